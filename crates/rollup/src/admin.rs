@@ -1,4 +1,4 @@
-//! Role changes of a running node, and the port for the operator's requests.
+//! The admin port: role changes of a running node, and the switches for sealing and posting.
 
 use crate::{AdminConfig, AdminToken, RollupError, Switches, rpc_methods::Shared, status::BlockId};
 use alloy_primitives::{Address, U256};
@@ -23,12 +23,12 @@ use std::{
     time::Duration,
 };
 
-/// Maximum wait for the worker thread, which may itself wait for an L1 that does not answer.
+/// Maximum wait until the worker thread begins an order; it may itself be waiting for L1.
 const ROLE_CHANGE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Maximum wait for another node's role.
+/// Timeout of a request for another node's role.
 const PEER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Reason why a node does not change its role.
+/// Reason why a node refuses to change its role.
 #[derive(Debug, thiserror::Error)]
 pub enum RoleError {
     /// The node already has the role.
@@ -37,10 +37,10 @@ pub enum RoleError {
         /// Role of the node.
         got: &'static str,
     },
-    /// The node has no keys to make blocks with.
+    /// The node has no sequencer configuration, and so no keys to sign with.
     #[error("this node was started without the keys of a sequencer")]
     NoKeys,
-    /// The node has not read all of L1, or has a fault.
+    /// The node is not synced with L1, or has a fault.
     #[error("L1 is read up to block {got} of {expected}{}", fault.as_ref().map(|it| format!(": {it}")).unwrap_or_default())]
     NotSynced {
         /// Newest L1 block that the node has read.
@@ -50,32 +50,32 @@ pub enum RoleError {
         /// The node's fault, if it has one.
         fault: Option<String>,
     },
-    /// The sequencer that the node follows is running and makes blocks.
-    #[error("{url} is the sequencer, and at block {head}: end or demote it first")]
+    /// The sequencer that the node follows is running.
+    #[error("{url} is the sequencer, with head {head}: stop or demote it first")]
     SequencerLives {
         /// URL of that node.
         url: RedactedUrl,
         /// Number of its newest block.
         head: u64,
     },
-    /// Transactions of the account are pending on L1: those of the node that used the key before.
+    /// The account has pending transactions on L1, sent by the node that used the key before.
     #[error(
-        "the account that advances has used {got} nonces on L1, and {expected} with what waits there"
+        "the account that advances has nonce {got} on L1, and {expected} with its pending transactions"
     )]
     Nonce {
-        /// Number of used nonces.
+        /// Nonce at L1's newest block.
         got: u64,
-        /// Number of used and pending nonces.
+        /// Nonce after the pending transactions.
         expected: u64,
     },
-    /// The account has no ETH on L1.
-    #[error("{account} has {got} wei on L1, and {expected} at least are needed")]
+    /// The account has too little ETH on L1.
+    #[error("{account} has {got} wei on L1, expected at least {expected}")]
     Funds {
-        /// Account that pays.
+        /// Account that pays for L1 transactions.
         account: Address,
         /// Its balance in wei.
         got: U256,
-        /// Minimum balance.
+        /// Minimum balance in wei.
         expected: U256,
     },
     /// The sequencing policy does not allow the account to advance now.
@@ -89,15 +89,15 @@ pub enum RoleError {
     /// L1 does not answer, or the node cannot start in its new role.
     #[error("not ready: {0}")]
     Unready(RollupError),
-    /// Another node has the lease, or too few witnesses answer. The node leads as soon as it gets
-    /// the lease.
-    #[error("{} has the lease: this node leads once it gets it", leader.as_ref().map_or_else(|| "no node that is known".to_owned(), ToString::to_string))]
+    /// Another node has the lease, or too few lease witnesses answer. The node leads as soon as it
+    /// gets the lease.
+    #[error("{} has the lease: this node leads once it gets it", leader.as_ref().map_or_else(|| "no known node".to_owned(), ToString::to_string))]
     NoLease {
-        /// WebSocket URL of the node that has it.
+        /// WebSocket URL of the node that has the lease, if it is known.
         leader: Option<RedactedUrl>,
     },
-    /// The worker thread has ended, or does not answer: the order is withdrawn.
-    #[error("the node is busy, perhaps with an L1 that does not answer: its role stays as it is")]
+    /// The worker thread has ended, or did not begin the order in time; the order is withdrawn.
+    #[error("the node is busy, perhaps waiting for L1: its role was not changed")]
     Silent,
 }
 
@@ -116,7 +116,7 @@ impl From<RollupError> for RoleError {
 }
 
 impl RoleError {
-    /// Error code, one for each reason.
+    /// JSON-RPC error code, one for each reason.
     const fn code(&self) -> i32 {
         match self {
             Self::Already { .. } => -32_021,
@@ -132,7 +132,7 @@ impl RoleError {
         }
     }
 
-    /// Found and expected values, for programs.
+    /// Found and expected values for the `data` field of the JSON-RPC error.
     fn data(&self) -> Option<Value> {
         Some(match self {
             Self::Already { got } => json!({ "got": got }),
@@ -154,42 +154,43 @@ impl RoleError {
     }
 }
 
-/// An order to the worker thread.
+/// Order of an operator to the worker thread.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// Promotion, even with pending transactions of the account on L1 if `force` is set.
+    /// Makes the node the sequencer. `force` skips the check for pending transactions of the
+    /// account on L1.
     Promote { force: bool },
-    /// Demotion, with the sequencer to follow, if there is one.
+    /// Makes the node a follower, of this sequencer if there is one.
     Demote { sequencer: Option<String> },
 }
 
-/// An order, and the channel to the operator who waits for its result.
+/// An order, and the channel for its result.
 #[derive(Debug)]
 pub(crate) struct AdminRequest {
     order: Order,
     answer: SyncSender<Result<BlockId, RoleError>>,
-    /// Set once the order was begun or withdrawn, by whichever side is first.
+    /// Set by the side that begins or withdraws the order first.
     is_settled: Arc<AtomicBool>,
 }
 
 impl AdminRequest {
-    /// Begins the order; `None` if the operator was already told that it was withdrawn.
+    /// Begins the order; `None` if it was withdrawn.
     pub(crate) fn begin(self) -> Option<(Order, Answer)> {
-        // One of the two sides wins: an order is carried out or withdrawn, and the operator is told
-        // which.
+        // The swap has one winner, so an order that the operator was told is withdrawn is never
+        // carried out.
         let is_withdrawn = self.is_settled.swap(true, Ordering::SeqCst);
         (!is_withdrawn).then_some((self.order, Answer(self.answer)))
     }
 }
 
-/// Channel to the operator who gave an order.
+/// Channel for the result of an order that was begun.
 #[derive(Debug)]
 pub(crate) struct Answer(SyncSender<Result<BlockId, RoleError>>);
 
 impl Answer {
-    /// Answers an order that was begun.
+    /// Sends the result to the operator.
     pub(crate) fn send(self, outcome: Result<BlockId, RoleError>) {
-        // The connection may be gone: the order was given all the same.
+        // The order was carried out even if the operator has disconnected.
         let _ = self.0.send(outcome);
     }
 }
@@ -202,7 +203,7 @@ pub(crate) struct AdminHandle {
 }
 
 impl AdminHandle {
-    /// Channel of orders, both ends.
+    /// Returns a handle and the receiver of its orders.
     pub(crate) fn new(shared: Arc<Shared>) -> (Self, Receiver<AdminRequest>) {
         let (orders, asked) = channel();
         (Self { orders, shared }, asked)
@@ -219,7 +220,7 @@ impl AdminHandle {
     }
 }
 
-/// An order that was sent.
+/// An order that was sent to the worker thread.
 #[derive(Debug)]
 struct Given {
     answered: Receiver<Result<BlockId, RoleError>>,
@@ -232,7 +233,7 @@ impl Given {
     fn outcome(&self, patience: Duration) -> Result<BlockId, RoleError> {
         match self.answered.recv_timeout(patience) {
             Ok(done) => done,
-            // It was begun, and each question to L1 has an end.
+            // The worker has begun the order. Each request to L1 has a timeout, so it will end.
             Err(_) if self.is_settled.swap(true, Ordering::SeqCst) => {
                 self.answered.recv().map_err(|_| RoleError::Silent)?
             }
@@ -250,7 +251,7 @@ impl Context for AdminHandle {
 /// Change of the switches.
 type Switch = fn(&mut Switches);
 
-/// Methods that set the switches of a sequencer; each answers with all switches.
+/// Methods that set the switches of a sequencer; each returns all switches.
 const SWITCHES: [(&str, Switch); 4] = [
     ("admin_startSealing", |switches| switches.sealing = true),
     ("admin_stopSealing", |switches| switches.sealing = false),
@@ -258,13 +259,13 @@ const SWITCHES: [(&str, Switch); 4] = [
     ("admin_stopPosting", |switches| switches.posting = false),
 ];
 
-/// Refuses an address that other machines can reach.
+/// Returns an error if the address of the admin port is not a loopback address.
 pub(crate) fn check(config: Option<&AdminConfig>) -> Result<(), RollupError> {
     let address = config.map(|config| config.address);
     let Some(address) = address.filter(|address| !address.ip().is_loopback()) else {
         return Ok(());
     };
-    let reason = format!("{address} can be reached from elsewhere: give a loopback address");
+    let reason = format!("{address} can be reached from other machines: give a loopback address");
     Err(RollupError::Config { field: "admin_addr", reason })
 }
 
@@ -294,7 +295,7 @@ impl AdminToken {
     }
 }
 
-/// Reads the start of a file: a token is short, and the path may be of a device.
+/// Reads the start of a file: a token is short, and the path may be that of a device.
 fn read_start(path: &Path) -> io::Result<String> {
     const LONGEST: u64 = 2 << 10;
     let mut text = String::new();
@@ -309,7 +310,7 @@ fn create(path: &Path, token: &AccessToken) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Serves the methods that change the role, at an address that was [checked](check).
+/// Serves the admin methods at an address that was [checked](check).
 ///
 /// # Errors
 ///
@@ -338,7 +339,7 @@ pub(crate) async fn serve(
     for (name, change) in SWITCHES {
         methods.execute(name, move |orders: &AdminHandle, _| {
             let kept = orders.shared.controls.set(change);
-            kept.map_err(|error| RpcError::internal(format!("cannot keep the change: {error}")))
+            kept.map_err(|error| RpcError::internal(format!("cannot store the change: {error}")))
         });
     }
     let AdminConfig { address, token } = config;
@@ -346,21 +347,21 @@ pub(crate) async fn serve(
         hosts: vec![address.ip()],
         port: address.port(),
         // Pages in a browser on this machine can reach the address, even under another name (DNS
-        // rebinding). They neither know the token nor can they omit the Origin header.
+        // rebinding). They do not know the token, and cannot omit the Origin header.
         access: Access::local(Some(token.load()?)),
-        // An operator has few; more are a mistake or an attack from this machine.
+        // An operator needs few connections; more are a mistake or an attack from this machine.
         max_connections: 8,
         ..ServerConfig::default()
     };
     Ok(RunningServer::start_with_pages(&config, methods.into_methods(), None).await?)
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+#[allow(clippy::needless_pass_by_value, reason = "passed to map_err")]
 fn refused(error: RoleError) -> RpcError {
     RpcError { data: error.data(), ..RpcError::new(error.code(), error.to_string()) }
 }
 
-/// The parts of another node's `rollup_syncStatus` that a change of role needs.
+/// Fields of another node's `rollup_syncStatus` that a role change needs.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PeerStatus {
@@ -373,15 +374,15 @@ struct PeerHead {
     number: u64,
 }
 
-/// The newest block of the node at a URL, if it answers and makes blocks. A node that does not
-/// answer counts as a follower.
+/// Returns the number of the newest block of the node at a URL if it is a sequencer. A node that
+/// does not answer counts as a follower.
 pub(crate) async fn sequencer_at(url: &str) -> Option<u64> {
     let asked = async {
         let provider =
             ProviderBuilder::<_, _, Ethereum>::default().connect_ws(WsConnect::new(url)).await?;
         provider.raw_request::<_, PeerStatus>("rollup_syncStatus".into(), ()).await
     };
-    // A node that is gone must not keep its standby from taking over.
+    // A dead node must not keep its standby from taking over.
     let status = tokio::time::timeout(PEER_TIMEOUT, asked).await.ok()?.ok()?;
     (status.role == "sequencer").then_some(status.unsafe_head.number)
 }
@@ -395,7 +396,7 @@ mod tests {
     const HEAD: BlockId = BlockId { number: 7, hash: B256::ZERO };
 
     #[test]
-    fn an_order_that_the_node_was_too_busy_for_is_not_carried_out_later() {
+    fn timed_out_order_is_not_carried_out_later() {
         let (orders, asked) = AdminHandle::new(Arc::default());
         let given = orders.give(Order::Promote { force: true }).unwrap();
         let error = given.outcome(Duration::ZERO).unwrap_err();
@@ -403,7 +404,7 @@ mod tests {
         assert_eq!(refused(error).code, -32_029);
         assert!(asked.recv().unwrap().begin().is_none(), "it was withdrawn");
 
-        // One that was begun in time is waited for, however long it takes.
+        // An order that was begun in time is waited for, however long it takes.
         let given = orders.give(Order::Promote { force: false }).unwrap();
         let (goes_on, waits) = channel();
         let (begun, begins) = channel();

@@ -14,25 +14,26 @@ use contracts::{
 use std::time::Duration;
 use wire::ProtocolFork;
 
-/// Gas of a hash in a waypoint.
+/// Gas of each hash in `addWaypoint`.
 const HASH_GAS: u64 = 3_000;
-/// Maximum gas that the relays of one block may request.
+/// Maximum sum of the gas of a block's relayed messages, by their gas limits.
 const RELAYS_GAS: u64 = 6_000_000;
-/// Maximum bytes of messages that one block relays.
+/// Maximum bytes of a block's relayed messages, packed.
 const RELAYS_BYTES: usize = 24_000;
 
-/// Maximum wait of a block for a signature of the operator. After it the block has no L1 inputs,
-/// and a later one takes them.
+/// Maximum wait for a signature of the operator while a block is built. After it the block is built
+/// without L1 inputs, and a later block includes them.
 const SIGNING_TIME: Duration = Duration::from_millis(50);
 
-/// Maximum gas of a block's transactions, by the rules of a fork.
+/// Gas limits of a block's system transactions, by the gas rules of a fork.
 #[derive(Debug)]
 pub(crate) struct SystemTransactionGas {
     /// `L1Anchor.prove`.
     prove: u64,
-    /// `L2Messenger.relay`, and `addWaypoint`, without the part per message or hash.
+    /// Fixed part of `L2Messenger.relay` and `addWaypoint`.
     relay: u64,
-    /// Relay of a message, without its target's gas: hashing, the call, and keeping it if it fails.
+    /// Part of `relay` per message, without its target's gas: hashing, the call, and storing the
+    /// message if the call fails.
     message: u64,
 }
 
@@ -47,13 +48,13 @@ impl SystemTransactionGas {
 
     fn of(&self, message: &Message) -> u64 {
         let asked = u64::from(message.gas_limit);
-        // What the target gets is at most 63/64 of what is left; each byte is copied, hashed and
-        // paid for.
+        // A call receives at most 63/64 of the remaining gas (EIP-150). Each byte of data is paid
+        // for as calldata, copied and hashed.
         self.message + asked + asked / 63 + 40 * message.data.len() as u64
     }
 }
 
-/// The operator's account, which proves anchors and relays messages on the L2.
+/// Signs the operator's transactions, which prove anchors and relay messages on the L2.
 #[derive(Debug)]
 pub(crate) struct Operator {
     pub(crate) key: Signer,
@@ -64,7 +65,7 @@ pub(crate) struct Operator {
     pub(crate) gas: &'static SystemTransactionGas,
 }
 
-/// First transactions of a block.
+/// System transactions, which come first in a block.
 #[derive(Debug, Default)]
 pub(crate) struct SystemTransactions {
     pub(crate) transactions: Vec<RecoveredTransaction>,
@@ -72,12 +73,12 @@ pub(crate) struct SystemTransactions {
     pub(crate) relayed: u64,
 }
 
-/// Anchor for the next block: the messages sent by the end of this L1 block, up to the limit of one
-/// anchor.
+/// Returns the anchor of the next block: the messages sent by the end of this L1 block, up to the
+/// limit of one anchor. `None` if the view lacks the header of the L1 block.
 pub(crate) fn newest(view: &L1View, l1_block: u64, known_relayed: u64) -> Option<Anchor> {
     let header = view.header(l1_block)?;
-    // L1 refuses an anchor that covers more than this beyond what it knows to be relayed: a block
-    // with one could not be posted.
+    // L1 rejects an anchor that covers more than `AHEAD` messages beyond those proven to be
+    // relayed, so a block with it could not be posted.
     let most = known_relayed.saturating_add(AHEAD);
     let checkpoint = view.messages().checkpoint_at(l1_block, most);
     Some(Anchor {
@@ -88,7 +89,8 @@ pub(crate) fn newest(view: &L1View, l1_block: u64, known_relayed: u64) -> Option
     })
 }
 
-/// Anchor that one of the block's first transactions proves, if it is the one in the header.
+/// Returns the anchor in the block's header, decoded from the `prove` call of its system
+/// transaction; `None` if no transaction proves it.
 pub(crate) fn anchor_of(block: &Block) -> Option<Anchor> {
     let carried = block.header.parent_beacon_block_root?;
     block.transactions.iter().find_map(|transaction| {
@@ -96,17 +98,21 @@ pub(crate) fn anchor_of(block: &Block) -> Option<Anchor> {
             return None;
         }
         let call = IL1Anchor::proveCall::abi_decode(transaction.input()).ok()?;
-        // Anyone can call the contract with any anchor; only the one that the header carries was
-        // proven by the block.
+        // Anyone can call the contract with any anchor; the block proves only the one whose hash
+        // is in its header.
         let anchor = Anchor::of_call(&call);
         (anchor.hash() == carried).then_some(anchor)
     })
 }
 
-/// Transactions by which a block with this anchor proves it and relays at most `most` of the
-/// pending messages after `relayed`.
+/// Builds the transactions of a block that prove its anchor, if it has a new one, and relay at most
+/// `most` of the pending messages after `relayed`.
 ///
-/// `deferred` returns `true` for messages that are parked without an attempt.
+/// `deferred` returns `true` for messages that are parked without an attempt to call the target.
+///
+/// # Errors
+///
+/// [`RollupError::Signer`] if the operator's key gives no signature in time.
 pub(crate) fn system_transactions(
     view: &L1View,
     operator: &mut Operator,
@@ -129,7 +135,7 @@ pub(crate) fn system_transactions(
     }
     let end = relayed + count as u64;
     if end < covered {
-        // A relay ends at the anchor or at a waypoint on the way to it.
+        // `relay` must end at the anchor's message or at a waypoint before it.
         let hashes: Vec<_> = pending[count..].iter().map(|message| message.hash()).collect();
         let gas = cost.relay + HASH_GAS * hashes.len() as u64;
         let root = view.messages().root_at(end);
@@ -148,14 +154,12 @@ pub(crate) fn system_transactions(
 fn how_many(pending: &[&Message], cost: &SystemTransactionGas) -> usize {
     let (mut gas, mut bytes) = (0, 0);
     let fitting = pending.iter().take_while(|message| {
-        // Gas by what the messages may ask for, since what they will use is known only after the
-        // block was built.
+        // By the messages' gas limits, since the gas used is known only after execution.
         gas += cost.of(message);
         bytes += Message::PACKED_HEADER + message.data.len();
         gas <= RELAYS_GAS && bytes <= RELAYS_BYTES
     });
-    // One in any case: else a message that asks for more than all of this would stop the queue,
-    // which delivers in order.
+    // At least one: the queue delivers in order, so a message above the limits would block it.
     fitting.count().max(1).min(pending.len())
 }
 
@@ -181,8 +185,8 @@ impl Operator {
             chain_id: self.chain_id,
             nonce: self.nonce,
             gas_limit,
-            // Rounded up, so that a signature that comes late fits the next blocks too, whose base
-            // fee differs a little.
+            // Rounded up to a power of two, so that the transaction is the same for the next
+            // blocks, whose base fees differ a little, and a late signature can still be used.
             max_fee_per_gas: u128::from(self.base_fee).saturating_mul(2).next_power_of_two(),
             max_priority_fee_per_gas: 0,
             to: to.into(),
@@ -191,8 +195,8 @@ impl Operator {
             ..Default::default()
         };
         let transaction = self.key.sign_within(transaction, SIGNING_TIME)?;
-        // After the signature: one that a remote signer did not give leaves no gap behind which
-        // nothing would be mined.
+        // Only after signing: if a remote signer fails, there must be no nonce gap, behind which
+        // no transaction could be included.
         self.nonce += 1;
         Ok(RecoveredTransaction {
             transaction: transaction.into(),

@@ -1,4 +1,4 @@
-//! Blocks as inputs of EXECUTE, as a sequencer serves them to its followers.
+//! EXECUTE inputs of blocks, which a sequencer serves to its followers.
 
 use crate::RollupError;
 use alloy_primitives::Bytes;
@@ -6,12 +6,12 @@ use chain::{Block, ChainError, ChainReader};
 use std::sync::Arc;
 use wire::ProtocolFork;
 
-/// The input of EXECUTE for a block of the chain.
+/// Returns the EXECUTE input of a block of the chain.
 ///
 /// # Errors
 ///
-/// [`RollupError::Chain`] if the state before the block is pruned, and for genesis, which has no
-/// input.
+/// [`RollupError::Chain`] if the state before the block is pruned, or if the block is genesis,
+/// which has no input.
 pub(crate) fn input_of(chain: &ChainReader, block: &Arc<Block>) -> Result<Bytes, RollupError> {
     let number = block.header.number;
     let witness = chain.witness_of(block)?.ok_or(ChainError::Pruned(number))?;

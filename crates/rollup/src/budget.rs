@@ -1,29 +1,29 @@
-//! The share of an `advance` transaction that the block being built takes.
+//! Use of L1's limits by the pending block, for `rollup_budget`.
 
 use crate::status::BacklogStatus;
 use chain::InputUse;
 use node::{Node, NodeError};
 use serde::Serialize;
 
-/// Answer of `rollup_budget`.
+/// Response of `rollup_budget`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Budget {
-    /// Number of the block.
+    /// Number of the pending block.
     block: u64,
-    /// Transactions in it.
+    /// Number of transactions in it.
     transactions: usize,
-    /// Transactions that could stand in it, and have no room there.
+    /// Number of executable transactions in the pool that do not fit into it.
     waiting: usize,
-    /// Bytes of the input of EXECUTE in its shortest form.
+    /// Bytes of the EXECUTE input in its shortest form.
     input_bytes: Account,
-    /// Gas that EXECUTE asks for.
+    /// EXECUTE gas.
     execute_gas: Account,
-    /// Gas of the L2.
+    /// L2 gas.
     gas: Account,
-    /// The bound that is nearest to its limit.
+    /// Resource of which the smallest share is left.
     nearest: Bound,
-    /// Blocks that wait for L1, of a sequencer.
+    /// Blocks of a sequencer that are not on L1 yet.
     backlog: Option<BacklogStatus>,
 }
 
@@ -35,7 +35,7 @@ struct Account {
     left: u64,
 }
 
-/// A bound of a block.
+/// A bounded resource of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Bound {
@@ -49,22 +49,22 @@ impl Account {
         Self { used, limit, left: limit.saturating_sub(used) }
     }
 
-    /// Parts in a million that are left.
+    /// Remaining share of the limit, in millionths.
     fn share_left(&self) -> u128 {
-        // Wide, since a limit may be all of 64 bits where L1 sets none.
+        // In 128 bits, since the limit is `u64::MAX` where L1 sets none.
         u128::from(self.left) * 1_000_000 / u128::from(self.limit.max(1))
     }
 }
 
 impl Budget {
-    /// Returns the budget of the block that would be sealed now. Bytes and EXECUTE gas count the
-    /// reserve for reads behind the last transaction.
+    /// Returns the budget of the block that would be sealed now. Bytes and EXECUTE gas include the
+    /// reserve for reads after the last transaction.
     ///
     /// # Errors
     ///
     /// [`NodeError`] if no block can be built.
     pub(crate) fn of(node: &Node, backlog: Option<BacklogStatus>) -> Result<Self, NodeError> {
-        // By the code that seals, so that the answer is what the next block will have.
+        // Built by the code that seals, so the response matches the next block.
         let pending = node.pending()?;
         let limits = node.read(|node| node.settings.budget.limits());
         let unbounded = InputUse { bytes: usize::MAX, gas: u64::MAX };
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_is_a_share_of_the_limit_and_nothing_past_it() {
+    fn remaining_share_is_zero_past_the_limit() {
         let of = |used, limit| {
             let account = Account::new(used, limit);
             (account.left, account.share_left())
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(of(100, 100), (0, 0));
         assert_eq!(of(101, 100), (0, 0));
         assert_eq!(of(0, u64::MAX), (u64::MAX, 1_000_000));
-        // Of nothing, nothing is left.
+        // A limit of zero has no remaining share.
         assert_eq!(of(0, 0), (0, 0));
     }
 }

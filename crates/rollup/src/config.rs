@@ -13,11 +13,11 @@ use variants::GasSchedule;
 /// Role of a node at its start.
 #[derive(Debug, Clone)]
 pub enum Role {
-    /// Makes blocks and posts them to L1.
+    /// Builds blocks and posts them to L1.
     Sequencer(Box<SequencerConfig>),
-    /// Follows L1, and the sequencer at a URL (`ws://…`), if there is one.
+    /// Derives the L2 from L1, and imports the unsafe blocks of a sequencer, if there is one.
     Follower {
-        /// WebSocket URL of the sequencer.
+        /// WebSocket URL of the sequencer (`ws://…`).
         sequencer: Option<String>,
     },
 }
@@ -25,39 +25,40 @@ pub enum Role {
 /// Configuration of a sequencer.
 #[derive(Debug, Clone)]
 pub struct SequencerConfig {
-    /// Signer of L1 transactions.
+    /// Signer of the `advance` transactions on L1.
     pub advance_key: Signer,
     /// Signer of the operator's transactions on the L2.
     pub operator_key: Signer,
-    /// Block interval with transactions.
+    /// Block interval while there are transactions.
     pub block_time: Duration,
-    /// Block interval without transactions.
+    /// Block interval while there are none.
     pub idle_block_time: Duration,
     /// Time for which blocks are collected before they are posted.
     pub submit_interval: Duration,
-    /// Number of confirmations before a block takes messages and forced transactions of an L1
-    /// block.
+    /// Number of confirmations of an L1 block before an L2 block includes its messages and forced
+    /// transactions.
     pub confirmations: u64,
-    /// Maximum time without L1's answers for which the sequencer makes blocks; at most half of the
-    /// lag that L1 allows.
+    /// Maximum time for which the sequencer builds blocks without an answer from L1; at most half
+    /// of the lag that L1 allows.
     pub l1_drift: Duration,
-    /// Payment for L1 transactions.
+    /// Fees and spending limits of L1 transactions.
     pub submitter: SubmitterConfig,
     /// Limits of the backlog.
     pub backlog: BacklogConfig,
     /// Limits of the pool.
     pub pool: PoolLimits,
-    /// Minimum payment of transactions from the pool.
+    /// Minimum tips of transactions from the pool.
     pub prices: Prices,
 }
 
-/// Limits of the backlog: blocks that wait for L1.
+/// Limits of the backlog: sealed blocks that are not on L1 yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BacklogConfig {
-    /// Maximum age of a block until it is on L1; half of the lag that L1 allows, if that is less or
-    /// for `None`.
+    /// Maximum time from sealing a block to its inclusion on L1. The default and the maximum are
+    /// half of the lag that L1 allows.
     pub max_age: Option<Duration>,
-    /// Percentage of L1's capacity in that time from which on blocks get smaller and rarer.
+    /// Percentage of L1's capacity in that time above which the sequencer builds smaller blocks at
+    /// longer intervals.
     pub slow_percent: u8,
 }
 
@@ -67,33 +68,33 @@ impl Default for BacklogConfig {
     }
 }
 
-/// Minimum tips for the sequencer. Forced transactions and messages pay neither.
+/// Minimum tips for the sequencer. Forced transactions and messages are exempt from both.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Prices {
-    /// Tip per gas, in wei: the pool refuses transactions with less.
+    /// Tip per gas, in wei. The pool rejects transactions that pay less.
     pub gas: u128,
-    /// Tip per byte by which a transaction lengthens the input of EXECUTE, in wei: the builder
-    /// drops transactions with less.
+    /// Tip per byte by which a transaction lengthens the EXECUTE input, in wei. The builder drops
+    /// transactions that pay less.
     pub byte: u128,
 }
 
-/// The Engine API, as server and client.
+/// Configuration of the Engine API, as server and client.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// Secret of the tokens for both directions.
+    /// JWT secret, as server and client.
     pub secret: JwtSecret,
     /// Address at which the node serves the Engine API, if it does.
     pub serve: Option<SocketAddr>,
-    /// URL of the Engine API of a client that the node drives, if there is one.
+    /// URL of the Engine API of an execution client that the node drives, if there is one.
     pub drive: Option<String>,
 }
 
-/// The port for the operator's requests.
+/// Configuration of the admin port.
 #[derive(Debug, Clone)]
 pub struct AdminConfig {
-    /// Loopback address.
+    /// Listening address; must be a loopback address.
     pub address: SocketAddr,
-    /// Secret that each request has to bring.
+    /// Bearer token of each request.
     pub token: AdminToken,
 }
 
@@ -102,7 +103,8 @@ pub struct AdminConfig {
 pub enum AdminToken {
     /// The token itself.
     Given(AccessToken),
-    /// A file with the token. The node creates it, readable by its own user only, if there is none.
+    /// A file with the token. If it does not exist, the node creates it, readable by its own user
+    /// only.
     File(PathBuf),
 }
 
@@ -111,7 +113,7 @@ pub enum AdminToken {
 pub struct Config {
     /// Deployment file.
     pub deployment: PathBuf,
-    /// `true` to start although the genesis has other protocol contracts than this node's.
+    /// Starts the node even if the protocol contracts in the genesis differ from its own.
     pub allow_altered_genesis: bool,
     /// Balances and codes outside the protocol that the genesis may have.
     pub genesis_allowance: GenesisAllowance,
@@ -123,30 +125,30 @@ pub struct Config {
     pub l1_beacon: Vec<String>,
     /// Timeout of a request to L1.
     pub l1_timeout: Duration,
-    /// Prices of EXECUTE on L1; with its forks and `l1_limits` they are its
+    /// Gas schedule of EXECUTE on L1; with L1's forks and `l1_limits` it is its
     /// [`L1Profile`](crate::L1Profile).
     pub execute_gas: GasSchedule,
     /// Limits of a transaction on L1.
     pub l1_limits: L1Limits,
-    /// Interval of reading L1.
+    /// Interval at which the node polls L1.
     pub poll_interval: Duration,
     /// Data directory; `None` to keep the chain in memory.
     pub data_dir: Option<PathBuf>,
     /// Role at the start.
     pub role: Role,
-    /// Configuration of a sequencer, with which a follower can be promoted, if there is one.
+    /// Configuration of a follower that can be promoted to sequencer.
     pub standby: Option<Box<SequencerConfig>>,
-    /// WebSocket URLs of nodes that serve unsafe blocks. A follower takes unsafe blocks from these
-    /// nodes instead of the sequencer; the next one is used when one fails.
+    /// WebSocket URLs of nodes that serve unsafe blocks. A follower requests unsafe blocks from
+    /// these nodes instead of the sequencer; the next one is used when one fails.
     pub feeds: Vec<String>,
     /// Accounts whose signatures on unsafe blocks are accepted; by default those that the rollup's
-    /// policy admits. Without accounts and policy blocks need no signature.
+    /// policy admits. Without accounts and without a policy, blocks need no signature.
     pub feed_signers: Vec<Address>,
-    /// WebSocket URL of a node that may replace this sequencer. If that node makes the blocks, this
-    /// one follows it.
+    /// WebSocket URL of a node that may replace this sequencer. While that node is the sequencer,
+    /// this one follows it.
     pub peer: Option<String>,
-    /// Lease without which this node makes no blocks, if several nodes may make them. A node that
-    /// starts as a sequencer requests the lease, and follows its holder.
+    /// Lease that this node must hold to build blocks, if several nodes may be the sequencer. A
+    /// node that starts as a sequencer requests the lease, and follows its holder meanwhile.
     pub lease: Option<LeaseConfig>,
     /// The admin port, if there is one.
     pub admin: Option<AdminConfig>,

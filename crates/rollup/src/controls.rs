@@ -1,4 +1,4 @@
-//! Switches that an operator sets while the node runs: sealing and posting.
+//! Switches for sealing and posting, which an operator sets at runtime.
 
 use crate::data_dir::SWITCHES;
 use parking_lot::Mutex;
@@ -9,14 +9,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Switches of a sequencer. A node keeps them when its role changes, and with a data directory over
-/// restarts, so that a supervisor's restart does not undo the operator's decision.
+/// Switches of a sequencer. They persist across role changes and, with a data directory, across
+/// restarts, so that a restart by a supervisor does not undo the operator's decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Switches {
-    /// `true` if the node makes blocks while it is the sequencer.
+    /// Seals blocks while the node is the sequencer.
     pub sealing: bool,
-    /// `true` if the node sends blocks to L1 while it is the sequencer.
+    /// Posts blocks to L1 while the node is the sequencer.
     pub posting: bool,
 }
 
@@ -53,7 +53,7 @@ impl Controls {
             tracing::warn!(sealing, posting, "switches restored from before the restart");
         }
         *self.path.lock() = Some(path);
-        // The file is there from the first start on, so that its deletion is noticed.
+        // Written at the first start already, so that a later deletion is noticed.
         self.set(|_| {}).map(drop)
     }
 
@@ -61,10 +61,10 @@ impl Controls {
         *self.switches.lock()
     }
 
-    /// Changes the switches, in the file first: a change that is acknowledged outlives a crash.
+    /// Changes the switches, in the file first, so that an acknowledged change survives a crash.
     pub(crate) fn set(&self, change: impl FnOnce(&mut Switches)) -> io::Result<Switches> {
-        // The lock is held over the write: two orders cannot leave the file with the one and memory
-        // with the other.
+        // The lock is held during the write, so that concurrent changes cannot leave the file and
+        // memory with different switches.
         let mut switches = self.switches.lock();
         let mut next = *switches;
         change(&mut next);
@@ -73,12 +73,11 @@ impl Controls {
             let mut file = File::create(&new)?;
             file.write_all(&serde_json::to_vec(&next)?)?;
             file.sync_all()?;
-            // A rename replaces the file as a whole: a crash leaves the old switches or the new
-            // ones, never half of them.
+            // The rename is atomic: after a crash the file has the old switches or the new ones.
             fs::rename(new, path)?;
             if let Some(folder) = path.parent() {
-                // Without this the machine may come up with the old name of the file, and seal what
-                // an operator has stopped.
+                // Makes the rename durable: otherwise the node may come up with the old file after
+                // a power loss, and seal although the operator has stopped sealing.
                 File::open(folder)?.sync_all()?;
             }
         }
@@ -96,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn switches_outlive_a_restart_and_a_malformed_file_is_refused() {
+    fn switches_survive_restart_and_malformed_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let opened = || {
             let controls = Controls::default();
@@ -111,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn no_flipped_bit_is_another_switch() {
+    fn flipped_bit_never_changes_a_switch() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(SWITCHES);
         let opened = || {

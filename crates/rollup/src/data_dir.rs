@@ -1,6 +1,7 @@
 //! List of a node's files in its data directory.
 //!
-//! By the list the node tells a deleted file from one that never existed, and reports the loss.
+//! With the list the node distinguishes a deleted file from one that never existed, and reports the
+//! loss.
 
 use crate::RollupError;
 use alloy_primitives::keccak256;
@@ -24,10 +25,10 @@ pub(crate) const SWITCHES: &str = "admin.json";
 /// Consequences of losing each file.
 const LOSSES: [(&str, &str); 5] = [
     (L1_LOG, "L1 is read again from the deployment on"),
-    (POSTED, "receipts and blocks of before say neither their L1 transaction nor its cost"),
-    (POOL, "acknowledged transactions that stand in no block are lost"),
-    (SPENDING, "the daily limit of L1 spending counts anew"),
-    (SWITCHES, "sealing and posting are on again, if the operator had stopped them"),
+    (POSTED, "older blocks and receipts lack their L1 transaction and its cost"),
+    (POOL, "acknowledged transactions that are not in a block are lost"),
+    (SPENDING, "the daily limit of L1 spending starts again at zero"),
+    (SWITCHES, "sealing and posting are on again, even if the operator had stopped them"),
 ];
 
 /// The list of a data directory's files.
@@ -60,7 +61,7 @@ impl DataDir {
                 cut.reason
             ));
         }
-        // A name is listed after its file was there, so one that is listed and not there was lost.
+        // A name is listed only once its file exists, so a listed file that is missing was lost.
         for (name, loss) in LOSSES {
             if listed.iter().any(|it| it == name) && !folder.join(name).exists() {
                 warnings.push(format!("{name} is missing in the data directory: {loss}"));
@@ -78,8 +79,8 @@ impl DataDir {
     ///
     /// [`RollupError::DataDir`] if the list cannot be written.
     pub(crate) fn note(&mut self) -> Result<(), RollupError> {
-        // A crash before this costs one warning. The other way round a file that was never made
-        // would be called lost.
+        // Listed after the file is created: a crash in between costs at most a warning about a
+        // later loss, whereas the reverse order would report a file that never existed as lost.
         for (name, _) in LOSSES {
             if self.folder.join(name).exists() && !self.listed.iter().any(|it| it == name) {
                 let path = self.folder.join(LIST);
@@ -98,7 +99,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn a_file_that_was_deleted_is_told_and_one_that_there_never_was_is_not() {
+    fn only_deleted_files_are_reported_missing() {
         let folder = tempfile::tempdir().unwrap();
         let start = || {
             let (mut opened, warnings) = DataDir::open(folder.path()).unwrap();
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn no_flipped_bit_of_the_list_hides_a_deletion() {
+    fn flipped_bit_of_list_never_hides_deletion() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(SPENDING), "").unwrap();
         DataDir::open(folder.path()).unwrap().0.note().unwrap();

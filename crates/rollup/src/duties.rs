@@ -1,4 +1,4 @@
-//! Duties of an L2 block, and the evidence for them that `RelayDuty` and `ForcedDuty` demand in
+//! Duties of an L2 block, and the evidence for them that `RelayDuty` and `ForcedDuty` require in
 //! `advance`.
 
 use crate::{
@@ -17,24 +17,24 @@ use contracts::{
 };
 use std::sync::Arc;
 
-/// Number of relayed messages without proof on L1 from which on the node proves them without being
-/// asked.
+/// Number of relayed messages without proof on L1 from which on the node proves them even if no
+/// message is overdue.
 const UNPROVEN: u64 = AHEAD / 2;
 
 /// Immutable parameters of a rollup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RollupRules {
-    /// Maximum age of a block against L1's time, in seconds.
+    /// Maximum age of a block relative to L1's time, in seconds.
     pub max_lag: u64,
     /// Age of the head from which on anyone may advance, in seconds.
     pub open_after: u64,
-    /// Time until a message has to be relayed, in seconds.
+    /// Time from sending a message until it must be relayed, in seconds.
     pub relay_deadline: u64,
-    /// Time until a forced transaction is due, in seconds.
+    /// Time from submission until a forced transaction is due, in seconds.
     pub forced_delay: u64,
-    /// Further time for which a full block is an excuse, in seconds.
+    /// Time after that for which a full block excuses its omission, in seconds.
     pub forced_grace: u64,
-    /// Further time after which the first entry of the queue expires, in seconds.
+    /// Time after that until the first entry of the queue expires, in seconds.
     pub forced_expiry: u64,
 }
 
@@ -43,23 +43,23 @@ pub struct RollupRules {
 pub struct Duties {
     /// Number of messages proven to be relayed.
     pub relayed: u64,
-    /// L2 time from which on the next message may be overdue.
+    /// L2 timestamp from which on the next message may be overdue.
     pub relay_due: u64,
-    /// Number of the first forced transaction that is not discharged.
+    /// Index of the first forced transaction that is not discharged.
     pub forced_next: u64,
-    /// L2 time from which on it may be due.
+    /// L2 timestamp from which on that transaction may be due.
     pub forced_due: u64,
-    /// L2 time since when each block owes it.
+    /// L2 timestamp from which on each block must discharge that transaction.
     pub forced_first_since: u64,
 }
 
-/// An undone duty, for which L1 would refuse the block.
+/// A duty that the block does not fulfil, so L1 would reject it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DutyError {
     /// The block leaves out a due forced transaction that it could include.
-    #[error("forced transaction {index} ({hash}) is due, and nothing excuses block {block}")]
+    #[error("block {block} omits forced transaction {index} ({hash}), which is due and fits")]
     ForcedOmitted {
-        /// Number of the forced transaction.
+        /// Index of the forced transaction in the queue.
         index: u64,
         /// Hash of the forced transaction.
         hash: B256,
@@ -73,25 +73,25 @@ pub enum DutyError {
         block: u64,
         /// Number of messages relayed after the block.
         relayed: u64,
-        /// L2 time since when they are overdue.
+        /// L2 timestamp from which on they are overdue.
         due: u64,
     },
-    /// The block's anchor is unknown to this node.
-    #[error("block {block} carries an anchor that this node does not know: {anchor}")]
+    /// The block has a new anchor that no transaction proves, or that is not on this node's L1.
+    #[error("block {block} has an anchor that this node does not know: {anchor}")]
     AnchorUnknown {
         /// Number of the block.
         block: u64,
-        /// The anchor.
+        /// Hash of the anchor.
         anchor: B256,
     },
 }
 
-/// Composes the evidence for `advance` with these blocks, the first of which follows the head on
-/// L1, from the facts in the book. Also returns the duties on L1 afterwards.
+/// Composes the evidence for an `advance` with these blocks, the first of which follows the head on
+/// L1. Also returns the state of the duties on L1 afterwards.
 ///
 /// # Errors
 ///
-/// [`DutyError`] if L1 would refuse a block with any evidence.
+/// [`DutyError`] if L1 would reject a block whatever the evidence.
 pub(crate) fn evidence(
     book: &EvidenceBook,
     chain: &ChainReader,
@@ -117,13 +117,13 @@ pub(crate) fn evidence(
         let relayed = facts.relayed;
         let is_due = block.header.timestamp >= duties.relay_due;
         let pending = view.messages().len() > duties.relayed;
-        // Once in a batch is enough, and the last block shows the most; L1 needs to be told before
-        // its window of known relays is full.
+        // L1 needs the proof before its window of unproven relays (`AHEAD`) is full. One proof per
+        // batch is enough, and that of the last block covers the most messages.
         let many = position == last && relayed >= duties.relayed + UNPROVEN;
         if pending && (is_due || many) {
             let (proof, due) = relay_proof(chain, view, rules, block, &facts, index)?;
-            // The contract accepts a late block if it relays at least so many: a backlog of
-            // messages may take several blocks.
+            // The contract accepts an overdue block if it has relayed at least `RELAYS` messages,
+            // since a backlog of messages may take several blocks.
             if is_due && due <= block.header.timestamp && relayed < duties.relayed + RELAYS {
                 let block = block.header.number;
                 return Ok(Err(DutyError::MessagesOverdue { block, relayed, due }));
@@ -168,7 +168,7 @@ fn update(
     Ok(anchor.update(index, &checkpoint))
 }
 
-/// The proof of relayed messages, and the time at which messages are overdue next.
+/// Returns the proof of relayed messages, and the time from which on the next message is overdue.
 fn relay_proof(
     chain: &ChainReader,
     view: &L1View,
@@ -179,7 +179,7 @@ fn relay_proof(
 ) -> Result<(RelayProof, u64), RollupError> {
     let (relayed, proof) = (facts.relayed, facts.proof(chain, block, L2_MESSENGER)?);
     let (before, next) = view.messages().around(relayed);
-    // If all are relayed, the clock of the next starts when L1 takes the block.
+    // If all messages are relayed, the deadline of the next one starts when L1 includes the block.
     let since = match next.count > relayed {
         true => next.timestamp,
         false => view.head().map_or(block.header.timestamp, |head| head.timestamp),
@@ -194,7 +194,8 @@ fn relay_proof(
     Ok((proof, since.saturating_add(rules.relay_deadline)))
 }
 
-/// Returns the evidence about forced transactions that a block includes or owes, if there are any.
+/// Returns the evidence for the forced transactions that a block includes or must discharge, if
+/// there are any.
 fn forced(
     mut check: ForcedInclusionCheck<'_>,
     view: &L1View,
@@ -202,7 +203,7 @@ fn forced(
     index: u64,
 ) -> Result<Result<Option<ForcedBatch>, DutyError>, RollupError> {
     let block = check.block;
-    // No more are dealt with at once, and the one behind them is named.
+    // At most `MAX_DISCHARGES` entries per block; the evidence also contains the entry after them.
     let entries: Vec<_> = view.forced_from(duties.forced_next).take(MAX_DISCHARGES + 1).collect();
     let mut discharges = Vec::new();
     for entry in entries.iter().take(MAX_DISCHARGES) {
@@ -234,15 +235,15 @@ fn forced(
     Ok(Ok(Some(ForcedBatch { index, discharges, next })))
 }
 
-/// Outcome of an entry.
+/// Outcome of checking an entry of the queue.
 enum ForcedResolution {
     As(Box<Discharge>),
     NotDue,
-    /// The entry is due and valid, and fits.
+    /// The entry is due, valid and fits, but the block omits it.
     Owed,
 }
 
-/// Checks the queue's entries in order, by the rules of `ForcedQueue`.
+/// Checks the queue's entries in order, by the rules of `ForcedQueue` on L1.
 struct ForcedInclusionCheck<'j> {
     chain: &'j ChainReader,
     rules: &'j RollupRules,
@@ -250,7 +251,7 @@ struct ForcedInclusionCheck<'j> {
     facts: &'j BlockFacts,
     gas: u64,
     length: u64,
-    /// Accounts proven by earlier discharges, with the evidence.
+    /// Accounts proven by earlier discharges, with the positions of these.
     shown: Vec<(Address, u64)>,
 }
 
@@ -281,16 +282,16 @@ impl<'j> ForcedInclusionCheck<'j> {
             self.length += t.footprint;
             return Ok(discharge(entry, Outcome::Included, at as u64, Vec::new(), Bytes::new()));
         }
-        // Each branch from here on is one of the contract, in its order: a block that passes here
-        // and fails there is lost gas.
+        // The branches below mirror the contract's, in the same order: a block that passes here and
+        // fails there wastes the gas of an `advance`.
         let due = t.submittedAt.saturating_add(self.rules.forced_delay);
         if header.timestamp < due {
             return Ok(ForcedResolution::NotDue);
         }
         let plain = |outcome| discharge(entry, outcome, 0, Vec::new(), Bytes::new());
         if u128::from(header.base_fee_per_gas.unwrap_or_default()) > t.maxFee {
-            // A cap that was enough when the transaction was submitted lets it wait for a lower
-            // base fee.
+            // If its fee cap covered the base fee at submission, the transaction may wait for a
+            // lower base fee.
             let until = due + self.rules.forced_grace + self.rules.forced_expiry;
             if t.priced && header.timestamp < until {
                 return Ok(plain(Outcome::NoRoom));
@@ -300,8 +301,8 @@ impl<'j> ForcedInclusionCheck<'j> {
         }
         let account = self.facts.account(self.chain, self.block, t.sender)?;
         let code = account.code;
-        // An account with a delegation (EIP-7702) may still send; any other code rules its key out
-        // (EIP-3607).
+        // An account with a delegation (EIP-7702) may still send transactions; one with other code
+        // may not (EIP-3607).
         let is_delegation = code.len() == 23 && code.starts_with(&[0xef, 0x01, 0x00]);
         let is_contract = !code.is_empty() && !is_delegation;
         if account.nonce != t.nonce || account.balance < t.cost || is_contract {
@@ -310,8 +311,8 @@ impl<'j> ForcedInclusionCheck<'j> {
                 return Ok(discharge(entry, Outcome::Invalid, *at, Vec::new(), Bytes::new()));
             }
             self.length += PROOF_BYTES;
-            // One proof serves all entries of an account, so that many entries of one do not fill
-            // the calldata.
+            // One proof serves all entries of an account, so that many entries of one sender do not
+            // fill the calldata.
             self.shown.push((t.sender, position));
             let proof = self.proof_of(t.sender)?;
             let code = if is_contract { code } else { Bytes::new() };
@@ -325,7 +326,8 @@ impl<'j> ForcedInclusionCheck<'j> {
             let proof = self.proof_of(t.to)?;
             return Ok(discharge(entry, Outcome::TargetHasCode, 0, proof, Bytes::new()));
         }
-        // Stuffing blocks buys this much time and no more.
+        // A full block is an excuse only within the grace period, which bounds the delay that
+        // block stuffing can buy.
         let in_grace = header.timestamp < due.saturating_add(self.rules.forced_grace);
         let full = in_grace && header.gas_limit - header.gas_used < t.gasLimit;
         let most = header.gas_limit.min(DUTY_GAS);

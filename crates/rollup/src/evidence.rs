@@ -1,8 +1,8 @@
 //! Facts of blocks for the evidence in `advance`, each computed once.
 //!
-//! The evidence that L1 demands changes with L1's time and head, so it is composed for each seal,
-//! plan and posting. The facts depend only on a block and the state after it, and never change: the
-//! self-check at sealing computes them, and the batcher uses the same ones.
+//! The evidence that L1 requires changes with L1's time and head, so it is composed at each
+//! sealing, planning and posting. The facts depend only on a block and the state after it, and
+//! never change: the self-check at sealing computes them, and the batcher reuses them.
 
 use crate::{RollupError, anchor::anchor_of, l2_syncer::relayed_after};
 use alloy_primitives::{Address, B256, Bytes, U256, map::B256Map};
@@ -17,7 +17,7 @@ use std::{
     },
 };
 
-/// Facts of the blocks that are not on L1. Copies share them.
+/// Facts of the blocks that are not on L1 yet. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct EvidenceBook(Arc<Inner>);
 
@@ -31,16 +31,16 @@ struct Inner {
 #[derive(Debug)]
 pub(crate) struct BlockFacts {
     number: u64,
-    /// Anchor that the block proves, if it is the one in its header.
+    /// Anchor in the block's header, if one of its transactions proves it.
     pub(crate) anchor: Option<Anchor>,
     /// Number of messages relayed after the block.
     pub(crate) relayed: u64,
     proofs: Mutex<BTreeMap<Address, Arc<AccountProof>>>,
-    /// Accounts after the block on which forced transactions depend.
+    /// State after the block of accounts on which forced transactions depend.
     accounts: Mutex<BTreeMap<Address, AccountFacts>>,
 }
 
-/// An account after a block.
+/// State of an account after a block.
 #[derive(Debug, Clone)]
 pub(crate) struct AccountFacts {
     pub(crate) nonce: u64,
@@ -55,8 +55,8 @@ impl EvidenceBook {
         chain: &ChainReader,
         block: &Arc<Block>,
     ) -> Result<Arc<BlockFacts>, RollupError> {
-        // The lock is held while the facts are found, a few reads of the state, so that two threads
-        // do not both look.
+        // The lock is held during the few state reads, so that two threads do not both compute the
+        // facts.
         let mut blocks = self.0.blocks.lock();
         if let Some(known) = blocks.get(&block.hash) {
             return Ok(Arc::clone(known));
@@ -73,21 +73,21 @@ impl EvidenceBook {
         Ok(facts)
     }
 
-    /// Number of times that a block's facts were computed.
+    /// Number of blocks whose facts were computed.
     pub(crate) fn made(&self) -> u64 {
         self.0.made.load(Ordering::Relaxed)
     }
 
-    /// Keeps only blocks for which `is_waiting` is true. The others are on L1 or were replaced, so
-    /// the backlog bounds the memory.
+    /// Keeps the blocks for which `is_waiting` returns `true`. The others are on L1 or were
+    /// replaced, so memory is bounded by the backlog.
     pub(crate) fn retain(&self, is_waiting: impl Fn(u64, &B256) -> bool) {
         self.0.blocks.lock().retain(|hash, facts| is_waiting(facts.number, hash));
     }
 }
 
 impl BlockFacts {
-    /// Proof of an account after the block; for the messenger with the slot that counts relayed
-    /// messages.
+    /// Returns the proof of an account after the block; for the messenger with the slot that counts
+    /// relayed messages.
     pub(crate) fn proof(
         &self,
         chain: &ChainReader,
@@ -99,12 +99,12 @@ impl BlockFacts {
         }
         let slots = if account == L2_MESSENGER { &[U256::ZERO][..] } else { &[] };
         let proof = Arc::new(chain.prove(block, account, slots)?);
-        // Two threads may both have made it; the result is the same.
+        // Two threads may both compute the proof; the result is the same.
         self.proofs.lock().insert(account, Arc::clone(&proof));
         Ok(proof)
     }
 
-    /// An account after the block.
+    /// Returns the state of an account after the block.
     pub(crate) fn account(
         &self,
         chain: &ChainReader,

@@ -1,4 +1,4 @@
-//! Price of EXECUTE gas on an L1 with a market.
+//! Price of EXECUTE gas on an L1 with an EXECUTE gas market.
 
 use crate::input_budget::InputLimits;
 use alloy_consensus::Header;
@@ -8,21 +8,20 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use variants::market::{LIMIT, Rate};
 
-/// Gas of L1 for a unit of EXECUTE gas, as of the newest L1 block that was read; shared by all
-/// users.
+/// L1 gas per unit of EXECUTE gas, as of the newest L1 block that was read. Clones share it.
 ///
-/// A block of L1 raises the price by at most an eighth and lowers its base fee by at most an
-/// eighth, so that a unit then costs nine sevenths. A few blocks lie between reading L1 and the
-/// block that includes a transaction.
+/// One L1 block raises the price by at most 1/8 and lowers the base fee by at most 1/8, so a unit
+/// then costs up to 9/7 as much gas. A few blocks lie between reading L1 and the block that
+/// includes a transaction.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ExecuteRate(Arc<Mutex<Option<Rate>>>);
 
-/// Share of an L1 transaction for inputs of EXECUTE.
+/// Capacity of an L1 transaction for EXECUTE inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Capacity {
-    /// Bytes of inputs.
+    /// Maximum bytes of the inputs.
     pub(crate) bytes: usize,
-    /// EXECUTE gas.
+    /// Maximum EXECUTE gas.
     pub(crate) gas: u64,
 }
 
@@ -32,30 +31,31 @@ impl ExecuteRate {
         *self.0.lock() = rate;
     }
 
-    /// EXECUTE gas that this gas buys even if a unit costs twice as much when L1 includes the
-    /// transaction. A block of today must still fit then.
+    /// Returns the EXECUTE gas that this L1 gas buys even if a unit costs twice as much by the time
+    /// L1 includes the transaction, so that a block built now still fits then.
     fn bought_by(&self, gas: u64) -> u64 {
         self.0.lock().map_or(gas, |rate| risen(rate, 2, 1).execute_gas(gas).min(LIMIT))
     }
 
-    /// Gas that pays for this EXECUTE gas even if a unit costs half as much again when L1 includes
-    /// the transaction. Unused gas is refunded.
+    /// Returns the L1 gas that pays for this EXECUTE gas even if a unit costs 1.5 times as much by
+    /// the time L1 includes the transaction. Unused gas is refunded.
     pub(crate) fn gas_for(&self, execute_gas: u64) -> u64 {
         self.0.lock().map_or(execute_gas, |rate| risen(rate, 3, 2).gas(execute_gas))
     }
 
-    /// Capacity of an L1 transaction with these limits.
+    /// Returns the capacity of an L1 transaction with these limits.
     pub(crate) fn capacity(&self, limits: &L1Limits) -> Capacity {
         Capacity { bytes: limits.input_bytes(), gas: self.bought_by(limits.execute_gas()) }
     }
 }
 
 fn risen(rate: Rate, times: u64, parts: u64) -> Rate {
-    // A price of zero would stay zero however it rose.
+    // At least 1, since no factor raises a price of zero.
     Rate { price: rate.price.max(1).saturating_mul(times).div_ceil(parts), ..rate }
 }
 
-/// Limits of a block's input in gas of L1, at the price when the block is built.
+/// Limits of a block's input, with the limit in L1 gas converted to EXECUTE gas at the price when
+/// the block is built.
 #[derive(Debug, Clone)]
 pub(crate) struct PricedLimits {
     pub(crate) limits: InputLimits,
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gas_is_execute_gas_without_a_market_and_buys_less_of_it_the_higher_the_price() {
+    fn higher_price_buys_less_execute_gas() {
         let rate = ExecuteRate::default();
         let limits = L1Limits::default();
         let plain = Capacity { bytes: limits.input_bytes(), gas: limits.execute_gas() };
@@ -97,14 +97,14 @@ mod tests {
             rate.set(Some(Rate { price, base_fee: 1_000 }));
             (rate.capacity(&limits).gas, rate.gas_for(1_000))
         };
-        // At par a block takes half, so that it has room at twice the price.
+        // At a rate of one, a block may use half of the gas, so that it still fits at twice the
+        // price.
         assert_eq!(of(1_000), (plain.gas / 2, 1_500));
         assert_eq!(of(3_000), (plain.gas / 6, 4_500));
-        // However cheap it is, a block of L1 sells no more.
+        // The market sells at most `LIMIT` per L1 block, at any price.
         assert_eq!(of(1), (LIMIT, 2));
         assert_eq!(of(u64::MAX).0, 0);
-        // A block that has room for itself has that at the price by which its transaction is
-        // planned.
+        // A block within its limit fits at the price by which its transaction is planned.
         for price in [1, 125, 999, 1_000, 1_001, 7_000] {
             let (gas, _) = of(price);
             assert!(rate.gas_for(gas) <= plain.gas, "{price}");

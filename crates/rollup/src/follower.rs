@@ -1,4 +1,4 @@
-//! Following L1 and a sequencer.
+//! The follower: imports the L2 blocks on L1, and the unsafe blocks of a sequencer on top.
 
 use crate::{RollupError, derive, l1::poller::L1Poll, l2_syncer::L2Syncer, pool_log::PoolLog};
 use alloy_consensus::Transaction as _;
@@ -7,22 +7,22 @@ use chain::{Block, RecoveredTransaction};
 use std::sync::Arc;
 use wire::StatelessInput;
 
-/// Keeps an L2 at L1's state of it, and ahead of that at a sequencer's.
+/// Keeps the L2 in sync with L1, and ahead of L1 with a sequencer.
 #[derive(Debug)]
 pub struct Follower {
     sync: L2Syncer,
     /// `true` if a sequencer, or a caller of the Engine API, supplies unsafe blocks.
     has_feed: bool,
-    /// `true` if L1 was reorganised and the L2 has not followed yet, for instance after an error.
+    /// `true` while an L1 reorg has not been applied to the L2, for instance after an error.
     is_reverted: bool,
-    /// Transactions of replaced blocks that later blocks may include.
+    /// Transactions of replaced blocks, which later blocks may include.
     displaced: Vec<RecoveredTransaction>,
-    /// File that keeps these transactions over a restart.
+    /// File that persists these transactions across restarts.
     pool_log: Option<Arc<PoolLog>>,
 }
 
 impl Follower {
-    /// A follower, with deferred transactions outside the pool.
+    /// Creates a follower with transactions of blocks that were replaced earlier.
     pub(crate) const fn new(
         sync: L2Syncer,
         has_feed: bool,
@@ -32,7 +32,7 @@ impl Follower {
         Self { sync, has_feed, is_reverted: false, displaced, pool_log }
     }
 
-    /// Returns the synced L2 for the next role, and the deferred transactions.
+    /// Returns the syncer for the node's next role, and the transactions of replaced blocks.
     pub(crate) fn into_parts(self) -> (L2Syncer, Vec<RecoveredTransaction>) {
         (self.sync, self.displaced)
     }
@@ -42,7 +42,7 @@ impl Follower {
         &self.displaced
     }
 
-    /// Sets that a sequencer supplies unsafe blocks.
+    /// Notes that a sequencer supplies unsafe blocks from now on.
     pub(crate) const fn has_sequencer(&mut self) {
         self.has_feed = true;
     }
@@ -51,18 +51,19 @@ impl Follower {
         &self.sync
     }
 
-    /// Takes a result of reading L1; [`Self::follow_l1`] applies it.
+    /// Queues the result of an L1 poll; [`Self::follow_l1`] applies it.
     pub(crate) fn take_over(&mut self, polled: L1Poll) {
         self.sync.take_over(polled.update, polled.snapshot.view);
     }
 
-    /// Imports the L2 blocks on L1.
+    /// Imports the L2 blocks on L1, and follows L1 reorgs.
     ///
     /// # Errors
     ///
-    /// [`RollupError`]; earlier work stays, and the next call continues.
+    /// [`RollupError`] if a block cannot be imported. Imported blocks are kept, and the next call
+    /// continues after them.
     pub fn follow_l1(&mut self) -> Result<(), RollupError> {
-        // An error ends it here: what is displaced stays noted in the syncer until the next call.
+        // On an error the syncer keeps the displaced transactions until the next call.
         let update = self.sync.catch_up()?;
         self.is_reverted |= update.reverted;
         let mut displaced = update.displaced;
@@ -73,9 +74,10 @@ impl Follower {
         self.tidy()
     }
 
-    /// Moves the L2 back to the blocks on L1 where it has others.
+    /// Moves the L2 head back to L1's blocks where the L2 has others.
     fn settle(&mut self, displaced: &mut Vec<RecoveredTransaction>) -> Result<(), RollupError> {
-        // Who knows the L2 from L1 alone knows nothing of blocks that L1 has given up.
+        // A node without a feed derives the L2 from L1 alone, so it drops blocks that L1 has
+        // reorged out.
         let (sync, has_feed) = (&self.sync, self.has_feed);
         once_done(&mut self.is_reverted, || {
             let safe = sync.safe()?;
@@ -84,8 +86,8 @@ impl Follower {
             }
             Ok::<_, RollupError>(())
         })?;
-        // A sequencer or a caller of the Engine API may have moved the head meanwhile: what L1 has
-        // taken stands.
+        // A sequencer or a caller of the Engine API may have moved the head meanwhile, but the safe
+        // block must stay canonical.
         let safe = sync.safe()?;
         if sync.chain().canonical_hash(safe.header.number)? != Some(safe.hash) {
             sync.set_head(safe.hash, displaced)?;
@@ -107,8 +109,8 @@ impl Follower {
         Ok(())
     }
 
-    /// Removes transactions of replaced blocks once their nonces are used. Until then L1 may be
-    /// reorganised again, and this node may be the one that posts them again.
+    /// Removes transactions of replaced blocks once their nonces are used. Until then this node may
+    /// have to post them again, as the next sequencer.
     fn forget_used(&mut self) -> Result<(), RollupError> {
         if self.displaced.is_empty() {
             return Ok(());
@@ -117,7 +119,7 @@ impl Follower {
         let state = chain.state_after(chain.head());
         let (mut seen, mut waiting) = (B256Set::default(), Vec::new());
         for it in &self.displaced {
-            // The nonce is used, so this transaction can never be mined again.
+            // With a used nonce, the transaction cannot be included again on this branch.
             let is_used = it.transaction.nonce() < state.nonce(it.sender)?;
             if !is_used && seen.insert(*it.transaction.hash()) {
                 waiting.push(it.clone());
@@ -127,13 +129,14 @@ impl Follower {
         Ok(())
     }
 
-    /// Imports an unsafe block of a sequencer: executes it once, on its parent's state, if the
-    /// parent is known.
+    /// Imports an unsafe block of a sequencer: executes it once, on its parent's state. Returns
+    /// `None` without importing it if the block is known, its parent is unknown, or it would
+    /// replace a block on L1.
     ///
     /// # Errors
     ///
-    /// [`RollupError::Refused`] for a block that the rules of an L2 forbid, and the errors of
-    /// importing.
+    /// [`RollupError::Refused`] for a block that the rules of an L2 forbid,
+    /// [`RollupError::OtherL2`] for a block of another chain, and other errors of importing.
     pub fn take_unsafe(&mut self, input: &Bytes) -> Result<Option<Arc<Block>>, RollupError> {
         let malformed = |source| RollupError::Input { number: 0, source };
         let decoded = StatelessInput::decode(input).map_err(malformed)?;
@@ -142,22 +145,23 @@ impl Follower {
         if chain.find_block(&payload.block_hash)?.is_some() {
             return Ok(None);
         }
-        // Without its parent it cannot be executed; the sequencer is asked again from the newest
-        // common block.
+        // Without its parent the block cannot be executed. The feed requests blocks again from the
+        // newest common one.
         let Some(parent) = chain.find_block(&payload.parent_hash)? else { return Ok(None) };
-        // A sequencer may not change blocks that L1 has taken.
+        // A sequencer may not replace blocks that are on L1.
         let safe = self.sync.safe()?.header.number;
         if parent.header.number < safe {
             return Ok(None);
         }
-        // A replayed block of another chain could be valid here only if nothing in it is signed; it
-        // is refused all the same.
+        // A block of another chain could be valid here only if it had no signed transactions. It is
+        // rejected in any case.
         let expected = chain.config().spec.chain_id();
         if decoded.chain_id != expected {
             return Err(RollupError::OtherL2 { got: decoded.chain_id, expected });
         }
         let new = self.sync.node.read(|node| derive::import_unsafe(&node.chain, &decoded))?;
-        // A leader's blocks that nobody has fetched may be replaced by those of the next one.
+        // Blocks of a leader that were never fetched from it may be replaced by those of the next
+        // leader.
         let mut displaced = Vec::new();
         let adopted = self.sync.adopt(new, &mut displaced);
         self.keep(displaced);
@@ -166,7 +170,7 @@ impl Follower {
     }
 }
 
-/// Follows a reorganisation of L1; retried by later calls until it succeeds.
+/// Runs `work` if it is owed. It stays owed until it succeeds, so that a later call retries it.
 fn once_done<E>(owed: &mut bool, work: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
     if *owed {
         work()?;
@@ -180,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_could_not_be_done_stays_owed_until_it_is_done_and_no_longer() {
+    fn failed_work_is_retried_until_it_succeeds() {
         let (mut owed, mut done) = (true, 0);
         assert_eq!(once_done(&mut owed, || Err("the disk")), Err("the disk"));
         for _ in 0..2 {

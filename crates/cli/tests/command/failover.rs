@@ -292,7 +292,7 @@ fn a_follower_takes_the_place_of_a_killed_sequencer_which_comes_back_as_a_follow
     });
     let raw = Bytes::from(waits.encoded_2718());
     let _: B256 = l1.client().request("eth_sendRawTransaction", (raw,)).unwrap();
-    second.refused("rollup_promote", "has used 0 nonces on L1, and 1 with what waits there");
+    second.refused("rollup_promote", "has nonce 0 on L1, and 1 with its pending transactions");
     assert_eq!(second.role(), "follower");
     let _: Value = l1.client().request("evm_mine", ()).unwrap();
     let _: Value = l1.client().request("evm_setAutomine", (true,)).unwrap();

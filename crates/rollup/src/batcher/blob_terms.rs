@@ -1,4 +1,4 @@
-//! Terms on which L1 takes blobs: whether EXECUTE reads inputs there, and the price.
+//! Terms for posting in blobs: whether L1's EXECUTE reads inputs from blobs, and the blob base fee.
 
 use super::{Batcher, Work};
 use crate::{L1Error, RollupError, l1::L1Client, probe::Probe};
@@ -9,31 +9,31 @@ use std::sync::Arc;
 use variants::BLOB_EXECUTE_ADDRESS;
 use wire::ProtocolFork;
 
-/// L1 blocks for which a price holds: it rises by an eighth with each at most, and twice as much is
-/// offered.
+/// Number of L1 blocks for which a price is reused. The blob base fee rises by at most an eighth
+/// per block, and transactions offer twice the price.
 const MAX_AGE: u64 = 3;
 
-/// An answer of L1: the price of blob gas in wei; `None` if EXECUTE takes no inputs that end in
-/// blobs there.
+/// L1's blob base fee in wei; `None` if its EXECUTE does not read inputs from blobs.
 type Answer = Result<Option<u128>, L1Error>;
 
-/// The newest answer, and the question for the next one. A posting waits for L1 only if the answer
-/// is old.
+/// The newest terms, and the pending request for newer ones. Planning waits for L1 only if the
+/// terms are too old.
 #[derive(Debug, Default)]
 pub(super) struct BlobTerms {
-    /// The answer, and L1's head when it was asked for.
+    /// L1's head at the time of the request, and the response.
     known: Option<(u64, Option<u128>)>,
+    /// L1's head at the time of the pending request, and the request.
     asked: Option<(u64, Probe<Answer>)>,
 }
 
 impl BlobTerms {
-    /// The price at L1's block `head`, or at one shortly before.
+    /// Returns the price at L1's block `head`, or at one of the [`MAX_AGE`] blocks before it.
     fn at(&mut self, head: u64, client: &Arc<L1Client>) -> Answer {
         if let Some((at, answer)) =
             self.asked.as_ref().and_then(|(at, it)| Some((*at, it.answer()?)))
         {
             self.asked = None;
-            // Without an answer it is asked again, and waited for once the last one is old.
+            // A failed request is repeated, and waited for once the known price is too old.
             self.known = answer.ok().and_then(Result::ok).map(|price| (at, price)).or(self.known);
         }
         match self.known {
@@ -55,8 +55,8 @@ impl BlobTerms {
 }
 
 impl Batcher {
-    /// Returns L1's prices now; `None` if L1 does not take inputs that end in blobs, or asks for
-    /// more than may be paid.
+    /// Returns L1's current prices; `None` if L1's EXECUTE does not read inputs from blobs, or the
+    /// blob base fee exceeds the configured maximum.
     pub(super) fn prices(
         &mut self,
         work: &Work,
@@ -67,7 +67,7 @@ impl Batcher {
             return Ok(None);
         };
         if price > self.config.submitter.max_blob_fee {
-            self.blobs.warn_once("blobs cost more than may be paid".to_owned());
+            self.blobs.warn_once("the blob base fee exceeds the configured maximum".to_owned());
             return Ok(None);
         }
         self.blobs.has_no_reason();
@@ -77,11 +77,11 @@ impl Batcher {
     }
 }
 
-/// Asks L1 for both at once.
+/// Requests the terms from L1, both concurrently.
 fn ask(client: &L1Client) -> Answer {
     let provider = client.inner().provider().clone();
-    // Where EXECUTE takes such inputs, it refuses one without anything; elsewhere nothing is there,
-    // and a call of it succeeds.
+    // EXECUTE for blobs reverts on empty calldata. Where it does not exist, the address has no
+    // code, so the call succeeds.
     let nothing = TransactionRequest::default().to(BLOB_EXECUTE_ADDRESS).gas_limit(100_000);
     let (called, price) = client.inner().wait(async move {
         tokio::join!(

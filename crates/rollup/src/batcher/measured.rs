@@ -1,4 +1,4 @@
-//! Figures of the blocks that wait: from the self-check at their sealing, or measured once.
+//! Sizes and costs of pending blocks, from the self-check at sealing or measured once.
 
 use super::{Batcher, Work};
 use crate::RollupError;
@@ -10,8 +10,8 @@ use node::Posted;
 use std::sync::Arc;
 use wire::ProtocolFork;
 
-/// Figures of a block, and the nodes and codes that it read and wrote. With them no plan has to
-/// execute it.
+/// Size and cost of a block, and the trie nodes and codes that it read and wrote. With them the
+/// block can be planned without executing it again.
 #[derive(Debug, Clone)]
 pub(super) struct Measured {
     pub(super) number: u64,
@@ -20,8 +20,7 @@ pub(super) struct Measured {
 }
 
 impl Batcher {
-    /// Measures the blocks of which nothing is known yet, because another process sealed them: each
-    /// once.
+    /// Measures each block that has not been measured yet, because another process sealed it.
     pub(super) fn measure(
         &mut self,
         work: &Work,
@@ -32,7 +31,7 @@ impl Batcher {
                 continue;
             }
             let (chain, number, hash) = (&work.chain, block.header.number, block.hash);
-            // EXECUTE runs the block a second time, for the underpriced work.
+            // One execution for the footprint, and one in EXECUTE for the underpriced work.
             self.executions += 2;
             let footprint = Arc::new(chain.footprint_of(block)?);
             let bytes = alone(chain, block, &footprint, shortest_input)?;
@@ -44,13 +43,13 @@ impl Batcher {
         Ok(())
     }
 
-    /// EXECUTE of L1, for blocks of this chain.
+    /// Returns EXECUTE with L1's rules.
     pub(super) fn execute(&self) -> Execute {
         self.profile.execute()
     }
 
-    /// The input for [measured](Self::measure) blocks, and its cost: one batch of several, and of
-    /// one block what `single` makes of it.
+    /// Returns the input for [measured](Self::measure) blocks, and its cost. Several blocks are
+    /// encoded as one batch, a single block by `single`.
     pub(super) fn input_of(
         &self,
         chain: &ChainReader,
@@ -79,8 +78,8 @@ impl Batcher {
             input.map_err(|source| RollupError::Input { number, source })?.into()
         };
         let hash = blocks.first().map(|first| first.hash).unwrap_or_default();
-        // By arithmetic over recorded figures: planning has no execution that a hostile block could
-        // make long.
+        // Computed from recorded figures: planning executes nothing, so a hostile block cannot make
+        // it slow.
         let cost = variants::cost_of(&*execute.gas, &bytes, used, work);
         let cost = cost.map_err(|reason| RollupError::Refused { hash, reason })?;
         Ok(advance_plan::AdvanceInput {
@@ -92,9 +91,9 @@ impl Batcher {
         })
     }
 
-    /// Returns `true` if these blocks, each by itself, would fill an L1 transaction with bytes or
-    /// with gas: nothing is gained by waiting for more. A block that was not measured yet counts
-    /// nothing.
+    /// Returns `true` if these blocks, encoded one by one, would fill the bytes or the gas of an L1
+    /// transaction, so that waiting for more blocks gains nothing. Blocks that were not measured
+    /// yet are not counted.
     pub(super) fn fills_a_transaction(&self, blocks: &[Arc<Block>]) -> bool {
         let posted = blocks.iter().filter_map(|block| self.measured.get(&block.hash));
         let (mut bytes, mut gas) = (0_usize, 0_u64);
@@ -107,7 +106,7 @@ impl Batcher {
     }
 }
 
-/// Makes the input of one block.
+/// Encodes the input of a single block.
 pub(super) type SingleInput =
     fn(&Block, ProtocolFork, u64, &codec::OwnedWitness) -> Result<Vec<u8>, wire::DecodeError>;
 

@@ -1,6 +1,7 @@
-//! The way of sealed blocks to L1, on a thread of its own: the sequencer goes on while L1 is asked.
+//! The batcher: posts sealed blocks to L1 on its own thread, so that sealing never waits for L1.
 //!
-//! What goes to L1 and when is in `submission`, which way in `planning`.
+//! `submission` decides which blocks are posted when, and `planning` whether as calldata or in
+//! blobs.
 
 mod blob_terms;
 mod measured;
@@ -42,18 +43,18 @@ use std::{
 };
 use wire::ProtocolFork;
 
-/// The longest pause between two looks at what has become of transactions.
+/// Maximum pause between two turns of the batcher.
 const PAUSE: Duration = Duration::from_millis(20);
-/// The pause after an error.
+/// Pause after an error.
 const ERROR_PAUSE: Duration = Duration::from_millis(200);
 
-/// All that the batcher knows, as the sequencer saw it at one moment.
+/// Consistent snapshot of the sequencer's state, from which the batcher posts blocks.
 #[derive(Debug, Clone)]
 pub(crate) struct Work {
-    /// The chain, which holds all blocks that `view` says L1 has taken.
+    /// The chain. It contains all blocks that are on L1 by `view`.
     pub(crate) chain: ChainReader,
     pub(crate) view: Arc<L1View>,
-    /// Duties as L1 knew them at the head of `view`.
+    /// State of the duties on L1 at the head of `view`.
     pub(crate) duties: Duties,
     pub(crate) clock: L1Clock,
 }
@@ -63,9 +64,9 @@ pub(crate) struct Work {
 struct BatcherCommands {
     /// The newest work; `None` while L1 cannot be read.
     work: Option<Work>,
-    /// Blocks that were sealed since, with their figures.
+    /// Blocks sealed since the last turn, with their sizes and costs.
     sealed: Vec<(B256, Measured)>,
-    /// `true` if blocks on their way to L1 have given way to others.
+    /// `true` if blocks in flight were replaced by others.
     forget: bool,
     /// `true` if L1 was reorganised.
     went_back: bool,
@@ -77,9 +78,9 @@ struct BatcherCommands {
 pub(crate) struct Report {
     pub(crate) status: SubmitterStatus,
     pub(crate) throughput: Throughput,
-    /// Reason why blocks wait that should be on their way to L1.
+    /// Error that keeps due blocks from being posted.
     pub(crate) not_submitted: Option<String>,
-    /// Oldest block that waits, if EXECUTE on L1 refuses it again and again.
+    /// Oldest pending block, if EXECUTE on L1 has rejected it repeatedly.
     pub(crate) refused: Option<B256>,
 }
 
@@ -92,7 +93,7 @@ struct BatcherChannel {
     evidence: EvidenceBook,
 }
 
-/// The batcher as the sequencer sees it. No method but [`Self::end`] waits for L1.
+/// The sequencer's handle to the batcher. No method but [`Self::end`] waits for L1.
 #[derive(Debug)]
 pub(crate) struct BatcherHandle {
     channel: Arc<BatcherChannel>,
@@ -100,45 +101,46 @@ pub(crate) struct BatcherHandle {
 }
 
 impl BatcherHandle {
-    /// Puts newer work in the place of the last.
+    /// Replaces the batcher's work with newer work.
     pub(crate) fn offer(&self, work: Work) {
         self.channel.commands.lock().work = Some(work);
         self.channel.has_commands.notify_one();
     }
 
-    /// Has it wait for the next work: L1 cannot be read.
+    /// Pauses posting until new work arrives, because L1 cannot be read.
     pub(crate) fn hold(&self) {
         self.channel.commands.lock().work = None;
     }
 
-    /// Hands over the figures of a sealed block, as the self-check measured them.
+    /// Passes on the size and cost of a sealed block, as measured by the self-check.
     pub(crate) fn sealed(&self, block: &Block, posted: Option<Posted>, footprint: BlockFootprint) {
         let (number, footprint) = (block.header.number, Arc::new(footprint));
         let sealed = posted.map(|posted| (block.hash, Measured { number, posted, footprint }));
         self.channel.commands.lock().sealed.extend(sealed);
     }
 
-    /// Facts of the blocks that wait, which the sequencer finds and the batcher composes evidence
-    /// from.
+    /// Facts of the pending blocks. The sequencer computes them, and the batcher composes evidence
+    /// from them.
     pub(crate) fn evidence(&self) -> &EvidenceBook {
         &self.channel.evidence
     }
 
-    /// Has it give up what is in flight: blocks have given way to others.
+    /// Abandons the transactions in flight and pauses posting until new work arrives, because
+    /// blocks were replaced by others.
     pub(crate) fn forget(&self) {
         let mut commands = self.channel.commands.lock();
-        // What it was offered before holds blocks that are gone.
+        // The current work contains replaced blocks.
         (commands.forget, commands.work) = (true, None);
     }
 
-    /// Has it wait for the next work: L1 was reorganised. What is in flight stays there, since L1
-    /// may take it all the same.
+    /// Pauses posting after an L1 reorg until new work arrives. In-flight transactions are kept,
+    /// because L1 may still include them.
     pub(crate) fn l1_went_back(&self) {
         let mut commands = self.channel.commands.lock();
         (commands.went_back, commands.work) = (true, None);
     }
 
-    /// The batcher's newest report.
+    /// Returns the batcher's newest report.
     pub(crate) fn report(&self) -> Report {
         let mut report = self.channel.report.lock().clone();
         if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
@@ -147,11 +149,11 @@ impl BatcherHandle {
         report
     }
 
-    /// Ends its thread, after the request to L1 that it waits for.
+    /// Stops the batcher's thread, and waits until its pending request to L1 has ended.
     pub(crate) fn end(mut self) {
         self.stop();
         if let Some(thread) = self.thread.take() {
-            // A panic of it was logged.
+            // The supervisor has logged a panic of the thread.
             let _ = thread.join();
         }
     }
@@ -168,12 +170,12 @@ impl Drop for BatcherHandle {
     }
 }
 
-/// Brings blocks to L1.
+/// Posts blocks to L1.
 #[derive(Debug)]
 pub(crate) struct Batcher {
     channel: Arc<BatcherChannel>,
     client: Arc<L1Client>,
-    /// Codes that L1 keeps, as far as it was asked.
+    /// Cache of which codes are stored on L1.
     codes: KeptCodes,
     rules: RollupRules,
     config: SequencerConfig,
@@ -181,33 +183,33 @@ pub(crate) struct Batcher {
     reads_blobs: bool,
     profile: L1Profile,
     rate: ExecuteRate,
-    /// Figures of blocks that L1 does not have yet.
+    /// Sizes and costs of blocks that are not on L1 yet.
     measured: B256Map<Measured>,
-    /// The L1 block from which on the prices of EXECUTE are compared again after L1 has not taken
-    /// an `advance`.
+    /// L1 block from which on the gas schedule of EXECUTE is checked again after an `advance` has
+    /// failed.
     prices_again_at: u64,
-    /// Number of times that a block was executed to measure it.
+    /// Number of executions for measuring blocks.
     executions: u64,
     throughput: Throughput,
     last_submission: Instant,
-    /// Blocks that the next `advance` has at most: fewer after one that L1 would not take.
+    /// Maximum number of blocks of the next `advance`; lower after L1 has rejected one.
     most_blocks: usize,
     blobs: BlobBackoff,
     /// Forks by which the transactions in flight were planned: for their gas, and for their blobs.
     planned_by: Option<(ProtocolFork, ProtocolFork)>,
-    /// `true` while L1 may still have transactions that were given up for a fork.
+    /// `true` while L1 may still have transactions that were abandoned because of a fork.
     replaces_for_fork: bool,
-    /// The L1 block from which on inputs name what L1 keeps.
+    /// L1 block from which on inputs reference codes on L1 again.
     kept_again_at: u64,
-    /// Prices of blobs on L1, as far as it was asked.
+    /// Blob base fee on L1, and its support for blobs.
     blob_terms: BlobTerms,
-    /// Number of blocks of the transaction that was sent last.
+    /// Number of blocks in the transaction that was sent last.
     sent_blocks: usize,
-    /// The first of these blocks.
+    /// Hash of the first of these blocks.
     sent_first: B256,
-    /// The block that EXECUTE on L1 refused last, alone in its transaction, and how often.
+    /// Block that EXECUTE on L1 rejected last, alone in its transaction, and how often.
     refused: (B256, u32),
-    /// `true` while what comes next cannot go behind what is in flight.
+    /// `true` if the next batch must not be sent until all in-flight transactions are included.
     goes_next_alone: bool,
 }
 
@@ -256,11 +258,11 @@ impl Batcher {
         })
     }
 
-    /// Starts its thread.
+    /// Starts the batcher's thread.
     ///
     /// # Errors
     ///
-    /// [`io::Error`] if there is none to be had.
+    /// [`io::Error`] if the operating system cannot create a thread.
     pub(crate) fn start(mut self, shared: Arc<Shared>) -> io::Result<BatcherHandle> {
         let channel = Arc::clone(&self.channel);
         self.rate = shared.rate.clone();
@@ -276,7 +278,8 @@ impl Batcher {
 
     fn run(mut self, supervisor: &Supervisor) {
         let (mut pause, mut not_submitted) = (Duration::ZERO, None);
-        // By L1's time, in which blocks get too old: it goes on while L1 is silent.
+        // L1's time at the last turn. L1 bounds the age of blocks by it, and it advances even while
+        // L1 does not answer.
         let mut looked: Option<u64> = None;
         let mut turned = Instant::now();
         loop {
@@ -289,8 +292,8 @@ impl Batcher {
                 if commands.stop {
                     return;
                 }
-                // Before the new work is looked at: transactions of blocks that gave way must not
-                // count as being on their way.
+                // Before the new work is processed: transactions of replaced blocks must not count
+                // as in flight.
                 if core::mem::take(&mut commands.forget) {
                     self.submitter.forget();
                     self.submitter.forget_landed();
@@ -299,7 +302,7 @@ impl Batcher {
                     self.submitter.l1_went_back();
                 }
                 self.measured.extend(commands.sealed.drain(..));
-                // The newest work alone: an older one would plan blocks that L1 has taken since.
+                // Only the newest work: older work would plan blocks that L1 has included since.
                 commands.work.clone()
             };
             pause = PAUSE;
@@ -317,8 +320,8 @@ impl Batcher {
                     Ok(submission::Outcome::Brought) => not_submitted = None,
                     Ok(submission::Outcome::Untried) => {}
                     Err(error) => {
-                        // It stands until the blocks are on their way: most looks come before it is
-                        // time to try again.
+                        // Reported until the blocks are in flight, since most turns come before the
+                        // next attempt.
                         let error = error.to_string();
                         if not_submitted.as_ref() != Some(&error) {
                             tracing::error!(error, "failed to post batch, retrying");
@@ -333,7 +336,8 @@ impl Batcher {
     }
 
     fn tell(&self, not_submitted: Option<String>) {
-        // Copied out under a short lock, so that no reader of the status holds up a posting.
+        // The report is published under a short lock, so that readers of the status do not delay
+        // posting.
         let status = SubmitterStatus {
             address: self.submitter.address(),
             balance: self.submitter.balance(),
@@ -358,8 +362,8 @@ impl Batcher {
         *self.channel.report.lock() = Report { status, throughput, not_submitted, refused };
     }
 
-    /// Returns `true` if blocks have given way to others or L1 was reorganised since the work was
-    /// taken, or the thread is to end: nothing goes to L1 then.
+    /// Returns `true` if blocks were replaced, L1 was reorganised, or the thread was stopped since
+    /// the work was read. Nothing may be sent to L1 then.
     fn is_outdated(&self) -> bool {
         let commands = self.channel.commands.lock();
         commands.forget || commands.went_back || commands.stop
@@ -370,8 +374,8 @@ impl Batcher {
         &self.profile.limits
     }
 
-    /// Forgets what is known of blocks that L1 has, or that gave way; not of those that were sealed
-    /// after `work`.
+    /// Drops measurements and facts of blocks that were included on L1 or replaced, except blocks
+    /// sealed after `work`.
     fn forget_others(&mut self, work: &Work, blocks: &[Arc<Block>]) {
         let there: B256Set = blocks.iter().map(|block| block.hash).collect();
         let head = work.chain.head().header.number;
@@ -381,7 +385,7 @@ impl Batcher {
 }
 
 impl Work {
-    /// L1's time: not later than that of its next block.
+    /// Returns L1's time, at most the timestamp of its next block.
     fn l1_time(&self) -> u64 {
         self.clock.at(Instant::now())
     }
@@ -391,7 +395,8 @@ impl Work {
         self.view.head().map_or(0, |head| head.number)
     }
 
-    /// Blocks that L1 does not have, oldest first; none if some of them have given way meanwhile.
+    /// Returns the blocks that are not on L1, oldest first; none if some of them were replaced
+    /// meanwhile.
     fn unsafe_blocks(&self) -> Result<Vec<Arc<Block>>, RollupError> {
         let safe = self.view.advanced_head();
         let safe = safe.map_or(self.view.deployment().genesis_hash, |(_, hash)| hash);
@@ -399,7 +404,7 @@ impl Work {
         let mut next = Arc::clone(self.chain.head());
         while next.hash != safe {
             let parent = self.chain.find_block(&next.header.parent_hash)?;
-            // The chain moved while this looked: the next work has what there is now.
+            // The chain was reorganised during the walk. The next work has the new blocks.
             let Some(parent) = parent else { return Ok(Vec::new()) };
             blocks.push(core::mem::replace(&mut next, parent));
         }

@@ -1,4 +1,4 @@
-//! The choice between calldata and blobs: of inputs in blobs, the heads alone are calldata.
+//! The choice between calldata and blobs. Of inputs in blobs, only the heads are calldata.
 
 use super::{Batcher, Work};
 use crate::{
@@ -20,42 +20,43 @@ use contracts::{
 use std::{slice, sync::Arc};
 use wire::ProtocolFork;
 
-/// Gas that is set aside for a new anchor.
+/// Gas reserved for checking the evidence of a new anchor.
 const UPDATE_GAS: u64 = 100_000;
-/// Gas that is set aside for a proof of what has been relayed.
+/// Gas reserved for checking a proof of relayed messages.
 const PROOF_GAS: u64 = 400_000;
-/// L1 blocks without a transaction with blobs, or without references, after L1 has not taken one.
-/// With blobs they are twice as many each further time.
+/// Number of L1 blocks without blobs, or without code references, after an `advance` with them has
+/// failed. Doubled for blobs with each further failure.
 const RETRY_BLOCKS: u64 = 32;
+/// Maximum number of L1 blocks without blobs after failures.
 const MAX_RETRY_BLOCKS: u64 = 8_192;
 
-/// Seconds before a fork of L1 from which on transactions are given the gas that they take behind
-/// it.
+/// Seconds before an L1 fork from which on transactions get the gas that they need after it.
 const FORK_MARGIN: u64 = 600;
 
-/// Blocks, and what carries them to L1.
+/// Blocks, and the transaction that posts them.
 pub(super) struct Plan {
     pub(super) blocks: Vec<Arc<Block>>,
     pub(super) data: TxData,
-    /// `true` if its evidence is by what L1 knows of duties now.
+    /// `true` if its evidence depends on the current state of the duties on L1.
     pub(super) goes_alone: bool,
 }
 
-/// Backoff of posting through blobs: a transaction with blobs costs gas although it fails, and L1
-/// cannot be asked before.
+/// Backoff of posting in blobs: a transaction with blobs cannot be simulated before it is sent, and
+/// costs gas even if it fails.
 #[derive(Debug, Default)]
 pub(super) struct BlobBackoff {
-    /// The first L1 block at which they are tried again.
+    /// First L1 block at which blobs are used again.
     again_at: u64,
+    /// Number of L1 blocks without blobs after the last failure.
     pause: u64,
-    /// The last reason for not using blobs, so that each is logged once.
+    /// Last logged reason for not using blobs, so that each is logged once.
     said: Option<String>,
-    /// `true` if L1 has taken the last transaction with blobs of this process.
+    /// `true` if the last blob transaction of this process succeeded.
     is_proven: bool,
 }
 
 impl BlobBackoff {
-    /// L1 has not taken blobs at its block `head`.
+    /// Notes that a transaction with blobs has failed at L1's block `head`.
     pub(super) fn on_failure(&mut self, head: u64) {
         self.is_proven = false;
         if !self.allows(head) {
@@ -66,18 +67,18 @@ impl BlobBackoff {
         tracing::warn!(blocks = self.pause, "L1 refused blobs, posting calldata");
     }
 
-    /// L1 has taken blobs.
+    /// Notes that L1 has included a transaction with blobs.
     pub(super) fn on_success(&mut self) {
         *self = Self { is_proven: true, ..Self::default() };
     }
 
-    /// Returns `true` if several transactions with blobs may wait together: where one fails for its
-    /// blobs, those behind it do too, and each costs gas.
+    /// Returns `true` if several transactions with blobs may be in flight. Before that only one
+    /// may: if its blobs made it fail, those after it would fail too, and each costs gas.
     pub(super) const fn is_proven(&self) -> bool {
         self.is_proven
     }
 
-    /// Notes that L1 takes blobs at a price that may be paid.
+    /// Notes that L1 supports blobs at an acceptable price.
     pub(super) fn has_no_reason(&mut self) {
         self.said = None;
     }
@@ -86,7 +87,7 @@ impl BlobBackoff {
         head >= self.again_at
     }
 
-    /// Says once why everything goes as calldata.
+    /// Logs once why blocks are posted as calldata.
     pub(super) fn warn_once(&mut self, why: String) {
         if self.said.as_ref() != Some(&why) {
             tracing::warn!(why, "posting calldata");
@@ -96,8 +97,8 @@ impl BlobBackoff {
 }
 
 impl Batcher {
-    /// Returns as many of the oldest waiting blocks as go through blobs, and the transaction that
-    /// carries them, if each of them costs less that way than as `calldata`.
+    /// Returns as many of the oldest waiting blocks as fit into blobs, and the transaction that
+    /// posts them, if that costs less per block than `calldata`.
     pub(super) fn by_blobs(
         &mut self,
         work: &Work,
@@ -109,7 +110,7 @@ impl Batcher {
         if !self.reads_blobs || !self.blobs.allows(work.l1_head()) {
             return Ok(None);
         }
-        // L1 takes no schema with rules that are not its own.
+        // L1's EXECUTE accepts no schema for a fork that L1 does not have.
         let Some(fork) = work.chain.config().spec.fork_at(first.header.timestamp) else {
             return Ok(None);
         };
@@ -123,8 +124,8 @@ impl Batcher {
         candidates.extend(in_blobs);
         let of_l1 = self.fork_of_l1(work, fork);
         let Some(prices) = self.prices(work, of_l1)? else { return Ok(None) };
-        // By the price for each block and not for each transaction: blobs pay off only when they
-        // are full.
+        // Compared by cost per block and not per transaction: blobs pay off only when they are
+        // full.
         let chosen = advance_plan::cheapest(candidates, &prices, self.limits(), genesis, number);
         let Some((posting, cost)) = chosen.filter(|(posting, _)| !posting.blobs.is_empty()) else {
             return Ok(None);
@@ -139,7 +140,7 @@ impl Batcher {
             work.duties,
             &blocks,
         )??;
-        // The contract finds forced transactions in calldata alone.
+        // The contract can prove the inclusion of forced transactions only in calldata.
         if !evidence.forced.is_empty() {
             return Ok(None);
         }
@@ -152,13 +153,14 @@ impl Batcher {
         Ok(Some(Plan { blocks, data, goes_alone }))
     }
 
-    /// Returns `true` if nothing known keeps blocks from going through blobs.
+    /// Returns `true` if there is no known reason not to use blobs.
     pub(super) fn may_use_blobs(&self, work: &Work) -> bool {
         self.reads_blobs && self.blobs.allows(work.l1_head()) && self.blobs.said.is_none()
     }
 
-    /// Parts of an input that L1 keeps, so that it only names it. None after an `advance` failed,
-    /// for a while: if the node of L1 is wrong about it, the next one is not to fail too.
+    /// Returns references for the codes of an input that are stored on L1, so that the input need
+    /// not contain them. Returns none for [`RETRY_BLOCKS`] after a failed `advance`: if the L1 node
+    /// reported a wrong code, the next `advance` must not fail for it too.
     pub(super) fn kept_of(&self, work: &Work, input: &Bytes) -> Vec<CodeReference> {
         if work.l1_head() < self.kept_again_at {
             return Vec::new();
@@ -166,15 +168,15 @@ impl Batcher {
         let codes =
             [CodeReference::of_codes_in(input), CodeReference::of_each_code_in(input)].concat();
         let kept = self.codes.among(codes, work.l1_head(), |accounts| self.client.codes(accounts));
-        // It saves gas, and nothing waits for it.
+        // References only save gas, so posting continues without them.
         kept.unwrap_or_else(|error| {
             tracing::debug!(%error, "failed to look up codes on L1");
             Vec::new()
         })
     }
 
-    /// Compares the prices of EXECUTE with those of L1, after L1 has not taken an `advance`: now
-    /// and then, as what they are compared by is made anew.
+    /// Compares the configured gas schedule of EXECUTE with L1's after an `advance` has failed, at
+    /// most once in [`RETRY_BLOCKS`], since each comparison builds a block for its calls.
     pub(super) fn check_prices(&mut self, work: &Work) -> Result<(), RollupError> {
         if work.l1_head() < self.prices_again_at {
             return Ok(());
@@ -184,16 +186,16 @@ impl Batcher {
         Ok(())
     }
 
-    /// L1 has not taken an `advance`.
+    /// Stops using code references for [`RETRY_BLOCKS`], because L1 has rejected an `advance`.
     pub(super) fn distrust_kept(&mut self, work: &Work) {
         self.codes.forget();
         self.kept_again_at = work.l1_head().saturating_add(RETRY_BLOCKS);
     }
 
-    /// This input as calldata, with references to what L1 keeps of it where that is cheaper, and
-    /// the gas for it; without gas if that is more than L1 lets a transaction have, and L1
-    /// `may_be_asked` to say what it takes. Last, the gas that it takes beyond the answer of L1 if
-    /// L1 forks before it has the transaction.
+    /// Encodes the input as calldata, with references to codes on L1 where that is cheaper. Returns
+    /// the calldata inputs and their gas limit; `None` if the estimate exceeds L1's limit and L1
+    /// `may_be_asked` for a better one. The last value is the gas needed beyond L1's estimate if L1
+    /// forks before it includes the transaction.
     pub(super) fn in_calldata(
         &self,
         work: &Work,
@@ -220,8 +222,8 @@ impl Batcher {
         let by_present = posting.cost(present, work.genesis_number(), first.header.number);
         let by_present = limit_with(&posting, &by_present, evidence, present);
         let for_fork = limit.saturating_sub(by_present);
-        // More than L1 lets a transaction have is an estimate that is too careful, or a block that
-        // cannot go: only L1 can tell which.
+        // Above L1's limit, either the estimate is too high or the block does not fit into a
+        // transaction. Only L1's own estimate shows which.
         let limit = match limit <= most {
             true => Some(limit),
             false => (!may_be_asked).then_some(most),
@@ -229,19 +231,20 @@ impl Batcher {
         (posting.inputs, limit, for_fork)
     }
 
-    /// Fork by whose gas rules L1 may take a transaction with blocks of this fork that is sent now:
-    /// one that waits for a few L1 blocks has the gas of a fork that comes meanwhile. Blocks of the
-    /// fork before may be posted after L1 has forked.
+    /// Returns the fork whose gas rules may apply when L1 includes a transaction that is sent now
+    /// with blocks of this fork. It looks [`FORK_MARGIN`] ahead, so that a transaction that waits
+    /// for a few L1 blocks has enough gas after a fork. Blocks of the previous fork may be posted
+    /// after L1 has forked.
     pub(super) fn fork_of_l1(&self, work: &Work, of_block: ProtocolFork) -> ProtocolFork {
         self.profile.fork_at(work.l1_time().saturating_add(FORK_MARGIN), of_block)
     }
 
-    /// Fork of L1's next block, or that of a block that goes there, if that is newer.
+    /// Returns the fork of L1's next block, or `of_block` if that is newer.
     pub(super) fn present_fork(&self, work: &Work, of_block: ProtocolFork) -> ProtocolFork {
         self.profile.fork_at(work.l1_time(), of_block)
     }
 
-    /// Ways in which the oldest blocks go through blobs, as many as fit.
+    /// Returns the plans by which as many of the oldest blocks as fit are posted in blobs.
     fn in_blobs(
         &mut self,
         work: &Work,
@@ -256,7 +259,7 @@ impl Batcher {
         let of_l1 = self.fork_of_l1(work, fork);
         let admits = |posting: &AdvancePlan| posting.cost(of_l1, genesis, first).limit <= max_gas;
         self.measure(work, &waiting[..count])?;
-        // The head of an input that goes through blobs is that of a block by itself.
+        // A single block in blobs has the plain input, not the shortest form.
         advance_plan::ways_in_blobs(count, admits, |range| {
             self.input_of(&work.chain, &waiting[range], Block::input)
         })
@@ -264,13 +267,13 @@ impl Batcher {
 }
 
 impl Work {
-    /// Number of the rollup's first block, from which the contract's rings have filled. The chain
-    /// of this node may begin later, with a snapshot.
+    /// Returns the number of the rollup's genesis block, from which on the contract's ring buffers
+    /// have filled. This node's chain may start later, from a snapshot.
     pub(super) fn genesis_number(&self) -> u64 {
         self.view.deployment().genesis.number.unwrap_or_default()
     }
 
-    /// Number of the oldest blocks that L1 can take now, under the rules of this fork.
+    /// Returns how many of the oldest blocks are of this fork and not later than L1's time.
     pub(super) fn count_on(&self, waiting: &[Arc<Block>], fork: ProtocolFork) -> usize {
         let (chain, time) = (&self.chain, self.l1_time());
         let fork_of = |block: &Arc<Block>| chain.config().spec.fork_at(block.header.timestamp);
@@ -280,18 +283,19 @@ impl Work {
     }
 }
 
-/// Gas for a posting that has evidence besides, with more for each piece than checking it takes.
+/// Returns the gas limit of a posting with its evidence, with an upper bound for checking each
+/// piece.
 fn limit_with(posting: &AdvancePlan, cost: &Cost, evidence: &Evidence, fork: ProtocolFork) -> u64 {
     let of = |evidence: Evidence| advance_plan::transaction_gas(fork, &posting.calldata(evidence));
     let ((plain, _), (whole, floor)) = (of(Evidence::default()), of(evidence.clone()));
     let pieces =
         UPDATE_GAS * evidence.updates.len() as u64 + PROOF_GAS * evidence.relays.len() as u64;
-    // The floor of EIP-7623 binds where EXECUTE is cheap and bytes are many.
+    // The calldata floor of EIP-7623 applies if EXECUTE is cheap and the calldata long.
     (cost.limit + (whole - plain) + pieces).max(floor)
 }
 
-/// The blobs of a posting as a transaction carries them on an L1 of this fork: with proofs for
-/// their cells from Osaka on (EIP-7594), with one for each blob before (EIP-4844).
+/// Returns the sidecar of a posting on an L1 of this fork: with cell proofs from Osaka on
+/// (EIP-7594), with one proof per blob before (EIP-4844).
 fn sidecar_of(
     posting: &AdvancePlan,
     fork: ProtocolFork,
@@ -316,12 +320,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blobs_are_tried_again_after_a_while_that_doubles_until_they_work() {
+    fn blob_backoff_doubles_until_success() {
         let mut backoff = BlobBackoff::default();
         assert!(backoff.allows(0));
         backoff.on_failure(100);
         assert!(!backoff.allows(100 + RETRY_BLOCKS - 1));
-        // The same failure, seen again.
+        // A second notice of the same failure does not extend the pause.
         backoff.on_failure(110);
         assert!(backoff.allows(100 + RETRY_BLOCKS));
         backoff.on_failure(200);

@@ -1,4 +1,4 @@
-//! The content and the time of each transaction to L1.
+//! Decides when to post, and which blocks each L1 transaction contains.
 
 use super::{Batcher, Work, planning::Plan};
 use crate::{
@@ -18,34 +18,34 @@ use contracts::{
 use std::{slice, sync::Arc, time::Instant};
 use wire::ProtocolFork;
 
-/// L2 blocks in one `advance` at most.
+/// Maximum number of L2 blocks in one `advance`.
 pub(super) const MAX_BLOCKS: usize = 32;
-/// Number of refusals after which a block is held to be one that EXECUTE on L1 never accepts. The
-/// first may be due to codes that L1 no longer keeps: from then on none are named.
+/// Number of rejections after which EXECUTE on L1 is assumed never to accept a block. The first may
+/// be due to references to codes that are no longer on L1; after it no references are used.
 pub(super) const MAX_REFUSALS: u32 = 3;
 
-/// Blocks, and the input that brings all of them.
+/// Blocks, and the input that contains all of them.
 type Fitting = (Vec<Arc<Block>>, AdvanceInput);
 
-/// Result of a look at the blocks that wait.
+/// Result of a turn of the batcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// All of them are at L1 or on their way, or the next of them are now.
+    /// All blocks are on L1 or in flight, or L1's pool has accepted the next of them.
     Brought,
-    /// It was not time to try, or L1 has not said yet.
+    /// It was not time to post, or L1 has not answered yet.
     Untried,
 }
 
 impl Batcher {
-    /// Brings blocks to L1, if any wait and it is time.
+    /// Tracks the transactions in flight, and posts the next blocks if they are due.
     ///
     /// # Errors
     ///
-    /// [`RollupError`]; the blocks wait for the next call.
+    /// [`RollupError`] if L1 does not answer or rejects a transaction. The next call retries.
     pub(super) fn submit(&mut self, work: &Work) -> Result<Outcome, RollupError> {
         let outcome = self.go_on(work)?;
-        // Only now are blocks on their way that were sent before: what kept others from it stands
-        // until then.
+        // A transaction counts as in flight only once L1's pool has accepted it. Until then the
+        // last error stays reported.
         match self.submitter.take_accepted() {
             true => Ok(Outcome::Brought),
             false => Ok(outcome),
@@ -70,7 +70,7 @@ impl Batcher {
             }
             SubmitterProgress::Waiting | SubmitterProgress::Idle => {}
         }
-        // Before the account's nonce tells so, which takes an answer of L1 more.
+        // Detected from logs, one round trip before the account nonce would show it.
         if !self.blobs.is_proven() && self.submitter.has_taken_blobs(&work.view) {
             self.blobs.on_success();
         }
@@ -79,11 +79,12 @@ impl Batcher {
         let on_their_way = self.submitter.in_flight().flat_map(|sent| &sent.blocks);
         let on_their_way: B256Set = on_their_way.map(|(_, hash)| *hash).collect();
         blocks.retain(|block| !on_their_way.contains(&block.hash));
-        // Evidence and simulation are by the state that L1 has, so they hold for the first
-        // transaction alone.
+        // Evidence and simulation use L1's current state, so they are valid only for the first
+        // transaction.
         let in_flight = self.submitter.in_flight().next().map(InFlight::has_blobs);
         let is_first = in_flight.is_none();
-        // What is still in the place of others may fail there.
+        // L1 may still include abandoned transactions, which may fail there, so they are replaced
+        // without waiting for the interval.
         let is_urgent = !is_first && self.submitter.replaces();
         let is_due = is_urgent || self.last_submission.elapsed() >= self.config.submit_interval;
         let is_full = blocks.len() >= MAX_BLOCKS || self.fills_a_transaction(&blocks);
@@ -94,17 +95,19 @@ impl Batcher {
         if blocks.is_empty() || !has_room || !is_full && !is_due {
             return Ok(Outcome::Untried);
         }
-        // Also if it fails: an error is tried again after the interval, and not at each turn.
+        // Set before the attempt, so that a failed one is retried after the interval and not at
+        // each turn.
         self.last_submission = Instant::now();
         let Some(candidate) = self.candidate(work, blocks, in_flight)? else {
             return Ok(Outcome::Untried);
         };
         let count = candidate.blocks.len();
-        // Made while L1's pool has the one before: only what it has taken gets another behind it.
+        // The candidate was planned while the previous transaction was being submitted; it is sent
+        // only after L1's pool has accepted that one.
         let before = self.submitter.acknowledge();
         before.or_else(|error| self.has_failed(work, error))?;
-        // Planning takes a while, as does L1's answer; a transaction with blocks that are gone
-        // would burn its gas, and so would one behind another that is not there.
+        // Blocks may have been replaced during planning and L1's response. A transaction with
+        // replaced blocks would fail and waste its gas, and so would one after a rejected one.
         if self.is_outdated() || !is_first && !self.submitter.has_room() {
             return Ok(Outcome::Untried);
         }
@@ -116,8 +119,8 @@ impl Batcher {
         Ok(Outcome::Untried)
     }
 
-    /// Returns `true` if a transaction may go behind those in flight, all of which have blobs or
-    /// none.
+    /// Returns `true` if a transaction may be queued after those in flight. Of these either all
+    /// have blobs or none, as in `in_flight`.
     fn has_room(&mut self, work: &Work, in_flight: Option<bool>, is_full: bool) -> bool {
         let Some(has_blobs) = in_flight else {
             self.goes_next_alone = false;
@@ -126,17 +129,17 @@ impl Batcher {
         if self.goes_next_alone || !self.submitter.has_room() {
             return false;
         }
-        // Transactions of both kinds do not wait together: pools keep an account to one. Blocks
-        // that could go through blobs do not follow others as calldata for less than a whole
-        // transaction: which way is cheaper is decided for what comes first.
+        // Pools do not allow pending transactions of both kinds for one account. While blobs may be
+        // used, blocks are queued after calldata only if they fill a transaction: the cheaper way
+        // is chosen when nothing is in flight.
         match has_blobs {
             true => self.blobs.is_proven() && self.may_use_blobs(work),
             false => is_full || !self.may_use_blobs(work),
         }
     }
 
-    /// The next transaction, with the oldest of these blocks; `None` if it cannot go now, or not
-    /// behind those in flight.
+    /// Returns the next transaction, with the oldest of these blocks; `None` if it cannot be sent
+    /// now, or cannot be queued after those in flight.
     fn candidate(
         &mut self,
         work: &Work,
@@ -154,7 +157,8 @@ impl Batcher {
         let kept = self.kept_of(work, &input.bytes);
         let by_blobs = self.by_blobs(work, &waiting, &input, &kept)?;
         if in_flight.is_some_and(|has_blobs| has_blobs != by_blobs.is_some()) {
-            // Not planned again at each turn: it is the same until those in flight are there.
+            // Not planned again at each turn: the result is the same until the transactions in
+            // flight are included.
             self.goes_next_alone = true;
             return Ok(None);
         }
@@ -183,15 +187,16 @@ impl Batcher {
             &blocks,
         );
         let (evidence, _) = evidence??;
-        // What L1 will know of the duties then is not known yet.
+        // The evidence depends on the state of the duties after the transactions in flight.
         let goes_alone = !evidence.relays.is_empty() || !evidence.forced.is_empty();
         if goes_alone && !is_first {
             self.goes_next_alone = true;
             return Ok(None);
         }
-        // Checking evidence takes what only L1 can tell.
+        // The gas for checking evidence is known only from an estimate of L1.
         let is_plain = evidence.updates.is_empty() && !goes_alone;
-        // An L1 that answers by its pending block has those there that gave way to a fork.
+        // An L1 that simulates on its pending block would include the transactions that were
+        // abandoned for a fork.
         self.replaces_for_fork &= self.submitter.replaces();
         let can_be_tried = is_first && !self.replaces_for_fork;
         let (inputs, gas_limit, for_fork) =
@@ -212,7 +217,7 @@ impl Batcher {
         }))
     }
 
-    /// Does what follows from an error of the submitter, and returns it.
+    /// Reacts to an error of the submitter, and returns it.
     pub(super) fn has_failed<T>(
         &mut self,
         work: &Work,
@@ -223,13 +228,13 @@ impl Batcher {
             return Err(error);
         }
         if matches!(error, RollupError::TxFeeCap { .. }) {
-            // Fewer blocks take less gas.
+            // Fewer blocks need less gas.
             self.most_blocks = (self.sent_blocks / 2).max(1);
         }
         if is_refusal(&error) {
             self.distrust_kept(work);
             self.check_prices(work)?;
-            // What L1 does not take of several blocks, it may take of fewer.
+            // L1 may accept fewer blocks even if it rejects this number.
             self.most_blocks = (self.sent_blocks / 2).max(1);
             if self.sent_blocks == 1 && is_execution_failure(&error) {
                 let (hash, times) = self.refused;
@@ -240,9 +245,9 @@ impl Batcher {
         Err(error)
     }
 
-    /// Gives up what is on its way if it was planned by the rules of another fork than L1 has by
-    /// now, or has soon: it may have less gas than L1 asks for, or blobs with proofs that L1 does
-    /// not take any more, and would wait for good. The next transactions take its nonces.
+    /// Abandons the transactions in flight if they were planned for another fork than L1 has now,
+    /// or has soon: their gas limit may be too low, or L1 may no longer accept the proofs of their
+    /// blobs, so that they would be pending for ever. The next transactions use their nonces.
     fn replace_at_fork(&mut self, work: &Work) {
         let least = ProtocolFork::Cancun;
         let forks = (self.fork_of_l1(work, least), self.present_fork(work, least));
@@ -255,9 +260,8 @@ impl Batcher {
         }
     }
 
-    /// Returns as many of the oldest blocks as one L1 transaction carries, and the input that
-    /// carries them: one batch of all, which share a witness and a fork, or the shortest input of
-    /// one block.
+    /// Returns as many of the oldest blocks as fit into one L1 transaction, and their input: a
+    /// batch, whose blocks share a witness and a fork, or the shortest input of one block.
     fn what_fits(
         &mut self,
         work: &Work,
@@ -285,11 +289,11 @@ impl Batcher {
             let posting = AdvancePlan::in_calldata(slice::from_ref(&input));
             let gas = posting.cost(of_l1, genesis, first.header.number).limit;
             let length = input.bytes.len();
-            // One block had room when it was sealed.
+            // A single block was within the limits when it was sealed.
             if count == 1 || length <= max_bytes && gas <= max_gas {
                 return Ok(Some((blocks, input)));
             }
-            // As if all were alike, and at least one fewer.
+            // Assumes blocks of equal size, and drops at least one.
             let by_bytes = count * max_bytes / length.max(1);
             let by_gas = u128::from(max_gas) * count as u128 / u128::from(gas.max(1));
             let by_gas = usize::try_from(by_gas).unwrap_or(count);

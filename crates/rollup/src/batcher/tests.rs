@@ -1,4 +1,4 @@
-//! The batcher in front of an L1 whose answers the tests choose.
+//! Tests of the batcher with an L1 whose responses the tests choose.
 
 mod blobs;
 mod order;
@@ -26,7 +26,7 @@ use testkit::{CHAIN_ID, ETHER, Interception, Key, Patience, Proxy, rich_genesis}
 use variants::{BLOB_EXECUTE_ADDRESS, GasSchedule, market::Rate};
 
 const FORK: ProtocolFork = ProtocolFork::Osaka;
-/// Time of L1 in most tests: later than that of each block.
+/// L1's time in most tests: later than the timestamp of each L2 block.
 const NOW: u64 = 1_000;
 
 pub(crate) const RULES: RollupRules = RollupRules {
@@ -38,10 +38,10 @@ pub(crate) const RULES: RollupRules = RollupRules {
     forced_expiry: 3_600,
 };
 
-/// An answer of L1; an error is a refusal.
+/// Response of L1; an `Err` is a JSON-RPC error.
 type Answer = Result<Value, &'static str>;
 
-/// An L1 that knows nothing, takes everything, and keeps no code.
+/// An L1 that accepts every transaction, includes none, and stores no code.
 struct FakeL1 {
     proxy: Proxy,
     asked: Arc<Mutex<Vec<Value>>>,
@@ -55,7 +55,7 @@ impl FakeL1 {
         it
     }
 
-    /// Answers a method with these parameters so, if `answer` says anything.
+    /// Responds with `answer(method, params)`, or with the default response if that is `None`.
     fn answers(&self, answer: impl Fn(&str, &Value) -> Option<Answer> + Send + 'static) {
         let asked = Arc::clone(&self.asked);
         self.proxy.intercept(move |request| {
@@ -77,7 +77,7 @@ impl FakeL1 {
             "eth_getTransactionCount" => json!("0x0"),
             "eth_blockNumber" => json!("0x1"),
             "eth_getBalance" => json!(U256::from(1_000 * ETHER)),
-            // EXECUTE for blobs refuses a call with nothing.
+            // EXECUTE for blobs reverts on empty calldata.
             "eth_call" if params[0]["to"] == json!(BLOB_EXECUTE_ADDRESS) => return Err("reverted"),
             "eth_call" | "eth_getCode" => json!("0x"),
             "eth_blobBaseFee" => json!("0x5"),
@@ -91,7 +91,7 @@ impl FakeL1 {
         self.asked.lock().len()
     }
 
-    /// The transactions that were sent, as often as they were.
+    /// Returns the transactions that were sent, including repetitions.
     fn sent(&self) -> Vec<TxEnvelope> {
         let asked = self.asked.lock();
         let sent = asked.iter().filter(|request| request["method"] == "eth_sendRawTransaction");
@@ -103,14 +103,14 @@ impl FakeL1 {
     }
 }
 
-/// A batcher, the chain that it brings to L1, and what it knows of L1.
+/// The chain that a batcher posts, its view of L1, and its configuration.
 pub(crate) struct Fixture {
     l1: FakeL1,
     pub(crate) chain: Chain,
     pub(crate) view: L1View,
     pub(crate) config: SequencerConfig,
     reads_blobs: bool,
-    /// Time of L1's head.
+    /// L1's time.
     now: u64,
 }
 
@@ -119,7 +119,7 @@ impl Fixture {
         Self::of(ChainSpec::scheduled(CHAIN_ID, FORK, &[]), 0)
     }
 
-    /// A chain whose first block has this number.
+    /// A fixture with this fork schedule, whose genesis block has this number.
     fn of(spec: ChainSpec, number: u64) -> Self {
         let mut genesis = rich_genesis(FORK, ["alice"], ETHER);
         genesis.number = Some(number);
@@ -157,7 +157,7 @@ impl Fixture {
             .unwrap()
     }
 
-    /// Adds blocks of one transfer each.
+    /// Adds blocks with one transfer each.
     pub(crate) fn blocks(&mut self, count: usize) -> Vec<Arc<Block>> {
         let transfer = (Address::repeat_byte(0xb0), Bytes::new());
         let block = |_| self.block(transfer.clone(), B256::ZERO);
@@ -188,7 +188,7 @@ impl Fixture {
         self.chain.append(new).unwrap()
     }
 
-    /// The work that the sequencer offers for the chain as it is now.
+    /// Returns the work that the sequencer would offer now.
     fn work(&self) -> Work {
         let mut clock = L1Clock::new();
         clock.set_at(Instant::now(), self.now, self.now);
@@ -207,7 +207,7 @@ pub(crate) fn header(number: u64) -> L1Header {
     L1Header { number, hash, parent, timestamp: NOW, base_fee: 1_000_000_000 }
 }
 
-/// Events of an L1 block that takes these L2 blocks.
+/// Events of an L1 block that includes these L2 blocks.
 pub(crate) fn taken(blocks: &[Arc<Block>], l1_block: u64) -> Events {
     let (first, last) = (&blocks[0], &blocks[blocks.len() - 1]);
     let advanced = blocks.iter().map(|block| Advanced {
@@ -229,8 +229,8 @@ fn in_flight(batcher: &Batcher) -> Vec<Vec<u64>> {
     batcher.submitter.in_flight().map(|sent| of(&sent.blocks)).collect()
 }
 
-/// Turns of the batcher until it has sent something and L1's pool has answered, or has nothing to
-/// wait for.
+/// Runs turns of the batcher until L1's pool has answered to a transaction, or no request is
+/// pending.
 fn submit(batcher: &mut Batcher, work: &Work) -> Result<Outcome, RollupError> {
     loop {
         let outcome = batcher.submit(work)?;
@@ -249,7 +249,7 @@ fn submit(batcher: &mut Batcher, work: &Work) -> Result<Outcome, RollupError> {
     }
 }
 
-/// Waits until something holds.
+/// Waits until the condition `what` holds.
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let patience = Patience::begin();
     while !holds() {
@@ -259,7 +259,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 #[test]
-fn blocks_go_behind_those_that_are_on_their_way_and_none_goes_twice() {
+fn new_blocks_follow_those_in_flight_exactly_once() {
     let mut fixture = Fixture::new();
     let mut batcher = fixture.batcher();
     assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
@@ -274,7 +274,7 @@ fn blocks_go_behind_those_that_are_on_their_way_and_none_goes_twice() {
     assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
     let nonces: Vec<_> = fixture.l1.sent().iter().map(|sent| sent.nonce()).collect();
     assert_eq!(nonces, [0, 1]);
-    // With as many as are allowed, the next one waits.
+    // With the maximum number of transactions in flight, the next one waits.
     fixture.config.submitter.max_in_flight = 1;
     let mut batcher = fixture.batcher();
     submit(&mut batcher, &fixture.work()).unwrap();
@@ -284,7 +284,7 @@ fn blocks_go_behind_those_that_are_on_their_way_and_none_goes_twice() {
 }
 
 #[test]
-fn blocks_are_collected_for_a_while_unless_they_fill_a_transaction() {
+fn blocks_wait_for_interval_unless_they_fill_transaction() {
     let mut fixture = Fixture::new();
     fixture.config.submit_interval = Duration::from_secs(3_600);
     let mut batcher = fixture.batcher();
@@ -307,7 +307,7 @@ fn blocks_are_collected_for_a_while_unless_they_fill_a_transaction() {
 }
 
 #[test]
-fn nothing_is_sent_once_blocks_have_given_way() {
+fn nothing_is_sent_once_blocks_are_replaced() {
     let mut fixture = Fixture::new();
     let mut batcher = fixture.batcher();
     fixture.blocks(1);
@@ -324,7 +324,7 @@ fn nothing_is_sent_once_blocks_have_given_way() {
 }
 
 #[test]
-fn after_a_refusal_half_as_many_blocks_go_and_at_least_one() {
+fn rejection_halves_next_batch_down_to_one_block() {
     let mut fixture = Fixture::new();
     let mut batcher = fixture.batcher();
     fixture.l1.answers(|method, _| (method == "eth_call").then_some(Err("not so")));
@@ -341,7 +341,7 @@ fn after_a_refusal_half_as_many_blocks_go_and_at_least_one() {
 }
 
 #[test]
-fn prices_are_compared_once_in_a_while_after_refusals() {
+fn prices_are_checked_once_per_retry_interval() {
     let mut fixture = Fixture::new();
     let mut batcher = fixture.batcher();
     let mut asks = |fixture: &Fixture| {
@@ -359,7 +359,7 @@ fn prices_are_compared_once_in_a_while_after_refusals() {
 }
 
 #[test]
-fn a_block_is_measured_once_and_a_plan_costs_what_execute_asks_for() {
+fn block_is_measured_once_and_planned_cost_is_exact() {
     let mut fixture = Fixture::new();
     let blocks = fixture.blocks(3);
     let (mut batcher, work) = (fixture.batcher(), fixture.work());
@@ -373,7 +373,7 @@ fn a_block_is_measured_once_and_a_plan_costs_what_execute_asks_for() {
         let executed = execute.run(&input.bytes, u64::MAX).unwrap();
         assert_eq!((input.charge, input.reserve), (executed.gas, executed.reserve));
     }
-    // Of one block, the form that was asked for.
+    // A single block has the requested form.
     let one = slice::from_ref(&blocks[0]);
     let input = batcher.input_of(&work.chain, one, Block::input).unwrap();
     let shortest = batcher.input_of(&work.chain, one, shortest_input).unwrap();
@@ -382,7 +382,7 @@ fn a_block_is_measured_once_and_a_plan_costs_what_execute_asks_for() {
 }
 
 #[test]
-fn a_plan_by_blobs_has_the_gas_of_its_way_and_needs_an_l1_that_takes_it() {
+fn blob_plan_needs_l1_support_and_affordable_price() {
     let mut fixture = Fixture::new();
     fixture.reads_blobs = true;
     let blocks = fixture.blocks(1);
@@ -394,7 +394,7 @@ fn a_plan_by_blobs_has_the_gas_of_its_way_and_needs_an_l1_that_takes_it() {
     let input = batcher.input_of(&work.chain, &blocks, Block::input).unwrap();
     let cost = AdvancePlan::in_blobs(&[input]).unwrap().cost(FORK, 0, 1);
     assert_eq!((blobs.gas_limit, blobs.price), (cost.limit, 5));
-    // As dear as may be paid, and dearer.
+    // At the maximum price, and above it.
     batcher.config.submitter.max_blob_fee = 5;
     assert!(plan(&mut batcher).unwrap().is_some());
     assert!(batcher.may_use_blobs(&work));
@@ -403,7 +403,7 @@ fn a_plan_by_blobs_has_the_gas_of_its_way_and_needs_an_l1_that_takes_it() {
     assert!(!batcher.may_use_blobs(&work));
     batcher.config.submitter.max_blob_fee = 5;
     assert!(plan(&mut batcher).unwrap().is_some());
-    // Where nothing is, a call succeeds. What L1 has said holds for a while.
+    // A call of an address without code succeeds. The terms are cached, so they are reset here.
     batcher.blob_terms = BlobTerms::default();
     fixture.l1.answers(|method, _| (method == "eth_call").then(|| Ok(json!("0x"))));
     assert!(plan(&mut batcher).unwrap().is_none());
@@ -414,7 +414,7 @@ fn a_plan_by_blobs_has_the_gas_of_its_way_and_needs_an_l1_that_takes_it() {
 }
 
 #[test]
-fn blocks_of_the_future_and_of_another_fork_wait() {
+fn future_blocks_and_blocks_of_other_fork_wait() {
     let mut fixture = Fixture::new();
     let blocks = fixture.blocks(3);
     fixture.now = blocks[1].header.timestamp;
@@ -424,7 +424,7 @@ fn blocks_of_the_future_and_of_another_fork_wait() {
     let mut batcher = fixture.batcher();
     submit(&mut batcher, &work).unwrap();
     assert_eq!(in_flight(&batcher), [vec![1, 2]]);
-    // The third waits for its time, and not for those before it.
+    // The third block waits for its timestamp, and not for the blocks before it.
     assert_eq!(submit(&mut batcher, &work).unwrap(), Outcome::Untried);
     fixture.now = blocks[2].header.timestamp;
     assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
@@ -432,7 +432,7 @@ fn blocks_of_the_future_and_of_another_fork_wait() {
 }
 
 #[test]
-fn gas_for_calldata_counts_the_slots_that_are_new_from_the_first_block_on() {
+fn calldata_gas_counts_new_slots_from_genesis_on() {
     let first = 9_001;
     let mut fixture = Fixture::of(ChainSpec::scheduled(CHAIN_ID, FORK, &[]), first - 1);
     let blocks = fixture.blocks(2);
@@ -453,12 +453,13 @@ fn gas_for_calldata_counts_the_slots_that_are_new_from_the_first_block_on() {
     assert_eq!((inputs, limit, for_fork), (vec![input.bytes], Some(limits[0]), 0));
 }
 
+/// The batcher also reports its status before its first turn.
 #[test]
-fn the_room_reports_from_its_start_on_and_executes_no_block_that_was_measured_at_its_sealing() {
+fn batcher_executes_only_blocks_not_measured_at_sealing() {
     let mut fixture = Fixture::new();
     let batcher = fixture.batcher();
     let channel = Arc::clone(&batcher.channel);
-    // The thread waits for the lock with its first turn.
+    // The thread's first turn waits for this lock.
     let commands = channel.commands.lock();
     let room = batcher.start(Arc::default()).unwrap();
     let report = room.report();
@@ -473,7 +474,7 @@ fn the_room_reports_from_its_start_on_and_executes_no_block_that_was_measured_at
     room.offer(fixture.work());
     until("the block on its way", || room.report().status.in_flight.is_some());
     assert_eq!(room.report().status.planning_executions, 0);
-    // Another process has sealed the next one.
+    // The next block was sealed by another process.
     fixture.blocks(1);
     room.offer(fixture.work());
     until("the next one", || room.report().status.transactions_in_flight == 2);
@@ -484,7 +485,7 @@ fn the_room_reports_from_its_start_on_and_executes_no_block_that_was_measured_at
 }
 
 #[test]
-fn the_room_ends_behind_the_request_that_it_waits_for() {
+fn batcher_ends_after_pending_request() {
     let mut fixture = Fixture::new();
     let batcher = fixture.batcher();
     let channel = Arc::clone(&batcher.channel);
@@ -498,7 +499,7 @@ fn the_room_ends_behind_the_request_that_it_waits_for() {
 }
 
 #[test]
-fn the_reason_why_blocks_wait_stands_until_they_are_on_their_way() {
+fn error_is_reported_until_blocks_are_in_flight() {
     let mut fixture = Fixture::new();
     let room = fixture.batcher().start(Arc::default()).unwrap();
     fixture.l1.answers(|method, _| (method == "eth_call").then_some(Err("not so")));
@@ -519,7 +520,7 @@ fn the_reason_why_blocks_wait_stands_until_they_are_on_their_way() {
 }
 
 #[test]
-fn time_counts_against_l1_while_blocks_wait() {
+fn throughput_drops_while_blocks_wait() {
     let mut fixture = Fixture::new();
     let batcher = fixture.batcher();
     let room = batcher.start(Arc::default()).unwrap();
@@ -533,7 +534,7 @@ fn time_counts_against_l1_while_blocks_wait() {
         room.offer(fixture.work());
         until("the time", || room.report().throughput.within(minute) == 60 * PARTS / (12 + passed));
     }
-    // A clock that is set back takes no time back, and counts none twice.
+    // If L1's clock is set back, no waiting time is removed, and none is counted twice.
     fixture.now -= 40;
     room.offer(fixture.work());
     fixture.now += 52;
@@ -545,7 +546,7 @@ fn time_counts_against_l1_while_blocks_wait() {
 }
 
 #[test]
-fn a_market_of_l1_makes_the_gas_of_a_transaction() {
+fn execute_market_raises_gas_limit_of_transaction() {
     let gas_limit = |rate: Option<Rate>| {
         let mut fixture = Fixture::new();
         let shared = Arc::<Shared>::default();

@@ -1,17 +1,17 @@
-//! Blobs: the terms on which L1 takes them, and what follows once it has taken some.
+//! Tests of posting in blobs: L1's terms, and batches after the first with blobs.
 
 use super::*;
 use crate::l1::SentMessage;
 use contracts::Message;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Price of blob gas by which blocks are planned now.
+/// Returns the blob base fee by which blocks are planned now.
 fn price(batcher: &mut Batcher, fixture: &Fixture) -> u128 {
     batcher.prices(&fixture.work(), FORK).unwrap().unwrap().blob_gas.unwrap()
 }
 
 #[test]
-fn a_price_holds_for_some_l1_blocks_and_the_next_one_is_asked_for_meanwhile() {
+fn blob_price_is_reused_and_refreshed_in_background() {
     let mut fixture = Fixture::new();
     let mut batcher = fixture.batcher();
     let (current, asked) = (Arc::new(AtomicU64::new(5)), Arc::<AtomicU64>::default());
@@ -27,7 +27,7 @@ fn a_price_holds_for_some_l1_blocks_and_the_next_one_is_asked_for_meanwhile() {
     assert_eq!(price(&mut batcher, &fixture), 5);
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 
-    // While L1 does not answer, what it has said before holds, and it is asked no second time.
+    // While the request is pending, the old price is used, and no second request is sent.
     fixture.view.take(header(2), Events::default());
     fixture.l1.proxy.delay(Duration::from_millis(100));
     for _ in 0..3 {
@@ -36,7 +36,7 @@ fn a_price_holds_for_some_l1_blocks_and_the_next_one_is_asked_for_meanwhile() {
     until("the next price", || price(&mut batcher, &fixture) == 6);
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 
-    // An old one does not hold.
+    // A price older than `MAX_AGE` is not used.
     current.store(7, Ordering::SeqCst);
     fixture.view.take(header(6), Events::default());
     assert_eq!(price(&mut batcher, &fixture), 7);
@@ -47,7 +47,7 @@ fn a_price_holds_for_some_l1_blocks_and_the_next_one_is_asked_for_meanwhile() {
 }
 
 #[test]
-fn blobs_are_proven_once_l1_has_taken_some_until_it_refuses_others() {
+fn blobs_are_proven_from_inclusion_until_failure() {
     let mut fixture = Fixture::new();
     fixture.reads_blobs = true;
     let mut batcher = fixture.batcher();
@@ -64,7 +64,7 @@ fn blobs_are_proven_once_l1_has_taken_some_until_it_refuses_others() {
 }
 
 #[test]
-fn nothing_goes_behind_blocks_in_blobs_before_l1_has_taken_some_and_only_blobs_do_then() {
+fn only_blobs_follow_blobs_once_they_are_proven() {
     let mut fixture = Fixture::new();
     fixture.reads_blobs = true;
     let mut batcher = fixture.batcher();
@@ -74,7 +74,7 @@ fn nothing_goes_behind_blocks_in_blobs_before_l1_has_taken_some_and_only_blobs_d
     fixture.blocks(1);
     assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
     assert_eq!(in_flight(&batcher), [vec![1]]);
-    // Once L1 has taken some, others go behind them, and blocks as calldata still do not.
+    // Once blobs are proven, more blobs are queued after them, but no calldata.
     batcher.blobs.on_success();
     assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
     assert_eq!(in_flight(&batcher), [vec![1], vec![2]]);
@@ -85,15 +85,16 @@ fn nothing_goes_behind_blocks_in_blobs_before_l1_has_taken_some_and_only_blobs_d
     assert_eq!(in_flight(&batcher), [vec![1], vec![2]]);
 }
 
+/// They are planned only once while others are in flight.
 #[test]
-fn blocks_with_evidence_of_duties_are_planned_once_behind_others_and_go_alone() {
+fn blocks_with_relay_evidence_are_sent_alone() {
     let mut fixture = Fixture::new();
     fixture.reads_blobs = true;
     let mut batcher = fixture.batcher();
     fixture.blocks(1);
     submit(&mut batcher, &fixture.work()).unwrap();
     batcher.blobs.on_success();
-    // A message is sent, and due at once: the next block shows that it is not relayed.
+    // A message is sent and overdue at once, so the next block needs evidence about relays.
     let message = Message {
         sender: Address::ZERO,
         to: Address::ZERO,

@@ -1,4 +1,4 @@
-//! Order of transactions: what takes the place of others, and what waits for L1.
+//! Tests of the order of transactions: replacements, and waiting for L1.
 
 use super::*;
 use alloy_sol_types::SolCall as _;
@@ -6,7 +6,7 @@ use contracts::{Anchor, L1_ANCHOR};
 use submission::last_timestamp;
 
 #[test]
-fn a_fork_of_l1_replaces_what_is_on_its_way() {
+fn l1_fork_replaces_transactions_in_flight() {
     let spec = ChainSpec::scheduled(CHAIN_ID, FORK, &[(ProtocolFork::Amsterdam, 10_000)]);
     let mut fixture = Fixture::of(spec, 0);
     let mut batcher = fixture.batcher();
@@ -23,7 +23,7 @@ fn a_fork_of_l1_replaces_what_is_on_its_way() {
 }
 
 #[test]
-fn what_replaces_a_transaction_with_another_behind_it_ends_with_the_same_block() {
+fn replacement_ends_with_same_block_if_another_follows() {
     let spec = ChainSpec::scheduled(CHAIN_ID, FORK, &[(ProtocolFork::Amsterdam, 10_000)]);
     let mut fixture = Fixture::of(spec, 0);
     let mut batcher = fixture.batcher();
@@ -41,14 +41,14 @@ fn what_replaces_a_transaction_with_another_behind_it_ends_with_the_same_block()
 }
 
 #[test]
-fn nothing_goes_behind_what_gave_way_and_was_taken_until_the_view_shows_it() {
+fn next_batch_waits_for_view_of_included_replaced_transaction() {
     let spec = ChainSpec::scheduled(CHAIN_ID, FORK, &[(ProtocolFork::Amsterdam, 10_000)]);
     let mut fixture = Fixture::of(spec, 0);
     let mut batcher = fixture.batcher();
     let first = fixture.blocks(1);
     submit(&mut batcher, &fixture.work()).unwrap();
     fixture.blocks(1);
-    // It gives way to a fork, but L1's newest block has it.
+    // The first transaction is abandoned for a fork, but L1's newest block includes it.
     fixture.now = 9_500;
     fixture.l1.answers(|method, params| {
         let is_newest = method == "eth_getTransactionCount" && params[1] != json!("0x1");
@@ -66,7 +66,7 @@ fn nothing_goes_behind_what_gave_way_and_was_taken_until_the_view_shows_it() {
 }
 
 #[test]
-fn blocks_go_on_after_a_reorganisation_of_l1() {
+fn posting_resumes_after_l1_reorg() {
     let mut fixture = Fixture::new();
     let room = fixture.batcher().start(Arc::default()).unwrap();
     room.l1_went_back();
@@ -77,8 +77,8 @@ fn blocks_go_on_after_a_reorganisation_of_l1() {
 }
 
 #[test]
-fn l1_is_asked_for_the_gas_of_evidence() {
-    // Its answer to all questions, and an eighth more.
+fn l1_estimates_gas_of_evidence() {
+    // L1's fixed estimate, and an eighth more.
     let answer = 112_500;
     for has_anchor in [false, true] {
         let mut fixture = Fixture::new();
@@ -103,7 +103,7 @@ fn l1_is_asked_for_the_gas_of_evidence() {
 }
 
 #[test]
-fn the_time_of_blocks_is_that_of_the_last() {
+fn batch_timestamp_is_that_of_last_block() {
     let blocks = Fixture::new().blocks(3);
     assert_eq!(last_timestamp(&blocks), blocks[2].header.timestamp);
     assert!(blocks[1].header.timestamp < blocks[2].header.timestamp);
