@@ -14,20 +14,20 @@ use wire::DecodeError;
 /// Error of reading L1.
 #[derive(Debug, thiserror::Error)]
 pub enum L1Error {
-    /// The L1 node does not answer, or refuses.
+    /// The L1 node does not answer, or responds with an error.
     #[error("L1: {0}")]
     Client(#[from] ClientError),
-    /// The L1 node contradicts itself, or a header that it gave before.
-    #[error("the L1 node lies: {what} is {got}, but it must be {expected}")]
+    /// The L1 node's response contradicts itself, or a header that was read before.
+    #[error("inconsistent response of the L1 node: {what} is {got}, expected {expected}")]
     Mismatch {
-        /// The value that is wrong.
+        /// Name of the wrong value.
         what: &'static str,
-        /// Value that the L1 node gave.
+        /// The L1 node's value.
         got: String,
         /// Expected value.
         expected: String,
     },
-    /// The L1 nodes have different blocks at one height.
+    /// The L1 nodes have different blocks at the same height.
     #[error(
         "the L1 nodes disagree on block {number}: got {got}, which {same} of {nodes} nodes have, another has {expected}"
     )]
@@ -43,47 +43,47 @@ pub enum L1Error {
         /// Number of nodes that answered.
         nodes: usize,
     },
-    /// A block that the node has named is gone.
-    #[error("L1 block {0} is gone")]
+    /// The node no longer has a block that it reported before.
+    #[error("the L1 node no longer has block {0}")]
     Gone(B256),
-    /// The node has no newest block.
-    #[error("the L1 node has no newest block")]
+    /// The node reports no latest block.
+    #[error("the L1 node has no latest block")]
     NoHead,
-    /// All remembered blocks are gone.
+    /// A reorg replaced all remembered headers.
     #[error("L1 was reorganised below block {0}, the oldest that this node remembers")]
     TooDeep(u64),
-    /// A consensus client's answer is not one of the Beacon API.
+    /// A consensus client's response is not one of the Beacon API.
     #[error("the consensus client of L1: {0}")]
     Beacon(String),
     /// A consensus client lacks a blob of a transaction.
     #[error(
-        "the consensus client of L1 gives no blob with the hash {hash}, which a transaction of L1 block {block} has"
+        "the consensus client of L1 lacks the blob {hash} of a transaction in L1 block {block}"
     )]
     BlobMissing {
-        /// The L1 block.
+        /// Number of the L1 block.
         block: u64,
-        /// The versioned hash.
+        /// Versioned hash of the blob.
         hash: B256,
     },
-    /// A consensus client refuses the blobs of a block, or does not answer.
+    /// A consensus client does not answer, or responds with an error.
     #[error(
-        "the consensus client of L1 does not give the blobs {hashes} of L1 block {block}: {source}"
+        "failed to get the blobs {hashes} of L1 block {block} from the consensus client of L1: {source}"
     )]
     BlobsRefused {
-        /// The L1 block.
+        /// Number of the L1 block.
         block: u64,
-        /// The versioned hashes.
+        /// Versioned hashes of the blobs.
         hashes: String,
-        /// The node's error.
+        /// Error of the request.
         source: Box<Self>,
     },
     /// L2 blocks are in blobs, and no consensus client is configured.
     #[error(
-        "L2 blocks lie in the blobs of {0}: the URL of a consensus client is needed (l1_beacon)"
+        "L2 blocks are in the blobs of L1 transaction {0}: set the URL of a consensus client (l1_beacon)"
     )]
     NoBeacon(B256),
     /// A thread for a request has panicked.
-    #[error("a thread that asked L1 has ended early")]
+    #[error("a thread with a request to L1 has panicked")]
     Thread,
 }
 
@@ -92,8 +92,8 @@ impl L1Error {
         Self::Mismatch { what, got: got.to_string(), expected: expected.to_string() }
     }
 
-    /// Returns `true` if another L1 node may have the answer: this one contradicts itself, lacks
-    /// what every node has, or answers with another type.
+    /// Returns `true` if the next L1 node should be tried: this one contradicts itself, lacks data
+    /// that every node has, or sends a response of another type.
     pub(crate) const fn is_of_this_node(&self) -> bool {
         use alloy_provider::transport::RpcError;
         matches!(
@@ -115,16 +115,16 @@ where
     }
 }
 
-/// Error for which a rollup node cannot start or continue.
+/// Error that keeps a rollup node from starting or continuing.
 #[derive(Debug, thiserror::Error)]
 pub enum RollupError {
-    /// L1 could not be followed.
+    /// L1 cannot be read.
     #[error(transparent)]
     L1(#[from] L1Error),
     /// The file of L1's history cannot be read or written.
-    #[error("what was read of L1: {0}")]
+    #[error("the file of L1's history: {0}")]
     L1Log(#[from] DiskError),
-    /// A call of a contract of the rollup failed.
+    /// A call of a contract on L1 failed.
     #[error("a contract on L1: {0}")]
     Contract(#[from] alloy_contract::Error),
     /// Error of the L2's chain.
@@ -133,13 +133,14 @@ pub enum RollupError {
     /// The node cannot listen on the port of the Engine API.
     #[error("the Engine API: {0}")]
     EnginePort(#[from] engine::EngineServerError),
-    /// The driven client does not answer.
+    /// The execution client that the node drives does not answer, or rejects a block.
     #[error("execution client: {0}")]
     Engine(#[from] engine::EngineError),
     /// Error of the L2's node.
     #[error(transparent)]
     Node(#[from] NodeError),
-    /// An input that EXECUTE accepted on L1 cannot be decoded: L1 and this node disagree.
+    /// An EXECUTE input cannot be encoded or decoded. If L1 has accepted it, L1 and this node
+    /// disagree.
     #[error("the input of L2 block {number} on L1: {source}")]
     Input {
         /// Number of the block.
@@ -148,14 +149,14 @@ pub enum RollupError {
         source: DecodeError,
     },
     /// An input cannot be encoded as blobs.
-    #[error("the blobs of an advance cannot be made: {0}")]
+    #[error("failed to encode the blobs of an advance: {0}")]
     Blobs(String),
-    /// L1 refuses a transaction with blobs.
-    #[error("L1 refuses a transaction with blobs, so its blocks go as calldata: {0}")]
+    /// L1 rejects a transaction with blobs.
+    #[error("L1 rejects a transaction with blobs, posting its blocks as calldata: {0}")]
     BlobsRefused(String),
     /// The inputs of an `advance` cannot be found.
     #[error(
-        "L1 transaction {transaction} advanced L2 block {number}, but what it carries does not hold it"
+        "L1 transaction {transaction} added L2 block {number}, but none of its inputs contains the block"
     )]
     DataMissing {
         /// Hash of the transaction.
@@ -163,8 +164,8 @@ pub enum RollupError {
         /// Number of the L2 block.
         number: u64,
     },
-    /// The L2 on L1 differs from the one that this node has executed.
-    #[error("L2 block {number} has {what} {got}, but L1 says {expected}")]
+    /// An L2 block on L1 differs from the one that this node has executed.
+    #[error("L2 block {number} has {what} {got}, but {expected} on L1")]
     Diverged {
         /// Number of the L2 block.
         number: u64,
@@ -178,12 +179,12 @@ pub enum RollupError {
     /// The L1 is not that of the deployment.
     #[error("the L1 has chain id {got}, but the deployment is on {expected}")]
     OtherL1 {
-        /// Value of the L1 node.
+        /// Chain id of the L1 node.
         got: u64,
-        /// Value of the deployment.
+        /// L1 chain id of the deployment.
         expected: u64,
     },
-    /// The address of the deployment has another rollup, or none.
+    /// The deployment's address has another rollup, or none.
     #[error("the contract at {rollup} is not the rollup of the deployment: {reason}")]
     OtherRollup {
         /// The address.
@@ -199,49 +200,49 @@ pub enum RollupError {
         /// The policy's reason.
         reason: String,
     },
-    /// The configuration does not fit L1.
+    /// A check of the configuration against L1 failed.
     #[error("{0}")]
     Preflight(Box<crate::Check>),
-    /// Another node makes blocks with the keys of this sequencer.
+    /// Another node builds blocks with the keys of this sequencer.
     #[error(
-        "another node has the keys of this sequencer: L1 took blocks of {account} that this node has not made, {times} \
-         times, last in transaction {transaction}; this node makes no more blocks: stop one of the two, then promote or \
-         restart the other"
+        "another node has the keys of this sequencer: L1 has included blocks of {account} that this node has not built, \
+         {times} times, last in transaction {transaction}; this node builds no more blocks: stop one of the two, then \
+         promote or restart the other"
     )]
     SharedKeys {
         /// Account of both nodes.
         account: Address,
-        /// Number of times.
+        /// Number of L1 transactions with blocks of the other node.
         times: u64,
-        /// The last L1 transaction of the other node.
+        /// Hash of the last L1 transaction of the other node.
         transaction: B256,
     },
-    /// L1's time has gone back before that of the newest L2 block, which L1 does not accept yet.
+    /// L1's time was set back before that of the newest L2 block, which L1 does not accept yet.
     #[error(
-        "L1's time has gone back: L2 block {number} is of {got}, and L1's next block would be of {expected}; \
-         blocks go on when L1 gets there, or are made again if it does not soon"
+        "L1's time has gone back: L2 block {number} has timestamp {got}, and L1's next block would have {expected}; \
+         sealing resumes when L1 has caught up, or the blocks are rebuilt if that takes too long"
     )]
     AheadOfL1 {
         /// Number of the L2 block.
         number: u64,
         /// Timestamp of the L2 block, in seconds.
         got: u64,
-        /// Timestamp of L1's next block.
+        /// Timestamp of L1's next block, in seconds.
         expected: u64,
     },
-    /// L1 and the L2 have different forks at the time of the next block, so EXECUTE would refuse
+    /// L1 and the L2 have different forks at the time of the next block, so EXECUTE would reject
     /// the block.
     #[error(
-        "no blocks are made: {reason}. Give the genesis of the deployment file the forks of L1, and restart the node"
+        "no blocks are built: {reason}. Set the forks of L1 in the genesis of the deployment file, and restart the node"
     )]
     UnknownFork {
         /// The difference.
         reason: String,
     },
-    /// A block has an undone duty.
+    /// A block does not fulfil a duty.
     #[error(transparent)]
     Duty(#[from] DutyError),
-    /// EXECUTE refuses a block of an unsafe feed or of the Engine API.
+    /// EXECUTE rejects a block.
     #[error("EXECUTE refuses block {hash}: {reason}")]
     Refused {
         /// Hash of the block.
@@ -250,20 +251,20 @@ pub enum RollupError {
         reason: ExecuteError,
     },
     /// A block is of another chain.
-    #[error("a block of chain {got}, but this is {expected}")]
+    #[error("block of chain {got}, expected chain {expected}")]
     OtherL2 {
         /// Chain id of the block.
         got: u64,
         /// Chain id of the L2.
         expected: u64,
     },
-    /// The deployment file.
+    /// The deployment file cannot be used.
     #[error(transparent)]
     Deployment(#[from] contracts::DeploymentError),
-    /// No block can be built that fits into L1.
+    /// No block can be built that fits into an L1 transaction.
     #[error(
-        "an L2 block with what is due takes {bytes} bytes of calldata, {max_bytes} fit, and {gas} gas of \
-         EXECUTE, {max_gas} fit"
+        "an L2 block with only its duties needs {bytes} bytes of calldata and {gas} EXECUTE gas, but at most {max_bytes} \
+         bytes and {max_gas} gas fit"
     )]
     TooLarge {
         /// Bytes of the smallest input.
@@ -280,7 +281,7 @@ pub enum RollupError {
     Pool {
         /// Path of the file.
         path: PathBuf,
-        /// The I/O error.
+        /// Reason.
         source: io::Error,
     },
     /// A snapshot cannot be exported or imported.
@@ -289,7 +290,7 @@ pub enum RollupError {
     /// A file or folder cannot be used.
     #[error("cannot use {}: {source}", path.display())]
     DataFile {
-        /// Path.
+        /// Path of the file or folder.
         path: PathBuf,
         /// Reason.
         source: io::Error,
@@ -311,17 +312,17 @@ pub enum RollupError {
         source: DiskError,
     },
     /// The cost of a transaction cannot be recorded, so the transaction is not sent.
-    #[error("the cost of an L1 transaction cannot be recorded, so that it is not sent: {0}")]
+    #[error("failed to record the cost of an L1 transaction, which is not sent: {0}")]
     SpendingNotKept(DiskError),
-    /// The operator's account on the L2 cannot pay for the first transactions of the next block.
+    /// The operator's account on the L2 cannot pay for the system transactions of the next block.
     #[error("the operator's transactions on the L2: {0}")]
     Operator(Rejection),
     /// The account that advances the rollup has too little ETH.
     #[error("{account} has {balance} wei on L1, and the next transaction may cost {cost}")]
     Funds {
-        /// Account.
+        /// The account.
         account: Address,
-        /// Balance in wei.
+        /// Its balance in wei.
         balance: U256,
         /// Maximum cost in wei.
         cost: U256,
@@ -331,47 +332,47 @@ pub enum RollupError {
     SpendingLimit {
         /// Wei spent within a day.
         spent: u128,
-        /// The limit.
+        /// The limit in wei.
         limit: u128,
     },
-    /// The block of a snapshot may still be reorganised away.
+    /// The block of a snapshot is not in a finalized L1 block.
     #[error(
-        "L1 has block {number} of the snapshot in its block {l1_block}, which is not final, {finalized} is: export an older block, wait, or import with --allow-unfinal"
+        "block {number} of the snapshot is in L1 block {l1_block}, which is not final (the newest final one is {finalized}): export an older block, wait, or import with --allow-unfinal"
     )]
     SnapshotNotFinal {
         /// Number of the L2 block.
         number: u64,
-        /// The L1 block that has it.
+        /// Number of the L1 block that includes it.
         l1_block: u64,
-        /// Newest final block of L1.
+        /// Number of the newest finalized L1 block.
         finalized: u64,
     },
-    /// L1 no longer has the block with which this node begins.
+    /// L1 no longer includes the block of the snapshot from which this node started.
     #[error(
-        "L1 was reorganised and does not have block {first} of the snapshot with which this node begins: import a snapshot of a final block into a new data directory"
+        "L1 was reorganised and does not have block {first}, with which the chain of this node starts: import a snapshot of a final block into a new data directory"
     )]
     SnapshotGone {
         /// Number of the L2 block.
         first: u64,
     },
-    /// L1 nodes accept no transaction that costs as much as the next one.
+    /// The next transaction exceeds the L1 node's limit on fees.
     #[error(
-        "a transaction with {gas} gas at {price} wei costs more than {cap} wei, the most that the L1 node accepts: raise its --rpc.txfeecap, and --l1-tx-fee-cap-gwei"
+        "a transaction with {gas} gas at {price} wei costs more than {cap} wei, the fee cap of the L1 node: raise its --rpc.txfeecap, and --l1-tx-fee-cap-gwei"
     )]
     TxFeeCap {
         /// Gas limit of the transaction.
         gas: u64,
-        /// Least price per gas with which L1 would include it, in wei.
+        /// Minimum price per gas with which L1 would include it, in wei.
         price: u128,
-        /// The cap in wei.
+        /// The fee cap in wei.
         cap: u128,
     },
     /// The RPC server cannot start.
     #[error(transparent)]
     Serve(#[from] rpc::ServeError),
-    /// L1 has been silent for longer than the sequencer may make blocks without it.
+    /// L1 has not answered for longer than the sequencer may build blocks without it.
     #[error(
-        "L1 has not answered for {silent} s, and blocks are made without it for {limit} s at most: they would get too old for L1"
+        "L1 has not answered for {silent} s, and blocks are made without it for {limit} s at most: L1 would reject older ones"
     )]
     L1Silent {
         /// Seconds since L1 was last read completely.
@@ -379,33 +380,33 @@ pub enum RollupError {
         /// Maximum seconds.
         limit: u64,
     },
-    /// L1's EXECUTE has other prices than configured.
+    /// L1's EXECUTE has another gas schedule than configured.
     #[error(
-        "EXECUTE on L1 asks for {what} gas than by the schedule {configured}, which reserves {reserve} for an empty block; \
+        "EXECUTE on L1 requires {what} gas than the schedule {configured}, which reserves {reserve} for an empty block; \
          L1 seems to have the schedule {fitting}, see --l1-execute-gas"
     )]
     Profile {
         /// Configured schedule.
         configured: String,
-        /// Gas that the schedule reserves.
+        /// Gas that the schedule reserves for an empty block.
         reserve: u64,
         /// `more` or `less`.
         what: &'static str,
         /// Name of a schedule with L1's prices, if one fits.
         fitting: &'static str,
     },
-    /// L1's blocks have less gas than a transaction may have that blocks are made for.
+    /// The gas limit of L1's blocks is below that of the transactions that L2 blocks are sized for.
     #[error(
-        "L1's blocks have {got} gas, and L2 blocks are made for transactions of up to {expected}: start the node again, and \
-         it makes them for less"
+        "L1's blocks have {got} gas, and L2 blocks are sized for transactions of up to {expected}: restart the node, and it \
+         builds smaller ones"
     )]
     L1Limits {
         /// Gas limit of L1's newest block.
         got: u64,
-        /// Most gas of a transaction.
+        /// Maximum gas of a transaction by the configuration.
         expected: u64,
     },
-    /// The remote signer gives no valid signature.
+    /// The remote signer returns no valid signature.
     #[error(transparent)]
     Signer(#[from] crate::SignerError),
     /// The lease witnesses cannot be used.
@@ -422,7 +423,7 @@ pub enum RollupError {
 }
 
 impl RollupError {
-    /// Returns `true` if L1 did not answer at all, so that a retry may help.
+    /// Returns `true` if L1 did not answer, so that a retry may help.
     pub(crate) fn is_silence(&self) -> bool {
         match self {
             Self::L1(L1Error::Client(ClientError::Http(_))) => true,
@@ -432,8 +433,8 @@ impl RollupError {
         }
     }
 
-    /// Returns `true` if a service of L1 is unavailable for now. No answer contradicts earlier
-    /// ones, so the sequencer may build on these for a while.
+    /// Returns `true` if a service of L1 is unavailable for now. Nothing contradicts its earlier
+    /// responses, so the sequencer may build on these for a while.
     pub(crate) const fn is_outage(&self) -> bool {
         matches!(
             self,
@@ -449,25 +450,24 @@ impl RollupError {
     }
 }
 
-/// Errors of a node that serves unsafe blocks. An answer with an error has no effect: none of its
-/// blocks is executed.
+/// Errors of a node that serves unsafe blocks. None of the blocks of such a response is executed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FeedError {
-    /// The node's answer is malformed.
+    /// The request failed, or the response is malformed.
     #[error("{0}")]
     Request(String),
     /// The node did not answer within this number of seconds.
     #[error("no answer within {0} s")]
     Silent(u64),
-    /// An answer has more blocks than requested.
-    #[error("{got} blocks in an answer, expected at most {limit}")]
+    /// A response has more blocks than requested.
+    #[error("{got} blocks in a response, expected at most {limit}")]
     TooMany {
         /// Number of blocks.
         got: usize,
         /// Requested number.
         limit: usize,
     },
-    /// A block's bytes are not an input of EXECUTE.
+    /// A block's bytes are not an EXECUTE input.
     #[error("malformed block: {0}")]
     Malformed(String),
     /// The blocks are not consecutive from the requested one on.
@@ -494,7 +494,7 @@ pub enum FeedError {
         /// Its hash.
         hash: B256,
     },
-    /// A block's signature is invalid.
+    /// A block's signature is malformed.
     #[error("the signature on block {number} ({hash}) is malformed")]
     NoSignature {
         /// Number of the block.
@@ -502,7 +502,7 @@ pub enum FeedError {
         /// Its hash.
         hash: B256,
     },
-    /// A block was signed by an account that may not make blocks, or the signature is for another
+    /// A block was signed by an account that may not build blocks, or the signature is for another
     /// block.
     #[error(
         "block {number} is signed by {got}, expected an account of --feed-signer, or one that the rollup's policy admits"
@@ -513,11 +513,11 @@ pub enum FeedError {
         /// Account that the signature recovers to.
         got: Address,
     },
-    /// L1 did not answer if it admits an account.
-    #[error("failed to ask the rollup's policy for the signer: {0}")]
+    /// The request to L1 whether the policy admits the signer failed.
+    #[error("failed to check the signer with the rollup's policy: {0}")]
     Policy(String),
     /// The node serves none of the blocks that it claims to have.
-    #[error("no block behind {from}, expected those up to {head}, the head that it names")]
+    #[error("no block behind {from}, expected those up to its head {head}")]
     Withheld {
         /// Number of the block after which blocks were requested.
         from: u64,
@@ -525,24 +525,24 @@ pub enum FeedError {
         head: u64,
     },
     /// The node is behind L1.
-    #[error("head {got}, expected at least {expected}, which L1 has")]
+    #[error("head {got}, expected at least {expected}, which is on L1")]
     Behind {
         /// Number of the node's head.
         got: u64,
         /// Number of the newest L2 block on L1.
         expected: u64,
     },
-    /// The node repeatedly serves blocks without progress.
-    #[error("{0} answers whose blocks do not continue this chain")]
+    /// The node repeatedly serves blocks that do not extend this node's chain.
+    #[error("{0} responses whose blocks do not continue this chain")]
     InVain(usize),
     /// The rollup is not known yet, or the node is stopping.
     #[error("the node is not ready")]
     NotOpen,
 }
 
-/// Errors of requests, which tell missing answers from refusals.
+/// Errors of requests, which distinguish missing responses from error responses.
 pub(crate) trait Silence {
-    /// Returns `true` if the node did not answer at all.
+    /// Returns `true` if the node did not answer.
     fn is_silence(&self) -> bool;
 }
 

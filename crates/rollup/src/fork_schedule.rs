@@ -1,15 +1,15 @@
 //! The fork schedule of an L2 compared with that of its L1.
 //!
-//! EXECUTE accepts L2 blocks by the fork that L1 had at their timestamp, so the genesis of the L2
-//! must have the forks of L1 at the same times. L1 nodes report theirs by `eth_config` (EIP-7910):
-//! the current fork, the next one, and the last planned one.
+//! EXECUTE verifies an L2 block by the fork that L1 had at the block's timestamp, so the genesis of
+//! the L2 must have the forks of L1 at the same times. L1 nodes report their forks in `eth_config`
+//! (EIP-7910): the current fork, the next one, and the last planned one.
 
 use crate::{L1Client, L1Error};
 use alloy_provider::Provider as _;
 use executor::ChainSpec;
 use serde::Deserialize;
 
-/// Fields of `eth_config` about the times of forks.
+/// Fork schedule in a response of `eth_config`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct L1Schedule {
     current: L1Fork,
@@ -25,7 +25,7 @@ struct L1Fork {
     blob_schedule: Option<BlobLimits>,
 }
 
-/// Compared blob parameters of a fork.
+/// Blob parameters of a fork that are compared, in blobs per block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 struct BlobLimits {
     target: u64,
@@ -54,15 +54,15 @@ pub(crate) enum Difference {
     Blobs {
         /// Timestamp of the fork.
         at: u64,
-        /// Limit of L1.
+        /// Maximum number of blobs by L1.
         got: u64,
-        /// Limit of the L2.
+        /// Maximum number of blobs by the L2.
         expected: u64,
     },
 }
 
 impl Difference {
-    /// Timestamp from which on the rules of L1 and the L2 may differ.
+    /// Returns the timestamp from which on the rules of L1 and the L2 may differ.
     pub(crate) const fn at(&self) -> u64 {
         match self {
             Self::OnlyL1 { at } | Self::OnlyL2 { at } | Self::Blobs { at, .. } => *at,
@@ -71,7 +71,8 @@ impl Difference {
 }
 
 impl L1Schedule {
-    /// Requests L1's schedule; `None` if it has no `eth_config`, or answers in another form.
+    /// Requests L1's schedule; `None` if L1 does not support `eth_config`, or its response has
+    /// another shape.
     ///
     /// # Errors
     ///
@@ -81,7 +82,7 @@ impl L1Schedule {
         let answer = client.wait(async move {
             provider.raw_request::<_, serde_json::Value>("eth_config".into(), ()).await
         });
-        // EIP-7910 is young: an L1 node without it is no reason not to start.
+        // Not an error, since not all L1 nodes support EIP-7910.
         match answer {
             Ok(answer) => Ok(serde_json::from_value(answer).ok()),
             Err(error) if error.as_error_resp().is_some() => Ok(None),
@@ -89,8 +90,8 @@ impl L1Schedule {
         }
     }
 
-    /// Returns the first difference from the schedule of an L2 whose genesis has `genesis_time`.
-    /// L1's answer lacks forks between its next and its last one.
+    /// Returns the first difference from the schedule of an L2 whose genesis has the timestamp
+    /// `genesis_time`. L1's response lacks forks between its next and its last one.
     pub(crate) fn difference(&self, spec: &ChainSpec, genesis_time: u64) -> Option<Difference> {
         let of_l1 = [Some(&self.current), self.next.as_ref(), self.last.as_ref()];
         let of_l1: Vec<&L1Fork> = of_l1.into_iter().flatten().collect();
@@ -102,7 +103,7 @@ impl L1Schedule {
             next.is_some_and(|next| time > next.activation_time)
                 && last.is_some_and(|last| time < last.activation_time)
         };
-        // Forks before the one in force do not stand in the answer.
+        // The response does not contain forks before the current one.
         let told = |time: u64| time > self.current.activation_time && !is_between(time);
         let mut differences = Vec::new();
         for time in &of_l2 {
@@ -112,8 +113,8 @@ impl L1Schedule {
         }
         for fork in of_l1 {
             let at = fork.activation_time;
-            // L1's EXECUTE is tried with the first block of the L2, so the fork at genesis is
-            // right.
+            // Not compared up to genesis: a call of EXECUTE with the first block of the L2 checks
+            // that fork.
             if at <= genesis_time {
                 continue;
             }
@@ -126,7 +127,7 @@ impl L1Schedule {
                 differences.push(Difference::Blobs { at, got, expected: own.max_blob_count });
             }
         }
-        // Blocks before the first difference are the same by either schedule.
+        // Blocks before the first difference are valid by both schedules.
         differences.into_iter().min_by_key(Difference::at)
     }
 }
@@ -148,7 +149,7 @@ mod tests {
         json!({ "activationTime": time, "blobSchedule": blobs, "forkId": "0x00000000" })
     }
 
-    /// Schedule of an L1 with these forks, of which the last has no new blob parameters.
+    /// Schedule of an L1 with these forks.
     fn l1(forks: [Option<u64>; 3]) -> L1Schedule {
         let blobs = |time: u64| if time < 3_000 { (9, 6) } else { (21, 14) };
         let [current, next, last] = forks.map(|time| {
@@ -161,9 +162,9 @@ mod tests {
     }
 
     #[test]
-    fn the_same_forks_at_the_same_times_do_not_differ_at_any_time_of_l1() {
+    fn equal_schedules_never_differ() {
         for forks in [
-            // L1 has forked before the L2 began.
+            // L1's current fork is older than the L2's genesis.
             [Some(10), Some(2_000), Some(4_000)],
             [Some(2_000), Some(3_000), Some(4_000)],
             [Some(3_000), Some(4_000), Some(4_000)],
@@ -174,13 +175,13 @@ mod tests {
     }
 
     #[test]
-    fn the_first_fork_that_one_of_them_lacks_is_named() {
+    fn first_missing_fork_is_reported() {
         use Difference::{OnlyL1, OnlyL2};
         for (forks, expected) in [
-            // Another fork of L1, next or far away.
+            // A further fork of L1, as its next or its last one.
             ([Some(4_000), Some(5_000), Some(5_000)], OnlyL1 { at: 5_000 }),
             ([Some(3_000), Some(4_000), Some(5_000)], OnlyL1 { at: 5_000 }),
-            // L1 has forked already.
+            // A further fork of L1, as its current one.
             ([Some(5_000), None, None], OnlyL1 { at: 5_000 }),
             // L1 forks later, earlier, or not at all.
             ([Some(3_000), Some(4_001), Some(4_001)], OnlyL2 { at: 4_000 }),
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn forks_at_the_same_time_with_other_blobs_differ() {
+    fn simultaneous_forks_with_other_blob_limits_differ() {
         let other = json!({
             "current": fork(2_000, 9, 6), "next": fork(3_000, 15, 10), "last": fork(4_000, 21, 14),
         });

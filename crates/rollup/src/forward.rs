@@ -1,9 +1,9 @@
-//! Forwarding of users' transactions from a node that makes no blocks to the sequencer.
+//! Forwarding of users' transactions from a follower to the sequencer.
 //!
-//! A follower answers a send with the answer of the sequencer, or refuses it: a hash from a node
-//! that forwards to no sequencer would promise a block that never comes. It keeps a copy of what
-//! was taken. What a node holds all the same, because it was a sequencer before or followed another
-//! one, it offers to each sequencer that it follows.
+//! A follower responds to a sent transaction with the sequencer's response, or rejects the
+//! transaction if it follows no sequencer: a hash would promise an inclusion that never happens. It
+//! stores a copy of accepted transactions. Transactions that it already has, because it was a
+//! sequencer before or followed another one, it offers to each sequencer that it follows.
 
 use crate::{
     rpc_methods::Shared, service::supervisor::Room, unsafe_block_client::UnsafeBlockClient,
@@ -23,33 +23,33 @@ use std::{
     time::Duration,
 };
 
-/// Sequencer's method for forwarded transactions. Unlike `eth_sendRawTransaction` it never
-/// forwards, so two followers of one another cannot send a transaction in circles.
+/// Method of a sequencer for forwarded transactions. Unlike `eth_sendRawTransaction` it never
+/// forwards, so two followers of each other cannot forward a transaction in a loop.
 pub(crate) const METHOD: &str = "rollup_submit";
 
-/// Error code of a send without an answer of a sequencer.
+/// Error code of a follower that follows no sequencer, or whose sequencer does not answer.
 pub(crate) const NO_SEQUENCER: i32 = -32_031;
-/// Error code of `rollup_submit` at a node that makes no blocks.
+/// Error code of `rollup_submit` on a node that is not a sequencer.
 pub(crate) const NOT_SEQUENCER: i32 = -32_032;
 
-/// Error code of a sequencer that accepts the transaction later.
+/// Error code of a sequencer that may accept the transaction later.
 const BUSY: i64 = rpc::codes::BUSY as i64;
 
-/// Maximum wait for the sequencer's answer.
+/// Timeout of a request to the sequencer.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Interval of offering this node's transactions.
+/// Interval at which this node's transactions are offered.
 const OFFER_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Forwarder of users' transactions to the sequencer, while this node makes no blocks.
+/// Forwards users' transactions to the sequencer while this node is a follower.
 #[derive(Debug)]
 pub(crate) struct Forwarder {
     shared: Arc<Shared>,
     feed: UnsafeBlockClient,
     /// `true` if callers of the Engine API build blocks from this node's pool.
     has_callers: bool,
-    /// Client of the last sequencer, and its URL.
+    /// URL and client of the last sequencer.
     client: Mutex<Option<(String, Arc<Client>)>>,
-    /// Transactions that the sequencer at this URL has answered.
+    /// URL of the sequencer, and the transactions that it has accepted or rejected.
     offered: Mutex<(Option<String>, B256Set)>,
 }
 
@@ -75,12 +75,11 @@ impl Forwarder {
 
     fn forward(&self, raw: &Bytes) -> Result<B256, RpcError> {
         let Some(url) = self.feed.sequencer() else {
-            let message = "this node makes no blocks and follows no sequencer: the transaction was not taken; send it to \
+            let message = "this node builds no blocks and follows no sequencer: the transaction was not accepted; send it to \
                            the sequencer";
             return Err(RpcError::new(NO_SEQUENCER, message));
         };
-        // The method is never forwarded by the node that gets it, so two followers of each other
-        // end this after one hop.
+        // The receiving node never forwards this method, so a transaction makes one hop at most.
         let answered = self.client_of(&url).and_then(|it| it.request(METHOD, (raw.clone(),)));
         let hash = answered.map_err(|error| refusal(&url, &error))?;
         let mut offered = self.offered.lock();
@@ -91,24 +90,24 @@ impl Forwarder {
     }
 
     /// Offers this node's transactions to the sequencer that it follows, until `stop` is set or the
-    /// node is dropped. Each transaction is offered once to each sequencer, since a refusal would
-    /// repeat.
+    /// node is dropped. Each transaction is offered once to each sequencer, which would only reject
+    /// it again.
     pub(crate) fn offer(&self, node: &Weak<Node>, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             thread::sleep(OFFER_INTERVAL);
             self.shared.supervisor.advanced(Room::Offers);
             let url = self.feed.sequencer();
             if self.shared.makes_blocks.load(Ordering::Relaxed) || url != self.offered.lock().0 {
-                // A new sequencer may take what the last one refused.
+                // A new sequencer may accept transactions that the last one has rejected.
                 *self.offered.lock() = (url, B256Set::default());
                 continue;
             }
             let Some(url) = url else { continue };
-            // The node is not held while the sequencer is waited for: its files are free once it
-            // ends. The pool is copied under its lock, and the sequencer asked without it.
+            // No reference to the node is held during requests, so that its files are closed when
+            // it ends. The pool is copied under its lock, and the requests are sent without it.
             let Some(held) = node.upgrade().map(|node| self.held(&node)) else { return };
             let waiting: B256Set = held.iter().map(|(hash, _)| *hash).collect();
-            // Bounded by the pool: what has left it is forgotten here too.
+            // Transactions that have left the pool are dropped, so memory is bounded by the pool.
             self.offered.lock().1.retain(|hash| waiting.contains(hash));
             for (hash, raw) in held {
                 if self.offered.lock().1.contains(&hash) {
@@ -119,12 +118,12 @@ impl Forwarder {
                     .and_then(|client| client.request::<_, B256>(METHOD, (raw.clone(),)));
                 match answered {
                     Ok(_) => {
-                        tracing::debug!(transaction = %hash, url = %RedactedUrl::new(&url), "handed transaction on");
+                        tracing::debug!(transaction = %hash, url = %RedactedUrl::new(&url), "forwarded transaction");
                     }
                     Err(error) if answer(&error).is_some_and(|it| it.code != BUSY) => {
-                        tracing::debug!(transaction = %hash, url = %RedactedUrl::new(&url), %error, "sequencer refused transaction");
+                        tracing::debug!(transaction = %hash, url = %RedactedUrl::new(&url), %error, "sequencer rejected transaction");
                     }
-                    // It is asked again, with all the others.
+                    // Without an answer, this and all remaining ones are offered again later.
                     Err(_) => break,
                 }
                 self.offered.lock().1.insert(hash);
@@ -135,7 +134,7 @@ impl Forwarder {
         }
     }
 
-    /// Waiting transactions of this node, in the order of nonces per sender.
+    /// Pending transactions of this node, ordered by nonce for each sender.
     fn held(&self, node: &Node) -> Vec<(B256, Bytes)> {
         let mut held = self.shared.requeued.lock().clone();
         node.read(|node| {
@@ -154,18 +153,18 @@ impl SendElsewhere for Forwarder {
             return Some(Err(error));
         }
         let is_builder = self.has_callers && self.feed.sequencer().is_none();
-        // Asked at each send, not at the start: the role may have changed since.
+        // Checked for each transaction and not at the start, since the role may change.
         (!is_sequencer && !is_builder).then(|| self.forward(raw))
     }
 }
 
-/// Refusal of the sequencer; `None` without an answer.
+/// Returns the sequencer's error response; `None` if it did not answer, or is not a sequencer.
 fn answer(error: &ClientError) -> Option<&ErrorPayload> {
     let ClientError::Rpc(error) = error else { return None };
     error.as_error_resp().filter(|answer| answer.code != i64::from(NOT_SEQUENCER))
 }
 
-/// Error for the user: the sequencer's refusal, or the missing answer.
+/// Returns the error for the user: that of the sequencer, or that it did not answer.
 fn refusal(url: &str, error: &ClientError) -> RpcError {
     match answer(error) {
         Some(answer) => {
@@ -175,7 +174,7 @@ fn refusal(url: &str, error: &ClientError) -> RpcError {
         }
         None => {
             let url = RedactedUrl::new(url);
-            let message = format!("the sequencer at {url} did not take the transaction: {error}");
+            let message = format!("the sequencer at {url} did not accept the transaction: {error}");
             RpcError::new(NO_SEQUENCER, message)
         }
     }

@@ -1,4 +1,5 @@
-//! Limits of L1 on the EXECUTE input of a block, and the budget left while the builder fills it.
+//! Limits of L1 on the EXECUTE input of a block, and the remaining budget while the builder fills
+//! the block.
 
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -14,15 +15,15 @@ use std::sync::Arc;
 use variants::GasSchedule;
 use wire::ProtocolFork;
 
-/// Limits of L1 and of the EXECUTE price on the input of each new block.
+/// Limits on the EXECUTE input of each new block.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct InputLimits {
     /// Maximum bytes of the input in its [shortest form](chain::shortest_input).
     pub bytes: Option<usize>,
-    /// Maximum gas that EXECUTE may reserve or charge.
+    /// Maximum gas that EXECUTE may reserve or charge for the input.
     pub gas: Option<u64>,
     /// Minimum tip per byte by which a transaction lengthens the input, in wei: its own bytes, and
-    /// those of state that it is the first to read. Duties pay nothing.
+    /// those of the state that it is the first to read. Duties are exempt.
     pub byte_price: u128,
     /// Gas schedule of EXECUTE on the L1 that the block goes to.
     pub schedule: GasSchedule,
@@ -46,32 +47,33 @@ impl BudgetPolicy for InputLimits {
 }
 
 /// Bytes of an input beyond nodes, codes and transactions: its fixed parts, the parent's header,
-/// bloom and roots of the payload. Covers reads after the last transaction too, except for removed
-/// values.
+/// bloom filter and roots of the payload. Also covers reads after the last transaction, except the
+/// siblings of removed values.
 const INPUT_OVERHEAD: usize = 4_096;
 
-/// Bytes of the sibling that a state root may need when a value is removed: a full branch.
+/// Bytes of the sibling node that computing a state root may need when a value is removed: a full
+/// branch.
 const SIBLING: usize = 532 + LIST_OFFSET;
 
-/// Part of these bytes that belongs to the payload.
+/// Part of [`INPUT_OVERHEAD`] that belongs to the payload.
 const REQUEST_OVERHEAD: usize = 2_048;
 
-/// Number of nodes read after the last transaction, without those siblings.
+/// Number of nodes read after the last transaction, without siblings of removed values.
 const NODES_BEHIND: usize = 8;
 
-/// Data of a block's transactions in its input, without the witness.
+/// Sums over a block's transactions, without the witness.
 #[derive(Debug, Clone, Copy, Default)]
 struct TxLoad {
     transactions: usize,
-    /// Bytes of the transactions.
+    /// Encoded bytes of the transactions.
     bytes: usize,
-    /// Sum of their gas limits.
+    /// Sum of the gas limits.
     gas: u64,
-    /// Maximum number of values that they remove from the state.
+    /// Maximum number of values that the transactions remove from the state.
     removals: usize,
 }
 
-/// Lower bound of any block's input with a given transaction.
+/// Lower bound on the input of any block with a given transaction.
 #[derive(Debug, Clone, Copy)]
 struct TxMinimum {
     /// Bytes, with nodes in compact form.
@@ -83,7 +85,7 @@ struct TxMinimum {
 }
 
 impl TxMinimum {
-    /// Lower bound for a transaction that has grown the input from `before` to `now`.
+    /// Returns the lower bound for a transaction that has grown the witness from `before` to `now`.
     fn of(transaction: &Transaction, before: WitnessSize, now: WitnessSize) -> Self {
         let bytes = own_bytes(transaction);
         Self {
@@ -94,12 +96,12 @@ impl TxMinimum {
     }
 }
 
-/// Gas that a block executes in vain, for transactions that are taken out again, by the gas limits
-/// of these.
+/// Gas of transactions that were executed in vain, because they did not fit into the block and were
+/// removed again. Counted by classes of gas limits.
 ///
-/// Each class has a quarter of the block's gas limit, and may exceed it by one transaction.
-/// Transactions with much gas so cannot use up what those with less are tried with. A plain
-/// transfer reads nothing but its two accounts: it does not fit only if nothing does.
+/// Each class may spend a quarter of the block's gas limit, and exceed it by one transaction. So
+/// transactions with a high gas limit cannot use up the attempts of those with a lower one. A plain
+/// transfer reads only its two accounts: if it does not fit, nothing does.
 struct VainGas {
     block_gas_limit: u64,
     spent: [Cell<u64>; Self::CLASSES],
@@ -114,7 +116,7 @@ impl VainGas {
         Self { block_gas_limit, spent: [const { Cell::new(0) }; Self::CLASSES] }
     }
 
-    /// Returns what transactions with about this gas limit have spent.
+    /// Returns the gas spent by the class of this gas limit.
     fn spent(&self, gas_limit: u64) -> &Cell<u64> {
         let limit = self.block_gas_limit;
         let most = [Self::TRANSFER, limit / 256, limit / 64, limit / 16];
@@ -135,15 +137,16 @@ impl VainGas {
 /// Budget of an input while the builder fills its block.
 struct InputBudget<'c> {
     limits: InputLimits,
+    /// Number of leading transactions that are duties.
     owed: usize,
     config: &'c ChainConfig,
     work: WorkCount<'c>,
     pricing: Arc<dyn Pricing>,
     block_gas_limit: u64,
     base_fee: u64,
-    /// Data of the transactions so far.
+    /// Sums over the transactions so far.
     load: Cell<TxLoad>,
-    /// Gas of executed transactions that were taken out again.
+    /// Gas of executed transactions that were removed again.
     in_vain: VainGas,
 }
 
@@ -154,12 +157,12 @@ impl<'c> InputBudget<'c> {
         header: &Header,
         request: BudgetRequest,
     ) -> Self {
-        // Before Cancun nothing is verified, and nothing asked for.
+        // EXECUTE does not verify blocks before Cancun, so they have no limits.
         let fork = config.spec.fork_at(header.timestamp);
         if fork.is_none_or(|fork| fork < ProtocolFork::Cancun) {
             limits = InputLimits::default();
         }
-        // What a block owes comes in with what it has; the pool's transactions get the rest.
+        // Bytes reserved for the block's duties are not available to transactions of the pool.
         limits.bytes = limits.bytes.map(|max| max.saturating_sub(request.reserved_bytes));
         let pricing: Arc<dyn Pricing> = limits.schedule.into();
         Self {
@@ -181,14 +184,14 @@ impl<'c> InputBudget<'c> {
         TxLoad {
             transactions: load.transactions + 1,
             bytes: load.bytes + own_bytes(transaction),
-            // EXECUTE reserves limits, since the gas used is known only after the work.
+            // EXECUTE reserves gas by the limits, since the gas used is known only after execution.
             gas: load.gas.saturating_add(transaction.gas_limit()),
             removals: load.removals + removals,
         }
     }
 
-    /// Returns the reason why a block with this load and witness size does not fit, if it does not.
-    /// `own` is the lower bound of any block with that transaction.
+    /// Returns the rejection of a transaction with which the block would have this load and witness
+    /// size, if it does not fit. `own` is the lower bound for any block with the transaction.
     fn refusal(
         &self,
         index: usize,
@@ -197,7 +200,8 @@ impl<'c> InputBudget<'c> {
         size: WitnessSize,
     ) -> Option<Rejection> {
         let is_alone = load.transactions == 1;
-        // What there is at least decides for good, and what it may come to for this block.
+        // The lower bound rejects the transaction permanently; the upper bound rejects it for this
+        // block only.
         let least = if is_alone { own.bytes.max(size.least + load.bytes) } else { own.bytes };
         let invalid = |reason| Invalid::Transaction { index, reason };
         if let Some(max) = self.limits.bytes {
@@ -229,7 +233,8 @@ impl<'c> InputBudget<'c> {
         None
     }
 
-    /// Reason why a transaction that has used this gas pays too little for its bytes, if it does.
+    /// Returns the rejection of a transaction that pays too little for its bytes with this gas, if
+    /// it does. Duties are exempt.
     fn debt(
         &self,
         index: usize,
@@ -245,19 +250,20 @@ impl<'c> InputBudget<'c> {
         let owed = self.limits.byte_price.saturating_mul(own.bytes as u128);
         (paid < owed).then(|| {
             let bytes = own.bytes;
-            let reason = format!("it pays {paid} wei in tips for {bytes} bytes, {owed} are asked");
+            let reason = format!("it pays {paid} wei in tips for {bytes} bytes, expected {owed}");
             Rejection::Underpaid(Invalid::Transaction { index, reason })
         })
     }
 
-    /// Gas that EXECUTE is likely to ask for at the end of the block.
+    /// Estimate of the EXECUTE gas at the end of the block, including reads after the last
+    /// transaction.
     fn likely_asked(&self, size: &WitnessSize, load: TxLoad) -> u64 {
         let bytes = size.expanded + LIST_OFFSET * size.nodes + load.bytes + behind(load);
         self.asked(size, bytes, load, NODES_BEHIND + load.removals)
     }
 
-    /// EXECUTE gas of an input of this length, with nodes as RLP, and with this number of further
-    /// nodes.
+    /// EXECUTE gas of an input with this many bytes, with nodes as RLP, and with this number of
+    /// further nodes.
     fn asked(&self, size: &WitnessSize, bytes: usize, load: TxLoad, further_nodes: usize) -> u64 {
         let fixed = if further_nodes > 0 { REQUEST_OVERHEAD } else { 0 };
         let declared = DeclaredGas {
@@ -276,7 +282,7 @@ impl<'c> InputBudget<'c> {
         self.pricing.reserve(&declared).saturating_add(self.work.spent().saturating_sub(covered))
     }
 
-    /// EXECUTE gas of any input with a transaction with this lower bound.
+    /// Lower bound on the EXECUTE gas of any input with a transaction with this lower bound.
     fn asked_of_any(&self, own: TxMinimum) -> u64 {
         let declared = DeclaredGas {
             calldata: own.expanded as u64,
@@ -310,11 +316,11 @@ impl BlockBudget for InputBudget<'_> {
         size: WitnessSize,
     ) -> Option<Rejection> {
         if self.in_vain.is_spent(transaction.gas_limit()) {
-            let reason = "too much was executed in vain for this block".to_owned();
+            let reason = "too much gas was spent on transactions that did not fit".to_owned();
             return Some(Rejection::BlockFull(Invalid::Transaction { index, reason }));
         }
         let own = TxMinimum::of(transaction, WitnessSize::default(), WitnessSize::default());
-        // It uses no more gas than its limit.
+        // Before execution the gas limit bounds the gas used.
         self.refusal(index, self.with(transaction, 0), own, size)
             .or_else(|| self.debt(index, transaction, own, transaction.gas_limit()))
     }
@@ -355,12 +361,12 @@ impl BlockBudget for InputBudget<'_> {
     }
 }
 
-/// Maximum number of bytes after the last transaction.
+/// Maximum bytes that are added to the input after the last transaction.
 const fn behind(load: TxLoad) -> usize {
     INPUT_OVERHEAD + SIBLING * load.removals
 }
 
-/// Bytes of a transaction in an input.
+/// Bytes of an encoded transaction in an input.
 fn own_bytes(transaction: &Transaction) -> usize {
     transaction.encode_2718_len() + LIST_OFFSET
 }
@@ -371,7 +377,7 @@ fn removals(executed: &ResultAndState) -> usize {
         let slots = account.storage.values();
         let cleared = slots.filter(|slot| slot.is_changed() && slot.present_value.is_zero());
         let is_gone = account.is_selfdestructed() || account.is_empty();
-        // What was not there before has no place to be removed from.
+        // An account that did not exist before is not removed from the trie.
         cleared.count() + usize::from(is_gone && !account.is_loaded_as_not_existing())
     };
     executed.state.values().map(of_account).sum()

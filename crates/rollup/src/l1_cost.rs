@@ -1,10 +1,11 @@
-//! L1 transactions of L2 blocks and their cost: shares of blocks and of their transactions.
+//! Cost of L2 blocks on L1: the shares of blocks and their transactions in the cost of their L1
+//! transaction.
 //!
-//! A share is proportional to L2 gas. Every node has that figure from the blocks alone, so a
-//! sequencer and its followers compute the same share to the wei. They do not all have the inputs'
-//! lengths, since witnesses are not part of a block; EXECUTE charges gas, and L2 gas includes the
-//! bytes of transactions. Shares are differences of rounded sums, so that they add up to the cost
-//! exactly.
+//! A share is proportional to L2 gas, which every node knows from the blocks, so that a sequencer
+//! and its followers compute the same share to the wei. Not all of them have the lengths of the
+//! inputs, since witnesses are not part of a block; EXECUTE charges by gas, and L2 gas includes the
+//! bytes of transactions. Shares are differences of rounded cumulative sums, so that they add up to
+//! the cost exactly.
 
 use crate::{
     L1View,
@@ -22,10 +23,12 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-/// Number of L1 transactions whose blocks' gas is cached. A new one takes a read of all its blocks.
+/// Number of L1 transactions for which the gas of the L2 blocks is cached. A new entry takes a read
+/// of all blocks of the L1 transaction.
 const MAX_REMEMBERED: usize = 128;
 
-/// L2 blocks on L1, for the RPC methods. Sends no request to L1.
+/// Finds the L1 transaction and the cost of L2 blocks, for the RPC methods. Sends no requests to
+/// L1.
 #[derive(Debug, Default)]
 pub(crate) struct CostBook {
     /// The file of settled blocks, if the node has a data directory.
@@ -52,7 +55,7 @@ pub(crate) struct BlockOnL1 {
     share: Option<U256>,
 }
 
-/// Fields of an answer about an L2 block on L1, or about a transaction of it.
+/// Fields about L1 in an RPC response, for an L2 block or one of its transactions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct L1Fields {
@@ -65,7 +68,7 @@ pub(crate) struct L1Fields {
     l1_cost: Option<U256>,
 }
 
-/// An answer with additional fields about L1.
+/// RPC response with additional fields about L1.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct WithL1<T> {
     #[serde(flatten)]
@@ -74,7 +77,7 @@ pub(crate) struct WithL1<T> {
     l1: Option<L1Fields>,
 }
 
-/// The L1 transaction of an L2 block in full.
+/// L1 transaction of an L2 block, with all data about its cost.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BlockCost {
@@ -86,12 +89,12 @@ pub(crate) struct BlockCost {
 }
 
 impl BlockOnL1 {
-    /// Fields about the whole block.
+    /// Returns the fields for the whole block.
     pub(crate) fn fields(&self) -> L1Fields {
         self.fields_of(self.share)
     }
 
-    /// The block's share, and the data to compute it.
+    /// Returns the block's share, and the data from which it is computed.
     pub(crate) fn in_full(&self) -> BlockCost {
         BlockCost {
             fields: self.fields(),
@@ -101,7 +104,7 @@ impl BlockOnL1 {
         }
     }
 
-    /// Fields about a transaction of the block, by its index.
+    /// Returns the fields for a transaction of the block, by its index.
     pub(crate) fn fields_at(&self, block: &Block, index: usize) -> L1Fields {
         let receipts = &block.executed.receipts;
         let sum = |count: usize| {
@@ -127,12 +130,13 @@ impl BlockOnL1 {
     }
 }
 
-/// Part of an amount between two cumulative sums, in proportion to the total.
+/// Returns the part of an amount that belongs to the range between two cumulative sums, in
+/// proportion to the total.
 fn part(amount: U256, (before, after, all): (u64, u64, u64)) -> U256 {
     let up_to = |sum: u64| {
-        // Wider than a word: neither the amount nor the sum of an L1 that lies may overflow.
+        // In 512 bits, so that no amount or sum, even from a lying L1 node, overflows.
         let whole = U512::from(amount) * U512::from(sum) / U512::from(all.max(1));
-        // No sum is above `all`.
+        // Fits, since no sum exceeds `all`.
         U256::saturating_from(whole)
     };
     up_to(after).saturating_sub(up_to(before))
@@ -141,12 +145,12 @@ fn part(amount: U256, (before, after, all): (u64, u64, u64)) -> U256 {
 impl CostBook {
     /// Sets the file of settled blocks.
     pub(crate) fn open(&self, posted: Arc<PostedFile>) {
-        // One node has one reader of L1.
+        // Set once, since a node has one reader of L1.
         let _ = self.posted.set(posted);
     }
 
-    /// A block of the chain on L1; `None` if it is not on L1, or the node no longer has its L1
-    /// transaction.
+    /// Returns the L1 transaction of a block; `None` if the block is not on L1, or the node no
+    /// longer has the data.
     pub(crate) fn find(
         &self,
         view: &L1View,
@@ -154,7 +158,7 @@ impl CostBook {
         block: &Block,
     ) -> Result<Option<BlockOnL1>, ChainError> {
         let number = block.header.number;
-        // By its hash: a block of a branch that L1 did not take has no L1 transaction.
+        // Compared by hash, since a block of a branch that is not on L1 has no L1 transaction.
         let Some(posted) = self.posted(view, number).filter(|it| it.hash == block.hash) else {
             return Ok(None);
         };
@@ -174,13 +178,13 @@ impl CostBook {
             return Some(*block);
         }
         let settled = self.posted.get()?.get(number)?;
-        // What is not settled in this view was noted before L1 was read anew.
+        // A record that is not settled in this view was written before L1 was read again.
         let oldest = view.oldest().map_or(0, |oldest| oldest.number);
         (settled.l1_block < oldest).then_some(settled)
     }
 
-    /// Cumulative gas of the blocks of an L1 transaction; `None` if the node lacks some of them,
-    /// since it has not imported them yet or started after them.
+    /// Returns the cumulative gas of the L2 blocks of an L1 transaction; `None` if the node lacks
+    /// some of them, because it has not imported them yet or its chain starts after them.
     fn sums(
         &self,
         chain: &ChainReader,
@@ -191,19 +195,18 @@ impl CostBook {
         if let Some(known) = self.remembered.lock().iter().find(known) {
             return Ok(Some(Arc::clone(known)));
         }
-        // Below the last one all are those that L1 has taken.
+        // If the last block is canonical, so are all blocks of the L1 transaction.
         if chain.canonical_hash(last)? != Some(last_hash) {
             return Ok(None);
         }
         let (mut sums, mut sum) = (Vec::new(), 0_u64);
         for number in first..=last {
             let Some(block) = chain.canonical_block(number)? else { return Ok(None) };
-            // At least 1, so that the cost of a transaction with empty blocks alone is shared out
-            // too.
+            // At least 1, so that empty blocks have a share too.
             sum = sum.saturating_add(block.header.gas_used.max(1));
             sums.push(sum);
         }
-        // By the hash of the last block and not by the L1 transaction, which a reorganisation may
+        // Keyed by the last block's hash and not by the L1 transaction, which an L1 reorg may
         // replace.
         let batch = Arc::new(Batch { first, last: last_hash, sums });
         let mut remembered = self.remembered.lock();
@@ -214,13 +217,13 @@ impl CostBook {
 }
 
 impl Shared {
-    /// A block of the chain on L1, if the node has read it there.
+    /// Returns the L1 transaction of a block, if the node has read the block on L1.
     pub(crate) fn on_l1(
         &self,
         chain: &ChainReader,
         block: &Block,
     ) -> Result<Option<BlockOnL1>, ChainError> {
-        // Cloned: the thread that writes it does not wait for a disk.
+        // Cloned, so that the thread that updates the view does not wait for disk reads here.
         let view = self.view.lock().clone();
         view.map_or(Ok(None), |view| self.costs.find(&view, chain, block))
     }
@@ -253,8 +256,7 @@ pub(crate) fn register(methods: &mut Registry<RollupApi>) {
         let Hash(hash) = args.required()?;
         let Some(inner) = rpc::receipt(&rollup.api, hash)? else { return Ok(None) };
         let chain = rollup.api.chain();
-        // The block of the receipt, and not the one that has the transaction after a
-        // reorganisation.
+        // The block in the receipt: after a reorg another block may include the transaction.
         let block = inner.inner.block_hash.map(|hash| chain.block(&hash)).transpose()?;
         let index = inner.inner.transaction_index.and_then(|it| usize::try_from(it).ok());
         let mut l1 = None;
@@ -285,7 +287,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_by_any_weights_are_together_the_amount_to_the_wei() {
+    fn shares_add_up_to_the_amount_exactly() {
         for amount in [0, 1, 7, 1_000_000_007, u128::MAX] {
             let amount = U256::from(amount);
             for weights in [&[1][..], &[1, 1, 1], &[21_000, 3, 9_999_999], &[u64::MAX / 2, 1, 5]] {
@@ -293,7 +295,7 @@ mod tests {
                 let (mut before, mut total) = (0, U256::ZERO);
                 for weight in weights {
                     let share = part(amount, (before, before + weight, all));
-                    // Never more than a wei off the exact share.
+                    // At most a wei off the exact share.
                     let exact = U512::from(amount) * U512::from(*weight) / U512::from(all);
                     assert!(U512::from(share).abs_diff(exact) <= U512::from(1));
                     before += weight;

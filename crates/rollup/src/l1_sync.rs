@@ -1,4 +1,4 @@
-//! How far the worker has read L1, and derived the L2 from it.
+//! Progress of the worker in reading L1 and deriving the L2.
 
 use crate::RollupError;
 use std::time::{Duration, Instant};
@@ -7,23 +7,24 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct FailedPoll {
     pub(crate) error: RollupError,
-    /// Number of the newest L1 block that was read, and of the newest one.
+    /// Number of the newest L1 block that was read.
     pub(crate) read: u64,
+    /// Number of L1's newest block.
     pub(crate) latest: u64,
 }
 
-/// How far L1 has been read, and what keeps the worker from going on.
+/// Progress of the worker, and the errors that keep it from continuing.
 #[derive(Debug)]
 pub(crate) struct L1SyncState {
     /// `true` once the L2 has been derived up to L1's head.
     pub(crate) is_synced: bool,
-    /// `true` if L1 had more blocks than the last read returned.
+    /// `true` if L1 had more blocks than the last poll returned.
     pub(crate) has_more: bool,
-    /// Error of the last read of L1, if it failed.
+    /// The last poll of L1, if it failed.
     pub(crate) unread: Option<FailedPoll>,
     /// Error of the last derivation, if it failed.
     pub(crate) not_followed: Option<String>,
-    /// Time of the next derivation, and the pause after that if it fails.
+    /// Time of the next attempt to derive, and the pause after that if it fails.
     pub(crate) again: Option<(Instant, Duration)>,
 }
 
@@ -33,8 +34,8 @@ impl L1SyncState {
         Self { is_synced: false, has_more: true, unread, not_followed, again }
     }
 
-    /// Returns `true` if blocks may be made. An outage of L1 does not stop them: the sequencer
-    /// bounds how long it continues without L1.
+    /// Returns `true` if blocks may be sealed. An outage of L1 does not prevent it: the sequencer
+    /// itself bounds how long it continues without L1.
     pub(crate) fn may_seal(&self) -> bool {
         let is_believed = self.unread.as_ref().is_none_or(|failed| failed.error.is_outage());
         self.is_synced && self.not_followed.is_none() && is_believed

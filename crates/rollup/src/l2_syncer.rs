@@ -1,4 +1,4 @@
-//! Keeping the L2 at L1's state of it.
+//! Sync of the L2 with L1.
 
 use crate::{
     Duties, RollupError, RollupRules, derive,
@@ -15,7 +15,7 @@ use contracts::{
 use node::{Forkchoice, Node, SetForkchoice, SetHead};
 use std::{collections::VecDeque, sync::Arc};
 
-/// An L2 with its view of L1.
+/// Keeps an L2 in sync with its view of L1.
 #[derive(Debug)]
 pub(crate) struct L2Syncer {
     pub(crate) node: Arc<Node>,
@@ -23,7 +23,7 @@ pub(crate) struct L2Syncer {
     pub(crate) view: Arc<L1View>,
     /// L2 blocks on L1 that this node has not imported, for instance after an error.
     waiting: VecDeque<Advanced>,
-    /// Result of reading L1 that is not complete yet.
+    /// Result of the current sync, kept over failed attempts.
     outcome: SyncOutcome,
     progress: SyncProgress,
 }
@@ -39,11 +39,11 @@ impl L2Syncer {
         }
     }
 
-    /// Takes a result of reading L1; [`Self::catch_up`] applies it.
+    /// Queues the result of reading L1; [`Self::catch_up`] applies it.
     pub(crate) fn take_over(&mut self, update: L1Update, view: Arc<L1View>) {
         let L1Update { reverted_to, advanced, more } = update;
         if let Some(stayed) = reverted_to {
-            // Blocks that L1 gave up before this node had them are never executed.
+            // Blocks that were reorged out before this node imported them are never executed.
             self.waiting.retain(|block| block.l1_block <= stayed);
             self.outcome.reverted = true;
         }
@@ -52,17 +52,20 @@ impl L2Syncer {
         self.view = view;
     }
 
-    /// Imports the L2 blocks on L1. Unsafe blocks on top stay, unless L1 has others in their
-    /// places. The next call repeats what fails.
+    /// Imports the L2 blocks on L1. Unsafe blocks on top are kept, unless L1 has other blocks at
+    /// their heights.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError`] if a block cannot be imported. The next call continues with that block.
     pub(crate) fn catch_up(&mut self) -> Result<SyncOutcome, RollupError> {
         self.skip_canonical()?;
         while let Some(next) = self.waiting.front() {
             let (number, transaction) = (next.number, next.transaction);
             let canonical = self.chain().canonical_hash(number)?;
-            // Asked before the block is taken: afterwards L1's block is the canonical one.
+            // Compared before the import, which makes L1's block canonical.
             let gives_way = canonical.is_some_and(|canonical| canonical != next.hash);
-            // Kept even if it fails halfway, when the old blocks are gone and the new one is not
-            // there.
+            // Stored even if the import fails after the old blocks were removed.
             let mut displaced = core::mem::take(&mut self.outcome.displaced);
             let taken = self.take(next, &mut displaced);
             self.outcome.displaced = displaced;
@@ -70,8 +73,8 @@ impl L2Syncer {
             if gives_way {
                 self.outcome.overtaken_by = Some(transaction);
             }
-            // Only after it is done: a disk that is full, or a blob that is late, makes the next
-            // call begin with the same block.
+            // Removed only after the import: after an error, such as a full disk, the next call
+            // starts with the same block.
             self.waiting.pop_front();
         }
         self.require_first()?;
@@ -86,8 +89,8 @@ impl L2Syncer {
         Ok(core::mem::take(&mut self.outcome))
     }
 
-    /// Skips blocks that are canonical already, such as all blocks from before a restart. The
-    /// waiting blocks are one chain, so the canonical ones are at its beginning.
+    /// Skips blocks that are already canonical, such as all blocks from before a restart. The
+    /// waiting blocks form a chain, so the canonical ones are at its beginning.
     fn skip_canonical(&mut self) -> Result<(), RollupError> {
         let chain = self.chain();
         let (mut first, mut end) = (0, self.waiting.len());
@@ -102,14 +105,14 @@ impl L2Syncer {
         }
         self.waiting.drain(..first);
         if self.waiting.is_empty() {
-            // After a long sync the list would keep room for each L2 block that there ever was.
+            // After a long sync the list would have the capacity for all L2 blocks.
             self.waiting.shrink_to(1_024);
         }
         Ok(())
     }
 
-    /// Checks that L1 has the first block of a chain from a snapshot, once L1 was read up to its
-    /// head.
+    /// Checks that the first block of a chain from a snapshot is on L1, once L1 has been read up to
+    /// its head.
     fn require_first(&self) -> Result<(), RollupError> {
         let first = self.chain().first_number();
         let genesis = self.view.deployment().genesis.number.unwrap_or_default();
@@ -121,13 +124,14 @@ impl L2Syncer {
         Ok(())
     }
 
-    /// The newest common block of L1 and this node; the first block if there is none.
+    /// Returns the safe block: the newest L2 block on L1, or the chain's first block if there is
+    /// none.
     pub(crate) fn safe(&self) -> Result<Arc<Block>, RollupError> {
         let chain = self.chain();
         let first = chain.first_number();
         let hash = match self.view.advanced_head() {
             Some((number, hash)) if number >= first => Some(hash),
-            // A chain from a snapshot starts with a block that L1 has taken.
+            // A chain from a snapshot starts with a block that is on L1.
             _ => chain.canonical_hash(first)?,
         };
         Ok(chain.block(&hash.unwrap_or(self.view.deployment().genesis_hash))?)
@@ -137,8 +141,8 @@ impl L2Syncer {
         self.node.read(|node| node.chain.reader().clone())
     }
 
-    /// Makes an L2 block on L1 canonical, and adds the transactions of replaced blocks to
-    /// `displaced`.
+    /// Imports an L2 block on L1, makes it canonical, and adds the transactions of replaced blocks
+    /// to `displaced`.
     fn take(
         &self,
         advanced: &Advanced,
@@ -149,8 +153,7 @@ impl L2Syncer {
         if chain.canonical_hash(*number)? == Some(*hash) {
             return Ok(());
         }
-        // It may be known from a sequencer, or from before a reorganisation: it was executed then,
-        // and is not executed again.
+        // A block that is known from a sequencer, or from before a reorg, is not executed again.
         if let Some(block) = chain.find_block(hash)? {
             return self.set_head(block.hash, displaced);
         }
@@ -161,7 +164,7 @@ impl L2Syncer {
     }
 
     /// Makes an executed block the head, on any parent, and adds the transactions of replaced
-    /// blocks to `displaced`, even if it fails after these were removed.
+    /// blocks to `displaced`, even if it fails after these blocks were removed.
     pub(crate) fn adopt(
         &self,
         new: BlockWithWitness,
@@ -169,8 +172,8 @@ impl L2Syncer {
     ) -> Result<(), RollupError> {
         let parent = new.block.header.parent_hash;
         if self.chain().head().hash != parent {
-            // The parent first, so that transactions of all replaced blocks are handed back, and
-            // none of the new branch.
+            // The parent first, so that `displaced` gets the transactions of all replaced blocks,
+            // and none of the new branch.
             self.set_head(parent, displaced)?;
         }
         self.node.adopt(new)?;
@@ -178,8 +181,8 @@ impl L2Syncer {
     }
 
     /// Makes a known block the head, and adds the transactions of replaced blocks to `displaced`.
-    /// There is no other way to replace blocks, so no caller can lose their transactions by
-    /// ignoring a result.
+    /// Only this method replaces blocks, so no caller can lose their transactions by ignoring a
+    /// result.
     pub(crate) fn set_head(
         &self,
         hash: B256,
@@ -201,7 +204,7 @@ impl L2Syncer {
             safe: number(self.view.advanced_head()),
             finalized: number(self.view.finalized_head()),
         };
-        // A command makes the node prepare its pending block again, so it is given only for news.
+        // The command makes the node rebuild its pending block, so it is sent only for changes.
         if self.node.read(|node| node.forkchoice) != Some(now) {
             self.node.execute(SetForkchoice(now));
         }
@@ -214,27 +217,32 @@ impl L2Syncer {
 pub(crate) struct SyncOutcome {
     /// `true` if L1 was reorganised.
     pub(crate) reverted: bool,
-    /// Transactions of L2 blocks that L1 has replaced by others.
+    /// Transactions of L2 blocks that were replaced by those on L1.
     pub(crate) displaced: Vec<RecoveredTransaction>,
-    /// The last L1 transaction that replaced blocks.
+    /// Hash of the last L1 transaction whose blocks replaced others.
     pub(crate) overtaken_by: Option<B256>,
     /// `true` if L1 has more blocks to read now.
     pub(crate) more: bool,
 }
 
-/// Number of messages covered by the block's anchor, from `L1Anchor`.
+/// Returns the number of messages covered by the anchor after a block, from `L1Anchor`.
 pub(crate) fn covered_by(chain: &ChainReader, block: &Arc<Block>) -> Result<u64, RollupError> {
     let slot = chain.state_after(block).storage(L1_ANCHOR, U256::ZERO)?;
     Ok(slot.as_limbs()[1])
 }
 
-/// Number of messages relayed after a block.
+/// Returns the number of messages relayed after a block, from `L2Messenger`.
 pub(crate) fn relayed_after(chain: &ChainReader, block: &Arc<Block>) -> Result<u64, RollupError> {
     let slot = chain.state_after(block).storage(L2_MESSENGER, U256::ZERO)?;
     Ok(slot.as_limbs()[0])
 }
 
-/// The parameters of a deployed rollup, compared with the deployment file.
+/// Requests the parameters of a deployed rollup, and compares it with the deployment file.
+///
+/// # Errors
+///
+/// [`RollupError::OtherL1`] or [`RollupError::OtherRollup`] if they differ, and errors of the
+/// requests.
 pub(crate) fn rules(
     client: &L1Client,
     deployment: &Deployment,
@@ -265,8 +273,7 @@ pub(crate) fn rules(
         rollup,
         reason: format!("{what} is {got}, but the deployment has {expected}"),
     };
-    // A node with the file of another rollup would follow that one for ever, with transactions that
-    // replay on neither.
+    // Otherwise a node with the deployment file of another rollup would follow the wrong rollup.
     if chain_id != deployment.l2_chain_id {
         let expected = deployment.l2_chain_id.to_string();
         return Err(differs("the L2's chain id", chain_id.to_string(), expected));
@@ -282,8 +289,8 @@ pub(crate) fn rules(
     Ok(rules)
 }
 
-/// Requests the state of the duties at the L1 block with this hash. Unverified: with a false one a
-/// sequencer makes a transaction that fails.
+/// Requests the state of the duties at the L1 block with this hash. Unverified: with a false state
+/// a sequencer sends a transaction that fails.
 pub(crate) fn duties(client: &L1Client, rollup: Address, at: B256) -> Result<Duties, RollupError> {
     let provider = client.inner().provider().clone();
     let duties = client.wait(async move {
@@ -298,32 +305,32 @@ pub(crate) fn duties(client: &L1Client, rollup: Address, at: B256) -> Result<Dut
     })
 }
 
-/// Terms on which L1 accepts blocks of an account.
+/// Conditions under which L1 accepts blocks of an account.
 #[derive(Debug, Clone)]
 pub(crate) struct Admission {
     account: Address,
-    /// L1 time from which on anyone may advance; 0 without a policy.
+    /// L1 timestamp from which on anyone may advance; 0 without a policy.
     open_at: u64,
-    /// Fee recipient that the policy demands, or its reason for refusing the account.
+    /// Fee recipient that the policy requires, or its reason for rejecting the account.
     policy: Result<Option<Address>, String>,
 }
 
 impl Admission {
-    /// Returns `true` if the policy itself allows the account to advance, or there is none; not if
-    /// the rollup is only open to anyone for a time.
+    /// Returns `true` if the policy allows the account to advance, or there is none; `false` if the
+    /// account may advance only while the rollup is open to anyone.
     pub(crate) const fn is_by_policy(&self) -> bool {
         self.policy.is_ok()
     }
 
     /// Returns the fee recipient that a block must have for L1 to accept it at this time, if the
-    /// policy demands one.
+    /// policy requires one.
     ///
     /// # Errors
     ///
-    /// [`RollupError::NotAuthorized`] if L1 would not accept it.
+    /// [`RollupError::NotAuthorized`] if L1 would reject the account's blocks.
     pub(crate) fn fee_recipient(&self, l1_time: u64) -> Result<Option<Address>, RollupError> {
-        // What is overdue opens the rollup too; who is not let in for that reason waits a little
-        // longer.
+        // Overdue duties open the rollup too. This is not checked here, so an account that may
+        // advance only for that reason waits until `open_at`.
         if l1_time >= self.open_at {
             return Ok(None);
         }
@@ -333,7 +340,7 @@ impl Admission {
     }
 }
 
-/// Requests the terms of this account at one of L1's blocks.
+/// Requests the conditions for this account at an L1 block.
 pub(crate) fn admission(
     client: &L1Client,
     rollup: Address,
@@ -362,8 +369,8 @@ pub(crate) fn admission(
     });
     let policy = match answer {
         Ok(recipient) => Ok(Some(recipient).filter(|recipient| !recipient.is_zero())),
-        // A revert is the answer of the policy; any other error says nothing of it, and is tried
-        // again.
+        // A revert is the policy's rejection. Other errors are failures of the request, which the
+        // caller retries.
         Err(error) if error.as_revert_data().is_some() => Err(error.to_string()),
         Err(error) => return Err(error.into()),
     };

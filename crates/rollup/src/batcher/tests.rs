@@ -359,7 +359,7 @@ fn prices_are_checked_once_per_retry_interval() {
 }
 
 #[test]
-fn block_is_measured_once_and_planned_cost_is_exact() {
+fn blocks_are_measured_once_and_planned_exactly() {
     let mut fixture = Fixture::new();
     let blocks = fixture.blocks(3);
     let (mut batcher, work) = (fixture.batcher(), fixture.work());

@@ -1,4 +1,4 @@
-//! Import of blocks from the inputs of EXECUTE on L1.
+//! Import of L2 blocks from EXECUTE inputs, from L1 or from a sequencer.
 
 use crate::RollupError;
 use alloy_primitives::B256;
@@ -16,7 +16,7 @@ fn own_witness(input: &Input<'_>) -> Option<OwnedWitness> {
     }
 }
 
-/// Hashes of the blocks in an input of EXECUTE, in order; empty if it cannot be decoded.
+/// Returns the hashes of the blocks in an EXECUTE input, in order; empty if it cannot be decoded.
 pub(crate) fn hashes_in(bytes: &[u8]) -> Vec<B256> {
     let decoded = Input::decode(bytes);
     let hashes = |decoded: Input<'_>| {
@@ -26,13 +26,12 @@ pub(crate) fn hashes_in(bytes: &[u8]) -> Vec<B256> {
 }
 
 /// Executes the block with this hash from an input, on a chain that has its parent, and checks it
-/// against its header. Its witness is taken from the input if possible, so that it is not recorded
-/// again.
+/// against its header. The witness of an input with one block is reused instead of recorded again.
 ///
 /// # Errors
 ///
-/// [`RollupError::Input`] for an input that cannot be decoded, [`RollupError::Diverged`] if it has
-/// no such block, and [`RollupError::Chain`] for an invalid block.
+/// [`RollupError::Input`] if the input cannot be decoded, [`RollupError::Diverged`] if it does not
+/// contain the block, and [`RollupError::Chain`] if the block is invalid.
 pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<BlockWithWitness, RollupError> {
     let malformed = |source| RollupError::Input { number: 0, source };
     let decoded = Input::decode(bytes).map_err(malformed)?;
@@ -50,16 +49,16 @@ pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<BlockWithWitnes
 /// Executes an unsafe block once, on a chain that has its parent, and checks it against its header
 /// and the rules of EXECUTE.
 ///
-/// EXECUTE itself does not run: it would execute the block a second time to prove the same, that
-/// the header follows from the parent's state. The sequencer's witness is not used, since it may
-/// lack nodes or have surplus ones. The execution records the witness that this node keeps and
-/// serves, so a sequencer that lies about it misleads no other node. If L1 then refuses the
-/// sequencer's input, the block never becomes safe, like any block that is not posted.
+/// EXECUTE itself does not run: it would execute the block a second time to prove what the import
+/// has proven, that the header follows from the parent's state. The sequencer's witness is not
+/// used, since it may lack nodes or contain extra ones. The import records the witness that this
+/// node stores and serves, so a false witness does not spread to other nodes. If L1 later rejects
+/// the sequencer's input, the block never becomes safe, like any block that is not posted.
 ///
 /// # Errors
 ///
-/// [`RollupError::Refused`] for a block that the rules of an L2 forbid, and [`RollupError::Chain`]
-/// for an invalid one.
+/// [`RollupError::Refused`] if the rules of an L2 forbid the block, and [`RollupError::Chain`] if
+/// it is invalid.
 pub(crate) fn import_unsafe(
     chain: &Chain,
     input: &StatelessInput<'_>,
@@ -67,7 +66,7 @@ pub(crate) fn import_unsafe(
     let (request, hash) = (&input.request, input.request.payload.block_hash);
     let raw = block_of(request, input.fork).map_err(chain::ChainError::from)?;
     let new = chain.import(&raw)?;
-    // The chain of an L2 has imported no others.
+    // `None` only for a block with other than Ethereum's transactions, which an L2 never imports.
     let transactions = new.block.ethereum_transactions().unwrap_or_default();
     let block = UncheckedBlock { request, transactions: &transactions };
     let refused = |reason| RollupError::Refused { hash, reason: ExecuteError::Rules(reason) };
@@ -109,11 +108,11 @@ mod tests {
         (chain, new)
     }
 
+    /// The stored witness is the one that the import records, whatever the input contains.
     #[test]
-    fn an_unsafe_block_is_executed_once_without_execute_and_the_witness_that_is_kept_is_recorded() {
+    fn unsafe_block_is_imported_without_its_witness() {
         let (chain, new) = chain_and_block(Vec::new());
-        // EXECUTE cannot run without a witness: what is accepted here was executed by the import
-        // alone.
+        // EXECUTE cannot run without a witness, so only the import has executed the block.
         let bare = new.input_with(&OwnedWitness::default()).unwrap();
         assert!(execute::Execute::on(FORK).run(&bare, u64::MAX).is_err());
         for bytes in [bare, new.input().unwrap()] {
@@ -125,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unsafe_block_that_claims_another_state_or_blob_gas_is_refused() {
+    fn unsafe_block_with_wrong_header_is_refused() {
         let (chain, new) = chain_and_block(Vec::new());
         let refused = |change: &dyn Fn(&mut chain::Block)| {
             let mut other = new.clone();
@@ -144,8 +143,9 @@ mod tests {
         assert!(blobs.is_err());
     }
 
+    /// Such as a block with withdrawals, which Ethereum allows.
     #[test]
-    fn an_unsafe_block_that_ethereum_allows_and_the_rules_of_an_l2_forbid_is_refused() {
+    fn unsafe_block_that_l2_rules_forbid_is_refused() {
         let withdrawal = Withdrawal { amount: 1, ..Withdrawal::default() };
         for (withdrawals, is_allowed) in [(vec![], true), (vec![withdrawal], false)] {
             let (chain, new) = chain_and_block(withdrawals);

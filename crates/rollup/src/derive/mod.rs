@@ -1,10 +1,10 @@
-//! From blocks of L1 to inputs of the L2, with their position on L1.
+//! Derivation of the L2's inputs from L1 blocks.
 //!
 //! [`derive`] is a pure function of an L1 block, the logs that its header commits to, and data that
-//! were fetched before. It reads no clock and asks no node. Where data are missing it says which
-//! ([`Need`]); the reader fetches them and derives the block again. So any history of L1 gives the
-//! same inputs, however it was read: in one go or block by block, with detours over branches that
-//! L1 gave up, before a restart or after.
+//! were fetched before. It reads no clock and sends no requests. If data are missing, it returns
+//! which ([`Need`]); the reader fetches them and derives the block again. So a history of L1 gives
+//! the same inputs however it was read: at once or block by block, with or without reorgs in
+//! between, before or after a restart.
 
 mod import;
 mod within;
@@ -35,14 +35,15 @@ use std::{collections::BTreeMap, sync::Arc};
 use variants::ExecuteTail;
 use within::inputs_within;
 
-/// Data of L1 transactions beside blocks and logs, by what they are named by. `None` stands for
+/// Data of L1 transactions that are neither in blocks nor in logs. All methods return `None` for
 /// data that were not fetched.
 pub(crate) trait DataAvailability {
-    /// Calldata of the calls of the rollup in a transaction that calls another contract, in order.
+    /// Returns the calldata of each call of the rollup in a transaction to another contract, in
+    /// order.
     fn calls(&self, transaction: &B256) -> Option<&[Bytes]>;
-    /// The blob with this versioned hash.
+    /// Returns the blob with this versioned hash.
     fn blob(&self, hash: &B256) -> Option<&Bytes>;
-    /// The bytes that an account keeps as its code, or `Some(None)` if it keeps none.
+    /// Returns the bytes that an account stores as its code, or `Some(None)` if it stores none.
     fn kept_code(&self, account: &Address) -> Option<Option<&CodeReference>>;
 }
 
@@ -57,16 +58,16 @@ pub(crate) enum Need {
     Code(Address),
 }
 
-/// Outcome of deriving an L1 block.
+/// Result of deriving an L1 block.
 #[derive(Debug, Clone)]
 pub(crate) enum Derived {
-    /// All that the block says of the L2.
+    /// All of the rollup's events in the block.
     Whole(Events),
     /// The first data that are missing.
     Lacks(Need),
 }
 
-/// Data in memory, fetched for one L1 block.
+/// Data fetched for one L1 block, in memory.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FetchedData {
     pub(crate) calls: B256Map<Vec<Bytes>>,
@@ -89,14 +90,14 @@ impl DataAvailability for FetchedData {
 }
 
 /// Derives an L1 block from its transactions with logs of the rollup's contracts, in their order.
-/// Of L2 blocks that are `known`, from the unsafe feed for instance, neither blobs are needed,
-/// which are kept for some weeks alone, nor the calls inside a transaction to another contract,
-/// which not every L1 node can trace.
+/// If all L2 blocks of a transaction are `known`, for instance from the unsafe feed, neither blobs
+/// are needed, which consensus clients store only for some weeks, nor the calls inside a
+/// transaction to another contract, which not every L1 node can trace.
 ///
 /// # Errors
 ///
-/// [`RollupError::DataMissing`] if a transaction does not hold a block that it has added: L1 cannot
-/// have accepted that.
+/// [`RollupError::DataMissing`] if a transaction does not contain an L2 block that it has added. L1
+/// cannot have accepted such a transaction.
 pub(crate) fn derive(
     deployment: &Deployment,
     header: &L1Header,
@@ -109,7 +110,7 @@ pub(crate) fn derive(
         let (mut added, mut input_hashes) = (Vec::new(), Vec::new());
         for log in &transaction.logs {
             take_log(deployment, header, log, &mut events, &mut added);
-            // One for each call of `advance`, in the order of the calls.
+            // One log per call of `advance`, in the order of the calls.
             if log.address == deployment.rollup
                 && let Ok(advanced) = AdvancedLog::decode_log(log)
             {
@@ -143,7 +144,7 @@ pub(crate) fn derive(
     Ok(Derived::Whole(events))
 }
 
-/// Takes over what a log says; the L2 blocks that it adds are number and hash.
+/// Adds the event of a log to `events`, and the number and hash of an L2 block to `added`.
 fn take_log(
     deployment: &Deployment,
     header: &L1Header,
@@ -168,12 +169,12 @@ fn take_log(
         }
     } else if log.address == deployment.rollup
         && let Ok(block) = BlockAdded::decode_log(log)
-        // The constructor names the first block, which no node has to execute.
+        // The constructor logs the genesis block, which has no input.
         && block.blockHash != deployment.genesis_hash
     {
         added.push((block.number, block.blockHash));
     }
-    // The queue itself says what has become of its entries.
+    // Discharges are logged by the queue, not by the rollup.
     if log.address == deployment.forced
         && let Ok(dealt) = ForcedDischarged::decode_log(log)
         && dealt.outcome != Outcome::NoRoom as u8
@@ -182,8 +183,8 @@ fn take_log(
     }
 }
 
-/// The inputs that a transaction has given to `advance`, in order. `input_hashes` are those that
-/// the rollup has logged.
+/// Returns the inputs that a transaction has passed to `advance`, in order. `input_hashes` are the
+/// hashes that the rollup has logged.
 fn inputs(
     rollup: Address,
     transaction: &L1Transaction,
@@ -194,7 +195,8 @@ fn inputs(
         let code = |account| data.kept_code(&account).ok_or(Need::Code(account));
         assembled(input, |account| code(account).map(Option::<&CodeReference>::cloned))
     };
-    // A transaction to the rollup itself is one call of `advance`: its calldata need no search.
+    // A transaction to the rollup itself is a single call of `advance`, so its calldata is decoded
+    // without a search.
     let is_direct = transaction.to == Some(rollup);
     let found = match is_direct {
         true => None,
@@ -217,8 +219,8 @@ fn inputs(
         Some(around) => joined(given, &ExecuteTail::of(Arc::clone(around))),
         None => given,
     };
-    // A failed call inside the transaction leaves inputs without blocks here; `matched` passes them
-    // over.
+    // The inputs may include those of failed calls, whose blocks were not added; `matched` skips
+    // them.
     let hashes = &transaction.blob_hashes;
     if hashes.is_empty() {
         return Ok(given);
@@ -228,9 +230,9 @@ fn inputs(
     Ok(given.iter().filter_map(|input| whole_input(input, &blobs)).collect())
 }
 
-/// Joins heads of inputs with the witness of the transaction of type `0x05` around their call. What
-/// is no head of the transaction's block stays as it is: another rollup may have taken it as a
-/// whole input.
+/// Joins heads of inputs with the witness of the enclosing transaction of type `0x05`. An input
+/// that is not a head of the transaction's block is returned unchanged, since it may be a whole
+/// input.
 fn joined(given: Vec<Bytes>, around: &ExecuteTail) -> Vec<Bytes> {
     let join = |given: Bytes| {
         let call = PrecompileCall { calldata: &given, blob_hashes: &[] };
@@ -242,12 +244,13 @@ fn joined(given: Vec<Bytes>, around: &ExecuteTail) -> Vec<Bytes> {
     given.into_iter().map(join).collect()
 }
 
-/// Assembles the input that one with references stands for, from the codes that accounts keep;
-/// `None` if the contract cannot have taken it, as far as the node knows.
+/// Resolves an input's code references with the codes of accounts on L1. An input without
+/// references is returned unchanged. Returns `None` if references are malformed or do not resolve,
+/// since the contract cannot have accepted such an input.
 ///
 /// # Errors
 ///
-/// The first error of looking a code up.
+/// The first error of looking up a code.
 pub(crate) fn assembled<E>(
     given: Bytes,
     kept_at: impl Fn(Address) -> Result<Option<CodeReference>, E>,
@@ -272,8 +275,8 @@ pub(crate) fn assembled<E>(
     Ok(whole.ok().map(Bytes::from))
 }
 
-/// Brings together the blocks that L1 has named and the inputs that hold them. The order is the
-/// same; inputs of calls that failed lie between.
+/// Matches the blocks that the rollup has logged with the inputs that contain them. Both have the
+/// same order; inputs of failed calls may lie in between.
 fn matched(
     added: Vec<(u64, B256)>,
     inputs: &[Bytes],

@@ -1,4 +1,4 @@
-//! Any history of L1, read in any way, gives the same inputs.
+//! Tests that a history of L1 gives the same inputs however it is read.
 
 use super::*;
 use crate::l1::{L1Cost, L1View};
@@ -18,7 +18,7 @@ const FORK: ProtocolFork = ProtocolFork::Osaka;
 const ROLLUP: Address = Address::repeat_byte(1);
 const FORCED: Address = Address::repeat_byte(2);
 
-/// A deployment of which no contract is asked.
+/// A deployment whose contracts do not exist.
 pub(crate) fn deployment() -> Deployment {
     let zero = Address::ZERO;
     Deployment {
@@ -38,16 +38,16 @@ pub(crate) fn deployment() -> Deployment {
     }
 }
 
-/// An L1 block as a reader gets it.
+/// An L1 block as the reader receives it.
 #[derive(Clone)]
 struct L1Block {
     header: L1Header,
     transactions: Vec<L1Transaction>,
-    /// Numbers of the next forced transaction and of the next L2 block behind it.
+    /// Index of the next forced transaction, and position of the next L2 block, after it.
     next: (u64, usize),
 }
 
-/// Everything that L1 nodes would answer, and the L2 blocks that there are.
+/// All data of L1 nodes, and the L2 blocks.
 struct World {
     deployment: Deployment,
     data: FetchedData,
@@ -56,7 +56,7 @@ struct World {
 }
 
 impl World {
-    /// Hash and input of some L2 blocks that follow one another.
+    /// Hash and input of consecutive L2 blocks.
     fn l2_blocks() -> Vec<(B256, Bytes)> {
         let spec = ChainSpec::scheduled(CHAIN_ID, FORK, &[]);
         let genesis = rich_genesis(FORK, ["alice"], ETHER);
@@ -77,8 +77,8 @@ impl World {
         Self { deployment, data: FetchedData::default(), l2 }
     }
 
-    /// A transaction that takes the next L2 block to L1: by calldata, by a call of another
-    /// contract, beside the calldata of one of type 0x05, or by blobs.
+    /// Returns a transaction that posts an L2 block: in calldata, through another contract, in a
+    /// transaction of type `0x05`, or in blobs.
     fn advance(&mut self, random: &mut Random, next: usize, hash: B256) -> L1Transaction {
         let (of_block, input) = self.l2[next].clone();
         let number = next as u64 + 1;
@@ -102,7 +102,7 @@ impl World {
             0 => transaction.input = call(input),
             1 => {
                 transaction.to = Some(Address::repeat_byte(9));
-                // A call that failed stands before it.
+                // Preceded by a failed call.
                 let calls = vec![call(Bytes::from_static(b"none")), call(input)];
                 self.data.calls.insert(hash, calls);
             }
@@ -134,7 +134,7 @@ impl World {
         transaction
     }
 
-    /// A block behind another one, with what the chances say.
+    /// Returns a random block after another one.
     fn block_behind(&mut self, random: &mut Random, parent: Option<&L1Block>) -> L1Block {
         let number = parent.map_or(self.deployment.l1_block, |it| it.header.number + 1);
         let mut next = parent.map_or((0, 0), |it| it.next);
@@ -156,7 +156,7 @@ impl World {
         L1Block { header, transactions, next }
     }
 
-    /// Derives a block, with data that arrive as they are asked for.
+    /// Derives a block, and fetches data as they are needed.
     fn derived(&self, block: &L1Block) -> Events {
         let mut data = FetchedData::default();
         for _ in 0..100 {
@@ -175,11 +175,11 @@ impl World {
                 Derived::Lacks(Need::Code(account)) => panic!("no input refers to {account}"),
             }
         }
-        panic!("it asks without end");
+        panic!("the derivation does not end");
     }
 }
 
-/// A transaction that submits a forced one.
+/// A transaction that submits a forced transaction.
 fn submission(index: u64, hash: B256, raw: Bytes) -> L1Transaction {
     let transaction = ForcedTransaction {
         hash: keccak256(&raw),
@@ -202,7 +202,7 @@ fn submission(index: u64, hash: B256, raw: Bytes) -> L1Transaction {
     L1Transaction { hash, to, input, blob_hashes, execute: None, logs, cost }
 }
 
-/// A node that follows L1: what it holds, and what it has handed on.
+/// A node that follows L1: its view, and the L2 blocks that it has derived.
 struct Node {
     view: L1View,
     handed_on: Vec<Advanced>,
@@ -224,7 +224,7 @@ impl Node {
         self.handed_on.retain(|it| stayed.is_some_and(|stayed| it.l1_block <= stayed));
     }
 
-    /// Everything that follows from L1.
+    /// Everything that was derived from L1.
     fn result(&self) -> impl PartialEq + core::fmt::Debug {
         let advanced =
             |it: &Advanced| (it.number, it.hash, it.input.clone(), it.l1_block, it.transaction);
@@ -241,7 +241,7 @@ impl Node {
 }
 
 #[test]
-fn any_history_of_l1_gives_the_same_inputs_in_any_chunks_and_with_any_reorganisations() {
+fn inputs_do_not_depend_on_chunks_or_reorgs() {
     let l2 = World::l2_blocks();
     let (mut inputs, mut detours) = (0, 0);
     for seed in 0..200_u64 {
@@ -258,7 +258,7 @@ fn any_history_of_l1_gives_the_same_inputs_in_any_chunks_and_with_any_reorganisa
         }
         inputs += straight.handed_on.iter().filter(|it| it.input.is_some()).count();
 
-        // The same history, read in chunks, between which L1 takes a branch and gives it up again.
+        // The same history, read in chunks, with reorgs to a branch and back in between.
         let mut node = Node::new(&world);
         let mut read = 0;
         while read < main.len() {
@@ -282,7 +282,7 @@ fn any_history_of_l1_gives_the_same_inputs_in_any_chunks_and_with_any_reorganisa
             }
         }
         assert_eq!(node.result(), straight.result(), "seed {seed}");
-        // Each input holds the block that L1 has named.
+        // Each input contains the block that the rollup has logged.
         for it in &node.handed_on {
             let input = it.input.as_ref().unwrap();
             assert_eq!(hashes_in(input), [it.hash], "seed {seed}");
@@ -312,7 +312,7 @@ fn derived(deployment: &Deployment, log: Log) -> Result<Derived, RollupError> {
 }
 
 #[test]
-fn the_genesis_of_the_constructor_needs_no_input() {
+fn genesis_log_of_constructor_needs_no_input() {
     let genesis_hash = B256::repeat_byte(6);
     let deployment = Deployment { genesis_hash, ..deployment() };
     let of = |hash| {
@@ -321,12 +321,12 @@ fn the_genesis_of_the_constructor_needs_no_input() {
     };
     let Ok(Derived::Whole(events)) = of(genesis_hash) else { panic!("it needs data") };
     assert!(events.advanced.is_empty());
-    // Any other block has to have one.
+    // Any other block must have an input.
     assert!(matches!(of(B256::repeat_byte(7)), Err(RollupError::DataMissing { number: 0, .. })));
 }
 
 #[test]
-fn a_forced_transaction_without_room_stays_in_the_queue() {
+fn forced_transaction_without_room_stays_queued() {
     for outcome in 0..=5 {
         let event = ForcedDischarged { index: 3, hash: B256::ZERO, outcome };
         let log = Log { address: FORCED, data: event.encode_log_data() };

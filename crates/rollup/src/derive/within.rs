@@ -1,17 +1,18 @@
-//! Inputs that another contract has passed on to the rollup, found in the calldata of the outer
+//! Search for inputs that another contract has passed to the rollup, in the calldata of the outer
 //! transaction.
 
 use alloy_primitives::{B256, Bytes, U256, keccak256};
 use contracts::code_reference::References;
 use wire::SchemaId;
 
-/// Maximum number of candidates in the calldata of one transaction. Beyond it only a trace finds
-/// the inputs.
+/// Maximum number of candidates in the calldata of one transaction. Inputs beyond it are found only
+/// by tracing.
 const MAX_CANDIDATES: usize = 64;
 
 /// Finds inputs in the calldata of a transaction to another contract: byte strings with a length
-/// prefix, as in every ABI, whose rolling hash the rollup has logged. `None` if a hash has no
-/// candidates, because the contract has changed the bytes or has them from elsewhere.
+/// prefix, as in every ABI, whose rolling hash the rollup has logged. Returns `None` if no
+/// candidates have a logged hash, because the contract has changed the bytes or read them
+/// elsewhere.
 ///
 /// # Errors
 ///
@@ -22,8 +23,8 @@ pub(super) fn inputs_within<E>(
     assemble: impl Fn(Bytes) -> Result<Option<Bytes>, E>,
 ) -> Result<Option<Vec<Bytes>>, E> {
     let mut candidates = Vec::new();
-    // Each candidate may cost a question for kept codes, and a caller chooses the calldata: hence
-    // the bound.
+    // Bounded, since a caller chooses the calldata, and each candidate may cost a request for
+    // codes.
     for candidate in byte_strings(data).take(MAX_CANDIDATES) {
         if let Some(input) = assemble(candidate)? {
             candidates.push((keccak256(&input), input));
@@ -41,8 +42,7 @@ pub(super) fn inputs_within<E>(
 fn run_of(candidates: &[(B256, Bytes)], expected: B256) -> Option<&[(B256, Bytes)]> {
     (0..candidates.len()).find_map(|first| {
         let mut hash = B256::ZERO;
-        // All candidates behind the first in a row: inputs of one call lie behind one another in
-        // its calldata.
+        // The inputs of one call are consecutive in its calldata.
         let last = candidates[first..].iter().position(|(input, _)| {
             hash = keccak256([hash, *input].concat());
             hash == expected
@@ -51,8 +51,8 @@ fn run_of(candidates: &[(B256, Bytes)], expected: B256) -> Option<&[(B256, Bytes
     })
 }
 
-/// Byte strings in calldata, with their length in the word before, that begin like an input of
-/// EXECUTE.
+/// Returns the byte strings in calldata, with their length in the word before, that begin like an
+/// EXECUTE input.
 fn byte_strings(data: &Bytes) -> impl Iterator<Item = Bytes> + '_ {
     const WORD: usize = 32;
     (WORD..data.len()).filter_map(|start| {
@@ -62,7 +62,7 @@ fn byte_strings(data: &Bytes) -> impl Iterator<Item = Bytes> + '_ {
     })
 }
 
-/// Returns `true` if bytes begin like an input of EXECUTE, or like one with references.
+/// Returns `true` if bytes begin like an EXECUTE input, or have code references.
 fn is_input(bytes: &[u8]) -> bool {
     let is_known = |schema: SchemaId| schema.fork().is_some() || schema.batch_fork().is_some();
     SchemaId::of(bytes).is_ok_and(is_known)

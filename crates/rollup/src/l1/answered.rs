@@ -1,4 +1,4 @@
-//! Time of L1's last answer.
+//! Time of L1's last response.
 
 use parking_lot::Mutex;
 use std::{
@@ -6,19 +6,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Instant of L1's last answer to any thread. The health check computes its age, so it is right
-/// even while all threads that ask L1 wait.
+/// Instant of L1's last response to any thread. The health check computes its age from the instant,
+/// so the age is correct even while all threads wait for L1.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answered(Arc<Mutex<Option<Instant>>>);
 
 impl Answered {
-    /// Records an answer.
+    /// Records a response.
     pub(crate) fn note(&self, now: Instant) {
         let mut last = self.0.lock();
         *last = Some(last.map_or(now, |last| last.max(now)));
     }
 
-    /// Time since the last answer; `None` if there was none yet.
+    /// Returns the time since the last response; `None` before the first.
     pub(crate) fn age(&self, now: Instant) -> Option<Duration> {
         self.0.lock().map(|last| now.saturating_duration_since(last))
     }
@@ -29,12 +29,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_age_counts_from_the_newest_answer_and_there_is_none_before_the_first() {
+    fn age_counts_from_newest_response() {
         let (answered, begun) = (Answered::default(), Instant::now());
         let after = |seconds| begun + Duration::from_secs(seconds);
         assert_eq!(answered.age(after(9)), None);
         answered.note(after(3));
-        // An answer that is noted late takes nothing back.
+        // A response that is recorded late does not set the instant back.
         answered.note(after(1));
         assert_eq!(answered.age(after(9)), Some(Duration::from_secs(6)));
         assert_eq!(answered.age(after(2)), Some(Duration::ZERO));

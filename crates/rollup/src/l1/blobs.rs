@@ -1,4 +1,4 @@
-//! Blobs of L1 transactions from a consensus client.
+//! Client of the Beacon API for the blobs of L1 transactions.
 
 use crate::{L1Error, l1::L1Header};
 use alloy_eips::eip4844::{c_kzg, env_settings::EnvKzgSettings, kzg_to_versioned_hash};
@@ -9,11 +9,11 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use std::{collections::BTreeMap, time::Duration};
 
-/// Maximum number of blobs read from an answer: more than any block has.
+/// Maximum number of blobs read from a response; more than any block has.
 const MAX_BLOBS: usize = 128;
 
-/// Consensus clients of L1, used in turn by the Beacon API. Their answers are verified: a blob is
-/// accepted only if its commitment hashes to the versioned hash.
+/// Consensus clients of L1, requested in turn by the Beacon API. Their responses are verified: a
+/// blob is accepted only if its commitment hashes to the versioned hash.
 #[derive(Debug)]
 pub struct BlobClient {
     nodes: Vec<BlobNode>,
@@ -22,7 +22,7 @@ pub struct BlobClient {
 #[derive(Debug)]
 struct BlobNode {
     client: Client,
-    /// Genesis time and slot length in seconds, as last reported and found right.
+    /// Genesis time and slot length in seconds. Cached until a request for blobs fails.
     slots: Mutex<Option<(u64, u64)>>,
 }
 
@@ -59,15 +59,15 @@ pub(crate) struct BeaconFacts {
 }
 
 impl BlobClient {
-    /// A client of the nodes at these URLs.
+    /// Creates a client of the nodes at these URLs.
     ///
     /// # Errors
     ///
     /// [`L1Error::Client`] if a URL is malformed. Nothing is sent yet.
     pub fn new<U: AsRef<str>>(urls: &[U], timeout: Duration) -> Result<Self, L1Error> {
-        // Two digits a byte, and what stands around them.
+        // Two hexadecimal digits per byte, and the JSON around them.
         let longest_answer = MAX_BLOBS * (2 * BLOB_LEN + 8) + 4_096;
-        // Another node is a better try than the same one again.
+        // With other nodes, the next one is requested instead of the same one again.
         let tries = if urls.len() > 1 { 1 } else { 3 };
         let options = ClientOptions { timeout, tries, longest_answer, ..ClientOptions::default() };
         let node = |url: &U| {
@@ -77,21 +77,22 @@ impl BlobClient {
         Ok(Self { nodes: urls.iter().map(node).collect::<Result<_, L1Error>>()? })
     }
 
-    /// Facts about the chain of each node, by its URL.
+    /// Requests each node's facts about its chain. Returned with the node's URL.
     pub(crate) fn facts(&self) -> Vec<(RedactedUrl, Result<BeaconFacts, L1Error>)> {
         let facts = |node: &BlobNode| (node.client.address(), node.facts());
         self.nodes.iter().map(facts).collect()
     }
 
-    /// The blobs with these versioned hashes, in order, of transactions of this L1 block, from the
-    /// first node that has them all.
+    /// Returns the blobs with these versioned hashes, in order, of transactions of this L1 block,
+    /// from the first node that has all of them.
     ///
     /// # Errors
     ///
     /// The error of the last node: [`L1Error::BlobsRefused`] if it does not answer, lacks all blobs
-    /// or gives a malformed answer, and [`L1Error::BlobMissing`] if its answer lacks one of them.
+    /// or sends a malformed response, and [`L1Error::BlobMissing`] if its response lacks one of
+    /// them.
     pub fn blobs(&self, header: &L1Header, hashes: &[B256]) -> Result<Vec<Bytes>, L1Error> {
-        let mut given = Err(L1Error::Beacon("there is none".to_owned()));
+        let mut given = Err(L1Error::Beacon("none is configured".to_owned()));
         for node in &self.nodes {
             given = node.blobs(header, hashes);
             if given.is_ok() {
@@ -106,7 +107,8 @@ impl BlobNode {
     fn blobs(&self, header: &L1Header, hashes: &[B256]) -> Result<Vec<Bytes>, L1Error> {
         let found = self.checked(header, hashes);
         if found.is_err() {
-            // It may have been asked for another slot than it should, by what it has said of slots.
+            // The requested slot may have been wrong, if the node reported wrong genesis time or
+            // slot length.
             *self.slots.lock() = None;
         }
         found
@@ -131,10 +133,10 @@ impl BlobNode {
         hashes.iter().map(found).collect()
     }
 
-    /// Returns the blobs with these hashes in the block of this time, unverified.
+    /// Requests the blobs with these hashes in the block with this timestamp. Unverified.
     fn given(&self, timestamp: u64, hashes: &str) -> Result<Vec<Bytes>, L1Error> {
         let (genesis, seconds) = self.slots()?;
-        // The slot follows from the time, since no execution client tells it.
+        // Computed from the timestamp, since execution clients do not report slots.
         let slot = timestamp.saturating_sub(genesis) / seconds;
         let path = format!("/eth/v1/beacon/blobs/{slot}");
         self.ask(&path, Some(&format!("versioned_hashes={hashes}")))
@@ -147,7 +149,7 @@ impl BlobNode {
         Ok(BeaconFacts { genesis_time, seconds_per_slot, chain_id })
     }
 
-    /// Genesis time and slot length.
+    /// Returns genesis time and slot length, in seconds.
     fn slots(&self) -> Result<(u64, u64), L1Error> {
         let known = *self.slots.lock();
         if let Some(slots) = known {
@@ -156,12 +158,12 @@ impl BlobNode {
         let Genesis { genesis_time } = self.ask("/eth/v1/beacon/genesis", None)?;
         let Spec { seconds_per_slot } = self.ask("/eth/v1/config/spec", None)?;
         let number = |text: String| {
-            text.parse::<u64>().map_err(|_| L1Error::Beacon(format!("{text:?} is no number")))
+            text.parse::<u64>().map_err(|_| L1Error::Beacon(format!("{text:?} is not a number")))
         };
         let (genesis, seconds) = (number(genesis_time)?, number(seconds_per_slot)?);
-        // A consensus client may answer anything, and a division by it must not end the node.
+        // Untrusted: a division by zero must not end the node.
         if seconds == 0 {
-            return Err(L1Error::Beacon("slots of no seconds".to_owned()));
+            return Err(L1Error::Beacon("seconds_per_slot is zero".to_owned()));
         }
         *self.slots.lock() = Some((genesis, seconds));
         Ok((genesis, seconds))
@@ -179,15 +181,16 @@ impl BlobNode {
     }
 }
 
-/// Versioned hash of a blob; `None` for bytes that are not a blob.
+/// Computes the versioned hash of a blob; `None` for bytes that are not a blob.
 fn versioned_hash(blob: &[u8]) -> Option<B256> {
     let blob = c_kzg::Blob::from_bytes(blob).ok()?;
     let commitment = EnvKzgSettings::Default.get().blob_to_kzg_commitment(&blob).ok()?;
     Some(kzg_to_versioned_hash(commitment.to_bytes().as_slice()))
 }
 
-/// The whole input of EXECUTE in a transaction with these blobs; `None` if EXECUTE cannot have
-/// accepted it, since any caller of the rollup chooses its calldata.
+/// Joins the head of an EXECUTE input with its tail in the blobs of its transaction. Returns `None`
+/// if EXECUTE cannot have accepted the input, which may happen since any caller of the rollup
+/// chooses the calldata.
 pub(crate) fn whole_input(given: &[u8], blobs: &[Bytes]) -> Option<Bytes> {
     let (head, trailer) = Trailer::split(given).ok()?;
     let own = blobs.get(trailer.blobs())?;
@@ -200,7 +203,7 @@ mod tests {
     use codec::blob_tail::{MIN_HEAD, to_blobs};
 
     #[test]
-    fn only_what_execute_can_have_taken_is_an_input() {
+    fn malformed_blob_inputs_are_ignored() {
         let input = vec![7; MIN_HEAD + 1_000];
         let (head, tail) = input.split_at(MIN_HEAD);
         let blobs: Vec<Bytes> =
@@ -210,8 +213,7 @@ mod tests {
         };
         assert_eq!(whole_input(&given(tail, 1), &blobs).unwrap(), input);
         assert_eq!(whole_input(&given(&[], 0), &blobs).unwrap().as_ref(), head);
-        // Without a trailer, with blobs that the transaction does not have, with one that holds no
-        // tail.
+        // Without a trailer, with missing blobs, and with blobs that do not contain the tail.
         assert_eq!(whole_input(&input, &blobs), None);
         assert_eq!(whole_input(&given(tail, 2), &blobs), None);
         assert_eq!(whole_input(&given(tail, 1), &blobs[..1]), None);
@@ -219,15 +221,15 @@ mod tests {
     }
 
     #[test]
-    fn a_blob_has_the_hash_of_its_commitment() {
+    fn versioned_hash_is_that_of_commitment() {
         let zero = vec![0; BLOB_LEN];
-        // The commitment to nothing is the point at infinity.
+        // The commitment to a blob of zeros is the point at infinity.
         let mut infinity = [0; 48];
         infinity[0] = 0xc0;
         assert_eq!(versioned_hash(&zero), Some(kzg_to_versioned_hash(&infinity)));
         assert_ne!(versioned_hash(&to_blobs(b"words")[0]), versioned_hash(&zero));
         assert_eq!(versioned_hash(&zero[1..]), None);
-        // No field element is that large.
+        // Not canonical field elements.
         assert_eq!(versioned_hash(&vec![0xff; BLOB_LEN]), None);
     }
 }

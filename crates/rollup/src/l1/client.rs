@@ -1,4 +1,4 @@
-//! Answers of L1 nodes, verified against headers.
+//! Client of L1 nodes, whose responses are verified against headers.
 
 use crate::{
     L1Error,
@@ -28,12 +28,12 @@ use std::{
 /// Maximum number of headers, or blocks, requested at once.
 pub(super) const PARALLEL: usize = 16;
 
-/// Maximum length of an answer: logs of a full block of L1, each with its JSON, have less.
+/// Maximum length of a response in bytes; more than the JSON of all logs of a full L1 block.
 const LONGEST_ANSWER: usize = 256 << 20;
 /// Timeout of a request if there is another node.
 const FAILOVER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One or several L1 nodes, of which one is used as long as it answers.
+/// Client of one or several L1 nodes. It uses one of them until it fails, then the next one.
 #[derive(Debug)]
 pub struct L1Client {
     client: Client,
@@ -53,18 +53,18 @@ pub struct L1Transaction {
     pub input: Bytes,
     /// Versioned hashes of the blobs.
     pub blob_hashes: Vec<B256>,
-    /// The transaction itself if it has type `0x05`: it brings the witness of the inputs in its
-    /// calldata.
+    /// The signed transaction if it has type `0x05`, since it contains the witness of the inputs in
+    /// its calldata.
     pub execute: Option<Arc<Sealed<SignedExecuteTx>>>,
-    /// Logs.
+    /// All logs of the transaction, in order.
     pub logs: Vec<Log>,
-    /// Gas and prices.
+    /// Gas used and prices paid.
     pub cost: L1Cost,
 }
 
 impl L1Client {
-    /// A client of the nodes at these URLs. Uses the first until it fails or is silent for five
-    /// seconds, then the next one.
+    /// Creates a client of the nodes at these URLs. It uses the first until that fails or does not
+    /// answer for five seconds, then the next one.
     ///
     /// # Errors
     ///
@@ -80,7 +80,8 @@ impl L1Client {
         };
         let mut nodes = Vec::new();
         if urls.len() > 1 {
-            // With another node to ask, waiting longer for this one delays blocks for nothing.
+            // With another node to fall back on, a longer wait for this one would only delay
+            // blocks.
             options.timeout = timeout.min(FAILOVER_TIMEOUT);
             options.tries = options.tries.max(u32::try_from(urls.len()).unwrap_or(u32::MAX));
             for url in &urls {
@@ -91,8 +92,9 @@ impl L1Client {
         Ok(Self { client, nodes, answered: Answered::default() })
     }
 
-    /// Asks for data that is verified, and asks the next node if a node contradicts itself or lacks
-    /// what it should have. Such a node is not asked again before all others have failed too.
+    /// Runs a request with a verified response, and repeats it with the next node if a node
+    /// contradicts itself or lacks data that it should have. Such a node is used again only after
+    /// all others have failed too.
     fn verified<T>(&self, ask: impl Fn() -> Result<T, L1Error>) -> Result<T, L1Error> {
         let mut turn = self.client.turn();
         let mut answer = ask();
@@ -110,7 +112,7 @@ impl L1Client {
         answer
     }
 
-    /// Asks the next L1 node from now on; returns `false` if there is no other.
+    /// Switches to the next L1 node. Returns `false` if there is no other.
     pub(crate) fn leave_node(&self) -> bool {
         self.client.leave_address(self.client.turn());
         self.nodes.len() > 1
@@ -130,7 +132,7 @@ impl L1Client {
         for node in self.nodes.iter().map(Arc::clone) {
             let sender = sender.clone();
             thread::spawn(move || {
-                // The receiver is gone if enough others have answered.
+                // Fails if enough other nodes have answered, so that the receiver was dropped.
                 let _ = sender.send(hash_at(&node, number));
             });
         }
@@ -140,13 +142,12 @@ impl L1Client {
         for hash in answered.iter().flatten() {
             same += usize::from(hash == Some(header.hash));
             answers.push(hash);
-            // A majority of all needs no further answer; one node that hangs does not hold up the
-            // rest.
+            // A majority of all nodes decides at once, so that a node that hangs causes no delay.
             if 2 * same > self.nodes.len() {
                 return Ok(true);
             }
         }
-        // Nodes without an answer have no vote: with two of three gone the last one is still
+        // Nodes that do not answer have no vote: with two of three nodes down, the third is still
         // followed.
         if answers.is_empty() || 2 * same > answers.len() {
             return Ok(true);
@@ -164,12 +165,12 @@ impl L1Client {
         }
     }
 
-    /// Time of L1's last answer.
+    /// Returns the time of L1's last response.
     pub(crate) const fn answered(&self) -> &Answered {
         &self.answered
     }
 
-    /// Waits for a request, and records any answer of L1, refusals included.
+    /// Waits for a request, and records any response of L1, including errors.
     pub(crate) fn wait<T, E, F>(&self, request: F) -> Result<T, E>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
@@ -183,42 +184,43 @@ impl L1Client {
         answer
     }
 
-    /// The underlying client, for unverified answers.
+    /// Returns the underlying client, whose responses are not verified.
     pub const fn inner(&self) -> &Client {
         &self.client
     }
 
-    /// Chain id of L1.
+    /// Returns the chain id of L1. Unverified.
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`].
+    /// [`L1Error::Client`] if L1 does not answer.
     pub fn chain_id(&self) -> Result<u64, L1Error> {
         let provider = self.client.provider().clone();
         Ok(self.wait(async move { provider.get_chain_id().await })?)
     }
 
-    /// Sender of the transaction with this hash, if L1 has it and a key has signed it. Recovered
-    /// from the signature.
+    /// Returns the sender of the transaction with this hash, recovered from its signature; `None`
+    /// if L1 does not have the transaction, or its signature is invalid.
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`], and [`L1Error::Mismatch`] for a transaction with another hash.
+    /// [`L1Error::Client`] if L1 does not answer, and [`L1Error::Mismatch`] if its response is a
+    /// transaction with another hash.
     pub(crate) fn sender_of(&self, hash: B256) -> Result<Option<Address>, L1Error> {
         self.verified(|| self.sender_of_once(hash))
     }
 
     fn sender_of_once(&self, hash: B256) -> Result<Option<Address>, L1Error> {
         let provider = self.client.provider().clone();
-        // Decoded here, since the provider knows no transactions of type `0x05`.
+        // Decoded here, since the provider does not support transactions of type `0x05`.
         let found = self.wait(async move {
             let method = "eth_getTransactionByHash".into();
             provider.raw_request::<_, Option<RpcTransaction>>(method, (hash,)).await
         })?;
         let Some(found) = found else { return Ok(None) };
         let transaction = found.inner.inner();
-        // A sequencer stops if this account is its own. So neither the hash nor the sender that the
-        // node names counts: a node that lies could stop it by them.
+        // A sequencer stops if this account is its own. So neither the `hash` nor the `from` of the
+        // response is trusted: with them a lying node could stop the sequencer.
         let got = keccak256(transaction.encoded_2718());
         if got != hash {
             return Err(L1Error::mismatch("transaction hash", got, hash));
@@ -226,11 +228,11 @@ impl L1Client {
         Ok(transaction.sender())
     }
 
-    /// Code of an account at the newest block. Unverified.
+    /// Returns the code of an account at the newest block. Unverified.
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`].
+    /// [`L1Error::Client`] if L1 does not answer.
     pub(crate) fn code(&self, account: Address) -> Result<Bytes, L1Error> {
         self.verified(|| {
             let provider = self.client.provider().clone();
@@ -238,12 +240,11 @@ impl L1Client {
         })
     }
 
-    /// The codes of accounts at the newest block, asked for at once. They are not proven by
-    /// anything.
+    /// Returns the codes of accounts at the newest block, requested concurrently. Unverified.
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`].
+    /// [`L1Error::Client`] if L1 does not answer.
     pub(crate) fn codes(&self, accounts: &[Address]) -> Result<Vec<Bytes>, L1Error> {
         self.verified(|| {
             let (provider, accounts) = (self.client.provider().clone(), accounts.to_vec());
@@ -255,12 +256,12 @@ impl L1Client {
         })
     }
 
-    /// The newest header, and the newest that is final, asked for at once. A chain that has never
-    /// been final has none of the second.
+    /// Returns the latest and the finalized header, requested concurrently. The second is `None` if
+    /// no block has been finalized yet, or the request for it fails.
     ///
     /// # Errors
     ///
-    /// Errors of [`Self::header`] about the newest one.
+    /// Errors of [`Self::header`] for the latest header.
     pub(crate) fn newest(&self) -> Result<(Option<ReadHeader>, Option<ReadHeader>), L1Error> {
         thread::scope(|scope| {
             let finalized = scope.spawn(|| self.header(BlockNumberOrTag::Finalized));
@@ -269,14 +270,15 @@ impl L1Client {
         })
     }
 
-    /// The header with this number or tag, if there is one, verified against its hash.
+    /// Returns the header with this number or tag, if there is one, verified against its hash.
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`], and [`L1Error::Mismatch`] for a false header.
+    /// [`L1Error::Client`] if L1 does not answer, and [`L1Error::Mismatch`] if the header has
+    /// another hash or number.
     pub fn header(&self, tag: BlockNumberOrTag) -> Result<Option<ReadHeader>, L1Error> {
         let found = self.verified(|| match self.header_once(tag) {
-            // Every chain has a head. With a single node there is none to ask instead.
+            // Every chain has a head, so a node without one is faulty, and the next one is used.
             Ok(None) if tag.is_latest() && !self.nodes.is_empty() => Err(L1Error::NoHead),
             found => found,
         });
@@ -300,11 +302,11 @@ impl L1Client {
         Ok(Some(read))
     }
 
-    /// Timestamp of a block made now, if the node reports it. Unverified.
+    /// Returns the timestamp of the pending block, if the node reports one. Unverified.
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`].
+    /// [`L1Error::Client`] if L1 does not answer.
     pub fn next_timestamp(&self) -> Result<Option<u64>, L1Error> {
         self.verified(|| {
             let provider = self.client.provider().clone();
@@ -314,15 +316,16 @@ impl L1Client {
         })
     }
 
-    /// Headers with these numbers, as far as they exist and can be fetched, requested concurrently.
+    /// Returns `count` headers from this number on, requested concurrently. Stops before the first
+    /// header that does not exist or cannot be fetched.
     ///
     /// # Errors
     ///
-    /// Errors of [`Self::header`] about the first of them.
+    /// Errors of [`Self::header`] for the first header.
     pub fn headers(&self, from: u64, count: usize) -> Result<Vec<ReadHeader>, L1Error> {
         let numbers: Vec<u64> = (from..).take(count).collect();
         let asked = thread::scope(|scope| {
-            // A bounded number of threads, each with a share, however many headers are missing.
+            // Bounds the number of threads for any number of headers.
             let share = numbers.len().div_ceil(PARALLEL).max(1);
             let asking: Vec<_> = numbers
                 .chunks(share)
@@ -344,15 +347,15 @@ impl L1Client {
                 Ok(Some(header)) => headers.push(header),
                 Ok(None) => break,
                 Err(error) if headers.is_empty() => return Err(error),
-                // The headers before it are good; the next look asks for the rest.
+                // The headers before it are valid; the next poll requests the rest.
                 Err(_) => break,
             }
         }
         Ok(headers)
     }
 
-    /// Fetches [`Self::transactions`] of several blocks concurrently. Skips blocks whose bloom has
-    /// none of the addresses.
+    /// Fetches [`Self::transactions`] of several blocks concurrently. Skips blocks whose bloom
+    /// filter contains none of the addresses.
     pub(super) fn transactions_of(
         &self,
         headers: &[ReadHeader],
@@ -374,14 +377,14 @@ impl L1Client {
         })
     }
 
-    /// Transactions of a block with logs of these addresses.
+    /// Returns the transactions of a block that have logs of these addresses.
     ///
     /// The block's transactions and receipts are verified against the roots in its header.
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`], [`L1Error::Gone`] if the node no longer has the block, and
-    /// [`L1Error::Mismatch`] for false data.
+    /// [`L1Error::Client`] if L1 does not answer, [`L1Error::Gone`] if the node no longer has the
+    /// block, and [`L1Error::Mismatch`] if the data do not match the header.
     pub fn transactions(
         &self,
         header: &ReadHeader,
@@ -397,8 +400,8 @@ impl L1Client {
     ) -> Result<Vec<L1Transaction>, L1Error> {
         let hash = header.header.hash;
         let provider = self.client.provider().clone();
-        // Decoded here: one transaction of type `0x05`, which the provider does not know, would
-        // hide the whole block.
+        // Decoded here: the provider does not support type `0x05`, so a single transaction of this
+        // type would make the whole block unreadable.
         let (block, receipts) = self.wait(async move {
             let block = provider
                 .raw_request::<_, Option<RpcBlock>>("eth_getBlockByHash".into(), (hash, true));
@@ -408,8 +411,8 @@ impl L1Client {
             );
             tokio::try_join!(block, receipts)
         })?;
-        // By hash and not by number: a reorganisation between the two questions cannot mix two
-        // blocks.
+        // Requested by hash and not by number, so that a reorg between the two requests cannot mix
+        // two blocks.
         let (Some(block), Some(receipts)) = (block, receipts) else {
             return Err(L1Error::Gone(hash));
         };
@@ -424,10 +427,10 @@ impl L1Client {
             .zip(blob_gas_prices)
             .map(|((transaction, receipt), blob_gas_price)| {
                 let before = used;
-                // The root commits to the sum and not to the share of a transaction.
+                // The root commits to the cumulative gas, not to the gas of each transaction.
                 used = receipt.cumulative_gas_used();
-                // From the signed fields and the header: an L1 node that lies about the price shows
-                // in neither.
+                // The price follows from the signed fields and the verified header. The
+                // `effectiveGasPrice` of the response is not used.
                 let base_fee = Some(header.header.base_fee);
                 let execute = transaction.inner.inner().as_execute();
                 let cost = L1Cost {
@@ -452,8 +455,8 @@ impl L1Client {
     }
 }
 
-/// Verified hash of the block with a number; `Some(None)` if the node has no such block, and `None`
-/// if it does not answer.
+/// Returns the hash of a node's block with this number, computed from its header; `Some(None)` if
+/// the node has no such block, and `None` if it does not answer.
 fn hash_at(node: &Client, number: BlockNumberOrTag) -> Option<Option<B256>> {
     let provider = node.provider().clone();
     let block = node.wait(async move { provider.get_block_by_number(number).await }).ok()?;
@@ -462,8 +465,8 @@ fn hash_at(node: &Client, number: BlockNumberOrTag) -> Option<Option<B256>> {
 
 /// Returns `false` if a block has no logs of these addresses; `true` if it may have some.
 ///
-/// An empty bloom says nothing unless the block has no receipts: EIP-7668 leaves the blooms of all
-/// blocks empty.
+/// An empty bloom filter excludes logs only if the block has no receipts, since EIP-7668 leaves
+/// the filters of all blocks empty.
 fn may_concern(header: &ReadHeader, addresses: &[Address]) -> bool {
     let bloom = &header.bloom;
     if bloom.is_zero() {
@@ -473,8 +476,8 @@ fn may_concern(header: &ReadHeader, addresses: &[Address]) -> bool {
 }
 
 fn checked(header: &Header, claimed: B256) -> Result<ReadHeader, L1Error> {
-    // Everything else is believed by this hash, so it is computed from the fields and never taken
-    // from the answer.
+    // All other data are verified against this hash, so it is computed from the fields and never
+    // taken from the response.
     let hash = header.hash_slow();
     if hash != claimed {
         return Err(L1Error::mismatch("block hash", claimed, hash));
@@ -502,12 +505,12 @@ fn check_lists(
     let transactions: Vec<_> =
         block.transactions.txns().map(|transaction| transaction.inner.inner().clone()).collect();
     let root = calculate_transaction_root(&transactions);
-    // Without this a node could put a block of its own into the calldata of a real transaction.
+    // Without this check a node could put other L2 blocks into the calldata of a real transaction.
     if root != header.transactions_root {
         return Err(L1Error::mismatch("transactions root", root, header.transactions_root));
     }
     let root = calculate_receipt_root(receipts);
-    // Logs are the only sign of messages and blocks: an invented one would mint ether on the L2.
+    // Messages and L2 blocks are derived from logs: a forged log would mint ether on the L2.
     if root != header.receipts_root {
         return Err(L1Error::mismatch("receipts root", root, header.receipts_root));
     }

@@ -1,36 +1,37 @@
-//! The time on L1, estimated between its answers.
+//! Estimate of L1's time between its responses.
 
 use std::time::{Duration, Instant};
 
-/// Estimate of L1's time. It runs as fast as the local clock, at any local time, and stays between
-/// L1's head and L1's next block. For the latter some L1 nodes report the present, others the next
-/// slot, and a development node may stand still or be years away.
+/// Estimate of L1's time. It advances with the local clock, whatever the local time, and is bounded
+/// by the timestamps of L1's head and of L1's next block. For the latter some L1 nodes report the
+/// current time, others the next slot, and the time of a development node may stand still or be
+/// years off.
 ///
-/// A report is of a moment between the question and the answer, and of a whole second. So the clock
-/// begins with the answer, and is held against the report as of the question: a late answer never
-/// turns back a clock that is right, which would hold up the next block. Between reports the upper
-/// bound grows by the time since the question, unless L1 stood still then.
+/// A reported timestamp is in whole seconds, and was taken between the request and the response. So
+/// the clock starts at the response, but is corrected only if it was wrong at the request: a late
+/// response never sets back a correct clock, which would delay the next block. Between reports the
+/// upper bound grows by the time since the request, unless L1's time stood still.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct L1Clock {
-    /// L1's time, and the local time at which it was set.
+    /// Estimated time, and the local time at which it was set.
     shown: Option<(u64, Instant)>,
-    /// Timestamps of L1's head and of its next block.
+    /// Last reported timestamps of L1's head and of its next block.
     bounds: (u64, u64),
-    /// Local times at which L1 was last asked, and had answered.
+    /// Local times of the last request to L1, and of its response.
     set: Option<(Instant, Instant)>,
     /// Local time at which the timestamp of L1's next block last advanced.
     moved: Option<Instant>,
-    /// `true` if L1's time was advancing at the last look.
+    /// `true` if L1's time was advancing at the last report.
     goes_on: bool,
 }
 
-/// Time without a later timestamp of L1's next block after which L1 counts as standing still,
-/// although the clock has reached that timestamp. Clocks that tick at different moments of a second
-/// differ by less than one, and an answer may be late.
+/// Time after which L1's time counts as standing still if the timestamp of its next block does not
+/// advance although the estimate has reached it. Clocks that tick at different moments of a second
+/// differ by less than a second, and a response may be late.
 const STANDSTILL: Duration = Duration::from_secs(4);
 
 impl L1Clock {
-    /// A clock that is not set.
+    /// Creates a clock without an estimate.
     pub(crate) const fn new() -> Self {
         Self { shown: None, bounds: (0, 0), set: None, moved: None, goes_on: false }
     }
@@ -44,40 +45,41 @@ impl L1Clock {
             self.moved = Some(answered);
         }
         (self.bounds, self.set) = ((head, next), Some((asked, answered)));
-        // As long as it is within bounds it goes on as it is, so that no second is lost to
-        // rounding.
+        // An estimate within the bounds is not changed, so that rounding loses no second.
         if !known || earliest > next {
             self.shown = Some((next, answered));
         } else if latest < head {
             self.shown = Some((head, answered));
         }
-        // With slots it does not move for long, and is ahead of ours then.
+        // An L1 that reports the next slot does not advance for a whole slot, but is ahead of the
+        // estimate.
         let is_behind = known && earliest < next;
         self.goes_on =
             self.moved.is_some_and(|moved| is_behind || since(answered, moved) < STANDSTILL);
     }
 
-    /// The time, at most the last reported timestamp of L1's next block.
+    /// Returns L1's time, at most the last reported timestamp of L1's next block.
     pub(crate) fn at(&self, now: Instant) -> u64 {
         let (head, next) = self.bounds;
         self.running(now).clamp(head, next)
     }
 
-    /// Time for a new block: as [`Self::at`], but advancing while L1 is silent.
+    /// Returns the time for a new L2 block: like [`Self::at`], but advancing while L1 does not
+    /// answer.
     pub(crate) fn for_block(&self, now: Instant) -> u64 {
         let (head, _) = self.bounds;
         self.running(now).clamp(head, self.next_block(now))
     }
 
-    /// Latest timestamp that L1's next block may have: the reported one, plus the time since the
-    /// question, of which a part of a second may have begun the next one.
+    /// Returns the highest timestamp that L1's next block may have by now: the reported one, plus
+    /// the time since the request, rounded up to whole seconds.
     pub(crate) fn next_block(&self, now: Instant) -> u64 {
         let asked = self.set.filter(|_| self.goes_on).map(|(asked, _)| since(now, asked));
         let seconds = asked.map_or(0, |time| time.as_millis().div_ceil(1_000));
         self.bounds.1.saturating_add(u64::try_from(seconds).unwrap_or(u64::MAX))
     }
 
-    /// Time since L1 answered; zero if it never did.
+    /// Returns the time since L1's last response; zero before the first.
     pub(crate) fn age(&self, now: Instant) -> Duration {
         self.set.map_or(Duration::ZERO, |(_, answered)| since(now, answered))
     }
@@ -101,30 +103,30 @@ mod tests {
     }
 
     impl L1Clock {
-        /// Sets the clock by an L1 that answers at once.
+        /// Sets the clock by an L1 without latency.
         pub(crate) fn set_at(&mut self, now: Instant, head: u64, next: u64) {
             self.set(now, now, head, next);
         }
     }
 
     #[test]
-    fn it_never_shows_more_than_the_next_block_and_never_less_than_the_head() {
+    fn time_stays_between_head_and_next_block() {
         let begun = Instant::now();
         let mut clock = L1Clock::new();
         clock.set_at(begun, 1_000, 1_012);
         assert_eq!(clock.at(begun), 1_012);
-        // L1 was not read for long: it waits.
+        // Without a new report the clock waits at the upper bound.
         assert_eq!(clock.at(begun + seconds(60)), 1_012);
-        // An L1 that stands still, and is behind then.
+        // An L1 whose time stands still, so that it is behind.
         clock.set_at(begun + seconds(60), 1_000, 1_001);
         assert_eq!(clock.at(begun + seconds(90)), 1_001);
-        // One that has jumped.
+        // An L1 whose time has jumped forward.
         clock.set_at(begun + seconds(91), 9_000, 9_001);
         assert_eq!(clock.at(begun + seconds(91)), 9_000);
     }
 
     #[test]
-    fn with_slots_it_goes_on_second_by_second() {
+    fn time_advances_by_seconds_within_slots() {
         let begun = Instant::now();
         let mut clock = L1Clock::new();
         clock.set_at(begun, 1_000, 1_012);
@@ -134,17 +136,17 @@ mod tests {
             clock.set_at(begun + seconds(second), head, head + 12);
             seen.push(clock.at(begun + seconds(second)));
         }
-        // It began at its bound, and waits there until the first slot is over.
+        // The clock starts at its upper bound, and waits there until the first slot has ended.
         assert_eq!(seen[..12], [[1_012; 11].as_slice(), &[1_013]].concat());
         assert!(seen[11..].windows(2).all(|pair| pair[1] == pair[0] + 1), "{seen:?}");
     }
 
     #[test]
-    fn while_l1_is_silent_its_time_goes_on_for_new_blocks_alone() {
+    fn only_block_time_advances_while_l1_is_silent() {
         let begun = Instant::now();
         let mut clock = L1Clock::new();
         clock.set_at(begun, 500, 1_000);
-        // Nothing is known of how its time goes yet.
+        // After a single report it is not known whether L1's time advances.
         assert_eq!(clock.for_block(begun + seconds(5)), 1_000);
         clock.set_at(begun + seconds(5), 500, 1_005);
         for silent in [0, 1, 60, 3_600] {
@@ -153,21 +155,21 @@ mod tests {
             assert_eq!(clock.next_block(now), 1_005 + silent);
             assert_eq!(clock.age(now), seconds(silent));
         }
-        // It answers again, and has gone on as well.
+        // L1 answers again, and its time has advanced.
         clock.set_at(begun + seconds(65), 1_060, 1_065);
         assert_eq!(clock.for_block(begun + seconds(66)), 1_066);
-        // Looked at again within the same second, it has not moved, and goes on all the same.
+        // A report with the same timestamp soon after does not count as standing still.
         clock.set_at(begun + seconds(66), 1_060, 1_065);
         assert_eq!(clock.for_block(begun + seconds(70)), 1_069);
-        // It stands still now: a block is not to be ahead of it.
+        // L1's time stands still, so blocks may not be ahead of it.
         clock.set_at(begun + seconds(69), 1_060, 1_065);
         assert_eq!(clock.for_block(begun + seconds(90)), 1_065);
         clock.set_at(begun + seconds(91), 1_080, 1_081);
         assert_eq!(clock.for_block(begun + seconds(92)), 1_082);
     }
 
-    /// Milliseconds between blocks that are made once a second by the clock of an L1 in real time.
-    /// Its answers take as long as `delay` says at each look.
+    /// Returns the intervals in ms between blocks that are sealed once a second by the clock of an
+    /// L1 in real time. `delay` is the latency of each poll in ms.
     fn intervals(phase: u64, delay: impl Fn(u64) -> u64) -> Vec<u64> {
         let begun = Instant::now();
         let at = |time: u64| begun + Duration::from_millis(time);
@@ -178,7 +180,7 @@ mod tests {
         for time in 0..100_000 {
             match asked {
                 Some((from, until)) if time >= until => {
-                    // The node answers at one end of the delay or at the other.
+                    // The timestamp is taken at the beginning or at the end of the delay.
                     let answer = l1_time(if looks % 2 == 0 { from } else { until });
                     clock.set(at(from), at(until), answer - answer % 12, answer);
                     (asked, look, looks) = (None, time + 100, looks + 1);
@@ -197,10 +199,10 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_a_second_apart_with_an_l1_that_answers_late() {
+    fn late_responses_do_not_delay_blocks() {
         for phase in (0..1_000).step_by(50) {
             for late in [0, 100, 1_000, 2_500] {
-                // At first it answers at once, then by turns a little earlier and later.
+                // The first responses are fast, the next ones late, with some jitter.
                 let delay = |look| if look < 5 { 2 } else { late + look * 37 % 60 };
                 let all = intervals(phase, delay);
                 let long = all.iter().filter(|interval| **interval > 1_100).count();
@@ -210,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn with_an_l1_that_shows_the_present_it_shows_that() {
+    fn time_follows_l1_that_reports_current_time() {
         let begun = Instant::now();
         let mut clock = L1Clock::new();
         for second in 0..30 {

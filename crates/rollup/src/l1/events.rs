@@ -14,14 +14,14 @@ pub struct SentMessage {
     pub l1_timestamp: u64,
 }
 
-/// A transaction that was submitted on L1.
+/// A forced transaction that was submitted on L1.
 #[derive(Debug, Clone)]
 pub struct ForcedEntry {
-    /// Number in the queue.
+    /// Index in the queue.
     pub index: u64,
     /// Entry in the queue.
     pub transaction: ForcedTransaction,
-    /// The transaction in the form of an L2 block.
+    /// The signed transaction, encoded as in an L2 block.
     pub raw: Bytes,
     /// Number of the L1 block.
     pub l1_block: u64,
@@ -34,16 +34,16 @@ pub struct Advanced {
     pub number: u64,
     /// Hash of the L2 block.
     pub hash: B256,
-    /// Input of EXECUTE with the block, alone or in a batch; `None` if it ends in blobs and the
-    /// node already has the block, so that no blobs were requested.
+    /// EXECUTE input with the block, alone or in a batch; `None` if the node already had the block,
+    /// so that the blobs or calls with the input were not requested.
     pub input: Option<Bytes>,
     /// Number of the L1 block.
     pub l1_block: u64,
     /// Hash of the L1 transaction.
     pub transaction: B256,
-    /// Number of the first L2 block that this transaction has added.
+    /// Number of the first L2 block that the L1 transaction has added.
     pub first: u64,
-    /// Number and hash of the last L2 block that this transaction has added.
+    /// Number and hash of the last L2 block that the L1 transaction has added.
     pub last: (u64, B256),
     /// Gas and prices of the transaction.
     pub cost: L1Cost,
@@ -52,21 +52,22 @@ pub struct Advanced {
 /// Gas and prices of an L1 transaction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct L1Cost {
-    /// Gas used, as proven by the receipts.
+    /// Gas used, verified by the receipts root.
     pub gas: u64,
-    /// Wei per gas, by the signed fields and the base fee of the L1 block.
+    /// Wei per gas, from the signed fields and the base fee of the L1 block.
     pub gas_price: u128,
-    /// Blob gas.
+    /// Blob gas used.
     pub blob_gas: u64,
-    /// Wei per blob gas; `None` if the L1 node did not report it. No header proves it.
+    /// Wei per blob gas; `None` if the L1 node did not report it. Unverified.
     pub blob_gas_price: Option<u128>,
-    /// `true` if the transaction has also paid for EXECUTE gas from an allowance. No header proves
-    /// how much.
+    /// `true` if the transaction has also paid for EXECUTE gas from an allowance. The header does
+    /// not prove the amount.
     pub is_partial: bool,
 }
 
 impl L1Cost {
-    /// Total cost in wei; `None` without the blob price, and if the gas is only a part of it.
+    /// Returns the total cost in wei; `None` if the blob price is unknown, or an allowance has paid
+    /// a part.
     pub fn total(&self) -> Option<U256> {
         if self.is_partial {
             return None;
@@ -105,6 +106,6 @@ pub(crate) struct Events {
     pub(crate) messages: Vec<SentMessage>,
     pub(crate) forced: Vec<ForcedEntry>,
     pub(crate) advanced: Vec<Advanced>,
-    /// Numbers of discharged forced transactions.
+    /// Indexes of discharged forced transactions.
     pub(crate) discharged: Vec<u64>,
 }

@@ -1,4 +1,4 @@
-//! Kept codes: parts of inputs that L1 keeps as codes of accounts.
+//! Kept codes: parts of EXECUTE inputs that are stored on L1 as the codes of accounts.
 
 use crate::L1Error;
 use alloy_primitives::{Address, Bytes};
@@ -6,26 +6,26 @@ use contracts::code_reference::CodeReference;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 
-/// Maximum number of remembered codes, and of remembered missing accounts.
+/// Maximum number of cached codes, and of cached missing accounts.
 const MAX_REMEMBERED: usize = 256;
 /// Number of L1 blocks after which missing accounts are requested again.
 const RETRY_BLOCKS: u64 = 32;
-/// Maximum number of requests for one input, so that a user who calls many contracts does not delay
-/// others.
+/// Maximum number of accounts requested for one input, so that a user who calls many contracts does
+/// not delay others.
 const MAX_ASKED: usize = 16;
 
-/// Codes of L1 accounts, from the L1 node. They are verified: the bytes determine the account's
+/// Cache of kept codes from the L1 node. They are verified: the bytes determine the account's
 /// address.
 #[derive(Debug, Default)]
 pub(crate) struct KeptCodes {
     known: Mutex<BTreeMap<Address, CodeReference>>,
-    /// Accounts without kept bytes when L1 was at this block.
+    /// Accounts without a kept code, with L1's head at the time of the request.
     missing: Mutex<BTreeMap<Address, u64>>,
 }
 
 impl KeptCodes {
-    /// Returns the codes that L1 keeps at its block `head`, or kept when last requested. Requests
-    /// the first few of the unknown ones, all at once.
+    /// Returns those of the codes that are stored on L1 at its block `head`, or were when last
+    /// requested. Requests at most [`MAX_ASKED`] of the unknown ones, concurrently.
     pub(crate) fn among(
         &self,
         codes: Vec<CodeReference>,
@@ -50,7 +50,7 @@ impl KeptCodes {
         Ok(codes.into_iter().filter(|code| known.contains_key(&code.account())).collect())
     }
 
-    /// Accounts of these codes of which L1 is to be asked.
+    /// Returns the accounts of these codes that must be requested from L1.
     fn to_ask(&self, codes: &[CodeReference], head: u64) -> Vec<Address> {
         let (known, missing) = (self.known.lock(), self.missing.lock());
         let is_missing = |account: &Address| {
@@ -66,19 +66,20 @@ impl KeptCodes {
         asked
     }
 
-    /// Forgets all codes after a reorg, since their creations may be gone.
+    /// Clears the cached codes after a reorg, or after L1 has rejected an `advance`: the accounts
+    /// may no longer exist.
     pub(crate) fn forget(&self) {
         self.known.lock().clear();
     }
 
-    /// The bytes that an account keeps, if it keeps any.
+    /// Returns the kept code of an account, if it has one.
     pub(super) fn kept_at(
         &self,
         account: Address,
         code_of: &impl Fn(Address) -> Result<Bytes, L1Error>,
     ) -> Result<Option<CodeReference>, L1Error> {
-        // A code cannot change at an address that follows from it, so it holds until L1 gives up
-        // the block of its creation.
+        // The address is derived from the code, so a cached code stays valid unless L1 reorgs out
+        // the block that created it.
         if let Some(known) = self.known.lock().get(&account) {
             return Ok(Some(known.clone()));
         }
@@ -89,7 +90,7 @@ impl KeptCodes {
 
     fn remember(&self, account: Address, kept: CodeReference) {
         let mut known = self.known.lock();
-        // All at once: which one is asked for next is not known, and a question more costs little.
+        // All are dropped: which code is needed next is unknown, and another request is cheap.
         if known.len() == MAX_REMEMBERED {
             known.clear();
         }
@@ -106,7 +107,7 @@ mod tests {
     use std::slice::from_ref;
 
     #[test]
-    fn what_is_kept_is_asked_for_once_and_not_believed() {
+    fn kept_code_is_verified_and_requested_once() {
         let input = Bytes::from((0..200_u8).collect::<Vec<_>>());
         let kept = CodeReference::new(input.slice(20..180)).unwrap();
         let short = shorten(&input, from_ref(&kept)).unwrap().bytes;
@@ -120,7 +121,7 @@ mod tests {
             };
             assembled(given.clone(), |account| codes.kept_at(account, &answer))
         };
-        // Not there yet, another one, and a node that does not answer.
+        // No code yet, another code, and a node that does not answer.
         assert_eq!(given(&short, Ok(Vec::new())).unwrap(), None);
         assert_eq!(given(&short, Ok([&[0], &input[21..180]].concat())).unwrap(), None);
         assert!(given(&short, Err(L1Error::Thread)).is_err());
@@ -128,14 +129,15 @@ mod tests {
         assert_eq!(asked.get(), 4);
         assert_eq!(given(&short, Err(L1Error::Thread)).unwrap().unwrap(), input);
         assert_eq!(asked.get(), 4, "it is remembered");
-        // What has no references is what it is, and what has none but should is nothing.
+        // An input without references is returned unchanged; one with a malformed reference
+        // section yields `None`.
         assert_eq!(given(&input, Err(L1Error::Thread)).unwrap().unwrap(), input);
         assert_eq!(given(&short.slice(..40), Err(L1Error::Thread)).unwrap(), None);
         assert_eq!(asked.get(), 4);
     }
 
     #[test]
-    fn l1_is_asked_again_for_what_it_did_not_keep_after_some_blocks_and_for_all_after_it_forgets() {
+    fn missing_codes_are_requested_again_after_retry_blocks() {
         let codes = KeptCodes::default();
         let kept = CodeReference::new(Bytes::from_static(b"some code")).unwrap();
         let code = Bytes::from([&[0], &kept.bytes()[..]].concat());
@@ -157,12 +159,12 @@ mod tests {
         codes.forget();
         assert!(found(99, &none).is_empty());
         assert_eq!(asked.get(), 3);
-        // Others are not what the account is for.
+        // Another code at the account is not accepted.
         assert!(found(99 + RETRY_BLOCKS, &Bytes::from_static(b"\0other code")).is_empty());
     }
 
     #[test]
-    fn an_input_with_many_codes_does_not_hold_up_the_node_and_what_is_known_costs_nothing() {
+    fn requests_per_input_are_bounded_and_never_repeated() {
         let codes = KeptCodes::default();
         let kept: Vec<_> =
             (0..40_u8).map(|it| CodeReference::new(vec![it; 9].into()).unwrap()).collect();
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_remembered_than_there_is_room_for() {
+    fn cache_is_cleared_when_full() {
         let codes = KeptCodes::default();
         for number in 0..=MAX_REMEMBERED {
             let kept = CodeReference::new(number.to_be_bytes().to_vec().into()).unwrap();

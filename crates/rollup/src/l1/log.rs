@@ -1,9 +1,9 @@
 //! File of L1's history, from which a node continues after a restart.
 //!
 //! The file has one record for each L1 block, in order: the header's fields, and the rollup's
-//! events. Inputs of L2 blocks are not in it, since the chain on disk has the blocks; the final L1
-//! block is requested again. A checkpoint at the beginning of the file replaces records that no
-//! reorganisation can reach, so that only open entries take space.
+//! events. Inputs of L2 blocks are not in it, since the chain on disk has the blocks; the finalized
+//! L1 block is requested again. A checkpoint at the beginning of the file replaces records that no
+//! reorg can reach, so that only open entries take space.
 
 use crate::{
     RollupError,
@@ -22,8 +22,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Length of older records from which on the file is compacted, if they also take twice as much as
-/// the remembered headers' records.
+/// Length of older records in bytes from which on the file is compacted, if they are also twice as
+/// long as the records of the remembered headers.
 const COMPACT_FROM: u64 = 1 << 20;
 
 /// The open file.
@@ -39,15 +39,15 @@ pub(super) struct L1Log {
 }
 
 impl L1Log {
-    /// Identity of a log's deployment.
+    /// Hash that identifies a log's deployment.
     pub(super) fn subject(it: &Deployment) -> B256 {
         let contracts: [Address; 3] = [it.rollup, it.message_queue, it.forced];
         keccak256((it.l1_chain_id, it.l1_block, contracts, it.genesis_hash).abi_encode())
     }
 
     /// Opens or creates the file of a [subject](Self::subject), and passes its records to `take`,
-    /// which returns the number of remembered headers. The file is truncated at the first damaged
-    /// or refused record.
+    /// which returns the number of remembered headers. The file is truncated at the first record
+    /// that is damaged or rejected by `take`.
     pub(super) fn open(
         path: &Path,
         subject: B256,
@@ -74,14 +74,14 @@ impl L1Log {
         Ok(Self { path, subject, file, begins, retry_from: 0 })
     }
 
-    /// Adds a block's record.
+    /// Appends a block's record.
     pub(super) fn append(&mut self, header: &L1Header, events: &Events) -> Result<(), RollupError> {
         let begin = self.file.append(&encode(header, events))?;
         self.begins.push_back(begin);
         Ok(())
     }
 
-    /// Keeps this many of the remembered headers' records, the oldest ones, and removes the rest.
+    /// Keeps the oldest `count` records of the remembered headers, and removes the rest.
     pub(super) fn keep(&mut self, count: usize) -> Result<(), RollupError> {
         if let Some(begin) = self.begins.get(count) {
             self.file.cut_back(*begin)?;
@@ -109,19 +109,19 @@ impl L1Log {
         self.file.length()
     }
 
-    /// Returns `true` if most of the file is records that no reorganisation can reach.
+    /// Returns `true` if most of the file consists of records that no reorg can reach.
     pub(super) fn wants_checkpoint(&self) -> bool {
         let needed = self.needed();
         self.length() - needed > COMPACT_FROM.max(2 * needed) && self.length() >= self.retry_from
     }
 
-    /// Length of the remembered headers' records.
+    /// Length of the records of the remembered headers, in bytes.
     pub(super) fn needed(&self) -> u64 {
         self.begins.front().map_or(0, |first| self.length() - first)
     }
 
-    /// Replaces the records up to the oldest remembered header by a checkpoint of the state at that
-    /// header.
+    /// Replaces the records up to that of the oldest remembered header by a checkpoint of the state
+    /// at that header.
     pub(super) fn compact(&mut self, checkpoint: &[u8]) -> Result<(), RollupError> {
         self.retry_from = self.length() + self.length() / 2;
         let Some(first) = self.begins.front() else { return Ok(()) };
@@ -132,7 +132,8 @@ impl L1Log {
         let before = self.length();
         self.file = RecordFile::replace(&self.path, self.subject, bodies)?;
         self.begins = RecordFile::offsets(lengths).collect();
-        // What is open may be much: the work is in proportion to what is added.
+        // Open entries may take much space: only a file that has doubled is compacted again, so the
+        // work is proportional to the added records.
         self.retry_from = 2 * self.length();
         tracing::info!(before, after = self.length(), "compacted L1 history file");
         Ok(())

@@ -1,4 +1,4 @@
-//! L1 from the node's point of view: consecutive headers, and the logs of the rollup's contracts.
+//! Reading of L1: consecutive headers, and the logs of the rollup's contracts.
 
 mod answered;
 mod blobs;
@@ -30,7 +30,8 @@ use alloy_primitives::{B256, Bloom};
 use imbl::Vector;
 use std::cmp::Ordering;
 
-/// Number of leading entries for which `is_before` is true, in a list that it partitions.
+/// Returns the number of leading entries for which `is_before` returns `true`. The list must be
+/// partitioned by it, as for [`slice::partition_point`].
 pub(crate) fn partition_point<T: Clone>(list: &Vector<T>, is_before: impl Fn(&T) -> bool) -> usize {
     let order = |it: &T| if is_before(it) { Ordering::Less } else { Ordering::Greater };
     list.binary_search_by(order).unwrap_or_else(|at| at)
@@ -47,14 +48,14 @@ pub struct L1Header {
     pub parent: B256,
     /// Timestamp of the block, in seconds.
     pub timestamp: u64,
-    /// Base fee, in wei.
+    /// Base fee per gas, in wei.
     pub base_fee: u64,
 }
 
 /// A header from a node, verified against its hash.
 #[derive(Debug, Clone)]
 pub struct ReadHeader {
-    /// The stored fields.
+    /// The fields that the node stores.
     pub header: L1Header,
     pub(crate) transactions_root: B256,
     pub(crate) receipts_root: B256,

@@ -1,4 +1,4 @@
-//! Thread that sends requests to L1 and waits for answers, so that other threads do not.
+//! Thread that polls L1, so that other threads do not wait for its responses.
 
 use crate::{
     Duties, L1Error, RollupError, RollupRules,
@@ -29,14 +29,14 @@ use variants::market::Rate;
 
 /// Maximum pause after consecutive errors.
 pub(crate) const MAX_RETRY_INTERVAL: Duration = Duration::from_secs(10);
-/// Maximum number of relayed messages that a poll forgets. For each it reads from the L2 whether
-/// the messenger keeps it for a retry.
+/// Maximum number of relayed messages that a poll drops. Each takes a read of the L2 state, whether
+/// the messenger stores the message for a retry.
 const MAX_FORGOTTEN: usize = 1_024;
-/// Maximum sleep without a check of the stop flag.
+/// Maximum sleep between checks of the stop flag.
 const STOP_POLL: Duration = Duration::from_millis(20);
 
-/// State of the contracts at the head of a view, unverified: with a false one a sequencer makes
-/// blocks that L1 refuses.
+/// State of the contracts at the head of a view. Unverified: with a false one a sequencer builds
+/// blocks that L1 rejects.
 #[derive(Debug, Clone)]
 pub(crate) struct Terms {
     pub(crate) duties: Duties,
@@ -47,7 +47,7 @@ pub(crate) struct Terms {
 #[derive(Debug, Clone)]
 pub(crate) struct L1Snapshot {
     pub(crate) view: Arc<L1View>,
-    /// `None` for a node that makes no blocks, and until L1 has been read to its head.
+    /// `None` for a node that is not a sequencer, and until L1 has been read up to its head.
     pub(crate) terms: Option<Arc<Terms>>,
     pub(crate) clock: L1Clock,
 }
@@ -59,27 +59,28 @@ pub(crate) struct L1Poll {
     pub(crate) snapshot: L1Snapshot,
 }
 
-/// Account whose admission is requested, while the node makes blocks.
+/// Account whose admission is requested while the node is a sequencer.
 #[derive(Debug, Clone)]
 pub(crate) struct Sequencing {
     pub(crate) account: Option<Address>,
     pub(crate) rules: RollupRules,
 }
 
-/// The thread's state.
+/// State of the thread.
 #[derive(Debug)]
 pub(crate) struct L1Poller {
     reader: L1Reader,
     node: Arc<Node>,
     sequencing: Sequencing,
     clock: L1Clock,
-    /// Price of EXECUTE, updated by this thread.
+    /// Price of EXECUTE gas, updated by this thread.
     rate: ExecuteRate,
-    /// Terms at the L1 block with this hash.
+    /// Newest terms, with the hash of their L1 block.
     terms: Option<(B256, Arc<Terms>)>,
-    /// Number of messages that the L2 had relayed, for each of the newest L1 blocks.
+    /// Numbers of the newest L1 blocks, with the number of messages that the L2 had relayed at
+    /// each.
     relayed: VecDeque<(u64, u64)>,
-    /// Messages kept for a retry that are still to be checked in this round.
+    /// Number of messages stored for a retry after the last check of all.
     kept_checked: usize,
 }
 
@@ -110,20 +111,20 @@ impl L1Poller {
         }
     }
 
-    /// Starts the thread, which looks at L1 at this interval until `stop` is set. It requests the
-    /// terms of block production while `shared` has the role of a sequencer.
+    /// Starts the thread, which polls L1 at this interval until `stop` is set. It requests the
+    /// terms of block production while the node is a sequencer by `shared`.
     ///
     /// # Errors
     ///
-    /// [`io::Error`] if the system has no thread.
+    /// [`io::Error`] if the operating system cannot create a thread.
     pub(crate) fn start(
         mut self,
         poll: Duration,
         stop: Arc<AtomicBool>,
         shared: Arc<Shared>,
     ) -> io::Result<L1Polls> {
-        // One waits while the next is taken: a follower that executes does not fill memory with
-        // inputs.
+        // At most one poll waits in the channel, so that inputs do not fill the memory of a
+        // follower that is still executing earlier ones.
         let (sender, polls) = sync_channel(1);
         shared.supervisor.start(Room::L1);
         let thread = thread::Builder::new().name(Room::L1.name().to_owned()).spawn(move || {
@@ -151,7 +152,7 @@ impl L1Poller {
             pause = match &polled {
                 Ok(polled) if polled.update.more => Duration::ZERO,
                 Ok(_) => poll,
-                // L1 may be gone for an hour.
+                // Doubled, since an outage of L1 may last for hours.
                 Err(_) => (pause * 2).clamp(poll, MAX_RETRY_INTERVAL.max(poll)),
             };
             if polls.send(polled).is_err() {
@@ -172,8 +173,8 @@ impl L1Poller {
         let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
         let client = Arc::clone(self.reader.client());
         let newest = client.newest()?;
-        // Asked while the blocks up to it are read: with an answer a second late, each question
-        // after another makes the snapshot older.
+        // Requested while the blocks up to the head are read: with a latency of a second, each
+        // sequential request would make the snapshot a second older.
         let head = newest.0.as_ref().map(|read| read.header.clone()).filter(|_| is_leading);
         let (asks, terms_of) = (head.and_then(|head| self.question(head)), Self::ask_terms);
         let (read, asked, next) = thread::scope(|scope| {
@@ -196,33 +197,33 @@ impl L1Poller {
             self.relayed.truncate(kept);
         }
         let more = read?;
-        // Only a node that seals asks for them, and only at the head.
+        // Only a sequencer needs the terms, and only at the head.
         let terms = match is_leading && !more {
             true => self.terms(asked)?,
             false => None,
         };
         if let Some(head) = self.reader.view().head().map(|head| head.timestamp) {
-            // A block with a time beyond this would be refused by L1 until its time has come.
+            // L1 would reject a block with a later timestamp until its own time has reached it.
             let (asked, answered, next) = next?;
             self.clock.set(asked, answered, head, next.unwrap_or(head).max(head + 1));
         }
         if !more {
             self.forget_relayed(&chain)?;
         }
-        // All that can fail has been done: what was read is handed over once.
+        // Nothing after this can fail, so the result is handed over exactly once.
         let update = L1Update { more, ..self.reader.hand_over() };
         let view = Arc::clone(self.reader.view());
         Ok(L1Poll { update, snapshot: L1Snapshot { view, terms, clock: self.clock } })
     }
 
-    /// Forgets messages that the L2 had relayed as of the oldest remembered header, below which no
-    /// reorganisation is followed.
+    /// Drops messages that the L2 had relayed as of the oldest remembered header. Deeper reorgs are
+    /// not followed.
     fn forget_relayed(&mut self, chain: &ChainReader) -> Result<(), RollupError> {
         let view = self.reader.view();
         let (Some(oldest), Some(head)) = (view.oldest(), view.head()) else { return Ok(()) };
         let (oldest, head) = (oldest.number, head.number);
-        // By the L2 state that L1 has taken: what this node has sealed beyond that may be undone,
-        // and its messages relayed again.
+        // By the state of the safe block: unsafe blocks may be replaced, and their messages relayed
+        // again.
         let safe = match view.advanced_head() {
             Some((_, hash)) => chain.find_block(&hash)?,
             None => None,
@@ -249,8 +250,8 @@ impl L1Poller {
             }
             end = Some(message.index + 1);
         }
-        // What was retried or refunded since is settled too. They are looked at when they have
-        // doubled, so that the work is in proportion to what is kept.
+        // Stored messages that were retried or refunded since are settled too. All are checked when
+        // their number has doubled, so that the work is proportional to the number of new ones.
         let mut given_up = Vec::new();
         if view.messages().kept().len() > 2 * self.kept_checked + MAX_FORGOTTEN {
             for (index, hash) in view.messages().kept() {
@@ -269,7 +270,7 @@ impl L1Poller {
         Ok(())
     }
 
-    /// The question after the terms at an L1 block, if they are not known.
+    /// Returns the request for the terms at an L1 block, if they are not known.
     fn question(&self, head: L1Header) -> Option<Question> {
         let account = self.sequencing.account?;
         let is_known = self.terms.as_ref().is_some_and(|(at, _)| *at == head.hash);
@@ -277,7 +278,7 @@ impl L1Poller {
         (!is_known).then_some(Question { head, rollup, account, rules })
     }
 
-    /// Asks for the terms at a block, and for the price of EXECUTE there, all at once.
+    /// Requests the terms at a block and the price of EXECUTE gas there, concurrently.
     fn ask_terms(client: &L1Client, question: Question) -> Result<Asked, RollupError> {
         let Question { head, rollup, account, rules } = question;
         let at = head.hash;
@@ -291,8 +292,8 @@ impl L1Poller {
         })
     }
 
-    /// Terms at the head of the view: asked once for each of L1's blocks, here if `asked` are those
-    /// of another block.
+    /// Returns the terms at the head of the view. They are requested once for each L1 block; again
+    /// here if `asked` are those of another block.
     fn terms(
         &mut self,
         asked: Option<(B256, Result<Asked, RollupError>)>,
@@ -311,8 +312,8 @@ impl L1Poller {
             },
         };
         let (terms, rate) = asked?;
-        // Before the terms are handed out, so that no block is made by the price of an older L1
-        // block.
+        // Set before the terms are handed out, so that no block is built with the price of an older
+        // L1 block.
         self.rate.set(rate);
         let terms = Arc::new(terms);
         self.terms = Some((head.hash, Arc::clone(&terms)));
@@ -320,7 +321,7 @@ impl L1Poller {
     }
 }
 
-/// A question after the terms at an L1 block.
+/// A request for the terms at an L1 block.
 #[derive(Debug)]
 struct Question {
     head: L1Header,
@@ -329,7 +330,7 @@ struct Question {
     rules: RollupRules,
 }
 
-/// Terms, and the price of EXECUTE.
+/// Terms, and the price of EXECUTE gas.
 type Asked = (Terms, Option<Rate>);
 
 impl L1Polls {
@@ -347,7 +348,7 @@ impl L1Polls {
     /// Waits for the end of the thread after its stop flag was set.
     pub(crate) fn end(self) {
         drop(self.polls);
-        // A panic of it was logged.
+        // The supervisor has logged a panic of the thread.
         let _ = self.thread.join();
     }
 }

@@ -11,8 +11,8 @@ use alloy_primitives::{B256, Bytes};
 use disk::{DiskError, Reader, SlotFile, Writer};
 use std::path::Path;
 
-/// L2 blocks that are settled on L1, by number. The newest blocks, which a reorganisation of L1 may
-/// still move, are in the view and its log.
+/// L2 blocks that are settled on L1, by number. The newest blocks, which an L1 reorg may still
+/// affect, are in the view and its log.
 #[derive(Debug)]
 pub(crate) struct PostedFile(SlotFile<POSTED_BYTES>);
 
@@ -22,8 +22,8 @@ impl PostedFile {
         Ok(Self(SlotFile::open(path, subject)?))
     }
 
-    /// Writes blocks, replacing earlier records. Errors are only logged: answers to users then lack
-    /// these fields, and nothing else reads the file.
+    /// Writes blocks, replacing earlier records. Errors are only logged: RPC responses then lack
+    /// the fields about L1, and nothing else reads the file.
     pub(super) fn note_all<'b>(&self, mut blocks: impl Iterator<Item = &'b PostedBlock>) {
         if let Err(error) = blocks.try_for_each(|block| self.note(block)) {
             tracing::warn!(%error, "failed to note the L1 transactions of settled L2 blocks");
@@ -43,8 +43,8 @@ impl PostedFile {
         self.0.sync()
     }
 
-    /// The block with this number, if it was written. A damaged record is logged and counts as
-    /// absent.
+    /// Returns the block with this number, if it was written. A damaged record is logged and
+    /// treated as absent.
     pub(crate) fn get(&self, number: u64) -> Option<PostedBlock> {
         let read = self.0.get(number).and_then(|record| {
             let record = record.map(|record| Bytes::copy_from_slice(&record));

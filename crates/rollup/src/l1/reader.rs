@@ -19,14 +19,14 @@ use std::{path::Path, sync::Arc};
 /// Number of headers requested at once.
 const BATCH: usize = 256;
 
-/// Source of a block from the file, for errors.
+/// Name of a record in error messages.
 const RECORD: &str = "an L1 block";
 
 /// Point at which a view and the chain of its L1 node diverge.
 enum Common {
     /// After the head of the view.
     Head,
-    /// After this block.
+    /// After the block with this number.
     Block(u64),
     /// They have no common block.
     Nothing,
@@ -35,9 +35,9 @@ enum Common {
 /// Result of reading L1.
 #[derive(Debug, Default)]
 pub struct L1Update {
-    /// Number of the last L1 block that stayed, if L1 was reorganised.
+    /// Number of the last common L1 block, if L1 was reorganised; 0 if there is none.
     pub reverted_to: Option<u64>,
-    /// L2 blocks that L1 has added, in order.
+    /// New L2 blocks on L1, in order.
     pub advanced: Vec<Advanced>,
     /// `true` if L1 has more blocks to read now.
     pub more: bool,
@@ -47,25 +47,25 @@ pub struct L1Update {
 #[derive(Debug)]
 pub struct L1Reader {
     client: Arc<L1Client>,
-    /// Consensus client for the blobs of L1.
+    /// Consensus client for blobs.
     blobs: Option<BlobClient>,
-    /// Codes that inputs reference.
+    /// Cache of the codes that inputs reference.
     kept: KeptCodes,
     /// File of the L1 blocks that were read.
     log: Option<L1Log>,
     /// File of the settled L2 blocks.
     posted: Option<Arc<PostedFile>>,
     view: Arc<L1View>,
-    /// Result not yet handed over, because reading L1 further failed.
+    /// Result that was not handed over yet.
     update: L1Update,
-    /// `true` until L1 is known to have a block of the file. If a reorganisation replaced all of
-    /// them while the node was down, it reads L1 from the deployment on.
+    /// `true` until L1 is known to have a block of the file. If a reorg replaced all of them while
+    /// the node was down, it reads L1 again from the deployment on.
     may_start_anew: bool,
-    /// Number of the first block of the chain; earlier ones are not needed.
+    /// Number of the first block of this node's L2 chain. Earlier L2 blocks are not needed.
     first: u64,
 }
 
-/// Drops L2 blocks that L1 added before the oldest remembered header, except the newest.
+/// Drops L2 blocks that were added before the oldest remembered header, except the newest of them.
 fn forget_settled(advanced: &mut Vec<Advanced>, view: &L1View) {
     let oldest = view.oldest().map_or(0, |header| header.number);
     let settled = advanced.iter().take_while(|block| block.l1_block < oldest).count();
@@ -73,7 +73,7 @@ fn forget_settled(advanced: &mut Vec<Advanced>, view: &L1View) {
 }
 
 impl L1Reader {
-    /// A reader that has not read any block.
+    /// Creates a reader that has not read any block.
     pub fn new(client: L1Client, deployment: Deployment) -> Self {
         Self {
             client: Arc::new(client),
@@ -94,7 +94,8 @@ impl L1Reader {
         Self { blobs, ..self }
     }
 
-    /// Sets the first block of the chain. Earlier L2 blocks are not needed, and count as known.
+    /// Sets the number of the first block of this node's L2 chain. Earlier L2 blocks are not
+    /// needed, and count as known.
     #[must_use]
     pub fn with_first(self, first: u64) -> Self {
         Self { first, ..self }
@@ -103,8 +104,8 @@ impl L1Reader {
     /// Stores L1 blocks in a file and continues after those in it, up to the first L1 block whose
     /// L2 blocks are not all `known`, since the file has no inputs.
     ///
-    /// Settled L2 blocks are written to the file `posted` beside it, which serves only answers to
-    /// users.
+    /// Settled L2 blocks are written to the file `posted` beside it, which is read only for RPC
+    /// responses.
     ///
     /// # Errors
     ///
@@ -128,12 +129,13 @@ impl L1Reader {
                 }
                 Saved::Block(header, events) => {
                     view.accepts(&header, &events).map_err(refused)?;
-                    // Positions in the L2 have to be checked again.
+                    // L2 blocks on L1 are handed over again, since they must be compared with the
+                    // chain on disk.
                     update.advanced.extend(events.advanced.iter().cloned());
                     view.take(header, events);
                 }
             }
-            // The file may be long: no more of it is held than of L1 itself.
+            // The file may be long, so memory is bounded as it is while reading from L1.
             if view.remembered() >= 2 * MAX_HEADERS {
                 if let Some((number, _)) = view.first_unknown(&known) {
                     let reason = format!("L2 block {number} is missing");
@@ -169,27 +171,27 @@ impl L1Reader {
         self.blobs.is_some()
     }
 
-    /// The file of the settled L2 blocks, if there is one.
+    /// Returns the file of the settled L2 blocks, if there is one.
     pub(crate) const fn posted(&self) -> Option<&Arc<PostedFile>> {
         self.posted.as_ref()
     }
 
-    /// Client of L1.
+    /// Returns the client of L1.
     pub const fn client(&self) -> &Arc<L1Client> {
         &self.client
     }
 
-    /// The view of what was read.
+    /// Returns the view of the blocks that were read.
     pub const fn view(&self) -> &Arc<L1View> {
         &self.view
     }
 
-    /// Reads at most 256 further blocks. Does not request blobs of L2 blocks that are `known`.
+    /// Reads at most 256 further L1 blocks. Does not request blobs of L2 blocks that are `known`.
     ///
     /// # Errors
     ///
-    /// [`RollupError::L1`] if L1 cannot be read or contradicts itself. Earlier results stay, and
-    /// the next successful call hands them over.
+    /// [`RollupError::L1`] if L1 cannot be read or contradicts itself. Results before the error are
+    /// kept, and the next successful call returns them.
     pub fn poll(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<L1Update, RollupError> {
         let more = self.read_more(known)?;
         Ok(L1Update { more, ..self.hand_over() })
@@ -202,8 +204,8 @@ impl L1Reader {
         self.read_up_to(newest, known)
     }
 
-    /// Reads on like [`Self::read_more`] up to the newest header, which was asked for with the
-    /// newest final one.
+    /// Reads like [`Self::read_more`], with the latest and the finalized header that were requested
+    /// before.
     pub(crate) fn read_up_to(
         &mut self,
         (latest, finalized): (Option<ReadHeader>, Option<ReadHeader>),
@@ -216,13 +218,13 @@ impl L1Reader {
         Ok(self.view.head().is_some_and(|head| head.number < self.view.latest()))
     }
 
-    /// Number of the last L1 block that stayed, if L1 was reorganised since the last
+    /// Returns the number of the last common L1 block, if L1 was reorganised since the last
     /// [`Self::hand_over`].
     pub(crate) const fn reverted_to(&self) -> Option<u64> {
         self.update.reverted_to
     }
 
-    /// Takes the result since the last call.
+    /// Returns the result since the last call.
     pub(crate) fn hand_over(&mut self) -> L1Update {
         core::mem::take(&mut self.update)
     }
@@ -233,7 +235,7 @@ impl L1Reader {
         known: &dyn Fn(&B256) -> bool,
     ) -> Result<(), RollupError> {
         let is_known = self.view.head().is_some_and(|head| head.hash == latest.header.hash);
-        // Nothing is given up or taken for a header that one of several nodes makes up.
+        // No block is dropped or added for a header that only one of several nodes reports.
         if !is_known && !self.client.is_agreed(&latest.header)? {
             return Ok(());
         }
@@ -266,7 +268,7 @@ impl L1Reader {
             1 if next == self.view.latest() => vec![latest],
             _ => self.client.headers(next, count)?,
         };
-        // What does not follow was reorganised meanwhile: the next look finds that.
+        // Headers that do not follow were fetched after another reorg, which the next poll handles.
         let mut parent = self.view.head().map(|head| head.hash);
         let following = headers
             .iter()
@@ -277,8 +279,9 @@ impl L1Reader {
             })
             .unwrap_or(headers.len());
         headers.truncate(following);
-        // Far behind L1's head, nothing says yet that what was read leads to it. A node without the
-        // block says nothing against it: most nodes have the head.
+        // While syncing, the headers are not yet known to be ancestors of the head, so a majority
+        // of nodes must confirm the last one. A node that lacks it does not count as a dissent,
+        // since most nodes have the head.
         if let Some(last) = headers.last().filter(|it| it.header.number < self.view.latest()) {
             self.client.is_agreed(&last.header)?;
         }
@@ -292,13 +295,13 @@ impl L1Reader {
         Ok(())
     }
 
-    /// The newest block of this view on the chain of `latest`, found by doubling steps back and
+    /// Finds the newest block of this view on the chain of `latest`, with doubling steps back and
     /// then bisection.
     fn last_common(&self, latest: &L1Header) -> Result<Common, RollupError> {
         let (Some(first), Some(head)) = (self.view.oldest(), self.view.head()) else {
             return Ok(Common::Head);
         };
-        // A node that lags behind: what it does not know is not gone.
+        // The node lags behind: blocks that it does not have yet were not reorged out.
         if latest.number <= head.number && self.view.is_canonical(latest.number, latest.hash) {
             return Ok(Common::Head);
         }
@@ -313,7 +316,8 @@ impl L1Reader {
         let (mut gone, mut step) = (top, 1);
         let mut stayed = loop {
             if gone == first.number {
-                // Who remembers all from the deployment on can do without any of it.
+                // If all headers from the deployment on are remembered, L1 can be read again from
+                // there.
                 let all = first.number == self.view.deployment().l1_block;
                 return if all { Ok(Common::Nothing) } else { Err(too_deep.into()) };
             }
@@ -339,8 +343,8 @@ impl L1Reader {
         Ok(theirs.is_some() && theirs == self.view.header(number).map(|own| own.hash))
     }
 
-    /// Handles a reorganisation of L1 down to this block; to before the deployment if there is
-    /// none.
+    /// Handles an L1 reorg with this last common block; `None` if there is none since the
+    /// deployment.
     fn revert_to(&mut self, stayed: Option<u64>) -> Result<(), RollupError> {
         let from = self.view.head().map(|head| head.number);
         tracing::warn!(from, stayed, "L1 reorg detected");
@@ -351,7 +355,7 @@ impl L1Reader {
         Ok(())
     }
 
-    /// Drops the blocks after this one, or all.
+    /// Drops the blocks after this one; all for `None`.
     fn cut_back(&mut self, stayed: Option<u64>) -> Result<(), RollupError> {
         let is_kept = |number: u64| stayed.is_some_and(|stayed| number <= stayed);
         if let Some(log) = &mut self.log {
@@ -361,7 +365,7 @@ impl L1Reader {
             }
         }
         Arc::make_mut(&mut self.view).cut_back(stayed);
-        // They were not handed over yet, so no room has seen them.
+        // These L2 blocks were not handed over yet, so no other thread has seen them.
         self.update.advanced.retain(|block| is_kept(block.l1_block));
         Ok(())
     }
@@ -377,8 +381,8 @@ impl L1Reader {
         if !transactions.is_empty() {
             let first = self.first;
             let known = |number: u64, hash: &B256| number < first || known(hash);
-            // For this block alone: blobs of many blocks would fill memory while L1 is read from
-            // the start.
+            // Only for this block: blobs of many blocks would fill memory while L1 is read from the
+            // start.
             let mut data = FetchedData::default();
             events = loop {
                 let deployment = self.view.deployment();
@@ -395,8 +399,8 @@ impl L1Reader {
     pub(super) fn accept(&mut self, header: L1Header, events: Events) -> Result<(), RollupError> {
         self.view.accepts(&header, &events)?;
         if let Some(log) = &mut self.log {
-            // Before the view moves: what is in memory and not in the file would be read again
-            // after a restart, and nothing is lost; the other way round the file would have a hole.
+            // Appended before the view changes: if this fails, the block is read again. In the
+            // reverse order a failure would leave a gap in the file.
             log.append(&header, &events)?;
         }
         self.update.advanced.extend(events.advanced.iter().cloned());
@@ -405,7 +409,7 @@ impl L1Reader {
         Ok(())
     }
 
-    /// Fetches the data that a derivation lacks. Each missing item is resolved by this, so a
+    /// Fetches the data that a derivation lacks. Each call resolves a missing item, so the
     /// derivation ends.
     fn fetch(
         &self,
@@ -447,7 +451,8 @@ impl L1Reader {
         if !log.wants_checkpoint() {
             return;
         }
-        // The log has them no more from here on.
+        // The checkpoint drops the settled blocks from the log, so the file `posted` is synced
+        // first.
         let synced = self.posted.as_ref().map_or(Ok(()), |posted| posted.sync());
         if let Some(checkpoint) = self.view.checkpoint()
             && let Err(error) =
@@ -457,8 +462,8 @@ impl L1Reader {
         }
     }
 
-    /// Forgets the messages up to this index, which the L2 has relayed as of an L1 block that no
-    /// reorganisation can remove. `kept` are the ones that the L2 keeps for a retry.
+    /// Drops the messages before this index, which the L2 has relayed as of an L1 block that no
+    /// followed reorg can remove. `kept` are those that the messenger stores for a retry.
     pub(super) fn forget_messages(
         &mut self,
         relayed: u64,
@@ -467,7 +472,7 @@ impl L1Reader {
         Arc::make_mut(&mut self.view).messages_mut().forget(relayed, kept);
     }
 
-    /// Forgets messages that the L2 no longer keeps.
+    /// Drops messages that the messenger no longer stores for a retry.
     pub(super) fn forget_kept(&mut self, indexes: &[u64]) {
         Arc::make_mut(&mut self.view).messages_mut().forget_kept(indexes);
     }
@@ -481,7 +486,8 @@ impl L1Reader {
         }
     }
 
-    /// Calldata of all successful calls of the rollup in a transaction, in order.
+    /// Traces a transaction. Returns the calldata of all its successful calls of the rollup, in
+    /// order. Unverified.
     fn calls_of(&self, rollup: Address, transaction: B256) -> Result<Vec<Bytes>, RollupError> {
         let options = GethDebugTracingOptions::call_tracer(Default::default());
         let frame: CallFrame = self
@@ -491,16 +497,16 @@ impl L1Reader {
             .map_err(L1Error::from)?;
         let (mut calls, mut waiting) = (Vec::new(), vec![frame]);
         while let Some(frame) = waiting.pop() {
-            // What a failed call did was undone, and so was all that it called.
+            // A failed call was reverted, with all calls inside it.
             if frame.error.is_some() {
                 continue;
             }
-            // A call that runs the rollup's code on other storage advances nothing, for any
-            // calldata.
+            // `DELEGATECALL` and `CALLCODE` run the rollup's code on other storage, and
+            // `STATICCALL` cannot write, so they advance nothing.
             if frame.to == Some(rollup) && frame.typ == "CALL" {
                 calls.push(frame.input.clone());
             }
-            // Calls are visited in the order in which they ran, which is that of the logs.
+            // Depth first in the order of execution, which is that of the logs.
             waiting.extend(frame.calls.into_iter().rev());
         }
         Ok(calls)

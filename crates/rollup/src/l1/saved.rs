@@ -1,4 +1,4 @@
-//! Records of the log of L1's history.
+//! Encoding of the records of the L1 history file.
 
 use crate::{
     l1::{Advanced, ForcedEntry, L1Cost, L1Header, PostedBlock, SentMessage, events::Events},
@@ -14,18 +14,18 @@ const WHAT: &str = "record of an L1 block";
 const VERSION: u8 = 3;
 /// First byte of a checkpoint.
 const CHECKPOINT: u8 = 0x82;
-/// Flag of the cost of a transaction with an allowance of EXECUTE gas. It has no blobs, and so no
-/// price of them.
+/// Flag of the cost of a transaction with an allowance of EXECUTE gas. Such a transaction has no
+/// blobs, and so no blob price.
 const PARTIAL: u8 = 2;
-/// Number of words of a queue's entry of a forced transaction.
+/// Number of 32-byte words of the ABI encoding of a [`ForcedTransaction`].
 const FORCED_WORDS: usize = 11;
 
-/// A record.
+/// A record of the file.
 #[derive(Debug)]
 pub(super) enum Saved {
     /// A block with its events.
     Block(L1Header, Events),
-    /// Open entries at a block; replaces all records up to that block's.
+    /// Open entries at a block. It replaces all records up to that of the block.
     Checkpoint(Box<Checkpoint>),
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Checkpoint {
     pub(super) forced_forgotten: u64,
     pub(super) advanced: Vec<PostedBlock>,
     pub(super) final_before: Option<(u64, B256)>,
-    /// Number of a forced transaction, and L1 block.
+    /// Index of a forced transaction, and the number of the L1 block that discharged it.
     pub(super) discharged: Vec<(u64, u64)>,
 }
 
@@ -48,8 +48,8 @@ impl Checkpoint {
         let Self { header, messages, forced, forced_forgotten, advanced, final_before, discharged } =
             self;
         let mut out = Writer::default();
-        // No version of a block's record has this byte, so older nodes refuse the file instead of
-        // reading it wrongly.
+        // No version of a block's record has this byte, so older nodes reject the file instead of
+        // misreading it.
         out.byte(CHECKPOINT);
         out.option(header.as_ref(), put_header);
         messages.save(&mut out);
@@ -128,7 +128,7 @@ pub(super) fn decode(body: &Bytes) -> Result<Saved, DiskError> {
     Ok(Saved::Block(header, Events { messages, forced, advanced, discharged }))
 }
 
-/// Length of an L2 block's record.
+/// Length of an encoded [`PostedBlock`], in bytes.
 pub(super) const POSTED_BYTES: usize = 8 + 32 + 8 + 32 + 8 + 8 + 32 + 8 + 16 + 8 + 1 + 16;
 
 /// Encodes an L2 block on L1 in [`POSTED_BYTES`].
@@ -144,7 +144,7 @@ pub(super) fn put_posted(out: &mut Writer, block: &PostedBlock) {
     out.word(cost.gas);
     out.raw(&cost.gas_price.to_be_bytes());
     out.word(cost.blob_gas);
-    // As long without a price as with one: these records have one length.
+    // A price is encoded even if there is none, so that all records have the same length.
     out.byte(match cost.blob_gas_price {
         None if cost.is_partial => PARTIAL,
         price => price.is_some().into(),
@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_of_all_costs_have_one_length_and_another_flag_is_refused() {
+    fn cost_records_have_fixed_length_and_known_flags() {
         let known = L1Cost {
             gas: 1,
             gas_price: 2,
@@ -266,7 +266,7 @@ mod tests {
             assert_eq!(out.0.len(), POSTED_BYTES);
             let read = |bytes: Vec<u8>| read_posted(&mut Reader::new(WHAT, &bytes.into()));
             assert_eq!(read(out.0.clone()).unwrap(), block);
-            // The flag stands before the price.
+            // The flag is the byte before the price.
             let mut other = out.0;
             other[POSTED_BYTES - 17] = 3;
             assert!(read(other).unwrap_err().to_string().contains("flag 3 of a cost"));

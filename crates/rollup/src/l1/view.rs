@@ -1,4 +1,4 @@
-//! The node's view of L1: headers, and the rollup's state that follows from their blocks.
+//! The node's view of L1: headers, and the rollup's state derived from their blocks.
 
 use crate::{
     L1Error,
@@ -12,36 +12,37 @@ use alloy_primitives::B256;
 use contracts::Deployment;
 use imbl::{Vector, vector};
 
-/// Number of remembered headers; deeper reorganisations are refused.
+/// Number of remembered headers. Deeper reorgs are not followed.
 pub(super) const MAX_HEADERS: usize = 1_024;
 
-/// L1 from the block of the deployment on: the newest headers, and the open entries before them.
-/// Copies share all unchanged data: the thread that reads L1 hands out copies, so that no other
-/// thread waits for L1 to read the view.
+/// L1 from the block of the deployment on: the newest headers, and the entries that are open before
+/// them. Clones share all unchanged data: the polling thread hands out clones, so that no reader of
+/// the view waits for L1.
 #[derive(Debug, Clone)]
 pub struct L1View {
     deployment: Deployment,
     /// The newest headers.
     headers: Vector<L1Header>,
     messages: MessageQueue,
-    /// Forced transactions, except the oldest ones, which are [discharged for
-    /// good](Self::forget_settled).
+    /// Forced transactions, except the oldest ones whose discharge is
+    /// [settled](Self::forget_settled).
     forced: Vector<ForcedEntry>,
-    /// Number of dropped ones.
+    /// Number of dropped forced transactions.
     forced_forgotten: u64,
     /// The newest L2 blocks on L1.
     advanced: Vector<PostedBlock>,
-    /// The newest final one among dropped L2 blocks.
+    /// The newest finalized block among the dropped L2 blocks.
     final_before: Option<(u64, B256)>,
-    /// Recently discharged forced transactions, with the L1 blocks.
+    /// Indexes of recently discharged forced transactions, with the numbers of the L1 blocks.
     discharged: Vector<(u64, u64)>,
+    /// Number of the newest finalized L1 block.
     finalized: u64,
     /// Number of the newest L1 block, as last reported.
     latest: u64,
 }
 
 impl L1View {
-    /// A view without any block.
+    /// Creates a view without any block.
     pub(crate) fn new(deployment: Deployment) -> Self {
         Self {
             deployment,
@@ -57,23 +58,24 @@ impl L1View {
         }
     }
 
-    /// Deployment of the view.
+    /// Returns the rollup's deployment.
     pub const fn deployment(&self) -> &Deployment {
         &self.deployment
     }
 
-    /// The newest header that was read.
+    /// Returns the newest header that was read.
     pub fn head(&self) -> Option<&L1Header> {
         self.headers.back()
     }
 
-    /// The header with this number, if it is remembered.
+    /// Returns the header with this number, if it is remembered.
     pub fn header(&self, number: u64) -> Option<&L1Header> {
         let first = self.headers.front()?.number;
         self.headers.get(usize::try_from(number.checked_sub(first)?).ok()?)
     }
 
-    /// Returns `true` if this block is on the chain that was read. Dropped blocks count as on it.
+    /// Returns `true` if this block is on the chain that was read. Any block before the oldest
+    /// remembered header counts as canonical.
     pub fn is_canonical(&self, number: u64, hash: B256) -> bool {
         match self.header(number) {
             Some(header) => header.hash == hash,
@@ -81,56 +83,57 @@ impl L1View {
         }
     }
 
-    /// Number of the newest L1 block that is final.
+    /// Returns the number of the newest finalized L1 block.
     pub const fn finalized(&self) -> u64 {
         self.finalized
     }
 
-    /// Number of the newest L1 block, read or not. Unverified.
+    /// Returns the number of the newest L1 block, read or not. Unverified.
     pub const fn latest(&self) -> u64 {
         self.latest
     }
 
-    /// Queue of messages to the L2.
+    /// Returns the queue of messages to the L2.
     pub const fn messages(&self) -> &MessageQueue {
         &self.messages
     }
 
-    /// Forced transactions from this number on; empty if the first of them was dropped.
+    /// Returns the forced transactions from this index on; none if the first of them was dropped.
     pub fn forced_from(&self, index: u64) -> impl Iterator<Item = &ForcedEntry> {
         let at = index.checked_sub(self.forced_forgotten).and_then(|at| usize::try_from(at).ok());
         let first = at.unwrap_or(usize::MAX).min(self.forced.len());
         (first..self.forced.len()).filter_map(|at| self.forced.get(at))
     }
 
-    /// Number of forced transactions that were submitted.
+    /// Returns the number of forced transactions that were submitted, including dropped ones.
     pub fn forced_len(&self) -> u64 {
         self.forced_forgotten + self.forced.len() as u64
     }
 
-    /// Number of the first forced transaction that is not discharged on L1.
+    /// Returns the index of the first forced transaction that is not discharged on L1.
     pub fn forced_next(&self) -> u64 {
         self.discharged.back().map_or(self.forced_forgotten, |(index, _)| index + 1)
     }
 
-    /// Number and hash of the newest L2 block on L1.
+    /// Returns number and hash of the newest L2 block on L1, the safe head.
     pub fn advanced_head(&self) -> Option<(u64, B256)> {
         self.advanced.back().map(|block| (block.number, block.hash))
     }
 
-    /// Number and hash of the newest L2 block in a final L1 block.
+    /// Returns number and hash of the newest L2 block in a finalized L1 block.
     pub fn finalized_head(&self) -> Option<(u64, B256)> {
         let last = partition_point(&self.advanced, |block| block.l1_block <= self.finalized);
         let newest = last.checked_sub(1).and_then(|last| self.advanced.get(last));
         newest.map_or(self.final_before, |block| Some((block.number, block.hash)))
     }
 
-    /// Hash of the L2 block with this number on L1, if it is one of the newest.
+    /// Returns the hash of the L2 block with this number on L1; `None` if it is not on L1, or was
+    /// dropped.
     pub fn advanced_hash(&self, number: u64) -> Option<B256> {
         self.posted(number).map(|block| block.hash)
     }
 
-    /// The L2 block with this number on L1, if it is one of the newest.
+    /// Returns the L2 block with this number on L1; `None` if it is not on L1, or was dropped.
     pub(crate) fn posted(&self, number: u64) -> Option<&PostedBlock> {
         let first = self.advanced.front()?.number;
         self.advanced.get(usize::try_from(number.checked_sub(first)?).ok()?)
@@ -146,15 +149,15 @@ impl L1View {
         self.headers.len()
     }
 
-    /// Number of headers that stay if all after this L1 block are dropped; `None` drops all.
+    /// Number of headers that remain if all after this L1 block are dropped; `None` drops all.
     pub(super) fn headers_up_to(&self, stayed: Option<u64>) -> usize {
         partition_point(&self.headers, |header| {
             stayed.is_some_and(|stayed| header.number <= stayed)
         })
     }
 
-    /// The first L2 block on L1 that is not `known`, as its number and that of its L1 block. A node
-    /// that has a block also has earlier ones.
+    /// Returns the numbers of the first L2 block on L1 that is not `known`, and of its L1 block. A
+    /// node that has a block also has all earlier ones.
     pub(super) fn first_unknown(&self, known: &dyn Fn(u64, &B256) -> bool) -> Option<(u64, u64)> {
         let held = partition_point(&self.advanced, |block| known(block.number, &block.hash));
         self.advanced.get(held).map(|block| (block.number, block.l1_block))
@@ -168,7 +171,7 @@ impl L1View {
             return;
         };
         let is_kept = |number: u64| number <= stayed;
-        // All lists are ordered by L1 block, so each is cut at one place.
+        // All lists are ordered by L1 block.
         self.headers.truncate(self.headers_up_to(Some(stayed)));
         self.messages.revert_to(stayed);
         let forced = partition_point(&self.forced, |entry| is_kept(entry.l1_block));
@@ -179,7 +182,8 @@ impl L1View {
         self.discharged.truncate(discharged);
     }
 
-    /// Returns the open entries at the oldest remembered header. No other earlier data is needed.
+    /// Returns the open entries at the oldest remembered header. No other data from before it are
+    /// needed.
     pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
         let oldest = self.oldest()?.clone();
         let mut base = self.clone();
@@ -229,8 +233,12 @@ impl L1View {
     }
 
     /// Checks that a block and its events follow the head.
+    ///
+    /// # Errors
+    ///
+    /// [`L1Error::Mismatch`] if they do not.
     pub(crate) fn accepts(&self, header: &L1Header, events: &Events) -> Result<(), L1Error> {
-        // By number and by parent: a gap would hide a message, and the rolling hash of all later
+        // By number and by parent: a gap could omit a message, and the rolling hash of all later
         // ones would be wrong.
         let number = self.head().map_or(self.deployment.l1_block, |head| head.number + 1);
         if header.number != number {
@@ -244,7 +252,7 @@ impl L1View {
         self.messages.accepts(events.messages.iter().map(|sent| &sent.message))
     }
 
-    /// Adds an accepted block's events.
+    /// Adds a block with its events, which [`Self::accepts`] has checked.
     pub(crate) fn take(&mut self, header: L1Header, events: Events) {
         for SentMessage { message, l1_block, l1_timestamp } in events.messages {
             self.messages.push(message, l1_block, l1_timestamp);
@@ -255,7 +263,7 @@ impl L1View {
         self.headers.push_back(header);
     }
 
-    /// Number of remembered headers beyond the minimum.
+    /// Number of remembered headers beyond [`MAX_HEADERS`].
     pub(super) fn surplus_headers(&self) -> usize {
         self.headers.len().saturating_sub(MAX_HEADERS)
     }
@@ -273,15 +281,16 @@ impl L1View {
     }
 
     /// Drops the L2 blocks and forced transactions that are settled before the oldest remembered
-    /// header, which no followed reorganisation can reach. The newest of these blocks stays.
+    /// header, where no followed reorg can reach them. Keeps the newest of these blocks.
     pub(super) fn forget_settled(&mut self) {
         let Some(oldest) = self.oldest().map(|header| header.number) else { return };
-        // One of them stays, since the safe head of an L2 that is idle for long is older than any
-        // remembered header.
+        // One block is kept, since the safe head of an L2 that has been idle for long is older than
+        // all remembered headers.
         let advanced = self.settled().count();
         if advanced > 1 {
             let kept = self.advanced.split_off(advanced - 1);
-            // What is not final by now is not called so before a later one is.
+            // Dropped blocks that are not finalized yet are not reported as finalized until a later
+            // block is.
             self.final_before = self.finalized_head();
             self.advanced = kept;
         }
@@ -293,17 +302,17 @@ impl L1View {
         self.discharged = vector![(index, at)] + self.discharged.split_off(discharged);
         let settled = (index + 1).saturating_sub(self.forced_forgotten);
         let settled = usize::try_from(settled).unwrap_or(usize::MAX).min(self.forced.len());
-        // In the order of the queue: nothing before a discharged entry is open.
+        // Entries are discharged in the order of the queue, so none before this one is open.
         self.forced = self.forced.split_off(settled);
         self.forced_forgotten += settled as u64;
     }
 
-    /// The queue of messages, to drop relayed ones.
+    /// Returns the queue of messages, for dropping relayed ones.
     pub(super) const fn messages_mut(&mut self) -> &mut MessageQueue {
         &mut self.messages
     }
 
-    /// Number of entries in memory, without headers.
+    /// Returns the number of entries in memory, without headers.
     pub fn held(&self) -> usize {
         self.messages.held() + self.forced.len() + self.advanced.len() + self.discharged.len()
     }

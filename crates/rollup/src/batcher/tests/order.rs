@@ -40,8 +40,9 @@ fn replacement_ends_with_same_block_if_another_follows() {
     assert_eq!(in_flight(&batcher), [[1, 2], [3, 4]]);
 }
 
+/// It waits until the view contains the blocks of that transaction.
 #[test]
-fn next_batch_waits_for_view_of_included_replaced_transaction() {
+fn next_batch_waits_for_included_replaced_transaction() {
     let spec = ChainSpec::scheduled(CHAIN_ID, FORK, &[(ProtocolFork::Amsterdam, 10_000)]);
     let mut fixture = Fixture::of(spec, 0);
     let mut batcher = fixture.batcher();

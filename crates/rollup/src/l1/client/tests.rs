@@ -1,5 +1,5 @@
-//! The sender of an L1 transaction, from a devnet over HTTP, with a proxy in between for false
-//! answers.
+//! Tests of the sender of an L1 transaction, with a devnet over HTTP behind a proxy that forges
+//! responses.
 
 use super::*;
 use alloy_eips::eip7702::Authorization;
@@ -40,13 +40,13 @@ impl Scene {
         Ok(self.client.inner().request(method, params)?)
     }
 
-    /// Sends a transaction of a type of Ethereum, which an account of the devnet signs.
+    /// Sends a transaction of an Ethereum type, signed by an account of the devnet.
     fn send(&self, from: Address, mut fields: Value) -> Result<B256> {
         (fields["from"], fields["to"]) = (json!(from), json!(IDLE));
         self.ask("eth_sendTransaction", json!([fields]))
     }
 
-    /// Sends a transaction of type `0x05`, which the account with this index signs.
+    /// Sends a transaction of type `0x05`, signed by the account with this index.
     fn send_execute_tx(&self, account: usize, version: ExecuteTxVersion) -> Result<B256> {
         let secret = B256::from_slice(&self.devnet.keys()[account].to_bytes()[..]);
         let key = Key::from_secret(secret).ok_or_eyre("a key of the devnet")?;
@@ -70,7 +70,7 @@ impl Scene {
         Ok((self.send(from, json!({ "type": "0x2" }))?, from))
     }
 
-    /// Changes the transaction in each answer from now on.
+    /// Changes the transaction in each response from now on.
     fn forge(&self, change: impl Fn(&mut Value) + Send + 'static) {
         self.proxy.set(move |_, answer| {
             let mut answer: Value = serde_json::from_str(&answer).ok()?;
@@ -79,8 +79,8 @@ impl Scene {
         });
     }
 
-    /// Checks that L1 gives the true sender once more: an answer was at fault, and not the
-    /// transaction.
+    /// Checks that the client finds the sender with honest responses, so that only a forged
+    /// response made it fail.
     fn assert_honest(&self, (hash, sender): (B256, Address)) -> Result<()> {
         self.proxy.honest();
         assert_eq!(self.client.sender_of(hash)?, Some(sender), "{hash}");
@@ -97,7 +97,7 @@ fn assert_other_hash(found: Result<Option<Address>, L1Error>, hash: B256) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_type_of_transaction_has_the_account_that_signed_it_as_its_sender() -> Result<()> {
+async fn sender_is_recovered_for_each_transaction_type() -> Result<()> {
     let scene = Scene::start().await?;
     let gas_price = json!(U256::from(20 * GWEI));
     let authorization = Key::named("authority").authorize(Authorization {
@@ -136,11 +136,11 @@ async fn each_type_of_transaction_has_the_account_that_signed_it_as_its_sender()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_that_l1_lacks_or_that_no_key_signed_has_no_sender() -> Result<()> {
+async fn missing_or_unsigned_transaction_has_no_sender() -> Result<()> {
     let scene = Scene::start().await?;
     assert_eq!(scene.client.sender_of(B256::repeat_byte(7))?, None);
     for sent in [scene.ethereum_tx(0)?, scene.execute_tx(1)?] {
-        // The node names the account that signed another one.
+        // The response contains the sender of the signed transaction.
         let mut unsigned: Value = scene.ask("eth_getTransactionByHash", json!([sent.0]))?;
         (unsigned["r"], unsigned["s"]) = (json!("0x0"), json!("0x0"));
         let read: RpcTransaction = serde_json::from_value(unsigned.clone())?;
@@ -149,7 +149,7 @@ async fn a_transaction_that_l1_lacks_or_that_no_key_signed_has_no_sender() -> Re
         assert_eq!(scene.client.sender_of(hash)?, None);
         scene.assert_honest(sent)?;
     }
-    // A devnet that signs for no account makes up a hash.
+    // The hash of an impersonated account's transaction is not that of its encoding.
     let contract = Address::repeat_byte(0xc0);
     scene.ask::<Value>("anvil_setBalance", json!([contract, U256::from(GWEI * GWEI)]))?;
     scene.ask::<Value>("anvil_impersonateAccount", json!([contract]))?;
@@ -159,7 +159,7 @@ async fn a_transaction_that_l1_lacks_or_that_no_key_signed_has_no_sender() -> Re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_forged_sender_or_hash_changes_nothing_and_another_transaction_is_a_lie() -> Result<()> {
+async fn forged_fields_do_not_change_sender() -> Result<()> {
     let scene = Scene::start().await?;
     for (r#type, sent, other) in [
         ("0x2", scene.ethereum_tx(0)?, scene.ethereum_tx(1)?),
@@ -174,7 +174,7 @@ async fn a_forged_sender_or_hash_changes_nothing_and_another_transaction_is_a_li
         scene.forge(move |transaction| transaction["hash"] = json!(other_hash));
         assert_eq!(scene.client.sender_of(hash)?, Some(sender), "{type}");
 
-        // Another transaction, under its own hash and under the one that was asked for.
+        // Another transaction, with its own hash and with the requested one.
         let replaced = shown.clone();
         scene.forge(move |transaction| *transaction = replaced.clone());
         assert_other_hash(scene.client.sender_of(hash), hash);
@@ -184,7 +184,7 @@ async fn a_forged_sender_or_hash_changes_nothing_and_another_transaction_is_a_li
         });
         assert_other_hash(scene.client.sender_of(hash), hash);
 
-        // The signed fields, and each part of the signature: another one gives another account, or
+        // Signed fields, and each part of the signature: a change recovers another account, or
         // none.
         for (field, forged) in [
             ("value", json!("0x1")),
@@ -206,7 +206,7 @@ async fn a_forged_sender_or_hash_changes_nothing_and_another_transaction_is_a_li
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_malformed_transaction_and_a_refusal_are_errors_of_the_client() -> Result<()> {
+async fn malformed_transaction_and_rpc_error_are_client_errors() -> Result<()> {
     let scene = Scene::start().await?;
     let (ethereum, execute) = (scene.ethereum_tx(0)?, scene.execute_tx(1)?);
     let is_refused = |(hash, _): (B256, Address), change: fn(&mut Value)| {
@@ -220,7 +220,7 @@ async fn a_malformed_transaction_and_a_refusal_are_errors_of_the_client() -> Res
         is_refused(sent, |transaction| transaction["s"] = Value::Null);
         is_refused(sent, |transaction| transaction["from"] = Value::Null);
     }
-    // Fields of two versions, and a type that is no transaction's.
+    // Fields of two versions, missing fields, and an unknown transaction type.
     is_refused(execute, |transaction| transaction["execute"]["version"] = json!(2));
     is_refused(execute, |transaction| transaction["execute"] = Value::Null);
     is_refused(ethereum, |transaction| transaction["type"] = json!("0x7f"));

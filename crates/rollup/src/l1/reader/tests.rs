@@ -40,7 +40,7 @@ fn hash(number: u64, branch: u8) -> B256 {
     keccak256([&number.to_be_bytes()[..], &[branch]].concat())
 }
 
-/// A block with messages, and with an L2 block every tenth time.
+/// The next block: with messages, and every tenth with an L2 block.
 fn block(view: &L1View, branch: u8) -> (L1Header, Events) {
     let number = view.head().map_or(FIRST, |head| head.number + 1);
     let parent = view.head().map_or(B256::ZERO, |head| head.hash);
@@ -87,7 +87,7 @@ fn grow(reader: &mut L1Reader, blocks: u64, branch: u8) {
     }
 }
 
-/// Settles the messages up to the oldest remembered header, as the room does; one of a hundred
+/// Drops the messages up to the oldest remembered header, as the poller does. One in a hundred has
 /// failed.
 fn settle(reader: &mut L1Reader) -> u64 {
     let oldest = reader.view.oldest().unwrap().number;
@@ -101,7 +101,7 @@ fn settle(reader: &mut L1Reader) -> u64 {
 }
 
 #[test]
-fn a_hundred_thousand_messages_take_the_memory_and_the_file_of_those_that_are_open() {
+fn memory_and_file_are_bounded_by_open_messages() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("l1.log");
     let mut running = reader(&path);
@@ -116,8 +116,8 @@ fn a_hundred_thousand_messages_take_the_memory_and_the_file_of_those_that_are_op
     }
     let total = BLOCKS * MESSAGES;
     assert_eq!(running.view.messages().len(), total);
-    // Messages and states of the queue of the blocks that may be reorganised, and hashes of those
-    // that failed.
+    // Messages and queue states of the blocks that may be reorganised, and hashes of failed
+    // messages.
     let bound = open + 100 * MESSAGES + 3 * MAX_HEADERS as u64 + total / 100;
     assert!(most_held <= bound, "{most_held} entries, expected at most {bound} of {total}");
     let needed = running.log.as_ref().unwrap().needed();
@@ -126,7 +126,7 @@ fn a_hundred_thousand_messages_take_the_memory_and_the_file_of_those_that_are_op
         "{total} messages: {most_held} entries held, file up to {longest} bytes, {needed} needed"
     );
 
-    // Another start holds no more, and is at the same point.
+    // A restart needs no more memory, and reaches the same state.
     let mut restarted = reader(&path);
     let held = restarted.view.held() as u64;
     assert!(held <= 4 * bound, "{held} entries after a restart, {bound} while running");
@@ -138,7 +138,7 @@ fn a_hundred_thousand_messages_take_the_memory_and_the_file_of_those_that_are_op
 }
 
 #[test]
-fn l2_blocks_that_memory_forgets_are_in_the_file_of_their_costs_and_none_is_in_neither() {
+fn dropped_l2_blocks_are_in_posted_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("l1.log");
     let mut running = reader(&path);
@@ -169,7 +169,7 @@ fn l2_blocks_that_memory_forgets_are_in_the_file_of_their_costs_and_none_is_in_n
 }
 
 #[test]
-fn a_reorganisation_of_all_remembered_headers_is_followed_after_a_restart_from_a_checkpoint() {
+fn deepest_reorg_is_followed_after_restart_from_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("l1.log");
     let mut running = reader(&path);
@@ -202,9 +202,9 @@ fn a_reorganisation_of_all_remembered_headers_is_followed_after_a_restart_from_a
     }
 }
 
+/// If they are before the checkpoint of the file, L1 is read again from the deployment on.
 #[test]
-fn a_file_whose_l2_blocks_are_not_on_disk_is_read_from_l1_again_whole_if_they_are_behind_its_checkpoint()
- {
+fn l1_is_read_again_from_missing_l2_blocks() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("l1.log");
     let mut running = reader(&path);
@@ -214,7 +214,7 @@ fn a_file_whose_l2_blocks_are_not_on_disk_is_read_from_l1_again_whole_if_they_ar
     drop(running);
     let copy = folder.path().join("copy");
     fs::copy(&path, &copy).unwrap();
-    // The newest is missing: only its block is read again, and those behind it.
+    // The newest L2 block is missing: only its L1 block and those after it are read again.
     let some = reader_knowing(&copy, &|hash| *hash != newest);
     assert_eq!(some.view.head().unwrap().number, head / 10 * 10 - 1);
     let none = reader_knowing(&path, &|_| false);
@@ -223,7 +223,7 @@ fn a_file_whose_l2_blocks_are_not_on_disk_is_read_from_l1_again_whole_if_they_ar
 }
 
 #[test]
-fn no_flipped_byte_of_a_checkpoint_is_another_view() {
+fn corrupt_checkpoint_is_never_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("l1.log");
     let mut running = reader(&path);
