@@ -98,8 +98,8 @@ pub(crate) fn anchor_of(block: &Block) -> Option<Anchor> {
             return None;
         }
         let call = IL1Anchor::proveCall::abi_decode(transaction.input()).ok()?;
-        // Anyone can call the contract with any anchor; the block proves only the one whose hash
-        // is in its header.
+        // Anyone can call the contract with any anchor; the block proves only the one whose hash is
+        // in its header.
         let anchor = Anchor::of_call(&call);
         (anchor.hash() == carried).then_some(anchor)
     })
@@ -135,7 +135,7 @@ pub(crate) fn system_transactions(
     }
     let end = relayed + count as u64;
     if end < covered {
-        // `relay` must end at the anchor's message or at a waypoint before it.
+        // A relay must end at the anchor, or at a waypoint before it.
         let hashes: Vec<_> = pending[count..].iter().map(|message| message.hash()).collect();
         let gas = cost.relay + HASH_GAS * hashes.len() as u64;
         let root = view.messages().root_at(end);
@@ -195,8 +195,8 @@ impl Operator {
             ..Default::default()
         };
         let transaction = self.key.sign_within(transaction, SIGNING_TIME)?;
-        // Only after signing: if a remote signer fails, there must be no nonce gap, behind which
-        // no transaction could be included.
+        // Only after signing: if a remote signer fails, there must be no nonce gap, after which no
+        // transaction could be included.
         self.nonce += 1;
         Ok(RecoveredTransaction {
             transaction: transaction.into(),

@@ -76,7 +76,8 @@ pub enum DutyError {
         /// L2 timestamp from which on they are overdue.
         due: u64,
     },
-    /// The block has a new anchor that no transaction proves, or that is not on this node's L1.
+    /// The block has a new anchor that none of its transactions proves, or that this node has not
+    /// read on L1.
     #[error("block {block} has an anchor that this node does not know: {anchor}")]
     AnchorUnknown {
         /// Number of the block.
@@ -326,8 +327,8 @@ impl<'j> ForcedInclusionCheck<'j> {
             let proof = self.proof_of(t.to)?;
             return Ok(discharge(entry, Outcome::TargetHasCode, 0, proof, Bytes::new()));
         }
-        // A full block is an excuse only within the grace period, which bounds the delay that
-        // block stuffing can buy.
+        // A full block is an excuse only within the grace period, which bounds the delay that block
+        // stuffing can buy.
         let in_grace = header.timestamp < due.saturating_add(self.rules.forced_grace);
         let full = in_grace && header.gas_limit - header.gas_used < t.gasLimit;
         let most = header.gas_limit.min(DUTY_GAS);

@@ -73,7 +73,7 @@ impl EvidenceBook {
         Ok(facts)
     }
 
-    /// Number of blocks whose facts were computed.
+    /// Number of times that facts of a block were computed.
     pub(crate) fn made(&self) -> u64 {
         self.0.made.load(Ordering::Relaxed)
     }

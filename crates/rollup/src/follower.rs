@@ -109,8 +109,9 @@ impl Follower {
         Ok(())
     }
 
-    /// Removes transactions of replaced blocks once their nonces are used. Until then this node may
-    /// have to post them again, as the next sequencer.
+    /// Removes transactions of replaced blocks once their nonces are used. Until then another L1
+    /// reorg may replace blocks with them, and this node may have to include them again as the
+    /// sequencer.
     fn forget_used(&mut self) -> Result<(), RollupError> {
         if self.displaced.is_empty() {
             return Ok(());

@@ -162,7 +162,8 @@ impl<'c> InputBudget<'c> {
         if fork.is_none_or(|fork| fork < ProtocolFork::Cancun) {
             limits = InputLimits::default();
         }
-        // Bytes reserved for the block's duties are not available to transactions of the pool.
+        // Reserved for the calldata that is posted beside the input, which counts against the same
+        // limit of an L1 transaction.
         limits.bytes = limits.bytes.map(|max| max.saturating_sub(request.reserved_bytes));
         let pricing: Arc<dyn Pricing> = limits.schedule.into();
         Self {

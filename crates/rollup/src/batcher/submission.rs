@@ -254,7 +254,7 @@ impl Batcher {
         let before = self.planned_by.replace(forks);
         if before.is_some_and(|before| before != forks) && self.submitter.in_flight().count() > 0 {
             let (planned, present) = forks;
-            tracing::info!(%planned, %present, "L1 forks, replacing transactions in flight");
+            tracing::info!(%planned, %present, "L1 fork, replacing transactions in flight");
             self.submitter.forget_open(&work.view);
             self.replaces_for_fork = true;
         }

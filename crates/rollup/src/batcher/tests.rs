@@ -253,7 +253,7 @@ fn submit(batcher: &mut Batcher, work: &Work) -> Result<Outcome, RollupError> {
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let patience = Patience::begin();
     while !holds() {
-        assert!(patience.lasts(), "{what} does not come");
+        assert!(patience.lasts(), "timed out waiting for {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -472,7 +472,7 @@ fn batcher_executes_only_blocks_not_measured_at_sealing() {
     other.measure(&fixture.work(), slice::from_ref(&block)).unwrap();
     room.sealed(&block, Some(other.measured[&block.hash].posted), footprint);
     room.offer(fixture.work());
-    until("the block on its way", || room.report().status.in_flight.is_some());
+    until("the block in flight", || room.report().status.in_flight.is_some());
     assert_eq!(room.report().status.planning_executions, 0);
     // The next block was sealed by another process.
     fixture.blocks(1);
@@ -512,7 +512,7 @@ fn error_is_reported_until_blocks_are_in_flight() {
     assert!(report.not_submitted.is_some_and(|reason| reason.contains("not so")));
     assert_eq!(report.status.in_flight, None);
     fixture.l1.answers(|_, _| None);
-    until("the block on its way", || {
+    until("the block in flight", || {
         let report = room.report();
         report.status.in_flight.is_some() && report.not_submitted.is_none()
     });
@@ -526,7 +526,7 @@ fn throughput_drops_while_blocks_wait() {
     let room = batcher.start(Arc::default()).unwrap();
     fixture.blocks(1);
     room.offer(fixture.work());
-    until("the block on its way", || room.report().status.in_flight.is_some());
+    until("the block in flight", || room.report().status.in_flight.is_some());
     let minute = Duration::from_secs(60);
     assert_eq!(room.report().throughput.within(minute), 5 * PARTS);
     for passed in [12, 24, 36, 48] {

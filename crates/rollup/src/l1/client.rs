@@ -465,8 +465,8 @@ fn hash_at(node: &Client, number: BlockNumberOrTag) -> Option<Option<B256>> {
 
 /// Returns `false` if a block has no logs of these addresses; `true` if it may have some.
 ///
-/// An empty bloom filter excludes logs only if the block has no receipts, since EIP-7668 leaves
-/// the filters of all blocks empty.
+/// An empty bloom filter excludes logs only if the block has no receipts, since EIP-7668 leaves the
+/// filters of all blocks empty.
 fn may_concern(header: &ReadHeader, addresses: &[Address]) -> bool {
     let bloom = &header.bloom;
     if bloom.is_zero() {

@@ -129,8 +129,8 @@ mod tests {
         assert_eq!(asked.get(), 4);
         assert_eq!(given(&short, Err(L1Error::Thread)).unwrap().unwrap(), input);
         assert_eq!(asked.get(), 4, "it is remembered");
-        // An input without references is returned unchanged; one with a malformed reference
-        // section yields `None`.
+        // An input without references is returned unchanged; one with a malformed reference section
+        // yields `None`.
         assert_eq!(given(&input, Err(L1Error::Thread)).unwrap().unwrap(), input);
         assert_eq!(given(&short.slice(..40), Err(L1Error::Thread)).unwrap(), None);
         assert_eq!(asked.get(), 4);

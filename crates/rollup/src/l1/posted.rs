@@ -26,7 +26,7 @@ impl PostedFile {
     /// the fields about L1, and nothing else reads the file.
     pub(super) fn note_all<'b>(&self, mut blocks: impl Iterator<Item = &'b PostedBlock>) {
         if let Err(error) = blocks.try_for_each(|block| self.note(block)) {
-            tracing::warn!(%error, "failed to note the L1 transactions of settled L2 blocks");
+            tracing::warn!(%error, "failed to record the L1 transactions of settled L2 blocks");
         }
     }
 

@@ -73,7 +73,7 @@ fn posting_resumes_after_l1_reorg() {
     room.l1_went_back();
     fixture.blocks(1);
     room.offer(fixture.work());
-    until("the block on its way", || room.report().status.in_flight.is_some());
+    until("the block in flight", || room.report().status.in_flight.is_some());
     room.end();
 }
 
