@@ -3,47 +3,47 @@ pragma solidity ^0.8.24;
 
 import {INativeRollup} from "./INativeRollup.sol";
 
-/// @title Questions of a rollup to its queue of forced transactions about their resolution
-/// @notice The rollup says what it knows of a block that EXECUTE has accepted, the queue judges the
-/// evidence.
+/// @title Settlement of forced transactions, called by the rollup
+/// @notice The rollup passes facts about a block that EXECUTE has accepted; the queue of forced
+/// transactions checks the evidence against them.
 interface IForcedSettlement {
-    /// @notice Facts about a block by which its evidence is judged.
+    /// @notice Facts about a block against which its evidence is checked.
     struct BlockFacts {
-        /// Timestamp of the block.
+        /// Timestamp of the block, in seconds.
         uint64 timestamp;
-        /// Its gas limit.
+        /// Gas limit of the block.
         uint64 gasLimit;
-        /// Gas that it uses.
+        /// Gas used by the block.
         uint64 gasUsed;
-        /// Its base fee, in wei.
+        /// Base fee of the block, in wei.
         uint256 baseFee;
-        /// The state root after it.
+        /// State root after the block.
         bytes32 stateRoot;
-        /// Number of the first transaction that is not discharged.
+        /// Number of the first transaction that has not been discharged.
         uint64 first;
-        /// It is due no earlier than this.
+        /// Earliest L2 timestamp at which that transaction can be due.
         uint64 firstDue;
-        /// The L2 time since when each block owes that transaction, if it is due.
+        /// L2 timestamp since which every block has had to include that transaction, if it is due.
         uint64 firstSince;
-        /// `true` if the block owes all that is due.
+        /// `true` if the block must include all transactions that are due.
         bool demanded;
     }
 
-    /// @notice Judges what a block does about the first transactions of the queue, and forgets
-    /// those that are discharged. Only for the rollup. Reverts with the errors of `INativeRollup`
-    /// if the evidence is not that of what it says, or not enough.
-    /// @param facts The block, and what it owes.
-    /// @param batch The evidence.
-    /// @param found For each transaction that is said to be included, the hash of what stands
-    /// there.
-    /// @return next Number of the first transaction that is not discharged now.
-    /// @return due From this L2 time on it may be due.
+    /// @notice Checks how a block resolves the first transactions of the queue, and deletes those
+    /// that are discharged. Only the rollup may call. Reverts with the errors of `INativeRollup` if
+    /// the evidence does not prove an outcome, or if a required transaction is missing.
+    /// @param facts The block and its duties.
+    /// @param batch Evidence for the outcomes.
+    /// @param found For each transaction with the outcome `Included`, the hash of the transaction
+    /// at that position of the block.
+    /// @return next Number of the first transaction that has not been discharged afterwards.
+    /// @return due L2 timestamp from which that transaction may be due.
     function discharge(
         BlockFacts calldata facts,
         INativeRollup.ForcedBatch calldata batch,
         bytes32[] calldata found
     ) external returns (uint64 next, uint64 due);
 
-    /// @notice Number of transactions that were submitted before this L1 block.
+    /// @notice Returns the number of transactions that were submitted before this L1 block.
     function countBefore() external view returns (uint64);
 }

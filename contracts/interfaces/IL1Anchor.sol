@@ -1,41 +1,49 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-/// @title An L2's knowledge of L1
+/// @title View of L1 on an L2
 interface IL1Anchor {
-    /// @notice Preimage of an anchor, which is `keccak256(abi.encode(anchor))`.
+    /// @notice Preimage of an anchor. The anchor is `keccak256(abi.encode(anchor))`.
     struct Anchor {
-        /// Number of an L1 block.
+        /// Number of the L1 block.
         uint64 l1BlockNumber;
-        /// Its hash: with it any state of L1 at that block can be proven.
+        /// Hash of the L1 block. Any L1 state at that block can be proven against it.
         bytes32 l1BlockHash;
-        /// Number of messages of the L1 queue the anchor covers, all sent in that block or before.
+        /// Number of messages of the L1 queue that the anchor covers, all sent in that block or
+        /// earlier.
         uint64 messageCount;
-        /// Rolling hash over them.
+        /// Rolling hash over these messages.
         bytes32 messageRoot;
     }
 
-    /// @notice A newer view of L1 is served from now on.
+    /// @notice Emitted when a newer view of L1 is proven. It is returned by `latest` from now on.
+    /// @param l1BlockNumber Number of the L1 block.
+    /// @param l1BlockHash Hash of the L1 block.
+    /// @param messageCount Number of messages that the anchor covers.
+    /// @param messageRoot Rolling hash over these messages.
     event AnchorProven(
         uint64 indexed l1BlockNumber, bytes32 l1BlockHash, uint64 messageCount, bytes32 messageRoot
     );
 
-    /// @notice The contract of EIP-4788 did not answer.
+    /// @notice The call to the beacon roots contract (EIP-4788) failed.
     error BeaconRootUnavailable();
-    /// @notice This is not the preimage of the anchor in force.
+    /// @notice The argument is not the preimage of the anchor in force.
     error AnchorMismatch(bytes32 got, bytes32 expected);
-    /// @notice The anchor names an earlier L1 block than the one that is served.
+    /// @notice The anchor names an earlier L1 block than the latest proven one.
     error L1BlockNumberWentBack(uint64 got, uint64 served);
-    /// @notice The anchor covers fewer messages than the one that is served.
+    /// @notice The anchor covers fewer messages than the latest proven one.
     error MessageCountWentBack(uint64 got, uint64 served);
 
-    /// @notice Proves the preimage of the anchor that this L2 block carries, and serves it from
-    /// then on. Anyone may call; one call per anchor is enough.
+    /// @notice Proves the preimage of the anchor in this L2 block, and stores it as the latest view
+    /// of L1. Any account may call; one call per anchor is sufficient.
+    /// @param anchor Preimage of the anchor.
     function prove(Anchor calldata anchor) external;
 
-    /// @notice The latest proven view of L1; zeros before the first.
+    /// @notice Returns the latest proven view of L1; all zero before the first.
     function latest() external view returns (Anchor memory);
 
-    /// @notice The messages that the latest proven anchor covers.
+    /// @notice Returns the messages that the latest proven anchor covers.
+    /// @return count Number of messages.
+    /// @return root Rolling hash over them.
     function messages() external view returns (uint64 count, bytes32 root);
 }

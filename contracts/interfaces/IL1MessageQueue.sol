@@ -1,35 +1,35 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-/// @title Messages between L1 and an L2, and the escrow of their ETH
+/// @title Message queue between L1 and an L2, and escrow of the L2's ETH
 interface IL1MessageQueue {
-    /// @notice A state of the queue that an anchor may name.
+    /// @notice State of the queue that an anchor may name.
     struct Checkpoint {
-        /// Number of the checkpoint; each is one more than the one before.
+        /// Number of the checkpoint; consecutive.
         uint64 id;
-        /// Number of messages had been sent.
+        /// Number of messages sent so far.
         uint64 count;
-        /// L1 block in which the last of them was sent; 0 before the first.
+        /// L1 block in which the last of them was sent; 0 before the first message.
         uint64 l1Block;
-        /// Timestamp of that block.
+        /// Timestamp of that block, in seconds.
         uint64 timestamp;
         /// Rolling hash over the messages.
         bytes32 root;
     }
 
-    /// @notice A message from the L2.
+    /// @notice Message from the L2.
     struct Message {
         /// Account that sent it on L2.
         address sender;
         /// Target on L1.
         address to;
-        /// L1 account that may take the value if the target refuses the message; zero for none.
+        /// L1 account that may withdraw the value if the target rejects the message; zero for none.
         address refundTo;
         /// ETH for the target, in wei.
         uint128 value;
         /// ETH for the claimant, in wei.
         uint128 fee;
-        /// Gas that the target gets at least.
+        /// Minimum gas that the call of the target receives.
         uint64 gasLimit;
         /// Number of the message, counted from zero.
         uint64 index;
@@ -37,30 +37,40 @@ interface IL1MessageQueue {
         bytes data;
     }
 
-    /// @notice Evidence that the L2 holds a message.
+    /// @notice Proof that a message was sent on the L2.
     struct MessageProof {
-        /// An L2 block after the message was sent, among those whose state roots the rollup holds;
-        /// or, without an account proof, one for which an account has claimed before.
+        /// L2 block after the message was sent, whose state root the rollup still stores. Without
+        /// an account proof, an L2 block for which an earlier claim has proven the account.
         uint64 l2Block;
         /// Storage root of `L2Messenger` after that block.
         bytes32 storageRoot;
-        /// Nodes that prove the account of `L2Messenger`; empty if that was done for this block.
+        /// Trie nodes that prove the account of `L2Messenger`; empty if an earlier claim has proven
+        /// it for this block.
         bytes[] accountProof;
-        /// Nodes that prove the message's slot.
+        /// Trie nodes that prove the storage slot of the message.
         bytes[] storageProof;
     }
 
-    /// @notice An account that may pause the queue.
+    /// @notice Account that may pause the queue, and the bounds of its pauses.
     struct Guardian {
-        /// The account; zero for none, and then the rest is zero.
+        /// The account; zero for none, in which case the other fields are zero too.
         address account;
-        /// Seconds for which a pause lasts.
+        /// Duration of a pause, in seconds.
         uint64 pause;
-        /// Wei that claims may take during a pause, together.
+        /// Maximum ETH that all claims together may withdraw during a pause, in wei.
         uint128 limit;
     }
 
-    /// @notice A message was sent; the checkpoint that covers it is one of its L1 block.
+    /// @notice Emitted when a message is sent to the L2. It is covered by a checkpoint of its L1
+    /// block.
+    /// @param index Number of the message, counted from zero.
+    /// @param sender Account that sent it on L1.
+    /// @param to Target on L2.
+    /// @param refundTo L2 account that may cancel the message if the delivery fails; zero for none.
+    /// @param value ETH for the target, in wei.
+    /// @param fee ETH for the relayer, in wei.
+    /// @param gasLimit Minimum gas that the call of the target receives.
+    /// @param data Calldata for the target.
     event MessageSent(
         uint64 indexed index,
         address indexed sender,
@@ -71,82 +81,86 @@ interface IL1MessageQueue {
         uint64 gasLimit,
         bytes data
     );
-    /// @notice A message from the L2 was delivered.
+    /// @notice Emitted when a message from the L2 is delivered.
     event MessageClaimed(uint64 indexed index);
-    /// @notice The target of a message from the L2 refused it, and its value was paid out.
+    /// @notice Emitted when the target of a message from the L2 has rejected it and its value is
+    /// paid out.
     event MessageRefunded(uint64 indexed index, address indexed recipient, uint256 value);
 
-    /// @notice The guardian has paused the queue, until this time.
+    /// @notice Emitted when the guardian pauses the queue.
+    /// @param until Timestamp at which the pause ends.
     event QueuePaused(uint64 until);
-    /// @notice The guardian has ended a pause early.
+    /// @notice Emitted when the guardian ends a pause early.
     event QueueResumed();
 
-    /// @notice No guardian is described with some values, or one whose pause is out of bounds.
+    /// @notice The duration of a pause is out of bounds, or pause values are set without a
+    /// guardian.
     error GuardianInvalid(address account, uint64 pause, uint64 least, uint64 most);
     /// @notice The caller is not the guardian.
     error NotGuardian(address caller);
-    /// @notice The guardian cannot pause again before this time.
+    /// @notice The guardian cannot pause again before `earliest`.
     error PauseTooSoon(uint256 earliest);
-    /// @notice The queue is not paused. The last pause ended at this time.
+    /// @notice The queue is not paused; the last pause ended at `since`.
     error NotPaused(uint64 since);
-    /// @notice The queue takes no messages until this time.
+    /// @notice The queue is paused and accepts no messages before `until`.
     error SendPaused(uint64 until);
-    /// @notice The claim calls its target, or takes more than the limit leaves, and waits until
-    /// this time.
+    /// @notice The queue is paused. The claim calls its target or exceeds the remaining limit, so
+    /// it can be made from `until` on.
     error ClaimDelayed(uint64 until, uint256 amount);
-    /// @notice Caps of which no message could be relayed, or that the wire format cannot hold.
+    /// @notice The caps exceed what the packed message format can encode.
     error CapsTooHigh(uint64 maxGas, uint64 maxData);
     /// @notice The caller is not the rollup.
     error NotRollup(address caller);
-    /// @notice The target is one of the contracts that messages must not command.
+    /// @notice The target must not be called by messages.
     error TargetForbidden(address to);
-    /// @notice More gas than a message may ask for.
+    /// @notice The gas limit is above the maximum for a message.
     error GasLimitTooHigh(uint64 got, uint64 max);
-    /// @notice More data than a message may carry.
+    /// @notice The data are longer than the maximum for a message.
     error DataTooLong(uint256 got, uint256 max);
-    /// @notice Less than what the gas of the message costs.
+    /// @notice The fee does not cover the gas of the message.
     error FeeTooLow(uint128 fee, uint256 minimum);
-    /// @notice The fee is more than the ETH that came with the call.
+    /// @notice The fee exceeds the ETH sent with the call.
     error FeeAboveValue(uint128 fee, uint256 value);
-    /// @notice More ETH than a message can hold.
+    /// @notice The value exceeds what a message can encode.
     error ValueTooLarge(uint256 value, uint256 max);
-    /// @notice One checkpoint more would overwrite one that pending messages need: the rollup has
-    /// to show first that it has relayed older ones.
+    /// @notice Another checkpoint would overwrite one that pending messages still need. The rollup
+    /// has to prove first that it has relayed older messages.
     error CheckpointsExhausted(uint256 oldestNeeded, uint256 next);
-    /// @notice Not two checkpoints between which the number of relayed messages lies.
+    /// @notice The two checkpoints are not adjacent checkpoints that enclose the number of relayed
+    /// messages.
     error CheckpointsDoNotEnclose(uint64 relayed);
-    /// @notice Called from within a delivery.
+    /// @notice The function was called from within a delivery.
     error Reentrancy();
     /// @notice No message is being delivered.
     error NoDelivery();
-    /// @notice The message was claimed or refunded before.
+    /// @notice The message has already been claimed or refunded.
     error AlreadyClaimed(uint64 index);
-    /// @notice The L2 holds no such message in this place.
+    /// @notice The L2 did not send this message with this index.
     error MessageNotSent(uint64 index, bytes32 got, bytes32 expected);
-    /// @notice No account has proven this storage root for this block.
+    /// @notice No earlier claim has proven this storage root for this block.
     error StorageRootUnknown(uint64 l2Block, bytes32 storageRoot);
-    /// @notice The messenger's account has another storage root.
+    /// @notice The proven storage root of the messenger's account is another one.
     error StorageRootMismatch(bytes32 got, bytes32 expected);
-    /// @notice A message with data can be claimed once its target has code.
+    /// @notice The target has no code yet. A message with data can be claimed only once it has.
     error TargetWithoutCode(address to);
-    /// @notice The target did not take the message, which can be claimed again.
+    /// @notice The call of the target failed. The message can be claimed again.
     error DeliveryFailed(bytes reason);
-    /// @notice The caller is not the one whom the message lets take its value back.
+    /// @notice The caller is not the `refundTo` account of the message.
     error NotRefundable(address caller, address refundTo);
-    /// @notice The receiver of escrowed ETH refused it.
+    /// @notice The recipient of escrowed ETH rejected it.
     error ReleaseFailed(address to, uint256 amount);
 
-    /// @notice Sends a message to the L2. `msg.value - fee` goes to the target with the call.
-    /// @param to Target on L2: any account but the messenger and the anchor. A message to a
-    /// precompile, or with data to an account without code, fails, and can be tried again or
+    /// @notice Sends a message to the L2. `msg.value - fee` is passed to the target with the call.
+    /// @param to Target on L2: any account except the messenger and the anchor contract. A message
+    /// to a precompile, or with data to an account without code, fails; it can be retried or
     /// cancelled.
-    /// @param refundTo L2 account that may cancel the message and take its value if the delivery
-    /// fails; with zero the message can only be tried again.
-    /// @param gasLimit Gas that the delivery is guaranteed to get; none is needed to pay an account
-    /// without code. A message to such an account that asks for none and carries no data is
-    /// delivered by the deadline of the rollup at the latest; any other may be parked instead, and
-    /// is then for anyone to deliver.
-    /// @param fee Paid on L2 to the account that delivers the message; at least
+    /// @param refundTo L2 account that may cancel the message and withdraw its value if the
+    /// delivery fails. If zero, the message can only be retried.
+    /// @param gasLimit Gas that the delivery is guaranteed to receive; none is needed to pay an
+    /// account without code. A message to such an account with a gas limit of zero and without data
+    /// is delivered at the latest at the deadline of the rollup. Any other message may be parked
+    /// instead, and then any account can deliver it.
+    /// @param fee ETH paid on L2 to the account that delivers the message, in wei; at least
     /// `minimumFee(gasLimit)`.
     /// @param data Calldata of the delivery.
     /// @return index Number of the message, counted from zero.
@@ -155,107 +169,122 @@ interface IL1MessageQueue {
         payable
         returns (uint64 index);
 
-    /// @notice Delivers a message from the L2. Anyone may call; reverts if the target refuses the
-    /// message, which can then be claimed again at any time.
+    /// @notice Delivers a message from the L2. Any account may call. Reverts if the target rejects
+    /// the message; it can then be claimed again at any time.
     /// @param message The message.
-    /// @param proof Evidence that the L2 holds it.
-    /// @param feeRecipient Gets the fee.
+    /// @param proof Proof that the message was sent on the L2.
+    /// @param feeRecipient Account that receives the fee.
     function claim(Message calldata message, MessageProof calldata proof, address feeRecipient)
         external;
 
-    /// @notice Tries a delivery as `claim` does, and pays the value to `recipient` if the target
-    /// refuses the message. For `message.refundTo` only.
-    /// @return delivered `true` if the target took the message after all.
+    /// @notice Attempts a delivery as `claim` does, and pays the value to `recipient` if the target
+    /// rejects the message. Only `message.refundTo` may call.
+    /// @param message The message.
+    /// @param proof Proof that the message was sent on the L2.
+    /// @param recipient Account that receives the fee and, if the delivery fails, the value.
+    /// @return delivered `true` if the target accepted the message after all.
     function refund(Message calldata message, MessageProof calldata proof, address recipient)
         external
         returns (bool delivered);
 
-    /// @notice For the rollup: when the first message that has not been relayed was sent, or this
-    /// moment if there is none but those of this L1 block, which no builder of an L2 block can know
-    /// of. Checkpoints from `before` on are kept from now on.
+    /// @notice Returns when the first unrelayed message was sent. Returns the current time if all
+    /// unrelayed messages were sent in this L1 block, because no builder of an L2 block can know of
+    /// those yet. From now on, the queue does not overwrite `before` or later checkpoints. Only the
+    /// rollup may call.
     /// @param relayed Number of messages relayed so far.
-    /// @param before The last checkpoint that covers no more messages than these.
-    /// @param next The one that follows; ignored if `before` was the state of the queue at the end
-    /// of the last L1 block.
+    /// @param before Last checkpoint that covers at most `relayed` messages.
+    /// @param next Checkpoint after `before`; ignored if `before` was the state of the queue at the
+    /// end of the last L1 block.
+    /// @return pendingSince Timestamp of the first unrelayed message, in seconds.
     function settle(uint64 relayed, Checkpoint calldata before, Checkpoint calldata next)
         external
         returns (uint64 pendingSince);
 
-    /// @notice For the rollup: as `settle`, if all messages but those of this L1 block have been
-    /// relayed; otherwise the answer is 0, and nothing changes.
+    /// @notice Settles as `settle` does if all messages but those of this L1 block have been
+    /// relayed. Otherwise returns 0 and changes nothing. Only the rollup may call.
+    /// @param relayed Number of messages relayed so far.
+    /// @return pendingSince Current timestamp, in seconds; 0 if older messages are pending.
     function settleIfIdle(uint64 relayed) external returns (uint64 pendingSince);
 
-    /// @notice Number of messages that were sent before this L1 block.
+    /// @notice Returns the number of messages that were sent before this L1 block.
     function countBefore() external view returns (uint64);
 
-    /// @notice Number of messages the L2 has relayed (or parked) in a state: the messenger's own
-    /// count, by proof.
-    /// @param stateRoot Root of the L2's state.
-    /// @param accountProof Nodes that prove the account of `L2Messenger`.
-    /// @param storageProof Nodes that prove the messenger's slot 0.
+    /// @notice Returns the number of messages that the L2 has relayed or parked, proven from the
+    /// counter of the messenger.
+    /// @param stateRoot State root of the L2.
+    /// @param accountProof Trie nodes that prove the account of `L2Messenger`.
+    /// @param storageProof Trie nodes that prove slot 0 of the messenger.
     function relayedAfter(
         bytes32 stateRoot,
         bytes[] calldata accountProof,
         bytes[] calldata storageProof
     ) external pure returns (uint64);
 
-    /// @notice The state of the queue now. It becomes a checkpoint for good once the L1 block in
-    /// which the last message was sent is over, and is named with the same values ever after.
+    /// @notice Returns the current state of the queue. It is final as a checkpoint when the L1
+    /// block of the last message has ended; its values never change afterwards.
     function checkpoint() external view returns (Checkpoint memory);
 
-    /// @notice Returns `true` if the queue is or was in this state at the end of an L1 block (or is
-    /// in it now), or when `CHECKPOINT_INTERVAL` messages had been sent since the last checkpoint.
+    /// @notice Returns `true` if this is the current state of the queue, or was its state at the
+    /// end of an L1 block, or when `CHECKPOINT_INTERVAL` messages had been sent since the previous
+    /// checkpoint. Returns `false` for checkpoints that have been overwritten.
+    /// @param id Number of the checkpoint.
+    /// @param count Number of messages.
+    /// @param root Rolling hash over the messages.
+    /// @param l1Block L1 block in which the last of them was sent.
+    /// @param timestamp Timestamp of that block, in seconds.
     function isCheckpoint(uint64 id, uint64 count, bytes32 root, uint64 l1Block, uint64 timestamp)
         external
         view
         returns (bool);
 
-    /// @notice The least fee that a message with this gas limit has to pay in this L1 block: for
-    /// its gas, and for the bytes that it makes others carry.
+    /// @notice Returns the minimum fee of a message with this gas limit in this L1 block, in wei.
+    /// It pays for the gas, and for the bytes that the message adds to inputs of the rollup.
     function minimumFee(uint64 gasLimit) external view returns (uint256);
 
-    /// @notice Returns `true` if a message from the L2 was claimed or refunded.
+    /// @notice Returns `true` if the message from the L2 has been claimed or refunded.
     function isClaimed(uint64 index) external view returns (bool);
 
-    /// @notice Sender, on the L2, of the message that is being delivered.
-    /// @dev A target trusts it only when its own caller is this contract: what a target calls in
-    /// turn sees the same answer.
+    /// @notice Returns the L2 sender of the message that is being delivered.
+    /// @dev A target may rely on it only if its own caller is this contract: contracts that the
+    /// target calls see the same value.
     function l2Sender() external view returns (address);
 
-    /// @notice Pauses the queue for the seconds of `guardian`: no message is taken but those
-    /// without value to `L2Accounts`, and no claim succeeds that calls its target or that takes
-    /// more ETH than its limit leaves. For the guardian only, and not before four times as long has
-    /// passed since the last pause.
+    /// @notice Pauses the queue for the duration in `guardian`. During a pause the queue accepts
+    /// only messages without value to `L2Accounts`, and rejects claims that call their target or
+    /// that exceed the remaining limit. Only the guardian may call, and only after four times the
+    /// duration has passed since the end of the last pause.
     function pause() external;
 
-    /// @notice Ends a pause early. For the guardian only.
+    /// @notice Ends a pause early. Only the guardian may call.
     function resume() external;
 
-    /// @notice End of the latest pause, zero if there was none; and the wei that claims have taken
-    /// during it.
+    /// @notice Returns the latest pause.
+    /// @return until Timestamp at which it ends or ended; zero if there was none.
+    /// @return claimed ETH that claims have withdrawn during it, in wei.
     function paused() external view returns (uint64 until, uint128 claimed);
 
-    /// @notice Account that may pause the queue, and the bounds of its pauses; all zero for none.
+    /// @notice Returns the account that may pause the queue and the bounds of its pauses; all zero
+    /// for none.
     function guardian() external view returns (Guardian memory);
 
-    /// @notice The rollup whose L2 the messages go to and come from.
+    /// @notice Rollup whose L2 the messages are exchanged with.
     function ROLLUP() external view returns (address);
 
-    /// @notice The most gas that a message may ask for.
+    /// @notice Maximum gas limit of a message.
     function MAX_GAS() external view returns (uint64);
 
-    /// @notice The most bytes of data that a message may carry.
+    /// @notice Maximum length of the data of a message, in bytes.
     function MAX_DATA() external view returns (uint64);
 
-    /// @notice Least price of each gas of a message, in percent of the L1 base fee.
+    /// @notice Minimum price per unit of a message's gas, in percent of the L1 base fee.
     function FEE_PERCENT() external view returns (uint64);
 
-    /// @notice Number of checkpoints that are held besides the current state of the queue.
+    /// @notice Number of checkpoints that are stored in addition to the current state of the queue.
     function CHECKPOINTS() external view returns (uint64);
 
-    /// @notice At most so many messages lie between two checkpoints.
+    /// @notice Maximum number of messages between two checkpoints.
     function CHECKPOINT_INTERVAL() external view returns (uint64);
 
-    /// @notice Number of L2 blocks of which the messenger's storage root is kept.
+    /// @notice Number of L2 blocks for which a proven storage root of the messenger can be stored.
     function STORAGE_ROOTS() external view returns (uint64);
 }

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-/// @title ERC-20 tokens between L1 and an L2: the side of L1, where the tokens are
+/// @title ERC-20 bridge between L1 and an L2: the escrow on L1
 interface IL1TokenBridge {
-    /// @notice A withdrawal, as `IL2TokenBridge.withdraw` sent it.
+    /// @notice A withdrawal, as sent by `IL2TokenBridge.withdraw`.
     struct Withdrawal {
-        /// The token on L1.
+        /// Token on L1.
         address l1Token;
         /// L2 account that withdrew.
         address from;
-        /// L1 account that gets the tokens.
+        /// L1 account that receives the tokens.
         address to;
-        /// L1 account that may send them back.
+        /// L1 account that may send the tokens back to the L2.
         address refundTo;
         /// Amount in the token's smallest unit.
         uint256 amount;
         /// ETH for the claimant, in wei.
         uint128 fee;
-        /// Gas that the payment gets at least.
+        /// Minimum gas that the payment receives.
         uint64 gasLimit;
         /// Number of the message to L1.
         uint64 index;
     }
 
-    /// @notice Evidence that the L2 holds the message of a withdrawal, as in `IL1MessageQueue`.
+    /// @notice Proof that the message of a withdrawal was sent on the L2, as in `IL1MessageQueue`.
     struct MessageProof {
         uint64 l2Block;
         bytes32 storageRoot;
@@ -31,10 +31,17 @@ interface IL1TokenBridge {
         bytes[] storageProof;
     }
 
-    /// @notice The L2 is told of a token.
+    /// @notice Emitted when the registration of a token is sent to the L2.
+    /// @param l1Token Token on L1.
+    /// @param l2Token Token on the L2 that represents it.
+    /// @param message Number of the message to the L2.
     event TokenRegistered(address indexed l1Token, address indexed l2Token, uint64 message);
-    /// @notice Tokens went into the escrow.
-    /// @param amount Amount that was received, and will be on the L2.
+    /// @notice Emitted when tokens are deposited into the escrow.
+    /// @param l1Token Token on L1.
+    /// @param from L1 account that deposited.
+    /// @param to L2 account that receives the tokens.
+    /// @param amount Amount that the escrow received, which is minted on the L2.
+    /// @param message Number of the message to the L2.
     event Deposited(
         address indexed l1Token,
         address indexed from,
@@ -42,109 +49,129 @@ interface IL1TokenBridge {
         uint256 amount,
         uint64 message
     );
-    /// @notice Tokens left the escrow.
+    /// @notice Emitted when tokens are paid out of the escrow.
     event Released(
         address indexed l1Token, address indexed from, address indexed to, uint256 amount
     );
-    /// @notice A withdrawal that could not be paid goes back to the L2.
+    /// @notice Emitted when a withdrawal that could not be paid out is sent back to the L2.
     event SentBack(address indexed l1Token, address indexed to, uint256 amount, uint64 message);
-    /// @notice A withdrawal is to be sent back, not before `readyAt`.
+    /// @notice Emitted when the refund of a withdrawal is announced. It can be made from `readyAt`
+    /// on.
     event RefundAnnounced(address indexed l1Token, uint64 indexed index, uint256 readyAt);
 
-    /// @notice Called from within a transfer of tokens.
+    /// @notice The function was called from within a token transfer.
     error Reentrancy();
-    /// @notice The caller is not the other side of the bridge.
+    /// @notice The call is not a message from the bridge on the L2.
     error NotPeer(address caller);
-    /// @notice Tokens for the zero address.
+    /// @notice The recipient is the zero address.
     error RecipientZero();
-    /// @notice Tokens that this account gets are lost: it never spends any.
+    /// @notice The recipient never spends tokens, so they would be lost.
     error RecipientForbidden(address to);
-    /// @notice The withdrawal is not to be sent back yet; zero if that was not announced.
+    /// @notice The withdrawal cannot be sent back before `readyAt`; zero if no refund was
+    /// announced.
     error RefundNotReady(uint256 readyAt);
-    /// @notice There is no contract at this address.
+    /// @notice The address has no code.
     error NotToken(address l1Token);
-    /// @notice The call of the token's `decimals()` fails, or returns no number below 256.
+    /// @notice The token's `decimals()` reverts, or does not return a number below 256.
     error DecimalsUnknown(address l1Token);
-    /// @notice With less gas, what the token says of itself could be missed.
+    /// @notice The gas left might not be sufficient to read the token's name, symbol and decimals.
     error GasTooLow(uint256 got, uint256 minimum);
-    /// @notice The L2 has not been told of the token.
+    /// @notice The token has not been registered.
     error TokenNotRegistered(address l1Token);
-    /// @notice The transfer moved nothing into the escrow.
+    /// @notice The transfer did not increase the balance of the escrow.
     error NothingReceived(address l1Token);
-    /// @notice The escrow holds less than it owes: the token takes balances away.
+    /// @notice The escrow holds less than it owes, because the token reduces balances.
     error EscrowShort(address l1Token, uint256 held, uint256 owed);
-    /// @notice More is to be paid than was ever deposited.
+    /// @notice The payment exceeds what was deposited and not paid out.
     error EscrowExceeded(address l1Token, uint256 amount, uint256 owed);
-    /// @notice The token took more out of the escrow than it was told to.
+    /// @notice The transfer reduced the balance of the escrow by more than `amount`.
     error Overcharged(address l1Token, uint256 taken, uint256 amount);
-    /// @notice The caller is not the one who may send the withdrawal back.
+    /// @notice The caller is not the `refundTo` account of the withdrawal.
     error NotRefundable(address caller, address refundTo);
-    /// @notice The caller does not take back the ETH that was not needed.
+    /// @notice The caller rejected the refund of ETH that was not needed.
     error ChangeRefused(address to, uint256 amount);
 
-    /// @notice Has the L2 make the token that stands for `l1Token`. Anyone may call, also again;
-    /// the first message that is delivered counts, and fixes name, symbol and decimals permanently.
-    /// A token whose `decimals()` fails is refused. Name and symbol are cut to 31 bytes between two
-    /// characters, and bytes that are not UTF-8 become question marks. `msg.value` is the fee of
-    /// the message.
-    /// @param gasLimit Gas for the message; `REGISTER_GAS` is enough under any fork.
-    /// @return message Number of the message.
+    /// @notice Registers a token: the L2 deploys the token that represents `l1Token`. Any account
+    /// may call, also repeatedly; the first message that is delivered fixes name, symbol and
+    /// decimals permanently. A token whose `decimals()` fails is rejected. Name and symbol are
+    /// truncated to 31 bytes at a character boundary, and bytes that are not UTF-8 are replaced by
+    /// question marks. `msg.value` is the fee of the message.
+    /// @param l1Token Token on L1.
+    /// @param gasLimit Gas for the message; `REGISTER_GAS` is sufficient under any fork.
+    /// @return message Number of the message to the L2.
     function register(address l1Token, uint64 gasLimit) external payable returns (uint64 message);
 
-    /// @notice Moves tokens of the caller, who has approved that, to the L2. `msg.value` is the fee
-    /// of the message.
-    /// @dev If the delivery fails on the L2, it can be tried again there, or `refundTo` can send
-    /// the tokens back (`IL2TokenBridge.refund`).
-    /// @param l1Token A token that is registered.
-    /// @param to L2 account that gets the tokens.
-    /// @param refundTo L2 account that may send them back if the delivery fails; zero for none.
-    /// @param amount Amount to move. What the escrow receives is what the L2 gets.
-    /// @param gasLimit Gas for the message; `DEPOSIT_GAS` is enough under any fork.
-    /// @return message Number of the message.
+    /// @notice Moves tokens of the caller, who must have approved the transfer, to the L2.
+    /// `msg.value` is the fee of the message.
+    /// @dev If the delivery on the L2 fails, it can be retried there, or `refundTo` can send the
+    /// tokens back (`IL2TokenBridge.refund`).
+    /// @param l1Token Registered token on L1.
+    /// @param to L2 account that receives the tokens.
+    /// @param refundTo L2 account that may send the tokens back if the delivery fails; zero for
+    /// none.
+    /// @param amount Amount to transfer. The L2 account receives the amount that arrives in the
+    /// escrow.
+    /// @param gasLimit Gas for the message; `DEPOSIT_GAS` is sufficient under any fork.
+    /// @return message Number of the message to the L2.
     function deposit(address l1Token, address to, address refundTo, uint256 amount, uint64 gasLimit)
         external
         payable
         returns (uint64 message);
 
-    /// @notice The same to the L2 account that the caller controls: its own address if it has a key
-    /// (also if it delegates by EIP-7702), and its alias account (`L2Accounts`) if it is a
-    /// contract, since the same address on the L2 is nobody's then.
+    /// @notice Deposits tokens, as `deposit` does, to the L2 account that the caller controls: its
+    /// own address if it is an EOA (also if it delegates by EIP-7702), or its alias account
+    /// (`L2Accounts`) if it is a contract, because nobody controls the same address on the L2 in
+    /// that case.
+    /// @param l1Token Registered token on L1.
+    /// @param amount Amount to transfer.
+    /// @param gasLimit Gas for the message; `DEPOSIT_GAS` is sufficient under any fork.
+    /// @return message Number of the message to the L2.
     function depositToSelf(address l1Token, uint256 amount, uint64 gasLimit)
         external
         payable
         returns (uint64 message);
 
-    /// @notice Sends `msg.value - fee` wei in the same way, without data.
-    /// @param gasLimit Gas of the delivery: 0 for a key, and 50,000 for a contract whose alias
+    /// @notice Sends `msg.value - fee` wei, without data, to the L2 account that the caller
+    /// controls (see `depositToSelf`).
+    /// @param gasLimit Gas of the delivery: 0 for an EOA, and 50,000 for a contract whose alias
     /// account exists.
-    /// @param fee Paid on L2 to the account that delivers the message
+    /// @param fee ETH paid on L2 to the account that delivers the message, in wei
     /// (`IL1MessageQueue.minimumFee`).
-    /// @return message Number of the message.
+    /// @return message Number of the message to the L2.
     function depositEtherToSelf(uint64 gasLimit, uint128 fee)
         external
         payable
         returns (uint64 message);
 
-    /// @notice Pays a withdrawal out. For the other side of the bridge, by a message.
+    /// @notice Pays out a withdrawal. Only the bridge on the L2 may call, by a message.
+    /// @param l1Token Token on L1.
+    /// @param from L2 account that withdrew.
+    /// @param to L1 account that receives the tokens.
+    /// @param refundTo L1 account that may send the tokens back to the L2.
+    /// @param amount Amount in the token's smallest unit.
     function release(address l1Token, address from, address to, address refundTo, uint256 amount)
         external;
 
-    /// @notice Tries to pay a withdrawal out and, if that fails, announces that it is to be sent
-    /// back, which `refund` does a day later (`REFUND_DELAY`). Until then anyone can claim it. For
-    /// `withdrawal.refundTo` only; a second announcement changes nothing.
-    /// @param feeRecipient Gets the fee of the withdrawal if it is paid.
-    /// @return readyAt Timestamp from which on `refund` can be called; zero if the withdrawal was
-    /// paid.
+    /// @notice Attempts to pay out a withdrawal. If that fails, announces that it is to be sent
+    /// back, which `refund` can do `REFUND_DELAY` (a day) later; until then any account can claim
+    /// it. Only `withdrawal.refundTo` may call. A second announcement changes nothing.
+    /// @param withdrawal The withdrawal.
+    /// @param proof Proof that its message was sent on the L2.
+    /// @param feeRecipient Account that receives the fee of the withdrawal if it is paid out.
+    /// @return readyAt Timestamp from which `refund` can be called; zero if the withdrawal was paid
+    /// out.
     function announceRefund(
         Withdrawal calldata withdrawal,
         MessageProof calldata proof,
         address feeRecipient
     ) external returns (uint256 readyAt);
 
-    /// @notice Tries to pay a withdrawal out, and sends the tokens back to the L2 if that fails.
-    /// For `withdrawal.refundTo` only, after `announceRefund`. `msg.value` is the fee of the
-    /// message to the L2; it comes back if none is needed.
-    /// @param feeRecipient Gets the fee of the withdrawal.
+    /// @notice Attempts to pay out a withdrawal, and sends the tokens back to the L2 if that fails.
+    /// Only `withdrawal.refundTo` may call, after `announceRefund`. `msg.value` is the fee of the
+    /// message to the L2; it is returned if no message is needed.
+    /// @param withdrawal The withdrawal.
+    /// @param proof Proof that its message was sent on the L2.
+    /// @param feeRecipient Account that receives the fee of the withdrawal.
     /// @param gasLimit Gas for the message to the L2.
     /// @return released `true` if the withdrawal was paid out after all.
     function refund(
@@ -154,30 +181,31 @@ interface IL1TokenBridge {
         uint64 gasLimit
     ) external payable returns (bool released);
 
-    /// @notice The token on the L2 that stands for `l1Token`, whether it exists yet or not.
+    /// @notice Returns the address of the token on the L2 that represents `l1Token`, whether or not
+    /// it is deployed.
     function l2TokenOf(address l1Token) external view returns (address);
 
-    /// @notice Returns `true` if the L2 has been told of a token.
+    /// @notice Returns `true` if the registration of the token has been sent to the L2.
     function isRegistered(address l1Token) external view returns (bool);
 
-    /// @notice Amount of a token that is on the L2 or on its way, in either direction.
+    /// @notice Returns the amount of a token that is on the L2, or in transit in either direction.
     function owed(address l1Token) external view returns (uint256);
 
-    /// @notice The queue through which both sides talk, an `IL1MessageQueue`.
+    /// @notice Queue that connects both sides, an `IL1MessageQueue`.
     function MESSAGE_QUEUE() external view returns (address);
 
-    /// @notice The other side, an `IL2TokenBridge`.
+    /// @notice Bridge on the L2, an `IL2TokenBridge`.
     function L2_BRIDGE() external view returns (address);
 
-    /// @notice The code behind all tokens on the L2 (`IL2TokenBridge.TOKEN_CODE`).
+    /// @notice Implementation of all tokens on the L2 (`IL2TokenBridge.TOKEN_CODE`).
     function L2_TOKEN_CODE() external view returns (address);
 
-    /// @notice Seconds between the announcement of a refund and the attempt.
+    /// @notice Seconds between the announcement of a refund and the refund.
     function REFUND_DELAY() external view returns (uint256);
 
-    /// @notice Gas for the message of a deposit.
+    /// @notice Gas that is sufficient for the message of a deposit.
     function DEPOSIT_GAS() external view returns (uint64);
 
-    /// @notice Gas for the message of a registration.
+    /// @notice Gas that is sufficient for the message of a registration.
     function REGISTER_GAS() external view returns (uint64);
 }

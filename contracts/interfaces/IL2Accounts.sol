@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-/// @title Alias accounts: accounts on the L2 that only an L1 sender moves
+/// @title Alias accounts: accounts on the L2 that are controlled by an L1 sender
 interface IL2Accounts {
-    /// @notice A call that an alias account makes.
+    /// @notice Call from an alias account.
     struct Call {
         /// Target of the call.
         address to;
-        /// Wei that go with it.
+        /// ETH sent with the call, in wei.
         uint256 value;
-        /// Its calldata.
+        /// Calldata of the call.
         bytes data;
     }
 
@@ -25,32 +25,36 @@ interface IL2Accounts {
         bytes data;
     }
 
-    /// @notice The alias account of an L1 sender now has its code.
+    /// @notice Emitted when the code of the alias account of an L1 sender is deployed.
     event AccountCreated(address indexed l1Sender, address indexed account);
 
-    /// @notice The caller is not the one that may call the function.
+    /// @notice The caller may not call this function.
     error CallerForbidden(address got, address expected);
-    /// @notice The function runs in `L2Accounts` itself, not in an alias account.
+    /// @notice The function can only be called in `L2Accounts` itself, not in an alias account.
     error NotInAccount(address account);
-    /// @notice The message does not go to `L2Accounts`.
+    /// @notice The target of the message is not `L2Accounts`.
     error NotAccountMessage(address to);
-    /// @notice A message that can be forced makes one call at most.
+    /// @notice A message whose delivery can be forced may make at most one call.
     error TooManyCalls(uint256 got, uint256 max);
-    /// @notice The call of the message goes to another target than the transaction names.
+    /// @notice The call of the message has another target than the transaction declares.
     error TargetMismatch(address got, address expected);
 
-    /// @notice Makes calls from the alias account of a message's L1 sender, in order and all or
-    /// none. ETH of the message stays in the account, as far as the calls do not spend it. Only the
-    /// messenger may call it, with a message; in an alias account only `L2Accounts`.
+    /// @notice Makes calls from the alias account of a message's L1 sender, in order; if one fails,
+    /// all are reverted. ETH of the message that the calls do not spend stays in the account. Only
+    /// the messenger may call this, by delivering a message; in an alias account, only `L2Accounts`
+    /// may.
+    /// @param calls Calls to make.
     function execute(Call[] calldata calls) external payable;
 
-    /// @notice Delivers a message that the messenger keeps, because it was parked or has failed, if
-    /// it calls `execute` of this contract with one call at most, and that call goes to `target`.
-    /// An unearned fee of the message goes to the alias account.
+    /// @notice Delivers a stored message, i.e. one that was parked or failed, if it calls `execute`
+    /// of this contract with at most one call, and that call goes to `target`. A fee that the
+    /// message has not paid yet is paid to the alias account.
     /// @dev `ForcedInbox` accepts transactions with this call for targets that are known to read
-    /// little state, so any account with a key can force the delivery.
+    /// little state, so any EOA can force the delivery.
+    /// @param target Declared target of the call.
+    /// @param message The stored message.
     function force(address target, AccountMessage calldata message) external;
 
-    /// @notice Address of the alias account of an L1 sender, which may not have code yet.
+    /// @notice Returns the address of the alias account of an L1 sender. It may not have code yet.
     function accountOf(address l1Sender) external pure returns (address);
 }
