@@ -1,64 +1,65 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-/// @title A native rollup as L1 sees it (EIP-8079)
-/// @notice The head of an L2 that is a plain Ethereum chain, moved by `advance` and by nothing
-/// else.
+/// @title Native rollup on L1 (EIP-8079)
+/// @notice Holds the head of an L2 that follows the rules of Ethereum. Only `advance` moves the
+/// head.
 interface INativeRollup {
     /// @notice Head of the L2.
     struct Head {
         /// Number of the latest L2 block.
         uint64 number;
-        /// Its timestamp, in seconds.
+        /// Timestamp of that block, in seconds.
         uint64 timestamp;
-        /// Number of the L1 block that the anchor in force names.
+        /// Number of the L1 block in the anchor in force.
         uint64 anchorNumber;
-        /// Number of L1 messages the anchor in force covers.
+        /// Number of L1 messages that the anchor in force covers.
         uint64 messageCount;
     }
 
-    /// @notice Duties of the rollup to messages and forced transactions that wait on L1.
+    /// @notice Duties of the rollup: pending messages and forced transactions on L1.
     struct Duties {
-        /// Number of messages that are known to be relayed.
+        /// Number of messages proven to be relayed.
         uint64 relayed;
-        /// From this L2 time on, one that is not known to be may be overdue.
+        /// L2 timestamp from which the next message may be overdue.
         uint64 relayDue;
-        /// Number of the first forced transaction that is not discharged.
+        /// Number of the first forced transaction that has not been discharged.
         uint64 forcedNext;
-        /// From this L2 time on it may be due.
+        /// L2 timestamp from which that transaction may be due.
         uint64 forcedDue;
-        /// The L2 time since when each block owes it, if it is due: when it became the first, or
-        /// later when a block relayed older messages instead.
+        /// L2 timestamp since which every block has had to include that transaction, if it is due:
+        /// when it became the first of the queue, or later, when a block relayed older messages
+        /// instead.
         uint64 forcedFirstSince;
     }
 
-    /// @notice The L2 block with which a rollup starts, as its header says.
+    /// @notice L2 block with which a rollup starts, as read from its header.
     struct Genesis {
         /// Number of the block, usually 0.
         uint64 number;
-        /// Its timestamp, in seconds.
+        /// Timestamp of the block, in seconds.
         uint64 timestamp;
-        /// Its gas limit.
+        /// Gas limit of the block.
         uint64 gasLimit;
-        /// Its hash.
+        /// Hash of the block.
         bytes32 blockHash;
-        /// Its state root.
+        /// State root after the block.
         bytes32 stateRoot;
-        /// The parent beacon block root of its header: zero, as no anchor is in force before the
-        /// first update.
+        /// Parent beacon block root of the header. It is zero, because no anchor is in force before
+        /// the first update.
         bytes32 anchor;
     }
 
-    /// @notice Source of a rollup's forks. A block has one fork, and none earlier than its
-    /// parent's.
+    /// @notice Source of a rollup's forks. The fork of a block is never earlier than that of its
+    /// parent.
     enum ForkMode {
-        /// The fork that EXECUTE accepts at the timestamp of the block: the one that L1 had then.
+        /// The fork that EXECUTE accepts at the timestamp of the block, i.e. the one that L1 had
+        /// then.
         Follow,
-        /// The fork of the entry that is current in L1's registry (EIP-8357) when the block is
-        /// posted.
+        /// The fork of the current entry in L1's registry (EIP-8357) when the block is posted.
         Registry,
-        /// The fork that the rollup's own schedule has at the timestamp of the block. The owner
-        /// extends it.
+        /// The fork in the rollup's own schedule at the timestamp of the block. The owner extends
+        /// the schedule.
         Pinned
     }
 
@@ -67,83 +68,86 @@ interface INativeRollup {
         /// Chain id of the L2.
         uint64 chainId;
         /// Schema id of the inputs of the first blocks: a fork from Prague to Amsterdam, and the
-        /// revision, which all blocks have.
+        /// revision, which is the same for all blocks.
         uint16 schema;
         /// Source of the rollup's forks.
         ForkMode forkMode;
-        /// Most seconds that the timestamp of a block may lie behind that of L1.
+        /// Maximum age of a block when it is advanced, in seconds: L1 timestamp minus block
+        /// timestamp.
         uint64 maxLag;
-        /// Age of the head, in seconds, from which on anyone may advance; and so is what the head
-        /// has left undone, from when it was due.
+        /// Age in seconds from which any account may advance: the age of the head, or the time for
+        /// which a duty that the head has left undone has been due.
         uint64 openAfter;
-        /// Seconds after which a message from L1 must have been relayed.
+        /// Seconds within which a message from L1 must be relayed.
         uint64 relayDeadline;
-        /// Seconds between the announcement of an upgrade and the upgrade.
+        /// Seconds from the announcement of a change until it can be made.
         uint64 upgradeDelay;
-        /// The queue of messages to the L2, an `IL1MessageQueue`.
+        /// Message queue of the L2, an `IL1MessageQueue`.
         address messageQueue;
-        /// The queue of forced transactions, an `IForcedInbox`.
+        /// Queue of forced transactions, an `IForcedInbox`.
         address forced;
-        /// Policy that says which account may advance, an `ISequencing`; zero for anyone.
+        /// Policy that decides which account may advance, an `ISequencing`; zero for any account.
         address policy;
-        /// Account that may announce upgrades; with zero the rollup never changes.
+        /// Account that may announce changes; if zero, the rollup never changes.
         address owner;
     }
 
-    /// @notice An entry of the fork schedule.
+    /// @notice Entry of the fork schedule.
     struct Fork {
         /// Schema id of the inputs.
         uint16 schema;
-        /// Timestamp of the first block that has it.
+        /// Timestamp of the first block with this schema, in seconds.
         uint64 from;
     }
 
-    /// @notice A value that the owner can change.
+    /// @notice Parameters that the owner can change.
     enum Change {
-        /// The value is the address of an `ISequencing`, or zero.
+        /// Sequencing policy. The value is the address of an `ISequencing`, or zero.
         Policy,
-        /// The value is the new gas limit, to which blocks move by as much as Ethereum allows.
+        /// Gas limit. The value is the target, towards which each block moves as far as Ethereum
+        /// allows.
         GasLimit,
-        /// The value is `timestamp << 16 | schema`: an entry for the end of the fork schedule. Only
-        /// with `ForkMode.Pinned`.
+        /// Fork schedule. The value is `timestamp << 16 | schema`, a new entry at the end of the
+        /// schedule. Only with `ForkMode.Pinned`.
         Fork
     }
 
-    /// @notice A change that the owner has announced, and neither made nor withdrawn.
+    /// @notice Change that the owner has announced, and neither made nor withdrawn.
     struct Announcement {
-        /// What changes.
+        /// Parameter that changes.
         Change change;
-        /// Time from which on it may be made, if it is cleared.
+        /// Timestamp from which the change may be made if it is cleared, in seconds.
         uint64 readyAt;
-        /// What was submitted or sent until this time must be done before.
+        /// Messages and forced transactions up to this timestamp must be done before the change can
+        /// be cleared.
         uint64 clearUntil;
-        /// Whether that was shown, see `clear`.
+        /// `true` if the change has been cleared, see `clear`.
         bool cleared;
-        /// The new value.
+        /// New value.
         uint256 value;
     }
 
-    /// @notice A new anchor: an L1 block, and messages that had been sent by the end of that block.
-    /// @dev The last four fields are a checkpoint of the queue, as `IL1MessageQueue.checkpoint` or
-    /// its events tell.
+    /// @notice New anchor: an L1 block, and messages that had been sent by the end of that block.
+    /// @dev The last five fields are a checkpoint of the queue, as returned by
+    /// `IL1MessageQueue.checkpoint`.
     struct AnchorUpdate {
-        /// Index, among the blocks of the same call, of the first that carries the new anchor.
+        /// Index within the call of the first block that carries the new anchor.
         uint64 index;
-        /// Number of the L1 block; its hash is looked up.
+        /// Number of the L1 block; its hash is read on-chain.
         uint64 l1BlockNumber;
-        /// Number of messages the L2 may relay.
+        /// Number of messages that the L2 may relay.
         uint64 messageCount;
-        /// Rolling hash over them.
+        /// Rolling hash over these messages.
         bytes32 messageRoot;
-        /// Number of the checkpoint.
+        /// Number of the checkpoint that covers them.
         uint64 checkpointId;
-        /// L1 block in which the last of these messages was sent.
+        /// L1 block in which the last of them was sent.
         uint64 checkpointBlock;
-        /// Timestamp of that block.
+        /// Timestamp of that block, in seconds.
         uint64 checkpointTimestamp;
     }
 
-    /// @notice A state of the message queue, as in `IL1MessageQueue`.
+    /// @notice Checkpoint of the message queue, as in `IL1MessageQueue`.
     struct Checkpoint {
         uint64 id;
         uint64 count;
@@ -152,40 +156,41 @@ interface INativeRollup {
         bytes32 root;
     }
 
-    /// @notice Evidence of how many messages have been relayed (or parked) after a block.
+    /// @notice Proof of the number of messages that have been relayed or parked after a block.
     struct RelayProof {
-        /// Index of the block among those of the same call.
+        /// Index of the block within the call.
         uint64 index;
-        /// Nodes that prove the account of `L2Messenger` against the block's state root.
+        /// Trie nodes that prove the account of `L2Messenger` against the block's state root.
         bytes[] accountProof;
-        /// Nodes that prove the messenger's slot 0.
+        /// Trie nodes that prove slot 0 of the messenger.
         bytes[] storageProof;
-        /// The last checkpoint that covers no more messages than have been relayed.
+        /// Last checkpoint that covers no more messages than have been relayed.
         Checkpoint before;
-        /// The one that follows; ignored if all messages have been relayed.
+        /// Checkpoint after `before`; ignored if all messages have been relayed.
         Checkpoint next;
     }
 
-    /// @notice Resolution of a forced transaction.
+    /// @notice Outcome of a forced transaction.
     enum Outcome {
-        /// It stands in the block.
+        /// The block includes it.
         Included,
-        /// Its nonce, or what its sender owns, rules it out; or the sender has code.
+        /// Its nonce or its sender's balance makes it invalid, or the sender has code.
         Invalid,
-        /// It does not pay the block's base fee, and has no claim to wait (see
+        /// It does not pay the block's base fee, and is not entitled to wait for a lower one (see
         /// `ForcedTransaction.priced`).
         Underpriced,
-        /// For a whole day and more any block had to contain it, anyone could build one, and none
-        /// did.
+        /// Every block was required to include it for longer than a day, during which any account
+        /// could advance, and none did.
         Expired,
-        /// The entries before it are all that can be demanded of a block; or, for some time, the
-        /// block has too little gas left, or a base fee above its fee cap. It stays in the queue.
+        /// The transactions before it use up what a block can be required to include; or, for a
+        /// limited time, the block has too little gas left, or a base fee above the fee cap. The
+        /// transaction stays in the queue.
         NoRoom,
-        /// It is a transfer to an account with code, of which it is not known what it reads.
+        /// It is a transfer to an account with code, whose state reads are not bounded.
         TargetHasCode
     }
 
-    /// @notice A submitted transaction, as in `IForcedInbox`.
+    /// @notice Record of a submitted transaction, as in `IForcedInbox`.
     struct ForcedTransaction {
         bytes32 hash;
         address sender;
@@ -200,51 +205,57 @@ interface INativeRollup {
         bool priced;
     }
 
-    /// @notice Evidence for the outcome of a forced transaction.
+    /// @notice Outcome of a forced transaction, with its evidence.
     struct Discharge {
         /// The transaction.
         ForcedTransaction transaction;
-        /// The outcome.
+        /// The claimed outcome.
         Outcome outcome;
         /// If it is included: its index among the transactions of the block. If it is invalid and
-        /// comes without a proof: the index of an earlier discharge of the batch that shows its
-        /// sender, by a proof of its own or as included.
+        /// has no proof of its own: the index of an earlier discharge of the batch that shows its
+        /// sender, by proof or by inclusion.
         uint64 position;
-        /// If it is invalid: nodes that prove the sender's account, or its absence, against the
-        /// block's state root. If its target has code: those of the target's.
+        /// If it is invalid: trie nodes that prove the sender's account, or its absence, against
+        /// the block's state root. If its target has code: trie nodes that prove the target's
+        /// account.
         bytes[] accountProof;
-        /// If it is invalid because the sender has code: the code.
+        /// If it is invalid because the sender has code: that code.
         bytes code;
     }
 
-    /// @notice Evidence of a block about forced transactions.
+    /// @notice Evidence for the forced transactions that a block resolves.
     struct ForcedBatch {
-        /// Index of the block among those of the same call.
+        /// Index of the block within the call.
         uint64 index;
-        /// The next transactions of the queue, in order.
+        /// Outcomes of the next transactions of the queue, in order.
         Discharge[] discharges;
-        /// The transaction that follows, to show that it is not due; none if none follows.
+        /// The transaction that follows, as proof that it is not due; empty if none follows.
         ForcedTransaction[] next;
     }
 
-    /// @notice All that goes with the inputs of a call; each list in the order of its indices.
+    /// @notice Evidence that accompanies the inputs of a call. Each list is sorted by the index of
+    /// the block.
     struct Evidence {
         /// New anchors.
         AnchorUpdate[] updates;
         /// Outcomes of forced transactions.
         ForcedBatch[] forced;
-        /// Number of messages relayed so far.
+        /// Proofs of relayed messages.
         RelayProof[] relays;
     }
 
-    /// @notice A block became the head.
+    /// @notice Emitted when a block becomes the head, also for the genesis.
     event BlockAdded(uint64 indexed number, bytes32 indexed blockHash, bytes32 stateRoot);
-    /// @notice A call has moved the head; it has added the blocks `first` to `last`.
-    /// @param caller Account that called `advance`: of a transaction to a contract, that contract.
-    /// @param inputsHash Rolling hash over the inputs of EXECUTE, each as the call gave it, or put
-    /// together if it refers to bytes that L1 keeps: `keccak256(hash ‖ keccak256(input))` for one
-    /// after another, from zero on.
-    /// @param blobs Number of blobs of the transaction, in which the inputs end if there are any.
+    /// @notice Emitted when a call has moved the head by the blocks `first` to `last`.
+    /// @param first Number of the first block of the call.
+    /// @param last Number of the last block of the call.
+    /// @param caller Account that called `advance`. If a transaction calls it through a contract,
+    /// that contract.
+    /// @param inputsHash Rolling hash over the inputs of EXECUTE, starting at zero:
+    /// `keccak256(hash ‖ keccak256(input))` for each in order. An input with references to code on
+    /// L1 is hashed in its assembled form.
+    /// @param blobs Number of blobs of the transaction. If there are any, they contain the ends of
+    /// the inputs.
     event Advanced(
         uint64 indexed first,
         uint64 indexed last,
@@ -252,256 +263,292 @@ interface INativeRollup {
         bytes32 inputsHash,
         uint256 blobs
     );
-    /// @notice A new anchor came into force; `keccak256(abi.encode(...))` of the four values is
-    /// what the L2 blocks from here on carry.
+    /// @notice Emitted when a new anchor comes into force. From here on, L2 blocks carry
+    /// `keccak256(abi.encode(...))` of the four values.
+    /// @param l1BlockNumber Number of the L1 block.
+    /// @param l1BlockHash Hash of the L1 block.
+    /// @param messageCount Number of messages that the anchor covers.
+    /// @param messageRoot Rolling hash over these messages.
     event AnchorUpdated(
         uint64 indexed l1BlockNumber, bytes32 l1BlockHash, uint64 messageCount, bytes32 messageRoot
     );
-    /// @notice This many messages have been relayed; the next was sent at this time, or none was
-    /// before.
+    /// @notice Emitted when the number of relayed messages is proven.
+    /// @param relayed Number of messages that have been relayed.
+    /// @param pendingSince Timestamp of the next message; the current time if there is none from an
+    /// earlier L1 block.
     event RelayProven(uint64 indexed relayed, uint64 pendingSince);
-    /// @notice An upgrade was announced.
+    /// @notice Emitted when a change is announced.
     event ChangeAnnounced(Change indexed change, uint256 value, uint256 readyAt);
-    /// @notice An announced upgrade was withdrawn.
+    /// @notice Emitted when an announced change is withdrawn.
     event ChangeWithdrawn(Change indexed change, uint256 value);
-    /// @notice Nothing is pending any more of what the upgrade has to wait for.
+    /// @notice Emitted when a change is cleared: everything that it has to wait for is done.
     event ChangeCleared(Change indexed change, uint256 value, uint256 readyAt);
-    /// @notice An upgrade was made.
+    /// @notice Emitted when a change is made.
     event ChangeMade(Change indexed change, uint256 value);
-    /// @notice EXECUTE has accepted a block after the head under a later fork than the schedule has
-    /// for it.
+    /// @notice Emitted when EXECUTE has accepted a block after the head under a later fork than the
+    /// schedule has for its timestamp.
+    /// @param schema Schema id of the later fork.
+    /// @param headNumber Number of the head.
     event ForkReported(uint16 indexed schema, uint64 headNumber);
-    /// @notice An account was named as the next owner.
+    /// @notice Emitted when ownership is offered to another account.
     event OwnershipOffered(address indexed owner, address indexed next);
-    /// @notice The rollup has another owner; with zero it never changes again.
+    /// @notice Emitted when ownership is transferred. If `owner` is zero, the rollup never changes
+    /// again.
     event OwnershipTransferred(address indexed previous, address indexed owner);
 
-    /// @notice The schema id names no fork whose layout this contract can read.
+    /// @notice This contract cannot read inputs with this schema id.
     error SchemaNotSupported(uint16 got, uint16 earliest, uint16 latest);
-    /// @notice The registry of EIP-8357 answers with so many bytes, and an entry has others: this
-    /// L1 has none.
+    /// @notice The registry of EIP-8357 returned `got` bytes instead of an entry of `expected`
+    /// bytes: it is not deployed on this L1.
     error RegistryUnavailable(uint256 got, uint256 expected);
-    /// @notice Only a rollup with `ForkMode.Pinned` has a fork schedule of its own.
+    /// @notice The operation requires `ForkMode.Pinned`. Only such a rollup has a fork schedule.
     error ForksNotPinned();
-    /// @notice The fork has no later rules than the one that the schedule has, or than one that was
-    /// reported for this head. BPO1 and BPO2 have the rules of Osaka.
+    /// @notice The rules of the fork are not later than those of the schedule, or than those
+    /// already reported for this head. BPO1 and BPO2 have the rules of Osaka.
     error ForkNotLater(uint16 got, uint16 current);
-    /// @notice A genesis without a state root.
+    /// @notice The genesis has no state root.
     error GenesisIncomplete();
-    /// @notice A genesis with an anchor: it would be in force, and no state of the message queue
-    /// stands behind it.
+    /// @notice The genesis has an anchor. It would be in force without a corresponding state of the
+    /// message queue.
     error GenesisAnchored(bytes32 anchor);
-    /// @notice The number or the gas limit of the genesis, or the number of a block after it, does
+    /// @notice The number or the gas limit of the genesis, or the number of a later block, would
     /// not fit into storage.
     error GenesisOutOfBounds(uint64 got, uint256 max);
-    /// @notice The genesis is later than L1.
+    /// @notice The timestamp of the genesis is later than that of L1.
     error GenesisInFuture(uint64 got, uint256 latest);
-    /// @notice The queue at this address was made for another rollup or another chain.
+    /// @notice The queue at this address belongs to another rollup or another chain id.
     error QueueMismatch(address queue);
-    /// @notice Delays that do not fit to one another, see `RollupRules`.
+    /// @notice The delays are inconsistent with one another, see `RollupRules`.
     error DelaysInconsistent(uint256 got, uint256 least);
-    /// @notice Relaying the largest message of the queue could take more gas than a transaction
-    /// has.
+    /// @notice Relaying the largest message of the queue could require more gas than a transaction
+    /// can have.
     error MessageCapsTooHigh(uint256 got, uint256 limit);
-    /// @notice More gas can be demanded of a block than it, or L1, can carry.
+    /// @notice The duties of a block could require more gas than the block or L1 allows.
     error DutiesTooLarge(uint256 gas, uint256 limit);
-    /// @notice The longest forced transaction of the queue takes more bytes than can be demanded of
-    /// a block.
+    /// @notice The longest forced transaction of the queue has a larger footprint than a block can
+    /// be required to include.
     error FootprintTooLarge(uint256 got, uint256 limit);
 
-    /// @notice A call without inputs.
+    /// @notice The call has no inputs.
     error NothingToAdvance();
-    /// @notice An anchor update with an index that no block of the call has, or out of order.
+    /// @notice The index of the anchor update is not in order, or exceeds the number of blocks.
     error AnchorUpdateUnused(uint256 update, uint64 index);
-    /// @notice Forced transactions for a block that the call does not have, or out of order.
+    /// @notice The index of the batch of forced transactions is not in order, or exceeds the number
+    /// of blocks.
     error ForcedBatchUnused(uint256 batch, uint64 index);
-    /// @notice A relay proof for a block that the call does not have, or out of order.
+    /// @notice The index of the relay proof is not in order, or exceeds the number of blocks.
     error RelayProofUnused(uint256 proof, uint64 index);
 
-    /// @notice The input is of another schema than the schedule, or the registry, has for it.
+    /// @notice The schema id of the input is not the one that the schedule or the registry
+    /// requires.
     error SchemaMismatch(uint16 got, uint16 expected);
-    /// @notice The input is of an earlier fork than the head.
+    /// @notice The fork of the input is earlier than that of the head.
     error ForkWentBack(uint16 got, uint16 current);
-    /// @notice The input is for another chain.
+    /// @notice The input has another chain id.
     error ChainIdMismatch(uint64 got, uint64 expected);
-    /// @notice The block does not follow the head.
+    /// @notice The parent of the block is not the head.
     error ParentHashMismatch(bytes32 got, bytes32 expected);
-    /// @notice The block's number is not the next.
+    /// @notice The number of the block is not that of the head plus one.
     error BlockNumberMismatch(uint64 got, uint64 expected);
-    /// @notice The block's gas limit is not that of the rollup.
+    /// @notice The gas limit of the block is not the one that the rollup requires.
     error GasLimitMismatch(uint64 got, uint64 expected);
-    /// @notice The block is not later than its parent.
+    /// @notice The timestamp of the block is not later than that of its parent.
     error TimestampNotAfterParent(uint64 got, uint64 parent);
-    /// @notice The block is later than L1.
+    /// @notice The timestamp of the block is later than that of L1.
     error TimestampInFuture(uint64 got, uint256 latest);
-    /// @notice The block lies too far behind L1.
+    /// @notice The timestamp of the block is more than `MAX_LAG` behind that of L1.
     error TimestampTooOld(uint64 got, uint256 earliest);
-    /// @notice The block's fees go to another account than the policy says.
+    /// @notice The fee recipient of the block is not the one that the policy requires.
     error FeeRecipientMismatch(address got, address expected);
     /// @notice The block does not carry the anchor in force.
     error AnchorMismatch(bytes32 got, bytes32 expected);
-    /// @notice The anchor names an earlier L1 block than the one in force.
+    /// @notice The anchor names an earlier L1 block than the anchor in force.
     error AnchorNumberWentBack(uint64 got, uint64 current);
-    /// @notice The anchor covers fewer messages than the one in force.
+    /// @notice The anchor covers fewer messages than the anchor in force.
     error MessageCountWentBack(uint64 got, uint64 current);
     /// @notice The anchor covers messages that were sent after the L1 block that it names.
     error CheckpointAfterAnchor(uint64 checkpointBlock, uint64 l1BlockNumber);
-    /// @notice The queue was never in this state at the end of an L1 block, or it has forgotten.
+    /// @notice The values are not a checkpoint of the queue, or the checkpoint has been
+    /// overwritten.
     error CheckpointUnknown(uint64 id, uint64 count, bytes32 root);
-    /// @notice The anchor covers more messages beyond those known to be relayed than one block
-    /// could bridge with hashes; a relay proof is needed first.
+    /// @notice The anchor covers more unproven messages than the hashes of one block can bridge. A
+    /// relay proof is required first.
     error AnchorTooFarAhead(uint64 count, uint64 limit);
 
-    /// @notice The state root of the block is not held: too old, not yet there, or before genesis.
+    /// @notice The state root of the block is not stored: the block is too old, not known yet, or
+    /// before the genesis.
     error StateRootUnavailable(uint64 number, uint64 latest);
 
-    /// @notice The oldest message is overdue, or may be, and nothing shows that it was relayed.
+    /// @notice The oldest message may be overdue, and there is no proof that it was relayed.
     error RelayProofMissing(uint64 relayed);
-    /// @notice Fewer messages have been relayed than are known to be.
+    /// @notice The proof shows fewer relayed messages than have already been proven.
     error RelayedWentBack(uint64 got, uint64 known);
-    /// @notice Messages are overdue, and fewer have been relayed than a block owes.
+    /// @notice Messages are overdue, and the block has relayed fewer than it must.
     error MessagesOverdue(uint64 relayed, uint64 due);
 
-    /// @notice More discharges than a block may have.
+    /// @notice The batch has more discharges than are allowed for a block.
     error TooManyDischarges(uint256 got, uint256 max);
-    /// @notice A due transaction is left out without a reason.
+    /// @notice The block omits a due transaction without evidence.
     error ForcedTransactionOmitted(uint64 index);
-    /// @notice The transaction is not the one at this place of the queue.
+    /// @notice The queue has another transaction with this number.
     error ForcedTransactionMismatch(uint64 index, bytes32 got, bytes32 expected);
-    /// @notice Before it is due, a transaction can be included and nothing else.
+    /// @notice The transaction is not due yet, so the only possible outcome is `Included`.
     error NotDue(uint64 index, uint64 due);
-    /// @notice Another transaction stands there.
+    /// @notice The block has another transaction at the given position.
     error NotIncluded(uint64 index, bytes32 got, bytes32 expected);
-    /// @notice The transaction is valid after the block, so it could have been appended.
+    /// @notice The transaction is valid after the block, so the block could have included it.
     error StillValid(uint64 index);
-    /// @notice The transaction pays enough.
+    /// @notice The fee cap of the transaction covers the base fee of the block.
     error PricedEnough(uint64 index, uint128 maxFee, uint256 baseFee);
-    /// @notice The fee cap of the transaction was enough when it was submitted: until this L2 time
-    /// a higher base fee puts it off (`NoRoom`), and does not discharge it.
+    /// @notice The fee cap of the transaction was sufficient at submission. Until this L2
+    /// timestamp, a higher base fee defers the transaction (`NoRoom`) and does not discharge it.
     error StillPriced(uint64 index, uint64 until);
-    /// @notice The block has room for the transaction, or must make some for it.
+    /// @notice The block has room for the transaction, or is required to reserve it.
     error RoomLeft(uint64 index);
-    /// @notice The target has no code, or the transaction may be demanded although it has.
+    /// @notice The target has no code, or the state reads of the transaction are bounded, so a
+    /// block can be required to include it.
     error TargetIsPlain(uint64 index, address to);
     /// @notice The transaction has not expired.
     error NotExpired(uint64 index, uint64 expiresAt);
 
-    /// @notice The caller is not the owner (or not the one to whom ownership is offered).
+    /// @notice The caller is not the owner, or not the account to which ownership is offered.
     error NotOwner(address caller);
-    /// @notice The upgrade was not announced, or was announced and withdrawn, made, or forgotten.
+    /// @notice The change is not announced: it never was, or it has been withdrawn, made or
+    /// removed.
     error NotAnnounced(Change change, uint256 value);
-    /// @notice The upgrade was announced before.
+    /// @notice The change is already announced.
     error AlreadyAnnounced(Change change, uint256 value);
-    /// @notice So many upgrades are announced already; withdraw one first.
+    /// @notice The maximum number of announcements is reached. Another change has to be withdrawn
+    /// first.
     error TooManyAnnouncements(uint256 max);
-    /// @notice The upgrade may not be made yet.
+    /// @notice The change may not be made before `readyAt`.
     error NotReady(uint256 readyAt);
-    /// @notice Something that was submitted or sent until this time is, or may be, pending.
+    /// @notice Messages or forced transactions from before this timestamp are pending, or may be.
     error StillPending(uint256 until);
-    /// @notice No account has shown that nothing of that time is pending.
+    /// @notice The change has not been cleared, see `clear`.
     error NotCleared(Change change, uint256 value);
-    /// @notice The change was cleared before.
+    /// @notice The change has already been cleared.
     error AlreadyCleared(Change change, uint256 value);
-    /// @notice The upgrade was not made in time, and has to be announced again.
+    /// @notice The change was not made by `staleAt`, and has to be announced again.
     error Stale(uint256 staleAt);
-    /// @notice The value is none that the rollup could have.
+    /// @notice The value is not valid for this parameter.
     error ChangeInvalid(Change change, uint256 value);
 
-    /// @notice Moves the head by one block or more, all or none.
-    /// @dev Reverts with the errors above, and with those of `Execute`, `L1History`, `StateProof`,
-    /// `Rlp`, the queues and the policy.
-    /// @param inputs Inputs of EXECUTE, in order: each for one block or for a batch of them.
-    /// @param evidence New anchors, and what the rollup owes.
+    /// @notice Moves the head by one or more blocks. If one block is rejected, the call reverts.
+    /// @dev Reverts with the errors above, and with those of `Execute`, `KeptCodes`, `L1History`,
+    /// `StateProof`, `Rlp`, the queues and the policy.
+    /// @param inputs Inputs of EXECUTE, in order. Each contains one block or a batch of blocks.
+    /// @param evidence New anchors, and evidence for the duties of the blocks.
     function advance(bytes[] calldata inputs, Evidence calldata evidence) external;
 
-    /// @notice Announces an upgrade. For the owner.
+    /// @notice Announces a change. Only the owner may call.
+    /// @param change Parameter to change.
+    /// @param value New value, see `Change`.
     function announce(Change change, uint256 value) external;
 
-    /// @notice Withdraws an announced upgrade. For the owner.
+    /// @notice Withdraws an announced change. Only the owner may call.
+    /// @param change Parameter of the announcement.
+    /// @param value Value of the announcement.
     function withdraw(Change change, uint256 value) external;
 
-    /// @notice Notes that nothing is pending of all that was submitted or sent while the upgrade
-    /// delay still covered the way out: until `UPGRADE_DELAY` after the announcement, less what the
-    /// way out takes. The upgrade can be made a day later at the earliest. Anyone may call.
-    /// @dev The pending entries are known as of the last block that had to tell them, see `duties`.
+    /// @notice Records that everything is done that users submitted or sent while there was still
+    /// time to exit before the change: until `UPGRADE_DELAY` after the announcement, less the
+    /// duration of an exit. The change can be made a day later at the earliest. Any account may
+    /// call.
+    /// @dev Pending entries are known as of the last block that had to prove them, see `duties`.
+    /// @param change Parameter of the announcement.
+    /// @param value Value of the announcement.
     function clear(Change change, uint256 value) external;
 
-    /// @notice Makes an upgrade that was announced `UPGRADE_DELAY` ago, and cleared. For the owner.
-    /// @dev An entry of the fork schedule need not be cleared if its rules were reported
-    /// `UPGRADE_DELAY` ago, see `reportFork`, and the head has not moved since.
+    /// @notice Makes a change that was announced `UPGRADE_DELAY` ago and has been cleared. Only the
+    /// owner may call.
+    /// @dev A new entry of the fork schedule need not be cleared if its rules were reported
+    /// `UPGRADE_DELAY` ago (see `reportFork`) and the head has not moved since.
+    /// @param change Parameter of the announcement.
+    /// @param value Value of the announcement.
     function make(Change change, uint256 value) external;
 
-    /// @notice Notes that L1 has forked, and the schedule has not: EXECUTE accepts a block that
-    /// could follow the head but for its fork, which has later rules than the schedule has. Anyone
-    /// may call. Only with `ForkMode.Pinned`.
-    /// @dev EXECUTE accepts one set of rules at a timestamp. So it refuses every block of the
-    /// schedule from that timestamp on. Forks that differ in blob parameters alone have the same
-    /// rules, and a report of one is one of each.
-    /// @param inputs The inputs, in the form of `advance`. The first block of the first input is
-    /// compared with the head, and the first input goes to EXECUTE.
+    /// @notice Records that L1 has forked and the schedule has not: EXECUTE accepts a block that
+    /// could follow the head except for its fork, whose rules are later than those of the schedule.
+    /// Any account may call. Only with `ForkMode.Pinned`.
+    /// @dev EXECUTE accepts one set of rules at a timestamp, so it rejects every block of the
+    /// schedule from that timestamp on. Forks that differ only in blob parameters have the same
+    /// rules; a report of one of them is a report of all.
+    /// @param inputs Inputs in the format of `advance`. The first block of the first input is
+    /// compared with the head, and the first input is executed.
     function reportFork(bytes[] calldata inputs) external;
 
-    /// @notice Offers ownership to another account, which must take it; zero withdraws the offer.
+    /// @notice Offers ownership to another account, which must call `takeOwnership`. Only the owner
+    /// may call.
+    /// @param next The other account; zero withdraws the offer.
     function offerOwnership(address next) external;
 
-    /// @notice Takes ownership that is offered to the caller.
+    /// @notice Takes the ownership that is offered to the caller.
     function takeOwnership() external;
 
-    /// @notice Gives ownership up, so that the rollup never changes again.
+    /// @notice Renounces ownership, so that the rollup never changes again. Only the owner may
+    /// call.
     function renounceOwnership() external;
 
-    /// @notice Head of the L2.
+    /// @notice Returns the head of the L2.
     function head() external view returns (Head memory);
 
-    /// @notice Base fee of the latest block in wei, rounded up to a multiple of 2^24; zero until
-    /// there is one after the genesis.
+    /// @notice Returns the base fee of the latest block in wei, rounded up to a multiple of 2^24;
+    /// zero before the first block after the genesis.
     function baseFee() external view returns (uint256);
 
-    /// @notice Duties of the rollup.
+    /// @notice Returns the duties of the rollup.
     function duties() external view returns (Duties memory);
 
     /// @notice Hash of the latest block.
     function blockHash() external view returns (bytes32);
 
-    /// @notice State root of the latest block.
+    /// @notice Returns the state root of the latest block.
     function stateRoot() external view returns (bytes32);
 
-    /// @notice State root of one of the latest `STATE_ROOTS` blocks.
+    /// @notice Returns the state root of one of the latest `STATE_ROOTS` blocks.
+    /// @param number Number of the block.
     function stateRootAt(uint64 number) external view returns (bytes32);
 
-    /// @notice The anchor in force: what the next block carries unless a new one comes with it.
+    /// @notice Anchor in force. The next block has to carry it, unless it comes with a new one.
     function anchor() external view returns (bytes32);
 
-    /// @notice Policy that says which account may advance, an `ISequencing`; zero for anyone.
+    /// @notice Returns the policy that decides which account may advance, an `ISequencing`; zero
+    /// for any account.
     function policy() external view returns (address);
 
-    /// @notice Gas limit of the latest block, and the one to which blocks move.
+    /// @notice Returns the gas limit of the latest block and the target towards which blocks move.
     function gasLimits() external view returns (uint64 latest, uint64 target);
 
-    /// @notice Gas limit of the next block.
+    /// @notice Returns the required gas limit of the next block.
     function nextGasLimit() external view returns (uint64);
 
-    /// @notice Schema id of a block with this timestamp after the head: that of the schedule with
-    /// `ForkMode.Pinned`, the current one with `ForkMode.Registry`. With `ForkMode.Follow` it is
-    /// that of the head, and EXECUTE decides if the block has this or a later one.
+    /// @notice Returns the schema id of a block with this timestamp after the head. With
+    /// `ForkMode.Pinned` it is that of the schedule, with `ForkMode.Registry` the current one. With
+    /// `ForkMode.Follow` it is that of the head, and EXECUTE decides whether the block has this
+    /// schema or a later one.
+    /// @param timestamp Timestamp of the block, in seconds.
     function schemaAt(uint64 timestamp) external view returns (uint16);
 
-    /// @notice An entry of the fork schedule.
+    /// @notice Returns an entry of the fork schedule.
     function forks(uint256 index) external view returns (Fork memory);
 
-    /// @notice Number of entries the fork schedule has.
+    /// @notice Returns the number of entries in the fork schedule.
     function forkCount() external view returns (uint256);
 
-    /// @notice Time from which on an announced upgrade may be made; 0 if it is not announced.
+    /// @notice Returns the timestamp from which an announced change may be made; 0 if it is not
+    /// announced.
+    /// @param change Parameter of the announcement.
+    /// @param value Value of the announcement.
     function readyAt(Change change, uint256 value) external view returns (uint256);
 
-    /// @notice All upgrades that are announced, eight at most, in no particular order.
+    /// @notice Returns all announced changes, at most eight, in no particular order.
     function announcements() external view returns (Announcement[] memory);
 
-    /// @notice Account that may announce upgrades; zero if none ever can.
+    /// @notice Account that may announce changes; zero if no account ever can.
     function owner() external view returns (address);
 
-    /// @notice Account to which ownership is offered; zero if it is offered to none.
+    /// @notice Account to which ownership is offered; zero if there is none.
     function pendingOwner() external view returns (address);
 
     /// @notice Chain id of the L2.
@@ -510,25 +557,26 @@ interface INativeRollup {
     /// @notice Source of the rollup's forks.
     function FORK_MODE() external view returns (ForkMode);
 
-    /// @notice Most seconds that the timestamp of a block may lie behind that of L1.
+    /// @notice Maximum age of a block when it is advanced, in seconds: L1 timestamp minus block
+    /// timestamp.
     function MAX_LAG() external view returns (uint64);
 
-    /// @notice Age of the head, in seconds, from which on anyone may advance; and so is what the
-    /// head has left undone, from when it was due.
+    /// @notice Age in seconds from which any account may advance: the age of the head, or the time
+    /// for which a duty that the head has left undone has been due.
     function OPEN_AFTER() external view returns (uint64);
 
-    /// @notice Seconds after which a message from L1 must have been relayed.
+    /// @notice Seconds within which a message from L1 must be relayed.
     function RELAY_DEADLINE() external view returns (uint64);
 
-    /// @notice Seconds between the announcement of an upgrade and the upgrade.
+    /// @notice Seconds from the announcement of a change until it can be made.
     function UPGRADE_DELAY() external view returns (uint64);
 
-    /// @notice The queue whose messages the anchors name, an `IL1MessageQueue`.
+    /// @notice Message queue that the anchors refer to, an `IL1MessageQueue`.
     function MESSAGE_QUEUE() external view returns (address);
 
-    /// @notice The queue of forced transactions, an `IForcedInbox`.
+    /// @notice Queue of forced transactions, an `IForcedInbox`.
     function FORCED() external view returns (address);
 
-    /// @notice Number of state roots that are held.
+    /// @notice Number of state roots that are stored.
     function STATE_ROOTS() external view returns (uint64);
 }
