@@ -10,35 +10,36 @@ import {ISequencing} from "./interfaces/ISequencing.sol";
 import {Execute} from "./libraries/Execute.sol";
 import {RelayDuty} from "./messaging/RelayDuty.sol";
 
-/// @title A native rollup (EIP-8079)
-/// @notice Keeps the head of an L2 and moves it by blocks that EXECUTE has found valid. EXECUTE
-/// knows nothing of this rollup: it says that a block follows from its parent by the rules of
-/// Ethereum, and that no blob, no withdrawal and nothing else of L1's own is in it. This contract
-/// adds what makes the block one of this L2:
+/// @title Native rollup (EIP-8079)
+/// @notice Holds the head of an L2 and moves it by blocks that EXECUTE has accepted. EXECUTE does
+/// not know this rollup: it verifies that a block follows from its parent by the rules of Ethereum,
+/// and that the block contains no blobs, no withdrawals and nothing else that is specific to L1.
+/// This contract verifies that the block belongs to this L2:
 ///
-///   schema, chain id   the fork is the one that L1, or a schedule, has for it (`RollupRules`)
-///   parent, number     it follows the head
-///   gas limit          it is as large as agreed (`RollupRules`)
-///   timestamp          later than the parent's, not later than L1, not too far behind it
-///   fee recipient      as the sequencing policy says, if it says anything
-///   anchor             the parent beacon block root is what L1 says: an L1 block and the messages
-///                      sent until then; neither ever goes back
+///   schema, chain id   the fork is the one that L1 or a schedule requires (`RollupRules`)
+///   parent, number     the block follows the head
+///   gas limit          as governed by `RollupRules`
+///   timestamp          later than the parent's, not later than L1, at most `MAX_LAG` behind L1
+///   fee recipient      as required by the sequencing policy, if it requires one
+///   anchor             the parent beacon block root commits to an L1 block and to the messages
+///                      sent until then; neither ever decreases
 ///   messages from L1   relayed before a deadline (`RelayDuty`)
-///   forced             transactions that were submitted on L1 are in it, or could not be
+///   forced             transactions submitted on L1 are included, or could not be included
 ///   transactions       (`ForcedDuty`)
 ///
-/// Everything else in a block is free. The data of the L2 are the inputs of `advance`: each is for
-/// one block or for a batch, and every block is held to the same, whichever way it comes. In a
-/// transaction that has blobs each input has a trailer, which says which blobs hold the rest of it
-/// (`Execute`).
+/// Everything else in a block is the choice of its builder. The inputs of `advance` are the data of
+/// the L2: each contains one block or a batch, and the rules for a block do not depend on that. In
+/// a transaction with blobs, each input has a trailer that specifies which blobs contain the rest
+/// of it (`Execute`).
 contract NativeRollup is RelayDuty, ForcedDuty {
     /// @param genesisHeader RLP of the header of the L2 block with which the rollup starts.
-    /// @param config Rules of every block after it.
+    /// @param config Rules for all later blocks.
     constructor(bytes memory genesisHeader, Config memory config)
         RollupRules(genesisHeader, config)
     {
-        // What is sent from now on is due later than this. If something was sent before, the first
-        // block of which it can be demanded shows what is due.
+        // Messages and transactions that are sent from now on are due later than this. If some were
+        // sent before, the first block that can be required to include them proves when they are
+        // due.
         uint64 time = uint64(block.timestamp);
         uint64 start = _forks[0].from;
         bool sent = IL1MessageQueue(MESSAGE_QUEUE).checkpoint().count != 0;
@@ -56,7 +57,7 @@ contract NativeRollup is RelayDuty, ForcedDuty {
 
         bytes memory buffer = Execute.allocate(inputs);
         bool plain = _isEmpty(evidence);
-        // Position of a block among those of the call.
+        // Index of the block within the call.
         uint256 index;
         for (uint256 i = 0; i < inputs.length; ++i) {
             uint256 count = Execute.load(buffer, inputs[i]);
@@ -65,7 +66,7 @@ contract NativeRollup is RelayDuty, ForcedDuty {
                 if (!plain) _updateAnchor(tip, evidence.updates, index);
                 bytes memory block_ = count == 0 ? buffer : Execute.blockAt(buffer, count, inInput);
                 _addBlock(tip, buffer, block_, inInput == 0);
-                // Mostly there is neither evidence nor a need for any.
+                // Most blocks have no evidence and need none.
                 if (!plain || tip.timestamp >= tip.dutyDue) {
                     tip.inputEnd = Execute.endOf(buffer, count);
                     _requireDuties(tip, block_, evidence, index);
@@ -95,20 +96,21 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         Execute.run(buffer);
     }
 
-    /// @dev The head, for a call that has inputs.
+    /// @dev Returns the head. Reverts if the call has no inputs.
     function _begin(bytes[] calldata inputs) private view returns (Tip memory tip) {
         if (inputs.length == 0) revert NothingToAdvance();
         _load(tip);
     }
 
-    /// @dev Demands the duties of the block at the tip: those that it owes, done.
+    /// @dev Reverts unless the block at the tip fulfils its duties.
     ///
-    /// A block that L1 can carry has room for relays or for forced transactions, not always for
-    /// both (see `Capacity`). So it owes whichever may have been due for longer, and the other too
-    /// if nothing was to be done about that one. Once a block has shown what is next of a kind,
-    /// that is exact; before, what is known is a time before which nothing of it is due. So what is
-    /// due is dealt with in the order of time, but for one block; neither messages nor forced
-    /// transactions can keep off what was on L1 before them for longer.
+    /// A block that L1 can carry has room for relays or for forced transactions, but not always for
+    /// both (see `Capacity`). So a block must fulfil the kind of duty that may have been due for
+    /// longer; it must also fulfil the other kind if nothing was to be done for the first. Once a
+    /// block has proven what is next of a kind, the due time is exact; before, only a lower bound
+    /// is known. Duties are therefore fulfilled in the order of their due times, with a tolerance
+    /// of one block, and neither messages nor forced transactions can delay older entries of the
+    /// other kind for longer.
     function _requireDuties(
         Tip memory tip,
         bytes memory block_,
@@ -124,7 +126,8 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         if (d.relayDue < d.forcedDue) {
             bool worked = _requireRelays(tip, evidence.relays, index, relaysDue);
             _requireForced(tip, block_, evidence.forced, index, forcedDue && !worked);
-            // A block that did not owe it says nothing of the first transaction.
+            // This block did not have to include forced transactions, so it does not count towards
+            // the expiry of the first one.
             if (forcedDue && worked) d.forcedFirstSince = tip.timestamp;
         } else {
             bool worked = _requireForced(tip, block_, evidence.forced, index, forcedDue);
@@ -133,12 +136,13 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         _planDuties(tip);
     }
 
-    /// @dev Asks the policy, unless anyone may advance: because the head is old, or because what
-    /// was due when it was made had been overdue for as long. Returns where the fees must go.
+    /// @dev Calls the policy, unless any account may advance: because the head is old, or because a
+    /// duty of the head had been overdue for `OPEN_AFTER`. Returns the required fee recipient, or
+    /// zero.
     function _authorized(Tip memory tip) private view returns (address) {
         address asked = _policyOf(tip.rules);
         bool overdue = tip.timestamp >= tip.dutyDue + OPEN_AFTER;
-        // Time is governed to the precision that L1 itself has.
+        // The precision of L1 timestamps is sufficient.
         // forge-lint: disable-next-line(block-timestamp)
         if (asked == address(0) || overdue || block.timestamp >= tip.timestamp + OPEN_AFTER) {
             return address(0);
@@ -146,8 +150,8 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         return ISequencing(asked).authorize(msg.sender, tip.timestamp);
     }
 
-    /// @dev Checks a block of a loaded input and moves the tip to it. Behind the checks of its
-    /// first block the whole input is executed, so that a call that comes too late costs little.
+    /// @dev Checks a block of a loaded input and moves the tip to it. The whole input is executed
+    /// after the checks of its first block, so that a call that comes too late costs little gas.
     function _addBlock(Tip memory tip, bytes memory input, bytes memory block_, bool first)
         private
     {
@@ -171,8 +175,7 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         emit BlockAdded(number, hash, root);
     }
 
-    /// @dev Compares the governed fields of a block that is to follow the tip, but for its fork and
-    /// its numbers.
+    /// @dev Checks the governed fields of the block after the tip, except its fork and its numbers.
     function _requireFields(Tip memory tip, bytes memory input, bytes memory block_) private view {
         uint64 chainId = Execute.chainId(input);
         if (chainId != CHAIN_ID) revert ChainIdMismatch(chainId, CHAIN_ID);
@@ -189,7 +192,7 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         if (carried != tip.anchor) revert AnchorMismatch(carried, tip.anchor);
     }
 
-    /// @dev Compares its numbers.
+    /// @dev Checks the number, gas limit and timestamp of the block after the tip.
     function _requireNumbers(Tip memory tip, uint64 number, uint64 limit, uint64 time)
         private
         view
@@ -208,12 +211,13 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         if (time < earliest) revert TimestampTooOld(time, earliest);
     }
 
-    /// @dev Returns `true` if nothing goes with the inputs.
+    /// @dev Returns `true` if the call has no evidence.
     function _isEmpty(Evidence calldata evidence) private pure returns (bool) {
         return evidence.updates.length + evidence.forced.length + evidence.relays.length == 0;
     }
 
-    /// @dev All evidence is for blocks of the call, in their order.
+    /// @dev Reverts unless all evidence has been used, i.e. is for blocks of the call and in their
+    /// order.
     function _requireAllUsed(Tip memory tip, Evidence calldata evidence) private pure {
         uint256 used = tip.updatesUsed;
         if (used != evidence.updates.length) {

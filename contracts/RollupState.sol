@@ -3,25 +3,31 @@ pragma solidity ^0.8.24;
 
 import {INativeRollup} from "./interfaces/INativeRollup.sol";
 
-/// @title The storage of a rollup, and the head while a call is at work on it
-/// @notice All storage stands here, so that its layout can be read in one place. Nothing of it
-/// grows with the number of blocks.
+/// @title Storage of a rollup, and the head during a call
+/// @notice All storage of a rollup is declared here. None of it grows with the number of blocks.
 ///
-///   slot 0 the head, from the low bits on: number (48 bits), timestamp (40), anchor's L1 block
-///                   (40), its message count (48), L2 time of the next duty (40), base fee in units
-///                   of 2^24 wei, rounded up (40) slot 1 hash of the latest block slot 2 anchor in
-///                   force slot 3 rules: policy (160), gas limit (32), its target (32), schema of
-///                   the head (16), forks of the schedule that are in force (8), forks that are
-///                   scheduled (8) slot 4 duties: relayed (56), relay due (48), next forced
-///                   transaction (56), forced due (48), first since (48) slots 5 – 8195 state
-///                   roots, by block number modulo 8191 slot 8196 owner slot 8197 account to which
-///                   ownership is offered slot 8198 fork schedule slot 8199 announced upgrades slot
-///                   8200 fork that was reported: schema of the first fork with its rules (16),
-///                   number of the head (64), time of the report (64)
+///   slot 0          head, from the low bits on: number (48 bits), timestamp (40), L1 block of the
+///                   anchor (40), message count of the anchor (48), L2 time of the next duty (40),
+///                   base fee in units of 2^24 wei, rounded up (40)
+///   slot 1          hash of the latest block
+///   slot 2          anchor in force
+///   slot 3          rules: policy (160), gas limit (32), target gas limit (32), schema of the head
+///                   (16), forks of the schedule that are in force (8), forks that are scheduled
+///                   (8)
+///   slot 4          duties: relayed (56), relay due (48), next forced transaction (56), forced due
+///                   (48), first since (48)
+///   slots 5 – 8195  state roots, by block number modulo 8191
+///   slot 8196       owner
+///   slot 8197       pending owner
+///   slot 8198       fork schedule
+///   slot 8199       announced changes
+///   slot 8200       reported fork: schema of the first fork with its rules (16), number of the
+///                   head (64), time of the report (64)
 ///
-/// A call reads slots 0 to 3 and writes 0 and 1; slot 4 only when the time in slot 0 has come.
+/// A call reads slots 0 to 3 and writes slots 0 and 1. It reads slot 4 only if a duty may be due by
+/// the time in slot 0, or if there is evidence.
 abstract contract RollupState is INativeRollup {
-    /// @dev The head while a call is at work on it.
+    /// @dev Head of the rollup during a call.
     struct Tip {
         // Slot 0.
         uint64 number;
@@ -29,7 +35,7 @@ abstract contract RollupState is INativeRollup {
         uint64 anchorNumber;
         uint64 messageCount;
         uint64 dutyDue;
-        // In wei, of the last block that the call has added.
+        // In wei, of the last block that the call has added; zero before.
         uint256 baseFee;
         // Slots 1 and 2.
         bytes32 blockHash;
@@ -41,15 +47,15 @@ abstract contract RollupState is INativeRollup {
         Duties duties;
         // State root of the block at `number`, if this call has added it.
         bytes32 stateRoot;
-        // Where the fees of blocks must go; zero if anywhere.
+        // Required fee recipient of the blocks; zero if any is allowed.
         address feeRecipient;
-        // Where in memory the input of the block ends, once its duties are looked at.
+        // End of the block's input in memory; set when its duties are checked.
         uint256 inputEnd;
-        // How much of each list of the evidence has been used.
+        // Number of used entries of each list of the evidence.
         uint256 updatesUsed;
         uint256 relaysUsed;
         uint256 batchesUsed;
-        // Rolling hash over the inputs that were executed.
+        // Rolling hash over the executed inputs.
         bytes32 inputsHash;
     }
 
@@ -62,8 +68,7 @@ abstract contract RollupState is INativeRollup {
 
     uint256 private constant MAX_GENESIS_NUMBER = MASK_48 - MASK_40;
 
-    /// @dev Unit in which slot 0 has the base fee, in wei. EXECUTE takes no base fee of more than
-    /// 64 bits.
+    /// @dev Unit of the base fee in slot 0, in wei. EXECUTE rejects base fees of more than 64 bits.
     uint256 private constant BASE_FEE_UNIT = 1 << 24;
 
     /// @dev Slot 0.
@@ -83,7 +88,7 @@ abstract contract RollupState is INativeRollup {
     /// @dev Slot 4.
     uint256 internal _duties;
 
-    /// @dev Slots 5 to 8195. Once each has been written, a block takes no new storage.
+    /// @dev Slots 5 to 8195. Once every slot has been written, a block uses no new storage.
     bytes32[STATE_ROOTS] internal _stateRoots;
 
     /// @inheritdoc INativeRollup
@@ -127,25 +132,24 @@ abstract contract RollupState is INativeRollup {
     function stateRootAt(uint64 number) external view returns (bytes32 root) {
         uint256 latest = _latest();
         unchecked {
-            // A number above the latest is further from it than any that is stored.
+            // A number above the latest is more than `STATE_ROOTS` away, as the difference wraps.
             if (latest - number < STATE_ROOTS) root = _stateRoots[uint256(number) % STATE_ROOTS];
         }
-        // Blocks before genesis have none.
+        // Blocks before the genesis have no state root.
         if (root == 0) revert StateRootUnavailable(number, _latest());
     }
 
     /// @dev Stores a genesis. Nothing is due until `_startDuties`.
     function _start(Genesis memory genesis) internal {
         if (genesis.stateRoot == 0) revert GenesisIncomplete();
-        // Under another, the first block could relay messages that nobody has sent.
+        // With a non-zero anchor, the first block could relay messages that were never sent.
         if (genesis.anchor != 0) revert GenesisAnchored(genesis.anchor);
-        // Each block is later than the one before, and times fit into 40 bits: so numbers stay
-        // within 48.
+        // Timestamps strictly increase and fit into 40 bits, so block numbers fit into 48 bits.
         if (genesis.number > MAX_GENESIS_NUMBER) {
             revert GenesisOutOfBounds(genesis.number, MAX_GENESIS_NUMBER);
         }
-        // Blocks could neither be later than it nor as late as L1. And so its time fits into 40
-        // bits.
+        // Otherwise no block could be later than the genesis and not later than L1. It also follows
+        // that the timestamp fits into 40 bits.
         // forge-lint: disable-next-line(block-timestamp)
         if (genesis.timestamp > block.timestamp) {
             revert GenesisInFuture(genesis.timestamp, block.timestamp);
@@ -156,9 +160,9 @@ abstract contract RollupState is INativeRollup {
         emit BlockAdded(genesis.number, genesis.blockHash, genesis.stateRoot);
     }
 
-    /// @dev Stores what is due first after the genesis.
-    /// @param relayDue Time from which on relayed messages are first asked for.
-    /// @param forcedDue Time from which on forced transactions are.
+    /// @dev Stores the initial duties after the genesis.
+    /// @param relayDue L2 time from which a proof of relayed messages is first required.
+    /// @param forcedDue L2 time from which forced transactions are first required.
     function _startDuties(uint64 relayDue, uint64 forcedDue) internal {
         (uint64 number, uint64 timestamp,,,) = _unpackHead(_head);
         uint64 dutyDue = relayDue < forcedDue ? relayDue : forcedDue;
@@ -166,7 +170,7 @@ abstract contract RollupState is INativeRollup {
         _duties = _packDuties(Duties(0, relayDue, 0, forcedDue, timestamp));
     }
 
-    /// @dev The head as it is stored.
+    /// @dev Loads the stored head into the tip.
     function _load(Tip memory tip) internal view {
         (tip.number, tip.timestamp, tip.anchorNumber, tip.messageCount, tip.dutyDue) =
             _unpackHead(_head);
@@ -175,22 +179,22 @@ abstract contract RollupState is INativeRollup {
         tip.rules = _rules;
     }
 
-    /// @dev Reads slot 4 into the tip, once.
+    /// @dev Loads slot 4 into the tip, unless that has been done.
     function _loadDuties(Tip memory tip) internal view {
         if (tip.dutiesLoaded) return;
         tip.duties = _unpackDuties(_duties);
         tip.dutiesLoaded = true;
     }
 
-    /// @dev Sets when the next duty is due.
+    /// @dev Sets the time of the next duty.
     function _planDuties(Tip memory tip) internal pure {
         if (!tip.dutiesLoaded) return;
         Duties memory d = tip.duties;
         tip.dutyDue = d.relayDue < d.forcedDue ? d.relayDue : d.forcedDue;
     }
 
-    /// @dev Stores what a call has made of the head. The numbers come from blocks that EXECUTE
-    /// found valid and from L1, one by one, so none can come near its bounds.
+    /// @dev Stores the head after a call. All numbers come from L1 or from blocks that EXECUTE has
+    /// accepted, and increase step by step, so none can overflow its field.
     function _store(Tip memory tip, bytes32 anchorBefore, uint256 rulesBefore) internal {
         if (tip.dutiesLoaded) {
             uint256 packed = _packDuties(tip.duties);
@@ -226,7 +230,7 @@ abstract contract RollupState is INativeRollup {
             | fee << 216;
     }
 
-    // Casts below cut fields out of words.
+    // The casts below extract fields from words.
     // forge-lint: disable-start(unsafe-typecast)
 
     function _unpackHead(uint256 word)

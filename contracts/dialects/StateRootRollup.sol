@@ -3,31 +3,30 @@ pragma solidity ^0.8.28;
 
 import {DrakeExecute} from "../libraries/DrakeExecute.sol";
 
-/// @title The smallest rollup that Drake's form of EXECUTE allows: a state root in, a state root
-/// out
-/// @notice For comparison with `NativeRollup`, not for use. The contract knows the state of its L2
-/// and nothing of its blocks, so a builder chooses chain id, parent, number, timestamp, fee
-/// recipient, gas limit and anchor of each: docs/dialects.md lists what follows. It has no messages
-/// and no forced transactions.
+/// @title Smallest rollup that Drake's form of EXECUTE allows: it only tracks the state root
+/// @notice For comparison with `NativeRollup`; not for production. The contract knows the state of
+/// its L2 and nothing about its blocks, so a builder chooses chain id, parent, number, timestamp,
+/// fee recipient, gas limit and anchor of each; docs/dialects.md lists the consequences. There are
+/// no messages and no forced transactions.
 contract StateRootRollup {
-    /// @notice The state after the newest blocks.
+    /// @notice State root after the latest block.
     bytes32 public stateRoot;
 
-    /// @notice Blocks were added.
+    /// @notice Emitted when blocks are added.
     event Advanced(bytes32 indexed pre, bytes32 indexed post, uint256 gasUsed);
 
     /// @notice The trace does not lead from the stored state root to `post` with this gas.
     error ClaimFalse(bytes32 pre, bytes32 post, uint256 gasUsed);
 
-    /// @param genesis State root of the first block.
+    /// @param genesis State root of the genesis.
     constructor(bytes32 genesis) {
         stateRoot = genesis;
     }
 
-    /// @notice Adds the blocks of a trace, a stateless input of EXECUTE or a batch.
+    /// @notice Adds the blocks of a trace.
     /// @param post State root after the last block.
-    /// @param gasUsed Gas of all blocks together.
-    /// @param trace The blocks and their witness.
+    /// @param gasUsed Total gas used by all blocks.
+    /// @param trace Stateless input of EXECUTE or a batch: the blocks and their witness.
     function advance(bytes32 post, uint256 gasUsed, bytes calldata trace) external {
         bytes32 pre = stateRoot;
         if (!DrakeExecute.execute(pre, post, trace, gasUsed)) {

@@ -11,74 +11,78 @@ import {Capacity} from "../libraries/Capacity.sol";
 import {Execute} from "../libraries/Execute.sol";
 import {Messages} from "../messaging/Messages.sol";
 
-/// @title The rules of a rollup, and how they may change
-/// @notice Three things can change, and only if the rollup has an owner: who may advance, the gas
-/// limit, and a fork schedule of its own. Everything else is fixed when the rollup is deployed;
-/// without an owner, these three are too.
+/// @title Rules of a rollup, and how they may change
+/// @notice Three parameters can change, and only if the rollup has an owner: the sequencing policy,
+/// the gas limit, and the rollup's own fork schedule. Everything else is fixed at deployment;
+/// without an owner, these three are fixed too.
 ///
-/// A change is announced first and made `UPGRADE_DELAY` later at the earliest. That is longer than
-/// the way out for users who do not like it: a forced transaction becomes due and then certain, a
-/// block with it is advanced (by anyone, if the rollup has gone silent or what is overdue stays
-/// undone), and what it sent to L1 is claimed. Claims do not pass through anything that could be
-/// changed.
+/// A change is announced, and made `UPGRADE_DELAY` later at the earliest. That is longer than the
+/// exit time of a user who rejects it: a forced transaction becomes due and must then be included,
+/// a block with it is advanced (by any account, if the rollup has gone silent or leaves overdue
+/// duties undone), and its withdrawal is claimed on L1. Claims do not depend on anything that could
+/// change.
 ///
-/// The length of the queues has no bound, so no delay alone could be long enough. A change is made
-/// only after it was *cleared*: nothing is pending of all that was submitted or sent while the
-/// delay still covered the way out (`NOTICE` after the announcement at least), and `EXIT_MARGIN`
-/// has passed since then. An account that fills the queues delays changes, and no exit before them.
-/// What comes later delays nothing. Should the rollup stand still for `LOST_AFTER`, although anyone
+/// The length of the queues is not bounded, so no delay alone would be sufficient. A change is made
+/// only after it was *cleared*: nothing is pending that was submitted or sent while the delay still
+/// covered the exit (for at least `NOTICE` after the announcement), and `EXIT_MARGIN` has passed
+/// since then. An account that fills the queues delays changes, but no exit before them. Later
+/// submissions delay nothing. If the rollup has not moved for `LOST_AFTER`, although any account
 /// could advance it, then waiting helps no user, and only a change can.
 ///
-/// Forks come from L1, by one of three ways that is fixed at deployment (`ForkMode`). In each a
-/// block has a fork whose layout `Execute` can read, and none earlier than its parent's, so older
-/// rules never come back.
+/// Forks come from L1, in one of three modes that is fixed at deployment (`ForkMode`). In each mode
+/// a block has a fork whose layout `Execute` can read, and no earlier fork than its parent, so
+/// older rules are never applied again.
 ///
-///   follow EXECUTE accepts the fork that L1 had at the timestamp of the block, and the rollup
-///              accepts what EXECUTE accepts. A block that was made before a fork of L1 can still
-///              be posted after it. registry The fork is that of the entry that is current in L1's
-///              registry (EIP-8357). A block that was made before a fork of L1 and not posted is
-///              lost with it. pinned The rollup has a schedule, which only ever gets longer, and at
-///              the end, for times to come. A block has the last fork that is not later than the
-///              block. If L1 forks and the schedule does not, EXECUTE refuses every block until the
-///              owner adds the fork; without an owner, for good. Messages and forced transactions
-///              that wait then can never be done, so that change does not wait for them once the
-///              fork was reported (`reportFork`) and no block has come for `UPGRADE_DELAY`: as long
-///              as anyone could leave, anyone who wants to leave can void the report by a block.
+///   follow     EXECUTE accepts the fork that L1 had at the timestamp of the block, and the rollup
+///              accepts what EXECUTE accepts. A block that was built before a fork of L1 can still
+///              be posted after it.
+///   registry   The fork is the current entry of L1's registry (EIP-8357). A block that was built
+///              before a fork of L1 and not posted is lost.
+///   pinned     The rollup has a schedule, to which only future entries can be appended. A block
+///              has the last fork that is not later than the block. If L1 forks and the schedule
+///              does not, EXECUTE rejects every block until the owner adds the fork; without an
+///              owner, permanently. Pending messages and forced transactions can never be included
+///              then, so the addition does not wait for them once the fork was reported
+///              (`reportFork`) and no block has been added for `UPGRADE_DELAY`. While users can
+///              exit, any of them can invalidate the report by advancing a block.
 ///
-/// A fork whose layout `Execute` cannot read stops the rollup in each of them.
+/// In each mode, a fork whose layout `Execute` cannot read stops the rollup.
 ///
-/// The gas limit is a target. Ethereum lets a block differ from its parent by less than 1/1024, so
-/// each block has to go as far towards the target as that allows, as common clients do.
+/// The gas limit is a target. Ethereum lets the gas limit of a block differ from that of its parent
+/// by less than 1/1024, and each block has to move towards the target by the maximum, as common
+/// clients do.
 abstract contract RollupRules is RollupState {
-    /// @dev The least time for seeing an announcement, and submitting an exit before the change.
+    /// @dev Minimum time to notice an announcement and submit an exit before the change.
     uint256 private constant NOTICE = 1 days;
 
-    /// @dev For claiming on L1, after all else on the way out is done.
+    /// @dev Time reserved for the final L1 claim of an exit.
     uint256 private constant EXIT_MARGIN = 1 days;
 
-    /// @dev For building a block with a transaction before it expires, when anyone may advance.
+    /// @dev Minimum time before the expiry of a transaction in which any account may advance a
+    /// block that includes it.
     uint256 private constant RESCUE = 1 days;
 
-    /// @dev Age of a head that no account could move.
+    /// @dev Age of the head from which the rollup counts as lost: no account could advance it.
     uint256 private constant LOST_AFTER = 60 days;
 
-    /// @dev Seconds for which an upgrade may be made once it may.
+    /// @dev Seconds after `readyAt` in which a change may be made.
     uint256 private constant STALE_AFTER = 14 days;
 
-    /// @dev Bounds the search for an announcement. One that is stale is withdrawn to make room.
+    /// @dev Bounds the search for an announcement. A stale announcement can be withdrawn to make
+    /// room.
     uint256 private constant MAX_ANNOUNCEMENTS = 8;
 
-    /// @dev Seconds from one L1 block to the next, at least: half of today's slot, so that the
-    /// bound holds if L1 halves it. No other rule counts in L1 blocks.
+    /// @dev Assumed minimum seconds between L1 blocks: half of today's slot time, so that the bound
+    /// still holds if L1 halves it. No other rule counts L1 blocks.
     uint256 private constant L1_SLOT = 6;
 
-    /// @dev Address of the registry of forks (EIP-8357).
+    /// @dev Address of the fork registry (EIP-8357).
     address private constant REGISTRY = 0x00005e9c1447C1A05A642ec9eB76D9C125468357;
 
-    /// @dev Verification key hash and schema id, a word each.
+    /// @dev Length of an entry: verification key hash and schema id, one word each.
     uint256 private constant REGISTRY_ENTRY_LENGTH = 64;
 
-    /// @dev The least gas limit of an Ethereum block.
+    /// @dev Minimum gas limit of an Ethereum block.
     uint256 private constant MIN_GAS_LIMIT = 5000;
 
     /// @inheritdoc INativeRollup
@@ -105,14 +109,14 @@ abstract contract RollupRules is RollupState {
     /// @inheritdoc INativeRollup
     address public immutable FORCED;
 
-    /// @dev Answers of the queues to the constructor.
+    /// @dev Value of `DELAY` of the forced queue, in seconds.
     uint64 internal immutable _FORCED_DELAY;
 
-    /// @dev Seconds after an announcement for which what is submitted or sent is waited for:
-    /// `UPGRADE_DELAY` less the way out.
+    /// @dev Seconds after an announcement during which submissions still delay the change:
+    /// `UPGRADE_DELAY` minus the exit time.
     uint256 private immutable _WINDOW;
 
-    /// @dev Seconds for a claim of what is in a block: `EXIT_MARGIN`, and the longest pause of a
+    /// @dev Seconds to claim after the block is advanced: `EXIT_MARGIN` plus the longest pause of a
     /// guardian.
     uint256 private immutable _CLAIM_TIME;
 
@@ -189,7 +193,7 @@ abstract contract RollupRules is RollupState {
     /// @inheritdoc INativeRollup
     function make(Change change, uint256 value) external onlyOwner {
         (uint256 ready, bool cleared) = _forget(change, value);
-        // Days, to the precision that L1 itself has.
+        // For delays of days, the precision of L1 timestamps is sufficient.
         // forge-lint: disable-start(block-timestamp)
         if (block.timestamp < ready) revert NotReady(ready);
         if (!cleared && !_isReported(change, value)) revert NotCleared(change, value);
@@ -262,7 +266,7 @@ abstract contract RollupRules is RollupState {
 
     // ------------------------------------------------------------------ for `advance`
 
-    /// @dev The rules with the forks that are in force at a time.
+    /// @dev Returns the rules with the scheduled forks that are in force at a timestamp.
     function _rulesAt(uint256 rules, uint64 timestamp) internal view returns (uint256) {
         uint256 active = (rules >> 240) & 0xff;
         uint256 scheduled = rules >> 248;
@@ -275,8 +279,9 @@ abstract contract RollupRules is RollupState {
         return rules;
     }
 
-    /// @dev The rules for a block, in whose input this schema id stands.
-    /// @param first `true` for the first block of its input: one input has one schema.
+    /// @dev Returns the rules for a block whose input has this schema id, or reverts if the schema
+    /// is wrong.
+    /// @param first `true` for the first block of an input; all blocks of an input have its schema.
     function _rulesUnder(uint256 rules, uint16 schema, uint64 timestamp, bool first)
         internal
         view
@@ -297,13 +302,13 @@ abstract contract RollupRules is RollupState {
         if (fork == current) return rules;
         _requireSupported(fork);
         if (!Execute.sameRevision(fork, current)) revert SchemaMismatch(schema, current);
-        // EXECUTE accepts Osaka under BPO2 as well. Were that a step back, one caller with a block
-        // of BPO2 could stop a sequencer that goes by Osaka.
+        // EXECUTE accepts Osaka under BPO2 as well. If that counted as a step back, a caller could
+        // stop a sequencer that uses Osaka by posting a single block with the schema of BPO2.
         if (Execute.rulesOf(fork) < Execute.rulesOf(current)) revert ForkWentBack(schema, current);
         return _withSchema(rules, fork);
     }
 
-    /// @dev Notes a fork that L1 has at a time at which the schedule has an earlier one.
+    /// @dev Records that L1 has a later fork than the schedule at this timestamp.
     function _report(uint256 rules, uint16 schema, uint64 timestamp) internal {
         _requirePinned();
         uint16 fork = Execute.singleOf(schema);
@@ -312,14 +317,15 @@ abstract contract RollupRules is RollupState {
         if (!Execute.sameRevision(fork, current)) revert SchemaMismatch(schema, current);
         uint256 key = _reportKey(fork);
         bool later = Execute.rulesOf(fork) > Execute.rulesOf(current);
-        // A second report of the same rules after the same head would only put the change off.
+        // A second report of the same rules for the same head would only delay the change.
         // forge-lint: disable-next-line(unsafe-typecast)
         if (!later || key <= uint80(_forkReport)) revert ForkNotLater(fork, current);
         _forkReport = key | block.timestamp << 80;
         emit ForkReported(fork, _latest());
     }
 
-    /// @dev Gas limit of the block after one that has that of the rules.
+    /// @dev Returns the gas limit of the next block, computed from the latest gas limit and the
+    /// target.
     function _nextGasLimit(uint256 rules) internal pure returns (uint64) {
         uint64 latest = _gasLimitOf(rules);
         uint64 target = _gasTargetOf(rules);
@@ -329,17 +335,17 @@ abstract contract RollupRules is RollupState {
         return latest - target > step ? latest - step : target;
     }
 
-    /// @dev The rules after a block with this gas limit.
+    /// @dev Returns the rules after a block with this gas limit.
     function _withGasLimit(uint256 rules, uint64 gasLimit) internal pure returns (uint256) {
         return rules & ~(uint256(type(uint32).max) << 160) | uint256(gasLimit) << 160;
     }
 
-    /// @dev The rules after a block with this schema.
+    /// @dev Returns the rules after a block with this schema.
     function _withSchema(uint256 rules, uint16 schema) private pure returns (uint256) {
         return rules & ~(uint256(type(uint16).max) << 224) | uint256(schema) << 224;
     }
 
-    // Casts cut fields out of the word.
+    // The casts below extract fields from the word.
     // forge-lint: disable-start(unsafe-typecast)
 
     function _policyOf(uint256 rules) internal pure returns (address) {
@@ -374,13 +380,13 @@ abstract contract RollupRules is RollupState {
     }
 
     function _addFork(uint256 value) private {
-        // The low 16 bits; `from` is bounded below.
+        // The low 16 bits; `from` is checked below.
         // forge-lint: disable-start(unsafe-typecast)
         uint16 schema = uint16(value);
         uint256 from = value >> 16;
         uint256 scheduled = _forks.length;
         Fork storage last = _forks[scheduled - 1];
-        // Not for blocks that exist, or that others may be building.
+        // Must not affect blocks that exist or that are being built.
         // forge-lint: disable-next-line(block-timestamp)
         bool late = from <= block.timestamp || from <= last.from;
         bool unfit = !Execute.isFork(schema) || schema < last.schema
@@ -406,14 +412,14 @@ abstract contract RollupRules is RollupState {
         _announced.pop();
     }
 
-    /// @dev Returns the place of an announcement.
+    /// @dev Returns the index of an announcement; reverts if there is none.
     function _known(Change change, uint256 value) private view returns (uint256 index) {
         index = _indexOf(change, value);
         if (index == _announced.length) revert NotAnnounced(change, value);
     }
 
-    /// @dev Returns the place of an announcement, or the number of all if there is none of the
-    /// change.
+    /// @dev Returns the index of an announcement, or the number of announcements if it is not among
+    /// them.
     function _indexOf(Change change, uint256 value) private view returns (uint256 index) {
         for (; index < _announced.length; ++index) {
             Announcement storage a = _announced[index];
@@ -421,14 +427,14 @@ abstract contract RollupRules is RollupState {
         }
     }
 
-    /// @dev Returns `true` if nothing is pending of what was submitted or sent until a time. What
-    /// is pending was submitted no earlier than it is due, less the delay; and never before the
-    /// queue has it.
+    /// @dev Returns `true` if nothing is pending that was submitted or sent until `until`. The due
+    /// time of the first pending entry, minus the delay, is a lower bound for the time of its
+    /// submission. If a queue has no unresolved entry from an earlier L1 block, nothing is pending.
     function _isDone(uint64 until) private view returns (bool) {
         // forge-lint: disable-next-line(block-timestamp)
         if (block.timestamp >= _headTimestamp() + LOST_AFTER) return true;
         Duties memory d = _unpackDuties(_duties);
-        // Of this block more could come.
+        // More could still be sent in this L1 block.
         // forge-lint: disable-next-line(block-timestamp)
         if (block.timestamp <= until) return false;
         bool forcedDone = d.forcedDue > until + _FORCED_DELAY || _forcedBefore() <= d.forcedNext;
@@ -437,17 +443,17 @@ abstract contract RollupRules is RollupState {
                 || IL1MessageQueue(MESSAGE_QUEUE).countBefore() <= d.relayed);
     }
 
-    /// @dev `true` if the change adds a fork whose rules were reported for the head `UPGRADE_DELAY`
-    /// ago.
+    /// @dev Returns `true` if the change adds a fork whose rules were reported for the current head
+    /// at least `UPGRADE_DELAY` ago.
     function _isReported(Change change, uint256 value) private view returns (bool) {
-        // Casts cut fields out of words. Days, to the precision that L1 itself has.
+        // The casts extract fields from words. The precision of L1 timestamps is sufficient.
         // forge-lint: disable-start(unsafe-typecast, block-timestamp)
         return change == Change.Fork && uint80(_forkReport) == _reportKey(uint16(value))
             && block.timestamp >= (_forkReport >> 80) + UPGRADE_DELAY;
         // forge-lint: disable-end(unsafe-typecast, block-timestamp)
     }
 
-    /// @dev The rules of a fork and the number of the head, as a report has them.
+    /// @dev Returns the key of a report: the rules of a fork and the number of the head.
     function _reportKey(uint16 fork) private view returns (uint256) {
         return uint256(_latest()) << 16 | Execute.rulesOf(fork);
     }
@@ -460,13 +466,13 @@ abstract contract RollupRules is RollupState {
         if (!_is(ForkMode.Pinned)) revert ForksNotPinned();
     }
 
-    /// @dev Schema id of the current entry of the registry, under the revision of this rollup: the
-    /// registry names forks by single inputs of L2s without EXECUTE.
+    /// @dev Returns the schema id of the current entry of the registry, with the revision of this
+    /// rollup: the registry contains schema ids of single inputs for L2s without EXECUTE.
     function _registered() private view returns (uint16 fork) {
         bool ok;
         uint256 size;
         uint256 schema;
-        // A word of zero asks for the current entry, which fits into the scratch space.
+        // A zero word requests the current entry. The entry fits into the scratch space.
         assembly ("memory-safe") {
             mstore(0x00, 0)
             ok := staticcall(gas(), REGISTRY, 0x00, 0x20, 0x00, REGISTRY_ENTRY_LENGTH)
@@ -476,20 +482,20 @@ abstract contract RollupRules is RollupState {
         if (!ok || size != REGISTRY_ENTRY_LENGTH) {
             revert RegistryUnavailable(size, REGISTRY_ENTRY_LENGTH);
         }
-        // No input has a schema id of more than two bytes.
+        // Schema ids of inputs have two bytes.
         // forge-lint: disable-next-line(unsafe-typecast)
         fork = schema >> 16 == 0 ? uint16(schema) : 0;
         if (Execute.isFork(fork)) fork = fork & 0xff00 | _schemaOf(_rules) & 0xff;
     }
 
-    /// @dev Number of forced transactions that were submitted before this L1 block.
+    /// @dev Returns the number of forced transactions that were submitted before this L1 block.
     function _forcedBefore() internal view returns (uint64) {
         return IForcedSettlement(FORCED).countBefore();
     }
 
-    /// @dev Time at which a forced transaction that was submitted at this time is due.
+    /// @dev Returns the due time of a forced transaction that was submitted at this time.
     function _forcedDueOf(uint256 submittedAt) internal view returns (uint64) {
-        // Neither comes near 2^63.
+        // Both are far below 2^63.
         // forge-lint: disable-next-line(unsafe-typecast)
         return uint64(submittedAt) + _FORCED_DELAY;
     }
@@ -507,22 +513,23 @@ abstract contract RollupRules is RollupState {
         revert SchemaNotSupported(fork, Execute.FIRST_SCHEMA, Execute.LAST_SCHEMA);
     }
 
-    /// @dev The delays must leave room for one another:
+    /// @dev Checks that the delays leave room for one another:
     ///
-    ///   - Anyone may advance a head that is `OPEN_AFTER` old, or that has left something undone
-    ///     for as long. A head that was just advanced may be `MAX_LAG` old.
-    ///   - What is due at a time was on L1 before any block of that time could be built.
-    ///   - Before a forced transaction expires, no block is taken without it for `EXPIRY`, so
-    ///     anyone may advance after `OPEN_AFTER` of that time: for `RESCUE` at least, and half of
-    ///     it.
-    ///   - The way out takes no longer than from the announcement of an upgrade to the upgrade. It
-    ///     has to be seen first (`NOTICE`). A forced transaction is due after `DELAY`. A sequencer
-    ///     may put it off for `GRACE`; or make no block, until anyone may advance after
-    ///     `OPEN_AFTER`; or make one that leaves it undone because of what is before it, and then
-    ///     another `OPEN_AFTER` later, before anyone may advance until it is done. Then it is
-    ///     claimed (`EXIT_MARGIN`), after the pause of a guardian at the latest. How long the queue
-    ///     is, this says nothing about: see `clear`.
-    /// @return window The delay of an upgrade less the way out, in seconds.
+    ///   - Any account may advance if the head, or a duty that it has left undone, is `OPEN_AFTER`
+    ///     old. A head that was just advanced may be `MAX_LAG` old.
+    ///   - Entries that are due at a time were on L1 before any block with that timestamp could be
+    ///     built.
+    ///   - Before a forced transaction expires, no block is accepted without it for `EXPIRY`. Any
+    ///     account may advance for all but `OPEN_AFTER` of that time: for at least `RESCUE`, and at
+    ///     least half of it.
+    ///   - An exit takes no longer than the time from the announcement of a change to the change.
+    ///     The announcement has to be noticed first (`NOTICE`). A forced transaction is due after
+    ///     `DELAY`. A sequencer may defer it for `GRACE`; or build no block until any account may
+    ///     advance, after `OPEN_AFTER`; or build one that leaves it undone because of older
+    ///     entries, which takes another `OPEN_AFTER` until any account may advance until it is
+    ///     done. Then it is claimed (`EXIT_MARGIN`), at the latest after the pause of a guardian.
+    ///     This bound does not cover the length of the queue; see `clear`.
+    /// @return window The delay of a change minus the exit time, in seconds.
     function _requireDelays(Config memory config, IForcedInbox forced, uint256 claimTime)
         private
         view
@@ -540,14 +547,15 @@ abstract contract RollupRules is RollupState {
         _requireAtLeast(expiry, lag + open + RESCUE);
         uint256 wayOut = delay + grace + lag + 2 * open + claimTime;
         _requireAtLeast(config.upgradeDelay, NOTICE + wayOut);
-        // Times are kept in 48 bits.
+        // Timestamps are stored in 48 bits.
         _requireAtLeast(type(uint32).max, config.relayDeadline + delay + grace + expiry);
         return config.upgradeDelay - wayOut;
     }
 
-    /// @dev The ring of checkpoints outlasts the time in which no account has to relay anything:
-    /// until the first message is due in a block that anyone can add. One message per L1 block
-    /// takes a place of it per slot, and when all are taken no account can send.
+    /// @dev Checks that the ring of checkpoints outlasts the time in which no account has to relay
+    /// anything, i.e. until the first message is due in a block that any account can add. One
+    /// message per L1 block uses one checkpoint per slot, and when all are in use no account can
+    /// send.
     function _requireRingOutlasts(Config memory config) private view {
         uint256 places = IL1MessageQueue(config.messageQueue).CHECKPOINTS();
         uint256 idle = uint256(config.relayDeadline) + config.maxLag + config.openAfter;
@@ -558,9 +566,9 @@ abstract contract RollupRules is RollupState {
         if (got < least) revert DelaysInconsistent(got, least);
     }
 
-    /// @dev A block with this gas limit can hold the largest message, all the relays that can be
-    /// demanded, and the largest forced transaction. L1 carries what can be demanded by
-    /// construction, see `Capacity`: a message with more data than that is parked.
+    /// @dev Checks that a block with this gas limit can include the largest message, all relays
+    /// that can be required of it, and the largest forced transaction. L1 can carry all duties by
+    /// construction, see `Capacity`: a message with more data is parked.
     function _requireCapacity(uint256 gasLimit, address messageQueue, address forced) private view {
         if (gasLimit < MIN_GAS_LIMIT) revert ChangeInvalid(Change.GasLimit, gasLimit);
         IL1MessageQueue queue = IL1MessageQueue(messageQueue);
@@ -576,11 +584,11 @@ abstract contract RollupRules is RollupState {
         if (gas > room) revert DutiesTooLarge(gas, room);
     }
 
-    /// @dev A block has room for any forced transaction by itself. For one that is too long there
-    /// would never be, and until it expires that would be an excuse to leave out all behind it. A
-    /// change of the gas limit does not touch that, so only the constructor asks.
+    /// @dev Checks that a block has room for any single forced transaction. A longer one would
+    /// never have room, and until its expiry that would be an excuse to omit all transactions after
+    /// it. The footprint does not depend on the gas limit, so only the constructor checks it.
     function _requireFootprints(IForcedInbox forced) private view {
-        // Of as many bytes, none makes others carry more.
+        // No transaction of this size has a larger footprint than an alias call.
         uint256 most = Capacity.ofAliasCall(forced.MAX_SIZE());
         if (most > Capacity.DUTY_BYTES) revert FootprintTooLarge(most, Capacity.DUTY_BYTES);
     }
