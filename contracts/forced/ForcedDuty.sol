@@ -5,13 +5,13 @@ import {RollupRules} from "../governance/RollupRules.sol";
 import {IForcedSettlement} from "../interfaces/IForcedSettlement.sol";
 import {Execute} from "../libraries/Execute.sol";
 
-/// @title Duties of a rollup to forced transactions
-/// @notice It names an outcome for each that is due, see `ForcedQueue`, as far as one block can;
-/// the queue judges it.
+/// @title Forced transactions as a duty of the rollup
+/// @notice The rollup passes the outcomes of due transactions to the queue, which checks them (see
+/// `ForcedQueue`).
 abstract contract ForcedDuty is RollupRules {
-    /// @dev Demands that the block at the tip does enough about forced transactions.
-    /// @param demanded `true` if the block owes those that are due.
-    /// @return worked `true` if it has discharged any.
+    /// @dev Reverts unless the block at the tip resolves enough forced transactions.
+    /// @param demanded `true` if the block must resolve those that are due.
+    /// @return worked `true` if the block has discharged any.
     function _requireForced(
         Tip memory tip,
         bytes memory block_,

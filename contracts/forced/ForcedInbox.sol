@@ -10,39 +10,40 @@ import {Predeploys} from "../libraries/Predeploys.sol";
 import {Transactions} from "../libraries/Transactions.sol";
 import {ForcedQueue} from "./ForcedQueue.sol";
 
-/// @title The queue of transactions that a rollup cannot leave out
-/// @notice Takes ordinary signed L2 transactions. What no block could hold is refused here, and
-/// what a block could not hold for its state is for `ForcedQueue` to judge when the transaction is
-/// due. So every transaction in the queue is one of which a block can be demanded:
+/// @title Queue of forced transactions
+/// @notice Accepts ordinary signed L2 transactions. Transactions that no block could include are
+/// rejected on submission; whether the state of the L2 allows one is decided by `ForcedQueue` when
+/// it is due. Every transaction in the queue can therefore be required of a block:
 ///
-///   - Its form, chain id, signature and intrinsic gas are those of a valid transaction, under each
-///     fork that the rollup could be under.
-///   - L1 can carry a block with it, for any behaviour. Gas does not bound what a transaction reads
-///     (see `Capacity`), so it must be one of these: a transfer, with or without data, which can be
-///     demanded as long as its target has no code; a call of `L2Messenger` that sends to L1; a call
-///     of one more contract that the deployer vouches for (a token bridge, say); a call of
-///     `L2Accounts` that delivers a kept message of an L1 contract, if the message calls either of
-///     these two. A precompile has no code either, but the gas of some buys several times as much
-///     work as other gas, for which EXECUTE asks its caller for more than the L2 has charged; so
-///     none can be the target.
+///   - Its form, chain id, signature and intrinsic gas are those of a valid transaction, under
+///     every fork that the rollup may have.
+///   - L1 can carry a block with it, whatever it does. Gas does not bound the state that a
+///     transaction reads (see `Capacity`), so it must be one of these: a transfer, with or without
+///     data, which is required only as long as its target has no code; a call of `L2Messenger` that
+///     sends to L1; a call of one more contract that the deployer has chosen (a token bridge, for
+///     example); a call of `L2Accounts` that delivers a stored message of an L1 contract, if the
+///     message calls either of these two. A precompile has no code either, but the gas of some
+///     precompiles pays for several times as much work as other gas, for which EXECUTE charges its
+///     caller more than the L2 has charged; so no precompile can be the target.
 ///
-/// A contract on L1 signs no transaction. It sends a message to its alias account (`L2Accounts`),
-/// and any account with a key forces the delivery if a builder has parked the message.
+/// A contract on L1 cannot sign a transaction. It sends a message to its alias account
+/// (`L2Accounts`), and any EOA can force the delivery if a builder has parked the message.
 ///
-/// Not protected are therefore: users who need a transaction that calls other contracts, creates
-/// one, has an access list or authorizes (type 4); and contract wallets that were created on the
-/// L2. Those leave by moving what they have to another account while the operator lets them, and
-/// depend on it, or on silence that opens the rollup to others, for that.
+/// The following are therefore not protected: users who need a transaction that calls other
+/// contracts, creates one, has an access list or carries authorizations (type 4); and contract
+/// wallets that were created on the L2. They can exit by moving their assets to another account
+/// while the operator includes their transactions; for that they depend on the operator, or on its
+/// silence, after which the rollup is open to others.
 ///
-/// Neither sender nor nonce is looked up: whether there is an account behind the signature, the L2
-/// knows. The fee pays for what a transaction can make others carry, so it is dear to submit what
-/// will be found to be invalid.
-/// @dev Each transaction takes one slot, until it is discharged.
+/// Neither the sender's account nor its nonce is checked, because L1 does not have the state of the
+/// L2. The fee pays for the calldata that the transaction can add to `advance`, so submitting
+/// transactions that turn out to be invalid is expensive.
+/// @dev Each transaction uses one slot until it is discharged.
 contract ForcedInbox is ForcedQueue {
-    /// @notice Configuration of a queue.
+    /// @notice Configuration of the queue. The other fields are described in `IForcedInbox`.
     struct Config {
-        /// The rollup, which is deployed later at an address that is known beforehand; it refuses a
-        /// queue that names another.
+        /// Rollup, which is deployed later at a precomputed address. It rejects a queue that was
+        /// deployed for another rollup.
         address rollup;
         uint64 chainId;
         uint64 delay;
@@ -58,18 +59,18 @@ contract ForcedInbox is ForcedQueue {
     uint64 public constant MAX_SIZE = 4096;
 
     /// @inheritdoc IForcedInbox
-    /// @dev Full blocks raise the base fee by an eighth each, so to get above the cap takes 18 of
-    /// them at least. An entry whose cap has this margin over the base fee of its time is no means
-    /// to hold up those behind it, either: only a base fee that has risen as much since does.
+    /// @dev A full block raises the base fee by an eighth, so it takes at least 18 full blocks to
+    /// exceed the cap. Nor can an account delay the transactions behind its own with such a cap:
+    /// only an equal rise of the base fee since submission does.
     uint256 public constant FEE_CAP_MARGIN = 8;
 
     /// @inheritdoc IForcedInbox
-    /// @dev A margin over next to nothing costs next to nothing: the base fee of an idle L2 falls
-    /// to 7 wei.
+    /// @dev Without a floor, the margin would be almost free: the base fee of an idle L2 falls to 7
+    /// wei.
     uint256 public constant FEE_CAP_FLOOR = 1 gwei;
 
-    /// @dev Below this address stand precompiles, of any fork so far and to come, and no account
-    /// that anybody has a key for.
+    /// @dev End of the address range for precompiles of all current and future forks. No account
+    /// with a private key is below it.
     uint160 private constant PRECOMPILES_END = 1 << 16;
 
     /// @inheritdoc IForcedInbox
@@ -102,9 +103,9 @@ contract ForcedInbox is ForcedQueue {
     }
 
     /// @inheritdoc IForcedInbox
-    /// @dev The fee is burned: it stays here, and no function pays it out. Paid to an account of
-    /// the operator, or to the caller that includes the transaction, it would be no price for the
-    /// one who wants others to wait.
+    /// @dev The fee is burned: it stays in this contract, and no function pays it out. If it were
+    /// paid to an account of the operator, or to the caller that includes the transaction, it would
+    /// cost them nothing to delay others.
     function submit(bytes calldata raw) external payable returns (uint64 index) {
         (Transactions.Transaction memory t, bool bounded, uint256 footprint) = _read(raw);
         uint256 least = minimumFee(t.gasLimit, footprint);
@@ -116,7 +117,7 @@ contract ForcedInbox is ForcedQueue {
             nonce: t.nonce,
             gasLimit: t.gasLimit,
             maxFee: t.maxFee,
-            // Neither factor nor summand comes near 2^256.
+            // No overflow: gas limit times price is below 2^192, and the value below 2^128.
             cost: uint256(t.gasLimit) * t.maxFee + t.value,
             submittedAt: uint64(block.timestamp),
             bounded: bounded,
@@ -141,7 +142,7 @@ contract ForcedInbox is ForcedQueue {
         return (gasLimit + Capacity.GAS_PER_BYTE * footprint) * block.basefee * FEE_PERCENT / 100;
     }
 
-    /// @dev Decodes a transaction, and refuses one of which no block can be demanded.
+    /// @dev Decodes a transaction, and reverts if it cannot be required of a block.
     function _read(bytes calldata raw)
         private
         view
@@ -172,14 +173,14 @@ contract ForcedInbox is ForcedQueue {
         if (t.gasLimit > maxGas) revert ForcedGasTooHigh(t.gasLimit, maxGas);
     }
 
-    /// @dev The least fee cap with which a transaction may wait for a base fee that it pays.
+    /// @dev Returns the minimum fee cap with which a transaction may wait for a lower base fee.
     function _pricedFrom() private view returns (uint256) {
-        // The queue may be there before its rollup.
+        // The queue may be deployed before its rollup.
         uint256 baseFee = ROLLUP.code.length == 0 ? 0 : INativeRollup(ROLLUP).baseFee();
         return FEE_CAP_MARGIN * (baseFee < FEE_CAP_FLOOR ? FEE_CAP_FLOOR : baseFee);
     }
 
-    /// @dev Returns ETH to the caller. The last step of a submission.
+    /// @dev Returns ETH to the caller. Must be the last step of a submission.
     function _giveBack(uint256 amount) private {
         (bool ok,) = msg.sender.call{value: amount}("");
         if (!ok) revert ChangeRefused(msg.sender, amount);

@@ -8,60 +8,67 @@ import {Capacity} from "../libraries/Capacity.sol";
 import {StateProof} from "../libraries/StateProof.sol";
 
 /// @title Resolution of forced transactions
-/// @notice A transaction is due `DELAY` seconds after it was submitted. From then on a block that
-/// owes forced transactions (see `ForcedDuty`) deals with it in one of these ways:
+/// @notice A transaction is due `DELAY` seconds after its submission. From then on, a block that
+/// must resolve forced transactions (see `ForcedDuty`) does so with one of these outcomes:
 ///
-///   Included it stands in the block Invalid by proof against the state root after the block: the
-///   nonce is another, the sender cannot pay, or has code Underpriced it does not pay the block's
-///   base fee, and its fee cap was too low for that of its time, or it has waited for as long as an
-///   entry may TargetHasCode it is a transfer, and by proof its target has code: it is not known
-///   what that reads NoRoom what the block does for those before it is all that can be demanded of
-///   a block; or, for `GRACE` seconds, the block has less gas left than it asks for; or, for
-///   `GRACE + EXPIRY` seconds, a base fee above its fee cap, although that was `FEE_CAP_MARGIN`
-///   times the base fee when it was submitted. It stays in the queue Expired see below
+///   Included        the block includes it
+///   Invalid         proven against the state root after the block: the nonce is another one, or
+///                   the sender cannot pay or has code
+///   Underpriced     it does not pay the block's base fee, and either its fee cap was below the
+///                   margin at submission, or it has waited for the maximum time
+///   TargetHasCode   it is a transfer, and its target is proven to have code, whose state reads are
+///                   not bounded
+///   NoRoom          the transactions before it use up what a block can be required to include; or,
+///                   for `GRACE` seconds, the block has less gas left than the transaction
+///                   requires; or, for `GRACE + EXPIRY` seconds, the base fee is above its fee cap,
+///                   although that was `FEE_CAP_MARGIN` times the base fee at submission. It stays
+///                   in the queue
+///   Expired         see below
 ///
-/// In short: a block may leave out only what could not have been appended to it. Were it demanded
-/// that a transaction be included no matter what, an account that submits one that becomes invalid
-/// while it waits would halt the chain. All but `NoRoom` remove it for good: it can be submitted
-/// again.
+/// In short, a block may omit only what could not have been appended to it. If inclusion were
+/// required unconditionally, an account could halt the chain by submitting a transaction that
+/// becomes invalid while it waits. All outcomes except `NoRoom` remove the transaction from the
+/// queue; it can be submitted again.
 ///
-/// The builder of a block chooses what else is in it, so that counts for nothing: neither how long
-/// the block's input is, nor, once the grace is over, how much gas its other transactions use. Room
-/// is what the transactions of the queue themselves take of a fixed budget (see `Capacity`), which
-/// is never less than the first of them. The chain then moves with it or not at all, even if after
-/// some time anyone may advance; and if it has not moved with it for `EXPIRY` seconds, for an
-/// unforeseen reason, the transaction is dropped, for all to see, and the chain goes on.
+/// The builder of a block chooses its other transactions, so neither the length of the block's
+/// input nor, after the grace period, the gas that they use is an excuse. The transactions of the
+/// queue share a fixed budget (see `Capacity`) that is always sufficient for the first of them. The
+/// chain then advances with that transaction or not at all, even though any account may advance
+/// after some time. If the chain has not advanced with it for `EXPIRY` seconds, for an unforeseen
+/// reason, the transaction is dropped, which is visible on L1, and the chain continues.
 ///
-/// An account that was shown for one transaction of a batch is known for the others, so copies, and
-/// others that one account makes invalid, take next to nothing of the budget.
+/// An account proof is reused within a batch, so duplicates and transactions invalidated by the
+/// same account use almost none of the budget.
 abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
-    /// @dev The most transactions with which a block may, and has to, deal.
+    /// @dev Maximum number of transactions that a block may and must resolve.
     uint256 internal constant MAX_DISCHARGES = 64;
 
-    /// @dev A delegation (EIP-7702) is this, and an address: the one code that a sender may have.
+    /// @dev Prefix of a delegation (EIP-7702), which an address follows: the only code that a
+    /// sender may have.
     bytes3 private constant DELEGATION = 0xef0100;
     uint256 private constant DELEGATION_LENGTH = 23;
 
-    /// @dev State of an account after the block, as a discharge shows it.
+    /// @dev State of an account after the block, as shown by a discharge.
     struct Known {
         address account;
-        /// Its nonce; or, if only `used`, a number below which nonces are used up.
+        /// Nonce of the account; or, if only `used` is set, a number below which all nonces are
+        /// used.
         uint64 nonce;
         bool used;
         bool hasCode;
         uint256 balance;
     }
 
-    /// @dev State of a batch while its transactions are judged.
+    /// @dev State of a batch while its transactions are checked.
     struct Judgement {
-        /// Number of the transaction at hand.
+        /// Number of the current transaction.
         uint64 index;
-        /// Number that have been judged before it.
+        /// Number of transactions checked before it.
         uint256 judged;
-        /// Part of the budget that those of them take.
+        /// Part of the budget used by the transactions that were checked.
         uint256 length;
         uint256 gas;
-        /// Accounts that they show.
+        /// Accounts shown by these transactions.
         Known[] known;
     }
 
@@ -77,8 +84,8 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
     /// @inheritdoc IForcedInbox
     uint64 public immutable EXPIRY;
 
-    /// @dev Slot 0: how many transactions have been submitted; how many before the L1 block of the
-    /// last; and the number of that block.
+    /// @dev Slot 0: number of submitted transactions; number submitted before the L1 block of the
+    /// last submission; and number of that block.
     uint64 private _count;
     uint64 private _countBefore;
     uint64 private _lastBlock;
@@ -123,7 +130,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         judgement.index = facts.first;
         judgement.known = new Known[](given);
         for (uint256 i = 0; i < given; ++i) {
-            // What follows one that was put off would overtake it.
+            // A transaction after a deferred one would overtake it.
             if (due != 0) revert INativeRollup.ForcedTransactionOmitted(judgement.index);
             INativeRollup.Discharge calldata one = batch.discharges[i];
             bytes32 got = keccak256(abi.encode(one.transaction));
@@ -143,11 +150,11 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         }
     }
 
-    /// @dev Puts a transaction at the end of the queue.
+    /// @dev Appends a transaction to the queue.
     function _push(bytes32 newCommitment) internal returns (uint64 index) {
         index = _count;
         if (_lastBlock != block.number) {
-            // Neither comes near 2^64.
+            // Both are far below 2^64.
             // forge-lint: disable-next-line(unsafe-typecast)
             (_lastBlock, _countBefore) = (uint64(block.number), index);
         }
@@ -155,20 +162,20 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         _commitments[index] = newCommitment;
     }
 
-    /// @dev Time at which the transaction after a batch is due; it must not be due yet, unless the
-    /// batch was all that can be demanded. What was submitted in this L1 block, no builder of the
-    /// L2 block knew of.
+    /// @dev Returns the due time of the transaction after a batch. Reverts if it is already due,
+    /// unless the batch is the maximum that can be required. Transactions that were submitted in
+    /// this L1 block do not count, because the builder of the L2 block could not know them.
     function _nextDue(
         BlockFacts calldata facts,
         INativeRollup.ForcedBatch calldata batch,
         uint64 index,
         bool demanded
     ) private view returns (uint64 due) {
-        // What is submitted from now on is due no earlier than this.
+        // Later submissions are due no earlier than this.
         if (index >= countBefore()) return _dueOf(block.timestamp);
         if (batch.next.length == 0) {
             if (demanded) revert INativeRollup.ForcedTransactionOmitted(index);
-            // It was submitted no earlier than the last that was dealt with.
+            // It was submitted no earlier than the last transaction of the batch.
             uint256 given = batch.discharges.length;
             if (given == 0) return facts.firstDue;
             return _dueOf(batch.discharges[given - 1].transaction.submittedAt);
@@ -182,7 +189,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         }
     }
 
-    /// @dev Reverts unless the outcome is the true one.
+    /// @dev Reverts unless the outcome is proven.
     function _judge(
         BlockFacts calldata facts,
         INativeRollup.Discharge calldata given,
@@ -202,7 +209,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
             uint64 due = _dueOf(t.submittedAt);
             if (facts.timestamp < due) revert INativeRollup.NotDue(index, due);
             if (outcome == INativeRollup.Outcome.Invalid) {
-                // Shown once more than needed, an account takes no more of the budget.
+                // A repeated proof of the same account does not use more of the budget.
                 if (!_isShown(judgement, t.sender)) length += Capacity.PROOF_BYTES;
                 if (!_isRuledOut(facts.stateRoot, given, judgement)) {
                     revert INativeRollup.StillValid(index);
@@ -231,8 +238,8 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         emit ForcedDischarged(index, t.hash, uint8(outcome));
     }
 
-    /// @dev Returns `true` if the sender's account does not admit the transaction after the block:
-    /// by proof, or by what an earlier discharge of the batch has shown.
+    /// @dev Returns `true` if the transaction is invalid after the block because of the sender's
+    /// account, as shown by a proof or by an earlier discharge of the batch.
     function _isRuledOut(
         bytes32 root,
         INativeRollup.Discharge calldata given,
@@ -252,14 +259,14 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         return t.nonce != known.nonce || t.cost > known.balance || known.hasCode;
     }
 
-    /// @dev An account after the block, as far as it matters for a sender.
+    /// @dev Returns the state of a sender's account after the block.
     function _show(bytes32 root, address account, bytes[] calldata proof, bytes calldata code)
         private
         pure
         returns (Known memory)
     {
         (, StateProof.Account memory a) = StateProof.account(root, account, proof);
-        // EIP-3607. Without the code itself a contract cannot be told from a delegation.
+        // EIP-3607. A contract can be distinguished from a delegation only by the code itself.
         bool hasCode = a.codeHash != StateProof.EMPTY_CODE_HASH && keccak256(code) == a.codeHash
             && (code.length != DELEGATION_LENGTH || bytes3(code[:3]) != DELEGATION);
         return Known(account, a.nonce, false, hasCode, a.balance);
@@ -273,7 +280,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         return false;
     }
 
-    /// @dev Returns `true` if a transfer would execute code of which it is not known what it reads.
+    /// @dev Returns `true` if a transfer would execute code whose state reads are not bounded.
     function _targetHasCode(bytes32 root, INativeRollup.Discharge calldata given)
         private
         pure
@@ -285,8 +292,9 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         return target.codeHash != StateProof.EMPTY_CODE_HASH;
     }
 
-    /// @dev Returns `true` if the transaction can be demanded of the block in addition. The first
-    /// can, always: no more is taken into the queue than fits.
+    /// @dev Returns `true` if the block can be required to include the transaction in addition.
+    /// That is always the case for the first one: larger transactions are not accepted into the
+    /// queue.
     function _hasRoomFor(
         BlockFacts calldata facts,
         INativeRollup.ForcedTransaction calldata t,
@@ -302,9 +310,9 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
                 && judgement.length + t.footprint <= Capacity.DUTY_BYTES;
     }
 
-    /// @dev Returns `true` if the base fee puts the transaction off. The time runs from when each
-    /// is due, so many that wait end together, and hold up those behind them for no longer than
-    /// one.
+    /// @dev Returns `true` if the base fee defers the transaction. The time is counted from when
+    /// each transaction is due, so several waiting transactions end together and delay those behind
+    /// them no longer than one of them would.
     function _waitsForPrice(
         BlockFacts calldata facts,
         INativeRollup.ForcedTransaction calldata t,
@@ -313,9 +321,9 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         return t.priced && t.maxFee < facts.baseFee && facts.timestamp < due + GRACE + EXPIRY;
     }
 
-    /// @dev Time at which a transaction that was submitted at this time is due.
+    /// @dev Returns the due time of a transaction that was submitted at this time.
     function _dueOf(uint256 submittedAt) private view returns (uint64) {
-        // Neither comes near 2^63.
+        // Both are far below 2^63.
         // forge-lint: disable-next-line(unsafe-typecast)
         return uint64(submittedAt) + DELAY;
     }

@@ -10,17 +10,18 @@ import {StateProof} from "../libraries/StateProof.sol";
 import {Escrow} from "./Escrow.sol";
 import {Messages} from "./Messages.sol";
 
-/// @title Messages from the L2, and the way out of the escrow
-/// @notice `L2Messenger` keeps the hash of each message that it sends in a slot of its own for
-/// good. A claim proves that slot against a state root of the rollup, marks the message in a
-/// bitmap, and delivers it. A message that its target refuses stays claimable; if the target will
-/// never take it, the account that the sender named for that gets the value.
+/// @title Claims of messages from the L2, and payments from the escrow
+/// @notice `L2Messenger` permanently stores the hash of each message that it sends in a slot of its
+/// own. A claim proves that slot against a state root of the rollup, marks the message in a bitmap,
+/// and delivers it. If the target rejects a message, it can be claimed again; if the target will
+/// never accept it, the account that the sender designated receives the value.
 ///
-/// The proof has two halves: the account of the messenger against the state root, and the slot
-/// against the account's storage root. The first claim of an L2 block leaves the storage root
-/// behind, so the others bring the second half only.
-/// @dev ETH leaves the escrow as value and fee of such messages and in no other way. On the L2 that
-/// ETH went into the messenger when the message was sent, so what is paid here is no longer there.
+/// The proof has two parts: the messenger's account against the state root, and the slot against
+/// the account's storage root. The first claim for an L2 block stores the storage root, so later
+/// claims need only the second part.
+/// @dev ETH leaves the escrow only as value or fee of such messages. On the L2, that ETH was
+/// transferred to the messenger when the message was sent, so the ETH that is paid out here no
+/// longer circulates there.
 abstract contract Claims is Escrow {
     using LibBitmap for LibBitmap.Bitmap;
 
@@ -30,17 +31,18 @@ abstract contract Claims is Escrow {
     /// @dev Commitments to storage roots of the messenger, by L2 block modulo `STORAGE_ROOTS`.
     bytes32[STORAGE_ROOTS] private _storageRoots;
 
-    /// @dev Indices of the messages that were claimed or refunded.
+    /// @dev Bitmap of messages that were claimed or refunded, by index.
     LibBitmap.Bitmap private _claimed;
 
-    /// @dev Zero while nothing is under way; during a call that delivers or pays, a bit that says
-    /// so, and during a delivery the L2 sender of the message below it.
+    /// @dev Zero outside of claims and refunds. During one, the bit `BUSY`; during a delivery also
+    /// the L2 sender of the message, in the lower bits.
     uint256 private transient _busy;
 
-    /// @dev The bit, above all addresses.
+    /// @dev Lock bit, above all addresses.
     uint256 private constant BUSY = 1 << 160;
 
-    /// @dev A target that could claim in turn would see, or leave behind, another sender.
+    /// @dev Without the lock, a target that makes a claim would see, or leave behind, another
+    /// sender.
     modifier exclusive() {
         if (_busy != 0) revert Reentrancy();
         _busy = BUSY;
@@ -71,7 +73,8 @@ abstract contract Claims is Escrow {
         if (msg.sender != message.refundTo) revert NotRefundable(msg.sender, message.refundTo);
         bytes calldata data = message.data;
         Messages.Header memory header = _take(message, data, proof);
-        // Only a target that refuses loses the message. It had the gas that was promised to it.
+        // Only a target that rejects the message loses it, and it received the gas that it was
+        // promised.
         delivered = !_isForbidden(header.to) && !Delivery.isUnheard(header.to, data)
             && _deliver(header, data);
         if (delivered) {
@@ -90,39 +93,39 @@ abstract contract Claims is Escrow {
 
     /// @inheritdoc IL1MessageQueue
     function l2Sender() external view returns (address sender) {
-        // The low bits are the account.
+        // The low 160 bits are the account.
         // forge-lint: disable-next-line(unsafe-typecast)
         sender = address(uint160(_busy));
         if (sender == address(0)) revert NoDelivery();
     }
 
-    /// @dev Returns `true` if an account must never be called on behalf of the L2. Messages would
-    /// speak with this contract's voice: to itself they could send in its name.
+    /// @dev Returns `true` if an account must never be called on behalf of the L2. Such a call
+    /// would come from this contract: a message to itself could send messages in its name.
     function _isForbidden(address to) private view returns (bool) {
         return to == address(this) || to == ROLLUP;
     }
 
     /// @dev Marks a message as claimed, and proves that it was sent.
     ///
-    /// The fields come from calldata as they are. Words that hold more than their type allows make
-    /// a hash that no message has, so nothing is done with them.
+    /// The fields are copied from calldata without a check. A word that exceeds its type results in
+    /// a hash that no message has, so the claim reverts before any use of the field.
     function _take(Message calldata message, bytes calldata data, MessageProof calldata proof)
         private
         returns (Messages.Header memory header)
     {
         assembly ("memory-safe") {
-            // All but the last word: where a message says where its data are, a header has their
-            // hash.
+            // All words but the last: a header contains the hash of the data where a message
+            // contains their offset.
             calldatacopy(header, message, 0xe0)
         }
         header.dataHash = keccak256(data);
         uint64 index = header.index;
         if (_GUARDIAN != address(0)) {
-            // Without data too, code at the target is called, and sees the L2 sender.
+            // A call without data also executes the target's code, which sees the L2 sender.
             bool calls = data.length != 0 || header.to.code.length != 0;
             _requireClaimable(uint256(header.value) + header.fee, calls);
         }
-        // Out again if it was in; but then nothing of this call stays.
+        // If the bit was already set, this clears it, but the call reverts.
         if (!_claimed.toggle(index)) revert AlreadyClaimed(index);
         bytes32 got = Messages.hash(header);
         _requireStorageRoot(proof);
@@ -131,7 +134,7 @@ abstract contract Claims is Escrow {
         if (got != bytes32(expected)) revert MessageNotSent(index, got, bytes32(expected));
     }
 
-    /// @dev The storage root that the claim builds on is that of the messenger after the named
+    /// @dev Reverts unless the storage root of the claim is that of the messenger after the given
     /// block.
     function _requireStorageRoot(MessageProof calldata proof) private {
         uint64 number = proof.l2Block;
@@ -149,7 +152,7 @@ abstract contract Claims is Escrow {
         _storageRoots[place] = commitment;
     }
 
-    /// @dev Calls the target, with the gas of the message at least.
+    /// @dev Calls the target with at least the gas limit of the message.
     function _deliver(Messages.Header memory header, bytes calldata data)
         private
         returns (bool ok)
@@ -159,7 +162,7 @@ abstract contract Claims is Escrow {
         _busy = BUSY;
     }
 
-    /// @dev Pays out of the escrow.
+    /// @dev Pays ETH from the escrow.
     function _release(address to, uint256 amount) private {
         if (amount == 0) return;
         (bool ok,) = to.call{value: amount}("");

@@ -3,9 +3,9 @@ pragma solidity ^0.8.24;
 
 import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
 
-/// @title The escrow, which both directions of messages share
-/// @notice The ETH lies with this contract: that of messages on their way to the L2, and that of
-/// all accounts of the L2.
+/// @title Escrow of ETH, shared by both directions of messages
+/// @notice This contract holds the ETH of messages on their way to the L2, and of all accounts of
+/// the L2.
 abstract contract Escrow is IL1MessageQueue {
     /// @inheritdoc IL1MessageQueue
     address public immutable ROLLUP;
@@ -18,13 +18,14 @@ abstract contract Escrow is IL1MessageQueue {
         _GUARDIAN = guardianAccount;
     }
 
-    /// @dev Reverts if a pause keeps a message to the L2 out. Not called without a guardian.
-    /// @param value Wei of the message for its target.
+    /// @dev Reverts if a pause blocks a message to the L2. Not called without a guardian.
+    /// @param to Target on L2.
+    /// @param value ETH for the target, in wei.
     function _requireOpen(address to, uint256 value) internal view virtual;
 
-    /// @dev Reverts if a pause delays a claim, and counts it otherwise. Not called without a
+    /// @dev Reverts if a pause delays the claim; otherwise counts it. Not called without a
     /// guardian.
-    /// @param amount Wei that it takes out of the escrow.
-    /// @param calls `true` if it carries data, or its target has code.
+    /// @param amount ETH that the claim withdraws from the escrow, in wei.
+    /// @param calls `true` if the message has data, or its target has code.
     function _requireClaimable(uint256 amount, bool calls) internal virtual;
 }

@@ -5,38 +5,38 @@ import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
 import {Predeploys} from "../libraries/Predeploys.sol";
 import {Escrow} from "./Escrow.sol";
 
-/// @title An optional guardian, who may pause the queue for a while
-/// @notice The contracts trust EXECUTE. If a bug in it lets a false block pass, claims can empty
-/// the escrow before L1 is repaired. A guardian can answer that in one way only, and for a fixed
+/// @title Optional guardian that may pause the queue for a limited time
+/// @notice The contracts trust EXECUTE. If a bug in EXECUTE lets an invalid block pass, claims can
+/// drain the escrow before L1 is repaired. A guardian can respond in one way only, and for a fixed
 /// time:
 ///
-///   - `send` takes no messages, so no more value comes in. A message without value to `L2Accounts`
-///     goes on: by such messages contract wallets leave.
-///   - Claims go on that pay ETH and call nothing, until they have taken the limit together. All
-///     others wait for the end of the pause. A limit for each claim would stop no thief, who makes
-///     many claims. A call counts as large in any case, since it can move anything, tokens for
-///     instance.
+///   - `send` rejects messages, so no more value is deposited. Messages without value to
+///     `L2Accounts` are still accepted, because contract wallets exit by such messages.
+///   - Claims that pay ETH and call no code are still paid until their sum reaches the limit. All
+///     others have to wait for the end of the pause. A limit per claim would not stop a thief, who
+///     can make many claims. Calls always have to wait, since a call can move anything, tokens for
+///     example.
 ///
-/// A pause ends by itself after `PAUSE` seconds, and the next can begin `REST` times as long after
-/// that. So no exit is delayed by more than `PAUSE`, which the window before an upgrade counts, see
-/// `RollupRules`. The guardian cannot move anything, change anything, be replaced, or keep blocks
-/// and forced transactions off.
+/// A pause ends automatically after `PAUSE` seconds, and the next can begin `REST` times that
+/// duration later. So no exit is delayed by more than `PAUSE`, which the window before a change
+/// accounts for (see `RollupRules`). The guardian cannot move or change anything, cannot be
+/// replaced, and cannot block L2 blocks or forced transactions.
 ///
-/// Without a guardian, the default, all of this costs nothing but a comparison.
-/// @dev Slot 24576: the end of the latest pause (64 bits), and what was claimed in it (128).
+/// Without a guardian, which is the default, the cost is one comparison.
+/// @dev Slot 24576: end of the latest pause (64 bits), and ETH claimed during it (128).
 abstract contract Guard is Escrow {
-    /// @dev A pause is followed by at least so many times its length without one.
+    /// @dev Minimum time between two pauses, as a multiple of the duration of a pause.
     uint64 private constant REST = 4;
 
-    /// @dev A pause is long enough that the rest after it suffices for a claim, a day, and not
-    /// longer than this.
+    /// @dev Bounds of the duration of a pause. With the minimum, the time between two pauses is a
+    /// day, which is sufficient for a claim.
     uint64 private constant MIN_PAUSE = 6 hours;
     uint64 private constant MAX_PAUSE = 14 days;
 
-    /// @dev Seconds for which a pause lasts.
+    /// @dev Duration of a pause, in seconds.
     uint64 private immutable _PAUSE;
 
-    /// @dev Wei that claims may take during a pause, together.
+    /// @dev Maximum ETH that all claims together may withdraw during a pause, in wei.
     uint128 private immutable _LIMIT;
 
     uint64 private _pausedUntil;
@@ -56,7 +56,7 @@ abstract contract Guard is Escrow {
         _requireGuardian();
         uint64 until = _pausedUntil;
         uint256 earliest = until == 0 ? 0 : until + REST * _PAUSE;
-        // Hours, to the precision that L1 itself has.
+        // For hours, the precision of L1 timestamps is sufficient.
         // forge-lint: disable-next-line(block-timestamp)
         if (block.timestamp < earliest) revert PauseTooSoon(earliest);
         // Far below 2^64.
@@ -70,7 +70,8 @@ abstract contract Guard is Escrow {
     function resume() external {
         _requireGuardian();
         if (!_isPaused()) revert NotPaused(_pausedUntil);
-        // The rest is counted from here on, so shorter pauses do not add up to more.
+        // The minimum time until the next pause starts now, so that shorter pauses do not add up to
+        // more.
         // forge-lint: disable-next-line(unsafe-typecast)
         _pausedUntil = uint64(block.timestamp);
         emit QueueResumed();
@@ -98,7 +99,7 @@ abstract contract Guard is Escrow {
         if (!_isPaused()) return;
         uint256 sum = _claimed + amount;
         if (calls || sum > _LIMIT) revert ClaimDelayed(_pausedUntil, amount);
-        // At most the limit.
+        // At most `_LIMIT`.
         // forge-lint: disable-next-line(unsafe-typecast)
         _claimed = uint128(sum);
     }

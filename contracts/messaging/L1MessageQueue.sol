@@ -6,19 +6,19 @@ import {Escrow} from "./Escrow.sol";
 import {Guard} from "./Guard.sol";
 import {SendQueue} from "./SendQueue.sol";
 
-/// @title Messages between L1 and an L2, and the escrow of their ETH
-/// @notice The way in is `SendQueue`, the way out `Claims`. No account owns this contract: its
-/// rollup is fixed when it is deployed, and decides by the blocks that EXECUTE finds valid. A
-/// guardian, if there is one, can do what `Guard` says.
-/// @dev Storage: slots 0 to 16383 are those of `SendQueue`, 16384 to 24574 the storage roots of
-/// `Claims`, 24575 its bitmap, 24576 that of `Guard`.
+/// @title Message queue between L1 and an L2, and escrow of the L2's ETH
+/// @notice `SendQueue` implements messages to the L2, `Claims` messages from it. No account owns
+/// this contract: its rollup is fixed at deployment and is advanced only by blocks that EXECUTE
+/// accepts. The powers of the guardian, if there is one, are described in `Guard`.
+/// @dev Storage: slots 0 to 16383 belong to `SendQueue`, 16384 to 24574 are the storage roots of
+/// `Claims`, 24575 is its bitmap, 24576 belongs to `Guard`.
 contract L1MessageQueue is SendQueue, Claims, Guard {
-    /// @param rollup The rollup, which is deployed later at an address that is known beforehand; it
-    /// refuses a queue that names another.
-    /// @param maxGas The most gas that a message may ask for.
-    /// @param maxData The most bytes of data that a message may carry.
-    /// @param feePercent Least price of each gas of a message, in percent of the L1 base fee.
-    /// @param guardian_ Account that may pause the queue; all zero for none.
+    /// @param rollup Rollup, which is deployed later at a precomputed address. It rejects a queue
+    /// that was deployed for another rollup.
+    /// @param maxGas Maximum gas limit of a message.
+    /// @param maxData Maximum length of the data of a message, in bytes.
+    /// @param feePercent Minimum price per unit of a message's gas, in percent of the L1 base fee.
+    /// @param guardian_ Account that may pause the queue, and its bounds; all zero for none.
     constructor(
         address rollup,
         uint64 maxGas,

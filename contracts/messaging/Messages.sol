@@ -3,13 +3,13 @@ pragma solidity ^0.8.24;
 
 import {Delivery} from "../libraries/Delivery.sol";
 
-/// @title Messages, on which L1 and L2 must agree
+/// @title Format of messages between L1 and L2
 /// @notice Messages have the same fields and the same hash in both directions. From L1 to L2 the
-/// hashes are chained, from L2 to L1 each is kept in a slot of its own; so none can pass for one of
-/// the other direction.
+/// hashes are chained, from L2 to L1 each hash has a storage slot of its own, so a message cannot
+/// be replayed in the other direction.
 library Messages {
-    /// @notice A message, with its data as a hash.
-    /// @dev Static types only, so that in memory it looks as `abi.encode` would write it.
+    /// @notice Message with the hash of its data.
+    /// @dev Static types only, so the memory layout equals the result of `abi.encode`.
     struct Header {
         address sender;
         address to;
@@ -21,39 +21,39 @@ library Messages {
         bytes32 dataHash;
     }
 
-    /// @notice The bytes at `position` are not a whole message.
+    /// @notice The batch ends within the message at `position`.
     error MessageTruncated(uint256 position, uint256 length);
-    /// @notice A message that is parked has a length besides the bit that says so.
+    /// @notice The length of a parked message has other bits set than the parked bit.
     error ParkedLengthInvalid(uint256 position, uint256 length);
 
-    /// @notice Length of a packed message without its data.
+    /// @notice Length of a packed message without its data, in bytes.
     uint256 internal constant PACKED_HEADER = 100;
 
-    /// @notice The most gas that a packed message can ask for.
+    /// @notice Maximum gas limit of a packed message.
     uint64 internal constant MAX_GAS = type(uint32).max;
 
-    /// @notice The most data that a packed message can carry.
+    /// @notice Maximum length of the data of a packed message, in bytes.
     uint64 internal constant MAX_DATA = type(uint32).max >> 1;
 
-    /// @notice Slot of `L2Messenger` that holds how many messages have been relayed (low 64 bits).
+    /// @notice Slot of `L2Messenger` with the number of relayed messages (low 64 bits).
     bytes32 internal constant RELAYED_SLOT = 0;
 
-    /// @notice Slot of `L2Messenger` in which the mapping `index → hash of a message to L1` starts.
+    /// @notice Slot of the mapping in `L2Messenger` from index to hash of a message to L1.
     uint256 internal constant SENT_SLOT = 4;
 
-    /// @dev Bit of the length of a packed message that says that it is parked.
+    /// @dev Bit in the length of a packed message that marks it as parked.
     uint256 private constant PARKED = 1 << 31;
 
-    /// @notice Gas of relaying one message without what its gas limit and its data cost: the base
-    /// cost of the transaction, state of the messenger, accounts that come into being by being
-    /// paid, the record of a failure. About 200,000 under Osaka; EIP-8037 makes new state dearer.
+    /// @notice Gas for relaying one message, excluding its gas limit and its data: the base cost of
+    /// the transaction, state of the messenger, creation of accounts by payment, the record of a
+    /// failure. About 200,000 under Osaka; EIP-8037 makes new state more expensive.
     uint256 internal constant RELAY_BASE = 1_000_000;
 
-    /// @notice Gas of relaying one byte of data: what calldata costs at most (EIP-7976).
+    /// @notice Gas for relaying one byte of data: the maximum cost of calldata (EIP-7976).
     uint256 internal constant RELAY_PER_BYTE = 64;
 
-    /// @notice Hash of a message: `keccak256(abi.encode(sender, to, refundTo, value, fee, gasLimit,
-    /// index, keccak256(data)))`.
+    /// @notice Returns the hash of a message: `keccak256(abi.encode(sender, to, refundTo, value,
+    /// fee, gasLimit, index, keccak256(data)))`.
     function hash(Header memory header) internal pure returns (bytes32 result) {
         assembly ("memory-safe") {
             result := keccak256(header, 0x100)
@@ -61,9 +61,10 @@ library Messages {
     }
 
     /// @notice Hashes a message of the caller, and emits the event that both messengers declare:
-    /// `MessageSent(uint64 indexed index, address indexed sender, address indexed to, address refundTo, uint128 value, uint128 fee, uint64 gasLimit, bytes data)`.
-    /// @dev The hashed and the logged form have the middle of the header in common, so both are
-    /// made in one place of memory.
+    /// `MessageSent(uint64 indexed index, address indexed sender, address indexed to,
+    /// address refundTo, uint128 value, uint128 fee, uint64 gasLimit, bytes data)`.
+    /// @dev The hashed and the logged form share the middle of the header, so both are built in the
+    /// same memory.
     /// @param selector Topic of the event.
     /// @param to Target, as a word.
     /// @param refundTo Account for refunds, as a word.
@@ -92,8 +93,8 @@ library Messages {
             mstore(add(header, 0xe0), keccak256(copy, data.length))
             messageHash := keccak256(header, 0x100)
 
-            // The log starts at `refundTo`; then come the offset of the data, their length,
-            // themselves, and zeros up to a whole word.
+            // The log data start at `refundTo`. After the static fields follow the offset of the
+            // message data, their length, the data and zero padding to a whole word.
             mstore(add(header, 0xc0), 0xa0)
             mstore(add(header, 0xe0), data.length)
             mstore(add(copy, data.length), 0)
@@ -104,8 +105,8 @@ library Messages {
         }
     }
 
-    /// @notice Rolling hash after one more message: `keccak256(root ‖ messageHash)`; it starts at
-    /// zero.
+    /// @notice Returns the rolling hash after one more message: `keccak256(root ‖ messageHash)`. It
+    /// starts at zero.
     function extend(bytes32 root, bytes32 messageHash) internal pure returns (bytes32 result) {
         assembly ("memory-safe") {
             mstore(0x00, root)
@@ -114,7 +115,7 @@ library Messages {
         }
     }
 
-    /// @notice Slot of `L2Messenger` that holds the hash of a message to L1.
+    /// @notice Returns the slot of `L2Messenger` with the hash of a message to L1.
     function sentSlot(uint256 index) internal pure returns (bytes32 result) {
         assembly ("memory-safe") {
             mstore(0x00, index)
@@ -123,21 +124,21 @@ library Messages {
         }
     }
 
-    /// @notice Reads one message of a batch in the format in which it is relayed. All integers are
-    /// big endian, and messages follow one another without padding:
+    /// @notice Reads one message of a batch in the packed format of relays. All integers are
+    /// big-endian, and messages follow one another without padding:
     ///
     ///    0   sender, 20 bytes         60  value, 16 bytes        96  length of the data, 4 bytes
     ///    20  to, 20 bytes             76  fee, 16 bytes          100 data
     ///    40  refundTo, 20 bytes       92  gas limit, 4 bytes
     ///
-    /// The index is not part of it: it follows from the order. If the highest bit of the length is
-    /// set, the message is to be parked: the other bits are zero, and instead of its data the hash
-    /// of them follows, 32 bytes.
-    /// @param batch The messages.
+    /// The index is not included: it follows from the order. If the highest bit of the length is
+    /// set, the message is to be parked: the other bits are zero, and the hash of the data (32
+    /// bytes) follows instead of the data.
+    /// @param batch Packed messages.
     /// @param position Offset of the message.
-    /// @param header Filled with all but `index`; with `dataHash` for a message that is parked
-    /// only.
-    /// @return data The message's data; empty for one that is parked.
+    /// @param header Receives all fields but `index`; `dataHash` only if the message is to be
+    /// parked.
+    /// @return data Data of the message; empty if it is to be parked.
     /// @return next End of the message.
     /// @return parked `true` if the message is to be parked.
     function unpack(bytes calldata batch, uint256 position, Header memory header)
@@ -145,8 +146,8 @@ library Messages {
         pure
         returns (bytes calldata data, uint256 next, bool parked)
     {
-        // Words that overlap, so that each field lies at an end of one of them. The part of a word
-        // that lies outside the message is shifted out or cut off.
+        // The words overlap, so that each field is at an end of one of them. Bytes outside of the
+        // message are shifted out or cut off.
         uint256 a;
         uint256 b;
         uint256 c;
@@ -178,7 +179,7 @@ library Messages {
         } else {
             next = start + length;
         }
-        // If even the header is cut off, this is beyond the end, wherever the length was read from.
+        // If the header itself is truncated, `next` is beyond the end, whatever length was read.
         if (next > batch.length) revert MessageTruncated(position, batch.length);
         if (parked) {
             header.dataHash = bytes32(batch[start:next]);
@@ -188,8 +189,8 @@ library Messages {
         }
     }
 
-    /// @notice Gas limit of an L2 transaction that is enough to relay one message, for any
-    /// behaviour of its target.
+    /// @notice Returns an L2 gas limit that is sufficient to relay one message, whatever its target
+    /// does.
     function relayGas(uint256 gasLimit, uint256 dataLength) internal pure returns (uint256) {
         return RELAY_BASE + Delivery.required(gasLimit) + RELAY_PER_BYTE * dataLength;
     }

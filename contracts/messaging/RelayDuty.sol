@@ -6,22 +6,22 @@ import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
 import {Capacity} from "../libraries/Capacity.sol";
 import {L1History} from "../libraries/L1History.sol";
 
-/// @title Duties of a rollup to messages from L1
-/// @notice Anchors tell the L2 which messages there are; this contract sees to it that they are
-/// relayed. Once the oldest message that is not known to be relayed is older than the deadline, a
-/// block has to come with a proof, against its own state root, of how many messages have been
-/// relayed (or parked, see `L2Messenger`). As long as messages are overdue after it, each such
-/// block must have relayed `Capacity.RELAYS` more than were known to be. That many always fit, so
-/// the rest of the block is no excuse.
+/// @title Relaying messages from L1 as a duty of the rollup
+/// @notice Anchors tell the L2 which messages exist; this contract enforces that they are relayed.
+/// Once the oldest message that is not proven to be relayed is older than the deadline, a block
+/// must come with a proof, against its own state root, of the number of messages that have been
+/// relayed (or parked, see `L2Messenger`). If messages are still overdue after it, such a block
+/// must have relayed at least `Capacity.RELAYS` more than were proven before. That many always fit
+/// into a block, so its other content is no excuse.
 ///
-/// A proof is needed when someone is late, and otherwise once per deadline: it says when the first
-/// pending message was sent, and until that one is overdue nothing is asked.
+/// If no message is late, one proof per deadline is sufficient: it shows when the first pending
+/// message was sent, and no proof is required until that message is overdue.
 abstract contract RelayDuty is RollupRules {
-    /// @dev Puts the new anchor of a block into force, if there is one.
+    /// @dev Applies the new anchor of a block, if there is one.
     ///
-    /// The messages must have been sent by the end of the L1 block that is named. So an anchor says
-    /// nothing that this one block does not imply: once it is final, all that the L2 has taken from
-    /// L1 is.
+    /// The messages must have been sent by the end of the L1 block in the anchor. So an anchor
+    /// contains nothing that this L1 block does not imply: once that block is final, so is
+    /// everything that the L2 has read from L1.
     function _updateAnchor(Tip memory tip, AnchorUpdate[] calldata updates, uint256 index)
         internal
     {
@@ -36,7 +36,7 @@ abstract contract RelayDuty is RollupRules {
         if (count < tip.messageCount) revert MessageCountWentBack(count, tip.messageCount);
         if (count != tip.messageCount) {
             _loadDuties(tip);
-            // Never near 2^64, and neither is the other.
+            // Both are far below 2^64.
             // forge-lint: disable-next-line(unsafe-typecast)
             uint64 limit = tip.duties.relayed + uint64(Capacity.AHEAD);
             if (count > limit) revert AnchorTooFarAhead(count, limit);
@@ -57,9 +57,9 @@ abstract contract RelayDuty is RollupRules {
         emit AnchorUpdated(number, l1Hash, count, root);
     }
 
-    /// @dev Demands that the block at the tip shows enough about relays.
-    /// @param demanded `true` if the block owes those that are overdue.
-    /// @return worked `true` if it shows that more have been relayed than were known to be.
+    /// @dev Reverts unless the block at the tip proves enough relayed messages.
+    /// @param demanded `true` if the block must relay messages that are overdue.
+    /// @return worked `true` if the block proves that more messages have been relayed.
     function _requireRelays(
         Tip memory tip,
         RelayProof[] calldata proofs,
@@ -80,7 +80,7 @@ abstract contract RelayDuty is RollupRules {
         }
     }
 
-    /// @dev Takes note of how many messages have been relayed.
+    /// @dev Checks a relay proof and records the number of relayed messages.
     function _settle(Tip memory tip, RelayProof calldata proof, bool demanded)
         private
         returns (bool worked)
@@ -88,7 +88,7 @@ abstract contract RelayDuty is RollupRules {
         Duties memory d = tip.duties;
         IL1MessageQueue queue = IL1MessageQueue(MESSAGE_QUEUE);
         uint64 relayed = queue.relayedAfter(tip.stateRoot, proof.accountProof, proof.storageProof);
-        // The messenger never counts back; the comparison below depends on that.
+        // The messenger's counter never decreases; the subtraction below relies on that.
         if (relayed < d.relayed) revert RelayedWentBack(relayed, d.relayed);
 
         uint64 since = queue.settle(relayed, _copy(proof.before), _copy(proof.next));

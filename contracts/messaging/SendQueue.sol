@@ -8,33 +8,33 @@ import {StateProof} from "../libraries/StateProof.sol";
 import {Escrow} from "./Escrow.sol";
 import {Messages} from "./Messages.sol";
 
-/// @title The queue of messages from L1 to an L2
-/// @notice Each message extends a rolling hash. The states of the queue at the ends of L1 blocks
-/// are its checkpoints, which an anchor may name: the builder of an L2 block knows them beforehand,
-/// and no account can take one away by sending another message in between. After every
-/// `CHECKPOINT_INTERVAL` messages there is one too, so that from each checkpoint the next is near,
-/// however many messages an L1 block holds.
+/// @title Queue of messages from L1 to an L2
+/// @notice Each message extends a rolling hash. The states of the queue at the end of L1 blocks are
+/// its checkpoints, which an anchor may name: the builder of an L2 block knows them in advance, and
+/// no account can invalidate one by sending another message in between. After every
+/// `CHECKPOINT_INTERVAL` messages there is an additional checkpoint, so that the next one is always
+/// near, however many messages an L1 block contains.
 ///
-/// Nothing here grows without bound: checkpoints are kept in a ring. One that messages still need
-/// on their way to the L2 is never overwritten; rather, no message is accepted until the rollup has
-/// shown that it relayed older ones. A rollup that is advanced does that long before.
+/// Storage is bounded: checkpoints are stored in a ring. A checkpoint that pending messages still
+/// need is never overwritten; instead, no message is accepted until the rollup has proven that it
+/// relayed older ones. A rollup that is being advanced does that long before.
 abstract contract SendQueue is Escrow {
     /// @inheritdoc IL1MessageQueue
-    /// @dev Each L1 block takes one at most, beside those of full intervals. So many outlast a day
-    /// of slots of six seconds, and two of twelve, see `RollupRules`.
+    /// @dev Each L1 block uses at most one, in addition to those of full intervals. The ring covers
+    /// a day of six-second slots, or two days of twelve-second slots, see `RollupRules`.
     uint64 public constant CHECKPOINTS = 16_382;
 
     /// @inheritdoc IL1MessageQueue
     uint64 public constant CHECKPOINT_INTERVAL = 256;
 
-    /// @dev The part of the state that makes a checkpoint.
+    /// @dev Bits of `_state` that belong to the checkpoint.
     uint256 private constant CHECKPOINT_MASK = (1 << 176) - 1;
 
-    /// @dev Bytes that a message of any kind makes others carry: itself, and a path.
+    /// @dev Gas for the bytes that any message adds to inputs: the message itself and a trie path.
     uint256 private constant MESSAGE_GAS =
         Capacity.GAS_PER_BYTE * (Messages.PACKED_HEADER + Capacity.PATH_BYTES);
 
-    /// @dev One message more in the queue, and one more in its L1 block.
+    /// @dev Increment of `_state` for a message: of the total and of the count in its L1 block.
     uint256 private constant ONE_MORE = 1 | 1 << 216;
 
     /// @inheritdoc IL1MessageQueue
@@ -46,13 +46,13 @@ abstract contract SendQueue is Escrow {
     /// @inheritdoc IL1MessageQueue
     uint64 public immutable FEE_PERCENT;
 
-    /// @dev Slot 0: the rolling hash.
+    /// @dev Slot 0: rolling hash.
     bytes32 private _root;
 
-    /// @dev Slot 1, from the low bits on: how many messages were sent (56 bits), number of the
+    /// @dev Slot 1, from the low bits on: number of messages sent (56 bits), number of the
     /// checkpoint that this state is or becomes (40), L1 block of the last message (40), timestamp
-    /// of that block (40), oldest checkpoint that is still needed (40), how many messages were sent
-    /// in that L1 block (40).
+    /// of that block (40), oldest checkpoint that is still needed (40), number of messages sent in
+    /// that L1 block (40).
     uint256 private _state;
 
     /// @dev Slots 2 to 16383: commitments to checkpoints, by number modulo `CHECKPOINTS`.
@@ -99,7 +99,7 @@ abstract contract SendQueue is Escrow {
         if (before.count <= relayed && _isCheckpoint(before)) {
             (uint64 settled,) = _before(state);
             if (before.count >= settled) {
-                // All that is pending was sent in this L1 block.
+                // All pending messages were sent in this L1 block.
                 pendingSince = uint64(block.timestamp);
             } else if (next.id == before.id + 1 && next.count > relayed && _isCheckpoint(next)) {
                 pendingSince = next.timestamp;
@@ -152,27 +152,28 @@ abstract contract SendQueue is Escrow {
     }
 
     /// @inheritdoc IL1MessageQueue
-    /// @dev Each gas that a message uses on L2 costs an account that advances the rollup a gas on
-    /// L1, and of all that a message makes others do it is the only part that its sender has not
-    /// paid for in kind: without a price, 40,000 gas of a sender would command `MAX_GAS` of the
-    /// rollup. And each message makes others carry what proves its target, or keeps it.
+    /// @dev For each unit of gas that a message uses on L2, the account that advances the rollup
+    /// pays a unit on L1, and this is the only part of a message's cost that its sender has not
+    /// already paid for: without a price, 40,000 gas of a sender could spend `MAX_GAS` of the
+    /// rollup. Each message also adds bytes to inputs that prove its target or store it.
     function minimumFee(uint64 gasLimit) public view returns (uint256) {
-        // No base fee comes near 2^128.
+        // The base fee is far below 2^128.
         unchecked {
             return (uint256(gasLimit) + MESSAGE_GAS) * block.basefee * FEE_PERCENT / 100;
         }
     }
 
-    /// @dev Counts one more message, and returns the index for it.
+    /// @dev Counts a new message and returns its index.
     function _nextIndex(bytes32 root) private returns (uint64 index) {
         uint256 state = _state;
-        // Casts cut fields out of the word. No number can come near its bounds.
+        // The casts extract fields from the word. No number can overflow its field.
         // forge-lint: disable-start(unsafe-typecast)
         index = uint56(state);
         unchecked {
             bool isFirst = uint40(state >> 96) != block.number;
             if (isFirst || index % CHECKPOINT_INTERVAL == 0) {
-                // The state so far is final, and can be named from now on although the queue moves.
+                // The state so far is final. It is stored so that it can still be named after this
+                // message.
                 uint256 id = uint40(state >> 56);
                 uint256 needed = uint40(state >> 176);
                 if (id - needed >= CHECKPOINTS) revert CheckpointsExhausted(needed, id);
@@ -186,23 +187,24 @@ abstract contract SendQueue is Escrow {
         // forge-lint: disable-end(unsafe-typecast)
     }
 
-    /// @dev Keeps the checkpoints from `id` on.
+    /// @dev Marks the checkpoints from `id` on as needed.
     function _keepFrom(uint256 state, uint64 id) private {
         uint256 mask = uint256(type(uint40).max) << 176;
         if (id > (state & mask) >> 176) _state = state & ~mask | uint256(id) << 176;
     }
 
-    /// @dev Number of messages that were sent before this L1 block, and the number of the
-    /// checkpoint at the end of them.
+    /// @dev Returns the number of messages that were sent before this L1 block, and the number of
+    /// the checkpoint after them.
     function _before(uint256 state) private view returns (uint64 count, uint64 id) {
         uint64 l1Block;
         (count, id, l1Block,) = _unpack(state);
         if (l1Block != block.number || count == 0) return (count, id);
         uint64 last = count - 1;
-        // At most as many as there are.
+        // At most the total number.
         // forge-lint: disable-next-line(unsafe-typecast)
         count -= uint64(state >> 216);
-        // The first message made one checkpoint, and each after a whole interval another.
+        // The first message of the block made one checkpoint, and each one after a whole interval
+        // another.
         id -= 1 + last / CHECKPOINT_INTERVAL - count / CHECKPOINT_INTERVAL;
     }
 
@@ -212,7 +214,7 @@ abstract contract SendQueue is Escrow {
         return _checkpoints[c.id % CHECKPOINTS] == _commitment(c.root, packed);
     }
 
-    /// @dev Remaining ETH of this call for the target.
+    /// @dev Returns the ETH of this call that remains for the target.
     function _valueBesides(uint128 fee) private view returns (uint128) {
         if (fee > msg.value) revert FeeAboveValue(fee, msg.value);
         uint256 value;
@@ -224,14 +226,15 @@ abstract contract SendQueue is Escrow {
         return uint128(value);
     }
 
-    /// @dev The stored form of a checkpoint: `keccak256(root ‖ state)`. The state holds the number
-    /// of the checkpoint, so nothing that is found in the ring can pass for an older or a later
-    /// one.
+    /// @dev Returns the stored form of a checkpoint: `keccak256(root ‖ state)`. The state contains
+    /// the number of the checkpoint, so an entry of the ring cannot be mistaken for an older or
+    /// newer one.
     function _commitment(bytes32 root, uint256 state) private pure returns (bytes32) {
         return Messages.extend(root, bytes32(state));
     }
 
-    /// @dev The state of a checkpoint; one that no state can be if a number is out of bounds.
+    /// @dev Packs a checkpoint. Returns a value that no state can have if a number is out of
+    /// bounds.
     function _pack(Checkpoint memory c) private pure returns (uint256) {
         if ((c.id | c.l1Block | c.timestamp) >> 40 | c.count >> 56 != 0) return type(uint256).max;
         return _packed(c.count, c.id, c.l1Block, c.timestamp);
