@@ -3,23 +3,23 @@ pragma solidity ^0.8.24;
 
 import {ERC20} from "solady/tokens/ERC20.sol";
 
-/// @title A token that stands for one of L1
-/// @notice An ERC-20 token with permits (EIP-2612). Only the bridge mints and burns, so there are
-/// never more than lie in the escrow on L1.
-/// @dev Tokens are clones of one instance (EIP-1167), which keeps making one cheap, and their
-/// addresses independent of what they are called. The bridge is an immutable of that instance and
-/// the same for all. The instance is deployed before the bridge, whose address is known, in a
-/// transaction of its own.
+/// @title Token on the L2 that represents a token on L1
+/// @notice ERC-20 token with permits (EIP-2612). Only the bridge mints and burns, so the supply
+/// never exceeds what the escrow on L1 owes.
+/// @dev Tokens are clones of one instance (EIP-1167), which makes them cheap to deploy, and their
+/// addresses independent of their names. The bridge is an immutable of that instance and the same
+/// for all clones. The instance is deployed before the bridge, whose address is precomputed, in a
+/// separate transaction.
 contract BridgedToken is ERC20 {
     /// @notice The caller is not the bridge.
     error NotBridge(address caller);
-    /// @notice The token has its name already.
+    /// @notice The token has already been initialized.
     error AlreadyNamed();
 
-    /// @notice The account that mints and burns.
+    /// @notice Account that mints and burns.
     address public immutable BRIDGE;
 
-    /// @notice The token on L1.
+    /// @notice Token on L1 that this token represents.
     address public l1Token;
 
     uint8 private _decimals;
@@ -32,12 +32,16 @@ contract BridgedToken is ERC20 {
         _;
     }
 
-    /// @param bridge The account that mints and burns, which may be deployed later.
+    /// @param bridge Account that mints and burns; may be deployed later.
     constructor(address bridge) {
         BRIDGE = bridge;
     }
 
-    /// @notice Says which token this one stands for. For the bridge, once.
+    /// @notice Initializes the token. Only the bridge may call, once.
+    /// @param l1Token_ Token on L1.
+    /// @param name_ Name of the token.
+    /// @param symbol_ Symbol of the token.
+    /// @param decimals_ Decimals of the token.
     function initialize(
         address l1Token_,
         string calldata name_,
@@ -52,32 +56,33 @@ contract BridgedToken is ERC20 {
         _decimals = decimals_;
     }
 
-    /// @notice Makes tokens. For the bridge.
+    /// @notice Mints tokens. Only the bridge may call.
     function mint(address to, uint256 amount) external onlyBridge {
         _mint(to, amount);
     }
 
-    /// @notice Destroys tokens. For the bridge, which does it for their owner only.
+    /// @notice Burns tokens. Only the bridge may call; it burns tokens of its caller only.
     function burn(address from, uint256 amount) external onlyBridge {
         _burn(from, amount);
     }
 
-    /// @notice Name of the token, as on L1.
+    /// @notice Returns the name of the token on L1.
     function name() public view override returns (string memory) {
         return _name;
     }
 
-    /// @notice Symbol of the token, as on L1.
+    /// @notice Returns the symbol of the token on L1.
     function symbol() public view override returns (string memory) {
         return _symbol;
     }
 
-    /// @notice Decimals of the token, as on L1.
+    /// @notice Returns the decimals of the token on L1.
     function decimals() public view override returns (uint8) {
         return _decimals;
     }
 
-    /// @dev No contract of this L2 gets an allowance that no account gave it.
+    /// @dev Disables solady's default, so that no contract has an allowance that the owner did not
+    /// give.
     function _givePermit2InfiniteAllowance() internal pure override returns (bool) {
         return false;
     }

@@ -13,25 +13,24 @@ import {Predeploys} from "../libraries/Predeploys.sol";
 import {Utf8} from "../libraries/Utf8.sol";
 import {TokenAddresses} from "./TokenAddresses.sol";
 
-/// @title ERC-20 tokens between L1 and an L2: the escrow on L1
-/// @notice An application of the messengers like any other: no account owns it, and the rollup does
-/// not know of it. Tokens lie here while others stand for them on the L2.
+/// @title ERC-20 bridge between L1 and an L2: the escrow on L1
+/// @notice An ordinary application of the message queue: no account owns it, and the rollup does
+/// not know it. Tokens are held here while tokens on the L2 represent them.
 ///
-/// Tokens are foreign code, and each is kept apart from the others:
+/// Tokens are untrusted code, and the accounting of each token is separate:
 ///
-///   - What counts is what the escrow received, not what it was promised. So a token that takes a
-///     fee from transfers is credited with what is left.
-///   - The escrow keeps count of what it owes of each token. If it holds less, because the token
-///     takes balances away, it accepts no deposit, so no account pays for what others have lost; it
-///     goes on paying in full, as long as it lasts. (A token that adds to balances leaves the
-///     surplus here. Both kinds are better wrapped first.)
-///   - A token that takes more than the payment out of the escrow is not paid out.
-///   - A token that calls back finds the bridge closed.
+///   - The credited amount is what the escrow received, not the requested amount. A deposit of a
+///     token with a transfer fee is credited with the remainder.
+///   - The escrow tracks what it owes of each token. If it holds less, because the token reduces
+///     balances, it accepts no deposits, so that no account pays for the losses of others;
+///     withdrawals are still paid in full, as long as the balance suffices. (If a token increases
+///     balances, the surplus stays here. Tokens of both kinds should be wrapped first.)
+///   - A payment that takes more than its amount out of the escrow reverts.
+///   - A token that calls back is rejected by the lock.
 ///
-/// A payment that fails on L1 can be claimed again at any time. If it never will succeed, because
-/// the token refuses the recipient for instance, the withdrawal can be sent back to the L2. That is
-/// why the bridge itself is named as the one who may take the value of its messages back, on both
-/// sides.
+/// A payment that fails on L1 can be claimed again at any time. If it can never succeed, for
+/// instance because the token rejects the recipient, the withdrawal can be sent back to the L2. For
+/// that reason the bridge itself is the `refundTo` account of its messages, on both sides.
 contract L1TokenBridge is IL1TokenBridge {
     using SafeTransferLib for address;
 
@@ -41,17 +40,17 @@ contract L1TokenBridge is IL1TokenBridge {
     /// @inheritdoc IL1TokenBridge
     uint64 public constant REGISTER_GAS = 700_000;
 
-    /// @dev Most bytes of a name or symbol that go to the L2. Solidity keeps as many in one slot,
-    /// so the registration of any token takes the same gas there.
+    /// @dev Maximum bytes of a name or symbol on the L2. Solidity stores that many in one slot, so
+    /// the registration of every token uses the same gas there.
     uint256 private constant NAME_LENGTH = 31;
 
     /// @inheritdoc IL1TokenBridge
     uint256 public constant REFUND_DELAY = 1 days;
 
-    /// @dev Gas for each read of what a token says of itself.
+    /// @dev Gas for each read of token metadata.
     uint256 private constant READ_GAS = 100_000;
 
-    /// @dev Enough for three reads, and the message.
+    /// @dev Sufficient for three metadata reads and the message.
     uint256 private constant MIN_REGISTER_GAS = 450_000;
 
     /// @inheritdoc IL1TokenBridge
@@ -69,10 +68,10 @@ contract L1TokenBridge is IL1TokenBridge {
     /// @inheritdoc IL1TokenBridge
     mapping(address l1Token => bool) public isRegistered;
 
-    /// @dev Time from which a withdrawal may be sent back, by the hash of the withdrawal.
+    /// @dev Timestamp from which a withdrawal may be sent back, by the hash of the withdrawal.
     mapping(bytes32 id => uint256 readyAt) private _refundAt;
 
-    /// @dev `true` during a transfer of tokens.
+    /// @dev `true` during a token transfer.
     bool private transient _busy;
 
     modifier exclusive() {
@@ -82,8 +81,8 @@ contract L1TokenBridge is IL1TokenBridge {
         _busy = false;
     }
 
-    /// @param queue The queue of a rollup.
-    /// @param l2Bridge The other side, which may be deployed later at an address that is known.
+    /// @param queue Message queue of the rollup.
+    /// @param l2Bridge Bridge on the L2, which may be deployed later at a precomputed address.
     constructor(address queue, address l2Bridge) {
         MESSAGE_QUEUE = queue;
         L2_BRIDGE = l2Bridge;
@@ -93,8 +92,8 @@ contract L1TokenBridge is IL1TokenBridge {
     /// @inheritdoc IL1TokenBridge
     function register(address l1Token, uint64 gasLimit) external payable returns (uint64 message) {
         if (l1Token.code.length == 0) revert NotToken(l1Token);
-        // What a token says is read without trust in it, and what runs out of gas counts as not
-        // said.
+        // The metadata reads trust the token with nothing, and a read that runs out of gas counts
+        // as not supported; so enough gas is required in advance.
         uint256 gas = gasleft();
         if (gas < MIN_REGISTER_GAS) revert GasTooLow(gas, MIN_REGISTER_GAS);
         bytes memory data = abi.encodeCall(
@@ -174,13 +173,13 @@ contract L1TokenBridge is IL1TokenBridge {
         if (msg.sender != MESSAGE_QUEUE || IL1MessageQueue(MESSAGE_QUEUE).l2Sender() != L2_BRIDGE) {
             revert NotPeer(msg.sender);
         }
-        // Tokens are lost there: the withdrawal fails, and can be sent back.
+        // The tokens would be lost: the withdrawal fails, and can be sent back.
         if (to == l1Token || to == MESSAGE_QUEUE || to == IL1MessageQueue(MESSAGE_QUEUE).ROLLUP()) {
             revert RecipientForbidden(to);
         }
         uint256 due = owed[l1Token];
         if (amount > due) revert EscrowExceeded(l1Token, amount, due);
-        // Cannot be negative, as just required.
+        // Cannot underflow, see above.
         unchecked {
             owed[l1Token] = due - amount;
         }
@@ -194,7 +193,7 @@ contract L1TokenBridge is IL1TokenBridge {
     }
 
     /// @inheritdoc IL1TokenBridge
-    /// @dev A delivery fails only after the queue has verified the proof. Without that, a
+    /// @dev `DeliveryFailed` is returned only after the queue has verified the proof. Otherwise a
     /// withdrawal could be announced a day before it is sent, and would never be open to claims.
     function announceRefund(
         Withdrawal calldata w,
@@ -206,7 +205,7 @@ contract L1TokenBridge is IL1TokenBridge {
         try IL1MessageQueue(MESSAGE_QUEUE).claim(_message(w), _proof(proof), feeRecipient) {
             return 0;
         } catch (bytes memory reason) {
-            // The selector alone.
+            // The cast extracts the selector.
             // forge-lint: disable-next-line(unsafe-typecast)
             if (bytes4(reason) != IL1MessageQueue.DeliveryFailed.selector) {
                 assembly ("memory-safe") {
@@ -223,12 +222,12 @@ contract L1TokenBridge is IL1TokenBridge {
     }
 
     /// @inheritdoc IL1TokenBridge
-    /// @dev The queue delivers, or cancels for good, so a withdrawal is paid out or sent back and
-    /// never both. What is owed stays the same when it goes back. Within a transfer of tokens each
-    /// payment is refused, so a call from there would cancel a withdrawal that can be paid: it is
-    /// refused as a whole. The lock stays open, because `release` takes it. A token may have a lock
-    /// of its own, within which a payment fails too: so the attempt is announced, and whoever wants
-    /// the withdrawal paid can claim it before.
+    /// @dev The queue either delivers or permanently cancels the message, so a withdrawal is paid
+    /// out or sent back, never both. `owed` does not change when it is sent back. Within a token
+    /// transfer every payment is rejected, so a call from there would cancel a withdrawal that
+    /// could be paid; it reverts instead. The lock itself is not taken, because `release` takes it.
+    /// A token may have a lock of its own, within which a payment fails too; for that reason the
+    /// attempt has to be announced, so that anyone can claim the withdrawal before.
     function refund(
         Withdrawal calldata w,
         MessageProof calldata proof,
@@ -241,7 +240,7 @@ contract L1TokenBridge is IL1TokenBridge {
         }
         bytes32 id = keccak256(abi.encode(w));
         uint256 readyAt = _refundAt[id];
-        // A day is not decided by seconds.
+        // For a delay of a day, the precision of L1 timestamps is sufficient.
         // forge-lint: disable-next-line(block-timestamp)
         if (readyAt == 0 || block.timestamp < readyAt) revert RefundNotReady(readyAt);
         delete _refundAt[id];
@@ -266,9 +265,9 @@ contract L1TokenBridge is IL1TokenBridge {
         return TokenAddresses.token(L2_TOKEN_CODE, L2_BRIDGE, l1Token);
     }
 
-    /// @dev Returns the decimals of a token. The first registration fixes them for good, so a token
-    /// that does not say them, such as a proxy without its implementation, is refused instead of
-    /// getting none.
+    /// @dev Returns the decimals of a token. The first registration fixes them permanently, so a
+    /// token that does not return them, such as a proxy without an implementation, is rejected
+    /// instead of getting a default.
     function _decimals(address l1Token) private view returns (uint8) {
         bool ok;
         uint256 decimals;
@@ -280,12 +279,12 @@ contract L1TokenBridge is IL1TokenBridge {
             decimals := mload(0)
         }
         if (!ok || decimals > type(uint8).max) revert DecimalsUnknown(l1Token);
-        // Just compared.
+        // Checked above.
         // forge-lint: disable-next-line(unsafe-typecast)
         return uint8(decimals);
     }
 
-    /// @dev Takes tokens from the caller; returns how many there are more.
+    /// @dev Transfers tokens from the caller, and returns the amount received.
     function _receive(address l1Token, uint256 amount) private returns (uint256 received) {
         uint256 before = _balance(l1Token);
         uint256 due = owed[l1Token];
@@ -293,26 +292,27 @@ contract L1TokenBridge is IL1TokenBridge {
         l1Token.safeTransferFrom(msg.sender, address(this), amount);
         uint256 held = _balance(l1Token);
         received = held > before ? held - before : 0;
-        // An account that gives more during the transfer gives it to the escrow.
+        // If another account transfers tokens during the call, they are a donation to the escrow.
         if (received > amount) received = amount;
         if (received == 0) revert NothingReceived(l1Token);
         owed[l1Token] = due + received;
     }
 
-    /// @dev Sends a message to the other side, with all ETH of the call as its fee.
+    /// @dev Sends a message to the bridge on the L2, with all ETH of the call as its fee.
     function _send(uint64 gasLimit, bytes memory data) private returns (uint64) {
         return IL1MessageQueue(MESSAGE_QUEUE).send{value: msg.value}(
             L2_BRIDGE, L2_BRIDGE, gasLimit, SafeCastLib.toUint128(msg.value), data
         );
     }
 
-    /// @dev Reverts where there is no token, unlike the library's.
+    /// @dev Returns the balance of the escrow. Unlike solady's function, reverts if there is no
+    /// token.
     function _balance(address l1Token) private view returns (uint256) {
         return ERC20(l1Token).balanceOf(address(this));
     }
 
-    /// @dev The message of a withdrawal. Made here and not taken from the caller, so that no other
-    /// message of the other side can pass for one.
+    /// @dev Builds the message of a withdrawal from its fields, so that no other message of the L2
+    /// bridge can be used in its place.
     function _message(Withdrawal calldata w) private view returns (IL1MessageQueue.Message memory) {
         return IL1MessageQueue.Message({
             sender: L2_BRIDGE,

@@ -10,21 +10,22 @@ import {Predeploys} from "../libraries/Predeploys.sol";
 import {BridgedToken} from "./BridgedToken.sol";
 import {TokenAddresses} from "./TokenAddresses.sol";
 
-/// @title ERC-20 tokens between L1 and an L2: the tokens of the L2
-/// @notice Makes a token for each one of L1 that it is told of, at an address that L1 knows
-/// beforehand; mints what was deposited there, and burns what goes back.
+/// @title ERC-20 bridge between L1 and an L2: the tokens on the L2
+/// @notice Deploys a token for each token on L1 that is registered, at an address that L1 can
+/// compute; mints deposits, and burns withdrawals.
 ///
 /// A deposit whose delivery fails, because its token was not registered or its gas was too low, is
-/// kept by the messenger: anyone can try it again there. Or the account that the depositor named
-/// sends it back to L1, which cancels it for good.
+/// stored by the messenger, where any account can retry it. Alternatively, the account that the
+/// depositor designated sends it back to L1, which cancels it permanently.
 ///
-/// The code of the tokens is deployed before this contract, in a transaction of its own: where new
-/// code has a price by the byte (EIP-8037), both together would not fit into a block of 10 million
-/// gas.
+/// The implementation of the tokens is deployed before this contract, in a separate transaction:
+/// under EIP-8037, which charges for new code by the byte, both together would not fit into a block
+/// of 10 million gas.
 ///
-/// All calls of accounts read a bounded amount of state, for any input: this contract, the
-/// messenger, and one token, which has the code that this contract names or none; and no precompile
-/// is called. So they can be forced with more gas than other transactions (see `IForcedInbox`).
+/// All functions that accounts can call read a bounded amount of state, for any input: this
+/// contract, the messenger, and one token, which has either the code of the clones or none; and
+/// they call no precompile. They can therefore be forced with more gas than other transactions (see
+/// `IForcedInbox`).
 contract L2TokenBridge is IL2TokenBridge {
     /// @inheritdoc IL2TokenBridge
     address public immutable L1_BRIDGE;
@@ -39,12 +40,12 @@ contract L2TokenBridge is IL2TokenBridge {
         _;
     }
 
-    /// @param l1Bridge The other side, which may be deployed later at an address that is known.
+    /// @param l1Bridge Bridge on L1, which may be deployed later at a precomputed address.
     constructor(address l1Bridge) {
         L1_BRIDGE = l1Bridge;
         address tokenCode = TokenAddresses.code(address(this));
-        // A clone of an account without code would be a token that accepts every call and keeps
-        // nothing.
+        // A clone of an account without code would be a token on which every call succeeds without
+        // effect.
         if (tokenCode.code.length == 0) revert TokenCodeMissing(tokenCode);
         TOKEN_CODE = tokenCode;
     }
@@ -93,7 +94,7 @@ contract L2TokenBridge is IL2TokenBridge {
         if (msg.sender != failed.refundTo) {
             revert NotRefundable(msg.sender, failed.refundTo);
         }
-        // Reverts unless just this message was sent, and neither delivered nor cancelled.
+        // Reverts unless exactly this message is stored by the messenger.
         IL2Messenger(Predeploys.L2_MESSENGER).refundToL1(_header(failed), to);
         message = _withdraw(failed.l1Token, to, refundTo, failed.amount, gasLimit);
         emit SentBack(failed.l1Token, to, failed.amount, message);
@@ -104,7 +105,8 @@ contract L2TokenBridge is IL2TokenBridge {
         return TokenAddresses.token(TOKEN_CODE, address(this), l1Token);
     }
 
-    /// @dev Has L1 pay tokens out that do not exist here any more, or never did.
+    /// @dev Sends a message that pays tokens on L1. The tokens have been burned here, or were never
+    /// minted.
     function _withdraw(
         address l1Token,
         address to,
@@ -126,14 +128,14 @@ contract L2TokenBridge is IL2TokenBridge {
         emit Withdrawn(l1Token, msg.sender, to, refundTo, amount, fee, gasLimit, message);
     }
 
-    /// @dev The token that stands for one of L1.
+    /// @dev Returns the token that represents `l1Token`; reverts if it is not deployed.
     function _token(address l1Token) private view returns (BridgedToken token) {
         token = BridgedToken(tokenOf(l1Token));
         if (address(token).code.length == 0) revert TokenUnknown(l1Token);
     }
 
-    /// @dev The message of a deposit. Made here and not taken from the caller, so that no other
-    /// message of the other side can pass for one.
+    /// @dev Builds the message of a deposit from its fields, so that no other message of the L1
+    /// bridge can be used in its place.
     function _header(Deposit calldata d) private view returns (IL2Messenger.Header memory) {
         bytes memory data =
             abi.encodeCall(IL2TokenBridge.mint, (d.l1Token, d.from, d.to, d.refundTo, d.amount));

@@ -4,25 +4,26 @@ pragma solidity ^0.8.24;
 import {INativeRollup} from "../interfaces/INativeRollup.sol";
 import {Rlp} from "../libraries/Rlp.sol";
 
-/// @title Reader of the header with which an L2 starts
-/// @notice A rollup takes hash, state root, number, time, gas limit and anchor of its genesis from
-/// one header, so that none of them can be another than the hash says: an account that could choose
-/// the state root under a true hash could prove any message to L1, and empty the escrow.
+/// @title Decoder of the header with which an L2 starts
+/// @notice A rollup takes hash, state root, number, timestamp, gas limit and anchor of its genesis
+/// from one header, so that they are consistent with the hash: an account that could choose the
+/// state root independently of the hash could prove any message to L1, and drain the escrow.
 ///
-/// The encoding is as strict as that of any L2 node. No node could build on a header that it cannot
-/// decode, and what was sent to such a rollup would be lost.
-/// @dev A contract of its own because `Rlp` reads calldata, which a constructor has none of.
+/// The decoder is as strict as that of any L2 node. No node could build on a header that it cannot
+/// decode, and funds sent to such a rollup would be lost.
+/// @dev Separate contract because `Rlp` reads calldata, which constructors do not have.
 contract GenesisReader {
-    /// @dev The fork whose headers have two fields more: the hash of the block access list
-    /// (EIP-7928) and the number of the slot (EIP-7843).
+    /// @dev Fork whose headers have two more fields: the hash of the block access list (EIP-7928)
+    /// and the slot number (EIP-7843).
     uint256 private constant AMSTERDAM = 0x15;
 
     uint256 private constant BLOOM_LENGTH = 256;
 
-    /// @notice Decodes a header, and what a rollup has to know of it.
-    /// @param header The RLP of the header.
-    /// @param schema Schema id of the L2's first blocks, which says what fields there are: Prague
-    /// to Amsterdam.
+    /// @notice Decodes a header into the values that the rollup stores.
+    /// @param header RLP of the header.
+    /// @param schema Schema id of the L2's first blocks, from Prague to Amsterdam; it determines
+    /// the fields of the header.
+    /// @return genesis Decoded values.
     function read(bytes calldata header, uint16 schema)
         external
         pure
@@ -43,20 +44,20 @@ contract GenesisReader {
         genesis.blockHash = keccak256(header);
     }
 
-    /// @dev From the parent's hash to the bloom filter.
+    /// @dev Reads the fields from the parent hash to the logs bloom.
     function _roots(INativeRollup.Genesis memory genesis, uint256 pos, uint256 end)
         private
         pure
         returns (uint256 next)
     {
         uint256 root;
-        // Parent, ommers, fee recipient.
+        // Parent hash, ommers hash, fee recipient.
         (, next) = Rlp.fixedString(pos, end, 32);
         (, next) = Rlp.fixedString(next, end, 32);
         (, next) = Rlp.fixedString(next, end, 20);
         (root, next) = Rlp.fixedString(next, end, 32);
         genesis.stateRoot = bytes32(root);
-        // Transactions, receipts.
+        // Transactions root, receipts root.
         (, next) = Rlp.fixedString(next, end, 32);
         (, next) = Rlp.fixedString(next, end, 32);
         (uint256 bloom, uint256 bloomEnd) = Rlp.str(next, end);
@@ -66,7 +67,7 @@ contract GenesisReader {
         next = bloomEnd;
     }
 
-    /// @dev From the difficulty to the nonce.
+    /// @dev Reads the fields from the difficulty to the nonce.
     function _numbers(INativeRollup.Genesis memory genesis, uint256 pos, uint256 end)
         private
         pure
@@ -78,27 +79,27 @@ contract GenesisReader {
         // Gas used.
         (, next) = _uint64(next, end);
         (genesis.timestamp, next) = _uint64(next, end);
-        // Extra data, randomness, nonce.
+        // Extra data, prev randao, nonce.
         (, next) = Rlp.str(next, end);
         (, next) = Rlp.fixedString(next, end, 32);
         (, next) = Rlp.fixedString(next, end, 8);
     }
 
-    /// @dev Reads the fields that forks have added, from the base fee on.
+    /// @dev Reads the fields added by forks, from the base fee on.
     function _later(INativeRollup.Genesis memory genesis, uint256 pos, uint256 end, uint256 fork)
         private
         pure
         returns (uint256 next)
     {
         uint256 root;
-        // Base fee, withdrawals, blob gas used, excess of it.
+        // Base fee, withdrawals root, blob gas used, excess blob gas.
         (, next) = _uint64(pos, end);
         (, next) = Rlp.fixedString(next, end, 32);
         (, next) = _uint64(next, end);
         (, next) = _uint64(next, end);
         (root, next) = Rlp.fixedString(next, end, 32);
         genesis.anchor = bytes32(root);
-        // Requests.
+        // Requests hash.
         (, next) = Rlp.fixedString(next, end, 32);
         if (fork < AMSTERDAM) return next;
         (, next) = Rlp.fixedString(next, end, 32);
@@ -108,7 +109,7 @@ contract GenesisReader {
     function _uint64(uint256 pos, uint256 end) private pure returns (uint64 value, uint256 next) {
         uint256 word;
         (word, next) = Rlp.integer(pos, end, 8);
-        // Of eight bytes at most.
+        // At most eight bytes, checked above.
         // forge-lint: disable-next-line(unsafe-typecast)
         value = uint64(word);
     }

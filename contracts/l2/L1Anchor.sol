@@ -3,20 +3,20 @@ pragma solidity ^0.8.24;
 
 import {IL1Anchor} from "../interfaces/IL1Anchor.sol";
 
-/// @title An L2's knowledge of L1; predeploy at `Predeploys.L1_ANCHOR`
-/// @notice Each L2 block carries an anchor in place of the parent beacon block root, which L1
-/// checks. The system contract of EIP-4788 makes it readable; this contract checks its preimage
-/// once, and serves it: the messages of the L1 queue, and an L1 block hash from which anything on
-/// L1 follows.
+/// @title View of L1 on the L2; predeploy at `Predeploys.L1_ANCHOR`
+/// @notice Each L2 block carries an anchor instead of a parent beacon block root, and L1 verifies
+/// the anchor. The system contract of EIP-4788 makes it readable. This contract verifies the
+/// preimage of the anchor once and stores it: the messages of the L1 queue, and an L1 block hash
+/// against which any state of L1 can be proven.
 /// @dev Has no constructor and no immutables: its runtime code is part of the genesis state.
 contract L1Anchor is IL1Anchor {
-    /// @notice The contract of EIP-4788.
+    /// @notice Beacon roots contract (EIP-4788).
     address internal constant BEACON_ROOTS = 0x000F3df6D732807Ef1319fB7B8bB8522d0Beac02;
 
-    /// @dev Slot 0, the low 64 bits.
+    /// @dev Slot 0, low 64 bits.
     uint64 private _l1BlockNumber;
 
-    /// @dev Slot 0, the 64 bits above.
+    /// @dev Slot 0, next 64 bits.
     uint64 private _messageCount;
 
     /// @dev Slot 1.
@@ -30,7 +30,7 @@ contract L1Anchor is IL1Anchor {
         bytes32 got = keccak256(abi.encode(anchor));
         bytes32 expected = _inForce();
         if (got != expected) revert AnchorMismatch(got, expected);
-        // L1 lets no anchor go back. What L2 applications build on does not depend on that alone.
+        // L1 accepts no anchor that goes back. L2 applications do not have to rely on that alone.
         if (anchor.l1BlockNumber < _l1BlockNumber) {
             revert L1BlockNumberWentBack(anchor.l1BlockNumber, _l1BlockNumber);
         }
@@ -61,8 +61,8 @@ contract L1Anchor is IL1Anchor {
         return (_messageCount, _messageRoot);
     }
 
-    /// @dev The anchor of this block, which the system call before its first transaction has
-    /// stored.
+    /// @dev Returns the anchor of this block, which the system call before the first transaction
+    /// has stored.
     function _inForce() private view returns (bytes32) {
         (bool ok, bytes memory answer) = BEACON_ROOTS.staticcall(abi.encode(block.timestamp));
         if (!ok || answer.length != 32) revert BeaconRootUnavailable();

@@ -10,32 +10,31 @@ import {Delivery} from "../libraries/Delivery.sol";
 import {Predeploys} from "../libraries/Predeploys.sol";
 
 /// @title Alias accounts; predeploy at `Predeploys.L2_ACCOUNTS`
-/// @notice A contract on L1, a multisig for instance, signs no L2 transaction. It has an alias
-/// account here: an address that follows from its own, where ETH and tokens can go at any time, and
-/// from which it makes any calls by messages to `execute` of this contract. No other account can
-/// move it, and there is no key to it.
+/// @notice A contract on L1, such as a multisig, cannot sign L2 transactions. It has an alias
+/// account here: an address derived from its own, which can receive ETH and tokens at any time, and
+/// which makes calls by messages to `execute` of this contract. No other account controls it, and
+/// it has no private key.
 ///
-/// A block builder may park such a message, as any that runs code (see `L2Messenger`). The sender
-/// does not depend on builders for it: any account with a key can force its delivery by `force`, if
-/// the message makes one call, to a target that reads little state: the messenger, which is the way
-/// out for ETH, or the contract that `ForcedInbox.BOUNDED_TARGET` names, which is the way out for
-/// tokens.
+/// A block builder may park such a message, like any message that runs code (see `L2Messenger`).
+/// The sender does not depend on builders for its delivery: any EOA can force it by `force`, if the
+/// message makes one call, to a target that reads little state: the messenger, which is how ETH
+/// exits, or the contract in `ForcedInbox.BOUNDED_TARGET`, which is how tokens exit.
 ///
 /// The alias accounts are minimal proxies to this contract, so the same code has two roles, which
-/// it tells by its address.
+/// it distinguishes by its address.
 /// @dev Has no constructor and no immutables: its runtime code is part of the genesis state. It has
-/// no storage: what an alias account holds is its ETH and what other contracts say that it owns.
+/// no storage: the assets of an alias account are its ETH and what other contracts record for it.
 contract L2Accounts is IL2Accounts, Receiver {
-    /// @dev L1 sender of the message that `force` delivers; zero at all other times.
+    /// @dev L1 sender of the message that `force` delivers; zero otherwise.
     address private transient _forced;
 
-    /// @dev The target that its call must have.
+    /// @dev Required target of the forced message's call.
     address private transient _target;
 
-    /// @dev Takes ETH in an alias account. This contract itself takes only the fee that the
-    /// messenger pays to the caller of `retry`, and passes it on. It must not be paid to the signer
-    /// of a forced transaction: an account that delegates (EIP-7702) would run code that may read
-    /// anything.
+    /// @dev Accepts ETH in an alias account. This contract itself accepts only the fee that the
+    /// messenger pays to the caller of `retry`, and forwards it. The fee must not be paid to the
+    /// signer of a forced transaction: an account that delegates (EIP-7702) would run code whose
+    /// state reads are not bounded.
     receive() external payable override {
         if (!_isHere()) return;
         address sender = _forced;
@@ -55,14 +54,14 @@ contract L2Accounts is IL2Accounts, Receiver {
     }
 
     /// @inheritdoc IL2Accounts
-    /// @dev `execute` compares the call of the message. That call finds the messenger locked but
-    /// for `send`, `refundToL1` and waypoints, so a target that is the messenger runs no other
+    /// @dev `execute` checks the call of the message. During that call the messenger is locked
+    /// except for `send`, `refundToL1` and `addWaypoint`, so a call of the messenger runs no other
     /// code.
     function force(address target, AccountMessage calldata message) external {
         if (!_isHere()) revert NotInAccount(address(this));
         if (message.to != address(this)) revert NotAccountMessage(message.to);
         (_forced, _target) = (message.sender, target);
-        // The same fields as those of the messenger's type.
+        // `AccountMessage` has the same fields as the messenger's type.
         (bool ok,) = Predeploys.L2_MESSENGER
             .call(abi.encodeWithSelector(IL2Messenger.retry.selector, message));
         if (!ok) Delivery.fail();
@@ -84,7 +83,8 @@ contract L2Accounts is IL2Accounts, Receiver {
         }
     }
 
-    /// @dev The alias account of an L1 sender, which has its code from the first message on.
+    /// @dev Returns the alias account of an L1 sender. Deploys its code if this is its first
+    /// message.
     function _created(address l1Sender) private returns (address account) {
         account = AliasAddresses.account(l1Sender);
         if (account.code.length != 0) return account;
@@ -92,8 +92,7 @@ contract L2Accounts is IL2Accounts, Receiver {
         emit AccountCreated(l1Sender, account);
     }
 
-    /// @dev Demands that a forced message reads no more than `ForcedInbox` has counted for its
-    /// target.
+    /// @dev Reverts if a forced message could read more state than `ForcedInbox` has accounted for.
     function _requireBounded(Call[] calldata calls) private view {
         if (calls.length > 1) revert TooManyCalls(calls.length, 1);
         if (calls.length == 1 && calls[0].to != _target) {
@@ -101,8 +100,8 @@ contract L2Accounts is IL2Accounts, Receiver {
         }
     }
 
-    /// @dev Tokens that ask their receiver (ERC-721, ERC-1155) are accepted by alias accounts only:
-    /// here no account could move them.
+    /// @dev Only alias accounts accept tokens that call their receiver (ERC-721, ERC-1155): in this
+    /// contract, no account could move them.
     function _useReceiverFallbackBody() internal view override returns (bool) {
         return !_isHere();
     }

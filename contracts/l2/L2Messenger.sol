@@ -7,32 +7,32 @@ import {Delivery} from "../libraries/Delivery.sol";
 import {Predeploys} from "../libraries/Predeploys.sol";
 import {Messages} from "../messaging/Messages.sol";
 
-/// @title Messages between L2 and L1; predeploy at `Predeploys.L2_MESSENGER`
-/// @notice All ETH of the L2 lies here from genesis on. It leaves as value and fee of messages
-/// whose ETH lies in the escrow on L1, and comes back as value and fee of messages to L1. Each
-/// message from L1 is released once: the rolling hash admits it at one place only, and its value
-/// goes to the target, or stays here until a retry or a refund.
+/// @title Messenger between L2 and L1; predeploy at `Predeploys.L2_MESSENGER`
+/// @notice This contract holds all ETH of the L2 from genesis on. ETH leaves it as value and fee of
+/// messages whose ETH is in the escrow on L1, and returns as value and fee of messages to L1. Each
+/// message from L1 releases its ETH once: the rolling hash admits it at one position only, and its
+/// value is transferred to the target, or stays here until a retry or a refund.
 ///
-/// Messages are relayed in order, and a failing one blocks no other: it is kept, and can be tried
-/// again by anyone with more gas, or cancelled by the account that its sender named for that.
-/// Success is final, and so is a refund.
+/// Messages are relayed in order, and one that fails does not block the others: it is stored, and
+/// any account can retry it with more gas, or the account that its sender designated can cancel it.
+/// A successful delivery or refund is final.
 ///
-/// A message may also be parked: kept as one that failed, without having been tried. This is needed
-/// because gas does not bound what a delivery reads, so that some deliveries make a block larger
-/// than L1 can carry; the deadline for relaying would then halt the rollup. Anyone may park, and it
-/// is no censorship:
+/// A message may also be parked, i.e. stored like a failed one without a delivery attempt. This is
+/// necessary because gas does not bound the state that a delivery reads, so some deliveries make a
+/// block larger than L1 can carry; the deadline for relaying would then halt the rollup. Any
+/// account may park messages, and this is not censorship:
 ///
-///   - A message that asks for no gas and carries no data, to an account without code, so every
-///     plain deposit, cannot be parked. Its delivery executes nothing, and always fits into a block
+///   - A message without data and with a gas limit of zero to an account without code, i.e. every
+///     plain deposit, cannot be parked. Its delivery executes nothing and always fits into a block
 ///     (see `Capacity`).
-///   - Any other message has the same standing as an L2 transaction with that much gas, which no
-///     account can force into a block either, for the same reason. Parked, it is for anyone to
-///     deliver in any block, for ever, as a transaction of their own; and its fee goes to the
-///     account that does. Who parks gets nothing, and pays for the slot.
-///   - Its value is not in the hands of the builder of blocks: `refundToL1` is a transaction that
-///     can be forced.
+///   - Any other message has the same status as an L2 transaction with that much gas, which no
+///     account can force into a block either, for the same reason. Once parked, any account can
+///     deliver it in any block, without a time limit, by a transaction of its own, and receives its
+///     fee. The account that parks it receives nothing and pays for the slot.
+///   - Its value does not depend on the builder of blocks: `refundToL1` is a transaction that can
+///     be forced.
 /// @dev Has no constructor and no immutables: its runtime code is part of the genesis state. L1
-/// reads slot 0 and the mapping at slot 4 by proof.
+/// proves slot 0 and the mapping at slot 4.
 contract L2Messenger is IL2Messenger {
     /// @inheritdoc IL2Messenger
     uint64 public constant MAX_CLAIM_GAS = 8_000_000;
@@ -40,43 +40,43 @@ contract L2Messenger is IL2Messenger {
     /// @inheritdoc IL2Messenger
     uint64 public constant MAX_CLAIM_DATA = 65_536;
 
-    /// @dev State of a message that was relayed and not delivered: it failed, and its fee has
-    /// been paid to the relayer.
+    /// @dev Status of a relayed message whose delivery failed. Its fee has been paid to the
+    /// relayer.
     uint256 private constant FAILED = 1;
 
-    /// @dev Hash of nothing: of no data, and of no code.
+    /// @dev Hash of empty data, and of empty code.
     bytes32 private constant EMPTY_HASH = keccak256("");
 
-    /// @dev It was not tried, and its fee is still due.
+    /// @dev Status of a relayed message that was not attempted. Its fee has not been paid.
     uint256 private constant PARKED = 2;
 
-    /// @dev Slot 0, the low 64 bits: how many messages have been relayed.
+    /// @dev Slot 0, low 64 bits: number of relayed messages.
     uint64 private _count;
 
-    /// @dev Slot 0, the 64 bits above: how many messages have been sent to L1.
+    /// @dev Slot 0, next 64 bits: number of messages sent to L1.
     uint64 private _sentCount;
 
     /// @dev Slot 1: rolling hash over the relayed messages.
     bytes32 private _root;
 
-    /// @dev Slot 2: `FAILED` or `PARKED`, by the hash of a message.
+    /// @dev Slot 2: `FAILED` or `PARKED`, by message hash.
     mapping(bytes32 messageHash => uint256 status) private _kept;
 
-    /// @dev Slot 3: rolling hashes at which relays may end, by how many messages they cover.
+    /// @dev Slot 3: rolling hashes of the waypoints at which relays may end, by number of messages.
     mapping(uint64 count => bytes32 root) private _waypoints;
 
     /// @dev Slot 4: hashes of the messages to L1, by index.
     mapping(uint256 index => bytes32 messageHash) private _sent;
 
-    /// @dev Sender of the message that is being delivered; zero at all other times.
+    /// @dev L1 sender of the message that is being delivered; zero otherwise.
     address private transient _sender;
 
     /// @dev `true` during a call that delivers or pays.
     bool private transient _busy;
 
-    /// @dev A target that could deliver, retry or refund in turn would see the messenger between
-    /// the start of a delivery and its outcome. (It may send: that touches nothing that a delivery
-    /// does.)
+    /// @dev Without the lock, a target that delivers, retries or refunds would see the messenger
+    /// between the start of a delivery and its outcome. (It may send: that does not touch the state
+    /// of a delivery.)
     modifier exclusive() {
         if (_busy) revert Reentrancy();
         _busy = true;
@@ -151,8 +151,8 @@ contract L2Messenger is IL2Messenger {
     }
 
     /// @inheritdoc IL2Messenger
-    /// @dev Not locked: it calls nothing, and a message that is being delivered is not kept. An
-    /// alias account, which acts within deliveries only, could otherwise take nothing back.
+    /// @dev Not locked: it makes no call, and a message that is being delivered is not stored. An
+    /// alias account, which acts only within deliveries, could not refund anything otherwise.
     function refundToL1(Header calldata header, address recipient) external returns (uint64 index) {
         if (msg.sender != header.refundTo) revert NotRefundable(msg.sender, header.refundTo);
         uint256 fee = _take(
@@ -210,7 +210,7 @@ contract L2Messenger is IL2Messenger {
         return _waypoints[count];
     }
 
-    /// @dev Count and rolling hash after a batch whose first message has the index `first`.
+    /// @dev Returns count and rolling hash after a batch whose first message has the index `first`.
     function _extended(uint64 first, bytes calldata messages)
         private
         view
@@ -231,17 +231,17 @@ contract L2Messenger is IL2Messenger {
         }
     }
 
-    /// @dev Returns `true` if a delivery executes nothing. To tell, one has to read no code: the
-    /// hash of it stands in the account.
+    /// @dev Returns `true` if a delivery executes nothing. This check reads no code: the code hash
+    /// is part of the account.
     function _isPlain(Messages.Header memory header) private view returns (bool) {
         bytes32 codeHash = header.to.codehash;
         return header.gasLimit == 0 && header.dataHash == EMPTY_HASH
             && (codeHash == 0 || codeHash == EMPTY_HASH);
     }
 
-    /// @dev Delivers a batch that has been found to be that of the queue; returns its fees. They
-    /// are due for a failing message too, since its relayer has done the work; otherwise it would
-    /// be free to make relayers work. They are not for one that is parked.
+    /// @dev Delivers a batch that has been verified against the queue, and returns its fees. The
+    /// relayer also receives the fee of a failed message, because it has done the work; otherwise
+    /// anyone could make relayers work for free. It does not receive the fee of a parked message.
     function _deliverAll(uint64 first, bytes calldata messages) private returns (uint256 fees) {
         Messages.Header memory header;
         header.index = first;
@@ -270,12 +270,12 @@ contract L2Messenger is IL2Messenger {
         }
     }
 
-    /// @dev Calls the target, with `header.gasLimit` at least.
+    /// @dev Calls the target with at least `header.gasLimit`.
     function _deliver(Messages.Header memory header, bytes calldata data, uint256 maxGas)
         private
         returns (bool ok, bytes memory reason)
     {
-        // What a precompile is paid is lost, and so are data that no code reads.
+        // Value paid to a precompile, and data sent to an account without code, would be lost.
         if (
             Predeploys.isForbiddenTarget(header.to) || Predeploys.isPrecompile(header.to)
                 || Delivery.isUnheard(header.to, data)
@@ -286,8 +286,8 @@ contract L2Messenger is IL2Messenger {
         _sender = address(0);
     }
 
-    /// @dev Forgets a message that was kept, before anything is called or paid because of it;
-    /// returns the fee that is still due.
+    /// @dev Deletes a stored message before any call or payment that it causes. Returns the fee
+    /// that has not been paid yet.
     function _take(Messages.Header memory header) private returns (uint256 fee) {
         bytes32 messageHash = Messages.hash(header);
         uint256 status = _kept[messageHash];
@@ -296,7 +296,7 @@ contract L2Messenger is IL2Messenger {
         if (status == PARKED) fee = header.fee;
     }
 
-    /// @dev Stores the hash of a message to L1, for the proof with which it is claimed there.
+    /// @dev Stores the hash of a message to L1, which a claim proves there.
     function _send(
         address to,
         address refundTo,
@@ -330,15 +330,15 @@ contract L2Messenger is IL2Messenger {
         });
     }
 
-    /// @dev A relay ends at a state of the queue that was proven. A waypoint has then done its
-    /// duty.
+    /// @dev Reverts unless the relay ends at a proven state of the queue. Deletes the waypoint that
+    /// it used.
     function _requireKnown(uint64 count, bytes32 root) private {
         bytes32 expected = _known(count);
         if (root != expected) revert RootMismatch(root, expected);
         delete _waypoints[count];
     }
 
-    /// @dev Rolling hash over the first `count` messages.
+    /// @dev Returns the rolling hash over the first `count` messages; reverts if it is not known.
     function _known(uint64 count) private view returns (bytes32 root) {
         uint64 anchored;
         (anchored, root) = IL1Anchor(Predeploys.L1_ANCHOR).messages();

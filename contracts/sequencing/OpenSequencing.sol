@@ -3,34 +3,36 @@ pragma solidity ^0.8.24;
 
 import {ISequencing} from "../interfaces/ISequencing.sol";
 
-/// @title Anyone may advance
-/// @notice The policy of a based rollup: blocks are made by the account that gets the next
-/// `advance` into L1, in practice by who builds L1 blocks. Two proposals for the same height
-/// compete as any two L1 transactions do; the one that comes second reverts and costs its sender
-/// its gas.
+/// @title Policy under which any account may advance
+/// @notice The policy of a based rollup: the account whose `advance` is included in L1 next
+/// determines the blocks, which in practice is the builder of L1 blocks. Two proposals for the same
+/// height compete like any two L1 transactions; the second one reverts, and its sender pays for its
+/// gas.
 ///
-/// A proposal is public before it is in a block, and can be copied. `FEES` says what that is worth:
+/// A proposal is public before it is included, and can be copied. `FEES` determines what a copy
+/// gains:
 ///
-///   - `Builder`: the fee recipient that stands in a block is free. The copy pays the same account,
-///     so copying gains nothing; who wants to see a block on L1 may bring it there.
-///   - `Caller`: it must be the account that calls `advance`. A copy is refused, and so is a
-///     submitter that another account pays to bring a block to L1.
-///   - `Fixed`: it is one account, a treasury for instance. Building then has to be paid otherwise.
+///   - `Builder`: the fee recipient of a block is not restricted. A copy pays the same account, so
+///     copying gains nothing; any account may bring a block to L1.
+///   - `Caller`: the fee recipient must be the caller of `advance`. A copy by another account is
+///     rejected, and so is a block that is submitted by another account for a fee.
+///   - `Fixed`: the fee recipient is one account, for example a treasury. Builders have to be paid
+///     in another way.
 contract OpenSequencing is ISequencing {
-    /// @notice Fee recipient of blocks.
+    /// @notice Rule for the fee recipient of blocks.
     enum Fees {
         Builder,
         Caller,
         Fixed
     }
 
-    /// @notice A fixed recipient belongs to `Fixed`, and to nothing else.
+    /// @notice A fee recipient is set although `FEES` is not `Fixed`, or is missing although it is.
     error FeeRecipientInconsistent(Fees fees, address recipient);
 
-    /// @notice Fee recipient of blocks.
+    /// @notice Rule for the fee recipient of blocks.
     Fees public immutable FEES;
 
-    /// @notice The account that gets all fees; zero unless `FEES` is `Fixed`.
+    /// @notice Account that receives all fees; zero unless `FEES` is `Fixed`.
     address public immutable FEE_RECIPIENT;
 
     constructor(Fees fees, address recipient) {

@@ -4,36 +4,36 @@ pragma solidity ^0.8.24;
 import {ISequencing} from "../interfaces/ISequencing.sol";
 import {LivenessTimeout} from "./LivenessTimeout.sol";
 
-/// @title One sequencer, until it falls silent
-/// @notice The sequencer advances at all times, anyone else only when the head has become older
-/// than `TIMEOUT`. So a lost key stops the rollup for that long, and a sequencer that comes back
-/// finds a chain that has gone on.
+/// @title Policy with one sequencer, which opens if the sequencer is silent
+/// @notice The sequencer may advance at all times, other accounts only when the head is older than
+/// `TIMEOUT`. So a lost key stops the rollup for that long, and a sequencer that comes back
+/// continues from the head that others have advanced.
 ///
-/// The sequencer can hand its place over in two steps, so that a mistyped address loses nothing.
+/// The role is handed over in two steps, so that a mistyped address cannot lose it.
 contract PermissionedSequencing is LivenessTimeout {
-    /// @notice Another account was named as the next sequencer; zero withdraws that.
+    /// @notice Emitted when the role is offered to another account; zero withdraws the offer.
     event HandoverOffered(address indexed sequencer, address indexed next);
-    /// @notice The rollup has another sequencer.
+    /// @notice Emitted when the sequencer changes.
     event SequencerChanged(address indexed previous, address indexed sequencer);
 
-    /// @notice The caller may not advance before this time.
+    /// @notice The caller may not advance before `opensAt`.
     error NotSequencer(address caller, address sequencer, uint256 opensAt);
     /// @notice The caller is not the sequencer.
     error OnlySequencer(address caller, address sequencer);
-    /// @notice The place is not offered to the caller.
+    /// @notice The role is not offered to the caller.
     error NotOffered(address caller, address next);
-    /// @notice A policy without a sequencer.
+    /// @notice The sequencer is the zero address.
     error SequencerZero();
 
-    /// @notice The fee recipient that blocks of the sequencer must have; zero if it may choose. An
-    /// account that advances while the sequencer is silent may choose in any case, because it is
-    /// not paid otherwise.
+    /// @notice Required fee recipient of the sequencer's blocks; zero if it may choose. An account
+    /// that advances while the sequencer is silent may choose in any case, because it has no other
+    /// reward.
     address public immutable FEE_RECIPIENT;
 
-    /// @notice Account that may advance.
+    /// @notice Account that may advance at all times.
     address public sequencer;
 
-    /// @notice Account to which the place is offered; zero if it is offered to none.
+    /// @notice Account to which the role is offered; zero if there is none.
     address public nextSequencer;
 
     constructor(address sequencer_, address feeRecipient, uint64 timeout) LivenessTimeout(timeout) {
@@ -55,7 +55,8 @@ contract PermissionedSequencing is LivenessTimeout {
         return address(0);
     }
 
-    /// @notice Offers the place to another account, which must take it. For the sequencer.
+    /// @notice Offers the role to another account, which must call `take`. Only the sequencer may
+    /// call.
     function offer(address next) external {
         address current = sequencer;
         if (msg.sender != current) revert OnlySequencer(msg.sender, current);
@@ -63,7 +64,7 @@ contract PermissionedSequencing is LivenessTimeout {
         emit HandoverOffered(current, next);
     }
 
-    /// @notice Takes the place that is offered to the caller.
+    /// @notice Takes the role that is offered to the caller.
     function take() external {
         if (msg.sender != nextSequencer) revert NotOffered(msg.sender, nextSequencer);
         emit SequencerChanged(sequencer, msg.sender);

@@ -4,61 +4,63 @@ pragma solidity ^0.8.24;
 import {ISequencing} from "../interfaces/ISequencing.sol";
 import {LivenessTimeout} from "./LivenessTimeout.sol";
 
-/// @title Several sequencers, who take turns
-/// @notice L1 time is divided into slots of equal length, and each belongs to the next member in
-/// the order of the list. A member may advance in its slots and no other account may, so a silent
-/// member costs the rollup its slots, and a censoring one delays a transaction until the next slot.
-/// If all are silent until the head is older than `TIMEOUT`, anyone may advance.
+/// @title Policy with several sequencers that take turns
+/// @notice L1 time is divided into slots of equal length, which are assigned to the members in the
+/// order of the list. Only the member of a slot may advance in it, so a silent member costs the
+/// rollup its slots, and a censoring member delays a transaction until the next slot. If all
+/// members are silent until the head is older than `TIMEOUT`, any account may advance.
 ///
-/// What counts is the time of the L1 block in which `advance` stands, not the times of the L2
-/// blocks: a member that builds across the end of its slot cannot bring that part to L1 any more.
+/// The slot is determined by the timestamp of the L1 block that includes `advance`, not by the
+/// timestamps of L2 blocks: a member that builds beyond the end of its slot cannot bring those
+/// blocks to L1.
 ///
-/// The list is fixed. Each member can hand its place over in two steps; to change the number of
-/// places is to change the policy of the rollup.
+/// The list is fixed. Each member can hand its place over in two steps; changing the number of
+/// places requires a new policy of the rollup.
 contract RotatingSequencing is LivenessTimeout {
-    /// @notice The member at a place offers it to another account; zero withdraws that.
+    /// @notice Emitted when a member offers its place to another account; zero withdraws the offer.
     event HandoverOffered(uint256 indexed place, address indexed member, address indexed next);
-    /// @notice A place belongs to another member.
+    /// @notice Emitted when the member of a place changes.
     event MemberChanged(uint256 indexed place, address indexed previous, address indexed member);
 
-    /// @notice The slot belongs to another member, and the caller may not advance before this time.
+    /// @notice The slot belongs to another member, and the caller may not advance before `opensAt`.
     error NotInSlot(address caller, address member, uint256 opensAt);
     /// @notice The caller does not hold this place.
     error OnlyMember(address caller, address member);
     /// @notice The place is not offered to the caller.
     error NotOffered(address caller, address next);
-    /// @notice A list without members.
+    /// @notice The list has no members.
     error NoMembers();
-    /// @notice A place without a member.
+    /// @notice The member of a place is the zero address.
     error MemberZero(uint256 place);
-    /// @notice Slots must have a length.
+    /// @notice The length of a slot is zero.
     error SlotLengthZero();
-    /// @notice There is no such place.
+    /// @notice No place has this index.
     error PlaceUnknown(uint256 place, uint256 places);
-    /// @notice The first slot has not begun when the policy is deployed.
+    /// @notice The first slot begins after the deployment of the policy.
     error StartInFuture(uint64 start, uint256 time);
-    /// @notice The time lies before the first slot.
+    /// @notice The time is before the first slot.
     error BeforeStart(uint256 time, uint256 start);
 
-    /// @notice Length of a slot in seconds.
+    /// @notice Length of a slot, in seconds.
     uint64 public immutable SLOT_LENGTH;
 
-    /// @notice Time at which the first slot began.
+    /// @notice Timestamp at which the first slot began, in seconds.
     uint64 public immutable START;
 
-    /// @notice Number of places there are.
+    /// @notice Number of places.
     uint256 public immutable PLACES;
 
-    /// @notice Holder of a place.
+    /// @notice Member that holds a place.
     mapping(uint256 place => address) public members;
 
-    /// @notice Account to which a place is offered; zero if it is offered to none.
+    /// @notice Account to which a place is offered; zero if there is none.
     mapping(uint256 place => address) public nextMembers;
 
-    /// @param list The members, in the order of their slots. One may hold several places.
-    /// @param start Time at which the first slot began; until then no account could advance.
-    /// @param slotLength Length of a slot in seconds.
-    /// @param timeout See `LivenessTimeout`.
+    /// @param list Members, in the order of their slots. A member may hold several places.
+    /// @param start Timestamp at which the first slot began, not in the future, in seconds.
+    /// @param slotLength Length of a slot, in seconds.
+    /// @param timeout Age of the head from which any account may advance, in seconds; see
+    /// `LivenessTimeout`.
     constructor(address[] memory list, uint64 start, uint64 slotLength, uint64 timeout)
         LivenessTimeout(timeout)
     {
@@ -77,7 +79,7 @@ contract RotatingSequencing is LivenessTimeout {
     }
 
     /// @inheritdoc ISequencing
-    /// @dev The member of the slot builds the blocks, so whom they pay is its choice.
+    /// @dev Returns zero: the member of the slot builds the blocks and chooses their fee recipient.
     function authorize(address caller, uint64 headTimestamp) external view returns (address) {
         address member = members[placeAt(block.timestamp)];
         if (caller != member && !_isOpen(headTimestamp)) {
@@ -86,7 +88,7 @@ contract RotatingSequencing is LivenessTimeout {
         return address(0);
     }
 
-    /// @notice The place whose slot it is at a time.
+    /// @notice Returns the place whose slot contains a time.
     function placeAt(uint256 time) public view returns (uint256) {
         if (time < START) revert BeforeStart(time, START);
         unchecked {
@@ -94,18 +96,18 @@ contract RotatingSequencing is LivenessTimeout {
         }
     }
 
-    /// @notice Account that may advance at a time, as the places are held now.
+    /// @notice Returns the account that may advance at a time, given the current members.
     function memberAt(uint256 time) external view returns (address) {
         return members[placeAt(time)];
     }
 
-    /// @notice End of the slot in which a time lies: the first second of the next.
+    /// @notice Returns the end of the slot that contains a time: the first second of the next slot.
     function slotEnd(uint256 time) external view returns (uint256) {
         if (time < START) revert BeforeStart(time, START);
         return START + ((time - START) / SLOT_LENGTH + 1) * SLOT_LENGTH;
     }
 
-    /// @notice Offers a place to another account, which must take it. For the member that holds it.
+    /// @notice Offers a place to another account, which must call `take`. Only its member may call.
     function offer(uint256 place, address next) external {
         if (place >= PLACES) revert PlaceUnknown(place, PLACES);
         if (msg.sender != members[place]) revert OnlyMember(msg.sender, members[place]);
@@ -113,7 +115,7 @@ contract RotatingSequencing is LivenessTimeout {
         emit HandoverOffered(place, msg.sender, next);
     }
 
-    /// @notice Takes a place that is offered to the caller.
+    /// @notice Takes the place that is offered to the caller.
     function take(uint256 place) external {
         if (msg.sender != nextMembers[place]) revert NotOffered(msg.sender, nextMembers[place]);
         emit MemberChanged(place, members[place], msg.sender);
