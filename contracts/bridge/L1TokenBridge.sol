@@ -92,8 +92,8 @@ contract L1TokenBridge is IL1TokenBridge {
     /// @inheritdoc IL1TokenBridge
     function register(address l1Token, uint64 gasLimit) external payable returns (uint64 message) {
         if (l1Token.code.length == 0) revert NotToken(l1Token);
-        // The metadata reads trust the token with nothing, and a read that runs out of gas counts
-        // as not supported; so enough gas is required in advance.
+        // Metadata is read from untrusted code, and a read that runs out of gas counts as
+        // unsupported, so enough gas is required in advance.
         uint256 gas = gasleft();
         if (gas < MIN_REGISTER_GAS) revert GasTooLow(gas, MIN_REGISTER_GAS);
         bytes memory data = abi.encodeCall(

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-/// @title Call of a message's target that neither the caller nor the target can abuse
+/// @title Calls of message targets with guaranteed gas and bounded return data
 library Delivery {
-    /// @notice Too little gas is left for what the message was promised.
+    /// @notice The gas left is not sufficient for the gas limit of the message.
     error InsufficientGas(uint256 got, uint256 expected);
 
-    /// @notice Most gas that a call costs besides the gas that the target gets: transfer of value
-    /// 9,000, a cold account and a cold target of its EIP-7702 delegation 2,600 each; and room for
-    /// forks that price these higher.
-    /// @dev Creating the target by paying it costs more, but then it has no code that could starve.
+    /// @notice Maximum gas that a call costs in addition to the gas that the target receives:
+    /// transfer of value 9,000, a cold account and the cold target of its EIP-7702 delegation 2,600
+    /// each; with a margin for forks that price these higher.
+    /// @dev Creating the target by a payment costs more, but then there is no code that could run
+    /// out of gas.
     uint256 internal constant OVERHEAD = 25_000;
 
-    /// @notice Most bytes of a target's reason that are kept.
+    /// @notice Maximum length of the returned reason, in bytes.
     uint256 internal constant MAX_REASON = 128;
 
-    /// @notice Calls `to` with at least `minGas` and at most `maxGas`, or reverts when that much is
-    /// not left.
-    /// @dev Without the check a caller could choose its gas so that the target runs dry while
-    /// enough is left (1/64) to record a failure. What matters is the gas at the call itself, so
-    /// all that costs gas before it, copying the data, is done before the check. The answer is
-    /// copied only as far as `MAX_REASON`, so that a long one costs its author and no other
-    /// account.
+    /// @notice Calls `to` with at least `minGas` and at most `maxGas` gas. Reverts if less is left.
+    /// @dev Without the check, a caller could choose its gas such that the target runs out of gas
+    /// while enough is left (1/64) to record a failure. Only the gas at the call itself matters, so
+    /// everything that costs gas before it, such as copying the data, is done before the check.
+    /// Return data are copied only up to `MAX_REASON`, so that long return data cost the target and
+    /// no other account.
     function call(address to, uint256 value, uint256 minGas, uint256 maxGas, bytes calldata data)
         internal
         returns (bool ok)
@@ -39,13 +39,13 @@ library Delivery {
         }
     }
 
-    /// @notice Returns `true` if a call with these data would succeed although nothing is executed:
-    /// its target has no code, or not yet.
+    /// @notice Returns `true` if a call with these data would succeed without executing anything,
+    /// because its target has no code (yet).
     function isUnheard(address to, bytes calldata data) internal view returns (bool) {
         return data.length != 0 && to.code.length == 0;
     }
 
-    /// @notice The first bytes of what the last call returned.
+    /// @notice Returns the first bytes of the last call's return data.
     function reason() internal pure returns (bytes memory result) {
         assembly ("memory-safe") {
             let size := returndatasize()
@@ -57,7 +57,7 @@ library Delivery {
         }
     }
 
-    /// @notice Reverts with all that the last call returned.
+    /// @notice Reverts with the return data of the last call.
     function fail() internal pure {
         assembly ("memory-safe") {
             let start := mload(0x40)
@@ -66,8 +66,8 @@ library Delivery {
         }
     }
 
-    /// @notice Gas that has to be left so that a call can pass on `gasLimit`: a call keeps back
-    /// 1/64.
+    /// @notice Returns the gas that must be left so that a call can forward `gasLimit`; a call
+    /// retains 1/64.
     function required(uint256 gasLimit) internal pure returns (uint256) {
         return gasLimit + gasLimit / 63 + 1 + OVERHEAD;
     }

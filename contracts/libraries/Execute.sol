@@ -3,87 +3,90 @@ pragma solidity ^0.8.24;
 
 import {KeptCodes} from "./KeptCodes.sol";
 
-/// @title Call of the EXECUTE precompile, and the fields of its input
-/// @notice The input of EXECUTE is a schema id (two bytes, big endian) and an SSZ `StatelessInput`.
-/// It is copied to memory once, as it came, with what L1 keeps of it (`KeptCodes`); the fields that
-/// a rollup governs are read in place, and the same bytes go to EXECUTE. Nothing is encoded again,
-/// so what was compared is what was executed.
+/// @title Calls of the EXECUTE precompile, and the fields of its input
+/// @notice The input of EXECUTE is a schema id (two bytes, big-endian) and an SSZ `StatelessInput`.
+/// It is copied to memory once, unchanged except that references to code on L1 are resolved
+/// (`KeptCodes`). The fields that a rollup governs are read in place, and the same bytes are passed
+/// to EXECUTE. Nothing is encoded again, so the fields that were compared are those that were
+/// executed.
 ///
-/// @dev Fields may be read at constant offsets, because an SSZ container begins with a fixed part,
+/// @dev Fields can be read at constant offsets, because an SSZ container begins with a fixed part,
 /// in which a field of variable size is only an offset from the container's start. `StatelessInput`
-/// holds the request this way, and the request the payload; all that is read here has a fixed size
-/// and stands in the fixed part of one of the three. So the place of each field depends on those
-/// two offsets and on the shapes of the containers alone. EXECUTE refuses an offset that is not
-/// canonical (the first must be the length of the fixed part), and `load` compares both with the
-/// same values: no decoder, however lenient, can see other fields than this one. The shapes follow
-/// from the schema id, which the caller compares: from Prague on the fixed part of a request has 44
-/// bytes, and Amsterdam extends the payload only behind what is read here.
+/// contains the request this way, and the request the payload; every field that is read here has a
+/// fixed size and is in the fixed part of one of the three. So the position of each field depends
+/// only on those two offsets and on the layout of the containers. EXECUTE rejects an offset that is
+/// not canonical (the first must be the length of the fixed part), and `load` compares both with
+/// the same values: no decoder, however lenient, can read other fields than this one. The layouts
+/// follow from the schema id, which the caller compares: from Prague on, the fixed part of a
+/// request has 44 bytes, and Amsterdam extends the payload only after the fields that are read
+/// here.
 ///
-///   byte 0   schema id, 2 bytes big endian
+///   byte 0   schema id, 2 bytes big-endian
 ///   byte 2   StatelessInput: offset of the request at 0 (16), offset of the witness at 4, chain id
 ///            at 8
 ///   byte 18  NewPayloadRequest: offset of the payload at 0 (44), offset of the versioned hashes at
 ///            4, parent beacon block root at 8, offset of the execution requests at 40
 ///   byte 62  ExecutionPayload
 ///
-/// A batch has another revision in its schema id, and a list of requests where a single input has
-/// one:
+/// A batch has another revision in its schema id, and a list of requests instead of one:
 ///
-///   byte 18 offsets of the requests from here, 4 bytes each; the first is the length of all of
-///   them byte 18 + offset of a request: NewPayloadRequest, as above
+///   byte 18                        offsets of the requests from here, 4 bytes each; the first is
+///                                  the length of all of them
+///   byte 18 + offset of a request  NewPayloadRequest, as above
 ///
-/// So each block of a batch is laid out from its request on as the block of a single input is from
-/// byte 18 on. `blockAt` therefore returns memory in which that byte is where the block's request
-/// starts, and all that is read behind byte 18 is read of that; before it stands something else,
-/// and it has no length. `blockAt` compares again what a strict decoder does: the first offset is
-/// canonical, each request starts behind the fixed part of the one before it and ends no sooner
-/// than its own does, within the input, and its payload is where it must be.
+/// So each block of a batch is laid out, from its request on, like the block of a single input from
+/// byte 18 on. `blockAt` therefore returns a pointer for which byte 18 is the start of the block's
+/// request, and all fields after byte 18 are read relative to it; the bytes before byte 18 belong
+/// to something else, including the length word. `blockAt` repeats the checks of a strict decoder:
+/// the first offset is canonical, each request starts after the fixed part of the previous one and
+/// ends no earlier than its own fixed part, within the input, and its payload is at the canonical
+/// offset.
 ///
-/// In a transaction with blobs, each input may lie in them but for its head. What is loaded is then
-/// the head and a trailer of eight bytes, and `run` calls another address, where EXECUTE puts the
-/// tail from the blobs to the head. That of a single input stands behind the head, of which EXECUTE
-/// demands 602 bytes, and a head that is the whole input has a trailer that says so. Of a batch the
-/// head is what stands before its requests, and then the first 584 bytes of each request, without
-/// what is between them:
+/// In a transaction with blobs, each input may be in the blobs except for its head. `load` then
+/// receives the head and a trailer of eight bytes, and `run` calls another address, where EXECUTE
+/// appends the tail from the blobs to the head. The tail of a single input follows the head, which
+/// must have at least 602 bytes; if the head is the whole input, the trailer says so. The head of a
+/// batch consists of the bytes before its requests, followed by the first 584 bytes of each
+/// request, without the bytes between them:
 ///
 ///   byte 18                     offsets of the requests, as above
-///   byte 18 + 4 · n + 584 · i   the first bytes of request i
+///   byte 18 + 4 · n + 584 · i   first bytes of request i
 ///
-/// EXECUTE puts these bytes where the batch says that request i starts, and reads the request
-/// there. For any offsets, the fields that stand here are those of block i; that nothing else
-/// stands here is the length of the head alone, which `load` compares, as EXECUTE does. Every field
-/// at a constant offset is in the head. What lies behind them may be in the blobs, and is refused
-/// then (`transactionHash`).
+/// EXECUTE copies these bytes to the offset of request i in the batch, and reads the request there.
+/// For any offsets, the fields at these positions are those of block i; nothing else can be there,
+/// because `load` compares the length of the head, as EXECUTE does. Every field at a constant
+/// offset is in the head. Transactions may be in the blobs, and are rejected in that case
+/// (`transactionHash`).
 ///
-/// Integers inside SSZ are little endian. The result has 43 bytes: root of the request (or of the
-/// list of them) at 0, flag at 32, chain id at 33 (8 bytes), schema id at 41 (2 bytes, little
-/// endian here).
+/// Integers inside SSZ are little-endian. The result has 43 bytes: root of the request (or of the
+/// list of them) at 0, flag at 32, chain id at 33 (8 bytes), schema id at 41 (2 bytes,
+/// little-endian here).
 library Execute {
     /// @notice The input ends within the fixed part of the payload.
     error InputTooShort(uint256 got, uint256 minimum);
-    /// @notice The offset at `position` of the input does not point right behind its fixed part.
+    /// @notice The offset at `position` of the input does not point to the end of the fixed part.
     error OffsetNotCanonical(uint256 position, uint256 got, uint256 expected);
-    /// @notice A batch has this many blocks: none, or too many.
+    /// @notice The number of blocks of the batch is zero or exceeds the maximum.
     error BatchSizeInvalid(uint256 got, uint256 maximum);
-    /// @notice A request of a batch starts here, and not between these places.
+    /// @notice The offset of a request of the batch is out of bounds.
     error RequestOutOfPlace(uint256 got, uint256 minimum, uint256 maximum);
-    /// @notice The head of a batch in blobs, with its trailer, is not as long as that of so many
-    /// blocks.
+    /// @notice The length of a batch's head in blobs, including the trailer, does not match the
+    /// number of blocks.
     error HeadLengthMismatch(uint256 got, uint256 expected);
     /// @notice This chain has no EXECUTE.
     error ExecuteAbsent();
-    /// @notice EXECUTE refused: the input is malformed, the block is invalid, the witness is too
-    /// small, or there was too little gas. It does not say which.
+    /// @notice The call of EXECUTE failed: the input is malformed, the block is invalid, the
+    /// witness is incomplete, or the gas was insufficient. EXECUTE does not return which.
     error ExecuteFailed();
-    /// @notice The answer is not a result of EXECUTE.
+    /// @notice The return data are not a result of EXECUTE.
     error ResultLengthMismatch(uint256 got, uint256 expected);
-    /// @notice The result does not say that the payload is valid.
+    /// @notice The flag of the result is not that of a valid payload.
     error ResultNotValid(uint256 got, uint256 expected);
-    /// @notice The result speaks of another chain.
+    /// @notice The result is for another chain id.
     error ResultChainIdMismatch(uint64 got, uint64 expected);
-    /// @notice The result speaks of another schema.
+    /// @notice The result is for another schema id.
     error ResultSchemaMismatch(uint16 got, uint16 expected);
-    /// @notice The transactions of the block do not lie in the calldata as a whole, but in blobs.
+    /// @notice The transactions of the block are not completely in the calldata, but in blobs.
     error TransactionsInBlobs();
     /// @notice The block has fewer transactions.
     error TransactionOutOfRange(uint256 position, uint256 count);
@@ -92,47 +95,47 @@ library Execute {
 
     /// @notice Address of EXECUTE.
     address internal constant PRECOMPILE = 0x0000000000000000000000000000000000000101;
-    /// @notice Its address for inputs that lie in blobs of the transaction, but for their heads.
+    /// @notice Address of EXECUTE for inputs whose tails are in blobs of the transaction.
     address internal constant BLOB_PRECOMPILE = 0x0000000000000000000000000000000000000103;
-    /// @notice Bytes behind the head of such an input that say where its tail lies.
+    /// @notice Length of the trailer of such an input, which describes the position of its tail.
     uint256 internal constant TRAILER_LENGTH = 8;
-    /// @notice Bytes of each request in the head of such a batch: the fixed part of the longest
-    /// payload ends there.
+    /// @notice Bytes of each request in the head of such a batch, up to the end of the fixed part
+    /// of the longest payload.
     uint256 internal constant REQUEST_HEAD = 44 + 540;
 
-    /// @notice The first and the last schema whose single inputs are laid out as above: Prague and
-    /// Amsterdam.
+    /// @notice First and last schema of single inputs with this layout: Prague and Amsterdam.
     uint16 internal constant FIRST_SCHEMA = 0x1101;
     uint16 internal constant LAST_SCHEMA = 0x1501;
-    /// @dev The only one between them whose rules the next schemas share.
+    /// @dev The only schema between them that shares its rules with the schemas after it.
     uint16 private constant OSAKA = 0x1201;
 
-    // Sums of literals only: the compiler adds those up itself, and constants at each use.
+    // Sums of literals only, because the compiler folds those; it would add constants at each use.
 
-    /// @notice Offset of `StatelessInput`: behind the schema id.
+    /// @notice Offset of `StatelessInput`, after the schema id.
     uint256 internal constant INPUT_AT = 2;
-    /// @notice Length of the fixed part of `StatelessInput`: the canonical offset of the request.
+    /// @notice Length of the fixed part of `StatelessInput`, which is the canonical offset of the
+    /// request.
     uint256 internal constant INPUT_FIXED = 16;
     /// @notice Offset of the request.
     uint256 internal constant REQUEST_AT = 2 + 16;
-    /// @notice Length of the fixed part of `NewPayloadRequest`: the canonical offset of the
-    /// payload.
+    /// @notice Length of the fixed part of `NewPayloadRequest`, which is the canonical offset of
+    /// the payload.
     uint256 internal constant REQUEST_FIXED = 44;
     /// @notice Offset of the payload.
     uint256 internal constant PAYLOAD_AT = 18 + 44;
-    /// @notice No input is shorter: the fixed part of the shortest payload (Prague to BPO2) has 528
-    /// bytes.
+    /// @notice Minimum length of an input: the fixed part of the shortest payload (Prague to BPO2)
+    /// has 528 bytes.
     uint256 internal constant MIN_LENGTH = 62 + 528;
 
-    /// @notice Lower byte of the schema id of a batch, and of a single input.
+    /// @notice Low byte of the schema id of a batch, and of a single input.
     uint16 internal constant BATCH_REVISION = 0xba;
     uint16 internal constant REVISION = 0x01;
-    /// @notice Lower byte of the schema id of a single input on an L2 that has EXECUTE itself. It
-    /// has no batches.
+    /// @notice Low byte of the schema id of a single input on an L2 that has EXECUTE itself. It
+    /// does not support batches.
     uint16 internal constant NESTED_REVISION = 0x02;
-    /// @notice The most blocks of a batch.
+    /// @notice Maximum number of blocks in a batch.
     uint256 internal constant MAX_BLOCKS = 256;
-    /// @notice No request is shorter.
+    /// @notice Minimum length of a request.
     uint256 internal constant MIN_REQUEST = 44 + 528;
 
     uint256 internal constant CHAIN_ID_AT = 2 + 8;
@@ -145,30 +148,30 @@ library Execute {
     uint256 internal constant GAS_USED_AT = 62 + 420;
     uint256 internal constant BASE_FEE_AT = 62 + 440;
     uint256 internal constant BLOCK_HASH_AT = 62 + 472;
-    /// @notice Offset of the payload's offset of its transactions.
+    /// @notice Position of the offset of the transactions in the payload.
     uint256 internal constant TRANSACTIONS_OFFSET_AT = 62 + 504;
-    /// @notice Offset of the payload's offset of their end, at which the withdrawals start.
+    /// @notice Position of the offset of the withdrawals, at which the transactions end.
     uint256 internal constant WITHDRAWALS_OFFSET_AT = 62 + 508;
 
-    /// @notice Length of the result.
+    /// @notice Length of the result, in bytes.
     uint256 internal constant RESULT_LENGTH = 43;
-    /// @notice The flag of a valid payload.
+    /// @notice Flag of a valid payload.
     uint256 internal constant VALID = 1;
 
-    // Casts below cut fields out of words.
+    // The casts below extract fields from words.
     // forge-lint: disable-start(unsafe-typecast)
 
     // ------------------------------------------------------------------ input
 
-    /// @notice Memory for the largest of the inputs, to be filled by `load`.
-    /// @dev One buffer for all, because memory costs more the more of it there is.
+    /// @notice Allocates memory for the largest of the inputs, to be filled by `load`.
+    /// @dev One buffer for all inputs, because the cost of memory is superlinear.
     function allocate(bytes[] calldata inputs) internal pure returns (bytes memory buffer) {
         uint256 capacity = MIN_LENGTH;
         for (uint256 i = 0; i < inputs.length; ++i) {
             uint256 length = KeptCodes.lengthOf(inputs[i]);
             if (length > capacity) capacity = length;
         }
-        // Unlike `new bytes`, this neither clears the memory nor pays for that.
+        // Unlike `new bytes`, this does not clear the memory.
         assembly ("memory-safe") {
             buffer := mload(0x40)
             mstore(0x40, add(buffer, and(add(capacity, 0x3f), not(0x1f))))
@@ -176,10 +179,10 @@ library Execute {
         }
     }
 
-    /// @notice Copies one of the inputs for which `buffer` was allocated, and checks that it may be
-    /// read.
-    /// @return count Number of blocks a batch has, which `blockAt` finds; zero if the input is
-    /// none, and is read as its block.
+    /// @notice Copies one of the inputs for which `buffer` was allocated, and checks the offsets at
+    /// which its fields are read.
+    /// @return count Number of blocks if the input is a batch, which `blockAt` returns; zero for a
+    /// single input, which is itself read as its block.
     function load(bytes memory buffer, bytes calldata input) internal view returns (uint256 count) {
         if (KeptCodes.refers(input)) {
             KeptCodes.assemble(buffer, input);
@@ -191,7 +194,7 @@ library Execute {
         }
         uint256 length = buffer.length;
         if (length < MIN_LENGTH) revert InputTooShort(length, MIN_LENGTH);
-        // Schema id at byte 0 and both offsets, at bytes 2 and 18, stand in one word.
+        // Schema id at byte 0 and both offsets, at bytes 2 and 18, are in one word.
         uint256 head = uint256(_word(buffer, 0));
         if (uint32(head >> 208) != INPUT_FIXED << 24) {
             revert OffsetNotCanonical(INPUT_AT, _uint32(buffer, INPUT_AT), INPUT_FIXED);
@@ -209,10 +212,11 @@ library Execute {
         if (length != expected) revert HeadLengthMismatch(length, expected);
     }
 
-    /// @notice A block of a loaded batch, for the functions that read of blocks, and for no others.
-    /// @dev A batch of any content is read within its bounds.
+    /// @notice Returns a block of a loaded batch, for use with the functions that read fields of
+    /// blocks only.
+    /// @dev Never reads out of bounds, whatever the batch contains.
     /// @param count Result of `load`.
-    /// @param index Index of the block: below `count`.
+    /// @param index Index of the block, below `count`.
     function blockAt(bytes memory input, uint256 count, uint256 index)
         internal
         view
@@ -225,7 +229,7 @@ library Execute {
             offset = _uint32(input, REQUEST_AT + 4 * index);
             uint256 least = 4 * count;
             if (index != 0) least = _uint32(input, REQUEST_AT + 4 * index - 4) + MIN_REQUEST;
-            // No input is shorter than this.
+            // `load` has checked that the input is not shorter.
             uint256 most = input.length - (18 + 44 + 528);
             if (offset < least || offset > most) revert RequestOutOfPlace(offset, least, most);
         }
@@ -235,19 +239,19 @@ library Execute {
         _requireOffset(block_, REQUEST_AT, REQUEST_FIXED);
     }
 
-    /// @notice Schema id of a loaded input.
+    /// @notice Returns the schema id of a loaded input.
     function schema(bytes memory input) internal pure returns (uint16) {
         return uint16(uint256(_word(input, 0)) >> 240);
     }
 
-    /// @notice Schema id of the single inputs of the same fork: that of a batch differs in the
-    /// revision alone.
+    /// @notice Returns the schema id of single inputs of the same fork. That of a batch differs
+    /// only in the revision.
     function singleOf(uint16 schema_) internal pure returns (uint16) {
         if (schema_ & 0xff != BATCH_REVISION) return schema_;
         return schema_ - BATCH_REVISION + REVISION;
     }
 
-    /// @notice `true` if a schema id names a fork by its single inputs, and they are laid out as
+    /// @notice Returns `true` if the schema id is that of single inputs of a fork with the layout
     /// above.
     function isFork(uint16 schema_) internal pure returns (bool) {
         uint16 revision = schema_ & 0xff;
@@ -256,46 +260,46 @@ library Execute {
             && first <= LAST_SCHEMA;
     }
 
-    /// @notice `true` if both schema ids are of L2s that have EXECUTE themselves, or both of L2s
-    /// that do not. The two give different results for one block: a rollup never goes from the one
-    /// to the other.
+    /// @notice Returns `true` if both schema ids are for L2s that have EXECUTE themselves, or both
+    /// for L2s that do not. The two yield different results for the same block, so a rollup never
+    /// switches between them.
     function sameRevision(uint16 a, uint16 b) internal pure returns (bool) {
         return (a ^ b) & 0xff == 0;
     }
 
-    /// @notice Schema id of the first fork that executes blocks without blobs as this fork does:
-    /// Osaka for BPO1 and BPO2, which change blob parameters alone.
+    /// @notice Returns the schema id of the first fork that executes blocks without blobs like this
+    /// fork: Osaka for BPO1 and BPO2, which change blob parameters only.
     function rulesOf(uint16 fork) internal pure returns (uint16) {
         return fork > OSAKA && fork < LAST_SCHEMA ? OSAKA : fork;
     }
 
-    /// @notice Chain id of a loaded input.
+    /// @notice Returns the chain id of a loaded input.
     function chainId(bytes memory input) internal pure returns (uint64) {
         return _uint64(input, CHAIN_ID_AT);
     }
 
-    /// @notice Parent beacon block root of the block, which is the anchor.
+    /// @notice Returns the parent beacon block root of the block, which is the anchor.
     function parentBeaconBlockRoot(bytes memory input) internal pure returns (bytes32) {
         return _word(input, PARENT_BEACON_BLOCK_ROOT_AT);
     }
 
-    /// @notice Hash of the block's parent.
+    /// @notice Returns the parent hash of the block.
     function parentHash(bytes memory input) internal pure returns (bytes32) {
         return _word(input, PARENT_HASH_AT);
     }
 
-    /// @notice State root after the block.
+    /// @notice Returns the state root after the block.
     function stateRoot(bytes memory input) internal pure returns (bytes32) {
         return _word(input, STATE_ROOT_AT);
     }
 
-    /// @notice Gas limit of the block.
+    /// @notice Returns the gas limit of the block.
     function gasLimit(bytes memory input) internal pure returns (uint64) {
         return _uint64(input, GAS_LIMIT_AT);
     }
 
-    /// @notice Number, gas limit and timestamp of a loaded input's block, in one step: they stand
-    /// in one word, with the gas used before the last.
+    /// @notice Returns number, gas limit and timestamp of the block. One word contains all of them,
+    /// with the gas used before the timestamp.
     function numbers(bytes memory input)
         internal
         pure
@@ -307,25 +311,25 @@ library Execute {
         time = uint64(lanes);
     }
 
-    /// @notice Fee recipient of the block.
+    /// @notice Returns the fee recipient of the block.
     function feeRecipient(bytes memory input) internal pure returns (address) {
         return address(bytes20(_word(input, FEE_RECIPIENT_AT)));
     }
 
-    /// @notice Gas that the block uses.
+    /// @notice Returns the gas used by the block.
     function gasUsed(bytes memory input) internal pure returns (uint64) {
         return _uint64(input, GAS_USED_AT);
     }
 
-    /// @notice Base fee of the block, in wei.
+    /// @notice Returns the base fee of the block, in wei.
     function baseFee(bytes memory input) internal pure returns (uint256) {
         uint256 lanes = _reversed(uint256(_word(input, BASE_FEE_AT)));
         return lanes >> 192 | uint256(uint64(lanes >> 128)) << 64 | uint256(uint64(lanes >> 64))
             << 128 | lanes << 192;
     }
 
-    /// @notice End of a loaded input in memory, as far as the calldata has brought it behind the
-    /// fields of each block: of a batch in blobs, nothing.
+    /// @notice Returns the end, in memory, of those bytes of a loaded input after the fields of its
+    /// blocks that are in the calldata; zero for a batch in blobs, which has none.
     /// @param count Result of `load`.
     function endOf(bytes memory input, uint256 count) internal view returns (uint256 end) {
         bool trailer = hasTrailer();
@@ -336,13 +340,13 @@ library Execute {
         if (trailer) end -= TRAILER_LENGTH;
     }
 
-    /// @notice Hash of one of the block's transactions. Only for an input that EXECUTE has
+    /// @notice Returns the hash of a transaction of the block. Only for an input that EXECUTE has
     /// accepted.
-    /// @param inputEnd Result of `endOf`: EXECUTE has not seen the memory behind it.
-    /// @dev The offset of the transactions stands in the fixed part of the payload. They start with
-    /// their own offsets, four bytes each; each transaction ends where the next starts, and the
-    /// last where the withdrawals do. EXECUTE decodes strictly: the first offset is the length of
-    /// all of them, none is less than the one before, and none lies beyond the end.
+    /// @param inputEnd Result of `endOf`. EXECUTE has not received the memory after it.
+    /// @dev The offset of the transactions is in the fixed part of the payload. The list starts
+    /// with the offsets of the transactions, four bytes each; each transaction ends where the next
+    /// one starts, and the last one where the withdrawals start. EXECUTE decodes strictly: the
+    /// first offset is the length of all offsets, they do not decrease, and none is beyond the end.
     function transactionHash(bytes memory input, uint256 inputEnd, uint256 position)
         internal
         pure
@@ -364,27 +368,28 @@ library Execute {
         }
     }
 
-    /// @notice Hash of the block.
+    /// @notice Returns the hash of the block.
     function blockHash(bytes memory input) internal pure returns (bytes32) {
         return _word(input, BLOCK_HASH_AT);
     }
 
     // ------------------------------------------------------------------ call
 
-    /// @notice Returns `true` if the transaction has blobs, and therefore each input a trailer.
+    /// @notice Returns `true` if the transaction has blobs, in which case each input has a trailer.
     function hasTrailer() internal view returns (bool) {
         return blobhash(0) != 0;
     }
 
-    /// @notice Number of blobs of the transaction.
+    /// @notice Returns the number of blobs of the transaction.
     function blobs() internal view returns (uint256 count) {
         while (blobhash(count) != 0) {
             ++count;
         }
     }
 
-    /// @notice Rolling hash over inputs after one more: `keccak256(hash ‖ keccak256(input))`; it
-    /// starts at zero. An input that refers to bytes that L1 keeps counts as what was put together.
+    /// @notice Returns the rolling hash over inputs after one more:
+    /// `keccak256(hash ‖ keccak256(input))`. It starts at zero. An input with references to code on
+    /// L1 is hashed in its assembled form.
     function extend(bytes32 hash, bytes memory input) internal pure returns (bytes32 result) {
         assembly ("memory-safe") {
             mstore(0x00, hash)
@@ -393,10 +398,10 @@ library Execute {
         }
     }
 
-    /// @notice Calls EXECUTE with a loaded input and all gas; returns only if the block is valid,
-    /// by the rules of the input's schema and on the chain that it names.
-    /// @dev A chain without EXECUTE has an empty account at its address, and a call of that
-    /// succeeds with an empty answer: success alone means nothing.
+    /// @notice Calls EXECUTE with a loaded input and all gas. Returns only if the block is valid by
+    /// the rules of the input's schema and on the chain that it names.
+    /// @dev On a chain without EXECUTE its address is an empty account, and a call of it succeeds
+    /// with empty return data, so success alone is not sufficient.
     function run(bytes memory input) internal view {
         address precompile = hasTrailer() ? BLOB_PRECOMPILE : PRECOMPILE;
         bool ok;
@@ -414,7 +419,7 @@ library Execute {
 
         uint256 flag = tail >> 248;
         if (flag != VALID) revert ResultNotValid(flag, VALID);
-        // Both write the chain id alike, but not the schema.
+        // The chain id has the same byte order in input and result, the schema id has not.
         uint256 named = uint256(_word(input, CHAIN_ID_AT)) >> 192;
         if ((tail >> 184) & type(uint64).max != named) {
             revert ResultChainIdMismatch(uint64(_reversed(uint64(tail >> 184))), chainId(input));
@@ -427,7 +432,7 @@ library Execute {
     // ------------------------------------------------------------------ leaves
 
     function _requireOffset(bytes memory input, uint256 position, uint256 expected) private pure {
-        // The canonical ones are below 256, and little endian.
+        // Canonical offsets are below 256, and little-endian.
         if (uint256(_word(input, position)) >> 224 != expected << 24) {
             revert OffsetNotCanonical(position, _uint32(input, position), expected);
         }
@@ -447,7 +452,7 @@ library Execute {
         }
     }
 
-    /// @dev Each eight bytes of `v` in the opposite order.
+    /// @dev Reverses the bytes of each 64-bit lane of `v`.
     function _reversed(uint256 v) private pure returns (uint256) {
         uint256 mask = 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff;
         v = ((v & mask) << 8) | ((v >> 8) & mask);

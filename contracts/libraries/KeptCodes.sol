@@ -1,60 +1,65 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-/// @title Inputs of EXECUTE of which a part is kept as code on L1
-/// @notice Codes of L2 contracts are bytes that many witnesses have in common. Anyone can keep
-/// bytes on L1 once, as code of an account, and inputs of `advance` then name that account in their
-/// place. What EXECUTE sees is the standard input, put together here: such an input is
+/// @title Inputs of EXECUTE that reference code on L1
+/// @notice Many witnesses contain the same codes of L2 contracts. Anyone can store such bytes on L1
+/// once, as the code of an account, and inputs of `advance` then reference that account instead of
+/// containing the bytes. EXECUTE receives the standard input, which is assembled here. An input
+/// with references has this format, in which numbers are big-endian:
 ///
-///   byte 0 0xc0de, which begins no schema id byte 2 length of what it stands for, 4 bytes byte 6
-///   number of references, at least one byte 7 references, 24 bytes each: where the kept bytes
-///   begin in what the input stands for (4), and the account that keeps them (20); in order, none
-///   before the end of the one before it then all that is not kept, in its order
+///   byte 0  0xc0de, with which no schema id begins
+///   byte 2  length of the assembled input, 4 bytes
+///   byte 6  number of references, at least one
+///   byte 7  references, 24 bytes each: position of the stored bytes in the assembled input (4) and
+///           the account that stores them (20); in order, none before the end of the previous one
+///   then    the remaining bytes of the assembled input, in order
 ///
-/// with numbers big endian. It has one length, and is filled to the last byte: a reference that has
-/// no place, an account that keeps nothing and bytes too few or too many each have an error.
+/// The assembled input has exactly the given length. A reference that is out of place, an account
+/// without code, and missing or superfluous bytes each have an error.
 ///
-/// @dev Accounts that keep bytes: the account that the common CREATE2 proxy makes with salt zero of
+/// @dev Bytes are stored by the account that the common CREATE2 proxy deploys with salt zero and
+/// the init code
 ///
 ///   INIT_HEAD ‖ bytes
 ///
-/// which is a loader of 11 bytes that returns what stands behind it, and a zero byte. So its code
-/// is STOP and the bytes, and follows from its address: the address commits to the init code, and
-/// the init code asks nothing of its environment. Here the address is computed again from what the
-/// code says. An account that passes can have no other code, ever: STOP is all that can be executed
-/// of it, so it cannot destroy itself; hence who follows L1 finds the same bytes there at any later
-/// time. Code that begins with STOP would not do by itself: init code may destroy its own account,
-/// whose code is then there until the end of the transaction, and who came later could not derive
-/// the L2.
+/// which is a loader of 11 bytes that returns everything after it, and a zero byte. So the code of
+/// the account is STOP followed by the bytes, and is determined by its address: the address commits
+/// to the init code, and the init code does not depend on its environment. The address is computed
+/// here again from the code. An account that passes this check can never have other code: only STOP
+/// can be executed, so it cannot destroy itself; therefore anyone who follows L1 finds the same
+/// bytes at any later time. A leading STOP alone would not be sufficient: init code may destroy its
+/// own account, whose code then exists until the end of the transaction, and a node that syncs
+/// later could not derive the L2.
 library KeptCodes {
-    /// @notice An input with references ends within them.
+    /// @notice The input ends within its references.
     error ReferencesTooShort(uint256 got, uint256 minimum);
-    /// @notice An input has the form for references, and has none.
+    /// @notice The input has the format with references, but contains none.
     error NoReferences();
-    /// @notice A reference begins before what stands in front of it ends, or so late that the
-    /// calldata does not have what must stand in front of it.
+    /// @notice A reference begins before the end of the previous bytes, or after all remaining
+    /// bytes of the calldata.
     error ReferenceOutOfPlace(uint256 index, uint256 got, uint256 minimum, uint256 maximum);
     /// @notice The account has no code.
     error NothingKept(uint256 index, address account);
-    /// @notice The code of the account could be another one at another time: one that keeps the
-    /// same bytes for good has another address.
+    /// @notice The account is not the one that permanently stores these bytes, so its code could
+    /// change.
     error NotKept(uint256 index, address got, address expected);
-    /// @notice The parts of an input are not as long together as it says.
+    /// @notice The total length of the parts differs from the length in the input.
     error AssembledLengthMismatch(uint256 got, uint256 expected);
 
-    /// @notice First bytes of such an input.
+    /// @notice First two bytes of an input with references.
     uint256 internal constant MAGIC = 0xc0de;
-    /// @notice Bytes before the references.
+    /// @notice Offset of the references.
     uint256 internal constant REFERENCES_AT = 7;
-    /// @notice Bytes of a reference.
+    /// @notice Length of a reference, in bytes.
     uint256 internal constant REFERENCE_LENGTH = 24;
 
-    /// @notice Deployer of the accounts that keep bytes: it deploys by CREATE2 on most chains.
+    /// @notice Deployer of the accounts that store bytes: a CREATE2 proxy that exists on most
+    /// chains.
     address internal constant PROXY = 0x4e59b44847b379578588920cA78FbF26c0B4956C;
     /// @notice Prefix of the bytes in the init code: PUSH1 11, MSIZE, DUP2, CODESIZE, SUB, DUP1,
-    /// SWAP3, MSIZE, CODECOPY, RETURN, and the byte with which the code begins: STOP.
+    /// SWAP3, MSIZE, CODECOPY, RETURN, and the first byte of the code: STOP.
     uint256 internal constant INIT_HEAD = 0x600b5981380380925939f300;
-    /// @notice Its length.
+    /// @notice Length of `INIT_HEAD`, in bytes.
     uint256 internal constant INIT_HEAD_LENGTH = 12;
 
     /// @notice Returns `true` if an input has references.
@@ -67,18 +72,17 @@ library KeptCodes {
         }
     }
 
-    /// @notice Length of what an input stands for, as it says itself: of one without references,
-    /// its own.
+    /// @notice Returns the length of the assembled input as stated in the input; without
+    /// references, the length of the input itself.
     function lengthOf(bytes calldata input) internal pure returns (uint256) {
         if (!refers(input)) return input.length;
         return uint32(bytes4(input[2:6]));
     }
 
-    /// @notice Writes what an input with references stands for.
-    /// @param buffer With room for `lengthOf(input)` bytes.
+    /// @notice Assembles an input with references.
+    /// @param buffer Receives the assembled input; must have room for `lengthOf(input)` bytes.
     function assemble(bytes memory buffer, bytes calldata input) internal view {
-        // All numbers are lengths of calldata or of code, or have 32 bits: no sum of theirs
-        // overflows.
+        // All numbers are lengths of calldata or of code, or have 32 bits, so no sum overflows.
         unchecked {
             uint256 length = lengthOf(input);
             assembly ("memory-safe") {
@@ -86,7 +90,7 @@ library KeptCodes {
             }
             uint256 count = uint8(input[REFERENCES_AT - 1]);
             if (count == 0) revert NoReferences();
-            // Where the rest of the calldata starts, and how much is written.
+            // Start of the remaining calldata, and number of bytes written so far.
             uint256 next = REFERENCES_AT + REFERENCE_LENGTH * count;
             uint256 filled = 0;
             if (input.length < next) revert ReferencesTooShort(input.length, next);
@@ -106,7 +110,7 @@ library KeptCodes {
         }
     }
 
-    /// @dev Position and account of a reference, in the lower bits of a word.
+    /// @dev Returns position and account of a reference, in the low bits of a word.
     function _reference(bytes calldata input, uint256 index) private pure returns (uint256 word) {
         assembly ("memory-safe") {
             let at := add(REFERENCES_AT, mul(index, REFERENCE_LENGTH))
@@ -114,8 +118,8 @@ library KeptCodes {
         }
     }
 
-    /// @dev Number of bytes between a reference and the one before, if that many are left of the
-    /// calldata.
+    /// @dev Returns the number of bytes between a reference and the previous one; reverts if the
+    /// calldata has fewer bytes left.
     function _pieceBefore(uint256 index, uint256 position, uint256 filled, uint256 left)
         private
         pure
@@ -129,7 +133,7 @@ library KeptCodes {
         }
     }
 
-    /// @dev Within the buffer, and within the calldata.
+    /// @dev Copies bytes of the calldata to the buffer. The caller checks both bounds.
     function _copy(
         bytes memory buffer,
         uint256 position,
@@ -142,20 +146,20 @@ library KeptCodes {
         }
     }
 
-    /// @dev Writes what the account of a reference keeps, and returns where it ends.
+    /// @dev Copies the bytes that the account of a reference stores, and returns their end.
     function _place(bytes memory buffer, uint256 index, uint256 word)
         private
         view
         returns (uint256 end)
     {
         uint256 position = word >> 160;
-        // The lower 160 bits.
+        // The low 160 bits.
         // forge-lint: disable-next-line(unsafe-typecast)
         address account = address(uint160(word));
         uint256 size = account.code.length;
         if (size == 0) revert NothingKept(index, account);
         unchecked {
-            // Without the STOP.
+            // Excludes the leading STOP.
             end = position + size - 1;
             if (end > buffer.length) revert AssembledLengthMismatch(end, buffer.length);
             address expected = _copyKept(buffer, position, account, size - 1);
@@ -163,8 +167,8 @@ library KeptCodes {
         }
     }
 
-    /// @dev Writes code but for its first byte, and returns where it stands if it is kept. Within
-    /// the buffer.
+    /// @dev Copies code without its first byte, and returns the address at which it would be stored
+    /// permanently. The caller checks the bounds.
     function _copyKept(bytes memory buffer, uint256 position, address account, uint256 length)
         private
         view
@@ -173,13 +177,13 @@ library KeptCodes {
         assembly ("memory-safe") {
             let at := add(add(buffer, 0x20), position)
             extcodecopy(account, at, 1, length)
-            // The init code stands in memory once its head is in front of the bytes; what is there
-            // comes back.
+            // Writing the prefix before the bytes completes the init code in memory; the
+            // overwritten word is restored afterwards.
             let before := mload(sub(at, 0x20))
             mstore(sub(at, 0x20), INIT_HEAD)
             let hash := keccak256(sub(at, INIT_HEAD_LENGTH), add(length, INIT_HEAD_LENGTH))
             mstore(sub(at, 0x20), before)
-            // 0xff ‖ proxy ‖ salt ‖ hash, over the scratch space and the free memory pointer.
+            // 0xff ‖ proxy ‖ salt ‖ hash, in the scratch space and over the free memory pointer.
             let free := mload(0x40)
             mstore(0x00, or(shl(160, 0xff), PROXY))
             mstore(0x20, 0)

@@ -3,17 +3,17 @@ pragma solidity ^0.8.24;
 
 /// @title Hashes of past L1 blocks
 library L1History {
-    /// @notice The history contract of EIP-2935; it answers for the last 8191 blocks.
+    /// @notice History contract of EIP-2935; it serves the last 8191 blocks.
     address internal constant HISTORY = 0x0000F90827F1C53a10cb7A02335B175320002935;
 
-    /// @notice Number of blocks that BLOCKHASH knows.
+    /// @notice Number of blocks that `BLOCKHASH` serves.
     uint256 internal constant BLOCKHASH_WINDOW = 256;
 
-    /// @notice The block is too far back, or is not in the past.
+    /// @notice The block is too old, or not in the past.
     error L1BlockUnavailable(uint256 number, uint256 current);
 
-    /// @notice Hash of a block of this chain.
-    /// @dev Works without the history contract too, for as far back as BLOCKHASH does.
+    /// @notice Returns the hash of a block of this chain.
+    /// @dev On a chain without the history contract, works as far back as `BLOCKHASH` does.
     function hashOf(uint256 number) internal view returns (bytes32 result) {
         if (number >= block.number) revert L1BlockUnavailable(number, block.number);
         if (block.number - number <= BLOCKHASH_WINDOW) {

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-/// @title Reader of RLP in calldata
-/// @notice Accepts what the yellow paper's encoding produces, and nothing else: a longer form where
-/// a shorter one exists, or an integer with leading zeros, is an error. For transactions this
-/// matters: what is accepted here must be accepted by every L2 node.
-/// @dev Positions are absolute: `msg.data` counted from its first byte, as `offset` of a
-/// `bytes calldata` is. Nothing is copied.
+/// @title RLP reader for calldata
+/// @notice Accepts canonical encodings only: a longer form where a shorter one exists, or an
+/// integer with leading zeros, is an error. For transactions this is essential: every L2 node must
+/// accept what is accepted here.
+/// @dev Positions are absolute offsets in `msg.data`, like the `offset` of a `bytes calldata`.
+/// Nothing is copied.
 library Rlp {
-    /// @notice An item, or the header of one, goes beyond the end of what contains it.
+    /// @notice An item, or its header, exceeds the end of its container.
     error RlpTruncated(uint256 pos, uint256 end);
     /// @notice A shorter encoding of the item exists.
     error RlpNotCanonical(uint256 pos);
-    /// @notice A string stands where a list is expected.
+    /// @notice A list was expected, but the item is a string.
     error RlpNotList(uint256 pos);
-    /// @notice A list stands where a string is expected.
+    /// @notice A string was expected, but the item is a list.
     error RlpNotString(uint256 pos);
-    /// @notice A string has another length than is expected.
+    /// @notice A string has an unexpected length.
     error RlpLengthMismatch(uint256 pos, uint256 got, uint256 expected);
-    /// @notice An integer has more bytes than it may have.
+    /// @notice An integer has more bytes than allowed.
     error RlpIntegerTooLarge(uint256 pos, uint256 got, uint256 max);
-    /// @notice Something follows the last item.
+    /// @notice Bytes follow the last item.
     error RlpTrailingBytes(uint256 pos, uint256 end);
 
-    /// @notice The item at `pos`, which must end at `end` or before.
+    /// @notice Reads the item at `pos`, which must not extend beyond `end`.
     /// @return start Offset of its payload.
-    /// @return stop End of its payload, and so of the item.
+    /// @return stop End of its payload and of the item.
     /// @return isList `true` if it is a list.
     function item(uint256 pos, uint256 end)
         internal
@@ -47,7 +47,7 @@ library Rlp {
                 bool plain = short == 1 && !isList && (word >> 240) & 0xff < 0x80;
                 if (plain) revert RlpNotCanonical(pos);
             } else {
-                // 1 to 8 bytes of length.
+                // The length has 1 to 8 bytes.
                 uint256 size = short - 55;
                 uint256 length = (word << 8) >> (256 - 8 * size);
                 start = pos + 1 + size;
@@ -58,21 +58,21 @@ library Rlp {
         }
     }
 
-    /// @notice The list at `pos`.
+    /// @notice Reads the list at `pos`.
     function list(uint256 pos, uint256 end) internal pure returns (uint256 start, uint256 stop) {
         bool isList;
         (start, stop, isList) = item(pos, end);
         if (!isList) revert RlpNotList(pos);
     }
 
-    /// @notice The string at `pos`.
+    /// @notice Reads the string at `pos`.
     function str(uint256 pos, uint256 end) internal pure returns (uint256 start, uint256 stop) {
         bool isList;
         (start, stop, isList) = item(pos, end);
         if (isList) revert RlpNotString(pos);
     }
 
-    /// @notice The integer at `pos`, of `maxBytes` bytes at most (32 or fewer).
+    /// @notice Reads the integer at `pos`, which has at most `maxBytes` bytes (32 or fewer).
     /// @return value The integer.
     /// @return next Offset of the next item.
     function integer(uint256 pos, uint256 end, uint256 maxBytes)
@@ -82,7 +82,7 @@ library Rlp {
     {
         uint256 start;
         unchecked {
-            // The common case: at most 32 bytes, with the length in the first.
+            // Common case: 2 to 32 bytes, with the length in the first byte.
             uint256 word = _word(pos);
             uint256 first = word >> 248;
             uint256 size = first - 0x80;
@@ -100,8 +100,8 @@ library Rlp {
         if (value >> (8 * (length - 1)) == 0) revert RlpNotCanonical(pos);
     }
 
-    /// @notice The string of exactly `length` bytes (32 or fewer) at `pos`, in the low end of a
-    /// word.
+    /// @notice Reads the string of exactly `length` bytes (32 or fewer) at `pos`, into the low end
+    /// of a word.
     function fixedString(uint256 pos, uint256 end, uint256 length)
         internal
         pure
@@ -113,12 +113,12 @@ library Rlp {
         value = _word(start) >> (256 - 8 * length);
     }
 
-    /// @notice Reverts unless a list has been read to its end.
+    /// @notice Reverts unless `pos` is the end of the list.
     function requireEnd(uint256 pos, uint256 end) internal pure {
         if (pos != end) revert RlpTrailingBytes(pos, end);
     }
 
-    /// @dev 32 bytes of calldata; what lies beyond its end reads as zero.
+    /// @dev Returns 32 bytes of calldata; bytes beyond its end are zero.
     function _word(uint256 pos) private pure returns (uint256 word) {
         assembly ("memory-safe") {
             word := calldataload(pos)

@@ -4,16 +4,16 @@ pragma solidity ^0.8.24;
 import {Rlp} from "./Rlp.sol";
 
 /// @title Proofs of accounts and storage slots against a state root
-/// @notice A proof is the list of trie nodes from the root down, as `eth_getProof` gives them. It
-/// may prove that something is there, or that nothing is (exclusion): the path then ends at an
-/// empty place, at a leaf of another key, or at an extension that leads elsewhere. Nodes that are
-/// so short that they are embedded in their parent are read there. Every node must be used.
+/// @notice A proof is the list of trie nodes from the root to the leaf, as returned by
+/// `eth_getProof`. It may also prove exclusion: the path then ends at an empty child, at the leaf
+/// of another key, or at an extension with another path. Nodes that are embedded in their parent
+/// are read there. Every node of the proof must be used.
 ///
-/// @dev Each node is found by its hash, so what is read is part of the trie with that root. Tries
-/// of accounts and slots have keys of 32 bytes, hashed beforehand by the contract that has the
-/// proof checked: no branch holds a value, and no key is the beginning of another.
+/// @dev Every node is identified by its hash, so everything that is read is part of the trie with
+/// that root. Keys of account and storage tries have 32 bytes and are hashed by this library: no
+/// branch has a value, and no key is a prefix of another.
 library StateProof {
-    /// @notice An account, as the state trie holds it.
+    /// @notice An account in the state trie.
     struct Account {
         uint64 nonce;
         uint256 balance;
@@ -21,28 +21,29 @@ library StateProof {
         bytes32 codeHash;
     }
 
-    /// @notice The path goes on behind the last node.
+    /// @notice The path continues beyond the last node of the proof.
     error ProofIncomplete(uint256 nodes);
-    /// @notice The path ends before the last node.
+    /// @notice The path ends before the last node of the proof.
     error ProofTooLong(uint256 used, uint256 nodes);
-    /// @notice A node is not the one that its parent, or the root, names.
+    /// @notice The hash of a node is not the one in its parent, or not the root.
     error NodeHashMismatch(uint256 index, bytes32 got, bytes32 expected);
-    /// @notice No trie has such a node.
+    /// @notice The node cannot be part of a valid trie.
     error NodeMalformed(uint256 index);
 
-    /// @notice Root of a trie that holds nothing.
+    /// @notice Root of an empty trie.
     bytes32 internal constant EMPTY_ROOT =
         0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421;
     /// @notice Code hash of an account without code.
     bytes32 internal constant EMPTY_CODE_HASH =
         0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470;
 
-    /// @dev Payload of a branch whose children are all hashes: 16 items of 33 bytes, and no value.
+    /// @dev Payload length of a branch whose children are all hashes: 16 items of 33 bytes, and an
+    /// empty value.
     uint256 private constant FULL_BRANCH = 16 * 33 + 1;
 
-    /// @notice The account at `target`, or that there is none.
-    /// @return exists `true` if there is an account. If not, the other value is that of an account
-    /// that has never been touched.
+    /// @notice Returns the account at `target`, or proves that there is none.
+    /// @return exists `true` if the account exists.
+    /// @return result The account; that of an untouched address if it does not exist.
     function account(bytes32 stateRoot, address target, bytes[] calldata nodes)
         internal
         pure
@@ -63,7 +64,7 @@ library StateProof {
         // forge-lint: disable-next-line(unsafe-typecast)
         result.nonce = uint64(value);
         (result.balance, start) = Rlp.integer(start, end, 32);
-        // Two hashes and nothing else: 0xa0 before each.
+        // Exactly two hashes, each with the header 0xa0.
         if (end - start != 66) revert Rlp.RlpLengthMismatch(start, end - start, 66);
         if (_word(start) >> 248 != 0xa0 || _word(start + 33) >> 248 != 0xa0) {
             revert Rlp.RlpLengthMismatch(start, _word(start) >> 248, 0xa0);
@@ -73,9 +74,9 @@ library StateProof {
         return (true, result);
     }
 
-    /// @notice Storage root of the account at `target`; that of an empty trie if there is no
+    /// @notice Returns the storage root of the account at `target`; the empty root if there is no
     /// account.
-    /// @dev Only the end of the trie's value is read: the two hashes of an account.
+    /// @dev Reads only the end of the value, which contains the two hashes of the account.
     function storageRoot(bytes32 stateRoot, address target, bytes[] calldata nodes)
         internal
         pure
@@ -84,7 +85,7 @@ library StateProof {
         (uint256 start, uint256 stop) = get(stateRoot, _key(target), nodes);
         if (stop == 0) return EMPTY_ROOT;
         unchecked {
-            // The shortest account: a header of two bytes, two integers that are zero, two hashes.
+            // The shortest account: a list header of two bytes, two zero integers and two hashes.
             uint256 got = stop - start;
             if (got < 70) revert Rlp.RlpLengthMismatch(start, got, 70);
             got = _word(stop - 66) >> 248;
@@ -93,7 +94,7 @@ library StateProof {
         }
     }
 
-    /// @notice The value of a storage slot; 0 if it is proven to be empty.
+    /// @notice Returns the value of a storage slot; 0 if the proof shows that it is empty.
     function slot(bytes32 root, bytes32 position, bytes[] calldata nodes)
         internal
         pure
@@ -106,7 +107,8 @@ library StateProof {
         Rlp.requireEnd(next, stop);
     }
 
-    /// @notice Place of the value of `key` in calldata; two zeros if the trie holds none.
+    /// @notice Returns the range of the value of `key` in calldata; two zeros if the trie has no
+    /// such key.
     function get(bytes32 root, bytes32 key, bytes[] calldata nodes)
         internal
         pure
@@ -127,7 +129,7 @@ library StateProof {
                     _requireAllUsed(path.node + 1, count);
                     return (first, last);
                 }
-                // This node, and those that are embedded in it.
+                // This node, and nodes that are embedded in it.
                 while (true) {
                     Next next;
                     (next, start, stop) = _step(start, stop, path);
@@ -143,8 +145,8 @@ library StateProof {
         revert ProofIncomplete(count);
     }
 
-    /// @dev Result of a path behind a node: the value, nothing, another node of the proof, or a
-    /// node that is embedded.
+    /// @dev Result of a step along the path: the value, nothing, the hash of another node, or an
+    /// embedded node.
     enum Next {
         Value,
         Nothing,
@@ -154,21 +156,20 @@ library StateProof {
 
     /// @dev Remaining nibbles of a key.
     struct Path {
-        /// The nibbles that are left, at the high end.
+        /// Remaining nibbles, at the high end.
         uint256 nibbles;
-        /// Number of these are.
+        /// Number of remaining nibbles.
         uint256 left;
-        /// The node of the proof at hand.
+        /// Index of the current node of the proof.
         uint256 node;
     }
 
-    /// @dev Follows the path through branches for as long as their children are hashes or nothing,
-    /// as they are near the root of a large trie. Any other node, and any that is wrong, is left
-    /// for `_step` to read.
+    /// @dev Follows the path through branches as long as their children are hashes or empty, as
+    /// near the root of a large trie. Any other node, and any invalid one, is left to `_step`.
     ///
-    /// A node is read in memory, where it was copied to be hashed. Once its hash is right it is
-    /// what the trie holds, so no more is looked at than is needed to tell branches from other
-    /// nodes.
+    /// A node is read in memory, where it was copied for hashing. Once its hash matches, it is part
+    /// of the trie, so it is inspected only as far as is necessary to distinguish branches from
+    /// other nodes.
     /// @return next Hash of the node at which it stopped.
     function _branches(bytes32 root, bytes[] calldata nodes, Path memory path)
         private
@@ -183,7 +184,7 @@ library StateProof {
             for { let count := nodes.length } lt(index, count) { index := add(index, 1) } {
                 let node := add(nodes.offset, calldataload(add(nodes.offset, shl(5, index))))
                 let length := calldataload(node)
-                // That of a full branch.
+                // Length of a full branch.
                 if gt(length, 532) { break }
                 calldatacopy(copy, add(node, 0x20), length)
                 if iszero(eq(keccak256(copy, length), next)) { break }
@@ -192,7 +193,7 @@ library StateProof {
                 switch eq(shr(232, mload(copy)), 0xf90211)
                 case 1 { child := add(add(copy, 3), mul(33, shr(252, nibbles))) }
                 default {
-                    // The header: 0xc0 and the length, or 0xf7 and the length of the length.
+                    // Header: 0xc0 plus the length, or 0xf7 plus the length of the length.
                     let head := byte(0, mload(copy))
                     let size := 1
                     let payload := sub(head, 0xc0)
@@ -205,9 +206,9 @@ library StateProof {
                     child := add(copy, size)
                     head := byte(0, mload(child))
                     let second := byte(0, mload(add(child, 33)))
-                    // 32 bytes may be the path of a leaf as well as a child. But then a string
-                    // follows that is not empty and ends the node, which takes 66 bytes if that
-                    // string has 32 bytes too. A branch takes 81 with two children.
+                    // A 32-byte item may be the path of a leaf as well as a child. In a leaf, a
+                    // non-empty string follows and ends the node, which has at most 66 bytes of
+                    // payload if that string also has 32 bytes. A branch with two children has 81.
                     if iszero(
                         or(
                             and(eq(head, 0x80), gt(payload, 16)),
@@ -217,9 +218,10 @@ library StateProof {
                             )
                         )
                     ) { break }
-                    // Each child before it is nothing, 0x80, or a hash behind 0xa0, which differ in
-                    // one bit: the one that adds 32 bytes. Any other shows in the rest. Two at a
-                    // time, as what takes most is to go round.
+                    // Each previous child is empty, 0x80, or a hash with the header 0xa0. The two
+                    // headers differ in one bit, which stands for the additional 32 bytes; any
+                    // other header sets other bits in `rest`. The loop handles two children at a
+                    // time, because the loop itself is the most expensive part.
                     let rest := 0
                     let skip := shr(252, nibbles)
                     if and(skip, 1) {
@@ -242,14 +244,15 @@ library StateProof {
                 nibbles := shl(4, nibbles)
             }
         }
-        // No account can name the hashes of more branches than a key has nibbles.
+        // A key has 64 nibbles, and no proof contains the hashes of more branches than that.
         path.node = index;
         path.left -= index;
         path.nibbles = nibbles;
     }
 
-    /// @dev The value, if the node with this payload is the leaf of the key and has a path and a
-    /// value of two bytes or more, as nearly all leaves do. Two zeros for any other node.
+    /// @dev Returns the value if the node with this payload is the leaf of the key and has a path
+    /// and a value of at least two bytes, as nearly all leaves do. Returns two zeros for any other
+    /// node.
     function _leaf(uint256 start, uint256 end, Path memory path)
         private
         pure
@@ -260,7 +263,7 @@ library StateProof {
         assembly ("memory-safe") {
             let word := calldataload(start)
             let size := sub(byte(0, word), 0x80)
-            // The path: 2 and a zero before an even number of nibbles, 3 before an odd one.
+            // Hex prefix: 2 and a zero nibble for an even number of nibbles, 3 for an odd one.
             let flags := byte(1, word)
             let odd := and(shr(4, flags), 1)
             if and(
@@ -290,11 +293,12 @@ library StateProof {
         }
     }
 
-    /// @dev Goes from a node, of which `start` and `stop` are the payload, to what follows on the
-    /// path.
-    /// @return next Offset behind the item.
-    /// @return first Offset of its payload.
-    /// @return last End of its payload.
+    /// @dev Follows the path through one node.
+    /// @param start Start of the node's payload.
+    /// @param stop End of the node's payload.
+    /// @return next Kind of the result.
+    /// @return first Start of the value, of the hash or of the embedded node's payload.
+    /// @return last Its end.
     function _step(uint256 start, uint256 stop, Path memory path)
         private
         pure
@@ -304,8 +308,8 @@ library StateProof {
             uint256 child;
             uint256 taken = 1;
             bool isBranch = true;
-            // In a full branch every child has its place. No other node has this length: a child
-            // takes 33 bytes as a hash only, and an embedded node is shorter.
+            // In a full branch every child has a fixed position. No other node has this length:
+            // only hashes take 33 bytes, and an embedded node is shorter.
             if (stop - start == FULL_BRANCH) {
                 child = start + 33 * (path.nibbles >> 252);
             } else {
@@ -319,7 +323,7 @@ library StateProof {
                         return (next, first, last);
                     }
                 } else {
-                    // Not even 17 times nothing.
+                    // Shorter than 17 empty items.
                     if (stop - start < 17) revert NodeMalformed(path.node);
                     child = _skip(start, path.nibbles >> 252);
                 }
@@ -338,22 +342,23 @@ library StateProof {
         }
     }
 
-    /// @dev Follows the path through a node with two items, by the first of them: `Value` if it is
-    /// the leaf of this key, `Node` if it is an extension on the way. Also how many nibbles it has.
+    /// @dev Follows the path through a node with two items, given the first of them. Returns
+    /// `Value` if the node is the leaf of this key and `Node` if it is an extension on the path,
+    /// and the number of nibbles that it has.
     function _short(uint256 start, uint256 stop, Path memory path)
         private
         pure
         returns (Next next, uint256 taken)
     {
         unchecked {
-            // A string of 33 bytes at most; one of a single byte below 0x80 has no header.
+            // A string of at most 33 bytes; a single byte below 0x80 has no header.
             uint256 head = _word(start) >> 248;
             if (head > 0xa1) revert NodeMalformed(path.node);
             if (head >= 0x80) ++start;
             if (start == stop) revert NodeMalformed(path.node);
 
-            // Hex prefix: 0 and 1 are extensions, 2 and 3 leaves; with odd numbers a first nibble
-            // follows in the same byte.
+            // Hex prefix: 0 and 1 are extensions, 2 and 3 are leaves; for odd numbers the first
+            // nibble is in the same byte.
             uint256 word = _word(start);
             uint256 flags = word >> 252;
             uint256 nibbles = flags & 1 == 0 ? _word(start + 1) : word << 4;
@@ -369,14 +374,14 @@ library StateProof {
         }
     }
 
-    /// @dev End of an item. For an item that is malformed the answer is anything.
+    /// @dev Returns the end of an item. The result is arbitrary if the item is malformed.
     function _after(uint256 pos) private pure returns (uint256 result) {
         assembly ("memory-safe") {
             let word := calldataload(pos)
             let head := shr(248, word)
             result := add(pos, 1)
             if gt(head, 0x7f) {
-                // The length stands in the header, of a string or of a list; or behind it.
+                // The length of a string or a list is in the header or follows it.
                 let length := and(sub(head, 0x80), 0x3f)
                 if gt(length, 55) {
                     let size := sub(length, 55)
@@ -388,9 +393,9 @@ library StateProof {
         }
     }
 
-    /// @dev Offset of the child of a branch that stands `count` places after the one at `pos`. A
-    /// child is nothing (one byte), a hash (33), or an embedded node of 32 bytes with its header at
-    /// most. Of any other the answer is a place behind all ends.
+    /// @dev Returns the offset of the branch child that is `count` positions after the one at
+    /// `pos`. A child is empty (one byte), a hash (33 bytes), or an embedded node of at most 32
+    /// bytes including its header. If there is any other child, returns an offset beyond every end.
     function _skip(uint256 pos, uint256 count) private pure returns (uint256 result) {
         assembly ("memory-safe") {
             result := pos
@@ -410,10 +415,10 @@ library StateProof {
         }
     }
 
-    /// @dev Payload of a node of the proof, after comparing its hash.
+    /// @dev Returns the payload of a node of the proof, after checking its hash.
     ///
-    /// Where calldata says that the node lies is not checked: a place beyond the end holds zeros,
-    /// and its content must have the right hash.
+    /// The position of the node in calldata is not checked: beyond the end there are zeros, and the
+    /// content must have the right hash.
     function _node(bytes[] calldata nodes, uint256 index, bytes32 expected)
         private
         pure
@@ -444,7 +449,8 @@ library StateProof {
         }
     }
 
-    /// @dev Key of an account in the state trie: the hash of the twenty bytes of its address.
+    /// @dev Returns the key of an account in the state trie: the hash of the 20 bytes of its
+    /// address.
     function _key(address target) private pure returns (bytes32 result) {
         assembly ("memory-safe") {
             mstore(0x00, shl(96, target))

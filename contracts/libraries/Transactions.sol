@@ -4,16 +4,16 @@ pragma solidity ^0.8.24;
 import {Rlp} from "./Rlp.sol";
 
 /// @title Decoder of signed transactions
-/// @notice Reads transactions of the types 0 (with a chain id, EIP-155), 1 (EIP-2930), 2 (EIP-1559)
-/// and 4 (EIP-7702) as they stand in a block, recovers their sender, and refuses all that no block
-/// could hold in any state: wrong encoding, another chain, fields out of bounds, a bad signature,
-/// too little gas. Type 3 carries blobs, which no L2 has.
+/// @notice Decodes transactions of the types 0 (with a chain id, EIP-155), 1 (EIP-2930), 2
+/// (EIP-1559) and 4 (EIP-7702), recovers their sender, and rejects everything that no block could
+/// include in any state: malformed encoding, another chain id, fields out of bounds, an invalid
+/// signature, insufficient gas. Type 3 carries blobs, which an L2 does not have.
 ///
 /// @dev The rules are at least as strict as those of every L2 node under every fork from Prague to
-/// Amsterdam: what passes here and is refused there could be demanded of an L2 that cannot deliver
-/// it. Where forks differ, the strictest counts.
+/// Amsterdam: an L2 could be required to include a transaction that is accepted here and rejected
+/// there. Where forks differ, the strictest rule applies.
 library Transactions {
-    /// @notice A decoded transaction.
+    /// @notice Decoded transaction.
     struct Transaction {
         /// Type of the transaction.
         uint8 kind;
@@ -25,45 +25,45 @@ library Transactions {
         address to;
         uint64 nonce;
         uint64 gasLimit;
-        /// The most that it pays for a unit of gas, in wei.
+        /// Maximum price per unit of gas, in wei.
         uint128 maxFee;
         uint128 value;
-        /// First four bytes of its data, zero where there are fewer.
+        /// First four bytes of the data, padded with zeros.
         bytes4 selector;
-        /// The word after the selector, zero if its data end before that.
+        /// Word after the selector; zero if the data are shorter.
         bytes32 argument;
         uint256 dataLength;
-        /// Addresses in its access list.
+        /// Number of addresses in the access list.
         uint256 addresses;
-        /// Storage keys in its access list.
+        /// Number of storage keys in the access list.
         uint256 keys;
-        /// Tuples in its authorization list.
+        /// Number of tuples in the authorization list.
         uint256 authorizations;
     }
 
-    /// @notice Not one of the types 0, 1, 2 and 4.
+    /// @notice The type is not 0, 1, 2 or 4.
     error TypeNotSupported(uint8 kind);
-    /// @notice The transaction is for another chain, or for all.
+    /// @notice The transaction has another chain id or none.
     error TransactionChainIdMismatch(uint256 got, uint256 expected);
-    /// @notice No account can send with this nonce (EIP-2681).
+    /// @notice The nonce is the maximum, with which no account can send (EIP-2681).
     error NonceTooHigh(uint256 nonce);
-    /// @notice The tip is more than the whole fee may be.
+    /// @notice The priority fee exceeds the fee cap.
     error TipAboveFee(uint256 tip, uint256 maxFee);
-    /// @notice A target is neither empty nor an address, or is empty where it must not be
+    /// @notice The target is neither empty nor an address, or is empty in a transaction of type 4
     /// (EIP-7702).
     error TargetMalformed(uint256 length);
-    /// @notice A transaction of type 4 that authorizes nothing.
+    /// @notice A transaction of type 4 has an empty authorization list.
     error NoAuthorization();
-    /// @notice Not a signature, or the larger of two (EIP-2).
+    /// @notice The signature is invalid, or has a high `s` value (EIP-2).
     error SignatureInvalid(uint256 v, uint256 r, uint256 s);
-    /// @notice Less gas than the transaction takes before it does anything.
+    /// @notice The gas limit is below the intrinsic gas or the calldata floor.
     error GasBelowIntrinsic(uint256 got, uint256 minimum);
 
-    /// @dev Half the order of secp256k1: the most that `s` may be.
+    /// @dev Half the order of secp256k1, the maximum of `s`.
     uint256 internal constant MAX_S =
         0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
 
-    // Gas before execution: of each item what it costs under the fork where it costs most.
+    // Intrinsic gas: for each item, the cost under the fork in which it is highest.
     uint256 internal constant GAS_BASE = 21_000;
     uint256 internal constant GAS_CREATE = 32_000;
     uint256 internal constant GAS_INITCODE_WORD = 2;
@@ -77,9 +77,10 @@ library Transactions {
     uint256 internal constant FLOOR_BYTE = 64;
 
     /// @notice Decodes and checks a transaction.
-    /// @param raw The transaction as it stands in a block: a list for type 0, else the type and a
+    /// @param raw EIP-2718 encoding of the transaction: a list for type 0, otherwise the type and a
     /// list.
-    /// @param chainId The chain that it must be for.
+    /// @param chainId Required chain id.
+    /// @return t The transaction.
     function decode(bytes calldata raw, uint64 chainId)
         internal
         pure
@@ -91,7 +92,7 @@ library Transactions {
         }
         uint256 end = pos + raw.length;
         uint8 kind = raw.length == 0 ? 0 : uint8(raw[0]);
-        // A list starts at 0xc0, where no type does.
+        // A list starts at 0xc0 or above, a type below.
         if (kind >= 0xc0) kind = 0;
         else if (kind != 1 && kind != 2 && kind != 4) revert TypeNotSupported(kind);
         else ++pos;
@@ -107,7 +108,7 @@ library Transactions {
         if (t.gasLimit < minimum) revert GasBelowIntrinsic(t.gasLimit, minimum);
     }
 
-    /// @notice Gas that a transaction needs to be in a block at all.
+    /// @notice Returns the gas that a transaction needs in order to be valid.
     function intrinsicGas(Transaction memory t) internal pure returns (uint256) {
         uint256 standard = GAS_BASE + GAS_BYTE * t.dataLength + GAS_ADDRESS * t.addresses + GAS_KEY
             * t.keys + GAS_AUTHORIZATION * t.authorizations;
@@ -117,10 +118,10 @@ library Transactions {
         return standard > least ? standard : least;
     }
 
-    // Casts below follow the bound in the read before them.
+    // The bounds of the casts below are checked by the reads before them.
     // forge-lint: disable-start(unsafe-typecast)
 
-    /// @dev Reads all that is signed; returns where the signature starts.
+    /// @dev Reads the signed fields; returns the start of the signature.
     function _fields(Transaction memory t, uint256 pos, uint256 end, uint64 chainId)
         private
         pure
@@ -195,8 +196,8 @@ library Transactions {
         }
     }
 
-    /// @dev A list of `[chain id, address, nonce, y parity, r, s]`. Whether a tuple has any effect
-    /// is no question of validity; whether its fields are in bounds is.
+    /// @dev A list of `[chain id, address, nonce, y parity, r, s]`. A tuple without effect does not
+    /// make a transaction invalid, but fields out of bounds do.
     function _authorizationList(Transaction memory t, uint256 pos, uint256 end)
         private
         pure
@@ -218,7 +219,7 @@ library Transactions {
         if (t.authorizations == 0) revert NoAuthorization();
     }
 
-    /// @dev Reads the signature and recovers the sender; returns where it ends.
+    /// @dev Reads the signature and recovers the sender; returns the end of the signature.
     function _signature(
         Transaction memory t,
         uint256 pos,
@@ -229,13 +230,13 @@ library Transactions {
         uint256 v;
         uint256 r;
         uint256 s;
-        // Enough for twice a chain id of 64 bits and 36.
+        // Sufficient for 36 plus twice a chain id of 64 bits.
         (v, pos) = Rlp.integer(pos, end, 9);
         (r, pos) = Rlp.integer(pos, end, 32);
         (s, pos) = Rlp.integer(pos, end, 32);
         uint256 parity = v;
         if (t.kind == 0) {
-            // 35 or 36, and twice the chain id (EIP-155). Without a chain id it is 27 or 28.
+            // 35 or 36 plus twice the chain id (EIP-155). Without a chain id it is 27 or 28.
             if (v < 35 || (v - 35) / 2 != chainId) {
                 revert TransactionChainIdMismatch(v < 35 ? 0 : (v - 35) / 2, chainId);
             }
@@ -249,8 +250,8 @@ library Transactions {
 
     // forge-lint: disable-end(unsafe-typecast)
 
-    /// @dev Hash that is signed: of a list of the same fields without the signature, behind the
-    /// type. For type 0, chain id and two zeros stand in place of the signature.
+    /// @dev Returns the signing hash: of a list of the same fields without the signature, after the
+    /// type. For type 0, chain id and two zeros replace the signature.
     function _digest(uint8 kind, uint256 start, uint256 stop, uint64 chainId)
         private
         pure
@@ -260,7 +261,7 @@ library Transactions {
         uint256 tail;
         uint256 tailLength;
         if (kind == 0) {
-            // Two empty strings, behind the chain id.
+            // Two empty strings after the chain id.
             (tail, tailLength) = _encoded(chainId);
             (tail, tailLength) = (tail << 16 | 0x8080, tailLength + 2);
         }
@@ -279,7 +280,7 @@ library Transactions {
         }
     }
 
-    /// @dev RLP of an integer, at the low end of a word, and its length.
+    /// @dev Returns the RLP of an integer, at the low end of a word, and its length.
     function _encoded(uint64 number) private pure returns (uint256, uint256) {
         if (number == 0) return (0x80, 1);
         if (number < 0x80) return (number, 1);
@@ -287,15 +288,15 @@ library Transactions {
         return ((0x80 + size) << (8 * size) | number, 1 + size);
     }
 
-    /// @dev Header of a list with a payload of this length, at the low end of a word, and its
-    /// length.
+    /// @dev Returns the header of a list with a payload of this length, at the low end of a word,
+    /// and its length.
     function _listHeader(uint256 length) private pure returns (uint256, uint256) {
         if (length < 56) return (0xc0 + length, 1);
         uint256 size = _size(length);
         return ((0xf7 + size) << (8 * size) | length, 1 + size);
     }
 
-    /// @dev Number of bytes a number that is not zero takes.
+    /// @dev Returns the number of bytes of a non-zero number.
     function _size(uint256 number) private pure returns (uint256 size) {
         while (number != 0) {
             ++size;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-/// @title UTF-8 texts of foreign contracts (RFC 3629)
+/// @title Sanitizer for UTF-8 text of untrusted contracts (RFC 3629)
 library Utf8 {
-    /// @notice Returns the text with at most `limit` bytes, cut between two characters. Each byte
-    /// that belongs to no valid character becomes a question mark, so that any decoder accepts the
-    /// result.
-    /// @dev Changes `text` in place. A character that the limit cuts is recognised only if `text`
-    /// has it whole, so it should have 3 bytes more than `limit`.
+    /// @notice Returns the text truncated to at most `limit` bytes at a character boundary. Each
+    /// byte that is not part of a valid character is replaced by a question mark, so that any
+    /// decoder accepts the result.
+    /// @dev Changes `text` in place. A character that crosses the limit is recognised only if
+    /// `text` contains all of it, so `text` should be 3 bytes longer than `limit` if it is
+    /// truncated.
     function sanitize(string memory text, uint256 limit) internal pure returns (string memory) {
         bytes memory b = bytes(text);
         uint256 i = 0;
@@ -23,15 +24,15 @@ library Utf8 {
         return text;
     }
 
-    /// @dev Returns the number of bytes of the character that begins at `i`, or 0 if it is not
-    /// valid: overlong, a surrogate, above U+10FFFF, cut off, or not the beginning of one.
+    /// @dev Returns the length in bytes of the character at `i`, or 0 if it is not valid: overlong,
+    /// a surrogate, above U+10FFFF, truncated, or not the start of a character.
     function _characterLength(bytes memory b, uint256 i) private pure returns (uint256 length) {
         uint256 lead = uint8(b[i]);
         if (lead < 0x80) return 1;
         if (lead < 0xc2 || lead > 0xf4) return 0;
         length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
         if (i + length > b.length) return 0;
-        // The first byte that follows decides about overlong forms, surrogates and the last plane.
+        // The second byte excludes overlong forms, surrogates and code points above U+10FFFF.
         uint256 next = uint8(b[i + 1]);
         if (next < (lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80)) return 0;
         if (next > (lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf)) return 0;
