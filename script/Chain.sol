@@ -5,36 +5,37 @@ import {Script} from "forge-std/Script.sol";
 import {console} from "forge-std/console.sol";
 import {Execute} from "../contracts/libraries/Execute.sol";
 
-/// @title Access of scripts to the chain that they work on
+/// @title Access of scripts to the chain behind `--rpc-url`
 abstract contract Chain is Script {
-    /// @notice The proxy that deploys by CREATE2 is missing: `prepare` brings it.
+    /// @notice The CREATE2 proxy is not deployed; `prepare` deploys it.
     error ProxyAbsent(address proxy);
-    /// @notice The node has answered, but not with the result of the code that it was to run.
+    /// @notice The node returned something other than the result of the probe's code.
     error ProbeNotAnswered(bytes answer);
 
-    /// @dev Deploys by CREATE2 on most chains; anyone can bring it to the others.
+    /// @dev CREATE2 proxy that exists on most chains; anyone can deploy it on the others.
     address internal constant PROXY = 0x4e59b44847b379578588920cA78FbF26c0B4956C;
 
-    /// @dev Sender of the transaction that deploys it, once per chain; its key is unknown.
+    /// @dev Sender of the transaction that deploys the proxy, once per chain; its key is unknown.
     address private constant PROXY_SIGNER = 0x3fAB184622Dc19b6109349B94811493BF2a45362;
     uint256 private constant PROXY_COST = 0.01 ether;
     bytes private constant PROXY_TRANSACTION =
         hex"f8a58085174876e800830186a08080b853604580600e600039806000f350fe7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf31ba02222222222222222222222222222222222222222222222222222222222222222a02222222222222222222222222222222222222222222222222222222222222222";
 
-    /// @dev Init code that calls 0x0101 with an empty input and 100,000 gas, and returns whether
-    /// that succeeds, as a word.
+    /// @dev Init code that calls 0x0101 with an empty input and 100,000 gas, and returns as a word
+    /// whether the call succeeded.
     bytes private constant PROBE = hex"5f5f5f5f610101620186a0fa5f5260205ff3";
 
-    /// @dev Returns true if the node behind `--rpc-url` has EXECUTE. Only the node knows: forge's
-    /// own EVM, in which scripts run, never has it. EXECUTE fails on an empty input, and an account
-    /// without code accepts it. The node runs code that distinguishes the two, because a node that
-    /// cannot answer, or refuses to, fails too: its errors go to the caller.
+    /// @dev Returns `true` if the node behind `--rpc-url` has EXECUTE. Only the node can tell:
+    /// forge's own EVM, in which scripts run, never has it. EXECUTE fails on an empty input, and an
+    /// account without code accepts it. The probe distinguishes the two in EVM code, because a node
+    /// that cannot run the call, or refuses to, returns an error as well; such errors are passed to
+    /// the caller.
     function hasExecute() internal virtual returns (bool) {
         string memory call = string.concat('[{"data":"', vm.toString(PROBE), '"},"latest"]');
         return _isExecute(vm.rpc("eth_call", call));
     }
 
-    /// @dev Returns true if the answer to `PROBE` is that of EXECUTE.
+    /// @dev Returns `true` if the result of `PROBE` is that of EXECUTE.
     function _isExecute(bytes memory answer) internal pure returns (bool) {
         if (answer.length != 32) revert ProbeNotAnswered(answer);
         uint256 accepted = abi.decode(answer, (uint256));
@@ -42,7 +43,7 @@ abstract contract Chain is Script {
         return accepted == 0;
     }
 
-    /// @dev Prints a notice and returns false if the chain has no EXECUTE.
+    /// @dev Prints a notice and returns `false` if the chain has no EXECUTE.
     function tellOfExecute() internal returns (bool present) {
         present = hasExecute();
         if (present) return true;
@@ -52,8 +53,9 @@ abstract contract Chain is Script {
         );
     }
 
-    /// @notice Brings the CREATE2 proxy to a chain that lacks it. To be run twice: the first time
-    /// pays the account that sends the transaction, the second time sends it, to the node at once.
+    /// @notice Deploys the CREATE2 proxy on a chain that lacks it. Has to be run twice: the first
+    /// run pays the account that sends the transaction, the second one sends it, directly to the
+    /// node.
     function prepare() external {
         if (PROXY.code.length != 0) return;
         uint256 held = PROXY_SIGNER.balance;
@@ -67,7 +69,7 @@ abstract contract Chain is Script {
         vm.rpc("eth_sendRawTransaction", string.concat('["', raw, '"]'));
     }
 
-    /// @dev Reverts if the CREATE2 proxy is not there.
+    /// @dev Reverts if the CREATE2 proxy is not deployed.
     function requireProxy() internal view {
         if (PROXY.code.length != 0) return;
         console.log(
@@ -76,7 +78,7 @@ abstract contract Chain is Script {
         revert ProxyAbsent(PROXY);
     }
 
-    /// @dev Deploys init code through the proxy, with salt zero, unless it is deployed.
+    /// @dev Deploys init code through the proxy, with salt zero, unless it is already deployed.
     function ensureCreate2(string memory name, bytes memory initCode)
         internal
         returns (address place)

@@ -11,43 +11,45 @@ import {L1MessageQueue} from "../contracts/messaging/L1MessageQueue.sol";
 import {RollupPlan} from "./RollupPlan.sol";
 
 /// @title Deploys a rollup to any L1
-/// @notice forge script script/Deploy.s.sol --sig 'run(string)' rollup.toml --rpc-url URL
-///   --broadcast --slow … forge script script/Deploy.s.sol --sig 'verify(string)' rollup.toml
-///   --rpc-url URL --sender DEPLOYER forge script script/Deploy.s.sol --sig
-///   'verifyAllowingChanges(string)' rollup.toml …
+/// @notice Usage:
 ///
-/// `run` deploys the missing contracts and verifies the present ones, so it can be run again after
-/// an interruption, and does nothing once everything is deployed. It writes the addresses into the
-/// file that the configuration names; without `--broadcast`, which deploys nothing, it writes
-/// nothing. `verify` only verifies: the code of each contract, its init code and so its initial
-/// state, the references between contracts, the values in force (owner, policy, gas limit, fork
-/// schedule, genesis), and that the owner has announced no change.
+///   forge script script/Deploy.s.sol --sig 'run(string)' rollup.toml
+///       --rpc-url URL --broadcast --slow …
+///   forge script script/Deploy.s.sol --sig 'verify(string)' rollup.toml
+///       --rpc-url URL --sender DEPLOYER
+///   forge script script/Deploy.s.sol --sig 'verifyAllowingChanges(string)' rollup.toml …
+///
+/// `run` deploys the missing contracts and verifies the existing ones, so it can be run again after
+/// an interruption, and does nothing once everything is deployed. It writes the addresses to the
+/// deployment file that the configuration names; without `--broadcast`, it neither deploys nor
+/// writes anything. `verify` only verifies: the code of each contract, its init code and thereby
+/// its initial state, the references between contracts, the values in force (owner, policy, gas
+/// limit, fork schedule, genesis), and that the owner has announced no change.
 contract Deploy is RollupPlan {
-    /// @notice The contract at this address differs from the configured one.
+    /// @notice The code at this address differs from that of the configured contract.
     error CodeMismatch(string name, address place, bytes32 got, bytes32 expected);
     /// @notice The contract at this address was created by other init code than the configured one,
-    /// so its initial state differs.
+    /// so its initial state may differ.
     error InitCodeMismatch(string name, address place, bytes32 got, bytes32 expected);
-    /// @notice No contract is at this address.
+    /// @notice There is no contract at this address.
     error NotDeployed(string name, address place);
     /// @notice The init code of a contract fails.
     error InitCodeFailed(string name, bytes reason);
     /// @notice The rollup starts from another L2 block than the configured one.
     error GenesisMismatch(string what, bytes32 got, bytes32 expected);
-    /// @notice The deployment file is missing, from which nodes take the genesis of the L2: without
-    /// it nothing says which state is below the state root. `run` writes it.
+    /// @notice The deployment file is missing. Nodes read the genesis of the L2 from it; without
+    /// the file, the state below the state root is unknown. `run` writes it.
     error DeploymentFileMissing(string file);
     /// @notice The owner of the rollup differs from the configuration.
     error OwnerMismatch(address got, address expected);
     /// @notice Ownership is offered to an account, which may take it at any time.
     error OwnershipOffered(address to);
-    /// @notice The owner has announced changes, which the values in force do not show.
-    /// `verifyAllowingChanges` prints them and goes on.
+    /// @notice The owner has announced changes, which are not part of the values in force.
+    /// `verifyAllowingChanges` prints them and continues.
     error ChangesAnnounced(INativeRollup.Announcement[] changes);
     /// @notice The policy in force differs from the configuration.
     error PolicyMismatch(address got, address expected);
-    /// @notice The gas limit of blocks, or the one that they move to, differs from the
-    /// configuration.
+    /// @notice The latest gas limit or the target differs from the configuration.
     error GasLimitMismatch(string what, uint64 got, uint64 expected);
     /// @notice The length of the fork schedule differs from the configuration.
     error ForkCountMismatch(uint256 got, uint256 expected);
@@ -60,7 +62,8 @@ contract Deploy is RollupPlan {
 
     function run(string calldata config) external {
         Plan memory plan = read(config, msg.sender);
-        // Before anything is deployed: a file that cannot be read afterwards cannot be read now.
+        // Before the deployment, because a missing file would prevent writing the deployment file
+        // later.
         if (bytes(plan.genesisFile).length != 0) vm.readFile(plan.genesisFile);
         tellOfExecute();
         requireProxy();
@@ -82,7 +85,7 @@ contract Deploy is RollupPlan {
         _verify(config, false);
     }
 
-    /// @notice As `verify`, for a rollup whose owner has announced changes: they are printed.
+    /// @notice Verifies as `verify` does, but accepts announced changes and prints them.
     function verifyAllowingChanges(string calldata config) external {
         _verify(config, true);
     }
@@ -102,8 +105,8 @@ contract Deploy is RollupPlan {
         console.log("all is deployed and as configured; rollup", plan.rollup);
     }
 
-    /// @dev Compares the deployment file with the plan: nodes take the genesis from there. The
-    /// state below the root is for `enshrine verify`, which executes no contract and needs the
+    /// @dev Compares the deployment file with the plan, because nodes read the genesis from it. The
+    /// state below the root is left to `enshrine verify`, which executes no contract and needs the
     /// whole genesis.
     function _requireFile(Plan memory plan) internal view {
         if (!vm.exists(plan.file)) revert DeploymentFileMissing(plan.file);
@@ -120,7 +123,7 @@ contract Deploy is RollupPlan {
         console.log("check the state of the genesis: enshrine verify", plan.file);
     }
 
-    /// @dev Returns what the next fork of L1 does to the rollup.
+    /// @dev Returns a description of the effect of L1's next fork on the rollup.
     function _ofForks(Plan memory plan) internal pure returns (string memory) {
         if (plan.forkMode == INativeRollup.ForkMode.Follow) {
             return "forks: follow. Blocks have the fork that L1 had at their timestamp.";
@@ -140,7 +143,7 @@ contract Deploy is RollupPlan {
         return "forks: pinned. L1's next fork stops this rollup until the owner has added it.";
     }
 
-    /// @dev Returns what the owner may change, and from when on.
+    /// @dev Returns a description of an announced change.
     function _ofChange(INativeRollup.Announcement memory a) internal pure returns (string memory) {
         string[3] memory names = ["policy", "gas limit", "fork (timestamp << 16 | schema)"];
         return string.concat(
@@ -153,7 +156,7 @@ contract Deploy is RollupPlan {
         );
     }
 
-    /// @dev Returns who may pause the message queue.
+    /// @dev Returns a description of the guardian.
     function _ofGuardian(Plan memory plan) internal pure returns (string memory) {
         if (plan.guardian == address(0)) {
             return "guardian: none. No account can pause deposits or delay claims.";
@@ -164,7 +167,7 @@ contract Deploy is RollupPlan {
     }
 
     function _deploy(Part memory part) private {
-        // A failure here says why; through the deployer it would not.
+        // If the init code fails, this reverts with the reason; the deployer would not return it.
         _runtimeHash(part);
         console.log("deploying", part.name, part.place);
         vm.broadcast(msg.sender);
@@ -172,7 +175,7 @@ contract Deploy is RollupPlan {
         require(place == part.place, "the deployer computes other addresses");
     }
 
-    /// @dev Reverts unless all contracts exist, were created and are configured as planned.
+    /// @dev Reverts unless all contracts exist and were created and configured as planned.
     function _verify(Plan memory plan) internal {
         for (uint256 i = 0; i < plan.parts.length; ++i) {
             Part memory part = plan.parts[i];
@@ -185,9 +188,9 @@ contract Deploy is RollupPlan {
         _requireLinks(plan);
         _requireInForce(INativeRollup(plan.rollup), plan.inForce);
         _requireGenesis(INativeRollup(plan.rollup), plan.genesis);
-        // Last, because the other checks name the fault. Only this one sees state without a getter,
-        // such as claims of messages that were never sent, or changes that were announced
-        // beforehand.
+        // This check is the last one, because the others identify the difference. It covers state
+        // without a getter, such as claims of messages that were never sent, or changes that were
+        // announced in the constructor.
         for (uint256 i = 0; i < plan.parts.length; ++i) {
             Part memory part = plan.parts[i];
             bytes32 expected = keccak256(part.initCode);
@@ -235,7 +238,8 @@ contract Deploy is RollupPlan {
         }
     }
 
-    /// @dev Checks as much of the genesis as a rollup that has moved still tells.
+    /// @dev Compares those values of the genesis that are still available after the rollup has
+    /// moved.
     function _requireGenesis(INativeRollup rollup, INativeRollup.Genesis memory expected)
         private
         view
@@ -274,8 +278,9 @@ contract Deploy is RollupPlan {
         if (got != expected) revert LinkMismatch(what, got, expected);
     }
 
-    /// @dev Returns the hash of the code that a contract has if it is created as planned, with its
-    /// immutables: the init code is run at the contract's address, and all its effects are undone.
+    /// @dev Returns the hash of the runtime code, including immutables, that a contract has if it
+    /// is created as planned: runs the init code at the contract's address, and reverts all its
+    /// effects.
     function _runtimeHash(Part memory part) private returns (bytes32 hash) {
         uint256 before = vm.snapshotState();
         vm.etch(part.place, part.initCode);
@@ -285,7 +290,7 @@ contract Deploy is RollupPlan {
         if (!ok) revert InitCodeFailed(part.name, answer);
     }
 
-    /// @dev Returns the block at which the logs of the rollup begin, if the deployment file names
+    /// @dev Returns the L1 block from which the rollup has logs, if the deployment file contains
     /// it.
     function _writtenBlock(Plan memory plan) private view returns (uint256) {
         if (!vm.exists(plan.file)) return 0;
@@ -294,14 +299,15 @@ contract Deploy is RollupPlan {
         return same ? vm.parseJsonUint(json, ".l1Block") : 0;
     }
 
-    /// @dev Returns true if forge only simulates the script and sends nothing.
+    /// @dev Returns `true` if forge only simulates the script and sends nothing.
     function _isDryRun() internal view virtual returns (bool) {
         return vm.isContext(VmSafe.ForgeContext.ScriptDryRun);
     }
 
     function _write(Plan memory plan, bool isNew) internal {
         if (_isDryRun()) {
-            // The file may be of a rollup that there is, and these contracts there are not.
+            // The existing file may belong to a deployed rollup, whereas these contracts are not
+            // deployed.
             console.log("a dry run; with --broadcast the addresses would be written to", plan.file);
             return;
         }
@@ -320,14 +326,14 @@ contract Deploy is RollupPlan {
         vm.serializeAddress(key, "l1Bridge", plan.l1Bridge);
         string memory json = vm.serializeAddress(key, "l2Bridge", plan.l2Bridge);
         if (bytes(plan.genesisFile).length != 0) {
-            // Text that is a JSON object goes into the file as one.
+            // `serializeString` embeds text that is a JSON object as an object.
             json = vm.serializeString(key, "genesis", vm.readFile(plan.genesisFile));
         }
         vm.createDir(_folderOf(plan.file), true);
         vm.writeJson(json, plan.file);
     }
 
-    /// @dev Returns the folder of a file.
+    /// @dev Returns the folder of a path.
     function _folderOf(string memory path) internal pure returns (string memory) {
         bytes memory name = bytes(path);
         uint256 end = name.length;

@@ -27,24 +27,24 @@ contract Operate is RollupPlan {
 
     // ------------------------------------------------------------------ users
 
-    /// @notice Sends ETH to an account on the L2, which may also take it back if the delivery
+    /// @notice Sends ETH to an account on the L2, which may also cancel the deposit if the delivery
     /// fails.
     function deposit(string calldata file, address to, uint256 value) external {
         IL1MessageQueue queue = IL1MessageQueue(_address(file, ".messageQueue"));
-        // The base fee may rise until the deposit is in a block.
+        // The base fee may rise until the deposit is included.
         uint256 fee = queue.minimumFee(0) * 5 / 4;
         vm.broadcast(msg.sender);
-        // No base fee comes near 2^128.
+        // The base fee is far below 2^128.
         // forge-lint: disable-next-line(unsafe-typecast)
         uint64 index = queue.send{value: value + fee}(to, to, 0, uint128(fee), "");
         console.log("message", index);
     }
 
-    /// @notice Submits a signed L2 transaction that the rollup cannot leave out.
+    /// @notice Submits a signed L2 transaction whose inclusion the rollup enforces.
     function force(string calldata file, bytes calldata raw) external {
         IForcedInbox inbox = IForcedInbox(_address(file, ".forced"));
         Transactions.Transaction memory t = Transactions.decode(raw, inbox.CHAIN_ID());
-        // The base fee may rise until the transaction is in a block; what is not needed comes back.
+        // The base fee may rise until the transaction is included; the excess is returned.
         uint256 fee = inbox.minimumFee(t.gasLimit, inbox.footprintOf(raw)) * 5 / 4;
         vm.broadcast(msg.sender);
         uint64 index = inbox.submit{value: fee}(raw);
@@ -61,19 +61,19 @@ contract Operate is RollupPlan {
         _require(ok, answer);
     }
 
-    /// @notice Creates a token on the L2 that stands for one of L1.
+    /// @notice Registers a token, so that the L2 deploys the token that represents it.
     function register(string calldata file, address l1Token) external {
         IL1TokenBridge bridge = IL1TokenBridge(_address(file, ".l1Bridge"));
         uint64 gas = bridge.REGISTER_GAS();
         uint256 fee = _fee(bridge, gas);
         vm.broadcast(msg.sender);
-        // More than the call uses: the remaining gas matters, as the bridge cannot trust the token
-        // with less.
+        // More than the call uses: the bridge requires enough remaining gas to read the token's
+        // metadata.
         bridge.register{value: fee, gas: 1_000_000}(l1Token, gas);
         console.log("on the L2 it is", bridge.l2TokenOf(l1Token));
     }
 
-    /// @notice Moves tokens, for which the bridge has an allowance, to the L2.
+    /// @notice Moves tokens to the L2. The bridge needs an allowance for them.
     function depositToken(string calldata file, address l1Token, address to, uint256 amount)
         external
     {
@@ -98,9 +98,9 @@ contract Operate is RollupPlan {
         console.log("head", rollup.head().number);
     }
 
-    /// @notice Deploys the code of the tokens on the L2, and then the bridge (with the `--rpc-url`
-    /// of the L2). Each has a transaction of its own, because from Amsterdam on both together
-    /// exceed a block of 10 million gas.
+    /// @notice Deploys the implementation of the L2 tokens, then the bridge (with the `--rpc-url`
+    /// of the L2). Each is deployed by a separate transaction, because from Amsterdam on both
+    /// together exceed a block of 10 million gas.
     function deployL2Bridge(string calldata file) external {
         address expected = _address(file, ".l2Bridge");
         address l1Bridge = _address(file, ".l1Bridge");
@@ -112,7 +112,7 @@ contract Operate is RollupPlan {
 
     // ------------------------------------------------------------------ owners
 
-    /// @notice Announces an upgrade (0: policy, 1: gas limit, 2: fork).
+    /// @notice Announces a change (0: policy, 1: gas limit, 2: fork).
     function announce(string calldata file, INativeRollup.Change change, uint256 value) external {
         INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
         vm.broadcast(msg.sender);
@@ -120,8 +120,8 @@ contract Operate is RollupPlan {
         console.log("it can be made from this time on:", rollup.readyAt(change, value));
     }
 
-    /// @notice Records that nothing is pending from before an upgrade, at least a day before the
-    /// upgrade.
+    /// @notice Records that nothing is pending from before a change. The change can be made a day
+    /// later at the earliest.
     function clear(string calldata file, INativeRollup.Change change, uint256 value) external {
         INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
         vm.broadcast(msg.sender);
@@ -129,15 +129,15 @@ contract Operate is RollupPlan {
         console.log("it can be made from this time on:", rollup.readyAt(change, value));
     }
 
-    /// @notice Makes an upgrade whose time has come.
+    /// @notice Makes a change that is ready.
     function make(string calldata file, INativeRollup.Change change, uint256 value) external {
         INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
         vm.broadcast(msg.sender);
         rollup.make(change, value);
     }
 
-    /// @notice Notes that L1 has forked and the schedule of a pinned rollup has not, with the
-    /// calldata of `INativeRollup.reportFork`. Like `advance` it needs `--skip-simulation`.
+    /// @notice Records that L1 has forked and the schedule of a pinned rollup has not, with the
+    /// calldata of `INativeRollup.reportFork`. Like `advance`, it needs `--skip-simulation`.
     function reportFork(string calldata file, string calldata calldataFile) external {
         if (!tellOfExecute()) revert ChainWithoutExecute();
         INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
@@ -149,7 +149,7 @@ contract Operate is RollupPlan {
         console.log("the fork can be added", rollup.UPGRADE_DELAY(), "seconds from now on");
     }
 
-    /// @notice Withdraws an upgrade that was announced.
+    /// @notice Withdraws an announced change.
     function withdraw(string calldata file, INativeRollup.Change change, uint256 value) external {
         INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
         vm.broadcast(msg.sender);
@@ -158,7 +158,8 @@ contract Operate is RollupPlan {
 
     // ------------------------------------------------------------------ helpers
 
-    /// @dev The base fee may rise until the message is in a block.
+    /// @dev Returns the fee of a message with a margin, because the base fee may rise until it is
+    /// included.
     function _fee(IL1TokenBridge bridge, uint64 gas) private view returns (uint256) {
         return IL1MessageQueue(bridge.MESSAGE_QUEUE()).minimumFee(gas) * 5 / 4;
     }
@@ -178,9 +179,9 @@ contract Operate is RollupPlan {
         if (got != selector) revert SelectorMismatch(got, selector);
     }
 
-    /// @dev Returns the maximum gas of a claim: the gas that its target was promised has to be left
-    /// when it is called, which does not follow from the gas that the target then uses. From
-    /// Amsterdam on a transaction has at least 64 gas per byte of calldata (EIP-7976).
+    /// @dev Returns the gas limit of a claim. The gas that was promised to the target must be left
+    /// when it is called, which an estimate from the gas that it uses would not cover. From
+    /// Amsterdam on, a transaction needs at least 64 gas per byte of calldata (EIP-7976).
     function _claimGas(bytes memory data) private pure returns (uint256) {
         bytes memory arguments = new bytes(data.length - 4);
         assembly ("memory-safe") {
@@ -191,18 +192,18 @@ contract Operate is RollupPlan {
         return 500_000 + 64 * data.length + Delivery.required(m.gasLimit);
     }
 
-    /// @dev Passes the failure of a call on.
+    /// @dev Reverts with the reason of a failed call.
     function _require(bool ok, bytes memory answer) private pure {
         assembly ("memory-safe") {
             if iszero(ok) { revert(add(answer, 0x20), mload(answer)) }
         }
     }
 
-    /// @dev Stands in for EXECUTE in forge's own EVM, so that there is a transaction to send. It
-    /// accepts everything; only the node's answer counts.
+    /// @dev Replaces EXECUTE in forge's own EVM, so that forge can create the transaction. The
+    /// replacement accepts every input; only the result of the node counts.
     function _standInForExecute() private {
-        // The answer is a root of zero, the flag, and what the input names: the chain id at byte 10
-        // as it stands there, and the schema id at byte 0 with its two bytes in the opposite order.
+        // It returns a zero root, the flag, and two values from the input: the chain id at byte 10,
+        // and the schema id at byte 0 with its bytes swapped.
         vm.etch(Execute.PRECOMPILE, hex"60016020536008600a6021376001600160293760015f602a37602b5ff3");
     }
 }

@@ -11,51 +11,52 @@ import {Messages} from "../contracts/messaging/Messages.sol";
 import {SequencingChecks} from "./SequencingChecks.sol";
 
 /// @title Rules for the values of a configuration file
-/// @notice The constructors of the contracts refuse the same, but name neither the line of the file
-/// nor the rule. `expectBound` in `test/deployment/PlanFixture.sol` compares both. Values that the
-/// constructors accept but that make no sense are refused here alone.
+/// @notice The constructors of the contracts enforce these rules too, but their errors name neither
+/// the value in the file nor the rule. `expectBound` in `test/deployment/PlanFixture.sol` compares
+/// both. Values that the constructors accept although they are useless are rejected only here.
 abstract contract PlanChecks is SequencingChecks {
-    /// @dev Placeholder for a header in the example.
+    /// @dev Placeholder for the header in the example.
     bytes private constant PLACEHOLDER = hex"c0";
 
     string private constant HEADER_RULE =
         "RLP of the header of your L2's first block, as `enshrine genesis` prints it; ";
 
-    /// @dev Position of the header in the calldata of `GenesisReader.read`, from which it counts.
+    /// @dev Offset of the header in the calldata of `GenesisReader.read`, from which its errors
+    /// count.
     uint256 private constant HEADER_AT = 100;
 
-    /// @dev The first fork with more fields in a header than those before it.
+    /// @dev First fork whose headers have additional fields.
     uint16 private constant AMSTERDAM = Execute.LAST_SCHEMA;
 
     string private constant FORK_RULE =
         "a fork (prague, osaka, bpo1, bpo2 or amsterdam) or its schema id";
 
-    /// @dev Equal to the constants of `RollupRules`.
+    /// @dev Equals the constants of `RollupRules`.
     address private constant REGISTRY = 0x00005e9c1447C1A05A642ec9eB76D9C125468357;
     uint256 private constant NOTICE = 1 days;
     uint256 private constant EXIT_MARGIN = 1 days;
     uint256 private constant RESCUE = 1 days;
 
-    /// @dev Equal to the constants of `Guard`.
+    /// @dev Equals the constants of `Guard`.
     uint256 private constant MIN_PAUSE = 6 hours;
     uint256 private constant MAX_PAUSE = 14 days;
 
-    /// @dev Minimum gas of a transaction, under each fork.
+    /// @dev Minimum gas of a transaction, under any fork.
     uint256 private constant LEAST_GAS = 21_000;
 
     uint256 private constant MOST_PERCENT = 10_000;
 
-    /// @dev Seconds for which the checkpoints of a queue last, if each L1 block takes one.
+    /// @dev Seconds until the ring of checkpoints is full, if each L1 block uses one checkpoint.
     uint256 private constant RING = 16_382 * 6;
 
-    /// @dev The chain id of the L2.
+    /// @dev Reads the chain id of the L2.
     function _chainId(string memory toml) internal pure returns (uint64 id) {
         string memory key = ".l2.chain_id";
         id = _u64(toml, key);
         _atLeast(key, id, 1, "transactions are signed for one chain");
     }
 
-    /// @dev Returns a minimum price of gas, in percent of the L1 base fee: more than nothing.
+    /// @dev Reads a minimum gas price in percent of the L1 base fee, which must not be zero.
     function _percent(string memory toml, string memory key, string memory why)
         internal
         pure
@@ -69,8 +70,8 @@ abstract contract PlanChecks is SequencingChecks {
         _require(value <= MOST_PERCENT, key, value, rule);
     }
 
-    /// @dev The guardian of the message queue. A file without a section has none, and one whose
-    /// account is zero too.
+    /// @dev Reads the guardian of the message queue. There is none if the file has no such section,
+    /// or if the account in it is zero.
     function _guardian(string memory toml)
         internal
         view
@@ -89,19 +90,19 @@ abstract contract PlanChecks is SequencingChecks {
         guardian.limit = uint128(_u64(toml, ".guardian.limit_gwei")) * 1 gwei;
     }
 
-    /// @dev Least price of the gas of a message.
+    /// @dev Reads the minimum gas price of a message.
     function _messagePercent(string memory toml) internal pure returns (uint64) {
         string memory why = "without a price, the queue is filled for nothing";
         return _percent(toml, ".messages.fee_percent", why);
     }
 
-    /// @dev Least price of an entry of the forced queue.
+    /// @dev Reads the minimum gas price of a forced transaction.
     function _forcedPercent(string memory toml) internal pure returns (uint64) {
         string memory why = "without a price, exits are held up for nothing";
         return _percent(toml, ".forced.fee_percent", why);
     }
 
-    /// @dev Schema of the first blocks, by the name of their fork or by its number.
+    /// @dev Reads the schema of the first blocks, given by the name of their fork or by number.
     function _schema(string memory toml) internal pure returns (uint16) {
         string memory key = ".l2.schema";
         try vm.parseTomlUint(toml, key) returns (uint256 value) {
@@ -112,7 +113,8 @@ abstract contract PlanChecks is SequencingChecks {
         }
     }
 
-    /// @dev Schemas of later forks, by name or by number; none if the file has none.
+    /// @dev Reads the schemas of later forks, given by name or by number; empty if the file has
+    /// none.
     function _schemas(string memory toml, string memory key)
         internal
         view
@@ -129,7 +131,7 @@ abstract contract PlanChecks is SequencingChecks {
         }
     }
 
-    /// @dev Schemas by the names of their forks.
+    /// @dev Reads schemas given by the names of their forks.
     function _schemasOf(string memory toml, string memory key)
         private
         pure
@@ -147,7 +149,7 @@ abstract contract PlanChecks is SequencingChecks {
         }
     }
 
-    /// @dev A schema that EXECUTE may know.
+    /// @dev Reverts unless the schema is that of a fork which the contracts support.
     function _known(string memory key, string memory value, uint256 schema)
         private
         pure
@@ -156,12 +158,12 @@ abstract contract PlanChecks is SequencingChecks {
         bool fits = schema % 256 == Execute.FIRST_SCHEMA % 256 && schema >= Execute.FIRST_SCHEMA
             && schema <= Execute.LAST_SCHEMA;
         if (!fits) revert ValueInvalid(_name(key), value, FORK_RULE);
-        // Just checked.
+        // Checked above.
         // forge-lint: disable-next-line(unsafe-typecast)
         return uint16(schema);
     }
 
-    /// @dev The schema of the fork with this name; zero if there is none.
+    /// @dev Returns the schema of the fork with this name; zero if there is none.
     function _schemaOf(string memory name) private pure returns (uint256) {
         string[5] memory forks = _forks();
         for (uint256 i = 0; i < forks.length; ++i) {
@@ -172,12 +174,13 @@ abstract contract PlanChecks is SequencingChecks {
         return 0;
     }
 
-    /// @dev The forks that a rollup may begin with, in order: the schema of each is 256 more.
+    /// @dev Returns the forks with which a rollup may begin, in order; their schemas increase by
+    /// 256.
     function _forks() private pure returns (string[5] memory) {
         return ["prague", "osaka", "bpo1", "bpo2", "amsterdam"];
     }
 
-    /// @dev Source of the rollup's forks.
+    /// @dev Reads the source of the rollup's forks.
     function _forkMode(string memory toml) internal view returns (INativeRollup.ForkMode mode) {
         string memory key = ".rollup.forks";
         if (!vm.keyExistsToml(toml, key)) return INativeRollup.ForkMode.Follow;
@@ -193,7 +196,7 @@ abstract contract PlanChecks is SequencingChecks {
         }
     }
 
-    /// @dev RLP of the header of the first block.
+    /// @dev Reads the RLP of the header of the first block.
     function _header(string memory toml) internal pure returns (bytes memory header) {
         string memory key = ".l2.genesis.header";
         try vm.parseTomlBytes(toml, key) returns (bytes memory value) {
@@ -211,8 +214,8 @@ abstract contract PlanChecks is SequencingChecks {
         );
     }
 
-    /// @dev Returns the genesis in the header of the first block, if it is one of the fork that the
-    /// file names.
+    /// @dev Decodes the genesis from the header of the first block. Reverts if the header does not
+    /// have the fields of the fork in the file.
     function _genesis(string memory toml, bytes memory header)
         internal
         returns (INativeRollup.Genesis memory)
@@ -222,8 +225,8 @@ abstract contract PlanChecks is SequencingChecks {
         try reader.read(header, schema) returns (INativeRollup.Genesis memory genesis) {
             return genesis;
         } catch (bytes memory reason) {
-            // Only Amsterdam has other fields; which of the forks before it is meant, no header
-            // tells.
+            // Only Amsterdam has other fields; a header does not show which of the earlier forks it
+            // is for.
             bool before = schema < AMSTERDAM;
             try reader.read(header, before ? AMSTERDAM : Execute.FIRST_SCHEMA) {
                 revert ValueInvalid(
@@ -245,15 +248,15 @@ abstract contract PlanChecks is SequencingChecks {
         }
     }
 
-    /// @dev Returns the meaning of an error of `Rlp` for a header. All of them begin with a
-    /// position.
+    /// @dev Returns a description of an error of `Rlp`. All of them have a position as first
+    /// argument.
     function _whatIsWrong(bytes memory reason) private pure returns (string memory) {
         uint256 pos;
         assembly ("memory-safe") {
             pos := mload(add(reason, 0x24))
         }
         string memory place = vm.toString(pos - HEADER_AT);
-        // The first four bytes.
+        // The cast extracts the selector.
         // forge-lint: disable-next-line(unsafe-typecast)
         if (bytes4(reason) == Rlp.RlpTruncated.selector) {
             return string.concat("this one lacks bytes of what should stand at byte ", place);
@@ -261,7 +264,7 @@ abstract contract PlanChecks is SequencingChecks {
         return string.concat("what stands at byte ", place, " of this one does not belong there");
     }
 
-    /// @dev Times that leave room for one another, see `RollupRules`.
+    /// @dev Checks that the delays leave room for one another, see `RollupRules`.
     function _requireDelays(string memory toml) internal view virtual {
         uint256 lag = _u64(toml, ".rollup.max_lag");
         _atLeast(".rollup.max_lag", lag, 1, "a block is on L1 later than it is made");
@@ -308,7 +311,7 @@ abstract contract PlanChecks is SequencingChecks {
         );
     }
 
-    /// @dev Requires that the demands on a block fit into it, and into L1; see `RollupRules`.
+    /// @dev Checks that the duties of a block fit into the block and into L1; see `RollupRules`.
     function _requireCapacity(string memory toml, uint256 gasLimit) internal view virtual {
         if (gasLimit < Capacity.RELAY_GAS || gasLimit > type(uint32).max) {
             revert ValueInvalid(
@@ -329,13 +332,13 @@ abstract contract PlanChecks is SequencingChecks {
         _requireForceable(toml, ".forced.max_bounded_gas", room);
     }
 
-    /// @dev Requires that one transaction of the L2 can relay the largest message.
+    /// @dev Checks that a single L2 transaction can relay the largest message.
     function _requireRelayable(string memory toml, uint256 room) private pure {
         uint256 gas = _u64(toml, ".messages.max_gas");
         uint256 data = _u64(toml, ".messages.max_data");
         string memory why =
             string.concat("relayed in one L2 transaction, of ", vm.toString(room), " gas at most");
-        // A call keeps back a 64th of the gas, see `Delivery.required`.
+        // A call retains a 64th of the gas, see `Delivery.required`.
         uint256 spare = room - Messages.relayGas(0, 0);
         uint256 most = spare / 64 * 63 + (spare % 64 == 63 ? 62 : spare % 64);
         string memory rule =
@@ -348,7 +351,8 @@ abstract contract PlanChecks is SequencingChecks {
         _require(data <= most, ".messages.max_data", data, rule);
     }
 
-    /// @dev Requires that some transaction has so little gas, and that a block can hold it.
+    /// @dev Checks that the gas limit is sufficient for a transaction, and that a block can include
+    /// it.
     function _requireForceable(string memory toml, string memory key, uint256 room) private pure {
         uint256 gas = _u64(toml, key);
         _atLeast(key, gas, LEAST_GAS, "no transaction takes less");
@@ -357,9 +361,10 @@ abstract contract PlanChecks is SequencingChecks {
         _require(gas <= room, key, gas, rule);
     }
 
-    /// @dev Requires a time no later than L1's, or the rollup could not have any block.
+    /// @dev Checks that the genesis is not later than L1; otherwise the rollup could not have any
+    /// block.
     function _requireBegun(uint64 timestamp) internal view {
-        // Seconds do not matter.
+        // The precision of L1 timestamps is sufficient.
         // forge-lint: disable-next-line(block-timestamp)
         if (timestamp <= block.timestamp) return;
         revert ValueInvalid(
@@ -371,7 +376,7 @@ abstract contract PlanChecks is SequencingChecks {
         );
     }
 
-    /// @dev Requires that no anchor is in force before the first update.
+    /// @dev Checks that no anchor is in force before the first update.
     function _requireUnanchored(bytes32 anchor) internal pure {
         if (anchor == 0) return;
         revert ValueInvalid(

@@ -15,12 +15,12 @@ import {PermissionedSequencing} from "../contracts/sequencing/PermissionedSequen
 import {RotatingSequencing} from "../contracts/sequencing/RotatingSequencing.sol";
 import {PlanChecks} from "./PlanChecks.sol";
 
-/// @title The contracts of a configuration file, at their addresses
-/// @notice All addresses follow from the deployer's account and the salt of the file, so each
-/// contract can be given those of the others, in any order of deployment. The genesis of the L2 is
-/// independent of L1: its predeploys have no constructor, and learn of L1 through the anchor.
+/// @title Plan of the contracts in a configuration file, with their addresses
+/// @notice All addresses are derived from the deployer's account and the salt in the file, so the
+/// contracts can refer to one another in any order of deployment. The genesis of the L2 is
+/// independent of L1: its predeploys have no constructor, and read L1 through the anchor.
 abstract contract RollupPlan is PlanChecks {
-    /// @notice A contract to be deployed.
+    /// @notice Contract to be deployed.
     struct Part {
         string name;
         bytes32 salt;
@@ -28,13 +28,13 @@ abstract contract RollupPlan is PlanChecks {
         bytes initCode;
     }
 
-    /// @notice Values that an owner can have changed since the rollup was created.
+    /// @notice Values that the owner may have changed since the rollup was created.
     struct InForce {
         address owner;
         address policy;
-        /// The gas limit to which blocks move.
+        /// Target gas limit.
         uint64 gasLimit;
-        /// The whole schedule, from the genesis on.
+        /// Complete fork schedule, from the genesis on.
         INativeRollup.Fork[] forks;
     }
 
@@ -42,17 +42,17 @@ abstract contract RollupPlan is PlanChecks {
     struct Plan {
         /// Deployer.
         address deployer;
-        /// Contracts in the order in which their constructors need one another.
+        /// Contracts in the order of their constructors' dependencies.
         Part[] parts;
         address rollup;
         address messageQueue;
         address forced;
-        /// Zero if anyone may advance.
+        /// Zero if any account may advance.
         address policy;
-        /// Zeros without a bridge.
+        /// Both zero if there is no bridge.
         address l1Bridge;
         address l2Bridge;
-        /// RLP of the header of the L2's first block, and its fields.
+        /// RLP of the header of the L2's first block, and its decoded fields.
         bytes genesisHeader;
         INativeRollup.Genesis genesis;
         uint64 chainId;
@@ -65,14 +65,15 @@ abstract contract RollupPlan is PlanChecks {
         InForce inForce;
         /// Path of the deployment file.
         string file;
-        /// The genesis file of the L2, whose text goes there too; empty for none.
+        /// Genesis file of the L2, whose content is included in the deployment file; empty for
+        /// none.
         string genesisFile;
     }
 
-    /// @notice The file names schemas of forks without their times, or the other way round.
+    /// @notice The numbers of fork schemas and fork times in the file differ.
     error ForksIncomplete(uint256 schemas, uint256 times);
 
-    /// @notice The deployer of deterministic addresses: the same on every chain.
+    /// @notice Returns the deployer for deterministic addresses, which is the same on every chain.
     function factory() public pure returns (DeterministicDeployer) {
         bytes32 hash = keccak256(type(DeterministicDeployer).creationCode);
         return DeterministicDeployer(vm.computeCreate2Address(0, hash, PROXY));
@@ -83,7 +84,7 @@ abstract contract RollupPlan is PlanChecks {
         return parse(vm.readFile(path), deployer);
     }
 
-    /// @notice Reads the text of a configuration file.
+    /// @notice Parses the text of a configuration file.
     function parse(string memory toml, address deployer) public returns (Plan memory plan) {
         plan.deployer = deployer;
         plan.chainId = _chainId(toml);
@@ -137,12 +138,12 @@ abstract contract RollupPlan is PlanChecks {
         }
     }
 
-    /// @notice Init code of the bridge on the L2.
+    /// @notice Returns the init code of the bridge on the L2.
     function l2BridgeCode(address l1Bridge) public pure returns (bytes memory) {
         return abi.encodePacked(type(L2TokenBridge).creationCode, abi.encode(l1Bridge));
     }
 
-    /// @notice Init code of the instance behind all tokens on the L2.
+    /// @notice Returns the init code of the implementation of all tokens on the L2.
     function l2TokenCode(address l2Bridge) public pure returns (bytes memory) {
         return TokenAddresses.initCode(l2Bridge);
     }
@@ -179,7 +180,7 @@ abstract contract RollupPlan is PlanChecks {
             maxGas: _u64(toml, ".forced.max_gas"),
             maxBoundedGas: _u64(toml, ".forced.max_bounded_gas"),
             feePercent: _forcedPercent(toml),
-            // The reads of the bridge are bounded for any calldata.
+            // The state reads of the bridge are bounded for any calldata.
             boundedTarget: plan.l2Bridge
         });
         return abi.encodePacked(type(ForcedInbox).creationCode, abi.encode(config));
@@ -205,7 +206,7 @@ abstract contract RollupPlan is PlanChecks {
             );
     }
 
-    /// @dev Returns the values at creation, unless the file states those that have been changed.
+    /// @dev Returns the values at creation, unless the file contains changed values.
     function _inForce(string memory toml, Plan memory plan)
         private
         view
@@ -233,7 +234,8 @@ abstract contract RollupPlan is PlanChecks {
         }
     }
 
-    /// @dev Init code of the policy; none if anyone may advance and be paid as the blocks say.
+    /// @dev Returns the init code of the policy; empty if any account may advance and builders
+    /// choose the fee recipient.
     function _policy(string memory toml) private view returns (bytes memory) {
         string memory kind = _string(toml, ".sequencing.policy");
         if (_is(kind, "none")) return "";
@@ -268,7 +270,8 @@ abstract contract RollupPlan is PlanChecks {
         );
     }
 
-    /// @dev Equals `DeterministicDeployer.addressOf`, which does not exist before it is deployed.
+    /// @dev Computes `DeterministicDeployer.addressOf`, which cannot be called before that contract
+    /// is deployed.
     function _at(address deployer, string memory salt, string memory name)
         private
         pure

@@ -5,9 +5,9 @@ import {OpenSequencing} from "../contracts/sequencing/OpenSequencing.sol";
 import {TomlValues} from "./TomlValues.sol";
 
 /// @title Rules for the values of a sequencing policy
-/// @notice The part of `PlanChecks` for the right to advance.
+/// @notice The part of `PlanChecks` that concerns the accounts that may advance.
 abstract contract SequencingChecks is TomlValues {
-    /// @dev The sequencers that take turns.
+    /// @dev Reads the members that take turns.
     function _members(string memory toml) internal pure returns (address[] memory members) {
         string memory field = "sequencing.members";
         string memory rule = "one or more accounts that may advance, in the order of their slots";
@@ -23,8 +23,8 @@ abstract contract SequencingChecks is TomlValues {
         }
     }
 
-    /// @dev Returns the recipient of block fees if anyone may advance, and the account that gets
-    /// all fees; the latter is set if and only if it is that recipient.
+    /// @dev Reads the rule for the fee recipient if any account may advance, and the account that
+    /// receives all fees; the latter is set if and only if the rule is `Fixed`.
     function _fees(string memory toml)
         internal
         pure
@@ -47,9 +47,9 @@ abstract contract SequencingChecks is TomlValues {
         );
     }
 
-    /// @dev A policy that opened for a head that was just advanced would do so although the rollup
-    /// moves, and one that opens later than the rollup is not asked any more; see
-    /// `LivenessTimeout`.
+    /// @dev Checks the timeout: a policy that opens for a head that was just advanced would open
+    /// although the rollup moves, and one that opens later than the rollup would not be called any
+    /// more; see `LivenessTimeout`.
     function _requireTimeout(string memory toml) internal view virtual {
         string memory key = ".sequencing.timeout";
         uint256 timeout = _u64(toml, key);
@@ -67,7 +67,7 @@ abstract contract SequencingChecks is TomlValues {
         _require(timeout <= open, key, timeout, rule);
     }
 
-    /// @dev Turns have a length, and the first has begun; see `RotatingSequencing`.
+    /// @dev Checks that slots have a length and that the first has begun; see `RotatingSequencing`.
     function _requireTurns(string memory toml) internal view virtual {
         string memory key = ".sequencing.slot_length";
         _atLeast(key, _u64(toml, key), 1, "a turn takes time");

@@ -5,14 +5,14 @@ import {Chain} from "./Chain.sol";
 
 /// @title Typed values of a configuration file
 /// @notice The cheatcodes that parse TOML report a wrong type, but neither the line nor the
-/// expected type. Keys are written with a dot in front.
+/// expected type. Keys are passed with a leading dot.
 abstract contract TomlValues is Chain {
-    /// @notice A value of the file is invalid for a rollup.
+    /// @notice A value of the file violates a rule.
     error ValueInvalid(string field, string value, string rule);
 
     string internal constant OTHER_KIND = "a value of another kind, or none";
 
-    /// @dev Text.
+    /// @dev Reads a string.
     function _string(string memory toml, string memory key) internal pure returns (string memory) {
         try vm.parseTomlString(toml, key) returns (string memory text) {
             return text;
@@ -21,7 +21,7 @@ abstract contract TomlValues is Chain {
         }
     }
 
-    /// @dev Yes or no.
+    /// @dev Reads a boolean.
     function _bool(string memory toml, string memory key) internal pure returns (bool) {
         try vm.parseTomlBool(toml, key) returns (bool value) {
             return value;
@@ -30,11 +30,11 @@ abstract contract TomlValues is Chain {
         }
     }
 
-    /// @dev A number that fits into 64 bits.
+    /// @dev Reads a number of at most 64 bits.
     function _u64(string memory toml, string memory key) internal pure returns (uint64) {
         try vm.parseTomlUint(toml, key) returns (uint256 value) {
             _require(value <= type(uint64).max, key, value, "below 2^64");
-            // Just checked.
+            // Checked above.
             // forge-lint: disable-next-line(unsafe-typecast)
             return uint64(value);
         } catch {
@@ -42,7 +42,7 @@ abstract contract TomlValues is Chain {
         }
     }
 
-    /// @dev A list of numbers that fit into 64 bits; none if the file has none.
+    /// @dev Reads a list of numbers of at most 64 bits; empty if the file does not have the key.
     function _u64s(string memory toml, string memory key)
         internal
         view
@@ -53,7 +53,7 @@ abstract contract TomlValues is Chain {
             values = new uint64[](numbers.length);
             for (uint256 i = 0; i < numbers.length; ++i) {
                 _require(numbers[i] <= type(uint64).max, key, numbers[i], "below 2^64 each");
-                // Just checked.
+                // Checked above.
                 // forge-lint: disable-next-line(unsafe-typecast)
                 values[i] = uint64(numbers[i]);
             }
@@ -62,7 +62,7 @@ abstract contract TomlValues is Chain {
         }
     }
 
-    /// @dev An account.
+    /// @dev Reads an address.
     function _account(string memory toml, string memory key) internal pure returns (address) {
         try vm.parseTomlAddress(toml, key) returns (address account) {
             return account;
@@ -73,7 +73,7 @@ abstract contract TomlValues is Chain {
         }
     }
 
-    /// @dev Returns the value of a key as text.
+    /// @dev Returns the value of a key as text, for error messages.
     function _text(string memory toml, string memory key) internal pure returns (string memory) {
         try vm.parseTomlString(toml, key) returns (string memory text) {
             return text;
@@ -82,12 +82,12 @@ abstract contract TomlValues is Chain {
         }
     }
 
-    /// @dev Holds a number to a rule.
+    /// @dev Reverts with the rule unless a number complies with it.
     function _require(bool ok, string memory key, uint256 value, string memory rule) internal pure {
         if (!ok) revert ValueInvalid(_name(key), vm.toString(value), rule);
     }
 
-    /// @dev Holds a number to a lower bound.
+    /// @dev Reverts unless a number has at least this value.
     function _atLeast(string memory key, uint256 value, uint256 least, string memory why)
         internal
         pure
@@ -96,7 +96,7 @@ abstract contract TomlValues is Chain {
         _require(value >= least, key, value, rule);
     }
 
-    /// @dev A key without the dot in front.
+    /// @dev Returns a key without its leading dot.
     function _name(string memory key) internal pure returns (string memory) {
         bytes memory name = new bytes(bytes(key).length - 1);
         for (uint256 i = 0; i < name.length; ++i) {
