@@ -9,7 +9,7 @@ import {ClosedPolicy} from "./utils/ClosedPolicy.sol";
 import {RealRollup} from "./utils/RealRollup.sol";
 import {RollupFixture} from "./utils/RollupFixture.sol";
 
-/// @dev Bounds in time hold from their second on, neither before nor after.
+/// @dev Time bounds apply from their exact second on, neither earlier nor later.
 contract BoundsInTimeTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -54,7 +54,8 @@ contract BoundsInTimeTest is RealRollup {
         );
     }
 
-    /// @dev After a block that has shown that nothing was due, the earlier of the two is next.
+    /// @dev After a block that has proven that nothing is due, the earlier of the two duties is
+    /// next.
     function test_earlier_of_next_duties_is_due_first() public {
         skip(1 days);
         advance();
@@ -69,7 +70,7 @@ contract BoundsInTimeTest is RealRollup {
         }
     }
 
-    /// @dev By the rollup, and before EXECUTE is paid for.
+    /// @dev The rollup rejects it before it pays for EXECUTE.
     function test_block_of_its_parents_second_is_refused() public {
         deploy();
         rollup.advance(one(l2.seal()), none());
@@ -87,10 +88,10 @@ contract BoundsInTimeTest is RealRollup {
         rollup.advance(one(input), none());
     }
 
-    /// @dev Asserts that an empty block is accepted until `due`, and not with that time.
+    /// @dev Asserts that an empty block is accepted before `due`, and not at that time.
     function expectDueAt(uint64 due, bytes4 selector) private {
         vm.warp(due);
-        // What was submitted in this block of L1 is owed by later ones.
+        // Transactions that were submitted in this L1 block are not due before later blocks.
         vm.roll(vm.getBlockNumber() + 1);
         IL2.Head memory parent = l2.head;
         IL2.Block memory b = l2.next();
@@ -105,14 +106,15 @@ contract BoundsInTimeTest is RealRollup {
     }
 }
 
-/// @dev The same if forced transactions are due before messages of the same time.
+/// @dev The same tests with forced transactions that are due before messages of the same time.
 contract ForcedFirstTest is BoundsInTimeTest {
     function _forcedDelay() internal pure override returns (uint64) {
         return 10 hours;
     }
 }
 
-/// @dev Relays and forced transactions that are due at the same second: a block owes the latter.
+/// @dev Relays and forced transactions that are due at the same second: a block must fulfil the
+/// latter.
 contract EqualDutiesTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -135,8 +137,8 @@ contract EqualDutiesTest is RealRollup {
     }
 }
 
-/// @dev The queues can be there before the rollup. What was sent by then has waited for an unknown
-/// time, so the first block has to show what is due.
+/// @dev The queues can be deployed before the rollup. Entries from that time have waited for an
+/// unknown time, so the first block has to prove what is due.
 contract SentBeforeDeploymentTest is RollupFixture {
     using LibRLP for LibRLP.List;
 

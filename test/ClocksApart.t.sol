@@ -8,16 +8,16 @@ import {L2} from "./utils/L2.sol";
 import {RealRollup} from "./utils/RealRollup.sol";
 
 /// @dev Blocks that are advanced later than they are sealed, so that the clocks of L1 and L2
-/// differ. What a block owes, and how long it has been owed, counts by the time of the block; when
-/// something was sent or submitted, by L1.
+/// differ. The duties of a block, and how long they have been due, are determined by the timestamp
+/// of the block; the time at which something was sent or submitted is that of L1.
 contract ClocksApartTest is RealRollup {
     using L2 for L2.Chain;
 
-    /// @dev Seconds from the seal of a block to its advance.
+    /// @dev Seconds between sealing a block and advancing it.
     uint64 private constant LAG = 1000;
     uint128 private constant GENEROUS = 100 gwei;
 
-    /// @dev Advances by a sealed block `LAG` later.
+    /// @dev Advances by a sealed block, `LAG` seconds later.
     function advanceLate(bytes memory input, INativeRollup.Evidence memory e) private {
         skip(LAG);
         rollup.advance(one(input), e);
@@ -25,7 +25,7 @@ contract ClocksApartTest is RealRollup {
         assertEq(rollup.head().timestamp + LAG, vm.getBlockTimestamp());
     }
 
-    /// @dev Waits for the last second before forced transactions are asked for, and so many more.
+    /// @dev Waits until the last second before forced transactions are due, plus `more`.
     function untilForced(uint256 more) private {
         skip(rollup.duties().forcedDue + more - 1 - vm.getBlockTimestamp());
     }
@@ -65,7 +65,7 @@ contract ClocksApartTest is RealRollup {
         assertEq(d.relayDue, sealedAt + LAG + RELAY_DEADLINE);
     }
 
-    /// @dev A second before they are due, and advanced when they are due on L1.
+    /// @dev A second before they are due on the L2; when advanced, they are due on L1.
     function test_blocks_before_duties_owe_nothing() public {
         submit(signedTransfer("alice", 0, GENEROUS));
         untilForced(0);
@@ -86,8 +86,8 @@ contract ClocksApartTest is RealRollup {
         advanceLate(l2.seal(), one(discharge(t, INativeRollup.Outcome.Invalid)));
     }
 
-    /// @dev A block that includes a transaction early owes no other, so it need not show when that
-    /// is due.
+    /// @dev A block that includes a transaction early does not have to include another, so it need
+    /// not prove when that one is due.
     function test_early_inclusion_demands_no_second_transaction() public {
         bytes memory raw = signedTransfer("alice", 0, GENEROUS);
         INativeRollup.ForcedTransaction memory t = submit(raw);
@@ -100,8 +100,8 @@ contract ClocksApartTest is RealRollup {
         assertEq(d.forcedDue, t.submittedAt + FORCED_DELAY);
     }
 
-    /// @dev The grace ends by the clock of the L2, after which gas of other transactions is no
-    /// excuse.
+    /// @dev The grace period ends by the clock of the L2; afterwards the gas of other transactions
+    /// is no excuse.
     function test_grace_ends_by_l2_time() public {
         INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, GENEROUS));
         skip(FORCED_DELAY + FORCED_GRACE - 1);
@@ -120,9 +120,9 @@ contract ClocksApartTest is RealRollup {
         );
     }
 
-    /// @dev A block that leaves less gas than a transfer takes.
+    /// @dev Returns a block that leaves less gas than a transfer needs.
     function fullBlock() private returns (IL2.Block memory b) {
-        // A creation that runs into INVALID uses all its gas.
+        // A creation that runs INVALID uses all its gas.
         IL2.Transaction memory t = L2.transaction("bob", address(0), 0, hex"fe");
         t.create = true;
         t.gasLimit = l2.head.gasLimit - 10_000;
@@ -132,8 +132,8 @@ contract ClocksApartTest is RealRollup {
 
     // ------------------------------------------------------------------ relays
 
-    /// @dev A block that relays is excused from forced transactions that are due too: they are
-    /// first from its time on.
+    /// @dev A block that relays is excused from due forced transactions; their expiry is counted
+    /// from its timestamp.
     function test_relaying_block_postpones_forced_duty_by_l2_time() public {
         send(bob, 1, 0, "");
         submit(signedTransfer("alice", 0, GENEROUS));
@@ -150,7 +150,7 @@ contract ClocksApartTest is RealRollup {
         assertEq(d.relayDue, sealedAt + LAG + RELAY_DEADLINE);
     }
 
-    /// @dev The second message is due on L1 when the block is advanced, and was not when it was
+    /// @dev The second message is due on L1 when the block is advanced, but was not when it was
     /// sealed.
     function test_second_message_is_overdue_by_l2_time() public {
         send(bob, 1, 0, "");
@@ -171,8 +171,8 @@ contract ClocksApartTest is RealRollup {
 
     // ------------------------------------------------------------------ who may advance
 
-    /// @dev The head left a forced transaction undone for less than `OPEN_AFTER` by its own time.
-    /// That it is longer by L1's time opens nothing.
+    /// @dev The head has left a forced transaction undone for less than `OPEN_AFTER` by its own
+    /// timestamp. A longer time by the clock of L1 does not open the rollup.
     function test_overdue_duties_open_by_time_of_head() public {
         send(bob, 1, 0, "");
         submit(signedTransfer("alice", 0, GENEROUS));
@@ -201,7 +201,7 @@ contract ClocksApartTest is RealRollup {
         rollup.advance(inputs, none());
     }
 
-    /// @dev The policy gets the time of the head and the account that calls.
+    /// @dev The policy receives the timestamp of the head and the calling account.
     function test_policy_is_asked_with_time_of_head() public {
         advanceLate(l2.seal(), none());
         PermissionedSequencing policy = new PermissionedSequencing(alice, address(0), OPEN_AFTER);

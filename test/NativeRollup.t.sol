@@ -14,7 +14,7 @@ import {RollupFixture} from "./utils/RollupFixture.sol";
 import {StatelessInputs} from "./utils/StatelessInputs.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 
-/// @dev Offsets of the fields in an input.
+/// @dev Offsets of the fields of an input.
 contract NativeRollupLayoutTest is RollupFixture {
     function test_the_layout_is_that_of_the_reference_encoder() public pure {
         StatelessInputs.Block memory b;
@@ -64,7 +64,7 @@ contract NativeRollupLayoutTest is RollupFixture {
     }
 }
 
-/// @dev Inputs that are valid but for one field that the rollup governs.
+/// @dev Inputs that are valid except for one field that the rollup governs.
 contract NativeRollupFieldsTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -82,7 +82,7 @@ contract NativeRollupFieldsTest is RealRollup {
         input = l2.seal();
     }
 
-    /// @dev The input as it is becomes the head; then it is forgotten.
+    /// @dev Asserts that the input becomes the head, and reverts that.
     function expectAccepted() internal {
         uint256 state = vm.snapshotState();
         rollup.advance(one(input), none());
@@ -122,9 +122,9 @@ contract NativeRollupFieldsTest is RealRollup {
 
     /// forge-config: default.fuzz.runs = 64
     function testFuzz_another_schema_is_refused(uint16 schema) public {
-        // Bytes that call themselves a batch are read as one.
+        // Inputs with the revision of batches are read as batches.
         vm.assume(schema != L2.OSAKA && schema & 0xff != Execute.BATCH_REVISION);
-        // Bytes that begin like this refer to others that L1 keeps.
+        // Inputs that begin like this contain references to code on L1.
         vm.assume(schema != 0xc0de);
         mode = INativeRollup.ForkMode.Pinned;
         setUp();
@@ -135,7 +135,7 @@ contract NativeRollupFieldsTest is RealRollup {
 
     /// forge-config: default.fuzz.runs = 64
     function testFuzz_a_schema_that_is_none_of_a_known_fork_is_refused(uint16 schema) public {
-        // It begins an input with references, whose length is in the bytes behind it.
+        // This value marks an input with references, whose length follows.
         vm.assume(schema != KeptCodes.MAGIC);
         vm.assume(schema & 0xff != Execute.BATCH_REVISION);
         vm.assume(!Execute.isFork(schema));
@@ -255,7 +255,7 @@ contract NativeRollupFieldsTest is RealRollup {
     }
 }
 
-/// @dev Reads all fields by the library's own ways.
+/// @dev Reads all fields with the functions of the library.
 contract FieldReader {
     function read(bytes[] calldata inputs) external view returns (bytes memory) {
         bytes memory input = Execute.allocate(inputs);
@@ -321,7 +321,7 @@ contract NativeRollupConstructorTest is RollupFixture {
         return uint256(vm.load(address(rollup), bytes32(slot)));
     }
 
-    /// @dev Whichever deadline is shorter.
+    /// @dev Whichever of the two deadlines is shorter.
     function testFuzz_the_first_duty_is_the_earlier_of_the_two(uint64 deadline) public {
         INativeRollup.Config memory c = configOf(genesis().schema);
         uint256 most = 16_382 * 6 - MAX_LAG - OPEN_AFTER;
@@ -331,7 +331,7 @@ contract NativeRollupConstructorTest is RollupFixture {
         assertEq(slotOf(0) >> 176 & type(uint40).max, vm.getBlockTimestamp() + first);
     }
 
-    /// @dev Each field with all its bits, and nothing of its neighbours.
+    /// @dev Each field with all its bits set, and all others zero.
     function test_fields_of_head_and_duties_have_their_widths() public {
         uint256 fields = (uint256(1) << 48) - 1 | (uint256(1) << 40) - 1 << 88;
         vm.store(address(rollup), 0, bytes32(fields | (uint256(1) << 40) - 1 << 176));
@@ -412,8 +412,8 @@ contract NativeRollupConstructorTest is RollupFixture {
         assertEq(duties.forcedFirstSince, 5);
     }
 
-    /// @dev Queues are for the contract that is made next, so an attempt that fails uses them up
-    /// unless the nonce is set back.
+    /// @dev Queues belong to the contract that is deployed next, so a failed attempt uses them up
+    /// unless the nonce is reset.
     function expectRefused(IL2.Head memory g, INativeRollup.Config memory c, bytes memory error_)
         internal
     {
@@ -433,7 +433,7 @@ contract NativeRollupConstructorTest is RollupFixture {
         create(g, c);
     }
 
-    /// @dev A block under it could relay messages that were never sent.
+    /// @dev With such an anchor in force, a block could relay messages that were never sent.
     function test_a_genesis_with_an_anchor_is_refused() public {
         IL2.Head memory g = genesis();
         INativeRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
@@ -445,7 +445,7 @@ contract NativeRollupConstructorTest is RollupFixture {
         create(g, c);
     }
 
-    /// @dev One block per second until the last time that fits into the head.
+    /// @dev One block per second until the last timestamp that fits into the head.
     function test_the_numbers_after_a_genesis_fit_into_48_bits() public {
         IL2.Head memory g = genesis();
         INativeRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
@@ -497,7 +497,7 @@ contract NativeRollupConstructorTest is RollupFixture {
         g.gasLimit += 1;
         create(g, c);
 
-        // However large a block, a transaction has no more gas than EIP-7825 allows.
+        // Whatever the gas limit of a block, a transaction has at most the gas of EIP-7825.
         g.gasLimit = 100_000_000;
         c = withQueues(c, 16_000_000, 0);
         gas = Messages.relayGas(16_000_000, 0);
@@ -505,8 +505,8 @@ contract NativeRollupConstructorTest is RollupFixture {
         create(g, withQueues(c, 15_000_000, 0));
     }
 
-    /// @dev If each L1 block holds a message, the ring of 8,191 checkpoints lasts 98,292 seconds.
-    /// All that time someone must have had to relay.
+    /// @dev If each L1 block contains a message, the ring of checkpoints lasts for 98,292 seconds.
+    /// Within that time an account must have had to relay.
     function test_messages_are_due_before_the_ring_of_checkpoints_is_full() public {
         IL2.Head memory g = genesis();
         INativeRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);

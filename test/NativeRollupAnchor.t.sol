@@ -22,7 +22,7 @@ contract NativeRollupAnchorTest is AnchorFixture {
         return uint64(vm.getBlockNumber() - 1);
     }
 
-    /// @dev The next block with this anchor. It does not become the head of the L2.
+    /// @dev Returns the next block with this anchor, without making it the head of the L2.
     function blockWith(bytes32 anchor) internal returns (bytes[] memory inputs) {
         IL2.Head memory parent = l2.head;
         l2.transfer("alice", bob, 1);
@@ -30,7 +30,7 @@ contract NativeRollupAnchorTest is AnchorFixture {
         l2.head = parent;
     }
 
-    /// @dev A block that carries the anchor of the update becomes the head; then it is forgotten.
+    /// @dev Asserts that a block with the anchor of the update becomes the head, and reverts that.
     function expectAccepted(INativeRollup.AnchorUpdate memory update, bytes32 l1Hash) internal {
         bytes[] memory inputs = blockWith(anchorOf(update, l1Hash));
         uint256 state = vm.snapshotState();
@@ -57,7 +57,7 @@ contract NativeRollupAnchorTest is AnchorFixture {
         );
     }
 
-    /// @dev A rollup whose anchor in force names this block and covers this many messages.
+    /// @dev Sets an anchor in force that names this block and covers this many messages.
     function setInForce(uint64 anchorNumber, uint64 messageCount) internal {
         uint256 mask = ((1 << 88) - 1) << 88;
         uint256 head = uint256(vm.load(address(rollup), 0)) & ~mask;
@@ -189,7 +189,7 @@ contract NativeRollupAnchorTest is AnchorFixture {
         );
     }
 
-    /// @dev Otherwise anyone could make an advance fail by sending a message in front of it.
+    /// @dev Otherwise anyone could make an `advance` fail by sending a message ahead of it.
     function test_messages_in_front_of_an_advance_do_not_spoil_its_anchor() public {
         INativeRollup.AnchorUpdate memory u = updateTo(latest());
         expectAccepted(u, blockhash(latest()));

@@ -13,23 +13,23 @@ import {RollupFixture} from "./utils/RollupFixture.sol";
 import {StatelessInputs} from "./utils/StatelessInputs.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 
-/// @dev The rollup's state after EXECUTE has accepted blocks.
+/// @dev State of the rollup after EXECUTE has accepted blocks.
 abstract contract RollupStateTest is AnchorFixture {
     using L2 for L2.Chain;
 
     uint64 internal constant RING = 8191;
 
-    /// @dev Slot of the state root of a block.
+    /// @dev Returns the slot of a block's state root.
     function ringSlot(uint256 number) internal pure returns (bytes32) {
         return bytes32(5 + number % RING);
     }
 
-    /// @dev The next `count` blocks, each a second after the one before and with a transfer in it.
+    /// @dev Returns the next `count` blocks, each a second after its parent and with a transfer.
     function chain(uint256 count) internal returns (bytes[] memory inputs) {
         return chain(new bytes32[](count));
     }
 
-    /// @dev The same, with these anchors; zero keeps the one before.
+    /// @dev Returns the same blocks with these anchors; zero keeps the previous one.
     function chain(bytes32[] memory anchors) internal returns (bytes[] memory inputs) {
         inputs = new bytes[](anchors.length);
         uint256 last = vm.getBlockTimestamp();
@@ -75,7 +75,7 @@ contract NativeRollupStateTest is RollupStateTest {
     }
 
     function test_execute_gets_each_input_as_it_came() public {
-        // The longest first, so that something would be left over from it.
+        // The longest first, so that stale bytes of it would remain in the buffer.
         skip(3);
         bytes[] memory inputs = new bytes[](3);
         l2.callFrom("alice", address(0xb0b), new bytes(1000));
@@ -148,7 +148,7 @@ contract NativeRollupStateTest is RollupStateTest {
         bytes[] memory inputs = chain(4);
         for (uint256 i = 0; i < 4; ++i) {
             bytes memory good = inputs[i];
-            // One that the rollup refuses, and one that only EXECUTE does.
+            // One that the rollup rejects, and one that only EXECUTE rejects.
             inputs[i] = L2.broken(good, IL2.Field.ParentHash, keccak256("another"), true);
             vm.expectPartialRevert(INativeRollup.ParentHashMismatch.selector);
             rollup.advance{gas: 50_000_000}(inputs, none());
@@ -175,7 +175,7 @@ contract NativeRollupStateTest is RollupStateTest {
     }
 
     function test_the_latest_8191_state_roots_are_held() public {
-        // A chain that has come far: the roots of the blocks before are in the ring.
+        // A chain far from its genesis: the ring contains the roots of the previous blocks.
         IL2.Genesis memory g = genesis();
         uint64 start = 3 * RING - 4;
         g.number = start;
@@ -186,7 +186,7 @@ contract NativeRollupStateTest is RollupStateTest {
         }
         bytes32 startRoot = l2.head.stateRoot;
         nextL1Block();
-        // Over the end of the ring.
+        // Across the end of the ring.
         advanceBy(10);
         uint64 head = rollup.head().number;
         assertEq(head, start + 10);
@@ -207,7 +207,7 @@ contract NativeRollupStateTest is RollupStateTest {
 
     // ---------------------------------------------------------------- anchors
 
-    /// @dev Slots of the rollup that these blocks turn from nothing into something.
+    /// @dev Returns the number of slots of the rollup that these blocks change from zero.
     function newSlots(bytes[] memory inputs) internal returns (uint256 count) {
         vm.startStateDiffRecording();
         rollup.advance(inputs, none());
@@ -276,7 +276,7 @@ contract NativeRollupStateTest is RollupStateTest {
         vm.expectRevert(abi.encodeWithSelector(INativeRollup.AnchorUpdateUnused.selector, 0, 2));
         rollup.advance(unchanged, one(u));
 
-        // Two for one block, and two in the wrong order.
+        // Two updates for one block, and two in the wrong order.
         INativeRollup.AnchorUpdate[] memory two = new INativeRollup.AnchorUpdate[](2);
         (two[0], two[1]) = (updateTo(number), updateTo(number));
         two[0].index = 1;
@@ -313,7 +313,7 @@ contract NativeRollupStateTest is RollupStateTest {
     }
 }
 
-/// @dev Answers that EXECUTE never gives: the rollup does not rely on that.
+/// @dev Results that EXECUTE never returns. The rollup does not rely on that.
 contract NativeRollupResultTest is RollupFixture {
     function result(uint8 flag, uint64 chainId, uint16 schema)
         internal

@@ -59,8 +59,7 @@ contract VerifyInForceTest is VerifyFixture {
         );
     }
 
-    // ------------------------------------------------------------------ what has been changed
-    // since
+    // ------------------------------------------------------------------ changes by the owner
 
     function test_what_an_owner_has_changed_is_certified_once_the_file_says_so() public {
         string[2][] memory changes = new string[2][](2);

@@ -9,14 +9,14 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {Moody} from "../utils/Targets.sol";
 
-/// @dev A chain by the EIP-8079 draft and the vault that keeps its head.
+/// @dev A chain of the EIP-8079 draft and the vault that holds its head.
 abstract contract FeeVaultFixture is ExecuteTest {
     using L2 for L2.Chain;
 
     string internal constant PROFILE = "dialect=draft-8079";
-    /// @dev Enough for each block here; a call that EXECUTE refuses takes all of it.
+    /// @dev Sufficient for every block here; a call that EXECUTE rejects uses all of it.
     uint256 internal constant GAS = 5_000_000;
-    /// @dev A contract that clears its slots 1 to 10, which earns a refund.
+    /// @dev Contract that clears its slots 1 to 10, which earns a refund.
     address internal constant CLEARING = 0x2000000000000000000000000000000000000030;
 
     L2.Chain internal l2;
@@ -31,7 +31,7 @@ abstract contract FeeVaultFixture is ExecuteTest {
         start(L2.OSAKA);
     }
 
-    /// @dev Starts a chain of a fork, and its vault.
+    /// @dev Starts a chain with a fork, and its vault.
     function start(uint16 fork) internal {
         IL2.Genesis memory g = L2.defaults();
         g.schema = L2.draft(fork);
@@ -48,7 +48,7 @@ abstract contract FeeVaultFixture is ExecuteTest {
         vault = new FeeVault(DraftExecute.PRECOMPILE, g.chainId, l2.head.hash, treasury);
     }
 
-    /// @dev Seals a block with one transaction of Alice, which sends 1 wei.
+    /// @dev Seals a block with one transaction from alice, which sends 1 wei.
     function seal(address to) internal returns (IL2.Sealed memory) {
         IL2.Transaction memory t = L2.transaction("alice", to, 1, "");
         t.gasLimit = 300_000;
@@ -60,19 +60,19 @@ abstract contract FeeVaultFixture is ExecuteTest {
         vault.advance{gas: GAS}(input);
     }
 
-    /// @dev Ether of all accounts of the L2.
+    /// @dev Returns the ETH of all accounts of the L2.
     function supply() internal returns (uint256) {
         return l2.balanceOf(L2.account("alice")) + l2.balanceOf(L2.account("fees"))
             + l2.balanceOf(CLEARING) + l2.balanceOf(bob);
     }
 
-    /// @dev Base fee times gas used, as a contract could read them in any input.
+    /// @dev Returns base fee times gas used, which a contract could read in any input.
     function product(IL2.Head memory head) internal pure returns (uint256) {
         return uint256(head.baseFee) * head.gasUsed;
     }
 
-    /// @dev Adds a block with one transaction. Returns its head, and the fees that it has burned:
-    /// the ether that is gone, which is the base fee times the gas that Alice has paid.
+    /// @dev Adds a block with one transaction. Returns its head and its burned fees, i.e. the
+    /// decrease of the supply, which is the base fee times the gas that alice has paid.
     function add(address to) internal returns (IL2.Head memory head, uint256 burned) {
         (uint256 before, uint256 supplied) = (vault.credit(), supply());
         IL2.Sealed memory b = seal(to);
@@ -109,7 +109,7 @@ contract FeeVaultCreditTest is FeeVaultFixture {
         uint16[4] memory forks = [L2.PRAGUE, L2.OSAKA, 0x1301, 0x1401];
         for (uint256 i = 0; i < forks.length; ++i) {
             start(forks[i]);
-            // Also with a refund, and where an account is new.
+            // Also with a refund, and with a new account.
             address[3] memory targets = [bob, CLEARING, bob];
             for (uint256 j = 0; j < targets.length; ++j) {
                 (IL2.Head memory head, uint256 burned) = add(targets[j]);
@@ -119,7 +119,7 @@ contract FeeVaultCreditTest is FeeVaultFixture {
         }
     }
 
-    /// @dev EIP-7778: the gas of the block includes what the sender got back. docs/formats.md has
+    /// @dev EIP-7778: the gas used of the block includes the refunded gas. docs/formats.md has
     /// these figures.
     function test_for_cleared_slots_the_product_would_credit_a_quarter_too_much() public {
         start(L2.AMSTERDAM);
@@ -130,8 +130,8 @@ contract FeeVaultCreditTest is FeeVaultFixture {
         assertEq(vault.credit(), burned);
     }
 
-    /// @dev EIP-8037: the gas of the block is the larger of two kinds, and the sender has paid
-    /// both.
+    /// @dev EIP-8037: the gas used of the block is the larger of two kinds of gas, and the sender
+    /// has paid for both.
     function test_for_a_new_account_the_product_would_credit_a_tenth_too_little() public {
         start(L2.AMSTERDAM);
         (IL2.Head memory head, uint256 burned) = add(bob);
@@ -178,7 +178,7 @@ contract FeeVaultCreditTest is FeeVaultFixture {
         assertFalse(valid);
         assertEq(reason, reasonFor(wrong, burned));
         expectFailed(forged);
-        // Under the hash of the true header the header is another.
+        // The hash is that of the true header, and the header another one.
         expectFailed(L2.broken(b.input, IL2.Field.BurnedFees, bytes32(wrong), false));
     }
 
@@ -274,7 +274,7 @@ contract FeeVaultCreditTest is FeeVaultFixture {
     }
 }
 
-/// @dev A treasury that claims again while it is paid, and lives on when that is refused.
+/// @dev Treasury that claims again while it is being paid, and continues when that is rejected.
 contract ReentrantTreasury {
     uint256 public again;
     bytes public refusal;
@@ -295,7 +295,7 @@ contract ReentrantTreasury {
     }
 }
 
-/// @dev The treasury takes what is credited and held, and no other account takes anything.
+/// @dev The treasury can claim what is credited and held, and no other account can claim anything.
 contract FeeVaultClaimTest is FeeVaultFixture {
     using L2 for L2.Chain;
 
@@ -307,7 +307,7 @@ contract FeeVaultClaimTest is FeeVaultFixture {
         creditTo(treasury);
     }
 
-    /// @dev A vault with the escrow of the genesis and one block.
+    /// @dev Sets up a vault with the escrow of the genesis and one block.
     function creditTo(address treasury_) internal {
         treasury = treasury_;
         start(L2.OSAKA);
@@ -365,7 +365,7 @@ contract FeeVaultClaimTest is FeeVaultFixture {
         );
         claim(credited);
         assertEq(vault.credit(), credited);
-        // A part that is there can be claimed, and the rest when it has come.
+        // The part that is held can be claimed, and the rest after it has been deposited.
         claim(credited - 2);
         deposit(1);
         claim(2);
@@ -408,7 +408,7 @@ contract FeeVaultClaimTest is FeeVaultFixture {
         );
         assertEq(address(reentrant).balance, credited);
 
-        // The credit that is left is its own.
+        // The remaining credit is paid.
         vm.revertToState(state);
         reentrant.claim(vault, 1, credited - 1);
         assertEq(reentrant.refusal(), "");

@@ -7,8 +7,8 @@ import {ExecuteTest} from "../utils/ExecuteTest.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 
-/// @dev A rollup over Drake's form, and what its contract cannot demand of a block. Each test adds
-/// a block that `NativeRollup` refuses: `test/NativeRollup.t.sol` has the refusal for each field.
+/// @dev Rollup on Drake's form, and what its contract cannot enforce. Each test adds a block that
+/// `NativeRollup` rejects: `test/NativeRollup.t.sol` tests the rejection for each field.
 contract StateRootRollupTest is ExecuteTest {
     using L2 for L2.Chain;
 
@@ -33,7 +33,7 @@ contract StateRootRollupTest is ExecuteTest {
         rollup.advance(b.head.stateRoot, b.head.gasUsed, b.input);
     }
 
-    /// @dev A block with these parameters is added.
+    /// @dev Asserts that a block with these parameters is accepted.
     function expectAccepted(IL2.Block memory b) internal {
         IL2.Sealed memory sealed_ = sealNext(b);
         advance(sealed_);
@@ -76,7 +76,7 @@ contract StateRootRollupTest is ExecuteTest {
         expectFalse(post, gasUsed, bytes.concat(b.input, hex"00"));
         expectFalse(post, gasUsed, "");
         advance(b);
-        // The same block again: it does not begin at the new state.
+        // The same block again: it does not start from the new state.
         expectFalse(post, gasUsed, b.input);
     }
 
@@ -84,7 +84,7 @@ contract StateRootRollupTest is ExecuteTest {
         IL2.Sealed memory b = sealNext(l2.next());
         (bytes32 pre, bytes32 post) = (rollup.stateRoot(), b.head.stateRoot);
         DrakeCaller caller = new DrakeCaller();
-        // The address is warm from here on, as that of a precompile is.
+        // The first call warms the address, as that of a precompile always is.
         caller.ask(pre, post, b.input, b.head.gasUsed);
         (bool truth, uint256 paid) = caller.ask(pre, post, b.input, b.head.gasUsed);
         (bool lie, uint256 paidByLie) = caller.ask(pre, post, b.input, b.head.gasUsed + 1);
@@ -94,7 +94,7 @@ contract StateRootRollupTest is ExecuteTest {
     }
 
     function test_an_l1_without_it_or_a_call_without_gas_is_no_answer() public {
-        // Many transfers, so that a 64th of too little gas is enough for the error.
+        // Many transfers, so that a 64th of too little gas is sufficient for the error.
         for (uint256 i = 0; i < 20; ++i) {
             l2.transfer("bob", bob, 1);
         }
@@ -136,7 +136,7 @@ contract StateRootRollupTest is ExecuteTest {
         expectAccepted(b);
     }
 
-    /// @dev Two chains whose blocks differ and whose state is the same.
+    /// @dev Two chains with different blocks and the same state.
     function test_it_cannot_say_which_chain_a_block_continues() public {
         bytes32 ours = l2.head.hash;
         IL2.Genesis memory g = L2.defaults();
@@ -151,15 +151,15 @@ contract StateRootRollupTest is ExecuteTest {
         expectAccepted(l2.next());
     }
 
-    /// @dev The caller of `advance` alone decides what is in a block, since the contract reads no
-    /// transaction.
+    /// @dev The caller of `advance` alone decides on the content of a block, since the contract
+    /// reads no transactions.
     function test_it_cannot_say_what_must_be_in_a_block() public {
         advance(l2.sealBlock(l2.next()));
         assertEq(l2.nonceOf(L2.account("alice")), 0);
     }
 }
 
-/// @dev A caller that lives on after a false claim.
+/// @dev Caller that continues after a false claim.
 contract DrakeCaller {
     function ask(bytes32 pre, bytes32 post, bytes calldata trace, uint256 gasUsed)
         external

@@ -21,7 +21,8 @@ contract DraftMeter {
 }
 
 /// @dev Gas of a treasury's share, without calldata and without the charge of EXECUTE, as
-/// docs/dialects.md says it. forge-config: default.isolate = true
+/// docs/dialects.md says it.
+/// forge-config: default.isolate = true
 contract FeeVaultGasTest is FeeVaultFixture {
     using L2 for L2.Chain;
 

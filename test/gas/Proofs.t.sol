@@ -92,7 +92,8 @@ contract OpenZeppelinReader is IProofReader {
 }
 
 /// @dev Gas of a proof with `StateProof`, and with OpenZeppelin's library, on the same nodes, those
-/// of a claim; and gas of a header with `Rlp`. forge-config: default.isolate = true
+/// of a claim; and gas of a header with `Rlp`.
+/// forge-config: default.isolate = true
 contract ProofGasTest is GasFixture {
     using L2 for L2.Chain;
 

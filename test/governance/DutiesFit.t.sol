@@ -10,7 +10,7 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @dev A rollup whose queues ask for more than L1 could carry.
+/// @dev Rollup whose queues require more than L1 can carry.
 contract DutiesFitTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -45,8 +45,8 @@ contract DutiesFitTest is RealRollup {
         expectTooLarge(8_000_001, 8_000_000);
     }
 
-    /// @dev A call by an alias account of what the deployer vouches for takes 47,800 bytes besides
-    /// its own.
+    /// @dev A call of the vouched contract by an alias account adds 47,800 bytes to those of the
+    /// transaction.
     function test_the_longest_forced_transaction_fits_what_can_be_demanded_of_a_block() public {
         this.redeployWithSize(4200);
         expectTooLong(4201, 52_001);
@@ -77,7 +77,7 @@ contract DutiesFitTest is RealRollup {
         deploy();
     }
 
-    /// @dev With a queue that says that it takes transactions of so many bytes.
+    /// @dev Redeploys with a queue that claims to accept transactions of this size.
     function redeployWithSize(uint64 size) external {
         l2.create(genesis());
         makeQueues(1_000_000, 16_384);

@@ -9,7 +9,7 @@ import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 
-/// @dev The ways in which a rollup gets the forks of L1, apart from the attacks in `ForksOfL1`.
+/// @dev Modes by which a rollup follows the forks of L1; the attacks are in `ForksOfL1`.
 contract ForkModesTest is ForkedL1 {
     using L2 for L2.Chain;
 
@@ -43,7 +43,7 @@ contract ForkModesTest is ForkedL1 {
         }
     }
 
-    /// @dev Not even where EXECUTE would accept it: Osaka under BPO2.
+    /// @dev Not even one that EXECUTE would accept: Osaka under BPO2.
     function test_a_rollup_by_registry_has_no_other_fork_than_the_entry() public {
         restart(INativeRollup.ForkMode.Registry);
         hardfork(BPO2, BPO2_AT);
@@ -60,7 +60,7 @@ contract ForkModesTest is ForkedL1 {
         assertHead();
     }
 
-    /// @dev Blocks of Amsterdam, then a registry that names Osaka, on an L1 that accepts both.
+    /// @dev Blocks of Amsterdam, then a registry entry for Osaka, on an L1 that accepts both.
     function test_an_entry_of_an_earlier_fork_leads_no_rollup_back() public {
         installExecute("");
         restart(INativeRollup.ForkMode.Registry);
@@ -82,9 +82,9 @@ contract ForkModesTest is ForkedL1 {
         assertHead();
     }
 
-    /// @dev An entry that names a fork as batches have it is one that no block has, and neither is
-    /// a fork whose layout is unknown; an entry of more than two bytes is not cut to one that is
-    /// known.
+    /// @dev No block has the schema of a batch alone, so an entry with it is rejected, and so is a
+    /// fork with an unknown layout. An entry of more than two bytes is not truncated to a known
+    /// schema.
     function test_entries_that_name_no_known_fork_are_refused() public {
         restart(INativeRollup.ForkMode.Registry);
         IL2.Head memory before = l2.head;
@@ -122,7 +122,8 @@ contract ForkModesTest is ForkedL1 {
         this.make(INativeRollup.ForkMode.Registry);
         this.make(INativeRollup.ForkMode.Follow);
         this.make(INativeRollup.ForkMode.Pinned);
-        // Half an entry is none either: as long as what was asked for, and so an echo of it.
+        // Half an entry is invalid too. This code returns its calldata, which is as long as the
+        // request.
         vm.etch(address(registry), hex"365f5f37365ff3");
         vm.expectRevert(abi.encodeWithSelector(INativeRollup.RegistryUnavailable.selector, 32, 64));
         this.make(INativeRollup.ForkMode.Registry);
@@ -160,7 +161,7 @@ contract ForkModesTest is ForkedL1 {
         rollup.announce(FORK, value);
     }
 
-    /// @dev A fork is named by the schema of single inputs: no block has that of a batch alone.
+    /// @dev A fork is identified by the schema of single inputs, not by that of batches.
     function test_no_fork_is_named_by_the_schema_of_a_batch_or_has_an_unknown_layout() public {
         restart(INativeRollup.ForkMode.Pinned);
         uint256 time = vm.getBlockTimestamp() + UPGRADE_DELAY + 100;

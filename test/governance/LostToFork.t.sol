@@ -7,9 +7,9 @@ import {ForkedL1} from "../utils/ForkedL1.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 
-/// @dev A rollup that pins its forks, whose owner comes too late: L1 has forked. Nothing that waits
-/// can be done any more, so the fork must not wait for it; and no account may use that to change
-/// the rules of a rollup that lives.
+/// @dev A rollup with pinned forks whose owner is too late: L1 has forked. Pending entries can
+/// never be included, so the change must not wait for them; and no account may use that to change
+/// the rules of a rollup that still moves.
 contract LostToForkTest is ForkedL1 {
     using L2 for L2.Chain;
 
@@ -20,7 +20,7 @@ contract LostToForkTest is ForkedL1 {
         mode = INativeRollup.ForkMode.Pinned;
         owner = makeAddr("owner");
         super.setUp();
-        // The fork after Osaka comes later than an owner takes.
+        // The fork after Osaka is too late for the delay of an owner.
         installExecute("l1=prague,osaka@1700010000,amsterdam@1710000000");
     }
 
@@ -48,7 +48,7 @@ contract LostToForkTest is ForkedL1 {
         make(change, v);
     }
 
-    /// @dev The next block under a fork that the schedule does not have, which does not become the
+    /// @dev Returns the next block under a fork that is not in the schedule, without making it the
     /// head.
     function reportable(uint16 schema) internal returns (bytes[] memory inputs) {
         IL2.Head memory before = l2.head;
@@ -67,7 +67,7 @@ contract LostToForkTest is ForkedL1 {
 
     // ------------------------------------------------------------------ the way back
 
-    /// @dev A message of 1 wei waits, and can never be relayed.
+    /// @dev A message of 1 wei is pending, and can never be relayed.
     function test_an_owner_who_is_late_adds_the_fork_one_delay_after_it_was_reported() public {
         advance();
         send(alice, 1, 0, "");
@@ -99,12 +99,12 @@ contract LostToForkTest is ForkedL1 {
         l2.schema = L2.OSAKA;
         bringOver();
         assertHead();
-        // A time of the test's own, far below 2^64.
+        // A timestamp of the test, far below 2^64.
         // forge-lint: disable-next-line(unsafe-typecast)
         assertEq(rollup.schemaAt(uint64(from)), L2.OSAKA);
     }
 
-    /// @dev To the second, from the report on.
+    /// @dev Exact to the second, from the report on.
     function test_the_delay_begins_with_the_report() public {
         send(alice, 1, 0, "");
         hardfork(L2.OSAKA, OSAKA_AT);
@@ -122,7 +122,7 @@ contract LostToForkTest is ForkedL1 {
 
     function test_nothing_is_reported_that_execute_does_not_accept() public {
         uint256 state = vm.snapshotState();
-        // A second before the fork of L1.
+        // One second before the fork of L1.
         hardfork(L2.PRAGUE, OSAKA_AT - 1);
         bytes[] memory inputs = reportable(L2.OSAKA);
         vm.expectRevert(Execute.ExecuteFailed.selector);
@@ -192,7 +192,7 @@ contract LostToForkTest is ForkedL1 {
         rollup.reportFork(one(L2.batchOf(good)));
     }
 
-    /// @dev Of a batch too: the schedule names forks by single inputs.
+    /// @dev Also for a batch: the schedule identifies forks by single inputs.
     function test_report_event_names_fork_and_head() public {
         advance();
         advance();
@@ -203,7 +203,8 @@ contract LostToForkTest is ForkedL1 {
         rollup.reportFork(batch);
     }
 
-    /// @dev It would put the change off. After another block, or of a later fork, it counts anew.
+    /// @dev A repeated report would delay the change. After another block, or for a later fork, a
+    /// report is new.
     function test_a_fork_is_reported_once_for_a_head() public {
         hardfork(L2.OSAKA, OSAKA_AT);
         bytes[] memory again = reportable(L2.OSAKA);
@@ -220,7 +221,8 @@ contract LostToForkTest is ForkedL1 {
         report(L2.OSAKA);
     }
 
-    /// @dev EXECUTE accepts a block of Osaka under BPO1 and BPO2 too, from any account.
+    /// @dev Any account can post a block of Osaka under BPO1 and BPO2, where EXECUTE accepts it
+    /// too.
     function test_a_report_under_the_same_rules_replaces_none() public {
         installExecute("l1=prague,osaka@1700010000,bpo1@1700010012,bpo2@1700010024");
         send(alice, 1, 0, "");
@@ -254,7 +256,7 @@ contract LostToForkTest is ForkedL1 {
         make(FORK, value(L2.OSAKA, from));
     }
 
-    /// @dev A rollup that has Osaka lives on under BPO2.
+    /// @dev A rollup with Osaka continues under BPO2.
     function test_no_fork_is_reported_that_has_the_same_rules() public {
         l2.create(genesisOf(L2.OSAKA));
         deploy();
@@ -268,7 +270,7 @@ contract LostToForkTest is ForkedL1 {
 
     // ------------------------------------------------------------------ what a report does not do
 
-    /// @dev On an L1 that accepts both forks. The block shows that the rollup lives.
+    /// @dev On an L1 that accepts both forks. The block shows that the rollup still moves.
     function test_a_block_after_the_report_voids_it() public {
         installExecute("");
         send(alice, 1, 0, "");
@@ -289,7 +291,7 @@ contract LostToForkTest is ForkedL1 {
         hardfork(L2.OSAKA, OSAKA_AT);
         report(L2.OSAKA);
         uint256 from = OSAKA_AT + 8 days;
-        // As an address, the same low bits.
+        // An address with the same low bits.
         announce(POLICY, value(L2.OSAKA, from));
         announce(FORK, value(L2.AMSTERDAM, from));
         announce(FORK, value(L2.OSAKA, from));

@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @title A rollup with pinned forks, whose owner changes its rules
+/// @title Rollup with pinned forks whose owner changes its rules
 abstract contract OwnedRollup is RealRollup {
     INativeRollup.Change internal constant POLICY = INativeRollup.Change.Policy;
     INativeRollup.Change internal constant GAS = INativeRollup.Change.GasLimit;

@@ -7,8 +7,7 @@ import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @dev The configuration that a rollup is made with: its delays fit one another, and its queues
-/// are its own.
+/// @dev Configuration of a rollup: the delays are consistent, and the queues belong to the rollup.
 contract RollupConfigTest is RealRollup {
     address internal owner = makeAddr("owner");
     INativeRollup.Config internal altered;
@@ -50,7 +49,7 @@ contract RollupConfigTest is RealRollup {
         c.relayDeadline = FORCED_DELAY + 1;
         expectNot(c, selector);
         c = super.config();
-        // A day to the expiry is left when anyone may advance.
+        // One second less than a day is left until the expiry when any account may advance.
         c.openAfter = FORCED_EXPIRY - MAX_LAG - 1 days + 1;
         expectNot(c, selector);
         c = super.config();
@@ -66,7 +65,7 @@ contract RollupConfigTest is RealRollup {
         assertEq(rollup.UPGRADE_DELAY(), exit);
     }
 
-    /// @dev An exit may have to wait for the end of a pause.
+    /// @dev An exit may have to wait until a pause ends.
     function test_the_longest_pause_of_a_guardian_counts_for_the_way_out() public {
         pauseOfGuardian = 3 days;
         INativeRollup.Config memory c = super.config();
@@ -78,7 +77,7 @@ contract RollupConfigTest is RealRollup {
         altered = c;
         deploy();
 
-        // A day to see it, and what is cleared late is made a day and a pause later.
+        // A day to notice it; if it is cleared late, it is made a day and a pause later.
         vm.prank(owner);
         rollup.announce(INativeRollup.Change.Policy, 1);
         uint256 announcedAt = vm.getBlockTimestamp();

@@ -8,7 +8,7 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {OwnedRollup} from "./OwnedRollup.sol";
 
-/// @dev Lets one account advance, with the fees going to one account.
+/// @dev Lets one account advance, and requires one fee recipient.
 contract OnePolicy is ISequencing {
     address internal immutable WHO;
     address internal immutable FEES;
@@ -26,7 +26,7 @@ contract OnePolicy is ISequencing {
     }
 }
 
-/// @dev The rules that an owner can change: policy, gas limit and forks.
+/// @dev Rules that an owner can change: policy, gas limit and forks.
 contract RollupRulesTest is OwnedRollup {
     using L2 for L2.Chain;
 
@@ -137,7 +137,7 @@ contract RollupRulesTest is OwnedRollup {
         assertEq(target, 12_020_000);
     }
 
-    /// @dev A 1024th of 12,000,000 is 11,718.75, and a block must stay below that of its parent.
+    /// @dev A 1024th of 12,000,000 is 11,718.75; the change has to be smaller.
     function test_a_target_within_one_step_is_reached_by_one_block() public {
         uint24[4] memory near = [12_011_717, 11_988_283, 12_000_001, 11_999_999];
         for (uint256 i = 0; i < 4; ++i) {
@@ -148,7 +148,7 @@ contract RollupRulesTest is OwnedRollup {
         assertEq(rollup.nextGasLimit(), 12_011_717);
         make(GAS, 11_988_282);
         assertEq(rollup.nextGasLimit(), 11_988_283);
-        // EXECUTE takes such a block, and none that goes further.
+        // EXECUTE accepts this block, and rejects one that goes further.
         IL2.Block memory b = l2.next();
         b.gasLimit = rollup.nextGasLimit();
         rollup.advance(one(l2.seal(b)), none());
@@ -261,7 +261,7 @@ contract RollupRulesTest is OwnedRollup {
         vm.stopPrank();
     }
 
-    /// @dev Both would be later than L1.
+    /// @dev Both times are later than L1.
     function test_scheduled_fork_is_later_than_the_last() public {
         uint256 from = vm.getBlockTimestamp() + 2 * UPGRADE_DELAY;
         uint256[2] memory bad = [fork(from - 1, L2.AMSTERDAM), fork(from, L2.AMSTERDAM)];
@@ -289,9 +289,9 @@ contract RollupRulesTest is OwnedRollup {
         assertEq(rollup.forkCount(), 3);
     }
 
-    /// @dev The schedule is counted in eight bits.
+    /// @dev The length of the schedule has eight bits.
     function test_there_are_255_forks_and_no_256th() public {
-        // Eight can be announced at once.
+        // Eight changes can be announced at once.
         uint256 from = vm.getBlockTimestamp() + 40 * UPGRADE_DELAY;
         for (uint256 made = 0; made < 254;) {
             uint256 count = made + 8 > 254 ? 254 - made : 8;

@@ -5,8 +5,8 @@ import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {L2} from "../utils/L2.sol";
 import {OwnedRollup} from "./OwnedRollup.sol";
 
-/// @dev The time from the announcement of a change until the owner may make it, which is enough to
-/// leave the rollup; and the account that is the owner.
+/// @dev Time from the announcement of a change until the owner may make it, which is sufficient for
+/// an exit; and the transfer of ownership.
 contract TimelockTest is OwnedRollup {
     using L2 for L2.Chain;
 
@@ -58,7 +58,7 @@ contract TimelockTest is OwnedRollup {
             abi.encodeWithSelector(INativeRollup.Stale.selector, vm.getBlockTimestamp() - 1)
         );
         rollup.make(GAS, 12_000_000);
-        // Withdrawn, it can be announced anew.
+        // Once withdrawn, it can be announced again.
         rollup.withdraw(GAS, 12_000_000);
         rollup.announce(GAS, 12_000_000);
         vm.stopPrank();
@@ -139,8 +139,8 @@ contract TimelockTest is OwnedRollup {
         rollup.announce(GAS, 13_000_000);
     }
 
-    /// @dev Else an announcement would find itself cleared, and be ready before what is on L1 then
-    /// is done.
+    /// @dev Otherwise a new announcement would already be cleared, and be ready before the entries
+    /// on L1 are done.
     function test_only_what_is_announced_can_be_cleared_and_only_once() public {
         bytes memory error_ =
             abi.encodeWithSelector(INativeRollup.NotAnnounced.selector, GAS, 13_000_000);
@@ -172,7 +172,7 @@ contract TimelockTest is OwnedRollup {
         rollup.make(GAS, 13_000_000);
     }
 
-    /// @dev The later of the time that was announced and a day from now on.
+    /// @dev The later of the announced time and one day from now.
     function test_clear_event_names_time_of_the_change() public {
         uint256 ready = vm.getBlockTimestamp() + UPGRADE_DELAY;
         announce(GAS, 13_000_000);
@@ -190,13 +190,13 @@ contract TimelockTest is OwnedRollup {
         assertEq(rollup.readyAt(GAS, 13_000_000), ready + 23 hours);
     }
 
-    /// @dev Seconds from an announcement to the change, less those of the way out.
+    /// @dev Seconds from an announcement to the change, minus the exit time.
     function window() internal view returns (uint256) {
         return UPGRADE_DELAY - (FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days);
     }
 
-    /// @dev From the announcement on, what is on L1 within the window holds it up, to the second,
-    /// and nothing later.
+    /// @dev Entries within the window after the announcement delay the change, exact to the second;
+    /// later ones do not.
     function test_a_message_within_the_window_of_a_change_holds_it_up() public {
         uint256 until = vm.getBlockTimestamp() + window();
         sentAfterAnnouncement(until);
@@ -213,7 +213,7 @@ contract TimelockTest is OwnedRollup {
         rollup.clear(GAS, 13_000_000);
     }
 
-    /// @dev And a block has shown when it was sent.
+    /// @dev Sends a message, and proves by a block when it was sent.
     function sentAfterAnnouncement(uint256 time) internal {
         announce(GAS, 13_000_000);
         skip(time - vm.getBlockTimestamp());
@@ -242,7 +242,7 @@ contract TimelockTest is OwnedRollup {
         rollup.clear(GAS, 13_000_000);
     }
 
-    /// @dev Submits it as the second of two, so that a block shows when it was submitted.
+    /// @dev Submits it as the second of two, so that a block proves when it was submitted.
     function submittedAfterAnnouncement(uint256 time)
         internal
         returns (INativeRollup.ForcedTransaction memory t, bytes memory raw)

@@ -8,8 +8,8 @@ import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {proofOf} from "./SentMessage.sol";
 import {SVM} from "./Svm.sol";
 
-/// @dev No message of the L2 is claimed twice. The real queue, from any state: once a claim has
-/// succeeded, no claim and no refund with that number does.
+/// @dev No message of the L2 is claimed twice. Uses the real queue in an arbitrary state: after a
+/// successful claim, no claim or refund with the same number succeeds.
 contract ClaimedOnceProof is Test {
     address private constant TARGET = address(0xbeef);
 
@@ -19,9 +19,9 @@ contract ClaimedOnceProof is Test {
         queue = new L1MessageQueue(address(0xabcd), 1_000_000, 10_000, 0, Guardians.none());
     }
 
-    /// @dev Any state of the queue; any message of the L2 to an account without code, proven by a
-    /// trie with one leaf, whose root the queue happens to know; and then any other message with
-    /// the same number and any proof like that.
+    /// @dev Arbitrary state of the queue; an arbitrary message of the L2 to an account without
+    /// code, proven by a trie with one leaf, whose root the queue knows; and then any other message
+    /// with the same number and such a proof.
     function check_after_a_claim_the_number_is_claimed_and_no_claim_or_refund_of_it_succeeds(
         address[3] calldata accounts,
         uint128[2] calldata amounts,
@@ -57,8 +57,8 @@ contract ClaimedOnceProof is Test {
         assert(!refunded);
     }
 
-    /// @dev The neighbour: claims as above can succeed, else they would prove nothing. It must
-    /// fail.
+    /// @dev Counterexample: claims like those above can succeed, otherwise the proof would be
+    /// vacuous. This check must fail.
     function check_must_fail_no_claim_succeeds(address sender, uint64 index) external {
         SVM.enableSymbolicStorage(address(queue));
         IL1MessageQueue.Message memory message = IL1MessageQueue.Message({

@@ -5,12 +5,11 @@ import {Test} from "forge-std/Test.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
 import {KeptCodes} from "../../contracts/libraries/KeptCodes.sol";
 
-/// @dev For every input for one block up to a bound, for any bytes: the fields that a rollup
-/// governs are read where a strict SSZ decoder finds them, by a model of SSZ that knows the types
-/// and no offsets.
+/// @dev For every single-block input up to a maximum length, with arbitrary bytes: the fields that
+/// a rollup governs are read where a strict SSZ decoder finds them. The decoder is a model of SSZ
+/// that knows the types and no offsets.
 contract FieldOffsetsProof is Test {
-    /// @dev A field of variable size; in the fixed part of a container it is an offset of four
-    /// bytes.
+    /// @dev Field of variable size; in the fixed part of a container it is an offset of four bytes.
     uint16 private constant VARIABLE = 0;
 
     /// @custom:halmos --array-lengths input={590,591,622,700,1024}
@@ -18,9 +17,9 @@ contract FieldOffsetsProof is Test {
         external
         view
     {
-        // Where the blocks of a batch stand is tested in `test/libraries/ExecuteBatch.t.sol`.
+        // The positions of blocks in a batch are tested in `test/libraries/ExecuteBatch.t.sol`.
         vm.assume(uint8(input[1]) != uint8(Execute.BATCH_REVISION));
-        // What inputs with references stand for is tested in `test/libraries/KeptCodes.t.sol`.
+        // Inputs with references are tested in `test/libraries/KeptCodes.t.sol`.
         vm.assume(!KeptCodes.refers(input));
         (bool valid, uint256 request, uint256 payload) = places(input, amsterdam);
         bytes memory buffer = new bytes(input.length);
@@ -29,7 +28,7 @@ contract FieldOffsetsProof is Test {
             compareOuter(loaded, input, request);
             comparePayload(loaded, input, payload, payloadTypes(amsterdam));
         } catch {
-            // Refused, then, for an offset that is not canonical and for nothing else.
+            // Rejected only because of an offset that is not canonical.
             assert(!valid);
         }
     }
@@ -42,7 +41,7 @@ contract FieldOffsetsProof is Test {
         } catch {}
     }
 
-    /// @dev The neighbour: there are inputs that are accepted. It must fail.
+    /// @dev Counterexample: some inputs are accepted. This check must fail.
     /// @custom:halmos --array-lengths input={590}
     function check_must_fail_no_input_is_accepted(bytes calldata input) external view {
         bytes memory buffer = new bytes(input.length);
@@ -130,8 +129,8 @@ contract FieldOffsetsProof is Test {
         return list(abi.encode(types), amsterdam ? 19 : 17);
     }
 
-    /// @dev Offsets of request and payload, if their offsets are canonical: right behind the fixed
-    /// part of what contains them.
+    /// @dev Returns the offsets of request and payload, if they are canonical, i.e. directly after
+    /// the fixed part of their container.
     function places(bytes calldata input, bool)
         private
         pure

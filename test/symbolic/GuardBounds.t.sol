@@ -7,8 +7,8 @@ import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {proofOf} from "./SentMessage.sol";
 import {SVM} from "./Svm.sol";
 
-/// @dev The arithmetic of the guardian's pauses, from any state of the real queue: how long they
-/// last, how far apart they are, and how much is claimed in one.
+/// @dev Arithmetic of the guardian's pauses, for an arbitrary state of the real queue: their
+/// duration, the time between them, and the amount claimed during one.
 contract GuardBoundsProof is Test {
     address private constant GUARDIAN = address(0x6a);
     address private constant TARGET = address(0xbeef);
@@ -56,7 +56,7 @@ contract GuardBoundsProof is Test {
         assert(calls(IL1MessageQueue.pause.selector, times[2]) == (times[2] >= until + REST));
     }
 
-    /// @dev Any message of the L2, with data or none.
+    /// @dev Arbitrary message of the L2, with or without data.
     function check_claims_of_a_pause_call_nothing_and_take_no_more_than_the_limit(
         address sender,
         uint128 value,
@@ -75,8 +75,8 @@ contract GuardBoundsProof is Test {
         assert(claimed == uint256(before) + value && claimed <= LIMIT);
     }
 
-    /// @dev The neighbour: claims as above can succeed, else they would prove nothing. It must
-    /// fail.
+    /// @dev Counterexample: claims like those above can succeed, otherwise the proof would be
+    /// vacuous. This check must fail.
     function check_must_fail_no_claim_succeeds_in_a_pause(uint128 value, uint64 time) external {
         SVM.enableSymbolicStorage(address(queue));
         vm.deal(address(queue), type(uint96).max);

@@ -7,8 +7,8 @@ import {Guardians} from "../utils/Guardians.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
 
-/// @dev A rolling hash stands for one sequence of messages, if Keccak has no collisions: which
-/// messages, with all their fields, in which order.
+/// @dev If Keccak has no collisions, a rolling hash identifies one sequence of messages: all of
+/// their fields and their order.
 contract QueueOrderProof is Test {
     L1MessageQueue private first;
     L1MessageQueue private second;
@@ -55,7 +55,7 @@ contract QueueOrderProof is Test {
         }
     }
 
-    /// @dev The real queue, with two messages.
+    /// @dev Uses the real queue, with two messages.
     /// @custom:halmos --loop 4
     function check_queues_with_the_same_root_hold_the_same_messages(
         address[4] calldata senders,
@@ -78,7 +78,7 @@ contract QueueOrderProof is Test {
         }
     }
 
-    /// @dev The neighbour: there are queues with the same root. It must fail.
+    /// @dev Counterexample: there are queues with the same root. This check must fail.
     function check_must_fail_roots_never_agree(bytes32[2] memory a, bytes32[2] memory b)
         external
         pure
@@ -88,7 +88,7 @@ contract QueueOrderProof is Test {
         assert(rootA != rootB);
     }
 
-    /// @dev The gas that is left after a call has kept back its 64th is enough.
+    /// @dev The gas that remains after a call has retained its 64th is sufficient.
     function check_the_gas_that_is_demanded_is_what_a_call_can_pass_on(uint32 gasLimit)
         external
         pure

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-/// @dev Cheatcodes of the symbolic executor (halmos), as far as they are used here. Functions that
-/// begin with `check_` are for it, and are run by `cargo xtask audit`; forge passes them by.
+/// @dev Cheatcodes of the symbolic executor (halmos) that are used here. Functions with the prefix
+/// `check_` are run by `cargo xtask audit`; forge ignores them.
 interface Svm {
-    /// @dev Lets the storage of a contract hold anything.
+    /// @dev Makes the storage of a contract arbitrary.
     function enableSymbolicStorage(address account) external;
 }
 

@@ -6,7 +6,7 @@ import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 
 /// @title Messages to alias accounts
 library AccountCalls {
-    /// @dev Data of a message with one call.
+    /// @dev Returns the data of a message with one call.
     function encode(address to, uint256 value, bytes memory data)
         internal
         pure
@@ -15,7 +15,7 @@ library AccountCalls {
         return abi.encodeCall(IL2Accounts.execute, (one(to, value, data)));
     }
 
-    /// @dev A list of one call.
+    /// @dev Returns a list of one call.
     function one(address to, uint256 value, bytes memory data)
         internal
         pure
@@ -25,7 +25,7 @@ library AccountCalls {
         calls[0] = IL2Accounts.Call(to, value, data);
     }
 
-    /// @dev A message in the type that `force` takes.
+    /// @dev Returns a message as the type that `force` expects.
     function message(IL2Messenger.Message memory m)
         internal
         pure
@@ -36,7 +36,7 @@ library AccountCalls {
         );
     }
 
-    /// @dev A batch with one message that is to be parked.
+    /// @dev Returns a batch with one message that is to be parked.
     function packParked(IL2Messenger.Message memory m) internal pure returns (bytes memory) {
         return bytes.concat(
             abi.encodePacked(m.sender, m.to, m.refundTo, m.value, m.fee, uint32(m.gasLimit)),

@@ -7,7 +7,7 @@ import {RealRollup} from "./RealRollup.sol";
 
 /// @title A rollup with its L2, and new anchors for it
 abstract contract AnchorFixture is RealRollup {
-    /// @dev An anchor of an L1 block with the queue's state.
+    /// @dev Returns an update to an L1 block and the current state of the queue.
     function updateTo(uint64 l1BlockNumber)
         internal
         view

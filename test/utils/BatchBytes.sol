@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {StatelessInputs} from "./StatelessInputs.sol";
 
-/// @title The bytes of a batch, read and changed by the description of the format
+/// @title Bytes of a batch, read and changed according to the specification of the format
 library BatchBytes {
     uint256 private constant LIST = 18;
 
@@ -65,7 +65,7 @@ library BatchBytes {
         }
     }
 
-    /// @dev A batch of these blocks of the given one, with the same witness.
+    /// @dev Returns a batch of these blocks of the given one, with the same witness.
     function rearranged(bytes memory batch, uint256[] memory indices)
         internal
         pure

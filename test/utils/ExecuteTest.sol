@@ -4,7 +4,7 @@ pragma solidity ^0.8.24;
 import {Test} from "forge-std/Test.sol";
 import {Helper} from "./Helper.sol";
 
-/// @title A test on a chain that has EXECUTE
+/// @title Test on a chain that has EXECUTE
 /// @notice Calls of `EXECUTE` reach the Rust verifier, with the precompile's result, failures and
 /// gas. See docs/forge.md.
 abstract contract ExecuteTest is Test {
@@ -15,25 +15,25 @@ abstract contract ExecuteTest is Test {
         installExecute("");
     }
 
-    /// @dev Puts EXECUTE onto the chain. `profile` chooses another than the default one: parts like
+    /// @dev Deploys EXECUTE. `profile` selects a profile other than the default: parts like
     /// `rules=l1`, `gas=ethrex`, `forks=osaka,amsterdam`, `threads=2`, separated by commas.
     function installExecute(string memory profile) internal {
         installDialect(EXECUTE, profile);
     }
 
-    /// @dev Puts EXECUTE at an address, in the dialect that `profile` names: `dialect=drake`.
+    /// @dev Deploys EXECUTE at an address, in the dialect of `profile`: `dialect=drake`.
     function installDialect(address place, string memory profile) internal {
         vm.etch(place, Helper.shim(profile));
         vm.label(place, "EXECUTE");
-        // A test that selects a fork keeps it.
+        // Persistent, so that it stays available to tests that select a fork.
         vm.allowCheatcodes(place);
         vm.makePersistent(place);
     }
 
     /// @dev Makes `EXECUTE` warm for the rest of the transaction, as precompiles always are. For
-    /// tests that pin the gas of a contract: forge takes the address for one that may be cold.
+    /// tests that pin the gas of a contract: to forge, the address is an account that may be cold.
     function warmExecute() internal view {
-        // Too little for anything.
+        // Not enough gas for any work.
         (bool ok,) = EXECUTE.staticcall{gas: 1000}("");
         assertFalse(ok);
     }

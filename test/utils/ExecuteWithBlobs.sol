@@ -6,16 +6,16 @@ import {Execute} from "../../contracts/libraries/Execute.sol";
 import {BatchBytes} from "./BatchBytes.sol";
 
 /// @title EXECUTE for inputs in blobs, inside forge
-/// @notice forge has no blobs, only their hashes (`vm.blobhashes`). This contract stands in for the
-/// precompile that takes such inputs, knows the content behind each hash, and passes head and tail
-/// together to the real EXECUTE. The precompile's own tests cover the encoding of blobs and a node
-/// without a blob.
+/// @notice forge supports only the hashes of blobs (`vm.blobhashes`), not their content. This
+/// contract replaces the precompile for such inputs: it stores the content for each hash, and
+/// passes head and tail together to the real EXECUTE. The precompile's own tests cover the encoding
+/// of blobs and a node without a blob.
 contract ExecuteWithBlobs {
     using BatchBytes for bytes;
 
-    /// @dev Bytes of a tail that a blob holds.
+    /// @dev Bytes of a tail per blob.
     uint256 private constant CAPACITY = 126_976;
-    /// @dev Bytes of a head at least.
+    /// @dev Minimum length of a head.
     uint256 private constant MIN_HEAD = 602;
     /// @dev Offset of the list of requests in a batch, and the bytes of each request in the head.
     uint256 private constant LIST = 18;
@@ -30,7 +30,7 @@ contract ExecuteWithBlobs {
     }
 
     fallback(bytes calldata data) external returns (bytes memory) {
-        // All gas goes with a failure, as it does with the precompile's.
+        // On a failure all gas is used, as by the precompile.
         if (data.length < MIN_HEAD + 8) _fail();
         uint256 end = data.length - 8;
         uint256 trailer = uint64(bytes8(data[end:]));
@@ -53,8 +53,7 @@ contract ExecuteWithBlobs {
         return answer;
     }
 
-    /// @dev In a batch, the head's part of each request goes to the position at which the batch
-    /// lists the request.
+    /// @dev In a batch, the head's part of each request is copied to the offset of the request.
     function _joined(bytes memory head, bytes memory tail)
         private
         pure
@@ -94,14 +93,14 @@ library BlobInputs {
     Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
     uint256 private constant CAPACITY = 126_976;
 
-    /// @notice Puts the stand-in at the address of the precompile that takes such inputs.
+    /// @notice Deploys the replacement at the address of the precompile for such inputs.
     function install() internal {
         VM.etch(Execute.BLOB_PRECOMPILE, type(ExecuteWithBlobs).runtimeCode);
         VM.label(Execute.BLOB_PRECOMPILE, "EXECUTE (blobs)");
     }
 
-    /// @notice The transaction has the blobs that the tails of these inputs take, of a single one
-    /// from byte `cut` on; the inputs as calldata has them.
+    /// @notice Sets the blobs of the transaction to the tails of these inputs; that of a single
+    /// input starts at byte `cut`. Returns the inputs for the calldata.
     function post(bytes[] memory inputs, uint256 cut) internal returns (bytes[] memory) {
         bytes[] memory heads = new bytes[](inputs.length);
         bytes[] memory tails = new bytes[](inputs.length);
@@ -111,8 +110,8 @@ library BlobInputs {
         return post(heads, tails);
     }
 
-    /// @notice The transaction has the blobs that these tails take; the inputs as calldata has
-    /// them.
+    /// @notice Sets the blobs of the transaction to these tails. Returns the inputs for the
+    /// calldata.
     function post(bytes[] memory heads, bytes[] memory tails)
         internal
         returns (bytes[] memory posted)
@@ -127,7 +126,7 @@ library BlobInputs {
             for (uint256 from = 0; from < tail; from += CAPACITY) {
                 uint256 length = tail - from < CAPACITY ? tail - from : CAPACITY;
                 bytes memory data = slice(tails[i], from, length);
-                // forge knows no commitments: any hash does, if nothing else has it.
+                // forge does not check commitments, so any unique hash will do.
                 hashes[end] = bytes32(uint256(keccak256(data)) >> 8 | 1 << 248);
                 ExecuteWithBlobs(Execute.BLOB_PRECOMPILE).hold(hashes[end], data);
                 ++end;
@@ -141,7 +140,7 @@ library BlobInputs {
         VM.blobhashes(hashes);
     }
 
-    /// @notice Head and tail of an input, of a single one cut at `cut`.
+    /// @notice Returns head and tail of an input; a single input is cut at `cut`.
     function parts(bytes memory input, uint256 cut)
         internal
         pure

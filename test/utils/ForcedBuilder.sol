@@ -8,15 +8,14 @@ import {L2} from "./L2.sol";
 import {RealRollup} from "./RealRollup.sol";
 
 /// @title Builds blocks with due forced transactions, and the evidence for them
-/// @dev Transactions beyond the budget of a block are deferred; the builder is no smarter than
-/// necessary.
+/// @dev Transactions beyond the budget of a block are deferred. The builder is kept simple.
 abstract contract ForcedBuilder is RealRollup {
     using L2 for L2.Chain;
 
     INativeRollup.ForcedTransaction[] internal forced;
     bytes[] internal forcedRaw;
 
-    // Figures, to see that runs do something.
+    // Counters that show that runs are not vacuous.
     uint256 public included;
     uint256 public excused;
     uint256 public putOffs;
@@ -28,9 +27,9 @@ abstract contract ForcedBuilder is RealRollup {
         forcedRaw.push(raw);
     }
 
-    /// @dev A transaction that is omitted at first may be valid after a later one, and could then
-    /// have been appended. Each is therefore tried again after all others, as often as that can
-    /// help.
+    /// @dev A transaction that is omitted at first may become valid after a later one, in which
+    /// case it could have been appended. Each is therefore tried again after all others, until that
+    /// makes no difference.
     function _queueForced(uint256 first) internal {
         for (uint256 round = first; round < forced.length; ++round) {
             for (uint256 i = first; i < forced.length; ++i) {
@@ -87,8 +86,8 @@ abstract contract ForcedBuilder is RealRollup {
         }
     }
 
-    /// @dev Refers to an earlier discharge that shows as much of the same account, instead of
-    /// proving it again; whether any shows it.
+    /// @dev Refers to an earlier discharge that shows enough of the same account, instead of
+    /// proving it again. Returns whether there is one.
     function _reuse(
         INativeRollup.Discharge memory d,
         INativeRollup.Discharge[] memory before,

@@ -5,13 +5,13 @@ import {Guardians} from "./Guardians.sol";
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 
-/// @dev A write to storage that the honest constructor does not make.
+/// @dev A storage write that the genuine constructor does not make.
 struct Forgery {
     bytes32 slot;
     bytes32 value;
 }
 
-/// @title A rollup whose code is the true one and whose state is not
+/// @title Rollup with genuine code and forged state
 contract ForgedRollup is NativeRollup {
     constructor(bytes memory genesisHeader, Config memory config, Forgery[] memory forgeries)
         NativeRollup(genesisHeader, config)
@@ -25,7 +25,7 @@ contract ForgedRollup is NativeRollup {
     }
 }
 
-/// @title A queue whose code is the true one and whose state is not
+/// @title Queue with genuine code and forged state
 contract ForgedQueue is L1MessageQueue {
     constructor(
         address rollup,

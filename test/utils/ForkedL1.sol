@@ -7,9 +7,9 @@ import {IL2} from "./IL2.sol";
 import {L2} from "./L2.sol";
 import {RealRollup} from "./RealRollup.sol";
 
-/// @title A rollup without an owner on an L1 that forks from Prague to Osaka, BPO2 and Amsterdam
-/// @dev EXECUTE accepts at each timestamp the fork that L1 has then. `hardfork` is what an L1 does
-/// when it forks: its registry has the new entry.
+/// @title Rollup without an owner on an L1 that forks from Prague to Osaka, BPO2 and Amsterdam
+/// @dev EXECUTE accepts at each timestamp the fork that L1 has then. `hardfork` models a fork of
+/// L1: the registry gets the new entry.
 abstract contract ForkedL1 is RealRollup {
     using L2 for L2.Chain;
 
@@ -41,7 +41,7 @@ abstract contract ForkedL1 is RealRollup {
         c.owner = owner;
     }
 
-    /// @dev The L2 starts anew, with a rollup of this mode.
+    /// @dev Restarts the L2, with a rollup of this mode.
     function restart(INativeRollup.ForkMode mode_) internal {
         mode = mode_;
         l2.create(genesis());
@@ -49,14 +49,15 @@ abstract contract ForkedL1 is RealRollup {
         nextL1Block();
     }
 
-    /// @dev L1 is at the first block of a fork.
+    /// @dev Moves L1 to the first block of a fork.
     function hardfork(uint16 schema, uint64 time) internal {
         vm.roll(vm.getBlockNumber() + 1);
         vm.warp(time);
         registry.set(schema);
     }
 
-    /// @dev A block with a transfer, under the L2's present fork and at this time.
+    /// @dev Seals a block with a transfer, under the current fork of the L2 and with this
+    /// timestamp.
     function sealAt(uint64 time) internal returns (bytes memory) {
         l2.transfer("alice", bob, 1);
         IL2.Block memory b = l2.next();

@@ -4,16 +4,16 @@ pragma solidity ^0.8.24;
 import {Vm} from "forge-std/Vm.sol";
 
 /// @title Calls of the `enshrine` program
-/// @notice It is looked for where `ENSHRINE_BIN` points to, then where cargo builds it in the
-/// project under test (`CARGO_TARGET_DIR` or `target`), then on the PATH.
+/// @notice The program is looked up at `ENSHRINE_BIN`, then where cargo builds it in the project
+/// under test (`CARGO_TARGET_DIR` or `target`), then on the PATH.
 library Helper {
-    /// @notice The helper is missing or does not run; `whatToDo` names the remedy.
+    /// @notice The helper was not found or cannot be executed; `whatToDo` describes the remedy.
     error HelperMissing(string whatToDo);
 
-    /// @notice The helper cannot do its work; and why.
+    /// @notice The helper is not usable, for this reason.
     error HelperBroken(string reason);
 
-    /// @notice The helper refuses a request, for this reason.
+    /// @notice The helper rejected a request, for this reason.
     error HelperRefused(string reason);
 
     Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
@@ -24,14 +24,14 @@ library Helper {
     /// @dev Below the project's root; `Workspace::IN_PROJECT` in crates/forge.
     string private constant REQUESTS = "cache/enshrine/requests/";
 
-    /// @dev Slot of the helper's path, so that it is looked up once per test contract.
+    /// @dev Slot of the helper's path, which is looked up once per test contract.
     bytes32 private constant PROGRAM_SLOT = keccak256("enshrine.test.helper.program");
 
     struct Program {
         string path;
     }
 
-    /// @notice The code to put at `0x0101`.
+    /// @notice Returns the code to deploy at `0x0101`.
     function shim(string memory profile) internal returns (bytes memory) {
         string[] memory arguments = new string[](4);
         arguments[0] = "--protocol";
@@ -42,8 +42,8 @@ library Helper {
     }
 
     /// @notice Sends a request by file and returns the result.
-    /// @dev The file is named by its content. A call of the same content at the same time may take
-    /// it away, and the helper then asks for it once more.
+    /// @dev The name of the file is derived from its content. A concurrent call with the same
+    /// content may remove the file, in which case the helper requests it once more.
     function call(string memory command, bytes memory request) internal returns (bytes memory) {
         string memory path = program();
         string[] memory arguments = new string[](3);
@@ -60,7 +60,7 @@ library Helper {
         revert HelperBroken("1000 calls of the same content stood in each other's way");
     }
 
-    /// @notice Path of the helper.
+    /// @notice Returns the path of the helper.
     function program() internal returns (string memory path) {
         Program storage known = _program();
         path = known.path;
@@ -87,7 +87,7 @@ library Helper {
             "the program into ENSHRINE_BIN; foundry.toml must say `ffi = true`");
     }
 
-    /// @dev Also makes the directory for requests.
+    /// @dev Also creates the directory for requests.
     function _runs(string memory path) private returns (bool ok) {
         string[] memory arguments = new string[](2);
         arguments[0] = "--protocol";
@@ -98,7 +98,8 @@ library Helper {
             revert HelperMissing("foundry.toml must say `ffi = true` (or forge be called with --ffi): EXECUTE and "
                 "the blocks of an L2 come from a program that forge has to start");
         }
-        // Not `_done`: a program that runs and complains has been found, and says why.
+        // Not `_done`: a program that runs and reports an error has been found, and the error has
+        // its reason.
         if (ok && answer.length != 0 && answer[0] != 0) _done(answer);
     }
 
@@ -151,7 +152,7 @@ library Helper {
         if (status != 0) revert HelperBroken(status == 3 ? string(result) : string(answer));
     }
 
-    /// @dev All but the first byte, in place: the byte gives way to the length.
+    /// @dev Returns all bytes but the first, in place: the length word overwrites the first byte.
     function _tail(bytes memory answer) private pure returns (bytes memory result) {
         uint256 length = answer.length - 1;
         result = new bytes(length);

@@ -2,8 +2,8 @@
 pragma solidity ^0.8.24;
 
 /// @title Functions of the helper for L2 chains
-/// @notice A request is the calldata of one of these functions, an answer its return data. No
-/// Solidity contract implements this; `crates/forge` reads this file.
+/// @notice A request is the calldata of one of these functions, the response its return data. No
+/// Solidity contract implements this interface; `crates/forge` reads this file.
 interface IL2 {
     /// @dev A storage slot and its value.
     struct Slot {
@@ -21,9 +21,9 @@ interface IL2 {
     }
 
     /// @dev Block 0 (or `number`) of a chain. The anchor is the parent beacon block root of its
-    /// header. The system contracts of all forks are always included, and on a chain of the
-    /// EIP-8079 draft, which the revision of the schema makes it, the contract that stores the
-    /// anchor.
+    /// header. The system contracts of all forks are always included; on a chain of the EIP-8079
+    /// draft, which is selected by the revision of the schema, the contract that stores the anchor
+    /// is included as well.
     struct Genesis {
         uint64 chainId;
         uint16 schema;
@@ -76,9 +76,9 @@ interface IL2 {
         Raw
     }
 
-    /// @dev A transaction to be signed by the named key `from`. The chain id 0 is that of the
-    /// chain, the nonce `type(uint64).max` the next one, the gas limit 0 one that is enough for
-    /// most. Kinds with one gas price take `maxFeePerGas` for it.
+    /// @dev Transaction to be signed by the named key `from`. The chain id 0 means that of the
+    /// chain, the nonce `type(uint64).max` the next one, the gas limit 0 one that is sufficient in
+    /// most cases. Kinds with a single gas price use `maxFeePerGas`.
     struct Transaction {
         Kind kind;
         string from;
@@ -95,10 +95,10 @@ interface IL2 {
         Authorization[] authorizations;
     }
 
-    /// @dev A block to be sealed on `parentHash`. Schema 0 means the parent's, and so does gas
-    /// limit 0 (it moves by at most a 1024th per block); slot number 0 means the block's number.
-    /// Invalid transactions are an error, unless they may be omitted. On a chain of the EIP-8079
-    /// draft the anchor is also that of the system call before the block.
+    /// @dev Block to be sealed on `parentHash`. Schema 0 and gas limit 0 mean those of the parent
+    /// (the gas limit changes by less than a 1024th per block); slot number 0 means the block's
+    /// number. Invalid transactions are an error, unless they may be omitted. On a chain of the
+    /// EIP-8079 draft the anchor is also that of the system call at the start of the block.
     struct Block {
         bytes32 parentHash;
         uint16 schema;
@@ -112,13 +112,13 @@ interface IL2 {
         bool leaveOutInvalid;
     }
 
-    /// @dev A transaction that was left out: its place in the queue, and why.
+    /// @dev Omitted transaction: its position in the queue, and the reason.
     struct Rejected {
         uint256 index;
         string reason;
     }
 
-    /// @dev A block that has been sealed; `input` is the calldata of EXECUTE.
+    /// @dev Sealed block; `input` is the calldata of EXECUTE.
     struct Sealed {
         Head head;
         bytes input;
@@ -133,8 +133,8 @@ interface IL2 {
     }
 
     /// @dev Outcome of a transaction. `to` is zero for a creation, `created` for everything else.
-    /// For a failed one, `output` is its return data and `reason` the cause in words: the text of a
-    /// revert, the meaning of a panic, the selector of a custom error, or the EVM's reason to stop.
+    /// If it failed, `output` is its return data and `reason` a description: the text of a revert,
+    /// the meaning of a panic, the selector of a custom error, or the EVM's reason to halt.
     struct Receipt {
         bytes32 transactionHash;
         uint8 kind;
@@ -149,16 +149,16 @@ interface IL2 {
         string reason;
     }
 
-    /// @dev A slot, with the nodes from the storage root down that prove its value, or that it is
-    /// zero.
+    /// @dev Storage slot, with the nodes from the storage root down that prove its value, or that
+    /// it is zero.
     struct SlotProof {
         bytes32 slot;
         bytes32 value;
         bytes[] nodes;
     }
 
-    /// @dev An account at a block, with the nodes from the state root down that prove it, or that
-    /// it is not there (`exists` is false then). `header` is RLP.
+    /// @dev Account at a block, with the nodes from the state root down that prove it, or its
+    /// absence (`exists` is false then). `header` is RLP.
     struct AccountProof {
         Head head;
         bytes header;
@@ -172,9 +172,9 @@ interface IL2 {
     }
 
     /// @dev Parts of an input that can be changed. Scalars take a word as value. `LogsBloom` takes
-    /// 256 bytes, `WithdrawalAdded` an SSZ record of 44, `TransactionSwapped` the index of the
-    /// other one as a word; fields that end in `Dropped` take nothing, and all other lists and byte
-    /// strings take bytes.
+    /// 256 bytes, `WithdrawalAdded` an SSZ record of 44 bytes, `TransactionSwapped` the index of
+    /// the other transaction as a word; fields that end in `Dropped` take nothing, and all other
+    /// lists and byte strings take bytes.
     enum Field {
         Schema,
         ChainId,

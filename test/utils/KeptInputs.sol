@@ -4,30 +4,31 @@ pragma solidity ^0.8.28;
 import {Vm} from "forge-std/Vm.sol";
 import {BatchBytes} from "./BatchBytes.sol";
 
-/// @title Inputs of which a part is kept as code on L1, by the description of the format
+/// @title Inputs that reference code on L1, built according to the specification of the format
 library KeptInputs {
     using BatchBytes for bytes;
 
     Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
-    /// @dev The proxy that deploys by CREATE2 on most chains, and the loader that it is given here.
+    /// @dev CREATE2 proxy that exists on most chains, and the loader that its init code contains.
     address internal constant PROXY = 0x4e59b44847b379578588920cA78FbF26c0B4956C;
     bytes internal constant LOADER = hex"600b5981380380925939f3";
 
-    /// @notice The account that keeps bytes, whether it is there or not.
+    /// @notice Returns the account that stores bytes, whether or not it is deployed.
     function accountOf(bytes memory data) internal pure returns (address) {
         bytes32 hash = keccak256(abi.encodePacked(LOADER, hex"00", data));
         return VM.computeCreate2Address(0, hash, PROXY);
     }
 
-    /// @notice Keeps bytes.
+    /// @notice Stores bytes as code on L1.
     function keep(bytes memory data) internal returns (address account) {
         account = accountOf(data);
         VM.etch(account, abi.encodePacked(hex"00", data));
     }
 
-    /// @notice Replaces each of these ranges of an input by a reference; L1 keeps their bytes.
-    /// @param ranges Start and end of each, in order.
+    /// @notice Replaces each of these ranges of an input by a reference, and stores their bytes on
+    /// L1.
+    /// @param ranges Start and end of each range, in order.
     function shorten(bytes memory input, uint256[] memory ranges)
         internal
         returns (bytes memory short)
@@ -46,7 +47,7 @@ library KeptInputs {
         return compose(input.length, references, rest);
     }
 
-    /// @notice An input that declares this length, with these references, 24 bytes each.
+    /// @notice Returns an input that declares this length, with these references of 24 bytes each.
     function compose(uint256 length, bytes memory references, bytes memory rest)
         internal
         pure

@@ -5,10 +5,11 @@ import {Vm} from "forge-std/Vm.sol";
 import {Helper} from "./Helper.sol";
 import {IL2} from "./IL2.sol";
 
-/// @title L2 chains, scripted
-/// @notice A chain consists of a genesis and of blocks of queued transactions, each really built
-/// and executed. The test's own storage holds only the hash of the newest block and the queue, so
-/// forge's snapshots, fuzz runs and parallel tests need no care. See docs/forge.md.
+/// @title Scripted L2 chains
+/// @notice A chain consists of a genesis and of blocks of queued transactions, each of which is
+/// actually built and executed. The test's own storage contains only the hash of the newest block
+/// and the queue, so forge's snapshots, fuzz runs and parallel tests work as usual. See
+/// docs/forge.md.
 ///
 ///     using L2 for L2.Chain;
 ///     L2.Chain internal l2;
@@ -18,11 +19,11 @@ import {IL2} from "./IL2.sol";
 ///     bytes memory input = l2.seal();
 library L2 {
     struct Chain {
-        /// @dev The newest block. Another block of the chain may be put here, to go on from there.
+        /// @dev Newest block. Assign another block of the chain to continue from it.
         IL2.Head head;
         /// @dev Transactions for the next block.
         bytes[] queue;
-        /// @dev Fee recipient of the next blocks, and the schema of their fork.
+        /// @dev Fee recipient and schema of the next blocks.
         address feeRecipient;
         uint16 schema;
     }
@@ -32,12 +33,12 @@ library L2 {
     uint16 internal constant OSAKA = 0x1201;
     uint16 internal constant AMSTERDAM = 0x1501;
 
-    /// @dev Revision of the schema ids of single blocks, and of those of chains by the EIP-8079
+    /// @dev Revisions of the schema ids of single blocks, and of those of chains by the EIP-8079
     /// draft.
     uint16 internal constant REVISION = 0x01;
     uint16 internal constant DRAFT_REVISION = 0x79;
 
-    /// @dev Stands for the next nonce of the sender.
+    /// @dev Selects the next nonce of the sender.
     uint64 internal constant NEXT_NONCE = type(uint64).max;
 
     Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
@@ -85,13 +86,13 @@ library L2 {
         g.accounts = accounts;
     }
 
-    /// @dev Schema id of the blocks of a fork on chains by the EIP-8079 draft, for a genesis and
-    /// its blocks.
+    /// @dev Returns the schema id of a fork for a genesis and blocks of chains by the EIP-8079
+    /// draft.
     function draft(uint16 fork) internal pure returns (uint16) {
         return fork - REVISION + DRAFT_REVISION;
     }
 
-    /// @dev Starts a chain at this genesis. What was in `self` is forgotten.
+    /// @dev Starts a chain at this genesis. Discards the previous state of `self`.
     function create(Chain storage self, IL2.Genesis memory g) internal {
         self.head = abi.decode(_ask(abi.encodeCall(IL2.genesis, (g))), (IL2.Head));
         self.feeRecipient = g.feeRecipient;
@@ -108,7 +109,7 @@ library L2 {
         create(self, g);
     }
 
-    /// @dev Account of a named key; forge's `makeAddr` gives the same.
+    /// @dev Returns the account of a named key, the same as forge's `makeAddr`.
     function account(string memory name) internal pure returns (address) {
         return VM.addr(uint256(keccak256(bytes(name))));
     }
@@ -120,7 +121,7 @@ library L2 {
         send(self, transaction(from, to, value, ""));
     }
 
-    /// @dev Queues a call. (The linter takes any function named `call` for a call without a check.)
+    /// @dev Queues a call. (The linter takes any function named `call` for an unchecked call.)
     function callFrom(Chain storage self, string memory from, address to, bytes memory data)
         internal
     {
@@ -151,7 +152,7 @@ library L2 {
         return VM.computeCreateAddress(sender, t.nonce);
     }
 
-    /// @dev Queues a signed transaction as it is.
+    /// @dev Queues a signed transaction unchanged.
     function raw(Chain storage self, bytes memory signed) internal {
         IL2.Transaction memory t;
         t.kind = IL2.Kind.Raw;
@@ -164,7 +165,7 @@ library L2 {
         self.queue.push(abi.encode(t));
     }
 
-    /// @dev A transaction to be changed at will. A gas limit of 0 lets the helper choose one.
+    /// @dev Returns a transaction as a template. With a gas limit of 0 the helper chooses one.
     function transaction(string memory from, address to, uint256 value, bytes memory data)
         internal
         pure
@@ -180,13 +181,13 @@ library L2 {
         t.maxPriorityFeePerGas = 1 gwei;
     }
 
-    /// @dev Signs a transaction with the nonce of the queue, and does not queue it.
+    /// @dev Signs a transaction with the next nonce, without queueing it.
     function sign(Chain storage self, IL2.Transaction memory t) internal returns (bytes memory) {
         bytes memory request = abi.encodeCall(IL2.sign, (self.head.hash, _queued(self), t));
         return abi.decode(_ask(request), (bytes));
     }
 
-    /// @dev Nonce of the next transaction of an account, behind those in the queue.
+    /// @dev Returns the nonce of an account's next transaction, after those in the queue.
     function nextNonce(Chain storage self, address account_) internal returns (uint64) {
         bytes memory request =
             abi.encodeCall(IL2.nextNonce, (self.head.hash, _queued(self), account_));
@@ -195,8 +196,9 @@ library L2 {
 
     // ------------------------------------------------------------------ blocks
 
-    /// @dev Returns the parameters of the next block, to be changed at will: the time of this
-    /// chain, if it is later than the parent's, else the next second; the anchor of the parent.
+    /// @dev Returns the parameters of the next block as a template: the timestamp of this chain if
+    /// it is later than the parent's, otherwise that of the parent plus one second; the anchor of
+    /// the parent.
     function next(Chain storage self) internal view returns (IL2.Block memory b) {
         b.parentHash = self.head.hash;
         b.schema = self.schema;
@@ -206,7 +208,7 @@ library L2 {
         b.feeRecipient = self.feeRecipient;
     }
 
-    /// @dev Seals the queue into a block, which becomes the head; returns the input of EXECUTE.
+    /// @dev Seals the queue into a block, which becomes the head. Returns the input of EXECUTE.
     function seal(Chain storage self) internal returns (bytes memory input_) {
         return sealBlock(self, next(self)).input;
     }
@@ -234,32 +236,31 @@ library L2 {
         delete self.queue;
     }
 
-    // ------------------------------------------------------------------ looking
+    // ------------------------------------------------------------------ queries
 
-    /// @dev The input of EXECUTE for a block.
+    /// @dev Returns the input of EXECUTE for a block.
     function inputOf(bytes32 blockHash) internal returns (bytes memory) {
         return abi.decode(_ask(abi.encodeCall(IL2.input, (blockHash))), (bytes));
     }
 
-    /// @dev The input of EXECUTE for several blocks that follow one another, out of the input of
-    /// each.
+    /// @dev Returns the input of EXECUTE for several consecutive blocks, from the input of each.
     function batchOf(bytes[] memory inputs) internal returns (bytes memory) {
         return abi.decode(_ask(abi.encodeCall(IL2.batch, (inputs))), (bytes));
     }
 
-    /// @dev Returns the input with all state of the chain as its witness. A changed block often
-    /// reads more than the original and would be refused for that; with this input, the refusal
-    /// concerns the block.
+    /// @dev Returns the input with the whole state of the chain as its witness. A changed block
+    /// often reads more than the original and would be rejected for the missing nodes; with this
+    /// input, it is rejected for the block itself.
     function wideInputOf(bytes32 blockHash) internal returns (bytes memory) {
         return abi.decode(_ask(abi.encodeCall(IL2.wideInput, (blockHash))), (bytes));
     }
 
-    /// @dev Receipts of the head.
+    /// @dev Returns the receipts of the head.
     function receipts(Chain storage self) internal returns (IL2.Receipt[] memory) {
         return receiptsOf(self.head.hash);
     }
 
-    /// @dev Receipts of a block.
+    /// @dev Returns the receipts of a block.
     function receiptsOf(bytes32 blockHash) internal returns (IL2.Receipt[] memory) {
         return abi.decode(_ask(abi.encodeCall(IL2.receipts, (blockHash))), (IL2.Receipt[]));
     }
@@ -282,8 +283,7 @@ library L2 {
         return proveAt(self.head.hash, account_, slots);
     }
 
-    /// @dev Proves an account and slots of it at any block: that they are so, or that they are not
-    /// there.
+    /// @dev Proves an account and some of its slots at any block, or their absence.
     function proveAt(bytes32 blockHash, address account_, bytes32[] memory slots)
         internal
         returns (IL2.AccountProof memory)
@@ -292,27 +292,27 @@ library L2 {
         return abi.decode(_ask(request), (IL2.AccountProof));
     }
 
-    /// @dev Balance at the head.
+    /// @dev Returns the balance at the head.
     function balanceOf(Chain storage self, address account_) internal returns (uint256) {
         return prove(self, account_).balance;
     }
 
-    /// @dev Balance at any block.
+    /// @dev Returns the balance at any block.
     function balanceOfAt(bytes32 blockHash, address account_) internal returns (uint256) {
         return proveAt(blockHash, account_, new bytes32[](0)).balance;
     }
 
-    /// @dev Nonce at the head.
+    /// @dev Returns the nonce at the head.
     function nonceOf(Chain storage self, address account_) internal returns (uint64) {
         return prove(self, account_).nonce;
     }
 
-    /// @dev Storage at the head.
+    /// @dev Returns a storage slot at the head.
     function slotOf(Chain storage self, address account_, bytes32 slot) internal returns (bytes32) {
         return prove(self, account_, slot).slots[0].value;
     }
 
-    /// @dev Storage at any block.
+    /// @dev Returns a storage slot at any block.
     function slotOfAt(bytes32 blockHash, address account_, bytes32 slot)
         internal
         returns (bytes32)
@@ -322,12 +322,13 @@ library L2 {
         return proveAt(blockHash, account_, slots).slots[0].value;
     }
 
-    /// @dev Code at the head.
+    /// @dev Returns the code at the head.
     function codeOf(Chain storage self, address account_) internal returns (bytes memory) {
         return abi.decode(_ask(abi.encodeCall(IL2.code, (self.head.hash, account_))), (bytes));
     }
 
-    /// @dev Return data of a call on the head, which changes nothing; reverts as the call does.
+    /// @dev Returns the return data of a call on the head, without changing the state. Reverts as
+    /// the call does.
     function read(Chain storage self, address to, bytes memory data)
         internal
         returns (bytes memory output)
@@ -342,7 +343,7 @@ library L2 {
         }
     }
 
-    /// @dev Returns true if EXECUTE accepts an input, else the reason.
+    /// @dev Returns true if EXECUTE accepts an input, otherwise the reason.
     function verify(bytes memory input_) internal returns (bool valid, string memory reason) {
         (valid, reason,) = verify(input_, "");
     }
@@ -360,7 +361,7 @@ library L2 {
     // ------------------------------------------------------------------ broken inputs
 
     /// @dev Returns an input with one changed field: a number, a hash or an address. With `rehash`,
-    /// the block hash is that of the changed block, so that only the field itself is wrong.
+    /// the block hash is recomputed, so that only the field itself is wrong.
     function broken(bytes memory input_, IL2.Field field, bytes32 value, bool rehash)
         internal
         returns (bytes memory)

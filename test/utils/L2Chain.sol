@@ -12,7 +12,7 @@ import {MessageCodec} from "./MessageCodec.sol";
 import {SystemContracts} from "./SystemContracts.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 
-/// @title An L2 with its predeploys, and an L1 queue of which only the messages matter
+/// @title L2 with its predeploys, and the messages of an L1 queue
 abstract contract L2Chain is Test, SystemContracts {
     uint256 internal constant PREMINT = 1e30;
 
@@ -23,7 +23,7 @@ abstract contract L2Chain is Test, SystemContracts {
     address internal alice = makeAddr("alice, who sends on L1");
     address internal relayer = makeAddr("relayer");
 
-    /// @dev All messages that were sent so far.
+    /// @dev All messages sent so far.
     IL2Messenger.Message[] internal queue;
 
     function setUp() public virtual {
@@ -35,7 +35,7 @@ abstract contract L2Chain is Test, SystemContracts {
         vm.deal(address(messenger), PREMINT);
     }
 
-    /// @dev A message from alice with 100,000 gas.
+    /// @dev Sends a message from alice with 100,000 gas.
     function send(address to, uint128 value, bytes memory data) internal returns (uint256 index) {
         return send(alice, to, value, 0, 100_000, data);
     }
@@ -63,7 +63,7 @@ abstract contract L2Chain is Test, SystemContracts {
         );
     }
 
-    /// @dev An L2 block with an anchor that covers all messages, and the proof of that anchor.
+    /// @dev Begins an L2 block with an anchor that covers all messages, and proves that anchor.
     function anchorQueue() internal {
         IL1Anchor.Anchor memory a = anchor.latest();
         a.l1BlockNumber += 1;
@@ -75,22 +75,22 @@ abstract contract L2Chain is Test, SystemContracts {
         anchor.prove(a);
     }
 
-    /// @dev Messages `from` to `to` (exclusive) as they are relayed.
+    /// @dev Returns messages `from` to `to` (exclusive) in the packed format.
     function packed(uint256 from, uint256 to) internal view returns (bytes memory) {
         return MessageCodec.pack(MessageCodec.slice(queue, from, to));
     }
 
-    /// @dev Rolling hash over the first `count` messages.
+    /// @dev Returns the rolling hash over the first `count` messages.
     function rootAt(uint256 count) internal view returns (bytes32) {
         return MessageCodec.fold(0, MessageCodec.slice(queue, 0, count));
     }
 
-    /// @dev Hashes of messages `from` to `to` (exclusive).
+    /// @dev Returns the hashes of messages `from` to `to` (exclusive).
     function hashes(uint256 from, uint256 to) internal view returns (bytes32[] memory) {
         return MessageCodec.hashes(MessageCodec.slice(queue, from, to));
     }
 
-    /// @dev Anchors and relays everything that has not been relayed.
+    /// @dev Anchors and relays all messages that have not been relayed.
     function relayAll() internal {
         anchorQueue();
         (uint64 count,) = messenger.relayed();

@@ -7,10 +7,10 @@ import {StateProof} from "../../contracts/libraries/StateProof.sol";
 import {Transactions} from "../../contracts/libraries/Transactions.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
 
-/// @title The libraries as functions that can be called from outside
-/// @dev Positions go in and come out relative to the bytes that are given.
+/// @title Libraries as external functions
+/// @dev Positions are relative to the given bytes.
 contract LibraryHarness {
-    /// @notice The two ways to read a storage root give different ones.
+    /// @notice The two functions that read a storage root disagree.
     error ReadersDisagree(bytes32 storageRoot);
 
     // ------------------------------------------------------------------ Rlp
@@ -57,7 +57,7 @@ contract LibraryHarness {
         return (start - pos, stop - pos);
     }
 
-    /// @notice The payloads of the items of a list, which must fill the bytes.
+    /// @notice Returns the payloads of the items of a list that spans all bytes.
     function items(bytes calldata data) external pure returns (bytes[] memory payloads) {
         uint256 end = _start(data) + data.length;
         (uint256 pos, uint256 stop) = Rlp.list(_start(data), end);
@@ -86,7 +86,7 @@ contract LibraryHarness {
         if (storageRoot != result.storageRoot) revert ReadersDisagree(storageRoot);
     }
 
-    /// @notice Reads an account like the library, without a comparison.
+    /// @notice Reads an account with the library, without a comparison.
     function accountOf(bytes32 stateRoot, address target, bytes[] calldata nodes)
         external
         pure
@@ -111,7 +111,7 @@ contract LibraryHarness {
         return StateProof.slot(root, position, nodes);
     }
 
-    /// @notice The value of a key; empty if there is none.
+    /// @notice Returns the value of a key; empty if there is none.
     function get(bytes32 root, bytes32 key, bytes[] calldata nodes)
         external
         pure
@@ -142,8 +142,8 @@ contract LibraryHarness {
         return Messages.extend(root, hash);
     }
 
-    /// @notice Hashes of the messages of a batch, and which of them are parked.
-    /// @param first Index of the first.
+    /// @notice Returns the hashes of the messages of a batch, and which of them are to be parked.
+    /// @param first Index of the first message.
     function unpack(bytes calldata batch, uint64 first)
         external
         pure
@@ -173,7 +173,7 @@ contract LibraryHarness {
 
     // ------------------------------------------------------------------ KeptCodes
 
-    /// @notice Returns an input without references, assembled from kept bytes; an input without any
+    /// @notice Returns the assembled form of an input with references; an input without references
     /// is returned unchanged.
     function assembled(bytes calldata input) external view returns (bytes memory whole) {
         if (!KeptCodes.refers(input)) return input;

@@ -3,9 +3,9 @@ pragma solidity ^0.8.28;
 
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 
-/// @title The message formats once more, from their description and without the contracts' code
+/// @title Second implementation of the message formats, from the specification only
 library MessageCodec {
-    /// @dev Hash of a message.
+    /// @dev Returns the hash of a message.
     function hash(IL2Messenger.Message memory m) internal pure returns (bytes32) {
         return keccak256(
             abi.encode(
@@ -14,7 +14,7 @@ library MessageCodec {
         );
     }
 
-    /// @dev Rolling hash over messages that follow those of `root`.
+    /// @dev Returns the rolling hash after more messages.
     function fold(bytes32 root, IL2Messenger.Message[] memory messages)
         internal
         pure
@@ -26,7 +26,7 @@ library MessageCodec {
         return root;
     }
 
-    /// @dev Hashes of messages.
+    /// @dev Returns the hashes of messages.
     function hashes(IL2Messenger.Message[] memory messages)
         internal
         pure
@@ -38,7 +38,7 @@ library MessageCodec {
         }
     }
 
-    /// @dev A batch as it is relayed.
+    /// @dev Returns a batch in the packed format.
     function pack(IL2Messenger.Message[] memory messages) internal pure returns (bytes memory out) {
         for (uint256 i = 0; i < messages.length; ++i) {
             IL2Messenger.Message memory m = messages[i];
@@ -50,7 +50,7 @@ library MessageCodec {
         }
     }
 
-    /// @dev Part of a list.
+    /// @dev Returns a part of a list.
     function slice(IL2Messenger.Message[] memory messages, uint256 from, uint256 to)
         internal
         pure

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-/// @dev A multisig of two: a call is made once both have confirmed it.
+/// @dev Multisig of two owners: a call is made once both have confirmed it.
 contract Multisig {
     address private immutable FIRST;
     address private immutable SECOND;

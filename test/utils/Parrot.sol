@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-/// @dev Answers every call with the same bytes, for answers that EXECUTE itself never gives.
+/// @dev Returns the same bytes for every call; for results that EXECUTE itself never returns.
 contract Parrot {
     bytes internal answer;
 

@@ -17,7 +17,7 @@ import {L2} from "./L2.sol";
 import {MessageCodec} from "./MessageCodec.sol";
 import {RollupParts} from "./RollupParts.sol";
 
-/// @title A rollup and its queues on an L1 with the real EXECUTE, and its real L2
+/// @title Rollup and queues on an L1 with the real EXECUTE, and the real L2
 abstract contract RealRollup is ExecuteTest, RollupParts {
     using L2 for L2.Chain;
 
@@ -29,7 +29,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
     address internal bob = makeAddr("bob");
     address internal relayer = makeAddr("operator");
 
-    /// @dev All messages to the L2 so far, and the states of the queue after each of them.
+    /// @dev All messages to the L2 so far, and the state of the queue after each of them.
     IL2Messenger.Message[] internal sent;
     IL1MessageQueue.Checkpoint[] internal states;
 
@@ -66,7 +66,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         rollup = new NativeRollup(header, config());
     }
 
-    /// @dev Puts an anchor in force that no update has brought.
+    /// @dev Puts an anchor in force without an update.
     function setAnchor(bytes32 anchor) internal {
         vm.store(address(rollup), bytes32(uint256(2)), anchor);
         l2.head.anchor = anchor;
@@ -74,7 +74,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
 
     // ------------------------------------------------------------------ blocks
 
-    /// @dev Time passes in L1 blocks.
+    /// @dev Moves L1 forward in time and in blocks.
     function skip(uint256 time) internal override {
         vm.roll(vm.getBlockNumber() + 1);
         super.skip(time);
@@ -94,7 +94,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         nextL1Block();
     }
 
-    /// @dev A block with this evidence is refused, for just this reason.
+    /// @dev Asserts that a block with this evidence is rejected with exactly this error.
     function expectRefused(bytes memory input, INativeRollup.Evidence memory e, bytes memory error_)
         internal
     {
@@ -142,8 +142,8 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         states.push(queue.checkpoint());
     }
 
-    /// @dev An anchor with the queue as it is, for the first block of the next call; also puts its
-    /// proof into the next L2 block, and gives the hash for its header.
+    /// @dev Returns an update to the current state of the queue for the first block of the next
+    /// call, and the anchor for the block's header; also queues its proof on the L2.
     function newAnchor() internal returns (INativeRollup.Evidence memory, bytes32) {
         return newAnchor(queue.checkpoint());
     }
@@ -174,8 +174,8 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         (count,) = abi.decode(answer, (uint64, bytes32));
     }
 
-    /// @dev Queues the relay of all messages that have not been relayed, parked where that is
-    /// possible if `park`.
+    /// @dev Queues the relay of all messages that have not been relayed; with `park`, parks those
+    /// that can be parked.
     function queueRelay(bool park) internal {
         IL2Messenger.Message[] memory pending =
             MessageCodec.slice(sent, relayedCount(), sent.length);
@@ -183,13 +183,13 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         IL2.Transaction memory t = L2.transaction(
             "operator", MESSENGER, 0, abi.encodeCall(IL2Messenger.relay, (batch, relayer))
         );
-        // An estimate would be one without the anchor, whose proof comes before it in the same
+        // The helper would estimate the gas without the anchor, which is proven earlier in the same
         // block.
         t.gasLimit = 6_000_000;
         l2.send(t);
     }
 
-    /// @dev Anchors and relays all that was sent, in one block.
+    /// @dev Anchors and relays all messages in one block.
     function bringOver() internal {
         (INativeRollup.Evidence memory evidence, bytes32 anchor) = newAnchor();
         queueRelay(false);
@@ -202,7 +202,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         assertEq(relayedCount(), sent.length);
     }
 
-    /// @dev A batch in which all that ask for gas are parked.
+    /// @dev Returns a batch in which all messages with a gas limit are parked.
     function packParked(IL2Messenger.Message[] memory messages)
         internal
         pure
@@ -244,7 +244,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         returns (INativeRollup.Checkpoint memory before, INativeRollup.Checkpoint memory next)
     {
         for (uint256 i = 0; i < states.length; ++i) {
-            // The last state of each number is the one that stayed.
+            // Only the last state with a number is the checkpoint.
             bool last = i + 1 == states.length || states[i + 1].id != states[i].id;
             if (!last) continue;
             if (states[i].count <= count) {
@@ -266,7 +266,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
 
     // ------------------------------------------------------------------ messages to L1
 
-    /// @dev Queues an L2 transaction that sends a message to L1; returns the message.
+    /// @dev Queues an L2 transaction that sends a message to L1. Returns the message.
     function queueSend(
         string memory from,
         address to,
@@ -297,10 +297,10 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         );
     }
 
-    /// @dev Messages to L1 in the block under construction.
+    /// @dev Number of messages to L1 in the block under construction.
     uint64 internal queuedSends;
 
-    /// @dev Evidence that the L2 holds a message after the head.
+    /// @dev Returns the proof that the L2 has sent a message as of the head.
     function messageProof(uint64 index)
         internal
         returns (IL1MessageQueue.MessageProof memory proof)
@@ -343,7 +343,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         });
     }
 
-    /// @dev A signed transfer of 1 wei to bob with 21,000 gas.
+    /// @dev Returns a signed transfer of 1 wei to bob with 21,000 gas.
     function signedTransfer(string memory from, uint64 nonce, uint128 maxFee)
         internal
         returns (bytes memory)

@@ -8,9 +8,9 @@ import {IL2} from "./IL2.sol";
 import {RollupParts} from "./RollupParts.sol";
 import {StatelessInputs} from "./StatelessInputs.sol";
 
-/// @title A rollup and its queues on an L1 without EXECUTE, and the next input for it
-/// @notice For checks that precede EXECUTE, or for an L1 without it; everything else is tested with
-/// real blocks, see `RealRollup`.
+/// @title Rollup and queues on an L1 without EXECUTE, and the next input
+/// @notice For checks before the call of EXECUTE, or for an L1 without it. Everything else is
+/// tested with real blocks, see `RealRollup`.
 abstract contract RollupFixture is RollupParts {
     address internal constant EXECUTE = address(0x0101);
     uint32 internal constant GAS_LIMIT = 12_000_000;
@@ -27,7 +27,7 @@ abstract contract RollupFixture is RollupParts {
         return deploy(g, configOf(schema));
     }
 
-    /// @dev A rollup with queues of its own.
+    /// @dev Deploys a rollup with its own queues.
     function deploy(IL2.Head memory g, INativeRollup.Config memory c)
         internal
         returns (NativeRollup)
@@ -35,7 +35,7 @@ abstract contract RollupFixture is RollupParts {
         return create(g, withQueues(c, 8_000_000, 16_384));
     }
 
-    /// @dev A rollup with the queues that its configuration names.
+    /// @dev Deploys a rollup with the queues in its configuration.
     function create(IL2.Head memory g, INativeRollup.Config memory c)
         internal
         returns (NativeRollup)
@@ -43,7 +43,7 @@ abstract contract RollupFixture is RollupParts {
         return new NativeRollup(GenesisHeaders.encode(g), c);
     }
 
-    /// @dev Makes queues for the next contract that is deployed after them.
+    /// @dev Deploys queues for the contract that is deployed next.
     function withQueues(INativeRollup.Config memory c, uint64 maxGas, uint64 maxData)
         internal
         returns (INativeRollup.Config memory)
@@ -54,7 +54,7 @@ abstract contract RollupFixture is RollupParts {
         return c;
     }
 
-    /// @dev The first block of an L2 that there is not; with the hash of its header.
+    /// @dev Returns the genesis of an L2 that does not exist, with the hash of its header.
     function genesis() internal pure returns (IL2.Head memory g) {
         g.schema = StatelessInputs.OSAKA;
         g.timestamp = 1_699_999_000;
@@ -67,7 +67,7 @@ abstract contract RollupFixture is RollupParts {
         return keccak256(GenesisHeaders.encode(g));
     }
 
-    /// @dev An input that passes all checks before EXECUTE.
+    /// @dev Returns an input that passes all checks before EXECUTE.
     function nextBlock() internal view returns (StatelessInputs.Block memory) {
         INativeRollup.Head memory head = rollup.head();
         return StatelessInputs.Block({

@@ -10,14 +10,14 @@ import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {Guardians} from "./Guardians.sol";
 import {SystemContracts} from "./SystemContracts.sol";
 
-/// @title A rollup with its queues, and the rules by which all tests deploy it
-/// @dev Common parts of `RealRollup`, whose L1 has EXECUTE and whose L2 is real, and of
+/// @title Rollup with its queues, and the rules with which all tests deploy it
+/// @dev Common base of `RealRollup`, whose L1 has EXECUTE and whose L2 is real, and of
 /// `RollupFixture`, which has neither.
 abstract contract RollupParts is Test, SystemContracts {
     uint64 internal constant CHAIN_ID = 80_790;
     uint64 internal constant MAX_LAG = 1 hours;
     uint64 internal constant OPEN_AFTER = 2 hours;
-    // Different, so that no test takes one for the other.
+    // Distinct values, so that tests cannot confuse them.
     uint64 internal immutable RELAY_DEADLINE = _relayDeadline();
     uint64 internal immutable FORCED_DELAY = _forcedDelay();
     uint64 internal constant FORCED_GRACE = 2 hours;
@@ -36,7 +36,7 @@ abstract contract RollupParts is Test, SystemContracts {
         return 1 days;
     }
 
-    /// @dev An L1 that has seen some blocks.
+    /// @dev Starts L1 with some past blocks.
     function startL1() internal {
         vm.roll(20_000);
         vm.warp(1_700_000_000);
@@ -57,12 +57,12 @@ abstract contract RollupParts is Test, SystemContracts {
         });
     }
 
-    /// @dev The guardian of the message queue.
+    /// @dev Returns the guardian of the message queue.
     function guardian() internal view virtual returns (IL1MessageQueue.Guardian memory) {
         return Guardians.none();
     }
 
-    /// @dev The rules of a rollup over the queues at hand.
+    /// @dev Returns the rules of a rollup with the current queues.
     function configOf(uint16 schema) internal view returns (INativeRollup.Config memory) {
         return INativeRollup.Config({
             chainId: CHAIN_ID,
@@ -79,7 +79,7 @@ abstract contract RollupParts is Test, SystemContracts {
         });
     }
 
-    /// @dev Makes the queues of the contract that is deployed next.
+    /// @dev Deploys the queues of the contract that is deployed next.
     function makeQueues(uint64 maxGas, uint64 maxData) internal {
         address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
         queue = new L1MessageQueue(next, maxGas, maxData, 0, guardian());
@@ -91,7 +91,7 @@ abstract contract RollupParts is Test, SystemContracts {
         inputs[0] = input;
     }
 
-    /// @dev Lets an announced upgrade become ready, with nothing pending.
+    /// @dev Waits until an announced change is ready, with nothing pending.
     function untilReady(INativeRollup.Change change, uint256 value) internal {
         skip(UPGRADE_DELAY - 1 days);
         rollup.clear(change, value);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-/// @title Tries with one leaf, and the proofs of it
+/// @title Tries with one leaf, and their proofs
 library SmallTries {
     bytes32 internal constant EMPTY_CODE_HASH = keccak256("");
 
-    /// @dev A storage trie with one slot that is not empty.
+    /// @dev Returns a storage trie with one non-zero slot.
     function storageTrie(bytes32 slot, bytes32 value)
         internal
         pure
@@ -20,7 +20,7 @@ library SmallTries {
         return _leaf(keccak256(abi.encode(slot)), _string(integer));
     }
 
-    /// @dev A state trie with one account that has nonce 1 and no balance.
+    /// @dev Returns a state trie with one account that has nonce 1 and no balance.
     function stateTrie(address account, bytes32 storageRoot)
         internal
         pure
@@ -29,11 +29,11 @@ library SmallTries {
         bytes memory fields = abi.encodePacked(
             uint16(0x0180), uint8(0xa0), storageRoot, uint8(0xa0), EMPTY_CODE_HASH
         );
-        // 68 bytes.
+        // The payload has 68 bytes.
         return _leaf(keccak256(abi.encodePacked(account)), abi.encodePacked(uint16(0xf844), fields));
     }
 
-    /// @dev A trie that holds `value` and nothing else.
+    /// @dev Returns a trie with a single value.
     function _leaf(bytes32 key, bytes memory value)
         private
         pure

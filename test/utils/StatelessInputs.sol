@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-/// @title Inputs of EXECUTE, laid out from the description of the format
-/// @notice Everything that `Block` lacks is empty or zero. Such an input is well-formed and serves
-/// checks before EXECUTE, which would find the block invalid.
+/// @title Inputs of EXECUTE, encoded according to the specification of the format
+/// @notice Fields that are not in `Block` are empty or zero. Such an input is well-formed and is
+/// used for checks before EXECUTE, which would reject the block.
 library StatelessInputs {
     uint16 internal constant PRAGUE = 0x1101;
     uint16 internal constant OSAKA = 0x1201;
@@ -83,7 +83,7 @@ library StatelessInputs {
         return bytes.concat(head, numbers, tail, b.transactions);
     }
 
-    /// @dev A container of lists that are all empty.
+    /// @dev Encodes a container of empty lists.
     function offsets(uint256 count) private pure returns (bytes memory out) {
         for (uint256 i = 0; i < count; ++i) {
             out = bytes.concat(out, u32(4 * count));
@@ -102,7 +102,7 @@ library StatelessInputs {
         return little(v, 32);
     }
 
-    /// @dev The lowest `size` bytes, the lowest first.
+    /// @dev Returns the lowest `size` bytes in little-endian order.
     function little(uint256 v, uint256 size) internal pure returns (bytes memory out) {
         out = new bytes(size);
         for (uint256 i = 0; i < size; ++i) {

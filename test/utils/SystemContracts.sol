@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {CommonBase} from "forge-std/Base.sol";
 
-/// @title The system contracts of EIP-4788 and EIP-2935, with their real code, as blocks call them
+/// @title System contracts of EIP-4788 and EIP-2935 with their real code, and the system calls
 abstract contract SystemContracts is CommonBase {
     address internal constant SYSTEM = 0xffffFFFfFFffffffffffffffFfFFFfffFFFfFFfE;
     address internal constant BEACON_ROOTS = 0x000F3df6D732807Ef1319fB7B8bB8522d0Beac02;
@@ -14,12 +14,12 @@ abstract contract SystemContracts is CommonBase {
     bytes private constant HISTORY_CODE =
         hex"3373fffffffffffffffffffffffffffffffffffffffe14604657602036036042575f35600143038111604257611fff81430311604257611fff9006545f5260205ff35b5f5ffd5b5f35611fff60014303065500";
 
-    /// @dev A chain under Cancun and later.
+    /// @dev Deploys the contract of EIP-4788 (Cancun and later).
     function installBeaconRoots() internal {
         vm.etch(BEACON_ROOTS, BEACON_ROOTS_CODE);
     }
 
-    /// @dev A chain under Prague and later.
+    /// @dev Deploys the contract of EIP-2935 (Prague and later).
     function installHistory() internal {
         vm.etch(HISTORY, HISTORY_CODE);
     }

@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
 
-/// @dev Takes any call, with data or without.
+/// @dev Accepts any call, with data or without.
 abstract contract Target {
     function take() internal virtual;
 
@@ -40,7 +40,7 @@ contract Recorder is Target {
     }
 }
 
-/// @dev Refuses with `reason` until it is told to accept.
+/// @dev Reverts with `reason` until it is set to accept.
 contract Moody is Target {
     bytes public reason;
     bool public accepting;
@@ -65,7 +65,7 @@ contract Moody is Target {
     }
 }
 
-/// @dev Uses all gas that it gets.
+/// @dev Uses all the gas that it receives.
 contract Burner is Target {
     function take() internal pure override {
         assembly ("memory-safe") {
@@ -74,7 +74,7 @@ contract Burner is Target {
     }
 }
 
-/// @dev Calls back with the given data, and passes on the result.
+/// @dev Calls back with the given data, and forwards the result.
 contract Reentrant is Target {
     bytes public inner;
     address public target;
@@ -92,14 +92,14 @@ contract Reentrant is Target {
     }
 }
 
-/// @dev Catches the failure of its call, as a bridge does that must not lose a message.
+/// @dev Catches the failure of its call, like a bridge that must not lose a message.
 contract Catching is Target {
     bool public done;
     bool public gaveUp;
 
     function take() internal override {
         if (msg.sender == address(this)) {
-            // All of 60,000 gas, or a failure.
+            // Uses 60,000 gas; fails if less is left.
             uint256 rest = gasleft() - 60_000;
             while (gasleft() > rest) {}
             return;

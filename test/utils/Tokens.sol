@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {ERC20} from "solady/tokens/ERC20.sol";
 
-/// @dev An honest token, of which anyone may have some.
+/// @dev Honest token that anyone can mint.
 contract Token is ERC20 {
     function name() public view virtual override returns (string memory) {
         return "Some Token";
@@ -22,7 +22,7 @@ contract Token is ERC20 {
     }
 }
 
-/// @dev Has as long a name and symbol as the bridge takes over.
+/// @dev Has a name and a symbol of 64 bytes, which the bridge truncates.
 contract WordyToken is Token {
     function name() public pure override returns (string memory) {
         return "A name of sixty-four bytes, of which the bridge takes over each.";
@@ -51,7 +51,7 @@ contract SpellingToken is Token {
     }
 }
 
-/// @dev Keeps a part of each transferred amount.
+/// @dev Charges a fee from each transferred amount.
 contract FeeToken is Token {
     uint256 public immutable PERCENT;
 
@@ -64,21 +64,21 @@ contract FeeToken is Token {
     }
 }
 
-/// @dev Takes a fee from the sender, on top of the transferred amount.
+/// @dev Charges a fee from the sender, on top of the transferred amount.
 contract ToppingToken is Token {
     function _afterTokenTransfer(address from, address to, uint256 amount) internal override {
         if (from != address(0) && to != address(0)) _burn(from, amount / 10);
     }
 }
 
-/// @dev Takes balances away, and adds to them.
+/// @dev Reduces and increases balances.
 contract RebasingToken is Token {
     function take(address from, uint256 amount) external {
         _burn(from, amount);
     }
 }
 
-/// @dev Refuses transfers to some accounts.
+/// @dev Rejects transfers to some accounts.
 contract ListingToken is Token {
     error Listed(address account);
 
@@ -93,7 +93,7 @@ contract ListingToken is Token {
     }
 }
 
-/// @dev Calls a target during each transfer, and passes on the result.
+/// @dev Calls a target during each transfer, and forwards the result.
 contract CallingToken is Token {
     address public target;
     bytes public inner;
@@ -136,14 +136,14 @@ contract OnceCallingToken is Token {
     }
 }
 
-/// @dev Moves nothing, and says that it did.
+/// @dev Transfers nothing, but returns success.
 contract LyingToken is Token {
     function transferFrom(address, address, uint256) public pure override returns (bool) {
         return true;
     }
 }
 
-/// @dev Has no name, and an old-fashioned symbol.
+/// @dev Has no name, and a `bytes32` symbol.
 contract OldToken {
     bytes32 public constant symbol = "OLD";
     uint8 public constant decimals = 3;
@@ -159,7 +159,7 @@ contract OldToken {
         balanceOf[to] += amount;
     }
 
-    /// @dev Asks for no allowance.
+    /// @dev Requires no allowance.
     function transferFrom(address from, address to, uint256 amount) external {
         balanceOf[from] -= amount;
         balanceOf[to] += amount;
