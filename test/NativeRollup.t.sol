@@ -331,7 +331,7 @@ contract NativeRollupConstructorTest is RollupFixture {
         assertEq(slotOf(0) >> 176 & type(uint40).max, vm.getBlockTimestamp() + first);
     }
 
-    /// @dev Each field with all its bits set, and all others zero.
+    /// @dev Each field with all its bits set, and its neighbours zero.
     function test_fields_of_head_and_duties_have_their_widths() public {
         uint256 fields = (uint256(1) << 48) - 1 | (uint256(1) << 40) - 1 << 88;
         vm.store(address(rollup), 0, bytes32(fields | (uint256(1) << 40) - 1 << 176));
@@ -505,8 +505,8 @@ contract NativeRollupConstructorTest is RollupFixture {
         create(g, withQueues(c, 15_000_000, 0));
     }
 
-    /// @dev If each L1 block contains a message, the ring of checkpoints lasts for 98,292 seconds.
-    /// Within that time an account must have had to relay.
+    /// @dev If each L1 block contains a message, the ring of 16,382 checkpoints lasts for 98,292
+    /// seconds. Within that time an account must have had to relay.
     function test_messages_are_due_before_the_ring_of_checkpoints_is_full() public {
         IL2.Head memory g = genesis();
         INativeRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);

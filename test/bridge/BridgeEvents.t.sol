@@ -134,8 +134,7 @@ contract BridgeEventsTest is BridgeFixture {
         l2Bridge.refund{value: 9}(d, carol, erin, GAS);
     }
 
-    // ------------------------------------------------------------------ accounts that may take
-    // back
+    // ------------------------------------------------------------------ refundable messages
 
     /// @dev A withdrawal that L1 sends back can fail on the L2 too. Its tokens are those of the
     /// account that burned them.

@@ -20,7 +20,7 @@ contract LostToForkTest is ForkedL1 {
         mode = INativeRollup.ForkMode.Pinned;
         owner = makeAddr("owner");
         super.setUp();
-        // The fork after Osaka is too late for the delay of an owner.
+        // The fork after Osaka is later than the end of the owner's delay.
         installExecute("l1=prague,osaka@1700010000,amsterdam@1710000000");
     }
 

@@ -133,7 +133,7 @@ contract L1AnchorTest is Test, SystemContracts {
     }
 
     function test_the_runtime_code_can_be_placed_in_a_genesis() public {
-        // Code with immutables or set up by its constructor would behave otherwise elsewhere.
+        // Code with immutables or a constructor would behave differently at another address.
         address placed = address(0x8079);
         vm.etch(placed, vm.getDeployedCode("L1Anchor.sol:L1Anchor"));
         nextBlockWith(sample());

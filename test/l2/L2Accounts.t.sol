@@ -30,7 +30,7 @@ contract L2AccountsTest is L2Chain {
         return AccountCalls.encode(to, value, data);
     }
 
-    /// @dev Anchors all messages and parks the last.
+    /// @dev Anchors all messages and parks the last one.
     function parkLast() internal {
         anchorQueue();
         messenger.relay(AccountCalls.packParked(queue[queue.length - 1]), relayer);
@@ -42,7 +42,7 @@ contract L2AccountsTest is L2Chain {
 
     // ------------------------------------------------------------------ addresses
 
-    /// @dev Pinned: contracts on L1 and other programs compute it.
+    /// @dev Pinned, because contracts on L1 and other programs compute it.
     function test_the_address_of_an_account_follows_from_its_l1_sender() public view {
         bytes32 salt = bytes32(uint256(uint160(wallet)));
         bytes memory proxy = abi.encodePacked(
@@ -58,7 +58,7 @@ contract L2AccountsTest is L2Chain {
         );
     }
 
-    // ------------------------------------------------------------------ who moves an account
+    // ------------------------------------------------------------------ who controls an account
 
     function test_only_messages_of_its_l1_sender_move_an_account() public {
         sendCalls(wallet, 5, 0, callOf(address(target), 3, "hello"));
@@ -72,7 +72,7 @@ contract L2AccountsTest is L2Chain {
         assertEq(data, "hello");
         assertEq(account.balance, 2, "the rest stays");
 
-        // Another moves another.
+        // Another sender controls another account.
         sendCalls(alice, 0, 0, callOf(address(target), 0, "hi"));
         relayAll();
         (, caller,,,) = target.calls(1);
@@ -102,12 +102,12 @@ contract L2AccountsTest is L2Chain {
             );
             IL2Accounts(account).execute(calls);
         }
-        // Nor does a message that goes to the account itself, even of its own sender.
+        // A message to the account itself does not either, even from its own sender.
         uint256 index = send(wallet, account, 0, 0, 600_000, callOf(alice, 5, ""));
         relayAll();
         assertTrue(isFailed(index));
         assertEq(account.balance, 5);
-        // Nor one that uses it as if it were the contract that creates accounts.
+        // Nor does a call that treats the account as the contract that creates accounts.
         IL2Accounts.AccountMessage memory m = forced(index);
         vm.expectRevert(abi.encodeWithSelector(IL2Accounts.NotInAccount.selector, account));
         IL2Accounts(account).force(alice, m);
@@ -177,7 +177,7 @@ contract L2AccountsTest is L2Chain {
         for (uint256 i = 0; i < asks.length; ++i) {
             (bool ok, bytes memory answer) = account.call(asks[i]);
             assertTrue(ok);
-            // The answer begins with the selector of the hook: the rest of both is cut off on
+            // The return data begin with the selector of the hook; the cast truncates both on
             // purpose.
             // forge-lint: disable-next-line(unsafe-typecast)
             assertEq(bytes4(answer), bytes4(asks[i]));
@@ -188,7 +188,7 @@ contract L2AccountsTest is L2Chain {
         assertFalse(other);
     }
 
-    /// @dev ETH that arrives without calls would belong to no account.
+    /// @dev ETH that arrives without calls would not belong to any account.
     function test_the_predeploy_keeps_no_ether() public {
         vm.deal(alice, 1);
         vm.prank(alice);
@@ -220,8 +220,8 @@ contract L2AccountsTest is L2Chain {
         accounts.force(address(target), forced(0));
     }
 
-    /// @dev ETH that came here by no message, by a self-destruction for instance, belongs to no
-    /// account.
+    /// @dev ETH that arrived here without a message, for instance by SELFDESTRUCT, does not belong
+    /// to any account.
     function test_forced_delivery_pays_out_its_fee_alone() public {
         vm.deal(address(accounts), 100);
         sendCalls(wallet, 5, 2, callOf(address(target), 3, ""));
@@ -251,7 +251,7 @@ contract L2AccountsTest is L2Chain {
         assertEq(account.balance, 7);
     }
 
-    /// @dev The message calls the target that the forced transaction names, and nothing besides.
+    /// @dev The message calls only the target that the forced transaction declares.
     function test_a_forced_message_makes_one_call_of_the_named_target() public {
         sendCalls(wallet, 5, 2, callOf(address(target), 3, ""));
         parkLast();
@@ -277,14 +277,14 @@ contract L2AccountsTest is L2Chain {
         parkLast();
         vm.expectRevert(abi.encodeWithSelector(IL2Accounts.NotAccountMessage.selector, target));
         accounts.force(address(target), forced(0));
-        // With a target of its own making it would be another message.
+        // With another target it is another message, which is not stored.
         IL2Accounts.AccountMessage memory m = forced(0);
         m.to = address(accounts);
         vm.expectPartialRevert(IL2Messenger.NotFailed.selector);
         accounts.force(address(target), m);
     }
 
-    /// @dev The next delivery of the same transaction is under no such restriction.
+    /// @dev The next delivery in the same transaction is not restricted in this way.
     function test_after_a_forced_message_others_are_delivered_as_ever() public {
         sendCalls(wallet, 5, 2, abi.encodeCall(IL2Accounts.execute, (new IL2Accounts.Call[](0))));
         parkLast();
@@ -297,8 +297,8 @@ contract L2AccountsTest is L2Chain {
         assertFalse(ok);
     }
 
-    /// @dev A call that forces in turn finds the messenger locked, so the account that gets the fee
-    /// stays.
+    /// @dev A nested forced delivery finds the messenger locked, so the recipient of the fee does
+    /// not change.
     function test_forcing_within_a_forced_delivery_fails() public {
         Reentrant back = new Reentrant();
         sendCalls(alice, 0, 9, abi.encodeCall(IL2Accounts.execute, (new IL2Accounts.Call[](0))));
@@ -315,7 +315,7 @@ contract L2AccountsTest is L2Chain {
         assertEq(account.balance, 2);
     }
 
-    /// @dev A signer that delegates would run code of which nothing is known, if it were paid.
+    /// @dev If a signer that delegates were paid, it would run code whose reads are not bounded.
     function test_the_signer_of_a_forced_delivery_is_not_called() public {
         address signer = makeAddr("signer");
         vm.etch(signer, address(new Moody("")).code);
@@ -329,7 +329,7 @@ contract L2AccountsTest is L2Chain {
         assertEq(target.count(), 1);
     }
 
-    /// @dev An account that was named for refunds takes its messages back to L1, as one that signs.
+    /// @dev An account that was designated for refunds refunds its messages to L1, like an EOA.
     function test_an_account_takes_its_own_messages_back() public {
         uint256 index = send(wallet, address(target), 9, 1, 100_000, "");
         queue[index].refundTo = account;
@@ -351,7 +351,7 @@ contract L2AccountsTest is L2Chain {
         );
     }
 
-    /// @dev For any sender and any data.
+    /// @dev For arbitrary senders and data.
     function testFuzz_no_message_moves_the_account_of_another(
         address sender,
         address to,

@@ -123,11 +123,11 @@ contract L2MessengerDeliveryTest is L2Chain {
         messenger.retry(queue[0]);
     }
 
-    /// @dev Tokens were lost in this way, that arrived before the bridge was deployed.
+    /// @dev Tokens that arrived before the bridge was deployed were lost in this way.
     function test_data_for_an_account_without_code_wait_for_the_code() public {
         address late = makeAddr("late");
         send(alice, late, 5, 0, 100_000, hex"01");
-        // The neighbours: no data, and code.
+        // Counterexamples: no data, and a target with code.
         send(alice, late, 5, 0, 100_000, "");
         send(alice, address(moody), 0, 0, 100_000, hex"01");
         moody.accept(true);
@@ -210,7 +210,7 @@ contract L2MessengerDeliveryTest is L2Chain {
         vm.expectRevert(IL2Messenger.NoDelivery.selector);
         messenger.l1Sender();
 
-        // The receiver of fees is called while no message is delivered.
+        // The recipient of fees is called while no message is being delivered.
         Recorder recorder = new Recorder();
         send(alice, address(0xaaaa), 0, 1, 0, "");
         anchorQueue();
@@ -257,7 +257,7 @@ contract L2MessengerDeliveryTest is L2Chain {
         send(alice, address(new Burner()), 1, 1, SafeCastLib.toUint64(gasLimit), data);
         anchorQueue();
         bytes memory call = abi.encodeCall(messenger.relay, (packed(0, 1), relayer));
-        // Without what the transaction costs by itself, at EIP-7976's price of 64 a byte.
+        // Excluding the intrinsic gas, with EIP-7976's price of 64 per byte.
         uint256 gas = Messages.relayGas(gasLimit, dataLength) - 21_000 - 64 * call.length;
         vm.cool(address(messenger));
         vm.cool(address(anchor));

@@ -22,13 +22,13 @@ contract L2MessengerEventsTest is L2Chain {
         relayAll();
     }
 
-    /// @dev Message 2 or later, which its owner may take back.
+    /// @dev Sends message 2 or later, which its owner may cancel.
     function sendOwned(address to, uint64 gasLimit) internal returns (uint256 index) {
         index = send(alice, to, 5, 7, gasLimit, "");
         queue[index].refundTo = owner;
     }
 
-    /// @dev Two more messages, of which the second is parked.
+    /// @dev Sends two more messages, and parks the second.
     function parkSecond() internal returns (uint256 index) {
         sendOwned(TO, 0);
         index = sendOwned(TO, 100_000);
@@ -95,8 +95,8 @@ contract L2MessengerEventsTest is L2Chain {
         messenger.refundToL1(h, RECIPIENT);
     }
 
-    /// @dev Data that no code reads make a delivery fail, and it is not plain: it can be parked as
-    /// others that fail.
+    /// @dev Data for an account without code make a delivery fail, so the message is not plain: it
+    /// can be parked like others that fail.
     function test_message_with_data_and_without_gas_is_parkable() public {
         uint256 index = send(alice, TO, 5, 7, 0, "data");
         anchorQueue();

@@ -6,14 +6,14 @@ import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {L2Chain} from "../utils/L2Chain.sol";
 import {Moody} from "../utils/Targets.sol";
 
-/// @dev Sends, relays, retries and refunds as it is told, in any order.
+/// @dev Sends, relays, retries and refunds in any order.
 contract MessengerUser is L2Chain {
     Moody internal moody = new Moody("no");
     address internal constant SAVED = address(0x5afe);
 
     constructor() {
         setUp();
-        // It takes any data.
+        // Accepts any data.
         vm.etch(address(0xaaaa), hex"00");
     }
 
@@ -90,11 +90,12 @@ contract L2MessengerInvariants is Test {
         selectors[4] = user.setMood.selector;
         targetSelector(FuzzSelector({addr: address(user), selectors: selectors}));
         targetContract(address(user));
-        // The fuzzer changes the balances of senders, so they must not be those that are counted.
+        // The fuzzer changes the balances of senders, so those must not be accounts that are
+        // checked.
         targetSender(makeAddr("fuzzer"));
     }
 
-    /// @dev The ether that left the messenger was relayed, and none of it twice.
+    /// @dev All ETH that left the messenger was relayed, and none of it left twice.
     /// forge-config: default.invariant.fail-on-revert = true
     function invariant_eth_leaves_only_as_fee_or_value_of_a_message_and_once() public view {
         user.assertNothingIsOverReleased();

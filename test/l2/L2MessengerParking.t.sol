@@ -151,7 +151,8 @@ contract L2MessengerParkingTest is L2Chain {
         assertTrue(isParked(0));
     }
 
-    /// @dev By the account that may, and once; a message that is being delivered is not kept.
+    /// @dev By the designated account only, and once; a message that is being delivered is not
+    /// stored.
     function test_within_a_delivery_other_messages_go_back_to_l1_once() public {
         Reentrant target = new Reentrant();
         uint256 first = send(alice, TO, 5, 2, 100_000, "");
@@ -211,7 +212,7 @@ contract L2MessengerSendTest is L2Chain {
     }
 
     function test_messages_are_accepted_up_to_the_caps_and_refused_above() public {
-        // What a transaction on L1 can have besides the proof.
+        // Gas that an L1 transaction has in addition to that of the proof.
         uint64 gas = 8_000_000;
         uint64 data = messenger.MAX_CLAIM_DATA();
         messenger.send(address(1), address(0), gas, 0, new bytes(data));

@@ -23,7 +23,7 @@ contract CapacityTest is Test {
         assertLe(Capacity.RELAY_GAS, Capacity.DUTY_GAS);
     }
 
-    /// @dev In figures: what a submitter pays for, and what a block owes, depends on each.
+    /// @dev Pins the figures, which determine what a submitter pays and what a block must include.
     function test_footprints_are_those_of_the_documents() public pure {
         assertEq(Capacity.ofTransfer(100), 100 + 2 * 3200 + 800);
         assertEq(Capacity.ofSend(100), 100 + 4 * 3200 + 800);
@@ -33,7 +33,7 @@ contract CapacityTest is Test {
         assertEq(Capacity.ofRelays(), 4 * (132 + 2 * 3200) + 32 * 256 + 3200 + 2 * 5400 + 600);
     }
 
-    /// @dev With gas to spare for what a builder adds of its own.
+    /// @dev Leaves spare gas for what a builder adds.
     function test_a_block_with_the_largest_duty_fits_one_transaction() public pure {
         assertTrue(Capacity.fits(Capacity.TRANSACTION_BYTES, Capacity.DUTY_GAS));
         assertTrue(Capacity.fits(Capacity.TRANSACTION_BYTES, Capacity.DUTY_GAS + 4_500_000));
@@ -45,14 +45,14 @@ contract CapacityTest is Test {
         length = bound(length, 0, 1 << 20);
         gas = bound(gas, 0, 1 << 30);
         uint256 cost = Capacity.advanceGas(length, gas);
-        // The floors of EIP-7623 and EIP-7976, and what no schedule leaves out.
+        // Floors of EIP-7623 and EIP-7976, and the costs that every schedule includes.
         assertGe(cost, 21_000 + 40 * length);
         assertGe(cost, 21_000 + 64 * length);
         assertGe(cost, 21_000 + 20 * length + gas);
     }
 
-    /// @dev An account that advances pays no more for a byte than an account that has made it
-    /// necessary, whether the price of calldata decides or the work.
+    /// @dev An account that advances pays no more for a byte than the account that caused it has
+    /// paid, whether calldata or work determines the price.
     function testFuzz_a_byte_is_sold_for_no_less_than_it_costs_who_advances(
         uint256 length,
         uint256 more,
@@ -65,8 +65,8 @@ contract CapacityTest is Test {
         assertGe(Capacity.GAS_PER_BYTE * more, cost);
     }
 
-    /// @dev The case in which a byte is most expensive: below and above, the floor of EIP-7976
-    /// decides.
+    /// @dev The case in which a byte is most expensive: for smaller and larger inputs the floor of
+    /// EIP-7976 decides.
     function test_a_full_duty_is_sold_for_no_less_than_it_costs_who_advances() public pure {
         uint256 all = Capacity.TRANSACTION_BYTES;
         uint256 without = all - Capacity.DUTY_BYTES;
@@ -80,7 +80,8 @@ contract CapacityTest is Test {
         assertLe(Capacity.advanceGas(200_000, 0), TRANSACTION_GAS);
     }
 
-    /// @dev Added up by hand, where each schedule is the dearer one, and where words are not full.
+    /// @dev Computed by hand, for cases in which each schedule is the more expensive one, and with
+    /// partial words.
     function test_gas_is_the_sum_of_what_advancing_takes() public pure {
         // 131,072 bytes are 4,096 words: memory 3 · 4096 + 32,768; copies 12,288; EXECUTE
         // (20,000 + 524,288 + 8,000,000) · 64 / 63; calldata 2,097,152; 1,021,000 besides.
@@ -93,7 +94,7 @@ contract CapacityTest is Test {
         assertEq(Capacity.advanceGas(200_000, 0), 21_000 + 64 * 200_000);
     }
 
-    /// @dev Constants of the contracts; the bytes of each duty follow from these.
+    /// @dev Constants of the contracts, from which the bytes of each duty follow.
     function test_the_budget_is_what_the_documents_say() public pure {
         assertEq(Capacity.BLOCK_BYTES, 78_000);
         assertEq(Capacity.ENVELOPE_BYTES, 1072);

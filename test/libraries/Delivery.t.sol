@@ -5,7 +5,7 @@ import {Test} from "forge-std/Test.sol";
 import {Delivery} from "../../contracts/libraries/Delivery.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
 
-/// @dev Records how much gas it was given.
+/// @dev Records the gas that it received.
 contract GasMeter {
     uint256 public got;
 
@@ -15,7 +15,7 @@ contract GasMeter {
     }
 }
 
-/// @dev Records the same, for calls with data.
+/// @dev Records the gas that it received, for calls with data.
 contract DataMeter {
     uint256 public got;
 
@@ -32,7 +32,7 @@ contract DeliveryTest is Test {
         return Delivery.call(to, value, GAS, type(uint256).max, data);
     }
 
-    /// @dev A cold target, paid: the dearest call that there is without a delegation.
+    /// @dev A payment to a cold target: the most expensive call without a delegation.
     function testFuzz_a_paid_target_gets_all_that_it_was_promised_or_nothing(uint256 slack) public {
         slack = bound(slack, 0, 2 * Delivery.OVERHEAD);
         GasMeter meter = new GasMeter();
@@ -45,12 +45,11 @@ contract DeliveryTest is Test {
             assertEq(meter.got(), 0);
             return;
         }
-        // The stipend of a paid call comes on top, and its first instructions have run.
+        // A paid call has a stipend in addition, and the first instructions have run.
         assertGe(meter.got() + 500, GAS + 2300);
     }
 
-    /// @dev The copy of 200 kB takes several times as much gas as a call is allowed to cost
-    /// besides.
+    /// @dev Copying 200 kB costs several times the gas that is reserved for a call.
     function test_target_of_large_data_gets_promised_gas() public {
         DataMeter meter = new DataMeter();
         bytes memory call = abi.encodeCall(this.deliver, (address(meter), 0, new bytes(200_000)));
@@ -70,7 +69,7 @@ contract DeliveryTest is Test {
         address target = address(new GasMeter());
         bytes memory call = abi.encodeCall(this.deliver, (target, 0, ""));
         uint256 gas = GAS;
-        // Once more, as the first call finds accounts cold.
+        // Twice, because accounts are cold in the first call.
         for (uint256 i = 0; i < 2; ++i) {
             gas += missing(gas, call);
         }
@@ -79,11 +78,11 @@ contract DeliveryTest is Test {
         assertTrue(ok);
     }
 
-    /// @dev Gas by which a call is refused; zero if it is not.
+    /// @dev Returns the gas that a rejected call lacks; zero if the call is not rejected.
     function missing(uint256 gas, bytes memory call) private returns (uint256) {
         (bool ok, bytes memory answer) = address(this).call{gas: gas}(call);
         if (ok) return 0;
-        // The selector is the first four bytes.
+        // The cast extracts the selector.
         // forge-lint: disable-next-line(unsafe-typecast)
         assertEq(bytes4(answer), Delivery.InsufficientGas.selector);
         (uint256 got, uint256 expected) = this.figures(answer);
@@ -94,8 +93,8 @@ contract DeliveryTest is Test {
         return abi.decode(answer[4:], (uint256, uint256));
     }
 
-    /// @dev The figures that docs and the planner build on: a call keeps back a 64th, and its own
-    /// price.
+    /// @dev Figures on which the docs and the planner rely: a call retains a 64th, and its own
+    /// cost.
     function testFuzz_a_delivery_needs_its_gas_a_63rd_and_the_price_of_the_call(
         uint32 gas,
         uint16 data

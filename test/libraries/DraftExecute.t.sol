@@ -9,7 +9,7 @@ import {L2} from "../utils/L2.sol";
 import {Parrot} from "../utils/Parrot.sol";
 import {StatelessInputs} from "../utils/StatelessInputs.sol";
 
-/// @dev The library as functions that can be called from outside.
+/// @dev Library as external functions.
 contract DraftReader {
     function read(bytes calldata input) external pure returns (uint64, bytes32, bytes32) {
         return DraftExecute.read(input);
@@ -20,15 +20,15 @@ contract DraftReader {
     }
 }
 
-/// @dev Blocks by the EIP-8079 draft, read and executed.
+/// @dev Blocks of the EIP-8079 draft, read and executed.
 contract DraftExecuteTest is ExecuteTest {
     using L2 for L2.Chain;
 
-    /// @dev Enough for each block here; a call that EXECUTE refuses takes all of it.
+    /// @dev Sufficient for every block here; a call that EXECUTE rejects uses all of it.
     uint256 internal constant GAS = 5_000_000;
 
     L2.Chain internal l2;
-    /// @dev A block of Osaka with one transfer, as an input.
+    /// @dev Input of an Osaka block with one transfer.
     bytes internal input;
     IL2.Head internal head;
     DraftReader internal reader = new DraftReader();
@@ -40,7 +40,7 @@ contract DraftExecuteTest is ExecuteTest {
         sealOn(L2.OSAKA);
     }
 
-    /// @dev The first block of a chain, with a transfer.
+    /// @dev Seals the first block of a chain, with a transfer.
     function sealOn(uint16 fork) internal {
         IL2.Genesis memory g = L2.defaults();
         g.schema = L2.draft(fork);
@@ -76,7 +76,7 @@ contract DraftExecuteTest is ExecuteTest {
             expectShort(length);
         }
         expectShort(629);
-        // EXECUTE decides if a whole block is behind it.
+        // EXECUTE decides whether a complete block follows.
         (,, bytes32 hash) = reader.read(cut(input, 630));
         assertEq(hash, head.hash);
     }
@@ -88,7 +88,7 @@ contract DraftExecuteTest is ExecuteTest {
         reader.read(cut(input, length));
     }
 
-    /// @dev The first bytes of others.
+    /// @dev Returns the first bytes of an input.
     function cut(bytes memory whole, uint256 length) internal pure returns (bytes memory part) {
         part = bytes.concat(whole);
         assembly ("memory-safe") {
@@ -96,7 +96,7 @@ contract DraftExecuteTest is ExecuteTest {
         }
     }
 
-    /// @dev The block with another beginning.
+    /// @dev Returns the block with another schema id.
     function under(uint16 schema) internal view returns (bytes memory other) {
         other = input;
         bytes2 id = bytes2(schema);
@@ -104,7 +104,7 @@ contract DraftExecuteTest is ExecuteTest {
     }
 
     function test_schema_ids_of_other_forms_and_forks_are_refused() public {
-        // Revisions of single blocks, of an L2 with EXECUTE, and of batches; forks with another
+        // Revisions of single blocks, of L2s with EXECUTE, and of batches; forks with another
         // layout.
         uint16[8] memory others = [0x1201, 0x1202, 0x12ba, 0x1278, 0x127a, 0x1079, 0x1679, 0xff79];
         for (uint256 i = 0; i < others.length; ++i) {
@@ -186,7 +186,7 @@ contract DraftExecuteTest is ExecuteTest {
 
     function testFuzz_an_answer_of_another_length_is_refused(uint256 length) public {
         length = bound(length, 1, 100);
-        // The form of the execution-specs has 43.
+        // The execution-specs' form has 43 bytes.
         if (length == 51) length = 43;
         bytes memory a = bytes.concat(answer(1, head.chainId, 0x1279, 7), new bytes(64));
         expectRefused(

@@ -61,7 +61,7 @@ contract ExecuteBatchTest is Test {
             uint64 low = uint64(uint256(random) >> 192);
             blocks[i] = StatelessInputs.Block({
                 schema: [0x1101, 0x1201, 0x1301, 0x1401, 0x1501][seed % 5],
-                // Which part of it does not matter.
+                // Any bits of the seed will do.
                 // forge-lint: disable-next-line(unsafe-typecast)
                 chainId: uint64(seed >> 64),
                 anchor: keccak256(abi.encode(random, 1)),
@@ -72,7 +72,7 @@ contract ExecuteBatchTest is Test {
                 timestamp: low ^ 2,
                 baseFee: uint256(random),
                 blockHash: keccak256(abi.encode(random, 4)),
-                // Blocks are not of the same length.
+                // Blocks of different lengths.
                 transactions: new bytes(uint256(random) % 300)
             });
         }
@@ -95,13 +95,13 @@ contract ExecuteBatchTest is Test {
         }
     }
 
-    /// @dev A batch of 256 times the same block, or 257 times.
+    /// @dev Returns a batch of 256 or 257 identical blocks.
     function repeated(uint256 count) internal pure returns (bytes memory) {
         bytes memory one = StatelessInputs.encode(blocksOf(1, 1));
         uint256 witness = 2 + one.little(6, 4);
         bytes memory request = one.slice(22, witness);
         bytes memory requests = request;
-        // Not one by one: memory is never given back.
+        // Doubled instead of appended, because memory is never freed.
         for (uint256 i = 0; i < 8; ++i) {
             requests = bytes.concat(requests, requests);
         }
@@ -128,8 +128,8 @@ contract ExecuteBatchTest is Test {
         reader.read(more);
     }
 
-    /// @dev A later block starts behind the shortest that the one before it can be, and so early
-    /// that the shortest still fits.
+    /// @dev A later block starts after the minimum length of the previous one, and early enough for
+    /// its own minimum length.
     function test_requests_are_read_between_the_one_before_and_the_end() public {
         bytes memory input = StatelessInputs.encode(blocksOf(3, 0));
         uint256 most = input.length - 18 - Execute.MIN_REQUEST;
@@ -145,7 +145,7 @@ contract ExecuteBatchTest is Test {
                 );
                 reader.read(bad);
             }
-            // Inside, but where no request starts.
+            // Within the input, but at no request's start.
             bytes memory moved = input.withOffset(i, input.offset(i) + 1);
             vm.expectPartialRevert(Execute.OffsetNotCanonical.selector);
             reader.read(moved);
@@ -153,7 +153,7 @@ contract ExecuteBatchTest is Test {
         reader.read(input);
     }
 
-    /// @dev However the offsets are, what is read lies within the input: memory does not grow.
+    /// @dev For arbitrary offsets, only the input is read: memory does not grow.
     function testFuzz_nothing_is_read_beyond_the_input(uint256 seed, uint32[3] memory offsets)
         public
         view
@@ -166,7 +166,7 @@ contract ExecuteBatchTest is Test {
         }
         try reader.read{gas: 2_000_000}(input) {}
         catch (bytes memory reason) {
-            // A revert with a reason: gas did not run out.
+            // A revert with a reason, so gas did not run out.
             assertGt(reason.length, 0);
         }
     }

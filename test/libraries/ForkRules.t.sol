@@ -4,10 +4,10 @@ pragma solidity ^0.8.28;
 import {Test} from "forge-std/Test.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
 
-/// @dev What a schema id says of its fork, for single inputs of L2s with EXECUTE and without, and
-/// for batches.
+/// @dev Properties of the fork of a schema id, for single inputs of L2s with and without EXECUTE,
+/// and for batches.
 contract ForkRulesTest is Test {
-    /// @dev Prague to Amsterdam, and the fork whose rules each has.
+    /// @dev Prague to Amsterdam, and the fork whose rules each of them has.
     uint16[5] private forks = [0x1100, 0x1200, 0x1300, 0x1400, 0x1500];
 
     function test_blob_forks_have_rules_of_osaka() public view {

@@ -7,14 +7,14 @@ import {BatchBytes} from "../utils/BatchBytes.sol";
 import {KeptInputs} from "../utils/KeptInputs.sol";
 import {LibraryHarness} from "../utils/LibraryHarness.sol";
 
-/// @dev Inputs with references stand for what they were made of, and for nothing where they have
-/// none.
+/// @dev An input with references is assembled into the input from which it was made; malformed
+/// references are rejected.
 contract KeptCodesTest is Test {
     using BatchBytes for bytes;
 
     LibraryHarness internal library_ = new LibraryHarness();
 
-    /// @dev Bytes none of which follow from others.
+    /// @dev Returns pseudorandom bytes.
     function noise(uint256 length) internal pure returns (bytes memory out) {
         for (uint256 i = 0; out.length < length; ++i) {
             out = bytes.concat(out, keccak256(abi.encode(i)));
@@ -76,7 +76,7 @@ contract KeptCodesTest is Test {
             vm.expectRevert(expected);
             library_.assembled(KeptInputs.compose(300, both, rest));
         }
-        // At either end of where it may stand.
+        // At both ends of the allowed range.
         both = bytes.concat(referTo(50, first), referTo(100, second));
         assertEq(library_.assembled(KeptInputs.compose(300, both, rest)).length, 300);
         both = bytes.concat(referTo(50, first), referTo(250, second));
@@ -102,7 +102,7 @@ contract KeptCodesTest is Test {
         bytes memory rest = noise(40);
         vm.expectRevert(KeptCodes.NoReferences.selector);
         library_.assembled(KeptInputs.compose(40, "", rest));
-        // With nothing behind its head an input has the form already.
+        // Its first seven bytes alone already mark an input with references.
         vm.expectRevert(KeptCodes.NoReferences.selector);
         library_.assembled(hex"c0de0000000000");
         vm.expectRevert(abi.encodeWithSelector(KeptCodes.ReferencesTooShort.selector, 7, 31));

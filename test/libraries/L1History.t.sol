@@ -18,7 +18,7 @@ contract L1HistoryTest is Test {
 
     function setUp() public {
         vm.roll(CURRENT);
-        // One answer to every question, so that a test sees when the contract is asked at all.
+        // A constant response to every call, so that a test detects whether the contract is called.
         vm.mockCall(HISTORY, bytes(""), abi.encode(keccak256("history")));
     }
 

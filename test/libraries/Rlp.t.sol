@@ -6,8 +6,9 @@ import {LibRLP} from "solady/utils/LibRLP.sol";
 import {Rlp} from "../../contracts/libraries/Rlp.sol";
 import {LibraryHarness} from "../utils/LibraryHarness.sol";
 
-/// @dev The library reads what another one wrote. (`crates/contracts/tests/on_chain/libraries`
-/// compares it with the decoder of the L2 nodes, byte by byte.)
+/// @dev Compares the library with an independent encoder.
+/// (`crates/contracts/tests/on_chain/libraries` compares it with the decoder of the L2 nodes, byte
+/// by byte.)
 contract RlpTest is Test {
     using LibRLP for LibRLP.List;
 
@@ -77,7 +78,7 @@ contract RlpTest is Test {
             vm.expectPartialRevert(Rlp.RlpNotCanonical.selector);
             harness.item(padded);
         }
-        // Their neighbours.
+        // Their valid counterparts.
         harness.item(hex"8180");
         harness.item(hex"7f");
         harness.item(bytes.concat(hex"b838", new bytes(56)));

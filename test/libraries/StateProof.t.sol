@@ -6,7 +6,7 @@ import {StateProof} from "../../contracts/libraries/StateProof.sol";
 import {LibraryHarness} from "../utils/LibraryHarness.sol";
 import {SmallTries} from "../utils/SmallTries.sol";
 
-/// @dev (`crates/contracts/tests/on_chain/libraries` has the same for tries of all shapes, and real
+/// @dev (`crates/contracts/tests/on_chain/libraries` tests tries of all shapes, including real
 /// ones.)
 contract StateProofTest is Test {
     LibraryHarness private harness = new LibraryHarness();
@@ -68,7 +68,7 @@ contract StateProofTest is Test {
     ) public {
         bytes[] memory none = new bytes[](0);
         assertEq(harness.slot(StateProof.EMPTY_ROOT, slot, none), 0);
-        // No nodes show nothing of any other trie.
+        // An empty proof proves nothing for any other trie.
         vm.assume(root != StateProof.EMPTY_ROOT);
         vm.expectRevert(abi.encodeWithSelector(StateProof.ProofIncomplete.selector, 0));
         harness.slot(root, slot, none);
@@ -88,11 +88,11 @@ contract StateProofTest is Test {
 
     function test_nodes_that_no_trie_has_are_refused_although_their_hash_is_right() public {
         bytes[6] memory nodes = [
-            // A list of nothing, of one item, and of two of which the first is a list.
+            // An empty list, a list of one item, and a list of two items that starts with a list.
             bytes(hex"c0"),
             hex"c180",
             hex"c2c080",
-            // A path without a byte; one with a flag that does not exist; an extension of nothing.
+            // An empty path; a path with an invalid flag; an extension of zero nibbles.
             hex"c28080",
             hex"c24080",
             hex"c20080"

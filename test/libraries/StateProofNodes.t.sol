@@ -6,12 +6,12 @@ import {Rlp} from "../../contracts/libraries/Rlp.sol";
 import {StateProof} from "../../contracts/libraries/StateProof.sol";
 import {LibraryHarness} from "../utils/LibraryHarness.sol";
 
-/// @dev Nodes made by hand, to have each shape; keys are chosen, not hashes of anything.
+/// @dev Handcrafted nodes of every shape; keys are chosen, not hashed.
 contract StateProofNodesTest is Test {
     address private constant TARGET = address(0xacc0);
     LibraryHarness private harness = new LibraryHarness();
 
-    /// @dev A branch with `children` from place 0 on, and nothing else.
+    /// @dev Returns a branch with `children` from position 0 on, and nothing else.
     function branch(bytes memory children, uint256 places) internal pure returns (bytes memory) {
         bytes memory payload = children;
         for (uint256 i = places; i < 17; ++i) {
@@ -39,11 +39,11 @@ contract StateProofNodesTest is Test {
         return harness.get(keccak256(node), key, one(node));
     }
 
-    /// @dev Short nodes exist in tries with keys of a few nibbles only, and at the end of long
-    /// extensions: here an extension leads through all but two nibbles, and a branch with its
-    /// leaves stands inside it.
+    /// @dev Short nodes exist only in tries with keys of a few nibbles, and at the end of long
+    /// extensions: here an extension covers all but two nibbles, and a branch with its leaves is
+    /// embedded in it.
     function embedded(bytes memory inner) internal pure returns (bytes memory) {
-        // 62 nibbles of zeros, an even number: a flag byte and 31 bytes.
+        // 62 zero nibbles, an even number: a flag byte and 31 bytes.
         return list(bytes.concat(hex"a0", new bytes(32), inner));
     }
 
@@ -53,11 +53,11 @@ contract StateProofNodesTest is Test {
         bytes memory node = embedded(branch(leaves, 2));
         assertEq(value(node, bytes32(uint256(0x07))), hex"05");
         assertEq(value(node, bytes32(uint256(0x11))), hex"06");
-        // Another leaf, an empty place, another path.
+        // Another leaf, an empty child, another path.
         assertEq(value(node, bytes32(uint256(0x06))), "");
         assertEq(value(node, bytes32(uint256(0x21))), "");
         assertEq(value(node, bytes32(uint256(0x0107))), "");
-        // Behind embedded children and nothing.
+        // After embedded and empty children.
         leaves = bytes.concat(hex"c23705", hex"80", hex"c23106");
         assertEq(value(embedded(branch(leaves, 3)), bytes32(uint256(0x21))), hex"06");
     }
@@ -69,12 +69,11 @@ contract StateProofNodesTest is Test {
     }
 
     function test_children_that_no_branch_has_are_refused() public {
-        // A string that is no hash; a list that is too long to stand inside; a hash that is cut
-        // off.
+        // A string that is not a hash; a list that is too long to be embedded; a truncated hash.
         expectMalformed(branch(hex"8105", 1), 0);
         expectMalformed(branch(bytes.concat(hex"e0", new bytes(32)), 1), 0);
         expectMalformed(list(bytes.concat(new bytes(20), hex"a000")), bytes32(uint256(1) << 254));
-        // On the way to another child.
+        // On the path to another child.
         expectMalformed(branch(bytes.concat(hex"8105", hex"80"), 2), bytes32(uint256(0x10) << 248));
         expectMalformed(
             branch(bytes.concat(hex"c105", hex"8105", hex"80"), 3), bytes32(uint256(0x20) << 248)
@@ -92,26 +91,25 @@ contract StateProofNodesTest is Test {
     }
 
     function test_a_path_is_not_longer_than_a_key() public {
-        // All 64 nibbles gone, and a branch behind them.
+        // All 64 nibbles are used, and a branch follows.
         bytes memory node = list(
             bytes.concat(hex"a0", new bytes(32), branch(hex"d180808080808080808080808080808080", 1))
         );
         bytes[] memory proof = one(node);
         vm.expectRevert();
         harness.get(keccak256(node), 0, proof);
-        // An extension by all of the key.
+        // An extension of the whole key.
         expectMalformed(list(bytes.concat(hex"a1", new bytes(33), hex"c20501")), 0);
-        // An extension to nothing.
+        // An extension to an empty child.
         expectMalformed(list(bytes.concat(hex"1080")), 0);
-        // One with a flag that there is not.
+        // A path with an invalid flag.
         expectMalformed(list(abi.encodePacked(hex"824000a0", keccak256("child"))), 0);
         // A path that is a list, and one that is too long.
         expectMalformed(list(bytes.concat(hex"a2", new bytes(34), hex"05")), 0);
     }
 
-    /// @dev A leaf with a path of 32 bytes begins as a branch does, and an account that may choose
-    /// a value of 31 bytes can choose one that, with its header, is the hash of a node of their
-    /// own.
+    /// @dev A leaf with a path of 32 bytes begins like a branch, and an account that can choose a
+    /// value of 31 bytes can choose one that, with its header, is the hash of a node of its own.
     function test_the_value_of_a_leaf_is_not_taken_for_a_child() public {
         bytes32 key = bytes32(uint256(1) << 248);
         bytes memory forged;
@@ -154,7 +152,7 @@ contract StateProofNodesTest is Test {
         assertEq(harness.get(keccak256(proof[0]), bytes32(uint256(0x50) << 240), proof), hex"0102");
     }
 
-    /// @dev Nodes as they are near the root, where branches are read in memory.
+    /// @dev Nodes as near the root, where branches are read in memory.
     function test_children_behind_nothing_and_embedded_nodes_are_found() public view {
         bytes memory leaf = list(abi.encodePacked(hex"a030", bytes31(0), hex"820102"));
         bytes memory node =
@@ -164,8 +162,8 @@ contract StateProofNodesTest is Test {
         assertEq(harness.get(keccak256(node), bytes32(uint256(0x20) << 248), proof), hex"0102");
     }
 
-    /// @dev An account that steps over an embedded node by another length than its own comes to
-    /// read what stands inside it, which may be for others to choose.
+    /// @dev A reader that skips an embedded node by a wrong length reads inside of it, where others
+    /// may choose the content.
     function test_what_stands_inside_an_embedded_node_is_not_taken_for_a_child() public {
         bytes memory forged;
         bytes32 hash;
@@ -173,7 +171,7 @@ contract StateProofNodesTest is Test {
             forged = list(abi.encodePacked(hex"a030", bytes31(0), hex"84", i));
             hash = keccak256(forged);
         }
-        // The hash begins inside the list of 31 bytes, and ends in the child behind that.
+        // The hash begins inside the list of 31 bytes, and ends in the child after it.
         bytes32 child = bytes32(hash[31]);
         // forge-lint: disable-next-line(unsafe-typecast)
         bytes memory inner = abi.encodePacked(hex"dfa0", bytes30(hash));
@@ -184,7 +182,7 @@ contract StateProofNodesTest is Test {
             abi.encodeWithSelector(StateProof.NodeHashMismatch.selector, 1, hash, child)
         );
         harness.get(keccak256(node), bytes32(uint256(0x20) << 248), proof);
-        // Where it is a child, it is one.
+        // If it really is a child, it is accepted.
         proof[0] = branch(abi.encodePacked(hex"80", hex"c23106", hex"a0", hash), 3);
         assertEq(harness.get(keccak256(proof[0]), bytes32(uint256(0x20) << 248), proof).length, 4);
     }
@@ -198,7 +196,7 @@ contract StateProofNodesTest is Test {
         expectMalformed(list(bytes.concat(some, new bytes(500))), bytes32(uint256(0x50) << 248));
     }
 
-    /// @dev The leaf of an account with this body, and the place where it is looked for.
+    /// @dev Returns the leaf of an account with this body, and the key of the account.
     function accountLeaf(bytes memory body) internal pure returns (bytes memory) {
         bytes32 key = keccak256(abi.encodePacked(TARGET));
         bytes memory value_ = body.length < 56
@@ -229,10 +227,10 @@ contract StateProofNodesTest is Test {
         assertEq(a.balance, 5);
         assertEq(a.storageRoot, root);
         assertEq(a.codeHash, code);
-        // Hashes that are too short, and ones that are none.
+        // Hashes that are too short, and items that are no hashes.
         expectNoAccount(list(abi.encodePacked(hex"0105", hex"a0", root)));
         expectNoAccount(list(abi.encodePacked(hex"0105", hex"9f", root, hex"a0", code)));
-        // Who looks for the storage alone does not read the other hash.
+        // A reader of the storage root alone does not read the code hash.
         proof = one(accountLeaf(list(abi.encodePacked(hex"0105", hex"a0", root, hex"9f", code))));
         assertEq(harness.rootOf(keccak256(proof[0]), TARGET, proof), root);
         vm.expectPartialRevert(Rlp.RlpLengthMismatch.selector);
@@ -254,24 +252,25 @@ contract StateProofNodesTest is Test {
         expectNoAccount(list(abi.encodePacked(hex"01", hex"a0", root, hex"a0", keccak256("code"))));
     }
 
-    /// @dev Such a one is named by its hash.
+    /// @dev Such a node has to be referenced by its hash.
     function test_embedded_node_of_33_bytes_is_refused() public {
-        // A branch with a leaf of 16 bytes and nothing else.
+        // A branch with a single leaf of 16 bytes.
         bytes memory inner = branch(bytes.concat(hex"cf378d", new bytes(13)), 1);
         assertEq(inner.length, 33);
         expectMalformed(branch(inner, 1), bytes32(uint256(0x01) << 248));
-        // The neighbour.
+        // The valid counterpart.
         inner = branch(bytes.concat(hex"ce378c", new bytes(12)), 1);
         assertEq(value(branch(inner, 1), bytes32(uint256(0x01) << 248)), "");
     }
 
-    /// @dev It would lead to a node behind the end of the key.
+    /// @dev It would lead to a node after the end of the key.
     function test_extension_through_whole_key_is_refused() public {
         bytes32 key = keccak256("key");
         expectMalformed(list(abi.encodePacked(hex"a100", key, hex"a0", keccak256("node"))), key);
     }
 
-    /// @dev A path may end as a value begins: here as one of as many bytes as are left.
+    /// @dev The end of a path may look like the start of a value, here one of exactly the remaining
+    /// length.
     function test_the_end_of_a_path_is_not_taken_for_a_value() public view {
         bytes32 key = bytes32(uint256(0x8433));
         bytes memory leaf = list(abi.encodePacked(hex"a120", key, hex"820102"));

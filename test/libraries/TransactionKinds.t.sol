@@ -7,7 +7,7 @@ import {Rlp} from "../../contracts/libraries/Rlp.sol";
 import {Transactions} from "../../contracts/libraries/Transactions.sol";
 import {LibraryHarness} from "../utils/LibraryHarness.sol";
 
-/// @dev The types of transactions beside type 2, and the bounds of fields.
+/// @dev Transaction types other than type 2, and the bounds of fields.
 contract TransactionKindsTest is Test {
     using LibRLP for LibRLP.List;
 
@@ -62,7 +62,7 @@ contract TransactionKindsTest is Test {
         harness.decode(legacy(1), 1);
     }
 
-    /// @dev A transaction of type 1 or 4, signed.
+    /// @dev Returns a signed transaction of type 1 or 4.
     function typed(
         uint8 kind,
         uint256 nonce,
@@ -178,7 +178,7 @@ contract TransactionKindsTest is Test {
         return Transactions.intrinsicGas(t);
     }
 
-    /// @dev Each part by itself, where what is executed is dearer, and where the floor is.
+    /// @dev Each part by itself, both where execution costs more and where the floor does.
     function test_gas_before_execution_is_the_sum_of_its_parts() public pure {
         assertEq(gasOf(false, 0, 0, 0, 0), 21_000);
         assertEq(gasOf(false, 0, 3, 0, 0), 21_000 + 3 * 4180);
@@ -197,8 +197,8 @@ contract TransactionKindsTest is Test {
         }
     }
 
-    /// @dev A transaction of type 2 with these numbers: chain id, nonce, tip, fee, gas, value. No
-    /// type of this language holds what is one too large for some of them.
+    /// @dev Returns a transaction of type 2 with these numbers: chain id, nonce, priority fee, fee
+    /// cap, gas limit, value. Some of the tested numbers exceed every Solidity type of the field.
     function numbered(uint256[6] memory n) private pure returns (bytes memory) {
         LibRLP.List memory none;
         LibRLP.List memory f;
@@ -223,7 +223,7 @@ contract TransactionKindsTest is Test {
         assertEq(t.value, type(uint128).max);
         for (uint256 i = 1; i < 6; ++i) {
             uint256 before = most[i];
-            // Low enough for what would be left if it were cut off.
+            // Truncated to its type, the value would be 1, or 21,000 gas.
             most[i] = (uint256(1) << (8 * width[i])) + (i == 4 ? 21_000 : 1);
             bytes memory raw = numbered(most);
             vm.expectPartialRevert(Rlp.RlpIntegerTooLarge.selector);
@@ -232,8 +232,8 @@ contract TransactionKindsTest is Test {
         }
     }
 
-    /// @dev With a tuple of chain id, nonce, parity, r and s as large as they may be, or a byte
-    /// longer.
+    /// @dev Returns a transaction with a tuple in which chain id, nonce, parity, r and s have the
+    /// maximum length, or one of them a byte more.
     function authorizing(uint256 which, bool longer) private pure returns (bytes memory) {
         LibRLP.List memory none;
         uint8[5] memory width = [32, 8, 1, 32, 32];

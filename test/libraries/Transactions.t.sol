@@ -7,9 +7,8 @@ import {Rlp} from "../../contracts/libraries/Rlp.sol";
 import {Transactions} from "../../contracts/libraries/Transactions.sol";
 import {LibraryHarness} from "../utils/LibraryHarness.sol";
 
-/// @dev Transactions of type 2, made here field by field.
-/// (`crates/contracts/tests/on_chain/libraries` has all types, and compares with what the L2 nodes
-/// accept.)
+/// @dev Transactions of type 2, built field by field. (`crates/contracts/tests/on_chain/libraries`
+/// tests all types, and compares the result with what L2 nodes accept.)
 contract TransactionsTest is Test {
     using LibRLP for LibRLP.List;
 
@@ -72,7 +71,7 @@ contract TransactionsTest is Test {
         assertEq(t.argument, bytes32(type(uint256).max));
     }
 
-    /// @dev The header of the list grows with it.
+    /// @dev The header of the list grows with its length.
     function test_long_and_short_ones_are_read_alike() public view {
         uint24[8] memory lengths = [0, 20, 30, 200, 255, 256, 4000, 70_000];
         for (uint256 i = 0; i < 8; ++i) {
@@ -130,7 +129,7 @@ contract TransactionsTest is Test {
         harness.decode(raw, CHAIN);
     }
 
-    /// @dev Any signature recovers to some account, also one that none made.
+    /// @dev Every valid signature recovers to some account, even if nobody has its key.
     function test_half_the_order_is_the_most_that_a_signature_may_have() public {
         LibRLP.List memory fields = list(sample());
         uint256 half = ORDER / 2;
@@ -164,7 +163,7 @@ contract TransactionsTest is Test {
         try harness.decode(raw, CHAIN) {
             revert("no key signed this");
         } catch (bytes memory reason) {
-            // Not by an overflow, nor for lack of gas.
+            // Neither by an overflow nor by running out of gas.
             assertGe(reason.length, 4);
             // forge-lint: disable-next-line(unsafe-typecast)
             assertNotEq(bytes4(reason), bytes4(keccak256("Panic(uint256)")));
