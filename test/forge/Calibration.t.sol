@@ -5,12 +5,12 @@ import {ExecuteTest} from "../utils/ExecuteTest.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 
-/// @title EXECUTE inside forge costs what the precompile costs, to the unit
+/// @title EXECUTE inside forge costs exactly as much gas as the precompile
 contract CalibrationTest is ExecuteTest {
     using L2 for L2.Chain;
 
-    /// @dev Gas of a call of an account that the transaction has used before (EIP-2929).
-    /// Precompiles are always warm; a contract in their place is so after the first call.
+    /// @dev Gas of calling a warm account (EIP-2929). Precompiles are always warm; a contract in
+    /// their place is warm after the first call.
     uint256 internal constant WARM = 100;
 
     Meter internal meter = new Meter();
@@ -31,8 +31,8 @@ contract CalibrationTest is ExecuteTest {
             assertTrue(ok);
             assertEq(result.length, 43);
             assertEq(used, charge + WARM, vm.toString(input.length));
-            // What the schedule of docs/gas.md comes to is Rust's to say; its other schedules have
-            // no items to count.
+            // The schedule of docs/gas.md is tested in Rust; the other schedules have no items to
+            // count.
             (,, charge) = L2.verify(input, "gas=flat");
             assertEq(charge, 25_000 + 16 * input.length + l2.head.gasUsed);
         }
@@ -55,7 +55,7 @@ contract CalibrationTest is ExecuteTest {
     function test_gas_is_exact_when_the_call_holds_no_more_than_the_reserve() public {
         bytes memory input = inputOf(0);
         (,, uint64 charge) = L2.verify(input, "");
-        // A transfer uses all of its gas limit, so that the reserve is the charge.
+        // A transfer uses its whole gas limit, so the reserve equals the charge.
         (bool ok,, uint256 used) = measure(input, charge);
         assertTrue(ok);
         assertEq(used, charge + WARM);
@@ -95,7 +95,7 @@ contract CalibrationTest is ExecuteTest {
         assertEq(before, afterwards);
     }
 
-    /// @dev A block of one transfer with `size` bytes along.
+    /// @dev Returns the input of a block with one transfer that has `size` bytes of data.
     function inputOf(uint256 size) internal returns (bytes memory) {
         bytes memory data = new bytes(size);
         for (uint256 i = 0; i < size; i += 7) {
@@ -110,8 +110,8 @@ contract CalibrationTest is ExecuteTest {
         view
         returns (bool ok, bytes memory result, uint256 used)
     {
-        // The identity precompile costs 15, and 3 for each word: what is counted beyond that, and
-        // beyond the call of a warm account, is what stands between the two readings.
+        // The identity precompile costs 15, plus 3 per word; everything else, except for the call
+        // of a warm account, is the overhead between the two readings.
         (,, used) = meter.measure(address(4), input, 1_000_000);
         uint256 overhead = used - 15 - 3 * ((input.length + 31) / 32) - WARM;
         (ok, result, used) = meter.measure(EXECUTE, input, given);
@@ -119,8 +119,8 @@ contract CalibrationTest is ExecuteTest {
     }
 }
 
-/// @dev A contract of its own: under `--isolate` each call of a test is a transaction, and what has
-/// been warm in one is cold in the next.
+/// @dev Separate contract, because under `--isolate` each call of a test is a transaction, and
+/// accounts that were warm in one are cold in the next.
 contract Meter {
     function measure(address target, bytes calldata input, uint256 given)
         external
@@ -128,9 +128,9 @@ contract Meter {
         returns (bool ok, bytes memory result, uint256 used)
     {
         bytes memory data = input;
-        // Too little gas for anything, and enough to make the account warm.
+        // Not enough gas for any work, but it makes the account warm.
         (ok,) = target.staticcall{gas: 1000}("");
-        // The result is copied afterwards: nothing but the call stands between the readings.
+        // The result is copied afterwards: only the call is between the readings.
         assembly ("memory-safe") {
             let start := add(data, 0x20)
             let length := mload(data)

@@ -7,7 +7,7 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 
-/// @dev A contract for L2: keeps a number, and says so.
+/// @dev Contract for the L2: stores a number, and emits an event.
 contract Counter {
     event Set(uint256 indexed number, address by);
 
@@ -27,7 +27,7 @@ contract Counter {
     }
 }
 
-/// @dev A contract for L2: fails in every way that there is.
+/// @dev Contract for the L2: fails in every possible way.
 contract Failing {
     error Refused(uint256 got, uint256 expected);
 
@@ -44,7 +44,7 @@ contract Failing {
     }
 
     function bare() external pure {
-        // Nothing at all is what is to be returned.
+        // Returns no data on purpose.
         // solhint-disable-next-line reason-string
         revert();
     }
@@ -56,7 +56,7 @@ contract Failing {
     }
 }
 
-/// @dev A contract for L2: shows what a block says of itself.
+/// @dev Contract for the L2: shows the fields of its block.
 contract Mirror {
     address internal constant BEACON_ROOTS = 0x000F3df6D732807Ef1319fB7B8bB8522d0Beac02;
 
@@ -109,13 +109,13 @@ abstract contract L2TestBase is ExecuteTest {
     }
 
     function assertHelperRefused(bytes memory data, string memory expected) internal {
-        // The linter wants casts explained: the first four bytes are the selector.
+        // The cast extracts the selector.
         // forge-lint: disable-next-line(unsafe-typecast)
         assertEq(bytes4(data), Helper.HelperRefused.selector);
         assertTrue(vm.contains(string(data), expected), string(data));
     }
 
-    /// @dev For `expectRevert`, which looks at the next call.
+    /// @dev External, because `expectRevert` applies to the next call.
     function seal() external returns (bytes memory) {
         return l2.seal();
     }
@@ -325,7 +325,7 @@ contract L2BlocksTest is L2TestBase {
         assertEq(l2.head.anchor, keccak256("anchor"));
     }
 
-    /// @dev The block before this one.
+    /// @dev Returns the parent of a block.
     function genesisChild(bytes32 hash) internal returns (bytes32) {
         return L2.proveAt(hash, SINK, new bytes32[](0)).head.parentHash;
     }
@@ -404,7 +404,7 @@ contract L2BlocksTest is L2TestBase {
         try this.seal() {
             revert("sealed");
         } catch (bytes memory reason) {
-            // The reason follows at once: the number is not said twice.
+            // The reason follows directly: the number is not repeated.
             assertHelperRefused(
                 reason, "transaction 1 of alice cannot stand in this block: nonce 5 too high"
             );
@@ -498,5 +498,5 @@ contract L2FuzzTest is L2TestBase {
     }
 }
 
-/// @dev Forge runs contracts at the same time: all of these do the same on the same chains.
+/// @dev Forge runs contracts in parallel: these two do the same on the same chains.
 contract L2BlocksTwinTest is L2BlocksTest {}

@@ -29,7 +29,7 @@ contract L2BrokenTest is L2TestBase {
     function test_a_changed_field_makes_another_block() public {
         IL2.Field[11] memory fields = scalars();
         for (uint256 i = 0; i < fields.length; ++i) {
-            // A gas limit that its transactions do not fit is found before the hash is looked at.
+            // A gas limit that the transactions exceed is detected before the hash is checked.
             uint256 value = fields[i] == IL2.Field.GasLimit ? 30_000_000 : 9;
             assertRefused(L2.broken(input, fields[i], bytes32(value), false), "block hash");
         }
@@ -49,7 +49,7 @@ contract L2BrokenTest is L2TestBase {
         expect(IL2.Field.BaseFee, bytes32(uint256(9)), "base fee");
         expect(IL2.Field.BlobGasUsed, bytes32(uint256(131_072)), "blob_gas_used");
         expect(IL2.Field.ExcessBlobGas, bytes32(uint256(131_072)), "excess_blob_gas");
-        // These are the sequencer's choice, but change what the block does.
+        // These are the sequencer's choice, but they change the effect of the block.
         expect(IL2.Field.Anchor, keccak256("another"), "state root");
         expect(IL2.Field.FeeRecipient, bytes32(uint256(0xfee)), "state root");
         expectBytes(IL2.Field.LogsBloom, 0, new bytes(256), "bloom");
@@ -63,7 +63,7 @@ contract L2BrokenTest is L2TestBase {
     }
 
     function test_transactions_are_changed_added_dropped_and_swapped() public {
-        // One that could follow those of the block.
+        // A transaction that could follow those of the block.
         bytes memory another = l2.sign(L2.transaction("bob", SINK, 1, ""));
         expectBytes(IL2.Field.Transaction, 1, another, "nonce");
         expectBytes(IL2.Field.Transaction, 1, hex"c0", "transaction 1");
@@ -80,7 +80,7 @@ contract L2BrokenTest is L2TestBase {
         bytes memory wide = L2.wideInputOf(l2.head.hash);
         assertAccepted(wide);
         assertGt(wide.length, input.length);
-        // The sender is none that the block knew.
+        // The sender did not exist at that block.
         l2.head.hash = L2.proveAt(l2.head.hash, SINK, new bytes32[](0)).head.parentHash;
         bytes memory another = l2.sign(L2.transaction("carol", SINK, 1, ""));
         input = wide;
@@ -91,7 +91,8 @@ contract L2BrokenTest is L2TestBase {
     function test_a_witness_that_lacks_something_is_refused() public {
         assertRefused(L2.broken(input, IL2.Field.NodeDropped, 0, "", false), "");
         assertRefused(L2.broken(input, IL2.Field.Node, 0, hex"c0", false), "");
-        // The last of the codes, which ascend, may be any; without all of them the call must fail.
+        // Which code is the last one in ascending order is arbitrary; the call must fail without
+        // all of them.
         assertRefused(L2.broken(input, IL2.Field.CodeDropped, 0, "", false), "");
         assertRefused(L2.broken(input, IL2.Field.Code, 0, hex"00", false), "");
         assertRefused(L2.broken(input, IL2.Field.HeaderDropped, 0, "", false), "");

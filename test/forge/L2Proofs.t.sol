@@ -31,7 +31,7 @@ contract L2ProofsTest is L2TestBase {
         assertEq(uint256(proof.slots[0].value), 7);
         assertEq(keccak256(proof.slots[0].nodes[0]), proof.storageRoot);
         assertChain(proof.slots[0].nodes);
-        // The leaf holds the account: balance and nonce before the two hashes.
+        // The leaf contains nonce and balance before the two hashes.
         bytes memory leaf = proof.nodes[proof.nodes.length - 1];
         assertTrue(vm.contains(vm.toString(leaf), tail(proof.storageRoot)));
         assertTrue(vm.contains(vm.toString(leaf), tail(proof.codeHash)));
@@ -72,7 +72,7 @@ contract L2ProofsTest is L2TestBase {
         }
     }
 
-    /// @dev Digits of a hash without the prefix.
+    /// @dev Returns the digits of a hash without the prefix.
     function tail(bytes32 hash) internal pure returns (string memory) {
         return vm.replace(vm.toString(hash), "0x", "");
     }

@@ -10,7 +10,7 @@ import {KeptInputs} from "../utils/KeptInputs.sol";
 import {L2} from "../utils/L2.sol";
 import {GasFixture} from "./GasFixture.sol";
 
-/// @dev Gas of `advance` besides its calldata and EXECUTE.
+/// @dev Gas of `advance`, excluding its calldata and EXECUTE.
 /// forge-config: default.isolate = true
 contract AdvanceGasTest is GasFixture {
     using L2 for L2.Chain;
@@ -34,7 +34,7 @@ contract AdvanceGasTest is GasFixture {
         c.policy = policy;
     }
 
-    /// @dev Blocks with one transaction, so long that the input is just below 20 kB.
+    /// @dev Returns blocks with one transaction each, whose inputs are just below 20 kB.
     function inputsOf(uint256 count, bytes32 anchor) internal returns (bytes[] memory inputs) {
         IL2.Head memory parent = l2.head;
         l2.callFrom("alice", address(0xb0b), new bytes(5000));
@@ -89,7 +89,8 @@ contract AdvanceGasTest is GasFixture {
         assertLe((freshFive - fresh) / 4, FURTHER_BLOCK_BOUND + NEW_SLOT);
     }
 
-    /// @dev Gas of a batch of blocks with a transfer each, besides calldata and EXECUTE.
+    /// @dev Returns the gas of a batch of blocks with one transfer each, excluding calldata and
+    /// EXECUTE.
     function beyondExecuteOfBatch(uint256 count) internal returns (uint256) {
         bytes[] memory inputs = new bytes[](count);
         for (uint256 i = 0; i < count; ++i) {
@@ -131,7 +132,8 @@ contract AdvanceGasTest is GasFixture {
         assertLe(with - without, 25_000);
     }
 
-    /// @dev Gas of one block of a rollup with this policy; its ring has seen a round.
+    /// @dev Returns the gas of one block of a rollup with this policy, after a full round of its
+    /// ring.
     function underPolicy(address policy_) internal returns (uint256) {
         policy = policy_;
         l2.create(genesis());
@@ -172,10 +174,10 @@ contract AdvanceGasTest is GasFixture {
         assertLe(used, ONE_BLOCK_BOUND);
     }
 
-    /// @dev All that an advance by one block costs, with this many transfers in it.
+    /// @dev Returns the total cost of advancing by one block with this many transfers.
     function inAll(uint256 transfers) internal returns (uint256) {
         for (uint256 i = 0; i < transfers; ++i) {
-            // Among the ten thousand.
+            // Among the ten thousand accounts.
             // forge-lint: disable-next-line(unsafe-typecast)
             l2.transfer("alice", address(uint160(1e9 + 100 + 97 * i)), 1);
         }
@@ -188,8 +190,8 @@ contract AdvanceGasTest is GasFixture {
         return all;
     }
 
-    /// @dev Gas that the contract uses to keep the codes of a block on L1, and the gas that it
-    /// saves in all.
+    /// @dev Gas that the contract uses to resolve references to code on L1, and the total gas that
+    /// they save.
     function test_gas_of_codes_that_are_kept_on_l1() public {
         fillRing();
         l2.transfer("alice", address(0xb0b), 1);
@@ -219,7 +221,7 @@ contract AdvanceGasTest is GasFixture {
         vm.snapshotValue("gas", "advance: a block with 50 transfers, in all", many);
         assertLt(empty, single);
         assertLt(single, many);
-        // Its gas, and its bytes with those of the witness: as calldata, and for EXECUTE.
+        // Its gas, and its bytes including the witness: as calldata, and in EXECUTE.
         assertLe((many - single) / 49, 21_000 + 900 * 32);
     }
 }

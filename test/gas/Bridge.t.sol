@@ -16,7 +16,7 @@ import {KeptCodes} from "../../contracts/libraries/KeptCodes.sol";
 import {Token} from "../utils/Tokens.sol";
 import {GasFixture} from "./GasFixture.sol";
 
-/// @dev L1 gas of tokens on their way to the L2 and back: over a real L2 with a real bridge.
+/// @dev L1 gas of token deposits and withdrawals, with a real L2 and a real bridge.
 /// forge-config: default.isolate = true
 contract BridgeGasTest is GasFixture {
     using L2 for L2.Chain;
@@ -26,13 +26,13 @@ contract BridgeGasTest is GasFixture {
     L1TokenBridge internal bridge;
     address internal l2Bridge;
     Token internal token;
-    /// @dev Has an account on the L2.
+    /// @dev Account that exists on the L2.
     address internal holder;
 
     function setUp() public override {
         super.setUp();
         holder = L2.account("bob");
-        // Behind the code of the tokens.
+        // Deployed after the implementation of the tokens.
         l2Bridge = vm.computeCreateAddress(L2.account("operator"), 1);
         IL2.Transaction memory t =
             L2.transaction("operator", KeptCodes.PROXY, 0, TokenCode.creation(l2Bridge));
@@ -56,7 +56,7 @@ contract BridgeGasTest is GasFixture {
         carry();
     }
 
-    /// @dev Brings what the bridge has just sent to the L2.
+    /// @dev Relays the messages that the bridge has just sent.
     function carry() internal {
         VmSafe.Log[] memory logs = vm.getRecordedLogs();
         for (uint256 i = 0; i < logs.length; ++i) {
@@ -90,7 +90,7 @@ contract BridgeGasTest is GasFixture {
     }
 
     function test_gas_of_a_deposit() public {
-        // As after a round of the ring.
+        // As after a full round of the ring.
         uint256 slot = uint256(2) + queue.checkpoint().id;
         vm.store(address(queue), bytes32(slot), bytes32(uint256(1)));
         bytes memory call =
@@ -103,7 +103,7 @@ contract BridgeGasTest is GasFixture {
         assertEq(balanceOnL2(), 150);
     }
 
-    /// @dev Tokens that leave the L2, and the message that says so.
+    /// @dev Withdraws tokens on the L2. Returns the message to L1.
     function withdraw(address to, uint256 amount, uint64 index)
         internal
         returns (IL1MessageQueue.Message memory)

@@ -3,12 +3,12 @@ pragma solidity ^0.8.28;
 
 import {Test} from "forge-std/Test.sol";
 
-/// @dev Every contract that is deployed can be: its code is no longer than EIP-170 allows, and what
-/// makes it no longer than EIP-3860 does.
+/// @dev Every contract can be deployed: its code is within the limit of EIP-170, and its init code
+/// within that of EIP-3860.
 contract CodeSizeTest is Test {
     uint256 internal constant MAX_CODE = 24_576;
     uint256 internal constant MAX_INIT_CODE = 2 * MAX_CODE;
-    /// @dev Bytes that must be left for changes.
+    /// @dev Minimum number of bytes that are left for changes.
     uint256 internal constant MARGIN = 1000;
 
     function names() internal pure returns (string[15] memory) {

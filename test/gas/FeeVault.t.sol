@@ -6,7 +6,7 @@ import {DraftExecute} from "../../contracts/libraries/DraftExecute.sol";
 import {FeeVaultFixture} from "../dialects/FeeVault.t.sol";
 import {L2} from "../utils/L2.sol";
 
-/// @dev Measures a call, with EXECUTE of the draft warm, as a precompile is.
+/// @dev Measures a call with a warm EXECUTE of the draft, as precompiles always are.
 contract DraftMeter {
     function measure(address to, bytes memory data) external returns (uint256 used) {
         (bool ok,) = DraftExecute.PRECOMPILE.staticcall{gas: 1000}("");
@@ -20,14 +20,14 @@ contract DraftMeter {
     }
 }
 
-/// @dev Gas of a treasury's share, without calldata and without the charge of EXECUTE, as
-/// docs/dialects.md says it.
+/// @dev Gas of crediting a treasury, excluding calldata and the charge of EXECUTE, as stated in
+/// docs/dialects.md.
 /// forge-config: default.isolate = true
 contract FeeVaultGasTest is FeeVaultFixture {
     using L2 for L2.Chain;
 
     function test_gas_of_a_block_and_of_a_claim() public {
-        // Head and credit have been written before.
+        // Head and credit are not zero before.
         add(bob);
         bytes memory input = seal(bob).input;
         (bool valid,, uint64 charge) = L2.verify(input, PROFILE);

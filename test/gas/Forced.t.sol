@@ -30,12 +30,12 @@ contract ForcedGasTest is GasFixture {
         }
         nextL1Block();
         bytes memory call = advanceCall(one(l2.seal()), e);
-        // With an EXECUTE so dear that work decides what the transaction costs, and not its
-        // calldata: below the floor of EIP-7623 nothing is given back.
+        // EXECUTE is so expensive that work determines the cost of the transaction, not its
+        // calldata: at the floor of EIP-7623 there are no refunds.
         installExecute("gas=flat");
         uint256 used = cost(address(rollup), 0, call).beyondCalldata;
-        // A slot is given back for each, of which less than a fifth of the transaction's gas is
-        // paid.
+        // A slot is cleared for each; the refund is below the maximum of a fifth of the
+        // transaction's gas.
         return used - uint64(vm.lastCallGas().gasRefunded);
     }
 

@@ -6,15 +6,14 @@ import {AnchorFixture} from "../utils/AnchorFixture.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 
-/// @dev Measures calls. A transaction would not do: of one with much calldata only the floor of
-/// EIP-7623 can be seen.
+/// @dev Measures calls. Measuring transactions would not work: with much calldata, only the floor
+/// of EIP-7623 is visible.
 contract Meter {
     function measure(address to, bytes memory data) external payable returns (uint256 used) {
-        // A precompile is warm in every transaction, and forge takes EXECUTE for an account like
-        // others.
+        // Precompiles are warm in every transaction, but forge treats EXECUTE like other accounts.
         (bool ok,) = address(0x0101).staticcall{gas: 1000}("");
         assert(!ok);
-        // The answer is left where it is: to copy it would count.
+        // The return data are not copied, because that would count.
         used = gasleft();
         assembly ("memory-safe") {
             ok := call(gas(), to, callvalue(), add(data, 0x20), mload(data), 0, 0)
@@ -24,23 +23,22 @@ contract Meter {
     }
 }
 
-/// @title Gas of calls as transactions of their own, on an L2 of ten thousand accounts
-/// @dev The compiler's optimizer decides these figures, so tests in this folder are left out where
-/// it is off, as for coverage. What is measured is written to snapshots/gas.json, and docs/gas.md
-/// says it.
+/// @title Gas of calls as separate transactions, on an L2 of ten thousand accounts
+/// @dev The figures depend on the compiler's optimizer, so tests in this folder are skipped without
+/// it, e.g. for coverage. Results are written to snapshots/gas.json, and documented in docs/gas.md.
 abstract contract GasFixture is AnchorFixture {
     using L2 for L2.Chain;
 
     uint256 internal constant ACCOUNTS = 10_000;
-    /// @dev Messages to L1 that the messenger has sent before.
+    /// @dev Number of messages to L1 that the messenger has sent before.
     uint64 internal constant SENT = 1000;
     uint64 internal constant RING = 8191;
 
     Meter internal meter = new Meter();
-    /// @dev A contract that does nothing.
+    /// @dev Contract without any effect.
     address internal blank = makeAddr("blank");
 
-    /// @dev Gas of a transaction: its base cost and what it executes; and all that is paid for it.
+    /// @dev Gas of a transaction: intrinsic gas plus execution; and the total that is paid for it.
     struct Cost {
         uint256 beyondCalldata;
         uint256 inAll;
@@ -49,7 +47,7 @@ abstract contract GasFixture is AnchorFixture {
     function setUp() public virtual override {
         super.setUp();
         vm.etch(blank, hex"00");
-        // Another anchor has been in force before.
+        // An earlier anchor has been in force.
         setAnchor(keccak256("an earlier anchor"));
     }
 
@@ -72,7 +70,7 @@ abstract contract GasFixture is AnchorFixture {
         g.accounts[few.length - 1].slots = slots;
     }
 
-    /// @dev Fills the ring as one round of it does.
+    /// @dev Fills the ring, as after a full round.
     function fillRing() internal {
         for (uint256 i = 0; i < RING; ++i) {
             bytes32 slot = bytes32(5 + i);
@@ -82,27 +80,27 @@ abstract contract GasFixture is AnchorFixture {
         }
     }
 
-    /// @dev Calls a contract as a transaction would. For tests under `isolate`, where each call of
-    /// a test is a transaction of its own.
+    /// @dev Calls a contract like a transaction. For tests under `isolate`, where each call of a
+    /// test is a separate transaction.
     function cost(address to, uint256 value, bytes memory call) internal returns (Cost memory c) {
         vm.deal(address(this), 2 * value);
-        // What a call of nothing costs does not count.
+        // Excludes the gas of a call without effect.
         uint256 overhead = meter.measure{value: value}(blank, call);
         c.beyondCalldata = 21_000 + meter.measure{value: value}(to, call) - overhead;
         uint256 tokens = tokensOf(call);
         c.inAll = c.beyondCalldata + 4 * tokens;
-        // The floor of EIP-7623.
+        // Floor of EIP-7623.
         if (c.inAll < 21_000 + 10 * tokens) c.inAll = 21_000 + 10 * tokens;
     }
 
-    /// @dev Tokens of calldata (EIP-7623): one for a byte that is zero, four for any other.
+    /// @dev Returns the tokens of calldata (EIP-7623): one for a zero byte, four for any other.
     function tokensOf(bytes memory call) internal pure returns (uint256 tokens) {
         for (uint256 i = 0; i < call.length; ++i) {
             tokens += call[i] == 0 ? 1 : 4;
         }
     }
 
-    /// @dev Gas that EXECUTE charges for inputs that it accepts.
+    /// @dev Returns the total gas that EXECUTE charges for inputs that it accepts.
     function chargesOf(bytes[] memory inputs) internal returns (uint256 charges) {
         for (uint256 i = 0; i < inputs.length; ++i) {
             (bool valid, string memory reason, uint64 charge) = L2.verify(inputs[i], "");

@@ -12,7 +12,7 @@ contract MessageGasTest is GasFixture {
     uint256 internal constant FIRST_CLAIM_BOUND = 65_000;
     uint256 internal constant LATER_CLAIM_BOUND = 50_000;
 
-    /// @dev The queue has been in use, and its ring has seen a round.
+    /// @dev Makes the queue warm, as after a full round of its ring.
     function warmQueue() internal {
         send(alice, 1 ether, 0, "");
         nextL1Block();
@@ -25,7 +25,7 @@ contract MessageGasTest is GasFixture {
         return cost(address(queue), 1 ether, abi.encodeCall(queue.send, (to, to, 0, 0, "")));
     }
 
-    /// @dev A transaction whose cost the floor does not hide.
+    /// @dev For a transaction whose cost is above the floor.
     function test_what_is_measured_is_what_a_transaction_pays() public {
         warmQueue();
         uint256 state = vm.snapshotState();
@@ -70,7 +70,7 @@ contract MessageGasTest is GasFixture {
             m[i] = queueSend("bob", to, to, 1 ether, 0, 0, "");
         }
         advanceSends();
-        // As after a round of the ring.
+        // As after a full round of the ring.
         uint256 place = 16_384 + l2.head.number;
         vm.store(address(queue), bytes32(place), bytes32(uint256(1)));
 

@@ -11,10 +11,10 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {GasFixture} from "./GasFixture.sol";
 
-/// @dev Items in a header before its gas limit.
+/// @dev Index of the gas limit in a header.
 uint256 constant GAS_LIMIT = 9;
 
-/// @dev The same questions to two libraries.
+/// @dev Common interface of the two libraries.
 interface IProofReader {
     function storageRoot(bytes32 stateRoot, address account, bytes[] calldata nodes)
         external
@@ -26,7 +26,7 @@ interface IProofReader {
         pure
         returns (uint256);
 
-    /// @notice The gas limit of a block, from its header.
+    /// @notice Returns the gas limit of a block, read from its header.
     function gasLimit(bytes calldata header) external pure returns (uint256);
 }
 
@@ -91,8 +91,8 @@ contract OpenZeppelinReader is IProofReader {
     }
 }
 
-/// @dev Gas of a proof with `StateProof`, and with OpenZeppelin's library, on the same nodes, those
-/// of a claim; and gas of a header with `Rlp`.
+/// @dev Gas of a proof with `StateProof` and with OpenZeppelin's library, on the same nodes as in a
+/// claim; and gas of reading a header with `Rlp`.
 /// forge-config: default.isolate = true
 contract ProofGasTest is GasFixture {
     using L2 for L2.Chain;
@@ -128,7 +128,7 @@ contract ProofGasTest is GasFixture {
         assertLt(2 * slotOurs, read(theirs, slot, "a proven slot", "OpenZeppelin"));
     }
 
-    /// @dev Without what any transaction costs.
+    /// @dev Excludes the intrinsic gas of a transaction.
     function read(IProofReader reader, bytes memory call, string memory what, string memory whose)
         private
         returns (uint256 used)

@@ -12,14 +12,14 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {MessageCodec} from "../utils/MessageCodec.sol";
 
-/// @title Users who leave by force, and an owner and an operator who want none of them out
-/// @notice Alice signs exits, and submits them. The operator, who alone may advance while the
-/// rollup is not open, fills the queue with copies and junk, sends messages so that blocks owe
-/// relays instead, makes blocks as late as it likes, fills them, dates them back, does no more in
-/// them than it must, and gets ahead of the blocks of others with one transaction more. The
-/// guardian pauses the queue whenever it can, with no limit for claims. The owner announces changes
-/// and makes them as soon as the rollup lets it. Anyone who wants alice out advances when the
-/// rollup is open; her exits are claimed half a day after they stand in a block.
+/// @title Users who exit by force, against an owner and an operator who try to prevent it
+/// @notice Alice signs and submits exits. The operator is the only account that may advance unless
+/// the rollup is open. It fills the queue with copies and junk, sends messages so that blocks have
+/// to relay instead, builds blocks as late as possible, fills them, backdates them, does no more in
+/// them than it must, and front-runs the blocks of others with one more transaction. The guardian
+/// pauses the queue whenever it can, with a limit of zero for claims. The owner announces changes
+/// and makes them as soon as the rollup allows it. An account that helps alice advances when the
+/// rollup is open; her exits are claimed half a day after they are included.
 contract ExitHandler is ForcedBuilder {
     using L2 for L2.Chain;
 
@@ -36,20 +36,20 @@ contract ExitHandler is ForcedBuilder {
     address internal sequencer = makeAddr("sequencer");
     PermissionedSequencing internal permissioned;
 
-    /// @dev Times of alice's exits, by her nonces.
+    /// @dev Submission times of alice's exits, by nonce.
     uint256[] internal exitAt;
-    /// @dev Exits in a block, and since when.
+    /// @dev Included exits, and the times of their inclusion.
     uint256[] internal outSince;
     uint256 internal claimed;
 
-    /// @dev Messages from L1 that stand in a block.
+    /// @dev Number of included messages from L1.
     uint64 internal relayed;
 
     uint256 internal announced;
-    /// @dev Until when an exit is waited for.
+    /// @dev Time until which submitted exits delay the change.
     uint256 internal announcedUntil;
 
-    // Figures, to see that runs do something.
+    // Counters that show that runs are not vacuous.
     uint256 public blocks;
     uint256 public opened;
     uint256 public made;
@@ -68,12 +68,12 @@ contract ExitHandler is ForcedBuilder {
         c.upgradeDelay = DELAY;
     }
 
-    /// @dev All claims wait for the end of a pause.
+    /// @dev All claims have to wait for the end of a pause.
     function guardian() internal view override returns (IL1MessageQueue.Guardian memory) {
         return IL1MessageQueue.Guardian(guardianAccount, PAUSE, 0);
     }
 
-    /// @dev The guardian is on their side, and pauses as often as it can.
+    /// @dev The guardian colludes, and pauses as often as it can.
     function pause(uint256 wait) external {
         _pass(wait);
         vm.prank(guardianAccount);
@@ -82,7 +82,7 @@ contract ExitHandler is ForcedBuilder {
         } catch {}
     }
 
-    /// @dev Drawn anew for each run of the tests, and mostly different from each other.
+    /// @dev Random for each test run; the delays mostly differ from each other.
     function _relayDeadline() internal override returns (uint64) {
         return SafeCastLib.toUint64(vm.randomUint(2 hours, 24 hours));
     }
@@ -111,7 +111,7 @@ contract ExitHandler is ForcedBuilder {
             "alice", MESSENGER, 1 gwei, abi.encodeCall(IL2Messenger.send, (to, to, 0, 0, ""))
         );
         (t.nonce, t.gasLimit, t.maxPriorityFeePerGas) = (nonce, 300_000, 0);
-        // Full blocks drive the base fee up.
+        // Full blocks raise the base fee.
         t.maxFeePerGas = 1_000_000 gwei;
         _force(l2.sign(t));
         exitAt.push(vm.getBlockTimestamp());
@@ -122,8 +122,9 @@ contract ExitHandler is ForcedBuilder {
         return address(uint160(0xbeef_0000_0000 + index));
     }
 
-    /// @dev An account that wants her out, if the rollup is open.
-    /// @param ahead `true` if the operator submits one more in the same L1 block, ahead of it.
+    /// @dev Advances as an account that helps alice, if the rollup is open.
+    /// @param ahead `true` if the operator submits another transaction in the same L1 block, ahead
+    /// of it.
     function help(uint256 wait, bool ahead) external {
         _pass(wait);
         uint256 state = vm.snapshotState();
@@ -131,9 +132,9 @@ contract ExitHandler is ForcedBuilder {
         else vm.revertToState(state);
     }
 
-    // ------------------------------------------------------------------ the other side
+    // ------------------------------------------------------------------ operator and owner
 
-    /// @dev Copies of what is in the queue, and transactions of accounts that do not exist.
+    /// @dev Submits copies of queued transactions, or transactions of accounts that do not exist.
     function stuff(uint8 count, bool copies) external {
         for (uint256 i = 0; i < count % 12 && forced.length < MOST_FORCED - MOST_EXITS; ++i) {
             if (copies && forced.length != 0) {
@@ -145,7 +146,7 @@ contract ExitHandler is ForcedBuilder {
         }
     }
 
-    /// @dev Messages to accounts that are not there yet.
+    /// @dev Sends messages to accounts that do not exist yet.
     function deposit(uint8 count) external {
         (uint64 until,) = queue.paused();
         if (vm.getBlockTimestamp() < until) return;
@@ -155,7 +156,8 @@ contract ExitHandler is ForcedBuilder {
         }
     }
 
-    /// @dev A block of the operator, or none if it has to do more than it wants to for it.
+    /// @dev Advances by a block of the operator, or by none if that would require more than it
+    /// wants to do.
     function operate(uint256 wait, uint256 lag, bool fill) external {
         _pass(wait);
         uint256 state = vm.snapshotState();
@@ -173,7 +175,7 @@ contract ExitHandler is ForcedBuilder {
         rollup.announce(INativeRollup.Change.Policy, announced);
     }
 
-    /// @dev Makes a change as soon as it can be made, and unmakes it, so that the run goes on.
+    /// @dev Makes a change as soon as possible, and reverts it, so that the run continues.
     function change(uint256 wait) external {
         _pass(wait);
         if (announced == 0) return;
@@ -202,7 +204,7 @@ contract ExitHandler is ForcedBuilder {
         _claim();
     }
 
-    /// @dev Advances by a block with what is due, if the rollup lets the caller.
+    /// @dev Advances by a block that fulfils its duties, if the rollup authorizes the caller.
     function _advance(address who, uint256 lag, bool fill, bool ahead) private returns (bool ok) {
         INativeRollup.Duties memory d = rollup.duties();
         IL2.Block memory b = l2.next();
@@ -211,7 +213,8 @@ contract ExitHandler is ForcedBuilder {
         bool asked = b.timestamp >= d.forcedDue && d.forcedNext < forced.length;
         bool relays = b.timestamp >= d.relayDue && relayed < sent.length;
         now_ = b.timestamp;
-        // Whichever may have been due for longer, if there is something to do about it.
+        // The duty that may have been due for longer comes first, if there is something to do for
+        // it.
         if (relays && d.relayDue < d.forcedDue) asked = false;
         else if (asked && _isDue(d.forcedNext)) (relays, fill) = (false, fill && !relays);
         INativeRollup.Evidence memory e;
@@ -220,7 +223,7 @@ contract ExitHandler is ForcedBuilder {
             if (fill && _isDue(d.forcedNext) && _mayPutOff(d.forcedNext)) {
                 IL2.Transaction memory burn = L2.transaction("bob", BURNER, 0, "");
                 burn.gasLimit = l2.head.gasLimit - 15_000;
-                // So that the base fee never rises to what relays are sent with.
+                // Keeps the base fee below the fee cap of the relays.
                 burn.maxFeePerGas = 50 gwei;
                 l2.send(burn);
             }
@@ -258,7 +261,7 @@ contract ExitHandler is ForcedBuilder {
         vm.roll(vm.getBlockNumber() + 1);
     }
 
-    /// @dev Relays as few as will do.
+    /// @dev Relays as few messages as possible.
     function _relay() private returns (INativeRollup.Evidence memory e, bytes32 anchor) {
         (e, anchor) = newAnchor();
         uint256 all = sent.length;
@@ -281,7 +284,7 @@ contract ExitHandler is ForcedBuilder {
         l2.send(t);
     }
 
-    /// @dev The time of the block that is being made.
+    /// @dev Timestamp of the block under construction.
     uint64 internal now_;
 
     function _isDue(uint256 index) internal view override returns (bool) {
@@ -308,20 +311,20 @@ contract ExitHandler is ForcedBuilder {
 
     // ------------------------------------------------------------------ the bound
 
-    /// @dev After any history: an exit that is submitted now is out after all the delays, and a
-    /// block for so many of the queue as the budget of one holds.
+    /// @dev After any history, an exit that is submitted now is claimed after all delays, plus a
+    /// block for each part of the queue that fits into a block's budget.
     function assertEveryoneLeaves() external {
         _exit();
         uint256 exits = exitAt.length;
         skip(FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER);
-        // At worst each takes a proof; and messages, four at a time.
+        // At worst each transaction needs a proof; messages are relayed four at a time.
         uint256 most = forced.length / 3 + 2 + sent.length / 4 + 1;
         for (uint256 i = 0; i < most && outSince.length < exits; ++i) {
             require(_advance(makeAddr("helper"), 0, false, false), "the rollup is closed");
             skip(12);
         }
         skip(CLAIM_AFTER);
-        // The worst moment, if the last pause was long enough ago.
+        // The worst moment, if the last pause allows it.
         vm.prank(guardianAccount);
         try queue.pause() {} catch {}
         skip(PAUSE);

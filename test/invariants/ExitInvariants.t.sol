@@ -4,7 +4,8 @@ pragma solidity ^0.8.28;
 import {Test} from "forge-std/Test.sol";
 import {ExitHandler} from "./ExitHandler.sol";
 
-/// @dev No account is overtaken by a change of rules: the handler checks it whenever one is made.
+/// @dev No change of rules takes effect before earlier exits: the handler checks that at each
+/// change.
 contract ExitInvariants is Test {
     ExitHandler internal handler;
 

@@ -10,11 +10,11 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {MessageCodec} from "../utils/MessageCodec.sol";
 
-/// @title Users and an operator of a rollup, who do anything in any order
-/// @notice The users deposit, withdraw, claim and submit transactions that are due some time, valid
-/// or not. The operator is as lazy as the rules let it be: it relays and includes only what it
-/// must, now and then a little more, and fills blocks to have an excuse. Each `tick` has to find a
-/// block that the rollup takes: if it cannot, the call reverts, and with it the run (liveness).
+/// @title Users and an operator of a rollup, who act in any order
+/// @notice The users deposit, withdraw, claim and submit forced transactions, valid or not. The
+/// operator does as little as the rules allow: it relays and includes only what it must,
+/// occasionally a little more, and fills blocks as an excuse. Each `tick` must find a block that
+/// the rollup accepts; if it cannot, the call reverts and fails the run (liveness).
 contract RollupHandler is ForcedBuilder {
     using L2 for L2.Chain;
 
@@ -25,12 +25,12 @@ contract RollupHandler is ForcedBuilder {
     IL1MessageQueue.Message[] internal withdrawals;
     bool[] internal claimed;
 
-    /// @dev Messages to L1 that stand in a block.
+    /// @dev Number of included messages to L1.
     uint256 internal withdrawn;
     uint256 internal unclaimed;
     uint256 internal deposited;
     uint256 internal paidOut;
-    /// @dev Messages that the L2 has relayed, as of the head.
+    /// @dev Number of messages that the L2 has relayed, as of the head.
     uint64 internal relayed;
     uint256 internal parkedValue;
 
@@ -38,11 +38,11 @@ contract RollupHandler is ForcedBuilder {
     uint64 public anchorNumber;
     uint64 public messageCount;
 
-    // Figures, to see that runs do something.
+    // Counters that show that runs are not vacuous.
     uint256 public blocks;
     uint256 public partly;
-    /// @dev The message and the forced transaction that had to wait for one block of the other
-    /// kind.
+    /// @dev Message and forced transaction that had to wait for one block of the other kind of
+    /// duty.
     uint256 private excusedMessage = type(uint256).max;
     uint256 private excusedForced = type(uint256).max;
     uint256 public filled;
@@ -60,7 +60,7 @@ contract RollupHandler is ForcedBuilder {
         _note();
     }
 
-    /// @dev Drawn anew for each run of the tests, and mostly different from each other.
+    /// @dev Random for each test run; the delays mostly differ from each other.
     function _relayDeadline() internal override returns (uint64) {
         return SafeCastLib.toUint64(vm.randomUint(2 hours, 24 hours));
     }
@@ -71,13 +71,13 @@ contract RollupHandler is ForcedBuilder {
 
     function genesis() internal view override returns (IL2.Genesis memory g) {
         g = super.genesis();
-        // Uses all gas that it gets.
+        // Uses all the gas that it receives.
         L2.add(g, BURNER, 0, hex"fe");
     }
 
     // ------------------------------------------------------------------ users
 
-    /// @dev A deposit; each to an account of its own. Some ask for gas, and can be parked.
+    /// @dev Deposits to a new account. Some messages have a gas limit, and can be parked.
     function deposit(uint64 value, bool withGas) external {
         if (sent.length == MOST_SENT) return;
         send(recipient(sent.length), value, withGas ? 50_000 : 0, "");
@@ -90,7 +90,7 @@ contract RollupHandler is ForcedBuilder {
         return address(uint160(0xdead_0000_0000 + index));
     }
 
-    /// @dev A withdrawal in the next block.
+    /// @dev Withdraws in the next block.
     function withdraw(uint64 value) external {
         if (withdrawals.length == MOST_SENT) return;
         address to = address(uint160(0xbeef_0000_0000 + withdrawals.length));
@@ -101,7 +101,7 @@ contract RollupHandler is ForcedBuilder {
         claimed.push(false);
     }
 
-    /// @dev A claim, or a second one.
+    /// @dev Claims a message, possibly again.
     function claim(uint256 which) external {
         if (withdrawn == 0) return;
         which = which % withdrawn;
@@ -119,7 +119,7 @@ contract RollupHandler is ForcedBuilder {
         }
     }
 
-    /// @dev A forced transaction: valid, of another nonce, too cheap, or of a sender with nothing.
+    /// @dev Submits a forced transaction: valid, with another nonce, underpriced, or without funds.
     function force(uint8 kind) external {
         if (forced.length == MOST_FORCED) return;
         kind = kind % 4;
@@ -129,17 +129,17 @@ contract RollupHandler is ForcedBuilder {
         _force(raw);
     }
 
-    /// @dev Something that has nothing to do with it.
+    /// @dev Queues an unrelated transfer.
     function ownTransfer(bool byAlice, uint64 value) external {
         l2.transfer(byAlice ? "alice" : "bob", recipient(1000), value % 1 ether);
     }
 
     // ------------------------------------------------------------------ the operator
 
-    /// @dev The next block, some time later.
-    /// @param eager Relay all messages, asked or not; otherwise as few as will do, when asked.
+    /// @dev Builds the next block, some time later.
+    /// @param eager Relay all messages, even if not required; otherwise as few as required.
     /// @param park Park what can be parked.
-    /// @param fill Leave no gas to forced transactions as long as that is an excuse.
+    /// @param fill Leave no gas for forced transactions while that is an excuse.
     function tick(uint256 wait, bool eager, bool park, bool fill) external {
         skip(bound(wait, 12, 8 hours));
         vm.roll(vm.getBlockNumber() + 1);
@@ -147,9 +147,9 @@ contract RollupHandler is ForcedBuilder {
         INativeRollup.Duties memory d = rollup.duties();
         bool relayAsked = time >= d.relayDue && d.relayed < sent.length;
         bool forcedAsked = time >= d.forcedDue && d.forcedNext < forced.length;
-        // A block that puts off what is forced owes the relays.
+        // A block that defers forced transactions must relay.
         if (relayAsked && forcedAsked) fill = false;
-        // Whichever is the older excuses from the other, if there is something to do about it.
+        // The older duty excuses from the other one, if there is something to do for it.
         if (relayAsked && d.relayDue < d.forcedDue) forcedAsked = false;
         else if (forcedAsked && _isDue(d.forcedNext)) relayAsked = relayAsked && eager;
         Oldest memory oldest = _oldest(d.forcedNext);
@@ -180,7 +180,7 @@ contract RollupHandler is ForcedBuilder {
         _note();
     }
 
-    /// @dev Relays some messages behind those that have been.
+    /// @dev Relays the next messages.
     function _relay(uint256 count, bool park) private {
         uint256 all = sent.length;
         if (count > all - relayed) count = all - relayed;
@@ -215,7 +215,7 @@ contract RollupHandler is ForcedBuilder {
 
     // ------------------------------------------------------------------ what must hold
 
-    /// @dev The entries that have waited longest, of each kind that a block owes.
+    /// @dev Oldest entries of each kind of duty.
     struct Oldest {
         bool any;
         bool isMessage;
@@ -226,7 +226,7 @@ contract RollupHandler is ForcedBuilder {
     function _oldest(uint256 next) private view returns (Oldest memory o) {
         uint256 due = type(uint256).max;
         if (relayed < sent.length) {
-            // The state in which it was sent is the one after it.
+            // The state in which it was sent is the next one.
             due = states[relayed + 1].timestamp + RELAY_DEADLINE;
             (o.isMessage, o.index) = (true, relayed);
         }
@@ -237,7 +237,8 @@ contract RollupHandler is ForcedBuilder {
         o.any = due <= vm.getBlockTimestamp();
     }
 
-    /// @dev After each block: nothing goes back, and what has waited longest is dealt with.
+    /// @dev Checks after each block that no number decreased, and that the oldest entries are
+    /// resolved.
     function _check(Oldest memory oldest) private {
         INativeRollup.Head memory h = rollup.head();
         require(h.number == number + 1, "the head went elsewhere");
@@ -245,9 +246,8 @@ contract RollupHandler is ForcedBuilder {
         require(h.messageCount >= messageCount, "messages went back");
         require(rollup.blockHash() == l2.head.hash, "another block");
         if (!oldest.any) return;
-        // Each waits for one block of the other kind at most: while nothing has been shown of a
-        // kind, the rollup knows no more than that nothing of it is due before some time, and that
-        // time counts.
+        // Each waits for at most one block of the other kind: before the first proof for a kind,
+        // the rollup knows only a lower bound for its due time, and uses that.
         if (oldest.isMessage) {
             bool done = relayed > oldest.index;
             require(done || oldest.index != excusedMessage, "a message is starved");
@@ -264,9 +264,9 @@ contract RollupHandler is ForcedBuilder {
         (number, anchorNumber, messageCount) = (h.number, h.anchorNumber, h.messageCount);
     }
 
-    /// @dev The escrow holds what came in and has not gone out; on the L2 is what came over and has
-    /// not gone back. Bob's own ETH is a gift of the genesis, so what he withdraws is backed by the
-    /// deposits of others: the two sides differ by nothing else.
+    /// @dev The escrow holds deposits minus claims; the L2 holds relayed messages minus
+    /// withdrawals. Bob's own ETH comes from the genesis, so his withdrawals are backed by the
+    /// deposits of others; apart from that, the two sides match.
     function assertSolvent() external {
         require(address(queue).balance == deposited - paidOut, "the escrow is another");
         uint256 pending = 0;
@@ -277,15 +277,15 @@ contract RollupHandler is ForcedBuilder {
         uint256 released = deposited - pending - parkedValue;
         uint256 held = l2.balanceOf(MESSENGER);
         require(held == PREMINT - released + sentBack, "the messenger holds another amount");
-        // Escrow and all claims on it: what is on the L2 outside of the messenger, on its way in,
-        // kept, and on its way out.
+        // The escrow, and all claims on it: ETH on the L2 outside of the messenger, in messages to
+        // the L2, stored, and in messages to L1.
         require(
             address(queue).balance + held == PREMINT + pending + parkedValue + unclaimed,
             "more is owed than is there"
         );
     }
 
-    /// @dev Each message arrived once, if it was relayed and not parked, and else not at all.
+    /// @dev Each message was delivered once if it was relayed and not parked, otherwise not at all.
     function assertDelivered() external {
         for (uint256 i = 1; i < sent.length; ++i) {
             uint256 balance = l2.balanceOf(recipient(i));

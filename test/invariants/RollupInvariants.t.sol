@@ -4,8 +4,8 @@ pragma solidity ^0.8.28;
 import {Test} from "forge-std/Test.sol";
 import {RollupHandler} from "./RollupHandler.sol";
 
-/// @dev Every call of the handler makes or uses real L2 blocks on the real EXECUTE. What must hold
-/// after each block, the handler checks itself: a call that reverts fails the run.
+/// @dev Every call of the handler builds or uses real L2 blocks with the real EXECUTE. The handler
+/// itself checks the invariants after each block: a call that reverts fails the run.
 contract RollupInvariants is Test {
     RollupHandler internal handler;
 
@@ -30,7 +30,7 @@ contract RollupInvariants is Test {
         assertEq(handler.number(), 1 + handler.blocks());
     }
 
-    /// @dev At the end of each run, for it asks the L2 a lot.
+    /// @dev At the end of each run only, because it reads much state of the L2.
     function afterInvariant() public {
         handler.assertSolvent();
         handler.assertDelivered();

@@ -4,13 +4,13 @@ pragma solidity ^0.8.28;
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {QueueTest} from "./L1MessageQueue.t.sol";
 
-/// @dev The numbers of a checkpoint are kept in one word. If one of them could run over into the
-/// next, a checkpoint would have a second name under which its block, or its time, is an earlier
-/// one: an anchor that names an L1 block could then cover messages that were sent after it, and a
-/// message would be due earlier or later than it is.
+/// @dev The numbers of a checkpoint are packed into one word. If one of them could overflow into
+/// the next, a checkpoint would have a second representation with an earlier block or time: an
+/// anchor that names an L1 block could then cover messages that were sent after it, and a message
+/// would be due earlier or later than it is.
 contract CheckpointFieldsTest is QueueTest {
-    /// @dev Asserts that no name other than `c` is that of a checkpoint, where the low bits of a
-    /// number have moved to the high bits of the number that stands below it in the word.
+    /// @dev Asserts that no representation other than `c` is accepted in which the low bits of a
+    /// number have moved to the high bits of the number below it in the word.
     function assertNoOtherName(IL1MessageQueue.Checkpoint memory c) private view {
         assertTrue(isKnown(c));
         for (uint256 width = 32; width < 64; ++width) {

@@ -11,7 +11,7 @@ import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 import {Target} from "../utils/Targets.sol";
 
-/// @dev Keeps what it was called with, and refuses while it is told to.
+/// @dev Stores its call, and reverts if it is set to.
 contract L1Target is Target {
     address internal immutable MESSAGE_QUEUE;
     bool public refusing;
@@ -53,7 +53,7 @@ contract ClaimsTest is RealRollup {
     function setUp() public override {
         super.setUp();
         target = new L1Target(address(queue));
-        // ETH behind what the genesis gives to accounts.
+        // ETH that backs the accounts of the genesis.
         send(alice, 100 ether, 0, "");
         nextL1Block();
         bringOver();
@@ -126,7 +126,7 @@ contract ClaimsTest is RealRollup {
         IL1MessageQueue.MessageProof memory proof = messageProof(1);
         vm.expectPartialRevert(IL1MessageQueue.MessageNotSent.selector);
         queue.claim(m, proof, FEES);
-        // One that no account sent, by a proof that the slot is empty.
+        // A message that was never sent, with a proof that the slot is empty.
         m.index = 2;
         proof = messageProof(2);
         vm.expectPartialRevert(IL1MessageQueue.MessageNotSent.selector);
@@ -189,7 +189,7 @@ contract ClaimsTest is RealRollup {
         );
         proof.l2Block -= 1;
 
-        // Another account's storage.
+        // The storage of another account.
         IL2.AccountProof memory other = l2.prove(Predeploys.L1_ANCHOR, 0);
         bytes[] memory right = proof.accountProof;
         proof.accountProof = other.nodes;
@@ -209,7 +209,7 @@ contract ClaimsTest is RealRollup {
         queue.claim(m, proof, FEES);
     }
 
-    // ------------------------------------------------------------------ targets that refuse
+    // ------------------------------------------------------------------ targets that reject
 
     function test_a_refused_message_can_be_claimed_again() public {
         target.refuse(true);

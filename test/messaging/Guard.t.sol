@@ -44,7 +44,7 @@ contract GuardTest is BridgeFixture {
         assertEq(pausedUntil(), until);
     }
 
-    /// @dev Bob sends a message on the L2.
+    /// @dev Sends a message from bob on the L2.
     function sendToL1(address to, uint128 value, uint128 fee, bytes memory data)
         internal
         returns (uint64 index)
@@ -63,7 +63,7 @@ contract GuardTest is BridgeFixture {
         l1Queue.claim(toL1Messages[index], proof, relayer);
     }
 
-    // ------------------------------------------------------------------ who, and for how long
+    // ------------------------------------------------------------------ powers and bounds
 
     function test_only_the_guardian_pauses_and_resumes() public {
         vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.NotGuardian.selector, address(this)));
@@ -113,7 +113,7 @@ contract GuardTest is BridgeFixture {
         pause();
     }
 
-    /// @dev A guardian who tries at any times, and ends some pauses early.
+    /// @dev A guardian that tries at arbitrary times, and ends some pauses early.
     function testFuzz_pauses_are_a_rest_apart(uint32[24] calldata waits, uint24 early) public {
         uint256 ended = 0;
         for (uint256 i = 0; i < waits.length; ++i) {
@@ -135,7 +135,7 @@ contract GuardTest is BridgeFixture {
         }
     }
 
-    // ------------------------------------------------------------------ what a pause does
+    // ------------------------------------------------------------------ effects of a pause
 
     function test_a_paused_queue_takes_no_value() public {
         uint64 until = pause();
@@ -155,7 +155,7 @@ contract GuardTest is BridgeFixture {
         l1Queue.send{value: 1}(carol, carol, 0, 0, "");
     }
 
-    /// @dev By such messages contract wallets leave. A fee is no value of the target.
+    /// @dev Contract wallets exit by such messages. The fee is not part of the value.
     function test_messages_to_alias_accounts_without_value_go_on() public {
         pause();
         assertEq(l1Queue.send(Predeploys.L2_ACCOUNTS, carol, 100_000, 0, "calls"), 0);
@@ -175,7 +175,7 @@ contract GuardTest is BridgeFixture {
         toL1(third);
         assertEq(claimedInPause(), LIMIT);
         expectDelayed(large, until, LIMIT + 1);
-        // An empty message takes nothing.
+        // An empty message withdraws nothing.
         toL1(sendToL1(carol, 0, 0, ""));
 
         vm.warp(until);
@@ -216,8 +216,7 @@ contract GuardTest is BridgeFixture {
         toL1(index);
     }
 
-    /// @dev The target has no code and refuses: a precompile that verifies a proof, which is
-    /// missing.
+    /// @dev The target has no code and fails: a precompile that verifies a proof, without a proof.
     function test_refunds_are_claims() public {
         uint64 index = sendToL1(KZG, LIMIT + 1, 0, "");
         uint64 small = sendToL1(KZG, LIMIT, 0, "");
@@ -234,7 +233,7 @@ contract GuardTest is BridgeFixture {
         assertEq(carol.balance, LIMIT);
     }
 
-    /// @dev A claim that fails takes nothing of the limit.
+    /// @dev A claim that reverts does not reduce the limit.
     function test_a_claim_that_is_refused_does_not_count() public {
         uint64 index = sendToL1(KZG, LIMIT, 0, "");
         pause();
@@ -253,7 +252,7 @@ contract GuardTest is BridgeFixture {
         vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.NotGuardian.selector, guardian));
         vm.prank(guardian);
         q.pause();
-        // Not even for a moment, if the account without a key could call.
+        // Not even for a moment, if the zero address could call.
         vm.prank(address(0));
         q.pause();
         q.send{value: 1}(carol, carol, 0, 0, "");
@@ -271,7 +270,7 @@ contract GuardTest is BridgeFixture {
             L1MessageQueue q = new L1MessageQueue(ROLLUP, 1_000_000, 10_000, 0, g);
             assertEq(q.guardian().pause, ends[i]);
             assertEq(q.guardian().limit, 0);
-            // After each pause there is a day for claims.
+            // Between two pauses there is a day for claims.
             assertGe(4 * q.guardian().pause, 1 days);
         }
     }
@@ -281,7 +280,7 @@ contract GuardTest is BridgeFixture {
         new L1MessageQueue(ROLLUP, 1_000_000, 10_000, 0, g);
     }
 
-    /// @dev Behind the storage of the other parts, which other chains prove nothing of.
+    /// @dev After the storage of the other parts, whose slots do not move.
     function test_its_state_takes_the_last_slot() public {
         uint64 until = pause();
         toL1(sendToL1(carol, 5, 0, ""));

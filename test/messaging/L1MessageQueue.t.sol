@@ -159,7 +159,7 @@ contract L1MessageQueueSendTest is QueueTest {
         IL1MessageQueue.Checkpoint memory second = queue.checkpoint();
 
         assertEq(vm.load(address(queue), bytes32(ROOT_SLOT)), second.root);
-        // Count, number of the checkpoint, block, timestamp, how many in it.
+        // Count, number of the checkpoint, block, timestamp, count in that block.
         uint256 state = uint256(2) | 2 << 56 | 1001 << 96 | 1_700_000_012 << 136 | 1 << 216;
         assertEq(uint256(vm.load(address(queue), bytes32(STATE_SLOT))), state);
 
@@ -279,7 +279,7 @@ contract L1MessageQueueCheckpointTest is QueueTest {
         }
         assertTrue(isKnown(first) && isKnown(second), "the oldest in the ring");
 
-        // The rollup has not shown that it needs none of them any more.
+        // The rollup has not proven that it no longer needs any of them.
         nextL1Block();
         vm.expectRevert(
             abi.encodeWithSelector(IL1MessageQueue.CheckpointsExhausted.selector, 0, RING)
@@ -301,8 +301,8 @@ contract L1MessageQueueCheckpointTest is QueueTest {
         assertTrue(isKnown(second), "now the oldest");
     }
 
-    /// @dev For any later proof of earlier messages: entries that are not needed any more may be
-    /// overwritten.
+    /// @dev Also if a later proof is about earlier messages: entries that are no longer needed may
+    /// have been overwritten.
     function test_what_is_needed_never_goes_back() public {
         IL1MessageQueue.Checkpoint[] memory c = new IL1MessageQueue.Checkpoint[](5);
         for (uint256 i = 0; i < 5; ++i) {
@@ -317,7 +317,7 @@ contract L1MessageQueueCheckpointTest is QueueTest {
         assertEq(needed(), c[3].id);
     }
 
-    /// @dev The oldest checkpoint that is still needed.
+    /// @dev Returns the oldest checkpoint that is still needed.
     function needed() internal view returns (uint256) {
         return uint40(uint256(vm.load(address(queue), bytes32(STATE_SLOT))) >> 176);
     }
@@ -335,8 +335,8 @@ contract L1MessageQueueCheckpointTest is QueueTest {
         assertEq(queue.settleIfIdle(2), vm.getBlockTimestamp());
     }
 
-    /// @dev With intervals that were full before this L1 block, and none that this block has
-    /// filled.
+    /// @dev With intervals that were completed before this L1 block, and none that this block has
+    /// completed.
     function test_idle_queue_needs_last_checkpoint_before_block() public {
         for (uint256 i = 0; i < 300; ++i) {
             sendOne();

@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {Test} from "forge-std/Test.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
 
-/// @dev Messages as they are relayed, one after another, and the gas that one takes.
+/// @dev Messages in the packed format, and the gas of relaying one.
 contract PackedMessagesTest is Test {
     function unpack(bytes calldata batch, uint256 position)
         external
@@ -34,7 +34,7 @@ contract PackedMessagesTest is Test {
         assertFalse(parked);
         assertEq(next, batch.length);
         assertEq(data, "data");
-        // The last byte is missing, of either.
+        // The last byte is missing, of a delivered and of a parked message.
         vm.expectRevert(
             abi.encodeWithSelector(Messages.MessageTruncated.selector, 0, one.length - 1)
         );
@@ -52,7 +52,7 @@ contract PackedMessagesTest is Test {
         }
     }
 
-    /// @dev The base, what a call keeps back (a 64th, and 25,000), and 64 gas for a byte.
+    /// @dev The base, the gas that a call retains (a 64th, and 25,000), and 64 gas per byte.
     function test_a_relay_takes_its_base_the_gas_of_the_message_and_the_price_of_its_data()
         public
         pure

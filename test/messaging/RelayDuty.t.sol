@@ -56,7 +56,7 @@ contract RelayDutyTest is RealRollup {
             abi.encodeWithSelector(INativeRollup.MessagesOverdue.selector, 0, due)
         );
 
-        // The same block with the message in it.
+        // The same block including the message.
         l2.head = parent;
         (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
         queueRelay(false);
@@ -86,8 +86,8 @@ contract RelayDutyTest is RealRollup {
         assertDuties(0, 1_700_000_000 + RELAY_DEADLINE);
     }
 
-    /// @dev Messages come first here, as far as is known; but the proof shows that none is due, and
-    /// so nothing was done about them.
+    /// @dev Messages come first by the known lower bounds; but the proof shows that none is due, so
+    /// nothing was done for them.
     function test_a_proof_without_progress_excuses_from_nothing() public {
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
         INativeRollup.ForcedTransaction memory t = submit(raw);
@@ -159,7 +159,7 @@ contract RelayDutyTest is RealRollup {
         skip(1000);
         send(TO, 3, 0, "");
         nextL1Block();
-        // A proof may come with any block.
+        // A proof may accompany any block.
         bytes memory input = l2.seal();
         INativeRollup.Evidence memory e = relayProof();
         vm.expectEmit(address(rollup));
@@ -200,7 +200,7 @@ contract RelayDutyTest is RealRollup {
         nextL1Block();
         bringOver();
         bytes memory input = l2.seal();
-        // The state before.
+        // The previous state.
         INativeRollup.Evidence memory e = relayProof();
         l2.transfer("bob", TO, 1);
         l2.seal();
@@ -213,7 +213,7 @@ contract RelayDutyTest is RealRollup {
         rollup.advance(inputs, e);
     }
 
-    /// @dev It cannot happen; if it did, nothing would be built on it.
+    /// @dev This cannot happen; if it did, the rollup would not rely on it.
     function test_a_count_below_the_known_is_refused() public {
         uint256 duties = uint256(vm.load(address(rollup), bytes32(uint256(4)))) | 5;
         vm.store(address(rollup), bytes32(uint256(4)), bytes32(duties));
@@ -257,7 +257,7 @@ contract RelayDutyTest is RealRollup {
         e.relays = relayProof().relays;
     }
 
-    /// @dev An account that is late must catch up, by so many at least in each block.
+    /// @dev A late operator has to catch up by at least this many messages per block.
     function test_while_messages_are_overdue_each_block_relays_four_at_least() public {
         for (uint256 i = 0; i < 9; ++i) {
             send(TO, 1, 0, "");
@@ -279,7 +279,7 @@ contract RelayDutyTest is RealRollup {
         e = relaySome(4);
         rollup.advance(one(L2.inputOf(l2.head.hash)), e);
         nextL1Block();
-        // Less is enough if it is all.
+        // Fewer are sufficient if no more are pending.
         e = relaySome(1);
         rollup.advance(one(L2.inputOf(l2.head.hash)), e);
         assertDuties(9, vm.getBlockTimestamp() + RELAY_DEADLINE);
@@ -305,7 +305,7 @@ contract RelayDutyTest is RealRollup {
         );
     }
 
-    /// @dev Anchors do not carry one another on: what counts is what is known to be relayed.
+    /// @dev Anchors do not raise the limit themselves: only messages proven to be relayed do.
     function test_second_anchor_is_limited_by_relayed_messages() public {
         for (uint256 i = 0; i < 200; ++i) {
             queue.send(TO, address(0), 0, 0, "");
@@ -332,7 +332,7 @@ contract RelayDutyTest is RealRollup {
         );
     }
 
-    /// @dev Of two that the L2 knows of.
+    /// @dev The L2 knows of two messages, and has relayed one.
     function test_proof_event_names_relayed_messages_alone() public {
         send(TO, 1, 0, "");
         nextL1Block();

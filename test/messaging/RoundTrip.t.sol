@@ -7,7 +7,7 @@ import {Guardians} from "../utils/Guardians.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {L2Chain} from "../utils/L2Chain.sol";
 
-/// @title Both ends of the way from L1 to L2, held to each other
+/// @title Both ends of the path from L1 to L2, checked against each other
 contract RoundTripTest is L2Chain {
     L1MessageQueue internal l1;
 

@@ -10,8 +10,8 @@ import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
 import {SmallTries} from "../utils/SmallTries.sol";
 
-/// @dev State that the first claim of an L2 block leaves behind for the others. Here there is one
-/// message, which the L2 holds after every block.
+/// @dev State that the first claim for an L2 block stores for later claims. There is one message,
+/// which is stored on the L2 after every block.
 contract StorageRootsTest is Test {
     address private immutable ROLLUP = makeAddr("rollup");
     uint256 private constant RING_SLOT = 16_384;
@@ -52,14 +52,14 @@ contract StorageRootsTest is Test {
         delete proof.accountProof;
     }
 
-    /// @dev Claims, and forgets that it has.
+    /// @dev Claims, and clears the mark of the claim.
     function claimAgain(IL1MessageQueue.MessageProof memory proof) private {
         queue.claim(message, proof, address(0));
         vm.store(address(queue), claimedSlot(), 0);
         assertFalse(queue.isClaimed(0));
     }
 
-    /// @dev First word of the bitmap, which is the mapping in slot 24575.
+    /// @dev Returns the slot of the bitmap's first word; the bitmap is the mapping in slot 24575.
     function claimedSlot() private pure returns (bytes32) {
         return keccak256(abi.encode(uint256(0), uint256(24_575)));
     }
@@ -79,7 +79,7 @@ contract StorageRootsTest is Test {
         claimAgain(halfAt(number));
     }
 
-    /// @dev Blocks that have the same place in the ring, with the same storage root.
+    /// @dev Blocks with the same index in the ring and the same storage root.
     function testFuzz_the_block_one_round_later_is_another(uint64 number, uint8 rounds) public {
         number = uint64(bound(number, 0, type(uint64).max / 2));
         uint64 other = number + RING * (uint64(rounds) + 1);
@@ -112,7 +112,7 @@ contract StorageRootsTest is Test {
     }
 }
 
-/// @dev Looks at who is speaking when it is paid.
+/// @dev Reads the L2 sender when it is paid.
 contract Curious {
     bytes public seen;
 
@@ -122,7 +122,7 @@ contract Curious {
     }
 }
 
-/// @dev Makes one call of an account that pays it.
+/// @dev Makes one call of the account that pays it.
 contract CallingBack {
     bytes private inner;
     bytes public answer;
@@ -137,8 +137,8 @@ contract CallingBack {
     }
 }
 
-/// @dev The L2 speaks to the target of a message, and to no account that is paid besides: a
-/// recipient of fees is whomever the claimer names.
+/// @dev The target of a message sees the L2 sender, but no other account that is paid does: the
+/// caller of a claim chooses the recipient of fees.
 contract L2SenderTest is Test {
     address private immutable ROLLUP = makeAddr("rollup");
     address private immutable SENDER = makeAddr("sender on the L2");
@@ -194,14 +194,14 @@ contract L2SenderTest is Test {
     }
 
     function test_nor_does_that_of_a_refund_which_is_paid_out() public {
-        // Itself takes nothing.
+        // This contract does not accept the message.
         message.to = address(this);
         assertFalse(queue.refund(message, proof(), address(curious)));
         assertEq(address(curious).balance, 3);
         assertEq(curious.seen(), noSender());
     }
 
-    /// @dev Not even where nothing was delivered before: the rollup is never called.
+    /// @dev Not even if nothing was delivered before, because the rollup is never called.
     function test_nothing_is_claimed_while_a_refund_is_paid_out() public {
         IL1MessageQueue.Message memory other;
         (other.sender, other.to, other.index, other.value) = (SENDER, address(0xaaaa), 1, 1);
