@@ -9,8 +9,8 @@ import {AccountCalls} from "../utils/AccountCalls.sol";
 import {FeeToken, ToppingToken} from "../utils/Tokens.sol";
 import {BridgeFixture} from "./BridgeFixture.sol";
 
-/// @dev Every field of the events of both bridges, and the accounts that their messages name. No
-/// two fields of an event have the same value: else one could be in the place of the other.
+/// @dev Every field of the events of both bridges, and the accounts in their messages. No two
+/// fields of an event have the same value, so that no field can be mistaken for another.
 contract BridgeEventsTest is BridgeFixture {
     address internal dave = makeAddr("dave, who takes back");
     address internal erin = makeAddr("erin");
@@ -27,16 +27,16 @@ contract BridgeEventsTest is BridgeFixture {
         vm.deal(bob, 100 ether);
         vm.prank(bob);
         messenger.send(erin, erin, 0, 0, "");
-        // It keeps a tenth of each transfer.
+        // It charges a tenth of each transfer.
         taxed = new FeeToken(10);
     }
 
-    /// @dev Relays all that was sent on L1, in one call.
+    /// @dev Relays all messages of L1 in one call.
     function deliver() external {
         toL2();
     }
 
-    /// @dev Bob has 900 on the L2, of the 1000 that alice has deposited.
+    /// @dev Gives bob 900 on the L2, of the 1000 that alice has deposited.
     function fund() internal {
         register(address(taxed));
         give(taxed, alice, 1000);
@@ -45,7 +45,7 @@ contract BridgeEventsTest is BridgeFixture {
         toL2();
     }
 
-    /// @dev Bob withdraws 500 for carol, and dave may send them back.
+    /// @dev Withdraws 500 from bob to carol, which dave may send back.
     function withdrawn() internal returns (IL1TokenBridge.Withdrawal memory w) {
         vm.prank(bob);
         uint64 index = l2Bridge.withdraw{value: 7}(address(taxed), carol, dave, 500, GAS);
@@ -53,7 +53,7 @@ contract BridgeEventsTest is BridgeFixture {
         w = IL1TokenBridge.Withdrawal(address(taxed), bob, carol, dave, 500, 7, GAS, index);
     }
 
-    /// @dev A deposit of 900 from alice to bob, which dave may send back.
+    /// @dev Deposits 900 from alice to bob, which dave may send back.
     function failedDeposit() internal returns (IL2TokenBridge.Deposit memory d) {
         register(address(taxed));
         give(taxed, alice, 1000);
@@ -126,7 +126,7 @@ contract BridgeEventsTest is BridgeFixture {
         IL2TokenBridge.Deposit memory d = failedDeposit();
         vm.deal(dave, 1 ether);
         vm.expectEmit(address(l2Bridge));
-        // Index 1 is the refund of the message, which the messenger sends.
+        // Index 1 is the message of the messenger that refunds the deposit.
         emit IL2TokenBridge.Withdrawn(address(taxed), dave, carol, erin, 900, 9, GAS, 2);
         vm.expectEmit(address(l2Bridge));
         emit IL2TokenBridge.SentBack(address(taxed), carol, 900, 2);
@@ -136,7 +136,7 @@ contract BridgeEventsTest is BridgeFixture {
 
     // ------------------------------------------------------------------ refundable messages
 
-    /// @dev A withdrawal that L1 sends back can fail on the L2 too. Its tokens are those of the
+    /// @dev A withdrawal that L1 sends back can fail on the L2 too. Its tokens belong to the
     /// account that burned them.
     function test_returned_withdrawal_is_refundable_by_its_sender() public {
         fund();
@@ -157,8 +157,8 @@ contract BridgeEventsTest is BridgeFixture {
         assertEq(taxed.balanceOf(erin), 450);
     }
 
-    /// @dev The account that sends a deposit back names one that may have it minted again, should
-    /// L1 refuse to pay.
+    /// @dev The account that sends a deposit back designates one that may have it minted again if
+    /// the payment on L1 fails.
     function test_returned_deposit_is_refundable_by_named_account() public {
         IL2TokenBridge.Deposit memory d = failedDeposit();
         vm.prank(dave);
@@ -196,12 +196,12 @@ contract BridgeEventsTest is BridgeFixture {
 
     // ------------------------------------------------------------------ dishonest tokens
 
-    /// @dev What counts is what the L2 has burned.
+    /// @dev The event has the amount that was burned on the L2.
     function test_release_event_names_withdrawn_amount() public {
         fund();
         IL1TokenBridge.Withdrawal memory w = withdrawn();
         IL1MessageQueue.MessageProof memory proof = proofOf(w.index);
-        // The token pays nothing, and says that it did.
+        // The token transfers nothing, but returns success.
         vm.mockCall(
             address(taxed), abi.encodeWithSelector(taxed.transfer.selector), abi.encode(true)
         );
@@ -252,7 +252,7 @@ contract BridgeEventsTest is BridgeFixture {
         assertEq(dave.balance, 0);
     }
 
-    /// @dev ETH that the bridge holds for no known reason is not change.
+    /// @dev Other ETH of the bridge is not part of the refund.
     function test_refund_returns_its_own_change_alone() public {
         fund();
         IL1TokenBridge.Withdrawal memory w = withdrawn();
@@ -267,7 +267,7 @@ contract BridgeEventsTest is BridgeFixture {
         assertEq(address(l1Bridge).balance, 100);
     }
 
-    /// @dev What a contract wallet deposits to itself only its alias account may take back.
+    /// @dev Only its alias account may cancel what a contract wallet deposits to itself.
     function test_wallet_deposits_are_refundable_by_its_alias() public {
         register(address(taxed));
         address wallet = makeAddr("wallet");
@@ -289,7 +289,7 @@ contract BridgeEventsTest is BridgeFixture {
         l1Bridge.depositEtherToSelf{value: 5}(50_000, 2);
     }
 
-    /// @dev The fee of a deposit that was parked goes to the recipient of its tokens.
+    /// @dev The fee of a parked deposit is paid to the recipient of its tokens.
     function test_returned_deposit_brings_its_fee_to_recipient() public {
         register(address(taxed));
         give(taxed, alice, 1000);
@@ -307,7 +307,7 @@ contract BridgeEventsTest is BridgeFixture {
         l2Bridge.refund(d, carol, erin, GAS);
     }
 
-    /// @dev Announces a refund while the token refuses to pay, which it does from here on.
+    /// @dev Announces a refund while the token rejects payments; it continues to reject them.
     function announceAs(address caller, IL1TokenBridge.Withdrawal memory w) internal {
         IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
         vm.mockCallRevert(address(taxed), abi.encodeWithSelector(taxed.transfer.selector), "");

@@ -18,9 +18,9 @@ import {SmallTries} from "../utils/SmallTries.sol";
 import {TokenCode} from "../utils/TokenCode.sol";
 import {Token} from "../utils/Tokens.sol";
 
-/// @title Both sides of the bridge over the real queue and the real messenger
-/// @dev One chain plays both parts: what is sent on either side is carried to the other by `toL2`
-/// and `toL1`. Instead of the rollup there is an answer to what the state root is.
+/// @title Both sides of the bridge with the real queue and the real messenger
+/// @dev One chain plays the part of both L1 and L2: `toL2` and `toL1` carry the messages of either
+/// side to the other. The rollup is replaced by a mock of its state root.
 abstract contract BridgeFixture is L2Chain {
     address internal immutable ROLLUP = makeAddr("rollup");
     uint64 internal constant GAS = 500_000;
@@ -64,13 +64,13 @@ abstract contract BridgeFixture is L2Chain {
         l1Token.approve(address(l1Bridge), type(uint256).max);
     }
 
-    /// @dev Alice deposits for bob, who may also send the tokens back.
+    /// @dev Deposits from alice to bob, who may also send the tokens back.
     function deposit(address l1Token, uint256 amount) internal returns (uint64) {
         vm.prank(alice);
         return l1Bridge.deposit(l1Token, bob, bob, amount, GAS);
     }
 
-    /// @dev Alice gets tokens that are registered, and bob has them on the L2.
+    /// @dev Gives tokens to alice, registers them, and deposits them for bob.
     function depositFor(Token l1Token, uint256 amount) internal {
         if (!l1Bridge.isRegistered(address(l1Token))) register(address(l1Token));
         give(l1Token, alice, amount);
@@ -82,7 +82,7 @@ abstract contract BridgeFixture is L2Chain {
         return BridgedToken(l1Bridge.l2TokenOf(l1Token));
     }
 
-    /// @dev Notes what was sent since the last time, on either side.
+    /// @dev Records the messages that were sent since the last call, on either side.
     function collect() internal {
         Vm.Log[] memory logs = vm.getRecordedLogs();
         for (uint256 i = 0; i < logs.length; ++i) {
@@ -108,7 +108,7 @@ abstract contract BridgeFixture is L2Chain {
         }
     }
 
-    /// @dev Relays all that was sent on L1.
+    /// @dev Relays all messages of L1.
     function toL2() internal {
         collect();
         assertEq(l1Queue.checkpoint().root, rootAt(queue.length));
@@ -116,7 +116,7 @@ abstract contract BridgeFixture is L2Chain {
         collect();
     }
 
-    /// @dev Evidence for a message to L1, of what the messenger really holds.
+    /// @dev Returns the proof of a message to L1, from the actual storage of the messenger.
     function proofOf(uint64 index) internal returns (IL1MessageQueue.MessageProof memory proof) {
         bytes32 slot = Messages.sentSlot(index);
         bytes32 value = vm.load(address(messenger), slot);
@@ -132,7 +132,7 @@ abstract contract BridgeFixture is L2Chain {
         );
     }
 
-    /// @dev Claims a message that was sent on the L2.
+    /// @dev Claims a message of the L2.
     function toL1(uint64 index) internal {
         collect();
         IL1MessageQueue.MessageProof memory proof = proofOf(index);
@@ -145,19 +145,19 @@ abstract contract BridgeFixture is L2Chain {
         return IL1TokenBridge.MessageProof(p.l2Block, p.storageRoot, p.accountProof, p.storageProof);
     }
 
-    /// @dev Announces a refund while the token refuses to pay, and waits until it may be tried.
+    /// @dev Announces a refund while the token rejects payments, and waits until it can be made.
     function announce(IL1TokenBridge.Withdrawal memory w) internal {
         IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
         vm.mockCallRevert(w.l1Token, abi.encodeWithSelector(token.transfer.selector), "");
         vm.prank(w.refundTo);
         uint256 readyAt = l1Bridge.announceRefund(w, proof, relayer);
         vm.clearMockedCalls();
-        // The stand-in of the rollup answers again.
+        // Restores the mock of the state root.
         bridgeProofOf(w.index);
         vm.warp(readyAt);
     }
 
-    /// @dev Asserts that the bridge owes the tokens on the L2 and those on their way.
+    /// @dev Asserts that the bridge owes the tokens on the L2 and those in transit.
     function assertOwed(address l1Token, uint256 onTheWay) internal view {
         BridgedToken there = l2Token(l1Token);
         uint256 supply = address(there).code.length == 0 ? 0 : there.totalSupply();

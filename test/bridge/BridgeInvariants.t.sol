@@ -8,12 +8,11 @@ import {ListingToken} from "../utils/Tokens.sol";
 import {MessageCodec} from "../utils/MessageCodec.sol";
 import {BridgeFixture} from "./BridgeFixture.sol";
 
-/// @dev With any behaviour of users, relayers and a moody token, no token is lost and none comes
-/// from nowhere.
+/// @dev Whatever users, relayers and an unreliable token do, no token is lost and none is created.
 contract BridgeInvariantsTest is BridgeFixture {
     ListingToken private moody;
 
-    /// @dev Deposits that failed, and withdrawals that were not claimed.
+    /// @dev Failed deposits, and unclaimed withdrawals.
     IL2TokenBridge.Deposit[] private stuck;
     IL1TokenBridge.Withdrawal[] private open;
 
@@ -77,7 +76,7 @@ contract BridgeInvariantsTest is BridgeFixture {
         drop(which);
     }
 
-    /// @dev Sends a withdrawal back, if the token refuses to pay; otherwise pays it.
+    /// @dev Sends a withdrawal back if the token rejects the payment; otherwise pays it.
     function returnWithdrawal(uint256 which) external {
         if (open.length == 0) return;
         which = bound(which, 0, open.length - 1);
@@ -132,14 +131,14 @@ contract BridgeInvariantsTest is BridgeFixture {
         for (uint256 i = 0; i < sent.length; ++i) {
             onTheWay += sent[i].amount;
         }
-        // What went back to the L2 and has not been relayed.
+        // Returned withdrawals that have not been relayed.
         assertGe(l1Bridge.owed(address(moody)), l2Token(address(moody)).totalSupply() + onTheWay);
         assertEq(moody.balanceOf(address(l1Bridge)), l1Bridge.owed(address(moody)));
         assertEq(moody.totalSupply(), supplied);
     }
 
     function afterInvariant() external {
-        // Once all is carried over, it adds up to the last unit.
+        // Once everything is delivered, the amounts match exactly.
         collect();
         (uint64 done,) = messenger.relayed();
         if (done < queue.length) toL2();

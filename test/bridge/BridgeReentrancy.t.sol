@@ -6,9 +6,9 @@ import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
 import {OnceCallingToken} from "../utils/Tokens.sol";
 import {BridgeFixture} from "./BridgeFixture.sol";
 
-/// @dev A token runs in the middle of each movement of it. A deposit within a deposit would be
-/// counted once by the one and once more, or not at all, by the other; so would be what is paid out
-/// within a deposit. Each call here would go through if it came a moment later.
+/// @dev A token's code runs during each of its transfers. A nested deposit would be counted twice
+/// or not at all, and so would a payment within a deposit. Each call here would succeed a moment
+/// later.
 contract BridgeReentrancyTest is BridgeFixture {
     OnceCallingToken private calling;
 

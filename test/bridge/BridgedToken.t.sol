@@ -60,7 +60,7 @@ contract BridgedTokenTest is BridgeFixture {
         made.burn(bob, 1);
         vm.expectRevert(expected);
         made.initialize(caller, "", "", 0);
-        // Of the code behind all tokens too.
+        // Also of the implementation of all tokens.
         BridgedToken code = BridgedToken(l2Bridge.TOKEN_CODE());
         vm.expectRevert(expected);
         code.initialize(caller, "", "", 0);

@@ -106,8 +106,8 @@ contract DepositsTest is BridgeFixture {
 
     function test_names_are_cut_between_characters() public {
         SpellingToken spelling = new SpellingToken();
-        // 30 bytes, then a character of 3, of which one byte would fit; and a byte that begins
-        // none.
+        // 30 bytes, then a character of 3 bytes, of which one would fit; and a byte that starts no
+        // character.
         spelling.spell(unicode"123456789012345678901234567890€", string(bytes(hex"41ff42")));
         register(address(spelling));
         assertEq(l2Token(address(spelling)).name(), "123456789012345678901234567890");
@@ -122,17 +122,16 @@ contract DepositsTest is BridgeFixture {
         assertEq(l2Token(address(spelling)).symbol(), unicode"ÄΩ€😀");
     }
 
-    /// @dev To the last unit of it.
+    /// @dev Exact to the unit of gas.
     function test_registering_takes_enough_gas_to_hear_what_the_token_says() public {
-        // The token is warm from here on, so that all that comes before the question costs the
-        // same.
+        // Warms the token, so that everything before the check costs the same.
         assertGt(address(token).code.length, 0);
         uint256 before = 400_000 - gasSeen(400_000);
         assertEq(gasSeen(449_999 + before), 449_999);
         l1Bridge.register{gas: 450_000 + before}(address(token), GAS);
     }
 
-    /// @dev Gas that is left when the bridge asks, which is too little.
+    /// @dev Returns the gas at the bridge's check, which is too little.
     function gasSeen(uint256 gas) private returns (uint256 got) {
         (bool ok, bytes memory answer) = address(l1Bridge).call{gas: gas}(
             abi.encodeCall(IL1TokenBridge.register, (address(token), GAS))
@@ -201,7 +200,7 @@ contract DepositsTest is BridgeFixture {
             abi.encodeWithSelector(IL1TokenBridge.EscrowShort.selector, address(rebasing), 99, 100)
         );
         deposit(address(rebasing), 50);
-        // A surplus is no account's, and no reason to refuse.
+        // A surplus belongs to no account, and is no reason to reject.
         rebasing.give(address(l1Bridge), 7);
         deposit(address(rebasing), 50);
         toL2();
@@ -245,7 +244,7 @@ contract DepositsTest is BridgeFixture {
         assertEq(address(l1Bridge).balance, 0);
     }
 
-    // ------------------------------------------------------------------ who may speak
+    // ------------------------------------------------------------------ authorized callers
 
     function testFuzz_only_the_messenger_makes_and_mints(address caller) public {
         vm.assume(caller != address(messenger));
@@ -294,8 +293,8 @@ contract DepositsTest is BridgeFixture {
         assertEq(l2Token(address(token)).balanceOf(address(0x0200)), 10);
     }
 
-    /// @dev A key, a key that delegates, and a contract, which has no key for its address on the
-    /// L2.
+    /// @dev An EOA, an EOA that delegates, and a contract, for whose address on the L2 nobody has a
+    /// key.
     function test_a_deposit_to_self_goes_to_whom_controls_it() public {
         register(address(token));
         address delegating = makeAddr("delegating");
@@ -308,7 +307,7 @@ contract DepositsTest is BridgeFixture {
             [carol, delegating, accounts.accountOf(wallet), accounts.accountOf(creating)];
         for (uint256 i = 0; i < callers.length; ++i) {
             give(token, callers[i], 10);
-            // Only the first sends the transaction itself.
+            // Only the first account is the origin of the transaction.
             vm.prank(callers[i], carol);
             l1Bridge.depositToSelf(address(token), 10, GAS);
             toL2();
@@ -344,7 +343,7 @@ contract DepositsTest is BridgeFixture {
         IL2TokenBridge.Deposit memory d = failedDeposit();
         messenger.retry(queue[d.index]);
         assertEq(l2Token(address(token)).balanceOf(bob), 70);
-        // And then there is nothing to send back.
+        // Afterwards there is nothing to send back.
         bytes32 messageHash = MessageCodec.hash(queue[d.index]);
         vm.prank(carol);
         vm.expectRevert(abi.encodeWithSelector(IL2Messenger.NotFailed.selector, messageHash));
@@ -376,7 +375,7 @@ contract DepositsTest is BridgeFixture {
             abi.encodeWithSelector(IL2TokenBridge.NotRefundable.selector, caller, carol)
         );
         l2Bridge.refund(d, caller, caller, GAS);
-        // Nor by a deposit that names them, since none such was sent.
+        // Nor by a deposit in their name, because it was never sent.
         d.refundTo = caller;
         vm.expectPartialRevert(IL2Messenger.NotFailed.selector);
         l2Bridge.refund(d, caller, caller, GAS);
@@ -402,7 +401,7 @@ contract DepositsTest is BridgeFixture {
         toL2();
         assertTrue(isFailed(0));
         assertEq(address(l2Token(address(token))).code.length, 0);
-        // A deposit before the registration is through fails, and both can be tried again.
+        // A deposit that is delivered before the registration fails; both can be retried.
         give(token, alice, 5);
         deposit(address(token), 5);
         toL2();

@@ -10,7 +10,8 @@ import {KeptCodes} from "../../contracts/libraries/KeptCodes.sol";
 import {TokenCode} from "../utils/TokenCode.sol";
 import {BridgeFixture} from "./BridgeFixture.sol";
 
-/// @title The code behind all tokens, which comes in a transaction of its own, before the bridge
+/// @title Implementation of all tokens, which is deployed before the bridge in a separate
+/// transaction
 contract TokenCodeTest is BridgeFixture {
     function test_both_sides_name_the_code_that_the_proxy_deploys_from_its_init_code() public view {
         address code = l2Bridge.TOKEN_CODE();
@@ -27,7 +28,7 @@ contract TokenCodeTest is BridgeFixture {
         address code = TokenAddresses.code(next);
         vm.expectRevert(abi.encodeWithSelector(IL2TokenBridge.TokenCodeMissing.selector, code));
         new L2TokenBridge(address(l1Bridge));
-        // The code for another bridge is no substitute.
+        // The implementation for another bridge does not count.
         TokenCode.deploy(makeAddr("another bridge"));
         next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
         code = TokenAddresses.code(next);

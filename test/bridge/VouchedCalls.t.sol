@@ -12,18 +12,18 @@ import {MessageCodec} from "../utils/MessageCodec.sol";
 import {BridgeFixture} from "./BridgeFixture.sol";
 
 /// @title Code that a forced call can reach
-/// @notice A forced transaction that is no transfer calls the bridge, with any data, or the
-/// messenger, to send to L1 or to take back what was parked; or it has an alias account do so. Each
-/// is vouched for: with any calldata it runs no code but that of the bridge, the messenger, their
-/// tokens and the alias accounts, and no precompile, of which some are worth more than their gas.
-/// And it reads no more than `Capacity` counts.
+/// @notice A forced transaction that is not a transfer calls the bridge, with any data, or calls
+/// the messenger to send to L1 or to refund a parked message; or an alias account does so on its
+/// behalf. With any calldata, such a call runs only the code of the bridge, the messenger, their
+/// tokens and the alias accounts, and no precompile, because the work of some precompiles exceeds
+/// their gas. And it reads no more than `Capacity` accounts for.
 contract VouchedCallsTest is BridgeFixture {
     address private account = AliasAddresses.account(alice);
 
-    /// @dev Accounts whose code ran in the last watched call.
+    /// @dev Accounts whose code ran during the last recorded call.
     address[] private ran;
 
-    /// @dev Paths and bytes of code that it read, besides those that each block reads.
+    /// @dev Paths and bytes of code that it read, excluding those that every block reads.
     uint256 private paths;
     uint256 private codes;
 
@@ -35,7 +35,7 @@ contract VouchedCallsTest is BridgeFixture {
         depositFor(token, 1000);
     }
 
-    /// @dev Calls as an account would, and notes all code that runs.
+    /// @dev Makes a call, and records all code that runs.
     function watched(address from, address to, uint256 value, bytes memory data)
         private
         returns (bool ok)
@@ -75,7 +75,7 @@ contract VouchedCallsTest is BridgeFixture {
             countAccount(all[i].account);
             for (uint256 j = 0; j < all[i].storageAccesses.length; ++j) {
                 VmSafe.StorageAccess memory s = all[i].storageAccesses[j];
-                // Each block counts messages in these.
+                // Every block reads these counters.
                 if (s.account == address(anchor) || s.slot == 0 && s.account == address(messenger))
                 {
                     continue;
@@ -85,15 +85,16 @@ contract VouchedCallsTest is BridgeFixture {
         }
     }
 
-    /// @dev The paths that a call read, and that the bound on bytes holds with longest paths.
+    /// @dev Asserts the number of paths that a call read, and that the bound in bytes covers them
+    /// at maximum length.
     function assertReads(uint256 expected, uint256 bound) private view {
         assertEq(paths, expected, "paths");
-        // Codes have their sizes with the optimizer, without which mutants are tried.
+        // The bounds apply to optimized code; mutants are tested without the optimizer.
         if (!vm.envOr("FOUNDRY_OPTIMIZER", true)) return;
         assertLe(paths * Capacity.PATH_BYTES + codes, bound, "bytes");
     }
 
-    /// @dev Nothing ran but what is vouched for; and something did.
+    /// @dev Asserts that only known code ran, and at least some.
     function assertVouched() private view {
         assertGt(ran.length, 0);
         for (uint256 i = 0; i < ran.length; ++i) {
@@ -132,7 +133,7 @@ contract VouchedCallsTest is BridgeFixture {
         assertReads(5, Capacity.BOUNDED_BYTES);
     }
 
-    /// @dev Alice's account has something, and what she sends to it is parked.
+    /// @dev Funds alice's account, and parks a message from her to it.
     function parkFor(uint128 fee, address to, bytes memory data) private returns (bytes memory) {
         collect();
         send(alice, address(accounts), 0, fee, GAS, AccountCalls.encode(to, 0, data));
@@ -188,7 +189,7 @@ contract VouchedCallsTest is BridgeFixture {
         assertReads(6, Capacity.ALIAS_SEND_BYTES);
     }
 
-    /// @dev With each function of the messenger in turn: what pays or delivers is locked.
+    /// @dev For each function of the messenger: those that pay or deliver are locked.
     function testFuzz_no_call_of_the_messenger_by_an_alias_account_runs_other_code(
         uint256 which,
         bytes memory arguments
@@ -238,7 +239,7 @@ contract VouchedCallsTest is BridgeFixture {
         assertEq(ran.length, 1);
     }
 
-    /// @dev With each function of the bridge in turn, and any arguments or none that fit.
+    /// @dev For each function of the bridge, with any arguments, including malformed ones.
     function testFuzz_no_call_of_the_bridge_runs_other_code(
         uint256 which,
         address l1Token,
@@ -261,8 +262,8 @@ contract VouchedCallsTest is BridgeFixture {
         assertVouched();
     }
 
-    /// @dev The watcher sees other code too: the tokens themselves are not vouched for, since a
-    /// permit recovers whose it is.
+    /// @dev The recorder detects other code as well: forced transactions may not call the tokens
+    /// themselves, since a permit recovers its signer.
     function test_a_permit_runs_a_precompile() public {
         BridgedToken bridged = l2Token(address(token));
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(1, keccak256("something"));

@@ -167,7 +167,7 @@ contract WithdrawalsTest is BridgeFixture {
 
     function test_a_token_that_takes_more_out_of_the_escrow_is_not_paid() public {
         ToppingToken topping = new ToppingToken();
-        // What alice gives up on top is not the bridge's.
+        // The fee that alice pays on top is not charged to the bridge.
         topping.give(alice, 1000);
         depositFor(topping, 1000);
         uint64 index = withdraw(address(topping), 100);
@@ -194,7 +194,7 @@ contract WithdrawalsTest is BridgeFixture {
         IL1MessageQueue.MessageProof memory proof = proofOf(index);
         vm.expectPartialRevert(IL1MessageQueue.DeliveryFailed.selector);
         l1Queue.claim(toL1Messages[index], proof, relayer);
-        // What was missing comes back, and so does the rest.
+        // The missing tokens are returned, and the remainder is paid.
         rebasing.give(address(l1Bridge), 30);
         toL1(index);
         assertEq(rebasing.balanceOf(carol), 100);
@@ -217,7 +217,7 @@ contract WithdrawalsTest is BridgeFixture {
         assertEq(calling.balanceOf(carol), 100);
     }
 
-    // ------------------------------------------------------------------ payments that fail
+    // ------------------------------------------------------------------ failed payments
 
     function sendBackAs(address caller, IL1TokenBridge.Withdrawal memory w)
         external
@@ -259,15 +259,15 @@ contract WithdrawalsTest is BridgeFixture {
         toL2();
         assertEq(l2Token(address(listing)).balanceOf(bob), 100);
         assertOwed(address(listing), 0);
-        // It cannot be claimed any more.
+        // It can no longer be claimed.
         listing.list(carol, false);
         IL1MessageQueue.MessageProof memory proof = proofOf(w.index);
         vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.AlreadyClaimed.selector, w.index));
         l1Queue.claim(toL1Messages[w.index], proof, relayer);
     }
 
-    /// @dev Within a token's own lock a payment fails although it can be paid. A single call
-    /// cancels nothing there.
+    /// @dev Within the token's own lock a payment fails although it is possible otherwise. A single
+    /// call must not cancel the withdrawal.
     function test_a_refund_waits_a_day_in_which_anyone_claims() public {
         (ListingToken listing, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
         IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
@@ -281,7 +281,7 @@ contract WithdrawalsTest is BridgeFixture {
         vm.prank(alice);
         assertEq(l1Bridge.announceRefund(w, proof, relayer), readyAt);
         vm.warp(readyAt - 1);
-        // A second announcement neither delays the refund nor allows it.
+        // A second announcement neither delays nor permits the refund.
         vm.prank(alice);
         assertEq(l1Bridge.announceRefund(w, proof, relayer), readyAt);
         vm.prank(alice);
@@ -289,12 +289,12 @@ contract WithdrawalsTest is BridgeFixture {
         l1Bridge.refund(w, proof, relayer, GAS);
         uint256 snapshot = vm.snapshotState();
 
-        // The lock is open again, and anyone claims.
+        // The token's lock is released, and anyone can claim.
         listing.list(carol, false);
         toL1(w.index);
         assertEq(listing.balanceOf(carol), 60);
 
-        // The neighbour: no claim comes.
+        // Counterpart: nobody claims.
         vm.revertToState(snapshot);
         vm.warp(readyAt);
         vm.prank(alice);
@@ -312,7 +312,7 @@ contract WithdrawalsTest is BridgeFixture {
         l1Bridge.announceRefund(w, proof, relayer);
     }
 
-    /// @dev Announced before it is sent, a withdrawal would never be open to claims.
+    /// @dev If a withdrawal could be announced before it is sent, it would never be open to claims.
     function test_only_a_withdrawal_that_was_sent_is_announced() public {
         (, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
         IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
@@ -320,7 +320,7 @@ contract WithdrawalsTest is BridgeFixture {
         vm.prank(alice);
         vm.expectPartialRevert(IL1MessageQueue.MessageNotSent.selector);
         l1Bridge.announceRefund(w, proof, relayer);
-        // The neighbour: it was sent, and the token refuses to pay.
+        // Counterpart: it was sent, and the token rejects the payment.
         w.amount -= 1;
         vm.prank(alice);
         assertEq(l1Bridge.announceRefund(w, proof, relayer), block.timestamp + 1 days);
@@ -394,7 +394,7 @@ contract WithdrawalsTest is BridgeFixture {
 
     function test_a_fee_that_is_not_needed_must_be_taken_back() public {
         depositFor(token, 10);
-        // The token takes no ETH.
+        // The token does not accept ETH.
         vm.prank(bob);
         uint64 index = l2Bridge.withdraw(address(token), carol, address(token), 4, GAS);
         collect();
@@ -414,8 +414,8 @@ contract WithdrawalsTest is BridgeFixture {
         assertTrue(l1Bridge.refund(w, proof, relayer, GAS));
     }
 
-    /// @dev The L2 cannot ask for more than it was given. If it could, the tokens of others than
-    /// this one would be safe, and of this one no more would go than came.
+    /// @dev The L2 cannot withdraw more than was deposited. Even if it could, other tokens would be
+    /// safe, and of this one no more would be paid than was deposited.
     function test_no_more_is_released_than_was_deposited() public {
         depositFor(token, 10);
         token.give(address(l1Bridge), 5);
@@ -440,7 +440,7 @@ contract WithdrawalsTest is BridgeFixture {
             abi.encodeWithSelector(IL1TokenBridge.NotRefundable.selector, caller, alice)
         );
         this.sendBackAs(caller, w);
-        // Nor by a withdrawal that names them, since none such was sent.
+        // Nor by a withdrawal in their name, because it was never sent.
         w.refundTo = caller;
         vm.expectPartialRevert(IL1MessageQueue.MessageNotSent.selector);
         this.sendBackAs(caller, w);

@@ -11,8 +11,8 @@ import {RotatingSequencing} from "../../contracts/sequencing/RotatingSequencing.
 import {RollupFixture} from "../utils/RollupFixture.sol";
 import {TokenCode} from "../utils/TokenCode.sol";
 
-/// @dev The configuration of contracts can be read from them: an account that checks a deployment
-/// depends on it, and a builder of its blocks.
+/// @dev The configuration of the contracts can be read from them: verifiers of a deployment and
+/// builders of blocks rely on it.
 contract ConfigurationTest is RollupFixture {
     function testFuzz_a_queue_tells_its_rollup_caps_and_price(
         address owner,
@@ -33,7 +33,7 @@ contract ConfigurationTest is RollupFixture {
     function testFuzz_a_forced_queue_tells_all_of_its_configuration(ForcedInbox.Config memory c)
         public
     {
-        // Where precompiles stand, nothing can be vouched for.
+        // A bounded target in the address range of precompiles is rejected.
         vm.assume(c.boundedTarget == address(0) || uint160(c.boundedTarget) > 0xffff);
         vm.assume(c.feePercent != 0);
         ForcedInbox i = new ForcedInbox(c);

@@ -8,7 +8,7 @@ import {DeterministicDeployer} from "../../contracts/deployment/DeterministicDep
 contract DeterministicDeployerTest is Test {
     DeterministicDeployer private deployer = new DeterministicDeployer();
 
-    /// @dev Init code of a contract whose code is `code`.
+    /// @dev Returns init code that deploys `code`.
     function initCode(bytes memory code) private pure returns (bytes memory) {
         return abi.encodePacked(hex"61", uint16(code.length), hex"80600a3d393df3", code);
     }
@@ -47,7 +47,7 @@ contract DeterministicDeployerTest is Test {
         assertEq(deployer.initCodeHash(place), 0);
         assertEq(deployer.deploy(word, code), place);
         assertEq(deployer.initCodeHash(place), keccak256(code));
-        // Also when an account tries to put another there.
+        // Also if an account tries to deploy other code there.
         try deployer.deploy(word, initCode(hex"01")) {} catch {}
         assertEq(deployer.initCodeHash(place), keccak256(code));
     }

@@ -6,13 +6,13 @@ import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {IL2} from "../utils/IL2.sol";
 import {RollupParts} from "../utils/RollupParts.sol";
 
-/// @title The example of a configuration file, with the header of an L2's first block
+/// @title Example of a configuration file, with the header of an L2's genesis
 abstract contract ExampleFixture is RollupParts {
-    /// @dev The policy of `script/rollup.example.toml`, whose sequencer is a placeholder.
+    /// @dev Policy of `script/rollup.example.toml`, whose sequencer is a placeholder.
     string private constant EXAMPLE_POLICY = "policy = \"permissioned\"\ntimeout = 5400\n"
         "sequencer = \"0x0000000000000000000000000000000000000000\"\n"
         "fee_recipient = \"0x0000000000000000000000000000000000000000\"";
-    /// @dev A policy without values, for tests that are about other sections.
+    /// @dev Policy without values, for tests of other sections.
     string private constant NO_POLICY = "policy = \"none\"";
 
     IL2.Head internal l2;
@@ -25,24 +25,24 @@ abstract contract ExampleFixture is RollupParts {
         l2.stateRoot = keccak256("state");
     }
 
-    /// @dev Puts the code of the factory at its address.
+    /// @dev Deploys the code of the factory at its address.
     function install(DeterministicDeployer factory) internal {
         bytes memory code = vm.getDeployedCode("DeterministicDeployer.sol:DeterministicDeployer");
         vm.etch(address(factory), code);
     }
 
-    /// @dev The example with a header.
+    /// @dev Returns the example with a header.
     function example() internal returns (string memory) {
         string memory text = vm.readFile("script/rollup.example.toml");
         return changed(text, "\"0xc0\"", quoted(GenesisHeaders.encode(l2)));
     }
 
-    /// @dev The example with a header, and with a policy that has no values.
+    /// @dev Returns the example with a header and a policy that has no values.
     function file() internal returns (string memory) {
         return changed(example(), EXAMPLE_POLICY, NO_POLICY);
     }
 
-    /// @dev Replaces a part of a file, which has it.
+    /// @dev Replaces a part of a file; the part must exist.
     function changed(string memory text, string memory from, string memory to)
         internal
         returns (string memory)

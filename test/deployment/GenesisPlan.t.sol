@@ -6,8 +6,8 @@ import {TomlValues} from "../../script/TomlValues.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {PlanFixture} from "./PlanFixture.sol";
 
-/// @dev The header of the first block in a configuration: a plan is made of one that the contracts
-/// take, and any other is refused with what is wrong with it.
+/// @dev Header of the genesis in a configuration: if the contracts accept it, there is a plan; any
+/// other header is rejected with the reason.
 contract GenesisPlanTest is PlanFixture {
     function test_the_placeholder_of_the_example_is_refused_as_such() public {
         string memory text = vm.readFile("script/rollup.example.toml");
@@ -61,7 +61,7 @@ contract GenesisPlanTest is PlanFixture {
             hex"1234", "0x1234", "what stands at byte 0 of this one does not belong there"
         );
         expectHeaderRefused("", "0x", "this one lacks bytes of what should stand at byte 0");
-        // A list that ends before the hash of the parent.
+        // A list that ends before the parent hash.
         expectHeaderRefused(
             hex"c180", "0xc180", "what stands at byte 1 of this one does not belong there"
         );

@@ -9,7 +9,8 @@ import {Rlp} from "../../contracts/libraries/Rlp.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {IL2} from "../utils/IL2.sol";
 
-/// @dev Every test of a `RealRollup` shows that the headers of real L2s are read as their nodes do.
+/// @dev That headers of real L2s are decoded like in their nodes is shown by every test of
+/// `RealRollup`.
 contract GenesisReaderTest is Test {
     uint16 private constant PRAGUE = 0x1101;
     uint16 private constant BPO2 = 0x1401;
@@ -124,7 +125,7 @@ contract GenesisReaderTest is Test {
         more[f.length] = abi.encode(keccak256("of a later fork"));
     }
 
-    /// @dev A list, where a string is expected.
+    /// @dev A list where a string is expected.
     function test_the_fields_of_amsterdam_are_strings() public {
         bytes[] memory f = fields(AMSTERDAM);
         reader.read(GenesisHeaders.encode(f), AMSTERDAM);

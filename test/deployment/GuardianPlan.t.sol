@@ -6,12 +6,12 @@ import {RollupPlan} from "../../script/RollupPlan.sol";
 import {TomlValues} from "../../script/TomlValues.sol";
 import {PlanFixture} from "./PlanFixture.sol";
 
-/// @dev The section `[guardian]` of a configuration: within its bounds the contracts are deployed
-/// with it, and beyond them the plan is refused by the name of the value.
+/// @dev Section `[guardian]` of a configuration: within its bounds the contracts are deployed with
+/// it, outside of them the plan is rejected with the name of the value.
 contract GuardianPlanTest is PlanFixture {
     address private constant GUARDIAN = address(0x6a);
 
-    /// @dev The example without a policy, with a guardian and these values.
+    /// @dev Returns the example without a policy, with a guardian and these values.
     function file(uint256 pause, uint256 limit, uint256 delay)
         private
         returns (string memory text)

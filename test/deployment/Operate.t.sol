@@ -12,7 +12,7 @@ import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {Delivery} from "../../contracts/libraries/Delivery.sol";
 import {Operate} from "../../script/Operate.s.sol";
 
-/// @dev The script on a chain whose answer to the probe is fixed.
+/// @dev The script on a chain with a fixed result of the probe.
 contract Operator is Operate {
     bool private hasExecute_;
 
@@ -25,7 +25,7 @@ contract Operator is Operate {
     }
 }
 
-/// @dev A contract that remembers the call it gets, or refuses it.
+/// @dev Contract that records the call it receives, or reverts.
 contract Recorder {
     error Refused();
 
@@ -53,8 +53,8 @@ contract Recorder {
 
 /// @dev Calls that the script sends to the contracts of a deployment file.
 contract OperateTest is Test {
-    /// @dev The deployment file and that of calldata, which each test has for itself: tests run
-    /// side by side.
+    /// @dev Deployment file and calldata file, which each test has for itself, because tests run in
+    /// parallel.
     string private file;
     string private calldataFile;
 
@@ -90,7 +90,8 @@ contract OperateTest is Test {
         vm.writeJson(vm.serializeAddress(test, "rollup", address(rollup)), file);
     }
 
-    /// @dev The fees of the queue for a message of so much gas, and none for one of other gas.
+    /// @dev Mocks the minimum fee for a message with this gas limit; for other gas limits there is
+    /// none.
     function feeFor(uint64 gas, uint256 fee) private {
         bytes4 selector = IL1MessageQueue.minimumFee.selector;
         vm.mockCall(address(queue), abi.encodeWithSelector(selector), abi.encode(1));
@@ -114,7 +115,7 @@ contract OperateTest is Test {
         );
     }
 
-    /// @dev A transfer of 1 wei with 21,000 gas on the chain with the id 5 (EIP-155).
+    /// @dev Returns a transfer of 1 wei with 21,000 gas on the chain with the id 5 (EIP-155).
     function signedTransfer() private returns (bytes memory) {
         bytes memory fields =
             abi.encodePacked(hex"80078252089400000000000000000000000000000000000000b0", hex"0180");
@@ -235,7 +236,7 @@ contract OperateTest is Test {
         called(queue, 0, data);
         uint256 gas = 500_000 + 64 * data.length + Delivery.required(message.gasLimit);
         assertLe(queue.gas(), gas);
-        // Less than the gas of the calldata is gone until the queue looks.
+        // Less than the gas of the calldata is used until the queue reads `gasleft`.
         assertGe(queue.gas(), gas - 10_000);
         queue.refuse();
         vm.expectRevert(Recorder.Refused.selector);

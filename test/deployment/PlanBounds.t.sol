@@ -4,8 +4,8 @@ pragma solidity ^0.8.28;
 import {TomlValues} from "../../script/TomlValues.sol";
 import {PlanFixture} from "./PlanFixture.sol";
 
-/// @dev Prices, caps and delays of a configuration: the last value that the rules allow makes a
-/// plan, and the next one is refused by its name.
+/// @dev Prices, caps and delays of a configuration: with the last allowed value there is a plan,
+/// and the next one is rejected with its name.
 contract PlanBoundsTest is PlanFixture {
     function test_prices_are_a_hundred_base_fees_at_most() public {
         string memory rule = "at most 10000: a hundred times the base fee of L1";
@@ -48,7 +48,7 @@ contract PlanBoundsTest is PlanFixture {
 
     function test_delays_are_refused_where_the_contracts_refuse_them_with_their_names() public {
         string memory lag = "more than rollup.max_lag";
-        // The contracts would take it, and then no block.
+        // The contracts would accept it, and then no block.
         string memory none = "at least 1: a block is on L1 later than it is made";
         expectRefused("max_lag = 3600", "max_lag = 0", "rollup.max_lag", "0", none);
         planner.parse(fileWith("max_lag = 3600", "max_lag = 1"), address(planner));
@@ -111,7 +111,7 @@ contract PlanBoundsTest is PlanFixture {
     }
 
     function test_caps_are_refused_where_the_contracts_refuse_them_with_their_names() public {
-        // The gas limit of the block is less than what a transaction can have.
+        // The gas limit of the block is lower than the maximum gas of a transaction.
         string memory why = "relayed in one L2 transaction, of 10000000 gas at most";
         expectBound(
             "max_data = 10000",
@@ -139,7 +139,7 @@ contract PlanBoundsTest is PlanFixture {
             "forced.max_bounded_gas",
             rule
         );
-        // Of 63 gas above a multiple of 64, a call keeps back one.
+        // If the gas is 63 above a multiple of 64, a call retains one unit more.
         l2.gasLimit = 10_000_040;
         expectBound(
             "max_gas = 1000000\nmax_data = 10000",
@@ -149,7 +149,7 @@ contract PlanBoundsTest is PlanFixture {
             "messages.max_gas",
             "at most 8834804: a message without data is relayed in one L2 transaction, of 10000040 gas at most"
         );
-        // A transaction can have less than this block.
+        // The maximum gas of a transaction is lower than the gas limit of this block.
         l2.gasLimit = 30_000_000;
         expectBound(
             "max_gas = 1000000\nmax_data = 10000",
@@ -162,7 +162,7 @@ contract PlanBoundsTest is PlanFixture {
     }
 
     function test_a_forced_transaction_expires_no_earlier_than_twice_what_a_head_may_age() public {
-        // With a day or more of silence, twice that time is longer than a day more.
+        // If the silence is a day or longer, twice that time is longer than a day more.
         string memory text = fileWith("open_after = 7200", "open_after = 90000");
         text = vm.replace(text, "relay_deadline = 43200", "relay_deadline = 4000");
         text = vm.replace(text, "expiry = 172800", "expiry = 187199");

@@ -5,7 +5,7 @@ import {TomlValues} from "../../script/TomlValues.sol";
 import {RollupPlan} from "../../script/RollupPlan.sol";
 import {ExampleFixture} from "./ExampleFixture.sol";
 
-/// @dev Plans, with their checks and without; and makes what they say.
+/// @dev Makes plans, with and without their checks, and deploys them.
 contract Planner is RollupPlan {
     bool private unchecked_;
 
@@ -37,9 +37,10 @@ contract Planner is RollupPlan {
     }
 }
 
-/// @title Plans of configuration files that are the example but for one value
-/// @dev A configuration file that no rollup can be made from is refused before anything is
-/// deployed, with the line that is wrong; what is refused is what the contracts refuse.
+/// @title Plans of configuration files that differ from the example in one value
+/// @dev A configuration file from which no rollup can be deployed is rejected before anything is
+/// deployed, with the name of the wrong value; the plan rejects the values that the contracts
+/// reject.
 abstract contract PlanFixture is ExampleFixture {
     Planner internal planner = new Planner();
 
@@ -66,8 +67,8 @@ abstract contract PlanFixture is ExampleFixture {
         planner.parse(text, address(planner));
     }
 
-    /// @dev The last value that passes does so here and in the constructors; the next one in
-    /// neither.
+    /// @dev Asserts that the last allowed value passes both here and in the constructors, and the
+    /// next one in neither.
     function expectBound(
         string memory line,
         string memory key,

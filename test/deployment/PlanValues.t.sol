@@ -7,8 +7,8 @@ import {RollupPlan} from "../../script/RollupPlan.sol";
 import {ForkRegistry} from "../utils/ForkRegistry.sol";
 import {PlanFixture} from "./PlanFixture.sol";
 
-/// @dev Values of a configuration by their kinds: numbers, names of forks, lists, text. One of
-/// another kind is refused by its name.
+/// @dev Values of a configuration by type: numbers, fork names, lists, text. A value of another
+/// type is rejected with its name.
 contract PlanValuesTest is PlanFixture {
     function test_numbers_that_do_not_fit_are_named() public {
         string memory large = "18446744073709551616";
@@ -37,7 +37,7 @@ contract PlanValuesTest is PlanFixture {
         }
         expectRefused(line, "schema = \"berlin\"", "l2.schema", "berlin", rule);
         string[5] memory names = ["prague", "osaka", "bpo1", "bpo2", "amsterdam"];
-        // Amsterdam has another header.
+        // The header of Amsterdam has other fields.
         for (uint256 i = 0; i < 4; ++i) {
             RollupPlan.Plan memory plan = planner.parse(
                 fileWith(line, string.concat("schema = \"", names[i], "\"")), address(planner)
@@ -63,7 +63,7 @@ contract PlanValuesTest is PlanFixture {
             assertEq(uint256(NativeRollup(plan.rollup).FORK_MODE()), i);
             vm.revertToState(state);
         }
-        // None at all is the default.
+        // Without the key, the default applies.
         assertEq(
             uint256(planner.parse(fileWith(line, ""), address(planner)).forkMode),
             uint256(INativeRollup.ForkMode.Follow)

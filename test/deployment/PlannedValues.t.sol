@@ -11,10 +11,10 @@ import {RotatingSequencing} from "../../contracts/sequencing/RotatingSequencing.
 import {Deploy} from "../../script/Deploy.s.sol";
 import {VerifyFixture} from "./VerifyFixture.sol";
 
-/// @dev Every value of a configuration file is in its place in the contracts, and every address in
-/// the deployment file: no two of them are the same.
+/// @dev Every value of a configuration file ends up in its place in the contracts, and every
+/// address in the deployment file: no two of the values are equal.
 contract PlannedValuesTest is VerifyFixture {
-    /// @dev The example with other values, and this policy.
+    /// @dev Returns the plan of the example with other values, and this policy.
     function planWith(string memory policy) private returns (Deploy.Plan memory) {
         string[2][] memory changes = new string[2][](10);
         changes[0] = ["chain_id = 8079", "chain_id = 8083"];

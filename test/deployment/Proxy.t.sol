@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {Test} from "forge-std/Test.sol";
 import {Chain as ScriptChain} from "../../script/Chain.sol";
 
-/// @dev The script on a chain whose answer to the probe is fixed.
+/// @dev The script on a chain with a fixed result of the probe.
 contract ProxyScript is ScriptChain {
     bool private hasExecute_;
 
@@ -33,7 +33,7 @@ contract ProxyScript is ScriptChain {
     }
 }
 
-/// @dev A proxy that remembers its caller.
+/// @dev Proxy that records its caller.
 contract CallersProxy {
     address public caller;
 
@@ -46,7 +46,7 @@ contract CallersProxy {
     }
 }
 
-/// @dev The proxy that deploys by CREATE2, before and after it is on a chain.
+/// @dev The CREATE2 proxy, before and after it is deployed on a chain.
 contract ProxyTest is Test {
     /// @dev Sender of the transaction that deploys the proxy.
     address private constant SIGNER = 0x3fAB184622Dc19b6109349B94811493BF2a45362;
@@ -84,7 +84,7 @@ contract ProxyTest is Test {
 
     function test_a_contract_is_deployed_once() public {
         vm.etch(script.proxy(), code);
-        // Init code that returns one byte, of zero.
+        // Init code that returns one zero byte.
         bytes memory initCode = hex"60015ff3";
         address place = vm.computeCreate2Address(0, keccak256(initCode), script.proxy());
         assertEq(script.create(initCode), place);

@@ -6,7 +6,7 @@ import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {Deploy} from "../../script/Deploy.s.sol";
 import {ExampleFixture} from "./ExampleFixture.sol";
 
-/// @dev The script on a chain that answers the probe, or fails to.
+/// @dev The script on a chain where the probe succeeds or fails.
 contract Deployer is Deploy {
     error Unanswered();
 
@@ -26,13 +26,13 @@ contract Deployer is Deploy {
     }
 }
 
-/// @dev Whole runs of the script over a configuration file.
+/// @dev Complete runs of the script with a configuration file.
 contract RunTest is ExampleFixture {
     Deployer private script = new Deployer();
     string private folder;
 
-    /// @dev A configuration in a folder of the test's own, since tests run side by side, with a
-    /// genesis file or without one.
+    /// @dev Writes a configuration to a folder of this test, because tests run in parallel; with or
+    /// without a genesis file.
     function config(string memory test, bool hasGenesis) private returns (string memory path) {
         folder = string.concat("cache/run-", test);
         if (vm.exists(folder)) vm.removeDir(folder, true);
@@ -143,13 +143,13 @@ contract RunTest is ExampleFixture {
         vm.removeDir(folder, true);
     }
 
-    /// @dev Else all would be deployed, and the file that nodes need not be written.
+    /// @dev Otherwise everything would be deployed without writing the file that nodes need.
     function test_a_genesis_file_that_cannot_be_read_stops_a_run_before_it_asks_the_chain() public {
         string memory path = config("genesis", true);
         script.failProbe(true);
         (bool ok, bytes memory reason) = address(script).call(abi.encodeCall(script.run, (path)));
         assertFalse(ok);
-        // The selector is the first four bytes.
+        // The cast extracts the selector.
         // forge-lint: disable-next-line(unsafe-typecast)
         assertNotEq(bytes4(reason), Deployer.Unanswered.selector, "it comes first");
         vm.writeFile(genesis(), "{\"nonce\":\"0x7\"}");

@@ -7,8 +7,8 @@ import {RollupPlan} from "../../script/RollupPlan.sol";
 import {TomlValues} from "../../script/TomlValues.sol";
 import {PlanFixture} from "./PlanFixture.sol";
 
-/// @dev The section `[sequencing]` of a configuration: its accounts, fees and turns, and the time
-/// after which a policy opens.
+/// @dev Section `[sequencing]` of a configuration: its accounts, fees and slots, and the time after
+/// which a policy opens.
 contract SequencingPlanTest is PlanFixture {
     function test_the_example_gives_one_sequencer_a_head_start_once_it_is_named() public {
         string memory text = example();
@@ -146,7 +146,7 @@ contract SequencingPlanTest is PlanFixture {
             "at least 3601: more than rollup.max_lag, as a head that was just advanced may be that old";
         string memory high = "at most 7200: from rollup.open_after on anyone may advance anyway";
         for (uint256 i = 0; i < policies.length; ++i) {
-            // None at all no constructor takes either.
+            // A timeout of zero is rejected by the constructors too.
             expectBound(line, policies[i], 3601, 0, field, low);
             string memory key = string.concat(policies[i], " = ");
             expectRefused(line, string.concat(key, "3600"), field, "3600", low);

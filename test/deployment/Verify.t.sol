@@ -8,14 +8,14 @@ import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {IL2} from "../utils/IL2.sol";
 import {VerifyFixture} from "./VerifyFixture.sol";
 
-/// @dev A deployment is certified if it is as the configuration says, and not if it differs in one
-/// value.
+/// @dev A deployment passes verification if it matches the configuration, and fails if it differs
+/// in one value.
 contract VerifyTest is VerifyFixture {
     string private constant PERMISSIONED = "policy = \"permissioned\"\ntimeout = 5400\n"
         "sequencer = \"0x00000000000000000000000000000000000000bb\"\n"
         "fee_recipient = \"0x00000000000000000000000000000000000000cc\"";
 
-    // ------------------------------------------------------------------ what is as configured
+    // ------------------------------------------------------------------ matching deployments
 
     function test_what_is_as_configured_is_certified() public {
         string[2][4] memory changes = [
@@ -39,7 +39,8 @@ contract VerifyTest is VerifyFixture {
         certifier.certify(p);
     }
 
-    /// @dev No value of a file is known to come so far; a plan is made by other means here.
+    /// @dev No value of a file is known to reach the constructor's error; here the plan is made in
+    /// another way.
     function test_what_only_a_constructor_refuses_is_named_with_its_error() public {
         Deploy.Plan memory p = planOf("policy = \"none\"", PERMISSIONED);
         certifier.deployAll(p);
@@ -57,7 +58,7 @@ contract VerifyTest is VerifyFixture {
 
     // ------------------------------------------------------------------ another configuration
 
-    /// @dev Deploys with one line of the file changed, and verifies with the file as it was.
+    /// @dev Deploys with a change in the file, and verifies with the original file.
     function expectRefused(string memory from, string memory to, bytes4 selector) private {
         uint256 before = vm.snapshotState();
         Deploy.Plan memory p = plan();
@@ -139,7 +140,7 @@ contract VerifyTest is VerifyFixture {
         );
     }
 
-    // ------------------------------------------------------------------ what is written down
+    // ------------------------------------------------------------------ deployment file
 
     function test_a_dry_run_leaves_the_file_and_its_folder_as_they_are() public {
         string memory folder = "cache/verify-dry-run";
@@ -167,8 +168,8 @@ contract VerifyTest is VerifyFixture {
         vm.removeDir(folder, true);
     }
 
-    /// @dev Nodes take the genesis from the file, so a file of another first block is another
-    /// rollup.
+    /// @dev Nodes read the genesis from the file, so a file with another genesis block describes
+    /// another rollup.
     function test_a_deployment_file_of_another_hash_and_a_missing_one_are_refused() public {
         Deploy.Plan memory p = plan();
         string memory folder = "cache/verify-file";

@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {Deploy} from "../../script/Deploy.s.sol";
 import {ExampleFixture} from "./ExampleFixture.sol";
 
-/// @dev The script, without broadcasts.
+/// @dev The script without broadcasts.
 contract Certifier is Deploy {
     bool private dry_;
 
@@ -35,8 +35,8 @@ contract Certifier is Deploy {
         _requireFile(plan);
     }
 
-    /// @dev Text of the script about forks and guardian. Kept in storage, as the functions are
-    /// `view` where mutants are tried.
+    /// @dev Output of the script about forks and guardian. It is in storage, because the functions
+    /// are `view` when mutants are tested.
     string public ofForks;
     string public ofGuardian;
 
@@ -50,9 +50,9 @@ contract Certifier is Deploy {
     }
 }
 
-/// @title Deployments of configuration files that are the example but for some values
-/// @dev A deployer may run any init code at the addresses of the configuration. `verify` is
-/// what others rely on before they send ETH there.
+/// @title Deployments of configuration files that differ from the example in some values
+/// @dev A deployer can run any init code at the addresses of the configuration. Others rely on
+/// `verify` before they send ETH there.
 abstract contract VerifyFixture is ExampleFixture {
     Certifier internal certifier = new Certifier();
 

@@ -11,10 +11,10 @@ import {ForgedQueue, ForgedRollup, Forgery} from "../utils/Forgeries.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {VerifyFixture} from "./VerifyFixture.sol";
 
-/// @dev A deployer whose init code writes to storage before the contracts begin: no such deployment
-/// is certified.
+/// @dev A deployer whose init code writes to storage before the constructors run: no such
+/// deployment passes verification.
 contract VerifyForgeriesTest is VerifyFixture {
-    /// @dev Deploys as configured, but for the rollup, which begins with a slot of another value.
+    /// @dev Deploys as configured, except that the rollup starts with another value in a slot.
     function deployForged(Deploy.Plan memory p, uint256 slot, bytes32 value) private {
         Forgery[] memory forgeries = new Forgery[](1);
         forgeries[0] = Forgery(bytes32(slot), value);
@@ -56,7 +56,7 @@ contract VerifyForgeriesTest is VerifyFixture {
         vm.revertToState(before);
     }
 
-    /// @dev The value of a slot of the rollup as it is configured.
+    /// @dev Returns the value of a slot of the rollup as configured.
     function trueValue(uint256 slot) private returns (uint256 value) {
         uint256 before = vm.snapshotState();
         Deploy.Plan memory p = plan();
@@ -70,7 +70,7 @@ contract VerifyForgeriesTest is VerifyFixture {
         address thief = makeAddr("thief");
         bytes32 thiefWord = bytes32(uint256(uint160(thief)));
         bytes4 genesis = Deploy.GenesisMismatch.selector;
-        // The state root, under the true hash: any content of it could be claimed.
+        // The state root under the true hash: any message could be claimed against it.
         expectForgeryRefused(
             5, forged, abi.encodeWithSelector(genesis, "state root", forged, l2.stateRoot)
         );
@@ -144,8 +144,8 @@ contract VerifyForgeriesTest is VerifyFixture {
         );
     }
 
-    /// @dev The schema in force stands apart from the schedule, and so do duties and announced
-    /// changes.
+    /// @dev The schema in force is stored separately from the schedule, and so are duties and
+    /// announced changes.
     function test_forged_state_that_no_getter_shows_is_seen_by_its_init_code() public {
         uint256 rules = trueValue(3);
         uint256[2][4] memory forgeries = [
@@ -164,7 +164,7 @@ contract VerifyForgeriesTest is VerifyFixture {
         }
     }
 
-    /// @dev The storage root of the messenger that this queue has seen proven never was one.
+    /// @dev This queue starts with a proven storage root of the messenger that never existed.
     function test_a_queue_that_begins_with_proven_messages_is_not_certified() public {
         Deploy.Plan memory p = plan();
         Forgery[] memory forgeries = new Forgery[](1);
@@ -199,9 +199,9 @@ contract VerifyForgeriesTest is VerifyFixture {
         certifier.certify(p);
     }
 
-    /// @dev The code of a contract pins the contracts that it names. Each getter is compared all
-    /// the same. That the queues name the rollup is what its constructor demands, which runs
-    /// before.
+    /// @dev The code of a contract already pins the addresses of the others. Each getter is
+    /// compared nevertheless. That the queues refer to the rollup is checked before by its
+    /// constructor.
     function test_contracts_that_name_others_are_refused() public {
         Deploy.Plan memory p = plan();
         certifier.deployAll(p);

@@ -8,10 +8,10 @@ import {RollupPlan} from "../../script/RollupPlan.sol";
 import {TomlValues} from "../../script/TomlValues.sol";
 import {VerifyFixture} from "./VerifyFixture.sol";
 
-/// @dev A rollup after its deployment: what the script says of its forks and its guardian, and the
-/// changes by its owner that the section `[in_force]` names.
+/// @dev A rollup after its deployment: the script's output about its forks and its guardian, and
+/// the changes by its owner that are listed in the section `[in_force]`.
 contract VerifyInForceTest is VerifyFixture {
-    // ------------------------------------------------------------------ what is said
+    // ------------------------------------------------------------------ output
 
     function forksOf(Deploy.Plan memory p) private returns (string memory) {
         certifier.say(p);
@@ -37,7 +37,7 @@ contract VerifyInForceTest is VerifyFixture {
             forksOf(p),
             "forks: pinned, and no owner. L1's next fork stops this rollup FOR GOOD: no block will be accepted, no withdrawal be claimed, and deposits are locked."
         );
-        // The owner of now, who may be another than at the beginning.
+        // The current owner, who may differ from the initial one.
         p.owner = address(0xaa);
         assertTrue(vm.contains(forksOf(p), "FOR GOOD"));
         (p.owner, p.inForce.owner) = (address(0), address(0xaa));
@@ -157,7 +157,7 @@ contract VerifyInForceTest is VerifyFixture {
         changes[0] = change;
     }
 
-    /// @dev Blocks have been added: of the genesis the rollup holds no more than its state root.
+    /// @dev Blocks have been added: the rollup only stores the state root of the genesis.
     function test_a_rollup_that_has_moved_is_certified() public {
         Deploy.Plan memory p = plan();
         certifier.deployAll(p);
@@ -167,7 +167,7 @@ contract VerifyInForceTest is VerifyFixture {
         certifier.certify(p);
         vm.store(p.rollup, bytes32(uint256(5)), keccak256("forged"));
         expectOutdated(p, Deploy.GenesisMismatch.selector);
-        // Block 8191 has taken its place.
+        // Block 8191 has overwritten it.
         vm.store(p.rollup, 0, bytes32(head + 8191 + (uint256(1) << 48)));
         certifier.certify(p);
     }

@@ -6,8 +6,8 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @dev An account that owns just what its transaction may cost can send it, so there is no excuse
-/// for leaving it out.
+/// @dev An account whose balance equals the maximum cost of its transaction can send it, so there
+/// is no excuse for omitting it.
 contract ExactBalanceTest is RealRollup {
     using L2 for L2.Chain;
 

@@ -7,8 +7,7 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @dev Bounds of forced transactions, at them and beyond; the change of their fee; and their
-/// events.
+/// @dev Bounds of forced transactions, at and beyond the limit; the refund of excess fees; events.
 contract ForcedBoundsTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -30,7 +29,7 @@ contract ForcedBoundsTest is RealRollup {
         (evidence.forced[0].discharges[0], evidence.forced[0].discharges[1]) = (first, second);
     }
 
-    /// @dev Seals a block without transactions; the head stays.
+    /// @dev Seals a block without transactions, without making it the head.
     function emptyBlock() private returns (bytes memory input) {
         IL2.Head memory parent = l2.head;
         input = l2.seal();
@@ -40,7 +39,7 @@ contract ForcedBoundsTest is RealRollup {
 
     // ------------------------------------------------------------------ fee and events
 
-    /// @dev Fees of others are burned: no change is paid out of them.
+    /// @dev Fees are burned: a refund is never paid from the fees of others.
     function test_change_leaves_burned_fees() public {
         vm.fee(7);
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
@@ -94,10 +93,9 @@ contract ForcedBoundsTest is RealRollup {
         rollup.advance(one(input), e);
     }
 
-    // ------------------------------------------------------------------ what excuses
+    // ------------------------------------------------------------------ excuses
 
-    /// @dev An included transaction shows which nonces are used, and nothing about those after its
-    /// own.
+    /// @dev An included transaction shows that its nonce is used, and nothing about later nonces.
     function test_used_nonce_rules_out_no_later_nonce() public {
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
         INativeRollup.ForcedTransaction memory first = submit(raw);
@@ -119,7 +117,8 @@ contract ForcedBoundsTest is RealRollup {
         assertEq(rollup.duties().forcedNext, 2);
     }
 
-    /// @dev The second can expire from when it is the first, not from when it is due.
+    /// @dev The expiry of the second is counted from when it became the first, not from when it was
+    /// due.
     function test_expiry_counts_from_first_place() public {
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
         INativeRollup.ForcedTransaction memory first = submit(raw);
@@ -127,7 +126,7 @@ contract ForcedBoundsTest is RealRollup {
         skip(FORCED_DELAY + FORCED_GRACE / 2);
         uint64 since = uint64(vm.getBlockTimestamp());
         l2.raw(raw);
-        // All but the gas of the first, and a unit less than that of the second.
+        // All gas but that of the first, and one unit less than that of the second.
         IL2.Transaction memory t = L2.transaction("bob", address(0), 0, hex"fe");
         t.create = true;
         t.gasLimit = l2.head.gasLimit - 21_000 - 20_999;
@@ -167,7 +166,7 @@ contract ForcedBoundsTest is RealRollup {
     }
 
     function blockThatLeaves(uint64 gas) private returns (bytes memory input) {
-        // A creation that runs into INVALID uses all its gas.
+        // A creation that runs INVALID uses all its gas.
         IL2.Transaction memory t = L2.transaction("bob", address(0), 0, hex"fe");
         t.create = true;
         t.gasLimit = l2.head.gasLimit - gas;
@@ -194,8 +193,8 @@ contract ForcedBoundsTest is RealRollup {
         );
     }
 
-    /// @dev Its cap had the margin when it was submitted. Until then the base fee puts it off, and
-    /// from then on the base fee removes it.
+    /// @dev Its cap had the margin at submission. Until then the base fee defers it, and from then
+    /// on the base fee discharges it.
     function test_price_puts_off_until_grace_and_expiry() public {
         INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, BASE_FEE - 1));
         assertTrue(t.priced);

@@ -7,7 +7,7 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @dev The part of the queue that one block owes and may deal with, and the budget that many
+/// @dev The part of the queue that one block must and may resolve, and the budget that the
 /// transactions share.
 contract ForcedBudgetTest is RealRollup {
     using L2 for L2.Chain;
@@ -16,7 +16,7 @@ contract ForcedBudgetTest is RealRollup {
 
     // ------------------------------------------------------------------ copies
 
-    /// @dev The first is in the block, and the others refer to it.
+    /// @dev Returns discharges of which the first is included and the others refer to it.
     function refer(INativeRollup.ForcedTransaction[] memory t, uint64 to)
         internal
         returns (INativeRollup.Evidence memory e)
@@ -42,7 +42,7 @@ contract ForcedBudgetTest is RealRollup {
         skip(FORCED_DELAY);
         l2.raw(raw);
         bytes memory input = l2.seal();
-        // Not by itself, nor by one that follows.
+        // Not by itself, nor by a later one.
         expectRefused(
             input, refer(t, 1), abi.encodeWithSelector(INativeRollup.StillValid.selector, 1)
         );
@@ -60,10 +60,10 @@ contract ForcedBudgetTest is RealRollup {
         l2.raw(raw);
         bytes memory input = l2.seal();
         bytes memory error_ = abi.encodeWithSelector(INativeRollup.StillValid.selector, 1);
-        // The next nonce is not used up.
+        // The next nonce has not been used.
         expectRefused(input, refer(t, 0), error_);
         t[1] = other;
-        // Out of order, but it is judged by what it says.
+        // Out of order, but the check depends on its content only.
         vm.store(address(inbox), keccak256(abi.encode(uint256(1), uint256(1))), inbox.commitment(2));
         expectRefused(input, refer(t, 0), error_);
     }
@@ -114,8 +114,7 @@ contract ForcedBudgetTest is RealRollup {
         assertEq(rollup.duties().forcedDue, t[7].submittedAt + FORCED_DELAY);
     }
 
-    /// @dev A builder that proves the same account again and again does not use the budget up by
-    /// that.
+    /// @dev A builder cannot use up the budget by proving the same account repeatedly.
     function test_proofs_that_are_not_needed_take_nothing_of_the_budget() public {
         INativeRollup.Evidence memory e = none();
         e.forced = new INativeRollup.ForcedBatch[](1);
@@ -172,8 +171,8 @@ contract ForcedBudgetTest is RealRollup {
     }
 }
 
-/// @dev Gas that is demanded is 8 million at most, or that of the whole block if it is less. What
-/// counts is the gas that transactions of the queue ask for, and nothing else in the block.
+/// @dev The required gas is at most 8 million, or the gas limit of the block if it is lower. Only
+/// the gas limits of the queue's transactions count, no other content of the block.
 contract ForcedGasBudgetTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -195,7 +194,8 @@ contract ForcedGasBudgetTest is RealRollup {
         return l2.sign(t);
     }
 
-    /// @dev A block with the first of two, long after both were due, that puts the second off.
+    /// @dev Defers the second of two transactions, in a block that includes the first, long after
+    /// both were due.
     function putOff(uint64 first, uint64 second)
         private
         returns (bytes memory input, INativeRollup.Evidence memory e)

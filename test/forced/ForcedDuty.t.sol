@@ -17,7 +17,7 @@ contract ForcedDutyTest is RealRollup {
 
     uint128 internal constant GENEROUS = 100 gwei;
 
-    /// @dev A transfer by alice that is due in the next block.
+    /// @dev Submits a transfer by alice that is due in the next block.
     function dueTransfer(uint64 nonce, uint128 maxFee)
         internal
         returns (INativeRollup.ForcedTransaction memory t, bytes memory raw)
@@ -223,7 +223,7 @@ contract ForcedDutyTest is RealRollup {
         assertHead();
     }
 
-    /// @dev Else an operator would put off expiry without any work.
+    /// @dev Otherwise an operator could postpone the expiry without any work.
     function test_a_batch_without_discharges_does_not_move_the_time_to_expire() public {
         submit(signedTransfer("alice", 0, GENEROUS));
         nextL1Block();
@@ -235,7 +235,7 @@ contract ForcedDutyTest is RealRollup {
         assertEq(rollup.duties().forcedFirstSince, start);
     }
 
-    /// @dev The time to expire does not run while blocks owe what is older.
+    /// @dev The expiry does not run while blocks have to relay older messages.
     function test_a_block_that_relays_older_messages_moves_the_time_to_expire() public {
         send(bob, 1, 0, "");
         submit(signedTransfer("alice", 0, GENEROUS));
@@ -253,7 +253,7 @@ contract ForcedDutyTest is RealRollup {
 
     // ------------------------------------------------------------------ invalid
 
-    /// @dev EIP-3607. No account can put code where a key belongs; a genesis can.
+    /// @dev EIP-3607. Nobody can deploy code at the address of an EOA, but a genesis can.
     function test_a_sender_with_code_excuses() public {
         (INativeRollup.ForcedTransaction memory t,) = dueTransferFrom("contract");
         bytes memory input = l2.seal();
@@ -273,7 +273,7 @@ contract ForcedDutyTest is RealRollup {
 
     // ------------------------------------------------------------------ targets with code
 
-    /// @dev A transfer by alice, or a call, that is due.
+    /// @dev Submits a transfer or a call by alice that is due.
     function dueTo(address to, bytes memory data, uint64 gas)
         internal
         returns (INativeRollup.ForcedTransaction memory)
@@ -377,7 +377,7 @@ contract ForcedDutyTest is RealRollup {
         bytes memory input = l2.seal();
         INativeRollup.Discharge memory d = discharge(t, INativeRollup.Outcome.Invalid);
         expectRefused(input, one(d), first(INativeRollup.StillValid.selector));
-        // A code that the account does not have.
+        // Code that is not that of the account.
         d.code = hex"00";
         expectRefused(input, one(d), first(INativeRollup.StillValid.selector));
         d.outcome = INativeRollup.Outcome.Underpriced;
@@ -416,7 +416,7 @@ contract ForcedDutyTest is RealRollup {
         rollup.advance(one(l2.seal()), one(discharge(t, INativeRollup.Outcome.Included)));
     }
 
-    // ------------------------------------------------------------------ price and room
+    // ------------------------------------------------------------------ price and budget
 
     function test_less_than_the_base_fee_excuses() public {
         (INativeRollup.ForcedTransaction memory t,) = dueTransfer(0, 0);
@@ -425,7 +425,7 @@ contract ForcedDutyTest is RealRollup {
         assertEq(rollup.duties().forcedNext, 1);
     }
 
-    /// @dev Blocks of transfers by bob until less than 21,000 gas are left.
+    /// @dev Fills the block with transfers by bob until less than 21,000 gas are left.
     function fillBlock() internal {
         uint256 room = l2.head.gasLimit / 21_000;
         for (uint256 i = 0; i < room; ++i) {
@@ -521,7 +521,7 @@ contract ForcedDutyTest is RealRollup {
         );
     }
 
-    // ------------------------------------------------------------------ ways out
+    // ------------------------------------------------------------------ exits
 
     function test_who_is_censored_leaves_by_force() public {
         send(alice, 10 ether, 0, "");

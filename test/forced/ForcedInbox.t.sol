@@ -167,7 +167,7 @@ contract ForcedInboxTest is RealRollup {
         expectRefused(
             t, abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, 1_000_001, 1_000_000)
         );
-        // A relay could make the messenger call anything.
+        // A relay could make the messenger call any account.
         t.gasLimit = 1_000_000;
         t.data = abi.encodeCall(IL2Messenger.relay, ("", bob));
         bytes memory error_ =
@@ -200,7 +200,7 @@ contract ForcedInboxTest is RealRollup {
         expectRefused(t, error_);
         t.data = abi.encodeCall(IL2Accounts.force, (address(0), m));
         expectRefused(t, error_);
-        // The L2 reads a whole word for the target.
+        // The L2 decodes the target from a whole word.
         t.data = abi.encodePacked(IL2Accounts.force.selector, hex"01", bytes11(0), MESSENGER);
         expectRefused(t, error_);
         t.data = abi.encodePacked(IL2Accounts.force.selector, bytes31(0));
@@ -225,7 +225,8 @@ contract ForcedInboxTest is RealRollup {
         assertTrue(submit(l2.sign(t)).bounded);
     }
 
-    /// @dev A vouched call may have more gas, so its code must be known to be worth its gas.
+    /// @dev A call of the bounded target may have more gas, so the cost of its code must match its
+    /// gas.
     function test_a_precompile_cannot_be_vouched_for() public {
         ForcedInbox.Config memory c = super.forcedConfig(address(rollup));
         uint16[4] memory precompiles = [0x01, 0x09, 0x0100, 0xffff];
@@ -259,7 +260,7 @@ contract ForcedInboxTest is RealRollup {
         submit(raw);
     }
 
-    /// @dev Zero as the bounded target stands for none, and not for the account of that address.
+    /// @dev A bounded target of zero means none, and not the zero address.
     function test_without_a_bounded_target_none_is_bounded() public {
         bounded = address(0);
         deploy();
@@ -336,7 +337,7 @@ contract ForcedInboxTest is RealRollup {
     function test_an_indexer_finds_submissions_by_submitter_and_by_sender() public {
         bytes memory raw = l2.sign(plain());
         IForcedInbox.ForcedTransaction memory entry;
-        // The topics are compared, the data are not.
+        // Topics are compared, data are not.
         vm.expectEmit(true, true, true, false, address(inbox));
         emit IForcedInbox.ForcedSubmitted(0, bob, alice, entry, raw);
         vm.prank(bob);
@@ -349,7 +350,7 @@ contract ForcedInboxTest is RealRollup {
         t.maxFeePerGas = cap;
         assertEq(submit(l2.sign(t)).priced, cap >= 8 gwei);
         advance();
-        // That of the block, in steps of 2^24 wei.
+        // That of the block, rounded up to a multiple of 2^24 wei.
         assertGe(rollup.baseFee(), l2.head.baseFee);
         assertLt(rollup.baseFee() - l2.head.baseFee, 1 << 24);
         assertEq(rollup.baseFee() % (1 << 24), 0);

@@ -39,12 +39,12 @@ contract PermissionedSequencingTest is Test {
             );
             policy.authorize(caller, NOW - age);
         } else {
-            // They are paid by the blocks they make.
+            // Their reward is the fees of the blocks that they build.
             assertEq(policy.authorize(caller, NOW - age), address(0));
         }
     }
 
-    /// @dev A contract that the sequencer happens to call is not the sequencer.
+    /// @dev A contract that the sequencer calls is not the sequencer.
     function test_the_origin_of_a_transaction_does_not_count() public {
         vm.expectRevert(
             abi.encodeWithSelector(
