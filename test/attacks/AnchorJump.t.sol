@@ -4,14 +4,14 @@ pragma solidity ^0.8.28;
 import {L2Chain} from "../utils/L2Chain.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 
-/// @title An anchor that covers more messages than anyone can relay at once
-/// @notice A rolling hash can be compared at its end only. An account that advances may let the
-/// anchor jump over any number of messages (after an outage it has to), and then no batch up to its
-/// end fits a block. If a relay of a part had to bring the hashes of all the rest, these would soon
-/// not fit either, and the queue would stand still for ever with all ETH in it. Waypoints are made
-/// backwards from the anchor, a piece at a time, each with only the hashes of its piece: the data
-/// of all of them together grow with the number of messages, and that of one is as small as anyone
-/// likes.
+/// @title Anchor that covers more messages than one block can relay
+/// @notice A rolling hash can be verified only at its end. An account that advances may choose an
+/// anchor that covers any number of additional messages (after an outage it has to), and then no
+/// batch up to its end fits into a block. If a partial relay required the hashes of all remaining
+/// messages, these would soon not fit either, and the queue would be stuck permanently with all its
+/// ETH. Waypoints are added backwards from the anchor, each with the hashes of its own segment
+/// only: the total data grow with the number of messages, and the data of a single waypoint can be
+/// as small as desired.
 contract AnchorJumpTest is L2Chain {
     uint256 internal constant MESSAGES = 600;
     uint256 internal constant PIECE = 50;

@@ -9,15 +9,16 @@ import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title Exits that are priced out by a few full blocks
-/// @notice A block cannot hold a transaction whose fee cap is below its base fee. Full blocks raise
-/// the base fee by an eighth each: an operator fills some just before exits become due, at the
-/// price of the gas that these blocks burn, and one block would discharge every exit of the queue
-/// for good, however long each had waited. With the base fee back at its level a few blocks later,
-/// all of these users would have to submit again, pay the fee again, and wait for the next spike.
-/// So a fee cap that left a margin when the transaction was submitted excuses a block, and never
-/// discharges the transaction: it stays first in the queue, is due in each block that it can pay,
-/// and what is overdue opens the rollup to anyone. Only after the time in which it would have
-/// expired, a base fee above its cap discharges it.
+/// @notice A block cannot include a transaction whose fee cap is below its base fee. Each full
+/// block raises the base fee by an eighth: an operator could fill some blocks just before exits
+/// become due, at the cost of the gas that these blocks burn, and a single block would discharge
+/// all exits of the queue permanently, no matter how long each had waited. With the base fee back
+/// to normal a few blocks later, all of these users would have to submit again, pay the fee again,
+/// and wait for the next spike. Therefore a base fee above a fee cap that had a margin at
+/// submission excuses a block, but does not discharge the transaction: it stays first in the queue,
+/// every block whose base fee it can pay must include it, and overdue transactions open the rollup
+/// to all accounts. Only after the time in which it would have expired does a base fee above its
+/// cap discharge it.
 contract BaseFeeSpikeTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -26,12 +27,12 @@ contract BaseFeeSpikeTest is RealRollup {
 
     bytes internal raw;
     INativeRollup.ForcedTransaction internal exit;
-    /// @dev Wei that the operator's full blocks have burned.
+    /// @dev ETH that the operator's full blocks have burned, in wei.
     uint256 internal burned;
 
     function genesis() internal view override returns (IL2.Genesis memory g) {
         g = super.genesis();
-        // Uses all gas that it gets.
+        // Uses all the gas that it receives.
         L2.add(g, BURNER, 0, hex"fe");
     }
 
@@ -43,7 +44,7 @@ contract BaseFeeSpikeTest is RealRollup {
         return l2.sign(t);
     }
 
-    /// @dev A block whose gas is used up.
+    /// @dev Seals a block whose gas is used up.
     function fullBlock() internal {
         IL2.Transaction memory burn = L2.transaction("operator", BURNER, 0, "");
         burn.gasLimit = l2.head.gasLimit - 1;
@@ -56,7 +57,8 @@ contract BaseFeeSpikeTest is RealRollup {
         nextL1Block();
     }
 
-    /// @dev Full blocks until the base fee of the next is above the cap; then the exit is due.
+    /// @dev Adds full blocks until the base fee of the next one is above the cap; then the exit is
+    /// due.
     function spike(uint128 cap) internal {
         send(alice, 10 ether, 0, "");
         nextL1Block();
@@ -79,7 +81,7 @@ contract BaseFeeSpikeTest is RealRollup {
         e.forced = one(discharge(exit, INativeRollup.Outcome.NoRoom)).forced;
     }
 
-    /// @dev The error with the index of the exit, and the L2 time from which on it may be
+    /// @dev Returns the error with the index of the exit, and the L2 timestamp from which it may be
     /// discharged.
     function stillPriced() internal view returns (bytes memory) {
         return abi.encodeWithSignature(
@@ -96,7 +98,7 @@ contract BaseFeeSpikeTest is RealRollup {
 
     function test_a_spike_puts_an_exit_off_and_does_not_discharge_it() public {
         spike(CAP);
-        // What that costs: eight gas limits at the distance that the base fee was raised by, about.
+        // Cost of the attack: about eight gas limits times the increase of the base fee.
         assertGt(burned, 8 * uint256(l2.head.gasLimit) * (CAP - 1 gwei) * 95 / 100);
 
         bytes memory input = l2.seal();
@@ -107,7 +109,8 @@ contract BaseFeeSpikeTest is RealRollup {
         assertEq(rollup.duties().forcedNext, 0);
         nextL1Block();
 
-        // Empty blocks of anyone bring the base fee down, and the first that it can pay owes it.
+        // Empty blocks by any account lower the base fee, and the first block whose base fee the
+        // exit can pay must include it.
         IL2.Head memory parent;
         while (true) {
             parent = l2.head;
@@ -156,8 +159,8 @@ contract BaseFeeSpikeTest is RealRollup {
         assertEq(rollup.duties().forcedNext, 1);
     }
 
-    /// @dev A cap without the margin is no promise: else the queue could be held up with such
-    /// entries.
+    /// @dev A cap without the margin gives no entitlement; otherwise such entries could stall the
+    /// queue.
     function test_a_cap_without_the_margin_is_discharged_as_before() public {
         spike(8 gwei - 1);
         bytes memory input = l2.seal();
@@ -165,7 +168,7 @@ contract BaseFeeSpikeTest is RealRollup {
         assertEq(rollup.duties().forcedNext, 1);
     }
 
-    /// @dev The base fee of the head, when the transaction is submitted, is what the margin is of.
+    /// @dev The margin refers to the base fee of the head when the transaction is submitted.
     function test_the_margin_is_that_over_the_base_fee_at_submission() public {
         send(alice, 10 ether, 0, "");
         nextL1Block();

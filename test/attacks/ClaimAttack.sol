@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @title An escrow with ETH of others in it
+/// @title Escrow with ETH of other accounts
 abstract contract ClaimAttack is RealRollup {
     address internal constant TO = address(0xaaaa);
 

@@ -6,12 +6,12 @@ import {L2} from "../utils/L2.sol";
 import {Burner, Catching} from "../utils/Targets.sol";
 import {ClaimAttack} from "./ClaimAttack.sol";
 
-/// @title Claimers and targets on L1 that play with gas
-/// @notice An account that claims chooses the gas. A target that catches its own failures would
-/// take a message with too little of it and give up on it for good; and a refund could be provoked
-/// by giving the target too little. So less than the message was promised is no delivery, and no
-/// refund either, for any amount. The other way round, a target that burns all it gets loses its
-/// own message and nothing else.
+/// @title Claimers and targets on L1 that manipulate gas
+/// @notice The account that claims chooses the gas. A target that catches its own failures would
+/// accept a message with too little gas and give up on it permanently; and a refund could be
+/// provoked by giving the target too little gas. Therefore less gas than the message was promised
+/// is neither a delivery nor a refund, for any amount. Conversely, a target that burns all gas that
+/// it receives loses only its own message.
 contract ClaimGasAttackTest is ClaimAttack {
     using L2 for L2.Chain;
 

@@ -6,11 +6,12 @@ import {L2} from "../utils/L2.sol";
 import {Reentrant} from "../utils/Targets.sol";
 import {ClaimAttack} from "./ClaimAttack.sol";
 
-/// @title Targets and receivers on L1 that call the queue back
-/// @notice A claim calls the account that the sender named, and pays a fee to whomever the claimer
-/// names, in the middle of its work. From there one could claim the same message again, or another
-/// one, whose target would then see the first message's sender, or whose sender would be left in
-/// sight behind it. All of these are refused; reading is allowed, and so is sending.
+/// @title Targets and recipients on L1 that call the queue back
+/// @notice A claim calls the account that the sender chose, and pays a fee to an account that the
+/// claimer chooses, in the middle of its execution. From there, the same message could be claimed
+/// again, or another message, whose target would then see the first message's sender, or whose
+/// sender would remain visible afterwards. All of these calls are rejected; reading is allowed, and
+/// so is sending.
 contract ClaimReentrancyTest is ClaimAttack {
     using L2 for L2.Chain;
 
@@ -37,7 +38,7 @@ contract ClaimReentrancyTest is ClaimAttack {
             );
             queue.claim(outer, proof, TO);
         }
-        // To read is allowed, and so is to send.
+        // Reading and sending are allowed.
         target.prepare(address(queue), abi.encodeCall(queue.send, (TO, TO, 0, 0, "")));
         queue.claim(outer, proof, TO);
         assertEq(queue.checkpoint().count, 2);

@@ -10,16 +10,16 @@ import {L2} from "../utils/L2.sol";
 import {ForcedBuilder} from "../utils/ForcedBuilder.sol";
 import {ClosedPolicy} from "../utils/ClosedPolicy.sol";
 
-/// @title A queue filled before an upgrade
-/// @notice The queue of forced transactions is first in, first out, and each block deals with so
-/// many. An operator who wants no account to leave before a change of rules fills it, for instance
-/// with hundreds of copies of one transaction, announces the change, and makes no more blocks than
-/// it must. If the delay before a change were all that protects an exit, the length of the queue
-/// and the pace of the blocks would decide.
+/// @title Queue that is filled before a change of the rules
+/// @notice The queue of forced transactions is first in, first out, and each block resolves a
+/// limited number. An operator that wants to prevent exits before a change of rules fills the
+/// queue, for instance with hundreds of copies of one transaction, announces the change, and builds
+/// no more blocks than it must. If only the delay before a change protected an exit, the length of
+/// the queue and the rate of blocks would be decisive.
 ///
-/// Here the pace is not the operator's: what stays undone opens the rollup to everyone. Copies take
-/// next to nothing of a block. And a change waits for all that was submitted while its delay still
-/// covered the way out, however long that takes.
+/// The operator does not control the rate of blocks: undone duties open the rollup to all accounts.
+/// Copies use almost none of a block's budget. And a change waits for everything that was submitted
+/// while its delay still covered the exit, however long that takes.
 contract CopiesInTheQueueTest is ForcedBuilder {
     using L2 for L2.Chain;
 
@@ -65,8 +65,8 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         rollup.announce(INativeRollup.Change.Policy, policy);
     }
 
-    /// @dev A block with what it owes of forced transactions; the first copies are in it, the
-    /// others refer to them.
+    /// @dev Advances by a block that resolves the forced transactions that it must; the first of
+    /// the copies are included, the others refer to them.
     function advanceForced(address who) internal {
         uint64 first = rollup.duties().forcedNext;
         uint256 end = first + 64 < forced.length ? first + 64 : forced.length;
@@ -103,7 +103,8 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         fillAndAnnounce();
         uint256 ready = rollup.readyAt(INativeRollup.Change.Policy, policy);
         skip(FORCED_DELAY);
-        // One block of the operator at the last moment, and then what is overdue is anyone's.
+        // One block of the operator at the last moment, then any account may resolve what is
+        // overdue.
         advanceForced(sequencer);
         skip(OPEN_AFTER - 12);
         advanceForced(sequencer);
@@ -116,11 +117,11 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         assertLt(vm.getBlockTimestamp(), ready - 4 days);
     }
 
-    /// @dev A block that deals with messages owes no forced transaction. Made at the last moment,
-    /// it puts an exit off, but once, and buys no second turn.
+    /// @dev A block that fulfils relay duties does not have to include forced transactions. Built
+    /// at the last moment, it delays an exit once, and does not gain a second turn.
     function test_a_block_of_messages_puts_an_exit_off_for_one_turn_and_no_second() public {
-        // Of messages the rollup knows less far ahead than of forced transactions, so they come
-        // first.
+        // The lower bound for messages is earlier than the one for forced transactions, so messages
+        // come first.
         skip(rollup.duties().forcedDue - vm.getBlockTimestamp());
         advance();
         assertLt(rollup.duties().relayDue, rollup.duties().forcedDue);
@@ -145,7 +146,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         );
         l2.head = parent;
 
-        // And silence is over by the end of that turn.
+        // By the end of that turn, any account may advance.
         skip(last + OPEN_AFTER - vm.getBlockTimestamp());
         l2.raw(raw);
         bytes memory input = l2.seal();
@@ -170,7 +171,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         advanceForced(sequencer);
         advanceForced(bob);
         advanceForced(bob);
-        // It is done, and the policy holds again.
+        // The duty is done, and the policy applies again.
         inputs = one(l2.seal());
         vm.prank(bob);
         vm.expectPartialRevert(PermissionedSequencing.NotSequencer.selector);
@@ -217,7 +218,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         rollup.make(change, policy);
     }
 
-    /// @dev A third party cannot hold a change up: what comes later does not count.
+    /// @dev A third party cannot delay a change: later submissions do not count.
     function test_what_is_submitted_long_after_the_announcement_delays_nothing() public {
         INativeRollup.Change change = INativeRollup.Change.Policy;
         vm.prank(owner);

@@ -10,11 +10,12 @@ import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title Forced work that costs more on L1 than on the L2
-/// @notice A precompile has no code, so a transaction to one looks like a transfer with data. But
-/// L2 gas of some buys several times the work of other gas, and EXECUTE asks its caller for the
-/// rest: 8 million gas of BLAKE2F take nearly 14 million more. Beside a block as large as
-/// `Capacity` supposes, that is more than an L1 transaction has. If it could be forced, the chain
-/// would stand still until it expires, for the price of one transaction.
+/// @notice A precompile has no code, so a transaction to a precompile looks like a transfer with
+/// data. But L2 gas of some precompiles pays for several times the work of other gas, and EXECUTE
+/// charges its caller for the difference: 8 million gas of BLAKE2F cost nearly 14 million more. In
+/// addition to the largest block that `Capacity` assumes, that is more than the gas of an L1
+/// transaction. If such a transaction could be forced, the chain would halt until it expires, for
+/// the price of one transaction.
 contract DearForcedWorkTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -31,14 +32,15 @@ contract DearForcedWorkTest is RealRollup {
         (t.nonce, t.gasLimit) = (l2.nonceOf(alice), GAS);
     }
 
-    /// @dev Code that does as many rounds as the gas buys.
+    /// @dev Returns calldata for as many rounds as the gas pays for.
     function rounds() internal pure returns (bytes memory) {
         // Far below 2^32.
         // forge-lint: disable-next-line(unsafe-typecast)
         return abi.encodePacked(uint32(GAS - 40_000), new bytes(208), uint8(1));
     }
 
-    /// @dev Gas that EXECUTE charges for a block with one transaction beyond its input and its gas.
+    /// @dev Returns the gas that EXECUTE charges for a block with one transaction, excluding the
+    /// charge for its input and its gas.
     function beyondItsGas(bytes memory input) internal returns (uint256) {
         uint256 left = gasleft();
         rollup.advance(one(input), none());
@@ -71,8 +73,8 @@ contract DearForcedWorkTest is RealRollup {
         inbox.submit(last);
     }
 
-    /// @dev The same data and gas, to where no precompile stands: it takes what it says, and is
-    /// carried.
+    /// @dev With the same data and gas, a transaction to an address without a precompile costs only
+    /// its gas, so it is accepted.
     function test_the_same_to_any_other_account_can_be_forced() public {
         bytes memory raw = l2.sign(transfer(address(0x10000), rounds()));
         INativeRollup.ForcedTransaction memory forced = submit(raw);

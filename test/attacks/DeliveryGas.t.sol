@@ -5,7 +5,7 @@ import {Delivery} from "../../contracts/libraries/Delivery.sol";
 import {L2Chain} from "../utils/L2Chain.sol";
 import {Catching, Recorder, Target} from "../utils/Targets.sol";
 
-/// @dev Answers with far more than anyone wants to read.
+/// @dev Returns an excessive amount of data.
 contract Bomb is Target {
     function take() internal pure override {
         assembly ("memory-safe") {
@@ -14,13 +14,14 @@ contract Bomb is Target {
     }
 }
 
-/// @title Relayers and targets that play with gas
-/// @notice The relayer chooses the gas of the transaction. A call keeps back 1/64 of it, so there
-/// is an amount with which the target runs dry while the messenger has enough left to record a
-/// failure, and success is worse: a target that catches its own failures, as bridges do, would take
-/// a message and give up on it for good. Therefore less gas than the message was promised fails the
-/// whole relay (or retry), for any amount. The other way round, a target must not cost the relayer
-/// more than the message's gas limit, be it by what it burns or by what it returns.
+/// @title Relayers and targets that manipulate gas
+/// @notice The relayer chooses the gas of the transaction. A call retains 1/64 of it, so there is
+/// an amount with which the target runs out of gas while the messenger has enough left to record a
+/// failure. A success would be worse: a target that catches its own failures, as bridges do, would
+/// accept a message and give up on it permanently. Therefore the whole relay (or retry) reverts if
+/// less gas is left than the message was promised, for any amount. Conversely, a target must not
+/// cost the relayer more than the message's gas limit, neither by the gas that it burns nor by the
+/// data that it returns.
 contract DeliveryGasTest is L2Chain {
     uint64 internal constant NEEDED = 100_000;
 
@@ -62,7 +63,7 @@ contract DeliveryGasTest is L2Chain {
         uint8 value,
         uint16 dataLength
     ) public {
-        // Around the least gas that is enough, for which the two outcomes lie close together.
+        // Around the minimum gas, where the two outcomes are close together.
         gasLimit = uint64(bound(gasLimit, 1_000_000, 10_000_000));
         uint256 gas = gasLimit + bound(slack, 0, gasLimit / 63 + 250_000);
         Recorder recorder = new Recorder();

@@ -8,13 +8,14 @@ import {Messages} from "../../contracts/messaging/Messages.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 import {SmallTries} from "../utils/SmallTries.sol";
 
-/// @title A block that EXECUTE should not have accepted
-/// @notice All that is on the L2 depends on EXECUTE. A bug in it that lets one false state root
-/// pass lets a thief claim the whole escrow in the next L1 block, by messages that were never sent,
-/// and nothing in the contracts tells them from true ones. A guardian who sees the false block
-/// pauses the queue. Until the pause ends the thief gets no more than the limit, in any number of
-/// claims, and nothing by calls, so no tokens; L1 has as long to repair EXECUTE. The false state
-/// root is put where the rollup stores those that EXECUTE has accepted.
+/// @title Invalid block that EXECUTE should not have accepted
+/// @notice All assets on the L2 depend on EXECUTE. If a bug in EXECUTE lets one false state root
+/// pass, a thief can claim the whole escrow in the next L1 block, by messages that were never sent,
+/// which the contracts cannot distinguish from real ones. A guardian that notices the invalid block
+/// pauses the queue. Until the end of the pause, the thief receives at most the limit, in any
+/// number of claims, and nothing by calls, so no tokens; L1 has that much time to repair EXECUTE.
+/// The test writes the false state root to the storage slot for state roots that EXECUTE has
+/// accepted.
 contract FalseBlockTest is RealRollup {
     address internal guardianAccount = makeAddr("guardian");
     address internal thief = makeAddr("thief");
@@ -31,7 +32,7 @@ contract FalseBlockTest is RealRollup {
         vm.deal(address(queue), 100 ether);
     }
 
-    /// @dev Claims a message that is in no true block.
+    /// @dev Claims a message that is in no valid block.
     function steal(uint64 index, uint128 value, bytes memory data) internal returns (bool ok) {
         IL1MessageQueue.Message memory m =
             IL1MessageQueue.Message(thief, thief, thief, value, 0, 0, index, data);
@@ -70,7 +71,7 @@ contract FalseBlockTest is RealRollup {
         }
         assertEq(thief.balance, LIMIT);
         assertEq(address(queue).balance, 98 ether);
-        // It is no more than time: if L1 was not repaired by then, all is lost.
+        // A pause only gains time: if L1 has not been repaired by then, everything is lost.
         skip(PAUSE);
         assertTrue(steal(0, 98 ether, ""));
     }

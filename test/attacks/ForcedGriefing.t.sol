@@ -6,7 +6,7 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @dev Gives all it has to any caller: as a delegate, it empties its account.
+/// @dev Gives its balance to any caller: as a delegate, it empties the account.
 contract Drain {
     fallback() external payable {
         (bool ok,) = msg.sender.call{value: address(this).balance}("");
@@ -14,14 +14,14 @@ contract Drain {
     }
 }
 
-/// @title Transactions submitted to halt the chain
-/// @notice An account that submits a transaction that no block can hold would halt a rollup that
-/// must include it. It need not be invalid from the start: its sender can use the nonce otherwise,
-/// spend what it has, or have delegated to code (EIP-7702) so that a third party, or an earlier
-/// transaction of the queue itself, empties the account in the very block. None of this can be
-/// foreseen by the builder of the block, so it is judged after the block: what could not be
-/// appended to it is no fault of it. And for a copy of what is in the queue already the nonce is
-/// used up after the first.
+/// @title Transactions that are submitted to halt the chain
+/// @notice An account that submits a transaction which no block can include would halt a rollup
+/// that must include it. The transaction need not be invalid from the start: its sender can use the
+/// nonce otherwise, spend its balance, or have delegated to code (EIP-7702), so that a third party,
+/// or an earlier transaction of the queue, empties the account in the same block. The builder of
+/// the block cannot foresee any of this, so the state after the block decides: a block may omit a
+/// transaction that could not be appended to it. And the nonce of a copy of a queued transaction is
+/// already used after the first one.
 contract ForcedGriefingTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -37,7 +37,7 @@ contract ForcedGriefingTest is RealRollup {
         skip(FORCED_DELAY);
     }
 
-    /// @dev Advances by a block with or without the first, and the evidence that is given.
+    /// @dev Advances by a block with or without the first transaction, and with the given evidence.
     function advanceWith(INativeRollup.Discharge memory a, INativeRollup.Discharge memory b)
         internal
     {
@@ -64,7 +64,7 @@ contract ForcedGriefingTest is RealRollup {
     }
 
     function test_a_sender_that_is_emptied_in_the_same_block_halts_nothing() public {
-        // Mallory delegates to code that gives everything away.
+        // Mallory delegates to code that gives its balance to any caller.
         l2.transfer("alice", makeAddr("mallory"), 1 ether);
         IL2.Transaction memory set = L2.transaction("bob", bob, 0, "");
         set.kind = IL2.Kind.SetCode;
@@ -90,7 +90,7 @@ contract ForcedGriefingTest is RealRollup {
 
     function test_two_that_only_one_purse_can_pay_for_halt_nothing() public {
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
-        // As if it had all to spend once more.
+        // As if alice could spend her whole balance again.
         IL2.Transaction memory all = L2.transaction("alice", bob, 1000 ether - 0.001 ether, "");
         all.nonce = 1;
         all.gasLimit = 21_000;

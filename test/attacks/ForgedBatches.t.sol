@@ -9,12 +9,12 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @title A batch whose later blocks are not what the rollup takes them for
-/// @notice The contract has to find each of several blocks in one input, by offsets that an account
-/// that advances has written. A contract that looked at the first block alone, or elsewhere than
-/// EXECUTE does, would take on trust any block behind it. Here every block is held to all that a
-/// single one is; where a block stands is compared before it is read; and what EXECUTE has not
-/// accepted as a whole is nothing.
+/// @title Batch whose later blocks are not what the rollup takes them for
+/// @notice The contract has to find each of several blocks in one input, by offsets that are chosen
+/// by the account that advances. A contract that checked only the first block, or read other
+/// positions than EXECUTE does, would accept any later block without checks. Here every block of a
+/// batch must pass all checks for a single block; its position is checked before it is read; and
+/// nothing takes effect unless EXECUTE accepts the whole input.
 contract ForgedBatchesTest is RealRollup {
     using L2 for L2.Chain;
     using BatchBytes for bytes;
@@ -25,7 +25,7 @@ contract ForgedBatchesTest is RealRollup {
 
     event BlockAdded(uint64 indexed number, bytes32 indexed blockHash, bytes32 stateRoot);
 
-    /// @dev A schedule says of each block of a batch what its fork is.
+    /// @dev The schedule determines the fork of each block of a batch.
     function config() internal view override returns (INativeRollup.Config memory c) {
         c = super.config();
         c.forkMode = INativeRollup.ForkMode.Pinned;
@@ -42,22 +42,23 @@ contract ForgedBatchesTest is RealRollup {
         batch = L2.batchOf(honest);
     }
 
-    /// @dev The next block, this many seconds after the last.
+    /// @dev Returns the next block, this many seconds after the last one.
     function nextAt(uint64 secondsLater) internal view returns (IL2.Block memory b) {
         b = l2.next();
         b.timestamp = l2.head.timestamp + secondsLater;
     }
 
-    /// @dev Nothing moves; the honest batch is taken afterwards.
+    /// @dev Asserts that the rollup does not move, and accepts the honest batch afterwards.
     function assertRefused(bytes memory bad, bytes4 selector) internal {
         bytes[] memory inputs = one(bad);
         vm.expectPartialRevert(selector);
-        // A failure of EXECUTE takes all gas that it gets.
+        // If EXECUTE fails, it uses all the gas that it receives.
         rollup.advance{gas: 16_000_000}(inputs, none());
         assertEq(rollup.head().number, 0);
     }
 
-    /// @dev The same, for a batch of the first blocks and one that is sealed on them otherwise.
+    /// @dev Asserts the same for a batch of the first blocks and another block that is sealed on
+    /// them.
     function assertRefused(uint256 first, IL2.Block memory last, bytes4 selector) internal {
         bytes[] memory inputs = new bytes[](first + 1);
         for (uint256 i = 0; i < first; ++i) {
@@ -70,7 +71,7 @@ contract ForgedBatchesTest is RealRollup {
         assertRefused(bad, selector);
     }
 
-    /// @dev Goes back to the block before the last of the honest ones.
+    /// @dev Returns to the parent of the last honest block.
     function backToSecond() internal returns (IL2.Block memory b) {
         IL2.Head memory third = l2.head;
         l2.head.hash = third.parentHash;
@@ -79,7 +80,7 @@ contract ForgedBatchesTest is RealRollup {
         b.timestamp = third.timestamp;
     }
 
-    // ------------------------------------------------------------------ neighbours
+    // ------------------------------------------------------------------ counterparts
 
     function test_each_block_of_a_batch_is_added_as_it_would_be_by_itself() public {
         for (uint256 i = 0; i < 3; ++i) {
@@ -123,7 +124,7 @@ contract ForgedBatchesTest is RealRollup {
 
     // ------------------------------------------------------------------ fields
 
-    /// @dev No byte of what a rollup reads or stores can be changed in any block.
+    /// @dev No byte that a rollup reads or stores can be changed, in any block.
     function test_no_field_of_any_block_can_be_forged() public {
         uint256[8] memory fields = [
             Execute.PARENT_BEACON_BLOCK_ROOT_AT,
@@ -197,7 +198,7 @@ contract ForgedBatchesTest is RealRollup {
         assertHead();
     }
 
-    /// @dev Writes a fork as an upgrade would: `_forks` and the count in `_rules`.
+    /// @dev Writes a fork as a change would: `_forks` and the count in `_rules`.
     function scheduleFork(uint16 schema, uint64 from) internal {
         bytes32 forks = bytes32(uint256(8198));
         vm.store(address(rollup), forks, bytes32(uint256(2)));
@@ -240,7 +241,7 @@ contract ForgedBatchesTest is RealRollup {
         inputs[0] = l2.seal(nextAt(10));
         inputs[1] = l2.seal(nextAt(10));
         assertRefused(L2.batchOf(inputs), INativeRollup.ChainIdMismatch.selector);
-        // Renamed, they are not its own either.
+        // With the schema id of a batch, they are invalid too.
         bytes memory renamed = L2.batchOf(inputs);
         renamed[Execute.CHAIN_ID_AT] = batch[Execute.CHAIN_ID_AT];
         assertRefused(renamed, INativeRollup.ParentHashMismatch.selector);
@@ -255,7 +256,7 @@ contract ForgedBatchesTest is RealRollup {
         twice[1] = batch;
         vm.expectPartialRevert(INativeRollup.ParentHashMismatch.selector);
         rollup.advance(twice, none());
-        // Within a batch EXECUTE sees it.
+        // Within a batch, EXECUTE detects it.
         assertRefused(batch.rearranged(indices(0, 0, 1)), Execute.ExecuteFailed.selector);
         rollup.advance(one(batch), none());
         bytes[] memory again = one(batch);
@@ -281,7 +282,7 @@ contract ForgedBatchesTest is RealRollup {
     function test_a_batch_without_blocks_is_refused() public {
         assertRefused(batch.withOffset(0, 0), Execute.BatchSizeInvalid.selector);
         assertRefused(batch.withOffset(0, 3), Execute.BatchSizeInvalid.selector);
-        // What stands where the list would be is the witness then.
+        // The bytes at the position of the list are then the witness.
         bytes memory empty = batch.rearranged(new uint256[](0));
         assertRefused(empty, Execute.OffsetNotCanonical.selector);
     }
@@ -289,14 +290,14 @@ contract ForgedBatchesTest is RealRollup {
     function test_a_batch_of_more_blocks_than_there_may_be_is_refused() public {
         assertRefused(batch.withOffset(0, 4 * 257), Execute.BatchSizeInvalid.selector);
         assertRefused(batch.withOffset(0, type(uint32).max), Execute.BatchSizeInvalid.selector);
-        // At the limit it is for others to see what is wrong.
+        // At the limit, the error is detected by later checks.
         bytes memory most = batch.withOffset(0, 4 * 256);
         assertRefused(most, Execute.OffsetNotCanonical.selector);
     }
 
     function test_offsets_that_lie_are_refused() public {
         assertRefused(batch.withOffset(0, 13), Execute.OffsetNotCanonical.selector);
-        // A block less, and what stood behind it is none.
+        // One block less, and the bytes after it do not form a request.
         assertRefused(batch.withOffset(0, 8), Execute.OffsetNotCanonical.selector);
         for (uint256 i = 1; i < 3; ++i) {
             uint256 honestOffset = batch.offset(i);

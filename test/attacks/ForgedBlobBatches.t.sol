@@ -9,12 +9,12 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @title Batches of which the contract sees the fixed parts of the requests and nothing else
-/// @notice In a transaction with blobs the fixed parts stand in the calldata one after another, and
-/// in the batch elsewhere: where it says that each request starts. An account that advances has
-/// written what says that, and what lies between. So they are at places where the contract would
-/// read fields that EXECUTE reads somewhere else, if there were a second way to put a batch
-/// together, or a head that ends too early.
+/// @title Batches of which the contract reads only the fixed parts of the requests
+/// @notice In a transaction with blobs, the calldata contains the fixed parts one after another,
+/// whereas in the batch each is at the offset of its request. The account that advances chooses
+/// these offsets, and the bytes in between. If a batch could be assembled in a second way, or if a
+/// head could end too early, the contract would read fields at positions that EXECUTE does not
+/// read.
 contract ForgedBlobBatchesTest is RealRollup {
     using L2 for L2.Chain;
     using BatchBytes for bytes;
@@ -43,7 +43,7 @@ contract ForgedBlobBatchesTest is RealRollup {
         b.timestamp = l2.head.timestamp + secondsLater;
     }
 
-    /// @dev Offset of a part of the head.
+    /// @dev Returns the offset of a part of the head.
     function partAt(uint256 index) internal pure returns (uint256) {
         return 18 + 4 * 3 + PART * index;
     }
@@ -57,7 +57,7 @@ contract ForgedBlobBatchesTest is RealRollup {
         assertHead();
     }
 
-    /// @dev Nothing moves; the honest one is taken afterwards.
+    /// @dev Asserts that the rollup does not move, and accepts the honest input afterwards.
     function assertRefused(bytes[] memory posted, bytes4 error_) internal {
         vm.expectPartialRevert(error_);
         rollup.advance{gas: 16_000_000}(posted, none());
@@ -68,7 +68,7 @@ contract ForgedBlobBatchesTest is RealRollup {
         assertRefused(post(head_, tail_), error_);
     }
 
-    // ------------------------------------------------------------------ neighbours
+    // ------------------------------------------------------------------ counterparts
 
     function test_each_block_of_a_batch_in_blobs_is_added_as_it_would_be_by_itself() public {
         assertEq(head.length, 18 + 3 * (4 + PART));
@@ -84,7 +84,7 @@ contract ForgedBlobBatchesTest is RealRollup {
         (two[0], two[1]) = (honest[1], honest[2]);
         (inputs[0], inputs[1]) = (honest[0], L2.batchOf(two));
         uint256 state = vm.snapshotState();
-        // For any part of the first in the calldata, the buffer is as long as that takes.
+        // The buffer has the required length for any part of the first input in the calldata.
         for (uint256 i = 0; i < 2; ++i) {
             rollup.advance(BlobInputs.post(inputs, i == 0 ? 602 : honest[0].length), none());
             assertHead();
@@ -95,14 +95,14 @@ contract ForgedBlobBatchesTest is RealRollup {
         rollup.advance(BlobInputs.post(inputs, 602), none());
         assertHead();
         vm.revertToState(state);
-        // A batch of one block is one.
+        // A batch may contain one block.
         rollup.advance(BlobInputs.post(one(L2.batchOf(one(honest[0]))), 0), none());
         assertEq(rollup.head().number, 1);
     }
 
     // ------------------------------------------------------------------ heads
 
-    /// @dev A part that ends before the fields do, one that is longer, and none.
+    /// @dev A part that ends before the fields, one that is longer, and none.
     function test_a_head_of_another_length_is_refused() public {
         bytes4 error_ = Execute.HeadLengthMismatch.selector;
         uint256 end = head.length;
@@ -110,7 +110,7 @@ contract ForgedBlobBatchesTest is RealRollup {
         assertRefused(bytes.concat(head, tail[0]), tail.slice(1, tail.length), error_);
         assertRefused(head.slice(0, partAt(2)), tail, error_);
         assertRefused(head.slice(0, partAt(1)), tail, error_);
-        // The head of a single input, and a batch that is in the calldata as a whole.
+        // The head of a single input, and a batch that is completely in the calldata.
         assertRefused(batch.slice(0, 602), batch.slice(602, batch.length), error_);
         bytes[] memory heads = new bytes[](2);
         bytes[] memory tails = new bytes[](2);
@@ -119,7 +119,7 @@ contract ForgedBlobBatchesTest is RealRollup {
         assertTaken();
     }
 
-    /// @dev Blocks of which the head has nothing, and blocks of which the batch knows nothing.
+    /// @dev Blocks without a part in the head, and parts without a block in the batch.
     function test_a_head_with_another_number_of_blocks_is_refused() public {
         bytes4 length = Execute.HeadLengthMismatch.selector;
         bytes4 size = Execute.BatchSizeInvalid.selector;
@@ -128,7 +128,7 @@ contract ForgedBlobBatchesTest is RealRollup {
         assertRefused(head.withOffset(0, 0), tail, size);
         assertRefused(head.withOffset(0, 4 * 257), tail, size);
         assertRefused(head.withOffset(0, 13), tail, Execute.OffsetNotCanonical.selector);
-        // As long as that of two is, and still of three.
+        // The length of a head of two blocks, and still the offsets of three.
         bytes memory two = bytes.concat(head.slice(0, 22), head.slice(26, partAt(2)));
         assertRefused(two.withOffset(0, 8), tail, Execute.ExecuteFailed.selector);
         assertTaken();
@@ -148,7 +148,7 @@ contract ForgedBlobBatchesTest is RealRollup {
 
     // ------------------------------------------------------------------ offsets
 
-    /// @dev Parts that would overlap, lie in each other's place, or a little beside their own.
+    /// @dev Parts that would overlap, be swapped, or be slightly displaced.
     function test_offsets_that_lie_are_refused() public {
         bytes4 error_ = Execute.ExecuteFailed.selector;
         for (uint256 i = 1; i < 3; ++i) {
@@ -168,7 +168,7 @@ contract ForgedBlobBatchesTest is RealRollup {
 
     // ------------------------------------------------------------------ fields
 
-    /// @dev No byte of what a rollup reads or stores can be changed in any block.
+    /// @dev No byte that a rollup reads or stores can be changed, in any block.
     function test_no_field_of_any_block_can_be_forged() public {
         uint256[8] memory fields = [
             Execute.PARENT_BEACON_BLOCK_ROOT_AT,
@@ -195,26 +195,26 @@ contract ForgedBlobBatchesTest is RealRollup {
         assertTaken();
     }
 
-    /// @dev The contract is shown another state root, and EXECUTE the honest block whole, in the
-    /// blobs: before the part that is shown, behind it, and where the batch says that it is.
+    /// @dev The head contains another state root, and the blobs contain the complete honest block:
+    /// before the forged part, after it, and at the offset in the batch.
     function test_a_block_in_the_blobs_is_not_executed_for_the_one_in_the_head() public {
         bytes memory forged = bytes.concat(head);
         uint256 root = partAt(1) + Execute.STATE_ROOT_AT - 18;
         forged[root] = bytes1(uint8(forged[root]) ^ 1);
         bytes4 error_ = Execute.ExecuteFailed.selector;
         assertRefused(forged, tail, error_);
-        // What follows the part of the first block in the tail.
+        // Bytes after the part of the first block in the tail.
         uint256 first = batch.offset(1) - batch.offset(0) - PART;
         bytes memory behind = tail.slice(first, tail.length);
         bytes memory block_ = head.slice(partAt(1), partAt(2));
         bytes memory with = bytes.concat(tail.slice(0, first), block_, behind);
-        // As if the forged part were the end of the first block, and as if it were of the second.
+        // As if the forged part were the end of the first block, or belonged to the second.
         assertRefused(forged, with, error_);
         assertRefused(forged.withOffset(1, batch.offset(1) + PART), with, error_);
         bytes memory later = forged.withOffset(2, batch.offset(2) + PART);
         assertRefused(later, with, error_);
         assertRefused(later.withOffset(1, batch.offset(1) + PART), with, error_);
-        // The same bytes shown for another block.
+        // The same bytes presented as another block.
         bytes memory parts = bytes.concat(
             head.slice(0, partAt(0)),
             head.slice(partAt(0), partAt(1)),
@@ -272,7 +272,7 @@ contract ForgedBlobBatchesTest is RealRollup {
 
     // ------------------------------------------------------------------ forced
 
-    /// @dev Behind the fields of a block stand those of the next one: no transaction is there.
+    /// @dev The fields of a block are followed by those of the next block, not by transactions.
     function test_a_forced_transaction_is_not_found_in_a_batch_in_blobs() public {
         rollup.advance(one(batch), none());
         uint64 nonce = 3;
@@ -288,7 +288,7 @@ contract ForgedBlobBatchesTest is RealRollup {
         vm.expectPartialRevert(Execute.TransactionsInBlobs.selector);
         rollup.advance{gas: 16_000_000}(posted, e);
         vm.revertToState(state);
-        // It is found in the calldata: of the batch, and of the block beside one in blobs.
+        // It is found in the calldata: of the batch, and of a single block next to one in blobs.
         vm.blobhashes(new bytes32[](0));
         rollup.advance(one(L2.batchOf(inputs)), e);
         assertHead();

@@ -8,11 +8,11 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @title Inputs whose end the contract does not see
-/// @notice In a transaction with blobs the contract holds the head of each input, and behind it a
-/// trailer and the bytes that its memory held before. All that it reads must be in the head: the
-/// fields of each block, which therefore must not lie behind it, and the transactions that are said
-/// to have been forced.
+/// @title Inputs whose tails the contract cannot read
+/// @notice In a transaction with blobs, the contract's memory contains the head of each input,
+/// followed by a trailer and stale bytes. Everything that it reads must be in the head: the fields
+/// of each block, which therefore must not extend beyond it, and the transactions that are claimed
+/// to be forced ones.
 contract ForgedBlobTailsTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -43,13 +43,13 @@ contract ForgedBlobTailsTest is RealRollup {
         assertEq(rollup.head().number, head);
     }
 
-    // ------------------------------------------------------------------ neighbours
+    // ------------------------------------------------------------------ counterparts
 
     function test_blocks_come_through_blobs_as_they_do_through_calldata() public {
         bytes[] memory inputs = blocks(2);
         rollup.advance(BlobInputs.post(inputs, HEAD), none());
         assertHead();
-        // The next call has no blobs, and no trailers.
+        // The next call has no blobs and no trailers.
         vm.blobhashes(new bytes32[](0));
         rollup.advance(blocks(1), none());
         assertHead();
@@ -64,7 +64,7 @@ contract ForgedBlobTailsTest is RealRollup {
         (bytes memory first, bytes memory second) = (posted[0], posted[1]);
         posted[1] = inputs[1];
         assertRefused(posted, none(), Execute.ExecuteFailed.selector);
-        // With one that says that nothing follows, it is taken.
+        // With a trailer for an empty tail, it is accepted.
         posted[1] = bytes.concat(inputs[1], BlobInputs.trailer(0, 0, 0));
         uint256 state = vm.snapshotState();
         rollup.advance(posted, none());
@@ -112,19 +112,19 @@ contract ForgedBlobTailsTest is RealRollup {
         assertHead();
     }
 
-    /// @dev The head names transactions at offsets behind it, where memory holds what an earlier
-    /// input has left there: a forced transaction that is in no block.
+    /// @dev The head contains offsets of transactions beyond its end, where memory contains stale
+    /// bytes of an earlier input: a forced transaction that is in no block.
     function test_a_forced_transaction_is_not_found_in_what_lies_behind_the_head() public {
         INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, 10 gwei));
         skip(1);
-        // It really is in the block, so that nothing else is wrong.
+        // The block really includes it, so that nothing else is wrong.
         l2.raw(signedTransfer("alice", 0, 10 gwei));
         bytes[] memory inputs = one(l2.seal());
         INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Included));
         uint256 state = vm.snapshotState();
         assertRefused(BlobInputs.post(inputs, HEAD), e, Execute.TransactionsInBlobs.selector);
         vm.revertToState(state);
-        // One byte too few, and all.
+        // One byte too few, and all bytes.
         uint256 end = transactionsEnd(inputs[0]);
         assertRefused(BlobInputs.post(inputs, end - 1), e, Execute.TransactionsInBlobs.selector);
         vm.revertToState(state);
@@ -132,7 +132,7 @@ contract ForgedBlobTailsTest is RealRollup {
         assertHead();
     }
 
-    /// @dev Offset at which the transactions of a single input end.
+    /// @dev Returns the offset at which the transactions of a single input end.
     function transactionsEnd(bytes memory input) internal pure returns (uint256) {
         bytes memory b = BlobInputs.slice(input, Execute.WITHDRAWALS_OFFSET_AT, 4);
         return Execute.PAYLOAD_AT + (uint256(uint8(b[0])) | uint256(uint8(b[1])) << 8);

@@ -6,15 +6,15 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {ForgeryAttack} from "./ForgeryAttack.sol";
 
-/// @title An account that advances forges what L1 is going to believe
-/// @notice The operator writes the input. A rollup that took a state root or a block hash from
-/// anywhere but the bytes that EXECUTE has judged would let its operator set any state: an early
-/// rollup of others took both as arguments, and checked neither. Here there are no such arguments;
-/// what is stored is read from the input, and each field of it is either compared with what the
-/// rollup knows or part of what EXECUTE recomputes. So no field can be changed: without a new block
-/// hash the hash is wrong, with one the block is.
+/// @title Account that advances with forged fields
+/// @notice The operator writes the input. If a rollup read a state root or a block hash from
+/// anywhere but the bytes that EXECUTE has verified, its operator could set any state: an early
+/// rollup of others took both as arguments and checked neither. Here there are no such arguments.
+/// All stored values are read from the input, and each field of it is either compared with a value
+/// that the rollup knows, or recomputed by EXECUTE. So no field can be changed: without a new block
+/// hash the hash is wrong, with a new one the block is.
 contract ForgedFieldsTest is ForgeryAttack {
-    /// @dev Fields of which only EXECUTE knows what they must be.
+    /// @dev Fields whose correct values only EXECUTE knows.
     function testFuzz_what_execution_gives_cannot_be_changed(
         uint8 which,
         bytes32 value,
@@ -29,8 +29,8 @@ contract ForgedFieldsTest is ForgeryAttack {
             IL2.Field.FeeRecipient
         ];
         IL2.Field field = fields[which % 6];
-        // With a hash of its own a block with another prev randao is another block, and valid: it
-        // is for its builder to choose.
+        // With a new block hash, a block with another prev randao is another valid block: its
+        // builder chooses the value.
         if (field == IL2.Field.PrevRandao) rehash = false;
         if (field == IL2.Field.GasUsed || field == IL2.Field.BaseFee) {
             value = bytes32(uint256(uint32(uint256(value))));

@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @title An honest block, and what an account makes of its bytes
+/// @title Honest block, and forgeries of its bytes
 abstract contract ForgeryAttack is RealRollup {
     using L2 for L2.Chain;
 
@@ -17,11 +17,11 @@ abstract contract ForgeryAttack is RealRollup {
         honest = l2.seal();
     }
 
-    /// @dev The rollup does not move, and takes the honest block afterwards.
+    /// @dev Asserts that the rollup does not move, and accepts the honest block afterwards.
     function expectRefused(bytes memory input, bytes4 error_) internal {
         bytes[] memory inputs = one(input);
         vm.expectPartialRevert(error_);
-        // A failure of EXECUTE takes all gas that it gets.
+        // If EXECUTE fails, it uses all the gas that it receives.
         rollup.advance{gas: 16_000_000}(inputs, none());
         assertEq(rollup.head().number, 0);
         rollup.advance(one(honest), none());

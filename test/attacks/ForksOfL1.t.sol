@@ -7,16 +7,16 @@ import {ForkedL1} from "../utils/ForkedL1.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 
-/// @title A fork of L1 that freezes a rollup, or that someone could choose
+/// @title Fork of L1 that freezes a rollup, or forks that a caller could choose
 /// @notice A rollup that pins the schema of its blocks is frozen by the next fork of L1: EXECUTE
-/// refuses the old schema, and the rollup the new one. Deposits go on, and nothing comes out any
-/// more. A rollup that takes any schema would let its callers choose rules. Here a rollup without
-/// an owner accepts what EXECUTE accepts at the timestamp of the block, and EXECUTE accepts the
-/// fork that L1 had then.
+/// rejects the old schema, and the rollup rejects the new one. Deposits are still accepted, but
+/// nothing can be withdrawn. A rollup that accepts any schema would let its callers choose the
+/// rules. Here a rollup without an owner accepts what EXECUTE accepts at the timestamp of the
+/// block, which is the fork that L1 had then.
 contract ForksOfL1Test is ForkedL1 {
     using L2 for L2.Chain;
 
-    /// @dev The schemas of L1, and the times from which on L1 has them.
+    /// @dev Returns the schemas of L1, and the times from which L1 has them.
     function schedule() internal pure returns (uint16[4] memory schemas, uint64[4] memory times) {
         schemas = [L2.PRAGUE, L2.OSAKA, BPO2, L2.AMSTERDAM];
         times = [0, OSAKA_AT, BPO2_AT, AMSTERDAM_AT];
@@ -34,7 +34,7 @@ contract ForksOfL1Test is ForkedL1 {
             assertHead();
             assertEq(rollup.schemaAt(times[i]), schemas[i]);
             nextL1Block();
-            // Messages go on as well.
+            // Messages continue as well.
             send(alice, 1 ether, 0, "");
             nextL1Block();
             bringOver();
@@ -42,8 +42,8 @@ contract ForksOfL1Test is ForkedL1 {
         assertEq(rollup.owner(), address(0));
     }
 
-    /// @dev The first block of a fork is of the second from which on L1 has it, and none of an
-    /// earlier one.
+    /// @dev The first block of a fork has the timestamp from which L1 has it; earlier blocks have
+    /// earlier forks.
     function test_a_fork_begins_on_the_l2_at_the_second_at_which_it_begins_on_l1() public {
         (uint16[4] memory schemas, uint64[4] memory times) = schedule();
         for (uint256 i = 1; i < 4; ++i) {
@@ -57,7 +57,7 @@ contract ForksOfL1Test is ForkedL1 {
         }
     }
 
-    /// @dev Neither where the rules differ nor where the layout does.
+    /// @dev Neither for other rules nor for another layout.
     function test_a_block_after_a_fork_of_l1_has_no_rules_from_before_it() public {
         uint16[2] memory old = [L2.PRAGUE, BPO2];
         uint16[2] memory new_ = [L2.OSAKA, L2.AMSTERDAM];
@@ -79,7 +79,7 @@ contract ForksOfL1Test is ForkedL1 {
         }
     }
 
-    /// @dev A transaction that carries blocks of both sides of a fork, as a batch for each side.
+    /// @dev A transaction with blocks from before and after a fork, as one batch for each.
     function test_blocks_made_before_a_fork_and_posted_after_it_verify() public {
         bytes[] memory before = new bytes[](2);
         before[0] = sealAt(OSAKA_AT - 10);
@@ -97,8 +97,8 @@ contract ForksOfL1Test is ForkedL1 {
         assertEq(rollup.schemaAt(OSAKA_AT), L2.OSAKA);
     }
 
-    /// @dev The same blocks and the same fork of L1: a switch by registry loses them, and accepts
-    /// those that are made anew.
+    /// @dev The same blocks and the same fork of L1: a rollup that uses the registry loses the
+    /// blocks, and accepts new ones.
     function test_a_switch_by_registry_strands_the_blocks_that_were_made_before_it() public {
         INativeRollup.ForkMode[2] memory modes =
             [INativeRollup.ForkMode.Follow, INativeRollup.ForkMode.Registry];
@@ -125,8 +125,8 @@ contract ForksOfL1Test is ForkedL1 {
         }
     }
 
-    /// @dev On an L1 that accepts several forks at any timestamp, which leaves the choice to
-    /// callers: up to a later fork, and not back.
+    /// @dev On an L1 that accepts several forks at any timestamp, the callers choose: a later fork
+    /// is accepted, an earlier one is not.
     function test_no_rollup_goes_back_to_the_rules_of_an_earlier_fork() public {
         installExecute("");
         uint16[3] memory schemas = [L2.PRAGUE, L2.OSAKA, L2.AMSTERDAM];
@@ -153,7 +153,7 @@ contract ForksOfL1Test is ForkedL1 {
         }
     }
 
-    /// @dev Within one call as well, and a batch is of one fork like a single input.
+    /// @dev Also within one call; a batch has one fork, like a single input.
     function test_a_later_input_of_a_call_goes_back_to_no_earlier_fork() public {
         installExecute("");
         bytes[] memory inputs = new bytes[](2);
@@ -176,8 +176,8 @@ contract ForksOfL1Test is ForkedL1 {
         assertHead();
     }
 
-    /// @dev BPO2 changes blob parameters alone. An L2 that goes by Osaka all the time must not be
-    /// stopped by one caller who names BPO2 in a block.
+    /// @dev BPO2 changes only blob parameters. A caller that uses BPO2 in one block must not stop
+    /// an L2 that continues with Osaka.
     function test_a_block_that_names_blob_parameters_stops_no_rollup_that_goes_by_osaka() public {
         hardfork(L2.OSAKA, OSAKA_AT);
         hardfork(BPO2, BPO2_AT);
@@ -199,7 +199,7 @@ contract ForksOfL1Test is ForkedL1 {
         honest[0] = sealNow();
         bytes memory batch = L2.batchOf(honest);
         uint256 state = vm.snapshotState();
-        // Cancun, the fork after Amsterdam, another revision; as single inputs and as a batch.
+        // Cancun, the fork after Amsterdam, another revision; as single inputs and as batches.
         uint16[4] memory unknown = [0x1001, 0x1601, 0x1103, 0x1200];
         for (uint256 i = 0; i < 4; ++i) {
             expectUnsupported(
@@ -232,7 +232,7 @@ contract ForksOfL1Test is ForkedL1 {
         );
     }
 
-    /// @dev A failure of EXECUTE takes all gas that it gets.
+    /// @dev If EXECUTE fails, it uses all the gas that it receives.
     function expectRefusedByExecute(bytes memory input) internal {
         bytes[] memory inputs = one(input);
         vm.expectRevert(Execute.ExecuteFailed.selector);

@@ -11,21 +11,22 @@ import {L2} from "../utils/L2.sol";
 import {MessageCodec} from "../utils/MessageCodec.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @title A ring of checkpoints that fills behind forced transactions
-/// @notice While forced transactions that were there before are worked off, no block owes a relay,
-/// and no checkpoint becomes free. The ring lasts for the time in which no account has to relay
-/// (the constructor sees to that), but how long a queue is no constructor knows. So who puts a
-/// backlog before the messages, and has a message sent in each L1 block, closes `send` for as long
-/// as the backlog is longer than what the ring has to spare. This is what it takes and what comes
-/// of it: no deposit is lost or late for it, the way out stays open, the price is that of the
-/// backlog, and with the first relays `send` is open again.
+/// @title Ring of checkpoints that fills up behind forced transactions
+/// @notice While older forced transactions are being resolved, blocks do not have to relay, so no
+/// checkpoint becomes free. The constructor ensures that the ring lasts for the time in which no
+/// account has to relay, but the length of a queue is not bounded. So an account that creates a
+/// backlog before the messages, and sends a message in each L1 block, blocks `send` for as long as
+/// the backlog exceeds the reserve of the ring. This test shows the cost and the effect: no deposit
+/// is lost or late, exits stay possible, the price is that of the backlog, and with the first
+/// relays `send` is available again.
 contract FullRingTest is RealRollup {
     using L2 for L2.Chain;
 
     address internal constant BOUNDED = address(0xb0b0b0);
-    /// @dev Seconds of an L1 slot: the shortest that the rules allow for.
+    /// @dev Seconds of an L1 slot: the shortest that the rules assume.
     uint64 internal constant SLOT = 6;
-    /// @dev L1 blocks for which the ring lasts beyond the time in which no account has to relay.
+    /// @dev Number of L1 blocks for which the ring lasts beyond the time in which no account has to
+    /// relay.
     uint64 internal constant SPARE = 3;
 
     INativeRollup.ForcedTransaction[] internal backlog;
@@ -46,7 +47,7 @@ contract FullRingTest is RealRollup {
         skip(SLOT);
     }
 
-    /// @dev One after the other, each of them all that a block owes.
+    /// @dev Submits forced transactions, each of which uses up the budget of a block.
     function force(uint256 count) internal {
         for (uint64 i = 0; i < count; ++i) {
             IL2.Transaction memory t = L2.transaction("alice", BOUNDED, 0, "");
@@ -57,8 +58,8 @@ contract FullRingTest is RealRollup {
         nextL1Block();
     }
 
-    /// @dev A block with the next of the backlog. The one behind it does not fit, and that is the
-    /// truth.
+    /// @dev Advances by a block with the next transaction of the backlog. The one after it does not
+    /// fit, and the evidence says so.
     function advanceForced() internal {
         uint256 first = rollup.duties().forcedNext;
         l2.raw(raws[first]);
@@ -75,7 +76,7 @@ contract FullRingTest is RealRollup {
         assertHead();
     }
 
-    /// @dev A block that relays the first four messages.
+    /// @dev Advances by a block that relays the first four messages.
     function advanceRelays() internal {
         (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor(states[4]);
         l2.callFrom(
@@ -92,7 +93,7 @@ contract FullRingTest is RealRollup {
         assertHead();
     }
 
-    /// @dev Sends, if the queue takes it.
+    /// @dev Attempts to send; returns whether the queue accepted the message.
     function tryToSend() internal returns (bool ok) {
         try queue.send(bob, bob, 0, 0, "") {
             ok = true;
@@ -102,8 +103,9 @@ contract FullRingTest is RealRollup {
         }
     }
 
-    /// @dev A backlog, and a message in each L1 block behind it; no account advances before anyone
-    /// can, and then there is one block in each L1 block. How many of these `send` was closed for.
+    /// @dev Creates a backlog, and sends a message in each L1 block after it. No account advances
+    /// before any account may, and then there is one L2 block per L1 block. Returns the number of
+    /// these in which `send` was blocked.
     function closedFor(uint256 blocks) internal returns (uint256 closed) {
         force(blocks);
         uint256 start = vm.getBlockTimestamp();
@@ -111,7 +113,8 @@ contract FullRingTest is RealRollup {
             send(bob, 1, 0, "");
             nextL1Block();
         }
-        // Since when the first waits is known, so all of the backlog comes first.
+        // The first transaction is known to have waited for longest, so the whole backlog comes
+        // first.
         bytes memory input = l2.seal();
         rollup.advance(one(input), relayProof(0));
         assertGt(rollup.duties().relayDue, rollup.duties().forcedDue);
@@ -141,8 +144,8 @@ contract FullRingTest is RealRollup {
 
     /// @dev A block of a backlog of any kind costs more gas in fees than this.
     function test_a_block_of_backlog_costs_two_and_a_half_million_gas() public {
-        // How many a block deals with, for what each takes of the budget, and what each has to pay
-        // for: the shortest transactions that there are.
+        // Number of transactions that a block can resolve, given their part of the budget, and the
+        // fee of each, for the shortest possible transactions.
         uint256 size = 100;
         uint256 proven = Capacity.ENTRY_BYTES + Capacity.PROOF_BYTES;
         assertPrice(Capacity.ofBounded(size), Capacity.ofBounded(size));

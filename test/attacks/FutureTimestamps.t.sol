@@ -5,10 +5,9 @@ import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {TimestampAttack} from "./TimestampAttack.sol";
 
 /// @title Blocks from the future
-/// @notice Validity bounds the timestamp of a block by its parent's only. A block that is ahead of
-/// L1 lets its builder open time locks, end auctions and mature debts before their time, and all
-/// blocks after it have to be later still. So no block is later than the L1 block in which it is
-/// advanced.
+/// @notice Validity bounds the timestamp of a block only by its parent's. With a block ahead of L1,
+/// its builder could open time locks, end auctions and let debts mature early, and all later blocks
+/// would have to be later still. So no block is later than the L1 block in which it is advanced.
 contract FutureTimestampsTest is TimestampAttack {
     /// forge-config: default.fuzz.runs = 64
     function testFuzz_a_block_from_the_future_is_refused(uint64 ahead) public {

@@ -6,13 +6,13 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {ForgeryAttack} from "./ForgeryAttack.sol";
 
-/// @title A hash in place of another, and nothing else changed
-/// @notice A rollup keeps two hashes of a block: that of the block, which the next one must name as
-/// its parent, and the state root, against which claims are proven. If either could be replaced on
-/// its own, by an argument of `advance` or in an input whose other fields are those of an honest
-/// block, the operator would own the escrow with a state root, and halt the chain with the hash of
-/// a block that does not exist. Both are read from the input that EXECUTE judges, which compares
-/// each with what it computes itself; what a replaced hash stands for is never asked.
+/// @title Replacing one hash and nothing else
+/// @notice A rollup stores two hashes of a block: the block hash, which the next block must have as
+/// its parent hash, and the state root, against which claims are proven. If either could be
+/// replaced on its own, by an argument of `advance` or in an otherwise honest input, the operator
+/// could drain the escrow with a state root, and halt the chain with the hash of a block that does
+/// not exist. Both are read from the input that EXECUTE verifies, which compares each with the
+/// value that it computes; the preimage of a replaced hash does not matter.
 contract HashOnlyReplacementTest is ForgeryAttack {
     function testFuzz_a_block_hash_of_ones_own_is_refused(bytes32 hash) public {
         vm.assume(hash != l2.head.hash);
@@ -30,7 +30,7 @@ contract HashOnlyReplacementTest is ForgeryAttack {
         expectRefused(bad, Execute.ExecuteFailed.selector);
     }
 
-    /// @dev The hash fits then, and nothing else does.
+    /// @dev The block hash fits, and everything else does not.
     function testFuzz_another_root_with_a_hash_that_fits_is_refused(bytes32 root) public {
         bytes memory bad = L2.broken(honest, IL2.Field.StateRoot, root, true);
         vm.assume(keccak256(bad) != keccak256(honest));

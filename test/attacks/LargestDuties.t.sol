@@ -9,11 +9,12 @@ import {L2} from "../utils/L2.sol";
 import {MessageCodec} from "../utils/MessageCodec.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @title The most that can be demanded of a block
-/// @notice If users can make the rollup owe more than an L1 transaction carries, the chain halts;
-/// if more than a public pool takes, it depends on who knows a builder. What L1 takes shrinks: from
-/// Amsterdam on a byte of calldata costs 64 gas. Here the largest duties are built, on an L2 of
-/// some size, and held against the narrowest limits.
+/// @title Largest duties of a block
+/// @notice If users could create duties that exceed an L1 transaction, the chain would halt; if
+/// they exceed the limits of public pools, advancing would require a private arrangement with a
+/// builder. The limits of L1 shrink: from Amsterdam on a byte of calldata costs 64 gas. These tests
+/// create the largest duties, on an L2 with many accounts, and compare them with the tightest
+/// limits.
 contract LargestDutiesTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -34,7 +35,7 @@ contract LargestDutiesTest is RealRollup {
         }
     }
 
-    /// @dev Advances, as a transaction would that has to pay for its calldata by either schedule.
+    /// @dev Advances like a transaction that pays for its calldata under either schedule.
     function assertAdvances(bytes memory input, INativeRollup.Evidence memory e) internal {
         bytes memory call = abi.encodeCall(rollup.advance, (one(input), e));
         assertLe(call.length + 300, POOL_BYTES, "public pools");
@@ -49,7 +50,7 @@ contract LargestDutiesTest is RealRollup {
     }
 
     /// @dev Sends as many messages as an anchor may cover: to new accounts, or to precompiles that
-    /// refuse them, so that each is kept.
+    /// reject them, so that each is stored.
     function overdue(bool refused) internal {
         for (uint160 i = 0; i < 256; ++i) {
             address to = address(refused ? 0x0a : 0x7777_0000 + i);
@@ -110,7 +111,7 @@ contract LargestDutiesTest is RealRollup {
         assertRelays(L2.AMSTERDAM, true);
     }
 
-    /// @dev The longest that may be submitted, with an account that is far from others.
+    /// @dev The longest transactions that can be submitted, with an account on a long trie path.
     function test_the_largest_forced_transactions_fit() public {
         super.setUp();
         IL2.Transaction memory t = L2.transaction(
@@ -130,7 +131,8 @@ contract LargestDutiesTest is RealRollup {
         assertAdvances(input, one(discharge(forced, INativeRollup.Outcome.Included)));
     }
 
-    /// @dev A block deals with this many, each with a proof of its own as far as they count.
+    /// @dev The maximum number of discharges of a block, each with a separate proof as far as the
+    /// budget allows.
     function test_a_batch_of_proofs_fits() public {
         super.setUp();
         INativeRollup.Evidence memory e;

@@ -6,12 +6,12 @@ import {L2} from "../utils/L2.sol";
 import {ClosedPolicy} from "../utils/ClosedPolicy.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @title A sequencer that is lost
-/// @notice If one account alone can advance, its loss freezes all funds: no withdrawal gets into a
-/// block, and no deposit arrives. The same holds for a policy that is broken or hostile. Here
-/// silence opens the rollup: once the head is old enough anyone advances, under any policy. As soon
-/// as it moves again the policy holds again, so that no account takes a place for good by waiting
-/// for one outage.
+/// @title Sequencer that is lost
+/// @notice If only one account can advance, its loss freezes all funds: no withdrawal is included
+/// in a block, and no deposit is relayed. The same applies to a policy that is broken or hostile.
+/// Here silence opens the rollup: once the head is old enough, any account may advance, under any
+/// policy. As soon as the rollup moves again, the policy applies again, so that no account can take
+/// over permanently by waiting for one outage.
 contract LostSequencerTest is RealRollup {
     using L2 for L2.Chain;
 

@@ -5,11 +5,12 @@ import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {L2} from "../utils/L2.sol";
 import {TimestampAttack} from "./TimestampAttack.sol";
 
-/// @title A last block
-/// @notice Each block must be later than its parent. After one with the largest timestamp there is
-/// none, and one that is years ahead is the last for as long: a single valid block would halt the
-/// rollup, with all that is in its escrow. It is refused like any other from the future; the
-/// largest that is taken is that of L1 itself, and it has a successor a second later.
+/// @title Last possible block
+/// @notice Each block must be later than its parent. After a block with the maximum timestamp there
+/// can be none, and after one that is years ahead there can be none for years: a single valid block
+/// would halt the rollup, with everything in its escrow. Such a block is rejected like any other
+/// from the future; the latest accepted timestamp is that of L1, and a successor is possible a
+/// second later.
 contract MaximumTimestampTest is TimestampAttack {
     using L2 for L2.Chain;
 

@@ -9,12 +9,12 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @title Evidence for one block of a batch that is held against another
-/// @notice Anchors, relay proofs and outcomes of forced transactions name the block that they are
-/// for. A contract that counted inputs, or the blocks of one input, would take what is true of one
-/// block for what another owes, or ask nothing of the later blocks of a batch. Here the three
-/// blocks differ in what they owe: nothing, a forced transaction beside a new anchor, and a relay;
-/// and evidence counts the blocks of the call, however they come.
+/// @title Evidence for one block that is applied to another block of a batch
+/// @notice Anchors, relay proofs and outcomes of forced transactions contain the index of their
+/// block. A contract that counted inputs, or the blocks of one input, would apply evidence to the
+/// duties of the wrong block, or check no duties of the later blocks of a batch. Here the three
+/// blocks have different duties: none, a forced transaction together with a new anchor, and a
+/// relay; evidence counts the blocks of the call, regardless of how they are grouped into inputs.
 contract MisplacedEvidenceTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -24,7 +24,7 @@ contract MisplacedEvidenceTest is RealRollup {
     INativeRollup.AnchorUpdate internal update;
     INativeRollup.ForcedTransaction internal owed;
     INativeRollup.RelayProof internal relayed;
-    /// @dev Anchors of the first block, and of the two that follow.
+    /// @dev Anchors of the first block, and of the two later ones.
     bytes32 internal anchorBefore;
     bytes32 internal anchorAfter;
 
@@ -63,14 +63,14 @@ contract MisplacedEvidenceTest is RealRollup {
         b.timestamp = timestamp;
     }
 
-    /// @dev Evidence of all three blocks, each with its own, to be changed at will.
+    /// @dev Returns the evidence of the three blocks as a template.
     function evidence() internal view returns (INativeRollup.Evidence memory e) {
         e.updates = new INativeRollup.AnchorUpdate[](1);
         e.updates[0] = update;
         e.updates[0].index = 1;
         INativeRollup.Discharge memory d;
         d.transaction = owed;
-        // Behind the proof of the anchor.
+        // After the proof of the anchor.
         d.position = 1;
         e.forced = one(d).forced;
         e.forced[0].index = 1;
@@ -79,7 +79,7 @@ contract MisplacedEvidenceTest is RealRollup {
         e.relays[0].index = 2;
     }
 
-    /// @dev A batch of some of the blocks.
+    /// @dev Returns a batch of some of the blocks.
     function batchOf(uint256 first, uint256 count) internal returns (bytes memory) {
         bytes[] memory some = new bytes[](count);
         for (uint256 i = 0; i < count; ++i) {
@@ -116,7 +116,7 @@ contract MisplacedEvidenceTest is RealRollup {
         assertAllDone();
     }
 
-    /// @dev Neither an input nor its place in a batch is the place in the call.
+    /// @dev The index in the call is neither the index of the input nor the index in a batch.
     function test_evidence_counts_blocks_however_they_come() public {
         uint256 state = vm.snapshotState();
         bytes[] memory inputs = blocks;

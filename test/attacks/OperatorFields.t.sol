@@ -6,13 +6,13 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {ForgeryAttack} from "./ForgeryAttack.sol";
 
-/// @title Fields that no account but the operator would check
-/// @notice EXECUTE says that a block is valid, not that it is one that anybody wants. Validity
-/// leaves to its builder the schema, the chain, the parent, the gas limit within a range, the time,
-/// and what L1 is said to be: an early rollup checked none of these, so that its operator could
-/// double the gas limit in a few blocks until no block could be advanced, or go on from a parent
-/// that was never the head. Every such field is compared, with storage or with what L1 knows; the
-/// randomness and the extra data are free and mean nothing here.
+/// @title Fields that only the operator would check
+/// @notice EXECUTE verifies that a block is valid, not that it is useful. Validity leaves the
+/// schema, the chain, the parent, the gas limit within a range, the timestamp and the view of L1 to
+/// the builder: an early rollup checked none of these, so that its operator could double the gas
+/// limit within a few blocks until no block could be advanced, or continue from a parent that was
+/// never the head. Every such field is compared with storage or with L1; prev randao and extra data
+/// are arbitrary and have no meaning here.
 contract OperatorFieldsTest is ForgeryAttack {
     function test_what_the_rollup_governs_cannot_be_changed() public {
         uint256 state = vm.snapshotState();
@@ -35,7 +35,7 @@ contract OperatorFieldsTest is ForgeryAttack {
             INativeRollup.AnchorMismatch.selector
         ];
         for (uint256 i = 0; i < 7; ++i) {
-            // For the schema, one that is known.
+            // For the schema, another known one.
             bytes32 value = i == 0 ? bytes32(uint256(L2.PRAGUE)) : bytes32(uint256(7));
             bytes memory bad = L2.broken(honest, fields[i], value, false);
             expectRefused(bad, errors[i]);

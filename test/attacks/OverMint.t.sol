@@ -5,15 +5,15 @@ import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {L2} from "../utils/L2.sol";
 import {ClaimAttack} from "./ClaimAttack.sol";
 
-/// @title More ETH on the L2 than there is behind it
-/// @notice A genesis that gives ETH to accounts, or any fault that mints, makes claims that the
-/// escrow cannot pay all of. They must not be paid with what others have sent and not yet got,
-/// beyond what is there: what nothing backs is refused as it is claimed, stays claimable, and takes
-/// nothing with it.
+/// @title More ETH on the L2 than in the escrow
+/// @notice If a genesis gives ETH to accounts, or a bug mints ETH, the escrow cannot pay all
+/// claims. Claims must not be paid from ETH that others have deposited beyond what the escrow
+/// holds: a claim that exceeds the balance is rejected, can be made again later, and affects no
+/// other claim.
 contract OverMintTest is ClaimAttack {
     using L2 for L2.Chain;
 
-    /// @dev Bob's ETH on this L2 is a gift of its genesis, with nothing behind it.
+    /// @dev Bob's ETH on this L2 comes from its genesis and is not backed.
     function test_what_nothing_backs_is_paid_as_far_as_there_is_something_and_never_lost() public {
         IL1MessageQueue.Message memory m = queueSend("bob", TO, TO, 9 ether, 0, 0, "");
         IL1MessageQueue.Message memory n = queueSend("bob", TO, TO, 2 ether, 0, 0, "");

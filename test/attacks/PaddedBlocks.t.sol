@@ -8,14 +8,13 @@ import {L2} from "../utils/L2.sol";
 import {MessageCodec} from "../utils/MessageCodec.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @title "No room", made up
-/// @notice The builder of a block decides how long its input is: EXECUTE takes a witness with more
-/// in it than is read, codes of zeros for instance, and other implementations of it may take what
-/// this one refuses. It also decides what else is in the block, and can use up the gas with
-/// transactions of its own. If a block were excused for having no room in that sense, an operator
-/// could relay one message per block and include one forced transaction, for ever. So neither
-/// counts: a block owes so many relays, and so much of a budget of forced transactions, with any
-/// other content.
+/// @title Fabricated lack of room
+/// @notice The builder of a block determines the length of its input: EXECUTE accepts a witness
+/// with unused parts, for instance codes of zeros, and other implementations may accept more than
+/// this one. The builder also chooses the other transactions of the block, and can use up its gas.
+/// If a lack of room in that sense excused a block, an operator could relay one message per block
+/// and include one forced transaction, indefinitely. So neither counts: the number of relays, and
+/// the budget of forced transactions, that a block must resolve do not depend on its other content.
 contract PaddedBlocksTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -34,14 +33,14 @@ contract PaddedBlocksTest is RealRollup {
         }
     }
 
-    /// @dev The newest block, with all of the state in its witness, which has codes that no account
-    /// reads.
+    /// @dev Returns the newest block with the whole state in its witness, including codes that no
+    /// account reads.
     function padded() internal returns (bytes memory input) {
         input = L2.wideInputOf(l2.head.hash);
         assertGt(input.length, L2.inputOf(l2.head.hash).length + 4 * CODE);
     }
 
-    /// @dev Uses all the gas that the block has left but this much.
+    /// @dev Uses all gas of the block except this amount.
     function burnAllBut(uint256 left) internal {
         IL2.Transaction memory t = L2.transaction("bob", BURNER, 0, "");
         // forge-lint: disable-next-line(unsafe-typecast)
@@ -82,7 +81,7 @@ contract PaddedBlocksTest is RealRollup {
         vm.expectPartialRevert(INativeRollup.MessagesOverdue.selector);
         rollup.advance(inputs, e);
 
-        // The neighbour: what a block owes, however long it is.
+        // Counterpart: the duties of the block, whatever its length.
         l2.head = parent;
         e = relayFirst(4);
         rollup.advance(one(padded()), e);
@@ -106,7 +105,7 @@ contract PaddedBlocksTest is RealRollup {
 
     bytes[2] internal raw;
 
-    /// @dev Two exits that are due, of which a block includes the first.
+    /// @dev Creates two due exits, of which a block includes the first.
     function oneOfTwo()
         internal
         returns (INativeRollup.Evidence memory e, INativeRollup.ForcedTransaction memory second)
@@ -146,7 +145,7 @@ contract PaddedBlocksTest is RealRollup {
         bytes[] memory inputs = one(padded());
         vm.expectRevert(abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 1));
         rollup.advance(inputs, e);
-        // The neighbour: the second is in the block too.
+        // Counterpart: the block includes the second as well.
         l2.head = start;
         l2.raw(raw[0]);
         l2.raw(raw[1]);
@@ -167,7 +166,7 @@ contract PaddedBlocksTest is RealRollup {
         rollup.advance(one(input), e);
         vm.revertToState(state);
 
-        // The same block, once more and later.
+        // The same block again, and later.
         skip(FORCED_GRACE);
         l2.head = start;
         l2.raw(raw[0]);

@@ -24,17 +24,17 @@ import {Multisig} from "../utils/Multisig.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 import {Token} from "../utils/Tokens.sol";
 
-/// @title An operator who lets no contract wallet leave
-/// @notice A multisig on L1 has no key, so it signs no L2 transaction that could be forced. It
-/// moves what it has on the L2 by messages to its alias account, and the deadline for messages
+/// @title Operator that lets no contract wallet exit
+/// @notice A multisig on L1 has no key, so it cannot sign an L2 transaction that could be forced.
+/// It moves its assets on the L2 by messages to its alias account, and the deadline for messages
 /// forces the operator to relay them. But a message that runs code may be parked, since gas does
-/// not bound what code reads; and `retry`, which delivers a parked message, is an L2 transaction
-/// that the operator leaves out like any other. So an operator who parks holds all contract wallets
-/// for as long as it makes blocks. Here any account with a key forces the delivery:
-/// `L2Accounts.force` delivers a message only if it makes one call, of the target that the
-/// transaction names, and the queue takes it for targets that are known to read little. The
-/// operator parks everything, at the last moment, includes nothing that it does not owe, and delays
-/// what it owes for as long as it can.
+/// not bound the state that code reads; and `retry`, which delivers a parked message, is an L2
+/// transaction that the operator can omit. So an operator that parks messages could hold all
+/// contract wallets hostage while it builds blocks. Here any EOA can force the delivery:
+/// `L2Accounts.force` delivers a message only if it makes one call of the target that the
+/// transaction declares, and the queue accepts such transactions for targets that are known to read
+/// little state. The operator parks everything, at the last moment, includes nothing that it does
+/// not have to, and delays its duties for as long as possible.
 abstract contract ParkedWalletFixture is RealRollup {
     using L2 for L2.Chain;
 
@@ -68,9 +68,9 @@ abstract contract ParkedWalletFixture is RealRollup {
         token = new Token();
     }
 
-    // ------------------------------------------------------------------ what the wallet does on L1
+    // ------------------------------------------------------------------ the wallet on L1
 
-    /// @dev Both confirm a call; messages that it sends are noted.
+    /// @dev Both owners confirm a call; messages that it sends are recorded.
     function confirmed(address to, uint256 value, bytes memory data) internal {
         vm.deal(address(wallet), address(wallet).balance + value);
         vm.recordLogs();
@@ -100,7 +100,7 @@ abstract contract ParkedWalletFixture is RealRollup {
         nextL1Block();
     }
 
-    /// @dev The wallet has its account make one call.
+    /// @dev Makes one call from the wallet's alias account.
     function order(uint128 value, uint128 fee, address to, uint256 callValue, bytes memory data)
         internal
     {
@@ -116,12 +116,12 @@ abstract contract ParkedWalletFixture is RealRollup {
         order(0, 3, MESSENGER, amount, data);
     }
 
-    // ------------------------------------------------------------------ what the operator does
+    // ------------------------------------------------------------------ the operator
 
-    /// @dev Leaves all messages until a block without them is refused, and then parks what it can.
+    /// @dev Relays no message until a block without relays is rejected, and then parks what it can.
     function parkAtTheLastMoment() internal {
         skip(RELAY_DEADLINE - 24);
-        // It shows when the first message is due, and relays none.
+        // It proves when the first message is due, and relays none.
         bytes memory last = l2.seal();
         rollup.advance(one(last), relayProof());
         skip(12);
@@ -149,7 +149,7 @@ abstract contract ParkedWalletFixture is RealRollup {
         return abi.decode(l2.read(MESSENGER, abi.encodeCall(IL2Messenger.isParked, (hash))), (bool));
     }
 
-    /// @dev A transaction of any key that delivers a message.
+    /// @dev Returns a transaction of an EOA that delivers a message.
     function forcing(uint256 index, address target) internal returns (bytes memory) {
         bytes memory data =
             abi.encodeCall(IL2Accounts.force, (target, AccountCalls.message(sent[index])));
@@ -158,12 +158,12 @@ abstract contract ParkedWalletFixture is RealRollup {
         return l2.sign(t);
     }
 
-    /// @dev The operator includes it when it is demanded, after all excuses, and not before.
+    /// @dev The operator includes it when it is required, after all excuses, and not before.
     function forceThrough(bytes memory raw) internal {
         INativeRollup.ForcedTransaction memory t = submit(raw);
         assertTrue(t.bounded);
         skip(FORCED_DELAY - 12);
-        // It shows that nothing is due yet.
+        // It proves that nothing is due yet.
         INativeRollup.Evidence memory early;
         early.forced = new INativeRollup.ForcedBatch[](1);
         early.forced[0].next = new INativeRollup.ForcedTransaction[](1);
@@ -222,7 +222,7 @@ abstract contract ParkedWalletFixture is RealRollup {
         parkAtTheLastMoment();
         assertEq(l2.balanceOf(account), 5 ether);
         forceThrough(forcing(1, MESSENGER));
-        // Its account has got the fee that no relayer has earned.
+        // Its account has received the fee that no relayer has earned.
         assertEq(l2.balanceOf(account), 1 ether + 3);
 
         IL1MessageQueue.Message memory m = IL1MessageQueue.Message(
@@ -232,8 +232,7 @@ abstract contract ParkedWalletFixture is RealRollup {
         assertEq(address(wallet).balance, 4 ether);
     }
 
-    /// @dev The wallet takes back a message of its own that was parked, as an account with a key
-    /// does.
+    /// @dev The wallet refunds its own parked message, as an EOA can.
     function test_a_wallet_takes_back_what_was_parked() public {
         bytes memory data = abi.encodeCall(queue.send, (alice, account, GAS, 1, "call"));
         confirmed(address(queue), 2 ether + 1, data);
@@ -252,9 +251,9 @@ abstract contract ParkedWalletFixture is RealRollup {
         assertEq(address(wallet).balance, 2 ether + 1);
     }
 
-    /// @dev It is not known how much any other target reads, so such a delivery has no more gas
-    /// than a transfer; a transaction that names the messenger and delivers something else fails on
-    /// the L2.
+    /// @dev The reads of other targets are not bounded, so such a delivery may not have more gas
+    /// than a transfer; a transaction that declares the messenger and delivers a message to another
+    /// target fails on the L2.
     function test_no_other_call_of_an_account_can_be_demanded() public {
         order(0, 0, alice, 0, "");
         parkAtTheLastMoment();
@@ -283,7 +282,7 @@ contract ParkedWalletTest is ParkedWalletFixture {
     function test_a_wallet_leaves_with_its_tokens() public {
         IL2.Transaction memory t =
             L2.transaction("deployer", KeptCodes.PROXY, 0, TokenCode.creation(l2Bridge));
-        // Enough without the optimizer too.
+        // Sufficient without the optimizer too.
         t.gasLimit = 3_000_000;
         l2.send(t);
         bytes memory code =
@@ -302,7 +301,7 @@ contract ParkedWalletTest is ParkedWalletFixture {
         );
         bringOver();
 
-        // It acts: 40 go to alice.
+        // The account transfers 40 to alice.
         address l2Token = bridge.l2TokenOf(address(token));
         order(0, 0, l2Token, 0, abi.encodeCall(token.transfer, (alice, 40)));
         bringOver();
@@ -331,8 +330,7 @@ contract ParkedWalletTest is ParkedWalletFixture {
     }
 }
 
-/// @dev New state costs several times as much there, and the account is created by the forced
-/// delivery.
+/// @dev New state is several times as expensive there, and the forced delivery deploys the account.
 contract ParkedWalletUnderAmsterdamTest is ParkedWalletFixture {
     function genesis() internal view override returns (IL2.Genesis memory g) {
         g = super.genesis();

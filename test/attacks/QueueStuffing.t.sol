@@ -8,14 +8,13 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @title A queue that is filled by the account that gets its fees
-/// @notice The fee of a forced transaction is the price of making everyone behind it wait. An
-/// account that gets the fees back pays the gas of its submissions alone, a thirtieth of the price,
-/// and fills the queue for as long as it likes: each L1 block one more entry than a block of the L2
-/// has to deal with. The same holds for fees that go to the account that includes the transactions:
-/// the operator is the one who wants exits to wait. So fees are burned: they stay in the contract,
-/// which has no way to pay them out. What one entry, and a day, costs the attacker then is computed
-/// here.
+/// @title Queue that is filled by the account that receives its fees
+/// @notice The fee of a forced transaction is the price of making all later ones wait. An account
+/// that receives the fees pays only the gas of its submissions, a thirtieth of the price, and could
+/// fill the queue indefinitely: in each L1 block one entry more than a block of the L2 has to
+/// resolve. The same applies to fees for the account that includes the transactions, because the
+/// operator is the one who wants exits to wait. So fees are burned: they stay in the contract,
+/// which cannot pay them out. This test computes the attacker's cost per entry and per day.
 contract QueueStuffingTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -40,8 +39,8 @@ contract QueueStuffingTest is RealRollup {
         return l2.sign(t);
     }
 
-    /// @dev Gas at the base fee that an entry burns, and how many of its kind a block of the L2
-    /// deals with.
+    /// @dev Returns the ETH that an entry burns, and how many of its kind a block of the L2
+    /// resolves.
     function price(bytes memory raw, uint64 gas, uint256 perBlock) internal returns (uint256 sum) {
         uint256 footprint = inbox.footprintOf(raw);
         assertEq(perBlock, Capacity.DUTY_BYTES / footprint, "entries of a block");
@@ -59,14 +58,13 @@ contract QueueStuffingTest is RealRollup {
         assertGt(address(inbox).balance, 0);
     }
 
-    /// @dev The least that it takes to keep exits waiting for a day, if each L1 block brings one L2
-    /// block.
+    /// @dev The minimum cost of making exits wait for a day, with one L2 block per L1 block.
     function test_the_price_of_a_day_is_as_documented() public {
         uint256 transfers = price(signed(bob, 21_000, ""), 21_000, 7);
         bytes memory call = abi.encodeCall(IL2Messenger.send, (bob, bob, 0, 0, ""));
         uint256 sends = price(signed(MESSENGER, 40_000, call), 40_000, 3);
         uint256 bridge = price(signed(BOUNDED, 21_000, ""), 21_000, 1);
-        // Copies cost as much to submit as the first, and a block deals with 64 of them.
+        // A copy costs as much to submit as the first transaction, and a block resolves 64 of them.
         uint256 copies = transfers * 64 / 7;
         uint256 least = transfers < sends ? transfers : sends;
         if (bridge < least) least = bridge;

@@ -6,18 +6,18 @@ import {L2Chain} from "../utils/L2Chain.sol";
 import {Moody, Reentrant} from "../utils/Targets.sol";
 
 /// @title Targets that call the messenger back
-/// @notice A target runs while the messenger is in the middle of its work. If it could relay, it
-/// would deliver messages out of order; if it could retry or refund, a message could be paid twice,
-/// or be delivered with the wrong L1 sender in sight. All of these are refused from within a
-/// delivery, from within the payment of fees, and from within a refund. Reading is allowed, and so
-/// is what any L2 account may do anyway.
+/// @notice A target runs in the middle of the messenger's execution. If it could relay, it would
+/// deliver messages out of order; if it could retry or refund, a message could be paid twice, or be
+/// delivered with the wrong L1 sender. All of these calls are rejected within a delivery, within
+/// the payment of fees, and within a refund. Reading is allowed, and so are functions that any L2
+/// account may call anyway.
 contract ReentrancyTest is L2Chain {
     Reentrant internal target;
 
     function setUp() public override {
         super.setUp();
         target = new Reentrant();
-        // A failed message, refundable by the target.
+        // A failed message that the target may refund.
         send(address(new Moody("")), 7, "");
         queue[0].refundTo = address(target);
         relayAll();

@@ -12,7 +12,7 @@ import {Target} from "../utils/Targets.sol";
 import {OnceCallingToken} from "../utils/Tokens.sol";
 import {BridgeFixture} from "../bridge/BridgeFixture.sol";
 
-/// @dev Tries a list of calls when it is called for the first time, and records each result.
+/// @dev Attempts a list of calls when it is called for the first time, and records each result.
 contract Intruder is Target {
     address[] private _targets;
     bytes[] private _calls;
@@ -50,18 +50,21 @@ contract Intruder is Target {
     }
 }
 
-/// @title Calls from within calls, for every entry of every contract
-/// @notice Foreign code runs in the middle of some calls: the target of a message, the account that
-/// is paid, a token. Each function that changes state is reachable from there, and an attack needs
-/// one that was forgotten. So each has a row in this table, and the table is compared with the
-/// compiled contracts: a new function, or a new contract, without a row fails. A row says what
-/// protects the function:
+/// @title Nested calls, for every function of every contract
+/// @notice Untrusted code runs in the middle of some calls: the target of a message, the recipient
+/// of a payment, a token. Each function that changes state can be called from there, and a
+/// forgotten one would be sufficient for an attack. So each has a row in this table, and the table
+/// is compared with the compiled contracts: a new function, or a new contract, without a row fails
+/// the test. A row specifies how the function is protected:
 ///
-///   Lock it calls foreign code, or depends on the result of such a call: refused within each such
-///   call Caller only a certain account may call it, which is no foreign code: refused for any
-///   other Inert it calls no foreign code after or before it changes state, so it cannot be
-///   interrupted, and what it changes is nothing that an interrupted call has read: allowed
-///   anywhere Tail its only call of foreign code is its last step, after all changes of state
+///   Lock     it calls untrusted code, or depends on the result of such a call: rejected within
+///            each such call
+///   Caller   only a certain account may call it, which runs no untrusted code: rejected for any
+///            other account
+///   Inert    it calls no untrusted code after or before it changes state, so it cannot be
+///            interrupted, and it changes nothing that an interrupted call has read: allowed
+///            anywhere
+///   Tail     its only call of untrusted code is its last step, after all changes of state
 contract ReentrancyTableTest is BridgeFixture {
     using LibString for string;
 
@@ -74,14 +77,14 @@ contract ReentrancyTableTest is BridgeFixture {
         }
     }
 
-    /// @dev The table. The tests below go through the locks; the contracts' own tests through the
+    /// @dev Fills the table. The tests below cover the locks; the contracts' own tests cover the
     /// others.
     function fillTable() private {
         // Lock.
         rows("L1MessageQueue", "claim refund");
         rows("L1TokenBridge", "deposit depositToSelf release refund announceRefund");
         rows("L2Messenger", "relay retry refund");
-        // Tail: the change, paid back; burned fees, paid to the treasury.
+        // Tail: the refund of excess fees; burned fees, paid to the treasury.
         rows("ForcedInbox", "submit");
         rows("FeeVault", "claim");
         // Caller: the rollup, the guardian, the other side of the bridge, the owner, a member.
@@ -99,26 +102,26 @@ contract ReentrancyTableTest is BridgeFixture {
         rows("L1MessageQueue", "send");
         rows("L1TokenBridge", "register depositEtherToSelf");
         rows("L2Messenger", "send addWaypoint refundToL1");
-        // An alias account takes ether and tokens; the predeploy passes ether on to one, which only
-        // takes it.
+        // An alias account accepts ETH and tokens; the predeploy forwards ETH to one, which only
+        // accepts it.
         rows("L2Accounts", "receive fallback");
-        // What it notes lasts for a call of the messenger that is locked.
+        // Its transient storage is used only during a call of the messenger that is locked.
         rows("L2Accounts", "force");
         rows("L1Anchor", "prove");
         rows("L2TokenBridge", "withdraw refund");
         rows("BridgedToken", "approve permit transfer transferFrom");
-        // The policy and EXECUTE are asked by STATICCALL, the queues know the rollup.
+        // Policy and EXECUTE are called by STATICCALL, and the queues trust the rollup.
         rows("NativeRollup", "advance reportFork clear");
         rows("StateRootRollup", "advance");
         rows("FeeVault", "advance receive");
-        // The constructor of what is deployed is its caller's own, and nothing is stored before it
-        // has run.
+        // The caller chooses the constructor of the deployed contract, and nothing is stored before
+        // it has run.
         rows("DeterministicDeployer", "deploy");
     }
 
-    // ------------------------------------------------------------------ the table is complete
+    // ------------------------------------------------------------------ completeness of the table
 
-    /// @dev Names of the contracts of a source file that can be deployed.
+    /// @dev Returns the names of the contracts of a source file that can be deployed.
     function deployableIn(string memory source) private pure returns (string[] memory names) {
         string[] memory parts = source.split("\ncontract ");
         names = new string[](parts.length - 1);
@@ -141,8 +144,8 @@ contract ReentrancyTableTest is BridgeFixture {
         assertEq(found, _rows.length, "a row of no entry, or two of one");
     }
 
-    /// @dev Name of what the ABI has at a place, `receive` and `fallback` for what has none; empty
-    /// unless it can be called and change state.
+    /// @dev Returns the name of the ABI's entry, `receive` and `fallback` for those without a name;
+    /// empty unless it can be called and changes state.
     function entryAt(string memory json, string memory place) private pure returns (string memory) {
         string memory kind = vm.parseJsonString(json, string.concat(place, ".type"));
         bool isNamed = kind.eq("function");
@@ -152,7 +155,7 @@ contract ReentrancyTableTest is BridgeFixture {
         return isNamed ? vm.parseJsonString(json, string.concat(place, ".name")) : kind;
     }
 
-    /// @dev Number of a contract's functions that change state; each must have a row.
+    /// @dev Returns the number of a contract's functions that change state; each must have a row.
     function requireRows(string memory name) private view returns (uint256 count) {
         string memory json = vm.readFile(string.concat("out/", name, ".sol/", name, ".json"));
         for (uint256 i = 0;; ++i) {
@@ -177,8 +180,8 @@ contract ReentrancyTableTest is BridgeFixture {
 
     Intruder private intruder;
 
-    /// @dev Calls of the intruder, and the error that each attempt must end with; empty: it must
-    /// succeed.
+    /// @dev Adds a call of the intruder, and the error with which each attempt must fail; empty if
+    /// it must succeed.
     function attempt(address target, bytes memory call_, bytes memory refusal) private {
         intruder.prepare(target, call_);
         refusals.push(refusal);
@@ -195,7 +198,7 @@ contract ReentrancyTableTest is BridgeFixture {
         }
     }
 
-    /// @dev A message to L1 that the intruder may take back.
+    /// @dev Sends a message to L1 that the intruder may refund.
     function sendToL1(address to, uint128 value, uint128 fee) private returns (uint64 index) {
         vm.deal(bob, uint256(value) + fee);
         vm.prank(bob);
@@ -203,7 +206,7 @@ contract ReentrancyTableTest is BridgeFixture {
         collect();
     }
 
-    /// @dev The attempts at the queue, all of which succeed a moment later.
+    /// @dev Prepares the attempts at the queue, all of which would succeed a moment later.
     function prepareQueue() private returns (uint64 other) {
         vm.deal(address(l1Queue), 100 ether);
         other = sendToL1(carol, 1, 0);
@@ -304,7 +307,7 @@ contract ReentrancyTableTest is BridgeFixture {
 
     function test_the_messenger_on_the_l2_is_locked_whenever_foreign_code_runs() public {
         intruder = new Intruder();
-        // Some that have failed, for the bridge refuses them: to try again, and to take back.
+        // Some that failed because the bridge rejects them: to retry, and to refund.
         for (uint256 i = 0; i < 4; ++i) {
             send(address(l2Bridge), 7, "");
             queue[i].refundTo = address(intruder);
@@ -313,7 +316,7 @@ contract ReentrancyTableTest is BridgeFixture {
         for (uint256 i = 0; i < 4; ++i) {
             assertTrue(isFailed(i));
         }
-        // And one that waits.
+        // And a pending one.
         send(alice, address(intruder), 0, 0, 5_000_000, "");
         send(carol, 1, "");
         bytes memory locked = abi.encodeWithSelector(IL2Messenger.Reentrancy.selector);
@@ -324,7 +327,7 @@ contract ReentrancyTableTest is BridgeFixture {
         IL2Accounts.AccountMessage memory toAccounts = AccountCalls.message(queue[0]);
         toAccounts.to = address(accounts);
         attempt(address(accounts), abi.encodeCall(accounts.force, (carol, toAccounts)), locked);
-        // Takes back another in each window.
+        // Refunds another message in each window.
         uint256 taken = refusals.length;
         attempt(address(messenger), abi.encodeCall(messenger.refundToL1, (headerOf(2), carol)), "");
         attempt(address(messenger), abi.encodeCall(messenger.send, (carol, carol, 0, 0, "")), "");

@@ -5,14 +5,13 @@ import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
 import {BridgeFixture} from "../bridge/BridgeFixture.sol";
 import {OnceCallingToken} from "../utils/Tokens.sol";
 
-/// @title A withdrawal that is cancelled although it can be paid
-/// @notice A seller delivers goods for a withdrawal to an L1 account: the message stands in an L2
-/// block that L1 has taken, and its payment cannot fail. The buyer, who withdrew, named a contract
-/// of its own as the account that may send the tokens back. That contract is a token with a hook.
-/// During a deposit of this token the bridge is locked, so a payment that is tried from within the
-/// hook fails. `refund` tries the payment and cancels the withdrawal if it fails: called from the
-/// hook, it would cancel a withdrawal that any claim pays out. So `refund` is refused, as a whole,
-/// while a transfer is under way.
+/// @title Withdrawal that is cancelled although it can be paid
+/// @notice A seller delivers goods for a withdrawal to an L1 account: the message is in an L2 block
+/// that L1 has accepted, and its payment cannot fail. The buyer, who withdrew, chose a contract of
+/// its own as the account that may send the tokens back. That contract is a token with a hook.
+/// During a deposit of this token the bridge is locked, so a payment from within the hook fails.
+/// `refund` attempts the payment and cancels the withdrawal if it fails: called from the hook, it
+/// would cancel a withdrawal that any claim could pay. So `refund` reverts during a token transfer.
 contract RefundInTransferTest is BridgeFixture {
     function test_a_payable_withdrawal_is_not_cancelled_from_within_a_transfer() public {
         OnceCallingToken attacker = new OnceCallingToken();
@@ -46,7 +45,7 @@ contract RefundInTransferTest is BridgeFixture {
         assertEq(token.balanceOf(carol), 30);
     }
 
-    /// @dev The neighbour: outside of a transfer the same call pays the withdrawal out.
+    /// @dev Counterpart: outside of a transfer the same call pays the withdrawal.
     function test_outside_of_a_transfer_the_same_call_pays() public {
         depositFor(token, 100);
         vm.prank(bob);

@@ -6,11 +6,12 @@ import {L2} from "../utils/L2.sol";
 import {ClaimAttack} from "./ClaimAttack.sol";
 
 /// @title Messages to L1 that are claimed twice
-/// @notice A proof stays good for as long as the state root is held, and a later block proves the
-/// same slot once more: a message that could be claimed by each of them would empty the escrow. It
-/// could also be claimed and then refunded, or a deposit be taken for a withdrawal, since hashes of
-/// messages in both directions have the same form. A bitmap has one bit for each message, which a
-/// refund sets as well; and each side looks for hashes where only its own are.
+/// @notice A proof is valid for as long as the rollup stores the state root, and a later block
+/// proves the same slot again: if a message could be claimed with each of them, the escrow could be
+/// drained. A message could also be claimed and then refunded, or a deposit be used as a
+/// withdrawal, since message hashes have the same format in both directions. A bitmap has one bit
+/// per message, which a refund sets as well; and each side looks up hashes only where it stores its
+/// own.
 contract ReplayedClaimsTest is ClaimAttack {
     using L2 for L2.Chain;
 
@@ -25,7 +26,7 @@ contract ReplayedClaimsTest is ClaimAttack {
 
     function test_a_message_is_claimed_once() public {
         IL1MessageQueue.Message memory m = queueSend("bob", TO, TO, 1 ether, 0, 0, "");
-        // Its twin.
+        // An equal message with another index.
         IL1MessageQueue.Message memory n = queueSend("bob", TO, TO, 1 ether, 0, 0, "");
         advanceSends();
         queue.claim(m, messageProof(m.index), TO);
@@ -33,7 +34,7 @@ contract ReplayedClaimsTest is ClaimAttack {
         bytes memory error_ =
             abi.encodeWithSelector(IL1MessageQueue.AlreadyClaimed.selector, m.index);
         expectRefused(m, proof, error_);
-        // By a later block neither, nor as a refund.
+        // Neither with a later block, nor as a refund.
         advance();
         expectRefused(m, messageProof(m.index), error_);
         vm.expectRevert(error_);
@@ -43,8 +44,8 @@ contract ReplayedClaimsTest is ClaimAttack {
         assertEq(TO.balance, 2 ether);
     }
 
-    /// @dev Hashes of messages in both directions have the same form, and each side looks for them
-    /// where only its own are.
+    /// @dev Message hashes have the same format in both directions, and each side looks them up
+    /// only where it stores its own.
     function test_a_deposit_is_no_withdrawal() public {
         IL1MessageQueue.Message memory m =
             IL1MessageQueue.Message(alice, alice, alice, 10 ether, 0, 0, 0, "");

@@ -7,11 +7,11 @@ import {MessageCodec} from "../utils/MessageCodec.sol";
 import {Moody} from "../utils/Targets.sol";
 
 /// @title Messages to the L2 that are delivered twice
-/// @notice All messages that were ever sent are public, and so is what proves them. If one could be
-/// relayed again, or retried after its target had taken it, or refunded after that, an account that
-/// sent a deposit would have it several times, out of the ETH of all. The rolling hash has one
-/// place for each message; a message that is kept for a retry is struck off before its target is
-/// called, and comes back only if that fails.
+/// @notice All messages that were ever sent are public, and so are their proofs. If one could be
+/// relayed again, or retried after its target had accepted it, or refunded after that, the sender
+/// of a deposit would receive it several times, from the ETH of all users. The rolling hash has one
+/// position for each message; a message that is stored for a retry is deleted before its target is
+/// called, and is restored only if that fails.
 contract ReplayedMessagesTest is L2Chain {
     Moody internal moody;
 
@@ -32,7 +32,7 @@ contract ReplayedMessagesTest is L2Chain {
         vm.expectRevert(abi.encodeWithSelector(IL2Messenger.CountUnknown.selector, 2, 1));
         messenger.relay(packed(0, 1), relayer);
 
-        // Nor when its twin has been sent since: the index is part of the hash.
+        // Nor if an equal one has been sent since: the index is part of the hash.
         send(address(0xaaaa), 1, "");
         relayAll();
         assertEq(address(0xaaaa).balance, 2);

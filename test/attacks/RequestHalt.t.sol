@@ -4,11 +4,11 @@ pragma solidity ^0.8.28;
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @title Requests that no L2 may have
-/// @notice From Prague on a block lists requests to the consensus layer, and any account causes one
-/// by paying a system contract. A rollup that refused blocks with requests could be halted by
-/// anyone: the call is valid, so a forced one would have to be included, and the block with it
-/// refused. Requests are verified, and mean nothing.
+/// @title Execution requests on an L2
+/// @notice From Prague on, a block lists requests to the consensus layer, and any account can
+/// create one by paying a system contract. If a rollup rejected blocks with requests, anyone could
+/// halt it: the call is valid, so a forced one would have to be included, and the block with it
+/// would be rejected. Requests are verified, and have no effect.
 contract RequestHaltTest is RealRollup {
     using L2 for L2.Chain;
 

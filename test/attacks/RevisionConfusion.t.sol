@@ -5,12 +5,11 @@ import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {L2} from "../utils/L2.sol";
 import {ForkedL1} from "../utils/ForkedL1.sol";
 
-/// @title A block of an L2 with EXECUTE, given to the rollup of one without, and the other way
-/// round
-/// @notice An L1 whose EXECUTE also verifies L2s that have EXECUTE takes a block that does not call
-/// it under either revision, and one that calls it has two results: the address is a precompile, or
-/// an empty account. The caller writes the revision. So the rollup fixes it when it is created, and
-/// each fork keeps it.
+/// @title Blocks under the revision of another kind of L2
+/// @notice There are L2s with EXECUTE and L2s without. An L1 whose EXECUTE verifies both accepts a
+/// block that does not call EXECUTE under either revision, and a block that calls it has two
+/// results: the address is a precompile, or an empty account. The caller chooses the revision in
+/// the input. So the rollup fixes it at deployment, and every fork keeps it.
 contract RevisionConfusionTest is ForkedL1 {
     using L2 for L2.Chain;
 
@@ -31,7 +30,7 @@ contract RevisionConfusionTest is ForkedL1 {
         if (isNested) c.schema = PRAGUE_NESTED;
     }
 
-    /// @dev The input under the revision of an L2 with EXECUTE.
+    /// @dev Returns the input under the revision of an L2 with EXECUTE.
     function nested(bytes memory input) internal pure returns (bytes[] memory) {
         input[1] = 0x02;
         return one(input);
@@ -94,8 +93,7 @@ contract RevisionConfusionTest is ForkedL1 {
         }
     }
 
-    /// @dev A report of the other revision would stand in the way of the right one, whose schema id
-    /// is lower.
+    /// @dev A report with the other revision would prevent the right one, whose schema id is lower.
     function test_a_report_of_a_fork_has_the_revision_of_the_rollup() public {
         restart(INativeRollup.ForkMode.Pinned);
         hardfork(L2.OSAKA, OSAKA_AT);

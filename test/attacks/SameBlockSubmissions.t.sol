@@ -6,13 +6,12 @@ import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @title Something new in the queue, just before `advance`
-/// @notice An account that advances built the block, and the evidence for it, from what was on L1
-/// when it did. A message or a forced transaction that goes ahead of `advance` in the same L1 block
-/// is nothing that it could know. If the evidence were compared with the queues as they are at that
-/// moment, anyone could make an honest `advance` revert after it has paid for EXECUTE, in each L1
-/// block, for the price of a submission. So what was submitted in the same L1 block is the business
-/// of later blocks.
+/// @title New queue entries just before `advance`
+/// @notice An account that advances has built the block, and its evidence, from the state of L1 at
+/// that time. It cannot know a message or a forced transaction that is ordered before `advance` in
+/// the same L1 block. If the evidence were compared with the current state of the queues, anyone
+/// could make an honest `advance` revert after it has paid for EXECUTE, in every L1 block, for the
+/// price of a submission. So entries of the same L1 block are left to later blocks.
 contract SameBlockSubmissionsTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -35,7 +34,7 @@ contract SameBlockSubmissionsTest is RealRollup {
         rollup.advance(one(input), none());
         assertHead();
         assertEq(rollup.duties().relayDue, vm.getBlockTimestamp() + RELAY_DEADLINE);
-        // It is owed by later blocks.
+        // Later blocks must relay it.
         skip(RELAY_DEADLINE);
         bytes[] memory inputs = one(l2.seal());
         vm.expectRevert(abi.encodeWithSelector(INativeRollup.RelayProofMissing.selector, 0));
@@ -67,7 +66,7 @@ contract SameBlockSubmissionsTest is RealRollup {
         vm.startPrank(address(rollup));
         assertEq(queue.settleIfIdle(first), vm.getBlockTimestamp());
         vm.stopPrank();
-        // The oldest that is needed is what was the newest before.
+        // The oldest needed checkpoint is the one that was the newest before.
         assertEq(
             uint256(vm.load(address(queue), bytes32(uint256(1)))) >> 176 & 0xffffffffff, end.id
         );

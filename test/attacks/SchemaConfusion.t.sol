@@ -7,14 +7,14 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @title An input under the rules, or in the shape, of another fork
-/// @notice The first two bytes of an input say by which rules it is judged and how the rest is laid
-/// out. An account that advances writes them. Under older rules a block may do what the L2's own
-/// rules forbid, or not pay what they demand; and fields that a contract reads where one schema has
-/// them might be others under the next, so that what is compared is not what is executed. The
-/// rollup accepts no fork before that of its head, and EXECUTE none that L1 does not have at the
-/// timestamp of the block; a rollup with a schedule of its own accepts the fork of the schedule.
-/// EXECUTE answers with the schema by which it has judged.
+/// @title Input under the rules, or in the layout, of another fork
+/// @notice The first two bytes of an input determine the rules by which it is verified and the
+/// layout of the rest. The account that advances chooses them. Under older rules a block could do
+/// what the L2's own rules forbid, or avoid what they require; and fields at the offsets of one
+/// schema might be others under the next, so that the compared values would not be the executed
+/// ones. The rollup accepts no fork before that of its head, and EXECUTE accepts only the fork that
+/// L1 had at the timestamp of the block; a rollup with its own schedule accepts the fork of the
+/// schedule. EXECUTE returns the schema that it has used.
 contract SchemaConfusionTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -25,8 +25,8 @@ contract SchemaConfusionTest is RealRollup {
         c.forkMode = mode;
     }
 
-    /// @dev The L2 starts anew; its first block is made under these rules, and the rollup, like L1,
-    /// has those of Osaka.
+    /// @dev Restarts the L2; its first block has these rules, while the rollup and L1 have those of
+    /// Osaka.
     function sealUnder(uint16 schema) internal returns (bytes memory input) {
         l2.create(genesis());
         deploy();
@@ -72,8 +72,7 @@ contract SchemaConfusionTest is RealRollup {
         assertHead();
     }
 
-    /// @dev The bytes of a block of Amsterdam that call themselves one of Osaka, and so pass all
-    /// that the rollup compares.
+    /// @dev The bytes of an Amsterdam block with the schema of Osaka pass all checks of the rollup.
     function test_a_block_in_the_shape_of_another_fork_is_refused() public {
         bytes memory disguised =
             L2.broken(sealUnder(L2.AMSTERDAM), IL2.Field.Schema, bytes32(uint256(L2.OSAKA)), false);

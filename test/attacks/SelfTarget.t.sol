@@ -8,12 +8,12 @@ import {Guardians} from "../utils/Guardians.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {L2Chain} from "../utils/L2Chain.sol";
 
-/// @title A message whose target is a messenger
-/// @notice An account that makes the messenger call itself speaks with its voice. Messages to the
-/// L2 that the messenger would "send" to itself could name the messenger as their sender, and a
-/// contract that trusts a call of the messenger would trust what a stranger wrote. The queue
-/// refuses such targets; should one come nevertheless, the messenger calls no account, neither at
-/// once nor at a retry.
+/// @title Message whose target is a messenger
+/// @notice If the messenger called itself on behalf of an account, that account would act in its
+/// name. Messages to the L2 that the messenger "sends" to itself could have the messenger as their
+/// sender, and a contract that trusts calls of the messenger would trust the content written by a
+/// stranger. The queue rejects such targets; if one arrived nevertheless, the messenger would make
+/// no call, neither on delivery nor on a retry.
 contract SelfTargetTest is L2Chain {
     function test_the_queue_takes_no_message_to_a_predeploy() public {
         L1MessageQueue l1 = new L1MessageQueue(address(this), 1_000_000, 1000, 0, Guardians.none());

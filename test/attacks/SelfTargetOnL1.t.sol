@@ -5,11 +5,12 @@ import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {L2} from "../utils/L2.sol";
 import {ClaimAttack} from "./ClaimAttack.sol";
 
-/// @title A message to L1 whose target is the queue or the rollup
-/// @notice A claim calls what the sender on L2 named, as the queue. A message to the queue itself
-/// would make it call itself: what it then "sent" would have the queue as its sender on L2, whom
-/// bridges there may trust. And the rollup trusts the queue. Neither is ever called; the value of
-/// such a message is not lost, for it can be refunded like any that its target refuses.
+/// @title Message to L1 whose target is the queue or the rollup
+/// @notice A claim calls the target that the sender on L2 chose, with the queue as the caller. A
+/// message to the queue itself would make it call itself: a message "sent" that way would have the
+/// queue as its sender on L2, which bridges there may trust. And the rollup trusts the queue.
+/// Neither is ever called; the value of such a message is not lost, because it can be refunded like
+/// any message that its target rejects.
 contract SelfTargetOnL1Test is ClaimAttack {
     using L2 for L2.Chain;
 

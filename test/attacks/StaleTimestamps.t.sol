@@ -7,9 +7,9 @@ import {L2} from "../utils/L2.sol";
 import {TimestampAttack} from "./TimestampAttack.sol";
 
 /// @title Blocks that stop the clock
-/// @notice Validity asks of a block to be later than its parent, by a second. An account that
-/// advances could let the L2 fall behind for ever, and with it oracles, auctions and deadlines,
-/// those of this rollup included. So no block is further behind L1 than the agreed lag.
+/// @notice Validity requires a block to be later than its parent, by a second at least. An account
+/// that advances could let the L2 fall behind indefinitely, and with it oracles, auctions and
+/// deadlines, including those of this rollup. So no block is further behind L1 than `MAX_LAG`.
 contract StaleTimestampsTest is TimestampAttack {
     using L2 for L2.Chain;
 

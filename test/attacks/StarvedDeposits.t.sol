@@ -7,15 +7,15 @@ import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title Deposits that are never relayed
-/// @notice The ETH of a deposit is in escrow from the moment it is sent; an account that advances
-/// decides when the L2 hears of it, and could keep a deposit for ever by leaving the anchor where
-/// it is, or by anchoring messages and relaying none. Here a deadline runs from the time of each
-/// message: once the oldest pending one is overdue, no block is taken that does not prove, against
-/// its own state, that it relayed it.
+/// @notice The ETH of a deposit is in escrow from the moment it is sent. An account that advances
+/// decides when the L2 learns of it, and could hold a deposit indefinitely, by keeping the old
+/// anchor or by anchoring messages without relaying them. Here a deadline runs from the time of
+/// each message: once the oldest pending one is overdue, no block is accepted without a proof,
+/// against its own state, that it relayed the message.
 contract StarvedDepositsTest is RealRollup {
     using L2 for L2.Chain;
 
-    /// @dev With the rules at deployment, messages are due a little later than forced transactions.
+    /// @dev With the rules at deployment, messages are due slightly later than forced transactions.
     function _relayDeadline() internal pure override returns (uint64) {
         return 1 days + 6;
     }
@@ -23,7 +23,7 @@ contract StarvedDepositsTest is RealRollup {
     function test_deposits_are_not_starved_by_anchors_that_stand_still() public {
         send(bob, 1 ether, 0, "");
         uint64 sentAt = states[1].timestamp;
-        // Blocks with the old anchor for as long as they are taken.
+        // Blocks with the old anchor for as long as they are accepted.
         uint256 taken = 0;
         for (uint256 i = 0; i < 40; ++i) {
             IL2.Head memory parent = l2.head;
@@ -47,8 +47,8 @@ contract StarvedDepositsTest is RealRollup {
         assertHead();
     }
 
-    /// @dev While no block has shown what is next, the rollup takes it that both may be due since
-    /// its deployment, and begins with what was forced although the deposit is older.
+    /// @dev Before the first proof for either kind, the rollup assumes that both may have been due
+    /// since its deployment, and starts with forced transactions although the deposit is older.
     function test_a_deposit_waits_for_one_block_of_forced_transactions_at_most() public {
         send(bob, 1 ether, 0, "");
         skip(1 hours);
@@ -62,7 +62,7 @@ contract StarvedDepositsTest is RealRollup {
         );
         assertHead();
 
-        // Another that is due soon helps no user over the second block.
+        // Another transaction that is due soon does not delay the relay by a second block.
         raw = signedTransfer("alice", 1, 100 gwei);
         t = submit(raw);
         skip(FORCED_DELAY);

@@ -7,9 +7,9 @@ import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 
-/// @title Blocks of any time that their builder likes
-/// @dev Each is one that EXECUTE accepts, but for those that are not later than their parent, which
-/// no account can build.
+/// @title Blocks with timestamps that their builder chooses
+/// @dev EXECUTE accepts each of them, except those that are not later than their parent, which
+/// cannot be built.
 abstract contract TimestampAttack is RealRollup {
     using L2 for L2.Chain;
 
@@ -20,7 +20,7 @@ abstract contract TimestampAttack is RealRollup {
         c.maxLag = lag;
     }
 
-    /// @dev A block with this timestamp that could be next.
+    /// @dev Returns a block with this timestamp that could be the next one.
     function blockAt(uint256 timestamp) internal returns (bytes memory input) {
         IL2.Head memory parent = l2.head;
         IL2.Block memory b = l2.next();
@@ -30,7 +30,7 @@ abstract contract TimestampAttack is RealRollup {
         l2.head = parent;
     }
 
-    /// @dev It leaves no trace: other blocks are tried after it.
+    /// @dev Reverts the change, so that other blocks can be tested after it.
     function expectAccepted(uint256 timestamp) internal {
         bytes[] memory inputs = one(blockAt(timestamp));
         uint256 state = vm.snapshotState();

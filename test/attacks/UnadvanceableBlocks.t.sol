@@ -10,7 +10,7 @@ import {L2} from "../utils/L2.sol";
 import {MessageCodec} from "../utils/MessageCodec.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @dev Calls each address between two numbers.
+/// @dev Calls every address in a range.
 contract Toucher {
     fallback() external payable {
         (uint256 from, uint256 to) = abi.decode(msg.data, (uint256, uint256));
@@ -23,12 +23,12 @@ contract Toucher {
 }
 
 /// @title Messages that make a block too large for L1
-/// @notice For 2,600 gas a delivery can read a contract of 24 kB and more, and all of it has to be
-/// in the witness: a message with a few million gas makes an input of megabytes, which no L1
+/// @notice For 2,600 gas a delivery can read a contract of 24 kB and more, all of which has to be
+/// in the witness: a message with a few million gas results in an input of megabytes, which no L1
 /// transaction can carry. If it had to be delivered by a deadline, anyone could halt a rollup for
-/// the price of a deposit. So a message may be parked instead, unless it asks for nothing but ETH
-/// for an account without code. The censor gains nothing: what is parked can be delivered by
-/// anyone, who gets the fee, or taken back by a transaction that can be forced.
+/// the price of a deposit. So a message may be parked instead, unless it only pays ETH to an
+/// account without code. Censorship gains nothing: any account can deliver a parked message, and
+/// receives its fee, or it can be refunded by a transaction that can be forced.
 contract UnadvanceableBlocksTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -40,7 +40,7 @@ contract UnadvanceableBlocksTest is RealRollup {
         g = super.genesis();
         L2.add(g, TOUCHER, 0, type(Toucher).runtimeCode);
         for (uint160 i = 0; i < MANY; ++i) {
-            // Different code each.
+            // Different code for each.
             bytes memory code = new bytes(24_576);
             for (uint256 j = 32; j < code.length; j += 32) {
                 bytes32 noise = keccak256(abi.encode(i, j));
@@ -70,7 +70,7 @@ contract UnadvanceableBlocksTest is RealRollup {
         skip(RELAY_DEADLINE);
         IL2.Head memory parent = l2.head;
 
-        // Delivered: an input that L1 could not carry.
+        // Delivered: the input is too large for L1.
         (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
         queueRelay(false);
         bytes memory tooLarge = l2.seal(anchor);
@@ -156,8 +156,8 @@ contract UnadvanceableBlocksTest is RealRollup {
         return IL1MessageQueue.Message(sender, to, to, value, 0, 0, 0, "");
     }
 
-    /// @dev Without a gas of its own a delivery still reads the target's code, and has the stipend
-    /// to read more: a block hash, and with it all headers back to that.
+    /// @dev Even with a gas limit of zero a delivery reads the target's code, and the stipend
+    /// allows more reads: a block hash, and with it all headers back to that block.
     function test_a_deposit_to_an_account_with_code_can_be_parked_and_taken_back() public {
         send(address(BALLAST), 2 ether, 0, "");
         send(address(0xaaaa), 1 ether, 0, "data that no code reads");

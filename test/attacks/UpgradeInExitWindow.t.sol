@@ -9,13 +9,13 @@ import {L2} from "../utils/L2.sol";
 import {ClosedPolicy} from "../utils/ClosedPolicy.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @title Rules that change before anyone can leave
-/// @notice If an owner can change the rules at once, no account can leave before rules that let no
-/// account leave: a policy under which no account may advance, a gas limit that holds no
-/// withdrawal. Here a change is announced, and made after a delay that is longer than the whole way
-/// out, at its slowest: a forced transaction becomes due and certain, another account than the
-/// operator advances, and the claim needs no one. The delay is demanded of every configuration, so
-/// none can be deployed that breaks this promise.
+/// @title Rules that change before users can exit
+/// @notice If an owner could change the rules immediately, no account could exit before rules that
+/// prevent exits: a policy under which no account may advance, or a gas limit that is too low for a
+/// withdrawal. Here a change is announced, and made after a delay that is longer than the slowest
+/// exit: a forced transaction becomes due and must be included, another account than the operator
+/// advances, and the claim depends on nobody. The delay is required of every configuration, so none
+/// can be deployed that breaks this guarantee.
 contract UpgradeInExitWindowTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -41,7 +41,7 @@ contract UpgradeInExitWindowTest is RealRollup {
         rollup.announce(INativeRollup.Change.Policy, policy);
         uint256 ready = rollup.readyAt(INativeRollup.Change.Policy, policy);
 
-        // Alice sees it a while later; no account includes what she sends on L2.
+        // Alice notices it later; nobody includes the transactions that she sends on the L2.
         skip(1 hours);
         IL2.Transaction memory t = L2.transaction(
             "alice", MESSENGER, 5 ether, abi.encodeCall(IL2Messenger.send, (bob, bob, 0, 0, ""))
@@ -66,7 +66,7 @@ contract UpgradeInExitWindowTest is RealRollup {
         rollup.make(INativeRollup.Change.Policy, policy);
     }
 
-    /// @dev Users who see an announcement late have the whole delay, less what the way out takes.
+    /// @dev Users who notice an announcement late have the whole delay minus the exit time.
     function test_an_exit_that_is_submitted_days_after_the_announcement_is_waited_for() public {
         send(alice, 5 ether, 0, "");
         nextL1Block();
@@ -85,7 +85,7 @@ contract UpgradeInExitWindowTest is RealRollup {
         vm.expectRevert(abi.encodeWithSelector(INativeRollup.StillPending.selector, until));
         rollup.clear(INativeRollup.Change.Policy, policy);
 
-        // Once it is in a block, the change is cleared, and made a day later.
+        // Once a block includes it, the change is cleared, and made a day later.
         l2.raw(raw);
         bytes memory input = l2.seal();
         INativeRollup.Evidence memory e = relayProof();
@@ -100,7 +100,7 @@ contract UpgradeInExitWindowTest is RealRollup {
         rollup.make(INativeRollup.Change.Policy, policy);
     }
 
-    /// @dev The neighbour: what is submitted later than that delays nothing.
+    /// @dev Counterpart: later submissions delay nothing.
     function test_what_is_submitted_in_the_last_days_is_not_waited_for() public {
         uint256 policy = hostilePolicy();
         vm.prank(owner);

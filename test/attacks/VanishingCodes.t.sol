@@ -9,8 +9,8 @@ import {KeptInputs} from "../utils/KeptInputs.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @dev An account that is destroyed while it is made, and has this code until its transaction
-/// ends.
+/// @dev Account that is destroyed during its creation, and has this code until the end of the
+/// transaction.
 contract Vanishing {
     constructor(bytes memory code, address bomb) {
         (bool ok,) = bomb.delegatecall("");
@@ -21,14 +21,14 @@ contract Vanishing {
     }
 }
 
-/// @title Inputs that name bytes which no account finds afterwards
-/// @notice The account that advances decides what the inputs name, and EXECUTE sees no difference.
-/// All that is taken must be there for an account that derives the L2 later.
+/// @title Inputs that reference bytes which no longer exist afterwards
+/// @notice The account that advances chooses the references of an input, and EXECUTE does not see
+/// them. All referenced bytes must still exist for a node that derives the L2 later.
 contract VanishingCodesTest is RealRollup {
     using BatchBytes for bytes;
     using L2 for L2.Chain;
 
-    /// @dev ADDRESS SELFDESTRUCT: destroys an account that runs it.
+    /// @dev Code ADDRESS SELFDESTRUCT: destroys an account that runs it.
     address internal bomb = makeAddr("bomb");
 
     function setUp() public virtual override {
@@ -43,7 +43,7 @@ contract VanishingCodesTest is RealRollup {
         assertEq(rollup.head().number, head);
     }
 
-    /// @dev The input with one reference, to this account in place of its codes.
+    /// @dev Returns the input with a reference to this account instead of its codes.
     function naming(bytes memory input, address account) internal pure returns (bytes memory) {
         uint256[] memory range = KeptInputs.codesOf(input);
         bytes memory rest =
@@ -62,7 +62,7 @@ contract VanishingCodesTest is RealRollup {
         address there = address(new Vanishing(abi.encodePacked(hex"00", codes), bomb));
         assertEq(there.code, abi.encodePacked(hex"00", codes));
         assertRefused(naming(input, there), KeptCodes.NotKept.selector);
-        // Nor do accounts whose codes another account decides, or that have none.
+        // Nor do accounts with other code, or without any.
         assertRefused(naming(input, address(rollup)), KeptCodes.AssembledLengthMismatch.selector);
         assertRefused(naming(input, address(0)), KeptCodes.NothingKept.selector);
         assertRefused(naming(input, KeptInputs.accountOf(codes)), KeptCodes.NothingKept.selector);
@@ -71,7 +71,8 @@ contract VanishingCodesTest is RealRollup {
         assertHead();
     }
 
-    /// @dev The rollup looks for a forced transaction in the input, wherever its bytes come from.
+    /// @dev The rollup finds a forced transaction in the assembled input, wherever its bytes come
+    /// from.
     function test_a_forced_transaction_is_found_in_what_l1_keeps() public {
         INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, 10 gwei));
         skip(1);
@@ -86,8 +87,8 @@ contract VanishingCodesTest is RealRollup {
         assertHead();
     }
 
-    /// @dev A block among others is held to the same, and what an input before has left in memory
-    /// is not seen.
+    /// @dev The same checks apply to a block next to others, and stale bytes of an earlier input
+    /// are not read.
     function test_inputs_with_references_and_without_stand_side_by_side() public {
         skip(60);
         bytes[] memory inputs = new bytes[](3);
@@ -100,7 +101,7 @@ contract VanishingCodesTest is RealRollup {
         inputs[0] = KeptInputs.shorten(inputs[0], KeptInputs.codesOf(inputs[0]));
         inputs[2] = L2.batchOf(one(inputs[2]));
         inputs[2] = KeptInputs.shorten(inputs[2], KeptInputs.codesOf(inputs[2]));
-        // One byte short of what it says, where the input before would have had one.
+        // One byte less than it declares, at a position where the earlier input had one.
         bytes memory short = KeptInputs.shorten(middle, KeptInputs.codesOf(middle));
         inputs[1] = short.slice(0, short.length - 1);
         vm.expectPartialRevert(KeptCodes.AssembledLengthMismatch.selector);
