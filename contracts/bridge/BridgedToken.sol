@@ -13,7 +13,7 @@ import {ERC20} from "solady/tokens/ERC20.sol";
 contract BridgedToken is ERC20 {
     /// @notice The caller is not the bridge.
     error NotBridge(address caller);
-    /// @notice The token has already been initialized.
+    /// @notice The token has already been initialised.
     error AlreadyNamed();
 
     /// @notice Account that mints and burns.
@@ -37,7 +37,7 @@ contract BridgedToken is ERC20 {
         BRIDGE = bridge;
     }
 
-    /// @notice Initializes the token. Only the bridge may call, once.
+    /// @notice Initialises the token. Only the bridge may call, once.
     /// @param l1Token_ Token on L1.
     /// @param name_ Name of the token.
     /// @param symbol_ Symbol of the token.

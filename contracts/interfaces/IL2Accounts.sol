@@ -47,8 +47,8 @@ interface IL2Accounts {
     function execute(Call[] calldata calls) external payable;
 
     /// @notice Delivers a stored message, i.e. one that was parked or failed, if it calls `execute`
-    /// of this contract with at most one call, and that call goes to `target`. A fee that the
-    /// message has not paid yet is paid to the alias account.
+    /// of this contract with at most one call, and `target` is the target of that call. A fee that
+    /// the message has not paid yet is paid to the alias account.
     /// @dev `ForcedInbox` accepts transactions with this call for targets that are known to read
     /// little state, so any EOA can force the delivery.
     /// @param target Declared target of the call.

@@ -30,7 +30,7 @@ contract L1Anchor is IL1Anchor {
         bytes32 got = keccak256(abi.encode(anchor));
         bytes32 expected = _inForce();
         if (got != expected) revert AnchorMismatch(got, expected);
-        // L1 accepts no anchor that goes back. L2 applications do not have to rely on that alone.
+        // L1 rejects such anchors too. L2 applications do not have to rely on that alone.
         if (anchor.l1BlockNumber < _l1BlockNumber) {
             revert L1BlockNumberWentBack(anchor.l1BlockNumber, _l1BlockNumber);
         }

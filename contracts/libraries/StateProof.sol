@@ -60,7 +60,7 @@ library StateProof {
         Rlp.requireEnd(end, stop);
         uint256 value;
         (value, start) = Rlp.integer(start, end, 8);
-        // At most 8 bytes, as just required.
+        // At most 8 bytes, checked above.
         // forge-lint: disable-next-line(unsafe-typecast)
         result.nonce = uint64(value);
         (result.balance, start) = Rlp.integer(start, end, 32);

@@ -68,12 +68,12 @@ library Transactions {
     uint256 internal constant GAS_CREATE = 32_000;
     uint256 internal constant GAS_INITCODE_WORD = 2;
     uint256 internal constant GAS_BYTE = 16;
-    /// @notice EIP-8038 and EIP-7981.
+    /// @notice Gas per address and per storage key of an access list (EIP-8038, EIP-7981).
     uint256 internal constant GAS_ADDRESS = 4180;
     uint256 internal constant GAS_KEY = 4048;
-    /// @notice EIP-7702 before Amsterdam.
+    /// @notice Gas per authorization: that of EIP-7702 before Amsterdam.
     uint256 internal constant GAS_AUTHORIZATION = 25_000;
-    /// @notice Floor per byte (EIP-7976, EIP-7981).
+    /// @notice Gas floor per byte (EIP-7976, EIP-7981).
     uint256 internal constant FLOOR_BYTE = 64;
 
     /// @notice Decodes and checks a transaction.

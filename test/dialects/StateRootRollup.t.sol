@@ -110,7 +110,7 @@ contract StateRootRollupTest is ExecuteTest {
         advance(b);
     }
 
-    // ------------------------------------------------------------------ what it cannot say
+    // ------------------------------------------------------------------ unchecked fields
 
     function test_it_cannot_say_when_a_block_was_made() public {
         IL2.Block memory b = l2.next();

@@ -250,7 +250,7 @@ contract L2BlocksTest is L2TestBase {
         bytes memory signed = l2.sign(t);
         assertEq(l2.queue.length, 1);
         l2.raw(signed);
-        // behind the signed one
+        // Queued after the signed one.
         l2.transfer("alice", SINK, 4);
         IL2.Sealed memory s = l2.sealBlock(l2.next());
         assertAccepted(s.input);

@@ -45,7 +45,7 @@ contract DutiesFitTest is RealRollup {
         expectTooLarge(8_000_001, 8_000_000);
     }
 
-    /// @dev A call of the vouched contract by an alias account adds 47,800 bytes to those of the
+    /// @dev A call of the bounded target by an alias account adds 47,800 bytes to those of the
     /// transaction.
     function test_the_longest_forced_transaction_fits_what_can_be_demanded_of_a_block() public {
         this.redeployWithSize(4200);

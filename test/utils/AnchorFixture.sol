@@ -5,7 +5,7 @@ import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {RealRollup} from "./RealRollup.sol";
 
-/// @title A rollup with its L2, and new anchors for it
+/// @title Rollup with its L2, and anchor updates for it
 abstract contract AnchorFixture is RealRollup {
     /// @dev Returns an update to an L1 block and the current state of the queue.
     function updateTo(uint64 l1BlockNumber)

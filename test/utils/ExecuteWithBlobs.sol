@@ -21,10 +21,10 @@ contract ExecuteWithBlobs {
     uint256 private constant LIST = 18;
     uint256 private constant REQUEST_HEAD = 584;
 
-    /// @dev Content of the blob behind a hash.
+    /// @dev Content of the blob with this hash.
     mapping(bytes32 hash => bytes) private _held;
 
-    /// @notice Sets the content of the blob behind a hash.
+    /// @notice Sets the content of the blob with this hash.
     function hold(bytes32 hash, bytes calldata data) external {
         _held[hash] = data;
     }
@@ -88,7 +88,7 @@ contract ExecuteWithBlobs {
     }
 }
 
-/// @title The part of `advance` that goes through blobs
+/// @title Inputs of `advance` that are in blobs
 library BlobInputs {
     Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
     uint256 private constant CAPACITY = 126_976;
