@@ -239,7 +239,7 @@ mod tests {
     use alloy_primitives::Bytes;
 
     #[test]
-    fn work_is_paid_up_to_the_limit_and_refused_after_it() {
+    fn work_beyond_limit_is_refused() {
         let gas: Arc<dyn Pricing> = Arc::new(crate::Items::DEFAULT);
         let work = UnderpricedWork::RepeatedNode { bytes: 100 };
         let price = gas.underpriced_work(&work);
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_precompile_gets_the_most_gas_for_which_its_work_can_be_paid() {
+    fn precompile_gas_is_limited_to_payable_work() {
         let gas: Arc<dyn Pricing> = Arc::new(crate::Items::DEFAULT);
         let (expensive, cheap) = (Address::with_last_byte(6), Address::with_last_byte(2));
         let deferred = DeferredGas::new(&gas, 0, 1_000);

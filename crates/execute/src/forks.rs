@@ -78,7 +78,7 @@ mod tests {
     use ProtocolFork::{Amsterdam, Bpo1, Bpo2, Cancun, Osaka, Paris, Prague, Shanghai};
 
     #[test]
-    fn at_each_timestamp_exactly_the_rules_of_l1_are_accepted() {
+    fn schedule_accepts_exactly_l1_rules_at_each_timestamp() {
         let later = [(Osaka, 100), (Bpo2, 200), (Amsterdam, 300)];
         let rule = ForkRule::Scheduled(ChainSpec::scheduled(1_337, Prague, &later).into());
         assert_eq!(rule.forks(), [Prague, Osaka, Bpo1, Bpo2, Amsterdam]);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn forks_that_cannot_be_verified_are_accepted_at_no_time() {
+    fn unverifiable_forks_are_never_accepted() {
         for l1 in [Paris, Shanghai] {
             let rule = ForkRule::Scheduled(ChainSpec::constant(1, l1).into());
             let refused = ExecuteError::ForkAt { got: l1.schema(), expected: None, timestamp: 7 };
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rule_without_a_schedule_looks_at_no_timestamp() {
+    fn unscheduled_rule_ignores_timestamps() {
         let rule = ForkRule::Any(vec![Osaka, Bpo1]);
         for timestamp in [0, u64::MAX] {
             assert_eq!(rule.check(Bpo1.schema(), Bpo1, timestamp), Ok(()));

@@ -521,7 +521,7 @@ mod tests {
     use ProtocolFork::{Cancun, Osaka, Paris, Prague};
 
     #[test]
-    fn a_call_budget_holds_no_more_than_the_call_has_and_keeps_what_was_held_before_a_failure() {
+    fn failed_hold_keeps_last_held_amount() {
         let mut budget = CallBudget::new(5);
         assert_eq!(budget.hold(3), Ok(()));
         assert_eq!(budget.hold(6), Err(ExecuteError::OutOfGas { got: 5, reserve: 6 }));
@@ -531,7 +531,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_schema_is_named_with_the_fork_it_stands_for() {
+    fn refused_schema_error_names_its_fork() {
         let words = |schema| ExecuteError::Schema(schema).to_string();
         assert_eq!(words(Cancun.schema()), "schema id 0x1001 (cancun) is not accepted here");
         assert_eq!(words(Osaka.batch_schema()), "schema id 0x12ba (osaka) is not accepted here");
@@ -550,7 +550,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_unreadable_if_one_of_its_blocks_is() {
+    fn batch_is_unreadable_if_any_block_is() {
         let in_batch = |reason| ExecuteError::InBatch { block: 1, reason: Box::new(reason) };
         let malformed = DecodeError::Empty { what: "requests" };
         for (reason, expected) in [

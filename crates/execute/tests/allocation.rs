@@ -134,7 +134,7 @@ fn items(length: usize) -> &'static [Bytes] {
 }
 
 #[test]
-fn surplus_items_take_no_more_than_sixteen_times_their_bytes() {
+fn surplus_items_use_bounded_memory() {
     let _alone = alone();
     let good = L2::new(FORK).calldata(1);
     assert_bounded("a transfer", &good, 0);
@@ -151,7 +151,7 @@ fn surplus_items_take_no_more_than_sixteen_times_their_bytes() {
 }
 
 #[test]
-fn codes_are_analysed_ahead_of_their_use_only_where_there_are_many() {
+fn only_large_code_sets_are_analysed_ahead() {
     let _alone = alone();
     let good = L2::new(FORK).calldata(1);
     for (count, is_ahead) in [(5, false), (20, true)] {
@@ -174,7 +174,7 @@ fn codes_are_analysed_ahead_of_their_use_only_where_there_are_many() {
 }
 
 #[test]
-fn a_state_in_compact_form_takes_no_more_than_sixteen_times_its_bytes() {
+fn compact_state_uses_bounded_memory() {
     let _alone = alone();
     let good = L2::new(FORK).calldata(1);
     let good = StatelessInput::decode(&good).unwrap();
@@ -197,7 +197,7 @@ impl BlobSource for Blobs {
 }
 
 #[test]
-fn an_input_that_ends_in_blobs_takes_no_more_than_sixteen_times_its_bytes() {
+fn input_with_blob_tail_uses_bounded_memory() {
     let _alone = alone();
     let good = L2::new(FORK).calldata(1);
     for length in [0, 8, 1_024] {
@@ -216,8 +216,9 @@ fn an_input_that_ends_in_blobs_takes_no_more_than_sixteen_times_its_bytes() {
     }
 }
 
+/// Until the call holds the reserve, transactions use at most [`PER_BYTE`] bytes per input byte.
 #[test]
-fn transactions_take_no_more_than_sixteen_times_their_bytes_until_their_gas_is_held() {
+fn transactions_use_bounded_memory_before_reserve() {
     let _alone = alone();
     let good = L2::new(FORK).calldata(1);
     let nothing = |gas_limit, to| {
@@ -258,7 +259,7 @@ fn counting(body: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn what_a_block_does_takes_no_more_memory_than_its_gas_pays_for() {
+fn execution_memory_is_bounded_by_gas() {
     let _alone = alone();
     let programs: [(&str, &[u8]); 5] = [
         ("TSTORE", &[op::DUP1, op::TSTORE]),
@@ -279,8 +280,9 @@ fn what_a_block_does_takes_no_more_memory_than_its_gas_pays_for() {
     }
 }
 
+/// An ended call frees its stack, and an ended transaction its memory and journal.
 #[test]
-fn a_call_that_has_ended_holds_no_stack_and_a_transaction_neither_memory_nor_journal() {
+fn ended_calls_and_transactions_free_their_memory() {
     const DEEP: Address = Address::repeat_byte(0x78);
     const LARGE: Address = Address::repeat_byte(0x79);
     const LONG: Address = Address::repeat_byte(0x7a);
@@ -333,7 +335,7 @@ fn a_call_that_has_ended_holds_no_stack_and_a_transaction_neither_memory_nor_jou
 }
 
 #[test]
-fn nodes_that_stand_at_many_places_take_no_more_memory_than_is_paid_for() {
+fn repeated_nodes_use_only_paid_memory() {
     let _alone = alone();
     for (name, body) in
         [("read", &[op::SLOAD, op::POP][..]), ("written", &[op::DUP1, op::SSTORE][..])]

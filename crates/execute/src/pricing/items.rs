@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_more_of_any_kind_costs_as_much() {
+    fn items_of_every_kind_cost_the_same() {
         let schedule = Items::DEFAULT;
         let before = schedule.input(&DECLARED);
         for more in [
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn whichever_byte_is_cheaper_the_first_step_holds_no_more_than_the_second() {
+    fn bytes_price_never_exceeds_input_price() {
         let expensive_witness = Items { request_byte: 1, witness_byte: 5, ..Items::DEFAULT };
         for schedule in [Items::DEFAULT, expensive_witness] {
             for request_bytes in [0, 1_000, DECLARED.calldata] {

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn underpriced_work_is_charged_several_times_and_other_work_is_not() {
+    fn only_underpriced_work_is_surcharged() {
         for (address, times) in EXPENSIVE_PRECOMPILES.into_iter().chain([CHEAP_MODEXP]) {
             assert!(times > 1);
             assert_eq!(precompile(&address, 1_000) + 1_000, times * 1_000, "{address}");

@@ -87,7 +87,7 @@ fn a_batch_is_one_call_with_one_answer() {
 }
 
 #[test]
-fn a_batch_is_paid_once_and_each_further_block_for_its_own_work() {
+fn further_blocks_pay_only_their_own_work() {
     for transfers in [&[3][..], &[2, 1], &[0, 0, 0, 0], &[1, 0, 5]] {
         let (_, calldata) = batch(transfers);
         let (reserve, charge) = prices(&calldata, transfers);
@@ -113,7 +113,7 @@ fn a_batch_is_paid_once_and_each_further_block_for_its_own_work() {
 }
 
 #[test]
-fn what_a_batch_expands_into_is_paid_for_as_if_it_had_been_carried() {
+fn expanded_nodes_cost_as_much_as_carried_ones() {
     let (l2, blocks, calldata) = batch_on(ProtocolFork::Osaka, &[2, 1]);
     let StatelessBatch { witness, requests, .. } = StatelessBatch::decode(&calldata).unwrap();
     let known = |new: &BlockWithWitness| l2.chain.block(&new.block.hash).unwrap();
@@ -139,7 +139,7 @@ fn what_a_batch_expands_into_is_paid_for_as_if_it_had_been_carried() {
 }
 
 #[test]
-fn each_request_of_a_batch_is_paid_by_the_byte_as_that_of_a_single_block_is() {
+fn batch_requests_are_priced_per_request_byte() {
     let prices = Items { base: 5, request_byte: 3, witness_byte: 1, item: 100 };
     let execute = Execute { gas: Arc::new(prices), ..execute() };
     for transfers in [&[3][..], &[3, 0], &[0, 3], &[1, 5, 2]] {
@@ -166,7 +166,7 @@ fn each_request_of_a_batch_is_paid_by_the_byte_as_that_of_a_single_block_is() {
 }
 
 #[test]
-fn a_block_reserves_no_more_than_its_own_gas_limit_beside_any_others() {
+fn block_reserve_is_capped_by_its_gas_limit() {
     let (blocks, calldata) = batch(&[1, 1]);
     let limit = blocks[1].block.header.gas_limit;
     let mut decoded = StatelessBatch::decode(&calldata).unwrap();
@@ -188,7 +188,7 @@ fn raw_transfer(gas_limit: u64) -> Vec<u8> {
 }
 
 #[test]
-fn the_bytes_of_a_batch_are_paid_for_by_each_schedule() {
+fn every_schedule_charges_for_batch_bytes() {
     let (_, calldata) = batch(&[1, 1, 1]);
     for (name, schedule) in GasSchedule::NAMED {
         let execute = Execute { gas: schedule.into(), ..Execute::default() };
@@ -200,7 +200,7 @@ fn the_bytes_of_a_batch_are_paid_for_by_each_schedule() {
 }
 
 #[test]
-fn who_takes_no_batches_takes_none_and_of_its_own_forks_alone() {
+fn batches_require_option_and_accepted_fork() {
     let (blocks, calldata) = batch(&[1, 1]);
     let schema = ProtocolFork::Osaka.batch_schema();
     let without = Execute { batches: false, ..execute() };
@@ -216,7 +216,7 @@ fn who_takes_no_batches_takes_none_and_of_its_own_forks_alone() {
 }
 
 #[test]
-fn threads_change_nothing_of_what_a_call_returns() {
+fn thread_count_does_not_change_results() {
     // Long enough requests for a thread of their own.
     let (blocks, batch) = batch(&[400, 1, 400]);
     let single = blocks[0].input().unwrap();
@@ -239,7 +239,7 @@ fn threads_change_nothing_of_what_a_call_returns() {
 }
 
 #[test]
-fn a_refusal_says_which_block_it_is_about() {
+fn refusal_names_the_invalid_block() {
     let (_, calldata) = batch(&[1, 1, 1]);
     let refused = |block: usize, change: &dyn Fn(&mut StatelessBatch<'_>)| {
         let mut batch = StatelessBatch::decode(&calldata).unwrap();
@@ -291,7 +291,7 @@ fn a_refusal_says_which_block_it_is_about() {
 }
 
 #[test]
-fn a_signature_of_a_later_block_is_named_by_its_place_in_that_block() {
+fn signature_error_names_index_within_its_block() {
     let (_, calldata) = batch(&[2, 2]);
     let mut batch = StatelessBatch::decode(&calldata).unwrap();
     let mut transactions: Vec<Vec<u8>> =
@@ -317,7 +317,7 @@ fn a_signature_of_a_later_block_is_named_by_its_place_in_that_block() {
 }
 
 #[test]
-fn a_claim_in_drakes_form_may_be_about_a_batch() {
+fn drake_claim_may_cover_a_batch() {
     let (blocks, input) = batch(&[2, 0, 1]);
     let state = |block: &Block| block.header.state_root;
     let (pre, post) = (blocks[0].block.pre_state_root, state(&blocks[2].block));
@@ -344,7 +344,7 @@ fn a_claim_in_drakes_form_may_be_about_a_batch() {
 }
 
 #[test]
-fn no_batch_makes_a_fault_of_ours_and_none_is_accepted_but_as_it_was_built() {
+fn mutated_batches_cause_no_internal_errors() {
     let (blocks, good) = batch(&[2, 0, 1, 1]);
     let execute = execute();
     let mut reasons = std::collections::BTreeMap::<_, usize>::new();
@@ -371,7 +371,7 @@ fn no_batch_makes_a_fault_of_ours_and_none_is_accepted_but_as_it_was_built() {
 }
 
 #[test]
-fn each_block_of_a_batch_is_the_raw_block_that_was_built() {
+fn batch_blocks_equal_built_raw_blocks() {
     let (blocks, calldata) = batch(&[1, 2]);
     let decoded = StatelessBatch::decode(&calldata).unwrap();
     for (request, new) in decoded.requests.iter().zip(&blocks) {
@@ -388,7 +388,7 @@ fn each_block_of_a_batch_is_the_raw_block_that_was_built() {
 }
 
 #[test]
-fn a_batch_lacks_witness_if_one_of_its_blocks_does() {
+fn batch_lacks_witness_if_any_block_does() {
     let state = |missing| ExecuteError::Invalid(Invalid::State(missing));
     let malformed = alloy_rlp::Error::Overflow;
     for (reason, expected) in [

@@ -112,8 +112,9 @@ fn plain(input: &[u8]) -> Answer {
     execute.answer(&ExecutionSpecs, input, PLENTY).unwrap()
 }
 
+/// Wherever the tail begins, the answer is that of the whole input, and each byte is paid for once.
 #[test]
-fn wherever_the_tail_begins_the_answer_is_that_of_the_whole_input_and_each_byte_is_paid_once() {
+fn split_point_does_not_change_answer_or_price() {
     let input = good();
     let whole = plain(&input);
     for at in [MIN_HEAD, MIN_HEAD + 1, input.len() / 2, input.len() - 1, input.len()] {
@@ -142,7 +143,7 @@ fn a_tail_of_several_blobs_is_one_tail() {
 }
 
 #[test]
-fn a_batch_in_blobs_is_answered_and_paid_as_the_whole_batch() {
+fn batch_in_blobs_equals_batch_in_calldata() {
     for transfers in [&[2][..], &[0, 0, 0], &[3, 0, 1], &[1; 20]] {
         let batch = batch(transfers);
         let (scene, whole) = (Scene::cut(&batch), plain(&batch));
@@ -161,7 +162,7 @@ fn a_batch_in_blobs_is_answered_and_paid_as_the_whole_batch() {
 }
 
 #[test]
-fn the_head_of_a_batch_is_looked_at_before_its_blobs_and_after_its_bytes_are_paid_for() {
+fn batch_head_is_checked_before_blobs_are_fetched() {
     let batch = batch(&[1, 2]);
     let absent = |at: usize, bit: u8| {
         let mut scene = Scene::cut(&batch);
@@ -188,7 +189,7 @@ fn the_head_of_a_batch_is_looked_at_before_its_blobs_and_after_its_bytes_are_pai
 }
 
 #[test]
-fn what_a_head_has_of_a_block_is_what_is_executed_wherever_the_batch_says_it_is() {
+fn tampered_batch_head_is_refused() {
     let batch = batch(&[2, 1, 2]);
     let scene = Scene::cut(&batch);
     let output = plain(&batch).output;
@@ -216,7 +217,7 @@ fn what_a_head_has_of_a_block_is_what_is_executed_wherever_the_batch_says_it_is(
 }
 
 #[test]
-fn two_batches_of_a_transaction_have_blobs_of_their_own() {
+fn batches_in_one_transaction_use_separate_blobs() {
     let (one, other) = (batch(&[1, 1]), batch(&[2, 3]));
     let (head, tail) = cut(&other).unwrap();
     let mut second = Scene::of(&head, &tail, 1);
@@ -236,7 +237,7 @@ fn two_batches_of_a_transaction_have_blobs_of_their_own() {
 }
 
 #[test]
-fn a_contract_reaches_it_with_the_blobs_of_its_own_transaction_and_no_others() {
+fn contract_calls_use_blobs_of_their_transaction() {
     let input = good();
     let scene = Scene::split(&input, MIN_HEAD, 0);
     let mut host = Host::new(scene.execute());
@@ -267,7 +268,7 @@ fn a_contract_reaches_it_with_the_blobs_of_its_own_transaction_and_no_others() {
 }
 
 #[test]
-fn a_blob_that_the_node_does_not_hold_is_no_verdict() {
+fn absent_blob_yields_no_verdict() {
     let mut scene = Scene::split(&good(), MIN_HEAD, 0);
     assert!(scene.ask(PLENTY).is_ok());
     scene.held = Held::default();
@@ -281,7 +282,7 @@ fn a_blob_that_the_node_does_not_hold_is_no_verdict() {
 }
 
 #[test]
-fn blobs_beyond_those_of_the_transaction_are_refused_before_any_is_looked_for() {
+fn blob_index_out_of_range_fetches_nothing() {
     let mut scene = Scene::split(&good(), MIN_HEAD, 2);
     assert!(scene.ask(PLENTY).is_ok());
     scene.hashes.pop();
@@ -292,7 +293,7 @@ fn blobs_beyond_those_of_the_transaction_are_refused_before_any_is_looked_for() 
 }
 
 #[test]
-fn nothing_is_looked_for_that_the_call_cannot_pay_for() {
+fn unpaid_calls_fetch_no_blobs() {
     let input = good();
     let scene = Scene::split(&input, MIN_HEAD, 0);
     let reserve = 1_000 + 2 * (input.len() as u64 + 8);
@@ -303,7 +304,7 @@ fn nothing_is_looked_for_that_the_call_cannot_pay_for() {
 }
 
 #[test]
-fn a_blob_that_is_not_encoded_as_a_tail_fails_the_call() {
+fn malformed_tail_blob_fails_the_call() {
     let input = good();
     let scene = Scene::split(&input, MIN_HEAD, 0);
     assert!(scene.ask(PLENTY).is_ok());
@@ -321,7 +322,7 @@ fn a_blob_that_is_not_encoded_as_a_tail_fails_the_call() {
 }
 
 #[test]
-fn a_claim_to_a_longer_tail_costs_gas_and_never_memory() {
+fn overstated_tail_length_costs_gas_not_memory() {
     let mut scene = Scene::split(&good(), MIN_HEAD, 0);
     let claimed = 255 * BLOB_CAPACITY;
     scene.calldata.truncate(MIN_HEAD);
@@ -333,7 +334,7 @@ fn a_claim_to_a_longer_tail_costs_gas_and_never_memory() {
 }
 
 #[test]
-fn no_mutation_of_a_batch_comes_to_another_end_than_in_calldata() {
+fn mutated_batch_in_blobs_matches_calldata_outcome() {
     let good = batch(&[1, 2, 0]);
     let (mut valid, mut cuts) = (0, 0);
     for bad in mutations_of_batch(&good, 2_000) {
@@ -358,7 +359,7 @@ fn no_mutation_of_a_batch_comes_to_another_end_than_in_calldata() {
 }
 
 #[test]
-fn no_mutation_of_input_or_trailer_comes_to_another_end_than_in_calldata() {
+fn mutated_input_or_trailer_matches_calldata_outcome() {
     let good = good();
     let mut valid = 0;
     for bad in mutations(&good, 2_000) {
@@ -392,7 +393,7 @@ fn no_mutation_of_input_or_trailer_comes_to_another_end_than_in_calldata() {
 }
 
 #[test]
-fn what_is_refused_has_paid_for_the_bytes_that_it_named() {
+fn refused_call_has_paid_for_declared_bytes() {
     let input = good();
     let mut scene = Scene::split(&input, MIN_HEAD, 0);
     let blob = to_blobs(&vec![0xee; input.len() - MIN_HEAD])[0].clone();

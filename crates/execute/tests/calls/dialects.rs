@@ -83,7 +83,7 @@ fn ask(calldata: &[u8], gas: u64) -> Result<(bool, u64), ExecuteError> {
 }
 
 #[test]
-fn both_dialects_stand_at_their_addresses_and_by_default_the_first_alone() {
+fn default_installs_only_execution_specs_dialect() {
     let (input, pre) = good();
     let calldata = Claim::of(&input, pre).encode(&input);
     let drake = Drake.address();
@@ -103,7 +103,7 @@ fn both_dialects_stand_at_their_addresses_and_by_default_the_first_alone() {
 }
 
 #[test]
-fn each_dialect_stands_where_it_is_configured_and_nowhere_else() {
+fn dialects_are_installed_only_at_configured_addresses() {
     let (input, pre) = good();
     let elsewhere = Address::from_word(B256::from(U256::from(0x112)));
     let dialects: Dialects = format!("drake@{elsewhere},specs").parse().unwrap();
@@ -121,7 +121,7 @@ fn each_dialect_stands_where_it_is_configured_and_nowhere_else() {
 }
 
 #[test]
-fn a_call_is_encoded_from_its_input_and_decoded_to_it_in_each_dialect() {
+fn calls_round_trip_in_every_dialect() {
     let (input, pre) = good();
     // Blocks of the draft have inputs of their own.
     for dialect in DialectName::OF_ETHEREUM.into_iter().filter(|it| *it != DialectName::Draft8079) {
@@ -149,7 +149,7 @@ fn a_call_is_encoded_from_its_input_and_decoded_to_it_in_each_dialect() {
 }
 
 #[test]
-fn a_true_claim_is_charged_what_was_used_and_a_false_one_the_whole_reserve() {
+fn false_claim_is_charged_the_whole_reserve() {
     let (input, pre) = good();
     let claim = Claim::of(&input, pre);
     let bytes = 1_000 + 2 * claim.encode(&input).len() as u64;
@@ -197,7 +197,7 @@ fn gas_comes_before_work_in_every_dialect() {
 }
 
 #[test]
-fn calldata_that_is_no_canonical_encoding_fails_the_call() {
+fn non_canonical_calldata_fails_the_call() {
     let (input, pre) = good();
     let claim = Claim::of(&input, pre);
     // A trace whose length is no multiple of a word, so that there is padding.
@@ -238,7 +238,7 @@ fn mutated() -> u64 {
 }
 
 #[test]
-fn drake_answers_true_just_where_the_call_of_the_execution_specs_succeeds() {
+fn drake_answer_agrees_with_execution_specs() {
     let (input, pre) = good();
     let execute = execute();
     let (mut valid, mut invalid) = (0, 0);
@@ -275,7 +275,7 @@ fn is_accepted(execute: &Execute, dialect: DialectName, call: &DialectCall) -> b
 }
 
 #[test]
-fn every_form_judges_mutated_calls_as_the_input_within_them_is_judged() {
+fn mutated_calls_get_verdict_of_their_input() {
     let (input, _) = good();
     let execute = execute();
     for dialect in DialectName::OF_ETHEREUM {
@@ -302,7 +302,7 @@ fn every_form_judges_mutated_calls_as_the_input_within_them_is_judged() {
 }
 
 #[test]
-fn every_form_of_a_mutated_input_is_judged_as_the_input_is() {
+fn mutated_inputs_get_equal_verdicts_in_all_dialects() {
     let (input, _) = good();
     let execute = execute();
     for mutated in mutations(&input, mutated()).chain([input.clone()]) {
@@ -316,7 +316,7 @@ fn every_form_of_a_mutated_input_is_judged_as_the_input_is() {
 }
 
 #[test]
-fn no_input_makes_a_fault_of_ours() {
+fn no_input_causes_internal_error() {
     let (input, _) = good();
     let execute = execute();
     let mut reasons = std::collections::BTreeSet::new();
@@ -364,7 +364,7 @@ impl Dialect for Breaking {
 }
 
 #[test]
-fn a_fault_of_ours_stops_the_evm_and_an_assertion_against_the_input_fails_the_call() {
+fn internal_error_stops_evm_but_panic_does_not() {
     let breaking = Execute { dialects: vec![Arc::new(Breaking)], ..execute() };
     let mut host = Host::new(breaking.clone());
     let call = TxKind::Call(EXECUTE_ADDRESS);

@@ -94,7 +94,7 @@ fn refusal(fork: ProtocolFork, calldata: &[u8]) -> ExecuteError {
 }
 
 #[test]
-fn blocks_of_each_fork_are_accepted_and_the_answer_has_their_burned_fees() {
+fn answer_contains_burned_fees_in_every_fork() {
     for fork in FORKS {
         let mut l2 = l2(fork);
         for number in 0..4 {
@@ -130,7 +130,7 @@ fn blocks_of_each_fork_are_accepted_and_the_answer_has_their_burned_fees() {
 }
 
 #[test]
-fn the_input_has_its_fields_at_their_bytes() {
+fn input_fields_are_at_expected_offsets() {
     for (fork, request, payload) in [
         (ProtocolFork::Cancun, 40, 528),
         (ProtocolFork::Prague, 44, 528),
@@ -162,7 +162,7 @@ fn the_input_has_its_fields_at_their_bytes() {
 }
 
 #[test]
-fn a_block_hash_is_that_of_the_header_with_the_burned_fees_as_its_last_item() {
+fn block_hash_covers_burned_fees_as_last_item() {
     for fork in FORKS {
         let built = busy_on(fork);
         let mut rlp = alloy_rlp::encode(&built.header);
@@ -176,7 +176,7 @@ fn a_block_hash_is_that_of_the_header_with_the_burned_fees_as_its_last_item() {
 }
 
 #[test]
-fn other_burned_fees_and_another_anchor_make_another_block_which_is_refused() {
+fn changed_burned_fees_or_anchor_are_refused() {
     for fork in FORKS {
         let built = busy_on(fork);
         assert!(answer(fork, &forged(&built, |_, _| {})).is_ok());
@@ -199,8 +199,9 @@ fn other_burned_fees_and_another_anchor_make_another_block_which_is_refused() {
     }
 }
 
+/// This holds for the header of the block and for that of its parent.
 #[test]
-fn a_header_without_the_item_is_of_another_chain_and_so_is_a_parent_without_it() {
+fn headers_without_burned_fees_are_refused() {
     for fork in FORKS {
         let mut l2 = l2(fork);
         let first = busy(&l2, 0);
@@ -252,7 +253,7 @@ fn a_header_without_the_item_is_of_another_chain_and_so_is_a_parent_without_it()
 }
 
 #[test]
-fn the_anchor_is_given_to_the_canonical_contract_alone() {
+fn anchor_requires_canonical_contract() {
     let fork = ProtocolFork::Osaka;
     let touching = |change: &dyn Fn(&mut Genesis)| {
         let mut genesis = genesis(fork);
@@ -286,7 +287,7 @@ fn the_anchor_is_given_to_the_canonical_contract_alone() {
 }
 
 #[test]
-fn a_transaction_with_blobs_is_refused_also_where_the_rules_of_l1_would_allow_it() {
+fn blob_transactions_are_refused_even_under_l1_rules() {
     let fork = ProtocolFork::Osaka;
     let l2 = l2(fork);
     let blobs = Key::named("alice").sign(TxEip4844 {
@@ -313,7 +314,7 @@ fn a_transaction_with_blobs_is_refused_also_where_the_rules_of_l1_would_allow_it
 }
 
 #[test]
-fn no_other_form_reads_the_blocks_of_this_one_and_it_reads_no_others() {
+fn draft_and_other_dialects_reject_each_other() {
     let fork = ProtocolFork::Osaka;
     let built = busy_on(fork);
     let (input, _) = DraftBlock::decode(&built.calldata).unwrap();
@@ -346,7 +347,7 @@ fn no_other_form_reads_the_blocks_of_this_one_and_it_reads_no_others() {
 }
 
 #[test]
-fn tools_say_a_block_of_this_form_in_no_other_and_back() {
+fn draft_blocks_do_not_convert_to_other_dialects() {
     let built = busy_on(ProtocolFork::Osaka);
     let draft = DialectName::Draft8079;
     let none: [&[u8]; 0] = [];
@@ -371,7 +372,7 @@ fn tools_say_a_block_of_this_form_in_no_other_and_back() {
 }
 
 #[test]
-fn calldata_that_ends_early_or_has_offsets_into_fixed_parts_is_refused_for_its_form() {
+fn truncated_calldata_and_bad_offsets_are_unreadable() {
     for fork in [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let good = busy_on(fork).calldata;
         let request = if fork == ProtocolFork::Cancun { 40 } else { 44 };
@@ -409,7 +410,7 @@ fn destroyed(l2: &DraftL2, after: &DraftL2) -> U256 {
 }
 
 #[test]
-fn burned_fees_are_what_the_block_destroys_and_until_amsterdam_base_fee_times_gas_used() {
+fn burned_fees_equal_destroyed_wei() {
     for fork in FORKS {
         let before = l2(fork);
         let built = busy(&before, 0);
@@ -423,7 +424,7 @@ fn burned_fees_are_what_the_block_destroys_and_until_amsterdam_base_fee_times_ga
 }
 
 #[test]
-fn from_amsterdam_on_base_fee_times_gas_used_says_more_or_less_than_is_burned() {
+fn amsterdam_gas_used_does_not_determine_burned_fees() {
     let fork = ProtocolFork::Amsterdam;
     let l2 = l2(fork);
     // Ten cleared slots earn a refund of a fifth, which the header's gas leaves out (EIP-7778). A
@@ -449,7 +450,7 @@ fn from_amsterdam_on_base_fee_times_gas_used_says_more_or_less_than_is_burned() 
 }
 
 #[test]
-fn fees_beyond_what_a_header_can_state_are_in_no_block() {
+fn burned_fees_beyond_64_bits_are_refused() {
     let fork = ProtocolFork::Osaka;
     let mut genesis = genesis(fork);
     // A transfer at this price burns more than 2^64 wei.
@@ -478,7 +479,7 @@ fn fees_beyond_what_a_header_can_state_are_in_no_block() {
 }
 
 #[test]
-fn contracts_call_it_at_its_address_and_a_call_without_gas_fails() {
+fn contract_call_succeeds_and_unpaid_call_fails() {
     let built = busy_on(ProtocolFork::Osaka);
     let mut host = Host::new(execute(ProtocolFork::Osaka));
     let seen = host.see_at(Draft8079::ADDRESS, CALL, &built.calldata, PLENTY);

@@ -41,8 +41,9 @@ fn assert_burns(execute: &Execute, calldata: &[u8], what: &str) {
     assert_eq!(seen, expected, "{what}");
 }
 
+/// Every kind of call returns the 43-byte result of a valid block, at the charge of a direct run.
 #[test]
-fn a_valid_block_returns_43_bytes_and_costs_what_it_used_by_every_kind_of_call() {
+fn every_call_kind_returns_result_at_equal_cost() {
     for fork in [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let calldata = L2::new(fork).calldata(3);
         let (declared, gas_used) = declared_by(&calldata);
@@ -59,7 +60,7 @@ fn a_valid_block_returns_43_bytes_and_costs_what_it_used_by_every_kind_of_call()
 }
 
 #[test]
-fn a_call_with_value_succeeds_and_moves_the_value() {
+fn call_with_value_transfers_it() {
     let calldata = L2::new(ProtocolFork::Osaka).calldata(1);
     let mut host = Host::new(Execute::default());
     assert!(host.see(How::Call { value: 7 }, &calldata, PLENTY).success);
@@ -97,7 +98,7 @@ fn a_constructor_can_call_it() {
 }
 
 #[test]
-fn at_the_deepest_call_it_works_and_one_deeper_there_is_no_call() {
+fn execute_runs_at_maximum_call_depth() {
     let calldata = L2::new(ProtocolFork::Osaka).calldata(1);
     // Calls itself with a counter in the first word in front of the calldata, down to zero; then
     // calls EXECUTE; returns the result upwards.
@@ -137,7 +138,7 @@ fn at_the_deepest_call_it_works_and_one_deeper_there_is_no_call() {
 }
 
 #[test]
-fn one_gas_short_of_the_reserve_is_refused_and_exactly_the_reserve_succeeds() {
+fn exact_reserve_succeeds_and_one_less_fails() {
     let calldata = L2::new(ProtocolFork::Osaka).calldata(3);
     let (declared, gas_used) = declared_by(&calldata);
     for (_, gas) in GasSchedule::NAMED {
@@ -159,7 +160,7 @@ fn one_gas_short_of_the_reserve_is_refused_and_exactly_the_reserve_succeeds() {
 }
 
 #[test]
-fn every_kind_of_refusal_burns_the_gas_of_the_call_and_lets_the_caller_go_on() {
+fn every_refusal_burns_only_the_call_gas() {
     let l2 = L2::new(ProtocolFork::Osaka);
     let good = l2.calldata(2);
     let execute = Execute::default();
@@ -197,7 +198,7 @@ fn every_kind_of_refusal_burns_the_gas_of_the_call_and_lets_the_caller_go_on() {
 }
 
 #[test]
-fn the_l2_rules_refuse_blobs_and_withdrawals_and_the_l1_profile_does_not_ask() {
+fn only_l2_rules_refuse_blobs_and_withdrawals() {
     let good = L2::new(ProtocolFork::Osaka).calldata(1);
     let cases: [(&str, Vec<u8>); 4] = [
         ("blob_gas_used", resealed(&good, |i| i.request.payload.blob_gas_used = 131_072)),
@@ -221,7 +222,7 @@ fn the_l2_rules_refuse_blobs_and_withdrawals_and_the_l1_profile_does_not_ask() {
 }
 
 #[test]
-fn execution_requests_are_ignored_unless_the_policy_refuses_them() {
+fn request_policy_decides_on_execution_requests() {
     use alloy_eips::eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS;
     let l2 = L2::new(ProtocolFork::Osaka);
     // Any user can do this: a withdrawal request for one wei.
@@ -246,7 +247,7 @@ fn execution_requests_are_ignored_unless_the_policy_refuses_them() {
 }
 
 #[test]
-fn what_a_contract_sees_in_a_create_is_what_a_call_returns() {
+fn host_reports_call_results_unchanged() {
     // The helper that the tests above rely on reports success, gas and data of a call as they are:
     // checked against a precompile whose answer is known.
     let mut host = Host::new(Execute::default());

@@ -55,7 +55,7 @@ fn under(calldata: &[u8], fork: ProtocolFork) -> Vec<u8> {
 }
 
 #[test]
-fn blocks_of_all_forks_of_l1_verify_whenever_they_are_posted() {
+fn blocks_of_every_fork_verify_whenever_posted() {
     let (_, blocks) = blocks();
     // No time but the block's is asked for: the one and the same EXECUTE takes all of them, in any
     // order.
@@ -67,7 +67,7 @@ fn blocks_of_all_forks_of_l1_verify_whenever_they_are_posted() {
 }
 
 #[test]
-fn a_caller_cannot_choose_rules_by_the_schema() {
+fn caller_cannot_choose_rules_by_schema_id() {
     let (_, blocks) = blocks();
     for (timestamp, fork, calldata) in &blocks {
         for other in [Prague, Osaka, Bpo1, Bpo2, Amsterdam] {
@@ -96,7 +96,7 @@ fn a_caller_cannot_choose_rules_by_the_schema() {
 }
 
 #[test]
-fn a_refusal_by_fork_costs_no_more_work_than_decoding() {
+fn fork_refusal_costs_only_decoding() {
     let (_, blocks) = blocks();
     let (timestamp, fork, calldata) = &blocks[1];
     let claimed = under(calldata, Osaka);
@@ -114,7 +114,7 @@ fn a_refusal_by_fork_costs_no_more_work_than_decoding() {
 }
 
 #[test]
-fn a_batch_over_a_fork_is_refused_and_its_two_parts_are_not() {
+fn batch_across_fork_boundary_is_refused() {
     let (chain, blocks) = blocks();
     // The last blocks of Prague and the first of Osaka, under the schema id of Prague.
     let inputs: Vec<_> =
@@ -144,7 +144,7 @@ fn a_batch_over_a_fork_is_refused_and_its_two_parts_are_not() {
 }
 
 #[test]
-fn the_named_option_takes_its_forks_at_any_time() {
+fn explicit_forks_are_accepted_at_any_time() {
     let (_, blocks) = blocks();
     let any = Execute { forks: ForkRule::Any(vec![Prague, Osaka]), ..l1() };
     let (.., of_prague) = &blocks[0];
@@ -158,7 +158,7 @@ fn the_named_option_takes_its_forks_at_any_time() {
 }
 
 #[test]
-fn a_public_network_keeps_its_own_schedule_within_the_rules_of_l1() {
+fn public_network_keeps_its_own_schedule() {
     // The input of another chain under the id of mainnet: its schedule decides, not that of this
     // L1.
     let (_, blocks) = blocks();

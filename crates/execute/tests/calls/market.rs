@@ -146,7 +146,7 @@ const fn halted(gas: u64) -> Seen {
 }
 
 #[test]
-fn a_call_in_any_dialect_pays_the_price_of_the_market_and_counts_on_it() {
+fn every_dialect_pays_market_price_and_is_counted() {
     let scene = Scene::new(2);
     for (wei, base_fee) in [(1, 1), (7, 2), (2, 7)] {
         let excess = excess_at(wei);
@@ -167,7 +167,7 @@ fn a_call_in_any_dialect_pays_the_price_of_the_market_and_counts_on_it() {
 }
 
 #[test]
-fn calls_of_all_dialects_share_the_limit_of_their_block() {
+fn all_dialects_share_the_block_limit() {
     const THIRD: u64 = LIMIT / 3;
     let scene = Scene::new(0);
     let prices = Flat { base: THIRD, per_byte: 0 };
@@ -187,7 +187,7 @@ fn calls_of_all_dialects_share_the_limit_of_their_block() {
 }
 
 #[test]
-fn a_claim_is_answered_where_its_block_has_room_and_halts_where_it_has_not() {
+fn claims_halt_when_block_limit_is_exhausted() {
     let scene = Scene::new(2);
     let [_, way, _] = scene.ways();
     let answer = |claim: &[u8], left| {
@@ -211,7 +211,7 @@ fn a_claim_is_answered_where_its_block_has_room_and_halts_where_it_has_not() {
 }
 
 #[test]
-fn a_call_counts_with_what_it_was_shown_to_hold_whether_gas_or_room_is_short() {
+fn failed_calls_count_the_gas_they_held() {
     let scene = Scene::new(2);
     for way in scene.ways() {
         let [calldata, bytes, input, reserve] = way.steps;
@@ -234,7 +234,7 @@ fn a_call_counts_with_what_it_was_shown_to_hold_whether_gas_or_room_is_short() {
 }
 
 #[test]
-fn a_refusal_names_the_room_of_the_block_as_soon_as_the_gas_of_the_call_is_enough() {
+fn out_of_gas_precedes_block_limit_error() {
     let scene = Scene::new(2);
     for way in scene.ways() {
         let reserve = way.reserve();
@@ -276,7 +276,7 @@ impl CallObserver for Durations {
 }
 
 #[test]
-fn a_call_takes_what_passes_by_the_clock_of_its_observer() {
+fn call_duration_follows_observer_clock() {
     let scene = Scene::new(1);
     for way in scene.ways() {
         let durations = Arc::new(Durations::default());
@@ -291,7 +291,7 @@ fn a_call_takes_what_passes_by_the_clock_of_its_observer() {
 }
 
 #[test]
-fn with_any_excess_in_the_state_calls_pay_at_most_the_highest_price() {
+fn price_is_capped_for_any_excess() {
     let scene = Scene::new(2);
     let [way, ..] = scene.ways();
     let base_fee = 2 * price(MAX_EXCESS);
@@ -318,7 +318,7 @@ fn with_any_excess_in_the_state_calls_pay_at_most_the_highest_price() {
 }
 
 #[test]
-fn calls_without_gas_are_all_refused_alike_and_those_behind_them_pay_as_if_they_were_the_first() {
+fn calls_without_gas_do_not_affect_later_calls() {
     const CALLS: usize = 1_000;
     let scene = Scene::new(2);
     for (wei, base_fee) in [(1, 1), (7, 2), (2, 7)] {
@@ -355,7 +355,7 @@ fn calls_without_gas_are_all_refused_alike_and_those_behind_them_pay_as_if_they_
 }
 
 #[test]
-fn a_call_pays_the_price_of_its_own_state_and_not_what_others_have_paid_before() {
+fn each_call_pays_price_of_its_state() {
     const BASE_FEE: u64 = 3;
     let scene = Scene::new(2);
     let [way, ..] = scene.ways();

@@ -59,7 +59,7 @@ fn successes(block: &Block) -> Vec<bool> {
 }
 
 #[test]
-fn a_block_whose_transactions_call_execute_is_valid_under_its_own_revision_alone() {
+fn nested_block_is_valid_only_under_nested_revision() {
     let l3 = L2::new(ProtocolFork::Osaka).calldata(2);
     let block = build(&l2(), vec![execute(0, &l3, CALL_GAS)]);
     assert_eq!(successes(&block.block), [true]);
@@ -88,7 +88,7 @@ fn a_block_whose_transactions_call_execute_is_valid_under_its_own_revision_alone
 }
 
 #[test]
-fn a_change_of_the_inner_block_makes_the_outer_one_another() {
+fn changed_inner_block_invalidates_outer_block() {
     let l3 = L2::new(ProtocolFork::Osaka).calldata(2);
     let mut other = l3.clone();
     *other.last_mut().unwrap() ^= 1;
@@ -105,7 +105,7 @@ fn a_change_of_the_inner_block_makes_the_outer_one_another() {
 }
 
 #[test]
-fn the_inner_execute_has_no_other_in_its_blocks_and_no_batch_is_nested() {
+fn inner_execute_supports_neither_nesting_nor_batches() {
     let l4 = L2::new(ProtocolFork::Osaka).calldata(8);
     // A block of an L3 whose builder thinks that it has EXECUTE, and the block of one that knows
     // better.
@@ -130,7 +130,7 @@ fn the_inner_execute_has_no_other_in_its_blocks_and_no_batch_is_nested() {
 }
 
 #[test]
-fn nestings_never_do_more_than_their_gas_has_paid_for() {
+fn nested_calls_never_exceed_paid_work() {
     let (l1, inner) = (l1(), Nested::execute_of_l2(&l1()));
     let dialect = Arc::clone(&l1.dialects[0]);
     for seed in 0_u8..24 {

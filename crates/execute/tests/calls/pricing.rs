@@ -64,7 +64,7 @@ fn run(execute: &Execute, calldata: &[u8], gas: u64) -> (Result<u64, ExecuteErro
 }
 
 #[test]
-fn a_schedule_is_shown_what_the_input_holds() {
+fn schedule_receives_declared_amounts_of_input() {
     let schedule = Arc::new(Witnessed::default());
     for fork in [ProtocolFork::Cancun, ProtocolFork::Amsterdam] {
         let gas = Arc::clone(&schedule) as Arc<dyn Pricing>;
@@ -124,7 +124,7 @@ fn items_are_paid_for_before_they_are_hashed() {
 }
 
 #[test]
-fn a_price_that_moves_during_a_call_takes_no_more_than_was_reserved() {
+fn changing_price_never_charges_beyond_reserve() {
     let calldata = L2::new(ProtocolFork::Osaka).calldata(2);
     let execute = Execute { gas: Arc::new(Rising(AtomicU64::new(1))), ..Execute::default() };
     let first = execute.run(&calldata, PLENTY).unwrap();
@@ -147,7 +147,7 @@ fn with_commas(number: u64) -> String {
 }
 
 #[test]
-fn the_default_prices_are_those_of_the_document_and_of_the_contracts() {
+fn default_prices_match_docs_and_contracts() {
     let Items { base, request_byte, witness_byte, item } = Items::DEFAULT;
     let document = format!(
         "with `base = {}`, `request_byte = {request_byte}`, `witness_byte = {witness_byte}` and \
@@ -161,7 +161,7 @@ fn the_default_prices_are_those_of_the_document_and_of_the_contracts() {
 }
 
 #[test]
-fn the_document_says_how_often_the_gas_of_each_dear_precompile_is_counted() {
+fn docs_list_expensive_precompile_factors() {
     let document = read("docs/gas.md");
     let rows: [(&str, &[u16]); 4] = [
         ("ECADD, ECMUL, point evaluation", &[0x06, 0x07, 0x0a]),
@@ -189,7 +189,7 @@ fn the_document_says_how_often_the_gas_of_each_dear_precompile_is_counted() {
 const CAPACITY_BYTE: u64 = 4;
 
 #[test]
-fn the_contracts_count_no_less_for_a_byte_than_any_input_without_surplus_costs() {
+fn capacity_byte_price_covers_inputs_without_surplus() {
     let Items { request_byte, witness_byte, item, .. } = Items::DEFAULT;
     // Bytes with the offset of each item, what of them is request, and how many items they are.
     let parts: [(&str, u64, u64, u64); 5] = [
@@ -208,7 +208,7 @@ fn the_contracts_count_no_less_for_a_byte_than_any_input_without_surplus_costs()
 }
 
 #[test]
-fn each_named_schedule_is_one_that_execute_runs_by() {
+fn execute_runs_with_every_named_schedule() {
     let block = L2::new(ProtocolFork::Osaka).calldata(2);
     let declared =
         variants::declared_of_input(block.len(), &StatelessInput::decode(&block).unwrap());

@@ -40,7 +40,7 @@ fn violated(calldata: &[u8]) -> (&'static str, u64) {
 }
 
 #[test]
-fn of_several_wrong_roots_the_same_is_named_at_the_same_gas_on_any_number_of_threads() {
+fn reported_root_does_not_depend_on_thread_count() {
     // Few receipts are hashed on the calling thread, many on another one.
     for count in [1, 200] {
         let good = L2::new(FORK).calldata(count);
@@ -65,8 +65,9 @@ fn of_several_wrong_roots_the_same_is_named_at_the_same_gas_on_any_number_of_thr
     }
 }
 
+/// A missing node that only the post-state root needs is reported once the receipts root is correct.
 #[test]
-fn a_node_that_only_the_new_state_needs_is_missed_after_the_receipts_are_right() {
+fn missing_post_state_node_follows_receipts_check() {
     // A slot that is set to zero: its neighbour in the trie is read for the new root alone.
     let l2 = L2::with_genesis(FORK, |genesis| {
         let account = GenesisAccount {

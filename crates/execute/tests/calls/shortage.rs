@@ -143,7 +143,7 @@ fn calling_inner() -> Vec<u8> {
 }
 
 #[test]
-fn a_block_ends_at_the_first_piece_of_dear_work_that_its_call_cannot_pay() {
+fn execution_stops_at_first_unpaid_work() {
     const PIECES: u64 = 6;
     let rounds = |code: Vec<u8>| code.repeat(PIECES as usize);
     for (name, piece) in [("hash", HASH), ("create", CREATE), ("add", ADD)] {
@@ -168,7 +168,7 @@ fn a_block_ends_at_the_first_piece_of_dear_work_that_its_call_cannot_pay() {
 }
 
 #[test]
-fn where_one_frame_is_short_the_frame_around_it_gets_no_underpriced_work_of_another_kind_either() {
+fn outer_frame_does_no_work_after_shortage() {
     const ROUNDS: u64 = 4;
     for (inner_name, inner) in [("hash", HASH), ("create", CREATE)] {
         for (outer_name, outer) in [("hash", HASH), ("create", CREATE), ("add", ADD)] {
@@ -190,7 +190,7 @@ fn where_one_frame_is_short_the_frame_around_it_gets_no_underpriced_work_of_anot
 }
 
 #[test]
-fn a_block_ends_at_the_first_node_whose_further_place_its_call_cannot_pay() {
+fn execution_stops_at_first_unpaid_repeated_node() {
     let slots = [1, 2, 3, 4, 5];
     let code = slots.iter().flat_map(|slot| [&reading(*slot)[..], MARK].concat()).collect();
     let calldata = on_shared_nodes(code);
@@ -210,7 +210,7 @@ fn a_block_ends_at_the_first_node_whose_further_place_its_call_cannot_pay() {
 }
 
 #[test]
-fn a_batch_ends_at_the_first_node_that_an_earlier_block_has_written_and_its_call_cannot_pay() {
+fn batch_stops_at_first_unpaid_written_node() {
     let calldata = two_on_shared_nodes(&[1, 2], &[1]);
     let all = Ran::new(ByPiece::Nodes, &calldata, 1 << 40).pieces.unwrap();
     let first = Ran::new(ByPiece::Nodes, &two_on_shared_nodes(&[1, 2], &[]), 1 << 40);

@@ -12,7 +12,7 @@ use wire::ProtocolFork;
 const CHAIN_ID: u64 = 8_079;
 
 #[test]
-fn senders_that_are_given_are_taken_for_those_of_the_signatures_and_must_be_them() {
+fn given_senders_replace_recovery_and_must_match() {
     let (alice, carol) = (Key::named("alice"), Key::named("carol"));
     let fork = ProtocolFork::Osaka;
     let mut genesis = empty_genesis(fork);

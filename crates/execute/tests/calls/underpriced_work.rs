@@ -168,7 +168,7 @@ fn underpriced_work_of_two(set: &[u8], read: &[u8]) -> u64 {
 }
 
 #[test]
-fn a_node_that_an_earlier_block_of_the_batch_has_written_is_paid_for_when_a_later_one_walks_it() {
+fn nodes_written_by_earlier_blocks_are_charged() {
     let (_, nodes) = uniform_storage();
     let ways = |slots: &[u8]| {
         let places = places_of(slots);
@@ -186,7 +186,7 @@ fn a_node_that_an_earlier_block_of_the_batch_has_written_is_paid_for_when_a_late
 }
 
 #[test]
-fn a_node_that_stands_at_many_places_is_paid_for_at_each_as_if_it_were_carried_again() {
+fn repeated_node_is_charged_at_each_position() {
     let slots: Vec<u8> = (1..=40).collect();
     let calldata = shared_nodes(&slots);
     let places = places_of(&slots);
@@ -210,13 +210,13 @@ fn a_node_that_stands_at_many_places_is_paid_for_at_each_as_if_it_were_carried_a
 }
 
 #[test]
-fn a_block_in_which_no_node_stands_twice_is_charged_for_no_repetition() {
+fn block_without_repeated_nodes_pays_no_surcharge() {
     let calldata = shared_nodes(&[1]);
     assert_costs(&Execute::default(), &calldata, plain_charge(GasSchedule::DEFAULT, &calldata));
 }
 
 #[test]
-fn contracts_with_equal_storage_are_covered_by_the_gas_that_reading_them_takes() {
+fn equal_storage_tries_are_covered_by_gas() {
     // Twenty contracts, all of which have the same five slots: their tries are one, carried once.
     let twin = |number: u8| Address::repeat_byte(0x80 + number);
     let reader = [[op::PUSH1, 3, op::SLOAD, op::STOP]].concat();
@@ -254,7 +254,7 @@ fn calling(precompile: u8, times: usize, gas: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_precompile_that_is_dear_is_paid_several_times_and_one_that_is_not_once() {
+fn only_expensive_precompiles_are_surcharged() {
     let schedule = GasSchedule::DEFAULT;
     // ECADD: 150 gas each. SHA-256 of 64 bytes: 84 gas each.
     for (precompile, gas, is_dear) in [(6_u8, 150, true), (2, 84, false)] {
@@ -271,7 +271,7 @@ fn a_precompile_that_is_dear_is_paid_several_times_and_one_that_is_not_once() {
 }
 
 #[test]
-fn modexp_is_paid_several_times_where_its_gas_is_that_of_the_time_before_osaka() {
+fn modexp_is_surcharged_before_osaka() {
     let schedule = GasSchedule::DEFAULT;
     // Each of 32 bytes.
     let mut numbers = [[0; 32]; 6];
@@ -290,7 +290,7 @@ fn modexp_is_paid_several_times_where_its_gas_is_that_of_the_time_before_osaka()
 }
 
 #[test]
-fn a_precompile_whose_work_cannot_be_paid_ends_the_call_instead_of_failing_in_the_block() {
+fn unpaid_precompile_work_ends_the_call() {
     // MODEXP of numbers that are all zero, whose lengths alone take 2.8 million gas before Osaka:
     // much more than a failure with so short an input is worth.
     let mut lengths = [[0; 32]; 3];
@@ -308,7 +308,7 @@ fn a_precompile_whose_work_cannot_be_paid_ends_the_call_instead_of_failing_in_th
 }
 
 #[test]
-fn a_precompile_that_fails_is_paid_for_its_work_and_not_for_all_that_it_burns() {
+fn failed_precompile_is_charged_for_bounded_work() {
     // Point evaluation of what is no proof, which burns all of three million gas.
     let calldata = block(calling(10, 1, 3_000_000), vec![0; 192], 4_000_000);
     assert!(used(&calldata) > 3_000_000);
@@ -334,7 +334,7 @@ fn hashing_is_paid_by_the_word() {
 }
 
 #[test]
-fn init_code_is_paid_by_its_length_and_by_its_hash_where_that_is_in_the_address() {
+fn init_code_is_charged_by_length_and_hash() {
     const BYTES: u16 = 0xc000;
     let [high, low] = BYTES.to_be_bytes();
     for (instruction, salt, is_hashed) in
@@ -353,7 +353,7 @@ fn init_code_is_paid_by_its_length_and_by_its_hash_where_that_is_in_the_address(
 }
 
 #[test]
-fn what_a_further_block_of_a_batch_costs_itself_covers_no_dear_work() {
+fn further_block_gas_covers_no_underpriced_work() {
     const GAS_LIMIT: u64 = 2_000_000;
     for count in 1..=4 {
         let mut l2 = L2::with_genesis(FORK, |genesis| {
@@ -385,7 +385,7 @@ fn what_a_further_block_of_a_batch_costs_itself_covers_no_dear_work() {
 }
 
 #[test]
-fn dear_work_that_the_gas_of_a_call_does_not_cover_counts_on_the_market_with_all_of_that_gas() {
+fn unpaid_work_counts_all_call_gas_on_market() {
     let calldata = block(hashing(0x1000), vec![], 2_000_000);
     let execute = Execute::default();
     let executed = execute.run(&calldata, u64::MAX).unwrap();
@@ -404,7 +404,7 @@ fn dear_work_that_the_gas_of_a_call_does_not_cover_counts_on_the_market_with_all
 }
 
 #[test]
-fn a_claim_that_is_refused_is_charged_for_dear_work_too() {
+fn false_claim_is_charged_for_underpriced_work() {
     let calldata = shared_nodes(&(1..=40).collect::<Vec<_>>());
     let execute = Execute::default();
     let executed = execute.run(&calldata, u64::MAX).unwrap();
@@ -428,7 +428,7 @@ fn a_claim_that_is_refused_is_charged_for_dear_work_too() {
 }
 
 #[test]
-fn a_count_of_work_is_never_short_and_goes_back_to_an_earlier_value() {
+fn work_count_never_stops_and_can_rewind() {
     let gas: Arc<dyn Pricing> = Arc::new(Items::DEFAULT);
     let count = WorkCount::new(&gas, &());
     let meter = count.overrides().meter().expect("a count has a meter");

@@ -27,7 +27,7 @@ const BURNER: &[u8] =
     &[op::JUMPDEST, op::PUSH2, 0x27, 0x10, op::GAS, op::GT, op::PUSH0, op::JUMPI, op::STOP];
 
 #[test]
-fn a_gas_burner_at_a_system_address_is_refused_before_it_runs() {
+fn foreign_system_code_is_refused_before_it_runs() {
     for fork in [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         for contract in SYSTEM_CONTRACTS.iter().filter(|contract| contract.since <= fork) {
             let l2 = L2::with_genesis(fork, |genesis| {
@@ -54,7 +54,7 @@ fn a_gas_burner_at_a_system_address_is_refused_before_it_runs() {
 }
 
 #[test]
-fn ten_thousand_transactions_that_cannot_pay_for_their_recovery_are_refused_before_any() {
+fn unpaid_transactions_are_refused_before_sender_recovery() {
     let good = L2::new(ProtocolFork::Osaka).calldata(1);
     // Signatures that recover no sender, which only recovering them reveals.
     let unrecoverable = |gas_limit| {
@@ -88,7 +88,7 @@ fn ten_thousand_transactions_that_cannot_pay_for_their_recovery_are_refused_befo
 }
 
 #[test]
-fn a_blob_transaction_is_refused_by_its_type_although_the_block_names_no_blobs() {
+fn blob_transaction_is_refused_without_declared_blobs() {
     let good = L2::new(ProtocolFork::Osaka).calldata(1);
     let fields = TxEip4844 {
         chain_id: 8_079,
@@ -107,7 +107,7 @@ fn a_blob_transaction_is_refused_by_its_type_although_the_block_names_no_blobs()
 }
 
 #[test]
-fn bytes_are_paid_for_before_they_are_looked_at() {
+fn bytes_are_paid_for_before_they_are_read() {
     let execute = Execute::default();
     let junk = vec![0xff; 100_000];
     let price = GasSchedule::DEFAULT.bytes(junk.len() as u64);
@@ -160,7 +160,7 @@ fn transactions_beyond_the_gas_limit_do_not_run() {
 }
 
 #[test]
-fn a_block_that_uses_more_than_it_claims_stops_where_the_claim_is_passed() {
+fn execution_stops_when_claimed_gas_is_exceeded() {
     let l2 = L2::new(ProtocolFork::Osaka);
     let good = l2.build(l2.transfers(20, 21_000)).input().unwrap();
     let lying = resealed(&good, |input| input.request.payload.gas_used = 50_000);
@@ -177,7 +177,7 @@ fn a_block_that_uses_more_than_it_claims_stops_where_the_claim_is_passed() {
 }
 
 #[test]
-fn the_reserve_covers_all_that_a_block_may_use() {
+fn reserve_covers_maximum_gas_of_block() {
     let l2 = L2::new(ProtocolFork::Osaka);
     let execute = Execute::default();
     for gas_limit in [21_000, 100_000, 5_000_000] {
