@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_consumer_recovers_whole_batches_and_none_before_it_needs_one() {
+    fn consumer_recovers_whole_batches_on_demand() {
         let (transactions, counted) = (transactions(40), Counted::default());
         let senders = Senders::new(&transactions, &[], &counted);
         assert_eq!((senders.left(), counted.calls()), (40, vec![]));

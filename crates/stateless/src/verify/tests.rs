@@ -60,7 +60,7 @@ fn with_work<T>(
 }
 
 #[test]
-fn work_is_shared_if_it_takes_longer_than_a_thread_takes_to_start() {
+fn work_is_shared_only_if_worth_a_thread() {
     for (senders, node_bytes, code_bytes, expected) in [
         (0, 0, 0, false),
         (3, 0, 0, false),
@@ -84,7 +84,7 @@ fn work_is_shared_if_it_takes_longer_than_a_thread_takes_to_start() {
 }
 
 #[test]
-fn a_helper_recovers_all_senders_and_analyses_the_codes_that_take_long() {
+fn helper_recovers_senders_and_analyses_long_codes() {
     // Of 128 KiB of codes, and of a byte less.
     for (longest, analysed) in [(127_022, &[1_024, 2_000, 127_022][..]), (127_021, &[])] {
         let chain = Chain::default();

@@ -78,7 +78,7 @@ fn missing(refusal: &Invalid) -> Missing {
 }
 
 #[test]
-fn witnesses_that_are_too_small_are_refused_with_the_node_that_is_missing() -> Result<()> {
+fn incomplete_witness_error_names_missing_node() -> Result<()> {
     for block in testkit::vectors::blocks("negative", "real blocks with too small witnesses")? {
         let refusal = verdict_of(&block)?.expect_err("must be refused");
         let expected = match block.name.as_str() {

@@ -25,7 +25,7 @@ fn verify(headers: &[Vec<u8>], parent_hash: B256) -> Result<Ancestors, Invalid> 
 }
 
 #[test]
-fn each_ancestor_is_known_by_its_number_and_no_other() {
+fn ancestor_hash_is_found_by_its_number() {
     let (headers, hashes) = line(5..=8);
     let ancestors = verify(&headers, hashes[3]).unwrap();
     assert_eq!(ancestors.parent().number, 8);
@@ -38,7 +38,7 @@ fn each_ancestor_is_known_by_its_number_and_no_other() {
 }
 
 #[test]
-fn each_header_is_the_parent_of_the_next_and_the_last_is_the_blocks() {
+fn headers_must_form_a_chain_to_parent() {
     let (headers, hashes) = line(5..=8);
     assert!(verify(&headers, hashes[3]).is_ok());
     let broken = |index, got, expected| Some(Invalid::BrokenAncestry { index, got, expected });

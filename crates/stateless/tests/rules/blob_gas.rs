@@ -47,7 +47,7 @@ fn blobs_beyond_the_target_stay_in_excess() {
 }
 
 #[test]
-fn where_a_blob_costs_less_than_its_share_of_gas_the_target_no_longer_lowers_the_excess() {
+fn excess_ignores_target_below_reserve_price() {
     // A blob of 2^17 gas at one wei costs as much as 2^13 gas at 16 wei.
     let params = BlobParams::osaka();
     let (target, most) = (params.target_blob_gas_per_block(), params.max_blob_gas_per_block());
@@ -66,7 +66,7 @@ fn where_a_blob_costs_less_than_its_share_of_gas_the_target_no_longer_lowers_the
 }
 
 #[test]
-fn an_excess_beyond_64_bits_is_refused_with_the_sum() {
+fn excess_beyond_64_bits_is_refused() {
     let params = BlobParams::prague();
     let at = |excess, used| after(ProtocolFork::Prague, &params, [excess, used, 1]);
     let target = params.target_blob_gas_per_block();

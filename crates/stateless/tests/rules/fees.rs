@@ -11,7 +11,7 @@ fn after(gas_limit: u64, gas_used: u64, base_fee: u64) -> Result<u64, Invalid> {
 }
 
 #[test]
-fn the_base_fee_moves_by_up_to_an_eighth_with_the_gas_above_or_below_the_target() {
+fn base_fee_changes_by_at_most_an_eighth() {
     const LIMIT: u64 = 30_000_000;
     const TARGET: u64 = LIMIT / 2;
     for (used, fee, expected) in [
@@ -35,7 +35,7 @@ fn the_base_fee_moves_by_up_to_an_eighth_with_the_gas_above_or_below_the_target(
 }
 
 #[test]
-fn a_parent_without_a_target_is_refused_and_the_least_target_is_one() {
+fn parent_with_zero_gas_target_is_refused() {
     for (limit, used, expected) in [(2, 1, 800), (3, 2, 900), (3, 0, 700)] {
         assert_eq!(after(limit, used, 800), Ok(expected));
     }
@@ -47,7 +47,7 @@ fn a_parent_without_a_target_is_refused_and_the_least_target_is_one() {
 }
 
 #[test]
-fn a_base_fee_beyond_64_bits_is_refused_with_the_fee_that_follows() {
+fn next_base_fee_beyond_64_bits_is_refused() {
     let refused = |got: u128| {
         let [min, max] = [0, u64::MAX].map(U256::from);
         Err(Invalid::HeaderRange { field: "base fee", got: U256::from(got), min, max })

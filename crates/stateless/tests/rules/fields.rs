@@ -39,7 +39,7 @@ fn request(fork: ProtocolFork) -> NewPayloadRequest<'static> {
 }
 
 #[test]
-fn a_header_has_the_fields_of_its_fork_and_none_of_a_later_one() {
+fn header_has_exactly_the_fields_of_its_fork() {
     for fork in ProtocolFork::ALL {
         let header = header_of(&request(fork), fork).unwrap();
         assert_eq!((header.number, header.gas_used, header.base_fee_per_gas), (7, 9, Some(12)));
@@ -61,7 +61,7 @@ fn a_header_has_the_fields_of_its_fork_and_none_of_a_later_one() {
 }
 
 #[test]
-fn a_base_fee_beyond_64_bits_makes_no_header() {
+fn base_fee_beyond_64_bits_yields_no_header() {
     let fork = ProtocolFork::Osaka;
     let of = |base_fee| {
         let mut request = request(fork);

@@ -78,7 +78,7 @@ fn the_timestamp_is_after_the_parents() {
 }
 
 #[test]
-fn a_parent_has_any_number_and_timestamp_but_the_largest() {
+fn parent_number_and_timestamp_exclude_maximum() {
     let of = |number, timestamp| {
         let parent = Header { number, timestamp, ..parent() };
         changed_of(&parent, ProtocolFork::Osaka, |_| {})
@@ -99,7 +99,7 @@ fn extra_data_has_at_most_32_bytes() {
 }
 
 #[test]
-fn the_gas_limit_differs_by_less_than_a_1024th_and_is_at_least_5000() {
+fn gas_limit_stays_within_parent_bounds() {
     let of = |parent_limit, limit| {
         let parent = Header { gas_limit: parent_limit, gas_used: 0, ..parent() };
         changed_of(&parent, ProtocolFork::Osaka, |header| header.gas_limit = limit)
@@ -134,7 +134,7 @@ fn gas_is_used_up_to_the_limit() {
 }
 
 #[test]
-fn the_base_fee_is_the_one_that_follows() {
+fn base_fee_must_follow_from_parent() {
     let fee = next_base_fee(&parent()).unwrap();
     for got in [fee - 1, fee + 1] {
         let outcome = changed(|header| header.base_fee_per_gas = Some(got));
@@ -144,7 +144,7 @@ fn the_base_fee_is_the_one_that_follows() {
 }
 
 #[test]
-fn blob_gas_is_that_of_whole_blobs_up_to_the_most_and_follows_from_the_parents_in_each_fork() {
+fn blob_gas_fields_follow_fork_rules() {
     for (fork, params) in [
         (ProtocolFork::Cancun, BlobParams::cancun()),
         (ProtocolFork::Prague, BlobParams::prague()),

@@ -7,7 +7,7 @@ use std::{
 };
 
 #[test]
-fn as_many_threads_help_as_are_asked_for() {
+fn helper_count_matches_request() {
     for helpers in 0..=4 {
         let helped = AtomicUsize::new(0);
         let help = || _ = helped.fetch_add(1, Ordering::Relaxed);
@@ -18,13 +18,13 @@ fn as_many_threads_help_as_are_asked_for() {
 }
 
 #[test]
-fn a_helper_that_panics_decides_nothing_and_work_that_panics_does() {
+fn only_panics_of_main_work_propagate() {
     assert_eq!(with_help(2, || panic!("a helper"), || 7), 7);
     assert!(catch_unwind(|| with_help(1, || {}, || panic!("the work"))).is_err());
 }
 
 #[test]
-fn what_runs_beside_the_work_runs_once_and_again_only_if_its_thread_has_failed() {
+fn other_work_reruns_only_after_thread_failure() {
     for shared in [false, true] {
         let here = std::thread::current().id();
         let (ran, elsewhere) = (AtomicUsize::new(0), AtomicUsize::new(0));

@@ -8,7 +8,7 @@ use trie::NodeIndex;
 use wire::{DecodeError, compact::CompactState};
 
 #[test]
-fn a_refused_block_is_named_with_its_reason() {
+fn refused_block_is_reported_with_its_reason() {
     let reason = BlockError::Invalid(Invalid::NoParent);
     let refused = BlockRefused { block: 3, reason: reason.clone() };
     assert_eq!(refused.to_string(), format!("block 3: {reason}"));
@@ -17,7 +17,7 @@ fn a_refused_block_is_named_with_its_reason() {
 }
 
 #[test]
-fn a_state_that_is_longer_than_there_is_room_for_is_named_with_both_lengths() {
+fn oversized_state_error_has_both_lengths() {
     // A branch with two hashes.
     let stream = [&[1, 0, 0, 0, 0x00, 0, 0, 3, 0][..], &[1; 32], &[2; 32]].concat();
     let state = CompactState::decode(&stream, 0).unwrap();

@@ -46,7 +46,7 @@ fn the_length_is_that_of_the_encoded_block() {
 }
 
 #[test]
-fn a_block_of_osaka_has_at_most_8_mib_and_one_of_an_earlier_fork_any_length() {
+fn block_size_is_limited_from_osaka() {
     // Three empty lists, and a list header of four bytes.
     let longest = RlpSize::LIMIT - 3 - 4;
     let check = |header, fork| RlpSize::check(header, std::iter::empty(), &[], fork);

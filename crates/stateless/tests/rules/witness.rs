@@ -8,7 +8,7 @@ use trie::{Nibbles, NodePath, NodeSource as _};
 use wire::{ByteLists, ExecutionWitness};
 
 #[test]
-fn a_witness_has_its_nodes_and_codes_and_none_of_no_bytes() {
+fn witness_finds_its_items_but_no_empty_item() {
     let header = [Bytes::from(alloy_rlp::encode(Header::default()))];
     // More than are hashed at a time, and no whole number of such parts.
     let items = |kind: u8| -> Vec<Bytes> {

@@ -51,7 +51,7 @@ fn ranges(line: &Line) -> impl Iterator<Item = Range<usize>> + use<> {
 }
 
 #[test]
-fn each_block_of_a_batch_gets_the_verdict_that_it_gets_by_itself() {
+fn batch_verdicts_equal_single_block_verdicts() {
     for line in lines() {
         for range in ranges(line) {
             let cases = &line.cases[range.clone()];
@@ -71,7 +71,7 @@ fn each_block_of_a_batch_gets_the_verdict_that_it_gets_by_itself() {
 }
 
 #[test]
-fn a_batch_is_smaller_than_its_blocks_are_together() {
+fn batch_is_smaller_than_its_single_inputs() {
     for line in lines() {
         let all = batch_of(line, 0..line.cases.len()).len();
         let singles: usize = line.cases.iter().map(|case| case.bytes.len()).sum();
@@ -96,7 +96,7 @@ fn threads_change_nothing() {
 }
 
 #[test]
-fn senders_that_are_known_are_those_of_all_blocks_in_order() {
+fn known_senders_cover_all_blocks_in_order() {
     for line in lines() {
         let bytes = batch_of(line, 0..line.cases.len());
         let batch = decoded(&bytes);
@@ -137,7 +137,7 @@ fn refusal_of(line: &Line, batch: &StatelessBatch<'_>, witness: BatchWitness<'_>
 }
 
 #[test]
-fn each_part_left_out_of_the_witness_is_missed() {
+fn omitted_witness_item_is_reported() {
     let mut random = Random::new(81);
     for line in lines() {
         let all: Vec<_> = ranges(line).filter(|range| range.len() > 1).collect();
@@ -184,7 +184,7 @@ fn each_part_left_out_of_the_witness_is_missed() {
 }
 
 #[test]
-fn ancestors_are_carried_only_as_far_as_they_are_behind_the_batch() {
+fn batch_carries_only_ancestors_before_it() {
     for line in lines() {
         // A contract that asks for the hashes of the blocks one and three before it.
         let asking = line.cases.iter().position(|case| case.sees_header).expect("is there");
@@ -284,7 +284,7 @@ fn comparable(reason: Invalid) -> Invalid {
 }
 
 #[test]
-fn a_block_that_is_refused_by_itself_is_refused_in_a_batch_for_the_same_reason() {
+fn invalid_block_has_same_reason_in_batch() {
     let (mut same, mut by_state) = (0, 0);
     for line in lines() {
         for last in 1..line.cases.len() {
@@ -325,7 +325,7 @@ fn a_block_that_is_refused_by_itself_is_refused_in_a_batch_for_the_same_reason()
 }
 
 #[test]
-fn what_is_wrong_in_the_middle_is_found_there_or_by_the_next_block() {
+fn error_is_reported_at_block_or_next() {
     for line in lines() {
         let bytes = batch_of(line, 0..line.cases.len());
         for (place, case) in line.cases.iter().enumerate().take(line.cases.len() - 1) {
@@ -361,7 +361,7 @@ fn what_is_wrong_in_the_middle_is_found_there_or_by_the_next_block() {
 }
 
 #[test]
-fn blocks_that_do_not_follow_one_another_are_no_batch() {
+fn non_consecutive_blocks_are_refused() {
     for line in lines() {
         let bytes = batch_of(line, 1..5);
         let good = decoded(&bytes);

@@ -34,7 +34,7 @@ fn with_transactions(case: &Case, transactions: &[&[u8]]) -> Result<(), Invalid>
 }
 
 #[test]
-fn a_changed_byte_of_a_transaction_makes_the_block_invalid() {
+fn changed_transaction_byte_invalidates_block() {
     let mut random = Random::new(3);
     let mut flips = 0;
     for case in all() {
@@ -71,7 +71,7 @@ fn a_changed_byte_of_a_transaction_makes_the_block_invalid() {
 }
 
 #[test]
-fn signatures_with_a_high_s_are_refused_though_they_recover_the_sender() {
+fn high_s_signatures_are_refused() {
     for case in all() {
         let transactions = transactions(case);
         for index in Random::new(4).sample(transactions.len(), 8) {
@@ -93,7 +93,7 @@ fn signatures_with_a_high_s_are_refused_though_they_recover_the_sender() {
 }
 
 #[test]
-fn transactions_that_are_added_left_out_or_repeated_make_the_block_invalid() {
+fn added_or_omitted_transactions_invalidate_block() {
     for case in all() {
         let name = &case.name;
         let transactions = transactions(case);
@@ -139,7 +139,7 @@ fn own_receipts(receipts: &[Receipt]) -> Vec<Receipt> {
 }
 
 #[test]
-fn swapped_transactions_make_the_block_invalid_unless_they_commute() {
+fn swapped_transactions_invalidate_block_unless_they_commute() {
     let (mut swaps, mut commuting) = (0, 0);
     for case in all() {
         let transactions = transactions(case);
@@ -175,7 +175,7 @@ fn swapped_transactions_make_the_block_invalid_unless_they_commute() {
 }
 
 #[test]
-fn withdrawals_decide_the_state_but_for_what_only_the_consensus_layer_knows() {
+fn withdrawals_change_state_except_consensus_layer_fields() {
     let mut random = Random::new(7);
     for case in all() {
         let input = case.input();
@@ -215,7 +215,7 @@ fn withdrawals_decide_the_state_but_for_what_only_the_consensus_layer_knows() {
 }
 
 #[test]
-fn blob_hashes_are_those_of_the_transactions() {
+fn blob_hashes_must_match_transactions() {
     let mut with_blobs = 0;
     for case in all() {
         let hashes: Vec<_> = case.input().request.versioned_hashes.iter().copied().collect();
@@ -245,7 +245,7 @@ fn lists(requests: &ExecutionRequests<'_>) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn requests_are_those_that_the_block_causes() {
+fn requests_must_match_execution() {
     let mut random = Random::new(8);
     let mut flips = 0;
     for case in all().filter(|case| case.input().fork >= ProtocolFork::Prague) {
@@ -282,7 +282,7 @@ fn requests_are_those_that_the_block_causes() {
 }
 
 #[test]
-fn the_access_list_is_the_one_that_execution_gives() {
+fn access_list_must_match_execution() {
     let mut random = Random::new(9);
     let amsterdam = generated().iter().filter(|case| case.input().fork >= ProtocolFork::Amsterdam);
     for case in amsterdam {
@@ -307,7 +307,7 @@ fn the_access_list_is_the_one_that_execution_gives() {
 }
 
 #[test]
-fn a_block_of_one_chain_is_none_of_another() {
+fn transactions_bind_block_to_its_chain_id() {
     const OTHER: u64 = 4_242;
     let mut valid_anywhere = 0;
     for case in all() {
@@ -337,7 +337,7 @@ fn a_block_of_one_chain_is_none_of_another() {
 }
 
 #[test]
-fn a_block_of_one_fork_is_none_of_another() {
+fn block_is_invalid_under_other_forks() {
     for case in all() {
         let timestamp = case.verdict.header.timestamp;
         let expected = case.input().fork;
@@ -366,7 +366,7 @@ fn blocks_from_before_cancun_are_not_verified() {
 }
 
 #[test]
-fn a_block_that_is_longer_than_its_fork_allows_is_refused() {
+fn oversized_block_is_refused() {
     let limit = enshrine_stateless::RlpSize::LIMIT;
     let empty = |fork: ProtocolFork| {
         let name = format!("{fork} empty");

@@ -61,7 +61,7 @@ fn batch_of_one<T>(case: &Case, then: impl FnOnce(&StatelessBatch<'_>) -> T) -> 
 }
 
 #[test]
-fn every_block_is_a_batch_of_one_with_the_same_nodes_and_the_same_verdict() {
+fn batch_of_one_keeps_nodes_and_verdict() {
     let (mut listed, mut streams) = (0, 0);
     for case in all() {
         batch_of_one(case, |batch| {
@@ -89,7 +89,7 @@ fn every_block_is_a_batch_of_one_with_the_same_nodes_and_the_same_verdict() {
 }
 
 #[test]
-fn nodes_that_are_longer_than_there_is_room_for_are_refused_before_any_is_written() {
+fn oversized_state_is_refused_before_expansion() {
     let case = &generated()[0];
     batch_of_one(case, |batch| {
         let state = &batch.witness.state;
@@ -106,7 +106,7 @@ fn nodes_that_are_longer_than_there_is_room_for_are_refused_before_any_is_writte
 }
 
 #[test]
-fn a_stream_with_a_byte_changed_is_refused_or_proves_another_root() {
+fn changed_stream_byte_is_refused_or_changes_root() {
     let (mut refused, mut others) = (0, 0);
     let mut random = Random::new(1186);
     for case in generated().iter().step_by(7) {
@@ -253,7 +253,7 @@ fn random_state(random: &mut Random) -> (B256, Nodes, Vec<Bytes>) {
 }
 
 #[test]
-fn random_states_expand_into_the_nodes_of_which_they_were_made() {
+fn random_states_round_trip_through_compact_form() {
     let (mut embedded, mut pruned) = (0, 0);
     for seed in 0..400 {
         let random = &mut Random::new(seed);
@@ -303,7 +303,7 @@ fn slot() -> Vec<u8> {
 }
 
 #[test]
-fn a_storage_of_two_accounts_is_carried_once_and_may_be_twice() {
+fn shared_storage_is_carried_once_or_twice() {
     // The slot as RLP, in which the value is a number in a string.
     let leaf = [&[0xe3, 0xa1, 0x20][..], &[0x33; 32], &[0x07]].concat();
     let once = twins(4, 0x14, keccak256(&leaf).as_slice());

@@ -7,7 +7,7 @@ use executor::{ChainSpec, Invalid, StateError};
 use wire::ProtocolFork;
 
 #[test]
-fn a_block_is_completed_with_the_requests_and_the_access_list_that_it_causes() {
+fn completion_adds_requests_and_access_list() {
     for case in generated() {
         let block = RawBlock::decode(&case.rlp).expect("a block");
         let completed = verdict_on(to_stateless_input(&block, &owned(&case.input()), &case.spec));
@@ -16,7 +16,7 @@ fn a_block_is_completed_with_the_requests_and_the_access_list_that_it_causes() {
 }
 
 #[test]
-fn what_must_be_executed_to_be_completed_needs_its_witness() {
+fn completion_by_execution_needs_witness() {
     let mut executed = 0;
     for case in generated() {
         let block = RawBlock::decode(&case.rlp).expect("a block");

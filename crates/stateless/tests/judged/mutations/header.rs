@@ -102,7 +102,7 @@ struct Flipped<'a> {
 }
 
 #[test]
-fn a_changed_byte_anywhere_in_the_header_belies_the_block_hash() {
+fn changed_header_byte_breaks_block_hash() {
     let mut random = Random::new(1);
     let mut flips = 0;
     for case in all() {
@@ -131,7 +131,7 @@ fn a_changed_byte_anywhere_in_the_header_belies_the_block_hash() {
 }
 
 #[test]
-fn a_changed_field_is_refused_for_its_own_reason_or_makes_another_valid_block() {
+fn changed_field_is_refused_unless_it_is_free() {
     let mut random = Random::new(2);
     let mut flips = 0;
     // Per field: other valid blocks, among those of public networks and among our own.

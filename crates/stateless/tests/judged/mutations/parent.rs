@@ -54,7 +54,7 @@ fn range_of(outcome: Result<Verdict, Invalid>) -> &'static str {
 }
 
 #[test]
-fn numbers_at_the_edge_of_their_range_are_refused_and_do_not_wrap() {
+fn parent_numbers_at_range_limits_do_not_wrap() {
     for case in empty_blocks() {
         let unchanged = on_parent(case, |_| {}, |_| {});
         assert_eq!(unchanged.as_ref(), Ok(&case.verdict), "{}", case.name);
@@ -99,7 +99,7 @@ fn numbers_at_the_edge_of_their_range_are_refused_and_do_not_wrap() {
 }
 
 #[test]
-fn a_parent_that_is_no_header_is_refused_though_its_hash_is_right() {
+fn malformed_parent_with_correct_hash_is_refused() {
     for case in empty_blocks() {
         let mut input = case.input();
         let witness = owned(&input);
@@ -121,7 +121,7 @@ fn a_parent_that_is_no_header_is_refused_though_its_hash_is_right() {
 }
 
 #[test]
-fn the_gas_limit_pays_for_the_transactions_before_anything_is_done_for_them() {
+fn gas_limit_must_cover_transactions_before_recovery() {
     let transfer = Key::named("alice").sign(TxLegacy {
         gas_limit: 21_000,
         to: TxKind::Call(Address::ZERO),

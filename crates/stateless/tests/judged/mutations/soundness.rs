@@ -62,7 +62,7 @@ fn spoil(random: &mut Random, list: &[&[u8]], foreign: &[&[u8]]) -> Vec<Vec<u8>>
 }
 
 #[test]
-fn a_spoilt_witness_fails_or_gives_the_same_verdict() {
+fn corrupted_witness_fails_or_keeps_verdict() {
     let mut random = Random::new(15);
     let inputs: Vec<_> = generated().iter().map(Case::input).collect();
     let foreign: Vec<&[u8]> = inputs
@@ -111,7 +111,7 @@ fn a_spoilt_witness_fails_or_gives_the_same_verdict() {
 
 /// A state that is made up has another root, and that is another parent and another block.
 #[test]
-fn a_made_up_state_is_that_of_another_parent() {
+fn forged_state_changes_parent_hash() {
     let mut random = Random::new(16);
     let (mut accepted, mut refused) = (0, 0);
     for case in all().filter(|case| case.is_small()) {

@@ -18,7 +18,7 @@ fn with_threads(
 }
 
 #[test]
-fn verdicts_do_not_depend_on_the_number_of_threads() {
+fn verdicts_do_not_depend_on_thread_count() {
     for case in all() {
         let input = case.input();
         for threads in [1, 2, 4] {
@@ -29,7 +29,7 @@ fn verdicts_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
-fn refusals_of_witnesses_that_are_too_small_do_not_depend_on_the_number_of_threads() {
+fn incomplete_witness_errors_are_independent_of_threads() {
     let blocks = testkit::vectors::blocks("negative", "threads on too small witnesses");
     for block in blocks.expect("the vectors can be read") {
         let (spec, bytes) = input_of(&block);
@@ -43,7 +43,7 @@ fn refusals_of_witnesses_that_are_too_small_do_not_depend_on_the_number_of_threa
 }
 
 #[test]
-fn refusals_of_spoilt_blocks_do_not_depend_on_the_number_of_threads() {
+fn corrupted_block_errors_are_independent_of_threads() {
     let mut random = Random::new(14);
     for case in all().filter(|case| case.is_small()) {
         for _ in 0..10 {
@@ -81,7 +81,7 @@ fn refused_alike(case: &Case, random: &mut Random) {
 const WITHOUT_THREADS: &str = "ENSHRINE_TEST_WITHOUT_THREADS";
 
 #[test]
-fn a_machine_that_starts_no_thread_comes_to_the_same_verdicts() {
+fn verdicts_are_unchanged_without_thread_support() {
     if std::env::var_os(WITHOUT_THREADS).is_some() {
         assert!(std::thread::Builder::new().spawn(|| ()).is_err(), "no thread can be started");
         for case in generated() {
@@ -92,7 +92,7 @@ fn a_machine_that_starts_no_thread_comes_to_the_same_verdicts() {
     }
     // This test alone, in a process whose threads would each have a stack beyond the address space.
     let this = std::env::current_exe().expect("has a path");
-    let name = "mutations::threads::a_machine_that_starts_no_thread_comes_to_the_same_verdicts";
+    let name = "mutations::threads::verdicts_are_unchanged_without_thread_support";
     let done = std::process::Command::new(this)
         .args([name, "--exact", "--test-threads=1"])
         .env(WITHOUT_THREADS, "1")

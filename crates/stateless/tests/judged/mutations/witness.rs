@@ -75,7 +75,7 @@ fn is_needed(case: &Case, list: List, index: usize) -> bool {
 }
 
 #[test]
-fn a_node_or_code_that_is_left_out_is_named_if_it_was_needed_and_not_missed_if_it_was_not() {
+fn omitted_item_is_reported_only_if_needed() {
     let mut random = Random::new(10);
     let (mut real_tried, mut real_needed) = (0, 0);
     for case in all() {
@@ -102,7 +102,7 @@ fn a_node_or_code_that_is_left_out_is_named_if_it_was_needed_and_not_missed_if_i
 }
 
 #[test]
-fn a_header_that_is_left_out_is_missed_if_blockhash_asks_for_it() {
+fn omitted_header_is_reported_if_blockhash_reads_it() {
     let mut asked_for = 0;
     for case in all() {
         let name = &case.name;
@@ -143,7 +143,7 @@ fn a_header_that_is_left_out_is_missed_if_blockhash_asks_for_it() {
 }
 
 #[test]
-fn ancestors_further_back_than_blockhash_asks_are_checked_and_otherwise_not_missed() {
+fn extra_ancestors_are_checked_but_not_required() {
     for case in generated().iter().filter(|case| case.name.ends_with(" header seen")) {
         // The block behind it on the same chain: its line of ancestors begins with that block.
         let position = generated().iter().position(|other| other.name == case.name);
@@ -166,7 +166,7 @@ fn ancestors_further_back_than_blockhash_asks_are_checked_and_otherwise_not_miss
 }
 
 #[test]
-fn what_is_not_needed_does_not_matter() {
+fn surplus_witness_items_do_not_matter() {
     let mut random = Random::new(12);
     let foreign: Vec<_> = generated().iter().map(Case::input).collect();
     for case in all() {
@@ -192,7 +192,7 @@ fn what_is_not_needed_does_not_matter() {
 }
 
 #[test]
-fn neither_order_nor_repetition_of_nodes_and_codes_matters() {
+fn witness_order_and_duplicates_do_not_matter() {
     let mut random = Random::new(13);
     for case in all() {
         for list in [List::Nodes, List::Codes] {
@@ -211,7 +211,7 @@ fn neither_order_nor_repetition_of_nodes_and_codes_matters() {
 }
 
 #[test]
-fn ancestors_are_known_by_number_from_the_parent_back() {
+fn ancestors_are_found_by_number() {
     for case in all() {
         let input = case.input();
         let headers = input.witness.headers;

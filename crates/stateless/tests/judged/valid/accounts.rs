@@ -39,7 +39,7 @@ fn delegation(world: &mut World, key: &Key, delegate: Address) -> Transaction {
 }
 
 #[test]
-fn an_authorization_that_clears_an_account_without_code_is_no_change_of_code() {
+fn clearing_absent_delegation_is_no_code_change() {
     let ghost = Key::named("ghost");
     let at = ghost.address();
     let changes = |delegate: Address| {
@@ -60,7 +60,7 @@ fn an_authorization_that_clears_an_account_without_code_is_no_change_of_code() {
 }
 
 #[test]
-fn an_account_with_storage_only_stays_what_it_is_under_every_fork() {
+fn storage_only_account_is_preserved_in_every_fork() {
     let ghost = Address::repeat_byte(0x9e);
     for fork in FORKS {
         let mut world = World::new(fork, |genesis| {
@@ -75,7 +75,7 @@ fn an_account_with_storage_only_stays_what_it_is_under_every_fork() {
 }
 
 #[test]
-fn an_empty_account_of_a_genesis_goes_only_if_it_is_paid_or_left_something() {
+fn empty_genesis_account_is_removed_only_as_beneficiary() {
     let (called, inner, heir, fees) = (1, 2, 3, 4);
     let empty = |number: u8| Address::repeat_byte(0xe0 + number);
     let push = |code: &mut Vec<u8>, address: Address| {
@@ -112,7 +112,7 @@ fn an_empty_account_of_a_genesis_goes_only_if_it_is_paid_or_left_something() {
 }
 
 #[test]
-fn fees_and_withdrawals_do_not_bring_an_account_beyond_the_largest_balance() {
+fn fees_and_withdrawals_cannot_overflow_balance() {
     let full = Address::repeat_byte(0xfe);
     for fork in FORKS {
         let mut world = World::new(fork, |genesis| {
@@ -156,7 +156,7 @@ fn fees_and_withdrawals_do_not_bring_an_account_beyond_the_largest_balance() {
 }
 
 #[test]
-fn the_factory_is_there_from_the_first_block_of_amsterdam_on() {
+fn factory_exists_from_first_amsterdam_block() {
     let factory = address!("0x4e59b44847b379578588920cA78FbF26c0B4956C");
     for fork in FORKS {
         let mut world = World::new(fork, |_| {});

@@ -48,7 +48,7 @@ impl EvmOverrides for HandedIn {
 }
 
 #[test]
-fn senders_and_precompiles_are_those_of_the_cryptography_that_is_handed_in() {
+fn host_cryptography_provides_senders_and_precompiles() {
     let mut world = World::new(ProtocolFork::Osaka, |_| {});
     let calls = (0..3).map(|_| world.call(SHA256, 50_000, vec![])).collect();
     let block = world.offer(calls).0;
@@ -65,7 +65,7 @@ fn senders_and_precompiles_are_those_of_the_cryptography_that_is_handed_in() {
 }
 
 #[test]
-fn each_sender_of_many_is_asked_for_once_and_others_only_if_threads_race() {
+fn senders_are_recovered_once_unless_threads_race() {
     let mut world = World::new(ProtocolFork::Osaka, |_| {});
     // Two full batches and a part of one.
     let calls = (0..70).map(|_| world.call(SHA256, 50_000, vec![])).collect();

@@ -58,7 +58,7 @@ impl Deposits {
 }
 
 #[test]
-fn a_log_of_the_deposit_contract_that_is_laid_out_otherwise_is_refused() {
+fn malformed_deposit_log_invalidates_block() {
     for fork in FORKS {
         let mut good = Deposits::new(fork, DEPOSIT);
         let transaction = good.log(deposit());
@@ -97,7 +97,7 @@ fn a_log_of_the_deposit_contract_that_is_laid_out_otherwise_is_refused() {
 }
 
 #[test]
-fn on_a_chain_without_a_deposit_contract_nothing_makes_deposits() {
+fn chain_without_deposit_contract_has_no_deposits() {
     let mainnets = address!("0x00000000219ab540356cbb839cbe05303d7705fa");
     for fork in FORKS {
         // The last one is a precompile: no code of a genesis runs there.

@@ -33,7 +33,7 @@ fn transfer_with_cap(cap: U256) -> Vec<u8> {
 /// fee cap must cost less than 2^128 wei, for every sender: no block with a more expensive one
 /// passes.
 #[test]
-fn the_largest_fee_is_below_2_to_the_128() {
+fn maximum_fee_is_below_2_pow_128() {
     let largest = U256::from(u128::MAX / 21_000);
     let mut world = World::new(ProtocolFork::Osaka, |genesis| {
         let alice = genesis.alloc.get_mut(&Key::named("alice").address()).expect("is rich");

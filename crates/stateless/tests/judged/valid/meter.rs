@@ -100,7 +100,7 @@ fn assert_ends_where_it_is_not_paid(calldata: &[u8], all: u64) {
 }
 
 #[test]
-fn a_block_ends_at_the_first_node_or_hash_that_is_not_paid_for() {
+fn execution_stops_at_first_unpaid_piece() {
     // Behind each hash a slot is read, so that a frame which goes on does what is asked for as
     // well.
     let read = |slot| [op::PUSH1, slot, op::SLOAD, op::POP];
@@ -113,7 +113,7 @@ fn a_block_ends_at_the_first_node_or_hash_that_is_not_paid_for() {
 }
 
 #[test]
-fn where_one_frame_has_ended_for_want_of_payment_no_other_hashes() {
+fn no_frame_hashes_after_unpaid_work() {
     const CALLS: u64 = 5;
     let mut call = vec![op::PUSH0; 5];
     call.push(op::PUSH20);

@@ -102,7 +102,7 @@ fn holds(world: &World, block: &BlockWithWitness, address: Address, slot: Option
 const CALLS: [u8; 4] = [op::CALL, op::CALLCODE, op::DELEGATECALL, op::STATICCALL];
 
 #[test]
-fn a_call_without_gas_for_it_reads_whom_it_calls_and_what_runs_there() {
+fn out_of_gas_call_reads_callee_and_delegate() {
     // The pushes, and then too little for a warm account, for a cold one, for a cold delegation.
     for (fork, instruction) in FORKS.into_iter().flat_map(|fork| CALLS.map(|kind| (fork, kind))) {
         for gas in [50, 400, 2_800] {
@@ -122,7 +122,7 @@ fn a_call_without_gas_for_it_reads_whom_it_calls_and_what_runs_there() {
 }
 
 #[test]
-fn before_prague_only_a_call_with_a_value_and_without_gas_reads_whom_it_calls_and_that_alone() {
+fn pre_prague_value_call_reads_only_callee() {
     for (instruction, value) in CALLS.into_iter().flat_map(|kind| [(kind, 0), (kind, 1)]) {
         let callee = on_target(instruction, value);
         let (world, block) = block_of(ProtocolFork::Cancun, &callee, 400, op::CALL);
@@ -147,7 +147,7 @@ fn selfdestruct_without_gas_for_it_reads_the_beneficiary() {
 }
 
 #[test]
-fn sstore_where_nothing_may_be_written_reads_the_slot() {
+fn sstore_in_static_call_reads_slot() {
     for fork in FORKS {
         for (gas, kind, enough) in [
             (50_000, op::STATICCALL, true),
@@ -162,7 +162,7 @@ fn sstore_where_nothing_may_be_written_reads_the_slot() {
 }
 
 #[test]
-fn beyond_what_the_specification_reads_nothing_is_in_a_witness() {
+fn witness_contains_no_unspecified_reads() {
     // With too few arguments, the instruction reads nothing.
     for fork in FORKS {
         for instruction in CALLS {

@@ -116,7 +116,7 @@ fn exceeds_the_plain_sum(transactions: &[Transaction], gas_limit: u64, fork: Pro
 }
 
 #[test]
-fn full_blocks_with_the_largest_refunds_are_valid_under_every_fork() {
+fn full_blocks_with_maximum_refunds_are_valid() {
     for fork in FORKS {
         let (mut beyond, mut blocks) = (0, 0);
         for seed in 0..8 {
@@ -141,7 +141,7 @@ fn full_blocks_with_the_largest_refunds_are_valid_under_every_fork() {
 
 /// Any user can make such a block: authorizations alone are refunded up to a fifth.
 #[test]
-fn a_block_of_set_code_transactions_on_accounts_that_are_there_is_valid() {
+fn set_code_transactions_on_existing_accounts_are_valid() {
     for fork in [ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Bpo2] {
         let mut world = World::new(fork, genesis(131_000));
         let mut transactions = Vec::new();
@@ -172,7 +172,7 @@ fn a_block_of_set_code_transactions_on_accounts_that_are_there_is_valid() {
 }
 
 #[test]
-fn the_bound_on_what_transactions_use_is_exact_where_nothing_is_refunded() {
+fn gas_bound_is_exact_without_refunds() {
     // Calldata: the floor of EIP-7623 is never refunded.
     let mut world = World::new(ProtocolFork::Osaka, |_| {});
     let floor = 21_000 + 40 * 1_000;

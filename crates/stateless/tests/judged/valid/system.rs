@@ -72,7 +72,7 @@ fn foreign(_: &SystemContract) -> Bytecode {
 }
 
 #[test]
-fn a_system_contract_may_be_deployed_by_the_block_that_first_calls_it() {
+fn block_may_deploy_system_contract_it_calls() {
     // Prague comes with the first block that has a transaction.
     let spec = ChainSpec::scheduled(CHAIN_ID, ProtocolFork::Cancun, &[(ProtocolFork::Prague, 12)]);
     let deploys = Deploys { code: canonical, at_the_end: false };
@@ -85,7 +85,7 @@ fn a_system_contract_may_be_deployed_by_the_block_that_first_calls_it() {
 }
 
 #[test]
-fn one_that_is_not_there_when_it_is_called_makes_the_block_invalid_with_any_allowed_code() {
+fn absent_required_contract_invalidates_block() {
     let fork = ProtocolFork::Osaka;
     for missing in SYSTEM_CONTRACTS.iter().filter(|contract| contract.since <= fork) {
         let world = World::new(fork, |genesis| {
@@ -108,7 +108,7 @@ fn one_that_is_not_there_when_it_is_called_makes_the_block_invalid_with_any_allo
 }
 
 #[test]
-fn foreign_code_that_a_block_deploys_is_refused_where_it_would_be_called() {
+fn deployed_foreign_system_code_is_refused() {
     let spec = ChainSpec::scheduled(CHAIN_ID, ProtocolFork::Cancun, &[(ProtocolFork::Prague, 12)]);
     let deploys = Arc::new(Deploys { code: foreign, at_the_end: true });
     let config = ChainConfig::new(spec).with_extension(deploys);
