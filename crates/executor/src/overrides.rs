@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrapper_has_the_hooks_of_its_base_and_one_without_a_base_those_of_a_fork() {
+    fn wrapper_inherits_hooks_of_its_base() {
         let (header, outcome) = (Header::default(), ExecutionOutcome::default());
         let once = Wrapper(&Chain);
         // Twice wrapped, since a verifier adds its meter to a chain that may be wrapped already.

@@ -154,7 +154,7 @@ mod tests {
     use alloy_primitives::keccak256;
 
     #[test]
-    fn canonical_code_hashes_are_those_of_the_code_in_the_eips() {
+    fn canonical_code_hashes_match_eip_code() {
         for contract in SYSTEM_CONTRACTS {
             assert_eq!(contract.code_hash, keccak256(contract.code()), "{}", contract.address);
         }

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_transaction_counts_stays_if_the_transaction_does_and_nothing_overflows() {
+    fn only_settled_transactions_keep_their_counts() {
         let tally = BlockTally::new(7);
         tally.open();
         tally.count(5);

@@ -74,7 +74,7 @@ fn root_after_payment(source: &Source) -> B256 {
 }
 
 #[test]
-fn a_code_hash_of_zero_is_kept_and_is_the_hash_of_no_code() {
+fn zero_code_hash_is_kept_without_code() {
     for balance in [0, 7] {
         let source_of = |balance| source(&[(AT, account(B256::ZERO, balance))]);
         let before = source_of(balance);
@@ -97,7 +97,7 @@ fn a_code_hash_of_zero_is_kept_and_is_the_hash_of_no_code() {
 }
 
 #[test]
-fn an_account_whose_code_hash_stands_for_zero_is_not_read_and_its_neighbour_is() {
+fn account_with_stand_in_code_hash_is_unreadable() {
     let stand_in = B256::repeat_byte(0xff);
     for (code_hash, is_read) in [(stand_in, false), (B256::repeat_byte(0xfe), true)] {
         let before = source(&[(AT, account(code_hash, 7))]);
@@ -114,7 +114,7 @@ fn an_account_whose_code_hash_stands_for_zero_is_not_read_and_its_neighbour_is()
 }
 
 #[test]
-fn an_account_with_storage_only_has_no_code_and_is_no_place_for_a_contract() {
+fn storage_only_account_blocks_contract_creation() {
     let storage_root = B256::repeat_byte(5);
     let with = |balance| TrieAccount { storage_root, ..account(KECCAK256_EMPTY, balance) };
     let before = source(&[(AT, with(7))]);
