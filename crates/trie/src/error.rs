@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_told_digit_by_digit() {
+    fn path_is_displayed_as_hex_digits() {
         let at = |nibbles: &[u8]| TrieError::Malformed {
             path: Nibbles::from_nibbles(nibbles),
             reason: "too long",
