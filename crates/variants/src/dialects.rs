@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_unknown_or_named_twice_and_texts_that_are_no_address_are_refused() {
+    fn malformed_dialect_lists_are_refused() {
         for text in ["", "specs,", "Specs", "specs,l2", " specs", "specs;drake"] {
             assert!(matches!(parsed(text), Err(DialectsError::Unknown { .. })), "{text:?}");
         }
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_taken_is_refused_and_its_neighbours_are_free() {
+    fn occupied_address_is_refused() {
         let at = |address: u64| {
             parsed(&format!("specs,drake@{}", Address::from_word(address_word(address))))
         };

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_verdict_answers_as_verification_at_any_gas() {
+    fn cached_verdict_answers_like_verification() {
         for fails in [false, true] {
             let (tail, execute) = (tail_of(fails), Execute::default());
             let head = tail.transaction().unwrap().inner().tx.input.clone();
@@ -198,7 +198,7 @@ mod tests {
     /// Its key is the hash of an input of any length, for which a call with too little gas has not
     /// paid.
     #[test]
-    fn a_call_that_cannot_pay_looks_up_no_verdict() {
+    fn unpaid_call_looks_up_no_verdict() {
         let (tail, execute) = (tail_of(false), Execute::default());
         let head = tail.transaction().unwrap().inner().tx.input.clone();
         let price = execute.gas.bytes(tail.bytes(&PrecompileCall::from(&head[..])).unwrap() as u64);

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reserve_is_bounded_by_the_gas_limit_and_by_the_transactions() {
+    fn reserve_is_bounded_by_gas_limit_and_transactions() {
         let declared = DeclaredGas {
             calldata: 1_000,
             gas_limit: 500_000,

@@ -130,8 +130,9 @@ mod tests {
         }
     }
 
+    /// No later step of a call asks for less gas than an earlier one.
     #[test]
-    fn no_schedule_charges_more_than_it_reserves_nor_asks_for_less_at_a_later_step() {
+    fn charge_never_exceeds_reserve_in_any_schedule() {
         for (name, schedule) in GasSchedule::NAMED {
             for (calldata, request_bytes, nodes) in [(0, 0, 0), (1, 0, 0), (100_000, 900, 99)] {
                 for (gas_limit, transaction_gas) in [(0, 9), (9, 0), (30_000_000, 21_000)] {
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn schedules_read_as_they_print_and_nothing_else_does() {
+    fn schedules_round_trip_and_reject_other_text() {
         let flat = GasSchedule::Flat(Flat { base: 100, per_byte: 3 });
         assert_eq!(flat.to_string(), "100+3");
         let items = Items { base: 100, request_byte: 3, witness_byte: 2, item: 50 };

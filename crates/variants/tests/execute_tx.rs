@@ -66,7 +66,7 @@ fn versions() -> Vec<SignedExecuteTx> {
 }
 
 #[test]
-fn the_sample_of_the_geth_fork_has_its_bytes_and_both_its_hashes() {
+fn geth_fork_sample_has_known_encoding_and_hashes() {
     let sample = sample();
     assert_eq!(sample.encode(), SAMPLE);
     assert_eq!(SignedExecuteTx::decode(&SAMPLE).as_ref(), Ok(&sample));
@@ -106,7 +106,7 @@ fn a_kept_verdict_is_of_each_bound_field() {
 }
 
 #[test]
-fn each_version_is_decoded_to_what_was_encoded_and_signs_all_that_it_carries() {
+fn every_version_round_trips_and_signs_all_fields() {
     let all = versions();
     for (index, one) in all.iter().enumerate() {
         assert_eq!(SignedExecuteTx::decode(&one.encode()).as_ref(), Ok(one));
@@ -169,7 +169,7 @@ fn items(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn each_rule_of_the_form_is_a_refusal_with_what_was_got_and_expected() {
+fn format_violations_name_got_and_expected() {
     let first = items(&SAMPLE);
     assert_eq!(list(&first), SAMPLE);
     let refusal = |items: &[Vec<u8>]| SignedExecuteTx::decode(&list(items)).unwrap_err();
@@ -231,7 +231,7 @@ fn each_rule_of_the_form_is_a_refusal_with_what_was_got_and_expected() {
 }
 
 #[test]
-fn a_second_encoder_in_python_has_the_same_bytes() {
+fn python_encoder_produces_equal_bytes() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/execute_tx.py");
     let python =
         Command::new("python3").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
@@ -311,7 +311,7 @@ fn answer(tx: &ExecuteTx, witness: impl Into<Bytes>) -> Result<Answer, ExecuteEr
 }
 
 #[test]
-fn a_witness_in_geths_rlp_is_answered_and_charged_as_the_same_in_ssz() {
+fn geth_rlp_witness_equals_ssz_witness() {
     let fork = ProtocolFork::Osaka;
     let mut l2 = L2::new(CHAIN_ID, fork, &rich_genesis(fork, ["alice"], ETHER)).unwrap();
     let alice = Key::named("alice");

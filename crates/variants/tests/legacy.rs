@@ -62,7 +62,7 @@ fn the_sample_has_its_bytes() {
 }
 
 #[test]
-fn witness_and_withdrawals_have_at_most_65_535_bytes() {
+fn witness_and_withdrawals_lengths_are_limited() {
     let longer = Bytes::from(vec![0; 65_536]);
     let refused = |field| Err(LegacyCallError::TooLong { field, got: 65_536, limit: 65_535 });
     let call = LegacyExecuteCall { witness: longer.clone(), ..sample() };
@@ -74,7 +74,7 @@ fn witness_and_withdrawals_have_at_most_65_535_bytes() {
 }
 
 #[test]
-fn calldata_that_ends_early_or_late_is_refused_with_the_field_and_its_length() {
+fn calldata_length_error_names_field_and_length() {
     let refused = |calldata: &[u8]| LegacyExecuteCall::decode(calldata).unwrap_err();
     let short = |field, got, expected| LegacyCallError::TooShort { field, got, expected };
     assert_eq!(refused(&[]), short("chain id", 0, 32));
@@ -94,7 +94,7 @@ fn calldata_that_ends_early_or_late_is_refused_with_the_field_and_its_length() {
 }
 
 #[test]
-fn mutated_calldata_is_refused_or_is_another_call_with_these_bytes_alone() {
+fn every_legacy_call_has_one_encoding() {
     let mut random = Random::new(0x12);
     let (mut refused, mut other) = (0, 0);
     for _ in 0..100_000 {

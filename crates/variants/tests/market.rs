@@ -50,7 +50,7 @@ const fn any_size(rng: &mut Random, bits: u64) -> u64 {
 }
 
 #[test]
-fn the_price_walks_as_the_reference_does_in_big_integers() {
+fn price_matches_big_integer_reference() {
     let mut rng = Random::new(8_079);
     let (mut reserved, mut free, mut capped) = (0, 0, 0);
     for _ in 0..100_000 {
@@ -92,7 +92,7 @@ fn nothing_overflows_for_any_state_and_block() {
 }
 
 #[test]
-fn a_block_moves_the_price_by_an_eighth_at_most_and_one_at_the_target_not_at_all() {
+fn block_changes_price_by_at_most_an_eighth() {
     for excess in (UPDATE_FRACTION * 10..MAX_EXCESS - LIMIT).step_by(97_000_000) {
         let (before, base_fee) = (price(excess), 1);
         let after = |used| price(next_excess(excess, used, base_fee));
@@ -105,7 +105,7 @@ fn a_block_moves_the_price_by_an_eighth_at_most_and_one_at_the_target_not_at_all
 }
 
 #[test]
-fn below_the_reserve_price_use_raises_the_price_and_above_it_falls_with_idleness() {
+fn use_raises_price_below_the_reserve_price() {
     let base_fee = 16 * GWEI;
     let reserve = excess_at(GWEI);
     assert_eq!(next_excess(reserve - 1, 1_000, base_fee), reserve + 499);
@@ -115,7 +115,7 @@ fn below_the_reserve_price_use_raises_the_price_and_above_it_falls_with_idleness
 }
 
 #[test]
-fn the_reserve_ends_where_the_price_is_its_part_of_the_base_fee() {
+fn reserve_price_is_a_fraction_of_base_fee() {
     for wei in [1, GWEI, 77 * GWEI] {
         let excess = excess_at(wei).max(TARGET);
         let base_fee = RESERVE_RATIO * price(excess);
@@ -125,7 +125,7 @@ fn the_reserve_ends_where_the_price_is_its_part_of_the_base_fee() {
 }
 
 #[test]
-fn the_excess_of_a_price_is_the_least_with_it() {
+fn excess_at_price_is_minimal() {
     assert_eq!(excess_at(0), 0);
     assert_eq!(excess_at(1), 0);
     for wei in [2, 7, GWEI / 16, GWEI, 1_000 * GWEI] {
@@ -136,7 +136,7 @@ fn the_excess_of_a_price_is_the_least_with_it() {
 }
 
 #[test]
-fn what_gas_buys_never_costs_more_and_one_unit_more_does() {
+fn execute_gas_is_the_maximum_affordable() {
     let mut rng = Random::new(1);
     for _ in 0..10_000 {
         let rate = Rate { price: any_size(&mut rng, 50), base_fee: any_size(&mut rng, 50) };
@@ -202,7 +202,7 @@ fn assembled() -> Vec<u8> {
 }
 
 #[test]
-fn the_code_of_the_contract_is_what_its_documentation_says() {
+fn contract_code_matches_documented_assembly() {
     assert_eq!(assembled(), MARKET_CODE);
     assert_eq!(keccak256(MARKET_CODE), MARKET_CODE_HASH);
 }
@@ -244,7 +244,7 @@ impl World {
 }
 
 #[test]
-fn the_contract_answers_price_excess_and_limit_as_the_market_counts_them() {
+fn contract_returns_price_excess_and_limit() {
     let mut rng = Random::new(2);
     let random = (0..50).map(|_| rng.below(MAX_EXCESS));
     for excess in [0, 1, TARGET, UPDATE_FRACTION, MAX_EXCESS].into_iter().chain(random) {
@@ -256,7 +256,7 @@ fn the_contract_answers_price_excess_and_limit_as_the_market_counts_them() {
 }
 
 #[test]
-fn only_the_system_sets_the_excess_and_that_by_one_word_alone() {
+fn only_system_address_sets_excess() {
     let word = |value: u64| U256::from(value).to_be_bytes::<32>();
     let mut world = World::new(5);
     for caller in [Address::ZERO, Address::repeat_byte(0xff)] {
@@ -311,7 +311,7 @@ impl DatabaseCommit for Noting {
 }
 
 #[test]
-fn the_end_of_a_block_sets_the_excess_by_what_was_settled_and_changes_no_other_account() {
+fn closing_block_updates_only_market_contract() {
     for (excess, settled, open) in [(0, 0, 0), (0, 1_000, 78), (50 * TARGET, LIMIT, 1)] {
         let tally = BlockTally::new(GWEI);
         tally.count(settled);
@@ -325,7 +325,7 @@ fn the_end_of_a_block_sets_the_excess_by_what_was_settled_and_changes_no_other_a
 }
 
 #[test]
-fn a_block_does_not_end_where_other_code_is_in_the_place_of_the_contract() {
+fn foreign_code_at_market_address_is_refused() {
     let other = Bytes::from([MARKET_CODE, &[0]].concat());
     for code in [Bytes::new(), other] {
         let got = keccak256(&code);

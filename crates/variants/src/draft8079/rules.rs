@@ -129,12 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_of_the_anchor_code_is_that_of_the_code() {
+    fn anchor_code_hash_matches_anchor_code() {
         assert_eq!(keccak256(ANCHOR_CODE), ANCHOR_CODE_HASH);
     }
 
     #[test]
-    fn a_header_has_the_burned_fees_as_its_last_item_and_loses_no_other() {
+    fn encoding_appends_burned_fees_as_last_item() {
         for header in headers() {
             let plain = alloy_rlp::encode(&header);
             for burned in [0, 1, 0x7f, 0x80, u64::MAX] {
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_with_an_item_less_or_more_or_with_fees_that_are_no_integer_is_refused() {
+    fn malformed_draft_headers_are_refused() {
         for header in headers() {
             let plain = alloy_rlp::encode(&header);
             let with = |item: &[u8]| list(&[&plain[3..], item].concat());

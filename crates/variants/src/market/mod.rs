@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_price_is_computed_once_for_all_calls_of_a_block_and_anew_for_another_excess() {
+    fn quote_recomputes_price_only_for_new_excess() {
         let (quote, computed) = (Quote::default(), Cell::new(0));
         let asked = |excess| {
             quote.at(excess, |excess| {
