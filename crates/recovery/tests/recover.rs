@@ -132,7 +132,7 @@ fn corners_are_right_in_all_positions() {
 }
 
 #[test]
-fn sums_that_the_formulas_do_not_have_are_left_to_the_reference() {
+fn exceptional_sums_are_left_to_reference() {
     let one = Scalar::ONE;
     let nonce = Scalar::from(11_u64);
     let inverse = nonce.invert().unwrap();
@@ -153,7 +153,7 @@ fn sums_that_the_formulas_do_not_have_are_left_to_the_reference() {
 }
 
 #[test]
-fn invalid_signatures_have_no_answer_in_any_lane_and_their_neighbours_have_theirs() {
+fn invalid_signature_does_not_affect_other_lanes() {
     let one = crafted(Scalar::from(5_u64), Scalar::from(6_u64), Scalar::from(7_u64));
     let expected = is_available().then(|| reference(&one)).flatten();
     let order = number(ORDER);
@@ -184,7 +184,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn batches_of_all_sizes_have_the_keys_of_the_reference(
+    fn batches_of_all_sizes_match_reference_keys(
         signatures in prop::collection::vec(any_signature(), 0..=40),
     ) {
         compare(&signatures);

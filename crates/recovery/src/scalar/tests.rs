@@ -73,7 +73,7 @@ proptest! {
     }
 
     #[test]
-    fn halves_are_half_as_long_and_make_up_the_scalar(number in number()) {
+    fn halves_are_short_and_recombine_to_scalar(number in number()) {
         let scalar = Scalar::reduced(&bytes(number));
         // A cube root of one.
         let lambda = Reference::reduce(U256::from_be_hex(
