@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn random_codes_have_the_jump_destinations_and_the_padding_of_revm() {
+    fn random_code_analysis_matches_revm() {
         let mut random = Random::new(8_079);
         for _ in 0..20_000 {
             let len = CHUNK + TAIL + random.index(300);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn each_pair_of_instructions_at_the_end_is_padded_as_by_revm() {
+    fn padding_after_last_two_instructions_matches_revm() {
         for last in 0..=u8::MAX {
             for before in [opcode::STOP, opcode::DUPN, opcode::EXCHANGE, opcode::PUSH1, 0xff] {
                 for len in [192, 255, 256, 257] {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_push_over_each_border_of_chunks_hides_what_is_in_its_operand() {
+    fn push_across_chunk_border_hides_its_operand() {
         for push in opcode::PUSH1..=opcode::PUSH32 {
             for at in 0..128 {
                 let mut code = vec![opcode::JUMPDEST; 400];

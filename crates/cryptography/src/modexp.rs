@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_odd_moduli_are_computed_here_and_others_by_the_reference() {
+    fn only_long_odd_moduli_use_aws_lc() {
         let odd = |bytes| vec![0xff; bytes];
         let even = |bytes| [odd(bytes - 1), vec![0xfe]].concat();
         let is_here =

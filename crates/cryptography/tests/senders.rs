@@ -59,7 +59,7 @@ fn compare(transactions: &[Transaction]) -> usize {
 }
 
 #[test]
-fn batches_of_all_sizes_and_types_have_the_senders_of_the_reference() {
+fn batch_senders_match_reference() {
     let all: Vec<_> = (0..40).map(transaction).collect();
     for size in 0..=all.len() {
         assert_eq!(compare(&all[..size]), size);
@@ -67,7 +67,7 @@ fn batches_of_all_sizes_and_types_have_the_senders_of_the_reference() {
 }
 
 #[test]
-fn invalid_signatures_have_no_sender_and_their_neighbours_have_theirs() {
+fn invalid_signature_does_not_affect_other_senders() {
     let mut all: Vec<_> = (0..17).map(transaction).collect();
     for position in 0..all.len() {
         let valid = all[position].clone();

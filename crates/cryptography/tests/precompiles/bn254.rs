@@ -89,7 +89,7 @@ fn bounds() -> Vec<[u8; 32]> {
 }
 
 #[test]
-fn sums_and_products_of_random_points_are_the_same_and_those_of_arkworks() {
+fn random_sums_and_products_match_arkworks() {
     let mut random = Random::new(1);
     for _ in 0..1_000 {
         let (a, b) = (scalar(&mut random), scalar(&mut random));
@@ -124,7 +124,7 @@ fn infinity_doubling_and_opposite_points_have_their_sums() {
 }
 
 #[test]
-fn coordinates_at_the_bounds_of_the_field_are_refused_for_the_same_reason() {
+fn field_boundary_coordinates_have_equal_outcomes() {
     let point = G1Affine::generator();
     let (mut refused, mut accepted) = (0, 0);
     for x in bounds() {
@@ -149,7 +149,7 @@ fn coordinates_at_the_bounds_of_the_field_are_refused_for_the_same_reason() {
 }
 
 #[test]
-fn inputs_that_end_early_or_late_and_calls_that_cannot_pay_have_the_same_outcome() {
+fn odd_lengths_and_low_gas_have_equal_outcomes() {
     let whole = [g1(g1_times(Fr::from(5))), g1(g1_times(Fr::from(6))), vec![9; 40]].concat();
     for length in 0..=whole.len() {
         add("cut", &whole[..length]).err();
@@ -168,7 +168,7 @@ fn inputs_that_end_early_or_late_and_calls_that_cannot_pay_have_the_same_outcome
 }
 
 #[test]
-fn products_of_pairings_are_one_exactly_if_their_exponents_cancel() {
+fn pairing_product_is_one_iff_exponents_cancel() {
     let mut random = Random::new(3);
     assert_eq!(is_one(pair("no pair", &[])), Ok(true));
     for count in 1..=MOST_PAIRS {
@@ -195,7 +195,7 @@ fn products_of_pairings_are_one_exactly_if_their_exponents_cancel() {
 }
 
 #[test]
-fn points_off_the_curve_or_outside_the_subgroup_are_refused_in_any_pair() {
+fn invalid_points_are_refused_in_any_pair() {
     let mut random = Random::new(4);
     for count in 1..=6 {
         let good: Vec<_> = (0..count)
@@ -228,7 +228,7 @@ fn points_off_the_curve_or_outside_the_subgroup_are_refused_in_any_pair() {
 }
 
 #[test]
-fn flipped_bits_and_random_bytes_have_the_same_outcome() {
+fn mutated_inputs_have_equal_outcomes() {
     let mut random = Random::new(5);
     for _ in 0..400 {
         let mut input =

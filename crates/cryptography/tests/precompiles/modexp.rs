@@ -71,7 +71,7 @@ fn small_powers_are_those_of_arithmetic() {
 }
 
 #[test]
-fn the_installed_provider_computes_long_odd_moduli_by_the_fast_library() {
+fn installed_provider_uses_fast_modexp() {
     let result = |backend| selected(backend, || crypto().modexp(&[2], &[0xff; 5], &[0xff; 96]));
     let [fast, reference] = [Backend::Fast, Backend::Reference].map(|it| result(it).unwrap());
     // revm pads what its own library returns.
@@ -101,7 +101,7 @@ fn operands_of_every_shape_give_the_same_power() {
 }
 
 #[test]
-fn bases_beside_multiples_of_the_modulus_give_the_same_power() {
+fn bases_near_modulus_multiples_give_equal_powers() {
     let mut random = Random::new(2);
     for bytes in [24, 32, 64, 128, 256, 1024] {
         let mut modulus = number(&mut random, bytes, true);
@@ -140,7 +140,7 @@ fn leading_zeros_change_nothing_but_the_length() {
 }
 
 #[test]
-fn operands_up_to_the_limit_are_computed_and_longer_ones_fail_from_osaka_on() {
+fn osaka_refuses_operands_beyond_limit() {
     let mut random = Random::new(4);
     for is_odd in [true, false] {
         for bytes in [1023, 1024, 1025] {
@@ -157,7 +157,7 @@ fn operands_up_to_the_limit_are_computed_and_longer_ones_fail_from_osaka_on() {
 }
 
 #[test]
-fn inputs_that_end_early_and_calls_that_cannot_pay_have_the_same_outcome() {
+fn truncated_inputs_and_low_gas_have_equal_outcomes() {
     let mut random = Random::new(5);
     let whole = input(
         &number(&mut random, 64, true),
