@@ -131,7 +131,7 @@ fn indexed_inputs_match_sliced_inputs() {
 
 #[test]
 #[should_panic(expected = "one digest per input")]
-fn a_missing_digest_is_refused() {
+fn digest_count_mismatch_panics() {
     keccak256_batch(&[b"a", b"b"], &mut [B256::ZERO]);
 }
 
