@@ -2,18 +2,20 @@
 
 use crate::{DeclaredGas, Pricing};
 
-/// Gas that a call of EXECUTE takes.
+/// Gas of a call of EXECUTE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallCost {
     /// Gas charged for a success.
     pub charge: u64,
-    /// Gas that the call must hold: before any work, and for underpriced work as it comes.
+    /// Gas that the call must hold: the reserve before any work, and gas for underpriced work as it
+    /// is done.
     pub reserve: u64,
 }
 
 impl CallCost {
-    /// The cost of a call that declares this, of which `own_gas` is its own. Its blocks used `used`
-    /// gas, `own_gas` included, and underpriced work worth `work`.
+    /// Computes the cost of a call that declares `declared`. `own_gas` is the charge for the
+    /// further blocks of a batch, `used` the gas that the blocks used, including `own_gas`, and
+    /// `work` the price of their underpriced work.
     pub fn new(
         pricing: &dyn Pricing,
         declared: &DeclaredGas,
@@ -21,16 +23,17 @@ impl CallCost {
         used: u64,
         work: u64,
     ) -> Self {
-        // The gas of the blocks covers a part of the work, and what a further block of a batch
-        // costs itself covers none.
+        // The gas of the blocks covers a part of the work. The charge for the further blocks of a
+        // batch covers none of it.
         let owed =
             |gas: u64| work.saturating_sub(pricing.covered_work(gas.saturating_sub(own_gas)));
         let bound = pricing.reserve(declared);
-        // The reserve is due before anything is known of the gas that the blocks use: their limits
-        // stand for it. Where the blocks use less, the charge falls by more than what their gas
-        // covers.
+        // The reserve is due before the gas used by the blocks is known, so it assumes their gas
+        // limits. If they use less, the charge falls by more than the work that the unused gas
+        // would have covered.
         let reserve = bound.saturating_add(owed(declared.gas_bound()));
-        // A schedule whose prices move meanwhile does not take more than it has reserved.
+        // If the prices of a schedule have changed in the meantime, the charge is still at most the
+        // reserve.
         let charge = pricing.charge(declared, used).min(bound).saturating_add(owed(used));
         Self { charge: charge.min(reserve), reserve }
     }

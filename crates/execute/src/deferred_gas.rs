@@ -19,7 +19,7 @@ pub(crate) struct DeferredGas {
     gas: Arc<dyn Pricing>,
     /// Maximum work that the gas of the block covers.
     covered: u64,
-    /// Gas beyond that which the call can pay.
+    /// Gas that the call can pay for work beyond `covered`.
     beyond: u64,
     spent: AtomicU64,
     /// `true` once the work exceeded both.
@@ -87,7 +87,7 @@ impl WorkMeter for DeferredGas {
     }
 }
 
-/// A chain whose overrides are unchanged but for the meter and the cryptography.
+/// The overrides of a chain, except for the meter and the cryptography.
 #[derive(Debug)]
 pub(crate) struct Metered<'c> {
     pub(crate) chain: &'c dyn EvmOverrides,

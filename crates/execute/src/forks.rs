@@ -1,21 +1,22 @@
-//! Forks that EXECUTE accepts, and the times at which it does.
+//! Forks that EXECUTE accepts, and the timestamps at which it accepts them.
 
 use crate::ExecuteError;
 use alloc::{sync::Arc, vec::Vec};
 use stateless::ChainSpec;
 use wire::{ProtocolFork, SchemaId};
 
-/// Rule by which EXECUTE accepts schema ids for chain ids that are no public network's.
+/// Rule by which EXECUTE accepts schema ids for chain ids that do not belong to a public network.
 #[derive(Debug, Clone)]
 pub enum ForkRule {
-    /// The fork that L1 had at the block's timestamp, or one before it that differs from it in blob
-    /// parameters alone: an L2 has no blobs, so that such forks execute its blocks alike.
+    /// The fork that was active on L1 at the block's timestamp, or an earlier one that differs from
+    /// it only in blob parameters. An L2 has no blobs, so such forks execute its blocks
+    /// identically.
     ///
-    /// The caller cannot choose rules: the timestamp is a governed field of the block, and one
-    /// timestamp has one set of rules. A block made before a fork of L1 still verifies after it.
+    /// The caller cannot choose the rules: the timestamp is a governed field of the block, and each
+    /// timestamp has one set of rules. A block built before a fork of L1 still verifies after it.
     Scheduled(Arc<ChainSpec>),
-    /// Each of these forks, at any timestamp. The caller picks among them, so none may have rules
-    /// that are cheaper than those of this L1.
+    /// Each of these forks, at any timestamp. The caller chooses one of them, so none may have
+    /// cheaper rules than this L1.
     Any(Vec<ProtocolFork>),
 }
 
@@ -25,7 +26,7 @@ impl ForkRule {
         Self::Any(ProtocolFork::ALL.into_iter().filter(is_verified).collect())
     }
 
-    /// Forks that are accepted at some time, oldest first.
+    /// Returns the forks that are accepted at some time, oldest first.
     pub fn forks(&self) -> Vec<ProtocolFork> {
         ProtocolFork::ALL.into_iter().filter(|fork| self.accepts_at_some_time(*fork)).collect()
     }
@@ -48,7 +49,7 @@ impl ForkRule {
     ) -> Result<(), ExecuteError> {
         match self {
             Self::Scheduled(l1) => {
-                // At a time of a fork that cannot be verified, no schema id is accepted.
+                // While a fork that cannot be verified is active on L1, no schema id is accepted.
                 let expected = l1.fork_at(timestamp).filter(is_verified);
                 match expected {
                     Some(of_l1) if covers(of_l1, fork) => Ok(()),
@@ -61,9 +62,9 @@ impl ForkRule {
     }
 }
 
-/// Returns `true` if an L1 at `of_l1` accepts blocks of `fork`.
+/// Returns `true` if an L1 on which `of_l1` is active accepts blocks of `fork`.
 fn covers(of_l1: ProtocolFork, fork: ProtocolFork) -> bool {
-    // A fork with changed blob parameters only has the same rules for a chain without blobs.
+    // A fork that only changes blob parameters has the same rules for a chain without blobs.
     fork <= of_l1 && fork.rules() == of_l1.rules()
 }
 

@@ -2,13 +2,14 @@
 //!
 //! A call carries the schema id and the SSZ stateless input of one block, or of a batch of blocks,
 //! as calldata. If the block is valid, the call returns the 43-byte result. Otherwise the call
-//! fails like any precompile: no return data, all its gas consumed, and the transaction goes on.
-//! There is no third outcome: no calldata can abort the EVM around it.
+//! fails like any precompile: no return data, all its gas consumed, and the transaction continues.
+//! There is no third outcome: no calldata can abort the surrounding EVM.
 //!
-//! This crate owns the demands of EXECUTE beyond validity: its price ([`Pricing`]) and the order of
-//! payment (gas before work), the contents of L2 blocks ([`Rules`]), its calling convention
-//! ([`Dialect`]; the one above is [`ExecutionSpecs`]). The `stateless` crate owns validity, and the
-//! `variants` crate has other prices and conventions, and a market that sells its gas.
+//! This crate owns everything that EXECUTE requires beyond validity: its price ([`Pricing`]) and
+//! the order of payment (gas before work), the contents of L2 blocks ([`Rules`]), and its calling
+//! convention ([`Dialect`]; the one above is [`ExecutionSpecs`]). The `stateless` crate owns
+//! validity, and the `variants` crate has other prices and conventions, and a market for EXECUTE
+//! gas.
 //!
 //! ```
 //! use enshrine_execute::Execute;
@@ -47,6 +48,6 @@ pub use pricing::{DeclaredGas, Items, Pricing, work};
 pub use rules::{RequestPolicy, RuleViolation, Rules};
 pub use run::{Execute, ExecuteError, Executed, Networks, Refused, TrustedContext};
 
-// An internal fault that a dialect reports, and types by which a schedule prices work that becomes
-// known only during execution, and by which a block counts what its calls take.
+// The internal error that a dialect may report, and the types by which a schedule prices work
+// during execution and a block counts the gas of its calls.
 pub use stateless::{BlockTally, InternalError, UnderpricedWork};

@@ -1,4 +1,4 @@
-//! Observation of calls and their outcomes.
+//! Observers of calls and their outcomes.
 
 use crate::{Answer, ExecuteError};
 use alloy_primitives::Address;
@@ -15,23 +15,24 @@ pub struct ObservedCall<'c> {
     pub calldata: &'c [u8],
     /// Gas given to the call.
     pub gas: u64,
-    /// Duration of the call by the [clock](CallObserver::now) of the observer.
+    /// Duration of the call, measured with the [clock](CallObserver::now) of the observer.
     pub took: Duration,
     /// Its answer, or the reason for its failure.
     pub outcome: &'c Result<Answer, ExecuteError>,
 }
 
-/// Receiver of the outcomes of calls, for logs, metrics and tools: the EVM never tells why a call
-/// fails. It runs on the EVM's thread, after each call and before the EVM goes on.
+/// Receives the outcome of each call, for logs, metrics and tools: the EVM does not report why a
+/// call fails. It runs on the EVM's thread, after each call and before the EVM continues.
 ///
 /// Nothing that it does affects the outcome of the call.
 pub trait CallObserver: fmt::Debug + Send + Sync {
-    /// Returns the time since any moment; by default none passes. EXECUTE itself has no clock.
+    /// Returns the time since an arbitrary moment; by default no time passes. EXECUTE itself has no
+    /// clock.
     fn now(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// Receives a call that has ended.
+    /// Handles a call that has ended.
     fn called(&self, call: &ObservedCall<'_>);
 }
 

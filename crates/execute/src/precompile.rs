@@ -8,15 +8,15 @@ use revm::precompile::{
 };
 
 impl Execute {
-    /// Adds EXECUTE to the precompiles of an EVM, in each of its dialects.
+    /// Adds EXECUTE to the precompiles of an EVM, once for each of its dialects.
     pub fn install(self: &Arc<Self>, precompiles: &mut PrecompilesMap) {
         self.install_with(precompiles, |execute, dialect, input| {
             execute.answer(dialect, PrecompileCall::of(input), input.gas)
         });
     }
 
-    /// Adds EXECUTE to the precompiles of an EVM whose calls `answer` answers, for a chain that
-    /// sells calls on terms of its own.
+    /// Adds EXECUTE to the precompiles of an EVM, with `answer` as the handler of its calls, for a
+    /// chain that sells calls on its own terms.
     pub fn install_with<A>(self: &Arc<Self>, precompiles: &mut PrecompilesMap, answer: A)
     where
         A: Fn(&Self, &dyn Dialect, &mut PrecompileInput<'_>) -> Result<Answer, ExecuteError>
@@ -46,9 +46,9 @@ impl Execute {
     }
 }
 
-/// Converts the outcome of a call into a precompile's output. A fault of the input halts that call
-/// alone. An internal fault says nothing about the input, so it stops the EVM: a node that cannot
-/// verify must not decide.
+/// Converts the outcome of a call into the output of a precompile. A fault of the input halts only
+/// that call. An internal fault says nothing about the input, so it stops the EVM: a node that
+/// cannot verify must not decide.
 fn output(outcome: Result<Answer, ExecuteError>, reservoir: u64) -> PrecompileResult {
     Ok(match outcome {
         Ok(Answer { gas, output }) => PrecompileOutput::new(gas, output, reservoir),

@@ -34,7 +34,7 @@ impl Default for Rules {
     }
 }
 
-/// Reason for which a block that may be valid by consensus cannot be a block of an L2.
+/// Reason why a block cannot be a block of an L2, even if it is valid by consensus rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "camelCase")]
 pub enum RuleViolation {
@@ -43,7 +43,7 @@ pub enum RuleViolation {
     BlobField {
         /// The field.
         field: &'static str,
-        /// Its value.
+        /// Its value in the header.
         got: u64,
     },
     /// The request has blob hashes.
@@ -69,7 +69,8 @@ impl Rules {
         let Self::L2 { requests } = self else { return Ok(()) };
         let UncheckedBlock { request, transactions } = block;
         let payload = &request.payload;
-        // The excess as well: without any blob it would already change BLOBBASEFEE on the L2.
+        // A nonzero excess is refused too: even without any blob it would change BLOBBASEFEE on the
+        // L2.
         for (field, got) in
             [("blob_gas_used", payload.blob_gas_used), ("excess_blob_gas", payload.excess_blob_gas)]
         {

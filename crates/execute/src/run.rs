@@ -26,37 +26,38 @@ pub struct Execute {
     pub rules: Rules,
     /// Forks whose schema ids are accepted.
     pub forks: ForkRule,
-    /// `true` if a call may bring a batch of blocks, under the batch schema ids of these forks.
+    /// `true` if a call may contain a batch of blocks, under the batch schema ids of the accepted
+    /// forks.
     pub batches: bool,
-    /// Code that is allowed at the system addresses of the pre-state. Any value but the canonical
-    /// code is for tests only: it allows work that no gas pays for.
+    /// Code that is allowed at the system addresses of the pre-state. Any value except the
+    /// canonical code is for tests only: it allows work that no gas pays for.
     pub system_code: SystemCode,
-    /// Source of the rules for the chain that an input names.
+    /// Source of the chain rules for the chain id of an input.
     pub networks: Networks,
-    /// Threads per call, including the calling one; with more than one, a further thread hashes a
-    /// long request. The verdict does not depend on it.
+    /// Threads per call, including the calling one. With more than one, another thread hashes a
+    /// long request. The verdict does not depend on the number.
     pub threads: NonZeroUsize,
     /// Cryptography for the blocks. The verdict does not depend on it.
     pub cryptography: &'static dyn Cryptography,
-    /// Receiver of the outcomes of the EVM's calls.
+    /// Observer of the calls that the EVM makes.
     pub observer: Arc<dyn CallObserver>,
 }
 
 impl Default for Execute {
-    /// Creates EXECUTE [on](Self::on) Osaka.
+    /// Returns EXECUTE [on](Self::on) Osaka.
     fn default() -> Self {
         Self::on(ProtocolFork::Osaka)
     }
 }
 
 impl Execute {
-    /// Creates EXECUTE of an L1 that always runs `fork`: it accepts the schema ids of that fork and
-    /// of earlier ones that differ from it in blob parameters only.
+    /// Creates EXECUTE for an L1 that always runs `fork`: it accepts the schema ids of that fork
+    /// and of earlier ones that differ from it only in blob parameters.
     pub fn on(fork: ProtocolFork) -> Self {
         Self::following(ChainSpec::constant(0, fork))
     }
 
-    /// Creates EXECUTE of an L1 with this fork schedule: it accepts the schema ids that [the
+    /// Creates EXECUTE for an L1 with this fork schedule: it accepts the schema ids that [the
     /// schedule](ForkRule::Scheduled) allows at the block's timestamp.
     pub fn following(l1: ChainSpec) -> Self {
         Self {
@@ -77,21 +78,21 @@ impl Execute {
 /// Source of the rules of a chain.
 #[derive(Debug, Clone, Default)]
 pub enum Networks {
-    /// The rules of the public network with the chain id, if there is one; for any other id, those
-    /// of the schema id's fork, from genesis on.
+    /// The rules of the public network with the chain id, if there is one; otherwise those of the
+    /// schema id's fork, from genesis on.
     #[default]
     ById,
     /// The rules of one chain; inputs of other chains are refused.
     Only(Arc<ChainSpec>),
 }
 
-/// Knowledge of a node about a block that it has built itself. The precompile has none of it.
+/// What a node knows about a block that it has built itself. The precompile has no such knowledge.
 #[derive(Debug, Clone, Copy)]
 pub struct TrustedContext<'c> {
-    /// Differences between the EVM of the block's chain and that of its fork.
+    /// Overrides of the EVM on the block's chain.
     pub evm: &'c dyn EvmOverrides,
-    /// Senders of all blocks one after another, which the node has recovered from the signatures
-    /// itself; empty if it has not.
+    /// Senders of all blocks in order, if the node has already recovered them from the signatures;
+    /// otherwise empty.
     pub senders: &'c [Address],
 }
 
@@ -130,18 +131,18 @@ impl Executed {
     }
 }
 
-/// A refused call, and the gas that it has paid with.
+/// A refused call, and the gas that pays for the work done on it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Refused {
     /// Reason of the refusal.
     #[source]
     pub reason: ExecuteError,
-    /// Gas that the call was shown to hold: it pays for the work on the call.
+    /// Gas that the call was shown to hold, which pays for the work done on the call.
     pub held: u64,
 }
 
-/// Reasons for which a call fails. The EVM never sees the reason: it is for logs, tests and tools.
+/// Reasons why a call fails. They are for logs, tests and tools; the EVM never sees them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "camelCase")]
 pub enum ExecuteError {
@@ -161,11 +162,10 @@ pub enum ExecuteError {
         /// The violation.
         what: &'static str,
     },
-    /// A dialect, or the terms on which a chain sells calls, refuses the call for a reason of its
-    /// own.
+    /// A dialect, or the terms on which a chain sells calls, refuses the call for another reason.
     #[error("{reason}")]
     Variant {
-        /// The reason in one word for programs.
+        /// Kind of the reason in one word, for programs.
         kind: &'static str,
         /// The reason.
         reason: String,
@@ -195,7 +195,7 @@ pub enum ExecuteError {
     /// The block is invalid, or the witness does not prove its validity.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// A block of a batch is refused, for a reason for which it would be refused on its own.
+    /// A block of a batch is refused, for a reason that would also refuse it as a single block.
     #[error("block {block} of the batch: {reason}")]
     InBatch {
         /// Its position in the batch.
@@ -204,10 +204,10 @@ pub enum ExecuteError {
         #[source]
         reason: Box<Self>,
     },
-    /// A library asserted against the input. The call fails like any other.
+    /// A library panicked on the input. The call fails like any other.
     #[error("assertion in a library: {0}")]
     Panic(String),
-    /// Verification itself failed: a local fault, and no verdict. The EVM around the call stops.
+    /// Verification itself failed: a local fault, not a verdict. It stops the surrounding EVM.
     #[error("internal error: {0}")]
     Internal(#[from] InternalError),
 }
@@ -227,8 +227,8 @@ fn l1_fork(fork: Option<ProtocolFork>) -> String {
 }
 
 impl ExecuteError {
-    /// Returns the reason in one word for programs: the name of the most specific variant, such as
-    /// `outOfGas`, `withdrawals` or `commitment`.
+    /// Returns the kind of the error in one word, for programs: the name of the most specific
+    /// variant, such as `outOfGas`, `withdrawals` or `commitment`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Rules(violation) => violation.into(),
@@ -254,8 +254,8 @@ impl ExecuteError {
         }
     }
 
-    /// Returns `true` if the call has no input that can be examined: another format, or another
-    /// fork. A batch counts as unreadable if one of its blocks is.
+    /// Returns `true` if the call contains no input that can be examined: it has another format, or
+    /// another fork. A batch is unreadable if any of its blocks is.
     pub fn is_unreadable(&self) -> bool {
         match self {
             Self::Calldata { .. } | Self::Decode(_) | Self::Schema(_) | Self::ForkAt { .. } => true,
@@ -282,12 +282,12 @@ impl Execute {
         Self { rules: Rules::L1, forks: ForkRule::every(), ..Self::default() }
     }
 
-    /// Runs a call in the form of the execution-specs with `gas`.
+    /// Runs a call in the dialect of the execution-specs with `gas`.
     pub fn run(&self, calldata: &[u8], gas: u64) -> Result<Executed, ExecuteError> {
         self.run_observed(calldata, gas, |_| {})
     }
 
-    /// Runs a call and passes `enter` each stage of verification as it begins.
+    /// Runs a call and passes each stage of verification to `enter` as it begins.
     pub fn run_observed(
         &self,
         calldata: &[u8],
@@ -297,7 +297,7 @@ impl Execute {
         self.run_as(&ExecutionSpecs, calldata, gas, enter).map_err(|refused| refused.reason)
     }
 
-    /// Runs a call with the knowledge of the node that has built the block.
+    /// Runs a call with what the node knows about a block that it has built.
     pub fn run_under(
         &self,
         calldata: &[u8],
@@ -319,8 +319,8 @@ impl Execute {
         self.answer_counted(dialect, call.into(), gas).0
     }
 
-    /// Returns the answer of a call, and the gas that it takes: its charge, or the gas that it was
-    /// shown to hold before it failed.
+    /// Returns the answer of a call, and the gas that it takes: its charge, or if it fails, the gas
+    /// that it was shown to hold.
     pub fn answer_counted(
         &self,
         dialect: &dyn Dialect,
@@ -362,13 +362,13 @@ impl Execute {
         context: TrustedContext<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, Refused> {
-        // A library may panic on an input. One bad block must not stop a node, nor make it disagree
-        // with other nodes about anything but that block.
+        // A library may panic on an input. A single bad block must not stop a node, nor make it
+        // disagree with other nodes about anything but that block.
         let run = || self.run_unguarded(dialect, call, &mut budget, context, enter);
         guarded(run).map_err(|reason| Refused { reason, held: budget.held() })
     }
 
-    /// Runs a call. No step is taken before the call holds the gas for it.
+    /// Runs a call. No step is taken before the call is known to hold the gas for it.
     fn run_unguarded(
         &self,
         dialect: &dyn Dialect,
@@ -379,7 +379,7 @@ impl Execute {
     ) -> Result<Executed, ExecuteError> {
         // The price per byte pays for finding the parts.
         budget.hold(self.gas.bytes(call.calldata.len() as u64))?;
-        // Bytes that the call only refers to are paid before they are fetched.
+        // Bytes that the call only refers to are paid for before they are fetched.
         let length = dialect.bytes(&call)?;
         budget.hold(self.gas.bytes(length as u64))?;
         let input = dialect.input(&call)?;
@@ -388,15 +388,16 @@ impl Execute {
         if input.is_batch() && !self.batches {
             return Err(ExecuteError::Schema(input.schema()));
         }
-        // Before the transactions: the fork decides which types exist and what they cost at least.
+        // Checked before the transactions are decoded: the fork determines their types and minimum
+        // cost.
         self.check_fork(&input)?;
         // The price per transaction pays for decoding them.
         let declared = input.declared(length);
         budget.hold(self.gas.input(&declared))?;
         let declared = input.with_gas_limits(declared)?;
 
-        // The full reserve, which follows from the decoded transactions, pays for keeping them,
-        // hashing, recovering and executing.
+        // The full reserve, which follows from the decoded transactions, pays for storing, hashing,
+        // recovering and executing them.
         let reserve = self.gas.reserve(&declared);
         budget.hold(reserve)?;
         let blocks = input.blocks()?;
@@ -409,8 +410,8 @@ impl Execute {
             Networks::Only(spec) => Cow::Borrowed(&**spec),
         };
         let TrustedContext { evm, senders } = context;
-        // Gas beyond the reserve pays for underpriced work, as far as the gas of the blocks does
-        // not cover it.
+        // Gas beyond the reserve pays for underpriced work that the gas of the blocks does not
+        // cover.
         let bound = declared.gas_bound().saturating_sub(input.own_gas());
         let deferred = Arc::new(DeferredGas::new(&self.gas, bound, budget.gas - reserve));
         budget.deferred = Some(Arc::clone(&deferred));
@@ -423,7 +424,7 @@ impl Execute {
         let shared = self.threads > NonZeroUsize::MIN && input.request_bytes() > WORTH_A_THREAD;
         let (verified, request_root) =
             beside(shared, || input.request_root(), || blocks.verify(&spec, options, enter));
-        // Asked before the verdict: a block that the meter stopped has an internal error, which
+        // Checked before the verdict: a block that the meter stopped has an internal error, which
         // must not stop the EVM.
         if deferred.is_short() {
             return Err(budget.short_of(reserve.saturating_add(deferred.owed())));
@@ -450,8 +451,8 @@ impl Execute {
         let is_public =
             matches!(self.networks, Networks::ById) && ChainSpec::known(input.chain_id()).is_some();
         if is_public {
-            // The network's own schedule decides later; here the rules only need to be some that L1
-            // has.
+            // The network's own schedule is checked later. Here it is enough that L1 has these
+            // rules at some time.
             return match self.forks.accepts_at_some_time(input.fork()) {
                 true => Ok(()),
                 false => Err(ExecuteError::Schema(input.schema())),
@@ -466,8 +467,8 @@ impl Execute {
     }
 }
 
-/// Runs a call, which fails where a library panics. Without the standard library that ends the
-/// program instead, which then has no verdict.
+/// Runs a call and turns a panic of a library into its failure. Without the standard library a
+/// panic ends the program, which then has no verdict.
 fn guarded<T>(run: impl FnOnce() -> Result<T, ExecuteError>) -> Result<T, ExecuteError> {
     #[cfg(feature = "std")]
     return std::panic::catch_unwind(core::panic::AssertUnwindSafe(run)).unwrap_or_else(|panic| {
@@ -482,7 +483,7 @@ fn guarded<T>(run: impl FnOnce() -> Result<T, ExecuteError>) -> Result<T, Execut
     run()
 }
 
-/// Gas of a call, and the amount that it was shown to hold.
+/// Gas of a call, and the amount that it has been shown to hold.
 struct CallBudget {
     gas: u64,
     held: u64,
@@ -494,12 +495,12 @@ impl CallBudget {
         Self { gas, held: 0, deferred: None }
     }
 
-    /// Continues only if the call holds `reserve` in total.
+    /// Returns an error unless the call holds `reserve` gas in total.
     const fn hold(&mut self, reserve: u64) -> Result<(), ExecuteError> {
         if self.gas < reserve {
             return Err(self.short_of(reserve));
         }
-        // Set only on success: what was held before a failing step has paid for the work so far.
+        // Updated only on success: the gas held before a failing step has paid for the work so far.
         self.held = reserve;
         Ok(())
     }
@@ -508,7 +509,7 @@ impl CallBudget {
         ExecuteError::OutOfGas { got: self.gas, reserve }
     }
 
-    /// Gas that the call was shown to hold, including underpriced work.
+    /// Returns the gas that the call was shown to hold, including gas for underpriced work.
     fn held(&self) -> u64 {
         let owed = self.deferred.as_ref().map_or(0, |deferred| deferred.owed());
         self.held.saturating_add(owed).min(self.gas)

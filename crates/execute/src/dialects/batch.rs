@@ -5,14 +5,15 @@ use alloc::boxed::Box;
 use stateless::{BlockError, BlockRefused, UncheckedBlocks, declared_gas};
 use wire::{DecodeError, Input};
 
-/// Gas charged for each block of a batch after the first, whose price is part of the call's own. It
-/// pays for the work of a block outside its gas: system calls, header and roots.
+/// Gas charged for each block of a batch after the first, which the price of the call includes. It
+/// pays for the work that the gas of the block does not cover: system calls, header and roots.
 pub const FURTHER_BLOCK_GAS: u64 = 10_000;
 
-/// Amounts, blocks and refusals of a call's input.
+/// The decoded input of a call: its declared amounts, its blocks, and the conversion of its errors.
 ///
-/// A batch is called, answered, charged and refused like a single input, in every dialect: the call
-/// succeeds if each of its blocks would, and its result has the root of the list of requests.
+/// In every dialect, a batch is called, answered, charged and refused like a single input: the call
+/// succeeds if it would succeed for each block, and the result contains the root of the list of
+/// requests.
 #[derive(Debug)]
 pub(crate) struct CallInput<'c>(Input<'c>);
 
@@ -55,20 +56,20 @@ impl<'c> CallInput<'c> {
         blocks.map_err(|refused| self.refused(refused))
     }
 
-    /// Length of its requests in SSZ, in bytes.
+    /// Returns the length of the SSZ encoding of its requests, in bytes.
     pub(crate) fn request_bytes(&self) -> usize {
         let lengths = self.requests().iter().map(|request| request.encoded_len(self.fork()));
         lengths.fold(0, usize::saturating_add)
     }
 
     /// Returns the amounts that a call with this many bytes declares before its transactions are
-    /// decoded: those of its blocks, with one witness.
+    /// decoded: those of its blocks, and of their common witness.
     pub(crate) fn declared(&self, bytes: usize) -> DeclaredGas {
         let mut declared = DeclaredGas {
             calldata: bytes as u64,
             request_bytes: self.request_bytes() as u64,
             // Included from the start, so that the reserve covers it however little the blocks
-            // themselves declare.
+            // declare.
             gas_limit: self.own_gas(),
             ..match &self.0 {
                 Input::Block(input) => DeclaredGas::of_witness(&input.witness),
@@ -104,12 +105,12 @@ impl<'c> CallInput<'c> {
         FURTHER_BLOCK_GAS * (self.requests().len() as u64).saturating_sub(1)
     }
 
-    /// Returns the gas that its blocks have used together, by the measure of [`Self::declared`].
+    /// Returns the total gas used by its blocks, counted as in [`Self::declared`].
     pub(crate) fn gas_used(&self, gas_used: impl Iterator<Item = u64>) -> u64 {
         gas_used.fold(self.own_gas(), u64::saturating_add)
     }
 
-    /// Converts the refusal of one of its blocks into that of the call.
+    /// Converts the error of one of its blocks into the error of the call.
     pub(crate) fn refused(&self, refused: BlockRefused) -> ExecuteError {
         let BlockRefused { block, reason } = refused;
         match reason {
@@ -118,7 +119,7 @@ impl<'c> CallInput<'c> {
         }
     }
 
-    /// Adds the position of the block in a batch to a reason.
+    /// Adds the position of the block in a batch to an error.
     pub(crate) fn in_block(&self, block: usize, reason: ExecuteError) -> ExecuteError {
         if self.is_batch() {
             ExecuteError::InBatch { block, reason: Box::new(reason) }

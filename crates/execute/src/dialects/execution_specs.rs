@@ -9,7 +9,7 @@ use alloy_primitives::{Address, Bytes, address};
 pub const EXECUTE_ADDRESS: Address = address!("0x0000000000000000000000000000000000000101");
 
 /// EXECUTE for calldata that is the stateless input itself, or a batch. A valid block returns the
-/// 43-byte result, and a refused input fails.
+/// 43-byte result; for an invalid one the call fails.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ExecutionSpecs;
 

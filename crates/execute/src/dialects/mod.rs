@@ -1,9 +1,9 @@
 //! Dialects of EXECUTE: address, calldata and answer.
 //!
 //! A dialect is a type that implements [`Dialect`]: [`ExecutionSpecs`] is the default one, the
-//! `variants` crate has others. It owns address, calldata, answer and the form of a refusal; it
-//! owns neither validity nor the order of gas and work, which
-//! [`Execute::run_as`](crate::Execute::run_as) defines for all of them.
+//! `variants` crate has others. It defines address, calldata, answer and the form of a refusal. It
+//! defines neither validity nor the order of gas and work, which
+//! [`Execute::run_as`](crate::Execute::run_as) does for all dialects.
 
 mod batch;
 mod execution_specs;
@@ -24,12 +24,12 @@ use stateless::EvmOverrides;
 pub struct PrecompileCall<'c> {
     /// Its calldata.
     pub calldata: &'c [u8],
-    /// Versioned hashes of the blobs of the transaction around it.
+    /// Versioned hashes of the blobs of the surrounding transaction.
     pub blob_hashes: &'c [B256],
 }
 
 impl<'c> PrecompileCall<'c> {
-    /// Returns the call of a precompile.
+    /// Creates a call from the input of a precompile.
     pub fn of(input: &'c PrecompileInput<'_>) -> Self {
         let blob_hashes = input.internals.tx_env().blob_versioned_hashes();
         Self { calldata: input.data, blob_hashes }
@@ -43,7 +43,7 @@ impl<'c, T: AsRef<[u8]> + ?Sized> From<&'c T> for PrecompileCall<'c> {
     }
 }
 
-/// A way to call EXECUTE.
+/// A calling convention of EXECUTE.
 pub trait Dialect: fmt::Debug + Send + Sync {
     /// Name for logs and tools.
     fn name(&self) -> &'static str;
@@ -51,8 +51,8 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// Address of its precompile.
     fn address(&self) -> Address;
 
-    /// Returns the number of bytes that the call brings, in its calldata or by reference. So far
-    /// only the bytes of the calldata have been paid.
+    /// Returns the number of bytes that the call provides, in its calldata or by reference. At this
+    /// point only the bytes of the calldata have been paid for.
     ///
     /// # Errors
     ///
@@ -61,29 +61,30 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         Ok(call.calldata.len())
     }
 
-    /// Returns the stateless input or batch of the call, schema id first. So far only the bytes
-    /// that [`Self::bytes`] returned have been paid.
+    /// Returns the stateless input or batch of the call, schema id first. At this point only the
+    /// bytes that [`Self::bytes`] returned have been paid for.
     ///
     /// # Errors
     ///
     /// [`ExecuteError`] if the call is not in this dialect.
     fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError>;
 
-    /// Returns the differences between the EVM of the call's blocks and that of their fork: none by
-    /// default. The gas of the blocks has to pay for what they add. Nothing has been paid so far,
-    /// and the call need not be in this dialect: [`Self::input`] decides that.
+    /// Returns the overrides of the EVM for the call's blocks; by default the EVM is that of their
+    /// fork. The gas of the blocks has to pay for everything that the overrides add. At this point
+    /// nothing has been paid for, and the call may be in another dialect: only [`Self::input`]
+    /// checks that.
     fn evm(&self, _: &PrecompileCall<'_>) -> Box<dyn EvmOverrides> {
         Box::new(())
     }
 
     /// Returns the answer and the charge of a call, given its outcome.
     ///
-    /// It is never asked about a call that could not pay, nor about an internal fault: both end the
-    /// call in every dialect.
+    /// Not called if the call could not pay or if there was an internal fault: both end the call in
+    /// every dialect.
     ///
     /// # Errors
     ///
-    /// [`ExecuteError`] if the call is to fail: no return data, and all its gas consumed.
+    /// [`ExecuteError`] if the call must fail: no return data, and all its gas consumed.
     fn answer(
         &self,
         calldata: &[u8],

@@ -1,15 +1,15 @@
-//! Gas schedule with a price for the call, for bytes by their kind, for each item, and the gas of
-//! the block.
+//! Gas schedule with a price per call, per byte of each kind and per item, plus the gas of the
+//! block.
 
 use super::{DeclaredGas, Pricing, work};
 use stateless::UnderpricedWork;
 
-/// Reserves a bound and charges the actual use; hashing is priced by item, and moving bytes by
+/// Reserves a bound and charges the actual use. Hashing is priced by item, and moving bytes by
 /// byte.
 ///
-/// A trie node of half a kilobyte takes little more work than one of a byte, so a price per byte
-/// that covers the small one is many times too high for the large one. The number of items follows
-/// from the offsets of the encoding alone, so it can be charged before anything is hashed.
+/// A trie node of half a kilobyte takes little more work than a node of one byte, so a price per
+/// byte that covers the small node is many times too high for the large one. The number of items
+/// follows from the offsets of the encoding alone, so it can be charged before anything is hashed.
 ///
 /// The input costs `base + request · request_byte + rest · witness_byte + items · item`. The rest
 /// of the calldata is the witness and the framing of the dialect, plus the bytes by which its nodes
@@ -22,8 +22,8 @@ pub struct Items {
     /// Gas of every byte of the payload request, which is hashed twice: into its root and the
     /// block's.
     pub request_byte: u64,
-    /// Gas of every other byte of calldata, which are nearly all the witness, and of every byte
-    /// written to expand the nodes of a batch.
+    /// Gas of every other byte of calldata, nearly all of which are the witness, and of every byte
+    /// that is written to expand the nodes of a batch.
     pub witness_byte: u64,
     /// Gas of every node, code, header and transaction.
     pub item: u64,

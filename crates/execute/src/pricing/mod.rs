@@ -13,19 +13,19 @@ use core::fmt;
 use stateless::UnderpricedWork;
 use wire::{BatchWitness, ExecutionWitness};
 
-/// Amounts that a call declares about the work that it asks for.
+/// Amounts of work that a call declares.
 ///
 /// They follow from the offsets of the input and the decoded transactions: nothing has been hashed,
-/// recovered or executed for them, and none of them is known to be true.
+/// recovered or executed yet, and none of them has been verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DeclaredGas {
-    /// Bytes of calldata, with all that the dialect puts around the input.
+    /// Bytes of calldata, including what the dialect adds to the input.
     pub calldata: u64,
     /// Bytes of the payload request in the input.
     pub request_bytes: u64,
     /// Bytes of the witness in the input.
     pub witness_bytes: u64,
-    /// Bytes by which the nodes of a batch grow as RLP, compared with the calldata.
+    /// Bytes by which the nodes of a batch are longer as RLP than in the calldata.
     pub expansion_bytes: u64,
     /// Trie nodes in the witness.
     pub nodes: u64,
@@ -68,7 +68,7 @@ impl DeclaredGas {
         }
     }
 
-    /// Number of nodes, codes, headers and transactions.
+    /// Returns the number of nodes, codes, headers and transactions.
     pub const fn items(&self) -> u64 {
         self.nodes
             .saturating_add(self.codes)
@@ -76,7 +76,8 @@ impl DeclaredGas {
             .saturating_add(self.transactions)
     }
 
-    /// Maximum gas that the block may use: its own limit, or the sum of its transactions' limits.
+    /// Returns the maximum gas that the block may use: its own limit, or the sum of its
+    /// transactions' limits.
     pub fn gas_bound(&self) -> u64 {
         self.gas_limit.min(self.transaction_gas)
     }
@@ -89,11 +90,11 @@ impl DeclaredGas {
 /// executed. A success is charged [`charge`](Self::charge), which never exceeds the reserve. No
 /// method may panic, for any declared amounts.
 pub trait Pricing: fmt::Debug + Send + Sync {
-    /// Price of finding the parts of this much calldata.
+    /// Price of locating the parts of this much calldata.
     fn bytes(&self, calldata: u64) -> u64;
 
-    /// Price of the whole input without the gas of its block, including its bytes. It is asked when
-    /// the transactions are counted but not decoded.
+    /// Price of the whole input, including its bytes but not the gas of its block. It is computed
+    /// once the transactions are counted, before they are decoded.
     fn input(&self, declared: &DeclaredGas) -> u64 {
         self.bytes(declared.calldata)
     }
@@ -101,8 +102,8 @@ pub trait Pricing: fmt::Debug + Send + Sync {
     /// Maximum price of the call, including its input.
     fn reserve(&self, declared: &DeclaredGas) -> u64;
 
-    /// Price of a success whose block has used this much gas. A valid block uses no more than its
-    /// [bound](DeclaredGas::gas_bound).
+    /// Price of a successful call whose block has used `gas_used` gas. A valid block uses no more
+    /// than its [bound](DeclaredGas::gas_bound).
     fn charge(&self, declared: &DeclaredGas, gas_used: u64) -> u64;
 
     /// Price of work that neither the gas of the block nor its bytes pay for. It is unknown in
