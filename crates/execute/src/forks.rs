@@ -40,7 +40,7 @@ impl ForkRule {
         }
     }
 
-    /// Checks the schema id of a block with this timestamp, which is one of `fork`.
+    /// Checks schema id `got`, which belongs to `fork`, for a block with this timestamp.
     pub(crate) fn check(
         &self,
         got: SchemaId,

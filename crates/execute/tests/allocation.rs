@@ -1,4 +1,4 @@
-//! No input makes EXECUTE hold much more memory than the input itself and its gas account for.
+//! Tests that EXECUTE never allocates much more memory than the input and its gas account for.
 #![allow(unsafe_code, reason = "a global allocator cannot be written without; it only forwards")]
 
 mod support;
@@ -25,11 +25,11 @@ use testkit::{ETHER, Forgery, Key, Transaction, hostile_states, rich_genesis, un
 use variants::{BlobSource, BlobTail};
 use wire::{BatchWitness, ByteLists, ProtocolFork, StatelessInput};
 
-/// Bytes for each byte of input.
+/// Bytes allowed per byte of input.
 const PER_BYTE: usize = 16;
-/// Bytes for each unit of gas: transient storage costs the most bytes, at 100 gas a slot.
+/// Bytes allowed per unit of gas: transient storage costs the most bytes, at 100 gas per slot.
 const PER_GAS: usize = 4;
-/// Bytes that any call takes: frames, stacks, tables.
+/// Bytes allowed for any call: frames, stacks, tables.
 const ANY_CALL: usize = 1 << 20;
 
 const FORK: ProtocolFork = ProtocolFork::Osaka;
@@ -38,7 +38,7 @@ const WORKER: Address = Address::repeat_byte(0x77);
 static LIVE: AtomicIsize = AtomicIsize::new(0);
 static PEAK: AtomicIsize = AtomicIsize::new(0);
 
-/// The system's allocator, counting what all threads hold.
+/// The system allocator, counting the bytes that all threads have allocated.
 struct Counting;
 
 fn count(bytes: isize) {
@@ -46,7 +46,7 @@ fn count(bytes: isize) {
     PEAK.fetch_max(live, Ordering::Relaxed);
 }
 
-// SAFETY: every method hands its arguments to the system's allocator as they are, whose contract is
+// SAFETY: every method passes its arguments unchanged to the system allocator, whose contract is
 // the one that callers of these methods keep.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -74,13 +74,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static HEAP: Counting = Counting;
 
-/// Lets no two tests run at once: what is counted must be one's own.
+/// Serialises the tests, because the counters cover the whole process.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Most bytes that `work` holds at once.
+/// Returns the maximum number of bytes that `work` has allocated at any time.
 fn peak_of(work: impl FnOnce()) -> usize {
     let before = LIVE.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
@@ -88,7 +88,7 @@ fn peak_of(work: impl FnOnce()) -> usize {
     usize::try_from(PEAK.load(Ordering::Relaxed) - before).unwrap()
 }
 
-/// Runs an input and checks what it holds meanwhile, for whose gas so many bytes are allowed.
+/// Runs an input and checks its peak memory, with `per_gas` bytes allowed per unit of gas.
 fn assert_bounded(name: &str, calldata: &[u8], per_gas: usize) {
     assert_call_bounded(name, &ExecutionSpecs, calldata.into(), per_gas);
 }
@@ -121,8 +121,8 @@ fn assert_call_bounded(
     }
 }
 
-/// Returns different items of this length that make up a megabyte with their offsets. Short-lived
-/// tests may leak them.
+/// Returns distinct items of this length that take a megabyte, including their offsets. They are
+/// leaked, since the tests are short-lived.
 fn items(length: usize) -> &'static [Bytes] {
     let item = |number: usize| {
         let mut item = vec![0x5b; length];
@@ -186,7 +186,7 @@ fn compact_state_uses_bounded_memory() {
     }
 }
 
-/// The blobs of one transaction, each under its number.
+/// The blobs of one transaction, each under its index.
 #[derive(Debug)]
 struct Blobs(Vec<Bytes>);
 
@@ -201,7 +201,7 @@ fn input_with_blob_tail_uses_bounded_memory() {
     let _alone = alone();
     let good = L2::new(FORK).calldata(1);
     for length in [0, 8, 1_024] {
-        // A transaction has no more than six blobs.
+        // A transaction has at most six blobs.
         let surplus = items(length);
         let surplus = &surplus[..surplus.len() * 3 / 4];
         let input = resealed(&good, |input| input.witness.state = ByteLists::from(surplus));
@@ -236,7 +236,7 @@ fn transactions_use_bounded_memory_before_reserve() {
             // Large enough that the gas limits do not exceed it.
             input.request.payload.gas_limit = u64::MAX >> 1;
         });
-        // The call cannot pay for the gas of so many.
+        // The call cannot pay for the gas of that many transactions.
         let input = StatelessInput::decode(&calldata).unwrap();
         assert_eq!(input.request.payload.transactions.len(), count);
         let peak = peak_of(|| {
@@ -250,7 +250,7 @@ fn transactions_use_bounded_memory_before_reserve() {
     assert_bounded("a thousand transfers", &transfers, PER_GAS);
 }
 
-/// Counts up, with the counter on the stack for `body`, until little gas is left.
+/// Code that counts up, with the counter on the stack for `body`, until little gas is left.
 fn counting(body: &[u8]) -> Vec<u8> {
     let mut code = vec![op::PUSH0, op::JUMPDEST, op::PUSH1, 1, op::ADD, op::DUP1];
     code.extend(body);
@@ -286,10 +286,11 @@ fn ended_calls_and_transactions_free_their_memory() {
     const DEEP: Address = Address::repeat_byte(0x78);
     const LARGE: Address = Address::repeat_byte(0x79);
     const LONG: Address = Address::repeat_byte(0x7a);
-    /// Bytes of memory of the call to LARGE.
+    /// Bytes of memory that the call to LARGE uses.
     const MEMORY: usize = 1 << 20;
     let _alone = alone();
-    // A call to itself while 200,000 gas are left: some two hundred, each with a stack of 32 KiB.
+    // A call to itself while 200,000 gas are left: about two hundred calls, each with a stack of 32
+    // KiB.
     let again = [
         [op::PUSH3, 0x03, 0x0d, 0x40, op::GAS, op::LT, op::PUSH1, 17, op::JUMPI].as_slice(),
         &[op::PUSH0; 5],
@@ -297,7 +298,7 @@ fn ended_calls_and_transactions_free_their_memory() {
     ]
     .concat();
     let large = [op::PUSH0, op::PUSH3, 0x0f, 0xff, 0xe0, op::MSTORE, op::STOP];
-    // Ten thousand changes of one transient slot: each has an entry in the journal.
+    // Ten thousand changes of one transient slot, each with an entry in the journal.
     let long = counting(&[op::PUSH0, op::TSTORE]);
     for (name, end) in [
         ("STOP", &[op::STOP][..]),
@@ -356,7 +357,7 @@ fn repeated_nodes_use_only_paid_memory() {
         let calldata = forgery.input().unwrap();
         assert!(calldata.len() < 80_000);
         assert_bounded(name, &calldata, PER_GAS);
-        // And again by blocks that walk what this one has written.
+        // And again in blocks that walk the nodes that this one has written.
         let again = |nonce| {
             let call = crate::call(nonce, WORKER, 1_000_000, U256::ZERO, Bytes::new());
             vec![Key::named("alice").sign(call)]

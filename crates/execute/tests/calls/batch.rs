@@ -1,4 +1,4 @@
-//! Several blocks in one call: paid once, answered once, and refused if one of them is.
+//! Several blocks in one call: paid once, answered once, and refused if any of them is.
 
 use crate::support::{
     host::{CALL, Host, Seen, WARM_CALL},
@@ -32,7 +32,7 @@ fn execute() -> Execute {
     }
 }
 
-/// A chain with a block for each of these numbers of transfers, and a batch of them.
+/// A chain with one block for each of these numbers of transfers, and a batch of these blocks.
 fn batch_on(fork: ProtocolFork, transfers: &[u64]) -> (L2, Vec<BlockWithWitness>, Vec<u8>) {
     let mut l2 = L2::new(fork);
     let (mut blocks, mut nonce) = (Vec::new(), 0);
@@ -91,8 +91,8 @@ fn further_blocks_pay_only_their_own_work() {
     for transfers in [&[3][..], &[2, 1], &[0, 0, 0, 0], &[1, 0, 5]] {
         let (_, calldata) = batch(transfers);
         let (reserve, charge) = prices(&calldata, transfers);
-        // A block that walks again where an earlier one has walked pays for it as underpriced work,
-        // unless the gas of the blocks covers it.
+        // A block that walks nodes that an earlier block has walked pays for it as underpriced
+        // work, unless the gas of the blocks covers it.
         let executed = execute().run(&calldata, u64::MAX).unwrap();
         let again = executed.reserve - reserve;
         assert!(again == 0 || transfers.len() > 1, "{transfers:?}");
@@ -108,7 +108,7 @@ fn further_blocks_pay_only_their_own_work() {
         let short =
             execute().run_observed(&calldata, reserve - 1, |stage| stages.push(stage)).unwrap_err();
         assert_eq!(short, ExecuteError::OutOfGas { got: reserve - 1, reserve });
-        assert_eq!(stages, [], "nothing was looked at");
+        assert_eq!(stages, [], "no stage was reached");
     }
 }
 
@@ -120,7 +120,7 @@ fn expanded_nodes_cost_as_much_as_carried_ones() {
     let listed = l2.chain.batch(blocks.iter().map(known).collect()).unwrap().witness.state;
     assert_eq!(listed.len(), witness.state.len(), "none is embedded");
     let rlp: usize = listed.iter().map(|node| node.len()).sum();
-    // Headers of what is short have a byte or two less than those of what is long.
+    // The bound counts one or two bytes too many for the headers of short items.
     let bound = witness.state.expanded_len();
     assert!((rlp..=rlp + 2 * listed.len()).contains(&bound), "{rlp} bytes, at most {bound}");
     let transactions: usize = requests.iter().map(|it| it.payload.transactions.len()).sum();
@@ -128,7 +128,7 @@ fn expanded_nodes_cost_as_much_as_carried_ones() {
     let carried = calldata.len() + bound - witness.state.stream().len();
     let prices = Items { base: 5, request_byte: 1, witness_byte: 1, item: 1_000 };
     let execute = Execute { gas: Arc::new(prices), ..execute() };
-    // The call holds what its bytes cost, and not what the input does.
+    // The call holds the price of its bytes, but not that of the input.
     let got = 5 + calldata.len() as u64;
     let input = 5 + (carried + 1_000 * items) as u64;
     let short = |got, reserve| ExecuteError::OutOfGas { got, reserve };
@@ -144,7 +144,7 @@ fn batch_requests_are_priced_per_request_byte() {
     let execute = Execute { gas: Arc::new(prices), ..execute() };
     for transfers in [&[3][..], &[3, 0], &[0, 3], &[1, 5, 2]] {
         let (_, blocks, calldata) = batch_on(ProtocolFork::Osaka, transfers);
-        // A single block has no request but its own.
+        // A single block has only its own request.
         let request_bytes = |new: &BlockWithWitness| {
             DeclaredGas::of_calldata(&new.input().unwrap()).unwrap().request_bytes
         };
@@ -153,7 +153,7 @@ fn batch_requests_are_priced_per_request_byte() {
         let declared = DeclaredGas::of_calldata(&calldata).unwrap();
         let rest = declared.calldata - requests + declared.expansion_bytes;
         let input = 5 + 3 * requests + rest + 100 * declared.items();
-        // This much must be held before any transaction is decoded.
+        // Amount that the call must hold before any transaction is decoded.
         let reserve = input
             + FURTHER_BLOCK_GAS * (transfers.len() as u64 - 1)
             + 25_000 * transfers.iter().sum::<u64>();
@@ -170,7 +170,7 @@ fn block_reserve_is_capped_by_its_gas_limit() {
     let (blocks, calldata) = batch(&[1, 1]);
     let limit = blocks[1].block.header.gas_limit;
     let mut decoded = StatelessBatch::decode(&calldata).unwrap();
-    // A transaction that claims more gas than any block has.
+    // A transaction that declares more gas than any block has.
     let greedy = Bytes::from(raw_transfer(u64::MAX));
     let transactions = [greedy];
     decoded.requests[1].payload.transactions = transactions[..].into();
@@ -217,7 +217,7 @@ fn batches_require_option_and_accepted_fork() {
 
 #[test]
 fn thread_count_does_not_change_results() {
-    // Long enough requests for a thread of their own.
+    // The requests are long enough for a separate thread.
     let (blocks, batch) = batch(&[400, 1, 400]);
     let single = blocks[0].input().unwrap();
     assert!(single.len() > 40_000);
@@ -285,7 +285,7 @@ fn refusal_names_the_invalid_block() {
     let what = "requests of the batch";
     let refused = execute().run(&batch.encode(), PLENTY).unwrap_err();
     assert_eq!(refused, DecodeError::Empty { what }.into());
-    // A contract sees it like any other call that fails.
+    // A contract sees it like any other failed call.
     let seen = Host::new(execute()).see(CALL, &batch.encode(), PLENTY);
     assert_eq!(seen, Seen { success: false, returned: vec![], gas: WARM_CALL + PLENTY });
 }
@@ -296,7 +296,7 @@ fn signature_error_names_index_within_its_block() {
     let mut batch = StatelessBatch::decode(&calldata).unwrap();
     let mut transactions: Vec<Vec<u8>> =
         batch.requests[1].payload.transactions.iter().map(<[u8]>::to_vec).collect();
-    // The s of the signature, which stands last.
+    // The s of the signature is its last field.
     let bytes = &mut transactions[1];
     let len = bytes.len();
     bytes[len - 32..].fill(0xff);
@@ -359,7 +359,7 @@ fn mutated_batches_cause_no_internal_errors() {
             Ok(executed) => {
                 let hashes: Vec<_> = executed.verdicts().map(|one| one.block_hash).collect();
                 let built: Vec<_> = blocks.iter().map(|new| new.block.hash).collect();
-                // Changing a free field of a header makes another block, and changes the blocks
+                // Changing a free field of a header yields another block, and changes the blocks
                 // after it.
                 if hashes == built { "the same" } else { "another" }
             }

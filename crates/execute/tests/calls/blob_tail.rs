@@ -1,5 +1,5 @@
-//! Inputs that lie in blobs but for their heads: the verdict, the answer and the price are those of
-//! the same input in calldata, and only the blobs of the transaction itself count.
+//! Inputs whose tails are in blobs: the verdict, the answer and the price are those of the same
+//! input in calldata, and only the blobs of the surrounding transaction count.
 
 use crate::support::{
     host::{CALL, Host, Seen, WARM_CALL},
@@ -17,10 +17,10 @@ use wire::{ProtocolFork, StatelessInput};
 
 const PLENTY: u64 = 50_000_000;
 const PRICES: Flat = Flat { base: 1_000, per_byte: 2 };
-/// Any hash: who fills a source answers for what it says.
+/// An arbitrary hash: the source vouches for the content of its blobs.
 const FIRST: B256 = b256!("0x0100000000000000000000000000000000000000000000000000000000000000");
 
-/// Blobs of a node.
+/// Blobs that a node has.
 #[derive(Debug, Clone, Default)]
 struct Held(BTreeMap<B256, Bytes>);
 
@@ -34,12 +34,13 @@ fn hash_number(number: u64) -> B256 {
     B256::from(U256::from_be_bytes(FIRST.0) + U256::from(number))
 }
 
-/// Refusal of a call whose calldata and blobs are not those of an input.
+/// Error for calldata and blobs that do not form an input.
 fn bad_tail(error: BlobTailError) -> ExecuteError {
     BlobRefusal::from(error).into()
 }
 
-/// A call whose input ends in blobs, the hashes of the transaction around it, and who holds them.
+/// A call whose input ends in blobs, the versioned hashes of the surrounding transaction, and the
+/// blobs that the node has.
 #[derive(Debug, Clone)]
 struct Scene {
     calldata: Vec<u8>,
@@ -48,13 +49,13 @@ struct Scene {
 }
 
 impl Scene {
-    /// The tail begins there; in front of its blobs the transaction has others.
+    /// Splits an input at `at`. The transaction has `others` other blobs before those of the tail.
     fn split(input: &[u8], at: usize, others: u8) -> Self {
         let (head, tail) = input.split_at(at);
         Self::of(head, tail, others)
     }
 
-    /// Cuts an input with the smallest head.
+    /// Splits an input with the smallest head.
     fn cut(input: &[u8]) -> Self {
         let (head, tail) = cut(input).unwrap();
         Self::of(&head, &tail, 0)
@@ -129,7 +130,7 @@ fn split_point_does_not_change_answer_or_price() {
 
 #[test]
 fn a_tail_of_several_blobs_is_one_tail() {
-    // Surplus codes make the witness long enough; they are allowed to be there.
+    // Surplus codes, which are allowed, make the witness long enough.
     let short = good();
     let mut input = StatelessInput::decode(&short).unwrap();
     let own = input.witness.codes.iter().map(Bytes::copy_from_slice);
@@ -150,7 +151,7 @@ fn batch_in_blobs_equals_batch_in_calldata() {
         assert_eq!(scene.calldata.len(), 18 + 588 * transfers.len() + 8);
         let answer = scene.ask(PLENTY).unwrap();
         assert_eq!((answer.output, answer.gas), (whole.output, whole.gas + 2 * 8), "{transfers:?}");
-        // No other way to cut it is one.
+        // Every other split of a batch is refused.
         for at in [MIN_HEAD, batch.len() / 2, batch.len()] {
             let refused = Scene::split(&batch, at, 0).ask(PLENTY);
             let expected = 18 + 588 * transfers.len();
@@ -194,19 +195,19 @@ fn tampered_batch_head_is_refused() {
     let scene = Scene::cut(&batch);
     let output = plain(&batch).output;
     assert_eq!(scene.ask(PLENTY).unwrap().output, output);
-    // A bit of what a contract reads there, and of where it belongs.
+    // Changes a bit of the contents of the head, and of their offsets.
     for at in (2..scene.calldata.len()).step_by(3) {
         let mut calldata = scene.calldata.clone();
         calldata[at] ^= 1 << (at % 8);
         let answer = Scene { calldata, ..scene.clone() }.ask(PLENTY);
         assert!(answer.is_err(), "{at}: {answer:?}");
     }
-    // The parts of two blocks in each other's place.
+    // The parts of two blocks are swapped.
     let mut calldata = scene.calldata.clone();
     let (first, second) = (18 + 12, 18 + 12 + 584);
     calldata[first..second + 584].rotate_left(584);
     assert!(Scene { calldata, ..scene.clone() }.ask(PLENTY).is_err());
-    // The boundaries moved, each byte of the batch being somewhere.
+    // The boundaries are moved, so that each byte of the batch is still present.
     for shift in [-1_i32, 1, 584] {
         let mut calldata = scene.calldata.clone();
         let at = 18 + 4;
@@ -231,7 +232,7 @@ fn batches_in_one_transaction_use_separate_blobs() {
     };
     assert_eq!(with(&first, 0).unwrap().output, plain(&one).output);
     assert_eq!(with(&second, 1).unwrap().output, plain(&other).output);
-    // Each with the blob of the other.
+    // Each head with the blob of the other.
     assert!(with(&first, 1).is_err());
     assert!(with(&second, 0).is_err());
 }
@@ -246,7 +247,7 @@ fn contract_calls_use_blobs_of_their_transaction() {
     let returned = plain(&input).output.to_vec();
     let seen = host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &scene.calldata, PLENTY);
     assert_eq!(seen, Seen { success: true, returned, gas });
-    // The node holds the blob, but the transaction has none, or another one.
+    // The node has the blob, but the transaction has no blob, or another one.
     let failed = Seen { success: false, returned: vec![], gas: WARM_CALL + PLENTY };
     host.blob_hashes.clear();
     assert_eq!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &scene.calldata, PLENTY), failed);
@@ -255,7 +256,7 @@ fn contract_calls_use_blobs_of_their_transaction() {
     let mut host = Host::new(Scene { held, ..scene.clone() }.execute());
     host.blob_hashes = vec![hash_number(7)];
     assert_eq!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &scene.calldata, PLENTY), failed);
-    // Each address understands its own calldata only.
+    // Each address accepts only its own calldata.
     host.blob_hashes.clone_from(&scene.hashes);
     assert!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &scene.calldata, PLENTY).success);
     assert_eq!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &input, PLENTY), failed);
@@ -317,7 +318,7 @@ fn malformed_tail_blob_fails_the_call() {
     let tail = u32::try_from(input.len() - MIN_HEAD).unwrap();
     assert_eq!(with(64, 1), bad_tail(BlobTailError::Element { blob: 0, element: 2, got: 1 }));
     assert_eq!(with(131_071, 1), bad_tail(BlobTailError::Padding { tail }));
-    // The tail of another input is judged as that input.
+    // The tail of another input is decoded as that input.
     assert!(matches!(with(1, 0xee), ExecuteError::Decode(_) | ExecuteError::Invalid(_)));
 }
 
@@ -338,7 +339,7 @@ fn mutated_batch_in_blobs_matches_calldata_outcome() {
     let good = batch(&[1, 2, 0]);
     let (mut valid, mut cuts) = (0, 0);
     for bad in mutations_of_batch(&good, 2_000) {
-        // An input that cannot be cut cannot be decoded either.
+        // An input that cannot be split cannot be decoded either.
         let execute = Execute { gas: Arc::new(PRICES), ..Execute::default() };
         let whole = execute.answer(&ExecutionSpecs, &bad, PLENTY);
         let Some((head, tail)) = cut(&bad) else {
@@ -379,7 +380,7 @@ fn mutated_input_or_trailer_matches_calldata_outcome() {
         }
     }
     assert!(valid < 2_000);
-    // The trailer, byte by byte.
+    // Every bit of the trailer.
     let scene = Scene::split(&good, MIN_HEAD, 0);
     let output = plain(&good).output;
     for at in MIN_HEAD..scene.calldata.len() {

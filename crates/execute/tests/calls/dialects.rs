@@ -1,4 +1,4 @@
-//! Other ways to call EXECUTE: the verdict is the same in all of them.
+//! Other dialects of EXECUTE: the verdict is equal in all of them.
 
 use crate::support::{
     host::{CALL, Host, Seen, WARM_CALL},
@@ -27,7 +27,7 @@ fn execute() -> Execute {
     }
 }
 
-/// Claim of a caller in Drake's form about a block.
+/// A claim about a block in Drake's dialect.
 #[derive(Debug, Clone)]
 pub(crate) struct Claim {
     pub(crate) pre: B256,
@@ -36,8 +36,8 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// Creates the claim that the input itself makes, true or not; the chain provides the state
-    /// before.
+    /// Creates the claim that the input itself makes, true or not. The chain provides the pre-state
+    /// root.
     pub(crate) fn of(input: &[u8], pre: B256) -> Self {
         StatelessInput::decode(input).map_or(
             Self { pre, post: B256::ZERO, gas_used: U256::ZERO },
@@ -58,14 +58,14 @@ impl Claim {
     }
 }
 
-/// A good block, the root of the state before it, and the gas that it and its transactions have.
+/// A valid block and its pre-state root.
 fn good() -> (Vec<u8>, B256) {
     let l2 = L2::new(ProtocolFork::Osaka);
     let pre = l2.chain.head().header.state_root;
     (l2.calldata(2), pre)
 }
 
-/// A good call in the form of the EIP-8079 draft.
+/// A valid call in the dialect of the EIP-8079 draft.
 fn good_draft() -> DialectCall {
     let genesis = rich_genesis(ProtocolFork::Osaka, ["alice"], 1_000 * ETHER);
     let l2 = DraftL2::new(genesis, CHAIN_ID, ProtocolFork::Osaka).unwrap();
@@ -94,7 +94,7 @@ fn default_installs_only_execution_specs_dialect() {
     let seen = host.see_at(drake, CALL, &calldata, PLENTY);
     let gas = WARM_CALL + 1_000 + 2 * calldata.len() as u64 + 42_000;
     assert_eq!(seen, Seen { success: true, returned: B256::with_last_byte(1).to_vec(), gas });
-    // Each understands its own calldata only.
+    // Each address accepts only its own calldata.
     assert!(!host.see(CALL, &calldata, PLENTY).success);
     assert!(!host.see_at(drake, CALL, &input, PLENTY).success);
     // Without the precompile, the address is an account like any other.
@@ -114,7 +114,7 @@ fn dialects_are_installed_only_at_configured_addresses() {
     assert!(seen.success && seen.returned == B256::with_last_byte(1).to_vec());
     let gas = WARM_CALL + 1_000 + 2 * calldata.len() as u64 + 42_000;
     assert_eq!(seen.gas, gas);
-    // Its usual address is an account like any other.
+    // The default address is an account like any other.
     let seen = host.see_at(Drake::ADDRESS, CALL, &calldata, PLENTY);
     assert!(seen.success && seen.returned.is_empty());
     assert!(host.see(CALL, &input, PLENTY).returned.len() == 43);
@@ -128,7 +128,8 @@ fn calls_round_trip_in_every_dialect() {
         let call = dialect.encode(&input).unwrap();
         assert_eq!(dialect.decode(&call.calldata, &call.blobs).unwrap(), input, "{dialect}");
         assert_eq!(call.blobs.is_empty(), dialect != DialectName::Blobs);
-        // Half of an input has no form, and half of a call is none; a form of bytes is the bytes.
+        // Half of an input cannot be encoded, and half of a call cannot be decoded. The dialect of
+        // the execution-specs returns the bytes unchanged.
         if dialect != DialectName::Specs {
             assert!(dialect.encode(&input[..input.len() / 2]).is_err(), "{dialect}");
         }
@@ -160,12 +161,12 @@ fn false_claim_is_charged_the_whole_reserve() {
         Claim { post: B256::ZERO, ..claim.clone() },
         Claim { gas_used: U256::from(41_999), ..claim.clone() },
         Claim { gas_used: U256::from(42_001), ..claim.clone() },
-        // The right number in the low bits.
+        // The correct number in the low bits.
         Claim { gas_used: U256::from(42_000) + (U256::ONE << 64), ..claim },
     ] {
         assert_eq!(ask(&wrong.encode(&input), PLENTY), Ok((false, reserve)), "{wrong:?}");
     }
-    // A block that is invalid is a claim that is false, and has made work.
+    // A claim about an invalid block is false, and the work that it caused is charged.
     for (what, bad) in [
         ("state root", resealed(&input, |input| input.request.payload.state_root = B256::ZERO)),
         ("witness", without_witness(&input)),
@@ -190,7 +191,7 @@ fn gas_comes_before_work_in_every_dialect() {
     let short = |got, reserve| Err(ExecuteError::OutOfGas { got, reserve });
     assert_eq!(ask(&calldata, reserve - 1), short(reserve - 1, reserve));
     assert_eq!(ask(&calldata, bytes - 1), short(bytes - 1, bytes));
-    // Bytes are paid before they are read, for any content.
+    // Bytes are paid for before they are read, whatever their content.
     let junk = vec![0xff; 1_000];
     assert_eq!(ask(&junk, 2_999), short(2_999, 3_000));
     assert!(matches!(ask(&junk, 3_000), Err(ExecuteError::Calldata { .. })));
@@ -200,7 +201,7 @@ fn gas_comes_before_work_in_every_dialect() {
 fn non_canonical_calldata_fails_the_call() {
     let (input, pre) = good();
     let claim = Claim::of(&input, pre);
-    // A trace whose length is no multiple of a word, so that there is padding.
+    // The length of the trace is not a multiple of a word, so there is padding.
     assert_ne!(input.len() % 32, 0);
     let good = claim.encode(&input);
     assert!(ask(&good, PLENTY).unwrap().0);
@@ -227,12 +228,12 @@ fn non_canonical_calldata_fails_the_call() {
         let seen = Host::new(execute()).see_at(Drake.address(), CALL, &calldata, PLENTY);
         assert_eq!(seen, Seen { success: false, returned: vec![], gas: WARM_CALL + PLENTY });
     }
-    // A trace that ends with a word has none.
+    // A trace that ends at a word boundary has no padding.
     let even = vec![0; 64];
     assert!(!ask(&claim.encode(&even), PLENTY).unwrap().0);
 }
 
-/// Number of mutated inputs and calls: 10,000, or as many as `ENSHRINE_MUTATED` says.
+/// Number of mutated inputs and calls: 10,000, unless `ENSHRINE_MUTATED` sets another.
 fn mutated() -> u64 {
     std::env::var("ENSHRINE_MUTATED").map_or(10_000, |count| count.parse().expect("a number"))
 }
@@ -251,7 +252,7 @@ fn drake_answer_agrees_with_execution_specs() {
     assert!(valid >= 1 && invalid > mutated() * 9 / 10, "{valid} valid, {invalid} invalid");
 }
 
-/// Blobs that a test holds; the first byte of a hash is the place of its blob.
+/// Blobs of a test; the first byte of a hash is the position of its blob.
 #[derive(Debug)]
 struct Held(Vec<Vec<u8>>);
 
@@ -261,7 +262,8 @@ impl BlobSource for Held {
     }
 }
 
-/// Returns `true` if EXECUTE accepts the call in its dialect; a refusal by an answer counts as one.
+/// Returns `true` if EXECUTE accepts the call in its dialect. A negative answer counts as a
+/// refusal.
 fn is_accepted(execute: &Execute, dialect: DialectName, call: &DialectCall) -> bool {
     let hashes: Vec<_> = (0..call.blobs.len() as u8).map(B256::repeat_byte).collect();
     let source: Arc<dyn BlobSource> = Arc::new(Held(call.blobs.clone()));
@@ -335,7 +337,7 @@ fn no_input_causes_internal_error() {
     assert!(["invalid", "decode", "rules"].iter().all(|reason| reasons.contains(reason)));
 }
 
-/// Breaks as its calldata says.
+/// A dialect that fails in the way that its calldata selects.
 #[derive(Debug)]
 struct Breaking;
 
@@ -370,7 +372,7 @@ fn internal_error_stops_evm_but_panic_does_not() {
     let call = TxKind::Call(EXECUTE_ADDRESS);
     let stopped = host.try_transact(call, &[0], PLENTY).unwrap_err();
     assert!(stopped.contains("the disk is gone"), "{stopped}");
-    // Its neighbours fail like any other call, and who calls goes on.
+    // Its neighbours fail like any other call, and the caller continues.
     for calldata in [&[1][..], &[2], &[]] {
         let seen = host.see(CALL, calldata, PLENTY);
         assert_eq!(seen, Seen { success: false, returned: vec![], gas: WARM_CALL + PLENTY });

@@ -1,4 +1,4 @@
-//! The form of the EIP-8079 draft.
+//! The dialect of the EIP-8079 draft.
 
 use crate::support::{
     host::{CALL, Host},
@@ -65,7 +65,7 @@ const fn values(anchor: B256) -> DraftBlock {
     DraftBlock { anchor, burned_fees: 0 }
 }
 
-/// A transaction of Alice.
+/// A transaction from Alice.
 fn send(nonce: u64, to: Address) -> Transaction {
     Key::named("alice").sign(call(nonce, to, 300_000, U256::ONE, Bytes::new()))
 }
@@ -81,7 +81,7 @@ fn busy_on(fork: ProtocolFork) -> DraftBuilt {
     busy(&l2(fork), 0)
 }
 
-/// The same call with other values, under a header that is sealed again.
+/// The same call with other values, and with a block hash that matches the changed header.
 fn forged(
     built: &DraftBuilt,
     change: impl FnOnce(&mut StatelessInput<'_>, &mut DraftBlock),
@@ -115,7 +115,7 @@ fn answer_contains_burned_fees_in_every_fork() {
             assert_eq!(result.schema, SchemaId::new((fork as u16) << 8 | 0x79));
             assert_eq!((result.valid, result.chain_id), (true, CHAIN_ID));
             assert_eq!(burned, values.burned_fees.to_le_bytes());
-            // The system call is in the block access list, before all transactions.
+            // The block access list contains the system call, before all transactions.
             if let Some(list) = &built.executed.block_access_list {
                 let has = |bytes: &[u8]| list.windows(bytes.len()).any(|window| window == bytes);
                 assert!(has(ANCHOR_ADDRESS.as_slice()));
@@ -142,7 +142,7 @@ fn input_fields_are_at_expected_offsets() {
         let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
         let long = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
         assert_eq!(bytes[..2], [fork as u8, 0x79]);
-        // Request and witness, chain id, anchor; the request begins behind them.
+        // Request and witness, chain id, anchor; the request follows them.
         assert_eq!(word(2), 48);
         assert_eq!(long(10), CHAIN_ID);
         assert_eq!(bytes[18..50], ANCHOR.0);
@@ -154,7 +154,7 @@ fn input_fields_are_at_expected_offsets() {
         assert_eq!(PayloadShape::of(fork).fixed_len(), payload);
         let (input, _) = DraftBlock::decode(bytes).unwrap();
         assert_eq!(bytes.len(), input.len() + 40);
-        // The witness is the same but for its place.
+        // The witness is unchanged except for its position.
         let witness = 2 + word(6);
         assert_eq!(bytes[witness..], input[witness - 40..]);
         assert_eq!(built.values.encode(&input).unwrap(), *bytes);
@@ -185,7 +185,7 @@ fn changed_burned_fees_or_anchor_are_refused() {
             let forged = forged(&built, |_, values| values.burned_fees = wrong);
             let expected = Invalid::Amount { what: "burned fees", got: wrong, expected: right };
             assert_eq!(refusal(fork, &forged), expected.into(), "{fork}");
-            // Under the hash of the true header, the header is another.
+            // With the hash of the true header, the header does not match it.
             let (input, values) = DraftBlock::decode(&built.calldata).unwrap();
             let other = DraftBlock { burned_fees: wrong, ..values };
             let refused = refusal(fork, &other.encode(&input).unwrap());
@@ -193,8 +193,8 @@ fn changed_burned_fees_or_anchor_are_refused() {
         }
         let other = forged(&built, |_, values| values.anchor = B256::repeat_byte(0xa6));
         let refused = refusal(fork, &other);
-        // The transaction that reads the anchor stores another, or, from Amsterdam on, the access
-        // list has it.
+        // The transaction that reads the anchor stores another one, or, from Amsterdam on, the
+        // access list contains it.
         assert!(matches!(refused, ExecuteError::Invalid(Invalid::Commitment { .. })), "{refused}");
     }
 }
@@ -214,8 +214,8 @@ fn headers_without_burned_fees_are_refused() {
         let refused = refusal(fork, &values.encode(&decoded.encode()).unwrap());
         assert!(matches!(refused, ExecuteError::Invalid(Invalid::BlockHash { .. })), "{refused}");
 
-        // A block whose parent is known by its plain header, and one whose parent has a further
-        // item.
+        // A block whose parent is named by the hash of its plain header, and one whose parent has
+        // another extra item.
         let parent = decoded.witness.headers.iter().last().unwrap();
         let parent: Header = values.decode_header(parent).unwrap();
         let plain = alloy_rlp::encode(&parent);
@@ -238,13 +238,14 @@ fn headers_without_burned_fees_are_refused() {
                 index: 0,
                 reason: alloy_rlp::Error::Custom("a header without burned fees"),
             });
-            // With other fees the parent is another block: from Prague on, the state has its hash.
+            // With other fees the parent is another block: from Prague on, the state contains its
+            // hash.
             assert_eq!(judged.is_ok(), is_here && fork == ProtocolFork::Cancun, "{fork}");
             let is_malformed =
                 matches!(judged, Err(ExecuteError::Invalid(Invalid::MalformedHeader { .. })));
             assert_eq!(is_malformed, !is_here, "{fork}: {judged:?}");
-            // Only the number of items tells a plain header of Amsterdam: its last one is an
-            // integer.
+            // Only the number of items distinguishes a plain header of Amsterdam, whose last item
+            // is an integer.
             if is_malformed && fork == ProtocolFork::Amsterdam {
                 assert_eq!(judged, Err(malformed), "{fork}");
             }
@@ -264,8 +265,8 @@ fn anchor_requires_canonical_contract() {
         let claimed = forged(&without, |_, values| values.anchor = ANCHOR);
         (by_rule.is_ok(), refusal(fork, &claimed))
     };
-    // With the contract, the system call changes the state that the block without it left as it
-    // was.
+    // With the contract, the system call changes the state, which the block without the contract
+    // left unchanged.
     let (is_built, refused) = touching(&|_| {});
     assert!(is_built);
     assert!(matches!(refused, ExecuteError::Invalid(Invalid::Commitment { .. })), "{refused}");
@@ -306,7 +307,7 @@ fn blob_transactions_are_refused_even_under_l1_rules() {
         let refused = execute.answer(&Draft8079, &built.calldata, PLENTY).unwrap_err();
         assert_eq!(refused, RuleViolation::BlobTransaction { index: 1 }.into());
     }
-    // Nothing else is wrong with it.
+    // The block is valid otherwise.
     let (input, values) = DraftBlock::decode(&built.calldata).unwrap();
     let context = TrustedContext { evm: &values, senders: &[] };
     let execute = Execute { rules: Rules::L1, ..execute(fork) };
@@ -318,14 +319,14 @@ fn draft_and_other_dialects_reject_each_other() {
     let fork = ProtocolFork::Osaka;
     let built = busy_on(fork);
     let (input, _) = DraftBlock::decode(&built.calldata).unwrap();
-    // In the form of the execution-specs the block hash is that of no header.
+    // In the dialect of the execution-specs, the block hash matches no header.
     let refused = Execute::on(fork).answer(&ExecutionSpecs, &input, PLENTY).unwrap_err();
     assert!(matches!(refused, ExecuteError::Invalid(Invalid::BlockHash { .. })), "{refused}");
     for dialect in [&ExecutionSpecs as &dyn Dialect, &Nested::new(&Execute::on(fork))] {
         let refused = Execute::on(fork).answer(dialect, &built.calldata, PLENTY).unwrap_err();
         assert!(matches!(refused, ExecuteError::Decode(_)), "{refused}");
     }
-    // A plain block has no header with the item, and no revision of another form is read.
+    // A plain block has no header with the item, and revisions of other dialects are refused.
     let plain = L2::new(fork).calldata(2);
     assert!(Execute::on(fork).answer(&ExecutionSpecs, &plain, PLENTY).is_ok());
     let refused = refusal(fork, &values(ANCHOR).encode(&plain).unwrap());
@@ -381,7 +382,7 @@ fn truncated_calldata_and_bad_offsets_are_unreadable() {
             let refused = refusal(fork, &good[..length]);
             assert!(refused.is_unreadable(), "{fork}, {length} bytes: {refused}");
         }
-        // Each offset in turn: one less, none, and as many as there can be.
+        // Each offset in turn: one less, zero, and the maximum.
         let payload = 50 + request;
         let mut places = vec![2, 6, 50, 54, payload + 436, payload + 504, payload + 508];
         places.extend((fork >= ProtocolFork::Prague).then_some(90));
@@ -398,7 +399,7 @@ fn truncated_calldata_and_bad_offsets_are_unreadable() {
     }
 }
 
-/// Wei that all accounts together have less after the block than before it.
+/// Returns the wei that all accounts together have less in `after` than in `l2`.
 fn destroyed(l2: &DraftL2, after: &DraftL2) -> U256 {
     let mut all = vec![Key::named("alice").address(), Key::named("fees").address()];
     all.extend([CLEARING, READER, testkit::LOGGER, ANCHOR_ADDRESS]);
@@ -427,9 +428,9 @@ fn burned_fees_equal_destroyed_wei() {
 fn amsterdam_gas_used_does_not_determine_burned_fees() {
     let fork = ProtocolFork::Amsterdam;
     let l2 = l2(fork);
-    // Ten cleared slots earn a refund of a fifth, which the header's gas leaves out (EIP-7778). A
-    // new account pays for state, and the header has the larger of the two kinds of gas, not their
-    // sum (EIP-8037).
+    // Ten cleared slots earn a refund of one fifth, which the gas used in the header does not
+    // include (EIP-7778). A new account pays for state, and the header contains the larger of the
+    // two kinds of gas, not their sum (EIP-8037).
     for (to, gas_used, paid) in
         [(CLEARING, 142_050, 113_640), (Address::repeat_byte(1), 183_600, 204_600)]
     {
@@ -491,7 +492,7 @@ fn contract_call_succeeds_and_unpaid_call_fails() {
     assert!(reserve >= gas);
     let short = execute.answer(&Draft8079, &built.calldata, reserve - 1);
     assert!(matches!(short, Err(ExecuteError::OutOfGas { .. })), "{short:?}");
-    // Its length alone is paid before a byte is read.
+    // The length alone is paid for before a byte is read.
     let call = PrecompileCall::from(&built.calldata);
     let (answer, taken) = execute.answer_counted(&Draft8079, call, 10);
     assert!(answer.is_err() && taken <= 10);

@@ -29,12 +29,13 @@ fn declared_by(calldata: &[u8]) -> (DeclaredGas, u64) {
     (declared, input.request.payload.gas_used)
 }
 
-/// The reason behind a failed call.
+/// Returns the reason for a failed call.
 fn refusal(execute: &Execute, calldata: &[u8]) -> ExecuteError {
     execute.run(calldata, PLENTY).expect_err("must be refused")
 }
 
-/// A failed call takes all the gas that it was given, returns nothing, and its caller goes on.
+/// Asserts that a failed call consumes all its gas and returns nothing, and that its caller
+/// continues.
 fn assert_burns(execute: &Execute, calldata: &[u8], what: &str) {
     let seen = Host::new(execute.clone()).see(CALL, calldata, PLENTY);
     let expected = Seen { success: false, returned: vec![], gas: WARM_CALL + PLENTY };
@@ -65,7 +66,7 @@ fn call_with_value_transfers_it() {
     let mut host = Host::new(Execute::default());
     assert!(host.see(How::Call { value: 7 }, &calldata, PLENTY).success);
     assert_eq!(host.last_balance_of_execute, U256::from(7));
-    // A call that fails gives the value back.
+    // A failed call returns the value.
     assert!(!host.see(How::Call { value: 7 }, &calldata[1..], PLENTY).success);
     assert_eq!(host.last_balance_of_execute, U256::ZERO);
 }
@@ -73,8 +74,8 @@ fn call_with_value_transfers_it() {
 #[test]
 fn a_constructor_can_call_it() {
     let calldata = L2::new(ProtocolFork::Osaka).calldata(1);
-    // Initialisation code is program and data in one: copy the data behind the program to memory,
-    // call, and become a contract whose code is the result.
+    // Init code contains program and data: it copies the data that follows the program to memory,
+    // calls EXECUTE, and deploys the result as its code.
     let mut program = vec![];
     let len = u32::try_from(calldata.len()).unwrap().to_be_bytes();
     let program_len = 46_u8;
@@ -100,8 +101,8 @@ fn a_constructor_can_call_it() {
 #[test]
 fn execute_runs_at_maximum_call_depth() {
     let calldata = L2::new(ProtocolFork::Osaka).calldata(1);
-    // Calls itself with a counter in the first word in front of the calldata, down to zero; then
-    // calls EXECUTE; returns the result upwards.
+    // Calls itself with a counter in the first word before the calldata, down to zero; then calls
+    // EXECUTE and returns the result upwards.
     let recursive = {
         let mut code = vec![op::CALLDATASIZE, op::PUSH0, op::PUSH0, op::CALLDATACOPY];
         code.extend([op::PUSH0, op::MLOAD, op::ISZERO, op::PUSH1, 0, op::JUMPI]);
@@ -132,7 +133,7 @@ fn execute_runs_at_maximum_call_depth() {
         result.output().cloned().unwrap_or_default()
     };
     assert_eq!(at_depth(0).len(), StatelessResult::LEN);
-    // The transaction's own frame is the first of 1,024 below the limit; EXECUTE takes the last.
+    // The frame of the transaction is the first of 1,024; EXECUTE takes the last.
     assert_eq!(at_depth(1_023).len(), StatelessResult::LEN);
     assert!(at_depth(1_024).is_empty());
 }
@@ -215,7 +216,7 @@ fn only_l2_rules_refuse_blobs_and_withdrawals() {
     for (what, calldata) in cases {
         let l2 = refusal(&Execute::default(), &calldata);
         assert!(matches!(l2, ExecuteError::Rules(_)) && l2.to_string().contains(what), "{l2}");
-        // Under L1 rules the same blocks fail for what execution finds, not for the rule.
+        // Under L1 rules the same blocks fail in execution, not by the rule.
         let l1 = refusal(&Execute::l1(), &calldata);
         assert!(matches!(l1, ExecuteError::Invalid(_)), "{what}: {l1}");
     }
@@ -225,7 +226,7 @@ fn only_l2_rules_refuse_blobs_and_withdrawals() {
 fn request_policy_decides_on_execution_requests() {
     use alloy_eips::eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS;
     let l2 = L2::new(ProtocolFork::Osaka);
-    // Any user can do this: a withdrawal request for one wei.
+    // Any user can do this with a withdrawal request for one wei.
     let mut request = [7; 56];
     request[48..].fill(0);
     let tx = crate::support::l2::call(
@@ -248,8 +249,8 @@ fn request_policy_decides_on_execution_requests() {
 
 #[test]
 fn host_reports_call_results_unchanged() {
-    // The helper that the tests above rely on reports success, gas and data of a call as they are:
-    // checked against a precompile whose answer is known.
+    // The helper of the tests above reports success, gas and data of a call unchanged: checked
+    // against a precompile whose answer is known.
     let mut host = Host::new(Execute::default());
     let identity = Address::with_last_byte(4);
     host.put_code(CALLER, caller_code(identity, CALL, 10_000));

@@ -1,4 +1,5 @@
-//! The reserve that unlimited gas yields is exact: a call with it succeeds, one with less does not.
+//! The reserve computed with unlimited gas is exact: a call with it succeeds, and a call with less
+//! does not.
 
 use crate::{
     support::l2::{L2, call},
@@ -22,7 +23,8 @@ const ROUNDS: u64 = 40;
 const FORKS: [ProtocolFork; 4] =
     [ProtocolFork::Cancun, ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Amsterdam];
 
-/// Asserts that exactly the reserve succeeds at the same charge, and that less is out of gas.
+/// Asserts that a call with exactly the reserve succeeds at the same charge, and that one with less
+/// runs out of gas.
 fn assert_exact(execute: &Execute, calldata: &[u8], what: &str) {
     let free = execute.run(calldata, u64::MAX).unwrap();
     let exact =
@@ -36,7 +38,7 @@ fn assert_exact(execute: &Execute, calldata: &[u8], what: &str) {
     }
 }
 
-/// Code that calls a precompile with this input and this gas, or with all that is left.
+/// Code that calls a precompile with this input, and with this gas or all remaining gas.
 fn calling(address: u16, input: &[u8], gas: Option<NonZeroU32>) -> Vec<u8> {
     let mut code = Vec::new();
     for (index, word) in input.chunks(32).enumerate() {
@@ -111,7 +113,7 @@ fn precompile(rng: &mut Random) -> (u16, Vec<u8>) {
     (address, input)
 }
 
-/// Code of some calls of precompiles, each with some amount of gas.
+/// Code with random calls of precompiles, each with a random amount of gas.
 fn random_code(rng: &mut Random) -> Vec<u8> {
     let mut code = Vec::new();
     for _ in 0..rng.in_range(1..6) {

@@ -1,9 +1,10 @@
-//! Attacks on the choice of rules: EXECUTE takes the fork that L1 had at the block's timestamp.
+//! Attacks on the choice of rules: EXECUTE uses the fork that was active on L1 at the block's
+//! timestamp.
 //!
-//! Threat: the schema id is part of the calldata, so the caller would choose among rules. With the
-//! rules of another fork than L1's, work is priced as another fork prices it, and a block that an
-//! L1 of that time refuses would become final. And a rollup whose EXECUTE forgot the rules of
-//! yesterday would lose every block that was made before a fork and posted after it.
+//! Threat: the schema id is part of the calldata, so the caller could choose the rules. Under the
+//! rules of a fork other than L1's, work would be priced as in that fork, and a block that an L1 of
+//! that time refuses would become final. Conversely, if EXECUTE dropped the rules of earlier forks,
+//! a rollup would lose every block that was built before a fork and posted after it.
 
 use crate::support::{
     host::{CALL, Host, Seen, WARM_CALL},
@@ -28,8 +29,8 @@ fn l1() -> Execute {
     Execute::following(ChainSpec::scheduled(L1_CHAIN, Prague, &LATER))
 }
 
-/// Calldata of blocks at [`TIMES`] of a chain that forks as its L1 does, with its timestamp and its
-/// fork.
+/// Calldata of blocks at [`TIMES`], with timestamp and fork, of a chain that forks together with
+/// its L1.
 fn blocks() -> (Chain, Vec<(u64, ProtocolFork, Vec<u8>)>) {
     let spec = ChainSpec::scheduled(CHAIN_ID, Prague, &LATER);
     let genesis = rich_genesis(Amsterdam, ["alice"], 1_000 * ETHER);
@@ -57,8 +58,7 @@ fn under(calldata: &[u8], fork: ProtocolFork) -> Vec<u8> {
 #[test]
 fn blocks_of_every_fork_verify_whenever_posted() {
     let (_, blocks) = blocks();
-    // No time but the block's is asked for: the one and the same EXECUTE takes all of them, in any
-    // order.
+    // Only the timestamp of the block matters: a single EXECUTE accepts all of them, in any order.
     let mut host = Host::new(l1());
     for (timestamp, fork, calldata) in blocks.iter().rev() {
         let seen = host.see(CALL, calldata, PLENTY);
@@ -81,7 +81,7 @@ fn caller_cannot_choose_rules_by_schema_id() {
             let (got, timestamp) = (other.schema(), *timestamp);
             let refused = ExecuteError::ForkAt { got, expected: Some(*fork), timestamp };
             match outcome.unwrap_err() {
-                // The payload of Amsterdam has another layout.
+                // The payload of Amsterdam has a different layout.
                 ExecuteError::Decode(_) => assert!((other == Amsterdam) != (*fork == Amsterdam)),
                 reason => {
                     assert_eq!(reason, refused);
@@ -149,7 +149,8 @@ fn explicit_forks_are_accepted_at_any_time() {
     let any = Execute { forks: ForkRule::Any(vec![Prague, Osaka]), ..l1() };
     let (.., of_prague) = &blocks[0];
     assert!(any.run(of_prague, PLENTY).is_ok());
-    // Valid by the rules of both: the caller chooses, which the schedule does not allow.
+    // The block is valid under both rules: here the caller chooses, which the schedule does not
+    // allow.
     assert!(any.run(&under(of_prague, Osaka), PLENTY).is_ok());
     assert!(l1().run(&under(of_prague, Osaka), PLENTY).is_err());
     let (.., of_amsterdam) = &blocks[7];
@@ -159,8 +160,8 @@ fn explicit_forks_are_accepted_at_any_time() {
 
 #[test]
 fn public_network_keeps_its_own_schedule() {
-    // The input of another chain under the id of mainnet: its schedule decides, not that of this
-    // L1.
+    // The input of another chain under the chain id of mainnet: the schedule of mainnet applies,
+    // not that of this L1.
     let (_, blocks) = blocks();
     let (timestamp, _, calldata) = &blocks[0];
     let mut input = StatelessInput::decode(calldata).unwrap();

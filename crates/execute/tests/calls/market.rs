@@ -1,5 +1,5 @@
-//! Calls that the market sells: in every dialect, at one price, within one limit; work that was
-//! done counts, for every outcome.
+//! Calls sold by the market: in every dialect, at one price, within one limit. Work that was done
+//! is counted, whatever the outcome.
 
 use crate::{
     dialects::Claim,
@@ -29,12 +29,12 @@ use variants::{
 use wire::ProtocolFork;
 
 const PLENTY: u64 = 500_000_000;
-/// Each step of a call asks for more than the one before it.
+/// Each step of a call requires more gas than the one before it.
 const PRICES: Items = Items { base: 1_000, request_byte: 3, witness_byte: 1, item: 100 };
-/// Any hash: who fills a source answers for what it says.
+/// An arbitrary hash: the source vouches for the content of its blobs.
 const BLOB: B256 = b256!("0x0100000000000000000000000000000000000000000000000000000000000000");
 
-/// Holds one blob, returned for every hash.
+/// A source that returns the same blob for every hash.
 #[derive(Debug, Clone)]
 struct OneBlob(Bytes);
 
@@ -44,7 +44,7 @@ impl BlobSource for OneBlob {
     }
 }
 
-/// Reasons for which calls were refused.
+/// Reasons why calls were refused.
 #[derive(Debug, Default)]
 struct Refusals(Mutex<Vec<ExecuteError>>);
 
@@ -54,7 +54,7 @@ impl CallObserver for Refusals {
     }
 }
 
-/// A block with so many transfers, as a call brings it in each of the dialects.
+/// A block with a number of transfers, and the calls for it in each dialect.
 struct Scene {
     input: Vec<u8>,
     /// Root of the state before the block.
@@ -66,8 +66,8 @@ struct Scene {
 struct Way {
     address: Address,
     calldata: Vec<u8>,
-    /// Gas that it must hold before its calldata is read, before the input, before the transactions
-    /// are decoded, and before they are executed.
+    /// Gas that the call must hold before its calldata is read, before its input is read, before
+    /// its transactions are decoded, and before they are executed.
     steps: [u64; 4],
     charge: u64,
 }
@@ -89,15 +89,15 @@ impl Scene {
         }
     }
 
-    /// The EVM of a block with this tally, in a transaction that has the blob.
+    /// Returns the EVM of a block with this tally, in a transaction that has the blob.
     fn host(&self, gas: impl Pricing + 'static, excess: U256, tally: &Arc<BlockTally>) -> Host {
         let mut host = Host::in_block(self.execute(gas), excess, tally);
         host.blob_hashes = vec![BLOB];
         host
     }
 
-    /// Each dialect's call. The bytes that are paid for are those of the calldata and of the blobs
-    /// that it names.
+    /// Returns a call in each dialect. The bytes paid for are those of the calldata and of the
+    /// blobs that it names.
     fn ways(&self) -> [Way; 3] {
         let (head, tail) = self.input.split_at(MIN_HEAD);
         let trailer = Trailer::new(tail.len(), 0).unwrap().encode();
@@ -133,7 +133,8 @@ impl Way {
     }
 }
 
-/// A block in which a unit of gas buys a unit of EXECUTE gas, and of which so much is left.
+/// Tally of a block with `left` EXECUTE gas left, in which a unit of gas buys a unit of EXECUTE
+/// gas.
 fn at_par(left: u64) -> Arc<BlockTally> {
     let tally = BlockTally::new(price(0));
     tally.count(LIMIT - left);
@@ -158,7 +159,7 @@ fn every_dialect_pays_market_price_and_is_counted() {
             let expected = (true, WARM_CALL + rate.gas(way.charge));
             assert_eq!((seen.success, seen.gas), expected, "{way:?}");
             assert_eq!(tally.used(), way.charge, "{way:?}");
-            // It needs just as much as the price says.
+            // It needs exactly as much as the price says.
             let reserve = rate.gas(way.reserve());
             assert!(way.call(&mut host, reserve).success, "{way:?}");
             assert_eq!(way.call(&mut host, reserve - 1), halted(reserve - 1), "{way:?}");
@@ -178,7 +179,7 @@ fn all_dialects_share_the_block_limit() {
             assert!(way.call(&mut host, PLENTY).success, "{way:?}");
             assert_eq!(tally.used(), count * THIRD, "{way:?}");
         }
-        // Whichever dialect comes then finds nothing left, and did find it in a block of its own.
+        // The next call finds nothing left in any dialect, but succeeds in a block of its own.
         assert_eq!(last.call(&mut host, PLENTY), halted(PLENTY), "{last:?}");
         assert_eq!(tally.used(), LIMIT, "{last:?}");
         let mut next = scene.host(prices, U256::ZERO, &at_par(LIMIT));
@@ -198,11 +199,12 @@ fn claims_halt_when_block_limit_is_exhausted() {
     let reserve = way.reserve();
     let seen = answer(&way.calldata, reserve);
     assert_eq!((seen.success, seen.returned), word(1));
-    // *No* would say of a valid block that it is not, because others were there before.
+    // A negative answer would claim that a valid block is invalid, only because other calls came
+    // first.
     for left in way.steps.map(|step| step - 1).into_iter().chain([0]) {
         assert_eq!(answer(&way.calldata, left), halted(PLENTY), "{left}");
     }
-    // A claim that is false is told so where there is room, and halts as well where there is none.
+    // A false claim is answered while the limit lasts, and halts when it is exhausted.
     let claim = Claim { gas_used: U256::ZERO, ..Claim::of(&scene.input, scene.pre) };
     let wrong = claim.encode(&scene.input);
     let seen = answer(&wrong, reserve);
@@ -217,7 +219,7 @@ fn failed_calls_count_the_gas_they_held() {
         let [calldata, bytes, input, reserve] = way.steps;
         assert!(calldata <= bytes && bytes < input && input < way.charge && way.charge < reserve);
         for most in way.steps.into_iter().flat_map(|step| [step - 1, step]) {
-            // An amount that the call cannot hold causes no work; the amounts that it held before
+            // An amount that the call cannot hold causes no work. The amounts that it held before
             // have paid for work.
             let held = way.steps.into_iter().filter(|step| *step <= most).max();
             let success = held == Some(reserve);
@@ -248,7 +250,7 @@ fn out_of_gas_precedes_block_limit_error() {
         };
         let short = ExecuteError::OutOfGas { got: reserve - 1, reserve };
         let full = ExecuteError::from(BeyondLimit { got: LIMIT + 1, limit: LIMIT });
-        // Where both are short it is the gas that the caller can do something about.
+        // If both are short, the error names the gas, which the caller can change.
         assert_eq!(refusal(reserve - 1, reserve), Some(short.clone()), "{way:?}");
         assert_eq!(refusal(reserve - 1, reserve - 1), Some(short), "{way:?}");
         for gas in [reserve, reserve + 1, PLENTY] {
@@ -258,7 +260,7 @@ fn out_of_gas_precedes_block_limit_error() {
     }
 }
 
-/// A clock that goes on by a second with each look at it, and the durations of calls by it.
+/// A clock that advances by a second with each reading, and the call durations measured with it.
 #[derive(Debug, Default)]
 struct Durations {
     looks: AtomicU64,
@@ -304,7 +306,7 @@ fn price_is_capped_for_any_excess() {
     let highest = way.charge.div_ceil(2);
     assert_eq!(paid(U256::from(MAX_EXCESS)), highest);
     assert!(paid(U256::from(MAX_EXCESS - UPDATE_FRACTION)) < highest / 2);
-    // The slot is a word: a genesis can have there what no block can write.
+    // The slot is a word: a genesis can set it to a value that no block can write.
     let beyond = U256::from(u64::MAX);
     for excess in [
         U256::from(MAX_EXCESS + TARGET),

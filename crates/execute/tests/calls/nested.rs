@@ -19,13 +19,13 @@ const PLENTY: u64 = 50_000_000;
 /// Gas of a transaction that calls EXECUTE.
 const CALL_GAS: u64 = 5_000_000;
 
-/// An L1 whose L2s may have EXECUTE.
+/// An L1 that accepts L2s with EXECUTE.
 fn l1() -> Execute {
     let plain = Execute::default();
     Execute { dialects: vec![Arc::new(Nested::new(&plain))], ..plain }
 }
 
-/// An L2 that has EXECUTE, and whose named accounts are rich.
+/// An L2 with EXECUTE and funded named accounts.
 fn l2() -> Chain {
     let extension = ExecuteExtension::new(Nested::execute_of_l2(&l1()));
     let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka));
@@ -68,17 +68,17 @@ fn nested_block_is_valid_only_under_nested_revision() {
     assert!(seen.success);
     let result = StatelessResult::decode(&seen.returned).unwrap();
     assert_eq!(result.schema, SchemaId::new(0x1202));
-    // Without EXECUTE the call is one of an empty account, and takes other gas.
+    // Without EXECUTE the call goes to an empty account and uses other gas.
     let plain = block.input().unwrap();
     assert!(!host.see(CALL, &plain, PLENTY).success);
-    // A plain block is one, and one under the other revision too, since it does not call EXECUTE.
+    // A plain block is accepted, and also under the other revision, since it does not call EXECUTE.
     let transfers = build(&l2(), vec![transfer(0, 25_000)]);
     for (input, revision) in [(transfers.input().unwrap(), 0x01), (nested(&transfers), 0x02)] {
         let seen = host.see(CALL, &input, PLENTY);
         assert!(seen.success);
         assert_eq!(seen.returned[StatelessResult::SCHEMA..], [revision, 0x12]);
     }
-    // An L1 that does not offer it refuses the revision.
+    // An L1 without the dialect refuses the revision.
     let refused = Execute::default().run(&nested(&block), PLENTY);
     assert!(matches!(refused, Err(ExecuteError::Decode(_))), "{refused:?}");
     let calldata = nested(&block);
@@ -97,7 +97,7 @@ fn changed_inner_block_invalidates_outer_block() {
     assert_eq!(successes(&block.block), [true, false]);
     let mut host = Host::new(l1());
     assert!(host.see(CALL, &nested(&block), PLENTY).success);
-    // With a byte of the inner block changed, the outer one has another hash and is refused.
+    // With one byte of the inner block changed, the outer block has another hash and is refused.
     let mut changed = nested(&block);
     let at = changed.windows(l3.len()).position(|it| it == l3).unwrap();
     changed[at + l3.len() - 1] ^= 1;
@@ -107,8 +107,8 @@ fn changed_inner_block_invalidates_outer_block() {
 #[test]
 fn inner_execute_supports_neither_nesting_nor_batches() {
     let l4 = L2::new(ProtocolFork::Osaka).calldata(8);
-    // A block of an L3 whose builder thinks that it has EXECUTE, and the block of one that knows
-    // better.
+    // A block of an L3 whose builder assumes that it has EXECUTE, and one of a builder that does
+    // not.
     let third = build(&l2(), vec![execute(0, &l4, 2_000_000)]);
     let without = Chain::new(
         &rich_genesis(ProtocolFork::Osaka, ["alice"], 1_000 * ETHER),
@@ -121,7 +121,7 @@ fn inner_execute_supports_neither_nesting_nor_batches() {
     let block = build(&l2(), calls);
     assert_eq!(successes(&block.block), [false, false, true]);
     assert!(Host::new(l1()).see(CALL, &nested(&block), PLENTY).success);
-    // A batch has no form under this revision.
+    // A batch cannot be encoded under this revision.
     let mut batch = block.input().unwrap();
     batch[1] = 0xba;
     assert!(DialectName::Nested.encode(&batch).is_err());
@@ -147,7 +147,7 @@ fn nested_calls_never_exceed_paid_work() {
             transactions.push(execute(nonce, &input, gas));
             let call = PrecompileCall::from(&input);
             let (answer, taken) = inner.answer_counted(&ExecutionSpecs, call, gas - 21_000);
-            // Failed calls have worked for what they were shown to hold.
+            // Failed calls did work for the gas that they were shown to hold.
             failed |= answer.is_err();
             work += taken;
         }
@@ -157,7 +157,7 @@ fn nested_calls_never_exceed_paid_work() {
         let used = block.block.header.gas_used;
         assert!(work <= used, "seed {seed}: {work} of {used} gas, failed calls: {failed}");
         assert!(used < answer.gas, "seed {seed}: {used} of {} gas", answer.gas);
-        // The reserve of the outer call is for all of it.
+        // The reserve of the outer call covers all of it.
         let short = l1.answer(&*dialect, &calldata, used);
         assert!(matches!(short, Err(ExecuteError::OutOfGas { .. })), "seed {seed}: {short:?}");
     }

@@ -1,5 +1,5 @@
-//! Schedules of one's own: the trait is shown all that a schedule may want to price, before any of
-//! it is worked on.
+//! Custom schedules: the trait receives everything that a schedule may price, before any work on
+//! it.
 
 use crate::support::l2::L2;
 use alloy_primitives::{Address, keccak256};
@@ -19,7 +19,7 @@ use wire::{ProtocolFork, StatelessInput};
 
 const PLENTY: u64 = 1 << 40;
 
-/// A price per unit of gas that changes with each call, independent of its reserve.
+/// A price per unit of gas that rises with each call, regardless of the reserve.
 #[derive(Debug, Default)]
 struct Rising(AtomicU64);
 
@@ -33,12 +33,12 @@ impl Pricing for Rising {
     }
 
     fn charge(&self, _: &DeclaredGas, gas_used: u64) -> u64 {
-        // The price of a busy market: beyond anything that was reserved.
+        // The price of a busy market, which exceeds everything that was reserved.
         gas_used * self.0.fetch_add(1_000, Ordering::Relaxed).saturating_add(1_000)
     }
 }
 
-/// Takes down what it is shown.
+/// A schedule that records the amounts that it receives.
 #[derive(Debug, Default)]
 struct Witnessed(Mutex<Option<DeclaredGas>>);
 
@@ -80,7 +80,7 @@ fn schedule_receives_declared_amounts_of_input() {
         let calldata = calldata.len() as u64;
         let declared = DeclaredGas {
             calldata,
-            // Two bytes of schema id, two offsets and the chain id stand in front.
+            // Two bytes of schema id, two offsets and the chain id precede the request.
             request_bytes: calldata - 2 - 16 - witness_bytes,
             witness_bytes,
             expansion_bytes: 0,
@@ -101,7 +101,7 @@ fn items_are_paid_for_before_they_are_hashed() {
     let calldata = L2::new(ProtocolFork::Osaka).calldata(2);
     let execute = Execute::default();
     let (honest, _) = run(&execute, &calldata, PLENTY);
-    // A thousand unnecessary nodes.
+    // A thousand surplus nodes.
     let surplus: Vec<_> = (0_u64..1_000).map(|number| keccak256(number.to_be_bytes())).collect();
     let mut input = StatelessInput::decode(&calldata).unwrap();
     let mut nodes: Vec<&[u8]> = input.witness.state.iter().collect();
@@ -113,7 +113,7 @@ fn items_are_paid_for_before_they_are_hashed() {
     let expected = honest.unwrap() + 1_000 * item + more_bytes * witness_byte;
     let (charged, _) = run(&execute, &padded, PLENTY);
     assert_eq!(charged, Ok(expected));
-    // The declared gas beyond the gas used: the transfers' gas limits.
+    // The declared gas exceeds the gas used by the unused gas of the transfers.
     let reserve = expected + 2 * (25_000 - 21_000);
     let (charged, stages) = run(&execute, &padded, reserve);
     assert_eq!(charged, Ok(expected));
@@ -129,18 +129,18 @@ fn changing_price_never_charges_beyond_reserve() {
     let execute = Execute { gas: Arc::new(Rising(AtomicU64::new(1))), ..Execute::default() };
     let first = execute.run(&calldata, PLENTY).unwrap();
     assert_eq!((first.reserve, first.gas), (50_000, 50_000));
-    // The state of the schedule moves on between calls.
+    // The prices of the schedule change between calls.
     let second = execute.run(&calldata, PLENTY).unwrap();
     assert_eq!(second.reserve, 1_001 * 50_000);
 }
 
-/// A file of the repository.
+/// Reads a file of the repository.
 fn read(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     std::fs::read_to_string(root.join(path)).unwrap()
 }
 
-/// A number as documents write it.
+/// Formats a number with thousands separators, as documents do.
 fn with_commas(number: u64) -> String {
     assert!((1_000..1_000_000).contains(&number));
     format!("{},{:03}", number / 1_000, number % 1_000)
@@ -185,17 +185,18 @@ fn docs_list_expensive_precompile_factors() {
     }
 }
 
-/// Gas that `Capacity` counts for any byte of input.
+/// Gas that `Capacity` counts for each byte of input.
 const CAPACITY_BYTE: u64 = 4;
 
 #[test]
 fn capacity_byte_price_covers_inputs_without_surplus() {
     let Items { request_byte, witness_byte, item, .. } = Items::DEFAULT;
-    // Bytes with the offset of each item, what of them is request, and how many items they are.
+    // Bytes including the offset of each item, bytes of them in the request, and number of items.
     let parts: [(&str, u64, u64, u64); 5] = [
-        // Any node shorter than a hash is embedded in its parent.
+        // A node shorter than a hash is embedded in its parent.
         ("the shortest node", 32 + 4, 0, 1),
-        // A code is there because an account has it: one leaf of the account trie for each code.
+        // A code is in the witness because an account has it: one leaf of the account trie per
+        // code.
         ("the shortest code, and the account that has it", (1 + 4) + (104 + 4), 0, 2),
         ("the shortest header", 500 + 4, 0, 1),
         ("the shortest transaction", 90 + 4, 90 + 4, 1),

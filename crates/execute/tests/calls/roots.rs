@@ -1,4 +1,4 @@
-//! Roots of receipts and state, which two threads compute beside each other.
+//! Roots of receipts and state, which two threads compute in parallel.
 
 use crate::support::l2::{L2, call, resealed};
 use alloy_genesis::GenesisAccount;
@@ -13,7 +13,7 @@ use wire::{ByteLists, ProtocolFork, StatelessInput};
 const FORK: ProtocolFork = ProtocolFork::Osaka;
 const WORKER: Address = Address::repeat_byte(0x77);
 
-/// Verdict and gas of an input, which are the same on one, two and three threads.
+/// Returns the verdict and the gas of an input, which must be equal on one, two and three threads.
 fn judged(calldata: &[u8]) -> Result<u64, (ExecuteError, u64)> {
     let on = |threads| {
         let threads = NonZeroUsize::new(threads).unwrap();
@@ -29,7 +29,7 @@ fn judged(calldata: &[u8]) -> Result<u64, (ExecuteError, u64)> {
     alone
 }
 
-/// Returns the violation of an input and the commitment that it names.
+/// Returns the commitment that the error of an input names, and the gas that the call held.
 fn violated(calldata: &[u8]) -> (&'static str, u64) {
     match judged(calldata).unwrap_err() {
         (ExecuteError::Invalid(Invalid::Commitment { what, .. }), held) => (what, held),
@@ -41,7 +41,7 @@ fn violated(calldata: &[u8]) -> (&'static str, u64) {
 
 #[test]
 fn reported_root_does_not_depend_on_thread_count() {
-    // Few receipts are hashed on the calling thread, many on another one.
+    // Few receipts are hashed on the calling thread, many on another thread.
     for count in [1, 200] {
         let good = L2::new(FORK).calldata(count);
         let gas = judged(&good).unwrap();
@@ -65,10 +65,11 @@ fn reported_root_does_not_depend_on_thread_count() {
     }
 }
 
-/// A missing node that only the post-state root needs is reported once the receipts root is correct.
+/// A missing node that only the post-state root needs is reported once the receipts root is
+/// correct.
 #[test]
 fn missing_post_state_node_follows_receipts_check() {
-    // A slot that is set to zero: its neighbour in the trie is read for the new root alone.
+    // A slot is set to zero: its sibling in the trie is read only for the new root.
     let l2 = L2::with_genesis(FORK, |genesis| {
         let account = GenesisAccount {
             code: Some([op::PUSH0, op::PUSH0, op::SSTORE].to_vec().into()),

@@ -1,5 +1,5 @@
-//! A block ends at the first piece of underpriced work that the call cannot pay. It does not
-//! suffice that the call fails in the end: the caller would get the work of the rest of the block
+//! A block ends at the first piece of underpriced work that the call cannot pay for. It is not
+//! enough that the call fails in the end: the caller would get the work of the rest of the block
 //! for free.
 
 use crate::{
@@ -23,26 +23,26 @@ use testkit::Key;
 const PLAIN: u64 = 1_000;
 /// Callee of [`WORKER`].
 const INNER: Address = Address::repeat_byte(0x78);
-/// Gas of each of these calls: more than any piece of work takes.
+/// Gas of each call of it: more than any piece of work takes.
 const INNER_GAS: u32 = 60_000;
 
 const ECADD: Address = Address::with_last_byte(6);
 const IDENTITY: Address = Address::with_last_byte(4);
 
-/// Pieces of underpriced work of an instruction.
+/// Instructions that each do one piece of underpriced work.
 const HASH: &[u8] = &[op::PUSH1, 32, op::PUSH0, op::KECCAK256, op::POP];
 const CREATE: &[u8] = &[op::PUSH1, 32, op::PUSH0, op::PUSH0, op::CREATE, op::POP];
-/// One that a precompile does.
+/// A precompile call that does one piece of underpriced work.
 const ADD: &[u8] =
     &[op::PUSH0, op::PUSH0, op::PUSH0, op::PUSH0, op::PUSH1, 6, op::GAS, op::STATICCALL, op::POP];
-/// A call of a precompile without underpriced work: it tells how far a block has come.
+/// A precompile call without underpriced work, which shows how far a block was executed.
 const MARK: &[u8] =
     &[op::PUSH0, op::PUSH0, op::PUSH0, op::PUSH0, op::PUSH1, 4, op::GAS, op::STATICCALL, op::POP];
 
-/// Charges a unit of gas for each piece of one kind of underpriced work, of any size.
+/// Charges one unit of gas for each piece of one kind of underpriced work, whatever its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ByPiece {
-    /// For each node at one more place.
+    /// For each node at one more position.
     Nodes,
     /// For each piece of other work.
     Others,
@@ -67,7 +67,7 @@ impl Pricing for ByPiece {
     }
 }
 
-/// A chain that counts what its precompiles do.
+/// A chain that counts calls of its precompiles.
 #[derive(Debug, Default)]
 struct Counted {
     marks: Arc<AtomicU64>,
@@ -92,7 +92,7 @@ impl EvmOverrides for Counted {
 /// Outcome of a call that could pay for `paid` pieces of underpriced work.
 struct Ran {
     paid: u64,
-    /// All pieces that it was made to pay for.
+    /// Number of pieces that the call was charged for.
     pieces: Result<u64, ExecuteError>,
     marks: u64,
     additions: u64,
@@ -112,7 +112,7 @@ impl Ran {
         }
     }
 
-    /// Checks that the call was asked for nothing beyond the first piece that it cannot pay.
+    /// Asserts that no work was requested beyond the first piece that the call cannot pay for.
     #[track_caller]
     fn assert_short_of_one(&self, what: &str) {
         let got = PLAIN + self.paid;
@@ -121,7 +121,7 @@ impl Ran {
     }
 }
 
-/// A block in which Alice calls a contract with this code, which may call one with that.
+/// A block in which Alice calls a contract with `code`, which may call one with code `inner`.
 fn block(code: Vec<u8>, inner: &[u8]) -> Vec<u8> {
     let l2 = L2::with_genesis(FORK, |genesis| {
         genesis.alloc.insert(WORKER, contract(code));
@@ -131,7 +131,7 @@ fn block(code: Vec<u8>, inner: &[u8]) -> Vec<u8> {
     l2.build(vec![Key::named("alice").sign(call)]).input().unwrap()
 }
 
-/// Code that calls the inner contract and goes on after any outcome.
+/// Code that calls the inner contract and continues after any outcome.
 fn calling_inner() -> Vec<u8> {
     let mut code = vec![op::PUSH0; 5];
     code.push(op::PUSH20);
@@ -150,7 +150,7 @@ fn execution_stops_at_first_unpaid_work() {
         let marked = [piece, MARK].concat();
         for (place, calldata) in [
             ("one frame", block(rounds(marked.clone()), &[op::STOP])),
-            // The frame that is short ends, and those around it have gas left.
+            // The frame that is short ends, while its callers have gas left.
             ("many frames", block(rounds(calling_inner()), &marked)),
         ] {
             let what = format!("{name} in {place}");
@@ -178,7 +178,7 @@ fn outer_frame_does_no_work_after_shortage() {
             for paid in 0..2 * ROUNDS {
                 let short = Ran::new(ByPiece::Others, &calldata, paid);
                 short.assert_short_of_one(&what);
-                // In each round the inner frame comes first.
+                // In each round the inner frame runs first.
                 assert_eq!(short.marks, paid / 2, "{what}");
                 let additions = if outer_name == "add" { paid / 2 } else { 0 };
                 assert_eq!(short.additions, additions, "{what}");
@@ -214,7 +214,7 @@ fn batch_stops_at_first_unpaid_written_node() {
     let calldata = two_on_shared_nodes(&[1, 2], &[1]);
     let all = Ran::new(ByPiece::Nodes, &calldata, 1 << 40).pieces.unwrap();
     let first = Ran::new(ByPiece::Nodes, &two_on_shared_nodes(&[1, 2], &[]), 1 << 40);
-    // The way to a slot, all of which the first block has written.
+    // The path to a slot, all of whose nodes the first block has written.
     assert_eq!(all, first.pieces.unwrap() + 65);
     for paid in (0..all).step_by(7) {
         Ran::new(ByPiece::Nodes, &calldata, paid).assert_short_of_one("batch");

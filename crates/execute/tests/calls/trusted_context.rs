@@ -1,4 +1,4 @@
-//! Knowledge of a node about its own block beyond the calldata.
+//! What a node knows about its own block beyond the calldata.
 
 use alloy_consensus::TxEip1559;
 use alloy_genesis::GenesisAccount;

@@ -1,5 +1,4 @@
-//! Work that neither the gas of a block nor the bytes of its witness pay for is paid for all the
-//! same.
+//! Work that neither the gas of a block nor the bytes of its witness pay for is charged separately.
 
 use crate::support::{
     host::{CALL, Host, Seen, WARM_CALL},
@@ -29,7 +28,7 @@ pub(crate) fn contract(code: Vec<u8>) -> GenesisAccount {
     GenesisAccount { nonce: Some(1), code: Some(code.into()), ..Default::default() }
 }
 
-/// Charge of a call for its bytes, items and gas alone.
+/// Charge of a call for its bytes, items and gas only.
 fn plain_charge(schedule: GasSchedule, calldata: &[u8]) -> u64 {
     let input = StatelessInput::decode(calldata).unwrap();
     let declared = variants::declared_of_input(calldata.len(), &input);
@@ -45,7 +44,7 @@ fn block(code: Vec<u8>, input: Vec<u8>, gas: u64) -> Vec<u8> {
     block_on(FORK, code, input, gas)
 }
 
-/// The same by the rules of a fork.
+/// Like [`block`], under the rules of a fork.
 fn block_on(fork: ProtocolFork, code: Vec<u8>, input: Vec<u8>, gas: u64) -> Vec<u8> {
     let l2 = L2::with_genesis(fork, |genesis| {
         genesis.alloc.insert(WORKER, contract(code));
@@ -59,8 +58,8 @@ pub(crate) const fn reading(slot: u8) -> [u8; 4] {
     [op::PUSH1, slot, op::SLOAD, op::POP]
 }
 
-/// The block on a storage in which all paths have 64 branches, each child of which is the same. All
-/// of these slots are read.
+/// A block on a storage in which every path has 64 branches with equal children. It reads all of
+/// these slots.
 fn shared_nodes(slots: &[u8]) -> Vec<u8> {
     on_shared_nodes(slots.iter().copied().flat_map(reading).collect())
 }
@@ -75,7 +74,8 @@ pub(crate) fn on_shared_nodes(code: Vec<u8>) -> Vec<u8> {
     Forgery { genesis, fork: FORK, storage_roots, nodes, transactions: vec![call] }.input().unwrap()
 }
 
-/// A call with just so much gas succeeds, is charged `gas`, and with one less is out of gas.
+/// Asserts that a call with exactly its reserve succeeds at a charge of `gas`, and runs out of gas
+/// with one unit less.
 fn assert_costs(execute: &Execute, calldata: &[u8], gas: u64) {
     let executed = execute.run(calldata, u64::MAX).unwrap();
     assert_eq!(executed.gas, gas);
@@ -93,8 +93,8 @@ fn assert_costs(execute: &Execute, calldata: &[u8], gas: u64) {
     }
 }
 
-/// The places of all nodes on the ways to these slots, where each way has 64 branches: nibbles from
-/// the root.
+/// Positions of all nodes on the paths to these slots, where each path has 64 branches, as nibbles
+/// from the root.
 pub(crate) fn places_of(slots: &[u8]) -> BTreeSet<Vec<u8>> {
     let mut places = BTreeSet::new();
     for slot in slots {
@@ -113,7 +113,7 @@ fn carried(node: &Bytes) -> u64 {
     item + witness_byte * (node.len() as u64 + 4)
 }
 
-/// Charges for underpriced work, and for nothing else.
+/// Charges only for underpriced work.
 #[derive(Debug)]
 struct DearAlone;
 
@@ -135,8 +135,8 @@ impl Pricing for DearAlone {
     }
 }
 
-/// A batch of two blocks on a storage in which all paths have 64 branches. The first sets these
-/// slots, the second reads those.
+/// A batch of two blocks on a storage in which every path has 64 branches. The first block sets the
+/// slots `set`, the second reads the slots `read`.
 pub(crate) fn two_on_shared_nodes(set: &[u8], read: &[u8]) -> Vec<u8> {
     // Without calldata, the second program runs.
     let mut code = vec![op::CALLDATASIZE, op::ISZERO, op::PUSH2, 0, 0, op::JUMPI];
@@ -177,10 +177,10 @@ fn nodes_written_by_earlier_blocks_are_charged() {
     };
     let none = underpriced_work_of_two(&[1, 2, 3], &[]);
     for slots in [&[1_u8][..], &[1, 2], &[1, 2, 3]] {
-        // Nothing of these ways is as the witness has it.
+        // No node of these paths is in the witness in this form.
         assert_eq!(underpriced_work_of_two(&[1, 2, 3], slots), none + ways(slots), "{slots:?}");
     }
-    // Paths on which nothing was written are those of the witness, and as expensive.
+    // Paths that were not written are those of the witness, at the same price.
     assert_eq!(underpriced_work_of_two(&[1, 2, 3], &[9]), none + ways(&[9]));
     assert!(ways(&[9]) > 64 * 600);
 }
@@ -192,7 +192,7 @@ fn repeated_node_is_charged_at_each_position() {
     let places = places_of(&slots);
     let (leaves, branches): (Vec<_>, Vec<_>) = places.iter().partition(|path| path.len() == 64);
     let (_, nodes) = uniform_storage();
-    // All nodes have been carried for one place.
+    // Each node has been carried for one position.
     let again = (branches.len() as u64 - 64) * carried(&nodes[1])
         + (leaves.len() as u64 - 1) * carried(&nodes[0]);
     assert!(again > 40 * 60 * 600, "{again}");
@@ -200,7 +200,7 @@ fn repeated_node_is_charged_at_each_position() {
     let expected = plain_charge(GasSchedule::DEFAULT, &calldata) + again - covered;
     assert_costs(&Execute::default(), &calldata, expected);
 
-    // One price for any byte covers it as well; ethrex's rule does not ask.
+    // A single price for every byte covers it as well; the schedule of ethrex does not charge it.
     let flat = Execute { gas: GasSchedule::FLAT.into(), ..Execute::default() };
     let more = flat.run(&calldata, u64::MAX).unwrap().gas;
     assert!(more > plain_charge(GasSchedule::FLAT, &calldata) + 16 * 532 * 40 * 50);
@@ -217,7 +217,7 @@ fn block_without_repeated_nodes_pays_no_surcharge() {
 
 #[test]
 fn equal_storage_tries_are_covered_by_gas() {
-    // Twenty contracts, all of which have the same five slots: their tries are one, carried once.
+    // Twenty contracts with the same five slots: they share one trie, which is carried once.
     let twin = |number: u8| Address::repeat_byte(0x80 + number);
     let reader = [[op::PUSH1, 3, op::SLOAD, op::STOP]].concat();
     let mut code = Vec::new();
@@ -273,7 +273,7 @@ fn only_expensive_precompiles_are_surcharged() {
 #[test]
 fn modexp_is_surcharged_before_osaka() {
     let schedule = GasSchedule::DEFAULT;
-    // Each of 32 bytes.
+    // 32 bytes each.
     let mut numbers = [[0; 32]; 6];
     numbers[..3].iter_mut().for_each(|length| length[31] = 32);
     numbers[3..].iter_mut().for_each(|number| *number = [0xff; 32]);
@@ -291,8 +291,8 @@ fn modexp_is_surcharged_before_osaka() {
 
 #[test]
 fn unpaid_precompile_work_ends_the_call() {
-    // MODEXP of numbers that are all zero, whose lengths alone take 2.8 million gas before Osaka:
-    // much more than a failure with so short an input is worth.
+    // MODEXP of zeros, whose lengths alone cost 2.8 million gas before Osaka: much more than the
+    // charge for a failure with such a short input.
     let mut lengths = [[0; 32]; 3];
     for (length, bytes) in lengths.iter_mut().zip([1_024_u16, 96, 1_024]) {
         length[30..].copy_from_slice(&bytes.to_be_bytes());
@@ -309,15 +309,15 @@ fn unpaid_precompile_work_ends_the_call() {
 
 #[test]
 fn failed_precompile_is_charged_for_bounded_work() {
-    // Point evaluation of what is no proof, which burns all of three million gas.
+    // Point evaluation of an invalid proof, which burns all of three million gas.
     let calldata = block(calling(10, 1, 3_000_000), vec![0; 192], 4_000_000);
     assert!(used(&calldata) > 3_000_000);
-    // At most 50,000 and a little for its bytes, five times over: the gas that is burnt covers it.
+    // At most 50,000 and a little for its bytes, five times over: the burnt gas covers it.
     let plain = plain_charge(GasSchedule::DEFAULT, &calldata);
     assert_costs(&Execute::default(), &calldata, plain);
 }
 
-/// Code that hashes so many bytes 500 times.
+/// Code that hashes this many bytes 500 times.
 fn hashing(bytes: u16) -> Vec<u8> {
     let [high, low] = bytes.to_be_bytes();
     [op::PUSH2, high, low, op::PUSH0, op::KECCAK256, op::POP].repeat(500)
@@ -369,13 +369,13 @@ fn further_block_gas_covers_no_underpriced_work() {
             blocks.push(l2.chain.block(&hash).unwrap());
         }
         let calldata = l2.chain.batch(blocks).unwrap().input().unwrap();
-        // All of the work, at the prices of the default schedule.
+        // All underpriced work, at the prices of the default schedule.
         let alone = Execute { gas: Arc::new(DearAlone), ..Execute::default() };
         let work = alone.run(&calldata, u64::MAX).unwrap().gas;
         let input = GasSchedule::DEFAULT.input(&DeclaredGas::of_calldata(&calldata).unwrap());
         let further = FURTHER_BLOCK_GAS * (count - 1);
-        // A quarter of the gas of the blocks covers some of it, and nothing else does: neither of
-        // what is charged nor of what must be held.
+        // A quarter of the gas of the blocks covers a part of it. Nothing else does, neither in the
+        // charge nor in the reserve.
         let bound = GAS_LIMIT * count;
         assert!(work > bound / 4 && used < bound, "{work} {used}");
         assert_costs(&Execute::default(), &calldata, input + further + used + work - used / 4);

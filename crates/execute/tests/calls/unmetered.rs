@@ -1,4 +1,4 @@
-//! Work at the expense of others: each attempt is refused before the work is done.
+//! Work that nobody pays for: each attempt is refused before the work is done.
 
 use crate::support::l2::{L2, resealed, transfer, with_transactions};
 use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, TxEip1559, TxEip4844};
@@ -14,15 +14,15 @@ use wire::{ProtocolFork, StatelessInput};
 
 const PLENTY: u64 = 1 << 40;
 
-/// Runs a call and tells the stages that it reached.
+/// Runs a call and returns the stages that it reached.
 fn run(execute: &Execute, calldata: &[u8], gas: u64) -> (Result<(), ExecuteError>, Vec<Stage>) {
     let mut stages = Vec::new();
     let outcome = execute.run_observed(calldata, gas, |stage| stages.push(stage));
     (outcome.map(|_| ()), stages)
 }
 
-/// Burns the gas that it is given, but for the last ten thousand, and succeeds: so the rules find
-/// nothing wrong with it.
+/// Code that burns all but the last ten thousand units of its gas and succeeds, so that it does not
+/// violate the rules.
 const BURNER: &[u8] =
     &[op::JUMPDEST, op::PUSH2, 0x27, 0x10, op::GAS, op::GT, op::PUSH0, op::JUMPI, op::STOP];
 
@@ -46,7 +46,7 @@ fn foreign_system_code_is_refused_before_it_runs() {
                 }
                 other => panic!("{fork} {}: {other:?}", contract.address),
             }
-            // The block itself is valid: told to take any code, EXECUTE does run it.
+            // The block itself is valid: EXECUTE runs it if it accepts any system code.
             let careless = Execute { system_code: SystemCode::Any, ..Execute::on(fork) };
             assert_eq!(run(&careless, &calldata, PLENTY).0, Ok(()));
         }
@@ -56,7 +56,7 @@ fn foreign_system_code_is_refused_before_it_runs() {
 #[test]
 fn unpaid_transactions_are_refused_before_sender_recovery() {
     let good = L2::new(ProtocolFork::Osaka).calldata(1);
-    // Signatures that recover no sender, which only recovering them reveals.
+    // The signatures recover no sender, which only recovery reveals.
     let unrecoverable = |gas_limit| {
         let to = TxKind::Call(Address::ZERO);
         let tx = TxEip1559 { chain_id: 8_079, gas_limit, to, ..Default::default() };
@@ -80,7 +80,7 @@ fn unpaid_transactions_are_refused_before_sender_recovery() {
         );
         assert_eq!(stages, [], "nothing but the transactions was looked at");
     }
-    // One such transaction that the gas limit does cover is found out by recovering it.
+    // If the gas limit covers such a transaction, recovery finds the error.
     let calldata = with_transactions(&good, &[unrecoverable(21_000)], |_| {});
     let (outcome, stages) = run(&Execute::default(), &calldata, PLENTY);
     assert_eq!(outcome, Err(ExecuteError::Invalid(Invalid::Signature { index: 0 })));
@@ -96,7 +96,7 @@ fn blob_transaction_is_refused_without_declared_blobs() {
         blob_versioned_hashes: vec![B256::with_last_byte(1)],
         ..Default::default()
     };
-    // No sender, so that the same block without the rule is refused for that.
+    // There is no sender, so that without the rule the block is refused for that.
     let signature = Signature::new(U256::ONE, U256::ZERO, false);
     let tx: EthereumTxEnvelope<TxEip4844> = fields.into_signed(signature).into();
     let calldata = with_transactions(&good, &[tx.encoded_2718().into()], |_| {});
@@ -143,8 +143,8 @@ fn transactions_beyond_the_gas_limit_do_not_run() {
     let l2 = L2::with_genesis(ProtocolFork::Osaka, |genesis| genesis.gas_limit = 10_000_000);
     let good = l2.build(l2.transfers(20, 21_000)).input().unwrap();
     assert_eq!(run(&Execute::default(), &good, PLENTY).0, Ok(()));
-    // The same transactions under a gas limit that holds their intrinsic gas but not the gas limit
-    // of the last of them: what comes before it is all that runs, and the limit pays for that.
+    // The same transactions under a gas limit that covers their intrinsic gas, but not the gas
+    // limit of the last one: only those before it run, and the limit pays for that.
     let block_limit = StatelessInput::decode(&good).unwrap().request.payload.gas_limit;
     let greedy: Vec<Bytes> =
         (0..3).map(|nonce| transfer(nonce, block_limit - 30_000).encoded_2718().into()).collect();

@@ -48,7 +48,7 @@ pub(crate) struct Seen {
     pub(crate) gas: u64,
 }
 
-/// Code that hands its calldata to `callee` with this much gas and returns what it saw.
+/// Code that passes its calldata to `callee` with this much gas and returns the result.
 pub(crate) fn caller_code(callee: Address, how: How, gas: u64) -> Vec<u8> {
     let mut code = vec![op::CALLDATASIZE, op::PUSH0, op::PUSH0, op::CALLDATACOPY, op::GAS];
     let value = match how {
@@ -80,7 +80,7 @@ pub(crate) fn push(code: &mut Vec<u8>, bytes: &[u8]) {
     code.extend_from_slice(bytes);
 }
 
-/// Gas between the two GAS instructions of [`caller_code`] that is not the call's.
+/// Gas between the two GAS instructions of [`caller_code`] that does not belong to the call.
 const fn around(how: How) -> u64 {
     let value = match how {
         How::Call { .. } => 3,
@@ -89,15 +89,15 @@ const fn around(how: How) -> u64 {
     4 * 2 + value + 2 * 3 + 2
 }
 
-/// An EVM with EXECUTE, whose transactions come from a rich sender.
+/// An EVM with EXECUTE, whose transactions come from a funded sender.
 pub(crate) struct Host {
     db: CacheDB<EmptyDB>,
     execute: Arc<Execute>,
-    /// Tally of the block of a market that contains all transactions, if there is one.
+    /// Tally of the market's block that contains all transactions, if there is one.
     tally: Option<Arc<BlockTally>>,
-    /// Versioned hashes of the blobs that each transaction has.
+    /// Versioned hashes of the blobs of each transaction.
     pub(crate) blob_hashes: Vec<B256>,
-    /// Wei at the address of EXECUTE after the last transaction.
+    /// Balance of the address of EXECUTE after the last transaction, in wei.
     pub(crate) last_balance_of_execute: U256,
 }
 
@@ -112,7 +112,7 @@ impl Host {
         Self { db, execute, tally: None, blob_hashes, last_balance_of_execute }
     }
 
-    /// The EVM of a block that keeps this tally, on a state whose market has this excess.
+    /// Creates the EVM of a block with this tally, on a state with this excess.
     pub(crate) fn in_block(execute: Execute, excess: U256, tally: &Arc<BlockTally>) -> Self {
         let mut host = Self::new(execute);
         let stored = host.db.insert_account_storage(MARKET_ADDRESS, U256::ZERO, excess);
@@ -129,12 +129,12 @@ impl Host {
         );
     }
 
-    /// A transaction without any limit on gas.
+    /// Runs a transaction without any limit on gas.
     pub(crate) fn transact(&mut self, kind: TxKind, data: &[u8], gas: u64) -> ExecutionResult {
         self.try_transact(kind, data, gas).expect("EXECUTE never aborts the EVM")
     }
 
-    /// Runs a transaction; an error is the reason for which the EVM stopped.
+    /// Runs a transaction; the error is the reason why the EVM stopped.
     pub(crate) fn try_transact(
         &mut self,
         kind: TxKind,
@@ -149,7 +149,7 @@ impl Host {
         Ok(outcome.result)
     }
 
-    /// An EVM on the state as it is, with EXECUTE.
+    /// Creates an EVM with EXECUTE on the current state.
     fn evm(&self) -> EthEvm<CacheDB<EmptyDB>, NoOpInspector, PrecompilesMap> {
         let mut cfg = CfgEnv::new_with_spec(SpecId::OSAKA);
         cfg.tx_gas_limit_cap = Some(u64::MAX);
@@ -203,8 +203,8 @@ impl Host {
         seen_of(how, &self.transact(TxKind::Call(CALLER), calldata, PLENTY))
     }
 
-    /// Returns the results of calls by one EVM whose state has the next of these excesses for each
-    /// call.
+    /// Returns the results of calls in one EVM, where each call sees the next of these excesses in
+    /// the state.
     pub(crate) fn see_at_each(
         &mut self,
         excesses: &[U256],
@@ -224,7 +224,7 @@ impl Host {
     }
 }
 
-/// Decodes the result that a contract with [`caller_code`] has seen.
+/// Decodes the result that a contract with [`caller_code`] returned.
 fn seen_of(how: How, result: &ExecutionResult) -> Seen {
     let ExecutionResult::Success { output: Output::Call(output), .. } = result else {
         panic!("the caller goes on after any outcome of EXECUTE: {result:?}");

@@ -23,8 +23,8 @@ impl L2 {
         Self::with_genesis(fork, |_| {})
     }
 
-    /// A chain on which Alice is rich and whose genesis is changed by `change`. Foreign system
-    /// contracts are let through: it is EXECUTE that must refuse them.
+    /// Creates a chain on which Alice is funded and whose genesis is changed by `change`. Foreign
+    /// system contracts are allowed: EXECUTE must refuse them.
     pub(crate) fn with_genesis(fork: ProtocolFork, change: impl FnOnce(&mut Genesis)) -> Self {
         let mut genesis = rich_genesis(fork, ["alice"], 1_000 * ETHER);
         change(&mut genesis);
@@ -35,7 +35,8 @@ impl L2 {
         Self { chain: Chain::new(&genesis, config).expect("starts"), fork }
     }
 
-    /// A block of these transactions; all of them must fit. What the chain builds, EXECUTE accepts.
+    /// Builds a block of these transactions, all of which must fit. EXECUTE must accept every block
+    /// that the chain builds.
     pub(crate) fn build(&self, transactions: Vec<Transaction>) -> BlockWithWitness {
         let attributes = BlockAttributes {
             timestamp: self.chain.head().header.timestamp + 12,
@@ -86,7 +87,7 @@ pub(crate) fn call(
     }
 }
 
-/// Changes a decoded input, seals its header again, and encodes it.
+/// Changes a decoded input, updates its block hash, and encodes it.
 pub(crate) fn resealed<'a>(
     calldata: &'a [u8],
     change: impl FnOnce(&mut StatelessInput<'a>),
@@ -94,7 +95,7 @@ pub(crate) fn resealed<'a>(
     testkit::resealed(calldata, change).expect("an input with a header")
 }
 
-/// The same with other transactions.
+/// Returns the block with other transactions.
 pub(crate) fn with_transactions(
     calldata: &[u8],
     transactions: &[Bytes],
@@ -113,7 +114,7 @@ pub(crate) fn without_witness(calldata: &[u8]) -> Vec<u8> {
     input.encode()
 }
 
-/// The block of a built one, as `debug_getRawBlock` gives it.
+/// Returns the block as `debug_getRawBlock` does.
 pub(crate) fn raw(block: &BlockWithWitness) -> RawBlock {
     RawBlock::decode(&block.block.rlp()).expect("decodes")
 }
