@@ -7,7 +7,7 @@ use executor::{EvmOverrides, Invalid};
 use keccak::keccak256;
 use wire::ByteLists;
 
-/// A contiguous line of ancestors that ends with the parent. Each is proven by the parent hash of
+/// A contiguous chain of ancestors that ends with the parent. Each is proven by the parent hash in
 /// its child.
 #[derive(Debug, Clone)]
 pub struct Ancestors {
@@ -17,7 +17,8 @@ pub struct Ancestors {
 }
 
 impl Ancestors {
-    /// Checks that `headers` (oldest first) of the chain `evm` lead to `parent_hash` without a gap.
+    /// Decodes `headers` (oldest first) by the rules of `evm`, and checks that they are contiguous
+    /// and end with `parent_hash`.
     pub fn verify(
         headers: ByteLists<'_>,
         parent_hash: B256,
@@ -26,7 +27,7 @@ impl Ancestors {
         let mut expected = parent_hash;
         let mut parent = None;
         let mut hashes = Vec::with_capacity(headers.len());
-        // From the parent backwards: each header is trusted only because a trusted child names its
+        // From the parent backwards: a header is trusted only because a trusted child contains its
         // hash.
         for (index, bytes) in headers.iter().enumerate().rev() {
             let got = keccak256(bytes);
@@ -47,7 +48,7 @@ impl Ancestors {
         Ok(Self { parent, hashes })
     }
 
-    /// Advances to the next block: the child of the parent becomes the parent.
+    /// Advances to the next block: `child` becomes the parent.
     pub(crate) fn push(&mut self, child: Header, hash: B256) {
         self.parent = child;
         self.hashes.push(hash);

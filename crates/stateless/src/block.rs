@@ -10,9 +10,10 @@ use executor::Invalid;
 use keccak::keccak256;
 use wire::{ExecutionPayload, NewPayloadRequest, ProtocolFork, Withdrawal};
 
-/// Builds the header from the fields of a request under the rules of `fork`.
+/// Builds the header of a request under the rules of `fork`.
 ///
-/// `None` if the base fee exceeds 64 bits: no chain reaches that, and a header cannot represent it.
+/// Returns `None` if the base fee exceeds 64 bits: no chain reaches that, and a header cannot
+/// represent it.
 pub fn header_of(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Option<Header> {
     let payload = &request.payload;
     let transactions: Vec<&[u8]> = payload.transactions.iter().collect();
@@ -36,7 +37,8 @@ pub fn header_of(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Option<
         base_fee_per_gas: Some(payload.base_fee_per_gas.try_into().ok()?),
         ..Default::default()
     };
-    // Each fork appends fields. A field of a later fork must stay absent, or the hash would differ.
+    // Each fork appends fields. Fields of a later fork must be absent, because they would change
+    // the hash.
     if fork >= ProtocolFork::Shanghai {
         let withdrawals = withdrawals_of(payload);
         header.withdrawals_root =
@@ -94,8 +96,8 @@ impl RlpSize {
             })
             .sum();
         let withdrawals = withdrawals.iter().map(Encodable::length).sum();
-        // The length is computed, not encoded: a block of 8 MiB is not copied for it. `list(0)` are
-        // the ommers.
+        // The length is computed without encoding, so that a block of 8 MiB is not copied.
+        // `list(0)` is the list of ommers.
         list(header + list(transactions) + list(0) + list(withdrawals))
     }
 

@@ -7,8 +7,8 @@ use wire::{
     compact::{Child, CompactState, StreamNode},
 };
 
-/// Writes the nodes of a state as RLP and hashes them. `codes` holds the hashes of the witness's
-/// codes.
+/// Writes the nodes of a state as RLP and hashes them. `codes` is the index of the codes in the
+/// witness.
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
-//! Rules of a header, given its parent and the fork.
+//! Rules for a header, given its parent and the fork.
 //!
 //! All arithmetic is checked or wide: the caller chooses the headers of a witness, and possibly
-//! also the hash that vouches for them.
+//! also the hash that the parent is checked against.
 
 use alloy_consensus::Header;
 use alloy_eips::{eip4844::DATA_GAS_PER_BLOB, eip7840::BlobParams};
@@ -11,7 +11,7 @@ use wire::ProtocolFork;
 
 /// Minimum gas limit of a block.
 const MIN_GAS_LIMIT: u64 = 5_000;
-/// A gas limit may differ from the parent's by less than this fraction of it.
+/// A gas limit must differ from the parent's by less than this fraction of it.
 const GAS_LIMIT_BOUND_DIVISOR: u64 = 1_024;
 /// EIP-1559: the target is half the limit.
 const ELASTICITY: u64 = 2;
@@ -22,7 +22,7 @@ const MAX_EXTRA_DATA: usize = 32;
 
 /// Checks a header of a proof-of-stake block against its parent by the rules of `fork`.
 ///
-/// The caller checks that the header names the parent's hash.
+/// The caller must check that the header contains the parent's hash.
 pub fn validate_header(
     header: &Header,
     parent: &Header,
@@ -51,7 +51,8 @@ pub fn validate_header(
     within("timestamp", header.timestamp, parent.timestamp + 1, u64::MAX)?;
     within("extra data length", header.extra_data.len() as u64, 0, MAX_EXTRA_DATA as u64)?;
 
-    // Strictly less than a 1,024th (EIP-1559); a tiny limit of the parent allows no change at all.
+    // Strictly less than a 1,024th (EIP-1559). A tiny gas limit of the parent allows no change at
+    // all.
     let slack = (parent.gas_limit / GAS_LIMIT_BOUND_DIVISOR).saturating_sub(1);
     let least = (parent.gas_limit - slack).max(MIN_GAS_LIMIT);
     within("gas limit", header.gas_limit, least, parent.gas_limit.saturating_add(slack))?;
@@ -77,7 +78,7 @@ pub fn validate_header(
 pub fn next_base_fee(parent: &Header) -> Result<u64, Invalid> {
     let base_fee = u128::from(parent.base_fee_per_gas.unwrap_or_default());
     let target = parent.gas_limit / ELASTICITY;
-    // Only an invented parent has a gas limit below 2; it must not become a division by zero.
+    // Only an invented parent has a gas limit below 2, which must not cause a division by zero.
     if target == 0 {
         return Err(Invalid::HeaderRange {
             field: "parent gas limit",

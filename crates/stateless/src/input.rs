@@ -1,4 +1,4 @@
-//! Input of verification: one or several blocks, decoded but unchecked.
+//! Input of verification: one or more blocks, decoded but unchecked.
 
 use crate::transactions::decode_transactions;
 use alloc::vec::Vec;
@@ -9,7 +9,7 @@ use wire::{
     StatelessBatch, StatelessInput, compact::CompactState,
 };
 
-/// Contents of an input for one block or for several.
+/// The contents of an input, for one block or for several.
 #[derive(Debug, Clone, Copy)]
 pub struct Blocks<'i, 'a> {
     pub(crate) fork: ProtocolFork,
@@ -37,12 +37,12 @@ impl<'i, 'a> From<&'i StatelessBatch<'a>> for Blocks<'i, 'a> {
     }
 }
 
-/// Reason for refusing an input: the first invalid block, and its violation.
+/// Reason for refusing an input: the first invalid block and its error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockRefused {
     /// Index of the block in the input.
     pub block: usize,
-    /// The violation.
+    /// Why the block is refused.
     pub reason: BlockError,
 }
 
@@ -65,16 +65,16 @@ impl From<BlockRefused> for BlockError {
     }
 }
 
-/// Blocks with decoded transactions and no further checks.
+/// Blocks whose transactions are decoded, without any further checks.
 ///
-/// Decoding is separate from verifying, so that a caller can inspect the transactions, their kinds
-/// and their maximum cost before any work is done for them.
+/// Decoding is separate from verification, so that a caller can inspect the transactions, their
+/// types and their maximum cost before any work is done for them.
 #[derive(Debug)]
 pub struct UncheckedBlocks<'i, 'a> {
     pub(crate) blocks: Blocks<'i, 'a>,
-    /// Transactions of all blocks, one after another.
+    /// Transactions of all blocks, in order.
     pub(crate) transactions: Vec<Transaction>,
-    /// End of each block's transactions in that list.
+    /// End of each block's transactions in `transactions`.
     ends: Vec<usize>,
 }
 
@@ -123,7 +123,7 @@ impl<'i, 'a> UncheckedBlocks<'i, 'a> {
         })
     }
 
-    /// Returns the start of a block's transactions in the list of all transactions.
+    /// Returns the index of a block's first transaction in the list of all transactions.
     pub(crate) fn start(&self, block: usize) -> usize {
         block.checked_sub(1).map_or(0, |before| self.ends[before])
     }

@@ -1,23 +1,23 @@
 //! Verifies Ethereum blocks from a witness alone.
 //!
 //! [`verify`] decides whether the payload of a stateless input is a valid child of the parent
-//! header in the witness, with all checks that `engine_newPayload` makes without a database: the
+//! header in the witness. It makes all checks of `engine_newPayload` that need no database: the
 //! header against its parent, the transactions and their senders, execution by revm over the state
 //! that the witness proves, and all commitments of the header against the result of execution.
 //!
-//! [`verify_batch`] does the same for consecutive blocks over one witness: the witness is hashed
-//! and linked once, and each block runs on the state that the previous one has left.
+//! [`verify_batch`] does the same for consecutive blocks with one witness: the witness is hashed
+//! and linked once, and each block is executed on the post-state of the previous one.
 //!
-//! The witness is advice. The verdict depends on the payload and the chain only: a witness that is
-//! too small makes the call fail, and no witness can make an invalid payload pass, because every
-//! byte of it that is used is found by a hash that the payload commits to.
+//! The witness is advice. The verdict depends only on the payload and the chain: an incomplete
+//! witness makes the call fail, and no witness can make an invalid payload pass, because every byte
+//! that is used is found by a hash that the payload commits to.
 //!
-//! This crate owns block validity. It owns neither formats (`wire`) nor the trie (`trie`), nor the
-//! demands of a rollup or a gas schedule beyond validity (`execute`). It does no I/O, reads no
-//! clock and keeps no state between calls. Execution is in the `executor` crate, which also builds
-//! blocks on a full store; a chain imports blocks with [`process_block`].
+//! This crate owns block validity. It owns neither formats (`wire`) nor the trie (`trie`), nor what
+//! a rollup or a gas schedule requires beyond validity (`execute`). It does no I/O, reads no clock
+//! and keeps no state between calls. Execution is in the `executor` crate, which also builds blocks
+//! on a full store; a chain imports blocks with [`process_block`].
 //!
-//! The type of an error states whose fault it is: [`Invalid`] is a verdict on the block, and
+//! The type of an error states who is at fault: [`Invalid`] is a verdict on the block, and
 //! [`BlockError::Internal`] is not.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
@@ -50,7 +50,7 @@ pub use transactions::declared_gas;
 pub use verify::{Stage, Verdict, VerifyOptions, verify, verify_batch};
 pub use witness::{Witness, WitnessDb, WitnessState};
 
-// Types of the executor that appear in a verdict and in its options.
+// Types of the executor that verdicts and options contain.
 pub use executor::{
     BlockError, BlockTally, ChainSpec, Cryptography, EvmOverrides, HookState, InsufficientGas,
     InternalError, Invalid, OnceCell, SystemCode, Transaction, UnderpricedWork, WorkMeter,

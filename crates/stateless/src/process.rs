@@ -1,4 +1,4 @@
-//! Execution of a block on the state of its parent, and comparison with the claims of its header.
+//! Execution of a block on the state of its parent, and comparison of the result with its header.
 
 use crate::{Stage, VerifyOptions, beside};
 use alloy_consensus::Header;
@@ -11,12 +11,13 @@ use executor::{
 };
 use trie::NewNode;
 
-/// Executes a block over `source`, from the state root of its parent, and compares the claims of its header with the result.
+/// Executes a block over `source`, from the state root of its parent, and compares the result with
+/// its header.
 ///
-/// `execute` runs the transactions, and calls its last argument after each of them with the position
-/// and the gas used so far ([`executor::execute_block`]). `enter` receives each stage, and `sink`
-/// receives each new trie node, also of a block whose roots turn out to be wrong. A verifier runs
-/// this over a witness, a chain that imports a block over its database.
+/// `execute` runs the transactions, and calls its last argument after each of them with the
+/// position and the gas used so far, as [`executor::execute_block`] does. `enter` is called at each
+/// stage, and `sink` receives each new trie node, even if the roots of the block turn out to be
+/// wrong. A verifier runs this over a witness, and a chain that imports a block over its database.
 pub fn process_block<S: StateSource>(
     source: &S,
     block: Environment<'_>,
@@ -32,14 +33,13 @@ pub fn process_block<S: StateSource>(
 ) -> Result<(ExecutionOutcome, PostState), BlockError> {
     let header = block.header;
     enter(Stage::Execution);
-    // System calls get gas that no block pays for, so the option decides which code may run in
-    // them.
+    // System calls get gas that no block pays for, so this option decides which code they may run.
     let mut state = BlockState::new(source, pre_state_root).with_system_code(options.system_code);
     if block.spec.is_amsterdam_active_at_timestamp(header.timestamp) {
         state = state.with_access_list();
     }
     let expected = header.gas_used;
-    // EXECUTE is paid by the claimed gas: a block that uses more ends at the transaction that
+    // EXECUTE charges the claimed gas, so a block that uses more stops at the transaction that
     // exceeds it.
     let mut within_claim = |index, got| {
         (got <= expected).then_some(()).ok_or(Invalid::GasBeyondClaim { index, got, expected })
@@ -47,16 +47,18 @@ pub fn process_block<S: StateSource>(
     let executed = execute(&mut state, block, &mut within_claim)?;
 
     enter(Stage::Roots);
-    // Both roots need much hashing, so they are computed only if everything else holds.
+    // Both roots need much hashing, so they are computed only after everything else has been
+    // checked.
     check_executed(header, &executed)?;
     options.evm.check_outcome(header, &executed)?;
-    // Receipts and logs below which the root takes less time than starting a thread.
+    // Number of receipts and logs below which computing the root takes less time than starting a
+    // thread.
     const WORTH_A_THREAD: usize = 128;
     let items: usize = executed.receipts.iter().map(|receipt| 1 + receipt.logs.len()).sum();
     let shared = options.threads > NonZeroUsize::MIN && items > WORTH_A_THREAD;
     let (post, receipts) =
         beside(shared, || executed.receipts_root_and_bloom(), || state.into_post_state(sink));
-    // In one order on any number of threads.
+    // Compared in the same order for any number of threads.
     let (receipts_root, bloom) = receipts();
     commitment("receipts root", header.receipts_root, receipts_root)?;
     if bloom != header.logs_bloom {
@@ -67,7 +69,7 @@ pub fn process_block<S: StateSource>(
     Ok((executed, post))
 }
 
-/// Compares the claims of the header with the result of execution, except for the roots.
+/// Compares the header with the result of execution, except for the roots.
 fn check_executed(header: &Header, executed: &ExecutionOutcome) -> Result<(), Invalid> {
     let amount = |what, got: u64, expected: u64| {
         (got == expected).then_some(()).ok_or(Invalid::Amount { what, got, expected })

@@ -5,15 +5,15 @@ use alloy_primitives::Address;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use executor::{Cryptography, OnceCell, Transaction};
 
-/// Transactions that a thread claims at a time: a library may take less time for each if it has
-/// many. More would keep other threads idle at the end.
+/// Number of transactions that a thread claims at a time: a library may be faster per transaction
+/// in a batch. With larger batches, other threads would be idle at the end.
 const BATCH: usize = 32;
 
-/// Senders that several threads recover while one consumes them in order.
+/// Senders that several threads recover while one thread consumes them in order.
 ///
-/// Threads claim batches from the front. The consumer never waits for an unfinished sender: it
-/// recovers that sender itself, in a batch if no thread has claimed it, so that its progress does
-/// not depend on another thread.
+/// Threads claim batches from the front. The consumer never waits for a sender that another thread
+/// has claimed: it recovers that sender itself, and a whole batch if no thread has claimed it. Its
+/// progress therefore does not depend on other threads.
 pub(crate) struct Senders<'t> {
     transactions: &'t [Transaction],
     cryptography: &'t dyn Cryptography,
@@ -22,7 +22,7 @@ pub(crate) struct Senders<'t> {
 }
 
 impl<'t> Senders<'t> {
-    /// Creates the senders of `transactions`, of which the first are `known`.
+    /// Creates the senders of `transactions`, the first of which are `known`.
     pub(crate) fn new(
         transactions: &'t [Transaction],
         known: &[Address],
@@ -33,12 +33,12 @@ impl<'t> Senders<'t> {
         Self { transactions, cryptography, recovered, next: AtomicUsize::new(known.len()) }
     }
 
-    /// Number of senders still to be recovered.
+    /// Returns the number of senders that are still to be recovered.
     pub(crate) fn left(&self) -> usize {
         self.transactions.len().saturating_sub(self.next.load(Ordering::Relaxed))
     }
 
-    /// Recovers senders until the first `count`, or all, are claimed.
+    /// Recovers senders until the first `count`, or all of them, are claimed.
     pub(crate) fn work(&self, count: usize) {
         // Relaxed order suffices: the counter only assigns work, and the cells publish the results.
         while self.next.load(Ordering::Relaxed) < count {
@@ -67,8 +67,8 @@ mod tests {
     use alloy_primitives::Signature;
     use std::sync::Mutex;
 
-    /// Names the n-th transaction's sender by its nonce, and notes how many senders each call asks
-    /// for.
+    /// Returns the nonce of the n-th transaction as its sender, and records the number of senders
+    /// per call.
     #[derive(Debug, Default)]
     struct Counted(Mutex<Vec<usize>>);
 

@@ -1,9 +1,9 @@
-//! Threads that help with work.
+//! Helper threads.
 
 use executor::OnceCell;
 
 /// Runs `work`, and `other` on another thread if it is `shared`. The returned function returns the
-/// result of `other`, which a helper that failed to start or panicked leaves to it.
+/// result of `other`, and computes it itself if the thread failed to start or panicked.
 pub fn beside<T, U: Send + Sync>(
     shared: bool,
     other: impl Fn() -> U + Sync,
@@ -14,8 +14,8 @@ pub fn beside<T, U: Send + Sync>(
     (done, move || result.into_inner().unwrap_or_else(other))
 }
 
-/// Runs `work` while up to `helpers` further threads run `help`. It must not depend on their help:
-/// a thread that fails to start or panics decides nothing.
+/// Runs `work` while up to `helpers` further threads run `help`. `work` must not depend on their
+/// help: a thread that fails to start or panics is ignored.
 #[cfg(feature = "std")]
 pub fn with_help<T>(helpers: usize, help: impl Fn() + Sync, work: impl FnOnce() -> T) -> T {
     use std::{

@@ -1,11 +1,11 @@
-//! The transactions of a request.
+//! Transactions of a request.
 
 use alloc::vec::Vec;
 use alloy_consensus::Transaction as _;
 use executor::{Invalid, Transaction, TransactionCheck, decode_transaction};
 use wire::{NewPayloadRequest, ProtocolFork};
 
-/// Decodes the transactions of a request one after the other.
+/// Decodes the transactions of a request one by one.
 fn transactions<'a>(
     request: &NewPayloadRequest<'a>,
 ) -> impl Iterator<Item = Result<Transaction, Invalid>> + use<'a> {
@@ -14,7 +14,7 @@ fn transactions<'a>(
     })
 }
 
-/// Decodes the transactions of a request to the end of `decoded`.
+/// Decodes the transactions of a request and appends them to `decoded`.
 pub(crate) fn decode_transactions(
     request: &NewPayloadRequest<'_>,
     decoded: &mut Vec<Transaction>,
@@ -29,8 +29,8 @@ pub(crate) fn decode_transactions(
 /// Returns the sum of the gas limits of a block's transactions, saturating.
 ///
 /// Decoded transactions are dropped one by one, and decoding stops at the first one that no block
-/// with this gas limit can contain. The caller therefore needs payment for no more than reading the
-/// input: a decoded transaction takes many times the memory of its bytes.
+/// with this gas limit can contain. The caller therefore needs to have been paid only for
+/// reading the input: a decoded transaction takes many times the memory of its bytes.
 pub fn declared_gas(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Result<u64, Invalid> {
     let mut check = TransactionCheck::new(request.payload.gas_limit, fork);
     transactions(request).try_for_each(|transaction| check.add(&transaction?))?;
@@ -47,7 +47,7 @@ pub(crate) fn check_versioned_hashes(
         .iter()
         .flat_map(|transaction| transaction.blob_versioned_hashes().unwrap_or_default())
         .copied();
-    // Both sequences are walked to the end of the longer one, so that neither may have surplus
+    // Both sequences are walked to the end of the longer one, so that neither can have surplus
     // hashes.
     for index in 0.. {
         let (got, expected) = (claimed.next(), actual.next());

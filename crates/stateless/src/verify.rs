@@ -1,4 +1,4 @@
-//! The verification of blocks.
+//! Verification of blocks.
 
 use crate::{
     Ancestors, RlpSize,
@@ -23,7 +23,7 @@ use keccak::keccak256;
 use trie::NewNode;
 use wire::{ExecutionWitness, NewPayloadRequest, ProtocolFork, StatelessBatch, StatelessInput};
 
-/// Result for a valid block.
+/// The result for a valid block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// EIP-155 id of its chain.
@@ -34,7 +34,7 @@ pub struct Verdict {
     pub header: Header,
     /// Root of the state before the block.
     pub pre_state_root: B256,
-    /// Results of execution.
+    /// Result of execution.
     pub executed: ExecutionOutcome,
 }
 
@@ -45,7 +45,8 @@ pub enum Stage {
     Header,
     /// Nodes and codes are being hashed and indexed.
     Link,
-    /// Senders are being recovered. With several threads this continues during linking.
+    /// Senders are being recovered. With several threads, helpers recover them during linking and
+    /// execution.
     Senders,
     /// Transactions are being executed.
     Execution,
@@ -60,12 +61,12 @@ pub enum Stage {
 pub struct VerifyOptions<'o> {
     /// Number of threads, including the calling one.
     pub threads: NonZeroUsize,
-    /// Code accepted at the addresses of system contracts.
+    /// Code that is accepted at the addresses of system contracts.
     pub system_code: SystemCode,
-    /// Differences between the chain's EVM and that of its fork.
+    /// Overrides of the EVM on the chain.
     pub evm: &'o dyn EvmOverrides,
     /// Senders of the transactions of all blocks in order, if the caller has already recovered them
-    /// from the same signatures; otherwise empty. They are not checked again.
+    /// from the signatures; otherwise empty. They are not checked again.
     pub senders: &'o [Address],
 }
 
@@ -80,7 +81,7 @@ impl Default for VerifyOptions<'_> {
     }
 }
 
-/// Verifies an input as a block of the chain `spec`, on the calling thread alone and with canonical
+/// Verifies an input as a block of the chain `spec`, on the calling thread only and with canonical
 /// system contracts.
 pub fn verify(input: &StatelessInput<'_>, spec: &ChainSpec) -> Result<Verdict, BlockError> {
     let mut verdicts =
@@ -89,9 +90,9 @@ pub fn verify(input: &StatelessInput<'_>, spec: &ChainSpec) -> Result<Verdict, B
 }
 
 /// Verifies a batch as blocks of the chain `spec`, like [`verify`]. Returns a verdict for each
-/// block, or the violation of the first invalid one.
+/// block, or the error of the first invalid one.
 ///
-/// The verdicts equal those of [`verify`] on each block alone with a witness of its own.
+/// The verdicts equal those of [`verify`] on each block with its own witness.
 pub fn verify_batch(
     batch: &StatelessBatch<'_>,
     spec: &ChainSpec,
@@ -100,10 +101,10 @@ pub fn verify_batch(
 }
 
 impl<'a> UncheckedBlocks<'_, 'a> {
-    /// Verifies the blocks in order; `enter` receives each stage as it begins.
+    /// Verifies the blocks in order and calls `enter` at each stage.
     ///
     /// Checks that need no state come first, for all blocks. Then each block is executed on the
-    /// state that the previous one has left; nothing else carries over from one block to the next.
+    /// post-state of the previous one; nothing else carries over from one block to the next.
     pub fn verify(
         &self,
         spec: &ChainSpec,
@@ -135,15 +136,15 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                 let mut verdicts = Vec::with_capacity(headers.len());
                 for (index, (block, header)) in self.iter().zip(headers).enumerate() {
                     let (payload, first) = (&block.request.payload, self.start(index));
-                    // The state root is that of a verified header: the witness's parent, or the
-                    // block before.
+                    // The state root is that of a verified header: the parent in the witness, or
+                    // the previous block.
                     let pre_state_root = witness.parent().state_root;
                     let withdrawals = withdrawals_of(payload);
                     let (ommers, withdrawals) = (&[][..], &withdrawals[..]);
                     let environment = Environment { header: &header, ommers, withdrawals, spec };
                     let sender =
                         |index| work.senders.get(first + index).ok_or(Invalid::Signature { index });
-                    // Nodes of the last block have no reader, so they are not kept.
+                    // No block reads the nodes of the last one, so they are not kept.
                     let is_followed = index + 1 < self.len();
                     let mut nodes = Vec::new();
                     let keep = |(hash, node): NewNode<'_>| {
@@ -167,7 +168,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                     .map_err(|reason| BlockRefused { block: index, reason })?;
                     let (chain_id, block_hash) = (self.blocks.chain_id, payload.block_hash);
                     if is_followed {
-                        // Only now is the block proven, and the next one may build on its nodes and
+                        // Only now is the block proven, so that the next one may use its nodes and
                         // codes.
                         witness.advance(header.clone(), block_hash, nodes, post.codes);
                     }
@@ -181,8 +182,8 @@ impl<'a> UncheckedBlocks<'_, 'a> {
         )
     }
 
-    /// Makes all checks that need no state: each header, and that each block follows the previous
-    /// one. Returns the headers, and the ancestors of the first block.
+    /// Makes all checks that need no state: those of each header, and that each block is the child
+    /// of the previous one. Returns the headers, and the ancestors of the first block.
     fn check_headers(
         &self,
         spec: &ChainSpec,
@@ -200,7 +201,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
         Ok((headers, ancestors))
     }
 
-    /// Checks the block that follows those with `headers`.
+    /// Checks the block that follows the blocks with `headers`.
     fn check_header(
         &self,
         index: usize,
@@ -220,7 +221,8 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                 // The hash in the payload was checked against its own header, so comparing hashes
                 // links the blocks.
                 if got != expected {
-                    // Its index if the headers of the blocks followed those of the witness.
+                    // Index of the header if the headers of the blocks followed those of the
+                    // witness.
                     let index = self.blocks.witness.headers.len() + index - 1;
                     return Err(Invalid::BrokenAncestry { index, got, expected });
                 }
@@ -232,14 +234,14 @@ impl<'a> UncheckedBlocks<'_, 'a> {
         };
         validate_header(&header, parent, fork, spec)?;
         check_versioned_hashes(block.request, block.transactions)?;
-        // Before any signature is recovered: the gas limit must pay for that work.
+        // Checked before any signature is recovered: the gas limit must pay for that work.
         check_transactions(block.transactions, payload.gas_limit, fork)?;
         Ok(header)
     }
 }
 
-/// Work that threads share. Each kind is claimed in pieces, so that neither the number of threads
-/// nor their starting times matter.
+/// Work that several threads share. Each kind is claimed in pieces, so that neither the number of
+/// threads nor the time at which they start matters.
 struct SharedWork<'t> {
     nodes: HashedList<'t>,
     codes: AnalysedCodes<'t>,
@@ -270,7 +272,7 @@ impl<'t> SharedWork<'t> {
         self.senders.left() * SENDER + self.nodes.total_bytes() / 5 + codes > THREAD
     }
 
-    /// Work items for a helper thread, in the order in which the main thread needs their results.
+    /// Does the work of a helper thread, in the order in which the main thread needs the results.
     fn help(&self) {
         self.nodes.work();
         self.codes.hash();
@@ -279,7 +281,7 @@ impl<'t> SharedWork<'t> {
     }
 }
 
-/// Checks that the input is for this chain and for the fork in force.
+/// Checks that the input is for this chain and for the active fork.
 fn check_chain(blocks: &Blocks<'_, '_>, timestamp: u64, spec: &ChainSpec) -> Result<(), Invalid> {
     let Blocks { fork, chain_id, .. } = *blocks;
     if chain_id != spec.chain_id() {
@@ -295,8 +297,7 @@ fn check_chain(blocks: &Blocks<'_, '_>, timestamp: u64, spec: &ChainSpec) -> Res
     Ok(())
 }
 
-/// Builds the header of a request, and checks the block hash of the payload and the size of the
-/// block.
+/// Builds the header of a request, and checks the payload's block hash and the size of the block.
 fn sealed_header(
     request: &NewPayloadRequest<'_>,
     fork: ProtocolFork,

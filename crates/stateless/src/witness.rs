@@ -1,4 +1,4 @@
-//! The state that a witness proves, found by hash.
+//! The state that a witness proves, indexed by hash.
 
 use crate::{Ancestors, compact::expand};
 use alloc::{boxed::Box, collections::BTreeMap, sync::Arc, vec, vec::Vec};
@@ -16,7 +16,7 @@ use revm::bytecode::Bytecode;
 use trie::{ExpandedNodes, NodeIndex, NodePath, NodeSource, SourceError};
 use wire::{ByteLists, DecodeError, ExecutionWitness, compact::CompactState};
 
-/// Nodes that have been used at their first position, and the meter for every further use.
+/// Nodes that have been used at their first position, and the meter for all further uses.
 #[derive(Debug)]
 struct NodeUse {
     found: Vec<Cell<bool>>,
@@ -24,7 +24,7 @@ struct NodeUse {
 }
 
 impl NodeUse {
-    /// Admits one more use of the node at `position`, which has `bytes` bytes.
+    /// Records a use of the node at `position`, which has `bytes` bytes; further uses are metered.
     fn admit(&self, position: usize, bytes: usize) -> Result<(), SourceError> {
         match self.found[position].replace(true) {
             true => self.admit_again(bytes),
@@ -32,8 +32,7 @@ impl NodeUse {
         }
     }
 
-    /// Admits a use of a node that the witness does not carry, because an earlier block has written
-    /// it.
+    /// Meters a use of a node that is not in the witness, because an earlier block has written it.
     fn admit_again(&self, bytes: usize) -> Result<(), SourceError> {
         match self.meter.spend(UnderpricedWork::RepeatedNode { bytes }) {
             true => Ok(()),
@@ -59,7 +58,7 @@ impl<'a> HashedList<'a> {
         Self { list, next: AtomicUsize::new(0), parts }
     }
 
-    /// Bytes of all items.
+    /// Returns the total bytes of all items.
     pub(crate) fn total_bytes(&self) -> usize {
         self.list.total_bytes()
     }
@@ -81,7 +80,7 @@ impl<'a> HashedList<'a> {
         (&*digests).into()
     }
 
-    /// Returns all digests in order, in their parts. A part that another thread has claimed and not
+    /// Returns all digests in order, in parts. A part that another thread has claimed but not
     /// finished is hashed here, so that progress never depends on another thread.
     fn digests(&self) -> Vec<Arc<[B256]>> {
         self.work();
@@ -90,8 +89,8 @@ impl<'a> HashedList<'a> {
     }
 }
 
-/// Codes that several threads hash and analyse. It is not known in advance which codes run, so the
-/// main thread analyses those that it needs, and helpers may do so earlier.
+/// Codes that several threads hash and analyse. It is not known in advance which codes will run, so
+/// the main thread analyses those that it needs, and helpers may analyse them earlier.
 #[derive(Debug)]
 pub(crate) struct AnalysedCodes<'a> {
     cryptography: &'a dyn Cryptography,
@@ -109,21 +108,20 @@ impl<'a> AnalysedCodes<'a> {
         self.hashed.work();
     }
 
-    /// Bytes of all codes.
+    /// Returns the total bytes of all codes.
     pub(crate) fn total_bytes(&self) -> usize {
         self.hashed.total_bytes()
     }
 
-    /// Returns `true` if analysing codes before they run saves more time than it takes memory.
+    /// Returns `true` if analysing codes in advance saves enough time to justify its memory.
     pub(crate) fn are_many(&self) -> bool {
         self.total_bytes() >= 128 * 1_024
     }
 
-    /// Analyses all codes that take long, if there are many codes. Short ones are analysed when
-    /// they run: each analysis takes about two hundred bytes, and a witness may have very many
-    /// codes.
+    /// Analyses all long codes, if there are many codes. Short ones are analysed when they run:
+    /// each analysis takes about two hundred bytes, and a witness may contain very many codes.
     pub(crate) fn analyse_long(&self) {
-        /// Bytes of code whose analysis takes about a microsecond.
+        /// Length of code whose analysis takes about a microsecond, in bytes.
         const LONG: usize = 1_024;
         if !self.are_many() {
             return;
@@ -141,12 +139,12 @@ impl<'a> AnalysedCodes<'a> {
     }
 }
 
-/// A database of everything that a witness proves, found by hash, and of everything that blocks on
-/// it have written.
+/// Database of everything that a witness proves and that the blocks executed on it have written,
+/// indexed by hash.
 #[derive(Debug)]
 pub struct WitnessDb<'w, 'a> {
     nodes: ByteLists<'a>,
-    /// The nodes if they came in compact form.
+    /// The nodes, if the witness has them in compact form.
     expanded: Option<ExpandedNodes>,
     node_index: NodeIndex,
     node_use: Option<NodeUse>,
@@ -156,9 +154,9 @@ pub struct WitnessDb<'w, 'a> {
     written: Written,
 }
 
-/// Nodes and codes that blocks have written, which the witness need not carry for later blocks. The
-/// maps are keyed at random, because the author of the blocks chooses, by trial, some bits of the
-/// hashes.
+/// Nodes and codes that blocks have written, which later blocks may use without the witness. The
+/// maps have random keys, because the author of the blocks can choose some bits of the hashes by
+/// trial.
 #[derive(Debug, Default)]
 struct Written {
     nodes: BTreeMap<B256, Box<[u8]>>,
@@ -176,7 +174,7 @@ impl<'w, 'a> WitnessDb<'w, 'a> {
         ancestors: Ancestors,
         meter: Option<Arc<dyn WorkMeter>>,
     ) -> Result<Self, DecodeError> {
-        // Codes first: the compact state names them by position, and its leaves contain their
+        // Codes first: the compact state refers to them by position, and its leaves contain their
         // hashes.
         let code_index = NodeIndex::new(codes.hashed.digests());
         let expanded = compact.map(|state| expand(state, &code_index)).transpose()?;
@@ -198,7 +196,7 @@ impl<'w, 'a> WitnessDb<'w, 'a> {
         })
     }
 
-    /// Header of the block whose post-state this is.
+    /// Returns the header of the block whose post-state this is.
     pub(crate) const fn parent(&self) -> &Header {
         self.ancestors.parent()
     }
@@ -208,7 +206,7 @@ impl<'w, 'a> WitnessDb<'w, 'a> {
         WitnessState(self)
     }
 
-    /// Advances to the state after a block that has written these nodes and codes. Nothing else
+    /// Advances to the post-state of a block that has written these nodes and codes. Nothing else
     /// carries over.
     pub(crate) fn advance(
         &mut self,
@@ -223,7 +221,7 @@ impl<'w, 'a> WitnessDb<'w, 'a> {
     }
 }
 
-/// State view of a [`WitnessDb`].
+/// View of the state of a [`WitnessDb`].
 #[derive(Debug, Clone, Copy)]
 pub struct WitnessState<'l>(&'l WitnessDb<'l, 'l>);
 
@@ -232,8 +230,8 @@ impl<'l> NodeSource for WitnessState<'l> {
 
     fn node(&self, _: NodePath<'_>, hash: &B256) -> Result<Option<&'l [u8]>, SourceError> {
         let Self(linked) = *self;
-        // Carried nodes come before written ones: a hash names the same bytes in both, and only
-        // carried ones have a position.
+        // Nodes of the witness come before written ones: a hash identifies the same bytes in both,
+        // but only nodes of the witness have a position.
         let Some(position) = linked.node_index.position(hash) else {
             let written = linked.written.nodes.get(hash).map(AsRef::as_ref);
             if let (Some(node_use), Some(node)) = (&linked.node_use, written) {
@@ -279,19 +277,19 @@ pub struct Witness<'a> {
 }
 
 impl<'a> Witness<'a> {
-    /// Hashes a witness whose headers lead to `parent_hash`.
+    /// Hashes a witness whose headers form a chain that ends with `parent_hash`.
     pub fn new(witness: &ExecutionWitness<'a>, parent_hash: B256) -> Result<Self, Invalid> {
         let ancestors = Ancestors::verify(witness.headers, parent_hash, &())?;
         let codes = AnalysedCodes::new(witness.codes, &());
         Ok(Self { nodes: HashedList::new(witness.state), codes, ancestors })
     }
 
-    /// Returns the root of the proven state, which is that of the parent.
+    /// Returns the state root of the parent, which is the root of the proven state.
     pub const fn state_root(&self) -> B256 {
         self.ancestors.parent().state_root
     }
 
-    /// Links the witness and returns its state by hash.
+    /// Links the witness and returns the database of its state.
     pub fn link(&self) -> WitnessDb<'_, 'a> {
         WitnessDb::new(&self.nodes, None, &self.codes, self.ancestors.clone(), None)
             .unwrap_or_else(|_| unreachable!("nothing is in compact form"))

@@ -1,4 +1,4 @@
-//! Work that threads share: when it is worth a thread, and what a thread does.
+//! Shared work: when it is worth a thread, and what a helper thread does.
 
 use super::*;
 use alloy_consensus::{SignableTransaction as _, TxLegacy};
@@ -8,7 +8,7 @@ use revm::bytecode::Bytecode;
 use std::sync::Mutex;
 use wire::ByteLists;
 
-/// Notes how many senders each call asks for, and the lengths of analysed codes.
+/// Records the number of senders per call, and the lengths of analysed codes.
 #[derive(Debug, Default)]
 struct Counted {
     senders: Mutex<Vec<usize>>,
@@ -36,7 +36,7 @@ impl EvmOverrides for Chain {
     }
 }
 
-/// Runs `then` on the work of so many senders, and of nodes and codes of these lengths.
+/// Runs `then` on the work of this many senders, and of nodes and codes of these lengths.
 fn with_work<T>(
     chain: &Chain,
     senders: usize,
@@ -85,14 +85,14 @@ fn work_is_shared_only_if_worth_a_thread() {
 
 #[test]
 fn helper_recovers_senders_and_analyses_long_codes() {
-    // Of 128 KiB of codes, and of a byte less.
+    // With 128 KiB of codes, and with one byte less.
     for (longest, analysed) in [(127_022, &[1_024, 2_000, 127_022][..]), (127_021, &[])] {
         let chain = Chain::default();
         with_work(&chain, 40, &[40; 300], &[1_023, 1_024, 3, 2_000, longest], |work| {
             assert_eq!(work.senders.left(), 40);
             work.help();
             assert_eq!(work.senders.left(), 0);
-            // Again there is nothing left to do.
+            // A second call finds nothing to do.
             work.help();
         });
         assert_eq!(chain.0.senders.into_inner().unwrap(), [32, 8]);
