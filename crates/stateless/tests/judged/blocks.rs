@@ -1,4 +1,4 @@
-//! Real blocks: those that verify, and those whose witness is too small.
+//! Real blocks: those that verify, and those whose witness is incomplete.
 
 use alloy_primitives::{Address, address, keccak256};
 use chain::to_stateless_input;
@@ -46,13 +46,13 @@ fn every_real_block_verifies() -> Result<()> {
     Ok(())
 }
 
-/// Relation of the missing node to the read that needs it.
+/// How the missing node relates to the read that needs it.
 #[derive(Debug, PartialEq, Eq)]
 enum Missing {
-    /// The node is on the path: the account could not be read.
+    /// The node is on the path to the account, which therefore cannot be read.
     OnTheWayTo(Address),
-    /// It stands beside the way, as the last child of a branch from which the slot of this account
-    /// is removed: the collapse cannot be done without it.
+    /// The node is the last remaining sibling in a branch from which a slot of this account is
+    /// removed: the branch cannot be collapsed without it.
     BesideASlotOf(Address),
 }
 

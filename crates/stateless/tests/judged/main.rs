@@ -1,5 +1,4 @@
-//! Blocks that are judged: real ones, valid ones, and what becomes of them when something is
-//! changed.
+//! Verdicts on blocks: real blocks, valid blocks, and blocks that were changed.
 
 mod blocks;
 mod mutations;

@@ -1,4 +1,4 @@
-//! The line of headers that a witness carries.
+//! The chain of headers in a witness.
 
 use alloy_consensus::Header;
 use alloy_primitives::{B256, keccak256};
@@ -49,7 +49,7 @@ fn headers_must_form_a_chain_to_parent() {
     assert_eq!(verify(&swapped, hashes[3]).err(), broken(1, hashes[0], hashes[1]));
     gap.remove(2);
     assert_eq!(verify(&gap, hashes[3]).err(), broken(1, hashes[1], hashes[2]));
-    // Fewer ancestors are a shorter line, but without a parent there is none.
+    // With fewer ancestors the chain is shorter, but without a parent there is none.
     assert!(verify(&headers[3..], hashes[3]).is_ok());
     assert_eq!(verify(&[], hashes[3]).err(), Some(Invalid::NoParent));
 }

@@ -1,4 +1,4 @@
-//! The excess blob gas of EIP-4844 and EIP-7918.
+//! Excess blob gas (EIP-4844, EIP-7918).
 
 use alloy_consensus::Header;
 use alloy_eips::{eip4844::DATA_GAS_PER_BLOB as BLOB, eip7840::BlobParams};
@@ -7,7 +7,7 @@ use enshrine_stateless::next_excess_blob_gas;
 use executor::Invalid;
 use wire::ProtocolFork;
 
-/// Excess after a parent with these blobs in excess and used, at this base fee.
+/// Returns the excess after a parent with this excess, these blobs and this base fee.
 fn after(
     fork: ProtocolFork,
     params: &BlobParams,
@@ -24,7 +24,7 @@ fn after(
 
 #[test]
 fn blobs_beyond_the_target_stay_in_excess() {
-    // Before Osaka at any base fee and blob cost, and from then on while blobs cost enough.
+    // Before Osaka for any base fee and blob cost, and from then on while blobs cost enough.
     for (fork, params, base_fee) in [
         (ProtocolFork::Prague, BlobParams::prague(), u64::MAX),
         (ProtocolFork::Prague, BlobParams::osaka(), u64::MAX),
@@ -58,7 +58,7 @@ fn excess_ignores_target_below_reserve_price() {
     assert_eq!(at(17, target, 3 * BLOB), Ok(target + BLOB));
     // Below the target there is no excess at any base fee.
     assert_eq!(at(u64::MAX, target - 1, 0), Ok(0));
-    // A greater excess makes blobs cost more: at two wei the bound is twice as high.
+    // A greater excess makes blobs more expensive: at two wei the bound is twice as high.
     let two_wei =
         (0..).map(|blobs| blobs * BLOB).find(|it| params.calc_blob_fee(*it) == 2).unwrap();
     assert_eq!(at(32, two_wei, target), Ok(two_wei));

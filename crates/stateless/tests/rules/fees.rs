@@ -1,4 +1,4 @@
-//! The base fee of EIP-1559.
+//! Base fee (EIP-1559).
 
 use alloy_consensus::Header;
 use alloy_primitives::U256;
@@ -21,10 +21,10 @@ fn base_fee_changes_by_at_most_an_eighth() {
         (0, 1_000, 875),
         (TARGET / 2, 1_000, 938),
         (TARGET - 1, 1_000, 1_000),
-        // Above the target it rises by one at least, also from nothing.
+        // Above the target it rises by at least one, also from zero.
         (TARGET + 1, 7, 8),
         (LIMIT, 0, 1),
-        // And below it falls by nothing at least.
+        // Below the target it may not fall at all.
         (0, 7, 7),
         (0, 8, 7),
     ] {

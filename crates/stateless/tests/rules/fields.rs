@@ -1,4 +1,4 @@
-//! The fields that a header has under the rules of each fork.
+//! Fields of a header in each fork.
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use enshrine_stateless::header_of;

@@ -1,4 +1,4 @@
-//! Fields of a header against those of its parent.
+//! Fields of a header compared with those of its parent.
 
 use alloy_consensus::Header;
 use alloy_eips::{eip4844::DATA_GAS_PER_BLOB, eip7840::BlobParams};
@@ -34,7 +34,7 @@ fn child_of(parent: &Header, fork: ProtocolFork) -> Header {
     }
 }
 
-/// Checks a child, of which something was changed.
+/// Checks a child after a change.
 fn changed_of(
     parent: &Header,
     fork: ProtocolFork,
@@ -104,7 +104,7 @@ fn gas_limit_stays_within_parent_bounds() {
         let parent = Header { gas_limit: parent_limit, gas_used: 0, ..parent() };
         changed_of(&parent, ProtocolFork::Osaka, |header| header.gas_limit = limit)
     };
-    // Parent's limit, and the range around it.
+    // The parent's limit, and the allowed range of the child's.
     for (parent, least, most) in [
         (30_000_000, 30_000_000 - 29_295, 30_000_000 + 29_295),
         (10_240, 10_231, 10_249),

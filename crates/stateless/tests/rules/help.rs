@@ -1,4 +1,4 @@
-//! Threads that help.
+//! Helper threads.
 
 use enshrine_stateless::{beside, with_help};
 use std::{
@@ -11,7 +11,7 @@ fn helper_count_matches_request() {
     for helpers in 0..=4 {
         let helped = AtomicUsize::new(0);
         let help = || _ = helped.fetch_add(1, Ordering::Relaxed);
-        // All have ended when the work is returned.
+        // All helpers have ended when the result of the work is returned.
         assert_eq!(with_help(helpers, help, || 7), 7);
         assert_eq!(helped.into_inner(), helpers);
     }

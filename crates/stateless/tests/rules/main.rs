@@ -1,4 +1,4 @@
-//! Rules of headers, ancestors and sizes: the bound itself is accepted, and what is one beyond it
+//! Rules for headers, ancestors and sizes: the bound itself is accepted, and one beyond it is
 //! refused.
 
 mod ancestors;

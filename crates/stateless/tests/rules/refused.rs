@@ -1,4 +1,4 @@
-//! Refusals and what they name.
+//! Errors and their contents.
 
 use alloy_primitives::B256;
 use enshrine_stateless::{BlockRefused, expand, expand_within};

@@ -7,7 +7,7 @@ use enshrine_stateless::RlpSize;
 use executor::Invalid;
 use wire::ProtocolFork;
 
-/// A transaction as a block has it: a list, or the bytes of another type in a string.
+/// A transaction as it is in a block: a list, or a typed transaction in a string.
 struct Raw(Vec<u8>);
 
 impl alloy_rlp::Encodable for Raw {

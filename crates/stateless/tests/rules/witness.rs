@@ -10,7 +10,7 @@ use wire::{ByteLists, ExecutionWitness};
 #[test]
 fn witness_finds_its_items_but_no_empty_item() {
     let header = [Bytes::from(alloy_rlp::encode(Header::default()))];
-    // More than are hashed at a time, and no whole number of such parts.
+    // More items than are hashed at a time, and not a multiple of that number.
     let items = |kind: u8| -> Vec<Bytes> {
         (0..300_u16).map(|n| [&[kind; 40][..], &n.to_be_bytes()].concat().into()).collect()
     };

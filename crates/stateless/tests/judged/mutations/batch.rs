@@ -1,5 +1,5 @@
-//! Batches: what is said of blocks together is what is said of each by itself, and their witness
-//! holds each thing once.
+//! Batches: the verdict on each block is that of the block alone, and the witness contains each
+//! item once.
 
 use super::compact::{expanded, nodes_of, set_of};
 use super::support::{
@@ -26,7 +26,7 @@ fn lines() -> &'static [Line] {
     &LINES
 }
 
-/// The blocks of a line from one to another, as calldata of one call.
+/// Returns the input of EXECUTE for a range of a line's blocks.
 fn batch_of(line: &Line, blocks: Range<usize>) -> Vec<u8> {
     let known = |case: &Case| line.chain.block(&case.verdict.block_hash).expect("is known");
     let blocks = line.cases[blocks].iter().map(known).collect();
@@ -58,7 +58,8 @@ fn batch_verdicts_equal_single_block_verdicts() {
             let bytes = batch_of(line, range.clone());
             let expected: Vec<_> = cases.iter().map(|case| case.verdict.clone()).collect();
             assert_eq!(verdicts(line, &decoded(&bytes)), Ok(expected), "{range:?}");
-            // The list takes an offset per block; nothing else is more than in the single inputs.
+            // The list takes one offset per block; otherwise the batch is no longer than the single
+            // inputs.
             let singles: usize = cases.iter().map(|case| case.bytes.len()).sum();
             assert!(bytes.len() <= singles + 4 * cases.len(), "{range:?}");
             if range.len() == 1 {
@@ -130,7 +131,7 @@ fn names_as_missing(reason: &Invalid, missing: B256) -> bool {
     }
 }
 
-/// Returns the reason for which a batch with another witness is refused.
+/// Returns the reason why a batch with another witness is refused.
 fn refusal_of(line: &Line, batch: &StatelessBatch<'_>, witness: BatchWitness<'_>) -> Invalid {
     let batch = StatelessBatch { witness, ..batch.clone() };
     verdicts(line, &batch).expect_err("was needed").1
@@ -148,7 +149,7 @@ fn omitted_witness_item_is_reported() {
             let nodes = nodes_of(&batch.witness);
             let root = line.cases[range.start].verdict.pre_state_root;
             for (index, node) in nodes.iter().enumerate() {
-                // The nodes below it are removed with it, but are looked for later.
+                // The nodes below it are removed too, but are only needed later.
                 let mut rest = nodes.clone();
                 rest.remove(index);
                 let BatchWitness { codes, headers, .. } = batch.witness;
@@ -186,7 +187,7 @@ fn omitted_witness_item_is_reported() {
 #[test]
 fn batch_carries_only_ancestors_before_it() {
     for line in lines() {
-        // A contract that asks for the hashes of the blocks one and three before it.
+        // The block with a contract that reads the hashes of the blocks one and three before it.
         let asking = line.cases.iter().position(|case| case.sees_header).expect("is there");
         for (first, headers) in [(asking, 3), (asking - 1, 2), (asking - 2, 1), (asking - 3, 1)] {
             let bytes = batch_of(line, first..asking + 1);
@@ -200,11 +201,11 @@ fn surplus_in_the_witness_changes_nothing() {
     let line = &lines()[2];
     let bytes = batch_of(line, 2..6);
     let batch = decoded(&bytes);
-    // More of the state before it, as all blocks up to the last read it, and codes of theirs.
+    // More of the pre-state, as needed by all blocks up to the last, and more codes.
     let longer = batch_of(line, 2..line.cases.len());
     let longer = decoded(&longer).witness;
     assert!(longer.state.len() > batch.witness.state.len());
-    // Each once: a batch that lists a code twice is refused.
+    // Each code once: a batch that contains a code twice is refused.
     let own = batch.witness.codes.iter().filter(|own| longer.codes.iter().all(|code| code != *own));
     let codes: Vec<_> = longer.codes.iter().chain(own).collect();
     let root = line.cases[2].verdict.pre_state_root;
@@ -243,7 +244,7 @@ const CHANGES: [Change; 18] = [
     }),
 ];
 
-/// A block of a batch as an input of its own, without a witness.
+/// Returns a block of a batch as a single input without a witness.
 fn single<'a>(batch: &StatelessBatch<'a>, index: usize) -> StatelessInput<'a> {
     StatelessInput {
         fork: batch.fork,
@@ -253,7 +254,7 @@ fn single<'a>(batch: &StatelessBatch<'a>, index: usize) -> StatelessInput<'a> {
     }
 }
 
-/// Changes a block of a batch; its hash is set right if `resealed`.
+/// Changes a block of a batch, and updates its block hash if `resealed`.
 fn change(batch: &mut StatelessBatch<'_>, index: usize, change: &Change, resealed: bool) {
     let mut input = single(batch, index);
     change.1(&mut input);
@@ -263,7 +264,7 @@ fn change(batch: &mut StatelessBatch<'_>, index: usize, change: &Change, reseale
     batch.requests[index] = input.request;
 }
 
-/// Makes the blocks behind one name it and each other as parents again.
+/// Updates the parent hashes of all blocks after `behind`, and their block hashes.
 fn relink(batch: &mut StatelessBatch<'_>, behind: usize) {
     for index in behind + 1..batch.requests.len() {
         let mut input = single(batch, index);
@@ -273,7 +274,7 @@ fn relink(batch: &mut StatelessBatch<'_>, behind: usize) {
     }
 }
 
-/// A reason without what depends on how many headers a witness holds.
+/// Removes from a reason what depends on the number of headers in a witness.
 fn comparable(reason: Invalid) -> Invalid {
     match reason {
         Invalid::BrokenAncestry { got, expected, .. } => {
@@ -306,7 +307,7 @@ fn invalid_block_has_same_reason_in_batch() {
                 match (case.verify(&alone), verdicts(line, &together)) {
                     (Ok(alone), Ok(together)) => assert_eq!(together[place], alone, "{what}"),
                     (Err(Invalid::State(_)), Err((block, Invalid::State(_)))) => {
-                        // The other nodes determine which of several missing ones is met first.
+                        // Of several missing nodes, the one reported depends on the other nodes.
                         assert_eq!(block, place, "{what}");
                         by_state += 1;
                     }
@@ -340,7 +341,7 @@ fn error_is_reported_at_block_or_next() {
                     continue;
                 }
                 let what = format!("{}, {}", case.name, spoil.0);
-                // The next block still names the block that was there before.
+                // The next block still contains the hash of the original block.
                 let (block, _) = verdicts(line, &batch).expect_err("the line is broken");
                 assert!(block == place || block == place + 1, "{what}: {block}");
                 relink(&mut batch, place);
@@ -348,8 +349,8 @@ fn error_is_reported_at_block_or_next() {
                     (Err(alone), Err((block, together))) if block == place => {
                         assert_eq!(comparable(together), comparable(alone), "{what}");
                     }
-                    // A claim of a header about its parent's gas and blobs first shows in the next
-                    // header.
+                    // Wrong gas and blob claims of a header also break the next header, which is
+                    // checked before execution.
                     (Err(_), Err((block, Invalid::Header { .. }))) if block > place => {}
                     (Ok(_), Err((block, _))) if block > place => {}
                     (Ok(_), Ok(_)) => {}
@@ -390,7 +391,7 @@ fn non_consecutive_blocks_are_refused() {
         assert_eq!(headless, broken(0, parent, hash(0)));
         let backwards = refused(&|batch| batch.requests.reverse());
         assert_eq!(backwards, broken(0, parent, hash(2)));
-        // The neighbour: the first blocks alone do.
+        // The neighbour: the first blocks alone are valid.
         let mut fewer = good.clone();
         fewer.requests.truncate(2);
         assert_eq!(verdicts(line, &fewer).expect("follow").len(), 2);

@@ -1,8 +1,8 @@
-//! Transactions, withdrawals, requests, access lists and chain ids: none can be changed unnoticed.
+//! Transactions, withdrawals, requests, access lists and chain ids: no change goes unnoticed.
 //!
-//! The block hash is always set right, so that what refuses the block is not its hash. What the
-//! execution layer does not look at, the index and validator of a withdrawal and the order of
-//! withdrawals, makes another valid block.
+//! The block hash is always updated, so that it is not the reason for refusing the block. What the
+//! execution layer does not check, i.e. index and validator of a withdrawal and the order of
+//! withdrawals, yields another valid block.
 
 use super::support::{Case, all, generated, items, verdict_on};
 use alloy_consensus::{EthereumTypedTransaction, Transaction as _};
@@ -51,8 +51,8 @@ fn changed_transaction_byte_invalidates_block() {
             let mut others = transactions.clone();
             others[index] = &changed;
             let reason = with_transactions(case, &others).expect_err("is invalid");
-            // It is no longer a transaction, or one of another sender, who has no balance or is not
-            // even in the witness.
+            // It is no longer a transaction, or it has another sender, who has no balance or is not
+            // in the witness.
             let of_the_transaction = match &reason {
                 Invalid::MalformedTransaction { index: at, .. }
                 | Invalid::TransactionGas { index: at, .. }
@@ -162,7 +162,7 @@ fn swapped_transactions_invalidate_block_unless_they_commute() {
                 }
                 Err(Invalid::State(_) | Invalid::LogsBloom | Invalid::Amount { .. }) => {}
                 Err(other) => panic!("{} {index}: {other}", case.name),
-                // The header commits to the receipts in order, so they can only be alike.
+                // The header commits to the receipts in order, so they must be equal.
                 Ok(()) => {
                     assert_eq!(own[index], own[index + 1], "{} {index}", case.name);
                     commuting += 1;
@@ -189,9 +189,9 @@ fn withdrawals_change_state_except_consensus_layer_fields() {
             let mut changed = records.clone();
             changed[index][at] ^= random.mask();
             match with(&changed) {
-                // Index and validator index come first.
+                // The index and the validator index are the first fields.
                 Ok(verdict) if at < 16 => case.assert_sibling(&verdict, "withdrawal index"),
-                // Since Amsterdam the access list, which is compared first, lists balances.
+                // From Amsterdam on, the access list contains balances and is compared first.
                 Err(Invalid::Commitment {
                     what: "state root" | "block access list hash", ..
                 }) if at >= 16 => {}
@@ -324,8 +324,8 @@ fn transactions_bind_block_to_its_chain_id() {
         let outcome = verdict_on(verify(&input, &ChainSpec::for_input(OTHER, input.fork)));
         match (outcome, bound) {
             (Err(Invalid::Transaction { index, .. }), Some(bound)) => assert_eq!(index, bound),
-            // Only the transactions of a block name its chain: a caller must check the chain id
-            // that the verdict repeats.
+            // Only transactions bind a block to its chain id: a caller must check the chain id in
+            // the verdict.
             (Ok(verdict), None) => {
                 assert_eq!(verdict.chain_id, OTHER);
                 valid_anywhere += 1;
@@ -372,7 +372,7 @@ fn oversized_block_is_refused() {
         let name = format!("{fork} empty");
         generated().iter().find(|case| case.name == name).expect("every chain has one")
     };
-    // A transaction so long that the block is: it need not even be one that can be executed.
+    // A transaction so long that the block exceeds the limit; it need not be executable.
     let long = |len: usize| {
         let input = Bytes::from(vec![0; len]);
         let transaction = alloy_consensus::TxLegacy { input, ..Default::default() };

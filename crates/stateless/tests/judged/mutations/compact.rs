@@ -1,5 +1,5 @@
-//! The state of a batch in compact form: it expands into the nodes of which it was made, into those
-//! of the root that it was made for, and into nothing else.
+//! The state of a batch in compact form: it expands into exactly the nodes from which it was
+//! encoded, below the root for which it was encoded.
 
 use super::support::{Case, all, generated};
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
@@ -23,7 +23,7 @@ fn expanded_state(state: &CompactState<'_>, codes: ByteLists<'_>) -> ExpandedNod
     expand(state, &codes).expect("has been decoded")
 }
 
-/// The nodes of a witness by hash, each of which it has once.
+/// Returns the nodes of a witness by hash; each is in it once.
 pub(crate) fn expanded(witness: &BatchWitness<'_>) -> Nodes {
     let nodes = expanded_state(&witness.state, witness.codes);
     let set: Nodes = (0..nodes.len())
@@ -45,12 +45,12 @@ pub(crate) fn set_of(list: ByteLists<'_>) -> Nodes {
     list.iter().map(|node| (keccak256(node), Bytes::copy_from_slice(node))).collect()
 }
 
-/// A block as a batch of one, with the state that its witness proves.
+/// Passes a block to `then` as a batch of one, with the state that its witness proves.
 fn batch_of_one<T>(case: &Case, then: impl FnOnce(&StatelessBatch<'_>) -> T) -> T {
     let input = case.input();
     let (nodes, codes) = (input.witness.state, input.witness.codes);
     let root = case.verdict.pre_state_root;
-    // Nodes of public networks give more than is needed, also of what is not below the root.
+    // Witnesses of public networks contain surplus nodes, some of them not below the root.
     let state = match compact(root, nodes, codes) {
         Err(_) if !case.minimal => compact_reachable(root, nodes, codes),
         strict => strict,
@@ -150,7 +150,7 @@ impl NodeSource for Known<'_> {
 
 struct Known<'n>(&'n Nodes);
 
-/// Collects what is reached, and the values.
+/// Collects the reached nodes and the values.
 #[derive(Default)]
 struct Reached {
     nodes: Nodes,
@@ -172,7 +172,7 @@ impl Visitor<Bytes> for Reached {
     }
 }
 
-/// Returns the nodes that are reachable from a root, without the code under test.
+/// Returns the nodes that are reachable from a root, without using the code under test.
 fn reachable(root: B256, nodes: &Nodes) -> Nodes {
     let mut reached = Reached::default();
     walk(&Known(nodes), None, root, &mut reached).expect("are nodes");
@@ -187,7 +187,7 @@ fn reachable(root: B256, nodes: &Nodes) -> Nodes {
     all
 }
 
-/// A trie of these values, whose nodes go to the others.
+/// Builds a trie of these values and adds its nodes to `nodes`.
 fn trie_of(values: &BTreeMap<B256, Vec<u8>>, nodes: &mut Nodes) -> B256 {
     let mut trie = Trie::<Bytes>::new(EMPTY_ROOT);
     let none = Nodes::new();
@@ -200,7 +200,7 @@ fn trie_of(values: &BTreeMap<B256, Vec<u8>>, nodes: &mut Nodes) -> B256 {
     trie.root().expect("is hashed")
 }
 
-/// Keys as hashes spread them, with long prefixes in common, and that differ only at their ends.
+/// Keys that are spread like hashes, that share long prefixes, or that differ only at their ends.
 fn key(random: &mut Random) -> B256 {
     let number = random.index(60) as u8;
     let mut key = B256::repeat_byte(0x11);
@@ -217,7 +217,7 @@ fn number(random: &mut Random, most: usize) -> U256 {
     U256::from_be_slice(&random.bytes(bytes))
 }
 
-/// A state of random accounts, whose storage and code is there or not.
+/// A state of random accounts, some of them with storage or code.
 fn random_state(random: &mut Random) -> (B256, Nodes, Vec<Bytes>) {
     let codes: Vec<Bytes> = (0..300_u16).map(|code| code.to_be_bytes().into()).collect();
     let mut nodes = Nodes::new();
@@ -226,7 +226,7 @@ fn random_state(random: &mut Random) -> (B256, Nodes, Vec<Bytes>) {
     for _ in 0..random.in_range(1..40) {
         let storage_root = match random.index(4) {
             0 => EMPTY_ROOT,
-            // Two accounts with one storage.
+            // Two accounts with the same storage.
             1 => last,
             2 => B256::from_slice(&random.bytes(32)),
             _ => {
@@ -268,7 +268,7 @@ fn random_states_round_trip_through_compact_form() {
         assert_eq!(expanded(&witness), nodes, "{seed}");
         embedded += state.len() - nodes.len();
 
-        // And some of them.
+        // And a part of them.
         let rest: Nodes = nodes
             .iter()
             .filter(|(hash, _)| **hash == root || !random.one_in(6))
@@ -288,8 +288,8 @@ fn random_states_round_trip_through_compact_form() {
     assert!(embedded > 1_000 && pruned > 1_000);
 }
 
-/// A branch of two accounts, the first with a storage of one slot, the other with what its tag
-/// says.
+/// A branch of two accounts: the first with a storage of one slot, the other with the fields that
+/// `tag` selects.
 fn twins(nodes: u32, tag: u8, storage: &[u8]) -> Vec<u8> {
     let account = |tag: u8, nibble: u8| [&[tag, nibble][..], &[0x22; 31], &[0x80, 0x80]].concat();
     let masks = [0x00, 0x03, 0x00, 0x00, 0x00];
@@ -297,14 +297,14 @@ fn twins(nodes: u32, tag: u8, storage: &[u8]) -> Vec<u8> {
     [&nodes.to_le_bytes()[..], &masks, &first, &slot(), &second, storage].concat()
 }
 
-/// A slot that is all of its trie.
+/// A slot that is the only one of its trie.
 fn slot() -> Vec<u8> {
     [&[0x03][..], &[0x33; 32], &[0x07]].concat()
 }
 
 #[test]
 fn shared_storage_is_carried_once_or_twice() {
-    // The slot as RLP, in which the value is a number in a string.
+    // The slot as RLP: the value is an integer in a string.
     let leaf = [&[0xe3, 0xa1, 0x20][..], &[0x33; 32], &[0x07]].concat();
     let once = twins(4, 0x14, keccak256(&leaf).as_slice());
     let twice = twins(5, 0x18, &slot());
@@ -316,7 +316,7 @@ fn shared_storage_is_carried_once_or_twice() {
     let root = *one.digests().last().expect("has a root");
     let list: Vec<_> = (0..one.len()).filter_map(|at| one.get(at)).collect();
     assert_eq!(compact(root, list[..].into(), none).as_deref(), Ok(&once[..]));
-    // Another hash is another state.
+    // Another hash yields another state.
     let other = twins(4, 0x14, &[9; 32]);
     assert_ne!(expanded_state(&decode(&other), none).digests().last(), Some(&root));
 }

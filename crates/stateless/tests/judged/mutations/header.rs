@@ -1,18 +1,18 @@
-//! Every field of the header is held to something, but for those that are free.
+//! Every field of the header is checked, except for the free ones.
 //!
-//! A change alone never agrees with the block hash. A change with the block hash set right claims
-//! another block, and what refuses that one is either the parent and the rules (parent hash,
-//! number, timestamp, gas limit, base fee, blob gas) or execution (roots, bloom, gas used).
+//! A change alone never matches the block hash. A change with an updated block hash claims another
+//! block, which is refused by the parent and the rules (parent hash, number, timestamp, gas limit,
+//! base fee, blob gas) or by execution (roots, bloom, gas used).
 //!
-//! What is left is what a block producer may choose:
-//! - the extra data, which nothing can see;
+//! The remaining fields are those that a block producer may choose:
+//! - the extra data, which no contract can see;
 //! - the gas limit, within a 1024th of the parent's, which GASLIMIT sees;
 //! - the timestamp, after the parent's, and the parent beacon block root: EIP-4788 stores both in
 //!   every block, so they decide the state root, except on a chain without that contract;
 //! - the fee recipient, who decides the state root as soon as there is a tip;
 //! - prev_randao and (Amsterdam) the slot number, which PREVRANDAO and SLOTNUM see.
 //!
-//! A change of these is another valid block unless execution depends on the field.
+//! A change of these yields another valid block unless execution depends on the field.
 
 use super::support::{Case, all, generated, rehash};
 use alloy_eips::eip4788::BEACON_ROOTS_CODE;
@@ -113,11 +113,11 @@ fn changed_header_byte_breaks_block_hash() {
                     let reason = outcome.expect_err("is invalid");
                     let refused_as_expected = match &reason {
                         Invalid::BlockHash { got, .. } => *got == payload.block_hash,
-                        // Base fees beyond 64 bits make no header at all.
+                        // Base fees beyond 64 bits have no header.
                         Invalid::HeaderRange { field: "base fee", got, .. } => {
                             field == Field::BaseFee && *got == payload.base_fee_per_gas
                         }
-                        // Another time, another fork.
+                        // Another timestamp may be in another fork.
                         Invalid::Fork { .. } => field == Field::Timestamp,
                         _ => false,
                     };
@@ -134,7 +134,7 @@ fn changed_header_byte_breaks_block_hash() {
 fn changed_field_is_refused_unless_it_is_free() {
     let mut random = Random::new(2);
     let mut flips = 0;
-    // Per field: other valid blocks, among those of public networks and among our own.
+    // For each field, the number of other valid blocks, on public networks and on generated chains.
     let mut siblings = BTreeMap::<Field, [usize; 2]>::new();
     for case in all() {
         let most = if case.is_small() { usize::MAX } else { 3 };
@@ -154,7 +154,7 @@ fn changed_field_is_refused_unless_it_is_free() {
             }
         }
     }
-    // Each free field does make other valid blocks somewhere, so the judgement is not idle.
+    // Each free field yields other valid blocks somewhere, so the check is not vacuous.
     for free in [
         Field::ExtraData,
         Field::GasLimit,
@@ -202,7 +202,7 @@ impl Flipped<'_> {
                 self.is_refused_by_execution()
             }
             Field::ExtraData => self.is_sibling(),
-            // Free, but the transactions of a real block may look at them.
+            // Free, but the transactions of a real block may read them.
             Field::PrevRandao
             | Field::FeeRecipient
             | Field::ParentBeaconBlockRoot
@@ -233,15 +233,15 @@ impl Flipped<'_> {
         )
     }
 
-    /// Another block that is as valid and has the same effects.
+    /// Returns `true` if the outcome is another valid block with the same effects.
     fn is_sibling(&self) -> bool {
         let Ok(verdict) = &self.outcome else { return false };
         self.case.assert_sibling(verdict, "free field");
         Some(&verdict.header) == header_of(&self.input.request, self.input.fork).as_ref()
     }
 
-    /// Refused because executing it needs other state, or gives another outcome than claimed; or
-    /// because a transaction can no longer stand in it.
+    /// Returns `true` if execution refuses the block, because it needs other state or has another
+    /// outcome than claimed, or because a transaction is no longer allowed in the block.
     const fn is_refused_by_execution(&self) -> bool {
         matches!(
             &self.outcome,
@@ -337,7 +337,7 @@ fn parent_of(input: &StatelessInput<'_>, case: &Case) -> alloy_consensus::Header
     ancestors.parent().clone()
 }
 
-/// Returns `true` if some transaction pays its block's producer.
+/// Returns `true` if some transaction pays a tip to the fee recipient.
 fn pays_tips(case: &Case) -> bool {
     use alloy_consensus::Transaction;
     let base_fee = case.verdict.header.base_fee_per_gas.unwrap_or_default();
@@ -347,7 +347,7 @@ fn pays_tips(case: &Case) -> bool {
     })
 }
 
-/// Returns `true` if the chain has the contract of EIP-4788: its code is then in every witness.
+/// Returns `true` if the chain has the contract of EIP-4788, whose code is then in every witness.
 fn has_beacon_roots(case: &Case) -> bool {
     case.input().witness.codes.iter().any(|code| *code == BEACON_ROOTS_CODE[..])
 }

@@ -1,5 +1,4 @@
-//! Valid blocks and what becomes of them when something is changed: the block, the witness, or any
-//! byte.
+//! Valid blocks and mutations of them: of the block, of the witness, or of any byte.
 
 mod batch;
 mod body;

@@ -1,5 +1,5 @@
-//! Invented parents: a caller may choose any header as parent, if its hash is the one that the
-//! block names. The arithmetic holds for every content.
+//! Invented parents: a caller may choose any header as parent if the block contains its hash.
+//! Arithmetic must be safe for every content.
 
 use super::support::{
     Case, generated, rehash,
@@ -12,14 +12,14 @@ use enshrine_stateless::{Invalid, Verdict, next_base_fee, next_excess_blob_gas};
 use testkit::Key;
 use wire::{ByteLists, StatelessInput};
 
-/// Blocks without transactions on chains without EIP-2935: nothing in them depends on the hash of
-/// the parent.
+/// Blocks without transactions on chains without EIP-2935: nothing in them depends on the parent's
+/// hash.
 fn empty_blocks() -> impl Iterator<Item = &'static Case> {
     generated().iter().filter(|case| case.name.ends_with("bare and empty"))
 }
 
-/// Verifies a case on another parent: base fee and excess blob gas follow from it, if they can, and
-/// then `change` is made to the block.
+/// Verifies a case on another parent. Base fee and excess blob gas are set to follow from it if
+/// possible; then `change` is applied to the block.
 fn on_parent<'a>(
     case: &'a Case,
     parent: impl FnOnce(&mut Header),
@@ -65,10 +65,10 @@ fn parent_numbers_at_range_limits_do_not_wrap() {
             let parent = |parent: &mut Header| parent.gas_limit = limit;
             on_parent(case, parent, |input| input.request.payload.gas_limit = 5_000)
         };
-        // The least limit that a block may have, after one from which it can be reached and after
-        // some from which it cannot.
+        // The minimum gas limit of a block, after a parent that allows it and after parents that do
+        // not.
         match after(4_997) {
-            // This little gas does not pay for an access list.
+            // This little gas cannot pay for an access list.
             Ok(_) | Err(Invalid::AccessListSize { .. }) => {}
             Err(reason) => panic!("{}: {reason}", case.name),
         }
@@ -85,7 +85,7 @@ fn parent_numbers_at_range_limits_do_not_wrap() {
             parent.blob_gas_used = Some(1 << 17);
         };
         assert_eq!(refused(&blobs), "excess blob gas");
-        // The largest that is left is no reason to refuse.
+        // The maximum is allowed for all other fields.
         let largest = |parent: &mut Header| {
             parent.gas_limit = u64::MAX;
             parent.gas_used = 0;
@@ -146,7 +146,7 @@ fn gas_limit_must_cover_transactions_before_recovery() {
             "{}: {reason}",
             case.name
         );
-        // With enough for all of them, the first is looked at: it is one of another account.
+        // If the gas limit covers all of them, the first is checked: it has another sender.
         let reason = limited(1_000_000).expect_err("is invalid");
         assert!(
             matches!(reason, Invalid::Transaction { index: 0, .. } | Invalid::State(_)),

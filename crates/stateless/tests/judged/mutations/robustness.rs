@@ -1,4 +1,4 @@
-//! For any bytes, EXECUTE ends in a result or a refusal, never in a panic.
+//! For any bytes, EXECUTE returns a result or an error and never panics.
 
 use super::support::{
     Case, generated, items, real, rehash,
@@ -20,7 +20,7 @@ use wire::{
 
 const RUNS: u64 = 120_000;
 
-/// Numbers at which arithmetic breaks if it breaks.
+/// Numbers at which arithmetic is likely to fail.
 const EDGES: [u64; 12] = [
     0,
     1,
@@ -36,7 +36,7 @@ const EDGES: [u64; 12] = [
     u64::MAX,
 ];
 
-/// Changes bytes anywhere, with a preference for the parts that are decoded.
+/// Changes bytes anywhere, preferably in the parts that are decoded.
 fn change_bytes(random: &mut Random, bytes: &mut Vec<u8>, others: &[&Case]) {
     for _ in 0..=random.index(3) {
         if bytes.len() < 8 {
@@ -47,7 +47,7 @@ fn change_bytes(random: &mut Random, bytes: &mut Vec<u8>, others: &[&Case]) {
         match random.index(10) {
             0..=2 => bytes[random.index(decoded)] ^= random.mask(),
             3 => bytes[random.index(len)] ^= random.mask(),
-            // A number of eight bytes, or an offset of four.
+            // An integer of eight bytes, or an offset of four.
             4 => {
                 let place = random.index(decoded - 7);
                 bytes[place..place + 8].copy_from_slice(&random.pick(&EDGES).to_le_bytes());
@@ -81,7 +81,7 @@ fn change_bytes(random: &mut Random, bytes: &mut Vec<u8>, others: &[&Case]) {
     }
 }
 
-/// Sets the block hash right if the bytes still decode and make a header.
+/// Updates the block hash if the bytes still decode and have a header.
 fn rehash_bytes(bytes: &mut [u8]) {
     let Ok(input) = StatelessInput::decode(bytes) else { return };
     let Some(header) = header_of(&input.request, input.fork) else { return };
@@ -96,7 +96,7 @@ fn rehash_bytes(bytes: &mut [u8]) {
     }
 }
 
-/// Changes one part of the state, the codes or the ancestors, and every hash above it.
+/// Changes one part of the state, the codes or the ancestors, and all hashes above it.
 fn make_up_state(random: &mut Random, case: &Case) -> Vec<u8> {
     let mut input = case.input();
     let witness = owned(&input);
@@ -174,7 +174,7 @@ fn change_body(random: &mut Random, case: &Case, others: &[&Case]) -> Vec<u8> {
             let place = random.index(transactions.len());
             if let Some(signed) = sign_another(random, &transactions[place]) {
                 transactions[place] = signed;
-                // A claim that does not stop it halfway.
+                // A claimed gas that does not stop execution halfway.
                 payload.gas_used = payload.gas_limit;
             }
         }
@@ -211,7 +211,7 @@ fn change_body(random: &mut Random, case: &Case, others: &[&Case]) -> Vec<u8> {
     input.encode()
 }
 
-/// Another transaction from the sender of this one, validly signed; if the sender's key is known.
+/// Signs another transaction from the sender of this one, if the sender's key is known.
 fn sign_another(random: &mut Random, transaction: &[u8]) -> Option<Vec<u8>> {
     let transaction = decode_transaction(transaction).ok()?;
     let sender = recover_sender(&transaction)?;
@@ -247,7 +247,7 @@ fn sign_another(random: &mut Random, transaction: &[u8]) -> Option<Vec<u8>> {
     Some(key.sign(another).encoded_2718())
 }
 
-/// Returns the kind of a refusal, without its evidence.
+/// Returns the kind of an error, without its fields.
 fn kind(refusal: &ExecuteError) -> String {
     let debug = match refusal {
         ExecuteError::Invalid(reason) => format!("Invalid::{reason:?}"),
@@ -259,13 +259,13 @@ fn kind(refusal: &ExecuteError) -> String {
 
 #[test]
 fn no_bytes_make_execute_panic() {
-    // Small blocks, so that time goes into variety: the smallest real one, and the generated ones.
+    // Small blocks, to spend the time on variety: the smallest real one, and the generated ones.
     let mut cases: Vec<&Case> = generated().iter().collect();
     cases.extend(real().iter().min_by_key(|case| case.bytes.len()));
     let executes = [Execute::l1(), Execute::default()];
     let mut kinds = BTreeMap::<String, u64>::new();
     for run in 0..RUNS {
-        // Each run can be repeated by itself.
+        // Each run can be reproduced on its own.
         let mut random = Random::new(0x00e8_c07e ^ run << 32);
         let case = *random.pick(&cases);
         let mut bytes = match random.index(10) {
@@ -282,7 +282,7 @@ fn no_bytes_make_execute_panic() {
         let execute = &executes[usize::from(random.one_in(4))];
         let kind = match execute.run(&bytes, u64::MAX) {
             Ok(executed) => {
-                // Independent of all other changes, it is the same block or another one.
+                // Whatever was changed, it is the same block or another one.
                 let verdict = executed.verdict;
                 for case in &cases {
                     if verdict.block_hash == case.verdict.block_hash {
@@ -302,7 +302,7 @@ fn no_bytes_make_execute_panic() {
         *kinds.entry(kind).or_default() += 1;
     }
     println!("{RUNS} mutated inputs: {kinds:#?}");
-    // The mutations reach into every part of the verifier, and not just its front.
+    // The mutations reach every part of the verifier, not only the first checks.
     for expected in [
         "accepted",
         "Decode",

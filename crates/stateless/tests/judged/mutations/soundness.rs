@@ -1,5 +1,5 @@
-//! No witness makes another verdict: it shows the block valid, with the same effects, or it does
-//! not.
+//! No witness changes a verdict: verification either finds the block valid, with the same effects,
+//! or fails.
 
 use super::support::{
     Case, all, generated, items, rehash,
@@ -9,7 +9,7 @@ use enshrine_stateless::Invalid;
 use testkit::Random;
 use wire::ByteLists;
 
-/// The list with one to three things done to it.
+/// Returns the list after one to three changes.
 fn spoil(random: &mut Random, list: &[&[u8]], foreign: &[&[u8]]) -> Vec<Vec<u8>> {
     let mut list: Vec<_> = list.iter().map(|item| item.to_vec()).collect();
     if list.is_empty() {
@@ -31,7 +31,7 @@ fn spoil(random: &mut Random, list: &[&[u8]], foreign: &[&[u8]]) -> Vec<Vec<u8>>
             }
             2 => list[index].push(random.mask()),
             3 => list[index] = random.pick(foreign).to_vec(),
-            // A changed copy beside the original.
+            // A changed copy next to the original.
             4 => {
                 let mut copy = list[index].clone();
                 if let Some(last) = copy.last_mut() {
@@ -109,7 +109,7 @@ fn corrupted_witness_fails_or_keeps_verdict() {
     assert!(same > 1_000 && failed > 1_000);
 }
 
-/// A state that is made up has another root, and that is another parent and another block.
+/// A forged state has another root, which belongs to another parent and another block.
 #[test]
 fn forged_state_changes_parent_hash() {
     let mut random = Random::new(16);
@@ -134,7 +134,7 @@ fn forged_state_changes_parent_hash() {
             assert!(matches!(case.verify(&input), Err(Invalid::BlockHash { .. })));
             rehash(&mut input);
             match case.verify(&input) {
-                // The block may overwrite or remove just what was made up.
+                // The block may overwrite or remove exactly what was forged.
                 Ok(verdict) => {
                     assert_ne!(verdict.pre_state_root, case.verdict.pre_state_root);
                     assert_ne!(verdict.block_hash, case.verdict.block_hash);

@@ -1,4 +1,4 @@
-//! The number of threads changes nothing: neither a verdict nor the reason of a refusal.
+//! The number of threads changes neither a verdict nor the reason of a refusal.
 
 use super::support::{Case, all, generated, input_of, items, verdict_on};
 use core::num::NonZeroUsize;
@@ -52,8 +52,8 @@ fn corrupted_block_errors_are_independent_of_threads() {
     }
 }
 
-/// Leaves out two nodes, and a signature is wrong besides: of several reasons, always the same one
-/// is given.
+/// Removes two nodes and corrupts a signature. Of several possible reasons, the same one must
+/// always be given.
 fn refused_alike(case: &Case, random: &mut Random) {
     let mut input = case.input();
     let mut nodes = items(input.witness.state);
@@ -77,7 +77,7 @@ fn refused_alike(case: &Case, random: &mut Random) {
     assert!(case.minimal <= alone.is_err(), "{}", case.name);
 }
 
-/// Set for a process in which no thread can be started.
+/// Set in a process in which no thread can be started.
 const WITHOUT_THREADS: &str = "ENSHRINE_TEST_WITHOUT_THREADS";
 
 #[test]
@@ -90,7 +90,8 @@ fn verdicts_are_unchanged_without_thread_support() {
         }
         return;
     }
-    // This test alone, in a process whose threads would each have a stack beyond the address space.
+    // Runs only this test, in a process whose threads would each have a stack beyond the address
+    // space.
     let this = std::env::current_exe().expect("has a path");
     let name = "mutations::threads::verdicts_are_unchanged_without_thread_support";
     let done = std::process::Command::new(this)

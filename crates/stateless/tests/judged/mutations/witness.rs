@@ -1,5 +1,5 @@
-//! The witness is advice: what is needed must be there, what else is there does not matter, and
-//! neither does the order.
+//! The witness is advice: required items must be present, surplus items are ignored, and the order
+//! does not matter.
 
 use super::support::{Case, all, generated, items};
 use alloy_primitives::{B256, keccak256};
@@ -9,7 +9,7 @@ use testkit::Random;
 use trie::TrieError;
 use wire::{ByteLists, ExecutionWitness};
 
-/// A list of a witness.
+/// A list in a witness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum List {
     Nodes,
@@ -58,7 +58,7 @@ fn names_as_missing(reason: &Invalid, missing: B256) -> bool {
     }
 }
 
-/// Leaves out a node or code, and says whether it was needed.
+/// Removes a node or code, and returns `true` if it was needed.
 fn is_needed(case: &Case, list: List, index: usize) -> bool {
     let hash = keccak256(list.of(&case.input().witness)[index]);
     match without(case, list, index) {
@@ -91,7 +91,7 @@ fn omitted_item_is_reported_only_if_needed() {
                 real_needed += needed.len();
             }
             if tried.len() == all.len() {
-                // Nodes that are unnecessary one by one are unnecessary together.
+                // Nodes that are unnecessary individually are unnecessary together.
                 let least: Vec<_> = needed.iter().map(|index| all[*index]).collect();
                 assert_eq!(with_list(case, list, &least).as_ref(), Ok(&case.verdict));
             }
@@ -116,7 +116,7 @@ fn omitted_header_is_reported_if_blockhash_reads_it() {
                     assert_eq!(verdict, case.verdict);
                 }
                 Err(Invalid::NoParent) => assert_eq!(last, 0, "{name}"),
-                // Without its child, an ancestor leads nowhere.
+                // Without its child, an ancestor is not connected to the parent.
                 Err(Invalid::BrokenAncestry { index: at, got, .. }) => {
                     assert!(index > 0 && at == index - 1, "{name} {index}: {at}");
                     assert_eq!(got, keccak256(all[at]), "{name}");
@@ -128,7 +128,7 @@ fn omitted_header_is_reported_if_blockhash_reads_it() {
                 }
                 Err(other) => panic!("{name} without header {index}: {other}"),
             }
-            // Neither a foreign nor an invented header can replace one.
+            // No foreign or invented header can replace one.
             let mut others = all.clone();
             others[index] = b"\xc0";
             let reason = with_list(case, List::Headers, &others).expect_err("is invalid");
@@ -138,14 +138,14 @@ fn omitted_header_is_reported_if_blockhash_reads_it() {
             );
         }
     }
-    // In each chain one block asks for the hash of the third block before it.
+    // In each chain, one block reads the hash of the third block before it.
     assert!(asked_for >= 6, "{asked_for}");
 }
 
 #[test]
 fn extra_ancestors_are_checked_but_not_required() {
     for case in generated().iter().filter(|case| case.name.ends_with(" header seen")) {
-        // The block behind it on the same chain: its line of ancestors begins with that block.
+        // The next block on the same chain, whose own ancestors start with this block.
         let position = generated().iter().position(|other| other.name == case.name);
         let child = &generated()[position.expect("it is there") + 1];
         let mut longer = List::Headers.of(&case.input().witness);
@@ -153,7 +153,7 @@ fn extra_ancestors_are_checked_but_not_required() {
         assert!(longer.len() > 3);
         let own = List::Headers.of(&child.input().witness).len();
         assert_eq!(with_list(child, List::Headers, &longer).as_ref(), Ok(&child.verdict));
-        // A gap or a foreign header before them is noticed even if no block reads it.
+        // A gap or a foreign header among them is reported even if no block reads it.
         let mut gap = longer.clone();
         gap.remove(longer.len() - own - 1);
         let reason = with_list(child, List::Headers, &gap).expect_err("is invalid");
@@ -181,7 +181,7 @@ fn surplus_witness_items_do_not_matter() {
             let mut more = list.of(&input.witness);
             more.extend(&garbage);
             for other in &foreign {
-                // Codes as nodes and nodes as codes, too.
+                // Also codes as nodes, and nodes as codes.
                 more.extend(LISTS.iter().flat_map(|list| list.of(&other.witness)));
             }
             random.shuffle(&mut more);

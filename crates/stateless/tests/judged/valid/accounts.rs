@@ -1,4 +1,4 @@
-//! Accounts that only a genesis can make, and balances that hold no more.
+//! Accounts that only a genesis can create, and balances at their maximum.
 
 use super::world::{CHAIN_ID, FORKS, GWEI, World, contract};
 use alloy_consensus::TxEip7702;
@@ -16,14 +16,14 @@ use revm::bytecode::opcode as op;
 use testkit::{Key, Transaction};
 use wire::ProtocolFork;
 
-/// An account with storage and a balance, and neither nonce nor code.
+/// An account with storage and a balance, but without nonce and code.
 fn with_storage_only() -> GenesisAccount {
     let storage = [(B256::with_last_byte(1), B256::with_last_byte(2))];
     let balance = U256::from(7);
     GenesisAccount { balance, storage: Some(storage.into()), ..Default::default() }
 }
 
-/// A transaction with which the account of `key` takes over the code of `delegate`.
+/// A transaction that delegates the account of `key` to the code of `delegate`.
 fn delegation(world: &mut World, key: &Key, delegate: Address) -> Transaction {
     let authorization =
         Authorization { chain_id: U256::from(CHAIN_ID), address: delegate, nonce: 0 };
@@ -82,7 +82,7 @@ fn empty_genesis_account_is_removed_only_as_beneficiary() {
         code.push(op::PUSH20);
         code.extend(address.as_slice());
     };
-    // Calls an empty account, then leaves another one nothing.
+    // Calls an empty account, and then destroys itself in favour of another one, without a balance.
     let caller = Address::repeat_byte(0xca);
     let mut code = vec![op::PUSH0; 5];
     push(&mut code, empty(inner));

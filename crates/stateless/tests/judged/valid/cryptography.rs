@@ -1,4 +1,4 @@
-//! Cryptography that a host hands in.
+//! Cryptography that a host provides.
 
 use super::world::World;
 use alloy_evm::precompiles::{DynPrecompile, PrecompilesMap};
@@ -14,8 +14,8 @@ const SHA256: Address = Address::with_last_byte(2);
 /// Gas of SHA-256 of nothing.
 const GAS: u64 = 60;
 
-/// A host's cryptography: it counts the senders that it recovers, unless it knows none, and has a
-/// SHA-256 of its own.
+/// Cryptography of a host: it counts the senders that it recovers, unless it can recover none, and
+/// has its own SHA-256.
 #[derive(Debug, Default)]
 struct Host {
     senders: AtomicUsize,

@@ -1,4 +1,4 @@
-//! Deposits (EIP-6110): whose logs make them, and of what layout.
+//! Deposits (EIP-6110): which contract's logs count, and in which layout.
 
 use super::world::{CHAIN_ID, World, contract};
 use alloy_primitives::{Address, B256, U256, address, b256};
@@ -23,7 +23,7 @@ fn logs_under(topic: B256) -> Vec<u8> {
     code
 }
 
-/// The data of a deposit's log: five byte strings behind their offsets.
+/// The data of a deposit log: five byte strings after their offsets.
 fn deposit() -> Vec<u8> {
     let mut data = vec![0; 576];
     let mut put = |at: usize, number: usize| {
@@ -66,7 +66,7 @@ fn malformed_deposit_log_invalidates_block() {
         let requests = block.block.executed.requests.expect("exist since Prague");
         assert_eq!(requests[0].len(), 1 + 192, "{fork}");
 
-        // Every word of the layout with another value, and other lengths.
+        // Another value in every word of the layout, and other lengths.
         let mut bad: Vec<Vec<u8>> = vec![vec![], deposit()[..544].to_vec()];
         bad.push([&deposit()[..], &[0; 32]].concat());
         for at in [0, 32, 64, 96, 128, 160, 256, 320, 384, 512] {
@@ -88,7 +88,7 @@ fn malformed_deposit_log_invalidates_block() {
                 }
                 other => panic!("{fork}, {} bytes: {other:?}", data.len()),
             }
-            // Under another topic it is a log like any other.
+            // With another topic it is a log like any other.
             let mut others = Deposits::new(fork, B256::repeat_byte(1));
             let transaction = others.log(data);
             others.world.block(vec![transaction]);
@@ -100,7 +100,7 @@ fn malformed_deposit_log_invalidates_block() {
 fn chain_without_deposit_contract_has_no_deposits() {
     let mainnets = address!("0x00000000219ab540356cbb839cbe05303d7705fa");
     for fork in FORKS {
-        // The last one is a precompile: no code of a genesis runs there.
+        // The last one is a precompile, where no code of a genesis runs.
         for at in [SYSTEM, mainnets, Address::with_last_byte(1)] {
             for data in [deposit(), vec![1, 2, 3]] {
                 let mut world = World::new(fork, |genesis| {

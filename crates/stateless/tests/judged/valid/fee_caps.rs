@@ -19,7 +19,7 @@ fn encoded(fields: &[&dyn Encodable]) -> Vec<u8> {
     bytes
 }
 
-/// A transfer by Alice, by hand, since no library holds such a cap.
+/// A transfer by Alice, encoded by hand because no library supports such a fee cap.
 fn transfer_with_cap(cap: U256) -> Vec<u8> {
     let (to, data, list) = (Address::repeat_byte(0xb0), &b""[..], Vec::<u64>::new());
     let fields: [&dyn Encodable; 9] =
@@ -29,9 +29,9 @@ fn transfer_with_cap(cap: U256) -> Vec<u8> {
     encoded(&[&fields[..], &[&parity, &r, &s]].concat())
 }
 
-/// The specification accepts any fee that the sender can pay. Here the gas of a transaction at its
-/// fee cap must cost less than 2^128 wei, for every sender: no block with a more expensive one
-/// passes.
+/// The specification accepts any fee that the sender can pay. This implementation requires that the
+/// gas of a transaction at its fee cap costs less than 2^128 wei, whatever the sender's balance: no
+/// block with a more expensive transaction is accepted.
 #[test]
 fn maximum_fee_is_below_2_pow_128() {
     let largest = U256::from(u128::MAX / 21_000);

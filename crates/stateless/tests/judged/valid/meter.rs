@@ -1,5 +1,5 @@
-//! Metered work, paid piece by piece: a block ends at the first unpaid piece, and the meter is not
-//! asked again.
+//! Metered work, paid for piece by piece: a block ends at the first unpaid piece, and the meter is
+//! not called again.
 
 use alloy_consensus::TxEip1559;
 use alloy_genesis::GenesisAccount;
@@ -24,7 +24,7 @@ const WORKER: Address = Address::repeat_byte(0x77);
 const HASHER: Address = Address::repeat_byte(0x78);
 const HASH: [u8; 5] = [op::PUSH1, 32, op::PUSH0, op::KECCAK256, op::POP];
 
-/// Pays for so many pieces.
+/// A meter that pays for a limited number of pieces.
 #[derive(Debug)]
 struct Payer {
     pieces: u64,
@@ -47,8 +47,8 @@ impl EvmOverrides for Paid {
     }
 }
 
-/// A block in which Alice calls a contract with this code, and with a storage in which all paths
-/// have 64 branches, each child of which is the same.
+/// A block in which Alice calls a contract with this code and a storage in which every path has 64
+/// branches with equal children.
 fn block(code: Vec<u8>) -> Vec<u8> {
     let contract = |code: Vec<u8>| GenesisAccount {
         nonce: Some(1),
@@ -71,8 +71,8 @@ fn block(code: Vec<u8>) -> Vec<u8> {
     forgery.input().expect("a block")
 }
 
-/// Returns the verdict on a block with `pieces` paid pieces of work, and the number of pieces asked
-/// for.
+/// Returns the verdict on a block with `pieces` paid pieces of work, and the number of pieces
+/// requested.
 fn verify(calldata: &[u8], pieces: u64) -> (Result<(), BlockError>, u64) {
     let payer = Arc::new(Payer { pieces, asked: AtomicU64::new(0) });
     let input = StatelessInput::decode(calldata).expect("decodes");
@@ -83,8 +83,8 @@ fn verify(calldata: &[u8], pieces: u64) -> (Result<(), BlockError>, u64) {
     (outcome.map(drop).map_err(BlockError::from), payer.asked.load(Ordering::Relaxed))
 }
 
-/// Each number of pieces that is less than all of them is one piece short, and says nothing of the
-/// block.
+/// Asserts that with any smaller number of pieces than `all`, execution stops at the first unpaid
+/// one, without a verdict on the block.
 fn assert_ends_where_it_is_not_paid(calldata: &[u8], all: u64) {
     assert_eq!(verify(calldata, all), (Ok(()), all));
     for pieces in 0..all {
@@ -101,8 +101,7 @@ fn assert_ends_where_it_is_not_paid(calldata: &[u8], all: u64) {
 
 #[test]
 fn execution_stops_at_first_unpaid_piece() {
-    // Behind each hash a slot is read, so that a frame which goes on does what is asked for as
-    // well.
+    // A slot is read after each hash, so that a frame that continued would also request that work.
     let read = |slot| [op::PUSH1, slot, op::SLOAD, op::POP];
     let code = (1..=3).flat_map(|slot| [&HASH[..], &read(slot)].concat()).collect();
     let calldata = block(code);

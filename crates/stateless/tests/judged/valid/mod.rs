@@ -1,4 +1,4 @@
-//! Rules of valid blocks, and block building: EXECUTE accepts every block that the chain builds.
+//! Rules for valid blocks, and block building: EXECUTE accepts every block that the chain builds.
 
 mod accounts;
 mod cryptography;

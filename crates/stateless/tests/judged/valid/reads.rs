@@ -1,5 +1,5 @@
-//! A witness holds what the specification reads, also where it then finds that there is no gas for
-//! it: an L1 of another client verifies by that.
+//! A witness contains everything that the specification reads, even if the instruction then runs
+//! out of gas: an L1 with another client may need it.
 
 use super::world::{FORKS, World, contract};
 use alloy_genesis::{Genesis, GenesisAccount};
@@ -30,8 +30,7 @@ fn calls(gas: u32, kind: u8) -> Vec<u8> {
     code
 }
 
-/// One instruction on the target, with all the arguments that it takes; calls pass a value where
-/// they can.
+/// One instruction on the target, with all its arguments; calls transfer a value if they can.
 fn on_target(instruction: u8, value: u8) -> Vec<u8> {
     let mut code = Vec::new();
     match instruction {
@@ -55,7 +54,7 @@ fn on_target(instruction: u8, value: u8) -> Vec<u8> {
 
 fn genesis(callee: &[u8], caller: &[u8]) -> impl FnOnce(&mut Genesis) {
     move |genesis| {
-        // Accounts and slots around, so that each has nodes of its own.
+        // Other accounts and slots, so that each path has its own nodes.
         for number in 0..300_u64 {
             let address = Address::from_word(keccak256(number.to_be_bytes()));
             let account = GenesisAccount { balance: U256::ONE, ..Default::default() };
@@ -72,12 +71,12 @@ fn genesis(callee: &[u8], caller: &[u8]) -> impl FnOnce(&mut Genesis) {
     }
 }
 
-/// The block in which Alice calls the caller, and the chain before it.
+/// Returns the block in which Alice calls the caller, and the chain before it.
 fn block(fork: ProtocolFork, instruction: u8, gas: u32, kind: u8) -> (World, BlockWithWitness) {
     block_of(fork, &on_target(instruction, 0), gas, kind)
 }
 
-/// The same with this code of the callee.
+/// Like [`block`], with this code of the callee.
 fn block_of(fork: ProtocolFork, callee: &[u8], gas: u32, kind: u8) -> (World, BlockWithWitness) {
     let caller = calls(gas, kind);
     let mut world = World::new(fork, genesis(callee, &caller));
@@ -103,7 +102,7 @@ const CALLS: [u8; 4] = [op::CALL, op::CALLCODE, op::DELEGATECALL, op::STATICCALL
 
 #[test]
 fn out_of_gas_call_reads_callee_and_delegate() {
-    // The pushes, and then too little for a warm account, for a cold one, for a cold delegation.
+    // Gas for the pushes, but too little for a warm account, a cold account, or a cold delegation.
     for (fork, instruction) in FORKS.into_iter().flat_map(|fork| CALLS.map(|kind| (fork, kind))) {
         for gas in [50, 400, 2_800] {
             let (world, block) = block(fork, instruction, gas, op::CALL);
@@ -151,7 +150,7 @@ fn sstore_in_static_call_reads_slot() {
     for fork in FORKS {
         for (gas, kind, enough) in [
             (50_000, op::STATICCALL, true),
-            // No more than the stipend: it stops before it reads.
+            // No more than the stipend: execution stops before the read.
             (2_300, op::STATICCALL, false),
         ] {
             let (world, block) = block(fork, op::SSTORE, gas, kind);

@@ -1,5 +1,5 @@
-//! Full blocks whose transactions get back as much gas as they can: up to BPO2 they use less than
-//! the sum of what they cost before they run.
+//! Full blocks whose transactions get the maximum refund: up to BPO2 they use less gas than the sum
+//! of their intrinsic gas.
 
 use super::world::{CHAIN_ID, FORKS, GWEI, World};
 use alloy_consensus::TxEip7702;
@@ -14,7 +14,7 @@ use executor::{Transaction, check_transactions, intrinsic_gas};
 use testkit::{Key, Random};
 use wire::ProtocolFork;
 
-/// Sets slots: the calldata is pairs of a slot and its value.
+/// Sets slots. Its calldata is a list of pairs of slot and value.
 const STORE: [u8; 25] =
     hex!("5f 5b 36 81 10 600a 57 00 00 5b 80 6020 01 35 81 35 55 6040 01 6001 56");
 const STORE_AT: Address = Address::repeat_byte(0x57);
@@ -56,13 +56,13 @@ impl Filler {
         Self { world, fork, next_slot: 0, authorized: 0, random: Random::new(seed) }
     }
 
-    /// Gas beyond what a transaction costs before it runs.
+    /// Gas beyond the intrinsic gas of a transaction.
     fn spare(&self, usually: u64) -> u64 {
-        // Since EIP-8037 what grows the state has a price of its own.
+        // From EIP-8037 on, growth of the state has its own price.
         if self.fork >= ProtocolFork::Amsterdam { 600_000 } else { usually }
     }
 
-    /// Clears slots; and an access list makes that cost most of its gas in advance.
+    /// A transaction that clears slots. Its access list makes it pay most of the gas in advance.
     fn clearing(&mut self) -> Transaction {
         let (clears, addresses) = (5 + self.random.below(3), 35 + self.random.below(15));
         let slots = self.next_slot..(self.next_slot + clears).min(SLOTS);
@@ -82,7 +82,7 @@ impl Filler {
         Key::named("alice").sign(transaction)
     }
 
-    /// Authorizations by accounts that are there already.
+    /// Authorizations by existing accounts.
     fn authorizing(&mut self) -> Transaction {
         let count = 1 + self.random.below(20);
         let authorizations = (0..count).map(|_| {
@@ -109,7 +109,7 @@ impl Filler {
     }
 }
 
-/// Returns `true` if the specification allows a block that a plain sum of intrinsic gas would
+/// Returns `true` if the specification allows a block that the plain sum of intrinsic gas would
 /// exceed.
 fn exceeds_the_plain_sum(transactions: &[Transaction], gas_limit: u64, fork: ProtocolFork) -> bool {
     transactions.iter().map(|tx| intrinsic_gas(tx, fork)).sum::<u64>() > gas_limit
@@ -139,7 +139,7 @@ fn full_blocks_with_maximum_refunds_are_valid() {
     }
 }
 
-/// Any user can make such a block: authorizations alone are refunded up to a fifth.
+/// Any user can cause such a block: authorizations alone are refunded up to one fifth.
 #[test]
 fn set_code_transactions_on_existing_accounts_are_valid() {
     for fork in [ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Bpo2] {
@@ -184,7 +184,7 @@ fn gas_bound_is_exact_without_refunds() {
     let reason =
         Invalid::IntrinsicGas { gas_limit: 3 * floor - 1, least: 3 * floor, transactions: 3 };
     assert_eq!(bound(3, 3 * floor - 1, osaka), Err(reason));
-    // A transfer: four fifths, until the floor came.
+    // Before the floor was introduced, a transfer counts four fifths of its gas.
     let transfer = world.call(Address::repeat_byte(0xbb), 21_000, vec![]);
     for (fork, least) in [(ProtocolFork::Cancun, 168_000), (osaka, 210_000)] {
         let check = |limit| check_transactions(&vec![transfer.clone(); 10], limit, fork);
@@ -192,7 +192,7 @@ fn gas_bound_is_exact_without_refunds() {
         let refusal = check(least - 1);
         assert!(matches!(refusal, Err(Invalid::IntrinsicGas { transactions: 10, .. })), "{fork}");
     }
-    // From Amsterdam on refunds do not count.
+    // From Amsterdam on, refunds do not count.
     let amsterdam = ProtocolFork::Amsterdam;
     let each = intrinsic_gas(&transfer, amsterdam);
     let check = |limit| check_transactions(&vec![transfer.clone(); 10], limit, amsterdam);

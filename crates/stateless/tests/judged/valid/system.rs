@@ -1,4 +1,4 @@
-//! System contracts: what stands there when they are called.
+//! System contracts: which code is at their addresses when they are called.
 
 use super::world::{CHAIN_ID, World};
 use alloy_consensus::Header;
@@ -13,8 +13,8 @@ use revm::{
 use std::sync::Arc;
 use wire::ProtocolFork;
 
-/// Deploys the contracts that are asked for requests in front of the first transaction, or behind
-/// the last: as a transaction of the block would.
+/// Deploys the contracts that return requests, before the first transaction or after the last one,
+/// as a transaction of the block would.
 #[derive(Debug)]
 struct Deploys {
     code: fn(&SystemContract) -> Bytecode,
@@ -29,7 +29,7 @@ impl Deploys {
             let mut account = Account::from(info);
             account.mark_touch();
             account.mark_created();
-            // The account is read before it is written, as everywhere.
+            // As everywhere, the account is read before it is written.
             let _ = state.basic(contract.address);
             state.commit([(contract.address, account)].into_iter().collect());
         }
@@ -73,7 +73,7 @@ fn foreign(_: &SystemContract) -> Bytecode {
 
 #[test]
 fn block_may_deploy_system_contract_it_calls() {
-    // Prague comes with the first block that has a transaction.
+    // Prague starts with the first block that has a transaction.
     let spec = ChainSpec::scheduled(CHAIN_ID, ProtocolFork::Cancun, &[(ProtocolFork::Prague, 12)]);
     let deploys = Deploys { code: canonical, at_the_end: false };
     let config = ChainConfig::new(spec).with_extension(Arc::new(deploys));

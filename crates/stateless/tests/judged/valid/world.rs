@@ -1,4 +1,4 @@
-//! A chain of one's own, whose blocks are all verified.
+//! A test chain, all of whose blocks are verified.
 
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2930::AccessList;
@@ -26,12 +26,12 @@ pub(crate) fn contract(code: &[u8]) -> GenesisAccount {
 }
 
 impl World {
-    /// A chain by the rules of one fork on which Alice and Bob are rich.
+    /// Creates a chain under the rules of one fork, on which Alice and Bob are funded.
     pub(crate) fn new(fork: ProtocolFork, change: impl FnOnce(&mut Genesis)) -> Self {
         Self::on(fork, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)), change)
     }
 
-    /// A chain by rules of one's own, with the system contracts of `fork`.
+    /// Creates a chain with a custom specification and the system contracts of `fork`.
     pub(crate) fn on(
         fork: ProtocolFork,
         config: ChainConfig,
@@ -54,7 +54,7 @@ impl World {
         *nonce - 1
     }
 
-    /// A call by Alice, without a tip.
+    /// Returns a call by Alice, without a tip.
     pub(crate) fn call(&mut self, to: Address, gas_limit: u64, input: Vec<u8>) -> Transaction {
         let transaction = self.transaction("alice", to, gas_limit, input);
         Key::named("alice").sign(transaction)
@@ -90,8 +90,8 @@ impl World {
         }
     }
 
-    /// Offers these transactions: returns the verified block, and the rejected ones with their
-    /// reasons.
+    /// Builds a block from these candidates. Returns the verified block, and the rejected
+    /// transactions with their reasons.
     pub(crate) fn offer(
         &self,
         transactions: Vec<Transaction>,
@@ -105,7 +105,7 @@ impl World {
         (block, rejected)
     }
 
-    /// Appends a block of all these transactions.
+    /// Appends a block that contains all of these transactions.
     pub(crate) fn block(&mut self, transactions: Vec<Transaction>) -> BlockWithWitness {
         let (block, rejected) = self.offer(transactions);
         assert!(rejected.is_empty(), "{rejected:?}");

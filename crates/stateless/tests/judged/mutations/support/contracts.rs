@@ -1,18 +1,18 @@
-//! Contracts of the generated blocks, by hand.
+//! Contracts of the generated blocks, written by hand.
 
 use alloy_primitives::{U256, hex};
 use revm::bytecode::opcode as op;
 use wire::ProtocolFork;
 
-/// Sets slots: the calldata is pairs of a slot and its value.
+/// Sets slots. Its calldata is a list of pairs of slot and value.
 pub(crate) const STORE: [u8; 25] =
     hex!("5f 5b 36 81 10 600a 57 00 00 5b 80 6020 01 35 81 35 55 6040 01 6001 56");
 
-/// Sends its balance to the caller and, if it was created in this transaction, is gone.
+/// Sends its balance to the caller, and is removed if it was created in this transaction.
 pub(crate) const DESTROY: [u8; 2] = [op::CALLER, op::SELFDESTRUCT];
 
-/// Stores, at the number of the block, what it finds in its transient storage; then leaves one
-/// there.
+/// Copies transient slot 0 to the storage slot of the block number, and then sets the transient
+/// slot.
 pub(crate) const TRANSIENT: [u8; 9] =
     [op::PUSH0, op::TLOAD, op::NUMBER, op::SSTORE, op::PUSH1, 1, op::PUSH0, op::TSTORE, op::STOP];
 
@@ -25,7 +25,7 @@ pub(crate) fn pairs(pairs: impl IntoIterator<Item = (u64, u64)>) -> Vec<u8> {
         .collect()
 }
 
-/// Initialisation code that deploys `code`, at most 255 bytes.
+/// Init code that deploys `code`, which has at most 255 bytes.
 pub(crate) fn deploy(code: &[u8]) -> Vec<u8> {
     let len = u8::try_from(code.len()).expect("a short code");
     let mut init = vec![op::PUSH1, len, op::DUP1, op::PUSH1, 9, op::PUSH0, op::CODECOPY];
@@ -34,9 +34,10 @@ pub(crate) fn deploy(code: &[u8]) -> Vec<u8> {
     init
 }
 
-/// Stores all that a contract can see of the block it is in: a slot each, and a log of it.
+/// Stores everything that a contract can see of its block, in one slot each, and logs the number of
+/// slots.
 ///
-/// Also the hashes of the blocks one and three before it.
+/// This includes the hashes of the blocks one and three before it.
 pub(crate) fn witness_of_the_header(fork: ProtocolFork) -> Vec<u8> {
     let mut code = Vec::new();
     let mut slot = 0;
@@ -58,7 +59,7 @@ pub(crate) fn witness_of_the_header(fork: ProtocolFork) -> Vec<u8> {
     if fork >= ProtocolFork::Amsterdam {
         store(&[op::SLOTNUM]);
     }
-    // LOG1 of four bytes of memory, with the slot count as topic.
+    // LOG1 of four bytes of memory, with the number of slots as topic.
     code.extend([op::PUSH1, slot, op::PUSH1, 4, op::PUSH0, op::LOG1, op::STOP]);
     code
 }

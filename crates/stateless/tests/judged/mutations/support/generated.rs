@@ -1,4 +1,4 @@
-//! Blocks of chains of our own: together they do everything that a block can do.
+//! Blocks of generated chains, which together cover everything that a block can do.
 
 use super::{
     Case,
@@ -31,7 +31,7 @@ const STORE_AT: Address = Address::repeat_byte(0x57);
 const HEADER_AT: Address = Address::repeat_byte(0x4e);
 const DESTROY_AT: Address = Address::repeat_byte(0xde);
 
-/// Accounts that are empty and yet there: touching one removes it.
+/// Empty accounts that exist in the genesis: touching one removes it.
 fn empty_account(number: u64) -> Address {
     Address::from_word(keccak256((1_000 + number).to_be_bytes()))
 }
@@ -129,7 +129,7 @@ impl Builder {
         }
     }
 
-    /// Appends a block of these transactions, all of which must succeed, and makes it a case.
+    /// Appends a block of these transactions, all of which must succeed, and adds it as a case.
     fn block(&mut self, what: &str, transactions: Vec<Transaction>) -> BlockWithWitness {
         self.block_with(what, &self.attributes(), transactions)
     }
@@ -153,7 +153,7 @@ impl Builder {
         new
     }
 
-    /// Transfers, in a transaction of every type, and withdrawals.
+    /// Transfers in transactions of every type, and withdrawals.
     fn transfers(&mut self) {
         let to = Key::named("dave").address();
         let legacy = TxLegacy {
@@ -213,7 +213,7 @@ impl Builder {
         }])
     }
 
-    /// Contracts that are created, destroyed or both; empty accounts that are touched.
+    /// Contracts that are created, destroyed or both, and empty accounts that are touched.
     fn life_and_death(&mut self) {
         let mut transactions = vec![
             self.send("alice", TxKind::Create, deploy(&STORE), U256::from(5)),
@@ -255,8 +255,8 @@ impl Builder {
         self.cases.last_mut().expect("just made").sees_header = true;
     }
 
-    /// Codes, slots and accounts that one block makes and the next ones use, change and clear; what
-    /// is transient, which none of them finds.
+    /// Codes, slots and accounts that one block creates and later blocks use, change and clear, and
+    /// transient storage, which no later block sees.
     fn what_blocks_make(&mut self) {
         let alice = Key::named("alice").address();
         let create = |builder: &mut Self, code: &[u8]| {
@@ -286,7 +286,7 @@ impl Builder {
             self.call("alice", HEADER_AT, vec![], U256::ZERO),
         ];
         self.block("contracts cleared", clear);
-        // The same once more: nodes come back that were there before.
+        // The same once more: nodes reappear that existed before.
         let again = vec![
             call(self, store, [(1, 1), (2, 2), (3, 3), (9, 0)]),
             call(self, STORE_AT, [(0, 5), (1, 5), (200, 5), (201, 0)]),
@@ -295,7 +295,7 @@ impl Builder {
         self.block("contracts set again", again);
     }
 
-    /// Requests of all types, and an account that runs another's code.
+    /// Requests of all types, and an account that delegates to the code of another.
     fn requests_and_delegation(&mut self) {
         let one = U256::ONE;
         let mut transactions = vec![
@@ -348,14 +348,14 @@ fn full_chain(fork: ProtocolFork) -> Builder {
     builder
 }
 
-/// A chain, and its blocks in order.
+/// A chain and its blocks in order.
 pub(crate) struct Line {
     pub(crate) spec: ChainSpec,
     pub(crate) chain: Chain,
     pub(crate) cases: Vec<Case>,
 }
 
-/// A chain with blocks that build on what those before them have made.
+/// A chain whose blocks depend on the changes of earlier blocks.
 pub(crate) fn line(fork: ProtocolFork) -> Line {
     let mut builder = full_chain(fork);
     builder.what_blocks_make();
@@ -363,8 +363,8 @@ pub(crate) fn line(fork: ProtocolFork) -> Line {
     Line { spec, chain, cases }
 }
 
-/// The blocks of a chain without the system contracts that may be absent: nothing in such a block
-/// need depend on its timestamp or on the beacon root.
+/// The blocks of a chain without the optional system contracts, so that a block need not depend on
+/// its timestamp or beacon root.
 fn bare_chain(fork: ProtocolFork) -> Vec<Case> {
     let mut genesis = genesis(fork);
     for contract in SYSTEM_CONTRACTS.iter().filter(|contract| contract.optional) {

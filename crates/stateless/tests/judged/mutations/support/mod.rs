@@ -1,4 +1,4 @@
-//! Valid blocks, and what it takes to spoil them.
+//! Valid blocks, and helpers to change them.
 
 pub(crate) mod contracts;
 pub(crate) mod generated;
@@ -17,10 +17,10 @@ pub(crate) struct Case {
     pub(crate) spec: ChainSpec,
     /// The block's RLP.
     pub(crate) rlp: Bytes,
-    /// The stateless input, as it stands in calldata.
+    /// The stateless input, as in the calldata of EXECUTE.
     pub(crate) bytes: Vec<u8>,
     pub(crate) verdict: Verdict,
-    /// `true` if the witness is known to hold nothing unnecessary.
+    /// `true` if the witness is known to contain nothing unnecessary.
     pub(crate) minimal: bool,
     /// `true` if a contract in the block stores fields of the block's header.
     pub(crate) sees_header: bool,
@@ -47,7 +47,7 @@ impl Case {
         verdict_on(verify(input, &self.spec))
     }
 
-    /// Verifies this block with something changed and the block hash set right again.
+    /// Verifies this block after a change, with an updated block hash.
     pub(crate) fn rehashed<'a>(
         &'a self,
         change: impl FnOnce(&mut StatelessInput<'a>),
@@ -58,7 +58,7 @@ impl Case {
         self.verify(&input)
     }
 
-    /// Returns the refusal of a change that must make the block invalid.
+    /// Returns the reason for refusing a change that must make the block invalid.
     pub(crate) fn refusal<'a>(&'a self, change: impl FnOnce(&mut StatelessInput<'a>)) -> Invalid {
         match self.rehashed(change) {
             Err(reason) => reason,
@@ -66,8 +66,8 @@ impl Case {
         }
     }
 
-    /// Asserts that `verdict` is that of another block with the same effects: nothing that
-    /// execution produced is different.
+    /// Asserts that `verdict` is on another block with the same effects: execution produced the
+    /// same results.
     pub(crate) fn assert_sibling(&self, verdict: &Verdict, what: &str) {
         let name = &self.name;
         assert_ne!(verdict.block_hash, self.verdict.block_hash, "{name}: {what}");
@@ -86,19 +86,19 @@ pub(crate) fn verdict_on<T>(outcome: Result<T, BlockError>) -> Result<T, Invalid
     })
 }
 
-/// Sets the block hash to that of the header that the fields make, if they make one.
+/// Sets the block hash to that of the header that the fields have, if they have one.
 pub(crate) fn rehash(input: &mut StatelessInput<'_>) {
     if let Some(header) = header_of(&input.request, input.fork) {
         input.request.payload.block_hash = header.hash_slow();
     }
 }
 
-/// The elements of a list, to be changed.
+/// Returns the elements of a list, so that they can be changed.
 pub(crate) fn items<'a>(list: ByteLists<'a>) -> Vec<&'a [u8]> {
     list.iter().collect()
 }
 
-/// Blocks of chains of our own, of every fork. Always there.
+/// Blocks of generated chains, of every fork. They are always available.
 pub(crate) fn generated() -> &'static [Case] {
     static CASES: LazyLock<Vec<Case>> = LazyLock::new(generated::cases);
     &CASES

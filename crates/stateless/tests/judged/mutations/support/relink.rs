@@ -1,5 +1,5 @@
-//! Lies that are consistent: a node, code or header is replaced, and every hash above it with it,
-//! up to the block hash. Only so does a change of the state get past the hashes that guard it.
+//! Consistent forgeries: a node, code or header is replaced, and with it every hash above it, up to
+//! the block hash. Only in this way does a change of the state pass the hash checks.
 
 use alloy_primitives::{B256, Bytes, keccak256};
 use codec::OwnedWitness;
@@ -28,7 +28,8 @@ pub(crate) fn owned(input: &StatelessInput<'_>) -> OwnedWitness {
     }
 }
 
-/// Replaces a part by `new`, and each mention of its hash by the hash of `new`, and so on upwards.
+/// Replaces a part by `new`, and each occurrence of its hash by the hash of `new`, and so on
+/// upwards.
 pub(crate) fn relink(witness: &OwnedWitness, part: Part, new: Vec<u8>) -> Relinked {
     let mut witness = witness.clone();
     let place = match part {
@@ -38,7 +39,7 @@ pub(crate) fn relink(witness: &OwnedWitness, part: Part, new: Vec<u8>) -> Relink
     };
     let mut renamed = vec![(keccak256(&*place), keccak256(&new))];
     *place = new.into();
-    // A node that is put below itself has no matching hash: some link stays broken.
+    // A node that is placed below itself has no matching hash: some link remains broken.
     for _ in 0..1_000 {
         let Some((old, new)) = renamed.pop() else { break };
         for place in witness.state.iter_mut().chain(&mut witness.headers) {
@@ -52,7 +53,7 @@ pub(crate) fn relink(witness: &OwnedWitness, part: Part, new: Vec<u8>) -> Relink
     Relinked { witness, parent_hash }
 }
 
-/// The bytes with every mention of a hash replaced; `None` if there is none.
+/// Returns the bytes with every occurrence of a hash replaced; `None` if there is none.
 fn replace(bytes: &[u8], old: &B256, new: &B256) -> Option<Vec<u8>> {
     let mut replaced: Option<Vec<u8>> = None;
     let mut from = 0;
