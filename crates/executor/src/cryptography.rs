@@ -1,4 +1,4 @@
-//! Cryptography that the host provides.
+//! Cryptography provided by the host.
 
 use crate::{Transaction, recover_sender};
 use alloc::vec::Vec;
@@ -7,10 +7,10 @@ use alloy_primitives::{Address, Bytes};
 use core::fmt;
 use revm::bytecode::Bytecode;
 
-/// Cryptography of a verifier or a node, and its analysis of code. The guest of a zkVM has circuits
-/// for it, and a host may have a library that is faster than those of this crate.
+/// Signature recovery, code analysis and precompiles of a verifier or a node. A zkVM guest has
+/// circuits for them, and a host may have faster libraries than this crate.
 ///
-/// Results must be those of this crate: no check finds out a wrong one.
+/// Results must equal those of this crate, because nothing checks them.
 pub trait Cryptography: fmt::Debug + Send + Sync {
     /// Recovers the sender of each transaction; `None` if its signature is invalid or has a high s
     /// (EIP-2).
@@ -18,8 +18,8 @@ pub trait Cryptography: fmt::Debug + Send + Sync {
         transactions.iter().map(recover_sender).collect()
     }
 
-    /// Analyses code for the EVM. Bytes that resemble a delegation (EIP-7702) but are malformed are
-    /// ordinary code.
+    /// Analyses code for the EVM. Bytes that look like a delegation (EIP-7702) but are malformed
+    /// are ordinary code.
     fn analyse(&self, code: &[u8]) -> Bytecode {
         let code = Bytes::copy_from_slice(code);
         Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code))

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256, U256};
 use trie::{SourceError, TrieError};
 use wire::ProtocolFork;
 
-/// Reason for which a block was not executed to its end: a fault of the block, or a local one.
+/// Reason why a block was not executed to its end: the block is invalid, or this node failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BlockError {
     /// The block is invalid, or the state that accompanies it does not prove its validity.
@@ -26,7 +26,7 @@ impl From<ReadError> for BlockError {
     }
 }
 
-/// A local fault. It is never a verdict on a block.
+/// A local fault, which is never a verdict on a block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InternalError {
     /// The store or the node behind a state failed.
@@ -35,15 +35,15 @@ pub enum InternalError {
     /// The block executor or the EVM reported a fault of its own.
     #[error("block executor: {0}")]
     Executor(String),
-    /// A transaction has a blob that this node does not hold, and execution depends on its content.
+    /// A transaction has a blob that this node does not have, and execution depends on its content.
     #[error("blob {0} is not available on this node, and the block cannot be executed without it")]
     BlobAbsent(B256),
 }
 
-/// Reason for which a part of the state could not be read.
+/// Reason why a part of the state could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// The state lacks it or holds it malformed: a fault of the state's provider.
+    /// The state lacks the part or contains it malformed: a fault of the state's provider.
     #[error(transparent)]
     State(#[from] StateError),
     /// The store or node behind the state failed: a local fault.
@@ -52,7 +52,7 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// Converts the error of a trie operation; `state` adds the position if the nodes are to blame.
+    /// Converts the error of a trie operation. `state` adds the position if the nodes are at fault.
     pub(crate) fn of_trie(error: TrieError, state: impl FnOnce(TrieError) -> StateError) -> Self {
         match error {
             TrieError::Source(source) => Self::Source(source),
@@ -63,7 +63,7 @@ impl ReadError {
 
 impl revm::database_interface::DBErrorMarker for ReadError {}
 
-/// Reasons for which an input does not verify. Every variant carries the values found and expected.
+/// Reasons why an input is invalid. Every variant contains the value found and the value expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "camelCase")]
 pub enum Invalid {
@@ -101,15 +101,15 @@ pub enum Invalid {
         /// Keccak-256 of the header that the fields make.
         expected: B256,
     },
-    /// A field of the header differs from the value that the parent or the rules of the fork
-    /// demand.
+    /// A field of the header differs from the value that follows from the parent or the rules of
+    /// the fork.
     #[error("header field {field}: got {got}, expected {expected}")]
     Header {
         /// The field.
         field: &'static str,
         /// Value found.
         got: U256,
-        /// Value demanded.
+        /// Value expected.
         expected: U256,
     },
     /// A field of the header is outside its allowed range.
@@ -119,9 +119,9 @@ pub enum Invalid {
         field: &'static str,
         /// Value found.
         got: U256,
-        /// Least value allowed.
+        /// Minimum value allowed.
         min: U256,
-        /// Greatest value allowed.
+        /// Maximum value allowed.
         max: U256,
     },
     /// The block is longer than EIP-7934 allows.
@@ -173,7 +173,8 @@ pub enum Invalid {
         /// Hash in the transactions.
         expected: Option<B256>,
     },
-    /// The gas limit does not cover the cost of the transactions before they run.
+    /// The gas limit does not cover the minimum gas of the transactions, which is known before they
+    /// run.
     #[error(
         "gas limit {gas_limit} is below {least}, the minimum gas of {transactions} transactions"
     )]
@@ -186,7 +187,7 @@ pub enum Invalid {
         /// Number of transactions in that sum.
         transactions: usize,
     },
-    /// A transaction's gas limit does not cover its cost before it runs.
+    /// A transaction's gas limit is below its intrinsic gas.
     #[error("transaction {index}: gas limit {gas_limit} is below its intrinsic gas {intrinsic}")]
     TransactionGas {
         /// Position in the block.
@@ -196,13 +197,13 @@ pub enum Invalid {
         /// Its intrinsic gas.
         intrinsic: u64,
     },
-    /// A transaction has no sender.
+    /// The signature of a transaction is invalid.
     #[error("transaction {index}: the signature recovers no sender")]
     Signature {
         /// Position in the block.
         index: usize,
     },
-    /// A transaction is not allowed at this position of the block.
+    /// A transaction is not valid at its position in the block.
     #[error("transaction {index}: {reason}")]
     Transaction {
         /// Position in the block.
@@ -226,7 +227,7 @@ pub enum Invalid {
         expected: B256,
     },
 
-    /// Execution needs a part of the state that the witness lacks or holds malformed.
+    /// Execution needs a part of the state that the witness lacks or contains malformed.
     #[error(transparent)]
     State(#[from] StateError),
 
@@ -274,8 +275,8 @@ pub enum Invalid {
 }
 
 impl Invalid {
-    /// Returns the reason in one word for programs: the name of the most specific variant, such as
-    /// `commitment` or `missingNode`.
+    /// Returns the kind of the error in one word, for programs: the name of the most specific
+    /// variant, such as `commitment` or `missingNode`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::State(
@@ -306,7 +307,7 @@ impl Invalid {
     }
 }
 
-/// A part that a state lacks or holds malformed.
+/// A part of the state that is missing or malformed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "camelCase")]
 pub enum StateError {
@@ -349,7 +350,7 @@ pub enum StateError {
     /// A code is missing.
     #[error("code {0} is missing")]
     MissingCode(B256),
-    /// An ancestor's header is missing, so BLOCKHASH has no proven answer.
+    /// An ancestor's header is missing, so the result of BLOCKHASH is not proven.
     #[error("header of ancestor {0} is missing")]
     MissingAncestor(u64),
 }

@@ -27,11 +27,10 @@ use revm::{
 /// revm with Ethereum's rules and precompiles, over a database, with an inspector.
 pub type BlockEvm<DB, I = NoOpInspector> = EthEvm<DB, I, PrecompilesMap>;
 
-/// Builds the EVM of a block with an inspector that is enabled from the start or later.
+/// Builds the EVM of a block with an inspector, which may be enabled from the start or later.
 ///
-/// This does not use alloy-evm's factory, because the factory preallocates eight call frames: 290
-/// kB, more than everything else that a small block takes. A deeper call adds its frame when it
-/// runs.
+/// This does not use alloy-evm's factory, which preallocates eight call frames: 290 kB, more than
+/// everything else that a small block needs. Deeper calls add their frames when they run.
 pub fn inspected_evm<DB: Database, I>(
     db: DB,
     env: EvmEnv,
@@ -42,7 +41,8 @@ pub fn inspected_evm<DB: Database, I>(
     assemble(db, env, inspector, enabled, instructions)
 }
 
-/// Builds the EVM of a block over its state, which it informs of the beneficiaries of SELFDESTRUCT.
+/// Builds the EVM of a block over its state. The EVM reports the beneficiaries of SELFDESTRUCT to
+/// the state.
 pub(crate) fn evm_over_state<'x, 's, S: StateSource, I>(
     state: &'x mut BlockState<'s, S>,
     env: EvmEnv,
@@ -58,13 +58,13 @@ pub(crate) fn evm_over_state<'x, 's, S: StateSource, I>(
     insert(opcode::STOP, Instruction::new(end_of_call::<{ opcode::STOP }, S>));
     insert(opcode::RETURN, Instruction::new(end_of_call::<{ opcode::RETURN }, S>));
     insert(opcode::REVERT, Instruction::new(end_of_call::<{ opcode::REVERT }, S>));
-    // Without a meter, revm's instructions stay as they are.
+    // Without a meter, the instructions are those of revm.
     if state.meter.is_some() {
         insert(opcode::KECCAK256, Instruction::new(metered_keccak256::<S>));
         insert(opcode::CREATE, Instruction::new(metered_create::<false, S>));
         insert(opcode::CREATE2, Instruction::new(metered_create::<true, S>));
     }
-    // A source wraps other instructions than the meter does, so neither replaces the other's.
+    // The source wraps other instructions than the meter does, so neither replaces the other's.
     S::instrument(&mut instructions, spec);
     assemble(state, env, inspector, false, instructions)
 }
@@ -98,7 +98,7 @@ fn assemble<DB: Database, I>(
     EthEvm::new(evm, enabled)
 }
 
-/// Notes the beneficiary of SELFDESTRUCT in the state, and runs the instruction.
+/// Records the beneficiary of SELFDESTRUCT in the state, and runs the instruction.
 pub fn noted_selfdestruct<'x, 's, S: StateSource>(
     context: InstructionContext<'_, EthEvmContext<&'x mut BlockState<'s, S>>, EthInterpreter>,
 ) -> Result<(), InstructionResult> {
@@ -108,9 +108,9 @@ pub fn noted_selfdestruct<'x, 's, S: StateSource>(
     host::selfdestruct(context)
 }
 
-/// Runs an instruction that ends a call, and frees the call's stack. revm would keep one of 32 KiB
-/// for each depth that a block has reached, up to half of the memory that a small block takes. A
-/// call that ends in another way, such as out of gas, leaves its stack for the next one.
+/// Runs an instruction that ends a call, and frees the call's stack. revm would keep a stack of 32
+/// KiB for each depth that a block has reached, which may be half of the memory of a small block. A
+/// call that ends otherwise, for example out of gas, leaves its stack for the next one.
 fn end_of_call<'x, 's, const OPCODE: u8, S: StateSource>(
     context: InstructionContext<'_, EthEvmContext<&'x mut BlockState<'s, S>>, EthInterpreter>,
 ) -> Result<(), InstructionResult> {
@@ -125,13 +125,13 @@ fn end_of_call<'x, 's, const OPCODE: u8, S: StateSource>(
     ended
 }
 
-/// Runs KECCAK256 and reports it to the state's meter. A block that the meter has stopped hashes no
-/// more.
+/// Runs KECCAK256 and reports it to the state's meter. Once the meter has stopped the block,
+/// nothing more is hashed.
 fn metered_keccak256<'x, 's, S: StateSource>(
     context: InstructionContext<'_, EthEvmContext<&'x mut BlockState<'s, S>>, EthInterpreter>,
 ) -> Result<(), InstructionResult> {
     let InstructionContext { interpreter, host } = context;
-    // A call that failed may return to its caller, which would go on hashing without a budget.
+    // A failed call may return to its caller, which would continue to hash without paying.
     if host.journaled_state.database.failure().is_some() {
         return Err(InstructionResult::OutOfGas);
     }
@@ -143,8 +143,8 @@ fn metered_keccak256<'x, 's, S: StateSource>(
     is_paid.then_some(()).ok_or(InstructionResult::OutOfGas)
 }
 
-/// Runs CREATE or CREATE2 and reports its init code to the state's meter once the gas is paid. A
-/// block that the meter has stopped creates no more.
+/// Runs CREATE or CREATE2, and reports its init code to the state's meter once the gas is paid.
+/// Once the meter has stopped the block, nothing more is created.
 fn metered_create<'x, 's, const IS_CREATE2: bool, S: StateSource>(
     context: InstructionContext<'_, EthEvmContext<&'x mut BlockState<'s, S>>, EthInterpreter>,
 ) -> Result<(), InstructionResult> {
@@ -155,7 +155,7 @@ fn metered_create<'x, 's, const IS_CREATE2: bool, S: StateSource>(
     let length = interpreter.stack.peek(2);
     let context = InstructionContext { interpreter: &mut *interpreter, host: &mut *host };
     let created = contract::create::<IS_CREATE2, _, _>(context);
-    // Only init code whose gas was paid is copied and analysed; a failed instruction has done no
+    // Only init code whose gas was paid is copied and analysed. A failed instruction has done no
     // work.
     if !matches!(created, Ok(()) | Err(InstructionResult::Suspend)) {
         return created;
@@ -174,9 +174,9 @@ fn metered_create<'x, 's, const IS_CREATE2: bool, S: StateSource>(
     }
 }
 
-/// EXTCODEHASH, which must not reveal how accounts are marked for the EVM. An account with storage
-/// but neither nonce nor code has the hash of empty code, unless it is empty; an account whose code
-/// hash is zero has zero.
+/// EXTCODEHASH that hides how accounts are marked for the EVM. An account with storage but without
+/// nonce and code has the hash of empty code, unless it is empty; an account whose code hash is
+/// zero has zero.
 fn extcodehash<W: InterpreterTypes, H: Host + ?Sized>(
     context: InstructionContext<'_, H, W>,
 ) -> Result<(), InstructionResult> {

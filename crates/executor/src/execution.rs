@@ -31,8 +31,8 @@ use revm::{
     state::EvmState,
 };
 
-/// Builds the EVM's form of a transaction. The chain's overrides decide who counts as the signer of
-/// its authorizations.
+/// Builds the EVM's form of a transaction. The chain's overrides decide who is the signer of its
+/// authorizations.
 fn transaction_env(
     transaction: &Transaction,
     sender: Address,
@@ -43,23 +43,23 @@ fn transaction_env(
     env
 }
 
-/// Environment of the block to execute.
+/// Environment of a block in execution.
 #[derive(Debug, Clone, Copy)]
 pub struct Environment<'x> {
-    /// Its header; only the fields that the EVM can see matter.
+    /// Header; only the fields that the EVM can see are used.
     pub header: &'x Header,
-    /// Headers of its ommers, which earn rewards before the merge.
+    /// Headers of the ommers, which earn rewards before the merge.
     pub ommers: &'x [Header],
-    /// Its withdrawals.
+    /// Withdrawals.
     pub withdrawals: &'x [Withdrawal],
-    /// The rules of its chain.
+    /// Rules of the chain.
     pub spec: &'x ChainSpec,
 }
 
 type Executor<'x, DB, I> = EthBlockExecutor<'x, BlockEvm<DB, I>, Rewarding<'x>, Receipts>;
 
-/// The rules of a chain for the executor. Before the merge the executor pays a block reward, but
-/// not for a block without difficulty, which proves no work.
+/// Rules of a chain for the executor. Before the merge the executor pays a block reward, except for
+/// a block with difficulty zero, which has no proof of work.
 #[derive(Debug, Clone, Copy)]
 struct Rewarding<'x> {
     spec: &'x ChainSpec,
@@ -85,8 +85,8 @@ impl EthExecutorSpec for Rewarding<'_> {
 /// A block in execution: system calls, then transactions one by one, then withdrawals, rewards and
 /// requests.
 ///
-/// The verifier feeds it the transactions of a payload, a block builder the candidates of its pool,
-/// and a tracer those of a past block under an inspector.
+/// A verifier passes it the transactions of a payload, a block builder the candidates of its pool,
+/// and a tracer those of a past block with an inspector.
 pub struct BlockExecution<'x, 's, S: StateSource, I = NoOpInspector> {
     executor: Executor<'x, &'x mut BlockState<'s, S>, I>,
     header: &'x Header,
@@ -109,7 +109,8 @@ impl<S: StateSource, I> core::fmt::Debug for BlockExecution<'_, '_, S, I> {
 }
 
 impl<'x, 's, S: StateSource> BlockExecution<'x, 's, S> {
-    /// Starts a block on the state of its parent and runs the system calls before its transactions.
+    /// Starts a block on the state of its parent, and runs the system calls that precede its
+    /// transactions.
     pub fn begin(
         state: &'x mut BlockState<'s, S>,
         block: Environment<'x>,
@@ -124,7 +125,7 @@ where
     S: StateSource,
     I: Inspector<EthEvmContext<&'x mut BlockState<'s, S>>>,
 {
-    /// Starts a block with an inspector, which sees only the calls of [`Self::inspect_transaction`]
+    /// Starts a block with an inspector, which only sees the calls of [`Self::inspect_transaction`]
     /// and those made on [`Self::evm_mut`].
     pub fn begin_inspected(
         state: &'x mut BlockState<'s, S>,
@@ -135,8 +136,8 @@ where
         Self::start(state, block, overrides, inspector, true)
     }
 
-    /// Starts a block. If none of its code calls a precompile, the chain's own precompiles and the
-    /// metered ones need not be built.
+    /// Starts a block. If none of its code calls a precompile, neither the chain's own precompiles
+    /// nor the metered ones need to be built.
     fn start(
         state: &'x mut BlockState<'s, S>,
         block: Environment<'x>,
@@ -147,15 +148,15 @@ where
         let Environment { header, ommers, withdrawals, spec } = block;
         let fork = spec.hardfork_at(header.number, header.timestamp);
         let blob_params = spec.blob_params_at(header.timestamp);
-        // Limits first: the EVM is built from this environment and does not look at it again.
+        // Limits come first: the EVM is built from this environment and does not read it again.
         let mut env = EvmEnv::for_eth_block(header, spec, spec.chain_id(), blob_params);
         overrides.limits(&mut env.cfg_env);
-        // From the merge on, only fee recipients and beneficiaries of SELFDESTRUCT are removed if
-        // empty.
+        // From the merge on, only empty fee recipients and empty beneficiaries of SELFDESTRUCT are
+        // removed.
         if fork >= EthereumHardfork::Paris {
             state.keep_empty_accounts_but(header.beneficiary);
         }
-        // The state holds the meter because nodes, instructions and precompiles all report to it.
+        // The state holds the meter, because nodes, instructions and precompiles all report to it.
         state.meter = overrides.meter();
         let mut evm = evm_over_state(state, env, inspector);
         let tally = Arc::new(BlockTally::new(header.base_fee_per_gas.unwrap_or_default()));
@@ -187,15 +188,15 @@ where
         // Index 0 of the access list is everything before the first transaction (EIP-7928).
         execution.set_access_index(0);
         overrides.begin_block(header, execution.executor.evm_mut().db_mut())?;
-        // Checked right before the calls, on the state that they will run on.
+        // Checked right before the calls, on the state on which they will run.
         execution.check_system_code(SystemCalls::First)?;
         let applied = execution.executor.apply_pre_execution_changes();
         execution.check(applied)?;
         Ok(execution)
     }
 
-    /// Runs a transaction. On error the state is unchanged: a builder goes on without the
-    /// transaction, and a verifier takes the error as its verdict.
+    /// Runs a transaction. On error the state is unchanged: a builder continues without the
+    /// transaction, and a verifier refuses the block with the error.
     pub fn transact(
         &mut self,
         transaction: &Transaction,
@@ -212,7 +213,7 @@ where
 
     /// Runs a transaction, and commits its result if `keep` returns `true`. Otherwise only its
     /// reads remain, which [`BlockState::forget_reads`] undoes. Returns `true` if the result was
-    /// kept.
+    /// committed.
     pub fn transact_if(
         &mut self,
         transaction: &Transaction,
@@ -220,15 +221,15 @@ where
         keep: impl FnOnce(&ResultAndState) -> bool,
     ) -> Result<bool, BlockError> {
         let (index, fork) = (self.transactions, self.fork);
-        // Transaction `n` has index `n + 1` in the access list, behind the first system calls
+        // Transaction `n` has index `n + 1` in the access list, after the first system calls
         // (EIP-7928).
         self.set_access_index(index as u64 + 1);
         self.before_transaction(transaction, sender)?;
         let contract = self.executor.spec.deposit_contract_address();
         let fee_recipient = self.header.beneficiary;
         let tip = self.tip(transaction);
-        // Both conditions are found inside the commit callback, which can only say no; the reason
-        // leaves it through this variable.
+        // Both conditions are evaluated in the commit callback, which can only return a flag; this
+        // variable holds the reason.
         let mut unfit = None;
         let env = transaction_env(transaction, sender, self.overrides);
         let executed = self.executor.execute_transaction_with_commit_condition(
@@ -259,7 +260,7 @@ where
         match self.check(executed) {
             Ok(None) => Ok(false),
             Ok(Some(_)) => {
-                // Counted work becomes final only with the transaction.
+                // The counts become final only with the transaction.
                 self.tally.settle();
                 self.transactions += 1;
                 // Receipts before Byzantium commit to the state root after each transaction
@@ -270,8 +271,8 @@ where
                 }
                 Ok(true)
             }
-            // The executor words an invalid transaction like a failure of the block; here it is
-            // known which transaction it was.
+            // The executor reports an invalid transaction like a failure of the block; here the
+            // index of the transaction is known.
             Err(BlockError::Invalid(Invalid::Execution(reason))) => {
                 Err(Invalid::Transaction { index, reason }.into())
             }
@@ -279,8 +280,8 @@ where
         }
     }
 
-    /// Runs a transaction of a past block under the inspector, and passes its result to `seen`
-    /// before it is committed. No receipt is made.
+    /// Runs a transaction of a past block with the inspector, and passes its result to `seen`
+    /// before it is committed. No receipt is created.
     pub fn inspect_transaction<T, E: From<BlockError>>(
         &mut self,
         transaction: &Transaction,
@@ -313,7 +314,8 @@ where
     ) -> Result<(), BlockError> {
         let (index, overrides) = (self.transactions, self.overrides);
         self.tally.open();
-        // What the last transaction needed most, revm would hold for the rest of the block.
+        // revm would keep the memory that the largest transaction needed until the end of the
+        // block.
         let ctx = self.executor.evm_mut().ctx_mut();
         ctx.local.shared_memory_buffer.borrow_mut().shrink_to(4096);
         ctx.journaled_state.inner.journal.shrink_to(64);
@@ -322,8 +324,7 @@ where
     }
 
     /// Commits the changes of a call on the EVM of this block as a transaction of the block, with
-    /// the receipt and the gas that the caller has determined. For simulations, whose transactions
-    /// have no signatures.
+    /// the given receipt and blob gas. Used for simulations, whose transactions have no signatures.
     pub fn commit_call(&mut self, changes: EvmState, receipt: Receipt, blob_gas: u64) {
         self.set_access_index(self.transactions as u64 + 1);
         self.executor.evm_mut().db_mut().commit(changes);
@@ -353,15 +354,15 @@ where
         }
     }
 
-    /// Returns the gas that the block has left for a transaction with this gas limit, if that is
-    /// too little.
+    /// Returns the gas that the block has left for a transaction with this gas limit, or `None` if
+    /// it is enough.
     ///
-    /// From Amsterdam on (EIP-8037) a block has its gas limit once for execution and once more for
-    /// state, and a transaction must fit into both.
+    /// From Amsterdam on (EIP-8037) the gas limit applies to execution and to state separately, and
+    /// a transaction must fit into both.
     pub fn shortage(&self, gas_limit: u64) -> Option<u64> {
         let executor = &self.executor;
         let cfg = executor.evm().cfg_env();
-        // A transaction's regular gas is capped (EIP-7825), its state gas is not.
+        // The regular gas of a transaction is capped (EIP-7825), but its state gas is not.
         let capped = gas_limit.min(cfg.tx_gas_limit_cap());
         let left = |used: u64| self.header.gas_limit.saturating_sub(used);
         let short = |asked: u64, left: u64| (asked > left).then_some(left);
@@ -373,12 +374,12 @@ where
         }
     }
 
-    /// Receipts of the transactions so far.
+    /// Returns the receipts of the transactions so far.
     pub fn receipts(&self) -> &[Receipt] {
         &self.executor.receipts
     }
 
-    /// Runs the parts after the transactions: requests, withdrawals, rewards.
+    /// Runs the steps after the transactions: requests, withdrawals, rewards.
     pub fn finish(mut self) -> Result<ExecutionOutcome, BlockError> {
         // The last index of the access list is everything after the transactions (EIP-7928).
         self.set_access_index(self.transactions as u64 + 1);
@@ -389,8 +390,8 @@ where
         self.check_system_code(SystemCalls::Last)?;
         self.check_withdrawals()?;
         let failure = self.executor.evm().db().failure_handle();
-        // Asked before and after: the executor must not run on a failed state, and may fail a read
-        // itself.
+        // Checked before and after: the executor must not run on a failed state, and may itself
+        // fail to read.
         if let Some(failure) = failure.get() {
             return Err(failure.clone().into());
         }
@@ -421,10 +422,10 @@ where
         check_called_code(state, fork, allowed, calls)
     }
 
-    /// Checks that no withdrawal overflows the balance of its account, which the executor would
-    /// ignore.
+    /// Checks that no withdrawal overflows the balance of its account. The executor would ignore
+    /// the overflow.
     fn check_withdrawals(&mut self) -> Result<(), BlockError> {
-        // Several withdrawals may go to one account, so the sums are tracked here.
+        // Several withdrawals may credit the same account, so the sums are tracked here.
         let mut balances = AddressMap::default();
         for withdrawal in self.executor.ctx.withdrawals.clone().unwrap_or_default().iter() {
             let (address, amount) = (withdrawal.address, withdrawal.amount_wei());
@@ -444,7 +445,7 @@ where
         Ok(())
     }
 
-    /// Returns the fee recipient's income for each gas of a transaction, in wei.
+    /// Returns the fee recipient's income per gas of a transaction, in wei.
     fn tip(&self, transaction: &Transaction) -> U256 {
         let base_fee = self.header.base_fee_per_gas.unwrap_or_default();
         U256::from(transaction.effective_tip_per_gas(base_fee).unwrap_or_default())
@@ -454,7 +455,7 @@ where
         BlockState::set_bal_index(self.executor.evm_mut().db_mut(), index);
     }
 
-    /// Returns the first failed read as the reason, even if the executor rewords or ignores it.
+    /// Returns the first failed read as the error, even if the executor has reworded or ignored it.
     fn check<T>(&self, result: Result<T, BlockExecutionError>) -> Result<T, BlockError> {
         match self.executor.evm().db().failure() {
             Some(failure) => Err(failure.clone().into()),
@@ -463,12 +464,12 @@ where
     }
 }
 
-/// Executes all transactions of a block and the parts before and after them. `after` receives the
-/// position of each executed transaction and the gas used so far, and can stop the block.
+/// Executes all transactions of a block, and the steps before and after them. `after` is called
+/// with the index of each executed transaction and the gas used so far, and can stop the block.
 ///
 /// # Errors
 ///
-/// [`BlockError`] of the first violation, or of `sender` or `after`.
+/// [`BlockError`] of the first failure, or of `sender` or `after`.
 pub fn execute_block<'x, S: StateSource>(
     state: &'x mut BlockState<'_, S>,
     block: Environment<'x>,
@@ -477,30 +478,31 @@ pub fn execute_block<'x, S: StateSource>(
     sender: impl Fn(usize) -> Result<Address, Invalid>,
     mut after: impl FnMut(usize, u64) -> Result<(), Invalid>,
 ) -> Result<ExecutionOutcome, BlockError> {
-    // The system contracts call no precompiles, so an empty block over canonical code needs none.
+    // The system contracts call no precompiles, so an empty block with canonical system code needs
+    // none.
     let calls_precompiles =
         !transactions.is_empty() || state.system_code != Some(SystemCode::Canonical);
     let mut execution =
         BlockExecution::start(state, block, overrides, NoOpInspector, calls_precompiles)?;
     for (index, transaction) in transactions.iter().enumerate() {
         execution.transact(transaction, sender(index)?)?;
-        // Asked after each transaction, so that a verifier can stop a block that exceeds its
+        // Called after each transaction, so that a verifier can stop a block that exceeds its
         // claimed gas.
         after(index, execution.gas_used())?;
     }
     execution.finish()
 }
 
-/// Returns `true` if an account can have been paid `fees`. If the sum would exceed the largest
+/// Returns `true` if an account can have been paid `fees`. If the sum would exceed the maximum
 /// balance, which no block may cause, revm pays nothing.
 ///
-/// Afterwards the two cases look alike; so the last `fees` below the largest balance are out of
-/// reach.
+/// The two cases cannot be distinguished afterwards, so the last `fees` below the maximum balance
+/// cannot be reached.
 fn can_hold(state: &EvmState, address: Address, fees: U256) -> bool {
     state.get(&address).is_none_or(|account| account.info.balance.checked_add(fees).is_some())
 }
 
-/// Attributes the EVM's failure to run a transaction to the block or to this node.
+/// Attributes a transaction error of the EVM to the block or to this node.
 fn transaction_error(index: usize, error: EVMError<ReadError>) -> BlockError {
     match error {
         EVMError::Database(error) => error.into(),
@@ -511,7 +513,7 @@ fn transaction_error(index: usize, error: EVMError<ReadError>) -> BlockError {
     }
 }
 
-/// Attributes the executor's failure to the block or to this node.
+/// Attributes an error of the executor to the block or to this node.
 fn execution_error(error: BlockExecutionError) -> BlockError {
     match error {
         BlockExecutionError::Validation(BlockValidationError::InvalidTx { error, .. }) => {

@@ -1,17 +1,17 @@
 //! Executes Ethereum blocks on revm over a state of tries.
 //!
 //! [`BlockExecution`] runs a block on a [`BlockState`]: system calls, transactions one by one,
-//! withdrawals, rewards and requests, by the rules of a [`ChainSpec`]. Verifier, block builder,
-//! import and replay use this one executor over different [`StateSource`]s: the witness of a
+//! withdrawals, rewards and requests, under the rules of a [`ChainSpec`]. Verifier, block builder,
+//! import and replay use the same executor with different [`StateSource`]s: the witness of a
 //! stateless input, or the store of a chain. A chain that differs from its fork implements
-//! [`EvmOverrides`]: limits, precompiles, hooks around blocks and transactions.
+//! [`EvmOverrides`]: limits, precompiles, hooks for blocks and transactions.
 //!
 //! This crate owns execution, from the transactions to receipts and the post-state root, for all
 //! forks since Frontier. It owns neither the rules of headers nor the verdict on a block
 //! (`stateless`), nor the trie (`trie`), formats (`wire`) or storage of states (`store`).
 //!
-//! The type of an error states whose fault it is: [`Invalid`] concerns the block, [`InternalError`]
-//! this node.
+//! The type of an error states who is at fault: [`Invalid`] means the block, [`InternalError`]
+//! means this node.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 #![cfg_attr(not(test), no_std)]
@@ -51,9 +51,9 @@ pub use transactions::{
     intrinsic_gas, recover_sender, spec_id,
 };
 
-/// A cell that is written once: by any thread, where there are threads.
+/// A cell that is written once, by any thread.
 #[cfg(feature = "std")]
 pub type OnceCell<T> = std::sync::OnceLock<T>;
-/// A cell that is written once: by any thread, where there are threads.
+/// A cell that is written once.
 #[cfg(not(feature = "std"))]
 pub type OnceCell<T> = core::cell::OnceCell<T>;

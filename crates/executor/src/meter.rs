@@ -1,17 +1,17 @@
-//! Metering of work beyond the gas of a block.
+//! Metering of work that the gas of a block does not pay for.
 
 use alloy_primitives::Address;
 use core::{error::Error, fmt};
 
 /// A piece of work that takes more time than the gas of the block, or the bytes of its witness,
-/// have paid for. It is reported when it is done or about to be done.
+/// have paid for. It is reported before or after it is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnderpricedWork {
     /// A witness node is loaded at one more position than it was carried for.
     ///
-    /// Keys of a trie are hashes, so in a state that blocks have produced, no node occurs twice in
-    /// one trie. The author of an invented state can make all children of every branch equal, and
-    /// walk through a hundred nodes as if they were a complete trie.
+    /// Trie keys are hashes, so in a state that blocks have produced, no node occurs twice in a
+    /// trie. The author of an invented state can make all children of every branch equal, and walk
+    /// a hundred nodes as if they were a complete trie.
     RepeatedNode {
         /// Length of the node in bytes.
         bytes: usize,
@@ -23,7 +23,7 @@ pub enum UnderpricedWork {
         /// Gas charged for it; for a failed one, the maximum gas of its work.
         gas: u64,
     },
-    /// The instruction KECCAK256.
+    /// KECCAK256 ran.
     Keccak {
         /// Bytes hashed.
         bytes: usize,
@@ -40,12 +40,12 @@ pub enum UnderpricedWork {
 
 /// Receiver of [`UnderpricedWork`] reports.
 pub trait WorkMeter: fmt::Debug + Send + Sync {
-    /// Records a piece of work and returns `true` if the block may go on. Otherwise execution stops
-    /// with an [`InternalError`](crate::InternalError), which says nothing about the block.
+    /// Records a piece of work and returns `true` if the block may continue. Otherwise execution
+    /// stops with an [`InternalError`](crate::InternalError), which says nothing about the block.
     fn spend(&self, work: UnderpricedWork) -> bool;
 }
 
-/// A meter refused further work.
+/// Error of a meter that refuses further work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InsufficientGas;
 

@@ -1,4 +1,4 @@
-//! Differences between a chain and its fork.
+//! Differences between the rules of a chain and those of its fork.
 
 use crate::{
     BlockError, BlockTally, Cryptography, ExecutionOutcome, Invalid, ReadError, Transaction,
@@ -19,22 +19,22 @@ use revm::{
     },
 };
 
-/// The state of a block as hooks read and change it.
+/// State of a block that hooks read and change.
 pub trait HookState: Database<Error = ReadError> + DatabaseCommit {}
 
 impl<T: Database<Error = ReadError> + DatabaseCommit> HookState for T {}
 
-/// Changes of a chain to the EVM of its fork, and hooks at the begin and end of its blocks and
-/// before each transaction: limits that it lifts, precompiles that it adds, a market that prices a
-/// resource per block, context that a precompile needs of the transaction around its call, a header
-/// with further items.
+/// Changes of a chain to the EVM of its fork, and hooks at the start and end of its blocks and
+/// before each transaction. Examples are lifted limits, added precompiles, a market that prices a
+/// resource per block, context that a precompile needs of the surrounding transaction, or headers
+/// with additional items.
 ///
 /// Builder, verifier, import and replay call all hooks at the same points. A hook that returns
-/// [`BlockError::Invalid`] rejects the block or the transaction; a builder then goes on without the
-/// transaction.
+/// [`BlockError::Invalid`] rejects the block or the transaction; a builder then continues without
+/// the transaction.
 pub trait EvmOverrides: fmt::Debug + Send + Sync {
-    /// Returns the overrides that these extend; none by default. Each method that a type does not
-    /// implement is that of its base, so that no wrapper loses a check.
+    /// Returns the overrides that these extend; none by default. Methods that a type does not
+    /// implement call those of its base, so that no wrapper loses a check.
     fn base(&self) -> Option<&dyn EvmOverrides> {
         None
     }
@@ -51,16 +51,16 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         self.base().map_or(&(), |base| base.cryptography())
     }
 
-    /// Adds to the precompiles of the fork. They may count their work in `tally`, which belongs to
-    /// the block or call that they serve.
+    /// Adds precompiles to those of the fork. They may count their work in `tally`, which belongs
+    /// to the block or call that they serve.
     fn precompiles(&self, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
         if let Some(base) = self.base() {
             base.precompiles(precompiles, tally);
         }
     }
 
-    /// Returns the signer to assume for an authorization (EIP-7702), regardless of its signature;
-    /// by default none, so that the real signer counts.
+    /// Returns the signer to assume for an authorization (EIP-7702), regardless of its signature.
+    /// By default there is none, so that the recovered signer is used.
     fn authority(&self, authorization: &SignedAuthorization) -> Option<Address> {
         self.base()?.authority(authorization)
     }
@@ -70,13 +70,13 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         self.base()?.meter()
     }
 
-    /// Returns `true` if a verifier without these overrides reaches the same verdict on the blocks
+    /// Returns `true` if a verifier without these overrides reaches the same verdicts on the blocks
     /// of this chain.
     fn is_verifiable(&self) -> bool {
         self.base().is_some_and(|base| base.is_verifiable())
     }
 
-    /// Runs before the system calls that open a block.
+    /// Called before the system calls that open a block.
     ///
     /// # Errors
     ///
@@ -85,8 +85,8 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         self.base().map_or(Ok(()), |base| base.begin_block(header, state))
     }
 
-    /// Runs before a transaction; `index` is its position in the block. A hook that refuses must
-    /// not have committed anything, since nothing is undone.
+    /// Called before a transaction; `index` is its position in the block. A hook that returns an
+    /// error must not have committed anything, since nothing is undone.
     fn before_transaction(
         &self,
         index: usize,
@@ -98,8 +98,8 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
             .map_or(Ok(()), |base| base.before_transaction(index, transaction, sender, state))
     }
 
-    /// Runs after the last transaction, before requests and withdrawals; `tally` holds the counts
-    /// of the block's transactions.
+    /// Called after the last transaction, before requests and withdrawals. `tally` contains the
+    /// counts of the block's transactions.
     fn end_block(
         &self,
         header: &Header,
@@ -109,7 +109,8 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         self.base().map_or(Ok(()), |base| base.end_block(header, state, tally))
     }
 
-    /// Checks what a header of this chain claims beyond its fork, given the result of its block.
+    /// Checks the claims of a header that go beyond those of its fork, given the result of its
+    /// block.
     ///
     /// # Errors
     ///
@@ -118,21 +119,21 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         self.base().map_or(Ok(()), |base| base.check_outcome(header, outcome))
     }
 
-    /// Returns the RLP of the header of the block to verify, whose hash is the block's. A chain may
-    /// append items to those of the fork.
+    /// Returns the RLP of the header of the block to verify, whose hash is the block hash. A chain
+    /// may append items to those of the fork.
     fn encode_header(&self, header: &Header) -> Vec<u8> {
-        // The payload names the hash of these bytes, so a wrong encoding refuses a block and
-        // accepts none.
+        // The payload contains the hash of these bytes, so a wrong encoding can only refuse a
+        // block.
         self.base().map_or_else(|| alloy_rlp::encode(header), |base| base.encode_header(header))
     }
 
-    /// Returns the header of an ancestor without the items that the chain appends.
+    /// Returns the header of an ancestor, without the items that the chain appends.
     ///
     /// # Errors
     ///
     /// [`alloy_rlp::Error`] if the bytes are not the header of a block of this chain.
     fn decode_header(&self, bytes: &[u8]) -> alloy_rlp::Result<Header> {
-        // The bytes have the hash that a child names, but the caller may have invented the child.
+        // The hash of the bytes is in a child's header, but the caller may have invented the child.
         self.base().map_or_else(|| alloy_rlp::decode_exact(bytes), |base| base.decode_header(bytes))
     }
 }
@@ -164,7 +165,7 @@ impl EvmOverrides for () {
 mod tests {
     use super::*;
 
-    /// A chain with overrides of its own.
+    /// A chain with its own overrides.
     #[derive(Debug)]
     struct Chain;
 
@@ -204,7 +205,7 @@ mod tests {
     fn wrapper_inherits_hooks_of_its_base() {
         let (header, outcome) = (Header::default(), ExecutionOutcome::default());
         let once = Wrapper(&Chain);
-        // Twice wrapped, since a verifier adds its meter to a chain that may be wrapped already.
+        // Wrapped twice, since a verifier adds its meter to a chain that may already be wrapped.
         for wrapper in [&once, &Wrapper(&once)] {
             let mut cfg = CfgEnv::default();
             wrapper.limits(&mut cfg);
@@ -215,7 +216,7 @@ mod tests {
             let decoded = wrapper.decode_header(&alloy_rlp::encode(&header));
             assert_eq!(decoded, Err(alloy_rlp::Error::Custom("of the chain")));
         }
-        // A header without further items is encoded as the fork has it, which clients hash.
+        // A header without additional items has the encoding of the fork, which clients hash.
         let plain = Wrapper(&());
         assert!(plain.is_verifiable());
         assert_eq!(plain.check_outcome(&header, &outcome), Ok(()));

@@ -1,4 +1,4 @@
-//! Results of execution besides the state: receipts, requests, gas.
+//! Results of execution other than the state: receipts, requests, gas.
 
 use crate::Transaction;
 use alloc::vec::Vec;
@@ -17,7 +17,7 @@ use alloy_trie::root::ordered_trie_root_with_encoder;
 /// The receipt of a transaction, without its bloom filter.
 pub type Receipt = EthereumReceipt<TxType>;
 
-/// Builder of receipts without bloom filters, which are computed for all receipts together.
+/// Builder of receipts without bloom filters, which are computed later for all receipts together.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Receipts;
 
@@ -35,7 +35,7 @@ impl ReceiptBuilder for Receipts {
     }
 }
 
-/// Results of executing a block, besides its state.
+/// Results of executing a block, except for its state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExecutionOutcome {
     /// One receipt per transaction.
@@ -43,7 +43,8 @@ pub struct ExecutionOutcome {
     /// Positions of the receipts whose EIP-2718 type is not one of Ethereum's, ascending, with the
     /// type.
     pub foreign_types: Vec<(usize, u8)>,
-    /// State root after each transaction, which receipts contain before Byzantium; empty since.
+    /// State root after each transaction, which receipts contain before Byzantium; empty from then
+    /// on.
     pub roots: Vec<B256>,
     /// Gas used by the block.
     pub gas_used: u64,
@@ -53,7 +54,7 @@ pub struct ExecutionOutcome {
     pub requests: Option<Requests>,
     /// RLP of the block access list (EIP-7928); `None` before Amsterdam.
     pub block_access_list: Option<Bytes>,
-    /// Items of the block access list, which the gas limit must pay for.
+    /// Number of items in the block access list, which the gas limit must pay for.
     pub access_list_items: u64,
 }
 
@@ -70,8 +71,8 @@ impl ExecutionOutcome {
     pub fn receipts_root_and_bloom(&self) -> (B256, Bloom) {
         let receipts = self.with_blooms();
         let bloom = receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.logs_bloom);
-        // Receipts before Byzantium contain a root in place of the status, which alloy's function
-        // cannot encode, and neither does it know other types.
+        // alloy's function encodes neither a root instead of the status, which receipts contain
+        // before Byzantium, nor foreign types.
         let root = if self.roots.is_empty() && self.foreign_types.is_empty() {
             calculate_receipt_root(&receipts)
         } else {
@@ -81,7 +82,7 @@ impl ExecutionOutcome {
         (root, bloom)
     }
 
-    /// Returns the receipts as EIP-2718 encodings, the values of the receipts trie.
+    /// Returns the EIP-2718 encodings of the receipts, which are the values of the receipts trie.
     pub fn raw_receipts(&self) -> Vec<Bytes> {
         let receipts = self.with_blooms().into_iter();
         if self.roots.is_empty() {

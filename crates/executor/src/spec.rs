@@ -1,4 +1,4 @@
-//! Rules of a chain, and the times from which they hold.
+//! Rules of a chain, and the timestamps from which they apply.
 
 use alloc::vec::Vec;
 use alloy_eips::eip7840::BlobParams;
@@ -7,20 +7,20 @@ use alloy_hardforks::{EthereumChainHardforks, EthereumHardfork, EthereumHardfork
 use alloy_primitives::{Address, U256, address};
 use wire::ProtocolFork;
 
-/// Address in place of a missing deposit contract.
+/// Address used if there is no deposit contract.
 ///
-/// The block executor takes "none" for the deposit contract of mainnet. On another chain, the code
-/// at that address must not make deposits, and neither must any other code. ECRECOVER is a
-/// precompile of every fork: the EVM runs no code at its address, so that it makes no logs.
+/// The block executor interprets "none" as the deposit contract of mainnet. On another chain, code
+/// at that address, or at any other address, must not cause deposits. ECRECOVER is a precompile in
+/// every fork: the EVM runs no code at its address, so that it never logs.
 const NO_DEPOSIT_CONTRACT: Address = Address::with_last_byte(1);
 
-/// The rules of a chain: its id, its forks, its deposit contract, its blob parameters.
+/// The rules of a chain: chain id, forks, deposit contract, blob parameters.
 #[derive(Debug, Clone)]
 pub struct ChainSpec {
     chain_id: u64,
     forks: EthereumChainHardforks,
     deposit_contract: Option<Address>,
-    /// Blob parameters by their first timestamp, ascending; empty to use those of the forks.
+    /// Blob parameters by first timestamp, ascending; empty to use those of the forks.
     blob_schedule: Vec<(u64, BlobParams)>,
     /// First proof-of-stake block, if the forks define the merge by total difficulty.
     merged_at: Option<u64>,
@@ -72,19 +72,18 @@ impl ChainSpec {
         Self::from_hardfork(chain_id, hardfork(first), later)
     }
 
-    /// Creates a chain as [`scheduled`](Self::scheduled) does, whose first fork may precede the
-    /// merge. Its blocks then have the difficulty that they are given: zero if no work is done for
-    /// them.
+    /// Like [`scheduled`](Self::scheduled), but the first fork may precede the merge. Its blocks
+    /// then have the difficulty that they are given, which is zero if no work is done for them.
     pub fn from_hardfork(
         chain_id: u64,
         first: EthereumHardfork,
         later: &[(ProtocolFork, u64)],
     ) -> Self {
         let activation = |fork: EthereumHardfork| match fork {
-            // Forks after `first` up to the merge activate by number or difficulty, which a
-            // schedule of timestamps does not have.
+            // Forks between `first` and the merge activate by number or difficulty, which a
+            // schedule of timestamps does not contain.
             fork if fork > first && fork <= EthereumHardfork::Paris => ForkCondition::Never,
-            // The DAO fork changes the state of one chain, not the rules.
+            // The DAO fork changes the state of a single chain, but no rules.
             EthereumHardfork::Dao => ForkCondition::Never,
             // These forks have no schema id and change no rules.
             EthereumHardfork::Bpo3 | EthereumHardfork::Bpo4 | EthereumHardfork::Bpo5 => {
@@ -100,7 +99,7 @@ impl ChainSpec {
             fork => later
                 .iter()
                 .filter(|(later, _)| hardfork(*later) >= fork)
-                // A skipped fork begins with the next one that is named.
+                // A fork that is not named activates together with the next one that is.
                 .map(|(_, timestamp)| *timestamp)
                 .min()
                 .map_or(ForkCondition::Never, ForkCondition::Timestamp),
@@ -117,7 +116,7 @@ impl ChainSpec {
     }
 
     /// Returns the same chain with its own blob parameters (EIP-7840), each from a timestamp on.
-    /// Before the first of them, those of the forks hold.
+    /// Before the first of them, those of the forks apply.
     #[must_use]
     pub fn with_blob_schedule(mut self, mut schedule: Vec<(u64, BlobParams)>) -> Self {
         schedule.sort_by_key(|(timestamp, _)| *timestamp);
@@ -139,8 +138,8 @@ impl ChainSpec {
         self
     }
 
-    /// Returns the rules for an input that names `chain_id` and a schema of `fork`: those of the
-    /// network if the id is known, otherwise `fork` from genesis on.
+    /// Returns the rules for an input with this chain id and schema id: those of the public network
+    /// if the id is known, otherwise `fork` from genesis on.
     pub fn for_input(chain_id: u64, fork: ProtocolFork) -> Self {
         Self::known(chain_id).unwrap_or_else(|| Self::constant(chain_id, fork))
     }
@@ -165,22 +164,22 @@ impl ChainSpec {
         self.chain_id
     }
 
-    /// Returns the newest fork in force at a timestamp, or `None` before Shanghai: older blocks
-    /// have no schema.
+    /// Returns the newest fork that is active at a timestamp, or `None` before Shanghai: older
+    /// blocks have no schema id.
     pub fn fork_at(&self, timestamp: u64) -> Option<ProtocolFork> {
-        // Paris itself activates by total difficulty, so no timestamp names it.
+        // Paris itself activates by total difficulty, so no timestamp selects it.
         ProtocolFork::ALL.into_iter().rev().filter(|fork| *fork > ProtocolFork::Paris).find(
             |fork| self.forks.is_ethereum_fork_active_at_timestamp(hardfork(*fork), timestamp),
         )
     }
 
-    /// Returns the forks with a schema that are ever in force, oldest first.
+    /// Returns the forks with a schema id that are active at some time, oldest first.
     pub fn forks(&self) -> Vec<ProtocolFork> {
         self.fork_times().into_iter().map(|(fork, _)| fork).collect()
     }
 
-    /// Returns the forks with a schema that are ever in force and the timestamps from which they
-    /// are, oldest first.
+    /// Returns the forks with a schema id that are active at some time, with their activation
+    /// timestamps, oldest first.
     pub fn fork_times(&self) -> Vec<(ProtocolFork, u64)> {
         let since = |fork: ProtocolFork| {
             let since = self.forks.ethereum_fork_activation(hardfork(fork)).as_timestamp()?;
@@ -189,9 +188,9 @@ impl ChainSpec {
         ProtocolFork::ALL.into_iter().filter_map(since).collect()
     }
 
-    /// Returns the newest fork in force for a block, of all forks since Frontier.
+    /// Returns the newest fork that is active for a block, of all forks since Frontier.
     ///
-    /// The DAO fork changes one chain's state and no rules, so it is never returned.
+    /// The DAO fork changes the state of one chain but no rules, so it is never returned.
     pub fn hardfork_at(&self, number: u64, timestamp: u64) -> EthereumHardfork {
         EthereumHardfork::VARIANTS
             .iter()
@@ -205,7 +204,8 @@ impl ChainSpec {
             .unwrap_or(EthereumHardfork::Frontier)
     }
 
-    /// Returns the blob parameters in force at a timestamp (EIP-7840), if blobs exist then.
+    /// Returns the blob parameters that apply at a timestamp (EIP-7840), or `None` if there are no
+    /// blobs.
     pub fn blob_params_at(&self, timestamp: u64) -> Option<BlobParams> {
         let fork = self.fork_at(timestamp)?;
         let own = self.blob_schedule.iter().rev().find(|(from, _)| *from <= timestamp);

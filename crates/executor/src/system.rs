@@ -6,22 +6,22 @@ use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, b256, hex};
 use revm::Database;
 use wire::ProtocolFork;
 
-/// Code that is allowed at the addresses that the block executor calls by itself.
+/// Code that is allowed at the addresses that the block executor itself calls.
 ///
 /// Such a call gets 30 million gas that no block pays for. If the pre-state comes from an
 /// adversary, foreign code there is work that no block pays for either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SystemCode {
-    /// The code of the EIPs, or none at the two addresses whose absence the rules allow.
+    /// The code of the EIPs, or none at the two addresses where the rules allow its absence.
     #[default]
     Canonical,
     /// Any code, as far as the rules of the fork allow it.
     Any,
 }
 
-/// Code of the consolidation request contract as EIP-7251 deploys it.
+/// Code of the consolidation request contract, as EIP-7251 deploys it.
 ///
-/// This is not taken from `alloy-eips`, which has the code of an earlier draft.
+/// Not taken from `alloy-eips`, which contains the code of an earlier draft.
 const CONSOLIDATION_REQUEST_CODE: &[u8] = &hex!(
     "3373fffffffffffffffffffffffffffffffffffffffe1460d35760115f54807fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff1461019a57600182026001905f5b5f82111560685781019083028483029004916001019190604d565b9093900492505050366060146088573661019a573461019a575f5260205ff35b341061019a57600154600101600155600354806004026004013381556001015f358155600101602035815560010160403590553360601b5f5260605f60143760745fa0600101600355005b6003546002548082038060021160e7575060025b5f5b8181146101295782810160040260040181607402815460601b815260140181600101548152602001816002015481526020019060030154905260010160e9565b910180921461013b5790600255610146565b90505f6002555f6003555b5f54807fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff141561017357505f5b6001546001828201116101885750505f61018e565b01600190035b5f555f6001556074025ff35b5f5ffd"
 );
@@ -31,7 +31,7 @@ const CONSOLIDATION_REQUEST_CODE: &[u8] = &hex!(
 pub struct SystemContract {
     /// Its address.
     pub address: Address,
-    /// The first fork whose blocks call it.
+    /// First fork whose blocks call it.
     pub since: ProtocolFork,
     /// Keccak-256 of its code.
     pub code_hash: B256,
@@ -97,19 +97,19 @@ pub const SYSTEM_CONTRACTS: [SystemContract; 6] = [
     },
 ];
 
-/// Time at which a block calls a system contract.
+/// When a block calls a system contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SystemCalls {
-    /// Before its transactions: the contracts that receive data. They may be absent.
+    /// Before its transactions: the contracts that receive data, which may be absent.
     First,
-    /// After its transactions: the contracts that return requests. A transaction of the same block
-    /// may have deployed them.
+    /// After its transactions: the contracts that return requests, which a transaction of the same
+    /// block may have deployed.
     Last,
 }
 
 /// Checks the code at all system addresses that blocks of `fork` call.
 ///
-/// A required contract without code makes the block invalid by the rules themselves (EIP-7002,
+/// A required contract without code makes the block invalid under the rules themselves (EIP-7002,
 /// EIP-7251, EIP-8282).
 pub fn check_system_code<S: StateSource>(
     state: &mut BlockState<'_, S>,
@@ -135,8 +135,7 @@ pub(crate) fn check_called_code<S: StateSource>(
             state.basic(contract.address)?.map_or(KECCAK256_EMPTY, |account| account.code_hash);
         let present = got != KECCAK256_EMPTY;
         let accepted = match allowed {
-            // Whether the contract may be absent depends on the fork, even if its code must be
-            // canonical.
+            // With either policy, the rules decide whether the contract may be absent.
             SystemCode::Canonical if present => got == contract.code_hash,
             _ => present || contract.optional,
         };

@@ -2,12 +2,12 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// A counter of precompile work in a block, which no revert undoes: the EVM's state forgets the
-/// changes of a failed call, but the work has been done.
+/// Counter of precompile work in a block, which a revert does not undo: the EVM's state discards
+/// the changes of a failed call, but the work has been done.
 ///
-/// Each execution of a block has its own counter, and so has each call outside of blocks. The
-/// counts of a transaction stay only if the transaction does: a builder goes on as if a dropped one
-/// had never been tried.
+/// Each execution of a block has its own counter, and so does each call outside of blocks. The
+/// counts of a transaction are kept only if the transaction is included: for a builder, a dropped
+/// transaction has no effect.
 #[derive(Debug, Default)]
 pub struct BlockTally {
     base_fee: u64,
@@ -30,8 +30,8 @@ impl BlockTally {
 
     /// Adds to the transaction in execution.
     pub fn count(&self, amount: u64) {
-        // A block runs on one thread, so load and store need not be one step. Saturating: a count
-        // that wraps would be paid as a small one.
+        // A block runs on one thread, so load and store need not be a single operation. Saturating:
+        // a count that wraps would be charged as a small one.
         let open = self.open.load(Ordering::Relaxed).saturating_add(amount);
         self.open.store(open, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Transactions as bytes, and their cost before anything is known of the state.
+//! Decoding of transactions, and their cost before anything is known of the state.
 
 use crate::Invalid;
 use alloc::string::{String, ToString as _};
@@ -13,10 +13,10 @@ use revm::{
 };
 use wire::ProtocolFork;
 
-/// A transaction of a block: a blob transaction comes without its blobs.
+/// A transaction in a block: a blob transaction is without its blobs.
 pub type Transaction = EthereumTxEnvelope<TxEip4844>;
 
-/// Decodes a transaction from its whole EIP-2718 encoding.
+/// Decodes a transaction from its complete EIP-2718 encoding.
 pub fn decode_transaction(mut bytes: &[u8]) -> Result<Transaction, String> {
     let transaction = Transaction::decode_2718(&mut bytes).map_err(|error| error.to_string())?;
     // Trailing bytes would give one transaction several encodings.
@@ -27,7 +27,7 @@ pub fn decode_transaction(mut bytes: &[u8]) -> Result<Transaction, String> {
     }
 }
 
-/// Recovers the sender of a transaction; accepts low-s signatures only (EIP-2).
+/// Recovers the sender of a transaction. Only low-s signatures are accepted (EIP-2).
 pub fn recover_sender(transaction: &Transaction) -> Option<Address> {
     transaction.recover_signer().ok()
 }
@@ -44,12 +44,12 @@ pub const fn spec_id(fork: ProtocolFork) -> SpecId {
     }
 }
 
-/// Cost of a transaction before it runs.
+/// Cost of a transaction that does not depend on its execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FixedGas {
     /// Gas charged before the first instruction.
     intrinsic: u64,
-    /// Minimum gas due to the calldata (EIP-7623).
+    /// Minimum gas due to calldata (EIP-7623).
     floor: u64,
 }
 
@@ -62,8 +62,8 @@ impl FixedGas {
         self.intrinsic.max(self.floor)
     }
 
-    /// Returns the minimum gas that the block counts for the transaction, with maximum refunds.
-    /// From Amsterdam on refunds do not lower what a block counts (EIP-7778).
+    /// Returns the minimum gas that the block counts for the transaction, assuming the maximum
+    /// refund. From Amsterdam on refunds do not reduce what a block counts (EIP-7778).
     fn counted(self, fork: ProtocolFork) -> u64 {
         let refund = if fork < ProtocolFork::Amsterdam {
             self.intrinsic / Self::MAX_REFUND_QUOTIENT
@@ -74,16 +74,17 @@ impl FixedGas {
     }
 }
 
-/// Returns the minimum gas limit of a transaction in any state: intrinsic gas and calldata floor.
+/// Returns the minimum gas limit of a transaction in any state: the larger of intrinsic gas and
+/// calldata floor.
 ///
 /// The result is exact up to BPO2. From Amsterdam on (EIP-2780) the price depends on whether the
-/// recipient is the sender, who is not known yet, so this returns the cheaper case.
+/// recipient is the sender, who is not known yet, so this returns the lower price.
 pub fn intrinsic_gas(transaction: &Transaction, fork: ProtocolFork) -> u64 {
     fixed_gas(transaction, fork).limit()
 }
 
-/// Gas that a transaction is charged before its first instruction, without the calldata floor of
-/// EIP-7623.
+/// Returns the gas that a transaction is charged before its first instruction, without the calldata
+/// floor of EIP-7623.
 pub fn initial_gas(transaction: &Transaction, fork: ProtocolFork) -> u64 {
     fixed_gas(transaction, fork).intrinsic
 }
@@ -94,7 +95,7 @@ fn fixed_gas(transaction: &Transaction, fork: ProtocolFork) -> FixedGas {
         (list.len() as u64, list.iter().map(|item| item.storage_keys.len() as u64).sum())
     });
     let authorizations = transaction.authorization_list().map_or(0, <[_]>::len) as u64;
-    // The sender is unknown, and a check that runs before the block must never refuse a valid one.
+    // The sender is unknown, and a check before execution must never refuse a valid block.
     let cheapest = Eip2780TxInfo { value: U256::ZERO, is_self_transfer: true };
     let gas = GasParams::new_spec(spec).initial_tx_gas(
         transaction.input(),
@@ -108,11 +109,11 @@ fn fixed_gas(transaction: &Transaction, fork: ProtocolFork) -> FixedGas {
     FixedGas { intrinsic: gas.initial_total_gas(), floor }
 }
 
-/// Checks that need nothing of the state, for one transaction after another.
+/// Checks of transactions, one after another, that need no state.
 ///
-/// The types exist in the fork, each gas limit covers its transaction's intrinsic gas, and the
-/// block's gas limit covers the minimum that the block must count for all of them. A valid block
-/// satisfies all three. They are checked before any signature, so that the gas limit pays for
+/// The transaction types exist in the fork, each gas limit covers its transaction's intrinsic gas,
+/// and the block's gas limit covers the minimum that the block must count for all of them. A valid
+/// block satisfies all three. They are checked before any signature, so that the gas limit pays for
 /// recovering senders.
 #[derive(Debug, Clone, Copy)]
 pub struct TransactionCheck {
@@ -139,7 +140,7 @@ impl TransactionCheck {
     /// Checks the next transaction.
     pub fn add(&mut self, transaction: &Transaction) -> Result<(), Invalid> {
         let Self { fork, gas_limit, checked: index, .. } = *self;
-        // Every other type exists in all forks that have a schema and are verified, from Cancun on.
+        // Every other type exists in all forks that can be verified, i.e. from Cancun on.
         if transaction.is_eip7702() && fork < ProtocolFork::Prague {
             let reason = format!("set-code transactions do not exist in {fork}");
             return Err(Invalid::Transaction { index, reason });
@@ -151,8 +152,8 @@ impl TransactionCheck {
             return Err(Invalid::TransactionGas { index, gas_limit, intrinsic });
         }
         self.checked += 1;
-        // Saturating sums cannot wrap below the limit: a saturated sum exceeds every gas limit but
-        // the largest.
+        // Saturating sums cannot wrap below the limit: a saturated sum exceeds every gas limit
+        // except the maximum.
         self.least = self.least.saturating_add(gas.counted(fork));
         self.allowed = self.allowed.saturating_add(transaction.gas_limit());
         if self.least > gas_limit {

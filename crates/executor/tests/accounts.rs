@@ -1,4 +1,4 @@
-//! Accounts that no block makes, as a state from outside may hold them.
+//! Accounts that no block creates, but that an external state may contain.
 
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
@@ -11,7 +11,7 @@ use revm::{
 use std::collections::HashMap;
 use trie::{NodePath, NodeSource, SourceError, Trie, hash_tries};
 
-/// A state of these accounts, and nothing but their nodes.
+/// A state with these accounts that contains only their nodes.
 struct Source {
     nodes: HashMap<B256, Bytes>,
     root: B256,
@@ -62,7 +62,7 @@ fn account(code_hash: B256, balance: u64) -> TrieAccount {
 
 const AT: Address = Address::repeat_byte(0xa7);
 
-/// Pays the account and returns the root of the state after it.
+/// Credits the account and returns the resulting state root.
 fn root_after_payment(source: &Source) -> B256 {
     let mut state = BlockState::new(source, source.root);
     let info = state.basic(AT).unwrap().unwrap();
@@ -86,7 +86,7 @@ fn zero_code_hash_is_kept_without_code() {
         assert_eq!(state.failure(), Some(&refusal));
         assert_eq!(root_after_payment(&before), source_of(balance + 1).root);
     }
-    // Beside an account that has no code.
+    // Next to an account without code.
     let source_of = |balance| source(&[(AT, account(KECCAK256_EMPTY, balance))]);
     let before = source_of(7);
     let mut state = BlockState::new(&before, before.root);

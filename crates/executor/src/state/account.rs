@@ -1,4 +1,4 @@
-//! An account in a block, before the block and now, with its storage.
+//! An account in a block, before the block and currently, with its storage.
 
 use super::ForkBackend;
 use crate::{ReadError, StateError};
@@ -11,15 +11,15 @@ use revm::{
 };
 use trie::{EMPTY_ROOT, NodeBytes, NodeSource, Trie};
 
-/// Stand-in for a code hash of zero, which the EVM takes for "no code": no code has that hash, and
-/// an account with it is not empty. No block creates such an account, but a genesis may.
+/// Substitute for a code hash of zero, which the EVM interprets as "no code": no code has that
+/// hash, and an account with it is not empty. No block creates such an account, but a genesis may.
 ///
-/// No code is known whose hash it is. A genesis that names it makes an account that nothing can
-/// call, and [reading](AccountState::read) it fails.
+/// No known code has this hash. If a genesis contains it, the account cannot be called, and
+/// [reading](AccountState::read) it fails.
 pub(crate) const ZERO_CODE_HASH: B256 = B256::repeat_byte(0xff);
 
-/// Removes the mark that [`AccountState::seen_by_evm`] puts on an account with storage but neither
-/// nonce nor code: losing the mark is not a change of code.
+/// Removes the mark that [`AccountState::seen_by_evm`] puts on an account with storage but without
+/// nonce and code: losing the mark is not a change of code.
 pub(super) fn without_mark(account: &mut Account) {
     if !account.original_info().code_hash.is_zero() {
         return;
@@ -51,14 +51,15 @@ pub(super) struct AccountState<B> {
     pub(super) address: Address,
     /// Account in the trie, before the block.
     pub(super) before: Option<TrieAccount>,
-    /// Account after the transactions so far, without code.
+    /// Account after the transactions so far, without its code.
     pub(super) now: Option<AccountInfo>,
     /// Storage before the block, or empty since it was wiped.
     pub(super) trie: Trie<B>,
     pub(super) slots: HashMap<StorageKey, Slot>,
     /// `true` if the account was adopted from the fork backend.
     pub(super) adopted: bool,
-    /// `true` if its storage was wiped: neither the trie nor the fork backend applies any more.
+    /// `true` if its storage was wiped, so that neither the trie nor the fork backend applies any
+    /// more.
     wiped: bool,
 }
 
@@ -81,7 +82,7 @@ impl<B: NodeBytes> AccountState<B> {
             .map(alloy_rlp::decode_exact::<TrieAccount>)
             .transpose()
             .map_err(|reason| StateError::MalformedAccount { address, reason })?;
-        // Taken for a code hash of zero, it would change the account.
+        // Interpreted as a code hash of zero, it would change the account.
         if before.is_some_and(|account| account.code_hash == ZERO_CODE_HASH) {
             return Err(StateError::MissingCode(ZERO_CODE_HASH).into());
         }
@@ -102,12 +103,12 @@ impl<B: NodeBytes> AccountState<B> {
         self.trie.owner().unwrap_or_else(|| unreachable!("its trie is a storage trie"))
     }
 
-    /// Returns the account as the EVM is to see it.
+    /// Returns the account as the EVM sees it.
     ///
     /// A contract cannot be created at an address with storage (EIP-7610), but revm checks only
-    /// nonce and code. An account with storage and neither of them therefore gets a code hash that
-    /// differs from that of empty code and yet counts as no code, except for EXTCODEHASH, which the
-    /// block's EVM corrects.
+    /// nonce and code. An account that only has storage therefore gets a code hash that differs
+    /// from that of empty code and yet counts as no code, except for EXTCODEHASH, which the block's
+    /// EVM corrects.
     pub(super) fn seen_by_evm(&self) -> Option<AccountInfo> {
         let mut info = self.now.clone()?;
         if info.code_hash.is_zero() {
@@ -118,7 +119,7 @@ impl<B: NodeBytes> AccountState<B> {
         Some(info)
     }
 
-    /// Returns the real code hash behind the one that the EVM sees.
+    /// Returns the real code hash for the one that the EVM sees.
     pub(super) fn true_code_hash(&self, seen: B256) -> B256 {
         if seen == ZERO_CODE_HASH {
             B256::ZERO
@@ -129,7 +130,7 @@ impl<B: NodeBytes> AccountState<B> {
         }
     }
 
-    /// Returns `true` if the account exists and has neither nonce nor balance nor code (EIP-161).
+    /// Returns `true` if the account exists and has no nonce, no balance and no code (EIP-161).
     pub(super) fn is_empty(&self) -> bool {
         self.now.as_ref().is_some_and(|now| {
             now.nonce == 0 && now.balance.is_zero() && now.code_hash == KECCAK256_EMPTY
@@ -166,7 +167,7 @@ impl<B: NodeBytes> AccountState<B> {
             .map_err(|reason| StateError::MalformedSlot { address, slot: key, reason })?;
         let value = match (value, fork_backend) {
             (Some(value), _) => value,
-            // A wiped storage must not fall through to the backend, which still has the old values.
+            // A wiped storage must not fall back to the backend, which still has the old values.
             (None, Some(fork_backend)) if !self.wiped => fork_backend.storage(address, key)?,
             (None, _) => StorageValue::ZERO,
         };
@@ -184,7 +185,7 @@ impl<B: NodeBytes> AccountState<B> {
             .now = value;
     }
 
-    /// Unloads its trie, to which nothing has been written yet; nodes are read again when needed.
+    /// Unloads its trie, to which nothing has been written yet. Nodes are read again when needed.
     pub(super) fn forget_nodes(&mut self) {
         // The trie of a wiped account is empty and must stay so.
         if !self.wiped {
@@ -206,7 +207,7 @@ impl<B: NodeBytes> AccountState<B> {
         self.wipe_storage();
     }
 
-    /// Makes the values that were written to the tries the values before the block.
+    /// Makes the current values, which have been written to the tries, the values before the block.
     pub(super) fn settle(&mut self) {
         self.before = self.after(self.trie.root().unwrap_or_default());
         for slot in self.slots.values_mut() {
@@ -214,7 +215,7 @@ impl<B: NodeBytes> AccountState<B> {
         }
     }
 
-    /// Returns the account as it must be in the trie, given the root of its storage.
+    /// Returns the account as it must be in the trie, given its storage root.
     pub(super) fn after(&self, storage_root: B256) -> Option<TrieAccount> {
         self.now.as_ref().map(|now| TrieAccount {
             nonce: now.nonce,

@@ -1,4 +1,5 @@
-//! Changes to a state outside of transactions: overrides of a simulation, cheats of a devnet.
+//! Changes to a state outside of transactions: overrides of a simulation, cheat methods of a
+//! devnet.
 
 use super::BlockState;
 use crate::{ReadError, StateSource};
@@ -13,7 +14,8 @@ fn absent() -> AccountInfo {
 
 impl<S: StateSource> BlockState<'_, S> {
     /// Changes an account, creating it if it does not exist. An account that did not exist before
-    /// and is still empty is removed again (EIP-161). Code that `change` sets needs its hash.
+    /// and is still empty is removed again (EIP-161). If `change` sets code, it must also set the
+    /// code hash.
     pub fn change_account(
         &mut self,
         address: Address,
@@ -35,7 +37,7 @@ impl<S: StateSource> BlockState<'_, S> {
     /// Sets a storage slot of an account.
     pub fn set_slot(&mut self, address: Address, key: U256, value: U256) -> Result<(), ReadError> {
         let id = self.account_id(address)?;
-        // Read first: a slot needs its value before the block to count as changed.
+        // Read first: a slot counts as changed only relative to its value before the block.
         self.storage(address, key)?;
         let account = &mut self.accounts[id];
         account.now.get_or_insert_with(absent);
@@ -43,7 +45,7 @@ impl<S: StateSource> BlockState<'_, S> {
         Ok(())
     }
 
-    /// Returns the changed accounts and slots by address and key: a trie knows only their hashes.
+    /// Returns the changed accounts and slots by address and key; the trie knows only their hashes.
     pub fn changed(&self) -> Vec<(Address, Vec<U256>)> {
         self.accounts
             .iter()

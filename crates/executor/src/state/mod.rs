@@ -36,23 +36,23 @@ pub trait StateSource {
     /// Returns the source of trie nodes.
     fn nodes(&self) -> &Self::Nodes;
 
-    /// Returns the code with this hash, ready to run; `None` if the source does not hold it.
+    /// Returns the code with this hash, ready to run; `None` if the source does not have it.
     ///
     /// # Errors
     ///
     /// [`SourceError`] if the source cannot answer.
     fn code(&self, hash: &B256) -> Result<Option<Bytecode>, SourceError>;
 
-    /// Returns the hash of the ancestor with this number, if it is known; the caller asks only
-    /// within the reach of BLOCKHASH.
+    /// Returns the hash of the ancestor with this number, if it is known. It is called only for
+    /// numbers that BLOCKHASH can access.
     ///
     /// # Errors
     ///
     /// [`SourceError`] if the source cannot answer.
     fn block_hash(&self, number: u64) -> Result<Option<B256>, SourceError>;
 
-    /// Wraps instructions of the EVM over this source, for one that records more reads than revm
-    /// makes; by default none.
+    /// Wraps instructions of the EVM over this source, for a source that records more reads than
+    /// revm makes; by default none.
     fn instrument<'x, 's>(
         instructions: &mut Instructions<&'x mut BlockState<'s, Self>>,
         spec: SpecId,
@@ -62,14 +62,14 @@ pub trait StateSource {
         let _ = (instructions, spec);
     }
 
-    /// Returns the backend for accounts and slots that the tries lack. A chain that continues
-    /// another one stores only its own changes: its roots commit to those and prove nothing.
+    /// Returns the backend for accounts and slots that the tries lack. A chain that forks a remote
+    /// chain stores only its own changes: its roots commit to those and prove nothing else.
     fn fork_backend(&self) -> Option<&dyn ForkBackend> {
         None
     }
 }
 
-/// A remote state, for a chain that continues another one.
+/// A remote state, for a chain that forks a remote chain.
 pub trait ForkBackend: core::fmt::Debug + Send + Sync {
     /// Returns an account with its code.
     ///
@@ -81,23 +81,23 @@ pub trait ForkBackend: core::fmt::Debug + Send + Sync {
     /// Returns a storage slot.
     fn storage(&self, address: Address, slot: StorageKey) -> Result<StorageValue, SourceError>;
 
-    /// Returns the hash of a block of the other chain, if it has one with this number.
+    /// Returns the hash of a block of the remote chain, if it has one with this number.
     fn block_hash(&self, number: u64) -> Result<Option<B256>, SourceError>;
 }
 
-/// The first failed read of a block. It is shared, because the state can vanish in an executor that
-/// does not return it.
+/// The first failed read of a block. It is shared, because an executor may consume the state
+/// without returning it.
 pub(crate) type Failure = Arc<OnceCell<ReadError>>;
 
 type Node<S> = <<S as StateSource>::Nodes as NodeSource>::Bytes;
 
 /// revm's database over a [`StateSource`], for one block.
 ///
-/// The state keeps each touched account and slot with its value before the block and its current
+/// The state stores each touched account and slot with its value before the block and its current
 /// value, so that nothing is looked up twice and the changes are known for the post-state root.
 ///
-/// The first failed read is kept: some paths of the executor wrap errors in text, and a block must
-/// not pass because one of them was overlooked. See [`Self::failure`].
+/// The first failed read is stored: some paths of the executor wrap errors in text, and a block
+/// must not be accepted because one of them was overlooked. See [`Self::failure`].
 pub struct BlockState<'s, S: StateSource> {
     source: &'s S,
     /// Root of the state before the block.
@@ -106,9 +106,9 @@ pub struct BlockState<'s, S: StateSource> {
     ids: AddressMap<u32>,
     accounts: Vec<AccountState<Node<S>>>,
     created_codes: B256Map<Bytecode>,
-    /// Slots read since the last mark, if there is one.
+    /// Slots read since the current mark, if there is one.
     marked_slots: Option<Vec<(usize, StorageKey)>>,
-    /// Nodes of intermediate roots, for the database that keeps the last one.
+    /// Nodes of intermediate roots, for the database that stores the final one.
     hashed_nodes: Vec<(B256, Vec<u8>)>,
     failure: Failure,
     /// Builder of the block access list (EIP-7928), if enabled.
@@ -117,8 +117,8 @@ pub struct BlockState<'s, S: StateSource> {
     pub(crate) system_code: Option<SystemCode>,
     /// Meter of expensive work, if any.
     pub(crate) meter: Option<Arc<dyn WorkMeter>>,
-    /// The only accounts that are removed when touched and empty, from the merge on: fee recipients
-    /// and beneficiaries of SELFDESTRUCT.
+    /// If set, the only accounts that are removed when they are touched and empty: from the merge
+    /// on, fee recipients and beneficiaries of SELFDESTRUCT.
     empty_may_go: Option<Vec<Address>>,
 }
 
@@ -151,21 +151,21 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         }
     }
 
-    /// Also checks the code at the system addresses before a block calls it.
+    /// Enables the check of the code at the system addresses before a block calls it.
     #[must_use]
     pub const fn with_system_code(mut self, allowed: SystemCode) -> Self {
         self.system_code = Some(allowed);
         self
     }
 
-    /// Keeps empty accounts from now on, touched or not, unless they are `beneficiary` or
+    /// From now on keeps empty accounts, touched or not, unless they are `beneficiary` or
     /// [noted](Self::note_beneficiary). Only a genesis has such accounts; the rules of the merge
     /// and later no longer mention them (EIP-161 removed those that were touched).
     pub(crate) fn keep_empty_accounts_but(&mut self, beneficiary: Address) {
         self.empty_may_go = Some(vec![beneficiary]);
     }
 
-    /// Notes the beneficiary of a SELFDESTRUCT.
+    /// Records the beneficiary of a SELFDESTRUCT.
     pub(crate) fn note_beneficiary(&mut self, beneficiary: Address) {
         if let Some(noted) = &mut self.empty_may_go
             && !noted.contains(&beneficiary)
@@ -174,7 +174,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         }
     }
 
-    /// Also builds the block access list.
+    /// Enables the block access list.
     #[must_use]
     pub fn with_access_list(mut self) -> Self {
         self.access_list = BalState::new().with_bal_builder();
@@ -192,13 +192,13 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         Arc::clone(&self.failure)
     }
 
-    /// Returns an account as the block has it so far, if the block has read it.
+    /// Returns an account in its current state, if the block has read it.
     pub fn known(&self, address: Address) -> Option<Option<AccountInfo>> {
         self.ids.get(&address).map(|id| self.accounts[*id as usize].seen_by_evm())
     }
 
-    /// Reports work to the meter and returns `true` if the block may go on. Otherwise the state has
-    /// failed.
+    /// Reports work to the meter and returns `true` if the block may continue. Otherwise the state
+    /// has failed.
     pub(crate) fn spend(&self, work: UnderpricedWork) -> bool {
         let paid = self.meter.as_ref().is_none_or(|meter| meter.spend(work));
         if !paid {
@@ -207,8 +207,8 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         paid
     }
 
-    /// Fails after a failed read: the result of any further read is useless, and reading it could
-    /// cost gas or time.
+    /// Returns an error after a failed read: the result of any further read is useless, and reading
+    /// could cost gas or time.
     fn go_on(&self) -> Result<(), ReadError> {
         self.failure.get().map_or(Ok(()), |failed| Err(failed.clone()))
     }
@@ -219,13 +219,13 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         Err(error)
     }
 
-    /// Returns the position of an account among the touched ones, reading it from the trie the
-    /// first time.
+    /// Returns the index of an account among the touched ones, reading it from the trie the first
+    /// time.
     fn account_id(&mut self, address: Address) -> Result<usize, ReadError> {
         if let Some(id) = self.ids.get(&address) {
             return Ok(*id as usize);
         }
-        // Only unknown accounts are refused: what was read before the failure stays readable.
+        // Only unknown accounts are refused: what was read before the failure remains readable.
         self.go_on()?;
         match AccountState::read(&mut self.trie, self.source.nodes(), address) {
             Ok(mut account) => {
@@ -239,12 +239,12 @@ impl<'s, S: StateSource> BlockState<'s, S> {
                     }
                 }
                 let id = self.accounts.len();
-                // By eighths, as arenas of tries do.
+                // Grows by eighths, like the arenas of tries.
                 if id == self.accounts.capacity() {
                     self.accounts.reserve_exact(id / 8 + 2);
                 }
                 self.accounts.push(account);
-                // There are fewer than 2^32 accounts: each took bytes of a witness or of memory.
+                // There are fewer than 2^32 accounts: each takes bytes of a witness or of memory.
                 self.ids.insert(address, u32::try_from(id).unwrap_or(u32::MAX));
                 Ok(id)
             }
@@ -254,8 +254,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
 
     /// Adopts an account of the fork backend.
     fn adopt(&mut self, account: &mut AccountState<Node<S>>, mut info: AccountInfo) {
-        // The code of the remote account is kept here, because the local source cannot find it by
-        // hash.
+        // The code of the remote account is stored here, because the local source does not have it.
         if let Some(code) = info.code.take().filter(|_| info.code_hash != KECCAK256_EMPTY) {
             self.created_codes.insert(info.code_hash, code);
         }
@@ -269,8 +268,8 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         let known = account.slots.len();
         match account.slot(self.source.nodes(), self.source.fork_backend(), key) {
             Ok(value) => {
-                // A mark must know exactly the slots that were new, so that forgetting leaves the
-                // others.
+                // A mark must contain exactly the slots that were new, so that forgetting reads
+                // leaves the others.
                 if account.slots.len() > known
                     && let Some(slots) = &mut self.marked_slots
                 {
@@ -286,23 +285,23 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         if !account.is_touched() {
             return;
         }
-        // A touched account has been read. If its read failed, the block fails for that reason.
+        // A touched account has been read. If that read failed, the block fails for that reason.
         let Ok(id) = self.account_id(address) else { return };
         let state = &mut self.accounts[id];
-        // EIP-6780 and created accounts are revm's decision; here a destroyed account simply loses
+        // revm decides on EIP-6780 and created accounts; here a destroyed account simply loses
         // everything.
         if account.is_selfdestructed() {
             state.destroy();
             return;
         }
-        // Storage of an earlier account at this address is gone before the first write of the new
-        // one.
+        // Storage of an earlier account at this address is removed before the first write of the
+        // new one.
         if account.is_created() {
             state.wipe_storage();
         }
         if account.info.is_empty() && !account.is_created() {
-            // EIP-161: touching an empty account removes it. Before Spurious Dragon revm marks the
-            // accounts that stay as created.
+            // EIP-161: touching an empty account removes it. Before Spurious Dragon, revm marks the
+            // accounts that are kept as created.
             let may_go = self.empty_may_go.as_ref().is_none_or(|noted| noted.contains(&address));
             if may_go || !state.is_empty() {
                 state.destroy();
@@ -337,7 +336,7 @@ impl<S: StateSource> Database for BlockState<'_, S> {
     }
 
     fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, ReadError> {
-        // There is no code behind either hash; `seen_by_evm` explains the zero.
+        // Neither hash has code; `seen_by_evm` explains the zero.
         if hash == KECCAK256_EMPTY || hash.is_zero() {
             return Ok(Bytecode::default());
         }

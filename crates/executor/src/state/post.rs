@@ -1,4 +1,4 @@
-//! The root of the state after a block, from its changes.
+//! Root of the state after a block, computed from its changes.
 
 use super::{BlockState, Node, StateSource, account::AccountState};
 use crate::{ReadError, StateError};
@@ -19,11 +19,11 @@ pub struct PostState {
 }
 
 impl<S: StateSource> BlockState<'_, S> {
-    /// Applies all changes to the tries and computes the root of the state.
+    /// Applies all changes to the tries and computes the state root.
     ///
-    /// `sink` receives each new trie node, for a database to keep. Storage is written before
-    /// accounts, because an account contains the root of its storage; in each trie removals come
-    /// last, so that only siblings are read that a minimal witness contains.
+    /// `sink` receives each new trie node, to be stored in a database. Storage is written before
+    /// accounts, because an account contains its storage root. In each trie, removals come last, so
+    /// that only siblings are read that a minimal witness contains.
     pub fn into_post_state(
         mut self,
         mut sink: impl FnMut(NewNode<'_>),
@@ -35,7 +35,8 @@ impl<S: StateSource> BlockState<'_, S> {
         Ok(PostState { root, codes: self.created_codes.into_iter().collect() })
     }
 
-    /// Returns the state root in the middle of a block, which receipts contain before Byzantium.
+    /// Returns the current state root in the middle of a block, which receipts contain before
+    /// Byzantium.
     pub(crate) fn root_so_far(&mut self) -> Result<B256, ReadError> {
         let mut hashed = core::mem::take(&mut self.hashed_nodes);
         let root = self.hash(&mut |(hash, node)| hashed.push((hash, node.to_vec())))?;
@@ -47,18 +48,18 @@ impl<S: StateSource> BlockState<'_, S> {
     }
 
     fn hash(&mut self, sink: &mut impl FnMut(NewNode<'_>)) -> Result<B256, ReadError> {
-        // A state with a failed read has unknown values, so it has no root.
+        // A state with a failed read has unknown values, and therefore no root.
         if let Some(failure) = self.failure() {
             return Err(failure.clone());
         }
         let nodes = self.source.nodes();
-        // For state that the fork backend keeps, even a removal must be written down.
+        // With a fork backend, even the removal of an account must be recorded.
         let continues = self.source.fork_backend().is_some();
         for account in &mut self.accounts {
             account.write_slots(nodes, continues)?;
         }
-        // All storage tries are hashed together, to fill the lanes of the hash function across
-        // accounts.
+        // All storage tries are hashed together, so that the lanes of the hash function are filled
+        // across accounts.
         let mut storage: Vec<&mut Trie<Node<S>>> =
             self.accounts.iter_mut().map(|account| &mut account.trie).collect();
         hash_tries(&mut storage, &mut *sink);
@@ -105,7 +106,7 @@ impl<B: trie::NodeBytes> AccountState<B> {
         nodes: &N,
         keep_zeros: bool,
     ) -> Result<(), ReadError> {
-        // A removed account takes its storage trie with it; its slots need no writing.
+        // A removed account loses its storage trie, so its slots need not be written.
         if self.now.is_none() {
             return Ok(());
         }
@@ -119,7 +120,7 @@ impl<B: trie::NodeBytes> AccountState<B> {
         let mut places = vec![B256::ZERO; keys.len()];
         keccak256_batch_by(|index| &keys[index], &mut places);
         let mut changed: Vec<_> = places.into_iter().zip(values).collect();
-        // In the order of the trie, so that of several missing nodes the same one is always
+        // In the order of the trie, so that of several missing nodes always the same one is
         // reported.
         changed.sort_unstable();
         let (removed, set): (Vec<_>, Vec<_>) =
