@@ -9,7 +9,7 @@ use alloy_primitives::B256;
 use nybbles::Nibbles;
 
 impl<B: NodeBytes> Trie<B> {
-    /// Sets the value of `key`, which must not be empty.
+    /// Sets the value of `key`. The value must not be empty.
     ///
     /// On error, the trie is unchanged.
     pub fn insert<S>(&mut self, source: &S, key: &B256, value: &[u8]) -> Result<(), TrieError>
@@ -20,11 +20,10 @@ impl<B: NodeBytes> Trie<B> {
         let value = Value::Set(value.into());
         let key = Nibbles::unpack_array(&key.0);
         let mut path = Vec::new();
-        // All loading happens here, before the first change: an error from the source leaves the
-        // trie as it was.
+        // All loading happens here, before the first change: if the source fails, the trie is
+        // unchanged.
         let found = self.find(source, &key, |id, depth| path.push((id, depth)))?;
-        // Every ancestor of the change gets a new hash. A missing reference marks it for the next
-        // hashing.
+        // Every ancestor of the change gets a new hash. A missing reference marks it for rehashing.
         for (id, _) in &path {
             self.slots[id.0 as usize].reference = None;
         }
@@ -38,10 +37,10 @@ impl<B: NodeBytes> Trie<B> {
             }
             return Ok(());
         }
-        // The key leaves the trie at `last`: the rest decides where the new leaf is attached.
+        // The path of the key diverges at `last`; `rest` determines where the new leaf is attached.
         let rest = key.slice(depth..);
         match core::mem::replace(&mut self.slots[last.0 as usize].node, Node::Unloaded) {
-            // The branch has a free slot at this nibble, otherwise `find` would have followed it.
+            // The branch has an empty slot at this nibble, otherwise `find` would have followed it.
             branch @ Node::Branch { .. } => {
                 self.slots[last.0 as usize].node = branch;
                 let leaf = self.push(Node::Leaf { key: rest.slice(1..), value }, None);
@@ -57,7 +56,7 @@ impl<B: NodeBytes> Trie<B> {
             Node::Extension { key: old, child } => {
                 let shared = old.common_prefix_length(&rest);
                 let below = old.slice(shared + 1..);
-                // An extension of no nibbles is not a valid node; the child itself takes its place.
+                // An extension without nibbles is not a valid node, so the child takes its place.
                 let sibling = if below.is_empty() {
                     child
                 } else {
@@ -70,8 +69,8 @@ impl<B: NodeBytes> Trie<B> {
         Ok(())
     }
 
-    /// Replaces node `at` by a branch below the first `shared` nibbles of `rest`. The branch holds
-    /// the old node as sibling, and a new leaf.
+    /// Replaces node `at` by a branch below the first `shared` nibbles of `rest`. The children of
+    /// the branch are the old node and a new leaf.
     fn split(
         &mut self,
         at: NodeId,
@@ -85,7 +84,7 @@ impl<B: NodeBytes> Trie<B> {
         children[usize::from(index)] = Child(sibling.0);
         children[usize::from(rest.get_unchecked(shared))] = Child(leaf.0);
         let branch = Node::Branch { bytes: None, children };
-        // The slot of the old node is reused, so that its parent need not be changed.
+        // The slot of the old node is reused, so that its parent need not change.
         self.slots[at.0 as usize].node = if shared == 0 {
             branch
         } else {
@@ -96,8 +95,8 @@ impl<B: NodeBytes> Trie<B> {
 
     /// Removes `key` and returns `true` if it was present.
     ///
-    /// On error, the trie is unchanged. A removal that leaves a branch with one child reads that
-    /// child, to merge the two.
+    /// On error, the trie is unchanged. If the removal leaves a branch with a single child, that
+    /// child is read in order to merge the two.
     pub fn remove<S>(&mut self, source: &S, key: &B256) -> Result<bool, TrieError>
     where
         S: NodeSource<Bytes = B> + ?Sized,
@@ -114,8 +113,8 @@ impl<B: NodeBytes> Trie<B> {
             return Ok(true);
         };
         let index = key.get_unchecked(depth);
-        // A branch with one child is not canonical; the remaining child has to be read before
-        // anything changes, because reading can fail.
+        // A branch with one child is not canonical. The remaining child is read before anything
+        // changes, because reading may fail.
         let remaining = self.only_other_child(branch, index);
         let remaining = match remaining {
             None => None,
@@ -129,7 +128,7 @@ impl<B: NodeBytes> Trie<B> {
                 Some((other, child))
             }
         };
-        // From here on nothing fails, so marking ancestors as changed is safe.
+        // Nothing fails from here on, so ancestors can be marked as changed.
         for (id, _) in &path {
             self.slots[id.0 as usize].reference = None;
         }
@@ -159,8 +158,7 @@ impl<B: NodeBytes> Trie<B> {
     fn collapse(&mut self, branch: NodeId, index: u8, child: NodeId, above: Option<NodeId>) {
         let mut prefix = Nibbles::new();
         let mut place = branch;
-        // Two extensions in a row are not canonical either, so an extension above takes part in the
-        // merge.
+        // Two consecutive extensions are not canonical either, so an extension above is merged too.
         if let Some(above) = above
             && let Node::Extension { key, .. } = &self.slots[above.0 as usize].node
         {
@@ -187,8 +185,8 @@ impl<B: NodeBytes> Trie<B> {
         S: NodeSource<Bytes = B> + ?Sized,
         I: Iterator<Item = (B256, Option<&'v [u8]>)> + Clone,
     {
-        // A removal collapses a branch, and so reads a sibling, only if no insertion keeps the
-        // branch alive. A witness holds exactly the siblings of this order.
+        // A removal collapses a branch, and therefore reads a sibling, only if no insertion keeps
+        // the branch alive. A witness contains exactly the siblings that this order reads.
         for (key, value) in changes.clone() {
             if let Some(value) = value {
                 self.insert(source, &key, value)?;

@@ -4,7 +4,7 @@ use crate::node::{Child, HASH_ITEM, LONGEST_BRANCH, Node, NodeId, Reference, Slo
 use alloc::vec::Vec;
 use nybbles::Nibbles;
 
-/// Appends the RLP of node `id`. Its changed children must have their references.
+/// Appends the RLP of node `id`. Its changed children must have references.
 pub(crate) fn encode<B: AsRef<[u8]>>(slots: &[Slot<B>], id: NodeId, out: &mut Vec<u8>) {
     match &slots[id.0 as usize].node {
         Node::Leaf { key, value } => {
@@ -27,12 +27,13 @@ pub(crate) fn encode<B: AsRef<[u8]>>(slots: &[Slot<B>], id: NodeId, out: &mut Ve
                 let item = items.next();
                 match *child {
                     Child::EMPTY => payload.push(0x80),
-                    // Unvisited children are copied as they are, without decoding them.
+                    // Children that were not visited are copied without decoding.
                     Child::IN_BYTES => payload.extend_from_slice(&bytes[item.unwrap_or_default()]),
                     Child(id) => reference(slots, NodeId(id)).put_item(&mut payload),
                 }
             }
-            // Keys have a fixed length, so no key ends at a branch, and its value is always empty.
+            // All keys have the same length, so no key ends at a branch, and its value is always
+            // empty.
             payload.push(0x80);
             put_list_header(payload.len(), out);
             out.extend_from_slice(&payload);
@@ -49,7 +50,7 @@ pub(crate) fn put_list_header(len: usize, out: &mut Vec<u8>) {
     put_header(0xc0, len, out);
 }
 
-/// Lengths here are those of nodes and values, and far below 64 KiB.
+/// Writes an RLP header. Lengths are those of nodes and values, far below 64 KiB.
 #[allow(clippy::cast_possible_truncation, reason = "each branch has checked the length")]
 pub(crate) fn put_header(base: u8, len: usize, out: &mut Vec<u8>) {
     match len {
@@ -87,7 +88,7 @@ pub(crate) fn put_string(string: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(string);
 }
 
-/// Returns the bytes of a key in hex prefix form as an RLP string.
+/// Returns the length of a key in hex prefix form, as an RLP string, in bytes.
 const fn hex_prefix_len(key: &Nibbles) -> usize {
     match key.len() / 2 {
         0 => 1,

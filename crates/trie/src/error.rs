@@ -1,4 +1,4 @@
-//! Errors of walking and changing a trie.
+//! Errors of reading and changing a trie.
 
 use crate::SourceError;
 use alloy_primitives::B256;
@@ -9,7 +9,7 @@ use nybbles::Nibbles;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "camelCase")]
 pub enum TrieError {
-    /// The source does not hold the node.
+    /// The source does not have the node.
     #[error("trie node {hash} at {} is missing", Place(path))]
     MissingNode {
         /// Nibbles from the root to the node.
@@ -17,7 +17,7 @@ pub enum TrieError {
         /// Keccak-256 of the node.
         hash: B256,
     },
-    /// The bytes of a node are not those of a node of a trie with 32-byte keys.
+    /// The bytes are not a node of a trie with 32-byte keys.
     #[error("trie node at {} is malformed: {reason}", Place(path))]
     #[strum(serialize = "malformedNode")]
     Malformed {

@@ -9,41 +9,40 @@ use alloy_primitives::B256;
 use core::ops::Range;
 use keccak::keccak256_batch_by;
 
-/// Nodes per batch, as in the hashing of roots: enough for all lanes, few enough to stay in cache.
+/// Nodes per batch, as when hashing roots: enough to fill all lanes, few enough to stay in cache.
 const BATCH: usize = 64;
-/// Bytes of a hash. A parent embeds a node whose RLP is shorter, and refers to any other node by
+/// Length of a hash. A parent embeds a node whose RLP is shorter, and refers to other nodes by
 /// hash.
 const HASH: usize = 32;
-/// Marker for a digest that is written nowhere, because its node is the root of everything.
+/// Marker for the digest of the outermost root, which no node contains.
 const NOWHERE: u32 = u32::MAX;
 
 /// Writes tries as RLP. The caller announces the nodes in preorder, each with the parts that only
-/// it has: paths, values, and hashes of children that it does not announce. The expansion computes
-/// all other hashes.
+/// this node has: paths, values, and hashes of children that are not announced. The expansion
+/// computes all other hashes.
 ///
-/// An announced child follows its parent and everything below the parent's earlier children. A
-/// child that is short enough is embedded in its parent.
+/// An announced child follows its parent and all nodes below the parent's earlier children. A child
+/// that is short enough is embedded in its parent.
 ///
 /// The expansion does not check that the nodes form a canonical trie. Its memory is bounded by the
-/// RLP and one path.
+/// RLP and a single path.
 #[derive(Debug)]
 pub struct Expansion<'s> {
     rlp: Vec<u8>,
     /// Maximum bytes of the RLP.
     limit: usize,
-    /// Bytes that the RLP would have had when it first exceeded the limit.
+    /// Length that the RLP would have had when it first exceeded the limit, in bytes.
     surplus: Option<usize>,
     nodes: Vec<Place>,
-    /// Ancestors with children still to come, from the root down.
+    /// Ancestors with children still to come, from the root downwards.
     open: Vec<Open<'s>>,
-    /// Payloads of the ancestors, one after another, without list headers.
+    /// Payloads of the ancestors in order, without list headers.
     payload: Vec<u8>,
-    /// Hashes that the payloads still lack: position of the node, and offset of its hash in
-    /// `payload`.
+    /// Hashes that the payloads still lack: index of the node, and offset of its hash in `payload`.
     missing: Vec<(u32, usize)>,
 }
 
-/// The nodes are longer than the caller declared, or than an expansion can hold.
+/// The nodes are longer than the caller declared, or than an expansion can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("trie nodes of {got} bytes, expected at most {limit}")]
 pub struct ExpansionTooLong {
@@ -92,8 +91,8 @@ impl<'s> Expansion<'s> {
     // Offsets are 32 bits wide to halve the index of a witness with millions of nodes.
     pub const MAX_LEN: usize = u32::MAX as usize;
 
-    /// Prepares for `nodes` nodes with at most `bytes` bytes of RLP. More nodes are possible and
-    /// reallocate.
+    /// Prepares for `nodes` nodes with at most `bytes` bytes of RLP. More nodes cause
+    /// reallocations.
     ///
     /// # Errors
     ///
@@ -103,7 +102,7 @@ impl<'s> Expansion<'s> {
             return Err(ExpansionTooLong { got: bytes, limit: Self::MAX_LEN });
         }
         Ok(Self {
-            // Reserved once, by a bound that the caller has derived from bytes it holds: the RLP
+            // Reserved once, with a bound that the caller has derived from bytes it has: the RLP
             // never moves.
             rlp: Vec::with_capacity(bytes),
             limit: bytes,
@@ -115,15 +114,15 @@ impl<'s> Expansion<'s> {
         })
     }
 
-    /// Adds a branch. The children of the mask `carried` follow; those of `hashed` are given as
+    /// Adds a branch. The children in the mask `carried` follow; those in `hashed` are given as
     /// hashes, in order.
     pub fn branch(&mut self, carried: u16, hashed: u16, hashes: &'s [[u8; 32]]) {
         self.open(Rest::Branch { next: 0, hashed, carried, hashes });
         self.go_on();
     }
 
-    /// Adds an extension by nibbles that are packed as in a [leaf](Self::leaf). Without a hash, its
-    /// child follows.
+    /// Adds an extension, with nibbles packed as in a [leaf](Self::leaf). Without a hash, its child
+    /// follows.
     pub fn extension(&mut self, nibbles: usize, packed: &[u8], child: Option<&[u8; 32]>) {
         self.open(Rest::Nothing);
         self.put_path(0x00, nibbles, packed);
@@ -133,8 +132,7 @@ impl<'s> Expansion<'s> {
         }
     }
 
-    /// Adds a leaf. Its nibbles are packed two to a byte; an odd first nibble has a byte of its
-    /// own.
+    /// Adds a leaf. Its nibbles are packed two per byte; an odd first nibble has its own byte.
     pub fn leaf(&mut self, nibbles: usize, packed: &[u8], value: &[u8]) {
         self.open(Rest::Nothing);
         self.put_path(0x20, nibbles, packed);
@@ -142,8 +140,8 @@ impl<'s> Expansion<'s> {
         self.go_on();
     }
 
-    /// Adds a leaf whose value contains the root of a trie as RLP between `before` and `behind`.
-    /// The trie follows.
+    /// Adds a leaf whose value contains the root of another trie between `before` and `behind`, as
+    /// RLP. That trie follows.
     pub fn leaf_above(&mut self, nibbles: usize, packed: &[u8], before: &[u8], behind: &[u8]) {
         self.open(Rest::Value(behind.to_vec()));
         self.put_path(0x20, nibbles, packed);
@@ -163,11 +161,11 @@ impl<'s> Expansion<'s> {
         }
         let mut digests: Arc<[B256]> = core::iter::repeat_n(B256::ZERO, nodes.len()).collect();
         let all = Arc::get_mut(&mut digests).unwrap_or_else(|| unreachable!("it is new"));
-        // Lowest level first: the hashes of the children must be in place before their parent is
+        // Lowest level first: the hashes of the children must be written before their parent is
         // hashed.
         let order = by_height(&nodes);
         let mut some = [B256::ZERO; BATCH];
-        // A level never depends on itself, so all its nodes can fill the lanes together.
+        // Nodes of one level never depend on each other, so they can fill the lanes together.
         for level in order.chunk_by(|a, b| nodes[*a as usize].height == nodes[*b as usize].height) {
             for batch in level.chunks(BATCH) {
                 let node = |index: usize| batch[index] as usize;
@@ -190,7 +188,8 @@ impl<'s> Expansion<'s> {
         self.open.push(Open { payload, missing, rest });
     }
 
-    /// Appends a path in hex prefix form: the flag, with the first nibble if their number is odd.
+    /// Appends a path in hex prefix form. The first byte contains the flag, and the first nibble if
+    /// their number is odd.
     fn put_path(&mut self, flag: u8, nibbles: usize, packed: &[u8]) {
         let (first, rest) = match packed {
             [first, rest @ ..] if nibbles % 2 == 1 => (flag | 0x10 | first, rest),
@@ -221,7 +220,7 @@ impl<'s> Expansion<'s> {
                         *next += 1;
                     }
                     if *next < 16 {
-                        // This child is announced next; writing resumes behind it.
+                        // This child is announced next; writing resumes after it.
                         *next += 1;
                         return;
                     }
@@ -234,16 +233,18 @@ impl<'s> Expansion<'s> {
         }
     }
 
-    /// Closes the node that was opened last. It is embedded in its parent if it is short enough;
-    /// otherwise it is written on its own, and its parent reserves space for its hash.
+    /// Closes the node that was opened last. If it is short enough, it is embedded in its parent;
+    /// otherwise it is written separately, and its parent reserves space for its hash.
     fn close(&mut self) {
         let Some(Open { payload, missing, .. }) = self.open.pop() else { return };
         let len = self.payload.len() - payload;
-        // A root is hashed even if it is short: an account always names its storage by hash.
+        // A root is hashed even if it is short, because an account always contains its storage root
+        // as a hash.
         let below_branch =
             !matches!(self.open.last(), None | Some(Open { rest: Rest::Value(_), .. }));
         if below_branch && 1 + len < HASH {
-            // Inserts the list header in front. A node with a reserved hash is never this short.
+            // Inserts the list header at the front. A node with a reserved hash is never this
+            // short.
             self.payload.push(0);
             self.payload.copy_within(payload..payload + len, payload + 1);
             #[allow(clippy::cast_possible_truncation, reason = "shorter than a hash")]
@@ -254,8 +255,8 @@ impl<'s> Expansion<'s> {
         let start = self.rlp.len();
         let header = list_header_len(len);
         if self.surplus.is_some() || start + header + len > self.limit {
-            // Beyond the limit, only the open ancestors are kept, so that memory stays bounded
-            // while the caller goes on.
+            // Beyond the limit, only the open ancestors are stored, so that memory stays bounded
+            // while the caller continues.
             self.surplus.get_or_insert(start + header + len);
             self.payload.truncate(payload);
             self.missing.truncate(missing);
@@ -266,8 +267,8 @@ impl<'s> Expansion<'s> {
         self.rlp.extend_from_slice(&self.payload[payload..]);
         self.payload.truncate(payload);
         let mut height = 0;
-        // The offsets of missing hashes were relative to the payload buffer; the payload has just
-        // moved to its final place.
+        // The offsets of missing hashes were relative to the payload buffer; the payload has now
+        // been moved to its final position.
         for (child, at) in self.missing.drain(missing..) {
             let child = &mut self.nodes[child as usize];
             child.hash_at = position(list + at - payload);
@@ -294,7 +295,7 @@ fn position(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(NOWHERE)
 }
 
-/// Returns the bytes of the header of a list with `len` bytes.
+/// Returns the length of the header of a list with `len` bytes.
 const fn list_header_len(len: usize) -> usize {
     if len < 56 { 1 } else { 1 + (usize::BITS - len.leading_zeros()).div_ceil(8) as usize }
 }
@@ -304,10 +305,10 @@ fn put_hash(hash: &[u8; 32], out: &mut Vec<u8>) {
     out.extend_from_slice(hash);
 }
 
-/// Returns the positions of the nodes, lowest level first.
+/// Returns the indices of the nodes, lowest level first.
 fn by_height(nodes: &[Place]) -> Vec<u32> {
-    // Counting sort: heights are small, and a comparison sort of millions of nodes would show in
-    // the time of a block.
+    // Counting sort: heights are small, and a comparison sort of millions of nodes would measurably
+    // slow down a block.
     let highest = nodes.iter().map(|node| usize::from(node.height)).max().unwrap_or_default();
     let mut starts = vec![0; highest + 2];
     for node in nodes {
@@ -344,12 +345,12 @@ impl ExpandedNodes {
         self.nodes.is_empty()
     }
 
-    /// Returns a node by its position. Children precede their parents.
+    /// Returns a node by its index. Children precede their parents.
     pub fn get(&self, position: usize) -> Option<&[u8]> {
         (position < self.len()).then(|| &self.rlp[range(&self.nodes, position, self.rlp.len())])
     }
 
-    /// Hashes of all nodes, in their order.
+    /// Returns the hashes of all nodes, in order.
     pub const fn digests(&self) -> &Arc<[B256]> {
         &self.digests
     }

@@ -1,4 +1,4 @@
-//! Nodes in the arena, and their decoding from RLP.
+//! Nodes in the arena, and their RLP decoding.
 
 use crate::TrieError;
 use alloc::{boxed::Box, vec::Vec};
@@ -6,9 +6,9 @@ use alloy_primitives::{B256, Bytes};
 use core::ops::Range;
 use nybbles::Nibbles;
 
-/// Bytes of an encoded node, cheap to clone and to cut.
+/// Bytes of an encoded node, which are cheap to clone and to slice.
 pub trait NodeBytes: Clone + AsRef<[u8]> {
-    /// Returns the part in `range`, which lies within the bytes.
+    /// Returns the given range, which is within the bytes.
     fn slice(&self, range: Range<usize>) -> Self;
 }
 
@@ -31,12 +31,12 @@ const EMPTY_ITEM: u8 = 0x80;
 /// RLP header of a 32-byte string.
 pub(crate) const HASH_ITEM: u8 = 0xa0;
 
-/// Maximum bytes of an encoded branch: sixteen hashes and an empty value.
+/// Maximum length of an encoded branch: sixteen hashes and an empty value.
 pub(crate) const LONGEST_BRANCH: usize = 3 + 16 * 33 + 1;
 
-/// Range of the first byte of an embedded node: a list, not empty, shorter than 32 bytes in all
-/// (else it would be referred to by hash).
-// Bounded so that embedding cannot nest without end: each level is shorter than its parent.
+/// Bounds of the first byte of an embedded node: a non-empty list that is shorter than 32 bytes in
+/// total (a longer node would be referred to by hash).
+// Bounded so that nesting terminates: each embedded node is shorter than its parent.
 const EMBEDDED_FIRST: u8 = 0xc1;
 const EMBEDDED_LAST: u8 = 0xc0 + 30;
 
@@ -46,14 +46,14 @@ pub struct NodeId(pub(crate) u32);
 
 /// A child of a branch: one of the two constants, or the position of a node in the arena.
 ///
-/// Four bytes, where an enum of the same takes eight: most of an arena is children.
+/// Four bytes, while an equivalent enum would take eight: most of an arena consists of children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Child(pub(crate) u32);
 
 impl Child {
     /// No child.
     pub const EMPTY: Self = Self(u32::MAX);
-    /// The child is still in the branch's own bytes and has not been walked.
+    /// The child is in the branch's own bytes and has not been visited.
     pub const IN_BYTES: Self = Self(u32::MAX - 1);
 }
 
@@ -96,12 +96,12 @@ impl Reference {
     }
 }
 
-/// A value as loaded or as set.
+/// A value, as loaded or as set.
 #[derive(Debug, Clone)]
 pub enum Value<B> {
-    /// Part of the bytes of its node.
+    /// A slice of the bytes of its node.
     Loaded(B),
-    /// Bytes of its own.
+    /// Its own bytes.
     Set(Box<[u8]>),
 }
 
@@ -122,7 +122,7 @@ pub(crate) enum Node<B> {
     Unloaded,
     /// The remaining nibbles of a key, and its value.
     Leaf { key: Nibbles, value: Value<B> },
-    /// Nibbles that all keys below share; the child is a branch.
+    /// Nibbles that all keys below share. The child is a branch.
     Extension { key: Nibbles, child: NodeId },
     /// A branch of sixteen children. `bytes` holds the children that are [`Child::IN_BYTES`].
     Branch { bytes: Option<B>, children: [Child; 16] },
@@ -132,11 +132,11 @@ pub(crate) enum Node<B> {
 #[derive(Debug, Clone)]
 pub(crate) struct Slot<B> {
     pub(crate) node: Node<B>,
-    /// Reference in the parent; `None` from a change of the node until it is hashed again.
+    /// Reference in the parent; `None` from when the node changes until it is hashed again.
     pub(crate) reference: Option<Reference>,
 }
 
-/// A decoded node; the child of an extension is not in the arena yet.
+/// A decoded node. The child of an extension is not in the arena yet.
 #[derive(Debug)]
 pub enum Decoded<B> {
     /// A leaf.
@@ -155,7 +155,8 @@ pub enum Decoded<B> {
     },
     /// A branch.
     Branch {
-        /// Children, each [empty](Child::EMPTY) or [in the bytes](Child::IN_BYTES) of the branch.
+        /// Children, each either [empty](Child::EMPTY) or [in the bytes](Child::IN_BYTES) of the
+        /// branch.
         children: [Child; 16],
     },
 }
@@ -169,7 +170,7 @@ pub enum ChildItem<B> {
     Embedded(B),
 }
 
-/// Reads the item of a child at `range` of a node's bytes, as [`decode`] has checked it.
+/// Reads the child item at `range` of the bytes of a node that [`decode`] has checked.
 pub fn child_item<B: NodeBytes>(bytes: &B, range: Range<usize>) -> ChildItem<B> {
     let item = &bytes.as_ref()[range.clone()];
     match item.split_first_chunk::<1>() {
@@ -180,13 +181,12 @@ pub fn child_item<B: NodeBytes>(bytes: &B, range: Range<usize>) -> ChildItem<B> 
 
 /// Returns the range of child `index` in the bytes of a branch that [`decode`] has checked.
 pub fn branch_item(bytes: &[u8], index: usize) -> Range<usize> {
-    // A branch has this length only if all its children are hashes, as those near the root of a
-    // large trie are.
+    // A branch has this length only if all its children are hashes, like those near the root of a
+    // large trie.
     if bytes.len() == LONGEST_BRANCH {
         return 3 + 33 * index..3 + 33 * (index + 1);
     }
-    // Items are at most 33 bytes, so scanning costs less than an index of them would take in
-    // memory.
+    // Items have at most 33 bytes, so scanning is cheaper than storing an index of them.
     branch_items(bytes).nth(index).unwrap_or_default()
 }
 
@@ -201,7 +201,7 @@ pub(crate) fn branch_items(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// Length of a child item by its first byte: empty, hash, or embedded node.
+/// Returns the length of a child item, given its first byte: empty, hash, or embedded node.
 const fn item_len(first: u8) -> usize {
     match first {
         HASH_ITEM => 33,
@@ -210,12 +210,13 @@ const fn item_len(first: u8) -> usize {
     }
 }
 
-/// Splits an RLP list header into the lengths of header and payload; accepts canonical forms only.
+/// Splits an RLP list header into the lengths of header and payload. Only canonical forms are
+/// accepted.
 fn list_header(bytes: &[u8]) -> Option<(usize, usize)> {
     match *bytes {
         [first @ 0xc0..=0xf7, ..] => Some((1, usize::from(first) - 0xc0)),
-        // Lengths that fit the short form must use it, and no length has a leading zero: otherwise
-        // one node would have several encodings, and the same trie several roots.
+        // Lengths that fit the short form must use it, and lengths have no leading zeros. Otherwise
+        // a node would have several encodings, and a trie several roots.
         [0xf8, len, ..] if len > 55 => Some((2, usize::from(len))),
         [0xf9, high, low, ..] if high > 0 => {
             Some((3, usize::from(u16::from_be_bytes([high, low]))))
@@ -224,7 +225,7 @@ fn list_header(bytes: &[u8]) -> Option<(usize, usize)> {
     }
 }
 
-/// Splits an RLP string: returns the range of its content, and the start of the next item.
+/// Splits an RLP string into the range of its content and the start of the next item.
 fn string_at(bytes: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
     let first = *bytes.get(at)?;
     let (start, len) = match first {
@@ -253,13 +254,13 @@ fn string_at(bytes: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
         }
         _ => return None,
     };
-    // Checked addition, though lengths are 16 bits at most: offsets come from foreign bytes.
+    // Checked, although lengths have at most 16 bits: offsets come from untrusted bytes.
     let end = start.checked_add(len)?;
     (end <= bytes.len()).then_some((start..end, end))
 }
 
-/// Decodes a node strictly: canonical RLP without slack, a branch without a value, paths in
-/// canonical hex prefix form that fit between `path` and the end of a key.
+/// Decodes a node strictly: canonical RLP without surplus bytes, a branch without a value, and
+/// paths in canonical hex prefix form that fit between `path` and the end of a key.
 pub fn decode<B: NodeBytes>(bytes: &B, path: &Nibbles) -> Result<Decoded<B>, TrieError> {
     decode_at(bytes, KEY_NIBBLES - path.len())
         .map_err(|reason| TrieError::Malformed { path: *path, reason })
@@ -268,14 +269,14 @@ pub fn decode<B: NodeBytes>(bytes: &B, path: &Nibbles) -> Result<Decoded<B>, Tri
 fn decode_at<B: NodeBytes>(bytes: &B, nibbles_left: usize) -> Result<Decoded<B>, &'static str> {
     let raw = bytes.as_ref();
     let (header, len) = list_header(raw).ok_or("not an RLP list")?;
-    // No byte may be left: surplus bytes would give one node several hashes.
+    // No byte may remain: with surplus bytes, a node would have several hashes.
     if header + len != raw.len() {
         return Err("list length does not match");
     }
     // A branch starts with a child item, a leaf or extension with a hex prefix, so the number of
-    // items tells them apart with certainty.
+    // items distinguishes them.
     if let Some(children) = branch_children(raw, header) {
-        // All keys have 64 nibbles; this also bounds the depth of every walk.
+        // All keys have 64 nibbles, which also bounds the depth of every walk.
         if nibbles_left == 0 {
             return Err("branch below the end of a key");
         }
@@ -288,7 +289,7 @@ fn decode_at<B: NodeBytes>(bytes: &B, nibbles_left: usize) -> Result<Decoded<B>,
         if end != raw.len() {
             return Err("neither two nor seventeen items");
         }
-        // An empty value means absence, and a trie holds no absent keys.
+        // An empty value means absence, and a trie contains no absent keys.
         if value.is_empty() {
             return Err("leaf without a value");
         }
@@ -303,14 +304,14 @@ fn decode_at<B: NodeBytes>(bytes: &B, nibbles_left: usize) -> Result<Decoded<B>,
     if child.end != raw.len() || !matches!(first, HASH_ITEM | EMBEDDED_FIRST..=EMBEDDED_LAST) {
         return Err("extension child is neither a hash nor an embedded node");
     }
-    // An extension must add nibbles and leave at least one for the branch below it.
+    // An extension must have nibbles, and leave at least one for the branch below it.
     if key.is_empty() || key.len() >= nibbles_left {
         return Err("extension is empty or reaches the end of a key");
     }
     Ok(Decoded::Extension { key, child })
 }
 
-/// Returns the children of a branch if the bytes are seventeen items that form one.
+/// Returns the children of a branch, if the bytes are seventeen items that form one.
 fn branch_children(raw: &[u8], header: usize) -> Option<[Child; 16]> {
     let mut children = [Child::EMPTY; 16];
     let mut at = header;
@@ -326,7 +327,7 @@ fn branch_children(raw: &[u8], header: usize) -> Option<[Child; 16]> {
     (raw.get(at) == Some(&EMPTY_ITEM) && at + 1 == raw.len()).then_some(children)
 }
 
-/// Decodes hex prefix form: the nibbles, and `true` if they end in a leaf.
+/// Decodes hex prefix form. Returns the nibbles, and `true` for a leaf.
 fn hex_prefix(prefix: &[u8]) -> Option<(Nibbles, bool)> {
     let (&first, rest) = prefix.split_first()?;
     // Checked before unpacking: `Nibbles` panics on more than 64 nibbles.

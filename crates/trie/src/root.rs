@@ -1,4 +1,5 @@
-//! Roots: changed nodes are encoded and hashed from the deepest level up, in batches.
+//! Root computation: changed nodes are encoded and hashed from the deepest level upwards, in
+//! batches.
 
 use crate::{
     EMPTY_ROOT, NodeBytes, Trie,
@@ -9,13 +10,13 @@ use alloc::vec::Vec;
 use alloy_primitives::B256;
 use keccak::keccak256_batch_by;
 
-/// A node that hashing has produced: its hash and its RLP.
+/// A node that was hashed: its hash and its RLP.
 pub type NewNode<'a> = (B256, &'a [u8]);
 
 /// Nodes per batch: enough to keep all SIMD lanes busy, few enough to stay in cache.
 const BATCH: usize = 64;
 
-/// A changed node: its depth below the root in nodes, its trie, and its position there.
+/// A changed node: its depth below the root in nodes, its trie, and its index there.
 #[derive(Clone, Copy)]
 struct Changed {
     level: u8,
@@ -23,15 +24,15 @@ struct Changed {
     node: NodeId,
 }
 
-/// Hashes all changed nodes of many tries together and passes `sink` each node that a database must
-/// keep. Afterwards [`Trie::root`] returns a root.
+/// Hashes all changed nodes of many tries together, and passes each node that a database must store
+/// to `sink`. Afterwards [`Trie::root`] returns a root.
 pub fn hash_tries<B: NodeBytes>(tries: &mut [&mut Trie<B>], mut sink: impl FnMut(NewNode<'_>)) {
     let mut changed = Vec::new();
     for (trie, index) in tries.iter().zip(0..) {
         trie.collect_changed(index, &mut changed);
     }
     // Deepest level first: the children of a node are hashed in an earlier batch than the node. A
-    // batch therefore never spans two levels.
+    // batch therefore never contains nodes of two levels.
     changed.sort_unstable_by_key(|node| core::cmp::Reverse(node.level));
     let mut encodings = Vec::new();
     let mut ranges = Vec::with_capacity(BATCH);
@@ -50,7 +51,8 @@ pub fn hash_tries<B: NodeBytes>(tries: &mut [&mut Trie<B>], mut sink: impl FnMut
             for (index, (changed, hash)) in batch.iter().zip(&digests).enumerate() {
                 let encoding = encoding(index);
                 let trie = &mut *tries[changed.trie as usize];
-                // The root is always referred to by hash, even if its encoding is shorter than one.
+                // The root is always referred to by hash, even if its encoding is shorter than a
+                // hash.
                 let embedded = encoding.len() < 32 && trie.root != Some(changed.node);
                 let slot = &mut trie.slots[changed.node.0 as usize];
                 slot.reference = Some(if embedded {
@@ -77,7 +79,7 @@ impl<B: NodeBytes> Trie<B> {
         }
     }
 
-    /// Hashes the changes in this trie alone and returns its root.
+    /// Hashes the changes in this trie only and returns its root.
     pub fn hash(&mut self) -> B256 {
         hash_tries(&mut [self], |_| {});
         self.root().unwrap_or_else(|| unreachable!("the root has just been hashed"))
@@ -85,8 +87,8 @@ impl<B: NodeBytes> Trie<B> {
 
     fn collect_changed(&self, trie: u32, changed: &mut Vec<Changed>) {
         let is_changed = |id: NodeId| self.slots[id.0 as usize].reference.is_none();
-        // A changed node has only changed ancestors, so the search can skip every unchanged
-        // subtree. It uses an explicit stack, not recursion.
+        // All ancestors of a changed node are changed, so the search can skip every unchanged
+        // subtree. It uses an explicit stack instead of recursion.
         let mut pending: Vec<_> =
             self.root.filter(|root| is_changed(*root)).map(|root| (root, 0)).into_iter().collect();
         while let Some((node, level)) = pending.pop() {

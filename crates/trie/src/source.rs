@@ -7,13 +7,13 @@ use core::{error::Error, fmt};
 use hashbrown::HashTable;
 use nybbles::Nibbles;
 
-/// Failure of a source (a disk, a connection, a lock) to read a node. It does not mean that the
-/// node is missing, or that the trie is invalid.
+/// Failure of a source (a disk, a connection, a lock) to read a node. It means neither that the
+/// node is missing nor that the trie is invalid.
 #[derive(Debug, Clone)]
 pub struct SourceError(Arc<dyn Error + Send + Sync>);
 
 impl SourceError {
-    /// Wraps the fault of a store, a file or a connection.
+    /// Wraps the error of a store, a file or a connection.
     pub fn new(fault: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(Arc::from(fault.into()))
     }
@@ -36,7 +36,7 @@ impl Error for SourceError {
     }
 }
 
-/// Compares faults by their messages.
+/// Compares errors by their messages.
 impl PartialEq for SourceError {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0.to_string() == other.0.to_string()
@@ -45,7 +45,7 @@ impl PartialEq for SourceError {
 
 impl Eq for SourceError {}
 
-/// Position of a node, for stores that keep nodes by path.
+/// Position of a node, for stores that index nodes by path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NodePath<'p> {
     /// Keccak-256 of the address whose storage trie it is in; `None` for the account trie.
@@ -54,15 +54,15 @@ pub struct NodePath<'p> {
     pub nibbles: &'p Nibbles,
 }
 
-/// Nodes by hash and by position.
+/// A source of nodes by hash and position.
 pub trait NodeSource {
     /// Type in which the source returns a node.
     type Bytes: NodeBytes;
 
-    /// Returns the node at `path` whose Keccak-256 is `hash`, or `None` if the source does not hold
+    /// Returns the node at `path` whose Keccak-256 is `hash`, or `None` if the source does not have
     /// it.
     ///
-    /// The trie trusts the source for the hash and does not hash again.
+    /// The trie trusts the source for the hash and does not compute it again.
     ///
     /// # Errors
     ///
@@ -78,14 +78,14 @@ impl<S: NodeSource + ?Sized> NodeSource for &S {
     }
 }
 
-/// An index from hash to position over digests that are computed elsewhere.
+/// An index from hashes to positions, over digests that were computed elsewhere.
 ///
-/// The table is keyed with a random number from the operating system, if there is one, so that an
-/// adversary who chooses the nodes (and with them, by trial, some bits of their hashes) cannot make
-/// them collide in one bucket. The key does not affect the results.
+/// The table is keyed with a random number from the operating system, if there is one. An adversary
+/// who chooses the nodes, and thereby by trial some bits of their hashes, cannot make them collide
+/// in one bucket. The key does not affect the results.
 ///
-/// Digests stay in the parts in which they were computed: a hostile input of a few bytes per node
-/// can have millions of them.
+/// Digests remain in the parts in which they were computed, because a hostile input of a few bytes
+/// per node can contain millions of nodes.
 #[derive(Debug)]
 pub struct NodeIndex {
     digests: Parts,
@@ -93,8 +93,8 @@ pub struct NodeIndex {
     key: u64,
 }
 
-/// Digests in parts whose length, but for the last, is the same power of two: a position is divided
-/// by it in each comparison.
+/// Digests in parts of equal length, a power of two, except for the last one: each comparison
+/// divides a position by this length.
 #[derive(Debug)]
 struct Parts {
     parts: Vec<Arc<[B256]>>,
@@ -110,9 +110,9 @@ impl Parts {
 }
 
 impl NodeIndex {
-    /// Indexes digests by their position; of equal digests, the first one wins.
+    /// Indexes digests by their position. Of equal digests, the first one is found.
     ///
-    /// All parts but the last must have the same length, a power of two. Without an operating
+    /// All parts except the last must have the same length, a power of two. Without an operating
     /// system the key is fixed, and hostile digests take quadratic time.
     pub fn new(parts: Vec<Arc<[B256]>>) -> Self {
         #[cfg(feature = "std")]
@@ -123,7 +123,7 @@ impl NodeIndex {
         debug_assert!(parts.iter().rev().skip(1).all(|part| part.len() == 1 << shift));
         let count = parts.iter().map(|part| part.len()).sum();
         let digests = Parts { parts, shift };
-        // Allocated by the number of digests that exist, not by a declared number.
+        // Allocated for the number of digests that exist, not for a declared number.
         let mut positions = HashTable::with_capacity(count);
         for (position, digest) in (0_u32..).zip(digests.parts.iter().flat_map(|part| &**part)) {
             let entry = positions.entry(
@@ -159,8 +159,8 @@ impl NodeIndex {
 /// multiplication.
 fn bucket(key: u64, digest: &B256) -> u64 {
     let prefix = digest.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-    // The prefix alone would do for honest digests; the key keeps bucket numbers unpredictable for
-    // chosen ones.
+    // The prefix alone would suffice for honest digests. The key makes bucket numbers unpredictable
+    // for chosen ones.
     let product = u128::from(prefix ^ key) * u128::from(0x9e37_79b9_7f4a_7c15_u64 ^ (key << 1));
     #[allow(clippy::cast_possible_truncation, reason = "folding the halves is the point")]
     let folded = (product as u64) ^ ((product >> 64) as u64);

@@ -1,4 +1,4 @@
-//! The arena of loaded nodes, and walking in it.
+//! The arena of loaded nodes, and walks in it.
 
 use crate::{
     NodeBytes, NodePath, NodeSource, TrieError,
@@ -16,12 +16,12 @@ pub const EMPTY_ROOT: B256 =
 
 /// A sparse Merkle-Patricia trie with 32-byte keys.
 ///
-/// Keys are used unchanged: callers of a secure trie hash their keys first.
+/// Keys are used unchanged: callers that need a secure trie must hash their keys first.
 #[derive(Debug, Clone)]
 pub struct Trie<B> {
     pub(crate) slots: Vec<Slot<B>>,
     pub(crate) root: Option<NodeId>,
-    /// Keccak-256 of the address whose storage this is, for sources that keep nodes by path.
+    /// Keccak-256 of the address whose storage this is, for sources that index nodes by path.
     owner: Option<B256>,
 }
 
@@ -73,7 +73,7 @@ impl<B: NodeBytes> Trie<B> {
         }
     }
 
-    /// Walks to the leaf of `key`, and passes `visit` each node on the way with the number of
+    /// Walks to the leaf of `key`, and passes each node on the path to `visit`, with the number of
     /// nibbles above it.
     pub(crate) fn find<S>(
         &mut self,
@@ -87,13 +87,13 @@ impl<B: NodeBytes> Trie<B> {
         let Some(mut id) = self.root else { return Ok(None) };
         let mut depth = 0;
         let mut below_extension = false;
-        // Each turn of the loop consumes at least one nibble: `decode` rejects empty extensions, so
-        // the loop ends after 64 of them.
+        // Each iteration consumes at least one nibble, since `decode` rejects empty extensions, so
+        // the loop ends after at most 64 iterations.
         loop {
             self.load(source, id, || key.slice(..depth))?;
             let slot = &self.slots[id.0 as usize];
-            // An extension may only lead to a branch. `decode` sees one node at a time, so this is
-            // checked here.
+            // An extension may only lead to a branch. This is checked here, because `decode` sees
+            // one node at a time.
             if below_extension && !matches!(slot.node, Node::Branch { .. }) {
                 return Err(TrieError::Malformed {
                     path: key.slice(..depth),
@@ -146,8 +146,8 @@ impl<B: NodeBytes> Trie<B> {
         let path = path();
         let place = NodePath { owner: self.owner.as_ref(), nibbles: &path };
         let bytes = source.node(place, &hash)?.ok_or(TrieError::MissingNode { path, hash })?;
-        // A node of less than 32 bytes must be embedded; referred to by hash, it would give one
-        // trie two encodings. Only a root may be that short.
+        // A node of less than 32 bytes must be embedded. If it were referred to by hash, a trie
+        // would have two encodings. Only a root may be that short.
         if bytes.as_ref().len() < 32 && !path.is_empty() {
             let reason = "shorter than the hash that refers to it";
             return Err(TrieError::Malformed { path, reason });
@@ -156,7 +156,7 @@ impl<B: NodeBytes> Trie<B> {
         Ok(())
     }
 
-    /// Returns child `index` of branch `id`, which may be unloaded; `path` leads to the child.
+    /// Returns child `index` of branch `id`, which may be unloaded. `path` leads to the child.
     pub(crate) fn child(
         &mut self,
         id: NodeId,
@@ -191,8 +191,8 @@ impl<B: NodeBytes> Trie<B> {
         Ok(self.push(node, Some(reference)))
     }
 
-    /// Decodes a node. Extensions embedded in extensions make this recursive, but nodes of fewer
-    /// than 32 bytes limit the depth.
+    /// Decodes a node. Nested embedded extensions make this recursive, but the limit of 32 bytes
+    /// per embedded node bounds the depth.
     fn parse(&mut self, bytes: B, path: &Nibbles) -> Result<Node<B>, TrieError> {
         Ok(match decode(&bytes, path)? {
             Decoded::Leaf { key, value } => Node::Leaf { key, value },
@@ -207,7 +207,7 @@ impl<B: NodeBytes> Trie<B> {
     pub(crate) fn push(&mut self, node: Node<B>, reference: Option<Reference>) -> NodeId {
         let id = u32::try_from(self.slots.len()).ok().filter(|id| *id < Child::IN_BYTES.0);
         let id = id.expect("an arena of 2^32 nodes fits no memory");
-        // By eighths: a vector that doubles holds a third more on average.
+        // Grows by eighths: a vector that doubles wastes a third on average.
         if self.slots.len() == self.slots.capacity() {
             self.slots.reserve_exact(self.slots.len() / 8 + 2);
         }

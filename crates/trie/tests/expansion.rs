@@ -1,5 +1,4 @@
-//! An expansion has the nodes of the trie that is announced, and holds no more bytes of them than
-//! declared.
+//! An expansion contains the nodes of the announced trie, and never more bytes than declared.
 
 mod support;
 
@@ -13,8 +12,8 @@ use support::Rng;
 
 const HASH: [u8; 32] = [7; 32];
 
-/// Two leaves below a branch below an extension, in so many bytes at most: the branch, the
-/// extension and the leaf that is not embedded stand on their own.
+/// Two leaves below a branch below an extension, with a limit of `bytes`. The branch, the extension
+/// and the leaf that is not embedded are separate nodes.
 fn expanded(bytes: usize) -> Result<Vec<usize>, ExpansionTooLong> {
     let mut expansion = Expansion::within(4, bytes)?;
     expansion.extension(2, &[0x12], None);
@@ -36,7 +35,7 @@ fn expansion_stops_at_byte_limit() {
         assert_eq!(refused.limit, limit);
         assert!((limit + 1..=all).contains(&refused.got), "{refused}");
     }
-    // The error names the first node beyond the limit, even if later ones would fit.
+    // The error contains the first node beyond the limit, even if later ones would fit.
     assert_eq!(expanded(lengths[0] - 1).expect_err("no room").got, lengths[0]);
 }
 
@@ -53,7 +52,7 @@ type Entries = BTreeMap<B256, Vec<u8>>;
 /// Nodes by their hashes.
 type Nodes = BTreeMap<B256, Vec<u8>>;
 
-/// A source of no nodes, for tries that are made here.
+/// A source without nodes, for tries that are built here.
 struct Nothing;
 
 impl NodeSource for Nothing {
@@ -121,7 +120,8 @@ fn announce_all(expansion: &mut Expansion<'_>, entries: &Entries) {
     });
 }
 
-/// Holds an expansion to the nodes that it must have; equal nodes may stand in it several times.
+/// Asserts that an expansion contains exactly the expected nodes; equal nodes may occur several
+/// times.
 fn assert_nodes(nodes: &ExpandedNodes, expected: &Nodes, root: B256) {
     let mut seen = Nodes::new();
     for (at, digest) in nodes.digests().iter().enumerate() {
@@ -137,7 +137,7 @@ fn assert_nodes(nodes: &ExpandedNodes, expected: &Nodes, root: B256) {
 }
 
 impl Rng {
-    /// Keys that are spread, that share a prefix, and that differ only at their ends, where nodes
+    /// Keys that are spread, that share a prefix, or that differ only at their ends, where nodes
     /// are embedded.
     fn entries(&mut self) -> Entries {
         let count = 1 + self.below(40);
@@ -230,7 +230,7 @@ fn node_shorter_than_hash_is_embedded() {
 
 #[test]
 fn node_bytes_include_headers_of_each_length() {
-    // A leaf of this value; a path of one byte before it, and the header of the value.
+    // A leaf with this value, after a path of one byte and the header of the value.
     for (value, header) in [(53, 1), (54, 2), (55, 2), (252, 2), (253, 3), (600, 3), (65_535, 4)] {
         let payload = match value {
             0..=55 => 2 + value,

@@ -1,4 +1,4 @@
-//! Nodes that no honest trie holds: each ends in a typed error, beside an accepted neighbour.
+//! Nodes that no honest trie contains: each yields a typed error, next to an accepted neighbour.
 
 use alloy_primitives::{B256, Bytes, hex, keccak256};
 use enshrine_trie::{NodeIndex, NodePath, NodeSource, SourceError, Trie, TrieError};
@@ -24,7 +24,7 @@ impl Nodes {
     }
 }
 
-/// A trie whose root is `node`, asked for the key of all zeros.
+/// Reads the key of all zeros in a trie whose root is `node`.
 fn read_root(node: &[u8]) -> Result<Option<Vec<u8>>, TrieError> {
     let mut nodes = Nodes::default();
     let root = nodes.put(node);
@@ -63,15 +63,15 @@ fn leaves_are_read_strictly() {
     assert_eq!(reason(&list(&[&prefix, &[0x80]])), "leaf without a value");
     assert_eq!(reason(&list(&[&prefix, &[0xc0]])), "leaf value is not a string");
     assert_eq!(reason(&list(&[&prefix, &[7], &[7]])), "neither two nor seventeen items");
-    // A single byte below 0x80 must stand for itself.
+    // A single byte below 0x80 must be its own encoding.
     assert_eq!(reason(&list(&[&prefix, &[0x81, 0x07]])), "leaf value is not a string");
-    // Flags of neither leaf nor extension; a low nibble in an even prefix.
+    // Flags of neither leaf nor extension, and a nonzero low nibble in an even prefix.
     let mut bad = prefix;
     bad[1] = 0x40;
     assert_eq!(reason(&list(&[&bad, &[7]])), "hex prefix is not canonical");
     bad[1] = 0x21;
     assert_eq!(reason(&list(&[&bad, &[7]])), "hex prefix is not canonical");
-    // One nibble too few for a key.
+    // One nibble short of a key.
     let mut short = vec![0xa0, 0x30];
     short.extend([0; 31]);
     assert_eq!(reason(&list(&[&short, &[7]])), "leaf does not end at the end of a key");
@@ -91,7 +91,7 @@ fn list_headers_must_be_canonical_and_exact() {
     }
 }
 
-/// A node of these items behind a header in the form of this many bytes of length.
+/// Encodes a list of these items, with a header whose length has this many bytes.
 fn list_with_length_of(bytes: usize, items: &[&[u8]]) -> Vec<u8> {
     let payload = items.concat();
     let length = payload.len().to_be_bytes();
@@ -101,14 +101,14 @@ fn list_with_length_of(bytes: usize, items: &[&[u8]]) -> Vec<u8> {
 #[test]
 fn each_length_of_a_list_has_one_form() {
     let prefix = full_leaf_prefix();
-    // Payloads of 55 and of 56 bytes.
+    // Payloads of 55 and 56 bytes.
     let value_of = |len: usize| [vec![0x80 + len as u8], vec![7; len]].concat();
     let (shorter, longer) = (value_of(20), value_of(21));
     assert_eq!(read_root(&list(&[&prefix, &shorter])), Ok(Some(vec![7; 20])));
     assert_eq!(reason(&list_with_length_of(1, &[&prefix, &shorter])), "not an RLP list");
     assert_eq!(read_root(&list_with_length_of(1, &[&prefix, &longer])), Ok(Some(vec![7; 21])));
     assert_eq!(reason(&list_with_length_of(2, &[&prefix, &longer])), "not an RLP list");
-    // Payloads of 255 and of 256 bytes.
+    // Payloads of 255 and 256 bytes.
     let value_of = |len: usize| [vec![0xb8, len as u8], vec![7; len]].concat();
     let (shorter, longer) = (value_of(219), value_of(220));
     assert_eq!(read_root(&list_with_length_of(1, &[&prefix, &shorter])), Ok(Some(vec![7; 219])));
@@ -151,7 +151,7 @@ fn branch_rejects_value_and_impossible_children() {
         reason(&branch(children, &[0x07])),
         "first item is not a string" | "hex prefix is not canonical"
     ));
-    // 31 bytes is no hash; a list of 32 bytes would have to be referred to by hash.
+    // 31 bytes are not a hash, and a list of 32 bytes would have to be referred to by hash.
     let short = vec![0x9f; 32];
     children[1] = &short;
     read_root(&branch(children, empty)).unwrap_err();
@@ -188,7 +188,7 @@ fn extension_rejects_third_item() {
     assert_eq!(reason(&list(&[prefix])), "extension without a child");
 }
 
-/// An extension by so many zero nibbles, before this item.
+/// An extension with this many zero nibbles, before this child item.
 fn long_extension(nibbles: usize, child: &[u8]) -> Vec<u8> {
     let flag = [0x00, 0x10][nibbles % 2];
     let prefix = [&[0x81 + (nibbles / 2) as u8, flag][..], &vec![0; nibbles / 2]].concat();
@@ -199,7 +199,7 @@ fn long_extension(nibbles: usize, child: &[u8]) -> Vec<u8> {
 fn inner_node_at_full_depth_is_rejected() {
     let empty: &[u8] = &[0x80];
     let hash = [&[0xa0][..], &[9; 32]].concat();
-    // A branch for the last nibble of a key, whose child would have no nibble left.
+    // A branch at the last nibble of a key, whose child would have no nibble left.
     let leaf: &[u8] = &[0xc2, 0x20, 0x07];
     let last = |child: &[u8]| {
         let mut children = [empty; 16];
@@ -217,7 +217,7 @@ fn inner_node_at_full_depth_is_rejected() {
         }
         other => panic!("{other:?}"),
     }
-    // The path of an extension takes all nibbles.
+    // The path of an extension consumes all nibbles.
     assert!(matches!(
         read_root(&long_extension(63, &hash)),
         Err(TrieError::MissingNode { path, .. }) if path.len() == 63
@@ -254,7 +254,7 @@ fn extensions_do_not_follow_extensions() {
 
 #[test]
 fn extension_chain_is_bounded_by_key_length() {
-    // Each extension refers to itself by hash in no honest trie; here each refers to the next.
+    // An extension cannot refer to itself by hash, so each extension refers to the next one.
     let mut nodes = Nodes::default();
     let mut target = B256::repeat_byte(1);
     for _ in 0..200 {

@@ -1,4 +1,4 @@
-//! Malformed nodes with a correct hash, each beside a well-formed neighbour.
+//! Malformed nodes with a correct hash, each next to a well-formed neighbour.
 
 use alloy_primitives::{B256, Bytes, keccak256};
 use enshrine_trie::{NodePath, NodeSource, SourceError, Trie, TrieError};
@@ -37,7 +37,7 @@ fn string(bytes: &[u8]) -> Vec<u8> {
     alloy_rlp::encode(bytes)
 }
 
-/// A key's nibbles from `from` on, in hex prefix form.
+/// Returns the nibbles of a key from `from` on, in hex prefix form.
 fn path(key: &B256, from: usize, leaf: bool) -> Vec<u8> {
     let nibbles: Vec<u8> = key.iter().flat_map(|byte| [byte >> 4, byte & 15]).skip(from).collect();
     hex_prefix(&nibbles, leaf)
@@ -53,7 +53,7 @@ fn hex_prefix(nibbles: &[u8], leaf: bool) -> Vec<u8> {
     string(&core::iter::once(first).chain(pairs).collect::<Vec<_>>())
 }
 
-/// A branch of these children and more items behind its value.
+/// Encodes a branch with these children, and with `more` items after its value.
 fn branch(children: [(usize, B256); 2], more: usize) -> Vec<u8> {
     let mut items = vec![vec![0x80]; 17 + more];
     for (index, hash) in children {
@@ -77,7 +77,7 @@ fn assert_malformed(outcome: Result<Option<Vec<u8>>, TrieError>, why: &str) {
     }
 }
 
-/// Two leaves below a branch at the root; `more` items in the branch.
+/// Adds two leaves below a branch at the root, with `more` surplus items in the branch.
 fn forked(nodes: &mut Nodes, more: usize) -> B256 {
     let mut leaf = |key: &B256| {
         let node = list(&[path(key, 1, true), string(&[7; 40])]);
@@ -100,7 +100,7 @@ fn a_branch_has_seventeen_items() {
 
 #[test]
 fn an_extension_has_nibbles() {
-    // Keys that share their first nibble, below an extension of it.
+    // Keys that share their first nibble, below an extension.
     let mut nodes = Nodes::default();
     let other = {
         let mut other = KEY;
@@ -118,7 +118,7 @@ fn an_extension_has_nibbles() {
     let child = below(&mut nodes, 1);
     let root = nodes.put(list(&[hex_prefix(&[1], false), string(&child[..])]));
     assert_eq!(get(&nodes, root), Ok(Some(vec![7; 40])));
-    // The same branch, one nibble up, behind an extension of nothing.
+    // The same branch one nibble higher, below an extension without nibbles.
     let child = forked(&mut nodes, 0);
     let root = nodes.put(list(&[hex_prefix(&[], false), string(&child[..])]));
     assert_malformed(get(&nodes, root), "extension is empty");
@@ -139,7 +139,8 @@ fn path_longer_than_key_is_rejected() {
 
 #[test]
 fn hashed_node_shorter_than_hash_is_rejected() {
-    // A leaf 62 nibbles down is short: with a short value it must stand in its parent.
+    // A leaf at a depth of 62 nibbles is short: with a short value it must be embedded in its
+    // parent.
     let short_of = |value: &[u8]| {
         let mut nodes = Nodes::default();
         let other = {
@@ -155,7 +156,7 @@ fn hashed_node_shorter_than_hash_is_rejected() {
         get(&nodes, root)
     };
     assert_eq!(short_of(&[7; 40]), Ok(Some(vec![7; 40])));
-    // 31 bytes in all, and 32.
+    // 31 bytes in total, and 32.
     assert_eq!(short_of(&[7; 29]).map(|value| value.map(|value| value.len())), Ok(Some(29)));
     assert_malformed(short_of(&[7; 28]), "shorter than the hash");
     assert_malformed(short_of(&[7]), "shorter than the hash");

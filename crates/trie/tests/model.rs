@@ -1,4 +1,4 @@
-//! The trie against a model: an ordered map, whose root `alloy-trie` computes.
+//! The trie compared with a model: an ordered map, whose root `alloy-trie` computes.
 
 mod support;
 
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use store::{Recorder, prove};
 use support::Rng;
 
-/// Nodes by hash: a database for tests.
+/// Nodes by hash, as a test database.
 #[derive(Debug, Default, Clone)]
 struct Nodes(HashMap<B256, Bytes>);
 
@@ -34,7 +34,7 @@ fn model_root(model: &Model) -> B256 {
 }
 
 impl Rng {
-    /// Keys of three shapes: spread like hashes, sharing long prefixes (extensions deep in the
+    /// Keys of three kinds: spread like hashes, with long common prefixes (extensions deep in the
     /// trie), and differing only at their ends (embedded nodes).
     fn key(&mut self) -> B256 {
         let number = self.below(200);
@@ -56,7 +56,7 @@ impl Rng {
         }
     }
 
-    /// Values from one byte (so that leaves are embedded) to longer than an account.
+    /// Values from one byte (so that leaves are embedded) to more than an account.
     fn value(&mut self) -> Vec<u8> {
         let len = match self.below(4) {
             0 | 1 => 1,
@@ -66,7 +66,7 @@ impl Rng {
         (0..len).map(|_| 1 + self.below(255) as u8).collect()
     }
 
-    /// A batch of changes, at most one per key: half of them removals of what is likely there.
+    /// A batch of changes, at most one per key. Half of them remove keys that are likely to exist.
     fn changes(&mut self, model: &Model, count: u32) -> BTreeMap<B256, Option<Vec<u8>>> {
         (0..count)
             .map(|_| {
@@ -107,8 +107,8 @@ fn commit(trie: &mut Trie<Bytes>, nodes: &mut Nodes) -> B256 {
     trie.root().expect("just hashed")
 }
 
-/// Number of times each path of the trie's code was taken, to prove that the test reaches all of
-/// them.
+/// Number of times that each path of the trie's code was taken, to prove that the test reaches all
+/// of them.
 #[derive(Default, Debug)]
 struct Reached {
     operations: usize,
@@ -118,9 +118,9 @@ struct Reached {
     dropped_nodes: usize,
 }
 
-/// Plays random batches on a trie that lives in memory and on one that is loaded afresh from the
-/// database for each batch, and compares both with the model. For each batch it then repeats the
-/// work with the recorded nodes alone, and with each of them missing.
+/// Applies random batches to a trie in memory and to one that is loaded from the database again for
+/// each batch, and compares both with the model. Then repeats each batch with only the recorded
+/// nodes, and with each of them missing.
 fn play(seed: u8, batches: usize, per_batch: u32, drop_nodes: bool, reached: &mut Reached) {
     let mut rng = Rng::new(seed);
     let mut model = Model::new();
@@ -184,7 +184,7 @@ fn play(seed: u8, batches: usize, per_batch: u32, drop_nodes: bool, reached: &mu
     }
 }
 
-/// Number of distinct nodes on the paths to keys.
+/// Returns the number of distinct nodes on the paths to the keys.
 fn nodes_on_paths<'k>(nodes: &Nodes, root: B256, keys: impl Iterator<Item = &'k B256>) -> usize {
     let mut seen = std::collections::HashSet::new();
     for key in keys {
@@ -283,7 +283,7 @@ fn failed_change_leaves_trie_unchanged() {
     let root = commit(&mut trie, &mut nodes);
     let mut failures = 0;
     for key in model.keys() {
-        // Only the path to the key itself is known: a removal that collapses a branch must fail.
+        // Only the path to the key itself is known, so a removal that collapses a branch must fail.
         let (_, proof) = prove(&nodes, Trie::new(root), key).unwrap();
         let known = Nodes(proof.into_iter().map(|node| (keccak256(&node), node)).collect());
         let mut partial = Trie::new(root);

@@ -1,11 +1,11 @@
-//! Chance for the tests of tries.
+//! Random numbers for tests of tries.
 
 use proptest::{
     prelude::Rng as _,
     test_runner::{RngAlgorithm, TestRng},
 };
 
-/// Random numbers that every run of a test sees alike.
+/// Random numbers that are equal in every run of a test.
 pub(crate) struct Rng(TestRng);
 
 impl Rng {
