@@ -1,4 +1,4 @@
-//! Inputs whose end is in blobs of the transaction around the call.
+//! Inputs whose tail is in blobs of the surrounding transaction.
 
 use crate::Nested;
 use alloy_primitives::{Address, B256, Bytes, address};
@@ -17,9 +17,9 @@ pub const BLOB_EXECUTE_ADDRESS: Address = address!("0x00000000000000000000000000
 /// Source of the blobs of the transactions that a node executes.
 ///
 /// A source must check a blob against the commitment behind its versioned hash before it returns
-/// it: the caller does not check again.
+/// the blob: the caller does not check again.
 pub trait BlobSource: fmt::Debug + Send + Sync {
-    /// Returns the blob with this versioned hash, if the node holds it.
+    /// Returns the blob with this versioned hash, if the node has it.
     fn blob(&self, versioned_hash: &B256) -> Option<Bytes>;
 }
 
@@ -30,14 +30,14 @@ impl BlobSource for () {
     }
 }
 
-/// Reasons for which an input that ends in blobs cannot be assembled.
+/// Reasons why an input with a tail in blobs cannot be assembled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BlobRefusal {
-    /// Calldata and blobs are not those of an input.
+    /// Calldata and blobs do not form an input.
     #[error("input that ends in blobs: {0}")]
     Tail(#[from] BlobTailError),
-    /// The call names a blob that the transaction around it does not have.
-    #[error("the input ends in blob {asked} of its transaction, which has {has}")]
+    /// The call refers to a blob that the surrounding transaction does not have.
+    #[error("the call needs {asked} blobs, but its transaction has {has}")]
     NoSuchBlob {
         /// Number of blobs that the call needs.
         asked: usize,
@@ -57,16 +57,16 @@ impl From<BlobRefusal> for ExecuteError {
 }
 
 /// EXECUTE for calldata that is the head of a stateless input or a batch, with a [`Trailer`] that
-/// names the blobs of the same transaction with its tail ([`codec::blob_tail`]). The call is
-/// answered, charged and refused like one with the whole input in its calldata.
+/// selects the blobs of the same transaction that contain its tail ([`codec::blob_tail`]). The call
+/// is answered, charged and refused like one with the whole input in its calldata.
 ///
-/// The versioned hashes of the transaction, as the instruction BLOBHASH shows them, bind the blobs
-/// to the call. The call fails if the transaction lacks a blob, or if a blob is not encoded as a
-/// tail. A blob that the transaction has and this node does not hold is not the caller's fault, and
-/// other nodes come to a verdict: the EVM stops and the block with it, of which this node can say
-/// nothing ([`InternalError::BlobAbsent`]).
+/// The versioned hashes of the transaction, as the instruction BLOBHASH returns them, bind the
+/// blobs to the call. The call fails if the transaction lacks a blob, or if a blob is not encoded
+/// as a tail. If the transaction has a blob that this node does not have, the caller is not at
+/// fault, and other nodes reach a verdict: the EVM stops, and this node cannot decide on the block
+/// ([`InternalError::BlobAbsent`]).
 ///
-/// Beside [`Nested`], the dialect takes blocks of an L2 that has EXECUTE too.
+/// Together with [`Nested`], the dialect also accepts blocks of an L2 that has EXECUTE.
 #[derive(Debug, Clone)]
 pub struct BlobTail {
     blobs: Arc<dyn BlobSource>,
@@ -79,21 +79,21 @@ impl BlobTail {
         Self { blobs, nested: None }
     }
 
-    /// Returns the dialect with the inputs that only this one has: those of
+    /// Returns the dialect with the additional inputs of
     /// [`NESTED_REVISION`](crate::NESTED_REVISION).
     #[must_use]
     pub fn with_nested(self, nested: Nested) -> Self {
         Self { nested: Some(nested), ..self }
     }
 
-    /// Returns the input as the executor reads it: under the revision of the execution-specs, if
-    /// the dialect knows its own.
+    /// Returns the input under the revision of the execution-specs, if the dialect accepts the
+    /// revision of the input.
     fn readable<'c>(&self, input: Cow<'c, [u8]>) -> Cow<'c, [u8]> {
         let specs = self.nested.as_ref().and_then(|_| Nested::to_specs(&input));
         specs.map_or(input, Cow::Owned)
     }
 
-    /// Returns the extra charge of a call whose input ends in blobs, compared with one that has the
+    /// Returns the extra charge of a call whose tail is in blobs, compared with one that has the
     /// whole input in its calldata.
     pub fn trailer_charge(pricing: &dyn Pricing) -> u64 {
         pricing.bytes(Trailer::LEN as u64).saturating_sub(pricing.bytes(0))
@@ -121,7 +121,7 @@ impl Dialect for BlobTail {
 
     fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
         let (head, trailer) = Trailer::split(call.calldata).map_err(BlobRefusal::from)?;
-        // Before any blob is fetched: a head that cannot be joined costs no look-up.
+        // Before any blob is fetched: a head that cannot be joined with a tail costs no look-up.
         let pieces = trailer.pieces(head).map_err(BlobRefusal::from)?;
         // Without a tail the head is the whole input and need not be copied.
         if trailer.tail_len() == 0 {

@@ -1,4 +1,4 @@
-//! A call of EXECUTE in a dialect, from an input and back.
+//! Conversion between inputs and calls of EXECUTE in each dialect.
 
 use crate::{BlobRefusal, DialectName, Draft8079, ExecuteTail, Nested, TailRefusal, drake::Claim};
 use alloy_consensus::Header;
@@ -7,49 +7,49 @@ use codec::blob_tail::{Trailer, cut, to_blobs};
 use execute::{Dialect, Execute, ExecuteError, Executed, PrecompileCall, TrustedContext};
 use wire::{DecodeError, Input};
 
-/// A call: its calldata, and the blobs of the transaction around it.
+/// A call: its calldata, and the blobs of the surrounding transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DialectCall {
     /// Calldata of the precompile.
     pub calldata: Vec<u8>,
-    /// Blobs, the first of which is the first of the transaction. In [`DialectName::ExecuteTx`] it
-    /// is the witness of the transaction alone.
+    /// Blobs of the transaction, in order. In [`DialectName::ExecuteTx`] the only item is the
+    /// witness of the transaction.
     pub blobs: Vec<Vec<u8>>,
 }
 
-/// Reason why an input has no form in a dialect.
+/// Reason why an input cannot be encoded in a dialect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoForm {
     /// The input cannot be decoded.
     #[error(transparent)]
     Input(#[from] DecodeError),
-    /// The witness has no header of the parent, whose state root a claim begins with.
+    /// The witness has no readable header of the parent, whose state root the claim contains.
     #[error(
         "the witness has no readable header of the parent, whose state root is a part of the claim"
     )]
     NoParent,
     /// The input is too short for a head.
-    #[error("an input of {got} bytes has no head to stay in calldata")]
+    #[error("an input of {got} bytes is too short to have a head in calldata")]
     NoHead {
         /// Bytes of the input.
         got: usize,
     },
-    /// The input is a batch, and the dialect has single blocks alone.
-    #[error("a batch has no form in dialect {0}, expected a single block")]
+    /// The input is a batch, and the dialect only has single blocks.
+    #[error("a batch cannot be encoded in dialect {0}, expected a single block")]
     Batch(DialectName),
-    /// The chain of the block has other headers than the chains of the dialect.
+    /// The headers on the chain of the block differ from those on the chains of the dialect.
     #[error(
-        "a block of dialect {from} has no form in dialect {to}: headers of the one chain have burned \
-         fees, those of the other have not"
+        "a block of dialect {from} cannot be encoded in dialect {to}: only headers of dialect \
+         draft-8079 have burned fees"
     )]
     OtherChain {
-        /// The dialect in whose form the block is.
+        /// The dialect of the block.
         from: DialectName,
-        /// The dialect that was asked for.
+        /// The requested dialect.
         to: DialectName,
     },
     /// The tail does not fit into the blobs that a trailer can name.
-    #[error("a tail of {got} bytes fills more blobs than a trailer can name")]
+    #[error("a tail of {got} bytes needs more blobs than a trailer can name")]
     TooLong {
         /// Bytes of the tail.
         got: usize,
@@ -57,12 +57,12 @@ pub enum NoForm {
 }
 
 impl DialectName {
-    /// Returns the call with this input, which is not executed. For [`Self::Blobs`] it may be one
-    /// of [`Self::Nested`].
+    /// Returns the call with this input, which is not executed. For [`Self::Blobs`] it may also be
+    /// an input of [`Self::Nested`].
     ///
     /// # Errors
     ///
-    /// [`NoForm`] if the dialect cannot say it.
+    /// [`NoForm`] if the dialect cannot encode it.
     pub fn encode(self, input: &[u8]) -> Result<DialectCall, NoForm> {
         match self {
             Self::Specs => Ok(DialectCall { calldata: input.to_vec(), blobs: Vec::new() }),
@@ -97,11 +97,12 @@ impl DialectName {
         }
     }
 
-    /// Returns the call with the input of a call in dialect `from`, as [`Self::decode`] returns it.
+    /// Returns the call for an input that was [decoded](Self::decode) from a call in dialect
+    /// `from`.
     ///
     /// # Errors
     ///
-    /// [`NoForm`] if the dialect cannot say it.
+    /// [`NoForm`] if the dialect cannot encode it.
     pub fn encode_call(
         self,
         from: Self,
@@ -112,7 +113,7 @@ impl DialectName {
             (Self::Draft8079, Self::Draft8079) => {
                 Ok(DialectCall { calldata: calldata.to_vec(), blobs: Vec::new() })
             }
-            // As an input of another dialect it would be a block with a false hash.
+            // As an input of another dialect, the block would have a wrong hash.
             (Self::Draft8079, to) => Err(NoForm::OtherChain { from, to }),
             (_, to) => to.encode(input),
         }
@@ -153,13 +154,12 @@ impl DialectName {
         }
     }
 
-    /// Runs the input of a call, as [`Self::decode`] returns it, with all gas, and checks what the
-    /// call claims of it.
+    /// Runs the input of a call, as [`Self::decode`] returns it, with unlimited gas, and checks the
+    /// claims of the call.
     ///
     /// # Errors
     ///
-    /// [`ExecuteError`] if the input is refused, or if the call claims something else than it comes
-    /// to.
+    /// [`ExecuteError`] if the input is refused, or if a claim of the call is false.
     pub fn run(
         self,
         execute: &Execute,
@@ -181,8 +181,8 @@ impl DialectName {
         Ok(executed)
     }
 
-    /// Checks that a call claims what its valid input comes to. Only Drake's dialect claims
-    /// anything beside the block.
+    /// Checks that the claims of a call match its valid input. Only Drake's dialect makes claims in
+    /// addition to the block.
     ///
     /// # Errors
     ///

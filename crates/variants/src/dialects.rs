@@ -1,4 +1,4 @@
-//! The dialects of EXECUTE by the names that tools know, and their addresses.
+//! The dialects of EXECUTE, their names in tools and their addresses.
 
 use crate::{BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Draft8079, Drake, ExecuteTail, Nested};
 use alloy_primitives::Address;
@@ -14,22 +14,21 @@ use std::{borrow::Cow, sync::Arc};
 
 /// Name of a dialect.
 ///
-/// A further dialect is a file of this crate, a variant here, and a row in docs/formats.md.
+/// To add a dialect, add a file to this crate, a variant here, and a row in docs/formats.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DialectName {
-    /// The form of the execution-specs: [`ExecutionSpecs`].
+    /// The dialect of the execution-specs: [`ExecutionSpecs`].
     Specs,
     /// The claim of Drake's proposal: [`Drake`].
     Drake,
-    /// Inputs that end in blobs of the transaction: [`BlobTail`]. Beside [`Self::Nested`] these may
-    /// be of an L2 that has EXECUTE itself.
+    /// Inputs whose tail is in blobs of the transaction: [`BlobTail`]. Together with
+    /// [`Self::Nested`] these may also be of an L2 that has EXECUTE.
     Blobs,
-    /// The form of the execution-specs, also for blocks of an L2 that has EXECUTE itself:
-    /// [`Nested`].
+    /// The dialect of the execution-specs, also for blocks of an L2 that has EXECUTE: [`Nested`].
     Nested,
-    /// The form of the EIP's draft, for chains whose headers have burned fees: [`Draft8079`].
+    /// The dialect of the EIP's draft, for chains whose headers contain burned fees: [`Draft8079`].
     Draft8079,
-    /// Inputs whose witness is in the transaction of type `0x05` around the call: [`ExecuteTail`].
+    /// Inputs whose witness is in the surrounding transaction of type `0x05`: [`ExecuteTail`].
     ExecuteTx,
 }
 
@@ -38,11 +37,11 @@ impl DialectName {
     pub const ALL: [Self; 6] =
         [Self::Specs, Self::Drake, Self::Blobs, Self::Nested, Self::Draft8079, Self::ExecuteTx];
 
-    /// Dialects whose calls stand in transactions of Ethereum.
+    /// Dialects that are called in ordinary Ethereum transactions.
     pub const OF_ETHEREUM: [Self; 5] =
         [Self::Specs, Self::Drake, Self::Blobs, Self::Nested, Self::Draft8079];
 
-    /// Returns the name as flags have it.
+    /// Returns the name, as used in flags.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Specs => "specs",
@@ -54,7 +53,7 @@ impl DialectName {
         }
     }
 
-    /// Returns the address of the precompile unless another is configured.
+    /// Returns the default address of the precompile.
     pub const fn address(self) -> Address {
         match self {
             Self::Specs | Self::Nested => EXECUTE_ADDRESS,
@@ -65,8 +64,8 @@ impl DialectName {
         }
     }
 
-    /// Returns the dialect, for an L1 with this EXECUTE on a node with this source of blobs, which
-    /// has [`Self::Nested`] too or not.
+    /// Returns the dialect for an L1 with this EXECUTE, on a node with this source of blobs;
+    /// `has_nested` is `true` if the L1 also has [`Self::Nested`].
     fn dialect(
         self,
         l1: &Execute,
@@ -102,15 +101,15 @@ impl FromStr for DialectName {
     }
 }
 
-/// Dialects of an EXECUTE, and the address of each: one or more.
+/// Dialects of an EXECUTE with their addresses; at least one.
 ///
-/// They parse and print in the form of all tools: names with commas between, each with `@` and an
-/// address if that is not the usual one, such as
+/// They parse from, and print as, the form that all tools use: names separated by commas, each
+/// followed by `@` and an address if that is not the default one, for example
 /// `specs,drake@0x0000000000000000000000000000000000000112`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialects(Vec<(DialectName, Address)>);
 
-/// Reason why dialects cannot be had like this.
+/// Reason why a list of dialects is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DialectsError {
     /// No dialect has this name.
@@ -119,8 +118,10 @@ pub enum DialectsError {
         /// The name.
         got: String,
     },
-    /// The text behind `@` is no address.
-    #[error("{got:?} is no address of dialect {dialect}, expected 0x and 40 hexadecimal digits")]
+    /// The text after `@` is not an address.
+    #[error(
+        "{got:?} is not an address for dialect {dialect}, expected 0x and 40 hexadecimal digits"
+    )]
     NoAddress {
         /// The dialect.
         dialect: DialectName,
@@ -133,14 +134,14 @@ pub enum DialectsError {
         /// The dialect.
         dialect: DialectName,
     },
-    /// An address is taken already.
-    #[error("{address} of dialect {dialect} is taken by {by}")]
+    /// An address is already in use.
+    #[error("{address} of dialect {dialect} is already used by {by}")]
     Taken {
         /// The address.
         address: Address,
-        /// The dialect that asks for it.
+        /// The dialect for which it was requested.
         dialect: DialectName,
-        /// Name of the dialect or precompile that has it.
+        /// Name of the dialect or precompile that uses it.
         by: String,
     },
 }
@@ -152,8 +153,8 @@ impl Default for Dialects {
 }
 
 impl Dialects {
-    /// Returns these dialects, each once and at its usual address. [`DialectName::Nested`]
-    /// includes [`DialectName::Specs`].
+    /// Returns these dialects, each at most once and at its default address.
+    /// [`DialectName::Nested`] includes [`DialectName::Specs`].
     pub fn usual(names: &[DialectName]) -> Self {
         let nested = names.contains(&DialectName::Nested);
         let is_meant =
@@ -166,8 +167,8 @@ impl Dialects {
     ///
     /// # Errors
     ///
-    /// [`DialectsError`] if the dialect is there already, or if its address is taken: by another
-    /// dialect, or by a precompile of Ethereum.
+    /// [`DialectsError`] if the list already contains the dialect, or if its address is in use by
+    /// another dialect or by a precompile of Ethereum.
     pub fn add(&mut self, dialect: DialectName, address: Address) -> Result<(), DialectsError> {
         if self.has(dialect) {
             return Err(DialectsError::Twice { dialect });
@@ -185,7 +186,7 @@ impl Dialects {
         Err(DialectsError::Taken { address, dialect, by })
     }
 
-    /// Returns the same dialects with this one at its usual address, if it was missing.
+    /// Returns the list with this dialect, added at its default address if it was missing.
     ///
     /// # Errors
     ///
@@ -197,18 +198,17 @@ impl Dialects {
         Ok(self)
     }
 
-    /// Returns `true` if the dialect is among them.
+    /// Returns `true` if the list contains the dialect.
     pub fn has(&self, dialect: DialectName) -> bool {
         self.address(dialect).is_some()
     }
 
-    /// Returns the address of a dialect that is among them.
+    /// Returns the address of a dialect in the list.
     pub fn address(&self, dialect: DialectName) -> Option<Address> {
         self.0.iter().find(|(it, _)| *it == dialect).map(|(_, address)| *address)
     }
 
-    /// Returns this EXECUTE with the dialects in place of its own, on a node with this source of
-    /// blobs.
+    /// Returns `l1` with these dialects instead of its own, on a node with this source of blobs.
     #[must_use]
     pub fn of(&self, l1: Execute, blobs: &Arc<dyn BlobSource>) -> Execute {
         let at = |(name, address): &(DialectName, Address)| -> Arc<dyn Dialect> {
@@ -241,7 +241,7 @@ impl FromStr for Dialects {
             let (name, address) = item.split_once('@').map_or((item, None), |(a, b)| (a, Some(b)));
             let dialect: DialectName = name.parse()?;
             let address = match address {
-                // An address without its prefix would be taken too.
+                // An address without its prefix would be accepted too.
                 Some(got) => got
                     .starts_with("0x")
                     .then(|| got.parse().ok())
@@ -255,7 +255,7 @@ impl FromStr for Dialects {
     }
 }
 
-/// Returns `true` for the address of a precompile of Ethereum, of the newest fork.
+/// Returns `true` for the address of an Ethereum precompile in the newest fork.
 fn is_precompile(address: &Address) -> bool {
     Precompiles::latest().contains(address)
 }
@@ -268,7 +268,7 @@ pub(crate) fn located(dialect: Arc<dyn Dialect>, address: Address) -> Arc<dyn Di
     Arc::new(Moved { dialect, address })
 }
 
-/// A dialect at another address than its usual one.
+/// A dialect at an address other than its default.
 #[derive(Debug)]
 struct Moved {
     dialect: Arc<dyn Dialect>,
@@ -350,14 +350,15 @@ mod tests {
         let at = |address: u64| {
             parsed(&format!("specs,drake@{}", Address::from_word(address_word(address))))
         };
-        // Contract creation, ecrecover, BLS12-381's last, P-256, and the other dialect.
+        // Contract creation, ECRECOVER, the last one of BLS12-381, P256VERIFY, and the other
+        // dialect.
         for taken in [0, 1, 0x11, 0x100, 0x101] {
             assert!(matches!(at(taken), Err(DialectsError::Taken { .. })), "{taken:#x}");
         }
         for free in [0x12, 0xff, 0x102, 0x8079] {
             assert!(at(free).is_ok(), "{free:#x}");
         }
-        // It reads all that the other reads, at the same address.
+        // It accepts all inputs of the other dialect, at the same address.
         assert!(matches!(parsed("specs,nested"), Err(DialectsError::Taken { .. })));
         assert_eq!(
             Dialects::usual(&DialectName::ALL),

@@ -1,4 +1,4 @@
-//! `EXECUTE(pre, post, trace, gas used) → bool`, the form of Drake's proposal.
+//! `EXECUTE(pre, post, trace, gas used) → bool`, the dialect of Drake's proposal.
 
 use alloy_primitives::{Address, B256, Bytes, U256, address};
 use core::fmt;
@@ -6,15 +6,15 @@ use execute::{Answer, Dialect, ExecuteError, Executed, PrecompileCall, Refused};
 use std::borrow::Cow;
 
 /// EXECUTE that answers a claim: the caller claims the state roots before and after and the gas
-/// used, and the answer states whether the trace proves the claim.
+/// used, and the answer is whether the trace proves the claim.
 ///
 /// Calldata is the canonical `abi.encode(bytes32 pre, bytes32 post, bytes trace, uint256 gasUsed)`,
-/// without a selector; the trace is a stateless input, or a batch, for which the claim is about all
-/// of its blocks together. The answer is a word, 0 or 1.
+/// without a selector. The trace is a stateless input, or a batch, in which case the claim covers
+/// all of its blocks. The answer is a word, 0 or 1.
 ///
-/// A negative answer is not a failure, so it must not be cheap: it is charged the full amount that
-/// the call had to hold, because a wrong claim takes as much work as a right one. The call fails
-/// only if the calldata is not canonical or the gas does not suffice.
+/// A negative answer is not a failure, so it must not be cheap: it is charged all gas that the call
+/// had to hold, because a false claim takes as much work as a true one. The call fails only if the
+/// calldata is not canonical or the gas does not suffice.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Drake;
 
@@ -25,21 +25,21 @@ impl Drake {
     const NAME: &str = "EXECUTE (Drake)";
 }
 
-/// Claim of a call: about all blocks of the trace together.
+/// Claim of a call, about all blocks of the trace together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Claim {
     /// State root before the first block.
     pub(crate) pre: B256,
     /// State root after the last block.
     pub(crate) post: B256,
-    /// Gas that the blocks use.
+    /// Gas used by the blocks.
     pub(crate) gas_used: U256,
 }
 
 const WORD: usize = 32;
-/// Bytes before the trace: the words of four arguments, and the length.
+/// Bytes before the trace: four arguments of one word each, and the length.
 const HEAD: usize = 5 * WORD;
-/// Offset of the trace, as the encoding has it: behind the words of the arguments.
+/// Offset of the trace in the encoding: after the words of the arguments.
 const OFFSET: U256 = U256::from_limbs([4 * WORD as u64, 0, 0, 0]);
 
 impl Claim {
@@ -83,7 +83,7 @@ impl Claim {
         .concat()
     }
 
-    /// Returns the claim that is true of blocks.
+    /// Returns the true claim about blocks.
     fn of(executed: &Executed) -> Self {
         Self {
             pre: executed.pre_state_root(),
@@ -132,7 +132,8 @@ impl Dialect for Drake {
         let (answer, gas) = match outcome {
             Ok(executed) if claim == Claim::of(&executed) => (true, executed.gas),
             Ok(executed) => (false, executed.reserve),
-            // A refusal at an early step has held less, and has also caused less work.
+            // A call that was refused at an early step has held less gas, and has also caused less
+            // work.
             Err(refused) => (false, refused.held),
         };
         let output = Bytes::copy_from_slice(&B256::with_last_byte(answer.into()).0);

@@ -2,7 +2,7 @@
 
 use execute::{DeclaredGas, Pricing};
 
-/// `gas limit + bytes · per_byte`, reserved and charged, independent of the gas used.
+/// `gas limit + bytes · per_byte`, reserved and charged, regardless of the gas used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ethrex {
     /// Gas of every byte of calldata.

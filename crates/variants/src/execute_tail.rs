@@ -1,4 +1,4 @@
-//! Inputs whose witness is in the transaction of type `0x05` around the call.
+//! Inputs whose witness is in the surrounding transaction of type `0x05`.
 
 use alloy_consensus::Header;
 use alloy_primitives::{Address, Bytes, Sealed};
@@ -9,56 +9,56 @@ use wire::{DecodeError, Input, StatelessInput};
 
 /// First byte of the header of an RLP list.
 const RLP_LIST: u8 = 0xc0;
-/// Items of a witness in RLP that may have any length, and bytes for each further one. Nodes have
-/// 32 bytes or more, and so few codes have less that no witness needs more items. Of a byte each, a
-/// block would hold millions.
+/// Number of items of any length that a witness in RLP may have, and of bytes required for each
+/// further item. Nodes have at least 32 bytes, and few enough codes are shorter that no witness
+/// needs more. Otherwise a block could contain millions of items of one byte.
 const SHORT_ITEMS: usize = 64;
 const BYTES_PER_ITEM: usize = 32;
 
 /// EXECUTE for calldata that is a stateless input without its witness, which is a field of the
-/// transaction of type `0x05` around the call. The call is answered, charged and refused like one
-/// with the whole input in its calldata.
+/// surrounding transaction of type `0x05`. The call is answered, charged and refused like one with
+/// the whole input in its calldata.
 ///
 /// The fields of the transaction bind it to one block of an L2: pre-state root, fee recipient,
-/// number, timestamp and, if given, parent beacon block root are those of the payload. Outside of
-/// such a transaction each call fails.
+/// number, timestamp and, if given, parent beacon block root must be those of the payload. Outside
+/// of such a transaction every call fails.
 ///
 /// The calls of a transaction share its witness, and each pays for its bytes: the intrinsic gas of
-/// the transaction pays for carrying them, not for hashing them once more in each call.
+/// the transaction pays for carrying them, but not for hashing them in each call.
 ///
-/// The witness may also be geth's RLP, which is converted to SSZ. The calls pay for the bytes of
-/// the latter.
+/// The witness may also be in geth's RLP format, which is converted to SSZ. The calls pay for the
+/// bytes of the SSZ.
 #[derive(Debug, Clone, Default)]
 pub struct ExecuteTail {
     around: Option<Around>,
 }
 
-/// The transaction around a call.
+/// The surrounding transaction.
 #[derive(Debug, Clone)]
 struct Around {
     transaction: Arc<Sealed<SignedExecuteTx>>,
-    /// Its witness as the end of an input. The intrinsic gas pays for one conversion, and not for
-    /// one in each call.
+    /// Its witness as the end of an input. The intrinsic gas pays for a single conversion, but not
+    /// for one per call.
     witness: Result<Bytes, TailRefusal>,
 }
 
-/// Reasons for which an input cannot be had from a transaction.
+/// Reasons why an input cannot be assembled from a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TailRefusal {
-    /// The transaction around the call has another type.
-    #[error("a call outside of a transaction of type 0x05, which would have the witness")]
+    /// The surrounding transaction has another type.
+    #[error("the call is not in a transaction of type 0x05, which contains the witness")]
     NoTransaction,
-    /// The witness begins as geth's does, and is malformed or has too many items.
+    /// The witness starts like geth's format, but is malformed or has too many items.
     #[error("witness of the transaction: {0}")]
     Witness(DecodeError),
-    /// The calldata is longer than an input without its witness, or a batch.
+    /// The calldata is longer than an input without its witness, or is a batch.
     #[error(
         "calldata of {got} bytes, expected the {expected} in front of the witness of one block"
     )]
     Head {
         /// Bytes of the calldata.
         got: usize,
-        /// Place of the witness.
+        /// Position of the witness.
         expected: usize,
     },
     /// A field of the transaction differs from the block's.
@@ -85,19 +85,19 @@ impl ExecuteTail {
     /// Name of the dialect in logs.
     pub const NAME: &'static str = "EXECUTE (transaction)";
 
-    /// Creates the dialect for the calls in a transaction.
+    /// Creates the dialect for calls in a transaction.
     pub fn of(transaction: Arc<Sealed<SignedExecuteTx>>) -> Self {
         let witness = Self::witness(&transaction.inner().tx.witness);
         Self { around: Some(Around { transaction, witness }) }
     }
 
-    /// Returns the witness of a transaction as the end of an input. The first byte tells its form:
-    /// SSZ begins with a small offset, and geth's RLP with the header of a list.
+    /// Returns the witness of a transaction as the end of an input. The first byte determines its
+    /// format: SSZ begins with a small offset, and geth's RLP with a list header.
     ///
     /// # Errors
     ///
-    /// [`TailRefusal::Witness`] if it begins with the header of a list, and is not geth's RLP or
-    /// has too many items.
+    /// [`TailRefusal::Witness`] if it begins with a list header, and is not geth's RLP or has too
+    /// many items.
     pub fn witness(of_transaction: &Bytes) -> Result<Bytes, TailRefusal> {
         if of_transaction.first().is_none_or(|first| *first < RLP_LIST) {
             return Ok(of_transaction.clone());
@@ -111,19 +111,19 @@ impl ExecuteTail {
         self.around.as_ref().map(|it| &it.transaction)
     }
 
-    /// Returns the transaction around the call, and the end of its input.
+    /// Returns the surrounding transaction and the end of its input.
     fn parts(&self) -> Result<(&ExecuteTx, &Bytes), TailRefusal> {
         let around = self.around.as_ref().ok_or(TailRefusal::NoTransaction)?;
         let witness = around.witness.as_ref().map_err(Clone::clone)?;
         Ok((&around.transaction.inner().tx, witness))
     }
 
-    /// Checks that an input of this transaction has its calldata in front of its witness, and its
-    /// fields.
+    /// Checks that an input belongs to this transaction: its calldata ends where the witness
+    /// begins, and the fields match.
     ///
     /// # Errors
     ///
-    /// [`ExecuteError`] if the input cannot be decoded, or is not one of the transaction.
+    /// [`ExecuteError`] if the input cannot be decoded, or does not belong to the transaction.
     pub fn check(tx: &ExecuteTx, head: usize, input: &[u8]) -> Result<(), ExecuteError> {
         let decoded = Input::decode(input)?;
         let Input::Block(block) = &decoded else {
@@ -139,7 +139,7 @@ impl ExecuteTail {
         let root = parent.map(|parent| parent.state_root);
         let anchor = tx.anchor().is_none_or(|it| it == block.request.parent_beacon_block_root);
         for (field, is_same) in [
-            // Without its parent the block is refused for that.
+            // Without its parent the block is refused for that reason.
             ("pre-state root", root.is_none_or(|root| root == tx.pre_state_root)),
             ("coinbase", payload.fee_recipient == tx.coinbase),
             ("block number", payload.block_number == tx.block_number),
@@ -153,7 +153,7 @@ impl ExecuteTail {
         Ok(())
     }
 
-    /// Returns the place of the witness in the input of a single block.
+    /// Returns the position of the witness in the input of a single block.
     pub fn split_at(input: &[u8]) -> Option<usize> {
         match Input::decode(input).ok()? {
             Input::Block(block) => Some(witness_at(input, &block)),
@@ -162,7 +162,7 @@ impl ExecuteTail {
     }
 }
 
-/// The witness is the last part of an input.
+/// Returns the position of the witness, which is the last part of an input.
 fn witness_at(input: &[u8], block: &StatelessInput<'_>) -> usize {
     input.len().saturating_sub(block.witness.encoded_len())
 }

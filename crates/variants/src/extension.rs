@@ -13,12 +13,12 @@ use execute::{Answer, Dialect, Execute, ExecuteError, PrecompileCall};
 use executor::{BlockError, BlockTally, EvmOverrides, HookState};
 use std::sync::Arc;
 
-/// EXECUTE on the blocks of a chain, which is an L1 or a lower layer.
+/// EXECUTE for the blocks of a chain, which is an L1 or an L2.
 #[derive(Debug, Clone)]
 pub struct ExecuteExtension {
     /// EXECUTE with its parameters.
     pub execute: Arc<Execute>,
-    /// `true` if a [`market`] sells its gas. The extension closes it after each block.
+    /// `true` if a [`market`] sells its gas. The extension closes the market after each block.
     pub market: bool,
     /// Verdicts on the inputs of transactions of type `0x05`.
     pub verdicts: Arc<Verdicts>,
@@ -35,20 +35,20 @@ impl ExecuteExtension {
         Self { market: true, ..Self::new(execute) }
     }
 
-    /// Returns the address of the precompile that takes its witness from transactions of type
-    /// `0x05`, if EXECUTE has that dialect.
+    /// Returns the address of the precompile for transactions of type `0x05`, if EXECUTE has that
+    /// dialect.
     pub fn execute_tx_address(&self) -> Option<Address> {
         let found = self.execute.dialects.iter().find(|it| it.name() == ExecuteTail::NAME);
         found.map(|dialect| dialect.address())
     }
 
-    /// Puts the precompile into an EVM, for the calls in this transaction, or in one of another
-    /// type.
+    /// Installs the precompile in an EVM, for calls in `transaction`, or in a transaction of
+    /// another type.
     ///
-    /// A call with the input of a kept verdict, which the pool may have come to, is answered
-    /// without work. On a market, an allowance of the transaction pays for the calls of all
-    /// dialects: a call that converted gas beside it could take the room in the block that the
-    /// allowance has paid for.
+    /// A call whose input has a cached verdict, for example from the pool, is answered without
+    /// verification. On a market, the allowance of the transaction pays for its calls in all
+    /// dialects: a call that converted gas in addition could take the part of the block's limit
+    /// that the allowance has paid for.
     pub fn install_execute_tx(
         &self,
         transaction: Option<&Arc<Sealed<SignedExecuteTx>>>,
@@ -102,8 +102,7 @@ impl EvmOverrides for ExecuteExtension {
     }
 }
 
-/// Returns the answer of a call in a transaction, and the gas that it takes, and keeps the verdict
-/// on it.
+/// Returns the answer of a call in a transaction and the gas that it takes, and caches the verdict.
 fn answered(
     verdicts: &Verdicts,
     tail: &ExecuteTail,
@@ -113,7 +112,7 @@ fn answered(
     gas: u64,
 ) -> (Result<Answer, ExecuteError>, u64) {
     let payable = dialect.bytes(&call).is_ok_and(|bytes| execute.gas.bytes(bytes as u64) <= gas);
-    // Finding the key hashes the input, for which the price per byte pays.
+    // Computing the key hashes the input, for which the price per byte pays.
     let Some(transaction) = tail.transaction().filter(|_| payable) else {
         return execute.answer_counted(dialect, call, gas);
     };
@@ -146,7 +145,7 @@ mod tests {
     /// Calls BLAKE2F with 2^32 - 1 rounds and all gas, which fails.
     const RUNS_OUT: &[u8] = &hex!("63ffffffff60e01b5f52600160d4535f5f60d55f60095afa5000");
 
-    /// The call of EXECUTE with a block that has a failing precompile, or a transfer.
+    /// Returns the call of EXECUTE with a block that contains a failing precompile, or a transfer.
     fn tail_of(fails: bool) -> ExecuteTail {
         let fork = ProtocolFork::Osaka;
         let mut l2 = L2::new(CHAIN_ID, fork, &rich_genesis(fork, ["alice"], ETHER)).unwrap();
@@ -178,7 +177,7 @@ mod tests {
             let call = PrecompileCall::from(&head[..]);
             let (answer, _) = answered(&warm, &tail, &execute, &tail, call, u64::MAX);
             let taken = answer.unwrap().gas;
-            // Around the charge, around the reserve, which is somewhat more, and far from both.
+            // Around the charge, around the reserve, which is slightly more, and far from both.
             let near = (0..40).map(|step| taken - 20 + step);
             let wide = (0..60).map(|step| taken / 20 * step + step);
             let mut low = taken;
@@ -195,8 +194,8 @@ mod tests {
         }
     }
 
-    /// Its key is the hash of an input of any length, for which a call with too little gas has not
-    /// paid.
+    /// Its key is the hash of an input of any length, which a call with too little gas has not paid
+    /// for.
     #[test]
     fn unpaid_call_looks_up_no_verdict() {
         let (tail, execute) = (tail_of(false), Execute::default());

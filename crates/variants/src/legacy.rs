@@ -2,25 +2,25 @@
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 
-/// Call of EXECUTE in the first form of the precompile `0x12`: one message over a witness.
+/// A call of EXECUTE in the first version of the precompile `0x12`: one message with a witness.
 ///
-/// The form is for tools that meet such calldata; no dialect of EXECUTE takes it. It says less than
-/// the others: a size of two bytes bounds the witness at 65,535 bytes, less than a block of mainnet
-/// needs, and neither the calldata nor the answer, gas and return data of the message, has a state
-/// root after it.
+/// This format is for tools that encounter such calldata; no dialect of EXECUTE accepts it. It
+/// contains less than the others: a size of two bytes limits the witness to 65,535 bytes, less than
+/// a mainnet block needs, and neither the calldata nor the answer (gas and return data of the
+/// message) contains the post-state root.
 ///
-/// The layout is that of its authors' description, which leaves the order of some bytes open. Here
-/// all numbers shorter than a word are little endian, words are big endian, and the size of the
-/// witness comes before that of the withdrawals.
+/// The layout follows the authors' description, which leaves the order of some bytes open. Here
+/// numbers shorter than a word are little-endian, words are big-endian, and the size of the witness
+/// precedes that of the withdrawals.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LegacyExecuteCall {
     /// Chain id of the message.
     pub chain_id: U256,
-    /// Root of the state that the witness is about.
+    /// State root that the witness proves.
     pub pre_state_root: B256,
     /// Gas limit of the message.
     pub gas_limit: u64,
-    /// Fee recipient of the block around the message.
+    /// Fee recipient of the block.
     pub coinbase: Address,
     /// Number of the block.
     pub block_number: u64,
@@ -40,7 +40,7 @@ pub struct LegacyExecuteCall {
     pub data: Bytes,
 }
 
-/// Reason why bytes are no call in the fixed layout, or a call has no bytes in it.
+/// Reason why bytes are not a call in the fixed layout, or why a call cannot be encoded in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LegacyCallError {
     /// The bytes end within a field.
@@ -54,19 +54,19 @@ pub enum LegacyCallError {
         expected: usize,
     },
     /// Bytes follow the last field.
-    #[error("{got} bytes behind the calldata of the message, expected none")]
+    #[error("{got} bytes after the calldata of the message, expected none")]
     Surplus {
         /// Their number.
         got: usize,
     },
-    /// A field is longer than its size can say.
+    /// A field is longer than its size field can express.
     #[error("{field} of {got} bytes, expected at most {limit}")]
     TooLong {
         /// The field.
         field: &'static str,
         /// Its length.
         got: usize,
-        /// The longest that its size can say.
+        /// Maximum length that its size field can express.
         limit: usize,
     },
 }
@@ -74,19 +74,19 @@ pub enum LegacyCallError {
 impl LegacyExecuteCall {
     /// Bytes before the witness.
     pub const HEAD: usize = 120;
-    /// Maximum length of witness and withdrawals: their sizes have two bytes.
+    /// Maximum length of witness and withdrawals, whose size fields have two bytes.
     pub const MAX_SIZE: usize = u16::MAX as usize;
-    /// Maximum length of the calldata of the message, whose size has four bytes.
+    /// Maximum length of the message's calldata, whose size field has four bytes.
     const MAX_DATA: usize = u32::MAX as usize;
-    /// Bytes between the withdrawals and the calldata of the message.
+    /// Bytes between the withdrawals and the message's calldata.
     const TARGET: usize = 56;
 
     /// Encodes the call.
     ///
     /// # Errors
     ///
-    /// [`LegacyCallError::TooLong`] if witness, withdrawals or data are longer than the layout can
-    /// say.
+    /// [`LegacyCallError::TooLong`] if witness, withdrawals or data are longer than the layout
+    /// allows.
     pub fn encode(&self) -> Result<Vec<u8>, LegacyCallError> {
         let size = |field, bytes: &Bytes, limit: usize| match bytes.len() {
             got if got > limit => Err(LegacyCallError::TooLong { field, got, limit }),
@@ -118,7 +118,7 @@ impl LegacyExecuteCall {
     ///
     /// # Errors
     ///
-    /// [`LegacyCallError`] if the bytes end within a field, or do not end with the last.
+    /// [`LegacyCallError`] if the bytes end within a field, or continue after the last one.
     pub fn decode(calldata: &[u8]) -> Result<Self, LegacyCallError> {
         let mut fields = Fields(calldata);
         let chain_id = fields.word("chain id")?;
@@ -156,11 +156,11 @@ impl LegacyExecuteCall {
     }
 }
 
-/// Bytes of a call that are not read yet.
+/// Bytes of a call that have not been read yet.
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
-    /// Reads a field of this length. A length that the bytes merely claim allocates nothing.
+    /// Reads a field of this length. A length that is only declared allocates nothing.
     fn bytes(&mut self, field: &'static str, expected: usize) -> Result<&'a [u8], LegacyCallError> {
         let got = self.0.len();
         let (bytes, rest) = self.0.split_at_checked(expected).ok_or(LegacyCallError::TooShort {

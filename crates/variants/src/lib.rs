@@ -1,12 +1,12 @@
-//! Variants of EXECUTE that an L1 or a tool may choose: gas schedules and calling conventions
-//! beside the default ones, and a [`market`] for its gas.
+//! Variants of EXECUTE that an L1 or a tool may choose: gas schedules and calling conventions in
+//! addition to the default ones, and a [`market`] for its gas.
 //!
-//! [`ExecuteExtension`] adds EXECUTE, default or not, to a chain that is made of the crates of this
+//! [`ExecuteExtension`] adds EXECUTE, default or not, to a chain built from the crates of this
 //! project.
 //!
-//! A client with the default EXECUTE does not link this crate. One that offers a variant trusts its
-//! file here too: a schedule decides whether work is paid for, a dialect decides which bytes are
-//! the input, and the market decides what a call gets for its gas.
+//! A client with the default EXECUTE does not link this crate. A client that offers a variant must
+//! also trust its file here: a schedule decides whether work is paid for, a dialect decides which
+//! bytes are the input, and the market decides what a call gets for its gas.
 //!
 //! ```
 //! use enshrine_variants::GasSchedule;

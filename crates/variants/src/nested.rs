@@ -1,4 +1,4 @@
-//! Blocks of an L2 that has EXECUTE itself.
+//! Blocks of an L2 that has EXECUTE.
 
 use crate::ExecuteExtension;
 use alloy_primitives::{Address, Bytes};
@@ -11,23 +11,24 @@ use executor::{EvmOverrides, SystemCode};
 use std::{borrow::Cow, sync::Arc};
 use wire::{ProtocolFork, SchemaId, StatelessResult};
 
-/// Revision in the schema id of an input whose block is executed with EXECUTE at its usual address.
+/// Revision in the schema id of an input whose block is executed with EXECUTE at its default
+/// address.
 pub const NESTED_REVISION: u8 = 0x02;
-/// Place of the revision in an input.
+/// Position of the revision in an input.
 const REVISION_AT: usize = 1;
 
-/// EXECUTE in the form of the execution-specs, and under a further revision of each schema id
+/// EXECUTE in the dialect of the execution-specs, and with an additional revision of each schema id
 /// ([`NESTED_REVISION`]) for single blocks of an L2 that has EXECUTE at `0x…0101`, so that rollups
-/// can live on it.
+/// can run on that L2.
 ///
-/// The two revisions of a block differ in the second byte of input and of answer. They are
-/// different chains: in one of them the address is an empty account. A rollup contract has to fix
-/// the revision, or its caller chooses.
+/// The two revisions of a block differ in the second byte of input and answer. They belong to
+/// different chains: in one of them the address is an empty account. A rollup contract must fix the
+/// revision, or else the caller chooses it.
 ///
-/// EXECUTE on the L2 takes the form of the execution-specs alone, by the prices, forks and rules of
-/// L1, on one thread, without blobs, market, or a further EXECUTE in its blocks: the depth is two.
-/// Its calls are paid with gas of the L2's transactions, which is a part of the reserve that the
-/// call on L1 holds.
+/// EXECUTE on the L2 accepts only the dialect of the execution-specs, with the prices, forks and
+/// rules of L1, on one thread, without blobs, without a market, and without EXECUTE in its own
+/// blocks: the depth is two. Its calls are paid for with gas of the L2's transactions, which is
+/// part of the reserve that the call on L1 holds.
 #[derive(Debug, Clone)]
 pub struct Nested {
     l2: ExecuteExtension,
@@ -39,12 +40,12 @@ impl Nested {
         Self { l2: ExecuteExtension::new(Self::execute_of_l2(l1)) }
     }
 
-    /// Returns the schema id of the inputs of a fork for an L2 that has EXECUTE.
+    /// Returns the schema id for inputs of a fork on an L2 that has EXECUTE.
     pub const fn schema(fork: ProtocolFork) -> SchemaId {
         SchemaId::new(fork.schema().get() - SchemaId::REVISION + NESTED_REVISION as u16)
     }
 
-    /// Returns the EXECUTE that an L2 has under an L1 with this one.
+    /// Returns the EXECUTE of an L2 under an L1 with this EXECUTE.
     pub fn execute_of_l2(l1: &Execute) -> Execute {
         Execute {
             dialects: vec![Arc::new(ExecutionSpecs)],
@@ -55,14 +56,14 @@ impl Nested {
         }
     }
 
-    /// Returns the input under the revision of the execution-specs, or `None` if it has another
-    /// than this one.
+    /// Returns the input under the revision of the execution-specs, or `None` if it does not have
+    /// this dialect's revision.
     pub(crate) fn to_specs(input: &[u8]) -> Option<Vec<u8>> {
         is_nested(input).then(|| with_revision(input, SchemaId::REVISION as u8))
     }
 
-    /// Returns the input of a single block under this revision, or `None` if it has another than
-    /// that of the execution-specs.
+    /// Returns the input of a single block under this dialect's revision, or `None` if it does not
+    /// have the revision of the execution-specs.
     pub(crate) fn from_specs(input: &[u8]) -> Option<Vec<u8>> {
         (input.get(REVISION_AT).copied().map(u16::from) == Some(SchemaId::REVISION))
             .then(|| with_revision(input, NESTED_REVISION))
@@ -89,7 +90,7 @@ impl Dialect for Nested {
     }
 
     fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
-        // The copy is paid: the price per byte covers decoding, which copies more.
+        // The copy is paid for: the price per byte covers decoding, which copies more.
         Ok(Self::to_specs(call.calldata).map_or(Cow::Borrowed(call.calldata), Cow::Owned))
     }
 
@@ -105,7 +106,7 @@ impl Dialect for Nested {
         let mut answer = ExecutionSpecs.answer(calldata, outcome)?;
         if is_nested(calldata) {
             let mut output = answer.output.to_vec();
-            // Little endian: the revision is first.
+            // Little-endian: the revision is the first byte.
             output[StatelessResult::SCHEMA] = NESTED_REVISION;
             answer.output = Bytes::from(output);
         }
@@ -117,8 +118,8 @@ impl Dialect for Nested {
 mod tests {
     use super::*;
 
-    /// Foreign system code gets 30 million gas in each block of the L2, for which nobody on L1
-    /// would pay.
+    /// Foreign system code gets 30 million gas in each block of the L2, which nobody on L1 would
+    /// pay for.
     #[test]
     fn execute_of_l2_demands_canonical_system_code() {
         for system_code in [SystemCode::Any, SystemCode::Canonical] {

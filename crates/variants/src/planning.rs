@@ -1,17 +1,17 @@
-//! Gas of calls before they are made, for planners, builders and tools.
+//! Gas of calls in advance, for planners, builders and tools.
 
 use alloy_consensus::Transaction as _;
 use execute::{CallCost, DeclaredGas, ExecuteError, FURTHER_BLOCK_GAS, Pricing};
 use executor::Transaction;
 use wire::{Input, StatelessInput};
 
-/// Returns the gas of a call with this input, whose blocks used `gas_used` gas together, and
+/// Returns the gas of a call with this input, if its blocks use `gas_used` gas together and do
 /// underpriced work worth `work` ([`Executed::work`](execute::Executed::work)). Nothing is
 /// executed.
 ///
 /// # Errors
 ///
-/// [`ExecuteError`] if the bytes are no input, or a transaction is malformed.
+/// [`ExecuteError`] if the bytes are not an input, or a transaction is malformed.
 pub fn cost_of(
     pricing: &dyn Pricing,
     calldata: &[u8],
@@ -24,8 +24,8 @@ pub fn cost_of(
     Ok(CallCost::new(pricing, &declared, own_gas, own_gas.saturating_add(gas_used), work))
 }
 
-/// Returns the amounts that a call with `calldata` bytes and this input declares before its
-/// transactions are decoded: all but their gas limits.
+/// Returns the amounts that a call with this input and `calldata` bytes declares before its
+/// transactions are decoded: all except the gas limits.
 pub fn declared_of_input(calldata: usize, input: &StatelessInput<'_>) -> DeclaredGas {
     let (request, witness) = (&input.request, &input.witness);
     DeclaredGas {
@@ -41,7 +41,7 @@ pub fn declared_of_input(calldata: usize, input: &StatelessInput<'_>) -> Declare
     }
 }
 
-/// Returns the amounts that a call with `calldata` bytes, this input and these of its transactions
+/// Returns the amounts that a call with this input, `calldata` bytes and these transactions
 /// declares.
 pub fn declared_of(
     calldata: usize,

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 /// The named schedules. Any other [`Pricing`] can be used as well.
 ///
-/// It parses and prints in the form of all tools: a name of [`Self::NAMED`], `BASE+PER_BYTE` for a
-/// [`Flat`] schedule, and `BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM` for one by [`Items`] with other
-/// prices.
+/// It parses from, and prints as, the form that all tools use: a name of [`Self::NAMED`],
+/// `BASE+PER_BYTE` for a [`Flat`] schedule, and `BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM` for an
+/// [`Items`] schedule with other prices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GasSchedule {
     /// Reserves a bound and charges the actual use; the input is priced by item and byte.
     Items(Items),
-    /// The same, with one price for all bytes of the input.
+    /// Like [`Self::Items`], with a single price for all bytes of the input.
     Flat(Flat),
     /// The schedule of ethrex.
     Ethrex(Ethrex),
@@ -76,7 +76,7 @@ impl FromStr for GasSchedule {
             return Ok(schedule);
         }
         let unknown = || UnknownSchedule(line.to_owned());
-        // `parse` would accept a leading sign; splitting at it leaves none.
+        // `parse` would accept a leading sign; splitting at `+` leaves none.
         let prices = line.split('+').map(|price| price.parse().map_err(|_| unknown()));
         match *prices.collect::<Result<Vec<u64>, _>>()? {
             [base, per_byte] => Ok(Self::Flat(Flat { base, per_byte })),

@@ -7,7 +7,7 @@ use revm::{Context, MainBuilder, MainContext, SystemCallEvm, context::result::EV
 /// Caller of all system contracts (EIP-4788).
 const SYSTEM_ADDRESS: Address = address!("0xfffffffffffffffffffffffffffffffffffffffe");
 
-/// A contract that hooks of a chain call with 30 million gas that no block pays for.
+/// A contract that hooks of a chain call with 30 million gas, which no block pays for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HookContract {
     pub(crate) address: Address,
@@ -15,7 +15,7 @@ pub(crate) struct HookContract {
 }
 
 impl HookContract {
-    /// Refuses foreign code at the address, which would run in a system call, outside the gas
+    /// Refuses foreign code at the address, because it would run in a system call, outside the gas
     /// limit.
     pub(crate) fn check(self, state: &mut dyn HookState) -> Result<(), BlockError> {
         let Self { address, code_hash: expected } = self;
@@ -39,7 +39,7 @@ impl HookContract {
             EVMError::Database(error) => BlockError::from(error),
             error => InternalError::Executor(error.to_string()).into(),
         })?;
-        // A system call changes nothing but the contract; the rest of revm's state change is
+        // A system call changes nothing but the contract; the other changes in revm's result are
         // dropped.
         done.state.retain(|changed, _| *changed == address);
         state.commit(done.state);

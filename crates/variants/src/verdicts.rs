@@ -1,4 +1,4 @@
-//! Verdicts that a node has come to before a block needs them.
+//! Cache of verdicts that a node has reached before a block needs them.
 
 use alloy_primitives::{B256, Bytes, keccak256, map::B256Map};
 use codec::ExecuteTx;
@@ -11,15 +11,15 @@ use std::{
     },
 };
 
-/// Verdicts that are kept. Each takes a tenth of a kilobyte.
+/// Maximum number of cached verdicts. Each takes about 100 bytes.
 const MAX_VERDICTS: usize = 1_024;
 
 /// Successes of EXECUTE by the hash of head and witness, so that a block need not repeat what the
 /// pool has verified.
 ///
-/// A success depends on the input and on the parameters of EXECUTE alone, as long as the call holds
-/// its reserve. The verdicts are those of one EXECUTE, whose parameters do not change. Failures are
-/// not kept: they cost all the gas of their call, so no one sends them twice for less.
+/// A success depends only on the input and the parameters of EXECUTE, as long as the call holds its
+/// reserve. All verdicts are of the same EXECUTE, whose parameters do not change. Failures are not
+/// cached: each costs all the gas of its call, so repeating one is not cheaper.
 #[derive(Debug, Default)]
 pub struct Verdicts {
     kept: Mutex<Kept>,
@@ -30,7 +30,7 @@ pub struct Verdicts {
 #[derive(Debug, Default)]
 struct Kept {
     by_key: B256Map<Verdict>,
-    /// Keys in the order in which they came.
+    /// Keys in insertion order.
     order: VecDeque<B256>,
 }
 
@@ -42,10 +42,10 @@ struct Verdict {
     output: Bytes,
 }
 
-/// Number of calls with and without a kept verdict.
+/// Number of calls with and without a cached verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct VerdictCounts {
-    /// Calls that were answered with a kept verdict.
+    /// Calls that were answered from the cache.
     pub hits: u64,
     /// Calls that were verified.
     pub misses: u64,
@@ -54,7 +54,7 @@ pub struct VerdictCounts {
 impl Verdicts {
     /// Returns the key of a call with this calldata in a transaction: the hash of head and witness,
     /// and of the fields that bind the transaction to the block. Another transaction for the same
-    /// block, with a higher fee, has the same.
+    /// block, for example with a higher fee, has the same key.
     pub fn key(head: &[u8], tx: &ExecuteTx) -> B256 {
         let mut key = Vec::with_capacity(256);
         key.extend_from_slice(keccak256(head).as_slice());
@@ -63,12 +63,12 @@ impl Verdicts {
         key.extend_from_slice(tx.coinbase.as_slice());
         key.extend_from_slice(&tx.block_number.to_be_bytes());
         key.extend_from_slice(&tx.timestamp.to_be_bytes());
-        // An absent anchor is no word of zeros.
+        // An absent anchor differs from a word of zeros.
         key.extend(tx.anchor().iter().flatten());
         keccak256(key)
     }
 
-    /// Returns the answer of a call that holds this much gas, if the verdict is kept and the gas
+    /// Returns the answer of a call that holds this much gas, if the verdict is cached and the gas
     /// suffices.
     pub fn get(&self, key: &B256, gas: u64) -> Option<Answer> {
         let found = self.lock().by_key.get(key).filter(|it| it.reserve <= gas).cloned();
@@ -77,7 +77,7 @@ impl Verdicts {
         found.map(|it| Answer { gas: it.gas, output: it.output })
     }
 
-    /// Keeps a success.
+    /// Caches a success.
     pub fn put(&self, key: B256, executed: &Executed) {
         let output = Bytes::copy_from_slice(&executed.result.encode());
         let verdict = Verdict { gas: executed.gas, reserve: executed.reserve, output };
@@ -92,7 +92,7 @@ impl Verdicts {
         }
     }
 
-    /// Returns the numbers of calls so far.
+    /// Returns the number of calls so far.
     pub fn counts(&self) -> VerdictCounts {
         VerdictCounts {
             hits: self.hits.load(Ordering::Relaxed),
@@ -100,7 +100,7 @@ impl Verdicts {
         }
     }
 
-    /// A thread that panicked has left the verdicts whole.
+    /// A panic of another thread leaves the verdicts intact.
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

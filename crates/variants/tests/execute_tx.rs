@@ -44,7 +44,7 @@ fn sample() -> SignedExecuteTx {
     SignedExecuteTx { tx, signature: Signature::new(U256::from(2), U256::from(3), true) }
 }
 
-/// The sample in each version, with and without what may be absent.
+/// The sample in each version, with and without the optional fields.
 fn versions() -> Vec<SignedExecuteTx> {
     let anchor = Some(B256::repeat_byte(7));
     let of = |version| SignedExecuteTx { tx: ExecuteTx { version, ..sample().tx }, ..sample() };
@@ -96,7 +96,7 @@ fn a_kept_verdict_is_of_each_bound_field() {
         assert_ne!(Verdicts::key(b"head", &changed), key, "{index}");
     }
     assert_ne!(Verdicts::key(b"heat", &tx), key);
-    // An absent anchor is no word of zeros.
+    // An absent anchor differs from a word of zeros.
     let of = |anchor| ExecuteTx { version: ExecuteTxVersion::V2 { anchor }, ..tx.clone() };
     let keys = [None, Some(B256::ZERO)].map(|anchor| Verdicts::key(b"head", &of(anchor)));
     assert_ne!(keys[0], keys[1]);
@@ -116,8 +116,8 @@ fn every_version_round_trips_and_signs_all_fields() {
     }
 }
 
-/// Every change of a byte, every cut and every added byte is refused or is another transaction of a
-/// single form: no two encodings stand for one transaction.
+/// Every changed byte, every truncation and every added byte is refused or yields another
+/// transaction that has only this encoding: no two encodings represent the same transaction.
 #[test]
 fn a_transaction_has_one_encoding() {
     for tx in versions() {
@@ -146,7 +146,7 @@ fn a_transaction_has_one_encoding() {
     }
 }
 
-/// Encodes RLP items behind the type, without regard to what they mean.
+/// Encodes RLP items after the type, whatever their meaning.
 fn list(items: &[Vec<u8>]) -> Vec<u8> {
     let payload = items.concat();
     let mut out = vec![ExecuteTx::TYPE];
@@ -154,7 +154,7 @@ fn list(items: &[Vec<u8>]) -> Vec<u8> {
     [out, payload].concat()
 }
 
-/// Items of an encoding, each with its header.
+/// Returns the items of an encoding, each with its header.
 fn items(bytes: &[u8]) -> Vec<Vec<u8>> {
     let payload = alloy_rlp::Header::decode_bytes(&mut &bytes[1..], true).unwrap();
     let mut rest = payload;
@@ -179,13 +179,13 @@ fn format_violations_name_got_and_expected() {
         refusal(&items)
     };
 
-    // A size is a length: one less, one more, and none at all.
+    // A size is a length: one less, one more, and zero.
     for (at, item, size) in [(9, "witness", 2), (9, "witness", 4), (10, "withdrawals", 0x80)] {
         let got = if size == 0x80 { 0 } else { u64::from(size) };
         let expected = if at == 9 { 3 } else { 2 };
         assert_eq!(changed(at, &[size]), ExecuteTxError::Size { item, got, expected });
     }
-    // Integers have no leading zeros, words their 32 bytes.
+    // Integers have no leading zeros, and words have 32 bytes.
     for (at, item, bytes) in [
         (0, "chain_id", &[0x00][..]),
         (1, "list", &[0x81, 0x03]),
@@ -200,7 +200,7 @@ fn format_violations_name_got_and_expected() {
     }
     assert_eq!(changed(17, &[2]), ExecuteTxError::Parity { got: 2 });
 
-    // Nothing but 20, 22 and 24 items.
+    // Only 20, 22 and 24 items are allowed.
     for got in [0, 19, 21, 23, 25] {
         let others: Vec<_> = first.iter().cycle().take(got).cloned().collect();
         assert_eq!(refusal(&others), ExecuteTxError::Items { got });
@@ -208,7 +208,7 @@ fn format_violations_name_got_and_expected() {
     let many: Vec<_> = first.iter().cycle().take(100_000).cloned().collect();
     assert_eq!(refusal(&many), ExecuteTxError::Items { got: 25 }, "and not one more is read");
 
-    // Version 2 carries no blobs, and its anchor is a word or absent.
+    // Version 2 has no blobs, and its anchor is a word or absent.
     let anchor = Some(B256::repeat_byte(7));
     let version = ExecuteTxVersion::V2 { anchor };
     let second =
@@ -221,7 +221,7 @@ fn format_violations_name_got_and_expected() {
     (short[11], short[17]) = (vec![31], [&[0x9f][..], &[7; 31]].concat());
     assert_eq!(refusal(&short), ExecuteTxError::Anchor { got: 31 });
 
-    // Another type, nothing at all, and something behind it.
+    // Another type, an empty input, and a trailing byte.
     for bytes in [&[][..], &[2], &[0x04, 0xc0]] {
         let got = bytes.first().copied();
         assert_eq!(SignedExecuteTx::decode(bytes), Err(ExecuteTxError::Type { got }));
@@ -252,8 +252,8 @@ fn python_encoder_produces_equal_bytes() {
     assert_eq!(lines.lines().collect::<Vec<_>>(), expected);
 }
 
-/// Fields of a transaction for the second encoder: numbers as they are, bytes in hexadecimal, lists
-/// in brackets.
+/// Formats the fields of a transaction for the second encoder: numbers in decimal, bytes in
+/// hexadecimal, lists in brackets.
 fn fields(SignedExecuteTx { tx, signature }: &SignedExecuteTx) -> String {
     let bytes = |bytes: &[u8]| format!("\"{}\"", hex::encode(bytes));
     let to = tx.to.to().map_or_else(String::new, hex::encode);
@@ -300,7 +300,7 @@ fn fields(SignedExecuteTx { tx, signature }: &SignedExecuteTx) -> String {
     format!("[{}]", fields.join(","))
 }
 
-/// The call of the precompile in a transaction with this witness.
+/// Calls the precompile in a transaction with this witness.
 fn answer(tx: &ExecuteTx, witness: impl Into<Bytes>) -> Result<Answer, ExecuteError> {
     let tx = ExecuteTx { witness: witness.into(), ..tx.clone() };
     let (head, signature) = (tx.input.clone(), sample().signature);
@@ -335,13 +335,13 @@ fn geth_rlp_witness_equals_ssz_witness() {
     assert_ne!(shuffled.to_geth_rlp(), geth);
     assert_eq!(answer(&tx, shuffled.to_geth_rlp()).unwrap(), expected);
 
-    // What it lacks is refused for the same reason in both forms.
+    // A missing node is refused for the same reason in both formats.
     let lacking = OwnedWitness { state: witness.state[1..].to_vec(), ..witness };
     let reasons = [lacking.to_geth_rlp(), lacking.to_ssz().into()]
         .map(|witness: Bytes| answer(&tx, witness).unwrap_err().kind());
     assert_eq!(reasons, ["missingNode"; 2]);
-    // And what is no witness of geth's for that: a cut, a byte more, an empty list, a list of
-    // numbers.
+    // A malformed witness in geth's format is refused for that: a truncation, a trailing byte, an
+    // empty list, a list of numbers.
     for malformed in [
         geth.slice(..geth.len() - 1),
         [&geth[..], &[0]].concat().into(),
@@ -353,7 +353,7 @@ fn geth_rlp_witness_equals_ssz_witness() {
     }
     assert_eq!(answer(&tx, geth).unwrap(), expected);
 
-    // Bytes that cost little by themselves would each be copied and sorted.
+    // Many tiny items would each be copied and sorted, although their bytes cost little.
     let with_codes = |count: usize| {
         let code = |number: usize| Bytes::from(vec![(number % 128) as u8]);
         let codes = (0..count).map(code).collect();

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, Bytes, U256, hex};
 use enshrine_variants::{LegacyCallError, LegacyExecuteCall};
 use testkit::Random;
 
-/// A call in which no two fields are alike, written by hand.
+/// A call in which all fields differ, written by hand.
 const SAMPLE: [u8; 189] = hex!(
     // Chain id, 61,972.
     "000000000000000000000000000000000000000000000000000000000000f214"
@@ -37,7 +37,7 @@ fn sample() -> LegacyExecuteCall {
     }
 }
 
-/// Longest witness and withdrawals, and a call without any of the three.
+/// Calls with the longest witness and withdrawals, and without witness, withdrawals and data.
 fn extremes() -> [LegacyExecuteCall; 2] {
     let longest = Bytes::from(vec![0xab; LegacyExecuteCall::MAX_SIZE]);
     let long = LegacyExecuteCall {
@@ -87,7 +87,7 @@ fn calldata_length_error_names_field_and_length() {
     }
     let surplus = [&SAMPLE[..], &[0; 32]].concat();
     assert_eq!(refused(&surplus), LegacyCallError::Surplus { got: 32 });
-    // A length of data that is merely claimed.
+    // A length of data that is only declared.
     let mut claimed = SAMPLE;
     claimed[183] = 0xff;
     assert_eq!(refused(&claimed), short("data", 5, 0xff00_0005));

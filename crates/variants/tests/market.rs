@@ -1,4 +1,4 @@
-//! The market by itself: its price, what it is paid in, and the contract that keeps its excess.
+//! The market on its own: its price, its rate, and the contract that stores its excess.
 
 use alloy_primitives::{Address, B256, Bytes, U256, U512, address, keccak256, map::AddressMap};
 use enshrine_variants::market::{
@@ -20,7 +20,7 @@ use testkit::Random;
 const SYSTEM: Address = address!("0xfffffffffffffffffffffffffffffffffffffffe");
 const GWEI: u64 = 1_000_000_000;
 
-/// `fake_exponential(1, excess, UPDATE_FRACTION)` of EIP-4844, in integers that cannot overflow.
+/// `fake_exponential(1, excess, UPDATE_FRACTION)` of EIP-4844, with integers that cannot overflow.
 fn reference_price(excess: u64) -> U512 {
     let (numerator, denominator) = (U512::from(excess), U512::from(UPDATE_FRACTION));
     let (mut i, mut output, mut accumulator) = (U512::ONE, U512::ZERO, denominator);
@@ -32,7 +32,7 @@ fn reference_price(excess: u64) -> U512 {
     output / denominator
 }
 
-/// The walk as it is written down, in integers that cannot overflow.
+/// The update of the excess as documented, with integers that cannot overflow.
 fn reference_next(excess: U512, used: U512, base_fee: U512, price: U512) -> U512 {
     let (limit, target) = (U512::from(LIMIT), U512::from(TARGET));
     let next = if price * U512::from(RESERVE_RATIO) < base_fee {
@@ -43,7 +43,7 @@ fn reference_next(excess: U512, used: U512, base_fee: U512, price: U512) -> U512
     next.min(U512::from(MAX_EXCESS))
 }
 
-/// Numbers of all sizes.
+/// Random numbers of all sizes.
 const fn any_size(rng: &mut Random, bits: u64) -> u64 {
     let bits = 1 + rng.below(bits);
     rng.next() >> (64 - bits)
@@ -97,7 +97,7 @@ fn block_changes_price_by_at_most_an_eighth() {
         let (before, base_fee) = (price(excess), 1);
         let after = |used| price(next_excess(excess, used, base_fee));
         assert_eq!(after(TARGET), before);
-        // A millionth for what integers leave out.
+        // A millionth is allowed for rounding to integers.
         let (before, full, empty) = (before as f64, after(LIMIT) as f64, after(0) as f64);
         assert!((full / before - 1.125).abs() < 1e-4, "{}", full / before);
         assert!((before / empty - 1.125).abs() < 1e-4, "{}", before / empty);
@@ -156,14 +156,14 @@ fn execute_gas_is_the_maximum_affordable() {
     assert_eq!((unpriced.gas(77), unpriced.execute_gas(77)), (77, 77));
 }
 
-/// The code, from the words of its documentation.
+/// Assembles the code from the words of its documentation.
 fn assembled() -> Vec<u8> {
     let mut listing = include_str!("../src/market/contract.rs").split("```");
     let mut code = Vec::new();
     let (mut labels, mut jumps) = (Vec::new(), Vec::new());
     for line in listing.nth(1).unwrap().lines().skip(1) {
         let line = line.trim_start_matches("///").trim_start();
-        // Text beside or below the instructions is a comment.
+        // Text next to or below the instructions is a comment.
         if line.contains(" = ") && !line.contains("jumpdest") || line.starts_with("term,") {
             let instructions = line.split("  ").next().unwrap();
             if instructions.contains('=') || instructions.contains(',') {
@@ -271,7 +271,7 @@ fn only_system_address_sets_excess() {
     assert_eq!(world.excess(), U256::from(9));
 }
 
-/// A state that notes which accounts are changed.
+/// A state that records which accounts are changed.
 struct Noting {
     world: World,
     changed: Vec<Address>,

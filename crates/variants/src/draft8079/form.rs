@@ -1,7 +1,7 @@
-//! Bytes of an input in the form of the draft, from those of a stateless input and back.
+//! Conversion between stateless inputs and inputs in the form of the draft.
 //!
-//! The two forms have the same fields in the same order but for the anchor and the burned fees, so
-//! the offsets to all that lies behind these differ by constants.
+//! Both forms have the same fields in the same order except for the anchor and the burned fees, so
+//! that the offsets of all later fields differ by constants.
 
 use super::{DRAFT_REVISION, Draft8079, DraftBlock};
 use alloy_primitives::B256;
@@ -15,12 +15,12 @@ use wire::{
 const ANCHOR: usize = 32;
 /// Length of the burned fees.
 const BURNED: usize = 8;
-/// Place of the revision in an input.
+/// Position of the revision in an input.
 const REVISION_AT: usize = 1;
-/// Place of the anchor: behind the fixed part of a stateless input.
+/// Position of the anchor: after the fixed part of a stateless input.
 const ANCHOR_AT: usize = SchemaId::LEN + input::FIXED;
 
-/// Places in the inputs of a fork.
+/// Positions in the inputs of a fork.
 #[derive(Debug, Clone, Copy)]
 struct Places {
     fork: ProtocolFork,
@@ -29,19 +29,19 @@ struct Places {
 }
 
 impl Places {
-    /// Returns the places of a fork whose blocks EXECUTE verifies.
+    /// Returns the positions for a fork whose blocks EXECUTE verifies.
     fn of(fork: ProtocolFork) -> Option<Self> {
         (fork >= ProtocolFork::Cancun)
             .then(|| Self { fork, payload: REQUEST_IN_CALLDATA + Self::request(fork) })
     }
 
-    /// Returns the places of an input in the draft's form.
+    /// Returns the positions for an input in the form of the draft.
     fn of_draft(schema: SchemaId) -> Option<Self> {
         let fork = ProtocolFork::ALL.into_iter().find(|fork| Draft8079::schema(*fork) == schema)?;
         Self::of(fork)
     }
 
-    /// Length of the fixed part of a request.
+    /// Returns the length of the fixed part of a request.
     fn request(fork: ProtocolFork) -> usize {
         if fork >= ProtocolFork::Prague { request::FIXED } else { request::FIXED_CANCUN }
     }
@@ -51,12 +51,12 @@ impl Places {
         self.payload + PayloadShape::of(self.fork).fixed_len()
     }
 
-    /// Returns the place of the burned fees in the draft's form.
+    /// Returns the position of the burned fees in the form of the draft.
     const fn burned(self) -> usize {
         self.payload_end() + ANCHOR
     }
 
-    /// Returns the places of the offsets in a stateless input that differ, each with the
+    /// Returns the positions of the offsets that differ, in a stateless input, each with the
     /// difference.
     fn offsets(self) -> impl Iterator<Item = (usize, u32)> {
         const HEAD: u32 = ANCHOR as u32;
@@ -77,7 +77,7 @@ impl Places {
     }
 }
 
-/// Changes the offset at a place, little endian; `None` if the result is none.
+/// Changes the little-endian offset at `place`; `None` if `change` returns none.
 fn shift(bytes: &mut [u8], place: usize, change: impl FnOnce(u32) -> Option<u32>) -> Option<()> {
     let offset = bytes.get_mut(place..)?.first_chunk_mut()?;
     *offset = change(u32::from_le_bytes(*offset))?.to_le_bytes();
@@ -85,11 +85,11 @@ fn shift(bytes: &mut [u8], place: usize, change: impl FnOnce(u32) -> Option<u32>
 }
 
 impl DraftBlock {
-    /// Returns the calldata of a call with this stateless input and these values: whether they are
-    /// those of the block is not examined.
+    /// Returns the calldata for this stateless input and these values. It is not checked whether
+    /// the values are those of the block.
     ///
-    /// `None` if the bytes are not a stateless input of a single block from Cancun on, or if
-    /// offsets overflow.
+    /// Returns `None` if the bytes are not a stateless input of a single block from Cancun on, or
+    /// if an offset overflows.
     pub fn encode(&self, input: &[u8]) -> Option<Vec<u8>> {
         let places = Places::of(StatelessInput::decode(input).ok()?.fork)?;
         let mut input = input.to_vec();
@@ -103,15 +103,15 @@ impl DraftBlock {
         Some([head, self.anchor.as_slice(), fixed, &burned, rest].concat())
     }
 
-    /// Returns the stateless input and the other values of a call.
+    /// Returns the stateless input of a call, and its other values.
     ///
-    /// Each calldata has another input or other values. Nothing else is examined: the decoder of
-    /// the input refuses it if an offset names another place than the constant one.
+    /// Each calldata yields a different input or different values. Nothing else is checked: the
+    /// decoder of the input refuses offsets that do not point to the constant positions.
     ///
     /// # Errors
     ///
-    /// [`ExecuteError`] if the schema id is another, or if the calldata ends within the fixed
-    /// parts.
+    /// [`ExecuteError`] if the schema id is a different one, or if the calldata ends within the
+    /// fixed parts.
     pub fn decode(calldata: &[u8]) -> Result<(Vec<u8>, Self), ExecuteError> {
         let schema = SchemaId::of(calldata)?;
         let places = Places::of_draft(schema).ok_or(ExecuteError::Schema(schema))?;
@@ -132,7 +132,7 @@ impl DraftBlock {
         Ok((input, block))
     }
 
-    /// Returns the values of a call from their constant places; `None` if it is too short or of
+    /// Returns the values of a call from their constant positions; `None` if it is too short or has
     /// another form. It takes the same time for any call.
     pub(super) fn peek(calldata: &[u8]) -> Option<Self> {
         let places = Places::of_draft(SchemaId::of(calldata).ok()?)?;

@@ -18,21 +18,21 @@ pub const DRAFT_REVISION: u8 = 0x79;
 /// First byte of a transaction with blobs (EIP-4844).
 const BLOB_TRANSACTION: u8 = 0x03;
 
-/// EXECUTE in the form of the EIP-8079 draft, for single blocks of its chains: their headers end in
-/// the burned base fees, and before each block a system call gives its state an anchor, 32 bytes
-/// that the caller chooses.
+/// EXECUTE in the dialect of the EIP-8079 draft, for single blocks of its chains: their headers end
+/// with the burned base fees, and before each block a system call stores an anchor in the state, 32
+/// bytes that the caller chooses.
 ///
-/// Calldata is a stateless input under a [revision](DRAFT_REVISION) of its own, with the anchor as
-/// fourth field and the burned fees behind the fixed part of the payload. The answer is the 43-byte
-/// result, under the same revision, and the burned fees. The root in the result is that of the
-/// request without the burned fees: the block hash commits to them.
+/// Calldata is a stateless input with its own [revision](DRAFT_REVISION), the anchor as fourth
+/// field, and the burned fees after the fixed part of the payload. The answer is the 43-byte
+/// result, with the same revision, followed by the burned fees. The root in the result is that of
+/// the request without the burned fees, which the block hash commits to.
 ///
-/// A block of this form and one of the others are of different chains. The call fails for any other
-/// revision, that of a batch included.
+/// Blocks in this form and in other forms belong to different chains. The call fails for any other
+/// revision, including that of a batch.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Draft8079;
 
-/// Values of a block beyond those of its fork, and the rules that they follow.
+/// Values of a block in addition to those of its fork, and the rules for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DraftBlock {
     /// Data of the system call before the block.
@@ -65,9 +65,9 @@ impl Dialect for Draft8079 {
     }
 
     fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
-        // The copy is paid: the price per byte covers decoding, which copies more.
+        // The copy is paid for: the price per byte covers decoding, which copies more.
         let (input, _) = DraftBlock::decode(call.calldata)?;
-        // EXECUTE of the draft refuses them under any rules of this L1.
+        // EXECUTE of the draft refuses blob transactions under any rules of this L1.
         let with_blobs = {
             let mut transactions =
                 StatelessInput::decode(&input)?.request.payload.transactions.iter();
@@ -91,7 +91,7 @@ impl Dialect for Draft8079 {
         let Answer { gas, output } = ExecutionSpecs.answer(calldata, outcome)?;
         let (_, block) = DraftBlock::decode(calldata)?;
         let mut output = output.to_vec();
-        // Little endian: the revision is first.
+        // Little-endian: the revision is the first byte.
         output[StatelessResult::SCHEMA] = DRAFT_REVISION;
         output.extend(block.burned_fees.to_le_bytes());
         Ok(Answer { gas, output: Bytes::from(output) })

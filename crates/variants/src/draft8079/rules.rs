@@ -1,4 +1,4 @@
-//! Rules of a chain by the EIP-8079 draft, as far as they differ from those of its forks.
+//! Rules of a chain under the EIP-8079 draft that differ from those of its forks.
 
 use super::DraftBlock;
 use crate::system_call::HookContract;
@@ -12,8 +12,8 @@ pub const ANCHOR_ADDRESS: Address = address!("0x80790000000000000000000000000000
 
 /// Code of the contract that stores the anchor.
 ///
-/// The system call sets it, and every other call returns it: one word, that of the block in which
-/// it is called.
+/// The system call sets it, and every other call returns it: one word, set for the block in which
+/// the contract is called.
 ///
 /// ```text
 ///       caller push20 SYSTEM_ADDRESS eq push1 set jumpi
@@ -27,14 +27,14 @@ pub const ANCHOR_CODE: &[u8] =
 pub const ANCHOR_CODE_HASH: B256 =
     b256!("0xf7b3e3164851213b99c3da10a8367262b1596514f9971b251c7d933d3538e525");
 
-/// Items of plain headers: of Paris, Shanghai, Cancun, Prague and Amsterdam.
+/// Number of items in plain headers: of Paris, Shanghai, Cancun, Prague and Amsterdam.
 const HEADER_ITEMS: [usize; 5] = [16, 17, 20, 21, 23];
 
 impl DraftBlock {
     /// Returns the base fees that the transactions of a block have paid, in wei.
     ///
-    /// It counts the gas that senders pay, which from Amsterdam on is not the gas of the header
-    /// (EIP-7778).
+    /// This counts the gas that senders pay for, which from Amsterdam on differs from the gas used
+    /// in the header (EIP-7778).
     pub fn burned(header: &Header, outcome: &ExecutionOutcome) -> U256 {
         let paid = outcome.receipts.last().map_or(0, |receipt| receipt.cumulative_gas_used);
         U256::from(header.base_fee_per_gas.unwrap_or_default()) * U256::from(paid)
@@ -42,7 +42,7 @@ impl DraftBlock {
 }
 
 impl EvmOverrides for DraftBlock {
-    /// Gives the state the anchor.
+    /// Stores the anchor in the state.
     fn begin_block(&self, _: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {
         let contract = HookContract { address: ANCHOR_ADDRESS, code_hash: ANCHOR_CODE_HASH };
         contract.call(state, Bytes::copy_from_slice(self.anchor.as_slice()))
@@ -50,7 +50,7 @@ impl EvmOverrides for DraftBlock {
 
     fn check_outcome(&self, header: &Header, outcome: &ExecutionOutcome) -> Result<(), Invalid> {
         let burned = Self::burned(header, outcome);
-        // No header can state more, so there is no such block.
+        // A header cannot contain more, so such a block does not exist.
         let expected = u64::try_from(burned).map_err(|_| Invalid::HeaderRange {
             field: "burned fees",
             got: burned,
@@ -81,8 +81,9 @@ impl EvmOverrides for DraftBlock {
             let item = RlpHeader::decode(&mut behind)?;
             behind = behind.get(item.payload_length..).ok_or(alloy_rlp::Error::InputTooShort)?;
         }
-        // The fees of an ancestor do not matter, but a header without them is of another chain: the
-        // last item of Amsterdam's is an integer too, so only the count tells them apart.
+        // The fees of an ancestor are irrelevant, but a header without them belongs to another
+        // chain. The last item of an Amsterdam header is an integer too, so only the number of
+        // items distinguishes them.
         alloy_rlp::decode_exact::<u64>(last)?;
         if !HEADER_ITEMS.contains(&(count - 1)) {
             return Err(alloy_rlp::Error::Custom("a header without burned fees"));
@@ -91,7 +92,7 @@ impl EvmOverrides for DraftBlock {
     }
 }
 
-/// Returns the list of these encoded items.
+/// Returns the RLP list of these encoded items.
 fn list(items: &[u8]) -> Vec<u8> {
     let head = RlpHeader { list: true, payload_length: items.len() };
     let mut list = Vec::with_capacity(head.length() + items.len());
@@ -109,7 +110,7 @@ mod tests {
         DraftBlock { burned_fees, ..Default::default() }
     }
 
-    /// A header with the items of Cancun, and one with those of Amsterdam.
+    /// Returns a header with the items of Cancun, and one with those of Amsterdam.
     fn headers() -> [Header; 2] {
         let cancun = Header {
             base_fee_per_gas: Some(7),
@@ -140,7 +141,7 @@ mod tests {
             for burned in [0, 1, 0x7f, 0x80, u64::MAX] {
                 let bytes = block(burned).encode_header(&header);
                 let item = alloy_rlp::encode(burned);
-                // Both lists are longer than 255 bytes, so three bytes announce them.
+                // Both lists are longer than 255 bytes, so their headers have three bytes.
                 assert_eq!(bytes[3..], [&plain[3..], &item].concat());
                 assert_eq!(usize::from(bytes[1]) << 8 | usize::from(bytes[2]), bytes.len() - 3);
                 assert_eq!(block(0).decode_header(&bytes).unwrap(), header);
@@ -155,7 +156,7 @@ mod tests {
             let with = |item: &[u8]| list(&[&plain[3..], item].concat());
             let decode = |bytes: &[u8]| block(0).decode_header(bytes);
             assert_eq!(decode(&with(&[7])).unwrap(), header);
-            // That of Amsterdam ends in an integer too.
+            // A plain header of Amsterdam ends with an integer too.
             for item in [&[][..], &[7, 7], &[0x00], &[0x81, 0x07], &[0xc0], &[0x89; 10], &[0x82, 1]]
             {
                 assert!(decode(&with(item)).is_err(), "{item:02x?}");

@@ -43,8 +43,8 @@ pub const MARKET_CODE_HASH: B256 =
 /// Slot of the excess.
 const EXCESS: U256 = U256::ZERO;
 
-/// Returns the excess of a state. Only the end of a block changes it, so it is constant throughout
-/// a block.
+/// Returns the excess in a state. It only changes at the end of a block, so it is constant within a
+/// block.
 pub(super) fn excess<DB: Database + ?Sized>(state: &mut DB) -> Result<u64, DB::Error> {
     Ok(state.storage(MARKET_ADDRESS, EXCESS)?.saturating_to())
 }

@@ -1,12 +1,12 @@
 //! A market for EXECUTE gas: a limit for each L1 block, and a price that follows demand.
 //!
 //! Reserves and charges of calls are counted in EXECUTE gas, under any
-//! [`Pricing`](execute::Pricing). With the market each unit of it costs [`price`] wei, which the
-//! call pays in L1 gas at the base fee of its block ([`Rate`]), and all calls of a block together
-//! take at most [`LIMIT`]. The price follows from an *excess*, which grows by the use of blocks
-//! beyond [`TARGET`] and is stored in a contract ([`MARKET_ADDRESS`]). Calls in a transaction of
-//! type `0x05` with an allowance draw from that instead, and take no gas. `docs/market.md` has the
-//! formulas, the attacks that they withstand, and their results under load.
+//! [`Pricing`](execute::Pricing). On the market each unit of it costs [`price`] wei, which the call
+//! pays in L1 gas at the base fee of its block ([`Rate`]), and all calls of a block together may
+//! take at most [`LIMIT`]. The price follows from an *excess*, which grows when blocks use more
+//! than [`TARGET`] and is stored in a contract ([`MARKET_ADDRESS`]). Calls in a transaction of type
+//! `0x05` with an allowance draw from the allowance instead, and take no gas. `docs/market.md`
+//! contains the formulas, the attacks that they withstand, and their results under load.
 
 mod contract;
 mod terms;
@@ -27,14 +27,14 @@ pub const TARGET: u64 = LIMIT / 2;
 /// ninths (`TARGET / ln(9/8)`).
 pub const UPDATE_FRACTION: u64 = 254_705_610;
 
-/// Fraction of the base fee below which the price does not fall as long as EXECUTE is used.
+/// Fraction of the base fee below which the price does not fall while EXECUTE is used.
 pub const RESERVE_RATIO: u64 = 16;
 
-/// Maximum excess, at which the price of a unit of gas is a ninth of an ether.
+/// Maximum excess, at which a unit of gas costs a ninth of an ether.
 pub const MAX_EXCESS: u64 = 10_000_000_000;
 
-/// Price of a unit of EXECUTE gas, in wei: `e^(excess / UPDATE_FRACTION)` as EIP-4844 approximates
-/// it.
+/// Returns the price of a unit of EXECUTE gas, in wei: `e^(excess / UPDATE_FRACTION)`, approximated
+/// as in EIP-4844.
 pub const fn price(excess: u64) -> u64 {
     let excess = if excess < MAX_EXCESS { excess } else { MAX_EXCESS } as u128;
     let denominator = UPDATE_FRACTION as u128;
@@ -61,8 +61,8 @@ pub const fn excess_at(wei: u64) -> u64 {
 
 /// Returns the excess after a block with this base fee, in wei, whose calls have used `used` gas.
 ///
-/// While the price is below a [`RESERVE_RATIO`]th of the base fee, any use raises it (as EIP-7918
-/// does for blobs): at a negligible price, use says nothing about demand.
+/// While the price is below a [`RESERVE_RATIO`]th of the base fee, any use raises it (like EIP-7918
+/// for blobs): at a negligible price, use says nothing about demand.
 pub fn next_excess(excess: u64, used: u64, base_fee: u64) -> u64 {
     let is_reserve = u128::from(price(excess)) * u128::from(RESERVE_RATIO) < u128::from(base_fee);
     let next = if is_reserve {
@@ -75,17 +75,17 @@ pub fn next_excess(excess: u64, used: u64, base_fee: u64) -> u64 {
     next.min(MAX_EXCESS)
 }
 
-/// The price of a block, cached from its first call on.
+/// The price of a block, cached after its first call.
 ///
-/// A call learns its price before it has shown to hold any gas, and the series takes a hundred
+/// A call needs its price before it has been shown to hold any gas, and the series takes a hundred
 /// divisions, which calls without gas would cause for free. The excess is constant until the block
-/// ends and cheap to read, so the price is cached with its excess: a state with another excess
-/// never gets the old price.
+/// ends and cheap to read, so the price is cached together with its excess: a state with another
+/// excess never gets an old price.
 #[derive(Debug, Default)]
 struct Quote(Cell<Option<(u64, u64)>>);
 
 impl Quote {
-    /// Returns the price at this excess, and computes it only if the excess differs from the last
+    /// Returns the price at this excess, which is computed only if the excess differs from the last
     /// one.
     fn at(&self, excess: u64, compute: impl FnOnce(u64) -> u64) -> u64 {
         match self.0.get() {
@@ -99,12 +99,12 @@ impl Quote {
     }
 }
 
-/// Price of EXECUTE gas in the gas of a block.
+/// Price of EXECUTE gas in units of a block's gas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// Price of a unit of EXECUTE gas, in wei.
     pub price: u64,
-    /// Price of a unit of gas, in wei. If gas is free, one unit of each costs the same.
+    /// Price of a unit of gas, in wei. If it is zero, one unit of each costs the same.
     pub base_fee: u64,
 }
 
@@ -119,7 +119,7 @@ impl Rate {
         u64::try_from(wei.div_ceil(base_fee)).unwrap_or(u64::MAX)
     }
 
-    /// Returns the EXECUTE gas that `gas` buys: the maximum that [costs](Self::gas) no more.
+    /// Returns the EXECUTE gas that `gas` buys: the maximum amount that [costs](Self::gas) no more.
     pub fn execute_gas(self, gas: u64) -> u64 {
         let (price, base_fee) = self.terms();
         u64::try_from(u128::from(gas) * base_fee / price).unwrap_or(u64::MAX)
@@ -128,7 +128,7 @@ impl Rate {
     fn terms(self) -> (u128, u128) {
         match self.base_fee {
             0 => (1, 1),
-            // A price of zero would be a division by zero, and free work.
+            // A price of zero would cause a division by zero, and free work.
             base_fee => (self.price.max(1).into(), base_fee.into()),
         }
     }

@@ -1,4 +1,4 @@
-//! Terms on which a block sells calls.
+//! Sale of calls within a block.
 
 use super::{LIMIT, Quote, Rate, contract, price};
 use alloy_evm::precompiles::{PrecompileInput, PrecompilesMap};
@@ -12,7 +12,7 @@ use std::{rc::Rc, sync::Arc};
     "beyond the block's limit of EXECUTE gas: with this call the block takes {got}, the limit is {limit}"
 )]
 pub struct BeyondLimit {
-    /// EXECUTE gas of the block, including the request of this call.
+    /// EXECUTE gas of the block, including the amount that this call needs.
     pub got: u64,
     /// Maximum EXECUTE gas of all calls in a block.
     pub limit: u64,
@@ -24,15 +24,15 @@ impl From<BeyondLimit> for ExecuteError {
     }
 }
 
-/// The allowance of the transaction around a call is exhausted.
+/// The allowance of the surrounding transaction is exhausted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "beyond the allowance of EXECUTE gas: the call has to hold {got}, the allowance has {left} left"
 )]
 pub struct BeyondAllowance {
-    /// EXECUTE gas that the call has to hold.
+    /// EXECUTE gas that the call must hold.
     pub got: u64,
-    /// EXECUTE gas that earlier calls of the transaction have left.
+    /// EXECUTE gas that the earlier calls of the transaction have left.
     pub left: u64,
 }
 
@@ -42,24 +42,24 @@ impl From<BeyondAllowance> for ExecuteError {
     }
 }
 
-/// Payment for the calls of an EVM.
+/// How the calls of an EVM are paid.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Payment {
-    /// In gas of the block, at the price of the market.
+    /// With gas of the block, at the price of the market.
     Converted,
-    /// From an allowance of this much EXECUTE gas, which the sender of the transaction around them
+    /// From an allowance of this much EXECUTE gas, which the sender of the surrounding transaction
     /// has paid for.
     Allowance(u64),
 }
 
 /// Adds EXECUTE to the EVM of one block, or of a call at the start of one. The market sells its
-/// calls, and `tally` counts what they take.
+/// calls, and `tally` counts the gas that they take.
 pub fn install(execute: &Arc<Execute>, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
     install_with(execute, precompiles, tally, Payment::Converted, Execute::answer_counted);
 }
 
-/// Does the same for an EXECUTE whose calls are paid like this, and which `answer` answers: with
-/// the answer of a call, and the gas that it takes.
+/// Like [`install`], with this payment, and with `answer` as the handler of calls, which returns
+/// the answer of a call and the gas that it takes.
 pub(crate) fn install_with(
     execute: &Arc<Execute>,
     precompiles: &mut PrecompilesMap,
@@ -67,7 +67,7 @@ pub(crate) fn install_with(
     payment: Payment,
     answer: impl Answering,
 ) {
-    // An EVM runs one block, or one call, at one price in all dialects.
+    // An EVM runs one block, or one call, at one price for all dialects.
     let (tally, quote) = (Arc::clone(tally), Rc::<Quote>::default());
     execute.install_with(precompiles, move |execute, dialect, input| match payment {
         Payment::Converted => sell(execute, dialect, input, &tally, &quote, &answer),
@@ -75,7 +75,7 @@ pub(crate) fn install_with(
     });
 }
 
-/// A function that answers a call of an EXECUTE in a dialect with this much gas.
+/// A function that answers a call of EXECUTE in a dialect, with this much gas.
 pub(crate) trait Answering:
     Fn(&Execute, &dyn Dialect, PrecompileCall<'_>, u64) -> (Result<Answer, ExecuteError>, u64)
     + Clone
@@ -90,8 +90,8 @@ impl<T> Answering for T where
 {
 }
 
-/// Answers a call. It has not shown to hold any gas yet, so its price is a single read of the
-/// state, except for the first call of a block.
+/// Answers a call. The call has not been shown to hold any gas yet, so computing its price takes a
+/// single read of the state, except for the first call of a block.
 fn sell(
     execute: &Execute,
     dialect: &dyn Dialect,
@@ -100,7 +100,7 @@ fn sell(
     quote: &Quote,
     answer: &impl Answering,
 ) -> Result<Answer, ExecuteError> {
-    // Bypasses the journal, so that reading warms nothing for the caller.
+    // Bypasses the journal, so that the read warms nothing for the caller.
     let excess = contract::excess(&mut input.internals.db_mut())
         .map_err(|error| InternalError::Executor(error.to_string()))?;
     let rate = Rate { price: quote.at(excess, price), base_fee: tally.base_fee() };
@@ -109,11 +109,11 @@ fn sell(
     let bought = rate.execute_gas(given);
     let gas = bought.min(LIMIT.saturating_sub(used));
     let (outcome, taken) = answer(execute, dialect, PrecompileCall::of(input), gas);
-    // Counted even if the call fails: a revert undoes state, but not the work.
+    // Counted even if the call fails: a revert undoes the state, but not the work.
     tally.count(taken);
     match outcome {
         Ok(Answer { gas, output }) => Ok(Answer { gas: rate.gas(gas), output }),
-        // A lack of gas comes before the block's limit.
+        // A lack of gas takes precedence over the block's limit.
         Err(ExecuteError::OutOfGas { reserve, .. }) if bought < reserve => {
             Err(ExecuteError::OutOfGas { got: given, reserve: rate.gas(reserve) })
         }
@@ -124,10 +124,10 @@ fn sell(
     }
 }
 
-/// Answers a call in a transaction with an allowance of this much EXECUTE gas, and takes no gas of
-/// the call.
+/// Answers a call in a transaction with an allowance of this much EXECUTE gas, without taking gas
+/// of the call.
 ///
-/// The transaction is in the block only if the block has room for the whole allowance.
+/// A block includes the transaction only if its limit has room for the whole allowance.
 fn draw(
     execute: &Execute,
     dialect: &dyn Dialect,
@@ -136,7 +136,7 @@ fn draw(
     allowance: u64,
     answer: &impl Answering,
 ) -> Result<Answer, ExecuteError> {
-    // What the tally counts within a transaction, no revert undoes.
+    // A revert does not undo what the tally counts within a transaction.
     let left = allowance.saturating_sub(tally.used().saturating_sub(tally.settled()));
     let (outcome, taken) = answer(execute, dialect, PrecompileCall::of(input), left);
     tally.count(taken);
