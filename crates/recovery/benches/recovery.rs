@@ -1,6 +1,7 @@
-//! Processor time per signature, beside libsecp256k1.
+//! CPU time per signature, compared with libsecp256k1.
 //!
-//! `cargo bench -p enshrine-recovery`. Both take turns, and each figure is the least of its rounds.
+//! `cargo bench -p enshrine-recovery`. The two libraries alternate, and each figure is the minimum
+//! over all rounds.
 
 use enshrine_recovery::{Signature, recover};
 use secp256k1::{

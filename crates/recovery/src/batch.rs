@@ -1,9 +1,9 @@
-//! Recovery of eight keys in step.
+//! Recovery of eight keys in lockstep.
 //!
 //! The key is a sum of multiples of the signature's point R and of the generator. An endomorphism
-//! of the curve halves the factor of R, and a second table that of the generator, so that 125
-//! doublings serve four sums of 26, 26, 13 and 13 digits. Lanes go in step: where a digit is zero,
-//! the sum stays as it was.
+//! of the curve halves the factor of R, and a second table halves that of the generator, so that
+//! 125 doublings suffice for four sums of 26, 26, 13 and 13 digits. All lanes take the same steps:
+//! where a digit is zero, the sum is unchanged.
 
 use crate::{
     LANES, Signature,
@@ -30,7 +30,7 @@ const BETA: Words =
 /// A signature whose scalars are in range.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InRange {
-    /// The x of the signature's point.
+    /// The x coordinate of the signature's point.
     x: Words,
     is_odd: bool,
     digest: Scalar,
@@ -39,8 +39,8 @@ pub(crate) struct InRange {
 }
 
 impl InRange {
-    /// Stands for a signature that is invalid, and fills lanes that have none. Its point is the
-    /// generator, and its key is at infinity, so there is no answer.
+    /// Replaces invalid signatures and fills unused lanes. Its point is the generator, and its key
+    /// is at infinity, so there is no result.
     pub(crate) const NO_KEY: Self = Self {
         x: generator::X,
         is_odd: false,
@@ -49,7 +49,7 @@ impl InRange {
         r: Scalar::ONE,
     };
 
-    /// Checks the scalars: neither may be zero, nor the order and more.
+    /// Checks the scalars: both must be nonzero and less than the order.
     pub(crate) fn new(signature: &Signature) -> Option<Self> {
         let scalar = |bytes| Scalar::from_bytes(bytes).filter(|scalar| !scalar.is_zero());
         Some(Self {
@@ -71,7 +71,7 @@ struct Digits {
 }
 
 impl Digits {
-    /// Computes the digits, with the inverses of r.
+    /// Computes the digits, given the inverses of r.
     fn new(signatures: &[InRange; LANES], inverses: &[Scalar; LANES], start: Scalar) -> Self {
         // The key is (s / r) R - (digest / r) G.
         let mut all = Self {
@@ -99,12 +99,13 @@ impl Digits {
     }
 }
 
-/// Lanes whose digit fulfils a condition.
+/// Returns the lanes whose digit satisfies a condition.
 fn lanes(digits: &[i16; LANES], condition: impl Fn(i16) -> bool) -> __mmask8 {
     digits.iter().rev().fold(0, |mask, digit| mask << 1 | u8::from(condition(*digit)))
 }
 
-/// Returns the multiples of points that the digits of eight lanes name; any where a digit is zero.
+/// Returns the multiples of points that the digits of eight lanes select; an arbitrary one where a
+/// digit is zero.
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
 fn look_up<'a>(
@@ -123,14 +124,14 @@ fn look_up<'a>(
 #[derive(Clone, Copy, Debug)]
 struct Keys {
     point: Jacobian,
-    /// The coordinate on the curve y^2 = x^3 + 7, where that of `point` is on another.
+    /// The coordinate on the curve y^2 = x^3 + 7, while that of `point` is on another curve.
     z: Field<1>,
-    /// Lanes in which the key is right.
+    /// Lanes in which the key is correct.
     right: __mmask8,
 }
 
-/// Writes the keys of signatures, as words of their coordinates, to `rows`; `None` where the
-/// formulas find none.
+/// Writes the keys of signatures to `rows`, as words of their coordinates; `None` where the
+/// formulas yield no key.
 #[target_feature(enable = "avx512f,avx512ifma")]
 pub(crate) fn recover(signatures: &[[InRange; LANES]], rows: &mut [[Option<Row>; LANES]]) {
     static CONSTANTS: OnceLock<(Generator, Scalar)> = OnceLock::new();
@@ -141,7 +142,7 @@ pub(crate) fn recover(signatures: &[[InRange; LANES]], rows: &mut [[Option<Row>;
     for (signatures, inverses) in signatures.iter().zip(inverses.as_chunks().0) {
         keys.push(Keys::recover(generator, signatures, &Digits::new(signatures, inverses, *start)));
     }
-    // A zero would take the inverses of all others with it.
+    // A zero would invalidate all other inverses.
     let one = Field::splat([1, 0, 0, 0]);
     let mut inverses: Vec<_> = keys.iter().map(|keys| keys.z.replaced(!keys.right, one)).collect();
     power::invert(&mut inverses);
@@ -153,10 +154,10 @@ pub(crate) fn recover(signatures: &[[InRange; LANES]], rows: &mut [[Option<Row>;
     }
 }
 
-/// Returns the factor of the generator in the point that the sums begin with, times the power of
+/// Returns the factor of the generator in the point with which the sums start, times the power of
 /// two by which all doublings multiply it.
 fn start() -> Scalar {
-    // The greatest multiple of the table: 2^9 times 2^130.
+    // The largest multiple in the table: 2^9 times 2^130.
     let first = (generator::BITS - 1) as usize + generator::DIGITS * generator::BITS as usize;
     Scalar::power_of_two(first + BITS as usize * (DIGITS - 1))
 }
@@ -167,8 +168,8 @@ impl Keys {
         let ((x, y), on_curve) = points(signatures);
         let table = Multiples::new(x, y);
         let beta = Field::splat(BETA);
-        // The sum does not begin at infinity, but with a multiple of the generator that `digits` do
-        // not count.
+        // The sum does not start at infinity, but with a multiple of the generator that `digits`
+        // does not include.
         let (x, y) = rows::load([&generator.halves[1][generator::MULTIPLES - 1]; LANES]);
         let zz = table.z.square();
         let mut sum = Jacobian::new(x.mul(zz), y.mul(zz.mul(table.z)));

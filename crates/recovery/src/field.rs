@@ -1,9 +1,9 @@
 //! Elements of the base field, eight at a time: integers modulo p = 2^256 - 2^32 - 977.
 //!
 //! An element has five limbs of 52 bits, since the multiplier of AVX-512 IFMA reads the low 52 bits
-//! of its operands. Vector `i` holds limb `i` of all lanes. Values are not reduced to below p: the
-//! type carries a bound instead, so that sums and differences need no reduction, and the compiler
-//! proves that none outgrows its limbs.
+//! of its operands. Vector `i` contains limb `i` of all lanes. Values are not reduced below p.
+//! Instead, the type carries a bound, so that sums and differences need no reduction, and the
+//! compiler proves that no value outgrows its limbs.
 
 use core::arch::x86_64::{
     __m512i, __mmask8, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpeq_epi64_mask,
@@ -23,12 +23,12 @@ const FOLD: u64 = (1 << 32) + 977;
 /// 2^260 modulo p.
 const FOLD_LIMBS: u64 = FOLD << (5 * LIMB - 256);
 
-/// Eight field elements. Each is at most `MAX` times 2^256 + 2^215; the limbs are not negative and
-/// below 2^52, hence `MAX` is at most [`LIMIT`].
+/// Eight field elements. Each is at most `MAX` times 2^256 + 2^215. The limbs are nonnegative and
+/// below 2^52, so `MAX` is at most [`LIMIT`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Field<const MAX: u32>([__m512i; 5]);
 
-/// The greatest bound of an element: 15 times 2^256 + 2^215 is less than 2^260.
+/// Maximum bound of an element: 15 times 2^256 + 2^215 is less than 2^260.
 const LIMIT: u32 = 15;
 
 /// Four little-endian words of a number.
@@ -43,7 +43,7 @@ impl Field<1> {
         Self::unpack([splat(a), splat(b), splat(c), splat(d)])
     }
 
-    /// Returns numbers below 2^256 of which vector `i` holds word `i`.
+    /// Returns numbers below 2^256, given vectors of words: vector `i` contains word `i`.
     #[target_feature(enable = "avx512f,avx512ifma")]
     #[inline]
     pub(crate) fn unpack(words: [__m512i; 4]) -> Self {
@@ -62,24 +62,24 @@ impl Field<1> {
 }
 
 impl<const MAX: u32> Field<MAX> {
-    /// Returns the elements less than 2^256, as words: vector `i` holds word `i`. They may be p and
-    /// more.
+    /// Returns the elements, reduced below 2^256, as words: vector `i` contains word `i`. They may
+    /// be greater than or equal to p.
     #[target_feature(enable = "avx512f,avx512ifma")]
     #[inline]
     pub(crate) fn pack(self) -> [__m512i; 4] {
-        // The first fold leaves at most 2^256 + 2^38. If that is 2^256 or more, the second leaves a
-        // small number.
+        // The first fold leaves at most 2^256 + 2^38. If the result is 2^256 or more, the second
+        // fold leaves a small number.
         pack(fold(fold(self.0)))
     }
 
-    /// Returns the elements as the numbers below p, as words.
+    /// Returns the elements reduced below p, as words.
     #[target_feature(enable = "avx512f,avx512ifma")]
     #[inline]
     pub(crate) fn canonical(self) -> [__m512i; 4] {
-        // Less than twice p.
+        // Less than 2 p.
         let reduced = fold(self.0);
-        // A number is p or more if 2^256 - p more is 2^256 or more, and then the rest of that is
-        // the number less p.
+        // A number is p or more exactly if adding 2^256 - p yields 2^256 or more; the remainder is
+        // then the number minus p.
         let [low, rest @ ..] = reduced;
         let [a, b, c, d, top] =
             carry([_mm512_add_epi64(low, splat(FOLD)), rest[0], rest[1], rest[2], rest[3]]);
@@ -105,14 +105,14 @@ impl<const MAX: u32> Field<MAX> {
         Field(self.0)
     }
 
-    /// Returns `other` in the lanes of a mask, and `self` elsewhere.
+    /// Returns `other` in the lanes of the mask, and `self` in the others.
     #[target_feature(enable = "avx512f,avx512ifma")]
     #[inline]
     pub(crate) fn replaced(self, lanes: __mmask8, other: Self) -> Self {
         Self(blend(self.0, lanes, other.0))
     }
 
-    /// Product.
+    /// Returns the product.
     #[target_feature(enable = "avx512f,avx512ifma")]
     #[inline]
     pub(crate) fn mul<const OTHER: u32>(self, other: Field<OTHER>) -> Field<1> {
@@ -122,7 +122,7 @@ impl<const MAX: u32> Field<MAX> {
         reduce(columns)
     }
 
-    /// Square.
+    /// Returns the square.
     #[target_feature(enable = "avx512f,avx512ifma")]
     #[inline]
     pub(crate) fn square(self) -> Field<1> {
@@ -143,7 +143,7 @@ impl<const MAX: u32> Field<MAX> {
         reduce(columns)
     }
 
-    /// Square of squares, `times` times.
+    /// Returns the element squared `times` times.
     #[target_feature(enable = "avx512f,avx512ifma")]
     #[inline]
     pub(crate) fn squared(self, times: u32) -> Field<1> {
@@ -155,14 +155,14 @@ impl<const MAX: u32> Field<MAX> {
     }
 }
 
-/// Returns the sum of two products, which costs one reduction.
+/// Returns the sum of two products, with a single reduction.
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
 pub(crate) fn sum_of_products<const A: u32, const B: u32, const C: u32, const D: u32>(
     (a, b): (Field<A>, Field<B>),
     (c, d): (Field<C>, Field<D>),
 ) -> Field<1> {
-    // The sum has to be less than 2^520, as a product is.
+    // The sum must be less than 2^520, like a product.
     const { assert!(A * B + C * D <= LIMIT * LIMIT) };
     let mut columns = [_mm512_setzero_si512(); 10];
     multiply(&mut columns, &a.0, &b.0);
@@ -204,14 +204,14 @@ pub(crate) fn combine3<
         *limb = _mm512_add_epi64(sum, times::<Z>(c.0[i]));
     }
     if multiple > 0 {
-        // Single limbs may be negative before the carry; the number is not.
+        // Single limbs may be negative before the carry, but the number is not.
         limbs[0] = _mm512_sub_epi64(limbs[0], splat(multiple * FOLD));
         limbs[4] = _mm512_add_epi64(limbs[4], splat(multiple << TOP));
     }
     Field(carry(limbs))
 }
 
-/// The multiple of p that keeps a sum of terms from being negative.
+/// Returns the multiple of p that keeps a sum of terms from being negative.
 const fn multiple_of_p(terms: &[(i32, u32)]) -> u32 {
     let (mut sum, mut i) = (0, 0);
     while i < terms.len() {
@@ -221,11 +221,12 @@ const fn multiple_of_p(terms: &[(i32, u32)]) -> u32 {
         }
         i += 1;
     }
-    // An element is at most `max` times a little more than p, and p is more than all those.
+    // An element is at most `max` times slightly more than p, and p exceeds all these excesses
+    // together.
     if sum > 0 { sum + 1 } else { 0 }
 }
 
-/// The bound of a sum of terms.
+/// Returns the bound of a sum of terms.
 const fn bound(terms: &[(i32, u32)]) -> u32 {
     let (mut sum, mut i) = (multiple_of_p(terms), 0);
     while i < terms.len() {
@@ -272,13 +273,13 @@ fn multiply_limbs(columns: &mut [__m512i; 10], column: usize, a: __m512i, b: __m
     columns[column + 1] = _mm512_madd52hi_epu64(columns[column + 1], a, b);
 }
 
-/// Reduces a sum of products that is less than 2^520, whose columns are less than 2^58.
+/// Reduces a sum of products that is less than 2^520, with columns less than 2^58.
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
 fn reduce(columns: [__m512i; 10]) -> Field<1> {
     let [mut a, mut b, c, d, mut e, f, mut g, mut h, mut i, mut j] = columns;
     // The high half becomes limbs; the multiplier ignores the bits above them. `j` is less than
-    // 2^52 as the sum is less than 2^520.
+    // 2^52, since the sum is less than 2^520.
     g = _mm512_add_epi64(g, _mm512_srli_epi64::<LIMB>(f));
     h = _mm512_add_epi64(h, _mm512_srli_epi64::<LIMB>(g));
     i = _mm512_add_epi64(i, _mm512_srli_epi64::<LIMB>(h));
@@ -289,9 +290,9 @@ fn reduce(columns: [__m512i; 10]) -> Field<1> {
     let c = _mm512_madd52lo_epu64(_mm512_madd52hi_epu64(c, g, by), h, by);
     let d = _mm512_madd52lo_epu64(_mm512_madd52hi_epu64(d, h, by), i, by);
     e = _mm512_madd52lo_epu64(_mm512_madd52hi_epu64(e, i, by), j, by);
-    // Less than 2^37, since the factor is.
+    // Less than 2^37, like the factor.
     let over = _mm512_madd52hi_epu64(_mm512_setzero_si512(), j, by);
-    // All from bit 256 on but the carry of `d`, which is less than 2^7: less than 2^42.
+    // All bits from 256 on, except the carry of `d`, which is less than 2^7: less than 2^42.
     let over =
         _mm512_add_epi64(_mm512_slli_epi64::<{ LIMB - TOP }>(over), _mm512_srli_epi64::<TOP>(e));
     e = _mm512_and_si512(e, splat((1 << TOP) - 1));
@@ -301,7 +302,7 @@ fn reduce(columns: [__m512i; 10]) -> Field<1> {
     Field(carry([a, b, c, d, e]))
 }
 
-/// Folds the bits from 256 on of a number with limbs of 52 bits: at most 2^256 + 2^37 is left.
+/// Folds the bits of a number from 256 on, given limbs of 52 bits. At most 2^256 + 2^37 remains.
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
 fn fold([a, b, c, d, e]: [__m512i; 5]) -> [__m512i; 5] {
@@ -310,7 +311,7 @@ fn fold([a, b, c, d, e]: [__m512i; 5]) -> [__m512i; 5] {
     carry([a, b, c, d, _mm512_and_si512(e, splat((1 << TOP) - 1))])
 }
 
-/// Makes all limbs but the highest 52 bits wide. Limbs may be negative, but not the number.
+/// Reduces all limbs except the highest to 52 bits. Limbs may be negative, but not the number.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn carry([a, mut b, mut c, mut d, mut e]: [__m512i; 5]) -> [__m512i; 5] {
@@ -332,7 +333,7 @@ fn blend(mut limbs: [__m512i; 5], lanes: __mmask8, others: [__m512i; 5]) -> [__m
     limbs
 }
 
-/// Joins the limbs of numbers below 2^256 to words.
+/// Joins the limbs of numbers below 2^256 into words.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn pack([a, b, c, d, e]: [__m512i; 5]) -> [__m512i; 4] {

@@ -11,20 +11,21 @@ use crate::{
 pub(crate) const BITS: u32 = 10;
 /// Digits of either half of such a scalar.
 pub(crate) const DIGITS: usize = 13;
-/// Multiples in a table: digits have a sign.
+/// Multiples in a table, which suffice because digits are signed.
 pub(crate) const MULTIPLES: usize = 1 << (BITS - 1);
 
-/// The generator's x.
+/// The x coordinate of the generator.
 pub(crate) const X: Words =
     [0x59f2_815b_16f8_1798, 0x029b_fcdb_2dce_28d9, 0x55a0_6295_ce87_0b07, 0x79be_667e_f9dc_bbac];
-/// The generator's y.
+/// The y coordinate of the generator.
 const Y: Words =
     [0x9c47_d08f_fb10_d4b8, 0xfd17_b448_a685_5419, 0x5da4_fbfc_0e11_08a8, 0x483a_da77_26a3_c465];
 
-/// Multiples 1 to 512 of a point, by their factor less one.
+/// Multiples 1 to 512 of a point; index `i` contains the multiple `i + 1`.
 type Multiples = [Row; MULTIPLES];
 
-/// Multiples of the generator, and of 2^130 times it: the lowest bits of both halves of a scalar.
+/// Multiples of the generator, and of 2^130 times the generator, for the lowest bits of both halves
+/// of a scalar.
 #[derive(Debug)]
 pub(crate) struct Generator {
     pub(crate) halves: [Box<Multiples>; 2],
@@ -42,12 +43,12 @@ impl Generator {
     }
 }
 
-/// Returns the multiples of a point that stands in all lanes.
+/// Returns the multiples of a point, which must be the same in all lanes.
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn multiples((x, y): (Field<1>, Field<1>)) -> Box<Multiples> {
     let one = Jacobian::new(x, y);
     let add = |point: Jacobian, (x, y): (Field<1>, Field<1>)| point.plus(point.z, x, y.widened());
-    // Lane i holds i + 1 times the point. A point plus itself is no sum of the formulas.
+    // Lane i contains i + 1 times the point. The formulas for sums do not add a point to itself.
     let mut points = one.replaced(!1, one.doubled());
     for lane in 2..8 {
         points = points.replaced(!0 << lane, add(points, (x, y)));

@@ -1,22 +1,23 @@
 //! Public keys of secp256k1 signatures, recovered eight at a time.
 //!
-//! Ethereum names the sender of a transaction by nothing but a signature. Recovering the key takes
-//! a square root and the sum of two multiples of points, which is the largest part of verifying a
-//! block of plain transfers. With AVX-512 IFMA, the eight 64-bit lanes of a vector each work on a
-//! signature of their own.
+//! An Ethereum transaction names its sender only by a signature. Recovering the key takes a square
+//! root and the sum of two multiples of points, which is the largest part of verifying a block of
+//! plain transfers. With AVX-512 IFMA, each of the eight 64-bit lanes of a vector works on its own
+//! signature.
 //!
 //! This crate owns the arithmetic of the field, the scalars and the points. It knows nothing of
-//! transactions, addresses or hashes, and starts no threads. It decides on no signature that is
-//! invalid or in any way special: there it gives no answer, and the caller asks another library,
-//! the *reference*:
+//! transactions, addresses or hashes, and starts no threads. It returns no result for a signature
+//! that is invalid or a special case; the caller must then use another library, the *reference*.
+//! The cases are:
 //!
-//! - r or s is zero, or the order of the group and more; there is no point with x = r; the point
+//! - r or s is zero, or at least the order of the group; there is no point with x = r; the point
 //!   has x = r + n;
-//! - the key, or a sum on the way to it, is at infinity; points are added that are equal or
-//!   opposite;
+//! - the key, or an intermediate sum, is at infinity; the formulas would add equal or opposite
+//!   points;
 //! - this CPU has no AVX-512 IFMA.
 //!
-//! All inputs are public, so time depends on them. Do not use it with secrets.
+//! All inputs are public, so the running time may depend on them. Do not use this crate with
+//! secrets.
 //!
 //! ```
 //! use enshrine_recovery::{Signature, recover};
@@ -47,7 +48,7 @@ mod rows;
 #[cfg(target_arch = "x86_64")]
 mod scalar;
 
-/// Signatures that are worked on at a time. Fewer take the time of as many.
+/// Number of signatures that are processed at a time. A smaller number takes as long.
 pub const LANES: usize = 8;
 
 /// A signature of a digest. Numbers are big-endian.
@@ -55,28 +56,28 @@ pub const LANES: usize = 8;
 pub struct Signature {
     /// Digest of the signed message.
     pub digest: [u8; 32],
-    /// The x of the signature's point.
+    /// The x coordinate of the signature's point.
     pub r: [u8; 32],
-    /// The other scalar, in either half of its range.
+    /// The second scalar, in either half of its range.
     pub s: [u8; 32],
-    /// `true` if the y of the signature's point is odd.
+    /// `true` if the y coordinate of the signature's point is odd.
     pub is_odd: bool,
 }
 
-/// Coordinates x and y of a public key, big-endian.
+/// The x and y coordinates of a public key, big-endian.
 pub type PublicKey = [u8; 64];
 
 /// Returns `true` if this CPU has AVX-512 IFMA. Otherwise no key is recovered.
 #[inline]
 pub fn is_available() -> bool {
-    // The standard library asks the CPU once and keeps the answer.
+    // The standard library caches the result of feature detection.
     #[cfg(target_arch = "x86_64")]
     return std::is_x86_feature_detected!("avx512f") && std::is_x86_feature_detected!("avx512ifma");
     #[cfg(not(target_arch = "x86_64"))]
     false
 }
 
-/// Returns the public key of each signature; `None` where the reference has to decide.
+/// Returns the public key of each signature; `None` where the reference must decide.
 #[allow(unsafe_code, reason = "a call of a function that needs AVX-512")]
 pub fn recover(signatures: &[Signature]) -> Vec<Option<PublicKey>> {
     let mut keys = vec![None; signatures.len()];

@@ -8,9 +8,9 @@ use core::arch::x86_64::__mmask8;
 
 /// Eight points in Jacobian coordinates: (x / z^2, y / z^3).
 ///
-/// The formulas hold on each curve y^2 = x^3 + b, and have no special cases. Where one would be
-/// needed, at infinity, or in the sum of points that are equal or opposite, z becomes zero and
-/// remains so.
+/// The formulas are valid on every curve y^2 = x^3 + b, and have no special cases. Where a special
+/// case would be needed, i.e. at infinity or in the sum of equal or opposite points, z becomes zero
+/// and remains zero.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Jacobian {
     pub(crate) x: Field<10>,
@@ -44,8 +44,8 @@ impl Jacobian {
         }
     }
 
-    /// Adds affine points. `z` is the coordinate of `self` on the curve of the points, which may be
-    /// another than that of `self`: there, it is a multiple of the coordinate.
+    /// Adds affine points. `z` is the coordinate of `self` on the curve of these points, which may
+    /// differ from that of `self`; it is then a multiple of the coordinate of `self`.
     #[target_feature(enable = "avx512f,avx512ifma")]
     #[inline]
     pub(crate) fn plus<const Z: u32>(self, z: Field<Z>, x: Field<1>, y: Field<2>) -> Self {
@@ -73,7 +73,7 @@ impl Jacobian {
         (self.x.mul(square), self.y.mul(square.mul(inverse)))
     }
 
-    /// Returns `other` in the lanes of a mask, and `self` elsewhere.
+    /// Returns `other` in the lanes of the mask, and `self` in the others.
     #[target_feature(enable = "avx512f,avx512ifma")]
     #[inline]
     pub(crate) fn replaced(self, lanes: __mmask8, other: Self) -> Self {
@@ -85,7 +85,7 @@ impl Jacobian {
     }
 }
 
-/// Returns y, or its negative in the lanes of a mask.
+/// Returns y, negated in the lanes of the mask.
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
 pub(crate) fn negated(y: Field<1>, lanes: __mmask8) -> Field<2> {
@@ -95,18 +95,18 @@ pub(crate) fn negated(y: Field<1>, lanes: __mmask8) -> Field<2> {
 /// Number of multiples of a point in a table.
 pub(crate) const MULTIPLES: usize = 16;
 
-/// Multiples 1 to [`MULTIPLES`] of eight points, on curves where they are affine.
+/// Multiples 1 to [`MULTIPLES`] of eight points, on curves on which the multiples are affine.
 #[derive(Debug)]
 pub(crate) struct Multiples {
-    /// Multiples by their factor less one, and by lane.
+    /// Multiples by factor minus one, and by lane.
     pub(crate) rows: [[Row; 8]; MULTIPLES],
     /// (x / z^2, y / z^3) is the point on the curve y^2 = x^3 + 7.
     pub(crate) z: Field<1>,
 }
 
 impl Multiples {
-    /// Computes the multiples of affine points, with sums of points that have the same z (Meloni's
-    /// formulas).
+    /// Computes the multiples of affine points, with Meloni's formulas for sums of points with
+    /// equal z.
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(crate) fn new(x: Field<1>, y: Field<2>) -> Self {
         let yy = y.square();
@@ -127,7 +127,7 @@ impl Multiples {
 
         let mut points = [(base.0.widened(), base.1.widened()); MULTIPLES];
         points[1] = last;
-        // The factor by which z grows from the multiple before.
+        // Factors by which z grows from each multiple to the next.
         let mut growth = [Field::splat([1, 0, 0, 0]).widened::<6>(); MULTIPLES];
         for i in 2..MULTIPLES {
             let h: Field<6> = combine::<1, -1, _, _, _>(base.0, last.0);

@@ -2,8 +2,8 @@
 
 use crate::field::Field;
 
-/// Powers that the square root and the inverse have in common: by 2^2 - 1, by 2^22 - 1 and by
-/// 2^223 - 1.
+/// Returns powers that the square root and the inverse have in common, with the exponents 2^2 - 1,
+/// 2^22 - 1 and 2^223 - 1.
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn ones<const MAX: u32>(x: Field<MAX>) -> [Field<1>; 3] {
     let x2 = x.square().mul(x);
@@ -20,21 +20,21 @@ fn ones<const MAX: u32>(x: Field<MAX>) -> [Field<1>; 3] {
     [x2, x22, x223]
 }
 
-/// Returns a square root, or another number if there is none: the power by (p + 1) / 4.
+/// Returns a square root, or another number if there is none: the power with exponent (p + 1) / 4.
 #[target_feature(enable = "avx512f,avx512ifma")]
 pub(crate) fn square_root<const MAX: u32>(x: Field<MAX>) -> Field<1> {
     let [x2, x22, x223] = ones(x);
     x223.squared(23).mul(x22).squared(6).mul(x2).squared(2)
 }
 
-/// Returns the inverse, or zero for zero: the power by p - 2.
+/// Returns the inverse, or zero for zero: the power with exponent p - 2.
 #[target_feature(enable = "avx512f,avx512ifma")]
 pub(crate) fn inverse<const MAX: u32>(x: Field<MAX>) -> Field<1> {
     let [x2, x22, x223] = ones(x);
     x223.squared(23).mul(x22).squared(5).mul(x).squared(3).mul(x2).squared(2).mul(x)
 }
 
-/// Replaces elements, of which none is zero, by their inverses, with one inversion.
+/// Replaces elements, none of which is zero, by their inverses, with a single inversion.
 #[target_feature(enable = "avx512f,avx512ifma")]
 pub(crate) fn invert<const MAX: u32>(elements: &mut [Field<MAX>]) {
     let (mut before, mut all) = (Vec::with_capacity(elements.len()), Field::splat([1, 0, 0, 0]));

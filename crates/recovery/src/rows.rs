@@ -1,4 +1,4 @@
-//! Points in memory, and eight of them in vectors.
+//! Points in memory, and their transposition to vectors of eight.
 #![allow(unsafe_code, reason = "loads and stores of AVX-512")]
 
 use crate::field::Field;
@@ -7,7 +7,7 @@ use core::arch::x86_64::{
     _mm512_unpackhi_epi64, _mm512_unpacklo_epi64,
 };
 
-/// An affine point: the little-endian words of x, and those of y.
+/// An affine point: the little-endian words of x, then those of y.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(align(64))]
 pub(crate) struct Row(pub(crate) [u64; 8]);
@@ -15,7 +15,7 @@ pub(crate) struct Row(pub(crate) [u64; 8]);
 impl Row {
     pub(crate) const ZERO: Self = Self([0; 8]);
 
-    /// Returns the coordinates as big-endian numbers, x first.
+    /// Returns the coordinates in big-endian form, x first.
     pub(crate) fn to_bytes(self) -> [u8; 64] {
         let mut bytes = [0; 64];
         let [a, b, c, d, e, f, g, h] = self.0;
@@ -52,7 +52,7 @@ pub(crate) fn store(x: [__m512i; 4], y: [__m512i; 4]) -> [Row; 8] {
     rows
 }
 
-/// Exchanges rows and columns of eight by eight words.
+/// Transposes a matrix of eight by eight words.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn transposed(rows: [__m512i; 8]) -> [__m512i; 8] {

@@ -52,9 +52,9 @@ impl Scalar {
         Self([0; 4]).sub(self)
     }
 
-    /// Inverse; zero for zero.
+    /// Returns the inverse, or zero for zero.
     pub(crate) fn inverse(self) -> Self {
-        // The power by n - 2, in digits of four bits.
+        // The power with exponent n - 2, in digits of four bits.
         let mut powers = [Self::ONE; 16];
         for i in 1..16 {
             powers[i] = powers[i - 1].mul(self);
@@ -72,9 +72,9 @@ impl Scalar {
 
     /// Splits the scalar k into halves a and b of at most 128 bits, with a + b λ = k (mod n), where
     /// λ is the factor by which the endomorphism (β x, y) of the curve multiplies a point. The flag
-    /// says that a half is negative.
+    /// is `true` if a half is negative.
     ///
-    /// This is the split of libsecp256k1, where the bound is proved.
+    /// This is the split of libsecp256k1, where the bound is proven.
     pub(crate) fn halves(self) -> [(u128, bool); 2] {
         const A1: Words = [0xe86c_90e4_9284_eb15, 0x3086_d221_a7d4_6bcd, 0, 0];
         const MINUS_B1: Words = [0x6f54_7fa9_0abf_e4c3, 0xe443_7ed6_010e_8828, 0, 0];
@@ -93,11 +93,11 @@ impl Scalar {
             0xe443_7ed6_010e_8828,
         ];
         let [c1, c2] = [G1, G2].map(|g| {
-            // The product over 2^384, to the nearest.
+            // The product divided by 2^384, rounded to the nearest integer.
             let wide = product(&self.0, &g);
             add([wide[6], wide[7], 0, 0], [wide[5] >> 63, 0, 0, 0]).0
         });
-        // Numbers of at most 128 bits and a sign come out right modulo 2^256.
+        // Numbers of at most 128 bits and a sign are correct modulo 2^256.
         let low = |a: &Words, b: &Words| -> Words {
             let [a, b, c, d, ..] = product(a, b);
             [a, b, c, d]
@@ -116,7 +116,7 @@ impl Scalar {
     }
 }
 
-/// Replaces scalars, of which none is zero, by their inverses, with one inversion.
+/// Replaces scalars, none of which is zero, by their inverses, with a single inversion.
 pub(crate) fn invert(scalars: &mut [Scalar]) {
     let (mut before, mut all) = (Vec::with_capacity(scalars.len()), Scalar::ONE);
     for scalar in &*scalars {
@@ -131,8 +131,8 @@ pub(crate) fn invert(scalars: &mut [Scalar]) {
     }
 }
 
-/// Returns signed digits of `BITS` bits, the lowest first: each is at most half of the base in
-/// magnitude. The digits must have a bit more than the number.
+/// Returns signed digits of `BITS` bits, the lowest first. The magnitude of each is at most half of
+/// the base. The digits must have one bit more than the number.
 pub(crate) fn digits<const BITS: u32, const N: usize>(number: Words) -> [i16; N] {
     const { assert!(BITS < 15) };
     let (mut digits, mut carry) = ([0; N], 0);
@@ -206,7 +206,7 @@ fn product(a: &Words, b: &Words) -> [u64; 8] {
 #[inline]
 fn reduce(wide: [u64; 8]) -> Scalar {
     let [a, b, c, d, high @ ..] = wide;
-    // 386 bits, then 260, then little more than 256.
+    // 386 bits, then 260, then slightly more than 256.
     let mut sum = [a, b, c, d, 0, 0, 0];
     accumulate(&mut sum, &high, &FOLD);
     let [a, b, c, d, high @ ..] = sum;

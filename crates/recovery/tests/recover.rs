@@ -1,4 +1,4 @@
-//! Keys are those of libsecp256k1, or there is no answer.
+//! Recovered keys equal those of libsecp256k1, or there is no result.
 
 use enshrine_recovery::{LANES, PublicKey, Signature, is_available, recover};
 use k256::{
@@ -33,7 +33,7 @@ fn bytes(number: U256) -> [u8; 32] {
 const ORDER: &str = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
 const PRIME: &str = "fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f";
 
-/// Numbers at which an implementation may change its mind.
+/// Numbers at which an implementation may take another path.
 fn corners() -> Vec<[u8; 32]> {
     let [order, prime] = [ORDER, PRIME].map(U256::from_be_hex);
     let mut all = vec![U256::ZERO, U256::MAX];
@@ -48,8 +48,8 @@ fn corners() -> Vec<[u8; 32]> {
     all.into_iter().map(bytes).collect()
 }
 
-/// Returns the signature whose point is `nonce` times the generator, and whose key is `ours` times
-/// the generator and `other` times the point.
+/// Returns the signature whose point is `nonce` times the generator, and whose key is the sum of
+/// `ours` times the generator and `other` times the point.
 fn crafted(nonce: Scalar, ours: Scalar, other: Scalar) -> Signature {
     let point = (ProjectivePoint::GENERATOR * nonce).to_affine().to_encoded_point(false);
     let x: [u8; 32] = (*point.x().unwrap()).into();
@@ -72,8 +72,8 @@ fn valid() -> impl Strategy<Value = Signature> {
     (scalar(), scalar(), scalar()).prop_map(|(nonce, ours, other)| crafted(nonce, ours, other))
 }
 
-/// Signatures that are valid, of arbitrary numbers (half of all r are those of a point), or of
-/// corners.
+/// Signatures that are valid, that have arbitrary numbers (half of all r belong to a point), or
+/// that have corner values.
 fn any_signature() -> impl Strategy<Value = Signature> {
     let number = || prop_oneof![any::<[u8; 32]>(), proptest::sample::select(corners())];
     let arbitrary = (number(), number(), number(), any::<bool>())
@@ -81,7 +81,7 @@ fn any_signature() -> impl Strategy<Value = Signature> {
     prop_oneof![valid(), arbitrary]
 }
 
-/// Returns the number of answers.
+/// Compares with the reference, and returns the number of keys.
 fn compare(signatures: &[Signature]) -> usize {
     let keys = recover(signatures);
     assert_eq!(keys.len(), signatures.len());
@@ -95,7 +95,7 @@ fn compare(signatures: &[Signature]) -> usize {
 
 #[test]
 fn a_known_signature_has_the_known_key() {
-    // A test of go-ethereum: crypto/signature_test.go.
+    // From a test of go-ethereum: crypto/signature_test.go.
     let signature = Signature {
         digest: number("ce0677bb30baa8cf067c88db9811f4333d131bf8bcf12fe7065d211dce971008"),
         r: number("90f27b8b488db00b00606796d2987f6a5f59ae62ea05effe84fef5b8b0e54998"),
@@ -123,7 +123,7 @@ fn corners_are_right_in_all_positions() {
     let one = crafted(Scalar::from(5_u64), Scalar::from(6_u64), Scalar::from(7_u64));
     all.extend(corners.iter().map(|digest| Signature { digest: *digest, ..one }));
     let answers = compare(&all);
-    // They move on by a lane.
+    // Each iteration moves the signatures by one lane.
     for _ in 1..LANES {
         all.insert(0, one);
         compare(&all);
@@ -146,7 +146,7 @@ fn exceptional_sums_are_left_to_reference() {
     let expected = ProjectivePoint::GENERATOR * (five + five);
     let expected = expected.to_affine().to_encoded_point(false);
     assert_eq!(key.as_ref().map(|key| &key[..]), Some(&expected.as_bytes()[1..]));
-    // Others in the batch have their answer.
+    // The other signatures in the batch have results.
     let answers = recover(&[plain, doubled, plain, infinite, plain]);
     let expected = is_available().then(|| reference(&plain)).flatten();
     assert_eq!(answers, [expected, None, expected, None, expected]);
@@ -157,7 +157,7 @@ fn invalid_signature_does_not_affect_other_lanes() {
     let one = crafted(Scalar::from(5_u64), Scalar::from(6_u64), Scalar::from(7_u64));
     let expected = is_available().then(|| reference(&one)).flatten();
     let order = number(ORDER);
-    // No point has an x of 5.
+    // No point has x = 5.
     let mut no_point = [0; 32];
     no_point[31] = 5;
     let invalid = [

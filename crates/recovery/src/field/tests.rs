@@ -12,7 +12,7 @@ use proptest::prelude::*;
 /// Words of p.
 const P: Words = [0xffff_fffe_ffff_fc2f, u64::MAX, u64::MAX, u64::MAX];
 
-/// A number below p, computed with by another library.
+/// A number below p, with arithmetic of another library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Element(U256);
 
@@ -78,12 +78,12 @@ fn lanes(results: [__m512i; 4]) -> [Words; 8] {
     rows::store(results, zero).map(|Row(words)| *words.first_chunk().unwrap())
 }
 
-/// Computes everything at the greatest bounds that the elements may have.
+/// Computes all operations at the maximum bounds of the elements.
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn compute(pairs: &[[Words; 2]; 8]) -> Vec<(&'static str, [Words; 8], Compute)> {
     let rows = pairs.map(|[a, b]| Row([a, b].as_flattened().try_into().unwrap()));
     let (a, b) = rows::load(rows.each_ref());
-    // 15 times each.
+    // 15 times the number.
     let wide_a: Field<15> = combine::<12, 3, _, _, _>(a, a);
     let wide_b: Field<15> = combine::<12, 3, _, _, _>(b, b);
     let least: Field<15> = combine3::<-8, -4, -2, _, _, _, _>(a, b, b);
