@@ -3,20 +3,20 @@
 
 use revm::bytecode::{Bytecode, JumpTable, opcode};
 
-/// Bytes that are looked at together.
+/// Bytes that are examined at a time.
 const CHUNK: usize = 64;
-/// Least bytes behind the last chunk: they hold more than two instructions, and the last two decide
-/// about the padding.
+/// Minimum number of bytes after the last chunk: they contain more than two instructions, and the
+/// last two determine the padding.
 const TAIL: usize = 128;
 
-/// Analyses legacy code as revm does; `None` if revm is to do it.
+/// Analyses legacy code like revm; `None` if revm must do it.
 pub(crate) fn analyse(code: &[u8]) -> Option<Bytecode> {
-    // Delegations (EIP-7702) are no legacy code, and a short code is not worth the tables.
+    // Delegations (EIP-7702) are not legacy code, and a short code is not worth the tables.
     if code.len() < CHUNK + TAIL || code.first() == Some(&0xef) {
         return None;
     }
     let mut jumps = Vec::with_capacity(code.len().div_ceil(8));
-    // Bytes of the rest that belong to the last PUSH before it.
+    // Bytes of the rest that belong to the operand of the last PUSH before it.
     let mut operand = 0;
     let mut rest = code;
     while rest.len() >= CHUNK + TAIL {
@@ -36,8 +36,8 @@ pub(crate) fn analyse(code: &[u8]) -> Option<Bytecode> {
         }
         at += 1 + operand_of(instruction);
     }
-    // As much as revm pads: what a PUSH at the end lacks, STOP, and the operand of an instruction
-    // of EIP-8024.
+    // The padding of revm: the missing operand of a PUSH at the end, STOP, and the operand of an
+    // instruction of EIP-8024.
     let mut padding = at - rest.len();
     padding += match last_two {
         [before, opcode::STOP] => usize::from(has_byte_behind(before)),
@@ -47,20 +47,20 @@ pub(crate) fn analyse(code: &[u8]) -> Option<Bytecode> {
     padded.extend_from_slice(code);
     padded.resize(code.len() + padding, 0);
     let jumps = JumpTable::from_slice(&jumps, code.len());
-    // SAFETY: The last instruction of `code` has all of its operand in the padded bytes, and STOP
-    // follows it, unless it is STOP itself: the loop above has walked from the start of an
+    // SAFETY: the last instruction of `code` has its complete operand in the padded bytes, and is
+    // followed by STOP unless it is STOP itself: the loop above has walked from the start of an
     // instruction to the last one.
     Some(unsafe { Bytecode::new_analyzed(padded.into(), code.len(), jumps) })
 }
 
-/// Returns the jump destinations of a chunk as bits, and how many bytes behind it are an operand;
-/// its first `operand` bytes are one.
+/// Returns the jump destinations of a chunk as bits, and the number of operand bytes after it. The
+/// first `operand` bytes of the chunk are operand bytes.
 fn destinations_in(chunk: &[u8; CHUNK], operand: usize) -> (u64, usize) {
     let (pushes, destinations) = positions(chunk);
     let mut code = u64::MAX << operand;
     let mut left = pushes & code;
     let mut end = 0;
-    // Bytes of an operand may look like PUSH, so each one decides about those behind it.
+    // Operand bytes may look like PUSH, so each PUSH decides about the bytes after it.
     while left != 0 {
         let at = left.trailing_zeros() as usize;
         end = at + 1 + operand_of(chunk[at]);
@@ -71,34 +71,35 @@ fn destinations_in(chunk: &[u8; CHUNK], operand: usize) -> (u64, usize) {
     (destinations & code, end.saturating_sub(CHUNK))
 }
 
-/// Returns the bytes of a chunk that look like PUSH1 to PUSH32, and those that look like JUMPDEST.
+/// Returns the bytes of a chunk that look like PUSH1 to PUSH32, and those that look like JUMPDEST,
+/// as bits.
 fn positions(chunk: &[u8; CHUNK]) -> (u64, u64) {
     let (mut pushes, mut destinations) = (0, 0);
     for bytes in chunk.as_chunks::<8>().0.iter().rev() {
         let word = u64::from_le_bytes(*bytes);
-        // PUSH1 to PUSH32 are the 32 numbers that begin with these three bits.
+        // PUSH1 to PUSH32 are the 32 numbers that start with these three bits.
         pushes = pushes << 8 | zeros((word & each(0xe0)) ^ each(opcode::PUSH1));
         destinations = destinations << 8 | zeros(word ^ each(opcode::JUMPDEST));
     }
     (pushes, destinations)
 }
 
-/// Returns eight times the same byte.
+/// Returns a word with this byte eight times.
 const fn each(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
-/// Returns eight bits: which bytes of a word are zero.
+/// Returns eight bits, set for the bytes of a word that are zero.
 const fn zeros(word: u64) -> u64 {
     const LOW: u64 = each(0x7f);
-    // The sum sets a byte's highest bit unless all others are zero, and carries into no other byte.
+    // The sum sets the highest bit of a byte unless its other bits are all zero, and never carries
+    // into another byte.
     let is_zero = !(((word & LOW) + LOW) | word | LOW) >> 7;
-    // One bit of each byte, moved side by side: each product of two bits stands at a place of its
-    // own.
+    // Moves one bit of each byte together: every product of two bits has its own position.
     is_zero.wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
-/// Returns the length of what follows an instruction as its operand: that of PUSH1 to PUSH32.
+/// Returns the length of the operand of an instruction: that of PUSH1 to PUSH32, otherwise zero.
 const fn operand_of(instruction: u8) -> usize {
     match instruction {
         opcode::PUSH1..=opcode::PUSH32 => (instruction - opcode::PUSH0) as usize,
@@ -124,7 +125,8 @@ mod tests {
         assert_eq!(got.legacy_jump_table(), expected.legacy_jump_table(), "{code:02x?}");
     }
 
-    /// A byte of code: mostly PUSH, JUMPDEST, and what has an operand of its own rule.
+    /// A random byte of code: mostly PUSH, JUMPDEST, and instructions with special rules for
+    /// operands.
     fn byte(random: &mut Random) -> u8 {
         match random.index(8) {
             0 => opcode::JUMPDEST,

@@ -1,25 +1,25 @@
 //! Fast libraries for senders, for jump destinations, and for precompiles of revm.
 //!
-//! A verifier or a chain is handed [`libraries`], which recover the senders of many transactions at
-//! once, and find the jump destinations of many bytes of code.
+//! A verifier or a chain receives [`libraries`], which recover the senders of many transactions at
+//! once, and find the jump destinations of many bytes of code at once.
 //!
-//! revm asks one provider per process for the cryptography of its precompiles. [`install`] gives it
-//! one that computes bn254 (EIP-196, EIP-197) and MODEXP (EIP-198) with faster libraries; the other
-//! precompiles keep the libraries that revm is built with, and the prices and input formats of all
-//! of them stay revm's. A program calls it once, before it executes anything: builder, verifier,
-//! `eth_call` and tracer then compute alike.
+//! revm uses one cryptography provider per process for its precompiles. [`install`] sets a provider
+//! that computes bn254 (EIP-196, EIP-197) and MODEXP (EIP-198) with faster libraries. The other
+//! precompiles use the libraries that revm is built with, and prices and input formats of all
+//! precompiles remain those of revm. A program calls it once, before it executes anything, so that
+//! builder, verifier, `eth_call` and tracer use the same libraries.
 //!
-//! In a program that links this crate, alloy and revm also hash with crate `keccak` (its feature
-//! `alloy`).
+//! In a program that links this crate, alloy and revm also use the crate `keccak` for hashing (its
+//! feature `alloy`).
 //!
-//! This crate owns the choice of libraries. The crates that L1 trusts do not link it; their own
+//! This crate owns the choice of libraries. The crates that L1 trusts do not link it. Their own
 //! libraries are the *reference*, and the fast ones must give the same results:
 //!
-//! - a fast library only ever answers with a result. If it refuses an input, the reference decides,
-//!   so that an input fails exactly where it fails in the reference, and for the same reason;
-//! - inputs for which a fast library is slower go to the reference;
-//! - tests compare both over corners, random inputs, and all test vectors, and the verdicts with
-//!   either beside every vector width and number of threads.
+//! - a fast library only ever returns a result. If it refuses an input, the reference decides, so
+//!   that an input fails exactly if it fails in the reference, and for the same reason;
+//! - inputs for which a fast library is slower are passed to the reference;
+//! - tests compare both on corner cases, random inputs and all test vectors, and compare verdicts
+//!   with either of them for every vector width and number of threads.
 //!
 //! ```
 //! use enshrine_cryptography as cryptography;
@@ -51,46 +51,47 @@ use std::sync::{
 /// A set of libraries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
-    /// ethrex's bn254, which uses BMI2 and ADX if the CPU has them, the big integers of AWS-LC,
-    /// senders in batches, and jump destinations by 64 bytes.
+    /// The bn254 library of ethrex, which uses BMI2 and ADX if the CPU has them, the big integers
+    /// of AWS-LC, recovery of senders in batches, and analysis of code in chunks of 64 bytes.
     Fast,
     /// The libraries that revm is built with, its own analysis of code, and libsecp256k1 for one
-    /// sender after the other.
+    /// sender at a time.
     Reference,
 }
 
-/// revm computed a precompile, or has a provider of another crate, before [`install`] was called.
+/// revm has already computed a precompile, or has a provider of another crate, when [`install`] is
+/// called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "revm's cryptography is in use already: install the fast libraries before executing anything"
 )]
 pub struct InUse;
 
-/// Makes revm use the fast libraries from now on, in this process.
+/// Makes revm use the fast libraries in this process from now on.
 ///
 /// # Errors
 ///
-/// [`InUse`] if revm's own libraries, or those of another provider, stay in use.
+/// [`InUse`] if revm continues to use its own libraries, or those of another provider.
 pub fn install() -> Result<(), InUse> {
     static INSTALLED: OnceLock<bool> = OnceLock::new();
     if *INSTALLED.get_or_init(|| install_crypto(Provider)) { Ok(()) } else { Err(InUse) }
 }
 
-/// Returns the libraries for an EXECUTE or a chain: senders in batches, and jump destinations.
+/// Returns the libraries for an EXECUTE or a chain: batched senders and jump destinations.
 pub fn libraries() -> &'static dyn Cryptography {
     &Provider
 }
 
-/// The libraries in use, as a discriminant of [`Backend`].
+/// The current libraries, as a discriminant of [`Backend`].
 static IN_USE: AtomicU8 = AtomicU8::new(Backend::Fast as u8);
 
-/// Selects the libraries of this process, once they are [installed](install). Measurements and
-/// tests use this to compare the two. Results do not change.
+/// Selects the libraries of this process, once they are [installed](install), for measurements and
+/// tests that compare the two. Results do not change.
 pub fn select(backend: Backend) {
     IN_USE.store(backend as u8, Ordering::Relaxed);
 }
 
-/// Returns the result of a fast library, or `None` if the reference has to answer.
+/// Returns the result of a fast library, or `None` if the reference must compute it.
 fn fast<T>(compute: impl FnOnce() -> Option<T>) -> Option<T> {
     if IN_USE.load(Ordering::Relaxed) == Backend::Fast as u8 { compute() } else { None }
 }

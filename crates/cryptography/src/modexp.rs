@@ -1,4 +1,4 @@
-//! Modular exponentiation by AWS-LC, whose Montgomery multiplication is assembly.
+//! Modular exponentiation with AWS-LC, whose Montgomery multiplication is written in assembly.
 #![allow(unsafe_code, reason = "AWS-LC has no safe interface to its big integers")]
 
 use aws_lc_sys::{
@@ -8,16 +8,16 @@ use aws_lc_sys::{
 };
 use core::ptr::{NonNull, null_mut};
 
-/// Longest operand in bytes (EIP-7823). Before Osaka longer ones are possible; the reference
-/// computes them.
+/// Maximum length of an operand in bytes (EIP-7823). Before Osaka longer ones are possible, which
+/// the reference computes.
 const LONGEST: usize = 1024;
 
-/// Returns `base ^ exponent mod modulus` in as many bytes as the modulus has; `None` if the
-/// reference is faster, or AWS-LC fails.
+/// Returns `base ^ exponent mod modulus`, in as many bytes as the modulus has; `None` if the
+/// reference is faster, or if AWS-LC fails.
 pub(crate) fn modexp(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Option<Vec<u8>> {
     let (base, exponent, digits) = (digits(base), digits(exponent), digits(modulus));
     let longest = base.len().max(exponent.len()).max(modulus.len());
-    // Montgomery multiplication needs an odd modulus.
+    // Montgomery multiplication requires an odd modulus.
     let is_odd = digits.last().is_some_and(|byte| byte & 1 == 1);
     if !is_odd || longest > LONGEST || !pays(exponent.len(), digits.len()) {
         return None;
@@ -28,9 +28,9 @@ pub(crate) fn modexp(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Option<Vec
     let context = MontgomeryContext::new(&divisor, &scratch)?;
     let (reduced, result) = (Number::new()?, Number::new()?);
     let mut bytes = vec![0; modulus.len()];
-    // SAFETY: the pointers are those of live values of this function, of which no other thread
-    // knows, and in no call a number is both read and written. `BN_bn2bin_padded` writes exactly as
-    // many bytes as `bytes` has, or fails.
+    // SAFETY: the pointers are those of live values of this function, which no other thread can
+    // access, and no call both reads and writes the same number. `BN_bn2bin_padded` writes exactly
+    // as many bytes as `bytes` has, or fails.
     let succeeded = unsafe {
         BN_nnmod(reduced.pointer(), base.pointer(), divisor.pointer(), scratch.pointer()) == 1
             && BN_mod_exp_mont(
@@ -46,9 +46,9 @@ pub(crate) fn modexp(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Option<Vec
     succeeded.then_some(bytes)
 }
 
-/// Returns `true` if AWS-LC is faster, for an exponent and an odd modulus with so many bytes, the
-/// first of which is not zero. AWS-LC makes a Montgomery context for each call, which a short
-/// computation does not pay for.
+/// Returns `true` if AWS-LC is faster for an exponent and an odd modulus with these numbers of
+/// bytes, without leading zeros. AWS-LC creates a Montgomery context for each call, which is too
+/// expensive for a short computation.
 const fn pays(exponent: usize, modulus: usize) -> bool {
     match modulus {
         ..16 => false,
@@ -58,7 +58,7 @@ const fn pays(exponent: usize, modulus: usize) -> bool {
     }
 }
 
-/// Returns the bytes of a big-endian number without leading zeros.
+/// Returns a big-endian number without leading zeros.
 fn digits(bytes: &[u8]) -> &[u8] {
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
     &bytes[zeros..]
@@ -68,15 +68,15 @@ fn digits(bytes: &[u8]) -> &[u8] {
 struct Number(NonNull<BIGNUM>);
 
 impl Number {
-    /// Creates a zero; `None` without memory.
+    /// Creates a zero; `None` if out of memory.
     fn new() -> Option<Self> {
         // SAFETY: has no preconditions.
         NonNull::new(unsafe { BN_new() }).map(Self)
     }
 
-    /// Reads a big-endian number; `None` without memory.
+    /// Reads a big-endian number; `None` if out of memory.
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        // SAFETY: reads as many bytes as the slice has, and makes a number if it is given none.
+        // SAFETY: reads as many bytes as the slice has, and creates a number if none is passed.
         NonNull::new(unsafe { BN_bin2bn(bytes.as_ptr(), bytes.len(), null_mut()) }).map(Self)
     }
 
@@ -87,7 +87,7 @@ impl Number {
 
 impl Drop for Number {
     fn drop(&mut self) {
-        // SAFETY: the number is this value's own, and not used again.
+        // SAFETY: this value owns the number and does not use it again.
         unsafe { BN_free(self.pointer()) };
     }
 }
@@ -96,7 +96,7 @@ impl Drop for Number {
 struct Scratch(NonNull<BN_CTX>);
 
 impl Scratch {
-    /// Creates a space; `None` without memory.
+    /// Creates a space; `None` if out of memory.
     fn new() -> Option<Self> {
         // SAFETY: has no preconditions.
         NonNull::new(unsafe { BN_CTX_new() }).map(Self)
@@ -109,19 +109,19 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // SAFETY: the space is this value's own, and not used again.
+        // SAFETY: this value owns the space and does not use it again.
         unsafe { BN_CTX_free(self.pointer()) };
     }
 }
 
-/// Constants of a modulus for Montgomery multiplication.
+/// Montgomery constants of a modulus.
 struct MontgomeryContext(NonNull<BN_MONT_CTX>);
 
 impl MontgomeryContext {
-    /// Creates the context of an odd modulus. How long this takes depends on the modulus, which is
-    /// no secret.
+    /// Creates the context of an odd modulus. Its running time depends on the modulus, which is not
+    /// secret.
     fn new(modulus: &Number, scratch: &Scratch) -> Option<Self> {
-        // SAFETY: both are alive, and only this thread knows them.
+        // SAFETY: both are live, and only this thread can access them.
         let context = unsafe { BN_MONT_CTX_new_for_modulus(modulus.pointer(), scratch.pointer()) };
         NonNull::new(context).map(Self)
     }
@@ -133,7 +133,7 @@ impl MontgomeryContext {
 
 impl Drop for MontgomeryContext {
     fn drop(&mut self) {
-        // SAFETY: the context is this value's own, and not used again.
+        // SAFETY: this value owns the context and does not use it again.
         unsafe { BN_MONT_CTX_free(self.pointer()) };
     }
 }
@@ -153,7 +153,7 @@ mod tests {
             assert!(!is_here(5, &even(bytes)), "{bytes} bytes, even");
             assert!(!is_here(5, &vec![0; bytes]), "{bytes} zeros");
         }
-        // Too short to pay, leading zeros aside; too long to be allowed.
+        // Too short to be worth it, without leading zeros, or too long to be allowed.
         assert!(!is_here(5, &odd(15)) && !is_here(4, &odd(47)) && !is_here(1, &odd(95)));
         assert!(!is_here(5, &[vec![0; 20], odd(15)].concat()));
         assert!(!is_here(5, &odd(1025)) && !is_here(1025, &odd(32)) && !is_here(0, &[]));

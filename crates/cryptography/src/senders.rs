@@ -6,9 +6,9 @@ use executor::{Transaction, recover_sender};
 use keccak::keccak256_batch_by;
 use recovery::{LANES, PublicKey, Signature};
 
-/// Recovers the senders of transactions; `None` if that would take longer than one after the other.
+/// Recovers the senders of transactions; `None` if recovering them one by one would be faster.
 pub(crate) fn recover(transactions: &[Transaction]) -> Option<Vec<Option<Address>>> {
-    // A vector takes as long as 1.7 signatures.
+    // A vector of signatures takes as long as 1.7 single ones.
     let alone = usize::from(transactions.len() % LANES == 1);
     let together = transactions.get(..transactions.len() - alone).filter(|it| !it.is_empty())?;
     if !recovery::is_available() {
@@ -18,7 +18,7 @@ pub(crate) fn recover(transactions: &[Transaction]) -> Option<Vec<Option<Address
     let mut senders = addresses(&keys);
     senders.resize(transactions.len(), None);
     for (sender, transaction) in senders.iter_mut().zip(transactions) {
-        // A high s (EIP-2) does not make a key special.
+        // `recovery` accepts a high s, so the reference must refuse it (EIP-2).
         let is_high = transaction.signature().s() > SECP256K1N_HALF;
         if is_high || sender.is_none() {
             *sender = recover_sender(transaction);
@@ -27,7 +27,7 @@ pub(crate) fn recover(transactions: &[Transaction]) -> Option<Vec<Option<Address
     Some(senders)
 }
 
-/// Returns the signatures of transactions, with the digests that are signed.
+/// Returns the signatures of transactions with the signed digests.
 fn signatures(transactions: &[Transaction]) -> Vec<Signature> {
     let (mut payloads, mut ends) = (Vec::new(), Vec::with_capacity(transactions.len()));
     for transaction in transactions {
@@ -55,7 +55,7 @@ fn signatures(transactions: &[Transaction]) -> Vec<Signature> {
     transactions.iter().zip(digests).map(signature).collect()
 }
 
-/// Returns the addresses of keys.
+/// Returns the addresses of public keys.
 fn addresses(keys: &[Option<PublicKey>]) -> Vec<Option<Address>> {
     let mut digests = vec![B256::ZERO; keys.len()];
     keccak256_batch_by(|i| keys[i].as_ref().map_or(&[], |key| &key[..]), &mut digests);

@@ -1,6 +1,6 @@
-//! No path through EXECUTE changes an answer: neither the width of vectors, nor the number of
-//! threads, nor the libraries of the precompiles. This is one test, because two of the three apply
-//! to the whole process.
+//! No execution path of EXECUTE changes a result: neither the width of vectors, nor the number of
+//! threads, nor the libraries of the precompiles. This is a single test, because two of the three
+//! apply to the whole process.
 
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, B256, TxKind};
@@ -22,7 +22,7 @@ use testkit::{
 };
 use wire::ProtocolFork;
 
-/// One way of computing an answer.
+/// A combination of vector width, number of threads and libraries.
 #[derive(Debug, Clone, Copy)]
 struct Path {
     vectors: keccak::Backend,
@@ -31,8 +31,8 @@ struct Path {
 }
 
 impl Path {
-    /// All paths that this CPU has. The first uses neither vectors, nor threads, nor fast
-    /// libraries.
+    /// Returns all combinations that this CPU supports. The first one uses neither vectors, nor
+    /// threads, nor fast libraries.
     fn all() -> Vec<Self> {
         let mut widths: Vec<_> = keccak::Backend::available().collect();
         widths.reverse();
@@ -55,7 +55,7 @@ impl Path {
     }
 }
 
-/// All that an accepted call shows.
+/// Everything that an accepted call returns.
 #[derive(Debug, PartialEq, Eq)]
 struct Answer {
     result: Vec<u8>,
@@ -75,7 +75,7 @@ impl From<&Executed> for Answer {
     }
 }
 
-/// Inputs whose answers have been compared.
+/// Number of inputs whose results have been compared.
 #[derive(Debug, Default)]
 struct Tally {
     accepted: usize,
@@ -106,7 +106,7 @@ fn answers_do_not_depend_on_execution_path() -> Result<()> {
             let raw = RawBlock::decode(&block.bundle.block)?;
             let mut input = to_stateless_input(&raw, &block.bundle.witness, &spec)?;
             tally.compare(&block.name, &paths, &execute, &input);
-            // A byte of the witness is wrong.
+            // A byte of the witness is changed.
             let at = input.len() - input.len() / 3;
             input[at] ^= 1;
             tally.compare(&block.name, &paths, &execute, &input);
@@ -122,8 +122,8 @@ fn answers_do_not_depend_on_execution_path() -> Result<()> {
     Ok(())
 }
 
-/// Compares a block whose transactions call the precompiles that have two libraries, as it is and
-/// damaged. It needs no vectors.
+/// Compares a block whose transactions call the precompiles that have two libraries, unchanged and
+/// corrupted. It needs no vectors.
 fn compare_calls(paths: &[Path], tally: &mut Tally) -> Result<()> {
     let spec = ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka);
     let genesis = rich_genesis(ProtocolFork::Osaka, ["alice"], 1_000 * ETHER);
@@ -167,7 +167,7 @@ fn compare_calls(paths: &[Path], tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// Compares the blocks of a fixture: one by one, with the invalid ones, and the valid ones as a
+/// Compares the blocks of a fixture: one by one, including invalid ones, and the valid ones as a
 /// batch.
 fn compare_fixture(fixture: &Fixture, paths: &[Path], tally: &mut Tally) -> Result<()> {
     let spec = ChainSpec::scheduled(CHAIN_ID, fixture.fork, fixture.later.as_slice())
@@ -191,7 +191,8 @@ fn compare_fixture(fixture: &Fixture, paths: &[Path], tally: &mut Tally) -> Resu
             continue;
         }
         let new = chain.import(&raw)?;
-        // Requests of a foreign contract may be no records, which no input can hold.
+        // Requests of a foreign contract may not consist of whole records, and no input can contain
+        // them.
         if let Ok(input) = new.input() {
             tally.compare(&fixture.name, paths, &execute, &input);
         }
@@ -202,7 +203,7 @@ fn compare_fixture(fixture: &Fixture, paths: &[Path], tally: &mut Tally) -> Resu
         return Ok(());
     }
     let blocks = valid.iter().map(|hash| chain.block(hash)).collect::<Result<Vec<_>, _>>()?;
-    // Blocks of two forks are no batch.
+    // Blocks of two forks cannot form a batch.
     if let Ok(batch) = chain.batch(blocks)
         && let Ok(input) = batch.input()
     {

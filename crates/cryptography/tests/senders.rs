@@ -1,4 +1,4 @@
-//! Senders in batches are those of the reference, one by one.
+//! Senders recovered in batches equal those that the reference recovers one by one.
 
 use alloy_consensus::{
     SignableTransaction, Signed, TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxLegacy,
@@ -14,7 +14,7 @@ const ORDER: U256 = U256::from_be_bytes(
     b256!("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141").0,
 );
 
-/// Returns a transaction whose type and length follow from `nonce`, by a sender of its own.
+/// Returns a transaction with its own sender, whose type and length follow from `nonce`.
 fn transaction(nonce: u64) -> Transaction {
     let key = Key::named(&nonce.to_string());
     let input = vec![nonce as u8; nonce as usize * 37 % 600].into();
@@ -48,7 +48,7 @@ fn signed(transaction: &Transaction, signature: Signature) -> Transaction {
     }
 }
 
-/// Returns the number of senders.
+/// Compares with the reference, and returns the number of senders.
 fn compare(transactions: &[Transaction]) -> usize {
     let expected: Vec<_> = transactions.iter().map(recover_sender).collect();
     for backend in [Backend::Reference, Backend::Fast] {
@@ -74,7 +74,7 @@ fn invalid_signature_does_not_affect_other_senders() {
         let of = *valid.signature();
         let (r, s) = (of.r(), of.s());
         let bad = [
-            // The same key by the other s, and by neither.
+            // A high s that recovers the same key, and one that does not.
             Signature::new(r, ORDER - s, !of.v()),
             Signature::new(r, SECP256K1N_HALF + U256::ONE, of.v()),
             Signature::new(U256::ZERO, s, of.v()),
@@ -87,7 +87,7 @@ fn invalid_signature_does_not_affect_other_senders() {
             all[position] = signed(&valid, signature);
             assert_eq!(compare(&all), all.len() - 1, "{signature:?}");
         }
-        // Other valid signatures, by other keys.
+        // Other valid signatures, with other keys.
         for signature in [Signature::new(r, s, !of.v()), Signature::new(r, SECP256K1N_HALF, of.v())]
         {
             all[position] = signed(&valid, signature);

@@ -10,7 +10,7 @@ use revm::precompile::{
 };
 use testkit::Random;
 
-/// Most pairs of a call: several of the groups in which libraries multiply them.
+/// Maximum number of pairs in a call: several of the groups in which libraries multiply them.
 const MOST_PAIRS: usize = 12;
 
 fn add(name: &str, input: &[u8]) -> EthPrecompileResult {
@@ -39,12 +39,12 @@ fn scalar(random: &mut Random) -> Fr {
     Fr::from_be_bytes_mod_order(&random.bytes(40))
 }
 
-/// Encodes a point; infinity as zeros.
+/// Encodes a point; infinity is all zeros.
 fn g1(point: G1Affine) -> Vec<u8> {
     point.xy().map_or_else(|| vec![0; 64], |(x, y)| [word(x), word(y)].concat())
 }
 
-/// Encodes a point of the twist; infinity as zeros.
+/// Encodes a point of the twist; infinity is all zeros.
 fn g2(point: G2Affine) -> Vec<u8> {
     point.xy().map_or_else(|| vec![0; 128], |(x, y)| [x.c1, x.c0, y.c1, y.c0].map(word).concat())
 }
@@ -57,7 +57,7 @@ fn g2_times(factor: Fr) -> G2Affine {
     (G2Affine::generator() * factor).into_affine()
 }
 
-/// A point of the twist outside the subgroup, which nearly all of its points are.
+/// A point of the twist outside the subgroup, like nearly all of its points.
 fn outside_the_subgroup(random: &mut Random) -> G2Affine {
     loop {
         let mut coordinate = || Fq::from_be_bytes_mod_order(&random.bytes(40));
@@ -144,7 +144,7 @@ fn field_boundary_coordinates_have_equal_outcomes() {
             pair("g2, y", &[[&other[..], &twist[..64], &forged].concat()]).err();
         }
     }
-    // Infinity, (1, 2) and its opposite are the only points among them.
+    // The only valid points among them are infinity, (1, 2) and its opposite.
     assert!(accepted >= 8 && refused > 100 * 3, "{accepted} accepted, {refused} refused");
 }
 
@@ -181,10 +181,10 @@ fn pairing_product_is_one_iff_exponents_cancel() {
                 .map(|(a, b)| [g1(g1_times(*a)), g2(g2_times(*b))].concat())
                 .collect();
             assert_eq!(is_one(pair("random pairs", &pairs)), Ok(false), "{count}");
-            // One more pair takes the sum back.
+            // One more pair makes the sum zero.
             pairs.push([g1(g1_times(-sum)), g2(G2Affine::generator())].concat());
             assert_eq!(is_one(pair("with the last pair", &pairs)), Ok(true), "{count}");
-            // Pairs with a point at infinity change nothing, wherever they stand.
+            // Pairs with a point at infinity change nothing, at any position.
             let (at, factor) = (random.index(pairs.len()), scalar(&mut random));
             pairs.insert(at, [g1(G1Affine::zero()), g2(g2_times(factor))].concat());
             pairs.push([g1(g1_times(factor)), g2(G2Affine::zero())].concat());

@@ -1,4 +1,4 @@
-//! Both sets of libraries give the same answers, with the same gas and the same reasons of failure.
+//! Both sets of libraries return the same results, with the same gas and the same errors.
 
 mod bn254;
 mod modexp;
@@ -7,10 +7,10 @@ use enshrine_cryptography::{Backend, install, select};
 use revm::precompile::EthPrecompileResult;
 use std::sync::{Mutex, PoisonError};
 
-/// Gas that pays for every call of the tests.
+/// Gas that suffices for every call of the tests.
 const PLENTY: u64 = u64::MAX;
 
-/// Returns the result of a call with these libraries.
+/// Returns the result of `call` with these libraries.
 fn selected<T>(libraries: Backend, call: impl FnOnce() -> T) -> T {
     // The selection applies to the whole process.
     static SELECTION: Mutex<()> = Mutex::new(());
@@ -20,7 +20,7 @@ fn selected<T>(libraries: Backend, call: impl FnOnce() -> T) -> T {
     call()
 }
 
-/// Returns the answer of a precompile, which must not depend on the libraries.
+/// Returns the result of a precompile, and asserts that it does not depend on the libraries.
 fn answer(name: &str, call: impl Fn() -> EthPrecompileResult) -> EthPrecompileResult {
     let expected = selected(Backend::Reference, &call);
     assert_eq!(selected(Backend::Fast, &call), expected, "{name}");

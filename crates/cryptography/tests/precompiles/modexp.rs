@@ -8,7 +8,7 @@ use revm::precompile::{
 };
 use testkit::Random;
 
-/// The input of MODEXP.
+/// Encodes the input of MODEXP.
 fn input(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Vec<u8> {
     let length = |part: &[u8]| {
         let mut word = [0; 32];
@@ -19,7 +19,7 @@ fn input(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Vec<u8> {
     [lengths.as_flattened(), base, exponent, modulus].concat()
 }
 
-/// Computes with the rules of Osaka and of the forks before it.
+/// Computes the power under the rules of Osaka and of earlier forks, and compares the two.
 fn computed(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Vec<u8> {
     let name =
         format!("{} ^ {} mod {} bytes: {modulus:x?}", base.len(), exponent.len(), modulus.len());
@@ -38,7 +38,7 @@ fn computed(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Vec<u8> {
     output.bytes.to_vec()
 }
 
-/// A number of this many bytes whose first byte is not zero, and which is odd or even.
+/// A random odd or even number with this many bytes, the first of which is nonzero.
 fn number(random: &mut Random, bytes: usize, is_odd: bool) -> Vec<u8> {
     let mut number = random.bytes(bytes);
     if let Some(first) = number.first_mut() {
@@ -74,7 +74,7 @@ fn small_powers_are_those_of_arithmetic() {
 fn installed_provider_uses_fast_modexp() {
     let result = |backend| selected(backend, || crypto().modexp(&[2], &[0xff; 5], &[0xff; 96]));
     let [fast, reference] = [Backend::Fast, Backend::Reference].map(|it| result(it).unwrap());
-    // revm pads what its own library returns.
+    // revm pads the result of its own library.
     let digits = reference.len();
     assert_eq!((fast.len(), &fast[96 - digits..]), (96, &reference[..]));
     assert!(digits < 96, "both have a length: nothing tells them apart");
@@ -116,7 +116,7 @@ fn bases_near_modulus_multiples_give_equal_powers() {
         let before = [&modulus[..bytes - 1], &[0x54]].concat();
         let one = [vec![0; bytes - 1], vec![1]].concat();
         assert_eq!(computed(&before, &exponent, &modulus), one, "{bytes} bytes");
-        // All bits set, and a single one.
+        // All bits set, and a single bit set.
         computed(&vec![0xff; bytes], &[0xff; 40], &vec![0xff; bytes]);
         let power = [vec![0x80], vec![0; bytes - 2], vec![1]].concat();
         computed(&vec![0xff; bytes], &[0xff; 40], &power);
