@@ -1,7 +1,7 @@
 //! Time of batches, as a ratio to hashing the same inputs one by one with `alloy_primitives`.
 //!
-//! `cargo bench -p enshrine-keccak`. All figures of one run come from interleaved rounds, and each
-//! is the fastest of its rounds, so that they can be compared with each other.
+//! `cargo bench -p enshrine-keccak`. All figures of a run come from interleaved rounds, and each is
+//! the minimum over its rounds, so that they can be compared.
 
 use alloy_primitives::B256;
 use enshrine_keccak::{Backend, keccak256_batch_with};
@@ -76,7 +76,7 @@ fn compare(name: &str, inputs: &[Vec<u8>]) {
     }
 }
 
-/// A xorshift generator: the same inputs in every run.
+/// A xorshift generator, so that inputs are equal in every run.
 struct Random(u64);
 
 impl Random {

@@ -1,5 +1,5 @@
 //! Four states at a time: word `i` of all of them is one 256-bit register. The 25 words do not fit
-//! the 16 registers, and a rotation takes three instructions.
+//! into the 16 registers, and a rotation takes three instructions.
 #![allow(unsafe_code, reason = "AVX2 loads and stores, and calls of functions that need it")]
 
 use crate::permutation::{Block, RATE_WORDS, STATE_WORDS, keccak_f};
@@ -53,7 +53,8 @@ fn absorb(states: &mut States<4>, fresh: u8, blocks: [&[Block]; 4], count: usize
     }
 }
 
-/// The words of four blocks: element `lane` of register `i` is word `i` of that lane's block.
+/// Returns the words of four blocks: element `lane` of register `i` is word `i` of that lane's
+/// block.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn transposed(blocks: [&Block; 4]) -> [__m256i; RATE_WORDS] {
@@ -93,7 +94,7 @@ fn transposed_4x4([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
 #[target_feature(enable = "avx2")]
 fn load<T: Copy>(from: &T) -> __m256i {
     const { assert!(size_of::<T>() == size_of::<__m256i>()) };
-    // SAFETY: `from` is 32 readable bytes; the load has no alignment to keep.
+    // SAFETY: `from` is 32 readable bytes, and the load requires no alignment.
     unsafe { _mm256_loadu_si256(core::ptr::from_ref(from).cast()) }
 }
 

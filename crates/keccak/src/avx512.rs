@@ -1,5 +1,5 @@
 //! Eight states at a time: word `i` of all of them is one 512-bit register, and the 25 registers
-//! stay in the register file during a permutation.
+//! remain in the register file during a permutation.
 #![allow(unsafe_code, reason = "AVX-512 loads and stores, and calls of functions that need it")]
 
 use crate::permutation::{Block, RATE_WORDS, STATE_WORDS, keccak_f};
@@ -36,7 +36,8 @@ fn absorb(states: &mut States<8>, fresh: u8, blocks: [&[Block]; 8], count: usize
         *register = _mm512_maskz_mov_epi64(!fresh, load(words));
     }
     for i in 0..count {
-        // Not `blocks.map(..)`: it would be a call, and registers do not survive calls.
+        // Not `blocks.map(..)`, which would be a call, and registers are not preserved across
+        // calls.
         let [l0, l1, l2, l3, l4, l5, l6, l7] = blocks;
         let block = [&l0[i], &l1[i], &l2[i], &l3[i], &l4[i], &l5[i], &l6[i], &l7[i]];
         for (register, words) in a.iter_mut().zip(transposed(block)) {
@@ -50,7 +51,8 @@ fn absorb(states: &mut States<8>, fresh: u8, blocks: [&[Block]; 8], count: usize
     }
 }
 
-/// The words of eight blocks: element `lane` of register `i` is word `i` of that lane's block.
+/// Returns the words of eight blocks: element `lane` of register `i` is word `i` of that lane's
+/// block.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn transposed(blocks: [&Block; 8]) -> [__m512i; RATE_WORDS] {
@@ -77,8 +79,8 @@ fn transposed_8x8(rows: [__m512i; 8]) -> [__m512i; 8] {
     const EVEN: i32 = 0b10_00_10_00;
     const ODD: i32 = 0b11_01_11_01;
     let [a, b, c, d, e, f, g, h] = rows;
-    // Pairs of lanes, then fours, then all eight; a register of `even` holds words 0, 2, 4, 6 of a
-    // pair of lanes, of `odd` words 1, 3, 5, 7.
+    // First pairs of lanes, then fours, then all eight. A register of `even` contains words 0, 2,
+    // 4, 6 of a pair of lanes, and one of `odd` words 1, 3, 5, 7.
     let even = [
         _mm512_unpacklo_epi64(a, b),
         _mm512_unpacklo_epi64(c, d),
@@ -109,7 +111,7 @@ fn transposed_8x8(rows: [__m512i; 8]) -> [__m512i; 8] {
 #[target_feature(enable = "avx512f")]
 fn load<T: Copy>(from: &T) -> __m512i {
     const { assert!(size_of::<T>() == size_of::<__m512i>()) };
-    // SAFETY: `from` is 64 readable bytes; the load has no alignment to keep.
+    // SAFETY: `from` is 64 readable bytes, and the load requires no alignment.
     unsafe { _mm512_loadu_si512(core::ptr::from_ref(from).cast()) }
 }
 

@@ -1,11 +1,11 @@
 //! Keccak-256 of many independent inputs at once.
 //!
-//! This crate owns the hash function and how a batch of inputs is spread over SIMD lanes. It knows
-//! nothing of tries, codes or witnesses, it allocates nothing, and it starts no threads: a caller
-//! with several cores splits its batch.
+//! This crate owns the hash function, and the distribution of a batch of inputs over SIMD lanes. It
+//! knows nothing of tries, codes or witnesses, it allocates nothing, and it starts no threads: a
+//! caller with several cores splits its batch.
 //!
-//! Inputs of one batch may differ in length and come in any order. A larger batch is better than
-//! several small ones, because lanes idle only at the end of a batch.
+//! Inputs of a batch may have different lengths and any order. A large batch is faster than several
+//! small ones, because lanes are idle only at the end of a batch.
 //!
 //! ```
 //! use alloy_primitives::B256;
@@ -55,21 +55,21 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// The fastest backend that this CPU has.
+    /// Returns the fastest backend that this CPU supports.
     #[inline]
     pub fn detect() -> Self {
         // The standard library caches the result of feature detection.
         Self::available().next().unwrap_or(Self::Scalar)
     }
 
-    /// All backends that this CPU has, the fastest first.
+    /// Returns all backends that this CPU supports, fastest first.
     pub fn available() -> impl Iterator<Item = Self> {
         [Self::Avx512, Self::Avx2, Self::Scalar]
             .into_iter()
             .filter(|backend| backend.is_available())
     }
 
-    /// Returns `true` if this CPU supports the backend and [`restrict_to`] admits it.
+    /// Returns `true` if this CPU supports the backend and [`restrict_to`] allows it.
     #[inline]
     pub fn is_available(self) -> bool {
         if (self as u8) < FASTEST.load(Ordering::Relaxed) {
@@ -86,7 +86,7 @@ impl Backend {
         }
     }
 
-    /// Number of inputs that are hashed at a time.
+    /// Returns the number of inputs that are hashed at a time.
     pub const fn lanes(self) -> usize {
         match self {
             Self::Avx512 => 8,
@@ -96,17 +96,17 @@ impl Backend {
     }
 }
 
-/// The fastest backend that this process may use, by its place in the order of backends.
+/// The fastest backend that this process may use, as an index in the order of backends.
 static FASTEST: AtomicU8 = AtomicU8::new(Backend::Avx512 as u8);
 
-/// Keeps this process from using any backend faster than `fastest` from now on, as if the CPU
-/// lacked it. A measurement uses this to find the cost of hashing on a lesser CPU. Digests do not
+/// Prevents this process from using any backend faster than `fastest` from now on, as if the CPU
+/// lacked it. Measurements use this to find the cost of hashing on a slower CPU. Digests do not
 /// change.
 pub fn restrict_to(fastest: Backend) {
     FASTEST.store(fastest as u8, Ordering::Relaxed);
 }
 
-/// The Keccak-256 digest of `data`.
+/// Returns the Keccak-256 digest of `data`.
 #[inline]
 pub fn keccak256(data: &[u8]) -> B256 {
     scalar::keccak256(data)
@@ -122,21 +122,21 @@ pub fn keccak256_batch(inputs: &[&[u8]], digests: &mut [B256]) {
     keccak256_batch_with(Backend::detect(), inputs, digests);
 }
 
-/// [`keccak256_batch`] with a given backend.
+/// Like [`keccak256_batch`], with a given backend.
 ///
 /// # Panics
 ///
-/// If `inputs` and `digests` differ in length, or this CPU does not have the backend.
+/// If `inputs` and `digests` differ in length, or if this CPU does not support the backend.
 pub fn keccak256_batch_with(backend: Backend, inputs: &[&[u8]], digests: &mut [B256]) {
     assert_eq!(inputs.len(), digests.len(), "give one digest per input");
     run(backend, |i| inputs[i], digests);
 }
 
-/// [`keccak256_batch`] for inputs that do not lie in a slice of slices: writes the digest of
+/// Like [`keccak256_batch`], for inputs that are not in a slice of slices: writes the digest of
 /// `input(i)` to `digests[i]`, for every index of `digests`.
 ///
-/// `input` is called a few times per index, so it should be no more than a look-up, and must return
-/// the same bytes every time; otherwise it is unspecified which digests are written.
+/// `input` is called a few times per index, so it should only be a look-up, and it must return the
+/// same bytes every time. Otherwise it is unspecified which digests are written.
 #[inline]
 pub fn keccak256_batch_by<'a>(input: impl Fn(usize) -> &'a [u8], digests: &mut [B256]) {
     run(Backend::detect(), input, digests);
@@ -144,7 +144,7 @@ pub fn keccak256_batch_by<'a>(input: impl Fn(usize) -> &'a [u8], digests: &mut [
 
 fn run<'a>(backend: Backend, input: impl Fn(usize) -> &'a [u8], digests: &mut [B256]) {
     assert!(backend.is_available(), "this CPU does not have {backend:?}, use Backend::detect()");
-    // All lanes take longer than one state alone, though not longer than two.
+    // Hashing in all lanes takes longer than hashing one input alone, but not longer than two.
     #[cfg(all(feature = "simd", target_arch = "x86_64"))]
     if digests.len() > 1 {
         match backend {

@@ -1,23 +1,24 @@
-//! Starting order of messages: long messages first, the longest of them before the others.
+//! Order in which messages start: long messages first, the longest of them before the others.
 //!
-//! A long message that starts last keeps one lane busy while the others have nothing left to do.
-//! Sorting needs memory for every message, and the digests are that memory: the slot of a message
-//! that has not been started holds the link to the next one of its class.
+//! A long message that starts last keeps one lane busy while the others have no work left. Sorting
+//! needs memory for every message, for which the digests are used: the slot of a message that has
+//! not started contains the link to the next message of its class.
 
 use crate::permutation::RATE;
 use alloy_primitives::B256;
 
-/// Lengths in bytes that count as equal, and below which the order does not matter.
+/// Range of lengths in bytes that count as equal. Below it the order does not matter.
 const CLASS_SIZE: usize = 8 * RATE;
 
-/// The last class holds all lengths from `(CLASSES - 1) * CLASS_SIZE` on, which is more than 64 kB.
+/// Number of classes. The last one contains all lengths from `(CLASSES - 1) * CLASS_SIZE` on, which
+/// is more than 64 kB.
 const CLASSES: usize = 64;
 
-/// Hands out the index of every message once.
+/// Yields the index of every message once.
 #[derive(Debug)]
 pub(crate) struct Order {
-    /// The first message of each class, as its index plus one; 0 where there is none left. Class 0
-    /// is not linked.
+    /// The first message of each class, as its index plus one; 0 if none is left. Class 0 is not
+    /// linked.
     heads: [usize; CLASSES],
     /// Class of the next message.
     class: usize,
@@ -41,7 +42,7 @@ impl Order {
     }
 
     /// Returns the message to start next. `get` and `digests` must be those passed to
-    /// [`Self::new`]. Once an index is returned, its digest may be written.
+    /// [`Self::new`]. Once an index has been returned, its digest may be written.
     #[inline]
     pub(crate) fn next<'a>(
         &mut self,
@@ -71,7 +72,7 @@ fn class(message: &[u8]) -> usize {
     (message.len() / CLASS_SIZE).min(CLASSES - 1)
 }
 
-/// Returns the part of an unstarted message's slot that holds the next message of its class.
+/// Returns the part of an unstarted message's slot that links to the next message of its class.
 #[inline]
 fn link(slot: &mut B256) -> &mut [u8; size_of::<usize>()] {
     &mut slot.0.as_chunks_mut().0[0]

@@ -1,9 +1,9 @@
-//! The permutation Keccak-f with 1600 bits of state, written once for words of any width.
+//! The permutation Keccak-f[1600], written once for words of any width.
 //!
-//! A backend brings a word type (one 64-bit lane of one or several states) and five operations on
-//! it; [`keccak_f`] makes the permutation out of them. It is a macro and not a generic function
-//! because a `#[target_feature]` function passes its features on to what is written inside it, but
-//! not to a trait method that it calls: this way the arithmetic of all backends is safe code.
+//! A backend provides a word type (one 64-bit lane of one or several states) and five operations;
+//! [`keccak_f`] defines the permutation with them. It is a macro instead of a generic function
+//! because the features of a `#[target_feature]` function apply to the code written inside it, but
+//! not to a trait method that it calls. In this way the arithmetic of all backends is safe code.
 
 use alloy_primitives::B256;
 
@@ -47,7 +47,7 @@ pub(crate) static ROUND_CONSTANTS: [u64; 24] = [
     0x8000_0000_8000_8008,
 ];
 
-/// Makes `block` the last one of a message that ends with `tail`, which is shorter than a block.
+/// Pads `tail`, the end of a message that is shorter than a block, to the last block.
 #[inline]
 pub(crate) fn pad(tail: &[u8], block: &mut Block) {
     let (start, padding) = block.split_at_mut(tail.len());
@@ -57,7 +57,7 @@ pub(crate) fn pad(tail: &[u8], block: &mut Block) {
     block[RATE - 1] |= 0x80;
 }
 
-/// The digest, from the first words of a state that has absorbed its padded block.
+/// Returns the digest, given the first words of a state that has absorbed the padded block.
 #[inline]
 pub(crate) fn digest(words: [u64; 4]) -> B256 {
     let mut digest = B256::ZERO;
@@ -69,7 +69,7 @@ pub(crate) fn digest(words: [u64; 4]) -> B256 {
 
 /// Defines `fn keccak_f(&mut [$word; 25])` with the given attributes.
 ///
-/// In scope where it is used: `xor(a, b)`, `xor3(a, b, c)`, `chi(a, b, c) = a ^ (!b & c)`,
+/// The following must be in scope: `xor(a, b)`, `xor3(a, b, c)`, `chi(a, b, c) = a ^ (!b & c)`,
 /// `rol::<N, { 64 - N }>(a)` and `splat(u64)`.
 macro_rules! keccak_f {
     ($(#[$attribute:meta])* $word:ty) => {
@@ -81,8 +81,8 @@ macro_rules! keccak_f {
         }
     };
     (@round $a:ident $constant:ident) => {{
-        // The odd order of operations leaves the inputs alive without register copies, which cost
-        // as much as an operation where `xor3` overwrites an operand.
+        // This order of operations keeps the inputs alive without register copies, each of which
+        // costs as much as an operation if `xor3` overwrites an operand.
         let c = [
             xor(xor3(xor($a[0], $a[5]), $a[10], $a[15]), $a[20]),
             xor(xor3(xor($a[1], $a[6]), $a[11], $a[16]), $a[21]),

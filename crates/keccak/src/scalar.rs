@@ -1,9 +1,9 @@
 //! One message at a time.
 //!
 //! On x86-64 the permutation of this crate takes two thirds (AVX-512, one state in vector
-//! registers, for `vpternlogq` and `vprolq`) or five sixths (BMI, for `andn` and `rorx`) of the
-//! time of the library's, which may assume neither. Everywhere else the library is as fast or, with
-//! the SHA-3 instructions of aarch64, faster.
+//! registers, with `vpternlogq` and `vprolq`) or five sixths (BMI, with `andn` and `rorx`) of the
+//! time of the library's permutation, which cannot assume either feature. On other CPUs the library
+//! is as fast or, with the SHA-3 instructions of aarch64, faster.
 #![cfg_attr(
     all(feature = "simd", target_arch = "x86_64"),
     allow(unsafe_code, reason = "calls of functions that need features, once they are detected")
@@ -11,14 +11,14 @@
 
 use alloy_primitives::{B256, Keccak256};
 
-/// The Keccak-256 digest of `message`.
+/// Returns the Keccak-256 digest of `message`.
 #[inline]
 pub(crate) fn keccak256(message: &[u8]) -> B256 {
     #[cfg(all(feature = "simd", target_arch = "x86_64"))]
     {
         if crate::Backend::Avx512.is_available() && std::is_x86_feature_detected!("avx512vl") {
-            // SAFETY: this CPU has the features of the function: AVX-512 is what that backend
-            // needs.
+            // SAFETY: this CPU has the features of the function, which are those of the AVX-512
+            // backend.
             return unsafe { avx512vl::keccak256(message) };
         }
         if std::is_x86_feature_detected!("bmi1") && std::is_x86_feature_detected!("bmi2") {
@@ -26,7 +26,7 @@ pub(crate) fn keccak256(message: &[u8]) -> B256 {
             return unsafe { bmi::keccak256(message) };
         }
     }
-    // Not its function `keccak256`, which may call this one.
+    // Not the library's function `keccak256`, which may call this one.
     let mut hasher = Keccak256::new();
     hasher.update(message);
     hasher.finalize()
@@ -95,7 +95,7 @@ mod avx512vl {
         _mm_rol_epi64::<LEFT>(a)
     }
 
-    /// The upper half of the register is not used.
+    /// The upper half of the register is unused.
     #[inline]
     #[target_feature(enable = "avx512f,avx512vl")]
     fn splat(word: u64) -> __m128i {

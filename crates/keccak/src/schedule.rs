@@ -1,7 +1,7 @@
 //! Assignment of messages to lanes.
 //!
-//! Every lane absorbs its own message. A lane whose message ends takes the next one at once, so
-//! messages of different lengths keep all lanes busy until there are none left to take.
+//! Every lane absorbs its own message. A lane whose message ends takes the next one immediately, so
+//! messages of different lengths keep all lanes busy until none are left.
 
 use crate::order::Order;
 use crate::permutation::{Block, RATE, STATE_WORDS, digest, pad};
@@ -14,7 +14,7 @@ use alloy_primitives::B256;
 pub(crate) struct States<const LANES: usize>(pub(crate) [[u64; LANES]; STATE_WORDS]);
 
 impl<const LANES: usize> States<LANES> {
-    /// The digest of the message that `lane` has absorbed to its end.
+    /// Returns the digest of the message that `lane` has absorbed completely.
     fn digest(&self, lane: usize) -> B256 {
         let [a, b, c, d, ..] = &self.0;
         digest([a[lane], b[lane], c[lane], d[lane]])
@@ -23,8 +23,8 @@ impl<const LANES: usize> States<LANES> {
 
 /// A permutation of several states at a time.
 pub(crate) trait Lanes<const LANES: usize>: Copy {
-    /// Absorbs the first `count` blocks of every lane. The lanes whose bit is set in `fresh` start
-    /// from the zero state.
+    /// Absorbs the first `count` blocks of every lane. The lanes whose bits are set in `fresh`
+    /// start from the zero state.
     ///
     /// # Panics
     ///
@@ -42,13 +42,13 @@ pub(crate) fn run<'a, const LANES: usize>(
     let mut states = States([[0; LANES]; STATE_WORDS]);
     let mut last_blocks = [[0; RATE]; LANES];
 
-    // Remaining bytes of each lane's message, and the position of its digest.
+    // Remaining blocks of each lane's message, and the index of its digest.
     let mut blocks: [&[Block]; LANES] = [&[]; LANES];
     let mut tails: [&[u8]; LANES] = [&[]; LANES];
     let mut indices = [0; LANES];
 
     // Sets of lanes, as bits: whether a message ends in this step is hard to predict, so lanes are
-    // picked from a set and not asked one by one.
+    // picked from a set instead of being tested one by one.
     let all = u8::MAX >> (8 - LANES);
     let mut live = all;
     let mut ended = all;
@@ -59,7 +59,8 @@ pub(crate) fn run<'a, const LANES: usize>(
                 (blocks[lane], tails[lane]) = get(index).as_chunks();
                 indices[lane] = index;
                 fresh |= 1 << lane;
-                // The message that some lane takes at about the time at which this message ends.
+                // The message that some lane will start at about the time at which this message
+                // ends.
                 if index + LANES < digests.len() {
                     prefetch(get(index + LANES));
                 }
@@ -68,14 +69,14 @@ pub(crate) fn run<'a, const LANES: usize>(
             }
         }
         if live != all {
-            // The idle lanes repeat the work of one that is not.
+            // Idle lanes repeat the work of a busy one.
             let Some(busy) = lanes(live).next() else { return };
             for idle in lanes(all & !live) {
                 (blocks[idle], tails[idle]) = (blocks[busy], tails[busy]);
             }
         }
 
-        // Whole blocks, as long as no message is down to its last, padded one.
+        // Whole blocks, as long as no message has reached its last, padded block.
         let count = blocks.iter().map(|blocks| blocks.len()).min().unwrap_or(0);
         if count > 0 {
             permutation.absorb(&mut states, fresh, blocks, count);
@@ -106,7 +107,7 @@ pub(crate) fn run<'a, const LANES: usize>(
     }
 }
 
-/// The lanes of a set.
+/// Returns the lanes of a set.
 fn lanes(mut set: u8) -> impl Iterator<Item = usize> {
     core::iter::from_fn(move || {
         let lane = (set != 0).then_some(set.trailing_zeros() as usize)?;
@@ -120,7 +121,7 @@ mod tests {
     use super::*;
     use core::cell::Cell;
 
-    /// Mixes a block into a state, in a way that depends on the order of blocks.
+    /// Mixes a block into a state, depending on the order of blocks.
     fn mix(state: &mut [u64; STATE_WORDS], block: &Block) {
         for (word, bytes) in state.iter_mut().zip(block.as_chunks().0) {
             *word = word.rotate_left(7).wrapping_mul(5) ^ u64::from_le_bytes(*bytes);
@@ -157,7 +158,7 @@ mod tests {
         }
     }
 
-    /// Returns the calls and permutations that messages of these lengths take.
+    /// Returns the number of calls and permutations for messages of these lengths.
     fn counted<const LANES: usize>(lengths: &[usize]) -> (usize, usize) {
         let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(10_000).collect();
         let get = |i: usize| &bytes[i..i + lengths[i]];
@@ -181,7 +182,7 @@ mod tests {
 
     #[test]
     fn finished_lane_starts_next_message() {
-        // One lane with four blocks, beside three that take four messages of one block each.
+        // One lane with four blocks, next to three that take four messages of one block each.
         let mut lengths = [9; 13];
         lengths[0] = 3 * RATE;
         assert_eq!(counted::<4>(&lengths).1, 4);
@@ -191,9 +192,9 @@ mod tests {
     fn whole_blocks_are_absorbed_in_one_call() {
         // Seven whole blocks, and the padded one.
         assert_eq!(counted::<4>(&[7 * RATE; 4]), (2, 8));
-        // One whole block, which is as many as there are.
+        // One whole block, which is the maximum here.
         assert_eq!(counted::<4>(&[RATE; 4]), (2, 2));
-        // Idle lanes do not hold a busy one back.
+        // Idle lanes do not slow down a busy one.
         assert_eq!(counted::<4>(&[9, 9, 9, 9, 7 * RATE]), (3, 9));
     }
 }

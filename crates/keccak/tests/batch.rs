@@ -1,4 +1,4 @@
-//! Every backend that this CPU has, against the library's hash.
+//! Every backend that this CPU supports, compared with the library's hash.
 
 mod support;
 
@@ -12,7 +12,7 @@ use support::reference;
 /// Bytes in one block of the sponge.
 const RATE: usize = 136;
 
-/// Deterministic bytes that differ from input to input.
+/// Deterministic bytes that differ between inputs.
 fn input(seed: usize, length: usize) -> Vec<u8> {
     let mut state = (seed as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let next = || {
@@ -28,7 +28,7 @@ fn inputs(lengths: impl IntoIterator<Item = usize>) -> Vec<Vec<u8>> {
     lengths.into_iter().enumerate().map(|(seed, length)| input(seed, length)).collect()
 }
 
-/// Hashes one batch with every backend.
+/// Hashes a batch with every backend, and compares the digests with the library's.
 fn check(inputs: &[Vec<u8>]) {
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
     let expected: Vec<_> = inputs.iter().map(reference).collect();
@@ -41,7 +41,7 @@ fn check(inputs: &[Vec<u8>]) {
     }
 }
 
-/// Lengths of the kinds that a witness has, and those around the ends of blocks.
+/// Lengths that are typical for a witness, and lengths around the ends of blocks.
 fn length() -> impl Strategy<Value = usize> {
     prop_oneof![
         2 => 0..=700_usize,
@@ -84,7 +84,7 @@ fn every_length_agrees_alone_and_in_every_lane() {
         assert_eq!(keccak256(&message), reference(&message), "{length} bytes");
         check(&[message]);
     }
-    // Neighbouring lengths move through all lanes, in both orders.
+    // Neighbouring lengths in all lanes, in both orders.
     check(&inputs(0..=700));
     check(&inputs((0..=700).rev()));
 }
@@ -108,7 +108,7 @@ fn giant_input_among_small_ones_matches_reference() {
 
 #[test]
 fn long_inputs_of_all_sizes_agree_among_nodes() {
-    // More than one per class of lengths, beyond the last class, and in no order.
+    // More than one per class of lengths, some beyond the last class, and unordered.
     check(&inputs((0..200).map(|i| if i % 3 == 0 { (i * 7_919) % 80_000 } else { 532 })));
 }
 
@@ -158,8 +158,8 @@ fn backend_availability_follows_cpu_features() {
     }
 }
 
-/// With the feature, alloy hashes with this crate; without it, with its library. Digests are the
-/// same.
+/// With the feature, alloy hashes with this crate; without it, with its own library. Digests are
+/// equal.
 #[test]
 fn alloy_has_the_same_digests_of_every_length() {
     for length in 0..=700 {

@@ -1,4 +1,4 @@
-//! A process can be restricted to the hashing of a lesser CPU. This is one test, because the
+//! A process can be restricted to the backends of a slower CPU. This is a single test, because the
 //! restriction applies to the whole process.
 
 mod support;

@@ -1,8 +1,8 @@
-//! The hash that the tests compare digests with.
+//! The hash that tests compare digests with.
 
 use alloy_primitives::{B256, Keccak256};
 
-/// The library's digest: alloy's function `keccak256` may be this crate's.
+/// Returns the library's digest; alloy's function `keccak256` may be that of this crate.
 pub(crate) fn reference(message: impl AsRef<[u8]>) -> B256 {
     let mut hasher = Keccak256::new();
     hasher.update(message);
