@@ -67,7 +67,7 @@ proptest! {
 }
 
 #[test]
-fn the_digest_of_nothing_is_the_known_one() {
+fn empty_input_has_known_digest() {
     let known = b256!("c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470");
     assert_eq!(keccak256(&[]), known);
     for backend in Backend::available() {
@@ -161,7 +161,7 @@ fn backend_availability_follows_cpu_features() {
 /// With the feature, alloy hashes with this crate; without it, with its own library. Digests are
 /// equal.
 #[test]
-fn alloy_has_the_same_digests_of_every_length() {
+fn alloy_digests_match_at_every_length() {
     for length in 0..=700 {
         let message = input(length + 1, length);
         assert_eq!(alloy_primitives::keccak256(&message), reference(&message), "{length} bytes");

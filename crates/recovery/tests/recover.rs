@@ -94,7 +94,7 @@ fn compare(signatures: &[Signature]) -> usize {
 }
 
 #[test]
-fn a_known_signature_has_the_known_key() {
+fn known_signature_recovers_known_key() {
     // From a test of go-ethereum: crypto/signature_test.go.
     let signature = Signature {
         digest: number("ce0677bb30baa8cf067c88db9811f4333d131bf8bcf12fe7065d211dce971008"),
@@ -109,7 +109,7 @@ fn a_known_signature_has_the_known_key() {
 }
 
 #[test]
-fn corners_are_right_in_all_positions() {
+fn corner_cases_match_reference_in_all_lanes() {
     let corners = corners();
     let mut all = Vec::new();
     for r in &corners {
@@ -191,7 +191,7 @@ proptest! {
     }
 
     #[test]
-    fn valid_signatures_have_an_answer(signatures in prop::collection::vec(valid(), 1..=40)) {
+    fn valid_signatures_always_recover(signatures in prop::collection::vec(valid(), 1..=40)) {
         let expected = if is_available() { signatures.len() } else { 0 };
         prop_assert_eq!(compare(&signatures), expected);
     }

@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_arena_grows_by_eighths() {
+    fn arena_grows_by_eighths() {
         let mut trie = Trie::<&[u8]>::new(B256::repeat_byte(1));
         let mut capacities = Vec::new();
         for _ in 0..100 {

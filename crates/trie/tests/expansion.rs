@@ -40,7 +40,7 @@ fn expansion_stops_at_byte_limit() {
 }
 
 #[test]
-fn no_budget_has_room_for_4_gib() {
+fn expansion_limit_is_below_4_gib() {
     let got = Expansion::MAX_LEN + 1;
     let refused = Expansion::within(1, got).expect_err("too long");
     assert_eq!(refused, ExpansionTooLong { got, limit: Expansion::MAX_LEN });
@@ -250,7 +250,7 @@ fn node_bytes_include_headers_of_each_length() {
 }
 
 #[test]
-fn nothing_announced_is_no_node() {
+fn empty_expansion_has_no_nodes() {
     let nodes = Expansion::within(0, 0).unwrap().finish().unwrap();
     assert!(nodes.is_empty());
     assert_eq!((nodes.len(), nodes.get(0)), (0, None));

@@ -88,7 +88,7 @@ fn forked(nodes: &mut Nodes, more: usize) -> B256 {
 }
 
 #[test]
-fn a_branch_has_seventeen_items() {
+fn branch_must_have_seventeen_items() {
     let mut nodes = Nodes::default();
     let root = forked(&mut nodes, 0);
     assert_eq!(get(&nodes, root), Ok(Some(vec![7; 40])));
@@ -99,7 +99,7 @@ fn a_branch_has_seventeen_items() {
 }
 
 #[test]
-fn an_extension_has_nibbles() {
+fn extension_must_have_nibbles() {
     // Keys that share their first nibble, below an extension.
     let mut nodes = Nodes::default();
     let other = {

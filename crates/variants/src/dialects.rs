@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn dialects_print_as_they_are_parsed() {
+    fn dialects_round_trip_through_text() {
         let elsewhere = "specs,drake@0x0000000000000000000000000000000000000112,blobs";
         for text in [
             "specs",

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_gas_limit_is_charged_for_any_use() {
+    fn gas_limit_is_charged_regardless_of_use() {
         let declared = DeclaredGas {
             calldata: 1_000,
             gas_limit: 500_000,

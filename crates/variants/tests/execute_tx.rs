@@ -77,7 +77,7 @@ fn geth_fork_sample_has_known_encoding_and_hashes() {
 }
 
 #[test]
-fn a_kept_verdict_is_of_each_bound_field() {
+fn verdict_key_covers_every_bound_field() {
     let anchored = |byte| ExecuteTxVersion::V2 { anchor: Some(B256::repeat_byte(byte)) };
     let tx = ExecuteTx { version: anchored(7), ..sample().tx };
     let key = Verdicts::key(b"head", &tx);

@@ -52,7 +52,7 @@ fn extremes() -> [LegacyExecuteCall; 2] {
 }
 
 #[test]
-fn the_sample_has_its_bytes() {
+fn sample_has_known_encoding() {
     assert_eq!(sample().encode().unwrap(), SAMPLE);
     assert_eq!(LegacyExecuteCall::decode(&SAMPLE), Ok(sample()));
     assert_eq!(SAMPLE[LegacyExecuteCall::HEAD..][..5], sample().witness);

@@ -101,7 +101,7 @@ fn random_sums_and_products_match_arkworks() {
 }
 
 #[test]
-fn infinity_doubling_and_opposite_points_have_their_sums() {
+fn infinity_doubling_and_opposite_points_sum_correctly() {
     let mut random = Random::new(2);
     let (point, infinity) = (g1_times(scalar(&mut random)), G1Affine::zero());
     for (first, second, sum) in [

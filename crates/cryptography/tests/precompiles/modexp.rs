@@ -51,7 +51,7 @@ fn number(random: &mut Random, bytes: usize, is_odd: bool) -> Vec<u8> {
 }
 
 #[test]
-fn small_powers_are_those_of_arithmetic() {
+fn small_powers_match_integer_arithmetic() {
     for width in [1, 31, 32, 33, 64, 200] {
         let wide = |value: u8| [vec![0; width - 1], vec![value]].concat();
         for (base, exponent, modulus, power) in [

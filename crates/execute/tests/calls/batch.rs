@@ -62,7 +62,7 @@ fn prices(calldata: &[u8], transfers: &[u64]) -> (u64, u64) {
 }
 
 #[test]
-fn a_batch_is_one_call_with_one_answer() {
+fn batch_returns_one_result_for_all_blocks() {
     for fork in [ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let (_, blocks, calldata) = batch_on(fork, &[2, 0, 1]);
         let mut host = Host::new(Execute { gas: Arc::new(PRICES), ..Execute::on(fork) });

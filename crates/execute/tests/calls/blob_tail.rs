@@ -129,7 +129,7 @@ fn split_point_does_not_change_answer_or_price() {
 }
 
 #[test]
-fn a_tail_of_several_blobs_is_one_tail() {
+fn tail_may_span_several_blobs() {
     // Surplus codes, which are allowed, make the witness long enough.
     let short = good();
     let mut input = StatelessInput::decode(&short).unwrap();

@@ -72,7 +72,7 @@ fn call_with_value_transfers_it() {
 }
 
 #[test]
-fn a_constructor_can_call_it() {
+fn constructor_can_call_execute() {
     let calldata = L2::new(ProtocolFork::Osaka).calldata(1);
     // Init code contains program and data: it copies the data that follows the program to memory,
     // calls EXECUTE, and deploys the result as its code.

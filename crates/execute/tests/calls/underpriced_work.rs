@@ -324,7 +324,7 @@ fn hashing(bytes: u16) -> Vec<u8> {
 }
 
 #[test]
-fn hashing_is_paid_by_the_word() {
+fn hashing_is_charged_per_word() {
     let calldata = block(hashing(0x1000), vec![], 2_000_000);
     let work =
         500 * GasSchedule::DEFAULT.underpriced_work(&UnderpricedWork::Keccak { bytes: 0x1000 });

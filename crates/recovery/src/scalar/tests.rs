@@ -61,7 +61,7 @@ proptest! {
     }
 
     #[test]
-    fn inverses_of_many_are_those_of_each(numbers in prop::collection::vec(number(), 0..20)) {
+    fn batch_inverses_equal_single_inverses(numbers in prop::collection::vec(number(), 0..20)) {
         let mut scalars: Vec<_> = numbers
             .iter()
             .map(|it| Scalar::reduced(&bytes(*it)))
@@ -88,7 +88,7 @@ proptest! {
     }
 
     #[test]
-    fn digits_are_small_and_make_up_the_number(number in number()) {
+    fn digits_are_small_and_recombine_to_number(number in number()) {
         let digits: [i16; 26] = digits::<10, 26>(number);
         let mut sum = Reference::ZERO;
         for digit in digits.into_iter().rev() {

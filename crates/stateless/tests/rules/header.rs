@@ -59,7 +59,7 @@ fn outside(field: &'static str, got: u64, min: u64, max: u64) -> Result<(), Inva
 }
 
 #[test]
-fn the_number_is_the_next_one() {
+fn number_must_be_parent_number_plus_one() {
     assert_eq!(changed(|_| {}), Ok(()));
     for number in [6, 7, 9] {
         assert_eq!(changed(|header| header.number = number), other("number", number, 8));
@@ -67,7 +67,7 @@ fn the_number_is_the_next_one() {
 }
 
 #[test]
-fn the_timestamp_is_after_the_parents() {
+fn timestamp_must_exceed_parent_timestamp() {
     for timestamp in [1_001, 1_002, u64::MAX] {
         assert_eq!(changed(|header| header.timestamp = timestamp), Ok(()));
     }
@@ -125,7 +125,7 @@ fn gas_limit_stays_within_parent_bounds() {
 }
 
 #[test]
-fn gas_is_used_up_to_the_limit() {
+fn gas_used_may_not_exceed_gas_limit() {
     for used in [0, 1, 30_000_000] {
         assert_eq!(changed(|header| header.gas_used = used), Ok(()));
     }

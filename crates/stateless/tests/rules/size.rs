@@ -20,7 +20,7 @@ impl alloy_rlp::Encodable for Raw {
 }
 
 #[test]
-fn the_length_is_that_of_the_encoded_block() {
+fn computed_length_equals_encoded_length() {
     let header = Header { gas_limit: 7, ..Default::default() };
     let legacy = [&[0xd4][..], &[0x07; 20]].concat();
     // Each with a last byte that would make it one of the other kind.

@@ -82,7 +82,7 @@ fn batch_is_smaller_than_its_single_inputs() {
 }
 
 #[test]
-fn threads_change_nothing() {
+fn thread_count_does_not_change_verdicts() {
     for line in lines() {
         let bytes = batch_of(line, 0..line.cases.len());
         let batch = decoded(&bytes);
@@ -197,7 +197,7 @@ fn batch_carries_only_ancestors_before_it() {
 }
 
 #[test]
-fn surplus_in_the_witness_changes_nothing() {
+fn surplus_witness_items_do_not_change_verdicts() {
     let line = &lines()[2];
     let bytes = batch_of(line, 2..6);
     let batch = decoded(&bytes);

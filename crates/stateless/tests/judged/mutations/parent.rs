@@ -157,7 +157,7 @@ fn gas_limit_must_cover_transactions_before_recovery() {
 }
 
 #[test]
-fn the_gas_limit_pays_for_the_access_list() {
+fn gas_limit_must_cover_access_list() {
     let case = empty_blocks().find(|case| case.name.starts_with("amsterdam")).expect("there is");
     let items = case.verdict.executed.access_list_items;
     let limited = |limit: u64| {

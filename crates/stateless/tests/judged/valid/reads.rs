@@ -135,7 +135,7 @@ fn pre_prague_value_call_reads_only_callee() {
 }
 
 #[test]
-fn selfdestruct_without_gas_for_it_reads_the_beneficiary() {
+fn out_of_gas_selfdestruct_reads_beneficiary() {
     for fork in FORKS {
         for (gas, kind) in [(1_000, op::CALL), (5_100, op::CALL), (50_000, op::STATICCALL)] {
             let (world, block) = block(fork, op::SELFDESTRUCT, gas, kind);

@@ -201,7 +201,7 @@ fn gas_bound_is_exact_without_refunds() {
 }
 
 #[test]
-fn a_block_is_verified_alike_for_each_builder() {
+fn state_and_chain_build_equal_blocks() {
     let mut filler = Filler::new(ProtocolFork::Osaka, 900_000, 7);
     let offered: Vec<_> = (0..12).map(|_| filler.clearing()).collect();
     let (block, _) = filler.world.offer(offered);
