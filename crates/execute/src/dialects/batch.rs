@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use stateless::{BlockError, BlockRefused, UncheckedBlocks, declared_gas};
 use wire::{DecodeError, Input};
 
-/// Gas charged for each block of a batch after the first, which the price of the call includes. It
+/// Gas charged for each block of a batch after the first; the price of a call covers one block. It
 /// pays for the work that the gas of the block does not cover: system calls, header and roots.
 pub const FURTHER_BLOCK_GAS: u64 = 10_000;
 
