@@ -71,7 +71,7 @@ mod tests {
         tally.count(6);
         assert_eq!((tally.used(), tally.settled()), (11, 0));
         tally.open();
-        assert_eq!((tally.used(), tally.settled()), (0, 0), "it was left out");
+        assert_eq!((tally.used(), tally.settled()), (0, 0), "the transaction was dropped");
         tally.count(5);
         tally.settle();
         assert_eq!((tally.used(), tally.settled(), tally.base_fee()), (5, 5, 7));

@@ -80,7 +80,7 @@ fn zero_code_hash_is_kept_without_code() {
         let before = source_of(balance);
         let mut state = BlockState::new(&before, before.root);
         let info: AccountInfo = state.basic(AT).unwrap().unwrap();
-        assert!(!info.is_empty() && !info.is_empty_code_hash(), "it is an account with code");
+        assert!(!info.is_empty() && !info.is_empty_code_hash(), "counts as an account with code");
         let refusal = state.code_by_hash(info.code_hash).unwrap_err();
         assert_eq!(refusal, ReadError::State(StateError::MissingCode(B256::ZERO)));
         assert_eq!(state.failure(), Some(&refusal));

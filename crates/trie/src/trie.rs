@@ -97,7 +97,7 @@ impl<B: NodeBytes> Trie<B> {
             if below_extension && !matches!(slot.node, Node::Branch { .. }) {
                 return Err(TrieError::Malformed {
                     path: key.slice(..depth),
-                    reason: "child of an extension is no branch",
+                    reason: "child of an extension is not a branch",
                 });
             }
             visit(id, depth);

@@ -246,7 +246,7 @@ fn extensions_do_not_follow_extensions() {
     let double = nodes.put(&extension(single));
     match Trie::new(double).get(&nodes, &B256::ZERO) {
         Err(TrieError::Malformed { reason, .. }) => {
-            assert_eq!(reason, "child of an extension is no branch");
+            assert_eq!(reason, "child of an extension is not a branch");
         }
         other => panic!("{other:?}"),
     }

@@ -206,7 +206,7 @@ fn format_violations_name_got_and_expected() {
         assert_eq!(refusal(&others), ExecuteTxError::Items { got });
     }
     let many: Vec<_> = first.iter().cycle().take(100_000).cloned().collect();
-    assert_eq!(refusal(&many), ExecuteTxError::Items { got: 25 }, "and not one more is read");
+    assert_eq!(refusal(&many), ExecuteTxError::Items { got: 25 }, "no further item is read");
 
     // Version 2 has no blobs, and its anchor is a word or absent.
     let anchor = Some(B256::repeat_byte(7));
@@ -363,5 +363,5 @@ fn geth_rlp_witness_equals_ssz_witness() {
     let refused = kind(70);
     assert_eq!(refused.kind(), "executeTxWitness");
     assert!(refused.to_string().contains("geth witness"), "{refused}");
-    assert_ne!(kind(60).kind(), "executeTxWitness", "as few are read");
+    assert_ne!(kind(60).kind(), "executeTxWitness", "60 items are below the limit");
 }

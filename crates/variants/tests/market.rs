@@ -111,7 +111,7 @@ fn use_raises_price_below_the_reserve_price() {
     assert_eq!(next_excess(reserve - 1, 1_000, base_fee), reserve + 499);
     assert_eq!(next_excess(reserve - 1, 0, base_fee), reserve - 1, "without use");
     assert_eq!(next_excess(reserve, 1_000, base_fee), reserve + 1_000 - TARGET);
-    assert_eq!(next_excess(0, LIMIT, 0), TARGET, "where gas costs nothing there is no reserve");
+    assert_eq!(next_excess(0, LIMIT, 0), TARGET, "without a base fee there is no reserve price");
 }
 
 #[test]

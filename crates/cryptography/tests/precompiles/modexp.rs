@@ -77,7 +77,7 @@ fn installed_provider_uses_fast_modexp() {
     // revm pads the result of its own library.
     let digits = reference.len();
     assert_eq!((fast.len(), &fast[96 - digits..]), (96, &reference[..]));
-    assert!(digits < 96, "both have a length: nothing tells them apart");
+    assert!(digits < 96, "both results have equal lengths and cannot be distinguished");
 }
 
 #[test]

@@ -79,8 +79,8 @@ pub trait Dialect: fmt::Debug + Send + Sync {
 
     /// Returns the answer and the charge of a call, given its outcome.
     ///
-    /// Not called if the call could not pay or if there was an internal fault: both end the call in
-    /// every dialect.
+    /// This is not called if the call could not pay or if there was an internal fault: both end the
+    /// call in every dialect.
     ///
     /// # Errors
     ///

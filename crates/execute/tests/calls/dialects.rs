@@ -143,10 +143,10 @@ fn calls_round_trip_in_every_dialect() {
     let mut orphan = StatelessInput::decode(&input).unwrap();
     orphan.witness.headers = ByteLists::EMPTY;
     assert_eq!(DialectName::Drake.encode(&orphan.encode()), Err(NoForm::NoParent));
-    assert!(DialectName::Specs.encode(&orphan.encode()).is_ok(), "which claims nothing");
+    assert!(DialectName::Specs.encode(&orphan.encode()).is_ok(), "makes no claim");
     let blobs = DialectName::Blobs.encode(&input).unwrap();
     let none: [&[u8]; 0] = [];
-    assert!(DialectName::Blobs.decode(&blobs.calldata, &none).is_err(), "blobs that are not there");
+    assert!(DialectName::Blobs.decode(&blobs.calldata, &none).is_err(), "the blobs are missing");
 }
 
 #[test]
@@ -360,7 +360,10 @@ impl Dialect for Breaking {
 
     fn answer(&self, _: &[u8], outcome: Result<Executed, Refused>) -> Result<Answer, ExecuteError> {
         let refused = outcome.map(|_| ()).expect_err("nothing here is valid");
-        assert!(!matches!(refused.reason, ExecuteError::Internal(_)), "not the fault of an input");
+        assert!(
+            !matches!(refused.reason, ExecuteError::Internal(_)),
+            "internal errors get no answer"
+        );
         Err(refused.reason)
     }
 }

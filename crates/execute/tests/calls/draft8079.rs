@@ -119,7 +119,7 @@ fn answer_contains_burned_fees_in_every_fork() {
             if let Some(list) = &built.executed.block_access_list {
                 let has = |bytes: &[u8]| list.windows(bytes.len()).any(|window| window == bytes);
                 assert!(has(ANCHOR_ADDRESS.as_slice()));
-                assert_eq!(has(values.anchor.as_slice()), number != 1, "an anchor that is new");
+                assert_eq!(has(values.anchor.as_slice()), number != 1, "a new anchor");
             }
             l2.append(built).unwrap();
         }
@@ -149,7 +149,7 @@ fn input_fields_are_at_expected_offsets() {
         let payload_at = 50 + request;
         assert_eq!(word(50), request);
         assert_eq!(long(payload_at + 404), 1, "the block number");
-        assert_eq!(word(payload_at + 436), payload + 8, "extra data is behind the burned fees");
+        assert_eq!(word(payload_at + 436), payload + 8, "extra data follows the burned fees");
         assert_eq!(long(payload_at + payload), built.values.burned_fees);
         assert_eq!(PayloadShape::of(fork).fixed_len(), payload);
         let (input, _) = DraftBlock::decode(bytes).unwrap();

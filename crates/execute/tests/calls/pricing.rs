@@ -120,7 +120,7 @@ fn items_are_paid_for_before_they_are_hashed() {
     assert!(stages.contains(&Stage::Done));
     let (refused, stages) = run(&execute, &padded, reserve - 1);
     assert_eq!(refused, Err(ExecuteError::OutOfGas { got: reserve - 1, reserve }));
-    assert_eq!(stages, [], "nothing was looked at");
+    assert_eq!(stages, [], "no stage was reached");
 }
 
 #[test]

@@ -399,7 +399,7 @@ fn unpaid_work_counts_all_call_gas_on_market() {
         let seen = Host::in_block(execute.clone(), U256::ZERO, &tally).see(CALL, &calldata, gas);
         assert_eq!((seen.success, tally.used()), (success, counted), "{gas}");
         let all = Seen { success: false, returned: vec![], gas: WARM_CALL + gas };
-        assert_eq!(seen == all, !success, "who fails loses all gas: {seen:?}");
+        assert_eq!(seen == all, !success, "a failed call consumes all gas: {seen:?}");
     }
 }
 

@@ -78,7 +78,7 @@ fn unpaid_transactions_are_refused_before_sender_recovery() {
             ),
             "{each}: {outcome:?}"
         );
-        assert_eq!(stages, [], "nothing but the transactions was looked at");
+        assert_eq!(stages, [], "only the transactions were checked");
     }
     // If the gas limit covers such a transaction, recovery finds the error.
     let calldata = with_transactions(&good, &[unrecoverable(21_000)], |_| {});
@@ -152,7 +152,7 @@ fn transactions_beyond_the_gas_limit_do_not_run() {
     let (outcome, _) = run(&Execute::default(), &calldata, PLENTY);
     match outcome {
         Err(ExecuteError::Invalid(Invalid::Transaction { index, reason })) => {
-            assert_eq!(index, 2, "two transfers of 21,000 leave less than the third asks for");
+            assert_eq!(index, 2, "two transfers of 21,000 leave less than the third requires");
             assert!(reason.contains("available gas"), "{reason}");
         }
         other => panic!("{other:?}"),
@@ -190,7 +190,7 @@ fn reserve_covers_maximum_gas_of_block() {
         let input = GasSchedule::DEFAULT.input(&declared);
         let reserve = input + 3 * gas_limit;
         let executed = execute.run(&calldata, reserve).unwrap();
-        assert_eq!(executed.gas, input + 63_000, "what was used, not what was reserved");
+        assert_eq!(executed.gas, input + 63_000, "charged by gas used, not by the reserve");
         assert!(execute.run(&calldata, reserve - 1).is_err());
     }
 }

@@ -227,7 +227,7 @@ impl Host {
 /// Decodes the result that a contract with [`caller_code`] returned.
 fn seen_of(how: How, result: &ExecutionResult) -> Seen {
     let ExecutionResult::Success { output: Output::Call(output), .. } = result else {
-        panic!("the caller goes on after any outcome of EXECUTE: {result:?}");
+        panic!("the caller continues after any outcome of EXECUTE: {result:?}");
     };
     seen(how, output)
 }

@@ -46,7 +46,9 @@ impl L2 {
         let (block, rejected) = self.chain.build(&attributes, transactions).expect("builds");
         assert!(rejected.is_empty(), "{rejected:?}");
         let execute = Execute { system_code: SystemCode::Any, ..Execute::on(self.fork) };
-        execute.run(&block.input().expect("encodes"), u64::MAX).expect("what is built is accepted");
+        execute
+            .run(&block.input().expect("encodes"), u64::MAX)
+            .expect("EXECUTE accepts a built block");
         block
     }
 

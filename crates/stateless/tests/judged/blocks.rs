@@ -85,7 +85,7 @@ fn incomplete_witness_error_names_missing_node() -> Result<()> {
             "mainnet_20378342" => Missing::BesideASlotOf(WBTC),
             "mainnet_22075730" => Missing::BesideASlotOf(USDT),
             "mainnet_22188088" => Missing::OnTheWayTo(READ),
-            other => panic!("say what {other} lacks: {refusal}"),
+            other => panic!("unexpected block {other}: {refusal}"),
         };
         assert_eq!(missing(&refusal), expected, "{}: {refusal}", block.name);
     }

@@ -162,7 +162,7 @@ mod tests {
                 assert!(decode(&with(item)).is_err(), "{item:02x?}");
             }
             assert!(decode(&plain).is_err(), "a plain header");
-            assert!(decode(&[with(&[7]), vec![0x80]].concat()).is_err(), "a byte behind the list");
+            assert!(decode(&[with(&[7]), vec![0x80]].concat()).is_err(), "a byte after the list");
         }
         for bytes in [&[][..], &[0xc0], &[0xc1, 7], &[0x80], &[0xf9, 0xff, 0xff]] {
             assert!(block(0).decode_header(bytes).is_err(), "{bytes:02x?}");

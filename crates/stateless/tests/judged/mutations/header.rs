@@ -207,7 +207,7 @@ impl Flipped<'_> {
             | Field::FeeRecipient
             | Field::ParentBeaconBlockRoot
             | Field::SlotNumber => self.is_sibling() || self.is_refused_by_execution(),
-            Field::BlockHash => unreachable!("it is set right"),
+            Field::BlockHash => unreachable!("the block hash is updated"),
         };
         assert!(right, "{} {field:?}: {:?}", case.name, self.outcome.map(|_| "valid"));
     }

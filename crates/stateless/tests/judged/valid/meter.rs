@@ -107,7 +107,7 @@ fn execution_stops_at_first_unpaid_piece() {
     let calldata = block(code);
     let (outcome, all) = verify(&calldata, u64::MAX);
     assert_eq!(outcome, Ok(()));
-    assert!((100..200).contains(&all), "three hashes, and the ways to two slots again: {all}");
+    assert!((100..200).contains(&all), "three hashes, and the paths to two slots again: {all}");
     assert_ends_where_it_is_not_paid(&calldata, all);
 }
 

@@ -100,7 +100,7 @@ impl World {
         if let Err(reason) =
             self.verify(&block, VerifyOptions { evm: self.chain.config(), ..Default::default() })
         {
-            panic!("what the chain builds is refused: {reason}");
+            panic!("a block built by the chain is refused: {reason}");
         }
         (block, rejected)
     }
