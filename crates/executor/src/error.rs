@@ -63,7 +63,7 @@ impl ReadError {
 
 impl revm::database_interface::DBErrorMarker for ReadError {}
 
-/// Reasons why an input is invalid. Every variant contains the value found and the value expected.
+/// Reasons why an input does not verify. Every variant contains the values found and expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "camelCase")]
 pub enum Invalid {

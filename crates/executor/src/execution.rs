@@ -50,7 +50,7 @@ pub struct Environment<'x> {
     pub header: &'x Header,
     /// Headers of the ommers, which earn rewards before the merge.
     pub ommers: &'x [Header],
-    /// Withdrawals.
+    /// Withdrawals (EIP-4895).
     pub withdrawals: &'x [Withdrawal],
     /// Rules of the chain.
     pub spec: &'x ChainSpec,

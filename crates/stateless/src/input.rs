@@ -42,7 +42,7 @@ impl<'i, 'a> From<&'i StatelessBatch<'a>> for Blocks<'i, 'a> {
 pub struct BlockRefused {
     /// Index of the block in the input.
     pub block: usize,
-    /// Why the block is refused.
+    /// Error of that block.
     pub reason: BlockError,
 }
 

@@ -9,10 +9,11 @@ use wire::{DecodeError, Input, StatelessInput};
 
 /// First byte of the header of an RLP list.
 const RLP_LIST: u8 = 0xc0;
-/// Number of items of any length that a witness in RLP may have, and of bytes required for each
-/// further item. Nodes have at least 32 bytes, and few enough codes are shorter that no witness
-/// needs more. Otherwise a block could contain millions of items of one byte.
+/// Number of items that a witness in RLP may have, regardless of its length. Without a limit, a
+/// block could contain millions of items of one byte.
 const SHORT_ITEMS: usize = 64;
+/// Bytes of the witness required for each further item. Nodes have at least 32 bytes, and so few
+/// codes are shorter that no witness needs more items.
 const BYTES_PER_ITEM: usize = 32;
 
 /// EXECUTE for calldata that is a stateless input without its witness, which is a field of the
