@@ -5,7 +5,7 @@
 //! EXECUTE and an [`L2`] or a [`DraftL2`] in this process, inputs that are [nearly
 //! valid](mutations) or [tampered] with, [points] for precompiles, [blocks on states](Forgery) and
 //! [compact states](hostile_states) of an attacker, nodes in [processes of their own](NodeProcess)
-//! at [free ports](free_port), a [dishonest proxy](Proxy) between them, a [signer](Web3Signer) that
+//! at [free ports](free_port), a [dishonest proxy](Proxy) and a [slow link](DelayedLink) between them, a [signer](Web3Signer) that
 //! fails, a [bound](Patience) on waiting, and a [rollup](RollupFixture) on an L1 of this process or
 //! of a node. The crate depends on the location of the checkout that it was built in, so no shipped
 //! crate may link it: it is for tests, examples and measurements.
@@ -17,6 +17,7 @@
 mod artifacts;
 mod blobs;
 mod compact;
+mod delayed_link;
 mod draft;
 mod error;
 mod execute_tx;
@@ -42,6 +43,7 @@ mod web3signer;
 pub use artifacts::{Artifact, Artifacts};
 pub use blobs::Blobs;
 pub use compact::hostile_states;
+pub use delayed_link::DelayedLink;
 pub use draft::{DraftBuilt, DraftL2, draft_resealed};
 pub use error::HarnessError;
 pub use execute_tx::{execute_tx_calling, execute_tx_of, idle_execute_tx, with_allowance};

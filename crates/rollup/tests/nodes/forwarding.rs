@@ -15,16 +15,18 @@ use std::{
     },
     time::Duration,
 };
-use testkit::{ETHER, Key, Patience, rich};
+use testkit::{DelayedLink, ETHER, Key, Patience, rich};
 
 const NO_SEQUENCER: i64 = -32_031;
 /// Number of waiting transactions at a role change.
 const WAITING: u64 = 64;
 
-/// Environment variable for the number of transactions during role changes.
+/// Environment variable for the number of transactions during role changes, for each latency.
 const TRANSACTIONS: &str = "ENSHRINE_HANDOVER_TRANSACTIONS";
-/// Number of role changes meanwhile.
-const CHANGES: u64 = 6;
+/// Environment variable for the number of role changes meanwhile, for each latency.
+const CHANGES: &str = "ENSHRINE_HANDOVER_CHANGES";
+/// Milliseconds between the two nodes, in each direction.
+const LATENCIES: [u64; 3] = [0, 20, 120];
 const CLIENTS: u64 = 10;
 
 fn transfer(from: &Key, nonce: u64) -> Vec<u8> {
@@ -207,15 +209,26 @@ async fn send_all(
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_stranded_when_roles_change_again_and_again_under_load()
 -> Result<()> {
-    let total = env::var(TRANSACTIONS).map_or(Ok(300), |total| total.parse::<u64>())?;
+    let total = env::var(TRANSACTIONS).map_or(Ok(150), |total| total.parse())?;
+    let changes = env::var(CHANGES).map_or(Ok(2), |changes| changes.parse())?;
+    for latency in LATENCIES {
+        change_roles(total, changes, Duration::from_millis(latency)).await?;
+    }
+    Ok(())
+}
+
+/// Sends this many transactions by clients that never wait, while two nodes with this latency
+/// between them change roles.
+async fn change_roles(total: u64, changes: u64, latency: Duration) -> Result<()> {
     let keys: Vec<Key> = (0..CLIENTS).map(|at| Key::named(&format!("client {at}"))).collect();
     let accounts = keys.iter().map(|key| (key.address(), rich(ETHER))).collect();
     let world = World::with(accounts).await?;
-    let url = |node: &RollupNode| format!("ws://{}", node.server().addresses()[0]);
     let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
     config.admin = Some(admin_config()?);
     let first = RollupNode::start(config).await?;
-    let mut config = world.config(Role::Follower { sequencer: Some(url(&first)) });
+    let link_to = |node: &RollupNode| DelayedLink::start(node.server().addresses()[0], latency);
+    let to_first = link_to(&first)?.ws_url();
+    let mut config = world.config(Role::Follower { sequencer: Some(to_first.clone()) });
     config.standby = Some(Box::new(world.sequencer_config()?));
     config.admin = Some(admin_config()?);
     let second = RollupNode::start(config).await?;
@@ -231,12 +244,14 @@ async fn nothing_acknowledged_is_stranded_when_roles_change_again_and_again_unde
         })
         .collect::<Result<_>>()?;
 
+    let to_second = link_to(&second)?.ws_url();
     let (mut leads, mut follows) = (&first, &second);
-    for change in 1..=CHANGES {
-        let due = change * total / (CHANGES + 1);
+    for change in 1..=changes {
+        let due = change * total / (changes + 1);
+        let to_next = if change % 2 == 1 { &to_second } else { &to_first };
         until("the load", leads, || async { Ok(sent.load(Ordering::Relaxed) >= due) }).await?;
         let (old, new) = (admin_of(leads)?, admin_of(follows)?);
-        let _: Value = old.raw_request("rollup_demote".into(), json!([url(follows)])).await?;
+        let _: Value = old.raw_request("rollup_demote".into(), json!([to_next])).await?;
         // Its transactions may still wait at L1, and it may be behind the blocks that were just
         // made.
         until("the promotion", follows, || async {
@@ -265,7 +280,10 @@ async fn nothing_acknowledged_is_stranded_when_roles_change_again_and_again_unde
         waiting = missing;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    println!("{acknowledged} acknowledged, {refusals} refusals, {} stranded", waiting.len());
+    println!(
+        "{latency:?}, {changes} changes: {acknowledged} acknowledged, {refusals} refusals, {} stranded",
+        waiting.len()
+    );
     assert!(waiting.is_empty(), "{} of {acknowledged} stranded: {:?}", waiting.len(), waiting[0]);
     assert!(acknowledged as u64 > total / 2, "{acknowledged}");
     until("all on L1", leads, || async { Ok(is_settled(leads)) }).await?;
