@@ -155,15 +155,8 @@ pub enum RollupError {
     #[error("L1 rejects a transaction with blobs, posting its blocks as calldata: {0}")]
     BlobsRefused(String),
     /// The inputs of an `advance` cannot be found.
-    #[error(
-        "L1 transaction {transaction} added L2 block {number}, but none of its inputs contains the block"
-    )]
-    DataMissing {
-        /// Hash of the transaction.
-        transaction: B256,
-        /// Number of the L2 block.
-        number: u64,
-    },
+    #[error(transparent)]
+    DataMissing(#[from] derive::DataMissing),
     /// An L2 block on L1 differs from the one that this node has executed.
     #[error("L2 block {number} has {what} {got}, but {expected} on L1")]
     Diverged {

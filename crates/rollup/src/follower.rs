@@ -1,6 +1,8 @@
 //! The follower: imports the L2 blocks on L1, and the unsafe blocks of a sequencer on top.
 
-use crate::{RollupError, derive, l1::poller::L1Poll, l2_syncer::L2Syncer, pool_log::PoolLog};
+use crate::{
+    RollupError, import::import_unsafe, l1::poller::L1Poll, l2_syncer::L2Syncer, pool_log::PoolLog,
+};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Bytes, map::B256Set};
 use chain::{Block, RecoveredTransaction};
@@ -160,7 +162,7 @@ impl Follower {
         if decoded.chain_id != expected {
             return Err(RollupError::OtherL2 { got: decoded.chain_id, expected });
         }
-        let new = self.sync.node.read(|node| derive::import_unsafe(&node.chain, &decoded))?;
+        let new = self.sync.node.read(|node| import_unsafe(&node.chain, &decoded))?;
         // Blocks of a leader that were never fetched from it may be replaced by those of the next
         // leader.
         let mut displaced = Vec::new();

@@ -1,7 +1,8 @@
 //! Sync of the L2 with L1.
 
 use crate::{
-    Duties, RollupError, RollupRules, derive,
+    Duties, RollupError, RollupRules,
+    import::import,
     l1::{Advanced, L1Client, L1Update, L1View},
     sync_progress::SyncProgress,
 };
@@ -12,6 +13,7 @@ use contracts::{
     Deployment, L1_ANCHOR, L2_MESSENGER,
     bindings::{IForcedInbox, INativeRollup, ISequencing},
 };
+use derive::DataMissing;
 use node::{Forkchoice, Node, SetForkchoice, SetHead};
 use std::{collections::VecDeque, sync::Arc};
 
@@ -157,9 +159,9 @@ impl L2Syncer {
         if let Some(block) = chain.find_block(hash)? {
             return self.set_head(block.hash, displaced);
         }
-        let missing = RollupError::DataMissing { transaction: *transaction, number: *number };
+        let missing = DataMissing { transaction: *transaction, number: *number };
         let input = input.as_ref().ok_or(missing)?;
-        let new = self.node.read(|node| derive::import(&node.chain, input, *hash))?;
+        let new = self.node.read(|node| import(&node.chain, input, *hash))?;
         self.adopt(new, displaced)
     }
 

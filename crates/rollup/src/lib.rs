@@ -6,9 +6,9 @@
 //! that fit into L1: anchors and messages first, then forced transactions, then those of its pool.
 //! It verifies each by EXECUTE before other nodes see it, and its [`Submitter`] posts them to L1.
 //!
-//! This crate owns the roles of an L2: derivation, production and submission, and the RPC about
-//! them. It does not own the L2's chain, pool and `eth_` methods (`chain`, `node`, `rpc`), the
-//! Engine API (`engine`; only which heads it may choose), the lease between nodes (`lease`), the
+//! This crate owns the roles of an L2: following, production and submission, and the RPC about
+//! them. It does not own what L1 blocks mean for the L2 (`derive`), the L2's chain, pool and `eth_`
+//! methods (`chain`, `node`, `rpc`), the Engine API (`engine`; only which heads it may choose), the lease between nodes (`lease`), the
 //! formats of the contracts (`contracts`), or flags and files of the command (`cli`).
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
@@ -21,7 +21,6 @@ mod budget;
 mod config;
 mod controls;
 mod data_dir;
-mod derive;
 mod duties;
 mod error;
 mod evidence;
@@ -30,6 +29,7 @@ mod follower;
 mod fork_schedule;
 mod forward;
 mod heads;
+mod import;
 mod input_budget;
 pub mod l1;
 mod l1_cost;
@@ -62,10 +62,10 @@ pub use config::{
 };
 pub use contracts::advance_plan::L1Limits;
 pub use controls::Switches;
-pub use derive::import;
 pub use duties::{Duties, DutyError, RollupRules};
 pub use error::{FeedError, L1Error, RollupError};
 pub use follower::Follower;
+pub use import::import;
 pub use input_budget::InputLimits;
 pub use l1::{L1Client, L1Reader, L1View};
 pub use lease::{LeaseConfig, LeaseError};

@@ -6,8 +6,7 @@ mod order;
 use super::*;
 use crate::{
     BacklogConfig, L1Client, Prices, Signer, SubmitterConfig,
-    derive::tests::deployment,
-    l1::{Advanced, Events, L1Cost, L1Header},
+    l1::{Advanced, Events, L1Cost, L1Header, tests::deployment},
 };
 use alloy_consensus::{Transaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Decodable2718 as _;

@@ -4,7 +4,7 @@ use crate::{L1Error, l1::L1Header};
 use alloy_eips::eip4844::{c_kzg, env_settings::EnvKzgSettings, kzg_to_versioned_hash};
 use alloy_primitives::{B256, Bytes};
 use client::{Client, ClientOptions, RedactedUrl};
-use codec::blob_tail::{BLOB_LEN, Trailer};
+use codec::blob_tail::BLOB_LEN;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use std::{collections::BTreeMap, time::Duration};
@@ -188,37 +188,10 @@ fn versioned_hash(blob: &[u8]) -> Option<B256> {
     Some(kzg_to_versioned_hash(commitment.to_bytes().as_slice()))
 }
 
-/// Joins the head of an EXECUTE input with its tail in the blobs of its transaction. Returns `None`
-/// if EXECUTE cannot have accepted the input, which may happen since any caller of the rollup
-/// chooses the calldata.
-pub(crate) fn whole_input(given: &[u8], blobs: &[Bytes]) -> Option<Bytes> {
-    let (head, trailer) = Trailer::split(given).ok()?;
-    let own = blobs.get(trailer.blobs())?;
-    trailer.pieces(head).ok()?.join(own).ok().map(Bytes::from)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use codec::blob_tail::{MIN_HEAD, to_blobs};
-
-    #[test]
-    fn malformed_blob_inputs_are_ignored() {
-        let input = vec![7; MIN_HEAD + 1_000];
-        let (head, tail) = input.split_at(MIN_HEAD);
-        let blobs: Vec<Bytes> =
-            [&b"other"[..], tail].iter().flat_map(|it| to_blobs(it)).map(Bytes::from).collect();
-        let given = |tail: &[u8], first| {
-            [head, &Trailer::new(tail.len(), first).unwrap().encode()].concat()
-        };
-        assert_eq!(whole_input(&given(tail, 1), &blobs).unwrap(), input);
-        assert_eq!(whole_input(&given(&[], 0), &blobs).unwrap().as_ref(), head);
-        // Without a trailer, with missing blobs, and with blobs that do not contain the tail.
-        assert_eq!(whole_input(&input, &blobs), None);
-        assert_eq!(whole_input(&given(tail, 2), &blobs), None);
-        assert_eq!(whole_input(&given(tail, 1), &blobs[..1]), None);
-        assert_eq!(whole_input(&given(&tail[1..], 1), &blobs), None);
-    }
+    use codec::blob_tail::to_blobs;
 
     #[test]
     fn versioned_hash_is_that_of_commitment() {

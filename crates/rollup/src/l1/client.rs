@@ -3,7 +3,7 @@
 use crate::{
     L1Error,
     error::Silence,
-    l1::{Answered, L1Cost, L1Header, ReadHeader},
+    l1::{Answered, L1Cost, L1Header, L1Transaction, ReadHeader},
 };
 use alloy_consensus::{
     Header, Transaction as _,
@@ -11,10 +11,9 @@ use alloy_consensus::{
     proofs::{calculate_receipt_root, calculate_transaction_root},
 };
 use alloy_eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718};
-use alloy_primitives::{Address, B256, BloomInput, Bytes, Log, Sealed, keccak256};
+use alloy_primitives::{Address, B256, BloomInput, Bytes, keccak256};
 use alloy_provider::Provider as _;
 use client::{Client, ClientOptions, Rotation};
-use codec::SignedExecuteTx;
 use rpc::{
     RpcBlock, RpcTransaction,
     convert::{BareReceipt, trie_receipt},
@@ -40,26 +39,6 @@ pub struct L1Client {
     /// Clients of the single nodes, if there are several.
     nodes: Vec<Arc<Client>>,
     answered: Answered,
-}
-
-/// A transaction of an L1 block with its logs.
-#[derive(Debug, Clone)]
-pub struct L1Transaction {
-    /// Hash of the transaction.
-    pub hash: B256,
-    /// Called contract; `None` for a creation.
-    pub to: Option<Address>,
-    /// Calldata.
-    pub input: Bytes,
-    /// Versioned hashes of the blobs.
-    pub blob_hashes: Vec<B256>,
-    /// The signed transaction if it has type `0x05`, since it contains the witness of the inputs in
-    /// its calldata.
-    pub execute: Option<Arc<Sealed<SignedExecuteTx>>>,
-    /// All logs of the transaction, in order.
-    pub logs: Vec<Log>,
-    /// Gas used and prices paid.
-    pub cost: L1Cost,
 }
 
 impl L1Client {

@@ -101,9 +101,9 @@ impl KeptCodes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::derive::assembled;
     use contracts::code_reference::shorten;
     use core::cell::Cell;
+    use derive::assembled;
     use std::slice::from_ref;
 
     #[test]

@@ -8,8 +8,7 @@
 use crate::{
     RollupError,
     l1::{
-        L1Header,
-        events::Events,
+        Events, L1Header,
         saved::{Saved, decode, encode},
     },
 };

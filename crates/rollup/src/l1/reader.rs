@@ -3,16 +3,15 @@
 use crate::{
     L1Error, RollupError,
     data_dir::POSTED,
-    derive::{Derived, FetchedData, Need, derive},
     l1::{
         Advanced, BlobClient, L1Client, L1Header, L1Transaction, L1View, PostedFile, ReadHeader,
-        client::PARALLEL, events::Events, kept::KeptCodes, log::L1Log, saved::Saved,
-        view::MAX_HEADERS,
+        client::PARALLEL, kept::KeptCodes, log::L1Log, saved::Saved, view::MAX_HEADERS,
     },
 };
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_rpc_types_trace::geth::{CallFrame, GethDebugTracingOptions};
 use contracts::Deployment;
+use derive::{Derived, Events, FetchedData, Need, derive};
 use disk::DiskError;
 use std::{path::Path, sync::Arc};
 

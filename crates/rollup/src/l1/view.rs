@@ -3,8 +3,7 @@
 use crate::{
     L1Error,
     l1::{
-        ForcedEntry, L1Header, PostedBlock, SentMessage, events::Events, partition_point,
-        saved::Checkpoint,
+        Events, ForcedEntry, L1Header, PostedBlock, SentMessage, partition_point, saved::Checkpoint,
     },
     queue::MessageQueue,
 };

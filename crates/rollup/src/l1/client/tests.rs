@@ -6,7 +6,7 @@ use alloy_eips::eip7702::Authorization;
 use alloy_json_rpc::RpcRecv;
 use alloy_primitives::Bloom;
 use alloy_primitives::{TxKind, U256};
-use codec::{ExecuteTx, ExecuteTxVersion};
+use codec::{ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
 use devnet::Devnet;
 use eyre::{OptionExt as _, Result};
 use serde_json::{Value, json};

@@ -6,21 +6,13 @@
 //! the same inputs however it was read: at once or block by block, with or without reorgs in
 //! between, before or after a restart.
 
-mod import;
-mod within;
-
-pub use import::import;
-pub(crate) use import::{hashes_in, import_unsafe};
-
 use crate::{
-    RollupError,
-    l1::{Advanced, Events, ForcedEntry, L1Header, L1Transaction, SentMessage, whole_input},
+    Advanced, DataAvailability, Events, ForcedEntry, L1Header, L1Transaction, Need, SentMessage,
+    within::inputs_within,
 };
-use alloy_primitives::{
-    Address, B256, Bytes, Log,
-    map::{AddressMap, B256Map},
-};
+use alloy_primitives::{Address, B256, Bytes, Log};
 use alloy_sol_types::{SolCall as _, SolEvent as _};
+use codec::blob_tail::Trailer;
 use contracts::{
     Deployment, Message,
     bindings::{
@@ -33,60 +25,26 @@ use contracts::{
 use execute::{Dialect as _, PrecompileCall};
 use std::{collections::BTreeMap, sync::Arc};
 use variants::ExecuteTail;
-use within::inputs_within;
-
-/// Data of L1 transactions that are neither in blocks nor in logs. All methods return `None` for
-/// data that were not fetched.
-pub(crate) trait DataAvailability {
-    /// Returns the calldata of each call of the rollup in a transaction to another contract, in
-    /// order.
-    fn calls(&self, transaction: &B256) -> Option<&[Bytes]>;
-    /// Returns the blob with this versioned hash.
-    fn blob(&self, hash: &B256) -> Option<&Bytes>;
-    /// Returns the bytes that an account stores as its code, or `Some(None)` if it stores none.
-    fn kept_code(&self, account: &Address) -> Option<Option<&CodeReference>>;
-}
-
-/// Data that a derivation lacks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Need {
-    /// Calls of the rollup in this transaction.
-    Calls(B256),
-    /// The blobs of this transaction, by their versioned hashes.
-    Blobs(B256, Vec<B256>),
-    /// The code of this account.
-    Code(Address),
-}
+use wire::Input;
 
 /// Result of deriving an L1 block.
 #[derive(Debug, Clone)]
-pub(crate) enum Derived {
+pub enum Derived {
     /// All of the rollup's events in the block.
     Whole(Events),
     /// The first data that are missing.
     Lacks(Need),
 }
 
-/// Data fetched for one L1 block, in memory.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct FetchedData {
-    pub(crate) calls: B256Map<Vec<Bytes>>,
-    pub(crate) blobs: B256Map<Bytes>,
-    pub(crate) codes: AddressMap<Option<CodeReference>>,
-}
-
-impl DataAvailability for FetchedData {
-    fn calls(&self, transaction: &B256) -> Option<&[Bytes]> {
-        self.calls.get(transaction).map(Vec::as_slice)
-    }
-
-    fn blob(&self, hash: &B256) -> Option<&Bytes> {
-        self.blobs.get(hash)
-    }
-
-    fn kept_code(&self, account: &Address) -> Option<Option<&CodeReference>> {
-        self.codes.get(account).map(Option::as_ref)
-    }
+/// A transaction that has added an L2 block, and none of whose inputs contains it. L1 cannot have
+/// accepted such a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no input of L1 transaction {transaction} contains L2 block {number}, which it has added")]
+pub struct DataMissing {
+    /// Hash of the transaction.
+    pub transaction: B256,
+    /// Number of the L2 block.
+    pub number: u64,
 }
 
 /// Derives an L1 block from its transactions with logs of the rollup's contracts, in their order.
@@ -96,15 +54,15 @@ impl DataAvailability for FetchedData {
 ///
 /// # Errors
 ///
-/// [`RollupError::DataMissing`] if a transaction does not contain an L2 block that it has added. L1
+/// [`DataMissing`] if a transaction does not contain an L2 block that it has added. L1
 /// cannot have accepted such a transaction.
-pub(crate) fn derive(
+pub fn derive(
     deployment: &Deployment,
     header: &L1Header,
     transactions: &[L1Transaction],
     data: &impl DataAvailability,
     known: impl Fn(u64, &B256) -> bool,
-) -> Result<Derived, RollupError> {
+) -> Result<Derived, DataMissing> {
     let mut events = Events::default();
     for transaction in transactions {
         let (mut added, mut input_hashes) = (Vec::new(), Vec::new());
@@ -251,7 +209,7 @@ fn joined(given: Vec<Bytes>, around: &ExecuteTail) -> Vec<Bytes> {
 /// # Errors
 ///
 /// The first error of looking up a code.
-pub(crate) fn assembled<E>(
+pub fn assembled<E>(
     given: Bytes,
     kept_at: impl Fn(Address) -> Result<Option<CodeReference>, E>,
 ) -> Result<Option<Bytes>, E> {
@@ -282,7 +240,7 @@ fn matched(
     inputs: &[Bytes],
     l1_block: u64,
     of: &L1Transaction,
-) -> Result<Vec<Advanced>, RollupError> {
+) -> Result<Vec<Advanced>, DataMissing> {
     let &L1Transaction { hash: transaction, cost, .. } = of;
     let (first, last) = match (added.first(), added.last()) {
         (Some((first, _)), Some(last)) => (*first, *last),
@@ -296,7 +254,7 @@ fn matched(
         .into_iter()
         .map(|(number, hash)| {
             let found = held.find(|(held, _)| *held == hash);
-            let (_, input) = found.ok_or(RollupError::DataMissing { transaction, number })?;
+            let (_, input) = found.ok_or(DataMissing { transaction, number })?;
             Ok(Advanced {
                 number,
                 hash,
@@ -311,5 +269,44 @@ fn matched(
         .collect()
 }
 
+/// Returns the hashes of the blocks in an EXECUTE input, in order; empty if it cannot be decoded.
+pub fn hashes_in(bytes: &[u8]) -> Vec<B256> {
+    let decoded = Input::decode(bytes);
+    let hashes = |decoded: Input<'_>| {
+        decoded.requests().iter().map(|request| request.payload.block_hash).collect()
+    };
+    decoded.map(hashes).unwrap_or_default()
+}
+
+/// Joins the head of an EXECUTE input with its tail in the blobs of its transaction. Returns `None`
+/// if EXECUTE cannot have accepted the input, which may happen since any caller of the rollup
+/// chooses the calldata.
+fn whole_input(given: &[u8], blobs: &[Bytes]) -> Option<Bytes> {
+    let (head, trailer) = Trailer::split(given).ok()?;
+    let own = blobs.get(trailer.blobs())?;
+    trailer.pieces(head).ok()?.join(own).ok().map(Bytes::from)
+}
+
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests {
+    use super::*;
+    use codec::blob_tail::{MIN_HEAD, to_blobs};
+
+    #[test]
+    fn malformed_blob_inputs_are_ignored() {
+        let input = vec![7; MIN_HEAD + 1_000];
+        let (head, tail) = input.split_at(MIN_HEAD);
+        let blobs: Vec<Bytes> =
+            [&b"other"[..], tail].iter().flat_map(|it| to_blobs(it)).map(Bytes::from).collect();
+        let given = |tail: &[u8], first| {
+            [head, &Trailer::new(tail.len(), first).unwrap().encode()].concat()
+        };
+        assert_eq!(whole_input(&given(tail, 1), &blobs).unwrap(), input);
+        assert_eq!(whole_input(&given(&[], 0), &blobs).unwrap().as_ref(), head);
+        // Without a trailer, with missing blobs, and with blobs that do not contain the tail.
+        assert_eq!(whole_input(&input, &blobs), None);
+        assert_eq!(whole_input(&given(tail, 2), &blobs), None);
+        assert_eq!(whole_input(&given(tail, 1), &blobs[..1]), None);
+        assert_eq!(whole_input(&given(&tail[1..], 1), &blobs), None);
+    }
+}

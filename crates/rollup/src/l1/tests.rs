@@ -1,16 +1,25 @@
 //! Tests that a history of L1 gives the same inputs however it is read.
 
 use super::*;
-use crate::l1::{L1Cost, L1View};
+use crate::L1View;
 use alloy_genesis::Genesis;
-use alloy_primitives::{Sealed, Signature, U256, keccak256};
+use alloy_primitives::{Address, Bytes, Log, Sealed, Signature, U256, keccak256};
+use alloy_sol_types::{SolCall as _, SolEvent as _};
 use chain::{BlockAttributes, Chain, ChainConfig};
 use codec::{
     SignedExecuteTx,
     blob_tail::{MIN_HEAD, Trailer, to_blobs},
 };
-use contracts::bindings::{IForcedInbox::ForcedTransaction, INativeRollup::Evidence};
+use contracts::{
+    Deployment,
+    bindings::{
+        IForcedInbox::{ForcedSubmitted, ForcedTransaction},
+        INativeRollup::{BlockAdded, Evidence, advanceCall},
+    },
+};
+use derive::{Derived, Events, FetchedData, Need, derive, hashes_in};
 use executor::ChainSpec;
+use std::sync::Arc;
 use testkit::{CHAIN_ID, ETHER, Random, execute_tx_of, rich_genesis};
 use wire::ProtocolFork;
 
@@ -289,49 +298,4 @@ fn inputs_do_not_depend_on_chunks_or_reorgs() {
         }
     }
     assert!(inputs > 200 && detours > 200, "{inputs} inputs, {detours} detours");
-}
-
-/// A transaction to the rollup with one log and no input.
-fn transaction_with(log: Log) -> L1Transaction {
-    L1Transaction {
-        hash: B256::repeat_byte(4),
-        to: Some(ROLLUP),
-        input: Bytes::new(),
-        blob_hashes: Vec::new(),
-        execute: None,
-        logs: vec![log],
-        cost: L1Cost::default(),
-    }
-}
-
-fn derived(deployment: &Deployment, log: Log) -> Result<Derived, RollupError> {
-    let (hash, parent) = (B256::repeat_byte(2), B256::repeat_byte(1));
-    let header = L1Header { number: 9, hash, parent, timestamp: 1_000, base_fee: 7 };
-    let transactions = [transaction_with(log)];
-    derive(deployment, &header, &transactions, &FetchedData::default(), |_, _| false)
-}
-
-#[test]
-fn genesis_log_of_constructor_needs_no_input() {
-    let genesis_hash = B256::repeat_byte(6);
-    let deployment = Deployment { genesis_hash, ..deployment() };
-    let of = |hash| {
-        let event = BlockAdded { number: 0, blockHash: hash, stateRoot: B256::ZERO };
-        derived(&deployment, Log { address: ROLLUP, data: event.encode_log_data() })
-    };
-    let Ok(Derived::Whole(events)) = of(genesis_hash) else { panic!("it needs data") };
-    assert!(events.advanced.is_empty());
-    // Any other block must have an input.
-    assert!(matches!(of(B256::repeat_byte(7)), Err(RollupError::DataMissing { number: 0, .. })));
-}
-
-#[test]
-fn forced_transaction_without_room_stays_queued() {
-    for outcome in 0..=5 {
-        let event = ForcedDischarged { index: 3, hash: B256::ZERO, outcome };
-        let log = Log { address: FORCED, data: event.encode_log_data() };
-        let Ok(Derived::Whole(events)) = derived(&deployment(), log) else { panic!("{outcome}") };
-        let stays = outcome == Outcome::NoRoom as u8;
-        assert_eq!(events.discharged, if stays { vec![] } else { vec![3] }, "{outcome}");
-    }
 }

@@ -16,15 +16,6 @@ fn own_witness(input: &Input<'_>) -> Option<OwnedWitness> {
     }
 }
 
-/// Returns the hashes of the blocks in an EXECUTE input, in order; empty if it cannot be decoded.
-pub(crate) fn hashes_in(bytes: &[u8]) -> Vec<B256> {
-    let decoded = Input::decode(bytes);
-    let hashes = |decoded: Input<'_>| {
-        decoded.requests().iter().map(|request| request.payload.block_hash).collect()
-    };
-    decoded.map(hashes).unwrap_or_default()
-}
-
 /// Executes the block with this hash from an input, on a chain that has its parent, and checks it
 /// against its header. The witness of an input with one block is reused instead of recorded again.
 ///

@@ -81,31 +81,15 @@ impl L1Cost {
     }
 }
 
-/// An L2 block on L1, and its L1 transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PostedBlock {
-    pub(crate) number: u64,
-    pub(crate) hash: B256,
-    pub(crate) l1_block: u64,
-    pub(crate) transaction: B256,
-    pub(crate) first: u64,
-    pub(crate) last: (u64, B256),
-    pub(crate) cost: L1Cost,
-}
-
-impl From<&Advanced> for PostedBlock {
-    fn from(advanced: &Advanced) -> Self {
-        let &Advanced { number, hash, l1_block, transaction, first, last, cost, .. } = advanced;
-        Self { number, hash, l1_block, transaction, first, last, cost }
-    }
-}
-
 /// Events of one L1 block.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Events {
-    pub(crate) messages: Vec<SentMessage>,
-    pub(crate) forced: Vec<ForcedEntry>,
-    pub(crate) advanced: Vec<Advanced>,
+pub struct Events {
+    /// Messages to the L2, in the order in which they were sent.
+    pub messages: Vec<SentMessage>,
+    /// Submitted forced transactions, in the order of the queue.
+    pub forced: Vec<ForcedEntry>,
+    /// L2 blocks, in the order in which they were added.
+    pub advanced: Vec<Advanced>,
     /// Indexes of discharged forced transactions.
-    pub(crate) discharged: Vec<u64>,
+    pub discharged: Vec<u64>,
 }

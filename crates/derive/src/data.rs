@@ -1,0 +1,58 @@
+//! Data that L1 blocks refer to.
+
+use alloy_primitives::{
+    Address, B256, Bytes,
+    map::{AddressMap, B256Map},
+};
+use contracts::code_reference::CodeReference;
+
+/// Source of the data to which L1 blocks refer: calls inside transactions, blobs, and kept codes.
+/// All methods return `None` for data that have not been fetched, so that [`derive`](crate::derive)
+/// reports them as a [`Need`]. It never waits: who fetches data, and from where, is for the caller.
+///
+/// The data are not trusted: an input counts only if it contains the blocks that L1 has logged.
+pub trait DataAvailability {
+    /// Returns the calldata of each call of the rollup in a transaction to another contract, in
+    /// order.
+    fn calls(&self, transaction: &B256) -> Option<&[Bytes]>;
+    /// Returns the blob with this versioned hash.
+    fn blob(&self, hash: &B256) -> Option<&Bytes>;
+    /// Returns the bytes that an account stores as its code, or `Some(None)` if it stores none.
+    fn kept_code(&self, account: &Address) -> Option<Option<&CodeReference>>;
+}
+
+/// Data that a derivation lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Need {
+    /// Calls of the rollup in this transaction.
+    Calls(B256),
+    /// The blobs of this transaction, by their versioned hashes.
+    Blobs(B256, Vec<B256>),
+    /// The code of this account.
+    Code(Address),
+}
+
+/// Data fetched for one L1 block, in memory.
+#[derive(Debug, Clone, Default)]
+pub struct FetchedData {
+    /// Calls of the rollup, by the hash of the transaction.
+    pub calls: B256Map<Vec<Bytes>>,
+    /// Blobs, by their versioned hashes.
+    pub blobs: B256Map<Bytes>,
+    /// Kept codes, by account; `None` for an account without one.
+    pub codes: AddressMap<Option<CodeReference>>,
+}
+
+impl DataAvailability for FetchedData {
+    fn calls(&self, transaction: &B256) -> Option<&[Bytes]> {
+        self.calls.get(transaction).map(Vec::as_slice)
+    }
+
+    fn blob(&self, hash: &B256) -> Option<&Bytes> {
+        self.blobs.get(hash)
+    }
+
+    fn kept_code(&self, account: &Address) -> Option<Option<&CodeReference>> {
+        self.codes.get(account).map(Option::as_ref)
+    }
+}
