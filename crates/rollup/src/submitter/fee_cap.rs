@@ -1,26 +1,28 @@
-//! The most that a node of L1 lets a transaction cost.
+//! Transaction fee cap of L1 nodes.
 //!
-//! geth, erigon and reth refuse a transaction over RPC whose gas limit times fee cap is above
-//! `--rpc.txfeecap`, one ether by default, whatever its account has. Such a refusal repeats until
-//! the transaction costs less.
+//! Over RPC, geth, erigon and reth reject a transaction whose gas limit times fee cap exceeds
+//! `--rpc.txfeecap` (1 ether by default), regardless of the account's balance. They reject it each
+//! time until its maximum fee is lower.
 
 use super::Submitter;
 use crate::{RollupError, l1::L1Client};
 
-/// L1 blocks after which a learned cap is forgotten: another node may be asked by then, or its
-/// operator has raised it.
+/// Number of L1 blocks after which a learned cap expires: the client may use another node by then,
+/// or the node's operator may have raised the cap.
 const LIFETIME: u64 = 50;
 const WEI_PER_ETHER: f64 = 1e18;
 
-/// The cap that an L1 node has named, if it has refused a transaction for it.
+/// Fee cap learned from the error of an L1 node.
 #[derive(Debug, Default)]
 pub(super) struct FeeCap {
-    /// The cap, in wei, and the L1 block at which it was learned.
+    /// Cap in wei and the number of the L1 block at which it was learned; `None` if no node has
+    /// rejected a transaction because of its cap.
     learned: Option<(u128, u64)>,
 }
 
 impl FeeCap {
-    /// Takes over the cap that a refusal of a transaction with this cost names, in wei.
+    /// Learns the cap from a node's error for a transaction with this maximum fee, in wei. Other
+    /// errors are ignored.
     pub(super) fn learn(&mut self, error: &RollupError, cost: u128, head: u64) {
         let message = error.to_string();
         let Some((_, named)) = message.split_once("exceeds the configured cap") else { return };
@@ -31,8 +33,8 @@ impl FeeCap {
             reason = "the cast saturates"
         )]
         let named = named.parse::<f64>().map_or(0, |ether| (ether * WEI_PER_ETHER) as u128);
-        // Nodes round what they name to hundredths, and the next transaction must cost less than
-        // this one.
+        // Nodes round the cap in their error to hundredths of an ether, and the next transaction
+        // must cost less than this one.
         let below = cost - cost / 8;
         let cap = if named == 0 { below } else { named.min(below) };
         tracing::warn!(cost, cap, "L1 node caps the fee of a transaction");
@@ -41,26 +43,27 @@ impl FeeCap {
 }
 
 impl Submitter {
-    /// Lets the next node of L1 be asked if the cap that this one has named is too low for any
-    /// transaction, and forgets the cap. With one node it stays, so that the same refusal does not
-    /// repeat.
+    /// Switches to the next L1 node and drops the learned cap, after it has turned out too low for
+    /// a transaction. With a single node the cap is kept, so that the node does not reject the same
+    /// transaction again.
     pub(super) fn leave_capped(&mut self, client: &L1Client) {
         if self.fee_cap.learned.is_some() && client.leave_node() {
             self.fee_cap.learned = None;
         }
     }
 
-    /// Most that a transaction may cost without its blobs, in wei.
+    /// Maximum fee of a transaction without its blobs, in wei.
     pub(super) fn fee_cap(&self) -> u128 {
         let configured = self.config.max_tx_fee;
         self.fee_cap.learned.map_or(configured, |(cap, _)| cap.min(configured))
     }
 
-    /// Most that a transaction with this gas limit may offer per gas, in wei.
+    /// Maximum fee per gas of a transaction with this gas limit under the fee cap, in wei.
     ///
     /// # Errors
     ///
-    /// [`RollupError::TxFeeCap`] if L1 might not include it for that in one of the next blocks.
+    /// [`RollupError::TxFeeCap`] if that is below the highest possible base fee of the next L1
+    /// block plus the tip.
     pub(super) fn affordable(
         &mut self,
         gas_limit: u64,

@@ -1,66 +1,68 @@
-//! Transactions that L1 does not have yet.
+//! Transactions in flight.
 
 use super::{TxData, transaction::Fees};
 use crate::l1::L1View;
 use alloy_primitives::{B256, Bytes};
 use std::time::Instant;
 
-/// A transaction that L1 does not have yet.
+/// A submitted transaction that is not yet known to be included on L1.
 #[derive(Debug, Clone)]
 pub struct InFlight {
-    /// The L2 blocks that it brings, as number and hash.
+    /// Numbers and hashes of the L2 blocks in the transaction.
     pub blocks: Vec<(u64, B256)>,
-    /// Timestamp of the last of them.
+    /// Timestamp of the last of these blocks, in seconds.
     pub(super) timestamp: u64,
-    /// Its hash.
+    /// Transaction hash.
     pub hash: B256,
-    /// Its nonce.
+    /// Nonce of the transaction.
     pub nonce: u64,
     pub(super) raw: Bytes,
     pub(super) data: TxData,
     pub(super) gas_limit: u64,
     pub(super) fees: Fees,
-    /// The head of the view when these bytes were sent last, and the time of that; the head is zero
-    /// while L1 has given the transaction back and it was not sent since.
+    /// Number of the view's L1 head when these bytes were last sent; zero if an L1 reorg removed
+    /// the transaction and it has not been sent again since.
     pub(super) sent_at: u64,
+    /// Time at which these bytes were last sent.
     pub(super) sent_when: Instant,
-    /// Newest L1 block when it was the first to be taken, with these fees and acknowledged by L1's
-    /// pool; `None` until L1 has said so since. Not by the view, which lags behind an L1 that
-    /// answers late.
+    /// Number of L1's newest block when this transaction, with these fees, was first seen to have
+    /// the account's next nonce; `None` until L1 has reported that since it was sent. Taken from
+    /// L1's answer and not from the view, which lags behind an L1 that answers late.
     pub(super) waits_since: Option<u64>,
-    /// Most wei that it costs.
+    /// Maximum cost, in wei.
     pub(super) cost: u128,
-    /// `true` if no transaction is sent behind it.
+    /// `true` if no transaction may be sent after it until L1 has included it.
     pub(super) goes_alone: bool,
-    /// `true` if its blocks are no longer its own: L1 has them from another account, or they go in
-    /// another transaction or another way. It counts until its nonce is used, which the next
-    /// transaction takes.
+    /// `true` if the submitter no longer relies on it for its blocks: it was abandoned, or L1
+    /// already has the blocks. It is kept until its nonce is used; the next transaction replaces
+    /// it.
     pub(super) is_void: bool,
-    /// `true` if L1's pool has refused it since it has another at its nonce: it is to pay more.
+    /// `true` if L1's pool rejected it as underpriced because it has another transaction with this
+    /// nonce: its fees have to be bumped.
     pub(super) is_refused: bool,
 }
 
 impl InFlight {
-    /// Returns `true` if it carries blobs.
+    /// Returns `true` if this is a blob transaction.
     pub const fn has_blobs(&self) -> bool {
         self.data.blobs.is_some()
     }
 
-    /// Returns `true` if L1 has all its blocks.
+    /// Returns `true` if all its blocks are on L1.
     pub(super) fn is_taken(&self, view: &L1View) -> bool {
         let taken = |(number, hash): &(u64, B256)| view.advanced_hash(*number) == Some(*hash);
         self.blocks.iter().all(taken)
     }
 
-    /// Returns `true` if L1 does not have its last block any more.
+    /// Returns `true` if its last block is no longer on L1, after a reorg.
     pub(super) fn is_given_back(&self, view: &L1View) -> bool {
         let Some((number, hash)) = self.blocks.last() else { return false };
         let there = view.advanced_hash(*number);
         there.map_or_else(|| self.is_open(view), |there| there != *hash)
     }
 
-    /// Returns `true` if L1 has nothing in the place of its last block. A view forgets old blocks,
-    /// but not their numbers.
+    /// Returns `true` if L1 has no block at the height of its last block. This compares with the
+    /// number of the safe head, because a view prunes the hashes of old blocks.
     pub(super) fn is_open(&self, view: &L1View) -> bool {
         let head = view.advanced_head().map_or(0, |(number, _)| number);
         self.blocks.last().is_some_and(|(number, _)| *number > head)

@@ -1,4 +1,4 @@
-//! Fate of transactions in flight, as L1 tells. It is asked on other threads.
+//! Tracking of transactions in flight. All requests to L1 run on other threads.
 
 use super::{
     InFlight, Submitter, SubmitterProgress,
@@ -17,29 +17,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Transactions that L1 has taken and that are remembered with their blobs. What a deeper
-/// reorganisation gives back is planned anew.
+/// Maximum number of included transactions that are kept with their blobs, to be sent again after
+/// an L1 reorg. Blocks removed by a deeper reorg are planned again.
 const MAX_LANDED: usize = 16;
-/// Time of an answer from which on L1 is slow: the same bytes are sent again after some such times,
-/// and not at each of its blocks, which come faster than its answers then.
+/// Round trip from which on L1 counts as slow. Transactions are then resent after
+/// [`RESEND_TRIPS`] round trips, and not at each L1 block: blocks may arrive faster than answers.
 const SLOW: Duration = Duration::from_millis(250);
+/// Number of round trips between two resends to a slow L1.
 const RESEND_TRIPS: u32 = 4;
 
 /// An account on L1.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Account {
-    /// Nonces that it has used.
+    /// Nonce of the account, i.e. the number of its included transactions.
     pub(super) used: u64,
     pub(super) balance: U256,
     /// Number of L1's newest block.
     pub(super) latest: u64,
 }
 
-/// The answer to a question after an account: with its nonces that are used or wait, if that was
-/// asked.
+/// Answer to an account request: the account, and its pending nonce if that was requested.
 type Answer = Result<(Account, Option<u64>), L1Error>;
 
-/// A question after the account, as of the head of a view.
+/// A pending request for the account at the head of a view.
 #[derive(Debug)]
 pub(super) struct Asked {
     view: Arc<L1View>,
@@ -47,34 +47,34 @@ pub(super) struct Asked {
     answer: Probe<Answer>,
 }
 
-/// Transactions of this account that an earlier process has sent.
+/// Pending transactions of this account from an earlier process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Earlier {
-    /// L1 has not said yet whether there are any.
+    /// L1 has not reported yet whether there are any.
     Unknown,
-    /// L1's pool has some. The account had used so many nonces at this L1 block, and no more since.
+    /// L1's pool has some. The account's nonce has been `used` since L1 block `since`.
     Waiting { used: u64, since: u64 },
-    /// There are none, or L1 has not taken any for long.
+    /// There are none, or L1 has not included any for `bump_after` blocks.
     Gone,
 }
 
 impl Submitter {
-    /// Returns `true` while transactions may wait at L1 that an earlier process has sent. Others in
-    /// their places would bring other blocks, and those behind them would fail: they are waited for
-    /// as long as L1 takes any of them.
+    /// Returns `true` while L1's pool may have transactions of an earlier process. Replacing one
+    /// would post other blocks, and those queued after it would fail, so the submitter waits as
+    /// long as L1 includes any of them.
     pub fn waits_for_earlier(&self) -> bool {
         self.earlier != Earlier::Gone
     }
 
-    /// Looks what has become of the transactions in flight, by what L1 has answered since the last
-    /// call: asks again for each new L1 block, sends the same bytes again for each or after a slot
-    /// without one, and ones with higher fees for the first if it waits for long. `l1_time` is the
-    /// time of L1's next block. It waits for nothing.
+    /// Updates the transactions in flight with L1's answers since the last call. Requests the
+    /// account at each new L1 block, resends the transactions at each block or after a slot without
+    /// one, and bumps the fees of the first one if it waits for too long. `l1_time` is the
+    /// timestamp of L1's next block. Never blocks.
     ///
     /// # Errors
     ///
-    /// [`RollupError::L1`] if L1 cannot be asked; the transactions stay in flight. Those of
-    /// [`Self::acknowledge`].
+    /// [`RollupError::L1`] if a request to L1 fails; the transactions stay in flight. Also the
+    /// errors of [`Self::acknowledge`].
     pub fn step(
         &mut self,
         client: &Arc<L1Client>,
@@ -119,7 +119,8 @@ impl Submitter {
         }
     }
 
-    /// L1 is asked once for each of its blocks, and after a slot without one.
+    /// Returns `true` if the account is to be requested: once per L1 block, and after a slot
+    /// without one.
     fn is_to_ask(&self, view: &L1View) -> bool {
         let is_of_use = !self.in_flight.is_empty() || self.waits_for_earlier();
         let is_due = self.last_asked.is_none_or(|(head, when)| {
@@ -159,17 +160,17 @@ impl Submitter {
         };
     }
 
-    /// Takes back what L1 has given back: the same bytes go there again, with the same nonces.
+    /// Puts transactions that an L1 reorg removed back in flight, with the same bytes and nonces.
     fn take_back(&mut self, view: &L1View) {
         let Some(first) = self.landed.iter().position(|sent| sent.is_given_back(view)) else {
             return;
         };
         let back = self.landed.split_off(first);
-        // What is on its way as an answer is of before.
+        // A pending answer is from before the reorg.
         (self.asked, self.last_asked) = (None, None);
         for mut sent in back {
-            // Its evidence is by a state that L1 has left, or L1 has another block in the place of
-            // its own.
+            // Its evidence was made for a state that the reorg removed, or L1 has another block at
+            // the height of its own.
             sent.is_void = sent.goes_alone || !sent.is_open(view);
             if self.in_flight.iter().any(|it| it.nonce == sent.nonce) {
                 continue;
@@ -180,28 +181,31 @@ impl Submitter {
         }
     }
 
-    /// Holds back what L1 has given back while L1's next block is of before some blocks in flight:
-    /// it may have gone back in time, and refuses blocks of its future. Those behind wait for what
-    /// it has given back, so none goes before all can.
+    /// Pauses resending while transactions removed by an L1 reorg are in flight and L1's next block
+    /// has an earlier timestamp than some L2 blocks in flight: a reorg may set L1's time back, and
+    /// the contract rejects blocks with a future timestamp. Later transactions depend on the
+    /// removed ones, so none is sent before all can be.
     fn hold_back(&mut self, l1_time: u64) {
         let is_back = self.in_flight().any(|sent| sent.sent_at == 0);
         let holds = is_back && self.in_flight().any(|sent| sent.timestamp > l1_time);
         if self.is_held && !holds {
-            // They go at the next look, and not at the next block of an L1 that makes one for them.
+            // They are resent at the next poll: an L1 that makes blocks on demand would make no
+            // block before.
             self.last_asked = None;
         }
         self.is_held = holds;
     }
 
-    /// L1 was reorganised: what is in flight stays, unless evidence of it is by a state that L1 has
-    /// left.
+    /// Handles an L1 reorg: transactions stay in flight, unless the evidence of one was made for a
+    /// state that the reorg removed.
     pub(crate) fn l1_went_back(&mut self) {
         if self.in_flight().any(|sent| sent.goes_alone) {
             self.forget();
         }
     }
 
-    /// Forgets what L1 has taken: its blocks have given way, and do not go there again.
+    /// Drops the included transactions, because their blocks were replaced: they must not be sent
+    /// again after a reorg.
     pub(crate) fn forget_landed(&mut self) {
         self.landed.clear();
     }
@@ -216,11 +220,11 @@ impl Submitter {
         let head = view.head().map_or(0, |head| head.number);
         let Account { used, latest, .. } = account;
         let mut done = Vec::new();
-        // Counted by what is in flight before this look.
+        // Counted from the transactions in flight before this update.
         self.taken = 0;
         for sent in self.in_flight.iter_mut().filter(|sent| !sent.is_void && sent.is_taken(view)) {
             done.extend(sent.blocks.iter().copied());
-            // If another account has brought its blocks, another transaction takes its nonce.
+            // If another account posted its blocks, the next transaction replaces it.
             sent.is_void = true;
         }
         let mut failed = None;
@@ -232,8 +236,8 @@ impl Submitter {
             if sent.is_void {
                 self.keep_landed(sent, view);
             } else {
-                // It is in a block that this view has read, and the rollup has not moved: it
-                // failed.
+                // The view includes the block that used its nonce, and the rollup has not advanced:
+                // it failed.
                 failed.get_or_insert(sent);
             }
         }
@@ -247,14 +251,14 @@ impl Submitter {
                 SubmitterProgress::Failed(sent.blocks)
             });
         }
-        // The first one has waited for nothing but L1 from here on.
+        // From here on only L1 delays the first one.
         if let Some(first) = self.in_flight.first_mut().filter(|it| asked > it.sent_when) {
             let _ = first.waits_since.get_or_insert(latest);
         }
-        // L1 was wrong when it was asked for the nonce, has gone back since, or has the blocks of a
-        // transaction before it from another account: what is behind a nonce that may never be used
-        // would wait for ever. Nothing is known of one that was sent since, and what L1 has given
-        // back goes there again.
+        // A nonce gap: L1 returned a wrong nonce, was reorganised since, or another account posted
+        // the blocks of an earlier transaction. The missing nonce may never be used, so
+        // transactions after it would wait forever. The answer does not cover transactions sent
+        // after the request, and those that an L1 reorg removed are sent again.
         let behind_gap = self.in_flight().next().filter(|first| {
             let is_known = asked > first.sent_when && self.landed.iter().all(|it| it.nonce < used);
             is_known && first.nonce > used
@@ -275,8 +279,8 @@ impl Submitter {
         self.rebroadcast(client, head, latest)
     }
 
-    /// Remembers a transaction that L1 has taken; not one that was given up, whose blocks went
-    /// another way.
+    /// Keeps an included transaction for resending after an L1 reorg, unless its blocks are not on
+    /// L1.
     fn keep_landed(&mut self, sent: InFlight, view: &L1View) {
         if !sent.is_taken(view) {
             return;
@@ -302,7 +306,8 @@ impl Submitter {
         let (bump_after, resend_after) = (self.config.bump_after, self.config.resend_after);
         let waits_long = |first: &InFlight| {
             let waited = first.waits_since.map(|since| latest.saturating_sub(since));
-            // What the pool refuses cannot get into a block, and some L1s make none without it.
+            // A transaction that the pool rejects cannot be included, and some L1s make no block
+            // without a transaction.
             waited.is_some_and(|blocks| blocks >= bump_after)
                 || first.is_refused && first.sent_when.elapsed() >= resend_after
         };
@@ -327,7 +332,7 @@ impl Submitter {
             let is_old = age >= resend_after || head > sent.sent_at && age >= gap;
             is_sent(sent) && (is_old || is_bumped && at == 0)
         };
-        // All of them from the first on, in their order: a pool that was restarted has none.
+        // All of them, in nonce order: the pool of a restarted node is empty.
         if self.resending.is_none() && outcome.is_ok() && all.iter().enumerate().any(is_due) {
             let mut again = Vec::new();
             for sent in all.iter_mut().filter(|sent| is_sent(sent)) {
@@ -343,19 +348,19 @@ impl Submitter {
         }
         self.in_flight = all;
         if matches!(outcome, Ok(SubmitterProgress::NotByBlobs)) {
-            // Those behind it have blobs too, and would fail behind another in its place.
+            // The later ones have blobs too, and would fail after a replacement of this one.
             self.forget();
         }
         outcome
     }
 
-    /// Makes a transaction pay more, if that is allowed.
+    /// Replaces a transaction by one with higher fees, within the configured limits.
     fn bump(&mut self, sent: &mut InFlight, others: u128) -> Result<Bump, RollupError> {
         let fees = sent.fees.bumped(sent.data.bump());
         let cost = fees.cost(sent.gas_limit, &sent.data);
         let spent = self.spent_besides(sent.nonce).saturating_add(others).saturating_add(cost);
-        // Past these it waits with the fees that it has: fees of L1 fall again, and money that is
-        // spent does not come back.
+        // Beyond the limits it keeps its fees and waits: L1's fees fall again, and spent ether does
+        // not come back.
         let is_below_cap = fees.max.saturating_mul(sent.gas_limit.into()) <= self.fee_cap();
         let is_allowed = fees.max <= self.config.max_fee
             && (sent.has_blobs() || is_below_cap)
@@ -373,16 +378,16 @@ impl Submitter {
     }
 }
 
-/// Outcome of a try to make a transaction pay more.
+/// Outcome of a fee bump.
 enum Bump {
     Paid,
-    /// It goes on waiting as it is.
+    /// The fees would exceed a limit; the transaction is kept unchanged.
     TooMuch,
-    /// L1 leaves its blobs for the most that they may cost.
+    /// The same for a blob transaction: its blocks have to be posted as calldata.
     NotByBlobs,
 }
 
-/// Asks L1 for an account at a block: all at once.
+/// Requests an account at a block from L1, with concurrent requests.
 fn account_at(
     client: &L1Client,
     account: Address,

@@ -1,9 +1,9 @@
-//! The way of L2 blocks to L1: one key, some transactions in the order of their nonces, the same
-//! bytes until L1 has them.
+//! Submission of L2 blocks to L1: transactions of one account in nonce order, resent unchanged
+//! until L1 has included them.
 //!
-//! No more than one transaction waits for the answer of L1's pool, and the next one is sent once
-//! that has come: what the pool refuses never has another behind it. The caller plans the next one
-//! meanwhile. What becomes of all of them is asked on other threads (`look`).
+//! A transaction is sent only after L1's pool has responded to the previous one, so that none is
+//! queued after a rejected one. The caller plans the next one meanwhile. `look` tracks all
+//! transactions in flight, with requests on other threads.
 
 mod fee_cap;
 mod in_flight;
@@ -41,24 +41,24 @@ use transaction::{Fees, Unsigned};
 /// Limits and timeouts of a submitter.
 #[derive(Debug, Clone)]
 pub struct SubmitterConfig {
-    /// Tip for the builder of an L1 block, in wei per gas.
+    /// Priority fee, in wei per gas.
     pub tip: u128,
-    /// Most that is paid per gas, in wei.
+    /// Maximum fee, in wei per gas.
     pub max_fee: u128,
-    /// Most that is paid per blob gas, in wei. While blobs cost more, calldata are sent.
+    /// Maximum blob fee, in wei per blob gas. While blobs cost more, blocks are posted as calldata.
     pub max_blob_fee: u128,
-    /// Most that a transaction may cost without its blobs, in wei: nodes of L1 refuse others
-    /// (`--rpc.txfeecap`).
+    /// Maximum fee of a transaction without its blobs, in wei: L1 nodes reject transactions above
+    /// their `--rpc.txfeecap`.
     pub max_tx_fee: u128,
-    /// L1 blocks without the transaction after which it pays more.
+    /// Number of L1 blocks without the transaction after which its fees are bumped.
     pub bump_after: u64,
-    /// Time after which the same bytes are sent again although L1 makes no block.
+    /// Time after which a transaction is resent if L1 makes no block.
     pub resend_after: Duration,
-    /// Most wei that are spent in a day.
+    /// Maximum spending within a day, in wei.
     pub daily_limit: u128,
-    /// Balance, in wei, below which it warns.
+    /// Balance below which the submitter logs a warning, in wei.
     pub low_balance: u128,
-    /// Most transactions that L1 does not have yet.
+    /// Maximum number of transactions in flight.
     pub max_in_flight: usize,
 }
 
@@ -78,87 +78,90 @@ impl Default for SubmitterConfig {
     }
 }
 
-/// Blocks on their way to L1.
+/// Blocks to post in one L1 transaction.
 #[derive(Debug, Clone)]
 pub struct TxCandidate {
-    /// The blocks, as number and hash.
+    /// Numbers and hashes of the blocks.
     pub blocks: Vec<(u64, B256)>,
-    /// Timestamp of the last of them: L1 refuses them in a block from before that.
+    /// Timestamp of the last block, in seconds: the contract rejects blocks with a future
+    /// timestamp.
     pub timestamp: u64,
-    /// Calldata and blobs that carry them.
+    /// Calldata and blobs with the blocks.
     pub data: TxData,
-    /// Gas that its transaction needs; `None` to ask L1 for it.
+    /// Gas limit of the transaction; `None` to estimate it with `eth_estimateGas`.
     pub gas_limit: Option<u64>,
-    /// Gas that it may need beyond the answer of L1, for a fork that L1 has soon.
+    /// Gas added to the estimate, in case the next L1 block is the first of another fork.
     pub for_fork: u64,
-    /// `true` if L1 can be asked before sending: it knows no blobs that it does not have, and no
-    /// blocks that stand before these.
+    /// `true` if `eth_call` can simulate the transaction, i.e. it has no blobs and no ancestors
+    /// that are not on L1.
     pub can_be_tried: bool,
-    /// `true` if no transaction may follow before L1 has this one: the evidence of the next one
-    /// depends on the time at which L1 takes this.
+    /// `true` if no transaction may be sent after this one until L1 has included it: the evidence
+    /// of the next one depends on the L1 time at which this one is included.
     pub goes_alone: bool,
 }
 
 /// Progress of the transactions in flight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubmitterProgress {
-    /// There is none.
+    /// No transaction is in flight.
     Idle,
-    /// L1 has none of them yet.
+    /// L1 has included none of them yet.
     Waiting,
-    /// L1 has taken these blocks.
+    /// These blocks are on L1.
     Done(Vec<(u64, B256)>),
-    /// The first failed, another transaction took its nonce, or L1 has not come to its nonce: L1
-    /// does not have its blocks, and will not take those behind them. The next ones take the places
-    /// of these.
+    /// The first transaction, with these blocks, failed, another transaction used its nonce, or its
+    /// nonce follows a gap. All transactions in flight were abandoned, since blocks after these
+    /// cannot be accepted; the next ones replace them.
     Failed(Vec<(u64, B256)>),
-    /// The same of a transaction with blobs, or L1 does not take those for what they may cost at
-    /// most: the blocks have to go another way. If the transaction is there yet, the next one
-    /// replaces it.
+    /// A blob transaction failed, or needs a higher fee than the limits allow: the blocks have to
+    /// be posted as calldata. If the transaction is still pending, the next one replaces it.
     NotByBlobs,
 }
 
-/// Brings blocks to L1.
+/// Posts blocks to L1.
 #[derive(Debug)]
 pub struct Submitter {
     key: Signer,
     chain_id: u64,
     rollup: Address,
     config: SubmitterConfig,
-    /// L1's limits of each transaction.
+    /// L1's limits of a transaction.
     limits: L1Limits,
-    /// Ascending by nonce.
+    /// Transactions in flight, ascending by nonce.
     in_flight: Vec<InFlight>,
-    /// Transactions that L1 has taken, oldest first: a reorganisation of L1 may give them back.
+    /// Included transactions, oldest first, which are sent again if an L1 reorg removes them.
     landed: VecDeque<InFlight>,
     spending: Spending,
-    /// The account as L1 told of it last.
+    /// The account in L1's last answer.
     account: Option<Account>,
-    /// The question after the account that L1 has not answered yet.
+    /// The pending request for the account.
     asked: Option<Asked>,
-    /// L1's head for which it was asked last, and when.
+    /// L1 head and time of the last request for the account.
     last_asked: Option<(B256, Instant)>,
-    /// The transaction that L1's pool has not answered to yet.
+    /// The transaction to which L1's pool has not responded yet.
     sending: Option<Sending>,
-    /// The same bytes that are sent again.
+    /// The pending request that resends transactions.
     resending: Option<Probe<Result<(), RollupError>>>,
-    /// Time that the last answer of L1's pool took.
+    /// Round trip of the last response of L1's pool.
     round_trip: Duration,
-    /// Transactions in flight when L1's pool took no more.
+    /// Number of transactions in flight when L1's pool last rejected a further one, i.e. its limit
+    /// per account.
     pool_keeps: Option<usize>,
+    /// `true` if L1's pool has accepted a transaction since [`Self::take_accepted`].
     has_accepted: bool,
-    /// What an L1 node is known to accept.
+    /// Fee cap of the L1 node, if it is known.
     fee_cap: FeeCap,
-    /// `true` while what L1 has given back does not go there yet.
+    /// `true` while transactions removed by an L1 reorg are not to be resent yet.
     is_held: bool,
-    /// Transactions in flight that L1 has, by the newest view; their nonces are still to be asked
-    /// for.
+    /// Number of transactions in flight that are included in the newest view, while the account's
+    /// nonce does not show it yet.
     taken: usize,
     earlier: Earlier,
 }
 
 impl Submitter {
-    /// A submitter with this key, which no other process uses, to an L1 with the limits of mainnet.
+    /// Creates a submitter with this key, which no other process may use, for an L1 with the limits
+    /// of mainnet.
     pub fn new(key: Signer, chain_id: u64, rollup: Address, config: SubmitterConfig) -> Self {
         Self {
             key,
@@ -184,13 +187,13 @@ impl Submitter {
         }
     }
 
-    /// The same to an L1 with these limits of each transaction.
+    /// Sets L1's limits of a transaction.
     #[must_use]
     pub fn with_limits(self, limits: L1Limits) -> Self {
         Self { limits, ..self }
     }
 
-    /// Keeps in this file what is spent, so that the daily limit outlives restarts.
+    /// Records the spending in this file, so that the daily limit holds across restarts.
     ///
     /// # Errors
     ///
@@ -200,13 +203,11 @@ impl Submitter {
         Ok(Self { spending, ..self })
     }
 
-    /// Returns the number of nonces that an account has used on L1, without and with the
-    /// transactions that wait there.
+    /// Returns the latest and the pending nonce of an account on L1.
     ///
     /// # Errors
     ///
-    /// [`RollupError::Funds`] if it has nothing to pay with; [`RollupError::L1`] if L1 cannot be
-    /// asked.
+    /// [`RollupError::Funds`] if its balance is zero; [`RollupError::L1`] if a request to L1 fails.
     pub(crate) fn is_ready(client: &L1Client, account: Address) -> Result<(u64, u64), RollupError> {
         let provider = client.inner().provider().clone();
         let asked = client.wait(async move {
@@ -222,67 +223,66 @@ impl Submitter {
         Ok((used, taken))
     }
 
-    /// Its account.
+    /// Address of the account that posts blocks.
     pub fn address(&self) -> Address {
         self.key.address()
     }
 
-    /// The transactions that L1 does not have yet, in order.
+    /// Transactions in flight that were not abandoned, in nonce order.
     pub fn in_flight(&self) -> impl Iterator<Item = &InFlight> {
         self.in_flight.iter().filter(|sent| !sent.is_void)
     }
 
-    /// Number of transactions in flight that L1 does not have by the newest view.
+    /// Number of transactions in flight that the newest view does not include.
     pub fn waiting(&self) -> usize {
         self.in_flight().count().saturating_sub(self.taken)
     }
 
-    /// Returns `true` if another transaction may go behind those in flight.
+    /// Returns `true` if another transaction may be queued after those in flight.
     pub fn has_room(&self) -> bool {
         let most = self.pool_keeps.unwrap_or(usize::MAX).min(self.config.max_in_flight);
-        // Behind one that the pool has refused, another would wait for a nonce that nothing may
-        // fill.
+        // A transaction after a rejected one would have a nonce gap that may never be filled.
         self.in_flight().all(|sent| !sent.goes_alone && !sent.is_refused)
             && self.waiting() < most.max(1)
     }
 
-    /// Returns `true` if L1 has a transaction with blobs that is in flight, by this view.
+    /// Returns `true` if this view includes a blob transaction in flight.
     pub(crate) fn has_taken_blobs(&self, view: &L1View) -> bool {
         self.in_flight().any(|sent| sent.has_blobs() && sent.is_taken(view))
     }
 
-    /// Returns `true` if the next transaction takes the place of one that was given up and that L1
-    /// may still have.
+    /// Returns `true` if the next transaction replaces an abandoned one that L1's pool may still
+    /// have.
     pub fn replaces(&self) -> bool {
         self.in_flight.iter().any(|sent| sent.is_void)
     }
 
-    /// Balance of its account on L1 when it was asked last, in wei.
+    /// Last known balance of the account on L1, in wei.
     pub fn balance(&self) -> U256 {
         self.account.map_or(U256::ZERO, |account| account.balance)
     }
 
-    /// Wei that were spent within a day, at most.
+    /// Upper bound of the spending within a day, in wei.
     pub fn spent(&self) -> u128 {
         self.spending.besides(|_| false)
     }
 
-    /// Wei that were spent within a day, but for a nonce and what is in flight.
+    /// Spending within a day, in wei, without this nonce and the transactions in flight.
     fn spent_besides(&self, nonce: u64) -> u128 {
         let is_counted = |it| it == nonce || self.in_flight.iter().any(|sent| sent.nonce == it);
         self.spending.besides(is_counted)
     }
 
-    /// Begins to send `advance` for these blocks, behind what is in flight, once L1's pool has
-    /// answered to the one before; not before the view shows all that L1 has taken. If it can be
-    /// tried, L1 is asked before whether it would take it. The pool's answer is that of the next
-    /// [`Self::step`], [`Self::submit`] or [`Self::acknowledge`].
+    /// Starts to send `advance` with these blocks, queued after the transactions in flight. First
+    /// waits until L1's pool has responded to the previous one. Sends nothing while the view is
+    /// behind the account's nonce. If `can_be_tried`, the transaction is simulated first. The next
+    /// [`Self::step`], [`Self::submit`] or [`Self::acknowledge`] returns the pool's response.
     ///
     /// # Errors
     ///
-    /// [`RollupError::L1`] with what L1 says; [`RollupError::Funds`] and
-    /// [`RollupError::SpendingLimit`], of all that is in flight together, before anything is sent;
-    /// those of [`Self::acknowledge`].
+    /// [`RollupError::L1`] with L1's error; [`RollupError::Funds`] and
+    /// [`RollupError::SpendingLimit`] for all transactions in flight together, before anything is
+    /// sent; the errors of [`Self::acknowledge`].
     pub fn submit(
         &mut self,
         client: &Arc<L1Client>,
@@ -294,14 +294,15 @@ impl Submitter {
         let head = view.head().map_or(0, |head| head.number);
         let base_fee = view.head().map_or(0, |head| u128::from(head.base_fee));
         let is_first = self.in_flight().next().is_none();
-        // Behind others the last answer holds: what has changed since are those that are in flight.
+        // With transactions in flight the last answer is still valid: only they have changed the
+        // account since.
         let known = self.account.filter(|_| !is_first).zip(candidate.gas_limit);
         let (Account { used, balance, .. }, estimate) = match known {
             Some(known) => known,
             None => self.ask_for_all(client, &candidate)?,
         };
-        // L1's newest block has one that gave way, and the view, by which these blocks were chosen,
-        // is of before: they would fail behind it.
+        // L1's newest block includes a transaction that the view, by which these blocks were
+        // chosen, does not show yet: they would fail after it.
         if self.in_flight.iter().any(|sent| sent.nonce < used) {
             return Ok(());
         }
@@ -309,12 +310,11 @@ impl Submitter {
         let tip = self.config.tip;
         let max = base_fee.saturating_mul(2).saturating_add(tip);
         let blob = data.blobs.as_ref().map_or(0, |blobs| blobs.price.saturating_mul(2).max(1));
-        // The first nonce without a transaction of ours, so that a gap left by one that failed is
-        // filled and not waited for. One that L1 has given back, as the next view will show, goes
-        // there again and has its nonce.
+        // The first nonce without a transaction of this node, so that the gap of a failed one is
+        // filled. A transaction that an L1 reorg has removed, as the next view will show, is sent
+        // again with its nonce.
         let nonce = self.next_nonce(used);
-        // A replacement with less than the old fees would be refused by each pool that has the old
-        // one.
+        // A pool that has the old transaction rejects a replacement without a sufficient fee bump.
         let before = self.in_flight.iter().find(|sent| sent.nonce == nonce);
         let mut fees = Fees { max, tip, blob };
         if let Some(before) = before {
@@ -323,7 +323,7 @@ impl Submitter {
         }
         fees.max = fees.max.min(self.config.max_fee);
         fees.blob = fees.blob.min(self.config.max_blob_fee);
-        // What others do in the L1 block before it may raise its gas.
+        // Earlier transactions in the same L1 block may raise its gas.
         let gas_limit = (estimate + estimate / 8).min(self.limits.gas);
         if data.blobs.is_none() {
             let most = self.affordable(gas_limit, base_fee, head);
@@ -331,7 +331,7 @@ impl Submitter {
         }
         let cost = fees.cost(gas_limit, &data);
         let others = self.in_flight.iter().filter(|sent| sent.nonce != nonce);
-        // By the most that each may cost: L1 may take all of them in one block at the highest fee.
+        // Maximum costs, since L1 may include all of them in one block at the highest fee.
         let owed = others.fold(cost, |sum, sent| sum.saturating_add(sent.cost));
         if balance < U256::from(owed) {
             return Err(RollupError::Funds { account, balance, cost: U256::from(owed) });
@@ -340,8 +340,7 @@ impl Submitter {
             tracing::warn!(%account, %balance, "low balance of the L1 account");
         }
         let spent = self.spent_besides(nonce).saturating_add(owed);
-        // Before anything is signed: a loop of failing transactions ends here, however it came
-        // about.
+        // Checked before anything is signed: this ends any loop of failing transactions.
         if spent > self.config.daily_limit {
             return Err(RollupError::SpendingLimit { spent, limit: self.config.daily_limit });
         }
@@ -372,16 +371,16 @@ impl Submitter {
     }
 
     fn next_nonce(&self, used: u64) -> u64 {
-        // Those in flight follow one another. Before them may be some that were given up and that
-        // L1 has taken, which the account at the head of the view does not show.
+        // Nonces in flight are consecutive. L1 may have included abandoned transactions before them
+        // which the account at the head of the view does not show.
         let first = self.in_flight().next().map_or(used, |first| first.nonce);
         let ours = self.landed.iter().chain(self.in_flight());
         ours.fold(first, |next, sent| next + u64::from(sent.nonce == next))
     }
 
-    /// Hash of the last block that the transaction is to bring which is sent next, if it takes the
-    /// place of one that was given up with others behind it: L1 may still take those, and they fail
-    /// behind one that ends with another block.
+    /// Hash of the block with which the next transaction has to end, if it replaces an abandoned
+    /// one that others are queued after: L1 may still include those, and they fail if the
+    /// replacement ends with another block.
     pub(crate) fn replaced_end(&self) -> Option<B256> {
         let next = self.next_nonce(self.account?.used);
         let is_void = |nonce: u64| self.in_flight.iter().find(|it| it.is_void && it.nonce == nonce);
@@ -389,25 +388,24 @@ impl Submitter {
         replaced.blocks.last().map(|(_, hash)| *hash)
     }
 
-    /// Returns `true` while L1's pool has not answered to a transaction that was sent.
+    /// Returns `true` while L1's pool has not responded to a sent transaction.
     #[cfg(test)]
     pub(crate) const fn is_sending(&self) -> bool {
         self.sending.is_some()
     }
 
-    /// Returns `true` while L1 has not answered to what else it was asked.
+    /// Returns `true` while another request to L1 is pending.
     #[cfg(test)]
     pub(crate) const fn is_asking(&self) -> bool {
         self.asked.is_some() || self.resending.is_some()
     }
 
-    /// Returns `true` if L1's pool has taken a transaction since the last call.
+    /// Returns `true` if L1's pool has accepted a transaction since the last call.
     pub(crate) fn take_accepted(&mut self) -> bool {
         core::mem::take(&mut self.has_accepted)
     }
 
-    /// Asks L1 for the account, and for the gas of a transaction or whether it would take it: all
-    /// at once.
+    /// Requests the account, and estimates or simulates the transaction, in concurrent requests.
     fn ask_for_all(
         &mut self,
         client: &L1Client,
@@ -426,8 +424,7 @@ impl Submitter {
                 match gas_limit {
                     Some(limit) => {
                         if can_be_tried {
-                            // Once, and not as often as it takes to find out how little gas would
-                            // do.
+                            // One execution, where an estimate needs several.
                             let _ = provider.call(request.gas_limit(limit)).await?;
                         }
                         Ok::<_, TransportError>(limit)
@@ -449,20 +446,20 @@ impl Submitter {
         Ok((account, gas))
     }
 
-    /// Takes out what stands at a nonce.
+    /// Removes the transaction with this nonce.
     fn take(&mut self, nonce: u64) -> Option<InFlight> {
         let at = self.in_flight.iter().position(|sent| sent.nonce == nonce)?;
         Some(self.in_flight.remove(at))
     }
 
-    /// Puts a transaction to its place, where none is.
+    /// Inserts a transaction by its nonce, which no other one in flight has.
     fn put(&mut self, sent: Option<InFlight>) {
         self.in_flight.extend(sent);
         self.in_flight.sort_by_key(|sent| sent.nonce);
     }
 
-    /// Gives up the transactions in flight. They may still be taken; the next ones have their
-    /// nonces.
+    /// Abandons the transactions in flight. L1 may still include them; the next ones replace them
+    /// with the same nonces.
     pub fn forget(&mut self) {
         for sent in &mut self.in_flight {
             sent.is_void = true;
@@ -473,7 +470,7 @@ impl Submitter {
         self.pool_keeps = None;
     }
 
-    /// Gives up those that L1 does not have by this view.
+    /// Abandons the transactions that this view does not include.
     pub(crate) fn forget_open(&mut self, view: &L1View) {
         let is_live = |sent: &InFlight| !sent.is_void && sent.is_taken(view);
         let live: Vec<bool> = self.in_flight.iter().map(is_live).collect();

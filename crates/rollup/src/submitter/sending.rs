@@ -1,4 +1,4 @@
-//! The answers of L1's pool to transactions.
+//! Responses of L1's pool to submitted transactions.
 
 use super::{InFlight, Submitter};
 use crate::{
@@ -13,18 +13,18 @@ use client::ClientError;
 use std::{io, sync::Arc, time::Instant};
 
 sol! {
-    /// EXECUTE refused, in `contracts/libraries/Execute.sol`.
+    /// EXECUTE rejected a block; declared in `contracts/libraries/Execute.sol`.
     error ExecuteFailed();
 }
 
-/// A transaction that L1's pool has not answered to yet.
+/// A sent transaction for which L1's pool has not responded yet.
 #[derive(Debug)]
 pub(super) struct Sending {
     pub(super) nonce: u64,
     hash: B256,
     /// `true` if nothing was in flight before it.
     is_first: bool,
-    /// Transaction whose place it takes, which L1 still has if it refuses the new one.
+    /// Transaction that it replaces, which L1's pool keeps if it rejects the replacement.
     pub(super) before: Option<InFlight>,
     begun: Instant,
     answer: Probe<Result<(), RollupError>>,
@@ -45,20 +45,20 @@ impl Sending {
 }
 
 impl Submitter {
-    /// Waits for the answer of L1's pool to the transaction that was sent last.
+    /// Waits until L1's pool has responded to the last sent transaction.
     ///
     /// # Errors
     ///
-    /// [`RollupError::L1`] if L1 refuses it, or does not answer: without an answer the transaction
-    /// may be on its way, and stays in flight. [`RollupError::BlobsRefused`] if L1 wants the
-    /// transaction for its blobs neither now nor later: it is not in flight then.
+    /// [`RollupError::L1`] if L1 rejects the transaction or does not answer; without an answer the
+    /// pool may have it, so it stays in flight. [`RollupError::BlobsRefused`] if L1 rejects a blob
+    /// transaction, which is then no longer in flight.
     pub fn acknowledge(&mut self) -> Result<(), RollupError> {
         let Some(sending) = self.sending.take() else { return Ok(()) };
         let answer = sending.answer.wait();
         self.answered(sending, answer)
     }
 
-    /// Takes the answer of L1's pool, if it is there.
+    /// Processes the response of L1's pool, if it has arrived.
     pub(super) fn take_answer(&mut self) -> Result<(), RollupError> {
         let Some(sending) = self.sending.take() else { return Ok(()) };
         match sending.answer.answer() {
@@ -82,26 +82,27 @@ impl Submitter {
             self.has_accepted = true;
             return Ok(());
         };
-        // L1 has taken its nonce meanwhile, or it is not to be sent any more.
+        // Its nonce has been used meanwhile, or it is no longer in flight.
         let Some(sent) = self.in_flight.iter_mut().find(|it| it.nonce == nonce && it.hash == hash)
         else {
             return Ok(());
         };
-        // Without an answer it may be on its way.
+        // Without an answer the pool may have it.
         if !is_refusal(&error) {
             return Err(error);
         }
         let has_blobs = sent.has_blobs();
         let fee = sent.fees.max.saturating_mul(sent.gas_limit.into());
         let sent_at = sent.sent_at;
-        // What an earlier process sent with this nonce waits there: this one pays more later.
+        // The pool has a transaction of an earlier process with this nonce: a later fee bump
+        // replaces it.
         if before.is_none() && is_first && !has_blobs && is_underpriced(&error) {
             sent.is_refused = true;
             return Err(error);
         }
         self.fee_cap.learn(&error, fee, sent_at);
-        // Who refuses it does not have it, and may still have the older transaction with this
-        // nonce.
+        // The pool does not have the rejected transaction, but may still have the older one with
+        // this nonce.
         let is_void = sent.is_void;
         self.in_flight.retain(|it| it.nonce != nonce);
         let replaces = before.is_some();
@@ -110,8 +111,8 @@ impl Submitter {
             return Ok(());
         }
         if !is_first && !replaces {
-            // Its blocks wait for those in flight: pools bound how many transactions an account has
-            // there.
+            // Pools limit the number of transactions per account, so its blocks are posted after
+            // those in flight.
             tracing::debug!(%error, nonce, "L1's pool takes no further transaction, waiting");
             self.pool_keeps = Some(self.in_flight().count());
             return Ok(());
@@ -123,25 +124,25 @@ impl Submitter {
     }
 }
 
-/// Sends a transaction, and waits for the answer of L1's pool.
+/// Sends a transaction, and waits for the response of L1's pool.
 pub(super) fn send(client: &L1Client, raw: &Bytes) -> Result<(), RollupError> {
     let (provider, raw) = (client.inner().provider().clone(), raw.clone());
     let outcome = client.wait(async move { provider.send_raw_transaction(&raw).await.map(drop) });
     match outcome {
         Ok(()) => Ok(()),
-        // It is there, or was taken already: the next look at L1 tells.
+        // It is in the pool or already included; the next poll of L1 shows which.
         Err(error) if is_known(&error.to_string()) => Ok(()),
         Err(error) => Err(L1Error::from(error).into()),
     }
 }
 
-/// Returns `true` if L1 has answered with a refusal.
+/// Returns `true` if L1 answered with a JSON-RPC error.
 pub(crate) const fn is_refusal(error: &RollupError) -> bool {
     matches!(error, RollupError::L1(L1Error::Client(ClientError::Rpc(error))) if error.is_error_resp())
 }
 
-/// Returns `true` if L1 has refused a transaction because EXECUTE did: it found a block invalid, or
-/// had too little gas.
+/// Returns `true` if L1 rejected a transaction because EXECUTE failed: a block is invalid, or the
+/// gas did not suffice.
 pub(crate) fn is_execution_failure(error: &RollupError) -> bool {
     let RollupError::L1(L1Error::Client(ClientError::Rpc(error))) = error else { return false };
     let Some(answer) = error.as_error_resp() else { return false };
@@ -149,8 +150,7 @@ pub(crate) fn is_execution_failure(error: &RollupError) -> bool {
         .as_revert_data()
         .is_some_and(|data| data.get(..4) == Some(ExecuteFailed::SELECTOR.as_slice()));
     let message = answer.message.to_lowercase();
-    // What geth, reth and anvil say of a call that runs out of gas, of whose revert there are no
-    // data.
+    // Messages of geth, reth and anvil for a call that runs out of gas, which has no revert data.
     is_by_execute || ["out of gas", "gas required exceeds"].iter().any(|it| message.contains(it))
 }
 

@@ -1,4 +1,4 @@
-//! Ether that was spent within a day, over restarts.
+//! Ether spent on L1 within a day, persisted across restarts.
 
 use crate::RollupError;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
@@ -12,8 +12,8 @@ use std::{
 
 /// The window of the spending limit: a day.
 const DAY: Duration = Duration::from_secs(86_400);
-/// Records from which on the file is written anew when it is opened, if most of them are not
-/// needed.
+/// Number of records from which on the file is rewritten when it is opened, if more than half of
+/// them have expired.
 const REWRITE_FROM: usize = 256;
 const WHAT: &str = "a record of what was spent";
 
@@ -29,9 +29,8 @@ struct Spent {
 
 /// Costs of L1 transactions within a day, by nonce.
 ///
-/// A transaction is recorded in the file before it is sent, so that it counts after a restart
-/// although L1 took it meanwhile. It takes the place of one that was recorded with its nonce: that
-/// was replaced.
+/// A transaction is recorded in the file before it is sent, so that it counts after a restart even
+/// if L1 included it meanwhile. A record replaces the one with the same nonce.
 #[derive(Debug, Default)]
 pub(super) struct Spending {
     spent: VecDeque<Spent>,
@@ -39,7 +38,7 @@ pub(super) struct Spending {
 }
 
 impl Spending {
-    /// Opens the file of an account's transactions on a chain, or starts one.
+    /// Opens or creates the file for an account on a chain.
     ///
     /// # Errors
     ///
@@ -63,7 +62,7 @@ impl Spending {
                 "the record of what was spent is damaged and cut back: the daily limit counts what is left"
             );
         }
-        // A record outlives its day in the file until that is written anew.
+        // Expired records stay in the file until it is rewritten.
         all.spent.retain(|it| it.at.elapsed() < DAY);
         all.file = Some(match records >= REWRITE_FROM && records > 2 * all.spent.len() {
             true => all.rewritten(path, subject).map_err(fault)?,
@@ -81,11 +80,13 @@ impl Spending {
     ///
     /// # Errors
     ///
-    /// [`RollupError::SpendingNotKept`]: it must not be sent then.
+    /// [`RollupError::SpendingNotKept`] if the file cannot be written; the transaction must not be
+    /// sent then.
     pub(super) fn sending(&mut self, nonce: u64, cost: u128) -> Result<(), RollupError> {
         let Some(file) = &mut self.file else { return Ok(()) };
         let record = Spent::now(nonce, cost).encode();
-        // The file first: a transaction whose record is lost would not count after a crash.
+        // The file is written first: without a record the transaction would not count after a
+        // crash.
         file.append(&record).map(drop).map_err(RollupError::SpendingNotKept)?;
         self.spent.retain(|it| it.nonce != nonce);
         Ok(())
@@ -102,8 +103,8 @@ impl Spending {
         self.spent.push_back(new);
     }
 
-    /// Sum within a day, in wei, of transactions with other nonces than those that are counted
-    /// elsewhere.
+    /// Sum of the costs within a day, in wei, without the nonces for which `is_counted` returns
+    /// `true`.
     pub(super) fn besides(&self, is_counted: impl Fn(u64) -> bool) -> u128 {
         let others = self.spent.iter().filter(|it| !is_counted(it.nonce) && it.at.elapsed() < DAY);
         others.fold(0, |sum: u128, it| sum.saturating_add(it.cost))
@@ -124,7 +125,8 @@ impl Spent {
         out.0
     }
 
-    /// Reads a record. One of the future, by a clock that was set back, counts from now on.
+    /// Decodes a record. A record with a future time, after the clock was set back, counts as
+    /// written now.
     fn decode(record: &Bytes) -> Result<Self, DiskError> {
         let mut reader = Reader::new(WHAT, record);
         let (recorded, nonce) = (reader.word()?, reader.word()?);
@@ -132,8 +134,8 @@ impl Spent {
         reader.end()?;
         let now = Self::now(nonce, cost);
         let age = Duration::from_secs(now.recorded.saturating_sub(recorded)).min(DAY);
-        // A machine that has run for less than that knows no such instant; the record counts for
-        // longer then.
+        // `Instant` cannot represent a time before the machine's start; the record then counts for
+        // longer.
         let at = now.at.checked_sub(age).unwrap_or(now.at);
         Ok(Self { recorded, at, ..now })
     }
@@ -155,14 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_counts_after_a_restart_and_a_replacement_counts_once() {
+    fn sent_transactions_count_after_restart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("spending");
         let mut spending = open(&path);
         for (nonce, cost) in [(4, 100), (5, 10), (6, 1), (5, 20)] {
             spending.sending(nonce, cost).unwrap();
         }
-        // Only what L1 has taken, as long as the rest is known to be in flight.
+        // Only included transactions count while the others are known to be in flight.
         assert_eq!(all(&spending), 0);
         spending.used(4, 100);
         assert_eq!((spending.besides(|nonce| nonce == 4), all(&spending)), (0, 100));
@@ -173,13 +175,13 @@ mod tests {
         assert_eq!(all(&spending), 101);
         drop(spending);
         assert_eq!(all(&open(&path)), 131);
-        // Of another account it is none.
+        // The file of another account has no records.
         let other = Spending::open(&path, 1, Address::ZERO).unwrap();
         assert_eq!(all(&other), 0);
     }
 
     #[test]
-    fn what_is_older_than_a_day_does_not_count_and_is_not_kept_for_ever() {
+    fn records_expire_after_a_day() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("spending");
         let mut spending = open(&path);
@@ -189,7 +191,7 @@ mod tests {
             let old = Spent { recorded: now - 2 * DAY.as_secs(), ..Spent::now(nonce, 1) };
             file.append(&old.encode()).unwrap();
         }
-        // A clock that was set back does not make a record worthless.
+        // A record from the future, after the clock was set back, still counts.
         let future = Spent { recorded: now + DAY.as_secs(), ..Spent::now(600, 7) };
         file.append(&future.encode()).unwrap();
         drop(spending);

@@ -1,4 +1,4 @@
-//! The transactions that bring blocks to L1.
+//! L1 transactions that post blocks.
 
 use crate::{RollupError, Signer};
 use alloy_consensus::{Signed, TxEip1559, TxEip4844, TxEip4844WithSidecar, TxEnvelope};
@@ -7,11 +7,10 @@ use alloy_primitives::{Address, B256, Bytes};
 use contracts::advance_plan::BLOB_GAS;
 use std::sync::Arc;
 
-/// Least percentage by which a replacement must pay more.
-// Pools ask for a tenth more; three more per cent cover their rounding.
+/// Minimum fee bump of a replacement, in percent. Pools require 10 %; 3 more cover their rounding.
 const BUMP_PERCENT: u128 = 13;
-/// The same for a transaction with blobs.
-// Pools ask for twice as much before they validate blobs again (geth's blob pool).
+/// Minimum fee bump of a blob transaction, in percent. Geth's blob pool requires twice the fees,
+/// since it has to validate the blobs again.
 const BLOB_BUMP_PERCENT: u128 = 100;
 
 /// Calldata and blobs of a transaction.
@@ -19,35 +18,36 @@ const BLOB_BUMP_PERCENT: u128 = 100;
 pub struct TxData {
     /// Calldata of `advance`.
     pub input: Bytes,
-    /// Its blobs, if it has any.
+    /// Blobs of a blob transaction.
     pub blobs: Option<Blobs>,
 }
 
 /// The blobs of a transaction.
 #[derive(Debug, Clone)]
 pub struct Blobs {
-    /// With commitments, and with proofs in the form of L1's fork.
+    /// Blobs with commitments, and with proofs in the format of L1's fork.
     pub sidecar: Arc<BlobTransactionSidecarVariant>,
-    /// Gas that the transaction needs: L1 cannot be asked about blobs that it does not have.
+    /// Gas limit of the transaction, computed locally: L1 cannot estimate the gas of a transaction
+    /// whose blobs it does not have.
     pub gas_limit: u64,
-    /// Price of a blob now, in wei per blob gas.
+    /// Current blob base fee, in wei per blob gas.
     pub price: u128,
 }
 
 impl TxData {
-    /// Gas of its blobs.
+    /// Blob gas of the transaction (EIP-4844).
     fn blob_gas(&self) -> u64 {
         let count = self.blobs.as_ref().map_or(0, |blobs| blobs.sidecar.blobs().len());
         count as u64 * BLOB_GAS
     }
 
-    /// Least percentage by which a replacement of this transaction must pay more.
+    /// Minimum fee bump of a replacement, in percent.
     pub(super) const fn bump(&self) -> u128 {
         if self.blobs.is_some() { BLOB_BUMP_PERCENT } else { BUMP_PERCENT }
     }
 }
 
-/// Fee caps in wei: per gas, the part of that for the block builder, and per blob gas.
+/// Fee caps in wei: `max_fee_per_gas`, `max_priority_fee_per_gas` and `max_fee_per_blob_gas`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fees {
     pub(super) max: u128,
@@ -56,20 +56,20 @@ pub(super) struct Fees {
 }
 
 impl Fees {
-    /// The same caps raised by a percentage.
+    /// Returns the caps raised by a percentage.
     pub(super) fn bumped(self, percent: u128) -> Self {
         let bumped = |fee: u128| fee.saturating_add(fee.saturating_mul(percent) / 100 + 1);
         Self { max: bumped(self.max), tip: bumped(self.tip), blob: bumped(self.blob) }
     }
 
-    /// Most wei that a transaction costs.
+    /// Maximum cost of a transaction, in wei.
     pub(super) fn cost(self, gas_limit: u64, data: &TxData) -> u128 {
         let blobs = u128::from(data.blob_gas()).saturating_mul(self.blob);
         u128::from(gas_limit).saturating_mul(self.max).saturating_add(blobs)
     }
 }
 
-/// A transaction before it is signed.
+/// An unsigned transaction.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Unsigned<'a> {
     pub(super) chain_id: u64,
@@ -81,7 +81,8 @@ pub(super) struct Unsigned<'a> {
 }
 
 impl Unsigned<'_> {
-    /// The bytes for L1, with the blobs if there are any, and the hash.
+    /// Signs the transaction. Returns its encoding for the pool, with a blob sidecar if it has
+    /// blobs, and its hash.
     pub(super) fn sign(self, key: &Signer) -> Result<(Bytes, B256), RollupError> {
         let Self { chain_id, rollup, nonce, gas_limit, fees, data } = self;
         let Fees { max: max_fee_per_gas, tip, blob: max_fee_per_blob_gas } = fees;
