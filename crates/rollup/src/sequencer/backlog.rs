@@ -1,8 +1,8 @@
-//! Blocks that wait for L1, held against what L1 takes of them in time.
+//! Backlog of sealed blocks that are not on L1 yet, compared with L1's capacity.
 //!
-//! The sequencer looks at them before each block. It makes smaller blocks, and more rarely, as they
-//! come nearer to what L1 takes, and none, nor takes transactions, where the next one might not get
-//! there in time: a block that was sealed is not undone for want of room on L1.
+//! The sequencer updates it before each block. As the backlog approaches the capacity, the
+//! sequencer builds smaller blocks at longer intervals; at the limit it stops sealing and rejects
+//! transactions, because a sealed block must never be reverted for lack of L1 space.
 
 use super::Sequencer;
 use crate::{
@@ -21,29 +21,32 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Gas of a block beside that of its transactions, where nothing else is known of it.
+/// Estimated EXECUTE gas of a block in addition to the gas of its transactions, for a block without
+/// measurements.
 const BLOCK_GAS: u64 = 500_000;
-/// Parts of a limit, and of the size of a block.
+/// Denominator of shares of a limit, and of the size of a block.
 pub(super) const WHOLE: u64 = 1_000;
 
-/// A block that waits for L1.
+/// A block that is not on L1 yet.
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
     number: u64,
     hash: B256,
     timestamp: u64,
-    /// Gas and bytes that it takes of a transaction; all of one if it leaves no room for another
-    /// such block.
+    /// EXECUTE gas that counts for the block; that of a whole L1 transaction if two such blocks do
+    /// not fit into one.
     gas: u64,
+    /// Input bytes, counted in the same way.
     bytes: u64,
 }
 
 impl Waiting {
-    /// A block whose self-check has found these figures, if this process sealed it.
+    /// A block with the measurements of its self-check, which `posted` has if this process sealed
+    /// it.
     fn new(block: &Block, posted: Option<Posted>, limits: &Capacity) -> Self {
         let (most_gas, most_bytes) = (limits.gas, limits.bytes as u64);
-        // Two such blocks do not share a transaction, so each costs one with all that it leaves
-        // unused.
+        // Two blocks of more than half a transaction cannot share one, so each of them uses up a
+        // whole transaction.
         let whole = |used: u64, most: u64| if used > most / 2 { most } else { used };
         let (gas, bytes) = match posted {
             Some(posted) => (posted.gas, posted.bytes as u64),
@@ -59,25 +62,25 @@ impl Waiting {
     }
 }
 
-/// The blocks that wait, oldest first.
+/// Blocks that are not on L1 yet, oldest first.
 #[derive(Debug, Default)]
 #[cfg_attr(test, derive(Clone))]
 pub(super) struct Queue(VecDeque<Waiting>);
 
-/// Time and size of the next block.
+/// Interval and size of the next block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// After this time, with at most this many thousandths of its gas for the transactions of the
-    /// pool.
+    /// Minimum time since the last block, and the share of the gas limit for the pool's
+    /// transactions, in thousandths.
     After(Duration, u64),
-    /// Not before L1 has taken some of those that wait.
+    /// No block until L1 has included some of the waiting ones.
     Full,
 }
 
 impl Queue {
-    /// Takes out what L1 has taken, up to the block `safe`. The list is made anew from
-    /// `unsafe_blocks` if it does not reach from there to the head: a reorganisation or a rebuild
-    /// may have changed any of them then. Figures that are known stay.
+    /// Removes the blocks up to `safe`, which are on L1. If the rest does not reach from there to
+    /// the head, e.g. after a reorg or a rebuild, the queue is rebuilt from `unsafe_blocks`; the
+    /// measurements of blocks that are still in it are kept.
     fn follow<E>(
         &mut self,
         safe: &Block,
@@ -101,7 +104,8 @@ impl Queue {
         Ok(())
     }
 
-    /// The blocks against what an L1 with this throughput takes before they are too old.
+    /// Compares the blocks with the capacity of an L1 with this throughput within `longest`, less
+    /// the age of the oldest block.
     fn status(
         &self,
         now: u64,
@@ -111,7 +115,7 @@ impl Queue {
     ) -> BacklogStatus {
         let oldest = self.0.front().map_or(now, |first| first.timestamp);
         let age = now.saturating_sub(oldest);
-        // What waits behind them has the rest of the time.
+        // The oldest block has used up part of the time.
         let transactions = throughput.within(longest.saturating_sub(Duration::from_secs(age)));
         let most = |of_one: u64| {
             let all = u128::from(transactions) * u128::from(of_one) / u128::from(PARTS);
@@ -128,19 +132,21 @@ impl Queue {
 }
 
 impl BacklogConfig {
-    /// Longest time in which a block has to get to L1, of the seconds that it may lie behind.
+    /// Maximum time from sealing a block to its inclusion on L1, for a rollup with this maximum lag
+    /// in seconds.
     fn longest(&self, max_lag: u64) -> Duration {
-        // Half, since the other half is for blocks that are made while L1 is silent.
+        // The other half of the lag is reserved for blocks sealed while L1 does not answer.
         let lag = Duration::from_secs(max_lag / 2);
         self.max_age.map_or(lag, |max| max.min(lag))
     }
 }
 
 impl BacklogStatus {
-    /// The first measure by which another block, of a whole transaction at most, would be too much.
+    /// Returns the first limit that another block, of the size of a whole L1 transaction, would
+    /// exceed.
     fn full(&self, limits: &Capacity) -> Option<Backlog> {
-        // With nothing waiting even a slow L1 may get one block: else a node whose L1 was silent
-        // would never begin again.
+        // Without waiting blocks one more is always allowed: otherwise a node whose L1 was silent
+        // would never seal again.
         if self.blocks == 0 {
             return None;
         }
@@ -156,7 +162,7 @@ impl BacklogStatus {
         Some(Backlog { what, got: used.saturating_add(more), limit })
     }
 
-    /// Thousandths of the nearest limit that are used.
+    /// Used share of the limit that is closest to being reached, in thousandths.
     fn filled(&self) -> u64 {
         let share = |it: BoundedAmount| {
             let parts = u128::from(it.used) * u128::from(WHOLE) / u128::from(it.limit.max(1));
@@ -165,10 +171,10 @@ impl BacklogStatus {
         [self.gas, self.bytes, self.age].map(share).into_iter().max().unwrap_or_default()
     }
 
-    /// The time between blocks and their size: as configured up to a share of the limit. From there
-    /// on to the limit the time grows, and the size shrinks, as the rest of the share does: a burst
+    /// Interval and size of blocks: as configured below `slow_percent` of the limit. Above it the
+    /// interval grows and the size shrinks in proportion to the rest of the limit, so that a burst
     /// is spread over more and smaller blocks, several of which fit into one L1 transaction, before
-    /// anything is refused.
+    /// transactions are rejected.
     fn pace(&self, block_time: Duration, config: &BacklogConfig) -> Pace {
         let slow_from = u64::from(config.slow_percent.min(99)) * WHOLE / 100;
         let rest = WHOLE - self.filled().min(WHOLE - 1);
@@ -182,8 +188,8 @@ impl BacklogStatus {
 }
 
 impl Sequencer {
-    /// Looks at the blocks that wait for L1: the pace of the next one follows. Closes the pool to
-    /// transactions from outside, or opens it again.
+    /// Updates the backlog and returns the pace of the next block. Closes the pool for transactions
+    /// of users while the backlog is full, and opens it again.
     pub(super) fn look_at_backlog(&mut self) -> Result<Pace, RollupError> {
         self.follow_queue()?;
         let longest = self.config.backlog.longest(self.rules.max_lag);
@@ -200,7 +206,7 @@ impl Sequencer {
         })
     }
 
-    /// Adds what was sealed, and takes out what L1 has taken.
+    /// Updates the queue to the safe and the unsafe head.
     fn follow_queue(&mut self) -> Result<(), RollupError> {
         let (safe, head, limits) =
             (self.sync.safe()?, self.chain().head().clone(), self.capacity());
@@ -210,7 +216,7 @@ impl Sequencer {
         followed
     }
 
-    /// Adds a block that was sealed now.
+    /// Adds a newly sealed block.
     pub(super) fn enqueue(&mut self, block: &Block, posted: Option<Posted>) {
         let waiting = Waiting::new(block, posted, &self.capacity());
         self.queue.0.push_back(waiting);
@@ -267,10 +273,10 @@ mod tests {
     }
 
     #[test]
-    fn blocks_come_smaller_and_more_rarely_from_a_share_of_the_limit_on_and_not_at_all_at_it() {
+    fn blocks_get_smaller_and_rarer_towards_limit() {
         let second = Duration::from_secs(1);
         let limits = capacity();
-        // One transaction in twelve seconds: as many as a hundred whole ones.
+        // One transaction in twelve seconds, so a hundred in the whole time.
         let whole = limits.gas;
         let pace = |blocks| {
             let status = status(&queue(blocks, whole, 1_000), 1_200);
@@ -289,18 +295,18 @@ mod tests {
     }
 
     #[test]
-    fn an_old_block_leaves_less_time_to_those_behind_it_and_stops_them_in_the_end() {
+    fn old_block_shrinks_capacity_until_full() {
         let limits = capacity();
         let at = |since| status(&queue(1, 1, since), 100);
         assert!(at(1_000).gas.limit > at(950).gas.limit);
         assert_eq!(at(1_000).full(&limits), None);
         assert!(at(900).full(&limits).is_some());
-        // Where nothing waits, the next block is as good as on its way.
+        // Without waiting blocks one more is allowed even without any time.
         assert_eq!(status(&queue(0, 0, 0), 0).full(&limits), None);
     }
 
     #[test]
-    fn a_block_that_leaves_no_room_for_another_such_block_takes_a_whole_transaction() {
+    fn large_block_counts_as_whole_transaction() {
         let limits = capacity();
         let (gas, bytes) = (limits.gas, limits.bytes);
         let block = Block::from_header(Default::default());
@@ -312,7 +318,7 @@ mod tests {
         assert_eq!(of(gas / 2 + 1, bytes / 2 + 1), (gas, bytes as u64));
     }
     #[test]
-    fn the_time_for_a_block_is_half_of_the_lag_unless_less_is_configured() {
+    fn max_age_is_at_most_half_the_lag() {
         let longest = |max_age: Option<u64>| {
             BacklogConfig { max_age: max_age.map(Duration::from_secs), ..CONFIG }
                 .longest(121)
@@ -322,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn the_measure_that_is_used_most_counts_to_the_limit_and_no_further() {
+    fn filled_is_largest_share_capped_at_limit() {
         let amount = |used, limit| BoundedAmount { used, limit };
         let filled = |gas, bytes, age| {
             BacklogStatus { gas, bytes, age, ..BacklogStatus::default() }.filled()
@@ -335,7 +341,7 @@ mod tests {
         }
         assert_eq!(filled(amount(2_000, 1_000), none, none), WHOLE);
         assert_eq!(filled(amount(1, 1), none, none), WHOLE);
-        // Where L1 takes nothing at all, what waits is too much.
+        // With a capacity of zero any backlog is full.
         assert_eq!(filled(amount(7, 0), amount(0, 0), none), WHOLE);
     }
 
@@ -348,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn the_queue_keeps_the_figures_of_the_blocks_that_stay_when_it_is_made_anew() {
+    fn rebuilt_queue_keeps_measurements_of_remaining_blocks() {
         let limits = capacity();
         let chain: Vec<_> = (0..4).map(|number| block(number, 1 + number as u8)).collect();
         let mut queue = Queue::default();
@@ -365,29 +371,29 @@ mod tests {
             assert_eq!(found, expected);
             asked
         };
-        // At the start none of those that wait is known.
+        // At the start the queue is empty and has to be built.
         assert!(follow(&mut queue, &chain[0], &chain[1..3]));
         assert!(queue.0.iter().all(|it| it.gas == BLOCK_GAS));
         let posted = Posted { bytes: 5, gas: 7, work: 0 };
         queue.0.push_back(Waiting::new(&chain[3], Some(posted), &limits));
         assert!(!follow(&mut queue, &chain[0], &chain[1..]));
-        // L1 takes one, takes all of them, and goes back.
+        // L1 includes one block, then all of them, and is then reorganised.
         assert!(!follow(&mut queue, &chain[1], &chain[2..]));
         assert!(!follow(&mut queue.clone(), &chain[3], &[]));
         assert!(follow(&mut queue, &chain[0], &chain[1..]));
         assert_eq!(queue.0[2].gas, 7);
         assert_eq!(queue.0[0].gas, BLOCK_GAS);
-        // Another block takes the place of the last but one, and what stood behind it is gone.
+        // Another block replaces the last but one, which removes the block after it.
         let other = block(2, 9);
         assert!(follow(&mut queue, &chain[0], &[chain[1].clone(), other]));
         assert!(follow(&mut queue, &chain[0], &chain[1..]));
-        assert_eq!(queue.0[2].gas, BLOCK_GAS, "what was gone is not remembered");
-        // What L1 holds is another block at the place of the first.
+        assert_eq!(queue.0[2].gas, BLOCK_GAS, "measurements of a removed block are dropped");
+        // L1 has another block at the height of the first.
         assert!(follow(&mut queue, &block(1, 8), &[block(2, 7)]));
     }
 
     #[test]
-    fn the_pool_is_closed_while_l1_may_not_take_another_block_in_time() {
+    fn pool_is_closed_while_backlog_is_full() {
         let mut fixture = Fixture::new();
         let blocks = fixture.blocks(2);
         let first = blocks[0].header.timestamp;
@@ -406,7 +412,7 @@ mod tests {
             (pace, closed.is_some(), sequencer.backlog.blocks)
         };
         assert_eq!(look(&mut sequencer, first + 1), (usual, false, 2));
-        // Half of the lag later the first is too old for another one behind it.
+        // After half of the lag the first block is too old for another one to follow it in time.
         let late = first + RULES.max_lag / 2;
         assert_eq!(look(&mut sequencer, late), (Pace::Full, true, 2));
         view.take(header(2), taken(&blocks, 2));

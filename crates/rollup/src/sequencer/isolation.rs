@@ -1,11 +1,10 @@
-//! Search for the transaction of a block that EXECUTE on L1 refuses, although this node has
-//! executed the block.
+//! Search for the transaction that makes EXECUTE on L1 reject a block which this node has executed.
 //!
-//! That is a difference between the two, which no block should have; until it is repaired, one
-//! transaction must not keep all others from L1. The refused block is replaced by blocks with fewer
-//! of its transactions, one of which waits for L1 at a time, until one transaction alone is
-//! refused. It is dropped once L1 has accepted a block without transactions in its place: an L1
-//! that refuses that too refuses for another reason, and nothing is dropped.
+//! Such a block shows a consensus difference between the node and L1. Until it is fixed, one
+//! transaction must not keep all others from L1. The rejected block is replaced by blocks with
+//! fewer of its transactions, one at a time, until L1 rejects a single transaction. That
+//! transaction is dropped once L1 has accepted a block without user transactions in its place. If
+//! L1 rejects this block too, it has another reason, and nothing is dropped.
 
 use super::Sequencer;
 use crate::RollupError;
@@ -16,35 +15,34 @@ use node::DropTransaction;
 /// State of the search.
 #[derive(Debug, Default)]
 pub(super) struct Isolation {
-    /// Most transactions of users in the next block; `None` without a search.
+    /// Maximum number of user transactions in the next block; `None` without a search.
     limit: Option<usize>,
-    /// The block with these transactions, which waits for L1.
+    /// Hash of the trial block, which is not on L1 yet.
     trial: Option<B256>,
-    /// The transaction that L1 refused alone. The trial has none.
+    /// The transaction that L1 rejected alone; the trial block is then without user transactions.
     suspect: Option<B256>,
-    /// The safe head above which L1 accepts no block, whatever is in it.
+    /// The safe head after which L1 rejected even a block without user transactions.
     in_vain: Option<B256>,
 }
 
 impl Isolation {
-    /// Most transactions of users in the next block, all of which were in refused blocks; `None` if
-    /// there is no limit.
+    /// Maximum number of user transactions in the next block, all of which were in rejected blocks;
+    /// `None` without a limit.
     pub(super) const fn limit(&self) -> Option<usize> {
         self.limit
     }
 
-    /// Returns `true` if no block may follow before L1 has the last one.
+    /// Returns `true` if no block may be sealed until L1 has included the last one.
     pub(super) const fn awaits_l1(&self) -> bool {
         self.trial.is_some()
     }
 
-    /// Notes a sealed block.
+    /// Records a sealed block, which is the trial during a search.
     pub(super) fn sealed(&mut self, block: B256) {
         self.trial = self.limit.map(|_| block);
     }
 
-    /// Halves the limit after L1 has refused a block with these transactions of users, of which at
-    /// least one was there.
+    /// Halves the limit after L1 has rejected a block with these user transactions (at least one).
     const fn refused(&mut self, users: &[B256]) {
         self.trial = None;
         (self.limit, self.suspect) = match users {
@@ -53,7 +51,7 @@ impl Isolation {
         };
     }
 
-    /// Goes on after L1 has accepted the trial: returns the transaction to drop, if it was found.
+    /// Continues after L1 has accepted the trial. Returns the transaction to drop, if it was found.
     fn accepted(&mut self, all_done: bool) -> Option<B256> {
         self.trial = None;
         let found = self.suspect.take();
@@ -64,8 +62,8 @@ impl Isolation {
 }
 
 impl Sequencer {
-    /// Replaces the oldest unsafe block if EXECUTE on L1 refuses it, and drops the transaction that
-    /// it is refused for once that is found.
+    /// Replaces the oldest unsafe block if EXECUTE on L1 rejects it, and drops the transaction that
+    /// causes this once it is found.
     pub(super) fn isolate_refused(&mut self) -> Result<(), RollupError> {
         let safe = self.sync.safe()?;
         let oldest = self.chain().canonical_block(safe.header.number + 1)?;
@@ -76,7 +74,7 @@ impl Sequencer {
                     self.drop_refused(hash)?;
                 }
             }
-            // It has given way to a reorganisation of L1, or was too old.
+            // It was replaced after an L1 reorg, or because it was too old.
             Some(trial) if !is_oldest(trial) => self.isolation.trial = None,
             _ => {}
         }
@@ -90,22 +88,22 @@ impl Sequencer {
         let Some(users) = self.users_of(&block) else { return Ok(()) };
         let (number, transactions) = (block.header.number, users.len());
         if users.is_empty() {
-            tracing::error!(number, "EXECUTE on L1 refuses a block without transactions of users");
+            tracing::error!(number, "EXECUTE on L1 rejects a block without user transactions");
             self.isolation = Isolation { in_vain: Some(safe.hash), ..Isolation::default() };
             return Ok(());
         }
         tracing::warn!(
             number,
             transactions,
-            "EXECUTE on L1 refuses a block, replacing it by smaller ones"
+            "EXECUTE on L1 rejects a block, replacing it by smaller ones"
         );
         self.give_up_after(safe.hash)?;
         self.isolation.refused(&users);
         Ok(())
     }
 
-    /// Transactions of a block that are neither the operator's nor forced, in order; `None` before
-    /// L1 was read.
+    /// Hashes of the block's user transactions, i.e. neither the operator's nor forced, in order;
+    /// `None` before L1 was read.
     fn users_of(&self, block: &Block) -> Option<Vec<B256>> {
         let next = self.terms.as_ref()?.duties.forced_next;
         let operator = self.config.operator_key.address();
@@ -117,7 +115,7 @@ impl Sequencer {
     }
 
     fn drop_refused(&mut self, hash: B256) -> Result<(), RollupError> {
-        let reason = "EXECUTE on L1 refuses each block with it";
+        let reason = "EXECUTE on L1 rejects every block with it";
         tracing::error!(transaction = %hash, reason, "dropped transaction");
         self.requeued.retain(|kept| *kept.transaction.hash() != hash);
         self.node().execute(DropTransaction { hash, reason: reason.to_owned() });

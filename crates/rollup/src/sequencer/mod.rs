@@ -1,8 +1,8 @@
-//! Block production from the newest snapshot of L1, without requests to L1 or waiting for it.
+//! Block production from the newest snapshot of L1, without requests to L1.
 //!
-//! `sealing` has the content of blocks, `recovery` the replacement of blocks that L1 can never
-//! accept, and `isolation` the search for a transaction that keeps a block from L1. The batcher
-//! posts blocks, on a thread of its own.
+//! `sealing` chooses the content of blocks, `recovery` replaces blocks that L1 can never accept,
+//! `isolation` searches for a transaction that makes L1 reject a block, and `backlog` paces block
+//! production. The batcher posts the blocks on its own thread.
 
 mod backlog;
 mod isolation;
@@ -47,22 +47,22 @@ pub struct Sequencer {
     rate: ExecuteRate,
     /// Messages whose delivery makes a block too large for L1.
     deferred: BTreeSet<u64>,
-    /// Deferred transactions of blocks that were given up. They may need earlier transactions, such
-    /// as a deposit, so they wait here for the same place, and not in the pool.
+    /// Transactions of replaced blocks, to be included again in the same order. They are kept here
+    /// and not in the pool, because they may depend on earlier ones, e.g. a deposit.
     requeued: Vec<RecoveredTransaction>,
     /// The search for a transaction that EXECUTE on L1 refuses.
     isolation: Isolation,
     last_block: Instant,
-    /// Blocks that wait for L1.
+    /// Blocks that are not on L1 yet.
     queue: Queue,
-    /// The backlog against L1's capacity.
+    /// The backlog compared with L1's capacity.
     backlog: BacklogStatus,
     /// State of the contracts at the head of the view.
     terms: Option<Arc<Terms>>,
     clock: L1Clock,
-    /// Time since which L1's time has been behind that of the newest block.
+    /// Time since which the newest block has been ahead of L1's time.
     ahead_since: Option<Instant>,
-    /// Reason why the L2 refuses the operator's transactions.
+    /// Reason why the L2 rejects the operator's transactions.
     operator_refused: Option<Rejection>,
     pool_log: Option<Arc<PoolLog>>,
     /// The last L1 transaction with blocks that replace this node's, until the worker takes it.
@@ -104,8 +104,8 @@ impl Sequencer {
         sequencer
     }
 
-    /// Returns the synced L2 for the next role, and the deferred transactions. The batcher has
-    /// ended then, so that another node may use its key.
+    /// Stops the batcher, so that another node may use its key, and returns the synced L2 and the
+    /// deferred transactions for the next role.
     pub(crate) fn into_parts(self) -> (L2Syncer, Vec<RecoveredTransaction>) {
         self.reset_attributes();
         self.close(None);
@@ -129,7 +129,7 @@ impl Sequencer {
         SubmitterStatus {
             unsafe_blocks: head.saturating_sub(safe),
             backlog: self.backlog,
-            // A chain that cannot be read says so when it is asked for a block.
+            // An unreadable chain is reported when the next block is built.
             operator_balance: self
                 .chain()
                 .state()
@@ -139,7 +139,7 @@ impl Sequencer {
         }
     }
 
-    /// Reason why the last block leaves out what comes from L1.
+    /// Reason why the last block has no L1 inputs.
     pub(crate) fn not_relayed(&self) -> Option<RollupError> {
         self.operator_refused.clone().map(RollupError::Operator)
     }
@@ -166,36 +166,36 @@ impl Sequencer {
         &self.sync.view
     }
 
-    /// Inputs that a transaction on L1 carries.
+    /// Capacity of an L1 transaction for inputs.
     fn capacity(&self) -> Capacity {
         self.rate.capacity(&self.limits)
     }
 
-    /// Takes a result of reading L1; [`Self::follow_l1`] applies it.
+    /// Stores a poll of L1, which [`Self::follow_l1`] applies.
     pub(crate) fn take_over(&mut self, polled: L1Poll) {
         let L1Snapshot { view, terms, clock } = polled.snapshot;
         self.sync.take_over(polled.update, view);
         (self.terms, self.clock) = (terms, clock);
     }
 
-    /// Applies what was read of L1: rebuilds blocks that L1 can no longer accept.
+    /// Applies the polls of L1, and rebuilds blocks that L1 can no longer accept.
     ///
     /// # Errors
     ///
-    /// [`RollupError`]; earlier work stays, and the next call continues.
+    /// [`RollupError`]; completed steps are kept, and the next call continues.
     pub fn follow_l1(&mut self) -> Result<(), RollupError> {
         let update = self.sync.catch_up()?;
         if update.reverted {
             self.batcher.l1_went_back();
         }
-        // Blocks that give way to a reorganisation of L1 are not another sequencer's doing.
+        // Blocks replaced by an L1 reorg are no sign of a competing sequencer.
         self.overtaken_by = update.overtaken_by.filter(|_| !update.reverted).or(self.overtaken_by);
         self.displace(update.displaced);
         self.rebuild_lost()?;
         self.isolate_refused()
     }
 
-    /// Lets the batcher continue with the current blocks, or pauses it while L1 cannot be read.
+    /// Hands the current blocks to the batcher, or pauses it while L1 cannot be read.
     pub(crate) fn submit(&self, is_readable: bool) {
         let Some(terms) = self.terms.as_ref().filter(|_| is_readable) else {
             self.batcher.hold();
@@ -209,8 +209,8 @@ impl Sequencer {
         });
     }
 
-    /// Maximum time without L1 for which blocks are made. At its end half of the lag that L1 allows
-    /// is left to post them.
+    /// Maximum time without an answer of L1 during which blocks are made. It leaves at least half
+    /// of the maximum lag to post them.
     fn longest_silence(&self) -> Duration {
         self.config.l1_drift.min(Duration::from_secs(self.rules.max_lag / 2))
     }
@@ -227,16 +227,17 @@ impl Sequencer {
     ///
     /// # Errors
     ///
-    /// [`RollupError`]; no block is served then.
+    /// [`RollupError`] if no block may or can be made.
     pub(crate) fn make_block(
         &mut self,
         unknown_fork: Option<&Difference>,
     ) -> Result<Option<Arc<Block>>, RollupError> {
         let now = Instant::now();
-        // First, also without a block: it opens the pool again once L1 has taken enough.
+        // First, even if no block is due: this opens the pool again once L1 has included enough.
         let pace = self.look_at_backlog()?;
         let (silent, limit) = (self.clock.age(now), self.longest_silence());
-        // Beyond this a block might be too old before L1 can take it, and would be undone.
+        // A block sealed after this might be too old before L1 can include it, and would be
+        // reverted.
         if silent > limit {
             let (silent, limit) = (silent.as_secs(), limit.as_secs());
             return Err(RollupError::L1Silent { silent, limit });
@@ -260,7 +261,7 @@ impl Sequencer {
         if self.last_block.elapsed() < pause || time <= head.header.timestamp {
             return Ok(None);
         }
-        // The first transaction of the pool is in the block at any size.
+        // The first transaction of the pool is included at any size.
         let gas_limit = head.header.gas_limit;
         let pool_gas = (size < backlog::WHOLE).then(|| gas_limit / backlog::WHOLE * size);
         let sealed = self.seal(&chain, &head, time, &terms, pool_gas);
@@ -272,13 +273,13 @@ impl Sequencer {
             }
         };
         let (rejected, posted) = (sealed.rejected.clone(), sealed.posted);
-        // Before the block is appended, which consumes its changes.
+        // Taken before the append, which consumes the block's state changes.
         let footprint = sealed.new.footprint();
         let block = self.node().append(sealed)?;
         self.last_block = Instant::now();
         self.isolation.sealed(block.hash);
         self.enqueue(&block, posted);
-        // After the block is on disk: the batcher never sends one that a crash takes away.
+        // Only now that the block is on disk: the batcher never posts one that a crash removes.
         self.batcher.sealed(&block, posted, footprint);
         self.forget_kept(&block, &rejected)?;
         self.reset_attributes();
@@ -288,8 +289,8 @@ impl Sequencer {
         Ok(Some(block))
     }
 
-    /// Sets the pending block's anchor to the head's, until the first transactions of the next
-    /// block are known.
+    /// Resets the attributes of the pending block: the head's anchor, and no transactions before
+    /// those of the pool, until the next block is sealed.
     fn reset_attributes(&self) {
         let head = Arc::clone(self.chain().head());
         let anchor = head.header.parent_beacon_block_root.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Replacement of blocks that L1 can never accept, and the transactions in them.
+//! Replacement of blocks that L1 can never accept, and reinclusion of their transactions.
 
 use super::Sequencer;
 use crate::{RollupError, anchor::anchor_of, l2_syncer::relayed_after};
@@ -13,19 +13,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Seconds before its maximum age at which a block is given up.
+/// Seconds before its maximum age at which a block is replaced: one slot.
 const LAG_MARGIN: u64 = 12;
-/// Maximum time for which L1's time may be behind a block's before the block is given up: two
-/// slots. An L1 that continues its slots has caught up by then, after any reorganisation.
+/// Maximum time for which a block may be ahead of L1's time before it is replaced: two slots. An L1
+/// that continues its slots has caught up by then, after any reorg.
 const AHEAD: Duration = Duration::from_secs(24);
-/// Seconds by which a block may be ahead of L1 without a fault: L1's estimated time advances while
-/// L1 does not answer, and is late by the duration of an answer.
+/// Seconds by which a block may be ahead of L1 without a fault: L1's time is extrapolated while L1
+/// does not answer, and its answers arrive late by their round trip.
 const JITTER: u64 = 2;
 
 impl Sequencer {
-    /// Goes back before the first block that L1 can never accept: because it is too old, or because
-    /// its anchor names an L1 block or messages that are gone. Also gives up blocks that L1 will
-    /// not accept for long, because its own time has gone back. Their transactions are kept.
+    /// Reverts to the parent of the first unsafe block that L1 can never accept: it is too old, or
+    /// its anchor refers to an L1 block or messages that a reorg removed. Also reverts blocks that
+    /// have been ahead of L1's time for too long, after a reorg set it back. The transactions of
+    /// reverted blocks are kept.
     pub(super) fn rebuild_lost(&mut self) -> Result<(), RollupError> {
         let instant = Instant::now();
         let (now, next) = (self.clock.at(instant), self.clock.next_block(instant));
@@ -34,7 +35,7 @@ impl Sequencer {
         let waits_too_long = self.ahead_since.is_some_and(|since| since.elapsed() >= AHEAD);
         let mut parent = self.sync.safe()?.hash;
         for block in self.unsafe_blocks()? {
-            // One slot before it is too late: a transaction sent now is in the next L1 block at the
+            // One slot early: a transaction sent now is included in the next L1 block at the
             // earliest.
             let too_old = block.header.timestamp + self.rules.max_lag < now + LAG_MARGIN;
             let lost = anchor_of(&block).is_some_and(|anchor| !self.is_nameable(&anchor));
@@ -42,8 +43,8 @@ impl Sequencer {
             if too_old || lost || too_new {
                 let reason = match (too_old, lost) {
                     (true, _) => "too old for L1",
-                    (_, true) => "its anchor is gone",
-                    _ => "L1's time has gone back behind it",
+                    (_, true) => "anchor no longer on L1",
+                    _ => "ahead of L1's time",
                 };
                 tracing::warn!(number = block.header.number, reason, "rebuilding unsafe blocks");
                 return self.give_up_after(parent);
@@ -53,9 +54,9 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Goes back to a block, and keeps the transactions of those after it.
+    /// Reverts to a block, and keeps the transactions of the blocks after it.
     pub(super) fn give_up_after(&mut self, parent: B256) -> Result<(), RollupError> {
-        // Before the head moves: the batcher sends nothing of what is about to give way.
+        // Before the head moves, so that the batcher posts none of the reverted blocks.
         self.batcher.forget();
         let mut displaced = Vec::new();
         let moved = self.sync.set_head(parent, &mut displaced);
@@ -66,7 +67,8 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Keeps transactions of blocks that are being replaced, also over a restart.
+    /// Keeps the transactions of replaced blocks, and records them in the pool's file for a
+    /// restart.
     pub(super) fn displace(&mut self, displaced: Vec<RecoveredTransaction>) {
         if let Some(log) = &self.pool_log {
             log.keep_displaced(&displaced);
@@ -74,17 +76,18 @@ impl Sequencer {
         self.keep(displaced);
     }
 
-    /// Keeps transactions of replaced blocks, except the operator's, which are made anew.
+    /// Keeps the transactions of replaced blocks, except the operator's, which are created again.
     pub(crate) fn keep(&mut self, displaced: Vec<RecoveredTransaction>) {
         let operator = self.config.operator_key.address();
         let mut kept: Vec<_> = displaced.into_iter().filter(|it| it.sender != operator).collect();
-        // Those of older blocks come first: later ones may need what they leave.
+        // Those of older blocks come first: later ones may depend on them.
         kept.append(&mut self.requeued);
         self.requeued = kept;
     }
 
     /// Drops kept transactions that a block includes now, or that no block can include any more.
-    /// While messages of L1 are not relayed, one of them may bring what a transaction needs.
+    /// While messages of L1 are still to be relayed, a lack of ether does not count: one of them
+    /// may be a deposit.
     pub(super) fn forget_kept(
         &mut self,
         block: &Arc<Block>,
@@ -100,15 +103,15 @@ impl Sequencer {
         self.requeued.retain(|kept| {
             let hash = kept.transaction.hash();
             let reason = rejected.iter().find(|(rejected, _)| rejected == hash);
-            // An older block may have one that this block refuses: it is not dropped.
+            // If an older block includes it, this block rejects it, but it was not dropped.
             let included = block.transactions.iter().any(|it| it.hash() == hash)
                 || reason.is_some() && matches!(chain.transaction(hash), Ok(Some(_)));
             if included {
                 return false;
             }
             let is_out = |it: &Rejection| {
-                // A message that is not relayed yet may bring the ether that a transaction lacks;
-                // its size no message changes.
+                // A message that is not relayed yet may deposit the missing ether, but none makes a
+                // transaction smaller.
                 it.is_final() && (!is_behind || matches!(it, Rejection::TooLarge(_)))
             };
             let Some((transaction, reason)) = reason.filter(|(_, it)| is_out(it)) else {
@@ -124,9 +127,9 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Returns kept transactions behind a missing nonce to the pool. They stand before those of the
-    /// pool in a block, so while they are kept the one that they wait for is not included, and a
-    /// block without transactions is sealed at each turn.
+    /// Returns kept transactions with a nonce gap to the pool. Kept transactions precede the pool's
+    /// in a block, so the missing ones, if they are in the pool, would be included only after them,
+    /// and each turn would seal a block without transactions.
     pub(super) fn return_gapped(&mut self) -> Result<(), RollupError> {
         let chain = self.chain();
         let mut next = AddressMap::<u64>::default();
@@ -147,7 +150,7 @@ impl Sequencer {
         let all = core::mem::take(&mut self.requeued).into_iter().zip(is_gapped);
         let (gapped, others): (Vec<_>, Vec<_>) = all.partition(|(_, is_gapped)| *is_gapped);
         self.requeued = others.into_iter().map(|(kept, _)| kept).collect();
-        // They were acknowledged, so the pool has room for them.
+        // They were acknowledged, so the pool has to accept them beyond its limits.
         let limits = self.node().read(|node| node.settings.pool_limits.clone());
         let limits = self.node().execute(SetPoolLimits(limits.unbounded()));
         for (kept, _) in gapped {

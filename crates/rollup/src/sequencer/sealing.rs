@@ -1,4 +1,4 @@
-//! Content of the next block, and checks that L1 could accept it.
+//! Content of the next block, and checks that L1 can accept it.
 
 use super::Sequencer;
 use crate::{
@@ -24,26 +24,26 @@ use node::{MineRequest, Posted, SealedBlock, SetAttributes, SetCoinbase};
 use std::sync::Arc;
 use wire::ProtocolFork;
 
-/// Maximum length of the forced transactions with which a block starts.
+/// Maximum length of the forced transactions in a block, in bytes.
 const FORCED_BYTES: usize = 32_000;
 
 /// L1 inputs of the next block.
 struct L1Inputs {
     /// New anchor, if there is one.
     anchor: Option<Anchor>,
-    /// Number of messages covered by the anchor in force.
+    /// Number of messages that the block's anchor covers.
     covered: u64,
     /// Number of messages relayed before the block.
     relayed: u64,
 }
 
-/// Result of the first transactions of a sealed block.
+/// Outcome of the system transactions with which a block begins.
 enum SystemOutcome {
-    /// All are included, and the block fits into L1.
+    /// All of them succeeded, and the block fits into an L1 transaction.
     Yes,
     /// The operator's account on the L2 cannot pay for its transactions.
     OperatorRefused(Rejection),
-    /// The block exceeds L1's limits, or a delivery has failed.
+    /// The block exceeds L1's limits, or a system transaction failed or did not fit.
     TooMuch,
 }
 
@@ -76,13 +76,13 @@ impl Sequencer {
         let requeued = self.requeued.iter().filter(|kept| !is_forced(kept));
         let requeued: Vec<_> = requeued.take(most.unwrap_or(usize::MAX)).cloned().collect();
         let only = most.map(|_| Vec::new());
-        // Each turn of the loop takes at least one thing away, so it ends: kept transactions by
-        // half, then messages by half, then one is deferred.
+        // Each iteration removes something, so the loop ends: half of the kept transactions, then
+        // half of the messages, then the delivery of a single message is deferred.
         let (mut most, mut kept, mut reserved) = (usize::MAX, requeued.len(), 0);
         loop {
             let system = match self.system_transactions(chain, &l1_inputs, most, time) {
-                // Users do not wait for the operator's signer. Duties do: a block that owes one is
-                // not sealed without.
+                // Users do not wait for the operator's signer. Duties do: a block that has to
+                // discharge one is not sealed without it.
                 Err(RollupError::Signer(error)) if has_users => {
                     tracing::warn!(%error, "operator's signer did not sign, sealing without L1 inputs");
                     l1_inputs.anchor = None;
@@ -105,7 +105,7 @@ impl Sequencer {
                 only: only.clone(),
                 ..MineRequest::default()
             };
-            // So that `pending` shows the block that is about to be sealed, and its budget.
+            // The `pending` block and its budget then show the block that is about to be sealed.
             self.node().execute(SetAttributes(request.clone()));
             let sealed = self.node().seal(&request)?;
             match system_outcome(&sealed, &system, &self.capacity()) {
@@ -119,7 +119,7 @@ impl Sequencer {
                     if bytes + more <= self.capacity().bytes {
                         return Ok(Some(sealed));
                     }
-                    // What is said of forced transactions takes room from those of the pool.
+                    // The evidence about forced transactions reduces the space for the pool's.
                     if more <= reserved {
                         return Err(too_large(&sealed, &self.capacity()));
                     }
@@ -134,8 +134,8 @@ impl Sequencer {
                 SystemOutcome::OperatorRefused(reason) => {
                     return Err(RollupError::Operator(reason));
                 }
-                // Fewer of the kept transactions, then fewer messages, and in the end one that is
-                // kept for others to deliver.
+                // Fewer kept transactions, then fewer messages, and finally a single message that
+                // is parked for anyone to deliver.
                 SystemOutcome::TooMuch if kept > 0 => kept /= 2,
                 SystemOutcome::TooMuch => {
                     let index = l1_inputs.relayed;
@@ -146,7 +146,7 @@ impl Sequencer {
                         }
                         1 => tracing::warn!(
                             index,
-                            "deferred message: no L1 transaction carries a block with it"
+                            "deferred message, a block that delivers it exceeds L1's limits"
                         ),
                         count => most = usize::try_from(count / 2).unwrap_or(usize::MAX),
                     }
@@ -155,7 +155,7 @@ impl Sequencer {
         }
     }
 
-    /// Fee recipient of the policy, or else the operator.
+    /// Sets the coinbase to the policy's fee recipient, or else to the operator.
     fn set_coinbase(&self, terms: &Terms, time: u64) -> Result<(), RollupError> {
         let recipient = terms.admission.fee_recipient(time)?;
         let coinbase = recipient.unwrap_or(self.config.operator_key.address());
@@ -165,16 +165,16 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Returns the L1 inputs of the next block: a new anchor if there are messages that the last
-    /// one does not cover, and all messages that it covered have been relayed.
+    /// Returns the L1 inputs of the next block. It has a new anchor if all messages covered by the
+    /// last one have been relayed and there are newer messages.
     fn l1_inputs(
         &self,
         chain: &ChainReader,
         head: &Arc<Block>,
         known: &Duties,
     ) -> Result<L1Inputs, RollupError> {
-        // By the state of the L2 and not by a count of this process: another node may have made the
-        // last blocks.
+        // Read from the state of the L2 and not counted in this process, since another node may
+        // have made the last blocks.
         let (relayed, covered) = (relayed_after(chain, head)?, covered_by(chain, head)?);
         let l1_head = self.view().head().map(|head| head.number);
         let named = l1_head.and_then(|number| number.checked_sub(self.config.confirmations));
@@ -216,8 +216,8 @@ impl Sequencer {
         )
     }
 
-    /// Forced transactions with which the next block can begin, in the order of the queue, up to
-    /// the limit of duties.
+    /// Forced transactions that the next block can include, in queue order, up to the gas limit of
+    /// duties.
     fn forced(
         &self,
         chain: &ChainReader,
@@ -233,12 +233,13 @@ impl Sequencer {
             let t = &entry.transaction;
             gas += t.gasLimit;
             bytes += entry.raw.len();
-            // An entry that L1 may still take back would leave a transaction in the block that L1
-            // does not know.
+            // A reorg may remove an unconfirmed entry: the block would then contain a forced
+            // transaction that is unknown to L1.
             if entry.l1_block > confirmed || gas > DUTY_GAS || bytes > FORCED_BYTES {
                 break;
             }
-            // It waits for a lower base fee, and L1 takes no evidence for what is behind it.
+            // It waits for a lower base fee, and L1 accepts no evidence for later entries before
+            // it.
             if t.priced && t.maxFee < base_fee {
                 break;
             }
@@ -248,8 +249,8 @@ impl Sequencer {
                 Some((_, next)) => *next,
                 None => state.nonce(sender)?,
             };
-            // One that cannot stand in the block is not tried: the record of the block starts
-            // afresh then.
+            // One that the block cannot include is not tried: after rejecting it the builder would
+            // start the block's witness record again.
             if t.nonce != expected || state.balance(sender)? < t.cost {
                 continue;
             }
@@ -264,15 +265,15 @@ impl Sequencer {
         Ok(forced)
     }
 
-    /// Checks the duties of a sealed block, and returns it with the number of bytes that go to L1
-    /// beside its input.
+    /// Checks the duties of a sealed block, and returns it with the length of its calldata on L1
+    /// without the input.
     fn judged(
         &self,
         sealed: SealedBlock,
         known: Duties,
     ) -> Result<(SealedBlock, usize), RollupError> {
-        // On a copy of the chain, which shares its state: no reader sees a block before L1 is known
-        // to take it.
+        // On a copy of the chain that shares its state: readers must not see a block before it is
+        // known to meet its duties.
         let mut after = self.node().read(|node| node.chain.detached());
         let block = after.append(sealed.new.clone())?;
         let mut blocks = self.unsafe_blocks()?;
@@ -296,7 +297,8 @@ impl Sequencer {
     }
 }
 
-/// Checks that a block has all of its first transactions, and fits into L1.
+/// Checks that all system transactions of a block succeeded, and that it fits into an L1
+/// transaction.
 fn system_outcome(
     sealed: &SealedBlock,
     system: &SystemTransactions,
@@ -304,8 +306,8 @@ fn system_outcome(
 ) -> SystemOutcome {
     let block = &sealed.new.block;
     let is_own = |hash| system.transactions.iter().any(|it| it.transaction.hash() == hash);
-    // Only an invalid one is the operator's fault, an empty account for instance; one without room
-    // is a matter of size.
+    // Only an invalid transaction is the operator's fault, e.g. because of an empty account; one
+    // without space in the block is a matter of size.
     let refused = sealed.rejected.iter().find(|(hash, _)| is_own(hash));
     if let Some((_, reason @ Rejection::Invalid(_))) = refused {
         return SystemOutcome::OperatorRefused(reason.clone());

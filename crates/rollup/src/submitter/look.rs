@@ -175,7 +175,7 @@ impl Submitter {
             if self.in_flight.iter().any(|it| it.nonce == sent.nonce) {
                 continue;
             }
-            tracing::warn!(hash = %sent.hash, nonce = sent.nonce, "L1 gave a batch back, posting it again");
+            tracing::warn!(hash = %sent.hash, nonce = sent.nonce, "L1 reorg removed a batch, posting it again");
             (sent.sent_at, sent.waits_since) = (0, None);
             self.put(Some(sent));
         }

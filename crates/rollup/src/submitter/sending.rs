@@ -113,7 +113,7 @@ impl Submitter {
         if !is_first && !replaces {
             // Pools limit the number of transactions per account, so its blocks are posted after
             // those in flight.
-            tracing::debug!(%error, nonce, "L1's pool takes no further transaction, waiting");
+            tracing::debug!(%error, nonce, "L1 pool rejected a further transaction, waiting");
             self.pool_keeps = Some(self.in_flight().count());
             return Ok(());
         }

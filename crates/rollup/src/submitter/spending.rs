@@ -15,7 +15,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Number of records from which on the file is rewritten when it is opened, if more than half of
 /// them have expired.
 const REWRITE_FROM: usize = 256;
-const WHAT: &str = "a record of what was spent";
+const WHAT: &str = "a spending record";
 
 /// Maximum cost of one L1 transaction.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +59,7 @@ impl Spending {
                 offset = cut.offset,
                 bytes = cut.bytes,
                 reason = %cut.reason,
-                "the record of what was spent is damaged and cut back: the daily limit counts what is left"
+                "spending file was damaged and is truncated, the daily limit counts the remaining records"
             );
         }
         // Expired records stay in the file until it is rewritten.
