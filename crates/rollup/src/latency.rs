@@ -1,4 +1,5 @@
-//! Latency from the acceptance of a transaction to its block, and from there to L1.
+//! Latency from the time at which a transaction became executable to its block, and from there to
+//! L1.
 
 use crate::rpc_methods::Shared;
 use alloy_primitives::{B256, map::B256Map};
@@ -17,12 +18,12 @@ use tokio::{
 
 /// Interval at which sealed blocks are compared with L1.
 const INTERVAL: Duration = Duration::from_millis(50);
-/// Maximum number of transactions with a remembered acceptance: more than a pool's default.
+/// Maximum number of tracked transactions: more than the default limit of a pool.
 const MAX_ACCEPTED: usize = 1 << 16;
-/// Maximum number of remembered blocks.
+/// Maximum number of tracked blocks.
 const MAX_SEALED: usize = 1 << 14;
 
-/// Histograms of a sequencer.
+/// Latency histograms of a sequencer.
 #[derive(Debug, Clone)]
 pub(crate) struct Latencies {
     sealed: Latency,
@@ -36,33 +37,34 @@ impl Latencies {
         Self {
             sealed: telemetry.latency(
                 "rollup_accepted_to_sealed_seconds",
-                "Time from the moment a transaction could go into a block to its block",
+                "Time from when a transaction became executable to the sealing of its block",
             ),
             posted: telemetry.latency(
                 "rollup_sealed_to_posted_seconds",
-                "Time from a block to the L1 transaction that carries it",
+                "Time from sealing a block to posting it in an L1 transaction",
             ),
             safe: telemetry.latency(
                 "rollup_posted_to_safe_seconds",
-                "Time from the L1 transaction with a block to an L1 block that has taken it",
+                "Time from posting a block to its inclusion on L1",
             ),
         }
     }
 }
 
-/// A block of this node that is not safe yet.
+/// A block sealed by this node that is not safe yet.
 #[derive(Debug)]
 struct Sealed {
     at: Instant,
     posted: Option<Instant>,
 }
 
-/// Transactions and blocks under measurement.
+/// Records the latencies of transactions and blocks.
 #[derive(Debug)]
 pub(crate) struct LatencyTracker {
     latencies: Latencies,
+    /// Time at which each transaction became executable.
     accepted: B256Map<Instant>,
-    /// Hashes of accepted transactions, oldest first, some of which have left `accepted`.
+    /// Hashes of these transactions, oldest first; also those already removed from `accepted`.
     order: VecDeque<B256>,
     sealed: BTreeMap<u64, Sealed>,
 }
@@ -73,7 +75,7 @@ impl LatencyTracker {
         Self { latencies, accepted, order, sealed: BTreeMap::new() }
     }
 
-    /// Follows the events of a node until it is dropped.
+    /// Processes the events of a node until it is dropped.
     pub(crate) async fn run(mut self, mut events: Receiver<Event>, shared: Weak<Shared>) {
         let mut ticks = interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -84,7 +86,7 @@ impl LatencyTracker {
                         let Some(shared) = shared.upgrade() else { return };
                         self.take(event, shared.makes_blocks.load(Ordering::Relaxed));
                     }
-                    // Missed events cost samples, and nothing else.
+                    // A missed event only costs samples.
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,
                 },
@@ -102,7 +104,7 @@ impl LatencyTracker {
     }
 
     fn take(&mut self, event: Event, is_sequencer: bool) {
-        // One instant for all of a block, whose transactions became final together.
+        // One instant for all transactions of a block.
         let now = Instant::now();
         match event {
             Event::Pooled(transaction) => {
@@ -110,7 +112,7 @@ impl LatencyTracker {
             }
             Event::Head { removed, added } => {
                 for block in removed {
-                    // A block that was undone says nothing of the way to L1.
+                    // A removed block yields no latency to L1.
                     self.sealed.remove(&block.header.number);
                 }
                 for block in added {
@@ -124,8 +126,8 @@ impl LatencyTracker {
         if self.accepted.contains_key(&hash) {
             return;
         }
-        // A pool that is never drained may not grow this list: the oldest time is lost, and one
-        // sample with it.
+        // The list is bounded even if no block includes the transactions: the oldest entry, and
+        // with it one sample, is dropped.
         if self.order.len() >= MAX_ACCEPTED
             && let Some(oldest) = self.order.pop_front()
         {
@@ -151,8 +153,8 @@ impl LatencyTracker {
         }
     }
 
-    /// Records the newest block on L1, and the newest one in a transaction to L1. If L1 adds a
-    /// block between two calls, it counts as posted now too.
+    /// Records the newest block on L1 and the newest posted one. A block that was both posted and
+    /// included between two calls counts as posted now.
     fn progress(&mut self, now: Instant, safe: u64, posted: u64) {
         for (_, sealed) in self.sealed.range_mut(..=posted.max(safe)) {
             if sealed.posted.is_none() {

@@ -1,5 +1,5 @@
-//! Leadership of a node by a lease: it makes blocks while it has the lease, and else follows the
-//! holder.
+//! Leader election by a lease: a node makes blocks while it holds the lease, and otherwise follows
+//! the holder.
 
 use crate::{
     admin::RoleError,
@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 /// Minimum remaining time of the lease to start a block; sealing takes less.
 const SEALING_MARGIN: Duration = Duration::from_secs(1);
-/// Silence of L1, unless it is polled less often, after which a node does not ask for the lease.
-/// Shorter than a leader without L1 keeps it ([`lease::LeaseConfig::work_timeout`]): if L1 is
-/// silent to all nodes, the leader goes on.
+/// Time without an answer of L1 (at least two poll intervals) after which a node does not request
+/// the lease. Shorter than the time for which a leader without L1 keeps it
+/// ([`lease::LeaseConfig::work_timeout`]), so that the leader stays if no node can reach L1.
 const READY_SILENCE: Duration = Duration::from_secs(5);
-/// Pause before the node requests the lease again after it could not lead. Another may lead
-/// meanwhile.
+/// Pause before the node requests the lease again after it failed to lead, so that another node
+/// can get it.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Leadership state of a node with a lease.
@@ -26,7 +26,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 pub(crate) struct Leadership {
     /// `true` if the operator wants this node to lead.
     wanted: bool,
-    /// Time before which the node does not request the lease.
+    /// Earliest time at which the node requests the lease again.
     not_before: Option<Instant>,
 }
 
@@ -37,17 +37,17 @@ impl Leadership {
 }
 
 impl Worker {
-    /// Takes the role of a leader or follower by the lease.
+    /// Switches to the role that the lease gives to this node.
     ///
     /// # Errors
     ///
-    /// [`RoleError`] if the node has the lease and cannot lead; it then releases the lease for a
-    /// while.
+    /// [`RoleError`] if the node holds the lease but cannot lead; it then does not request the
+    /// lease for [`RETRY_INTERVAL`].
     pub(crate) fn follow_lease(&mut self, l1_sync: &L1SyncState) -> Result<(), RoleError> {
         let Some(lease) = self.start.lease.clone() else { return Ok(()) };
         let leads = matches!(self.active_role, Some(ActiveRole::Sequencer(_)));
-        // Before anything else in this turn: another node may lead from now on, and a block of this
-        // one would be undone.
+        // Checked first in a turn: another node may lead from now on, and a block of this one would
+        // be reverted.
         if leads && !lease.is_held() {
             tracing::error!("lost the lease, following");
             self.step_down();
@@ -56,23 +56,23 @@ impl Worker {
         if leads {
             return Ok(());
         }
-        // A node that could not lead does not keep others from it.
+        // A node that cannot lead must not keep the others from leading.
         let hears_l1 = self.l1_silence() < READY_SILENCE.max(2 * self.start.poll);
         let is_ready = l1_sync.is_synced && l1_sync.fault().is_none() && hears_l1;
         let may_ask = self.leadership.not_before.is_none_or(|at| at <= Instant::now());
         let has_keys = self.start.sequencing.is_some();
         lease.want(self.leadership.wanted && is_ready && may_ask && has_keys);
         if lease.is_held() {
-            // What the leader before it had on its way to L1 is no reason to wait.
-            // L1 may have been lost between the request for the lease and its grant.
+            // Pending L1 transactions of the previous leader are no reason to wait. L1 may have
+            // become unreachable between the request and the grant.
             let ready = self.may_be_promoted(l1_sync).map(|_| ());
             return ready.and_then(|()| self.promote()).map(|_| ()).inspect_err(|_| {
                 self.leadership.not_before = Some(Instant::now() + RETRY_INTERVAL);
                 lease.want(false);
             });
         }
-        // Witnesses are asked by members alone, so their word is as good as a flag; what the leader
-        // sends is verified by EXECUTE all the same.
+        // Only members use the witnesses, so the leader's URL is trusted like a flag. EXECUTE
+        // verifies the leader's blocks in any case.
         if let Some(leader) = lease.leader()
             && leader.id != lease.own().id
             && self.start.peer.as_ref() != Some(&leader.url)
@@ -88,8 +88,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Reports to the lease that the leader could work when L1 answered last, unless it has a
-    /// fault.
+    /// Reports to the lease that the leader was working at L1's last answer, unless it has a fault.
     pub(crate) fn report_work(&self, has_fault: bool) {
         if let Some(lease) = &self.start.lease
             && !has_fault
@@ -99,8 +98,8 @@ impl Worker {
         }
     }
 
-    /// Returns the fault of a node that has not read L1 since it started, if L1 is silent: it makes
-    /// no block, and a request to L1 may wait for long.
+    /// Returns the fault of a node that has not finished reading L1 since its start and gets no
+    /// answer from it: the node makes no blocks, and a pending request may take long to fail.
     pub(crate) fn silent_since_start(&self, l1_sync: &L1SyncState) -> Option<String> {
         let silence = self.l1_silence().min(self.started.elapsed());
         (!l1_sync.is_synced && silence > READY_SILENCE.max(2 * self.start.poll)).then(|| {
@@ -116,12 +115,13 @@ impl Worker {
         self.client.answered().age(Instant::now()).unwrap_or(Duration::MAX)
     }
 
-    /// Returns `true` if the node may seal and post now.
+    /// Returns `true` if the node may seal and post: it needs no lease, or holds it for at least
+    /// [`SEALING_MARGIN`].
     pub(crate) fn may_lead(&self) -> bool {
         self.start.lease.as_ref().is_none_or(|lease| lease.lasts_for(SEALING_MARGIN))
     }
 
-    /// Requests the lease from now on, and returns the reason why the node does not lead yet.
+    /// Requests the lease from now on. Returns the reason why the node does not lead yet.
     pub(crate) fn ask_to_lead(&mut self) -> RoleError {
         if matches!(self.active_role, Some(ActiveRole::Sequencer(_))) {
             return RoleError::Already { got: "sequencer" };
@@ -129,21 +129,21 @@ impl Worker {
         if self.start.sequencing.is_none() {
             return RoleError::NoKeys;
         }
-        // The operator knows more than the last failure: it is asked for at once.
+        // The operator may have fixed the last failure, so the pause does not apply.
         self.leadership = Leadership::new(true);
         let leader = self.start.lease.as_ref().and_then(Lease::leader);
         RoleError::NoLease { leader: leader.map(|leader| RedactedUrl::new(&leader.url)) }
     }
 
-    /// Releases the lease until the operator promotes this node.
+    /// Stops requesting the lease until the operator promotes this node.
     pub(crate) const fn ask_no_more(&mut self) {
-        // The lease itself is given up in the next turn, once the node has stepped down: not
-        // before, or two would lead.
+        // The lease is released in the next turn, after the node has stepped down. Released before,
+        // two nodes could lead.
         self.leadership.wanted = false;
     }
 }
 
-/// The lease's current state, for the node's status.
+/// Current state of the lease, for the node's status.
 pub(crate) fn lease_status(lease: &Lease) -> LeaseStatus {
     let leader = lease.leader().filter(|leader| leader.id != lease.own().id);
     LeaseStatus {

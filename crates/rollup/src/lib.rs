@@ -1,15 +1,17 @@
-//! The node of a native rollup: a sequencer, or a follower.
+//! The node of a native rollup: a sequencer or a follower.
 //!
-//! Both keep an L2 in a [`node::Node`], like a devnet, and follow L1: [`L1View`] has headers, and
-//! the rollup's transactions and logs that are verified against them; a file keeps them for the
-//! next start. From these alone a [`Follower`] rebuilds the whole L2. A [`Sequencer`] makes blocks
-//! that fit into L1: anchors and messages first, then forced transactions, then those of its pool.
-//! It verifies each by EXECUTE before other nodes see it, and its [`Submitter`] posts them to L1.
+//! Both keep the L2 in a [`node::Node`], like a devnet, and follow L1. [`L1View`] contains L1
+//! headers, and the rollup's transactions and logs verified against them; they are stored in a file
+//! for the next start. A [`Follower`] derives the whole L2 from these alone. A [`Sequencer`] makes
+//! blocks that fit into L1 transactions: anchors and messages first, then forced transactions, then
+//! those of its pool. It verifies each block by EXECUTE before it serves it to other nodes, and its
+//! [`Submitter`] posts them to L1.
 //!
-//! This crate owns the roles of an L2: following, production and submission, and the RPC about
-//! them. It does not own what L1 blocks mean for the L2 (`derive`), the L2's chain, pool and `eth_`
-//! methods (`chain`, `node`, `rpc`), the Engine API (`engine`; only which heads it may choose), the lease between nodes (`lease`), the
-//! formats of the contracts (`contracts`), or flags and files of the command (`cli`).
+//! This crate implements the roles of an L2 node (following, block production and submission) and
+//! their RPC methods. Other crates implement derivation from L1 (`derive`), the L2's chain, pool
+//! and `eth_` methods (`chain`, `node`, `rpc`), the Engine API (`engine`; this crate decides which
+//! heads it may choose), the lease between nodes (`lease`), the formats of the contracts
+//! (`contracts`), and the flags and files of the command (`cli`).
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

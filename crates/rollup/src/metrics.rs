@@ -42,45 +42,45 @@ impl Levels {
         let mut gauge = |name: &str, help: &str| telemetry.gauge(name, help);
         Self {
             l1_head: gauge("rollup_l1_head", "Number of the newest L1 block that was read"),
-            l1_timestamp: gauge("rollup_l1_timestamp", "Time of that block in seconds"),
+            l1_timestamp: gauge("rollup_l1_timestamp", "Timestamp of that block in seconds"),
             l1_entries: gauge(
                 "rollup_l1_entries",
-                "Messages, forced transactions and taken L2 blocks of L1 in memory",
+                "Messages, forced transactions and posted L2 blocks in memory",
             ),
             overtaken: gauge(
                 "rollup_overtaken",
-                "Times that L1 took blocks of another node with the keys of this sequencer",
+                "Times that blocks of another node with the same keys replaced this sequencer's",
             ),
             unsafe_head: gauge("rollup_unsafe_head", "Number of the newest L2 block"),
-            safe_head: gauge("rollup_safe_head", "Number of the newest L2 block that L1 has"),
+            safe_head: gauge("rollup_safe_head", "Number of the newest L2 block on L1"),
             finalized_head: gauge("rollup_finalized_head", "Number of the newest final L2 block"),
-            is_synced: gauge("rollup_synced", "Whether all of L1 has been read"),
-            has_fault: gauge("rollup_fault", "Whether something could not be done"),
+            is_synced: gauge("rollup_synced", "1 if all of L1 has been read"),
+            has_fault: gauge("rollup_fault", "1 if the node has a fault"),
             driven_head: gauge("rollup_driven_head", "Number of the head of the driven client"),
-            balance: gauge("rollup_submitter_balance_gwei", "What is left to advance with"),
+            balance: gauge("rollup_submitter_balance_gwei", "Balance of the L1 account"),
             operator_balance: gauge(
                 "rollup_operator_balance_gwei",
-                "What the operator has left on the L2 to relay messages with",
+                "Balance of the operator on the L2, which pays for relayed messages",
             ),
-            spent: gauge("rollup_submitter_spent_gwei", "What was spent within a day, at most"),
-            backlog_blocks: gauge("rollup_backlog_blocks", "Blocks that wait for L1"),
+            spent: gauge("rollup_submitter_spent_gwei", "Maximum amount spent within a day"),
+            backlog_blocks: gauge("rollup_backlog_blocks", "Blocks that are not on L1 yet"),
             backlog: [
                 (
-                    gauge("rollup_backlog_gas", "EXECUTE gas of the blocks that wait for L1"),
-                    gauge("rollup_backlog_gas_limit", "EXECUTE gas that L1 takes in time"),
+                    gauge("rollup_backlog_gas", "EXECUTE gas of the backlog"),
+                    gauge("rollup_backlog_gas_limit", "EXECUTE gas that L1 can include in time"),
                 ),
                 (
-                    gauge("rollup_backlog_bytes", "Input bytes of the blocks that wait for L1"),
-                    gauge("rollup_backlog_bytes_limit", "Input bytes that L1 takes in time"),
+                    gauge("rollup_backlog_bytes", "Input bytes of the backlog"),
+                    gauge("rollup_backlog_bytes_limit", "Input bytes that L1 can include in time"),
                 ),
                 (
-                    gauge("rollup_backlog_age", "Seconds since the oldest block that waits for L1"),
-                    gauge("rollup_backlog_age_limit", "Seconds in which a block has to be on L1"),
+                    gauge("rollup_backlog_age", "Age of the oldest backlog block in seconds"),
+                    gauge("rollup_backlog_age_limit", "Maximum age of a block in seconds"),
                 ),
             ],
             planning_executions: gauge(
                 "rollup_planning_executions",
-                "Executions of blocks to plan their way to L1",
+                "Block executions to plan L1 transactions",
             ),
             sealing_stopped: gauge("rollup_sealing_stopped", "1 if the operator stopped sealing"),
             posting_stopped: gauge("rollup_posting_stopped", "1 if the operator stopped posting"),
@@ -125,15 +125,15 @@ impl Levels {
     }
 }
 
-/// Gauges of the rooms, set by a task of its own, since a room that hangs could not set them.
+/// Gauges of the rooms. A separate task sets them, because a room that hangs could not.
 #[derive(Debug)]
 pub(crate) struct RoomLevels {
-    /// Age of the last progress, in the order of the rooms.
+    /// Time since the last progress of each room in seconds, in the order of [`Room::ORDER`].
     ages: [Gauge; Room::ORDER.len()],
     panicked: Gauge,
 }
 
-/// Interval of setting the rooms' gauges.
+/// Update interval of the rooms' gauges.
 const ROOMS_INTERVAL: Duration = Duration::from_millis(500);
 
 impl RoomLevels {
@@ -141,7 +141,8 @@ impl RoomLevels {
     pub(crate) fn new(telemetry: &mut Telemetry) -> Self {
         let ages = Room::ORDER.map(|room| {
             let name = room.name();
-            let help = format!("Seconds since the last progress of the room {name}, 0 without it");
+            let help =
+                format!("Seconds since the last progress of the room {name}, 0 if not running");
             telemetry.gauge(&format!("rollup_room_age_{name}"), &help)
         });
         let panicked = telemetry.gauge("rollup_room_panicked", "1 if a room of the node panicked");
@@ -165,35 +166,36 @@ impl RoomLevels {
     }
 }
 
-/// Wei in a gwei.
+/// Wei per gwei.
 const GWEI: u128 = 1_000_000_000;
 
-/// A node is healthy if it has read all of L1, has no fault, and L1 has answered lately.
+/// Readiness of a node for `/health`: it has read all of L1, has no fault and no panicked room, and
+/// L1 has answered recently.
 #[derive(Debug)]
 pub(crate) struct Readiness {
     pub(crate) shared: Arc<Shared>,
     /// Time of L1's last answer.
     pub(crate) answered: Answered,
-    /// Maximum time since then.
+    /// Maximum time since L1's last answer.
     pub(crate) longest_silence: Duration,
 }
 
 impl Readiness {
-    /// Minimum of that time, if L1 is read more often.
+    /// Default of [`Self::longest_silence`], which is longer if L1 is polled rarely.
     pub(crate) const LONGEST_SILENCE: Duration = Duration::from_secs(5);
 
     fn at(&self, now: Instant) -> (bool, Value) {
         let status = self.shared.status.lock();
-        // Computed here and not by a thread that reads L1: that thread may hang with the request
-        // whose silence is to be shown.
+        // Computed here, because the thread that reads L1 may hang in the request that gets no
+        // answer.
         let age = self.answered.age(now);
         let is_silent = age.is_none_or(|age| age > self.longest_silence);
         let supervisor = &self.shared.supervisor;
         let panicked = supervisor.panicked();
-        // A node that is behind, or whose L1 is silent, may serve; a balancer should send users
-        // elsewhere.
+        // A node that is behind or whose L1 is silent still serves requests, but a load balancer
+        // should send users elsewhere.
         let is_ready = status.synced && status.fault.is_none() && !is_silent && panicked.is_none();
-        // By the clock of the request: a room that hangs cannot stop its own age.
+        // Measured at the time of the request, so that the age of a room that hangs grows.
         let rooms: Map<String, Value> = supervisor
             .ages(now)
             .map(|(room, age)| (room.name().to_owned(), age.as_secs().into()))
@@ -234,8 +236,9 @@ impl Health for Readiness {
 mod tests {
     use super::*;
 
+    /// The last status of the node's threads does not count while L1 is silent.
     #[test]
-    fn a_node_whose_l1_is_silent_is_not_ready_even_if_its_threads_said_so_last() {
+    fn node_with_silent_l1_is_not_ready() {
         let (shared, answered) = (Arc::<Shared>::default(), Answered::default());
         let longest_silence = Readiness::LONGEST_SILENCE;
         shared.status.lock().synced = true;
@@ -252,7 +255,7 @@ mod tests {
         }
         answered.note(after(95));
         assert!(ready.at(after(95)).0);
-        // What a thread could not do counts as before.
+        // A fault of a thread still counts.
         shared.status.lock().fault = Some("the disk".to_owned());
         let (is_ready, said) = ready.at(after(95));
         assert_eq!((is_ready, &said["fault"]), (false, &json!("the disk")));

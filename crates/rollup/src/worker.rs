@@ -1,5 +1,5 @@
-//! The thread that makes or follows blocks, in one role or the other. It has L1 from the snapshots
-//! of the thread `l1`, and waits for L1 only to change its role.
+//! The thread that makes or follows blocks, depending on the node's role. It uses the L1 snapshots
+//! of the thread `l1`, so that only a role change may have to wait for L1.
 
 use crate::{
     Follower, L1Client, L1Profile, L1Reader, RollupError, RollupRules, Sequencer, SequencerConfig,
@@ -39,9 +39,9 @@ use std::{
 
 pub(crate) use crate::l1::poller::MAX_RETRY_INTERVAL;
 
-/// Newest blocks that a new sequencer signs, at least.
+/// Minimum number of newest blocks that a new sequencer signs.
 const SIGNED_AT_START: u64 = 64;
-/// Pause without work.
+/// Pause between two turns without work.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Common parts of both roles.
@@ -52,7 +52,7 @@ pub(crate) struct Start {
     pub(crate) node: Arc<Node>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) data_dir: Option<PathBuf>,
-    /// File of the pool, in either role: once this node makes blocks, they include acknowledged
+    /// The pool's file, in either role: once this node makes blocks, it includes the acknowledged
     /// transactions.
     pub(crate) kept_pool: Option<KeptPool>,
     /// Configuration of a sequencer, if the node can be one.
@@ -65,7 +65,7 @@ pub(crate) struct Start {
     pub(crate) has_callers: bool,
     pub(crate) feed: UnsafeBlockClient,
     pub(crate) runtime: tokio::runtime::Handle,
-    /// Interval between two looks at L1.
+    /// Interval between two polls of L1.
     pub(crate) poll: Duration,
     /// Set when the node stops.
     pub(crate) stop: Arc<AtomicBool>,
@@ -91,35 +91,36 @@ pub(crate) struct Worker {
     kept: Vec<RecoveredTransaction>,
     /// Start of the worker.
     pub(crate) started: Instant,
-    /// Number of times, since the node began to make blocks, that other blocks of its account
-    /// replaced its own on L1, and the last transaction with such blocks.
+    /// Number of times since the node became sequencer that other blocks of its own account
+    /// replaced its blocks on L1, and the hash of the last L1 transaction with such blocks.
     overtaken: (u64, B256),
-    /// Pending request for the node that made the blocks in this transaction, which replaced this
-    /// node's.
+    /// L1 transaction with blocks that replaced this node's, and the pending request for their
+    /// sequencer.
     competitor: Option<(B256, Probe<CompetingSequencer>)>,
     /// Blocks that this node has yet to sign.
     signing: BlockSigning,
-    /// A pending promotion, with the request for obstacles.
+    /// A pending promotion, with its checks.
     promotion: Option<(Answer, Readied)>,
-    /// `true` from a block that could not be sealed to one that was: most turns try nothing.
+    /// `true` after a failed seal, until one succeeds. Kept across turns, since most turns do not
+    /// try to seal.
     pub(crate) sealing_failed: bool,
 }
 
-/// Request for obstacles to making blocks.
+/// Pending checks of the conditions for making blocks.
 type Readied = Probe<Result<(), RoleError>>;
 
-/// Maker of blocks that replaced this node's on L1.
+/// Sequencer of blocks that replaced this node's on L1.
 #[derive(Debug)]
 enum CompetingSequencer {
-    /// The peer, whose head is this block.
+    /// The peer, with this block number as its head.
     Peer(u64),
-    /// An account, if L1 has told which.
+    /// Sender of the L1 transaction, if L1 has returned it.
     Account(Option<Address>),
 }
 
 impl Worker {
-    /// Starts in a role, and starts reading L1. A node that is to make blocks while its peer makes
-    /// them follows the peer.
+    /// Starts the worker in its role, and the thread that reads L1. A node configured as sequencer
+    /// starts as follower while its peer is an active sequencer.
     pub(crate) async fn start(
         mut start: Start,
         reader: L1Reader,
@@ -129,8 +130,8 @@ impl Worker {
             Some(KeptPool { log, refused }) => (Some(log), refused),
             None => (None, Vec::new()),
         };
-        // Before anything is made: a sequencer that was replaced would seal blocks that L1 will not
-        // take, under nonces of its operator.
+        // Before any block is sealed: a replaced sequencer would seal blocks that L1 never
+        // includes, and use up nonces of its operator in them.
         let other = match (is_sequencer, &start.peer) {
             (true, Some(peer)) => sequencer_at(peer).await,
             _ => None,
@@ -166,7 +167,7 @@ impl Worker {
             started: Instant::now(),
             sealing_failed: false,
         };
-        // With a lease, no node makes blocks before it has that.
+        // With a lease, a node makes no blocks before it holds the lease.
         match (is_sequencer && other.is_none() && !has_lease)
             .then(|| worker.batcher(&sync))
             .flatten()
@@ -177,7 +178,7 @@ impl Worker {
         Ok(worker)
     }
 
-    /// The batcher's thread; `None` for a node without keys for it.
+    /// Starts the batcher's thread; `None` if the node has no keys for it.
     fn batcher(&self, sync: &L2Syncer) -> Option<Result<BatcherHandle, RollupError>> {
         let config = self.start.sequencing.as_deref()?;
         let (client, deployment) = (Arc::clone(&self.client), sync.view.deployment());
@@ -207,7 +208,7 @@ impl Worker {
         self.sealing_failed = false;
         self.sign_known(sequencer.sync());
         self.start.feed.rest();
-        // Last: from here on users are answered as by a sequencer, and L1 is asked for the terms.
+        // Last: from here on the node answers users as a sequencer, and polls include the terms.
         self.start.shared.makes_blocks.store(true, Ordering::Relaxed);
         self.active_role = Some(ActiveRole::Sequencer(Box::new(sequencer)));
     }
@@ -221,7 +222,7 @@ impl Worker {
         // Followers may be behind L1 too.
         let first = (safe + 1).min(head.saturating_sub(SIGNED_AT_START) + 1);
         for number in first.max(chain.first_number() + 1)..=head {
-            // What cannot be read is served to nobody either.
+            // An unreadable block is not served either.
             if let Ok(Some(hash)) = chain.canonical_hash(number) {
                 self.signing.add(number, hash);
             }
@@ -232,8 +233,8 @@ impl Worker {
     fn follow(&mut self, sync: L2Syncer) {
         let peer = self.start.peer.clone();
         let has_feed = peer.is_some() || self.start.has_callers || self.start.feed.has_relays();
-        // First: a send that arrives now is forwarded, and not acknowledged by a node that seals no
-        // more.
+        // First: from now on transactions are forwarded, and not acknowledged by a node that no
+        // longer seals.
         self.start.shared.makes_blocks.store(false, Ordering::Relaxed);
         self.start.feed.follow(peer);
         let kept = core::mem::take(&mut self.kept);
@@ -241,8 +242,8 @@ impl Worker {
         self.active_role = Some(ActiveRole::Follower(Box::new(follower)));
     }
 
-    /// Begins an order, or refuses it. For a promotion another thread first sends requests to L1
-    /// and the peer.
+    /// Executes a command of the operator, or rejects it. For a promotion another thread first
+    /// sends requests to L1 and the peer.
     fn begin(&mut self, order: Order, answer: Answer, l1_sync: &L1SyncState) {
         match order {
             Order::Promote { .. } if self.start.lease.is_some() => {
@@ -265,14 +266,14 @@ impl Worker {
         }
     }
 
-    /// Head at the role change.
+    /// Logs a role change, and returns the head at that time.
     fn has_changed_role(&self) -> BlockId {
         let head = self.start.node.read(|node| Arc::clone(node.chain.head()));
         tracing::warn!(role = self.role(), head = head.header.number, "changed role");
         BlockId { number: head.header.number, hash: head.hash }
     }
 
-    /// Checks the conditions of a promotion that the node itself knows.
+    /// Checks the conditions of a promotion that need no requests.
     pub(crate) fn may_be_promoted(
         &self,
         l1_sync: &L1SyncState,
@@ -292,7 +293,9 @@ impl Worker {
         Ok(config)
     }
 
-    /// Asks the peer and L1 for obstacles to making blocks. The node follows blocks meanwhile.
+    /// Checks on another thread that the peer is no active sequencer, that the account has no
+    /// pending transactions on L1 unless `force` is set, and that L1 admits it. The node follows
+    /// blocks meanwhile.
     fn ask_for_promotion(&self, force: bool, l1_sync: &L1SyncState) -> Result<Readied, RoleError> {
         let account = self.may_be_promoted(l1_sync)?.advance_key.address();
         let (peer, client) = (self.start.peer.clone(), Arc::clone(&self.client));
@@ -317,7 +320,7 @@ impl Worker {
         probe.map_err(|error| RoleError::Unready(no_thread(error)))
     }
 
-    /// Completes a promotion once the answers are there, unless there is an obstacle.
+    /// Completes a promotion once its checks have passed, or rejects it.
     fn go_on_with_promotion(&mut self, l1_sync: &L1SyncState) {
         let Some((answer, probe)) = self.promotion.take() else { return };
         let outcome = match probe.answer() {
@@ -328,12 +331,12 @@ impl Worker {
             Some(Ok(outcome)) => outcome,
             Some(Err(Unanswered)) => Err(RoleError::Silent),
         };
-        // L1 may have been lost since it was asked.
+        // L1 may have become unreachable since the checks began.
         let outcome = outcome.and_then(|()| self.may_be_promoted(l1_sync).map(|_| ()));
         answer.send(outcome.and_then(|()| self.promote()));
     }
 
-    /// Switches to the role of a sequencer, at this head.
+    /// Switches to the role of a sequencer, and returns the head from which it continues.
     pub(crate) fn promote(&mut self) -> Result<BlockId, RoleError> {
         let batcher = self.batcher(self.sync()).ok_or(RoleError::NoKeys)??;
         if let Some(ActiveRole::Follower(follower)) = self.active_role.take() {
@@ -344,6 +347,7 @@ impl Worker {
         Ok(self.has_changed_role())
     }
 
+    /// Switches to the role of a follower, if the node is the sequencer.
     pub(crate) fn step_down(&mut self) {
         match self.active_role.take() {
             Some(ActiveRole::Sequencer(sequencer)) => {
@@ -355,10 +359,10 @@ impl Worker {
         }
     }
 
-    /// Lets a sequencer whose blocks were replaced on L1 by its peer's follow the peer. Without
-    /// such a peer it counts blocks that its own account has posted: another node has its keys.
-    /// Another thread finds out who made them: the peer has three seconds to answer, and this node
-    /// makes blocks meanwhile.
+    /// Detects a competing sequencer whose blocks replaced this node's on L1. If the peer is one,
+    /// this node follows it. Otherwise it counts blocks posted by its own account: another node has
+    /// its keys. Another thread sends the requests, since the peer has three seconds to answer;
+    /// this node makes blocks meanwhile.
     fn yield_to_another(&mut self) {
         let Some(ActiveRole::Sequencer(sequencer)) = &mut self.active_role else {
             self.competitor = None;
@@ -367,7 +371,8 @@ impl Worker {
         if self.competitor.is_none()
             && let Some(transaction) = sequencer.overtaken_by.take()
         {
-            // A lease says more surely than a node's answer who makes blocks.
+            // With a lease the peer is not requested: the lease determines more reliably which node
+            // makes blocks.
             let peer = self.start.peer.clone().filter(|_| self.start.lease.is_none());
             let (client, runtime) = (Arc::clone(&self.client), self.start.runtime.clone());
             let probe = Probe::ask(move || {
@@ -375,7 +380,7 @@ impl Worker {
                 let sender = || client.sender_of(transaction).ok().flatten();
                 head.map_or_else(|| CompetingSequencer::Account(sender()), CompetingSequencer::Peer)
             });
-            // Without a thread it is asked at the next such block.
+            // If no thread can be started, the next such block triggers the request again.
             self.competitor = probe.ok().map(|probe| (transaction, probe));
         }
         let Some((transaction, probe)) = &self.competitor else { return };
@@ -387,7 +392,7 @@ impl Worker {
                 tracing::error!(?url, head, "another sequencer is active, following it");
                 self.step_down();
             }
-            // An account of another may make blocks too, where the policy lets it.
+            // Blocks of another account are legitimate if the policy admits it.
             (Ok(CompetingSequencer::Account(Some(sender))), Some(account)) if sender == account => {
                 self.overtaken = (self.overtaken.0 + 1, transaction);
                 tracing::error!(%account, %transaction, "L1 included blocks of this account that this node did not seal");
@@ -396,17 +401,19 @@ impl Worker {
         }
     }
 
-    /// The account that posts blocks, if this node has its key.
+    /// Account that posts blocks, if this node has its key.
     fn account(&self) -> Option<Address> {
         self.start.sequencing.as_ref().map(|it| it.advance_key.address())
     }
 
-    /// The fault of a sequencer whose keys another node uses too. A first time may be a transaction
-    /// of its own from before it lost its chain. The second time one of the two has to stop, or
-    /// both would continue to acknowledge what the other replaces.
+    /// Returns the fault of a sequencer whose keys another node also uses. The first replacement
+    /// may be a transaction of its own from before it lost its chain. From the second one on this
+    /// node has to stop: otherwise both nodes would acknowledge transactions that the other one's
+    /// blocks replace.
     fn shares_keys(&self) -> Option<RollupError> {
         let ((times, transaction), account) = (self.overtaken, self.account()?);
-        // A node that has taken over by a lease finds what the one before it had on its way to L1.
+        // After a takeover by lease, transactions that the previous leader had in flight do not
+        // count.
         let config = self.start.sequencing.as_deref().filter(|_| self.start.lease.is_some());
         let left_over = config.map_or(0, |config| config.submitter.max_in_flight as u64);
         (times > 1 + left_over).then_some(RollupError::SharedKeys { account, times, transaction })
@@ -443,15 +450,16 @@ impl Worker {
             let (shares_keys, may_lead) = (self.shares_keys(), self.may_lead());
             shared.shares_keys.store(shares_keys.is_some(), Ordering::Relaxed);
             if let Some(ActiveRole::Sequencer(sequencer)) = &mut self.active_role {
-                // A view of L1 that contradicts itself may be a lie, and blocks on top of a lie are
-                // undone.
+                // An inconsistent view of L1 may be forged, and blocks built on it would be
+                // reverted.
                 let may_seal = l1_sync.may_seal() && shares_keys.is_none() && may_lead;
                 let switches = shared.controls.get();
                 if may_seal && switches.sealing {
                     let unknown_fork = shared.unknown_fork.lock().clone();
                     outcome = sequencer.make_block(unknown_fork.as_ref()).map(|made| {
-                        // Signed now, while this node leads: nobody accepts the block from a
-                        // follower otherwise. If the disk hung meanwhile, another may lead.
+                        // Signed only while this node still leads: if the disk hung during the
+                        // append, another node may lead by now. Without the signature no node
+                        // accepts the block.
                         let holds = self.start.lease.as_ref().is_none_or(Lease::is_held);
                         if let Some(block) = made.filter(|_| holds) {
                             self.signing.add(block.header.number, block.hash);
@@ -460,8 +468,8 @@ impl Worker {
                     });
                     self.sealing_failed |= outcome.is_err();
                 }
-                // Blocks may go on for a while without L1; what is sent there may not be decided by
-                // an old view, or it is paid for in vain.
+                // Blocks can be sealed for a while without L1, but posting with an outdated view
+                // would waste fees.
                 sequencer.submit(may_seal && l1_sync.unread.is_none() && switches.posting);
                 not_submitted = sequencer.not_submitted();
                 not_relayed = sequencer.not_relayed().map(|error| error.to_string());
@@ -470,7 +478,7 @@ impl Worker {
                 }
             }
             self.signing.advance(&shared.signed);
-            // One order after another: the next may depend on what becomes of a promotion.
+            // One command at a time: the next one may depend on the outcome of a promotion.
             self.go_on_with_promotion(&l1_sync);
             while self.promotion.is_none()
                 && let Ok(asked) = asked.try_recv()
@@ -486,8 +494,8 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => thread::sleep(pause),
             }
-            // One is shown: what stops block production first, then what stops the derivation, then
-            // what waits for L1.
+            // The status has one fault: first those that stop block production, then those that
+            // stop derivation, then those that delay posting and relaying.
             let failed = outcome.and(taken).err().map(|error| error.to_string());
             let failed = failed.or_else(|| not_led.map(|error| error.to_string()));
             let unread = l1_sync.fault().or_else(|| self.silent_since_start(&l1_sync));
@@ -501,14 +509,15 @@ impl Worker {
             self.tell(shared, l1_sync.is_synced, fault);
             levels.show(&shared.status(&self.sync().node));
         }
-        // What they hold, files and the chain among it, is free for the next start then.
+        // Both threads are joined, so that the files and the chain that they hold are released for
+        // the next start.
         if let Some(ActiveRole::Sequencer(sequencer)) = self.active_role {
             sequencer.end();
         }
         self.polls.end();
     }
 
-    /// Takes a result of reading L1, and applies it.
+    /// Receives the next poll of L1, and applies it.
     fn read(&mut self, shared: &Shared, l1_sync: &mut L1SyncState) {
         let poll = self.start.poll;
         match self.polls.next() {
@@ -531,7 +540,7 @@ impl Worker {
             }
             Err(error) => {
                 l1_sync.not_followed = Some(error.to_string());
-                // A full disk or a missing blob may last: it is not tried fifty times a second.
+                // A full disk or a missing blob may last, so the node retries with a backoff.
                 let longer = (2 * pause).clamp(poll, MAX_RETRY_INTERVAL.max(poll));
                 l1_sync.again = Some((Instant::now() + pause, longer));
             }
@@ -573,7 +582,7 @@ impl Worker {
         let genesis = (0, view.deployment().genesis_hash);
         let id = |(number, hash)| BlockId { number, hash };
         let mut status = shared.status.lock();
-        // All under one lock: a reader never sees a safe head above the unsafe one.
+        // Under one lock, so that no reader sees a safe head above the unsafe one.
         status.role = self.role();
         status.l1_head = view.head().map(|head| id((head.number, head.hash)));
         status.l1_timestamp = view.head().map_or(0, |head| head.timestamp);
@@ -597,7 +606,7 @@ impl Worker {
         };
         let hash = |it: &RecoveredTransaction| *it.transaction.hash();
         let mut requeued = shared.requeued.lock();
-        // Encoding them is work for each turn, so it is done when they have changed.
+        // Encoded only when they have changed, and not at each turn.
         if requeued.len() != waiting.len()
             || waiting.last().map(hash) != requeued.last().map(|(hash, _)| *hash)
         {
@@ -607,8 +616,8 @@ impl Worker {
         drop(requeued);
     }
 
-    /// Shows the view of L1 before blocks are made or executed by it: or they have messages that no
-    /// one knows yet.
+    /// Publishes the view of L1 to the RPC methods before blocks are built or executed with it, so
+    /// that the methods know all messages of a block.
     fn show_view(&self, shared: &Shared) {
         *shared.view.lock() = Some(Arc::clone(&self.sync().view));
     }

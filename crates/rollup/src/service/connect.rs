@@ -1,4 +1,4 @@
-//! L1 and the chain at a node's start, compared with the configuration.
+//! Connection to L1 at a node's start, and checks of L1 against the configuration.
 
 use crate::{
     Config, L1Client, L1Error, L1Profile, RollupError, RollupRules, SequencerConfig,
@@ -14,14 +14,14 @@ use chain::{Chain, ChainConfig, spec_of};
 use contracts::Deployment;
 use std::{slice, sync::Arc, time::Duration};
 
-/// Interval of the fork check, and of the others after a warning.
+/// Interval of the fork check, and of the other checks while there are warnings.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// L1 at a node's start.
+/// Parameters and checks of L1 at a node's start.
 #[derive(Debug)]
 pub(super) struct Connected {
     pub(super) rules: RollupRules,
-    /// L1 as it is configured, within what its blocks have room for.
+    /// Configured profile of L1, within the gas limit of its blocks.
     pub(super) profile: L1Profile,
     pub(super) warnings: Vec<String>,
     /// First difference between the fork schedules of L1 and the L2.
@@ -37,10 +37,10 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    /// Returns L1's data about the rollup, if all of it fits this L1.
+    /// Runs all checks against L1, and returns its parameters if none of them prevents a start.
     fn against(&self, client: &L1Client) -> Result<Connected, RollupError> {
         let rules = l2_syncer::rules(client, &self.deployment)?;
-        // Prices are measured by the gas rules of L1's fork, which has to be known.
+        // The check of the prices uses the gas rules of L1's fork, which has to be known.
         let (forks, unknown_fork) = preflight::forks(client, &self.deployment)?;
         preflight::judge(slice::from_ref(&forks))?;
         let profile = self.profile.clone().within(profile::block_gas(client)?);
@@ -62,8 +62,8 @@ impl Checked {
         Ok(checks)
     }
 
-    /// Repeats the fork check, and all checks as long as there are warnings, so that a warning
-    /// whose cause is gone is withdrawn.
+    /// Repeats the fork check, and all checks while there are warnings, so that a warning
+    /// disappears with its cause.
     fn check_again(&self, client: &L1Client, rules: &RollupRules, shared: &Shared) {
         let forks = preflight::forks(client, &self.deployment);
         let Ok((check, unknown_fork)) = forks else { return };
@@ -108,8 +108,8 @@ impl Checked {
     }
 }
 
-/// Reads the parameters of a deployment once L1 answers, so that a node that restarts while its L1
-/// is down needs no operator.
+/// Reads the parameters of a deployment, and retries until L1 answers, so that a node which
+/// restarts while L1 is down needs no operator.
 pub(super) async fn connect(
     client: L1Client,
     checked: &Arc<Checked>,
@@ -128,8 +128,8 @@ pub(super) async fn connect(
                 let seconds = pause.as_secs();
                 tracing::warn!(%error, "L1 request failed, retrying in {seconds} s");
                 tokio::time::sleep(pause).await;
-                // An L1 that comes back is noticed within ten seconds, and one that is gone is not
-                // asked without pause.
+                // The backoff is bounded, so that an L1 that recovers is noticed within ten
+                // seconds.
                 pause = (pause * 2).min(MAX_RETRY_INTERVAL);
             }
             Err(error) => return Err(error),

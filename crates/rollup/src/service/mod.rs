@@ -1,4 +1,5 @@
-//! Life cycle of a node: stores, pool file, journal, rooms and ports, started in this order.
+//! Lifecycle of a node: the stores, the pool's file and journal, the rooms and the ports are
+//! started in this order.
 
 mod connect;
 pub(crate) mod supervisor;
@@ -43,10 +44,10 @@ use std::{
 };
 use supervisor::{Room, RoomPanic};
 
-/// Maximum wait for the worker thread at the end, since it may wait for an L1 that does not answer.
+/// Maximum wait for the worker thread at shutdown: it may be blocked by an L1 that does not answer.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A node that runs until it is stopped.
+/// A running rollup node.
 #[derive(Debug)]
 pub struct RollupNode {
     node: Arc<Node>,
@@ -75,16 +76,15 @@ struct Ports {
 }
 
 impl RollupNode {
-    /// Starts a node. Must be called inside a multi-threaded Tokio runtime. Waits for an L1 that
-    /// does not answer.
+    /// Starts a node. Must be called inside a multi-threaded Tokio runtime. Waits until L1 answers.
     ///
-    /// The order is: the stores, the file of the pool, its journal, the rooms, the ports. So a node
-    /// answers nothing before it can keep what it acknowledges.
+    /// The order is: the stores, the pool's file, its journal, the rooms, the ports. A node thus
+    /// serves no request before it can persist what it acknowledges.
     ///
     /// # Errors
     ///
-    /// [`RollupError`]: if the deployment cannot be read, is of another L1, or the server cannot listen. Nothing
-    /// is running then.
+    /// [`RollupError`] if the deployment cannot be read or is of another L1, if a check refuses the
+    /// configuration, or if the server cannot listen. Nothing is running then.
     pub fn start(config: Config) -> BoxFuture<'static, Result<Self, RollupError>> {
         Box::pin(Self::open(config))
     }
@@ -100,7 +100,7 @@ impl RollupNode {
             true => (Some(beacon()?), Some(beacon()?)),
             false => (None, None),
         };
-        // Before the stores are opened: a node that is refused leaves no file behind.
+        // Before the stores are opened, so that a refused node leaves no files behind.
         let checked = Arc::new(Checked {
             deployment: deployment.clone(),
             profile: L1Profile::new(&config, &deployment),
@@ -129,17 +129,17 @@ impl RollupNode {
             history: config.data_dir.as_ref().map(|_| DiskOptions::default().states),
             min_tip: prices.gas,
             suggested_tip: prices.gas.max(1_000_000),
-            // A transaction that pays too little would wait for ever and hold its nonce; refused,
-            // its wallet can tell the user.
+            // A transaction below the base fee would block its nonce indefinitely; if it is
+            // rejected, the wallet can inform the user.
             refuse_below_base_fee: true,
-            // Of a follower too: it may be promoted with what its pool holds.
+            // Also for a follower, which may be promoted with the transactions in its pool.
             budget: Arc::new(PricedLimits {
                 limits: profile.input_limits(prices.byte),
                 rate: shared.rate.clone(),
             }),
             execute_gas: profile.execute,
-            // A builder with stale state would seal a block that no verifier accepts, and L1 would
-            // never take what follows it.
+            // A block built on stale state would be rejected by every verifier, and L1 would never
+            // accept the blocks after it.
             verify_blocks: Some(ExecuteRules::default()),
             ..Settings::default()
         };
@@ -187,8 +187,8 @@ impl RollupNode {
         let mut reader = L1Reader::new(client, deployment.clone()).with_blobs(blobs);
         if let Some(folder) = &config.data_dir {
             let chain = node.read(|node| node.chain.reader().clone());
-            // An error counts as unknown: L1 is read again then, which costs time and is never
-            // wrong.
+            // After an error the block counts as unknown: L1 is then read again, which is slower
+            // but correct.
             let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
             let first = chain.first_number();
             reader = reader.with_first(first).with_log(&folder.join(L1_LOG), &known)?;
@@ -236,7 +236,7 @@ impl RollupNode {
         }
     }
 
-    /// Node of the L2.
+    /// The L2's chain and pool.
     pub const fn node(&self) -> &Arc<Node> {
         &self.node
     }
@@ -251,8 +251,8 @@ impl RollupNode {
         &self.ports.server
     }
 
-    /// Waits until a room of the node panics. The node does not recover: [stop](Self::stop) it, and
-    /// end the process with an error, so that it is restarted.
+    /// Waits until a room of the node panics. The node does not recover: [stop](Self::stop) it and
+    /// exit with an error, so that the process is restarted.
     pub fn failed(&self) -> BoxFuture<'static, RoomPanic> {
         Box::pin(supervisor::failed(self.shared.supervisor.subscribe()))
     }
@@ -272,13 +272,13 @@ impl RollupNode {
         self.ports.engine.as_ref().map(EngineServer::address)
     }
 
-    /// Stops the node: it makes no more blocks, and closes all connections. A thread that waits for
-    /// L1 ends by itself later.
+    /// Stops the node: it makes no more blocks, releases its lease, and closes all connections. A
+    /// thread that is blocked by L1 ends later on its own.
     pub fn stop(self) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
             self.rooms.end().await;
-            // Behind the last block: from here on another node may lead.
+            // After the last block: from here on another node may lead.
             if let Some(lease) = self.shared.lease.get() {
                 lease.resign().await;
             }
@@ -288,7 +288,7 @@ impl RollupNode {
 }
 
 impl Rooms {
-    /// Starts reading L1, and making or following blocks.
+    /// Starts the rooms.
     async fn start(
         config: &mut Config,
         mut start: Start,
@@ -315,9 +315,8 @@ impl Rooms {
         let driver = driver(config, &node)?;
         let client = start.feed.clone();
         let ends = Arc::clone(&stop);
-        // The room of L1, and that of the batcher if blocks are made. What was started by then ends
-        // with an error. Nothing of the node answers yet, so no user sees a role that is still to
-        // be decided.
+        // Starts the room `l1`, and `batcher` if this node makes blocks. Started rooms end if a
+        // later start fails. No port is open yet, so no user sees an undecided role.
         let started = Worker::start(start, reader, is_sequencer).await;
         let worker = started.inspect_err(|_| ends.store(true, Ordering::Relaxed))?;
         let ended = |error| {
@@ -352,7 +351,7 @@ impl Rooms {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         if worker.is_finished() {
-            // A panic of it was logged.
+            // A panic was logged by the supervisor.
             let _ = worker.join();
         } else {
             tracing::warn!("L1 request still pending at shutdown, abandoned it");
@@ -383,10 +382,10 @@ impl Ports {
         };
         let name = options.client_version.clone();
         let api = Api::new(Arc::clone(node), options);
-        // Who reads from a disk waits for it, and not on the threads that serve connections.
+        // Reads from disk block, so they must not run on the threads that serve connections.
         let inline_reads = config.data_dir.is_none();
-        // No block is made of a transaction while its sender waits; but a node that may be a
-        // follower waits for the sequencer.
+        // A sequencer only adds a transaction to its pool while the sender waits, but a node that
+        // may be a follower forwards it and waits for the sequencer.
         let is_sequencer = matches!(config.role, Role::Sequencer(_));
         let inline_sends = is_sequencer && config.peer.is_none() && config.admin.is_none();
         let workers = WorkerOptions { inline_reads, inline_sends, ..WorkerOptions::default() };

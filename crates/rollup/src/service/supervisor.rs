@@ -1,9 +1,9 @@
-//! Supervision of a node's rooms: their progress and panics.
+//! Supervision of a node's rooms (its background threads and tasks): their progress and panics.
 //!
-//! After a panic of a room no other room can judge the state that it left: a lock released
-//! half-way, a block between chain and pool. So no room is restarted. The node reports the panic in
-//! log, health and metrics, and [`failed`](Supervisor::failed) lets the process end with an error:
-//! all acknowledged data is on disk, and the next start continues from there.
+//! A room that panics may leave inconsistent shared state, e.g. a lock released half-way or a block
+//! that is in the chain but still in the pool. So no room is restarted. The node reports the panic
+//! in log, health and metrics, and [`failed`] lets the process exit with an error: all acknowledged
+//! data is on disk, and the next start continues from there.
 
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
@@ -20,7 +20,7 @@ use tokio::{sync::watch, time::interval};
 
 /// Interval at which a task reports that it is still polled.
 const TASK_BEAT: Duration = Duration::from_millis(500);
-/// Progress value of a room that does not run.
+/// Progress value of a room that is not running.
 const NEVER: u64 = u64::MAX;
 
 /// A thread or task of a node.
@@ -34,7 +34,7 @@ pub(crate) enum Room {
     Blocks,
     /// Follows the unsafe blocks of a sequencer.
     UnsafeBlocks,
-    /// Offers transactions to the sequencer that the node follows.
+    /// Forwards transactions to the sequencer that the node follows.
     Offers,
     /// Drives another client over the Engine API.
     Driver,
@@ -45,7 +45,7 @@ impl Room {
     pub(crate) const ORDER: [Self; 6] =
         [Self::L1, Self::Batcher, Self::Blocks, Self::UnsafeBlocks, Self::Offers, Self::Driver];
 
-    /// Name in logs, health and metrics.
+    /// Name of the room in logs, health and metrics.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::L1 => "l1",
@@ -58,21 +58,20 @@ impl Room {
     }
 }
 
-/// Observer of the rooms of a node, for a process that watches them closer than health and metrics
-/// do.
+/// Observer of a node's rooms, for finer monitoring than by health and metrics.
 pub trait RoomObserver: core::fmt::Debug + Send + Sync {
-    /// Called at each turn of a room, by its name, on the room's thread: it is to return at once,
-    /// and a panic of it is one of the room.
+    /// Called at each turn of a room, with its name, on the room's thread. It must return quickly;
+    /// if it panics, the room panics.
     fn turned(&self, room: &'static str);
 }
 
-/// A room that panicked, after which the node cannot go on.
+/// Panic of a room, from which the node cannot recover.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("room {room} panicked: {message}")]
 pub struct RoomPanic {
     /// Name of the room.
     pub room: &'static str,
-    /// Message of the panic.
+    /// Panic message.
     pub message: String,
 }
 
@@ -84,9 +83,9 @@ pub(crate) struct Supervisor {
     progress: [AtomicU64; Room::ORDER.len()],
     /// Rooms in the order of their start.
     started: Mutex<Vec<Room>>,
-    /// The first room that panicked; others may panic because of it.
+    /// The first panic; later ones may be its consequences.
     panicked: watch::Sender<Option<RoomPanic>>,
-    /// Observer of the turns, if the process has one.
+    /// Observer of the turns, if one was set.
     observer: OnceLock<Arc<dyn RoomObserver>>,
 }
 
@@ -103,20 +102,21 @@ impl Default for Supervisor {
 }
 
 impl Supervisor {
-    /// Records the start of a room. The starter calls it, since threads begin to run in any order.
+    /// Records the start of a room. Called by the thread that starts it, since threads begin to run
+    /// in any order.
     pub(crate) fn start(&self, room: Room) {
         self.started.lock().push(room);
     }
 
-    /// Runs the work of a room on this thread to its end, or records its panic.
+    /// Runs the work of a room on this thread, and records its panic.
     pub(crate) fn run(&self, room: Room, work: impl FnOnce()) {
         self.note(room);
         let outcome = catch_unwind(AssertUnwindSafe(work));
         self.leave(room, outcome);
     }
 
-    /// Runs the work of a room as a task. Each poll counts as progress, since the task may wait for
-    /// long.
+    /// Runs the work of a room as a task, and records its panic. Progress is recorded as long as
+    /// the task is polled, since its work may wait for long.
     pub(crate) async fn run_task(&self, room: Room, work: impl Future<Output = ()>) {
         self.note(room);
         let mut beat = interval(TASK_BEAT);
@@ -138,7 +138,7 @@ impl Supervisor {
         let Err(payload) = outcome else { return };
         let message = message_of(&*payload);
         let room = room.name();
-        tracing::error!(room, message, "room panicked, the node cannot go on");
+        tracing::error!(room, message, "room panicked, the node cannot continue");
         self.panicked.send_if_modified(|panicked| {
             let is_first = panicked.is_none();
             panicked.get_or_insert(RoomPanic { room, message });
@@ -154,9 +154,9 @@ impl Supervisor {
         }
     }
 
-    /// Calls this observer at each turn from now on.
+    /// Sets the observer, which is called at each turn from now on.
     pub(crate) fn observe(&self, observer: Arc<dyn RoomObserver>) {
-        // A node has one configuration.
+        // Set once, from the node's configuration.
         let _ = self.observer.set(observer);
     }
 
@@ -179,7 +179,7 @@ impl Supervisor {
         self.started.lock().iter().map(|room| room.name()).collect()
     }
 
-    /// The room that panicked first, if one has.
+    /// The first panic of a room, if there was one.
     pub(crate) fn panicked(&self) -> Option<RoomPanic> {
         self.panicked.borrow().clone()
     }
@@ -209,8 +209,9 @@ fn message_of(payload: &(dyn Any + Send)) -> String {
 mod tests {
     use super::*;
 
+    /// A room that ends without a panic is no fault.
     #[test]
-    fn a_room_that_ends_is_no_fault_and_the_first_that_panics_is() {
+    fn supervisor_reports_first_panic() {
         let supervisor = Supervisor::default();
         [Room::Batcher, Room::L1, Room::Blocks].into_iter().for_each(|room| supervisor.start(room));
         supervisor.run(Room::Batcher, || supervisor.advanced(Room::Batcher));
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_age_of_a_room_counts_from_its_last_turn_and_a_room_that_does_not_run_has_none() {
+    fn room_age_counts_from_last_turn() {
         let supervisor = Supervisor::default();
         let ages = |supervisor: &Supervisor| {
             let later = supervisor.begun + Duration::from_secs(3_600);
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_task_that_panics_is_told_to_the_process_that_waits_for_it() {
+    async fn panic_of_task_resolves_failed() {
         let supervisor = Supervisor::default();
         let failed = failed(supervisor.subscribe());
         supervisor.run_task(Room::UnsafeBlocks, async { panic!("the task") }).await;
