@@ -1,9 +1,9 @@
-//! File of transactions that the node has acknowledged and that are not final on L1, so that a
-//! killed node still has them.
+//! File of acknowledged transactions that are not on L1 yet, so that they survive a crash of the
+//! node.
 //!
-//! Each record of the file is the encoding of one transaction, with checksums. A torn record at the
-//! end was never acknowledged. The file is written without sync: it survives the process, and most
-//! of it a power loss.
+//! Each record is an encoded transaction with checksums. A torn record at the end was never
+//! acknowledged. The file is written without `fsync`: it survives the process, and most of it
+//! survives a power loss.
 
 use crate::{RollupError, data_dir::POOL};
 use alloy_consensus::Transaction as _;
@@ -25,26 +25,26 @@ use std::{
     sync::Arc,
 };
 
-/// Length from which on the file is rewritten without records that are no longer needed.
+/// Length in bytes from which on the file is rewritten without obsolete records.
 const REWRITE_FROM: u64 = 1 << 20;
 
-/// The open file.
+/// Open file of the pool.
 ///
-/// The first caller that waits writes the notes of all others; these find them written.
+/// Writes are batched: the first waiting caller writes the transactions noted by all others.
 #[derive(Debug)]
 pub(crate) struct PoolLog {
     path: PathBuf,
-    /// Hash of the genesis of the chain.
+    /// Hash of the chain's genesis block.
     subject: B256,
     noted: Mutex<Noted>,
     end: Mutex<End>,
 }
 
-/// Transactions that are not written yet.
+/// Transactions that are still to be written.
 #[derive(Debug, Default)]
 struct Noted {
     transactions: Vec<Bytes>,
-    /// Number of the last note.
+    /// Number of the last noted transaction.
     last: u64,
 }
 
@@ -59,9 +59,9 @@ struct End {
     file: RecordFile,
     /// Length of the file when it was last rewritten, in bytes.
     rewritten: u64,
-    /// Number of the last transaction that a write has tried.
+    /// Number of the last transaction that was written or failed to be written.
     tried: u64,
-    /// Transactions that could not be written, with the reason, until their senders get the error.
+    /// Transactions that could not be written, with the error, until it is reported to the sender.
     lost: BTreeMap<u64, String>,
 }
 
@@ -83,7 +83,8 @@ fn slices(transactions: &[Bytes]) -> impl Iterator<Item = &[u8]> {
     transactions.iter().map(|it| &it[..])
 }
 
-/// Replaces a damaged file by one with the valid records. At any moment one of the two exists.
+/// Replaces a damaged file by one with its valid records, and keeps the damaged one as `.damaged`.
+/// At any moment one of the two exists.
 fn mend(path: &Path, genesis: B256) -> io::Result<()> {
     let found = match fs::metadata(path) {
         Ok(there) if there.is_file() => fs::read(path)?,
@@ -107,13 +108,13 @@ fn mend(path: &Path, genesis: B256) -> io::Result<()> {
     fs::rename(&mended, path)?;
     let (bytes, salvaged) = (found.len(), whole.len());
     let beside = beside.display();
-    tracing::error!(bytes, salvaged, %beside, "the pool's file is damaged: going on with the records that are whole");
+    tracing::error!(bytes, salvaged, %beside, "pool file is damaged, continuing with its valid records");
     Ok(())
 }
 
 impl PoolLog {
     /// Opens or creates the file for the chain with this genesis, and returns its transactions,
-    /// oldest first. From a damaged file the valid records are kept, and a copy of it stays beside.
+    /// oldest first. The valid records of a damaged file are kept, and a copy of that file.
     pub(crate) fn open(path: &Path, genesis: B256) -> Result<(Self, Vec<Bytes>), RollupError> {
         let fault = |source| RollupError::Pool { path: path.to_owned(), source };
         mend(path, genesis).map_err(fault)?;
@@ -127,7 +128,8 @@ impl PoolLog {
         Ok((Self { path: path.to_owned(), subject: genesis, noted, end }, kept))
     }
 
-    /// Records transactions of replaced blocks too, since some did not arrive at this node first.
+    /// Records the transactions of replaced blocks, since some of them were never in this node's
+    /// pool.
     pub(crate) fn keep_displaced(&self, displaced: &[RecoveredTransaction]) {
         if displaced.is_empty() {
             return;
@@ -141,15 +143,15 @@ impl PoolLog {
         };
         if let Err(error) = self.keep(number) {
             let transactions = displaced.len();
-            tracing::error!(%error, transactions, "what gave way will not outlive a restart");
+            tracing::error!(%error, transactions, "failed to persist reorged transactions");
         }
     }
 
-    /// Rewrites the file if it has grown: with transactions of blocks above `safe`, which may be
-    /// replaced, of replaced blocks, and of the pool.
+    /// Rewrites the file if it has grown, with the transactions of blocks above `safe` (which may
+    /// be replaced), of replaced blocks, and of the pool.
     pub(crate) fn tidy(&self, node: &Node, safe: u64, displaced: &[RecoveredTransaction]) {
         if let Err(error) = self.rewrite(node, safe, displaced) {
-            tracing::warn!(%error, "the pool's file grows: it cannot be written anew");
+            tracing::warn!(%error, "failed to compact the pool file, it keeps growing");
         }
     }
 
@@ -163,8 +165,8 @@ impl PoolLog {
         if end.file.length() < REWRITE_FROM.max(end.rewritten * 4) {
             return Ok(());
         }
-        // Nothing is noted meanwhile: a thread that notes holds the node, or is the thread that
-        // tidies. What was noted before is in the pool, or gave way.
+        // Nothing is noted concurrently: a thread that notes a transaction holds the node's lock,
+        // or is this thread. All noted transactions are in the pool or in `displaced`.
         let (transactions, noted) = node.read(|node| {
             let (mut all, mut seen) = (Vec::<Bytes>::new(), B256Set::default());
             let head = node.chain.head().header.number;
@@ -186,7 +188,7 @@ impl PoolLog {
             }
             Ok::<_, DiskError>((all, self.noted.lock().take()))
         })?;
-        // Blocks are made while the disk takes it.
+        // The node's lock is released, so that blocks are made during the write.
         match RecordFile::replace(&self.path, self.subject, slices(&transactions)) {
             Ok(file) => {
                 (end.rewritten, end.file, end.tried) = (file.length(), file, noted.last);
@@ -218,18 +220,18 @@ impl PoolJournal for PoolLog {
     }
 }
 
-/// The pool's file, and its transactions that the pool does not accept now.
+/// The pool's file, and its transactions that the pool does not accept yet.
 #[derive(Debug)]
 pub(crate) struct KeptPool {
     pub(crate) log: Arc<PoolLog>,
-    /// Deferred transactions, which may need the next blocks, oldest first.
+    /// Deferred transactions, which may become valid with the next blocks, oldest first.
     pub(crate) refused: Vec<RecoveredTransaction>,
 }
 
 impl KeptPool {
     /// Opens the pool's file in the data directory, adds its transactions to the pool, and records
-    /// there what the pool accepts from now on. The operator's transactions are left out, since
-    /// they are made anew.
+    /// all transactions that the pool accepts from now on. The operator's transactions are skipped,
+    /// since they are created again.
     ///
     /// # Errors
     ///
@@ -241,16 +243,16 @@ impl KeptPool {
         operator: Option<Address>,
     ) -> Result<Self, RollupError> {
         let (log, kept) = PoolLog::open(&folder.join(POOL), genesis)?;
-        // All of it was acknowledged. What stood in blocks that gave way is there too, so it may be
-        // more than the pool accepts from others; and a file that was written anew is in no order,
-        // so most of it may be gapped at first.
+        // Without limits, since all transactions were acknowledged. The file also has those of
+        // replaced blocks, so there may be more than the pool's limits allow; and a rewritten file
+        // is not sorted, so most of them may have a nonce gap at first.
         let limits = node.read(|node| node.settings.pool_limits.clone());
         let limits = node.execute(SetPoolLimits(limits.unbounded()));
         let Offered { taken, refused } = offer(node, &kept, operator);
         node.execute(SetPoolLimits(limits));
         if taken + refused.len() > 0 {
             let not_yet = refused.len();
-            tracing::info!(taken, not_yet, "read the pool's file");
+            tracing::info!(taken, not_yet, "loaded the pool file");
         }
         let log = Arc::new(log);
         node.execute(SetPoolJournal(Arc::clone(&log) as _));
@@ -263,12 +265,12 @@ impl KeptPool {
 struct Offered {
     /// Number of transactions that the pool accepted.
     taken: usize,
-    /// Refused transactions with unused nonces, oldest first. They may need the next blocks: for
-    /// instance a deposit of a replaced block.
+    /// Rejected transactions with unused nonces, oldest first. They may become valid with the next
+    /// blocks, e.g. because of a deposit in a replaced block.
     refused: Vec<RecoveredTransaction>,
 }
 
-/// Adds a file's transactions to the pool, except this operator's, which are made anew.
+/// Adds a file's transactions to the pool, except those of the operator.
 fn offer(node: &Node, kept: &[Bytes], operator: Option<Address>) -> Offered {
     let mut offered = Offered::default();
     let (mut seen, mut poor) = (B256Set::default(), AddressSet::default());
@@ -296,7 +298,7 @@ fn offer(node: &Node, kept: &[Bytes], operator: Option<Address>) -> Offered {
         if waiting.contains(&hash) {
             offered.refused.push(recovered);
         } else {
-            // It gave way before the restart, or gives way now.
+            // It was replaced or evicted before the restart, or is now.
             tracing::warn!(transaction = %hash, %reason, "dropped transaction");
             node.execute(DropTransaction { hash, reason: reason.to_string() });
         }
@@ -304,22 +306,22 @@ fn offer(node: &Node, kept: &[Bytes], operator: Option<Address>) -> Offered {
     offered
 }
 
-/// Transactions without a missing nonce before them, counting the pool's. A block would wait for
-/// the others without end.
+/// Hashes of the transactions without a nonce gap, taking the pool's transactions into account. The
+/// others could never be included.
 fn next_ones<'t>(
     node: &Node,
     transactions: impl Iterator<Item = &'t RecoveredTransaction>,
 ) -> B256Set {
     let mut by_sender = AddressMap::<BTreeMap<u64, B256>>::default();
     for it in transactions {
-        // Of those with one nonce, the last has replaced the others.
+        // The last transaction with a nonce has replaced the others.
         let (nonce, hash) = (it.transaction.nonce(), *it.transaction.hash());
         by_sender.entry(it.sender).or_default().insert(nonce, hash);
     }
     let mut next_ones = B256Set::default();
     for (sender, nonces) in by_sender {
         node.read(|node| {
-            // A chain that cannot be read says so when it is asked for a block.
+            // An unreadable chain is reported when the next block is built.
             let mut next = node.chain.nonce(sender).unwrap_or_default();
             loop {
                 if !node.pool.has(sender, next) {
@@ -333,7 +335,7 @@ fn next_ones<'t>(
     next_ones
 }
 
-/// Returns `true` if the next blocks may make a refused transaction valid, or if it was not
+/// Returns `true` if the next blocks may make a rejected transaction valid, or if it could not be
 /// checked.
 const fn may_come_right(reason: &Rejected) -> bool {
     matches!(
@@ -365,8 +367,9 @@ mod tests {
         PoolLog::open(path, B256::repeat_byte(1)).unwrap()
     }
 
+    /// Transactions added after that are read back as well.
     #[test]
-    fn what_was_kept_is_read_again_and_a_torn_end_is_put_aside() {
+    fn torn_record_is_cut_and_file_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pool");
         let all: Vec<_> = (0..3).map(waiting).collect();
@@ -383,7 +386,7 @@ mod tests {
             let count = kept.len();
             assert_eq!(kept, raws[..count]);
             assert_eq!(count == 3, length == whole.len());
-            // What comes next stands behind what is whole.
+            // The next record follows the valid ones.
             log.keep(log.note(&all[0])).unwrap();
             let (_, again) = open(&path);
             assert_eq!(again, [&raws[..count], &raws[..1]].concat());
@@ -392,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flipped_byte_costs_one_transaction_at_most_and_the_file_as_it_was_is_kept() {
+    fn flipped_byte_loses_at_most_one_transaction() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pool");
         let beside = path.with_extension("damaged");
@@ -408,32 +411,33 @@ mod tests {
             let lost: Vec<_> = all.iter().filter(|it| !kept.contains(&it.raw)).collect();
             assert!(lost.len() <= 1 && kept.len() + lost.len() == 3, "{at}: {kept:?}");
             assert!(kept.iter().all(|raw| all.iter().any(|it| it.raw == *raw)), "{at}");
-            assert_eq!(fs::read(&beside).unwrap(), flipped, "it says so");
+            assert_eq!(fs::read(&beside).unwrap(), flipped, "the damaged file is kept");
             fs::remove_file(&beside).unwrap();
-            // What was salvaged is in the file.
+            // The file has the salvaged records.
             assert_eq!(open(&path).1, kept);
             assert!(!beside.exists());
         }
     }
 
+    /// Each caller gets the error of its own transaction, once.
     #[test]
-    fn what_was_noted_side_by_side_is_written_at_once_and_each_is_told_once_if_it_was_not() {
+    fn concurrent_notes_are_written_in_one_batch() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pool");
         let (log, _) = open(&path);
         let empty = fs::read(&path).unwrap();
         let all: Vec<_> = (0..4).map(waiting).collect();
         let numbers: Vec<_> = all.iter().map(|transaction| log.note(transaction)).collect();
-        assert_eq!(fs::read(&path).unwrap(), empty, "noted, and not kept");
+        assert_eq!(fs::read(&path).unwrap(), empty, "noted, but not written");
         log.keep(numbers[2]).unwrap();
         let whole = fs::read(&path).unwrap();
         assert_eq!(open(&path).1.len(), 4);
-        // Those beside it, and those that are noted behind.
+        // Notes before and after that one were written with it.
         log.keep(numbers[0]).unwrap();
         log.keep(numbers[3]).unwrap();
         assert_eq!(fs::read(&path).unwrap(), whole);
 
-        // One that no file takes.
+        // A transaction that is too long for the file.
         let mut too_long = waiting(4);
         too_long.raw = vec![0; (256 << 20) + 1].into();
         let lost = [log.note(&all[0]), log.note(&too_long)];

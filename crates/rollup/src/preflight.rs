@@ -1,8 +1,7 @@
-//! Checks of a configuration against L1, for mistakes with which a node would run but not do its
-//! work.
+//! Checks of a configuration against L1, for mistakes with which a node would start but not work.
 //!
-//! [`RollupNode::start`](crate::RollupNode::start) runs them, fails for errors that cannot go away
-//! and warns of the others; `enshrine node --check` prints all results.
+//! [`RollupNode::start`](crate::RollupNode::start) runs them, fails on permanent errors and logs
+//! warnings for the others; `enshrine node --check` prints all results.
 
 use crate::{
     Config, L1Client, L1Error, L1Profile, Role, RollupError, RollupRules, SequencerConfig, Signer,
@@ -21,7 +20,7 @@ use contracts::{Deployment, GenesisFinding};
 use core::fmt;
 use serde::Serialize;
 
-/// Maximum number of differences of a genesis that a check lists.
+/// Maximum number of genesis findings that a check lists.
 const MAX_FINDINGS: usize = 8;
 
 /// Result of a check.
@@ -41,7 +40,7 @@ pub enum CheckOutcome {
 pub struct Check {
     /// Name of the check.
     pub name: &'static str,
-    /// Result.
+    /// Outcome of the check.
     pub verdict: CheckOutcome,
     /// Found value.
     pub got: String,
@@ -73,8 +72,8 @@ impl Check {
 ///
 /// # Errors
 ///
-/// [`RollupError`] if L1 does not answer, the deployment cannot be read or is of another L1, or L1
-/// has other prices of EXECUTE: no further check is possible then.
+/// [`RollupError`] if L1 does not answer, if the deployment cannot be read or is of another L1, or
+/// if L1 has other prices of EXECUTE: no further check is possible then.
 pub fn preflight(config: &Config) -> Result<Vec<Check>, RollupError> {
     let deployment = Deployment::read(&config.deployment)?;
     let client = L1Client::new(&config.l1, config.l1_timeout)?;
@@ -85,7 +84,7 @@ pub fn preflight(config: &Config) -> Result<Vec<Check>, RollupError> {
         Check::passed("L1", rollup, "the L1 and the contracts of the deployment file"),
     ];
     let (forks, _) = forks(&client, &deployment)?;
-    // Prices are measured by the gas rules of L1's fork, which has to be known.
+    // The check of the prices uses the gas rules of L1's fork, which has to be known.
     if forks.verdict != CheckOutcome::Refused {
         let profile = L1Profile::new(config, &deployment).within(profile::block_gas(&client)?);
         profile.check(&client, &deployment)?;
@@ -101,7 +100,7 @@ pub fn preflight(config: &Config) -> Result<Vec<Check>, RollupError> {
     Ok(checks)
 }
 
-/// Keys and limits of a sequencer, or of a follower that can be promoted.
+/// Sequencer configuration of a sequencer, or of a follower that can be promoted.
 pub(crate) fn sequencing(config: &Config) -> Option<&SequencerConfig> {
     match &config.role {
         Role::Sequencer(sequencing) => Some(sequencing),
@@ -109,7 +108,7 @@ pub(crate) fn sequencing(config: &Config) -> Option<&SequencerConfig> {
     }
 }
 
-/// Checks a deployment and the keys of a sequencer against L1.
+/// Checks a deployment against L1, and the keys of a sequencer.
 pub(crate) fn of_l1(
     client: &L1Client,
     deployment: &Deployment,
@@ -127,9 +126,8 @@ pub(crate) fn of_l1(
     Ok(checks)
 }
 
-/// Checks that the genesis state has the protocol contracts of this node, and no other ETH or code
-/// than the configuration allows. An owner of either could empty the escrow on L1 by ordinary
-/// claims.
+/// Checks that the genesis state has the protocol contracts of this node, and no ETH or code beyond
+/// what the configuration allows: their owner could drain the escrow on L1 with valid claims.
 pub(crate) fn genesis(config: &Config, deployment: &Deployment) -> Check {
     let (name, expected) =
         ("genesis state", "the accounts of a new L2, and those that are allowed");
@@ -140,7 +138,7 @@ pub(crate) fn genesis(config: &Config, deployment: &Deployment) -> Check {
     let (verdict, advice) = if findings.iter().any(GenesisFinding::is_fatal) {
         (CheckOutcome::Refused, "deploy the L2 anew with a genesis without this storage")
     } else if has_protocol && !config.allow_altered_genesis {
-        let advice = "such an L2 can empty the escrow on L1; to follow it all the same, give --allow-altered-genesis";
+        let advice = "such an L2 can empty the escrow on L1; to follow it nevertheless, give --allow-altered-genesis";
         (CheckOutcome::Refused, advice)
     } else if findings.iter().any(is_foreign) {
         let advice = "ask the deployers what these accounts are for and what backs them on L1; `enshrine verify` lists \
@@ -161,14 +159,14 @@ pub(crate) fn genesis(config: &Config, deployment: &Deployment) -> Check {
     Check::passed(name, got.join("; "), expected).with(verdict, advice)
 }
 
-/// Checks that the genesis of the L2 has the forks of L1, and returns the first difference.
+/// Checks that the genesis of the L2 has the fork schedule of L1, and returns the first difference.
 pub(crate) fn forks(
     client: &L1Client,
     deployment: &Deployment,
 ) -> Result<(Check, Option<Difference>), RollupError> {
     let (name, expected) = ("fork schedule", "the forks of L1, at the same times");
     let Some(schedule) = L1Schedule::of(client)? else {
-        let got = "L1 does not tell its forks (no eth_config)".to_owned();
+        let got = "L1 does not support eth_config".to_owned();
         return Ok((Check::passed(name, got, expected), None));
     };
     let spec = spec_of(&deployment.genesis.config);
@@ -182,7 +180,7 @@ pub(crate) fn forks(
     let check = match difference.at() <= time {
         true => check.with(
             CheckOutcome::Refused,
-            "L1 refuses all blocks from then on: give the genesis of the deployment file the fork of L1 (such as \
+            "L1 rejects all blocks from then on: give the genesis of the deployment file the fork of L1 (such as \
              `amsterdamTime` in `config`), with a node that knows it",
         ),
         false => check.with(
@@ -194,8 +192,8 @@ pub(crate) fn forks(
     Ok((check, Some(difference)))
 }
 
-/// Checks that the contracts have no logs before the block at which a node begins to read. The node
-/// would miss them, for instance a message, and then refuse each block that relays later messages.
+/// Checks that the contracts have no logs before the first L1 block that a node reads. The node
+/// would miss them, e.g. a message, and then reject each block that relays later messages.
 fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, RollupError> {
     const ADVICE: &str = "set `l1Block` of the deployment file to the L1 block of the deployment";
     let &Deployment { l1_block, rollup, message_queue, forced, .. } = deployment;
@@ -223,7 +221,7 @@ fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, Roll
                 Check::passed(name, got, expected).with(CheckOutcome::Refused, ADVICE)
             }
         },
-        // Public nodes bound the blocks of a search.
+        // Public nodes limit the block range of `eth_getLogs`.
         Err(error) if error.as_error_resp().is_some() => {
             let got = format!("block {l1_block}, and L1 refuses the search: {error}");
             let advice =
@@ -234,8 +232,8 @@ fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, Roll
     })
 }
 
-/// Checks that the rollup's policy admits the `advance` account, and that the two keys are not
-/// swapped.
+/// Checks that the rollup's sequencing policy admits the `advance` account, and that the two keys
+/// are not swapped.
 fn keys(
     client: &L1Client,
     deployment: &Deployment,
@@ -270,7 +268,7 @@ fn keys(
     Ok(check.with(CheckOutcome::Warning, advice))
 }
 
-/// Checks that a remote signer answers and has the key; `None` for a key of this process.
+/// Checks that a remote signer answers and has the key; `None` for a local key.
 fn remote_signer(name: &'static str, key: &Signer) -> Option<Check> {
     let expected = format!("a Web3Signer with the key of {}", key.address());
     Some(match key.ask_remote()? {
@@ -286,7 +284,7 @@ fn remote_signer(name: &'static str, key: &Signer) -> Option<Check> {
     })
 }
 
-/// Checks that the account of `advance` can pay on L1.
+/// Checks that the `advance` account has ether on L1.
 fn float(client: &L1Client, advance: Address, operator: Address) -> Result<Check, RollupError> {
     let balance = |account| {
         let provider = client.inner().provider().clone();
@@ -300,15 +298,15 @@ fn float(client: &L1Client, advance: Address, operator: Address) -> Result<Check
     }
     let advice = match advance != operator && balance(operator)? > U256::ZERO {
         true => {
-            "exchange --advance-key and --operator-key, if they have changed places: the other account has \
-                 ether on L1; or send ether to this one"
+            "exchange --advance-key and --operator-key if they are swapped (the other account has ether on \
+                 L1), or send ether to this one"
         }
-        false => "send ether to it: nothing is posted before",
+        false => "send ether to it: no blocks are posted before",
     };
     Ok(check.with(CheckOutcome::Warning, advice))
 }
 
-/// Checks that the consensus clients are of this L1.
+/// Checks that the consensus clients belong to this L1.
 pub(crate) fn of_beacon(
     client: &L1Client,
     deployment: &Deployment,
@@ -317,11 +315,11 @@ pub(crate) fn of_beacon(
     let name = "consensus client";
     let Some(head) = client.header(BlockNumberOrTag::Latest)? else { return Ok(Vec::new()) };
     let (time, chain) = (head.header.timestamp, deployment.l1_chain_id);
-    let expected = format!("slots in which L1's block of {time} s begins one, of chain {chain}");
+    let expected = format!("chain {chain}, with a slot that starts at {time} s, as L1's head does");
     let facts = blobs.facts();
     let is_other = |facts: &BeaconFacts| facts.chain_id.is_some_and(|got| got != chain);
-    // A client of another L1 is a mistake that does not heal; but one of several only gives fewer
-    // blobs.
+    // A client of another L1 is a permanent mistake, but one among several only reduces the sources
+    // of blobs.
     let has_none = facts.iter().all(|(_, facts)| facts.as_ref().is_ok_and(is_other));
     let checks = facts.into_iter().map(|(url, facts)| match facts {
         Err(error) => {
@@ -346,8 +344,8 @@ pub(crate) fn of_beacon(
             }
             match is_aligned {
                 true => check,
-                // It may be the client's answer that is wrong, which is never believed, and asked
-                // for again.
+                // The client's answer may be wrong: it is requested again if a blob cannot be
+                // found with it.
                 false => check.with(
                     CheckOutcome::Warning,
                     "blocks in blobs cannot be found by these slots; check --l1-beacon",
@@ -358,14 +356,14 @@ pub(crate) fn of_beacon(
     Ok(checks.collect())
 }
 
-/// Texts of the checks that did not pass. A check that would prevent a start may fail while the
-/// node runs.
+/// Texts of the checks that did not pass, including those that would prevent a start: they may fail
+/// while the node runs.
 pub(crate) fn warnings(checks: &[Check]) -> Vec<String> {
     let warnings = checks.iter().filter(|check| check.verdict != CheckOutcome::Passed);
     warnings.map(ToString::to_string).collect()
 }
 
-/// Fails for the first check that prevents a start, and warns of the others.
+/// Logs the warnings, and fails with the first check that prevents a start.
 pub(crate) fn judge(checks: &[Check]) -> Result<(), RollupError> {
     for check in checks {
         match check.verdict {

@@ -1,4 +1,4 @@
-//! Requests to other nodes and to L1 on threads of their own, so that the room does not wait.
+//! Requests to other nodes and to L1 on separate threads, so that the caller does not block.
 
 use std::{
     io,
@@ -6,29 +6,29 @@ use std::{
     thread,
 };
 
-/// A pending request. Dropping it discards the answer.
+/// A pending request. Dropping it discards the response.
 #[derive(Debug)]
 pub(crate) struct Probe<T>(Receiver<T>);
 
-/// Error of a request whose thread panicked.
+/// The request's thread panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unanswered;
 
 impl<T: Send + 'static> Probe<T> {
-    /// Starts a request, which must have a timeout of its own.
+    /// Starts a request, which must have its own timeout.
     ///
     /// # Errors
     ///
-    /// [`io::Error`] if the system has no thread.
+    /// [`io::Error`] if the system cannot start a thread.
     pub(crate) fn ask(question: impl FnOnce() -> T + Send + 'static) -> io::Result<Self> {
         let (sender, answer) = sync_channel(1);
         let thread = thread::Builder::new().name("probe".to_owned());
-        // Without a receiver the answer is of no use any more.
+        // The send fails if the probe was dropped, which discards the response.
         thread.spawn(move || drop(sender.send(question())))?;
         Ok(Self(answer))
     }
 
-    /// The answer, if it has arrived; never blocks.
+    /// Returns the response, if it has arrived; never blocks.
     pub(crate) fn answer(&self) -> Option<Result<T, Unanswered>> {
         match self.0.try_recv() {
             Ok(answer) => Some(Ok(answer)),
@@ -37,7 +37,7 @@ impl<T: Send + 'static> Probe<T> {
         }
     }
 
-    /// Waits for the answer.
+    /// Blocks until the response arrives.
     pub(crate) fn wait(&self) -> Result<T, Unanswered> {
         self.0.recv().map_err(|_| Unanswered)
     }
@@ -57,8 +57,9 @@ mod tests {
         }
     }
 
+    /// A panic of the request's thread yields [`Unanswered`].
     #[test]
-    fn asking_waits_for_no_answer_and_a_panic_is_one() {
+    fn probe_does_not_block() {
         let (goes_on, waits) = channel::<()>();
         let probe = Probe::ask(move || waits.recv().map(|()| 7)).unwrap();
         assert!(probe.answer().is_none());

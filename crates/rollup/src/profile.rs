@@ -1,5 +1,5 @@
-//! L1 as the blocks of a rollup are made for it: its forks, its EXECUTE, and its limits of a
-//! transaction.
+//! Properties of L1 for which a rollup's blocks are built: its forks, its prices of EXECUTE, and
+//! its limits of a transaction.
 
 use crate::{Config, InputLimits, L1Client, L1Error, RollupError};
 use alloy_eips::{BlockId, BlockNumberOrTag};
@@ -20,44 +20,43 @@ use variants::{
 };
 use wire::{ProtocolFork, StatelessResult};
 
-/// L1 as the blocks of an L2 are made for it. The builder, the self-check, the planner, the
-/// submitter and a follower that may be promoted all take it from here. It is compared with L1 at
-/// the start, and after each `advance` that L1 has not taken.
+/// Properties of L1 for which the blocks of an L2 are built, shared by the builder, the self-check,
+/// the planner, the submitter, and a follower that may be promoted. They are compared with L1 at
+/// the start, and after each `advance` that L1 rejected.
 ///
-/// An L1 with a [`market`](variants::market) sets the price of EXECUTE gas itself: the node reads
-/// it at each L1 block.
+/// On an L1 with a [`market`](variants::market) the price of EXECUTE gas varies: the node reads it
+/// at each L1 block.
 #[derive(Debug, Clone)]
 pub struct L1Profile {
-    /// Fork schedule: that of the L2, which has the forks of its L1 at the same times.
+    /// Fork schedule of the L2, which has the same forks as its L1 at the same times.
     pub forks: Arc<ChainSpec>,
     /// Prices of EXECUTE, in EXECUTE gas.
     pub execute: GasSchedule,
-    /// Limits of a transaction.
+    /// Limits of an L1 transaction.
     pub limits: L1Limits,
 }
 
-/// Part of a call's reserve by which L1 may differ from the schedule.
+/// L1's reserve of a call may differ from the schedule's by one part in this number.
 const TOLERANCE: u64 = 16;
-/// Maximum number of comparisons while the market of L1 changes its price between them.
+/// Maximum number of comparisons while the price of L1's market keeps changing.
 const MAX_CHECKS: usize = 8;
-/// Gas that suffices for the call by any schedule that a node can work with.
+/// Gas that suffices for the call under any usable schedule.
 const PLENTY: u64 = advance_plan::TRANSACTION_GAS_CAP;
 
 impl L1Profile {
-    /// The L1 of a deployment, as it is configured.
+    /// The configured profile for the L1 of a deployment.
     pub fn new(config: &Config, deployment: &Deployment) -> Self {
         let forks = Arc::new(spec_of(&deployment.genesis.config));
         Self { forks, execute: config.execute_gas, limits: config.l1_limits }
     }
 
-    /// The same L1 with blocks of this gas limit: no transaction has more than the block that it
-    /// stands in.
+    /// Reduces the limit of a transaction to the gas limit of L1's blocks, if it is known.
     pub(crate) fn within(mut self, block_gas: Option<u64>) -> Self {
         self.limits.gas = self.limits.gas.min(block_gas.unwrap_or(u64::MAX));
         self
     }
 
-    /// EXECUTE of this L1, for blocks of its L2.
+    /// EXECUTE with the prices of this L1, for blocks of its L2.
     pub fn execute(&self) -> Execute {
         self.priced(self.execute)
     }
@@ -69,12 +68,12 @@ impl L1Profile {
         Execute { gas: schedule.into(), networks, cryptography, ..following }
     }
 
-    /// Fork at a timestamp, but none before `least`.
+    /// Fork at a timestamp, but at least `least`.
     pub(crate) fn fork_at(&self, timestamp: u64, least: ProtocolFork) -> ProtocolFork {
         self.forks.fork_at(timestamp).map_or(least, |fork| fork.max(least))
     }
 
-    /// Limits of a block's input, in which each byte has at least this price in wei.
+    /// Limits of a block's input, with this minimum price per byte in wei.
     pub(crate) const fn input_limits(&self, byte_price: u128) -> InputLimits {
         InputLimits {
             bytes: Some(self.limits.input_bytes()),
@@ -84,13 +83,14 @@ impl L1Profile {
         }
     }
 
-    /// Compares prices and limits with those of L1. Those of a running node do not follow an L1
-    /// whose blocks got smaller: blocks that were made for more are still to get there.
+    /// Compares prices and limits with those of L1. A running node does not reduce its limits if
+    /// L1's block gas limit falls, because blocks sealed under the old limits are still to be
+    /// posted.
     ///
     /// # Errors
     ///
-    /// [`RollupError`] if L1 cannot be asked, sells EXECUTE at other prices, or has no room in a
-    /// block for a transaction of the most gas.
+    /// [`RollupError`] if L1 does not answer, has other prices of EXECUTE, or has a block gas limit
+    /// below the limit of a transaction.
     pub(crate) fn check(
         &self,
         client: &L1Client,
@@ -104,8 +104,8 @@ impl L1Profile {
         self.check_prices(client, deployment)
     }
 
-    /// Compares the prices with those of L1, until its market has one price from before to after
-    /// that.
+    /// Compares the prices with those of L1, and repeats this until the price of its market did not
+    /// change meanwhile.
     fn check_prices(&self, client: &L1Client, deployment: &Deployment) -> Result<(), RollupError> {
         let now = || {
             let Some(head) = client.header(BlockNumberOrTag::Latest)? else { return Ok(None) };
@@ -115,23 +115,23 @@ impl L1Profile {
         for _ in 0..MAX_CHECKS {
             let outcome = self.check_at(before.unwrap_or(Rate::PAR), client, deployment);
             let after = now()?;
-            // A block of L1 between the two makes the comparison one of different prices.
+            // An L1 block in between may have changed the price, which invalidates the comparison.
             if before == after {
                 return outcome;
             }
             before = after;
         }
-        tracing::warn!("L1's price of EXECUTE changes at each look, its prices are unknown");
+        tracing::warn!("L1's price of EXECUTE changes at each poll, its prices are unknown");
         Ok(())
     }
 
-    /// Compares the prices with L1's at this rate of its market. Calls EXECUTE there with a valid
-    /// block, an empty one on the genesis of the L2, and with a little more and a little less gas
-    /// than the schedule reserves.
+    /// Compares the prices with L1's at this rate of its market: calls EXECUTE on L1 with a valid
+    /// block (an empty one on the L2's genesis), with slightly more and slightly less gas than the
+    /// schedule reserves.
     ///
     /// # Errors
     ///
-    /// [`RollupError::Profile`] if L1's reserve is larger or smaller; [`RollupError::L1`] if it
+    /// [`RollupError::Profile`] if L1's reserve is larger or smaller; [`RollupError::L1`] if L1
     /// does not answer.
     fn check_at(
         &self,
@@ -151,14 +151,15 @@ impl L1Profile {
         let (intrinsic, floor) = advance_plan::transaction_gas(fork, &input);
         let runs_with = |gas: u64| runs(client, &input, intrinsic.saturating_add(gas));
         let (little, much) = (reserve - reserve / TOLERANCE, reserve + reserve / TOLERANCE);
-        // A transaction has no less gas than its bytes cost at least, for any price of EXECUTE.
+        // A transaction needs at least the floor gas of its calldata (EIP-7623), at any price of
+        // EXECUTE.
         let is_enough = runs_with(much.max(floor.saturating_sub(intrinsic)))?;
         let is_more_than_enough = intrinsic + little >= floor && runs_with(little)?;
         if is_enough && !is_more_than_enough {
             return Ok(());
         }
         if !is_enough && !runs_with(PLENTY.saturating_sub(intrinsic))? {
-            // It is behind another address, or its forks are others: prices are not what is wrong.
+            // EXECUTE has another address or other forks: the prices are not the cause.
             tracing::warn!(reserve, "L1 does not run EXECUTE, its prices are unknown");
             return Ok(());
         }
@@ -189,7 +190,7 @@ pub(crate) fn block_gas(client: &L1Client) -> Result<Option<u64>, L1Error> {
     Ok(block.map(|block| block.header.gas_limit))
 }
 
-/// Rate of L1's market after a block with this base fee; `None` if it has no market.
+/// Rate of L1's market after a block with this base fee; `None` if L1 has no market.
 pub(crate) fn rate(
     client: &L1Client,
     block: BlockId,
@@ -197,15 +198,15 @@ pub(crate) fn rate(
 ) -> Result<Option<Rate>, L1Error> {
     let provider = client.inner().provider().clone();
     let request = TransactionRequest::default().to(MARKET_ADDRESS);
-    // A refusal is no sign that there is no market: without its contract the call succeeds, with an
-    // empty answer.
+    // An error does not mean that there is no market: without its contract the call succeeds and
+    // returns no data.
     let words = client.wait(async move { provider.call(request).block(block).await })?;
-    // Price, excess and limit. With nothing at the address, EXECUTE gas is gas.
+    // Price, excess and limit. Without a contract, EXECUTE gas costs as much as gas.
     let price = (words.len() == 96).then(|| U256::from_be_slice(&words[..32]).saturating_to());
     Ok(price.map(|price| Rate { price, base_fee }))
 }
 
-/// The input of EXECUTE for an empty block on the genesis of an L2.
+/// Input of EXECUTE for an empty block on the genesis of an L2.
 fn first_block(deployment: &Deployment) -> Result<Bytes, RollupError> {
     let genesis = &deployment.genesis;
     let chain = Chain::new(genesis, ChainConfig::new(spec_of(&genesis.config)))?;
@@ -240,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_from_before_a_fork_of_l1_are_planned_by_the_gas_of_the_l1_that_takes_them() {
+    fn blocks_are_planned_for_fork_of_inclusion() {
         use ProtocolFork::{Amsterdam, Osaka, Prague};
         let forks = ChainSpec::scheduled(8_079, Prague, &[(Osaka, 100), (Amsterdam, 200)]);
         let profile = L1Profile {
@@ -254,7 +255,7 @@ mod tests {
             let of_block = profile.forks.fork_at(block).unwrap();
             assert_eq!(profile.fork_at(posted, of_block), expected, "{block} at {posted}");
         }
-        // A clock behind the block's time takes nothing back.
+        // An L1 clock behind the block's time does not yield an earlier fork.
         assert_eq!(profile.fork_at(150, Amsterdam), Amsterdam);
         // L1 counts more gas for the same bytes after the fork.
         let bytes = vec![0xff; 1_000];
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_has_no_more_gas_than_a_block_of_l1() {
+    fn block_gas_limit_caps_transaction_gas() {
         let forks = Arc::new(ChainSpec::scheduled(8_079, ProtocolFork::Prague, &[]));
         let limits = L1Limits::default();
         let profile = L1Profile { forks, execute: GasSchedule::DEFAULT, limits };
@@ -272,7 +273,7 @@ mod tests {
         assert_eq!(within(Some(limits.gas + 1)).limits, limits);
         let small = within(Some(limits.gas / 2));
         assert_eq!(small.limits, L1Limits { gas: limits.gas / 2, ..limits });
-        // Blocks are built for that.
+        // The input limits of blocks shrink with it.
         let (most, less) = (profile.input_limits(0).gas, small.input_limits(0).gas);
         assert!(less < most && less == Some(small.limits.execute_gas()), "{less:?} of {most:?}");
     }

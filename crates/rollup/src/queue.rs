@@ -1,4 +1,4 @@
-//! The queue of messages to the L2, mirroring `SendQueue` on L1.
+//! Queue of messages to the L2, a mirror of `SendQueue` on L1.
 
 use crate::{L1Error, l1::partition_point};
 use alloy_primitives::B256;
@@ -9,8 +9,8 @@ use imbl::{OrdMap, Vector};
 
 mod saved;
 
-/// Maximum number of stored hashes of messages that the L2 keeps for a retry, since anyone can send
-/// messages that fail.
+/// Maximum number of stored hashes of messages that the L2 keeps for a retry. It is bounded because
+/// anyone can send messages that fail.
 const MAX_KEPT: usize = 1 << 16;
 
 /// A message of the queue.
@@ -25,21 +25,22 @@ struct Sent {
 /// Result of looking up a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KnownMessage {
-    /// Hash of a message in the queue, or of one that the L2 keeps since its delivery failed.
+    /// Hash of a message in the queue, or of one that the L2 keeps because its delivery failed.
     Hash(B256),
-    /// The message was delivered, refunded or retried, and then dropped.
+    /// The message was delivered, refunded or retried, and dropped from the queue.
     Settled,
-    /// The message is so old that its hash was dropped too, although the L2 may keep it for a
+    /// The message and its hash were dropped because it is so old; the L2 may still keep it for a
     /// retry.
     Forgotten,
     /// No such message was sent.
     Unknown,
 }
 
-/// Messages that may still be relayed, and the queue's states that an anchor may name.
+/// Messages that may still be relayed, and the checkpoints of the queue to which an anchor may
+/// refer.
 ///
-/// Messages that were relayed for good are dropped, so that the queue has only open entries. A copy
-/// shares its entries with the original.
+/// Messages whose relay no reorg can revert any more are dropped, so that the queue has only open
+/// entries. A clone shares its entries with the original.
 #[derive(Debug, Clone, Default)]
 pub struct MessageQueue {
     /// Number of dropped messages.
@@ -47,19 +48,23 @@ pub struct MessageQueue {
     /// Rolling hash over the dropped messages.
     forgotten_root: B256,
     messages: Vector<Sent>,
-    /// Hashes of dropped messages that the L2 keeps for a retry: the newest ones.
+    /// Hashes of the dropped messages that the L2 keeps for a retry, at most [`MAX_KEPT`].
     kept: OrdMap<u64, B256>,
-    /// Index from which on these hashes are complete.
+    /// Message index from which on these hashes are complete.
     kept_from: u64,
-    /// Final states, from the newest one on that covers only dropped messages; the last state is
-    /// [`Self::state`].
+    /// Completed checkpoints, starting with the newest one that covers only dropped messages. The
+    /// last, open one is [`Self::state`].
     checkpoints: Vector<Checkpoint>,
-    /// Number, L1 block and time of the last state.
+    /// Id, L1 block and timestamp of the open checkpoint.
     last: (u64, u64, u64),
 }
 
 impl MessageQueue {
-    /// Checks that these messages follow the last one.
+    /// Checks that these messages continue the queue.
+    ///
+    /// # Errors
+    ///
+    /// [`L1Error`] if an index is not the next one.
     pub(crate) fn accepts<'m>(
         &self,
         messages: impl Iterator<Item = &'m Message>,
@@ -72,12 +77,12 @@ impl MessageQueue {
         Ok(())
     }
 
-    /// Adds the next message, [which was accepted](Self::accepts), with the index of
-    /// `SendQueue._nextIndex`.
+    /// Appends a message that was [accepted](Self::accepts), and creates checkpoints as
+    /// `SendQueue._nextIndex` does.
     pub(crate) fn push(&mut self, message: Message, l1_block: u64, timestamp: u64) {
         let index = self.len();
-        // The contract writes a checkpoint only when the block changes or an interval is full; ids
-        // that differ from its own would make each proof fail.
+        // The contract writes a checkpoint only if the block changes or an interval is full. With
+        // other checkpoint ids than the contract's every proof would fail.
         let (id, last_block, _) = self.last;
         if last_block != l1_block || index.is_multiple_of(CHECKPOINT_INTERVAL) {
             self.checkpoints.push_back(self.state());
@@ -87,7 +92,8 @@ impl MessageQueue {
         self.messages.push_back(Sent { message, l1_block, root });
     }
 
-    /// Drops messages sent after this L1 block, which is not before any block of [`Self::forget`].
+    /// Drops messages sent after this L1 block. It must not be before the block of a message that
+    /// [`Self::forget`] has dropped.
     pub(crate) fn revert_to(&mut self, l1_block: u64) {
         let held = partition_point(&self.messages, |it| it.l1_block <= l1_block);
         if held == self.messages.len() {
@@ -95,7 +101,8 @@ impl MessageQueue {
         }
         self.messages.truncate(held);
         let count = self.len();
-        // The message behind it has made the state a checkpoint, unless that was of the same block.
+        // The first dropped message has completed the checkpoint of this state, unless both are of
+        // the same L1 block.
         let first_gone = partition_point(&self.checkpoints, |it| it.count < count);
         if let Some(state) = self.checkpoints.get(first_gone) {
             self.last = (state.id, state.l1Block, state.timestamp);
@@ -103,21 +110,21 @@ impl MessageQueue {
         self.checkpoints.truncate(first_gone);
     }
 
-    /// Messages below this index that are not dropped yet, at most `most`.
+    /// At most `most` messages below this index, from the first one that was not dropped.
     pub(crate) fn settled(&self, relayed: u64, most: usize) -> impl Iterator<Item = &Message> {
         let count = usize::try_from(relayed.saturating_sub(self.forgotten)).unwrap_or(usize::MAX);
         self.messages.iter().take(count.min(most)).map(|it| &it.message)
     }
 
-    /// Drops the first messages up to this index, which no reorganisation can bring back, and keeps
-    /// the hashes of those that the L2 keeps for a retry.
+    /// Drops the messages below this index, whose relay no reorg can revert, and stores the hashes
+    /// of those that the L2 keeps for a retry.
     pub(crate) fn forget(&mut self, relayed: u64, kept: impl IntoIterator<Item = (u64, B256)>) {
         let count = relayed.saturating_sub(self.forgotten);
         let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.messages.len());
         if count == 0 {
             return;
         }
-        // The rolling hash goes on from here, so it has to be taken before the messages are gone.
+        // The rolling hash continues from here, so it is read before the messages are dropped.
         self.forgotten_root = self.root_at(self.forgotten + count as u64);
         self.forgotten += count as u64;
         self.messages = self.messages.split_off(count);
@@ -128,7 +135,7 @@ impl MessageQueue {
             self.kept.remove(&oldest);
             self.kept_from = oldest + 1;
         }
-        // `settle` asks for the state before the first message that is left, too.
+        // `settle` also needs the checkpoint before the first remaining message.
         let after = partition_point(&self.checkpoints, |it| it.count <= self.forgotten);
         self.checkpoints = self.checkpoints.split_off(after.saturating_sub(1));
     }
@@ -155,7 +162,7 @@ impl MessageQueue {
         self.len() == 0
     }
 
-    /// Number of messages, states and hashes in memory.
+    /// Number of messages, checkpoints and hashes in memory.
     pub fn held(&self) -> usize {
         self.messages.len() + self.checkpoints.len() + self.kept.len()
     }
@@ -172,24 +179,25 @@ impl MessageQueue {
         }
     }
 
-    /// Messages with these indexes; empty if the first was dropped.
+    /// Messages with indexes from `from` to below `to`; empty if the first was dropped.
     pub fn range(&self, from: u64, to: u64) -> impl Iterator<Item = &Message> {
-        // A range that begins with a forgotten message is empty: the rest of it would be relayed
-        // under wrong indexes.
+        // A range that begins with a dropped message is empty: its rest would be relayed with wrong
+        // indexes.
         let skipped = self.position(from).unwrap_or(usize::MAX);
         let count = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
         let from = skipped.min(self.messages.len());
-        // The list finds the first by its tree, and does not walk there.
+        // Lookups by position, in logarithmic time: `skip` would iterate from the front.
         let to = from.saturating_add(count).min(self.messages.len());
         (from..to).filter_map(|at| self.messages.get(at)).map(|it| &it.message)
     }
 
-    /// Position in memory of the message with this index, if it was not dropped.
+    /// Position of the message with this index in `messages`, if it was not dropped. The position
+    /// may be beyond the end.
     fn position(&self, index: u64) -> Option<usize> {
         usize::try_from(index.checked_sub(self.forgotten)?).ok()
     }
 
-    /// Rolling hash over the first messages; zero if it was dropped or is unknown.
+    /// Rolling hash over the first `count` messages; zero if it was dropped or is unknown.
     pub fn root_at(&self, count: u64) -> B256 {
         if count == self.forgotten {
             return self.forgotten_root;
@@ -198,7 +206,7 @@ impl MessageQueue {
         last.and_then(|last| self.messages.get(last)).map(|it| it.root).unwrap_or_default()
     }
 
-    /// The last state of the queue.
+    /// The open checkpoint, i.e. the current state of the queue.
     pub fn state(&self) -> Checkpoint {
         let (id, l1_block, timestamp) = self.last;
         Checkpoint {
@@ -210,7 +218,7 @@ impl MessageQueue {
         }
     }
 
-    /// The newest state that existed at the end of an L1 block, and covers at most `most` messages.
+    /// Newest checkpoint at the end of an L1 block that covers at most `most` messages.
     pub fn checkpoint_at(&self, l1_block: u64, most: u64) -> Checkpoint {
         let fits = |it: &Checkpoint| it.l1Block <= l1_block && it.count <= most;
         let now = self.state();
@@ -221,7 +229,7 @@ impl MessageQueue {
         found.unwrap_or(Checkpoint { id: 0, count: 0, l1Block: 0, timestamp: 0, root: B256::ZERO })
     }
 
-    /// The state with exactly this count, if an anchor may name it.
+    /// Checkpoint with exactly this number of messages, if an anchor may refer to it.
     pub fn checkpoint_of(&self, count: u64) -> Option<Checkpoint> {
         let now = self.state();
         if now.count == count {
@@ -231,8 +239,8 @@ impl MessageQueue {
         self.checkpoints.get(position).cloned()
     }
 
-    /// The two states between which a number of relayed messages lies, for `settle`: the last one
-    /// that covers no more, and the next one (or the last one again, if there is none).
+    /// The two checkpoints around a number of relayed messages, for `settle`: the last one that
+    /// covers at most this number, and the next one (or the last one again, if there is none).
     pub fn around(&self, relayed: u64) -> (Checkpoint, Checkpoint) {
         let now = self.state();
         if now.count <= relayed {
@@ -264,13 +272,13 @@ mod tests {
     }
 
     #[test]
-    fn hashes_of_failed_messages_are_kept_up_to_a_limit_and_older_ones_are_not_called_settled() {
+    fn evicted_hashes_of_failed_messages_are_forgotten() {
         let mut queue = MessageQueue::default();
         let count = MAX_KEPT as u64 + 10;
         for index in 0..count + 5 {
             queue.push(message(index), 1 + index / 100, 1_000);
         }
-        // All but one in two fail, and then all of them.
+        // Every second message fails, and then all of them.
         queue.forget(10, (0..10).step_by(2).map(|index| (index, message(index).hash())));
         assert_eq!(queue.find(2), KnownMessage::Hash(message(2).hash()));
         assert_eq!(queue.find(3), KnownMessage::Settled);
@@ -296,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn states_lie_at_the_ends_of_blocks_and_behind_each_interval() {
+    fn checkpoints_end_blocks_and_intervals() {
         let queue = filled(&[(5, 2), (7, 300)]);
         let counts: Vec<_> =
             queue.checkpoints.iter().map(|it| (it.id, it.count, it.l1Block)).collect();
@@ -313,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_that_was_reverted_goes_on_as_one_that_never_saw_the_rest() {
+    fn reverted_queue_continues_like_fresh_one() {
         for stayed in 0..9 {
             let mut queue = filled(&[(2, 1), (5, 2), (7, 3)]);
             queue.revert_to(stayed);
@@ -335,8 +343,9 @@ mod tests {
         }
     }
 
+    /// Lookups of open messages return the same as before the others were dropped.
     #[test]
-    fn a_queue_that_has_forgotten_says_the_same_of_what_is_open_and_holds_no_more_than_that() {
+    fn pruned_queue_holds_only_open_messages() {
         let sent = [(2, 1), (5, 2), (7, 300), (9, 4)];
         let whole = filled(&sent);
         for relayed in [0, 1, 2, 3, 4, 255, 256, 257, 303, 307, 400] {
@@ -368,7 +377,7 @@ mod tests {
             }
             queue.forget_kept(&[0, 1]);
             assert!(queue.held() as u64 <= whole.len() - relayed + 5, "{relayed}");
-            // It goes on, and back, as the other one does.
+            // It is extended and reverted like the other one.
             let mut longer = whole.clone();
             for queue in [&mut queue, &mut longer] {
                 queue.push(message(307), 20, 1_020);
@@ -384,13 +393,13 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_thousand_messages_that_are_relayed_leave_no_trace_in_memory() {
+    fn relayed_messages_use_no_memory() {
         let (mut queue, mut most) = (MessageQueue::default(), 0);
         for l1_block in 0..1_000 {
             for _ in 0..100 {
                 queue.push(message(queue.len()), l1_block, l1_block);
             }
-            // The L2 is ten blocks of L1 behind.
+            // The L2 is ten L1 blocks behind.
             queue.forget(queue.len().saturating_sub(1_000), []);
             most = most.max(queue.held());
         }
@@ -399,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_not_the_next_is_refused() {
+    fn accepts_rejects_wrong_index() {
         let queue = filled(&[(1, 2)]);
         let accepted = |indexes: &[u64]| {
             let messages: Vec<_> = indexes.iter().map(|index| message(*index)).collect();

@@ -1,4 +1,4 @@
-//! The queue in a checkpoint of L1's history.
+//! Encoding of the queue in a checkpoint of L1's history.
 
 use super::{MessageQueue, Sent};
 use crate::l1::saved::{put_message, read_message};
