@@ -94,7 +94,7 @@ async fn one_refused_transaction_is_found_and_dropped() -> Result<()> {
         Ok(status(&l2, marked).await?["status"] == "dropped")
     })
     .await?;
-    assert!(status(&l2, marked).await?.to_string().contains("EXECUTE on L1 refuses"));
+    assert!(status(&l2, marked).await?.to_string().contains("EXECUTE on L1 rejects"));
     until_all_posted(&sequencer, &honest).await?;
     assert!(refused.load(Ordering::SeqCst) >= 3);
     assert_eq!(l2.get_balance(MARK).await?, U256::ZERO);
