@@ -1,4 +1,4 @@
-//! The `rollup_` methods of a node.
+//! The JSON-RPC methods of the `rollup_` namespace.
 
 use crate::{
     L1View, Status, block_input,
@@ -37,21 +37,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Maximum number of inputs in one answer.
+/// Maximum number of inputs in one response.
 pub(crate) const MAX_INPUTS: u64 = 64;
-/// Length of inputs after which an answer ends; its hexadecimal form stays within the limit of a
-/// public port.
+/// Total length of inputs after which a response ends, in bytes. Its hexadecimal form stays within
+/// the size limit of public ports.
 const MAX_INPUT_BYTES: usize = 8 << 20;
 
 /// State that the worker thread shares with the RPC methods.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) status: Mutex<Status>,
-    /// View of L1, once there is one.
+    /// View of L1, once it exists.
     pub(crate) view: Mutex<Option<Arc<L1View>>>,
     /// Signatures on unsafe blocks.
     pub(crate) signed: Arc<SignedBlocks>,
-    /// Reason why no other node serves unsafe blocks.
+    /// Error of the feed of unsafe blocks.
     pub(crate) feed_fault: Mutex<Option<String>>,
     /// Price of EXECUTE on L1.
     pub(crate) rate: ExecuteRate,
@@ -59,27 +59,26 @@ pub(crate) struct Shared {
     pub(crate) costs: CostBook,
     /// `true` while this node makes the blocks.
     pub(crate) makes_blocks: AtomicBool,
-    /// `true` while this node makes no blocks although it is the sequencer, since another node has
-    /// its keys.
+    /// `true` while this sequencer makes no blocks because another node has its keys.
     pub(crate) shares_keys: AtomicBool,
     /// Deferred transactions of replaced blocks, with their hashes.
     pub(crate) requeued: Mutex<Vec<(B256, Bytes)>>,
     /// Switches of the operator.
     pub(crate) controls: Controls,
-    /// Warnings of the last checks of the configuration.
+    /// Warnings of the last configuration checks.
     pub(crate) warnings: Mutex<Vec<String>>,
     /// Progress and failures of the rooms.
     pub(crate) supervisor: Supervisor,
-    /// Losses in the data directory, found at the start.
+    /// Reports of lost files in the data directory, found at the start.
     pub(crate) notices: Mutex<Vec<String>>,
-    /// Store of the chain, which reports its damage and repairs.
+    /// Store of the chain, for its reports of damage and repairs.
     pub(crate) store: Mutex<Option<Weak<dyn Store>>>,
     /// First difference between the fork schedules of L1 and the L2 at the last check: the node
     /// makes no blocks from that time on.
     pub(crate) unknown_fork: Mutex<Option<Difference>>,
-    /// Progress of a driven client.
+    /// Progress of the driven client.
     pub(crate) driven: Mutex<Option<Arc<Mutex<Driven>>>>,
-    /// Lease without which the node makes no blocks, if it has one.
+    /// Lease of the node, without which it makes no blocks, if one is configured.
     pub(crate) lease: OnceLock<Lease>,
 }
 
@@ -92,7 +91,7 @@ impl Shared {
         let Switches { sealing, posting } = self.controls.get();
         let warnings = self.all_warnings();
         let mut status = self.status.lock().clone();
-        // The room that wrote the fault may be the one that panicked.
+        // Overrides the fault, which may be outdated: the room that writes it may have panicked.
         if let Some(panicked) = self.supervisor.panicked() {
             status.fault = Some(panicked.to_string());
         }
@@ -100,7 +99,7 @@ impl Shared {
         Status { unsafe_head, driven, sealing, posting, warnings, lease, ..status }
     }
 
-    /// Refuses a transaction while this node makes no blocks because another node has its keys.
+    /// Returns an error while this node makes no blocks because another node has its keys.
     pub(crate) fn require_own_keys(&self) -> Result<(), RpcError> {
         if self.shares_keys.load(Ordering::Relaxed) {
             let message = "another node has the keys of this sequencer, which makes no blocks: the transaction was not taken";
@@ -109,7 +108,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Warnings of checks, and reports of lost files and of damage.
+    /// Warnings of checks, reports of lost files and damage, and the error of the feed.
     pub(crate) fn all_warnings(&self) -> Vec<String> {
         let store = self.store.lock().as_ref().and_then(Weak::upgrade);
         let report = store.and_then(|store| store.report());
@@ -138,19 +137,19 @@ impl Context for RollupApi {
     }
 }
 
-/// State of a message from L1.
+/// State of an L1→L2 message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum MessageState {
     /// On L1 only.
     Sent,
-    /// Covered by the anchor in force.
+    /// Covered by the head's anchor.
     Anchored,
     /// Delivered or refunded.
     Relayed,
-    /// Refused by its target: anyone can retry the delivery.
+    /// The delivery failed; anyone can retry it.
     Failed,
-    /// Kept without an attempt: anyone can deliver it.
+    /// Stored on the L2 without an attempt to deliver it; anyone can deliver it.
     Parked,
 }
 
@@ -158,12 +157,14 @@ enum MessageState {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ForcedStatus {
-    /// `null`, as the L1 block is, if it was discharged so long ago that the node has dropped it.
+    /// Transaction hash; `null`, like the L1 block, if it was discharged so long ago that the node
+    /// has dropped it.
     hash: Option<B256>,
+    /// L1 block in which it was submitted.
     l1_block: Option<u64>,
-    /// `true` once L1 no longer waits for it.
+    /// `true` once it is discharged on L1.
     discharged: bool,
-    /// The L2 block that includes it, if there is one.
+    /// L2 block that includes it, if there is one.
     l2_block: Option<u64>,
 }
 
@@ -173,7 +174,7 @@ struct ForcedStatus {
 enum TransactionStatus {
     /// Waiting in the pool of this node, or deferred after its block was replaced.
     Pending,
-    /// In a block that is not on L1.
+    /// In a block that is not on L1 yet.
     Included {
         /// The L2 block.
         block: BlockId,
@@ -184,13 +185,13 @@ enum TransactionStatus {
         block: BlockId,
         /// `true` if the L1 block is final.
         finalized: bool,
-        /// The L1 transaction, and this transaction's share of its cost.
+        /// The L1 transaction that posted the block, and this transaction's share of its cost.
         #[serde(flatten)]
         l1: Option<L1Fields>,
     },
-    /// Left the pool without a block.
+    /// Removed from the pool without being included.
     Dropped {
-        /// Reason.
+        /// Why it was dropped.
         reason: String,
     },
 }
@@ -236,7 +237,7 @@ pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Regist
     methods
 }
 
-/// A number in hexadecimal or decimal.
+/// Parses the next parameter as a number in hexadecimal or decimal.
 fn number(args: &mut Args) -> Result<u64, RpcError> {
     let Number(number) = args.required()?;
     u64::try_from(number).map_err(|_| RpcError::params(format!("{number} is beyond 64 bits")))
@@ -251,7 +252,7 @@ impl RollupApi {
             KnownMessage::Settled => return Ok(MessageState::Relayed),
             KnownMessage::Forgotten => {
                 let text = format!(
-                    "message {index} was delivered, refunded or kept for a retry so long ago that this node has forgotten which"
+                    "message {index} is too old: this node no longer knows whether it was delivered, refunded or kept for a retry"
                 );
                 return Err(RpcError::params(text));
             }
@@ -298,7 +299,7 @@ impl RollupApi {
 
     /// Accepts a transaction forwarded by another node, if this node makes blocks.
     fn submit(&self, raw: &Bytes) -> Result<B256, RpcError> {
-        // Refused, and not forwarded: the node that hands it on would wait for a circle.
+        // Rejected and not forwarded: nodes that forward to each other would form a loop.
         if !self.shared.makes_blocks.load(Ordering::Relaxed) {
             let message = "this node is not the sequencer: the transaction was not taken";
             return Err(RpcError::new(forward::NOT_SEQUENCER, message));
@@ -307,8 +308,8 @@ impl RollupApi {
         self.api.submit(decode_pooled(raw)?)
     }
 
-    /// State of a transaction; `None` if this node does not know it, or no longer knows why it was
-    /// dropped.
+    /// State of a transaction; `None` if this node does not know it, or no longer has the reason
+    /// why it was dropped.
     fn transaction_status(&self, hash: &B256) -> Result<Option<TransactionStatus>, RpcError> {
         let chain = self.api.chain();
         if let Some((found, index)) = chain.transaction(hash)? {
@@ -335,15 +336,15 @@ impl RollupApi {
         }))
     }
 
-    /// The L1 transaction of a block and its cost; `None` for a block that is not on L1.
+    /// L1 transaction of a block and its cost; `None` for a block that is not on L1.
     fn block_cost(&self, id: RpcBlockId) -> Result<Option<BlockCost>, RpcError> {
         let Some(block) = self.api.find_block(id)? else { return Ok(None) };
         Ok(self.shared.on_l1(&self.api.chain(), &block)?.map(|it| it.in_full()))
     }
 
-    /// Calldata of `L1MessageQueue.claim` for a message to L1, proven against the newest block on
-    /// L1. The fee goes to `fee_recipient`, or to the message's target. A message that is searched
-    /// for too long needs the number of the block that sent it.
+    /// Calldata of `L1MessageQueue.claim` for an L2→L1 message, with a proof against the newest L2
+    /// block on L1. The fee is paid to `fee_recipient`, or else to the message's target. If the
+    /// search for the message takes too long, `sent_in` has to be the block that sent it.
     fn claim(
         &self,
         index: u64,
@@ -365,7 +366,7 @@ impl RollupApi {
         Ok(self.blocks_after(number)?.into_iter().map(|(_, input)| input).collect())
     }
 
-    /// The inputs with their signatures, as far as this node signs or has received them.
+    /// The inputs with those signatures that this node has made or received.
     fn signed_inputs_after(&self, number: u64) -> Result<Vec<SignedInput>, RpcError> {
         let signed = |(block, input): (Arc<Block>, Bytes)| SignedInput {
             input,
@@ -384,8 +385,8 @@ impl RollupApi {
             let input = block_input::input_of(&chain, &block).map_err(internal)?;
             bytes += input.len();
             inputs.push((block, input));
-            // Behind the input and not before it: one that is longer by itself must still be given,
-            // or no follower gets past it.
+            // Checked after adding the input: an input that exceeds the limit alone must still be
+            // served, or no follower could continue.
             if bytes > MAX_INPUT_BYTES {
                 break;
             }
@@ -399,8 +400,8 @@ fn internal(error: crate::RollupError) -> RpcError {
     RpcError::internal(error.to_string())
 }
 
-/// A message to L1 from the logs of a block up to `newest`, searched backwards within this time, or
-/// of block `sent_in`.
+/// Finds an L2→L1 message in the logs of block `sent_in`, or else of the blocks up to `newest`,
+/// searched backwards for at most `time`.
 fn find_message(
     chain: &ChainReader,
     newest: u64,
@@ -422,7 +423,7 @@ fn find_message(
         for logged in sent.map(|log| logged_message(log, index)) {
             match logged {
                 Ok(message) => return Ok(message),
-                // Messages are numbered in order: those before it stand in older blocks.
+                // Messages are numbered in order, so a lower index means that older blocks lack it.
                 Err(ClaimError::Index { got, expected }) => is_past |= got < expected,
                 Err(_) => {}
             }
@@ -431,7 +432,7 @@ fn find_message(
             return Err(unknown(number));
         }
         if begun.elapsed() > time {
-            let advice = "name the block that sent it as third parameter";
+            let advice = "give the number of the block that sent it as third parameter";
             return Err(RpcError::server(format!("{}: {advice}", unknown(number).message)));
         }
     }
@@ -441,7 +442,7 @@ fn find_message(
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_document_lists_the_methods_that_are_registered_here() {
+    fn documentation_lists_registered_methods() {
         let registered = |text: &'static str| -> Vec<_> {
             let (text, _) = text.split_once("#[cfg(test)]").unwrap();
             text.split("(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect()

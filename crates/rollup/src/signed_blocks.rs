@@ -1,4 +1,4 @@
-//! Sequencer's signatures on unsafe blocks, so that a node may take these from any other node.
+//! Signatures of the sequencer on unsafe blocks, which allow a node to accept them from any peer.
 
 use crate::{
     RollupError, RollupRules, Signer,
@@ -18,19 +18,19 @@ use std::{
 };
 use wire::StatelessInput;
 
-/// Maximum number of kept signatures: far more than the backlog of blocks.
+/// Maximum number of stored signatures: far more than the backlog of blocks.
 const MAX_KEPT: usize = 8_192;
 /// Pause before a failed signature is requested again.
 const SIGN_RETRY: Duration = Duration::from_secs(1);
-/// Maximum number of accounts with a cached answer of the policy.
+/// Maximum number of accounts in the cache of policy answers.
 const MAX_ACCOUNTS: usize = 8;
 /// Lifetime of a cached answer, since the policy may change.
 const BELIEVED: Duration = Duration::from_secs(60);
-/// Minimum interval of requests to L1 about accounts, so that a node with invented accounts causes
-/// no more.
+/// Minimum interval between requests to L1 about unknown accounts, which limits the requests that a
+/// peer can trigger with signatures of invented accounts.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// An input of EXECUTE for a block, with the signature on the block.
+/// Input of EXECUTE for a block, with the signature on the block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SignedInput {
     pub(crate) input: Bytes,
@@ -38,7 +38,7 @@ pub(crate) struct SignedInput {
     pub(crate) signature: Option<Bytes>,
 }
 
-/// Rollup of a signature.
+/// Rollup to which a signature is bound.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SigningDomain {
     rollup: Address,
@@ -46,10 +46,10 @@ pub(crate) struct SigningDomain {
 }
 
 impl SigningDomain {
-    /// Bytes whose Keccak hash is signed for a block.
+    /// Message whose Keccak hash is signed for a block.
     ///
-    /// `0x19 0x00` and an address are the prefix of data for one contract (EIP-191). No transaction
-    /// begins like that, and the key also signs transactions.
+    /// It begins with `0x19 0x00` and an address, the prefix of data for a contract (EIP-191). The
+    /// key also signs transactions, and no transaction begins with these bytes.
     fn message(self, number: u64, hash: B256) -> Vec<u8> {
         let mut message = vec![0x19, 0x00];
         message.extend(self.rollup);
@@ -66,7 +66,7 @@ impl SigningDomain {
     }
 }
 
-/// The newest signatures by block hash, and the key of a node that can make blocks.
+/// The newest signatures by block hash, and the signing key of a node that can make blocks.
 #[derive(Debug, Default)]
 pub(crate) struct SignedBlocks {
     origin: OnceLock<(SigningDomain, Option<Signer>)>,
@@ -74,21 +74,21 @@ pub(crate) struct SignedBlocks {
 }
 
 impl SignedBlocks {
-    /// Sets the rollup, and the key of a node that can make its blocks.
+    /// Sets the rollup, and the signing key of a node that can make its blocks.
     pub(crate) fn open(&self, deployment: &Deployment, key: Option<Signer>) {
         let Deployment { rollup, l2_chain_id: chain_id, .. } = *deployment;
-        // A node is opened once.
+        // Set once, at the node's start.
         let _ = self.origin.set((SigningDomain { rollup, chain_id }, key));
     }
 
     /// Returns the signature on a block, if this node has signed it or has received a signature.
-    /// Requests of strangers end here: none of them makes the key sign.
+    /// RPC requests use only this method, so they cannot make the key sign.
     pub(crate) fn get(&self, hash: &B256) -> Option<Bytes> {
         self.kept.lock().0.get(hash).cloned()
     }
 
-    /// Signs a block, unless there is a signature. The caller vouches for the block and all before
-    /// it.
+    /// Signs a block, unless it has a signature. With it the node vouches for the block and its
+    /// ancestors.
     fn sign(&self, number: u64, hash: B256) -> Result<(), RollupError> {
         let Some((domain, Some(key))) = self.origin.get().filter(|_| !self.has(&hash)) else {
             return Ok(());
@@ -98,7 +98,7 @@ impl SignedBlocks {
         Ok(())
     }
 
-    /// Returns `true` if the node needs no other program to sign, or has no key and signs nothing.
+    /// Returns `true` if signing does not block: the key is local, or the node has no key.
     fn signs_at_once(&self) -> bool {
         let key = self.origin.get().and_then(|(_, key)| key.as_ref());
         key.is_none_or(Signer::is_local)
@@ -122,9 +122,8 @@ impl SignedBlocks {
     }
 }
 
-/// Blocks of this node that wait for its signature. A remote signer may take its time, and sealing
-/// does not wait for it: one block after another is signed on a thread of its own, and again until
-/// it succeeds.
+/// Blocks of this node that are still to be signed. A remote signer may be slow, so blocks are
+/// signed on another thread, one after another and with retries, and sealing does not wait.
 #[derive(Debug, Default)]
 pub(crate) struct BlockSigning {
     waiting: VecDeque<(u64, B256)>,
@@ -134,17 +133,16 @@ pub(crate) struct BlockSigning {
 }
 
 impl BlockSigning {
-    /// Adds a block that this node has sealed, or vouches for as the new sequencer.
+    /// Adds a block that this node has sealed, or that it vouches for as the new sequencer.
     pub(crate) fn add(&mut self, number: u64, hash: B256) {
-        // A signer that fails for hours: followers have the oldest blocks from L1 by then.
+        // The signer has failed for hours: followers have the oldest blocks from L1 by then.
         if self.waiting.len() >= MAX_KEPT && self.pending.is_none() {
             self.waiting.pop_front();
         }
         self.waiting.push_back((number, hash));
     }
 
-    /// Takes a signature that has arrived, and requests the next one. Never waits for a remote
-    /// signer.
+    /// Processes a finished signature, and requests the next one. Never blocks on a remote signer.
     pub(crate) fn advance(&mut self, signed: &Arc<SignedBlocks>) {
         if let Some(pending) = &self.pending {
             match pending.answer() {
@@ -168,7 +166,7 @@ impl BlockSigning {
                 continue;
             }
             let signed = Arc::clone(signed);
-            // Without a thread it is tried again in the next turn.
+            // If no thread can be started, the next call tries again.
             self.pending = Probe::ask(move || signed.sign(number, hash)).ok();
             return;
         }
@@ -178,15 +176,15 @@ impl BlockSigning {
 /// Accounts whose signatures on blocks are accepted.
 #[derive(Debug)]
 pub(crate) enum FeedTrust {
-    /// Any node at the configured URL, since no account has a better right than another.
+    /// Any account: without a policy the node at the configured URL is trusted.
     Url,
     /// These accounts.
     Accounts(Vec<Address>),
-    /// Accounts that the rollup's policy on L1 lets advance.
+    /// Accounts that the rollup's policy on L1 admits as sequencers.
     Policy(PolicyTrust),
 }
 
-/// Accounts by the policy on L1, with a small cache.
+/// The policy on L1, with a small cache of its answers.
 #[derive(Debug)]
 pub(crate) struct PolicyTrust {
     pub(crate) client: Weak<L1Client>,
@@ -196,13 +194,14 @@ pub(crate) struct PolicyTrust {
 }
 
 impl FeedTrust {
-    /// Checks the answer of a node to a request for the blocks after `from`: they are consecutive,
-    /// of this rollup, and signed by accounts that may make blocks. Returns those before the first
-    /// without a signature, if accounts are asked for, and keeps their signatures. May wait for L1.
+    /// Checks a node's response to a request for the blocks after `from`: they have to be
+    /// consecutive, of this rollup, and signed by trusted accounts. Unless every account is
+    /// trusted, returns only the blocks before the first unsigned one. Stores the signatures. May
+    /// wait for L1.
     ///
     /// # Errors
     ///
-    /// [`FeedError`]; no block of the answer may be executed then.
+    /// [`FeedError`]; no block of the response may be executed then.
     pub(crate) fn check(
         &self,
         book: &SignedBlocks,
@@ -211,7 +210,7 @@ impl FeedTrust {
         answer: Vec<SignedInput>,
     ) -> Result<Vec<Bytes>, FeedError> {
         let Some((domain, _)) = book.origin.get() else { return Err(FeedError::NotOpen) };
-        // Before anything is decoded: an answer of a stranger costs no more than was asked for.
+        // Before anything is decoded, to bound the work that an untrusted response can cause.
         if answer.len() > limit {
             return Err(FeedError::TooMany { got: answer.len(), limit });
         }
@@ -221,20 +220,20 @@ impl FeedTrust {
             let decoded = StatelessInput::decode(&input).map_err(malformed)?;
             let payload = &decoded.request.payload;
             let (number, hash) = (payload.block_number, payload.block_hash);
-            // An answer in order leads further or is refused: no node is made to ask for the same
-            // blocks for ever.
+            // A response with consecutive blocks either makes progress or is rejected, so a peer
+            // cannot make this node request the same blocks forever.
             if number != expected {
                 return Err(FeedError::OutOfOrder { got: number, expected });
             }
-            // The signature is over the chain id too; without a policy there may be none.
+            // The signature covers the chain id too, but without a policy there may be none.
             if decoded.chain_id != domain.chain_id {
                 let (got, expected) = (decoded.chain_id, domain.chain_id);
                 return Err(FeedError::OtherChain { got, expected });
             }
             match (signature, self) {
                 (None, Self::Url) => {}
-                // The sequencer serves a block before its signer has answered: those before it are
-                // taken.
+                // The sequencer serves a block before its signer has answered. The blocks before it
+                // are accepted.
                 (None, _) if !inputs.is_empty() => break,
                 (None, _) => return Err(FeedError::Unsigned { number, hash }),
                 (Some(bytes), _) => {
@@ -247,7 +246,7 @@ impl FeedTrust {
             }
             inputs.push(input);
         }
-        // Only now: of an answer that is refused nothing is passed on.
+        // Stored only now, so that nothing of a rejected response is passed on to other nodes.
         for (hash, signature) in signatures {
             book.keep(hash, signature);
         }
@@ -275,7 +274,8 @@ impl PolicyTrust {
             {
                 return Ok(*is_admitted);
             }
-            // One that is not known waits; those that are known are not held up by it.
+            // Requests about unknown accounts are rate-limited; accounts in the cache are not
+            // affected.
             let newest = known.iter().map(|(.., at)| age(*at)).min();
             if newest.is_some_and(|newest| newest < ASK_INTERVAL) && found.is_none() {
                 return Ok(false);
@@ -284,12 +284,12 @@ impl PolicyTrust {
         let unasked = |error: RollupError| FeedError::Policy(error.to_string());
         let client = self.client.upgrade().ok_or(FeedError::NotOpen)?;
         let latest = alloy_eips::BlockId::latest();
-        // Not under the lock: L1 may take its time, and blocks of known accounts go on meanwhile.
+        // Without the lock: L1 may be slow, and blocks of known accounts are accepted meanwhile.
         let admission = l2_syncer::admission(&client, self.rollup, signer, &self.rules, latest);
         let is_admitted = Admission::is_by_policy(&admission.map_err(unasked)?);
         let mut known = self.known.lock();
         known.retain(|(account, ..)| *account != signer);
-        // Accounts that L1 admits stay as long as there are others to forget.
+        // Accounts that L1 does not admit are evicted first.
         if known.len() >= MAX_ACCOUNTS {
             let other = known.iter().position(|(_, is_admitted, _)| !is_admitted);
             known.remove(other.unwrap_or_default());
@@ -299,8 +299,7 @@ impl PolicyTrust {
     }
 }
 
-/// Accepted signers of a feed, by configuration and deployment: the given accounts, else the
-/// rollup's policy if it has one.
+/// Trusted signers of a feed: the configured accounts, or else the rollup's policy, if it has one.
 pub(crate) fn trust(
     accounts: &[Address],
     deployment: &Deployment,
@@ -329,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_for_one_block_of_one_rollup_and_no_transaction() {
+    fn signature_is_bound_to_block_and_rollup() {
         let (rollup, hash) = (Address::repeat_byte(1), B256::repeat_byte(7));
         let key = Signer::new("key", B256::repeat_byte(9)).unwrap();
         let signer = book(rollup, 5, Some(9));
@@ -349,8 +348,8 @@ mod tests {
             assert_ne!(other, Some(key.address()));
         }
         let message = SigningDomain { rollup, chain_id: 5 }.message(3, hash);
-        // A legacy transaction begins with 0xc0 or more, a typed one with its type, of which 0x19
-        // is none.
+        // A legacy transaction begins with a byte of at least 0xc0, a typed one with its type, and
+        // 0x19 is no transaction type.
         assert_eq!(message[0], 0x19);
     }
 

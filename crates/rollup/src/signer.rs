@@ -11,7 +11,7 @@ use alloy_signer_local::PrivateKeySigner;
 use executor::{Transaction, recover_sender};
 use std::{sync::Arc, time::Duration};
 
-/// A key, in this process or at a remote signer, and its account. `Debug` shows no secret.
+/// A key with its account, either local or at a remote signer. `Debug` prints no secret.
 #[derive(Clone)]
 pub struct Signer(Key);
 
@@ -28,19 +28,19 @@ impl core::fmt::Debug for Signer {
 }
 
 impl Signer {
-    /// A signer with this secret.
+    /// Creates a signer with a local secret; errors name the configuration `field`.
     ///
     /// # Errors
     ///
-    /// [`RollupError::Config`] for a secret of zero or beyond the order of the curve.
+    /// [`RollupError::Config`] if the secret is zero or not below the order of the curve.
     pub fn new(field: &'static str, secret: B256) -> Result<Self, RollupError> {
         let key = PrivateKeySigner::from_bytes(&secret);
         key.map(|key| Self(Key::Local(key)))
             .map_err(|error| RollupError::Config { field, reason: error.to_string() })
     }
 
-    /// A signer for an account at a Web3Signer. Nothing is sent yet, and each signature is compared
-    /// with the account.
+    /// Creates a signer for an account at a Web3Signer. Sends no request yet; each signature is
+    /// verified against the account.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl Signer {
         Ok(Self(Key::Remote(Arc::new(Web3Signer::new(url, account)?))))
     }
 
-    /// The account.
+    /// Address of the account.
     pub fn address(&self) -> Address {
         match &self.0 {
             Key::Local(key) => key.address(),
@@ -57,13 +57,12 @@ impl Signer {
         }
     }
 
-    /// Returns `true` if the key is in this process.
+    /// Returns `true` if the key is local.
     pub(crate) const fn is_local(&self) -> bool {
         matches!(self.0, Key::Local(_))
     }
 
-    /// Requests the key from the remote signer, and returns the result; `None` for a key of this
-    /// process.
+    /// Requests the public key of the account from the remote signer; `None` for a local key.
     pub(crate) fn ask_remote(&self) -> Option<Result<String, SignerError>> {
         match &self.0 {
             Key::Local(_) => None,
@@ -75,8 +74,8 @@ impl Signer {
     ///
     /// # Errors
     ///
-    /// [`RollupError::Config`] if the key cannot sign, and [`RollupError::Signer`] if the remote
-    /// signer gives no valid signature in time.
+    /// [`RollupError::Config`] if the local key cannot sign, and [`RollupError::Signer`] if the
+    /// remote signer returns no valid signature in time.
     pub fn sign<T>(&self, transaction: T) -> Result<Transaction, RollupError>
     where
         T: SignableTransaction<Signature>,
@@ -90,7 +89,7 @@ impl Signer {
         self.checked(transaction.into_signed(signature).into())
     }
 
-    /// Signs the Keccak hash of data, which must not be a transaction.
+    /// Signs the Keccak hash of data, which must not be the encoding of a transaction.
     pub(crate) fn sign_data(&self, data: &[u8]) -> Result<Signature, RollupError> {
         let hash = keccak256(data);
         match &self.0 {
@@ -99,8 +98,8 @@ impl Signer {
         }
     }
 
-    /// Signs a transaction of a block, with this time for a remote signer. A later signature is
-    /// available to the next call with the same transaction.
+    /// Signs a transaction of a block, and waits at most `wait` for a remote signer. A signature
+    /// that arrives later is returned by the next call with the same transaction.
     ///
     /// # Errors
     ///
@@ -125,8 +124,7 @@ impl Signer {
         self.checked(transaction.into_signed(signature).into())
     }
 
-    /// Recovers the sender as EXECUTE does, before the transaction is in a block: its sender is not
-    /// recovered again there.
+    /// Recovers the sender as EXECUTE does, because the block builder does not recover it again.
     fn checked(&self, transaction: Transaction) -> Result<Transaction, RollupError> {
         let (got, expected) = (recover_sender(&transaction), self.address());
         if got != Some(expected) {

@@ -1,4 +1,4 @@
-//! Snapshots of an L2, from which a follower starts if the blobs are gone.
+//! Snapshots of an L2, from which a follower can start when old blobs are no longer available.
 
 use crate::{L1Client, L1Reader, RollupError, data_dir::L1_LOG};
 use alloy_primitives::B256;
@@ -30,8 +30,8 @@ fn rules(deployment: &Deployment) -> ChainConfig {
     ChainConfig::new(spec_of(&deployment.genesis.config))
 }
 
-/// Writes a snapshot of a node that is not running. The default block is the newest one on L1 when
-/// the node last read L1.
+/// Writes a snapshot from the data directory of a stopped node. The default block is the newest one
+/// that was on L1 when the node last read L1.
 ///
 /// # Errors
 ///
@@ -54,7 +54,7 @@ pub fn export_snapshot(
     let number = match number {
         Some(number) => number,
         None => {
-            // Its history is read, and L1 is not asked.
+            // Only the stored history is read, so the client gets an unused URL.
             let client = L1Client::new(&["http://127.0.0.1:1"], Duration::from_secs(1))?;
             let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
             let reader = L1Reader::new(client, deployment.clone())
@@ -73,15 +73,15 @@ pub fn export_snapshot(
     Ok(SnapshotSummary { number, hash: block.hash, records })
 }
 
-/// Creates a data directory from a snapshot. The snapshot is verified: this reads L1, without blobs
-/// and inputs, and takes the block hash from there, which commits to all other data. Unless it is
-/// allowed otherwise, the block is on L1 in a final block: a node cannot go back behind its
+/// Creates a data directory from a snapshot. The snapshot is verified against its block hash on L1,
+/// which commits to all other data; this needs neither blobs nor inputs. Unless `allows_unfinal` is
+/// set, the block must be in a final L1 block, because a node cannot revert to a block before its
 /// snapshot.
 ///
 /// # Errors
 ///
-/// [`RollupError::Snapshot`] if the snapshot is damaged, forged, or its block is not on L1, and
-/// [`RollupError::SnapshotNotFinal`]; the folder is then removed.
+/// [`RollupError::Snapshot`] if the snapshot is damaged or forged, or if its block is not on L1,
+/// and [`RollupError::SnapshotNotFinal`]; the folder is then removed.
 pub fn import_snapshot(
     file: &Path,
     data_dir: &Path,
@@ -103,8 +103,8 @@ pub fn import_snapshot(
     }
     let input = BufReader::with_capacity(1 << 20, File::open(file).map_err(fault(file))?);
     let snapshot = Snapshot::open(input)?;
-    // In a folder beside it, so that an interrupted import leaves no data directory. Its own
-    // components, since with a trailing slash the name would be one below it.
+    // Imported into a sibling folder, so that an interrupted import leaves no data directory. The
+    // name is built from the path's components: with a trailing slash it would be a subfolder.
     let mut part = data_dir.components().as_path().as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
@@ -147,7 +147,8 @@ fn import_into(
     Ok(SnapshotSummary { number, hash, records })
 }
 
-/// Hash of the L2 block with this number on L1. The folder keeps the history of L1.
+/// Returns the hash of the L2 block with this number on L1, and stores the history of L1 in the
+/// folder.
 fn taken(
     folder: &Path,
     deployment: &Deployment,
@@ -157,13 +158,13 @@ fn taken(
 ) -> Result<B256, RollupError> {
     let (_, finalized) = l1.newest()?;
     let finalized = finalized.map_or(0, |final_one| final_one.header.number);
-    // Blobs are not asked for: hashes stand in the logs.
+    // Blobs are not needed, because the logs contain the hashes.
     let known = |_: &B256| true;
     let mut reader =
         L1Reader::new(l1, deployment.clone()).with_log(&folder.join(L1_LOG), &known)?;
     loop {
         let update = reader.poll(&known)?;
-        // What follows is for the node to read, which needs the inputs.
+        // Later L1 blocks are left for the node, which needs their inputs.
         if let Some(block) = update.advanced.iter().rev().find(|block| block.number == number) {
             if block.l1_block > finalized && !allows_unfinal {
                 let l1_block = block.l1_block;

@@ -1,4 +1,4 @@
-//! Status of a node.
+//! Status of a rollup node, as returned by `rollup_syncStatus`.
 
 use alloy_primitives::{Address, B256, U256};
 use client::RedactedUrl;
@@ -15,34 +15,34 @@ pub struct Status {
     pub l1_head: Option<BlockId>,
     /// Timestamp of that block, in seconds.
     pub l1_timestamp: u64,
-    /// The newest final L1 block.
+    /// Number of the newest final L1 block.
     pub l1_finalized: u64,
-    /// Number of messages, forced transactions and L2 blocks of L1 in memory.
+    /// Number of messages, forced transactions and posted L2 blocks in memory.
     pub l1_entries: u64,
-    /// The newest L2 block of the node.
+    /// Newest L2 block of the node.
     pub unsafe_head: BlockId,
-    /// The newest L2 block on L1.
+    /// Newest L2 block on L1.
     pub safe_head: BlockId,
-    /// The newest L2 block in a final L1 block.
+    /// Newest L2 block in a final L1 block.
     pub finalized_head: BlockId,
     /// `true` once all of L1 has been read.
     pub synced: bool,
-    /// Error of the node's last attempt, if it failed.
+    /// Error that currently prevents the node from working, if there is one.
     pub fault: Option<String>,
-    /// Number of times that other blocks of the same account replaced this sequencer's on L1:
-    /// another node has its keys.
+    /// Number of times that other blocks of the same account replaced this sequencer's on L1, which
+    /// means that another node has its keys.
     pub overtaken: u64,
-    /// The lease without which the node makes no blocks, if it has one.
+    /// State of the lease, if the node has one.
     pub lease: Option<LeaseStatus>,
-    /// The account that advances the rollup, of a sequencer.
+    /// Submission to L1, if the node is the sequencer.
     pub submitter: Option<SubmitterStatus>,
     /// `true` if the operator allows the node to make blocks.
     pub sealing: bool,
     /// `true` if the operator allows the node to post blocks.
     pub posting: bool,
-    /// Warnings of the checks of the configuration.
+    /// Warnings of the configuration checks, and reports of lost files, damage and feed errors.
     pub warnings: Vec<String>,
-    /// The client that this node drives, if there is one.
+    /// Client that this node drives over the Engine API, if there is one.
     pub driven: Option<Driven>,
 }
 
@@ -50,7 +50,7 @@ pub struct Status {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeaseStatus {
-    /// `true` if this node has the lease.
+    /// `true` if this node holds the lease.
     pub held: bool,
     /// `true` if this node requests the lease.
     pub wanted: bool,
@@ -58,7 +58,7 @@ pub struct LeaseStatus {
     pub leader: Option<RedactedUrl>,
 }
 
-/// A block.
+/// Number and hash of a block.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct BlockId {
     /// Block number.
@@ -67,55 +67,56 @@ pub struct BlockId {
     pub hash: B256,
 }
 
-/// The account that advances the rollup.
+/// State of the submission to L1, and the accounts that it uses.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SubmitterStatus {
-    /// Address on L1.
+    /// Address of the account that posts blocks on L1.
     pub address: Address,
-    /// Last known balance, in wei.
+    /// Last known balance of this account, in wei.
     pub balance: U256,
-    /// Address of the operator on the L2, whose transactions bring in what comes from L1.
+    /// Address of the operator on the L2, which sends the system transactions (anchors and messages
+    /// from L1).
     pub operator: Address,
-    /// Its balance on the L2, in wei.
+    /// Balance of the operator on the L2, in wei.
     pub operator_balance: U256,
-    /// Maximum wei spent within a day.
+    /// Upper bound of the amount spent within a day, in wei.
     pub spent_today: u128,
-    /// The first transaction that is not on L1.
+    /// Hash of the first transaction in flight.
     pub in_flight: Option<B256>,
-    /// The newest L2 block in pending transactions.
+    /// Number of the newest L2 block in transactions in flight.
     pub posted_head: Option<u64>,
-    /// Number of pending transactions.
+    /// Number of transactions in flight.
     pub transactions_in_flight: usize,
     /// Number of L2 blocks that are not on L1.
     pub unsafe_blocks: u64,
-    /// Number of block executions for planning. Blocks sealed by this process need none.
+    /// Number of block executions to plan L1 transactions. Blocks sealed by this process need none.
     pub planning_executions: u64,
-    /// Number of times that the facts of a block were computed for evidence: once per block.
+    /// Number of blocks whose facts were computed for evidence; at most once per block.
     pub evidence_made: u64,
-    /// The backlog.
+    /// Backlog of blocks that are not on L1 yet.
     pub backlog: BacklogStatus,
 }
 
-/// Backlog of blocks that wait for L1, against L1's capacity.
+/// Backlog of blocks that are not on L1 yet, compared with L1's capacity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct BacklogStatus {
     /// Number of blocks.
     pub blocks: u64,
-    /// EXECUTE gas of the blocks. A block that leaves no room for another one counts as a whole L1
-    /// transaction.
+    /// EXECUTE gas of the blocks. A block of more than half an L1 transaction counts as a whole
+    /// one.
     pub gas: BoundedAmount,
-    /// Bytes of their inputs, counted in the same way.
+    /// Length of their inputs in bytes, counted in the same way.
     pub bytes: BoundedAmount,
     /// Age of the oldest block, in seconds.
     pub age: BoundedAmount,
 }
 
-/// An amount and its limit.
+/// An amount with its limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct BoundedAmount {
-    /// The amount.
+    /// Amount in use.
     pub used: u64,
-    /// Limit of the amount.
+    /// Maximum amount.
     pub limit: u64,
 }

@@ -1,11 +1,11 @@
-//! Progress log of a node that reads a long chain.
+//! Progress log of a syncing node.
 
 use std::time::{Duration, Instant};
 
 /// Interval between two log lines.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Progress from the first block to the newest.
+/// Sync progress from the first read L1 block to the newest.
 #[derive(Debug, Default)]
 pub(crate) struct SyncProgress {
     begun: Option<(Instant, u64)>,
@@ -13,8 +13,8 @@ pub(crate) struct SyncProgress {
 }
 
 impl SyncProgress {
-    /// Records that blocks up to `read` of `latest` have been read, and logs it from time to time;
-    /// `l2` is the number of the newest L2 block.
+    /// Records that L1 blocks up to `read` of `latest` have been read, and logs this at most once
+    /// per [`INTERVAL`]; `l2` is the number of the newest L2 block.
     pub(crate) fn note(&mut self, read: u64, latest: u64, l2: u64) {
         let now = Instant::now();
         let (begun, from) = *self.begun.get_or_insert((now, read));
@@ -27,7 +27,7 @@ impl SyncProgress {
         tracing::info!(read, latest, l2, seconds_left = left, "syncing with L1");
     }
 
-    /// Records that all blocks are read.
+    /// Records the end of the sync.
     pub(crate) fn end(&mut self) {
         if self.told.is_some() {
             tracing::info!("synced with L1");
@@ -36,9 +36,9 @@ impl SyncProgress {
     }
 }
 
-/// Estimated seconds for the rest, once there is a speed.
+/// Estimated seconds for the remaining blocks; `None` before the first one was read.
 fn seconds_left(took: Duration, done: u64, rest: u64) -> Option<u64> {
-    // Checked, since nothing is known before the first block, and a node of L1 may name any height.
+    // Checked arithmetic: `done` may be zero, and an L1 node may return any height.
     let millis = took.as_millis().checked_mul(rest.into())?.checked_div(done.into())?;
     u64::try_from(millis / 1_000).ok()
 }
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rest_takes_as_long_as_what_is_done_in_proportion() {
+    fn remaining_time_is_proportional_to_remaining_blocks() {
         let took = Duration::from_secs(10);
         assert_eq!(seconds_left(took, 100, 1_000), Some(100));
         assert_eq!(seconds_left(took, 100, 0), Some(0));

@@ -1,4 +1,4 @@
-//! Client of unsafe blocks, from a sequencer or from a node that forwards them.
+//! Client for unsafe blocks of a sequencer, or of a node that forwards them.
 
 use crate::{
     error::FeedError,
@@ -16,32 +16,32 @@ use std::{
 };
 use tokio::{sync::watch, time::timeout};
 
-/// Pause before a node that is gone is contacted again.
+/// Pause before reconnecting.
 const RECONNECT: Duration = Duration::from_secs(1);
-/// Pause for the thread that imports blocks.
+/// Pause between two responses with blocks, in which the worker imports them.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Maximum wait for an answer.
+/// Timeout of a request.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time without a new head after which the client requests the node's head.
 const QUIET: Duration = Duration::from_secs(3);
-/// Maximum wait for the signature of a block that the sequencer serves: its signer may be a remote
-/// one.
+/// Maximum wait for the signature of a served block, since the sequencer's signer may be remote.
 const SIGNATURE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Maximum number of consecutive answers that do not move this node's head.
+/// Maximum number of consecutive responses that do not advance this node's head.
 const MAX_VAIN: usize = 100;
-/// Maximum length of a node's message: the inputs of an answer in hexadecimal, of which the last
-/// may be long.
+/// Maximum length of a WebSocket message: the inputs of a response in hexadecimal, of which the
+/// last one may be long.
 const MAX_MESSAGE: usize = 64 << 20;
 
-/// Sources of a follower's unsafe blocks, if there are any.
+/// Source of unsafe blocks, by the node's role.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Followed {
+    /// WebSocket URL of the sequencer, if it is known.
     sequencer: Option<String>,
     /// `true` while this node makes the blocks.
     leads: bool,
 }
 
-/// The sequencer that a follower follows, if there is one.
+/// Client for unsafe blocks; clones share their state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct UnsafeBlockClient {
     followed: Arc<watch::Sender<Followed>>,
@@ -50,7 +50,7 @@ pub(crate) struct UnsafeBlockClient {
 }
 
 impl UnsafeBlockClient {
-    /// A client of these nodes or, if there are none, of the sequencer.
+    /// Creates a client of these nodes or, if there are none, of the sequencer.
     pub(crate) fn new(relays: Vec<String>) -> Self {
         Self { relays: Arc::new(relays), ..Self::default() }
     }
@@ -60,7 +60,7 @@ impl UnsafeBlockClient {
         self.followed.send_replace(Followed { sequencer, leads: false });
     }
 
-    /// Stops taking blocks, since this node makes them.
+    /// Stops receiving blocks, because this node makes them.
     pub(crate) fn rest(&self) {
         self.followed.send_replace(Followed { sequencer: None, leads: true });
     }
@@ -70,22 +70,22 @@ impl UnsafeBlockClient {
         self.followed.borrow().sequencer.clone()
     }
 
-    /// Returns `true` if other nodes than the sequencer forward blocks.
+    /// Returns `true` if nodes that forward blocks are configured.
     pub(crate) fn has_relays(&self) -> bool {
         !self.relays.is_empty()
     }
 
-    /// URL of the node to contact after this number of failures.
+    /// URL of the node to connect to after this number of failures.
     fn url(&self, followed: &Followed, failures: usize) -> Option<String> {
         if followed.leads {
             return None;
         }
-        // In turn, and not at random: the first of the list is the one that the operator prefers.
+        // In order and not at random, because the operator lists the preferred node first.
         let relay = self.relays.get(failures % self.relays.len().max(1));
         relay.cloned().or_else(|| followed.sequencer.clone())
     }
 
-    /// Passes on the inputs of blocks that this node does not have, without end.
+    /// Sends the inputs of new unsafe blocks to the channel `inputs`, and reconnects after errors.
     pub(crate) async fn read(
         self,
         node: Arc<Node>,
@@ -107,7 +107,7 @@ impl UnsafeBlockClient {
                 }
                 tokio::time::sleep(RECONNECT).await;
             };
-            // A change of role ends the wait for the old sequencer at once, wherever it hangs.
+            // A role change drops the connection to the old sequencer at once, even if it hangs.
             tokio::select! {
                 () = listening => failures += 1,
                 changed = changes.changed() => if changed.is_err() { return },
@@ -116,7 +116,7 @@ impl UnsafeBlockClient {
     }
 }
 
-/// Sends a request to a node, with [`ANSWER_TIMEOUT`].
+/// Waits for a request with [`ANSWER_TIMEOUT`].
 async fn asked<T>(
     request: impl Future<Output = Result<T, alloy_provider::transport::TransportError>>,
 ) -> Result<T, FeedError> {
@@ -139,23 +139,23 @@ async fn listen(
             .max_frame_size(Some(MAX_MESSAGE)),
     );
     let provider = asked(ProviderBuilder::<_, _, Ethereum>::default().connect_ws(bounded)).await?;
-    // Before the first question, so that a block sealed between the two is not missed.
+    // Subscribed before the first request, so that no block in between is missed.
     let mut heads = asked(provider.subscribe_blocks().into_future()).await?;
     let (mut in_vain, mut last, mut cursor) = (0, None, 0);
     let mut unsigned_since: Option<Instant> = None;
     loop {
-        // Asked anew in each round: the node may have gone back with L1 while this waited.
+        // Read in each round, since an L1 reorg may have changed the head meanwhile.
         let own = node.read(|node| Arc::clone(node.chain.head()));
         let theirs: Option<Block> =
             asked(provider.get_block_by_number(own.header.number.into()).into_future()).await?;
-        // Above what both have; if they have another block there, above what L1 has.
+        // Request the blocks after the common head; if theirs differs, those after the safe head.
         let agreed = theirs.is_some_and(|theirs| theirs.header.hash == own.hash);
         let safe = shared.status.lock().safe_head.number;
         let from = match agreed {
             false => safe,
             true if shared.signed.has(&own.hash) => own.header.number,
-            // Blocks from before the last start: without their signatures this node could not pass
-            // them on.
+            // Blocks from before the last start are requested again: without their signatures this
+            // node could not forward them.
             true => safe.max(cursor).min(own.header.number),
         };
         in_vain = if last == Some((own.hash, from)) { in_vain + 1 } else { 0 };
@@ -165,12 +165,12 @@ async fn listen(
         let answer: Vec<SignedInput> =
             asked(provider.raw_request(method, (format!("{from:#x}"),))).await?;
         if answer.is_empty() {
-            // Asked for before the blocks, so that none can have come between.
+            // `head` was requested before the blocks, so the node withholds them.
             if head > from {
                 return Err(FeedError::Withheld { from, head });
             }
-            // L1 is read with or without it: one that is behind that keeps blocks back, or is of no
-            // use yet.
+            // This node derives blocks from L1 in any case. A peer that is behind L1 withholds
+            // blocks or is still syncing.
             if head < safe {
                 return Err(FeedError::Behind { got: head, expected: safe });
             }
@@ -181,12 +181,12 @@ async fn listen(
                 Ok(Err(_)) => return Ok(()),
             }
         }
-        // Blocks that are signed and do not fit, of a branch that the sequencer gave up or under a
-        // hash that is not theirs.
+        // Signed blocks that do not extend this chain: of a fork that the sequencer has abandoned,
+        // or with a wrong hash.
         if in_vain > MAX_VAIN {
             return Err(FeedError::InVain(in_vain));
         }
-        // The policy may have to be asked for.
+        // On a blocking thread, since the check may request the policy from L1.
         let (trust, own) = (Arc::clone(trust), Arc::clone(shared));
         let checked = tokio::task::spawn_blocking(move || {
             trust.check(&own.signed, from, MAX_INPUTS as usize, answer)
@@ -203,12 +203,12 @@ async fn listen(
         unsigned_since = None;
         let new: Vec<Bytes> = checked?;
         cursor = from + new.len() as u64;
-        // The channel is drained by one thread; the pause below keeps it at a few answers of
-        // bounded size.
+        // The channel is unbounded, but the pause below limits it to a few responses of bounded
+        // size.
         if inputs.send(new).is_err() {
             return Ok(());
         }
-        // The thread that takes them needs a moment.
+        // Gives the worker time to import the blocks.
         tokio::time::sleep(PAUSE).await;
     }
 }

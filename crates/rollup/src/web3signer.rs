@@ -14,12 +14,12 @@ use tokio::{runtime, time};
 
 /// Timeout of a request. A signature takes milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Maximum length of an answer: some thousand public keys.
+/// Maximum length of a response, enough for some thousand public keys.
 const MAX_ANSWER: usize = 1 << 20;
-/// Maximum length of an answer in an error.
+/// Maximum number of characters of a response in an error.
 const EXCERPT: usize = 200;
 
-/// Reason why a remote signer gives no signature.
+/// Error of a remote signer.
 #[derive(Debug, thiserror::Error)]
 pub enum SignerError {
     /// The URL is malformed.
@@ -35,33 +35,33 @@ pub enum SignerError {
     Silent {
         /// The URL.
         url: RedactedUrl,
-        /// Error of the connection.
+        /// Error of the connection or timeout.
         reason: String,
     },
-    /// The signer refuses a request.
+    /// The signer rejects a request.
     #[error("the remote signer at {url} answers with HTTP status {status}: {excerpt}")]
     Refused {
         /// The URL.
         url: RedactedUrl,
         /// HTTP status.
         status: u16,
-        /// Beginning of the answer.
+        /// Beginning of the response.
         excerpt: String,
     },
-    /// The signer has not answered within the block's time for it.
+    /// The signer has not answered within the time that a block reserves for it.
     #[error("the remote signer at {url} has not signed yet")]
     Pending {
         /// The URL.
         url: RedactedUrl,
     },
-    /// The answer is not one of Web3Signer's API.
+    /// The response does not follow Web3Signer's API.
     #[error("the remote signer at {url} answers {excerpt:?}, expected {expected}")]
     Malformed {
         /// The URL.
         url: RedactedUrl,
-        /// Beginning of the answer.
+        /// Beginning of the response.
         excerpt: String,
-        /// Expected form.
+        /// Expected format.
         expected: &'static str,
     },
     /// The signer does not have the key.
@@ -74,7 +74,8 @@ pub enum SignerError {
         /// The account.
         account: Address,
     },
-    /// No block may contain a transaction with this signature.
+    /// The signature of a transaction is invalid or recovers to another account, so no block may
+    /// contain it.
     #[error("the signature of {expected} recovers to {got:?}")]
     Unrecoverable {
         /// Account that the signature recovers to, if it is valid.
@@ -82,7 +83,7 @@ pub enum SignerError {
         /// Account of the key.
         expected: Address,
     },
-    /// The signature is of another key, or of another transaction.
+    /// The signature was made with another key, or for another transaction.
     #[error("the remote signer at {url} has signed for {got}, expected {expected}")]
     WrongKey {
         /// The URL.
@@ -94,16 +95,16 @@ pub enum SignerError {
     },
 }
 
-/// A key at a Web3Signer, by its account.
+/// Key of an account at a Web3Signer.
 #[derive(Debug)]
 pub(crate) struct Web3Signer {
     url: Url,
     client: Client,
     account: Address,
-    /// Public key of the account, by which Web3Signer names keys; known once the signer has listed
-    /// it.
+    /// Public key of the account, which identifies the key in Web3Signer's API; set once the signer
+    /// has listed it.
     identifier: OnceLock<String>,
-    /// Pending and finished signatures of other threads, by the signed hash.
+    /// Signatures requested on other threads, by the signed hash.
     asked: Mutex<B256Map<Asked>>,
     has_answer: Condvar,
 }
@@ -116,21 +117,22 @@ enum Asked {
     Failed(SignerError),
 }
 
-/// Maximum number of such signatures; a block needs three.
+/// Maximum number of signatures requested on other threads; a block needs three.
 const MAX_ASKED: usize = 16;
 
 impl Web3Signer {
-    /// A signer at this URL. Nothing is sent yet.
+    /// Creates a signer at this URL. Sends no request yet.
     pub(crate) fn new(url: &str, account: Address) -> Result<Self, SignerError> {
         let bad = |reason: String| SignerError::Url { url: RedactedUrl::new(url), reason };
         let parsed: Url = url.parse().map_err(|error| bad(format!("{error}")))?;
         if !["http", "https"].contains(&parsed.scheme()) {
             return Err(bad("it begins neither with http:// nor with https://".to_owned()));
         }
-        // A connection belongs to the runtime of one request, so none is kept.
+        // Each request has its own runtime, which owns the connection, so connections cannot be
+        // reused.
         let mut client = Client::builder().pool_max_idle_per_host(0);
         if parsed.scheme() == "http" {
-            // Not to look for the certificates of a system that may have none.
+            // Without TLS, do not load the system's certificates, which may be missing.
             client = client.tls_certs_only([]);
         }
         let client = client.build().map_err(|error| bad(error.to_string()))?;
@@ -142,7 +144,7 @@ impl Web3Signer {
         self.account
     }
 
-    /// Signature of `hash`, the Keccak hash of `encoded`. Waits at most two seconds for each of two
+    /// Signs `hash`, the Keccak hash of `encoded`. Waits at most two seconds for each of up to two
     /// requests.
     pub(crate) fn sign(&self, encoded: &[u8], hash: B256) -> Result<Signature, SignerError> {
         let identifier = self.identifier()?;
@@ -151,16 +153,15 @@ impl Web3Signer {
         let request =
             self.client.post(self.at(&path)).header("content-type", "application/json").body(body);
         let answer = self.ask(request)?;
-        // Some versions answer with a JSON string.
+        // Some versions respond with a JSON string.
         let text = answer.trim().trim_matches('"');
         let signature = hex::decode(text).ok().and_then(|it| Signature::from_raw(&it).ok());
         let signature = signature
             .ok_or_else(|| self.malformed(&answer, "a signature of 65 bytes in hexadecimal"))?
-            // Key managers of clouds return either s; a transaction may have the lower one only
-            // (EIP-2).
+            // Cloud key managers may return a high `s`, which is invalid in transactions (EIP-2).
             .normalized_s();
-        // A signer with another key would make transactions of another account: they would cost it,
-        // and bring nothing.
+        // With another key the transaction would be one of another account, which would pay for it
+        // without effect.
         let got = signature.recover_address_from_prehash(&hash).unwrap_or_default();
         let expected = self.account;
         if got != expected {
@@ -169,13 +170,13 @@ impl Web3Signer {
         Ok(signature)
     }
 
-    /// The same signature, requested on another thread, if it arrives within this time. Otherwise
-    /// the block continues without it, and the next call returns it.
+    /// Like [`Self::sign`], on another thread, and waits for at most `wait`. A signature that
+    /// arrives later is returned by the next call.
     ///
     /// # Errors
     ///
-    /// [`SignerError::Pending`] if it has not arrived yet, and otherwise the signer's error, after
-    /// which the next call repeats the request.
+    /// [`SignerError::Pending`] if the signature has not arrived yet; otherwise the signer's error,
+    /// after which the next call repeats the request.
     pub(crate) fn sign_within(
         self: &Arc<Self>,
         encoded: Vec<u8>,
@@ -185,8 +186,8 @@ impl Web3Signer {
         let until = Instant::now() + wait;
         let mut asked = self.asked.lock();
         if !asked.contains_key(&hash) {
-            // Signatures for blocks that were made otherwise are of no use; a signer that hangs
-            // holds this many threads.
+            // Finished signatures that were not used are dropped. The limit also bounds the threads
+            // that a hanging signer can block.
             asked.retain(|_, it| matches!(it, Asked::Waiting));
             if asked.len() >= MAX_ASKED {
                 return Err(self.pending());
@@ -210,7 +211,7 @@ impl Web3Signer {
         }
         match asked.remove(&hash) {
             Some(Asked::Signed(signature)) => {
-                // It stays: a block that turns out too large is built again with it.
+                // Kept for the case that the block is too large and is built again.
                 asked.insert(hash, Asked::Signed(signature));
                 Ok(signature)
             }
@@ -226,7 +227,7 @@ impl Web3Signer {
         SignerError::Pending { url: (&self.url).into() }
     }
 
-    /// Requests the signer's keys, and returns the one of the account.
+    /// Returns the public key of the account, which it requests from the signer at the first call.
     pub(crate) fn identifier(&self) -> Result<String, SignerError> {
         if let Some(known) = self.identifier.get() {
             return Ok(known.clone());
@@ -254,8 +255,7 @@ impl Web3Signer {
         SignerError::Malformed { url: (&self.url).into(), excerpt, expected }
     }
 
-    /// Sends a request on a thread of its own, since the caller may be on a thread of another
-    /// runtime.
+    /// Sends a request on a new thread, since the caller may be on a thread of another runtime.
     fn ask(&self, request: RequestBuilder) -> Result<String, SignerError> {
         let silent = |reason: String| SignerError::Silent { url: (&self.url).into(), reason };
         let asked = || {
@@ -266,10 +266,10 @@ impl Web3Signer {
                 answer.map_err(silent)
             })
         };
-        // A runtime inside a thread of another one panics, so the request has a thread to itself.
+        // Tokio panics if a runtime blocks on a thread of another one, hence the new thread.
         let joined = thread::scope(|scope| scope.spawn(asked).join());
         let (status, text) =
-            joined.unwrap_or_else(|_| Err(silent("the request has panicked".to_owned())))?;
+            joined.unwrap_or_else(|_| Err(silent("the request panicked".to_owned())))?;
         if !(200..300).contains(&status) {
             let excerpt = text.chars().take(EXCERPT).collect();
             return Err(SignerError::Refused { url: (&self.url).into(), status, excerpt });
@@ -278,10 +278,10 @@ impl Web3Signer {
     }
 }
 
-/// Status and text of the answer, read up to the maximum length.
+/// Sends a request, and returns the HTTP status and body of the response, up to [`MAX_ANSWER`].
 async fn read(request: RequestBuilder) -> Result<(u16, String), String> {
     let told = |error: reqwest::Error| match error.is_connect() {
-        true => "nothing listens there".to_owned(),
+        true => "connection failed".to_owned(),
         false => error.without_url().to_string(),
     };
     let mut response = request.send().await.map_err(told)?;
@@ -295,7 +295,7 @@ async fn read(request: RequestBuilder) -> Result<(u16, String), String> {
     Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }
 
-/// Account of an uncompressed public key, with or without the prefix of SEC 1.
+/// Account of an uncompressed public key, with or without the SEC 1 prefix.
 fn account_of(key: &[u8]) -> Option<Address> {
     let key = match key {
         [4, key @ ..] if key.len() == 64 => key,
