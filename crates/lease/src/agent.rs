@@ -1,4 +1,4 @@
-//! A candidate at work: it asks the witnesses as long as it wants to lead.
+//! Agent of a candidate: requests the lease from the witnesses as long as the node wants to lead.
 
 use crate::{
     Answer, Candidate, CandidateId, Leader, LeaseName, MAX_URL_BYTES,
@@ -18,27 +18,30 @@ use std::{
 };
 use tokio::task::JoinHandle;
 
-/// Interval between two rounds. A grant lasts for several, so that one that fails costs nothing.
+/// Interval between two rounds of requests. A grant lasts for several rounds, so that a single
+/// failed round does not matter.
 const ROUND_INTERVAL: Duration = Duration::from_millis(1_000);
-/// Time for the answer of a witness.
+/// Timeout of a request to a witness.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_000);
-/// Time for which a leader that could not work does not ask for the lease, at first and at most.
+/// Time for which a leader that could not work does not request the lease, the first time.
 const FIRST_BAR: Duration = Duration::from_secs(10);
+/// Maximum of this time, which doubles each time.
 const MAX_BAR: Duration = Duration::from_secs(600);
-/// Longest pause of a candidate whose round ended without a leader: another then finds enough
-/// witnesses free.
+/// Maximum random pause of a candidate that got too few grants, so that another candidate can get a
+/// majority.
 const MAX_BACKOFF: Duration = Duration::from_millis(3_000);
 
-/// Witnesses of a lease, and how a node presents itself to them.
+/// Configuration of a candidate.
 #[derive(Debug, Clone)]
 pub struct LeaseConfig {
-    /// URLs of all witnesses. An odd number: an even one withstands no more failures than one less.
+    /// URLs of all witnesses. Use an odd number: one more witness than that does not tolerate more
+    /// failures.
     pub witnesses: Vec<String>,
-    /// Secret that the witnesses and the candidates share.
+    /// Secret shared by the witnesses and the candidates.
     pub secret: JwtSecret,
     /// WebSocket URL at which other nodes follow this one while it leads.
     pub url: String,
-    /// Time after which a leader that cannot work gives the lease up, if another candidate asks for
+    /// Time after which a leader that cannot work releases the lease, if another candidate requests
     /// it.
     pub work_timeout: Duration,
 }
@@ -49,13 +52,13 @@ pub enum LeaseError {
     /// There are no witnesses.
     #[error("the lease has no witnesses")]
     NoWitnesses,
-    /// A witness is named twice, and would count twice.
-    #[error("the witness {0} is named twice")]
+    /// A witness is listed twice, and would count twice.
+    #[error("the witness {0} is listed twice")]
     Twice(RedactedUrl),
-    /// The URL is longer than witnesses keep.
-    #[error("the URL for followers has {got} bytes, at most {MAX_URL_BYTES}")]
+    /// The URL is longer than witnesses accept.
+    #[error("the URL for followers has {got} bytes, expected at most {MAX_URL_BYTES}")]
     UrlTooLong {
-        /// Its length in bytes.
+        /// Length of the URL in bytes.
         got: usize,
     },
     /// The client of a witness cannot be set up.
@@ -63,12 +66,12 @@ pub enum LeaseError {
     Witness {
         /// URL of the witness.
         url: RedactedUrl,
-        /// The reason.
+        /// Error of the client.
         source: EngineError,
     },
 }
 
-/// The lease as one node has it. Copies share the state.
+/// Handle of a node's candidate for the lease. Clones share the state.
 #[derive(Debug, Clone)]
 pub struct Lease(Arc<Inner>);
 
@@ -88,21 +91,21 @@ struct State {
     candidate: Candidate,
     /// Number of the next round.
     round: u64,
-    /// Monotonic and calendar time of the newest round that made or kept this node the leader.
+    /// Monotonic and calendar time at the start of the newest round with a majority of grants.
     confirmed: Option<(Duration, SystemTime)>,
     /// Monotonic time at which the leader last worked.
     worked: Duration,
-    /// Monotonic time until which this node does not ask for the lease, since it could not work,
-    /// and the number of times in a row that this happened.
+    /// Monotonic time until which this node does not request the lease because it could not work,
+    /// and the number of times in a row that this has happened.
     barred: (Duration, u32),
 }
 
 impl Lease {
-    /// A lease of a rollup. No witness is asked yet, and the node does not want it yet.
+    /// Creates a candidate for the lease of a rollup, which does not request it yet.
     ///
     /// # Errors
     ///
-    /// [`LeaseError`].
+    /// [`LeaseError`] if the configuration is invalid.
     pub fn new(name: LeaseName, config: LeaseConfig) -> Result<Self, LeaseError> {
         let LeaseConfig { witnesses: urls, secret, url, work_timeout } = config;
         if urls.is_empty() {
@@ -138,8 +141,8 @@ impl Lease {
         })))
     }
 
-    /// Starts to ask the witnesses, while the node [wants](Self::want) the lease. Must be called
-    /// inside a Tokio runtime.
+    /// Starts the task that requests the lease while the node [wants](Self::want) it. Must be
+    /// called inside a Tokio runtime.
     pub fn start(&self) -> JoinHandle<()> {
         let lease = self.clone();
         tokio::spawn(async move {
@@ -150,8 +153,8 @@ impl Lease {
         })
     }
 
-    /// Says that the node is ready to lead, or that it is not. A leader that is not gives the lease
-    /// up with the next round, so it has to have stopped before.
+    /// Sets whether the node is ready to lead. A leader that is not releases the lease in the next
+    /// round, so it must have stopped making blocks before this call.
     pub fn want(&self, wants: bool) {
         self.0.wants.store(wants, Ordering::SeqCst);
         if !wants {
@@ -160,47 +163,48 @@ impl Lease {
         }
     }
 
-    /// Records that the leader could work so long ago: it seals, posts, and L1 answers it. A leader
-    /// that does not say so for [`LeaseConfig::work_timeout`] gives the lease up if another
-    /// candidate asks for it, even if its own threads hang. Without another candidate it keeps the
-    /// lease.
+    /// Records that the leader worked this time ago: it seals, posts, and gets answers from L1. A
+    /// leader without such a report for [`LeaseConfig::work_timeout`], e.g. because its threads
+    /// hang, releases the lease if another candidate requests it. Without another candidate it
+    /// keeps the lease.
     pub fn has_worked(&self, ago: Duration) {
         let worked = self.0.started.elapsed().saturating_sub(ago);
         let mut state = self.0.state.lock();
         state.worked = state.worked.max(worked);
     }
 
-    /// Gives the lease up at once, and tells the witnesses: another node need not wait for the
-    /// grants to end. The node must have stopped to make blocks, and the task of [`Self::start`]
-    /// must have ended.
+    /// Releases the lease at once and notifies the witnesses, so that another node does not have to
+    /// wait until the grants expire. The node must have stopped making blocks, and the task of
+    /// [`Self::start`] must have ended.
     pub async fn resign(&self) {
         self.want(false);
         self.release().await;
     }
 
-    /// Returns `true` if the node asks for the lease, or keeps it.
+    /// Returns `true` if the node requests or keeps the lease.
     pub fn is_wanted(&self) -> bool {
         self.0.wants.load(Ordering::SeqCst)
     }
 
-    /// Returns `true` if this node leads now.
+    /// Returns `true` if this node holds the lease now.
     pub fn is_held(&self) -> bool {
         self.lasts_for(Duration::ZERO)
     }
 
-    /// Returns `true` if this node leads now, and for this time without another round.
+    /// Returns `true` if this node holds the lease for at least this time, even without another
+    /// round.
     pub fn lasts_for(&self, time: Duration) -> bool {
         let state = self.0.state.lock();
         let Some((at, calendar)) = state.confirmed else { return false };
         let until = state.candidate.held_until().and_then(|until| until.checked_sub(time));
         let Some(until) = until else { return false };
-        // A machine that sleeps stops its monotonic clock and not its calendar; one whose calendar
-        // goes back is not believed to be younger.
+        // While a machine is suspended, its monotonic clock may stop but its calendar clock
+        // advances, so both are checked. A calendar clock that was set back counts as no time.
         let slept = SystemTime::now().duration_since(calendar).unwrap_or_default();
         self.0.started.elapsed() < until && at.saturating_add(slept) < until
     }
 
-    /// The other node that leads, as far as a witness has said.
+    /// The other node that leads, as reported by the witnesses.
     pub fn leader(&self) -> Option<Leader> {
         self.0.state.lock().candidate.leader().cloned()
     }
@@ -210,7 +214,7 @@ impl Lease {
         &self.0.own
     }
 
-    /// Asks all witnesses once; the pause until they are asked again.
+    /// Sends a request to all witnesses, and returns the pause before the next round.
     async fn round(&self) -> Duration {
         let inner = &*self.0;
         let is_barred = inner.started.elapsed() < inner.state.lock().barred.0;
@@ -218,7 +222,7 @@ impl Lease {
             self.release().await;
             let told =
                 join_all(inner.witnesses.iter().map(|witness| inner.ask_leader(witness))).await;
-            // Its own grants have ended, or end soon.
+            // Its own grants were released or expire soon, so they are skipped.
             let other = told.into_iter().flatten().find(|leader| leader.id != inner.own.id);
             inner.state.lock().candidate.told_of(other);
             return ROUND_INTERVAL;
@@ -259,13 +263,13 @@ impl Lease {
         if leads || !has_grants {
             return ROUND_INTERVAL;
         }
-        // Too few witnesses for a leader: another candidate may have the others. The one that waits
-        // longer gives way.
+        // Too few grants to lead: another candidate may have the others. This one releases its
+        // grants and waits for a random time, so that one of the candidates gets a majority.
         self.release().await;
         ROUND_INTERVAL + MAX_BACKOFF.mul_f64(fraction())
     }
 
-    /// Gives up all grants, and tells the witnesses.
+    /// Releases all grants and notifies the witnesses.
     async fn release(&self) {
         let inner = &*self.0;
         let (round, had_any) = {
@@ -283,8 +287,8 @@ impl Lease {
 }
 
 impl State {
-    /// Bars this node from the lease: twice as long each time, since its standby may fail for the
-    /// same reason.
+    /// Bars this node from requesting the lease, twice as long each time, since its standby may
+    /// fail for the same reason.
     fn bar(&mut self, now: Duration) {
         let (_, times) = self.barred;
         let pause = FIRST_BAR.saturating_mul(1 << times.min(8)).min(MAX_BAR);
@@ -309,7 +313,8 @@ impl Inner {
         }
     }
 
-    /// The candidate to which a witness has granted the lease, if it answers and has granted it.
+    /// Returns the candidate to which a witness has granted the lease, if it answers and has
+    /// granted it.
     async fn ask_leader(&self, witness: &EngineClient) -> Option<Leader> {
         let asked = witness.call::<Option<Leader>>(LEADER, json!([self.name]));
         tokio::time::timeout(ANSWER_TIMEOUT, asked).await.ok()?.ok()?
@@ -317,12 +322,12 @@ impl Inner {
 
     async fn tell_release(&self, witness: &EngineClient, round: u64) {
         let told = witness.call::<bool>(RELEASE, json!([self.name, self.own.id, round]));
-        // A witness that is not told lets the grant end by itself.
+        // If the request fails, the grant expires on its own.
         let _ = tokio::time::timeout(ANSWER_TIMEOUT, told).await;
     }
 }
 
-/// A random number from 0 to 1.
+/// Returns a random number from 0 to 1.
 fn fraction() -> f64 {
     f64::from(alloy_primitives::FixedBytes::<1>::random().0[0]) / 255.0
 }

@@ -1,26 +1,25 @@
-//! A candidate: until when enough witnesses have granted it the lease.
+//! State of a candidate: its grants, and the time until which a majority of them is valid.
 
 use crate::{Answer, Leader};
 use std::time::Duration;
 
-/// Percentage of a grant's time that a candidate counts on. The rest allows for a clock of the
+/// Percentage of a grant's duration that a candidate uses. The rest is a margin for a clock of the
 /// witness that runs faster than the candidate's.
 pub const USABLE_PERCENT: u32 = 90;
 
-/// Grants that a candidate has. Times are those of its own monotonic clock, since any moment that
-/// it chooses.
+/// Grants of a candidate. All times are of its own monotonic clock, from an arbitrary origin.
 #[derive(Debug)]
 pub struct Candidate {
     /// End of each witness's grant.
     granted_until: Vec<Option<Duration>>,
-    /// `true` for each witness that another candidate asks too.
+    /// `true` for each witness from which another candidate requests the lease, too.
     contested: Vec<bool>,
-    /// The leader that a witness named last.
+    /// Leader that a witness reported last.
     leader: Option<Leader>,
 }
 
 impl Candidate {
-    /// A candidate for a lease of this many witnesses, without a grant.
+    /// Creates a candidate without grants for a lease with this number of witnesses.
     pub fn new(witnesses: usize) -> Self {
         Self {
             granted_until: vec![None; witnesses],
@@ -29,15 +28,15 @@ impl Candidate {
         }
     }
 
-    /// Takes the answer of a witness to a request that was sent at a time, or its silence. A silent
-    /// witness may have granted: the last grant that it told of holds until its end.
+    /// Processes the answer of a witness to a request sent at `asked_at`; `None` if it did not
+    /// answer. Without an answer the witness's last known grant stays valid until it expires.
     pub fn take(&mut self, witness: usize, asked_at: Duration, answer: Option<Answer>) {
         let Some(until) = self.granted_until.get_mut(witness) else { return };
         match answer {
             Some(Answer::Granted { ttl, contested }) => {
                 self.contested[witness] = contested;
                 let end = asked_at.saturating_add(ttl.saturating_mul(USABLE_PERCENT) / 100);
-                // An answer that was overtaken by a later one takes nothing back.
+                // An older answer that arrives late does not shorten the grant.
                 *until = Some(until.map_or(end, |known| known.max(end)));
                 self.leader = None;
             }
@@ -50,8 +49,8 @@ impl Candidate {
         }
     }
 
-    /// The time until which more than half of the witnesses have granted the lease, if so many
-    /// have.
+    /// Time until which more than half of the witnesses have granted the lease; `None` without such
+    /// a majority.
     pub fn held_until(&self) -> Option<Duration> {
         let majority = self.granted_until.len() / 2 + 1;
         let mut ends: Vec<_> = self.granted_until.iter().flatten().copied().collect();
@@ -64,29 +63,29 @@ impl Candidate {
         self.held_until().is_some_and(|until| now < until)
     }
 
-    /// Returns `true` if more than half of the witnesses say that another candidate asks for the
-    /// lease. It could lead.
+    /// Returns `true` if more than half of the witnesses report that another candidate requests the
+    /// lease, so that it could lead.
     pub fn is_contested(&self) -> bool {
         self.contested.iter().filter(|contested| **contested).count() > self.contested.len() / 2
     }
 
-    /// Returns `true` if a witness has granted the lease, and its grant has not ended.
+    /// Returns `true` if a grant of a witness has not expired.
     pub fn has_grants(&self, now: Duration) -> bool {
         self.granted_until.iter().flatten().any(|until| now < *until)
     }
 
-    /// Gives up all grants; the witnesses are to be told.
+    /// Drops all grants. The caller has to release them at the witnesses.
     pub fn give_up(&mut self) {
         self.granted_until.fill(None);
         self.contested.fill(false);
     }
 
-    /// Takes the name of the leader from witnesses that were asked for it alone.
+    /// Sets the leader that witnesses reported to a request that does not ask for the lease.
     pub fn told_of(&mut self, leader: Option<Leader>) {
         self.leader = leader;
     }
 
-    /// The candidate that leads, as far as a witness has said.
+    /// Leader that a witness has reported.
     pub const fn leader(&self) -> Option<&Leader> {
         self.leader.as_ref()
     }
@@ -111,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_half_of_the_witnesses_make_a_leader() {
+    fn majority_of_witnesses_makes_leader() {
         for (witnesses, needed) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3)] {
             let mut candidate = Candidate::new(witnesses);
             for witness in 0..needed {
@@ -139,11 +138,11 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_counts_from_before_it_was_asked_for_and_a_tenth_shorter() {
+    fn grant_counts_from_request_and_tenth_shorter() {
         let mut candidate = Candidate::new(3);
         candidate.take(0, seconds(1), GRANTED);
         candidate.take(1, seconds(3), GRANTED);
-        // The older of the two decides.
+        // A majority of three needs both, so the older one counts.
         assert_eq!(candidate.held_until(), Some(seconds(10)));
         assert!(candidate.is_leading(seconds(10) - Duration::from_millis(1)));
         assert!(!candidate.is_leading(seconds(10)));
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_ends_a_grant_and_silence_does_not() {
+    fn refusal_ends_grant_but_silence_does_not() {
         let mut candidate = Candidate::new(3);
         candidate.take(0, seconds(1), GRANTED);
         candidate.take(1, seconds(1), GRANTED);
@@ -172,7 +171,7 @@ mod tests {
         candidate.take(0, seconds(5), GRANTED);
         candidate.take(0, seconds(1), GRANTED);
         assert_eq!(candidate.held_until(), Some(seconds(14)));
-        // Nor does the answer of a witness that there is not.
+        // The answer of an unknown witness is ignored.
         candidate.take(1, seconds(9), GRANTED);
         assert_eq!(candidate.held_until(), Some(seconds(14)));
     }

@@ -1,22 +1,23 @@
-//! The right to make the blocks of an L2, which one node has at a time.
+//! Leader election between the nodes of a rollup: a lease that one node holds at a time.
 //!
-//! [Witnesses](WitnessServer) are small processes that hold no chain: each grants a lease to one
+//! [Witnesses](WitnessServer) are small processes without a chain: each grants a lease to one
 //! candidate for a fixed time. A candidate leads while more than half of the witnesses have granted
-//! it the lease, and asks again long before the grants end. Two candidates never lead at once,
-//! because two majorities share a witness:
+//! it the lease, and requests it again long before the grants expire. Two candidates never lead at
+//! once, because two majorities share a witness:
 //!
-//! - A candidate counts a grant from the moment *before* it asked, and [a tenth
-//!   shorter](USABLE_PERCENT) than the witness does, so it gives way before the witness grants to
-//!   another, as long as their clocks run at rates within a tenth.
-//! - A witness keeps nothing on disk. After a start it grants nothing for the time of a grant, so
-//!   that all it may have granted before has ended.
+//! - A candidate counts a grant from *before* it sent the request, and [a tenth
+//!   shorter](USABLE_PERCENT) than the witness does. So its grant expires before the witness grants
+//!   the lease to another candidate, as long as the rates of their clocks differ by less than a
+//!   tenth.
+//! - A witness stores nothing on disk. After a start it grants nothing for the duration of a grant,
+//!   so that all earlier grants have expired.
 //!
-//! What a lease does not do: it decides who makes blocks, not which blocks are valid. A leader that
-//! the operating system stops between its look at the lease and its next block may still seal that
-//! block; no other node has it, and L1 orders what both post.
+//! A lease decides which node makes blocks, not which blocks are valid. A leader that the operating
+//! system suspends between checking the lease and sealing a block may still seal that block; no
+//! other node has it, and L1 orders the blocks that both nodes post.
 //!
-//! This crate owns the witness, the candidate and the messages between them. It does not own what a
-//! node does as leader or follower (`rollup`), nor the tokens that admit candidates (`engine`).
+//! This crate implements the witness, the candidate and the messages between them. The `rollup`
+//! crate implements leading and following, and `engine` the tokens that authenticate candidates.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -4,21 +4,21 @@ use alloy_primitives::{Address, B256, keccak256};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Name of a lease: one for each rollup.
+/// Name of a lease, unique for each rollup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LeaseName(pub B256);
 
 impl LeaseName {
-    /// Returns the name of the lease of a rollup: the hash of L1's chain id and the rollup's
-    /// address there.
+    /// Returns the name of a rollup's lease: the Keccak hash of L1's chain id and the rollup's
+    /// address on L1.
     pub fn of_rollup(l1_chain_id: u64, rollup: Address) -> Self {
         Self(keccak256([&l1_chain_id.to_be_bytes()[..], rollup.as_slice()].concat()))
     }
 }
 
-/// Identity of a candidate: random for each process, so that two processes with one configuration
-/// are told apart.
+/// Identity of a candidate: random for each process, to distinguish processes with the same
+/// configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CandidateId(pub B256);
@@ -30,45 +30,45 @@ impl CandidateId {
     }
 }
 
-/// The candidate that has a lease.
+/// A candidate, as the holder of a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Leader {
-    /// Its identity.
+    /// Identity of the candidate.
     pub id: CandidateId,
-    /// WebSocket URL at which other nodes follow it.
+    /// WebSocket URL at which other nodes follow the candidate while it leads.
     pub url: String,
 }
 
-/// Answer of a witness.
+/// Answer of a witness to a request for a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Answer {
-    /// The lease is granted, from now on for this time.
+    /// The lease is granted from now on.
     Granted {
-        /// Milliseconds for which it is granted.
+        /// Duration of the grant.
         #[serde(rename = "ttlMs", with = "millis")]
         ttl: Duration,
-        /// `true` if another candidate asks for it too.
+        /// `true` if another candidate requests the lease, too.
         contested: bool,
     },
-    /// Another candidate has the lease.
+    /// Another candidate holds the lease.
     Held {
-        /// The other candidate.
+        /// The holder.
         by: Leader,
-        /// Milliseconds after which the grant ends, unless it is renewed.
+        /// Time until the grant expires, unless it is renewed.
         #[serde(rename = "leftMs", with = "millis")]
         left: Duration,
     },
-    /// The witness was started lately and does not know what it granted before.
+    /// The witness started recently and does not know what it granted before.
     Starting {
-        /// Milliseconds after which it grants again.
+        /// Time until it grants leases again.
         #[serde(rename = "leftMs", with = "millis")]
         left: Duration,
     },
-    /// The witness keeps as many leases as it may.
+    /// The witness has its maximum number of leases.
     Full {
-        /// Number of leases that it keeps at most.
+        /// Maximum number of leases.
         limit: usize,
     },
 }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_the_same_after_it_was_written_and_read() {
+    fn answers_roundtrip_through_json() {
         let by = Leader { id: CandidateId(B256::repeat_byte(1)), url: "ws://a".to_owned() };
         let (ttl, left) = (Duration::from_millis(6_000), Duration::from_millis(7));
         for (answer, written) in [

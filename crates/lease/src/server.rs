@@ -1,4 +1,4 @@
-//! The port of a witness.
+//! JSON-RPC server of a witness.
 
 use crate::{Answer, CandidateId, Leader, LeaseName, MAX_URL_BYTES, Witness};
 use client::RedactedUrl;
@@ -12,17 +12,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Method that asks for a lease: its name, the candidate, the round.
+/// Method that requests a lease. Parameters: lease name, candidate, round.
 pub(crate) const ASK: &str = "lease_ask";
-/// Method that gives one up: its name, the candidate's id, the round.
+/// Method that releases a lease. Parameters: lease name, candidate id, round.
 pub(crate) const RELEASE: &str = "lease_release";
-/// Method that names the candidate that has a lease: its name.
+/// Method that returns the holder of a lease. Parameter: lease name.
 pub(crate) const LEADER: &str = "lease_leader";
 
-/// Maximum length of a request and of an answer in bytes.
+/// Maximum length of a request and of a response, in bytes.
 const MAX_BYTES: u32 = 4 << 10;
 
-/// A witness that answers at a port until it is stopped or dropped.
+/// A witness that serves requests until it is stopped or dropped.
 #[derive(Debug)]
 pub struct WitnessServer(AuthenticatedServer);
 
@@ -39,12 +39,12 @@ impl Context for State {
 }
 
 impl WitnessServer {
-    /// Starts a witness that grants leases for `ttl`, to candidates with the secret. Must be called
+    /// Starts a witness that grants leases for `ttl` to candidates with the secret. Must be called
     /// inside a Tokio runtime.
     ///
     /// # Errors
     ///
-    /// [`EngineServerError`] if the address cannot be had.
+    /// [`EngineServerError`] if the server cannot listen on the address.
     pub fn start(
         address: SocketAddr,
         secret: JwtSecret,
@@ -70,12 +70,12 @@ impl WitnessServer {
         })
     }
 
-    /// Returns the address of its port.
+    /// Returns the address on which the witness listens.
     pub const fn address(&self) -> SocketAddr {
         self.0.address()
     }
 
-    /// Stops it, and waits until its connections have ended.
+    /// Stops the witness, and waits until its connections are closed.
     pub fn stop(self) -> BoxFuture<'static, ()> {
         self.0.stop()
     }
@@ -87,7 +87,8 @@ impl State {
         let round = args.required()?;
         if candidate.url.len() > MAX_URL_BYTES {
             let got = candidate.url.len();
-            let reason = format!("the candidate's URL has {got} bytes, at most {MAX_URL_BYTES}");
+            let reason =
+                format!("the candidate's URL has {got} bytes, expected at most {MAX_URL_BYTES}");
             return Err(RpcError::params(reason));
         }
         let mut witness = self.witness.lock();

@@ -1,23 +1,22 @@
-//! A witness: which candidate it has granted a lease, and until when.
+//! State of a witness: the candidate that holds each lease, and when the grant expires.
 
 use crate::{Answer, CandidateId, Leader, LeaseName};
 use std::{collections::HashMap, time::Duration};
 
-/// Maximum number of leases that a witness keeps: one for each rollup that uses it.
+/// Maximum number of leases of a witness: one for each rollup that uses it.
 pub const MAX_LEASES: usize = 64;
 /// Maximum length of a candidate's URL in bytes.
 pub const MAX_URL_BYTES: usize = 256;
 
-/// Time after which a candidate that was refused and has not asked again counts as one that does
-/// not want the lease. Candidates ask once a second.
+/// Time after its last refused request for which a candidate counts as one that wants the lease.
+/// Candidates send a request every second.
 const CONTEST: Duration = Duration::from_secs(3);
 
-/// Grants of one witness. Times are those of the witness's monotonic clock, since any moment that
-/// it chooses.
+/// Grants of a witness. All times are of its own monotonic clock, from an arbitrary origin.
 #[derive(Debug)]
 pub struct Witness {
     ttl: Duration,
-    /// End of the time in which grants from before the start may hold.
+    /// Time until which grants from before the start may be valid.
     blind_until: Duration,
     grants: HashMap<LeaseName, Grant>,
 }
@@ -26,23 +25,23 @@ pub struct Witness {
 struct Grant {
     to: Leader,
     until: Duration,
-    /// Newest round of the candidate that asked for it.
+    /// Newest round in which the holder requested the lease.
     round: u64,
-    /// Last time that another candidate was refused.
+    /// Time of the last refused request of another candidate.
     contested_at: Option<Duration>,
 }
 
 impl Witness {
-    /// A witness that starts now and grants a lease for `ttl` at a time.
+    /// Creates a witness that starts at `now` and grants leases for `ttl`.
     ///
-    /// It has no memory of what it granted before, so it grants nothing until all of that has
-    /// ended.
+    /// It does not know what it granted before its start, so it grants nothing until these grants
+    /// have expired.
     pub fn new(ttl: Duration, now: Duration) -> Self {
         Self { ttl, blind_until: now.saturating_add(ttl), grants: HashMap::new() }
     }
 
-    /// Answers a candidate that asks for a lease, or for its renewal, in the round with this
-    /// number. A candidate counts its rounds upwards.
+    /// Handles a candidate's request for a lease, or for its renewal. The round numbers of a
+    /// candidate increase.
     pub fn ask(&mut self, now: Duration, name: LeaseName, candidate: Leader, round: u64) -> Answer {
         if let Some(left) = self.blind_until.checked_sub(now).filter(|left| !left.is_zero()) {
             return Answer::Starting { left };
@@ -69,9 +68,9 @@ impl Witness {
         Answer::Granted { ttl: self.ttl, contested }
     }
 
-    /// Ends the grant of a candidate that does not lead; another may have the lease at once. A
-    /// release that arrives after the candidate has asked again, in a later round, ends nothing:
-    /// the candidate counts on that grant.
+    /// Releases the grant of a candidate, so that another one can get the lease at once. A release
+    /// that arrives after a request of a later round is ignored, because the candidate relies on
+    /// the later grant.
     pub fn release(&mut self, name: LeaseName, candidate: CandidateId, round: u64) {
         let is_meant = |grant: &Grant| grant.to.id == candidate && grant.round <= round;
         if self.grants.get(&name).is_some_and(is_meant) {
@@ -79,7 +78,7 @@ impl Witness {
         }
     }
 
-    /// The candidate that has a lease now, if one has.
+    /// Current holder of a lease, if there is one.
     pub fn leader(&self, now: Duration, name: LeaseName) -> Option<&Leader> {
         self.grants.get(&name).filter(|grant| grant.until > now).map(|grant| &grant.to)
     }
@@ -104,12 +103,12 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_belongs_to_one_candidate_until_its_time_is_over() {
+    fn lease_has_one_holder_until_it_expires() {
         let mut witness = Witness::new(TTL, Duration::ZERO);
         assert_eq!(witness.ask(seconds(6), NAME, candidate(1), 1), GRANTED);
         let held = |left| Answer::Held { by: candidate(1), left };
         assert_eq!(witness.ask(seconds(7), NAME, candidate(2), 1), held(seconds(5)));
-        // A renewal counts from when it is asked for.
+        // A renewal counts from its request.
         assert_eq!(witness.ask(seconds(10), NAME, candidate(1), 1), GRANTED);
         assert_eq!(witness.ask(seconds(15), NAME, candidate(2), 1), held(seconds(1)));
         assert_eq!(witness.leader(seconds(15), NAME), Some(&candidate(1)));
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_witness_that_has_started_grants_nothing_until_all_earlier_grants_have_ended() {
+    fn restarted_witness_waits_for_earlier_grants() {
         let mut witness = Witness::new(TTL, seconds(100));
         let starting = |left| Answer::Starting { left };
         assert_eq!(witness.ask(seconds(100), NAME, candidate(1), 1), starting(seconds(6)));
@@ -128,13 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn a_renewal_says_whether_another_asks() {
+    fn renewal_reports_contest() {
         let mut witness = Witness::new(TTL, Duration::ZERO);
         assert_eq!(witness.ask(seconds(6), NAME, candidate(1), 1), GRANTED);
         assert!(matches!(witness.ask(seconds(7), NAME, candidate(2), 1), Answer::Held { .. }));
         assert_eq!(witness.ask(seconds(8), NAME, candidate(1), 2), CONTESTED);
         assert_eq!(witness.ask(seconds(9), NAME, candidate(1), 3), CONTESTED);
-        // The other has not asked since.
+        // The other candidate has not requested the lease since.
         assert_eq!(witness.ask(seconds(10), NAME, candidate(1), 4), GRANTED);
         witness.release(NAME, candidate(1).id, 4);
         assert_eq!(witness.ask(seconds(10), NAME, candidate(2), 2), GRANTED);
@@ -151,10 +150,10 @@ mod tests {
     }
 
     #[test]
-    fn a_release_that_comes_late_does_not_end_the_grant_of_a_later_round() {
+    fn late_release_does_not_end_later_grant() {
         let mut witness = Witness::new(TTL, Duration::ZERO);
         witness.ask(seconds(6), NAME, candidate(1), 3);
-        // An older request that comes late does not make the grant older.
+        // A late request of an earlier round does not reset the grant's round.
         witness.ask(seconds(6), NAME, candidate(1), 1);
         witness.release(NAME, candidate(1).id, 2);
         assert!(matches!(witness.ask(seconds(7), NAME, candidate(2), 1), Answer::Held { .. }));
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn leases_that_have_ended_make_way_for_new_ones_and_others_do_not() {
+    fn only_expired_leases_are_evicted() {
         let mut witness = Witness::new(TTL, Duration::ZERO);
         let name = |byte: usize| LeaseName(B256::with_last_byte(u8::try_from(byte).unwrap()));
         for lease in 0..MAX_LEASES {

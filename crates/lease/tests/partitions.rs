@@ -1,5 +1,5 @@
-//! Candidates and witnesses over a network that delays, loses and reorders messages, with clocks
-//! that run at different rates and processes that start again.
+//! Simulation of candidates and witnesses over a network that delays, loses and reorders messages,
+//! with clocks of different rates and restarting processes.
 
 use alloy_primitives::B256;
 use enshrine_lease::{Answer, Candidate, CandidateId, Leader, LeaseName, Witness};
@@ -8,9 +8,9 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 const TTL: Duration = Duration::from_millis(6_000);
 const NAME: LeaseName = LeaseName(B256::ZERO);
-/// True milliseconds that a run lasts.
+/// Duration of a run in true time, in milliseconds.
 const END: u64 = 120_000;
-/// Milliseconds after which a candidate waits no longer for an answer.
+/// Request timeout of a candidate, in milliseconds.
 const TIMEOUT: u64 = 1_000;
 
 /// Events in true time, in milliseconds.
@@ -24,17 +24,17 @@ enum Event {
     Answer { candidate: usize, witness: usize, is_granted: bool, asked_at: u64, life: u64 },
     /// A release arrives at a witness.
     Release { candidate: usize, witness: usize, round: u64 },
-    /// A candidate gives up what it has, as one that is demoted.
+    /// A candidate releases its grants, e.g. because it is demoted.
     GiveUp { candidate: usize },
-    /// A witness starts again, with nothing in memory.
+    /// A witness restarts without its state.
     Restart { witness: usize },
 }
 
-/// A run's choices.
+/// Random number generator of a run.
 struct Random(u64);
 
 impl Random {
-    /// A number below a bound, by splitmix64.
+    /// Returns a number below a bound, by SplitMix64.
     const fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -53,7 +53,7 @@ struct Node<T> {
     /// Rate of its clock, in thousandths of true time.
     rate: u64,
     round: u64,
-    /// Counts the times that it gave up: answers to what it asked before are not waited for.
+    /// Number of times that it released its grants. Answers to earlier requests are ignored.
     life: u64,
 }
 
@@ -66,9 +66,9 @@ impl<T> Node<T> {
 /// Outcome of a run.
 #[derive(Debug, Default)]
 struct Outcome {
-    /// Most candidates that led at once.
+    /// Maximum number of simultaneous leaders.
     most_leaders: usize,
-    /// Number of times that another candidate than the last leader began to lead.
+    /// Number of leader changes.
     changes: usize,
 }
 
@@ -79,12 +79,13 @@ struct World {
     candidates: Vec<Node<Candidate>>,
     /// Percentage of messages that are lost.
     loss: u64,
-    /// Pairs that cannot reach one another until a time.
+    /// Partitions: a candidate, a witness, and the time until which they cannot reach each other.
     cuts: Vec<(usize, usize, u64)>,
 }
 
 impl World {
-    /// A world in which clocks run at most `skew` thousandths faster or slower than true time.
+    /// Creates a world in which clocks run at most `skew` thousandths faster or slower than true
+    /// time.
     fn new(seed: u64, skew: u64) -> Self {
         let mut random = Random(seed);
         let rate = |random: &mut Random| 1_000 - skew + random.below(2 * skew + 1);
@@ -122,8 +123,8 @@ impl World {
         self.events.push(Reverse((time, event)));
     }
 
-    /// Sends a message, which arrives late, or not at all. A release may take longest: no party
-    /// waits for it.
+    /// Sends a message, which arrives late or not at all. A release may take the longest, because
+    /// neither party waits for it.
     fn send(&mut self, now: u64, between: (usize, usize), event: Event) {
         let is_cut = self
             .cuts
@@ -234,17 +235,18 @@ fn leader(candidate: usize) -> Leader {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-    /// A twentieth faster and a twentieth slower are less than a tenth apart.
+    /// Clocks deviate by at most a twentieth, so that their rates are less than a tenth apart.
     #[test]
     fn two_candidates_never_lead_at_once(seed: u64) {
         prop_assert!(World::new(seed, 50).run().most_leaders <= 1);
     }
 }
 
+/// Proves that the property test above is not vacuous: leaders do change, and clocks whose rates
+/// differ by more than a tenth lead to two leaders.
 #[test]
-fn candidates_take_over_from_one_another_and_clocks_far_apart_would_make_two_leaders() {
+fn simulation_changes_leaders_and_detects_clock_skew() {
     let run = |skew| (0..1_000).map(move |seed| World::new(seed, skew).run());
-    // Or nothing would have been shown.
     let changes: usize = run(50).map(|outcome| outcome.changes).sum();
     assert!(changes > 2_000, "{changes}");
     assert!(run(300).any(|outcome| outcome.most_leaders > 1));

@@ -45,7 +45,7 @@ async fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_standby_takes_over_from_a_leader_that_dies_and_from_one_that_gives_up() {
+async fn standby_takes_over_from_dead_or_resigned_leader() {
     let witnesses = [witness().await, witness().await, witness().await];
     let (first, second) =
         (candidate(&witnesses, "ws://first", "5a"), candidate(&witnesses, "ws://second", "5a"));
@@ -56,10 +56,10 @@ async fn a_standby_takes_over_from_a_leader_that_dies_and_from_one_that_gives_up
     let _works = second.start();
     wait_for("the second knows", || second.leader().is_some_and(|it| it.url == "ws://first")).await;
     assert!(!second.is_held());
-    // The process is gone: it says nothing more.
+    // The process has died: it sends nothing more.
     works.abort();
     wait_for("the second leads", || second.is_held()).await;
-    assert!(!first.is_held(), "its grants ended before");
+    assert!(!first.is_held(), "its grants expired before");
 
     let third = candidate(&witnesses, "ws://third", "5a");
     third.want(true);
@@ -71,13 +71,13 @@ async fn a_standby_takes_over_from_a_leader_that_dies_and_from_one_that_gives_up
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leader_without_work_yields_to_a_standby_alone() {
+async fn idle_leader_yields_only_to_standby() {
     let witnesses = [witness().await, witness().await, witness().await];
     let first = candidate(&witnesses, "ws://first", "5a");
     first.want(true);
     let _works = first.start();
     wait_for("the first leads", || first.is_held()).await;
-    // Nobody else asks for the lease, so it is kept without work, for longer than any grant.
+    // No other candidate requests the lease, so it is kept without work for longer than any grant.
     tokio::time::sleep(2 * TTL).await;
     assert!(first.is_held());
     let second = candidate(&witnesses, "ws://second", "5a");
@@ -85,7 +85,7 @@ async fn a_leader_without_work_yields_to_a_standby_alone() {
     let _works = second.start();
     wait_for("the second leads", || second.is_held()).await;
     assert!(!first.is_held() && first.is_wanted());
-    // One that works keeps it against the other, which asks again.
+    // A leader that works keeps the lease, although the other candidate requests it again.
     for _ in 0..60 {
         second.has_worked(Duration::ZERO);
         tokio::time::sleep(Duration::from_millis(250)).await;
@@ -93,9 +93,10 @@ async fn a_leader_without_work_yields_to_a_standby_alone() {
     }
 }
 
+/// The grant of a leader that dies stays until it expires.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leader_that_resigns_leaves_no_grant_behind_and_one_that_dies_does() {
-    // Longer than anything here takes.
+async fn resigning_leader_leaves_no_grant() {
+    // Longer than the whole test.
     let witnesses = [witness_for(4 * TTL).await];
     let url = format!("http://{}", witnesses[0].address());
     let witness = EngineClient::new(&url, secret("5a")).unwrap();
@@ -122,7 +123,7 @@ async fn a_leader_that_resigns_leaves_no_grant_behind_and_one_that_dies_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leader_outlives_a_minority_of_the_witnesses_and_not_a_majority() {
+async fn leader_survives_loss_of_witness_minority_only() {
     let [a, b, c] = [witness().await, witness().await, witness().await];
     let witnesses = [a, b, c];
     let lease = candidate(&witnesses, "ws://leader", "5a");
