@@ -136,7 +136,7 @@ pub(crate) fn genesis(config: &Config, deployment: &Deployment) -> Check {
     let has_protocol = findings.iter().any(GenesisFinding::is_protocol);
     let is_foreign = |finding: &GenesisFinding| !finding.is_protocol();
     let (verdict, advice) = if findings.iter().any(GenesisFinding::is_fatal) {
-        (CheckOutcome::Refused, "deploy the L2 anew with a genesis without this storage")
+        (CheckOutcome::Refused, "redeploy the L2 with a genesis without this storage")
     } else if has_protocol && !config.allow_altered_genesis {
         let advice = "such an L2 can empty the escrow on L1; to follow it nevertheless, give --allow-altered-genesis";
         (CheckOutcome::Refused, advice)
@@ -223,7 +223,7 @@ fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, Roll
         },
         // Public nodes limit the block range of `eth_getLogs`.
         Err(error) if error.as_error_resp().is_some() => {
-            let got = format!("block {l1_block}, and L1 refuses the search: {error}");
+            let got = format!("block {l1_block}, and L1 rejects the search: {error}");
             let advice =
                 "compare `l1Block` of the deployment file with the block of the deployment";
             Check::passed(name, got, expected).with(CheckOutcome::Warning, advice)

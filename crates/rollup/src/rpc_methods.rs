@@ -102,7 +102,7 @@ impl Shared {
     /// Returns an error while this node makes no blocks because another node has its keys.
     pub(crate) fn require_own_keys(&self) -> Result<(), RpcError> {
         if self.shares_keys.load(Ordering::Relaxed) {
-            let message = "another node has the keys of this sequencer, which makes no blocks: the transaction was not taken";
+            let message = "another node has the keys of this sequencer, which makes no blocks: transaction rejected";
             return Err(RpcError::new(forward::NO_SEQUENCER, message));
         }
         Ok(())
@@ -240,7 +240,8 @@ pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Regist
 /// Parses the next parameter as a number in hexadecimal or decimal.
 fn number(args: &mut Args) -> Result<u64, RpcError> {
     let Number(number) = args.required()?;
-    u64::try_from(number).map_err(|_| RpcError::params(format!("{number} is beyond 64 bits")))
+    u64::try_from(number)
+        .map_err(|_| RpcError::params(format!("{number} does not fit into 64 bits")))
 }
 
 impl RollupApi {
@@ -301,7 +302,7 @@ impl RollupApi {
     fn submit(&self, raw: &Bytes) -> Result<B256, RpcError> {
         // Rejected and not forwarded: nodes that forward to each other would form a loop.
         if !self.shared.makes_blocks.load(Ordering::Relaxed) {
-            let message = "this node is not the sequencer: the transaction was not taken";
+            let message = "this node is not the sequencer: transaction rejected";
             return Err(RpcError::new(forward::NOT_SEQUENCER, message));
         }
         self.shared.require_own_keys()?;
@@ -395,7 +396,7 @@ impl RollupApi {
     }
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+#[allow(clippy::needless_pass_by_value, reason = "passed to map_err")]
 fn internal(error: crate::RollupError) -> RpcError {
     RpcError::internal(error.to_string())
 }

@@ -427,7 +427,7 @@ impl Worker {
     }
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+#[allow(clippy::needless_pass_by_value, reason = "passed to map_err")]
 fn no_thread(error: io::Error) -> RollupError {
     RollupError::Config { field: "threads", reason: error.to_string() }
 }
@@ -559,7 +559,7 @@ impl Worker {
         match &self.active_role {
             Some(ActiveRole::Sequencer(sequencer)) => sequencer.sync(),
             Some(ActiveRole::Follower(follower)) => follower.sync(),
-            None => unreachable!("a role is given up for another at once"),
+            None => unreachable!("the role is absent only during a role change"),
         }
     }
 

@@ -230,9 +230,9 @@ impl Sequencer {
         }
         match (before, reason) {
             (None, Some(Backlog { what, got, limit })) => {
-                tracing::warn!(what, got, limit, "backlog full, refusing transactions");
+                tracing::warn!(what, got, limit, "backlog full, rejecting transactions");
             }
-            (Some(_), None) => tracing::info!("backlog has room, accepting transactions"),
+            (Some(_), None) => tracing::info!("backlog below its limits, accepting transactions"),
             _ => {}
         }
         self.node().execute(SetClosed(reason));

@@ -461,7 +461,7 @@ fn spawn(
     thread.spawn(move || shared.supervisor.run(room, work))
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+#[allow(clippy::needless_pass_by_value, reason = "passed to map_err")]
 fn no_thread(error: io::Error) -> RollupError {
     RollupError::Config { field: "threads", reason: error.to_string() }
 }

@@ -162,7 +162,7 @@ pub(super) fn is_underpriced(error: &RollupError) -> bool {
     error.to_string().contains("underpriced")
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+#[allow(clippy::needless_pass_by_value, reason = "passed to map_err")]
 pub(super) fn no_thread(error: io::Error) -> RollupError {
     RollupError::Config { field: "threads", reason: error.to_string() }
 }
