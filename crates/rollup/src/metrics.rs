@@ -181,7 +181,7 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
-    /// Default of [`Self::longest_silence`], which is longer if L1 is polled rarely.
+    /// Minimum of [`Self::longest_silence`], which is longer if L1 is polled rarely.
     pub(crate) const LONGEST_SILENCE: Duration = Duration::from_secs(5);
 
     fn at(&self, now: Instant) -> (bool, Value) {

@@ -306,8 +306,8 @@ fn offer(node: &Node, kept: &[Bytes], operator: Option<Address>) -> Offered {
     offered
 }
 
-/// Hashes of the transactions without a nonce gap, taking the pool's transactions into account. The
-/// others could never be included.
+/// Hashes of the transactions without a nonce gap, taking the pool's transactions into account. If
+/// the others were kept, blocks would wait for them forever.
 fn next_ones<'t>(
     node: &Node,
     transactions: impl Iterator<Item = &'t RecoveredTransaction>,

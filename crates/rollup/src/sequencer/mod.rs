@@ -50,7 +50,7 @@ pub struct Sequencer {
     /// Transactions of replaced blocks, to be included again in the same order. They are kept here
     /// and not in the pool, because they may depend on earlier ones, e.g. a deposit.
     requeued: Vec<RecoveredTransaction>,
-    /// The search for a transaction that EXECUTE on L1 refuses.
+    /// The search for a transaction that EXECUTE on L1 rejects.
     isolation: Isolation,
     last_block: Instant,
     /// Blocks that are not on L1 yet.

@@ -250,7 +250,7 @@ impl Sequencer {
                 None => state.nonce(sender)?,
             };
             // One that the block cannot include is not tried: after rejecting it the builder would
-            // start the block's witness record again.
+            // have to restart the block's witness record.
             if t.nonce != expected || state.balance(sender)? < t.cost {
                 continue;
             }

@@ -382,7 +382,7 @@ impl Ports {
         };
         let name = options.client_version.clone();
         let api = Api::new(Arc::clone(node), options);
-        // Reads from disk block, so they must not run on the threads that serve connections.
+        // Disk reads block, so they must not run on the threads that serve connections.
         let inline_reads = config.data_dir.is_none();
         // A sequencer only adds a transaction to its pool while the sender waits, but a node that
         // may be a follower forwards it and waits for the sequencer.
