@@ -59,8 +59,7 @@ async fn next_transfer(sequencer: &RollupNode, l2: &RootProvider, nonce: u64) ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blocks_stop_before_l1_cannot_take_them_in_time_and_sends_are_refused_with_the_reason()
--> Result<()> {
+async fn sealing_stops_before_backlog_exceeds_l1_capacity() -> Result<()> {
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
     let world = World::with(accounts).await?;
     let mut config = world.sequencer_config()?;
@@ -210,11 +209,11 @@ async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_burst_of_full_blocks_through_calldata_ends_with_no_block_undone() -> Result<()> {
+async fn calldata_burst_of_full_blocks_reverts_none() -> Result<()> {
     a_burst_ends_with_no_block_undone(false).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_burst_of_full_blocks_through_blobs_ends_with_no_block_undone() -> Result<()> {
+async fn blob_burst_of_full_blocks_reverts_none() -> Result<()> {
     a_burst_ends_with_no_block_undone(true).await
 }

@@ -199,14 +199,13 @@ pub(crate) async fn balance(node: &RollupNode, address: Address) -> Result<U256>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blocks_go_through_blobs_where_that_is_cheaper_and_a_follower_reads_them_there()
--> Result<()> {
+async fn cheaper_blobs_are_posted_and_read_by_follower() -> Result<()> {
     assert_blocks_go_through_blobs(World::with_blobs().await?).await
 }
 
 /// The calldata floor does not outweigh the higher price of storage there.
 #[tokio::test(flavor = "multi_thread")]
-async fn blocks_go_through_blobs_on_an_l1_at_amsterdam_too() -> Result<()> {
+async fn blobs_are_posted_at_amsterdam() -> Result<()> {
     assert_blocks_go_through_blobs(World::at_amsterdam_with_blobs().await?).await
 }
 
@@ -242,8 +241,7 @@ async fn assert_blocks_go_through_blobs(world: World) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blocks_that_wait_together_go_through_blobs_as_one_batch_and_a_follower_reads_it()
--> Result<()> {
+async fn waiting_blocks_are_posted_as_one_blob_batch() -> Result<()> {
     let world = World::with_blobs().await?;
     let mut config = world.sequencer_config()?;
     config.submit_interval = Duration::from_secs(8);
@@ -280,7 +278,7 @@ async fn blocks_that_wait_together_go_through_blobs_as_one_batch_and_a_follower_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_lying_consensus_client_gives_is_not_taken_for_a_blob() -> Result<()> {
+async fn follower_rejects_blobs_of_lying_consensus_client() -> Result<()> {
     let world = World::with_blobs().await?;
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let config = with_beacon(world.config(role), &world.l1.endpoint());
@@ -336,8 +334,7 @@ async fn what_a_lying_consensus_client_gives_is_not_taken_for_a_blob() -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_block_that_shows_a_forced_transaction_goes_as_calldata_between_others_in_blobs()
--> Result<()> {
+async fn block_with_forced_transaction_is_posted_as_calldata() -> Result<()> {
     let world = World::with_blobs().await?;
     let config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
     let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
@@ -363,7 +360,7 @@ async fn a_block_that_shows_a_forced_transaction_goes_as_calldata_between_others
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_the_blocks_does_not_need_their_blobs_any_more() -> Result<()> {
+async fn node_with_blocks_does_not_need_blobs() -> Result<()> {
     let world = World::with_blobs().await?;
     let folder = tempfile::tempdir()?;
     let beacon = Beacon::before(&world.l1.endpoint())?;
@@ -385,7 +382,7 @@ async fn who_has_the_blocks_does_not_need_their_blobs_any_more() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_other_address_of_execute_everything_goes_as_calldata() -> Result<()> {
+async fn calldata_is_posted_without_blob_execute_address() -> Result<()> {
     let world = World::new().await?;
     let config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
     let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
@@ -397,8 +394,7 @@ async fn without_the_other_address_of_execute_everything_goes_as_calldata() -> R
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blobs_that_l1_refuses_are_not_tried_again_soon_and_their_blocks_go_as_calldata()
--> Result<()> {
+async fn rejected_blobs_fall_back_to_calldata() -> Result<()> {
     let world = World::with_blobs().await?;
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let (proxy, config) = world.behind_proxy(role)?;
@@ -419,8 +415,7 @@ async fn blobs_that_l1_refuses_are_not_tried_again_soon_and_their_blocks_go_as_c
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_no_other_kind_replaces_a_transaction_with_blobs_its_blocks_wait_for_it() -> Result<()>
-{
+async fn irreplaceable_blob_transaction_delays_its_blocks() -> Result<()> {
     let world = World::with_blobs().await?;
     let mut config = world.sequencer_config()?;
     // It pays as much as it may from the start, and is given up soon.
@@ -477,7 +472,7 @@ async fn where_no_other_kind_replaces_a_transaction_with_blobs_its_blocks_wait_f
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blobs_with_which_the_rollup_does_not_advance_are_paid_for_once() -> Result<()> {
+async fn reverting_blob_advance_is_paid_once() -> Result<()> {
     let world = World::new().await?;
     // It refuses what holds nothing, as EXECUTE does there, and all else too.
     let always_reverts = Bytes::from_static(&[0x5f, 0x5f, 0xfd]);
@@ -494,7 +489,7 @@ async fn blobs_with_which_the_rollup_does_not_advance_are_paid_for_once() -> Res
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_blobs_cost_more_than_may_be_paid_everything_goes_as_calldata() -> Result<()> {
+async fn blobs_above_fee_limit_fall_back_to_calldata() -> Result<()> {
     let world = World::with_blobs().await?;
     let price = world.provider.get_blob_base_fee().await?;
     for (limit, by_blobs) in [(price - 1, false), (price, true)] {
@@ -514,7 +509,7 @@ async fn while_blobs_cost_more_than_may_be_paid_everything_goes_as_calldata() ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blobs_that_l1_leaves_for_what_they_may_cost_give_way_to_calldata() -> Result<()> {
+async fn underpriced_blobs_are_replaced_by_calldata() -> Result<()> {
     let world = World::with_blobs().await?;
     let mut config = world.sequencer_config()?;
     // Twice the price is offered at first, and once twice that.

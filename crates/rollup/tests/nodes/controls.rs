@@ -26,8 +26,7 @@ async fn health(node: &RollupNode) -> Result<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_stops_and_starts_sealing_and_posting_and_a_restart_keeps_the_decision()
--> Result<()> {
+async fn restart_keeps_sealing_and_posting_switches() -> Result<()> {
     let (world, folder) = (World::new().await?, tempfile::tempdir()?);
     let (node, admin) = start(&world, folder.path()).await?;
     let head = |node: &RollupNode| node.status().unsafe_head.number;
@@ -82,7 +81,7 @@ async fn an_operator_stops_and_starts_sealing_and_posting_and_a_restart_keeps_th
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_moves_the_three_histograms_of_its_way_to_l1() -> Result<()> {
+async fn transaction_is_counted_in_all_latency_histograms() -> Result<()> {
     let alice = Key::named("alice");
     let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
     let node = world.sequencer().await?;

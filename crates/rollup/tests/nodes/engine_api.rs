@@ -96,7 +96,7 @@ pub(crate) async fn follower(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unmodified_client_has_the_same_blocks_and_serves_users() -> Result<()> {
+async fn driven_ethereumjs_has_equal_blocks_and_serves_users() -> Result<()> {
     let world = World::new().await?;
     let genesis = Deployment::read(&world.deployment())?.genesis;
     let theirs = ethereumjs::start(&genesis).await?;
@@ -169,7 +169,7 @@ async fn an_unmodified_client_has_the_same_blocks_and_serves_users() -> Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reorganisation_of_l1_reaches_the_driven_client() -> Result<()> {
+async fn l1_reorg_reaches_driven_client() -> Result<()> {
     let world = World::new().await?;
     let genesis = Deployment::read(&world.deployment())?.genesis;
     let theirs = ethereumjs::start(&genesis).await?;
@@ -212,7 +212,7 @@ async fn a_reorganisation_of_l1_reaches_the_driven_client() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_does_not_go_back_comes_along_with_a_sibling() -> Result<()> {
+async fn client_that_ignores_rewind_follows_sibling_block() -> Result<()> {
     let fork = ProtocolFork::Osaka;
     let mut genesis = l2_genesis(&Predeploys::built_in(), fork, 10_000_000, 1_700_000_000);
     genesis.config = l2_chain_config(L2_CHAIN, fork);
@@ -328,7 +328,7 @@ async fn refused(client: &EngineClient, head: B256) -> Result<bool> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_l1_has_taken_is_not_for_a_caller_of_the_engine_api_to_change() -> Result<()> {
+async fn engine_api_cannot_replace_blocks_on_l1() -> Result<()> {
     let world = World::new().await?;
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let mut config = world.config(role);

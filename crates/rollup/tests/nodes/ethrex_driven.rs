@@ -20,8 +20,7 @@ const REORGANISATIONS: u64 = 5;
 const DEPTH: u64 = 8;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ethrex_has_the_same_blocks_over_deposits_forced_transactions_and_reorganisations()
--> Result<()> {
+async fn driven_ethrex_has_equal_blocks_across_l1_reorgs() -> Result<()> {
     let Some(program) = ethrex::program("a chain in common with ethrex") else {
         return Ok(());
     };

@@ -82,7 +82,7 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blocks_of_l1_with_transactions_of_type_0x05_are_read_like_others() -> Result<()> {
+async fn l1_blocks_with_execute_transactions_are_read() -> Result<()> {
     let world = World::with_execute_tx(EXECUTE_ADDRESS, Vec::new()).await?;
     let rollup = Deployment::read(&world.deployment())?.rollup;
     let (sequencer, follower) = (world.sequencer().await?, world.follower(None).await?);
@@ -139,8 +139,7 @@ fn witnesses(input: &[u8]) -> Result<(Bytes, Bytes)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blocks_that_transactions_of_type_0x05_bring_are_derived_with_their_witness() -> Result<()>
-{
+async fn execute_transactions_are_derived_with_their_witness() -> Result<()> {
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
     let world = World::with_execute_tx(ExecuteTx::PRECOMPILE, accounts).await?;
     let Forwarding { rollup, plain, hiding, sequencer } = Forwarding::start(&world).await?;

@@ -114,8 +114,7 @@ impl Relay {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blocks_go_from_follower_to_follower_under_the_signature_of_the_account_that_l1_admits()
--> Result<()> {
+async fn followers_forward_blocks_signed_by_admitted_account() -> Result<()> {
     let key = Key::named("the sequencer");
     let world = World::with_sequencer(key.address()).await?;
     let sequencer = sequencer(&world, Some(key.secret())).await?;
@@ -175,8 +174,7 @@ async fn blocks_go_from_follower_to_follower_under_the_signature_of_the_account_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_relay_that_forges_withholds_reorders_or_replays_is_refused_for_it_and_taken_once_it_stops()
--> Result<()> {
+async fn dishonest_relay_is_rejected_until_it_is_honest() -> Result<()> {
     let world = World::with(accounts()).await?;
     let sequencer = sequencer(&world, None).await?;
     let signer = world.l1.addresses()[1];
@@ -253,7 +251,7 @@ async fn a_relay_that_forges_withholds_reorders_or_replays_is_refused_for_it_and
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_block_is_served_before_its_signature() -> Result<()> {
+async fn block_is_served_before_its_signature() -> Result<()> {
     let world = World::with(accounts()).await?;
     let sequencer = sequencer(&world, None).await?;
     let relay = Relay::over(&sequencer).await?;
@@ -288,8 +286,7 @@ async fn a_block_is_served_before_its_signature() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_follower_goes_on_with_another_relay_when_one_keeps_blocks_back_or_is_gone() -> Result<()>
-{
+async fn follower_switches_from_withholding_or_dead_relay() -> Result<()> {
     let world = World::with(accounts()).await?;
     let sequencer = sequencer(&world, None).await?;
     let signer = world.l1.addresses()[1];

@@ -12,7 +12,7 @@ use std::time::Duration;
 use testkit::{ETHER, Interception, Key, rich};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_reorganisations_of_l1_deposits_are_there_once_and_all_agree() -> Result<()> {
+async fn deposits_are_relayed_once_after_l1_reorgs() -> Result<()> {
     let world = World::new().await?;
     let sequencer = world.sequencer().await?;
     let follower = world.follower(None).await?;
@@ -64,7 +64,7 @@ async fn deposits_in_last(world: &World, depth: u64) -> Result<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blocks_that_got_too_old_for_l1_are_made_again_with_their_transactions() -> Result<()> {
+async fn expired_blocks_are_rebuilt_with_their_transactions() -> Result<()> {
     let world = World::new().await?;
     let (proxy, config) =
         world.behind_proxy(Role::Sequencer(Box::new(world.sequencer_config()?)))?;
@@ -104,7 +104,7 @@ async fn blocks_that_got_too_old_for_l1_are_made_again_with_their_transactions()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_lying_node_of_l1_makes_up_is_not_acted_upon() -> Result<()> {
+async fn forged_l1_answers_are_not_acted_upon() -> Result<()> {
     let world = World::new().await?;
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let (proxy, config) = world.behind_proxy(role)?;
@@ -158,7 +158,7 @@ async fn what_a_lying_node_of_l1_makes_up_is_not_acted_upon() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_is_started_again_goes_on_where_it_was() -> Result<()> {
+async fn restarted_node_posts_block_sealed_before_restart() -> Result<()> {
     let world = World::new().await?;
     let folder = tempfile::tempdir()?;
     let mut patient = world.sequencer_config()?;
@@ -188,7 +188,7 @@ async fn a_node_that_is_started_again_goes_on_where_it_was() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_starts_while_l1_is_away_waits_for_it_and_not_for_another_l1() -> Result<()> {
+async fn start_waits_for_its_own_l1_only() -> Result<()> {
     let world = World::new().await?;
     let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
     let (asked, questions) = std::sync::mpsc::channel();
@@ -245,7 +245,7 @@ async fn l1_silent_since_the_start_is_a_fault() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_ends_although_l1_never_answers() -> Result<()> {
+async fn node_stops_while_l1_hangs() -> Result<()> {
     let world = World::new().await?;
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let (proxy, mut config) = world.behind_proxy(role)?;
@@ -264,7 +264,7 @@ async fn a_node_ends_although_l1_never_answers() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_l1_whose_clock_is_years_away_is_followed_all_the_same() -> Result<()> {
+async fn l1_clock_years_off_is_followed() -> Result<()> {
     for start in [1_000_000_000, 4_000_000_000] {
         let world = World::starting_at(start).await?;
         let sequencer = world.sequencer().await?;
@@ -284,7 +284,7 @@ async fn an_l1_whose_clock_is_years_away_is_followed_all_the_same() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_an_hour_and_after_a_day_without_l1_the_node_goes_on_by_itself() -> Result<()> {
+async fn node_recovers_after_hour_and_day_without_l1() -> Result<()> {
     let world = World::new().await?;
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let (proxy, config) = world.behind_proxy(role)?;
@@ -402,7 +402,7 @@ async fn settled(sequencer: &RollupNode, transaction: B256) -> Result<Header> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_l1_goes_back_an_hour_blocks_are_made_again_and_nothing_is_lost() -> Result<()> {
+async fn l1_rewind_of_an_hour_rebuilds_blocks() -> Result<()> {
     let (world, sequencer, transaction) = ahead_of_l1(3_600).await?;
     let made = sequencer.status().unsafe_head.hash;
     let block = settled(&sequencer, transaction).await?;
@@ -414,7 +414,7 @@ async fn when_l1_goes_back_an_hour_blocks_are_made_again_and_nothing_is_lost() -
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_l1_catches_up_soon_its_blocks_stay() -> Result<()> {
+async fn quick_l1_recovery_keeps_blocks() -> Result<()> {
     let (world, sequencer, transaction) = ahead_of_l1(3_600).await?;
     let made = sequencer.status().unsafe_head.hash;
     world.provider.anvil_increase_time(3_610).await?;
@@ -425,7 +425,7 @@ async fn when_l1_catches_up_soon_its_blocks_stay() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_the_clock_of_l1_is_set_back_an_hour_deposits_arrive_all_the_same() -> Result<()> {
+async fn deposits_arrive_after_l1_clock_is_set_back() -> Result<()> {
     let alice = Key::named("alice");
     let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
     let sequencer = world.sequencer().await?;
@@ -450,7 +450,7 @@ async fn when_the_clock_of_l1_is_set_back_an_hour_deposits_arrive_all_the_same()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_follower_whose_reads_fail_in_the_middle_misses_nothing() -> Result<()> {
+async fn follower_misses_nothing_when_l1_reads_fail() -> Result<()> {
     let world = World::new().await?;
     let sequencer = world.sequencer().await?;
     let alice = Key::named("alice").address();

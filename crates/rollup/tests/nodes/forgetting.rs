@@ -34,8 +34,7 @@ async fn held_after(node: &RollupNode, world: &World, blocks: u64) -> Result<u64
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_settled_behind_every_reorganisation_is_forgotten_and_its_state_still_told()
--> Result<()> {
+async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
     // PUSH0, PUSH0, REVERT: the L2 keeps what it does not take.
     let refuses = Address::repeat_byte(0xbd);
     let code = Some(Bytes::from_static(&[0x5f, 0x5f, 0xfd]));

@@ -200,8 +200,7 @@ async fn cross(world: &World, sequencer: &RollupNode, fork: ProtocolFork, time: 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn l1_forks_from_prague_to_amsterdam_and_no_block_is_lost_and_no_promise_broken() -> Result<()>
-{
+async fn l1_forks_from_prague_to_amsterdam_lose_nothing() -> Result<()> {
     let accounts = ["alice", "bob", "dave"].map(|name| (Key::named(name).address(), rich(ETHER)));
     let world = World::forking(START, &FORKS, accounts.to_vec()).await?;
     let sequencer = sequencer(&world).await?;
@@ -257,8 +256,7 @@ fn warns_of_forks(node: &RollupNode) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_without_a_fork_of_l1_stops_before_it_and_goes_on_once_its_genesis_has_it()
--> Result<()> {
+async fn node_without_l1_fork_stops_until_genesis_update() -> Result<()> {
     const FORK: u64 = START + 2_000;
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
     let forks = [(Amsterdam, FORK - START)];
@@ -307,8 +305,7 @@ async fn a_node_without_a_fork_of_l1_stops_before_it_and_goes_on_once_its_genesi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fork_that_l1_plans_while_a_node_runs_stops_its_blocks_until_the_plan_is_given_up()
--> Result<()> {
+async fn l1_fork_planned_at_runtime_stops_sealing() -> Result<()> {
     let world = World::forking(START, &[], vec![(Key::named("alice").address(), rich(ETHER))]);
     let world = world.await?;
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));

@@ -21,8 +21,7 @@ const FORKS: [(ProtocolFork, u64); 3] =
 /// needs nothing of them. From Amsterdam on, it has neither the header's fields nor the method of
 /// the Engine API.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unmodified_client_follows_the_l2_over_the_forks_that_it_knows_and_stops_at_the_next()
--> Result<()> {
+async fn driven_client_follows_until_unknown_fork() -> Result<()> {
     let alice = Key::named("alice");
     let world = World::forking(START, &FORKS, vec![(alice.address(), rich(ETHER))]).await?;
     let mut genesis = Deployment::read(&world.deployment())?.genesis;

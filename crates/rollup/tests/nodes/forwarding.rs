@@ -48,8 +48,7 @@ async fn refusal_of(node: &RootProvider, raw: Vec<u8>) -> Result<(i64, String)> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_follower_answers_a_send_as_the_sequencer_does_and_refuses_it_without_one() -> Result<()>
-{
+async fn follower_forwards_sends_or_rejects_without_sequencer() -> Result<()> {
     let alice = Key::named("alice");
     let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
     let mut config = world.sequencer_config()?;
@@ -85,8 +84,7 @@ async fn a_follower_answers_a_send_as_the_sequencer_does_and_refuses_it_without_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_at_a_sequencer_that_is_demoted_goes_into_blocks_of_the_next_one() -> Result<()>
-{
+async fn demoted_sequencer_hands_pool_to_next() -> Result<()> {
     let keys: Vec<Key> = (0..4).map(|index| Key::named(&format!("user {index}"))).collect();
     let accounts = keys.iter().map(|key| (key.address(), rich(ETHER))).collect();
     let world = World::with(accounts).await?;
@@ -207,8 +205,7 @@ async fn send_all(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_acknowledged_is_stranded_when_roles_change_again_and_again_under_load()
--> Result<()> {
+async fn role_changes_under_load_strand_no_transaction() -> Result<()> {
     let total = env::var(TRANSACTIONS).map_or(Ok(150), |total| total.parse())?;
     let changes = env::var(CHANGES).map_or(Ok(2), |changes| changes.parse())?;
     for latency in LATENCIES {

@@ -99,8 +99,7 @@ pub(crate) async fn until_safe(follower: &RollupNode, number: u64) -> Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blocks_in_calls_of_other_contracts_are_found_in_the_calldata_then_the_feed_then_traces()
--> Result<()> {
+async fn forwarded_advances_are_found_in_calldata_or_traces() -> Result<()> {
     let world = World::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
     let Forwarding { plain, hiding, sequencer, .. } = Forwarding::start(&world).await?;
     let feed = format!("ws://{}", sequencer.server().addresses()[0]);

@@ -104,7 +104,7 @@ async fn taken(l1: &DynProvider, account: Address) -> Result<(usize, usize)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn so_many_wait_for_l1_as_are_allowed_and_one_l1_block_takes_them_all() -> Result<()> {
+async fn in_flight_transactions_reach_limit_and_share_block() -> Result<()> {
     for most in [1, 3] {
         let world = World::new().await?;
         let account = world.sequencer_config()?.advance_key.address();
@@ -131,7 +131,7 @@ async fn so_many_wait_for_l1_as_are_allowed_and_one_l1_block_takes_them_all() ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn if_the_first_is_lost_to_another_with_its_nonce_all_go_again() -> Result<()> {
+async fn lost_first_transaction_resends_all() -> Result<()> {
     let world = World::new().await?;
     let account = world.sequencer_config()?.advance_key.address();
     let (sequencer, alice) = stalled(&world, 3).await?;
@@ -164,7 +164,7 @@ async fn if_the_first_is_lost_to_another_with_its_nonce_all_go_again() -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_reorganisation_takes_away_while_others_wait_gets_to_l1_again() -> Result<()> {
+async fn reorged_transactions_are_posted_again_behind_pending_ones() -> Result<()> {
     let world = World::new().await?;
     let (sequencer, alice) = stalled(&world, 3).await?;
     let mut nonces = 0;
@@ -214,7 +214,7 @@ fn candidate(number: u64) -> TxCandidate {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn limit_and_balance_are_held_against_all_that_is_in_flight_together() -> Result<()> {
+async fn limit_and_balance_cover_all_in_flight_transactions() -> Result<()> {
     let world = World::new().await?;
     world.provider.anvil_set_auto_mine(false).await?;
     let key = world.sequencer_config()?.advance_key;
@@ -291,7 +291,7 @@ async fn limit_and_balance_are_held_against_all_that_is_in_flight_together() -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_goes_behind_what_goes_alone() -> Result<()> {
+async fn exclusive_transaction_blocks_further_submissions() -> Result<()> {
     let world = World::new().await?;
     world.provider.anvil_set_auto_mine(false).await?;
     let key = world.sequencer_config()?.advance_key;
@@ -313,7 +313,7 @@ async fn nothing_goes_behind_what_goes_alone() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_behind_a_missing_nonce_is_given_up_and_what_is_next_waits() -> Result<()> {
+async fn transaction_behind_nonce_gap_is_abandoned() -> Result<()> {
     let world = World::new().await?;
     world.provider.anvil_set_auto_mine(false).await?;
     let key = world.sequencer_config()?.advance_key;
@@ -356,7 +356,7 @@ async fn what_waits_behind_a_missing_nonce_is_given_up_and_what_is_next_waits() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn none_is_sent_before_the_pool_has_taken_the_one_before_it() -> Result<()> {
+async fn submission_waits_for_acceptance_of_previous_transaction() -> Result<()> {
     let world = World::new().await?;
     world.provider.anvil_set_auto_mine(false).await?;
     let key = world.sequencer_config()?.advance_key;
@@ -396,7 +396,7 @@ async fn none_is_sent_before_the_pool_has_taken_the_one_before_it() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pool_that_keeps_fewer_gets_no_more_until_l1_has_taken_some() -> Result<()> {
+async fn account_limit_of_l1_pool_pauses_submission() -> Result<()> {
     const KEPT: usize = 2;
     let world = World::new().await?;
     world.provider.anvil_set_auto_mine(false).await?;
@@ -500,8 +500,7 @@ async fn all_there_once(node: &RollupNode, world: &World, before: &[B256]) -> Re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_restart_several_transactions_with_blobs_are_waited_for_and_not_replaced()
--> Result<()> {
+async fn restart_does_not_replace_pending_blob_transactions() -> Result<()> {
     const MOST: usize = 3;
     let (world, folder) = (World::with_blobs().await?, tempfile::tempdir()?);
     let config = config_with_blobs(&world, MOST, folder.path())?;
@@ -539,8 +538,7 @@ async fn after_a_restart_several_transactions_with_blobs_are_waited_for_and_not_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn several_transactions_with_blobs_that_a_reorganisation_takes_away_go_to_l1_as_they_were()
--> Result<()> {
+async fn reorged_blob_transactions_are_resent_unchanged() -> Result<()> {
     const MOST: usize = 3;
     let (world, folder) = (World::with_blobs().await?, tempfile::tempdir()?);
     let config = config_with_blobs(&world, MOST, folder.path())?;

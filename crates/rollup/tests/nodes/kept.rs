@@ -28,8 +28,7 @@ async fn until_status(node: &RollupNode, hash: B256, expected: &str) -> Result<V
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_is_pending_then_included_then_posted_and_a_dropped_one_has_a_reason()
--> Result<()> {
+async fn transaction_status_reports_progress_and_drop_reason() -> Result<()> {
     let world = world().await?;
     let mut sequencing = world.sequencer_config()?;
     sequencing.pool = PoolLimits::public();
@@ -75,8 +74,7 @@ async fn a_transaction_is_pending_then_included_then_posted_and_a_dropped_one_ha
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_without_a_chain_id_is_refused_unless_the_node_is_told_to_take_it()
--> Result<()> {
+async fn unprotected_transaction_is_rejected_unless_allowed() -> Result<()> {
     let world = world().await?;
     let transfer = |chain_id| {
         Bytes::from(
@@ -114,7 +112,7 @@ async fn a_transaction_without_a_chain_id_is_refused_unless_the_node_is_told_to_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_spent_on_l1_counts_after_a_restart() -> Result<()> {
+async fn daily_l1_spending_survives_restart() -> Result<()> {
     let (world, folder) = (world().await?, tempfile::tempdir()?);
     let start = |daily_limit: Option<u128>| {
         let sequencing = world.sequencer_config().map(|mut sequencing| {

@@ -51,7 +51,7 @@ async fn advance_by_references(world: &World) -> Result<B256> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_follower_finds_blocks_whose_codes_l1_keeps_and_believes_no_other_codes() -> Result<()> {
+async fn follower_verifies_referenced_codes_from_l1() -> Result<()> {
     let world = World::new().await?;
     let hash = advance_by_references(&world).await?;
     let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
@@ -122,7 +122,7 @@ async fn later(world: &World, sequencer: &RollupNode) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sequencer_names_the_codes_that_l1_keeps_and_a_follower_finds_them() -> Result<()> {
+async fn sequencer_references_codes_stored_on_l1() -> Result<()> {
     let world = World::new().await?;
     let sequencer = world.sequencer().await?;
     let plain = deposited(&world, &sequencer).await?;
@@ -155,8 +155,7 @@ async fn a_sequencer_names_the_codes_that_l1_keeps_and_a_follower_finds_them() -
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sequencer_whose_l1_node_says_that_it_keeps_codes_and_does_not_goes_on_without()
--> Result<()> {
+async fn false_code_claims_do_not_stop_posting() -> Result<()> {
     let world = World::new().await?;
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let (proxy, config) = world.behind_proxy(role)?;

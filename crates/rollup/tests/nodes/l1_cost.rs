@@ -135,8 +135,7 @@ fn follower(world: &World, folder: &Path) -> Config {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn shares_of_calldata_are_the_l1_cost_to_the_wei_at_a_follower_after_a_restart_and_a_reorg()
--> Result<()> {
+async fn calldata_cost_shares_sum_to_l1_receipt() -> Result<()> {
     let world = World::with(accounts()).await?;
     let sequencer = RollupNode::start(world.config(sequencing(&world)?)).await?;
     let l2 = provider_of(&sequencer)?;
@@ -188,7 +187,7 @@ async fn shares_of_calldata_are_the_l1_cost_to_the_wei_at_a_follower_after_a_res
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn shares_of_blobs_are_the_l1_cost_with_that_of_the_blobs_to_the_wei() -> Result<()> {
+async fn blob_cost_shares_sum_to_l1_receipt() -> Result<()> {
     let world = World::with_blobs_and(accounts()).await?;
     let config = world.config(sequencing(&world)?);
     let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;

@@ -154,7 +154,7 @@ async fn told() -> Result<(World, Seen, TempDir, PathBuf)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_read_is_not_read_again_and_comes_to_the_same() -> Result<()> {
+async fn logged_l1_blocks_are_not_fetched_again() -> Result<()> {
     let (world, seen, _folder, log) = told().await?;
     let server = world.l1.server().ok_or_eyre("the devnet serves HTTP")?;
     let proxy = Proxy::start(server.addresses()[0])?;
@@ -190,8 +190,7 @@ async fn what_was_read_is_not_read_again_and_comes_to_the_same() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_l1_that_was_reorganised_meanwhile_is_followed_from_the_last_common_block() -> Result<()>
-{
+async fn reorged_l1_is_read_from_last_common_block() -> Result<()> {
     let (world, seen, _folder, log) = told().await?;
     let server = world.l1.server().ok_or_eyre("the devnet serves HTTP")?;
     let proxy = Proxy::start(server.addresses()[0])?;
@@ -220,7 +219,7 @@ async fn an_l1_that_was_reorganised_meanwhile_is_followed_from_the_last_common_b
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_starts_again_follows_a_reorganisation_that_is_too_deep_for_who_runs() -> Result<()> {
+async fn restart_follows_reorg_too_deep_for_running_reader() -> Result<()> {
     let (world, seen, _folder, log) = told().await?;
     world.deposit(Address::repeat_byte(6), U256::ONE).await?;
     world.provider.anvil_mine(Some(1_399), None).await?;
@@ -241,7 +240,7 @@ async fn who_starts_again_follows_a_reorganisation_that_is_too_deep_for_who_runs
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_made_of_a_file_that_is_damaged_cut_short_or_of_another_l1() -> Result<()> {
+async fn damaged_truncated_or_foreign_log_is_ignored() -> Result<()> {
     let (_world, seen, _folder, log) = told().await?;
     let expected = seen.read(Some(&log)).await?;
     let whole = fs::read(&log)?;
@@ -272,7 +271,7 @@ async fn nothing_is_made_of_a_file_that_is_damaged_cut_short_or_of_another_l1() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_loss_of_power_left_of_another_chain_behind_the_records_is_cut_off() -> Result<()> {
+async fn stale_records_after_power_loss_are_truncated() -> Result<()> {
     let (world, seen, _folder, log) = told().await?;
     // A block that says nothing to the rollup, so that its record is as long as that of an empty
     // one.
@@ -302,7 +301,7 @@ async fn what_a_loss_of_power_left_of_another_chain_behind_the_records_is_cut_of
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn l1_is_read_again_from_the_first_l2_block_on_that_the_chain_lacks() -> Result<()> {
+async fn l1_is_reread_from_first_missing_l2_block() -> Result<()> {
     let (world, seen, _folder, log) = told().await?;
     let expected = seen.read(Some(&log)).await?;
     let counted = seen.clone();
@@ -335,7 +334,7 @@ async fn l1_is_read_again_from_the_first_l2_block_on_that_the_chain_lacks() -> R
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_follower_that_starts_again_fetches_no_block_that_it_has() -> Result<()> {
+async fn restarted_follower_fetches_no_known_block() -> Result<()> {
     let world = told_world().await?;
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("data");
@@ -362,7 +361,7 @@ async fn a_follower_that_starts_again_fetches_no_block_that_it_has() -> Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_follower_whose_l1_was_reorganised_meanwhile_gives_up_what_is_gone() -> Result<()> {
+async fn follower_drops_blocks_reorged_out_while_stopped() -> Result<()> {
     let world = told_world().await?;
     let folder = tempfile::tempdir()?;
     let mut config = world.config(Role::Follower { sequencer: None });

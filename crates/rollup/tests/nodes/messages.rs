@@ -38,7 +38,7 @@ async fn send_together(world: &World, messages: Vec<(sendCall, u64)>) -> Result<
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_burst_of_deposits_is_relayed_over_several_blocks_each_once_and_in_order() -> Result<()> {
+async fn deposit_burst_is_relayed_once_and_in_order() -> Result<()> {
     const COUNT: u64 = 60;
     let world = World::new().await?;
     let sequencer = world.sequencer().await?;
@@ -88,8 +88,7 @@ fn with_much_code(reader: Address) -> Vec<(Address, GenesisAccount)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_whose_delivery_l1_could_not_carry_is_kept_and_those_around_it_arrive()
--> Result<()> {
+async fn undeliverable_message_is_parked_between_relayed_ones() -> Result<()> {
     let reader = Address::repeat_byte(0xee);
     let world = World::with(with_much_code(reader)).await?;
     let sequencer = world.sequencer().await?;

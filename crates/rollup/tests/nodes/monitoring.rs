@@ -22,7 +22,7 @@ fn names(text: &str) -> BTreeSet<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_number_of_an_alarm_is_one_that_a_sequencer_and_a_follower_show() -> Result<()> {
+async fn alarm_metrics_are_exported_by_both_roles() -> Result<()> {
     let world = World::new().await?;
     let (sequencer, follower) = (world.sequencer().await?, world.follower(None).await?);
     let asked: BTreeSet<_> = values("expr: ").into_iter().flat_map(names).collect();
@@ -44,7 +44,7 @@ async fn each_number_of_an_alarm_is_one_that_a_sequencer_and_a_follower_show() -
 }
 
 #[test]
-fn each_alarm_says_for_how_long_and_what_and_the_document_says_what_to_do() {
+fn alarms_are_complete_and_documented() {
     let alarms = values("alert: ");
     assert!(!alarms.is_empty());
     for key in ["expr: ", "for: ", "summary: "] {

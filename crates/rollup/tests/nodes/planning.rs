@@ -51,8 +51,7 @@ fn evidence_made(sequencer: &RollupNode) -> Result<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_plan_executes_a_block_that_this_process_has_sealed_or_looks_for_its_evidence_again()
--> Result<()> {
+async fn planning_reuses_execution_and_evidence_of_sealing() -> Result<()> {
     /// Maximum number of blocks in one `advance`.
     const BLOCKS: u64 = 32;
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
@@ -79,8 +78,7 @@ async fn no_plan_executes_a_block_that_this_process_has_sealed_or_looks_for_its_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_restart_each_waiting_block_is_measured_once_and_what_l1_takes_is_sent_at_once()
--> Result<()> {
+async fn restart_measures_each_waiting_block_once() -> Result<()> {
     const BLOCKS: u64 = 8;
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
     let world = World::with(accounts).await?;

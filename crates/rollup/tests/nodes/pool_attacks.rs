@@ -130,7 +130,7 @@ impl Attacked {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn transactions_behind_a_missing_nonce_do_not_fill_the_pool() -> Result<()> {
+async fn transactions_behind_nonce_gap_cannot_fill_pool() -> Result<()> {
     let names = ["mallory", "oscar", "trudy"];
     let accounts = names.map(|name| (Key::named(name).address(), rich(ETHER)));
     let mut attacked = Attacked::with(accounts.to_vec()).await?;
@@ -147,7 +147,7 @@ async fn transactions_behind_a_missing_nonce_do_not_fill_the_pool() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn transactions_that_an_account_cannot_pay_for_together_do_not_fill_the_pool() -> Result<()> {
+async fn unaffordable_transactions_cannot_fill_pool() -> Result<()> {
     let names = ["mallory", "oscar", "trudy"];
     // As much as one transaction costs.
     let funds = HIGH.max_fee * u128::from(HIGH.gas_limit);
@@ -164,7 +164,7 @@ async fn transactions_that_an_account_cannot_pay_for_together_do_not_fill_the_po
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replacement_pays_a_higher_tip_and_a_storm_of_them_stops_no_one() -> Result<()> {
+async fn replacement_storm_does_not_delay_honest_transactions() -> Result<()> {
     let mut attacked = Attacked::with(vec![(Key::named("mallory").address(), rich(ETHER))]).await?;
     // Waits for the nonce before it, and so costs nothing.
     let (mut offer, mut taken) = (Offer { max_fee: 2 * GWEI, tip: 10, ..HIGH }, 0);
@@ -184,7 +184,7 @@ async fn a_replacement_pays_a_higher_tip_and_a_storm_of_them_stops_no_one() -> R
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn accounts_that_delegated_code_can_empty_hold_one_place_each() -> Result<()> {
+async fn delegated_accounts_get_one_pool_slot_each() -> Result<()> {
     let names = ["mallory", "oscar", "trudy"];
     let drain = Address::repeat_byte(0xd7);
     let code = |code: Vec<u8>, ether| GenesisAccount { code: Some(code.into()), ..rich(ether) };
@@ -215,7 +215,7 @@ async fn accounts_that_delegated_code_can_empty_hold_one_place_each() -> Result<
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tip_that_the_base_fee_leaves_nothing_of_is_worth_nothing() -> Result<()> {
+async fn nominal_tip_above_fee_cap_gets_no_priority() -> Result<()> {
     let names = ["mallory", "oscar", "trudy"];
     let accounts = names.map(|name| (Key::named(name).address(), rich(ETHER)));
     let mut attacked = Attacked::with(accounts.to_vec()).await?;

@@ -88,7 +88,7 @@ fn consensus_client_from(chain: u64, genesis_time: u64) -> Result<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_configuration_without_a_mistake_passes_each_check() -> Result<()> {
+async fn correct_configuration_passes_all_checks() -> Result<()> {
     let world = World::with_sequencer(ADVANCE).await?;
     let config = Config { l1_beacon: vec![consensus_client(31_337)?], ..sequencer(&world)? };
     let checks = checks(&config).await?;
@@ -108,7 +108,7 @@ async fn a_configuration_without_a_mistake_passes_each_check() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_that_have_changed_places_are_refused() -> Result<()> {
+async fn swapped_keys_are_rejected() -> Result<()> {
     let world = World::with_sequencer(ADVANCE).await?;
     let mut config = world.sequencer_config()?;
     core::mem::swap(&mut config.advance_key, &mut config.operator_key);
@@ -120,8 +120,7 @@ async fn keys_that_have_changed_places_are_refused() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_the_policy_does_not_admit_is_warned_of_since_its_turn_may_come()
--> Result<()> {
+async fn account_outside_sequencing_policy_is_a_warning() -> Result<()> {
     let world = World::with_sequencer(Address::repeat_byte(9)).await?;
     let config = sequencer(&world)?;
     let checks = checks(&config).await?;
@@ -133,7 +132,7 @@ async fn an_account_that_the_policy_does_not_admit_is_warned_of_since_its_turn_m
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_first_block_behind_the_deployment_is_refused_and_one_before_it_is_not() -> Result<()> {
+async fn first_block_after_deployment_is_rejected() -> Result<()> {
     let world = World::new().await?;
     let config = sequencer(&world)?;
     let deployed: Value = serde_json::from_slice(&fs::read(&config.deployment)?)?;
@@ -156,7 +155,7 @@ async fn a_first_block_behind_the_deployment_is_refused_and_one_before_it_is_not
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_without_ether_is_warned_of_and_served_once_it_has_some() -> Result<()> {
+async fn account_without_ether_is_a_warning() -> Result<()> {
     let world = World::new().await?;
     let poor = Key::named("poor");
     let mut config = world.sequencer_config()?;
@@ -173,7 +172,7 @@ async fn an_account_without_ether_is_warned_of_and_served_once_it_has_some() -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_consensus_client_of_another_l1_is_refused_and_a_silent_one_warned_of() -> Result<()> {
+async fn consensus_client_of_another_l1_is_rejected() -> Result<()> {
     let world = World::new().await?;
     let with =
         |url: String| Ok::<_, eyre::Report>(Config { l1_beacon: vec![url], ..sequencer(&world)? });

@@ -40,7 +40,7 @@ async fn settle(sequencer: &RollupNode, l2: &RootProvider, nonce: u64) -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blocks_settle_under_every_schedule_and_none_is_made_again() -> Result<()> {
+async fn blocks_settle_under_every_gas_schedule() -> Result<()> {
     const BLOCKS: u64 = 3;
     let other: GasSchedule = "25000+60".parse()?;
     let named = GasSchedule::NAMED.map(|(_, schedule)| schedule);
@@ -105,7 +105,7 @@ async fn settle_at(schedule: GasSchedule, price: u64, by_blobs: bool) -> Result<
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blocks_settle_on_a_market_at_below_and_above_par_for_what_it_asks() -> Result<()> {
+async fn blocks_settle_at_every_market_price() -> Result<()> {
     let other: GasSchedule = "25000+60".parse()?;
     // By the other schedule calldata is cheaper for such small blocks.
     let ways = [(GasSchedule::DEFAULT, false), (GasSchedule::DEFAULT, true), (other, false)];
@@ -121,8 +121,7 @@ async fn blocks_settle_on_a_market_at_below_and_above_par_for_what_it_asks() -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_price_that_rises_with_a_transaction_on_its_way_delays_it_and_undoes_no_block()
--> Result<()> {
+async fn price_rise_in_flight_reverts_no_block() -> Result<()> {
     let schedule = GasSchedule::DEFAULT;
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
     let world = World::with_market(schedule, accounts).await?;
@@ -154,8 +153,7 @@ async fn a_price_that_rises_with_a_transaction_on_its_way_delays_it_and_undoes_n
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_with_other_prices_than_those_of_its_l1_does_not_start_and_names_them() -> Result<()>
-{
+async fn start_rejects_other_gas_schedule_than_l1() -> Result<()> {
     let world = world(GasSchedule::ETHREX).await?;
     let started = RollupNode::start(config(&world, GasSchedule::DEFAULT)?).await;
     let error = started.err().map(|error| error.to_string()).unwrap_or_default();

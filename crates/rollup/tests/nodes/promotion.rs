@@ -73,8 +73,7 @@ fn is_follower(standby: &Standby) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_a_node_has_and_keys_that_it_lacks_are_refused_and_else_it_changes()
--> Result<()> {
+async fn promotion_needs_keys_and_another_role() -> Result<()> {
     let world = World::new().await?;
     let standby = Standby::start(&world, |_| {}).await?;
     standby.refuses("rollup_demote", -32_021, json!({ "got": "follower" })).await?;
@@ -90,7 +89,7 @@ async fn a_role_that_a_node_has_and_keys_that_it_lacks_are_refused_and_else_it_c
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_not_read_l1_is_not_promoted_until_it_has() -> Result<()> {
+async fn promotion_waits_for_l1_sync() -> Result<()> {
     let world = World::new().await?;
     let standby = Standby::start(&world, |_| {}).await?;
     // It hears of blocks that it cannot read.
@@ -112,7 +111,7 @@ async fn who_has_not_read_l1_is_not_promoted_until_it_has() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_follower_is_promoted_beside_a_living_sequencer() -> Result<()> {
+async fn promotion_is_rejected_while_sequencer_lives() -> Result<()> {
     let world = World::new().await?;
     let sequencer = world.sequencer().await?;
     let url = format!("ws://{}", sequencer.server().addresses()[0]);
@@ -130,7 +129,7 @@ async fn no_follower_is_promoted_beside_a_living_sequencer() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_transactions_of_its_account_wait_at_l1_only_force_promotes() -> Result<()> {
+async fn pending_l1_transactions_need_forced_promotion() -> Result<()> {
     let world = World::new().await?;
     let standby = Standby::start(&world, |_| {}).await?;
     let account = world.l1.addresses()[1];
@@ -153,7 +152,7 @@ async fn while_transactions_of_its_account_wait_at_l1_only_force_promotes() -> R
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_without_ether_is_not_promoted_until_it_has_some() -> Result<()> {
+async fn promotion_needs_ether_on_l1() -> Result<()> {
     let world = World::new().await?;
     let standby = Standby::start(&world, |_| {}).await?;
     let account = world.l1.addresses()[1];
@@ -168,7 +167,7 @@ async fn an_account_without_ether_is_not_promoted_until_it_has_some() -> Result<
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_the_policy_does_not_let_in_is_not_promoted_until_it_does() -> Result<()> {
+async fn promotion_needs_admission_by_sequencing_policy() -> Result<()> {
     let another = Address::repeat_byte(7);
     let world = World::with_sequencer(another).await?;
     let standby = Standby::start(&world, |_| {}).await?;
@@ -185,7 +184,7 @@ async fn an_account_that_the_policy_does_not_let_in_is_not_promoted_until_it_doe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_l1_cannot_be_asked_for_the_account_no_follower_is_promoted() -> Result<()> {
+async fn promotion_needs_answer_about_l1_account() -> Result<()> {
     let world = World::new().await?;
     let standby = Standby::start(&world, |_| {}).await?;
     let is_gone = Arc::new(AtomicBool::new(true));
@@ -203,8 +202,7 @@ async fn while_l1_cannot_be_asked_for_the_account_no_follower_is_promoted() -> R
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_reorganisation_of_l1_takes_from_a_follower_comes_back_when_it_makes_blocks()
--> Result<()> {
+async fn promoted_follower_restores_transactions_lost_to_reorg() -> Result<()> {
     let world = World::new().await?;
     let sequencer = world.sequencer().await?;
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
@@ -261,8 +259,7 @@ async fn what_a_reorganisation_of_l1_takes_from_a_follower_comes_back_when_it_ma
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_another_sequencer_takes_from_a_follower_comes_back_when_it_makes_blocks() -> Result<()>
-{
+async fn promoted_follower_restores_transactions_displaced_by_rival() -> Result<()> {
     let world = World::new().await?;
     let alice = Key::named("alice");
     let (bob, carol) = (Key::named("bob").address(), Key::named("carol").address());

@@ -9,8 +9,7 @@ use eyre::{OptionExt as _, Result};
 use testkit::{ETHER, Key, SignerMode, Web3Signer, rich};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blocks_go_on_while_a_remote_signer_is_slow_wrong_or_gone_and_posting_follows_when_it_is_back()
--> Result<()> {
+async fn faulty_remote_advance_signer_only_delays_posting() -> Result<()> {
     let world = World::new().await?;
     let key = Key::from_secret(world.l1.keys()[1].to_bytes()).ok_or_eyre("no key")?;
     let signer = Web3Signer::start(&key)?;
@@ -60,8 +59,7 @@ async fn blocks_go_on_while_a_remote_signer_is_slow_wrong_or_gone_and_posting_fo
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blocks_of_users_go_on_while_the_operator_s_remote_signer_hangs_and_deposits_follow_when_it_is_back()
--> Result<()> {
+async fn hanging_remote_operator_signer_only_delays_deposits() -> Result<()> {
     let alice = Key::named("alice");
     let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
     let operator = Key::named("operator");

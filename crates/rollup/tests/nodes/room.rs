@@ -89,7 +89,7 @@ async fn until_settled(sequencer: &RollupNode, l2: &RootProvider) -> Result<()> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_block_is_as_long_as_l1_takes_it_as_calldata_in_compact_form() -> Result<()> {
+async fn blocks_fill_l1_calldata_in_compact_form() -> Result<()> {
     let world = world().await?;
     let sequencer = sequencer(&world, Duration::from_secs(8)).await?;
     let l2 = provider_of(&sequencer)?;
@@ -107,7 +107,7 @@ async fn a_block_is_as_long_as_l1_takes_it_as_calldata_in_compact_form() -> Resu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_said_of_forced_transactions_takes_room_from_those_of_the_pool() -> Result<()> {
+async fn forced_evidence_reduces_space_for_pool_transactions() -> Result<()> {
     /// Number of entries of the queue, each of which takes more than half a kilobyte beside the
     /// block.
     const FORCED: u64 = 40;
@@ -142,8 +142,7 @@ async fn what_is_said_of_forced_transactions_takes_room_from_those_of_the_pool()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_budget_is_that_of_the_block_being_built_and_names_what_it_is_nearest_to() -> Result<()>
-{
+async fn budget_describes_block_under_construction() -> Result<()> {
     let world = world().await?;
     let sequencer = sequencer(&world, Duration::from_secs(3_600)).await?;
     let l2 = provider_of(&sequencer)?;
@@ -216,7 +215,7 @@ async fn is_taken(world: &World, prices: Prices) -> Result<bool> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_pays_less_than_the_sequencer_asks_is_not_taken() -> Result<()> {
+async fn underpriced_transactions_are_not_included() -> Result<()> {
     let world = world().await?;
     // The transfer pays this per gas, and some hundred times as much for each of its bytes.
     let tip = 1_000_000;

@@ -15,7 +15,7 @@ use std::str::FromStr as _;
 use testkit::{ETHER, FORCED_FEE, Key};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_deposited_is_spent_withdrawn_and_claimed_and_a_follower_agrees() -> Result<()> {
+async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
     let world = World::new().await?;
     let sequencer = world.sequencer().await?;
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
@@ -116,7 +116,7 @@ async fn what_is_deposited_is_spent_withdrawn_and_claimed_and_a_follower_agrees(
 /// A follower shows each block as soon as it has executed it, and its view of L1 has the messages
 /// of all of them.
 #[tokio::test(flavor = "multi_thread")]
-async fn whose_deposit_is_there_is_never_told_that_it_was_not_sent() -> Result<()> {
+async fn visible_deposit_always_has_relayed_status() -> Result<()> {
     const BLOCKS: u64 = 30;
     let world = World::new().await?;
     let sequencer = world.sequencer().await?;
@@ -151,7 +151,7 @@ async fn whose_deposit_is_there_is_never_told_that_it_was_not_sent() -> Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_follower_hears_of_blocks_before_l1_has_them() -> Result<()> {
+async fn follower_gets_blocks_before_l1() -> Result<()> {
     let world = World::new().await?;
     let mut config = world.sequencer_config()?;
     // It keeps its blocks to itself.

@@ -55,7 +55,7 @@ fn believes(node: &RollupNode, made_up: &MadeUp) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_the_l1_node_that_is_asked_hangs_or_is_gone_the_next_one_is_asked() -> Result<()> {
+async fn failing_l1_node_is_replaced_by_next() -> Result<()> {
     let world = World::new().await?;
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let (proxies, config) = behind(&world, 2, role)?;
@@ -88,8 +88,7 @@ async fn when_the_l1_node_that_is_asked_hangs_or_is_gone_the_next_one_is_asked()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_block_that_one_of_three_l1_nodes_makes_up_is_not_taken_and_the_others_are_followed()
--> Result<()> {
+async fn block_invented_by_one_l1_node_is_ignored() -> Result<()> {
     let world = World::new().await?;
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let (proxies, config) = behind(&world, 3, role)?;
@@ -191,8 +190,7 @@ async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn l1_nodes_that_have_different_blocks_at_one_height_are_a_fault_that_names_both()
--> Result<()> {
+async fn disagreeing_l1_nodes_are_reported_as_fault() -> Result<()> {
     let world = World::new().await?;
     let (proxies, config) = behind(&world, 2, Role::Follower { sequencer: None })?;
     let follower = RollupNode::start(config).await?;

@@ -24,8 +24,7 @@ async fn transfer(node: &RollupNode, key: &Key, nonce: u64) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sequencer_whose_keys_another_uses_stops_and_says_so_and_one_alone_goes_on() -> Result<()>
-{
+async fn sequencer_with_shared_keys_stops_with_fault() -> Result<()> {
     let keys = [Key::named("alice"), Key::named("bob")];
     let world = world_of(&keys).await?;
     let nodes = [world.sequencer().await?, world.sequencer().await?];

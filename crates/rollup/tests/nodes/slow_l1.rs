@@ -100,7 +100,7 @@ impl Behind {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_block_waits_for_an_answer_of_l1() -> Result<()> {
+async fn no_block_waits_for_l1() -> Result<()> {
     let mut behind = Behind::with(|_| {}).await?;
     // A block whose making asked for anything, or waited for what a posting asks, would never come.
     behind.l1_answers_a_block_late();
@@ -117,7 +117,7 @@ async fn no_block_waits_for_an_answer_of_l1() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_l1_is_silent_blocks_go_on_and_are_brought_to_it_once_it_answers() -> Result<()> {
+async fn sealing_continues_while_l1_is_silent() -> Result<()> {
     let mut behind = Behind::with(|_| {}).await?;
     behind.proxy.intercept(|_| Some(Interception::Silence));
     let mut times = Vec::new();
@@ -146,8 +146,7 @@ async fn while_l1_is_silent_blocks_go_on_and_are_brought_to_it_once_it_answers()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blocks_stop_with_a_fault_when_l1_has_been_silent_for_longer_than_they_may_drift()
--> Result<()> {
+async fn sealing_stops_when_l1_silence_exceeds_drift() -> Result<()> {
     let mut behind = Behind::with(|it| it.l1_drift = Duration::from_secs(3)).await?;
     behind.proxy.intercept(|_| Some(Interception::Silence));
     until("the fault", &behind.sequencer, || async {

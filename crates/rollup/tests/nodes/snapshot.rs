@@ -52,8 +52,7 @@ async fn export(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_follower_of_a_rollup_whose_blobs_are_gone_starts_from_a_snapshot_and_goes_on()
--> Result<()> {
+async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
     let world = World::with_blobs().await?;
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name);
@@ -126,8 +125,7 @@ async fn a_follower_of_a_rollup_whose_blobs_are_gone_starts_from_a_snapshot_and_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_that_l1_does_not_vouch_for_or_that_is_damaged_leaves_nothing_behind()
--> Result<()> {
+async fn rejected_snapshot_leaves_no_files() -> Result<()> {
     let world = World::new().await?;
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name);
@@ -175,7 +173,7 @@ async fn a_snapshot_that_l1_does_not_vouch_for_or_that_is_damaged_leaves_nothing
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_is_of_a_final_block() -> Result<()> {
+async fn snapshot_must_be_of_a_final_block() -> Result<()> {
     let world = World::new().await?;
     let before = world.provider.get_block_number().await?;
     let folder = tempfile::tempdir()?;

@@ -125,7 +125,7 @@ async fn no_port_answers_while_a_start_reads_any_of_its_files() -> Result<()> {
 
 /// Each question to L1 is a barrier: its answer waits until a client has tried to send.
 #[tokio::test(flavor = "multi_thread")]
-async fn at_each_question_to_l1_a_send_is_refused_or_kept() -> Result<()> {
+async fn send_during_start_is_rejected_or_persisted() -> Result<()> {
     let (world, folder, config) = world().await?;
     let port = config.server.port;
     let (proxy, behind) = world.behind_proxy(config.role.clone())?;
@@ -159,7 +159,7 @@ async fn at_each_question_to_l1_a_send_is_refused_or_kept() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_acknowledged_as_early_as_the_port_accepts_is_in_the_pools_file() -> Result<()> {
+async fn earliest_acknowledged_transaction_is_in_pool_file() -> Result<()> {
     let (_world, folder, config) = world().await?;
     let node = RollupNode::start(config.clone()).await?;
     let l2 = provider_of(&node)?;
@@ -194,8 +194,7 @@ async fn what_is_acknowledged_as_early_as_the_port_accepts_is_in_the_pools_file(
 /// All of the file was acknowledged, and was more than the pool accepts from others: blocks had it
 /// too.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_takes_all_of_the_pools_file_in_any_order_though_the_pool_is_full_by_then()
--> Result<()> {
+async fn start_restores_whole_pool_file_beyond_limits() -> Result<()> {
     let (alice, bob) = (Key::named("alice"), Key::named("bob"));
     let accounts = [&alice, &bob].map(|key| (key.address(), rich(ETHER))).into();
     let world = World::with(accounts).await?;
@@ -255,7 +254,7 @@ async fn refused(config: &Config) -> Result<Check> {
 /// The code of the messenger decides who gets the escrow, and a follower cannot see it from the
 /// blocks.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_refuses_a_genesis_with_another_messenger_unless_a_flag_allows_it() -> Result<()> {
+async fn altered_messenger_in_genesis_needs_flag() -> Result<()> {
     let mut messenger = l2_genesis(&Predeploys::built_in(), ProtocolFork::Osaka, 10_000_000, 0)
         .alloc
         .remove(&L2_MESSENGER)
@@ -279,8 +278,7 @@ async fn a_node_refuses_a_genesis_with_another_messenger_unless_a_flag_allows_it
 
 /// A balance without a deposit on L1 takes the ether of other depositors.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_refuses_balances_and_codes_of_a_genesis_that_its_operator_does_not_allow()
--> Result<()> {
+async fn genesis_balances_and_codes_need_allowance() -> Result<()> {
     let (alice, contract) = (Key::named("alice").address(), Address::repeat_byte(0xc0));
     let world = World::with(vec![(alice, rich(ETHER)), (contract, logger())]).await?;
     let sequencer = Role::Sequencer(Box::new(world.sequencer_config()?));
@@ -308,7 +306,7 @@ async fn a_node_refuses_balances_and_codes_of_a_genesis_that_its_operator_does_n
 
 /// A list of a thousand accounts goes to a file, and not to a log.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_names_a_few_of_many_accounts_and_counts_the_others() -> Result<()> {
+async fn long_refusal_names_few_accounts_and_counts_rest() -> Result<()> {
     let account = |index: u64| (Address::from_word(U256::from(index).into()), rich(1));
     let world = World::with((1_000_000..1_001_000).map(account).collect()).await?;
     let mut config = world.config(Role::Follower { sequencer: None });

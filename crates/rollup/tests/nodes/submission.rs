@@ -25,7 +25,7 @@ fn raw_transaction(request: &str) -> Option<TxEnvelope> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_l1_does_not_take_pays_more_up_to_the_limit_and_is_taken_in_the_end() -> Result<()> {
+async fn stuck_transaction_is_bumped_up_to_fee_limit() -> Result<()> {
     let world = World::new().await?;
     world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
     let mut config = world.sequencer_config()?;
@@ -99,7 +99,7 @@ fn cap_fees(proxy: &Proxy, percent: u128, is_exact: bool) -> Arc<Mutex<Vec<u128>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fees_come_below_the_cap_of_an_l1_node() -> Result<()> {
+async fn fees_are_lowered_below_l1_node_cap() -> Result<()> {
     for (is_exact, refusals) in [(true, 1), (false, 2)] {
         let world = World::new().await?;
         let config = world.sequencer_config()?;
@@ -118,7 +118,7 @@ async fn fees_come_below_the_cap_of_an_l1_node() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cap_below_any_fee_is_left_for_another_node() -> Result<()> {
+async fn node_with_too_low_cap_is_skipped() -> Result<()> {
     let world = World::new().await?;
     let config = world.sequencer_config()?;
     let (proxy, mut config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
@@ -137,7 +137,7 @@ async fn a_cap_below_any_fee_is_left_for_another_node() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cap_below_any_fee_is_a_fault_until_it_is_raised() -> Result<()> {
+async fn too_low_cap_is_a_fault_until_raised() -> Result<()> {
     let world = World::new().await?;
     let config = world.sequencer_config()?;
     let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
@@ -160,7 +160,7 @@ async fn a_cap_below_any_fee_is_a_fault_until_it_is_raised() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_spend_nothing_sends_nothing_and_says_so() -> Result<()> {
+async fn exhausted_spending_limit_sends_nothing_and_reports_fault() -> Result<()> {
     let world = World::new().await?;
     let mut config = world.sequencer_config()?;
     let account = config.advance_key.address();
@@ -226,8 +226,7 @@ async fn an_operator_without_ether_is_a_fault() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_keeps_blocks_from_l1_is_said_all_the_time_until_they_are_on_their_way() -> Result<()>
-{
+async fn posting_fault_persists_until_posting_resumes() -> Result<()> {
     let world = World::new().await?;
     let config = world.sequencer_config()?;
     let account = config.advance_key.address();
@@ -256,7 +255,7 @@ async fn what_keeps_blocks_from_l1_is_said_all_the_time_until_they_are_on_their_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_lost_on_its_way_is_sent_again_although_l1_makes_no_block() -> Result<()> {
+async fn lost_transaction_is_resent_without_l1_block() -> Result<()> {
     let world = World::new().await?;
     world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
     let mut config = world.sequencer_config()?;
@@ -277,8 +276,7 @@ async fn what_was_lost_on_its_way_is_sent_again_although_l1_makes_no_block() -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_pool_refuses_for_an_older_one_pays_more_although_l1_makes_no_block() -> Result<()>
-{
+async fn underpriced_replacement_is_bumped_without_l1_block() -> Result<()> {
     let world = World::new().await?;
     world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
     let mut config = world.sequencer_config()?;
@@ -305,8 +303,7 @@ async fn what_the_pool_refuses_for_an_older_one_pays_more_although_l1_makes_no_b
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_sent_with_a_nonce_that_l1_made_up_is_sent_again_with_the_next_one() -> Result<()>
-{
+async fn transaction_with_false_nonce_is_resent() -> Result<()> {
     let world = World::new().await?;
     let mut config = world.sequencer_config()?;
     config.submitter.resend_after = Duration::from_millis(300);
@@ -326,7 +323,7 @@ async fn what_was_sent_with_a_nonce_that_l1_made_up_is_sent_again_with_the_next_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_pool_has_acknowledged_waits_there_after_a_restart() -> Result<()> {
+async fn acknowledged_transactions_survive_restart() -> Result<()> {
     let world = World::new().await?;
     let folder = tempfile::tempdir()?;
     let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
@@ -355,8 +352,7 @@ async fn what_the_pool_has_acknowledged_waits_there_after_a_restart() -> Result<
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_needs_a_deposit_that_is_not_there_yet_outlives_a_restart_and_what_needs_more_does_not()
--> Result<()> {
+async fn restart_keeps_transaction_awaiting_a_deposit() -> Result<()> {
     let world = World::new().await?;
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("data");

@@ -40,8 +40,7 @@ async fn page(node: &RollupNode, name: &str) -> Result<(u16, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rooms_start_in_their_order_and_health_shows_the_age_of_the_progress_of_each() -> Result<()>
-{
+async fn rooms_start_in_order_and_report_their_age() -> Result<()> {
     let world = World::new().await?;
     let node = with_all_rooms(&world).await?;
     assert_eq!(node.rooms(), ROOMS);
@@ -61,7 +60,7 @@ async fn rooms_start_in_their_order_and_health_shows_the_age_of_the_progress_of_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_panic_in_any_room_is_in_health_and_metrics_and_tells_the_process_to_end() -> Result<()> {
+async fn room_panic_is_reported_and_ends_process() -> Result<()> {
     let world = World::new().await?;
     for room in ROOMS {
         let saboteur = Arc::<Saboteur>::default();
