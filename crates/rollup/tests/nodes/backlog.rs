@@ -1,4 +1,4 @@
-//! An L1 with less capacity than the L2 needs: the L2 slows down, and no block is undone.
+//! An L1 with less capacity than the L2 needs: the L2 slows down, and no block is reverted.
 
 use crate::support::{
     World, answer, is_settled, provider_of, refusal, signed_with, until, with_blobs,
@@ -22,7 +22,7 @@ use std::{
 use testkit::{ETHER, Key, rich};
 use variants::Dialects;
 
-/// Sends a transfer of Alice that may use all gas of a block; returns the error if the node refuses
+/// Sends a transfer from Alice whose gas limit fills a block. Returns the error if the node rejects
 /// it.
 async fn send(l2: &RootProvider, nonce: u64) -> Result<(), Value> {
     let to = Address::repeat_byte(0xb0);
@@ -41,7 +41,7 @@ async fn send(l2: &RootProvider, nonce: u64) -> Result<(), Value> {
     }
 }
 
-/// Hashes of all blocks up to this one.
+/// Returns the hashes of all blocks up to `last`.
 async fn hashes(l2: &RootProvider, last: u64) -> Result<Vec<B256>> {
     let mut all = Vec::new();
     for number in 1..=last {
@@ -58,12 +58,13 @@ async fn next_transfer(sequencer: &RollupNode, l2: &RootProvider, nonce: u64) ->
     .await
 }
 
+/// While sealing is paused, the node rejects transactions with the reason.
 #[tokio::test(flavor = "multi_thread")]
 async fn sealing_stops_before_backlog_exceeds_l1_capacity() -> Result<()> {
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
     let world = World::with(accounts).await?;
     let mut config = world.sequencer_config()?;
-    // Room for few transactions of an L1 that has taken none yet.
+    // A small backlog limit, because L1 has included no transaction yet.
     config.backlog = BacklogConfig { max_age: Some(Duration::from_secs(60)), slow_percent: 50 };
     let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
     proxy.intercept(|request| {
@@ -73,45 +74,45 @@ async fn sealing_stops_before_backlog_exceeds_l1_capacity() -> Result<()> {
     let sequencer = RollupNode::start(config).await?;
     let l2 = provider_of(&sequencer)?;
 
-    // Blocks of which each fills a transaction on L1, until one more might not get there.
+    // Each block fills one L1 transaction. Sealing stops when another block might expire.
     let mut nonce = 0;
     let reason = loop {
         if let Err(reason) = send(&l2, nonce).await {
             break reason;
         }
         nonce += 1;
-        ensure!(nonce < 200, "it refuses nothing: {:?}", sequencer.status());
+        ensure!(nonce < 200, "the node rejects nothing: {:?}", sequencer.status());
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
     assert_eq!(reason["code"], -32_005, "{reason}");
     let [got, limit] = ["got", "limit"].map(|name| reason["data"][name].as_u64());
     assert!(got > limit && limit.is_some(), "{reason}");
     assert!(reason["message"].as_str().is_some_and(|it| it.contains("wait for L1")), "{reason}");
-    // The block that was being sealed may come after the refusal.
+    // The block that was being sealed may appear after the rejection.
     until("the budget of all blocks", &sequencer, || async {
         let budget: Value = l2.raw_request("rollup_budget".into(), ()).await?;
         Ok(budget["backlog"]["blocks"] == sequencer.status().unsafe_head.number)
     })
     .await?;
     let sealed = sequencer.status().unsafe_head.number;
-    assert!(sealed > 0, "the first is taken");
+    assert!(sealed > 0, "no block was sealed");
     let before = hashes(&l2, sealed).await?;
 
-    // It stays so while L1 takes nothing.
+    // No further block is sealed while L1 includes nothing.
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert_eq!(sequencer.status().unsafe_head.number, sealed);
     }
     proxy.honest();
-    // What was taken gets into blocks, and no block that was there has given way.
+    // Accepted transactions are included, and no sealed block has been replaced.
     next_transfer(&sequencer, &l2, nonce - 1).await?;
     until("all blocks on L1", &sequencer, || async {
         let status = sequencer.status();
         Ok(status.safe_head == status.unsafe_head)
     })
     .await?;
-    assert_eq!(hashes(&l2, sealed).await?, before, "a block was made again");
-    // What was refused is taken now, and so is more.
+    assert_eq!(hashes(&l2, sealed).await?, before, "a block was replaced");
+    // The rejected transaction is accepted now, and so are further ones.
     for nonce in nonce..nonce + 3 {
         until("the transfer to be taken", &sequencer, || async {
             Ok(send(&l2, nonce).await.is_ok())
@@ -125,7 +126,7 @@ async fn sealing_stops_before_backlog_exceeds_l1_capacity() -> Result<()> {
 
 /// Maximum lag of an L2 block, in seconds.
 const MAX_LAG: u64 = 90;
-/// L1 seconds for one transaction with blocks.
+/// Number of L1 seconds per `advance` transaction that L1 includes.
 const SLOT: u64 = 3;
 /// Number of transactions, each of which may use all gas of an L2 block and so fills an L1
 /// transaction. Together they need half as long again as `MAX_LAG`.
@@ -150,8 +151,8 @@ async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
     let takes = Arc::clone(&has_room);
     proxy.intercept(move |request| {
         let is_send = request.contains("eth_sendRawTransaction");
-        // As a node does whose block builders leave it out: it is taken to the pool, and sent again
-        // with each block.
+        // The L1 node accepts the transaction into its pool, but no builder includes it. The
+        // submitter sends it again with each block.
         let waits = is_send && !takes.swap(false, Ordering::SeqCst);
         waits.then(|| answer(request, format!("{:?}", B256::ZERO)))
     });
@@ -162,7 +163,7 @@ async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
     let (mut sent, mut refused, mut seen) = (0, 0, BTreeMap::new());
     let alice = Key::named("alice").address();
     for second in 0.. {
-        ensure!(second < 40 * BURST, "it does not end: {:?}", sequencer.status());
+        ensure!(second < 40 * BURST, "the burst does not end: {:?}", sequencer.status());
         if sent < BURST {
             match send(&l2, sent).await {
                 Ok(()) => sent += 1,
@@ -178,12 +179,12 @@ async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
             Ok(sequencer.status().l1_head.is_some_and(|read| read.number > head))
         })
         .await?;
-        // What waits uses the room that there is, however long this machine takes to make it.
+        // Waits until a pending transaction has used the slot, however slow this machine is.
         until("a transaction", &sequencer, || async {
             Ok(!has_room.load(Ordering::SeqCst) || is_settled(&sequencer))
         })
         .await?;
-        // Each block that was ever the head stays.
+        // Every block that was ever the head must stay canonical.
         let status = sequencer.status();
         let first = seen.last_key_value().map_or(1, |(number, _)| number + 1);
         for number in first..=status.unsafe_head.number {
@@ -197,23 +198,23 @@ async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
             break;
         }
     }
-    assert!(refused > 0, "the burst was no burst");
+    assert!(refused > 0, "the burst was too small: nothing was rejected");
     let last = sequencer.status().unsafe_head.number;
     assert_eq!(
         seen.into_values().collect::<Vec<_>>(),
         hashes(&l2, last).await?,
-        "a block was undone"
+        "a block was reverted"
     );
     sequencer.stop().await;
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn calldata_burst_of_full_blocks_reverts_none() -> Result<()> {
+async fn calldata_burst_of_full_blocks_reverts_no_block() -> Result<()> {
     a_burst_ends_with_no_block_undone(false).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blob_burst_of_full_blocks_reverts_none() -> Result<()> {
+async fn blob_burst_of_full_blocks_reverts_no_block() -> Result<()> {
     a_burst_ends_with_no_block_undone(true).await
 }

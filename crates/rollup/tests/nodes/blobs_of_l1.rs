@@ -24,10 +24,10 @@ use testkit::{ETHER, FORCED_FEE, Key};
 use variants::BLOB_EXECUTE_ADDRESS;
 use wire::SchemaId;
 
-/// Change of the answer to a request for a path; `None` if there is nothing at it.
+/// Changes the body of the response to a path. `None` becomes a 404.
 type Change = Box<dyn Fn(&str, String) -> Option<String> + Send>;
 
-/// A proxy of a consensus client that changes the devnet's answers.
+/// A proxy in front of the devnet's beacon API that changes its responses.
 pub(crate) struct Beacon {
     pub(crate) url: String,
     change: Arc<Mutex<Change>>,
@@ -86,7 +86,7 @@ pub(crate) fn with_beacon(config: Config, url: &str) -> Config {
     Config { l1_beacon: vec![url.to_owned()], ..config }
 }
 
-/// A transaction of the account that advances.
+/// An L1 transaction of the account that advances the rollup.
 #[derive(Debug)]
 struct Advance {
     block: u64,
@@ -97,7 +97,7 @@ struct Advance {
     success: bool,
 }
 
-/// All transactions of the account that advances.
+/// Returns all L1 transactions of the account that advances the rollup.
 async fn advances(world: &World) -> Result<Vec<Advance>> {
     let head = world.provider.get_block_number().await?;
     let mut found = Vec::new();
@@ -122,7 +122,8 @@ async fn advances(world: &World) -> Result<Vec<Advance>> {
     Ok(found)
 }
 
-/// Number of blocks in this input, whose calldata must have no bytes that may be in blobs.
+/// Returns the number of blocks in this input, or `None` if its calldata contains bytes that could
+/// be in blobs.
 fn blocks_of_heads(input: &Bytes) -> Option<usize> {
     let (head, _) = Trailer::split(input).ok()?;
     let is_batch = SchemaId::of(head).ok()?.batch_fork().is_some();
@@ -131,19 +132,19 @@ fn blocks_of_heads(input: &Bytes) -> Option<usize> {
     (head.len() == expected).then_some(blocks)
 }
 
-/// Returns `true` if this was sent as calldata, and L1 included it.
+/// Returns `true` if the transaction has no blobs and succeeded.
 const fn is_calldata(advance: &Advance) -> bool {
     advance.hashes.is_empty() && advance.success
 }
 
-/// A transaction that a request is about to send.
+/// Returns the raw transaction if a request is `eth_sendRawTransaction`.
 fn sent(request: &str) -> Option<Vec<u8>> {
     let (_, raw) = request.split_once("eth_sendRawTransaction")?;
     let raw = &raw[raw.find("0x")?..];
     hex::decode(&raw[..raw.find('"')?]).ok()
 }
 
-/// A transaction with blobs that a request is about to send.
+/// Returns the transaction if a request sends a blob transaction.
 fn sent_with_blobs(request: &str) -> Option<TxEip4844> {
     let raw = sent(request)?;
     let TxEnvelope::Eip4844(signed) = TxEnvelope::decode_2718_exact(&raw).ok()? else {
@@ -152,7 +153,7 @@ fn sent_with_blobs(request: &str) -> Option<TxEip4844> {
     Some(signed.tx().tx().clone())
 }
 
-/// The pool of an L1 that keeps blob transactions apart, as geth does, for one account.
+/// L1 pool of one account in a node that has a separate pool for blob transactions, as geth does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Pool {
     Empty,
@@ -171,7 +172,7 @@ pub(crate) async fn deposit_and_spend(world: &World, sequencer: &RollupNode) -> 
         Ok(l2.get_balance(alice.address()).await? == U256::from(5 * ETHER))
     })
     .await?;
-    // Bob is a new account, for which Amsterdam asks more than a transfer takes elsewhere.
+    // Bob is a new account, and creating one costs more than 21,000 gas at Amsterdam.
     let transfer = signed(&l2, &alice, bob, ETHER, Bytes::new(), 300_000).await?;
     let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
     until("the transfer on L1", sequencer, || async {
@@ -182,7 +183,7 @@ pub(crate) async fn deposit_and_spend(world: &World, sequencer: &RollupNode) -> 
     .await
 }
 
-/// Sends another deposit, until L1 has the block that relays it.
+/// Deposits again and waits until the block that relays the deposit is on L1.
 pub(crate) async fn deposit_once_more(world: &World, sequencer: &RollupNode) -> Result<()> {
     let to = Address::repeat_byte(0xa2);
     world.deposit(to, U256::ONE).await?;
@@ -203,7 +204,7 @@ async fn cheaper_blobs_are_posted_and_read_by_follower() -> Result<()> {
     assert_blocks_go_through_blobs(World::with_blobs().await?).await
 }
 
-/// The calldata floor does not outweigh the higher price of storage there.
+/// The calldata floor does not outweigh Amsterdam's higher price of storage.
 #[tokio::test(flavor = "multi_thread")]
 async fn blobs_are_posted_at_amsterdam() -> Result<()> {
     assert_blocks_go_through_blobs(World::at_amsterdam_with_blobs().await?).await
@@ -216,14 +217,15 @@ async fn assert_blocks_go_through_blobs(world: World) -> Result<()> {
     deposit_and_spend(&world, &sequencer).await?;
     let advances = advances(&world).await?;
     assert!(!advances.is_empty());
-    // A head for each block, and nothing of its witness.
+    // The calldata contains a head for each block, and nothing of its witness.
     let is_small = |it: &Advance| {
         (1..=6).contains(&it.hashes.len())
             && it.inputs.iter().all(|it| blocks_of_heads(it).is_some())
     };
     assert!(advances.iter().all(|it| it.success && is_small(it)), "{advances:?}");
 
-    // Who does not know where blobs are does not get past them; who knows comes to the same.
+    // A follower without a beacon API reports a fault at the first blob; one with it derives the
+    // same chain.
     let blind = world.follower(None).await?;
     let config = world.config(Role::Follower { sequencer: None });
     let follower = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
@@ -253,7 +255,7 @@ async fn waiting_blocks_are_posted_as_one_blob_batch() -> Result<()> {
     for _ in 0..4 {
         let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
         let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
-        // Each in a block of its own.
+        // Wait, so that each transfer gets its own block.
         until("the transfer", &sequencer, || async {
             Ok(l2.get_transaction_receipt(hash).await?.is_some())
         })
@@ -288,23 +290,23 @@ async fn follower_rejects_blobs_of_lying_consensus_client() -> Result<()> {
     sequencer.stop().await;
 
     let lies: [fn(&str, String) -> Option<String>; 6] = [
-        // A byte of each blob.
+        // A changed byte in each blob.
         |path, body| {
             Some(if path.contains("/blobs/") { body.replacen("00", "01", 1) } else { body })
         },
-        // None of them.
+        // No blobs.
         |path, body| {
             Some(if path.contains("/blobs/") { r#"{"data":[]}"#.to_owned() } else { body })
         },
-        // They were kept long enough.
+        // The blobs have expired.
         |path, body| (!path.contains("/blobs/")).then_some(body),
-        // No JSON of this kind.
+        // JSON of another shape.
         |_, _| Some(r#"{"data":7}"#.to_owned()),
-        // Slots that are twice as long, which shows only when a blob is not there.
+        // A doubled slot time, which is noticed only when a blob is not found.
         |path, body| {
             Some(if path.ends_with("/spec") { body.replace(r#""1""#, r#""2""#) } else { body })
         },
-        // Slots of no length.
+        // A slot time of zero.
         |path, body| {
             Some(if path.ends_with("/spec") { body.replace(r#""1""#, r#""0""#) } else { body })
         },
@@ -317,14 +319,14 @@ async fn follower_rejects_blobs_of_lying_consensus_client() -> Result<()> {
         beacon.set(lie);
         let config = world.config(Role::Follower { sequencer: None });
         let follower = RollupNode::start(with_beacon(config, &beacon.url)).await?;
-        // A start asks it too, so the number of questions says nothing.
+        // The number of requests is no criterion, because the start sends requests too.
         until("a fault that names block and blob", &follower, || async {
             let fault = follower.status().fault.unwrap_or_default();
             Ok(fault.contains(&block) && fault.contains(&hash))
         })
         .await?;
         assert_eq!(follower.status().safe_head.number, 0);
-        // As soon as it tells the truth, it is believed.
+        // Once the responses are correct, the follower uses them.
         beacon.set(|_, body| Some(body));
         until("the follower", &follower, || async { Ok(follower.status().safe_head == safe) })
             .await?;
@@ -371,7 +373,7 @@ async fn node_with_blocks_does_not_need_blobs() -> Result<()> {
     deposit_and_spend(&world, &sequencer).await?;
     let safe = sequencer.status().safe_head;
     sequencer.stop().await;
-    // Weeks later no client keeps the blobs, and it reads L1 from the beginning.
+    // Weeks later no client has the blobs, and the node reads L1 from the beginning.
     beacon.set(|_, _| None);
     let sequencer = RollupNode::start(config).await?;
     until("the sequencer", &sequencer, || async { Ok(sequencer.status().safe_head == safe) })
@@ -393,6 +395,7 @@ async fn calldata_is_posted_without_blob_execute_address() -> Result<()> {
     Ok(())
 }
 
+/// The sequencer does not retry blobs soon after the L1 node has rejected them.
 #[tokio::test(flavor = "multi_thread")]
 async fn rejected_blobs_fall_back_to_calldata() -> Result<()> {
     let world = World::with_blobs().await?;
@@ -414,11 +417,12 @@ async fn rejected_blobs_fall_back_to_calldata() -> Result<()> {
     Ok(())
 }
 
+/// Some pools let only a blob transaction replace a blob transaction.
 #[tokio::test(flavor = "multi_thread")]
 async fn irreplaceable_blob_transaction_delays_its_blocks() -> Result<()> {
     let world = World::with_blobs().await?;
     let mut config = world.sequencer_config()?;
-    // It pays as much as it may from the start, and is given up soon.
+    // The first offer is at the limit, and the submitter soon tries to replace it by calldata.
     config.submitter.max_blob_fee = world.provider.get_blob_base_fee().await?;
     config.submitter.bump_after = 2;
     let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
@@ -434,7 +438,7 @@ async fn irreplaceable_blob_transaction_delays_its_blocks() -> Result<()> {
             *pool = Pool::Holds(raw.into());
             return Some(answer(request, held.hash()));
         }
-        // What geth says of an account that has a transaction in its other pool.
+        // geth's error for an account that has a transaction in the other pool.
         count.fetch_add(usize::from(*pool != Pool::Empty), Ordering::Relaxed);
         Some(refusal(request, "address already reserved"))
     });
@@ -453,8 +457,7 @@ async fn irreplaceable_blob_transaction_delays_its_blocks() -> Result<()> {
     assert!(fault.contains("address already reserved"), "{fault}");
     assert_eq!(advances(&world).await?.len(), 0);
 
-    // It goes after all, before anything else may: what comes behind it has the next nonce and no
-    // blobs.
+    // L1 includes the blob transaction first. The following ones have the next nonces and no blobs.
     let held = pool.lock().expect("no thread panics with it").clone();
     let Pool::Holds(raw) = held else { panic!("{held:?}") };
     let _ = world.provider.send_raw_transaction(&raw).await?;
@@ -474,7 +477,7 @@ async fn irreplaceable_blob_transaction_delays_its_blocks() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn reverting_blob_advance_is_paid_once() -> Result<()> {
     let world = World::new().await?;
-    // It refuses what holds nothing, as EXECUTE does there, and all else too.
+    // Rejects empty calls, which makes it look like EXECUTE, and all other calls as well.
     let always_reverts = Bytes::from_static(&[0x5f, 0x5f, 0xfd]);
     world.provider.anvil_set_code(BLOB_EXECUTE_ADDRESS, always_reverts).await?;
     let config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
@@ -512,11 +515,11 @@ async fn blobs_above_fee_limit_fall_back_to_calldata() -> Result<()> {
 async fn underpriced_blobs_are_replaced_by_calldata() -> Result<()> {
     let world = World::with_blobs().await?;
     let mut config = world.sequencer_config()?;
-    // Twice the price is offered at first, and once twice that.
+    // The first offer is twice the price, and the limit allows doubling it once.
     let limit = 5 * world.provider.get_blob_base_fee().await?;
     config.submitter = SubmitterConfig { max_blob_fee: limit, bump_after: 2, ..config.submitter };
     let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
-    // L1 says that it has them, and takes none.
+    // The L1 node accepts them, and L1 includes none.
     let left = Arc::<Mutex<Vec<TxEip4844>>>::default();
     let seen = Arc::clone(&left);
     proxy.intercept(move |request| {
@@ -541,7 +544,7 @@ async fn underpriced_blobs_are_replaced_by_calldata() -> Result<()> {
     let advances = advances(&world).await?;
     let first = advances.first().ok_or_eyre("nothing is on L1")?;
     let last = left.last().ok_or_eyre("nothing was left")?;
-    // In the same place, and for so much more that a pool lets it take that.
+    // The replacement has the same nonce, and pays enough for a pool to accept it.
     assert!(is_calldata(first) && first.nonce == last.nonce, "{first:?}");
     assert!(first.max_fee >= 2 * last.max_fee_per_gas, "{first:?}");
     sequencer.stop().await;

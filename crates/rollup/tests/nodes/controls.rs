@@ -1,4 +1,4 @@
-//! Switches of an operator, and the latencies that a node measures.
+//! The operator's switches for sealing and posting, and the latency metrics.
 
 use crate::support::{World, admin_config, admin_of, is_settled, provider_of, signed_with, until};
 use alloy_eips::Encodable2718 as _;
@@ -40,7 +40,7 @@ async fn restart_keeps_sealing_and_posting_switches() -> Result<()> {
         world.deposit(to, U256::ONE).await?;
         until("a block", &node, || async { Ok(head(&node) >= block) }).await?;
     }
-    // Three intervals of submission have passed or not: nothing is on its way.
+    // Longer than three submission intervals: still nothing is in flight.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let status = node.status();
     assert_eq!((status.safe_head.number, status.posting), (0, false));
@@ -49,7 +49,7 @@ async fn restart_keeps_sealing_and_posting_switches() -> Result<()> {
     let _: Value = admin.raw_request("admin_startPosting".into(), ()).await?;
     until("the blocks on L1", &node, || async { Ok(is_settled(&node)) }).await?;
 
-    // Public users do not know the methods.
+    // The public port does not serve the admin methods.
     let public = provider_of(&node)?;
     let refused = public.raw_request::<_, Value>("admin_stopSealing".into(), ()).await.unwrap_err();
     assert_eq!(refused.as_error_resp().map(|it| it.code), Some(-32_601));
@@ -145,7 +145,7 @@ async fn admin_port_refuses_web_pages_and_strangers() -> Result<()> {
     for is_upgrade in [false, true] {
         assert_eq!(ask(is_upgrade, &[]).await?, 401);
         assert_eq!(ask(is_upgrade, &[("authorization", "Bearer 0123")]).await?, 401);
-        // A page on this machine, or one that has rebound its name to the loopback address.
+        // A web page on this machine, or one that uses DNS rebinding to reach the loopback address.
         for headers in [&[page][..], &[page, own], &[rebound], &[rebound, own]] {
             assert_eq!(ask(is_upgrade, headers).await?, 403, "{headers:?}");
         }

@@ -1,4 +1,5 @@
-//! The Engine API of a rollup node: a driven, unmodified client, and calls of other clients.
+//! The Engine API of a rollup node: an unmodified client that the node drives, and calls by other
+//! clients.
 
 use crate::support::{L2_CHAIN, World, ethereumjs, provider_of, signed, until};
 use alloy_consensus::TxEip1559;
@@ -19,13 +20,13 @@ use std::{sync::Arc, time::Duration};
 use testkit::{ETHER, FORCED_FEE, Key, Patience, rich};
 use wire::ProtocolFork;
 
-/// Minimum number of common blocks of both clients.
+/// Minimum number of blocks that both clients must share.
 const BLOCKS: u64 = 50;
 /// Deploys a contract that logs its calldata, and stores and returns the number of its calls.
 pub(crate) const COUNTER: [u8; 28] =
     hex!("601380 6009 5f 39 5f f3" "5f35 5f5f a1 5f54 6001 01 80 5f55 5f52 6020 5f f3");
 
-/// Sends a transaction on the L2 to a node that makes blocks, and returns its receipt.
+/// Sends an L2 transaction to the sequencer and returns its receipt.
 pub(crate) async fn send(
     l2: &RootProvider,
     from: &Key,
@@ -50,7 +51,7 @@ pub(crate) async fn send(
         if let Some(receipt) = l2.get_transaction_receipt(hash).await? {
             return Ok(receipt);
         }
-        ensure!(patience.lasts(), "{hash} does not come into a block");
+        ensure!(patience.lasts(), "no block includes {hash}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -60,14 +61,14 @@ pub(crate) async fn hash_at(provider: &RootProvider, number: u64) -> Result<B256
     Ok(block.ok_or_eyre("no such block")?.header.hash)
 }
 
-/// The head of a node's chain; its status may lag behind.
+/// Returns the head of a node's chain, which may be newer than the one in its status.
 pub(crate) fn head_of(node: &RollupNode) -> Arc<Block> {
     node.node().read(|node| Arc::clone(node.chain.head()))
 }
 
 /// Asserts that both have the same blocks, and returns the number of the newest.
 pub(crate) async fn assert_equal(ours: &RootProvider, theirs: &RootProvider) -> Result<u64> {
-    // A block may be made meanwhile, and gets to the client a moment later.
+    // A block may be sealed meanwhile, and reaches the client a moment later.
     let patience = Patience::begin();
     let head = loop {
         let head = ours.get_block_number().await?;
@@ -83,7 +84,7 @@ pub(crate) async fn assert_equal(ours: &RootProvider, theirs: &RootProvider) -> 
     Ok(head)
 }
 
-/// A follower of a sequencer with this use of the Engine API.
+/// Starts a follower of a sequencer with this Engine API configuration.
 pub(crate) async fn follower(
     world: &World,
     sequencer: &RollupNode,
@@ -124,7 +125,7 @@ async fn driven_ethereumjs_has_equal_blocks_and_serves_users() -> Result<()> {
         send(&l2, &alice, TxKind::Call(counter), 0, topic.into()).await?;
         if calls.is_multiple_of(8) {
             world.deposit(bob, U256::from(1_000)).await?;
-            // A transaction that the sequencer was not given.
+            // A forced transaction, which was not sent to the sequencer.
             let raw = signed(&l2, &dave, bob, 7, Bytes::new(), 21_000).await?.encoded_2718();
             let submit = IForcedInbox::submitCall { raw: raw.into() };
             world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
@@ -142,7 +143,7 @@ async fn driven_ethereumjs_has_equal_blocks_and_serves_users() -> Result<()> {
     theirs.until_at(head.hash).await?;
     assert!(assert_equal(&l2, &users).await? >= BLOCKS);
 
-    // Its users find what ours find.
+    // Both clients give the same answers to users.
     assert_eq!(users.get_balance(bob).await?, l2.get_balance(bob).await?);
     assert_eq!(users.get_code_at(counter).await?, l2.get_code_at(counter).await?);
     let call = TransactionRequest::default().to(counter);
@@ -151,13 +152,13 @@ async fn driven_ethereumjs_has_equal_blocks_and_serves_users() -> Result<()> {
     let logs = users.get_logs(&Filter::new().address(counter).from_block(0)).await?;
     assert_eq!(logs.len() as u64, calls);
     let receipt = users.get_transaction_receipt(deployed.transaction_hash).await?;
-    let receipt = receipt.ok_or_eyre("it has no receipt")?;
+    let receipt = receipt.ok_or_eyre("no receipt")?;
     assert_eq!(receipt.contract_address, Some(counter));
     assert_eq!(receipt.block_hash, deployed.block_hash);
     let driven = driver.status().driven.ok_or_eyre("no client is driven")?;
     assert_eq!((driven.number, driven.hash, driven.fault), (head.header.number, head.hash, None));
 
-    // A follower that begins from nothing finds out where the client is.
+    // A follower with an empty database detects the client's head.
     driver.stop().await;
     send(&l2, &alice, TxKind::Call(bob), 1, Bytes::new()).await?;
     let driver = follower(&world, &sequencer, theirs.driven()?).await?;
@@ -184,7 +185,7 @@ async fn l1_reorg_reaches_driven_client() -> Result<()> {
         })
         .await
     };
-    // These stay, with the contracts.
+    // These deposits and the contracts are older than the reorg.
     for ether in 1..=2 {
         world.deposit(alice, U256::from(ETHER)).await?;
         arrived(ether).await?;
@@ -196,11 +197,11 @@ async fn l1_reorg_reaches_driven_client() -> Result<()> {
     }
     let before = head_of(&sequencer);
     theirs.until_at(before.hash).await?;
-    // The newest blocks of L1 are replaced by others that hold nothing.
+    // The newest L1 blocks are replaced by empty ones.
     let nothing = Vec::<()>::new();
     world.provider.raw_request::<_, ()>("anvil_reorg".into(), (8_u64, nothing)).await?;
     world.deposit(alice, U256::from(7 * ETHER)).await?;
-    // What was deposited on the blocks that are gone is gone with them.
+    // Deposits in reorged blocks are gone.
     arrived(2 + 7).await?;
     assert_ne!(hash_at(&l2, before.header.number).await.ok(), Some(before.hash));
     theirs.until_at(head_of(&sequencer).hash).await?;
@@ -233,7 +234,7 @@ async fn client_that_ignores_rewind_follows_sibling_block() -> Result<()> {
     let third = make(3)?;
     theirs.until_at(third.hash).await?;
 
-    // Back, and on with another block.
+    // Rewinds to the first block and seals a sibling.
     node.execute(SetHead(first.hash))?;
     let patience = Patience::begin();
     while driver.driven().hash != first.hash {
@@ -243,8 +244,8 @@ async fn client_that_ignores_rewind_follows_sibling_block() -> Result<()> {
     let sibling = make(9)?;
     assert_eq!(sibling.header.parent_hash, first.hash);
     theirs.until_at(sibling.hash).await?;
-    // More than this client executes before it answers: it says that it is on its way, and is
-    // waited for.
+    // More than this client executes before it responds: it reports `SYNCING`, and the driver
+    // waits.
     for nonce in 0..250 {
         let transfer = alice.sign(TxEip1559 {
             chain_id: L2_CHAIN,
@@ -267,7 +268,7 @@ async fn client_that_ignores_rewind_follows_sibling_block() -> Result<()> {
     }
     driver.stop();
 
-    // A chain that begins otherwise is not led astray.
+    // The driver refuses a client with another genesis and leaves its head unchanged.
     genesis.timestamp += 1;
     let chain = Chain::new(&genesis, ChainConfig::new(spec_of(&genesis.config)))?;
     let other = Node::new(chain, Clock::starting_at(1_700_000_001), Settings::default());
@@ -283,7 +284,7 @@ async fn client_that_ignores_rewind_follows_sibling_block() -> Result<()> {
     Ok(())
 }
 
-/// A node's Engine API with a client.
+/// Configuration of a served Engine API.
 fn served() -> Result<EngineConfig> {
     let secret = JwtSecret::parse(&"5f".repeat(32))?;
     Ok(EngineConfig { secret, serve: Some(([127, 0, 0, 1], 0).into()), drive: None })
@@ -302,7 +303,7 @@ const fn to(head: B256) -> ForkchoiceState {
     }
 }
 
-/// A block that only this node has, on the head of its chain.
+/// Has the node build a payload on its head, which no other node has.
 async fn build(client: &EngineClient, node: &RollupNode) -> Result<NewPayload> {
     let head = head_of(node);
     let attributes = json!({
@@ -344,14 +345,14 @@ async fn engine_api_cannot_replace_blocks_on_l1() -> Result<()> {
     let (ours, theirs) = (client_of(&sequencer)?, client_of(&follower)?);
     let genesis = Deployment::read(&world.deployment())?.genesis_hash;
 
-    // Ahead of L1 a follower goes where it is told, and never back behind it.
+    // Beyond the safe head a follower obeys the caller; below it, the head cannot be moved.
     let new = build(&theirs, &follower).await?;
     let hash = new.payload.block_hash;
     assert!(!refused(&theirs, hash).await?);
     assert_eq!(follower.status().unsafe_head.hash, hash);
     assert!(refused(&theirs, genesis).await?);
 
-    // Others may build for a sequencer, and ask what it makes of a block; its head is its own.
+    // A sequencer builds and validates payloads for callers, but they cannot move its head.
     let offered = build(&ours, &sequencer).await?;
     for new in [&offered, &new] {
         let status = ours.new_payload(new, ProtocolFork::Osaka).await?;
@@ -360,7 +361,7 @@ async fn engine_api_cannot_replace_blocks_on_l1() -> Result<()> {
     }
     assert!(!refused(&ours, sequencer.status().unsafe_head.hash).await?);
 
-    // L1 takes another block in the place of the one that the follower was told.
+    // L1 includes another block in place of the one that the caller built.
     world.deposit(alice, U256::from(ETHER)).await?;
     until("the other block", &follower, || async {
         let status = follower.status();
@@ -369,9 +370,9 @@ async fn engine_api_cannot_replace_blocks_on_l1() -> Result<()> {
     .await?;
     assert_ne!(follower.status().unsafe_head.hash, hash);
     assert!(refused(&theirs, hash).await?);
-    // The head was moved back: what L1 has taken stands.
+    // A head that was moved below L1's blocks is advanced to them again.
     follower.node().execute(SetHead(genesis))?;
-    until("what L1 has taken", &follower, || async {
+    until("the blocks on L1", &follower, || async {
         let status = follower.status();
         Ok(status.safe_head.number >= 2 && status.unsafe_head == status.safe_head)
     })

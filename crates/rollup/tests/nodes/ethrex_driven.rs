@@ -1,4 +1,4 @@
-//! ethrex driven by the Engine API of a follower, over several reorganisations of L1.
+//! A follower drives ethrex by the Engine API, over several L1 reorgs.
 
 use crate::{
     engine_api::{COUNTER, assert_equal, follower, hash_at, head_of, send},
@@ -13,15 +13,16 @@ use contracts::{Deployment, bindings::IForcedInbox};
 use eyre::{OptionExt as _, Result, ensure};
 use testkit::{ETHER, FORCED_FEE, Key};
 
-/// Minimum number of common blocks of both clients.
+/// Minimum number of blocks that both clients must share.
 const BLOCKS: u64 = 200;
-/// Reorganisations of L1, and the number of L1 blocks that each replaces.
+/// Number of L1 reorgs.
 const REORGANISATIONS: u64 = 5;
+/// Number of L1 blocks that each reorg replaces.
 const DEPTH: u64 = 8;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn driven_ethrex_has_equal_blocks_across_l1_reorgs() -> Result<()> {
-    let Some(program) = ethrex::program("a chain in common with ethrex") else {
+    let Some(program) = ethrex::program("a common chain with ethrex") else {
         return Ok(());
     };
     let world = World::new().await?;
@@ -55,7 +56,7 @@ async fn driven_ethrex_has_equal_blocks_across_l1_reorgs() -> Result<()> {
             let topic = B256::from(U256::from(calls));
             send(&l2, &alice, TxKind::Call(counter), 0, topic.into()).await?;
         }
-        // A transaction that the sequencer was not given.
+        // A forced transaction, which was not sent to the sequencer.
         let raw = signed(&l2, &dave, bob, 7, Bytes::new(), 21_000).await?.encoded_2718();
         let submit = IForcedInbox::submitCall { raw: raw.into() };
         world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
@@ -64,8 +65,7 @@ async fn driven_ethrex_has_equal_blocks_across_l1_reorgs() -> Result<()> {
         })
         .await?;
 
-        // The newest blocks of L1, and a deposit in them, are replaced by others with another
-        // deposit.
+        // A reorg replaces the newest L1 blocks with their deposit; another deposit follows.
         world.provider.anvil_mine(Some(DEPTH), None).await?;
         let kept = u128::from(round - 1) * 2 * ETHER;
         world.deposit(carol, U256::from(ETHER)).await?;
@@ -78,7 +78,7 @@ async fn driven_ethrex_has_equal_blocks_across_l1_reorgs() -> Result<()> {
         world.provider.raw_request::<_, ()>("anvil_reorg".into(), (DEPTH, nothing)).await?;
         world.deposit(carol, U256::from(2 * ETHER)).await?;
         arrived(carol, kept + 2 * ETHER).await?;
-        // Acknowledged before, it is in a block again.
+        // The acknowledged transaction is included again.
         until("the transaction", &sequencer, || async {
             Ok(l2.get_transaction_receipt(sent.transaction_hash).await?.is_some())
         })
@@ -95,7 +95,7 @@ async fn driven_ethrex_has_equal_blocks_across_l1_reorgs() -> Result<()> {
     let common = assert_equal(&l2, &users).await?;
     assert!(common >= BLOCKS, "{common} blocks");
 
-    // Its users find what ours find.
+    // Both clients give the same answers to users.
     for account in [alice.address(), bob, carol, dave.address()] {
         assert_eq!(users.get_balance(account).await?, l2.get_balance(account).await?, "{account}");
     }

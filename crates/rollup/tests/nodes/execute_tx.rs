@@ -1,4 +1,4 @@
-//! Nodes on an L1 with transactions of type 0x05, which no client of Ethereum knows.
+//! Nodes on an L1 with transactions of type 0x05, which no Ethereum client knows.
 
 use crate::{
     hidden_inputs::{Forwarding, advance_by, next_input, until_safe, without_traces},
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use testkit::{ETHER, Key, execute_tx_of, idle_execute_tx, rich, with_allowance};
 use wire::{Input, StatelessInput};
 
-/// A deposit for an account on the L2.
+/// Calldata of a deposit to an L2 account.
 fn deposit_call(to: Address) -> Bytes {
     let data = Bytes::new();
     IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data }.abi_encode().into()
@@ -45,8 +45,8 @@ impl World {
         Ok(receipt)
     }
 
-    /// Puts transactions of type 0x05 around what waits in the pool of L1, and makes a block of all
-    /// of them. Without anything that waits there is no block.
+    /// Adds transactions of type 0x05 to the L1 pool and mines a block with all pending
+    /// transactions. Does nothing if the pool is empty.
     async fn mine_between_others(&self) -> Result<()> {
         let waiting: Value = self.provider.raw_request("txpool_status".into(), ()).await?;
         if waiting["pending"] == "0x0" {
@@ -65,7 +65,7 @@ impl World {
         Ok(())
     }
 
-    /// Number of L1 blocks with transactions of type 0x05 and logs of this account.
+    /// Returns the number of L1 blocks with a transaction of type 0x05 and a log of this account.
     async fn blocks_with_both(&self, account: Address) -> Result<usize> {
         let mut count = 0;
         for number in 0..=self.provider.get_block_number().await? {
@@ -90,7 +90,7 @@ async fn l1_blocks_with_execute_transactions_are_read() -> Result<()> {
         (Address::repeat_byte(0xa1), Address::repeat_byte(0xb1), provider_of(&sequencer)?);
     world.provider.anvil_set_auto_mine(false).await?;
     for round in 1..=3_u64 {
-        // One deposit by a transaction of Ethereum, and one by a transaction of type 0x05.
+        // One deposit by an EIP-1559 transaction, and one by a transaction of type 0x05.
         let from = world.l1.addresses()[0];
         let nonce = world.provider.get_transaction_count(from).pending().await?;
         let request = TransactionRequest::default()
@@ -129,7 +129,7 @@ async fn l1_blocks_with_execute_transactions_are_read() -> Result<()> {
     Ok(())
 }
 
-/// The witness of a single input as geth's RLP, and in SSZ.
+/// Returns the witness of a single input in geth's RLP and in SSZ.
 fn witnesses(input: &[u8]) -> Result<(Bytes, Bytes)> {
     let Input::Block(StatelessInput { witness, .. }) = Input::decode(input)? else {
         return Err(eyre!("a batch"));
@@ -165,7 +165,7 @@ async fn execute_transactions_are_derived_with_their_witness() -> Result<()> {
         })
     };
 
-    // The rollup itself is called: gas is the whole cost.
+    // Calls the rollup directly: the gas is the whole cost.
     let input = next_input(&sequencer).await?;
     let receipt = world.executed(advance(&input, rollup)?).await?;
     until_safe(&blind, 1).await?;
@@ -177,7 +177,7 @@ async fn execute_transactions_are_derived_with_their_witness() -> Result<()> {
     let paid = product(&receipt["gasUsed"], &receipt["effectiveGasPrice"])?;
     assert_eq!(shown["transactionCost"], json!(paid), "{shown}");
 
-    // Another contract passes the head on, the witness has geth's form, and an allowance pays for
+    // A contract forwards the head, the witness has geth's encoding, and an allowance pays for
     // EXECUTE.
     let input = next_input(&sequencer).await?;
     let (geths, ssz) = witnesses(&input)?;
@@ -189,12 +189,12 @@ async fn execute_transactions_are_derived_with_their_witness() -> Result<()> {
     until_safe(&blind, 2).await?;
     let shown = cost(2).await?;
     assert_eq!(shown["l1GasUsed"], receipt["gasUsed"], "{shown}");
-    // Nothing proves what the allowance has cost.
+    // The cost of the allowance cannot be proven.
     for unknown in ["l1Cost", "transactionCost"] {
         assert_eq!(shown[unknown], Value::Null, "{shown}");
     }
 
-    // The head is hidden in the calldata: a trace shows it.
+    // The calldata hides the head, so only a trace reveals it.
     let input = next_input(&sequencer).await?;
     let tx = advance(&input, hiding)?;
     let hidden: Vec<u8> = tx.input.iter().map(|byte| !byte).collect();

@@ -1,4 +1,4 @@
-//! Unsafe blocks that followers forward to one another, and false ones of a lying node.
+//! Unsafe blocks that followers forward to each other, and forged ones from a malicious relay.
 
 use crate::support::{World, is_settled, provider_of, signed_with, until};
 use alloy_eips::Encodable2718 as _;
@@ -25,7 +25,7 @@ fn accounts() -> Vec<(Address, alloy_genesis::GenesisAccount)> {
     vec![(Key::named("alice").address(), rich(ETHER))]
 }
 
-/// A sequencer that posts no blocks, with this key.
+/// Starts a sequencer with this key that posts no blocks.
 async fn sequencer(world: &World, key: Option<B256>) -> Result<RollupNode> {
     let mut config = world.sequencer_config()?;
     config.submit_interval = Duration::from_secs(3_600);
@@ -47,7 +47,7 @@ async fn follower(
     Ok(node)
 }
 
-/// Has the sequencer make a block with a transfer, and sends the block to this node.
+/// Sends a transfer to the node `given` and waits until the sequencer has included it.
 async fn make_block(sequencer: &RollupNode, given: &RollupNode, nonce: u64) -> Result<()> {
     let transfer = signed_with(&Key::named("alice"), nonce, TO, 1, Bytes::new(), 21_000);
     let _ = provider_of(given)?.send_raw_transaction(&transfer.encoded_2718()).await?;
@@ -65,10 +65,10 @@ async fn until_at_head_of(node: &RollupNode, sequencer: &RollupNode) -> Result<(
     .await
 }
 
-/// Answer of a node to `rollup_signedInputsAfter`, changed by a relay.
+/// Changes the response to `rollup_signedInputsAfter`, whose parameter is the first argument.
 type Lie = Box<dyn Fn(u64, Vec<Value>) -> Vec<Value> + Send>;
 
-/// A node that forwards changed blocks of another one.
+/// A node that forwards the blocks of another one after changing them.
 struct Relay {
     server: RunningServer,
     lie: Arc<Mutex<Lie>>,
@@ -129,7 +129,7 @@ async fn followers_forward_blocks_signed_by_admitted_account() -> Result<()> {
     })
     .await?;
     for nonce in 0..3 {
-        // What users send still goes to the sequencer, from the end of the chain of nodes.
+        // The last follower in the chain still forwards user transactions to the sequencer.
         until_at_head_of(&third, &sequencer).await?;
         make_block(&sequencer, &third, nonce).await?;
     }
@@ -142,8 +142,8 @@ async fn followers_forward_blocks_signed_by_admitted_account() -> Result<()> {
         let own: Value = l2.raw_request("rollup_signedInputsAfter".into(), ("0x0",)).await?;
         assert!(served == own && served[0]["signature"].is_string(), "{served}");
     }
-    // One that is started again has blocks without signatures, and passes them on with them all the
-    // same.
+    // A restarted follower has stored blocks without signatures, and still serves them with
+    // signatures.
     let folder = tempfile::tempdir()?;
     let start = async || {
         let config = world.config(Role::Follower { sequencer: Some(url(&sequencer)) });
@@ -159,7 +159,7 @@ async fn followers_forward_blocks_signed_by_admitted_account() -> Result<()> {
     last.stop().await;
     kept.stop().await;
 
-    // Blocks of an account that is not among those that are believed.
+    // The signer is not in the follower's list of accepted signers.
     let other = follower(&world, &sequencer, Vec::new(), vec![Address::repeat_byte(1)]).await?;
     until("the refusal", &other, || async {
         let warnings = other.status().warnings.concat();
@@ -173,6 +173,7 @@ async fn followers_forward_blocks_signed_by_admitted_account() -> Result<()> {
     Ok(())
 }
 
+/// Covers relays that forge, withhold, reorder or replay blocks. The warning names the reason.
 #[tokio::test(flavor = "multi_thread")]
 async fn dishonest_relay_is_rejected_until_it_is_honest() -> Result<()> {
     let world = World::with(accounts()).await?;
@@ -195,19 +196,19 @@ async fn dishonest_relay_is_rejected_until_it_is_honest() -> Result<()> {
         [
             ("is not signed", |_, blocks| with(blocks, |it| it["signature"] = Value::Null)),
             ("is malformed", |_, blocks| with(blocks, |it| it["signature"] = json!("0x1234"))),
-            // A signature of the sequencer, on another block.
+            // A valid signature of the sequencer on another block.
             ("is signed by", |_, mut blocks| {
                 if let [first, second, ..] = &mut blocks[..] {
                     first["signature"] = second["signature"].clone();
                 }
                 blocks
             }),
-            // A signature that no key can have made.
+            // A signature that recovers to no key.
             ("is malformed", |_, blocks| {
                 let made_up = format!("0x{}{}1b", "11".repeat(32), "22".repeat(32));
                 with(blocks, |it| it["signature"] = json!(made_up))
             }),
-            // A block with another receiver, under the hash and the signature of the true one.
+            // A block with another recipient, under the hash and signature of the original.
             ("do not continue this chain", |_, blocks| {
                 with(blocks, |it| {
                     let input = it["input"].as_str().unwrap_or_default();
@@ -215,7 +216,7 @@ async fn dishonest_relay_is_rejected_until_it_is_honest() -> Result<()> {
                 })
             }),
             ("expected block", |_, blocks| blocks.into_iter().rev().collect()),
-            // The blocks from before, again and again.
+            // Replays old blocks.
             ("expected block", |from, blocks| {
                 if from > 0 { blocks.into_iter().skip(1).collect() } else { blocks }
             }),
@@ -224,7 +225,7 @@ async fn dishonest_relay_is_rejected_until_it_is_honest() -> Result<()> {
         ];
     let mut nonce = 1;
     for (expected, lie) in cases {
-        // Both blocks come under the lie.
+        // Nothing is relayed yet, so both blocks are affected by the change.
         relay.set(|_, _| Vec::new());
         let before = node.status().unsafe_head;
         for _ in 0..2 {
@@ -237,7 +238,7 @@ async fn dishonest_relay_is_rejected_until_it_is_honest() -> Result<()> {
         })
         .await?;
         assert_eq!(node.status().unsafe_head, before, "{expected}");
-        // The accepted neighbour: the same blocks as they are.
+        // Control: the unchanged blocks are accepted.
         relay.set(|_, blocks| blocks);
         until_at_head_of(&node, &sequencer).await?;
         until("no more warnings", &node, || async { Ok(node.status().warnings.is_empty()) })
@@ -257,7 +258,7 @@ async fn block_is_served_before_its_signature() -> Result<()> {
     let relay = Relay::over(&sequencer).await?;
     let signers = vec![world.l1.addresses()[1]];
     let node = follower(&world, &sequencer, vec![relay.url()], signers).await?;
-    // The newest block has no signature in the first answers, as while a remote signer is asked.
+    // The newest block has no signature in the first responses, as while a remote signer works.
     let late = Arc::new(Mutex::new(0));
     let answers = Arc::clone(&late);
     relay.set(move |_, mut blocks| {

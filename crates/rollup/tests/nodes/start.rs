@@ -81,7 +81,7 @@ const STEPS: [(&str, &[u8]); 6] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_port_answers_while_a_start_reads_any_of_its_files() -> Result<()> {
+async fn no_port_answers_before_all_files_are_read() -> Result<()> {
     let (_world, folder, mut config) = world().await?;
     let port = config.server.port;
     let deployment = fs::read(&config.deployment)?;
