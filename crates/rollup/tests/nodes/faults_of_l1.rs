@@ -1,4 +1,4 @@
-//! An L1 with reorganisations, time jumps, false answers or outages.
+//! An L1 with reorgs, time jumps, forged responses or outages.
 
 use crate::support::{self, World, is_settled, provider_of, refusal, signed, until};
 use alloy_eips::Encodable2718;
@@ -19,7 +19,7 @@ async fn deposits_are_relayed_once_after_l1_reorgs() -> Result<()> {
     let alice = Key::named("alice").address();
     let l2 = provider_of(&sequencer)?;
     let mut sent = U256::ZERO;
-    // What is deployed stays, however deep it gets.
+    // Keeps the deployment below the deepest reorg.
     world.provider.anvil_mine(Some(64), None).await?;
     for depth in [1_u64, 3, 8, 64] {
         for _ in 0..3 {
@@ -31,13 +31,13 @@ async fn deposits_are_relayed_once_after_l1_reorgs() -> Result<()> {
                 && sequencer.status().safe_head.number == sequencer.status().unsafe_head.number)
         })
         .await?;
-        // The newest blocks of L1 are replaced by others that hold nothing; what stood in them is
-        // gone, and the deposits among it come again later.
+        // The newest L1 blocks are replaced by empty ones, so their deposits are gone. The next
+        // round deposits again.
         let gone = deposits_in_last(&world, depth).await?;
         let nothing = Vec::<()>::new();
         world.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
         sent -= U256::from(u128::from(gone) * ETHER);
-        until("what is left", &sequencer, || async {
+        until("the remaining deposits", &sequencer, || async {
             Ok(l2.get_balance(alice).await? == sent
                 && sequencer.status().safe_head.number == sequencer.status().unsafe_head.number)
         })
@@ -53,7 +53,7 @@ async fn deposits_are_relayed_once_after_l1_reorgs() -> Result<()> {
     Ok(())
 }
 
-/// Number of deposits in the newest blocks of L1.
+/// Returns the number of deposits in the newest `depth` blocks of L1.
 async fn deposits_in_last(world: &World, depth: u64) -> Result<u64> {
     let head = world.provider.get_block_number().await?;
     let filter = alloy_rpc_types_eth::Filter::new()
@@ -68,7 +68,7 @@ async fn expired_blocks_are_rebuilt_with_their_transactions() -> Result<()> {
     let world = World::new().await?;
     let (proxy, config) =
         world.behind_proxy(Role::Sequencer(Box::new(world.sequencer_config()?)))?;
-    // They wait longer than L1 would take them.
+    // The blocks wait until they are too old for the rollup contract.
     proxy.intercept(|request| {
         request.contains("eth_sendRawTransaction").then(|| refusal(request, "not now"))
     });
@@ -87,7 +87,7 @@ async fn expired_blocks_are_rebuilt_with_their_transactions() -> Result<()> {
     let first = l2.get_transaction_receipt(hash).await?.and_then(|it| it.block_hash);
     assert!(sequencer.status().safe_head.number < sequencer.status().unsafe_head.number);
 
-    // Two hours pass on L1: the lag is one.
+    // Two hours pass on L1; the maximum lag is one hour.
     world.provider.anvil_increase_time(7_200).await?;
     world.provider.anvil_mine(Some(1), None).await?;
     proxy.honest();
@@ -124,7 +124,7 @@ async fn forged_l1_answers_are_not_acted_upon() -> Result<()> {
     .await?;
     assert_eq!(sequencer.status().unsafe_head.number, 0);
 
-    // Headers are not what their hashes say.
+    // Headers do not match their hashes.
     proxy.set(|request, answer| {
         let lies = request.contains("eth_getBlockByNumber");
         Some(if lies { answer.replace("\"gasUsed\":\"0x", "\"gasUsed\":\"0x1") } else { answer })
@@ -134,7 +134,7 @@ async fn forged_l1_answers_are_not_acted_upon() -> Result<()> {
     })
     .await?;
 
-    // It is gone.
+    // The L1 node does not respond.
     proxy.set(|_, _| None);
     until("silence", &sequencer, || async {
         Ok(sequencer.status().fault.is_some_and(|fault| !fault.contains("lies")))
@@ -144,7 +144,7 @@ async fn forged_l1_answers_are_not_acted_upon() -> Result<()> {
     let health = format!("http://{}/health", sequencer.server().addresses()[0]);
     assert_eq!(reqwest::get(&health).await?.status(), 503);
 
-    // It tells the truth again.
+    // The responses are correct again.
     proxy.set(|_, answer| Some(answer));
     until("the deposit", &sequencer, || async {
         Ok(l2.get_balance(alice).await? == U256::from(ETHER))
@@ -177,16 +177,17 @@ async fn restarted_node_posts_block_sealed_before_restart() -> Result<()> {
     assert_eq!(sequencer.status().safe_head.number, 0);
     sequencer.stop().await;
 
-    // The block is there, and goes to L1 now.
+    // The block was stored, and is posted now.
     config.role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let sequencer = RollupNode::start(config).await?;
     assert_eq!(sequencer.status().unsafe_head, head);
-    until("the way to L1", &sequencer, || async { Ok(sequencer.status().safe_head == head) })
+    until("the block on L1", &sequencer, || async { Ok(sequencer.status().safe_head == head) })
         .await?;
     sequencer.stop().await;
     Ok(())
 }
 
+/// A start waits for an unreachable L1, and fails on an L1 with another chain id.
 #[tokio::test(flavor = "multi_thread")]
 async fn start_waits_for_its_own_l1_only() -> Result<()> {
     let world = World::new().await?;
@@ -197,7 +198,7 @@ async fn start_waits_for_its_own_l1_only() -> Result<()> {
         None
     });
     let starting = tokio::spawn(RollupNode::start(config.clone()));
-    // More than the client tries by itself.
+    // More attempts than the client makes for one request.
     let patient = move |_| questions.recv_timeout(support::PATIENCE).map(drop);
     tokio::task::spawn_blocking(move || (0..7).try_for_each(patient)).await??;
     assert!(!starting.is_finished());
@@ -210,7 +211,7 @@ async fn start_waits_for_its_own_l1_only() -> Result<()> {
     sequencer.stop().await;
     follower.stop().await;
 
-    // An L1 that answers, and is another one, does not become the right one.
+    // Waiting does not help if the L1 has another chain id, so the start fails.
     proxy.set(|request, answer| {
         let lies = request.contains("eth_chainId");
         Some(if lies { answer.replace("\"result\":\"0x", "\"result\":\"0x1") } else { answer })
@@ -220,14 +221,14 @@ async fn start_waits_for_its_own_l1_only() -> Result<()> {
     Ok(())
 }
 
-/// Whoever sends to such a node is to know, long before a request to L1 has timed out.
+/// Users and monitors must see the fault long before a request to L1 times out.
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_silent_since_the_start_is_a_fault() -> Result<()> {
     let world = World::new().await?;
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let (proxy, mut config) = world.behind_proxy(role)?;
     config.l1_timeout = Duration::from_secs(30);
-    // What a start asks is answered, and what it reads of L1 then is not.
+    // The start's requests are answered, but reading L1 afterwards is not.
     proxy.intercept(|request| request.contains("\"finalized\"").then_some(Interception::Silence));
     let sequencer = RollupNode::start(config).await?;
     until("the fault", &sequencer, || async {
@@ -258,7 +259,7 @@ async fn node_stops_while_l1_hangs() -> Result<()> {
         None
     });
     tokio::task::spawn_blocking(move || hangs.recv()).await??;
-    // Far less than L1 would be waited for.
+    // Far less than the timeout of a request to L1.
     tokio::time::timeout(support::PATIENCE, sequencer.stop()).await?;
     Ok(())
 }
@@ -299,7 +300,7 @@ async fn node_recovers_after_hour_and_day_without_l1() -> Result<()> {
     let heard = world.follower(Some(&sequencer)).await?;
     let mut sent = 0;
     for hours in [1, 24] {
-        // Each request takes its time, L1 gets no block any more, and then there is no L1.
+        // L1 is slow and rejects all transactions, and then it does not respond at all.
         proxy.intercept(|request| {
             request.contains("eth_sendRawTransaction").then_some(Interception::Refused(503))
         });
@@ -316,7 +317,7 @@ async fn node_recovers_after_hour_and_day_without_l1() -> Result<()> {
         let made = l2.get_transaction_receipt(before).await?.and_then(|it| it.block_hash);
         proxy.set(|_, _| None);
         until("silence", &sequencer, || async { Ok(sequencer.status().fault.is_some()) }).await?;
-        // Users go on, and one deposits.
+        // Users still send transactions, and one deposits.
         let during = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
         let during = *l2.send_raw_transaction(&during.encoded_2718()).await?.tx_hash();
         world.deposit(bob, U256::from(ETHER)).await?;
@@ -333,7 +334,7 @@ async fn node_recovers_after_hour_and_day_without_l1() -> Result<()> {
             Ok(all)
         })
         .await?;
-        // The block was older than L1 takes them, and was made again.
+        // The block had become too old for L1, so it was rebuilt.
         let again = l2.get_transaction_receipt(before).await?.and_then(|it| it.block_hash);
         assert_ne!(again, made);
         sent += 2;
@@ -343,7 +344,7 @@ async fn node_recovers_after_hour_and_day_without_l1() -> Result<()> {
         })
         .await?;
     }
-    // Who has followed it all the while, and who comes anew, agree.
+    // A follower from the beginning and a new one agree with the sequencer.
     for follower in [heard, world.follower(None).await?] {
         until("the follower", &follower, || async {
             let (ours, theirs) = (sequencer.status(), follower.status());
@@ -356,8 +357,8 @@ async fn node_recovers_after_hour_and_day_without_l1() -> Result<()> {
     Ok(())
 }
 
-/// A sequencer with a block that L1 included at a timestamp which L1 then gives up, its later
-/// blocks, and the block's transaction.
+/// Starts a sequencer, has L1 include a block after a time jump of `by` seconds, and reverts L1 to
+/// before the jump. Also returns the hash of the transaction in the block.
 async fn ahead_of_l1(by: u64) -> Result<(World, RollupNode, B256)> {
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
     let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
@@ -431,7 +432,7 @@ async fn deposits_arrive_after_l1_clock_is_set_back() -> Result<()> {
     let sequencer = world.sequencer().await?;
     let l2 = provider_of(&sequencer)?;
     let bob = Address::repeat_byte(0xb0);
-    // The L2 is at the present, and L1's newest block some while ago.
+    // The L2's time is current, while L1's newest block is ten minutes older.
     world.provider.anvil_increase_time(600).await?;
     let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
     let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
@@ -463,7 +464,7 @@ async fn follower_misses_nothing_when_l1_reads_fail() -> Result<()> {
         .await?;
     }
     let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
-    // Of what is asked for, the greater part gets lost, so that a look at L1 ends in its middle.
+    // Most of the receipts requests get no response, so that polls of L1 fail halfway.
     let asked = std::sync::atomic::AtomicUsize::new(0);
     proxy.set(move |request, answer| {
         let is_read = request.contains("eth_getBlockReceipts");

@@ -1,4 +1,4 @@
-//! Old parts of L1 that a node drops, and its answers about them.
+//! Pruning of old L1 history, and the responses about it.
 
 use crate::support::{World, is_settled, provider_of, signed, signed_with, until};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -35,7 +35,7 @@ async fn held_after(node: &RollupNode, world: &World, blocks: u64) -> Result<u64
 
 #[tokio::test(flavor = "multi_thread")]
 async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
-    // PUSH0, PUSH0, REVERT: the L2 keeps what it does not take.
+    // PUSH0, PUSH0, REVERT: a message to this account fails, and the messenger keeps it.
     let refuses = Address::repeat_byte(0xbd);
     let code = Some(Bytes::from_static(&[0x5f, 0x5f, 0xfd]));
     let account = GenesisAccount { code, ..Default::default() };
@@ -70,12 +70,12 @@ async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
     let before = forced(&l2, 0).await?;
     assert_eq!(before["hash"], transaction.hash().to_string());
 
-    // All of it can still be reorganised away, so all of it is held.
+    // A reorg could still remove all of it, so the node keeps all of it.
     assert!(held_after(&sequencer, &world, 900).await? >= DEPOSITS, "{:?}", sequencer.status());
     for node in [&sequencer, &follower] {
-        // Behind that many blocks nothing is followed back. The one that the L2 keeps stays.
+        // Beyond the maximum reorg depth. Only the failed message is kept.
         let mut held = held_after(node, &world, 300).await?;
-        until("a look that forgets", node, || {
+        until("the pruning", node, || {
             held = node.status().l1_entries;
             async move { Ok(held <= 8) }
         })
@@ -90,7 +90,7 @@ async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
         assert!(forced(&l2, 1).await.is_err(), "no such transaction was submitted");
     }
 
-    // And it goes on: messages, forced transactions and blocks behind what is forgotten.
+    // New messages, forced transactions and blocks after the pruned history are processed.
     world.deposit(alice.address(), U256::from(ETHER)).await?;
     let forces = signed_with(
         &alice,
@@ -104,7 +104,7 @@ async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
     world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
     for node in [&sequencer, &follower] {
         let l2 = provider_of(node)?;
-        until("what comes after", node, || async {
+        until("the new message and transaction", node, || async {
             let is_discharged = forced(&l2, 1).await.is_ok_and(|it| it["discharged"] == true);
             let is_relayed = state(&l2, DEPOSITS + 1).await.is_ok_and(|it| it == "relayed");
             Ok(is_discharged && is_relayed && is_settled(node))

@@ -1,4 +1,4 @@
-//! Forks of L1 under a running rollup without an owner.
+//! L1 forks during the operation of a rollup whose contracts have no owner.
 
 use crate::support::{L2_CHAIN, World, is_settled, provider_of, refusal, signed, until};
 use alloy_consensus::Transaction as _;
@@ -29,11 +29,11 @@ pub(crate) const START: u64 = 1_900_000_000;
 /// Forks of L1, and the seconds after its first block at which they begin. A rollup's blocks may
 /// lag by an hour.
 const FORKS: [(ProtocolFork, u64); 3] = [(Osaka, 2_000), (Bpo2, 4_000), (Amsterdam, 6_000)];
-/// Seconds before a fork at which the blocks are made that L1 includes after it.
+/// Number of seconds before a fork at which blocks are sealed that L1 includes after it.
 const BEFORE: u64 = 300;
-/// Confirmations that an L1 block needs: the L2 gets the last L1 blocks before a fork after it.
+/// Number of confirmations of an L1 block: the L2 sees the last L1 blocks before a fork after it.
 const CONFIRMATIONS: u64 = 2;
-/// L2 transactions before each fork that are not on L1 by then.
+/// Number of L2 transactions before each fork that are not yet on L1 when it activates.
 const IN_FLIGHT: u64 = 3;
 
 fn with_blobs(world: &World, config: Config) -> Config {
@@ -47,7 +47,7 @@ async fn sequencer(world: &World) -> Result<RollupNode> {
     Ok(RollupNode::start(with_blobs(world, config)).await?)
 }
 
-/// Sends a transaction of the L2 and waits for its block.
+/// Sends an L2 transaction and returns the number of the block that includes it.
 pub(crate) async fn included(
     sequencer: &RollupNode,
     l2: &RootProvider,
@@ -63,10 +63,10 @@ pub(crate) async fn included(
         Ok::<_, eyre::Report>(receipt.and_then(|receipt| receipt.block_number))
     };
     until("a transaction", sequencer, || async { Ok(number().await?.is_some()) }).await?;
-    number().await?.ok_or_eyre("it has left its block")
+    number().await?.ok_or_eyre("the transaction was reorged out")
 }
 
-/// Mines on L1 until a condition holds.
+/// Mines L1 blocks until a condition holds.
 async fn mined_until<F: Future<Output = Result<bool>>>(
     world: &World,
     what: &str,
@@ -84,7 +84,7 @@ async fn mined_until<F: Future<Output = Result<bool>>>(
     .await
 }
 
-/// Number, hash and timestamp of all blocks of the L2.
+/// Returns number, hash and timestamp of all L2 blocks.
 async fn blocks(l2: &RootProvider) -> Result<Vec<(u64, B256, u64)>> {
     let mut blocks = Vec::new();
     for number in 0..=l2.get_block_number().await? {
@@ -94,8 +94,8 @@ async fn blocks(l2: &RootProvider) -> Result<Vec<(u64, B256, u64)>> {
     Ok(blocks)
 }
 
-/// Numbers of the advancing account's transactions, all and with blobs, and a line for each that
-/// failed.
+/// Counts the advancing account's L1 transactions and those with blobs, and describes each failed
+/// one.
 async fn advances(world: &World) -> Result<(usize, usize, Vec<String>)> {
     let (mut all, mut by_blobs, mut failed) = (0, 0, Vec::new());
     for number in 0..=world.provider.get_block_number().await? {
@@ -127,7 +127,7 @@ async fn advances(world: &World) -> Result<(usize, usize, Vec<String>)> {
     Ok((all, by_blobs, failed))
 }
 
-/// A withdrawal to an account of L1.
+/// Calldata of a withdrawal to an L1 account.
 fn withdrawal(to: Address) -> Bytes {
     let refund = to;
     IL2Messenger::sendCall { to, refundTo: refund, gasLimit: 0, fee: 0, data: Bytes::new() }
@@ -135,8 +135,8 @@ fn withdrawal(to: Address) -> Bytes {
         .into()
 }
 
-/// Makes blocks before a fork, a deposit, a forced transaction and a withdrawal, and lets L1 fork
-/// before it has the blocks and before the L2 has the messages.
+/// Crosses a fork with pending work in both directions: a deposit and a forced transaction that the
+/// L2 has not processed, and L2 blocks with a withdrawal that are not on L1.
 async fn cross(world: &World, sequencer: &RollupNode, fork: ProtocolFork, time: u64) -> Result<()> {
     let l2 = provider_of(sequencer)?;
     let (alice, dave, bob) = (Key::named("alice"), Key::named("dave"), Key::named("bob").address());
@@ -147,14 +147,14 @@ async fn cross(world: &World, sequencer: &RollupNode, fork: ProtocolFork, time: 
     world.provider.anvil_set_next_block_timestamp(time - BEFORE).await?;
     world.provider.anvil_mine(Some(1), None).await?;
 
-    // On L1 before the fork, and on the L2 behind it.
+    // On L1 before the fork, and on the L2 after it.
     world.deposit(depositor, U256::from(at)).await?;
     let forced = signed(&l2, &dave, bob, 1, Bytes::new(), 21_000).await?;
     let submit = IForcedInbox::submitCall { raw: forced.encoded_2718().into() };
     world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
     world.provider.anvil_set_auto_mine(false).await?;
 
-    // On the L2 before the fork, and on L1 behind it.
+    // On the L2 before the fork, and on L1 after it.
     let withdrawn = included(sequencer, &l2, &alice, L2_MESSENGER, 7, withdrawal(receiver)).await?;
     for _ in 0..IN_FLIGHT {
         included(sequencer, &l2, &alice, bob, 1, Bytes::new()).await?;
@@ -169,7 +169,7 @@ async fn cross(world: &World, sequencer: &RollupNode, fork: ProtocolFork, time: 
     assert!(sequencer.status().safe_head.number < withdrawn, "L1 has a block too early");
     assert_eq!(l2.get_balance(depositor).await?, U256::ZERO);
 
-    // L1 forks, with what is in flight in the first block of the fork.
+    // L1 forks. The first block of the fork includes the in-flight transactions.
     world.provider.anvil_set_next_block_timestamp(time).await?;
     world.provider.anvil_mine(Some(1), None).await?;
     world.provider.anvil_set_auto_mine(true).await?;
@@ -177,7 +177,7 @@ async fn cross(world: &World, sequencer: &RollupNode, fork: ProtocolFork, time: 
         Ok(sequencer.status().safe_head.number >= head)
     })
     .await?;
-    mined_until(world, "what L1 had before the fork", sequencer, || async {
+    mined_until(world, "the deposit and the forced transaction", sequencer, || async {
         let nonce = l2.get_transaction_count(dave.address()).await?;
         Ok(l2.get_balance(depositor).await? == U256::from(at) && nonce > forced.nonce())
     })
@@ -191,7 +191,7 @@ async fn cross(world: &World, sequencer: &RollupNode, fork: ProtocolFork, time: 
     assert_eq!(&after[..before.len()], &before[..], "no block is lost at {fork}");
     assert!(after.iter().any(|(_, _, timestamp)| *timestamp >= time), "{after:?}");
 
-    // What was sent on the L2 before the fork is claimed behind it.
+    // The withdrawal from before the fork can be claimed after it.
     let index = FORKS.iter().position(|(it, _)| *it == fork).ok_or_eyre("no such fork")?;
     let claim: Bytes = l2.raw_request("rollup_claimProof".into(), (format!("{index:#x}"),)).await?;
     world.l1_call(world.message_queue, U256::ZERO, claim.to_vec()).await?;
@@ -206,7 +206,7 @@ async fn l1_forks_from_prague_to_amsterdam_lose_nothing() -> Result<()> {
     let sequencer = sequencer(&world).await?;
     let config = world.config(Role::Follower { sequencer: None });
     let follower = RollupNode::start(with_blobs(&world, config)).await?;
-    // Ether for the withdrawals.
+    // Funds the escrow for the withdrawals.
     world.deposit(Address::repeat_byte(0xde), U256::from(ETHER)).await?;
     for (fork, after) in FORKS {
         cross(&world, &sequencer, fork, START + after).await?;
@@ -218,8 +218,8 @@ async fn l1_forks_from_prague_to_amsterdam_lose_nothing() -> Result<()> {
     assert_eq!(blocks(&provider_of(&follower)?).await?, blocks(&l2).await?);
     let last = l2.get_block_by_number(safe.number.into()).await?.ok_or_eyre("no block")?;
     assert!(last.header.block_access_list_hash.is_some(), "{last:?}");
-    // Where L1 has refused the first blobs, as it does while others wait in their place, they are
-    // tried again later.
+    // L1 may have rejected the first blobs because other transactions were pending. The sequencer
+    // retries blobs after 64 L1 blocks.
     if advances(&world).await?.1 == 0 {
         world.provider.anvil_mine(Some(64), None).await?;
         let bob = Key::named("bob").address();
@@ -227,8 +227,11 @@ async fn l1_forks_from_prague_to_amsterdam_lose_nothing() -> Result<()> {
         until("a block by blobs", &sequencer, || async { Ok(is_settled(&sequencer)) }).await?;
     }
     let (all, by_blobs, failed) = advances(&world).await?;
-    ensure!(failed.is_empty(), "had too little gas, or the wrong rules: {failed:#?} of {all}");
-    ensure!(0 < by_blobs && by_blobs < all, "{by_blobs} of {all} went by blobs");
+    ensure!(
+        failed.is_empty(),
+        "transactions failed for too little gas or the wrong rules: {failed:#?} of {all}"
+    );
+    ensure!(0 < by_blobs && by_blobs < all, "{by_blobs} of {all} had blobs");
     for node in [follower, sequencer] {
         let status = node.status();
         assert_eq!(status.fault, None, "{status:?}");
@@ -237,9 +240,9 @@ async fn l1_forks_from_prague_to_amsterdam_lose_nothing() -> Result<()> {
     Ok(())
 }
 
-/// A transfer that waits in the pool of a node without blocks.
+/// Waits for a fault that stops sealing and sends a transfer, which stays in the pool.
 async fn waits(l2: &RootProvider, sequencer: &RollupNode, fault: &str) -> Result<B256> {
-    // Until the node has read L1's newest block, it makes blocks of the time before.
+    // The node seals blocks of the time before until it has read L1's newest block.
     until("the fault", sequencer, || async {
         Ok(sequencer.status().fault.unwrap_or_default().contains(fault))
     })
@@ -278,7 +281,7 @@ async fn node_without_l1_fork_stops_until_genesis_update() -> Result<()> {
     assert!(blocks(&l2).await?.iter().all(|(_, _, timestamp)| *timestamp < FORK));
     sequencer.stop().await;
 
-    // As it is, it would do nothing.
+    // With the same genesis the node refuses to start.
     match RollupNode::start(config.clone()).await {
         Err(RollupError::Preflight(check)) => {
             assert_eq!((check.name, check.verdict), ("fork schedule", CheckOutcome::Refused));
@@ -294,7 +297,7 @@ async fn node_without_l1_fork_stops_until_genesis_update() -> Result<()> {
     let sequencer = RollupNode::start(config).await?;
     assert!(!warns_of_forks(&sequencer), "{:?}", sequencer.status());
     let l2 = provider_of(&sequencer)?;
-    until("what waited, on L1", &sequencer, || async {
+    until("the waiting transfer on L1", &sequencer, || async {
         Ok(l2.get_transaction_receipt(waiting).await?.is_some() && is_settled(&sequencer))
     })
     .await?;
@@ -304,13 +307,14 @@ async fn node_without_l1_fork_stops_until_genesis_update() -> Result<()> {
     Ok(())
 }
 
+/// `eth_config` announces the fork. Sealing resumes once L1 cancels it.
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_fork_planned_at_runtime_stops_sealing() -> Result<()> {
     let world = World::forking(START, &[], vec![(Key::named("alice").address(), rich(ETHER))]);
     let world = world.await?;
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let (proxy, config) = world.behind_proxy(role)?;
-    // L1's next fork; zero for none, and the greatest number for an L1 that does not say.
+    // Time of L1's next fork; zero for none, and `u64::MAX` for an L1 without `eth_config`.
     let planned = Arc::new(AtomicU64::new(u64::MAX));
     let next = Arc::clone(&planned);
     proxy.intercept(move |request| {
@@ -341,16 +345,16 @@ async fn l1_fork_planned_at_runtime_stops_sealing() -> Result<()> {
     const FORK: u64 = START + 2_000;
     planned.store(FORK, Ordering::Relaxed);
     until("a warning", &sequencer, || async { Ok(warns_of_forks(&sequencer)) }).await?;
-    // Blocks before it are as good as ever.
+    // Blocks before the fork are still sealed.
     included(&sequencer, &l2, &alice, bob, 1, Bytes::new()).await?;
-    // A block that waited over the jump would be too old to take another transaction behind it.
+    // Posts all blocks first: after the time jump a waiting block would be too old for a child.
     until("L1", &sequencer, || async { Ok(is_settled(&sequencer)) }).await?;
     world.provider.anvil_set_next_block_timestamp(FORK).await?;
     world.provider.anvil_mine(Some(1), None).await?;
     let waiting = waits(&l2, &sequencer, &format!("L1 forks at {FORK}")).await?;
 
     planned.store(0, Ordering::Relaxed);
-    until("what waited", &sequencer, || async {
+    until("the waiting transfer", &sequencer, || async {
         Ok(l2.get_transaction_receipt(waiting).await?.is_some())
     })
     .await?;

@@ -1,4 +1,4 @@
-//! Forks of L1 with a driven, unmodified client that has the schedule in its genesis.
+//! L1 forks with a driven, unmodified client that has the fork schedule in its genesis.
 
 use crate::{
     engine_api::{assert_equal, follower, head_of},
@@ -12,20 +12,20 @@ use eyre::{OptionExt as _, Result};
 use testkit::{ETHER, Key, rich};
 use wire::ProtocolFork;
 
-/// Forks of L1, and the seconds after its first block at which they begin. A block that waits over
-/// such a jump of L1's time is young enough for another one behind it.
+/// Forks of L1, and the seconds after its first block at which they begin. The time
+/// jumps are short enough that a block sealed before one can still get a child.
 const FORKS: [(ProtocolFork, u64); 3] =
     [(ProtocolFork::Osaka, 300), (ProtocolFork::Bpo2, 600), (ProtocolFork::Amsterdam, 900)];
 
-/// EthereumJS 0.10.5 knows Prague and Osaka; of BPO forks it knows nothing, and an L2 without blobs
-/// needs nothing of them. From Amsterdam on, it has neither the header's fields nor the method of
-/// the Engine API.
+/// EthereumJS 0.10.5 implements Prague and Osaka. It does not know BPO forks, which do not matter
+/// for an L2 without blobs. For Amsterdam it has neither the header fields nor the Engine API
+/// method.
 #[tokio::test(flavor = "multi_thread")]
 async fn driven_client_follows_until_unknown_fork() -> Result<()> {
     let alice = Key::named("alice");
     let world = World::forking(START, &FORKS, vec![(alice.address(), rich(ETHER))]).await?;
     let mut genesis = Deployment::read(&world.deployment())?.genesis;
-    // It refuses the blob parameters of forks that it does not know, and skips their times.
+    // EthereumJS rejects blob parameters of unknown forks, but ignores their activation times.
     genesis.config.blob_schedule.retain(|name, _| ["cancun", "prague", "osaka"].contains(&&**name));
     let theirs = ethereumjs::start(&genesis).await?;
     let sequencer = world.sequencer().await?;
@@ -34,7 +34,7 @@ async fn driven_client_follows_until_unknown_fork() -> Result<()> {
     let transfer =
         || included(&sequencer, &l2, &alice, Address::repeat_byte(0xb0), 1, Bytes::new());
     for (fork, after) in FORKS {
-        // A block of the fork before, the last that the client has of it.
+        // The last block before the fork.
         transfer().await?;
         until("L1", &sequencer, || async { Ok(is_settled(&sequencer)) }).await?;
         let before = head_of(&sequencer);
@@ -55,7 +55,7 @@ async fn driven_client_follows_until_unknown_fork() -> Result<()> {
             assert!(assert_equal(&l2, &users).await? >= head.header.number, "{fork}");
             continue;
         }
-        // The client stays where it is, and is said to; our follower goes on.
+        // The client stops before the fork and the node reports it; the follower itself continues.
         until("a fault of the client", &driver, || async {
             Ok(driver.status().driven.ok_or_eyre("no client is driven")?.fault.is_some())
         })

@@ -1,4 +1,4 @@
-//! Transactions sent to a node that makes no blocks, and its pool over role changes.
+//! Transactions sent to a follower, and the pool across role changes.
 
 use crate::support::{World, admin_config, admin_of, is_settled, provider_of, signed_with, until};
 use alloy_eips::Encodable2718 as _;
@@ -23,7 +23,7 @@ const WAITING: u64 = 64;
 
 /// Environment variable for the number of transactions during role changes, for each latency.
 const TRANSACTIONS: &str = "ENSHRINE_HANDOVER_TRANSACTIONS";
-/// Environment variable for the number of role changes meanwhile, for each latency.
+/// Environment variable for the number of role changes during the load, for each latency.
 const CHANGES: &str = "ENSHRINE_HANDOVER_CHANGES";
 /// Milliseconds between the two nodes, in each direction.
 const LATENCIES: [u64; 3] = [0, 20, 120];
@@ -38,12 +38,12 @@ async fn send(node: &RootProvider, raw: Vec<u8>) -> Result<B256> {
     Ok(node.raw_request("eth_sendRawTransaction".into(), (Bytes::from(raw),)).await?)
 }
 
-/// Code and message of a refusal.
+/// Sends a transaction that must be rejected; returns code and message of the error.
 async fn refusal_of(node: &RootProvider, raw: Vec<u8>) -> Result<(i64, String)> {
     let sent =
         node.raw_request::<_, B256>("eth_sendRawTransaction".into(), (Bytes::from(raw),)).await;
-    let Err(error) = sent else { bail!("the transaction was taken") };
-    let Some(answer) = error.as_error_resp() else { bail!("no answer: {error}") };
+    let Err(error) = sent else { bail!("the transaction was accepted") };
+    let Some(answer) = error.as_error_resp() else { bail!("no JSON-RPC error: {error}") };
     Ok((answer.code, answer.message.to_string()))
 }
 
@@ -52,7 +52,7 @@ async fn follower_forwards_sends_or_rejects_without_sequencer() -> Result<()> {
     let alice = Key::named("alice");
     let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
     let mut config = world.sequencer_config()?;
-    // A rule that the follower does not have.
+    // A minimum price that the follower does not know.
     config.prices = Prices { gas: 1, ..Prices::default() };
     let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
     let follower = world.follower(Some(&sequencer)).await?;
@@ -64,13 +64,13 @@ async fn follower_forwards_sends_or_rejects_without_sequencer() -> Result<()> {
         Ok(l2.get_transaction_receipt(hash).await?.is_some())
     })
     .await?;
-    // The nonce is used, and the follower may not know that yet.
+    // The nonce is used, which the follower may not know yet.
     assert_eq!(
         refusal_of(&followed, transfer(&alice, 0)).await?,
         refusal_of(&l2, transfer(&alice, 0)).await?
     );
 
-    // Without an answer of the sequencer nothing is acknowledged.
+    // Without a response from the sequencer the follower acknowledges nothing.
     sequencer.stop().await;
     let (code, message) = refusal_of(&followed, transfer(&alice, 1)).await?;
     assert_eq!(code, NO_SEQUENCER, "{message}");
@@ -101,7 +101,7 @@ async fn demoted_sequencer_hands_pool_to_next() -> Result<()> {
     let second = RollupNode::start(config).await?;
     until("L1", &second, || async { Ok(second.status().synced) }).await?;
 
-    // Half of them come through the follower.
+    // Half of the transactions are sent through the follower.
     let (l2, followed) = (provider_of(&first)?, provider_of(&second)?);
     for nonce in 0..WAITING / keys.len() as u64 {
         for (index, key) in keys.iter().enumerate() {
@@ -131,7 +131,7 @@ async fn displaced_transactions_reach_the_next_leader() -> Result<()> {
     let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
     config.admin = Some(admin_config()?);
     let first = RollupNode::start(config).await?;
-    // It does not follow the first, so it never sees the blocks that this one seals.
+    // The second node does not follow the first, so it never sees the first one's unposted blocks.
     let mut config = world.config(Role::Follower { sequencer: None });
     config.standby = Some(Box::new(world.sequencer_config()?));
     config.admin = Some(admin_config()?);
@@ -151,7 +151,7 @@ async fn displaced_transactions_reach_the_next_leader() -> Result<()> {
         .await?;
 
     let _: Value = of_first.raw_request("rollup_demote".into(), json!([url(&second)])).await?;
-    // A block of the new leader at the same height replaces those of the old one.
+    // A block of the new sequencer at the same height replaces the old one's blocks.
     let _: Value = of_second.raw_request("rollup_promote".into(), json!([])).await?;
     world.deposit(Address::repeat_byte(0xd0), U256::ONE).await?;
     for node in [&first, &second] {
@@ -171,8 +171,8 @@ async fn displaced_transactions_reach_the_next_leader() -> Result<()> {
     Ok(())
 }
 
-/// A client that sends the next transaction once the last one is acknowledged, to both nodes in
-/// turn, and repeats refused ones. Returns the acknowledged ones, and the number of refusals.
+/// Sends transactions one by one to both nodes in turn and repeats rejected ones. Returns the
+/// acknowledged hashes and the number of rejections.
 async fn send_all(
     key: Key,
     count: u64,
@@ -191,7 +191,7 @@ async fn send_all(
                     acknowledged.push(hash);
                     break;
                 }
-                // A node that answers neither way had taken it before.
+                // An earlier attempt was accepted although it got no response.
                 Err(error) if error.to_string().contains("already known") => break,
                 Err(error) if error.to_string().contains("nonce too low") => break,
                 Err(error) if !patience.lasts() => return Err(error.into()),
@@ -249,8 +249,8 @@ async fn change_roles(total: u64, changes: u64, latency: Duration) -> Result<()>
         until("the load", leads, || async { Ok(sent.load(Ordering::Relaxed) >= due) }).await?;
         let (old, new) = (admin_of(leads)?, admin_of(follows)?);
         let _: Value = old.raw_request("rollup_demote".into(), json!([to_next])).await?;
-        // Its transactions may still wait at L1, and it may be behind the blocks that were just
-        // made.
+        // The promotion is rejected while L1 transactions of the account are pending or the node
+        // has not caught up.
         until("the promotion", follows, || async {
             let promoted = new.raw_request::<_, Value>("rollup_promote".into(), json!([])).await;
             Ok(promoted.is_ok() || follows.status().role == "sequencer")

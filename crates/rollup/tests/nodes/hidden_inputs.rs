@@ -14,15 +14,16 @@ use eyre::{Result, ensure};
 use std::time::Duration;
 use testkit::{ETHER, Key, Proxy, rich};
 
-/// Copies its calldata into memory.
+/// Bytecode that copies the calldata into memory.
 const COPY: [u8; 4] = [0x36, 0x5f, 0x5f, 0x37];
-/// Inverts each of its bits, word by word.
+/// Bytecode that inverts all bits of the copied calldata, word by word.
 const HIDE: [u8; 17] = [
     0x5f, 0x5b, 0x80, 0x51, 0x19, 0x81, 0x52, 0x60, 0x20, 0x01, 0x80, 0x36, 0x11, 0x60, 0x05, 0x57,
     0x50,
 ];
 
-/// A contract that calls the rollup with its calldata after `change`, and fails if that call fails.
+/// Code of a contract that calls the rollup with its calldata after `change`, and reverts if the
+/// call fails.
 fn forwarder(rollup: Address, change: &[u8]) -> Bytes {
     let mut code =
         [&COPY, change, &[0x5f, 0x5f, 0x36, 0x5f, 0x5f, 0x73], rollup.as_slice()].concat();
@@ -32,7 +33,7 @@ fn forwarder(rollup: Address, change: &[u8]) -> Bytes {
     code.into()
 }
 
-/// Input of the next block of a sequencer, which does not post by itself.
+/// Has the sequencer, which posts nothing itself, seal a block and returns its input.
 pub(crate) async fn next_input(sequencer: &RollupNode) -> Result<Bytes> {
     let l2 = provider_of(sequencer)?;
     let head = sequencer.status().unsafe_head.number;
@@ -47,22 +48,22 @@ pub(crate) async fn next_input(sequencer: &RollupNode) -> Result<Bytes> {
     Ok(inputs.remove(0))
 }
 
-/// Calldata that gives the rollup an input.
+/// Returns the calldata of an `advance` with this input.
 pub(crate) fn advance_by(input: Bytes) -> Vec<u8> {
     advanceCall { inputs: vec![input], evidence: Evidence::default() }.abi_encode()
 }
 
-/// Calldata that posts the next block of a sequencer.
+/// Returns the calldata of an `advance` with the sequencer's next block.
 async fn next_block(sequencer: &RollupNode) -> Result<Vec<u8>> {
     Ok(advance_by(next_input(sequencer).await?))
 }
 
-/// A sequencer that posts nothing by itself, and contracts on L1 that pass calls on to its rollup.
+/// A sequencer that posts nothing itself, and L1 contracts that forward calls to its rollup.
 pub(crate) struct Forwarding {
     pub(crate) rollup: Address,
-    /// Passes on what it is called with.
+    /// Forwards its calldata unchanged.
     pub(crate) plain: Address,
-    /// Is called with each byte inverted.
+    /// Forwards its calldata with each bit inverted.
     pub(crate) hiding: Address,
     pub(crate) sequencer: RollupNode,
 }
@@ -80,7 +81,7 @@ impl Forwarding {
     }
 }
 
-/// A follower whose L1 has no traces.
+/// Starts a follower whose L1 node has no `debug_traceTransaction`.
 pub(crate) async fn without_traces(
     world: &World,
     sequencer: Option<String>,
@@ -98,20 +99,21 @@ pub(crate) async fn until_safe(follower: &RollupNode, number: u64) -> Result<()>
         .await
 }
 
+/// A follower searches the calldata first, then the sequencer's feed, then a trace.
 #[tokio::test(flavor = "multi_thread")]
 async fn forwarded_advances_are_found_in_calldata_or_traces() -> Result<()> {
     let world = World::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
     let Forwarding { plain, hiding, sequencer, .. } = Forwarding::start(&world).await?;
     let feed = format!("ws://{}", sequencer.server().addresses()[0]);
 
-    // Passed on as it came, it is in the calldata of the transaction.
+    // Forwarded unchanged, the input is in the calldata of the transaction.
     let advance = next_block(&sequencer).await?;
     world.l1_call(plain, U256::ZERO, advance).await?;
     let (_blind_proxy, blind) = without_traces(&world, None).await?;
     until_safe(&blind, 1).await?;
 
-    // Hidden, it is not; who hears of the block from the sequencer does not need it, and a trace
-    // shows it.
+    // An inverted input is not in the calldata. A follower with the sequencer's feed does not need
+    // it, and another one finds it in a trace.
     let hidden = next_block(&sequencer).await?.iter().map(|byte| !byte).collect();
     world.l1_call(hiding, U256::ZERO, hidden).await?;
     let (_fed_proxy, fed) = without_traces(&world, Some(feed)).await?;

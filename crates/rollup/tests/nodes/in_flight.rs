@@ -1,4 +1,4 @@
-//! Several pending transactions on L1 at once.
+//! Several in-flight L1 transactions of one sequencer.
 
 use crate::{
     blobs_of_l1::with_beacon,
@@ -27,7 +27,7 @@ use std::{
 };
 use testkit::{ETHER, GWEI, Interception, Key, Patience};
 
-/// Nonce, fee and gas limit of an account's pending transactions on L1.
+/// Returns nonce, maximum fee and gas limit of an account's pending L1 transactions.
 async fn waiting(l1: &DynProvider, account: Address) -> Result<Vec<(u64, u128, u64)>> {
     type Waiting = HashMap<String, HashMap<String, Transaction>>;
     let content: Waiting = l1.raw_request("txpool_contentFrom".into(), (account,)).await?;
@@ -38,7 +38,8 @@ async fn waiting(l1: &DynProvider, account: Address) -> Result<Vec<(u64, u128, u
     Ok(all)
 }
 
-/// A sequencer whose L1 has its first block and includes no more by itself, with ETH on the L2.
+/// Starts a sequencer and waits until L1 has its first block; then L1 mines only on request. Alice
+/// has ETH on the L2.
 async fn stalled(world: &World, most: usize) -> Result<(RollupNode, Key)> {
     let mut config = world.sequencer_config()?;
     config.submit_interval = Duration::from_millis(50);
@@ -58,8 +59,8 @@ fn count(node: &RollupNode) -> usize {
     node.status().submitter.map_or(0, |it| it.transactions_in_flight)
 }
 
-/// Makes L2 blocks until this number of transactions is pending, and two blocks more. There are
-/// never more than `most`.
+/// Has the L2 seal blocks until `most` L1 transactions are in flight, and two blocks more. Fails if
+/// there are ever more than `most`.
 async fn fill(node: &RollupNode, alice: &Key, nonces: &mut u64, most: usize) -> Result<()> {
     let l2 = provider_of(node)?;
     let mut behind = 0;
@@ -90,7 +91,7 @@ async fn until_safe(node: &RollupNode, l1: &DynProvider) -> Result<()> {
     .await
 }
 
-/// Number of an account's transactions on L1, and of the failed ones.
+/// Returns the number of an account's transactions on L1, and how many of them failed.
 async fn taken(l1: &DynProvider, account: Address) -> Result<(usize, usize)> {
     let (mut all, mut failed) = (0, 0);
     for number in 0..=l1.get_block_number().await? {
@@ -103,6 +104,7 @@ async fn taken(l1: &DynProvider, account: Address) -> Result<(usize, usize)> {
     Ok((all, failed))
 }
 
+/// One L1 block can include all of them, and none fails.
 #[tokio::test(flavor = "multi_thread")]
 async fn in_flight_transactions_reach_limit_and_share_block() -> Result<()> {
     for most in [1, 3] {
@@ -138,10 +140,10 @@ async fn lost_first_transaction_resends_all() -> Result<()> {
     let mut nonces = 0;
     fill(&sequencer, &alice, &mut nonces, 3).await?;
     let l1 = &world.provider;
-    // Another process with the same key takes the nonce of the first: what stands behind it fails
-    // on L1.
+    // Another process with the same key uses the first nonce, so the transactions with the next
+    // nonces fail on L1.
     let sent = waiting(l1, account).await?;
-    let (nonce, fee, _) = *sent.first().ok_or_eyre("nothing waits")?;
+    let (nonce, fee, _) = *sent.first().ok_or_eyre("no transaction is pending")?;
     l1.anvil_impersonate_account(account).await?;
     let other = TransactionRequest::default()
         .from(account)
@@ -153,9 +155,9 @@ async fn lost_first_transaction_resends_all() -> Result<()> {
     let _ = l1.send_transaction(other).await?;
     l1.anvil_mine(Some(1), None).await?;
     assert_eq!(l1.get_transaction_count(account).await?, nonce + 3);
-    assert_eq!(taken(l1, account).await?.1, 2, "those behind it have failed");
+    assert_eq!(taken(l1, account).await?.1, 2, "the two with later nonces have failed");
     until_safe(&sequencer, l1).await?;
-    // It goes on as before, and nothing that failed was sent twice.
+    // The sequencer continues, and no further transaction fails.
     fill(&sequencer, &alice, &mut nonces, 3).await?;
     until_safe(&sequencer, l1).await?;
     assert_eq!(taken(l1, account).await?.1, 2);
@@ -176,7 +178,7 @@ async fn reorged_transactions_are_posted_again_behind_pending_ones() -> Result<(
         Ok(sequencer.status().safe_head.number >= safe.min(3))
     })
     .await?;
-    // More are sent behind what L1 has taken, and that is taken away.
+    // More are sent after the included ones, which a reorg then removes.
     fill(&sequencer, &alice, &mut nonces, 3).await?;
     let head = l1.get_block_number().await?;
     let nothing: [(); 0] = [];
@@ -190,7 +192,7 @@ async fn reorged_transactions_are_posted_again_behind_pending_ones() -> Result<(
     Ok(())
 }
 
-/// A submitter alone, over the L1 of a world without blocks.
+/// Creates a submitter without a node, and an L1 reader that has read all of L1.
 fn submitter(world: &Direct, config: SubmitterConfig) -> Result<(Submitter, L1Reader)> {
     let deployment = Deployment::read(&world.deployment)?;
     let client = L1Client::new(&[&world.url], Duration::from_secs(10))?;
@@ -225,7 +227,7 @@ async fn limit_and_balance_cover_all_in_flight_transactions() -> Result<()> {
         tokio::task::spawn_blocking(move || -> Result<_> {
             let runtime = tokio::runtime::Handle::current();
             let config = SubmitterConfig { max_fee: 10 * GWEI, ..SubmitterConfig::default() };
-            // What one of them may cost at most, by a submitter whose limit is no limit.
+            // Learns the maximum cost of a transaction from a submitter without a limit.
             let (mut free, l1) = submitter(&direct, config.clone())?;
             free.submit(l1.client(), l1.view(), candidate(1))?;
             free.acknowledge()?;
@@ -255,7 +257,7 @@ async fn limit_and_balance_cover_all_in_flight_transactions() -> Result<()> {
                 runtime.block_on(provider.anvil_drop_all_transactions())?;
             }
 
-            // The same of what the account has.
+            // The balance limits the sum in the same way.
             runtime
                 .block_on(provider.anvil_set_balance(account, U256::from(cost * 2 + cost / 2)))?;
             let config = SubmitterConfig { low_balance: 0, ..config };
@@ -270,7 +272,7 @@ async fn limit_and_balance_cover_all_in_flight_transactions() -> Result<()> {
             }
             assert_eq!(poor.in_flight().map(|it| it.nonce).collect::<Vec<_>>(), [nonce, nonce + 1]);
 
-            // Given up, they give their nonces to the next ones, which pay a tenth more at least.
+            // Replacements of forgotten transactions use their nonces and pay at least 10 % more.
             runtime.block_on(provider.anvil_set_balance(account, U256::from(100 * cost)))?;
             let before = runtime.block_on(waiting(&provider, account))?;
             poor.forget();
@@ -312,6 +314,7 @@ async fn exclusive_transaction_blocks_further_submissions() -> Result<()> {
     done.await?
 }
 
+/// The L1 node reports a nonce that is too high. The next transaction gets the correct nonce.
 #[tokio::test(flavor = "multi_thread")]
 async fn transaction_behind_nonce_gap_is_abandoned() -> Result<()> {
     let world = World::new().await?;
@@ -375,7 +378,7 @@ async fn submission_waits_for_acceptance_of_previous_transaction() -> Result<()>
             Some(Interception::Silence)
         });
         submitter.submit(l1.client(), l1.view(), candidate(1))?;
-        // It is on its way, and the next one can be planned meanwhile.
+        // It is in flight, and the next one can be planned meanwhile.
         assert_eq!(submitter.in_flight().count(), 1);
         let answered = Arc::clone(&answers);
         let late = thread::spawn(move || {
@@ -386,7 +389,10 @@ async fn submission_waits_for_acceptance_of_previous_transaction() -> Result<()>
             answered.store(true, Ordering::SeqCst);
         });
         submitter.submit(l1.client(), l1.view(), candidate(2))?;
-        assert!(answers.load(Ordering::SeqCst), "the second one was sent before the answer");
+        assert!(
+            answers.load(Ordering::SeqCst),
+            "the second one was sent before the response to the first"
+        );
         late.join().map_err(|_| eyre!("no answer"))?;
         submitter.acknowledge()?;
         assert_eq!(submitter.in_flight().count(), 2);
@@ -415,11 +421,11 @@ async fn account_limit_of_l1_pool_pauses_submission() -> Result<()> {
             assert!(submitter.has_room());
             submitter.submit(l1.client(), l1.view(), candidate(number))?;
         }
-        // No error: those before it are on their way, and its blocks wait for them.
+        // No error, since earlier transactions are in flight and its blocks can wait for them.
         submitter.acknowledge()?;
         assert_eq!(submitter.in_flight().count(), KEPT);
         assert!(!submitter.has_room());
-        // The neighbour: one that has nothing before it is an error.
+        // Control: without earlier transactions in flight the rejection is an error.
         submitter.forget();
         let refused = submitter.submit(l1.client(), l1.view(), candidate(9));
         let refused = refused.and_then(|()| submitter.acknowledge());
@@ -430,7 +436,7 @@ async fn account_limit_of_l1_pool_pauses_submission() -> Result<()> {
     done.await?
 }
 
-/// The next step that finds out anything.
+/// Steps until the submitter reports progress.
 fn news(submitter: &mut Submitter, l1: &L1Reader) -> Result<SubmitterProgress> {
     let patience = Patience::begin();
     loop {
@@ -438,12 +444,13 @@ fn news(submitter: &mut Submitter, l1: &L1Reader) -> Result<SubmitterProgress> {
         if progress != SubmitterProgress::Waiting {
             return Ok(progress);
         }
-        ensure!(patience.lasts(), "no news");
+        ensure!(patience.lasts(), "no progress");
         thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// A sequencer on an L1 that has taken a transaction with blobs of it, and takes no more by itself.
+/// Starts a sequencer and waits until L1 has included a blob transaction of it; then L1 mines only
+/// on request.
 async fn stalled_with_blobs(world: &World, config: Config) -> Result<RollupNode> {
     let sequencer = RollupNode::start(config).await?;
     let alice = Key::named("alice").address();
@@ -460,14 +467,15 @@ fn config_with_blobs(world: &World, most: usize, folder: &Path) -> Result<Config
     let mut config = world.sequencer_config()?;
     config.submit_interval = Duration::from_millis(50);
     config.submitter.max_in_flight = most;
-    // None pays more meanwhile: L1 makes blocks faster than in slots.
+    // No fee bumps: L1 mines blocks faster than one per slot.
     config.submitter.bump_after = 1_000;
     let config = world.config(Role::Sequencer(Box::new(config)));
     let config = with_beacon(config, &world.l1.endpoint());
     Ok(Config { data_dir: Some(folder.join("data")), ..config })
 }
 
-/// Hashes of what waits at L1 of an account, by nonce, all of which has blobs.
+/// Returns the hashes of an account's pending L1 transactions, all of which must have blobs, by
+/// nonce.
 async fn waiting_blobs(l1: &DynProvider, account: Address) -> Result<Vec<B256>> {
     type Waiting = HashMap<String, HashMap<String, Transaction>>;
     let content: Waiting = l1.raw_request("txpool_contentFrom".into(), (account,)).await?;
@@ -477,7 +485,7 @@ async fn waiting_blobs(l1: &DynProvider, account: Address) -> Result<Vec<B256>> 
     Ok(all.iter().map(|it| *it.inner.tx_hash()).collect())
 }
 
-/// Hashes of all blocks of an L2, but for the first.
+/// Returns the hashes of all L2 blocks except genesis.
 async fn l2_blocks(node: &RollupNode) -> Result<Vec<B256>> {
     let (l2, mut all) = (provider_of(node)?, Vec::new());
     for number in 1..=node.status().unsafe_head.number {
@@ -488,8 +496,8 @@ async fn l2_blocks(node: &RollupNode) -> Result<Vec<B256>> {
     Ok(all)
 }
 
-/// Checks that L1 has these blocks, and that no transaction of an account has failed: one with
-/// blocks that L1 has would.
+/// Asserts that L1 has these blocks and that no L1 transaction of the sequencer has failed, since
+/// one that posts blocks again would fail.
 async fn all_there_once(node: &RollupNode, world: &World, before: &[B256]) -> Result<()> {
     until_safe(node, &world.provider).await?;
     let after = l2_blocks(node).await?;
@@ -515,7 +523,7 @@ async fn restart_does_not_replace_pending_blob_transactions() -> Result<()> {
 
     let sequencer = RollupNode::start(config).await?;
     let l2 = provider_of(&sequencer)?;
-    // New blocks come, and wait.
+    // New blocks are sealed and wait.
     for _ in 0..3 {
         let to = Address::repeat_byte(0xb0);
         let transfer = signed_with(&alice, nonces, to, 1, Bytes::new(), 21_000);
@@ -526,7 +534,7 @@ async fn restart_does_not_replace_pending_blob_transactions() -> Result<()> {
         })
         .await?;
     }
-    assert_eq!(waiting_blobs(l1, account).await?, sent, "they have been replaced");
+    assert_eq!(waiting_blobs(l1, account).await?, sent, "pending transactions were replaced");
     l1.anvil_mine(Some(1), None).await?;
     for hash in sent {
         let receipt = l1.get_transaction_receipt(hash).await?;
@@ -548,7 +556,7 @@ async fn reorged_blob_transactions_are_resent_unchanged() -> Result<()> {
     fill(&sequencer, &alice, &mut nonces, MOST).await?;
     let mut sent = waiting_blobs(l1, account).await?;
     l1.anvil_mine(Some(1), None).await?;
-    // They are noticed, and others are sent behind them.
+    // The sequencer notices the inclusion and sends further transactions.
     let mut behind = Vec::new();
     for _ in 0..10 {
         fill(&sequencer, &alice, &mut nonces, MOST).await?;

@@ -1,4 +1,4 @@
-//! Blocks that EXECUTE on L1 refuses although the node has executed them.
+//! Blocks that EXECUTE on L1 rejects although the node has executed them.
 
 use crate::support::{World, is_settled, provider_of, signed_with, until};
 use alloy_eips::Encodable2718 as _;
@@ -15,10 +15,10 @@ use testkit::{ETHER, Key, Proxy, id_of, rich};
 
 const NAMES: [&str; 6] = ["alice", "bob", "carol", "mallory", "dave", "erin"];
 const TO: Address = Address::repeat_byte(0xb0);
-/// Recipient of the transaction that L1 does not accept.
+/// Recipient of the transaction that makes L1 reject a block.
 const MARK: Address = Address::repeat_byte(0x6d);
 
-/// A sequencer whose L1 node is behind a proxy.
+/// Starts a sequencer whose L1 node is behind a proxy.
 async fn world() -> Result<(World, Proxy, RollupNode)> {
     let world = World::with(NAMES.map(|it| (Key::named(it).address(), rich(ETHER))).into()).await?;
     let config = world.sequencer_config()?;
@@ -27,7 +27,8 @@ async fn world() -> Result<(World, Proxy, RollupNode)> {
     Ok((world, proxy, sequencer))
 }
 
-/// Has L1 refuse what carries these bytes, as EXECUTE does, and counts the refusals.
+/// Has L1 reject transactions whose data contains `what`, as EXECUTE would, and counts the
+/// rejections.
 fn refuse(proxy: &Proxy, what: String) -> Arc<AtomicUsize> {
     let count = Arc::<AtomicUsize>::default();
     let counted = Arc::clone(&count);
@@ -35,7 +36,7 @@ fn refuse(proxy: &Proxy, what: String) -> Arc<AtomicUsize> {
         let is_tried = ["eth_estimateGas", "eth_call", "eth_sendRawTransaction"]
             .iter()
             .any(|method| request.contains(method));
-        // Shorter ones are questions about the contracts.
+        // Shorter requests are calls of view functions.
         let is_refused = is_tried && request.contains(&what) && request.len() > 2_000;
         is_refused.then(|| {
             counted.fetch_add(1, Ordering::SeqCst);
@@ -83,7 +84,7 @@ async fn one_refused_transaction_is_found_and_dropped() -> Result<()> {
             let hash = send(&l2, name, nonce, if is_marked { MARK } else { TO }).await?;
             match is_marked {
                 true => marked = Some(hash),
-                // What mallory sends behind it has a nonce that is missing then.
+                // Mallory's later transactions have a nonce gap once the marked one is dropped.
                 false if name == "mallory" && nonce > 1 => {}
                 false => honest.push(hash),
             }
@@ -98,8 +99,7 @@ async fn one_refused_transaction_is_found_and_dropped() -> Result<()> {
     until_all_posted(&sequencer, &honest).await?;
     assert!(refused.load(Ordering::SeqCst) >= 3);
     assert_eq!(l2.get_balance(MARK).await?, U256::ZERO);
-    // The account goes on with another transaction of that nonce, and blocks with several
-    // transactions.
+    // The account can use the nonce again, and blocks contain several transactions again.
     let again = send(&l2, "mallory", 1, TO).await?;
     let more = send(&l2, "alice", 3, TO).await?;
     until_all_posted(&sequencer, &[again, more]).await?;
@@ -121,8 +121,7 @@ async fn an_l1_that_refuses_all_drops_nothing() -> Result<()> {
         hashes.push(send(&l2, name, 0, TO).await?);
     }
     until("the fault", &sequencer, || async { Ok(sequencer.status().fault.is_some()) }).await?;
-    // More than a search takes: three refusals per halved block and three of the one without
-    // transactions.
+    // More than a search needs: three rejections per halved block and three of the empty block.
     until("refusals", &sequencer, || async { Ok(refused.load(Ordering::SeqCst) > 24) }).await?;
     for hash in &hashes {
         assert_ne!(status(&l2, *hash).await?["status"], "dropped");

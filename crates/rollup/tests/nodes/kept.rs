@@ -1,4 +1,4 @@
-//! A node's answers about a transaction, also after a restart.
+//! The status of a transaction, the EIP-155 rule of the pool, and spending across restarts.
 
 use crate::support::{L2_CHAIN, World, provider_of, signed_with, until};
 use alloy_consensus::{TxEip1559, TxLegacy};
@@ -36,7 +36,7 @@ async fn transaction_status_reports_progress_and_drop_reason() -> Result<()> {
     let (l2, alice) = (provider_of(&node)?, Key::named("alice"));
     assert_eq!(status(&l2, B256::repeat_byte(1)).await?, Value::Null);
 
-    // L1 makes no block, so that it cannot have the L2 block.
+    // L1 mines no block, so it cannot include the L2 block.
     world.provider.anvil_set_auto_mine(false).await?;
     let waits = signed_with(&alice, 1, TO, 1, Bytes::new(), 21_000);
     let waits = *l2.send_raw_transaction(&waits.encoded_2718()).await?.tx_hash();
@@ -53,7 +53,7 @@ async fn transaction_status_reports_progress_and_drop_reason() -> Result<()> {
     ensure!(posted["finalized"].is_boolean(), "{posted}");
     until_status(&node, waits, "posted").await?;
 
-    // One that is replaced, and one whose nonce another takes.
+    // One transaction with a nonce gap, and its replacement.
     let replaced = signed_with(&alice, 3, TO, 1, Bytes::new(), 21_000);
     let replaced = *l2.send_raw_transaction(&replaced.encoded_2718()).await?.tx_hash();
     let dearer = alice.sign(TxEip1559 {
@@ -105,7 +105,7 @@ async fn unprotected_transaction_is_rejected_unless_allowed() -> Result<()> {
                 let _ = l2.send_raw_transaction(&transfer(Some(L2_CHAIN))).await?;
             }
         }
-        // Nothing of it is left for the next node, which has its chain in memory.
+        // The chain is in memory, so the next node starts without this transaction.
         node.stop().await;
     }
     Ok(())
@@ -147,9 +147,9 @@ async fn daily_l1_spending_survives_restart() -> Result<()> {
     let node = start(None).await?;
     until("the role", &node, || async { Ok(node.status().submitter.is_some()) }).await?;
     let before = spent(&node);
-    ensure!(before > 0, "the limit of a day begins anew with the process");
+    ensure!(before > 0, "the daily limit restarts with the process");
     node.stop().await;
-    // A limit that is reached by what was spent before leaves nothing for the next blocks.
+    // With a limit equal to the earlier spending, the next blocks cannot be posted.
     let node = start(Some(before)).await?;
     send(&node, 1).await?;
     until("the fault", &node, || async {

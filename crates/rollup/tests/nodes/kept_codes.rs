@@ -1,4 +1,4 @@
-//! L2 blocks whose inputs reference kept codes on L1, and the nodes that read them.
+//! L2 blocks whose inputs reference contract codes stored on L1, and the nodes that read them.
 
 use crate::support::{L2_CHAIN, World, answer, is_settled, provider_of, refusal, signed, until};
 use alloy_consensus::Transaction as _;
@@ -55,7 +55,7 @@ async fn follower_verifies_referenced_codes_from_l1() -> Result<()> {
     let world = World::new().await?;
     let hash = advance_by_references(&world).await?;
     let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
-    // A node that does not have the codes, or says that they are others.
+    // An L1 node that does not have the codes, or returns other ones.
     for code in ["0x", "0x0033ff"] {
         proxy.intercept(move |request| {
             request.contains("eth_getCode").then(|| answer(request, code))
@@ -63,7 +63,7 @@ async fn follower_verifies_referenced_codes_from_l1() -> Result<()> {
         let follower = RollupNode::start(config.clone()).await?;
         until("the fault", &follower, || async { Ok(follower.status().fault.is_some()) }).await?;
         assert_eq!(follower.status().safe_head.number, 0);
-        // As soon as it tells the truth, it is believed.
+        // Once the responses are correct, the follower uses them.
         proxy.honest();
         until("the follower", &follower, || async { Ok(follower.status().safe_head.hash == hash) })
             .await?;
@@ -73,7 +73,7 @@ async fn follower_verifies_referenced_codes_from_l1() -> Result<()> {
     Ok(())
 }
 
-/// A deposit, and the inputs of the `advance` that relayed it.
+/// Deposits, and returns the inputs of the `advance` that relayed the deposit.
 async fn deposited(world: &World, sequencer: &RollupNode) -> Result<Vec<Bytes>> {
     let (l2, alice) = (provider_of(sequencer)?, Key::named("alice").address());
     let expected = l2.get_balance(alice).await? + U256::from(ETHER);
@@ -93,7 +93,7 @@ async fn deposited(world: &World, sequencer: &RollupNode) -> Result<Vec<Bytes>> 
             }
         }
     }
-    Err(eyre::eyre!("nothing has advanced the rollup"))
+    Err(eyre::eyre!("no transaction has advanced the rollup"))
 }
 
 fn accounts_in(inputs: &[Bytes]) -> Result<usize> {
@@ -104,14 +104,14 @@ fn accounts_in(inputs: &[Bytes]) -> Result<usize> {
     references.sum()
 }
 
-/// Number of L1 blocks after which missing accounts are requested again.
+/// Number of L1 blocks after which the sequencer requests missing accounts again.
 const LATER: u64 = 32;
 
-/// Number of deposits until the sequencer has requested the kept codes: after an `advance` that L1
-/// did not include at once, it pauses these requests.
+/// Maximum number of deposits until the sequencer has requested the stored codes: it pauses these
+/// requests after an `advance` that L1 did not include at once.
 const ATTEMPTS: usize = 5;
 
-/// Advances L1 beyond that pause.
+/// Mines L1 blocks beyond that pause.
 async fn later(world: &World, sequencer: &RollupNode) -> Result<()> {
     world.provider.anvil_mine(Some(LATER), None).await?;
     let head = world.provider.get_block_number().await?;
@@ -128,7 +128,7 @@ async fn sequencer_references_codes_stored_on_l1() -> Result<()> {
     let plain = deposited(&world, &sequencer).await?;
     assert_eq!(accounts_in(&plain)?, 0);
     let codes = CodeReference::of_each_code_in(&plain[0]);
-    assert!(codes.len() > 1, "the system contracts, and those of the rollup");
+    assert!(codes.len() > 1, "expected the codes of system contracts and of the rollup");
     for code in &codes {
         world.l1_call(PROXY, U256::ZERO, code.creation().into()).await?;
     }
@@ -154,13 +154,15 @@ async fn sequencer_references_codes_stored_on_l1() -> Result<()> {
     Ok(())
 }
 
+/// The L1 node returns codes that L1 does not have. The sequencer simulates such an `advance` and
+/// does not send it.
 #[tokio::test(flavor = "multi_thread")]
 async fn false_code_claims_do_not_stop_posting() -> Result<()> {
     let world = World::new().await?;
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let (proxy, config) = world.behind_proxy(role)?;
     let sequencer = RollupNode::start(config).await?;
-    // One that does not say it is no reason to wait.
+    // An L1 node without `eth_getCode` does not delay posting.
     proxy.intercept(|request| {
         request.contains("eth_getCode").then(|| refusal(request, "no such method"))
     });
@@ -187,8 +189,8 @@ async fn false_code_claims_do_not_stop_posting() -> Result<()> {
             break;
         }
     }
-    assert!(has_lied.swap(false, Ordering::SeqCst), "it was asked");
-    // Blocks that say nothing new of L1.
+    assert!(has_lied.swap(false, Ordering::SeqCst), "eth_getCode was not requested");
+    // Blocks without messages from L1.
     let (l2, alice) = (provider_of(&sequencer)?, Key::named("alice"));
     for count in 1..=ATTEMPTS as u64 {
         later(&world, &sequencer).await?;
@@ -203,8 +205,8 @@ async fn false_code_claims_do_not_stop_posting() -> Result<()> {
             break;
         }
     }
-    assert!(has_lied.load(Ordering::SeqCst), "it was asked");
-    // What L1 would not have taken was tried, and not sent.
+    assert!(has_lied.load(Ordering::SeqCst), "eth_getCode was not requested");
+    // The sequencer sent no transaction that would fail on L1.
     for number in 0..=world.provider.get_block_number().await? {
         let receipts = world.provider.get_block_receipts(number.into()).await?;
         assert!(receipts.into_iter().flatten().all(|receipt| receipt.status()), "{number}");

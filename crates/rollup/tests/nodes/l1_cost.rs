@@ -1,4 +1,4 @@
-//! The L1 transaction of a block and its cost, from sequencer and followers.
+//! The L1 transaction of a block and its cost, as the sequencer and followers report it.
 
 use crate::{
     blobs_of_l1::with_beacon,
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path, time::Duration};
 use testkit::{ETHER, Key, rich};
 
-/// Fields of an answer whose block is on L1.
+/// Fields of a response about a block that is on L1.
 const FIELDS: [&str; 7] = [
     "l1TransactionHash",
     "l1BlockNumber",
@@ -41,7 +41,7 @@ fn number(value: &Value) -> Result<U256> {
     Ok(text.parse()?)
 }
 
-/// Sends transfers in blocks of different sizes, of which several go to L1 together.
+/// Sends transfers in blocks of different sizes, several of which are posted together.
 async fn send(node: &RollupNode, nonce: u64) -> Result<()> {
     let l2 = provider_of(node)?;
     for (round, size) in (nonce..).zip([1, 3, 2, 3]) {
@@ -52,12 +52,12 @@ async fn send(node: &RollupNode, nonce: u64) -> Result<()> {
             let transfer = signed_with(key, round, to, 1, data, 60_000).encoded_2718();
             last = *l2.send_raw_transaction(&transfer).await?.tx_hash();
         }
-        // Each round in a block of its own.
+        // Waits, so that each round gets its own block.
         until("the transfers", node, || async {
             Ok(l2.get_transaction_receipt(last).await?.is_some())
         })
         .await?;
-        // The others have used fewer nonces.
+        // Advances the nonces of the other accounts.
         for key in &keys()[size..] {
             let filler = signed_with(key, round, key.address(), 0, Bytes::new(), 21_000);
             drop(l2.send_raw_transaction(&filler.encoded_2718()).await?);
@@ -70,8 +70,8 @@ async fn send(node: &RollupNode, nonce: u64) -> Result<()> {
     .await
 }
 
-/// Checks that the shares of each L1 transaction add up to its receipt on L1. Returns the blocks,
-/// and the number of blocks of the largest transaction.
+/// Asserts that the cost shares of each L1 transaction add up to the cost in its receipt. Returns
+/// the blocks, and the number of blocks in the largest transaction.
 async fn assert_shares_are_the_cost(
     world: &World,
     node: &RollupNode,
@@ -112,7 +112,7 @@ async fn assert_shares_are_the_cost(
     }
     for (hash, shares) in &shares {
         let receipt = world.provider.get_transaction_receipt(*hash).await?;
-        let receipt = receipt.ok_or_eyre("L1 does not have the transaction")?;
+        let receipt = receipt.ok_or_eyre("the transaction is not on L1")?;
         let of = |gas: u64, price: u128| U256::from(gas) * U256::from(price);
         let blobs = receipt.blob_gas_used.unwrap_or_default();
         let cost = of(receipt.gas_used, receipt.effective_gas_price)
@@ -134,18 +134,19 @@ fn follower(world: &World, folder: &Path) -> Config {
     Config { data_dir: Some(folder.to_owned()), ..config }
 }
 
+/// Exact to the wei, and the same at a follower, after a restart and after an L1 reorg.
 #[tokio::test(flavor = "multi_thread")]
 async fn calldata_cost_shares_sum_to_l1_receipt() -> Result<()> {
     let world = World::with(accounts()).await?;
     let sequencer = RollupNode::start(world.config(sequencing(&world)?)).await?;
     let l2 = provider_of(&sequencer)?;
-    // What L1 does not have has no L1 transaction.
+    // The genesis block is not on L1, so it has no L1 transaction.
     let genesis = ask(&l2, "eth_getBlockByNumber", json!(["0x0", false])).await?;
     assert!(genesis["hash"].is_string() && genesis.get("l1Cost").is_none(), "{genesis}");
     assert_eq!(ask(&l2, "rollup_blockCost", json!(["0x0"])).await?, Value::Null);
     send(&sequencer, 0).await?;
     let (told, most) = assert_shares_are_the_cost(&world, &sequencer).await?;
-    ensure!(most >= 2, "no two blocks went to L1 together");
+    ensure!(most >= 2, "no two blocks were posted together");
     for block in &told {
         assert_eq!(block[0]["l1BlobGasUsed"], "0x0");
         assert_eq!(block[0]["l1BlobGasPrice"], Value::Null);
@@ -160,7 +161,8 @@ async fn calldata_cost_shares_sum_to_l1_receipt() -> Result<()> {
         node.stop().await;
     }
 
-    // L1 gives the transactions up, and has the blocks again in others, or in other blocks.
+    // A reorg removes the transactions. L1 then includes the blocks in other transactions or in
+    // other L1 blocks.
     let node = RollupNode::start(follower(&world, folder.path())).await?;
     until("the follower", &node, || async { Ok(node.status().synced) }).await?;
     let first_block = number(&told[0][0]["l1BlockNumber"])?;
@@ -186,6 +188,7 @@ async fn calldata_cost_shares_sum_to_l1_receipt() -> Result<()> {
     Ok(())
 }
 
+/// Exact to the wei, including the cost of the blob gas.
 #[tokio::test(flavor = "multi_thread")]
 async fn blob_cost_shares_sum_to_l1_receipt() -> Result<()> {
     let world = World::with_blobs_and(accounts()).await?;
@@ -193,7 +196,7 @@ async fn blob_cost_shares_sum_to_l1_receipt() -> Result<()> {
     let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
     send(&sequencer, 0).await?;
     let (told, most) = assert_shares_are_the_cost(&world, &sequencer).await?;
-    ensure!(most >= 2, "no two blocks went to L1 together");
+    ensure!(most >= 2, "no two blocks were posted together");
     for block in &told {
         let blob_gas = number(&block[0]["l1BlobGasUsed"])?;
         assert!(!blob_gas.is_zero() && number(&block[0]["l1BlobGasPrice"]).is_ok(), "{block}");

@@ -1,4 +1,4 @@
-//! The file of L1's history has the same data as L1.
+//! The log of L1's history gives the same view as reading L1.
 
 use crate::support::{World, is_settled, provider_of, signed, signed_with, until};
 use alloy_eips::Encodable2718;
@@ -19,14 +19,14 @@ use std::{
 use tempfile::TempDir;
 use testkit::{ETHER, FORCED_FEE, Key, Proxy};
 
-/// Blocks that a node requests, by method.
+/// L1 requests of a node: block numbers, and the count of requests for receipts and transactions.
 #[derive(Debug, Default, Clone)]
 struct Asked {
     numbers: Vec<u64>,
     bodies: usize,
 }
 
-/// Records from now on which blocks are requested through a proxy.
+/// Starts to record which blocks are requested through a proxy.
 fn record(proxy: &Proxy) -> Arc<Mutex<Asked>> {
     let asked = Arc::<Mutex<Asked>>::default();
     let kept = Arc::clone(&asked);
@@ -47,7 +47,7 @@ fn record(proxy: &Proxy) -> Arc<Mutex<Asked>> {
     asked
 }
 
-/// A deployment on an L1, with the L1's URL.
+/// A deployment and the URL of its L1.
 #[derive(Clone)]
 struct Seen {
     url: String,
@@ -63,7 +63,7 @@ impl Seen {
         Self { url: proxy.url(), ..self.clone() }
     }
 
-    /// Facts of a view that reads all of L1, and with a file continues from it.
+    /// Reads all of L1, starting from the log if there is one, and returns the view's facts.
     async fn read(&self, log: Option<&Path>) -> Result<String> {
         self.read_knowing(log, |_| true).await
     }
@@ -96,7 +96,7 @@ impl Seen {
     }
 }
 
-/// All facts of a view.
+/// Formats all facts of a view for comparison.
 fn facts(view: &L1View) -> String {
     let head = view.head().map_or(0, |head| head.number);
     let headers: Vec<_> = (0..=head).rev().take(1_024).map(|it| view.header(it)).collect();
@@ -110,10 +110,10 @@ fn facts(view: &L1View) -> String {
     format!("{headers:?} {messages:?} {states:?} {advanced:?} {hashes:?} {forced:?} {finalized:?}")
 }
 
-/// An L1 with deposits, forced transactions and L2 blocks.
+/// Creates an L1 with deposits, forced transactions and L2 blocks.
 async fn told_world() -> Result<World> {
     let world = World::new().await?;
-    // What is deployed stays, however deep L1 is reorganised.
+    // Keeps the deployment below the deepest reorg.
     world.provider.anvil_mine(Some(70), None).await?;
     let sequencer = world.sequencer().await?;
     let alice = Key::named("alice");
@@ -136,15 +136,15 @@ async fn told_world() -> Result<World> {
     })
     .await?;
     sequencer.stop().await;
-    // One that is not dealt with.
+    // A forced transaction that is not yet included.
     let waits = signed_with(&alice, 9, Address::repeat_byte(2), 1, Bytes::new(), 21_000);
     let submit = IForcedInbox::submitCall { raw: waits.encoded_2718().into() };
     world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
     Ok(world)
 }
 
-/// Returns such an L1, its description for readers, and a path for its history in a folder of its
-/// own.
+/// Returns such an L1, what a reader needs to read it, and the path of its log in a temporary
+/// folder.
 async fn told() -> Result<(World, Seen, TempDir, PathBuf)> {
     let world = told_world().await?;
     let seen = Seen::of(&world)?;
@@ -171,7 +171,7 @@ async fn logged_l1_blocks_are_not_fetched_again() -> Result<()> {
     let none = asked.lock().unwrap().clone();
     assert!(none.numbers.is_empty() && none.bodies == 0, "{none:?}");
 
-    // What has come since, and the block before it.
+    // The new blocks, and the last one before them.
     world.provider.anvil_mine(Some(5), None).await?;
     world.deposit(Address::repeat_byte(3), U256::ONE).await?;
     let asked = record(&proxy);
@@ -195,7 +195,7 @@ async fn reorged_l1_is_read_from_last_common_block() -> Result<()> {
     let server = world.l1.server().ok_or_eyre("the devnet serves HTTP")?;
     let proxy = Proxy::start(server.addresses()[0])?;
     for depth in [1_u64, 2, 7, 64] {
-        // The oldest block that goes is none that would be made alike again.
+        // The oldest replaced block contains a deposit, so that the new one has another hash.
         world.deposit(Address::repeat_byte(4), U256::from(depth)).await?;
         world.provider.anvil_mine(Some(depth - 1), None).await?;
         let before = seen.read(Some(&log)).await?;
@@ -207,12 +207,12 @@ async fn reorged_l1_is_read_from_last_common_block() -> Result<()> {
         let asked = asked.lock().unwrap().clone();
         assert_eq!(after, seen.read(None).await?, "{depth}");
         assert_ne!(after, before);
-        // In steps that double, and between two of them: not one by one, and nothing that stayed in
-        // full.
+        // The reader finds the last common block by doubling steps and bisection, not block by
+        // block, and does not read all common blocks again.
         let stayed = head - depth;
         let old = asked.numbers.iter().filter(|number| **number <= stayed).count();
         assert!((1..=8).contains(&old), "{depth}: {asked:?}");
-        // And the file is that of the chain that there is.
+        // The log now describes the new chain.
         assert_eq!(seen.read(Some(&log)).await?, after);
     }
     Ok(())
@@ -252,16 +252,16 @@ async fn damaged_truncated_or_foreign_log_is_ignored() -> Result<()> {
         flipped[at + 1] ^= 1 << (part % 8);
         fs::write(&log, &flipped)?;
         assert_eq!(seen.read(Some(&log)).await?, expected, "flipped at {at}");
-        assert_eq!(fs::read(&log)?, whole, "what was cut off is there again");
+        assert_eq!(fs::read(&log)?, whole, "the log was not restored");
     }
-    // Of another deployment: nothing is taken over, and the file is begun anew.
+    // A log of another deployment is ignored and replaced.
     let mut other = seen.clone();
     other.deployment.message_queue = Address::repeat_byte(5);
     let without = other.read(None).await?;
     assert_ne!(without, expected);
     assert_eq!(other.read(Some(&log)).await?, without);
     assert_eq!(seen.read(Some(&log)).await?, expected);
-    // Of the same, on an L1 that has none of those blocks.
+    // The same deployment on an L1 that has none of the logged blocks.
     let elsewhere = Devnet::builder().mainnet().timestamp(1_000_000_000).spawn().await?;
     elsewhere.provider().anvil_mine(Some(200), None).await?;
     let moved = Seen { url: elsewhere.endpoint(), ..seen.clone() };
@@ -273,8 +273,8 @@ async fn damaged_truncated_or_foreign_log_is_ignored() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn stale_records_after_power_loss_are_truncated() -> Result<()> {
     let (world, seen, _folder, log) = told().await?;
-    // A block that says nothing to the rollup, so that its record is as long as that of an empty
-    // one.
+    // A block without events of the rollup, so that its record is as long as that of an empty
+    // block.
     world.l1_call(Address::repeat_byte(8), U256::ONE, Vec::new()).await?;
     world.provider.anvil_mine(Some(5), None).await?;
     seen.read(Some(&log)).await?;
@@ -285,8 +285,8 @@ async fn stale_records_after_power_loss_are_truncated() -> Result<()> {
     fs::remove_file(&log)?;
     let after = seen.read(Some(&log)).await?;
     let whole = fs::read(&log)?;
-    // The newest records are those of the other chain, of the same length and at the same place:
-    // each is whole.
+    // The last records are those of the other chain. They have the same length and position, and
+    // each is intact.
     let stale = whole.len() - 3 * 121;
     assert!(before.len() == whole.len() && before[stale..] != whole[stale..]);
     fs::write(&log, [&whole[..stale], &before[stale..]].concat())?;
@@ -328,7 +328,7 @@ async fn l1_is_reread_from_first_missing_l2_block() -> Result<()> {
         assert_eq!(read, expected);
         let asked = asked.lock().unwrap().clone();
         let first = asked.numbers.iter().min().copied();
-        assert_eq!(first, Some(missing.1 - 1), "behind the block before it");
+        assert_eq!(first, Some(missing.1 - 1), "not from the parent of the first missing block");
     }
     Ok(())
 }
@@ -354,7 +354,11 @@ async fn restarted_follower_fetches_no_known_block() -> Result<()> {
         let (stands, bodies) = (safe(&follower), asked.lock().unwrap().bodies);
         assert!(stands.0.number >= 3 && stands.0 == stands.1, "{stands:?}");
         assert_eq!(*stood.get_or_insert(stands), stands);
-        assert_eq!(bodies == 0, chain == "whole", "{bodies} lists of an L2 that is {chain}");
+        assert_eq!(
+            bodies == 0,
+            chain == "whole",
+            "{bodies} requests for block bodies with chain data {chain}"
+        );
         follower.stop().await;
     }
     Ok(())

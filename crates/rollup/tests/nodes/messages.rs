@@ -17,7 +17,7 @@ const fn plain(to: Address) -> sendCall {
     sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() }
 }
 
-/// Sends messages in one L1 block, with their values.
+/// Sends messages with these values in one L1 block.
 async fn send_together(world: &World, messages: Vec<(sendCall, u64)>) -> Result<()> {
     let from = world.l1.addresses()[0];
     let nonce = world.provider.get_transaction_count(from).await?;
@@ -53,7 +53,7 @@ async fn deposit_burst_is_relayed_once_and_in_order() -> Result<()> {
     for index in 0..COUNT {
         assert_eq!(l2.get_balance(recipient(index)).await?, U256::from(index + 1), "{index}");
     }
-    // One block could not have held them: a relay of half of them ends at a waypoint.
+    // They do not fit into one block, so the first relay ends at a waypoint.
     assert!(sequencer.status().unsafe_head.number >= 3, "{:?}", sequencer.status());
 
     let follower = world.follower(None).await?;
@@ -67,8 +67,8 @@ async fn deposit_burst_is_relayed_once_and_in_order() -> Result<()> {
     Ok(())
 }
 
-/// Accounts with 24 kB of code each, and one that calls all of them: 196 kB, more than an `advance`
-/// can have.
+/// Returns accounts with 24 kB of code each, and one that calls all of them. A call of it needs
+/// 196 kB of code as witness, more than fits into an `advance`.
 fn with_much_code(reader: Address) -> Vec<(Address, GenesisAccount)> {
     let mut accounts = Vec::new();
     let mut calls = Vec::new();

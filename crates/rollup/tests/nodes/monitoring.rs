@@ -1,4 +1,4 @@
-//! The alarms use metrics that exist.
+//! The alerting rules use existing metrics and are documented.
 
 use crate::support::World;
 use eyre::Result;
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 const ALARMS: &str = include_str!("../../../../monitoring/alarms.yml");
 const DOCUMENT: &str = include_str!("../../../../docs/operating.md");
 
-/// Values of a key, in order.
+/// Returns all values of a YAML key, in order.
 fn values(key: &str) -> Vec<&'static str> {
     ALARMS
         .lines()
@@ -15,7 +15,7 @@ fn values(key: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// Names of our metrics in a text.
+/// Returns the names of Enshrine's metrics in a text.
 fn names(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.filter(|word| word.starts_with("enshrine_")).collect()
@@ -43,6 +43,7 @@ async fn alarm_metrics_are_exported_by_both_roles() -> Result<()> {
     Ok(())
 }
 
+/// Each alarm has an expression, a duration and a summary, and the document says what to do.
 #[test]
 fn alarms_are_complete_and_documented() {
     let alarms = values("alert: ");

@@ -1,4 +1,4 @@
-//! Plans for L1 from known figures, without executing a block again.
+//! Planning of L1 transactions from cached measurements, without executing a block again.
 
 use crate::support::{World, provider_of, refusal, signed_with, until};
 use alloy_eips::Encodable2718 as _;
@@ -41,12 +41,12 @@ async fn is_settled(sequencer: &RollupNode) -> Result<()> {
 }
 
 fn executions(sequencer: &RollupNode) -> Result<u64> {
-    let submitter = sequencer.status().submitter.ok_or_eyre("it is no sequencer")?;
+    let submitter = sequencer.status().submitter.ok_or_eyre("not a sequencer")?;
     Ok(submitter.planning_executions)
 }
 
 fn evidence_made(sequencer: &RollupNode) -> Result<u64> {
-    let submitter = sequencer.status().submitter.ok_or_eyre("it is no sequencer")?;
+    let submitter = sequencer.status().submitter.ok_or_eyre("not a sequencer")?;
     Ok(submitter.evidence_made)
 }
 
@@ -57,7 +57,7 @@ async fn planning_reuses_execution_and_evidence_of_sealing() -> Result<()> {
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
     let world = World::with_blobs_and(accounts).await?;
     let mut config = world.sequencer_config()?;
-    // Blocks go once so many wait, or fill a transaction by their gas.
+    // Blocks are posted once this many wait, or once their gas fills a transaction.
     config.submit_interval = Duration::from_secs(3_600);
     let config = world.config(Role::Sequencer(Box::new(config)));
     let l1_limits = L1Limits { gas: 1 << 30, bytes: 1 << 20 };
@@ -66,17 +66,18 @@ async fn planning_reuses_execution_and_evidence_of_sealing() -> Result<()> {
     let l2 = provider_of(&sequencer)?;
     for nonce in 0..BLOCKS {
         next_block(&sequencer, &l2, nonce, 21_000).await?;
-        // Blocks need seconds of their own; L1's time is enough for that.
+        // Each block needs its own timestamp, so L1's time advances by a second.
         world.next_second().await?;
     }
     is_settled(&sequencer).await?;
     assert_eq!(executions(&sequencer)?, 0);
-    // Each seal composes the evidence of all blocks that wait, and so do the plan and the posting.
+    // Sealing, planning and posting all need the evidence of each waiting block; it is built once.
     assert_eq!(evidence_made(&sequencer)?, BLOCKS);
     sequencer.stop().await;
     Ok(())
 }
 
+/// A posting plan after a restart does not depend on `eth_estimateGas`.
 #[tokio::test(flavor = "multi_thread")]
 async fn restart_measures_each_waiting_block_once() -> Result<()> {
     const BLOCKS: u64 = 8;
@@ -99,8 +100,8 @@ async fn restart_measures_each_waiting_block_once() -> Result<()> {
     assert_eq!(executions(&sequencer)?, 0);
     sequencer.stop().await;
 
-    // Together the blocks may use more gas than an L1 transaction has. How many of them fit is
-    // known without asking L1.
+    // Together the blocks may need more gas than an L1 transaction can have. The node computes how
+    // many fit without a request to L1.
     let (asked, tried) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
     let (estimates, sends) = (Arc::clone(&asked), Arc::clone(&tried));
     proxy.intercept(move |request| {
@@ -119,7 +120,7 @@ async fn restart_measures_each_waiting_block_once() -> Result<()> {
     proxy.honest();
     is_settled(&sequencer).await?;
     assert_eq!(sequencer.status().safe_head.number, BLOCKS);
-    // One execution for what the block read and wrote, one for what EXECUTE asks for it.
+    // One execution to measure reads and writes, and one to measure the EXECUTE gas.
     assert!(executions(&sequencer)? <= 2 * BLOCKS, "{:?}", sequencer.status());
     assert!(evidence_made(&sequencer)? <= BLOCKS, "{:?}", sequencer.status());
     sequencer.stop().await;
