@@ -1,5 +1,5 @@
-//! Attacks that fill the pool for free. In each one of the next three blocks includes an honest
-//! account's transaction, also after a restart.
+//! Attacks that try to fill the pool for free. During each attack, one of the next three blocks
+//! must include an honest account's transaction, also after a restart.
 
 use crate::support::{L2_CHAIN, World, provider_of, until};
 use alloy_consensus::TxEip1559;
@@ -19,7 +19,7 @@ const GWEI: u128 = 1_000_000_000;
 const POOL: usize = 128;
 /// Maximum number of transactions of one account.
 const PER_ACCOUNT: usize = 64;
-/// Code that sends all ether of its account to the caller.
+/// Code that sends the account's whole balance to the caller.
 const DRAIN: [u8; 9] = hex!("5f5f5f5f47335af100");
 
 fn limits() -> PoolLimits {
@@ -36,7 +36,7 @@ struct Attacked {
     honest: u64,
 }
 
-/// Fees of a transaction, in wei per gas, and an attacker's other choices.
+/// Fees of a transaction in wei per gas, its gas limit and its recipient.
 #[derive(Clone, Copy)]
 struct Offer {
     max_fee: u128,
@@ -77,7 +77,7 @@ impl Attacked {
         Ok(Self { _world: world, _folder: folder, config, node, l2, honest: 0 })
     }
 
-    /// Sends a transaction to the pool.
+    /// Submits a transaction to the pool directly, without RPC.
     fn offer(&self, transaction: &Transaction) -> Result<(), Rejected> {
         let raw = Bytes::from(transaction.encoded_2718());
         let pooled =
@@ -85,12 +85,12 @@ impl Attacked {
         self.node.node().submit(pooled).map(drop)
     }
 
-    /// Sends this number of transactions of an account, and returns how many the pool accepts.
+    /// Submits a transaction per nonce, and returns how many the pool accepts.
     fn flood(&self, name: &str, nonces: core::ops::Range<u64>, offer: Offer) -> usize {
         nonces.filter(|nonce| self.offer(&signed(name, *nonce, offer)).is_ok()).count()
     }
 
-    /// Sends a transaction of the honest account.
+    /// Sends a transaction of the honest account; returns its hash and the current head.
     async fn send_honest(&mut self) -> Result<(B256, u64)> {
         let offer = Offer { max_fee: 10 * GWEI, tip: GWEI, gas_limit: 21_000, to: Address::ZERO };
         let raw = signed("honest", self.honest, offer).encoded_2718();
@@ -140,7 +140,7 @@ async fn transactions_behind_nonce_gap_cannot_fill_pool() -> Result<()> {
     attacked.honest_is_mined_soon().await?;
     let mut attacked = attacked.restart().await?;
     attacked.honest_is_mined_soon().await?;
-    // Some may wait for a nonce that comes late.
+    // The pool keeps some transactions with nonce gaps, in case the missing one arrives late.
     assert!(attacked.node.node().read(|node| node.pool.len()) > 0);
     attacked.node.stop().await;
     Ok(())
@@ -149,12 +149,12 @@ async fn transactions_behind_nonce_gap_cannot_fill_pool() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn unaffordable_transactions_cannot_fill_pool() -> Result<()> {
     let names = ["mallory", "oscar", "trudy"];
-    // As much as one transaction costs.
+    // Enough for a single transaction.
     let funds = HIGH.max_fee * u128::from(HIGH.gas_limit);
     let accounts = names.map(|name| (Key::named(name).address(), rich(funds)));
     let mut attacked = Attacked::with(accounts.to_vec()).await?;
     for name in names {
-        assert_eq!(attacked.flood(name, 0..200, HIGH), 1, "one can be paid for");
+        assert_eq!(attacked.flood(name, 0..200, HIGH), 1, "the balance covers one transaction");
     }
     attacked.honest_is_mined_soon().await?;
     let mut attacked = attacked.restart().await?;
@@ -166,15 +166,15 @@ async fn unaffordable_transactions_cannot_fill_pool() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn replacement_storm_does_not_delay_honest_transactions() -> Result<()> {
     let mut attacked = Attacked::with(vec![(Key::named("mallory").address(), rich(ETHER))]).await?;
-    // Waits for the nonce before it, and so costs nothing.
+    // The transaction has a nonce gap, so replacing it costs nothing.
     let (mut offer, mut taken) = (Offer { max_fee: 2 * GWEI, tip: 10, ..HIGH }, 0);
     for _ in 0..100 {
         taken += attacked.flood("mallory", 1..2, offer);
         offer.max_fee += offer.max_fee / 10 + 1;
     }
-    assert_eq!(taken, 1, "a higher fee cap by itself costs nothing");
+    assert_eq!(taken, 1, "a higher fee cap alone must not replace it");
     offer.tip = 11;
-    assert_eq!(attacked.flood("mallory", 1..2, offer), 1, "both are higher by a tenth");
+    assert_eq!(attacked.flood("mallory", 1..2, offer), 1, "fee cap and tip are both 10 % higher");
     attacked.honest_is_mined_soon().await?;
     let mut attacked = attacked.restart().await?;
     attacked.honest_is_mined_soon().await?;
@@ -199,7 +199,7 @@ async fn delegated_accounts_get_one_pool_slot_each() -> Result<()> {
             let next = attacked.l2.get_transaction_count(Key::named(name).address()).await?;
             attacked.flood(name, next..next + 100, HIGH);
         }
-        // One transaction each, and nothing of the above can be paid for any more.
+        // One cheap transaction per account makes all of its transactions above unaffordable.
         for (name, nonce) in names.into_iter().zip(3 * round..) {
             let (max_fee, tip) = (502 * GWEI, 500 * GWEI);
             let to = Key::named(name).address();
@@ -221,14 +221,14 @@ async fn nominal_tip_above_fee_cap_gets_no_priority() -> Result<()> {
     let mut attacked = Attacked::with(accounts.to_vec()).await?;
     for _ in 0..2 {
         let base_fee = u128::from(attacked.node.node().read(node::NodeState::next_base_fee));
-        // The whole offer is said to be the tip, and all but one wei of it is the base fee.
+        // The nominal tip equals the fee cap, of which the base fee leaves one wei.
         let max_fee = base_fee.max(8) + 1;
         for name in names {
             let next = attacked.l2.get_transaction_count(Key::named(name).address()).await?;
             let offer = Offer { max_fee, tip: max_fee, ..HIGH };
             attacked.flood(name, next..next + 100, offer);
         }
-        // It offers less beyond the base fee than they say that they do.
+        // The honest nominal tip is lower than theirs, but its effective tip is higher.
         let (tip, to) = (max_fee / 2, Address::ZERO);
         let offer = Offer { max_fee: 4 * max_fee, tip, gas_limit: 21_000, to };
         let raw = signed("honest", attacked.honest, offer).encoded_2718();
@@ -245,14 +245,14 @@ async fn nominal_tip_above_fee_cap_gets_no_priority() -> Result<()> {
 
 /// Loads the code of each account in the calldata, and burns gas until 20,000 are left.
 const READER: [u8; 32] = hex!("5f5b3681101560165760015f5f83353c6020016001565b614e205a1160165700");
-/// Accounts with as much code as one may have.
+/// Number of accounts with code of nearly the maximum size.
 const CODES: u64 = 60;
 
 fn code_account(number: u64) -> Address {
     Address::from_word(B256::from(U256::from(0xc0de_0000 + number)))
 }
 
-/// Reads four codes of 24 kB, which are most of what a block has room for.
+/// Returns a transaction that reads four codes of 24 kB, most of what fits into a block.
 fn reading(attacker: u64, gas_limit: u64) -> Transaction {
     let mut random = Random::from_hash(&keccak256(attacker.to_be_bytes()));
     let read = (0..4).map(|_| random.in_range(0..CODES as usize) as u64);
@@ -280,7 +280,7 @@ async fn transactions_that_never_fit_starve_no_transfer() -> Result<()> {
     let attacker = |number| Key::named(&format!("attacker {number}")).address();
     accounts.extend((0..ATTACKERS).map(|number| (attacker(number), rich(ETHER))));
     let mut attacked = Attacked::with(accounts).await?;
-    // Each burns so much that those of a few accounts are all that a block executes in vain.
+    // Each burns so much gas that a few of them exhaust the gas that a block may execute in vain.
     for number in 0..ATTACKERS {
         attacked.offer(&reading(number, 900_000))?;
     }
@@ -288,7 +288,7 @@ async fn transactions_that_never_fit_starve_no_transfer() -> Result<()> {
         attacked.honest_is_mined_soon().await?;
     }
     let waiting = attacked.node.node().read(|node| node.pool.len());
-    assert!(waiting > ATTACKERS as usize / 2, "{waiting} wait: they fit");
+    assert!(waiting > ATTACKERS as usize / 2, "only {waiting} are waiting: the others fitted");
     attacked.node.stop().await;
     Ok(())
 }

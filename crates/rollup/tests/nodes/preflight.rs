@@ -1,4 +1,4 @@
-//! Mistakes of an operator, reported before the node serves requests.
+//! Configuration mistakes, reported before the node serves requests.
 
 use crate::support::World;
 use alloy_primitives::{Address, B256, U256, address};
@@ -16,7 +16,7 @@ use std::{
 };
 use testkit::Key;
 
-/// Account of the devnet's second key, which advances in these tests.
+/// Account of the devnet's second key, which advances the rollup in these tests.
 const ADVANCE: Address = address!("0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
 
 /// Runs the checks on a thread that may block.
@@ -26,10 +26,10 @@ async fn checks(config: &Config) -> Result<Vec<Check>> {
 }
 
 fn named<'c>(checks: &'c [Check], name: &str) -> Result<&'c Check> {
-    checks.iter().find(|check| check.name == name).ok_or_eyre("the check is made")
+    checks.iter().find(|check| check.name == name).ok_or_eyre("no such check")
 }
 
-/// Starts a node that must not start, and returns the error.
+/// Starts a node that must fail its preflight, and returns the failed check.
 async fn refused(config: Config) -> Result<Check> {
     match RollupNode::start(config).await {
         Err(RollupError::Preflight(check)) => Ok(*check),
@@ -42,7 +42,7 @@ fn sequencer(world: &World) -> Result<Config> {
     Ok(world.config(Role::Sequencer(Box::new(world.sequencer_config()?))))
 }
 
-/// A configuration with a changed value in its deployment file.
+/// Returns a configuration with a changed field in its deployment file.
 fn with_field(
     mut config: Config,
     field: &str,
@@ -59,12 +59,12 @@ fn with_field(
     Ok((folder, config))
 }
 
-/// A consensus client that reports this chain id of its execution chain.
+/// Starts a beacon API that reports this execution chain id and returns its URL.
 fn consensus_client(chain: u64) -> Result<String> {
     consensus_client_from(chain, 0)
 }
 
-/// A consensus client that also reports this genesis time.
+/// Starts a beacon API that also reports this genesis time.
 fn consensus_client_from(chain: u64, genesis_time: u64) -> Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -119,6 +119,7 @@ async fn swapped_keys_are_rejected() -> Result<()> {
     Ok(())
 }
 
+/// No error, since the policy may admit the account later.
 #[tokio::test(flavor = "multi_thread")]
 async fn account_outside_sequencing_policy_is_a_warning() -> Result<()> {
     let world = World::with_sequencer(Address::repeat_byte(9)).await?;
@@ -131,6 +132,7 @@ async fn account_outside_sequencing_policy_is_a_warning() -> Result<()> {
     Ok(())
 }
 
+/// An earlier first block only makes the node read more of L1.
 #[tokio::test(flavor = "multi_thread")]
 async fn first_block_after_deployment_is_rejected() -> Result<()> {
     let world = World::new().await?;
@@ -171,6 +173,7 @@ async fn account_without_ether_is_a_warning() -> Result<()> {
     Ok(())
 }
 
+/// Beside a usable one it is a warning, and so is one that does not respond.
 #[tokio::test(flavor = "multi_thread")]
 async fn consensus_client_of_another_l1_is_rejected() -> Result<()> {
     let world = World::new().await?;
@@ -179,7 +182,7 @@ async fn consensus_client_of_another_l1_is_rejected() -> Result<()> {
     let check = refused(with(consensus_client(1)?)?).await?;
     assert_eq!(check.name, "consensus client");
     assert!(check.got.contains("of chain 1"), "{check}");
-    // One of several that belongs to another L1, or to a later time, leaves the others.
+    // If others are usable, a client of another L1 or with a later genesis is only a warning.
     let several = vec![consensus_client(1)?, consensus_client(31_337)?];
     let config = Config { l1_beacon: several, ..sequencer(&world)? };
     let verdicts = |checks: &[Check]| -> Vec<_> {

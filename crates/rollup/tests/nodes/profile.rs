@@ -1,4 +1,4 @@
-//! Prices of EXECUTE on L1: a node with the right ones settles, and a node with others reports it.
+//! EXECUTE gas schedules: a node with L1's schedule settles, and one with another refuses to start.
 
 use crate::{
     blobs_of_l1::with_beacon,
@@ -24,8 +24,8 @@ fn config(world: &World, schedule: GasSchedule) -> Result<Config> {
     Ok(Config { execute_gas: schedule, ..world.config(role) })
 }
 
-/// Sends a transfer of Alice with this nonce and waits until L1 has its block. Returns its number
-/// and hash.
+/// Sends a transfer from Alice with this nonce and waits until its block is on L1. Returns the
+/// block's number and hash.
 async fn settle(sequencer: &RollupNode, l2: &RootProvider, nonce: u64) -> Result<(u64, B256)> {
     let (alice, to) = (Key::named("alice"), Address::repeat_byte(0xb0));
     let transfer = signed_with(&alice, nonce, to, 1, Bytes::new(), 21_000);
@@ -61,10 +61,11 @@ async fn blocks_settle_under_every_gas_schedule() -> Result<()> {
     Ok(())
 }
 
-/// Base fee of L1's blocks in the test of its market, in wei.
+/// Base fee of L1 blocks in the market tests, in wei.
 const BASE_FEE: u64 = 1_000_000_000;
 
-/// Sets price and base fee of L1's next blocks, which fall while these are nearly empty.
+/// Sets the EXECUTE gas price and the base fee, both of which fall while L1 blocks are nearly
+/// empty.
 async fn set_market(world: &World, price: u64) -> Result<()> {
     let excess = U256::from(excess_at(price));
     world.provider.anvil_set_storage_at(MARKET_ADDRESS, U256::ZERO, excess.into()).await?;
@@ -73,8 +74,8 @@ async fn set_market(world: &World, price: u64) -> Result<()> {
     Ok(())
 }
 
-/// Settles some blocks at this price of EXECUTE gas, as calldata or through blobs. Returns the L1
-/// gas used.
+/// Settles some blocks at this price of EXECUTE gas, as calldata or in blobs. Returns the L1 gas
+/// used.
 async fn settle_at(schedule: GasSchedule, price: u64, by_blobs: bool) -> Result<u64> {
     const BLOCKS: u64 = 4;
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
@@ -96,7 +97,7 @@ async fn settle_at(schedule: GasSchedule, price: u64, by_blobs: bool) -> Result<
         let number = format!("{number:#x}");
         let found: serde_json::Value =
             l2.raw_request("eth_getBlockByNumber".into(), (number, false)).await?;
-        assert_eq!(found["hash"], serde_json::json!(hash), "a block was made again");
+        assert_eq!(found["hash"], serde_json::json!(hash), "a block was replaced");
         assert_eq!(found["l1BlobGasUsed"] != "0x0", by_blobs, "{found}");
         gas += serde_json::from_value::<U64>(found["l1GasUsed"].clone())?.to::<u64>();
     }
@@ -104,22 +105,24 @@ async fn settle_at(schedule: GasSchedule, price: u64, by_blobs: bool) -> Result<
     Ok(gas)
 }
 
+/// Below, at and above the base fee.
 #[tokio::test(flavor = "multi_thread")]
 async fn blocks_settle_at_every_market_price() -> Result<()> {
     let other: GasSchedule = "25000+60".parse()?;
-    // By the other schedule calldata is cheaper for such small blocks.
+    // With the other schedule, calldata is cheaper for these small blocks.
     let ways = [(GasSchedule::DEFAULT, false), (GasSchedule::DEFAULT, true), (other, false)];
     for (schedule, by_blobs) in ways {
         let mut gas = Vec::new();
         for price in [BASE_FEE / 8, BASE_FEE, 4 * BASE_FEE] {
             gas.push(settle_at(schedule, price, by_blobs).await?);
         }
-        // L1 did ask for these prices, and not for one of them three times.
+        // Control: L1 did charge three different prices.
         assert!(gas[0] <= gas[1] && gas[1] + gas[1] / 4 < gas[2], "{schedule}: {gas:?}");
     }
     Ok(())
 }
 
+/// The transaction fails, and the sequencer sends another one at the new price.
 #[tokio::test(flavor = "multi_thread")]
 async fn price_rise_in_flight_reverts_no_block() -> Result<()> {
     let schedule = GasSchedule::DEFAULT;
@@ -133,13 +136,13 @@ async fn price_rise_in_flight_reverts_no_block() -> Result<()> {
     let alice = Key::named("alice");
     let transfer = signed_with(&alice, 0, Address::repeat_byte(0xb0), 1, Bytes::new(), 21_000);
     let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
-    until("a transaction on its way", &sequencer, || async {
+    until("an in-flight transaction", &sequencer, || async {
         Ok(sequencer.status().submitter.is_some_and(|it| it.in_flight.is_some()))
     })
     .await?;
     let sealed = sequencer.status().unsafe_head;
     let account = sequencer.status().submitter.map(|it| it.address).unwrap_or_default();
-    // Far above what it was planned for: it fails, and the next one is planned by the new price.
+    // Far above the price in the plan, so the transaction runs out of gas.
     let excess = U256::from(excess_at(20 * BASE_FEE));
     world.provider.anvil_set_storage_at(MARKET_ADDRESS, U256::ZERO, excess.into()).await?;
     world.provider.anvil_mine(Some(1), None).await?;

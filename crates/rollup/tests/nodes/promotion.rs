@@ -1,4 +1,4 @@
-//! Obstacles to a follower's promotion, and the promotion once they are gone.
+//! Reasons to reject a follower's promotion, and the promotion once they are gone.
 
 use crate::support::{
     World, admin_config, admin_of, is_settled, provider_of, refusal, signed, until,
@@ -17,7 +17,7 @@ use testkit::{ETHER, Key, Proxy};
 
 const DOCUMENT: &str = include_str!("../../../../docs/rollup-node.md");
 
-/// A follower that can be promoted, the proxy of its L1, and its administrator.
+/// A follower that can be promoted, the proxy in front of its L1, and its admin API.
 struct Standby {
     node: RollupNode,
     l1: Proxy,
@@ -41,7 +41,7 @@ impl Standby {
         Ok(self.admin.raw_request(method.into(), parameters).await?)
     }
 
-    /// Checks that it refuses with this documented code and this evidence.
+    /// Asserts that the node rejects a call with this documented code and this error data.
     async fn refuses(&self, method: &'static str, code: i64, evidence: Value) -> Result<()> {
         let refused = self.admin.raw_request::<_, Value>(method.into(), json!([])).await;
         let Err(error) = refused else { bail!("{method} is not refused") };
@@ -92,7 +92,7 @@ async fn promotion_needs_keys_and_another_role() -> Result<()> {
 async fn promotion_waits_for_l1_sync() -> Result<()> {
     let world = World::new().await?;
     let standby = Standby::start(&world, |_| {}).await?;
-    // It hears of blocks that it cannot read.
+    // The node sees new headers, but cannot read their receipts.
     standby.l1.set(|request, answer| (!request.contains("eth_getBlockReceipts")).then_some(answer));
     world.provider.anvil_mine(Some(3), None).await?;
     world.deposit(Address::repeat_byte(1), U256::ONE).await?;
@@ -143,7 +143,7 @@ async fn pending_l1_transactions_need_forced_promotion() -> Result<()> {
         .await?;
     standby.demote().await?;
     standby.refuses("rollup_promote", -32_025, json!({ "got": 0, "expected": 1 })).await?;
-    // Once it is in a block, nothing has to be forced.
+    // Once a block includes the transaction, no force is needed.
     world.provider.anvil_set_auto_mine(true).await?;
     world.provider.anvil_mine(Some(1), None).await?;
     standby.promote().await?;
@@ -218,7 +218,7 @@ async fn promoted_follower_restores_transactions_lost_to_reorg() -> Result<()> {
         Standby::start(&world, |config| config.data_dir = Some(folder.path().into())).await?;
     let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
     let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
-    // A deposit goes with it, which the operator brings to the L2.
+    // In the same block, the operator relays a deposit.
     let carol = Key::named("carol").address();
     world.deposit(carol, U256::from(ETHER)).await?;
     until("the transfer", &sequencer, || async {
@@ -234,23 +234,23 @@ async fn promoted_follower_restores_transactions_lost_to_reorg() -> Result<()> {
     .await?;
     sequencer.stop().await;
 
-    // L1 takes back what stood behind the deposit, and no node brings it again.
+    // An L1 reorg removes everything after the first deposit, and no node posts it again.
     let depth = world.provider.get_block_number().await? - stays;
     let nothing = Vec::<()>::new();
     world.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
-    until("the way back", &standby.node, || async { Ok(!has_it().await?) }).await?;
-    // Nor does it forget it over a restart.
+    until("the removal of the transfer", &standby.node, || async { Ok(!has_it().await?) }).await?;
+    // The removed transactions survive a restart.
     standby.node.stop().await;
     let standby =
         Standby::start(&world, |config| config.data_dir = Some(folder.path().into())).await?;
     let l2 = provider_of(&standby.node)?;
     let has_it = || async { eyre::Ok(!l2.get_balance(bob).await?.is_zero()) };
-    ensure!(!has_it().await?, "no node has brought it again");
+    ensure!(!has_it().await?, "the transfer is back too early");
     standby.promote().await?;
     until("the transfer again", &standby.node, has_it).await?;
     let again = l2.get_transaction_receipt(*transfer.tx_hash()).await?.unwrap();
     assert!(again.status());
-    // What the operator sent for a deposit that is gone does not come back.
+    // The operator's relay of a deposit that is gone is not restored.
     let block = l2.get_block_by_number(again.block_number.unwrap().into()).await?.unwrap();
     assert_eq!(block.transactions.len(), 1);
     assert!(l2.get_balance(carol).await?.is_zero());
@@ -263,7 +263,7 @@ async fn promoted_follower_restores_transactions_displaced_by_rival() -> Result<
     let world = World::new().await?;
     let alice = Key::named("alice");
     let (bob, carol) = (Key::named("bob").address(), Key::named("carol").address());
-    // This one makes blocks that do not get to L1.
+    // The first sequencer's later blocks do not reach L1.
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let (l1, config) = world.behind_proxy(role)?;
     let first = RollupNode::start(config).await?;
@@ -287,19 +287,22 @@ async fn promoted_follower_restores_transactions_displaced_by_rival() -> Result<
     let has_it = || async { eyre::Ok(!l2.get_balance(bob).await?.is_zero()) };
     until("the transfer", &standby.node, has_it).await?;
     first.stop().await;
-    ensure!(standby.node.status().safe_head != standby.node.status().unsafe_head, "L1 has it");
+    ensure!(
+        standby.node.status().safe_head != standby.node.status().unsafe_head,
+        "the transfer is on L1"
+    );
 
-    // Another one makes a block in its place, and that gets there.
+    // Another sequencer's block at the same height is included on L1.
     let second = world.sequencer().await?;
     world.deposit(carol, U256::from(ETHER)).await?;
-    until("the way back", &standby.node, || async { Ok(!has_it().await?) }).await?;
+    until("the removal of the transfer", &standby.node, || async { Ok(!has_it().await?) }).await?;
     until("the other block", &standby.node, || async {
         Ok(!l2.get_balance(carol).await?.is_zero())
     })
     .await?;
     second.stop().await;
     until("L1", &standby.node, || async { Ok(standby.node.status().synced) }).await?;
-    ensure!(!has_it().await?, "no node has brought it again");
+    ensure!(!has_it().await?, "the transfer is back too early");
     standby.promote().await?;
     until("the transfer again", &standby.node, has_it).await?;
     standby.node.stop().await;

@@ -1,4 +1,4 @@
-//! A sequencer with a key at a Web3Signer that is slow, wrong or gone.
+//! A sequencer whose Web3Signer is slow, signs wrongly or does not respond.
 
 use crate::support::{World, is_settled, provider_of, signed_with, until};
 use alloy_eips::Encodable2718 as _;
@@ -8,6 +8,7 @@ use enshrine_rollup::{Role, RollupNode, Signer};
 use eyre::{OptionExt as _, Result};
 use testkit::{ETHER, Key, SignerMode, Web3Signer, rich};
 
+/// Sealing continues, and posting resumes once the signer works again.
 #[tokio::test(flavor = "multi_thread")]
 async fn faulty_remote_advance_signer_only_delays_posting() -> Result<()> {
     let world = World::new().await?;
@@ -49,7 +50,7 @@ async fn faulty_remote_advance_signer_only_delays_posting() -> Result<()> {
     assert!(signer.signed() >= 4);
     node.stop().await;
 
-    // A signer with another key is refused at once.
+    // A signer without the key makes the start fail.
     let mut config = world.sequencer_config()?;
     config.advance_key = Signer::remote(signer.url(), Key::named("another").address())?;
     let refused = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await;
@@ -58,6 +59,7 @@ async fn faulty_remote_advance_signer_only_delays_posting() -> Result<()> {
     Ok(())
 }
 
+/// Blocks with user transactions are still sealed.
 #[tokio::test(flavor = "multi_thread")]
 async fn hanging_remote_operator_signer_only_delays_deposits() -> Result<()> {
     let alice = Key::named("alice");
@@ -83,7 +85,7 @@ async fn hanging_remote_operator_signer_only_delays_deposits() -> Result<()> {
     signer.set(SignerMode::Good);
     until("the deposit", &node, || async { Ok(l2.get_balance(to).await? == U256::from(7)) })
         .await?;
-    // The operator's transactions of a block too have the lower s, so L1 accepts the block.
+    // The node also normalises s in the operator's transactions, so L1 accepts the block.
     signer.set(SignerMode::HighS);
     world.deposit(to, U256::ONE).await?;
     until("the deposit", &node, || async { Ok(l2.get_balance(to).await? == U256::from(8)) })

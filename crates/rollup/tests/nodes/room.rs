@@ -1,4 +1,4 @@
-//! Maximum content of a block: as much as fits into L1.
+//! The size limit of a block: what fits into an L1 transaction.
 
 use crate::support::{L2_CHAIN, World, is_settled, provider_of, until};
 use alloy_consensus::{Transaction as _, TxEip1559};
@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::{ops::Range, time::Duration};
 use testkit::{ETHER, FORCED_FEE, Key, rich};
 
-/// Number of accounts of the L2, so that their paths are long.
+/// Number of L2 accounts: many, so that trie paths are long.
 const ACCOUNTS: u64 = 4_000;
 /// Number of transfers, more than fit into a block.
 const TRANSFERS: u64 = 450;
@@ -23,7 +23,7 @@ fn account(number: u64) -> Address {
     Address::from_word(keccak256(number.to_be_bytes()))
 }
 
-/// An L2 with many accounts, two of them rich.
+/// Creates an L2 with many accounts, two of which are rich.
 async fn world() -> Result<World> {
     let small = GenesisAccount { balance: U256::ONE, ..Default::default() };
     let mut accounts: Vec<_> =
@@ -32,14 +32,14 @@ async fn world() -> Result<World> {
     World::with(accounts).await
 }
 
-/// A sequencer that makes no block before all transfers are sent.
+/// Starts a sequencer that seals no block before all transfers are sent.
 async fn sequencer(world: &World, block_time: Duration) -> Result<RollupNode> {
     let mut config = world.sequencer_config()?;
     config.block_time = block_time;
     Ok(RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?)
 }
 
-/// Consecutive transfers of an account to others.
+/// Signs transfers of an account with these nonces to different recipients.
 fn transfers(name: &str, nonces: Range<u64>) -> impl Iterator<Item = Bytes> {
     let key = Key::named(name);
     nonces.map(move |nonce| {
@@ -57,7 +57,7 @@ fn transfers(name: &str, nonces: Range<u64>) -> impl Iterator<Item = Bytes> {
     })
 }
 
-/// Sends transfers of Alice.
+/// Sends transfers from Alice with these nonces.
 async fn send(l2: &RootProvider, nonces: Range<u64>) -> Result<()> {
     for raw in transfers("alice", nonces) {
         let _ = l2.send_raw_transaction(&raw).await?;
@@ -65,7 +65,7 @@ async fn send(l2: &RootProvider, nonces: Range<u64>) -> Result<()> {
     Ok(())
 }
 
-/// Calldata of all `advance` calls.
+/// Returns the calldata of all `advance` calls.
 async fn advances(world: &World) -> Result<Vec<Bytes>> {
     let mut all = Vec::new();
     for number in 0..=world.provider.get_block_number().await? {
@@ -79,7 +79,7 @@ async fn advances(world: &World) -> Result<Vec<Bytes>> {
     Ok(all)
 }
 
-/// Waits until L1 has a block with all transfers of Alice, and all earlier blocks.
+/// Waits until all transfers from Alice are included and all blocks are on L1.
 async fn until_settled(sequencer: &RollupNode, l2: &RootProvider) -> Result<()> {
     until("all transfers on L1", sequencer, || async {
         let done = l2.get_transaction_count(Key::named("alice").address()).await? == TRANSFERS;
@@ -108,8 +108,8 @@ async fn blocks_fill_l1_calldata_in_compact_form() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forced_evidence_reduces_space_for_pool_transactions() -> Result<()> {
-    /// Number of entries of the queue, each of which takes more than half a kilobyte beside the
-    /// block.
+    /// Number of forced transactions. Each adds more than half a kilobyte of evidence to the
+    /// `advance`.
     const FORCED: u64 = 40;
     let world = world().await?;
     let sequencer = sequencer(&world, Duration::from_secs(16)).await?;
@@ -131,7 +131,7 @@ async fn forced_evidence_reduces_space_for_pool_transactions() -> Result<()> {
             Ok((data.len(), call.evidence.abi_encoded_size()))
         })
         .collect::<Result<_>>()?;
-    // Without that, such a block would be too long.
+    // If a block did not leave space for the evidence, the transaction would be too long.
     let limits = L1Limits::default();
     let is_full =
         |(all, beside): &(usize, usize)| *beside > 20_000 && *all > limits.input_bytes() - 5_000;
@@ -141,6 +141,7 @@ async fn forced_evidence_reduces_space_for_pool_transactions() -> Result<()> {
     Ok(())
 }
 
+/// `rollup_budget` also names the limit that is nearest.
 #[tokio::test(flavor = "multi_thread")]
 async fn budget_describes_block_under_construction() -> Result<()> {
     let world = world().await?;
@@ -169,7 +170,7 @@ async fn budget_describes_block_under_construction() -> Result<()> {
     assert_eq!((number(&empty["block"])?, number(&empty["transactions"])?), (1, 0));
     assert_eq!(number(&empty["waiting"])?, 0);
 
-    // One transfer: the bytes of the two ways, and gas for it.
+    // One transfer uses bytes for the paths of two accounts, and gas.
     send(&l2, 0..1).await?;
     let one = budget().await?;
     assert_eq!(number(&one["transactions"])?, 1);
@@ -178,7 +179,7 @@ async fn budget_describes_block_under_construction() -> Result<()> {
     assert!((200..3_000).contains(&more), "{more}");
     assert!(number(&one["executeGas"]["used"])? > before[1] + 21_000);
 
-    // More than there is room for: bytes are short, and what is used stays within the limit.
+    // More than fits: bytes are the scarce resource, and the use stays within the limit.
     send(&l2, 1..TRANSFERS).await?;
     let full = budget().await?;
     assert_eq!(full["nearest"], "inputBytes", "{full}");
@@ -217,16 +218,15 @@ async fn is_taken(world: &World, prices: Prices) -> Result<bool> {
 #[tokio::test(flavor = "multi_thread")]
 async fn underpriced_transactions_are_not_included() -> Result<()> {
     let world = world().await?;
-    // The transfer pays this per gas, and some hundred times as much for each of its bytes.
+    // The tip per gas. Per byte of input, the transfer pays some multiple of it.
     let tip = 1_000_000;
     let dear = is_taken(&world, Prices { gas: tip + 1, byte: 0 }).await;
-    let reason = dear.expect_err("the pool takes less than the least").to_string();
+    let reason = dear.expect_err("the pool accepts less than the minimum").to_string();
     ensure!(reason.contains("tip") && reason.contains("1000001"), "{reason}");
     ensure!(!is_taken(&world, Prices { gas: tip, byte: 21_000 * tip }).await?);
     ensure!(is_taken(&world, Prices { gas: tip, byte: 2 * tip }).await?);
 
-    // What L1 asks for pays nothing of it: a deposit, which the operator relays, and what is
-    // forced.
+    // Deposits, which the operator relays, and forced transactions are exempt from these prices.
     let prices = Prices { gas: 2 * tip, byte: 21_000 * tip };
     let config = SequencerConfig { prices, ..world.sequencer_config()? };
     let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
@@ -237,7 +237,7 @@ async fn underpriced_transactions_are_not_included() -> Result<()> {
             .l1_call(world.forced, U256::from(FORCED_FEE), submitCall { raw }.abi_encode())
             .await?;
     }
-    until("what L1 asks for", &sequencer, || async {
+    until("the deposit and the forced transaction", &sequencer, || async {
         let bob = Key::named("bob").address();
         Ok(!l2.get_balance(carol).await?.is_zero() && l2.get_transaction_count(bob).await? == 1)
     })

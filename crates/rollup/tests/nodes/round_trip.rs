@@ -1,4 +1,4 @@
-//! Value goes to the L2 and comes back, through a sequencer, L1 and a follower.
+//! Deposits, transfers and withdrawals through a sequencer, L1 and a follower.
 
 use crate::support::{World, provider_of, signed, until};
 use alloy_eips::Encodable2718;
@@ -30,7 +30,7 @@ async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
     let status: String = l2.raw_request("rollup_messageStatus".into(), ("0x0",)).await?;
     assert_eq!(status, "relayed");
 
-    // It is spent there, and a part of it sent back.
+    // Alice spends some of it on the L2, and withdraws another part.
     let transfer = signed(&l2, &alice, bob, ETHER, Bytes::new(), 21_000).await?;
     let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
     until("the transfer", &sequencer, || async {
@@ -56,7 +56,7 @@ async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
     })
     .await?;
 
-    // A monitor sees where it stands.
+    // `/health` and `/metrics` report the progress.
     let url = format!("http://{}", sequencer.server().addresses()[0]);
     let page = |path: &str| reqwest::get(format!("{url}{path}"));
     let health = page("/health").await?;
@@ -65,7 +65,7 @@ async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
     let safe = sequencer.status().safe_head.number;
     assert!(metrics.contains(&format!("enshrine_rollup_safe_head {safe}\n")), "{metrics}");
 
-    // It is claimed on L1.
+    // The withdrawal is claimed on L1.
     let claim: Bytes = l2.raw_request("rollup_claimProof".into(), ("0x0",)).await?;
     let sent = json!([{ "fromBlock": "earliest", "address": L2_MESSENGER }]);
     let logs: Vec<Value> = l2.raw_request("eth_getLogs".into(), sent).await?;
@@ -82,7 +82,7 @@ async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
     world.l1_call(world.message_queue, U256::ZERO, claim.to_vec()).await?;
     assert_eq!(world.provider.get_balance(target).await?, U256::from(2 * ETHER));
 
-    // A transaction that no node of the L2 was given comes by way of L1.
+    // A forced transaction, which was sent to no L2 node, arrives through L1.
     let forced = signed(&l2, &alice, bob, ETHER / 2, Bytes::new(), 21_000).await?;
     let submit = IForcedInbox::submitCall { raw: forced.encoded_2718().into() };
     world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
@@ -94,7 +94,7 @@ async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
     .await?;
     assert_eq!(l2.get_balance(bob).await?, U256::from(3 * ETHER / 2));
 
-    // Who knows nothing but L1 comes to the same.
+    // A follower that reads only L1 derives the same chain.
     let follower = world.follower(None).await?;
     let safe = sequencer.status().safe_head;
     until("the follower", &follower, || async {
@@ -154,7 +154,7 @@ async fn visible_deposit_always_has_relayed_status() -> Result<()> {
 async fn follower_gets_blocks_before_l1() -> Result<()> {
     let world = World::new().await?;
     let mut config = world.sequencer_config()?;
-    // It keeps its blocks to itself.
+    // The sequencer posts no blocks.
     config.submit_interval = std::time::Duration::from_secs(3_600);
     let role = enshrine_rollup::Role::Sequencer(Box::new(config));
     let sequencer = enshrine_rollup::RollupNode::start(world.config(role)).await?;

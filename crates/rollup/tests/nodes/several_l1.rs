@@ -1,4 +1,4 @@
-//! Several nodes of one L1, of which one hangs, or one invents blocks.
+//! Several L1 nodes, one of which hangs or returns forged data.
 
 use crate::support::{World, is_settled, provider_of, until};
 use alloy_consensus::constants::{EMPTY_RECEIPTS, EMPTY_TRANSACTIONS};
@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use testkit::{ETHER, Interception, Proxy};
 
-/// Returns `count` proxies in front of the L1, and the configuration of a node that knows them all.
+/// Starts `count` proxies in front of the L1; also returns the configuration of a node that uses
+/// all of them.
 fn behind(world: &World, count: usize, role: Role) -> Result<(Vec<Proxy>, Config)> {
     let server = world.l1.server().ok_or_eyre("the devnet serves HTTP")?;
     let start = || Proxy::start(server.addresses()[0]);
@@ -20,10 +21,10 @@ fn behind(world: &World, count: usize, role: Role) -> Result<(Vec<Proxy>, Config
     Ok((proxies, config))
 }
 
-/// Hashes of headers that a proxy has invented.
+/// Hashes of headers that a proxy has forged.
 type MadeUp = Arc<Mutex<Vec<B256>>>;
 
-/// From now on the proxy adds an empty block to L1's head.
+/// Has the proxy append a forged empty block to L1's head.
 fn makes_up_blocks(proxy: &Proxy) -> MadeUp {
     let made_up = MadeUp::default();
     let hashes = Arc::clone(&made_up);
@@ -93,7 +94,7 @@ async fn block_invented_by_one_l1_node_is_ignored() -> Result<()> {
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let (proxies, config) = behind(&world, 3, role)?;
     let made_up = makes_up_blocks(&proxies[0]);
-    // A node that knows no other believes it: the header hashes to its hash and follows the head.
+    // Control: a node without other L1 nodes accepts the block, since its header is consistent.
     let alone =
         Config { l1: vec![proxies[0].url()], ..world.config(Role::Follower { sequencer: None }) };
     let alone = RollupNode::start(alone).await?;
@@ -115,7 +116,7 @@ async fn block_invented_by_one_l1_node_is_ignored() -> Result<()> {
     Ok(())
 }
 
-/// Adds a field to the result of an answer, or changes one.
+/// Sets a field of the result in a response.
 fn forged(answer: &str, key: &str, value: &Value) -> String {
     let Ok(mut answer) = serde_json::from_str::<Value>(answer) else { return answer.to_owned() };
     let results = match &mut answer["result"] {
@@ -173,7 +174,7 @@ async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
     let (alice, l2) = (Address::repeat_byte(0xa1), provider_of(&sequencer)?);
     let mut expected = U256::ZERO;
     for (what, hostile) in HOSTILE {
-        // Each of the three: one of them is the node that is asked now.
+        // Each of the three in turn, since one of them is the node that is used at present.
         for proxy in &proxies {
             proxy.set(hostile);
             world.deposit(alice, U256::from(ETHER)).await?;

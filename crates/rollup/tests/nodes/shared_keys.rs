@@ -10,19 +10,20 @@ use eyre::Result;
 use std::time::Duration;
 use testkit::{ETHER, Key};
 
-/// An L1 whose L2 has given these accounts an ether each.
+/// Deploys a rollup whose genesis gives each of these accounts one ether.
 async fn world_of(keys: &[Key]) -> Result<World> {
     let rich = || GenesisAccount::default().with_balance(U256::from(ETHER));
     World::with(keys.iter().map(|key| (key.address(), rich())).collect()).await
 }
 
-/// Sends a transfer to a node, which may refuse it.
+/// Sends a transfer to a node, which may reject it.
 async fn transfer(node: &RollupNode, key: &Key, nonce: u64) -> Result<()> {
     let raw = signed_with(key, nonce, Address::repeat_byte(9), 1, Bytes::new(), 21_000);
     let _ = provider_of(node)?.send_raw_transaction(&raw.encoded_2718()).await;
     Ok(())
 }
 
+/// A sequencer that is alone again continues.
 #[tokio::test(flavor = "multi_thread")]
 async fn sequencer_with_shared_keys_stops_with_fault() -> Result<()> {
     let keys = [Key::named("alice"), Key::named("bob")];
@@ -38,7 +39,7 @@ async fn sequencer_with_shared_keys_stops_with_fault() -> Result<()> {
         let (nodes, keys) = (&nodes, &keys);
         async move {
             for (node, key) in nodes.iter().zip(keys) {
-                // Each has users of its own, and makes blocks for them.
+                // Each sequencer has its own users and seals blocks for them.
                 transfer(node, key, nonce - 1).await?;
             }
             tokio::time::sleep(Duration::from_millis(300)).await;
@@ -52,13 +53,13 @@ async fn sequencer_with_shared_keys_stops_with_fault() -> Result<()> {
     let fault = status.fault.unwrap_or_default();
     let account = world.sequencer_config()?.advance_key.address();
     assert!(fault.contains(&account.to_string()), "{fault}");
-    // What is sent to it now goes into no block of its own, and what it shows is what L1 has.
+    // The stopped sequencer exports the number of times that another one got ahead of it.
     let metrics = reqwest::get(format!("http://{}/metrics", nodes[at].server().addresses()[0]));
     assert!(metrics.await?.text().await?.contains("enshrine_rollup_overtaken "));
     let [first, second] = nodes;
     let (stops, other) = if at == 0 { (first, second) } else { (second, first) };
     other.stop().await;
-    // None is acknowledged that no block would include.
+    // It rejects transactions, since it would include them in no block.
     let raw = signed_with(&keys[at], nonce, Address::repeat_byte(9), 1, Bytes::new(), 21_000);
     let raw = Bytes::from(raw.encoded_2718());
     for method in ["eth_sendRawTransaction", "rollup_submit"] {
@@ -68,21 +69,21 @@ async fn sequencer_with_shared_keys_stops_with_fault() -> Result<()> {
         assert_eq!(code, Some(-32_031), "{method}");
     }
     let head = stops.status().safe_head.number;
-    until("the stopped node at what L1 has", &stops, || async {
+    until("the stopped node at L1's safe head", &stops, || async {
         Ok(is_settled(&stops) || stops.status().safe_head.number > head)
     })
     .await?;
     assert!(stopped(&stops), "{:?}", stops.status());
     stops.stop().await;
 
-    // The operator has stopped both, and starts one.
+    // The operator stops both and starts one.
     let alone = world.sequencer().await?;
     until("the chain of L1", &alone, || async { Ok(alone.status().synced) }).await?;
     let l2 = provider_of(&alone)?;
     let carol = keys[1].address();
     let before = l2.get_transaction_count(carol).await?;
     transfer(&alone, &keys[1], before).await?;
-    until("a block of the one that is left", &alone, || async {
+    until("a block of the remaining sequencer", &alone, || async {
         Ok(l2.get_transaction_count(carol).await? > before && is_settled(&alone))
     })
     .await?;

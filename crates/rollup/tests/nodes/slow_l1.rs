@@ -1,4 +1,4 @@
-//! An L1 that answers late, or not at all: the L2 continues without it, within limits.
+//! An L1 that responds late or not at all: the L2 continues without it, within limits.
 
 use crate::support::{World, is_settled, provider_of, signed_with, until};
 use alloy_eips::{BlockNumberOrTag, Encodable2718};
@@ -34,15 +34,15 @@ impl Behind {
         let l2 = provider_of(&sequencer)?;
         let mut behind = Self { world, proxy, sequencer, l2, alice, sent: 0 };
         behind.l1_is_on_time().await?;
-        // So that L1's time has been seen to go on.
+        // The node must have seen L1's time advance.
         for _ in 0..3 {
             behind.next_block().await?;
         }
         Ok(behind)
     }
 
-    /// Waits until L1's next block would have the time of day; the deployment's blocks, one per
-    /// second, are ahead of it.
+    /// Waits until L1's next block would have the current time. The blocks of the deployment are
+    /// one second apart and so ahead of it.
     async fn l1_is_on_time(&self) -> Result<()> {
         let l1 = &self.world.provider;
         until("L1's time", &self.sequencer, || async {
@@ -54,7 +54,7 @@ impl Behind {
         .await
     }
 
-    /// From now on each request to L1 hangs until the L2 has a further block.
+    /// Has each request to L1 hang until the L2 has sealed another block.
     fn l1_answers_a_block_late(&self) {
         let node = Arc::clone(self.sequencer.node());
         let came = Mutex::<HashMap<String, u64>>::default();
@@ -74,7 +74,7 @@ impl Behind {
         Ok(())
     }
 
-    /// Sends a transfer, and waits for the block that holds it.
+    /// Sends a transfer and waits for the block that includes it.
     async fn next_block(&mut self) -> Result<()> {
         self.send().await?;
         self.has_blocks_with(self.sent).await
@@ -102,7 +102,7 @@ impl Behind {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_block_waits_for_l1() -> Result<()> {
     let mut behind = Behind::with(|_| {}).await?;
-    // A block whose making asked for anything, or waited for what a posting asks, would never come.
+    // If sealing needed a response from L1, or waited for one to posting, no block would be sealed.
     behind.l1_answers_a_block_late();
     for _ in 0..6 {
         let before = behind.sequencer.status().unsafe_head.number;
@@ -127,7 +127,7 @@ async fn sealing_continues_while_l1_is_silent() -> Result<()> {
         times.extend(head.map(|head| head.header.timestamp));
     }
     assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
-    // A monitor is told, although the threads that wait for L1 say nothing.
+    // `/health` reports it, although the threads that wait for L1 make no progress.
     let health = format!("http://{}/health", behind.sequencer.server().addresses()[0]);
     until("the alarm", &behind.sequencer, || async {
         Ok(reqwest::get(&health).await?.status() == 503)
@@ -135,7 +135,7 @@ async fn sealing_continues_while_l1_is_silent() -> Result<()> {
     .await?;
     behind.proxy.honest();
     behind.is_settled().await?;
-    // None of them was made again.
+    // None of these blocks was replaced.
     for (number, expected) in (1..).zip(&times) {
         let number = behind.sequencer.status().unsafe_head.number - 5 + number;
         let block = behind.l2.get_block_by_number(number.into()).await?;
@@ -154,8 +154,8 @@ async fn sealing_stops_when_l1_silence_exceeds_drift() -> Result<()> {
         Ok(fault.contains("blocks are made without it for 3 s at most"))
     })
     .await?;
-    // What waits is not lost, and no block is made of it: a second fault would take the place of
-    // the first otherwise.
+    // Waiting transactions are kept, and no block is sealed with them: otherwise a second fault
+    // would replace the first.
     let head = behind.sequencer.status().unsafe_head;
     behind.send().await?;
     for _ in 0..10 {

@@ -1,4 +1,4 @@
-//! A follower of a rollup whose blobs are gone starts from a snapshot, verified against L1.
+//! A follower of a rollup whose blobs have expired starts from a snapshot, verified against L1.
 
 use crate::{
     blobs_of_l1::{Beacon, balance, deposit_and_spend, deposit_once_more, with_beacon},
@@ -68,7 +68,7 @@ async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
     assert_eq!((written.number, written.hash), (taken.number, taken.hash));
     assert!(written.number > 0);
 
-    // The consensus client has no blobs of that time.
+    // The consensus client no longer has the blobs.
     beacon.set(|_, _| None);
     let follower = |data: &str| {
         let config = with_beacon(world.config(Role::Follower { sequencer: None }), &beacon.url);
@@ -90,7 +90,7 @@ async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
     assert_eq!((fresh.status().safe_head, fresh.status().fault), (taken, None));
     assert_eq!(balance(&fresh, Key::named("bob").address()).await?, U256::from(ETHER));
 
-    // What came before the snapshot is refused and not answered as if there was nothing.
+    // Requests for data before the snapshot get an error, not an empty result.
     let l2 = provider_of(&fresh)?;
     let number = format!("{:#x}", taken.number);
     let logs = |from: &str| json!([{ "fromBlock": from, "toBlock": number }]);
@@ -107,7 +107,7 @@ async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
         assert!(!answer.is_null(), "{method}");
     }
 
-    // It follows what comes, also over a restart.
+    // The follower derives new blocks, also after a restart.
     beacon.set(|_, body| Some(body));
     let sequencer = RollupNode::start(config).await?;
     deposit_once_more(&world, &sequencer).await?;
@@ -136,7 +136,7 @@ async fn rejected_snapshot_leaves_no_files() -> Result<()> {
     deposit_and_spend(&world, &sequencer).await?;
     let taken = sequencer.status().safe_head;
     sequencer.stop().await;
-    // A block of the sequencer's own, on the same chain, that L1 does not have.
+    // A sealed block that is not on L1.
     sequencing.submit_interval = Duration::from_secs(3_600);
     let role = Role::Sequencer(Box::new(sequencing));
     let config = Config { data_dir: Some(path("sequencer")), ..world.config(role) };
@@ -188,7 +188,7 @@ async fn snapshot_must_be_of_a_final_block() -> Result<()> {
     assert!(matches!(refused, RollupError::SnapshotNotFinal { .. }), "{refused}");
     assert!(!path("strict").exists());
 
-    // Taken all the same, and L1 gives the block up.
+    // Imports it nevertheless, and an L1 reorg removes the block.
     import(&world, &path("file"), &path("loose")).await?;
     let follower = || {
         let config = world.config(Role::Follower { sequencer: None });

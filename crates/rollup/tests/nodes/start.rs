@@ -1,4 +1,4 @@
-//! The order of a start: no port answers before what it acknowledges can be kept.
+//! The order of a start: no port opens before acknowledged transactions can be persisted.
 
 use crate::support::{L2_CHAIN, World, provider_of, signed_with};
 use alloy_consensus::TxEip1559;
@@ -33,7 +33,7 @@ fn transfer(nonce: u64) -> Bytes {
     signed_with(&Key::named("alice"), nonce, to, 1, Bytes::new(), 21_000).encoded_2718().into()
 }
 
-/// A sequencer that makes no block soon, at a known port.
+/// Returns the configuration of a sequencer at a known port that seals no block soon.
 async fn world() -> Result<(World, TempDir, Config)> {
     let world = World::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
     let mut sequencing = world.sequencer_config()?;
@@ -45,7 +45,7 @@ async fn world() -> Result<(World, TempDir, Config)> {
     Ok((world, folder, config))
 }
 
-/// Sends a transaction over a connection of its own, and returns the answer.
+/// Sends a transaction over a new connection and returns the HTTP response.
 fn send(port: u16, raw: &Bytes) -> io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Patience::LIMIT))?;
@@ -64,13 +64,14 @@ fn send(port: u16, raw: &Bytes) -> io::Result<String> {
     Ok(answer)
 }
 
-/// Returns `true` if the pool's file in this folder holds a transaction.
+/// Returns `true` if the pool file in this folder contains a transaction.
 fn holds(folder: &Path, raw: &Bytes) -> Result<bool> {
     let found = fs::read(folder.join("pool"))?;
     Ok(found.windows(raw.len()).any(|window| window == &raw[..]))
 }
 
-/// Files that a start reads one after another, and the bytes that a pipe in the place of one gives.
+/// Files in the order in which a start reads them, and the bytes that a pipe in place of the file
+/// supplies.
 const STEPS: [(&str, &[u8]); 6] = [
     ("deployment.json", b""),
     ("files", &[0; 64]),
@@ -98,8 +99,8 @@ async fn no_port_answers_before_all_files_are_read() -> Result<()> {
         }
         ensure!(Command::new("mkfifo").arg(&pipe).status()?.success());
         let starting = tokio::spawn(RollupNode::start(config.clone()));
-        // A pipe is open for writing once the node opens it for reading, and what the node reads of
-        // it comes from here.
+        // Opening a pipe for writing blocks until the node opens it for reading, and the node
+        // blocks until the bytes are written here.
         let path = pipe.clone();
         let opened = tokio::task::spawn_blocking(move || OpenOptions::new().write(true).open(path));
         let mut writer = opened.await??;
@@ -113,7 +114,7 @@ async fn no_port_answers_before_all_files_are_read() -> Result<()> {
         ensure!(early.is_err(), "answered while {name} is read: {early:?}");
     }
 
-    // With all files in their places the same port answers.
+    // Control: with all files in place the same port responds.
     fs::write(&config.deployment, &deployment)?;
     let node = RollupNode::start(config).await?;
     let answer = send(port, &transfer(0))?;
@@ -123,7 +124,7 @@ async fn no_port_answers_before_all_files_are_read() -> Result<()> {
     Ok(())
 }
 
-/// Each question to L1 is a barrier: its answer waits until a client has tried to send.
+/// Each request to L1 is a barrier: its response waits until a client has tried to send.
 #[tokio::test(flavor = "multi_thread")]
 async fn send_during_start_is_rejected_or_persisted() -> Result<()> {
     let (world, folder, config) = world().await?;
@@ -143,10 +144,10 @@ async fn send_during_start_is_rejected_or_persisted() -> Result<()> {
     });
     let node = RollupNode::start(config).await?;
     let during = tried.lock().unwrap().clone();
-    // L1 is asked on; some of these meet the open port.
+    // The running node sends further requests to L1, during which the port is open.
     let patience = Patience::begin();
     while !tried.lock().unwrap().iter().any(Option::is_some) {
-        ensure!(patience.lasts(), "L1 is not asked again");
+        ensure!(patience.lasts(), "no further request to L1");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     proxy.honest();
@@ -154,7 +155,7 @@ async fn send_during_start_is_rejected_or_persisted() -> Result<()> {
     let refused = during.iter().filter(|it| it.is_none()).count();
     ensure!(refused >= 3, "{during:?}");
     let all = tried.lock().unwrap().clone();
-    ensure!(all.iter().flatten().all(|kept| *kept), "acknowledged and not kept: {all:?}");
+    ensure!(all.iter().flatten().all(|kept| *kept), "acknowledged and not persisted: {all:?}");
     Ok(())
 }
 
@@ -191,8 +192,8 @@ async fn earliest_acknowledged_transaction_is_in_pool_file() -> Result<()> {
     Ok(())
 }
 
-/// All of the file was acknowledged, and was more than the pool accepts from others: blocks had it
-/// too.
+/// All transactions in the file were acknowledged. They may exceed the pool's limits, since they
+/// include those in blocks that are not final. Their order in the file does not matter.
 #[tokio::test(flavor = "multi_thread")]
 async fn start_restores_whole_pool_file_beyond_limits() -> Result<()> {
     let (alice, bob) = (Key::named("alice"), Key::named("bob"));
@@ -212,7 +213,7 @@ async fn start_restores_whole_pool_file_beyond_limits() -> Result<()> {
         let _ = provider_of(&node)?.send_raw_transaction(transaction).await?;
     }
     node.stop().await;
-    // As a file that was written anew has them.
+    // A rewritten file may have them in reverse order.
     let genesis = Deployment::read(&world.deployment())?.genesis_hash;
     RecordFile::replace(&folder.path().join("pool"), genesis, all.iter().rev().map(|it| &it[..]))?;
 
@@ -224,7 +225,7 @@ async fn start_restores_whole_pool_file_beyond_limits() -> Result<()> {
     ensure!(waiting() == all.len(), "{}", waiting());
     let refused = l2.send_raw_transaction(&transfer(40)).await;
     ensure!(refused.is_err_and(|it| it.to_string().contains("waiting")), "the limits hold");
-    // A dearer one takes the place of one, and not of all beyond the limit.
+    // A transaction with a higher fee evicts one other, and not all beyond the limit.
     let dearer = bob.sign(TxEip1559 {
         chain_id: L2_CHAIN,
         gas_limit: 21_000,
@@ -239,7 +240,7 @@ async fn start_restores_whole_pool_file_beyond_limits() -> Result<()> {
     Ok(())
 }
 
-/// Starts a follower that must not start, and returns the error.
+/// Starts a node that must fail the check of the genesis state, and returns the check.
 async fn refused(config: &Config) -> Result<Check> {
     match RollupNode::start(config.clone()).await {
         Err(RollupError::Preflight(check)) => {
@@ -247,12 +248,12 @@ async fn refused(config: &Config) -> Result<Check> {
             Ok(*check)
         }
         Err(error) => Err(error.into()),
-        Ok(_) => bail!("it starts"),
+        Ok(_) => bail!("the node starts"),
     }
 }
 
-/// The code of the messenger decides who gets the escrow, and a follower cannot see it from the
-/// blocks.
+/// The messenger's code decides who can withdraw from the escrow, and a follower cannot learn it
+/// from the blocks.
 #[tokio::test(flavor = "multi_thread")]
 async fn altered_messenger_in_genesis_needs_flag() -> Result<()> {
     let mut messenger = l2_genesis(&Predeploys::built_in(), ProtocolFork::Osaka, 10_000_000, 0)
@@ -269,14 +270,14 @@ async fn altered_messenger_in_genesis_needs_flag() -> Result<()> {
     ensure!(check.to_string().contains("--allow-altered-genesis"), "{check}");
     config.allow_altered_genesis = true;
     RollupNode::start(config.clone()).await?.stop().await;
-    // That flag is for the protocol's contracts alone.
+    // That flag covers only the protocol's contracts.
     config.genesis_allowance = GenesisAllowance::default();
     let check = refused(&config).await?;
     ensure!(check.got.contains(&format!("--allow-balance {alice}={ETHER}")), "{check}");
     Ok(())
 }
 
-/// A balance without a deposit on L1 takes the ether of other depositors.
+/// A genesis balance without a deposit on L1 could withdraw the ether of depositors.
 #[tokio::test(flavor = "multi_thread")]
 async fn genesis_balances_and_codes_need_allowance() -> Result<()> {
     let (alice, contract) = (Key::named("alice").address(), Address::repeat_byte(0xc0));
@@ -295,7 +296,10 @@ async fn genesis_balances_and_codes_need_allowance() -> Result<()> {
         let check = refused(&config).await?;
         let flag = format!("--allow-code {contract}={}", code.ok_or_eyre("it has a code")?);
         ensure!(check.got.contains(&flag) && !check.got.contains("--allow-balance"), "{check}");
-        ensure!(preflight_of(&config).await?.contains(&check), "a start refuses what --check does");
+        ensure!(
+            preflight_of(&config).await?.contains(&check),
+            "--check must report the refusal too"
+        );
         let passed = preflight_of(&allowed).await?;
         let check = passed.iter().find(|it| it.name == check.name).ok_or_eyre("no such check")?;
         ensure!(check.verdict == CheckOutcome::Passed && check.got.contains(" wei"), "{check}");
@@ -304,7 +308,7 @@ async fn genesis_balances_and_codes_need_allowance() -> Result<()> {
     Ok(())
 }
 
-/// A list of a thousand accounts goes to a file, and not to a log.
+/// The log does not list a thousand accounts.
 #[tokio::test(flavor = "multi_thread")]
 async fn long_refusal_names_few_accounts_and_counts_rest() -> Result<()> {
     let account = |index: u64| (Address::from_word(U256::from(index).into()), rich(1));
@@ -313,12 +317,12 @@ async fn long_refusal_names_few_accounts_and_counts_rest() -> Result<()> {
     config.genesis_allowance = GenesisAllowance::default();
     let check = refused(&config).await?;
     ensure!(check.got.matches("--allow-balance").count() == 8, "{check}");
-    // The operator of the tests has a balance too.
+    // The operator of the tests has a balance as well.
     ensure!(check.got.contains("and 993 more"), "{check}");
     Ok(())
 }
 
-/// All checks of a configuration, on a thread that may block.
+/// Runs all preflight checks on a thread that may block.
 async fn preflight_of(config: &Config) -> Result<Vec<Check>> {
     let config = config.clone();
     Ok(tokio::task::spawn_blocking(move || preflight(&config)).await??)

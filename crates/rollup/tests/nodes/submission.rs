@@ -16,7 +16,7 @@ use std::{
 };
 use testkit::{ETHER, GWEI, Key, Proxy, rich};
 
-/// Returns the transaction that a request is to send.
+/// Returns the transaction if a request is `eth_sendRawTransaction`.
 fn raw_transaction(request: &str) -> Option<TxEnvelope> {
     let (_, raw) = request.split_once("eth_sendRawTransaction")?;
     let raw = &raw[raw.find("0x")?..];
@@ -32,7 +32,7 @@ async fn stuck_transaction_is_bumped_up_to_fee_limit() -> Result<()> {
     let cap = 8 * GWEI;
     config.submitter = SubmitterConfig { max_fee: cap, bump_after: 2, ..config.submitter };
     let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
-    // L1 says that it has what is sent, and takes none of it.
+    // The L1 node accepts what is sent, and L1 includes none of it.
     let sent = Arc::<Mutex<Vec<TxEnvelope>>>::default();
     let seen = Arc::clone(&sent);
     proxy.intercept(move |request| {
@@ -45,11 +45,11 @@ async fn stuck_transaction_is_bumped_up_to_fee_limit() -> Result<()> {
     let count = || sent.lock().map_or(0, |sent| sent.len());
     until("a transaction for L1", &sequencer, || async { Ok(count() > 0) }).await?;
 
-    // As many L1 blocks as it takes to come near the limit, and more.
+    // More L1 blocks than the bumps need to reach the limit.
     for _ in 0..40 {
         let before = count();
         world.provider.anvil_mine(Some(1), None).await?;
-        until("the same again", &sequencer, || async { Ok(count() > before) }).await?;
+        until("a resend", &sequencer, || async { Ok(count() > before) }).await?;
     }
     let all = sent.lock().map_or_else(|_| Vec::new(), |sent| sent.clone());
     for it in &all {
@@ -61,25 +61,28 @@ async fn stuck_transaction_is_bumped_up_to_fee_limit() -> Result<()> {
         .map(|it| (it.max_fee_per_gas(), it.max_priority_fee_per_gas().unwrap_or_default()))
         .collect();
     offered.dedup();
-    // What pools want of a replacement: a tenth more of both.
+    // Pools require 10 % more of both fees for a replacement.
     let is_dearer = |pair: &[(u128, u128)]| {
         pair[1].0 * 10 >= pair[0].0 * 11 && pair[1].1 * 10 >= pair[0].1 * 11
     };
     assert!(offered.len() > 3 && offered.windows(2).all(is_dearer), "{offered:?}");
-    // No replacement is left that the limit allows.
+    // The limit allows no further replacement.
     let (last, _) = offered.last().ok_or_eyre("nothing was offered")?;
     assert!(last * 115 / 100 > cap, "{offered:?}");
 
     proxy.honest();
     world.provider.anvil_mine(Some(1), None).await?;
-    until("L1 to take it", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) })
-        .await?;
+    until("its inclusion on L1", &sequencer, || async {
+        Ok(sequencer.status().safe_head.number > 0)
+    })
+    .await?;
     sequencer.stop().await;
     Ok(())
 }
 
-/// Has the L1 node refuse a transaction that may cost more than this part of the first, as geth
-/// does with `--rpc.txfeecap`. Some nodes name the cap exactly, and some round it.
+/// Has the L1 node reject transactions whose maximum cost exceeds `percent` of the first one's, as
+/// geth does with `--rpc.txfeecap`. Some nodes report the exact cap, and some round it. Returns the
+/// maximum costs of all attempts.
 fn cap_fees(proxy: &Proxy, percent: u128, is_exact: bool) -> Arc<Mutex<Vec<u128>>> {
     let offered = Arc::<Mutex<Vec<u128>>>::default();
     let seen = Arc::clone(&offered);
@@ -104,7 +107,7 @@ async fn fees_are_lowered_below_l1_node_cap() -> Result<()> {
         let world = World::new().await?;
         let config = world.sequencer_config()?;
         let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
-        // Below what is offered first, and above what L1 asks for.
+        // Below the first offer, and above L1's price.
         let offered = cap_fees(&proxy, 80, is_exact);
         let sequencer = RollupNode::start(config).await?;
         world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
@@ -149,7 +152,7 @@ async fn too_low_cap_is_a_fault_until_raised() -> Result<()> {
     })
     .await?;
     proxy.honest();
-    // What was learned is forgotten after a while.
+    // The submitter forgets the cap after some L1 blocks.
     world.provider.anvil_mine(Some(60), None).await?;
     until("L1", &sequencer, || async {
         Ok(sequencer.status().safe_head.number > 0 && sequencer.status().fault.is_none())
@@ -173,7 +176,7 @@ async fn exhausted_spending_limit_sends_nothing_and_reports_fault() -> Result<()
     })
     .await?;
     assert_eq!(world.provider.get_transaction_count(account).await?, 0);
-    // The L2 goes on; with a limit that allows it, so does L1.
+    // The L2 continues. With a higher limit, posting continues too.
     let l2 = provider_of(&sequencer)?;
     assert_eq!(l2.get_balance(alice).await?, U256::from(ETHER));
     assert_eq!(sequencer.status().safe_head.number, 0);
@@ -234,9 +237,9 @@ async fn posting_fault_persists_until_posting_resumes() -> Result<()> {
     let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
     world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
     until("the fault", &sequencer, || async { Ok(sequencer.status().fault.is_some()) }).await?;
-    // Many of its turns, in few of which it tries.
+    // Over many iterations of the batcher, most of which do not retry.
     for _ in 0..60 {
-        let fault = sequencer.status().fault.ok_or_eyre("nothing is said")?;
+        let fault = sequencer.status().fault.ok_or_eyre("no fault is reported")?;
         assert!(fault.contains(&account.to_string()), "{fault}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -261,7 +264,7 @@ async fn lost_transaction_is_resent_without_l1_block() -> Result<()> {
     let mut config = world.sequencer_config()?;
     config.submitter.resend_after = Duration::from_millis(500);
     let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
-    // The first ones never reach L1, and the sender is told that they did.
+    // The first two are acknowledged, but never reach L1.
     let lost = Arc::<AtomicUsize>::default();
     let seen = Arc::clone(&lost);
     proxy.intercept(move |request| {
@@ -282,8 +285,8 @@ async fn underpriced_replacement_is_bumped_without_l1_block() -> Result<()> {
     let mut config = world.sequencer_config()?;
     config.submitter.resend_after = Duration::from_millis(300);
     let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
-    // The pool has one of an earlier process, which pays more than the first two do. No L1 block
-    // takes either.
+    // The pool has a transaction of an earlier process, which pays more than the first two
+    // attempts.
     let offered = Arc::<Mutex<Vec<u128>>>::default();
     let seen = Arc::clone(&offered);
     proxy.intercept(move |request| {
@@ -317,7 +320,7 @@ async fn transaction_with_false_nonce_is_resent() -> Result<()> {
     let sequencer = RollupNode::start(config).await?;
     world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
     until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) }).await?;
-    assert!(asked.load(Ordering::SeqCst) > 1, "it was asked again");
+    assert!(asked.load(Ordering::SeqCst) > 1, "the nonce was not requested again");
     sequencer.stop().await;
     Ok(())
 }
@@ -336,7 +339,7 @@ async fn acknowledged_transactions_survive_restart() -> Result<()> {
         Ok(l2.get_balance(alice.address()).await? == U256::from(5 * ETHER))
     })
     .await?;
-    // The second comes first, and cannot stand in a block yet.
+    // The second transaction is sent first, so its nonce gap keeps it in the pool.
     let first = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
     let second = support::signed_with(&alice, 1, bob, 2, Bytes::new(), 21_000);
     let _ = l2.send_raw_transaction(&second.encoded_2718()).await?;
@@ -351,13 +354,14 @@ async fn acknowledged_transactions_survive_restart() -> Result<()> {
     Ok(())
 }
 
+/// A restart keeps a transaction that a deposit will fund, and drops one that nothing funds.
 #[tokio::test(flavor = "multi_thread")]
 async fn restart_keeps_transaction_awaiting_a_deposit() -> Result<()> {
     let world = World::new().await?;
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("data");
     let mut sequencing = world.sequencer_config()?;
-    // Nothing gets to L1, so that the chain is nowhere but on disk.
+    // Nothing is posted, so the chain exists only on disk.
     sequencing.submitter.daily_limit = 1;
     let mut config = world.config(Role::Sequencer(Box::new(sequencing.clone())));
     config.data_dir = Some(data.clone());
@@ -375,7 +379,8 @@ async fn restart_keeps_transaction_awaiting_a_deposit() -> Result<()> {
         .await?;
     sequencer.stop().await;
 
-    // The disk loses the chain, and keeps the pool; one in it will never be paid for.
+    // The disk loses the chain and keeps the pool, which contains one transaction that will never
+    // be funded.
     for entry in std::fs::read_dir(&data)? {
         let path = entry?.path();
         match path.file_name().is_some_and(|name| name == "pool") {
@@ -389,7 +394,7 @@ async fn restart_keeps_transaction_awaiting_a_deposit() -> Result<()> {
     let mut text = std::fs::read(data.join("pool"))?;
     alloy_rlp::Encodable::encode(&Bytes::from(unpaid.encoded_2718()), &mut text);
     std::fs::write(data.join("pool"), text)?;
-    // The deposit comes some L1 blocks after the first block is made.
+    // The deposit arrives some L1 blocks after the first block is sealed.
     sequencing.confirmations = 3;
     let config = enshrine_rollup::Config { role: Role::Sequencer(Box::new(sequencing)), ..config };
     let sequencer = RollupNode::start(config).await?;
@@ -402,7 +407,7 @@ async fn restart_keeps_transaction_awaiting_a_deposit() -> Result<()> {
     world.provider.anvil_mine(Some(4), None).await?;
     until("the transfer", &sequencer, || async { Ok(l2.get_balance(bob).await? == U256::ONE) })
         .await?;
-    // Then nothing is left to be tried, and no more blocks are made for it.
+    // No transaction is left to try, so no more blocks are sealed.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let still = l2.get_block_number().await?;
     tokio::time::sleep(Duration::from_secs(4)).await;

@@ -1,4 +1,4 @@
-//! A panic in any room of a node is reported, and lets the process end.
+//! A panic in any room (thread) of a node is reported and ends the process.
 
 use crate::support::{PATIENCE, World, until};
 use enshrine_rollup::{Config, EngineConfig, Role, RollupNode, RoomObserver};
@@ -9,7 +9,7 @@ use testkit::Patience;
 
 const ROOMS: [&str; 6] = ["l1", "batcher", "blocks", "unsafe_blocks", "offers", "driver"];
 
-/// Observer that panics in one room, once it is told in which.
+/// Observer that panics in the chosen room.
 #[derive(Debug, Default)]
 struct Saboteur(Mutex<Option<&'static str>>);
 
@@ -20,7 +20,7 @@ impl RoomObserver for Saboteur {
     }
 }
 
-/// A sequencer that drives a client which does not answer, so that it has all rooms.
+/// Starts a sequencer that drives an unreachable client, so that it has all rooms.
 async fn with_all_rooms(world: &World) -> Result<RollupNode> {
     observed(world, None).await
 }
@@ -45,7 +45,7 @@ async fn rooms_start_in_order_and_report_their_age() -> Result<()> {
     let node = with_all_rooms(&world).await?;
     assert_eq!(node.rooms(), ROOMS);
     until("health", &node, || async { Ok(page(&node, "health").await?.0 == 200) }).await?;
-    // A thread has an age once it runs.
+    // A room has an age once its thread runs.
     until("all rooms", &node, || async {
         let health: Value = serde_json::from_str(&page(&node, "health").await?.1)?;
         Ok(ROOMS.iter().all(|room| health["rooms"][room].is_u64()))
@@ -80,7 +80,7 @@ async fn room_panic_is_reported_and_ends_process() -> Result<()> {
         while !page(&node, "metrics").await?.1.contains("enshrine_rollup_room_panicked 1\n") {
             assert!(patience.lasts(), "{room} is not in the metrics");
         }
-        // It still ends in order.
+        // The node still stops cleanly.
         node.stop().await;
     }
     Ok(())

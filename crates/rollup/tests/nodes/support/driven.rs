@@ -1,4 +1,4 @@
-//! An execution client of another team, as a process that a node drives by the Engine API.
+//! A third-party execution client, as a process that a node drives by the Engine API.
 
 use alloy_genesis::Genesis;
 use alloy_primitives::B256;
@@ -16,18 +16,18 @@ use std::{
 use tempfile::TempDir;
 use testkit::Patience;
 
-/// Files and addresses that a client is started with.
+/// Paths and addresses for starting a client.
 #[derive(Debug)]
 pub(crate) struct Places {
     /// Genesis in geth's format.
     pub(crate) genesis: PathBuf,
-    /// File of the secret of the Engine API, in hex.
+    /// File with the JWT secret of the Engine API, in hex.
     pub(crate) secret: PathBuf,
-    /// Folder for the data, which does not exist yet.
+    /// Data directory, which does not exist yet.
     pub(crate) data: PathBuf,
     pub(crate) rpc: SocketAddr,
     pub(crate) engine: SocketAddr,
-    /// Address for other clients; there are none.
+    /// Address for peer-to-peer connections, which nothing uses.
     pub(crate) peers: SocketAddr,
 }
 
@@ -42,8 +42,8 @@ pub(crate) struct DrivenClient {
 }
 
 impl DrivenClient {
-    /// Starts a client on a chain of its own, by a command with these files and addresses, and
-    /// waits until it answers.
+    /// Starts a client on a new chain with the command that `command` returns, and waits until its
+    /// RPC responds.
     pub(crate) async fn start(
         name: &'static str,
         genesis: &Genesis,
@@ -60,7 +60,7 @@ impl DrivenClient {
         let places = Places { genesis, secret: jwt, data, rpc, engine, peers };
         let log = File::create(path("log"))?;
         let process = command(&places)
-            // Some write logs to where they are.
+            // Some clients write logs to the working directory.
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -75,7 +75,7 @@ impl DrivenClient {
         Ok(started)
     }
 
-    /// Configuration of a node that drives it.
+    /// Returns the configuration of a node that drives this client.
     pub(crate) fn driven(&self) -> Result<EngineConfig> {
         let secret = JwtSecret::parse(&self.secret)?;
         Ok(EngineConfig { secret, serve: None, drive: Some(self.engine_url()) })
@@ -85,17 +85,17 @@ impl DrivenClient {
         format!("http://{}", self.engine)
     }
 
-    /// A provider of its RPC.
+    /// Returns a provider for the client's RPC.
     pub(crate) fn provider(&self) -> Result<RootProvider> {
         Ok(RootProvider::new_http(format!("http://{}", self.rpc).parse()?))
     }
 
-    /// Its log.
+    /// Returns the client's log.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Number and hash of the client's head.
+    /// Returns number and hash of the client's head.
     pub(crate) async fn head(&self) -> Result<(u64, B256)> {
         let provider = self.provider()?;
         let block = provider.get_block_by_number(Default::default()).await;
@@ -104,7 +104,7 @@ impl DrivenClient {
         Ok((header.number, header.hash))
     }
 
-    /// Waits until the client's head is a block, as long as the head moves.
+    /// Waits until this block is the client's head. The timeout restarts whenever the head changes.
     pub(crate) async fn until_at(&self, hash: B256) -> Result<()> {
         let (mut patience, mut head) = (Patience::begin(), self.head().await?);
         while head.1 != hash {
@@ -113,7 +113,7 @@ impl DrivenClient {
                 (patience, head) = (Patience::begin(), now);
             }
             if !patience.lasts() {
-                return Err(eyre!("{} does not come to {hash}: {}", self.name, self.log()));
+                return Err(eyre!("{} does not reach {hash}: {}", self.name, self.log()));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -123,7 +123,7 @@ impl DrivenClient {
 
 impl Drop for DrivenClient {
     fn drop(&mut self) {
-        // It is ours and holds nothing of worth; that it may be gone already is no failure.
+        // The data is temporary, and it is no error if the process has already exited.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

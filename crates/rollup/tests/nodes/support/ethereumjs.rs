@@ -11,7 +11,7 @@ use std::{
 };
 use toolchain::{Toolchain, progress_to_stderr};
 
-/// The client's executable.
+/// Installs the client if necessary and returns its executable.
 fn installed() -> Result<PathBuf> {
     let tools = Toolchain::ensure(&progress_to_stderr)?;
     let (from, to) = (tools.root().join("test/ethereumjs"), tools.root().join("target/ethereumjs"));
@@ -32,7 +32,7 @@ fn installed() -> Result<PathBuf> {
     Ok(entry)
 }
 
-/// Starts EthereumJS on a chain of its own.
+/// Starts EthereumJS on a new chain.
 pub(crate) async fn start(genesis: &Genesis) -> Result<DrivenClient> {
     let program = tokio::task::spawn_blocking(installed).await??;
     DrivenClient::start("EthereumJS", genesis, |places| {

@@ -1,6 +1,6 @@
 //! ethrex as an execution client: its published crates, assembled by
-//! `crates/differential/ethrex-client`. That is a workspace of its own, which `cargo xtask ethrex`
-//! builds and names to the tests.
+//! `crates/differential/ethrex-client`. `cargo xtask ethrex` builds
+//! that separate workspace and passes its path to the tests.
 
 use super::driven::DrivenClient;
 use alloy_genesis::Genesis;
@@ -12,10 +12,10 @@ use std::{
     process::Command,
 };
 
-/// Environment variable that names the executable.
+/// Environment variable with the path of the executable.
 const PROGRAM: &str = "ENSHRINE_ETHREX";
 
-/// Returns the executable; without one, says that `what` is skipped.
+/// Returns the executable, or reports that `what` is skipped if there is none.
 pub(crate) fn program(what: &str) -> Option<PathBuf> {
     let program = env::var_os(PROGRAM);
     if program.is_none() {
@@ -26,11 +26,11 @@ pub(crate) fn program(what: &str) -> Option<PathBuf> {
     program.map(PathBuf::from)
 }
 
-/// Starts ethrex on a chain of its own.
+/// Starts ethrex on a new chain.
 pub(crate) async fn start(program: &Path, genesis: &Genesis) -> Result<DrivenClient> {
     let mut genesis = genesis.clone();
-    // It refuses a file without one. An L2 takes no deposits of validators, and nothing logs at
-    // this address.
+    // ethrex rejects a genesis without this address. An L2 has no validator deposits, and no
+    // contract at this address emits logs.
     genesis.config.deposit_contract_address = Some(Address::ZERO);
     DrivenClient::start("ethrex", &genesis, |places| {
         let mut command = Command::new(program);

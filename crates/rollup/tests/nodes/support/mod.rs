@@ -31,7 +31,7 @@ use variants::{DialectName, Dialects, GasSchedule};
 use wire::ProtocolFork;
 
 pub(crate) const L2_CHAIN: u64 = 8_079;
-/// Maximum wait for any action of a node.
+/// Maximum time that a test waits for an action of a node.
 pub(crate) const PATIENCE: Duration = Patience::LIMIT;
 
 /// A deployed rollup.
@@ -40,44 +40,44 @@ pub(crate) struct World {
     pub(crate) provider: DynProvider,
     pub(crate) message_queue: Address,
     pub(crate) forced: Address,
-    /// All balances and codes of the genesis.
+    /// Allows all balances and codes of the genesis.
     genesis_allowance: GenesisAllowance,
     folder: TempDir,
 }
 
 impl World {
-    /// Deploys a rollup that anyone may advance on a devnet of its own.
+    /// Deploys a rollup that anyone may advance on a new devnet.
     pub(crate) async fn new() -> Result<Self> {
         Self::on(Devnet::builder(), Vec::new(), None).await
     }
 
-    /// A world that only this sequencer may advance.
+    /// Deploys a rollup that only this sequencer may advance.
     pub(crate) async fn with_sequencer(sequencer: Address) -> Result<Self> {
         Self::on(Devnet::builder(), Vec::new(), Some(sequencer)).await
     }
 
-    /// A world on an L1 that starts at this time.
+    /// Deploys a rollup on an L1 that starts at this time.
     pub(crate) async fn starting_at(time: u64) -> Result<Self> {
         Self::on(Devnet::builder().timestamp(time), Vec::new(), None).await
     }
 
-    /// Deploys a rollup with these accounts on the L2 from the start.
+    /// Deploys a rollup with these accounts in its genesis.
     pub(crate) async fn with(accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
         Self::on(Devnet::builder(), accounts, None).await
     }
 
-    /// A world on an L1 that takes inputs that end in blobs.
+    /// Deploys a rollup on an L1 whose EXECUTE accepts inputs with blobs.
     pub(crate) async fn with_blobs() -> Result<Self> {
         Self::with_blobs_and(Vec::new()).await
     }
 
-    /// A world with blobs, and with these accounts on the L2 from the start.
+    /// Like [`Self::with_blobs`], with these accounts in the genesis.
     pub(crate) async fn with_blobs_and(accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
         let l1 = Devnet::builder().with(|config| config.execute_dialects = with_blobs());
         Self::on(l1, accounts, None).await
     }
 
-    /// Deploys a rollup on an L1 that sells EXECUTE by this schedule.
+    /// Deploys a rollup on an L1 with this schedule of EXECUTE gas.
     pub(crate) async fn with_execute_gas(
         schedule: GasSchedule,
         accounts: Vec<(Address, GenesisAccount)>,
@@ -86,7 +86,7 @@ impl World {
         Self::on(l1, accounts, None).await
     }
 
-    /// Deploys a rollup on an L1 where a market sells the EXECUTE gas of this schedule.
+    /// Deploys a rollup on an L1 where a market prices the EXECUTE gas of this schedule.
     pub(crate) async fn with_market(
         schedule: GasSchedule,
         accounts: Vec<(Address, GenesisAccount)>,
@@ -98,8 +98,8 @@ impl World {
         Self::on(l1, accounts, None).await
     }
 
-    /// Deploys a rollup that calls EXECUTE at this address, on an L1 that has transactions of type
-    /// `0x05`, and a market that sells them allowances, with these accounts on the L2.
+    /// Deploys a rollup that calls EXECUTE at this address, with these accounts in its genesis. The
+    /// L1 has transactions of type `0x05` and a market where they buy allowances.
     pub(crate) async fn with_execute_tx(
         calling: Address,
         accounts: Vec<(Address, GenesisAccount)>,
@@ -113,7 +113,7 @@ impl World {
         Self::of(forks, l1, accounts, move |fixture| fixture.calling(calling)).await
     }
 
-    /// Deploys a rollup with this maximum lag in seconds, and these accounts on the L2.
+    /// Deploys a rollup with this maximum lag in seconds and these accounts in its genesis.
     pub(crate) async fn with_lag(
         l1: DevnetBuilder,
         accounts: Vec<(Address, GenesisAccount)>,
@@ -123,25 +123,25 @@ impl World {
         Self::of(forks, l1, accounts, move |it| it.with(|config| config.max_lag = max_lag)).await
     }
 
-    /// Advances L1's time by a second, with a block.
+    /// Mines an L1 block one second later.
     pub(crate) async fn next_second(&self) -> Result<()> {
         self.provider.anvil_increase_time(1).await?;
         self.provider.anvil_mine(Some(1), None).await?;
         Ok(())
     }
 
-    /// A world with blobs, where the rules of L1 and L2 are those of Amsterdam.
+    /// Like [`Self::with_blobs`], but with L1 and L2 at Amsterdam.
     pub(crate) async fn at_amsterdam_with_blobs() -> Result<Self> {
         let l1 = Devnet::builder().hardfork(Hardfork::Amsterdam).with(|config| {
             config.execute_dialects = with_blobs();
-            // What the contracts keep in the state is more than all of a block by default.
+            // At Amsterdam, storing the contracts costs more than the default block gas limit.
             config.gas_limit = 60_000_000;
         });
         Self::of_forks(ForkTimes::constant(ProtocolFork::Amsterdam), l1, Vec::new(), None).await
     }
 
-    /// A world with blobs whose L1 begins at Prague at `time`, and has later forks after these
-    /// seconds; the L2 has the same schedule.
+    /// Deploys a rollup with blobs whose L1 starts at Prague at `time` and activates later forks
+    /// after these numbers of seconds. The L2 has the same schedule.
     pub(crate) async fn forking(
         time: u64,
         later: &[(ProtocolFork, u64)],
@@ -150,7 +150,7 @@ impl World {
         Self::forking_apart(time, later, later, accounts).await
     }
 
-    /// The same, but with other later forks in the genesis of the L2 than on L1.
+    /// Like [`Self::forking`], but with separate later forks for L1 and the genesis of the L2.
     pub(crate) async fn forking_apart(
         time: u64,
         of_l1: &[(ProtocolFork, u64)],
@@ -221,7 +221,7 @@ impl World {
         self.folder.path().join("deployment.json")
     }
 
-    /// A proxy between a node and L1, and the configuration of the node.
+    /// Starts a proxy in front of L1, and returns the configuration of a node that uses it.
     pub(crate) fn behind_proxy(&self, role: Role) -> Result<(Proxy, Config)> {
         let server = self.l1.server().ok_or_eyre("the devnet serves HTTP")?;
         let proxy = Proxy::start(server.addresses()[0])?;
@@ -296,7 +296,7 @@ impl World {
         value: U256,
         input: Vec<u8>,
     ) -> Result<TransactionReceipt> {
-        // Not the provider's own count, which knows nothing of reorganisations.
+        // The provider's cached nonce would be wrong after a reorg.
         let from = self.l1.addresses()[0];
         let nonce = self.provider.get_transaction_count(from).await?;
         let request = TransactionRequest::default()
@@ -311,7 +311,7 @@ impl World {
     }
 }
 
-/// EXECUTE, also for inputs that end in blobs.
+/// Dialects of EXECUTE that also accept inputs with blobs.
 pub(crate) fn with_blobs() -> Dialects {
     Dialects::usual(&[DialectName::Specs, DialectName::Blobs])
 }
@@ -321,8 +321,7 @@ async fn head_time(provider: &DynProvider) -> Result<u64> {
     Ok(block.ok_or_eyre("no head")?.header.timestamp)
 }
 
-/// A concrete provider of a node's RPC, since a generic one would compile all that providers can
-/// do.
+/// Returns a provider for a node's RPC. Its type is concrete to save compile time.
 pub(crate) fn provider_of(node: &RollupNode) -> Result<RootProvider> {
     Ok(RootProvider::new_http(format!("http://{}", node.server().addresses()[0]).parse()?))
 }
@@ -330,13 +329,13 @@ pub(crate) fn provider_of(node: &RollupNode) -> Result<RootProvider> {
 /// Bearer token of the admin ports.
 const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// An admin port at a free address.
+/// Configuration of an admin port at a free address.
 pub(crate) fn admin_config() -> Result<AdminConfig> {
     let token = AccessToken::parse(ADMIN_TOKEN).ok_or_eyre("no token")?;
     Ok(AdminConfig { address: "127.0.0.1:0".parse()?, token: AdminToken::Given(token) })
 }
 
-/// A provider of a node's admin port.
+/// Returns a provider for a node's admin port.
 pub(crate) fn admin_of(node: &RollupNode) -> Result<RootProvider> {
     let url = format!("http://{}", node.admin_address().ok_or_eyre("no admin address")?);
     let header = ("authorization".to_owned(), format!("Bearer {ADMIN_TOKEN}"));
@@ -344,18 +343,18 @@ pub(crate) fn admin_of(node: &RollupNode) -> Result<RootProvider> {
     Ok(client.provider().clone())
 }
 
-/// A node's answer to a request, with this text as its result.
+/// Returns a JSON-RPC response to a request with this text as the result.
 pub(crate) fn answer(request: &str, result: impl core::fmt::Display) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{},"result":"{result}"}}"#, id_of(request))
 }
 
-/// A node's refusal of a request.
+/// Returns a JSON-RPC error response to a request.
 pub(crate) fn refusal(request: &str, message: &str) -> String {
     let id = id_of(request);
     format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32000,"message":"{message}"}}}}"#)
 }
 
-/// Waits until a condition holds.
+/// Waits until a condition holds, and fails with the node's status after the time limit.
 pub(crate) async fn until<F: Future<Output = Result<bool>>>(
     what: &str,
     node: &RollupNode,
@@ -364,21 +363,21 @@ pub(crate) async fn until<F: Future<Output = Result<bool>>>(
     let patience = Patience::begin();
     while !holds().await? {
         if !patience.lasts() {
-            return Err(eyre!("{what} does not come: {:?}", node.status()));
+            return Err(eyre!("timed out waiting for {what}: {:?}", node.status()));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(())
 }
 
-/// Returns `true` if L1 has all blocks of a node. A test that also waits for a block checks that
-/// first, since the block may come between the two checks.
+/// Returns `true` if L1 has all blocks of a node. A test that also waits for a block must check for
+/// the block first, since it may appear between the two checks.
 pub(crate) fn is_settled(node: &RollupNode) -> bool {
     let status = node.status();
     status.safe_head == status.unsafe_head
 }
 
-/// A transfer or call on the L2, after the account's earlier ones.
+/// Signs an L2 transfer or call with the account's next nonce.
 pub(crate) async fn signed(
     l2: &RootProvider,
     from: &Key,
