@@ -196,8 +196,7 @@ mod tests {
     const HASHER: &[u8] = &hex!("5b 620186a0 5f 20 50 5f 56");
 
     #[test]
-    fn execute_charges_the_sum_of_the_parts_for_a_block_and_a_batch_with_and_without_underpriced_work()
-     {
+    fn execute_charge_is_sum_of_its_parts() {
         let fork = ProtocolFork::Osaka;
         let (plain, hasher) = (Address::repeat_byte(0xb0), Address::repeat_byte(0x4a));
         let mut genesis = rich_genesis(fork, ["alice"], ETHER);

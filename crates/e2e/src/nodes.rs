@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_there_is_to_try_can_be_typed_as_it_stands() {
+    fn printed_commands_can_be_pasted() {
         let tools = Toolchain::ensure(&progress_to_stderr).unwrap();
         let node = |port: u16| {
             Client::new(&format!("http://127.0.0.1:{port}"), ClientOptions::default()).unwrap()

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_a_reader_ends_with_all_that_it_has_started() {
+    fn closed_output_ends_run_and_drops_its_state() {
         let (reader, mut writer) = io::pipe().unwrap();
         assert_eq!(left(&mut writer), None);
         drop(reader);
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "of another kind")]
-    fn a_panic_stays_one() {
+    fn until_unheard_resumes_other_panics() {
         let _ = until_unheard(|| panic!("of another kind"));
     }
 }

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_is_told_at_once_and_what_is_printed_beside_stands_alone() {
+    fn terminal_progress_is_cleared_for_other_output() {
         let out = Shared::default();
         let target = ProgressDrawTarget::term_like(Box::new(out.clone()));
         let progress = Progress::on_terminal(target, Instant::now());
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_told_a_line_now_and_then_while_something_is_done() {
+    fn file_progress_repeats_lines_during_task() {
         let out = Shared::default();
         let lines = Lines::to(out.clone(), Instant::now(), Duration::from_millis(1));
         lines.begin("compiling");

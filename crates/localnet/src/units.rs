@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantities_are_rounded_to_three_digits_and_have_the_unit_that_fits() {
+    fn quantities_have_three_digits_and_fitting_unit() {
         for (text, expected) in [
             (seconds(1.854_740_071_000_000_2), "1.85 s"),
             (seconds(0.220_198_967), "220 ms"),
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_keep_all_their_digits_in_groups_of_three() {
+    fn grouped_keeps_all_digits() {
         for (number, expected) in
             [(0, "0"), (999, "999"), (1_000, "1,000"), (16_777_216, "16,777,216")]
         {

@@ -29,7 +29,7 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
-fn the_reader_runs_a_command_on_the_files_and_finds_what_differs() {
+fn reader_runs_command_and_reports_differences() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path());
     let Some(all) = read(folder.path(), &[]) else { return };

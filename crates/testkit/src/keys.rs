@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_makes_always_the_same_key_and_another_name_another() {
+    fn key_depends_only_on_name() {
         assert_eq!(Key::named("alice").address(), Key::named("alice").address());
         assert_ne!(Key::named("alice").address(), Key::named("bob").address());
     }

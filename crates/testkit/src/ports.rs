@@ -40,7 +40,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn ports_are_free_and_differ_and_the_kernel_gives_them_to_no_one_else() {
+    fn free_ports_are_distinct_and_not_ephemeral() {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port().unwrap())).unwrap();
         let ports: BTreeSet<_> = (0..100).map(|_| free_port().unwrap()).collect();
         assert_eq!(ports.len(), 100);

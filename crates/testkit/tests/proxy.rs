@@ -45,7 +45,7 @@ fn client(proxy: &Proxy) -> Client {
 }
 
 #[test]
-fn what_is_asked_is_passed_on_changed_or_kept_as_it_is_told() {
+fn proxy_passes_changes_or_drops_answers() {
     let proxy = Proxy::start(node(7)).unwrap();
     let client = client(&proxy);
     assert_eq!(ask(&client), Ok(7));
@@ -64,7 +64,7 @@ fn what_is_asked_is_passed_on_changed_or_kept_as_it_is_told() {
 }
 
 #[test]
-fn a_request_that_hangs_is_answered_once_the_silence_ends() {
+fn hanging_request_is_answered_after_silence() {
     let proxy = Proxy::start(node(7)).unwrap();
     proxy.intercept(|_| Some(Interception::Silence));
     assert!(ask(&client(&proxy)).unwrap_err().contains("no answer"));

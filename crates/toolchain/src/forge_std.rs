@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_library_is_unpacked() {
+    fn unpack_extracts_only_the_library() {
         let dir = tempfile::tempdir().unwrap();
         let inside = format!("{FOLDER}/interfaces/IERC20.sol");
         let beside = "package/src/v0.8/vendor/forge-std/foundry.toml";
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_without_the_library_is_an_error() {
+    fn unpack_rejects_package_without_library() {
         let dir = tempfile::tempdir().unwrap();
         let error = unpack(&tarball(&[("package/package.json", "{}")]), dir.path()).unwrap_err();
         assert!(error.to_string().contains(FOLDER), "{error}");

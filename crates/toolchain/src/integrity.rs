@@ -39,7 +39,7 @@ mod tests {
     const ABC: &str = "sha512-3a81oZNherrMQXNJriBBMRLm+k6JqX6iCp7u5ktV05ohkpkqJ0/BqDa6PCOj/uu9RU1EI2Q86A4qmslPpUyknw==";
 
     #[test]
-    fn the_pinned_bytes_are_accepted_and_any_other_bytes_refused() {
+    fn verify_accepts_only_pinned_bytes() {
         verify("abc", b"abc", ABC).unwrap();
         for tampered in [b"abx".as_slice(), b"ab", b"abcc", b""] {
             let Err(SetupError::IntegrityMismatch { what, expected, got }) =
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_depends_on_every_part_and_on_where_parts_end() {
+    fn fingerprint_depends_on_parts_and_their_boundaries() {
         let of = |parts: &[&str]| {
             fingerprint(&parts.iter().map(|p| p.as_bytes().to_vec()).collect::<Vec<_>>())
         };

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_node_the_error_names_it_and_what_to_install() {
+    fn missing_node_error_names_required_version() {
         let error = Npm::find(OsStr::new("")).unwrap_err();
         assert!(matches!(error, SetupError::NodeMissing { program: "node", required: 20 }));
         let message = error.to_string();
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_older_than_required_is_refused_and_the_required_one_accepted() {
+    fn find_rejects_node_older_than_required() {
         let dir = tempfile::tempdir().unwrap();
         // Another process writes them: what this one has open for writing, a child that another
         // test starts at that moment has open too, and a file that is open so cannot be run.
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_command_is_reported_with_its_words() {
+    fn failed_command_is_reported_with_arguments_and_stderr() {
         let error = run(Command::new("sh").args(["-c", "echo why >&2; exit 3"])).unwrap_err();
         let SetupError::CommandFailed { command, status, output } = error else {
             panic!("{error}");

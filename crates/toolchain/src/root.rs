@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_root_is_found_from_any_depth_and_only_where_both_markers_are() {
+    fn root_above_needs_both_markers() {
         let top = tempfile::tempdir().unwrap();
         let deep = top.path().join("crates/some/src");
         fs::create_dir_all(&deep).unwrap();
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn this_crate_lies_inside_a_checkout() {
+    fn find_root_finds_this_checkout() {
         assert!(find_root().unwrap().join("crates/toolchain/Cargo.toml").is_file());
     }
 }

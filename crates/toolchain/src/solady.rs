@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_library_follows_the_package() {
+    fn install_follows_package_version() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
         let package = root.join(PACKAGE);

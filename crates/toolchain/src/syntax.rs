@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pragma_without_effect_goes_and_parameters_that_are_called_like_a_keyword_are_renamed() {
+    fn modernise_drops_pragma_and_renames_error_parameters() {
         let old = "pragma solidity >=0.6.2;\npragma experimental ABIEncoderV2;\n\ninterface Vm {\n";
         assert_eq!(modernise(old), "pragma solidity >=0.6.2;\n\ninterface Vm {\n");
         let old = "f(bool a, string calldata error) external;\ng(\n  string calldata error\n);\n";
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn announced_blocks_are_modernised_and_nothing_else_is_touched() {
+    fn modernise_rewrites_only_memory_safe_assembly() {
         let old =
             "a\n    /// @solidity memory-safe-assembly\n    assembly {\n      pop(0)\n    }\n";
         assert_eq!(modernise(old), "a\n    assembly (\"memory-safe\") {\n      pop(0)\n    }\n");

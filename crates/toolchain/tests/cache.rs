@@ -4,7 +4,7 @@ use enshrine_toolchain::{Toolchain, progress_to_stderr};
 use std::{fs, fs::File};
 
 #[test]
-fn a_forge_beside_others_finds_its_file_compiled_and_leaves_the_cache_of_the_checkout_alone() {
+fn forge_beside_others_reuses_build_with_own_cache() {
     let tools = Toolchain::ensure(&progress_to_stderr).unwrap();
     let (folder, shared) = (tempfile::tempdir().unwrap(), tools.root().join("cache"));
     let changed = || {

@@ -76,7 +76,7 @@ fn write_base(dir: &Path, function: &str) {
 }
 
 #[test]
-fn the_version_is_the_installed_one_in_the_form_of_the_native_compiler() {
+fn version_matches_package_in_native_format() {
     let pinned: Value =
         serde_json::from_slice(&fs::read(tools().root().join("package.json")).unwrap()).unwrap();
     let pinned = pinned["dependencies"]["solc"].as_str().unwrap();
@@ -88,7 +88,7 @@ fn the_version_is_the_installed_one_in_the_form_of_the_native_compiler() {
 }
 
 #[test]
-fn forge_accepts_it_and_compiles_with_it() {
+fn forge_compiles_with_solc_wrapper() {
     let tools = tools();
     let project = tempfile::tempdir().unwrap();
     let solc = tools.solc();
@@ -107,7 +107,7 @@ fn forge_accepts_it_and_compiles_with_it() {
 }
 
 #[test]
-fn imports_within_the_request_and_from_files_compile() {
+fn inline_and_file_imports_compile() {
     let inline = request(&json!({
         "Main.sol": { "content": format!("{PRELUDE}import \"./Base.sol\"; contract Main is Base {{}}") },
         "Base.sol": { "content": format!("{PRELUDE}contract Base {{ function f() external {{}} }}") },
@@ -180,7 +180,7 @@ fn files_outside_the_allowed_directories_are_not_read() {
 }
 
 #[test]
-fn output_of_megabytes_arrives_whole_through_a_slow_pipe() {
+fn large_output_survives_slow_pipe() {
     let functions: String = (0..6_000)
         .map(|i| format!("function someRatherLongName{i}(uint256 argument) external {{}}\n"))
         .collect();
@@ -213,7 +213,7 @@ fn output_of_megabytes_arrives_whole_through_a_slow_pipe() {
 }
 
 #[test]
-fn faults_in_the_sources_are_told_in_the_answer_and_the_process_succeeds() {
+fn source_errors_are_reported_in_json_output() {
     let of = |body: &str| {
         compile(&[], request(&json!({ "A.sol": { "content": format!("{PRELUDE}{body}") } })))
     };
@@ -227,7 +227,7 @@ fn faults_in_the_sources_are_told_in_the_answer_and_the_process_succeeds() {
 }
 
 #[test]
-fn arguments_that_are_not_served_are_refused_with_a_message() {
+fn unsupported_arguments_are_rejected_with_usage() {
     let refused: [(&[&str], &str); 9] = [
         (&["--bin"], "unsupported argument `--bin`"),
         (&["--standard-json", "--optimize"], "unsupported argument `--optimize`"),

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_bar_takes_the_full_width_and_the_others_their_share() {
+    fn bars_are_scaled_to_the_longest() {
         let bar = |name: &str, length| Bar {
             name: name.to_owned(),
             parts: vec![("execute", length)],

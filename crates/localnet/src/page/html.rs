@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_are_shortened_and_addresses_and_other_text_are_not() {
+    fn short_hashes_shortens_only_hashes() {
         let hash = format!("0x{}", "ab".repeat(32));
         let text = format!("{hash}, not {hash}: 0x and 0xé");
         assert_eq!(short_hashes(&text), "0xababab…abab, not 0xababab…abab: 0x and 0xé");

@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn each_step_stands_in_the_group_of_its_part_with_its_mark() {
+    fn page_groups_steps_by_part_with_marks() {
         let report = report();
         let page = page(&report);
         let groups = between(&page, "<details class=\"card part\">", "</details>");
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn each_block_has_a_bar_in_each_chart_and_a_row_in_a_table() {
+    fn each_block_has_chart_bars_and_table_row() {
         let page = page(&report());
         let charts = between(&page, "<svg class=\"chart\"", "</svg>");
         let bars: Vec<_> = charts.iter().map(|chart| chart.matches("<rect").count()).collect();
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_which_parts_were_left_out_has_a_page_without_them() {
+    fn page_omits_skipped_sections() {
         let mut report = Report::new(true);
         report.shown("Bob has 1 ETH".to_owned());
         let page = page(&report);

@@ -61,7 +61,7 @@ mod tests {
     use crate::dialects::measure;
 
     #[test]
-    fn the_table_of_the_document_is_what_the_forms_cost() {
+    fn documented_table_matches_input_form_costs() {
         let with_real = testkit::vectors::folder().unwrap().is_some();
         let mut forms = measure(with_real).unwrap();
         check(&forms, with_real).unwrap();

@@ -87,7 +87,7 @@ mod tests {
     use variants::GasSchedule;
 
     #[test]
-    fn the_figures_of_the_document_are_those_that_transactions_cost() {
+    fn documented_figures_match_transaction_costs() {
         let people = (0..ACCOUNTS).map(|index| account(index).address()).collect();
         let past = Past { people, is_young: false };
         let figures = Figures::measure(GasSchedule::DEFAULT, &past).unwrap();

@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_of_each_block_is_read_from_the_log_in_any_unit() {
+    fn block_times_are_parsed_in_any_unit() {
         let line = |number: u64, took: &str| {
             format!(
                 r#"{{"level":"INFO","fields":{{"message":"sealed block","number":{number},"took":"{took}"}}}}"#

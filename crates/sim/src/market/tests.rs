@@ -12,7 +12,7 @@ fn document(name: &str) -> String {
 }
 
 #[test]
-fn the_document_says_what_the_market_comes_to() {
+fn document_has_market_results() {
     let made = report().unwrap();
     let now = document("market.md");
     assert!(placed(&now, &made.text).unwrap() == now, "run cargo xtask market --write");
@@ -24,7 +24,7 @@ fn the_document_says_what_the_market_comes_to() {
 }
 
 #[test]
-fn the_document_names_the_numbers_that_the_market_has() {
+fn document_has_market_constants() {
     let now = document("market.md");
     let thousands = |number: u64| {
         let digits = number.to_string();
@@ -62,7 +62,7 @@ fn benchmarked(gas: &str) -> u64 {
 }
 
 #[test]
-fn the_time_of_a_unit_of_gas_is_that_of_the_measured_inputs() {
+fn gas_time_matches_measured_inputs() {
     let gas = document("gas.md");
     let rows = measured(&gas);
     let ratio = |row: &Vec<String>| (row[6].parse::<f64>().unwrap() * 100.0).round() as u64;
@@ -84,7 +84,7 @@ fn the_time_of_a_unit_of_gas_is_that_of_the_measured_inputs() {
 }
 
 #[test]
-fn worlds_keep_to_the_limits_the_attacker_to_his_budget_and_all_that_is_sent_is_carried_or_waits() {
+fn worlds_conserve_demand_within_limits_and_budget() {
     for payment in Payment::ALL {
         for (rollups, demand) in [1, 10].into_iter().flat_map(|it| Demand::ALL.map(|by| (it, by))) {
             let history = run(rollups, demand, payment).unwrap();
@@ -110,7 +110,7 @@ fn worlds_keep_to_the_limits_the_attacker_to_his_budget_and_all_that_is_sent_is_
 
 /// Above this price a full block of L1 holds less than the target.
 #[test]
-fn a_held_base_fee_keeps_the_price_where_a_full_block_holds_the_target() {
+fn held_base_fee_keeps_price_at_target() {
     for demand in Demand::ALL {
         let history = run(10, demand, Payment::Held).unwrap();
         let most = BASE_FEE * (L1_LIMIT / TARGET) * 9 / 8;
@@ -119,7 +119,7 @@ fn a_held_base_fee_keeps_the_price_where_a_full_block_holds_the_target() {
 }
 
 #[test]
-fn a_block_is_filled_with_as_many_transactions_as_it_takes() {
+fn block_is_filled_with_all_fitting_transactions() {
     let filled = |ratio, payment| {
         let rate = Rate { price: BASE_FEE * ratio, base_fee: BASE_FEE };
         Block::new(rate, payment).filled(0)

@@ -300,7 +300,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lie_differs_in_one_digit_of_what_is_answered_and_is_json() {
+    fn lie_changes_one_digit_and_stays_json() {
         let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"hash":"0xabcd","n":"0x7"}}"#.to_owned();
         let mut random = Random::new(1);
         for _ in 0..50 {
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_changed_where_there_is_no_digit() {
+    fn lie_without_digits_changes_nothing() {
         let answer = r#"{"jsonrpc":"2.0","id":1,"result":null}"#.to_owned();
         assert_eq!(lie(answer.clone(), &mut Random::new(1)), answer);
     }

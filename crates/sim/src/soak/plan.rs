@@ -200,13 +200,13 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_plans_the_same_steps_again_and_another_seed_others() {
+    fn plan_depends_only_on_seed() {
         assert_eq!(plan(7), plan(7));
         assert_ne!(plan(7), plan(8));
     }
 
     #[test]
-    fn every_kind_of_traffic_comes() {
+    fn plan_has_every_kind_of_traffic() {
         let steps = plan(1);
         for kind in [Kind::Transfer, Kind::Withdrawal, Kind::TokenWithdrawal] {
             let comes = steps.iter().any(|step| step.bursts.iter().any(|it| it.kind == kind));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_fault_comes_and_none_takes_most_of_the_time() {
+    fn plan_has_every_fault_and_none_dominates() {
         let steps = plan(1);
         let mut kinds: Vec<Discriminant<Fault>> = Vec::new();
         let mut troubles = Vec::new();

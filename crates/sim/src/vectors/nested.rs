@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_in_blobs_is_answered_as_in_calldata_on_an_l1_that_has_both_dialects() -> Result<()> {
+    fn blob_and_calldata_inputs_get_equal_answers() -> Result<()> {
         let (fork, both) = (ProtocolFork::Osaka, [DialectName::Nested, DialectName::Blobs]);
         let answer = |beside: &[_], dialect, call: &_| answer(fork, beside, dialect, call);
         let l3 = World::new(fork)?.block(Content::Transfers(24))?;

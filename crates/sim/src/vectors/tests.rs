@@ -18,7 +18,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
 }
 
 #[test]
-fn each_run_writes_the_same_bytes_and_our_own_execute_answers_what_they_say() {
+fn vectors_are_deterministic_and_match_own_execute() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     write(folders[0].path(), made()).unwrap();
     write(folders[1].path(), &Files::make().unwrap()).unwrap();
@@ -45,7 +45,7 @@ fn each_run_writes_the_same_bytes_and_our_own_execute_answers_what_they_say() {
 }
 
 #[test]
-fn the_calls_and_their_answers_are_those_of_the_last_time() {
+fn vectors_match_recorded_digest() {
     let lines = cases().map(|case| {
         let Case { name, gas, input, blobs, transaction, answer, gas_charged, reason, .. } = case;
         let blobs: Vec<_> = blobs.iter().map(|blob| blob.versioned_hash).collect();
@@ -58,7 +58,7 @@ fn the_calls_and_their_answers_are_those_of_the_last_time() {
 }
 
 #[test]
-fn a_case_with_another_answer_charge_or_reason_fails_the_check() {
+fn check_rejects_case_with_other_expectation() {
     for file in [
         "blocks.json",
         "batches.json",
@@ -100,7 +100,7 @@ fn a_case_with_another_answer_charge_or_reason_fails_the_check() {
 }
 
 #[test]
-fn a_folder_with_a_changed_answer_fails_as_a_whole() {
+fn check_rejects_folder_with_changed_answer() {
     let folder = tempfile::tempdir().unwrap();
     let mut files = made().clone();
     files.calls.retain(|name, _| name == "drake.json");
@@ -123,7 +123,7 @@ fn a_folder_with_a_changed_answer_fails_as_a_whole() {
 }
 
 #[test]
-fn each_refusal_has_an_accepted_neighbour_from_which_it_differs_in_its_call_alone() {
+fn each_rejection_has_accepted_neighbour_differing_in_call() {
     let accepted: BTreeMap<_, _> = cases()
         .filter(|case| case.reason.is_none())
         .map(|case| (case.name.as_str(), case))
@@ -149,7 +149,7 @@ fn each_refusal_has_an_accepted_neighbour_from_which_it_differs_in_its_call_alon
 }
 
 #[test]
-fn each_dialect_has_blocks_and_batches_of_each_fork_and_refusals_at_each_step() {
+fn vectors_cover_all_dialects_forks_and_steps() {
     for dialect in DialectName::ALL {
         // A block of an L2 that has EXECUTE stands alone, as do one of the draft and one whose
         // witness is in a transaction.
