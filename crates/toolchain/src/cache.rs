@@ -1,4 +1,4 @@
-//! forge beside other forges of one checkout.
+//! Concurrent forge processes in one checkout.
 
 use std::{
     fs::{self, File},
@@ -8,21 +8,22 @@ use std::{
 
 use crate::{SetupError, Toolchain};
 
-/// File of forge's cache in its folder.
+/// Name of the cache file in forge's cache directory.
 const CACHE: &str = "solidity-files-cache.json";
 
 impl Toolchain {
-    /// Returns a command that runs forge with this file, such as a script, compiled, and with a
-    /// cache of its own. Broadcasts and the cache come into `folder`, and warnings of the compiler
-    /// do not make the command fail.
+    /// Compiles this file, e.g. a script, and returns a forge command with its own copy of the
+    /// cache. The command writes broadcasts and the cache into `folder`, and compiler warnings do
+    /// not make it fail.
     ///
-    /// forge writes its cache in place. Another one that reads it half-written takes nothing for
-    /// compiled, compiles what it needs, and leaves a cache without the rest. So the file is
-    /// compiled under a lock, and the command has a copy.
+    /// forge writes its cache in place. Another forge that reads a half-written cache treats
+    /// nothing as compiled, compiles what it needs, and leaves a cache without the rest. Therefore
+    /// the file is compiled under a lock, and the command gets a copy of the cache.
     ///
     /// # Errors
     ///
-    /// [`SetupError::Io`]. A file that does not compile is no error here: the command says why.
+    /// [`SetupError::Io`]. A file that does not compile is not an error here: the command fails and
+    /// reports it.
     pub fn forge_beside_others(&self, file: &str, folder: &Path) -> Result<Command, SetupError> {
         let shared = self.root.join("cache");
         fs::create_dir_all(&shared).map_err(SetupError::io("create", &shared))?;

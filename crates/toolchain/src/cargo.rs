@@ -1,8 +1,8 @@
-//! cargo, called by a program that cargo runs.
+//! Calls of cargo from a program that cargo runs.
 
 use std::{env, ffi::OsString, process::Command};
 
-/// cargo, as it would be called from a shell.
+/// Returns a cargo command with the environment of a shell.
 ///
 /// The variables that `cargo run` sets for a program (`CARGO_PKG_NAME` and others) are removed:
 /// some build scripts read them, and would rebuild their crates, and all dependents, for each

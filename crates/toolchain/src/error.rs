@@ -1,13 +1,13 @@
-//! Errors of installing the tools.
+//! Errors while installing the tools.
 
 use std::{io, path::PathBuf, process::ExitStatus};
 
-/// Reason for which the tools could not be installed, and the remedy.
+/// Reason why the tools could not be installed. Messages contain the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// No checkout surrounds the starting point.
+    /// The starting point is not inside a checkout.
     #[error(
-        "{} is not inside a checkout: no directory above it holds both foundry.toml and tools/solc; \
+        "{} is not inside a checkout: no directory above it contains both foundry.toml and tools/solc; \
          run the command from within the repository",
         start.display()
     )]
@@ -16,10 +16,10 @@ pub enum SetupError {
         start: PathBuf,
     },
 
-    /// A program that set-up runs is not on the `PATH`.
+    /// A program that the set-up needs is not on the `PATH`.
     #[error(
-        "`{program}` was not found on the PATH; the Solidity compiler and the installer of the other \
-         tools run on it: install Node.js {required} or newer (with npm) and try again"
+        "`{program}` was not found on the PATH; the Solidity compiler and the installation of the \
+         other tools need it: install Node.js {required} or newer (with npm) and try again"
     )]
     NodeMissing {
         /// `node` or `npm`.
@@ -28,14 +28,14 @@ pub enum SetupError {
         required: u32,
     },
 
-    /// The Node on the `PATH` is too old, or does not tell its version.
+    /// The Node on the `PATH` is too old, or its version is unknown.
     #[error(
         "{} reports version `{found}`, but the Solidity tools need Node.js {required} or newer: \
          update Node.js, or put a newer one first on the PATH",
         program.display()
     )]
     NodeTooOld {
-        /// The Node that was asked.
+        /// Path of the Node executable.
         program: PathBuf,
         /// Output of the program.
         found: String,
@@ -43,7 +43,7 @@ pub enum SetupError {
         required: u32,
     },
 
-    /// The tools do not run on this machine.
+    /// The tools do not support this platform.
     #[error(
         "the Solidity tools do not run on {os} on {arch}: use Linux (on Windows, inside WSL) or macOS, \
          on x86_64 or aarch64"
@@ -57,7 +57,7 @@ pub enum SetupError {
 
     /// A program ran and failed.
     #[error(
-        "`{command}` failed ({status}); if what follows speaks of the network, check the connection \
+        "`{command}` failed ({status}); if the output below shows a network error, check the connection \
          and npm's registry setting, then try again:\n{output}"
     )]
     CommandFailed {
@@ -69,9 +69,9 @@ pub enum SetupError {
         output: String,
     },
 
-    /// The installation succeeded, but something it should have brought is absent.
+    /// The installation succeeded, but a file of it is missing.
     #[error(
-        "npm installed the packages, but {} is missing: look whether the npm registry in use has \
+        "npm installed the packages, but {} is missing: check that the npm registry in use has \
          the package for this platform, remove node_modules, and try again",
         path.display()
     )]
@@ -82,20 +82,20 @@ pub enum SetupError {
 
     /// A download differs from the pinned one.
     #[error(
-        "the contents of {what} are not the pinned ones: expected {expected}, got {got}; nothing of \
-         it was used. The registry or something on the way to it altered the package: do not work \
-         around this before you know why"
+        "the hash of {what} is not the pinned one: expected {expected}, got {got}; none of it was \
+         used. The registry or a proxy altered the package: find out why before working around \
+         this"
     )]
     IntegrityMismatch {
         /// Name of the download.
         what: &'static str,
-        /// The pinned hash, in the form of subresource integrity.
+        /// Pinned hash, as a subresource integrity string.
         expected: &'static str,
-        /// Hash of the download, in the same form.
+        /// Hash of the download, in the same format.
         got: String,
     },
 
-    /// The file system refused.
+    /// A file system operation failed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
         /// Verb for the failed action.

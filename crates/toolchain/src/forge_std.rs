@@ -1,4 +1,5 @@
-//! forge-std, which the npm registry has in a usable state only inside another package.
+//! Installation of forge-std, which the npm registry has in usable form only inside another
+//! package.
 
 use std::{
     ffi::OsStr,
@@ -11,21 +12,21 @@ use flate2::read::GzDecoder;
 
 use crate::{Progress, SetupError, integrity, node::Npm, syntax::modernise};
 
-/// The package whose tarball is taken. It cannot be a dependency in `package.json`: it depends in
-/// turn on a git address, which npm would have to clone.
+/// Package whose tarball contains the library. It cannot be a dependency in `package.json`, because
+/// one of its own dependencies is a git URL, which npm would have to clone.
 const PACKAGE: &str = "@chainlink/contracts@1.5.0";
 
-/// Integrity hash of that tarball.
+/// Integrity hash of the tarball.
 const INTEGRITY: &str = "sha512-1fGJwjvivqAxvVOTqZUEXGR54CATtg0vjcXgSIk4Cfoad2nUhSG/qaWHXjLg1CkNTeOoteoxGQcpP/HiA5HsUA==";
 
-/// The one folder of the tarball that is unpacked.
+/// Only folder of the tarball that is unpacked.
 const FOLDER: &str = "package/src/v0.8/vendor/forge-std/src";
 
-/// Location at which `foundry.toml` expects the library, above `src`.
+/// Parent of `src`, where `foundry.toml` expects the library.
 const TARGET: &str = "lib/forge-std";
 
 /// Content of `.stamp` in [`TARGET`]: everything that determines the unpacked files. The last word
-/// names the changes of [`modernise`].
+/// is the version of the changes by [`modernise`].
 fn stamp() -> String {
     format!("{PACKAGE} {INTEGRITY} current-syntax\n")
 }
@@ -70,13 +71,13 @@ pub(crate) fn install(
     Ok(())
 }
 
-/// The single file in `dir`.
+/// Returns the single file in `dir`.
 fn only_file(dir: &Path) -> io::Result<PathBuf> {
     let entry = fs::read_dir(dir)?.next().ok_or(io::ErrorKind::NotFound)?;
     Ok(entry?.path())
 }
 
-/// Unpacks the files below [`FOLDER`] into `target`, modernised.
+/// Unpacks the files below [`FOLDER`] into `target` and modernises their syntax.
 fn unpack(tarball: &[u8], target: &Path) -> io::Result<()> {
     let mut files = 0_usize;
     for entry in tar::Archive::new(GzDecoder::new(tarball)).entries()? {
@@ -97,7 +98,7 @@ fn unpack(tarball: &[u8], target: &Path) -> io::Result<()> {
         files += 1;
     }
     if files == 0 {
-        return Err(io::Error::other(format!("the package holds nothing below {FOLDER}")));
+        return Err(io::Error::other(format!("the package contains nothing below {FOLDER}")));
     }
     Ok(())
 }

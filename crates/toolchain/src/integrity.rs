@@ -5,8 +5,8 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 use crate::SetupError;
 
-/// Accepts `bytes` only if their SHA-512 is `expected`, written as npm's lockfiles write it
-/// (subresource integrity: `sha512-` and base64).
+/// Checks that the SHA-512 of `bytes` is `expected`, in the format of npm's lockfiles (subresource
+/// integrity: `sha512-` and base64).
 pub(crate) fn verify(
     what: &'static str,
     bytes: &[u8],
@@ -20,8 +20,8 @@ pub(crate) fn verify(
     }
 }
 
-/// Returns a SHA-256 over several byte strings, in base64. The length precedes each string, so that
-/// moving bytes from one to the next changes the result.
+/// Returns the SHA-256 of several byte strings, in base64. Each string is prefixed by its length,
+/// so that moving bytes from one string to the next changes the result.
 pub(crate) fn fingerprint(parts: &[Vec<u8>]) -> String {
     let mut hash = Sha256::new();
     for part in parts {

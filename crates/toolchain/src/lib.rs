@@ -1,14 +1,13 @@
 //! The Solidity tools of the repository: forge, cast, anvil, the compiler, forge-std and solady.
 //!
-//! This crate owns the installation of the tools and their locations. All tools are inside the
-//! checkout, in directories that git ignores, at versions that the checkout pins; nothing is
-//! installed for the user or the system. Other crates use the tools: for typed bindings, test
-//! suites and nodes.
+//! This crate installs the tools and returns their paths. All tools are inside the checkout, in
+//! directories that git ignores, at versions that the checkout pins; nothing is installed for the
+//! user or the system. Other crates use the tools for typed bindings, test suites and nodes.
 //!
-//! It runs where forge runs scripts as compilers: on Linux and macOS.
+//! Supported platforms are Linux and macOS, where forge can run a script as a compiler.
 //!
-//! The compiler is `tools/solc`, a front end to the npm package `solc` that implements the parts of
-//! a compiler's interface that forge uses.
+//! The compiler is `tools/solc`, a wrapper around the npm package `solc` that implements the part
+//! of the command line interface that forge uses.
 //!
 //! ```no_run
 //! use enshrine_toolchain::{Toolchain, progress_to_stderr};
@@ -40,9 +39,8 @@ pub use cargo::cargo;
 pub use error::SetupError;
 pub use root::{find_root, root_above};
 
-/// Receiver of progress messages: one line for a person before each step.
-///
-/// Nothing is reported when there is nothing to do.
+/// Callback for progress messages: one human-readable line before each step, and none if there is
+/// nothing to do.
 pub type Progress<'a> = &'a dyn Fn(&str);
 
 /// A [`Progress`] that writes to standard error.
@@ -50,7 +48,7 @@ pub fn progress_to_stderr(line: &str) {
     eprintln!("setup: {line}");
 }
 
-/// The tools of one checkout, all of them in place.
+/// The installed tools of one checkout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Toolchain {
     root: PathBuf,
@@ -58,7 +56,7 @@ pub struct Toolchain {
 }
 
 impl Toolchain {
-    /// Brings the tools of the surrounding checkout (see [`find_root`]) into place.
+    /// Installs the tools of the surrounding checkout (see [`find_root`]) if necessary.
     ///
     /// # Errors
     ///
@@ -67,16 +65,16 @@ impl Toolchain {
         Self::ensure_at(&find_root()?, progress)
     }
 
-    /// Brings the tools of the checkout at `root` into place.
+    /// Installs the tools of the checkout at `root` if necessary.
     ///
-    /// When they are in place already this starts no process and needs no network and no Node: it
-    /// hashes three small files and looks whether the tools exist. Processes and threads that call
-    /// it at the same time wait for the first one, which does the work for all.
+    /// If they are installed already, this starts no process and needs neither network nor Node: it
+    /// hashes three small files and checks that the tools exist. Concurrent callers, also in other
+    /// processes, wait for the first one, which does the work for all.
     ///
     /// # Errors
     ///
-    /// Any [`SetupError`], which names the remedy. An interrupted or failed set-up leaves nothing
-    /// that a later one would take for complete.
+    /// Any [`SetupError`], which names the remedy. A later call never mistakes an interrupted or
+    /// failed set-up for a complete one.
     pub fn ensure_at(root: &Path, progress: Progress<'_>) -> Result<Self, SetupError> {
         let toolchain = Self { root: root.to_owned(), binaries: packages::Binaries::below(root)? };
         if toolchain.in_place()? {
@@ -102,34 +100,34 @@ impl Toolchain {
             && solady::in_place(&self.root))
     }
 
-    /// The top directory of the checkout.
+    /// Returns the root directory of the checkout.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The forge executable itself, not npm's launcher around it.
+    /// Returns the path of the native forge executable, not of npm's launcher.
     pub fn forge(&self) -> &Path {
         &self.binaries.forge
     }
 
-    /// The cast executable itself, not npm's launcher around it.
+    /// Returns the path of the native cast executable, not of npm's launcher.
     pub fn cast(&self) -> &Path {
         &self.binaries.cast
     }
 
-    /// The anvil executable itself, not npm's launcher around it.
+    /// Returns the path of the native anvil executable, not of npm's launcher.
     pub fn anvil(&self) -> &Path {
         &self.binaries.anvil
     }
 
-    /// The compiler, for `forge --use`.
+    /// Returns the path of the compiler, for `forge --use`.
     ///
-    /// It serves `--version` and `--standard-json`, and needs `node` on the `PATH`.
+    /// It supports `--version` and `--standard-json`, and needs `node` on the `PATH`.
     pub fn solc(&self) -> PathBuf {
         self.root.join("tools/solc")
     }
 
-    /// A command that runs forge at the top of the checkout, where `foundry.toml` expects it.
+    /// Returns a forge command in the root directory of the checkout, which has `foundry.toml`.
     pub fn forge_command(&self) -> Command {
         let mut command = Command::new(self.forge());
         command.current_dir(&self.root);

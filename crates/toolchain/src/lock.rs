@@ -7,11 +7,10 @@ use std::{
 
 use crate::{Progress, SetupError};
 
-/// Takes the set-up lock of the checkout, waiting as long as someone else holds it.
+/// Acquires the set-up lock of the checkout, waiting while another holder has it.
 ///
 /// The operating system ties the lock to the open file: it is released when the returned file is
-/// dropped and when the process dies in any way, so no stale lock can remain. The file itself
-/// stays.
+/// dropped or when the process dies, so no stale lock can remain. The file itself is not deleted.
 pub(crate) fn acquire(root: &Path, progress: Progress<'_>) -> Result<File, SetupError> {
     let dir = root.join("lib");
     fs::create_dir_all(&dir).map_err(SetupError::io("create", &dir))?;

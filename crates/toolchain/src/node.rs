@@ -1,4 +1,4 @@
-//! Node and npm: finding them, checking their age, running npm.
+//! Finds Node and npm, checks the version of Node, and runs npm.
 
 use std::{
     env,
@@ -10,15 +10,15 @@ use std::{
 
 use crate::SetupError;
 
-/// The lowest major version of Node that the compiler's front end and the packages work with.
+/// Minimum major version of Node for the compiler wrapper and the packages.
 const REQUIRED_MAJOR: u32 = 20;
 
-/// npm, on a machine whose Node is known to be recent enough.
+/// Path of npm, whose Node is recent enough.
 #[derive(Debug)]
 pub(crate) struct Npm(PathBuf);
 
 impl Npm {
-    /// Looks for Node and npm on `search_path` and asks Node for its version.
+    /// Finds Node and npm on `search_path` and checks the version of Node.
     pub(crate) fn find(search_path: &OsStr) -> Result<Self, SetupError> {
         let find = |program| {
             find_program(search_path, program)
@@ -34,13 +34,13 @@ impl Npm {
         Ok(Self(npm))
     }
 
-    /// Runs npm in `dir`, so that the checkout's own npm settings hold.
+    /// Runs npm in `dir`, so that the npm settings of the checkout apply.
     pub(crate) fn run(&self, dir: &Path, args: &[&OsStr]) -> Result<(), SetupError> {
         run(Command::new(&self.0).args(args).current_dir(dir)).map(drop)
     }
 }
 
-/// Runs a command to its end, without input, and demands success.
+/// Runs a command without input, and returns its output if it succeeds.
 fn run(command: &mut Command) -> Result<Output, SetupError> {
     let program = command.get_program().to_owned();
     let output =
@@ -61,10 +61,10 @@ fn major_version(text: &str) -> Option<u32> {
     text.strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 
-/// The first executable file called `name` in the directories of `search_path`.
+/// Returns the first executable file called `name` in the directories of `search_path`.
 fn find_program(search_path: &OsStr, name: &str) -> Option<PathBuf> {
     env::split_paths(search_path)
-        // An empty entry would mean the current directory: not a place to run programs from.
+        // An empty entry would mean the current directory, from which nothing must be run.
         .filter(|dir| !dir.as_os_str().is_empty())
         .map(|dir| dir.join(name))
         .find(|file| {
@@ -91,8 +91,9 @@ mod tests {
     #[test]
     fn find_rejects_node_older_than_required() {
         let dir = tempfile::tempdir().unwrap();
-        // Another process writes them: what this one has open for writing, a child that another
-        // test starts at that moment has open too, and a file that is open so cannot be run.
+        // A child process writes the files. If this process wrote them, a child that another test
+        // spawns at that moment could inherit the open file, which then could not be executed
+        // (ETXTBSY).
         let install = |name: &str, prints: &str, mode: &str| {
             let script = format!("#!/bin/sh\necho {prints}\n");
             let write = "printf %s \"$1\" > \"$2\" && chmod \"$3\" \"$2\"";

@@ -1,5 +1,5 @@
-//! The npm packages that `package.json` pins: the Foundry tools, the compiler, solady,
-//! and OpenZeppelin, against which libraries are measured.
+//! The npm packages that `package.json` pins: the Foundry tools, the compiler, solady, and
+//! OpenZeppelin, which serves as a baseline for measurements of libraries.
 
 use std::{
     env::consts,
@@ -14,8 +14,8 @@ use crate::{Progress, SetupError, integrity::fingerprint, node::Npm};
 /// Files that determine the installed packages.
 const PINS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
-/// File with the fingerprint of the installed [`PINS`]. It is among the packages, so that it
-/// vanishes with them.
+/// File with the fingerprint of the [`PINS`] that are installed. It is inside `node_modules`, so it
+/// is deleted together with the packages.
 const STAMP: &str = "node_modules/.enshrine-stamp";
 
 /// Files that must exist besides the executables.
@@ -34,7 +34,7 @@ pub(crate) struct Binaries {
 }
 
 impl Binaries {
-    /// Returns the paths at which npm puts the executables for this machine, present or not.
+    /// Returns the paths where npm installs the executables for this platform, present or not.
     pub(crate) fn below(root: &Path) -> Result<Self, SetupError> {
         let (os, arch) = (consts::OS, consts::ARCH);
         let unsupported = || SetupError::UnsupportedPlatform { os, arch };
@@ -53,7 +53,7 @@ impl Binaries {
         Ok(Self { forge: binary("forge"), cast: binary("cast"), anvil: binary("anvil") })
     }
 
-    /// The first thing that a complete installation has and `root` has not.
+    /// Returns the first path of a complete installation that does not exist.
     fn first_missing(&self, root: &Path) -> Option<PathBuf> {
         [&self.forge, &self.cast, &self.anvil]
             .into_iter()
@@ -86,8 +86,8 @@ pub(crate) fn install(
         }
         _ => {}
     }
-    // `npm ci` wants the packages of all platforms in the lockfile, and a registry need not have
-    // them all; `--no-save` keeps `npm install` from completing the lockfile for this platform.
+    // `npm ci` requires the packages of all platforms in the lockfile, but a registry may lack some
+    // of them. `--no-save` keeps `npm install` from changing the lockfile for this platform.
     npm.run(root, &["install", "--no-save", "--loglevel=error"].map(OsStr::new))?;
     if let Some(path) = binaries.first_missing(root) {
         return Err(SetupError::PackageIncomplete { path });

@@ -1,4 +1,4 @@
-//! Finding the checkout.
+//! Finds the root directory of the checkout.
 
 use std::{
     env,
@@ -7,12 +7,12 @@ use std::{
 
 use crate::SetupError;
 
-/// The top directory of the checkout that surrounds the current directory; else, for a program
-/// started from somewhere else, of the checkout that it was built from.
+/// Returns the root directory of the checkout that contains the current directory, or, if there is
+/// none, of the checkout from which the program was built.
 ///
 /// # Errors
 ///
-/// [`SetupError::RootNotFound`] when neither exists.
+/// [`SetupError::RootNotFound`] if neither exists.
 pub fn find_root() -> Result<PathBuf, SetupError> {
     let built_from = || root_above(Path::new(env!("CARGO_MANIFEST_DIR")));
     match env::current_dir() {
@@ -23,11 +23,11 @@ pub fn find_root() -> Result<PathBuf, SetupError> {
     }
 }
 
-/// The nearest directory, from `start` upwards, that is the top of a checkout.
+/// Returns the nearest ancestor of `start`, or `start` itself, that is the root of a checkout.
 ///
 /// # Errors
 ///
-/// [`SetupError::RootNotFound`] when there is none.
+/// [`SetupError::RootNotFound`] if there is none.
 pub fn root_above(start: &Path) -> Result<PathBuf, SetupError> {
     start
         .ancestors()

@@ -1,4 +1,4 @@
-//! solady, as npm installs it, in the syntax of the pinned compiler.
+//! Copy of solady's npm package in the syntax of the pinned compiler.
 
 use std::{
     fs, io,
@@ -7,14 +7,14 @@ use std::{
 
 use crate::{Progress, SetupError, syntax::modernise};
 
-/// Location at which npm puts the library, above `src`.
+/// Parent of `src`, where npm installs the library.
 const PACKAGE: &str = "node_modules/solady";
 
-/// Location at which `foundry.toml` expects the library, above `src`.
+/// Parent of `src`, where `foundry.toml` expects the library.
 const TARGET: &str = "lib/solady";
 
-/// Content of `.stamp` in [`TARGET`]: the description of the package, which contains its version,
-/// and the changes of [`modernise`]. `None` if the package is not installed.
+/// Content of `.stamp` in [`TARGET`]: the `package.json` with the version, and the version of the
+/// changes by [`modernise`]. `None` if the package is not installed.
 fn stamp(root: &Path) -> Option<String> {
     let description = fs::read_to_string(root.join(PACKAGE).join("package.json")).ok()?;
     Some(format!("{description}\ncurrent-syntax\n"))
@@ -51,7 +51,7 @@ pub(crate) fn install(root: &Path, progress: Progress<'_>) -> Result<(), SetupEr
     Ok(())
 }
 
-/// Copies the Solidity files of a directory and those below it, modernised.
+/// Copies the Solidity files of a directory tree and modernises their syntax.
 fn copy(source: &Path, target: &Path) -> io::Result<()> {
     let mut open = vec![(source.to_owned(), target.to_owned())];
     while let Some((source, target)) = open.pop() {

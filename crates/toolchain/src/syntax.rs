@@ -1,10 +1,9 @@
-//! Libraries written for older compilers, in the syntax of today's.
+//! Converts libraries for older compilers to the current Solidity syntax.
 
-/// Writes assembly blocks that a comment declares memory-safe in the syntax that replaced the
-/// comment, leaves out the pragma of an ABI encoder that has become the only one, and gives
-/// another name to parameters whose name will be a keyword. The compiler generates the same code,
-/// and no longer warns of each such place: it reports at most 256 warnings in all, so that those
-/// of our own code would be lost behind them.
+/// Replaces the deprecated comment for memory-safe assembly by `assembly ("memory-safe")`, removes
+/// the redundant pragma `experimental ABIEncoderV2`, and renames parameters called `error`, which
+/// will be a keyword. The compiler generates the same code without a warning for each such place.
+/// It reports at most 256 warnings, so those for the project's own code would be lost.
 pub(crate) fn modernise(source: &str) -> String {
     let mut modern = String::with_capacity(source.len());
     let mut lines = source.split_inclusive('\n').peekable();

@@ -1,4 +1,4 @@
-//! `tools/solc` as forge uses it.
+//! The interface of `tools/solc` that forge uses.
 
 use std::{
     fs,
@@ -22,12 +22,12 @@ fn solc(args: &[&str]) -> Command {
     command
 }
 
-/// Starts the compiler and hands it `input`, from a thread of its own: it may be larger than a
-/// pipe.
+/// Starts the compiler and writes `input` from another thread, since it may exceed the pipe's
+/// buffer.
 fn start(command: &mut Command, input: Vec<u8>) -> Child {
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    // A compiler that refuses its arguments does not read.
+    // A compiler that rejects its arguments does not read its input.
     thread::spawn(move || stdin.write_all(&input).ok());
     child
 }
@@ -45,7 +45,7 @@ fn request(sources: &Value) -> String {
     .to_string()
 }
 
-/// The answer to a request for which the process itself must succeed, silently.
+/// Returns the JSON output. The process must succeed and write nothing to standard error.
 fn compile(args: &[&str], input: impl Into<Vec<u8>>) -> Value {
     let output = run(&[&["--standard-json"], args].concat(), input);
     assert!(output.status.success(), "{output:?}");
@@ -53,7 +53,7 @@ fn compile(args: &[&str], input: impl Into<Vec<u8>>) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The messages of the errors in an answer, warnings left out.
+/// Returns the messages of errors, without warnings, in a JSON output.
 fn errors(answer: &Value) -> Vec<&str> {
     let all = answer["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
     all.iter()
@@ -153,7 +153,7 @@ fn files_outside_the_allowed_directories_are_not_read() {
     let outside = dir.path().join("outside");
     fs::create_dir(&project).unwrap();
     write_base(&outside, "secret");
-    // A directory whose name merely begins like an allowed one is not inside it.
+    // A directory whose name only starts with that of an allowed one is not inside it.
     write_base(&dir.path().join("project-two"), "secret");
     std::os::unix::fs::symlink(&outside, project.join("link")).unwrap();
     let base_path = project.to_str().unwrap();
