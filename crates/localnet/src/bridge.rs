@@ -1,4 +1,4 @@
-//! A token, and the bridge that takes it to the L2 and back.
+//! A token, and the bridge between L1 and the L2.
 
 use crate::processes::{L1_CHAIN, Rollup};
 use crate::requests::{ask, message_fee, nonce, receipt, send, until};
@@ -9,7 +9,7 @@ use eyre::{Result, ensure};
 use interfaces::{IL1TokenBridge, IL2TokenBridge, IToken};
 use testkit::{Artifacts, Key};
 
-/// The interfaces of the bridge, as the contracts have them, and of a token.
+/// Interfaces of the bridge, generated from the contracts, and of a token.
 #[allow(clippy::all, reason = "generated code")]
 pub mod interfaces {
     alloy_sol_types::sol!("../../contracts/interfaces/IL1TokenBridge.sol");
@@ -25,27 +25,27 @@ pub mod interfaces {
     }
 }
 
-/// Gas that makes a token, by the rules of any fork.
+/// Gas limit for deploying a token, sufficient at any fork.
 const TOKEN_CREATION: u64 = 6_000_000;
 
-/// A token, what stands for it on the L2, and the two sides of the bridge.
+/// A token, its representation on the L2, and both contracts of the bridge.
 #[derive(Debug, Clone, Copy)]
 pub struct Token {
     /// Address of the token on L1.
     pub on_l1: Address,
     /// Address of its representation on the L2.
     pub on_l2: Address,
-    /// The bridge's side on L1.
+    /// Address of the bridge contract on L1.
     pub l1_bridge: Address,
-    /// The bridge's side on the L2.
+    /// Address of the bridge contract on the L2.
     pub l2_bridge: Address,
 }
 
 impl Token {
-    /// Makes a token on L1 of which its owner has so many units, lets the bridge have them, and
-    /// tells the L2 of it.
+    /// Deploys a token on L1, gives `amount` units to its owner, approves the bridge for them, and
+    /// registers the token on the L2.
     ///
-    /// `confirm` brings as many blocks on top of L1's head as the L2 waits for.
+    /// `confirm` mines as many L1 blocks as the L2 requires as confirmations.
     pub fn create(
         rollup: &Rollup,
         (l1_bridge, l2_bridge): (Address, Address),
@@ -59,7 +59,7 @@ impl Token {
         let code = made.get("Token")?.init_code.clone();
         let on_l1 = owner.address().create(nonce(l1, owner.address())?);
         let hash = send(l1, L1_CHAIN, owner, TxKind::Create, 0, code, TOKEN_CREATION)?;
-        ensure!(receipt(l1, hash)?.status(), "the token is not made");
+        ensure!(receipt(l1, hash)?.status(), "the token was not deployed");
         let on_l2 = ask(l1, l1_bridge, &IL1TokenBridge::l2TokenOfCall { l1Token: on_l1 })?;
         let token = Self { on_l1, on_l2, l1_bridge, l2_bridge };
         transact(l1, owner, on_l1, 0, &IToken::giveCall { to: owner.address(), amount })?;
@@ -76,7 +76,7 @@ impl Token {
         Ok(token)
     }
 
-    /// Sends units of its owner to an account on the L2.
+    /// Deposits units of the owner to an account on the L2.
     pub fn deposit(&self, l1: &Client, owner: &Key, to: Address, amount: U256) -> Result<()> {
         let deposit = IL1TokenBridge::depositCall {
             l1Token: self.on_l1,
@@ -88,7 +88,7 @@ impl Token {
         transact(l1, owner, self.l1_bridge, bridge_fee(l1, self.l1_bridge)?, &deposit)
     }
 
-    /// Calldata that makes the bridge on the L2 send units to an account on L1.
+    /// Returns the calldata of a withdrawal from the L2 bridge to an account on L1.
     pub fn withdrawal(&self, to: Address, amount: U256) -> Bytes {
         let call = IL2TokenBridge::withdrawCall {
             l1Token: self.on_l1,
@@ -100,13 +100,13 @@ impl Token {
         call.abi_encode().into()
     }
 
-    /// Units that the bridge holds on L1, and those that it owes.
+    /// Returns the units that the bridge holds on L1, and those that it owes.
     pub fn escrow(&self, l1: &Client) -> Result<(U256, U256)> {
         let owed = IL1TokenBridge::owedCall { l1Token: self.on_l1 };
         Ok((token_balance(l1, self.on_l1, self.l1_bridge)?, ask(l1, self.l1_bridge, &owed)?))
     }
 
-    /// Units on the L2.
+    /// Returns the total supply on the L2.
     pub fn supply(&self, l2: &Client) -> Result<U256> {
         ask(l2, self.on_l2, &IToken::totalSupplyCall {})
     }
@@ -117,7 +117,7 @@ pub fn token_balance(node: &Client, token: Address, account: Address) -> Result<
     ask(node, token, &IToken::balanceOfCall { account })
 }
 
-/// Fee of a message of the bridge.
+/// Returns the fee of a message from the bridge, in wei.
 fn bridge_fee(l1: &Client, l1_bridge: Address) -> Result<u128> {
     message_fee(l1, ask(l1, l1_bridge, &IL1TokenBridge::MESSAGE_QUEUECall {})?)
 }

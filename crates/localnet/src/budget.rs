@@ -1,11 +1,11 @@
-//! Limits of an L2 block.
+//! The budget of an L2 block under construction.
 
 use client::Client;
 use eyre::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Answer of `rollup_budget` about the block that is being built.
+/// Response of `rollup_budget`: use and limits of the block under construction.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Budget {
@@ -23,12 +23,12 @@ struct Share {
 }
 
 impl Budget {
-    /// Asks a node for the budget of the block that it builds.
+    /// Requests the budget from a node.
     pub fn of(node: &Client) -> Result<Self> {
         Ok(serde_json::from_value(node.request::<_, Value>("rollup_budget", ())?)?)
     }
 
-    /// Names the nearest limit, and the used share of each in percent.
+    /// Formats the nearest limit and the used share of each limit in percent.
     pub fn shown(&self) -> String {
         let of = |share: Share| 100.0 * share.used as f64 / share.limit as f64;
         format!(

@@ -1,5 +1,4 @@
-//! The L1 as a process of its own: `enshrine devnet`, built and started here, gone when the run
-//! ends.
+//! The L1 as a process: builds and starts `enshrine devnet`, which is killed when the run ends.
 
 use crate::output::complain;
 use alloy_genesis::Genesis;
@@ -13,14 +12,14 @@ use std::{
 use testkit::NodeProcess;
 use variants::Dialects;
 
-/// Builds the `enshrine` binary as this one was built, and starts its devnet at a genesis, with
-/// EXECUTE in these dialects.
+/// Builds the `enshrine` binary with the profile of this one, and starts its devnet at a genesis,
+/// with EXECUTE in these dialects.
 pub fn start(genesis: &Genesis, dialects: &Dialects) -> Result<NodeProcess> {
     let program = build()?;
     let file = tempfile::NamedTempFile::new()?;
     fs::write(file.path(), serde_json::to_vec(genesis)?)?;
     let mut command = Command::new(program);
-    // That EXECUTE refuses forgeries is what is shown, and no news for a log.
+    // Rejected forgeries are expected here, so they are not logged.
     command.env("RUST_LOG", "error");
     command
         .args([
@@ -38,8 +37,7 @@ pub fn start(genesis: &Genesis, dialects: &Dialects) -> Result<NodeProcess> {
     Ok(NodeProcess::start(&mut command)?)
 }
 
-/// Builds the binary beside this one, if it is not built yet and `ENSHRINE_BIN` names none; where
-/// it is.
+/// Builds the binary next to this one, unless `ENSHRINE_BIN` names one. Returns its path.
 pub fn build() -> Result<PathBuf> {
     if let Some(named) = std::env::var_os("ENSHRINE_BIN") {
         return Ok(named.into());
@@ -47,14 +45,14 @@ pub fn build() -> Result<PathBuf> {
     let here = std::env::current_exe()?;
     let folder = here.parent().ok_or_else(|| eyre!("a program lies in a folder"))?;
     let root = toolchain::find_root()?;
-    // cargo names the folder after the profile, but for the one whose folder is `debug`.
+    // cargo names the folder after the profile, except that the folder of `dev` is `debug`.
     let profile = match folder.file_name().and_then(OsStr::to_str) {
         None | Some("debug") => "dev",
         Some(named) => named,
     };
     complain(format_args!("building the enshrine binary"));
-    // The whole workspace is chosen, as it is when this program is built by name: every crate then
-    // has the same features, and nothing is built twice.
+    // Builds with `--workspace`, as this program was built: features are then unified in the same
+    // way, and no crate is built twice.
     let built = toolchain::cargo()
         .args(["build", "--quiet", "--workspace", "--bin", "enshrine", "--profile", profile])
         .current_dir(root)

@@ -1,11 +1,11 @@
 //! A rollup on this machine: an L1, a sequencer and followers as processes, and the report of a run
-//! over them.
+//! with them.
 //!
-//! [`processes`] starts the nodes, [`requests`] asks them, [`scripts`] runs the scripts of the
-//! checkout, [`bridge`] has a token on both sides. A run prints its steps through a
-//! [`Report`](report::Report), which [`page`] writes as HTML.
+//! [`processes`] starts the nodes, [`requests`] sends requests to them, [`scripts`] runs the
+//! checkout's forge scripts, and [`bridge`] bridges a token. A run prints its steps through a
+//! [`Report`](report::Report), which [`page`] renders as HTML.
 //!
-//! The end-to-end run and the simulations use this crate; nothing that is shipped links it.
+//! The end-to-end run and the simulations use this crate; no shipped crate links it.
 
 pub mod bridge;
 pub mod budget;

@@ -1,4 +1,4 @@
-//! Output of the run.
+//! Output of a run, which ends cleanly if its reader is gone.
 
 use std::{
     any::Any,
@@ -8,11 +8,11 @@ use std::{
     process::ExitCode,
 };
 
-/// Exit code of a program that SIGPIPE has ended, as shells report it.
+/// Exit code that shells report for a program killed by SIGPIPE.
 const CLOSED_PIPE: u8 = 128 + 13;
 
-/// Prints a line, as `println!` does. If the reader is gone, as behind `| head`, the run and all
-/// that it has started end silently.
+/// Prints a line, as `println!` does. If the reader is gone, e.g. with `| head`, the run and all
+/// processes that it has started end silently.
 #[macro_export]
 macro_rules! say {
     ($($text:tt)*) => {
@@ -20,20 +20,21 @@ macro_rules! say {
     };
 }
 
-/// See [`say!`].
+/// Prints a line; see [`say!`].
 pub fn line(text: fmt::Arguments<'_>) {
     must(put(&mut io::stdout().lock(), text));
 }
 
-/// Prints a line and returns an error to the caller, which may hold a lock meanwhile.
+/// Prints a line and returns any error, so that the caller can release locks before it unwinds.
 pub fn try_line(text: fmt::Arguments<'_>) -> io::Result<()> {
     put(&mut io::stdout().lock(), text)
 }
 
-/// Returns if the line was printed, and unwinds the run otherwise.
+/// Unwinds the run if printing failed.
 pub fn must(printed: io::Result<()>) {
     if let Err(error) = printed {
-        // Not by ending the program here: nodes run until what holds them is dropped.
+        // Exiting here would leave nodes running, since they are killed when their owners are
+        // dropped.
         resume_unwind(Box::new(Unheard(error)));
     }
 }
@@ -43,21 +44,21 @@ fn put(out: &mut impl Write, text: fmt::Arguments<'_>) -> io::Result<()> {
     out.flush()
 }
 
-/// Prints a line on standard error; a failure is ignored.
+/// Prints a line on standard error and ignores any failure.
 pub fn complain(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Panic payload of a run that cannot print.
+/// Panic payload for a failed print.
 #[derive(Debug)]
 struct Unheard(io::Error);
 
-/// Runs to the end, or until output fails.
+/// Runs `run` to its end or until printing fails, and returns its exit code.
 pub fn until_unheard(run: impl FnOnce() -> ExitCode) -> ExitCode {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|why| code_of(why).into())
 }
 
-/// Returns the exit code for a payload of [`must`]; resumes any other panic.
+/// Returns the exit code for a panic payload of [`must`], and resumes any other panic.
 fn code_of(why: Box<dyn Any + Send>) -> u8 {
     match why.downcast::<Unheard>() {
         Ok(unheard) if unheard.0.kind() == io::ErrorKind::BrokenPipe => CLOSED_PIPE,
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
     use std::{fs::File, rc::Rc};
 
-    /// Returns the exit code of a run that prints to `out` and holds a value.
+    /// Returns the exit code of a run that prints to `out` and owns a value, which must be dropped.
     fn left(out: &mut impl Write) -> Option<u8> {
         let started = Rc::new(());
         let held = Rc::clone(&started);
@@ -83,7 +84,7 @@ mod tests {
             must(put(out, format_args!("a line")));
         };
         let why = catch_unwind(AssertUnwindSafe(run)).err();
-        assert_eq!(Rc::strong_count(&started), 1, "what it has started is still there");
+        assert_eq!(Rc::strong_count(&started), 1, "the run's value was not dropped");
         why.map(code_of)
     }
 
@@ -93,7 +94,7 @@ mod tests {
         assert_eq!(left(&mut writer), None);
         drop(reader);
         assert_eq!(left(&mut writer), Some(CLOSED_PIPE));
-        // A disk that is full is another thing.
+        // A full disk is another error.
         let mut full = File::options().write(true).open("/dev/full").unwrap();
         assert_eq!(left(&mut full), Some(1));
     }

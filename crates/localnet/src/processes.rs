@@ -1,4 +1,4 @@
-//! A rollup whose nodes are processes.
+//! A rollup whose nodes run as processes.
 
 use crate::{
     devnet,
@@ -30,17 +30,17 @@ use wire::ProtocolFork;
 pub const L1_CHAIN: u64 = 31_337;
 /// Chain id of the L2.
 pub const L2_CHAIN: u64 = 8_079;
-/// Configuration of nodes other than the sequencer.
+/// Configuration file of all nodes but the sequencer, with the allowances for the genesis.
 const ALLOWED: &str = "allowed.toml";
 
-/// Flags of a sequencer in a hurry.
+/// Flags of a sequencer with short intervals.
 pub const SEQUENCER_FLAGS: &[&str] =
     &["--block-time-ms", "250", "--submit-interval-ms", "1000", "--poll-interval-ms", "100"];
 
-/// Daily limit of a sequencer that posts for an hour without a pause.
+/// Flags for a daily limit that is never reached, even by an hour of continuous posting.
 const WITHOUT_DAILY_LIMIT: [&str; 2] = ["--daily-limit-gwei", "1000000000000"];
 
-/// Ports of a node, which stay its own over its restarts.
+/// Ports of a node, which it keeps across restarts.
 #[derive(Debug, Clone, Copy)]
 struct Ports {
     public: u16,
@@ -55,17 +55,17 @@ impl Ports {
 
 /// Bearer token of both admin ports.
 const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
-/// File with that token, in the folder of the processes.
+/// File with the token, in the folder of the processes.
 const ADMIN_TOKEN_FILE: &str = "admin.token";
 
-/// A sequencer and a follower with the same keys that follow each other, and can change roles.
+/// A sequencer and a follower with the same keys that follow each other and can swap roles.
 #[derive(Debug, Clone, Copy)]
 struct Pair {
     sequencer: Ports,
     follower: Ports,
 }
 
-/// A rollup whose nodes are processes.
+/// A rollup whose nodes run as processes.
 #[derive(Debug)]
 pub struct Rollup {
     program: PathBuf,
@@ -76,41 +76,42 @@ pub struct Rollup {
     l1_flags: Vec<String>,
     /// Later forks of the L1, with their timestamps.
     pub forks: Vec<(ProtocolFork, u64)>,
-    /// Proxy between the L2's nodes and L1, if there is one.
+    /// Proxy between the L2 nodes and L1, if any.
     proxy: Option<Proxy>,
-    /// Ports of sequencer and kept follower, if they can change roles.
+    /// Ports of the sequencer and the persistent follower, if they can swap roles.
     pair: Option<Pair>,
-    /// The contracts on L1, and the L2's genesis.
+    /// The L1 contracts and the genesis of the L2.
     pub deployment: Deployment,
-    /// Scripts of the checkout, run against the L1.
+    /// Runner for the checkout's forge scripts.
     pub scripts: Scripts,
 }
 
-/// Way in which the contracts are deployed on L1.
+/// How the contracts are deployed on L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deploying {
     /// By plain transactions: any account may advance the rollup, without fees.
     Plainly,
-    /// By `forge script`, as `enshrine init` plans it: with a token bridge and one sequencer; other
-    /// accounts may advance the rollup only after its silence. Without fees.
+    /// By `forge script` with the plan of `enshrine init`: with a token bridge and one sequencer.
+    /// Other accounts may advance the rollup only if the sequencer has been inactive for too long.
+    /// Without fees.
     ByScripts,
 }
 
 /// Parameters of a rollup.
 #[derive(Debug)]
 pub struct Design {
-    /// Way in which the contracts are deployed.
+    /// How the contracts are deployed.
     pub deploying: Deploying,
-    /// Flags of its L1.
+    /// Flags of the L1.
     pub l1: &'static [&'static str],
-    /// Forks of its L1 and the seconds from now at which they begin; L1 and the L2 start with
-    /// Prague then.
+    /// Later forks of the L1, and the number of seconds from now after which they activate. If
+    /// there are any, L1 and the L2 start with Prague.
     pub forks: &'static [(ProtocolFork, u64)],
-    /// `true` if the delays of the contracts are those for development, not the usual ones.
+    /// Use the contracts' delays for development instead of the defaults.
     pub dev: bool,
-    /// Gas limit of the L2's blocks, if not the usual one.
+    /// Gas limit of L2 blocks, or `None` for the default.
     pub gas_limit: Option<u64>,
-    /// Accounts that are on the L2 from its beginning, if it is deployed plainly.
+    /// Additional accounts in the genesis of the L2, for [`Deploying::Plainly`].
     pub accounts: Vec<(Address, GenesisAccount)>,
 }
 
@@ -122,7 +123,7 @@ impl From<Deploying> for Design {
 }
 
 impl Rollup {
-    /// Starts an L1, and initialises and deploys a rollup on it.
+    /// Starts an L1, then initialises and deploys a rollup on it.
     pub fn create(design: impl Into<Design>, report: &mut Report) -> Result<Self> {
         let Design { deploying, l1, forks, dev, gas_limit, accounts } = design.into();
         let program = devnet::build()?;
@@ -132,7 +133,7 @@ impl Rollup {
         let schedule = schedule(&forks);
         l1_flags.extend(schedule.iter().flat_map(|it| ["--hardfork".to_owned(), it.clone()]));
         let l1 = NodeProcess::start(l1_command(&program).args(&l1_flags))?;
-        // The scripts may write there.
+        // `foundry.toml` allows scripts to write there.
         let caches = toolchain::find_root()?.join("cache");
         fs::create_dir_all(&caches)?;
         let folder = tempfile::Builder::new().prefix("e2e-").tempdir_in(caches)?;
@@ -193,17 +194,17 @@ impl Rollup {
         })
     }
 
-    /// From here on, nodes that are started ask L1 by way of a proxy.
+    /// Puts a proxy between L1 and all nodes that are started later.
     pub fn put_proxy(&mut self) -> Result<()> {
         self.proxy = Some(Proxy::start(self.l1.address())?);
         Ok(())
     }
 
-    /// From here on, sequencer and kept follower have ports of their own and the same keys, follow
-    /// each other, and can [change roles](Self::change_role).
+    /// Gives fixed ports and the same keys to the sequencer and the persistent follower when they
+    /// are started later. They follow each other and can [swap roles](Self::change_role).
     pub fn pair(&mut self) -> Result<()> {
-        // Below the ports that the system gives to connections: such a connection would keep a
-        // restarted node from its port.
+        // Below the range of ephemeral ports: a connection on such a port would prevent a restarted
+        // node from binding it.
         let mut free = (20_000..30_000)
             .skip(std::process::id() as usize * 7 % 9_000)
             .filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
@@ -215,16 +216,16 @@ impl Rollup {
         Ok(())
     }
 
-    /// Returns the addresses of sequencer and kept follower, if they are a pair.
+    /// Returns the addresses of the sequencer and the persistent follower, if they are a pair.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         let ports = self.pair.iter().flat_map(|pair| [pair.sequencer, pair.follower]);
         ports.map(Ports::address).collect()
     }
 
-    /// Makes the sequencer of the pair a follower and its follower the sequencer, or the other way
-    /// round.
+    /// Demotes the current sequencer of the pair and promotes the other node. With
+    /// `follower_leads`, the node that was started as the follower becomes the sequencer.
     pub fn change_role(&self, follower_leads: bool) -> Result<()> {
-        let pair = self.pair.ok_or_eyre("the nodes are no pair")?;
+        let pair = self.pair.ok_or_eyre("the nodes are not a pair")?;
         let (old, new) = match follower_leads {
             true => (pair.sequencer, pair.follower),
             false => (pair.follower, pair.sequencer),
@@ -238,8 +239,8 @@ impl Rollup {
         admin(old)?.request::<_, Value>("rollup_demote", (url,))?;
         let mut refused = None;
         let promoted = until("a promotion", || {
-            // It says why not, for as long as L1 has transactions of the other or news that it has
-            // not read.
+            // The node rejects the promotion while the old sequencer's L1 transactions are pending,
+            // or while it has not read L1's newest blocks.
             let answer = admin(new)?.request::<_, Value>("rollup_promote", ());
             refused = answer.err();
             Ok(refused.is_none())
@@ -256,13 +257,13 @@ impl Rollup {
         }
     }
 
-    /// Returns the proxy before L1.
+    /// Returns the proxy in front of L1.
     pub fn proxy(&self) -> Result<&Proxy> {
-        self.proxy.as_ref().ok_or_eyre("there is no proxy before L1")
+        self.proxy.as_ref().ok_or_eyre("there is no proxy in front of L1")
     }
 
-    /// Kills L1, and starts it again from a state file that was written some time ago: what has
-    /// happened since then never has.
+    /// Kills L1 and restarts it after `down` from an older state file, which reverts all later L1
+    /// blocks.
     pub fn revive_l1(&mut self, state: &Path, down: Duration) -> Result<()> {
         self.l1.kill();
         sleep(down);
@@ -284,7 +285,7 @@ impl Rollup {
         self.folder.path().join("rollup")
     }
 
-    /// Starts a sequencer in a hurry.
+    /// Starts a sequencer with [`SEQUENCER_FLAGS`].
     pub fn sequencer(&self) -> Result<NodeProcess> {
         self.sequencer_with(SEQUENCER_FLAGS)
     }
@@ -294,8 +295,7 @@ impl Rollup {
         self.start(&mut self.sequencer_command(flags), "sequencer.log")
     }
 
-    /// A sequencer that writes what it does with each block to its log, as JSON, and may take
-    /// minutes to begin.
+    /// Starts a sequencer that logs each block as JSON. Its start may take minutes.
     pub fn telling_sequencer(&self, flags: &[&str]) -> Result<NodeProcess> {
         let mut command = self.sequencer_command(flags);
         command.env("RUST_LOG", "warn,enshrine_node=info").args(["--log-format", "json"]);
@@ -308,7 +308,7 @@ impl Rollup {
         Ok(node)
     }
 
-    /// A sequencer that may not answer yet.
+    /// Starts a sequencer without waiting until it responds.
     pub fn spawn_sequencer(&self) -> Result<NodeProcess> {
         let mut command = self.sequencer_command(SEQUENCER_FLAGS);
         command.args(WITHOUT_DAILY_LIMIT);
@@ -320,26 +320,27 @@ impl Rollup {
     fn sequencer_command(&self, flags: &[&str]) -> Command {
         let mut command = self.node();
         command.arg("--config").arg(self.place().join("node.toml")).args(flags);
-        // What waits is asked for.
+        // The run queries the pool.
         command.args(["--http-api", "all"]);
         command.arg("--l1").arg(self.l1_url());
         command
     }
 
-    /// A node that takes a file that may not grow for a full disk, and not for its end.
+    /// Returns a node command that ignores SIGXFSZ, so that the file size limit acts like a full
+    /// disk and does not kill the node.
     fn node(&self) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(&self.program).arg("node");
         command
     }
 
-    /// A devnet beside the L1 of the rollup.
+    /// Starts another devnet, independent of the rollup's L1.
     pub fn devnet(&self, flags: &[&str]) -> Result<NodeProcess> {
         let mut command = Command::new(&self.program);
         Ok(NodeProcess::start(command.args(["devnet", "--silent", "--mainnet"]).args(flags))?)
     }
 
-    /// A follower that keeps its chain, and may not answer yet.
+    /// Starts a follower with a data directory, without waiting until it responds.
     pub fn spawn_kept_follower(&self) -> Result<NodeProcess> {
         let mut command = self.follower_command();
         command.arg("--data-dir").arg(self.place().join("follower"));
@@ -362,7 +363,7 @@ impl Rollup {
         command
     }
 
-    /// A sequencer that has nothing but the deployment file, L1 and a key.
+    /// Starts a sequencer that has only the deployment file, L1 and a key.
     pub fn rescue(&self, key: &Key) -> Result<NodeProcess> {
         let secret = key.secret().to_string();
         let mut command = self.node();
@@ -375,18 +376,18 @@ impl Rollup {
         self.start(&mut command, "rescue.log")
     }
 
-    /// A follower that has nothing but the deployment file and L1.
+    /// Starts a follower that has only the deployment file and L1.
     pub fn follower(&self) -> Result<NodeProcess> {
         self.follower_with(&[])
     }
 
-    /// A follower that also listens to a sequencer, for blocks that L1 does not have yet.
+    /// Starts a follower that also gets unsafe blocks from a sequencer.
     pub fn follower_of(&self, sequencer: &NodeProcess) -> Result<NodeProcess> {
         let url = sequencer.client().url().replacen("http", "ws", 1);
         self.follower_with(&["--sequencer", &url])
     }
 
-    /// A follower with these flags.
+    /// Starts a follower with these flags.
     pub fn follower_with(&self, flags: &[&str]) -> Result<NodeProcess> {
         self.start(self.follower_command().args(flags), "follower.log")
     }
@@ -401,7 +402,7 @@ impl Rollup {
         self.spawn_on(None, command, log)
     }
 
-    /// Starts a node at this port, or at a free one.
+    /// Starts a node at this port, or at a free port if `None`.
     fn spawn_on(&self, port: Option<u16>, command: &mut Command, log: &str) -> Result<NodeProcess> {
         let path = self.folder.path().join(log);
         let log = fs::OpenOptions::new().create(true).append(true).open(path)?;
@@ -412,23 +413,23 @@ impl Rollup {
         })
     }
 
-    /// Leaves the files of the nodes where they are; the folder.
+    /// Keeps the files of the nodes when the rollup is dropped, and returns their folder.
     pub fn keep_files(&mut self) -> &Path {
         self.folder.disable_cleanup(true);
         self.folder.path()
     }
 
-    /// Path of a node's log.
+    /// Returns the path of a node's log.
     pub fn log(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// The end of what a node has written.
+    /// Returns the last lines of a node's log.
     pub fn last_words(&self, log: &str) -> String {
         tail(&self.log(log))
     }
 
-    /// Deposits wei from L1 to an account on the L2.
+    /// Deposits this many wei from L1 to an account on the L2.
     pub fn deposit(&self, from: &Key, to: Address, value: u128) -> Result<()> {
         let l1 = self.l1.client();
         let hash = send_deposit(l1, self.deployment.message_queue, from, to, value)?;
@@ -437,7 +438,7 @@ impl Rollup {
     }
 }
 
-/// Claims a message to L1 that stands in an L2 block which L1 has.
+/// Claims an L2→L1 message whose L2 block is on L1.
 pub fn claim(rollup: &Rollup, l2: &Client, from: &Key, index: u64) -> Result<()> {
     let claim: Bytes = l2.request("rollup_claimProof", (format!("{index:#x}"),))?;
     let (l1, message_queue) = (rollup.l1.client(), rollup.deployment.message_queue);
@@ -446,15 +447,15 @@ pub fn claim(rollup: &Rollup, l2: &Client, from: &Key, index: u64) -> Result<()>
     Ok(())
 }
 
-/// A schedule of forks that begins with Prague, as `--hardfork` and `--fork` take it; `None`
-/// without later forks.
+/// Formats a fork schedule that starts with Prague, for `--hardfork` and `--fork`. Returns `None`
+/// if there are no later forks.
 fn schedule(later: &[(ProtocolFork, u64)]) -> Option<String> {
     let later: Vec<_> = later.iter().map(|(fork, time)| format!("{fork}@{time}")).collect();
     (!later.is_empty()).then(|| format!("{},{}", ProtocolFork::Prague, later.join(",")))
 }
 
-/// Allows the nodes all balances and codes of the genesis: the sequencer in its configuration, the
-/// others in a file of their own.
+/// Writes allowances for all balances and codes of the genesis into the configuration of the
+/// sequencer and into a separate file for the other nodes.
 fn allow(place: &Path, genesis: &Genesis) -> Result<()> {
     let allowance = allow_all(genesis);
     let pair = |address: &Address, value: &dyn Display| format!("{address}={value}");
@@ -487,5 +488,5 @@ fn run(command: &mut Command) -> Result<()> {
 fn tail(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<_> = text.lines().rev().take(10).collect();
-    format!("its last words: {}", lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
+    format!("last lines of its log: {}", lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
 }

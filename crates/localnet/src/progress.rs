@@ -1,4 +1,4 @@
-//! Progress line of the current step.
+//! Progress display of the current step.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
@@ -10,17 +10,17 @@ use std::{
 
 /// Interval of updates on a terminal.
 const TICK: Duration = Duration::from_secs(1);
-/// Interval of lines in a file, where each line stays.
+/// Interval between lines in a file, which keeps all of them.
 const LINE: Duration = Duration::from_secs(15);
 
-/// Tells on standard error what is being done, with the time since the start, until it is dropped.
+/// Shows the current task and the time since the start on standard error, until it is dropped.
 #[derive(Debug)]
 pub(crate) enum Progress {
-    /// One line, drawn anew.
+    /// One line, which is redrawn.
     Terminal(ProgressBar),
-    /// A line now and then.
+    /// A line per [`LINE`].
     File(Lines),
-    /// Nothing, beside a progress that tells something.
+    /// Nothing, while another progress is shown.
     Silent,
 }
 
@@ -41,7 +41,7 @@ impl Progress {
         Self::Terminal(bar)
     }
 
-    /// From now on, this is being done; nothing, if it is empty.
+    /// Sets the current task; an empty one ends the display.
     pub(crate) fn begin(&self, doing: &str) {
         match self {
             Self::Terminal(bar) if doing.is_empty() => {
@@ -57,7 +57,8 @@ impl Progress {
         }
     }
 
-    /// Has something printed elsewhere, which may be the same terminal. It must not panic.
+    /// Clears the progress line while `print` prints to what may be the same terminal. `print` must
+    /// not panic.
     pub(crate) fn beside<T>(&self, print: impl FnOnce() -> T) -> T {
         match self {
             Self::Terminal(bar) => bar.suspend(print),
@@ -72,11 +73,11 @@ impl Drop for Progress {
     }
 }
 
-/// Lines for a file.
+/// Writer of periodic lines for a file.
 #[derive(Debug)]
 pub(crate) struct Lines {
     doing: Arc<Mutex<String>>,
-    /// Ends the thread that writes them.
+    /// Ends the writing thread when it is dropped.
     _alive: mpsc::Sender<()>,
 }
 
@@ -90,8 +91,7 @@ impl Lines {
                 let doing = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 if !doing.is_empty() {
                     let line = format!("  {:>4} s  {doing} …\n", start.elapsed().as_secs());
-                    // One write per line keeps lines whole. A reader that is gone is no reason to
-                    // stop.
+                    // One write per line keeps lines intact. A closed reader is not an error.
                     let _ = out.write_all(line.as_bytes());
                 }
             }

@@ -9,7 +9,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use std::time::Instant;
 
-/// An L2 block that was advanced on L1.
+/// An L2 block with which the rollup was advanced on L1.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Advanced {
@@ -58,7 +58,7 @@ impl Advanced {
     }
 }
 
-/// A real block that went through EXECUTE.
+/// A block of a public network that EXECUTE verified.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RealBlock {
@@ -76,7 +76,7 @@ pub struct RealBlock {
     pub input_bytes: usize,
     /// Gas charged by EXECUTE.
     pub execute_gas: u64,
-    /// Duration of the quickest of a few calls, in milliseconds.
+    /// Duration of the fastest of several calls, in milliseconds.
     #[serde(rename = "milliseconds")]
     pub ms: f64,
     /// Reason why the block is invalid under the rules of an L2, if it is.
@@ -98,7 +98,7 @@ impl RealBlock {
     }
 }
 
-/// Latencies and rates of an L2 whose processes share one machine.
+/// Latencies and rates of an L2 whose nodes and L1 share one machine.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Figures {
@@ -106,7 +106,7 @@ pub struct Figures {
     pub deposit_seconds: f64,
     /// Seconds from a transfer to its receipt.
     pub transfer_seconds: f64,
-    /// Seconds from a transfer to its block on L1.
+    /// Seconds from a transfer to the inclusion of its block on L1.
     pub transfer_on_l1_seconds: f64,
     /// Seconds from a withdrawal on the L2 to the claimed ether on L1.
     pub withdrawal_seconds: f64,
@@ -163,12 +163,12 @@ pub enum Mark {
     Survived,
 }
 
-/// A sentence about something that the run did or checked.
+/// Something that the run did or checked.
 #[derive(Debug, Clone, Serialize)]
 pub struct Step {
     /// Kind of the step.
     pub mark: Mark,
-    /// Sentence about it.
+    /// Sentence that describes the step.
     pub text: String,
     /// Seconds from the start of the run.
     #[serde(skip)]
@@ -200,15 +200,15 @@ pub struct Report {
     pub parts: Vec<Part>,
     /// L2 blocks that were advanced on L1.
     pub advanced: Vec<Advanced>,
-    /// Real blocks that went through EXECUTE.
+    /// Blocks of public networks that EXECUTE verified.
     pub real_blocks: Vec<RealBlock>,
-    /// Latencies and rates of the L2 of processes.
+    /// Latencies and rates of the L2 whose nodes are processes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub figures: Option<Figures>,
 }
 
 impl Report {
-    /// Begins a report; a quiet one prints no steps.
+    /// Creates a report. A quiet one prints no steps.
     pub fn new(quiet: bool) -> Self {
         let start = Instant::now();
         Self {
@@ -223,14 +223,14 @@ impl Report {
         }
     }
 
-    /// Begins a report of parts that run beside those of this one. It prints nothing until it is
+    /// Creates a report of parts that run concurrently with this one. It prints nothing until it is
     /// [appended](Self::append).
     #[must_use]
     pub fn aside(&self) -> Self {
         Self { start: self.start, progress: Progress::Silent, ..Self::new(true) }
     }
 
-    /// Appends the parts of a report that was begun [aside](Self::aside), and prints them.
+    /// Appends and prints the parts of a report that was created by [`aside`](Self::aside).
     pub fn append(&mut self, aside: Self) {
         for Part { title, steps } in aside.parts {
             self.part(&title);
@@ -249,7 +249,7 @@ impl Report {
         self.parts.push(Part { title: title.to_owned(), steps: Vec::new() });
     }
 
-    /// Names a task that takes a while, on standard error.
+    /// Shows a slow task on standard error.
     pub fn doing(&self, what: &str) {
         self.progress.begin(what);
     }
@@ -303,7 +303,7 @@ impl Report {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
-    /// Removes the line that says what is being done.
+    /// Removes the progress line.
     pub fn end(&self) {
         self.progress.begin("");
     }

@@ -1,5 +1,4 @@
-//! Requests to the nodes of a rollup: their heads and states, signed transactions, and waits for an
-//! answer.
+//! Requests to the nodes of a rollup: heads and states, signed transactions, and polling.
 
 use crate::processes::{L1_CHAIN, L2_CHAIN};
 use alloy_consensus::TxEip1559;
@@ -18,17 +17,18 @@ use std::{
 };
 use testkit::{ETHER, Key};
 
-/// Longest wait for the nodes' own progress.
+/// Maximum time that a run waits for progress of the nodes.
 pub(crate) const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Fee of a message to the L2, in wei: enough for any gas limit at some times the first base fee of
-/// L1, or nothing where messages have no price.
+/// Returns the fee of a message to the L2, in wei: enough for any gas limit at several times L1's
+/// initial base fee, or zero if messages are free.
 pub fn message_fee(l1: &Client, message_queue: Address) -> Result<u128> {
     let percent = ask(l1, message_queue, &IL1MessageQueue::FEE_PERCENTCall {})?;
     Ok(if percent == 0 { 0 } else { ETHER / 100 })
 }
 
-/// Sends a deposit, which is in no block yet. Its fee is paid besides.
+/// Sends a deposit and returns its hash without waiting for its inclusion. The fee is added to
+/// `value`.
 pub fn send_deposit(
     l1: &Client,
     message_queue: Address,
@@ -41,30 +41,30 @@ pub fn send_deposit(
     send(l1, L1_CHAIN, from, message_queue.into(), value + fee, call.abi_encode().into(), 300_000)
 }
 
-/// A part of what `rollup_syncStatus` answers.
+/// Part of the response of `rollup_syncStatus`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// Newest block of the node.
     pub unsafe_head: Head,
-    /// Newest block that L1 has.
+    /// Newest L2 block that is on L1.
     pub safe_head: Head,
     fault: Option<String>,
 }
 
-/// A head of a chain.
+/// Head of a chain.
 #[derive(Debug, Deserialize)]
 pub struct Head {
-    /// Its block number.
+    /// Block number.
     pub number: u64,
 }
 
-/// Asks a node of the rollup for its sync status.
+/// Requests a node's sync status.
 pub fn status(node: &Client) -> Result<Status> {
     Ok(serde_json::from_value(node.request::<_, Value>("rollup_syncStatus", ())?)?)
 }
 
-/// Waits until L1 has all blocks of a node; number of the last.
+/// Waits until all blocks of a node are on L1, and returns the number of the last.
 pub fn until_safe(node: &Client) -> Result<u64> {
     let mut last = None;
     let all = until("L1 to have all blocks", || {
@@ -82,11 +82,11 @@ pub fn until_safe(node: &Client) -> Result<u64> {
 ///
 /// # Errors
 ///
-/// If it fails, or does not hold in time.
+/// If the condition fails, or does not hold within the time limit.
 pub fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
     let begun = Instant::now();
     while !holds()? {
-        ensure!(begun.elapsed() < RETRY_TIMEOUT, "{what} does not come");
+        ensure!(begun.elapsed() < RETRY_TIMEOUT, "timed out waiting for {what}");
         sleep(Duration::from_millis(20));
     }
     Ok(())
@@ -97,19 +97,19 @@ pub fn balance(node: &Client, account: Address) -> Result<U256> {
     Ok(node.request("eth_getBalance", (account, "latest"))?)
 }
 
-/// Asks a contract at the newest block.
+/// Calls a contract at the newest block.
 pub fn ask<C: SolCall>(node: &Client, to: Address, call: &C) -> Result<C::Return> {
     let request = json!({ "to": to, "input": Bytes::from(call.abi_encode()) });
     let answer: Bytes = node.request("eth_call", (request, "latest"))?;
     Ok(C::abi_decode_returns(&answer)?)
 }
 
-/// Number of the newest block.
+/// Returns the number of the newest block.
 pub fn number(node: &Client) -> Result<u64> {
     Ok(node.request::<_, U64>("eth_blockNumber", ())?.to())
 }
 
-/// Timestamp of the newest block.
+/// Returns the timestamp of the newest block.
 pub fn block_time(node: &Client) -> Result<u64> {
     let block: Block = node.request("eth_getBlockByNumber", ("latest", false))?;
     Ok(block.header.timestamp)
@@ -181,7 +181,7 @@ pub fn signed(
     transaction.encoded_2718().into()
 }
 
-/// A transfer of 1 wei on the L2, with this tip.
+/// Signs a transfer of 1 wei on the L2 with this tip; returns its encoding.
 pub fn transfer(from: &Key, nonce: u64, to: Address, tip: u128) -> Bytes {
     let transaction = from.sign(TxEip1559 {
         chain_id: L2_CHAIN,
@@ -196,12 +196,12 @@ pub fn transfer(from: &Key, nonce: u64, to: Address, tip: u128) -> Bytes {
     transaction.encoded_2718().into()
 }
 
-/// Formats the seconds since an instant.
+/// Formats the time since an instant in seconds.
 pub fn shown(begun: Instant) -> String {
     format!("{:.1} s", begun.elapsed().as_secs_f64())
 }
 
-/// Returns `true` if an L1 block has a message of the queue.
+/// Returns `true` if an L1 block contains a log of the message queue.
 pub fn has_deposit(l1: &Client, message_queue: Address, number: u64) -> Result<bool> {
     let number = format!("{number:#x}");
     let filter = json!({ "address": message_queue, "fromBlock": number, "toBlock": number });

@@ -1,4 +1,4 @@
-//! The scripts of the checkout, run by forge, as an operator runs them.
+//! The checkout's scripts, run by forge as an operator would.
 
 use eyre::{Result, WrapErr as _, ensure};
 use std::{
@@ -8,7 +8,7 @@ use std::{
 use testkit::Key;
 use toolchain::{Toolchain, progress_to_stderr};
 
-/// forge, and a folder for its broadcasts and its cache.
+/// Runner for forge scripts with its own folder for broadcasts and cache.
 #[derive(Debug)]
 pub struct Scripts {
     tools: Toolchain,
@@ -16,8 +16,8 @@ pub struct Scripts {
 }
 
 impl Scripts {
-    /// Compiles scripts, so that they start at once later; one that does not compile fails when it
-    /// runs.
+    /// Compiles scripts, so that they later start without delay. A script that does not compile
+    /// fails when it is run.
     pub fn compile(scripts: &[&str]) -> Result<()> {
         let tools = Toolchain::ensure(&progress_to_stderr)?;
         let folder = tempfile::tempdir()?;
@@ -27,7 +27,8 @@ impl Scripts {
         Ok(())
     }
 
-    /// Below `folder`, which the scripts may read and write.
+    /// Creates a runner with its files in `folder`, which scripts must be allowed to read and
+    /// write.
     pub fn new(folder: &Path) -> Result<Self> {
         let tools = Toolchain::ensure(&progress_to_stderr)?;
         Ok(Self { tools, notes: folder.to_owned() })
@@ -38,7 +39,7 @@ impl Scripts {
         &self.tools
     }
 
-    /// Runs a script on a node, with transactions of this account.
+    /// Runs a script against a node, with transactions from this account.
     pub fn run(
         &self,
         script: &str,
@@ -52,8 +53,8 @@ impl Scripts {
         command
             .args(["script", &file, "--sig", signature])
             .args(arguments)
-            // The node estimates the gas: forge's own EVM knows no fork behind Osaka, and no
-            // EXECUTE.
+            // The node must estimate the gas, because forge's EVM supports neither forks after
+            // Osaka nor EXECUTE.
             .args(["--rpc-url", url, "--broadcast", "--slow", "--skip-simulation"])
             .args(["--private-key", &key.secret().to_string()]);
         let output = command.output().wrap_err("cannot run forge")?;
@@ -64,7 +65,7 @@ impl Scripts {
     }
 }
 
-/// Returns the tools' versions by name.
+/// Returns the versions of the tools by name.
 pub fn versions(tools: &Toolchain) -> Vec<(String, String)> {
     let first_line = |command: &mut Command| {
         let output = command.arg("--version").output().ok()?;

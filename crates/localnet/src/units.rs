@@ -1,6 +1,6 @@
-//! Quantities as text, rounded to three digits and with their units.
+//! Formats quantities with their units, rounded to three digits.
 
-/// Formats a whole number with a comma after each three digits.
+/// Formats a whole number with a comma between groups of three digits.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -44,7 +44,7 @@ fn scaled(quantity: f64, units: [&str; 4]) -> String {
     let mut scale = 1.0;
     let [mut unit, larger @ ..] = units;
     for next in larger {
-        // 999.5 is the first quantity that rounds to 1,000.
+        // 999.5 is the smallest quantity that rounds to 1,000.
         if quantity / scale < 999.5 {
             break;
         }
@@ -56,7 +56,7 @@ fn scaled(quantity: f64, units: [&str; 4]) -> String {
 /// Formats a number rounded to three digits.
 fn rounded(number: f64) -> String {
     let text = match number.abs() {
-        // Powers of ten are reached by rounding: 99.95 is 100.
+        // The bounds account for rounding: 99.95 becomes 100.
         small if small < 9.995 => format!("{number:.2}"),
         small if small < 99.95 => format!("{number:.1}"),
         small if small < 999.5 => format!("{number:.0}"),

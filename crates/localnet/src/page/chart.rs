@@ -1,24 +1,28 @@
-//! Bar charts as SVG. Lengths are shares of the width, so a chart fits any screen at the same size
-//! of text.
+//! Bar charts as SVG. Lengths are percentages of the width, so a chart fits any screen without
+//! scaling its text.
 
 use super::html::escaped;
 use std::fmt::Write as _;
 
-/// Height of a bar with its label, of the bar, and the offsets of text and bar from the top, in
-/// pixels.
+/// Height of a bar with its label, in pixels.
 const ROW: usize = 42;
+/// Height of a bar, in pixels.
 const BAR: usize = 14;
+/// Offset of the text's baseline from the top of the row, in pixels.
 const TEXT_AT: usize = 14;
+/// Offset of the bar from the top of the row, in pixels.
 const BAR_AT: usize = 21;
 
-/// A bar: its name, its parts with the class of each, and the figure beside the name.
+/// A labelled bar.
 pub(super) struct Bar {
     pub(super) name: String,
+    /// CSS class and length of each part.
     pub(super) parts: Vec<(&'static str, f64)>,
+    /// Figure shown next to the name.
     pub(super) figure: String,
 }
 
-/// Draws bars below one another. The longest takes the full width.
+/// Draws bars below each other. The longest has the full width.
 pub(super) fn chart(title: &str, bars: &[Bar]) -> String {
     let length = |bar: &Bar| bar.parts.iter().map(|(_, part)| part).sum::<f64>();
     let longest = bars.iter().map(length).fold(0.0, f64::max);
@@ -50,7 +54,7 @@ pub(super) fn chart(title: &str, bars: &[Bar]) -> String {
     svg + "</svg>\n"
 }
 
-/// Names the classes of a chart's parts.
+/// Returns the legend for the CSS classes of a chart's parts.
 pub(super) fn legend(parts: &[(&str, &str)]) -> String {
     let mut text = String::from("<p class=\"legend\">");
     for (class, name) in parts {

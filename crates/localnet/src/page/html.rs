@@ -18,7 +18,7 @@ pub(super) fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Shortens each hash in a text to its first and last digits. Addresses stay as they are.
+/// Shortens each hash in a text to its first and last digits. Addresses are not shortened.
 pub(super) fn short_hashes(text: &str) -> String {
     const DIGITS: usize = 64;
     let mut short = String::with_capacity(text.len());
@@ -38,7 +38,8 @@ pub(super) fn short_hashes(text: &str) -> String {
     short + rest
 }
 
-/// Writes a table of a class behind a summary that opens it. The first column holds row headers.
+/// Returns a table with this CSS class, collapsed below a summary. The first column has the row
+/// headers.
 pub(super) fn table(
     class: &str,
     summary: &str,
@@ -46,7 +47,7 @@ pub(super) fn table(
     rows: impl Iterator<Item = Vec<String>>,
 ) -> String {
     let summary = escaped(summary);
-    // A table wider than the screen scrolls by itself, also by keyboard.
+    // A table wider than the screen scrolls separately, also by keyboard.
     let mut text = format!(
         "<details class=\"figures\"><summary>{summary}</summary>\n<div class=\"scroll\" tabindex=\"0\" \
          role=\"region\" aria-label=\"{summary}\">\n<table class=\"{class}\">\n<thead><tr>"

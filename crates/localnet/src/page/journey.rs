@@ -1,15 +1,16 @@
-//! The way of a block from the L2 to L1, as a picture: once for wide and once for narrow screens,
-//! of which the style shows one.
+//! Diagram of a block's path from the L2 to L1. The page contains one for wide and one for narrow
+//! screens, and the style sheet shows one of them.
 
 use super::html::escaped;
 use crate::{report::Advanced, units};
 use std::fmt::Write as _;
 
-/// Classes that colour the boxes by chain.
+/// CSS class of boxes on L1.
 const L1: &str = "l1";
+/// CSS class of boxes on the L2.
 const L2: &str = "l2";
 
-/// A box of the picture.
+/// A box in the diagram.
 struct Station {
     chain: &'static str,
     title: &'static str,
@@ -48,7 +49,7 @@ fn stations(block: &Advanced) -> [Station; 8] {
     })
 }
 
-/// Measures of a layout, in the units of its drawing.
+/// Dimensions of a layout, in SVG user units.
 struct Layout {
     class: &'static str,
     size: (f64, f64),
@@ -75,7 +76,7 @@ const NARROW: Layout = Layout {
     },
 };
 
-/// Draws the way of a block.
+/// Draws the path of a block.
 pub(super) fn journey(block: &Advanced) -> String {
     let stations = stations(block);
     let told = escaped(&format!(
@@ -122,11 +123,11 @@ fn draw(text: &mut String, stations: &[Station], layout: &Layout) {
     *text += "</svg>\n";
 }
 
-/// Draws an arrow between two boxes that stand side by side or one above the other.
+/// Draws an arrow between two boxes, which are side by side or one above the other.
 fn arrow(text: &mut String, from: [f64; 4], to: [f64; 4]) {
     let [left, top, width, height] = from;
     let [to_left, to_top, to_width, to_height] = to;
-    // The middle of the columns that both boxes take.
+    // The middle of the horizontal overlap of both boxes.
     let x = f64::midpoint(left.max(to_left), (left + width).min(to_left + to_width));
     let y = top + height / 2.0;
     let (x1, y1, x2, y2) = if to_left >= left + width {
@@ -136,7 +137,7 @@ fn arrow(text: &mut String, from: [f64; 4], to: [f64; 4]) {
     } else {
         (x, top, x, to_top + to_height)
     };
-    // The head takes the last 8 units of the line, and 3 stay free in front of the box.
+    // The arrow head is 8 units long and ends 3 units before the box.
     let length = (x2 - x1).hypot(y2 - y1).max(1.0);
     let (dx, dy) = ((x2 - x1) / length, (y2 - y1) / length);
     let (end_x, end_y) = (x2 - 3.0 * dx, y2 - 3.0 * dy);

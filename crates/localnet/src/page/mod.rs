@@ -1,5 +1,5 @@
-//! The run as a page that people can show: headline figures, the way of a block, the steps by part,
-//! and charts. It loads nothing.
+//! The run as a self-contained HTML page: headline figures, the path of a block, the steps by part,
+//! and charts. The page loads nothing.
 
 mod chart;
 mod html;
@@ -24,7 +24,8 @@ const SYMBOLS: &str = "<svg class=\"hidden\" aria-hidden=\"true\">\n\
 <symbol id=\"survived\" viewBox=\"0 0 16 16\"><path d=\"M13 8a5 5 0 1 1-1.5-3.6M13 1.5v3.2H9.8\"/></symbol>\n\
 </svg>\n";
 
-/// Marks with their class and symbol, and their name in a count of one and of many.
+/// Marks with their CSS class, which is also the id of the symbol, and their names in the singular
+/// and plural.
 const MARKS: [(Mark, &str, &str, &str); 4] = [
     (Mark::Shown, "shown", "check passed", "checks passed"),
     (Mark::Refused, "refused", "invalid input refused", "invalid inputs refused"),
@@ -32,7 +33,7 @@ const MARKS: [(Mark, &str, &str, &str); 4] = [
     (Mark::Built, "built", "step of set-up", "steps of set-up"),
 ];
 
-/// Writes the page.
+/// Returns the page of a report.
 pub fn page(report: &Report) -> String {
     let mut page = String::from(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -43,7 +44,7 @@ pub fn page(report: &Report) -> String {
     page += &header(report);
     page += "<main>\n";
     if let Some(block) = report.advanced.first() {
-        page += "<h2>The way of a block</h2>\n<p>L1 trusts no operator: it executes the L2 block again, in the \
+        page += "<h2>The path of a block</h2>\n<p>L1 trusts no operator: it executes the L2 block again, in the \
                  precompile EXECUTE, from the state that comes with it.</p>\n";
         page += &journey(block);
         page += "<p class=\"legend\"><span><i class=\"swatch l2\"></i>on the L2</span> <span><i class=\"swatch \
@@ -69,13 +70,13 @@ pub fn page(report: &Report) -> String {
     page + "</footer>\n</body>\n</html>\n"
 }
 
-/// Writes a figure with its name.
+/// Appends a figure with its name.
 fn stat(page: &mut String, figure: &str, name: &str) {
     let (figure, name) = (escaped(figure), escaped(name));
     let _ = writeln!(page, "<dl class=\"card stat\"><dt>{name}</dt><dd>{figure}</dd></dl>");
 }
 
-/// Writes title and headline figures.
+/// Returns title and headline figures.
 fn header(report: &Report) -> String {
     let mut page = String::from(
         "<header>\n<h1>A native rollup, end to end</h1>\n<p class=\"muted\">An L1 with the precompile EXECUTE \
@@ -120,18 +121,18 @@ fn counted(mark: Mark, count: usize) -> Option<String> {
     }
 }
 
-/// Formats gas per time.
+/// Formats gas per second.
 fn throughput(gas: u64, ms: f64) -> String {
     let rate = if ms > 0.0 { gas as f64 * 1e3 / ms } else { 0.0 };
     format!("{}/s", units::gas(rate as u64))
 }
 
-/// Writes the symbol of a mark.
+/// Returns the symbol of a mark.
 fn symbol(class: &str) -> String {
     format!("<svg class=\"mark {class}\" aria-hidden=\"true\"><use href=\"#{class}\"/></svg>")
 }
 
-/// Writes the steps by part, each part behind a summary with its marks.
+/// Returns the steps by part, each part collapsed below a summary with its marks.
 fn parts(parts: &[Part]) -> String {
     let mut page = String::from("<h2>The steps</h2>\n<p class=\"legend\">");
     for (_, class, name, _) in MARKS {
@@ -166,7 +167,7 @@ fn parts(parts: &[Part]) -> String {
     page + "</div>\n"
 }
 
-/// Writes latencies and rates of the L2 of processes.
+/// Returns the section on latencies and rates of the L2 whose nodes are processes.
 fn of_processes(figures: &Figures) -> String {
     let bar = |name: &str, length, figure| Bar {
         name: name.to_owned(),
@@ -186,10 +187,10 @@ fn of_processes(figures: &Figures) -> String {
     page + "</div>\n"
 }
 
-/// Writes gas and time of the blocks of the L2 that were advanced.
+/// Returns the section on gas and time of the L2 blocks with which the rollup was advanced.
 fn advanced(rows: &[Advanced]) -> String {
     let gas = rows.iter().map(|row| {
-        // Where the floor sets the price, calldata is all that the transaction pays for.
+        // If the calldata floor (EIP-7623) applies, the whole price is one for calldata.
         let parts = match row.overhead_gas() {
             Some(overhead) => vec![
                 ("execute", row.execute_gas as f64),
@@ -201,7 +202,7 @@ fn advanced(rows: &[Advanced]) -> String {
         Bar { name: row.name.clone(), parts, figure: units::gas(row.l1_gas) }
     });
     let mut page = String::from(
-        "<h2>Price of a block on L1</h2>\n<p>Gas of the L1 transaction that advances the rollup by one block, under \
+        "<h2>L1 gas of a block</h2>\n<p>Gas of the L1 transaction that advances the rollup by one block, under \
          mainnet's limits.</p>\n<div class=\"card\">\n",
     );
     page += &chart("L1 gas by block", &gas.collect::<Vec<_>>());
@@ -242,7 +243,7 @@ fn advanced(rows: &[Advanced]) -> String {
     )
 }
 
-/// Writes charge and time of EXECUTE for blocks of public networks.
+/// Returns the section on gas and time of EXECUTE for blocks of public networks.
 fn real_blocks(rows: &[RealBlock]) -> String {
     let shown = |row: &RealBlock| row.name.replace('_', " ");
     let mut rows: Vec<_> = rows.iter().collect();
@@ -291,7 +292,8 @@ fn real_blocks(rows: &[RealBlock]) -> String {
     )
 }
 
-/// Formats the verdict on a block under the rules of an L2, below a head that names those rules.
+/// Formats the verdict on a block under the rules of an L2, without the prefix that the column head
+/// already states.
 fn under_l2_rules(row: &RealBlock) -> String {
     match &row.refused_under_l2_rules {
         Some(reason) => reason.strip_prefix("L2 rules: ").unwrap_or(reason).to_owned(),
@@ -350,7 +352,7 @@ mod tests {
         report
     }
 
-    /// Returns the contents of all elements that begin with `open` and end with `close`.
+    /// Returns the contents of all elements that start with `open` and end with `close`.
     fn between<'p>(page: &'p str, open: &'p str, close: &'p str) -> Vec<&'p str> {
         page.split(open).skip(1).filter_map(|rest| rest.split(close).next()).collect()
     }
@@ -373,7 +375,7 @@ mod tests {
             }
         }
         assert!(groups[0].contains("1 check passed, 1 step of set-up"), "{}", groups[0]);
-        // Set-up is no check.
+        // Steps of set-up do not count as checks.
         assert!(page.contains("<dd>4</dd>"), "{page}");
         let named = "checks passed, among them 1 invalid input refused and 1 fault survived";
         assert!(page.contains(named), "{page}");
@@ -409,7 +411,7 @@ mod tests {
         let bars: Vec<_> = charts.iter().map(|chart| chart.matches("<rect").count()).collect();
         // Real blocks by gas and time, advanced blocks, latencies, rates.
         assert_eq!(bars, [2 * 2, 2, 2 * 3, 4, 3]);
-        // The dearest real block comes first.
+        // The most expensive real block comes first.
         let names = between(charts[0], "<text x=\"0\" y=\"14\">", "</text>");
         assert_eq!(names, [escaped(HOSTILE)]);
         assert_eq!(page.matches("<th scope=\"row\">").count(), 2 + 2);
@@ -433,7 +435,8 @@ mod tests {
             assert!(!page.contains(loading), "{loading}");
         }
         let escaped = "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; &#39;more&#39;";
-        // A title and a step, an advanced and a real block in chart and table, and a refusal.
+        // A title and a step, an advanced and a real block in charts and tables, and a refusal
+        // reason.
         assert_eq!(page.matches(escaped).count(), 2 + 2 + 3 + 1);
         for tag in ["table", "svg", "tr", "ul", "li", "details", "div", "span", "p", "g", "dl"] {
             let open = page.matches(&format!("<{tag}>")).count()
