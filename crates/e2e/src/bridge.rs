@@ -1,4 +1,4 @@
-//! The story of a token on both chains.
+//! Deposit, transfer and withdrawal of a token.
 
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_sol_types::SolCall as _;
@@ -12,14 +12,16 @@ use localnet::{
 };
 use testkit::Key;
 
-/// Tokens that Alice deposits, gives to Bob on the L2, and sends back.
+/// Units that Alice deposits.
 const DEPOSITED: u64 = 600;
+/// Units that Alice transfers to Bob on the L2.
 const GIVEN: u64 = 100;
+/// Units that Alice withdraws to Dave.
 const WITHDRAWN: u64 = 250;
 
-/// The token comes to the L2, and changes hands there.
+/// Deploys the L2 side of the bridge, and deposits and transfers a new token.
 ///
-/// `confirm` brings as many blocks on top of L1's head as the L2 waits for.
+/// `confirm` mines as many L1 blocks as the L2 requires as confirmations.
 pub(crate) fn deposit(
     rollup: &Rollup,
     l2: &Client,
@@ -39,14 +41,18 @@ pub(crate) fn deposit(
     let bob = Key::named("bob").address();
     let given = IToken::transferCall { to: bob, amount: U256::from(GIVEN) };
     transact_on_l2(l2, alice, token.on_l2, given.abi_encode().into())?;
-    ensure!(token_balance(l2, token.on_l2, bob)? == U256::from(GIVEN), "Bob has other tokens");
+    ensure!(
+        token_balance(l2, token.on_l2, bob)? == U256::from(GIVEN),
+        "Bob has another balance of the token"
+    );
     report.shown(format!(
         "Alice deposits {DEPOSITED} units of a token and pays Bob {GIVEN} of them on the L2"
     ));
     Ok(token)
 }
 
-/// Alice sends some to Dave on L1; to be called before what is claimed.
+/// Withdraws units from Alice to Dave on L1, which must then be claimed. Returns the number of the
+/// L2 block.
 pub(crate) fn withdraw(token: &Token, l2: &Client, alice: &Key) -> Result<u64> {
     let call = token.withdrawal(Key::named("dave").address(), U256::from(WITHDRAWN));
     transact_on_l2(l2, alice, token.l2_bridge, call)
@@ -70,7 +76,7 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// The number of the block that has it.
+/// Sends a transaction on the L2, which must succeed. Returns the number of its block.
 fn transact_on_l2(l2: &Client, from: &Key, to: Address, input: Bytes) -> Result<u64> {
     let hash = send(l2, L2_CHAIN, from, to.into(), 0, input, 1_000_000)?;
     let receipt = receipt(l2, hash)?;

@@ -1,5 +1,5 @@
-//! An L1 that forks three times under a running rollup without an owner, with the delays, the
-//! policy and the source of forks that `enshrine init` writes by default.
+//! An L1 that forks three times during the operation of a rollup without an owner. Delays, policy
+//! and fork source are the defaults of `enshrine init`.
 
 use crate::bridge;
 use alloy_consensus::Transaction as _;
@@ -24,33 +24,33 @@ use std::time::Instant;
 use testkit::{ETHER, FORCED_FEE, Key};
 use wire::ProtocolFork;
 
-/// Forks of L1 and the seconds from its start at which they begin.
+/// Forks of L1 and the number of seconds from its start at which they activate.
 const FORKS: &[(ProtocolFork, u64)] =
     &[(ProtocolFork::Osaka, 300), (ProtocolFork::Bpo2, 600), (ProtocolFork::Amsterdam, 900)];
-/// Seconds before a fork at which the L2 blocks are made that L1 gets behind it. A block may lag by
-/// an hour.
+/// Number of seconds before a fork at which L2 blocks are sealed that L1 includes after it. A block
+/// may lag by an hour.
 const BEFORE: u64 = 100;
-/// L1 blocks on top of one before the L2 acts on it: messages that L1 has before a fork reach the
-/// L2 behind it.
+/// Confirmations that the L2 requires of an L1 block, so that messages sent before a fork reach the
+/// L2 after it.
 const CONFIRMATIONS: u64 = 2;
-/// Transfers on the L2 before each fork that L1 does not have by then.
+/// Number of L2 transfers before each fork that are not yet on L1 when it activates.
 const IN_FLIGHT: u64 = 2;
 /// Wei of each withdrawal.
 const WITHDRAWN: u128 = 7;
 
-/// A rollup that L1's forks come over.
+/// A rollup that crosses L1 forks, and its users.
 struct Crossing<'a> {
     rollup: &'a Rollup,
     l1: &'a Client,
     l2: &'a Client,
     alice: Key,
-    /// Sends nothing to the L2 itself.
+    /// Sends only forced transactions.
     dave: Key,
     bob: Address,
 }
 
-/// Lets L1 fork from Prague to Amsterdam under traffic, and compares what stood before each fork
-/// with what stands behind it.
+/// Has L1 fork from Prague to Amsterdam during traffic, and checks that each fork changes no
+/// earlier block.
 pub(crate) fn run(report: &mut Report) -> Result<()> {
     report.part("Forks of L1 under a rollup without an owner");
     let begun = Instant::now();
@@ -60,7 +60,7 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
     let l1 = rollup.l1.client();
     let owner = ask(l1, rollup.deployment.rollup, &INativeRollup::ownerCall {})?;
     ensure!(owner.is_zero(), "the rollup has the owner {owner}");
-    // The devnet serves its blobs too.
+    // The devnet also serves the beacon API for blobs.
     let confirmations = CONFIRMATIONS.to_string();
     let flags = ["--l1-beacon", l1.url(), "--l1-confirmations", &confirmations];
     let sequencer = rollup.sequencer_with(&[SEQUENCER_FLAGS, &flags].concat())?;
@@ -82,7 +82,10 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
     let l2 = sequencer.client();
     let head = until_safe(l2)?;
     until("the follower", || Ok(status(follower.client())?.safe_head.number >= head))?;
-    ensure!(blocks(l2)? == blocks(follower.client())?, "two L2s");
+    ensure!(
+        blocks(l2)? == blocks(follower.client())?,
+        "sequencer and follower have different blocks"
+    );
     let (all, by_blobs) = crossing.posted()?;
     ensure!(by_blobs > 0, "none of {all} transactions has blobs");
     report.shown(format!(
@@ -103,10 +106,11 @@ impl Crossing<'_> {
         Ok(())
     }
 
-    /// Puts as many blocks on L1's head as the L2 waits for, and waits until something holds.
+    /// Mines as many L1 blocks as the L2 requires as confirmations, and waits until a condition
+    /// holds.
     ///
-    /// Not one block more: each has a later timestamp than its parent, so L1's time would run ahead
-    /// of the clock, and the L2's would wait for it.
+    /// More blocks would be wrong: each has a later timestamp than its parent, so L1's time would
+    /// run ahead of the clock, and the L2 would wait for it.
     fn confirmed(&self, what: &str, holds: impl FnMut() -> Result<bool>) -> Result<()> {
         self.l1.request::<_, Value>("anvil_mine", (CONFIRMATIONS,))?;
         until(what, holds)
@@ -119,8 +123,8 @@ impl Crossing<'_> {
         Ok(())
     }
 
-    /// Lets L1 fork while it has a deposit and a forced transaction that the L2 has not, and while
-    /// the L2 has blocks and a withdrawal that L1 has not. Describes what came over.
+    /// Has L1 fork while it has a deposit and a forced transaction that the L2 has not processed,
+    /// and while the L2 has blocks and a withdrawal that are not on L1. Returns a description.
     fn cross(&self, index: u64, fork: ProtocolFork, time: u64) -> Result<String> {
         let Self { rollup, l1, l2, alice, dave, bob } = self;
         let (depositor, receiver) =
@@ -133,7 +137,7 @@ impl Crossing<'_> {
         let submit = IForcedInbox::submitCall { raw }.abi_encode().into();
         let inbox = rollup.deployment.forced.into();
         let hash = send(l1, L1_CHAIN, alice, inbox, FORCED_FEE, submit, 1_000_000)?;
-        ensure!(receipt(l1, hash)?.status(), "the forced transaction is not submitted");
+        ensure!(receipt(l1, hash)?.status(), "submitting the forced transaction failed");
 
         l1.request::<_, Value>("evm_setAutomine", (false,))?;
         let withdrawal = IL2Messenger::sendCall {
@@ -148,18 +152,18 @@ impl Crossing<'_> {
         for _ in 0..IN_FLIGHT {
             self.included(*bob, 1, Bytes::new())?;
         }
-        until("transactions that wait on L1", || {
+        until("pending transactions on L1", || {
             let pool: Value = l1.request("txpool_status", ())?;
             Ok(pool["pending"] != "0x0")
         })?;
         let before = blocks(l2)?;
         let (head, newest) = (before.len() as u64 - 1, before.last().map(|(_, time)| *time));
-        ensure!(newest < Some(time), "the newest block before {fork} is of {newest:?}");
+        ensure!(newest < Some(time), "the newest block before {fork} has timestamp {newest:?}");
         let unposted = head - status(l2)?.safe_head.number;
         ensure!(unposted > 0, "L1 has all blocks before the fork");
         ensure!(balance(l2, depositor)?.is_zero(), "the deposit arrives before the fork");
 
-        // What waits on L1 gets into the first block of the fork.
+        // The first block of the fork includes the pending L1 transactions.
         self.mine_at(time)?;
         l1.request::<_, Value>("evm_setAutomine", (true,))?;
         self.confirmed("the blocks from before the fork", || {
@@ -175,7 +179,7 @@ impl Crossing<'_> {
         until("a block of the fork on L1", || Ok(status(l2)?.safe_head.number >= first))?;
         let after = blocks(l2)?;
         ensure!(after.starts_with(&before), "a block from before {fork} is lost");
-        ensure!(after.last().is_some_and(|(_, it)| *it >= time), "no block is of {fork}");
+        ensure!(after.last().is_some_and(|(_, it)| *it >= time), "no block is at {fork}");
         claim(rollup, l2, alice, index)?;
         let paid = balance(l1, receiver)?;
         ensure!(paid == U256::from(WITHDRAWN), "the withdrawal has paid {paid} wei");
@@ -185,9 +189,8 @@ impl Crossing<'_> {
         ))
     }
 
-    /// Deploys the bridge on the L2 with the limits that `enshrine init` writes by default, and
-    /// sends a token there and back: from Amsterdam on new code and new slots have a price by the
-    /// byte (EIP-8037).
+    /// Deploys the bridge on the L2 with the default limits of `enshrine init`, and deposits and
+    /// withdraws a token. Amsterdam charges for new code and new slots by the byte (EIP-8037).
     fn bridge(&self, report: &mut Report) -> Result<()> {
         let Self { rollup, l1, l2, alice, .. } = self;
         let confirm = || {
@@ -197,12 +200,12 @@ impl Crossing<'_> {
         let token = bridge::deposit(rollup, l2, alice, &confirm, report)?;
         let block = bridge::withdraw(&token, l2, alice)?;
         self.confirmed("the withdrawal on L1", || Ok(status(l2)?.safe_head.number >= block))?;
-        // Each fork had a withdrawal.
+        // The withdrawals of the forks have the lower indices.
         claim(rollup, l2, alice, FORKS.len() as u64)?;
         bridge::check(&token, rollup, l2, report)
     }
 
-    /// Sends a transaction of Alice on the L2; returns the number of its block.
+    /// Sends a transaction from Alice on the L2; returns the number of its block.
     fn included(&self, to: Address, value: u128, input: Bytes) -> Result<u64> {
         let hash = send(self.l2, L2_CHAIN, &self.alice, to.into(), value, input, 300_000)?;
         let receipt = receipt(self.l2, hash)?;
@@ -210,12 +213,11 @@ impl Crossing<'_> {
         receipt.block_number.ok_or_eyre("a receipt without a block")
     }
 
-    /// Number of transactions that called the rollup contract, and of those with blobs.
+    /// Returns the number of transactions that called the rollup contract, and of those with blobs.
     ///
     /// # Errors
     ///
-    /// If one of them failed: the sequencer has planned with other limits or prices than those of
-    /// the fork.
+    /// If one of them failed, since the sequencer then used limits or prices of another fork.
     fn posted(&self) -> Result<(usize, usize)> {
         let (mut all, mut by_blobs) = (0, 0);
         for number in 0..=number(self.l1)? {
@@ -235,7 +237,7 @@ impl Crossing<'_> {
     }
 }
 
-/// Hashes and timestamps of all blocks of a node.
+/// Returns hashes and timestamps of all blocks of a node.
 fn blocks(node: &Client) -> Result<Vec<(B256, u64)>> {
     let block = |number| {
         let block: Block = node.request("eth_getBlockByNumber", (U64::from(number), false))?;

@@ -1,5 +1,5 @@
-//! Two more forms of EXECUTE: a witness in the transaction beside the calldata, and blocks by the
-//! EIP-8079 draft.
+//! Two more input forms of EXECUTE: a witness in a separate field of the transaction, and blocks as
+//! in the EIP-8079 draft.
 
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{B256, Bytes, U256};
@@ -23,24 +23,25 @@ use wire::ProtocolFork;
 
 const L1_CHAIN: u64 = 31_337;
 const L2_CHAIN: u64 = 8_079;
-/// Chain by the draft.
+/// Chain whose blocks follow the draft.
 const DRAFT_CHAIN: u64 = 80_790;
-/// Transfers of the L2 block, and of the block by the draft.
+/// Number of transfers in the L2 block.
 const TRANSFERS: u64 = 20;
+/// Number of transfers in the draft block.
 const DRAFT_TRANSFERS: u64 = 3;
 
-/// One L2 with two rollup contracts on L1.
+/// An L2 with two rollup contracts on L1.
 struct World {
     l1: L1,
     l2: L2,
-    /// Rollup that calls EXECUTE with the whole input.
+    /// Rollup contract that calls EXECUTE with the whole input.
     by_calldata: Rollup,
-    /// The same contract, but for the address of EXECUTE: that of transactions of type `0x05`.
+    /// Rollup contract that calls EXECUTE at its address for transactions of type `0x05`.
     by_transaction: Rollup,
     operator: Key,
 }
 
-/// Runs the chapter.
+/// Runs this part.
 pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     report.part("More forms of EXECUTE");
     let mut world = World::create(in_process, report)?;
@@ -76,8 +77,8 @@ impl World {
         Ok(Self { l1, l2, by_calldata, by_transaction, operator })
     }
 
-    /// Advances both rollups by the same block: one by calldata, the other by a transaction of type
-    /// `0x05`, after a transaction whose fields are not those of the block.
+    /// Advances both rollups by the same block: one by calldata, and the other by a transaction of
+    /// type `0x05`, after one whose fields do not match the block is rejected.
     fn advance_by_transaction(&mut self, report: &mut Report) -> Result<()> {
         let block = self.block()?;
         let by_calldata = {
@@ -85,18 +86,18 @@ impl World {
             let call = advance(&block.input()?);
             self.l1.send(&self.operator, to, U256::ZERO, call, TRANSACTION_GAS_CAP)?
         };
-        ensure!(by_calldata.receipt.success, "L1 refuses the block by calldata");
+        ensure!(by_calldata.receipt.success, "L1 rejects the block in calldata");
 
         let to = self.by_transaction.address.into();
         let tx = execute_tx_calling(&block, to, advance)?;
         let witness = bytes(tx.witness.len());
         let forged = ExecuteTx { pre_state_root: B256::repeat_byte(0xee), ..tx.clone() };
         let sent = self.l1.send_execute_tx(&self.operator, forged)?;
-        ensure!(!sent.receipt.success, "L1 takes a transaction of another block's state root");
+        ensure!(!sent.receipt.success, "L1 accepts a transaction with another state root");
         ensure!(self.by_transaction.head(&self.l1)?.number == 0, "the head has moved");
         report.refused("a transaction of type 0x05 that names another state root".to_owned());
         let sent = self.l1.send_execute_tx(&self.operator, tx)?;
-        ensure!(sent.receipt.success, "L1 refuses the block by a transaction of type 0x05");
+        ensure!(sent.receipt.success, "L1 rejects the block in a transaction of type 0x05");
         for rollup in [&self.by_calldata, &self.by_transaction] {
             let head = rollup.head(&self.l1)?.number;
             ensure!(head == block.block.header.number, "a rollup is at block {head}");
@@ -120,11 +121,11 @@ impl World {
         let transfers = transfers.collect::<Result<Vec<_>, _>>()?;
         let time = self.l2.chain().head().header.timestamp + 1;
         let (block, rejected) = self.l2.seal(time, B256::ZERO, transfers)?;
-        ensure!(rejected.is_empty(), "left out: {rejected:?}");
+        ensure!(rejected.is_empty(), "not included: {rejected:?}");
         Ok(block)
     }
 
-    /// Calls EXECUTE with a block of a chain by the draft, after two forgeries of it.
+    /// Calls EXECUTE with a draft block, after two forged ones are rejected.
     fn verify_draft_block(&mut self, report: &mut Report) -> Result<()> {
         let l1_head = self.l1.chain().head();
         let (anchor, number) = (l1_head.hash, l1_head.header.number);
@@ -144,12 +145,12 @@ impl World {
             ensure!(reason.contains(check), "{what}: refused by another check: {reason}");
             let sent = self.call_draft(forged)?;
             ensure!(!sent.receipt.success, "{what}: accepted");
-            report.refused(format!("{what}, in a block by the draft: {reason}"));
+            report.refused(format!("{what}, in a draft block: {reason}"));
         }
 
         let (from, to) = (self.operator.address(), Draft8079::ADDRESS);
         let answer = self.l1.try_call(from, to, U256::ZERO, calldata.clone().into())?;
-        ensure!(answer.success, "EXECUTE refuses an honest block by the draft");
+        ensure!(answer.success, "EXECUTE rejects an honest draft block");
         let stated = answer.output.last_chunk().map(|burned| u64::from_le_bytes(*burned));
         ensure!(
             answer.output.len() == Draft8079::ANSWER_LEN
@@ -159,10 +160,10 @@ impl World {
         );
         let size = bytes(calldata.len());
         let sent = self.call_draft(built.calldata)?;
-        ensure!(sent.receipt.success, "EXECUTE refuses an honest block by the draft");
+        ensure!(sent.receipt.success, "EXECUTE rejects an honest draft block");
         report.shown(format!(
-            "EXECUTE at 0x0104 takes a block of {DRAFT_TRANSFERS} transfers of a chain by the EIP-8079 draft ({size}) for {} \
-             L1 gas, and answers that it burns {} wei; its anchor is the hash of L1's block {number}",
+            "EXECUTE at 0x0104 accepts a block of {DRAFT_TRANSFERS} transfers as in the EIP-8079 draft ({size}) for {} \
+             L1 gas, and returns its {} wei of burned fees; its anchor is the hash of L1's block {number}",
             grouped(sent.gas_used),
             grouped(built.values.burned_fees),
         ));
@@ -175,13 +176,13 @@ impl World {
     }
 }
 
-/// The call that advances a rollup by an input, or by the head of one.
+/// Returns the calldata that advances a rollup by an input, or by the head of one.
 fn advance(input: &[u8]) -> Bytes {
     let inputs = vec![Bytes::copy_from_slice(input)];
     INativeRollup::advanceCall { inputs, evidence: Evidence::default() }.abi_encode().into()
 }
 
-/// Builds the first block of a chain by the draft.
+/// Builds the first block of a chain that follows the draft.
 fn draft_block(anchor: B256) -> Result<testkit::DraftBuilt> {
     let fork = ProtocolFork::Osaka;
     let alice = Key::named("alice");

@@ -1,4 +1,5 @@
-//! Gas of an L1 transaction by its trace, and EXECUTE's charge by its schedule.
+//! Gas of an L1 transaction according to its trace, and the charge of EXECUTE according to its
+//! schedule.
 
 use alloy_primitives::{Address, B256, Bytes, U64};
 use client::Client;
@@ -12,10 +13,10 @@ use std::sync::Arc;
 use variants::GasSchedule;
 use wire::{NewPayloadRequest, ProtocolFork, SchemaId, StatelessBatch, StatelessInput};
 
-/// Gas of a transaction by part.
+/// Gas of a transaction, split into its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Measured {
-    /// Gas charged before the first step: 21,000 and the calldata.
+    /// Gas charged before the first step: 21,000 and the gas of the calldata.
     pub(crate) intrinsic: u64,
     /// Gas used by calls of EXECUTE.
     pub(crate) execute: u64,
@@ -58,7 +59,7 @@ struct Frame {
     calls: Vec<Self>,
 }
 
-/// Returns the gas used by calls of EXECUTE in this frame and below.
+/// Returns the gas used by calls of EXECUTE in this frame and its subcalls.
 fn in_execute(frame: &Frame) -> u64 {
     if frame.to == Some(EXECUTE_ADDRESS) {
         return frame.gas_used.to();
@@ -101,15 +102,15 @@ pub(crate) fn measure(
     Ok(measured)
 }
 
-/// EXECUTE's charge for a valid input by its default schedule, in gas. The parts are those of
-/// `docs/gas.md`, computed here without EXECUTE.
+/// Charge of EXECUTE for a valid input under the default schedule, in gas. The parts are those of
+/// `docs/gas.md`; they are computed independently of EXECUTE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Scheduled {
     /// Charge for the input: the call, bytes and items.
     pub(crate) input: u64,
     /// Gas used by the blocks, and the base charge of each block after the first.
     pub(crate) blocks: u64,
-    /// Charge for underpriced work that the blocks' gas does not cover.
+    /// Charge for underpriced work beyond what the blocks' gas covers.
     pub(crate) underpriced_work: u64,
 }
 
@@ -120,7 +121,7 @@ impl Scheduled {
             let batch = StatelessBatch::decode(calldata)?;
             let witness = &batch.witness;
             let items = witness.state.len() + witness.codes.len() + witness.headers.len();
-            // The schedule charges for compact nodes at their expanded size.
+            // The schedule charges for compact nodes by their expanded size.
             let state = &witness.state;
             let expansion = state.expanded_len().saturating_sub(state.stream().len());
             let input = price(calldata.len() + expansion, batch.fork, &batch.requests, items);
@@ -149,7 +150,7 @@ impl Scheduled {
         Ok(Self {
             input,
             blocks: used + FURTHER_BLOCK_GAS * (verdicts.len() as u64 - 1),
-            // The blocks' gas covers underpriced work up to a quarter of it.
+            // A quarter of the blocks' gas covers underpriced work.
             underpriced_work: work.spent().saturating_sub(used / 4),
         })
     }
@@ -195,6 +196,7 @@ mod tests {
     /// Code that hashes 100,000 bytes of memory in a loop until it runs out of gas.
     const HASHER: &[u8] = &hex!("5b 620186a0 5f 20 50 5f 56");
 
+    /// For blocks and batches, with and without underpriced work.
     #[test]
     fn execute_charge_is_sum_of_its_parts() {
         let fork = ProtocolFork::Osaka;

@@ -1,5 +1,5 @@
-//! A rollup in process: from a deposit on L1 to a balance on L2 that is proven against L1's state
-//! root.
+//! A rollup in process: from a deposit on L1 to an L2 balance that is proven against the state root
+//! on L1.
 
 mod dialects;
 pub(crate) mod forgeries;
@@ -34,19 +34,19 @@ use wire::{ProtocolFork, StatelessBatch, StatelessInput};
 
 const L1_CHAIN: u64 = 31_337;
 const L2_CHAIN: u64 = 8_079;
-/// Gas limit of an L2 block. The L1 transaction that advances it must hold its own calldata, the
-/// witness and this much under EIP-7825's cap.
+/// Gas limit of an L2 block. The L1 transaction needs this much for EXECUTE, and gas for its
+/// calldata with the witness, under the cap of EIP-7825.
 const L2_GAS_LIMIT: u64 = 10_000_000;
 /// Init code of a contract that returns 42 for any call.
 const ANSWERER: &[u8] = &hex!("67 602a5f5260205ff3 5f52 6008 6018 f3");
 /// Runtime code that [`ANSWERER`] deploys.
 const ANSWERER_CODE: &[u8] = &hex!("602a5f5260205ff3");
 
-/// Delay in seconds after which a block must include a forced transaction; longer than a block may
-/// lag behind L1.
+/// Delay in seconds after which a block must include a forced transaction. It exceeds the maximum
+/// lag of a block.
 const FORCED_DELAY: u64 = 2 * 3_600;
 
-/// Maximum L1 gas for a block with one transfer, as calldata, on an L2 with a few accounts.
+/// Maximum L1 gas of a block with one transfer in calldata, on an L2 with a few accounts.
 const ONE_TRANSFER: u64 = 165_000;
 
 /// Sizes and charges of an input, computed before L1 sees it.
@@ -105,7 +105,7 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     report.part("L2 state proven against L1");
     world.l2.append(block.clone())?;
     let root = world.l1.read(world.rollup.address, &INativeRollup::stateRootCall {})?;
-    ensure!(root == block.block.header.state_root, "L1 holds another state root");
+    ensure!(root == block.block.header.state_root, "L1 has another state root");
     world.ask_the_node(report)?;
     for (name, key, expected) in
         [("Bob", &bob, to_bob), ("Charlie", &charlie, U256::from(5 * ETHER))]
@@ -157,13 +157,13 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
 
 impl World {
     fn create(in_process: bool, report: &mut Report) -> Result<Self> {
-        // cargo needs none of the tools, and takes longer than they.
+        // cargo does not need the tools, and takes longer than their installation.
         let binary = (!in_process).then(|| thread::spawn(devnet::build));
         report.doing("fetching tools and compiling the contracts, the first time");
         Artifacts::load(&toolchain::progress_to_stderr)?;
         report.built("contracts compiled".to_owned());
         if let Some(binary) = binary {
-            // cargo's last steps leave a core idle.
+            // cargo's last steps do not use all cores.
             report.doing("compiling the scripts that deploy a rollup, the first time");
             Scripts::compile(&["Deploy", "Operate"])?;
             report.doing("building the enshrine binary, if it is not built yet");
@@ -198,7 +198,7 @@ impl World {
         Ok(Self { l1, l2, rollup, operator })
     }
 
-    /// Deposits 5 ETH of Alice on L1 for Charlie on L2.
+    /// Deposits 5 ETH from Alice on L1 for Charlie on L2.
     fn deposit(
         &mut self,
         alice: &Key,
@@ -239,7 +239,7 @@ impl World {
         transactions: Vec<Transaction>,
     ) -> Result<BlockWithWitness> {
         let (block, rejected) = self.l2.seal(time, anchor, transactions)?;
-        ensure!(rejected.is_empty(), "left out: {rejected:?}");
+        ensure!(rejected.is_empty(), "not included: {rejected:?}");
         let failed = block.block.executed.receipts.iter().position(|receipt| !receipt.success);
         ensure!(failed.is_none(), "L2 transaction {failed:?} failed");
         Ok(block)
@@ -287,7 +287,7 @@ impl World {
         let execute_gas = Scheduled::of(&input)?.sum();
         let sizes = Sizes { gas, witness_bytes: witness.encoded_len(), execute_gas };
         let codes = CodeReference::new(codes_in(&input).to_vec().into());
-        let codes = codes.ok_or_eyre("more codes than an account keeps")?;
+        let codes = codes.ok_or_eyre("more codes than fit into an account")?;
         let cost = self.l1.keep(&self.operator, &codes)?;
         let length = codes.bytes().len();
         report.built(format!(
@@ -324,7 +324,7 @@ impl World {
             let (got, receipt) = (measured.execute, measured.receipt);
             ensure!(
                 got == execute_gas,
-                "EXECUTE took {got} gas, and the schedule says {execute_gas}"
+                "EXECUTE charged {got} gas, expected {execute_gas} by the schedule"
             );
             ensure!(receipt == sent.gas_used, "traced {receipt} gas, used {}", sent.gas_used);
             report.shown(format!("{name}: {}", measured.shown()));

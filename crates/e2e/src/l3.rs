@@ -1,5 +1,5 @@
-//! A rollup on a rollup: an L2 that has EXECUTE itself, an L3 on it, and a withdrawal from the L3
-//! by way of the L2 to L1.
+//! A rollup on a rollup: an L2 with EXECUTE, an L3 on it, and a withdrawal from the L3 through the
+//! L2 to L1.
 
 use crate::in_process::forgeries::{ExecuteFailed, forged};
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -28,25 +28,25 @@ use wire::ProtocolFork;
 const L1_CHAIN: u64 = 31_337;
 const L2_CHAIN: u64 = 8_079;
 const L3_CHAIN: u64 = 80_791;
-/// Gas limit of the L2, whose blocks an L1 transaction verifies, and of the L3, whose blocks an L2
-/// transaction does.
+/// Gas limit of L2 blocks, each of which an L1 transaction verifies.
 const L2_GAS_LIMIT: u64 = 10_000_000;
+/// Gas limit of L3 blocks, each of which an L2 transaction verifies.
 const L3_GAS_LIMIT: u64 = 10_000_000;
-/// Wei of the withdrawal.
+/// Withdrawn amount in wei.
 const WITHDRAWN: u128 = ETHER;
 
-/// A rollup as its parent chain sees it.
+/// A rollup on its parent chain.
 struct Posted {
     rollup: Rollup,
     /// Anchor of its blocks.
     anchor: B256,
-    /// Evidence of the anchor, until a block has brought it.
+    /// Evidence of the anchor, until a block has submitted it.
     update: Option<AnchorUpdate>,
 }
 
 impl Posted {
-    /// Puts a rollup onto its parent chain, and fills its escrow, since what its genesis gives was
-    /// not deposited.
+    /// Deploys a rollup on its parent chain, and funds its escrow, because the balances in its
+    /// genesis were not deposited.
     fn create(fixture: RollupFixture, parent: &mut L1, operator: &Key) -> Result<(L2, Self)> {
         let (chain, rollup) = fixture.deploy_in(parent, operator)?;
         let (anchor, update) = rollup.newest_anchor(parent, 0)?;
@@ -57,7 +57,7 @@ impl Posted {
         Ok((chain, Self { rollup, anchor: anchor.hash(), update: Some(update) }))
     }
 
-    /// The call that advances the rollup by one input.
+    /// Returns the call that advances the rollup by one input.
     fn call(&self, input: Bytes) -> INativeRollup::advanceCall {
         let updates = self.update.iter().cloned().collect();
         let evidence = Evidence { updates, ..Default::default() };
@@ -71,8 +71,7 @@ impl Posted {
         Ok(parent.transact(operator, self.rollup.address, U256::ZERO, &call)?)
     }
 
-    /// Claims a message on the parent chain, by a proof of the rollup's state after its newest
-    /// block.
+    /// Claims a message on the parent chain with a proof against the rollup's newest state.
     fn claim(
         &self,
         parent: &mut L1,
@@ -92,10 +91,10 @@ impl Posted {
     }
 }
 
-/// The chains of the chapter.
+/// The three chains.
 struct World {
     l1: L1,
-    /// The L2, which is the L1 of the L3.
+    /// The L2, which is the parent chain of the L3.
     l2: L1,
     l3: L2,
     on_l1: Posted,
@@ -105,7 +104,7 @@ struct World {
     posted: u64,
 }
 
-/// Runs the chapter.
+/// Runs this part.
 pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     report.part("A rollup on a rollup");
     let mut world = World::create(in_process, report)?;
@@ -124,13 +123,16 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     let transaction = world.l3.sign(&alice, L2_MESSENGER.into(), value, data, 500_000)?;
     let message = world.advance_l3(vec![transaction], report)?;
     world.refuse_a_forged_l3_block(&alice)?;
-    report.shown("the L2's EXECUTE refuses an L3 block with another state root".to_owned());
+    report.shown("the L2's EXECUTE rejects an L3 block with another state root".to_owned());
 
     let before = world.l2.chain().balance(alice.address())?;
     world.on_l2.claim(&mut world.l2, &alice, world.l3.chain(), &message)?;
     world.post(report)?;
     let after = world.l2.chain().balance(alice.address())?;
-    ensure!(after > before, "the claim of {value} wei has left {after} wei of {before}");
+    ensure!(
+        after > before,
+        "after the claim of {value} wei Alice has {after} wei, before {before}"
+    );
     report.shown("Alice claims her withdrawal from the L3 on the L2".to_owned());
 
     let sent = world.l2.transact(&alice, L2_MESSENGER, value, &withdrawal(carol))?;
@@ -139,7 +141,7 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     world.on_l1.claim(&mut world.l1, &alice, world.l2.chain(), &message)?;
     let got = world.l1.chain().balance(carol)?;
     ensure!(got == value, "Carol has {got} wei on L1");
-    report.shown("and sends it on: Carol has 1 ETH on L1 that came from the L3".to_owned());
+    report.shown("and withdraws it to L1: Carol has 1 ETH on L1 that came from the L3".to_owned());
     world.fill(&alice, report)
 }
 
@@ -180,8 +182,7 @@ impl World {
         Ok(world)
     }
 
-    /// Advances the L2 on L1 by all blocks that are not there yet. Returns the L1 gas of the last
-    /// one.
+    /// Posts all L2 blocks that are not on L1 yet. Returns the L1 gas of the last one.
     fn post(&mut self, report: &Report) -> Result<u64> {
         let mut gas_used = 0;
         while self.posted < self.l2.chain().head().header.number {
@@ -203,19 +204,18 @@ impl World {
         Ok(DialectName::Nested.encode(&input)?.calldata.into())
     }
 
-    /// Verifies an L2 block on L1 by a transaction with blobs, which the chain in this process
-    /// forgets. Returns its gas.
+    /// Verifies an L2 block by a blob transaction on a discarded block of L1. Returns its gas.
     fn try_by_blobs(&self, input: &[u8]) -> Result<u64> {
         let DialectCall { calldata, blobs } = DialectName::Blobs.encode(input)?;
         let (call, to) = (self.on_l1.call(calldata.into()), self.on_l1.rollup.address);
         let receipt =
             self.l1.try_with_blobs(&self.operator, to, call.abi_encode().into(), &blobs)?;
-        ensure!(receipt.success, "L1 refuses an L2 block of {} bytes in blobs", input.len());
+        ensure!(receipt.success, "L1 rejects an L2 block of {} bytes in blobs", input.len());
         Ok(receipt.cumulative_gas_used)
     }
 
-    /// Makes an L3 block, verifies it on the L2 and that L2 block on L1. Returns the message that
-    /// the block sends.
+    /// Seals an L3 block, verifies it on the L2, and verifies that L2 block on L1. Returns the
+    /// message that the block sends.
     fn advance_l3(
         &mut self,
         transactions: Vec<testkit::Transaction>,
@@ -223,14 +223,14 @@ impl World {
     ) -> Result<Message> {
         let time = self.l3.chain().head().header.timestamp + 1;
         let (block, rejected) = self.l3.seal(time, self.on_l2.anchor, transactions)?;
-        ensure!(rejected.is_empty(), "left out: {rejected:?}");
+        ensure!(rejected.is_empty(), "not included: {rejected:?}");
         let input = Bytes::from(block.input()?);
         let size = input.len();
         let on_l2 = self.on_l2.advance(&mut self.l2, &self.operator, input)?;
         let block = self.l3.append(block)?;
         let before = self.posted;
         let l1_gas = self.post(report)?;
-        ensure!(self.posted == before + 1, "one L2 block has the L3 block");
+        ensure!(self.posted == before + 1, "expected a single L2 block with the L3 block");
         report.shown(format!(
             "an L3 block of {} gas is {} in an L2 transaction of {} gas, and L1 verifies that L2 block for {} gas",
             grouped(block.header.gas_used),
@@ -241,9 +241,9 @@ impl World {
         message_in(&block)
     }
 
-    /// Adds transfers to an L3 block for as long as a transaction of the L2, with the gas of a
-    /// whole block, and then one of L1 can verify it by calldata. L1 verifies the L2 block that is
-    /// too much for that by blobs.
+    /// Increases the number of transfers in an L3 block while an L2 transaction, with the gas of a
+    /// whole block, can verify it, and an L1 transaction can verify that L2 block from calldata. L1
+    /// verifies the first L2 block that is too long for calldata from blobs.
     fn fill(&mut self, alice: &Key, report: &mut Report) -> Result<()> {
         let (mut largest, mut by_blobs) = (None, None);
         let mut count = 8;
@@ -255,12 +255,12 @@ impl World {
             let transfers = transfers.collect::<Result<Vec<_>, _>>()?;
             let time = self.l3.chain().head().header.timestamp + 1;
             let (block, rejected) = self.l3.seal(time, self.on_l2.anchor, transfers)?;
-            ensure!(rejected.is_empty(), "left out: {rejected:?}");
+            ensure!(rejected.is_empty(), "not included: {rejected:?}");
             let input = Bytes::from(block.input()?);
             let size = input.len();
             let on_l2 = match self.on_l2.advance(&mut self.l2, &self.operator, input) {
                 Ok(sent) => sent,
-                Err(error) if is_short_of_gas(&error) => break "the gas of a transaction of the L2",
+                Err(error) if is_short_of_gas(&error) => break "the gas limit of an L2 transaction",
                 Err(error) => return Err(error),
             };
             let input = self.l2_input(self.posted + 1)?;
@@ -268,7 +268,7 @@ impl World {
                 > TRANSACTION_BYTES
             {
                 by_blobs = Some((count, size, on_l2.gas_used, self.try_by_blobs(&input)?));
-                break "the bytes of a transaction of L1";
+                break "the size limit of an L1 transaction";
             }
             self.l3.append(block)?;
             largest = Some((count, size, on_l2.gas_used, self.post(report)?));
@@ -283,15 +283,14 @@ impl World {
             )
         };
         let largest = block(largest.ok_or_eyre("no L3 block fits")?);
-        report.shown(format!(
-            "one L1 transaction verifies {largest}; a quarter more are too much for {limit}"
-        ));
+        report
+            .shown(format!("one L1 transaction verifies {largest}; a quarter more exceed {limit}"));
         let by_blobs = block(by_blobs.ok_or_eyre("no L2 block is too long for calldata")?);
         report.shown(format!("one L1 transaction with blobs verifies {by_blobs}"));
         Ok(())
     }
 
-    /// Checks that the L2 refuses an L3 block with another state root.
+    /// Checks that the L2 rejects an L3 block with another state root.
     fn refuse_a_forged_l3_block(&mut self, alice: &Key) -> Result<()> {
         let time = self.l3.chain().head().header.timestamp + 1;
         let bob = Key::named("bob").address();
@@ -301,13 +300,13 @@ impl World {
         let forged = forged(&honest, |input| {
             input.request.payload.state_root = B256::repeat_byte(0xee);
         })?;
-        ensure!(!self.l2_takes(forged)?, "the L2 takes a forged L3 block");
-        ensure!(self.l2_takes(honest)?, "the L2 refuses an honest L3 block");
+        ensure!(!self.l2_takes(forged)?, "the L2 accepts a forged L3 block");
+        ensure!(self.l2_takes(honest)?, "the L2 rejects an honest L3 block");
         self.l3.forget_pending();
         Ok(())
     }
 
-    /// Returns `true` if the L2 would advance the L3 by this input.
+    /// Returns `true` if the rollup contract on the L2 would accept this input.
     fn l2_takes(&self, input: Vec<u8>) -> Result<bool> {
         let call = INativeRollup::advanceCall {
             inputs: vec![input.into()],
@@ -317,14 +316,14 @@ impl World {
         let outcome = self.l2.try_call(from, to, U256::ZERO, call.abi_encode().into())?;
         ensure!(
             outcome.success || outcome.output == ExecuteFailed {}.abi_encode(),
-            "refused before EXECUTE: {}",
+            "rejected before EXECUTE: {}",
             outcome.output
         );
         Ok(outcome.success)
     }
 }
 
-/// Returns `true` if EXECUTE refused an honest input of `advance`, for which it had too little gas.
+/// Returns `true` if EXECUTE failed. The inputs are honest, so the reason is too little gas.
 fn is_short_of_gas(error: &eyre::Report) -> bool {
     let refusal = ExecuteFailed {}.abi_encode();
     matches!(error.downcast_ref(), Some(HarnessError::Reverted { output, .. }) if **output == refusal)

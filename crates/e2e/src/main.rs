@@ -1,13 +1,18 @@
-//! End-to-end run of a native rollup, in six parts. In process: an L1 with EXECUTE, an L2 that is a
-//! plain Ethereum chain, a deposit, an advanced block, balances proven against the state root on
-//! L1, forged blocks and a block without a due forced transaction, both refused. Then other forms
-//! of EXECUTE: a transaction of type `0x05`, and blocks by the EIP-8079 draft. Then an L2 that has
-//! EXECUTE itself, with an L3 whose withdrawal is claimed on the L2 and on L1. As processes:
-//! devnet, sequencer and followers, a withdrawal, a killed sequencer, a reorganisation of L1; and
-//! beside it an L1 that forks from Prague to Amsterdam under a rollup without an owner. Last, real
-//! mainnet blocks through the same precompile.
+//! End-to-end run of a native rollup, in six parts:
 //!
-//! Everything is real: contracts are compiled and deployed, transactions are signed, blocks are
+//! 1. In process: an L1 with EXECUTE, an L2 that is a plain Ethereum chain, a deposit, a block on
+//!    L1, balances proven against the state root on L1, and rejected blocks: forged ones, and one
+//!    without a due forced transaction.
+//! 2. More input forms of EXECUTE: a transaction of type `0x05`, and blocks as in the EIP-8079
+//!    draft.
+//! 3. An L2 with EXECUTE, and an L3 whose withdrawal is claimed on the L2 and on L1.
+//! 4. As processes: devnet, sequencer and followers, a withdrawal, a killed sequencer, and an L1
+//!    reorg.
+//! 5. Concurrently with that, an L1 that forks from Prague to Amsterdam during the operation of a
+//!    rollup without an owner.
+//! 6. Real mainnet blocks through the same precompile.
+//!
+//! Nothing is mocked: contracts are compiled and deployed, transactions are signed, blocks are
 //! executed, witnesses are recorded. The exit code is 0 if all checks passed.
 
 #![warn(clippy::print_stdout)]
@@ -37,7 +42,7 @@ use std::{
     thread,
 };
 
-/// Runs a native rollup from deposit to proof, and real blocks through EXECUTE.
+/// Run a native rollup from deposit to proof, and real blocks through EXECUTE
 #[derive(Debug, Parser)]
 #[command(name = "e2e", version)]
 struct Arguments {
@@ -54,7 +59,7 @@ struct Arguments {
     #[arg(long, conflicts_with = "block")]
     quick: bool,
 
-    /// Run only the part in which L1 forks under the rollup.
+    /// Run only the part with the L1 forks.
     #[arg(long, conflicts_with_all = ["in_process", "block", "keep"])]
     forks: bool,
 
@@ -67,7 +72,7 @@ struct Arguments {
     #[arg(long)]
     json: bool,
 
-    /// Also write a page with figures and charts: one self-contained HTML file.
+    /// Also write a page with figures and charts, as one self-contained HTML file.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
@@ -105,7 +110,7 @@ fn run_and_print(arguments: &Arguments) -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(Report, Option<Nodes>)> {
     let mut report = Report::new(arguments.json);
     if let Some(path) = &arguments.html {
-        // Fail at once if the file cannot be written, not after minutes.
+        // Fail now if the file cannot be written, and not after minutes.
         write_page(path, &report)?;
     }
     if arguments.forks {
@@ -125,7 +130,7 @@ fn run(arguments: &Arguments) -> Result<(Report, Option<Nodes>)> {
     Ok((report, nodes))
 }
 
-/// Runs the two parts whose nodes are processes beside each other: both wait most of their time.
+/// Runs the two parts whose nodes are processes concurrently, since both wait most of the time.
 fn with_processes(report: &mut Report) -> Result<Nodes> {
     let mut aside = report.aside();
     let (nodes, forks) = thread::scope(|scope| {
@@ -133,7 +138,7 @@ fn with_processes(report: &mut Report) -> Result<Nodes> {
         (nodes::run(report), forks.join())
     });
     let nodes = nodes?;
-    forks.map_err(|_| eyre!("the part in which L1 forks panicked"))??;
+    forks.map_err(|_| eyre!("the part with the L1 forks panicked"))??;
     report.append(aside);
     Ok(nodes)
 }

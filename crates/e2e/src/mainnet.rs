@@ -23,13 +23,13 @@ use testkit::{
 use variants::ExecuteExtension;
 use wire::{ProtocolFork, StatelessInput, StatelessResult};
 
-/// Gas limit of a transaction with a real block; more than any of them uses.
+/// Gas limit of a transaction with a real block, more than any of them uses.
 const TRANSACTION_GAS: u64 = 1_000_000_000;
 
-/// Calls of EXECUTE for each block, of which the report has the time of the quickest.
+/// Number of calls of EXECUTE per block. The report contains the time of the fastest.
 const CALLS: usize = 3;
 
-/// Starts a devnet process whose EXECUTE accepts blocks of all forks that the vectors have.
+/// Starts a devnet process whose EXECUTE accepts blocks of all forks in the vectors.
 fn devnet() -> Result<NodeProcess> {
     let mut command = Command::new(build()?);
     command.env("RUST_LOG", "error");
@@ -57,12 +57,15 @@ fn through(devnet: &NodeProcess, name: &str, calldata: &Bytes) -> Result<u64> {
     let receipt: TransactionReceipt = node.request("eth_getTransactionReceipt", (hash,))?;
     let calls: Value = node.request("enshrine_explainExecute", (hash,))?;
     ensure!(calls[0]["verdict"] == "valid", "{name}: the devnet says {calls}");
-    ensure!(receipt.status(), "{name}: the transaction of the devnet has failed");
+    ensure!(receipt.status(), "{name}: the devnet transaction failed");
     let charged: u64 = serde_json::from_value::<U64>(calls[0]["gasUsed"].clone())?.to();
     let tokens = calldata.iter().map(|byte| if *byte == 0 { 1 } else { 4 }).sum::<u64>();
     let (parts, floor) = (21_000 + 4 * tokens + charged, 21_000 + 10 * tokens);
     let used = receipt.gas_used;
-    ensure!(used == parts.max(floor), "{name}: {used} gas used, not {parts}, and {floor} at least");
+    ensure!(
+        used == parts.max(floor),
+        "{name}: {used} gas used, expected {parts} or the floor {floor}"
+    );
     Ok(charged)
 }
 
@@ -104,7 +107,7 @@ pub(crate) fn verify(files: &[PathBuf], report: &mut Report) -> Result<()> {
         for _ in 1..CALLS {
             ms = call()?.1.min(ms);
         }
-        ensure!(outcome.success, "{name}: EXECUTE refuses a real block");
+        ensure!(outcome.success, "{name}: EXECUTE rejects a real block");
         ensure!(StatelessResult::decode(&outcome.output)?.valid, "{name}: not valid");
 
         let l2 = Execute { rules: Rules::default(), ..Execute::l1() };
@@ -120,11 +123,14 @@ pub(crate) fn verify(files: &[PathBuf], report: &mut Report) -> Result<()> {
         let scheduled = Scheduled::of(&calldata)?;
         ensure!(
             execute_gas == scheduled.sum(),
-            "{name}: EXECUTE charges {execute_gas}, and the schedule says {}",
+            "{name}: EXECUTE charges {execute_gas}, expected by the schedule: {}",
             scheduled.shown()
         );
         let charged = through(&devnet, &name, &Bytes::copy_from_slice(&calldata))?;
-        ensure!(charged == execute_gas, "{name}: the devnet charges {charged}, not {execute_gas}");
+        ensure!(
+            charged == execute_gas,
+            "{name}: the devnet charges {charged}, expected {execute_gas}"
+        );
         report.shown(format!(
             "{} is valid, in process and in a devnet transaction, for {}",
             name.replace('_', " "),

@@ -1,4 +1,4 @@
-//! The L2 as processes: an L1, a sequencer and followers, connected by sockets only.
+//! The L2 as processes: an L1, a sequencer and followers, connected only by sockets.
 
 mod faults;
 mod traffic;
@@ -23,10 +23,10 @@ use localnet::{
 use std::time::Instant;
 use testkit::{ETHER, Key, NodeProcess};
 
-/// L2 transfers of the throughput measurement.
+/// Number of L2 transfers in the throughput measurement.
 const TRANSFERS: u64 = 200;
 
-/// Nodes that still run at the end of this part.
+/// Nodes that are still running at the end of this part.
 pub(crate) struct Nodes {
     rollup: Rollup,
     sequencer: NodeProcess,
@@ -34,7 +34,7 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    /// Lists the nodes' URLs and commands to try.
+    /// Formats the URLs of the nodes, and commands to try.
     pub(crate) fn what_to_try(&self) -> String {
         let urls = [&self.rollup.l1, &self.sequencer, &self.follower].map(|it| it.client().url());
         let [l1, l2, follower] = urls;
@@ -48,7 +48,7 @@ impl Nodes {
     }
 }
 
-/// Returns commands to try on a sequencer and a follower at these URLs, with this key.
+/// Returns commands to try with a sequencer and a follower at these URLs and with this key.
 fn to_try(l2: &str, follower: &str, key: &Key) -> [String; 4] {
     let (secret, address) = (key.secret(), key.address());
     [
@@ -90,7 +90,10 @@ pub(crate) fn run(report: &mut Report) -> Result<Nodes> {
     figures.transfer_on_l1_seconds = begun.elapsed().as_secs_f64();
     report.shown(format!("that block is on L1 after {}", shown(begun)));
     until("the follower", || Ok(status(follower.client())?.safe_head.number >= number))?;
-    ensure!(block_hash(l2, number)? == block_hash(follower.client(), number)?, "two L2s");
+    ensure!(
+        block_hash(l2, number)? == block_hash(follower.client(), number)?,
+        "the nodes have different blocks"
+    );
     report.shown("the follower derives the block from L1 with the same hash".to_owned());
     throughput(l2, &alice, bob, &mut figures, report)?;
 
@@ -107,11 +110,17 @@ pub(crate) fn run(report: &mut Report) -> Result<Nodes> {
     let l2 = sequencer.client();
     let safe = until_safe(l2)?;
     until("the follower", || Ok(status(follower.client())?.safe_head.number >= safe))?;
-    ensure!(block_hash(l2, safe)? == block_hash(follower.client(), safe)?, "two L2s");
+    ensure!(
+        block_hash(l2, safe)? == block_hash(follower.client(), safe)?,
+        "the nodes have different blocks"
+    );
     let sequencer = faults::take_over(&rollup, sequencer, report)?;
     let fresh = rollup.follower()?;
     until("a fresh follower", || Ok(status(fresh.client())?.safe_head.number >= safe))?;
-    ensure!(block_hash(fresh.client(), safe)? == block_hash(follower.client(), safe)?, "two L2s");
+    ensure!(
+        block_hash(fresh.client(), safe)? == block_hash(follower.client(), safe)?,
+        "the nodes have different blocks"
+    );
     report.survived(format!(
         "a new follower derives all {safe} blocks from L1 alone, with the same hash"
     ));
@@ -121,7 +130,7 @@ pub(crate) fn run(report: &mut Report) -> Result<Nodes> {
     until_safe(l2)?;
     let escrow = balance(rollup.l1.client(), rollup.deployment.message_queue)?;
     let owed = PREMINT - balance(l2, L2_MESSENGER)?;
-    ensure!(escrow == owed, "{escrow} wei are locked up, and {owed} are on the L2");
+    ensure!(escrow == owed, "{escrow} wei in escrow, but {owed} wei on the L2");
     let ether = format_ether(escrow);
     let ether = ether.trim_end_matches('0').trim_end_matches('.');
     report.shown(format!("L1 holds {ether} ETH in escrow, and the L2 has issued as much"));
@@ -158,7 +167,10 @@ fn throughput(
         "{TRANSFERS} transfers are accepted in {accepted:.1} s, in blocks after {included:.1} s, on L1 after \
          {settled:.1} s"
     ));
-    report.shown(format!("under mainnet's limits, a block of them is bound by {}", budget.shown()));
+    report.shown(format!(
+        "under mainnet's limits, the limiting resource of a block of them is {}",
+        budget.shown()
+    ));
     Ok(())
 }
 
@@ -187,7 +199,7 @@ fn withdraw(
     claim(rollup, l2, alice, 0)?;
     ensure!(
         balance(rollup.l1.client(), target)? == U256::from(2 * ETHER),
-        "Dave was paid something else"
+        "Dave has another balance"
     );
     figures.withdrawal_seconds = begun.elapsed().as_secs_f64();
     report.shown(format!("2 ETH are withdrawn, proven and claimed on L1 after {}", shown(begun)));
@@ -204,8 +216,8 @@ mod tests {
     use std::process::Command;
     use toolchain::{Toolchain, progress_to_stderr};
 
-    /// Returns `true` if a command can be typed as it stands: a program that this project requires,
-    /// with an existing command, flags and method.
+    /// Returns `true` if a command can be run unchanged: a program that this project requires, with
+    /// an existing subcommand, existing flags and an existing method.
     fn is_well_formed(tools: &Toolchain, command: &str) -> bool {
         let words: Vec<_> = command.split(' ').collect();
         match &words[..] {

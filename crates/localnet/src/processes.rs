@@ -92,8 +92,7 @@ pub enum Deploying {
     /// By plain transactions: any account may advance the rollup, without fees.
     Plainly,
     /// By `forge script` with the plan of `enshrine init`: with a token bridge and one sequencer.
-    /// Other accounts may advance the rollup only if the sequencer has been inactive for too long.
-    /// Without fees.
+    /// Other accounts may advance the rollup only after the silence of the policy. Without fees.
     ByScripts,
 }
 

@@ -1,4 +1,4 @@
-//! A block in another form of EXECUTE.
+//! A block in Drake's dialect of EXECUTE.
 
 use super::World;
 use alloy_primitives::{B256, TxKind, U256};
@@ -9,7 +9,7 @@ use localnet::{report::Report, units::grouped};
 use testkit::{Artifacts, TRANSACTION_GAS_CAP};
 
 alloy_sol_types::sol! {
-    /// The smallest rollup over Drake's form.
+    /// Minimal rollup contract for Drake's dialect.
     contract StateRootRollup {
         constructor(bytes32 genesis);
         function stateRoot() external view returns (bytes32);
@@ -18,8 +18,8 @@ alloy_sol_types::sol! {
 }
 
 impl World {
-    /// Advances a rollup over Drake's form by a block that follows the state root `pre`, after a
-    /// false claim about it. `whole` is the gas that the block has taken of `NativeRollup`.
+    /// Advances a rollup that uses Drake's dialect by a block on the state root `pre`, after a
+    /// false claim about the block is rejected. `whole` is the gas of the block in `NativeRollup`.
     pub(super) fn advance_in_drakes_form(
         &mut self,
         pre: B256,
@@ -45,14 +45,14 @@ impl World {
             self.l1.send(&self.operator, to, U256::ZERO, data, TRANSACTION_GAS_CAP)
         };
         let false_claim = advance(post, gas_used + U256::ONE)?;
-        ensure!(!false_claim.receipt.success, "a claim of one gas too much is accepted");
+        ensure!(!false_claim.receipt.success, "a claim of one gas too many is accepted");
         let sent = advance(post, gas_used)?;
-        ensure!(sent.receipt.success, "a true claim is refused");
+        ensure!(sent.receipt.success, "a true claim is rejected");
         let root = self.l1.read(rollup, &StateRootRollup::stateRootCall {})?;
-        ensure!(root == post, "the rollup holds another state root");
+        ensure!(root == post, "the rollup has another state root");
         report.shown(format!(
-            "a rollup that keeps a state root alone, over Drake's EXECUTE at 0x0102, takes the same block for {} L1 gas \
-             instead of {}, and refuses a false claim about it",
+            "a rollup that stores only a state root, with Drake's EXECUTE at 0x0102, accepts the same block for {} L1 gas \
+             instead of {}, and rejects a false claim about it",
             grouped(sent.gas_used),
             grouped(whole),
         ));

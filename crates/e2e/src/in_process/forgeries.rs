@@ -1,4 +1,4 @@
-//! Blocks that L1 refuses: forged blocks, and a block that omits a due forced transaction.
+//! Blocks that L1 rejects: forged blocks, and a block that omits a due forced transaction.
 
 use super::{FORCED_DELAY, World};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -21,7 +21,7 @@ alloy_sol_types::sol! {
 }
 
 impl World {
-    /// Submits forged blocks and checks that each transaction fails and the head stays.
+    /// Submits forged blocks and checks that each transaction fails and the head does not change.
     pub(super) fn refuse_forgeries(
         &mut self,
         alice: &Key,
@@ -91,7 +91,7 @@ impl World {
         Ok(())
     }
 
-    /// Submits a forced transfer on L1. Once it is due, checks that L1 refuses an otherwise valid
+    /// Submits a forced transfer on L1. Once it is due, checks that L1 rejects an otherwise valid
     /// block without it and accepts the same block with it.
     pub(super) fn force(
         &mut self,
@@ -119,12 +119,12 @@ impl World {
 
         let what = "a block without the due forced transaction";
         let input = self.seal_at(time, anchor, vec![own.clone()])?.input()?;
-        Execute::default().run(&input, u64::MAX).wrap_err("it is no valid block either")?;
+        Execute::default().run(&input, u64::MAX).wrap_err("the block must be valid for EXECUTE")?;
         let (output, tried) = self.refuse(what, input)?;
         let omitted = INativeRollup::ForcedTransactionOmitted::abi_decode(&output)
             .wrap_err_with(|| format!("{what}: refused for another reason: {output}"))?;
         let (got, expected) = (omitted.index, submitted.index);
-        ensure!(got == expected, "{what}: {got} is said to be left out, and it is {expected}");
+        ensure!(got == expected, "{what}: reported as omitted {got}, expected {expected}");
         if let Some(call) = self.explained(&tried)? {
             ensure!(call["verdict"] == "valid", "{what}: EXECUTE of the devnet says {call}");
         }
@@ -151,7 +151,7 @@ impl World {
         Ok(())
     }
 
-    /// Submits an input that L1 must refuse, in a call and in a transaction. Returns the output of
+    /// Submits an input that L1 must reject, in a call and in a transaction. Returns the output of
     /// the call, and the transaction.
     fn refuse(&mut self, what: &str, input: Vec<u8>) -> Result<(Bytes, Sent)> {
         let before = self.rollup.head(&self.l1)?;
@@ -181,7 +181,7 @@ impl World {
     }
 }
 
-/// Changes a block and seals its header again.
+/// Changes a block and recomputes its block hash.
 pub(crate) fn forged<'a>(
     honest: &'a [u8],
     change: impl FnOnce(&mut StatelessInput<'a>),

@@ -19,10 +19,10 @@ use testkit::{ETHER, FORCED_FEE, Interception, Key, NodeProcess, Proxy, rich};
 
 /// Number of transfers acknowledged just before the sequencer is killed.
 const ACKNOWLEDGED: u64 = 20;
-/// Seconds of silence; longer than the period after which any account may advance.
+/// Seconds without a new head, longer than the silence after which any account may advance.
 const SILENCE: u64 = 120;
 
-/// Forces a transaction through L1 that the sequencer's endpoint refuses.
+/// Submits a transaction on L1 that the sequencer's endpoint rejects.
 pub(super) fn force(rollup: &Rollup, l2: &Client, alice: &Key, report: &mut Report) -> Result<()> {
     let erin = Key::named("erin").address();
     let nonce = nonce(l2, alice.address())?;
@@ -34,26 +34,26 @@ pub(super) fn force(rollup: &Rollup, l2: &Client, alice: &Key, report: &mut Repo
     });
     let user = Client::new(&door.url(), ClientOptions::default())?;
     let refused = user.request::<_, B256>("eth_sendRawTransaction", (raw.clone(),));
-    ensure!(refused.is_err(), "the censor has let it pass");
+    ensure!(refused.is_err(), "the censored transaction was accepted");
     let call = IForcedInbox::submitCall { raw };
     let l1 = rollup.l1.client();
     let input = call.abi_encode().into();
     let forced = rollup.deployment.forced;
     let hash = send(l1, L1_CHAIN, alice, forced.into(), FORCED_FEE, input, 1_000_000)?;
-    ensure!(receipt(l1, hash)?.status(), "not submitted");
+    ensure!(receipt(l1, hash)?.status(), "submitting the forced transaction failed");
     until("the forced transaction", || {
         let known = l2.request::<_, Value>("rollup_forcedStatus", ("0x0",)).unwrap_or_default();
         Ok(known["discharged"] == true)
     })?;
-    ensure!(balance(&user, erin)? == U256::from(ETHER), "Erin has something else");
+    ensure!(balance(&user, erin)? == U256::from(ETHER), "Erin has another balance");
     report.survived(
         "a censored transaction of Alice reaches the L2 as a forced transaction on L1".to_owned(),
     );
     Ok(())
 }
 
-/// Kills the sequencer while it has blocks that are not on L1 and transactions that are in no
-/// block, and starts it again.
+/// Kills the sequencer while some of its blocks are not on L1 and some transactions are in no
+/// block, and restarts it.
 pub(super) fn kill(
     rollup: &Rollup,
     sequencer: NodeProcess,
@@ -70,11 +70,11 @@ pub(super) fn kill(
         let raw = signed(L2_CHAIN, &alice, nonce, bob.into(), 1, Bytes::new(), 21_000);
         acknowledged.push(l2.request("eth_sendRawTransaction", (raw,))?);
     }
-    // Dropping the process kills it with SIGKILL, so it cannot shut down in order.
+    // Dropping the process kills it with SIGKILL, so it cannot shut down cleanly.
     drop(sequencer);
     let sequencer = rollup.sequencer()?;
     let after = receipt(sequencer.client(), hash)?;
-    ensure!(before.block_hash == after.block_hash, "an acknowledged block is another one now");
+    ensure!(before.block_hash == after.block_hash, "an acknowledged block was replaced");
     for hash in acknowledged {
         ensure!(receipt(sequencer.client(), hash)?.status(), "{hash} has failed");
     }
@@ -98,7 +98,7 @@ pub(super) fn reorganise(rollup: &Rollup, l2: &Client, report: &mut Report) -> R
     let mut depth = 1;
     while !has_deposit(l1, rollup.deployment.message_queue, before + 1 - depth)? {
         depth += 1;
-        ensure!(depth <= before, "no block holds the deposit");
+        ensure!(depth <= before, "no block contains the deposit");
     }
     l1.request::<_, Value>("anvil_reorg", (depth, Vec::<()>::new()))?;
     until("the deposit to be gone", || Ok(balance(l2, frank)?.is_zero()))?;
@@ -110,8 +110,8 @@ pub(super) fn reorganise(rollup: &Rollup, l2: &Client, report: &mut Report) -> R
     Ok(())
 }
 
-/// Stops the sequencer for good. Another account takes over with the deployment file and some ether
-/// on both chains, once the sequencer has been silent for long enough.
+/// Stops the sequencer permanently. Once it has been silent for long enough, another account takes
+/// over with only the deployment file and some ether on both chains.
 pub(super) fn take_over(
     rollup: &Rollup,
     sequencer: NodeProcess,

@@ -35,7 +35,7 @@ pub(super) fn run(rollup: &Rollup, l2: &Client, alice: &Key, report: &mut Report
     delegate(l2, alice, keeper, report)
 }
 
-/// Sends a transfer by each transaction type before EIP-7702.
+/// Sends a transfer with each transaction type before EIP-7702, except blobs.
 fn transfers(l2: &Client, alice: &Key, report: &mut Report) -> Result<()> {
     let to = Key::named("bob").address();
     let next = nonce(l2, alice.address())?;
@@ -84,12 +84,12 @@ fn transfers(l2: &Client, alice: &Key, report: &mut Report) -> Result<()> {
 fn deploy(l2: &Client, alice: &Key, report: &mut Report) -> Result<Address> {
     let address = alice.address().create(nonce(l2, alice.address())?);
     let hash = send(l2, L2_CHAIN, alice, TxKind::Create, 0, KEEPER.into(), 200_000)?;
-    ensure!(receipt(l2, hash)?.status(), "the contract is not made");
+    ensure!(receipt(l2, hash)?.status(), "the contract was not deployed");
     let code: Bytes = l2.request("eth_getCode", (address, "latest"))?;
     ensure!(code[..] == *KEEPER_CODE, "{address} has the code {code}");
     let hash = send(l2, L2_CHAIN, alice, address.into(), 0, word(42), 100_000)?;
     ensure!(receipt(l2, hash)?.status(), "the call has failed");
-    ensure!(kept(l2, address)? == U256::from(42), "the contract keeps another number");
+    ensure!(kept(l2, address)? == U256::from(42), "the contract stores another number");
     report.shown(format!(
         "Alice deploys contract {address} on the L2, and a call writes its storage"
     ));
@@ -114,7 +114,7 @@ fn call_from_l1(
     };
     let hash =
         send(l1, L1_CHAIN, alice, message_queue.into(), fee, call.abi_encode().into(), 300_000)?;
-    ensure!(receipt(l1, hash)?.status(), "the message is not sent");
+    ensure!(receipt(l1, hash)?.status(), "sending the message failed");
     until("the call from L1", || Ok(kept(l2, keeper)? == U256::from(43)))?;
     report.shown("a message from L1 calls the contract".to_owned());
     Ok(())
@@ -136,7 +136,7 @@ fn delegate(l2: &Client, alice: &Key, keeper: Address, report: &mut Report) -> R
         ..Default::default()
     });
     included(l2, &transaction)?;
-    ensure!(kept(l2, carol.address())? == U256::from(44), "Carol's account keeps another number");
+    ensure!(kept(l2, carol.address())? == U256::from(44), "Carol's account stores another number");
     ensure!(kept(l2, keeper)? == U256::from(43), "the contract's own storage was written");
     report.shown("Carol's account delegates to the contract (EIP-7702), and Alice pays".to_owned());
     Ok(())

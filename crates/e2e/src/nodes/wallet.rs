@@ -1,5 +1,5 @@
-//! A multisig on L1 that acts on the L2 by its alias account, and leaves without the sequencer's
-//! help.
+//! A multisig on L1 that acts on the L2 through its alias account, and exits without the
+//! sequencer's cooperation.
 
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::{SolCall, SolEvent as _, SolValue as _};
@@ -29,12 +29,14 @@ alloy_sol_types::sol! {
     }
 }
 
-/// Units of the token that the account gets, and that it gives away.
+/// Units of the token that the account receives.
 const RECEIVED: u64 = 100;
+/// Units of the token that the account transfers.
 const GIVEN: u64 = 40;
 
-/// Gas with which a message is delivered, and too little for that.
+/// Gas limit with which a message is delivered.
 const ENOUGH_GAS: u64 = 400_000;
+/// Gas limit with which the delivery of a message fails.
 const LITTLE_GAS: u64 = 30_000;
 
 /// A multisig of Alice and Bob, and its account on the L2.
@@ -56,14 +58,14 @@ impl<'a> Wallet<'a> {
         let code = [&made.get("Multisig")?.init_code[..], &owners].concat();
         let on_l1 = alice.address().create(nonce(l1, alice.address())?);
         let hash = send(l1, L1_CHAIN, alice, TxKind::Create, 0, code.into(), 2_000_000)?;
-        ensure!(receipt(l1, hash)?.status(), "the multisig is not made");
-        // Bob confirms on L1, and has needed nothing there before.
+        ensure!(receipt(l1, hash)?.status(), "the multisig was not deployed");
+        // Bob needs gas for his confirmations on L1.
         let hash = send(l1, L1_CHAIN, alice, bob.address().into(), ETHER, Bytes::new(), 21_000)?;
         ensure!(receipt(l1, hash)?.status(), "Bob has nothing for gas");
         Ok(Self { rollup, alice, bob, on_l1, on_l2: alias_account(on_l1) })
     }
 
-    /// Both confirm a message, whose value comes from Alice. Returns the message.
+    /// Has both owners confirm a message, whose value Alice pays. Returns the message.
     fn send(&self, to: Address, value: u128, gas_limit: u64, data: Bytes) -> Result<Message> {
         let l1 = self.rollup.l1.client();
         let queue = self.rollup.deployment.message_queue;
@@ -72,7 +74,7 @@ impl<'a> Wallet<'a> {
         if paid != 0 {
             let hash =
                 send(l1, L1_CHAIN, self.alice, self.on_l1.into(), paid, Bytes::new(), 30_000)?;
-            ensure!(receipt(l1, hash)?.status(), "the multisig gets nothing");
+            ensure!(receipt(l1, hash)?.status(), "funding the multisig failed");
         }
         let message =
             IL1MessageQueue::sendCall { to, refundTo: self.on_l2, gasLimit: gas_limit, fee, data };
@@ -114,7 +116,7 @@ impl<'a> Wallet<'a> {
         self.act(L2_MESSENGER, value, gas_limit, call.abi_encode().into())
     }
 
-    /// Waits until L1 has all blocks up to now, and claims the newest message to L1.
+    /// Waits until all present blocks are on L1, and claims the newest L2→L1 message.
     fn claim_last(&self, l2: &Client) -> Result<()> {
         let head = status(l2)?.unsafe_head.number;
         until("L1", || Ok(status(l2)?.safe_head.number >= head))?;
@@ -127,7 +129,7 @@ impl<'a> Wallet<'a> {
     }
 }
 
-/// The multisig deposits, acts, withdraws, and leaves although its message was not delivered.
+/// Has the multisig deposit, transfer, withdraw, and exit although its message was not delivered.
 pub(super) fn tell(
     rollup: &Rollup,
     l2: &Client,
@@ -142,7 +144,7 @@ pub(super) fn tell(
     let received = IToken::transferCall { to: account, amount: U256::from(RECEIVED) };
     let input = received.abi_encode().into();
     let hash = send(l2, L2_CHAIN, alice, token.on_l2.into(), 0, input, 200_000)?;
-    ensure!(receipt(l2, hash)?.status(), "the account gets no tokens");
+    ensure!(receipt(l2, hash)?.status(), "the token transfer to the account failed");
 
     let carol = Key::named("carol").address();
     let given = IToken::transferCall { to: carol, amount: U256::from(GIVEN) };
@@ -159,7 +161,7 @@ pub(super) fn tell(
     wallet.claim_last(l2)?;
     report.shown("the multisig withdraws an ether and claims it on L1".to_owned());
 
-    // The messenger keeps a message that fails like one that was parked.
+    // The messenger stores a failed message in the same way as a parked one.
     let kept = wallet.withdraw(ETHER, LITTLE_GAS)?;
     let hash = kept.hash();
     until("the message that fails", || {
@@ -189,7 +191,7 @@ fn force(wallet: &Wallet<'_>, l2: &Client, message: &Message) -> Result<()> {
     let index = ask(l1, inbox, &IForcedInbox::countCall {})?;
     let hash =
         send(l1, L1_CHAIN, wallet.alice, inbox.into(), FORCED_FEE, submit.into(), 1_000_000)?;
-    ensure!(receipt(l1, hash)?.status(), "not submitted");
+    ensure!(receipt(l1, hash)?.status(), "submitting the forced transaction failed");
     until("the forced transaction", || {
         let status = l2
             .request::<_, Value>("rollup_forcedStatus", (format!("{index:#x}"),))

@@ -263,7 +263,7 @@ fn real_blocks(rows: &[RealBlock]) -> String {
     });
     let mut page = String::from(
         "<h2>Real blocks through EXECUTE</h2>\n<p>The same precompile verifies blocks of public networks from \
-         their witnesses, with L1's gas limits lifted. A rate is the gas of a block by the time of the quickest of a few calls.</p>\n<div class=\"pair\">\n<div class=\"card\">\
+         their witnesses, with L1's gas limits lifted. A rate is a block's gas divided by the time of the fastest of several calls.</p>\n<div class=\"pair\">\n<div class=\"card\">\
          <h3>Gas charged</h3>\n",
     );
     page += &chart("Gas that EXECUTE charges, by block", &charges.collect::<Vec<_>>());
