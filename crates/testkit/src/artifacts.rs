@@ -1,4 +1,4 @@
-//! Compilation of Solidity.
+//! Compilation of Solidity contracts with forge.
 
 use crate::HarnessError;
 use alloy_primitives::{Address, Bytes, hex};
@@ -22,16 +22,17 @@ pub struct Artifacts(BTreeMap<String, Artifact>);
 pub struct Artifact {
     /// Initialisation code, without constructor arguments.
     pub init_code: Bytes,
-    /// Code of an instance. Immutables in it are zero until a constructor has run.
+    /// Runtime code. Immutables in it are zero until a constructor has run.
     pub runtime_code: Bytes,
     /// `true` if the contract has immutables.
     pub has_immutables: bool,
 }
 
 impl Artifacts {
-    /// Compiles `contracts/` of the surrounding checkout, bringing the compiler into place first.
+    /// Compiles `contracts/` of the surrounding checkout, after installing the compiler if
+    /// necessary.
     ///
-    /// Unchanged sources are not compiled again; one process compiles at a time.
+    /// Unchanged sources are not compiled again. Only one process compiles at a time.
     pub fn load(progress: Progress<'_>) -> Result<&'static Self, HarnessError> {
         static LOADED: OnceLock<Artifacts> = OnceLock::new();
         if let Some(loaded) = LOADED.get() {
@@ -42,18 +43,18 @@ impl Artifacts {
         Ok(LOADED.get_or_init(|| compiled))
     }
 
-    /// Compiles `contracts/` with these tools, as `foundry.toml` says.
+    /// Compiles `contracts/` with these tools and the settings of `foundry.toml`.
     pub fn compile(toolchain: &Toolchain) -> Result<Self, HarnessError> {
         Self::compile_into("contracts", &["contracts"], toolchain)
     }
 
-    /// Compiles Solidity files of the checkout, named by their paths in it, and their imports.
+    /// Compiles Solidity files, given by their paths in the checkout, and their imports.
     pub fn compile_files(toolchain: &Toolchain, files: &[&str]) -> Result<Self, HarnessError> {
         Self::compile_into("contracts-files", files, toolchain)
     }
 
-    /// Compiles these files and folders with forge, with a cache of this name: forge's own cache
-    /// belongs to developers of the contracts.
+    /// Compiles these files and folders with a separate cache of this name, to leave forge's
+    /// default cache to contract developers.
     fn compile_into(
         cache: &str,
         paths: &[&str],
@@ -82,7 +83,7 @@ impl Artifacts {
         let mut artifacts = BTreeMap::new();
         for source in fs::read_dir(&out).map_err(io)? {
             let source = source.map_err(io)?.path();
-            // forge keeps what it was given beside what came of it.
+            // forge writes `build-info` next to the artifacts.
             if source.extension().is_some_and(|extension| extension == "sol") {
                 read_all(&source, &mut artifacts)?;
             }
@@ -90,7 +91,7 @@ impl Artifacts {
         Ok(Self(artifacts))
     }
 
-    /// The codes of the contracts that an L2 has from genesis on.
+    /// Returns the codes of the L2 predeploys.
     pub fn predeploys(&self) -> Result<Predeploys, HarnessError> {
         let code = |name: &str| {
             let artifact = self.get(name)?;
@@ -106,13 +107,13 @@ impl Artifacts {
         })
     }
 
-    /// The contract with this name.
+    /// Returns the contract with this name.
     pub fn get(&self, name: &str) -> Result<&Artifact, HarnessError> {
         self.0.get(name).ok_or_else(|| HarnessError::NoSuchContract(name.to_owned()))
     }
 }
 
-/// The part of forge's output for a contract that is needed here.
+/// Used fields of forge's artifact of a contract.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Compiled {
@@ -128,7 +129,7 @@ struct CompiledCode {
     immutable_references: BTreeMap<String, IgnoredAny>,
 }
 
-/// Adds the contracts of a folder of forge's, which are those of one source file.
+/// Reads the artifacts of one source file from its folder in forge's output.
 fn read_all(folder: &Path, artifacts: &mut BTreeMap<String, Artifact>) -> Result<(), HarnessError> {
     let failed = |path: &Path, error| HarnessError::Io { path: path.to_owned(), error };
     for file in fs::read_dir(folder).map_err(|error| failed(folder, error))? {
@@ -145,7 +146,7 @@ fn read_all(folder: &Path, artifacts: &mut BTreeMap<String, Artifact>) -> Result
 }
 
 impl Artifact {
-    /// The code of a contract; `None` if it has none, as an interface, or is not linked.
+    /// Returns the code of a contract, or `None` for interfaces and unlinked contracts.
     fn of(compiled: &Compiled) -> Option<Self> {
         let code = |code: &CompiledCode| hex::decode(&code.object).ok().map(Bytes::from);
         let init_code = code(&compiled.bytecode)?;
@@ -157,18 +158,19 @@ impl Artifact {
     }
 }
 
-/// `PUSH2` of the address of EXECUTE, and of its address for inputs in blobs: `Execute.run` chooses
-/// between both.
+/// `PUSH2` of the address of EXECUTE.
 const PUSH_EXECUTE: [u8; 3] = hex!("610101");
+/// `PUSH2` of the address of EXECUTE for inputs in blobs. `Execute.run` chooses between both
+/// addresses.
 const PUSH_BLOB_EXECUTE: [u8; 3] = hex!("610103");
-/// Bytes between the two pushes, at most. The first one alone may also push a place in the code.
+/// Window in bytes in which both pushes must occur. The first one alone may also push a code
+/// offset.
 const BETWEEN: usize = 16;
 
 impl Artifact {
-    /// Returns the initialisation code of the same contract with another address of EXECUTE.
-    ///
-    /// `None` if the code does not name EXECUTE exactly once, or if the address is longer than two
-    /// bytes.
+    /// Returns the initialisation code of this contract with another address of EXECUTE, or `None`
+    /// if the code does not contain the address of EXECUTE exactly once, or if the new address is
+    /// longer than two bytes.
     pub fn calling(&self, execute: Address) -> Option<Bytes> {
         let (zeros, address) = execute.split_at(18);
         let names_execute = |place: &usize| {
@@ -188,7 +190,7 @@ impl Artifact {
     }
 }
 
-/// Code of an instance in hexadecimal, for messages.
+/// Formats the runtime code in hex.
 impl core::fmt::Display for Artifact {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(&hex::encode(&self.runtime_code))

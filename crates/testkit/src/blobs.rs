@@ -1,4 +1,4 @@
-//! Blobs that transactions of tests carry.
+//! Blobs of test transactions.
 
 use crate::HarnessError;
 use alloy_eips::eip4844::{c_kzg, env_settings::EnvKzgSettings, kzg_to_versioned_hash};
@@ -9,16 +9,16 @@ use std::{
 };
 use variants::BlobSource;
 
-/// The blobs of a chain in this process, by their versioned hashes. They stay.
+/// Blobs of a chain in this process, by their versioned hashes. They are never removed.
 #[derive(Debug, Default)]
 pub struct Blobs(RwLock<BTreeMap<B256, Bytes>>);
 
 impl Blobs {
-    /// Keeps a blob; its versioned hash.
+    /// Stores a blob and returns its versioned hash.
     ///
     /// # Errors
     ///
-    /// [`HarnessError::Blob`] if it is malformed.
+    /// [`HarnessError::Blob`] if the blob is malformed.
     pub fn keep(&self, blob: &[u8]) -> Result<B256, HarnessError> {
         let failed = |error: c_kzg::Error| HarnessError::Blob(format!("{error:?}"));
         let whole = c_kzg::Blob::from_bytes(blob).map_err(failed)?;

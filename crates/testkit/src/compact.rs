@@ -1,12 +1,12 @@
-//! States in compact form that take much work for their bytes. No chain has any of them.
+//! States in compact form that are expensive to process for their size. No chain has any of them.
 
-/// Nibbles of a key.
+/// Number of nibbles in a key.
 const KEY: usize = 64;
-/// Levels of full branches above everything.
+/// Number of levels of full branches at the top.
 const TOP: usize = 2;
 
-/// States in compact form, each of some hundred kilobytes and more, made to take long, or much
-/// memory, for their bytes: with as little as a node can take, wherever that is.
+/// Returns states in compact form of several hundred kilobytes or more, by name. They maximise the
+/// time or memory per byte by using the shortest possible encoding of a node in each position.
 pub fn hostile_states() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("accounts of three bytes", state(|place| place.bottom(12, 4, |leaf| leaf.account(0x10)))),
@@ -25,7 +25,7 @@ pub fn hostile_states() -> Vec<(&'static str, Vec<u8>)> {
         (
             "slots of two bytes, embedded",
             state(|place| {
-                // One account, whose storage has the same shape.
+                // A single account, whose storage has the same shape.
                 place.put(&[0x18]);
                 place.path(TOP);
                 place.put(&[0x80, 0x80]);
@@ -50,7 +50,7 @@ pub fn hostile_states() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// A stream under way.
+/// A stream under construction.
 #[derive(Default)]
 struct Stream {
     bytes: Vec<u8>,
@@ -58,7 +58,7 @@ struct Stream {
     hashes: u64,
 }
 
-/// The state with the same below each of the upper branches.
+/// Returns a state with the same subtree below each of the top branches.
 fn state(below: impl Fn(&mut Stream)) -> Vec<u8> {
     let mut stream = Stream::default();
     stream.full(|stream| stream.full(&below));
@@ -70,12 +70,13 @@ impl Stream {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// A path from this depth to the end of a key.
+    /// Adds the path from this depth to the end of a key.
     fn path(&mut self, depth: usize) {
         self.bytes.resize(self.bytes.len() + (KEY - depth).div_ceil(2), 0x01);
     }
 
-    /// Adds a branch with `carried` children that follow, and `hashed` hashes behind them.
+    /// Adds a branch with `carried` children in the stream, followed by `hashed` children given by
+    /// their hashes.
     fn branch(&mut self, carried: u32, hashed: u32, child: impl Fn(&mut Self)) {
         let carried_mask = (1_u32 << carried) - 1;
         let hashed_mask = ((1_u32 << hashed) - 1) << carried;
@@ -84,7 +85,7 @@ impl Stream {
             self.put(&mask.to_le_bytes()[..2]);
         }
         for _ in 0..hashed {
-            // No two alike, so that no node is.
+            // Distinct hashes, so that no two nodes are equal.
             self.hashes += 1;
             let number = self.hashes.to_be_bytes();
             self.put(&[[0x5b; 8], [0x5b; 8], [0x5b; 8], number].concat());
@@ -97,7 +98,7 @@ impl Stream {
         self.branch(16, 0, child);
     }
 
-    /// Adds an extension by an even number of nibbles.
+    /// Adds an extension with an even number of nibbles.
     fn extension(&mut self, nibbles: usize) {
         #[allow(clippy::cast_possible_truncation, reason = "below 64")]
         self.put(&[0x01, nibbles as u8]);
@@ -105,26 +106,26 @@ impl Stream {
         self.nodes += 1;
     }
 
-    /// Adds the lower part of the trie: a branch of sixteen branches at the ends of the keys, below
-    /// the upper ones.
+    /// Adds the lower part of the trie: an extension to a branch of sixteen branches at the ends of
+    /// the keys.
     fn bottom(&mut self, carried: u32, hashed: u32, child: impl Fn(&mut Self)) {
         self.extension(KEY - 2 - TOP);
         self.full(|stream| stream.branch(carried, hashed, &child));
     }
 
-    /// An account at the end of a key, which has no numbers and no code.
+    /// Adds an account with zero nonce and balance and without code, at the end of a key.
     fn account(&mut self, tag: u8) {
         self.put(&[tag, 0x80, 0x80]);
         self.nodes += 1;
     }
 
-    /// A slot at the end of a key.
+    /// Adds a slot at the end of a key.
     fn slot(&mut self) {
         self.put(&[0x03, 0x01]);
         self.nodes += 1;
     }
 
-    /// Adds `levels` branches, one below the other, each beside a hash.
+    /// Adds `levels` nested branches, each next to a hash.
     fn stairs(&mut self, levels: usize) {
         for _ in 1..levels {
             self.branch(1, 1, |_| {});

@@ -1,4 +1,4 @@
-//! An L2 by the EIP-8079 draft.
+//! An L2 as in the EIP-8079 draft.
 
 use crate::{HarnessError, Key, Transaction};
 use alloy_consensus::Header;
@@ -15,11 +15,11 @@ use wire::{ProtocolFork, StatelessInput};
 /// Seconds between blocks.
 const INTERVAL: u64 = 12;
 
-/// A chain whose headers have burned fees and whose blocks get an anchor.
+/// A chain whose headers contain burned fees and whose blocks get an anchor.
 ///
-/// The blocks of a chain of this project have plain headers. This one builds on its states, and
-/// keeps each block under the hash of its extended header. So BLOCKHASH is that of the chain for
-/// all ancestors but the parent.
+/// [`Chain`] has plain headers. This type builds on its states and stores each block under the hash
+/// of its extended header. Therefore BLOCKHASH returns the hash on this chain for all ancestors
+/// except the parent.
 #[derive(Debug)]
 pub struct DraftL2 {
     state: State,
@@ -31,7 +31,7 @@ pub struct DraftL2 {
 /// A block of a [`DraftL2`].
 #[derive(Debug, Clone)]
 pub struct DraftBuilt {
-    /// Input in the form of the draft.
+    /// Input in the encoding of the draft.
     pub calldata: Vec<u8>,
     /// Anchor and burned fees.
     pub values: DraftBlock,
@@ -43,14 +43,14 @@ pub struct DraftBuilt {
 }
 
 impl DraftL2 {
-    /// Returns the account of the contract that stores the anchor.
+    /// Returns the genesis account of the contract that stores the anchor.
     pub fn anchor_contract() -> GenesisAccount {
         let code = Some(Bytes::from_static(ANCHOR_CODE));
         GenesisAccount { nonce: Some(1), code, ..Default::default() }
     }
 
-    /// Starts a chain of one fork. The contract of the anchor is added to the genesis if there is
-    /// nothing at its address.
+    /// Starts a chain at one fork. Adds the anchor contract to the genesis if its address is
+    /// unused.
     pub fn new(
         mut genesis: Genesis,
         chain_id: u64,
@@ -65,7 +65,7 @@ impl DraftL2 {
         Ok(Self { state: state.advance(first)?, fork, burned: vec![0] })
     }
 
-    /// The state after the newest block.
+    /// Returns the state after the newest block.
     pub const fn state(&self) -> &State {
         &self.state
     }
@@ -81,7 +81,7 @@ impl DraftL2 {
         self.build_on(&state, values, transactions)
     }
 
-    /// Builds a block before which there is no system call with the anchor.
+    /// Builds a block without the system call that stores the anchor.
     pub fn build_without_anchor(
         &self,
         transactions: Vec<Transaction>,
@@ -127,7 +127,7 @@ impl DraftL2 {
         Ok(DraftBuilt { calldata, values, header, executed, block })
     }
 
-    /// Makes a built block the newest.
+    /// Appends a built block.
     pub fn append(&mut self, built: DraftBuilt) -> Result<(), HarnessError> {
         self.burned.push(built.values.burned_fees);
         self.state = self.state.advance(built.block)?;
@@ -145,13 +145,13 @@ impl DraftL2 {
     }
 }
 
-/// Returns the hash of a header with burned fees.
+/// Returns the hash of a header extended by the burned fees.
 fn hash_of(header: &Header, values: DraftBlock) -> B256 {
     keccak256(values.encode_header(header))
 }
 
-/// Changes a call in the form of the draft, seals its header again, and encodes it; `None` if the
-/// bytes are no such call, or if the changed payload has no header.
+/// Changes a call in the encoding of the draft, recomputes the block hash, and encodes it. Returns
+/// `None` if the bytes are not such a call, or if the changed payload has no header.
 pub fn draft_resealed(
     calldata: &[u8],
     change: impl FnOnce(&mut StatelessInput<'_>, &mut DraftBlock),

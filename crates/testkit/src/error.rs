@@ -7,11 +7,10 @@ use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
 use toolchain::SetupError;
 use wire::DecodeError;
 
-/// Reason for which a contract could not be compiled, deployed or called, or a node could not be
-/// started.
+/// Reason why a contract could not be compiled, deployed or called, or a node could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum HarnessError {
-    /// The tools could not be brought into place.
+    /// The tools could not be installed.
     #[error(transparent)]
     Setup(#[from] SetupError),
     /// A file could not be read or written.
@@ -22,28 +21,28 @@ pub enum HarnessError {
         /// Error of the operating system.
         error: io::Error,
     },
-    /// The compiler refused the contracts.
+    /// The contracts do not compile.
     #[error("cannot compile contracts/: {0}")]
     Compiler(String),
     /// No contract has this name.
-    #[error("contracts/ holds no contract {0}")]
+    #[error("contracts/ has no contract {0}")]
     NoSuchContract(String),
-    /// A contract in the genesis needs a constructor.
+    /// A predeploy has immutables, which only a constructor can set.
     #[error("{0} has immutables, so its code is not known before a constructor has run")]
     HasImmutables(String),
-    /// A contract cannot be made to call another address of EXECUTE.
-    #[error("{0} does not name EXECUTE exactly once, or {1} is longer than two bytes")]
+    /// The address of EXECUTE in a contract cannot be replaced.
+    #[error("{0} does not contain EXECUTE's address exactly once, or {1} is longer than two bytes")]
     OtherExecute(&'static str, Address),
-    /// The chain refused.
+    /// The chain in this process reported an error.
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// A transaction did not make it into a block.
+    /// A transaction was not included in a block.
     #[error("transaction not included: {0}")]
     NotIncluded(executor::Invalid),
-    /// The node that keeps the L1 could not do it.
-    #[error("the L1 node: {0}")]
+    /// A request to the L1 node failed.
+    #[error("L1 node: {0}")]
     Client(#[from] ClientError),
-    /// The node cannot be started or looked after.
+    /// A process cannot be started or controlled.
     #[error("cannot run {program}: {error}")]
     Process {
         /// The program.
@@ -51,49 +50,49 @@ pub enum HarnessError {
         /// Error of the operating system.
         error: io::Error,
     },
-    /// The binary of the house is not built.
+    /// The `enshrine` binary is not built.
     #[error(
-        "the enshrine binary is not there: run `cargo build --release --bin enshrine`, or name one \
-         in ENSHRINE_BIN"
+        "the enshrine binary does not exist: run `cargo build --release --bin enshrine`, or set \
+         ENSHRINE_BIN to its path"
     )]
     NoBinary,
-    /// The node ended before it answered.
-    #[error("the node ended before it answered: {0}")]
+    /// The node exited before its first response.
+    #[error("the node exited before its first response: {0}")]
     Ended(ExitStatus),
-    /// The node runs and does not answer.
-    #[error("the node did not answer within {} s", .0.as_secs())]
+    /// The node runs and does not respond.
+    #[error("the node did not respond within {} s", .0.as_secs())]
     Silent(Duration),
-    /// The node has another genesis than the chain that follows it.
+    /// The node has another genesis than the chain in this process.
     #[error("the node's genesis is {got}, expected {expected}")]
     OtherGenesis {
-        /// Hash of the node's.
+        /// Genesis hash of the node.
         got: B256,
-        /// Hash of the follower's.
+        /// Genesis hash of the chain in this process.
         expected: B256,
     },
-    /// Bytes that are to be a blob are none.
-    #[error("no blob: {0}")]
+    /// A blob is malformed.
+    #[error("malformed blob: {0}")]
     Blob(String),
-    /// The node has taken a transaction and put it into no block.
+    /// The node accepted a transaction and did not include it.
     #[error("transaction {0} has no receipt")]
     NoReceipt(B256),
     /// The node returns a malformed block.
-    #[error("the node's block: {0}")]
+    #[error("malformed block from the node: {0}")]
     Block(#[from] DecodeError),
     /// A transaction reverted.
     #[error("{to:?}: reverted with {output}")]
     Reverted {
-        /// The contract, or `None` for a deployment.
+        /// Called contract, or `None` for a deployment.
         to: Option<Address>,
-        /// Data of the revert.
+        /// Revert data.
         output: Bytes,
     },
-    /// A contract answered something that its interface does not allow.
+    /// The return data of a contract does not match its interface.
     #[error("{to}: {error}")]
     Answer {
-        /// The contract.
+        /// Called contract.
         to: Address,
-        /// The decoder's reason.
+        /// Error of the decoder.
         error: alloy_sol_types::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! Transactions of type `0x05` for the blocks of an L2.
+//! Transactions of type `0x05` with L2 blocks.
 
 use crate::{GWEI, TRANSACTION_GAS_CAP};
 use alloy_consensus::Header;
@@ -9,9 +9,9 @@ use eyre::{OptionExt as _, Result};
 use variants::ExecuteTail;
 use wire::Input;
 
-/// Returns the transaction of version 2 that calls the precompile with the head of an input and
-/// brings its witness. Chain id, nonce, fees and gas limit are zero. `None` if the input is not of
-/// a single block.
+/// Returns the transaction of version 2 whose calldata is the head of an input and which contains
+/// its witness. Chain id, nonce, fees and gas limit are zero. Returns `None` if the input is not
+/// that of a single block.
 pub fn execute_tx_of(input: &[u8]) -> Option<ExecuteTx> {
     let Input::Block(block) = Input::decode(input).ok()? else { return None };
     let (head, witness) = input.split_at(ExecuteTail::split_at(input)?);
@@ -36,8 +36,8 @@ pub fn execute_tx_of(input: &[u8]) -> Option<ExecuteTx> {
     })
 }
 
-/// Returns a transaction of version 2 to `to` whose input and witness mean nothing to any contract.
-/// Chain id and nonce are zero; a devnet takes its fees.
+/// Returns a transaction of version 2 to `to` with meaningless input and witness. Chain id and
+/// nonce are zero; the fees are sufficient on a devnet.
 pub const fn idle_execute_tx(to: TxKind) -> ExecuteTx {
     ExecuteTx {
         chain_id: 0,
@@ -58,19 +58,19 @@ pub const fn idle_execute_tx(to: TxKind) -> ExecuteTx {
     }
 }
 
-/// Returns the version of a transaction with an allowance of EXECUTE gas, at a price that a
-/// devnet's market has.
+/// Returns the version fields with an allowance of EXECUTE gas, at a price that is sufficient on a
+/// devnet's market.
 pub const fn with_allowance() -> ExecuteTxVersion {
     let (max_fee_per_execute_gas, execute_gas_limit) = (20 * GWEI, 5_000_000);
     ExecuteTxVersion::V3 { anchor: None, max_fee_per_execute_gas, execute_gas_limit }
 }
 
-/// Returns the transaction of a block ([`execute_tx_of`]) that calls `to` with calldata that `call`
-/// makes of the head of the block's input, with as much gas as a transaction may have.
+/// Returns the transaction of a block ([`execute_tx_of`]) that calls `to` with the calldata that
+/// `call` returns for the head of the block's input. The gas limit is the transaction gas cap.
 ///
 /// # Errors
 ///
-/// The block has no input in this form.
+/// If the block's input has no witness.
 pub fn execute_tx_calling(
     block: &BlockWithWitness,
     to: TxKind,

@@ -1,5 +1,4 @@
-//! A rollup for a test, and its two ways onto an L1: the one in this process, and a node behind its
-//! RPC.
+//! A rollup for tests, which can be deployed on an L1 in this process or on a node by RPC.
 
 use crate::{Artifacts, ETHER, HarnessError, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, rich};
 use alloy_consensus::TxEip1559;
@@ -22,25 +21,26 @@ use std::{
 };
 use wire::ProtocolFork;
 
-/// Gas limit of the L2's blocks, if a test names no other.
+/// Default gas limit of L2 blocks.
 const GAS_LIMIT: u64 = 10_000_000;
-/// Fee per gas of a creation, in wei: more than a devnet demands.
+/// Maximum fee per gas of a deployment in wei, more than a devnet requires.
 const MAX_FEE: u128 = 20_000_000_000;
 /// Number of polls for a receipt, and the pause between them.
 const TRIES: (u32, Duration) = (1_000, Duration::from_millis(20));
-/// Age of the head, in seconds, from which on others than the sequencer may advance.
+/// Age of the head in seconds after which accounts other than the sequencer may advance.
 const SILENCE: u64 = 3_600;
 
-/// Contract of a rollup, which calls EXECUTE.
+/// Name of the rollup contract, which calls EXECUTE.
 const ROLLUP: &str = "NativeRollup";
 
-/// Wei that covers the fee of any forced transaction of these rollups; the queue returns the rest.
+/// Wei that covers the fee of any forced transaction in these rollups; the queue returns the
+/// excess.
 pub const FORCED_FEE: u128 = ETHER / 10;
 
-/// Rollup that is not on an L1 yet: the genesis of its L2, and the parameters of its contracts.
+/// Rollup that is not deployed yet: the genesis of its L2, and the parameters of its contracts.
 ///
-/// If a test names nothing else, any account may advance the rollup, and only forced transactions
-/// cost a fee, of a hundredth of the base fee.
+/// By default any account may advance the rollup, and only forced transactions have a fee, which is
+/// a hundredth of the base fee.
 #[derive(Debug, Clone)]
 pub struct RollupFixture {
     genesis: Genesis,
@@ -53,8 +53,8 @@ pub struct RollupFixture {
 }
 
 impl RollupFixture {
-    /// Returns a rollup whose L2 starts at this time with the predeploys of the checkout, and with
-    /// no other accounts than those of the protocol.
+    /// Returns a rollup whose L2 starts at this time with the predeploys of the checkout, and has
+    /// no accounts other than those of the protocol.
     ///
     /// # Errors
     ///
@@ -66,8 +66,8 @@ impl RollupFixture {
         Ok(Self::of(genesis))
     }
 
-    /// Returns a rollup with later forks at these timestamps, and with the system contracts of all
-    /// forks from the beginning, as `enshrine init` makes it.
+    /// Returns a rollup with later forks at these timestamps and with the system contracts of all
+    /// forks in its genesis, as `enshrine init` does.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl RollupFixture {
     ///
     /// # Panics
     ///
-    /// If the genesis lies before all forks.
+    /// If the genesis is before all forks.
     pub fn of(genesis: Genesis) -> Self {
         let fork =
             spec_of(&genesis.config).fork_at(genesis.timestamp).expect("a genesis at a fork");
@@ -98,7 +98,7 @@ impl RollupFixture {
         Self { genesis, fork, config, sequencer: None, execute: EXECUTE_ADDRESS }
     }
 
-    /// Sets the gas limit of the L2's blocks.
+    /// Sets the gas limit of L2 blocks.
     #[must_use]
     pub const fn gas_limit(mut self, gas: u64) -> Self {
         self.genesis.gas_limit = gas;
@@ -111,7 +111,7 @@ impl RollupFixture {
         self.accounts(names.into_iter().map(|name| (Key::named(name).address(), rich(wei))))
     }
 
-    /// Adds accounts to the L2's genesis.
+    /// Adds accounts to the genesis of the L2.
     #[must_use]
     pub fn accounts(
         mut self,
@@ -135,26 +135,26 @@ impl RollupFixture {
         self
     }
 
-    /// Has the contracts let others than this sequencer advance only when the head is an hour old.
-    /// It holds for [`Self::deploy_over_rpc`].
+    /// Lets accounts other than this sequencer advance only if the head is an hour old. Only
+    /// [`Self::deploy_over_rpc`] uses this setting.
     #[must_use]
     pub const fn sequenced_by(mut self, sequencer: Address) -> Self {
         self.sequencer = Some(sequencer);
         self
     }
 
-    /// Has the rollup call EXECUTE at another address, of at most two bytes.
+    /// Has the rollup contract call EXECUTE at another address of at most two bytes.
     #[must_use]
     pub const fn calling(mut self, execute: Address) -> Self {
         self.execute = execute;
         self
     }
 
-    /// Deploys the contracts on an L1 of this process, and starts the L2.
+    /// Deploys the contracts on an L1 in this process, and starts the L2.
     ///
     /// # Errors
     ///
-    /// If a contract cannot be created.
+    /// If a contract cannot be deployed.
     pub fn deploy_in(self, l1: &mut L1, deployer: &Key) -> Result<(L2, Rollup), HarnessError> {
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
         let l2 = L2::new(self.genesis.config.chain_id, self.fork, &self.genesis)?;
@@ -171,11 +171,11 @@ impl RollupFixture {
         Ok((l2, rollup))
     }
 
-    /// Deploys the contracts on the L1 of a node. The deployer has to have ETH there.
+    /// Deploys the contracts on the L1 of a node, where the deployer must have ETH.
     ///
     /// # Errors
     ///
-    /// If the node refuses anything.
+    /// If a request to the node or a deployment fails.
     pub fn deploy_over_rpc(self, l1: &Client, deployer: &Key) -> Result<Deployment> {
         let Self { genesis, fork, mut config, sequencer, execute } = self;
         let chain = Chain::new(&genesis, ChainConfig::new(spec_of(&genesis.config)))?;
@@ -210,24 +210,24 @@ impl RollupFixture {
     }
 }
 
-/// Creates the contracts of a rollup in the order of their addresses, from an account with this
-/// nonce.
+/// Deploys the contracts of a rollup in the order of their nonces, from an account with this nonce.
 fn create_contracts<E>(
     config: &RollupConfig,
     first: &chain::Block,
     (deployer, nonce): (Address, u64),
     mut create: impl FnMut(&str, Vec<u8>) -> Result<Address, E>,
 ) -> Result<Rollup, E> {
-    // The queues name the rollup, which comes after them.
+    // The constructors of the queues need the address of the rollup, which is deployed after them.
     let rollup = deployer.create(nonce + 2);
     let message_queue = create("L1MessageQueue", config.message_queue_arguments(rollup))?;
     let forced = create("ForcedInbox", config.forced_inbox_arguments(rollup))?;
     let address = create(ROLLUP, config.rollup_arguments(first, message_queue, forced))?;
-    assert_eq!(address, rollup, "the queues expect the rollup elsewhere than it is");
+    assert_eq!(address, rollup, "the queues have another address of the rollup");
     Ok(Rollup { address, message_queue, forced })
 }
 
-/// Returns the initialisation code of a contract. A rollup calls EXECUTE at this address.
+/// Returns the initialisation code of a contract. The rollup contract calls EXECUTE at this
+/// address.
 fn init_code(artifacts: &Artifacts, name: &str, execute: Address) -> Result<Bytes, HarnessError> {
     let artifact = artifacts.get(name)?;
     if name != ROLLUP || execute == EXECUTE_ADDRESS {
@@ -236,7 +236,7 @@ fn init_code(artifacts: &Artifacts, name: &str, execute: Address) -> Result<Byte
     artifact.calling(execute).ok_or(HarnessError::OtherExecute(ROLLUP, execute))
 }
 
-/// Account that creates contracts by way of a node's RPC.
+/// Account that deploys contracts over a node's RPC.
 struct Creator<'l> {
     l1: &'l Client,
     key: &'l Key,
@@ -250,8 +250,8 @@ struct Creator<'l> {
 impl<'l> Creator<'l> {
     fn new(l1: &'l Client, key: &'l Key, chain_id: u64, fork: ProtocolFork) -> Result<Self> {
         let nonce: U64 = l1.request("eth_getTransactionCount", (key.address(), "latest"))?;
-        // The rules of L1 are those of its L2s. From Amsterdam on what stays in the state is paid
-        // beside the cap of a transaction (EIP-8037).
+        // L1 has the rules of its L2s. From Amsterdam on, the transaction gas cap does not cover
+        // state gas (EIP-8037).
         let more = if fork >= ProtocolFork::Amsterdam { 3 } else { 1 };
         let gas_limit = more * TRANSACTION_GAS_CAP;
         let execute = EXECUTE_ADDRESS;
@@ -275,7 +275,7 @@ impl<'l> Creator<'l> {
         let raw = Bytes::from(transaction.encoded_2718());
         let receipt = receipt(self.l1, self.l1.request("eth_sendRawTransaction", (raw,))?)?;
         ensure!(receipt.status(), "{name} is not deployed");
-        receipt.contract_address.ok_or_eyre("a creation without an address")
+        receipt.contract_address.ok_or_eyre("a deployment receipt without an address")
     }
 }
 
@@ -287,24 +287,24 @@ fn receipt(node: &Client, hash: B256) -> Result<TransactionReceipt> {
             None => sleep(pause),
         }
     }
-    Err(eyre::eyre!("transaction {hash} is in no block"))
+    Err(eyre::eyre!("no block includes transaction {hash}"))
 }
 
 /// Returns the timestamp of a node's newest block.
 ///
 /// # Errors
 ///
-/// If the node does not answer.
+/// If the request fails.
 pub fn head_time(node: &Client) -> Result<u64, ClientError> {
     let head: Block = node.request("eth_getBlockByNumber", ("latest", false))?;
     Ok(head.header.timestamp)
 }
 
-/// Gives accounts of a devnet this much wei.
+/// Sets the balances of accounts on a devnet, in wei.
 ///
 /// # Errors
 ///
-/// If the devnet refuses it.
+/// If a request fails.
 pub fn enrich(
     devnet: &Client,
     accounts: impl IntoIterator<Item = Address>,
@@ -315,11 +315,11 @@ pub fn enrich(
     })
 }
 
-/// Writes a deployment file into a folder, as `script/Deploy.s.sol` does; its path.
+/// Writes a deployment file into a folder, as `script/Deploy.s.sol` does, and returns its path.
 ///
 /// # Errors
 ///
-/// If it cannot be written.
+/// If the file cannot be written.
 pub fn write_deployment(deployment: &Deployment, folder: &Path) -> Result<PathBuf> {
     let it = deployment;
     let text = json!({

@@ -1,7 +1,7 @@
-//! Blocks on states that no blocks have made.
+//! Blocks on forged states, which no chain of blocks has produced.
 //!
-//! EXECUTE does not know the history of the state before a block: the caller may invent the parent
-//! and its root. An attacker's trie therefore need not consist of hashed keys.
+//! EXECUTE does not know the history of a block's pre-state: the caller may invent the parent and
+//! its state root. The keys in an attacker's trie therefore need not be hashes.
 
 use crate::{CHAIN_ID, Transaction};
 use alloy_consensus::transaction::SignerRecoverable as _;
@@ -20,27 +20,27 @@ use std::collections::BTreeMap;
 use trie::{NodePath, NodeSource, SourceError, Trie, hash_tries};
 use wire::{BatchWitness, ProtocolFork, StatelessInput};
 
-/// A state, and the transactions of one block on it.
+/// A forged state, and the transactions of one block on it.
 #[derive(Debug, Clone)]
 pub struct Forgery {
-    /// The accounts, with codes and ordinary storage.
+    /// Accounts, with codes and ordinary storage.
     pub genesis: Genesis,
-    /// The fork of the block.
+    /// Fork of the block.
     pub fork: ProtocolFork,
-    /// Invented storage roots, in place of those of the genesis.
+    /// Forged storage roots, which replace those of the genesis.
     pub storage_roots: BTreeMap<Address, B256>,
-    /// Nodes of that storage.
+    /// Trie nodes of the forged storage.
     pub nodes: Vec<Bytes>,
     /// Transactions of the block.
     pub transactions: Vec<Transaction>,
 }
 
 impl Forgery {
-    /// The block as the input of an EXECUTE that accepts it.
+    /// Returns the block as an input that EXECUTE accepts.
     ///
     /// # Errors
     ///
-    /// If the block cannot be made valid by correcting its claims.
+    /// If correcting the header fields does not make the block valid.
     pub fn input(&self) -> Result<Vec<u8>> {
         let spec = ChainSpec::constant(CHAIN_ID, self.fork);
         let chain = Chain::new(&self.genesis, ChainConfig::new(spec.clone()))?;
@@ -67,7 +67,8 @@ impl Forgery {
         Ok(self.settle(input, |input| Ok(input.encode()))?.encode())
     }
 
-    /// Encodes a batch that continues with blocks of these transactions, on the same witness.
+    /// Encodes a batch of this block and further blocks with these transactions, on the same
+    /// witness.
     ///
     /// # Errors
     ///
@@ -107,7 +108,7 @@ impl Forgery {
         Ok(calldata)
     }
 
-    /// Corrects the claims of a block, given as calldata, until execution confirms all of them.
+    /// Corrects the header fields of a block until execution confirms all of them.
     fn settle<'a>(
         &self,
         mut input: StatelessInput<'a>,
@@ -139,17 +140,17 @@ impl Forgery {
                             let list = self.access_list(&input)?;
                             input.request.payload.block_access_list = list.leak();
                         }
-                        other => bail!("the {other} cannot be stated"),
+                        other => bail!("cannot correct the {other}"),
                     }
                 }
                 Err(other) => return Err(other.into()),
             }
         }
-        bail!("each correction makes another necessary")
+        bail!("the corrections do not converge")
     }
 
-    /// Returns the block access list (EIP-7928) of the first block, which is rebuilt whenever the
-    /// claims of the block change.
+    /// Returns the block access list (EIP-7928) of the first block. It is recomputed whenever
+    /// header fields change.
     fn access_list(&self, input: &StatelessInput<'_>) -> Result<Vec<u8>> {
         let header = stateless::header_of(&input.request, input.fork)
             .ok_or_else(|| eyre!("a payload without a header"))?;
@@ -175,11 +176,12 @@ impl Forgery {
             sender,
             |_, _| Ok(()),
         )?;
-        let list = executed.block_access_list.ok_or_else(|| eyre!("a fork without such lists"))?;
+        let list =
+            executed.block_access_list.ok_or_else(|| eyre!("a fork without block access lists"))?;
         Ok(list.to_vec())
     }
 
-    /// Root, nodes and codes of the accounts.
+    /// Returns state root, trie nodes and codes.
     fn state(&self) -> Result<(B256, Vec<Bytes>, Vec<Bytes>)> {
         let (mut nodes, mut codes) = (Vec::new(), Vec::new());
         let mut accounts = Vec::new();
@@ -211,7 +213,7 @@ fn leaf_of(account: &GenesisAccount, storage_root: B256) -> TrieAccount {
     }
 }
 
-/// A source for tries that are built from nothing.
+/// Empty node source, for tries that are built from scratch.
 struct Nothing;
 
 impl NodeSource for Nothing {
@@ -222,7 +224,7 @@ impl NodeSource for Nothing {
     }
 }
 
-/// The root of an honest trie; its nodes are added to `nodes`.
+/// Builds a trie, appends its nodes to `nodes`, and returns its root.
 fn trie_of(values: impl Iterator<Item = (B256, Vec<u8>)>, nodes: &mut Vec<Bytes>) -> Result<B256> {
     let mut trie = Trie::default();
     for (key, value) in values {
@@ -232,8 +234,8 @@ fn trie_of(values: impl Iterator<Item = (B256, Vec<u8>)>, nodes: &mut Vec<Bytes>
     Ok(trie.root().unwrap_or_default())
 }
 
-/// A storage trie of 65 nodes in which every slot holds the largest number: all children of each
-/// branch are one and the same.
+/// Returns a storage trie of 65 nodes in which every slot has the maximum value: all children of a
+/// branch are the same node.
 pub fn uniform_storage() -> (B256, Vec<Bytes>) {
     let mut nodes = vec![leaf_at_the_end()];
     for _ in 0..64 {
@@ -243,9 +245,9 @@ pub fn uniform_storage() -> (B256, Vec<Bytes>) {
     (keccak256(&nodes[64]), nodes)
 }
 
-/// A storage trie in which each of these slots holds the largest number 64 branches below the root,
-/// none of which two slots share but for the topmost: their places must differ in their first
-/// nibble. Each branch has `width` children, and only one of them can be proven.
+/// Returns a storage trie in which each of these slots has the maximum value, below 64 branches.
+/// The paths share only the root branch, so the hashed slots must differ in their first nibble.
+/// Each other branch has `width` children, only one of which can be proven.
 pub fn deep_storage(slots: &[U256], width: usize) -> (B256, Vec<Bytes>) {
     let mut nodes = Vec::new();
     let mut top = [B256::ZERO; 16];
@@ -272,7 +274,7 @@ pub fn deep_storage(slots: &[U256], width: usize) -> (B256, Vec<Bytes>) {
     (hash, nodes)
 }
 
-/// A leaf below 64 nibbles, whose value is the largest number.
+/// Returns the leaf with the maximum value after a path of 64 nibbles.
 fn leaf_at_the_end() -> Bytes {
     let value = alloy_rlp::encode(U256::MAX);
     list(&[&[0x20][..], &alloy_rlp::encode(value.as_slice())].concat())
@@ -293,7 +295,7 @@ fn branch(children: &[B256; 16]) -> Bytes {
     list(&items)
 }
 
-/// An RLP list with these items.
+/// Encodes an RLP list of these encoded items.
 fn list(items: &[u8]) -> Bytes {
     let mut out = Vec::with_capacity(items.len() + 3);
     alloy_rlp::Header { list: true, payload_length: items.len() }.encode(&mut out);

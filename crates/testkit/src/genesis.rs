@@ -1,4 +1,4 @@
-//! Accounts that tests start with.
+//! Genesis accounts for tests.
 
 use crate::Key;
 use alloy_eips::{eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS};
@@ -8,9 +8,9 @@ use chain::empty_genesis;
 use contracts::{GenesisAllowance, GenesisFinding, check_genesis};
 use wire::ProtocolFork;
 
-/// Wei of an ether.
+/// Wei per ether.
 pub const ETHER: u128 = 1_000_000_000_000_000_000;
-/// Wei of a gwei.
+/// Wei per gwei.
 pub const GWEI: u128 = 1_000_000_000;
 /// Forks whose blocks EXECUTE verifies.
 pub const FORKS: [ProtocolFork; 6] = [
@@ -22,27 +22,30 @@ pub const FORKS: [ProtocolFork; 6] = [
     ProtocolFork::Amsterdam,
 ];
 
-/// EIP-155 id of the chains of tests that need no other.
+/// Default EIP-155 chain id of tests.
 pub const CHAIN_ID: u64 = 8_079;
 
-/// Slots of a ring of EIP-4788 (timestamps, and then as many roots) and of EIP-2935.
+/// Number of slots in the ring buffers of EIP-4788 (one for timestamps, then one for roots) and of
+/// EIP-2935.
 const SYSTEM_RING: u64 = 8_191;
 
-/// Customary address of [`logger`].
+/// Default address of [`logger`].
 pub const LOGGER: Address = Address::repeat_byte(0x10);
 
-/// An account with this much wei.
+/// Returns an account with this balance in wei.
 pub fn rich(wei: u128) -> GenesisAccount {
     GenesisAccount { balance: U256::from(wei), ..Default::default() }
 }
 
-/// A contract that emits a log with its calldata's first word as topic, then returns slot 0.
+/// Returns a contract that emits a log with the first word of its calldata as the topic, then
+/// returns slot 0.
 pub fn logger() -> GenesisAccount {
     const CODE: [u8; 13] = hex!("5f35 5f 5f a1 5f54 5f52 60205f f3");
     GenesisAccount { nonce: Some(1), code: Some(Bytes::from_static(&CODE)), ..Default::default() }
 }
 
-/// A genesis with the system contracts of `fork`, where each of these names has that much wei.
+/// Returns a genesis with the system contracts of `fork`, where each named account has this many
+/// wei.
 pub fn rich_genesis<'n>(
     fork: ProtocolFork,
     names: impl IntoIterator<Item = &'n str>,
@@ -53,7 +56,7 @@ pub fn rich_genesis<'n>(
     genesis
 }
 
-/// An allowance of all balances and codes outside the protocol that a genesis has.
+/// Returns an allowance for all balances and codes of a genesis outside the protocol's contracts.
 pub fn allow_all(genesis: &Genesis) -> GenesisAllowance {
     let mut allowance = GenesisAllowance::default();
     for finding in check_genesis(genesis, &allowance) {
@@ -70,14 +73,14 @@ pub fn allow_all(genesis: &Genesis) -> GenesisAllowance {
     allowance
 }
 
-/// The balances that [`allow_all`] allows, as `--allow-balance` takes them.
+/// Formats the balances that [`allow_all`] allows for `--allow-balance`.
 pub fn allowed_balances(genesis: &Genesis) -> String {
     let balances = allow_all(genesis).balances.into_iter();
     balances.map(|(address, wei)| format!("{address}={wei}")).collect::<Vec<_>>().join(",")
 }
 
-/// Fills the rings of EIP-4788 and EIP-2935 in a genesis as a full round of blocks does: a chain is
-/// in such a state for nearly all of its life.
+/// Fills the ring buffers of EIP-4788 and EIP-2935 in a genesis, as they are on any chain older
+/// than 8,191 blocks.
 pub fn fill_system_rings(genesis: &mut Genesis) {
     let mut fill = |contract: Address, slots: &mut dyn Iterator<Item = (u64, B256)>| {
         let account = genesis.alloc.entry(contract).or_default();

@@ -1,9 +1,9 @@
 //! Named test keys and the transactions that they sign.
 //!
-//! A name determines a key, so that tests and demonstrations can name Alice and Bob, and every
-//! reader can derive the same accounts. These addresses must never hold real funds.
+//! The name determines the key, so that tests and demonstrations can use names such as Alice and
+//! Bob, and every reader can derive the same accounts. These addresses must never hold real funds.
 //!
-//! Nonces, fees and limits are the caller's.
+//! The caller sets nonces, fees and limits.
 
 use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, Signed, TxEip4844};
 use alloy_eips::eip7702::{Authorization, SignedAuthorization};
@@ -11,37 +11,38 @@ use alloy_primitives::{Address, B256, B512, Signature, keccak256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 
-/// A signed transaction in the form of a block.
+/// A signed transaction as in a block, i.e. without blob sidecars.
 pub type Transaction = EthereumTxEnvelope<TxEip4844>;
 
-/// A key that signs.
+/// A private key.
 #[derive(Debug, Clone)]
 pub struct Key(PrivateKeySigner);
 
 impl Key {
-    /// The key that a name makes: Keccak-256 of the name, as forge's `makeAddrAndKey` derives it.
+    /// Returns the key of a name, whose secret is Keccak-256 of the name, as in forge's
+    /// `makeAddrAndKey`.
     pub fn named(name: &str) -> Self {
         let secret = keccak256(name.as_bytes());
         Self::from_secret(secret).expect("a Keccak digest is a valid secret, but for 1 in 2^128")
     }
 
-    /// The key with this secret; `None` for zero and for numbers that are not below the order of
-    /// the curve.
+    /// Returns the key with this secret, or `None` for zero and for numbers that are not below the
+    /// order of the curve.
     pub fn from_secret(secret: B256) -> Option<Self> {
         PrivateKeySigner::from_bytes(&secret).ok().map(Self)
     }
 
-    /// Its account.
+    /// Returns the address of the key.
     pub const fn address(&self) -> Address {
         self.0.address()
     }
 
-    /// Its secret.
+    /// Returns the secret.
     pub fn secret(&self) -> B256 {
         self.0.to_bytes()
     }
 
-    /// Its public key: x and y.
+    /// Returns the public key, x followed by y.
     pub fn public_key(&self) -> B512 {
         self.0.public_key()
     }
@@ -61,7 +62,7 @@ impl Key {
         transaction.into_signed(signature).into()
     }
 
-    /// Signs an authorization (EIP-7702): this account is to run the code of another.
+    /// Signs an authorization (EIP-7702), which delegates this account to the code of another.
     pub fn authorize(&self, authorization: Authorization) -> SignedAuthorization {
         let signature = self.sign_digest(&authorization.signature_hash());
         authorization.into_signed(signature)

@@ -1,4 +1,4 @@
-//! An L1 in this process: a chain with EXECUTE, and contracts on it.
+//! An L1 for tests: a chain with EXECUTE, in this process or behind a node.
 
 use crate::{Blobs, ETHER, HarnessError, Key, L2, NodeProcess, Transaction, rich};
 use alloy_consensus::{Header, TxEip1559, TxEip4844};
@@ -22,32 +22,32 @@ use std::sync::Arc;
 use variants::{BlobSource, BlobTail, Dialects, ExecuteExtension};
 use wire::ProtocolFork;
 
-/// Gas that a transaction may have at most (EIP-7825).
+/// Maximum gas limit of a transaction (EIP-7825).
 pub const TRANSACTION_GAS_CAP: u64 = 1 << 24;
 
-/// An L1 by the rules of mainnet, on which EXECUTE is a precompile. Each transaction gets a block
-/// of its own, twelve seconds after the one before it.
+/// An L1 with the rules of mainnet and the precompile EXECUTE. Each transaction gets its own block,
+/// twelve seconds after the previous one.
 ///
-/// It is a chain in this process, or a node elsewhere ([`L1::behind`]). In the latter case the
-/// chain here follows: it executes each block of the node once more and checks all that it claims.
+/// The L1 is a chain in this process, or a node in another process ([`L1::behind`]). In the latter
+/// case the chain in this process imports each block of the node, i.e. executes and validates it.
 #[derive(Debug)]
 pub struct L1 {
     chain: Chain,
-    /// Seconds by which the next block is later than usual.
+    /// Additional seconds before the next block.
     skipped: u64,
     node: Option<NodeProcess>,
-    /// Blobs of its transactions.
+    /// Blobs of the transactions.
     blobs: Arc<Blobs>,
-    /// Anchor of its blocks, if it is an L2 itself.
+    /// Anchor of the blocks, if this chain is an L2 itself.
     anchor: Option<B256>,
 }
 
-/// A transaction in its block.
+/// An included transaction.
 #[derive(Debug, Clone)]
 pub struct Sent {
-    /// The block.
+    /// Block of the transaction.
     pub block: Arc<Block>,
-    /// The receipt.
+    /// Receipt of the transaction.
     pub receipt: Receipt,
     /// Gas used.
     pub gas_used: u64,
@@ -59,12 +59,12 @@ impl L1 {
     /// Seconds between blocks.
     pub const BLOCK_TIME: u64 = 12;
 
-    /// An L1 with this chain id, whose named accounts are rich.
+    /// Starts an L1 at Osaka with this chain id, where the named accounts are rich.
     pub fn new(chain_id: u64, execute: Execute, rich: &[&str]) -> Result<Self, HarnessError> {
         Self::on(ProtocolFork::Osaka, chain_id, execute, rich)
     }
 
-    /// Starts an L1 with the rules of another fork.
+    /// Starts an L1 at this fork.
     pub fn on(
         fork: ProtocolFork,
         chain_id: u64,
@@ -78,7 +78,7 @@ impl L1 {
         Ok(Self { chain, skipped: 0, node: None, blobs: Arc::default(), anchor: None })
     }
 
-    /// Starts an L1 that also has EXECUTE for inputs that end in blobs.
+    /// Starts an L1 whose EXECUTE also accepts inputs with blobs.
     pub fn with_blobs(
         fork: ProtocolFork,
         chain_id: u64,
@@ -92,8 +92,8 @@ impl L1 {
     }
 
     /// Gives the chain in this process an EXECUTE with these dialects, and transactions of type
-    /// `0x05` if theirs is among them. Its blobs are those of [`Self::send_with_blobs`] and
-    /// [`Self::try_with_blobs`].
+    /// `0x05` if their dialect is among them. EXECUTE reads the blobs of [`Self::send_with_blobs`]
+    /// and [`Self::try_with_blobs`].
     #[must_use]
     pub fn with_dialects(mut self, execute: Execute, dialects: &Dialects) -> Self {
         let source: Arc<dyn BlobSource> = Arc::<Blobs>::clone(&self.blobs);
@@ -110,7 +110,7 @@ impl L1 {
         self
     }
 
-    /// Makes an L2 the L1 of further rollups: each transaction gets an L2 block of its own, with
+    /// Makes an L2 the parent chain of further rollups: each transaction gets its own L2 block with
     /// this anchor.
     pub fn on_l2(l2: L2, execute: Execute, anchor: B256) -> Self {
         let mut chain = l2.into_chain();
@@ -119,7 +119,7 @@ impl L1 {
         Self { chain, skipped: 0, node: None, blobs: Arc::default(), anchor: Some(anchor) }
     }
 
-    /// The L1 that a node keeps, which was started at [`Self::genesis`] with this EXECUTE.
+    /// Connects to a node that was started at [`Self::genesis`] with this EXECUTE.
     pub fn behind(
         node: NodeProcess,
         chain_id: u64,
@@ -149,18 +149,18 @@ impl L1 {
         Ok(Self { node: Some(node), ..l1 })
     }
 
-    /// The node that keeps it, if one does.
+    /// Returns the node, if there is one.
     pub const fn node(&self) -> Option<&NodeProcess> {
         self.node.as_ref()
     }
 
-    /// The genesis of an L1 with this chain id, whose named accounts are rich, with the proxy that
-    /// deploys by CREATE2; its configuration has all forks up to Osaka from the start.
+    /// Returns the genesis of an L1 with this chain id, rich named accounts and the deterministic
+    /// deployment proxy (CREATE2). All forks up to Osaka are active from the start.
     pub fn genesis(chain_id: u64, names: &[&str]) -> Genesis {
         Self::genesis_on(ProtocolFork::Osaka, chain_id, names)
     }
 
-    /// Returns a genesis with all forks up to `fork`, which is Osaka or later.
+    /// Like [`Self::genesis`], with all forks up to `fork`, which must be Osaka or later.
     pub fn genesis_on(fork: ProtocolFork, chain_id: u64, names: &[&str]) -> Genesis {
         let from_start = |later: ProtocolFork| (fork >= later).then_some(0);
         let config = GenesisConfig {
@@ -191,18 +191,18 @@ impl L1 {
         genesis.timestamp = 1_800_000_000;
         let accounts = names.iter().map(|name| (Key::named(name).address(), rich(10_000 * ETHER)));
         genesis.alloc.extend(accounts);
-        // Amsterdam has it from its first block on (EIP-7997), and nearly all chains have it.
+        // Amsterdam adds the proxy by EIP-7997, and it is deployed on nearly all chains.
         let proxy = empty_genesis(ProtocolFork::Amsterdam).alloc.remove(&PROXY).unwrap_or_default();
         genesis.alloc.insert(PROXY, proxy);
         genesis
     }
 
-    /// The chain.
+    /// Returns the chain in this process.
     pub const fn chain(&self) -> &Chain {
         &self.chain
     }
 
-    /// Changes the state at the head as no transaction can.
+    /// Changes the state at the head directly, without a transaction.
     pub fn edit(
         &mut self,
         edit: impl FnOnce(&mut BlockState<'_, State>) -> Result<(), ReadError>,
@@ -210,22 +210,22 @@ impl L1 {
         Ok(self.chain.edit(edit)?)
     }
 
-    /// Takes EXECUTE away: from here on its address is an account like any other.
+    /// Removes EXECUTE, so that its address becomes an ordinary account.
     pub fn remove_execute(&mut self) {
         self.chain.configure(|config| config.remove_extension::<ExecuteExtension>());
     }
 
-    /// Timestamp of the next block.
+    /// Returns the timestamp of the next block.
     pub fn next_timestamp(&self) -> u64 {
         self.chain.head().header.timestamp + Self::BLOCK_TIME + self.skipped
     }
 
-    /// Lets time pass before the next block.
+    /// Delays the next block by this number of seconds.
     pub const fn skip(&mut self, seconds: u64) {
         self.skipped += seconds;
     }
 
-    /// Puts a transaction into a block, whether it succeeds or reverts.
+    /// Includes a transaction in a block, whether it succeeds or reverts.
     pub fn send(
         &mut self,
         from: &Key,
@@ -252,14 +252,14 @@ impl L1 {
         self.include(transaction, input)
     }
 
-    /// Has the node include a transaction, and executes its block here.
+    /// Has the node include a transaction, and executes the block in this process.
     fn included_by(&self, node: &NodeProcess, raw: Vec<u8>) -> Result<ExecutedBlock, HarnessError> {
         let rlp = send_to(node.client(), raw.into(), self.next_timestamp())?;
         let (block, ommers) = RawBlock::decode_with_ommers(&rlp)?;
         Ok(self.chain.import_with_ommers(&block, &ommers)?)
     }
 
-    /// Sends a call in a transaction with these blobs, on a chain in this process.
+    /// Sends a call in a blob transaction, on the chain in this process.
     pub fn send_with_blobs<B: AsRef<[u8]>>(
         &mut self,
         from: &Key,
@@ -272,8 +272,8 @@ impl L1 {
         self.include(transaction, input)
     }
 
-    /// Makes the block of a transaction with these blobs, on the chain in this process, and forgets
-    /// it. Returns the transaction's receipt.
+    /// Builds a block with a blob transaction on the chain in this process and discards it. Returns
+    /// the receipt of the transaction.
     pub fn try_with_blobs<B: AsRef<[u8]>>(
         &self,
         from: &Key,
@@ -308,13 +308,13 @@ impl L1 {
         }))
     }
 
-    /// Makes the block of a transaction and appends it.
+    /// Builds a block with a transaction and appends it.
     fn include(&mut self, transaction: Transaction, input: Bytes) -> Result<Sent, HarnessError> {
         let block = self.block_of(transaction)?;
         self.sent(block, input)
     }
 
-    /// Signs a transaction of type `0x05`, of which chain id, nonce and fees follow.
+    /// Signs a transaction of type `0x05` after setting its chain id, nonce and fees.
     pub fn execute_tx(
         &self,
         from: &Key,
@@ -332,14 +332,14 @@ impl L1 {
         Ok(RecoveredTransaction { transaction, sender, signed: true })
     }
 
-    /// The header of the next block, before it is executed.
+    /// Returns the header of the next block before its execution.
     pub fn next_header(&self) -> Result<Header, HarnessError> {
         let timestamp = self.next_timestamp();
         let attributes = BlockAttributes { timestamp, ..BlockAttributes::default() };
         Ok(self.chain.state().open_header(&attributes)?)
     }
 
-    /// Sends a transaction of type `0x05`, to a chain that has such transactions.
+    /// Sends a transaction of type `0x05`, which the chain must support.
     pub fn send_execute_tx(&mut self, from: &Key, tx: ExecuteTx) -> Result<Sent, HarnessError> {
         let (input, offered) = (tx.input.clone(), self.execute_tx(from, tx)?);
         if let Some(node) = &self.node {
@@ -354,7 +354,7 @@ impl L1 {
         self.sent(built.executed, input)
     }
 
-    /// Makes the block of a transaction.
+    /// Builds a block with a transaction.
     fn block_of(&self, transaction: Transaction) -> Result<BlockWithWitness, HarnessError> {
         let timestamp = self.next_timestamp();
         let attributes = match self.anchor {
@@ -368,7 +368,7 @@ impl L1 {
         Ok(new)
     }
 
-    /// Appends the block of a transaction.
+    /// Appends a block with one transaction.
     fn sent(
         &mut self,
         block: impl Into<ExecutedBlock>,
@@ -394,7 +394,7 @@ impl L1 {
         Err(HarnessError::Reverted { to: None, output: self.chain.call(call)?.output })
     }
 
-    /// Creates the account that keeps these bytes, unless it exists; returns the gas used.
+    /// Creates the account that stores these bytes, unless it exists. Returns the gas used.
     pub fn keep(&mut self, from: &Key, code: &CodeReference) -> Result<u64, HarnessError> {
         if self.kept_at(code.account())?.is_some() {
             return Ok(0);
@@ -405,26 +405,26 @@ impl L1 {
         self.kept_at(code.account())?.map(|_| sent.gas_used).ok_or(reverted)
     }
 
-    /// Returns the bytes that an account keeps for references of inputs.
+    /// Returns the bytes that an account stores for references from inputs.
     pub fn kept_at(&self, account: Address) -> Result<Option<CodeReference>, HarnessError> {
         let code = self.chain.code(account)?;
         Ok(CodeReference::at(account, &code))
     }
 
-    /// Gas for deploying any contract. From Amsterdam on the cap is one of computation alone, and
-    /// code takes more than that by being new state (EIP-8037).
+    /// Returns a gas limit for deploying any contract. From Amsterdam on the cap applies to regular
+    /// gas only, and new code needs more than that as state gas (EIP-8037).
     fn deployment_gas(&self) -> u64 {
         let head = &self.chain.head().header;
         let fork = self.chain.config().spec.fork_at(head.timestamp);
         if fork >= Some(ProtocolFork::Amsterdam) { head.gas_limit } else { self.transaction_gas() }
     }
 
-    /// Most gas that a transaction may have: the blocks of an L2 have less than the cap.
+    /// Returns the maximum gas limit of a transaction: the cap, or the block gas limit of an L2.
     fn transaction_gas(&self) -> u64 {
         TRANSACTION_GAS_CAP.min(self.chain.head().header.gas_limit)
     }
 
-    /// Sends a call of a contract; a revert is an error that carries its data.
+    /// Sends a call of a contract. A revert is an error that contains the revert data.
     pub fn transact<C: SolCall>(
         &mut self,
         from: &Key,
@@ -444,7 +444,7 @@ impl L1 {
         Ok(sent)
     }
 
-    /// Makes a call as a transaction in the next block would, without one.
+    /// Simulates a call in the next block.
     pub fn try_call(
         &self,
         from: Address,
@@ -462,7 +462,7 @@ impl L1 {
         }
     }
 
-    /// Reads from a contract.
+    /// Calls a view function of a contract.
     pub fn read<C: SolCall>(&self, to: Address, call: &C) -> Result<C::Return, HarnessError> {
         let data = call.abi_encode().into();
         let outcome = self.try_call(Address::ZERO, to, U256::ZERO, data)?;
@@ -473,14 +473,14 @@ impl L1 {
     }
 }
 
-/// The place of a receipt, of a type that clients of Ethereum need not know.
+/// Block number of a receipt, whose transaction type alloy need not know.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Included {
     block_number: U64,
 }
 
-/// Makes a node include a transaction in a block with that timestamp; returns the RLP of the block.
+/// Has a node include a transaction in a block with this timestamp. Returns the RLP of the block.
 fn send_to(client: &Client, transaction: Bytes, timestamp: u64) -> Result<Bytes, HarnessError> {
     let provider = client.provider().clone();
     client.wait(async move {
@@ -497,7 +497,8 @@ fn send_to(client: &Client, transaction: Bytes, timestamp: u64) -> Result<Bytes,
     })
 }
 
-/// Makes a call in a block after a node's head, with that timestamp. Its gas is unknown.
+/// Simulates a call in a block after a node's head with this timestamp. The gas used is unknown and
+/// returned as zero.
 fn call_at(client: &Client, call: Call, timestamp: u64) -> Result<CallOutcome, HarnessError> {
     let provider = client.provider().clone();
     let request = TransactionRequest {
@@ -518,7 +519,7 @@ fn call_at(client: &Client, call: Call, timestamp: u64) -> Result<CallOutcome, H
         let call = provider.call(request).block(BlockId::latest()).with_block_overrides(next);
         match call.await {
             Ok(output) => Ok(CallOutcome { success: true, output, gas_used: 0 }),
-            // The data of a revert; any other end of a call returns nothing.
+            // Only a revert returns data; other failures return none.
             Err(error) => match error.as_error_resp() {
                 Some(refusal) => {
                     let output = refusal.as_revert_data().unwrap_or_default();

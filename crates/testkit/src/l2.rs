@@ -1,5 +1,5 @@
-//! An L2 in this process: a plain Ethereum chain, and the transactions with which a sequencer
-//! relays data from L1.
+//! An L2 in this process: a plain Ethereum chain, and the transactions by which a sequencer relays
+//! data from L1.
 
 use crate::{HarnessError, Key, Transaction};
 use alloy_consensus::TxEip1559;
@@ -16,7 +16,7 @@ use executor::{ChainSpec, Invalid};
 use std::sync::Arc;
 use wire::ProtocolFork;
 
-/// An L2 chain and the nonces of transactions that are signed and not yet in a block.
+/// An L2 chain, and the nonces of transactions that are signed and not yet included.
 #[derive(Debug)]
 pub struct L2 {
     chain: Chain,
@@ -29,22 +29,22 @@ impl L2 {
         Self::configured(genesis, ChainConfig::new(ChainSpec::constant(chain_id, fork)))
     }
 
-    /// Starts an L2 by these rules at its genesis.
+    /// Starts the L2 at its genesis with this configuration.
     pub fn configured(genesis: &Genesis, config: ChainConfig) -> Result<Self, HarnessError> {
         Ok(Self { chain: Chain::new(genesis, config)?, pending_nonces: AddressMap::default() })
     }
 
-    /// The chain.
+    /// Returns the chain.
     pub const fn chain(&self) -> &Chain {
         &self.chain
     }
 
-    /// Returns the chain alone.
+    /// Converts the L2 into its chain.
     pub fn into_chain(self) -> Chain {
         self.chain
     }
 
-    /// Attributes of a block with this timestamp, anchor and number.
+    /// Returns the attributes of a block with this timestamp, anchor and number.
     pub fn attributes(timestamp: u64, anchor: B256, number: u64) -> BlockAttributes {
         BlockAttributes {
             timestamp,
@@ -61,7 +61,7 @@ impl L2 {
         Self { chain: self.chain.detached(), pending_nonces: self.pending_nonces.clone() }
     }
 
-    /// Signs a transaction behind those that this account has signed before.
+    /// Signs a transaction with the nonce after those that this account has signed before.
     pub fn sign(
         &mut self,
         from: &Key,
@@ -88,7 +88,7 @@ impl L2 {
         Ok(transaction)
     }
 
-    /// The transaction that makes an anchor known on L2.
+    /// Signs the transaction that proves an anchor on the L2.
     pub fn prove_anchor(
         &mut self,
         from: &Key,
@@ -98,8 +98,8 @@ impl L2 {
         self.sign(from, L1_ANCHOR.into(), U256::ZERO, call.abi_encode().into(), 600_000)
     }
 
-    /// The transaction that delivers messages, all that the newest anchor covers and that have not
-    /// been relayed yet.
+    /// Signs the transaction that relays messages, which must be all unrelayed ones up to the
+    /// newest anchor.
     pub fn relay(
         &mut self,
         from: &Key,
@@ -113,8 +113,8 @@ impl L2 {
         self.sign(from, L2_MESSENGER.into(), U256::ZERO, call.abi_encode().into(), gas)
     }
 
-    /// Seals a block of these transactions with this anchor; also says which were left out. The
-    /// block is not part of the chain before [`Self::append`].
+    /// Seals a block of these transactions with this anchor. Also returns the rejected transactions
+    /// by index. The block is not part of the chain before [`Self::append`].
     pub fn seal(
         &self,
         timestamp: u64,
@@ -125,19 +125,19 @@ impl L2 {
         Ok(self.chain.build(&attributes, transactions)?)
     }
 
-    /// Evidence for `L1MessageQueue.claim` that this L2 holds the message to L1 with this number
-    /// after `block`.
+    /// Returns the proof for `L1MessageQueue.claim` that the state after `block` contains the L2→L1
+    /// message with this index.
     pub fn message_proof(&self, block: &Block, index: u64) -> Result<MessageProof, HarnessError> {
         let proof = self.chain.prove(block, L2_MESSENGER, &[sent_slot(index)])?;
         Ok(message_proof(block.header.number, proof))
     }
 
-    /// Forgets transactions that were signed and will not be in a block.
+    /// Forgets the nonces of signed transactions that will not be included.
     pub fn forget_pending(&mut self) {
         self.pending_nonces.clear();
     }
 
-    /// Makes a sealed block the head.
+    /// Appends a sealed block as the new head.
     pub fn append(&mut self, block: BlockWithWitness) -> Result<Arc<Block>, HarnessError> {
         self.forget_pending();
         Ok(self.chain.append(block)?)

@@ -1,16 +1,19 @@
-//! Utilities that the tests of several crates share.
+//! Shared test utilities:
 //!
-//! [Named keys](Key) and signing, [reproducible choices](Random), accounts of a genesis, the [test
-//! vectors](vectors), the compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with
-//! EXECUTE and an [`L2`] or a [`DraftL2`] in this process, inputs that are [nearly
-//! valid](mutations) or [tampered] with, [points] for precompiles, [blocks on states](Forgery) and
-//! [compact states](hostile_states) of an attacker, nodes in [processes of their own](NodeProcess)
-//! at [free ports](free_port), a [dishonest proxy](Proxy) and a [slow link](DelayedLink) between them, a [signer](Web3Signer) that
-//! fails, a [bound](Patience) on waiting, and a [rollup](RollupFixture) on an L1 of this process or
-//! of a node. The crate depends on the location of the checkout that it was built in, so no shipped
-//! crate may link it: it is for tests, examples and measurements.
+//! - keys and data: [named keys](Key), [reproducible choices](Random), genesis accounts, the [test
+//!   vectors](vectors), the compiled contracts of the checkout ([`Artifacts`]), [points] for
+//!   precompiles;
+//! - chains in this process: an [`L1`] with EXECUTE, an [`L2`] or a [`DraftL2`], and a
+//!   [rollup](RollupFixture), which can also be deployed on a node;
+//! - invalid inputs: [nearly valid](mutations) and [tampered] ones, and blocks on an attacker's
+//!   [forged](Forgery) or [compact](hostile_states) states;
+//! - processes: [nodes](NodeProcess) at [free ports](free_port), a [proxy](Proxy) that changes
+//!   messages between them, a [slow link](DelayedLink), a [signer](Web3Signer) that fails, and a
+//!   [time limit](Patience).
 //!
-//! This crate owns no rule of a chain or of a rollup, only the tedium of setting one up.
+//! The crate depends on the location of the checkout that it was built in, so no shipped crate may
+//! link it: it is for tests, examples and measurements. It implements no rule of a chain or of a
+//! rollup.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -5,8 +5,8 @@ use alloy_primitives::{U256, keccak256};
 use codec::Encode as _;
 use wire::{StatelessBatch, StatelessInput};
 
-/// Changes the input of one block, seals its header again, and encodes it; `None` if the bytes are
-/// no such input, or if the changed payload has no header.
+/// Changes the input of one block, recomputes its block hash, and encodes it. Returns `None` if the
+/// bytes are not such an input, or if the changed payload has no header.
 pub fn resealed<'a>(
     calldata: &'a [u8],
     change: impl FnOnce(&mut StatelessInput<'a>),
@@ -18,8 +18,9 @@ pub fn resealed<'a>(
     Some(input.encode())
 }
 
-/// Changes a batch, seals each header again, makes each block a child of the one before, and
-/// encodes the batch; `None` if the bytes are no batch, or if a changed payload has no header.
+/// Changes a batch, recomputes each block hash, makes each block a child of the previous one, and
+/// encodes the batch. Returns `None` if the bytes are not a batch, or if a changed payload has no
+/// header.
 pub fn relinked<'a>(
     calldata: &'a [u8],
     change: impl FnOnce(&mut StatelessBatch<'a>),
@@ -37,9 +38,8 @@ pub fn relinked<'a>(
     Some(batch.encode())
 }
 
-/// Inputs or calls that are nearly `good`, which come out the same in every run: single bytes are
-/// changed, and every other time the header of an input is sealed again, so that not only its hash
-/// is wrong.
+/// Returns deterministic mutations of an input or a call: one byte is changed, and for every other
+/// mutation the block hash is recomputed, so that more than the hash is wrong.
 pub fn mutations(good: &[u8], count: u64) -> impl Iterator<Item = Vec<u8>> + '_ {
     (0..count).map(|number| {
         let bytes = with_one_byte_changed(good, number, good.len());
@@ -48,7 +48,8 @@ pub fn mutations(good: &[u8], count: u64) -> impl Iterator<Item = Vec<u8>> + '_ 
     })
 }
 
-/// Calls in the form of the EIP-8079 draft that are nearly `good`, like [`mutations`].
+/// Returns deterministic mutations of a call in the encoding of the EIP-8079 draft, like
+/// [`mutations`].
 pub fn mutations_of_draft(good: &[u8], count: u64) -> impl Iterator<Item = Vec<u8>> + '_ {
     (0..count).map(|number| {
         let bytes = with_one_byte_changed(good, number, good.len());
@@ -57,13 +58,12 @@ pub fn mutations_of_draft(good: &[u8], count: u64) -> impl Iterator<Item = Vec<u
     })
 }
 
-/// Batches that are nearly `good`, which come out the same in every run: single bytes are changed,
-/// where the offsets stand more often than elsewhere, and every other time the headers are sealed
-/// again and name each other again.
+/// Returns deterministic mutations of a batch: one byte is changed, more often in the part with the
+/// offsets than elsewhere, and for every other mutation the block and parent hashes are recomputed.
 ///
 /// # Panics
 ///
-/// If `good` is no batch.
+/// If `good` is not a batch.
 pub fn mutations_of_batch(good: &[u8], count: u64) -> impl Iterator<Item = Vec<u8>> + '_ {
     let whole = StatelessBatch::decode(good).expect("a batch");
     let head = wire::layout::REQUEST_IN_CALLDATA + 4 * whole.requests.len();
@@ -75,7 +75,7 @@ pub fn mutations_of_batch(good: &[u8], count: u64) -> impl Iterator<Item = Vec<u
     })
 }
 
-/// Returns the bytes with another value at one of the first `among`, which follows from the number.
+/// Changes one of the first `among` bytes. Position and value are derived from the number.
 fn with_one_byte_changed(good: &[u8], number: u64, among: usize) -> Vec<u8> {
     let random = keccak256(number.to_be_bytes());
     let mut bytes = good.to_vec();

@@ -1,10 +1,12 @@
-//! A bound on waiting, the one place where tests look at the wall clock.
+//! A time limit for waiting, the only place where tests read the wall clock.
 
 use std::time::{Duration, Instant};
 
-/// Bound on waiting for an event, so that a test whose event never comes fails and does not hang.
+/// Time limit for waiting for an event, so that a test whose event never occurs fails and does not
+/// hang.
 ///
-/// No assertion depends on its length: it is many times the duration of any wait on a busy machine.
+/// No assertion may depend on the limit, which is many times longer than any wait on a busy
+/// machine.
 #[derive(Debug)]
 pub struct Patience {
     begun: Instant,
@@ -12,25 +14,25 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Longest wait of [`Self::begin`].
+    /// Time limit of [`Self::begin`].
     pub const LIMIT: Duration = Duration::from_secs(180);
 
-    /// Begins to wait, for [`Self::LIMIT`].
+    /// Starts to wait for at most [`Self::LIMIT`].
     pub fn begin() -> Self {
         Self::of(Self::LIMIT)
     }
 
-    /// Begins to wait, for `limit`.
+    /// Starts to wait for at most `limit`.
     pub fn of(limit: Duration) -> Self {
         Self { begun: Instant::now(), limit }
     }
 
-    /// Time since the beginning, for a figure that a test prints. No assertion may depend on it.
+    /// Returns the time since the start, for output of a test. No assertion may depend on it.
     pub fn spent(&self) -> Duration {
         self.begun.elapsed()
     }
 
-    /// Returns `true` until the wait has been too long.
+    /// Returns `true` until the limit is exceeded.
     pub fn lasts(&self) -> bool {
         self.begun.elapsed() <= self.limit
     }

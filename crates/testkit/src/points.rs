@@ -1,33 +1,32 @@
-//! Points of curves, and a signature, as precompiles read them.
+//! Curve points and a signature in the encodings of the precompiles.
 
 use alloy_primitives::hex;
 
-/// Generator of the first group of bn254 (EIP-196).
+/// Generator of G1 on bn254 (EIP-196).
 pub const BN254_G1: [u8; 64] = hex!(
     "0000000000000000000000000000000000000000000000000000000000000001"
     "0000000000000000000000000000000000000000000000000000000000000002"
 );
-/// Generator of the second group of bn254: imaginary parts first (EIP-197).
+/// Generator of G2 on bn254, imaginary parts first (EIP-197).
 pub const BN254_G2: [u8; 128] = hex!(
     "198e9393920d483a7260bfb731fb5d25f1aa493335a9e71297e485b7aef312c2"
     "1800deef121f1e76426a00665e5c4479674322d4f75edadd46debd5cd992f6ed"
     "090689d0585ff075ec9e99ad690c3395bc4b313370b38ef355acdadcd122975b"
     "12c85ea5db8c6deb4aab71808dcb408fe3d1e7690c43d37b4ce6cc0166fa7daa"
 );
-/// Generator of the first group of BLS12-381, each coordinate padded to 64 bytes (EIP-2537).
+/// Generator of G1 on BLS12-381, each coordinate padded to 64 bytes (EIP-2537).
 pub const BLS12_G1: [u8; 128] = hex!(
     "0000000000000000000000000000000017f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb"
     "0000000000000000000000000000000008b3f481e3aaa0f1a09e30ed741d8ae4fcf5e095d5d00af600db18cb2c04b3edd03cc744a2888ae40caa232946c5e7e1"
 );
-/// Generator of the second group of BLS12-381, each part of a coordinate padded to 64 bytes
-/// (EIP-2537).
+/// Generator of G2 on BLS12-381, each part of a coordinate padded to 64 bytes (EIP-2537).
 pub const BLS12_G2: [u8; 256] = hex!(
     "00000000000000000000000000000000024aa2b2f08f0a91260805272dc51051c6e47ad4fa403b02b4510b647ae3d1770bac0326a805bbefd48056c8c121bdb8"
     "0000000000000000000000000000000013e02b6052719f607dacd3a088274f65596bd0d09920b61ab5da61bbdc7f5049334cf11213945d57e5ac7d055d042b7e"
     "000000000000000000000000000000000ce5d527727d6e118cc9cdc6da2e351aadfd9baa8cbdd3a76d429a695160d12c923ac9cc3baca289e193548608b82801"
     "000000000000000000000000000000000606c4a02ea734cc32acd2b02bc28b99cb3e287e85a763af267492ab572e99ab3f370d275cec1da1aaa9075ff05f79be"
 );
-/// Digest, signature and key that P256VERIFY accepts (EIP-7951).
+/// Digest, signature and public key that P256VERIFY accepts (EIP-7951).
 pub const P256_SIGNED: [u8; 160] = hex!(
     "4cee90eb86eaa050036147a12d49004b6b9c72bd725d39d4785011fe190f0b4d"
     "a73bd4903f0ce3b639bbbf6e8e80d16931ff4bcf5993d58468e8fb19086e8cac"

@@ -1,4 +1,4 @@
-//! Ports for processes that are started later, and again after they have ended.
+//! Ports for processes that are started later and may be restarted.
 
 use std::{
     io,
@@ -7,14 +7,15 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// Below the range from which Linux takes the ports of connections: there another process of the
-/// same minute gets the port of a node that is down.
+/// First port. The range is below the ephemeral ports of Linux, where a connection could take the
+/// port of a node that is down.
 const FIRST: u16 = 10_000;
+/// Number of ports in the range.
 const COUNT: u16 = 22_000;
-/// Ports between those with which two processes begin whose ids follow one another.
+/// Distance between the first ports of processes with consecutive ids.
 const APART: u32 = 64;
 
-/// Returns a port of this machine on which nothing listens, another one at each call.
+/// Returns a port on which nothing listens, a different one at each call.
 ///
 /// # Errors
 ///
@@ -53,7 +54,10 @@ mod tests {
         if let Some(first) =
             range.ok().and_then(|it| it.split_whitespace().next()?.parse::<u16>().ok())
         {
-            assert!(FIRST + COUNT <= first, "connections take ports from {first} on");
+            assert!(
+                FIRST + COUNT <= first,
+                "the range overlaps ephemeral ports, which start at {first}"
+            );
         }
     }
 }

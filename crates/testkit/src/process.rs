@@ -1,4 +1,4 @@
-//! Nodes as processes of their own.
+//! Nodes as child processes.
 
 use crate::{HarnessError, Patience, free_port};
 use client::{Client, ClientOptions};
@@ -11,10 +11,10 @@ use std::{
     time::Duration,
 };
 
-/// Maximum time until a node answers.
+/// Maximum time until the first response of a node.
 const START: Duration = Duration::from_secs(120);
 
-/// A node that runs until this value is dropped.
+/// A node process, which is killed when this value is dropped.
 #[derive(Debug)]
 pub struct NodeProcess {
     process: Child,
@@ -23,27 +23,27 @@ pub struct NodeProcess {
 }
 
 impl NodeProcess {
-    /// Starts a node with `--port` and a free port added to its arguments, and waits until it
-    /// answers.
+    /// Starts a node with `--port` and a free port appended to its arguments, and waits until it
+    /// responds.
     pub fn start(command: &mut Command) -> Result<Self, HarnessError> {
         Self::start_at("--port", command)
     }
 
-    /// Starts a node whose command has another flag for its port.
+    /// Like [`Self::start`], with another flag for the port.
     pub fn start_at(flag: &str, command: &mut Command) -> Result<Self, HarnessError> {
         let mut node = Self::spawn_at(flag, command)?;
         node.until_ready()?;
         Ok(node)
     }
 
-    /// Starts a node at a free port, without waiting for its first answer.
+    /// Starts a node at a free port without waiting until it responds.
     pub fn spawn_at(flag: &str, command: &mut Command) -> Result<Self, HarnessError> {
         let program = command.get_program().to_string_lossy().into_owned();
         let failed = |error| HarnessError::Process { program, error };
         Self::spawn_on(free_port().map_err(failed)?, flag, command)
     }
 
-    /// Starts a node at this port, without waiting for its first answer.
+    /// Starts a node at this port without waiting until it responds.
     pub fn spawn_on(port: u16, flag: &str, command: &mut Command) -> Result<Self, HarnessError> {
         let program = command.get_program().to_string_lossy().into_owned();
         let failed = |error| HarnessError::Process { program: program.clone(), error };
@@ -58,7 +58,7 @@ impl NodeProcess {
         Ok(Self { process, address, client })
     }
 
-    /// Waits until it answers.
+    /// Waits until the node responds to `eth_chainId`.
     pub fn until_ready(&mut self) -> Result<(), HarnessError> {
         let patience = Patience::of(START);
         while self.client.request::<_, String>("eth_chainId", ()).is_err() {
@@ -73,13 +73,13 @@ impl NodeProcess {
         Ok(())
     }
 
-    /// Returns its exit status, if it has ended.
+    /// Returns the exit status if the process has exited.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>, HarnessError> {
         let failed = |error| HarnessError::Process { program: "the node".to_owned(), error };
         self.process.try_wait().map_err(failed)
     }
 
-    /// Returns its address.
+    /// Returns the address of the node's RPC.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
@@ -94,19 +94,19 @@ impl NodeProcess {
         if status.success() { Ok(()) } else { Err(HarnessError::Ended(status)) }
     }
 
-    /// Kills it at once (SIGKILL). Later requests fail.
+    /// Kills the process (SIGKILL). Later requests fail.
     pub fn kill(&mut self) {
-        // It is ours; that it may be gone already is no failure.
+        // It is no error if the process has already exited.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 
-    /// Stops it where it is (SIGSTOP): it answers nothing until it is [resumed](Self::resume).
+    /// Suspends the process (SIGSTOP) until it is [resumed](Self::resume).
     pub fn pause(&self) -> Result<(), HarnessError> {
         self.signal("STOP")
     }
 
-    /// Lets it go on.
+    /// Resumes the process (SIGCONT).
     pub fn resume(&self) -> Result<(), HarnessError> {
         self.signal("CONT")
     }
@@ -118,7 +118,7 @@ impl NodeProcess {
         if status.success() { Ok(()) } else { Err(HarnessError::Ended(status)) }
     }
 
-    /// Returns its client.
+    /// Returns a client of the node's RPC.
     pub const fn client(&self) -> &Client {
         &self.client
     }
@@ -130,9 +130,10 @@ impl Drop for NodeProcess {
     }
 }
 
-/// The `enshrine` binary that `ENSHRINE_BIN` names, or the one of the build that this test is of.
+/// Returns the path of the `enshrine` binary: `ENSHRINE_BIN`, or the one in the build directory of
+/// this test.
 ///
-/// It is not built here: a test that built it would wait for the cargo that runs it.
+/// It is not built here, because cargo would wait for the lock of the cargo that runs the test.
 pub fn enshrine() -> Result<PathBuf, HarnessError> {
     if let Some(named) = env::var_os("ENSHRINE_BIN") {
         return Ok(named.into());

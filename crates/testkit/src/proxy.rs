@@ -14,16 +14,16 @@ const LOOK: Duration = Duration::from_millis(20);
 type Change = Box<dyn Fn(&str, String) -> Option<String> + Send>;
 type Intercept = Box<dyn Fn(&str) -> Option<Interception> + Send>;
 
-/// Handling of a request that does not reach the node.
+/// Handling of a request that the proxy does not forward.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Interception {
     /// The proxy answers the request.
     Answer(String),
-    /// The proxy refuses the request with this status.
+    /// The proxy rejects the request with this HTTP status.
     Refused(u16),
     /// The request hangs until the interception changes.
     Silence,
-    /// The connection ends.
+    /// The proxy closes the connection.
     Break,
 }
 
@@ -33,7 +33,7 @@ impl From<String> for Interception {
     }
 }
 
-/// A proxy for requests by HTTP. It runs as long as the process.
+/// An HTTP proxy, which runs until the process exits.
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -53,7 +53,7 @@ struct Shared {
 }
 
 impl Proxy {
-    /// A proxy in front of a node, which passes everything on as it is.
+    /// Starts a proxy in front of a node, which forwards everything unchanged.
     pub fn start(upstream: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
@@ -67,7 +67,7 @@ impl Proxy {
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
                 let shared = Arc::clone(&served);
-                // A connection that fails is as good as closed.
+                // A failed connection is treated as closed.
                 thread::spawn(move || drop(shared.serve(connection)));
             }
         });
@@ -79,12 +79,12 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// Forwards requests to another node from now on.
+    /// Redirects later requests to another node.
     pub fn redirect(&self, upstream: SocketAddr) {
         *lock(&self.shared.upstream) = upstream;
     }
 
-    /// Intercepts the requests for which `intercept` returns something; they do not reach the node.
+    /// Intercepts requests for which `instead` returns a value; they are not forwarded.
     pub fn intercept<I: Into<Interception>>(
         &self,
         instead: impl Fn(&str) -> Option<I> + Send + 'static,
@@ -92,24 +92,25 @@ impl Proxy {
         *lock(&self.shared.intercept) = Box::new(move |request| instead(request).map(Into::into));
     }
 
-    /// Delays each answer from now on, independently of other connections.
+    /// Delays each later response, independently of other connections.
     pub fn delay(&self, delay: Duration) {
         *lock(&self.shared.delay) = delay;
     }
 
-    /// Changes answers from now on, given the request; `None` breaks the connection.
+    /// Changes later responses; `change` gets the request and the response. `None` closes the
+    /// connection.
     pub fn set(&self, change: impl Fn(&str, String) -> Option<String> + Send + 'static) {
         *lock(&self.shared.change) = Box::new(change);
     }
 
-    /// Forwards everything unchanged from now on.
+    /// Removes the change and the interception, so that everything is forwarded unchanged.
     pub fn honest(&self) {
         self.set(|_, answer| Some(answer));
         self.intercept(|_| None::<Interception>);
     }
 }
 
-/// The id of a request, as its answer has to have it.
+/// Returns the JSON-RPC id of a request, which its response must contain.
 pub fn id_of(request: &str) -> String {
     let request: serde_json::Value = serde_json::from_str(request).unwrap_or_default();
     request["id"].to_string()
@@ -136,7 +137,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Returns the handling of a request, once it no longer hangs.
+    /// Returns how to intercept a request, after waiting while it hangs.
     fn instead(&self, request: &str) -> Option<Interception> {
         loop {
             let instead = lock(&self.intercept)(request);
@@ -164,7 +165,8 @@ impl Shared {
     }
 }
 
-/// A mutex that a panicking thread has left behind is intact: threads only read under it.
+/// Locks a mutex and ignores poisoning: the value is intact, since no thread panics while changing
+/// it.
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -178,7 +180,7 @@ fn write_answer(client: &mut TcpStream, status: &str, answer: &str) -> io::Resul
     client.write_all(answer.as_bytes())
 }
 
-/// The body of the next message; `None` at the end.
+/// Returns the body of the next message, or `None` at the end of the stream.
 fn read_message(stream: &mut BufReader<TcpStream>) -> io::Result<Option<String>> {
     let mut length = 0;
     let mut line = String::new();

@@ -1,4 +1,4 @@
-//! A rollup on an L1, and the way from its messages to anchors.
+//! A deployed rollup, and its messages and anchors.
 
 use crate::{HarnessError, L1};
 use alloy_primitives::Address;
@@ -12,7 +12,7 @@ use contracts::{
     sent_in,
 };
 
-/// The contracts of a rollup on L1.
+/// Addresses of a rollup's contracts on L1.
 #[derive(Debug, Clone, Copy)]
 pub struct Rollup {
     /// `NativeRollup`.
@@ -24,7 +24,7 @@ pub struct Rollup {
 }
 
 impl Rollup {
-    /// Messages that were sent in an L1 block, in order.
+    /// Returns the messages that were sent in an L1 block, in order.
     pub fn messages_in(&self, block: &Block) -> Vec<Message> {
         sent_in(
             self.message_queue,
@@ -32,8 +32,8 @@ impl Rollup {
         )
     }
 
-    /// The newest anchor that the next L1 block can name: the head of L1 with all messages sent so
-    /// far. Returns the update to give to `advance` for the input with this index.
+    /// Returns the newest anchor that the next L1 block can use, i.e. the head of L1 with all
+    /// messages so far, and the update for the input with this index in `advance`.
     pub fn newest_anchor(
         &self,
         l1: &L1,
@@ -51,7 +51,7 @@ impl Rollup {
         Ok((anchor, update))
     }
 
-    /// The head of the L2 as L1 knows it.
+    /// Returns the head of the L2 according to the rollup contract.
     pub fn head(&self, l1: &L1) -> Result<INativeRollup::Head, HarnessError> {
         l1.read(self.address, &INativeRollup::headCall {})
     }

@@ -1,10 +1,10 @@
-//! Message of a test that skips a part.
+//! Message for skipped parts of tests.
 
 use std::io::{self, Write as _};
 
-/// Reports a skipped part and the reason. Passing tests hide their output; this message appears in
-/// the output of `cargo test` all the same.
+/// Reports a skipped part and the reason. `cargo test` captures the output of passing tests, but
+/// not this message, which bypasses `eprintln!`.
 pub fn say_skipped(what: &str) {
-    // A closed stream has no reader.
+    // An error means that nothing reads the stream.
     let _ = writeln!(io::stderr(), "\n*** SKIPPED: {what} ***");
 }

@@ -1,4 +1,4 @@
-//! Tampered inputs: a block taken apart, changed, and put together with a true block hash.
+//! Tampered inputs: a block that is decoded, changed, and encoded with a correct block hash.
 
 use crate::Random;
 use alloy_primitives::{Bytes, U256};
@@ -9,10 +9,10 @@ use wire::{
     Withdrawal,
 };
 
-/// An input taken apart. All fields but the lists are changed in `request`.
+/// A decoded input that can be changed. Fields other than the lists are changed in `request`.
 #[derive(Debug, Clone)]
 pub struct Draft<'a> {
-    /// Fork that the schema id names.
+    /// Fork of the schema id.
     pub fork: ProtocolFork,
     /// EIP-155 chain id.
     pub chain_id: u64,
@@ -28,7 +28,7 @@ pub struct Draft<'a> {
     pub withdrawals: Vec<[u8; Withdrawal::LEN]>,
     /// Blob versioned hashes of the request.
     pub versioned_hashes: Vec<[u8; 32]>,
-    /// Execution requests: for each type its byte, then the records of that type.
+    /// Execution requests: for each type the type byte, then the records.
     pub requests: Vec<Vec<u8>>,
     /// RLP of the block access list.
     pub access_list: Vec<u8>,
@@ -37,7 +37,7 @@ pub struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// Takes an input apart.
+    /// Decodes an input into changeable parts.
     pub fn new(input: &StatelessInput<'a>) -> Self {
         let request = &input.request;
         let payload = &request.payload;
@@ -62,7 +62,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Encodes the input, its block hash computed anew; `None` if the parts fit no format.
+    /// Encodes the input with a recomputed block hash. Returns `None` if the parts cannot be
+    /// encoded.
     pub fn encode(&self) -> Option<Bytes> {
         let mut request = NewPayloadRequest {
             payload: ExecutionPayload {
@@ -91,7 +92,7 @@ impl<'a> Draft<'a> {
 /// A change to an input, directed by random numbers.
 pub type Change = fn(&mut Draft<'_>, &mut Random);
 
-/// Changes to an input by name; [`Draft::encode`] then computes the block hash anew.
+/// Changes to an input by name; [`Draft::encode`] then recomputes the block hash.
 pub const CHANGES: &[(&str, Change)] = &[
     ("nothing", |_, _| {}),
     ("state root", |d, r| r.flip(&mut d.request.payload.state_root.0)),
@@ -182,7 +183,7 @@ pub const CHANGES: &[(&str, Change)] = &[
     ("schema", |d, r| d.fork = *r.pick(&ProtocolFork::ALL)),
 ];
 
-/// Changes bytes without regard to what they mean.
+/// Changes bytes regardless of their meaning.
 pub fn scramble(calldata: &Bytes, rng: &mut Random) -> Bytes {
     let mut bytes = calldata.to_vec();
     match rng.index(8) {
@@ -196,7 +197,7 @@ pub fn scramble(calldata: &Bytes, rng: &mut Random) -> Bytes {
             let at = rng.index(bytes.len());
             bytes.remove(at);
         }
-        // The fixed parts, where the offsets are.
+        // The fixed-size parts, which contain the offsets.
         4 | 5 => {
             let head = bytes.len().min(640);
             rng.flip(&mut bytes[..head]);

@@ -1,4 +1,4 @@
-//! A Web3Signer that fails in the ways in which key managers do.
+//! A Web3Signer that simulates the failures of key managers.
 
 use crate::{HarnessError, Key};
 use alloy_primitives::{B256, Signature, U256, hex, keccak256, uint};
@@ -19,22 +19,22 @@ const SECP256K1_ORDER: U256 =
     0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256;
 }
 
-/// Delay of [`SignerMode::Slow`]: longer than a node waits.
+/// Delay of [`SignerMode::Slow`], longer than the timeout of a node.
 const DELAY: Duration = Duration::from_secs(4);
 
-/// How a [`Web3Signer`] answers.
+/// How a [`Web3Signer`] responds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub enum SignerMode {
-    /// At once, with a signature.
+    /// Immediately, with a signature.
     Good,
     /// With a signature after four seconds.
     Slow,
     /// With a signature of another hash.
     Wrong,
-    /// Not at all: it closes each connection.
+    /// Not at all: the signer closes each connection.
     Gone,
-    /// With a signature whose s is the higher one, as managers of keys in clouds do.
+    /// With a signature whose s is in the upper half, as some cloud key managers do.
     HighS,
 }
 
@@ -42,7 +42,7 @@ impl SignerMode {
     const ALL: [Self; 5] = [Self::Good, Self::Slow, Self::Wrong, Self::Gone, Self::HighS];
 }
 
-/// Web3Signer's API for eth1 keys, over a real socket, with one key.
+/// Server with Web3Signer's API for eth1 keys and a single key.
 #[derive(Debug)]
 pub struct Web3Signer {
     url: String,
@@ -72,24 +72,24 @@ impl Web3Signer {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let state = Arc::clone(&served);
-                // The client may have gone away.
+                // The client may have disconnected.
                 thread::spawn(move || state.serve(stream).unwrap_or_default());
             }
         });
         Ok(Self { url, state })
     }
 
-    /// Its URL.
+    /// Returns the URL of the signer.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Changes how it answers from the next connection on.
+    /// Changes how the signer responds, from the next connection on.
     pub fn set(&self, mode: SignerMode) {
         self.state.mode.store(mode as usize, Ordering::SeqCst);
     }
 
-    /// Number of signatures so far.
+    /// Returns the number of signatures so far.
     pub fn signed(&self) -> usize {
         self.state.signed.load(Ordering::SeqCst)
     }

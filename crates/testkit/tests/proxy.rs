@@ -1,4 +1,4 @@
-//! The proxy between a node and whom it asks.
+//! The proxy between a client and a node.
 
 use client::{Client, ClientOptions};
 use enshrine_testkit::{Interception, Proxy, id_of};
@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-/// A node that answers everything with this number.
+/// Starts a node that responds to every request with this number.
 fn node(number: u64) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -17,7 +17,7 @@ fn node(number: u64) -> SocketAddr {
         for mut asked in listener.incoming().flatten() {
             let mut request = [0; 4096];
             let mut text = String::new();
-            // The head and the body may come one after the other.
+            // The head and the body may arrive separately.
             while !text.ends_with('}') {
                 let count = asked.read(&mut request).unwrap();
                 text.push_str(&String::from_utf8_lossy(&request[..count]));

@@ -1,4 +1,4 @@
-//! Official fixtures (EEST "blockchain_test"): pre-states, blocks and verdicts.
+//! Official fixtures (EEST `blockchain_test`): pre-states, blocks and expected verdicts.
 
 use alloy_consensus::Header;
 use alloy_genesis::{Genesis, GenesisAccount};
@@ -11,39 +11,39 @@ use wire::ProtocolFork;
 
 /// EIP-155 id of the chain of every fixture.
 pub const CHAIN_ID: u64 = 1;
-/// Its deposit contract.
+/// Deposit contract of that chain.
 pub const DEPOSIT_CONTRACT: Address = address!("0x00000000219ab540356cbb839cbe05303d7705fa");
 
-/// When the later fork begins on networks that change forks, in seconds.
+/// Activation time of the later fork on transition networks, in seconds.
 const TRANSITION: u64 = 15_000;
 
-/// One test: a chain that starts at a given state, and blocks with the verdicts on them.
+/// One test: a pre-state, and blocks with their expected verdicts.
 #[derive(Debug, Clone)]
 pub struct Fixture {
-    /// File and name.
+    /// File and name of the test.
     pub name: String,
-    /// The fork in force at genesis.
+    /// Fork at genesis.
     pub fork: ProtocolFork,
-    /// The fork that follows, and since when.
+    /// Later fork and its activation time.
     pub later: Option<(ProtocolFork, u64)>,
     /// Header of the first block.
     pub header: Header,
-    /// State of the first block, and the fields of its header that a genesis can hold.
+    /// State of the first block, and those fields of its header that a genesis has.
     pub genesis: Genesis,
-    /// The blocks in order; each is a child of the last valid one.
+    /// Blocks in order. Each is a child of the last valid one.
     pub blocks: Vec<FixtureBlock>,
     /// Hash of the last valid block.
     pub last_block_hash: B256,
-    /// Accounts as the last valid block leaves them, if the fixture spells them out.
+    /// Accounts after the last valid block, if the fixture lists them.
     pub post_state: Option<BTreeMap<Address, Account>>,
 }
 
 /// A block of a fixture.
 #[derive(Debug, Clone, Deserialize)]
 pub struct FixtureBlock {
-    /// RLP of the block; need not decode if the block is invalid.
+    /// RLP of the block, which may be malformed if the block is invalid.
     pub rlp: Bytes,
-    /// Reason for which the block is invalid, if it is.
+    /// Reason why the block is invalid, or `None` if it is valid.
     #[serde(rename = "expectException", default)]
     pub exception: Option<String>,
 }
@@ -51,14 +51,14 @@ pub struct FixtureBlock {
 /// An account of a fixture.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Account {
-    /// Transactions sent or contracts created.
+    /// Nonce.
     #[serde(deserialize_with = "quantity")]
     pub nonce: u64,
-    /// Wei.
+    /// Balance in wei.
     pub balance: U256,
     /// Code.
     pub code: Bytes,
-    /// Storage, without slots that hold zero.
+    /// Nonzero storage slots.
     pub storage: BTreeMap<U256, U256>,
 }
 
@@ -76,7 +76,7 @@ struct Document {
     post_state: Option<BTreeMap<Address, Account>>,
 }
 
-/// Calls `test` with every test of a pack; returns whether the pack is there.
+/// Calls `test` with every test of a pack. Returns `false` if the pack is missing.
 pub fn each(pack: &str, mut test: impl FnMut(&Fixture) -> Result<()>) -> Result<bool> {
     super::json_files(pack, |path, text| {
         let documents: BTreeMap<String, Document> = serde_json::from_slice(text)?;

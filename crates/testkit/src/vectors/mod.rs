@@ -1,8 +1,8 @@
 //! The test vectors: real blocks with witnesses, and official fixtures.
 //!
-//! They are too large for the repository and are not part of this project, so they are beside it:
-//! in the folder that `ENSHRINE_VECTORS` names, by default `../shared/vectors` from the top of the
-//! checkout. A test whose vectors are missing says so on standard error and goes on without them.
+//! They are too large for the repository and not part of this project, so they are in a separate
+//! folder: `ENSHRINE_VECTORS`, by default `../shared/vectors` from the root of the checkout. A test
+//! whose vectors are missing reports that on standard error and continues without them.
 
 pub mod fixture;
 
@@ -18,23 +18,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Environment variable that names the folder.
+/// Environment variable with the path of the folder.
 pub const VARIABLE: &str = "ENSHRINE_VECTORS";
 
 /// Returns the folder of the vectors, or `None` if there is none.
 ///
-/// A folder that the variable names must exist: a misspelt path is an error, not an absence.
+/// If the variable is set, the folder must exist, so that a misspelt path is an error.
 pub fn folder() -> Result<Option<PathBuf>> {
     if let Some(named) = env::var_os(VARIABLE) {
         let folder = PathBuf::from(named);
-        ensure!(folder.is_dir(), "{VARIABLE} names {}, which is no folder", folder.display());
+        ensure!(folder.is_dir(), "{VARIABLE} is {}, which is not a folder", folder.display());
         return Ok(Some(folder));
     }
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors");
     Ok(beside.is_dir().then_some(beside))
 }
 
-/// Returns the folder of a part of the vectors; prints that `what` is skipped if it is missing.
+/// Returns the folder of a part of the vectors, or reports that `what` is skipped if it is missing.
 pub fn part(name: &str, what: &str) -> Result<Option<PathBuf>> {
     let part = folder()?.map(|folder| folder.join(name)).filter(|part| part.exists());
     if part.is_none() {
@@ -48,7 +48,7 @@ pub fn part(name: &str, what: &str) -> Result<Option<PathBuf>> {
 /// A block from the vectors.
 #[derive(Debug, Clone)]
 pub struct Block {
-    /// Name of its file without endings: chain and number.
+    /// File name without extensions: chain and number.
     pub name: String,
     /// The block and its witness.
     pub bundle: Bundle,
@@ -68,21 +68,21 @@ pub fn read_block(path: &Path) -> Result<Block> {
     Ok(Block { name, bundle: Bundle::from_json(&bytes).wrap_err_with(context)? })
 }
 
-/// The blocks in a part of the vectors (`blocks`, `negative`), in the order of their names; none if
-/// the part is absent, which is said loudly.
+/// Returns the blocks in a part of the vectors (`blocks`, `negative`), sorted by name. If the part
+/// is missing, returns none and reports that `what` is skipped.
 pub fn blocks(part_name: &str, what: &str) -> Result<Vec<Block>> {
     let Some(folder) = part(part_name, what)? else { return Ok(Vec::new()) };
     let mut paths = fs::read_dir(&folder)?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<io::Result<Vec<_>>>()?;
     paths.retain(|path| path.to_string_lossy().contains(".json"));
-    ensure!(!paths.is_empty(), "{} holds no block", folder.display());
+    ensure!(!paths.is_empty(), "{} contains no block", folder.display());
     paths.sort();
     paths.iter().map(|path| read_block(path)).collect()
 }
 
 /// Calls `each` with the path and text of every JSON file in a pack of fixtures
-/// (`fixtures/<name>.tar.zst`); returns whether the pack is there.
+/// (`fixtures/<name>.tar.zst`). Returns `false` if the pack is missing.
 fn json_files(name: &str, mut each: impl FnMut(&Path, &[u8]) -> Result<()>) -> Result<bool> {
     let file = format!("fixtures/{name}.tar.zst");
     let Some(path) = part(&file, name)? else { return Ok(false) };
