@@ -1,6 +1,6 @@
-//! Measures a chain on disk: commits, reopening after a kill, disk space, and proofs of old states,
-//! as the state grows; and the same commits in another kind of store. `docs/benchmarks.md` has the
-//! figures.
+//! Measures a chain on disk at different state sizes: commits, reopening after a kill, disk space,
+//! proofs of old states, and the same commits in other stores. The results are in
+//! `docs/benchmarks.md`.
 
 mod plot;
 mod stores;
@@ -25,23 +25,23 @@ use store::Store as _;
 use testkit::{CHAIN_ID, ETHER, Key, Transaction, rich_genesis};
 use wire::ProtocolFork;
 
-/// Sets slot `calldata[0]` to `calldata[32]`.
+/// Code that sets the slot in the first word of the calldata to the second word.
 const SETTER: [u8; 7] = hex!("602035 5f35 55 00");
 const CONTRACT: Address = Address::repeat_byte(0x57);
 const SLOTS: u64 = 1_000;
-/// Accounts that a block of the first kind pays.
+/// Number of payments in a block of the commit measurement.
 const UPDATES: u64 = 500;
-/// Number of kept states; as many blocks as a claim may be old.
+/// Number of states to keep for proofs: a claim may refer to a block of this age.
 const RING: u64 = 8_191;
 
 /// Arguments of the measurement.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Folder for the chains, which must not exist; they need 3 GB
+    /// Folder for the chains, which must not exist; needs 3 GB
     folder: PathBuf,
-    /// File for a drawing of how block time and witness grow
+    /// File for an SVG chart of block time and witness size
     svg: Option<PathBuf>,
-    /// Append blocks to the chain of so many accounts there until this process is killed
+    /// Append blocks to the chain with this many accounts until this process is killed
     #[arg(long, value_name = "ACCOUNTS", hide = true)]
     append: Option<u64>,
 }
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if let Some(accounts) = arguments.append {
         return append_until_killed(folder, accounts);
     }
-    ensure!(!folder.exists(), "{} is there already", folder.display());
+    ensure!(!folder.exists(), "{} already exists", folder.display());
     println!(
         "  accounts  make s  block ms    p90  commit ms    p90    max    sync  on core  witness kB  \
          nodes kB"
@@ -102,14 +102,14 @@ fn genesis(accounts: u64) -> Genesis {
     genesis
 }
 
-/// States of so many blocks are kept.
+/// Opens a chain that keeps the states and witnesses of this many blocks.
 fn open(folder: &Path, genesis: &Genesis, states: u64) -> Result<Chain> {
     let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka));
     let options = DiskOptions { states, witnesses: states, ..DiskOptions::default() };
     Ok(open_chain_with(folder, genesis, config, options)?)
 }
 
-/// Payments to random accounts, and slots that are set.
+/// Returns payments to random accounts, and calls that set slots.
 fn transactions(
     chain: &Chain,
     accounts: u64,
@@ -139,8 +139,8 @@ fn transactions(
     Ok((0..payments + slots).map(transaction).collect())
 }
 
-/// Milliseconds to build and to append a block, those of the latter in which this thread had a
-/// core, and bytes of the block's witness and of its new nodes.
+/// Builds and appends a block. Returns the milliseconds to build it, to append it, and of CPU time
+/// while appending; and the bytes of its witness and of its new nodes.
 fn append(chain: &mut Chain, accounts: u64, payments: u64, slots: u64) -> Result<[f64; 5]> {
     let transactions = transactions(chain, accounts, payments, slots)?;
     let timestamp = chain.head().header.timestamp + 1;
@@ -156,8 +156,8 @@ fn append(chain: &mut Chain, accounts: u64, payments: u64, slots: u64) -> Result
     Ok([built, milliseconds(start), on_core()? - begun, witness, nodes])
 }
 
-/// Milliseconds in which this thread has had a core: what others do on the machine is not in it,
-/// nor is waiting for the disk.
+/// Returns the CPU time of this thread in milliseconds, without waiting for the disk or for other
+/// processes.
 fn on_core() -> Result<f64> {
     let statistics = fs::read_to_string("/proc/thread-self/schedstat")?;
     let first = statistics.split(' ').next().ok_or_eyre("no statistics")?;
@@ -207,8 +207,7 @@ fn commits(folder: &Path, accounts: u64, blocks: u64) -> Result<Point> {
     Ok(point)
 }
 
-/// Milliseconds that the disk takes to keep as many bytes for good, median: no commit can be
-/// quicker.
+/// Returns the median milliseconds to write and sync this many bytes, a lower bound for a commit.
 fn sync_of(folder: &Path, bytes: usize) -> Result<f64> {
     let mut file = File::create_new(folder.join("sync"))?;
     let bytes = vec![0x5a; bytes];
@@ -243,20 +242,20 @@ fn reopen(folder: &Path, accounts: u64) -> Result<()> {
             .stdout(Stdio::piped())
             .spawn()?;
         let output = BufReader::new(process.stdout.take().ok_or_eyre("no output")?);
-        let last = output.lines().nth(20 + 7 * round).ok_or_eyre("it died")??;
+        let last = output.lines().nth(20 + 7 * round).ok_or_eyre("the process exited")??;
         process.kill()?;
         process.wait()?;
         let start = Instant::now();
         let chain = open(folder, &genesis, 64)?;
         times.push(milliseconds(start));
-        ensure!(chain.head().header.number >= last.parse()?, "a block is gone");
+        ensure!(chain.head().header.number >= last.parse()?, "a block was lost");
     }
     let [median, worst] = [0.5, 1.0].map(|share| quantile(&mut times, share));
     println!("reopened after kill -9 in {median:.0} ms, at worst {worst:.0}");
     Ok(())
 }
 
-/// Disk space against the nodes of the states that are kept.
+/// Compares disk space with the size of the nodes of the kept states.
 fn space(folder: &Path) -> Result<()> {
     let store = DiskStore::open(folder, DiskOptions { states: 64, ..Default::default() })?;
     store.prune()?;

@@ -1,4 +1,4 @@
-//! Draws how block time and witness grow with the state.
+//! Draws a chart of block time and witness size by state size.
 
 use core::fmt::Write as _;
 
@@ -6,9 +6,9 @@ use core::fmt::Write as _;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Point {
     pub(crate) accounts: u64,
-    /// Milliseconds in which a block is built, median.
+    /// Median time to build a block, in milliseconds.
     pub(crate) build: f64,
-    /// Kilobytes of its witness, median.
+    /// Median size of the witness, in kB.
     pub(crate) witness: f64,
 }
 
@@ -21,8 +21,8 @@ const BOTTOM: f64 = 310.0;
 const TIME: &str = "#1f6feb";
 const WITNESS: &str = "#bc4c00";
 
-/// An SVG of two curves over the logarithm of the accounts: each with a scale of its own, so that a
-/// straight one grows as the logarithm.
+/// Returns an SVG with two curves over the logarithm of the number of accounts. Each has its own
+/// linear scale, so a straight line means logarithmic growth.
 pub(crate) fn draw(points: &[Point]) -> String {
     let decade = |accounts: u64| (accounts as f64).log10();
     let (first, last) = (points.first(), points.last());
@@ -98,7 +98,7 @@ pub(crate) fn draw(points: &[Point]) -> String {
     svg
 }
 
-/// The next round number above a value, of which a quarter is round too.
+/// Returns the next round number above a value whose quarter is round too.
 fn scale_end(value: f64) -> f64 {
     let unit = 10_f64.powf(value.log10().floor());
     [1.0, 2.0, 4.0, 8.0]

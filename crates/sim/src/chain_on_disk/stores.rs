@@ -1,7 +1,7 @@
-//! The same commits into an LSM tree (fjall) and into a B+ tree (redb), by turns.
+//! The same commits to an LSM tree (fjall) and to a B+ tree (redb).
 //!
-//! What is written are the nodes of the chain that was just measured, under the keys of its state
-//! store: those of all blocks but the last 64 as a base, then one commit for each of these.
+//! The data are the nodes of the chain measured before, under the keys of its state store: those of
+//! all blocks except the last 64 as a base, then one commit for each of the last 64 blocks.
 
 use super::{milliseconds, quantile, random};
 use eyre::{OptionExt, Result, ensure};
@@ -10,7 +10,7 @@ use redb::{Durability, ReadableDatabase as _, TableDefinition};
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Instant};
 
 const NODES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("nodes");
-/// Commits that are measured, and after how many the state store syncs.
+/// Number of measured commits, which is also the sync interval of the state store.
 const COMMITS: usize = 64;
 const READS: u64 = 20_000;
 const CACHE: usize = 64 << 20;
@@ -20,9 +20,9 @@ type Entry = (Vec<u8>, Vec<u8>);
 /// Durability that a commit waits for.
 #[derive(Clone, Copy)]
 enum Sync {
-    /// It lasts when the call returns.
+    /// Each commit is durable when the call returns.
     Each,
-    /// It lasts with the last of 64: a log in front of the store has it.
+    /// Only the last of 64 commits syncs; until then a log in front of the store is durable.
     Last,
 }
 
@@ -63,7 +63,7 @@ impl Store for Lsm {
     }
 
     fn read(&self, key: &[u8]) -> Result<usize> {
-        Ok(self.nodes.get(key)?.ok_or_eyre("a node is gone")?.len())
+        Ok(self.nodes.get(key)?.ok_or_eyre("a node is missing")?.len())
     }
 }
 
@@ -93,12 +93,12 @@ impl Store for BTree {
 
     fn read(&self, key: &[u8]) -> Result<usize> {
         let nodes = self.0.begin_read()?.open_table(NODES)?;
-        Ok(nodes.get(key)?.ok_or_eyre("a node is gone")?.value().len())
+        Ok(nodes.get(key)?.ok_or_eyre("a node is missing")?.value().len())
     }
 }
 
-/// Prints what both take, with the state store in `state` as the source; `folder` is for what they
-/// write.
+/// Measures both stores and prints a table. `state` is the state store to read from, and `folder`
+/// the folder to write to.
 pub(crate) fn compare(state: &Path, folder: &Path) -> Result<()> {
     let (base, commits) = entries(state)?;
     println!(
@@ -112,13 +112,14 @@ pub(crate) fn compare(state: &Path, folder: &Path) -> Result<()> {
     row::<BTree>("redb", &base, &commits, &folder.join("redb"))
 }
 
-/// Contents of a state store: the nodes of older blocks, and those of each recent block.
+/// Returns the contents of a state store: the nodes of older blocks, and those of each recent
+/// block.
 fn entries(state: &Path) -> Result<(Vec<Entry>, Vec<Vec<Entry>>)> {
     let source = Lsm::open(state)?;
     let mut by_epoch: BTreeMap<u64, Vec<Entry>> = BTreeMap::new();
     for guard in source.nodes.iter() {
         let (key, value) = guard.into_inner()?;
-        // A value begins with the length of its epoch, and the epoch.
+        // A value starts with the length of its epoch, followed by the epoch.
         let (head, rest) = value.split_first().ok_or_eyre("an empty value")?;
         let epoch = rest.get(..usize::from(head & 0x0f)).ok_or_eyre("a short value")?;
         let epoch = epoch.iter().fold(0, |epoch, byte| epoch << 8 | u64::from(*byte));
@@ -153,7 +154,7 @@ fn row<S: Store>(name: &str, base: &[Entry], commits: &[Vec<Entry>], folder: &Pa
                 store.read(&base[(random(index) % base.len() as u64) as usize].0)?;
             }
             let read = milliseconds(start) * 1e3 / READS as f64;
-            // What a killed process leaves behind.
+            // A copy of the open store has the files of a killed process.
             let copy = folder.join("copy");
             let bytes = copy_folder(&place, &copy)?;
             let start = Instant::now();
@@ -170,7 +171,7 @@ fn row<S: Store>(name: &str, base: &[Entry], commits: &[Vec<Entry>], folder: &Pa
     Ok(fs::remove_dir_all(folder)?)
 }
 
-/// Copies a folder; bytes that it takes on the disk.
+/// Copies a folder and returns its size in bytes.
 fn copy_folder(from: &Path, to: &Path) -> Result<u64> {
     fs::create_dir_all(to)?;
     let mut bytes = 0;

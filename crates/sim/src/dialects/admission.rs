@@ -1,5 +1,5 @@
-//! Time of a pool that verifies transactions of type `0x05`, and of the blocks that find its
-//! verdicts.
+//! Time of a pool to verify a transaction of type `0x05`, and of building a block with the cached
+//! verdict.
 
 use super::{
     FORMS, L1_CHAIN, ROUNDS,
@@ -15,22 +15,23 @@ use serde_json::{Value, json};
 use testkit::{Key, L1, TRANSACTION_GAS_CAP};
 use variants::{DialectName, Dialects, ExecuteExtension};
 
-/// Times of a block of an L2, in milliseconds.
+/// Times for an L2 block, in milliseconds.
 struct Times {
     block: String,
-    /// The pool, which verifies a transaction of type `0x05` when it arrives.
+    /// Verification of the transaction of type `0x05` when the pool receives it.
     pool: f64,
-    /// Building the L1 block with that transaction, which finds the verdict.
+    /// Building the L1 block with that transaction, whose verdict is cached.
     with_verdict: f64,
     /// Building an L1 block with the same input in calldata.
     by_calldata: f64,
 }
 
-/// Measures the blocks of the L2, and prints a table.
+/// Measures the blocks of the L2 and prints a table.
 ///
 /// # Errors
 ///
-/// If a pool finds a verdict before it has come to one, or if a block does not find it.
+/// If the pool has a cached verdict before it verifies the transaction, or if a block does not use
+/// the cached verdict.
 pub(super) fn run(json: bool) -> Result<()> {
     let measured: Vec<_> = blocks::of_l2()?.iter().map(measure).collect::<Result<_>>()?;
     if json {
@@ -78,7 +79,7 @@ fn measure(subject: &Subject) -> Result<Times> {
         signed: true,
     };
     for _ in 0..ROUNDS {
-        // Without the verdicts of the last round.
+        // Clears the verdicts of the previous round.
         l1 = l1.with_dialects(subject.execute.clone(), &Dialects::usual(&FORMS));
         let (state, header) = (l1.chain().state(), l1.next_header()?);
         let counts = || {
@@ -90,7 +91,7 @@ fn measure(subject: &Subject) -> Result<Times> {
             let timer = Timer::start();
             let built = state.build(&header, &[], [offered])?;
             *shortest = shortest.min(timer.nanoseconds() / 1e6);
-            ensure!(built.rejected.is_empty(), "left out: {:?}", built.rejected);
+            ensure!(built.rejected.is_empty(), "not included: {:?}", built.rejected);
             let succeeds = built.executed.block.executed.receipts.iter().all(|it| it.success);
             ensure!(succeeds, "{}: a call fails", subject.name);
             Ok(())
@@ -98,9 +99,9 @@ fn measure(subject: &Subject) -> Result<Times> {
         let timer = Timer::start();
         state.try_alone(&header, &by_transaction.transaction, by_transaction.sender)??;
         times.pool = times.pool.min(timer.nanoseconds() / 1e6);
-        ensure!(counts()? == (1, 0), "the pool has verified nothing");
+        ensure!(counts()? == (1, 0), "the pool did not verify the transaction");
         build(&by_transaction, &mut times.with_verdict)?;
-        ensure!(counts()? == (1, 1), "the block has not found the verdict");
+        ensure!(counts()? == (1, 1), "the block did not use the verdict");
         build(&by_calldata, &mut times.by_calldata)?;
     }
     Ok(times)

@@ -19,12 +19,12 @@ pub(super) struct Subject {
     pub(super) name: String,
     pub(super) execute: Execute,
     pub(super) input: Vec<u8>,
-    /// Calldata of a block with the same transactions on a chain by the EIP-8079 draft. A block of
-    /// a public network cannot be one: its header has no burned fees.
+    /// Calldata of a block with the same transactions on a chain as in the EIP-8079 draft. `None`
+    /// for public networks, whose headers have no burned fees.
     pub(super) draft: Option<Vec<u8>>,
 }
 
-/// Blocks of public networks: two large and one small of mainnet, and one of each test network.
+/// Blocks of public networks: two large and one small mainnet block, and one per testnet.
 const REAL: [&str; 5] = [
     "mainnet_21429992",
     "mainnet_22615247",
@@ -36,21 +36,22 @@ const CHAIN_ID: u64 = 8_079;
 const FORK: ProtocolFork = ProtocolFork::Osaka;
 /// Timestamp of the first block.
 const TIME: u64 = 1_800_000_000;
-/// A token on the L2.
+/// Address of a token on the L2.
 const TOKEN: Address = address!("0x7000000000000000000000000000000000000007");
-/// Accounts of the L2.
+/// Number of accounts on the L2.
 const ACCOUNTS: u64 = 1_000;
 /// Gas limit of a transfer of the token.
 const TOKEN_GAS: u64 = 60_000;
-/// Calls of the expensive precompile, and gas of each.
+/// Number of calls of the expensive precompile.
 const PAIRINGS: usize = 20;
+/// Gas limit of each of these calls.
 const PAIRING_GAS: u64 = 300_000;
 
 sol! {
     function transfer(address to, uint256 amount) returns (bool);
 }
 
-/// Returns the blocks of public networks; none if the vectors are absent, which is said loudly.
+/// Returns the blocks of public networks. If the vectors are missing, returns none and reports it.
 pub(super) fn real() -> Result<Vec<Subject>> {
     let blocks = testkit::vectors::blocks("blocks", "real blocks in each dialect")?;
     let wanted = blocks.into_iter().filter(|block| REAL.contains(&block.name.as_str()));
@@ -68,7 +69,7 @@ pub(super) fn real() -> Result<Vec<Subject>> {
 pub(super) fn of_l2() -> Result<Vec<Subject>> {
     let mut scene = Scene::new()?;
     let pairing = precompiles::jobs().into_iter().find(|job| job.name == "ECPAIRING of 4");
-    let pairing = pairing.ok_or_eyre("the job has another name")?;
+    let pairing = pairing.ok_or_eyre("no such job")?;
     let transfers = |count: u64| (format!("{count} transfers"), Load::Transfers(count));
     let loads = [
         ("1 transfer".to_owned(), Load::Transfers(1)),
@@ -84,15 +85,15 @@ pub(super) fn of_l2() -> Result<Vec<Subject>> {
     loads.into_iter().map(subject).collect()
 }
 
-/// Content of a block.
+/// Contents of a block.
 enum Load {
     Transfers(u64),
     Tokens(u64),
     Calls(usize, precompiles::Job),
 }
 
-/// An L2 with a thousand accounts and a token, and with the history rings of a chain that has run
-/// for a day; and a chain by the draft with the same accounts, which gets the same transactions.
+/// An L2 with a thousand accounts, a token, and full history ring buffers, as after a day; and a
+/// chain as in the draft with the same accounts and transactions.
 struct Scene {
     l2: L2,
     draft: DraftL2,
@@ -120,8 +121,8 @@ impl Scene {
         Ok(Self { l2, draft: DraftL2::new(genesis, CHAIN_ID, FORK)?, sent: 0 })
     }
 
-    /// Appends a block, and returns the input of EXECUTE for it, and the calldata for the one by
-    /// the draft.
+    /// Appends a block to both chains. Returns the input of EXECUTE for the L2 block, and the
+    /// calldata for the draft block.
     fn block(&mut self, load: &Load) -> Result<(Vec<u8>, Vec<u8>)> {
         let transactions: Vec<_> = match load {
             Load::Transfers(count) => (0..*count)
@@ -149,7 +150,7 @@ impl Scene {
         let draft = built.calldata.clone();
         self.draft.append(built)?;
         let (new, rejected) = self.l2.seal(time, anchor, transactions)?;
-        ensure!(rejected.is_empty(), "the L2 block leaves out {rejected:?}");
+        ensure!(rejected.is_empty(), "the L2 block does not include {rejected:?}");
         let succeeded = new.block.executed.receipts.iter().all(|receipt| receipt.success);
         ensure!(succeeded, "a transaction fails");
         let input = new.input()?;
@@ -157,7 +158,7 @@ impl Scene {
         Ok((input, draft))
     }
 
-    /// Signs a transaction of the next pair of accounts.
+    /// Signs a transaction between the next pair of accounts.
     fn transaction(
         &mut self,
         of: impl FnOnce(Address) -> (Address, U256, Bytes, u64),

@@ -1,21 +1,23 @@
-//! The table of docs/dialects.md.
+//! Comparison with the table in docs/dialects.md.
 
 use super::Form;
 use eyre::{Result, ensure};
 use std::collections::BTreeSet;
 
 const DOCUMENT: &str = include_str!("../../../../docs/dialects.md");
-/// First line of the table.
+/// Header row of the table.
 pub(super) const HEAD: &str = "| block | form | bytes | blobs | gas on L1 | ms | nearest limit |";
-/// Place of the time among the cells, and of the dialects.
+/// Column of the time.
 const TIME: usize = 5;
+/// Column of the dialects.
 const DIALECTS: usize = 1;
 /// Separator of dialects that share a row.
 pub(super) const AND: &str = ", ";
 
-/// Fails, naming each of them, if rows are not those of the document. The time is not compared.
+/// Fails and lists the differences if measured rows are not in the document. Times are not
+/// compared.
 ///
-/// A document with rows of blocks that are not among the forms fails too if the forms `are_all`.
+/// If the forms `are_all`, rows in the document without a measurement are an error too.
 pub(super) fn check(forms: &[Form], are_all: bool) -> Result<()> {
     let documented = rows(DOCUMENT);
     ensure!(!documented.is_empty(), "docs/dialects.md has no table of figures");
@@ -31,7 +33,7 @@ pub(super) fn check(forms: &[Form], are_all: bool) -> Result<()> {
     Ok(())
 }
 
-/// Rows of the table, one for each dialect, without the time.
+/// Returns the rows of the table without the time, one per dialect.
 fn rows(document: &str) -> BTreeSet<Vec<String>> {
     let table = document.lines().skip_while(|line| *line != HEAD);
     let rows = table.skip(2).take_while(|line| line.starts_with('|'));
@@ -65,8 +67,11 @@ mod tests {
         let with_real = testkit::vectors::folder().unwrap().is_some();
         let mut forms = measure(with_real).unwrap();
         check(&forms, with_real).unwrap();
-        assert!(check(&forms[1..], true).is_err(), "a row of the document has no measurement");
+        assert!(
+            check(&forms[1..], true).is_err(),
+            "a documented row without a measurement must be an error"
+        );
         forms[0].gas += 1;
-        assert!(check(&forms, with_real).is_err(), "any figures are those of the document");
+        assert!(check(&forms, with_real).is_err(), "another figure must be an error");
     }
 }

@@ -1,10 +1,9 @@
-//! The same blocks in each dialect of EXECUTE: bytes on L1, gas, time, and the limit of L1 that is
-//! nearest.
+//! The same blocks in each dialect of EXECUTE: bytes on L1, gas, time, and the nearest L1 limit.
 //!
-//! Each form is measured as a transaction that calls its precompile. The blocks of an L2 are sent
-//! in such transactions to an L1 of Osaka in this process, whose receipts must have the computed
-//! gas. Blocks of public networks exceed the gas that an L1 transaction can have, so theirs is
-//! computed alone.
+//! Each form is measured as a transaction that calls its precompile. L2 blocks are sent in such
+//! transactions to an L1 at Osaka in this process, and the gas in the receipts must equal the
+//! computed gas. Blocks of public networks exceed the gas limit of an L1 transaction, so their gas
+//! is only computed.
 
 mod admission;
 mod blocks;
@@ -25,7 +24,7 @@ use testkit::{Blobs, Key, L1, TRANSACTION_GAS_CAP};
 use variants::{BlobSource, DialectCall, DialectName, Dialects};
 
 const L1_CHAIN: u64 = 31_337;
-/// Dialects that are compared. The nested one costs what that of the specifications does.
+/// Compared dialects. The nested one costs as much as that of the execution-specs.
 pub(crate) const FORMS: [DialectName; 5] = [
     DialectName::Specs,
     DialectName::Drake,
@@ -33,34 +32,37 @@ pub(crate) const FORMS: [DialectName; 5] = [
     DialectName::ExecuteTx,
     DialectName::Draft8079,
 ];
-/// Timed runs of a call, of which the shortest counts.
+/// Number of timed runs of a call; the fastest counts.
 const ROUNDS: usize = 5;
-/// Gas of a transaction and of a token of its calldata, with the floor of the latter (EIP-7623).
+/// Base gas of a transaction.
 const TRANSACTION_GAS: u64 = 21_000;
+/// Gas per calldata token (EIP-7623).
 const TOKEN_GAS: u64 = 4;
+/// Floor gas per calldata token (EIP-7623).
 const FLOOR_GAS: u64 = 10;
-/// Bytes of a transaction that public pools take, without blobs and with them.
+/// Maximum size of a transaction without blobs in public pools, in bytes.
 const POOL_BYTES: usize = 128 << 10;
+/// Maximum size of a blob transaction in public pools, in bytes.
 const BLOB_POOL_BYTES: usize = 1 << 20;
-/// Blobs of a transaction (EIP-7594).
+/// Maximum number of blobs in a transaction (EIP-7594).
 const MAX_BLOBS: usize = 6;
 
-/// Blocks that are measured.
+/// Arguments of the measurement.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// A document instead of a table
+    /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
-    /// Fail if bytes and gas are not those of docs/dialects.md
+    /// Fail if bytes or gas differ from docs/dialects.md
     #[arg(long)]
     check: bool,
     /// Leave out the blocks of public networks
     #[arg(long)]
     without_vectors: bool,
-    /// Make this many mutated calls in each dialect instead, and print the slowest for its gas
+    /// Make N mutated calls in each dialect instead, and print the slowest relative to its gas
     #[arg(long, value_name = "N", conflicts_with = "check")]
     mutated: Option<u64>,
-    /// Measure instead what a pool and a block take for transactions of type 0x05
+    /// Measure the time of the pool and of blocks for transactions of type 0x05 instead
     #[arg(long, conflicts_with_all = ["check", "mutated"])]
     admission: bool,
 }
@@ -70,25 +72,26 @@ pub(crate) struct Arguments {
 struct Form {
     block: String,
     dialect: DialectName,
-    /// Bytes of the calldata, and of the witness in the transaction.
+    /// Bytes of the calldata and of a witness in the transaction.
     bytes: usize,
     blobs: usize,
     /// Gas of a transaction that calls the precompile.
     gas: u64,
-    /// Gas that the call must hold, which it loses if it fails, or if Drake's claim is false.
+    /// Gas that the call must have, which is lost if the call fails or if the claim in Drake's
+    /// dialect is false.
     reserve: u64,
-    /// Milliseconds of the call on a core.
+    /// CPU time of the call in milliseconds.
     ms: f64,
 }
 
-/// A limit of L1 on transactions.
+/// A limit of L1 transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Limit {
     /// Gas of a transaction (EIP-7825).
     Gas,
-    /// Bytes in public pools.
+    /// Size limit of public pools.
     Bytes,
-    /// Blobs of a transaction (EIP-7594).
+    /// Number of blobs of a transaction (EIP-7594).
     Blobs,
 }
 
@@ -103,11 +106,10 @@ impl fmt::Display for Limit {
 }
 
 impl Form {
-    /// Returns the nearest limit, and how much of it the transaction takes.
+    /// Returns the nearest limit, and the share of it that the transaction uses.
     fn limit(&self) -> (Limit, f64) {
         let pool = if self.blobs > 0 { BLOB_POOL_BYTES } else { POOL_BYTES };
-        // A transaction must have the whole reserve, of which it gets back what the call does not
-        // use.
+        // The gas limit must cover the whole reserve, although unused gas is returned.
         let gas = self.gas.max(TRANSACTION_GAS + self.reserve);
         let shares = [
             (Limit::Gas, gas as f64 / TRANSACTION_GAS_CAP as f64),
@@ -117,7 +119,7 @@ impl Form {
         shares.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((Limit::Gas, 0.0))
     }
 
-    /// Cells of the table but for the time, which no two machines have in common.
+    /// Returns the cells of the table without the time, which depends on the machine.
     fn cells(&self) -> [String; 6] {
         let (limit, share) = self.limit();
         [
@@ -159,8 +161,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Returns the table as docs/dialects.md has it: forms of a block that differ in their time alone
-/// share a row.
+/// Formats the table as in docs/dialects.md: forms of a block that differ only in their time share
+/// a row.
 fn table(forms: &[Form]) -> String {
     let mut rows: Vec<([String; 6], f64)> = Vec::new();
     for form in forms {
@@ -180,7 +182,7 @@ fn table(forms: &[Form]) -> String {
     [documented::HEAD, "|---|---|---|---|---|---|---|", &rows.join("\n")].join("\n")
 }
 
-/// Measures the blocks in all dialects that can say them.
+/// Measures the blocks in all dialects that can encode them.
 fn measure(with_real: bool) -> Result<Vec<Form>> {
     let mut forms = Vec::new();
     let can_say = |subject: &Subject, dialect: &DialectName| {
@@ -249,7 +251,7 @@ fn form(subject: &Subject, dialect: DialectName) -> Result<(Form, DialectCall)> 
         charge = execute.answer(&*own, precompile, u64::MAX)?.gas;
         ms = ms.min(timer.nanoseconds() / 1e6);
     }
-    // A byte of the witness in the transaction costs what one of the calldata does.
+    // A byte of the witness in the transaction costs as much as one of the calldata.
     let carried = || witness.iter().flatten().chain(&call.calldata);
     let tokens: u64 = carried().map(|byte| if *byte == 0 { 1 } else { 4 }).sum();
     let gas = TRANSACTION_GAS + (TOKEN_GAS * tokens + charge).max(FLOOR_GAS * tokens);
@@ -265,7 +267,7 @@ fn form(subject: &Subject, dialect: DialectName) -> Result<(Form, DialectCall)> 
     Ok((form, call))
 }
 
-/// Sends the call to an L1; the gas of its receipt.
+/// Sends the call to an L1 and returns the gas in the receipt.
 fn receipt(l1: &mut L1, dialect: DialectName, call: &DialectCall) -> Result<u64> {
     let operator = Key::named("operator");
     let (to, data) = (dialect.address(), Bytes::copy_from_slice(&call.calldata));

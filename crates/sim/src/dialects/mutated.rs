@@ -1,4 +1,4 @@
-//! Time for each unit of gas of calls that are nearly valid.
+//! Time per gas of mutated calls, which are nearly valid.
 
 use crate::{
     dialects::FORMS,
@@ -21,22 +21,22 @@ use testkit::{mutations, mutations_of_batch, mutations_of_draft};
 use variants::{DialectCall, DialectName, Dialects};
 use wire::ProtocolFork;
 
-/// Nanoseconds that a unit of gas may take: twice what prices are made for.
+/// Maximum nanoseconds per gas: twice the rate of the gas schedule.
 const LIMIT: f64 = 6.0;
-/// Gas of a call.
+/// Gas limit of a call.
 const PLENTY: u64 = 50_000_000;
-/// Timed runs of a call that seems to be the slowest, of which the shortest counts.
+/// Number of timed runs of a call that seems to be the slowest; the fastest run counts.
 const ROUNDS: usize = 9;
 
-/// Mutated calls of a dialect.
+/// Result for the mutated calls of a dialect.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Mutated {
     dialect: DialectName,
     calls: u64,
     accepted: u64,
-    /// Time of the slowest call for its gas, in nanoseconds for a unit.
+    /// Nanoseconds per gas of the slowest call.
     slowest: f64,
-    /// Reason for which that call was refused, or `valid`.
+    /// Reason why that call was rejected, or `valid`.
     outcome: &'static str,
 }
 
@@ -53,8 +53,8 @@ impl Mutated {
 ///
 /// # Errors
 ///
-/// If a call is accepted whose input is not, ends in a fault of ours, or takes longer than its gas
-/// pays for.
+/// If a call with an invalid input is accepted, ends in an internal error, or takes longer than its
+/// gas covers.
 pub(super) fn run(calls: u64, json: bool) -> Result<()> {
     let forms = FORMS.into_iter().chain([DialectName::Nested]);
     let measured: Vec<_> = forms.map(|it| measure(it, calls)).collect::<Result<_>>()?;
@@ -71,12 +71,12 @@ pub(super) fn run(calls: u64, json: bool) -> Result<()> {
         }
     }
     for Mutated { dialect, slowest, .. } in &measured {
-        ensure!(*slowest <= LIMIT, "{dialect}: {slowest:.2} ns for a unit of gas, at most {LIMIT}");
+        ensure!(*slowest <= LIMIT, "{dialect}: {slowest:.2} ns per gas, at most {LIMIT}");
     }
     Ok(())
 }
 
-/// Blocks of one call each, and whether the last of them is a batch.
+/// Returns inputs, one per call, and whether each is a batch.
 fn subjects(dialect: DialectName) -> Result<Vec<(Vec<u8>, bool)>> {
     if dialect == DialectName::Nested {
         let blocks = nested::blocks(ProtocolFork::Osaka)?;
@@ -89,7 +89,7 @@ fn subjects(dialect: DialectName) -> Result<Vec<(Vec<u8>, bool)>> {
     Ok(vec![(transfers, false), (log, false), (world.batch(2)?, true)])
 }
 
-/// Measures the mutated calls of a dialect, which come from several inputs in equal parts.
+/// Measures the mutated calls of a dialect, which are derived from several inputs in equal shares.
 fn measure(dialect: DialectName, calls: u64) -> Result<Mutated> {
     let mut mutated = Mutated { dialect, calls: 0, accepted: 0, slowest: 0.0, outcome: "" };
     let yardstick = Yardstick::new();
@@ -121,9 +121,9 @@ fn measure(dialect: DialectName, calls: u64) -> Result<Mutated> {
     Ok(mutated)
 }
 
-/// Returns this many calls that are nearly one with this input: half of them with a mutated input,
-/// and half with the calldata of the good one mutated, which in the form of the execution-specs is
-/// the same.
+/// Returns this many mutations of a call with this input: half of them encode a mutated input, and
+/// half mutate the calldata of the valid call, which is the same in the dialect of the
+/// execution-specs.
 fn mutated_calls(
     dialect: DialectName,
     input: &[u8],
@@ -131,7 +131,7 @@ fn mutated_calls(
     count: u64,
 ) -> Result<impl Iterator<Item = DialectCall>> {
     let good = dialect.encode(input)?;
-    // Some mutated inputs have no form in a dialect, so there are more of them than calls.
+    // Some mutated inputs cannot be encoded in a dialect, so there are more of them than calls.
     let inputs: Box<dyn Iterator<Item = Vec<u8>>> = match is_batch {
         true => Box::new(mutations_of_batch(input, 2 * count)),
         false => Box::new(mutations(input, 2 * count)),
@@ -145,13 +145,13 @@ fn mutated_calls(
     Ok(encoded.take(usize::try_from(of_inputs)?).chain(changed))
 }
 
-/// Returns this many transactions of type `0x05` that nearly bring this input: half of them with a
-/// mutated input and the fields of that, and half with a byte of the good one changed: of a field,
-/// of the head or of the witness.
+/// Returns this many mutations of a transaction of type `0x05` with this input: half of them encode
+/// a mutated input with matching fields, and half change a byte of the valid transaction, in a
+/// field, the head or the witness.
 fn mutated_transactions(input: &[u8], count: u64) -> Result<impl Iterator<Item = SignedExecuteTx>> {
     let dialect = DialectName::ExecuteTx;
     let good = execute_tx::around(&dialect.encode(input)?).encode();
-    // Some mutated inputs cannot be split, and some mutated bytes are no transaction.
+    // Some mutated inputs cannot be split, and some mutated bytes are not a transaction.
     let encoded = mutations(input, 2 * count).filter_map(move |input| dialect.encode(&input).ok());
     let of_inputs = encoded.map(|call| execute_tx::around(&call)).take(usize::try_from(count / 2)?);
     let changed: Vec<_> = mutations(&good, 2 * count)
@@ -171,7 +171,7 @@ impl Mutated {
         Ok(())
     }
 
-    /// Makes the call of a transaction of type `0x05` and counts it.
+    /// Makes the call by a transaction of type `0x05` and counts it.
     fn add_in(&mut self, tx: SignedExecuteTx, yardstick: &Yardstick) -> Result<()> {
         let blobs = vec![tx.tx.witness.to_vec()];
         let call = DialectCall { calldata: tx.tx.input.to_vec(), blobs };
@@ -189,7 +189,7 @@ impl Mutated {
         Ok(())
     }
 
-    /// Makes a call and counts it; returns `true` if it is accepted.
+    /// Makes a call and counts it. Returns `true` if it is accepted.
     fn make(
         &mut self,
         execute: &Execute,
@@ -215,8 +215,8 @@ impl Mutated {
             let input = self.dialect.decode(&call.calldata, &call.blobs)?;
             self.dialect.run(execute, &call.calldata, &input)?;
         }
-        // The machine may have done something else meanwhile, but not each time; and its core may
-        // be shared.
+        // Other processes may have slowed down a run, but not every run, and the core may be
+        // shared.
         for _ in 1..ROUNDS {
             if per_gas <= self.slowest {
                 return Ok(is_valid);
@@ -231,7 +231,7 @@ impl Mutated {
     }
 }
 
-/// Returns the nanoseconds of a call for each unit of the gas that it takes, and its answer.
+/// Returns the nanoseconds per gas of a call, and its result.
 fn time(
     execute: &Execute,
     dialect: &dyn Dialect,

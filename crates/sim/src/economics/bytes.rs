@@ -1,4 +1,4 @@
-//! Contents of a batch, byte by byte.
+//! Contents of a batch by kind, in bytes.
 
 use alloy_primitives::{Address, B256, keccak256};
 use eyre::{Result, ensure, eyre};
@@ -9,7 +9,7 @@ use wire::{
     layout,
 };
 
-/// Number of bytes of one kind, and of zero bytes among them.
+/// Number of bytes of one kind, and the number of zero bytes among them.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Count {
     pub(crate) bytes: u64,
@@ -22,7 +22,7 @@ impl Count {
         Self { bytes: bytes.len() as u64, zeros }
     }
 
-    /// Their price where the floor of EIP-7623 decides.
+    /// Returns the gas of these bytes if the floor of EIP-7623 applies.
     pub(crate) const fn floor(self) -> u64 {
         40 * (self.bytes - self.zeros) + 10 * self.zeros
     }
@@ -35,7 +35,7 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// Parts of a batch. The L2 accounts in `names` appear by their names.
+    /// Splits a batch into parts. The L2 accounts in `names` are listed by name.
     pub(crate) fn of(input: &[u8], names: &[(&str, Address)]) -> Result<Self> {
         let batch = StatelessBatch::decode(input)?;
         let mut found = Self::default();
@@ -59,7 +59,7 @@ impl Parts {
             found,
         };
         walk.node(&mut Vec::new(), None)?;
-        ensure!(walk.rest.is_empty(), "{} bytes of the state are of no node", walk.rest.len());
+        ensure!(walk.rest.is_empty(), "{} bytes of the state belong to no node", walk.rest.len());
         let Walk { codes: owners, mut found, .. } = walk;
         for (position, code) in codes.iter().enumerate() {
             let owner = owners.get(&position).map_or("unknown", String::as_str);
@@ -71,7 +71,7 @@ impl Parts {
         let zeros: u64 = found.parts.values().map(|count| count.zeros).sum();
         let all = Count::of(input);
         let rest = Count { bytes: all.bytes - known, zeros: all.zeros - zeros };
-        ensure!(rest.bytes >= fixed, "the payloads are not all there");
+        ensure!(rest.bytes >= fixed, "payloads are missing");
         found.parts.insert("payload and offsets: all else".to_owned(), rest);
         Ok(found)
     }
@@ -84,7 +84,7 @@ impl Parts {
     }
 }
 
-/// The stream of the state.
+/// Returns the stream of the state.
 fn state_of(input: &[u8]) -> Result<&[u8]> {
     let offset = |at: usize| {
         let bytes = input.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
@@ -99,14 +99,14 @@ struct Walk<'a> {
     reader: StreamReader<'a>,
     rest: &'a [u8],
     names: BTreeMap<B256, String>,
-    /// Owner of each code, by its position.
+    /// Owner of each code, by position.
     codes: BTreeMap<usize, String>,
     found: Parts,
 }
 
 impl Walk<'_> {
-    /// Reads a node and all below it; the accounts that are there. `owner` is whose storage it is
-    /// in.
+    /// Reads a node and its subtree, and returns the accounts in it. `owner` is the account of a
+    /// storage trie, and `None` in the state trie.
     fn node(&mut self, prefix: &mut Vec<u8>, owner: Option<&str>) -> Result<BTreeSet<String>> {
         let node = self.reader.next_node()?.ok_or_else(|| eyre!("the stream ends"))?;
         let depth = prefix.len();
@@ -175,7 +175,7 @@ impl Walk<'_> {
         Ok(below)
     }
 
-    /// A name, or that it has none.
+    /// Returns a known name, or `others`.
     fn label<'n>(&self, name: &'n str) -> &'n str {
         if self.names.values().any(|known| known == name) { name } else { "others" }
     }

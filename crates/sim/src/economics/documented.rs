@@ -1,4 +1,4 @@
-//! The figures as docs/gas.md gives them.
+//! Comparison with the figures in docs/gas.md.
 
 use super::figures::Figures;
 use eyre::{OptionExt, Result, bail, ensure};
@@ -6,16 +6,16 @@ use serde_json::Value;
 
 const DOCUMENT: &str = include_str!("../../../../docs/gas.md");
 
-/// A column of the table: which L2 its figures are of.
+/// A column of the table, i.e. the measured L2.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Column {
-    /// Ten thousand accounts, with full history rings.
+    /// 10,000 accounts, with full history ring buffers.
     TenThousand,
-    /// Ten thousand accounts, some blocks after genesis.
+    /// 10,000 accounts, a few blocks after genesis.
     Young,
-    /// A million accounts, with full history rings.
+    /// 1,000,000 accounts, with full history ring buffers.
     Million,
-    /// Ten accounts, some blocks after genesis.
+    /// 10 accounts, a few blocks after genesis.
     New,
 }
 
@@ -26,12 +26,14 @@ impl Column {
             (10_000, true) => Ok(Self::Young),
             (1_000_000, false) => Ok(Self::Million),
             (10, true) => Ok(Self::New),
-            _ => bail!("docs/gas.md has no figures of an L2 of {accounts} accounts like this one"),
+            _ => bail!(
+                "docs/gas.md has no figures for an L2 with {accounts} accounts and these options"
+            ),
         }
     }
 }
 
-/// Fails, naming each of them, if figures are not those of the document.
+/// Fails and lists the differences if figures are not those of the document.
 pub(crate) fn check(figures: &Figures, column: Column) -> Result<()> {
     let measured = figures.json();
     let mut others = Vec::new();
@@ -41,7 +43,7 @@ pub(crate) fn check(figures: &Figures, column: Column) -> Result<()> {
             .get(key)
             .ok_or_eyre(format!("docs/gas.md has {key}, which is not measured"))?;
         let got = written(value)?;
-        // What follows in parentheses are calls and bytes.
+        // Calls and bytes follow in parentheses.
         let documented = cell.split(" (").next().unwrap_or(cell);
         if got != documented {
             others.push(format!("{key}: {got}, documented: {documented}"));
@@ -54,7 +56,7 @@ pub(crate) fn check(figures: &Figures, column: Column) -> Result<()> {
     Ok(())
 }
 
-/// The keys of the table, each with what stands in this column.
+/// Returns the keys of the table, each with its cell in this column.
 fn cells(column: Column) -> impl Iterator<Item = (&'static str, &'static str)> {
     let table =
         DOCUMENT.lines().skip_while(|line| !line.starts_with("| L1 gas for each L2 transaction"));
@@ -65,7 +67,7 @@ fn cells(column: Column) -> impl Iterator<Item = (&'static str, &'static str)> {
     })
 }
 
-/// A figure as it is written there: a share in per cent, or gas; a dash if there is none.
+/// Formats a figure as in the document: a share in per cent, gas, or a dash for none.
 fn written(figure: &Value) -> Result<String> {
     if figure.is_null() {
         return Ok("–".to_owned());
@@ -76,7 +78,7 @@ fn written(figure: &Value) -> Result<String> {
             digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
         return Ok(groups.join(","));
     }
-    let share = figure.as_f64().ok_or_eyre(format!("{figure} is no figure"))?;
+    let share = figure.as_f64().ok_or_eyre(format!("{figure} is not a figure"))?;
     Ok(format!("{:.1} %", 100.0 * share))
 }
 
@@ -92,6 +94,6 @@ mod tests {
         let past = Past { people, is_young: false };
         let figures = Figures::measure(GasSchedule::DEFAULT, &past).unwrap();
         check(&figures, Column::TenThousand).unwrap();
-        assert!(check(&figures, Column::Young).is_err(), "any figures are those of the document");
+        assert!(check(&figures, Column::Young).is_err(), "other figures must be an error");
     }
 }

@@ -1,4 +1,4 @@
-//! Measurements under one schedule of EXECUTE, as a table and as a document.
+//! Measurements under one gas schedule of EXECUTE, as a table and as JSON.
 
 use super::{BLOCKS, Cost, Load, Past, Scene, TRANSFERS, Way};
 use eyre::{Result, ensure};
@@ -10,24 +10,27 @@ use variants::GasSchedule;
 pub(crate) struct Figures {
     /// Blocks of transfers as a batch.
     batch: Cost,
-    /// The same blocks in transactions as public pools take them, if they take one with a block.
+    /// The same blocks in transactions that public pools accept, if each block fits into one.
     public: Option<Cost>,
-    /// The same blocks, each in a call of its own.
+    /// The same blocks, each in its own call.
     apart: Cost,
     /// A block with one transfer.
     single: Cost,
-    /// The blocks as a batch, and the block with one transfer, where L1 keeps no codes.
+    /// The blocks as a batch, if L1 stores no codes.
     plain_batch: Cost,
+    /// The block with one transfer, if L1 stores no codes.
     plain_single: Cost,
-    /// Blocks of transfers of a token as calldata, and where L1 keeps no codes.
+    /// Blocks of token transfers as calldata.
     token_calldata: Cost,
+    /// The same blocks of token transfers, if L1 stores no codes.
     plain_token: Cost,
-    /// The same blocks through blobs, and others of transfers of a token.
+    /// The blocks of transfers in blobs.
     blobs: Cost,
+    /// Blocks of token transfers in blobs.
     token: Cost,
-    /// A block with one transfer through blobs.
+    /// A block with one transfer in blobs.
     single_blobs: Cost,
-    /// Milliseconds of EXECUTE for the blocks of transfers: as one batch, and each by itself.
+    /// Milliseconds of EXECUTE for the blocks of transfers, as one batch and individually.
     execute_ms: [f64; 2],
 }
 
@@ -135,16 +138,16 @@ impl Figures {
         let what = format!("transfer, {BLOCKS} blocks of {TRANSFERS} in batches");
         row(&what, &self.batch, transfers);
         if let Some(public) = &self.public {
-            row("transfer, the same as public pools take it", public, transfers);
+            row("transfer, the same for public pools", public, transfers);
         }
         row("transfer, the same blocks one by one", &self.apart, transfers);
         row("transfer, the same blocks in blobs", &self.blobs, transfers);
         row("token transfer, as many in blobs", &self.token, transfers);
-        row("the batches where L1 keeps no codes", &self.plain_batch, transfers);
+        row("the batches if L1 stores no codes", &self.plain_batch, transfers);
         row("token transfer, as many in batches", &self.token_calldata, transfers);
-        row("the same where L1 keeps no codes", &self.plain_token, transfers);
+        row("the same if L1 stores no codes", &self.plain_token, transfers);
         row("block with one transfer", &self.single, 1);
-        row("the same where L1 keeps no codes", &self.plain_single, 1);
+        row("the same if L1 stores no codes", &self.plain_single, 1);
         row("block with one transfer, in blobs", &self.single_blobs, 1);
         let [batch, apart] = self.execute_ms;
         println!("EXECUTE of the transfers: {batch:.1} ms as one batch, {apart:.1} ms one by one");

@@ -1,11 +1,10 @@
-//! Cost of L2 transactions on L1, from receipts: transfers of ETH and of a token in batches and in
-//! single blocks, as calldata of `NativeRollup.advance` and through blobs in the cheapest way, on
-//! an L1 of Osaka in this process, for an L2 of ten thousand accounts, or of as many as
-//! `--accounts` says.
+//! Cost of L2 transactions on L1 according to receipts: ETH and token transfers in batches and in
+//! single blocks, as calldata of `NativeRollup.advance` and in blobs in the cheapest way, on an L1
+//! at Osaka in this process, for an L2 with 10,000 accounts or the number in `--accounts`.
 //!
-//! The L2 is one that has run for a while: the rings of EIP-4788 and EIP-2935 are full, so that
-//! what each block writes there lies in tries of thousands of slots, and so is the ring of state
-//! roots on L1. With `--young` the L2 is a few blocks old.
+//! The L2 has run for a while: the ring buffers of EIP-4788 and EIP-2935 are full, so that each
+//! block writes to tries with thousands of slots, and so is the ring buffer of state roots on L1.
+//! With `--young` the L2 is a few blocks old.
 
 mod bytes;
 mod documented;
@@ -41,31 +40,31 @@ use wire::ProtocolFork;
 const L1_CHAIN: u64 = 31_337;
 const L2_CHAIN: u64 = 8_079;
 const FORK: ProtocolFork = ProtocolFork::Osaka;
-/// Default number of accounts of the L2.
+/// Default number of L2 accounts.
 const ACCOUNTS: u64 = 10_000;
-/// A token on the L2.
+/// Address of a token on the L2.
 const TOKEN: Address = address!("0x7000000000000000000000000000000000000007");
 
 sol! {
     function transfer(address to, uint256 amount) returns (bool);
 }
 
-/// Blocks of the batch, and transfers in each.
+/// Number of blocks in the batch.
 const BLOCKS: usize = 10;
+/// Number of transfers per block.
 const TRANSFERS: usize = 50;
-/// Gas limit of a transfer of a token, a sixth above what it uses: wallets ask a node for an
-/// estimate.
+/// Gas limit of a token transfer, a sixth above the gas used, as wallets estimate gas.
 const TOKEN_GAS: u64 = 40_000;
 /// Number of timed runs of EXECUTE.
 const ROUNDS: usize = 9;
-/// Slots of the ring of state roots.
+/// Slots of the ring buffer of state roots.
 const RING: core::ops::Range<u64> = 5..5 + 8_191;
-/// The slot of the anchor on L1.
+/// Slot of the anchor in the rollup contract.
 const ANCHOR_SLOT: U256 = U256::from_limbs([2, 0, 0, 0]);
 /// Anchor of every block, as if L1 had sent messages.
 const ANCHOR: B256 = B256::repeat_byte(0xa5);
 
-/// A rollup whose L2 has many accounts. Made again, it is the same one.
+/// A rollup whose L2 has many accounts. Its construction is deterministic.
 struct Scene {
     l1: L1,
     l2: L2,
@@ -74,12 +73,12 @@ struct Scene {
     execute: Execute,
     /// Addresses of the accounts that have ether and tokens.
     people: Arc<[Address]>,
-    /// Codes of L2 contracts that L1 keeps.
+    /// Codes of L2 contracts that L1 stores.
     kept: Vec<CodeReference>,
     random: Random,
 }
 
-/// Size and age of the L2's state.
+/// Size and age of the L2 state.
 #[derive(Debug, Clone)]
 struct Past {
     /// Addresses of the accounts that have ether and tokens.
@@ -87,7 +86,7 @@ struct Past {
     is_young: bool,
 }
 
-/// Cost of advancing by some blocks.
+/// Cost of posting some blocks.
 #[derive(Debug, Default, Clone)]
 struct Cost {
     /// Gas of the L1 transactions.
@@ -98,22 +97,22 @@ struct Cost {
     calldata_gas: u64,
     /// Bytes of the inputs.
     bytes: usize,
-    /// L1 transactions.
+    /// Number of L1 transactions.
     calls: u64,
-    /// Blobs of them.
+    /// Number of blobs in these transactions.
     blobs: u64,
-    /// Blocks per input, for each call that uses blobs.
+    /// Number of blocks in each input, for each call with blobs.
     ways: Vec<Vec<u64>>,
 }
 
 /// Data availability of the inputs on L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// With references to codes that L1 keeps, where that is cheaper.
+    /// Calldata with references to codes that L1 stores, where that is cheaper.
     Calldata,
-    /// The same, in transactions as public pools take them.
+    /// The same, in transactions that public pools accept.
     Public,
-    /// All of it.
+    /// Calldata without references.
     Plain,
     Blobs,
 }
@@ -140,7 +139,7 @@ impl AddAssign for Cost {
 }
 
 impl Cost {
-    /// The ways of its calls in words.
+    /// Describes how the blocks were posted.
     fn way(&self) -> String {
         if self.ways.is_empty() {
             return "calldata".to_owned();
@@ -152,7 +151,7 @@ impl Cost {
         )
     }
 
-    /// Part of the gas that is neither that of the blocks nor that of calldata.
+    /// Returns the share of the gas beyond the blocks' gas and the calldata gas.
     fn overhead_share(&self) -> f64 {
         self.l1_gas.saturating_sub(self.l2_gas + self.calldata_gas) as f64 / self.l1_gas as f64
     }
@@ -186,7 +185,7 @@ impl Scene {
         l1.edit(|state| state.set_slot(rollup.address, ANCHOR_SLOT, ANCHOR.into()))?;
         let mut scene =
             Self { l1, l2, rollup, operator, execute, people, kept, random: Random::new(1) };
-        // The first block is no common one, nor is one before the ring has seen a round.
+        // The first block is atypical, and so are blocks before the ring buffer is full.
         let first = scene.block(Load::Ether, 1)?;
         let input = scene.shortest_input(from_ref(&first))?;
         let data = AdvancePlan::in_calldata(&[scene.measured_as(&[first], input)?])
@@ -198,11 +197,11 @@ impl Scene {
         Ok(scene)
     }
 
-    /// Has L1 keep the codes that these blocks have in common, for all that come later.
+    /// Stores the codes in the batch of these blocks on L1, for later blocks.
     fn keep_codes(&mut self, blocks: &[Arc<Block>]) -> Result<()> {
         let input = self.l2.chain().batch(blocks.to_vec())?.input()?;
         let codes = CodeReference::new(codes_in(&input).to_vec().into());
-        let codes = codes.ok_or_else(|| eyre!("more codes than an account keeps"))?;
+        let codes = codes.ok_or_else(|| eyre!("more codes than fit into an account"))?;
         self.l1.keep(&self.operator, &codes)?;
         self.kept.push(codes);
         Ok(())
@@ -216,21 +215,21 @@ impl Scene {
         Ok(())
     }
 
-    /// Sender and recipient of the next transfer.
+    /// Returns sender and recipient of the next transfer.
     fn pair(&mut self) -> (Key, Address) {
         let count = self.people.len() as u64;
         let (from, to) = (self.random.below(count), self.random.below(count));
         (account(from), account(to).address())
     }
 
-    /// A transfer between random accounts.
+    /// Signs a transfer between random accounts.
     fn transfer(&mut self) -> Result<Transaction> {
         let (from, to) = self.pair();
         let value = U256::from(self.random.below(1 << 50));
         Ok(self.l2.sign(&from, to.into(), value, Bytes::new(), 21_000)?)
     }
 
-    /// A transfer of the token between random accounts.
+    /// Signs a token transfer between random accounts.
     fn token_transfer(&mut self) -> Result<Transaction> {
         let (from, to) = self.pair();
         let amount = U256::from(self.random.below(1 << 50));
@@ -247,15 +246,14 @@ impl Scene {
         let transactions = (0..transfers).map(one).collect::<Result<Vec<_>>>()?;
         let time = self.l2.chain().head().header.timestamp + 1;
         let (new, rejected) = self.l2.seal(time, ANCHOR, transactions)?;
-        ensure!(rejected.is_empty(), "the L2 block leaves out {rejected:?}");
+        ensure!(rejected.is_empty(), "the L2 block does not include {rejected:?}");
         let block = self.l2.append(new)?;
         let succeeded = block.executed.receipts.iter().all(|receipt| receipt.success);
         ensure!(succeeded, "a transfer fails");
         Ok(block)
     }
 
-    /// The input of EXECUTE for some blocks as calldata: whichever has fewer bytes for a block by
-    /// itself.
+    /// Returns the input for some blocks: a batch, or for a single block the shorter of both forms.
     fn shortest_input(&self, blocks: &[Arc<Block>]) -> Result<Vec<u8>> {
         let batch = self.l2.chain().batch(blocks.to_vec())?.input()?;
         if blocks.len() > 1 {
@@ -265,7 +263,8 @@ impl Scene {
         Ok(if batch.len() < single.len() { batch } else { single })
     }
 
-    /// The input of EXECUTE for some blocks: of one, as the execution-specs have it.
+    /// Returns the input for some blocks: a batch, or for a single block that of the
+    /// execution-specs.
     fn input(&self, blocks: &[Arc<Block>]) -> Result<Vec<u8>> {
         if let [block] = blocks {
             let state = self.l2.chain().state_before(block)?.ok_or_else(|| eyre!("no parent"))?;
@@ -274,7 +273,7 @@ impl Scene {
         Ok(self.l2.chain().batch(blocks.to_vec())?.input()?)
     }
 
-    /// Advances by blocks full of transfers of a token.
+    /// Posts blocks of token transfers.
     fn tokens(&mut self, way: Way) -> Result<Cost> {
         let many = |_| self.block(Load::Token, TRANSFERS);
         let blocks = (0..BLOCKS).map(many).collect::<Result<Vec<_>>>()?;
@@ -289,7 +288,7 @@ impl Scene {
         Ok(self.shortest_input(from_ref(block))?.len() <= L1Limits::default().input_bytes())
     }
 
-    /// Advances by blocks in one call, or, if L1 does not admit that, by each half of them in turn.
+    /// Posts blocks in one call, or, if that exceeds L1's limits, each half of them in turn.
     fn advance(&mut self, blocks: &[Arc<Block>], way: Way) -> Result<Cost> {
         if way == Way::Blobs {
             return self.advance_by_blobs(blocks);
@@ -305,7 +304,7 @@ impl Scene {
             _ => L1Limits { bytes: usize::MAX, ..L1Limits::default() },
         };
         let Some((posting, cost)) = cheapest(ways, &prices, &limits, 0, RING.end) else {
-            ensure!(blocks.len() > 1, "a block of {bytes} bytes cannot be advanced");
+            ensure!(blocks.len() > 1, "a block of {bytes} bytes cannot be posted");
             let (first, second) = blocks.split_at(blocks.len() / 2);
             let mut cost = self.advance(first, way)?;
             cost += self.advance(second, way)?;
@@ -327,7 +326,7 @@ impl Scene {
         })
     }
 
-    /// Advances by blocks through blobs, in each call in the way that costs least for a block.
+    /// Posts blocks in blobs, each call in the way with the lowest cost per block.
     fn advance_by_blobs(&mut self, blocks: &[Arc<Block>]) -> Result<Cost> {
         let mut total = Cost::default();
         let mut waiting = blocks;
@@ -337,11 +336,11 @@ impl Scene {
             };
             let ways =
                 ways_in_blobs(waiting.len(), admits, |range| self.measured(&waiting[range]))?;
-            // Blob gas is listed apart.
+            // Blob gas is reported separately.
             let prices = L1Prices { fork: FORK, gas: 1, blob_gas: Some(0) };
             let limits = L1Limits { bytes: usize::MAX, ..L1Limits::default() };
             let chosen = cheapest(ways, &prices, &limits, 0, RING.end);
-            let (posting, cost) = chosen.ok_or_else(|| eyre!("a block in no blobs"))?;
+            let (posting, cost) = chosen.ok_or_else(|| eyre!("no plan for a block in blobs"))?;
             let (now, later) = waiting.split_at(usize::try_from(posting.blocks)?);
             waiting = later;
             let data = posting.calldata(Evidence::default());
@@ -370,13 +369,13 @@ impl Scene {
         Ok(total)
     }
 
-    /// One input for these blocks, and what EXECUTE asks for it.
+    /// Returns one input for these blocks with the charges of EXECUTE.
     fn measured(&self, blocks: &[Arc<Block>]) -> Result<AdvanceInput> {
         self.measured_as(blocks, self.input(blocks)?)
     }
 
-    /// Milliseconds that EXECUTE takes for these blocks, as one batch and each by itself: the least
-    /// of some rounds.
+    /// Returns the milliseconds of EXECUTE for these blocks, as one batch and individually. The
+    /// fastest of several rounds counts.
     fn execute_ms(&self, blocks: &[Arc<Block>]) -> Result<[f64; 2]> {
         let apart = blocks.iter().map(|block| self.input(from_ref(block)));
         let ways = [vec![self.input(blocks)?], apart.collect::<Result<Vec<_>>>()?];
@@ -393,7 +392,7 @@ impl Scene {
         Ok(least)
     }
 
-    /// This input for these blocks, and what EXECUTE asks for it.
+    /// Returns this input for these blocks with the charges of EXECUTE.
     fn measured_as(&self, blocks: &[Arc<Block>], bytes: Vec<u8>) -> Result<AdvanceInput> {
         let executed = self.execute.run(&bytes, u64::MAX)?;
         let (charge, reserve) = (executed.gas, executed.reserve);
@@ -403,7 +402,7 @@ impl Scene {
     }
 }
 
-/// Returns the token's storage slot of an account's balance.
+/// Returns the token's storage slot for an account's balance.
 pub(crate) fn balance_slot(account: Address) -> B256 {
     let seed = [0x87, 0xa2, 0x11, 0xa2];
     keccak256([account.as_slice(), &[0; 8], &seed].concat())
@@ -413,8 +412,7 @@ fn calldata_gas(data: &[u8]) -> u64 {
     data.iter().map(|byte| if *byte == 0 { 4 } else { 16 }).sum()
 }
 
-/// Prints of what the inputs consist: of a block with one transfer, and of blocks full of either
-/// load.
+/// Prints the composition of inputs: of a block with one transfer, and of batches with either load.
 fn print_bytes(past: &Past) -> Result<()> {
     let names = [
         ("EIP-4788", BEACON_ROOTS_ADDRESS),
@@ -447,22 +445,23 @@ fn print_bytes(past: &Past) -> Result<()> {
     Ok(())
 }
 
-/// The L2 of which figures are taken, and how they are given out.
+/// Arguments of the measurement.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Print a document (JSON), with the figures of the default schedule on top
+    /// Print JSON, with the figures of the default schedule at the top level
     #[arg(long)]
     json: bool,
-    /// Fail if the figures of the default schedule are not those of docs/gas.md
+    /// Fail if the figures of the default schedule differ from docs/gas.md
     #[arg(long)]
     check: bool,
-    /// Accounts of the L2: 10,000 unless given, and with it the default schedule alone
+    /// Number of L2 accounts; measures only the default schedule [default: 10,000 and all
+    /// schedules]
     #[arg(long)]
     accounts: Option<u64>,
-    /// Let the L2 be a few blocks old
+    /// Measure an L2 that is only a few blocks old
     #[arg(long)]
     young: bool,
-    /// Print what the inputs consist of instead
+    /// Print the composition of the inputs instead
     #[arg(long)]
     bytes: bool,
 }

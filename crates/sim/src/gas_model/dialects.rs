@@ -1,4 +1,4 @@
-//! Inputs that are brought in another way: what finding them takes has to be paid for, too.
+//! Inputs in other dialects, whose decoding must be paid for too.
 
 use super::inputs::{Input, Rows};
 use alloy_primitives::{B256, Bytes};
@@ -7,7 +7,7 @@ use eyre::Result;
 use std::{collections::HashMap, sync::Arc};
 use variants::{BlobSource, BlobTail, DialectName, Drake};
 
-/// The blobs that a node holds.
+/// Blobs that a node has.
 #[derive(Debug)]
 struct Held(HashMap<B256, Bytes>);
 
@@ -17,8 +17,8 @@ impl BlobSource for Held {
     }
 }
 
-/// Returns hashes for the blobs of a transaction, and a source that holds them. The hashes are
-/// numbers: commitments would take longer than any call.
+/// Returns hashes for the blobs of a transaction, and a source with these blobs. The hashes are
+/// dummies, because computing KZG commitments would take longer than any call.
 pub(crate) fn held(blobs: &[Vec<u8>]) -> (Vec<B256>, Arc<dyn BlobSource>) {
     let blobs = blobs.iter().map(|blob| Bytes::copy_from_slice(blob));
     let held: Vec<_> = (0..=u8::MAX).map(B256::repeat_byte).zip(blobs).collect();
@@ -26,7 +26,7 @@ pub(crate) fn held(blobs: &[Vec<u8>]) -> (Vec<B256>, Arc<dyn BlobSource>) {
     (hashes, Arc::new(Held(held.into_iter().collect())))
 }
 
-/// Measures an input whose bytes, except for its head, are in blobs.
+/// Measures an input that is in blobs except for its head.
 pub(crate) fn in_blobs(rows: &mut Rows<'_>, name: &str, input: &[u8]) -> Result<()> {
     let call = DialectName::Blobs.encode(input)?;
     let (blob_hashes, source) = held(&call.blobs);
@@ -37,12 +37,12 @@ pub(crate) fn in_blobs(rows: &mut Rows<'_>, name: &str, input: &[u8]) -> Result<
     })
 }
 
-/// Measures an input in the form of Drake's proposal, with a true and with a false claim.
+/// Measures an input in Drake's dialect, with a true and with a false claim.
 pub(crate) fn claimed(rows: &mut Rows<'_>, name: &str, input: &[u8]) -> Result<()> {
     let call = DialectName::Drake.encode(input)?;
     for (what, change) in [("claimed", 0), ("falsely claimed", 1)] {
         let mut calldata = call.calldata.clone();
-        // The lowest byte of the gas, the fourth word.
+        // The least significant byte of the gas, which is the fourth word.
         calldata[127] ^= change;
         (rows.measure)(Input {
             dialect: Arc::new(Drake),

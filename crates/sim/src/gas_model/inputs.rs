@@ -1,4 +1,4 @@
-//! The inputs: real blocks, and those that are made to take long for their price.
+//! The inputs: real blocks, and inputs built to be slow for their price.
 
 use super::{dialects, precompiles, programs};
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEip2930, TxEip7702, TxLegacy};
@@ -33,7 +33,7 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// One that is brought as the execution-specs have it.
+    /// Creates an input in the dialect of the execution-specs.
     pub(crate) fn new(name: &str, execute: Execute, calldata: Vec<u8>) -> Self {
         let (name, dialect) = (name.to_owned(), Arc::new(ExecutionSpecs));
         Self { name, execute, dialect, calldata, blob_hashes: Vec::new() }
@@ -54,7 +54,7 @@ impl Rows<'_> {
         (self.measure)(Input::new(name, Execute::on(self.fork), calldata))
     }
 
-    /// A block with one transaction, which calls a program.
+    /// Adds a block with one transaction, which calls a program.
     fn program(&mut self, name: &str, code: Bytes, input: Vec<u8>) -> Result<()> {
         let mut genesis = genesis(self.fork);
         genesis.alloc.insert(WORKER, contract(code));
@@ -63,14 +63,14 @@ impl Rows<'_> {
     }
 }
 
-/// Gas of one transaction that does nothing but one thing.
+/// Gas limit of a transaction that repeats one operation.
 const GAS: u64 = 6_000_000;
-/// Bytes of an input that is nothing but one thing.
+/// Bytes of an input that consists of items of one kind.
 const TOTAL: usize = 1_000_000;
 const WORKER: Address = Address::repeat_byte(0x77);
 const LARGE_CODE: Address = Address::repeat_byte(0x64);
 
-/// The real blocks of the vectors; how many there are.
+/// Measures the real blocks in the vectors, and returns their number.
 pub(crate) fn real(row: Row<'_>) -> Result<usize> {
     let mut count = 0;
     for block in testkit::vectors::blocks("blocks", "time against price of real blocks")? {
@@ -84,7 +84,7 @@ pub(crate) fn real(row: Row<'_>) -> Result<usize> {
     Ok(count)
 }
 
-/// The worst-case blocks of the official benchmarks, and their number.
+/// Measures the worst-case blocks of the official benchmarks, and returns their number.
 pub(crate) fn worst_cases(row: Row<'_>) -> Result<usize> {
     let mut count = 0;
     fixture::each("worst_case_10M", |test| {
@@ -92,7 +92,7 @@ pub(crate) fn worst_cases(row: Row<'_>) -> Result<usize> {
             .with_deposit_contract(fixture::DEPOSIT_CONTRACT);
         let config = ChainConfig::new(spec.clone());
         let mut chain = Chain::from_header(test.header.clone(), &test.genesis, config)?;
-        // What stands before the last block prepares it.
+        // The earlier blocks prepare the state for the last one.
         let mut calldata = Vec::new();
         for block in &test.blocks {
             let new = chain.import(&RawBlock::decode(&block.rlp)?)?;
@@ -112,7 +112,7 @@ pub(crate) fn worst_cases(row: Row<'_>) -> Result<usize> {
     Ok(count)
 }
 
-/// Measures all inputs that are built to be expensive.
+/// Measures all inputs that are built to be slow.
 pub(crate) fn hostile(rows: &mut Rows<'_>) -> Result<()> {
     bytes(rows)?;
     transactions(rows)?;
@@ -137,7 +137,7 @@ fn contract(code: Bytes) -> GenesisAccount {
     GenesisAccount { nonce: Some(1), code: Some(code), ..Default::default() }
 }
 
-/// A call from Alice.
+/// Signs a call from Alice.
 fn call(nonce: u64, to: Address, gas_limit: u64, input: Vec<u8>) -> Transaction {
     Key::named("alice").sign(TxEip1559 {
         chain_id: CHAIN_ID,
@@ -150,7 +150,7 @@ fn call(nonce: u64, to: Address, gas_limit: u64, input: Vec<u8>) -> Transaction 
     })
 }
 
-/// The block that a chain builds of these transactions.
+/// Returns the input of a block with these transactions on a new chain.
 fn built(fork: ProtocolFork, genesis: &Genesis, transactions: Vec<Transaction>) -> Result<Vec<u8>> {
     let chain = Chain::new(genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)))?;
     let attributes = BlockAttributes { timestamp: 12, slot_number: 1, ..Default::default() };
@@ -159,7 +159,7 @@ fn built(fork: ProtocolFork, genesis: &Genesis, transactions: Vec<Transaction>) 
     Ok(block.input()?)
 }
 
-/// An input that is changed and sealed again.
+/// Changes an input and recomputes its block hash.
 fn changed(calldata: &[u8], change: impl FnOnce(&mut StatelessInput<'_>)) -> Result<Vec<u8>> {
     let mut input = StatelessInput::decode(calldata)?;
     change(&mut input);
@@ -169,7 +169,7 @@ fn changed(calldata: &[u8], change: impl FnOnce(&mut StatelessInput<'_>)) -> Res
     Ok(input.encode())
 }
 
-/// Returns distinct items of this length that make up the total.
+/// Returns distinct items of this length, of [`TOTAL`] bytes together.
 fn items(length: usize) -> Vec<Bytes> {
     let item = |number: usize| {
         let mut item = vec![0x5b; length];
@@ -306,7 +306,7 @@ fn tries(rows: &mut Rows<'_>) -> Result<()> {
     rows.add("SLOAD below 64 shared nodes", forged(programs::sload(), uniform_storage())?)?;
     rows.add("SSTORE below 64 shared nodes", forged(programs::sstore(1), uniform_storage())?)?;
     rows.add("clearing below 64 shared nodes", forged(programs::sstore(0), uniform_storage())?)?;
-    // Slots whose places differ in their first nibble.
+    // Slots whose hashes differ in their first nibble.
     let mut slots = BTreeMap::new();
     for slot in (1_u64..).map(U256::from) {
         slots.entry(keccak256(slot.to_be_bytes::<32>())[0] >> 4).or_insert(slot);
@@ -327,7 +327,7 @@ fn tries(rows: &mut Rows<'_>) -> Result<()> {
                     ),
                 }
             }
-            // Of two children the other would have to be shown, and can not be.
+            // Clearing a slot needs the preimage of the other child, which does not exist.
             if width < 3 && change == Some(0) {
                 continue;
             }
@@ -338,16 +338,16 @@ fn tries(rows: &mut Rows<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Batches whose blocks walk the same nodes again and again: those that the witness carries, and
-/// those that the first block has written.
+/// Measures batches whose blocks traverse the same nodes repeatedly: nodes of the witness, and
+/// nodes that the first block has written.
 fn batches(rows: &mut Rows<'_>) -> Result<()> {
     const BLOCKS: usize = 8;
-    /// Gas of each of their transactions.
+    /// Gas limit of each transaction.
     const SHARE: u64 = 1_500_000;
     let (root, nodes) = uniform_storage();
     let cases =
         [("read", false, false), ("set", true, true), ("read after one has set them", true, false)];
-    // A block that follows on a state that is made up cannot state its access list.
+    // The block access list of a later block on a forged state cannot be computed.
     let cases = if rows.fork < ProtocolFork::Amsterdam { &cases[..] } else { &[] };
     for &(name, first, later) in cases {
         let mut genesis = genesis(rows.fork);
@@ -372,7 +372,7 @@ fn batches(rows: &mut Rows<'_>) -> Result<()> {
     )
 }
 
-/// A batch of blocks that do nothing but what every block does, on a chain whose rings are full.
+/// Returns a batch of empty blocks, on a chain with full history ring buffers.
 fn empty_blocks(fork: ProtocolFork, count: usize) -> Result<Vec<u8>> {
     let mut genesis = genesis(fork);
     fill_system_rings(&mut genesis);
@@ -391,8 +391,8 @@ fn empty_blocks(fork: ProtocolFork, count: usize) -> Result<Vec<u8>> {
     Ok(chain.batch(blocks?)?.input()?)
 }
 
-/// Batches with worst-case states: of none is the root that of a block, which shows when all is
-/// expanded and hashed.
+/// Measures batches with worst-case states. Their roots are wrong, which is only detected after the
+/// state has been expanded and hashed.
 fn compact(rows: &mut Rows<'_>) -> Result<()> {
     let empty = built(rows.fork, &genesis(rows.fork), vec![])?;
     let input = StatelessInput::decode(&empty)?;
@@ -420,7 +420,7 @@ fn instructions(rows: &mut Rows<'_>) -> Result<()> {
     for bytes in [0, 10_000] {
         rows.program(&format!("LOG4 of {bytes} bytes"), programs::log(bytes), vec![])?;
     }
-    // As long as init code may be (EIP-3860, EIP-7954).
+    // Maximum length of init code (EIP-3860, EIP-7954).
     let longest = if rows.fork < ProtocolFork::Amsterdam { 49_152 } else { 131_072 };
     for bytes in [32, longest] {
         for (name, instruction) in [("CREATE", op::CREATE), ("CREATE2", op::CREATE2)] {
@@ -443,7 +443,7 @@ fn instructions(rows: &mut Rows<'_>) -> Result<()> {
     for (name, code, operands) in arithmetic {
         rows.program(name, programs::arithmetic(code, operands), vec![])?;
     }
-    // Codes of 64 KiB, each carried, hashed and analysed for one call.
+    // Codes of 64 KiB, each of which is in the witness, hashed and analysed for one call.
     let mut genesis = genesis(rows.fork);
     let callees: Vec<Address> =
         (0..40).map(|number| Address::with_last_byte(0x40 + number)).collect();
@@ -458,7 +458,7 @@ fn instructions(rows: &mut Rows<'_>) -> Result<()> {
     rows.add("40 codes of 64 KiB, each called", input)
 }
 
-/// Inputs borrow their parts; a program that ends soon may leave them where they are.
+/// Leaks items that inputs borrow, which is acceptable in a short-lived process.
 fn leak<T>(items: Vec<T>) -> &'static [T] {
     items.leak()
 }

@@ -1,13 +1,12 @@
-//! Measures that the prices of EXECUTE cover what a call can make a node do: time against price for
-//! real blocks and for worst-case inputs. `docs/gas.md` says how the prices follow.
+//! Measures whether the gas schedule of EXECUTE covers the work of a node: time relative to price
+//! for real blocks and for worst-case inputs. `docs/gas.md` derives the prices.
 //!
-//! It fails if any input takes more than 1.5 times what it pays for, at three nanoseconds per unit
-//! of gas, on one thread, with Keccak as a CPU without wide vectors computes it. A machine that is
-//! slower than the one for which the prices are made is told from it by a yardstick, measured
-//! before and after each input, and its times are divided by how much slower it is. Worst-case
-//! inputs are measured by the rules of each fork that EXECUTE verifies. Without the test vectors it
-//! fails too, unless `--without-vectors` says that real blocks and official fixtures are not to be
-//! measured.
+//! The command fails if any input takes more than 1.5 times the time that it pays for, at 3 ns per
+//! gas, on one thread, with Keccak without wide vector instructions. A yardstick, measured before
+//! and after each input, compares this machine with the reference machine of the prices, and times
+//! are divided by its slowness. Worst-case inputs are measured at each fork that EXECUTE verifies.
+//! The command also fails without the test vectors, unless `--without-vectors` skips real blocks
+//! and official fixtures.
 
 pub(crate) mod dialects;
 mod inputs;
@@ -23,17 +22,17 @@ use speed::{Timer, Yardstick};
 use std::process::ExitCode;
 use wire::ProtocolFork;
 
-/// Time that a unit of gas pays for, in nanoseconds.
+/// Time that one gas pays for, in nanoseconds.
 const NANOSECONDS: f64 = 3.0;
 /// Approximate duration of one measurement, in nanoseconds.
 const LONG_ENOUGH: f64 = 10e6;
 /// Maximum ratio of an input's time to the time that it pays for.
 const TOLERANCE: f64 = 1.5;
 
-/// Inputs that are measured, and how often.
+/// Arguments of the measurement.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Parts of the names of inputs; all are measured if there are none
+    /// Substrings of the names of inputs to measure [default: all]
     names: Vec<String>,
     /// Fork for the worst-case inputs; may be given several times
     #[arg(long = "fork", value_name = "FORK", value_parser = codec::parse_fork)]
@@ -41,7 +40,7 @@ pub(crate) struct Arguments {
     /// Measure each input fewer times
     #[arg(long)]
     quick: bool,
-    /// Leave out real blocks and official fixtures
+    /// Skip real blocks and official fixtures
     #[arg(long)]
     without_vectors: bool,
 }
@@ -49,7 +48,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let Arguments { names, mut forks, quick, without_vectors } = arguments;
     if forks.is_empty() {
-        // What schedules of blobs change is no price.
+        // Blob parameter forks change no price.
         forks = Execute::l1().forks.forks();
         forks.retain(|fork| !matches!(fork, ProtocolFork::Bpo1 | ProtocolFork::Bpo2));
     }
@@ -81,7 +80,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         let found = [inputs::real(&mut row)?, inputs::worst_cases(&mut row)?];
         if found.contains(&0) {
             bail!(
-                "real blocks or official fixtures are missing; --without-vectors leaves them out"
+                "real blocks or official fixtures are missing; use --without-vectors to skip them"
             );
         }
     }
@@ -90,7 +89,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         inputs::hostile(&mut Rows { fork, measure: &mut row })?;
     }
     if measured == 0 {
-        bail!("no input has a name like this");
+        bail!("no input matches these names");
     }
     if expensive.is_empty() {
         println!("\nno input of {measured} takes more than {TOLERANCE} times what it pays for");
@@ -106,7 +105,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// Prints a row; time over price with the slowest Keccak.
+/// Prints a row, and returns the time divided by the price with the slowest Keccak.
 fn measure(input: &Input, backends: &[Backend], rounds: usize, yardstick: &Yardstick) -> f64 {
     let (gas, verdict) = price(input);
     let call = input.call();
@@ -115,7 +114,7 @@ fn measure(input: &Input, backends: &[Backend], rounds: usize, yardstick: &Yards
     let (mut slowest, mut slowness) = (0.0_f64, 1.0_f64);
     for backend in backends {
         keccak::restrict_to(*backend);
-        // What is short is run several times over, so that the look at the clock does not count.
+        // Short runs are repeated, so that reading the clock is negligible.
         let timer = Timer::start();
         drop(input.run());
         let times = (LONG_ENOUGH / timer.nanoseconds().max(1.0)).clamp(1.0, 1_000.0) as usize;
@@ -141,15 +140,14 @@ fn measure(input: &Input, backends: &[Backend], rounds: usize, yardstick: &Yards
     ratio
 }
 
-/// The middle one.
+/// Returns the median.
 fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<_> = values.collect();
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// Returns the charge of a call, or for a failed call its reserve, which is the least that it
-/// loses.
+/// Returns the charge of a call, or for a failed call its reserve, the minimum that it loses.
 fn price(input: &Input) -> (u64, String) {
     let outcome = input.run();
     let verdict = match &outcome {

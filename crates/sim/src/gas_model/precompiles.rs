@@ -1,4 +1,4 @@
-//! Inputs on which precompiles take long for their gas.
+//! Inputs for which precompiles are slow relative to their gas.
 
 use alloy_primitives::{Address, B256, address, hex, keccak256};
 use testkit::{
@@ -6,7 +6,7 @@ use testkit::{
     points::{BLS12_G1, BLS12_G2, BN254_G1, BN254_G2, P256_SIGNED},
 };
 
-/// A precompile, an input, and the gas to call it with.
+/// A precompile, an input, and the gas of a call.
 pub(crate) struct Job {
     pub(crate) name: String,
     pub(crate) address: Address,
@@ -20,12 +20,12 @@ const fn word(byte: u8) -> [u8; 32] {
     B256::with_last_byte(byte).0
 }
 
-/// Double of the generator of the first group of bn254.
+/// Generator of G1 on bn254, doubled.
 const BN_TWICE: [u8; 64] = hex!(
     "030644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd3"
     "15ed738c0e0a7c92e7845f96b2ae9c0a68a6a449e3538fc7ff3ebf7a5a18a2c4"
 );
-/// Compressed generator of BLS12-381's first group.
+/// Compressed generator of G1 on BLS12-381.
 const BLS12_G1_COMPRESSED: [u8; 48] = hex!(
     "97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb"
 );
@@ -74,8 +74,7 @@ pub(crate) fn jobs() -> Vec<Job> {
         let input = [&rounds.to_be_bytes()[..], &[7; 208], &[1]].concat();
         add(&format!("BLAKE2F, {rounds} rounds"), at(9), input, ENOUGH);
     }
-    // A proof that does not hold is as much work as one that does. It takes all the gas it is
-    // given.
+    // An invalid proof is as much work as a valid one. The call uses all its gas.
     let mut hash = B256::from(sha256(&BLS12_G1_COMPRESSED));
     hash[0] = 1;
     let proof =

@@ -1,4 +1,4 @@
-//! Contracts that do one thing as often as their gas allows.
+//! Contracts that repeat one operation as often as their gas allows.
 
 use alloy_primitives::{Address, Bytes};
 use revm::bytecode::opcode as op;
@@ -6,7 +6,7 @@ use revm::bytecode::opcode as op;
 /// Gas at which a loop stops, so that the transaction succeeds.
 const REST: u16 = 60_000;
 
-/// Pushes a number in as few bytes as it takes.
+/// Pushes a number with the shortest instruction.
 pub(crate) fn push(number: u64) -> Vec<u8> {
     let bytes = number.to_be_bytes();
     let bytes = &bytes[bytes.iter().position(|byte| *byte != 0).unwrap_or(7)..];
@@ -19,13 +19,13 @@ fn push_address(address: Address) -> Vec<u8> {
     [&[op::PUSH20][..], address.as_slice()].concat()
 }
 
-/// `first` once, then `body` until little gas is left. What `first` leaves on the stack is there in
-/// each round, and each round leaves the stack as it was.
+/// Runs `first` once, then repeats `body` until little gas is left. `body` sees the stack after
+/// `first` in each iteration, and must leave the stack unchanged.
 pub(crate) fn looped(first: &[u8], body: &[u8]) -> Bytes {
     looped_from(0, first, body)
 }
 
-/// Returns the program behind so many bytes of other code.
+/// Like the function without `_from`, for code that starts at offset `behind`.
 fn looped_from(behind: usize, first: &[u8], body: &[u8]) -> Bytes {
     let start = (behind + first.len()) as u64;
     let mut code = first.to_vec();
@@ -37,11 +37,11 @@ fn looped_from(behind: usize, first: &[u8], body: &[u8]) -> Bytes {
     code.into()
 }
 
-/// The calldata, in memory from 0 on.
+/// Copies the calldata to memory at offset 0.
 pub(crate) const CALLDATA_TO_MEMORY: &[u8] =
     &[op::CALLDATASIZE, op::PUSH0, op::PUSH0, op::CALLDATACOPY];
 
-/// Calls `callee` with the calldata, again and again, with this much gas.
+/// Repeatedly calls `callee` with the calldata and this much gas.
 pub(crate) fn calls_with_calldata(callee: Address, gas: u64) -> Bytes {
     let mut body = vec![op::PUSH0, op::PUSH0, op::CALLDATASIZE, op::PUSH0];
     body.extend(push_address(callee));
@@ -50,63 +50,63 @@ pub(crate) fn calls_with_calldata(callee: Address, gas: u64) -> Bytes {
     looped(CALLDATA_TO_MEMORY, &body)
 }
 
-/// Returns a loop with a counter on the stack that grows by one each round and is copied to the top
-/// for `body`, which takes it from there.
+/// Returns a loop that increments a counter on the stack and pushes a copy of it, which `body` must
+/// pop.
 pub(crate) fn counting(body: &[u8]) -> Bytes {
     counting_from(0, body)
 }
 
-/// Returns the program behind so many bytes of other code.
+/// Like the function without `_from`, for code that starts at offset `behind`.
 fn counting_from(behind: usize, body: &[u8]) -> Bytes {
     let round = [&[op::PUSH1, 1, op::ADD, op::DUP1][..], body].concat();
     looped_from(behind, &[op::PUSH0], &round)
 }
 
-/// Reads slot after slot.
+/// Reads consecutive slots.
 pub(crate) fn sload() -> Bytes {
     counting(&[op::SLOAD, op::POP])
 }
 
-/// Sets slot after slot to this number.
+/// Sets consecutive slots to this number.
 pub(crate) fn sstore(value: u8) -> Bytes {
     counting(&[op::PUSH1, value, op::SWAP1, op::SSTORE])
 }
 
-/// Sets slot after slot to the number of the block, or without calldata reads them.
+/// Sets consecutive slots to the block number, or, without calldata, reads them.
 pub(crate) fn sstore_or_sload() -> Bytes {
     let (set, read) =
         (counting_from(6, &[op::NUMBER, op::SWAP1, op::SSTORE]), &[op::SLOAD, op::POP][..]);
     let to_read = u8::try_from(6 + set.len()).unwrap_or(u8::MAX);
-    // A jump over what sets.
+    // Without calldata, jumps over the part that sets slots.
     let head = [op::CALLDATASIZE, op::ISZERO, op::PUSH1, to_read, op::JUMPI, op::JUMPDEST];
     let read = counting_from(usize::from(to_read) + 1, read);
     [&head[..], &set, &[op::JUMPDEST], &read].concat().into()
 }
 
-/// Sets transient slot after slot.
+/// Sets consecutive transient slots.
 pub(crate) fn tstore() -> Bytes {
     counting(&[op::DUP1, op::TSTORE])
 }
 
-/// Asks for the balance of one account after the other.
+/// Reads the balances of consecutive addresses.
 pub(crate) fn balance() -> Bytes {
     counting(&[op::BALANCE, op::POP])
 }
 
-/// Hashes so many bytes of memory.
+/// Hashes this many bytes of memory.
 pub(crate) fn keccak(bytes: u64) -> Bytes {
     looped(&[], &[push(bytes), vec![op::PUSH0, op::KECCAK256, op::POP]].concat())
 }
 
-/// Copies so much of another contract's code into memory.
+/// Copies this many bytes of another contract's code into memory.
 pub(crate) fn extcodecopy(from: Address, bytes: u64) -> Bytes {
     let copy = [push(bytes), vec![op::PUSH0, op::PUSH0], push_address(from)].concat();
     looped(&[], &[copy, vec![op::EXTCODECOPY]].concat())
 }
 
-/// Works on two or three operands that are as large as can be.
+/// Repeats an instruction on two or three operands that are as large as possible.
 pub(crate) fn arithmetic(code: u8, operands: usize) -> Bytes {
-    // All ones, below it the largest number that is not, so that no shortcut applies.
+    // The maximum value and a slightly smaller one, so that no shortcut applies.
     let first = [op::PUSH0, op::NOT, op::PUSH1, 3, op::PUSH0, op::NOT, op::SUB];
     let copies = vec![op::DUP1 + operands as u8 - 1; operands];
     let body = [&copies[..], &[code, op::POP]].concat();
@@ -115,7 +115,7 @@ pub(crate) fn arithmetic(code: u8, operands: usize) -> Bytes {
     looped(&first, &body.repeat(50))
 }
 
-/// Calls one account after the other, all of which have code.
+/// Calls these accounts one after the other.
 pub(crate) fn call_each(callees: &[Address]) -> Bytes {
     let mut code = Vec::new();
     for callee in callees {
@@ -127,9 +127,9 @@ pub(crate) fn call_each(callees: &[Address]) -> Bytes {
     code.into()
 }
 
-/// Creates contracts with CREATE or CREATE2. Their init code is this long, has a jump destination
-/// in each place, as `from` has, and gives up at once, so that the next one can stand where it
-/// would have stood.
+/// Creates contracts with CREATE or CREATE2. Their init code has this length, consists of jump
+/// destinations like the code of `from`, and reverts immediately, so that the same address can be
+/// used again.
 pub(crate) fn create(instruction: u8, length: u64, from: Address) -> Bytes {
     let mut first = Vec::new();
     for start in (0..length).step_by(1 << 16) {
@@ -148,9 +148,9 @@ pub(crate) fn create(instruction: u8, length: u64, from: Address) -> Bytes {
     looped(&first, &body)
 }
 
-/// Asks for the hash of each of the last ancestors.
+/// Reads the hashes of the recent ancestors.
 pub(crate) fn blockhash() -> Bytes {
-    // The block number less what remains of the counter by 256, less one.
+    // The block number minus the counter modulo 256, minus one.
     counting(&[
         op::PUSH1,
         0xff,
@@ -165,7 +165,7 @@ pub(crate) fn blockhash() -> Bytes {
     ])
 }
 
-/// Emits a log of so many bytes.
+/// Emits logs with four topics and this many bytes.
 pub(crate) fn log(bytes: u64) -> Bytes {
     let topics = [op::PUSH0; 4];
     looped(&[], &[&topics[..], &push(bytes), &[op::PUSH0, op::LOG4]].concat())

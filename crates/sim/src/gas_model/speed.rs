@@ -1,19 +1,19 @@
-//! Time on a core, and how fast that core is at the moment.
+//! CPU time, and the current speed of the core.
 
 use std::{fs, hint::black_box, thread, time::Instant};
 
-/// Bytes that the yardstick hashes at once.
+/// Bytes per hash of the yardstick.
 const LENGTH: usize = 64 * 1024;
-/// Number of repetitions.
+/// Number of hashes per measurement.
 const TIMES: usize = 4;
-/// Bytes of a permutation.
+/// Bytes absorbed per Keccak permutation.
 const RATE: usize = 136;
-/// Time of a permutation on the machine for which the prices are made, with the library that is the
-/// yardstick, in nanoseconds.
+/// Time of a permutation by the yardstick's library on the reference machine of the prices, in
+/// nanoseconds.
 const PERMUTATION: f64 = 290.0;
 
-/// Time of this thread on a core, where the system tells it: what else runs on the machine must not
-/// count. Elsewhere the time that passes.
+/// Timer for the CPU time of this thread if the system reports it, so that other processes do not
+/// count, and for the elapsed time otherwise.
 pub(crate) struct Timer {
     start: Instant,
     on_core: Option<u64>,
@@ -32,8 +32,8 @@ impl Timer {
         }
     }
 
-    /// The first number that Linux shows of the thread's scheduling, which it counts when it
-    /// schedules.
+    /// Returns the thread's CPU time from `schedstat`, which Linux updates when it schedules the
+    /// thread.
     fn on_core() -> Option<u64> {
         thread::yield_now();
         let statistics = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
@@ -41,9 +41,9 @@ impl Timer {
     }
 }
 
-/// Reference work that measures how much slower this machine is now than the one for which the
-/// prices are made: a core can have another clock, or share its units with other processes. It
-/// hashes with a library, so that changes of our own Keccak do not affect it.
+/// Reference work that measures how much slower this machine currently is than the reference
+/// machine of the prices: the clock rate may differ, or another process may share the core. It uses
+/// a library's Keccak, so that changes to this project's own Keccak do not affect it.
 pub(crate) struct Yardstick(Vec<u8>);
 
 impl Yardstick {
@@ -51,7 +51,8 @@ impl Yardstick {
         Self(vec![0x79; LENGTH])
     }
 
-    /// Duration of a permutation relative to the reference machine; 1 on a faster machine.
+    /// Returns the duration of a permutation relative to the reference machine, and 1 if this
+    /// machine is faster.
     pub(crate) fn slowness(&self) -> f64 {
         let timer = Timer::start();
         for _ in 0..TIMES {
