@@ -1,13 +1,13 @@
 //! Measurements and simulations behind the figures of the documents.
 //!
-//! `gas-model` holds time against price of EXECUTE, `economics` says what L2 transactions cost on
-//! L1, `dialects` what the forms of EXECUTE do, `market` what rollups pay for EXECUTE gas, and
-//! `chain-on-disk` how fast a chain commits, reopens and proves. `load` and `soak` run a rollup of
-//! processes: the one measures it, the other puts faults into it and compares its nodes. `vectors`
-//! writes calls of EXECUTE and their answers as files.
+//! `gas-model` compares the time of EXECUTE with its price, `economics` measures the cost of L2
+//! transactions on L1, `dialects` compares the input forms of EXECUTE, `market` simulates what
+//! rollups pay for EXECUTE gas, and `chain-on-disk` measures how fast a chain commits, reopens and
+//! proves. `load` and `soak` run a rollup whose nodes are processes: the former measures it, the
+//! latter injects faults and compares the nodes. `vectors` writes conformance vectors for EXECUTE.
 //!
-//! This crate owns the worlds that are measured and how their figures are printed. It owns no rule
-//! that it measures, and nothing that is shipped links it.
+//! This crate contains the simulated setups and the output of their figures. It implements no rule
+//! that it measures, and no shipped crate links it.
 
 mod chain_on_disk;
 mod dialects;
@@ -23,26 +23,25 @@ use eyre::Result;
 use localnet::output::{complain, until_unheard};
 use std::process::ExitCode;
 
-/// Measures and simulates what the documents of Enshrine give figures of.
+/// Measure and simulate the figures in Enshrine's documents
 #[derive(Debug, Parser)]
 #[command(name = "sim", version)]
 enum Simulation {
-    /// Time against price of EXECUTE, for real blocks and worst-case inputs
+    /// Compare the time of EXECUTE with its price, for real blocks and worst-case inputs
     GasModel(gas_model::Arguments),
-    /// Cost on L1 of an L2's transactions, by receipts
+    /// Measure the cost of L2 transactions on L1 from receipts
     Economics(economics::Arguments),
-    /// The same blocks in each dialect of EXECUTE: bytes, gas, time and limits on L1
+    /// Compare the dialects of EXECUTE for the same blocks: bytes, gas, time and L1 limits
     Dialects(dialects::Arguments),
-    /// Conformance vectors: calls of EXECUTE and their answers, for any implementer
+    /// Write or check conformance vectors: calls of EXECUTE and their answers
     Vectors(vectors::Arguments),
-    /// Price, waiting and load of rollups on the market for EXECUTE gas
+    /// Simulate the EXECUTE gas market: prices, queueing delays and utilisation
     Market(market::Arguments),
-    /// Commits, reopening after a kill, space and proofs of a chain on disk
+    /// Measure commits, reopening after a kill, disk space and proofs of a chain on disk
     ChainOnDisk(chain_on_disk::Arguments),
-    /// Rates and latencies of a rollup of processes, and the time to rebuild it from L1
+    /// Measure rates and latencies of a rollup, and the time to derive it from L1
     Load(load::Arguments),
-    /// Random traffic and faults over a rollup of processes, whose nodes are compared after each
-    /// step
+    /// Run a rollup under random traffic and faults, and compare its nodes after each step
     Soak(soak::Arguments),
 }
 

@@ -1,4 +1,4 @@
-//! Transactions per second that a sequencer accepts, beside devnets that are sent the same ones.
+//! Transactions per second that a sequencer accepts, compared with devnets.
 
 use super::{row, send_all, transfers};
 use alloy_primitives::Bytes;
@@ -11,22 +11,22 @@ use serde::Serialize;
 use serde_json::Value;
 use testkit::{ETHER, Key, rich};
 
-/// Accounts that pay.
+/// Number of sending accounts.
 const PAYERS: usize = 32;
-/// Transfers of each in a round.
+/// Number of transfers per account and round.
 const EACH: u64 = 50;
-/// Rounds: in each all nodes are sent the same, in turn, and each time another one is the first.
-/// What else this machine does meanwhile so comes to all of them.
+/// Number of rounds. In each round, all nodes get the same transfers in turn, starting with a
+/// different node, so that other load on this machine affects all of them.
 const ROUNDS: u64 = 12;
 
-/// Transfers that are taken in a second.
+/// Transfers that nodes accept per second.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Accepted {
     sequencer: f64,
-    /// By a devnet that makes a block each second, as the sequencer does.
+    /// A devnet that mines a block per second, as the sequencer does.
     devnet: f64,
-    /// By one that makes none.
+    /// A devnet that mines no blocks.
     idle_devnet: f64,
 }
 
@@ -40,7 +40,7 @@ impl Accepted {
     }
 }
 
-/// Measures it.
+/// Runs this measurement.
 pub(super) fn run(report: &mut Report) -> Result<Accepted> {
     report.part("A sequencer and two devnets");
     let payers: Vec<Key> = (0..PAYERS).map(|index| Key::named(&format!("payer {index}"))).collect();
@@ -71,7 +71,7 @@ pub(super) fn run(report: &mut Report) -> Result<Accepted> {
     let count = PAYERS as f64 * (EACH * ROUNDS) as f64;
     let [sequencer, devnet, idle_devnet] = seconds.map(|seconds| count / seconds);
     report.shown(format!(
-        "each has taken {many} transfers: {sequencer:.0}, {devnet:.0} and {idle_devnet:.0} a second"
+        "each accepts {many} transfers: {sequencer:.0}, {devnet:.0} and {idle_devnet:.0} per second"
     ));
     Ok(Accepted { sequencer, devnet, idle_devnet })
 }

@@ -1,5 +1,5 @@
-//! Block times of an L2 with very many accounts, while the pool holds more than a block has room
-//! for.
+//! Block times of an L2 with very many accounts, while the pool contains more than fits into a
+//! block.
 
 use super::{Spread, row, send_all, stranger};
 use alloy_genesis::GenesisAccount;
@@ -16,8 +16,9 @@ use serde_json::Value;
 use std::fs;
 use testkit::{ETHER, Key, rich};
 
-/// Accounts that pay, and transfers of each: what waits is never less than a block holds.
+/// Number of sending accounts.
 const PAYERS: usize = 64;
+/// Number of transfers per account: enough to fill all measured blocks.
 const TRANSFERS: u64 = 312;
 
 /// Measurements of the run.
@@ -25,16 +26,16 @@ const TRANSFERS: u64 = 312;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Large {
     accounts: u64,
-    /// Full blocks.
+    /// Number of full blocks.
     blocks: usize,
-    /// From the beginning of such a block until it is on disk: filled, verified by EXECUTE from its
-    /// witness, judged, appended.
+    /// Time from the start of building a full block until it is on disk: filled, verified by
+    /// EXECUTE from its witness, checked, appended.
     #[serde(rename = "buildMilliseconds")]
     build_ms: Spread,
     #[serde(rename = "longestMilliseconds")]
     longest_ms: f64,
     transactions_of_a_block: u64,
-    /// From one such block to the next, in seconds by their timestamps, at most.
+    /// Maximum interval between full blocks in seconds, by their timestamps.
     longest_pause: u64,
 }
 
@@ -47,11 +48,11 @@ impl Large {
             format!("{p50:.0} / {p99:.0} / {:.0}", self.longest_ms),
         );
         row("transfers of a block", self.transactions_of_a_block.to_string());
-        row("from one block to the next, at most, seconds", self.longest_pause.to_string());
+        row("interval between blocks, maximum, seconds", self.longest_pause.to_string());
     }
 }
 
-/// Measures it with so many accounts.
+/// Runs this measurement with this many accounts.
 pub(super) fn run(count: u64, report: &mut Report) -> Result<Large> {
     report.part("An L2 with many accounts");
     let payers: Vec<Key> = (0..PAYERS).map(|index| Key::named(&format!("payer {index}"))).collect();
@@ -61,9 +62,9 @@ pub(super) fn run(count: u64, report: &mut Report) -> Result<Large> {
     accounts.extend(payers.iter().map(|key| (key.address(), rich(ETHER))));
     let rollup = Rollup::create(Design { accounts, ..Deploying::Plainly.into() }, report)?;
     let sequencer = rollup.telling_sequencer(&["--poll-interval-ms", "100"])?;
-    report.built(format!("a sequencer with {count} accounts answers"));
+    report.built(format!("a sequencer with {count} accounts is ready"));
 
-    // Who is paid follows from the number of the transfer, anywhere in the state.
+    // The recipient depends on the number of the transfer and is spread over the state.
     let to = |index: usize, nonce: u64| {
         let number = index as u64 * TRANSFERS + nonce;
         stranger("account", number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % count)
@@ -84,7 +85,7 @@ pub(super) fn run(count: u64, report: &mut Report) -> Result<Large> {
     report.built(format!("{} transfers wait", PAYERS as u64 * TRANSFERS));
     let mut waiting = u64::MAX;
     while waiting > 0 {
-        until("a block more", || {
+        until("another block", || {
             let now = waiting_in(&client.request("txpool_status", ())?)?;
             Ok(core::mem::replace(&mut waiting, now) > now)
         })?;
@@ -98,7 +99,7 @@ pub(super) fn run(count: u64, report: &mut Report) -> Result<Large> {
         let timestamp: U64 = serde_json::from_value(block["timestamp"].clone())?;
         shapes.push((number, count, timestamp.to::<u64>()));
     }
-    // The last has what was left, and the first what had come when it began.
+    // The first and the last block are not full.
     let full = shapes.get(1..shapes.len().saturating_sub(1)).unwrap_or_default();
     ensure!(full.len() > 1, "too few blocks: {shapes:?}");
     let log = fs::read_to_string(rollup.log("sequencer.log"))?;
@@ -121,13 +122,13 @@ pub(super) fn run(count: u64, report: &mut Report) -> Result<Large> {
     })
 }
 
-/// Transactions that wait for a block.
+/// Returns the number of pending transactions.
 fn waiting_in(status: &Value) -> Result<u64> {
     let pending: U64 = serde_json::from_value(status["pending"].clone())?;
     Ok(pending.to())
 }
 
-/// Number of each block that a log tells of, and the milliseconds that it took.
+/// Returns the number of each sealed block in a log, and its build time in milliseconds.
 fn took(log: &str) -> Vec<(u64, f64)> {
     let of = |line: &str| {
         let line: Value = serde_json::from_str(line).ok()?;
@@ -139,7 +140,7 @@ fn took(log: &str) -> Vec<(u64, f64)> {
     log.lines().filter_map(of).collect()
 }
 
-/// A duration as Rust shows it.
+/// Parses a duration in Rust's debug format; returns milliseconds.
 fn milliseconds(text: &str) -> Option<f64> {
     let units = [("ns", 1e-6), ("µs", 1e-3), ("ms", 1.0), ("s", 1e3)];
     let (number, unit) =

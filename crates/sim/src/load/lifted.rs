@@ -1,5 +1,4 @@
-//! Throughput of an L2 on an L1 that takes transactions of any size, so that the nodes are the
-//! bound.
+//! Throughput of an L2 on an L1 without transaction limits, so that the nodes are the bottleneck.
 
 use super::{blocks, rebuild, row, send_all, until_settled};
 use alloy_genesis::GenesisAccount;
@@ -15,9 +14,9 @@ use serde::Serialize;
 use std::time::Instant;
 use testkit::{ETHER, Key, NodeProcess, rich};
 
-/// An L1 whose blocks hold ten thousand million gas, and one transaction all of it.
+/// Flags of an L1 with 10 Ggas per block and no transaction gas cap.
 const L1: &[&str] = &["--gas-limit", "10000000000", "--no-tx-gas-cap", "--max-tx-size", "6000000"];
-/// A sequencer that knows that.
+/// Flags of a sequencer for this L1.
 const SEQUENCER: &[&str] = &[
     "--poll-interval-ms",
     "100",
@@ -32,29 +31,30 @@ const SEQUENCER: &[&str] = &[
     "--pool-transactions",
     "100000",
 ];
-/// Gas limit of the L2's blocks: more than it uses, so that its base fee does not rise.
+/// Gas limit of L2 blocks, far above the gas used, so that the base fee does not rise.
 const GAS_LIMIT: u64 = 1_000_000_000;
-/// Accounts that pay.
+/// Number of sending accounts.
 const PAYERS: usize = 64;
-/// Transactions of each, of either kind of load.
+/// Number of transactions per account, for each kind of load.
 const TRANSACTIONS: u64 = 300;
 
 /// Address of the contract that the calls use.
 const WORKER: Address = Address::repeat_byte(0x3c);
-/// Its code: 4,000 times a multiplication that is written to memory, and one slot for each caller.
+/// Code of the contract: 4,000 squarings, each written to memory, and an update of a slot per
+/// caller.
 const WORK: &[u8] = &[
     0x61, 0x0f, 0xa0, // PUSH2 4,000
     0x5b, // JUMPDEST
-    0x60, 0x01, 0x90, 0x03, // one less
-    0x80, 0x80, 0x02, 0x5f, 0x52, // its square to memory
-    0x80, 0x60, 0x03, 0x57, // again, unless it is zero
-    0x33, 0x54, 0x60, 0x01, 0x01, 0x33, 0x55, // one more in the slot of the caller
+    0x60, 0x01, 0x90, 0x03, // decrement
+    0x80, 0x80, 0x02, 0x5f, 0x52, // store its square in memory
+    0x80, 0x60, 0x03, 0x57, // repeat unless it is zero
+    0x33, 0x54, 0x60, 0x01, 0x01, 0x33, 0x55, // increment the slot of the caller
     0x00,
 ];
-/// Gas that a call is given.
+/// Gas limit of a call.
 const CALL_GAS: u64 = 230_000;
 
-/// Measurement of one kind of transactions.
+/// Rate of one kind of transactions.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Rate {
@@ -73,11 +73,11 @@ impl Rate {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Lifted {
-    /// From the first that is sent to the last that L1 has: transfers to new accounts alone, and as
-    /// many calls of a contract as transfers.
+    /// Transfers to new accounts, from the first submission to the last inclusion on L1.
     settled_transfers: Rate,
+    /// Likewise for equal numbers of transfers and contract calls.
     settled_mixed: Rate,
-    /// All of it, rebuilt from L1 by a follower with nothing, its start included.
+    /// Derivation of all blocks from L1 by an empty follower, including its start.
     rebuilt: Rate,
 }
 
@@ -90,7 +90,7 @@ impl Lifted {
     }
 }
 
-/// Measures it.
+/// Runs this measurement.
 pub(super) fn run(report: &mut Report) -> Result<Lifted> {
     report.part("An L2 on an L1 without limits");
     let payers: Vec<Key> = (0..PAYERS).map(|index| Key::named(&format!("payer {index}"))).collect();
@@ -120,7 +120,8 @@ pub(super) fn run(report: &mut Report) -> Result<Lifted> {
     Ok(Lifted { settled_transfers, settled_mixed, rebuilt })
 }
 
-/// Sends transactions, and waits until L1 has all of them, those of each account up to this nonce.
+/// Sends transactions, and waits until all of them are on L1, those of each account up to this
+/// nonce.
 fn settle(sequencer: &NodeProcess, payers: &[Key], raw: &[Vec<Bytes>], nonce: u64) -> Result<Rate> {
     let first = head(sequencer.client())?;
     let begun = Instant::now();
@@ -132,7 +133,7 @@ fn settle(sequencer: &NodeProcess, payers: &[Key], raw: &[Vec<Bytes>], nonce: u6
     Ok(Rate { transactions, mgas: gas as f64 / 1e6, seconds })
 }
 
-/// A transfer of an account to a new one, or a call of the contract.
+/// Signs a transfer to a new account, or a call of the contract.
 fn one(payer: &Key, nonce: u64, is_call: bool) -> Bytes {
     let word =
         keccak256([payer.address().as_slice(), &U256::from(nonce).to_be_bytes::<32>()].concat());

@@ -1,6 +1,6 @@
-//! An L2 under load: how many transactions it takes, how soon others see them, and how fast they
-//! are on L1 and rebuilt from it. Devnet, sequencer and followers are processes, and share this
-//! machine.
+//! An L2 under load: accepted transactions, latency to the pending block and to followers, and the
+//! rates of posting to L1 and of derivation from it. Devnet, sequencer and followers are processes
+//! on the same machine.
 
 mod accepted;
 mod large;
@@ -31,18 +31,20 @@ use std::{
 };
 use testkit::{ETHER, Key, NodeProcess};
 
-/// Accounts that pay, transfers of each, and threads that send them.
+/// Number of sending accounts.
 const PAYERS: usize = 32;
+/// Number of transfers per account.
 const TRANSFERS: u64 = 200;
+/// Number of sending threads.
 const SENDERS: usize = 4;
-/// Tip of the load, in wei for each gas.
+/// Tip of the load, in wei per gas.
 const TIP: u128 = 1_000_000;
-/// Time between two looks at a head.
+/// Interval between polls of a head.
 const LOOK: Duration = Duration::from_millis(2);
-/// Time between two transfers of which it is asked when they show in the pending block.
+/// Interval between transfers that probe the pending block.
 const PROBE: Duration = Duration::from_millis(50);
 
-/// Milliseconds, of many.
+/// Percentiles in milliseconds.
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Spread {
     p50: f64,
@@ -64,27 +66,27 @@ impl Spread {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Load {
-    /// Transfers of the load.
+    /// Number of transfers.
     transfers: u64,
-    /// Transfers that the sequencer takes in a second, and those that devnets do.
+    /// Transfers that the sequencer and devnets accept per second.
     accepted_per_second: Accepted,
-    /// From the answer to a transfer until the pending block has it.
+    /// Time from the acknowledgement of a transfer until it is in the pending block.
     #[serde(rename = "pendingMilliseconds")]
     pending_ms: Spread,
-    /// From a head of the sequencer to the same head of a follower that listens to it.
+    /// Time from a head of the sequencer to the same head of a follower with its feed.
     #[serde(rename = "followerLagMilliseconds")]
     follower_lag_ms: Spread,
-    /// L2 blocks from the L1 block with a deposit to the one that has it.
+    /// Number of L2 blocks from the L1 block with a deposit to the block that relays it.
     deposit_blocks: u64,
-    /// Transfers that are on L1 per second, from the first that is sent to the last that is there;
-    /// and millions of gas.
+    /// Transfers per second, from the first submission to the last inclusion on L1.
     settled_per_second: f64,
+    /// Likewise in Mgas per second.
     settled_mgas_per_second: f64,
-    /// Limit that bounds a block of them, on an L1 with the limits of mainnet.
+    /// Limit that bounds a block of transfers, on an L1 with mainnet's limits.
     bound: Budget,
-    /// L1 gas of all that was brought there meanwhile, by the transfer.
+    /// L1 gas of all `advance` transactions, per transfer.
     l1_gas_per_transfer: u64,
-    /// Rate at which an empty follower rebuilds the L2 from L1, its start included.
+    /// Rate at which an empty follower derives the L2 from L1, including its start.
     rebuilt_mgas_per_second: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     lifted: Option<Lifted>,
@@ -94,7 +96,7 @@ struct Load {
     slow_l1: Option<SlowL1>,
 }
 
-/// A line of the table.
+/// Prints a row of the table.
 fn row(what: &str, value: impl std::fmt::Display) {
     let value = value.to_string();
     say!("  {what:<58}{value:>18}");
@@ -112,7 +114,7 @@ impl Load {
         row("settled on L1, Mgas per second", format!("{:.1}", self.settled_mgas_per_second));
         row("L1 gas per transfer", self.l1_gas_per_transfer.to_string());
         row("rebuilt from L1, Mgas per second", format!("{:.0}", self.rebuilt_mgas_per_second));
-        say!("  what bounds a full block is {}", self.bound.shown());
+        say!("  limit of a full block: {}", self.bound.shown());
         if let Some(lifted) = &self.lifted {
             lifted.print();
         }
@@ -125,13 +127,13 @@ impl Load {
     }
 }
 
-/// Extent and form of the measurement.
+/// Arguments of the measurement.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Number of accounts of the large L2; 0 skips it
     #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
     accounts: u64,
-    /// Measure nothing but an L2 on an L1 that answers late
+    /// Measure only an L2 on a slow L1
     #[arg(long, conflicts_with = "json")]
     only_slow_l1: bool,
     /// Print one JSON document instead of text
@@ -167,7 +169,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Measures all L2s, the large one with so many accounts.
+/// Measures all L2s, the large one with this many accounts.
 fn measure(accounts: u64, report: &mut Report) -> Result<Load> {
     let accepted = accepted::run(report)?;
     let mut load = of_a_small_one(accepted, report)?;
@@ -211,8 +213,8 @@ fn of_a_small_one(accepted: Accepted, report: &mut Report) -> Result<Load> {
     let deposit_blocks = head(sequencer.client())? - before;
 
     let raw: Vec<_> = payers.iter().map(|payer| transfers(payer, 0..TRANSFERS)).collect();
-    // Each deposit was an L1 block, a second later than the one before. Until that time has come
-    // the L2, which keeps to L1's clock, has a second more with each L1 block alone.
+    // Each deposit was an L1 block one second after the previous one, so L1's time is ahead of the
+    // clock. Until the clock catches up, the L2 could seal only one block per L1 block.
     until("the time of L1's head", || {
         let head: Value = rollup.l1.client().request("eth_getBlockByNumber", ("latest", false))?;
         let time: U64 = serde_json::from_value(head["timestamp"].clone())?;
@@ -225,7 +227,10 @@ fn of_a_small_one(accepted: Accepted, report: &mut Report) -> Result<Load> {
     let begun = Instant::now();
     send_all(sequencer.client().url(), &raw)?;
     let bound = Budget::of(sequencer.client())?;
-    report.shown(format!("the sequencer has taken them all; bound by {}", bound.shown()));
+    report.shown(format!(
+        "the sequencer has accepted all transfers; limit of a block: {}",
+        bound.shown()
+    ));
     let follower = rollup.follower_of(&sequencer)?;
     let (pending, seen) = thread::scope(|scope| {
         let looks =
@@ -236,7 +241,7 @@ fn of_a_small_one(accepted: Accepted, report: &mut Report) -> Result<Load> {
         let pending = probes.join().map_err(|_| eyre!("the probes have panicked"))?;
         let mut seen = Vec::new();
         for look in looks {
-            seen.push(look.join().map_err(|_| eyre!("a look has panicked"))??);
+            seen.push(look.join().map_err(|_| eyre!("the poll of a head has panicked"))??);
         }
         settled?;
         eyre::Ok((pending?, seen))
@@ -272,7 +277,8 @@ fn of_a_small_one(accepted: Accepted, report: &mut Report) -> Result<Load> {
     })
 }
 
-/// Ends a sequencer; seconds until a follower with nothing has all that it has brought to L1.
+/// Stops a sequencer, and returns the seconds until an empty follower has derived all its posted
+/// blocks.
 fn rebuild(rollup: &Rollup, sequencer: NodeProcess, report: &mut Report) -> Result<f64> {
     let expected = until_safe(sequencer.client())?;
     drop(sequencer);
@@ -282,11 +288,11 @@ fn rebuild(rollup: &Rollup, sequencer: NodeProcess, report: &mut Report) -> Resu
         "the chain to be rebuilt",
         || Ok(status(rebuilt.client())?.safe_head.number >= expected),
     )?;
-    report.shown("a follower has rebuilt it from L1".to_owned());
+    report.shown("a follower has derived all blocks from L1".to_owned());
     Ok(begun.elapsed().as_secs_f64())
 }
 
-/// Address without a known key.
+/// Returns an address without a known key.
 fn stranger(kind: &str, number: u64) -> Address {
     Address::from_word(keccak256(format!("{kind} {number}")))
 }
@@ -297,8 +303,7 @@ fn transfers(payer: &Key, nonces: Range<u64>) -> Vec<Bytes> {
     nonces.map(|nonce| transfer(payer, nonce, stranger(&name, nonce), TIP)).collect()
 }
 
-/// Sends transactions, those of an account one after another; how long it takes until all are
-/// taken.
+/// Sends transactions, those of each account in order. Returns the time until all are accepted.
 fn send_all(url: &str, raw: &[Vec<Bytes>]) -> Result<Duration> {
     let part = |accounts: &[Vec<Bytes>]| -> Result<()> {
         let client = Client::new(url, ClientOptions::default())?;
@@ -323,8 +328,8 @@ fn send_all(url: &str, raw: &[Vec<Bytes>]) -> Result<Duration> {
     Ok(begun.elapsed())
 }
 
-/// Transfers one after another, each with a tip that lets it go first; milliseconds until the
-/// pending block has each.
+/// Sends transfers one by one, with a tip that puts them first. Returns the milliseconds until each
+/// is in the pending block.
 fn probe_pending(url: &str, probe: &Key, done: &AtomicBool) -> Result<Vec<f64>> {
     let client = Client::new(url, ClientOptions::default())?;
     let mut all = Vec::new();
@@ -345,7 +350,7 @@ fn probe_pending(url: &str, probe: &Key, done: &AtomicBool) -> Result<Vec<f64>> 
     Ok(all)
 }
 
-/// The heads of a node, and when each was seen first.
+/// Polls the heads of a node, and returns each with the time when it was first seen.
 fn heads(url: &str, done: &AtomicBool) -> Result<Vec<(u64, Instant)>> {
     let client = Client::new(url, ClientOptions::default())?;
     let mut all: Vec<(u64, Instant)> = Vec::new();
@@ -359,8 +364,8 @@ fn heads(url: &str, done: &AtomicBool) -> Result<Vec<(u64, Instant)>> {
     Ok(all)
 }
 
-/// Milliseconds from each head of the first node to that of the second; what either had when the
-/// looks began is left out.
+/// Returns the milliseconds from each head of the first node to that of the second, without the
+/// heads at the first poll.
 fn lags(seen: &[Vec<(u64, Instant)>]) -> Vec<f64> {
     let [sequencer, follower] = seen else { return Vec::new() };
     let lag = |(number, at): &(u64, Instant)| {
@@ -370,7 +375,7 @@ fn lags(seen: &[Vec<(u64, Instant)>]) -> Vec<f64> {
     sequencer.iter().skip(1).filter_map(lag).collect()
 }
 
-/// Waits until blocks that L1 has hold all that each of them has sent, up to this nonce.
+/// Waits until blocks on L1 include all transactions of these accounts up to this nonce.
 fn until_settled(sequencer: &NodeProcess, payers: &[Key], sent: u64) -> Result<()> {
     let client = sequencer.client();
     let is_done = |payer: &Key| -> Result<bool> {
@@ -378,11 +383,11 @@ fn until_settled(sequencer: &NodeProcess, payers: &[Key], sent: u64) -> Result<(
         let nonce: U64 = client.request("eth_getTransactionCount", request)?;
         Ok(nonce.to::<u64>() == sent)
     };
-    // As long as it goes on it is only slow.
+    // The time limit restarts with each new block.
     let mut number = 0;
     for payer in payers {
         while !is_done(payer)? {
-            until("a block more", || {
+            until("another block", || {
                 let now = head(client)?;
                 Ok(core::mem::replace(&mut number, now) < now)
             })?;
@@ -391,7 +396,7 @@ fn until_settled(sequencer: &NodeProcess, payers: &[Key], sent: u64) -> Result<(
     let last = head(client)?;
     let mut safe = 0;
     while safe < last {
-        until("L1 to have more blocks", || {
+        until("another block on L1", || {
             let now = status(client)?.safe_head.number;
             Ok(core::mem::replace(&mut safe, now) < now)
         })?;
@@ -399,7 +404,7 @@ fn until_settled(sequencer: &NodeProcess, payers: &[Key], sent: u64) -> Result<(
     Ok(())
 }
 
-/// Transactions of users in some blocks, and the gas that those blocks have used.
+/// Returns the number of user transactions in some blocks, and the gas used by these blocks.
 fn blocks(node: &Client, first: u64, last: u64) -> Result<(u64, u64)> {
     let (mut count, mut gas) = (0, 0);
     for number in first..=last {
@@ -413,7 +418,7 @@ fn blocks(node: &Client, first: u64, last: u64) -> Result<(u64, u64)> {
     Ok((count, gas))
 }
 
-/// L1 gas of what was sent to the rollup from an L1 block on.
+/// Returns the L1 gas of all transactions to the rollup contract from this L1 block on.
 fn advances(l1: &Client, rollup: Address, first: u64) -> Result<u64> {
     let mut all = 0;
     for number in first..=head(l1)? {

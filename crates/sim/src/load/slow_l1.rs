@@ -1,4 +1,4 @@
-//! Blocks and inclusion of an L2 whose L1 answers late: behind a proxy that holds each answer back.
+//! Block intervals and inclusion times of an L2 on a slow L1, behind a proxy that delays responses.
 
 use super::{row, stranger};
 use alloy_consensus::TxEip1559;
@@ -22,26 +22,27 @@ use std::{
 };
 use testkit::{ETHER, Key, rich};
 
-/// Delays of L1's answers, in milliseconds.
+/// Delays of L1's responses, in milliseconds.
 const DELAYS: [u64; 3] = [0, 100, 1_000];
-/// Time between two blocks of the sequencer.
+/// Block time of the sequencer, in milliseconds.
 const BLOCK_TIME: &str = "1000";
-/// Time for which a run is measured.
+/// Duration of a run.
 const RUN: Duration = Duration::from_secs(40);
-/// Time between two looks at how many transactions wait.
+/// Interval between polls of the number of pending transactions.
 const REFILL: Duration = Duration::from_millis(100);
-/// Time between two looks at a head or a receipt.
+/// Interval between polls of a head or a receipt.
 const LOOK: Duration = Duration::from_millis(5);
-/// Transactions that fill the gas of a block, of which so many wait at once.
+/// Number of pending transactions, each of which fills a block.
 const WAITING: u64 = 4;
 
-/// A contract that uses all gas that a call is given: a jump to itself.
+/// Address of a contract that uses all gas of a call.
 const BURNER: Address = Address::repeat_byte(0xbb);
+/// Its code, an endless loop.
 const BURN: &[u8] = &[0x5b, 0x5f, 0x56];
-/// Gas of a call that leaves the block room for a few transfers.
+/// Gas limit of a call, which leaves space for a few transfers in the block.
 const BURNT: u64 = 9_500_000;
 
-/// Milliseconds, of many.
+/// Percentiles in milliseconds.
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Times {
     p50: f64,
@@ -71,14 +72,15 @@ struct Run {
     full: bool,
     #[serde(rename = "delayMilliseconds")]
     delay: u64,
-    /// Blocks that were made, and those of them that L1 had at the end.
+    /// Number of sealed blocks.
     blocks: u64,
+    /// Number of blocks on L1 at the end.
     settled: u64,
-    /// Millions of gas of a block, on average.
+    /// Mean gas used per block, in Mgas.
     mgas_per_block: f64,
     #[serde(rename = "intervalMilliseconds")]
     interval: Times,
-    /// From the acceptance of a transfer to its receipt.
+    /// Time from the acknowledgement of a transfer to its receipt.
     #[serde(rename = "inclusionMilliseconds")]
     inclusion: Times,
 }
@@ -89,7 +91,7 @@ pub(crate) struct SlowL1(Vec<Run>);
 
 impl SlowL1 {
     pub(crate) fn print(&self) {
-        say!("\nAn L1 that answers late; blocks each second; ms, p50 / p90");
+        say!("\nA slow L1; one block per second; ms, p50 / p90");
         for run in &self.0 {
             let way = if run.blobs { "blobs" } else { "calldata" };
             let load = if run.full { "full" } else { "small" };
@@ -102,9 +104,9 @@ impl SlowL1 {
     }
 }
 
-/// Measures all of them.
+/// Runs all measurements on a slow L1.
 pub(super) fn run(report: &mut Report) -> Result<SlowL1> {
-    report.part("An L2 on an L1 that answers late");
+    report.part("An L2 on a slow L1");
     let mut runs = Vec::new();
     for blobs in [false, true] {
         for full in [false, true] {
@@ -152,12 +154,12 @@ fn measure(blobs: bool, full: bool, delay: u64, report: &mut Report) -> Result<R
         let load = scope.spawn(|| if full { fill(node.url(), &payer, &done) } else { Ok(()) });
         sleep(RUN);
         done.store(true, Ordering::Relaxed);
-        let heads = heads.join().map_err(|_| eyre!("the look has panicked"))??;
+        let heads = heads.join().map_err(|_| eyre!("the poll of the head has panicked"))??;
         load.join().map_err(|_| eyre!("the load has panicked"))??;
         let inclusion = inclusion.join().map_err(|_| eyre!("the probes have panicked"))??;
         eyre::Ok((heads, inclusion))
     })?;
-    // The first head was there when the look began, and the one behind it may have waited for the
+    // The first head is older than the measurement, and the second one may have waited for the
     // first transfer.
     let seen = intervals.get(1..).unwrap_or_default();
     let gaps = seen.windows(2).map(|pair| (pair[1].1 - pair[0].1).as_secs_f64() * 1e3);
@@ -174,7 +176,7 @@ fn measure(blobs: bool, full: bool, delay: u64, report: &mut Report) -> Result<R
     Ok(Run { blobs, full, delay, blocks, settled, mgas_per_block, interval, inclusion })
 }
 
-/// A transaction that pays any base fee, with this tip in gwei.
+/// Signs a transaction with a very high fee cap and this tip in gwei.
 fn signed(from: &Key, nonce: u64, to: Address, gas_limit: u64, tip: u128) -> Bytes {
     let transaction = from.sign(TxEip1559 {
         chain_id: L2_CHAIN,
@@ -188,8 +190,8 @@ fn signed(from: &Key, nonce: u64, to: Address, gas_limit: u64, tip: u128) -> Byt
     transaction.encoded_2718().into()
 }
 
-/// Transfers one after another, with a tip that lets each go first; milliseconds until each has a
-/// receipt.
+/// Sends transfers one by one, with a tip that puts them first. Returns the milliseconds until each
+/// has a receipt.
 fn inclusions(url: &str, probe: &Key, done: &AtomicBool) -> Result<Vec<f64>> {
     let client = Client::new(url, ClientOptions::default())?;
     let mut all = Vec::new();
@@ -204,21 +206,21 @@ fn inclusions(url: &str, probe: &Key, done: &AtomicBool) -> Result<Vec<f64>> {
             sleep(LOOK);
         }
         all.push(begun.elapsed().as_secs_f64() * 1e3);
-        // A receipt comes right behind a block: waits of all lengths up to that between two blocks,
-        // or all transfers would be sent at the same time before one.
+        // A receipt appears right after a block. Varying pauses up to the block time spread the
+        // transfers, which would otherwise all be sent at the same time before a block.
         sleep(Duration::from_millis(nonce * 370 % 1_000));
     }
     Ok(all)
 }
 
-/// Has calls wait that fill the gas of a block each.
+/// Keeps calls pending, each of which fills the gas of a block.
 fn fill(url: &str, payer: &Key, done: &AtomicBool) -> Result<()> {
     let client = Client::new(url, ClientOptions::default())?;
     let mut nonce = 0;
     while !done.load(Ordering::Relaxed) {
         let request = (payer.address(), "latest");
         let mined: U64 = client.request("eth_getTransactionCount", request)?;
-        // A sequencer whose backlog is full refuses it, and takes it later.
+        // A sequencer with a full backlog rejects the call, which is sent again later.
         while nonce < mined.to::<u64>() + WAITING
             && client
                 .request::<_, B256>(

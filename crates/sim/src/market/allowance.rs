@@ -1,8 +1,8 @@
 //! An L1 on which rollups pay from allowances: a chain with the market, and a transaction of type
 //! `0x05` for each advance.
 //!
-//! Prices, limit, payment and refund are the chain's. The blocks of the L2s have no transactions:
-//! the gas limit of one stands for what an advance would take, and is the price of the call.
+//! The chain implements prices, limit, payment and refund. The L2 blocks have no transactions: the
+//! gas limit of a block represents the gas that an advance would use, and is the price of the call.
 
 use super::l1::{BASE_FEE, Block, L1_LIMIT};
 use alloy_genesis::GenesisAccount;
@@ -25,16 +25,16 @@ use wire::ProtocolFork;
 
 const FORK: ProtocolFork = ProtocolFork::Osaka;
 const L2_CHAIN: u64 = 9_999;
-/// Gas limit of a transaction, all of which its calldata and its witness take at most.
+/// Gas limit of a transaction, enough for its calldata and its witness.
 const GAS: u64 = 1_000_000;
 /// Seconds between blocks.
 const BLOCK_TIME: u64 = 12;
-/// Wei that each buyer begins with: more than any can spend.
+/// Initial balance of each buyer in wei, more than any can spend.
 const FUNDS: u128 = 1_000_000_000_000_000_000_000_000;
-/// Blocks whose states and transactions are kept.
+/// Number of blocks whose states and transactions are kept.
 const KEPT: u64 = 64;
 
-/// A schedule by which a call takes as much EXECUTE gas as its block could use.
+/// Gas schedule that charges the gas limit of the block.
 #[derive(Debug)]
 struct ByGasLimit;
 
@@ -57,12 +57,12 @@ pub(crate) struct AllowanceChain {
     chain: Chain,
     buyers: Vec<Key>,
     nonces: Vec<u64>,
-    /// Transactions that advance by a block with this gas limit.
+    /// Transaction with a block, by the block's gas limit.
     advances: HashMap<u64, ExecuteTx>,
 }
 
 impl AllowanceChain {
-    /// Starts the chain, at a price of the first base fee.
+    /// Starts the chain with the price equal to the first base fee.
     pub(crate) fn new(buyers: u64) -> Result<Self> {
         let names: Vec<_> = (0..buyers).map(|buyer| format!("buyer {buyer}")).collect();
         let mut genesis = rich_genesis(FORK, names.iter().map(String::as_str), FUNDS);
@@ -94,15 +94,15 @@ impl AllowanceChain {
         Ok(Self { chain: Chain::new(&genesis, config)?, buyers, nonces, advances: HashMap::new() })
     }
 
-    /// Price of EXECUTE gas in the next block, in wei.
+    /// Returns the price of EXECUTE gas in the next block, in wei.
     pub(crate) fn price(&self) -> Result<u64> {
         Ok(price(self.chain.storage(MARKET_ADDRESS, U256::ZERO)?.saturating_to()))
     }
 
-    /// Appends a block with a transaction for each that the model has taken.
+    /// Appends a block with a transaction for each one in the model's block.
     ///
-    /// Fails if the chain has no room for one of them, if a call fails, or if the buyers pay
-    /// another price than that of the block for all that they take.
+    /// Fails if the chain does not include one of them, if a call fails, or if the buyers pay
+    /// another price than that of the block.
     pub(crate) fn append(&mut self, block: &Block) -> Result<()> {
         let mut offered = Vec::with_capacity(block.taken.len());
         for (buyer, execute_gas) in &block.taken {
@@ -113,10 +113,10 @@ impl AllowanceChain {
         let timestamp = state.block().header.timestamp + BLOCK_TIME;
         let mut header =
             state.open_header(&BlockAttributes { timestamp, ..BlockAttributes::default() })?;
-        // As if others used the room beside them.
+        // As if other transactions used the remaining gas.
         header.base_fee_per_gas = Some(BASE_FEE);
         let built = state.build(&header, &[], &offered)?;
-        ensure!(built.rejected.is_empty(), "left out of the block: {:?}", built.rejected);
+        ensure!(built.rejected.is_empty(), "not included: {:?}", built.rejected);
         let head = self.chain.append(built.executed)?;
         let receipts = &head.executed.receipts;
         ensure!(receipts.iter().all(|receipt| receipt.success), "a call has failed");
@@ -127,7 +127,7 @@ impl AllowanceChain {
         Ok(self.chain.prune(KEPT, [])?)
     }
 
-    /// Wei of all buyers.
+    /// Returns the sum of all buyers' balances in wei.
     fn funds(&self) -> Result<U256> {
         let mut sum = U256::ZERO;
         for buyer in &self.buyers {
@@ -136,7 +136,7 @@ impl AllowanceChain {
         Ok(sum)
     }
 
-    /// The next transaction of a buyer, whose allowance is what its call takes.
+    /// Signs the next transaction of a buyer, with an allowance equal to the charge of the call.
     fn transaction(
         &mut self,
         buyer: usize,
@@ -170,7 +170,7 @@ impl AllowanceChain {
     }
 }
 
-/// A transaction with an empty block of an L2 whose blocks have this gas limit.
+/// Returns a transaction with an empty block of an L2 whose blocks have this gas limit.
 fn advance(gas_limit: u64) -> Result<ExecuteTx> {
     let mut genesis = empty_genesis(FORK);
     genesis.gas_limit = gas_limit;

@@ -8,25 +8,26 @@ use alloy_eips::{
 use eyre::Result;
 use variants::market::{LIMIT, Rate, excess_at, next_excess, price};
 
-/// Gas of an L1 block, as on mainnet. EXECUTE may have all of it: what binds is then the protocol,
-/// and not a guess at what else the block holds.
+/// Gas limit of an L1 block, as on mainnet. EXECUTE may use all of it, so that the protocol is the
+/// limit, and not an assumption about other transactions.
 pub(crate) const L1_LIMIT: u64 = 60_000_000;
 
-/// Gas of a transaction (EIP-7825), which is the most that a call in it can convert.
+/// Maximum gas of a transaction (EIP-7825), and so of a call that converts it.
 pub(crate) const TRANSACTION_CAP: u64 = MAX_TX_GAS_LIMIT_OSAKA;
 
-/// Base fee of the first block, in wei, and the lowest that there is: what else is on L1 pays it.
+/// Base fee of the first block and minimum base fee, which other L1 transactions are willing to
+/// pay, in wei.
 pub(crate) const BASE_FEE: u64 = 1_000_000_000;
 
-/// Payment of EXECUTE gas.
+/// How EXECUTE gas is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Payment {
-    /// Converted, at a base fee that follows what EXECUTE takes.
+    /// Converted from L1 gas, at a base fee that follows the gas of EXECUTE.
     Follows,
-    /// Converted, at a constant base fee: other transactions give way to EXECUTE.
+    /// Converted from L1 gas, at a constant base fee: EXECUTE displaces other transactions.
     Held,
-    /// From an allowance of its own: EXECUTE takes no gas of L1, whose limits do not bind it. The
-    /// base fee is held.
+    /// From a separate allowance: EXECUTE uses no L1 gas, whose limits do not apply. The base fee
+    /// is constant.
     Allowance,
 }
 
@@ -41,7 +42,7 @@ impl Payment {
         }
     }
 
-    /// Gas that a block can hold, and that a transaction can.
+    /// Returns the gas limits of a block and of a transaction.
     const fn limits(self) -> [u64; 2] {
         match self {
             Self::Follows | Self::Held => [L1_LIMIT, TRANSACTION_CAP],
@@ -49,7 +50,7 @@ impl Payment {
         }
     }
 
-    /// Base fee of the block behind one with this base fee, in wei, that has used so much gas.
+    /// Returns the base fee in wei of the block after one with this base fee and gas used.
     fn next_base_fee(self, base_fee: u64, gas: u64) -> u64 {
         match self {
             Self::Held | Self::Allowance => base_fee,
@@ -61,17 +62,17 @@ impl Payment {
     }
 }
 
-/// A block that is being filled.
+/// A block under construction.
 #[derive(Debug, Clone)]
 pub(crate) struct Block {
     pub(crate) rate: Rate,
-    /// Buyer of each transaction, and the EXECUTE gas that it takes.
+    /// Buyer and EXECUTE gas of each transaction.
     pub(crate) taken: Vec<(u64, u64)>,
-    /// EXECUTE gas that its transactions take.
+    /// EXECUTE gas of all transactions.
     pub(crate) used: u64,
-    /// The same in L1 gas.
+    /// The same, converted to L1 gas.
     pub(crate) gas: u64,
-    /// Gas of its largest transaction.
+    /// L1 gas of the largest transaction.
     pub(crate) largest: u64,
     payment: Payment,
 }
@@ -81,14 +82,14 @@ impl Block {
         Self { rate, taken: Vec::new(), used: 0, gas: 0, largest: 0, payment }
     }
 
-    /// EXECUTE gas that one more transaction may take.
+    /// Returns the EXECUTE gas available to one more transaction.
     pub(crate) fn room(&self) -> u64 {
         let [limit, cap] = self.payment.limits();
         let gas = (limit - self.gas).min(cap);
         self.rate.execute_gas(gas).min(LIMIT - self.used)
     }
 
-    /// Wei that its transactions pay for EXECUTE gas.
+    /// Returns the wei that the transactions pay for EXECUTE gas.
     pub(crate) fn cost(&self) -> u128 {
         let (units, wei) = match self.payment {
             Payment::Follows | Payment::Held => (self.gas, self.rate.base_fee),
@@ -97,7 +98,7 @@ impl Block {
         u128::from(units) * u128::from(wei)
     }
 
-    /// Puts in a transaction that takes so much EXECUTE gas, and says what gas that is.
+    /// Adds a transaction with this EXECUTE gas, and returns its L1 gas.
     pub(crate) fn take(&mut self, buyer: u64, execute_gas: u64) -> u64 {
         let gas = self.rate.gas(execute_gas);
         self.taken.push((buyer, execute_gas));
@@ -107,7 +108,7 @@ impl Block {
         gas
     }
 
-    /// With transactions of one buyer that are as large as can be, until there is room for none.
+    /// Fills the block with transactions of one buyer that are as large as possible.
     pub(crate) fn filled(mut self, buyer: u64) -> Self {
         while self.room() > 0 {
             self.take(buyer, self.room());
@@ -116,16 +117,16 @@ impl Block {
     }
 }
 
-/// The chain of the blocks.
+/// The L1 with the market.
 pub(crate) enum L1 {
-    /// The functions of the market, and a model of what becomes of the base fee.
+    /// The functions of the market, and a model of the base fee.
     Model { payment: Payment, excess: u64, base_fee: u64 },
     /// A chain with the market, whose transactions have allowances.
     Chain(Box<AllowanceChain>),
 }
 
 impl L1 {
-    /// An L1 where EXECUTE gas costs as much as gas, with so many buyers.
+    /// Creates an L1 with this many buyers, where EXECUTE gas initially costs as much as gas.
     pub(crate) fn new(payment: Payment, buyers: u64) -> Result<Self> {
         Ok(match payment {
             Payment::Follows | Payment::Held => {
@@ -135,7 +136,7 @@ impl L1 {
         })
     }
 
-    /// Prices of the next block.
+    /// Returns the prices of the next block.
     pub(crate) fn rate(&self) -> Result<Rate> {
         Ok(match self {
             Self::Model { excess, base_fee, .. } => {

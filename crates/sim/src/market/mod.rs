@@ -1,5 +1,5 @@
-//! Rollups under the market for EXECUTE gas: what price, waiting and load come to, for
-//! docs/market.md.
+//! Simulation of rollups on the market for EXECUTE gas: prices, queueing delays and utilisation,
+//! for docs/market.md.
 
 mod allowance;
 mod l1;
@@ -13,13 +13,13 @@ use eyre::{OptionExt as _, Result, ensure};
 use report::{Report, placed, report};
 use std::{fs, path::Path};
 
-/// Output of the figures.
+/// Arguments of the simulation.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Write figures and plots into docs/market.md, instead of printing the figures
+    /// Write figures and plots into docs/market.md instead of printing the figures
     #[arg(long, conflicts_with = "check")]
     write: bool,
-    /// Fail if figures and plots are not those of docs/market.md
+    /// Fail if figures or plots differ from docs/market.md
     #[arg(long)]
     check: bool,
 }
@@ -29,7 +29,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let Report { text, plots } = report()?;
     let document = docs.join("market.md");
     let now = fs::read_to_string(&document)?;
-    let new = placed(&now, &text).ok_or_eyre("docs/market.md has no marks")?;
+    let new =
+        placed(&now, &text).ok_or_eyre("docs/market.md has no markers for the generated part")?;
     if arguments.write {
         fs::write(document, new)?;
         for (name, svg) in plots {
@@ -40,7 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         for (name, svg) in plots {
             is_same &= fs::read_to_string(docs.join(name))? == svg;
         }
-        ensure!(is_same, "docs/market.md is not what cargo xtask market --write makes");
+        ensure!(is_same, "docs/market.md is outdated: run cargo xtask market --write");
     } else {
         print!("{text}");
     }

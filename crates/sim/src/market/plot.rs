@@ -1,4 +1,4 @@
-//! Curves over blocks, as SVG, on a logarithmic scale.
+//! Charts of curves over blocks, as SVG with a logarithmic scale.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ const TOP: f64 = 30.0;
 const BOTTOM: f64 = 280.0;
 const COLOURS: [&str; 4] = ["#1f6feb", "#2da44e", "#bf8700", "#cf222e"];
 
-/// A value for each block.
+/// A curve with a value per block.
 pub(crate) struct Curve {
     pub(crate) name: &'static str,
     pub(crate) points: Vec<f64>,
@@ -25,7 +25,7 @@ pub(crate) struct Plot {
 }
 
 impl Plot {
-    /// The picture. Points that would lie on one another are left out.
+    /// Returns the chart as SVG, without points that would coincide.
     pub(crate) fn svg(&self) -> String {
         let all = || self.curves.iter().flat_map(|curve| &curve.points).copied();
         let low = decade(all().fold(f64::INFINITY, f64::min).max(0.01), false);
@@ -88,13 +88,14 @@ fn power_of_ten(power: i32) -> f64 {
     }
 }
 
-/// The power of ten below a number, or above it.
+/// Returns the exponent of the power of ten below or above a number.
 fn decade(value: f64, above: bool) -> i32 {
     let power = (-2..9).rev().find(|power| power_of_ten(*power) <= value).unwrap_or(-2);
     if above && power_of_ten(power) < value { power + 1 } else { power }
 }
 
-/// To the base of ten, by halving: what a library makes of a logarithm is not the same everywhere.
+/// Returns the decimal logarithm, computed bit by bit, because library logarithms differ between
+/// platforms.
 fn logarithm(value: f64) -> f64 {
     let whole = decade(value, false);
     let (mut rest, mut sum, mut part) = (value / power_of_ten(whole), f64::from(whole), 0.5);

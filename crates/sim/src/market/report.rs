@@ -1,4 +1,4 @@
-//! Results of the worlds, for `docs/market.md`.
+//! Results of the simulations, for `docs/market.md`.
 
 use super::{
     l1::Payment,
@@ -9,12 +9,12 @@ use eyre::Result;
 use std::{fmt::Write as _, ops::Range};
 use variants::market::TARGET;
 
-/// Time of a unit of EXECUTE gas on one core, in picoseconds, by `docs/gas.md`: in the real block
-/// that takes longest for what it is charged, and in the dearest input that is known.
+/// Picoseconds per EXECUTE gas on one core in the slowest real block, by `docs/gas.md`.
 pub(crate) const REAL: u64 = 1_800;
+/// Picoseconds per EXECUTE gas on one core for the slowest known input, by `docs/gas.md`.
 pub(crate) const WORST: u64 = 3_900;
 
-/// Numbers of rollups.
+/// Numbers of rollups in the simulations.
 const ROLLUPS: [u64; 3] = [1, 10, 100];
 /// Number of rollups in the comparison of payments and in the plots.
 const SHOWN: u64 = 10;
@@ -47,7 +47,8 @@ fn sorted(numbers: &[u64]) -> Vec<u64> {
     sorted
 }
 
-/// Blocks from `begin` on until twenty have a mean price within a tenth of the equilibrium.
+/// Returns the number of blocks from `begin` until the mean price of 20 blocks is within 10 % of
+/// the equilibrium.
 fn settled(prices: &[u64], begin: usize, equilibrium: f64) -> Option<usize> {
     prices[begin..].windows(20).position(|window| {
         let ratio = mean(window) / equilibrium;
@@ -55,7 +56,7 @@ fn settled(prices: &[u64], begin: usize, equilibrium: f64) -> Option<usize> {
     })
 }
 
-/// Milliseconds of so much EXECUTE gas on one core.
+/// Formats the milliseconds for this EXECUTE gas on one core.
 fn milliseconds(gas: u64, picoseconds: u64) -> String {
     let time = u128::from(gas) * u128::from(picoseconds);
     format!("{}", (time + 500_000_000) / 1_000_000_000)
@@ -99,14 +100,14 @@ fn row(name: &str, demand: Demand, history: &History, equilibrium: f64) -> Strin
 
 type Worlds = [History; Demand::ALL.len()];
 
-/// A world for each kind of demand, with this many rollups.
+/// Simulates each kind of demand with this many rollups.
 fn worlds(rollups: u64, payment: Payment) -> Result<Worlds> {
     let [steady, bursty, correlated, hostile] =
         Demand::ALL.map(|demand| run(rollups, demand, payment));
     Ok([steady?, bursty?, correlated?, hostile?])
 }
 
-/// The rows of worlds that differ in their demand.
+/// Returns table rows, one per kind of demand.
 fn rows(name: &str, worlds: &Worlds) -> String {
     let [steady, ..] = worlds;
     let equilibrium = mean(&steady.prices[BLOCKS / 2..]);
@@ -114,7 +115,7 @@ fn rows(name: &str, worlds: &Worlds) -> String {
     named.map(|(demand, history)| row(name, *demand, history, equilibrium)).collect()
 }
 
-/// A number with commas.
+/// Formats a number with thousands separators.
 fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -145,7 +146,7 @@ fn curve(name: &'static str, prices: &[u64]) -> Curve {
     Curve { name, points: prices.iter().map(|wei| gwei(*wei)).collect() }
 }
 
-/// Prices under each kind of demand, and those around the attack by how EXECUTE gas is paid.
+/// Returns charts of the prices for each kind of demand, and around the attack for each payment.
 fn plots(compared: &[(Payment, Worlds)]) -> [(&'static str, String); 2] {
     let follows = compared.iter().filter(|(payment, _)| *payment == Payment::Follows);
     let prices = Plot {
@@ -167,7 +168,7 @@ fn plots(compared: &[(Payment, Worlds)]) -> [(&'static str, String); 2] {
     [("market-price.svg", prices.svg()), ("market-attack.svg", attack.svg())]
 }
 
-/// Runs all worlds.
+/// Runs all simulations.
 pub(crate) fn report() -> Result<Report> {
     let mut text = format!("| rollups | {HEAD}");
     for rollups in ROLLUPS {
@@ -193,7 +194,7 @@ pub(crate) fn report() -> Result<Report> {
 /// Markers around the generated part of a document.
 pub(crate) const MARKS: [&str; 2] = ["<!-- cargo xtask market -->\n", "<!-- end -->"];
 
-/// The document with this text between its marks; `None` if it has none.
+/// Returns the document with this text between the markers, or `None` if it has no markers.
 pub(crate) fn placed(document: &str, text: &str) -> Option<String> {
     let [begin, end] = MARKS;
     let (before, rest) = document.split_once(begin)?;

@@ -1,4 +1,4 @@
-//! The figures of `docs/market.md` are what the market comes to.
+//! `docs/market.md` matches the simulation, and the simulation conserves demand.
 
 use super::l1::{BASE_FEE, Block, L1_LIMIT, Payment, TRANSACTION_CAP};
 use super::report::{REAL, WORST, placed, report};
@@ -42,7 +42,7 @@ fn document_has_market_constants() {
     }
 }
 
-/// Cells of the rows of the table of measured inputs.
+/// Returns the cells of the table of measured inputs.
 fn measured(gas: &str) -> Vec<Vec<String>> {
     let rows = gas.lines().filter(|line| line.starts_with("| "));
     let cells =
@@ -52,8 +52,8 @@ fn measured(gas: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// The most that a benchmark takes of the time it pays for, in hundredths: a sentence below the
-/// table says it.
+/// Returns the maximum time of a benchmark relative to the time that it pays for, in hundredths,
+/// from a sentence below the table.
 fn benchmarked(gas: &str) -> u64 {
     let words = gas.split_whitespace().collect::<Vec<_>>().join(" ");
     let (said, _) = words.split_once(" times what it pays for, and all others").unwrap();
@@ -66,7 +66,7 @@ fn gas_time_matches_measured_inputs() {
     let gas = document("gas.md");
     let rows = measured(&gas);
     let ratio = |row: &Vec<String>| (row[6].parse::<f64>().unwrap() * 100.0).round() as u64;
-    // A unit pays for three nanoseconds.
+    // One gas pays for 3 ns.
     let picoseconds = |ratio: u64| ratio * 30;
     assert!(rows.len() > 30, "{rows:?}");
     let worst = rows.iter().map(ratio).chain([benchmarked(&gas)]).max();
@@ -96,7 +96,7 @@ fn worlds_conserve_demand_within_limits_and_budget() {
             }
             assert!(history.spent <= BUDGET);
             assert_eq!(history.filled > 0, demand == Demand::Hostile);
-            // He stops because the next block is beyond what he has left, and not before.
+            // The attacker stops only when the remaining budget does not pay for the next block.
             let next = u128::from(LIMIT) * u128::from(*history.prices.iter().max().unwrap());
             let stops = ATTACK + history.filled < BLOCKS;
             let poor = history.spent + next > BUDGET;
@@ -108,7 +108,7 @@ fn worlds_conserve_demand_within_limits_and_budget() {
     }
 }
 
-/// Above this price a full block of L1 holds less than the target.
+/// Above this price, a full L1 block contains less EXECUTE gas than the target.
 #[test]
 fn held_base_fee_keeps_price_at_target() {
     for demand in Demand::ALL {
@@ -130,6 +130,6 @@ fn block_is_filled_with_all_fitting_transactions() {
         assert_eq!(block.largest, TRANSACTION_CAP / ratio * ratio);
     }
     assert_eq!(filled(300, Payment::Allowance).used, LIMIT);
-    // A unit that costs more than a transaction may have.
+    // One EXECUTE gas costs more than the gas limit of a transaction.
     assert_eq!(filled(TRANSACTION_CAP + 1, Payment::Held).used, 0);
 }

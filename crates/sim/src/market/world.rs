@@ -1,37 +1,40 @@
-//! Rollups that buy EXECUTE gas of an L1, block after block.
+//! Simulation of rollups that buy EXECUTE gas on an L1.
 //!
-//! The market is the real one, but no L2 has transactions: an advance is what it would be charged.
-//! All choices follow from a seed, by operations that every machine rounds alike.
+//! The market is the real one, but the L2s have no transactions: an advance is represented by its
+//! charge. All choices depend on a seed, and the arithmetic rounds the same on every machine.
 
 use super::l1::{BASE_FEE, Block, L1, Payment};
 use eyre::Result;
 use std::collections::VecDeque;
 use testkit::Random;
 
-/// EXECUTE gas of an advance beside its transactions, and of a transfer, by `docs/gas.md`.
+/// EXECUTE gas of an advance without its transactions, by `docs/gas.md`.
 const ADVANCE: u64 = 30_000;
+/// EXECUTE gas of a transfer, by `docs/gas.md`.
 pub(crate) const TRANSFER: u64 = 24_000;
-/// EXECUTE gas that all rollups together would ask for in each block at a price of the first base
-/// fee: half more than the target.
+/// EXECUTE gas that all rollups together demand per block at a price equal to the first base fee:
+/// 1.5 times the target.
 const DEMAND: u64 = 45_000_000;
-/// Blocks that a world lives, and those behind which figures are taken.
+/// Number of simulated blocks.
 pub(crate) const BLOCKS: usize = 2_000;
+/// Number of initial blocks without figures.
 pub(crate) const SETTLED: usize = 200;
-/// Blocks that an advance may wait for a better price: five minutes.
+/// Maximum number of blocks that an advance waits for a better price: five minutes.
 const MAX_WAIT_BLOCKS: u64 = 25;
-/// First block of the attack, and the attacker's budget in wei.
+/// First block of the attack.
 pub(crate) const ATTACK: usize = 500;
+/// Budget of the attacker, in wei.
 pub(crate) const BUDGET: u128 = 100_000_000_000_000_000_000;
 
 /// Pattern of demand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Demand {
     Steady,
-    /// Each rollup has bursts of its own.
+    /// Each rollup has independent bursts.
     Bursty,
-    /// All have theirs at the same time.
+    /// All rollups have bursts at the same time.
     Correlated,
-    /// Steady, and an attacker fills each block before all others while the budget lasts.
+    /// Steady, but an attacker fills each block before all others while the budget lasts.
     Hostile,
 }
 
@@ -48,8 +51,8 @@ impl Demand {
     }
 }
 
-/// Bursts of ten blocks with eight times the demand, one in a hundred blocks on average; between
-/// them there is so much less that the mean is the same.
+/// Bursts of ten blocks with nearly eight times the demand between them, once per hundred blocks on
+/// average. The mean demand is that of steady demand.
 #[derive(Debug, Clone, Copy, Default)]
 struct Burst(u64);
 
@@ -67,7 +70,7 @@ impl Burst {
     }
 }
 
-/// Transfers that have come in the same block.
+/// Transfers that arrived in the same block.
 #[derive(Debug, Clone, Copy)]
 struct Arrival {
     block: usize,
@@ -77,21 +80,20 @@ struct Arrival {
 #[derive(Debug, Clone)]
 struct Rollup {
     id: u64,
-    /// Waiting transfers, the oldest first.
+    /// Waiting transfers, oldest first.
     waiting: VecDeque<Arrival>,
-    /// Price that the rollup considers usual: an average over some hundred blocks.
+    /// Price that the rollup considers usual: a moving average over about 100 blocks.
     usual: f64,
     burst: Burst,
 }
 
 impl Rollup {
-    /// Blocks that the first transfer has waited, if there is one.
+    /// Returns the number of blocks that the oldest transfer has waited, if there is one.
     fn age(&self, block: usize) -> Option<u64> {
         self.waiting.front().map(|oldest| (block - oldest.block) as u64)
     }
 
-    /// Returns `true` if the rollup advances in this block. The usual price follows the current one
-    /// either way.
+    /// Returns `true` if the rollup advances in this block. Updates the usual price in either case.
     fn decide(&mut self, block: usize, wei: u64) -> bool {
         let wei = wei as f64;
         let bears = |age| age >= MAX_WAIT_BLOCKS || wei <= self.usual * (1.3 + 0.05 * age as f64);
@@ -100,7 +102,7 @@ impl Rollup {
         decided
     }
 
-    /// Takes up to so many transfers, the oldest first, and says how many there were.
+    /// Removes up to `most` transfers, oldest first, and returns their number.
     fn pop(&mut self, most: u64) -> u64 {
         let mut taken = 0;
         while taken < most
@@ -117,13 +119,13 @@ impl Rollup {
     }
 }
 
-/// One transaction on L1.
+/// An L1 transaction of a rollup.
 #[derive(Debug, Clone, Copy)]
 struct Advance {
-    /// Blocks that its first transfer has waited.
+    /// Number of blocks that its oldest transfer has waited.
     waited: u64,
     transfers: u64,
-    /// Gas of L1, of EXECUTE alone.
+    /// L1 gas for EXECUTE.
     gas: u64,
 }
 
@@ -132,25 +134,27 @@ struct Advance {
 pub(crate) struct History {
     /// Price of each block, in wei.
     pub(crate) prices: Vec<u64>,
-    /// Base fee of each, in wei.
+    /// Base fee of each block, in wei.
     pub(crate) fees: Vec<u64>,
-    /// EXECUTE gas that each has used.
+    /// EXECUTE gas used by each block.
     pub(crate) used: Vec<u64>,
-    /// Gas of L1 that each has used for it.
+    /// L1 gas for EXECUTE used by each block.
     pub(crate) gas: Vec<u64>,
-    /// Most gas of L1 that a transaction has used for it.
+    /// Maximum L1 gas for EXECUTE of a transaction.
     pub(crate) largest: u64,
-    /// For each advance, how many blocks it has waited.
+    /// Number of blocks that each advance has waited.
     pub(crate) waits: Vec<u64>,
-    /// For each advance, gas of the L1 for each of its transactions, of EXECUTE alone.
+    /// L1 gas for EXECUTE per transfer, of each advance.
     pub(crate) costs: Vec<u64>,
-    /// Transfers that users have sent, that advances have carried, and that wait after the last
-    /// block.
+    /// Number of transfers that users have sent.
     pub(crate) sent: u64,
+    /// Number of transfers in advances.
     pub(crate) carried: u64,
+    /// Number of transfers that wait after the last block.
     pub(crate) left: u64,
-    /// Blocks that the attacker has filled, and what he has paid, in wei.
+    /// Number of blocks that the attacker has filled.
     pub(crate) filled: usize,
+    /// Wei that the attacker has paid.
     pub(crate) spent: u128,
 }
 
@@ -164,7 +168,7 @@ impl History {
     }
 }
 
-/// Lets so many rollups live for [`BLOCKS`] blocks.
+/// Simulates this many rollups for [`BLOCKS`] blocks.
 pub(crate) fn run(rollups: u64, demand: Demand, payment: Payment) -> Result<History> {
     let mut rng = Random::new(rollups * 31 + demand as u64);
     // The last buyer is the attacker.
@@ -181,7 +185,7 @@ pub(crate) fn run(rollups: u64, demand: Demand, payment: Payment) -> Result<Hist
     for number in 0..BLOCKS {
         let rate = l1.rate()?;
         let mut block = Block::new(rate, payment);
-        // He is gone for good with the first block that he cannot fill.
+        // The attack ends with the first block that the attacker cannot fill.
         if demand == Demand::Hostile && number == ATTACK + history.filled {
             attack(&mut block, rollups, &mut history);
         }
@@ -204,7 +208,7 @@ pub(crate) fn run(rollups: u64, demand: Demand, payment: Payment) -> Result<Hist
     Ok(history)
 }
 
-/// Fills a block before anyone else, if what the attacker has left pays for all of it.
+/// Fills a block before anyone else, if the remaining budget pays for all of it.
 fn attack(block: &mut Block, attacker: u64, history: &mut History) {
     let filled = block.clone().filled(attacker);
     let asked = filled.cost();
@@ -215,8 +219,8 @@ fn attack(block: &mut Block, attacker: u64, history: &mut History) {
     }
 }
 
-/// Transfers that users send to each rollup until a block with this number and price, and their
-/// total.
+/// Adds the transfers that users send to each rollup before a block with this number and price.
+/// Returns their total.
 fn arrive(
     all: &mut [Rollup],
     common: &mut Burst,
@@ -226,7 +230,7 @@ fn arrive(
 ) -> u64 {
     let mut sent = 0;
     let share = DEMAND as f64 / TRANSFER as f64 / all.len() as f64;
-    // Users send half as much where it costs four times as much.
+    // The demand halves when the price quadruples.
     let elastic = (BASE_FEE as f64 / wei as f64).sqrt();
     let together = common.factor(rng);
     for rollup in all {
@@ -245,8 +249,8 @@ fn arrive(
     sent
 }
 
-/// Builds a block: takes one transaction of each rollup in turn, and none that would halt, until
-/// none is left or the block is full.
+/// Fills a block with one transaction of each rollup in turn until no rollup has another one that
+/// fits.
 fn fill(block: &mut Block, number: usize, all: &mut [Rollup]) -> Vec<Advance> {
     let wei = block.rate.price;
     let mut willing: Vec<_> =
@@ -262,7 +266,7 @@ fn fill(block: &mut Block, number: usize, all: &mut [Rollup]) -> Vec<Advance> {
     advances
 }
 
-/// One transaction with as much of what waits as it can hold.
+/// Adds a transaction with as many waiting transfers as fit.
 fn advance(block: &mut Block, number: usize, rollup: &mut Rollup) -> Option<Advance> {
     let waited = rollup.age(number)?;
     let transfers = rollup.pop(block.room().saturating_sub(ADVANCE) / TRANSFER);
@@ -272,7 +276,7 @@ fn advance(block: &mut Block, number: usize, rollup: &mut Rollup) -> Option<Adva
     })
 }
 
-/// A number from 0 up to 1.
+/// Returns a number in [0, 1).
 const fn unit(rng: &mut Random) -> f64 {
     rng.below(1 << 32) as f64 / (1_u64 << 32) as f64
 }
