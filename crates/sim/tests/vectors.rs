@@ -1,4 +1,4 @@
-//! The reader of the conformance vectors, in Python, as an implementer runs it.
+//! The Python reader of the conformance vectors, run as by an implementer.
 
 use std::{
     fs,
@@ -14,12 +14,12 @@ fn write(folder: &Path) {
     assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
 }
 
-/// Runs the reader that stands beside the vectors; `None` without Python.
+/// Runs the reader next to the vectors. Returns `None` without Python.
 fn read(folder: &Path, arguments: &[&str]) -> Option<Output> {
     let reader = folder.join("vectors.py");
     let ran = Command::new("python3").arg(reader).arg(folder).args(arguments).output();
     if ran.is_err() {
-        testkit::say_skipped("there is no python3, so the reader of the vectors is not run");
+        testkit::say_skipped("the reader of the vectors needs python3");
     }
     ran.ok()
 }
@@ -35,8 +35,8 @@ fn reader_runs_command_and_reports_differences() {
     let Some(all) = read(folder.path(), &[]) else { return };
     assert!(all.status.success() && said(&all).contains(" 0 malformed"), "{}", said(&all));
 
-    // Ours answers as expected in each form; an implementation that fails every call does not.
-    // Few with blobs: each process reads the trusted setup of KZG anew.
+    // This implementation gives the expected answers in each dialect; one that fails every call
+    // does not. Only few cases have blobs, because each process loads the KZG trusted setup.
     for only in ["specs: osaka block", "drake: osaka batch", "blobs: osaka block, a call"] {
         let ours = ["--only", only, "--run", SIM, "vectors", "--answer"];
         let ours = read(folder.path(), &ours).unwrap();
@@ -45,7 +45,8 @@ fn reader_runs_command_and_reports_differences() {
         assert!(!lazy.status.success() && !said(&lazy).contains(" 0 differ"), "{}", said(&lazy));
     }
 
-    // A file in which a byte of an answer is changed is well-formed, and ours differs from it.
+    // A file with a changed byte in an answer is well-formed, and this implementation differs from
+    // it.
     let path = folder.path().join("blocks.json");
     let text = fs::read_to_string(&path).unwrap();
     let answer = "\"answer\": \"0x";
@@ -57,7 +58,8 @@ fn reader_runs_command_and_reports_differences() {
     let ours = read(folder.path(), &ours).unwrap();
     assert!(!ours.status.success() && said(&ours).contains(" 1 differ"), "{}", said(&ours));
 
-    // A flag of the result that is not 1 is malformed, as is a refusal without a neighbour.
+    // An answer with a wrong flag is malformed, and so are a rejection without a neighbour and an
+    // unknown format.
     let neighbour = "\"neighbour\": \"";
     for bad in [
         text.replacen(answer, "\"answer\": \"0x00", 1),

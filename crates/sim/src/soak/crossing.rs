@@ -1,8 +1,8 @@
-//! Traffic between the two chains beside deposits of ether: a token in both directions, claims of
-//! withdrawals, and transactions that L1 forces upon the L2.
+//! Traffic between the two chains other than ether deposits: a token in both directions, claims of
+//! withdrawals, and forced transactions.
 //!
-//! What there must be is read from the two chains as they are, for a reorganisation of L1 takes
-//! back what was done there.
+//! Expected values are derived from the current state of both chains, because an L1 reorg reverts
+//! earlier actions.
 
 use super::{logs, plan::Step};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
@@ -29,26 +29,27 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use testkit::{Artifacts, ETHER, FORCED_FEE, Key};
 
-/// Units of the token that there are, and that each user gets on the L2 before anything goes wrong.
+/// Total supply of the token.
 const TOKENS: u64 = 1 << 50;
+/// Units of the token that each user gets on the L2 before the first fault.
 const PURSE: u64 = 1 << 40;
-/// Claims in one step at most.
+/// Maximum number of claims per step.
 const CLAIMS: usize = 3;
-/// Gas of a contract that is made.
+/// Gas limit for deploying a contract.
 const CREATION: u64 = 6_000_000;
 
 /// Accounts and contracts of the traffic between the chains.
 #[derive(Debug, Clone)]
 pub(super) struct Crossing {
     token: Token,
-    /// Pays on L1.
+    /// Sender of the L1 transactions.
     payer: Key,
-    /// Sends nothing to the L2 itself.
+    /// Sends only forced transactions.
     censored: Key,
     forced: Address,
 }
 
-/// A message to L1, in a block of the L2.
+/// An L2→L1 message in an L2 block.
 struct Outgoing {
     index: u64,
     wei: U256,
@@ -58,14 +59,15 @@ struct Outgoing {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ForcedStatus {
-    /// `None` for one that was discharged so long ago that a node forgets all else about it.
+    /// Hash of the transaction, or `None` if it was discharged so long ago that the node has pruned
+    /// it.
     hash: Option<B256>,
     discharged: bool,
     l2_block: Option<u64>,
 }
 
 impl Crossing {
-    /// Makes bridge and token, and gives users something to withdraw.
+    /// Deploys bridge and token, and gives users units to withdraw.
     pub(super) fn begin(rollup: &Rollup, l2: &Client, users: &[Key]) -> Result<Self> {
         let (payer, censored) = (Key::named("alice"), Key::named("frank"));
         for account in [payer.address(), censored.address()] {
@@ -76,7 +78,7 @@ impl Crossing {
         let place = |node, later| {
             Ok::<_, eyre::Error>(payer.address().create(nonce(node, payer.address())? + later))
         };
-        // Behind the code of the tokens.
+        // On the L2, the token's code is deployed before the bridge.
         let (l1_bridge, l2_bridge) = (place(l1, 0)?, place(l2, 1)?);
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
         let l1_arguments = (rollup.deployment.message_queue, l2_bridge).abi_encode_params();
@@ -89,7 +91,7 @@ impl Crossing {
         for (node, chain, (to, salt), name, arguments) in parts {
             let code = [salt, &artifacts.get(name)?.init_code, &arguments].concat();
             let hash = send(node, chain, &payer, to, 0, code.into(), CREATION)?;
-            ensure!(receipt(node, hash)?.status(), "{name} is not made");
+            ensure!(receipt(node, hash)?.status(), "{name} was not deployed");
         }
         let sides = (l1_bridge, l2_bridge);
         let token = Token::create(rollup, sides, l2, &payer, U256::from(TOKENS), &|| Ok(()))?;
@@ -104,18 +106,19 @@ impl Crossing {
         Ok(Self { token, payer, censored, forced: rollup.deployment.forced })
     }
 
-    /// Target and calldata with which a user withdraws units of the token.
+    /// Returns target and calldata of a withdrawal of units of the token.
     pub(super) fn withdrawal(&self, to: Address, units: u128) -> (Address, Bytes) {
         (self.token.l2_bridge, self.token.withdrawal(to, U256::from(units)))
     }
 
-    /// Sends the transactions of a step that go through L1.
+    /// Sends the L1 transactions of a step.
     pub(super) fn send(&self, l1: &Client, l2: &Client, users: &[Key], step: &Step) -> Result<()> {
         if let Some(units) = step.token_deposit {
             self.token.deposit(l1, &self.payer, users[0].address(), U256::from(units))?;
         }
         if step.forces {
-            // The same transaction for the same nonce, so that it is no other one if L1 forgets it.
+            // The transaction is determined by its nonce, so that it is the same if an L1 reorg
+            // removes it and it is submitted again.
             let next = nonce(l2, self.censored.address())?;
             let (to, value) = (Address::repeat_byte(0x5f), u128::from(next) + 1);
             let raw =
@@ -126,7 +129,7 @@ impl Crossing {
         Ok(())
     }
 
-    /// Claims some of what was withdrawn; how many.
+    /// Claims some of the open withdrawals, and returns their number.
     pub(super) fn claim_some(&self, rollup: &Rollup, l2: &Client) -> Result<u64> {
         let claimed = claimed(rollup)?;
         let open = self.outgoing(l2)?.into_iter().filter(|it| !claimed.contains(&it.index));
@@ -138,15 +141,15 @@ impl Crossing {
         Ok(count)
     }
 
-    /// Wei that were claimed on L1.
+    /// Returns the wei claimed on L1.
     pub(super) fn claimed_wei(&self, rollup: &Rollup, l2: &Client) -> Result<U256> {
         let claimed = claimed(rollup)?;
         let paid = self.outgoing(l2)?.into_iter().filter(|it| claimed.contains(&it.index));
         Ok(paid.map(|message| message.wei).sum())
     }
 
-    /// Waits until the bridge holds what it owes: what is on the L2, and what was withdrawn and not
-    /// claimed.
+    /// Waits until the units in escrow equal those owed, and those on the L2 plus unclaimed
+    /// withdrawals.
     pub(super) fn check_tokens(&self, rollup: &Rollup, l2: &Client) -> Result<()> {
         let mut found = (U256::ZERO, U256::ZERO, U256::ZERO);
         let covered = until("tokens to be covered", || {
@@ -160,13 +163,13 @@ impl Crossing {
         covered.map_err(|error| {
             let (held, owed, there) = found;
             error.wrap_err(format!(
-                "{held} units held, {owed} owed, {there} on the L2 or on their way"
+                "{held} units held, {owed} owed, {there} on the L2 or not yet claimed"
             ))
         })
     }
 
-    /// Waits until each forced transaction that L1 has stands in a block, has not failed there, and
-    /// is discharged; how many there are.
+    /// Waits until each forced transaction on L1 is included, successful and discharged. Returns
+    /// their number.
     pub(super) fn check_forced(&self, rollup: &Rollup, l2: &Client) -> Result<u64> {
         let mut count = 0;
         let mut left = None;
@@ -177,7 +180,7 @@ impl Crossing {
                 logs.iter().filter_map(|log| ForcedSubmitted::decode_log(&log.inner).ok());
             count = submitted.count() as u64;
             for index in 0..count {
-                // A node that has not heard of it yet says so.
+                // A node that does not know the transaction yet returns an error.
                 let known =
                     l2.request::<_, ForcedStatus>("rollup_forcedStatus", (U64::from(index),));
                 let is_done = match known {
@@ -200,7 +203,7 @@ impl Crossing {
         Ok(count)
     }
 
-    /// The messages to L1, by the logs of the L2.
+    /// Returns all L2→L1 messages from the logs of the L2.
     fn outgoing(&self, l2: &Client) -> Result<Vec<Outgoing>> {
         let topic = MessageSent::SIGNATURE_HASH;
         let logs = logs(l2, json!({ "address": L2_MESSENGER, "topics": [topic] }))?;
@@ -217,7 +220,7 @@ impl Crossing {
     }
 }
 
-/// Numbers of the messages to L1 that were claimed there.
+/// Returns the indices of claimed L2→L1 messages.
 fn claimed(rollup: &Rollup) -> Result<BTreeSet<u64>> {
     let filter = json!({
         "address": rollup.deployment.message_queue,

@@ -20,7 +20,7 @@ use testkit::{Interception, NodeProcess, Proxy, Random};
 /// A block that a node has shown.
 type Shown = (u64, B256);
 
-/// Saves L1's state to a file if the fault kills L1, which starts again from it.
+/// Saves L1's state to a file if the fault kills L1, which is restarted from it.
 pub(super) fn save_l1(soak: &Soak, fault: Fault) -> Result<()> {
     if matches!(fault, Fault::KillL1(_)) {
         let state: Bytes = soak.rollup.l1.client().request("anvil_dumpState", ())?;
@@ -30,7 +30,7 @@ pub(super) fn save_l1(soak: &Soak, fault: Fault) -> Result<()> {
 }
 
 impl Soak {
-    /// Lets a fault happen, and lets it end.
+    /// Injects a fault and ends it.
     pub(super) fn suffer(&mut self, fault: Fault, seed: u64) -> Result<()> {
         self.faults += u64::from(fault != Fault::Nothing);
         match fault {
@@ -61,7 +61,7 @@ impl Soak {
             }
             Fault::Reorganise(depth) => {
                 let l1 = self.rollup.l1.client();
-                // What was before its last start, this node of L1 has as blocks alone.
+                // The L1 node has no states from before its last start.
                 let depth = depth.min(number(l1)?.saturating_sub(self.l1_since));
                 if depth > 0 {
                     l1.request::<_, Value>("anvil_reorg", (depth, Vec::<()>::new()))?;
@@ -95,7 +95,7 @@ impl Soak {
         Ok(())
     }
 
-    /// Gives L1's next block this timestamp, if its head is not as late already.
+    /// Advances L1's time to this timestamp, unless its head is later.
     fn jump_to(&self, time: u64) -> Result<()> {
         let l1 = self.rollup.l1.client();
         if block_time(l1)? < time {
@@ -104,13 +104,13 @@ impl Soak {
         self.bury()
     }
 
-    /// Mines so many blocks on L1 that no reorganisation takes it back to the time before.
+    /// Mines more L1 blocks than any reorg replaces, so that the time does not go back.
     fn bury(&self) -> Result<()> {
         self.rollup.l1.client().request::<_, Value>("anvil_mine", (DEEPEST + 1,))?;
         Ok(())
     }
 
-    /// Kills nodes of the L2, and looks whether they still have what they have shown.
+    /// Kills L2 nodes, and checks that they still have the blocks that they have shown.
     fn kill(&mut self, who: Who, times: u64, after: u64) -> Result<()> {
         for time in 1..=times {
             let shown = self.shown(who);
@@ -151,8 +151,8 @@ impl Soak {
         Ok(())
     }
 
-    /// The newest blocks that these nodes show, as far as they answer: of the sequencer its own, of
-    /// the follower those of L1.
+    /// Returns the newest blocks of these nodes if they respond: the unsafe head of the sequencer,
+    /// and the safe head of the follower.
     fn shown(&self, who: Who) -> Vec<(Who, Shown)> {
         let head = |who, node: &NodeProcess| {
             let status = status(node.client()).ok()?;
@@ -183,19 +183,19 @@ impl Soak {
         let before = number(self.rollup.l1.client())?;
         let file = self.l1_file();
         self.kills += 1;
-        // It forgets blocks, and others come in their places.
+        // L1 loses blocks, and others replace them.
         self.reorganisations += 1;
         self.rollup.revive_l1(&file, down)?;
         let l1 = self.rollup.l1.client();
         self.l1_since = number(l1)?;
-        // L1 mines on: a node that sees an old head only could not detect the reorg.
+        // Mines past the old head, because a node that sees only an older head cannot detect the
+        // reorg.
         let missing = before.saturating_sub(self.l1_since) + 1;
         l1.request::<_, Value>("anvil_mine", (missing,))?;
         Ok(())
     }
 
-    /// Nodes of the L2 have no room on disk for a while, and then are started again with as much as
-    /// they like.
+    /// Limits the disk space of L2 nodes for a while, and then restarts them without a limit.
     fn fill_disk(&mut self, who: Who, room: u64, lasts: Duration) -> Result<()> {
         let shown = self.shown(who);
         let place = self.rollup.place();
@@ -215,7 +215,7 @@ impl Soak {
     }
 }
 
-/// Length of the newest file of a block log.
+/// Returns the length of the newest file of a block log, in bytes.
 fn newest_log(folder: &Path) -> Result<u64> {
     let mut files = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
     files.sort_by_key(fs::DirEntry::file_name);
@@ -272,7 +272,7 @@ fn with_result(answer: &str, result: &Value) -> String {
     answer.to_string()
 }
 
-/// An answer with another hexadecimal digit somewhere in what it says.
+/// Changes one hex digit in the result of a response, if there is one.
 fn lie(answer: String, random: &mut Random) -> String {
     let mut bytes = answer.clone().into_bytes();
     let begin = answer.find("\"result\"").map_or(bytes.len(), |at| at + 8);

@@ -1,4 +1,4 @@
-//! Transactions that were sent, with their acknowledgement and their block.
+//! Record of sent transactions and whether they were acknowledged and included.
 
 use super::{
     crossing::Crossing,
@@ -16,14 +16,14 @@ use localnet::{
 };
 use testkit::{GWEI, Key};
 
-/// Transactions before the newest ones that are looked at again when L1 has got another history.
+/// Number of recent transactions that are checked again after an L1 reorg.
 const RECENT: usize = 256;
 
-/// A transaction of the L2 that was sent.
+/// A sent L2 transaction.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sent {
     hash: B256,
-    /// Wei that it takes back to L1.
+    /// Wei that the transaction withdraws to L1.
     withdraws: u128,
     pub(super) acknowledged: bool,
     included: bool,
@@ -32,21 +32,22 @@ pub(super) struct Sent {
 /// The traffic of a step.
 pub(super) struct Traffic {
     pub(super) transactions: Vec<Sent>,
-    /// Reason why a transaction was refused.
+    /// Reason why a transaction was rejected, if one was.
     pub(super) refusal: Option<String>,
 }
 
-/// Nodes and senders of the traffic.
+/// Endpoints and senders of the traffic.
 pub(super) struct Ways {
-    /// URLs of the two chains' nodes.
+    /// URL of the L2 node.
     pub(super) l2: String,
+    /// URL of the L1 node.
     pub(super) l1: String,
     pub(super) message_queue: Address,
     pub(super) users: Vec<Key>,
     pub(super) crossing: Crossing,
 }
 
-/// Transfers, withdrawals, and what goes through L1, as far as they are taken.
+/// Sends the transactions of a step until one is rejected.
 pub(super) fn send_all(ways: &Ways, step: &Step) -> Traffic {
     let mut traffic = Traffic { transactions: Vec::new(), refusal: None };
     if let Err(refusal) = try_send_all(ways, step, &mut traffic.transactions) {
@@ -73,7 +74,7 @@ fn try_send_all(ways: &Ways, step: &Step, sent: &mut Vec<Sent>) -> Result<()> {
             };
             let raw = signed(L2_CHAIN, user, nonce, to.into(), value, input, gas);
             let hash = keccak256(&raw);
-            // The node may have accepted it although the answer was lost.
+            // The node may accept the transaction although its response is lost.
             sent.push(Sent { hash, withdraws, acknowledged: false, included: false });
             let told: B256 = client.request("eth_sendRawTransaction", (raw,))?;
             ensure!(told == hash, "{hash} was acknowledged as {told}");
@@ -89,15 +90,15 @@ fn try_send_all(ways: &Ways, step: &Step, sent: &mut Vec<Sent>) -> Result<()> {
     crossing.send(&l1, &client, users, step)
 }
 
-/// Record of all transactions that were sent.
+/// Record of all sent transactions.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     all: Vec<Sent>,
-    /// Position up to which all acknowledged transactions are in blocks.
+    /// Index up to which all acknowledged transactions are included.
     settled: usize,
-    /// Transactions that were sent but neither acknowledged nor included.
+    /// Sent transactions that are neither acknowledged nor included.
     doubtful: Vec<Sent>,
-    /// Wei that transactions in blocks take back to L1.
+    /// Wei that included transactions withdraw to L1.
     withdrawn: u128,
 }
 
@@ -112,7 +113,7 @@ impl Ledger {
         self.all.len()
     }
 
-    /// Returns `true` if all acknowledged transactions are in blocks.
+    /// Returns `true` if all acknowledged transactions are included.
     pub(super) fn all_included(&mut self, node: &Client) -> Result<bool> {
         for sent in &mut self.all[self.settled..] {
             if !sent.included {
@@ -133,8 +134,8 @@ impl Ledger {
         format!("{} of {} are in no block: {missing:?}", missing.len(), new.len())
     }
 
-    /// Describes a transaction that is no longer in its block, if there is one. It may come back: a
-    /// node that learns late of an L1 reorg rebuilds its newest blocks.
+    /// Returns the hash of a recent transaction that is no longer included, if there is one. It may
+    /// be included again, since a node that learns late of an L1 reorg rebuilds its newest blocks.
     pub(super) fn look_back(&self, node: &Client) -> Result<Option<B256>> {
         for sent in &self.all[self.settled.saturating_sub(RECENT)..self.settled] {
             if find(node, sent.hash)?.is_none() {
@@ -152,7 +153,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Wei that all transactions in blocks take back to L1.
+    /// Returns the wei that all included transactions withdraw to L1.
     pub(super) fn withdrawn(&mut self, node: &Client) -> Result<U256> {
         let mut doubtful = Vec::new();
         for sent in core::mem::take(&mut self.doubtful) {

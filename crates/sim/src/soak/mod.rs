@@ -1,6 +1,6 @@
-//! Hours of traffic and faults, with everything compared after each step.
+//! Soak test: hours of traffic and faults, with a comparison of all nodes after each step.
 //!
-//! The choices follow from the seed; what the processes are doing when a fault meets them does not.
+//! The seed determines the choices, but not what the processes are doing when a fault occurs.
 
 mod crossing;
 mod faults;
@@ -34,23 +34,23 @@ use std::{
 use testkit::{ETHER, Key, NodeProcess, Random};
 use wire::ProtocolFork;
 
-/// Blocks on top of the first deposits before faults begin.
+/// Number of L1 blocks on top of the first deposits before the first fault.
 const BURIED: u64 = 16;
-/// Forks of L1 and the seconds from its start at which they begin, unless its clock jumps there
-/// earlier.
+/// Forks of L1 and the number of seconds from its start at which they activate, unless a clock jump
+/// activates them earlier.
 const FORKS: &[(ProtocolFork, u64)] = &[
     (ProtocolFork::Osaka, 4 * 3_600),
     (ProtocolFork::Bpo2, 8 * 3_600),
     (ProtocolFork::Amsterdam, 12 * 3_600),
 ];
-/// Gas limit of the L2's blocks.
+/// Gas limit of L2 blocks.
 const GAS_LIMIT: u64 = 60_000_000;
-/// Steps from one look at everything that was ever acknowledged to the next.
+/// Number of steps between checks of recently included transactions.
 const LOOK_BACK: u64 = 25;
 
 struct Soak {
     rollup: Rollup,
-    /// The first block of which L1 has the state: it was started there.
+    /// Oldest block whose state L1 has, from its last start. No reorg goes below it.
     l1_since: u64,
     sequencer: NodeProcess,
     follower: NodeProcess,
@@ -67,7 +67,7 @@ struct Soak {
     faults: u64,
 }
 
-/// Duration and choices of the run.
+/// Arguments of the run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Duration in minutes
@@ -78,7 +78,7 @@ pub(crate) struct Arguments {
     seed: u64,
 }
 
-/// Runs steps for so many minutes.
+/// Runs steps for this many minutes.
 pub(crate) fn run(&Arguments { minutes, seed }: &Arguments) -> Result<()> {
     let report = &mut Report::new(false);
     report.part(&format!("Traffic and faults for {minutes} minutes, seed {seed}"));
@@ -120,8 +120,8 @@ pub(crate) fn run(&Arguments { minutes, seed }: &Arguments) -> Result<()> {
 impl Soak {
     fn begin(seed: u64, report: &mut Report) -> Result<Self> {
         let rush = Rush::default();
-        // L1 bounds the blocks long before half of this gas, so the clients do not raise the base
-        // fee.
+        // L1's limits bound the blocks far below half of this gas, so that the base fee does not
+        // rise.
         let (accounts, gas_limit) = (rush.accounts(), Some(GAS_LIMIT));
         let design = Design { forks: FORKS, accounts, gas_limit, ..Deploying::Plainly.into() };
         let mut rollup = Rollup::create(design, report)?;
@@ -143,7 +143,7 @@ impl Soak {
         let crossing = Crossing::begin(&rollup, sequencer.client(), &users)?;
         until_safe(sequencer.client())?;
         rollup.l1.client().request::<_, Value>("anvil_mine", (BURIED,))?;
-        // What stands there is nothing that a reorganisation may take away.
+        // No reorg may remove the set-up.
         let l1_since = number(rollup.l1.client())? - BURIED / 2;
         Ok(Self {
             rollup,
@@ -164,7 +164,7 @@ impl Soak {
         })
     }
 
-    /// State file of L1, for its restarts.
+    /// Returns the path of L1's state file, for its restarts.
     fn l1_file(&self) -> PathBuf {
         self.rollup.place().join("l1.state")
     }
@@ -174,7 +174,7 @@ impl Soak {
         let step = Step::draw(&mut self.random, self.users.len() as u64);
         let fault = step.fault;
         faults::save_l1(self, fault)?;
-        // The fault begins in the midst of the traffic.
+        // The fault starts in the middle of the traffic.
         let ways = Ways {
             l2: self.sequencer.client().url().to_owned(),
             l1: self.rollup.l1.client().url().to_owned(),
@@ -198,7 +198,7 @@ impl Soak {
         let sent = sent.wrap_err_with(|| format!("{fault:?}"))?;
         if let Some(refusal) = sent.refusal {
             // Under a fault a node may be down, or its disk full.
-            ensure!(fault != Fault::Nothing, "a transaction was refused: {refusal}");
+            ensure!(fault != Fault::Nothing, "a transaction was rejected: {refusal}");
         }
         let count = sent.transactions.iter().filter(|sent| sent.acknowledged).count();
         self.ledger.add(sent.transactions);
@@ -216,23 +216,24 @@ impl Soak {
         Ok(())
     }
 
-    /// Waits until nothing is under way, and compares; number of the newest block on L1.
+    /// Waits until all work is done, and compares the nodes. Returns the number of the newest L2
+    /// block on L1.
     fn check(&mut self, fault: Fault) -> Result<u64> {
         let (l1, l2) = (self.rollup.l1.client(), self.sequencer.client());
         let looks_back = fault.rewrites() || self.steps.is_multiple_of(LOOK_BACK);
         let ledger = &mut self.ledger;
-        let all = until("all that was acknowledged", || ledger.all_included(l2));
+        let all = until("all acknowledged transactions", || ledger.all_included(l2));
         all.wrap_err_with(|| self.ledger.missing())?;
         self.rush.settle(l2)?;
         let mut safe = 0;
         let agreed = until("sequencer, follower and L1 to agree", || {
-            // Both are asked for the same block: L1 may go on meanwhile.
+            // Compares the same block on both nodes, because the safe head may advance meanwhile.
             let now = status(l2)?;
             safe = now.safe_head.number;
             let all = now.unsafe_head.number == safe && deposited(&self.rollup)? == relayed(l2)?;
             let follower = self.follower.client();
             let behind = status(follower)?.safe_head.number < safe;
-            // A follower that learns only now of what L1 has lost goes back for a moment.
+            // A follower that learns only now of an L1 reorg rewinds for a moment.
             let hash = find_hash(l2, safe)?;
             Ok(all
                 && !behind
@@ -244,23 +245,20 @@ impl Soak {
         self.rush.settle(l2)?;
         if looks_back {
             let (ledger, mut lost) = (&self.ledger, None);
-            let whole = until("what was in blocks to be there", || {
+            let whole = until("included transactions to be in blocks", || {
                 lost = ledger.look_back(l2)?;
                 Ok(lost.is_none())
             });
-            whole.wrap_err_with(|| format!("was in a block, and is lost: {lost:?}"))?;
+            whole.wrap_err_with(|| format!("no longer in a block: {lost:?}"))?;
         }
 
         let sent: U256 = messages(&self.rollup)?.into_iter().sum();
         let paid = self.crossing.claimed_wei(&self.rollup, l2)?;
         let escrow = balance(l1, self.rollup.deployment.message_queue)?;
-        ensure!(
-            escrow == sent - paid,
-            "{escrow} wei are locked up, {sent} were deposited, and {paid} claimed"
-        );
+        ensure!(escrow == sent - paid, "{escrow} wei in escrow, {sent} deposited, {paid} claimed");
         self.crossing.check_tokens(&self.rollup, l2)?;
         self.crossing.check_forced(&self.rollup, l2)?;
-        // An unacknowledged transaction may be in a block all the same, now or later.
+        // An unacknowledged transaction may still be included, now or later.
         let (mut held, mut expected) = (U256::ZERO, U256::ZERO);
         let ledger = &mut self.ledger;
         let covered = until("escrow to cover the L2", || {
@@ -268,11 +266,11 @@ impl Soak {
             expected = PREMINT - sent + ledger.withdrawn(l2)?;
             Ok(held == expected)
         });
-        covered.wrap_err_with(|| format!("the messenger holds {held} wei, not {expected}"))?;
+        covered.wrap_err_with(|| format!("the messenger has {held} wei, expected {expected}"))?;
         Ok(safe)
     }
 
-    /// Status of the nodes, for the report of a failure.
+    /// Formats the status of the nodes for an error.
     fn standing(&self) -> String {
         let status = |node: &NodeProcess| match status(node.client()) {
             Ok(status) => format!("{status:?}"),
@@ -288,7 +286,7 @@ impl Soak {
         )
     }
 
-    /// Checks that nothing of the whole run is lost.
+    /// Checks that no transaction of the whole run is lost.
     fn check_all(&self) -> Result<()> {
         for node in [&self.sequencer, &self.follower] {
             self.ledger.check_all(node.client())?;
@@ -298,8 +296,8 @@ impl Soak {
     }
 }
 
-/// Returns the logs of all blocks of a chain that a filter names. They are asked for in parts,
-/// since nodes bound the time of a request, and a soak makes thousands of blocks.
+/// Returns the logs of a chain that match a filter. Requests cover parts of the chain, because
+/// nodes limit the duration of a request, and a soak test creates thousands of blocks.
 fn logs(node: &Client, mut filter: Value) -> Result<Vec<Log>> {
     const BLOCKS: u64 = 250;
     let head: U64 = node.request("eth_blockNumber", ())?;
@@ -312,7 +310,7 @@ fn logs(node: &Client, mut filter: Value) -> Result<Vec<Log>> {
     Ok(all)
 }
 
-/// Values of the messages that L1 has, in wei.
+/// Returns the values of all L1→L2 messages, in wei.
 fn messages(rollup: &Rollup) -> Result<Vec<U256>> {
     let filter = json!({ "address": rollup.deployment.message_queue });
     let logs = logs(rollup.l1.client(), filter)?;
@@ -329,7 +327,7 @@ fn relayed(l2: &Client) -> Result<u64> {
     Ok(U256::from_be_bytes(slot.0).as_limbs()[0])
 }
 
-/// The newest block of the L2, as L1 has it.
+/// Returns the hash of the newest L2 block according to the rollup contract.
 fn head_of(l1: &Client, rollup: Address) -> Result<B256> {
     ask(l1, rollup, &INativeRollup::blockHashCall {})
 }

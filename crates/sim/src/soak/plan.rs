@@ -1,19 +1,20 @@
-//! Plan that a seed yields: traffic, and the faults during it.
+//! Plan derived from a seed: traffic, and the faults during it.
 
 use testkit::Random;
 
-/// Deepest reorganisation.
+/// Maximum depth of an L1 reorg, in blocks.
 pub(super) const DEEPEST: u64 = 8;
-/// Longest jump of L1's clock, in seconds: more than the rollup waits for blocks.
+/// Maximum jump of L1's clock, in seconds: more than the rollup's maximum lag.
 const LONGEST_JUMP: u64 = 7_200;
-/// Shortest and longest time before a fork of L1, in seconds: what is made there can still be
-/// posted behind the fork.
+/// Minimum time before a fork of L1, in seconds. Blocks sealed then can still be posted after the
+/// fork.
 const LATEST: u64 = 20;
+/// Maximum time before a fork of L1, in seconds.
 const EARLIEST: u64 = 600;
-/// Longest duration of a fault, in milliseconds.
+/// Maximum duration of a fault, in milliseconds.
 const LONGEST: u64 = 3_000;
 
-/// Node of the L2.
+/// L2 nodes affected by a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Who {
     Sequencer,
@@ -34,15 +35,15 @@ impl Who {
 /// Fault of the connection to L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// Connections end at once.
+    /// Connections are closed immediately.
     Gone,
-    /// No request is answered.
+    /// Requests get no response.
     Silent,
-    /// Most requests are too many (429).
+    /// Most requests are rejected with HTTP status 429.
     Limited,
-    /// Some answers have another digit somewhere.
+    /// Some responses have a changed digit.
     Lying,
-    /// The newest block is one of some time ago.
+    /// `latest` is an old block.
     Old,
 }
 
@@ -50,43 +51,44 @@ pub(super) enum Trouble {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     Nothing,
-    /// Killed so often, after so many milliseconds each; all but the last time while it starts.
+    /// Nodes are killed `times` times, `after` milliseconds apart, which may be during their start.
     Kill {
         who: Who,
         times: u64,
         after: u64,
     },
-    /// L1 is killed, is away for so many milliseconds, and has forgotten what it did since the step
-    /// began.
+    /// L1 is killed, is down for this many milliseconds, and loses its blocks since the start of
+    /// the step.
     KillL1(u64),
-    /// Stopped where it is for so many milliseconds.
+    /// Nodes are suspended (SIGSTOP).
     Pause {
         who: Who,
         milliseconds: u64,
     },
-    /// The node of L1 is stopped where it is, for so many milliseconds.
+    /// The L1 node is suspended for this many milliseconds.
     PauseL1(u64),
-    /// L1 misbehaves for so many milliseconds.
+    /// The connection to L1 misbehaves.
     L1 {
         trouble: Trouble,
         milliseconds: u64,
     },
+    /// An L1 reorg replaces this many blocks.
     Reorganise(u64),
-    /// There is room for so many bytes in the block log, for so many milliseconds.
+    /// The block log can grow by only `room` bytes.
     DiskFull {
         who: Who,
         room: u64,
         milliseconds: u64,
     },
-    /// L1's clock jumps by as many seconds.
+    /// L1's clock jumps by this many seconds.
     Jump(u64),
-    /// L1's clock jumps to so many seconds before its next fork, and after so many milliseconds to
-    /// the fork.
+    /// L1's clock jumps to `before` seconds before its next fork, and `milliseconds` later to the
+    /// fork.
     Fork {
         before: u64,
         milliseconds: u64,
     },
-    /// Sequencer and follower change roles, and after so many milliseconds they change back.
+    /// Sequencer and follower swap roles, and swap back after this many milliseconds.
     ChangeRoles(u64),
 }
 
@@ -122,7 +124,7 @@ impl Fault {
         }
     }
 
-    /// Returns `true` if L1 may replace blocks, so that blocks of the L2 can be replaced too.
+    /// Returns `true` if L1 blocks may be replaced, and so L2 blocks too.
     pub(super) const fn rewrites(self) -> bool {
         matches!(self, Self::KillL1(_) | Self::Reorganise(_) | Self::Jump(_) | Self::Fork { .. })
     }
@@ -132,14 +134,13 @@ impl Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Transfer,
-    /// Ether goes back to L1.
+    /// Withdrawal of ether.
     Withdrawal,
-    /// Units of the token do.
+    /// Withdrawal of token units.
     TokenWithdrawal,
 }
 
-/// Transactions that a user sends one after another, of these amounts in wei, or units of the
-/// token.
+/// Consecutive transactions of a user, with amounts in wei or token units.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Burst {
     pub(super) user: usize,
@@ -155,9 +156,9 @@ pub(super) struct Step {
     pub(super) deposit: Option<u128>,
     /// Units of the token deposited after the traffic.
     pub(super) token_deposit: Option<u64>,
-    /// `true` if L1 forces a transaction upon the L2.
+    /// Submit a forced transaction.
     pub(super) forces: bool,
-    /// Milliseconds from the beginning of the traffic to the fault.
+    /// Milliseconds from the start of the traffic to the fault.
     pub(super) delay: u64,
     pub(super) fault: Fault,
     /// Seed of the details of the fault.
@@ -165,7 +166,7 @@ pub(super) struct Step {
 }
 
 impl Step {
-    /// The next one, for so many users.
+    /// Draws the next step for this many users.
     pub(super) fn draw(random: &mut Random, users: u64) -> Self {
         let bursts = (0..random.below(4))
             .map(|_| {

@@ -1,9 +1,9 @@
-//! Clients that never wait: during each fault they send to whichever node answers, one transaction
-//! behind the other.
+//! Clients that never pause: during each fault they send transactions one by one to any node that
+//! responds.
 //!
-//! Each client signs one transaction per nonce, and goes on once a node has acknowledged it. So an
-//! account's nonce in the newest block says which of its acknowledged transactions are in blocks,
-//! exactly.
+//! Each client signs one transaction per nonce, and continues once a node has acknowledged it.
+//! Therefore an account's nonce at the head shows exactly which of its acknowledged transactions
+//! are included.
 
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -21,28 +21,28 @@ use std::{
 };
 use testkit::{ETHER, Key, Patience, rich};
 
-/// Number of clients, each with an account of its own.
+/// Number of clients, each with its own account.
 const CLIENTS: usize = 4;
-/// One in so many transactions goes to another node than the one before, though that answers.
+/// Number of transactions after which a client switches nodes although the current one responds.
 const CHANGES: u64 = 16;
-/// Longest wait for an answer: a node that is stopped where it is gives none.
+/// Timeout of a request, since a suspended node does not respond.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Longest wait for the next acknowledged transaction to come into a block.
+/// Maximum time until the next acknowledged transaction is included.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Answers that say that the node has the transaction, or a block has it.
+/// Errors of a node that has the transaction in its pool or in a block.
 const THERE: [&str; 3] = ["already known", "nonce too low", "is already used"];
 
-/// A client and what nodes have told it.
+/// A client and its counters.
 #[derive(Debug)]
 struct Sender {
     key: Key,
-    /// Nonce of its next transaction: the number of those that were acknowledged.
+    /// Nonce of the next transaction, i.e. the number of acknowledged and not dropped ones.
     next: u64,
-    /// Number of transactions that were acknowledged, those that were dropped later included.
+    /// Number of acknowledged transactions, including those dropped later.
     acknowledged: u64,
-    /// Number of refusals, after each of which it sends again.
+    /// Number of rejections, after each of which the client retries.
     refused: u64,
-    /// Number of requests without an answer.
+    /// Number of requests without a response.
     unanswered: u64,
 }
 
@@ -50,7 +50,7 @@ struct Sender {
 #[derive(Debug)]
 pub(super) struct Rush {
     senders: Vec<Sender>,
-    /// Number of acknowledged transactions that a node has reported dropped, with a reason.
+    /// Number of acknowledged transactions that a node has reported as dropped with a reason.
     dropped: u64,
 }
 
@@ -74,7 +74,7 @@ impl Default for Rush {
 }
 
 impl Rush {
-    /// The clients' accounts on the L2.
+    /// Returns the genesis accounts of the clients.
     pub(super) fn accounts(&self) -> Vec<(Address, GenesisAccount)> {
         self.senders.iter().map(|it| (it.key.address(), rich(1_000_000 * ETHER))).collect()
     }
@@ -89,14 +89,14 @@ impl Rush {
         }
     }
 
-    /// Sends to the nodes at these addresses until it is told to stop.
+    /// Sends transactions to the nodes at these addresses until `stop` is set.
     pub(super) fn run(&mut self, nodes: &[SocketAddr], stop: &AtomicBool) -> Result<()> {
         let options = ClientOptions { timeout: TIMEOUT, tries: 1, ..ClientOptions::default() };
         let clients: Vec<_> = nodes
             .iter()
             .map(|node| Client::new(&format!("http://{node}"), options))
             .collect::<Result<_, _>>()?;
-        ensure!(!clients.is_empty(), "there is no node to send to");
+        ensure!(!clients.is_empty(), "no nodes");
         let clients = &clients;
         thread::scope(|scope| {
             let threads: Vec<_> = self
@@ -110,12 +110,11 @@ impl Rush {
         })
     }
 
-    /// Waits until each acknowledged transaction is in a block of this node, or is reported dropped
-    /// with a reason.
+    /// Waits until each acknowledged transaction is included, or reported as dropped with a reason.
     ///
     /// # Errors
     ///
-    /// If one is neither.
+    /// If a transaction is neither within the time limit.
     pub(super) fn settle(&mut self, node: &Client) -> Result<()> {
         for sender in &mut self.senders {
             let mut patience = Patience::of(PATIENCE);
@@ -124,8 +123,8 @@ impl Rush {
                 if let Some(reason) = sender.dropped(node, mined)? {
                     let behind = sender.next - mined;
                     say!("{} nonce {mined} was dropped: {reason}", sender.key.address());
-                    // Those behind it are of the same fate or wait for it; it sends all of them
-                    // again.
+                    // The transactions with later nonces are dropped too or wait for this one. The
+                    // client sends all of them again.
                     self.dropped += behind;
                     sender.next = mined;
                     break;
@@ -149,7 +148,7 @@ impl Rush {
         Ok(())
     }
 
-    /// Checks that a node's blocks have every transaction that was acknowledged and not dropped.
+    /// Checks that a node's blocks include every transaction that was acknowledged and not dropped.
     pub(super) fn check_all(&self, node: &Client) -> Result<()> {
         for sender in &self.senders {
             let (mined, next) = (sender.mined(node)?, sender.next);
@@ -183,7 +182,7 @@ impl Sender {
                 Err(_) => {
                     self.unanswered += 1;
                     at += 1;
-                    // Not for the node's sake: a refused connection costs a core else.
+                    // Avoids a busy loop while connections are refused.
                     sleep(Duration::from_millis(1));
                 }
             }
@@ -197,7 +196,7 @@ impl Sender {
         self.acknowledged += 1;
     }
 
-    /// The one transaction that it signs for a nonce.
+    /// Returns the only transaction that the client signs for a nonce.
     fn raw(&self, nonce: u64) -> Bytes {
         let transaction = TxEip1559 {
             chain_id: L2_CHAIN,
@@ -216,7 +215,7 @@ impl Sender {
         keccak256(self.raw(nonce))
     }
 
-    /// Number of its transactions in blocks.
+    /// Returns the number of the account's transactions in blocks.
     fn mined(&self, node: &Client) -> Result<u64> {
         nonce(node, self.key.address())
     }
@@ -225,13 +224,13 @@ impl Sender {
         Ok(node.request("rollup_transactionStatus", (self.hash(nonce),))?)
     }
 
-    /// The reason for which the node has dropped a transaction, if it has.
+    /// Returns the reason why the node has dropped a transaction, if it has.
     fn dropped(&self, node: &Client, nonce: u64) -> Result<Option<String>> {
         let status = self.status(node, nonce)?;
         if status["status"] != "dropped" {
             return Ok(None);
         }
-        let reason = status["reason"].as_str().ok_or_eyre("it is dropped without a reason")?;
+        let reason = status["reason"].as_str().ok_or_eyre("dropped without a reason")?;
         Ok(Some(reason.to_owned()))
     }
 }

@@ -1,4 +1,4 @@
-//! Batches of blocks over one witness, and neighbours of them that are refused.
+//! Batches of blocks with one witness, and rejected neighbours of them.
 
 use super::{
     subject::Subjects,
@@ -9,7 +9,7 @@ use codec::Encode as _;
 use eyre::{OptionExt as _, Result};
 use wire::{ByteLists, ProtocolFork, StatelessBatch, layout::REQUEST_IN_CALLDATA};
 
-/// Forks that have batches of their own here.
+/// Forks with batches in the vectors.
 const FORKS: [ProtocolFork; 4] =
     [ProtocolFork::Cancun, ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Amsterdam];
 
@@ -53,7 +53,7 @@ fn changed<'a>(batch: &'a [u8], change: impl FnOnce(&mut StatelessBatch<'a>)) ->
     Ok(decoded.encode())
 }
 
-/// Adds batches whose blocks are not those of a chain.
+/// Adds batches whose blocks do not form a chain.
 fn blocks(all: &mut Subjects) -> Result<()> {
     let name = "osaka batch, 3 blocks";
     let contents = [Content::Transfers(1), Content::Transfers(0), Content::Transfers(2)];
@@ -88,7 +88,7 @@ fn blocks(all: &mut Subjects) -> Result<()> {
     add("another offset of the second", "decode", order)
 }
 
-/// Adds batches whose witness is not one in compact form, or not enough.
+/// Adds batches whose witness is malformed or incomplete.
 fn states(all: &mut Subjects) -> Result<()> {
     let name = "osaka batch, calls of contracts";
     let batch = of(ProtocolFork::Osaka, &[Content::Ancestor, Content::Log])?;
@@ -110,7 +110,7 @@ fn states(all: &mut Subjects) -> Result<()> {
 
     let stream = witness.state.stream();
     let at = batch.windows(stream.len()).position(|window| window == stream);
-    let at = at.ok_or_eyre("the stream stands in the batch as it is")?;
+    let at = at.ok_or_eyre("the batch does not contain the stream")?;
     let with = |at: usize, change: fn(&mut u8)| {
         let mut bytes = batch.clone();
         change(&mut bytes[at]);

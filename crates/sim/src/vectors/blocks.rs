@@ -1,4 +1,4 @@
-//! Single blocks, and neighbours of them that are refused.
+//! Single blocks, and rejected neighbours of them.
 
 use super::{
     subject::Subjects,
@@ -14,7 +14,7 @@ use wire::{ByteLists, ProtocolFork, Records, StatelessInput};
 
 pub(super) const WITHDRAWALS: &[[u8; 44]] = &[[1; 44]];
 const HASHES: &[[u8; 32]] = &[[1; 32]];
-/// Consolidation requests of a payload that causes none.
+/// Consolidation requests for a payload that does not cause any.
 const CONSOLIDATIONS: &[[u8; 116]] = &[[1; 116]];
 
 /// Returns all single blocks.
@@ -45,7 +45,7 @@ fn changed<'a>(block: &'a [u8], change: impl FnOnce(&mut StatelessInput<'a>)) ->
     Ok(input.encode())
 }
 
-/// Adds blocks of each content under a fork, and what every fork refuses.
+/// Adds blocks with each content at a fork, and neighbours that every fork rejects.
 fn of_fork(all: &mut Subjects, fork: ProtocolFork) -> Result<()> {
     let mut world = World::new(fork)?;
     let mut add = |all: &mut Subjects, content, what: &str| -> Result<_> {
@@ -70,7 +70,7 @@ fn of_fork(all: &mut Subjects, fork: ProtocolFork) -> Result<()> {
     all.refused("no header of the ancestor", &ancestor, "missingAncestor", parent)
 }
 
-/// Adds bytes that are no input.
+/// Adds malformed inputs.
 fn encodings(all: &mut Subjects, block: &[u8]) -> Result<()> {
     let name = "osaka block, 2 transfers";
     let mut add = |what: &str, reason, input: Vec<u8>| all.refused(what, name, reason, input);
@@ -94,10 +94,10 @@ fn encodings(all: &mut Subjects, block: &[u8]) -> Result<()> {
     add("a witness beyond the end", "decode", with(6, &[0xff; 4]))
 }
 
-/// Adds blocks whose headers break a rule, or do not say what execution comes to.
+/// Adds blocks whose headers violate a rule or do not match the execution.
 fn headers(all: &mut Subjects, block: &[u8]) -> Result<()> {
     let name = "osaka block, 2 transfers";
-    // What a header may choose, it may choose: the neighbours of the refusals below.
+    // Fields that the builder chooses freely are accepted, as a control for the rejections below.
     let randao = resealed(block, |it| it.request.payload.prev_randao = B256::repeat_byte(7))?;
     all.valid("osaka block, another prevRandao", "osaka", randao);
     let later = resealed(block, |it| it.request.payload.extra_data = &[7; 32])?;
@@ -132,7 +132,7 @@ fn headers(all: &mut Subjects, block: &[u8]) -> Result<()> {
     })
 }
 
-/// Adds blocks that may be valid by consensus and are no blocks of an L2.
+/// Adds blocks that may be valid by consensus but violate the L2 rules.
 fn rules(all: &mut Subjects, block: &[u8]) -> Result<()> {
     let name = "osaka block, 2 transfers";
     let mut add = |what: &str, reason, change: fn(&mut StatelessInput<'_>)| {
@@ -148,7 +148,7 @@ fn rules(all: &mut Subjects, block: &[u8]) -> Result<()> {
     })
 }
 
-/// Adds blocks with transactions that cannot be in them.
+/// Adds blocks with invalid transactions.
 fn transactions(all: &mut Subjects, block: &[u8]) -> Result<()> {
     let name = "osaka block, 2 transfers";
     let decoded = StatelessInput::decode(block)?.request.payload.transactions;
@@ -190,7 +190,7 @@ fn transactions(all: &mut Subjects, block: &[u8]) -> Result<()> {
     pair("a transaction below the base fee", "transaction", signed(cheap))
 }
 
-/// Adds blocks with more, less and other witness than they need.
+/// Adds blocks with surplus, missing and changed parts of the witness.
 fn witnesses(all: &mut Subjects, name: &str, block: &[u8]) -> Result<()> {
     let witness = StatelessInput::decode(block)?.witness;
     let owned = |list: ByteLists<'_>| list.iter().map(Bytes::copy_from_slice).collect::<Vec<_>>();
@@ -221,7 +221,7 @@ fn witnesses(all: &mut Subjects, name: &str, block: &[u8]) -> Result<()> {
     all.refused("no headers", name, "noParent", input)
 }
 
-/// Adds blocks at both sides of a fork of L1.
+/// Adds blocks before and after a fork of L1.
 fn schedules(all: &mut Subjects) -> Result<()> {
     let (mut prague, mut osaka) =
         (World::new(ProtocolFork::Prague)?, World::new(ProtocolFork::Osaka)?);

@@ -1,4 +1,4 @@
-//! A call of EXECUTE as a file describes it, and the verdict of our own EXECUTE on it.
+//! A call of EXECUTE in a file, and its outcome with this project's EXECUTE.
 
 use super::execute_tx;
 use alloy_primitives::{B256, Bytes};
@@ -12,17 +12,17 @@ use std::sync::Arc;
 use testkit::Blobs;
 use variants::{BlobSource, DialectName, Dialects, GasSchedule};
 
-/// Cases of one kind: the content of a file.
+/// Content of a file: cases of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Vectors {
-    /// Version of the form of the file.
+    /// Version of the file format.
     pub(super) format: u32,
     pub(super) cases: Vec<Case>,
 }
 
 impl Vectors {
-    /// The only version so far.
+    /// Current version of the file format.
     pub(super) const FORMAT: u32 = 1;
 }
 
@@ -30,28 +30,28 @@ impl Vectors {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Case {
-    /// Unique among the cases of all files.
+    /// Name, unique among the cases of all files.
     pub(super) name: String,
     pub(super) dialect: String,
     /// Fork of L1, or its fork schedule.
     pub(super) fork: String,
     /// Gas schedule.
     pub(super) schedule: String,
-    /// Gas that the call is given.
+    /// Gas limit of the call.
     pub(super) gas: u64,
     /// Calldata.
     pub(super) input: Bytes,
-    /// Blobs of the transaction around the call.
+    /// Blobs of the transaction with the call.
     pub(super) blobs: Vec<CarriedBlob>,
-    /// Transaction of type `0x05` around the call; absent in all other dialects.
+    /// Transaction of type `0x05` with the call; absent in all other dialects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) transaction: Option<Bytes>,
     /// Return data; absent if the call fails.
     pub(super) answer: Option<Bytes>,
     pub(super) gas_charged: u64,
-    /// Reason of the refusal in one word; absent if the input is valid and the claim true.
+    /// Reason of the rejection as an identifier; absent if the input is valid and the claim true.
     pub(super) reason: Option<String>,
-    /// Name of the accepted case that differs by what is refused here.
+    /// Name of the accepted case that differs only in what is rejected here.
     pub(super) neighbour: Option<String>,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Case {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct CarriedBlob {
     pub(super) versioned_hash: B256,
-    /// Its bytes without the zeros at the end.
+    /// Bytes of the blob without trailing zeros.
     pub(super) data: Bytes,
 }
 
@@ -85,7 +85,7 @@ pub(super) struct Outcome {
     pub(super) answer: Option<Bytes>,
     pub(super) gas_charged: u64,
     pub(super) reason: Option<String>,
-    /// Gas that the call was shown to hold.
+    /// Gas that the call must have.
     pub(super) reserve: u64,
 }
 
@@ -94,8 +94,7 @@ impl Case {
     ///
     /// # Errors
     ///
-    /// If the case names a dialect, a fork or a schedule that there is not, or if a blob has
-    /// another hash.
+    /// If the case contains an unknown dialect, fork or schedule, or if a blob has another hash.
     pub(super) fn run(&self) -> Result<Outcome> {
         let dialect: DialectName = self.dialect.parse()?;
         let schedule: GasSchedule = self.schedule.parse()?;
@@ -118,8 +117,8 @@ impl Case {
         let call = PrecompileCall { calldata: &self.input, blob_hashes: &blob_hashes };
 
         let answer = execute.answer(&*own, call, self.gas);
-        // A dialect that answers a refusal does not say why, so the reason comes from the call
-        // itself.
+        // A dialect that returns an answer for a rejected input does not report the reason, so it
+        // is determined separately.
         let (reason, reserve) = match execute.run_as(&*own, call, self.gas, |_| {}) {
             Ok(executed) => {
                 let claim = dialect.check_claim(&self.input, &executed);
@@ -129,13 +128,13 @@ impl Case {
         };
         let (answer, gas_charged) = match answer {
             Ok(answer) => (Some(answer.output), answer.gas),
-            // A precompile that fails takes all that it was given.
+            // A failed precompile call uses all its gas.
             Err(_) => (None, self.gas),
         };
         Ok(Outcome { answer, gas_charged, reason: reason.map(str::to_owned), reserve })
     }
 
-    /// Compares the case with the outcome of our own EXECUTE.
+    /// Compares the case with the outcome of this project's EXECUTE.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Blocks of the chains of the EIP-8079 draft.
+//! Blocks of chains as in the EIP-8079 draft.
 
 use super::{
     blocks::WITHDRAWALS,
@@ -17,12 +17,12 @@ use wire::{ByteLists, ProtocolFork, Records, StatelessInput};
 /// Anchor of the blocks.
 const ANCHOR: B256 = B256::repeat_byte(0xa5);
 
-/// A call with this calldata.
+/// Returns a call with this calldata.
 const fn call(calldata: Vec<u8>) -> DialectCall {
     DialectCall { calldata, blobs: Vec::new() }
 }
 
-/// A chain of a fork, on which Alice is rich and the logger stands.
+/// Starts a chain at a fork, where Alice is rich and the logger is deployed.
 fn chain(fork: ProtocolFork) -> Result<DraftL2> {
     let mut genesis = rich_genesis(fork, ["alice"], 1_000 * ETHER);
     genesis.timestamp = TIME - INTERVAL;
@@ -30,7 +30,7 @@ fn chain(fork: ProtocolFork) -> Result<DraftL2> {
     Ok(DraftL2::new(genesis, CHAIN_ID, fork)?)
 }
 
-/// Builds a block of calls of Alice, and makes it the newest.
+/// Builds and appends a block of calls from Alice.
 fn block(l2: &mut DraftL2, to: &[Address]) -> Result<DraftBuilt> {
     let alice = Key::named("alice");
     let first = l2.state().nonce(alice.address())?;
@@ -53,15 +53,14 @@ fn block(l2: &mut DraftL2, to: &[Address]) -> Result<DraftBuilt> {
     Ok(built)
 }
 
-/// Calls of two blocks on an Osaka chain, for mutations.
+/// Returns calls with two blocks of an Osaka chain, for mutations.
 pub(crate) fn calls() -> Result<[Vec<u8>; 2]> {
     let mut l2 = chain(ProtocolFork::Osaka)?;
     let transfers = block(&mut l2, &[Key::named("bob").address(), Address::repeat_byte(7)])?;
     Ok([transfers.calldata, block(&mut l2, &[LOGGER])?.calldata])
 }
 
-/// Adds blocks of each fork, and neighbours with another anchor, other burned fees or headers of
-/// another chain.
+/// Adds blocks of each fork, and rejected neighbours.
 pub(super) fn add(cases: &mut Cases) -> Result<()> {
     for fork in FORKS {
         let mut l2 = chain(fork)?;
@@ -79,7 +78,7 @@ pub(super) fn add(cases: &mut Cases) -> Result<()> {
     Ok(())
 }
 
-/// Adds calls that are made of an accepted one by one change.
+/// Adds calls that differ from an accepted one in one change.
 fn near(cases: &mut Cases, fork: ProtocolFork, name: &str, good: &[u8]) -> Result<()> {
     let mut add = |what: &str, reason, calldata: Vec<u8>| {
         cases.refused(what, name, Expected::Failed(reason), &call(calldata))

@@ -1,4 +1,4 @@
-//! Calls of Drake's form whose claim or whose encoding is at fault.
+//! Calls in Drake's dialect with a false claim or a wrong encoding.
 
 use super::{
     forms::{Cases, Expected},
@@ -14,10 +14,10 @@ const OFFSET: usize = 64;
 const GAS_USED: usize = 96;
 const LENGTH: usize = 128;
 const TRACE: usize = 160;
-/// Offset of the lowest byte of a word.
+/// Offset of the least significant byte in a word.
 const LOW: usize = 31;
 
-/// Adds false claims and encodings that are not canonical, for a block and for a batch of these.
+/// Adds false claims and non-canonical encodings, for a block and for a batch.
 pub(super) fn add(cases: &mut Cases, blocks: &Subjects, batches: &Subjects) -> Result<()> {
     for (subjects, name) in
         [(blocks, "osaka block, 2 transfers"), (batches, "osaka batch, 2 blocks")]
@@ -31,13 +31,13 @@ pub(super) fn add(cases: &mut Cases, blocks: &Subjects, batches: &Subjects) -> R
     Ok(())
 }
 
-/// Adds claims that are false.
+/// Adds false claims.
 fn claims(cases: &mut Cases, name: &str, good: &[u8]) -> Result<()> {
     for (what, at) in [
         ("another state root before", PRE),
         ("another state root after", POST),
         ("other gas", GAS_USED + LOW),
-        // The right number in the low bits.
+        // The lower 64 bits are correct.
         ("gas of 2^64 more", GAS_USED + LOW - 8),
     ] {
         let call = with(good, |bytes| bytes[at] ^= 1);
@@ -50,7 +50,7 @@ fn claims(cases: &mut Cases, name: &str, good: &[u8]) -> Result<()> {
     cases.refused("the state roots exchanged", name, Expected::Denied("falseClaim"), &call)
 }
 
-/// Adds calldata that an ABI decoder may accept, and that is not the one encoding.
+/// Adds calldata that an ABI decoder may accept, but that is not the canonical encoding.
 fn encodings(cases: &mut Cases, name: &str, good: &[u8]) -> Result<()> {
     let mut add = |what: &str, call: DialectCall| {
         cases.refused(what, name, Expected::Failed("calldata"), &call)

@@ -1,4 +1,4 @@
-//! Calls whose witness is in the transaction of type `0x05` around them.
+//! Calls whose witness is in their transaction of type `0x05`.
 
 use super::{forms::Cases, subject::Subjects};
 use alloy_consensus::Header;
@@ -10,11 +10,11 @@ use std::sync::Arc;
 use variants::{DialectCall, DialectName, ExecuteTail};
 use wire::Input;
 
-/// Gas limit of each transaction. The cases are about the call alone.
+/// Gas limit of each transaction, which does not matter because the cases concern only the call.
 const GAS: u64 = 60_000_000;
 
-/// Returns the transaction that calls the precompile with the head, and brings the witness. Its
-/// fields are those of the block, or zero if the input cannot be read.
+/// Returns the transaction whose calldata is the head and which contains the witness. Its fields
+/// are those of the block, or zero if the input cannot be decoded.
 pub(crate) fn around(call: &DialectCall) -> SignedExecuteTx {
     let witness = call.blobs.first().cloned().unwrap_or_default();
     let mut tx = ExecuteTx {
@@ -46,11 +46,11 @@ pub(crate) fn around(call: &DialectCall) -> SignedExecuteTx {
         let anchor = Some(block.request.parent_beacon_block_root);
         tx.version = ExecuteTxVersion::V2 { anchor };
     }
-    // No key's: the sender of the transaction is no matter of the call.
+    // A dummy signature, since the sender does not matter for the call.
     SignedExecuteTx { tx, signature: Signature::new(U256::from(1), U256::from(1), false) }
 }
 
-/// Returns the dialect for the calls in a transaction.
+/// Returns the dialect for calls within a transaction.
 pub(crate) fn dialect_in(tx: SignedExecuteTx) -> Arc<dyn Dialect> {
     let hash = tx.hash();
     Arc::new(ExecuteTail::of(Arc::new(Sealed::new_unchecked(tx, hash))))
@@ -59,7 +59,7 @@ pub(crate) fn dialect_in(tx: SignedExecuteTx) -> Arc<dyn Dialect> {
 /// A change of a transaction.
 type Change = fn(&mut ExecuteTx);
 
-/// Adds the other versions, and transactions that are not of their block.
+/// Adds the other versions, and transactions that do not match their block.
 pub(super) fn add(cases: &mut Cases, blocks: &Subjects) -> Result<()> {
     let name = "osaka block, 2 transfers";
     let subject = blocks.0.iter().find(|subject| subject.name == name);
@@ -110,7 +110,7 @@ pub(super) fn add(cases: &mut Cases, blocks: &Subjects) -> Result<()> {
     Ok(())
 }
 
-/// Returns the witness of a transaction as geth's RLP, or nothing if it cannot be read.
+/// Returns the witness of a transaction in geth's RLP, or no bytes if it cannot be decoded.
 fn geths(tx: &ExecuteTx) -> Bytes {
     let input = [&tx.input[..], &tx.witness].concat();
     match Input::decode(&input) {

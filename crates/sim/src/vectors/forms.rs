@@ -10,24 +10,24 @@ use codec::SignedExecuteTx;
 use eyre::{OptionExt as _, Result, WrapErr as _};
 use variants::{DialectCall, DialectName};
 
-/// Gas of calls that are not refused for want of gas.
+/// Gas limit of calls that must not run out of gas.
 pub(super) const PLENTY: u64 = 50_000_000;
 
-/// Cases of one dialect, each with the outcome that was expected of it.
+/// Cases of one dialect.
 #[derive(Debug)]
 pub(super) struct Cases {
     dialect: DialectName,
     pub(super) cases: Vec<Case>,
-    /// Calls that had another outcome than was expected of them.
+    /// Descriptions of calls with an unexpected outcome.
     pub(super) wrong: Vec<String>,
 }
 
-/// Outcome that is expected of a call, before it is made.
+/// Expected outcome of a call.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Expected<'a> {
-    /// The call succeeds, and states that the input is valid.
+    /// The call succeeds and reports a valid input.
     Accepted,
-    /// The call states that the input is invalid or the claim false, for this reason.
+    /// The call succeeds and reports an invalid input or a false claim, for this reason.
     Denied(&'a str),
     /// The call fails for this reason.
     Failed(&'a str),
@@ -43,7 +43,7 @@ impl Cases {
         format!("{}: {name}", self.dialect)
     }
 
-    /// Adds each subject in this dialect, if it has a form there.
+    /// Adds each subject that can be encoded in this dialect.
     pub(super) fn all(&mut self, subjects: &Subjects) -> Result<()> {
         for subject in &subjects.0 {
             if let Ok(call) = self.dialect.encode(&subject.input) {
@@ -53,7 +53,7 @@ impl Cases {
         Ok(())
     }
 
-    /// Adds a call with a subject: with the least gas and a unit less if it is valid.
+    /// Adds a call with a subject, and, if it is valid, one with too little gas.
     pub(super) fn subject(&mut self, subject: &Subject, call: &DialectCall) -> Result<()> {
         let Subject { name, fork, refusal, .. } = subject;
         match refusal {
@@ -73,7 +73,7 @@ impl Cases {
         }
     }
 
-    /// Adds a call that succeeds with the least gas that it must hold, and fails with a unit less.
+    /// Adds a call that succeeds with the minimum gas, and one that fails with one gas less.
     pub(super) fn accepted(
         &mut self,
         name: &str,
@@ -96,8 +96,7 @@ impl Cases {
         self.push(short, Some(name), Expected::Failed("outOfGas"))
     }
 
-    /// Adds a call that is made of an accepted one, and whose outcome is not that of its input
-    /// alone.
+    /// Adds a rejected neighbour of an accepted call, whose outcome depends on more than the input.
     pub(super) fn refused(
         &mut self,
         what: &str,
@@ -122,13 +121,13 @@ impl Cases {
         })
     }
 
-    /// Returns the call of a transaction of type `0x05`.
+    /// Returns a call within a transaction of type `0x05`.
     fn case_in(&self, name: &str, fork: &str, tx: &SignedExecuteTx, gas: u64) -> Result<Case> {
         let transaction = Some(tx.encode().into());
         Ok(Case { transaction, ..self.case_of(name, fork, &tx.tx.input, gas) })
     }
 
-    /// Adds a call in a transaction that is made of that of an accepted one.
+    /// Adds a rejected neighbour of an accepted call within a transaction.
     pub(super) fn refused_in(
         &mut self,
         what: &str,
@@ -140,7 +139,8 @@ impl Cases {
         self.push(case, Some(neighbour), Expected::Failed(reason))
     }
 
-    /// Adds a call in a transaction that succeeds, and one with a unit of gas less.
+    /// Adds a call within a transaction that succeeds with the minimum gas, and one with one gas
+    /// less.
     pub(super) fn accepted_in(&mut self, name: &str, tx: &SignedExecuteTx) -> Result<()> {
         let case = self.case_in(name, "osaka", tx, PLENTY)?;
         self.with_least_gas(case, name)
@@ -163,7 +163,7 @@ impl Cases {
         }
     }
 
-    /// Adds a case whose outcome is the expected one.
+    /// Adds a case with its outcome, and records if that is not the expected one.
     fn push(
         &mut self,
         mut case: Case,

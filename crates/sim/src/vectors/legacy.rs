@@ -1,5 +1,4 @@
-//! Calldata in the fixed layout of the precompile `0x12`, which no dialect takes: its bytes and its
-//! fields.
+//! Calldata in the fixed layout of the precompile `0x12`, which no dialect accepts, and its fields.
 
 use super::world::{Content, World};
 use alloy_consensus::Header;
@@ -15,7 +14,7 @@ use wire::{ProtocolFork, StatelessInput};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Layouts {
-    /// Version of the form of the file.
+    /// Version of the file format.
     pub(super) format: u32,
     pub(super) layouts: Vec<Layout>,
 }
@@ -24,12 +23,12 @@ pub(super) struct Layouts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Layout {
-    /// Unique among the cases of all files.
+    /// Name, unique among the cases of all files.
     pub(super) name: String,
     pub(super) calldata: Bytes,
-    /// Fields; absent if the calldata is not in this layout.
+    /// Decoded fields; absent if the calldata is malformed.
     pub(super) fields: Option<Fields>,
-    /// Name of the accepted case that differs by what is refused here.
+    /// Name of the accepted case that differs only in what is rejected here.
     pub(super) neighbour: Option<String>,
 }
 
@@ -71,7 +70,7 @@ impl From<LegacyExecuteCall> for Fields {
 }
 
 impl Layout {
-    /// Compares the case with our own decoder.
+    /// Compares the case with this project's decoder.
     ///
     /// # Errors
     ///
@@ -83,7 +82,7 @@ impl Layout {
     }
 }
 
-/// Returns calls of each size, and neighbours that are refused.
+/// Returns calls of different sizes, and rejected neighbours.
 pub(super) fn layouts() -> Result<Vec<Layout>> {
     let transfer = transfer()?;
     let longest = Bytes::from(vec![0xab; LegacyExecuteCall::MAX_SIZE]);
@@ -116,14 +115,14 @@ pub(super) fn layouts() -> Result<Vec<Layout>> {
     Ok(layouts)
 }
 
-/// Returns the calldata with another value of a byte.
+/// Flips a bit of the byte at `at`.
 fn with(calldata: &[u8], at: usize) -> Bytes {
     let mut bytes = calldata.to_vec();
     bytes[at] ^= 1;
     bytes.into()
 }
 
-/// Returns a transfer as a message over the witness of the block that has it.
+/// Returns a transfer as a message, with the witness of a block that includes it.
 fn transfer() -> Result<LegacyExecuteCall> {
     let input = World::new(ProtocolFork::Osaka)?.block(Content::Transfers(1))?;
     let input = StatelessInput::decode(&input)?;
@@ -141,8 +140,8 @@ fn transfer() -> Result<LegacyExecuteCall> {
         witness: OwnedWitness::of(&input.witness).to_geth_rlp(),
         withdrawals: Bytes::new(),
         to: Key::named("bob").address(),
-        // More than the bytes that follow: a shift by a byte makes the length of the data of its
-        // last one.
+        // The last byte exceeds the number of following bytes: if the layout is shifted by one
+        // byte, it is read as the length of the data, so decoding fails.
         value: U256::from(0x0203),
         data: Bytes::new(),
     })

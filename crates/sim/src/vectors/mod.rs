@@ -1,8 +1,9 @@
-//! Conformance vectors: calls of EXECUTE and their answers, as files that any implementer can run.
+//! Conformance vectors: files with calls of EXECUTE and the expected answers, for any
+//! implementation.
 //!
-//! Blocks of a small chain, and neighbours of them that are refused, in the form of each dialect.
-//! The reason of each refusal is written down beside the change that causes it, and no file is
-//! written unless our own EXECUTE comes to all of them.
+//! The vectors contain blocks of a small chain, and rejected neighbours of them, in each dialect.
+//! The source states the reason of each rejection next to the change that causes it, and no file is
+//! written unless this project's EXECUTE agrees with all of them.
 
 mod batches;
 mod blocks;
@@ -33,19 +34,19 @@ use std::{
 };
 use variants::DialectName;
 
-/// File of the fixed layout of the precompile `0x12`, which has no calls that EXECUTE can answer.
+/// File for the fixed layout of the precompile `0x12`, which EXECUTE does not accept.
 const LAYOUTS: &str = "legacy-0x12.json";
-/// Files beside the vectors: what their fields mean, and a program that reads and runs them.
+/// Files next to the vectors: a description of the fields, and a program that reads and runs them.
 const BESIDE: [(&str, &str); 2] =
     [("README.md", include_str!("README.md")), ("vectors.py", include_str!("vectors.py"))];
 
-/// Vectors to write or to check.
+/// Arguments of the command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Output folder [default: target/vectors]
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
-    /// Compare the files of a folder with our own EXECUTE instead
+    /// Compare the files in a folder with this project's EXECUTE instead
     #[arg(long, value_name = "FOLDER", conflicts_with = "out")]
     check: Option<PathBuf>,
     /// Answer one call in the protocol of vectors.py instead
@@ -71,10 +72,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Content of all files.
+/// Contents of all files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Files {
-    /// Calls, by the names of the files.
+    /// Calls, by file name.
     calls: BTreeMap<String, Vectors>,
     layouts: Layouts,
 }
@@ -86,7 +87,7 @@ impl Files {
     }
 }
 
-/// Returns the calls of each file, by its name.
+/// Returns the calls of each file, by file name.
 fn calls() -> Result<BTreeMap<String, Vectors>> {
     let (blocks, batches) = (blocks::subjects()?, batches::subjects()?);
     let mut plain = Cases::new(DialectName::Specs);
@@ -148,7 +149,7 @@ fn write(folder: &Path, files: &Files) -> Result<()> {
     Ok(())
 }
 
-/// Returns the content of all files in a folder.
+/// Reads all files in a folder.
 fn read(folder: &Path) -> Result<Files> {
     let text = fs::read_to_string(folder.join(LAYOUTS));
     let text = text.wrap_err_with(|| folder.join(LAYOUTS).display().to_string())?;
@@ -168,8 +169,8 @@ fn read(folder: &Path) -> Result<Files> {
     Ok(Files { calls, layouts })
 }
 
-/// Makes the calls of all files in a folder, and compares them with the expected outcomes. Returns
-/// their number.
+/// Makes the calls of all files in a folder and compares the outcomes with the expected ones.
+/// Returns the number of calls.
 fn check(folder: &Path) -> Result<usize> {
     let Files { calls, layouts } = read(folder)?;
     ensure!(!calls.is_empty(), "no calls in {}", folder.display());
@@ -184,8 +185,8 @@ fn check(folder: &Path) -> Result<usize> {
     Ok(cases.len())
 }
 
-/// Answers the call that standard input and environment describe, as an implementation that
-/// `vectors.py` runs.
+/// Answers a call given by standard input and environment variables, as an implementation run by
+/// `vectors.py`.
 fn answer() -> Result<String> {
     let named = |name: &str| env::var(name).wrap_err_with(|| name.to_owned());
     let mut text = String::new();
@@ -198,8 +199,7 @@ fn answer() -> Result<String> {
         ensure!(blob.len() == BLOB_LEN, "a blob of {} bytes, expected {BLOB_LEN}", blob.len());
         Ok(CarriedBlob { versioned_hash: hash.parse()?, data: blob.into() })
     };
-    // A line of a transaction has one word, and comes before the blobs, of which such a transaction
-    // has none.
+    // A line with a transaction has one word and comes first. Such a transaction has no blobs.
     let transaction = lines.next_if(|line| !line.contains(' ')).map(hex::decode).transpose()?;
     let case = Case {
         name: "the call".to_owned(),

@@ -1,4 +1,4 @@
-//! Blocks of an L2 that has EXECUTE itself.
+//! Blocks of an L2 that itself has EXECUTE.
 
 use super::{
     forms::{Cases, Expected},
@@ -11,7 +11,7 @@ use testkit::FORKS;
 use variants::{DialectCall, DialectName};
 use wire::{ByteLists, ProtocolFork, StatelessInput};
 
-/// Returns blocks of an L2 with a call of EXECUTE that succeeds, and with one that fails there.
+/// Returns L2 blocks with a successful and with a failed call of EXECUTE.
 pub(crate) fn blocks(fork: ProtocolFork) -> Result<Vec<Vec<u8>>> {
     let l3 = World::new(fork)?.block(Content::Transfers(2))?;
     let forged = forged(&l3)?;
@@ -19,15 +19,14 @@ pub(crate) fn blocks(fork: ProtocolFork) -> Result<Vec<Vec<u8>>> {
     [l3, forged].iter().map(block).collect()
 }
 
-/// Returns an input whose payload names another block hash.
+/// Returns an input whose payload has another block hash.
 fn forged(input: &[u8]) -> Result<Vec<u8>> {
     let mut forged = StatelessInput::decode(input)?;
     forged.request.payload.block_hash = B256::ZERO;
     Ok(forged.encode())
 }
 
-/// Adds blocks with a call of EXECUTE that succeeds, and with calls that fail there: these blocks
-/// are valid too.
+/// Adds blocks with a successful call of EXECUTE, and valid blocks with failed calls.
 pub(super) fn add(cases: &mut Cases) -> Result<()> {
     for fork in FORKS {
         let l3 = World::new(fork)?.block(Content::Transfers(24))?;
@@ -44,8 +43,8 @@ pub(super) fn add(cases: &mut Cases) -> Result<()> {
             let name = format!("{fork} block, {what}");
             let call = DialectName::Nested.encode(&block)?;
             cases.accepted(&name, &fork.to_string(), "default", &call)?;
-            // The address is that of an empty account on an L2 without EXECUTE, and the call takes
-            // other gas.
+            // On an L2 without EXECUTE the address is an empty account, and the call uses other
+            // gas.
             let plain = DialectCall { calldata: block.clone(), blobs: Vec::new() };
             let expected = Expected::Failed("amount");
             cases.refused("of an L2 without EXECUTE", &name, expected, &plain)?;
@@ -67,8 +66,8 @@ mod tests {
     use testkit::Blobs;
     use variants::{BlobSource, Dialects};
 
-    /// Makes a call of a dialect that an L1 of this fork has beside others. Returns the answer and
-    /// the charge.
+    /// Makes a call in a dialect on an L1 at this fork with the dialects `beside`. Returns the
+    /// answer and the charge.
     fn answer(
         fork: ProtocolFork,
         beside: &[DialectName],
@@ -102,7 +101,7 @@ mod tests {
         let alone = answer(&[DialectName::Blobs], DialectName::Blobs, &in_blobs);
         assert_eq!(alone.unwrap_err().kind(), "decode");
 
-        // In the other revision it is a block of an L2 without EXECUTE, here as there.
+        // With the other revision in its schema id, it is a block of an L2 without EXECUTE.
         let plain = DialectName::Blobs.encode(&block)?;
         assert_eq!(answer(&both, DialectName::Blobs, &plain).unwrap_err().kind(), "amount");
         let l3 = DialectName::Blobs.encode(&l3)?;

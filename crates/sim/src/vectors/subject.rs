@@ -1,8 +1,8 @@
-//! Inputs of EXECUTE, valid and not, before they take the form of a dialect.
+//! Valid and invalid inputs of EXECUTE, before they are encoded in a dialect.
 
 use eyre::{OptionExt as _, Result};
 
-/// An input, and what is expected of it.
+/// An input and its expected verdict.
 #[derive(Debug, Clone)]
 pub(super) struct Subject {
     pub(super) name: String,
@@ -12,12 +12,12 @@ pub(super) struct Subject {
     pub(super) refusal: Option<Refusal>,
 }
 
-/// Expected refusal of a subject.
+/// Expected rejection of a subject.
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
-    /// The reason in one word.
+    /// Identifier of the reason.
     pub(super) reason: &'static str,
-    /// Name of the valid subject from which this one was made.
+    /// Name of the valid subject that was changed.
     pub(super) neighbour: String,
 }
 
@@ -26,13 +26,13 @@ pub(super) struct Refusal {
 pub(super) struct Subjects(pub(super) Vec<Subject>);
 
 impl Subjects {
-    /// Adds an input that an L1 of this fork accepts.
+    /// Adds an input that an L1 at this fork accepts.
     pub(super) fn valid(&mut self, name: &str, fork: &str, input: Vec<u8>) {
         let (name, fork) = (name.to_owned(), fork.to_owned());
         self.0.push(Subject { name, fork, input, refusal: None });
     }
 
-    /// Adds an input that was made of a valid one, and that the same L1 refuses for this reason.
+    /// Adds a changed input that the L1 of its neighbour rejects for this reason.
     pub(super) fn refused(
         &mut self,
         name: &str,
@@ -45,7 +45,7 @@ impl Subjects {
         Ok(())
     }
 
-    /// Adds an input that an L1 with other forks than that of the neighbour refuses.
+    /// Adds an input that an L1 with another fork schedule than the neighbour's rejects.
     pub(super) fn refused_by(
         &mut self,
         fork: &str,

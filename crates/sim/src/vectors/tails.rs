@@ -1,4 +1,4 @@
-//! Calls whose input ends in blobs, and whose head, trailer or blobs are at fault.
+//! Calls with inputs in blobs whose head, trailer or blobs are wrong.
 
 use super::{
     forms::{Cases, Expected},
@@ -8,13 +8,13 @@ use codec::blob_tail::{BLOB_LEN, MIN_HEAD, Trailer, to_blobs};
 use eyre::{OptionExt as _, Result};
 use variants::{DialectCall, DialectName};
 
-/// Offsets from the end of the calldata: the fields of a trailer.
+/// Offsets of the trailer's fields from the end of the calldata.
 const TAIL: usize = Trailer::LEN;
 const FIRST: usize = 4;
 const COUNT: usize = 3;
 const MAGIC: usize = 2;
 
-/// Adds further ways to carry a block and a batch, and ways in which that fails.
+/// Adds further valid encodings of a block, and invalid ones of a block and a batch.
 pub(super) fn add(cases: &mut Cases, blocks: &Subjects, batches: &Subjects) -> Result<()> {
     let input = |subjects: &Subjects, name: &str| {
         let subject = subjects.0.iter().find(|subject| subject.name == name);
@@ -28,7 +28,7 @@ pub(super) fn add(cases: &mut Cases, blocks: &Subjects, batches: &Subjects) -> R
     heads(cases, batch, &call)
 }
 
-/// Adds a block whose tail begins elsewhere, or in another blob of the transaction.
+/// Adds a block whose tail starts at another position or in another blob of the transaction.
 fn places(cases: &mut Cases, input: &[u8]) -> Result<()> {
     for (name, at, others) in [
         ("osaka block, a longer head", MIN_HEAD + 1_000, 0),
@@ -45,7 +45,7 @@ fn places(cases: &mut Cases, input: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Adds trailers and blobs that no writer makes.
+/// Adds non-canonical trailers and blobs.
 fn trailers(cases: &mut Cases, name: &str, good: &DialectCall) -> Result<()> {
     let mut add = |what: &str, reason, change: &dyn Fn(&mut DialectCall)| {
         let mut call = good.clone();
@@ -73,7 +73,7 @@ fn trailers(cases: &mut Cases, name: &str, good: &DialectCall) -> Result<()> {
     add("a byte behind the tail", "blobTail", &|it| it.blobs[0][BLOB_LEN - 1] = 1)
 }
 
-/// Adds heads of a batch whose parts are not where their offsets put them.
+/// Adds heads of a batch whose offsets do not match their parts.
 fn heads(cases: &mut Cases, name: &str, good: &DialectCall) -> Result<()> {
     let mut add = |what: &str, change: &dyn Fn(&mut Vec<u8>)| {
         let mut call = good.clone();

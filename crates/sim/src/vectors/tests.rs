@@ -2,12 +2,12 @@ use super::*;
 use alloy_primitives::{Bytes, keccak256};
 use std::{collections::BTreeSet, sync::OnceLock};
 
-/// File with the digest of all calls, their answers, charges and reasons. Another digest means that
-/// EXECUTE accepts, returns or charges something else than before, or that a case was added: nodes
-/// of an L1 have to agree on the former.
+/// File with the digest of all calls, their answers, charges and reasons. A changed digest means
+/// that a case was added, or that EXECUTE accepts, returns or charges something else than before,
+/// which is a consensus change.
 const DIGEST: &str = "src/vectors/digest.txt";
 
-/// The files, made once for all tests.
+/// Returns the files, which are created once for all tests.
 fn made() -> &'static Files {
     static MADE: OnceLock<Files> = OnceLock::new();
     MADE.get_or_init(|| Files::make().unwrap())
@@ -111,7 +111,7 @@ fn check_rejects_folder_with_changed_answer() {
     write(folder.path(), &files).unwrap();
     assert!(check(folder.path()).is_err());
 
-    // The layout that has no calls is compared as well.
+    // The file without calls is compared as well.
     let folder = tempfile::tempdir().unwrap();
     let mut files = Files { calls: BTreeMap::new(), ..made().clone() };
     files.calls.insert("blocks.json".to_owned(), made().calls["blocks.json"].clone());
@@ -119,7 +119,10 @@ fn check_rejects_folder_with_changed_answer() {
     fields.fields = None;
     write(folder.path(), &files).unwrap();
     assert!(check(folder.path()).is_err());
-    assert!(check(tempfile::tempdir().unwrap().path()).is_err(), "nothing is no agreement");
+    assert!(
+        check(tempfile::tempdir().unwrap().path()).is_err(),
+        "an empty folder must be an error"
+    );
 }
 
 #[test]
@@ -151,8 +154,7 @@ fn each_rejection_has_accepted_neighbour_differing_in_call() {
 #[test]
 fn vectors_cover_all_dialects_forks_and_steps() {
     for dialect in DialectName::ALL {
-        // A block of an L2 that has EXECUTE stands alone, as do one of the draft and one whose
-        // witness is in a transaction.
+        // These dialects have no batches.
         let kinds = match dialect {
             DialectName::Nested | DialectName::Draft8079 | DialectName::ExecuteTx => &["block"][..],
             _ => &["block", "batch"],

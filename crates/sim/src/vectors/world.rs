@@ -1,4 +1,4 @@
-//! The chain whose blocks the vectors are made of.
+//! The chain with the blocks of the vectors.
 
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256, address, hex};
@@ -15,17 +15,19 @@ use wire::ProtocolFork;
 pub(super) const TIME: u64 = 1_800_000_012;
 /// Seconds between blocks.
 pub(super) const INTERVAL: u64 = 12;
-/// A contract that stores BLOCKHASH(NUMBER - 3) in slot 0. The parent's header has the hash of the
-/// block before it, so an older one takes a further header.
+/// A contract that stores BLOCKHASH(NUMBER - 3) in slot 0. The parent's header contains the hash of
+/// its parent, so the hash of an older block needs another header.
 const ARCHIVE: Address = address!("0x2000000000000000000000000000000000000020");
 const ARCHIVE_CODE: [u8; 8] = hex!("60034303405f5500");
-/// A contract that calls EXECUTE with its calldata, and stores in slot 0 the flag of success plus
-/// the bytes returned: 44 if EXECUTE accepts, 0 if it refuses, 1 if there is none.
+/// A contract that calls EXECUTE with its calldata, and stores in slot 0 the success flag plus the
+/// number of returned bytes: 44 if EXECUTE accepts, 0 if it rejects, 1 if there is no EXECUTE.
 const CALLER: Address = address!("0x2000000000000000000000000000000000000021");
 const CALLER_CODE: [u8; 18] = hex!("365f5f37 5f5f365f6101015afa 3d01 5f55 00");
-/// Gas limits of a transfer, of a call, and of a call of EXECUTE.
+/// Gas limit of a transfer.
 const TRANSFER_GAS: u64 = 25_000;
+/// Gas limit of a call.
 const CALL_GAS: u64 = 100_000;
+/// Gas limit of a call of EXECUTE.
 const EXECUTE_GAS: u64 = 2_000_000;
 
 /// Content of a block.
@@ -39,7 +41,7 @@ pub(crate) enum Content {
     Ancestor,
 }
 
-/// A chain of one fork, on which Alice is rich and two contracts stand.
+/// A chain at one fork, where Alice is rich and two contracts are deployed.
 pub(crate) struct World {
     l2: L2,
     blocks: Vec<BlockWithWitness>,
@@ -50,7 +52,7 @@ impl World {
         Self::of(fork, None, |config| config)
     }
 
-    /// A chain that has EXECUTE, as L2s of the dialect `nested` have it, and a contract that calls
+    /// Starts a chain with EXECUTE, as on L2s of the dialect `nested`, and a contract that calls
     /// it.
     pub(super) fn with_execute(fork: ProtocolFork) -> Result<Self> {
         let l1 = Execute::following(ChainSpec::constant(CHAIN_ID, fork));
@@ -58,7 +60,7 @@ impl World {
         Self::of(fork, Some((CALLER, &CALLER_CODE)), |config| config.with_extension(extension))
     }
 
-    /// A chain with a further contract, and with its rules changed.
+    /// Starts a chain with a changed configuration and optionally a further contract.
     fn of(
         fork: ProtocolFork,
         contract: Option<(Address, &'static [u8])>,
@@ -102,14 +104,14 @@ impl World {
     fn seal(&mut self, transactions: Vec<Transaction>) -> Result<Vec<u8>> {
         let time = self.l2.chain().head().header.timestamp + INTERVAL;
         let (new, rejected) = self.l2.seal(time, B256::repeat_byte(0xa5), transactions)?;
-        ensure!(rejected.is_empty(), "the block leaves out {rejected:?}");
+        ensure!(rejected.is_empty(), "the block does not include {rejected:?}");
         let input = new.input()?;
         self.blocks.push(new.clone());
         self.l2.append(new)?;
         Ok(input)
     }
 
-    /// Returns the input of the last blocks together.
+    /// Returns the input of a batch of the last blocks.
     pub(crate) fn batch(&self, blocks: usize) -> Result<Vec<u8>> {
         let last = &self.blocks[self.blocks.len() - blocks..];
         let known = |new: &BlockWithWitness| self.l2.chain().block(&new.block.hash);
@@ -117,7 +119,7 @@ impl World {
         Ok(self.l2.chain().batch(blocks)?.input()?)
     }
 
-    /// Signs a transaction of Alice.
+    /// Signs a transaction from Alice.
     fn sign(&mut self, to: Address, value: U256, input: &[u8], gas: u64) -> Result<Transaction> {
         let input = Bytes::copy_from_slice(input);
         Ok(self.l2.sign(&Key::named("alice"), to.into(), value, input, gas)?)
