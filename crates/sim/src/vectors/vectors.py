@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Check the vectors of a folder, and run an implementation of EXECUTE on them.
+"""Check the vectors in a folder, and test an implementation of EXECUTE with them.
 
     python3 vectors.py FOLDER                    is every file well-formed?
-    python3 vectors.py FOLDER --run COMMAND...   does the command answer every call as expected?
-    python3 vectors.py FOLDER --only TEXT ...    the cases with this text in their names alone
+    python3 vectors.py FOLDER --run COMMAND...   does the command give all expected answers?
+    python3 vectors.py FOLDER --only TEXT ...    only the cases with this text in their names
 
-The command runs once for each case. Standard input has the calldata in hexadecimal on its first line, and on each
-further line a blob of the transaction: its versioned hash, a space, its 131,072 bytes. For execute-tx the second line
-has the transaction. The environment has EXECUTE_DIALECT, EXECUTE_FORK, EXECUTE_SCHEDULE and EXECUTE_GAS. The command prints the return data in hexadecimal
-and, if it knows, the gas charged; or `failed` if the call fails. It ends with 0 in both cases.
+The command runs once per case. The first line of standard input is the calldata in hex, and each further line is a
+blob of the transaction: its versioned hash, a space, and its 131,072 bytes. For execute-tx the second line is the
+transaction. The environment variables EXECUTE_DIALECT, EXECUTE_FORK, EXECUTE_SCHEDULE and EXECUTE_GAS are set. The
+command prints the return data in hex and, optionally, the gas charged; or `failed` if the call fails. Its exit code is
+0 in both cases.
 """
 import argparse
 import json
@@ -24,56 +25,56 @@ FIELDS = {
     "name": str, "dialect": str, "fork": str, "schedule": str, "gas": int, "input": str, "blobs": list,
     "answer": (str, type(None)), "gasCharged": int, "reason": (str, type(None)), "neighbour": (str, type(None)),
 }  # fmt: skip
-# Fixed layout of the precompile 0x12: all before the witness, and all between the withdrawals and the data.
+# Fixed layout of the precompile 0x12: the fields before the witness, and those between the withdrawals and the data.
 HEAD, TARGET = struct.Struct("<32s32sQHH20sQQQ"), struct.Struct("<20s32sI")
 
 
 def unhex(text):
-    """Bytes of a text in lower-case hexadecimal behind 0x."""
-    assert text.startswith("0x") and text == text.lower(), "hexadecimal begins with 0x and is lower-case"
+    """Decode lower-case hex with the prefix 0x."""
+    assert text.startswith("0x") and text == text.lower(), "hex must start with 0x and be lower-case"
     return bytes.fromhex(text[2:])
 
 
 def check_case(case, accepted):
-    """Check what can be checked of a case without executing anything."""
+    """Check a case as far as possible without an implementation of EXECUTE."""
     transaction = case.get("transaction")
-    assert (transaction is not None) == (case["dialect"] == "execute-tx"), "a transaction belongs to execute-tx"
-    assert transaction is None or unhex(transaction)[0] == 5, "the type of the transaction"
+    assert (transaction is not None) == (case["dialect"] == "execute-tx"), "only execute-tx has a transaction"
+    assert transaction is None or unhex(transaction)[0] == 5, "the transaction must be of type 5"
     assert case.keys() - {"transaction"} == FIELDS.keys(), f"fields {sorted(case)}, expected {sorted(FIELDS)}"
     for field, kind in FIELDS.items():
         assert isinstance(case[field], kind), f"{field}: {type(case[field]).__name__}"
     dialect, answer, reason = case["dialect"], case["answer"], case["reason"]
     calldata = unhex(case["input"])
-    assert 0 <= case["gasCharged"] <= case["gas"] < 2**64, "gasCharged is at most gas"
-    assert case["name"].startswith(dialect + ": "), "the name begins with the dialect"
-    assert (reason is None) == (case["neighbour"] is None), "a refusal has a neighbour, and nothing else has"
-    assert reason is None or case["neighbour"] in accepted, "the neighbour is an accepted case"
+    assert 0 <= case["gasCharged"] <= case["gas"] < 2**64, "gasCharged must be at most gas"
+    assert case["name"].startswith(dialect + ": "), "the name must start with the dialect"
+    assert (reason is None) == (case["neighbour"] is None), "only rejected cases have a neighbour"
+    assert reason is None or case["neighbour"] in accepted, "the neighbour must be an accepted case"
     for blob in case["blobs"]:
         assert blob.keys() == {"versionedHash", "data"}
         assert len(unhex(blob["versionedHash"])) == 32 and blob["versionedHash"].startswith("0x01")
-        assert len(unhex(blob["data"])) <= BLOB and not blob["data"].endswith("00"), "zeros at the end are left out"
-    assert not case["blobs"] or dialect == "blobs", "no other dialect reads blobs"
+        assert len(unhex(blob["data"])) <= BLOB and not blob["data"].endswith("00"), "trailing zeros must be omitted"
+    assert not case["blobs"] or dialect == "blobs", "only the dialect blobs may have blobs"
     if answer is None:
-        assert reason is not None, "a call that fails has a reason"
-        assert case["gasCharged"] == case["gas"], "a call that fails takes all its gas"
+        assert reason is not None, "a failed call must have a reason"
+        assert case["gasCharged"] == case["gas"], "a failed call must use all its gas"
         return
     answer = unhex(answer)
     assert len(answer) == LENGTHS[dialect], f"{len(answer)} bytes of answer"
     if dialect == "drake":
-        assert int.from_bytes(answer, "big") == (reason is None), "1 if the claim is true, else 0"
+        assert int.from_bytes(answer, "big") == (reason is None), "the answer must be 1 if the claim is true, else 0"
         return
-    assert reason is None, "an input that is refused has no answer"
-    assert answer[32] == 1, "the flag of the result"
-    assert answer[33:41] == calldata[10:18], "the chain id of result and input"
-    assert answer[41:43] == calldata[1::-1], "the schema id of result and input"
+    assert reason is None, "a rejected input must have no answer"
+    assert answer[32] == 1, "the flag of the result must be 1"
+    assert answer[33:41] == calldata[10:18], "result and input must have the same chain id"
+    assert answer[41:43] == calldata[1::-1], "result and input must have the same schema id"
     if dialect == "draft-8079":
         request = 40 if calldata[0] == 0x10 else 44
         place = 50 + request + (540 if calldata[0] == 0x15 else 528)
-        assert answer[43:] == calldata[place : place + 8], "the burned fees of answer and payload"
+        assert answer[43:] == calldata[place : place + 8], "answer and payload must have the same burned fees"
 
 
 def decode_layout(calldata):
-    """Fields of calldata in the fixed layout of the precompile 0x12."""
+    """Decode calldata in the fixed layout of the precompile 0x12."""
     chain_id, root, gas, witness, withdrawals, coinbase, number, price, time = HEAD.unpack_from(calldata)
     target = HEAD.size + witness + withdrawals
     to, value, length = TARGET.unpack_from(calldata, target)
@@ -91,7 +92,7 @@ def decode_layout(calldata):
 def check_layout(case, accepted):
     """Compare a case of the fixed layout with the decoder above."""
     assert case.keys() == {"name", "calldata", "fields", "neighbour"}
-    assert (case["fields"] is None) == (case["neighbour"] in accepted), "a refusal has an accepted neighbour"
+    assert (case["fields"] is None) == (case["neighbour"] in accepted), "only rejected cases have an accepted neighbour"
     try:
         fields = decode_layout(unhex(case["calldata"]))
     except struct.error:
@@ -100,7 +101,7 @@ def check_layout(case, accepted):
 
 
 def run_case(case, command):
-    """Run an implementation on a case; a text that says how it differs, or None."""
+    """Run an implementation on a case. Return a description of the difference, or None."""
     blobs = (f"{it['versionedHash']} {it['data'].ljust(2 + 2 * BLOB, '0')}" for it in case["blobs"])
     environment = {f"EXECUTE_{it.upper()}": str(case[it]) for it in ("dialect", "fork", "schedule", "gas")}
     transaction = [case["transaction"]] if "transaction" in case else []
@@ -108,7 +109,7 @@ def run_case(case, command):
     ran = subprocess.run(command, input=stdin, text=True, capture_output=True, env=os.environ | environment)
     words = ran.stdout.split()
     if ran.returncode != 0 or not words:
-        return f"the command ends with {ran.returncode}: {ran.stderr.strip()}"
+        return f"the command exited with {ran.returncode}: {ran.stderr.strip()}"
     got = None if words[0] == "failed" else words[0]
     if got != case["answer"]:
         return f"got {got}, expected {case['answer']} ({case['reason'] or 'valid'})"
@@ -127,13 +128,13 @@ def main():
     cases, layouts, wrong = [], [], []
     for path in sorted(arguments.folder.glob("*.json")):
         file = json.loads(path.read_text())
-        assert file["format"] == 1, f"{path.name}: not of format 1"
+        assert file["format"] == 1, f"{path.name}: format {file['format']}, expected 1"
         cases += file.get("cases", [])
         layouts += file.get("layouts", [])
     both = [(check_case, case) for case in cases] + [(check_layout, case) for case in layouts]
     accepted = {case["name"] for _, case in both if case["neighbour"] is None}
     if not cases or len({case["name"] for _, case in both}) != len(both):
-        sys.exit(f"{len(cases)} calls, expected one or more, each with a name of its own")
+        sys.exit(f"{len(cases)} calls, expected at least one, with unique names")
     for check, case in both:
         try:
             check(case, accepted)
