@@ -157,7 +157,7 @@ pub enum Mark {
     Built,
     /// A property was checked and holds.
     Shown,
-    /// An invalid input was refused.
+    /// An invalid input was rejected.
     Refused,
     /// The system recovered from a fault.
     Survived,
@@ -264,7 +264,7 @@ impl Report {
         self.add(Mark::Shown, text);
     }
 
-    /// Adds an invalid input that was just refused.
+    /// Adds an invalid input that was just rejected.
     pub fn refused(&mut self, text: String) {
         self.add(Mark::Refused, text);
     }

@@ -114,7 +114,7 @@ async fn sealing_stops_before_backlog_exceeds_l1_capacity() -> Result<()> {
     assert_eq!(hashes(&l2, sealed).await?, before, "a block was replaced");
     // The rejected transaction is accepted now, and so are further ones.
     for nonce in nonce..nonce + 3 {
-        until("the transfer to be taken", &sequencer, || async {
+        until("the transfer to be accepted", &sequencer, || async {
             Ok(send(&l2, nonce).await.is_ok())
         })
         .await?;

@@ -378,7 +378,7 @@ async fn ahead_of_l1(by: u64) -> Result<(World, RollupNode, B256)> {
     assert!(back);
     world.provider.anvil_mine(Some(1), None).await?;
     let health = format!("http://{}/health", sequencer.server().addresses()[0]);
-    until("a fault that says so", &sequencer, || async {
+    until("a fault about L1's time", &sequencer, || async {
         let fault = sequencer.status().fault.unwrap_or_default();
         Ok(fault.contains("L1's time has gone back")
             && reqwest::get(&health).await?.status() == 503)

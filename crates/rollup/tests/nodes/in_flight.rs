@@ -232,7 +232,7 @@ async fn limit_and_balance_cover_all_in_flight_transactions() -> Result<()> {
             free.submit(l1.client(), l1.view(), candidate(1))?;
             free.acknowledge()?;
             let sent = runtime.block_on(waiting(&provider, account))?;
-            let (nonce, fee, gas) = *sent.first().ok_or_eyre("nothing waits")?;
+            let (nonce, fee, gas) = *sent.first().ok_or_eyre("no transaction is pending")?;
             let cost = fee * u128::from(gas);
             runtime.block_on(provider.anvil_drop_all_transactions())?;
 

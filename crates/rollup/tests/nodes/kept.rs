@@ -100,7 +100,8 @@ async fn unprotected_transaction_is_rejected_unless_allowed() -> Result<()> {
                 let _ = sent?;
             }
             false => {
-                let refusal = sent.expect_err("it is valid on every chain").to_string();
+                let refusal =
+                    sent.expect_err("an unprotected transaction must be rejected").to_string();
                 ensure!(refusal.contains("EIP-155"), "{refusal}");
                 let _ = l2.send_raw_transaction(&transfer(Some(L2_CHAIN))).await?;
             }

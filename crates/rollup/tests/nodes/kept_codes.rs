@@ -43,7 +43,7 @@ async fn advance_by_references(world: &World) -> Result<B256> {
         if world.provider.get_code_at(codes.account()).await?.is_empty() {
             world.l1_call(PROXY, U256::ZERO, codes.creation().into()).await?;
         }
-        let short = shorten(&input, from_ref(&codes)).ok_or_eyre("nothing is kept")?;
+        let short = shorten(&input, from_ref(&codes)).ok_or_eyre("no code is referenced")?;
         let call = advanceCall { inputs: vec![short.bytes], evidence: Evidence::default() };
         world.l1_call(deployment.rollup, U256::ZERO, call.abi_encode()).await?;
     }

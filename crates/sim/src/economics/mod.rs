@@ -314,7 +314,7 @@ impl Scene {
         let (to, gas) = (self.rollup.address, TRANSACTION_GAS_CAP);
         let sent = self.l1.send(&self.operator, to.into(), U256::ZERO, data, gas)?;
         ensure!(sent.receipt.success, "advance fails");
-        ensure!(sent.gas_used == cost.gas, "the planner says {}, L1 {}", cost.gas, sent.gas_used);
+        ensure!(sent.gas_used == cost.gas, "planned {} gas, L1 used {}", cost.gas, sent.gas_used);
         Ok(Cost {
             l1_gas: sent.gas_used,
             l2_gas: blocks.iter().map(|block| block.header.gas_used).sum(),
@@ -350,7 +350,7 @@ impl Scene {
             ensure!(sent.receipt.success, "advance by blobs fails");
             ensure!(
                 sent.gas_used == cost.gas,
-                "the planner says {}, L1 {} for blocks {:?}",
+                "planned {} gas, L1 used {}, for blocks {:?}",
                 cost.gas,
                 sent.gas_used,
                 posting.blocks_of_inputs(),

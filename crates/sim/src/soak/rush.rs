@@ -104,9 +104,9 @@ impl Rush {
                 .iter_mut()
                 .map(|sender| scope.spawn(move || sender.run(clients, stop)))
                 .collect();
-            threads.into_iter().try_for_each(|it| {
-                it.join().map_err(|_| eyre::eyre!("a client that never waits has panicked"))?
-            })
+            threads
+                .into_iter()
+                .try_for_each(|it| it.join().map_err(|_| eyre::eyre!("a client has panicked"))?)
         })
     }
 
