@@ -198,7 +198,7 @@ pub struct Report {
     pub versions: Vec<(String, String)>,
     /// Parts in order.
     pub parts: Vec<Part>,
-    /// L2 blocks that were advanced on L1.
+    /// L2 blocks with which the rollup was advanced on L1.
     pub advanced: Vec<Advanced>,
     /// Blocks of public networks that EXECUTE verified.
     pub real_blocks: Vec<RealBlock>,

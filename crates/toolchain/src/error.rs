@@ -24,7 +24,7 @@ pub enum SetupError {
     NodeMissing {
         /// `node` or `npm`.
         program: &'static str,
-        /// The lowest major version that works.
+        /// Minimum major version.
         required: u32,
     },
 
@@ -39,7 +39,7 @@ pub enum SetupError {
         program: PathBuf,
         /// Output of the program.
         found: String,
-        /// The lowest major version that works.
+        /// Minimum major version.
         required: u32,
     },
 
@@ -65,7 +65,7 @@ pub enum SetupError {
         command: String,
         /// Exit status of the command.
         status: ExitStatus,
-        /// Its standard error.
+        /// Standard error of the command.
         output: String,
     },
 

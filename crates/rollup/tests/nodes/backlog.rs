@@ -128,12 +128,12 @@ async fn sealing_stops_before_backlog_exceeds_l1_capacity() -> Result<()> {
 const MAX_LAG: u64 = 90;
 /// Number of L1 seconds per `advance` transaction that L1 includes.
 const SLOT: u64 = 3;
-/// Number of transactions, each of which may use all gas of an L2 block and so fills an L1
-/// transaction. Together they need half as long again as `MAX_LAG`.
+/// Number of L2 transactions, each of which has the gas limit of a whole block and so needs its own
+/// L1 transaction. Together they take 1.5 times [`MAX_LAG`].
 const BURST: u64 = 45;
 
-/// Sends a burst of full blocks, more than L1 can include before they are too old. L1's time
-/// advances only with its blocks, which the test makes, so the machine's speed does not matter.
+/// Sends a burst of full blocks, more than L1 can include before they expire. L1's time advances
+/// only with the blocks that the test mines, so the speed of the machine does not matter.
 async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
     let dialects = if blobs { with_blobs() } else { Dialects::default() };

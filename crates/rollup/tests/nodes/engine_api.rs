@@ -22,7 +22,8 @@ use wire::ProtocolFork;
 
 /// Minimum number of blocks that both clients must share.
 const BLOCKS: u64 = 50;
-/// Deploys a contract that logs its calldata, and stores and returns the number of its calls.
+/// Init code of a contract that logs its calldata as a topic, and stores and returns the number of
+/// its calls.
 pub(crate) const COUNTER: [u8; 28] =
     hex!("601380 6009 5f 39 5f f3" "5f35 5f5f a1 5f54 6001 01 80 5f55 5f52 6020 5f f3");
 
@@ -244,8 +245,8 @@ async fn client_that_ignores_rewind_follows_sibling_block() -> Result<()> {
     let sibling = make(9)?;
     assert_eq!(sibling.header.parent_hash, first.hash);
     theirs.until_at(sibling.hash).await?;
-    // More than this client executes before it responds: it reports `SYNCING`, and the driver
-    // waits.
+    // More than this client executes before it responds: it does not report `VALID` yet, and the
+    // driver retries.
     for nonce in 0..250 {
         let transfer = alice.sign(TxEip1559 {
             chain_id: L2_CHAIN,

@@ -112,7 +112,7 @@ async fn forged_l1_answers_are_not_acted_upon() -> Result<()> {
     let (alice, mallory) = (Address::repeat_byte(0xa1), Address::repeat_byte(0xbb));
     let l2 = provider_of(&sequencer)?;
 
-    // Receipts name another account.
+    // The receipts contain another account.
     proxy.set(|request, answer| {
         let lies = request.contains("eth_getBlockReceipts");
         Some(if lies { answer.replace(&"a1".repeat(20), &"bb".repeat(20)) } else { answer })

@@ -12,7 +12,7 @@ use eyre::Result;
 use serde_json::Value;
 use testkit::{ETHER, FORCED_FEE, Key};
 
-/// Deposits to accounts that accept them.
+/// Number of deposits to accounts that accept them.
 const DEPOSITS: u64 = 40;
 
 async fn state(l2: &RootProvider, index: u64) -> Result<String> {

@@ -26,8 +26,8 @@ use wire::ProtocolFork::{self, Amsterdam, Bpo2, Osaka, Prague};
 
 /// Time of L1's first block.
 pub(crate) const START: u64 = 1_900_000_000;
-/// Forks of L1, and the seconds after its first block at which they begin. A rollup's blocks may
-/// lag by an hour.
+/// Forks of L1, and the number of seconds after its first block at which they activate. L2 blocks
+/// may lag by an hour.
 const FORKS: [(ProtocolFork, u64); 3] = [(Osaka, 2_000), (Bpo2, 4_000), (Amsterdam, 6_000)];
 /// Number of seconds before a fork at which blocks are sealed that L1 includes after it.
 const BEFORE: u64 = 300;
@@ -219,7 +219,7 @@ async fn l1_forks_from_prague_to_amsterdam_lose_nothing() -> Result<()> {
     let last = l2.get_block_by_number(safe.number.into()).await?.ok_or_eyre("no block")?;
     assert!(last.header.block_access_list_hash.is_some(), "{last:?}");
     // L1 may have rejected the first blobs because other transactions were pending. The sequencer
-    // retries blobs after 64 L1 blocks.
+    // retries blobs only after a number of L1 blocks.
     if advances(&world).await?.1 == 0 {
         world.provider.anvil_mine(Some(64), None).await?;
         let bob = Key::named("bob").address();

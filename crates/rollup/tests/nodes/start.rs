@@ -25,7 +25,7 @@ use tempfile::TempDir;
 use testkit::{ETHER, Interception, Key, Patience, logger, rich};
 use wire::ProtocolFork;
 
-/// Transactions in the pool's file, so that reading it takes a while.
+/// Number of transactions in the pool file, enough that reading it takes a while.
 const WAITING: u64 = 600;
 
 fn transfer(nonce: u64) -> Bytes {

@@ -56,7 +56,7 @@ pub(crate) struct Arguments {
     /// Fail if bytes or gas differ from docs/dialects.md
     #[arg(long)]
     check: bool,
-    /// Leave out the blocks of public networks
+    /// Skip the blocks of public networks
     #[arg(long)]
     without_vectors: bool,
     /// Make N mutated calls in each dialect instead, and print the slowest relative to its gas
