@@ -41,7 +41,7 @@ pub(crate) struct Large {
 
 impl Large {
     pub(crate) fn print(&self) {
-        say!("\nAn L2 of {} accounts, {} full blocks, one a second", self.accounts, self.blocks);
+        say!("\nAn L2 of {} accounts, {} full blocks, one per second", self.accounts, self.blocks);
         let Spread { p50, p99 } = self.build_ms;
         row(
             "build and self-check, ms, p50 / p99 / longest",
@@ -82,7 +82,7 @@ pub(super) fn run(count: u64, report: &mut Report) -> Result<Large> {
     let first = head(sequencer.client())?;
     let client = sequencer.client();
     send_all(client.url(), &raw)?;
-    report.built(format!("{} transfers wait", PAYERS as u64 * TRANSFERS));
+    report.built(format!("{} transfers are pending", PAYERS as u64 * TRANSFERS));
     let mut waiting = u64::MAX;
     while waiting > 0 {
         until("another block", || {

@@ -97,12 +97,12 @@ pub(crate) fn run(&Arguments { minutes, seed }: &Arguments) -> Result<()> {
     let forks = soak.rollup.forks.iter().filter(|(_, begins)| *begins <= time).count();
     let sums = soak.rush.sums();
     report.shown(format!(
-        "clients that never wait: {} transactions acknowledged, {} dropped with a reason, 0 lost; {} refusals, {} \
-         requests without an answer",
+        "clients that never pause: {} transactions acknowledged, {} dropped with a reason, 0 lost; {} rejections, {} \
+         requests without a response",
         sums.acknowledged, sums.dropped, sums.refused, sums.unanswered
     ));
     report.shown(format!(
-        "{} steps, {} faults, {} reorganisations, {} changes of role, {forks} forks of L1, {} times kill -9; {} other \
+        "{} steps, {} faults, {} L1 reorgs, {} role changes, {forks} L1 forks, {} kills (SIGKILL); {} other \
          transactions acknowledged, all of them on L1; {} claims, {} forced transactions",
         soak.steps,
         soak.faults,
@@ -191,7 +191,7 @@ impl Soak {
             let suffered = self.suffer(fault, step.seed);
             let sent = traffic.join().map_err(|_| eyre!("the traffic has panicked"));
             stop.store(true, Ordering::Relaxed);
-            rushing.join().map_err(|_| eyre!("the clients that never wait have panicked"))??;
+            rushing.join().map_err(|_| eyre!("the clients that never pause have panicked"))??;
             suffered.and(sent)
         });
         self.rush = rush;
@@ -207,8 +207,8 @@ impl Soak {
         self.claims += claims.wrap_err("claims")?;
         self.steps += 1;
         report.shown(format!(
-            "{fault:?}: {count} transactions more, and of clients that never wait {} by now, all on L1 in block {safe}, \
-             after {}; {} times kill -9",
+            "{fault:?}: {count} more transactions, {} so far by the clients that never pause, all on L1 in block {safe}, \
+             after {}; {} kills (SIGKILL)",
             self.rush.sums().acknowledged,
             shown(begun),
             self.kills
