@@ -1,4 +1,4 @@
-//! Attributes of the next payload.
+//! Payload attributes of `engine_forkchoiceUpdated`.
 
 use crate::codes;
 use alloy_eips::eip4895::Withdrawal;
@@ -9,26 +9,26 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wire::ProtocolFork;
 
-/// `PayloadAttributesV3` and, with the last two fields, `V4`.
+/// `PayloadAttributesV3`, or `PayloadAttributesV4` if the last two fields are set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the fields are those of the Engine API, by their names there")]
+#[allow(missing_docs, reason = "the fields are those of the Engine API, with its names")]
 pub struct PayloadAttributes {
     pub timestamp: U64,
     pub prev_randao: B256,
     pub suggested_fee_recipient: Address,
     pub withdrawals: Vec<Withdrawal>,
     pub parent_beacon_block_root: B256,
-    /// Amsterdam.
+    /// Slot number; Amsterdam and later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slot_number: Option<U64>,
-    /// Amsterdam: the gas limit to move towards. Earlier drafts do not have it.
+    /// Gas limit towards which the block moves; Amsterdam and later, except in earlier drafts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_gas_limit: Option<U64>,
 }
 
 impl PayloadAttributes {
-    /// Reads attributes for a method that is for these forks.
+    /// Parses the attributes and checks that they have the fields of the method's forks.
     pub(crate) fn read(
         value: Value,
         forks: (ProtocolFork, ProtocolFork),
@@ -48,7 +48,7 @@ impl PayloadAttributes {
         Ok(read)
     }
 
-    /// The id of a payload with these attributes on a parent.
+    /// Returns the payload id: the first 8 bytes of the hash of the parent and the attributes.
     pub(crate) fn id(&self, parent: B256) -> Result<[u8; 8], RpcError> {
         let text =
             serde_json::to_vec(self).map_err(|error| RpcError::internal(error.to_string()))?;

@@ -1,4 +1,4 @@
-//! `engine_getPayload`: blocks for others to propose.
+//! `engine_getPayload`: builds blocks that a consensus client proposes.
 
 use crate::{Engine, NewPayload, PayloadAttributes, codes};
 use alloy_eips::Typed2718 as _;
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wire::ProtocolFork;
 
-/// Payloads that may be asked for at once; the oldest are forgotten.
+/// Maximum number of payload jobs; the oldest is dropped when a new one exceeds it.
 const MAX_JOBS: usize = 16;
 
-/// A payload that is to be built, or has been.
+/// A payload job. The block is built on the first `engine_getPayload`.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
     id: [u8; 8],
@@ -24,26 +24,26 @@ pub(crate) struct Job {
     built: Option<Arc<Block>>,
 }
 
-/// Answer of `engine_getPayload`.
+/// Result of `engine_getPayload`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuiltPayload {
     /// The block.
     pub execution_payload: Payload,
-    /// Fees of its transactions for the fee recipient, in wei.
+    /// Priority fees that the fee recipient receives, in wei.
     pub block_value: U256,
-    /// The blobs of its transactions.
+    /// Blobs of the block's transactions; always empty for a block of this builder.
     pub blobs_bundle: BlobsBundle,
-    /// `true` if it is to be preferred to a payload of an external builder.
+    /// Whether the consensus client should prefer this payload to one of an external builder.
     pub should_override_builder: bool,
-    /// Requests that the block causes, each with its type in front; Prague and later.
+    /// EIP-7685 execution requests, each prefixed with its type; Prague and later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_requests: Option<Vec<Bytes>>,
 }
 
-/// Blobs with their proofs.
+/// Blobs with their KZG commitments and proofs (`BlobsBundle`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are those of the Engine API, by their names there")]
+#[allow(missing_docs, reason = "the fields are those of the Engine API, with its names")]
 pub struct BlobsBundle {
     pub commitments: Vec<Bytes>,
     pub proofs: Vec<Bytes>,
@@ -64,7 +64,7 @@ impl BuiltPayload {
 }
 
 impl Engine {
-    /// Remembers that a payload is to be built; its id.
+    /// Queues a payload job and returns its id. The same parent and attributes yield the same id.
     pub(crate) fn begin_payload(
         &self,
         parent: &Block,
@@ -73,11 +73,11 @@ impl Engine {
         let invalid = |reason: String| RpcError::new(codes::INVALID_ATTRIBUTES, reason);
         let (got, head) = (attributes.timestamp.to::<u64>(), parent.header.timestamp);
         if got <= head {
-            return Err(invalid(format!("the timestamp {got} is not behind the head's {head}")));
+            return Err(invalid(format!("timestamp {got}, expected more than the head's {head}")));
         }
         let rules = self.api.node().read(|node| node.settings.verify_blocks);
         if matches!(rules, Some(execute::Rules::L2 { .. })) && !attributes.withdrawals.is_empty() {
-            return Err(invalid("an L2 has no withdrawals".to_owned()));
+            return Err(invalid("withdrawals are not allowed on an L2".to_owned()));
         }
         let id = attributes.id(parent.hash)?;
         let mut jobs = self.jobs.lock();
@@ -90,8 +90,8 @@ impl Engine {
         Ok(id)
     }
 
-    /// Returns the payload with this id, for a method of these forks. It is built on the first
-    /// request, from the pool of that moment, and stays the same.
+    /// Returns the payload with this id if its fork is one of the method's. The first request
+    /// builds it from the pool at that time; later requests return the same payload.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ impl Engine {
     ) -> Result<BuiltPayload, RpcError> {
         let job = self.jobs.lock().iter().find(|job| job.id == id.0).cloned();
         let job = job.ok_or_else(|| {
-            RpcError::new(codes::UNKNOWN_PAYLOAD, format!("payload {id} is not being built"))
+            RpcError::new(codes::UNKNOWN_PAYLOAD, format!("unknown payload id {id}"))
         })?;
         let fork = self.fork_within(job.attributes.timestamp.to(), forks)?;
         let block = match &job.built {
@@ -121,8 +121,8 @@ impl Engine {
         Ok(BuiltPayload::of(&block, fork))
     }
 
-    /// Builds a payload and verifies it, and keeps it, so that its witness is there when it is
-    /// asked for.
+    /// Builds a payload, verifies it and inserts it into the chain, so that a later request for its
+    /// witness succeeds.
     fn build(&self, job: &Job) -> Result<Arc<Block>, RpcError> {
         let node = self.api.node();
         let chain = self.api.chain();
@@ -133,8 +133,8 @@ impl Engine {
         let header = parent.open_header(&attributes)?;
         let base_fee = header.base_fee_per_gas.unwrap_or_default();
         let offered: Vec<_> = node.read(|node| {
-            // No transaction has the greatest nonce: of a sender who cannot be read nothing is
-            // taken.
+            // No transaction has the maximum nonce (EIP-2681), so this skips a sender whose account
+            // cannot be read.
             let next = |sender| parent.nonce(sender).unwrap_or(u64::MAX);
             let ready = node.pool.ready(base_fee, node.settings.order, next);
             let ready = ready.iter().map(|pooled| pooled.recovered.clone());

@@ -1,4 +1,4 @@
-//! Client of another node's authenticated port.
+//! Client for the Engine API of another execution client.
 
 use crate::{
     BuiltPayload, ForkchoiceState, ForkchoiceUpdated, JwtSecret, NewPayload, PayloadAttributes,
@@ -17,47 +17,47 @@ use std::{
 };
 use wire::{ByteLists, DecodeError, ProtocolFork, StatelessInput};
 
-/// Time for one request.
+/// Timeout of one request.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Most bytes of an answer.
+/// Maximum size of a response, in bytes.
 const LONGEST: usize = 1 << 30;
-/// Bytes of an answer that an error shows.
+/// Maximum length of a response excerpt in an error, in bytes.
 const EXCERPT: usize = 200;
 
-/// Error of a request to another client, or of the client itself.
+/// Error of a request to another execution client.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The URL is invalid.
     #[error("{url:?} is not an HTTP URL: {reason}")]
     Url {
-        /// The address.
+        /// The URL, without credentials.
         url: RedactedUrl,
-        /// Reason of the parser.
+        /// Error of the URL parser, or the unsupported scheme.
         reason: String,
     },
-    /// The client cannot be reached, or the connection breaks.
-    #[error("the client does not answer: {0}")]
+    /// The client is unreachable, or the connection failed.
+    #[error("request to the execution client failed: {0}")]
     Request(#[from] reqwest::Error),
-    /// The answer exceeds the size limit.
-    #[error("answer of more than {LONGEST} bytes")]
+    /// The response exceeds the size limit.
+    #[error("response exceeds {LONGEST} bytes")]
     TooLong,
-    /// The client answers with an HTTP error; 401 if the secrets differ.
-    #[error("the client answers with status {status}: {excerpt}")]
+    /// The client returned an HTTP error status; 401 if the JWT secrets differ.
+    #[error("the execution client returned HTTP status {status}: {excerpt}")]
     Status {
-        /// The status.
+        /// The HTTP status code.
         status: u16,
-        /// The beginning of the answer.
+        /// The beginning of the response body.
         excerpt: String,
     },
-    /// The answer does not have the form of the method's result.
+    /// The response cannot be parsed as the method's result.
     #[error("{method}: {reason}")]
     Answer {
         /// The method.
         method: String,
-        /// The violation.
+        /// Error of the parser.
         reason: String,
     },
-    /// The client answers with a JSON-RPC error.
+    /// The client returned a JSON-RPC error.
     #[error("{method}: error {code}: {message}")]
     Refused {
         /// The method.
@@ -67,19 +67,19 @@ pub enum EngineError {
         /// Message of the error.
         message: String,
     },
-    /// Something that was to be sent, or has come, is not in its format.
+    /// A request cannot be encoded, or a response cannot be decoded.
     #[error(transparent)]
     Format(#[from] DecodeError),
 }
 
-/// A block of another client, as far as it says.
+/// A block as another client reports it; the hash is not checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(crate) struct TheirBlock {
     pub(crate) number: U64,
     pub(crate) hash: B256,
 }
 
-/// Another client behind its authenticated port.
+/// Client for the authenticated port of another execution client, over HTTP.
 #[derive(Debug)]
 pub struct EngineClient {
     http: reqwest::Client,
@@ -89,17 +89,17 @@ pub struct EngineClient {
 }
 
 impl EngineClient {
-    /// The client whose Engine API is at this URL. Nothing is sent yet.
+    /// Creates a client for the Engine API at this URL. Sends no request.
     ///
     /// # Errors
     ///
-    /// [`EngineError::Url`], or the reason for which the client cannot be set up.
+    /// [`EngineError::Url`], or [`EngineError::Request`] if the HTTP client cannot be set up.
     pub fn new(url: &str, secret: JwtSecret) -> Result<Self, EngineError> {
         let wrong = |reason: String| EngineError::Url { url: RedactedUrl::new(url), reason };
         let parsed: Url = url.parse().map_err(|error| wrong(format!("{error}")))?;
         let mut http = reqwest::Client::builder().timeout(TIMEOUT);
         match parsed.scheme() {
-            // Not to look for the certificates of a system that may have none.
+            // Plain HTTP needs no root certificates, and the system may have none.
             "http" => http = http.tls_certs_only([]),
             "https" => {}
             other => return Err(wrong(format!("its scheme is {other}"))),
@@ -107,12 +107,12 @@ impl EngineClient {
         Ok(Self { http: http.build()?, url: parsed, secret, asked: AtomicU64::new(0) })
     }
 
-    /// Returns the URL of its Engine API.
+    /// Returns the URL of the Engine API, without credentials.
     pub fn address(&self) -> RedactedUrl {
         (&self.url).into()
     }
 
-    /// Calls any method.
+    /// Calls a JSON-RPC method.
     ///
     /// # Errors
     ///
@@ -160,7 +160,7 @@ impl EngineClient {
         })
     }
 
-    /// Gives it a payload to execute.
+    /// Sends a payload for execution (`engine_newPayload`).
     ///
     /// # Errors
     ///
@@ -182,8 +182,9 @@ impl EngineClient {
         self.call(method, params).await
     }
 
-    /// Sets the head, and starts a payload if there are attributes for one. `fork` is that of the
-    /// payload, or of the head.
+    /// Sets the head and, with attributes, starts building a payload
+    /// (`engine_forkchoiceUpdated`). `fork` is the fork of that payload, or without attributes of
+    /// the head.
     ///
     /// # Errors
     ///
@@ -200,7 +201,7 @@ impl EngineClient {
         self.call(method, json!([state, attributes])).await
     }
 
-    /// Fetches a payload that it was told to build.
+    /// Fetches a payload whose build an earlier [`Self::forkchoice_updated`] started.
     ///
     /// # Errors
     ///
@@ -219,8 +220,8 @@ impl EngineClient {
         self.call(method, json!([id])).await
     }
 
-    /// Makes the client execute a payload for its witness: by REST and SSZ, or by JSON-RPC if the
-    /// client does not support that.
+    /// Sends a payload for execution and returns its witness: over REST with SSZ, or over JSON-RPC
+    /// if the client does not support REST.
     ///
     /// # Errors
     ///
@@ -232,7 +233,7 @@ impl EngineClient {
     ) -> Result<(PayloadStatus, Option<OwnedWitness>), EngineError> {
         match self.witness_by_rest(new, fork).await {
             Ok(PayloadStatusWithWitness { status, witness, .. }) => Ok((status, witness)),
-            // Any refusal of an unknown path, media type or fork.
+            // The client rejected the path, the media type or the fork.
             Err(EngineError::Status { status, .. })
                 if (400..500).contains(&status) && status != 401 =>
             {
@@ -242,7 +243,7 @@ impl EngineClient {
         }
     }
 
-    /// Asks for a witness by `POST /engine/v1/payloads/witness`.
+    /// Requests a witness with `POST /engine/v1/payloads/witness`.
     ///
     /// # Errors
     ///
@@ -272,7 +273,7 @@ impl EngineClient {
         Ok(PayloadStatusWithWitness::decode(&self.send(request).await?)?)
     }
 
-    /// Asks for a witness by `engine_newPayloadWithWitness`, whose witness is geth's RLP.
+    /// Requests a witness with `engine_newPayloadWithWitness`, which encodes it as geth's RLP.
     ///
     /// # Errors
     ///
@@ -296,7 +297,7 @@ impl EngineClient {
         Ok((answer.status, witness))
     }
 
-    /// The block with this number or tag, if it has one.
+    /// Returns the block with this number or tag, or `None` if the client does not have it.
     pub(crate) async fn block(&self, tag: &str) -> Result<Option<TheirBlock>, EngineError> {
         self.call("eth_getBlockByNumber", json!([tag, false])).await
     }
@@ -313,7 +314,7 @@ impl EngineClient {
                 }
                 answer.extend_from_slice(&part);
             }
-            // JSON-RPC reports errors in the body, independent of the HTTP status.
+            // A JSON-RPC error is in the body, whatever the HTTP status.
             let is_rpc_error = || {
                 let body: Option<Value> = serde_json::from_slice(&answer).ok();
                 body.is_some_and(|body| {
@@ -336,7 +337,7 @@ fn not_an_answer(method: &str, error: &serde_json::Error) -> EngineError {
 }
 
 impl BuiltPayload {
-    /// Returns the parameters of the `engine_newPayload` for this payload.
+    /// Converts the payload to the parameters of `engine_newPayload`.
     pub fn into_new_payload(self, parent_beacon_block_root: B256) -> NewPayload {
         NewPayload {
             payload: self.execution_payload,
@@ -348,11 +349,11 @@ impl BuiltPayload {
 }
 
 impl NewPayload {
-    /// Returns the input of EXECUTE for a payload and its witness.
+    /// Encodes the EXECUTE input for a payload and its witness.
     ///
     /// # Errors
     ///
-    /// [`EngineError::Format`] if the execution requests are none.
+    /// [`EngineError::Format`] if the execution requests are malformed.
     pub fn stateless_input(
         &self,
         fork: ProtocolFork,

@@ -1,12 +1,13 @@
 //! Error codes of the Engine API, beyond those of JSON-RPC.
 
-/// No build process has this id.
+/// No payload job has this id.
 pub const UNKNOWN_PAYLOAD: i32 = -38_001;
-/// Head, safe and finalized block are not on one chain, or the policy refuses the head.
+/// Head, safe and finalized block are not on one chain, or the head policy rejects the head.
 pub const INVALID_FORKCHOICE: i32 = -38_002;
-/// The attributes of a payload are not those of the method, or not possible.
+/// The payload attributes lack a field of the method's version, have one of another version, or
+/// have an invalid value.
 pub const INVALID_ATTRIBUTES: i32 = -38_003;
-/// More is asked for than one answer may hold.
+/// The request asks for more items than a response may contain.
 pub const TOO_LARGE: i32 = -38_004;
-/// The method is not that of the fork in force.
+/// The method's version does not support the fork that is active at the payload's timestamp.
 pub const UNSUPPORTED_FORK: i32 = -38_005;

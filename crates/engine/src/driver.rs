@@ -1,4 +1,4 @@
-//! Driver that keeps another client at the head of a node.
+//! Driver that keeps another execution client at the head of this node's chain.
 
 use crate::{EngineClient, EngineError, ForkchoiceState, JwtSecret, NewPayload};
 use alloy_primitives::B256;
@@ -20,57 +20,58 @@ use std::{
 use tokio::runtime::Runtime;
 use wire::ProtocolFork;
 
-/// The pause between two looks at the node.
+/// Interval at which the node's head is polled.
 const PAUSE: Duration = Duration::from_millis(20);
-/// The pause after a first fault; each one after is twice as long.
+/// Pause after the first fault; it doubles with each consecutive fault.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// The longest pause after faults in a row.
+/// Maximum pause after consecutive faults.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Progress of a driven client.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Driven {
-    /// URL of its Engine API.
+    /// URL of the client's Engine API, without credentials.
     pub url: RedactedUrl,
-    /// Number of the newest block that it has called valid as its head.
+    /// Number of the newest block that the client confirmed as its head with `VALID`.
     pub number: u64,
-    /// The block's hash.
+    /// Hash of that block.
     pub hash: B256,
-    /// Error of its last update, if any.
+    /// Error of the last update, or `None` if it succeeded.
     pub fault: Option<String>,
 }
 
-/// Reason for which a client is not at the intended head.
+/// Reason for which an update of the client failed.
 #[derive(Debug, thiserror::Error)]
 enum DriveError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// The client is on another chain.
+    /// The client's chain has another first block.
     #[error("the client's first block is {got:?}, expected {expected}")]
     OtherGenesis { got: Option<B256>, expected: B256 },
-    /// The client does not accept a block.
-    #[error("the client calls block {number} ({hash}) {status:?}: {reason}")]
+    /// The client returned a status other than `VALID` for a block.
+    #[error("the client returned {status:?} for block {number} ({hash}): {reason}")]
     NotValid { number: u64, hash: B256, status: PayloadVerdict, reason: String },
 }
 
-/// Gives every block of a node to another client, and tells it which are the head, safe and final.
+/// Sends each block of a node to another client (`engine_newPayload`), and sets the client's head,
+/// safe and finalized blocks (`engine_forkchoiceUpdated`).
 ///
-/// A client may pay no heed to a forkchoice that names an ancestor of its head. It comes along all
-/// the same, with the next block: that is a sibling of the one that has to go, and no ancestor.
+/// A client may ignore a forkchoice that names an ancestor of its head. It follows with the next
+/// block all the same: that block is a sibling of the replaced one, not an ancestor.
 #[derive(Debug)]
 pub struct Driver {
     node: Arc<Node>,
     client: EngineClient,
-    /// The newest block that the client has as its head, as far as is known.
+    /// The newest block that the client confirmed as its head; `None` initially and after a fault.
     at: Option<Arc<Block>>,
-    /// Head and forkchoice that it was last told and has accepted.
+    /// Head and forkchoice of the last complete update; `None` at the start and after a fault.
     told: Option<(B256, Option<Forkchoice>)>,
 }
 
-/// A driver that works until it is stopped or dropped.
+/// Handle to a driver thread, which runs until it is stopped or the handle is dropped.
 #[derive(Debug)]
 pub struct RunningDriver {
     stop: Arc<AtomicBool>,
@@ -79,17 +80,17 @@ pub struct RunningDriver {
 }
 
 impl Driver {
-    /// A driver of the client whose Engine API is at this URL.
+    /// Creates a driver for the client whose Engine API is at this URL.
     ///
     /// # Errors
     ///
-    /// [`EngineError::Url`].
+    /// [`EngineError`], if the URL is invalid or the HTTP client cannot be set up.
     pub fn new(node: Arc<Node>, url: &str, secret: JwtSecret) -> Result<Self, EngineError> {
         let client = EngineClient::new(url, secret)?;
         Ok(Self { node, client, at: None, told: None })
     }
 
-    /// Works in a thread of its own.
+    /// Starts the driver in its own thread.
     ///
     /// # Errors
     ///
@@ -98,8 +99,8 @@ impl Driver {
         self.start_within(|work| work(), || {})
     }
 
-    /// Works in a thread of its own, on which `run` runs the work; `turn` is called at each turn of
-    /// it. So a supervisor can notice a panic, and that it hangs.
+    /// Starts the driver in its own thread. `run` wraps the loop and `turn` is called on each
+    /// iteration, so that a supervisor can detect a panic or a hang.
     ///
     /// # Errors
     ///
@@ -144,7 +145,7 @@ impl Driver {
             let fault = match step {
                 None => break,
                 Some(Ok(())) => None,
-                // It may have been started anew, and know less than before.
+                // The client may have restarted and lost blocks, so find the common block again.
                 Some(Err(error)) => {
                     (self.at, self.told) = (None, None);
                     Some(error.to_string())
@@ -173,7 +174,7 @@ impl Driver {
         }
     }
 
-    /// Brings the client to where the node is now.
+    /// Brings the client to the node's current head.
     async fn step(&mut self) -> Result<(), DriveError> {
         let (chain, forkchoice) =
             self.node.read(|node| (node.chain.reader().clone(), node.forkchoice));
@@ -187,15 +188,15 @@ impl Driver {
         };
         let first = common.header.number + 1;
         for number in first..=head.header.number {
-            // The chain may move meanwhile; then this goes on with the next step.
+            // The node reorganised meanwhile; the next step continues from its new head.
             let Some(block) = chain.canonical_block(number)? else { return Ok(()) };
             let fork = fork_of(&chain, &block);
             let status = self.client.new_payload(&NewPayload::of(&block), fork).await?;
-            // One that is not executed at once may be once it is the head.
+            // A client that returns SYNCING or ACCEPTED may execute the block once it is the head.
             if status.status == PayloadVerdict::Invalid {
                 return Err(not_valid(&block, status));
             }
-            // Each of them: there are clients that keep the receipts of a head alone.
+            // Each block becomes the head once: some clients keep receipts of heads only.
             self.tell(&chain, &block, forkchoice).await?;
         }
         if first > head.header.number {
@@ -205,7 +206,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Tells the client of a head that it has executed.
+    /// Sets the client's head to a block that it has executed.
     async fn tell(
         &mut self,
         chain: &ChainReader,
@@ -213,7 +214,7 @@ impl Driver {
         forkchoice: Option<Forkchoice>,
     ) -> Result<(), DriveError> {
         let hash = |number: u64| -> Result<B256, ChainError> {
-            // The first block need not be announced.
+            // A client has the first block from its genesis; zero stands for it.
             match number.min(head.header.number) {
                 number if number <= chain.first_number() => Ok(B256::ZERO),
                 number => Ok(chain.canonical_hash(number)?.unwrap_or_default()),
@@ -235,14 +236,14 @@ impl Driver {
         Ok(())
     }
 
-    /// The newest block that the client and the node have in common.
+    /// Returns the newest block that the client and the node have in common, by binary search.
     async fn find_common(&self, chain: &ChainReader) -> Result<Arc<Block>, DriveError> {
         let latest = self.client.block("latest").await?;
         let theirs = latest.map_or(0, |block| block.number.to());
         let (mut low, mut high) = (chain.first_number(), theirs.min(chain.head().header.number));
         let ours = |number| chain.canonical_block(number);
         let mut common = None;
-        // The first block, then the newest, then those between.
+        // Compare the first block, then the newest, then bisect between them.
         let mut number = low;
         while low <= high || common.is_none() {
             let expected = ours(number)?;
@@ -263,7 +264,7 @@ impl Driver {
     }
 }
 
-/// The newest canonical block on the branch of another.
+/// Returns the newest canonical ancestor of a block, or the block itself if it is canonical.
 fn canonical_below(chain: &ChainReader, mut block: Arc<Block>) -> Result<Arc<Block>, ChainError> {
     while chain.canonical_hash(block.header.number)? != Some(block.hash) {
         block = chain.block(&block.header.parent_hash)?;
@@ -282,26 +283,26 @@ fn not_valid(block: &Block, status: PayloadStatus) -> DriveError {
 }
 
 impl RunningDriver {
-    /// Returns the progress of the client.
+    /// Returns a snapshot of the client's progress.
     pub fn driven(&self) -> Driven {
         self.driven.lock().clone()
     }
 
-    /// Returns a handle that reports the progress of the client.
+    /// Returns a shared handle to the client's progress.
     pub fn share(&self) -> Arc<Mutex<Driven>> {
         Arc::clone(&self.driven)
     }
 
-    /// Tells the driver to end soon, and does not wait.
+    /// Signals the driver to stop, without waiting for it.
     pub fn end(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Ends it, and waits until it has.
+    /// Stops the driver and waits until its thread has ended.
     pub fn stop(mut self) {
         self.end();
         if let Some(thread) = self.thread.take() {
-            // A panic of it was logged.
+            // A panic of the thread was already logged.
             let _ = thread.join();
         }
     }

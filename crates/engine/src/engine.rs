@@ -1,4 +1,4 @@
-//! The node behind the methods, and the state between calls.
+//! State of the Engine API between calls: known invalid payloads and payload jobs.
 
 use crate::{build::Job, codes};
 use alloy_primitives::B256;
@@ -8,32 +8,32 @@ use rpc::{Api, RpcError};
 use std::{collections::VecDeque, fmt, sync::Arc};
 use wire::ProtocolFork;
 
-/// Payloads that are remembered to be invalid.
+/// Maximum number of remembered invalid payloads.
 const MAX_INVALID: usize = 256;
 
-/// Policy of a node's owner for heads that other clients choose.
+/// Local policy for the heads that a consensus client selects.
 pub trait HeadPolicy: fmt::Debug + Send + Sync {
     /// Checks that a block may become the head.
     ///
     /// # Errors
     ///
-    /// Why it may not.
+    /// The reason for which it may not.
     fn check(&self, chain: &ChainReader, head: &Block) -> Result<(), String>;
 
-    /// Returns `true` if safe and finalized blocks are not set by the caller of the Engine API.
+    /// Returns `true` if the safe and finalized blocks of `engine_forkchoiceUpdated` are ignored.
     fn keeps_finality(&self) -> bool {
         false
     }
 }
 
-/// Policy that leaves every decision to the caller.
+/// Policy that accepts every head.
 impl HeadPolicy for () {
     fn check(&self, _: &ChainReader, _: &Block) -> Result<(), String> {
         Ok(())
     }
 }
 
-/// A node, as the Engine API sees it.
+/// Implementation of the Engine API on a node.
 #[derive(Debug)]
 pub struct Engine {
     pub(crate) api: Api,
@@ -43,7 +43,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// The Engine API of a node.
+    /// Creates the Engine API of a node.
     pub fn new(api: Api, policy: Arc<dyn HeadPolicy>) -> Self {
         Self { api, policy, invalid: Mutex::default(), jobs: Mutex::default() }
     }
@@ -52,7 +52,7 @@ impl Engine {
         self.api.chain().config().spec.fork_at(timestamp)
     }
 
-    /// The fork at a time, if it is one of those that a method is for.
+    /// Returns the fork that is active at a timestamp if the method supports it.
     pub(crate) fn fork_within(
         &self,
         timestamp: u64,
@@ -62,7 +62,7 @@ impl Engine {
         fork.filter(|fork| (first..=last).contains(fork)).ok_or_else(|| {
             let name = fork.map_or("an older fork", ProtocolFork::name);
             let text = format!(
-                "{name} is in force at timestamp {timestamp}, and the method is for {first} to {last}"
+                "{name} is active at timestamp {timestamp}, the method supports {first} to {last}"
             );
             RpcError::new(codes::UNSUPPORTED_FORK, text)
         })
@@ -75,14 +75,14 @@ impl rpc::Context for Engine {
     }
 }
 
-/// The newest payloads that were found to be invalid.
+/// The most recent invalid payloads.
 #[derive(Debug, Default)]
 pub(crate) struct Invalids(VecDeque<(B256, Invalid)>);
 
 /// Reason for which a payload is invalid.
 #[derive(Debug, Clone)]
 pub(crate) struct Invalid {
-    /// The newest valid block below it.
+    /// The newest valid ancestor.
     pub(crate) latest_valid: B256,
     pub(crate) reason: String,
 }

@@ -1,4 +1,4 @@
-//! `engine_forkchoiceUpdated`: which block is the head.
+//! `engine_forkchoiceUpdated`: sets the head and starts payload jobs.
 
 use crate::{Engine, PayloadAttributes, codes};
 use alloy_primitives::{B256, FixedBytes};
@@ -11,31 +11,31 @@ use serde_json::Value;
 use std::sync::Arc;
 use wire::ProtocolFork;
 
-/// Blocks that a consensus client selects (`ForkchoiceStateV1`). Zero stands for a safe or
-/// finalized block that is not known yet.
+/// Blocks that a consensus client selects (`ForkchoiceStateV1`). A zero hash means that the safe or
+/// finalized block is not known yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the fields are those of the Engine API, by their names there")]
+#[allow(missing_docs, reason = "the fields are those of the Engine API, with its names")]
 pub struct ForkchoiceState {
     pub head_block_hash: B256,
     pub safe_block_hash: B256,
     pub finalized_block_hash: B256,
 }
 
-/// Answer to a forkchoice (`ForkchoiceUpdatedResponseV1`).
+/// Result of `engine_forkchoiceUpdated` (`ForkchoiceUpdatedResponseV1`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ForkchoiceUpdated {
     /// Status of the head.
     pub payload_status: PayloadStatus,
-    /// The id of the payload that is being built, if there were attributes for one.
+    /// Id of the payload job, if the request had attributes.
     #[serde(default)]
     pub payload_id: Option<FixedBytes<8>>,
 }
 
 impl Engine {
-    /// Makes a known block the head, and begins to build on it if there are attributes. `forks` are
-    /// those that the method is for.
+    /// Makes a known block the head and, with attributes, starts a payload job on it. `forks` is
+    /// the range of forks that the method's version supports.
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl Engine {
         Ok(ForkchoiceUpdated { payload_status: PayloadStatus::valid(head), payload_id })
     }
 
-    /// Transactions of reorged blocks may be in other blocks.
+    /// Returns transactions of reorged blocks to the pool, so that other blocks can include them.
     fn offer_again(&self, displaced: Vec<RecoveredTransaction>) {
         use alloy_eips::eip2718::Encodable2718 as _;
         for recovered in displaced {
@@ -100,7 +100,8 @@ impl Engine {
     }
 }
 
-/// The number of a block that has to be a head or one below it; that of the first block for zero.
+/// Returns the number of a block if it is the head or an ancestor of it, otherwise `None`. A zero
+/// hash stands for the first block.
 fn number_below(
     chain: &ChainReader,
     head: &Arc<Block>,
@@ -113,7 +114,7 @@ fn number_below(
     let number = wanted.header.number;
     let mut block = Arc::clone(head);
     while block.header.number > number {
-        // Below a canonical block all is canonical.
+        // All ancestors of a canonical block are canonical.
         if chain.canonical_hash(block.header.number)? == Some(block.hash) {
             let is_below = chain.canonical_hash(number)? == Some(hash);
             return Ok(is_below.then_some(number));

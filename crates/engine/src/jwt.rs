@@ -1,4 +1,4 @@
-//! The tokens that open the authenticated port: JWT with HMAC and SHA-256 over a shared secret.
+//! JWT authentication of the Engine API: HS256 tokens with a shared secret.
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
@@ -11,12 +11,12 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// Maximum difference between a token's time and the reader's clock, in seconds.
+/// Maximum difference between a token's `iat` and the local clock, in seconds.
 const DRIFT: u64 = 60;
-/// Most bytes of a token that is looked at.
+/// Maximum length of a token or a secret file, in bytes.
 const LONGEST: usize = 4 << 10;
 
-/// The secret that both sides share.
+/// The 32-byte HMAC secret that the consensus and the execution client share.
 #[derive(Clone)]
 pub struct JwtSecret(hmac::Key);
 
@@ -37,7 +37,7 @@ pub enum SecretError {
         /// Error of the operating system.
         source: io::Error,
     },
-    /// The secret has the wrong length.
+    /// The secret does not have 64 hexadecimal digits; contains the number of characters.
     #[error("the secret has {0} hexadecimal digits, expected 64")]
     Length(usize),
     /// The secret is not hexadecimal.
@@ -45,11 +45,11 @@ pub enum SecretError {
     Hexadecimal,
 }
 
-/// Reason for which a token is refused.
+/// Reason for which a token is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwtError {
-    /// The request has no token.
-    #[error("no bearer token")]
+    /// The request has no `Authorization: Bearer` header.
+    #[error("missing bearer token")]
     Missing,
     /// The token is malformed.
     #[error("malformed token: {0}")]
@@ -60,14 +60,12 @@ pub enum JwtError {
     /// The token is signed with another secret.
     #[error("the token's signature does not match the secret of this port")]
     Signature,
-    /// The token is too old, or from the future.
-    #[error(
-        "the token was issued at {issued}, and the time is {now}: at most {DRIFT} s may lie between"
-    )]
+    /// The token's `iat` differs from the local clock by more than 60 seconds.
+    #[error("stale token: iat is {issued}, local time is {now}, maximum difference is {DRIFT} s")]
     Stale {
-        /// Seconds since 1970 at which it says that it was issued.
+        /// The token's `iat` claim, as a Unix timestamp in seconds.
         issued: u64,
-        /// Time of the reader, in seconds since 1970.
+        /// Local time, as a Unix timestamp in seconds.
         now: u64,
     },
 }
@@ -83,11 +81,11 @@ struct Claims {
 }
 
 impl JwtSecret {
-    /// Reads a secret of 32 bytes.
+    /// Parses a secret of 32 bytes in hexadecimal.
     ///
     /// # Errors
     ///
-    /// [`SecretError`] if the text is anything else than 64 hexadecimal digits, with or without
+    /// [`SecretError`] if the text is not 64 hexadecimal digits, with or without
     /// `0x`.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
         let text = text.trim();
@@ -109,10 +107,9 @@ impl JwtSecret {
     pub fn read(path: &Path) -> Result<Self, SecretError> {
         let read = || {
             if !fs::metadata(path)?.is_file() {
-                return Err(io::Error::other("it is no regular file"));
+                return Err(io::Error::other("not a regular file"));
             }
-            // A secret and its line break are shorter; of a longer file the rest is no hexadecimal
-            // either way.
+            // A valid secret is shorter, so a longer file fails to parse with or without the rest.
             let mut text = String::new();
             File::open(path)?.take(LONGEST as u64).read_to_string(&mut text)?;
             Ok(text)
@@ -121,14 +118,14 @@ impl JwtSecret {
         Self::parse(&text)
     }
 
-    /// A token that is issued now.
+    /// Returns a token that is issued now.
     pub fn token(&self) -> String {
         self.token_at(now())
     }
 
-    /// A token that is issued at some time, in seconds since 1970.
+    /// Returns a token that is issued at a Unix timestamp in seconds.
     pub fn token_at(&self, issued: u64) -> String {
-        // Some clients read the header only if its length is a multiple of three.
+        // Some clients decode the header only if its length is a multiple of three bytes.
         let header = BASE64.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
         let claims = BASE64.encode(format!(r#"{{"iat":{issued}}}"#));
         let signed = format!("{header}.{claims}");
@@ -136,7 +133,7 @@ impl JwtSecret {
         format!("{signed}.{}", BASE64.encode(signature))
     }
 
-    /// Checks the value of an `Authorization` header.
+    /// Checks the value of an `Authorization` header against the current time.
     ///
     /// # Errors
     ///
@@ -145,7 +142,7 @@ impl JwtSecret {
         self.check_at(authorization, now())
     }
 
-    /// Checks a token at a given time.
+    /// Checks the value of an `Authorization` header at a Unix timestamp in seconds.
     ///
     /// # Errors
     ///
@@ -171,10 +168,10 @@ impl JwtSecret {
             return Err(JwtError::Algorithm(header.alg));
         }
         let signature = decode(signature, "the signature is not base64url")?;
-        // In a time that does not depend on where they differ.
+        // `verify` compares in constant time.
         hmac::verify(&self.0, signed.as_bytes(), &signature).map_err(|_| JwtError::Signature)?;
         let Claims { iat: issued } =
-            serde_json::from_slice(&decode(claims, "the claims are no base64url")?)
+            serde_json::from_slice(&decode(claims, "the claims are not base64url")?)
                 .map_err(|_| malformed("the claims are not JSON with iat"))?;
         if issued.abs_diff(now) > DRIFT {
             return Err(JwtError::Stale { issued, now });
@@ -183,7 +180,7 @@ impl JwtSecret {
     }
 }
 
-/// Seconds since 1970.
+/// Returns the Unix timestamp in seconds.
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
@@ -202,7 +199,7 @@ mod tests {
         secret("5a").check_at(Some(&format!("Bearer {token}")), NOW)
     }
 
-    /// A token with these parts, rightly signed.
+    /// Returns a token with these parts and a valid signature.
     fn signed(header: &str, claims: &str) -> String {
         let text = format!("{}.{}", BASE64.encode(header), BASE64.encode(claims));
         let signature = hmac::sign(&secret("5a").0, text.as_bytes());
@@ -210,8 +207,8 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_what_other_implementations_make_of_the_same_secret() {
-        // Made by Python's hmac and base64.
+    fn token_matches_other_implementation() {
+        // Created with Python's hmac and base64 modules.
         let expected = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpYXQiOjE3MDAwMDAwMDB9.\
                         tGsyVD4qVEPIL4yyxyKVP4u-3bjGEE0EjTd3lQx8lIE";
         let token = secret("5a").token_at(NOW);
@@ -220,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_holds_for_sixty_seconds_on_either_side() {
+    fn token_is_valid_within_sixty_seconds() {
         for (issued, is_accepted) in
             [(NOW - 60, true), (NOW + 60, true), (NOW - 61, false), (NOW + 61, false), (0, false)]
         {
@@ -229,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_another_secret_or_algorithm_or_none_is_refused() {
+    fn check_rejects_wrong_secret_algorithm_or_header() {
         let good = secret("5a").token_at(NOW);
         assert_eq!(check(&good), Ok(()));
         assert_eq!(check(&secret("5b").token_at(NOW)), Err(JwtError::Signature));
@@ -258,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_32_bytes_in_hexadecimal() {
+    fn secret_parses_32_hexadecimal_bytes() {
         let digits = "5a".repeat(32);
         assert!(JwtSecret::parse(&digits).is_ok());
         assert!(JwtSecret::parse(&format!(" 0x{digits}\n")).is_ok());

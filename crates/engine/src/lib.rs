@@ -1,16 +1,16 @@
-//! The Engine API, from both sides: our node behind another's consensus, and another client behind
-//! our node.
+//! The Engine API, server and client: a consensus client can drive this node, and this node can
+//! drive another execution client.
 //!
-//! An [`EngineServer`] is the authenticated port: `engine_…` by JSON-RPC, and payloads with their
-//! witnesses by REST and SSZ. A payload is executed, and verified like EXECUTE if the node is
-//! configured to, before it is called valid; a [`HeadPolicy`] can refuse a head. An
-//! [`EngineClient`] calls another client the same way, and a [`Driver`] keeps one at the head of a
-//! node.
+//! [`EngineServer`] is the authenticated port: the `engine_` methods over JSON-RPC, and payloads
+//! with their witnesses over REST with SSZ. The server returns `VALID` for a payload only after it
+//! has executed the block and, if the node is configured to, has verified it as EXECUTE does. A
+//! [`HeadPolicy`] can reject a head. [`EngineClient`] sends the same requests to another client,
+//! and a [`Driver`] keeps that client at the head of a node.
 //!
-//! This crate owns the Engine API: its names, shapes, statuses and error codes, its tokens
-//! ([`JwtSecret`]), and the driving of a client. It owns neither blocks, pool and head (`chain`,
-//! `node`), nor the other methods of the port (`rpc`), nor the encoding of REST bodies (`wire`),
-//! nor the choice of a rollup's head (`rollup`).
+//! This crate defines the Engine API: its methods, schemas, statuses, error codes and tokens
+//! ([`JwtSecret`]), and the driver. It does not define blocks, pool and head (`chain`, `node`), the
+//! other methods of the port (`rpc`), the encoding of REST bodies (`wire`), or how a rollup selects
+//! its head (`rollup`).
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -1,4 +1,4 @@
-//! The methods of the Engine API.
+//! JSON-RPC methods of the Engine API.
 
 use crate::{BuiltPayload, Engine, NewPayload, codes};
 use alloy_eips::eip4895::Withdrawal;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wire::{NewPayloadRequest, ProtocolFork};
 
-/// Forks from one to another.
+/// Inclusive range of forks that a method's version supports.
 type Forks = (ProtocolFork, ProtocolFork);
 
 const CANCUN: Forks = (ProtocolFork::Cancun, ProtocolFork::Cancun);
@@ -20,7 +20,7 @@ const PRAGUE_TO_OSAKA: Forks = (ProtocolFork::Prague, ProtocolFork::Bpo2);
 const CANCUN_TO_OSAKA: Forks = (ProtocolFork::Cancun, ProtocolFork::Bpo2);
 const AMSTERDAM: Forks = (ProtocolFork::Amsterdam, ProtocolFork::Amsterdam);
 
-/// The methods that are served, as `engine_exchangeCapabilities` lists them.
+/// The supported methods, as `engine_exchangeCapabilities` returns them.
 pub const CAPABILITIES: [&str; 18] = [
     "engine_newPayloadV3",
     "engine_newPayloadV4",
@@ -42,10 +42,10 @@ pub const CAPABILITIES: [&str; 18] = [
     "POST /engine/v1/payloads/witness",
 ];
 
-/// Most bodies in one answer.
+/// Maximum number of payload bodies in a response.
 const MAX_BODIES: u64 = 32;
 
-/// A status, and the payload's witness in geth's RLP.
+/// Result of `engine_newPayloadWithWitness`: the status, and the witness in geth's RLP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StatusWithWitness {
     #[serde(flatten)]
@@ -64,7 +64,7 @@ pub(crate) struct ClientVersion {
 }
 
 impl ClientVersion {
-    /// Returns the version of this software; the commit is zero for a build that does not know it.
+    /// Returns the version of this node. The commit is always zero.
     pub(crate) fn own() -> Self {
         Self {
             code: "EN".to_owned(),
@@ -75,13 +75,13 @@ impl ClientVersion {
     }
 }
 
-/// A block without its header (`ExecutionPayloadBodyV1` and `V2`).
+/// Block body (`ExecutionPayloadBodyV1` and `ExecutionPayloadBodyV2`).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Body {
     transactions: Vec<Bytes>,
     withdrawals: Option<Vec<Withdrawal>>,
-    /// `V2` alone has it; there it may be null.
+    /// Only in `V2`, where it may be null.
     #[serde(skip_serializing_if = "Option::is_none")]
     block_access_list: Option<Option<Bytes>>,
 }
@@ -159,7 +159,7 @@ pub(crate) fn registry(engine: Arc<Engine>, workers: Arc<Workers>) -> Registry<E
         m.execute(name, move |engine, args| {
             let (start, count) = (number(args)?, number(args)?);
             if start == 0 || count == 0 {
-                return Err(RpcError::params("start and count are at least 1"));
+                return Err(RpcError::params("start and count must be at least 1"));
             }
             bounded(count)?;
             let chain = engine.api.chain();
@@ -188,14 +188,14 @@ fn number(args: &mut Args) -> Result<u64, RpcError> {
 
 fn bounded(count: u64) -> Result<(), RpcError> {
     if count > MAX_BODIES {
-        let text = format!("{count} bodies are asked for, {MAX_BODIES} at most are given");
+        let text = format!("{count} payload bodies requested, at most {MAX_BODIES} allowed");
         return Err(RpcError::new(codes::TOO_LARGE, text));
     }
     Ok(())
 }
 
 impl Engine {
-    /// Reads the parameters of `engine_newPayload`, and judges the payload.
+    /// Parses the parameters of `engine_newPayload` and validates the payload.
     fn read_and_judge(&self, args: &mut Args, forks: Forks) -> Result<PayloadStatus, RpcError> {
         let new = NewPayload {
             payload: args.required()?,
@@ -213,7 +213,7 @@ impl Engine {
         judged.unwrap_or_else(|error| Ok(PayloadStatus::invalid(None, error.to_string())))
     }
 
-    /// A valid payload and its witness.
+    /// Returns the block and its witness if the status is `VALID`.
     pub(crate) fn witness_if_valid(
         &self,
         status: &PayloadStatus,
@@ -224,7 +224,7 @@ impl Engine {
         let chain = self.api.chain();
         let block = chain.block(&hash)?;
         let witness = chain.witness_of(&block)?;
-        let witness = witness.ok_or_else(|| RpcError::params("the first block reads nothing"))?;
+        let witness = witness.ok_or_else(|| RpcError::params("the first block has no witness"))?;
         Ok(Some((block, witness)))
     }
 }
@@ -240,5 +240,5 @@ pub(crate) fn public_keys(block: &Block) -> Result<Vec<[u8; 65]>, RpcError> {
         key.to_encoded_point(false).as_bytes().try_into().ok()
     };
     let keys: Option<Vec<_>> = block.transactions.iter().map(key).collect();
-    keys.ok_or_else(|| RpcError::internal("a transaction of the chain has no signer"))
+    keys.ok_or_else(|| RpcError::internal("cannot recover the signer of a transaction"))
 }

@@ -1,4 +1,4 @@
-//! `engine_newPayload`: a foreign block, executed before it is accepted.
+//! `engine_newPayload`: executes and validates the blocks of another client.
 
 use crate::{Engine, engine::Invalid};
 use alloy_consensus::Transaction as _;
@@ -13,21 +13,21 @@ use wire::{
     Records,
 };
 
-/// The parameters of `engine_newPayload`, from Cancun on.
+/// Parameters of `engine_newPayload`; Cancun and later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPayload {
-    /// The block.
+    /// The execution payload.
     pub payload: Payload,
-    /// Versioned hashes of the blobs of all its transactions, in order.
+    /// Blob versioned hashes of all transactions, in order.
     pub versioned_hashes: Vec<B256>,
     /// The header's `parent_beacon_block_root`.
     pub parent_beacon_block_root: B256,
-    /// Requests that the block causes, each with its type in front; Prague and later.
+    /// EIP-7685 execution requests, each prefixed with its type; Prague and later.
     pub requests: Vec<Bytes>,
 }
 
 impl NewPayload {
-    /// The parameters for a block.
+    /// Returns the parameters for a block.
     pub fn of(block: &chain::Block) -> Self {
         let hashes = block.transactions.iter().filter_map(|it| it.blob_versioned_hashes());
         Self {
@@ -38,11 +38,11 @@ impl NewPayload {
         }
     }
 
-    /// Runs a function on the request that these parameters form.
+    /// Calls a function with the [`NewPayloadRequest`] that these parameters form.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if the execution requests are none.
+    /// [`DecodeError`] if the execution requests are malformed.
     pub fn with_request<T>(
         &self,
         fork: ProtocolFork,
@@ -82,7 +82,8 @@ impl NewPayload {
         Ok(then(&request))
     }
 
-    /// The parameters have the form that the method of a fork wants.
+    /// Checks that the payload has the fields of a fork's method, and that each execution request
+    /// has data, in ascending order of types.
     pub(crate) fn check_form(&self, fork: ProtocolFork) -> Result<(), RpcError> {
         let payload = &self.payload;
         let is_amsterdam = fork >= ProtocolFork::Amsterdam;
@@ -101,14 +102,14 @@ impl NewPayload {
         if self.requests.iter().any(|request| request.len() < 2)
             || !self.requests.windows(2).all(ascend)
         {
-            let text = "execution requests: each has a type and data, and the types ascend";
+            let text = "execution requests must have a type and data, in ascending order";
             return Err(RpcError::params(text));
         }
         Ok(())
     }
 }
 
-/// Versioned hashes of the blobs of all transactions of a payload.
+/// Returns the blob versioned hashes of all transactions in a payload.
 pub(crate) fn hashes_in(transactions: ByteLists<'_>) -> Result<Vec<[u8; 32]>, String> {
     let mut hashes = Vec::new();
     for (index, bytes) in transactions.iter().enumerate() {
@@ -121,11 +122,12 @@ pub(crate) fn hashes_in(transactions: ByteLists<'_>) -> Result<Vec<[u8; 32]>, St
 }
 
 impl Engine {
-    /// Executes a payload, and keeps it if it is valid; the head stays where it is.
+    /// Executes a payload and inserts the block into the chain if it is valid. The head does not
+    /// change.
     ///
     /// # Errors
     ///
-    /// [`RpcError`] only for a local fault: an invalid payload has a status.
+    /// [`RpcError`] only for a local fault: an invalid payload yields the status `INVALID`.
     pub fn new_payload(
         &self,
         request: &NewPayloadRequest<'_>,
@@ -152,13 +154,15 @@ impl Engine {
             Ok(hashes) if hashes.iter().eq(request.versioned_hashes.iter()) => {}
             Ok(hashes) => {
                 let (got, expected) = (hashes.len(), request.versioned_hashes.len());
-                let text = "versioned hashes: not those of the transactions";
-                return unrelated(format!("{text}, which have {got}; {expected} are expected"));
+                let text = "blob versioned hashes";
+                return unrelated(format!(
+                    "{text} mismatch: transactions have {got}, expected {expected}"
+                ));
             }
             Err(reason) => return unrelated(reason),
         }
         let (hash, parent) = (raw.hash, raw.header.parent_hash);
-        // A private copy of the chain, so that no reader waits for the execution.
+        // Execute on a detached copy of the chain, so that readers do not wait for the execution.
         let chain = self.api.node().read(|node| node.chain.detached());
         if chain.find_block(&hash)?.is_some() {
             return Ok(PayloadStatus::valid(hash));
@@ -186,7 +190,8 @@ impl Engine {
                 Unverified::Refused(reason @ execute::ExecuteError::Rules(_)) => {
                     return refuse(reason.to_string());
                 }
-                // Executed it is valid, and verified it is not: that is no verdict.
+                // Execution succeeded, but verification failed for a reason other than the L2
+                // rules: a local fault, not a verdict on the payload.
                 reason => return Err(RpcError::internal(reason.to_string())),
             },
             Err(error) => return Err(error.into()),

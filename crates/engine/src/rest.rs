@@ -1,4 +1,4 @@
-//! The Engine API over REST: payloads and their witnesses as SSZ, below `/engine/v1/`.
+//! The Engine API over REST: payloads and witnesses in SSZ, under `/engine/v1/`.
 
 use crate::{
     Engine,
@@ -15,18 +15,18 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use wire::ProtocolFork;
 
-/// Prefix of the paths.
+/// Path prefix of the REST endpoints.
 pub(crate) const PREFIX: &str = "/engine/v1/";
-/// Most bytes of a request (`MAX_REQUEST_BODY_SIZE`).
+/// Maximum size of a request body, in bytes (`MAX_REQUEST_BODY_SIZE`).
 const LONGEST: usize = 1 << 26;
-/// Payloads that are executed at once; others wait.
+/// Maximum number of payloads that execute concurrently; further requests wait.
 const AT_ONCE: usize = 2;
-/// The forks that have a name in `Eth-Execution-Version`: those that change only blob parameters go
-/// by the one before.
+/// Forks that `Eth-Execution-Version` can name. A blob-parameter-only fork (EIP-7892) uses the name
+/// of the fork before it.
 const FORKS: [ProtocolFork; 4] =
     [ProtocolFork::Cancun, ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Amsterdam];
 
-/// An error answer: its status, the kind of its problem, and details.
+/// Error response (RFC 9457): HTTP status, problem type and detail.
 struct Problem(u16, &'static str, Option<String>);
 
 impl Problem {
@@ -47,14 +47,14 @@ impl From<RpcError> for Problem {
     }
 }
 
-/// One of the two endpoints for payloads.
+/// The two endpoints that accept a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Endpoint {
     Payloads,
     Witness,
 }
 
-/// Handler of the paths below [`PREFIX`].
+/// Handler of the paths under [`PREFIX`].
 #[derive(Debug, Clone)]
 pub(crate) struct Rest {
     engine: Arc<Engine>,
@@ -66,7 +66,7 @@ impl Rest {
         Self { engine, places: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
-    /// Answers a request that has shown its token.
+    /// Handles an authenticated request.
     pub(crate) async fn answer(&self, request: HttpRequest<HttpBody>) -> HttpResponse {
         self.try_answer(request).await.unwrap_or_else(Problem::response)
     }
@@ -91,7 +91,7 @@ impl Rest {
     }
 }
 
-/// The fork by whose shapes the body of a request is encoded.
+/// Returns the fork in `Eth-Execution-Version`, which determines the SSZ schema of the body.
 fn fork_named(headers: &HeaderMap) -> Result<ProtocolFork, Problem> {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
     if header("content-type") != Some("application/octet-stream") {
@@ -101,7 +101,7 @@ fn fork_named(headers: &HeaderMap) -> Result<ProtocolFork, Problem> {
     named.filter(|fork| FORKS.contains(fork)).ok_or(Problem(400, "unsupported-fork", None))
 }
 
-/// Reads a body that is not too long.
+/// Reads a request body of at most [`LONGEST`] bytes.
 async fn body(body: HttpBody) -> Result<Vec<u8>, Problem> {
     match Limited::new(body, LONGEST).collect().await {
         Ok(collected) => Ok(collected.to_bytes().into()),
@@ -123,11 +123,11 @@ impl Engine {
         let envelope = PayloadEnvelope::decode(bytes, named).map_err(malformed)?;
         let timestamp = envelope.payload.timestamp;
         let fork = self.fork_at(timestamp).filter(|fork| {
-            // Forks that change only blob parameters have the name of the one before.
+            // A blob-parameter-only fork uses the name of the fork before it.
             fork.rules() == named
         });
         let fork = fork.ok_or_else(|| {
-            let text = format!("{named} is not in force at timestamp {timestamp}");
+            let text = format!("{named} is not active at timestamp {timestamp}");
             Problem(400, "unsupported-fork", Some(text))
         })?;
         let requests: Vec<&[u8]> = envelope.execution_requests.iter().collect();
@@ -163,7 +163,7 @@ fn document(value: &Value) -> HttpResponse {
     response(200, "application/json", value.to_string().into_bytes())
 }
 
-/// An answer with a body of some type.
+/// Returns a response with this status, content type and body.
 pub(crate) fn response(status: u16, kind: &'static str, body: Vec<u8>) -> HttpResponse {
     let mut response = HttpResponse::new(HttpBody::from(body));
     if let Ok(status) = status.try_into() {

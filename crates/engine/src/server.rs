@@ -1,4 +1,4 @@
-//! The authenticated port.
+//! HTTP server of the authenticated port.
 
 use crate::{
     Engine, JwtSecret,
@@ -23,16 +23,16 @@ use std::{
 };
 use tower::{Layer, Service};
 
-/// Most bytes of a request and of an answer: a payload with its witness, in hexadecimal.
+/// Maximum size of a request or response body, in bytes: a payload with its witness, in hex.
 const LONGEST: u32 = 1 << 28;
-/// Requests in a batch.
+/// Maximum number of requests in a JSON-RPC batch.
 const MAX_BATCH_REQUESTS: u32 = 128;
-/// Maximum number of simultaneous connections: few clients know the secret.
+/// Maximum number of concurrent connections. Only few clients have the secret.
 const MAX_CONNECTIONS: u32 = 64;
 
 static REFUSED: LogLimit = LogLimit::new();
 
-/// The port cannot be had.
+/// The server cannot listen on its address.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {source}")]
 pub struct EngineServerError {
@@ -42,7 +42,7 @@ pub struct EngineServerError {
     pub source: io::Error,
 }
 
-/// A port that serves JSON-RPC to clients with the secret, until it is stopped or dropped.
+/// JSON-RPC server for clients with the JWT secret. Runs until it is stopped or dropped.
 #[derive(Debug)]
 pub struct AuthenticatedServer {
     address: SocketAddr,
@@ -50,51 +50,51 @@ pub struct AuthenticatedServer {
 }
 
 impl AuthenticatedServer {
-    /// Starts to serve these methods. Requests and answers have at most `max_bytes`. Must be called
-    /// inside a Tokio runtime.
+    /// Starts a server for these methods. Request and response bodies are limited to `max_bytes`.
+    /// Must be called inside a Tokio runtime.
     ///
     /// # Errors
     ///
-    /// [`EngineServerError`]; nothing runs then.
+    /// [`EngineServerError`] if the address cannot be bound.
     pub fn start(
         address: SocketAddr,
         secret: JwtSecret,
         methods: Methods,
         max_bytes: u32,
     ) -> BoxFuture<'static, Result<Self, EngineServerError>> {
-        // Its clients run on other machines, which know it by any name.
+        // Clients run on other machines and may use any host name.
         let access = Access { hosts: vec!["*".to_owned()], ..Access::local(None) };
         listen(address, Gate { secret, access, rest: None }, methods, max_bytes)
     }
 
-    /// Returns the address of the port.
+    /// Returns the address on which the server listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Stops it, and waits until its connections have ended.
+    /// Stops the server and waits until its connections have ended.
     pub fn stop(self) -> BoxFuture<'static, ()> {
         Box::pin(async move {
-            // An error says that it has stopped already.
+            // An error means that the server has already stopped.
             let _ = self.handle.stop();
             self.handle.stopped().await;
         })
     }
 }
 
-/// A port that serves the Engine API to clients with the secret, until it is stopped or dropped.
+/// Engine API server for clients with the JWT secret. Runs until it is stopped or dropped.
 #[derive(Debug)]
 pub struct EngineServer(AuthenticatedServer);
 
 impl EngineServer {
-    /// Starts to serve: the methods of the Engine API, and all others of a node, which consensus
-    /// clients ask at this port too. Requests whose Host header names neither an IP address nor one
-    /// of `hosts` are refused, and so are all requests of web pages. Must be called inside a Tokio
-    /// runtime.
+    /// Starts a server for the methods of the Engine API, and for all other methods of the node,
+    /// which consensus clients call on this port too. Rejects requests whose `Host` header contains
+    /// neither an IP address nor one of `hosts`, and all requests from web pages. Must be called
+    /// inside a Tokio runtime.
     ///
     /// # Errors
     ///
-    /// [`EngineServerError`]; nothing runs then.
+    /// [`EngineServerError`] if the address cannot be bound.
     pub fn start(
         address: SocketAddr,
         secret: JwtSecret,
@@ -113,12 +113,12 @@ impl EngineServer {
         })
     }
 
-    /// Returns the address of the port.
+    /// Returns the address on which the server listens.
     pub const fn address(&self) -> SocketAddr {
         self.0.address
     }
 
-    /// Stops it, and waits until its connections have ended.
+    /// Stops the server and waits until its connections have ended.
     pub fn stop(self) -> BoxFuture<'static, ()> {
         self.0.stop()
     }
@@ -149,13 +149,13 @@ fn listen(
     })
 }
 
-/// Admits requests of programs with a valid token, and routes those for REST.
+/// Middleware that checks host, origin and token of a request, and routes REST paths.
 #[derive(Debug, Clone)]
 struct Gate {
     secret: JwtSecret,
     /// Hosts and origins of allowed requests.
     access: Access,
-    /// Paths for REST, if the port serves any.
+    /// Handler of the REST paths, if the port serves them.
     rest: Option<Rest>,
 }
 
@@ -167,7 +167,7 @@ impl<S> Layer<S> for Gate {
     }
 }
 
-/// JSON-RPC behind a [`Gate`].
+/// JSON-RPC service behind a [`Gate`].
 #[derive(Debug, Clone)]
 struct Gated<S> {
     gate: Gate,

@@ -1,4 +1,4 @@
-//! Payloads on a chain that is on disk.
+//! Payloads on a chain that is stored on disk.
 
 use crate::support::{BOB, Peer};
 use chain::{Chain, ChainConfig};
@@ -9,7 +9,7 @@ use std::{path::Path, sync::Arc};
 use testkit::{CHAIN_ID, ETHER, LOGGER, logger, rich_genesis};
 use wire::ProtocolFork;
 
-/// The chain of these tests, in a folder.
+/// Opens the test chain in a folder.
 fn open(folder: &Path) -> Result<Chain> {
     let fork = ProtocolFork::Osaka;
     let mut genesis = rich_genesis(fork, ["alice", "carol"], 100 * ETHER);
@@ -18,7 +18,7 @@ fn open(folder: &Path) -> Result<Chain> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_the_head_is_the_head_again_and_siblings_are_taken_as_before() -> Result<()> {
+async fn restarted_node_keeps_head_and_accepts_siblings() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let maker = Peer::new().await?;
     maker.offer(0, BOB)?;

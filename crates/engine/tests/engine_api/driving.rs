@@ -1,4 +1,4 @@
-//! A driven node follows the head of its driver through every change.
+//! A driven node follows every change of the driving node's head.
 
 use crate::support::{BOB, Peer, secret};
 use alloy_primitives::B256;
@@ -26,9 +26,9 @@ async fn until(driver: &RunningDriver, holds: impl Fn(&Driven) -> bool) -> Resul
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_driven_node_is_where_its_driver_is() -> Result<()> {
+async fn driven_node_follows_driving_node() -> Result<()> {
     let (maker, taker) = (Peer::new().await?, Peer::new().await?);
-    // It has been elsewhere.
+    // The driven node is on another branch.
     taker.offer(0, BOB)?;
     taker.make(5_000)?;
     let mut blocks = vec![maker.head()];
@@ -52,7 +52,7 @@ async fn a_driven_node_is_where_its_driver_is() -> Result<()> {
         Some(Forkchoice { safe: 60, finalized: 50 })
     );
 
-    // Back, and on another way.
+    // Reorg back to an ancestor, then onto a sibling.
     maker.node.execute(SetHead(blocks[65].hash))?;
     until(&driver, at(&blocks[65])).await?;
     assert_eq!(taker.head().hash, blocks[65].hash);
@@ -61,7 +61,7 @@ async fn a_driven_node_is_where_its_driver_is() -> Result<()> {
     assert_eq!(taker.head().hash, sibling.hash);
     driver.stop();
 
-    // A new driver asks for the client's position.
+    // A new driver finds the common block with the client.
     let newest = maker.make(4_001)?;
     let driver = drive(&maker, &taker)?;
     until(&driver, at(&newest)).await?;
@@ -69,7 +69,7 @@ async fn a_driven_node_is_where_its_driver_is() -> Result<()> {
     Ok(())
 }
 
-/// No block may be the head.
+/// Policy that rejects every head.
 #[derive(Debug)]
 struct Never;
 
@@ -80,7 +80,7 @@ impl HeadPolicy for Never {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_client_says_against_it_is_told() -> Result<()> {
+async fn driver_reports_faults_of_client() -> Result<()> {
     let maker = Peer::new().await?;
     maker.make(2_000)?;
     let refuses = Peer::with(maker.fork, Default::default(), Arc::new(Never)).await?;

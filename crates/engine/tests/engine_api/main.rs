@@ -1,4 +1,4 @@
-//! The Engine API over its port: a node that another client drives.
+//! The Engine API over its port: another client drives a node.
 
 mod disk;
 mod driving;

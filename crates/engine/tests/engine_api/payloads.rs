@@ -1,4 +1,4 @@
-//! Foreign payloads: their validation, the choice of the head, and building on it.
+//! Validation of payloads, choice of the head, and payload building.
 
 use crate::support::{BOB, Peer, attributes, tampered, to};
 use alloy_eips::eip4895::Withdrawal;
@@ -14,14 +14,14 @@ use std::sync::Arc;
 use wire::ProtocolFork;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_payload_is_called_valid_once_it_was_executed_and_the_head_stays() -> Result<()> {
+async fn valid_payload_does_not_change_head() -> Result<()> {
     let (maker, taker) = (Peer::new().await?, Peer::new().await?);
     maker.offer(0, BOB)?;
     let first = maker.make(2_000)?;
     let second = maker.make(2_001)?;
     let genesis = taker.head().hash;
 
-    // Its parent is not there.
+    // The parent is unknown.
     let status = taker.client.new_payload(&NewPayload::of(&second), taker.fork).await?;
     assert_eq!(status, PayloadStatus::syncing());
     taker.take(&first).await?;
@@ -35,7 +35,7 @@ async fn a_payload_is_called_valid_once_it_was_executed_and_the_head_stays() -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_payload_that_lies_is_invalid_and_so_is_what_builds_on_it() -> Result<()> {
+async fn tampered_payload_and_its_child_are_invalid() -> Result<()> {
     let (maker, taker) = (Peer::new().await?, Peer::new().await?);
     let genesis = taker.head();
     maker.offer(0, BOB)?;
@@ -60,7 +60,7 @@ async fn a_payload_that_lies_is_invalid_and_so_is_what_builds_on_it() -> Result<
     assert_eq!(status.status, PayloadVerdict::Invalid);
     assert_eq!(status.latest_valid_hash, Some(genesis.hash));
 
-    // Bytes that do not hash to their own block hash have no known ancestor.
+    // A payload that does not match its block hash has no latest valid ancestor.
     let mut other = NewPayload::of(&block);
     other.payload.gas_used = U64::from(1);
     let status = ask(&other).await?;
@@ -70,12 +70,12 @@ async fn a_payload_that_lies_is_invalid_and_so_is_what_builds_on_it() -> Result<
     let status = ask(&blobs).await?;
     assert_eq!((status.status, status.latest_valid_hash), (PayloadVerdict::Invalid, None));
 
-    // The truth about the same block.
+    // The untampered block is valid.
     taker.take(&block).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_l1_could_never_take_is_invalid_on_an_l2() -> Result<()> {
+async fn payload_with_withdrawals_is_invalid_on_l2() -> Result<()> {
     let fork = ProtocolFork::Osaka;
     let maker = Peer::with(fork, Rules::L1, Arc::new(())).await?;
     let withdrawal = Withdrawal { index: 0, validator_index: 0, address: BOB, amount: 1 };
@@ -93,7 +93,7 @@ async fn what_l1_could_never_take_is_invalid_on_an_l2() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_head_goes_where_the_forkchoice_says_and_takes_the_pool_along() -> Result<()> {
+async fn forkchoice_moves_head_and_updates_pool() -> Result<()> {
     let (maker, taker) = (Peer::new().await?, Peer::new().await?);
     let transaction = maker.offer(0, BOB)?;
     let first = maker.make(2_000)?;
@@ -106,17 +106,17 @@ async fn the_head_goes_where_the_forkchoice_says_and_takes_the_pool_along() -> R
     let waiting = || taker.node.read(|node| node.pool.get(&transaction).is_some());
     assert!(waiting());
     taker.follow(&first).await?;
-    assert!(!waiting(), "it stands in the head");
+    assert!(!waiting(), "the head includes it");
     taker.follow(&sibling).await?;
-    assert!(waiting(), "the block that it stood in gave way");
-    // Back to an ancestor too.
+    assert!(waiting(), "its block was reorged out");
+    // The head can move back to an ancestor.
     let genesis = taker.node.read(|node| node.chain.reader().block(&first.header.parent_hash))?;
     taker.follow(&genesis).await?;
     taker.follow(&first).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_forkchoice_that_contradicts_itself_moves_nothing() -> Result<()> {
+async fn inconsistent_forkchoice_leaves_head_unchanged() -> Result<()> {
     let (maker, taker) = (Peer::new().await?, Peer::new().await?);
     let (first, second) = (maker.make(2_000)?, maker.make(2_001)?);
     let sibling = Peer::new().await?.make(2_005)?;
@@ -155,7 +155,7 @@ async fn a_forkchoice_that_contradicts_itself_moves_nothing() -> Result<()> {
     Ok(())
 }
 
-/// Nothing below this block may be the head.
+/// Policy that rejects heads below this block number.
 #[derive(Debug)]
 struct NotBelow(u64);
 
@@ -170,7 +170,7 @@ impl HeadPolicy for NotBelow {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_owner_of_a_node_has_the_last_word_about_its_head() -> Result<()> {
+async fn head_policy_overrides_forkchoice() -> Result<()> {
     let maker = Peer::new().await?;
     let (first, second) = (maker.make(2_000)?, maker.make(2_001)?);
     let policy = Arc::new(NotBelow(2));
@@ -181,13 +181,13 @@ async fn the_owner_of_a_node_has_the_last_word_about_its_head() -> Result<()> {
     assert_eq!(taker.code(method, json!([to(first.hash), null])).await?, -38_002);
     assert_eq!(taker.head().header.number, 0);
     taker.follow(&second).await?;
-    // Safe and finalized blocks are set elsewhere.
+    // The policy keeps safe and finalized blocks out of the caller's control.
     assert_eq!(taker.node.read(|node| node.forkchoice), None);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_built_is_what_waits_and_others_find_it_valid() -> Result<()> {
+async fn built_payload_includes_pool_and_validates_elsewhere() -> Result<()> {
     for fork in [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let builder = Peer::with(fork, Rules::default(), Arc::new(())).await?;
         let head = builder.head();
@@ -196,7 +196,7 @@ async fn what_is_built_is_what_waits_and_others_find_it_valid() -> Result<()> {
         let client = &builder.client;
         let begun = client.forkchoice_updated(to(head.hash), Some(&wanted), fork).await?;
         let id = begun.payload_id.ok_or_eyre("no payload is being built")?;
-        // Transactions that arrive before it is fetched are in it; later ones are not.
+        // The payload contains the transactions that arrived before the first request for it.
         builder.offer(1, testkit::LOGGER)?;
         let built = client.get_payload(id, fork).await?;
         builder.offer(2, BOB)?;
@@ -211,7 +211,7 @@ async fn what_is_built_is_what_waits_and_others_find_it_valid() -> Result<()> {
         assert!(built.blobs_bundle.blobs.is_empty());
         assert_eq!(built.execution_requests.is_some(), fork >= ProtocolFork::Prague);
         let again = client.forkchoice_updated(to(head.hash), Some(&wanted), fork).await?;
-        assert_eq!(again.payload_id, Some(id), "the same attributes are the same payload");
+        assert_eq!(again.payload_id, Some(id), "equal attributes have one payload id");
 
         let new = built.into_new_payload(wanted.parent_beacon_block_root);
         let hash = new.payload.block_hash;
@@ -228,7 +228,7 @@ async fn what_is_built_is_what_waits_and_others_find_it_valid() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_asked_for_wrongly_gets_the_code_for_it() -> Result<()> {
+async fn malformed_requests_return_specified_error_codes() -> Result<()> {
     let peer = Peer::new().await?;
     let head = peer.head();
     let good = serde_json::to_value(attributes(&head, peer.fork))?;
@@ -257,7 +257,7 @@ async fn what_is_asked_for_wrongly_gets_the_code_for_it() -> Result<()> {
         let got = peer.code(update, json!([to(head.hash), attributes])).await?;
         assert_eq!(got, code, "{attributes}");
     }
-    // The version for another fork.
+    // A method version for another fork.
     let later = with("slotNumber", json!("0x1"));
     let got = peer.code("engine_forkchoiceUpdatedV4", json!([to(head.hash), later])).await?;
     assert_eq!(got, -38_005);
@@ -300,14 +300,14 @@ async fn what_is_asked_for_wrongly_gets_the_code_for_it() -> Result<()> {
     ] {
         assert_eq!(peer.code(method, params).await?, code, "{method}");
     }
-    // Requests in the right order are another block's, not a mistake in the call.
+    // Well-formed requests that do not match the block make the payload invalid, not the call.
     let status: Value = peer.client.call("engine_newPayloadV4", pair("0x0101", "0x0201")).await?;
     assert_eq!(status["status"], "INVALID");
     peer.take(&block).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_payloads_the_newest_are_remembered() -> Result<()> {
+async fn oldest_payload_job_is_dropped() -> Result<()> {
     let peer = Peer::new().await?;
     let head = peer.head();
     let mut ids = Vec::new();
@@ -325,7 +325,7 @@ async fn of_many_payloads_the_newest_are_remembered() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_are_given_by_hash_and_by_range() -> Result<()> {
+async fn payload_bodies_by_hash_and_range() -> Result<()> {
     let peer = Peer::with(ProtocolFork::Amsterdam, Rules::default(), Arc::new(())).await?;
     peer.offer(0, BOB)?;
     let (first, second) = (peer.make(2_000)?, peer.make(2_001)?);
@@ -342,7 +342,7 @@ async fn bodies_are_given_by_hash_and_by_range() -> Result<()> {
     assert_eq!(bodies[1], Value::Null);
     assert_eq!(bodies[2], json!({ "transactions": [], "withdrawals": [] }));
     let bodies = call("engine_getPayloadBodiesByRangeV2", json!(["0x1", "0x5"])).await?;
-    assert_eq!(bodies.as_array().map(Vec::len), Some(2), "none behind the head");
+    assert_eq!(bodies.as_array().map(Vec::len), Some(2), "no bodies past the head");
     assert_eq!(bodies[0]["blockAccessList"], json!(first.executed.block_access_list));
     assert_eq!(call("engine_getPayloadBodiesByRangeV1", json!(["0x9", "0x1"])).await?, json!([]));
 

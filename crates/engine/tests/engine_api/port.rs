@@ -1,4 +1,4 @@
-//! Access to the authenticated port, and the methods served there.
+//! Authentication on the port, and the methods that it serves.
 
 use crate::support::{Peer, secret};
 use enshrine_engine::{CAPABILITIES, EngineClient, EngineError, JwtSecret};
@@ -22,7 +22,7 @@ async fn post(url: &str, authorization: Option<String>, path: &str) -> Result<(u
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_port_opens_only_to_callers_that_know_the_secret() -> Result<()> {
+async fn port_rejects_requests_without_valid_token() -> Result<()> {
     let peer = Peer::new().await?;
     let url = peer.url();
     let bearer = |token: String| Some(format!("Bearer {token}"));
@@ -33,14 +33,14 @@ async fn the_port_opens_only_to_callers_that_know_the_secret() -> Result<()> {
     assert_eq!(serde_json::from_str::<Value>(&body)?["result"], "0x1f8f");
 
     let other = JwtSecret::parse(&"5b".repeat(32))?;
-    // {"alg":"none"} and {"iat":…}, with nothing behind.
+    // {"alg":"none"} and {"iat":…}, with an empty signature.
     let none = "eyJhbGciOiJub25lIn0.eyJpYXQiOjE3MDAwMDAwMDB9.".to_owned();
     for (what, authorization) in [
         ("none", None),
         ("no token", bearer(String::new())),
         ("another secret", bearer(other.token())),
-        ("an old one", bearer(secret().token_at(now - 120))),
-        ("one of the future", bearer(secret().token_at(now + 120))),
+        ("expired token", bearer(secret().token_at(now - 120))),
+        ("token from the future", bearer(secret().token_at(now + 120))),
         ("unsigned", bearer(none)),
         ("another scheme", Some(format!("Basic {}", secret().token()))),
     ] {
@@ -58,7 +58,7 @@ async fn the_port_opens_only_to_callers_that_know_the_secret() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_listed_is_served() -> Result<()> {
+async fn advertised_capabilities_are_served() -> Result<()> {
     let peer = Peer::new().await?;
     let listed: Vec<String> = peer
         .client
@@ -66,7 +66,7 @@ async fn what_is_listed_is_served() -> Result<()> {
         .await?;
     assert_eq!(listed, CAPABILITIES);
     for method in listed.iter().filter(|name| name.starts_with("engine_")) {
-        // Without parameters each is refused, but for the parameters.
+        // Without parameters, each method fails with "invalid params", not "method not found".
         assert_eq!(peer.code(method, json!([])).await?, -32_602, "{method}");
     }
     assert_eq!(peer.code("engine_unheardOf", json!([])).await?, -32_601);
@@ -77,7 +77,7 @@ async fn what_is_listed_is_served() -> Result<()> {
     assert_eq!((commit.len(), &commit[..2]), (10, "0x"));
     assert_eq!(versions[0]["code"].as_str().map(str::len), Some(2));
 
-    // Further methods that consensus clients call.
+    // Other methods that consensus clients call on this port.
     for (method, params) in [
         ("eth_syncing", json!([])),
         ("eth_blockNumber", json!([])),
@@ -90,7 +90,7 @@ async fn what_is_listed_is_served() -> Result<()> {
 }
 
 #[test]
-fn the_document_lists_the_methods_that_are_served() {
+fn methods_document_matches_capabilities() {
     let document = include_str!("../../../../docs/methods.md");
     let (_, section) = document.split_once("## The Engine API\n").unwrap();
     let mut listed: Vec<_> = section.split('`').skip(1).step_by(2).collect();

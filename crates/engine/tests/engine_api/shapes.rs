@@ -1,5 +1,5 @@
-//! Answers have the shapes that execution-apis specifies: which members there are, and how each is
-//! written.
+//! Responses match the schemas of execution-apis: the members of each object and the encoding of
+//! each value.
 
 use crate::support::{BOB, Peer, attributes, tampered, to};
 use eyre::{OptionExt as _, Result};
@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use wire::ProtocolFork;
 
-/// JSON form of a value.
+/// Schema of a JSON value.
 enum Shape {
-    /// `0x` and this many bytes, in lower case.
+    /// `0x` and exactly this many bytes, in lower case.
     Bytes(usize),
-    /// `0x` and whole bytes, so many at most.
+    /// `0x` and at most this many bytes.
     Data(usize),
-    /// `0x` and so many digits at most, without zeros in front.
+    /// `0x` and at most this many digits, without leading zeros.
     Quantity(usize),
     Boolean,
     Text,
@@ -31,7 +31,7 @@ fn digits(value: &Value) -> Option<&str> {
     digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')).then_some(digits)
 }
 
-/// Returns the position at which a value differs from its shape.
+/// Returns the path of the first mismatch between a value and its schema.
 fn differs(value: &Value, shape: &Shape, at: &str) -> Option<String> {
     let is = match shape {
         Bytes(length) => digits(value).is_some_and(|digits| digits.len() == 2 * length),
@@ -172,7 +172,7 @@ const CLIENT: Shape =
     Object(&[("code", Text), ("name", Text), ("version", Text), ("commit", Bytes(4))]);
 
 #[test]
-fn a_shape_is_strict() {
+fn schema_check_is_strict() {
     for (shape, good, bad) in [
         (&HASH, json!(format!("0x{}", "0a".repeat(32))), json!(format!("0x{}", "0A".repeat(32)))),
         (&Quantity(16), json!("0x0"), json!("0x00")),
@@ -189,7 +189,7 @@ fn a_shape_is_strict() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_answers_have_their_shapes() -> Result<()> {
+async fn all_responses_match_execution_apis_schemas() -> Result<()> {
     for (fork, new_payload, update, get, built) in [
         (ProtocolFork::Cancun, "V3", "V3", "V3", &BUILT_V3),
         (ProtocolFork::Prague, "V4", "V3", "V4", &BUILT_V5),
@@ -242,7 +242,7 @@ async fn all_answers_have_their_shapes() -> Result<()> {
         .await?;
         assert_shape(&clients, &List(&CLIENT));
     }
-    // A refused value is reported in the same shape.
+    // The status of a tampered payload has the same schema.
     let (maker, taker) = (Peer::new().await?, Peer::new().await?);
     let lie = tampered(&*maker.make(2_000)?);
     let status = taker.client.new_payload(&lie, taker.fork).await?;

@@ -1,4 +1,4 @@
-//! Payloads with their witnesses: another client builds, and EXECUTE verifies what it has built.
+//! Payload witnesses: EXECUTE verifies a block of another client from the witness it returns.
 
 use crate::support::{BOB, Peer, attributes, secret, tampered, to};
 use alloy_primitives::{Address, B256, keccak256};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use testkit::{CHAIN_ID, Key, LOGGER};
 use wire::{ByteLists, ProtocolFork};
 
-/// Returns EXECUTE's verdict on an input of these tests' chain.
+/// Verifies an EXECUTE input of the test chain and returns the block hash.
 fn verify(input: &[u8], fork: ProtocolFork) -> Result<B256> {
     let networks = Networks::Only(Arc::new(ChainSpec::constant(CHAIN_ID, fork)));
     let execute = Execute { networks, ..Execute::on(fork) };
@@ -19,7 +19,7 @@ fn verify(input: &[u8], fork: ProtocolFork) -> Result<B256> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_another_client_builds_is_verified_from_the_witness_that_it_gives() -> Result<()> {
+async fn execute_verifies_built_payload_from_its_witness() -> Result<()> {
     for fork in [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let builder = Peer::with(fork, Default::default(), Arc::new(())).await?;
         let head = builder.head();
@@ -32,7 +32,7 @@ async fn what_another_client_builds_is_verified_from_the_witness_that_it_gives()
         let built = client.get_payload(id, fork).await?;
         let new = built.into_new_payload(wanted.parent_beacon_block_root);
 
-        // A verifier with no other knowledge of the block verifies it with this.
+        // The witness suffices to verify the block statelessly.
         let (status, witness) = client.new_payload_with_witness(&new, fork).await?;
         assert_eq!(status, PayloadStatus::valid(new.payload.block_hash));
         let witness = witness.ok_or_eyre("no witness")?;
@@ -41,8 +41,7 @@ async fn what_another_client_builds_is_verified_from_the_witness_that_it_gives()
         let short = codec::OwnedWitness { state: witness.state[1..].to_vec(), ..witness.clone() };
         assert!(verify(&new.stateless_input(fork, CHAIN_ID, &short)?, fork).is_err());
 
-        // The witness is the same over both transports, from every client with the block, and for
-        // every repetition.
+        // Both transports, every client with the block and every repetition return equal witnesses.
         let other = Peer::with(fork, Default::default(), Arc::new(())).await?;
         for client in [client, &other.client, &other.client] {
             let by_rest = client.witness_by_rest(&new, fork).await?;
@@ -60,7 +59,7 @@ async fn what_another_client_builds_is_verified_from_the_witness_that_it_gives()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn there_is_no_witness_of_what_is_not_valid() -> Result<()> {
+async fn invalid_or_unknown_payload_has_no_witness() -> Result<()> {
     let (maker, taker) = (Peer::new().await?, Peer::new().await?);
     maker.offer(0, BOB)?;
     let (first, second) = (maker.make(2_000)?, maker.make(2_001)?);
@@ -105,7 +104,7 @@ impl Rest {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_is_none_gets_the_problem_for_it() -> Result<()> {
+async fn malformed_rest_requests_return_problem_types() -> Result<()> {
     let peer = Peer::new().await?;
     let block = Peer::new().await?.make(2_000)?;
     let envelope = NewPayload::of(&block).with_request(peer.fork, |request| {
@@ -157,8 +156,8 @@ async fn a_request_that_is_none_gets_the_problem_for_it() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_without_rest_is_asked_by_json() -> Result<()> {
-    // A server of plain JSON-RPC answers all paths alike, and SSZ with an error.
+async fn witness_request_falls_back_to_json_rpc() -> Result<()> {
+    // A plain JSON-RPC server handles all paths alike and rejects an SSZ body.
     let peer = Peer::new().await?;
     let block = Peer::new().await?.make(2_000)?;
     let server = rpc::RunningServer::start(
@@ -168,7 +167,7 @@ async fn a_client_without_rest_is_asked_by_json() -> Result<()> {
     .await?;
     let client = EngineClient::new(&format!("http://{}", server.addresses()[0]), secret())?;
     let asked = client.new_payload_with_witness(&NewPayload::of(&block), peer.fork).await;
-    // It has no Engine API either; but it was asked that way.
+    // The server has no Engine API either, but the error shows that the client used JSON-RPC.
     assert!(asked.unwrap_err().to_string().starts_with("engine_newPayloadWithWitnessV4"));
     Ok(())
 }

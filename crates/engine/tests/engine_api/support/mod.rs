@@ -1,4 +1,4 @@
-//! Nodes that serve the Engine API to one another over real sockets.
+//! Nodes that serve the Engine API to each other over TCP.
 
 #![allow(dead_code, reason = "not every test uses all of it")]
 
@@ -27,7 +27,7 @@ pub(crate) fn secret() -> JwtSecret {
     JwtSecret::parse(&"5a".repeat(32)).unwrap()
 }
 
-/// A node, its authenticated port, and who asks it.
+/// A node with an Engine API server, and a client of that server.
 pub(crate) struct Peer {
     pub(crate) node: Arc<Node>,
     pub(crate) server: EngineServer,
@@ -36,7 +36,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// A node of an L2 at Osaka.
+    /// Starts a node of an L2 at Osaka.
     pub(crate) async fn new() -> Result<Self> {
         Self::with(ProtocolFork::Osaka, Rules::default(), Arc::new(())).await
     }
@@ -82,7 +82,7 @@ impl Peer {
         self.node.read(|node| Arc::clone(node.chain.head()))
     }
 
-    /// Puts a transaction of alice into the pool.
+    /// Adds a transaction of alice to the pool.
     pub(crate) fn offer(&self, nonce: u64, to: Address) -> Result<B256> {
         let transaction = Key::named("alice").sign(TxEip1559 {
             chain_id: CHAIN_ID,
@@ -98,20 +98,20 @@ impl Peer {
         Ok(self.node.submit(pooled)?)
     }
 
-    /// Makes a block at a time, from what waits.
+    /// Mines a block with this timestamp from the pool.
     pub(crate) fn make(&self, timestamp: u64) -> Result<Arc<Block>> {
         let request = MineRequest { timestamp: Some(timestamp), ..MineRequest::default() };
         Ok(self.node.mine(&request)?)
     }
 
-    /// Gives it a payload that it must find valid.
+    /// Sends a payload to the node and asserts that it is `VALID`.
     pub(crate) async fn take(&self, block: &Block) -> Result<()> {
         let status = self.client.new_payload(&NewPayload::of(block), self.fork).await?;
         assert_eq!(status, codec::PayloadStatus::valid(block.hash));
         Ok(())
     }
 
-    /// Makes a block its head, by the Engine API.
+    /// Sets the node's head with `engine_forkchoiceUpdated`.
     pub(crate) async fn follow(&self, head: &Block) -> Result<()> {
         let updated = self.client.forkchoice_updated(to(head.hash), None, self.fork).await?;
         assert_eq!(updated.payload_status, codec::PayloadStatus::valid(head.hash));
@@ -119,7 +119,7 @@ impl Peer {
         Ok(())
     }
 
-    /// The code of the error that a call gets.
+    /// Returns the JSON-RPC error code of a call.
     pub(crate) async fn code(&self, method: &str, params: Value) -> Result<i64> {
         match self.client.call::<Value>(method, params).await {
             Err(EngineError::Refused { code, .. }) => Ok(code),
@@ -128,7 +128,7 @@ impl Peer {
     }
 }
 
-/// A forkchoice that names a head alone.
+/// Returns a forkchoice with a head only.
 pub(crate) const fn to(head: B256) -> ForkchoiceState {
     ForkchoiceState {
         head_block_hash: head,
@@ -137,7 +137,7 @@ pub(crate) const fn to(head: B256) -> ForkchoiceState {
     }
 }
 
-/// Attributes of a payload behind a block.
+/// Returns payload attributes for a child of a block.
 pub(crate) fn attributes(parent: &Block, fork: ProtocolFork) -> PayloadAttributes {
     let is_amsterdam = fork >= ProtocolFork::Amsterdam;
     PayloadAttributes {
@@ -151,7 +151,7 @@ pub(crate) fn attributes(parent: &Block, fork: ProtocolFork) -> PayloadAttribute
     }
 }
 
-/// The parameters for a block with another state root, and a hash that fits.
+/// Returns a payload with a wrong state root and a consistent block hash.
 pub(crate) fn tampered(block: &Block) -> NewPayload {
     let mut header = block.header.clone();
     header.state_root = B256::repeat_byte(0xbd);
