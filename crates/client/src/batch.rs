@@ -1,4 +1,4 @@
-//! Requests that are made at the same time, gathered into one.
+//! Batching: concurrent requests are sent as one JSON-RPC batch.
 
 use crate::{Http, HttpError};
 use alloy_json_rpc::{
@@ -15,14 +15,14 @@ use std::{
 };
 use tokio::{sync::oneshot, task::yield_now};
 
-/// A waiting request, and the receiver of its answer.
+/// A queued request, and the channel for its response.
 type Waiting = (SerializedRequest, oneshot::Sender<Result<Response, TransportError>>);
 
-/// Requests of one client that wait to be posted together.
+/// Queue of requests that one client sends in the next batch.
 #[derive(Debug, Default)]
 pub(crate) struct Batches {
     waiting: Mutex<Vec<Waiting>>,
-    /// `true` once the node has refused a batch: it gets no further ones.
+    /// Set once the node has rejected a batch: no further batches are sent.
     refused: AtomicBool,
 }
 
@@ -39,7 +39,7 @@ impl Batches {
 }
 
 impl Http {
-    /// The answer to a request, which is posted together with those that are made just now.
+    /// Sends a request in a batch with other requests that are ready now, and returns its response.
     pub(crate) async fn ask_with_others(
         self,
         request: SerializedRequest,
@@ -50,10 +50,10 @@ impl Http {
         }
         let (sender, receiver) = oneshot::channel();
         if self.batches().push((request, sender)) {
-            // Spawned apart from this future: a caller may give up waiting, and the others must not
-            // suffer.
+            // A separate task: if this caller drops its future, the other requests must still be
+            // sent.
             tokio::spawn(async move {
-                // Other tasks that are ready to ask do so before this continues.
+                // Let other ready tasks queue their requests first.
                 yield_now().await;
                 let mut all = self.batches().take();
                 while !all.is_empty() {
@@ -71,12 +71,12 @@ impl Http {
             ResponsePacket::Single(response) => Ok(response),
             ResponsePacket::Batch(mut responses) => match responses.pop() {
                 Some(response) if responses.is_empty() => Ok(response),
-                _ => Err(TransportErrorKind::custom_str("a request is answered by a batch")),
+                _ => Err(TransportErrorKind::custom_str("batch response to a single request")),
             },
         }
     }
 
-    /// Posts requests as one batch, and repeats those without an answer one by one.
+    /// Posts requests as one batch, then resends those without a response one by one.
     async fn post_gathered(self, waiting: Vec<Waiting>) {
         let batch = if waiting.len() > 1 {
             let requests = waiting.iter().map(|(request, _)| request.clone()).collect();
@@ -91,7 +91,7 @@ impl Http {
         for (request, sender) in waiting {
             match batch.answer_to(request.id()) {
                 Some(answer) => {
-                    // The caller may have given up.
+                    // The send fails if the caller has dropped its future.
                     let _ = sender.send(answer);
                 }
                 None => {
@@ -106,7 +106,7 @@ impl Http {
         let body = serde_json::to_vec(batch)?;
         match self.post_unless(body, is_busy_as_a_whole).await {
             Ok(answer) => Ok(Batch::of(&answer)),
-            // Too much for this node, or for this client, is not too much one by one.
+            // The response to the whole batch is too long; those to single requests may not be.
             Err(HttpError::TooLong(_)) => Ok(Batch::default()),
             Err(HttpError::NotJson { status, .. } | HttpError::Status { status, .. })
                 if is_refusal(status) =>
@@ -118,7 +118,7 @@ impl Http {
     }
 }
 
-/// Reason for which a batch has no answer, and would have none in parts.
+/// Error of a batch that single requests would fail with too.
 #[derive(Debug, thiserror::Error)]
 enum BatchError {
     #[error(transparent)]
@@ -130,13 +130,13 @@ enum BatchError {
 /// Outcome of a batch.
 #[derive(Debug)]
 enum Batch {
-    /// Answers to some of the requests.
+    /// Responses to some or all of the requests.
     Answers(HashMap<Id, Response>),
-    /// The node is too busy for each of the requests.
+    /// The node rejected the whole batch because it is overloaded.
     Busy(ResponsePayload),
-    /// The node accepts no batches.
+    /// The node does not support batches.
     Refused,
-    /// The node did not answer.
+    /// The batch could not be sent, or the node did not respond.
     Failed(Arc<BatchError>),
 }
 
@@ -150,8 +150,7 @@ impl Batch {
     fn of(answer: &[u8]) -> Self {
         match serde_json::from_slice(answer) {
             Ok(ResponsePacket::Batch(responses)) => {
-                // Requests for which the node had no time are sent again, if it had time for
-                // others.
+                // If the node was too busy for only some of the requests, those are sent again.
                 let is_busy_for_all = responses.iter().all(is_busy);
                 let kept = |response: &Response| is_busy_for_all || !is_busy(response);
                 let answers = responses.into_iter().filter(kept);
@@ -164,7 +163,7 @@ impl Batch {
         }
     }
 
-    /// Returns the answer to one of the requests, if there is one.
+    /// Takes the response to one of the requests, if there is one.
     fn answer_to(&mut self, id: &Id) -> Option<Result<Response, TransportError>> {
         match self {
             Self::Answers(answers) => answers.remove(id).map(Ok),
@@ -175,23 +174,23 @@ impl Batch {
     }
 }
 
-/// Returns `true` if a status refuses the request for good, not just for now.
+/// Returns `true` if an HTTP status is a permanent rejection of the request.
 fn is_refusal(status: u16) -> bool {
     (400..500).contains(&status) && status != 429 && status != 408
 }
 
-/// Returns `true` if a node is too busy for a request at the moment.
+/// Returns `true` if a response reports that the node is overloaded or rate-limits the client.
 pub(crate) fn is_busy(response: &Response) -> bool {
     matches!(&response.payload, ResponsePayload::Failure(error) if error.is_retry_err())
 }
 
-/// Returns `true` if a node is too busy for one of the answered requests.
+/// Returns `true` if any response of a packet is [busy](is_busy).
 pub(crate) fn is_any_busy(packet: &ResponsePacket) -> bool {
     packet.responses().iter().any(is_busy)
 }
 
-/// Returns `true` if a node is too busy for every request of a batch; otherwise its answers are
-/// kept.
+/// Returns `true` if every response of a packet is [busy](is_busy). Otherwise the responses of a
+/// batch are used.
 fn is_busy_as_a_whole(packet: &ResponsePacket) -> bool {
     match packet {
         ResponsePacket::Single(response) => is_busy(response),

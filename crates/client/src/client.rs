@@ -1,4 +1,4 @@
-//! A node as it is asked.
+//! Client of a node.
 
 use crate::RedactedUrl;
 use crate::{ClientError, ClientOptions, Http, socket::Socket};
@@ -13,12 +13,12 @@ use serde_json::value::{RawValue, to_raw_value};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use tokio::runtime::{Builder, Runtime};
 
-/// A node that is asked over HTTP, or over a WebSocket.
+/// JSON-RPC client of a node, over HTTP or a WebSocket.
 #[derive(Debug)]
 pub struct Client {
     way: Way,
     provider: RootProvider,
-    /// Runtime for callers that wait; `None` only during drop.
+    /// Runtime of the synchronous methods; `None` only during drop.
     runtime: Option<Runtime>,
 }
 
@@ -30,23 +30,24 @@ enum Way {
 }
 
 impl Client {
-    /// A client of the node at this URL. Nothing is sent yet.
+    /// Creates a client of the node at this URL. Sends no request.
     ///
     /// # Errors
     ///
-    /// [`ClientError::Url`], or the reason for which the client cannot be set up.
+    /// [`ClientError::Url`], or [`ClientError::Setup`] or [`ClientError::Http`] if the client cannot
+    /// be set up.
     pub fn new(url: &str, options: ClientOptions) -> Result<Self, ClientError> {
         Self::of_several(&[url], &[], options)
     }
 
-    /// A client of a node with several addresses, which are asked in turn, that sends these headers
-    /// (name and value) with each request. A WebSocket has one address and takes no headers.
-    /// Nothing is sent yet.
+    /// Creates a client of a node with several URLs, used according to [`ClientOptions::rotation`].
+    /// The headers (name and value) are sent with each request. A WebSocket must be the only URL and
+    /// supports no headers. Sends no request.
     ///
     /// # Errors
     ///
-    /// [`ClientError::Url`], [`ClientError::Header`], or the reason for which the client cannot be
-    /// set up.
+    /// [`ClientError::Url`], [`ClientError::Header`], or [`ClientError::Setup`] or
+    /// [`ClientError::Http`] if the client cannot be set up.
     pub fn of_several(
         urls: &[&str],
         headers: &[(String, String)],
@@ -57,7 +58,7 @@ impl Client {
             parsed.push(node_url(url)?);
         }
         if parsed.is_empty() {
-            let reason = "there is none".to_owned();
+            let reason = "no URL given".to_owned();
             return Err(ClientError::Url { url: RedactedUrl::default(), reason });
         }
         let mut map = HeaderMap::new();
@@ -74,9 +75,9 @@ impl Client {
                 let reason = match (parsed.len(), map.is_empty()) {
                     (1, true) => None,
                     (1, false) => Some(
-                        "a WebSocket takes no headers: use the provider's address of HTTP, or leave them out",
+                        "headers are not supported over WebSocket: use the provider's HTTP URL, or omit them",
                     ),
-                    _ => Some("a WebSocket cannot be one of several addresses"),
+                    _ => Some("a WebSocket URL must be the only URL"),
                 };
                 if let Some(reason) = reason {
                     let reason = reason.to_owned();
@@ -97,7 +98,7 @@ impl Client {
         Ok(Self { way, provider, runtime: Some(runtime) })
     }
 
-    /// Returns the address of the node, to be shown.
+    /// Returns the node's URL without secrets, for errors and logs.
     pub fn address(&self) -> RedactedUrl {
         match &self.way {
             Way::Http(http) => http.url().into(),
@@ -105,8 +106,7 @@ impl Client {
         }
     }
 
-    /// Returns the URL of the node, which may contain secrets: only [`Self::address`] is to be
-    /// shown.
+    /// Returns the node's URL, which may contain secrets: use [`Self::address`] for output.
     pub fn url(&self) -> &str {
         match &self.way {
             Way::Http(http) => http.url().as_str(),
@@ -114,7 +114,7 @@ impl Client {
         }
     }
 
-    /// Returns the turn of the address that requests are sent to now, for [`Self::leave_address`].
+    /// Returns the turn that the next request uses, for [`Self::leave_address`].
     pub fn turn(&self) -> usize {
         match &self.way {
             Way::Http(http) => http.turn(),
@@ -122,9 +122,9 @@ impl Client {
         }
     }
 
-    /// Sends the next requests to the next address, if there are several and the client stays with
-    /// one ([`crate::Rotation::OnFailure`]): for an address whose answers since this turn cannot be
-    /// used. Requests side by side leave it once.
+    /// Switches to the next address, if there are several and the rotation is
+    /// [`crate::Rotation::OnFailure`]. For callers that cannot use the responses of the address since
+    /// this turn. Concurrent calls with the same turn switch once.
     pub fn leave_address(&self, turn: usize) {
         if let Way::Http(http) = &self.way {
             http.leave(turn);
@@ -138,13 +138,13 @@ impl Client {
         }
     }
 
-    /// The provider that bindings of contracts and typed methods go through.
+    /// Returns the provider for contract bindings and typed methods.
     pub const fn provider(&self) -> &RootProvider {
         &self.provider
     }
 
-    /// Waits in this thread until a future is done, which runs in another: so this may be a thread
-    /// of an async runtime, as long as that can spare it.
+    /// Runs a future on the client's own runtime and blocks this thread until it completes. This may
+    /// be a thread of another async runtime, which it then blocks.
     ///
     /// # Panics
     ///
@@ -164,8 +164,8 @@ impl Client {
         result.expect("the future has not panicked")
     }
 
-    /// Waits in this thread until a future is done, or has panicked and is dropped. It has one type
-    /// for all futures: a task and a channel for each were a quarter of the code of the crate that
+    /// Blocks this thread until a future has completed or panicked. It takes one boxed type for all
+    /// futures: a task and a channel per future type were a quarter of the code of the crate that
     /// makes most requests.
     fn run(&self, future: BoxFuture<'static, ()>) {
         let runtime = self.runtime.as_ref().expect("it is taken only on drop");
@@ -174,21 +174,21 @@ impl Client {
             future.await;
             drop(ended);
         });
-        // Nothing is ever sent: the wait ends when the sender is gone.
+        // Nothing is ever sent: `recv` returns when the sender is dropped.
         let _ = end.recv();
     }
 
-    /// Calls a method and waits for its result.
+    /// Calls a method and blocks until its result arrives.
     ///
     /// # Errors
     ///
-    /// [`ClientError::Rpc`], which holds the node's error if there is one.
+    /// [`ClientError::Rpc`], which contains the node's error if it returned one.
     pub fn request<P, R>(&self, method: &str, params: P) -> Result<R, ClientError>
     where
         P: RpcSend + 'static,
         R: RpcRecv,
     {
-        // JSON's null, which a unit would be, is no list of parameters.
+        // The unit type would serialise as null, which is not a parameter list.
         let params = match size_of::<P>() {
             0 => to_raw_value::<[(); 0]>(&[]),
             _ => to_raw_value(&params),
@@ -208,7 +208,7 @@ impl Client {
         Ok(self.wait(async move { provider.raw_request(method.into(), params).await })?)
     }
 
-    /// Posts a body that need not be JSON-RPC at all; the body of the answer, which is JSON.
+    /// Posts a body, which need not be JSON-RPC, and returns the response body, which is JSON.
     ///
     /// # Errors
     ///
@@ -220,7 +220,8 @@ impl Client {
 }
 
 impl Client {
-    /// Gets a page below the address; its content, which is JSON.
+    /// Sends a GET request to a path relative to the URL, and returns the response body, which is
+    /// JSON.
     ///
     /// # Errors
     ///
@@ -231,28 +232,26 @@ impl Client {
     }
 }
 
-/// The address of a node, if it is one that can be asked.
+/// Parses the URL of a node and checks its scheme.
 fn node_url(url: &str) -> Result<reqwest::Url, ClientError> {
     let bad = |reason: String| ClientError::Url { url: RedactedUrl::new(url), reason };
     if url.starts_with(['/', '.']) {
-        return Err(bad(
-            "it is a path, and nodes are not asked over IPC: use HTTP or a WebSocket".to_owned()
-        ));
+        return Err(bad("IPC is not supported: use an HTTP or WebSocket URL".to_owned()));
     }
-    // As in other tools, `localhost:8545` means an HTTP address.
+    // As in other tools, a URL without a scheme, such as `localhost:8545`, means HTTP.
     let whole = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
     let parsed: reqwest::Url = whole
         .parse()
         .map_err(|error: <reqwest::Url as core::str::FromStr>::Err| bad(error.to_string()))?;
     if !["http", "https", "ws", "wss"].contains(&parsed.scheme()) {
-        return Err(bad("it begins with none of http://, https://, ws:// and wss://".to_owned()));
+        return Err(bad("expected http://, https://, ws:// or wss://".to_owned()));
     }
     Ok(parsed)
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // A runtime must not be waited for in a thread of another one, where this may well be.
+        // Dropping a runtime blocks, which panics on a thread of another runtime.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

@@ -4,78 +4,77 @@ use crate::RedactedUrl;
 use alloy_transport::TransportError;
 use std::{io, time::Duration};
 
-/// Reason for which a request failed, or error of the node.
+/// Error of a request, or error that the node returned.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The text is not the URL of a node.
+    /// The text is not the URL of a node, or the URL cannot be used as given.
     #[error("{url:?} is not the URL of a node: {reason}")]
     Url {
-        /// The text.
+        /// The text, without secrets.
         url: RedactedUrl,
-        /// Reason of the parser.
+        /// Reason for which it was rejected.
         reason: String,
     },
-    /// The text is not valid in a request header. The value may be a secret.
-    #[error("the header {0:?} cannot be sent")]
+    /// The name or value is invalid in an HTTP header. Contains the name only: the value may be a
+    /// secret.
+    #[error("invalid name or value of header {0:?}")]
     Header(String),
-    /// The URL only accepts JSON-RPC, and the request is for a page or another format.
-    #[error(
-        "{0} is a WebSocket, which has answers to JSON-RPC only: this needs an address of HTTP"
-    )]
+    /// The request is not JSON-RPC and needs HTTP, but the URL is a WebSocket.
+    #[error("{0} is a WebSocket, which supports only JSON-RPC: this request needs an HTTP URL")]
     NoPages(RedactedUrl),
-    /// The client itself could not be set up.
+    /// The client's runtime could not be started.
     #[error("cannot set up the client: {0}")]
     Setup(#[from] io::Error),
-    /// HTTP failed below JSON-RPC.
+    /// The HTTP request failed.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// The node refused, did not answer or answered something else than it was asked for.
+    /// The node returned an error, did not respond, or its result has an unexpected type.
     #[error(transparent)]
     Rpc(#[from] TransportError),
 }
 
-/// Reason for which an HTTP request has no answer.
+/// Reason for which an HTTP request has no valid response.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// The request failed on its way.
+    /// The connection or the transfer failed.
     #[error("{}", chain(.0))]
     Request(#[from] reqwest::Error),
-    /// The answer took too long.
+    /// The response did not arrive within the timeout.
     #[error("no answer within {} s", .0.as_secs_f64())]
     Timeout(Duration),
-    /// The answer is longer than the client reads.
+    /// The response exceeds the size limit, in bytes.
     #[error("the answer is longer than {0} bytes")]
     TooLong(usize),
-    /// The server does not give a page.
+    /// The server rejected the request with an HTTP error status.
     #[error("HTTP {status}: {excerpt}")]
     Status {
-        /// The status.
+        /// The HTTP status code.
         status: u16,
-        /// Beginning of the answer.
+        /// The beginning of the response body.
         excerpt: String,
     },
-    /// The server answered something else than JSON.
+    /// The response body is not JSON.
     #[error("HTTP {status} without JSON: {excerpt}")]
     NotJson {
-        /// The status.
+        /// The HTTP status code.
         status: u16,
-        /// The beginning of the answer.
+        /// The beginning of the response body.
         excerpt: String,
     },
 }
 
-/// Reason for which a request over a WebSocket has no answer.
+/// Reason for which a request over a WebSocket has no response.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
-    /// The answer, or the connection, took too long.
+    /// The connection or the response took longer than the timeout.
     #[error("no answer within {} s", .0.as_secs_f64())]
     Timeout(Duration),
-    /// The connection has ended, be it that an answer is longer than the client reads.
+    /// The connection ended, possibly because a response exceeds the size limit, in bytes.
     #[error("the connection ended before the answer, or the answer is longer than {0} bytes")]
     Ended(usize),
 }
 
-/// An error with its causes: reqwest alone reports only "error sending request".
+/// Formats an error with its sources: reqwest alone reports only "error sending request".
 fn chain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);

@@ -1,4 +1,4 @@
-//! JSON over HTTP, within bounds.
+//! JSON over HTTP, with timeouts, size limits and retries.
 
 use crate::{
     HttpError,
@@ -22,40 +22,41 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Maximum bytes of an error answer.
+/// Maximum size, in bytes, of a response that is searched for an overload error.
 const LONGEST_ERROR: usize = 1 << 16;
-/// Bytes of an answer that an error shows.
+/// Maximum length of a response excerpt in an error, in bytes.
 const EXCERPT: usize = 200;
 
-/// Order in which the addresses of a node are asked.
+/// Order in which the addresses of a node are used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Rotation {
     /// Each request goes to the next address.
     #[default]
     EachRequest,
-    /// All requests go to one address, and to the next one from the first failure on.
+    /// All requests go to one address until it fails, then to the next.
     OnFailure,
 }
 
-/// Time limits, retries and size limits of a client.
+/// Timeout, size limit, retries and batching of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientOptions {
-    /// Time for one request, from connecting to the last byte of the answer.
+    /// Timeout of one attempt, from connecting to the last byte of the response.
     pub timeout: Duration,
-    /// Most bytes of an answer.
+    /// Maximum size of a response, in bytes.
     pub longest_answer: usize,
-    /// Number of tries for a request that fails on its way. More than one only for requests that
-    /// change nothing: a request whose answer is lost may have been executed.
+    /// Maximum number of attempts of a request that fails in transit or meets an overloaded node. Set
+    /// more than one only if all requests are idempotent: one whose response is lost may have been
+    /// executed.
     pub tries: u32,
-    /// The pause after the first failure; each one after is twice as long.
+    /// Delay after the first failed attempt; it doubles with each further one.
     pub first_pause: Duration,
-    /// Compute units that the provider gives each second: where it says that there are too many
-    /// requests, those that wait are spread over as much time as it wants for them.
+    /// Compute units per second that the provider allows. Retries of throttled requests are spread
+    /// out to stay within this rate.
     pub units_per_second: Option<u64>,
-    /// Most requests that are posted as one batch, of those that are made at the same time; below
-    /// two, none are gathered. A node that takes no batch is asked one by one.
+    /// Maximum number of concurrent requests that are sent as one batch; batching is off below two.
+    /// If the node rejects batches, requests are sent one by one.
     pub batch: usize,
-    /// Order in which the addresses are asked, if there are several.
+    /// Order in which several addresses are used.
     pub rotation: Rotation,
 }
 
@@ -73,26 +74,26 @@ impl Default for ClientOptions {
     }
 }
 
-/// Maximum length of an answer at first, if there are several addresses. Blocks of mainnet have a
+/// Initial size limit of a response, in bytes, if there are several addresses. Mainnet blocks have a
 /// tenth of it.
 const FIRST_LONGEST: usize = 32 << 20;
 
-/// Addresses of a node that requests are sent to, in turn; a transport of alloy's.
+/// HTTP transport for alloy, with one or more addresses of a node.
 #[derive(Debug, Clone)]
 pub struct Http {
     client: reqwest::Client,
     urls: Arc<[Url]>,
     options: ClientOptions,
-    /// Turn of the next request: its remainder by the number of addresses is the address.
+    /// Turn of the next request; modulo the number of addresses, it is the index of its address.
     turn: Arc<AtomicUsize>,
-    /// Failures of the addresses, on which the next turn depends.
+    /// Failures of the addresses, which determine the next turn.
     rest: Arc<Rest>,
-    /// Maximum length of an answer for now. With several addresses it is short at first, and
-    /// doubles if no address gives a shorter answer.
+    /// Current size limit of a response, in bytes. With several addresses it starts small and
+    /// doubles if the responses of all addresses exceed it.
     longest: Arc<AtomicUsize>,
-    /// Bytes of the answers that are being received.
+    /// Total bytes of the responses that are being received.
     receiving: Arc<AtomicUsize>,
-    /// `true` once any of the addresses has answered.
+    /// Set once any of the addresses has responded.
     has_answered: Arc<AtomicBool>,
     patience: Patience,
     batches: Arc<Batches>,
@@ -107,7 +108,7 @@ impl Http {
         let mut client =
             reqwest::Client::builder().timeout(options.timeout).default_headers(headers);
         if urls.iter().all(|url| url.scheme() == "http") {
-            // Not to look for the certificates of a system that may have none.
+            // Plain HTTP needs no root certificates, and the system may have none.
             client = client.tls_certs_only([]);
         }
         let longest = match options.rotation == Rotation::OnFailure && urls.len() > 1 {
@@ -128,7 +129,7 @@ impl Http {
         })
     }
 
-    /// Returns the first URL that it posts to.
+    /// Returns the first of the URLs.
     pub fn url(&self) -> &Url {
         &self.urls[0]
     }
@@ -141,16 +142,16 @@ impl Http {
         &self.batches
     }
 
-    /// Posts a body unchanged, and returns the body of the answer, which is JSON.
+    /// Posts a body unchanged and returns the response body, which is JSON.
     ///
     /// # Errors
     ///
-    /// [`HttpError`] of the last try.
+    /// [`HttpError`] of the last attempt.
     pub fn post(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, HttpError>> {
         Box::pin(self.post_unless(body, is_any_busy))
     }
 
-    /// Posts a body; `busy` returns `true` for an answer that warrants a retry.
+    /// Posts a body; `busy` returns `true` for a response after which to retry.
     pub(crate) async fn post_unless(
         &self,
         body: Vec<u8>,
@@ -163,12 +164,13 @@ impl Http {
         Ok(self.ask(request, busy).await?.body)
     }
 
-    /// Gets the page with this path and query below the address; its content, which is JSON.
+    /// Sends a GET request to this path and query relative to the URL, and returns the response body,
+    /// which is JSON.
     ///
     /// # Errors
     ///
-    /// [`HttpError`] of the last try; [`HttpError::Status`] if the server says that there is no
-    /// such page, or that it cannot give it.
+    /// [`HttpError`] of the last attempt; [`HttpError::Status`] if the server returns an error
+    /// status.
     pub fn get<'a>(
         &'a self,
         path: &'a str,
@@ -191,7 +193,7 @@ impl Http {
         Err(HttpError::Status { status: status.as_u16(), excerpt: excerpt(&body) })
     }
 
-    /// Sends a request as often as it takes.
+    /// Sends a request, with retries.
     async fn ask(
         &self,
         request: impl Fn(Url) -> RequestBuilder,
@@ -215,7 +217,7 @@ impl Http {
                 }
                 Err(error) => return Err(error),
             };
-            // The pause is for the address that has failed, not for the next one.
+            // The delay applies to the failed address, not to the next one.
             let wait = if self.has_left(turn) { Duration::ZERO } else { wait };
             self.patience.wait(wait).await;
         }
@@ -227,8 +229,8 @@ impl Http {
             too_long += usize::from(matches!(error, HttpError::TooLong(_)));
             self.has_left(turn);
         }
-        // One address that sends without end is left; a long answer that all of them give may be
-        // true.
+        // A single address that sends an endless response is skipped. If the responses of all
+        // addresses are too long, the response may be genuine, so raise the limit.
         if self.has_others() && too_long >= self.urls.len() {
             let longest = self.longest.load(Ordering::Relaxed).saturating_mul(2);
             self.longest.store(longest.min(self.options.longest_answer), Ordering::Relaxed);
@@ -236,7 +238,7 @@ impl Http {
         answer
     }
 
-    /// Turn of a request that is sent now.
+    /// Returns the turn of a request that is sent now.
     fn next_turn(&self) -> usize {
         match self.options.rotation {
             Rotation::EachRequest => self.turn.fetch_add(1, Ordering::Relaxed),
@@ -244,23 +246,23 @@ impl Http {
         }
     }
 
-    /// Returns the turn of the address that is asked now, for [`Self::leave`].
+    /// Returns the turn that the next request uses, for [`Self::leave`].
     pub(crate) fn turn(&self) -> usize {
         self.turn.load(Ordering::Relaxed)
     }
 
-    /// Leaves the address of a turn, unless it was left already.
+    /// Switches from the address of a turn to the next one, unless that has already happened.
     pub(crate) fn leave(&self, turn: usize) {
         self.has_left(turn);
     }
 
-    /// Returns `true` if the client stays with one address as long as it answers, and has others.
+    /// Returns `true` if the rotation is [`Rotation::OnFailure`] and there are several addresses.
     fn has_others(&self) -> bool {
         self.options.rotation == Rotation::OnFailure && self.urls.len() > 1
     }
 
-    /// Leaves the address of a turn that has failed, if there is another and the client stays with
-    /// one as long as it answers. Requests that fail at the same address side by side leave it
+    /// Switches from the failed address of a turn to the next one, if the client
+    /// [has others](Self::has_others), which it returns. Concurrent failures of one turn switch
     /// once.
     fn has_left(&self, turn: usize) -> bool {
         let leaves = self.has_others();
@@ -270,7 +272,7 @@ impl Http {
         leaves
     }
 
-    /// Returns `true` if nothing listens at the only address and nothing ever has: the address is
+    /// Returns `true` if the only address refuses connections and has never responded: it is
     /// probably wrong.
     fn is_unreachable(&self, error: &HttpError) -> bool {
         let is_refused = matches!(error, HttpError::Request(error) if error.is_connect());
@@ -299,15 +301,15 @@ impl Http {
         while let Some(part) = response.chunk().await.map_err(failed)? {
             let longest = self.longest.load(Ordering::Relaxed);
             let all = received.add(part.len());
-            // With another address, all answers together count: an address that is asked for many
-            // headers at once may send without end to each.
+            // With several addresses, all responses together count towards the limit: an address
+            // could send an endless response to each of many concurrent requests.
             if answer.len() + part.len() > longest || self.has_others() && all > longest {
                 return Err(HttpError::TooLong(longest));
             }
             answer.extend_from_slice(&part);
         }
         drop(received);
-        // JSON-RPC reports errors in the body, independent of the HTTP status.
+        // A JSON-RPC error is in the body, whatever the HTTP status.
         if serde_json::from_slice::<serde::de::IgnoredAny>(&answer).is_err() {
             return Err(HttpError::NotJson { status: status.as_u16(), excerpt: excerpt(&answer) });
         }
@@ -319,14 +321,14 @@ impl Http {
     }
 }
 
-/// Bytes of one of the answers that are being received.
+/// Byte count of one response that is being received; subtracted from the total on drop.
 struct Receiving<'a> {
     all: &'a AtomicUsize,
     bytes: usize,
 }
 
 impl Receiving<'_> {
-    /// Counts further bytes, and returns the number of bytes of all answers.
+    /// Adds received bytes and returns the total of all responses.
     fn add(&mut self, bytes: usize) -> usize {
         self.bytes += bytes;
         self.all.fetch_add(bytes, Ordering::Relaxed) + bytes
@@ -339,7 +341,7 @@ impl Drop for Receiving<'_> {
     }
 }
 
-/// The beginning of an answer, as an error shows it.
+/// Returns the beginning of a response for an error.
 fn excerpt(answer: &[u8]) -> String {
     String::from_utf8_lossy(&answer[..answer.len().min(EXCERPT)]).into_owned()
 }
@@ -347,12 +349,12 @@ fn excerpt(answer: &[u8]) -> String {
 /// A JSON document with its HTTP status.
 struct Answer {
     status: StatusCode,
-    /// Delay that the server asks for.
+    /// Delay from the `Retry-After` header.
     retry_after: Option<Duration>,
     body: Vec<u8>,
 }
 
-/// Statuses of overloaded servers, and of proxies whose server does not answer.
+/// Statuses of overloaded servers, and of proxies whose upstream does not respond.
 const OVERLOADED: [StatusCode; 4] = [
     StatusCode::TOO_MANY_REQUESTS,
     StatusCode::BAD_GATEWAY,
@@ -360,8 +362,8 @@ const OVERLOADED: [StatusCode; 4] = [
     StatusCode::GATEWAY_TIMEOUT,
 ];
 
-/// Returns `true` if an answer reports an overload, by its status or by the error of a request. Any
-/// other error of the node is an answer, even with status 500.
+/// Returns `true` if a response reports an overload, by its status or by a JSON-RPC error. Any other
+/// JSON-RPC error is a valid response, even with status 500.
 fn is_overloaded(status: StatusCode, body: &[u8], busy: impl Fn(&ResponsePacket) -> bool) -> bool {
     if OVERLOADED.contains(&status) {
         return true;
@@ -372,7 +374,7 @@ fn is_overloaded(status: StatusCode, body: &[u8], busy: impl Fn(&ResponsePacket)
     serde_json::from_slice(body).map_or_else(|_| status.is_server_error(), |packet| busy(&packet))
 }
 
-/// Returns `true` if the same request may succeed a moment later.
+/// Returns `true` if the error is transient, so that a retry may succeed.
 fn may_pass(error: &HttpError) -> bool {
     match error {
         HttpError::Request(_) | HttpError::Timeout(_) => true,
@@ -406,7 +408,7 @@ impl tower::Service<RequestPacket> for Http {
 }
 
 impl Http {
-    /// Posts a packet unchanged.
+    /// Posts a packet unchanged, without batching.
     pub(crate) async fn exchange(
         &self,
         request: &RequestPacket,
@@ -423,7 +425,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_has_too_much_to_do_says_so_by_status_or_in_json() {
+    fn overload_is_detected_by_status_or_error() {
         let failed = |code: i64, message: &str| {
             format!(r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code},"message":"{message}"}}}}"#)
         };

@@ -1,11 +1,12 @@
-//! The JSON-RPC client of the house: alloy's provider over HTTP, or over a WebSocket.
+//! JSON-RPC client: alloy's provider over HTTP or a WebSocket, with limits and retries.
 //!
 //! [`Client::provider`] is the transport for typed bindings (`sol!(#[sol(rpc)] …)`) and alloy's
-//! extensions; [`Client::request`] is for methods without them. Synchronous callers
-//! [wait](Client::wait) in their own thread, which may also belong to an async runtime.
+//! extensions; [`Client::request`] is for methods without them. [`Client::wait`] blocks a
+//! synchronous caller's thread until a future completes; that thread may also belong to an async
+//! runtime.
 //!
-//! This crate owns the connection to a node: time limits, size limits of answers, retries, and
-//! batching. It knows no method of any node.
+//! This crate handles the connection to a node: timeouts, response size limits, retries and
+//! batching. It does not depend on particular methods.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
@@ -22,6 +23,6 @@ pub use client::Client;
 pub use error::{ClientError, HttpError, SocketError};
 pub use http::{ClientOptions, Http, Rotation};
 pub use redacted::RedactedUrl;
-// Has the hash that alloy calls wherever the fast libraries are built too (feature `alloy` of
-// `keccak`).
+// Linked for the Keccak-256 hook that alloy calls where the fast implementations are built (feature
+// `alloy` of `keccak`).
 use keccak as _;

@@ -1,4 +1,4 @@
-//! Delay before a refused or unanswered request is tried again.
+//! Delays between the attempts of a request.
 
 use crate::ClientOptions;
 use std::{
@@ -9,17 +9,17 @@ use std::{
     time::Duration,
 };
 
-/// Maximum pause between two tries.
+/// Maximum delay between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// Compute units of a request, as providers count them on average.
+/// Average compute units that providers charge for a request.
 const UNITS_OF_REQUEST: u64 = 17;
 
-/// The pauses of all requests of one client.
+/// Retry policy, shared by all requests of one client.
 #[derive(Debug, Clone)]
 pub(crate) struct Patience {
     units_per_second: Option<u64>,
     first_pause: Duration,
-    /// Requests that wait because the provider has said that there are too many.
+    /// Number of requests that currently wait for their next attempt.
     throttled: Arc<AtomicU64>,
 }
 
@@ -32,12 +32,13 @@ impl Patience {
         }
     }
 
-    /// The pauses between the tries of one request, which double.
+    /// Returns the delays between the attempts of one request, in exponential backoff.
     pub(crate) fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
         std::iter::successors(Some(self.first_pause), |pause| Some((*pause * 2).min(LONGEST_PAUSE)))
     }
 
-    /// Waits before the next try; longer, the more others wait too.
+    /// Waits before the next attempt. With a rate limit, the delay grows with the number of other
+    /// waiting requests.
     pub(crate) async fn wait(&self, pause: Duration) {
         let ahead = self.throttled.fetch_add(1, Ordering::Relaxed);
         let queue = self.units_per_second.map_or(Duration::ZERO, |units| {
@@ -50,7 +51,7 @@ impl Patience {
     }
 }
 
-/// Counts as waiting until it is dropped.
+/// Guard that counts a request as waiting until it is dropped.
 struct Waiting<'c>(&'c AtomicU64);
 
 impl Drop for Waiting<'_> {

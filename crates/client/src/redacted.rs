@@ -1,16 +1,16 @@
-//! URLs without their secrets.
+//! URLs without secrets.
 
 use reqwest::Url;
 use serde::{Serialize, Serializer};
 use std::fmt;
 
-/// Maximum length of a text without a scheme that is shown as it is.
+/// Maximum length, in bytes, of a text without a scheme that is shown unredacted.
 const SHORT: usize = 64;
 
-/// A URL as it may be shown to anyone: scheme, host and port.
+/// The part of a URL that is safe to show: scheme, host and port.
 ///
-/// User, password, path and query are left out: providers put their API keys into any of these.
-/// Errors, logs, metrics and answers contain URLs in this form only.
+/// User, password, path and query are omitted, because providers put API keys into any of them.
+/// Errors, logs, metrics and responses contain URLs only in this form.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RedactedUrl(String);
 
@@ -20,8 +20,8 @@ impl RedactedUrl {
         let text = text.trim();
         match text.parse::<Url>() {
             Ok(url) if url.has_host() => Self::from(&url),
-            // `localhost:8545` lacks the scheme: whoever typed it should see it. A secret would be
-            // in one of the parts that begin with these characters.
+            // A text such as `localhost:8545`, without a scheme, is shown to the user as typed. A
+            // secret would be in one of the parts that begin with these characters.
             _ if text.len() <= SHORT && !text.contains(['@', '/', '?', '#']) => {
                 Self(text.to_owned())
             }
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_scheme_host_and_port_are_shown() {
+    fn redacted_url_shows_only_scheme_host_port() {
         for (text, shown) in [
             ("http://127.0.0.1:8545", "http://127.0.0.1:8545"),
             (

@@ -1,4 +1,4 @@
-//! The addresses that a client has left, and for how long.
+//! Backoff of failed addresses.
 
 use std::{
     sync::{
@@ -8,14 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Time for which an address is left after its first failure; it doubles with each further one.
+/// Backoff of an address after its first failure; it doubles with each further failure.
 const FIRST: Duration = Duration::from_secs(1);
-/// Longest time for which an address is left.
+/// Maximum backoff of an address.
 const LONGEST: Duration = Duration::from_secs(300);
-/// Time without a failure after which an address counts as one that never failed.
+/// Time without a failure after which an address's failure count is reset.
 const FORGIVEN: Duration = Duration::from_secs(600);
 
-/// Failures of each address of a client.
+/// Failures of each address of a client, in the order of the addresses.
 #[derive(Debug)]
 pub(crate) struct Rest(Mutex<Vec<Failures>>);
 
@@ -32,7 +32,7 @@ impl Failures {
         self.last = Some(now);
     }
 
-    /// Time until the address is asked again.
+    /// Returns the remaining backoff.
     fn rest(&self, now: Instant) -> Duration {
         let Some(last) = self.last else { return Duration::ZERO };
         let factor = 1_u32.checked_shl(self.count.saturating_sub(1)).unwrap_or(u32::MAX);
@@ -42,23 +42,24 @@ impl Failures {
 }
 
 impl Rest {
-    /// No address has failed yet.
+    /// Creates the state for this number of addresses, without failures.
     pub(crate) fn of(addresses: usize) -> Self {
         Self(Mutex::new(vec![Failures::default(); addresses]))
     }
 
-    /// Notes that the address of a turn has failed, and moves to the turn of the next one, unless a
-    /// request side by side has done so.
+    /// Records a failure of the turn's address and advances to the next turn, unless a concurrent
+    /// request has already done so.
     pub(crate) fn leave(&self, turn: &AtomicUsize, failed: usize, now: Instant) {
-        // A thread that panicked has left the numbers whole.
+        // The counts are consistent even if a thread panicked while it held the lock.
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Under the lock, so that one failure of an address counts once.
+        // Checked under the lock, so that concurrent failures of an address count once.
         if turn.load(Ordering::Relaxed) == failed {
             turn.store(Self::next(&mut all, failed, now), Ordering::Relaxed);
         }
     }
 
-    /// Turn of the first address that is not left, or else of the one that is asked again first.
+    /// Records a failure of the turn's address, and returns the next turn whose address has no
+    /// backoff, or else the shortest remaining one.
     fn next(all: &mut [Failures], turn: usize, now: Instant) -> usize {
         let count = all.len();
         if let Some(failed) = all.get_mut(turn % count.max(1)) {
@@ -74,7 +75,7 @@ impl Rest {
 mod tests {
     use super::*;
 
-    /// The turn after that of a failed address.
+    /// Returns the turn after a failure at `failed`.
     fn next(rest: &Rest, failed: usize, now: Instant) -> usize {
         let turn = AtomicUsize::new(failed);
         rest.leave(&turn, failed, now);
@@ -82,33 +83,33 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_left_for_twice_as_long_each_time() {
+    fn backoff_doubles_with_each_failure() {
         let (rest, begun) = (Rest::of(3), Instant::now());
-        // The second address fails whenever it is asked.
+        // The second address fails each time.
         assert_eq!(next(&rest, 1, begun), 2);
         let mut now = begun;
         for doubled in 1..9 {
-            // While it is left, a failure of another goes to the third one.
+            // During its backoff, a failure of the first address moves to the third.
             let left_for = FIRST * (1 << (doubled - 1));
             assert_eq!(next(&rest, 0, now + left_for / 2) % 3, 2, "{doubled}");
             now += FORGIVEN / 2;
             assert_eq!(next(&rest, 1, now), 2);
         }
-        // After a long time without a failure it is asked like any other.
+        // After a long time without a failure, it is used like any other address.
         assert_eq!(next(&rest, 0, now + 2 * FORGIVEN), 1);
     }
 
     #[test]
-    fn when_all_have_failed_the_first_of_them_is_asked() {
+    fn all_failed_addresses_use_shortest_backoff() {
         let (rest, now) = (Rest::of(2), Instant::now());
         assert_eq!(next(&rest, 0, now), 1);
         assert_eq!(next(&rest, 1, now + Duration::from_millis(10)), 2);
-        // The first one has failed twice by now, and is left for longer.
+        // The first address has failed twice by now and has the longer backoff.
         assert_eq!(next(&rest, 2, now + Duration::from_millis(20)), 3);
     }
 
     #[test]
-    fn requests_side_by_side_leave_an_address_once() {
+    fn concurrent_failures_count_once() {
         let (rest, now, turn) = (Rest::of(2), Instant::now(), AtomicUsize::new(0));
         rest.leave(&turn, 0, now);
         rest.leave(&turn, 0, now);

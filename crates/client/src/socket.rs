@@ -1,4 +1,4 @@
-//! JSON-RPC over one WebSocket, within bounds.
+//! JSON-RPC over a WebSocket, with timeouts and size limits.
 
 use crate::{ClientOptions, SocketError, batch::is_any_busy, patience::Patience};
 use alloy_json_rpc::{RequestPacket, ResponsePacket, RpcError};
@@ -16,13 +16,13 @@ use tokio::{sync::Mutex, time::timeout};
 use tokio_tungstenite::tungstenite;
 use tower::Service;
 
-/// A node at the other end of a WebSocket, which is connected to by the first request, and again by
-/// the next one after the connection has ended; a transport of alloy's.
+/// WebSocket transport for alloy. The first request opens the connection, and the first request
+/// after the connection has ended reopens it.
 #[derive(Debug, Clone)]
 pub(crate) struct Socket {
     url: Url,
     connection: Arc<Mutex<Option<PubSubFrontend>>>,
-    /// `true` once there was a connection.
+    /// Set once a connection was established.
     has_connected: Arc<AtomicBool>,
     options: ClientOptions,
     patience: Patience,
@@ -43,7 +43,7 @@ impl Socket {
         &self.url
     }
 
-    /// Sends requests as often as it takes.
+    /// Sends requests, with retries.
     async fn exchange(&self, requests: RequestPacket) -> TransportResult<ResponsePacket> {
         let tries_before_the_last = self.options.tries.saturating_sub(1) as usize;
         for pause in self.patience.pauses().take(tries_before_the_last) {
@@ -56,8 +56,8 @@ impl Socket {
         self.exchange_once(requests).await
     }
 
-    /// Returns `true` if there never was a connection and the error is not transient: the address,
-    /// or the key in it, is probably wrong.
+    /// Returns `true` if no connection was ever established and the error is not transient: the URL,
+    /// or the API key in it, is probably wrong.
     fn is_in_vain(&self, error: &TransportError) -> bool {
         let RpcError::Transport(TransportErrorKind::Custom(error)) = error else { return false };
         let Some(error) = error.downcast_ref::<tungstenite::Error>() else { return false };
@@ -87,7 +87,8 @@ impl Socket {
         match answer.await {
             Ok(answer) => answer,
             Err(_) => {
-                // It may be silent for good without having ended. Those who wait for it still may.
+                // The connection may be dead without being closed. Drop it for new requests;
+                // callers that already wait keep their handle.
                 if let Ok(mut connection) = self.connection.try_lock() {
                     *connection = None;
                 }
@@ -96,11 +97,11 @@ impl Socket {
         }
     }
 
-    /// The connection that there is, or a new one.
+    /// Returns the open connection, or opens a new one.
     async fn connect(&self) -> TransportResult<PubSubFrontend> {
         let mut connection = self.connection.lock().await;
         if let Some(connection) = connection.as_mut() {
-            // Ready as long as it has not ended.
+            // Fails if the connection has ended.
             let ready = poll_fn(|context| connection.poll_ready(context)).await;
             if ready.is_ok() {
                 return Ok(connection.clone());
@@ -130,8 +131,8 @@ impl Service<RequestPacket> for Socket {
     }
 }
 
-/// A connection that is not reopened unnoticed while callers wait for answers: each caller counts
-/// its own tries, and a request whose answer is too long must not be repeated without end.
+/// Connector without reconnection: each caller counts its own attempts, and alloy would otherwise
+/// resend a request whose response is too long forever.
 #[derive(Debug, Clone)]
 struct Once(WsConnect);
 

@@ -1,4 +1,4 @@
-//! Over HTTP.
+//! Requests over HTTP.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -19,13 +19,13 @@ use serde_json::{Value, json};
 
 /// Reaction of the server to a request.
 enum Reply {
-    /// Answers with this status and body.
+    /// Responds with this status and body.
     Answer(u16, String),
-    /// Has too much to do for so many seconds, and says so.
+    /// Responds with status 429 and this `Retry-After`, in seconds.
     Later(u64),
-    /// Hangs up.
+    /// Closes the connection.
     HangUp,
-    /// Says nothing for as long as the client stays.
+    /// Sends nothing until the client disconnects.
     Silence,
 }
 
@@ -35,8 +35,7 @@ struct Server {
 }
 
 impl Server {
-    /// A server that asks `reply` what to do with the n-th request, counted from zero, and its
-    /// body.
+    /// Creates a server that calls `reply` with the index and the body of each request.
     fn new(reply: impl Fn(usize, &Value) -> Reply + Send + 'static) -> Self {
         Self::that_reads_headers(move |n, _, body| reply(n, body))
     }
@@ -92,7 +91,7 @@ fn serve(mut stream: TcpStream, reply: impl FnOnce(&[String], &Value) -> Reply) 
         let head = format!(
             "HTTP/1.1 {status} x\r\ncontent-length: {length}\r\n{more}connection: close\r\n\r\n"
         );
-        // A client that has read enough may have hung up.
+        // The client may have disconnected after the part that it needed.
         let _ = stream.write_all((head + text).as_bytes());
     };
     match reply(&head, &serde_json::from_slice(&body).unwrap_or_default()) {
@@ -111,7 +110,7 @@ fn result(request: &Value, result: &Value) -> Reply {
 }
 
 #[test]
-fn a_method_is_called_with_its_parameters_and_its_result_is_typed() {
+fn request_sends_parameters_and_returns_typed_result() {
     let server = Server::new(|_, request| {
         assert_eq!((&request["method"], &request["params"]), (&json!("m"), &json!([1, "a"])));
         result(request, &json!([7, null]))
@@ -122,14 +121,14 @@ fn a_method_is_called_with_its_parameters_and_its_result_is_typed() {
 }
 
 #[test]
-fn a_method_without_parameters_gets_an_empty_list_of_them() {
+fn unit_parameters_become_empty_list() {
     let server = Server::new(|_, request| result(request, &request["params"]));
     let params: Value = server.client(ClientOptions::default()).request("m", ()).unwrap();
     assert_eq!(params, json!([]));
 }
 
 #[test]
-fn an_answer_of_another_type_than_asked_for_is_shown() {
+fn deserialization_error_contains_response() {
     let server = Server::new(|_, request| result(request, &json!("many")));
     let client = server.client(ClientOptions::default());
     let refused = client.request::<_, u64>("m", ());
@@ -141,7 +140,7 @@ fn an_answer_of_another_type_than_asked_for_is_shown() {
 }
 
 #[test]
-fn a_future_that_panics_ends_the_wait_and_the_client_goes_on() {
+fn panicking_future_leaves_client_usable() {
     let client = Client::new("http://127.0.0.1:1", ClientOptions::default()).unwrap();
     let wait = AssertUnwindSafe(|| client.wait(async { assert_eq!(1, 2, "on purpose") }));
     assert!(catch_unwind(wait).is_err());
@@ -149,7 +148,7 @@ fn a_future_that_panics_ends_the_wait_and_the_client_goes_on() {
 }
 
 #[test]
-fn the_error_of_the_node_comes_through_with_any_status_and_is_not_asked_for_again() {
+fn json_rpc_error_is_returned_without_retry() {
     for status in [200, 400, 500] {
         let server = Server::new(move |_, request| {
             let error = json!({ "code": -32000, "message": "no", "data": { "why": [1] } });
@@ -167,7 +166,7 @@ fn the_error_of_the_node_comes_through_with_any_status_and_is_not_asked_for_agai
 }
 
 #[test]
-fn what_fails_on_its_way_is_tried_as_often_as_asked_and_no_oftener() {
+fn transport_failures_are_retried_up_to_limit() {
     let flaky = || {
         Server::new(|n, request| match n {
             0 => Reply::HangUp,
@@ -183,7 +182,7 @@ fn what_fails_on_its_way_is_tried_as_often_as_asked_and_no_oftener() {
 }
 
 #[test]
-fn who_is_told_when_to_come_again_does_not_come_earlier() {
+fn retry_after_header_delays_retry() {
     const SECONDS: u64 = 1;
     let open = Mutex::new(None);
     let server = Server::new(move |n, request| {
@@ -191,16 +190,16 @@ fn who_is_told_when_to_come_again_does_not_come_earlier() {
         let at = *open.get_or_insert_with(|| Instant::now() + Duration::from_secs(SECONDS));
         if Instant::now() < at { Reply::Later(SECONDS) } else { result(request, &json!(n)) }
     });
-    // By itself it would come after a millisecond, and its second try is its last.
+    // Without `Retry-After`, the second and last attempt would follow after a millisecond.
     assert_eq!(server.client(tries(2)).request::<_, u64>("m", ()).unwrap(), 1);
 }
 
 #[test]
-fn headers_go_along_with_each_request() {
+fn headers_are_sent_with_each_request() {
     let server = Server::that_reads_headers(|n, head, request| {
         let has = |line: &str| head.iter().any(|it| it == line);
         assert!(has("authorization: bearer abc") && has("x-key: secret"), "{head:?}");
-        // And with each further try.
+        // Each retry has the headers too.
         if n == 0 { Reply::HangUp } else { result(request, &json!(n)) }
     });
     let headers = [("Authorization", "Bearer abc"), ("x-key", "secret")]
@@ -211,7 +210,7 @@ fn headers_go_along_with_each_request() {
 }
 
 #[test]
-fn several_addresses_are_asked_in_turn_and_one_that_fails_is_left_for_the_next() {
+fn requests_rotate_over_addresses() {
     let answers = || Server::new(|_, request| result(request, &json!(7)));
     let (first, second) = (answers(), answers());
     let client = Client::of_several(&[&*first.url, &second.url], &[], tries(1)).unwrap();
@@ -227,7 +226,7 @@ fn several_addresses_are_asked_in_turn_and_one_that_fails_is_left_for_the_next()
 }
 
 #[test]
-fn one_address_is_asked_as_long_as_it_answers_and_the_next_one_from_its_failure_on() {
+fn failover_rotation_switches_address_on_failure() {
     let fails = Arc::<AtomicBool>::default();
     let is_failing = Arc::clone(&fails);
     let first = Server::new(move |_, request| match is_failing.load(Ordering::SeqCst) {
@@ -242,19 +241,19 @@ fn one_address_is_asked_as_long_as_it_answers_and_the_next_one_from_its_failure_
     fails.store(true, Ordering::SeqCst);
     assert_eq!([ask(), ask()], [8, 8]);
     assert_eq!((first.requests(), second.requests()), (4, 2));
-    // Answers that cannot be used are a reason too. With each address failing in turn, it comes
-    // back to the first.
+    // The caller can also leave an address whose responses it cannot use. After both addresses have
+    // failed, the client returns to the first.
     fails.store(false, Ordering::SeqCst);
     client.leave_address(client.turn());
     assert_eq!([ask(), ask()], [7, 7]);
-    // A client that asks each address in turn has none to leave.
+    // With `Rotation::EachRequest`, `leave_address` has no effect.
     let client = Client::of_several(&[&*first.url, &second.url], &[], tries(2)).unwrap();
     client.leave_address(client.turn());
     assert_eq!(client.request::<_, u64>("m", ()).unwrap(), 7);
 }
 
 #[test]
-fn an_answer_of_just_the_length_that_is_allowed_is_read_and_a_longer_one_is_not() {
+fn http_response_size_limit_is_exact() {
     let text = json!("x".repeat(1_000)).to_string();
     let length = text.len();
     for (longest_answer, accepted) in [(length, true), (length - 1, false)] {
@@ -274,7 +273,7 @@ fn an_answer_of_just_the_length_that_is_allowed_is_read_and_a_longer_one_is_not(
 }
 
 #[test]
-fn what_is_not_json_is_said_with_its_status() {
+fn non_json_response_error_contains_status() {
     let server = Server::new(|_, _| Reply::Answer(404, "<html>".to_owned()));
     let refused = server.client(ClientOptions::default()).post("{}").unwrap_err();
     assert!(
@@ -285,7 +284,7 @@ fn what_is_not_json_is_said_with_its_status() {
 }
 
 #[test]
-fn a_refusal_by_status_is_told_with_its_words_and_not_asked_for_again() {
+fn client_error_status_is_not_retried() {
     let words = r#"{"error":"forbidden: no key"}"#;
     let server = Server::new(move |_, _| Reply::Answer(403, words.to_owned()));
     let refused = server.client(tries(3)).post("{}").unwrap_err();
@@ -297,7 +296,7 @@ fn a_refusal_by_status_is_told_with_its_words_and_not_asked_for_again() {
 }
 
 #[test]
-fn a_client_does_not_wait_where_nothing_has_ever_listened() {
+fn refused_first_connection_fails_without_retry() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let options = ClientOptions { first_pause: Duration::from_secs(60), ..tries(3) };
     let client = Client::new(&format!("http://{free}"), options).unwrap();
@@ -308,7 +307,7 @@ fn a_client_does_not_wait_where_nothing_has_ever_listened() {
 }
 
 #[test]
-fn a_node_that_says_nothing_is_given_up() {
+fn silent_node_causes_timeout() {
     let server = Server::new(|_, _| Reply::Silence);
     let options = ClientOptions { timeout: Duration::from_millis(50), ..ClientOptions::default() };
     let refused = server.client(options).post("{}").unwrap_err();
@@ -316,7 +315,7 @@ fn a_node_that_says_nothing_is_given_up() {
 }
 
 #[test]
-fn a_thread_of_an_async_runtime_may_wait_and_drop_the_client() {
+fn client_works_on_async_runtime_thread() {
     let server = Server::new(|_, request| result(request, &json!(1)));
     let client = server.client(ClientOptions::default());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();

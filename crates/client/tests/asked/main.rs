@@ -1,4 +1,4 @@
-//! The client against servers of a few lines, which answer as they are told.
+//! The client against minimal servers with scripted replies.
 
 mod http;
 mod socket;
@@ -14,7 +14,7 @@ fn tries(tries: u32) -> ClientOptions {
 }
 
 #[test]
-fn only_addresses_of_http_and_of_websockets_are_taken() {
+fn only_http_and_websocket_urls_are_accepted() {
     for bad in
         ["", "ftp://localhost", "wsx://localhost", "not a url", "localhost:port", "/a/socket"]
     {
@@ -34,7 +34,7 @@ fn only_addresses_of_http_and_of_websockets_are_taken() {
 }
 
 #[test]
-fn a_websocket_stands_alone_and_takes_no_headers() {
+fn websocket_rejects_headers_and_further_urls() {
     let (http, ws) = ("http://localhost", "ws://localhost");
     let header = [("x-key".to_owned(), "secret".to_owned())];
     assert!(Client::of_several(&[http, http], &header, ClientOptions::default()).is_ok());

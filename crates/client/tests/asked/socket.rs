@@ -1,4 +1,4 @@
-//! Over a WebSocket.
+//! Requests over a WebSocket.
 
 use super::tries;
 use enshrine_client::{Client, ClientError, ClientOptions};
@@ -19,13 +19,13 @@ use tokio_tungstenite::{accept_async, tungstenite::Message};
 
 /// Reaction of the server to a request.
 enum Reply {
-    /// Answers with this result.
+    /// Responds with this result.
     Result(Value),
-    /// Answers with this error.
+    /// Responds with this error.
     Error(i64, &'static str),
-    /// Hangs up.
+    /// Closes the connection.
     HangUp,
-    /// Says nothing.
+    /// Sends no response.
     Silence,
 }
 
@@ -36,7 +36,7 @@ struct Server {
 }
 
 impl Server {
-    /// A server that asks `reply` what to do with the n-th request, counted from zero over all
+    /// Creates a server that calls `reply` with the index of each request, counted over all
     /// connections.
     fn new(reply: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -49,7 +49,7 @@ impl Server {
                 accepted.fetch_add(1, Ordering::SeqCst);
                 let stream = stream.unwrap();
                 stream.set_nonblocking(true).unwrap();
-                // One connection after another.
+                // Serves one connection at a time.
                 runtime.block_on(serve(stream, &reply, &counted));
             }
         });
@@ -60,7 +60,7 @@ impl Server {
         Client::new(&format!("ws://{}", self.address), options).unwrap()
     }
 
-    /// Connections and requests so far.
+    /// Returns the number of connections and of requests so far.
     fn counts(&self) -> (usize, usize) {
         (self.connections.load(Ordering::SeqCst), self.requests.load(Ordering::SeqCst))
     }
@@ -95,20 +95,20 @@ fn ask(client: &Client) -> Result<Value, ClientError> {
 }
 
 #[test]
-fn requests_share_a_connection_and_the_next_one_after_its_end_makes_another() {
+fn requests_share_connection_and_reopen_it() {
     let server = Server::new(|n| if n == 2 { Reply::HangUp } else { Reply::Result(json!(n)) });
     let client = server.client(ClientOptions::default());
-    assert_eq!(server.counts(), (0, 0), "nothing is sent before it is asked");
+    assert_eq!(server.counts(), (0, 0), "connects on the first request");
     assert_eq!((ask(&client).unwrap(), ask(&client).unwrap()), (json!(0), json!(1)));
     assert_eq!(server.counts(), (1, 2));
     let refused = ask(&client).unwrap_err().to_string();
     assert!(refused.contains("the connection ended"), "{refused}");
     assert_eq!(ask(&client).unwrap(), json!(3));
-    assert_eq!(server.counts(), (2, 4), "what has failed is not sent again by itself");
+    assert_eq!(server.counts(), (2, 4), "a failed request is not resent");
 }
 
 #[test]
-fn what_fails_on_its_way_or_meets_a_busy_node_is_tried_as_often_as_asked_and_no_oftener() {
+fn failures_and_rate_limits_are_retried() {
     let two_faults = |n| match n {
         0 => Reply::HangUp,
         1 => Reply::Error(429, "Too Many Requests"),
@@ -124,7 +124,7 @@ fn what_fails_on_its_way_or_meets_a_busy_node_is_tried_as_often_as_asked_and_no_
 }
 
 #[test]
-fn the_error_of_the_node_comes_through_and_is_not_asked_for_again() {
+fn websocket_error_is_returned_without_retry() {
     let server = Server::new(|_| Reply::Error(3, "execution reverted"));
     let refused = ask(&server.client(tries(3))).unwrap_err();
     let ClientError::Rpc(error) = &refused else { panic!("{refused:?}") };
@@ -133,32 +133,32 @@ fn the_error_of_the_node_comes_through_and_is_not_asked_for_again() {
 }
 
 #[test]
-fn an_answer_of_the_length_that_is_allowed_is_read_and_a_longer_one_is_not() {
+fn websocket_response_size_limit_is_exact() {
     let bare = json!({"jsonrpc": "2.0", "id": 0, "result": ""}).to_string().len();
     let server = Server::new(|_| Reply::Result(json!("a".repeat(1000))));
     let with = |longest_answer| server.client(ClientOptions { longest_answer, ..tries(2) });
     assert_eq!(ask(&with(bare + 1000)).unwrap(), json!("a".repeat(1000)));
     let refused = ask(&with(bare + 999)).unwrap_err().to_string();
     assert!(refused.contains(&format!("longer than {} bytes", bare + 999)), "{refused}");
-    assert_eq!(server.counts(), (3, 3), "it is asked for twice, and not without end");
+    assert_eq!(server.counts(), (3, 3), "the long response is requested twice, not forever");
 }
 
 #[test]
-fn a_connection_over_which_nothing_is_said_is_given_up_for_another() {
+fn silent_connection_is_replaced() {
     let timeout = Duration::from_millis(300);
     let silent = Server::new(|_| Reply::Silence);
     let refused =
         ask(&silent.client(ClientOptions { timeout, ..tries(1) })).unwrap_err().to_string();
     assert!(refused.contains("no answer within 0.3 s"), "{refused}");
     let server = Server::new(|n| if n == 0 { Reply::Silence } else { Reply::Result(json!(n)) });
-    // More often than it takes, in case this machine is slow.
+    // More attempts than necessary, in case the machine is slow.
     let answer = ask(&server.client(ClientOptions { timeout, ..tries(20) })).unwrap();
     assert!(answer.as_u64() >= Some(1), "{answer}");
     assert!(server.counts().0 >= 2, "{:?}", server.counts());
 }
 
 #[test]
-fn a_client_does_not_wait_where_nothing_has_ever_listened() {
+fn refused_first_connection_fails_without_retry() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let options = ClientOptions { first_pause: Duration::from_secs(60), ..tries(3) };
     let client = Client::new(&format!("ws://{free}"), options).unwrap();
@@ -169,14 +169,14 @@ fn a_client_does_not_wait_where_nothing_has_ever_listened() {
 }
 
 #[test]
-fn pages_are_not_had_over_a_websocket() {
+fn websocket_rejects_plain_http_requests() {
     let client = Client::new("ws://localhost", ClientOptions::default()).unwrap();
     assert!(matches!(client.get("/eth/v1/beacon/genesis", None), Err(ClientError::NoPages(_))));
     assert!(matches!(client.post("{}"), Err(ClientError::NoPages(_))));
 }
 
 #[test]
-fn a_handshake_that_a_busy_server_refuses_is_tried_again_and_one_that_is_forbidden_is_not() {
+fn only_transient_handshake_failures_are_retried() {
     for (status, expected) in [("429 Too Many Requests", 2), ("503 Busy", 2), ("401 No", 1)] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = format!("ws://{}", listener.local_addr().unwrap());
