@@ -14,15 +14,15 @@ const NAME: &str = "enshrine";
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The shell whose completions to print.
+    /// Shell for which to print completions.
     #[arg(value_enum, required_unless_present_any = ["man", "markdown"])]
     shell: Option<Shell>,
 
-    /// Write manual pages into this folder instead, one for each command.
+    /// Write one manual page per command to this folder instead.
     #[arg(long, value_name = "FOLDER", conflicts_with = "shell")]
     man: Option<PathBuf>,
 
-    /// Print all commands and flags as a page of Markdown instead.
+    /// Print a reference of all commands and flags in Markdown instead.
     #[arg(long, conflicts_with_all = ["shell", "man"])]
     markdown: bool,
 }
@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         fs::create_dir_all(folder).wrap_err_with(context)?;
         clap_mangen::generate_to(Cli::command(), folder).wrap_err_with(context)?;
         say!(
-            "wrote manual pages to {}; man -M looks for them in man1 below a folder",
+            "wrote manual pages to {}; man -M expects them in the subfolder man1",
             folder.display()
         );
     }
@@ -46,14 +46,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         let mut command = Cli::command();
         command.build();
         let mut page =
-            String::from("# Commands and flags\n\nWhat `--help` says of each command.\n");
+            String::from("# Commands and flags\n\nThe output of `--help` for each command.\n");
         describe(&mut page, &mut command);
         write(format_args!("{page}"));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A section for each command that does something by itself.
+/// Appends a section for a command and one for each of its subcommands.
 fn describe(page: &mut String, command: &mut Command) {
     let name = command.get_bin_name().unwrap_or(NAME).to_owned();
     let help = command.render_long_help().to_string();

@@ -1,5 +1,5 @@
-//! `enshrine forge`: what the test utilities ask for. Answers are lines of hexadecimal digits for
-//! forge; see `docs/forge.md`.
+//! `enshrine forge`: commands that the test utilities call through FFI. They print hexadecimal
+//! digits for forge; see `docs/forge.md`.
 
 use crate::output;
 use ::forge::{
@@ -12,34 +12,34 @@ use std::{env, process::ExitCode};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The code that stands for EXECUTE inside forge.
+    /// Print the code that replaces EXECUTE inside forge.
     Shim {
-        /// Protocol version that the test utilities speak.
+        /// Protocol version of the test utilities.
         #[arg(long)]
         protocol: u32,
         /// EXECUTE profile; see `docs/forge.md`.
         #[arg(long, default_value = "")]
         profile: String,
     },
-    /// Run EXECUTE for a call inside forge.
+    /// Run EXECUTE for a call inside forge, and print its result.
     Execute {
         /// EXECUTE profile.
         #[arg(long, default_value = "")]
         profile: String,
-        /// Hash of the request, which names its file.
+        /// Hash of the request, which is also its file name.
         request: String,
-        /// Gas of the call, in hexadecimal digits.
+        /// Gas of the call, as 64 hexadecimal digits.
         gas: String,
     },
-    /// Make, build on and look at L2 chains.
+    /// Create, extend and query L2 chains.
     L2 {
-        /// Protocol version that the test utilities speak.
+        /// Protocol version of the test utilities.
         #[arg(long)]
         protocol: u32,
-        /// Hash of the request, which names its file.
+        /// Hash of the request, which is also its file name.
         request: String,
     },
-    /// Remove what tests have left below cache/enshrine.
+    /// Remove the files of earlier tests from cache/enshrine.
     Clean,
 }
 
@@ -80,13 +80,12 @@ fn shim(workspace: &Workspace, protocol: u32, profile: &str) -> Result<Vec<u8>, 
     Ok(shim_code(&program, &profile))
 }
 
-/// 64 hexadecimal digits.
+/// Parses a word of 64 hexadecimal digits.
 fn word(digits: &str) -> Option<B256> {
     let mut word = B256::ZERO;
     hex::decode_to_slice(digits, word.as_mut_slice()).ok().map(|()| word)
 }
 
 fn malformed() -> ForgeAnswer {
-    Err(ForgeError::Request("hashes and gas are written with 64 hexadecimal digits".to_owned()))
-        .into()
+    Err(ForgeError::Request("expected 64 hexadecimal digits for hashes and gas".to_owned())).into()
 }

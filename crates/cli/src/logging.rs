@@ -1,4 +1,4 @@
-//! Log lines.
+//! Log output and the devnet's console output.
 
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
@@ -25,10 +25,10 @@ use tracing_subscriber::{
 /// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
+    /// Human-readable text.
     #[default]
     Text,
-    /// For machines: a JSON object on each line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -37,21 +37,21 @@ pub(crate) enum Format {
 pub(crate) struct Shown {
     /// Format of log lines.
     pub(crate) format: Format,
-    /// Number of levels shown beyond warnings and errors, where `RUST_LOG` is not set.
+    /// Number of `-v` flags: how many levels beyond warnings to show if `RUST_LOG` is not set.
     pub(crate) verbosity: u8,
-    /// `true` to show only what `RUST_LOG` asks for.
+    /// Whether to show only the levels in `RUST_LOG`.
     pub(crate) quiet: bool,
     /// Format of the [console output](devnet::CONSOLE_OUTPUT), if it is on.
     pub(crate) console: Option<Format>,
 }
 
-/// Writes log lines from here on: those that `RUST_LOG` asks for, such as `info` or
+/// Installs the global subscriber. `RUST_LOG` selects the levels, for example `info` or
 /// `warn,enshrine_rpc=debug`.
 ///
-/// The console output goes to standard output. Log lines stand among its text, as with anvil:
-/// harnesses of anvil (prool, under which viem's tests run) end a node that writes a line to
-/// standard error, and each later request waits for its timeout. Log lines go to standard error
-/// where there is no console output, or objects for programs.
+/// The console output goes to standard output. If it is text, log lines go to standard output too,
+/// as with anvil: harnesses of anvil (prool, which runs viem's tests) stop a node that writes to
+/// standard error, and each later request then times out. Log lines go to standard error if the
+/// console output is off or is JSON.
 pub(crate) fn start(shown: Shown) {
     let asked = env::var("RUST_LOG").unwrap_or_default();
     let default = if shown.quiet { Targets::new() } else { default_targets(shown.verbosity) };
@@ -65,7 +65,7 @@ pub(crate) fn start(shown: Shown) {
         Some(Format::Text) => BoxMakeWriter::new(io::stdout),
         Some(Format::Json) | None => BoxMakeWriter::new(io::stderr),
     };
-    // A closed stream is no error of the program: without this, each event would log one.
+    // Otherwise each event would log an error once the reader has closed the stream.
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(writer)
         .with_ansi(false)
@@ -93,7 +93,8 @@ pub(crate) fn start(shown: Shown) {
     }
 }
 
-/// Warnings and errors of all, and as many levels more of the project's own crates.
+/// Returns the default levels: warnings of all crates, and `verbosity` more levels of this
+/// project's crates.
 fn default_targets(verbosity: u8) -> Targets {
     let level = match verbosity {
         0 => LevelFilter::WARN,
@@ -101,7 +102,7 @@ fn default_targets(verbosity: u8) -> Targets {
         2..=4 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    // The code that needed the connection reports its end.
+    // The caller that needed the connection reports that it ended.
     let quiet = ["alloy_pubsub", "alloy_transport_ws"].map(|target| (target, LevelFilter::OFF));
     Targets::new()
         .with_default(LevelFilter::WARN)
@@ -109,7 +110,7 @@ fn default_targets(verbosity: u8) -> Targets {
         .with_targets(quiet)
 }
 
-/// The console output for people: the text of each event, and nothing else.
+/// Console output as text: only the text of each event.
 struct ConsoleText;
 
 impl<S, N> FormatEvent<S, N> for ConsoleText
@@ -129,7 +130,7 @@ where
     }
 }
 
-/// The console output for programs: what happened, and its fields.
+/// Console output as JSON: the event's name and its fields.
 struct ConsoleJson;
 
 impl<S, N> FormatEvent<S, N> for ConsoleJson
@@ -151,7 +152,7 @@ where
     }
 }
 
-/// Events as JSON objects: when, how grave, where, what, and in which spans.
+/// Events as JSON objects: timestamp, level, target, fields and spans.
 struct JsonLines;
 
 impl<S, N> FormatEvent<S, N> for JsonLines
@@ -189,7 +190,7 @@ where
     }
 }
 
-/// The fields of an event by name; its message is one of them.
+/// The fields of an event by name, including `message`.
 #[derive(Default)]
 struct Fields(Map<String, Value>);
 
@@ -288,7 +289,7 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             let _span = tracing::error_span!("block", number = 7).entered();
             tracing::warn!(count = 3_u64, error = "a \"quoted\"\nline", "made");
-            tracing::info!("not asked for");
+            tracing::info!("below the level");
         });
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.lines().count(), 1, "{text}");

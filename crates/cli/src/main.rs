@@ -1,8 +1,9 @@
-//! `enshrine`: the tools of a native rollup on the command line.
+//! `enshrine`: command-line interface of a native rollup.
 //!
-//! Output is for people; `--json` makes it one JSON document for machines, whose keys are written
-//! as Ethereum's JSON-RPC writes its own. Errors go to standard error and say what, where, and what
-//! to do; the exit code is 0 only if everything asked for is true.
+//! Output is human-readable; with `--json` it is one JSON document, with keys in camelCase like
+//! those of Ethereum's JSON-RPC. Errors go to standard error. They contain the cause, the location
+//! and what to do about it. The exit code is 0 only if every requested operation or check
+//! succeeded.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
@@ -16,16 +17,16 @@ mod rollup;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-// Requests are mostly small allocations, at which the C library's allocator is slower.
+// RPC requests allocate many small objects, for which the C library's allocator is slower.
 #[global_allocator]
 static HEAP: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Native rollups: EXECUTE, a devnet that has it, and the nodes of an L2.
+/// Native rollups: EXECUTE, a devnet with EXECUTE, and L2 nodes.
 #[derive(Debug, Parser)]
 #[command(name = "enshrine", version, propagate_version = true)]
 struct Cli {
-    /// Format of log lines. RUST_LOG selects the levels; the default is warnings and errors, and
-    /// for a node of a rollup also its progress.
+    /// Log format. RUST_LOG selects the log levels; without it, warnings and errors are logged, and
+    /// by `node` and `lease-witness` also their progress.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: logging::Format,
     #[command(subcommand)]
@@ -34,52 +35,54 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Verify, inspect, measure and fetch the inputs of EXECUTE.
+    /// Verify, inspect, benchmark, encode and fetch inputs of EXECUTE.
     #[command(subcommand)]
     Execute(execute::Command),
-    /// Run an L1 for development: anvil's flags and methods, with EXECUTE inside.
+    /// Run a local L1 for development, with EXECUTE and with the flags and methods of anvil.
     ///
-    /// Listens on port 8545 for HTTP and WebSocket, and holds ten accounts with ether. SIGINT ends
-    /// it.
+    /// Listens on port 8545 for HTTP and WebSocket, and creates ten accounts with ether. SIGINT
+    /// stops it.
     Devnet(Box<devnet::args::DevnetArgs>),
-    /// Serve the test utilities for Foundry (`test/utils`).
+    /// Commands that the test utilities for Foundry (`test/utils`) call.
     #[command(subcommand)]
     Forge(forge::Command),
-    /// Make all that a new rollup begins with: the genesis of its L2, the configuration of
-    /// `script/Deploy.s.sol` and of a node, and keys for development.
+    /// Create the files of a new rollup: the L2 genesis, the configuration of
+    /// `script/Deploy.s.sol` and of a node, and development keys.
     Init(Box<rollup::init::Arguments>),
-    /// Run a node of a rollup: a sequencer, or a follower of L1.
+    /// Run a rollup node: a sequencer, or a follower that derives the L2 from L1.
     ///
-    /// Serves JSON-RPC over HTTP and WebSocket. SIGINT and SIGTERM end it.
+    /// Serves JSON-RPC over HTTP and WebSocket. SIGINT and SIGTERM stop it.
     Node(Box<rollup::node::Arguments>),
-    /// Write the state of an L2 to a file, or make the data directory of a node from one.
+    /// Export the state of an L2 to a file, or create the data directory of a node from such a
+    /// file.
     #[command(subcommand)]
     Snapshot(rollup::snapshot::Command),
-    /// Run a witness of leases, which decide which of several nodes makes the blocks of a rollup.
+    /// Run a lease witness. The lease decides which of several nodes sequences a rollup.
     ///
-    /// A node leads while more than half of the witnesses have granted it the lease: three on
-    /// machines that fail apart withstand the failure of one. SIGINT and SIGTERM end it.
+    /// A node holds the lease while a majority of the witnesses has granted it. Three witnesses on
+    /// machines that fail independently tolerate the failure of one. SIGINT and SIGTERM stop it.
     LeaseWitness(rollup::lease_witness::Arguments),
-    /// Show the first block that a genesis file gives: hash, state root, header.
+    /// Print the first block of a genesis file: hash, state root and header.
     Genesis(rollup::genesis::Arguments),
-    /// Check the genesis of a rollup: state root and hash, codes and storage of the predeploys, and
+    /// Verify the genesis of a rollup: state root and hash, code and storage of the predeploys, and
     /// every other balance and code.
     ///
-    /// Exits with 1 if the genesis has anything that a new L2 does not have and no flag allows.
+    /// Exits with 1 if the genesis contains anything that a new L2 does not have and that no flag
+    /// allows.
     Verify(rollup::verify::Arguments),
-    /// Make the calldata that claims a message of the L2 on L1.
+    /// Print the calldata that claims an L2→L1 message on L1.
     Prove(rollup::prove::Arguments),
-    /// Make the calldata of what is sent to a rollup's contracts on L1.
+    /// Print calldata for the rollup's contracts on L1.
     #[command(subcommand)]
     Calldata(rollup::calldata::Command),
-    /// Print completions for a shell, or write manual pages.
+    /// Print shell completions, or write manual pages.
     Completions(completions::Arguments),
 }
 
 fn main() -> ExitCode {
     let Cli { log_format, command } = Cli::parse();
     logging::start(shown(log_format, &command));
-    // Before any precompile runs.
+    // Must precede the first call of a precompile.
     if let Err(error) = cryptography::install() {
         tracing::warn!(%error, "using the reference cryptography");
     }
@@ -103,10 +106,10 @@ fn main() -> ExitCode {
     })
 }
 
-/// Levels and formats of the log, and of the devnet's console output.
+/// Returns the levels and formats of the log and of the devnet's console output.
 fn shown(format: logging::Format, command: &Command) -> logging::Shown {
     let Command::Devnet(args) = command else {
-        // Of a node that runs for months, the log is all that its operator sees.
+        // Long-running nodes log at `info`: the log is all that their operator sees.
         let runs_on = matches!(command, Command::Node(_) | Command::LeaseWitness(_));
         let verbosity = u8::from(runs_on);
         return logging::Shown { format, verbosity, ..Default::default() };
@@ -121,7 +124,7 @@ fn shown(format: logging::Format, command: &Command) -> logging::Shown {
 fn run_devnet(args: &devnet::args::DevnetArgs) -> eyre::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(devnet::run(args));
-    // Blocking requests, such as one to another node, must not delay the exit.
+    // Do not wait for blocking tasks, such as a request to another node.
     runtime.shutdown_background();
     outcome?;
     Ok(ExitCode::SUCCESS)

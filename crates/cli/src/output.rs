@@ -1,4 +1,4 @@
-//! Standard output and standard error of the program.
+//! Output to standard output and standard error.
 
 use std::{
     fmt,
@@ -6,11 +6,11 @@ use std::{
     process,
 };
 
-/// Exit code that a shell reports for a program that SIGPIPE has ended.
+/// Exit code that a shell reports for a program that was terminated by SIGPIPE.
 const CLOSED_PIPE: i32 = 128 + 13;
 
-/// Prints a line, as `println!` does, but ends the program silently if the reader has closed the
-/// pipe (`| head`).
+/// Prints a line, as `println!` does, but exits silently if the reader has closed the pipe
+/// (`| head`).
 macro_rules! say {
     ($($text:tt)*) => {
         $crate::output::line(::core::format_args!($($text)*))
@@ -23,12 +23,12 @@ pub(crate) fn line(text: fmt::Arguments<'_>) {
     write(format_args!("{text}\n"));
 }
 
-/// The same without an end of line.
+/// Like [`say!`], without a line break.
 pub(crate) fn write(text: fmt::Arguments<'_>) {
     print(|out| out.write_fmt(text));
 }
 
-/// The same for what is no text.
+/// Like [`write`], for bytes.
 pub(crate) fn write_bytes(bytes: &[u8]) {
     print(|out| out.write_all(bytes));
 }
@@ -39,19 +39,18 @@ fn print(write: impl FnOnce(&mut io::StdoutLock<'_>) -> io::Result<()>) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => process::exit(CLOSED_PIPE),
         Err(error) => {
-            complain(format_args!("error: cannot print: {error}"));
+            complain(format_args!("error: cannot write to standard output: {error}"));
             process::exit(2)
         }
     }
 }
 
-/// Prints a line on standard error, if anybody is there to read it.
+/// Prints a line to standard error; ignores errors.
 pub(crate) fn complain(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// An error with all that led to it, each said once: some errors repeat the one below them in their
-/// own text.
+/// Formats an error with its causes. A cause that an error's own text already repeats is omitted.
 pub(crate) fn told(error: &eyre::Report) -> String {
     let mut told = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -65,8 +64,8 @@ pub(crate) fn told(error: &eyre::Report) -> String {
     told
 }
 
-/// Returns `true` if a text contains a cause already: as a whole, or behind a colon and not as a
-/// part of a word.
+/// Returns `true` if a text already contains a cause: if it equals the cause, or has it after a
+/// colon and not only as part of a word.
 fn says(told: &str, cause: &str) -> bool {
     let ends = |rest: &str| !rest.starts_with(char::is_alphanumeric);
     let behind_colon = format!(": {cause}");
@@ -98,7 +97,7 @@ mod tests {
         assert_eq!(told(&["no such file", "no such file"]), "no such file");
         assert_eq!(told(&["x: no such file", "no such file"]), "x: no such file");
         assert_eq!(told(&["a: b (code 3)", "b", "why"]), "a: b (code 3): why");
-        // What only happens to stand in it is another thing.
+        // A coincidental substring does not count.
         assert_eq!(told(&["file", "fil"]), "file: fil");
         assert_eq!(told(&["x: file", "fil"]), "x: file: fil");
         let around = Err::<(), _>(layers(&["x: y", "y"])).wrap_err("around").unwrap_err();

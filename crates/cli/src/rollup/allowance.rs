@@ -1,4 +1,4 @@
-//! Balances and codes that a genesis may have, as flags name them.
+//! Flags that allow balances and codes in a genesis.
 
 use contracts::GenesisAllowance;
 use core::str::FromStr;
@@ -6,7 +6,7 @@ use eyre::{Result, eyre};
 
 /// Parses `ADDRESS=VALUE`.
 pub(super) fn parse_pair<K: FromStr, V: FromStr>(text: &str) -> Result<(K, V), String> {
-    // Numbers take an empty text for zero.
+    // An empty text would parse as the number zero.
     let pair = text.split_once('=').filter(|(_, value)| !value.is_empty());
     let (address, value) = pair.ok_or("expected ADDRESS=VALUE")?;
     let address = address.parse().map_err(|_| format!("{address} is not an address"))?;
@@ -14,7 +14,7 @@ pub(super) fn parse_pair<K: FromStr, V: FromStr>(text: &str) -> Result<(K, V), S
     Ok((address, value))
 }
 
-/// The allowance of `--allow-balance` and `--allow-code`.
+/// Parses the values of `--allow-balance` and `--allow-code`.
 pub(super) fn allowance(balances: &[String], codes: &[String]) -> Result<GenesisAllowance> {
     Ok(GenesisAllowance {
         balances: pairs("--allow-balance", balances)?,

@@ -1,4 +1,4 @@
-//! `enshrine lease-witness`: a witness of the leases of sequencers.
+//! `enshrine lease-witness`: grants the lease of a rollup to one sequencer at a time.
 
 use crate::output::say;
 use clap::Args;
@@ -7,35 +7,35 @@ use eyre::{Result, WrapErr as _, ensure};
 use lease::WitnessServer;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
-/// Shortest time of a grant: nodes ask once a second, and one lost answer is no reason to lose the
-/// lease.
+/// Minimum lease duration, in milliseconds. Nodes renew the lease every second, and one lost
+/// response must not end it.
 const MIN_TTL_MS: u64 = 3_000;
 
-/// A witness keeps nothing on disk. After a start it grants nothing for the time of a grant.
+/// A witness stores nothing on disk. After a start it grants no lease for one lease duration.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Address and port at which nodes ask.
+    /// Address and port on which to listen for requests of nodes.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9600")]
     addr: SocketAddr,
-    /// File with the secret that nodes and witnesses share: 32 bytes in hexadecimal.
+    /// File with the secret shared by nodes and witnesses: 32 bytes in hexadecimal.
     #[arg(long, value_name = "FILE")]
     secret: PathBuf,
-    /// Milliseconds for which a lease is granted: another node takes over within a few seconds
-    /// more. The same for all witnesses.
+    /// Lease duration in milliseconds, which must be equal on all witnesses. If the holder fails,
+    /// another node takes over a few seconds after the lease has expired.
     #[arg(long, value_name = "MS", default_value_t = 6_000)]
     ttl_ms: u64,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let Arguments { addr, ref secret, ttl_ms } = *arguments;
-    ensure!(ttl_ms >= MIN_TTL_MS, "--ttl-ms: {ttl_ms}, at least {MIN_TTL_MS}");
+    ensure!(ttl_ms >= MIN_TTL_MS, "--ttl-ms: {ttl_ms}, expected at least {MIN_TTL_MS}");
     let secret = JwtSecret::read(secret).wrap_err("--secret")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let end = rpc::termination().wrap_err("cannot listen to signals")?;
+        let end = rpc::termination().wrap_err("cannot listen for signals")?;
         let witness = WitnessServer::start(addr, secret, Duration::from_millis(ttl_ms)).await?;
         say!("Listening on {}", witness.address());
-        // It cannot be taken back: the sender speaks once, or is gone with the process.
+        // A termination signal is final, so a closed channel counts as one too.
         let _ = end.await;
         witness.stop().await;
         Ok(ExitCode::SUCCESS)

@@ -1,4 +1,4 @@
-//! The commands of a rollup: what makes one, and what its users send to L1.
+//! Rollup commands: setup, operation, verification, and calldata for L1.
 
 mod account;
 mod allowance;
@@ -24,21 +24,21 @@ use client::{Client, ClientError, ClientOptions};
 use eyre::{Result, WrapErr as _, bail, eyre};
 use serde_json::json;
 
-/// A node of one of the two chains.
+/// Client of a node of L1 or the L2.
 struct Node {
     client: Client,
-    /// Name in errors.
+    /// Name of the chain in errors, `L1` or `L2`.
     name: &'static str,
 }
 
 impl Node {
-    /// The node at a URL, which has to be on the chain with this id.
+    /// Connects to a node and checks its chain id, if one is expected.
     fn connect(name: &'static str, url: &str, chain_id: Option<u64>) -> Result<Self> {
         let node = Self { client: Client::new(url, ClientOptions::default())?, name };
         let got: U64 = node.request("eth_chainId", ())?;
         match chain_id {
             Some(expected) if got.to::<u64>() != expected => bail!(
-                "{name} node at {} is on chain {got}, but the deployment file says {expected}",
+                "{name} node at {} is on chain {got}, expected chain {expected}",
                 node.client.address()
             ),
             _ => Ok(node),
@@ -62,7 +62,7 @@ impl Node {
             .request("eth_call", json!([{ "to": to, "data": data }, "latest"]))
             .wrap_err_with(|| format!("{} at {to}", C::SIGNATURE))?;
         C::abi_decode_returns(&answer).wrap_err_with(|| {
-            format!("{to} has not answered as {} does: is the contract there?", C::SIGNATURE)
+            format!("{to} returned no valid result of {}: is the contract deployed?", C::SIGNATURE)
         })
     }
 }

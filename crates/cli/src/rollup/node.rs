@@ -1,4 +1,4 @@
-//! `enshrine node`: a sequencer or a follower, from its configuration to the signal that ends it.
+//! `enshrine node`: configuration, checks, start and shutdown of a rollup node.
 
 mod config;
 mod values;
@@ -13,25 +13,25 @@ use std::{env, path::PathBuf, process::ExitCode, time::Duration};
 use tokio::time;
 use values::Values;
 
-/// Time that a node may take to finish its work in progress.
+/// Maximum time for a graceful shutdown.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// Prefix of the environment variables.
 const PREFIX: &str = "ENSHRINE_";
 
-/// A value of the configuration comes from its flag, or from ENSHRINE_NAME in the environment, or
-/// from the file; or it is the default.
+/// Each value is taken from its flag, else from ENSHRINE_NAME in the environment, else from the
+/// file of --config, else from its default.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// A TOML file with values by the names of the flags (`http_port` for --http-port).
+    /// TOML file with values under the names of the flags (`http_port` for --http-port).
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
     values: Values,
-    /// Print the configuration that all this comes to, and end.
+    /// Print the resulting configuration without secrets, and exit.
     #[arg(long)]
     print_config: bool,
-    /// Check the configuration against L1, print each check, and end: with 0 if all passed, with 1
-    /// if not.
+    /// Check the configuration against L1, print each check, and exit: with 0 if all passed, else
+    /// with 1.
     #[arg(long, conflicts_with = "print_config")]
     check: bool,
     /// Print the checks as JSON.
@@ -43,16 +43,17 @@ pub(crate) struct Arguments {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RoleName {
-    /// Makes blocks, and brings them to L1.
+    /// Builds blocks and posts them to L1.
     Sequencer,
-    /// Rebuilds the L2 from L1.
+    /// Derives the L2 from L1.
     Follower,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let values = arguments.values()?;
     if arguments.print_config {
-        let text = toml::to_string(&values.shown()).wrap_err("cannot be written as TOML")?;
+        let text = toml::to_string(&values.shown())
+            .wrap_err("cannot serialise the configuration as TOML")?;
         output::write(format_args!("{text}"));
         return Ok(ExitCode::SUCCESS);
     }
@@ -63,12 +64,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     rpc::allow_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(config));
-    // A request to an L1 that does not answer is not waited for.
+    // Do not wait for a request to an L1 that does not respond.
     runtime.shutdown_background();
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
-/// Prints what a start of the node would check.
+/// Runs the checks of a node's start and prints them.
 fn check(config: &Config, json: bool) -> Result<ExitCode> {
     let checks = ::rollup::preflight(config)?;
     if json {
@@ -91,9 +92,9 @@ fn check(config: &Config, json: bool) -> Result<ExitCode> {
     Ok(if has_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs a node until the process is told to end.
+/// Runs a node until the process receives a termination signal.
 async fn serve(config: Config) -> Result<()> {
-    let mut end = rpc::termination().wrap_err("cannot listen to signals")?;
+    let mut end = rpc::termination().wrap_err("cannot listen for signals")?;
     let node = tokio::select! {
         started = RollupNode::start(config) => started?,
         _ = &mut end => return Ok(()),
@@ -104,7 +105,7 @@ async fn serve(config: Config) -> Result<()> {
     if let Some(address) = node.engine_address() {
         say!("Engine API on {address}");
     }
-    // It cannot be taken back: the sender speaks once, or is gone with the process.
+    // A termination signal is final, so a closed channel counts as one too.
     let panicked = tokio::select! {
         _ = end => None,
         panicked = node.failed() => Some(panicked),
@@ -113,18 +114,19 @@ async fn serve(config: Config) -> Result<()> {
     if time::timeout(SHUTDOWN_TIMEOUT, node.stop()).await.is_err() {
         tracing::warn!("shutdown timed out, abandoning remaining tasks");
     }
-    // With an error, so that a service manager starts the node anew: all that it acknowledged is on
-    // disk.
+    // Exit with an error, so that a service manager restarts the node. Everything that it has
+    // acknowledged is on disk.
     panicked.map_or(Ok(()), |panicked| Err(panicked.into()))
 }
 
 impl Arguments {
-    /// The values from all places, the nearer ones first.
+    /// Merges the values of all sources. Flags take precedence over the environment, the file and
+    /// the defaults.
     fn values(&self) -> Result<Values> {
         refuse_secret("--advance-key", self.values.advance_key.as_deref())?;
         refuse_secret("--operator-key", self.values.operator_key.as_deref())?;
-        let flags = toml::Table::try_from(&self.values).wrap_err("a flag cannot be understood")?;
-        let mut all = toml::Table::try_from(Values::defaults()).wrap_err("the defaults")?;
+        let flags = toml::Table::try_from(&self.values).wrap_err("invalid flags")?;
+        let mut all = toml::Table::try_from(Values::defaults()).wrap_err("invalid defaults")?;
         all.extend(match &self.config {
             Some(path) => {
                 let context = || format!("cannot read {}", path.display());
@@ -141,18 +143,19 @@ impl Arguments {
             all.extend(value);
         }
         all.extend(flags);
-        all.try_into().wrap_err("the configuration")
+        all.try_into().wrap_err("invalid configuration")
     }
 }
 
-/// Returns the table if the configuration has all its keys. Each source is checked by itself, so
-/// that an error names the file or the variable.
+/// Returns the table if the configuration has all its keys, with values of their types. Each source
+/// is checked separately, so that an error contains the file or the variable.
 fn checked(table: toml::Table) -> Result<toml::Table> {
     let _: Values = table.clone().try_into()?;
     Ok(table)
 }
 
-/// The values in the environment. Numbers and booleans are that there too.
+/// Returns the values in the environment, parsed as numbers, booleans or lists where the
+/// configuration has such values.
 fn from_environment() -> toml::Table {
     let known = toml::Table::try_from(Values::all()).unwrap_or_default();
     known

@@ -1,4 +1,4 @@
-//! The configuration of a node from its values.
+//! Conversion of values to the configuration of a node.
 
 use super::{
     RoleName,
@@ -16,11 +16,11 @@ use rpc::{Access, Namespaces, RequestLimits, ServerConfig};
 use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 use variants::GasSchedule;
 
-/// Maximum number of confirmations.
+/// Maximum number of L1 confirmations.
 const MAX_CONFIRMATIONS: u64 = 256;
 
 impl Values {
-    /// Configuration of block production.
+    /// Returns the configuration of the sequencer.
     fn sequencing(&self) -> Result<SequencerConfig> {
         let advance = KeySource {
             name: "advance",
@@ -37,7 +37,7 @@ impl Values {
             address: self.operator_address,
         };
         let in_flight = given("--l1-in-flight", self.l1_in_flight)?;
-        ensure!(in_flight > 0, "--l1-in-flight: at least one");
+        ensure!(in_flight > 0, "--l1-in-flight: 0, expected at least 1");
         self.check_ranges()?;
         let slow_percent = given("--backlog-slow-percent", self.backlog_slow_percent)?;
         ensure!(slow_percent < 100, "--backlog-slow-percent: less than 100");
@@ -80,7 +80,7 @@ impl Values {
         })
     }
 
-    /// Refuses values with which a sequencer would start and not do its work.
+    /// Rejects values with which a sequencer would start but could not work.
     fn check_ranges(&self) -> Result<()> {
         within(
             "--block-time-ms",
@@ -92,25 +92,25 @@ impl Values {
             "--idle-block-time-ms",
             self.idle_block_time_ms,
             10..=86_400_000,
-            "L1 learns of messages by blocks",
+            "messages reach L1 only with blocks",
         )?;
         within(
             "--submit-interval-ms",
             self.submit_interval_ms,
             0..=86_400_000,
-            "blocks that wait longer are refused by L1",
+            "L1 rejects blocks that are posted later",
         )?;
         within(
             "--l1-confirmations",
             self.l1_confirmations,
             0..=MAX_CONFIRMATIONS,
-            "an L1 block is final after 64, and blocks that refer to older ones are refused by L1",
+            "an L1 block is final after 64, and L1 rejects L2 blocks with an older anchor",
         )?;
         within(
             "--l1-drift-ms",
             self.l1_drift_ms,
             1_000..=86_400_000,
-            "L1 answers in some hundred milliseconds, and no block is made after this time without an answer",
+            "L1 responds within some hundred milliseconds, and no block is built after this time without a response",
         )?;
         within(
             "--daily-limit-gwei",
@@ -122,32 +122,32 @@ impl Values {
             "--l1-tx-fee-cap-gwei",
             self.l1_tx_fee_cap_gwei,
             1_000_000..=u64::MAX,
-            "an advance with 1,000,000 gas costs as much at 1 gwei",
+            "an advance with 1,000,000 gas costs 1,000,000 gwei at 1 gwei per gas",
         )?;
         within(
             "--pool-transactions",
             self.pool_transactions.map(|count| count as u64),
             1..=10_000_000,
-            "without a place in the pool every transaction is refused",
+            "a pool without capacity rejects every transaction",
         )?;
         within(
             "--pool-per-account",
             self.pool_per_account.map(|count| count as u64),
             1..=10_000_000,
-            "without a place in the pool every transaction is refused",
+            "a pool without capacity rejects every transaction",
         )?;
         if self.backlog_age_ms.is_some() {
             within(
                 "--backlog-age-ms",
                 self.backlog_age_ms,
                 1_000..=86_400_000,
-                "no block gets to L1 faster, and none is made that would not get there in time",
+                "L1 includes no block faster, and no block is sealed that would be included later",
             )?;
         }
         Ok(())
     }
 
-    /// Refuses a URL of the sequencer that is no WebSocket, or this node itself.
+    /// Rejects a sequencer URL that is not a WebSocket or that points to this node.
     fn check_sequencer(&self) -> Result<()> {
         let Some(url) = self.sequencer.as_deref() else { return Ok(()) };
         let shown = RedactedUrl::new(url).to_string();
@@ -162,16 +162,16 @@ impl Values {
                 theirs.ip() == host || (host.is_unspecified() && theirs.ip().is_loopback());
             ensure!(
                 !(is_here && theirs.port() == port),
-                "--sequencer: {shown} is this node (--http-host, --http-port), expected another one"
+                "--sequencer: {shown} is this node (--http-host, --http-port), expected another node"
             );
         }
         Ok(())
     }
 
-    /// Limits of a transaction on L1.
+    /// Returns the limits of an L1 transaction.
     fn l1_limits(&self) -> Result<L1Limits> {
-        // What an L2 block can owe has to fit into a transaction, so neither is less than on
-        // mainnet.
+        // The largest obligations of an L2 block must fit into one L1 transaction, so neither limit
+        // may be below that of mainnet.
         let mainnet = L1Limits::default();
         let bytes = given("--l1-transaction-bytes", self.l1_transaction_bytes)?;
         ensure!(bytes >= mainnet.bytes, "--l1-transaction-bytes: at least {}", mainnet.bytes);
@@ -180,7 +180,7 @@ impl Values {
         Ok(L1Limits { gas, bytes })
     }
 
-    /// Listening addresses of the node, and limits of what it takes from strangers.
+    /// Returns the listening addresses of the RPC server, and its limits for untrusted clients.
     fn server(&self) -> Result<ServerConfig> {
         Ok(ServerConfig {
             hosts: vec![given("--http-host", self.http_host)?],
@@ -217,7 +217,7 @@ impl Values {
         })
     }
 
-    /// Configuration of the node.
+    /// Converts the values to the configuration of the node.
     pub(super) fn config(self) -> Result<Config> {
         let (server, l1_limits) = (self.server()?, self.l1_limits()?);
         self.check_sequencer()?;
@@ -225,10 +225,10 @@ impl Values {
             "--poll-interval-ms",
             self.poll_interval_ms,
             10..=60_000,
-            "L1 is asked without a pause below, and reorganisations are seen late above",
+            "below, L1 is polled without a pause; above, reorganisations are detected late",
         )?;
         let is_sequencer = self.role == Some(RoleName::Sequencer);
-        // A follower that has both keys can be promoted.
+        // A follower with both keys can be promoted.
         let has_keys = (self.advance_key.is_some() || self.advance_signer.is_some())
             && (self.operator_key.is_some() || self.operator_signer.is_some());
         let sequencing = match is_sequencer || has_keys {
@@ -252,7 +252,7 @@ impl Values {
         };
         let lease = match (self.lease_witnesses, self.lease_secret, self.lease_url) {
             (None, None, None) => None,
-            // Without the lease, an operator who wanted one would have two leaders.
+            // Starting without the lease would give an operator who wants one two leaders.
             (None, _, _) => return Err(missing("--lease-witnesses")),
             (Some(witnesses), file, url) => {
                 let file = given("--lease-secret", file)?;
@@ -262,7 +262,7 @@ impl Values {
                     "--lease-work-timeout-ms",
                     self.lease_work_timeout_ms,
                     10_000..=600_000,
-                    "a standby needs up to nine seconds to see that L1 is silent to it too",
+                    "a standby needs up to nine seconds to detect that L1 does not respond to it either",
                 )?;
                 let work_timeout =
                     milliseconds("--lease-work-timeout-ms", self.lease_work_timeout_ms)?;
@@ -275,7 +275,7 @@ impl Values {
             (Some(address), Some(file), _) => Some((address, file)),
             (Some(address), None, Some(folder)) => Some((address, folder.join("admin.token"))),
             (Some(_), None, None) => {
-                bail!("--admin-addr: needs --admin-token-file where there is no --data-dir")
+                bail!("--admin-addr: requires --admin-token-file or --data-dir")
             }
         };
         let execute_gas = given("--l1-execute-gas", self.l1_execute_gas.as_deref())?;
@@ -313,12 +313,12 @@ fn missing(flag: &str) -> Report {
     eyre!("{flag} is missing, and it has no default")
 }
 
-/// A value that a source of the configuration, or the default, has set.
+/// Returns a required value, or the error that it is missing.
 fn given<T>(flag: &str, value: Option<T>) -> Result<T> {
     value.ok_or_else(|| missing(flag))
 }
 
-/// Each URL of a list that commas separate.
+/// Splits a comma-separated list.
 fn urls(list: &str) -> Vec<String> {
     list.split(',').map(|url| url.trim().to_owned()).collect()
 }
@@ -327,7 +327,7 @@ fn namespaces(flag: &str, names: Option<&str>) -> Result<Namespaces> {
     given(flag, names)?.parse().wrap_err_with(|| flag.to_owned())
 }
 
-/// Refuses a number outside its range, with the reason for the range.
+/// Rejects a number outside its range; the error contains the reason for the range.
 fn within(flag: &str, value: Option<u64>, range: RangeInclusive<u64>, reason: &str) -> Result<()> {
     let (got, least, most) = (given(flag, value)?, range.start(), range.end());
     ensure!(range.contains(&got), "{flag}: {got}, expected {least} to {most}: {reason}");
