@@ -1,5 +1,5 @@
-//! `enshrine calldata account` and `enshrine calldata deliver`: what a contract on L1 needs to act
-//! on the L2.
+//! `enshrine calldata account` and `enshrine calldata deliver`: calls of a contract on L1 through
+//! its alias account on the L2.
 
 use super::Node;
 use crate::output::say;
@@ -19,13 +19,13 @@ use eyre::{Result, WrapErr as _, bail, ensure};
 use serde_json::json;
 use std::{path::PathBuf, process::ExitCode};
 
-/// Gas of a delivery besides the gas of its message: the transaction, the messenger and a new
-/// account, at the prices of Amsterdam.
+/// Gas of a delivery in addition to the gas of its message: the transaction, the messenger and a
+/// new account, at the gas costs of Amsterdam.
 const DELIVERY_GAS: u64 = 350_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct Order {
-    /// Contract on L1 that will send the message. Its alias account on the L2 makes the call.
+    /// Contract on L1 that sends the message. Its alias account makes the call on the L2.
     #[arg(long, value_name = "ADDRESS")]
     sender: Address,
 
@@ -37,44 +37,44 @@ pub(crate) struct Order {
     #[arg(long, value_name = "HEX", default_value = "0x")]
     data: Bytes,
 
-    /// Wei that go with the call. The message may bring them, or the account has them.
+    /// Value of the call in wei, from the message or from the balance of the alias account.
     #[arg(long, value_name = "WEI", default_value = "0")]
     value: U256,
 
-    /// Gas of the message. One that has to be forced needs about half of the queue's
-    /// `MAX_BOUNDED_GAS` at most.
+    /// Gas of the message. To be forceable, it should be at most about half of the queue's
+    /// `MAX_BOUNDED_GAS`.
     #[arg(long, value_name = "GAS", default_value_t = 500_000)]
     gas: u64,
 
-    /// Wei of the message for its relayer; `L1MessageQueue.minimumFee` has the least. The sender
-    /// adds them to the value of its call.
+    /// Fee for the relayer of the message, in wei, at least `L1MessageQueue.minimumFee`. The sender
+    /// adds it to the value of its call.
     #[arg(long, value_name = "WEI", default_value_t = 0)]
     fee: u128,
 
-    /// The file that script/Deploy.s.sol has written, for the address of the queue.
+    /// Deployment file, for the address of the queue.
     #[arg(long, value_name = "FILE")]
     deployment: Option<PathBuf>,
 
-    /// JSON instead of the calldata alone.
+    /// Print JSON instead of the calldata only.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Deliver {
-    /// JSON-RPC address of L1.
+    /// JSON-RPC URL of L1.
     #[arg(long, value_name = "URL")]
     l1: String,
 
-    /// The file that script/Deploy.s.sol has written.
+    /// Deployment file of the rollup.
     #[arg(long, value_name = "FILE")]
     deployment: PathBuf,
 
-    /// Number of the message: the `index` of its MessageSent event on L1.
+    /// Index of the message, from its MessageSent event on L1.
     #[arg(long, value_name = "INDEX")]
     message: u64,
 
-    /// JSON instead of the calldata alone.
+    /// Print JSON instead of the calldata only.
     #[arg(long)]
     json: bool,
 }
@@ -85,7 +85,7 @@ pub(crate) fn order(arguments: &Order) -> Result<ExitCode> {
     let call = Call { to: arguments.to, value: arguments.value, data: arguments.data.clone() };
     let send = sendCall {
         to: L2_ACCOUNTS,
-        // So that the sender can take the message back by another.
+        // The sender controls its alias account, so it can recover a refund with another message.
         refundTo: account,
         gasLimit: arguments.gas,
         fee: arguments.fee,
@@ -129,8 +129,8 @@ pub(crate) fn deliver(arguments: &Deliver) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// An L2 transaction that delivers a kept message to an alias account, without nonce, fees and
-/// signature.
+/// An L2 transaction that delivers a parked or failed message to an alias account, without nonce,
+/// fees and signature.
 #[derive(Debug, PartialEq, Eq)]
 struct Delivery {
     calldata: Bytes,
@@ -138,12 +138,12 @@ struct Delivery {
 }
 
 impl Delivery {
-    /// Creates the delivery of a message, or says why `ForcedInbox` would not accept it.
+    /// Creates the delivery of a message, or returns the reason why `ForcedInbox` would reject it.
     fn new(message: &Message, bounded: Address, most_gas: u64) -> Result<Self> {
         let index = message.index;
         ensure!(
             message.to == L2_ACCOUNTS,
-            "message {index} goes to {}, and only messages to {L2_ACCOUNTS} can be forced",
+            "message {index} is sent to {}, and only messages to {L2_ACCOUNTS} can be forced",
             message.to
         );
         let calls = executeCall::abi_decode(&message.data)
@@ -153,20 +153,20 @@ impl Delivery {
             [] => L2_MESSENGER,
             [call] => call.to,
             more => bail!(
-                "message {index} makes {} calls, and one that can be forced makes one at most",
+                "message {index} makes {} calls, and a forceable message makes at most one",
                 more.len()
             ),
         };
         ensure!(
             target == L2_MESSENGER || (target == bounded && !bounded.is_zero()),
-            "message {index} calls {target}, and one that can be forced calls {L2_MESSENGER}{}",
+            "message {index} calls {target}, and a forceable message calls {L2_MESSENGER}{}",
             if bounded.is_zero() { String::new() } else { format!(" or {bounded}") }
         );
         let gas = u64::from(message.gas_limit);
         let gas_limit = gas + gas / 63 + DELIVERY_GAS;
         ensure!(
             gas_limit <= most_gas,
-            "a delivery of message {index}, which asks for {gas} gas, needs {gas_limit}, and a forced \
+            "the delivery of message {index} with {gas} gas needs {gas_limit} gas, and a forced \
              transaction may have {most_gas}"
         );
         let force = forceCall { target, message: message.into() };
@@ -174,7 +174,7 @@ impl Delivery {
     }
 }
 
-/// A message from L1 by its number.
+/// Reads an L1→L2 message by its index from the logs of L1.
 fn message(l1: &Node, queue: Address, index: u64) -> Result<Message> {
     let filter = json!([{
         "fromBlock": "earliest",
@@ -184,12 +184,12 @@ fn message(l1: &Node, queue: Address, index: u64) -> Result<Message> {
     }]);
     let logs: Vec<Log> = l1.request("eth_getLogs", filter)?;
     let Some(log) = logs.iter().find(|log| !log.removed) else {
-        bail!("the L1 node at {} knows no message {index}", l1.client.address())
+        bail!("the L1 node at {} has no message {index}", l1.client.address())
     };
     let event = MessageSent::decode_log(&log.inner).ok();
     match event.as_ref().and_then(|event| Message::from_event(event)) {
         Some(message) if message.index == index => Ok(message),
-        _ => bail!("the L1 node at {} has answered with another log", l1.client.address()),
+        _ => bail!("the L1 node at {} returned a log of another event", l1.client.address()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `enshrine calldata`.
+//! `enshrine calldata`: prints calldata for the rollup's contracts on L1.
 
 use super::{account, force, prove};
 use crate::{
@@ -21,82 +21,82 @@ use wire::ProtocolFork;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Calldata of `ForcedInbox.submit`, for an L2 transaction that the sequencer must not leave
-    /// out: a signed one, or one that the command signs with the greatest fee cap that the sender's
-    /// balance pays for.
+    /// Calldata of `ForcedInbox.submit`, for an L2 transaction that the sequencer is forced to
+    /// include: a signed transaction, or one that this command signs with the highest fee cap that
+    /// the sender's balance covers.
     Force(force::Force),
-    /// Calldata of `L1MessageQueue.claim`, for a message of the L2: the same as `enshrine prove`.
+    /// Calldata of `L1MessageQueue.claim`, for an L2→L1 message; equal to `enshrine prove`.
     Claim(prove::Arguments),
-    /// Calldata of `L1MessageQueue.send` for a contract on L1, a multisig for instance: its alias
-    /// account on the L2 makes a call.
+    /// Calldata of `L1MessageQueue.send`, with which a contract on L1, such as a multisig, calls a
+    /// target on the L2 from its alias account.
     Account(account::Order),
-    /// Calldata of `L2Accounts.force`, which delivers a message to an alias account that the
-    /// sequencer has parked or that has failed. Any key may sign the transaction, and
-    /// `calldata force` makes it a forced one.
+    /// Calldata of `L2Accounts.force`, which delivers a message to an alias account after the
+    /// sequencer has parked it or its delivery has failed. Any key can sign the L2 transaction, and
+    /// `calldata force` turns it into a forced transaction.
     Deliver(account::Deliver),
-    /// Calldata of `NativeRollup.advance`, for L2 blocks that name no new anchor and owe nothing.
-    /// It has the inputs of EXECUTE as they are, and no evidence.
+    /// Calldata of `NativeRollup.advance`, for L2 blocks without a new anchor and without due
+    /// messages or forced transactions. Contains the inputs of EXECUTE unchanged, and no evidence.
     Advance(Advance),
-    /// Calldata of the CREATE2 proxy that makes L1 keep the codes of an input of EXECUTE, so that
-    /// later inputs with the same codes need not carry them.
+    /// Calldata of the CREATE2 proxy that stores the codes of an EXECUTE input on L1, so that later
+    /// inputs can reference them instead of containing them.
     Keep(Keep),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Advance {
-    /// Inputs of EXECUTE in files, each for a block or for a batch of blocks, and in order; as
-    /// `enshrine execute encode` and `enshrine execute fetch` write them. `-` is standard input.
+    /// Files with inputs of EXECUTE, each for a block or a batch of blocks, in order, as written by
+    /// `enshrine execute encode` and `enshrine execute fetch`. `-` is standard input.
     #[arg(value_name = "FILE", required_unless_present = "l2", conflicts_with = "l2")]
     files: Vec<PathBuf>,
 
-    /// JSON-RPC address of a node of the L2 that has debug_executionWitness and debug_getRawBlock,
-    /// in place of files. What it gives is checked no further than a file is.
+    /// JSON-RPC URL of an L2 node with debug_executionWitness and debug_getRawBlock, instead of
+    /// files. Its responses are checked no further than files are.
     #[arg(long, value_name = "URL", requires = "block")]
     l2: Option<String>,
 
-    /// With --l2: the block that is taken from there; may be given several times, in order.
+    /// With --l2: number of the block to fetch; can be repeated, in order.
     #[arg(long, value_name = "NUMBER", requires = "l2")]
     block: Vec<u64>,
 
-    /// The fork whose rules hold on the L2, for blocks that are no inputs of EXECUTE yet [default:
-    /// with --deployment that of the genesis]
+    /// Fork of the L2, for blocks that are not encoded as inputs of EXECUTE yet [default: with
+    /// --deployment, that of the genesis]
     #[arg(long, value_name = "FORK", value_parser = parse_fork)]
     fork: Option<ProtocolFork>,
 
-    /// Name the codes of each input by the accounts that `enshrine calldata keep` makes of them, in
-    /// place of the codes themselves.
+    /// Replace the codes of each input with references to the accounts that
+    /// `enshrine calldata keep` creates.
     #[arg(long)]
     kept: bool,
 
-    /// With --kept: those that `enshrine calldata keep --each` makes.
+    /// With --kept: reference the accounts that `enshrine calldata keep --each` creates.
     #[arg(long, requires = "kept")]
     each: bool,
 
-    /// The file that script/Deploy.s.sol has written, to check that the blocks are of this L2.
+    /// Deployment file, to check that the blocks belong to this L2.
     #[arg(long, value_name = "FILE")]
     deployment: Option<PathBuf>,
 
-    /// JSON instead of the calldata alone.
+    /// Print JSON instead of the calldata only.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Keep {
-    /// An input of EXECUTE in a file; `-` is standard input.
+    /// File with an input of EXECUTE; `-` is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// The fork whose rules hold on the L2, for a block that is no input of EXECUTE yet.
+    /// Fork of the L2, for a block that is not encoded as an input of EXECUTE yet.
     #[arg(long, value_name = "FORK", value_parser = parse_fork)]
     fork: Option<ProtocolFork>,
 
-    /// Each code by itself, if it has 256 bytes or more: for inputs that have some of these codes,
-    /// and not all.
+    /// Store each code of at least 256 bytes separately, for inputs that contain only some of these
+    /// codes.
     #[arg(long)]
     each: bool,
 
-    /// JSON instead of the calldata alone.
+    /// Print JSON instead of the calldata only.
     #[arg(long)]
     json: bool,
 }
@@ -113,11 +113,8 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
 }
 
 fn advance(arguments: &Advance) -> Result<ExitCode> {
-    // Where there are files, the parser asks for no node.
-    ensure!(
-        arguments.block.is_empty() || arguments.l2.is_some(),
-        "--block is of a node, and none is named by --l2"
-    );
+    // With files, clap does not enforce that --block requires --l2.
+    ensure!(arguments.block.is_empty() || arguments.l2.is_some(), "--block requires --l2");
     let deployment = arguments.deployment.as_deref().map(Deployment::read).transpose()?;
     let fork = arguments.fork.or_else(|| deployment.as_ref().and_then(first_fork));
     let given: Result<Vec<_>> = match &arguments.l2 {
@@ -126,7 +123,7 @@ fn advance(arguments: &Advance) -> Result<ExitCode> {
     };
     let input = |Calldata { name, bytes, chain_id: got }: Calldata| {
         if let Some(Deployment { l2_chain_id: expected, .. }) = &deployment {
-            ensure!(got == *expected, "{name} is of chain {got}, and the L2 is chain {expected}");
+            ensure!(got == *expected, "{name} is of chain {got}, expected L2 chain {expected}");
         }
         let codes = if arguments.kept { codes(&bytes, arguments.each) } else { Vec::new() };
         let named = shorten(&bytes, &codes).map(|shortened| shortened.bytes);
@@ -148,7 +145,7 @@ fn advance(arguments: &Advance) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The fork with which an L2 has begun.
+/// Returns the fork at the genesis of an L2.
 fn first_fork(deployment: &Deployment) -> Option<ProtocolFork> {
     let genesis = &deployment.genesis;
     spec_of(&genesis.config).fork_at(genesis.timestamp)
@@ -161,7 +158,7 @@ fn codes(input: &[u8], each: bool) -> Vec<CodeReference> {
 fn keep(arguments: &Keep) -> Result<ExitCode> {
     let input = Calldata::read(&arguments.file, arguments.fork)?;
     let codes = codes(&input.bytes, arguments.each);
-    ensure!(!codes.is_empty(), "{} carries no codes", input.name);
+    ensure!(!codes.is_empty(), "{} contains no codes", input.name);
     if !arguments.json {
         for code in &codes {
             say!("{}", hex::encode_prefixed(code.creation()));

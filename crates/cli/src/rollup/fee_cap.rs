@@ -1,9 +1,9 @@
-//! The fee cap of a transaction that L1 is to force, compared with the balance of its sender and
-//! the base fee of the L2.
+//! Fee cap of a forced transaction, compared with its sender's balance and the base fee of the L2.
 //!
-//! Full blocks raise the base fee above any cap, and a block whose base fee is above the cap need
-//! not hold the transaction. The cap decides the price of that delay, and costs the sender nothing:
-//! a transaction pays the base fee and its tip. So it should be what the balance allows.
+//! Full blocks can raise the base fee above any cap, and a block whose base fee exceeds the cap
+//! need not include the transaction. The cap determines the price of that delay and costs the
+//! sender nothing, because a transaction pays only the base fee and its tip. It should therefore be
+//! as high as the balance allows.
 
 use super::Node;
 use alloy_consensus::Transaction;
@@ -13,32 +13,32 @@ use eyre::{OptionExt as _, Result, ensure};
 use serde_json::{Value, json};
 use std::fmt;
 
-/// Least ratio of cap and base fee with which an entry keeps its place
+/// Minimum ratio of fee cap to base fee with which an entry keeps its place in the queue
 /// (`ForcedInbox.FEE_CAP_MARGIN`).
 const MARGIN: u128 = 8;
-/// Base fee, in wei, as which a lower one counts (`ForcedInbox.FEE_CAP_FLOOR`).
+/// Lower bound of the base fee in that ratio, in wei (`ForcedInbox.FEE_CAP_FLOOR`).
 const FLOOR: u128 = 1_000_000_000;
-/// Blocks after which no delay is computed further: the base fee has risen by 50 orders of
-/// magnitude then.
+/// Maximum number of blocks for which a delay is computed. The base fee has risen by 50 orders of
+/// magnitude by then.
 const MAX_BLOCKS: u64 = 1_000;
 
-/// Figures of a fee cap.
+/// A fee cap, and the prices of delaying a transaction with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FeeCap {
-    /// The cap, in wei per gas.
+    /// The fee cap, in wei per gas.
     max_fee: u128,
-    /// Base fee of the L2's newest block, in wei.
+    /// Base fee of the L2's newest block, in wei per gas.
     base_fee: u128,
-    /// Least cap, in wei, with which the transaction keeps its place while the base fee is above
-    /// the cap.
+    /// Minimum cap, in wei per gas, with which the transaction keeps its place in the queue while
+    /// the base fee exceeds the cap.
     keeps_place_from: u128,
-    /// Greatest cap, in wei, that the balance of the sender pays for.
+    /// Maximum cap, in wei per gas, that the sender's balance covers.
     from_balance: u128,
-    /// Full blocks behind one another that raise the base fee above the cap.
+    /// Number of consecutive full blocks that raise the base fee above the cap.
     blocks_to_exceed: u64,
     /// Wei that these blocks burn: the price of the first delay.
     wei_to_exceed: U256,
-    /// Wei that each further block of delay burns at least.
+    /// Minimum wei that each further block of delay burns.
     wei_per_block: U256,
 }
 
@@ -47,7 +47,8 @@ impl FeeCap {
     ///
     /// # Errors
     ///
-    /// If the node does not answer, or the sender cannot pay what the transaction may cost.
+    /// If the node does not respond, or the balance does not cover the maximum cost of the
+    /// transaction.
     pub(super) fn of(l2: &Node, sender: Address, transaction: &impl Transaction) -> Result<Self> {
         let balance: U256 = l2.request("eth_getBalance", (sender, "latest"))?;
         let head: Block = l2.request("eth_getBlockByNumber", ("latest", false))?;
@@ -55,8 +56,8 @@ impl FeeCap {
         Self::with(balance, base_fee.into(), head.header.gas_limit, sender, transaction)
     }
 
-    /// The greatest cap, in wei per gas, that a balance pays for beside other wei. The inbox takes
-    /// no transaction whose gas may cost 2^128 wei or more.
+    /// Returns the maximum cap, in wei per gas, that a balance covers in addition to `others` wei.
+    /// The inbox accepts no transaction whose gas may cost 2^128 wei or more.
     pub(super) fn greatest(balance: U256, others: U256, gas: u64) -> u128 {
         let left = u128::try_from(balance.saturating_sub(others)).unwrap_or(u128::MAX);
         left.checked_div(gas.into()).unwrap_or_default()
@@ -75,7 +76,7 @@ impl FeeCap {
         ensure!(
             cost <= balance,
             "{sender} has {balance} wei on the L2, and RAWTX may cost {cost}: it would be dropped as invalid; sign it \
-             with a fee cap of {from_balance} wei at most"
+             with a fee cap of at most {from_balance} wei"
         );
         let (mut blocks_to_exceed, mut wei_to_exceed, mut fee) = (0, U256::ZERO, base_fee.max(7));
         while fee <= max_fee && blocks_to_exceed < MAX_BLOCKS {
@@ -91,12 +92,12 @@ impl FeeCap {
             from_balance,
             blocks_to_exceed,
             wei_to_exceed,
-            // A base fee that is to stay takes blocks that are half full.
+            // Half-full blocks keep the base fee constant.
             wei_per_block: U256::from(max_fee) * U256::from(block_gas / 2),
         })
     }
 
-    /// The figures, in wei as decimal strings.
+    /// Returns the figures as JSON, with wei as decimal strings.
     pub(super) fn to_json(&self) -> Value {
         json!({
             "maxFee": self.max_fee.to_string(),
@@ -109,24 +110,25 @@ impl FeeCap {
         })
     }
 
-    /// Warnings about a cap that is lower than it could be.
+    /// Returns warnings about a low cap.
     pub(super) fn warnings(&self) -> Vec<String> {
         let Self { max_fee, keeps_place_from, from_balance, base_fee, .. } = self;
         let mut warnings = Vec::new();
         if max_fee < base_fee {
             warnings.push(format!(
-                "the base fee of the L2 is {base_fee} wei, and the fee cap {max_fee}: the transaction is dropped as soon as \
-                 it is due, unless the base fee falls"
+                "the fee cap of {max_fee} wei is below the L2's base fee of {base_fee} wei: the transaction is dropped as \
+                 soon as it is due, unless the base fee falls"
             ));
         } else if max_fee < keeps_place_from {
             warnings.push(format!(
-                "a base fee above the fee cap of {max_fee} wei drops the transaction; with {keeps_place_from} wei or more it \
-                 keeps its place and waits"
+                "the transaction is dropped if the base fee exceeds its fee cap of {max_fee} wei; with {keeps_place_from} wei \
+                 or more it keeps its place in the queue"
             ));
         }
         if max_fee.saturating_mul(2) < *from_balance {
             warnings.push(format!(
-                "the balance allows a fee cap of {from_balance} wei: a higher cap costs nothing and makes a delay dearer"
+                "the balance allows a fee cap of {from_balance} wei: a higher cap costs nothing and makes a delay more \
+                 expensive"
             ));
         }
         warnings
@@ -138,8 +140,8 @@ impl fmt::Display for FeeCap {
         let Self { max_fee, base_fee, blocks_to_exceed, wei_to_exceed, wei_per_block, .. } = self;
         write!(
             f,
-            "fee cap {max_fee} wei, base fee {base_fee}: a delay takes {blocks_to_exceed} full blocks, which burn \
-             {wei_to_exceed} wei, and then {wei_per_block} wei for each block"
+            "fee cap {max_fee} wei, base fee {base_fee} wei: to delay the transaction, {blocks_to_exceed} full blocks must \
+             burn {wei_to_exceed} wei, and each further block {wei_per_block} wei"
         )
     }
 }
@@ -167,13 +169,13 @@ mod tests {
         let balance = 5 + u128::from(GAS) * 100 * GWEI;
         assert!(cap(balance, 100 * GWEI, GWEI).is_ok());
         let error = cap(balance, 100 * GWEI + 1, GWEI).unwrap_err().to_string();
-        assert!(error.contains("of 100000000000 wei at most"), "{error}");
+        assert!(error.contains("at most 100000000000 wei"), "{error}");
     }
 
     #[test]
     fn the_price_of_a_delay_is_that_of_the_full_blocks_that_raise_the_base_fee() {
         let at = |times: u128| cap(u128::MAX / 2, times * GWEI, GWEI).unwrap();
-        // 1, 9/8 and (9/8)^2 are below, at most 1.26; (9/8)^6 is above 2.
+        // (9/8)^5 is below 2 and (9/8)^6 is above; (9/8)^34 is above 50.
         assert_eq!(at(1).blocks_to_exceed, 1);
         assert_eq!(at(1).wei_to_exceed, U256::from(30_000_000 * GWEI));
         assert_eq!(at(2).blocks_to_exceed, 6);
@@ -185,10 +187,10 @@ mod tests {
     fn a_cap_below_what_keeps_its_place_or_far_below_the_balance_is_warned_of() {
         let plenty = 1_000_000 * u128::from(GAS) * GWEI;
         for (max_fee, base_fee, words) in [
-            (GWEI / 2, GWEI, &["is dropped as soon as", "the balance allows"][..]),
+            (GWEI / 2, GWEI, &["soon as it is due", "the balance allows"][..]),
             (8 * GWEI - 1, GWEI, &["keeps its place", "the balance allows"]),
             (8 * GWEI, GWEI, &["the balance allows"]),
-            // An idle L2 counts as one of a gwei.
+            // The base fee of an idle L2 counts as one gwei.
             (8 * GWEI - 1, 7, &["keeps its place", "the balance allows"]),
             (900_000 * GWEI, GWEI, &[]),
         ] {

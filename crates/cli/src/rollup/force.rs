@@ -1,4 +1,4 @@
-//! `enshrine calldata force`.
+//! `enshrine calldata force`: calldata of a forced transaction.
 
 use super::{
     Node,
@@ -31,38 +31,39 @@ const SENDER_KEY: &str = "ENSHRINE_SENDER_KEY";
 
 #[derive(Debug, Args)]
 pub(crate) struct Force {
-    /// The transaction as `cast mktx` prints it, in hexadecimal digits; or a file that holds it, in
-    /// binary, in hex or as the answer of a node. `-` is standard input. Or --to, for one that the
-    /// command signs.
+    /// Signed transaction in hexadecimal, as `cast mktx` prints it, or a file that contains it in
+    /// binary, in hex or as a JSON-RPC response. `-` is standard input. Alternatively, use --to for
+    /// a transaction that this command signs.
     #[arg(value_name = "RAWTX", required_unless_present = "to", conflicts_with = "to")]
     raw: Option<PathBuf>,
 
     #[command(flatten)]
     unsigned: Unsigned,
 
-    /// The file that script/Deploy.s.sol has written, to check that the transaction is for this L2.
+    /// Deployment file, to check that the transaction is for this L2.
     #[arg(long, value_name = "FILE")]
     deployment: Option<PathBuf>,
 
-    /// JSON-RPC address of a node of the L2, to compare the fee cap with the sender's balance and
-    /// the base fee. Standard error says at what price others can delay the transaction.
+    /// JSON-RPC URL of an L2 node, to compare the fee cap with the sender's balance and the base
+    /// fee. The price at which others can delay the transaction is printed to standard error.
     #[arg(long, value_name = "URL")]
     l2: Option<String>,
 
-    /// JSON instead of the calldata alone.
+    /// Print JSON instead of the calldata only.
     #[arg(long)]
     json: bool,
 }
 
-/// A transaction that the command signs, with the fee cap that the balance of its sender pays for.
+/// A transaction that the command signs, with the highest fee cap that its sender's balance covers.
 #[derive(Debug, Args)]
 struct Unsigned {
-    /// Recipient of a transaction that the command signs. Its fee cap is (balance - value -
-    /// reserve) / gas limit: a high cap costs nothing and makes a delay dearer.
+    /// Recipient of a transaction that this command signs. Its fee cap is (balance - value -
+    /// reserve) / gas limit: a high cap costs the sender nothing and makes it more expensive for
+    /// others to delay the transaction.
     #[arg(long, value_name = "ADDRESS", requires = "l2")]
     to: Option<Address>,
 
-    /// With --to: wei that the recipient gets.
+    /// With --to: value in wei.
     #[arg(long, value_name = "WEI", default_value = "0", requires = "to")]
     value: U256,
 
@@ -74,17 +75,17 @@ struct Unsigned {
     #[arg(long, value_name = "GAS", default_value_t = 21_000, requires = "to")]
     gas_limit: u64,
 
-    /// With --to: wei that the sender may spend otherwise before a block has the transaction. It is
-    /// dropped as invalid once the balance is too low for its fee cap.
+    /// With --to: wei that the sender may spend otherwise before a block includes the transaction,
+    /// which is dropped as invalid if the balance no longer covers its fee cap.
     #[arg(long, value_name = "WEI", default_value = "0", requires = "to")]
     reserve: U256,
 
-    /// With --to: nonce [default: that of the sender's next transaction in the newest block]
+    /// With --to: nonce [default: the sender's nonce after the newest block]
     #[arg(long, value_name = "NUMBER", requires = "to")]
     nonce: Option<u64>,
 
-    /// With --to: key of the sender, a keystore (Web3 secret storage) or a file of keys with an
-    /// `operator`. A raw key is taken from ENSHRINE_SENDER_KEY.
+    /// With --to: key of the sender, a keystore (Web3 Secret Storage) or a key file with an
+    /// `operator`. Set a raw key in ENSHRINE_SENDER_KEY.
     #[arg(long, value_name = "FILE", requires = "to")]
     sender_key: Option<String>,
 
@@ -107,7 +108,7 @@ impl Unsigned {
         source.signer(|keys| keys.operator.secret())
     }
 
-    /// Signs a transaction of this recipient.
+    /// Signs a transaction to this recipient; returns its EIP-2718 encoding.
     fn sign(&self, to: Address, url: &str, deployment: Option<&Deployment>) -> Result<Vec<u8>> {
         let l2 = Node::connect("L2", url, deployment.map(|it| it.l2_chain_id))?;
         let signer = self.signer()?;
@@ -121,7 +122,7 @@ impl Unsigned {
         let max_fee_per_gas = FeeCap::greatest(balance, spent, self.gas_limit);
         ensure!(
             max_fee_per_gas > 0,
-            "{sender} has {balance} wei on the L2, and nothing of them is left for gas: value and reserve are {spent} wei"
+            "{sender} has {balance} wei on the L2, and nothing is left for gas: value and reserve are {spent} wei"
         );
         let signed = signer.sign(TxEip1559 {
             chain_id: l2.request::<U64>("eth_chainId", ())?.to(),
@@ -143,19 +144,19 @@ pub(super) fn run(arguments: &Force) -> Result<ExitCode> {
     let Force { raw, unsigned, l2, json, .. } = arguments;
     let raw = match (raw, unsigned.to, l2) {
         (Some(raw), _, _) => raw_transaction(raw).wrap_err(
-            "RAWTX is a signed transaction in hexadecimal digits, as `cast mktx` prints it, or a file with one",
+            "RAWTX must be a signed transaction in hexadecimal digits, as `cast mktx` prints it, or a file with one",
         )?,
         (None, Some(to), Some(url)) => unsigned.sign(to, url, deployment.as_ref())?,
-        // The parser demands one of them.
-        _ => bail!("RAWTX is missing, or --to and --l2"),
+        // clap requires one of them.
+        _ => bail!("expected RAWTX, or --to and --l2"),
     };
     let transaction = EthereumTxEnvelope::<TxEip4844>::decode_2718_exact(&raw)
         .wrap_err("RAWTX is not a signed transaction")?;
     let sender = transaction.recover_signer().wrap_err("RAWTX has no valid signature")?;
     if let Some(deployment) = &deployment {
         let expected = deployment.l2_chain_id;
-        let got = transaction.chain_id().ok_or_eyre("RAWTX is signed for every chain at once")?;
-        ensure!(got == expected, "RAWTX is signed for chain {got}, and the L2 is chain {expected}");
+        let got = transaction.chain_id().ok_or_eyre("RAWTX has no chain id (EIP-155)")?;
+        ensure!(got == expected, "RAWTX is signed for chain {got}, expected L2 chain {expected}");
     }
     let fee_cap = match l2 {
         Some(url) => {
@@ -189,7 +190,7 @@ pub(super) fn run(arguments: &Force) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The bytes of a transaction that is given in hexadecimal digits itself, or by the name of a file.
+/// Returns the bytes of a transaction from its hexadecimal digits or from a file.
 fn raw_transaction(given: &Path) -> Result<Vec<u8>> {
     let text = given.to_string_lossy();
     let text = text.trim();
@@ -198,6 +199,6 @@ fn raw_transaction(given: &Path) -> Result<Vec<u8>> {
     }
     match content::read(given)? {
         Content::Bytes(bytes) => Ok(bytes),
-        Content::Object(_) => bail!("{} holds a JSON object", content::name_of(given)),
+        Content::Object(_) => bail!("{} contains a JSON object", content::name_of(given)),
     }
 }

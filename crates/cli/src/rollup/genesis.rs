@@ -1,4 +1,4 @@
-//! `enshrine genesis`.
+//! `enshrine genesis`: prints the first block of a genesis file.
 
 use crate::{
     execute::content::{self, Content},
@@ -16,12 +16,12 @@ use wire::ProtocolFork;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// A genesis file with alloc and config, as common clients read it; or a deployment file that
-    /// holds one. `-` is standard input.
+    /// Genesis file with `alloc` and `config`, in the format of geth and reth, or a deployment file
+    /// that contains one. `-` is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// JSON instead of a table.
+    /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
 }
@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let context = || format!("cannot read {}", arguments.file.display());
     let Content::Object(text) = content::read(&arguments.file)? else {
-        bail!("{} is not a genesis file: it is no JSON object", arguments.file.display())
+        bail!("{} is not a genesis file: not a JSON object", arguments.file.display())
     };
     let value: Value = serde_json::from_slice(&text).wrap_err_with(context)?;
     let inner = value.get("genesis");
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         "{} is not a genesis file: it needs both `config` (chainId, forks) and `alloc` (accounts)",
         arguments.file.display()
     );
-    // Out of the text, where an error has a line and a column.
+    // Parsed from the text, not from `value`, so that an error has a line and a column.
     let genesis = match inner {
         Some(_) => serde_json::from_slice(&text).map(|Deployed { genesis }| genesis),
         None => serde_json::from_slice(&text),
@@ -78,13 +78,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Part of a deployment file that holds the genesis.
+/// The part of a deployment file that contains the genesis.
 #[derive(Debug, Deserialize)]
 struct Deployed {
     genesis: Genesis,
 }
 
-/// The first block of an L2, and the fork by whose rules it is.
+/// The first block of an L2, and its fork.
 pub(crate) struct First {
     pub(crate) block: Arc<Block>,
     pub(crate) fork: ProtocolFork,
@@ -96,8 +96,8 @@ impl First {
         let spec = spec_of(&genesis.config);
         let Some(fork) = spec.fork_at(genesis.timestamp) else {
             bail!(
-                "the fork at the timestamp {} of the genesis is older than Shanghai: config has to \
-                 name newer ones, such as pragueTime",
+                "the fork at the genesis timestamp {} is older than Shanghai: `config` must activate \
+                 a newer one, for example with pragueTime",
                 genesis.timestamp
             )
         };
@@ -105,7 +105,7 @@ impl First {
         Ok(Self { block: Arc::clone(chain.head()), fork })
     }
 
-    /// RLP of its header.
+    /// Returns the RLP encoding of the header.
     pub(crate) fn header(&self) -> Bytes {
         alloy_rlp::encode(&self.block.header).into()
     }

@@ -1,4 +1,4 @@
-//! `enshrine init`.
+//! `enshrine init`: creates the files of a new rollup.
 
 use super::{
     genesis::First,
@@ -28,8 +28,8 @@ use wire::ProtocolFork;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Folder for the files. The scripts may write below deployments/ of the checkout only, and
-    /// paths are written down as they are given: so name it from the top of the checkout, as in
+    /// Folder for the files. The scripts can write only below deployments/ of the checkout, and
+    /// paths are stored as given, so name the folder relative to the top of the checkout, such as
     /// deployments/my-rollup.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
@@ -38,74 +38,76 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ID", default_value_t = 8_079)]
     chain_id: u64,
 
-    /// The rules by which the L2 begins, those of L1: prague, osaka, bpo1, bpo2 or amsterdam; and
-    /// the forks that L1 has scheduled, with the times at which L1 forks, as in
-    /// osaka,amsterdam@1800000000 or osaka,amsterdam@+86400 (after the first block).
+    /// Fork of the L2's first block, which must be L1's: prague, osaka, bpo1, bpo2 or amsterdam;
+    /// and the forks that L1 has scheduled, at L1's times, as in osaka,amsterdam@1800000000 or
+    /// osaka,amsterdam@+86400 (seconds after the first block).
     #[arg(long, value_name = "FORKS", value_parser = parse_forks, default_value = "osaka")]
     fork: ForkTimes,
 
-    /// Gas limit of the L2's blocks.
+    /// Gas limit of L2 blocks.
     #[arg(long, value_name = "GAS", default_value_t = 10_000_000)]
     gas_limit: u64,
 
-    /// Time of the L2's first block, in seconds since 1970: no later than L1's when the contracts
-    /// are deployed [default: that of L1's latest block, or a minute ago if L1 does not answer]
+    /// Unix timestamp of the L2's first block, in seconds; must not be later than L1's time when
+    /// the contracts are deployed [default: that of L1's latest block, or a minute ago if L1 does
+    /// not respond]
     #[arg(long, value_name = "SECONDS")]
     timestamp: Option<u64>,
 
-    /// Source of the rollup's forks, for good.
+    /// Source of the rollup's forks; cannot be changed later.
     #[arg(long, value_enum, default_value_t = ForkMode::Follow)]
     fork_mode: ForkMode,
 
-    /// Account that may pause deposits and delay large claims for three days if EXECUTE has a bug,
-    /// for good. It can do nothing else, and not at once again [default: no account]
+    /// Account that can pause deposits and delay large claims for three days if EXECUTE has a bug.
+    /// It has no other power, cannot pause again right after a pause, and cannot be changed later
+    /// [default: none]
     #[arg(long, value_name = "ADDRESS")]
     guardian: Option<Address>,
 
-    /// Policy for advancing the rollup. By default one sequencer has a head start, and the rollup
-    /// is open to anyone once its head is 90 minutes old (90 seconds with --dev).
+    /// Policy that decides who can advance the rollup. By default one sequencer has a head start,
+    /// and anyone can advance once the head is 90 minutes old (90 seconds with --dev).
     #[arg(long, value_enum, default_value_t = Policy::Permissioned)]
     policy: Policy,
 
-    /// The one account, with --policy permissioned [default: that of the advance key]
+    /// Account of the sequencer, with --policy permissioned [default: that of the advance key]
     #[arg(long, value_name = "ADDRESS")]
     sequencer: Option<Address>,
 
-    /// Account that may announce upgrades [default: none, for good]
+    /// Account that can announce upgrades [default: none, which cannot be changed later]
     #[arg(long, value_name = "ADDRESS")]
     owner: Option<Address>,
 
-    /// With the deployer's account this decides the addresses on L1 [default: one that no other L2
-    /// has]
+    /// Salt that, with the deployer's account, determines the contract addresses on L1 [default:
+    /// unique to this L2]
     #[arg(long, value_name = "TEXT")]
     salt: Option<String>,
 
-    /// Ether that the operator has on the L2 at genesis. Nothing on L1 backs it until the same
-    /// amount is deposited to an account without a known key.
+    /// Balance of the operator on the L2 at genesis, in ether. It is not backed on L1 until the
+    /// same amount is deposited to an account without a known key.
     #[arg(long, value_name = "ETHER", value_parser = parse_float, default_value = "1")]
     operator_float: U256,
 
-    /// The shortest delays that the contracts accept, for trying things out.
+    /// Use the shortest delays that the contracts accept, for development.
     #[arg(long)]
     dev: bool,
 
-    /// JSON-RPC address of L1, for the node.
+    /// JSON-RPC URL of L1, for the configuration of the node.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8545")]
     l1: String,
 
-    /// Port of the node.
+    /// RPC port in the configuration of the node.
     #[arg(long, value_name = "PORT", default_value_t = 9545)]
     http_port: u16,
 
-    /// JSON instead of what to do next.
+    /// Print JSON instead of the next steps.
     #[arg(long)]
     json: bool,
 }
 
-/// Timeout for L1, which `init` can do without.
+/// Timeout of the request to L1, without whose response `init` can continue.
 const L1_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A fork, or a schedule that begins with one.
+/// Parses a fork, or a schedule that begins with one.
 fn parse_forks(text: &str) -> Result<ForkTimes, String> {
     if !text.contains([',', '@']) {
         return fork_since(ProtocolFork::Prague, text).map(ForkTimes::constant);
@@ -116,12 +118,13 @@ fn parse_forks(text: &str) -> Result<ForkTimes, String> {
 }
 
 fn parse_float(ether: &str) -> Result<U256, String> {
-    let wei = parse_ether(ether).map_err(|error| format!("an amount of ether: {error}"))?;
+    let wei =
+        parse_ether(ether).map_err(|error| format!("expected an amount of ether: {error}"))?;
     let most = U256::from(u64::MAX);
     (wei <= most).then_some(wei).ok_or_else(|| format!("at most {} ether", format_ether(most)))
 }
 
-/// The files of a rollup, and their names as others are to read them.
+/// Paths of a rollup's files, as the other files reference them.
 struct Files {
     genesis: String,
     plan: String,
@@ -136,7 +139,7 @@ impl Files {
     fn below(folder: &Path) -> Result<Self> {
         let file = |name| {
             let path = folder.join(name).into_os_string().into_string().ok();
-            path.ok_or_eyre("the name of the folder is not UTF-8, and no file could name it")
+            path.ok_or_eyre("the path of the folder is not valid UTF-8")
         };
         Ok(Self {
             genesis: file("genesis.json")?,
@@ -149,13 +152,14 @@ impl Files {
         })
     }
 
-    /// Refuses to overwrite a file: without them, a running chain cannot be operated any more.
+    /// Returns an error if any of the files exists: a running chain could not be operated without
+    /// them.
     fn refuse_to_overwrite(&self) -> Result<()> {
         for path in [&self.genesis, &self.plan, &self.node, &self.deployment, &self.data] {
             ensure!(
                 !Path::new(path).exists(),
-                "{path} is there already, and init overwrites nothing: name another folder, or remove \
-                 what is no longer needed (keys in {} are kept and used again)",
+                "{path} already exists, and init overwrites nothing: choose another folder, or remove \
+                 files that are no longer needed (keys in {} are kept and reused)",
                 self.keys
             );
         }
@@ -168,8 +172,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let files = Files::below(&arguments.folder)?;
     files.refuse_to_overwrite()?;
     fs::create_dir_all(&arguments.folder)
-        .wrap_err_with(|| format!("cannot make the folder {}", arguments.folder.display()))?;
-    // First, lest the keys be put under version control in between.
+        .wrap_err_with(|| format!("cannot create the folder {}", arguments.folder.display()))?;
+    // Before the keys, so that they cannot get under version control.
     if !Path::new(&files.ignore).exists() {
         write(&files.ignore, "keys.json\ndata/\n")?;
     }
@@ -239,35 +243,35 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 impl Arguments {
     fn check(&self) -> Result<()> {
-        ensure!(self.chain_id != 0, "--chain-id 0: a chain id is at least 1");
+        ensure!(self.chain_id != 0, "--chain-id: 0, expected at least 1");
         ensure!(
             ChainSpec::known(self.chain_id).is_none(),
-            "--chain-id {}: that is a public network's, whose forks EXECUTE would apply; take one that \
+            "--chain-id: {} is a public network's, whose forks EXECUTE would apply; choose one that \
              no other chain has",
             self.chain_id
         );
         ensure!(
             u32::try_from(self.gas_limit).is_ok(),
-            "--gas-limit {}: a rollup keeps it in 32 bits, so at most {}",
+            "--gas-limit: {}, but a rollup stores it in 32 bits: at most {}",
             self.gas_limit,
             u32::MAX
         );
         if let Some(sequencer) = self.sequencer {
             ensure!(
                 self.policy == Policy::Permissioned,
-                "--sequencer {sequencer}: only --policy permissioned has one"
+                "--sequencer: only --policy permissioned has one"
             );
-            ensure!(!sequencer.is_zero(), "--sequencer {sequencer}: the zero address has no key");
+            ensure!(!sequencer.is_zero(), "--sequencer: the zero address has no key");
         }
         Ok(())
     }
 
-    /// The genesis of an L2 whose operator can pay for its first transactions.
+    /// Creates the genesis, with the operator's float if it is not zero.
     fn genesis(&self, operator: Address) -> Result<Genesis> {
         let timestamp = self.timestamp.map_or_else(|| self.begins(), Ok)?;
         let predeploys = Predeploys::built_in();
-        // With the contracts of the newest fork: an L2 that lacks those of a fork has no valid
-        // block from that fork on, and the times of L1's later forks are not known yet.
+        // With the system contracts of the newest fork: without those of a fork, the L2 has no
+        // valid block from that fork on, and the times of L1's later forks are not known yet.
         let newest = ProtocolFork::ALL.into_iter().max().unwrap_or(self.fork.last());
         let mut genesis = l2_genesis(&predeploys, newest, self.gas_limit, timestamp);
         let later = self.fork.timestamps((0, timestamp), None).wrap_err("--fork")?;
@@ -279,13 +283,13 @@ impl Arguments {
         Ok(genesis)
     }
 
-    /// A time at which an L2 may begin whose contracts are deployed from now on. `forge script`
-    /// tries them out on L1's latest block first, which may be a slot old, or hours on an L1 that
-    /// makes blocks when there is something to put into them.
+    /// Returns a genesis timestamp for contracts that are deployed from now on. `forge script`
+    /// first simulates the deployment on L1's latest block, which may be a slot old, or hours on an
+    /// L1 that mines only on demand.
     fn begins(&self) -> Result<u64> {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .wrap_err("the clock of this machine is before 1970: give --timestamp")?
+            .wrap_err("the system clock is before 1970: use --timestamp")?
             .as_secs();
         let options = ClientOptions { timeout: L1_TIMEOUT, ..ClientOptions::default() };
         let latest = Client::new(&self.l1, options)
@@ -301,12 +305,12 @@ impl Arguments {
         let (l1, advance) = (&self.l1, keys.advance.address);
         let Files { genesis, plan, node, keys: key_file, deployment, .. } = files;
         say!("L2 {} ({}) starts at {}", self.chain_id, self.fork, first.block.hash);
-        say!("  {genesis}   its genesis, as common clients read it");
-        say!("  {plan}    what script/Deploy.s.sol deploys");
-        say!("  {node}      what a node of it reads");
-        say!("  {key_file}      the sequencer's keys, for development; keep them to yourself");
+        say!("  {genesis}   genesis of the L2, in the format of geth and reth");
+        say!("  {plan}    configuration of script/Deploy.s.sol");
+        say!("  {node}      configuration of a node");
+        say!("  {key_file}      keys of the sequencer, for development; keep them secret");
         say!("");
-        say!("The rollup, as {plan} has it until it is deployed:");
+        say!("Parameters of the rollup, which you can change in {plan} before the deployment:");
         say!("");
         for line in meanings {
             say!("  {line}");
@@ -316,12 +320,12 @@ impl Arguments {
             "Next, at the top of the checkout, with an L1 at {l1} (such as `enshrine devnet --mainnet`):"
         );
         say!("");
-        say!("  # Deploys the contracts, with any account that has ether. Writes {deployment}.");
+        say!("  # Deploy the contracts, from any account with ether. Writes {deployment}.");
         say!(
             "  npx forge script script/Deploy.s.sol --sig 'run(string)' {plan} \\\n      \
              --rpc-url {l1} --broadcast --slow --private-key KEY"
         );
-        say!("  # What the sequencer spends on L1.");
+        say!("  # Fund the sequencer on L1.");
         say!("  npx cast send {advance} --value 10ether --rpc-url {l1} --private-key KEY");
         say!("  enshrine node --config {node}");
         if self.operator_float.is_zero() {
@@ -331,7 +335,7 @@ impl Arguments {
         let float = float.trim_end_matches('0').trim_end_matches('.');
         say!("");
         say!(
-            "The operator has {float} ether on the L2 at genesis, without ether on L1 behind it. Until a \
+            "The operator has {float} ether on the L2 at genesis, which no ether on L1 backs yet. Until a \
              deposit\nbacks it, L1 cannot pay all withdrawals. Deposit the same amount to an account without \
              a known key:"
         );
@@ -343,7 +347,7 @@ impl Arguments {
             self.operator_float
         );
         say!("");
-        say!("A follower that knows of this float and accepts it starts with:");
+        say!("A follower must accept this float:");
         say!("");
         say!(
             "  enshrine node --role follower --deployment {deployment} --l1 {l1} \\\n      \
@@ -354,7 +358,7 @@ impl Arguments {
     }
 }
 
-/// Writes a file that is not there yet.
+/// Creates a file; fails if it exists.
 fn write(path: &str, text: &str) -> Result<()> {
     OpenOptions::new()
         .write(true)

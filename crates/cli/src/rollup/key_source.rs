@@ -1,5 +1,4 @@
-//! The places from which a sequencer gets a key: a file of keys, a keystore, a remote signer, the
-//! environment.
+//! Sources of a sequencer's keys: key file, keystore, remote signer and environment.
 
 use super::keys::{Keys, read_short};
 use ::rollup::Signer;
@@ -9,7 +8,7 @@ use eyre::{Result, WrapErr as _, bail, ensure, eyre};
 use serde_json::Value;
 use std::{fs, path::Path};
 
-/// Accounts of the development mnemonic, whose keys everybody knows.
+/// Accounts of the development mnemonic ("test test … junk"), whose keys are public.
 const WELL_KNOWN: [Address; 10] = [
     address!("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"),
     address!("0x70997970C51812dc3A010C7d01b50e0d17dc79C8"),
@@ -23,20 +22,20 @@ const WELL_KNOWN: [Address; 10] = [
     address!("0xa0Ee7A142d267C1f36714E4a8F75612F20a79720"),
 ];
 
-/// Most memory of scrypt for a keystore, in bytes: twice that of geth's keystores.
+/// Maximum memory of scrypt for a keystore, in bytes: twice that of geth's keystores.
 const MAX_SCRYPT_BYTES: u64 = 512 << 20;
 
-/// Most times that scrypt works through its memory for a keystore. Light keystores have six, with 4
-/// MiB.
+/// Maximum scrypt parallelisation parameter `p` of a keystore: the number of passes through its
+/// memory. Light keystores have six, with 4 MiB.
 const MAX_SCRYPT_LANES: u64 = 16;
 
-/// Most rounds of PBKDF2 for a keystore.
+/// Maximum number of PBKDF2 iterations of a keystore.
 const MAX_ROUNDS: u64 = 10_000_000;
 
-/// The values of the configuration for one key.
+/// Configuration of one key.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KeySource<'a> {
-    /// First word of the flags.
+    /// Prefix of the flags.
     pub(super) name: &'static str,
     /// `--NAME-key`.
     pub(super) key: Option<&'a str>,
@@ -49,12 +48,12 @@ pub(super) struct KeySource<'a> {
 }
 
 impl KeySource<'_> {
-    /// Returns the key; `of` takes it out of a file of keys.
+    /// Returns the signer; `of` selects its key from a key file.
     pub(super) fn signer(&self, of: fn(Keys) -> B256) -> Result<Signer> {
         let Self { name, key, password, signer, address } = *self;
         match (key, signer) {
             (Some(_), Some(_)) => {
-                bail!("--{name}-key and --{name}-signer are both given, expected one of them")
+                bail!("--{name}-key and --{name}-signer are both given, expected only one")
             }
             (None, None) => {
                 bail!("--{name}-key is missing, and it has no default (or --{name}-signer)")
@@ -79,7 +78,7 @@ impl KeySource<'_> {
         }
         let path = Path::new(key);
         if !path.exists() {
-            bail!("neither 32 bytes in hexadecimal nor a file that is there");
+            bail!("neither 32 bytes in hexadecimal nor an existing file");
         }
         let text = read_short(path).wrap_err_with(|| format!("cannot read {}", path.display()))?;
         let value = serde_json::from_slice::<Value>(&text).unwrap_or_default();
@@ -100,7 +99,7 @@ impl KeySource<'_> {
         let context = || format!("cannot read the password in {}", file.display());
         let password = read_short(file).wrap_err_with(context)?;
         let password = String::from_utf8(password).wrap_err_with(context)?;
-        // Editors end a file with a line break, which no password has.
+        // Editors add a line break at the end of a file, which is not part of the password.
         let password = password.trim_end_matches(['\r', '\n']);
         let secret = eth_keystore::decrypt_key(path, password).map_err(|error| {
             eyre!(
@@ -110,13 +109,14 @@ impl KeySource<'_> {
             )
         })?;
         let length = secret.len();
-        B256::try_from(&secret[..])
-            .map_err(|_| eyre!("{} holds {length} bytes, expected a key of 32", path.display()))
+        B256::try_from(&secret[..]).map_err(|_| {
+            eyre!("{} contains {length} bytes, expected a key of 32 bytes", path.display())
+        })
     }
 }
 
-/// Refuses a keystore whose key derivation takes much more memory or time than those that wallets
-/// write: scrypt with n = 2^18, r = 8 and p = 1 (256 MiB), or 262,144 rounds of PBKDF2.
+/// Rejects a keystore whose key derivation needs much more memory or time than the keystores of
+/// wallets: scrypt with n = 2^18, r = 8 and p = 1 (256 MiB), or 262,144 rounds of PBKDF2.
 fn check_work(crypto: &Value) -> Result<()> {
     let parameters = crypto.get("kdfparams").unwrap_or(&Value::Null);
     let number = |name| parameters.get(name).and_then(Value::as_u64).unwrap_or_default();
@@ -124,32 +124,30 @@ fn check_work(crypto: &Value) -> Result<()> {
     let bytes = n.saturating_mul(r).saturating_mul(128);
     ensure!(
         bytes <= MAX_SCRYPT_BYTES && p <= MAX_SCRYPT_LANES,
-        "scrypt with n = {n}, r = {r} and p = {p} takes {bytes} bytes {p} times, and at most {MAX_SCRYPT_BYTES} bytes \
-         {MAX_SCRYPT_LANES} times are allowed"
+        "scrypt with n = {n}, r = {r} and p = {p} needs {bytes} bytes, expected at most {MAX_SCRYPT_BYTES} bytes and \
+         p = {MAX_SCRYPT_LANES}"
     );
-    ensure!(
-        rounds <= MAX_ROUNDS,
-        "{rounds} rounds of PBKDF2 are more than {MAX_ROUNDS}, which are allowed"
-    );
+    ensure!(rounds <= MAX_ROUNDS, "{rounds} rounds of PBKDF2, expected at most {MAX_ROUNDS}");
     Ok(())
 }
 
-/// Refuses a file with a secret that other users of the machine can read. A keystore is encrypted.
+/// Rejects a file with a plain secret that other users of the machine can access. Not for
+/// keystores, which are encrypted.
 fn refuse_readable(path: &Path) -> Result<()> {
     #[cfg(unix)]
     if let Ok(metadata) = fs::metadata(path) {
         let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
         ensure!(
             mode & 0o077 == 0,
-            "{} holds a secret and has mode {mode:04o}, so others can read or change it: chmod 600 it",
+            "{} contains a secret and has mode {mode:04o}, so that other users can access it: use chmod 600",
             path.display()
         );
     }
     Ok(())
 }
 
-/// Refuses a raw key among the flags, since all users of a machine see them (`ps`). The well-known
-/// keys of devnets are no secrets.
+/// Rejects a raw key on the command line, which is visible to all users of the machine (`ps`).
+/// The well-known keys of devnets are allowed.
 pub(super) fn refuse_secret(flag: &str, value: Option<&str>) -> Result<()> {
     let Some(secret) = value.and_then(|value| value.parse::<B256>().ok()) else { return Ok(()) };
     let account = PrivateKeySigner::from_bytes(&secret).map(|key| key.address());
@@ -159,7 +157,7 @@ pub(super) fn refuse_secret(flag: &str, value: Option<&str>) -> Result<()> {
     let variable =
         format!("ENSHRINE_{}", flag.trim_start_matches('-').replace('-', "_").to_uppercase());
     bail!(
-        "{flag}: a raw key on the command line is visible to all users of the machine: give it as {variable} in the \
-         environment, or a file"
+        "{flag}: a raw key on the command line is visible to all users of the machine: set {variable} in the \
+         environment, or use a file"
     )
 }

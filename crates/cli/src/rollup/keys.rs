@@ -1,4 +1,4 @@
-//! The file with the keys of a sequencer.
+//! Key file of a sequencer.
 
 use alloy_primitives::{Address, B256};
 use alloy_signer_local::PrivateKeySigner;
@@ -10,30 +10,30 @@ use std::{
     path::Path,
 };
 
-/// Most bytes of a file of keys, a keystore, a password or a configuration.
+/// Maximum size of a key file, a keystore, a password file or a configuration file, in bytes.
 const LONGEST: u64 = 1 << 20;
 
-/// Reads a short file that an operator names. Refuses what has no end (a device) or may never begin
-/// (a pipe).
+/// Reads a short regular file. Rejects devices, which may be endless, and pipes, which may block
+/// forever.
 pub(super) fn read_short(path: &Path) -> Result<Vec<u8>> {
-    ensure!(fs::metadata(path)?.is_file(), "it is no regular file");
+    ensure!(fs::metadata(path)?.is_file(), "not a regular file");
     let mut bytes = Vec::new();
     File::open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
     ensure!(bytes.len() as u64 <= LONGEST, "it is longer than {LONGEST} bytes");
     Ok(bytes)
 }
 
-/// The keys that a sequencer has.
+/// The two keys of a sequencer.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Keys {
-    /// Sends `advance` on L1, and pays for it there.
+    /// Signs `advance` transactions and pays for them on L1.
     pub(crate) advance: Key,
-    /// Sends the transactions of the sequencer on the L2, and pays for them there.
+    /// Signs the sequencer's own L2 transactions and pays for them on the L2.
     pub(crate) operator: Key,
 }
 
-/// A secret key with its account, so that users need not derive the address.
+/// A secret key with its address, so that users need not derive it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Key {
@@ -42,7 +42,7 @@ pub(crate) struct Key {
 }
 
 impl std::fmt::Debug for Key {
-    /// Without the secret.
+    /// Omits the secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "the key of {}", self.address)
     }
@@ -54,7 +54,7 @@ impl Key {
         Self { address: key.address(), key: key.to_bytes() }
     }
 
-    /// The secret itself.
+    /// Returns the secret.
     pub(crate) const fn secret(&self) -> B256 {
         self.key
     }
@@ -69,12 +69,12 @@ impl Key {
 }
 
 impl Keys {
-    /// The keys in a file; new ones, if there is no such file yet. Never overwrites any.
+    /// Reads the keys from a file, or creates the file with new keys. Never overwrites a file.
     pub(crate) fn read_or_make(path: &Path) -> Result<Self> {
         if path.exists() { Self::read(path) } else { Self::make(path) }
     }
 
-    /// The keys in a file.
+    /// Reads the keys from a file, and checks that each belongs to its address.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let context = || format!("cannot read the keys in {}", path.display());
         let text = read_short(path).wrap_err_with(context)?;
@@ -88,7 +88,7 @@ impl Keys {
         let keys = Self { advance: Key::random(), operator: Key::random() };
         let mut file = OpenOptions::new();
         file.write(true).create_new(true);
-        // Created with its mode, so that there is no moment at which other users can open it.
+        // Created with its final mode, so that other users can never open it.
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
         let text = serde_json::to_string_pretty(&keys)?;

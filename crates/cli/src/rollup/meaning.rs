@@ -1,4 +1,4 @@
-//! The meaning of each value of a `rollup.toml`, for the output of `enshrine init`.
+//! Descriptions of the values of a `rollup.toml`, which `enshrine init` prints.
 
 use super::plan::ForkMode;
 use alloy_primitives::Address;
@@ -7,11 +7,11 @@ use eyre::{Result, WrapErr as _};
 use std::fmt;
 use toml::{Table, Value};
 
-/// One line for each value that the contracts are made with.
+/// Returns one line for each parameter of the contracts.
 ///
 /// # Errors
 ///
-/// If the text is no TOML.
+/// If the text is not valid TOML.
 pub(crate) fn lines(plan: &str) -> Result<Vec<String>> {
     let plan: Table = plan.parse().wrap_err("rollup.toml")?;
     let plan = Values(&plan);
@@ -26,7 +26,7 @@ pub(crate) fn lines(plan: &str) -> Result<Vec<String>> {
     Ok(rows.into_iter().map(line).collect())
 }
 
-/// Name, value, and meaning of the value.
+/// Name, value and description.
 type Row = (&'static str, String, String);
 
 /// The values of a plan.
@@ -60,13 +60,13 @@ impl Values<'_> {
         self.row(name, format!("{}: {meaning}", Duration(self.number(name))))
     }
 
-    /// Values that say who decides.
+    /// Accounts and policies that govern the rollup.
     fn governance(&self) -> Vec<Row> {
         let ownerless = self.is_zero_address("rollup.owner");
         let owner = if ownerless {
             "no owner: no rule of the rollup ever changes"
         } else {
-            "can change the policy and the gas limit, each after a delay in which anyone can leave"
+            "can change the policy and the gas limit, each after a delay in which anyone can exit"
         };
         let forks =
             ForkMode::from_str(self.text("rollup.forks"), false).unwrap_or(ForkMode::Follow);
@@ -79,18 +79,18 @@ impl Values<'_> {
                 )
             }
             "open" => {
-                "anyone may advance; a contract says who is paid, and an owner can replace it"
+                "anyone may advance; a contract, which an owner can replace, decides who receives the fees"
                     .to_owned()
             }
             "rotating" => {
                 format!("the members take turns; anyone may advance once the head is {open} old")
             }
-            _ => "anyone may advance, and the builder of a block says who is paid".to_owned(),
+            _ => "anyone may advance; the builder of a block decides who receives the fees".to_owned(),
         };
         let guardian = if self.is_zero_address("guardian.account") {
             "no guardian: no account can pause deposits or delay claims"
         } else {
-            "may pause deposits and delay large claims for a while if EXECUTE has a bug, and nothing else"
+            "can pause deposits and delay large claims for a limited time if EXECUTE has a bug, and nothing else"
         };
         let mut rows = vec![
             self.row("rollup.owner", owner),
@@ -107,21 +107,21 @@ impl Values<'_> {
     /// Values in seconds.
     fn times(&self) -> Vec<Row> {
         vec![
-            self.time("rollup.max_lag", "a block is on L1 within this time of its timestamp, or never"),
+            self.time("rollup.max_lag", "a block is included on L1 within this time of its timestamp, or never"),
             self.time(
                 "rollup.open_after",
-                "anyone may advance under any policy once the head is as old, or leaves undone what has \
-                 been due for as long",
+                "anyone may advance under any policy once the head is this old, or once something due has been \
+                 left undone for this long",
             ),
-            self.time("rollup.relay_deadline", "messages from L1 arrive on the L2 within this time"),
-            self.time("rollup.upgrade_delay", "from the announcement of a change to the change"),
+            self.time("rollup.relay_deadline", "messages from L1 are relayed to the L2 within this time"),
+            self.time("rollup.upgrade_delay", "minimum time from the announcement of a change to the change"),
             self.time(
                 "guardian.pause",
-                "a guardian's pause lasts for as long, and none begins for four times as long after it",
+                "duration of a guardian's pause; the next one can begin only after four times as long",
             ),
-            self.time("forced.delay", "a transaction that was submitted on L1 is due after this time"),
-            self.time("forced.grace", "for as long a block with too little gas left may leave it out"),
-            self.time("forced.expiry", "a transaction that no block has taken for as long is dropped"),
+            self.time("forced.delay", "a transaction submitted on L1 is due after this time"),
+            self.time("forced.grace", "for this long, a block with too little gas left may omit a due transaction"),
+            self.time("forced.expiry", "a transaction that no block has included for this long is dropped"),
         ]
     }
 
@@ -129,36 +129,36 @@ impl Values<'_> {
     fn amounts(&self) -> Vec<Row> {
         let bridge = match self.get("bridge.enabled").and_then(Value::as_bool) {
             Some(true) => {
-                "a bridge for ERC-20 tokens, which forced transactions may call with more gas"
+                "a bridge for ERC-20 tokens; forced transactions may call it with more gas"
             }
             _ => "no bridge for ERC-20 tokens",
         };
         vec![
-            self.row("messages.max_gas", "gas that a message from L1 may ask for"),
-            self.row("messages.max_data", "bytes of data that a message may have"),
+            self.row("messages.max_gas", "maximum gas of a message from L1"),
+            self.row("messages.max_data", "maximum size of a message's data, in bytes"),
             self.row(
                 "messages.fee_percent",
-                "percent of what its delivery costs on L1 that a message pays",
+                "percentage of its delivery's cost on L1 that a message pays",
             ),
             self.row(
                 "guardian.limit_gwei",
-                "that claims without a call may take together during a guardian's pause",
+                "total amount of claims without a call during a guardian's pause",
             ),
-            self.row("forced.max_gas", "gas that a forced transfer may have"),
+            self.row("forced.max_gas", "maximum gas of a forced transfer"),
             self.row(
                 "forced.max_bounded_gas",
-                "gas that a forced call of the messenger or the bridge may have",
+                "maximum gas of a forced call to the messenger or the bridge",
             ),
             self.row(
                 "forced.fee_percent",
-                "percent of what it costs on L1 that a forced transaction pays; the fee is burned",
+                "percentage of its cost on L1 that a forced transaction pays; the fee is burned",
             ),
             self.row("bridge.enabled", bridge),
         ]
     }
 }
 
-/// A number of seconds, in the largest unit of which it is a whole number.
+/// A number of seconds, displayed in the largest unit that divides it.
 struct Duration(u64);
 
 impl fmt::Display for Duration {

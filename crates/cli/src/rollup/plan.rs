@@ -1,25 +1,25 @@
-//! The text of the files that people edit: the configuration of `script/Deploy.s.sol`, and that of
-//! the node.
+//! Text of the configuration files that `enshrine init` writes: `rollup.toml` for
+//! `script/Deploy.s.sol`, and `node.toml`.
 
 use alloy_primitives::{Address, Bytes, U256};
 use clap::ValueEnum;
 use eyre::{Result, ensure};
 use wire::ProtocolFork;
 
-/// The configuration of `script/Deploy.s.sol`, without the values that are a rollup's own.
+/// Template of `rollup.toml`, without the values that are specific to a rollup.
 const EXAMPLE: &str = include_str!("../../../../script/rollup.example.toml");
 
-/// Seconds of a guardian's pause: time to repair a bug of L1.
+/// Duration of a guardian's pause, in seconds: time to fix a bug in L1.
 const PAUSE: u64 = 3 * 86_400;
 
 /// Policy that decides which accounts may advance the rollup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Policy {
-    /// Anyone; fees go where the builder of a block says.
+    /// Anyone may advance; the builder of a block decides who receives the fees.
     None,
-    /// Anyone, as a contract says that an owner can replace.
+    /// Anyone may advance; a contract, which an owner can replace, decides who receives the fees.
     Open,
-    /// One account, and anyone once the head has grown old.
+    /// One account has a head start; anyone may advance once the head is too old.
     Permissioned,
 }
 
@@ -28,15 +28,16 @@ pub(crate) enum Policy {
 pub(crate) enum ForkMode {
     /// The fork that L1 had at the timestamp of each block; no account has to act.
     Follow,
-    /// The current entry of L1's registry (EIP-8357); blocks that are not posted before a fork are
-    /// lost.
+    /// The current entry of L1's registry (EIP-8357); blocks that are not posted before a fork of
+    /// L1 are lost.
     Registry,
-    /// A schedule that only an owner can extend; the next fork of L1 stops the rollup until then.
+    /// A fixed schedule that only an owner can extend; the next fork of L1 stops the rollup until
+    /// the owner has added it.
     Pinned,
 }
 
 impl ForkMode {
-    /// The name in `rollup.toml`.
+    /// Returns the name in `rollup.toml`.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Follow => "follow",
@@ -45,7 +46,7 @@ impl ForkMode {
         }
     }
 
-    /// Describes what the forks of L1 do to the rollup.
+    /// Describes the effect of L1's forks on the rollup.
     pub(crate) const fn consequence(self, ownerless: bool) -> &'static str {
         match (self, ownerless) {
             (Self::Follow, _) => {
@@ -82,7 +83,7 @@ pub(crate) struct Delays {
 }
 
 impl Delays {
-    /// The delays of the example.
+    /// Default delays, which are those of the template.
     pub(crate) const USUAL: Self = Self {
         max_lag: 3_600,
         timeout: 5_400,
@@ -94,9 +95,9 @@ impl Delays {
         expiry: 172_800,
     };
 
-    /// For trying things out: all is due within two minutes. What the contract demands for the way
-    /// out stays as long as it is: a day each to see an upgrade, to claim before it, and to rescue
-    /// a forced transaction.
+    /// Delays for development: everything is due within two minutes. The minimum times for an exit,
+    /// which the contract enforces, remain: a day each to notice an upgrade, to claim before it,
+    /// and to rescue a forced transaction.
     pub(crate) const DEV: Self = {
         const DAY: u64 = 86_400;
         let (max_lag, open_after, forced_delay, grace) = (60, 120, 90, 30);
@@ -131,7 +132,7 @@ pub(crate) struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// The example with these values in it.
+    /// Returns the template with these values.
     pub(crate) fn to_toml(&self) -> Result<String> {
         let delays = &self.delays;
         let mut file = Toml(EXAMPLE.to_owned());
@@ -144,7 +145,7 @@ impl Plan<'_> {
         file.set("rollup", "owner", &quoted(&self.owner.to_string()))?;
         file.set("rollup", "forks", &quoted(self.fork_mode.name()))?;
         file.set("guardian", "account", &quoted(&self.guardian.to_string()))?;
-        // An exit may have to wait for the end of a pause, and has as much notice as without.
+        // An exit may have to wait for the end of a pause, so the notice is extended by it.
         let pause = if self.guardian.is_zero() { 0 } else { PAUSE };
         for (section, key, value) in [
             ("guardian", "pause", PAUSE),
@@ -209,59 +210,59 @@ impl NodeConfig<'_> {
         let Self { submit_interval_ms, l1_confirmations, .. } = self;
         let allowed = self.float.map_or_else(String::new, |(account, wei)| {
             format!(
-                "# ETH at genesis that no deposit on L1 backs: the operator's float. A node refuses any that is not\n\
-                 # named, so followers need the same line, or --allow-balance.\n\
+                "# ETH at genesis that no deposit on L1 backs: the operator's float. A node rejects a genesis with other\n\
+                 # unbacked ETH, so followers need the same line, or --allow-balance.\n\
                  allow_balance = [\"{account}={wei}\"]\n"
             )
         });
         format!(
-            "# A node of the rollup. Paths are relative to where the node is started.\n\
+            "# Configuration of a rollup node. Paths are relative to its working directory.\n\
              \n\
-             # \"sequencer\" makes blocks; \"follower\" rebuilds them from L1, and needs no keys.\n\
+             # \"sequencer\" builds blocks; \"follower\" derives them from L1 and needs no keys.\n\
              role = \"sequencer\"\n\
-             # JSON-RPC address of a node of L1.\n\
+             # JSON-RPC URL of an L1 node.\n\
              l1 = {l1}\n\
-             # What script/Deploy.s.sol writes.\n\
+             # Deployment file, which script/Deploy.s.sol writes.\n\
              deployment = {deployment}\n\
              {allowed}\
              data_dir = {data_dir}\n\
              http_port = {http_port}\n\
-             # From one L2 block to the next, if there is anything to put into it, and if there is nothing.\n\
+             # Block time in milliseconds, while there is anything to include and while there is nothing.\n\
              # The policy lets others advance when the head is older than its timeout.\n\
              block_time_ms = {block_time_ms}\n\
              idle_block_time_ms = {idle_block_time_ms}\n\
-             # For how long blocks are collected before they go to L1.\n\
+             # Maximum time in milliseconds for which blocks are collected before they are posted to L1.\n\
              submit_interval_ms = {submit_interval_ms}\n\
-             # How deep an L1 block has to lie before the L2 acts on it.\n\
+             # Confirmations of an L1 block before its messages are included in the L2.\n\
              l1_confirmations = {l1_confirmations}\n\
              \n\
-             # A file of `enshrine init`: its `advance` key pays on L1, its `operator` key on the L2.\n\
+             # Key file of `enshrine init`: the `advance` key pays on L1, the `operator` key on the L2.\n\
              advance_key = {keys}\n\
              operator_key = {keys}\n"
         )
     }
 }
 
-/// Text as TOML has it; what JSON writes is a part of that.
+/// Quotes a text as a TOML string; JSON strings are valid TOML strings.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// The text of a TOML file whose values are replaced and whose comments stay.
+/// Text of a TOML file whose values can be replaced without changing its comments.
 struct Toml(String);
 
 impl Toml {
-    /// Sets a key that stands in a section, in force or as a comment.
+    /// Sets a key of a section, which may be commented out.
     fn set(&mut self, section: &str, key: &str, value: &str) -> Result<()> {
         self.replace(section, key, &format!("{key} = {value}"))
     }
 
-    /// Makes a comment of a key that stands in a section.
+    /// Comments out a key of a section.
     fn unset(&mut self, section: &str, key: &str) -> Result<()> {
         self.replace(section, key, &format!("# {key} ="))
     }
 
-    /// Puts a line in the place of the first that has this key in this section.
+    /// Replaces the first line with this key in a section.
     fn replace(&mut self, section: &str, key: &str, by: &str) -> Result<()> {
         let head = format!("[{section}]");
         let mut inside = false;
@@ -282,7 +283,7 @@ impl Toml {
                 line.to_owned()
             })
             .collect();
-        ensure!(found, "the example has no {key} in [{section}]");
+        ensure!(found, "the template has no {key} in [{section}]");
         self.0 = lines.join("\n") + "\n";
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! `enshrine prove`.
+//! `enshrine prove`: proves an L2→L1 message and prints the calldata of its claim.
 
 use super::Node;
 use crate::output::{complain, say};
@@ -23,33 +23,32 @@ use std::{path::PathBuf, process::ExitCode};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// JSON-RPC address of a node of the L2. What it proves is checked.
+    /// JSON-RPC URL of an L2 node. Its proof is verified.
     #[arg(long, value_name = "URL")]
     l2: String,
 
-    /// Number of the message: the `index` of its MessageSent event on the L2.
+    /// Index of the message, from its MessageSent event on the L2.
     #[arg(long, value_name = "INDEX")]
     message: u64,
 
-    /// The L2 block whose state to prove from [default: the newest that L1 knows; without --l1 the
-    /// newest]
+    /// Number of the L2 block whose state proves the message [default: with --l1 the newest block
+    /// on L1, else the newest block]
     #[arg(long, value_name = "NUMBER")]
     block: Option<u64>,
 
-    /// JSON-RPC address of L1. With it, the command checks that L1 knows the block and that the
-    /// message is still unclaimed.
+    /// JSON-RPC URL of L1, to check that the block is on L1 and that the message is unclaimed.
     #[arg(long, value_name = "URL", requires = "deployment")]
     l1: Option<String>,
 
-    /// The file that script/Deploy.s.sol has written.
+    /// Deployment file of the rollup.
     #[arg(long, value_name = "FILE", requires = "l1")]
     deployment: Option<PathBuf>,
 
-    /// Account that gets the fee which the sender has put aside for the claim.
+    /// Account that receives the fee which the sender has paid for the claim.
     #[arg(long, value_name = "ADDRESS")]
     fee_recipient: Option<Address>,
 
-    /// JSON instead of the calldata alone.
+    /// Print JSON instead of the calldata only.
     #[arg(long)]
     json: bool,
 }
@@ -76,9 +75,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         "message {} was sent in L2 block {sent}, but {}",
         arguments.message,
         match (arguments.block, &l1) {
-            (None, Some(_)) =>
-                format!("L1 knows the L2 up to block {number} only: wait for an advance"),
-            _ => format!("the proof would be from block {number}, before it"),
+            (None, Some(_)) => format!("L1 has L2 blocks only up to {number}: wait for an advance"),
+            _ => format!("the proof would be from the earlier block {number}"),
         }
     );
     let state_root = state_root(&l2, number)?;
@@ -90,7 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Some(recipient) => recipient,
         None if message.fee == 0 => Address::ZERO,
         None => bail!(
-            "the claim of message {} pays a fee of {} wei: name its recipient with --fee-recipient",
+            "the claim of message {} pays a fee of {} wei: set its recipient with --fee-recipient",
             arguments.message,
             message.fee
         ),
@@ -99,8 +97,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !arguments.json {
         if l1.is_none() {
             complain(format_args!(
-                "proven from L2 block {number}: L1 takes it once it knows this block (with --l1 and \
-                 --deployment one is taken that it knows)"
+                "proof from L2 block {number}: L1 accepts it once it has this block (with --l1 and \
+                 --deployment, a block that L1 already has is used)"
             ));
         }
         say!("{}", hex::encode_prefixed(&calldata));
@@ -124,7 +122,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// L1, as far as claims need it.
+/// Client of L1 for claims.
 struct L1<'d> {
     node: Node,
     deployment: &'d Deployment,
@@ -138,11 +136,11 @@ impl<'d> L1<'d> {
 
     fn require_unclaimed(&self, index: u64) -> Result<()> {
         let claimed = self.node.call(self.deployment.message_queue, &isClaimedCall { index })?;
-        ensure!(!claimed, "message {index} has been claimed already");
+        ensure!(!claimed, "message {index} has already been claimed");
         Ok(())
     }
 
-    /// Number of the newest L2 block that L1 knows.
+    /// Returns the number of the newest L2 block on L1.
     fn head(&self) -> Result<u64> {
         Ok(self.node.call(self.deployment.rollup, &headCall {})?.number)
     }
@@ -151,14 +149,15 @@ impl<'d> L1<'d> {
         let expected = self.node.call(self.deployment.rollup, &stateRootAtCall { number })?;
         ensure!(
             got == expected,
-            "the L2 node has the state root {got} in block {number}, but L1 has {expected}: the node \
-             is on another chain, or has blocks that never got to L1"
+            "the L2 node has state root {got} in block {number}, but L1 has {expected}: the node is on \
+             another chain, or its blocks were never included on L1"
         );
         Ok(())
     }
 }
 
-/// A message to L1 as the L2 has logged it, and the block in which it was sent.
+/// Reads an L2→L1 message by its index from the logs of the L2, with the block in which it was
+/// sent.
 fn message(l2: &Node, index: u64) -> Result<(Message, u64)> {
     let filter = json!([{
         "fromBlock": "earliest",
@@ -168,20 +167,20 @@ fn message(l2: &Node, index: u64) -> Result<(Message, u64)> {
     }]);
     let logs: Vec<Log> = l2.request("eth_getLogs", filter)?;
     let Some(log) = logs.iter().find(|log| !log.removed) else {
-        bail!("the L2 node at {} knows no message {index}", l2.client.address())
+        bail!("the L2 node at {} has no message {index}", l2.client.address())
     };
     read(log, index).wrap_err_with(|| {
-        format!("the L2 node at {} has answered with another log", l2.client.address())
+        format!("the L2 node at {} returned a log of another event", l2.client.address())
     })
 }
 
-/// The message with this number, from its log, and the block in which it was sent.
+/// Decodes the message with this index from its log, with the block in which it was sent.
 fn read(log: &Log, index: u64) -> Result<(Message, u64)> {
-    let sent = log.block_number.ok_or_eyre("it is in no block")?;
+    let sent = log.block_number.ok_or_eyre("the log has no block number")?;
     Ok((logged_message(&log.inner, index)?, sent))
 }
 
-/// State root of an L2 block.
+/// Returns the state root of an L2 block.
 fn state_root(l2: &Node, number: u64) -> Result<B256> {
     let block: Option<Block<B256>> =
         l2.request("eth_getBlockByNumber", (U64::from(number), false))?;
@@ -189,15 +188,15 @@ fn state_root(l2: &Node, number: u64) -> Result<B256> {
     Ok(block.header.inner.state_root)
 }
 
-/// Proof that the L2 holds a message after a block with this state root, which is verified as L1
-/// verifies it.
+/// Fetches the proof that the L2 state with this root contains a message, and verifies it as L1
+/// does.
 fn prove(l2: &Node, number: u64, state_root: B256, message: &Message) -> Result<AccountProof> {
     let keys = [B256::from(sent_slot(message.index))];
     let params = (L2_MESSENGER, keys, U64::from(number));
     let proof = account_proof(l2.request("eth_getProof", params)?);
     verify_message(state_root, message, &proof).wrap_err_with(|| {
         format!(
-            "the L2 node at {} proves something else than that message {} is in the state of block \
+            "the proof of the L2 node at {} does not show that message {} is in the state of block \
              {number}",
             l2.client.address(),
             message.index
@@ -206,7 +205,7 @@ fn prove(l2: &Node, number: u64, state_root: B256, message: &Message) -> Result<
     Ok(proof)
 }
 
-/// Converts the answer of a node.
+/// Converts the result of `eth_getProof`.
 fn account_proof(answer: EIP1186AccountProofResponse) -> AccountProof {
     let account = TrieAccount {
         nonce: answer.nonce,

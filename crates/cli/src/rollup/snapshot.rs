@@ -1,4 +1,4 @@
-//! `enshrine snapshot`.
+//! `enshrine snapshot`: exports and imports the state of an L2.
 
 use crate::output::say;
 use ::rollup::{L1Client, SnapshotSummary, export_snapshot, import_snapshot};
@@ -10,12 +10,12 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write the state after a block of a node that is not running.
+    /// Write the state after a block to a file. The node must not be running.
     Export(Export),
-    /// Make a data directory from a snapshot, for a node that goes on from there.
+    /// Create a data directory from a snapshot, from which a node continues.
     ///
-    /// Every node and code is verified against the state root of the block that L1 has taken. L1 is
-    /// read for that, without blobs.
+    /// Verifies every trie node and code against the state root of the block on L1, and reads L1
+    /// for that, without blobs.
     Import(Import),
 }
 
@@ -24,41 +24,43 @@ pub(crate) struct Export {
     /// Data directory of the node.
     #[arg(long, value_name = "FOLDER")]
     data_dir: PathBuf,
-    /// The deployment file of the rollup.
+    /// Deployment file of the rollup.
     #[arg(long, value_name = "FILE")]
     deployment: PathBuf,
-    /// Number of the L2 block. By default the newest one that L1 had taken.
+    /// Number of the L2 block [default: the newest block that L1 had included]
     #[arg(long, value_name = "NUMBER")]
     block: Option<u64>,
-    /// File to write.
+    /// Snapshot file to write.
     #[arg(long, value_name = "FILE")]
     file: PathBuf,
-    /// JSON instead of text.
+    /// Print JSON instead of text.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {
-    /// The snapshot.
+    /// Snapshot file to read.
     #[arg(long, value_name = "FILE")]
     file: PathBuf,
-    /// Data directory to make.
+    /// Data directory to create.
     #[arg(long, value_name = "FOLDER")]
     data_dir: PathBuf,
-    /// The deployment file of the rollup.
+    /// Deployment file of the rollup.
     #[arg(long, value_name = "FILE")]
     deployment: PathBuf,
-    /// JSON-RPC address of L1; several, and a header is taken if most of them have it.
+    /// JSON-RPC URLs of L1 nodes, separated by commas. With several, a header is accepted if a
+    /// majority of the responding nodes have it.
     #[arg(long, value_name = "URL", value_delimiter = ',', required = true)]
     l1: Vec<String>,
-    /// Take a block that L1 may still reorganise away. The node cannot go back behind it then.
+    /// Import a block that an L1 reorg can still remove. The node cannot revert to an earlier block
+    /// in that case.
     #[arg(long)]
     allow_unfinal: bool,
-    /// Longest wait for an answer of L1, in seconds.
+    /// Timeout of a request to L1, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     l1_timeout: u64,
-    /// JSON instead of text.
+    /// Print JSON instead of text.
     #[arg(long)]
     json: bool,
 }
@@ -68,7 +70,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
         Command::Export(Export { data_dir, deployment, block, file, json }) => {
             let deployment = Deployment::read(deployment)?;
             let written = export_snapshot(data_dir, &deployment, *block, file);
-            (written.wrap_err("the snapshot is not written")?, *json, "wrote snapshot of")
+            (written.wrap_err("failed to export the snapshot")?, *json, "wrote snapshot of")
         }
         Command::Import(Import {
             file,
@@ -82,7 +84,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
             let deployment = Deployment::read(deployment)?;
             let client = L1Client::new(l1, Duration::from_secs(*l1_timeout))?;
             let taken = import_snapshot(file, data_dir, &deployment, client, *allow_unfinal);
-            (taken.wrap_err("the snapshot is not taken")?, *json, "imported snapshot of")
+            (taken.wrap_err("failed to import the snapshot")?, *json, "imported snapshot of")
         }
     };
     let SnapshotSummary { number, hash, records } = summary;

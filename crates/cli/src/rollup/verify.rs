@@ -1,4 +1,4 @@
-//! `enshrine verify`.
+//! `enshrine verify`: checks the genesis of a rollup, and its contracts on L1.
 
 use super::{Node, allowance::parse_pair, plan::ForkMode};
 use crate::output::{complain, say};
@@ -24,34 +24,35 @@ use std::{path::PathBuf, process::ExitCode};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The deployment file, with the genesis in it or in genesis.json beside it.
+    /// Deployment file, with the genesis in it or in genesis.json in the same folder.
     #[arg(value_name = "DEPLOYMENT")]
     file: PathBuf,
 
-    /// JSON-RPC address of L1: then the first block is also compared with that of the rollup
-    /// contract.
+    /// JSON-RPC URL of L1, to compare the first block with that of the rollup contract too.
     #[arg(long, value_name = "URL")]
     l1: Option<String>,
 
-    /// An account that may have so much ETH at genesis, at most. No deposit on L1 backs it.
+    /// Account that may have ETH at genesis, with the maximum amount in wei; can be repeated. No
+    /// deposit on L1 backs this ETH.
     #[arg(long, value_name = "ADDRESS=WEI", value_parser = parse_pair::<Address, U256>)]
     allow_balance: Vec<(Address, U256)>,
 
-    /// An account that may have the code with this hash at genesis, and any storage.
+    /// Account that may have code at genesis, with the code hash; can be repeated. Its storage is
+    /// not checked.
     #[arg(long, value_name = "ADDRESS=HASH", value_parser = parse_pair::<Address, B256>)]
     allow_code: Vec<(Address, B256)>,
 
-    /// Accept a rollup whose owner has announced changes of its rules. They are printed.
+    /// Accept a rollup whose owner has announced changes of its rules, and print them.
     #[arg(long, requires = "l1")]
     allow_announced_changes: bool,
 
-    /// JSON instead of text.
+    /// Print JSON instead of text.
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    // Compares the genesis with the state root and the hash in the file.
+    // `read` compares the genesis with the state root and the hash in the file.
     let deployment = Deployment::read(&arguments.file)?;
     let on_l1 = match &arguments.l1 {
         Some(url) => Some(compare_with_l1(url, &deployment)?),
@@ -67,11 +68,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if let Some(on_l1) = &on_l1
         && !arguments.allow_announced_changes
     {
-        findings.extend(
-            on_l1.announced.iter().map(|change| {
-                format!("{}; --allow-announced-changes accepts it", change.sentence())
-            }),
-        );
+        findings.extend(on_l1.announced.iter().map(|change| {
+            format!("{}; accept it with --allow-announced-changes", change.sentence())
+        }));
     }
     let unbacked = unbacked_ether(genesis);
     if arguments.json {
@@ -119,23 +118,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         if findings.is_empty() {
             say!("All checks passed.");
             if arguments.l1.is_none() {
-                say!("L1 was not asked: give --l1 to compare with the rollup contract.");
+                say!("Not compared with the rollup contract on L1: use --l1.");
             }
         }
     }
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Powers over a rollup, as its contracts on L1 name them.
+/// Privileged accounts and pending changes of a rollup, read from its contracts on L1.
 #[derive(Debug)]
 struct OnL1 {
-    /// Account that may pause the message queue, or zero.
+    /// Account that can pause the message queue, or zero.
     guardian: Address,
     /// Owner of the rollup, or zero.
     owner: Address,
     /// Account to which the owner offers the rollup, or zero.
     offered_to: Address,
-    /// Changes that the owner has announced, and neither made nor withdrawn.
+    /// Changes that the owner has announced and neither executed nor withdrawn.
     announced: Vec<AnnouncedChange>,
     /// Source of the rollup's forks.
     forks: ForkMode,
@@ -149,9 +148,9 @@ struct AnnouncedChange {
     change: &'static str,
     /// New value: an address, a gas limit, or `timestamp << 16 | schema`.
     value: U256,
-    /// L1 timestamp from which on it can be made, once it is cleared.
+    /// L1 timestamp from which the change can be executed, once it is cleared.
     ready_at: u64,
-    /// `true` if nothing is pending any more that it has to wait for.
+    /// Whether all obligations that the change has to wait for are settled.
     cleared: bool,
 }
 
@@ -173,7 +172,9 @@ impl TryFrom<INativeRollup::Announcement> for AnnouncedChange {
             INativeRollup::Change::Policy => "policy",
             INativeRollup::Change::GasLimit => "gas limit",
             INativeRollup::Change::Fork => "fork",
-            INativeRollup::Change::__Invalid => bail!("the owner has announced an unknown change"),
+            INativeRollup::Change::__Invalid => {
+                bail!("the owner has announced a change of an unknown kind")
+            }
         };
         Ok(Self { change, value: it.value, ready_at: it.readyAt, cleared: it.cleared })
     }
@@ -185,11 +186,11 @@ impl OnL1 {
     }
 }
 
-/// Compares the first block with that of the contract on L1, and asks the contracts who has power
-/// over them.
+/// Compares the first block with that of the contract on L1, and reads privileged accounts and
+/// announced changes from the contracts.
 ///
-/// The contract keeps the hash of its newest block only, and state roots for 8,191 blocks. The
-/// event of its constructor is there for good.
+/// The contract stores only the hash of its newest block, and the state roots of 8,191 blocks. The
+/// event of its constructor is permanent.
 fn compare_with_l1(url: &str, deployment: &Deployment) -> Result<OnL1> {
     let l1 = Node::connect("L1", url, Some(deployment.l1_chain_id))?;
     let rollup = deployment.rollup;
@@ -213,8 +214,8 @@ fn compare_with_l1(url: &str, deployment: &Deployment) -> Result<OnL1> {
     ] {
         ensure!(
             got == expected,
-            "the rollup at {rollup} started from another block: {name} {got}, expected {expected} of the \
-             deployment file"
+            "the rollup at {rollup} started from another block: {name} {got}, but the deployment file \
+             has {expected}"
         );
     }
     let forks = match l1.call(rollup, &FORK_MODECall {})? {
@@ -249,7 +250,7 @@ fn started_at(l1: &Node, deployment: &Deployment, first: u64) -> Result<(B256, B
     let logs: Vec<Log> = l1.request("eth_getLogs", filter)?;
     let log = logs
         .first()
-        .ok_or_eyre("L1 has no event of the rollup's first block: ask an archive node")?;
+        .ok_or_eyre("the L1 node has no event of the rollup's first block: use an archive node")?;
     let event = BlockAdded::decode_log(&log.inner).wrap_err("event of the rollup's first block")?;
     Ok((event.blockHash, event.stateRoot))
 }

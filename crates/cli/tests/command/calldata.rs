@@ -146,7 +146,7 @@ fn advance_takes_a_block_from_a_node_if_it_is_the_one_that_was_asked_for() {
     let said = refuse(&["calldata", "advance", "--l2", &node.url, "--block", "1"]);
     assert!(said.contains("--fork"), "{said}");
     let said = refuse(&["calldata", "advance", "--block", "1", "block.ssz"]);
-    assert!(said.contains("--block is of a node, and none is named by --l2"), "{said}");
+    assert!(said.contains("--block requires --l2"), "{said}");
     // What does not go together, and what is not enough.
     for flags in [
         &["--l2", &node.url][..],

@@ -36,7 +36,7 @@ fn a_follower_goes_on_from_what_export_writes_and_import_takes() {
     assert!(said.starts_with("wrote snapshot of block 1 (0x"), "{said}");
     let beyond = path(folder, "beyond");
     let said = refuse(&[&export[..], &["--file", &beyond, "--block", "1000000"]].concat());
-    assert!(said.contains("the snapshot is not written") && said.contains("1000000"), "{said}");
+    assert!(said.contains("failed to export the snapshot") && said.contains("1000000"), "{said}");
 
     let other = free_port();
     let fresh = folder.join(other.to_string()).display().to_string();
@@ -53,7 +53,7 @@ fn a_follower_goes_on_from_what_export_writes_and_import_takes() {
     ];
     std::fs::write(path(folder, "damaged"), b"nothing").unwrap();
     let said = refuse(&[&import[..], &["--file", &path(folder, "damaged")]].concat());
-    assert!(said.contains("the snapshot is not taken"), "{said}");
+    assert!(said.contains("failed to import the snapshot"), "{said}");
     // L1 has no final block yet that has it.
     let said = refuse(&[&import[..], &["--file", &whole]].concat());
     assert!(said.contains("--allow-unfinal"), "{said}");
