@@ -1,4 +1,4 @@
-//! Content of a file, recognized by its first bytes and not by its name.
+//! Content of an input file, whose format is recognized by its first bytes, not by its name.
 
 use crate::output;
 use eyre::{Context as _, Result, bail};
@@ -12,14 +12,15 @@ use std::{
     path::Path,
 };
 
-/// Most bytes of a source, packed or not: twice the length of a full mainnet block with its witness
-/// in hex. A hundred kilobytes may unpack to gigabytes, and what is read is copied up to twice.
+/// Maximum size of a source, before and after decompression, in bytes: twice that of a full mainnet
+/// block with its witness in hex. A hundred kilobytes may decompress to gigabytes, and the content
+/// is copied up to twice.
 const LONGEST: u64 = 256 << 20;
 
-/// The first bytes of what zstd has packed.
+/// Magic number of a zstd frame.
 const ZSTD: [u8; 4] = 0xfd2f_b528_u32.to_le_bytes();
 
-/// Standard input or output, where a file is asked for.
+/// File name that stands for standard input or output.
 const STDIO: &str = "-";
 
 /// Decoded content of a file, without compression, hex or the envelope of a JSON-RPC response.
@@ -31,8 +32,8 @@ pub(crate) enum Content {
     Bytes(Vec<u8>),
 }
 
-/// Reads a file, or standard input for `-`; unpacks it, takes the result out of the answer of a
-/// node, and reads hex digits as the bytes that they stand for.
+/// Reads a file, or standard input for `-`; decompresses it, extracts the result of a JSON-RPC
+/// response, and decodes hex.
 pub(crate) fn read(path: &Path) -> Result<Content> {
     let read = || {
         let bytes = match path.as_os_str() == STDIO {
@@ -47,7 +48,7 @@ pub(crate) fn read(path: &Path) -> Result<Content> {
     read().wrap_err_with(|| format!("cannot read {}", name_of(path)))
 }
 
-/// Name of an input file, for messages.
+/// Returns the name of an input file for messages.
 pub(crate) fn name_of(path: &Path) -> String {
     match path.as_os_str() == STDIO {
         true => "standard input".to_owned(),
@@ -55,8 +56,8 @@ pub(crate) fn name_of(path: &Path) -> String {
     }
 }
 
-/// Writes a file, or standard output for `-`. Whether it was a file: nothing else may be said on
-/// standard output otherwise.
+/// Writes a file, or standard output for `-`. Returns `true` for a file; otherwise the caller must
+/// print nothing else to standard output.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<bool> {
     if path.as_os_str() == STDIO {
         output::write_bytes(bytes);
@@ -72,7 +73,7 @@ fn read_all(from: impl Read) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Unpacks the frames of zstd, one after another.
+/// Decompresses consecutive zstd frames.
 fn unpacked(mut packed: &[u8]) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     while !packed.is_empty() {
@@ -83,23 +84,23 @@ fn unpacked(mut packed: &[u8]) -> Result<Vec<u8>> {
         if let Some(expected) = expected
             && got != Some(expected)
         {
-            bail!("the checksum of what it unpacks to is {got:x?}, and not {expected:x}");
+            bail!("zstd checksum mismatch: got {got:x?}, expected {expected:x}");
         }
     }
     Ok(bytes)
 }
 
-/// Appends all that there is to read, unless that is more than the longest source.
+/// Appends everything from a reader; fails if the total exceeds [`LONGEST`].
 fn read_behind(bytes: &mut Vec<u8>, from: impl Read) -> Result<()> {
-    // A few packed bytes may unpack to any number.
+    // Reads only one byte past the limit: a few compressed bytes may decompress to any number.
     from.take(LONGEST + 1 - bytes.len() as u64).read_to_end(bytes)?;
     if bytes.len() as u64 > LONGEST {
-        bail!("it is longer than {LONGEST} bytes");
+        bail!("longer than {LONGEST} bytes");
     }
     Ok(())
 }
 
-/// The answer of a node, if a JSON object is one.
+/// A JSON-RPC response; the fields are missing in other JSON objects.
 #[derive(Deserialize)]
 struct Answer<'a> {
     jsonrpc: Option<Cow<'a, str>>,
@@ -119,20 +120,20 @@ impl Content {
         if bytes.trim_ascii_start().first() != Some(&b'{') {
             return Self::plain(bytes);
         }
-        let answer: Answer<'_> = serde_json::from_slice(bytes).wrap_err("it is no JSON")?;
+        let answer: Answer<'_> = serde_json::from_slice(bytes).wrap_err("invalid JSON")?;
         match answer {
             Answer { error: Some(Refusal { message }), .. } => {
-                bail!("it holds a node's error and no result: {message}")
+                bail!("the JSON-RPC response is an error: {message}")
             }
             Answer { result: Some(result), .. } => match result.get().as_bytes().first() {
                 Some(b'{' | b'"') => Self::plain(result.get().as_bytes()),
                 _ => {
                     let result: String = result.get().chars().take(40).collect();
-                    bail!("its result is {result}, expected an object or a string of bytes")
+                    bail!("the JSON-RPC result is {result}, expected an object or a hex string")
                 }
             },
             Answer { jsonrpc: Some(_), .. } => {
-                bail!("it holds the answer of a node that has no such block")
+                bail!("the JSON-RPC result is null: the node has no such block")
             }
             _ => Self::plain(bytes),
         }
@@ -141,26 +142,26 @@ impl Content {
     /// Decodes bytes that are not a JSON-RPC response.
     fn plain(bytes: &[u8]) -> Result<Self> {
         match bytes.trim_ascii_start().first() {
-            None => bail!("it is empty"),
+            None => bail!("the input is empty"),
             Some(b'{') => Ok(Self::Object(bytes.to_vec())),
             Some(b'"') => {
-                let text: Cow<'_, str> = serde_json::from_slice(bytes).wrap_err("it is no JSON")?;
+                let text: Cow<'_, str> = serde_json::from_slice(bytes).wrap_err("invalid JSON")?;
                 let digits = text.strip_prefix("0x").unwrap_or(&text);
                 let decoded = alloy_primitives::hex::decode(digits);
-                Ok(Self::Bytes(decoded.wrap_err("it is a JSON string that is not hex")?))
+                Ok(Self::Bytes(decoded.wrap_err("the JSON string is not hex")?))
             }
             Some(_) => hex_or_binary(bytes).map(Self::Bytes),
         }
     }
 }
 
-/// Bytes that are binary, or hex with or without 0x.
+/// Decodes hex with or without 0x; returns other bytes unchanged.
 fn hex_or_binary(bytes: &[u8]) -> Result<Vec<u8>> {
     let text = bytes.trim_ascii();
     let digits = text.strip_prefix(b"0x").unwrap_or(text);
     let is_hex = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
     match is_hex {
-        true => alloy_primitives::hex::decode(digits).wrap_err("it is hex that is cut off"),
+        true => alloy_primitives::hex::decode(digits).wrap_err("the hex is cut off"),
         false => Ok(bytes.to_vec()),
     }
 }
@@ -189,11 +190,11 @@ mod tests {
         }
     }
 
-    /// A zstd frame of this many blocks, four bytes each, that unpack to 128 KiB of zeros each (RFC
-    /// 8878).
+    /// Returns a zstd frame (RFC 8878) of this many four-byte blocks, each of which decompresses to
+    /// 128 KiB of zeros.
     fn bomb(blocks: usize) -> Vec<u8> {
         const SIZE: u32 = 128 << 10;
-        // No checksum and no content size; a window of 128 KiB.
+        // Frame header without checksum and content size, with a window of 128 KiB.
         let mut frame = [&ZSTD[..], &[0x00, 0x38]].concat();
         for block in 1..=blocks {
             let header = SIZE << 3 | 1 << 1 | u32::from(block == blocks);
@@ -215,20 +216,20 @@ mod tests {
     #[test]
     fn what_holds_nothing_says_what_it_is() {
         for (text, reason) in [
-            ("", "it is empty"),
-            ("\n ", "it is empty"),
+            ("", "is empty"),
+            ("\n ", "is empty"),
             ("0x123", "cut off"),
-            (r#"{"a":"#, "it is no JSON"),
+            (r#"{"a":"#, "invalid JSON"),
             (r#""0xzz""#, "not hex"),
             (r#"{"jsonrpc":"2.0","result":null}"#, "no such block"),
-            (r#"{"result":5}"#, "its result is 5, expected an object or a string"),
-            (r#"{"result":["0x12"]}"#, r#"its result is ["0x12"], expected"#),
+            (r#"{"result":5}"#, "result is 5, expected an object or a hex string"),
+            (r#"{"result":["0x12"]}"#, r#"result is ["0x12"], expected"#),
             (r#"{"error":{"code":-32601,"message":"no method"}}"#, "no method"),
         ] {
             let error = format!("{:#}", Content::of(text.as_bytes()).unwrap_err());
             assert!(error.contains(reason), "{text}: {error}");
         }
-        // An answer in an answer is none.
+        // Only the outer response is extracted.
         let nested = Content::of(br#"{"result":{"result":"0x12"}}"#).unwrap();
         assert_eq!(nested, Content::Object(br#"{"result":"0x12"}"#.to_vec()));
     }

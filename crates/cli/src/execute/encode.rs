@@ -1,4 +1,4 @@
-//! `enshrine execute encode`.
+//! `enshrine execute encode`: writes the calldata of EXECUTE.
 
 use super::{
     content,
@@ -16,17 +16,18 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     source: Source,
 
-    /// Output file for the calldata of EXECUTE; `-` is standard output, with nothing else on it.
+    /// Output file for the calldata of EXECUTE; `-` is standard output, to which nothing else is
+    /// written.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
     /// Dialect of the call: specs, drake, blobs, nested, draft-8079 or execute-tx. Blobs are
-    /// written beside the calldata, to FILE.blob0, FILE.blob1 and so on, and the witness of an
-    /// execute-tx to FILE.witness.
+    /// written to FILE.blob0, FILE.blob1 and so on, and the witness of an execute-tx to
+    /// FILE.witness.
     #[arg(long, value_name = "DIALECT", default_value_t = DialectName::Specs)]
     to: DialectName,
 
-    /// JSON instead of a line of text.
+    /// Print JSON instead of a line of text.
     #[arg(long)]
     json: bool,
 }
@@ -34,7 +35,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut sources = arguments.source.load();
     let (Some((path, loaded)), None) = (sources.next(), sources.next()) else {
-        bail!("name exactly one file, or --block with --witness and --chain");
+        bail!("expected exactly one file, or --block with --witness and --chain");
     };
     let loaded = loaded?;
     let (fork, schema) = {
@@ -43,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let DialectCall { calldata, blobs } = loaded.encode(arguments.to)?;
     if !blobs.is_empty() && arguments.output.as_os_str() == "-" {
-        bail!("{} more files belong to the call: name a file for --output", blobs.len());
+        bail!("the call has {} more files: name a file for --output", blobs.len());
     }
     if !content::write(&arguments.output, &calldata)? {
         return Ok(ExitCode::SUCCESS);
@@ -70,8 +71,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     } else {
         say!("wrote {bytes} bytes, schema {schema} ({fork}), to {}", arguments.output.display());
         match arguments.to {
-            DialectName::ExecuteTx => say!("wrote the witness beside it"),
-            _ if !blobs.is_empty() => say!("wrote {} blobs beside it", blobs.len()),
+            DialectName::ExecuteTx => say!("wrote the witness next to it"),
+            _ if !blobs.is_empty() => say!("wrote {} blobs next to it", blobs.len()),
             _ => {}
         }
     }

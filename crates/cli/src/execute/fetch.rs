@@ -1,4 +1,4 @@
-//! `enshrine execute fetch`.
+//! `enshrine execute fetch`: fetches a block with its witness from a node.
 
 use super::{
     content,
@@ -17,15 +17,15 @@ use wire::ProtocolFork;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// JSON-RPC address of a node that has debug_executionWitness and debug_getRawBlock.
+    /// JSON-RPC URL of a node with debug_executionWitness and debug_getRawBlock.
     #[arg(long, value_name = "URL")]
     rpc: String,
 
-    /// The block: a number, or a tag such as latest.
+    /// Block number, or a tag such as latest.
     #[arg(long, value_name = "N")]
     block: String,
 
-    /// Output file; `-` is standard output, with nothing else on it.
+    /// Output file; `-` is standard output, to which nothing else is written.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
@@ -33,16 +33,16 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = Format::Bundle)]
     format: Format,
 
-    /// For --format ssz: the fork whose rules hold from genesis on. Chains that are no public
-    /// network need it.
+    /// With --format ssz: fork that is active from genesis on; required for chains other than
+    /// public networks.
     #[arg(long, value_name = "FORK", value_parser = parse_fork)]
     fork: Option<ProtocolFork>,
 
-    /// Seconds to wait for each answer; witnesses of large blocks take some nodes a while.
+    /// Timeout of each request, in seconds. Some nodes need long for the witness of a large block.
     #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT.as_secs())]
     timeout: u64,
 
-    /// JSON instead of a line of text.
+    /// Print JSON instead of a line of text.
     #[arg(long)]
     json: bool,
 }
@@ -53,10 +53,10 @@ enum Format {
     Ssz,
 }
 
-/// Longest answer that is read: a witness of a full mainnet block in hex is a tenth of this.
+/// Maximum size of a response, in bytes: ten times the witness of a full mainnet block in hex.
 const LONGEST_ANSWER: usize = 1 << 30;
 
-/// Default timeout for each response.
+/// Default timeout of each request.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// JSON-RPC error code of an unknown method.
@@ -86,14 +86,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A block with its witness, as a node has given them.
+/// A block with its witness, as returned by a node.
 pub(super) struct Fetched {
     pub(super) bundle: Bundle,
     pub(super) number: u64,
     hash: B256,
 }
 
-/// Asks the node at a URL for a block by its number or a tag, and for what the block reads.
+/// Fetches a block by its number or a tag, and its witness, from the node at a URL.
 pub(super) fn fetch(url: &str, block: &str, timeout: Duration) -> Result<Fetched> {
     let options =
         ClientOptions { timeout, longest_answer: LONGEST_ANSWER, ..ClientOptions::default() };
@@ -101,15 +101,15 @@ pub(super) fn fetch(url: &str, block: &str, timeout: Duration) -> Result<Fetched
     let block = block_parameter(block)?;
     let chain_id = node.call::<U64>("eth_chainId", ())?.to::<u64>();
     let raw: Bytes = node.call("debug_getRawBlock", [block])?;
-    let decoded = RawBlock::decode(&raw).wrap_err("debug_getRawBlock answered no block")?;
+    let decoded = RawBlock::decode(&raw).wrap_err("debug_getRawBlock returned no valid block")?;
     let number = [U64::from(decoded.header.number)];
     let witness = OwnedWitness::from_json_value(node.call("debug_executionWitness", number)?)
-        .wrap_err("debug_executionWitness answered no witness")?;
+        .wrap_err("debug_executionWitness returned no valid witness")?;
     let bundle = Bundle { chain_id, block: raw, pre_state_root: None, witness };
     Ok(Fetched { bundle, number: decoded.header.number, hash: decoded.hash })
 }
 
-/// A block number in decimal or hex, or a tag, as JSON-RPC wants it.
+/// Converts a block number in decimal or hex, or a tag, to a JSON-RPC parameter.
 fn block_parameter(block: &str) -> Result<String> {
     if let Ok(number) = block.parse::<u64>() {
         return Ok(format!("{number:#x}"));
@@ -121,7 +121,7 @@ fn block_parameter(block: &str) -> Result<String> {
     bail!("--block {block:?} is neither a number nor latest, safe, finalized or earliest")
 }
 
-/// A node that is asked, and an answer that it may not have.
+/// Client of a node; a null result means that the node does not have the block.
 struct Node(Client);
 
 impl Node {
@@ -133,11 +133,11 @@ impl Node {
     }
 }
 
-/// Turns an error of the node into one that says what to do about it.
+/// Converts an error of the node to one with advice.
 fn explain(error: ClientError) -> eyre::Report {
     match &error {
         ClientError::Rpc(RpcError::ErrorResp(refusal)) if refusal.code == METHOD_NOT_FOUND => {
-            eyre!("{}; the node does not offer it: enable its debug API", refusal.message)
+            eyre!("{}; the node does not serve this method: enable its debug API", refusal.message)
         }
         ClientError::Rpc(RpcError::ErrorResp(refusal)) => eyre!("{}", refusal.message),
         _ => error.into(),

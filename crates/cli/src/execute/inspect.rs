@@ -1,4 +1,4 @@
-//! `enshrine execute inspect`.
+//! `enshrine execute inspect`: prints the contents of inputs and their gas.
 
 use super::{
     load::{Source, decode_input},
@@ -22,12 +22,12 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     source: Source,
 
-    /// Price by this schedule too, beside the named ones: one of the names, BASE+PER_BYTE or
+    /// Additional gas schedule besides the named ones: a name, BASE+PER_BYTE or
     /// BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM
     #[arg(long, default_value_t, value_name = "SCHEDULE")]
     execute_gas: GasSchedule,
 
-    /// JSON instead of text.
+    /// Print JSON instead of text.
     #[arg(long)]
     json: bool,
 }
@@ -80,7 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(exit)
 }
 
-/// Exit code if a file is not a valid input. The other files are shown all the same.
+/// Exit code if a file is not a valid input. The other files are still printed.
 const UNREADABLE: u8 = 2;
 
 #[derive(Serialize)]
@@ -90,10 +90,10 @@ enum Document {
     Unreadable { file: String, reason: String, kind: &'static str },
 }
 
-/// Fields of an input, in the order of its encoding.
+/// Returns the fields of an input, in the order of its encoding.
 ///
-/// Gas is that of an L1 which charges by `chosen`, and beside it what the named schedules make of
-/// the same input, all on the word of the payload: nothing is executed.
+/// The gas is computed by the schedule `chosen` and by each named schedule, from the payload's
+/// claims: nothing is executed.
 fn describe(input: &StatelessInput<'_>, calldata: usize, chosen: GasSchedule) -> Fields {
     let request = &input.request;
     let payload = &request.payload;
@@ -167,7 +167,7 @@ fn describe(input: &StatelessInput<'_>, calldata: usize, chosen: GasSchedule) ->
         .group("gas", gas)
 }
 
-/// Price of an input under each schedule, if its blocks have used this much gas.
+/// Returns the gas of an input under each schedule, if its blocks have used this much gas.
 fn gas_fields(declared: &DeclaredGas, gas_used: u64, chosen: GasSchedule) -> Fields {
     let mut gas = Fields::default();
     let is_named = GasSchedule::NAMED.iter().any(|(_, schedule)| *schedule == chosen);
@@ -182,7 +182,7 @@ fn gas_fields(declared: &DeclaredGas, gas_used: u64, chosen: GasSchedule) -> Fie
     gas
 }
 
-/// Like [`describe`], for a batch: a summary of each block, and the data that the blocks share.
+/// Like [`describe`], for a batch: a summary of each block, and the shared witness.
 fn describe_batch(
     batch: &StatelessBatch<'_>,
     calldata: &[u8],
@@ -225,7 +225,7 @@ fn describe_batch(
         .group("gas", gas_fields(&declared, gas_used, chosen)))
 }
 
-/// Named values in order. People read the names as they are; as JSON they are written together
+/// Named values in order. Text output has the names as they are, JSON has them in camelCase
 /// (`blockNumber`).
 #[derive(Debug, Default)]
 pub(super) struct Fields(Vec<(String, Shown)>);
@@ -247,7 +247,7 @@ impl Fields {
         self
     }
 
-    /// Prints them, indented.
+    /// Prints the fields, indented by `depth`.
     fn print(&self, depth: usize) {
         let indent = "  ".repeat(depth);
         for (name, shown) in &self.0 {
@@ -280,7 +280,7 @@ impl Serialize for Shown {
     }
 }
 
-/// A name as a key of JSON.
+/// Converts a name to a JSON key in camelCase.
 fn key(name: &str) -> String {
     let mut words = name.split([' ', '-']);
     let mut key = words.next().unwrap_or_default().to_owned();

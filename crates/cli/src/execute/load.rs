@@ -1,4 +1,4 @@
-//! Reading blocks in whichever form they come.
+//! Loading of blocks in all supported formats.
 
 use super::{
     content::{Content, read},
@@ -17,31 +17,31 @@ use std::{
 use variants::{DialectCall, DialectName, DraftBlock, NoForm};
 use wire::{Input, ProtocolFork};
 
-/// Sources of blocks.
+/// Command-line arguments that select blocks.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Source {
-    /// Input files, recognized by their content and not by their names: SSZ (the exact calldata of
-    /// EXECUTE) in binary or hex, JSON bundles with block and witness, and a node's response that
-    /// has either as its result, and raw transactions of type 0x05; also compressed with zstd. `-`
-    /// is standard input, a folder stands for all its files.
+    /// Input files, recognized by their content: SSZ (the exact calldata of EXECUTE) in binary or
+    /// hex, JSON bundles with block and witness, JSON-RPC responses with either as their result,
+    /// and raw transactions of type 0x05; all optionally compressed with zstd. `-` is standard
+    /// input, a folder stands for all its files.
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
-    /// A raw block (RLP, binary or hex, or debug_getRawBlock's answer); needs --witness and
-    /// --chain.
+    /// Raw block (RLP in binary or hex, or the response of debug_getRawBlock); requires --witness
+    /// and --chain.
     #[arg(long, value_name = "FILE", requires_all = ["witness", "chain"])]
     block: Option<PathBuf>,
 
-    /// The block's witness: the JSON of debug_executionWitness, or geth's RLP (binary or hex).
+    /// Witness of --block: the JSON of debug_executionWitness, or geth's RLP in binary or hex.
     #[arg(long, value_name = "FILE", requires = "block")]
     witness: Option<PathBuf>,
 
-    /// The block's chain: mainnet, sepolia, hoodi, or the chain id of another (with --fork).
+    /// Chain of --block: mainnet, sepolia, hoodi, or another chain id (with --fork).
     #[arg(long, value_name = "NAME", requires = "block")]
     chain: Option<String>,
 
-    /// The fork whose rules hold from genesis on: for chains that are not public networks, and for
-    /// tests with the chain id of one, whose forks it replaces.
+    /// Fork that is active from genesis on, for chains other than public networks. For the chain id
+    /// of a public network, it replaces the network's schedule, as some tests need.
     #[arg(long, value_name = "FORK", value_parser = parse_fork)]
     fork: Option<ProtocolFork>,
 
@@ -49,18 +49,18 @@ pub(crate) struct Source {
     #[arg(long, value_name = "DIALECT", default_value_t = DialectName::Specs)]
     dialect: DialectName,
 
-    /// Blob of the transaction, in order, for --dialect blobs; may be given several times. For
-    /// --dialect execute-tx, the witness of the transaction.
+    /// Blob of the transaction for --dialect blobs; can be repeated, in order. For --dialect
+    /// execute-tx, the witness of the transaction.
     #[arg(long = "blob", value_name = "FILE")]
     blobs: Vec<PathBuf>,
 }
 
-/// A fork whose blocks can be verified, by its name or schema id.
+/// Parses the name or schema id of a fork whose blocks can be verified.
 pub(crate) fn parse_fork(text: &str) -> Result<ProtocolFork, String> {
     fork_since(ProtocolFork::Cancun, text)
 }
 
-/// A fork by its name or schema id, if it is not older than another.
+/// Parses the name or schema id of a fork that is not older than `oldest`.
 pub(crate) fn fork_since(oldest: ProtocolFork, text: &str) -> Result<ProtocolFork, String> {
     let known = ProtocolFork::ALL.into_iter().filter(|fork| *fork >= oldest);
     let names: Vec<_> = known.map(ProtocolFork::name).collect();
@@ -71,16 +71,16 @@ pub(crate) fn fork_since(oldest: ProtocolFork, text: &str) -> Result<ProtocolFor
     })
 }
 
-/// A block as the calldata of EXECUTE.
+/// A block or a batch, encoded as the calldata of EXECUTE.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) name: String,
     pub(crate) calldata: Vec<u8>,
-    /// `true` if the source is the calldata of a call, not a block.
+    /// Whether the source is the calldata of a call, not a block.
     is_call: bool,
-    /// The call from which it was taken, if that is of another dialect.
+    /// Dialect and calldata of the original call, if it is of another dialect.
     call: Option<(DialectName, Vec<u8>)>,
-    /// The transaction around that call, if it is of type `0x05`.
+    /// The transaction with that call, if it is of type `0x05`.
     pub(super) carrier: Option<Box<Carrier>>,
 }
 
@@ -89,27 +89,29 @@ impl Loaded {
         Self { name, calldata, is_call: false, call: None, carrier: None }
     }
 
-    /// Takes the input out of a raw transaction.
+    /// Extracts the input from a raw transaction.
     fn carried(name: String, carrier: Carrier) -> Self {
         let call = Some((DialectName::ExecuteTx, carrier.head.to_vec()));
         let calldata = carrier.input.clone();
         Self { call, carrier: Some(Box::new(carrier)), ..Self::new(name, calldata) }
     }
 
-    /// Takes the input out of a call of this dialect.
+    /// Extracts the input from a call of this dialect.
     fn of_call(self, dialect: DialectName, blobs: &[PathBuf]) -> Result<Self> {
         if !self.is_call || dialect == DialectName::Specs {
             return Ok(self);
         }
         let blobs = blobs.iter().map(|path| match read(path)? {
             Content::Bytes(bytes) => Ok(bytes),
-            Content::Object(_) => bail!("{} holds a JSON object, expected a blob", path.display()),
+            Content::Object(_) => {
+                bail!("{} contains a JSON object, expected a blob", path.display())
+            }
         });
         let blobs = blobs.collect::<Result<Vec<_>>>()?;
-        // As an error of EXECUTE it would be a verdict on a block.
+        // Not an `ExecuteError`, which would be a verdict on a block.
         let calldata = dialect.decode(&self.calldata, &blobs).map_err(|error| {
             eyre!(
-                "{} is no call of dialect {dialect} with {} blobs: {error}",
+                "{} is not a call of dialect {dialect} with {} blobs: {error}",
                 self.name,
                 blobs.len()
             )
@@ -117,7 +119,7 @@ impl Loaded {
         Ok(Self { calldata, call: Some((dialect, self.calldata)), ..self })
     }
 
-    /// Returns the call with this input in a dialect.
+    /// Encodes the input as a call of a dialect.
     pub(super) fn encode(&self, to: DialectName) -> Result<DialectCall, NoForm> {
         match &self.call {
             Some((from, call)) => to.encode_call(*from, call, &self.calldata),
@@ -125,20 +127,20 @@ impl Loaded {
         }
     }
 
-    /// Anchor and burned fees of a block of the EIP-8079 draft.
+    /// Returns anchor and burned fees of a block of the EIP-8079 draft.
     pub(super) fn draft(&self) -> Option<DraftBlock> {
         let (dialect, call) = self.call.as_ref()?;
         let decoded = (*dialect == DialectName::Draft8079).then(|| DraftBlock::decode(call));
         Some(decoded?.ok()?.1)
     }
 
-    /// Returns EXECUTE with the rules of `--fork`, if it is given, on the chain of the input.
+    /// Returns EXECUTE with the rules of `fork`, if any, for the chain of the input.
     pub(crate) fn execute_on<'e>(
         &self,
         execute: &'e Execute,
         fork: Option<ProtocolFork>,
     ) -> Cow<'e, Execute> {
-        // An input that cannot be decoded is refused under any rules.
+        // An input that cannot be decoded is rejected under any rules.
         let (Some(fork), Ok(input)) = (fork, Input::decode(&self.calldata)) else {
             return Cow::Borrowed(execute);
         };
@@ -146,7 +148,7 @@ impl Loaded {
         Cow::Owned(Execute { networks: Networks::Only(spec.into()), ..execute.clone() })
     }
 
-    /// Runs the input with all gas, and checks what its call claims beside it.
+    /// Runs EXECUTE on the input without a gas limit, and checks the other claims of its call.
     pub(crate) fn run(&self, execute: &Execute) -> Result<Executed, ExecuteError> {
         self.carrier.as_ref().map_or(Ok(()), |carrier| carrier.check())?;
         match &self.call {
@@ -162,12 +164,12 @@ impl Source {
         self.files.is_empty() && self.block.is_none()
     }
 
-    /// The fork of `--fork`.
+    /// Returns the value of `--fork`.
     pub(crate) const fn fork(&self) -> Option<ProtocolFork> {
         self.fork
     }
 
-    /// The named sources one after another; one that cannot be read is an error in its place.
+    /// Loads the sources in order. A source that cannot be read yields an error.
     pub(crate) fn load(&self) -> impl Iterator<Item = (String, Result<Loaded>)> {
         let files = self.files.iter().flat_map(|path| load_path(path, self.fork));
         let files = files.map(|(path, loaded)| {
@@ -177,7 +179,7 @@ impl Source {
         let pair = self.block.iter().map(|block| {
             let loaded = match (&self.witness, &self.chain) {
                 (Some(witness), Some(chain)) => load_pair(block, witness, chain, self.fork),
-                _ => Err(eyre!("--block needs --witness and --chain")),
+                _ => Err(eyre!("--block requires --witness and --chain")),
             };
             (block.display().to_string(), loaded)
         });
@@ -185,7 +187,7 @@ impl Source {
     }
 }
 
-/// Reads a file, or each file of a folder in the order of their names.
+/// Loads a file, or each file of a folder in the order of their names.
 pub(crate) fn load_path(
     path: &Path,
     fork: Option<ProtocolFork>,
@@ -209,7 +211,7 @@ fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Reads one file, in any of the forms that [`Source::files`] lists.
+/// Loads a file in any of the formats of [`Source::files`].
 pub(super) fn load_file(path: &Path, fork: Option<ProtocolFork>) -> Result<Loaded> {
     Ok(match read(path)? {
         Content::Object(text) => {
@@ -227,36 +229,35 @@ fn unreadable(path: &Path) -> String {
     format!("cannot read {}", path.display())
 }
 
-/// The name of a file without any of its endings.
+/// Returns the name of a file without its extensions.
 fn stem(path: &Path) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     name.split('.').find(|part| !part.is_empty()).unwrap_or_default().to_owned()
 }
 
-/// The calldata of EXECUTE for a block and its witness.
+/// Encodes a block and its witness as the calldata of EXECUTE.
 pub(crate) fn calldata_of(bundle: &Bundle, fork: Option<ProtocolFork>) -> Result<Vec<u8>> {
     let spec = spec_of(bundle.chain_id, fork)?;
     encode(&RawBlock::decode(&bundle.block)?, &bundle.witness, &spec)
 }
 
-/// An error: a chain without a known fork schedule.
+/// Error for a chain without a known fork schedule.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "chain {0} is not mainnet, sepolia or hoodi: name the fork whose rules hold on it with --fork, or \
-     give an SSZ input, whose schema id names it"
+    "chain {0} is not mainnet, sepolia or hoodi: set its fork with --fork, or use an SSZ input, whose \
+     schema id contains the fork"
 )]
 pub(super) struct UnknownFork(pub(super) u64);
 
-/// The rules of a chain: those of `--fork`, or else those that the network had at the block's
-/// timestamp.
+/// Returns the rules of a chain: those of `fork`, or else the fork schedule of the public network.
 fn spec_of(chain_id: u64, fork: Option<ProtocolFork>) -> Result<ChainSpec, UnknownFork> {
     fork.map(|fork| constant_spec(chain_id, fork))
         .or_else(|| ChainSpec::known(chain_id))
         .ok_or(UnknownFork(chain_id))
 }
 
-/// The rules of one fork from genesis on, with the deposit contract of the network that has the
-/// chain id.
+/// Returns the rules of one fork from genesis on, with the deposit contract of the public network
+/// with this chain id.
 fn constant_spec(chain_id: u64, fork: ProtocolFork) -> ChainSpec {
     let spec = ChainSpec::constant(chain_id, fork);
     match ChainSpec::known(chain_id).and_then(|network| network.deposit_contract()) {
@@ -267,8 +268,8 @@ fn constant_spec(chain_id: u64, fork: ProtocolFork) -> ChainSpec {
 
 fn encode(block: &RawBlock, witness: &OwnedWitness, spec: &ChainSpec) -> Result<Vec<u8>> {
     to_stateless_input(block, witness, spec).wrap_err(
-        "cannot make the input of EXECUTE: the block's requests are not in the block, and \
-         executing it to find them fails",
+        "cannot encode the input of EXECUTE: a block does not contain its execution requests, and \
+         executing it to obtain them failed",
     )
 }
 
@@ -290,7 +291,10 @@ fn load_pair(
     };
     let spec = spec_of(chain_id, fork)?;
     let Content::Bytes(bytes) = read(block)? else {
-        bail!("{} holds a JSON object: a raw block is RLP, binary or hex", block.display());
+        bail!(
+            "{} contains a JSON object, expected a raw block: RLP in binary or hex",
+            block.display()
+        );
     };
     let raw =
         RawBlock::decode(&bytes).wrap_err_with(|| format!("cannot decode {}", block.display()))?;

@@ -1,4 +1,4 @@
-//! `enshrine execute`: everything about the input of EXECUTE.
+//! `enshrine execute`: verifies, inspects, benchmarks, encodes and fetches inputs of EXECUTE.
 
 mod bench;
 pub(crate) mod content;
@@ -20,23 +20,23 @@ use wire::ProtocolFork;
 pub(crate) enum Command {
     /// Verify blocks.
     ///
-    /// Exits with 0 if every one is valid, with 1 if one is not, with 3 if the witness of one is
-    /// too small to say, with 2 if one cannot be read; with the first of these that is true.
+    /// Exits with 0 if all blocks are valid; otherwise with 1 if a block is invalid, else with 3 if
+    /// a witness is incomplete, else with 2 if an input cannot be read.
     Verify(verify::Arguments),
-    /// Show what an input holds and what EXECUTE would charge for it.
+    /// Print the contents of an input and the gas that EXECUTE charges for it.
     Inspect(inspect::Arguments),
-    /// Measure EXECUTE against the least work that a verifier must do.
+    /// Benchmark EXECUTE against the minimum work of any verifier.
     Bench(bench::Arguments),
-    /// Write the exact calldata of EXECUTE for a block given in any form.
+    /// Write the calldata of EXECUTE for a block in any supported format.
     Encode(encode::Arguments),
-    /// Fetch a block and its witness from a node and write them as one file.
+    /// Fetch a block and its witness from a node, and write them to one file.
     Fetch(fetch::Arguments),
 }
 
 pub(crate) use load::{fork_since, parse_fork};
 
-/// The calldata of EXECUTE for a block or for a batch of blocks, where it comes from, and of which
-/// chain the blocks are.
+/// The calldata of EXECUTE for a block or a batch of blocks, with the name of its source and the
+/// chain id of the blocks.
 #[derive(Debug)]
 pub(crate) struct Calldata {
     pub(crate) name: String,
@@ -45,20 +45,20 @@ pub(crate) struct Calldata {
 }
 
 impl Calldata {
-    /// Reads the input in a file, or on standard input for `-`. A block that does not tell its own
-    /// fork needs `fork`.
+    /// Reads the input from a file, or from standard input for `-`. `fork` is required for a block
+    /// whose fork follows neither from its encoding nor from its chain.
     pub(crate) fn read(path: &Path, fork: Option<ProtocolFork>) -> Result<Self> {
         Self::of(content::name_of(path), load::load_file(path, fork)?.calldata)
     }
 
-    /// Fetches the input for a block of the node at a URL.
+    /// Fetches the input for a block from the node at a URL.
     pub(crate) fn fetch(url: &str, number: u64, fork: Option<ProtocolFork>) -> Result<Self> {
         let name = format!("block {number} of {}", RedactedUrl::new(url));
         let fetched = fetch::fetch(url, &number.to_string(), fetch::TIMEOUT)?;
         let got = fetched.number;
         ensure!(
             got == number,
-            "{} has given block {got}, and was asked for block {number}",
+            "{} returned block {got}, expected block {number}",
             RedactedUrl::new(url)
         );
         Self::of(name, load::calldata_of(&fetched.bundle, fork)?)

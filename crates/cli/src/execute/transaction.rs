@@ -1,4 +1,4 @@
-//! Calls of EXECUTE in raw transactions of type `0x05`.
+//! EXECUTE calls in raw transactions of type `0x05`.
 
 use super::inspect::Fields;
 use alloy_primitives::Bytes;
@@ -9,18 +9,18 @@ use eyre::{OptionExt as _, Result, WrapErr as _};
 use serde_json::json;
 use variants::ExecuteTail;
 
-/// A raw transaction, and the input of EXECUTE of which it brings two parts.
+/// A raw transaction, and the EXECUTE input that its calldata and its witness form.
 #[derive(Debug)]
 pub(super) struct Carrier {
     pub(super) signed: SignedExecuteTx,
-    /// Beginning of the input: the calldata of the precompile.
+    /// Head of the input: the calldata of the precompile.
     pub(super) head: Bytes,
     pub(super) input: Vec<u8>,
 }
 
 impl Carrier {
-    /// Reads a raw transaction; `None` if the bytes do not begin with its type, with which no input
-    /// begins.
+    /// Decodes a raw transaction; `None` if the bytes do not begin with its type byte, with which
+    /// no input begins.
     pub(super) fn read(raw: &[u8]) -> Result<Option<Self>> {
         if raw.first() != Some(&ExecuteTx::TYPE) {
             return Ok(None);
@@ -35,17 +35,17 @@ impl Carrier {
         let of_advance =
             || advanceCall::abi_decode(data).ok()?.inputs.into_iter().find_map(input_of);
         let (head, input) = input_of(data.clone()).or_else(of_advance).ok_or_eyre(
-            "its calldata is neither the head of an input nor an advance of NativeRollup by one",
+            "the calldata is neither the head of an input nor a call of NativeRollup.advance with one",
         )?;
         Ok(Some(Self { signed, head, input }))
     }
 
-    /// Checks that the fields of the transaction are those of its block.
+    /// Checks that the fields of the transaction match its block.
     pub(super) fn check(&self) -> Result<(), execute::ExecuteError> {
         ExecuteTail::check(&self.signed.tx, self.head.len(), &self.input)
     }
 
-    /// Fields of the transaction.
+    /// Returns the fields of the transaction for output.
     pub(super) fn describe(&self) -> Result<Fields> {
         let (tx, sender) = (&self.signed.tx, self.signed.recover_signer());
         let sender = sender.wrap_err("the transaction has no valid signature")?;

@@ -1,4 +1,4 @@
-//! `enshrine execute verify`.
+//! `enshrine execute verify`: runs EXECUTE on inputs and prints the verdicts.
 
 use super::load::{Source, UnknownFork};
 use crate::output::{complain, say, told};
@@ -15,26 +15,26 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     source: Source,
 
-    /// Also demand what an L2 demands: no blobs, no withdrawals.
+    /// Also enforce the rules of an L2: no blobs, no withdrawals.
     #[arg(long)]
     l2: bool,
 
-    /// Fork schedule of L1, such as prague,osaka@1800000000: refuse blocks of other forks than L1
-    /// had at their timestamps, as EXECUTE does for chain ids of no public network. Without it each
-    /// fork from Cancun on is taken at any timestamp.
+    /// Fork schedule of L1, such as prague,osaka@1800000000: reject a block whose fork is not the
+    /// one that L1 had at its timestamp, as EXECUTE does for chain ids of no public network.
+    /// Without it, each fork from Cancun on is accepted at any timestamp.
     #[arg(long, value_name = "FORKS", value_parser = fork_rule)]
     l1_forks: Option<ForkRule>,
 
-    /// Threads per block.
+    /// Number of threads per block; 0 uses all cores.
     #[arg(long, value_name = "N", default_value_t = 1)]
     threads: usize,
 
-    /// One JSON document instead of a line per file.
+    /// Print one JSON document instead of a line per file.
     #[arg(long)]
     json: bool,
 }
 
-/// Verdict on a file, in ascending severity. The most severe one decides the exit code.
+/// Verdict on a file, in ascending severity. The most severe verdict determines the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Finding {
     Valid,
@@ -44,8 +44,8 @@ enum Finding {
 }
 
 impl Finding {
-    /// The verdict that a cause implies; `None` if it is a fault of this program, which says
-    /// nothing about the block.
+    /// Returns the verdict for a cause; `None` if it is an internal error, which is no verdict on
+    /// the block.
     fn of(cause: &Cause<'_>) -> Option<Self> {
         let (is_internal, lacks_witness, is_unreadable) = match cause {
             Cause::Execute(error) => {
@@ -87,11 +87,11 @@ impl Finding {
 
 /// Cause of an error.
 pub(super) enum Cause<'e> {
-    /// A call of EXECUTE that it refused.
+    /// EXECUTE rejected the call.
     Execute(&'e ExecuteError),
-    /// A block that could not be executed to find what its input needs.
+    /// The block could not be executed to encode its input.
     Block(&'e BlockError),
-    /// The input, which is none that EXECUTE could be called with.
+    /// The file cannot be read as an input of EXECUTE.
     Input(&'e Report),
 }
 
@@ -113,7 +113,7 @@ impl<'e> Cause<'e> {
         }
     }
 
-    /// The reason in one word, for programs.
+    /// Returns the kind of the reason as a single word, for JSON.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Execute(error) => error.kind(),
@@ -123,44 +123,44 @@ impl<'e> Cause<'e> {
         }
     }
 
-    /// Advice for the user; `None` where the error itself gives it.
+    /// Returns advice for the user; `None` if the error itself contains it.
     fn next(&self, finding: Finding) -> Option<&'static str> {
         match (finding, self) {
             (Finding::Valid, _) => None,
             (Finding::WitnessTooSmall, _) => Some(
-                "the block may be valid all the same: fetch its witness again, from a node that puts \
-                 all into it that the block reads (`enshrine execute fetch`)",
+                "the block may still be valid: fetch its witness again, from a node that includes \
+                 everything that the block reads (`enshrine execute fetch`)",
             ),
             (Finding::Unreadable, _)
                 if matches!(self.invalid(), Some(Invalid::UnsupportedFork(_))) =>
             {
-                Some("take a block from Cancun on: older ones are not verified")
+                Some("use a block of Cancun or later: older forks are not supported")
             }
             (Finding::Unreadable, Self::Input(error)) => match error.downcast_ref() {
                 Some(UnknownFork(_)) => None,
                 None if error.chain().any(|cause| cause.is::<io::Error>()) => {
-                    Some("name files that are there and can be read, or - for standard input")
+                    Some("name existing files that can be read, or - for standard input")
                 }
                 None => Some(FORMS),
             },
             (Finding::Unreadable, _) => Some(FORMS),
             (Finding::Invalid, Self::Execute(ExecuteError::Rules(_))) => Some(
-                "no L2 may have such a block; without --l2 it is judged as any block of Ethereum is",
+                "an L2 may not have this block; without --l2, only the rules of Ethereum apply",
             ),
             (Finding::Invalid, _) => Some("`enshrine execute inspect` shows what the block claims"),
         }
     }
 }
 
-/// The rule of an L1 with this fork schedule.
+/// Parses the fork schedule of an L1.
 fn fork_rule(text: &str) -> Result<ForkRule, ForkTimesError> {
     let schedule: ForkTimes = text.parse()?;
     let later = schedule.timestamps((0, 0), None)?;
     Ok(ForkRule::Scheduled(ChainSpec::scheduled(0, schedule.first, &later).into()))
 }
 
-/// The forms in which an input is read.
-const FORMS: &str = "give the calldata of EXECUTE in binary or hex, or a bundle of block and witness, as \
+/// Advice that lists the supported formats.
+const FORMS: &str = "use the calldata of EXECUTE in binary or hex, or a bundle of block and witness, as \
                      `enshrine execute fetch` writes them for blocks from Cancun on";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -192,7 +192,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             Err(error) => {
                 let cause = Cause::of(error);
                 let Some(finding) = Finding::of(&cause) else {
-                    bail!("{path}: {}: nothing is said about the block", told(error))
+                    bail!("{path}: {}: internal error, no verdict on the block", told(error))
                 };
                 next.extend(cause.next(finding));
                 finding
@@ -236,7 +236,7 @@ fn print(path: &str, finding: Finding, outcome: &Result<(usize, Executed)>, mill
         }
         Err(error) => {
             let reason = told(error);
-            // Whose it is stands before it already.
+            // The line already contains the path.
             let mut own =
                 ["read", "decode"].map(|verb| format!("cannot {verb} {path}: ")).into_iter();
             let reason = own.find_map(|own| reason.strip_prefix(&own)).unwrap_or(&reason);
@@ -245,7 +245,7 @@ fn print(path: &str, finding: Finding, outcome: &Result<(usize, Executed)>, mill
     }
 }
 
-/// Transactions of all blocks.
+/// Returns the number of transactions in all blocks.
 fn transactions(executed: &Executed) -> usize {
     executed.verdicts().map(|verdict| verdict.executed.receipts.len()).sum()
 }

@@ -53,7 +53,7 @@ fn a_forced_transaction_is_the_same_in_an_argument_a_file_and_standard_input() {
         (&raw[..raw.len() - 1], "not a signed transaction"),
         (&digits.as_bytes()[..digits.len() - 1], "cut off"),
         (b"{\"hash\":\"0x12\"}", "a JSON object"),
-        (b"", "it is empty"),
+        (b"", "is empty"),
     ] {
         let said = fed(&["calldata", "force", "-"], form).expect_err("no transaction");
         assert!(said.contains(reason), "{reason}: {said}");
@@ -142,7 +142,7 @@ fn advance_takes_a_block_from_a_node_if_it_is_the_one_that_was_asked_for() {
     let calldata = run(&[&advance[..], &["--block", "1", "--block", "1"]].concat());
     assert_eq!(inputs_of(&calldata), [&input[..], &input].concat());
     let said = refuse(&[&advance[..], &["--block", "2"]].concat());
-    assert!(said.contains("has given block 1, and was asked for block 2"), "{said}");
+    assert!(said.contains("returned block 1, expected block 2"), "{said}");
     let said = refuse(&["calldata", "advance", "--l2", &node.url, "--block", "1"]);
     assert!(said.contains("--fork"), "{said}");
     let said = refuse(&["calldata", "advance", "--block", "1", "block.ssz"]);

@@ -1,9 +1,9 @@
-//! `enshrine execute bench`: EXECUTE against the least work that any verifier must do.
+//! `enshrine execute bench`: EXECUTE against the minimum work of any verifier, the floor.
 //!
-//! Times are medians over rounds in which the floor, one thread and all threads take turns, so that
-//! a machine whose speed drifts slows all three alike. The floor and one thread are measured by the
-//! time that their thread has a core, all threads by the clock. Ratios are what to compare across
-//! machines.
+//! Times are medians over rounds. Each round measures the floor, one thread and all threads in
+//! turn, so that drift of the machine's speed affects all three equally. The floor and one thread
+//! are measured in CPU time of the thread, all threads in wall-clock time. Only the ratios are
+//! comparable across machines.
 
 mod report;
 
@@ -18,7 +18,7 @@ use measure::{Call, Effort, Floor, FloorTimes, StageTimes, median, timed};
 use serde::Serialize;
 use std::{env, path::PathBuf, process::ExitCode};
 
-/// Names the folder of the test vectors.
+/// Environment variable with the folder of the test vectors.
 const VECTORS: &str = "ENSHRINE_VECTORS";
 
 #[derive(Debug, Args)]
@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     effort: Effort,
 
-    /// JSON instead of a table.
+    /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
 }
@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let threads = arguments.effort.threads()?;
     let mut all = Vec::new();
     let blocks = blocks(&arguments.source)?;
-    // On a terminal only: elsewhere nothing is written.
+    // Drawn on a terminal only.
     let bar = ProgressBar::new(blocks.len() as u64)
         .with_style(ProgressStyle::with_template("{pos} of {len} measured, {eta} left: {msg}")?);
     for (path, loaded) in blocks {
@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The named blocks, or all in the folder that the environment names.
+/// Returns the given blocks, or those in the folder that [`VECTORS`] contains.
 fn blocks(source: &Source) -> Result<Vec<(String, Result<Loaded>)>> {
     if !source.is_empty() {
         return Ok(source.load().collect());

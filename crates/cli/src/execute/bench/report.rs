@@ -1,4 +1,4 @@
-//! Figures as a table and as JSON.
+//! Benchmark results as a table and as JSON.
 
 use super::Measured;
 use crate::output::say;
@@ -7,12 +7,12 @@ use core::num::NonZeroUsize;
 use measure::geometric_mean;
 use serde_json::{Value, json};
 
-/// Geometric mean of a ratio over all blocks.
+/// Returns the geometric mean of a ratio over all blocks.
 fn geomean(all: &[Measured], ratio: impl Fn(&Measured) -> f64) -> f64 {
     geometric_mean(all.iter().map(ratio))
 }
 
-/// The floor of a verifier that hashes one node at a time, in milliseconds.
+/// Returns the floor of a verifier that hashes one node at a time, in milliseconds.
 const fn scalar_floor(measured: &Measured) -> f64 {
     measured.floor_parts_ms.scalar_total()
 }
@@ -33,7 +33,7 @@ pub(super) fn document(all: &[Measured], threads: NonZeroUsize) -> Value {
 
 pub(super) fn print(all: &[Measured], threads: NonZeroUsize) {
     say!(
-        "one thread, milliseconds on a core by stage; floor by part; all = {threads} threads by the clock"
+        "milliseconds; CPU time of one thread by stage, floor by part; all = wall-clock time of {threads} threads"
     );
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header([

@@ -179,7 +179,7 @@ fn a_raw_transaction_of_type_0x05_is_read_without_being_told_what_it_is() {
         let nothing = sign(ExecuteTx { input: Bytes::new(), ..tx });
         for (bytes, reason) in [
             (&cut[..cut.len() - 1], "list of an ExecuteTx"),
-            (&nothing.encode(), "neither the head of an input nor an advance"),
+            (&nothing.encode(), "neither the head of an input nor a call"),
         ] {
             fs::write(&raw, bytes).expect("writes");
             let output = enshrine(&["execute", "inspect", &raw]);

@@ -152,7 +152,7 @@ fn what_to_do_next_is_what_helps_there() {
     let is = |kind: &str| Some(kind.to_owned());
     let (kind, hint) = next(&[&files.path("absent.ssz")]);
     assert_eq!(kind, is("input"));
-    assert!(hint.contains("that are there"), "{hint}");
+    assert!(hint.contains("existing files"), "{hint}");
     let (kind, hint) = next(&[&write("garbage.ssz", b"\x12\x01 and then nothing of use")]);
     assert_eq!(kind, is("decode"));
     assert!(hint.contains("in binary or hex"), "{hint}");
