@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn console_output_is_its_text_for_people_and_its_fields_for_programs() {
+    fn console_output_is_text_or_json_fields() {
         let written = |format: Format| {
             let lines = Lines::default();
             let writer = lines.clone();
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn each_step_of_verbosity_shows_more_of_the_projects_own_crates_alone() {
+    fn verbosity_applies_to_own_crates_only() {
         let shown = |verbosity, target: &str, level: tracing::Level| {
             default_targets(verbosity).would_enable(target, &level)
         };
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_one_line_of_json_with_its_fields_and_spans_for_any_text_in_them() {
+    fn json_log_event_is_single_valid_line() {
         let lines = Lines::default();
         let writer = lines.clone();
         let layer = tracing_subscriber::fmt::layer()

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn each_part_of_an_error_is_told_once() {
+    fn each_error_cause_is_printed_once() {
         let told = |texts: &[&'static str]| told(&eyre::Report::from(*layers(texts)));
         assert_eq!(told(&["cannot read x", "no such file"]), "cannot read x: no such file");
         assert_eq!(told(&["no such file", "no such file"]), "no such file");

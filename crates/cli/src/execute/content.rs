@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_file_holds_shows_in_its_bytes_and_not_in_its_name() {
+    fn format_is_recognized_by_content() {
         let bytes = |text: &str| match Content::of(text.as_bytes()) {
             Ok(Content::Bytes(bytes)) => bytes,
             other => panic!("{text}: {other:?}"),
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packed_source_is_as_bounded_as_a_plain_one() {
+    fn decompressed_size_is_bounded() {
         assert_eq!(unpacked(&bomb(8)).unwrap().len(), 1 << 20);
         let packed = bomb(25_000);
         assert!(packed.len() < 101_000);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_nothing_says_what_it_is() {
+    fn unusable_content_returns_reason() {
         for (text, reason) in [
             ("", "is empty"),
             ("\n ", "is empty"),

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_names_the_target_of_the_message_and_carries_all_of_it() {
+    fn delivery_contains_target_and_whole_message() {
         for target in [L2_MESSENGER, BRIDGE] {
             let message = message(L2_ACCOUNTS, 400_000, &[target]);
             let delivery = Delivery::new(&message, BRIDGE, 1_000_000).unwrap();
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_cannot_be_forced_is_refused_with_the_reason() {
+    fn unforceable_message_is_rejected_with_reason() {
         let refused = |message: Message, bounded, reason: &str| {
             let error = Delivery::new(&message, bounded, 1_000_000).unwrap_err().to_string();
             assert!(error.contains(reason), "{reason}: {error}");

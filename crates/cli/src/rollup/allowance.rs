@@ -34,7 +34,7 @@ mod tests {
     use alloy_primitives::{Address, B256, U256};
 
     #[test]
-    fn pairs_are_read_and_what_is_none_is_refused_with_its_flag() {
+    fn malformed_allowance_error_contains_flag() {
         let (account, hash) = (Address::repeat_byte(7), B256::repeat_byte(9));
         let balances = [format!("{account}=5"), format!(" {}=0x10", Address::ZERO)];
         let read = allowance(&balances, &[format!("{account}={hash}")]).unwrap();

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cap_beyond_the_balance_is_refused_with_the_greatest_that_is_not() {
+    fn cap_above_balance_is_rejected_with_maximum() {
         let balance = 5 + u128::from(GAS) * 100 * GWEI;
         assert!(cap(balance, 100 * GWEI, GWEI).is_ok());
         let error = cap(balance, 100 * GWEI + 1, GWEI).unwrap_err().to_string();
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_price_of_a_delay_is_that_of_the_full_blocks_that_raise_the_base_fee() {
+    fn delay_price_follows_base_fee_growth() {
         let at = |times: u128| cap(u128::MAX / 2, times * GWEI, GWEI).unwrap();
         // (9/8)^5 is below 2 and (9/8)^6 is above; (9/8)^34 is above 50.
         assert_eq!(at(1).blocks_to_exceed, 1);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cap_below_what_keeps_its_place_or_far_below_the_balance_is_warned_of() {
+    fn low_fee_caps_cause_warnings() {
         let plenty = 1_000_000 * u128::from(GAS) * GWEI;
         for (max_fee, base_fee, words) in [
             (GWEI / 2, GWEI, &["soon as it is due", "the balance allows"][..]),

@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_told_in_the_largest_unit_that_fits() {
+    fn duration_uses_largest_whole_unit() {
         for (seconds, expected) in [
             (0, "0 seconds"),
             (1, "1 second"),

@@ -294,7 +294,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_set_in_its_section_alone_and_comments_stay() {
+    fn set_changes_one_section_and_keeps_comments() {
         let text = "[a]\n# What it is.\nkey = 1\n[b]\nkey = 1\n# other = 2\n# key = 3\n";
         let mut file = Toml(text.to_owned());
         file.set("b", "key", "7").unwrap();
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_delays_are_those_of_the_example() {
+    fn default_delays_match_template() {
         let Delays {
             max_lag,
             timeout,

@@ -1,5 +1,5 @@
-//! `docs/operating.md`, typed into a shell as it stands: a devnet, the deployment, a sequencer and
-//! a follower, a deposit, a withdrawal that is claimed, a forced transaction, and a rescue.
+//! Runs the commands of `docs/operating.md` in a shell: a devnet, the deployment, a sequencer and a
+//! follower, a deposit, a withdrawal with its claim, a forced transaction, and a rescue.
 
 use crate::support::free_port;
 use std::{
@@ -10,10 +10,10 @@ use std::{
 };
 use toolchain::{Toolchain, progress_to_stderr};
 
-/// Seconds for all of it: what waits for something that never comes must end.
+/// Timeout of the whole script, in seconds.
 const LIMIT: &str = "1800";
 
-/// The commands of a document: its blocks that are marked as `sh`.
+/// Returns the commands of a document: its code blocks that are marked as `sh`.
 fn commands(document: &str) -> String {
     let mut inside = false;
     let mut commands = String::new();
@@ -29,23 +29,23 @@ fn commands(document: &str) -> String {
     commands
 }
 
-/// Everything that a shell has started, ended with it.
+/// Process group of the shell, killed on drop.
 struct Group(u32);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // What has ended already needs no signal.
+        // Fails if all processes have ended already.
         let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", self.0)]).status();
     }
 }
 
 #[test]
-fn the_commands_are_the_marked_blocks_and_nothing_else() {
+fn commands_are_marked_code_blocks() {
     assert_eq!(commands("a\n```sh\nb\nc\n```\nd\n```\ne\n```\n"), "b\nc\n");
 }
 
 #[test]
-fn the_document_leads_from_nothing_to_a_claimed_withdrawal_and_a_rescue() {
+fn operating_document_runs_to_completion() {
     let tools = Toolchain::ensure(&progress_to_stderr).unwrap();
     let top = tools.root();
     let document = fs::read_to_string(top.join("docs/operating.md")).unwrap();
@@ -53,7 +53,7 @@ fn the_document_leads_from_nothing_to_a_claimed_withdrawal_and_a_rescue() {
     let folder = format!("deployments/operating-{}", std::process::id());
     let logs = tempfile::tempdir().unwrap();
 
-    // Ports and paths that may be in use on this machine are replaced, and nothing else.
+    // Replace only ports and paths, which may be in use on this machine.
     let mut script = commands(&document);
     let bin = enshrine.parent().unwrap().display().to_string();
     let mut replacements = vec![
@@ -72,7 +72,7 @@ fn the_document_leads_from_nothing_to_a_claimed_withdrawal_and_a_rescue() {
         script = script.replace(from, to);
     }
 
-    // Other tests run scripts at the same time.
+    // Other tests run scripts concurrently.
     let forge = tools.forge_beside_others("script", logs.path()).unwrap();
     let shell = Command::new("timeout")
         .args([LIMIT, "bash", "-euxo", "pipefail", "-c", &script])

@@ -1,4 +1,4 @@
-//! Web pages of an attacker, in a real browser on the machine of an operator.
+//! Attacks by web pages in a real browser on the operator's machine.
 
 use crate::{
     failover::{Node, Scene, until},
@@ -17,11 +17,11 @@ use std::{
 };
 use testkit::{Key, Patience, say_skipped};
 
-/// Name of the attacker's site. The browser resolves it to this machine, as the attacker's DNS
-/// server would.
+/// Host name of the attacker's site, which the browser resolves to this machine, as with an
+/// attacker's DNS server.
 const SITE: &str = "attacker.test";
 
-/// Tries each way in which a page can send a request, and reports what it could read.
+/// Sends requests in each way that a page can, and reports the responses that it can read.
 const SCRIPT: &str = r#"
 const body = (method, params) => JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
 const within = (promise) => Promise.race([
@@ -68,7 +68,7 @@ const form = (url, text) => {
 })();
 "#;
 
-/// Reads a request of HTTP: its first line, and its body.
+/// Reads an HTTP request; returns its first line and its body.
 fn request(stream: &TcpStream) -> io::Result<(String, Vec<u8>)> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let (mut first, mut line, mut length) = (String::new(), String::new(), 0);
@@ -89,7 +89,7 @@ fn answer(mut stream: &TcpStream, text: &str) -> io::Result<()> {
     write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{text}", text.len())
 }
 
-/// The attacker's site, which sends a page and receives its report.
+/// Serves the attacker's site, which sends a page and receives its report; returns the port.
 fn site(page: impl Fn(u16) -> String, reports: Sender<Value>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -106,8 +106,8 @@ fn site(page: impl Fn(u16) -> String, reports: Sender<Value>) -> u16 {
     port
 }
 
-/// A port of the attacker's that sends a page once. From then on its name leads to a port of the
-/// node: DNS rebinding.
+/// Serves a page once and then forwards connections to a port of the node, which simulates DNS
+/// rebinding; returns the port.
 fn rebinding(page: impl Fn(u16) -> String, node: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -133,7 +133,7 @@ fn rebinding(page: impl Fn(u16) -> String, node: u16) -> u16 {
     port
 }
 
-/// A page that sends requests to these hosts and ports, and reports to this port of the site.
+/// Returns a page that sends requests to these hosts and ports, and reports to a port of the site.
 fn page(targets: &Value, report: u16) -> String {
     let script = SCRIPT.replace("TARGETS", &targets.to_string());
     let script = script.replace("REPORT", &format!("http://{SITE}:{report}/report"));
@@ -148,8 +148,8 @@ fn visit(folder: &Path, port: u16, reports: &Receiver<Value>) -> Option<Value> {
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
             .args(["--disable-background-networking", "--no-first-run", "--disable-sync"])
             .args(["--disable-component-update", "--disable-quic"])
-            // Requests to the machine itself are a question to the user in new versions: here the
-            // user has agreed.
+            // New versions ask the user before a page sends requests to the local machine; assume
+            // that the user has agreed.
             .arg("--disable-features=LocalNetworkAccessChecks")
             .arg(format!("--host-resolver-rules=MAP {SITE} 127.0.0.1"))
             .arg(format!("--user-data-dir={}", profile.path().display()))
@@ -170,7 +170,7 @@ fn visit(folder: &Path, port: u16, reports: &Receiver<Value>) -> Option<Value> {
 }
 
 #[test]
-fn no_page_of_a_browser_controls_a_node() {
+fn web_pages_cannot_control_node() {
     let scene = Scene::new();
     let folder = scene.folder.path();
     let secret = folder.join("jwt.hex");
@@ -194,8 +194,8 @@ fn no_page_of_a_browser_controls_a_node() {
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
     let (reports, received) = channel();
 
-    // Each request in turn from another origin, by each name of this machine, and from the own
-    // origin by rebinding.
+    // Send each request from another origin, by each host name of this machine, and from the node's
+    // own origin by DNS rebinding.
     let of_site = |host: &'static str| move |own| page(&attacks(host, ports), own);
     let mut sites = vec![];
     for host in ["127.0.0.1", "localhost"] {
@@ -216,8 +216,8 @@ fn no_page_of_a_browser_controls_a_node() {
         until("a block", || node.balance(bob) == U256::from(nonce + 1));
     }
 
-    // An origin that the operator lets in reads what is public, and nothing else. Without it the
-    // name of a host is not enough.
+    // An origin that the operator allows can read the public port only. An allowed host name
+    // without an allowed origin does not suffice.
     node.kill();
     let origin = site(of_site("127.0.0.1"), reports);
     let bound = rebinding(|own| page(&attacks(SITE, [own; 3]), report), port);

@@ -1,4 +1,4 @@
-//! `enshrine calldata`, as far as no L1 is needed: what goes into it, wherever it comes from.
+//! `enshrine calldata` without L1, from all sources of its input.
 
 use crate::support::{
     Node, batch, block, enshrine, feed, json_of, path, refuse, run, transfer, witness_json,
@@ -16,14 +16,14 @@ use std::fs;
 use testkit::CHAIN_ID;
 use wire::ProtocolFork;
 
-/// Output of a command that reads `form` from standard input; an error if the command fails.
+/// Runs a command with `form` on standard input; returns its output, or standard error if it fails.
 fn fed(arguments: &[&str], form: &[u8]) -> Result<String, String> {
     let output = feed(arguments, form);
     let said = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     if output.status.success() { Ok(said(output.stdout)) } else { Err(said(output.stderr)) }
 }
 
-/// The inputs in calldata of `advance`, with which nothing else goes.
+/// Returns the inputs in calldata of `advance`, and asserts that it has no evidence.
 fn inputs_of(calldata: &str) -> Vec<Bytes> {
     let call =
         advanceCall::abi_decode(&hex::decode(calldata.trim()).expect("hex")).expect("a call");
@@ -32,7 +32,7 @@ fn inputs_of(calldata: &str) -> Vec<Bytes> {
 }
 
 #[test]
-fn a_forced_transaction_is_the_same_in_an_argument_a_file_and_standard_input() {
+fn forced_transaction_is_read_from_all_sources() {
     let raw = transfer(3).encoded_2718();
     let digits = hex::encode_prefixed(&raw);
     let expected = run(&["calldata", "force", &digits]);
@@ -63,7 +63,7 @@ fn a_forced_transaction_is_the_same_in_an_argument_a_file_and_standard_input() {
 }
 
 #[test]
-fn advance_takes_batches_beside_single_blocks_and_nothing_that_is_no_input() {
+fn advance_accepts_blocks_and_batches_only() {
     let (single, batch) = (block(ProtocolFork::Osaka).input().expect("encodes"), batch());
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, bytes: &[u8]| {
@@ -78,7 +78,7 @@ fn advance_takes_batches_beside_single_blocks_and_nothing_that_is_no_input() {
     assert_eq!(inputs_of(told["calldata"].as_str().expect("text")), expected);
     let calldata = fed(&["calldata", "advance", "-"], &batch).expect("succeeds");
     assert_eq!(inputs_of(&calldata), expected[1..2]);
-    // The codes of a batch are named, and kept, as those of a block are.
+    // The codes of a batch can be referenced and stored like those of a block.
     let codes = CodeReference::of_codes_in(&batch);
     let shortened = shorten(&batch, &codes).expect("it has codes").bytes;
     let named = run(&["calldata", "advance", "--kept", &three]);
@@ -99,7 +99,7 @@ fn advance_takes_batches_beside_single_blocks_and_nothing_that_is_no_input() {
 }
 
 #[test]
-fn a_block_that_is_no_input_yet_becomes_one_by_the_fork_that_is_named() {
+fn bundle_is_encoded_with_given_fork() {
     let built = block(ProtocolFork::Osaka);
     let bundle = Bundle {
         chain_id: CHAIN_ID,
@@ -122,12 +122,12 @@ fn a_block_that_is_no_input_yet_becomes_one_by_the_fork_that_is_named() {
 }
 
 #[test]
-fn advance_takes_a_block_from_a_node_if_it_is_the_one_that_was_asked_for() {
+fn advance_fetches_requested_block_from_node() {
     let built = block(ProtocolFork::Osaka);
     let (rlp, witness) = (built.block.rlp().to_string(), witness_json(&built.witness));
     let node = Node::start(move |method, params| match method {
         "eth_chainId" => json!({ "result": "0x1f8f" }),
-        // It has one block, and gives it for any.
+        // Returns its only block for every number.
         "debug_getRawBlock" => json!({ "result": rlp }),
         "debug_executionWitness" => {
             assert_eq!(params, &json!(["0x1"]));
@@ -147,7 +147,7 @@ fn advance_takes_a_block_from_a_node_if_it_is_the_one_that_was_asked_for() {
     assert!(said.contains("--fork"), "{said}");
     let said = refuse(&["calldata", "advance", "--block", "1", "block.ssz"]);
     assert!(said.contains("--block requires --l2"), "{said}");
-    // What does not go together, and what is not enough.
+    // Conflicting or incomplete flags.
     for flags in [
         &["--l2", &node.url][..],
         &["--block", "1"],

@@ -1,5 +1,5 @@
-//! Mistakes of operators: `enshrine node --check` names each, and a node does not start silently
-//! with one.
+//! Configuration mistakes: `enshrine node --check` reports each, and a node with one refuses to
+//! start or warns.
 
 use contracts::Deployment;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ use wire::ProtocolFork;
 
 const L2_CHAIN: u64 = 8_079;
 
-/// A rollup with a sequencing policy, and the files of its operator.
+/// A rollup with a sequencing policy, and its operator's files.
 struct Rollup {
     l1: NodeProcess,
     other_l1: NodeProcess,
@@ -51,7 +51,7 @@ impl Rollup {
         Self { l1, other_l1, folder, deployment, advance, operator }
     }
 
-    /// Flags of a sequencer with these keys and this deployment.
+    /// Returns the flags of a sequencer with these keys and this deployment.
     fn flags(&self, deployment: &Deployment, advance: &Key, operator: &Key) -> Vec<String> {
         let file = write_deployment(deployment, self.folder.path()).unwrap();
         let keys = self.keys(advance, operator);
@@ -79,7 +79,7 @@ impl Rollup {
         path.display().to_string()
     }
 
-    /// Flags without a mistake.
+    /// Returns valid flags.
     fn right(&self) -> Vec<String> {
         self.flags(&self.deployment, &self.advance, &self.operator)
     }
@@ -90,7 +90,7 @@ fn node(flags: &[String], more: &[&str]) -> Output {
     command.arg("node").args(flags).args(more).output().unwrap()
 }
 
-/// Names and results of the checks that did not pass, with the exit code.
+/// Returns the exit code of `--check`, and names and verdicts of the checks that did not pass.
 fn mistakes(flags: &[String]) -> (i32, Vec<(String, String)>) {
     let output = node(flags, &["--check", "--json"]);
     let checks: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
@@ -121,7 +121,8 @@ fn first(name: &str, outcome: &str) -> (String, String) {
     (name.to_owned(), outcome.to_owned())
 }
 
-/// A check with these flags finds this mistake, and a node with them refuses to start and names it.
+/// Asserts that `--check` refuses these flags for this reason, and that a node with them does not
+/// start.
 fn refused(flags: &[String], name: &str) {
     let (code, found) = mistakes(flags);
     assert_eq!(code, 1);
@@ -129,7 +130,7 @@ fn refused(flags: &[String], name: &str) {
     has_no_answer(flags, name);
 }
 
-/// Neither a check nor a node with these flags gets further than this error.
+/// Asserts that a node with these flags exits with this error.
 fn has_no_answer(flags: &[String], expected: &str) {
     let output = node(flags, &["--http-port", "0"]);
     let said = String::from_utf8_lossy(&output.stderr);
@@ -138,7 +139,7 @@ fn has_no_answer(flags: &[String], expected: &str) {
 }
 
 #[test]
-fn each_mistake_of_an_operator_is_named_and_what_makes_a_node_useless_refuses_to_start() {
+fn configuration_mistakes_are_reported_and_refused() {
     let rollup = Rollup::new();
     let Rollup { deployment, advance, operator, .. } = &rollup;
     let other = rollup.other_l1.client().url();
@@ -157,7 +158,7 @@ fn each_mistake_of_an_operator_is_named_and_what_makes_a_node_useless_refuses_to
     changed.genesis.timestamp += 1;
     has_no_answer(&rollup.flags(&changed, advance, operator), "another genesis");
 
-    // What may heal is a warning.
+    // A fault that may be temporary is a warning.
     let stranger = Key::named("stranger");
     enrich(rollup.l1.client(), [stranger.address()], 1_000 * ETHER).unwrap();
     let flags = rollup.flags(deployment, &stranger, operator);
@@ -168,7 +169,7 @@ fn each_mistake_of_an_operator_is_named_and_what_makes_a_node_useless_refuses_to
 }
 
 #[test]
-fn a_missing_float_is_a_warning_of_health_until_it_is_there() {
+fn missing_float_is_temporary_health_warning() {
     let rollup = Rollup::new();
     let account = rollup.advance.address();
     enrich(rollup.l1.client(), [account], 0).unwrap();
@@ -207,7 +208,7 @@ fn metrics(url: &str) -> String {
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let patience = Patience::begin();
     while !holds() {
-        assert!(patience.lasts(), "{what} does not come");
+        assert!(patience.lasts(), "timed out waiting for {what}");
         sleep(Duration::from_millis(50));
     }
 }

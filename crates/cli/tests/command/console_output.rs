@@ -1,4 +1,4 @@
-//! `enshrine devnet` prints what stock anvil prints.
+//! `enshrine devnet` has the console output of stock anvil.
 
 use crate::support::{TOOLS, block, path};
 use alloy_primitives::{Address, Bytes, TxKind, U256, b256};
@@ -20,7 +20,7 @@ use wire::ProtocolFork;
 
 const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 const ALICE: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
-/// Address of the first contract that the first account creates.
+/// Address of the contract that the first account creates with nonce 0.
 const CONTRACT: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
 const CONSOLE: &str = "0x000000000000000000636F6e736F6c652e6c6f67";
 const EXECUTE: &str = "0x0000000000000000000000000000000000000101";
@@ -28,7 +28,7 @@ const EXECUTE: &str = "0x0000000000000000000000000000000000000101";
 const HELLO: &str = "0xb60e72cc00000000000000000000000000000000000000000000000000000000000000400000000000000000000000000000000000000000000000000000000000000007000000000000000000000000000000000000000000000000000000000000000568656c6c6f000000000000000000000000000000000000000000000000000000";
 const PROBE: &str = include_str!("../../../differential/anvil/contracts/Probe.hex");
 
-/// A node whose output is read; killed when dropped.
+/// A node process whose output is read, killed on drop.
 struct Node {
     child: Child,
     address: String,
@@ -40,7 +40,7 @@ struct Node {
     log: mpsc::Receiver<String>,
 }
 
-/// The lines of a stream as they come.
+/// Returns a channel with the lines of a stream.
 fn lines_of(stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
@@ -67,7 +67,7 @@ fn exchange(address: &str, head: &str, body: &str) -> String {
     answer
 }
 
-/// Makes a call that EXECUTE refuses, which is a warning in the log.
+/// Sends a call that EXECUTE refuses, which the node logs as a warning.
 fn call_in_vain(address: &str) {
     let call = format!(r#"[{{"to":"{EXECUTE}","data":"0x1201"}}]"#);
     let answer = ask(address, "eth_call", &call);
@@ -90,7 +90,7 @@ impl Node {
         let (address, banner) = (String::new(), String::new());
         let mut node = Self { child, address, banner, lines, said: RefCell::default(), log };
         while node.address.is_empty() {
-            let line = node.lines.recv_timeout(RETRY_TIMEOUT).expect("it says where it listens");
+            let line = node.lines.recv_timeout(RETRY_TIMEOUT).expect("the node prints its address");
             let value: Option<Value> = serde_json::from_str(&line).ok();
             let address = match &value {
                 Some(value) => value["address"].as_str(),
@@ -104,7 +104,7 @@ impl Node {
         node
     }
 
-    /// Text of a section of the banner.
+    /// Returns the text of a section of the banner.
     fn told(&self, section: &str) -> &str {
         let title = format!("\n{section}\n==================\n\n");
         let (_, rest) = self.banner.split_once(&title).expect(section);
@@ -121,13 +121,13 @@ impl Node {
         self.request("eth_getBlockByNumber", json!(["latest", false]))
     }
 
-    /// The log line about a call that EXECUTE refuses, which this makes, and the lines of that
-    /// stream before it.
+    /// Sends a call that EXECUTE refuses; returns its log line, and the earlier lines of the
+    /// stream.
     fn refusal(&self, stream: &mpsc::Receiver<String>) -> (String, Vec<String>) {
         call_in_vain(&self.address);
         let mut before = Vec::new();
         loop {
-            let line = stream.recv_timeout(RETRY_TIMEOUT).expect("the log says so");
+            let line = stream.recv_timeout(RETRY_TIMEOUT).expect("a log line");
             if line.contains("EXECUTE refuses") {
                 return (line, before);
             }
@@ -135,7 +135,7 @@ impl Node {
         }
     }
 
-    /// Ends the node, and returns the lines that it has written to standard error.
+    /// Kills the node and returns its lines on standard error.
     fn end(mut self) -> Vec<String> {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -162,7 +162,7 @@ impl Node {
         assert!(answer.contains("result"), "{answer}");
     }
 
-    /// Everything that a user may do in an afternoon.
+    /// Sends one request of each kind that has console output.
     fn console_session(&self) {
         self.send("", PROBE.trim());
         self.wait_for_blocks(1);
@@ -179,15 +179,15 @@ impl Node {
         self.wait_for_blocks(5);
     }
 
-    /// Waits until it has told of so many blocks. Stock anvil tells of requests on one thread and
-    /// of blocks on another, so that nothing may be asked while a block is still to be told of.
+    /// Waits until the node has printed this many blocks. Stock anvil prints requests and blocks on
+    /// different threads, so no request may be sent before the last block is printed.
     fn wait_for_blocks(&self, count: usize) {
         let is_block =
             |line: &&String| line.contains("Block Time: ") || line.contains(r#""event":"block""#);
         self.read_until(|said| said.iter().filter(is_block).count() == count);
     }
 
-    /// Reads on until a condition holds for all that it has said.
+    /// Reads lines until a condition holds for all lines so far.
     fn read_until(&self, is_met: impl Fn(&[String]) -> bool) {
         let mut said = self.said.borrow_mut();
         while !is_met(&said) {
@@ -198,7 +198,7 @@ impl Node {
         }
     }
 
-    /// Lines up to the one of a last request, which this function sends.
+    /// Sends a last request and returns all lines up to that of the request.
     fn said(&self) -> Vec<String> {
         self.ask("eth_blockNumber", "[]");
         self.read_until(|said| said.iter().any(|line| line.contains("eth_blockNumber")));
@@ -213,7 +213,7 @@ impl Drop for Node {
     }
 }
 
-/// A line without what is each node's own: hashes of blocks, times, and how a request is written.
+/// Removes from a line what differs between the nodes: block hashes, times and request formats.
 fn own(line: &str) -> Option<String> {
     let trimmed = line.trim();
     for own in ["Block Hash: ", "Block Time: ", "Request: "] {
@@ -221,11 +221,11 @@ fn own(line: &str) -> Option<String> {
             return Some(own.to_owned());
         }
     }
-    // Fees, and so hashes, are each node's own too. Anvil names the kind of an error.
+    // Fees differ, and so do transaction hashes. Anvil adds the kind of an error.
     if trimmed.starts_with("Transaction: 0x") {
         return Some("Transaction".to_owned());
     }
-    // What anvil asks itself on the way.
+    // An internal request of anvil.
     if trimmed == "eth_accounts" {
         return None;
     }
@@ -234,9 +234,9 @@ fn own(line: &str) -> Option<String> {
 }
 
 #[test]
-fn a_user_reads_what_anvil_would_have_told() {
+fn console_output_matches_anvil() {
     let nodes = [Node::start(TOOLS.anvil(), &[]), Node::devnet(&[])];
-    // Anvil tells of requests on one thread and of blocks on another, in no order between the two.
+    // Anvil prints requests and blocks on different threads, in no defined order.
     let is_method =
         |line: &String| ["eth_", "evm_", "anvil_"].iter().any(|it| line.starts_with(it));
     let [anvil, devnet] = nodes.map(|node| {
@@ -252,7 +252,7 @@ fn a_user_reads_what_anvil_would_have_told() {
 }
 
 #[test]
-fn who_turns_logging_off_reads_nothing_until_it_is_on_again() {
+fn disabled_logging_prints_nothing_until_enabled() {
     let node = Node::devnet(&[]);
     node.send("", PROBE.trim());
     node.ask("anvil_setLoggingEnabled", "[false]");
@@ -269,7 +269,7 @@ fn who_turns_logging_off_reads_nothing_until_it_is_on_again() {
 }
 
 #[test]
-fn what_a_user_does_wrong_is_no_error_in_the_log() {
+fn user_errors_are_not_logged_as_errors() {
     let node = Node::devnet(&[]);
     let none = format!("0x{}", "11".repeat(32));
     for (method, params) in [
@@ -288,7 +288,7 @@ fn what_a_user_does_wrong_is_no_error_in_the_log() {
 }
 
 #[test]
-fn a_program_reads_one_object_a_line_with_the_same_in_it() {
+fn json_output_has_one_object_per_line() {
     let node = Node::devnet(&["--json"]);
     let started: Value = serde_json::from_str(&node.banner).unwrap();
     assert_eq!(started["event"], "started");
@@ -316,7 +316,7 @@ fn a_program_reads_one_object_a_line_with_the_same_in_it() {
 }
 
 #[test]
-fn traces_are_told_of_what_fails_or_of_all() {
+fn traces_cover_failed_or_all_transactions() {
     for (flags, count) in [(["-vvv"].as_slice(), 3), (&["--print-traces", "--accounts", "1"], 6)] {
         let node = Node::devnet(flags);
         node.console_session();
@@ -329,14 +329,14 @@ fn traces_are_told_of_what_fails_or_of_all() {
         let printed = said.iter().any(|line| line.contains(r#"console::log("hello 7")"#));
         assert_eq!(printed, count == 6, "{said:#?}");
     }
-    // The trace of a call of EXECUTE shows the length of the unread returndata, and the error.
+    // The trace of an EXECUTE call contains the length of its input, and the error.
     let node = Node::devnet(&["-vvv"]);
     node.send(EXECUTE, "0x1201");
     let said = node.said();
     for words in ["EXECUTE::execute(2 bytes)", "] EXECUTE refused: stateless input: 0 bytes"] {
         assert!(said.iter().any(|line| line.contains(words)), "{words}: {said:#?}");
     }
-    // Verifying the block again is not a call that a client made.
+    // The verification of the block does not count as a call.
     let metrics = node.metrics();
     let refused = r#"enshrine_execute_calls_total{outcome="Refused"} 1"#;
     assert!(metrics.lines().any(|line| line == refused), "{metrics}");
@@ -346,7 +346,7 @@ fn traces_are_told_of_what_fails_or_of_all() {
 }
 
 #[test]
-fn traces_with_storage_say_what_a_transaction_has_changed_there() {
+fn verbose_traces_contain_storage_changes() {
     for (flag, has_console_output) in [("-vvvv", false), ("-vvvvv", true)] {
         let node = Node::devnet(&[flag]);
         node.send("", "0x6007600155"); // PUSH1 7 PUSH1 1 SSTORE
@@ -359,7 +359,7 @@ fn traces_with_storage_say_what_a_transaction_has_changed_there() {
 }
 
 #[test]
-fn the_log_says_why_execute_refuses_to_people_and_to_programs() {
+fn log_contains_execute_refusal_reason() {
     let node = Node::devnet(&[]);
     let (line, _) = node.refusal(&node.lines);
     for words in [" WARN ", "reason=stateless input: 0 bytes", r#"kind="decode""#, "bytes=2"] {
@@ -374,9 +374,10 @@ fn the_log_says_why_execute_refuses_to_people_and_to_programs() {
     assert_eq!((&fields["kind"], &fields["bytes"]), (&"decode".into(), &2.into()));
 }
 
-/// prool, the harness of viem's tests, ends an anvil that writes to standard error.
+/// Log lines go to standard output with text output, and to standard error with `--json`: prool, the
+/// harness of viem's tests, stops an anvil that writes to standard error.
 #[test]
-fn log_lines_are_on_standard_output_where_people_read_it_and_beside_objects_for_programs() {
+fn log_stream_depends_on_output_format() {
     let people = Node::devnet(&[]);
     people.refusal(&people.lines);
     assert_eq!(people.end(), Vec::<String>::new());
@@ -393,8 +394,8 @@ fn log_lines_are_on_standard_output_where_people_read_it_and_beside_objects_for_
     }
 }
 
-/// Transactions of type 0x05 of the first account: one draws from its allowance, one calls an
-/// account without code, and one has no allowance.
+/// Returns transactions of type 0x05 from the first account: one that uses its allowance, one that
+/// calls an account without code, and one without allowance.
 fn with_allowances() -> [Bytes; 3] {
     let secret = b256!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
     let key = Key::from_secret(secret).unwrap();
@@ -419,10 +420,10 @@ fn with_allowances() -> [Bytes; 3] {
 }
 
 #[test]
-fn the_output_names_what_a_transaction_drew_from_its_allowance_as_its_receipt_does() {
+fn output_shows_execute_gas_like_receipt() {
     let flags = ["--execute-market", "--execute-dialects", "specs,execute-tx", "--execute-gas"];
     let flags = [&flags[..], &["400000+0"]].concat();
-    // The price of a call, and the gas of the block that it verifies.
+    // The price of a call plus the gas of the block that it verifies.
     let drawn = [Some("421000"), Some("0"), None];
     let sent_to = |node: &Node| {
         let receipts = with_allowances().map(|raw| {
@@ -466,12 +467,12 @@ fn the_output_names_what_a_transaction_drew_from_its_allowance_as_its_receipt_do
     }
 }
 
-/// A quantity as people write it.
+/// Converts a hex quantity to decimal.
 fn decimal(value: &Value) -> String {
     serde_json::from_value::<U256>(value.clone()).unwrap().to_string()
 }
 
-/// Makes the next block, of which the banner has said what it would have; the one before.
+/// Mines a block, compares it with the values in the banner, and returns its parent.
 fn check_next_block(node: &Node) -> Value {
     let head = node.head();
     node.ask("evm_mine", "[]");
@@ -484,7 +485,7 @@ fn check_next_block(node: &Node) -> Value {
 }
 
 #[test]
-fn the_banner_is_true_of_a_chain_from_a_genesis_file() {
+fn banner_matches_chain_from_genesis_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = path(folder.path(), "genesis.json");
     let config = json!({
@@ -502,13 +503,13 @@ fn the_banner_is_true_of_a_chain_from_a_genesis_file() {
         assert_eq!(head[field], genesis[field]);
         assert_eq!(node.told(section), decimal(&head[field]), "{section}");
     }
-    // An eighth less than that of the genesis, which is empty.
+    // The genesis is empty, so the base fee is an eighth lower.
     assert_eq!((node.told("Base Fee"), node.told("Gas Limit")), ("8750000000", "20000000"));
     assert_eq!(node.told("Chain ID"), "4242");
 }
 
 #[test]
-fn the_banner_is_true_of_a_chain_that_continues_another() {
+fn banner_matches_forked_chain() {
     let chain = ["--chain-id", "4242", "--gas-limit", "20000000", "--base-fee", "5000000000"];
     let other = Node::devnet(&chain);
     other.ask("evm_mine", "[]");
@@ -525,7 +526,7 @@ fn the_banner_is_true_of_a_chain_that_continues_another() {
 }
 
 #[test]
-fn who_wants_quiet_has_it() {
+fn quiet_devnet_prints_nothing() {
     let port = testkit::free_port().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_enshrine"))
         .args(["devnet", "--quiet", "--port", &port.to_string()])

@@ -1,4 +1,4 @@
-//! `enshrine devnet` as a process: it answers as stock anvil does, and shares state files with it.
+//! `enshrine devnet` responds like stock anvil, and both can read each other's state files.
 
 use crate::support::TOOLS;
 use differential::anvil::{Launch, Player, Script, random::Walk, report::Report};
@@ -10,7 +10,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// Stock anvil and the devnet, and where the devnet logs.
+/// Stock anvil and the devnet, and the folder with the devnet's log.
 struct Nodes {
     launches: [Launch; 2],
     folder: TempDir,
@@ -38,7 +38,7 @@ impl Nodes {
         self.launches.each_ref()
     }
 
-    /// Requires that the devnet blames itself for none of the requests that it has refused.
+    /// Asserts that the devnet logged refused requests, but none as an internal error.
     fn blames_itself_for_nothing(&self) {
         let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap();
         assert!(log.contains("refused request"), "the log lacks the refused requests: {log}");
@@ -57,7 +57,7 @@ fn unexplained(report: &Report) -> Vec<String> {
 }
 
 #[test]
-fn every_scripted_answer_is_anvils_or_differs_for_a_known_reason() {
+fn scripted_responses_match_anvil_except_known_differences() {
     let nodes = Nodes::new();
     let mut report = Report::default();
     for file in std::fs::read_dir(TOOLS.root().join("crates/differential/anvil/scripts")).unwrap() {
@@ -71,12 +71,13 @@ fn every_scripted_answer_is_anvils_or_differs_for_a_known_reason() {
     nodes.blames_itself_for_nothing();
 }
 
-/// Seeds of the random walks, and steps of each.
+/// Seeds of the random walks.
 const WALKS: [u64; 4] = [1, 9, 12, 27];
+/// Steps of each random walk.
 const STEPS: usize = 750;
 
 #[test]
-fn random_steps_lead_to_the_same_answers() {
+fn random_walks_match_anvil() {
     let nodes = Nodes::new();
     let mut report = Report::default();
     for seed in WALKS {
@@ -92,7 +93,7 @@ fn random_steps_lead_to_the_same_answers() {
 }
 
 #[test]
-fn random_steps_under_forks_from_before_the_merge_lead_to_the_same_answers() {
+fn random_walks_before_merge_match_anvil() {
     let nodes = Nodes::new();
     let mut report = Report::default();
     for ((fork, has_base_fee), seed) in Walk::EARLY.into_iter().zip(3..) {
@@ -108,7 +109,7 @@ fn random_steps_under_forks_from_before_the_merge_lead_to_the_same_answers() {
     nodes.blames_itself_for_nothing();
 }
 
-/// A node and where it answers; ended when dropped.
+/// A node process and its URL, killed on drop.
 struct Running(Child, String);
 
 impl Running {
@@ -123,7 +124,7 @@ impl Running {
         let address = said
             .map_while(Result::ok)
             .find_map(|line| line.strip_prefix("Listening on ").map(str::to_owned))
-            .expect("it says where it listens");
+            .expect("the node prints its address");
         Self(child, format!("http://{address}"))
     }
 
@@ -137,7 +138,7 @@ impl Running {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    /// Ends it as a user would, so that it writes its state.
+    /// Stops the node with SIGINT, so that it writes its state.
     fn interrupt(mut self) {
         let id = self.0.id().to_string();
         assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
@@ -147,7 +148,7 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        panic!("it does not end");
+        panic!("the node does not stop");
     }
 }
 
@@ -162,7 +163,7 @@ const ALICE: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
 const SINK: &str = "0x00000000000000000000000000000000000000bb";
 const CONTRACT: &str = "0x00000000000000000000000000000000000000cc";
 
-/// Writes a state with one node and reads it with the other.
+/// Dumps the state of one node and loads it into another.
 fn hand_over(from: (&Path, &[&str]), to: (&Path, &[&str])) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.json");
@@ -187,7 +188,7 @@ fn hand_over(from: (&Path, &[&str]), to: (&Path, &[&str])) {
 }
 
 #[test]
-fn state_files_go_from_anvil_to_the_devnet_and_back() {
+fn state_files_are_interchangeable_with_anvil() {
     let devnet = (Path::new(env!("CARGO_BIN_EXE_enshrine")), ["devnet"].as_slice());
     let anvil = (TOOLS.anvil(), [].as_slice());
     hand_over(anvil, devnet);
@@ -195,7 +196,7 @@ fn state_files_go_from_anvil_to_the_devnet_and_back() {
     hand_over(devnet, devnet);
 }
 
-/// Writes earlier states with one node and reads them with the other.
+/// Dumps the historical states of one node and loads them into another.
 fn hand_over_history(from: (&Path, &[&str]), to: (&Path, &[&str])) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.json");
@@ -218,13 +219,13 @@ fn hand_over_history(from: (&Path, &[&str]), to: (&Path, &[&str])) {
         assert_eq!(node.cast(&["balance", SINK, "--block", &at]), at);
         assert_eq!(node.cast(&["nonce", ALICE, "--block", &at]), at);
     }
-    // Code and storage of then too; what is written between two blocks counts to either.
+    // Historical code and storage too. A cheat between two blocks may count to either.
     let seen = node.cast(&["call", CONTRACT, "f()", "--block", "1"]);
     assert!(seen.ends_with("29") || seen.ends_with("2a"), "{seen}");
 }
 
 #[test]
-fn earlier_states_go_from_anvil_to_the_devnet_and_back() {
+fn historical_states_are_interchangeable_with_anvil() {
     let devnet = (Path::new(env!("CARGO_BIN_EXE_enshrine")), ["devnet"].as_slice());
     let anvil = (TOOLS.anvil(), [].as_slice());
     hand_over_history(anvil, devnet);

@@ -1,4 +1,4 @@
-//! `enshrine devnet` ends on a signal in every state, and starts in the state that its flags name.
+//! `enshrine devnet` stops on a signal at any time, and starts from the state in its flags.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -18,7 +18,7 @@ use testkit::{Interception, Proxy};
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A devnet; killed when dropped.
+/// A devnet process, killed on drop.
 struct Devnet(Child);
 
 impl Devnet {
@@ -37,8 +37,8 @@ impl Devnet {
         Self(child)
     }
 
-    /// Address that the devnet listens on. Later output is read and dropped, since a full pipe
-    /// would block the devnet.
+    /// Returns the address on which the devnet listens. Later output is read and discarded, since a
+    /// full pipe would block the devnet.
     fn address(&mut self) -> String {
         let mut said = BufReader::new(self.0.stdout.take().unwrap());
         let mut line = String::new();
@@ -50,7 +50,7 @@ impl Devnet {
             }
             line.clear();
         }
-        panic!("it does not say where it listens");
+        panic!("the devnet printed no address");
     }
 
     fn signal(&self, name: &str) {
@@ -76,7 +76,7 @@ impl Drop for Devnet {
     }
 }
 
-/// Sends a request; its answer can be read from the stream.
+/// Sends a request; the response can be read from the stream.
 fn ask(address: &str, method: &str, params: &str) -> TcpStream {
     let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
     let mut stream = TcpStream::connect(address).unwrap();
@@ -93,7 +93,7 @@ fn answer(address: &str, method: &str, params: &str) -> String {
     text
 }
 
-/// Does something that takes long, until blocks are being made.
+/// Starts a long request, and returns once the devnet mines blocks for it.
 fn keep_busy(address: &str) -> TcpStream {
     let request = ask(address, "anvil_mine", r#"["0xf4240"]"#);
     while answer(address, "eth_blockNumber", "[]").contains(r#""0x0""#) {
@@ -103,7 +103,7 @@ fn keep_busy(address: &str) -> TcpStream {
 }
 
 #[test]
-fn it_ends_while_it_starts_and_the_other_node_does_not_answer() {
+fn signal_stops_start_with_silent_upstream() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     for signal in ["-INT", "-TERM"] {
@@ -115,9 +115,9 @@ fn it_ends_while_it_starts_and_the_other_node_does_not_answer() {
 }
 
 #[test]
-fn it_makes_blocks_ends_and_writes_its_state_while_something_waits_for_the_other_node() {
+fn silent_upstream_blocks_neither_mining_nor_shutdown() {
     let account = "0x00000000000000000000000000000000000000aa";
-    // Nothing is left to be asked of the other node but what its sender has.
+    // All fields are set, so that the devnet requests only the account from the upstream node.
     let fields = r#""gas":"0x5208","gasPrice":"0x77359400","nonce":"0x0""#;
     for (method, params) in [
         ("anvil_setBalance", format!(r#"["{account}","0x7"]"#)),
@@ -153,7 +153,7 @@ fn it_makes_blocks_ends_and_writes_its_state_while_something_waits_for_the_other
 }
 
 #[test]
-fn it_listens_where_its_flag_says_and_without_one_where_anvils_variable_does() {
+fn listen_address_prefers_flag_to_environment() {
     let variable = [("ANVIL_IP_ADDR", "127.0.0.2")];
     for (flags, host) in [(["--host", "127.0.0.3"].as_slice(), "127.0.0.3:"), (&[], "127.0.0.2:")] {
         let address = Devnet::start_with(flags, &variable).address();
@@ -164,7 +164,7 @@ fn it_listens_where_its_flag_says_and_without_one_where_anvils_variable_does() {
 }
 
 #[test]
-fn a_state_folder_is_begun_where_there_is_no_state_yet_and_read_where_there_is() {
+fn state_folder_is_created_and_reloaded() {
     let folder = tempfile::tempdir().unwrap();
     for height in [0, 1] {
         let mut devnet = Devnet::start(&["--state", folder.path().to_str().unwrap()]);
@@ -179,7 +179,7 @@ fn a_state_folder_is_begun_where_there_is_no_state_yet_and_read_where_there_is()
 }
 
 #[test]
-fn it_ends_in_the_middle_of_a_million_blocks_and_writes_its_state() {
+fn signal_during_long_mining_writes_state() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.json");
     for signal in ["-INT", "-TERM"] {
@@ -197,7 +197,7 @@ fn it_ends_in_the_middle_of_a_million_blocks_and_writes_its_state() {
 }
 
 #[test]
-fn no_request_is_answered_before_the_state_of_its_file_is_there() {
+fn requests_wait_for_loaded_state() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state.json");
     let mut first = Devnet::start(&["--dump-state", state.to_str().unwrap()]);
@@ -206,7 +206,7 @@ fn no_request_is_answered_before_the_state_of_its_file_is_there() {
     first.signal("-INT");
     assert!(first.ended().is_some());
 
-    // To open the pipe takes until the devnet opens it too: then it is about to read the state.
+    // Opening the pipe blocks until the devnet opens it too, to read the state.
     let pipe = folder.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -219,7 +219,7 @@ fn no_request_is_answered_before_the_state_of_its_file_is_there() {
             .unwrap(),
     );
     let mut written = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
-    assert!(TcpStream::connect(free).is_err(), "it listens");
+    assert!(TcpStream::connect(free).is_err(), "the devnet listens before it has read the state");
     written.write_all(&std::fs::read(&state).unwrap()).unwrap();
     drop(written);
     let height = answer(&again.address(), "eth_blockNumber", "[]");
@@ -227,15 +227,15 @@ fn no_request_is_answered_before_the_state_of_its_file_is_there() {
 }
 
 #[test]
-fn a_second_signal_ends_it_though_its_state_cannot_be_written() {
+fn second_signal_stops_despite_blocked_state_write() {
     let folder = tempfile::tempdir().unwrap();
-    // A pipe without a reader stands where the file is prepared: opening it blocks for ever.
+    // A pipe without a reader at the path of the temporary file: opening it blocks forever.
     let pipe = folder.path().join("state.tmp");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let path = folder.path().join("state.json");
     let mut devnet = Devnet::start(&["--dump-state", path.to_str().unwrap()]);
     devnet.address();
-    // Signals that come too fast are one.
+    // Signals in quick succession may be merged.
     for _ in 0..RETRY_TIMEOUT.as_millis() / PAUSE.as_millis() {
         devnet.signal("-INT");
         if let Some(status) = devnet.0.try_wait().unwrap() {
@@ -244,5 +244,5 @@ fn a_second_signal_ends_it_though_its_state_cannot_be_written() {
         }
         thread::sleep(PAUSE);
     }
-    panic!("it does not end");
+    panic!("the devnet does not stop");
 }

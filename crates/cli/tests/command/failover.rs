@@ -1,5 +1,4 @@
-//! A sequencer that dies, a follower that takes its place, and the first one when it comes back: as
-//! processes.
+//! Failover between processes: a follower replaces a killed sequencer, which later returns.
 
 use crate::support::free_port;
 use alloy_consensus::TxEip1559;
@@ -27,16 +26,16 @@ const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let patience = Patience::begin();
     while !holds() {
-        assert!(patience.lasts(), "{what} does not come");
+        assert!(patience.lasts(), "timed out waiting for {what}");
         sleep(Duration::from_millis(50));
     }
 }
 
-/// A node at ports that stay its own.
+/// A node process that can be restarted at the same ports.
 pub(crate) struct Node {
     process: Option<Child>,
     arguments: Vec<String>,
-    /// Variables of its environment.
+    /// Environment variables of the process.
     pub(crate) environment: Vec<(String, String)>,
     port: u16,
     pub(crate) admin_port: u16,
@@ -83,7 +82,7 @@ impl Node {
     }
 
     pub(crate) fn start(&mut self, further: &[&str]) {
-        // A limit of its files is then an error of a write, as a full disk is.
+        // With SIGXFSZ ignored, exceeding the file size limit fails a write, as a full disk does.
         let mut command = Command::new("sh");
         command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_enshrine")]);
         command.arg("node").args(&self.arguments).args(further).stdin(Stdio::null());
@@ -92,7 +91,7 @@ impl Node {
         until("a node", || self.public.request::<_, U64>("eth_chainId", ()).is_ok());
     }
 
-    /// Id of the process, while it runs.
+    /// Returns the process id while the node runs.
     pub(crate) fn id(&self) -> Option<u32> {
         self.process.as_ref().map(Child::id)
     }
@@ -125,7 +124,7 @@ impl Node {
         assert!(said.contains(reason), "{said}");
     }
 
-    /// Promotes it as soon as it is ready: until then it says why not.
+    /// Retries `rollup_promote` until the node accepts it.
     fn promote(&self) {
         let mut said = String::new();
         until("the promotion", || match self.change("rollup_promote", json!([])) {
@@ -147,12 +146,12 @@ impl Node {
         self.public.request("eth_getBalance", (of, "latest")).unwrap()
     }
 
-    /// Sends one wei, which is acknowledged.
+    /// Sends one wei and requires that the node acknowledges it.
     pub(crate) fn send(&self, from: &Key, nonce: u64, to: Address) {
         self.try_send(from, nonce, to).unwrap();
     }
 
-    /// Sends one wei; the reason if it is not acknowledged.
+    /// Sends one wei; returns the error if the node does not acknowledge it.
     pub(crate) fn try_send(&self, from: &Key, nonce: u64, to: Address) -> Result<B256, String> {
         let signed = from.sign(TxEip1559 {
             chain_id: L2_CHAIN,
@@ -180,13 +179,13 @@ impl Drop for Node {
     }
 }
 
-/// An L1 with a deployed rollup, on whose L2 alice and carol have ether, and the keys of its
+/// An L1 with a deployed rollup, on whose L2 alice and carol have ether, and the keys of the
 /// sequencer.
 pub(crate) struct Scene {
     pub(crate) l1: NodeProcess,
     pub(crate) folder: TempDir,
     pub(crate) deployment: String,
-    /// Balances of the genesis.
+    /// Balances in the genesis, for --allow-balance.
     allowed: String,
     keys: String,
 }
@@ -217,7 +216,7 @@ impl Scene {
         Self { l1, folder, deployment, allowed, keys }
     }
 
-    /// Arguments of every node.
+    /// Returns the arguments of every node.
     pub(crate) fn common(&self) -> Vec<&str> {
         [
             &["--deployment", &self.deployment, "--l1", self.l1.client().url()][..],
@@ -227,12 +226,12 @@ impl Scene {
         .concat()
     }
 
-    /// File of the keys of its sequencer.
+    /// Returns the path of the sequencer's key file.
     pub(crate) fn keys(&self) -> &str {
         &self.keys
     }
 
-    /// Arguments of a node that can make blocks.
+    /// Returns the arguments of a node with the keys of the sequencer.
     pub(crate) fn with_keys(&self) -> Vec<&str> {
         let keys = ["--advance-key", &self.keys, "--operator-key", &self.keys];
         [&self.common()[..], &keys].concat()
@@ -240,7 +239,7 @@ impl Scene {
 }
 
 #[test]
-fn a_follower_takes_the_place_of_a_killed_sequencer_which_comes_back_as_a_follower() {
+fn follower_replaces_killed_sequencer() {
     let scene = Scene::new();
     let (l1, folder) = (&scene.l1, &scene.folder);
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
@@ -252,7 +251,7 @@ fn a_follower_takes_the_place_of_a_killed_sequencer_which_comes_back_as_a_follow
     let mut keyless = Node::new(&common, folder.path(), free_port());
     let (to_first, to_second) = (first.socket(), second.socket());
     let leads = ["--role", "sequencer", "--sequencer", &to_second];
-    // It gets nothing to L1, so that what it has acknowledged is with its follower alone.
+    // It cannot post to L1, so that only its follower has what it has acknowledged.
     first.start(&[&leads[..], &["--daily-limit-gwei", "1"]].concat());
     let follows = ["--role", "follower", "--sequencer", &to_first];
     second.start(&follows);
@@ -265,7 +264,7 @@ fn a_follower_takes_the_place_of_a_killed_sequencer_which_comes_back_as_a_follow
     second.refused("rollup_demote", "a follower already");
     first.refused("rollup_promote", "a sequencer already");
     keyless.refused("rollup_promote", "without the keys");
-    // Who is asked in public does not know the methods.
+    // The public port does not serve the admin methods.
     let said = second.public.request::<_, Value>("rollup_promote", ()).unwrap_err().to_string();
     assert!(said.contains("-32601") || said.contains("not found"), "{said}");
 
@@ -274,13 +273,13 @@ fn a_follower_takes_the_place_of_a_killed_sequencer_which_comes_back_as_a_follow
     }
     until("the follower", || second.nonce(alice.address()) == 8);
     assert_eq!(second.status()["safeHead"]["number"], json!(0));
-    // A follower that is killed still has what it has acknowledged.
+    // A killed follower keeps the transactions that it has acknowledged.
     second.send(&carol, 0, dave);
     second.kill();
     second.start(&follows);
     until("L1", || ready(&second));
     first.kill();
-    // While a transaction of the one that died may wait at L1, its nonces are not known.
+    // While a transaction of the killed sequencer is pending on L1, promotion is refused.
     let _: Value = l1.client().request("evm_setAutomine", (false,)).unwrap();
     let chain: U64 = l1.client().request("eth_chainId", ()).unwrap();
     let waits = Key::named("advance").sign(TxEip1559 {
@@ -297,23 +296,27 @@ fn a_follower_takes_the_place_of_a_killed_sequencer_which_comes_back_as_a_follow
     let _: Value = l1.client().request("evm_mine", ()).unwrap();
     let _: Value = l1.client().request("evm_setAutomine", (true,)).unwrap();
     second.promote();
-    assert_eq!(second.balance(bob), U256::from(8), "nothing that it had is lost");
-    until("what the follower had acknowledged", || second.balance(dave) == U256::ONE);
+    assert_eq!(second.balance(bob), U256::from(8), "no block of the follower is lost");
+    until("the transaction that the follower had acknowledged", || {
+        second.balance(dave) == U256::ONE
+    });
     for nonce in 8..12 {
         second.send(&alice, nonce, bob);
     }
-    until("the chain goes on", || second.balance(bob) == U256::from(12));
+    until("further blocks", || second.balance(bob) == U256::from(12));
     until("all on L1", || second.is_on_l1());
 
-    // The first believes that it is the sequencer; there is one.
+    // The first starts with the role of sequencer, finds another one, and follows it.
     first.start(&leads);
-    until("it follows", || first.role() == "follower" && first.balance(bob) == U256::from(12));
+    until("the first node to follow", || {
+        first.role() == "follower" && first.balance(bob) == U256::from(12)
+    });
     until("L1", || ready(&first));
     first.refused("rollup_promote", "is the sequencer");
     second.send(&alice, 12, bob);
-    until("it hears of blocks", || first.balance(bob) == U256::from(13));
+    until("the new block at the first node", || first.balance(bob) == U256::from(13));
 
-    // Back again, in good order and without a restart.
+    // Swap the roles back without a restart.
     until("all on L1", || second.is_on_l1());
     second.change("rollup_demote", json!([to_first])).unwrap();
     until("the role", || second.role() == "follower");
@@ -325,7 +328,7 @@ fn a_follower_takes_the_place_of_a_killed_sequencer_which_comes_back_as_a_follow
 }
 
 #[test]
-fn the_role_is_changed_from_this_machine_alone() {
+fn admin_address_must_be_loopback() {
     let output = Command::new(env!("CARGO_BIN_EXE_enshrine"))
         .args(["node", "--deployment", "/nowhere.json", "--l1", "http://127.0.0.1:1"])
         .args(["--admin-addr", "0.0.0.0:0", "--admin-token-file", "/nowhere.token"])

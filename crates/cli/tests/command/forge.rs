@@ -1,5 +1,5 @@
-//! The test utilities as another Foundry project uses them: a remapping to `test/utils`, the
-//! `enshrine` program, and stock forge.
+//! The test utilities in another Foundry project: a remapping to `test/utils`, the `enshrine`
+//! program, and stock forge.
 
 use std::{
     env, fs,
@@ -17,14 +17,14 @@ const CALIBRATION: &str = include_str!("../../../../test/forge/Calibration.t.sol
 const HELPER_SOL: &str = include_str!("../../../../test/utils/Helper.sol");
 const GUIDE: &str = include_str!("../../../../docs/forge.md");
 
-/// A Foundry project of its own, outside the repository.
+/// A Foundry project outside the repository.
 struct Project {
     directory: TempDir,
     forge: PathBuf,
 }
 
 impl Project {
-    /// A project with one test contract and nothing but what `docs/forge.md` asks for.
+    /// Creates a project with one test contract and the minimum that `docs/forge.md` requires.
     fn new(test: &str) -> Self {
         let tools = Toolchain::ensure(&progress_to_stderr).unwrap();
         let root = tools.root().display();
@@ -52,7 +52,7 @@ fs_permissions = [{{ access = "read-write", path = "./cache" }}]
         Self { directory, forge: tools.forge().to_owned() }
     }
 
-    /// A command of forge in this project, to which the helper is not known yet.
+    /// Returns a forge command in this project, without access to the helper.
     fn forge(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.forge);
         command.args(arguments).current_dir(self.directory.path());
@@ -62,7 +62,7 @@ fs_permissions = [{{ access = "read-write", path = "./cache" }}]
         command
     }
 
-    /// Runs a command of forge, with the helper on the PATH.
+    /// Runs a forge command with the helper on the PATH.
     fn run(&self, arguments: &[&str]) -> Output {
         self.forge(arguments).env("PATH", path_with_helper()).output().unwrap()
     }
@@ -78,7 +78,7 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
 }
 
-/// All tests passed, and there were `tests` of them.
+/// Asserts that exactly `tests` tests ran and all passed.
 #[track_caller]
 fn assert_passed(output: &Output, tests: usize) {
     let text = text(output);
@@ -86,7 +86,7 @@ fn assert_passed(output: &Output, tests: usize) {
     assert!(text.contains(&format!("{tests} tests passed, 0 failed")), "{text}");
 }
 
-/// The first Solidity example of the guide.
+/// Returns the first Solidity example of the guide.
 fn example() -> &'static str {
     let (_, rest) = GUIDE.split_once("```solidity\n").unwrap();
     rest.split_once("```").unwrap().0
@@ -97,14 +97,14 @@ fn calibration() -> String {
 }
 
 #[test]
-fn the_example_of_the_guide_works_in_another_project() {
+fn guide_example_works_in_another_project() {
     assert!(example().lines().count() <= 20, "the guide promises an example of 20 lines at most");
     let project = Project::new(example());
     assert_passed(&project.run(&["test"]), 1);
 }
 
 #[test]
-fn gas_is_exact_under_all_settings() {
+fn gas_is_exact_under_all_forge_settings() {
     let project = Project::new(&calibration());
     for arguments in [
         &["test"][..],
@@ -121,7 +121,7 @@ fn gas_is_exact_under_all_settings() {
 }
 
 #[test]
-fn two_runs_at_the_same_time_do_not_disturb_each_other() {
+fn concurrent_runs_are_independent() {
     let project = Project::new(&calibration());
     assert_passed(&project.run(&["test"]), 6);
     thread::scope(|scope| {
@@ -133,7 +133,7 @@ fn two_runs_at_the_same_time_do_not_disturb_each_other() {
 }
 
 #[test]
-fn a_project_that_lets_forge_start_no_programs_is_told_what_to_set() {
+fn disabled_ffi_error_contains_setting() {
     let project = Project::new(example());
     let settings = project.directory.path().join("foundry.toml");
     let text_of_settings = fs::read_to_string(&settings).unwrap();
@@ -147,7 +147,7 @@ fn a_project_that_lets_forge_start_no_programs_is_told_what_to_set() {
 }
 
 #[test]
-fn a_helper_that_is_missing_is_named_with_what_to_do() {
+fn missing_helper_error_contains_advice() {
     let project = Project::new(example());
     let output = project.forge(&["test"]).output().unwrap();
     assert!(!output.status.success());
@@ -167,7 +167,7 @@ fn a_helper_that_is_missing_is_named_with_what_to_do() {
     assert_passed(&right, 1);
 }
 
-/// A call that EXECUTE refuses, with the helper in its place and without it.
+/// Tests with a call that EXECUTE refuses, with and without the helper.
 const LOST: &str = r#"
 pragma solidity ^0.8.24;
 import {ExecuteTest} from "enshrine-forge/ExecuteTest.sol";
@@ -187,7 +187,7 @@ contract LostHelperTest is ExecuteTest {
 "#;
 
 #[test]
-fn a_helper_that_fails_is_not_taken_for_execute_refusing() {
+fn failing_helper_is_no_execute_refusal() {
     let project = Project::new(LOST);
     let cache = project.directory.path().join("cache");
     fs::create_dir_all(&cache).unwrap();
@@ -203,7 +203,7 @@ fn a_helper_that_fails_is_not_taken_for_execute_refusing() {
 }
 
 #[test]
-fn a_helper_of_another_age_says_so() {
+fn helper_rejects_other_protocol_version() {
     let answer = |protocol: &str| {
         let directory = tempfile::tempdir().unwrap();
         let output = Command::new(HELPER)
@@ -223,7 +223,7 @@ fn a_helper_of_another_age_says_so() {
 }
 
 #[test]
-fn what_tests_leave_can_be_removed() {
+fn clean_removes_files_of_tests() {
     let project = Project::new(example());
     assert_passed(&project.run(&["test"]), 1);
     let left = project.directory.path().join("cache/enshrine/l2");

@@ -1,4 +1,4 @@
-//! `enshrine init` and `genesis` as processes.
+//! `enshrine init` and `enshrine genesis`.
 
 use crate::support::{document, json_of, path, place, refuse, run};
 use alloy_primitives::{Address, B256, U256, address, hex};
@@ -17,7 +17,7 @@ fn toml_of(file: &str) -> toml::Table {
 }
 
 #[test]
-fn init_makes_files_that_agree_with_one_another() {
+fn init_files_are_consistent() {
     let (_parent, folder) = place();
     let told = json_of(&["init", &folder, "--timestamp", "1700000000"]);
     let folder = Path::new(&folder);
@@ -72,7 +72,7 @@ fn init_makes_files_that_agree_with_one_another() {
     let idle = node["idle_block_time_ms"].as_integer().unwrap() / 1_000;
     assert!(idle < rollup["sequencing"]["timeout"].as_integer().unwrap(), "others would advance");
 
-    // Of all ether on the L2, nothing but the operator's float is outside the messenger.
+    // The operator's float is the only ether on the L2 outside the messenger.
     let genesis: Value = serde_json::from_str(&fs::read_to_string(genesis).unwrap()).unwrap();
     let accounts = genesis["alloc"].as_object().unwrap();
     let rich: Vec<_> = accounts
@@ -105,7 +105,7 @@ fn init_makes_files_that_agree_with_one_another() {
 }
 
 #[test]
-fn init_says_of_each_value_of_the_rollup_what_it_means() {
+fn init_describes_each_rollup_parameter() {
     let (_parent, folder) = place();
     let said = run(&["init", &folder]);
     let rollup = toml_of(&path(Path::new(&folder), "rollup.toml"));
@@ -131,7 +131,7 @@ fn init_says_of_each_value_of_the_rollup_what_it_means() {
 }
 
 #[test]
-fn a_guardian_is_written_down_and_exits_have_as_much_notice_as_without() {
+fn guardian_pause_extends_upgrade_delay() {
     let account = Address::repeat_byte(0xbb).to_string();
     let delay_with = |flags: &[&str]| {
         let (_parent, folder) = place();
@@ -150,7 +150,7 @@ fn a_guardian_is_written_down_and_exits_have_as_much_notice_as_without() {
 }
 
 #[test]
-fn init_says_what_the_next_fork_of_l1_does_to_the_rollup() {
+fn init_describes_effect_of_l1_forks() {
     let owner = Address::repeat_byte(0xaa).to_string();
     for (flags, expected) in [
         (&["--fork-mode", "follow"][..], "no account has to act when L1 forks"),
@@ -167,7 +167,7 @@ fn init_says_what_the_next_fork_of_l1_does_to_the_rollup() {
 }
 
 #[test]
-fn init_overwrites_nothing_and_uses_keys_that_are_there() {
+fn init_overwrites_nothing_and_reuses_keys() {
     let (_parent, folder) = place();
     let first = json_of(&["init", &folder]);
     let keys = fs::read_to_string(path(Path::new(&folder), "keys.json")).unwrap();
@@ -180,7 +180,7 @@ fn init_overwrites_nothing_and_uses_keys_that_are_there() {
     assert_eq!(again["advance"], first["advance"]);
     assert_eq!(again["operator"], first["operator"]);
     assert_eq!(fs::read_to_string(path(Path::new(&folder), "keys.json")).unwrap(), keys);
-    // What a deployment has written is not forgotten either.
+    // An existing deployment file is not overwritten either.
     for name in ["genesis.json", "rollup.toml", "node.toml"] {
         fs::remove_file(path(Path::new(&folder), name)).unwrap();
     }
@@ -193,13 +193,13 @@ fn init_overwrites_nothing_and_uses_keys_that_are_there() {
     fs::write(path(Path::new(&folder), "keys.json"), wrong.to_string()).unwrap();
     let said = refuse(&["init", &folder]);
     assert!(said.contains("advance.key is that of"), "{said}");
-    // Other keys make another L2, and so other addresses.
+    // New keys change the genesis, and so the contract addresses.
     fs::remove_file(path(Path::new(&folder), "keys.json")).unwrap();
     assert_ne!(json_of(&["init", &folder])["genesisHash"], first["genesisHash"]);
 }
 
 #[test]
-fn init_begins_an_l2_no_later_than_the_latest_block_of_l1() {
+fn genesis_timestamp_does_not_exceed_l1_head() {
     let begins = |l1: &str| {
         let (_parent, folder) = place();
         json_of(&["init", &folder, "--l1", l1]);
@@ -213,18 +213,18 @@ fn init_begins_an_l2_no_later_than_the_latest_block_of_l1() {
             .unwrap()
     };
     assert_eq!(begins(l1_at(1_700_000_000).client().url()), 1_700_000_000);
-    // An L1 whose clock is ahead of ours: a block of the L2 is not made in the future.
+    // With an L1 whose clock is ahead, the genesis is not in the future of this machine.
     let before = now();
     let begun = begins(l1_at(before + 3_600).client().url());
     assert!((before..=now()).contains(&begun));
-    // No server listens at the port.
+    // L1 is unreachable.
     let before = now();
     let begun = begins("http://127.0.0.1:1");
     assert!((before - 60..=now() - 60).contains(&begun));
 }
 
 #[test]
-fn init_writes_down_what_it_is_asked_for_and_refuses_what_no_rollup_can_have() {
+fn init_stores_flags_and_rejects_invalid_ones() {
     let (_parent, folder) = place();
     let owner = Address::repeat_byte(0xaa).to_string();
     let sequencer = Address::repeat_byte(0xbb).to_string();
@@ -240,7 +240,7 @@ fn init_writes_down_what_it_is_asked_for_and_refuses_what_no_rollup_can_have() {
     ] {
         let said = refuse(&[&["init", &folder], flags].concat());
         assert!(said.contains(reason), "{flags:?}: {said}");
-        assert!(!Path::new(&folder).exists(), "{flags:?} has left something");
+        assert!(!Path::new(&folder).exists(), "{flags:?} created the folder");
     }
     let flags = [
         "--chain-id",
@@ -290,7 +290,7 @@ fn init_writes_down_what_it_is_asked_for_and_refuses_what_no_rollup_can_have() {
 }
 
 #[test]
-fn the_genesis_has_the_forks_that_l1_has_scheduled_and_what_each_needs() {
+fn genesis_contains_scheduled_forks_and_their_contracts() {
     let (_parent, folder) = place();
     let forks = "prague,osaka@+100,amsterdam@1700000300";
     let told = json_of(&["init", &folder, "--timestamp", "1700000000", "--fork", forks]);
@@ -307,7 +307,7 @@ fn the_genesis_has_the_forks_that_l1_has_scheduled_and_what_each_needs() {
         assert_eq!(config[field].as_u64(), Some(expected), "{field} in {config}");
     }
     assert_eq!(json_of(&["genesis", &file])["fork"], "prague");
-    // The deposits of builders (EIP-8282): without that contract Amsterdam has no valid block.
+    // Without the system contract of EIP-8282 (builder deposits), Amsterdam has no valid block.
     let genesis: alloy_genesis::Genesis = serde_json::from_value(genesis).unwrap();
     for contract in executor::SYSTEM_CONTRACTS {
         let account = &genesis.alloc[&contract.address];
@@ -328,7 +328,7 @@ fn the_genesis_has_the_forks_that_l1_has_scheduled_and_what_each_needs() {
 }
 
 #[test]
-fn genesis_says_what_is_missing_in_a_file_that_is_none() {
+fn genesis_errors_contain_missing_parts() {
     let folder = tempfile::tempdir().unwrap();
     let file = path(folder.path(), "genesis.json");
     fs::write(&file, "{\"alloc\": {}}").unwrap();
@@ -349,7 +349,7 @@ fn genesis_says_what_is_missing_in_a_file_that_is_none() {
     assert_eq!(first["fork"], "prague");
     assert_eq!(first["accounts"], 0);
     assert!(run(&["genesis", &file]).contains(first["blockHash"].as_str().unwrap()));
-    // A deployment file holds one.
+    // A deployment file contains a genesis.
     let inside = json!({ "rollup": Address::ZERO, "genesis": { "alloc": {}, "config": config } });
     fs::write(&file, inside.to_string()).unwrap();
     assert_eq!(json_of(&["genesis", &file])["blockHash"], first["blockHash"]);

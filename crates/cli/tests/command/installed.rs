@@ -1,10 +1,9 @@
-//! Files that an installed program generates: completions and manual pages, without paths of the
-//! build machine.
+//! Completions, manual pages and the command reference, and the contents of the installed program.
 
 use crate::support::{enshrine, run};
 use std::{fs, path::Path, process::Command};
 
-/// All commands, as `help` lists them, with the ones below them.
+/// Returns all commands and subcommands that `--help` lists.
 fn commands() -> Vec<Vec<String>> {
     fn below(path: &[String], found: &mut Vec<Vec<String>>) {
         let mut arguments: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -26,7 +25,7 @@ fn commands() -> Vec<Vec<String>> {
 }
 
 #[test]
-fn every_command_is_completed_in_every_shell() {
+fn every_shell_completes_every_command() {
     let commands = commands();
     assert!(commands.len() > 15, "{commands:?}");
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
@@ -43,7 +42,7 @@ fn every_command_is_completed_in_every_shell() {
 }
 
 #[test]
-fn bash_itself_completes_commands_and_flags() {
+fn bash_completes_commands_and_flags() {
     let folder = tempfile::tempdir().expect("a folder");
     let script = folder.path().join("enshrine.bash");
     fs::write(&script, run(&["completions", "bash"])).expect("writes");
@@ -77,7 +76,7 @@ fn every_command_has_a_manual_page() {
     let devnet = fs::read_to_string(pages.join("enshrine-devnet.1")).expect("there");
     assert!(devnet.contains("fork\\-url"), "{devnet}");
     assert!(pages.join("enshrine.1").is_file());
-    // A file where the folder should be.
+    // The path of the folder is a file.
     let file = folder.path().join("file");
     fs::write(&file, "").expect("writes");
     let refused = enshrine(&["completions", "--man", &file.display().to_string()]);
@@ -99,18 +98,18 @@ fn program_contains_no_build_path_or_lgpl_code() {
         String::from_utf8_lossy(&program[at.saturating_sub(40)..end]).into_owned()
     };
     assert_eq!(found(&root).map(shown), None);
-    // ethrex's curve is linked, its big integers (LGPL) are not: neither a function of them, which
-    // the table of symbols would name, nor a place where they panic.
+    // ethrex's curve is linked, but not its big integers (LGPL): neither a function, which would be
+    // in the symbol table, nor a panic location.
     for part in ["12malachite_nz", "malachite-nz"] {
         assert_eq!(found(part).map(shown), None);
     }
     assert!(found("13ethrex_crypto").is_some());
-    // What is searched for would be found: the program's own texts are.
+    // The search finds texts that the program does contain.
     assert!(found("Native rollups: EXECUTE").is_some());
 }
 
 #[test]
-fn a_page_of_markdown_has_every_command_with_its_flags() {
+fn markdown_reference_contains_every_command() {
     let page = run(&["completions", "--markdown"]);
     assert!(page.starts_with("# Commands and flags\n"));
     for command in commands() {

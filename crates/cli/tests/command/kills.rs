@@ -1,7 +1,7 @@
-//! A sequencer that is killed again and again, also while it starts, under clients that never wait:
-//! what it has acknowledged comes into a block.
+//! A sequencer that is killed repeatedly, also during its start, while clients send transactions
+//! without pause: every acknowledged transaction is included in a block.
 //!
-//! `ENSHRINE_KILLS` says how many kills there are.
+//! `ENSHRINE_KILLS` sets the number of kills.
 
 use crate::support::free_port;
 use alloy_consensus::TxEip1559;
@@ -28,10 +28,10 @@ use wire::ProtocolFork;
 
 const L2_CHAIN: u64 = 8_079;
 const CLIENTS: usize = 4;
-/// Kills, unless the environment says otherwise.
+/// Default number of kills.
 const KILLS: u64 = 10;
 
-/// Sends a request over a connection of its own; the answer.
+/// Sends a request over a new connection and returns the response.
 fn post(port: u16, body: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -46,18 +46,17 @@ fn post(port: u16, body: &str) -> io::Result<String> {
     Ok(answer)
 }
 
-/// A client that sends one transaction behind the other, as fast as it has an answer.
+/// A client that sends its next transaction as soon as the previous one is acknowledged.
 struct Sender {
     key: Key,
     port: u16,
-    /// Number of the transactions that were acknowledged, of all clients.
+    /// Number of acknowledged transactions of all clients.
     acknowledged: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
 }
 
 impl Sender {
-    /// Runs until it is stopped; how many of its transactions the node has, each of which the node
-    /// has said so of.
+    /// Runs until it is stopped; returns the number of its acknowledged transactions.
     fn run(self) -> u64 {
         let mut nonce = 0;
         while !self.stop.load(Ordering::Relaxed) {
@@ -75,7 +74,7 @@ impl Sender {
             let body = format!(
                 r#"{{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["{raw}"]}}"#
             );
-            // Without an answer it sends the same again.
+            // Without a response, it sends the transaction again.
             let Ok(answer) = post(self.port, &body) else {
                 thread::sleep(Duration::from_millis(1));
                 continue;
@@ -85,8 +84,8 @@ impl Sender {
                 nonce += 1;
                 self.acknowledged.fetch_add(1, Ordering::Relaxed);
             } else if !answer.contains("transactions waiting") {
-                // The node was killed before its answer was whole, or the answer is one that must
-                // not be.
+                // The response is truncated by a kill. A complete response with another error is a
+                // failure.
                 assert!(!answer.contains(r#""error""#), "{answer}");
             }
         }
@@ -94,7 +93,7 @@ impl Sender {
     }
 }
 
-/// The node, killed at the end.
+/// A node process, killed on drop.
 struct Node(Child);
 
 impl Drop for Node {
@@ -105,7 +104,7 @@ impl Drop for Node {
 }
 
 #[test]
-fn a_sequencer_that_is_killed_under_clients_that_never_wait_loses_nothing_acknowledged() {
+fn killed_sequencer_loses_no_acknowledged_transaction() {
     let kills = env::var("ENSHRINE_KILLS").ok().and_then(|it| it.parse().ok()).unwrap_or(KILLS);
     let program = env!("CARGO_BIN_EXE_enshrine");
     let l1 = NodeProcess::start(Command::new(program).args(["devnet", "--mainnet"])).unwrap();
@@ -154,7 +153,7 @@ fn a_sequencer_that_is_killed_under_clients_that_never_wait_loses_nothing_acknow
     for kill in 0..kills {
         let node = start();
         if kill > 0 && random.one_in(3) {
-            // While it starts, mostly.
+            // Usually during the start.
             thread::sleep(Duration::from_millis(random.below(600)));
         } else {
             let enough = acknowledged.load(Ordering::Relaxed) + 1 + random.below(150);

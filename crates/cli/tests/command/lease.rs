@@ -1,5 +1,4 @@
-//! Two sequencers with the same keys, and a lease that decides which of them makes blocks: as
-//! processes, with a network that parts.
+//! Two sequencer processes with the same keys and a lease, under kills and network partitions.
 
 use crate::{
     failover::{Node, Scene, until},
@@ -21,10 +20,10 @@ use std::{
 };
 use testkit::Key;
 
-/// Time of a grant.
+/// Lease duration.
 const TTL: Duration = Duration::from_secs(4);
 
-/// A witness as a process.
+/// A lease witness process, killed on drop.
 pub(crate) struct Witness(Child);
 
 impl Witness {
@@ -43,13 +42,13 @@ impl Witness {
 
 impl Drop for Witness {
     fn drop(&mut self) {
-        // It is ours; that it may be gone already is no failure.
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// A connection between a node and a witness that can be cut.
+/// A TCP proxy between a node and a witness, which can be cut.
 struct Cable {
     port: u16,
     is_cut: Arc<AtomicBool>,
@@ -87,7 +86,7 @@ impl Cable {
     fn cut(&self) {
         self.is_cut.store(true, Ordering::SeqCst);
         for stream in self.open.lock().unwrap().drain(..) {
-            // It may be closed already.
+            // The stream may be closed already.
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -108,7 +107,7 @@ fn pump(mut from: TcpStream, mut to: TcpStream, is_cut: &AtomicBool) {
     let _ = to.shutdown(Shutdown::Both);
 }
 
-/// A node, and its connections to the witnesses.
+/// A node, with a cable to each witness.
 pub(crate) struct Member {
     pub(crate) node: Node,
     cables: Vec<Cable>,
@@ -155,7 +154,7 @@ pub(crate) fn secret(folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn of_two_sequencers_with_the_same_keys_one_makes_blocks_through_kills_and_partitions() {
+fn lease_admits_one_sequencer_under_kills_and_partitions() {
     let scene = Scene::new();
     let secret = secret(scene.folder.path());
     let ports = [free_port(), free_port(), free_port()];
@@ -174,9 +173,9 @@ fn of_two_sequencers_with_the_same_keys_one_makes_blocks_through_kills_and_parti
     for nonce in 0..4 {
         first.node.send(&alice, nonce, bob);
     }
-    until("the second hears of them", || second.node.balance(bob) == U256::from(4));
+    until("the transfers at the second node", || second.node.balance(bob) == U256::from(4));
 
-    // kill -9: the other takes over, and goes on where the first was.
+    // kill -9: the other node takes over and continues the chain.
     first.node.kill();
     until("the second leads", || second.leads());
     for nonce in 4..8 {
@@ -187,8 +186,8 @@ fn of_two_sequencers_with_the_same_keys_one_makes_blocks_through_kills_and_parti
     until("the first follows", || first.node.balance(bob) == U256::from(8));
     assert_eq!(first.node.role(), "follower");
 
-    // A witness that starts again changes nothing: two are a majority. Once it grants again, it is
-    // one of these two.
+    // A restart of one witness has no effect, because the other two are a majority. Once it grants
+    // leases again, a second witness can stop.
     drop(again);
     let _again = Witness::start(ports[0], &secret);
     thread::sleep(2 * TTL);
@@ -197,7 +196,7 @@ fn of_two_sequencers_with_the_same_keys_one_makes_blocks_through_kills_and_parti
     until("the second leads on", || second.leads());
     assert_eq!(first.node.role(), "follower");
 
-    // The second loses one of the two witnesses that are left, and still reaches L1 and its users.
+    // The second node loses one of the two remaining witnesses, but still reaches L1 and its users.
     second.cables[0].cut();
     until("the first leads", || {
         let (before, other, after) = (first.holds(), second.holds(), first.holds());
@@ -205,7 +204,7 @@ fn of_two_sequencers_with_the_same_keys_one_makes_blocks_through_kills_and_parti
         first.leads()
     });
     assert!(!second.holds());
-    until("the second gives way", || second.node.role() == "follower");
+    until("the second to become a follower", || second.node.role() == "follower");
     for nonce in 8..12 {
         first.node.send(&alice, nonce, bob);
     }
@@ -213,7 +212,7 @@ fn of_two_sequencers_with_the_same_keys_one_makes_blocks_through_kills_and_parti
     second.cables[0].mend();
     until("the second follows", || second.node.balance(bob) == U256::from(12));
     assert!(first.leads() && second.node.role() == "follower");
-    // A send to the one that does not lead gets to the one that does.
+    // The follower forwards a transaction to the leader.
     until("a forwarded send", || second.node.try_send(&alice, 12, bob).is_ok());
     until("all of it", || {
         [&first, &second].iter().all(|it| it.node.balance(bob) == U256::from(13))

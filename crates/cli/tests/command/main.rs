@@ -1,4 +1,4 @@
-//! The `enshrine` command as a process.
+//! Tests that run the `enshrine` command as a process.
 
 mod as_documented;
 mod browser;

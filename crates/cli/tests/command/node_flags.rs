@@ -1,11 +1,11 @@
-//! The flags of `enshrine node`, as far as they are looked at before a node starts.
+//! Flags of `enshrine node` that are checked before the node starts.
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
-/// Key of the first account of each devnet, which is no secret.
+/// Key of the first devnet account, which is public.
 const DEV_KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 
-/// Output of a command that ends before anything runs, and `true` if it succeeds.
+/// Runs `enshrine node` with arguments with which it does not start; returns success and output.
 fn node(arguments: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_enshrine")).arg("node").args(arguments).output();
     let output = output.expect("runs");
@@ -14,7 +14,7 @@ fn node(arguments: &[&str]) -> (bool, String) {
 }
 
 #[test]
-fn a_lease_needs_witnesses_a_secret_and_a_url() {
+fn lease_requires_witnesses_secret_and_url() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("lease.hex").display().to_string();
     fs::write(&secret, "5a".repeat(32)).unwrap();
@@ -31,7 +31,7 @@ fn a_lease_needs_witnesses_a_secret_and_a_url() {
             [&witnesses[..], &url, &["--lease-secret", "/nowhere/lease.hex"]].concat(),
             "/nowhere/lease.hex",
         ),
-        // With all that it needs, the first thing that is missing is the deployment.
+        // All lease flags are valid, so the first error is the missing deployment.
         ([&witnesses[..], &secret, &url].concat(), "nothing.json"),
     ] {
         let (succeeded, said) = node(&[&common, &flags[..]].concat());
@@ -40,7 +40,7 @@ fn a_lease_needs_witnesses_a_secret_and_a_url() {
 }
 
 #[test]
-fn the_engine_api_needs_a_secret_and_a_secret_a_use() {
+fn engine_api_and_jwt_secret_require_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -62,7 +62,7 @@ fn the_engine_api_needs_a_secret_and_a_secret_a_use() {
         ),
         (&[&drive[..], &["--jwt-secret", "/nowhere/jwt.hex"]].concat(), "/nowhere/jwt.hex"),
         (&["--engine-addr", "here", "--jwt-secret", &good], "invalid socket address"),
-        // With all that they need, the first thing that is missing is the deployment.
+        // All Engine API flags are valid, so the first error is the missing deployment.
         (&[&serve[..], &drive, &["--jwt-secret", &good]].concat(), "nothing.json"),
     ] {
         let (succeeded, said) = node(&[&common, flags].concat());
@@ -76,18 +76,18 @@ fn the_engine_api_needs_a_secret_and_a_secret_a_use() {
     assert_eq!(shown["engine_addr"].as_str(), Some("127.0.0.1:0"));
     assert_eq!(shown["engine"].as_str(), Some("http://127.0.0.1:8551"));
     assert_eq!(shown["jwt_secret"].as_str(), Some(&*good));
-    assert!(!said.contains("5a5a"), "the file is named, and not read");
+    assert!(!said.contains("5a5a"), "the path is printed, not the secret");
 }
 
 #[test]
-fn limits_and_prices_of_l1_are_understood_or_refused_with_the_flag() {
+fn l1_limit_errors_contain_flag() {
     let key = DEV_KEY;
     let common = ["--role", "sequencer", "--deployment", "/nowhere/nothing.json"];
     let keys = ["--l1", "http://127.0.0.1:1", "--advance-key", key, "--operator-key", key];
     for (flags, expected) in [
         (["--l1-transaction-bytes", "131071"], "--l1-transaction-bytes: at least 131072"),
         (["--l1-transaction-gas", "16777215"], "--l1-transaction-gas: at least 16777216"),
-        // These are understood, and the first thing that is missing is the deployment.
+        // Valid values, so the first error is the missing deployment.
         (["--l1-transaction-bytes", "131072"], "nothing.json"),
         (["--l1-transaction-gas", "16777216"], "nothing.json"),
         (["--l1-transaction-bytes", "6000000"], "nothing.json"),
@@ -102,7 +102,7 @@ fn limits_and_prices_of_l1_are_understood_or_refused_with_the_flag() {
 }
 
 #[test]
-fn a_value_of_another_kind_is_named_with_the_place_where_it_stands() {
+fn type_error_contains_name_and_source() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("node.toml");
     let file = path.display().to_string();
@@ -133,7 +133,7 @@ fn a_value_of_another_kind_is_named_with_the_place_where_it_stands() {
 }
 
 #[test]
-fn strangers_get_no_traces_and_no_pool_unless_a_flag_says_so() {
+fn default_namespaces_exclude_traces_and_pool() {
     let api = |flags: &[&str]| {
         let (succeeded, shown) = node(&[flags, &["--print-config"]].concat());
         assert!(succeeded, "{shown}");
@@ -151,18 +151,18 @@ fn strangers_get_no_traces_and_no_pool_unless_a_flag_says_so() {
 }
 
 #[test]
-fn the_help_names_each_default_as_it_is() {
+fn help_matches_default_values() {
     let (succeeded, shown) = node(&["--print-config"]);
     assert!(succeeded, "{shown}");
     let shown: toml::Table = shown.parse().unwrap();
     let (succeeded, help) = node(&["--help"]);
     assert!(succeeded, "{help}");
-    // Each flag begins a paragraph, which ends with its default.
+    // The help of each flag is a paragraph that contains its default.
     let flags = help.split("\n      --").skip(1);
     let named: toml::Table = flags
         .filter_map(|flag| {
             let name = flag.split([' ', '\n']).next()?.replace('-', "_");
-            // Of the whole command, and not of a node.
+            // A global flag, which is not part of the node's configuration.
             if name == "log_format" {
                 return None;
             }
@@ -176,7 +176,7 @@ fn the_help_names_each_default_as_it_is() {
     assert_eq!(named, shown);
 }
 
-/// Test vector of Web3 secret storage: the password is `testpassword`.
+/// Test vector of Web3 Secret Storage with the password `testpassword`.
 const KEYSTORE: &str = r#"{"crypto":{"cipher":"aes-128-ctr","cipherparams":{"iv":"6087dab2f9fdbbfaddc31a909735c1e6"},
 "ciphertext":"5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46","kdf":"pbkdf2","kdfparams":{"c":262144,
 "dklen":32,"prf":"hmac-sha256","salt":"ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd"},
@@ -184,7 +184,7 @@ const KEYSTORE: &str = r#"{"crypto":{"cipher":"aes-128-ctr","cipherparams":{"iv"
 "id":"3198bc9c-6672-5ab9-d995-4942343ae5b6","version":3}"#;
 
 #[test]
-fn keys_come_from_keystores_files_and_signers_and_a_secret_flag_is_refused() {
+fn key_sources_are_accepted_except_raw_flags() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -220,7 +220,7 @@ fn keys_come_from_keystores_files_and_signers_and_a_secret_flag_is_refused() {
         (&[signer, url], "--advance-address is missing"),
         (&[signer, "ftp://127.0.0.1", "--advance-address", address], "neither with http://"),
         (&[signer, url, "--advance-address", address, "--advance-key", DEV_KEY], "both given"),
-        // These are understood, and the first thing that is missing is the deployment.
+        // Valid keys, so the first error is the missing deployment.
         (&["--advance-key", &store, "--advance-password-file", &right], "nothing.json"),
         (&[signer, url, "--advance-address", address], "nothing.json"),
         (&["--advance-key", DEV_KEY], "nothing.json"),
@@ -232,7 +232,7 @@ fn keys_come_from_keystores_files_and_signers_and_a_secret_flag_is_refused() {
 }
 
 #[test]
-fn ruinous_values_are_refused_with_their_range() {
+fn harmful_values_are_rejected_with_range() {
     let common = ["--role", "sequencer", "--deployment", "/nowhere/nothing.json"];
     let keys = ["--l1", "http://127.0.0.1:1", "--advance-key", DEV_KEY, "--operator-key", DEV_KEY];
     for (flag, bad, good) in [
@@ -249,20 +249,20 @@ fn ruinous_values_are_refused_with_their_range() {
         ("--pool-per-account", "0", "1"),
         ("--backlog-age-ms", "0", "1000"),
         ("--sequencer", "http://127.0.0.1:9546", "ws://127.0.0.1:9546"),
-        // The node itself, by its default address.
+        // The node's own default address.
         ("--sequencer", "ws://localhost:9545", "ws://127.0.0.2:9545"),
     ] {
         let (succeeded, said) = node(&[&common[..], &keys, &[flag, bad]].concat());
         assert!(!succeeded && said.contains(&format!("{flag}: ")), "{flag} {bad}: {said}");
         assert!(said.contains("expected"), "{flag} {bad}: {said}");
-        // What is first missing is the deployment.
+        // The value is valid, so the first error is the missing deployment.
         let (succeeded, said) = node(&[&common[..], &keys, &[flag, good]].concat());
         assert!(!succeeded && said.contains("nothing.json"), "{flag} {good}: {said}");
     }
 }
 
 #[test]
-fn secrets_that_others_can_read_are_refused() {
+fn secrets_readable_by_others_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.json");
     fs::write(&path, "{}").unwrap();

@@ -1,4 +1,4 @@
-//! Commands end silently when the reader of their output is gone.
+//! Commands exit silently when the reader of their output has closed the pipe.
 
 use crate::support::{block, feed, path, place, run, transfer, unread};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use wire::ProtocolFork;
 
 #[test]
-fn no_program_panics_when_the_reader_goes() {
+fn commands_exit_silently_on_closed_pipe() {
     let (parent, folder) = place();
     run(&["init", &folder, "--timestamp", "1700000000"]);
     let genesis = fs::read(path(Path::new(&folder), "genesis.json")).expect("there");

@@ -1,4 +1,4 @@
-//! `enshrine prove` and `calldata` as processes.
+//! `enshrine prove`, `verify` and `calldata`, with L1 and L2 nodes.
 
 use crate::support::{enshrine, json_of, path, place, refuse, run};
 use alloy_consensus::{Transaction as _, TxEip1559, transaction::SignerRecoverable as _};
@@ -25,7 +25,7 @@ use std::{
 use testkit::{ETHER, Key, NodeProcess, Transaction};
 use toolchain::{Toolchain, progress_to_stderr};
 
-/// An L2 that is a devnet with the genesis of a rollup; nothing but L1 is missing to it.
+/// Starts a devnet with the genesis of a rollup as the L2.
 fn l2(folder: &str) -> NodeProcess {
     run(&["init", folder, "--json", "--timestamp", "1700000000"]);
     let genesis = path(Path::new(folder), "genesis.json");
@@ -39,7 +39,7 @@ fn l2(folder: &str) -> NodeProcess {
     .unwrap()
 }
 
-/// Sends a message to L1 from the first account of the devnet; its fee is `fee`.
+/// Sends a message with a fee to L1, from the first account of the devnet.
 fn send(l2: &NodeProcess, to: Address, wei: u64, fee: u64) {
     let accounts: Vec<Address> = l2.client().request("eth_accounts", ()).unwrap();
     let call =
@@ -52,7 +52,7 @@ fn send(l2: &NodeProcess, to: Address, wei: u64, fee: u64) {
 }
 
 #[test]
-fn prove_gives_the_claim_of_a_message_from_a_state_that_holds_it() {
+fn prove_prints_claim_from_state_with_message() {
     let (_parent, folder) = place();
     let l2 = l2(&folder);
     let url = l2.client().url().to_owned();
@@ -81,7 +81,7 @@ fn prove_gives_the_claim_of_a_message_from_a_state_that_holds_it() {
             run(&["calldata", "claim", "--l2", &url, "--message", &message, "--block", &number]);
         assert_eq!(same.trim(), calldata);
     }
-    // Before it was sent.
+    // A block before the message was sent.
     let said = refuse(&["prove", "--l2", &url, "--message", "1", "--block", "1"]);
     assert!(said.contains("was sent in L2 block 2"), "{said}");
     // A fee needs a recipient.
@@ -92,7 +92,7 @@ fn prove_gives_the_claim_of_a_message_from_a_state_that_holds_it() {
     let calldata = hex::decode(told["calldata"].as_str().unwrap()).unwrap();
     assert_eq!(claimCall::abi_decode(&calldata).unwrap().feeRecipient, bob);
 
-    // A node whose proof is not of the block's state, and one in whose state the message is not.
+    // A proof that does not match the block's state, and a state without the message.
     let mine = || l2.client().request::<_, Value>("evm_mine", ()).unwrap();
     mine();
     let cheat = (L2_MESSENGER, contracts::sent_slot(0), B256::ZERO);
@@ -107,7 +107,7 @@ fn prove_gives_the_claim_of_a_message_from_a_state_that_holds_it() {
 }
 
 #[test]
-fn forced_calldata_holds_the_transaction_as_it_was_signed() {
+fn forced_calldata_contains_signed_transaction() {
     let alice = Key::named("alice");
     let signed = alice.sign(TxEip1559 {
         chain_id: 8_079,
@@ -134,9 +134,9 @@ fn forced_calldata_holds_the_transaction_as_it_was_signed() {
     }
 }
 
-/// A user who cannot reach the sequencer names no fee cap: a low one makes a delay cheap.
+/// The fee cap is as high as possible, since a low one makes it cheap to delay the transaction.
 #[test]
-fn a_forced_transaction_that_the_command_signs_has_the_fee_cap_that_the_balance_pays_for() {
+fn signed_forced_transaction_has_maximum_fee_cap() {
     let (_parent, folder) = place();
     run(&["init", &folder]);
     let (l2, operator) = bare_l2(Path::new(&folder));
@@ -164,7 +164,7 @@ fn a_forced_transaction_that_the_command_signs_has_the_fee_cap_that_the_balance_
         assert_eq!((signed.nonce(), signed.gas_limit()), (nonce, gas));
         assert_eq!((signed.to(), signed.value()), (Some(to), U256::from(value)));
         assert_eq!((signed.chain_id(), signed.max_priority_fee_per_gas()), (Some(8_079), Some(0)));
-        // The operator has an ether: it covers the cap, and no higher one.
+        // The balance of one ether covers this cap, and no higher one.
         let max_fee = signed.max_fee_per_gas();
         let cost = |max_fee: u128| max_fee * u128::from(gas) + u128::from(value) + reserve;
         assert!(cost(max_fee) <= ETHER && cost(max_fee + 1) > ETHER, "{max_fee}");
@@ -175,7 +175,7 @@ fn a_forced_transaction_that_the_command_signs_has_the_fee_cap_that_the_balance_
     let _: B256 = l2.client().request("eth_sendRawTransaction", (raw,)).unwrap();
     let received: U256 = l2.client().request("eth_getBalance", (to, "latest")).unwrap();
     assert_eq!(received, U256::from(7));
-    // The next nonce is another one, and there is less to pay with.
+    // The nonce has advanced, and the balance is lower.
     assert_eq!(json_of(&common)["nonce"], 1);
     for (flags, reason) in [
         (&["--value", "1000000000000000000"][..], "nothing is left for gas"),
@@ -197,7 +197,7 @@ fn a_forced_transaction_that_the_command_signs_has_the_fee_cap_that_the_balance_
     }
 }
 
-/// An L1 with EXECUTE, and rollups that forge deploys there.
+/// An L1 with EXECUTE, on which forge deploys rollups.
 struct L1 {
     node: NodeProcess,
     tools: Toolchain,
@@ -217,7 +217,7 @@ impl L1 {
         Self::with(name, &[])
     }
 
-    /// An L1 with these flags too.
+    /// Starts an L1 with additional flags.
     fn with(name: &str, flags: &[&str]) -> Self {
         let tools = Toolchain::ensure(&progress_to_stderr).unwrap();
         let node = NodeProcess::start(
@@ -233,7 +233,7 @@ impl L1 {
         self.node.client().url()
     }
 
-    /// Makes a rollup with these flags, and deploys it: its folder, and what `init` says.
+    /// Creates and deploys a rollup; returns its folder and the output of `init`.
     fn rollup(&self, name: &str, flags: &[&str]) -> (PathBuf, Value) {
         let top = self.tools.root();
         let folder = format!("{}/{name}", self.folder);
@@ -265,7 +265,7 @@ impl L1 {
         (top.join(folder), told)
     }
 
-    /// Sends calldata to a contract; whether that succeeded.
+    /// Sends calldata to a contract; returns `true` if the transaction succeeded.
     fn send(&self, to: Address, calldata: &str) -> bool {
         let transaction =
             json!({ "from": self.sender, "to": to, "data": calldata.trim(), "gas": "0xf42400" });
@@ -277,7 +277,7 @@ impl L1 {
 }
 
 #[test]
-fn what_init_makes_is_deployed_and_read_back_with_the_genesis_in_it() {
+fn deployed_rollup_file_contains_genesis() {
     let l1 = L1::new("init");
     for (name, flags) in [("usual", &[][..]), ("dev", &["--dev", "--policy", "open"])] {
         let (folder, told) = l1.rollup(name, flags);
@@ -288,13 +288,13 @@ fn what_init_makes_is_deployed_and_read_back_with_the_genesis_in_it() {
         assert_eq!(deployment.l1_chain_id, 31_337);
         assert_eq!(deployment.deployer, l1.sender);
         assert!(!deployment.policy.is_zero(), "{name} has a policy");
-        // In the file itself, not only beside it.
+        // The genesis is in the deployment file itself too.
         fs::remove_file(folder.join("genesis.json")).unwrap();
         assert_eq!(Deployment::read(&file).unwrap(), deployment);
     }
 }
 
-/// Alters the genesis in a deployment file, and hash and state root in the file with it.
+/// Alters the genesis in a deployment file, and updates its hash and state root.
 fn alter(file: &Path, alteration: impl FnOnce(&mut Value)) {
     let mut deployment: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     alteration(&mut deployment["genesis"]["alloc"]);
@@ -306,7 +306,7 @@ fn alter(file: &Path, alteration: impl FnOnce(&mut Value)) {
 }
 
 #[test]
-fn verify_refuses_a_premine_another_messenger_and_one_more_slot_of_it() {
+fn verify_rejects_premine_and_altered_messenger() {
     let l1 = L1::new("verify");
     let (folder, _) = l1.rollup("rollup", &["--operator-float", "0"]);
     let file = path(&folder, "deployment.json");
@@ -335,7 +335,7 @@ fn verify_refuses_a_premine_another_messenger_and_one_more_slot_of_it() {
         });
         let said = refuse(&["verify", &file]).to_lowercase();
         assert!(said.contains(who), "{name}: {said}");
-        // The file agrees with itself, and the contract on L1 has another hash.
+        // The file is consistent, but the contract on L1 has another hash.
         let said = refuse(&[&with_l1[..], &["--allow-balance", &allowed]].concat());
         assert!(said.contains("started from another block"), "{name}: {said}");
         let allow = |most| ["verify", &file, "--allow-balance", most];
@@ -349,7 +349,7 @@ fn verify_refuses_a_premine_another_messenger_and_one_more_slot_of_it() {
 }
 
 #[test]
-fn verify_says_what_the_next_fork_of_l1_does_to_the_rollup() {
+fn verify_describes_effect_of_l1_forks() {
     let l1 = L1::with("verify-forks", &["--fork-registry"]);
     let owner = Address::repeat_byte(0xaa).to_string();
     for (name, flags, expected) in [
@@ -371,13 +371,13 @@ fn verify_says_what_the_next_fork_of_l1_does_to_the_rollup() {
         assert!(said.contains(told["nextForkOfL1"].as_str().unwrap()), "{told}");
         let has_owner = told["owner"].as_str().unwrap().eq_ignore_ascii_case(&owner);
         assert_eq!(has_owner, name == "pinned", "{told}");
-        // Without L1 nothing is known of it.
+        // Without L1, the source of forks is unknown.
         assert!(!run(&["verify", &file]).contains("forks "));
     }
 }
 
 #[test]
-fn verify_refuses_announced_changes_unless_allowed() {
+fn verify_rejects_announced_changes_unless_allowed() {
     let l1 = L1::new("verify-announced");
     let client = l1.node.client();
     let owner = client.request::<_, Vec<Address>>("eth_accounts", ()).unwrap()[0];
@@ -411,7 +411,7 @@ fn verify_refuses_announced_changes_unless_allowed() {
     assert_eq!(told["announced"][0]["change"], "policy");
     assert_eq!(told["announced"][0]["cleared"], false);
 
-    // Nothing is pending at that time, so that the change can be cleared and then made at once.
+    // No obligation is pending at that time, so that the change can be cleared.
     let ready: u64 = told["announced"][0]["readyAt"].as_u64().unwrap();
     let _: Value = client.request("evm_setNextBlockTimestamp", [ready]).unwrap();
     send(clearCall { change: Change::Policy, value }.abi_encode());
@@ -421,7 +421,7 @@ fn verify_refuses_announced_changes_unless_allowed() {
     assert!(run(&with_l1).contains("All checks passed."));
 }
 
-/// An L2 that is a devnet with nothing but a rollup's genesis, and the key that has ether there.
+/// Starts a devnet with only a rollup's genesis as the L2; returns it with the operator's key.
 fn bare_l2(folder: &Path) -> (NodeProcess, Key) {
     let keys = fs::read_to_string(folder.join("keys.json")).unwrap();
     let keys: Value = serde_json::from_str(&keys).unwrap();
@@ -432,7 +432,7 @@ fn bare_l2(folder: &Path) -> (NodeProcess, Key) {
     (node.unwrap(), Key::from_secret(secret).unwrap())
 }
 
-/// Has the operator of an L2 send wei to an account on L1.
+/// Sends wei from the operator on the L2 to an account on L1.
 fn withdraw(l2: &NodeProcess, operator: &Key, to: Address, wei: u64) {
     let call =
         sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Default::default() }.abi_encode();
@@ -450,7 +450,7 @@ fn withdraw(l2: &NodeProcess, operator: &Key, to: Address, wei: u64) {
 }
 
 #[test]
-fn a_withdrawal_is_advanced_proven_and_claimed_with_calldata_of_the_commands() {
+fn withdrawal_is_claimed_with_calldata_of_commands() {
     let l1 = L1::new("withdrawal");
     let (folder, told) = l1.rollup("rollup", &["--policy", "none"]);
     let file = path(&folder, "deployment.json");
@@ -468,11 +468,11 @@ fn a_withdrawal_is_advanced_proven_and_claimed_with_calldata_of_the_commands() {
     assert!(said.contains("L1 has L2 blocks only up to 0"), "{said}");
     let said = refuse(&[&honest[..], &["--block", "1"]].concat());
     assert!(said.contains("stateRootAt"), "{said}");
-    // The two nodes mistaken for one another.
+    // The URL of L1 as that of the L2.
     let said = refuse(&[&prove[..], &["--l2", &l1_url]].concat());
     assert!(said.contains("is on chain") && said.contains("8079"), "{said}");
 
-    // The block goes to L1, as the L2 node gives it.
+    // Advance the rollup by the block that the L2 node returns.
     let input = path(&folder, "block.ssz");
     let fetch = ["execute", "fetch", "--rpc", &l2_url, "--block", "1", "--output", &input];
     run(&[&fetch[..], &["--format", "ssz", "--fork", "osaka"]].concat());
@@ -486,7 +486,7 @@ fn a_withdrawal_is_advanced_proven_and_claimed_with_calldata_of_the_commands() {
     let other = path(&other, "deployment.json");
     let said = refuse(&["calldata", "advance", &input, "--deployment", &other]);
     assert!(said.contains("block.ssz is of chain 8079, expected L2 chain 8080"), "{said}");
-    // From the node itself, by the fork of the genesis in the deployment file.
+    // Fetched from the L2 node, with the fork of the genesis in the deployment file.
     let from_node = ["calldata", "advance", "--l2", &l2_url, "--block", "1", "--deployment"];
     assert_eq!(run(&[&from_node[..], &[&file]].concat()), calldata);
     let said = refuse(&[&from_node[..], &[&other]].concat());
@@ -495,19 +495,19 @@ fn a_withdrawal_is_advanced_proven_and_claimed_with_calldata_of_the_commands() {
     fs::write(&garbage, [7; 700]).unwrap();
     let said = refuse(&["calldata", "advance", &input, &garbage]);
     assert!(said.contains("garbage"), "{said}");
-    // With its codes kept on L1: first a transaction has to put them there.
+    // Reference codes on L1, which a transaction must store there first.
     let named = run(&["calldata", "advance", "--kept", &input]);
     assert!(named.len() + 2_000 < calldata.len());
-    assert!(!l1.send(deployment.rollup, &named), "L1 does not keep the codes yet");
+    assert!(!l1.send(deployment.rollup, &named), "the codes are not on L1 yet");
     let kept = json_of(&["calldata", "keep", &input]);
     let proxy = kept[0]["to"].as_str().unwrap().parse().unwrap();
     let keep = run(&["calldata", "keep", &input]);
     assert_eq!(keep.trim(), kept[0]["calldata"]);
-    assert!(l1.send(proxy, &keep), "the codes are kept");
+    assert!(l1.send(proxy, &keep), "the codes are stored on L1");
     assert!(refuse(&["calldata", "keep", &garbage]).contains("garbage"));
     assert!(l1.send(deployment.rollup, &named), "the block is advanced");
 
-    // A node with another block in its place proves nothing that L1 would take.
+    // A node with another block at this height cannot prove the message to L1.
     let (other, _) = bare_l2(&folder);
     withdraw(&other, &operator, bob, 8);
     let said = refuse(&[&prove[..], &["--l2", other.client().url()]].concat());
@@ -522,7 +522,7 @@ fn a_withdrawal_is_advanced_proven_and_claimed_with_calldata_of_the_commands() {
     let said = refuse(&honest);
     assert!(said.contains("has already been claimed"), "{said}");
 
-    // A forced transaction for this L2, and for another.
+    // Forced transactions for this L2 and for another chain.
     for (chain_id, good) in [(8_079, true), (8_080, false)] {
         let signed = operator.sign(TxEip1559 { chain_id, nonce: 1, ..Default::default() });
         let raw = hex::encode_prefixed(signed.encoded_2718());

@@ -1,4 +1,4 @@
-//! Secrets in the options of a node, and all that the node says to anyone.
+//! Secrets in the options of a node appear in none of its outputs.
 
 use crate::failover::{Scene, until};
 use client::{Client, ClientOptions};
@@ -11,12 +11,12 @@ use std::{
     time::Duration,
 };
 
-/// Part of all secrets, and of nothing else.
+/// Substring of all secrets, and of nothing else.
 const CANARY: &str = "S3CRET";
-/// Account of the remote signers.
+/// Account for which the remote signers sign.
 const ACCOUNT: &str = "0x00000000000000000000000000000000000000aa";
 
-/// A URL with secrets in user, password, path and query.
+/// Returns a URL with secrets in user, password, path and query.
 fn url(scheme: &str, address: &str) -> String {
     format!("{scheme}://{CANARY}:{CANARY}@{address}/v3/{CANARY}?key={CANARY}")
 }
@@ -41,7 +41,7 @@ fn no_output_of_a_node_contains_secrets() {
         path.display().to_string()
     };
     let (jwt, token) = (file("jwt", &"5e".repeat(32)), file("token", &CANARY.repeat(8)));
-    // Nobody listens there: each of these shows up in a fault or in the log.
+    // Nothing listens there, so each of these URLs causes a fault or a log message.
     let dead = "127.0.0.1:1";
     let [l1, beacon, sequencer, feed, signer, engine] = [
         url("http", &l1),

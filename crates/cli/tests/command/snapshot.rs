@@ -1,4 +1,4 @@
-//! `enshrine snapshot`: the state of a node that has stopped, from which another one goes on.
+//! `enshrine snapshot`: exports the state of a stopped node, from which another node continues.
 
 use crate::{
     failover::{Node, Scene, until},
@@ -9,7 +9,7 @@ use serde_json::json;
 use testkit::Key;
 
 #[test]
-fn a_follower_goes_on_from_what_export_writes_and_import_takes() {
+fn follower_continues_from_imported_snapshot() {
     let scene = Scene::new();
     let folder = scene.folder.path();
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
@@ -54,13 +54,13 @@ fn a_follower_goes_on_from_what_export_writes_and_import_takes() {
     std::fs::write(path(folder, "damaged"), b"nothing").unwrap();
     let said = refuse(&[&import[..], &["--file", &path(folder, "damaged")]].concat());
     assert!(said.contains("failed to import the snapshot"), "{said}");
-    // L1 has no final block yet that has it.
+    // The block is not in a finalized L1 block yet.
     let said = refuse(&[&import[..], &["--file", &whole]].concat());
     assert!(said.contains("--allow-unfinal"), "{said}");
     let import = [&import[..], &["--allow-unfinal"]].concat();
     let imported = json_of(&[&import[..], &["--file", &whole]].concat());
     assert_eq!(imported, written);
-    // A folder that holds a chain is not made again.
+    // An existing data directory is not overwritten.
     let said = refuse(&[&import[..], &["--file", &whole]].concat());
     assert!(said.contains(&fresh), "{said}");
 

@@ -1,4 +1,4 @@
-//! Clients that read nothing of what they ask for, beside an honest one.
+//! Clients that never read their responses, next to an honest client.
 
 use crate::{
     failover::{Node, Scene, until},
@@ -18,11 +18,11 @@ use std::{
 };
 use testkit::{Key, Patience};
 
-/// Most memory while clients read none of their answers, in bytes.
+/// Maximum peak memory while clients read no responses, in bytes.
 const MOST_UNREAD: u64 = 1_000_000_000;
-/// Most memory that subscriptions to many logs may add, in bytes.
+/// Maximum additional memory of subscriptions to many logs, in bytes.
 const MOST_SUBSCRIBED: u64 = 300_000_000;
-/// Emits logs without data until 5,000 gas are left.
+/// Init code that emits logs without data until 5,000 gas are left.
 const EMITTER: &[u8] = &hex!("5b5f5fa06113885a115f5700");
 
 /// Opens a WebSocket.
@@ -44,7 +44,7 @@ fn socket(port: u16) -> TcpStream {
     stream
 }
 
-/// Sends a message under a mask of zeros; `false` if the node has closed the connection.
+/// Sends a message with a zero mask; returns `false` if the node has closed the connection.
 fn frame(stream: &mut TcpStream, text: &str) -> bool {
     let mut frame = vec![0x81, 0x80 | 127];
     frame.extend((text.len() as u64).to_be_bytes());
@@ -53,7 +53,7 @@ fn frame(stream: &mut TcpStream, text: &str) -> bool {
     stream.write_all(&frame).is_ok()
 }
 
-/// Asks for the number of the head until `ends`, and returns the times that this took, in order.
+/// Requests the block number until `ends`, and returns the sorted latencies.
 fn honest(node: &Node, ends: impl Fn() -> bool) -> Vec<Duration> {
     let mut took = Vec::new();
     while !ends() || took.len() < 200 {
@@ -67,7 +67,7 @@ fn honest(node: &Node, ends: impl Fn() -> bool) -> Vec<Duration> {
 }
 
 #[test]
-fn unread_answers_take_bounded_memory() {
+fn unread_responses_use_bounded_memory() {
     let (scene, port) = (Scene::new(), free_port());
     let mut node = Node::new(&scene.with_keys(), scene.folder.path(), port);
     node.start(&["--role", "sequencer"]);
@@ -82,7 +82,7 @@ fn unread_answers_take_bounded_memory() {
     let took = thread::scope(|scope| {
         let left = &left;
         for text in [batch, garbage] {
-            // Four hundred batches on one socket, and some on each of many.
+            // 400 batches over one WebSocket, and one over each of 160 HTTP connections.
             scope.spawn(move || {
                 let mut one = socket(port);
                 one.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -95,7 +95,7 @@ fn unread_answers_take_bounded_memory() {
                     (0..160).filter_map(|_| TcpStream::connect(("127.0.0.1", port)).ok()).collect();
                 for stream in &mut many {
                     stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
-                    // The node may close the connection in the middle.
+                    // The node may close the connection during the write.
                     drop(write!(
                         stream,
                         "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
@@ -119,7 +119,7 @@ fn unread_answers_take_bounded_memory() {
 }
 
 #[test]
-fn unread_subscriptions_take_bounded_memory() {
+fn unread_subscriptions_use_bounded_memory() {
     let (scene, port) = (Scene::new(), free_port());
     let mut node = Node::new(&scene.with_keys(), scene.folder.path(), port);
     node.start(&["--role", "sequencer"]);

@@ -1,4 +1,4 @@
-//! The requests and connections that take most of a node, many at once, beside an honest client.
+//! Many of the most expensive requests and connections at once, next to an honest client.
 
 use crate::{
     failover::{Node, Scene},
@@ -17,34 +17,34 @@ use std::{
 };
 use testkit::Patience;
 
-/// Requests at once.
+/// Number of concurrent requests.
 const AT_ONCE: usize = 16;
-/// Rounds of them.
+/// Number of rounds.
 const ROUNDS: usize = 2;
-/// Most memory that the node may ever hold, in bytes.
+/// Maximum peak memory of the node, in bytes.
 const MOST_MEMORY: u64 = 512_000_000;
 
-/// Connections that drip.
+/// Number of connections that send a byte per second.
 const DRIPPERS: usize = 4_200;
-/// Requests of the honest client meanwhile, each over a connection of its own.
+/// Number of requests of the honest client meanwhile, each over a new connection.
 const SERVED: usize = 20;
 
-/// Code of a call that creates a contract: a loop without end of the cheapest steps.
+/// Init code with an infinite loop of the cheapest instructions.
 const LOOP: &str = "0x5b5f56";
-/// The same with an ever larger memory, which each step of a trace shows again: stores a word at 0,
-/// 32, 64, ….
+/// Init code with growing memory, which each step of a trace repeats: stores a word at 0, 32, 64,
+/// ….
 const GROW: &str = "0x5f5b808052602001600156";
-/// Fills the stack once, and loops under it.
+/// Number of stack items below an infinite loop.
 const DEEP: usize = 1_000;
 
-/// The worst requests that we know of, by what they are after.
+/// Returns the most expensive known requests, with the resource that each exhausts.
 fn worst() -> Vec<(&'static str, Value)> {
     let deep = format!("0x{}5b61{DEEP:04x}56", "5f".repeat(DEEP));
     let call = |code: &str| json!({ "input": code, "gas": "0x2faf080" });
     let trace = |code: &str, options: Value| json!({ "method": "debug_traceCall", "params": [call(code), "latest", options] });
     let ask =
         |method: &str, code: &str| json!({ "method": method, "params": [call(code), "latest"] });
-    // Five of most of what a block of the L2 holds come to the gas of a call.
+    // Five blocks, each nearly full, use the gas limit of a call.
     let filling = json!({ "input": LOOP, "gas": "0x895440" });
     let blocks: Vec<_> = (0..5).map(|_| json!({ "calls": [filling] })).collect();
     vec![
@@ -62,7 +62,7 @@ fn worst() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Sends a request over a connection of its own; the first bytes of the answer, and its length.
+/// Sends a request over a new connection; returns the beginning and the length of the response.
 fn ask(port: u16, mut request: Value) -> (String, usize) {
     (request["jsonrpc"], request["id"]) = (json!("2.0"), json!(1));
     let body = request.to_string();
@@ -80,7 +80,7 @@ fn ask(port: u16, mut request: Value) -> (String, usize) {
     (begin, answer.len())
 }
 
-/// Most memory that a process has ever held, in bytes.
+/// Returns the peak memory of a process, in bytes.
 pub(crate) fn most_memory(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -88,7 +88,7 @@ pub(crate) fn most_memory(process: u32) -> u64 {
 }
 
 #[test]
-fn sixteen_of_the_worst_requests_at_once_leave_memory_and_time_for_an_honest_client() {
+fn expensive_requests_leave_bounded_memory_and_latency() {
     let (scene, port) = (Scene::new(), free_port());
     let mut node = Node::new(&scene.with_keys(), scene.folder.path(), port);
     node.start(&["--role", "sequencer", "--http-api", "all"]);
@@ -110,7 +110,7 @@ fn sixteen_of_the_worst_requests_at_once_leave_memory_and_time_for_an_honest_cli
                     assert!(answer.starts_with("HTTP/1.1 "), "{name}: {answer}");
                 });
             }
-            // In the midst of them, and at least so often.
+            // Until the expensive requests have ended, and at least 200 times.
             let mut asked = 0;
             while left.load(Ordering::Relaxed) > 0 || asked < 200 {
                 let begun = Patience::begin();
@@ -138,12 +138,12 @@ fn sixteen_of_the_worst_requests_at_once_leave_memory_and_time_for_an_honest_cli
 }
 
 #[test]
-fn thousands_of_dripping_connections_leave_an_honest_client_served() {
-    // Both ends of each connection need a descriptor; where few are allowed, the node inherits what
-    // is set here.
+fn dripping_connections_do_not_block_honest_client() {
+    // Both ends of each connection need a file descriptor. The node inherits the limit that is set
+    // here.
     let own = std::process::id().to_string();
     let raised = Command::new("prlimit").args(["--pid", &own, "--nofile=16384:"]).status();
-    assert!(raised.is_ok_and(|it| it.success()), "the limit of open files cannot be raised");
+    assert!(raised.is_ok_and(|it| it.success()), "cannot raise the limit of open files");
     let (scene, port) = (Scene::new(), free_port());
     let mut node = Node::new(&scene.with_keys(), scene.folder.path(), port);
     node.start(&["--role", "sequencer"]);

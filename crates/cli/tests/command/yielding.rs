@@ -1,5 +1,5 @@
-//! Leaders that live and cannot work, each for another reason: the standby takes over, and nothing
-//! acknowledged is lost.
+//! Leaders that run but cannot work, for different reasons: the standby takes over, and no
+//! acknowledged transaction is lost.
 
 use crate::{
     failover::{Node, Scene, until},
@@ -15,8 +15,8 @@ use std::{
 };
 use testkit::{ETHER, Interception, Key, Patience, Proxy, SignerMode, Web3Signer, id_of};
 
-/// Lets each sync of a file wait while the file that `HANG_WHILE` names exists, as on a disk that
-/// does not answer.
+/// Library that blocks each `fsync` while the file in `HANG_WHILE` exists, like an unresponsive
+/// disk.
 const HANGING_DISK: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -30,7 +30,7 @@ int fdatasync(int fd) { wait(); return ((int (*)(int))dlsym(RTLD_NEXT, "fdatasyn
 int fsync(int fd) { wait(); return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(fd); }
 "#;
 
-/// Two members of a lease, each with an L1 node, a signer, an account on L1 and a disk of its own.
+/// Two members of a lease, each with its own L1 node, signer, L1 account and disk.
 struct Pair {
     scene: Scene,
     l1: [Proxy; 2],
@@ -101,7 +101,7 @@ fn hanging_disk(folder: &Path) -> PathBuf {
     library
 }
 
-/// What stops a leader, and what lets it work again.
+/// Causes or repairs a fault of the leader at an index.
 type Change = fn(&Pair, usize);
 
 const FAULTS: [(&str, Change, Change); 7] = [
@@ -158,7 +158,7 @@ const FAULTS: [(&str, Change, Change); 7] = [
 ];
 
 #[test]
-fn a_leader_that_cannot_work_yields() {
+fn faulty_leader_yields_lease() {
     let mut pair = Pair::new();
     pair.members[0].start();
     until("a leader", || pair.members[0].leads());
@@ -168,7 +168,7 @@ fn a_leader_that_cannot_work_yields() {
     let mut leader = 0;
     for (what, stop, mend) in FAULTS {
         let standby = 1 - leader;
-        // A new process: one that could not work does not ask for the lease for a while.
+        // Restart the standby: after a fault, a node requests the lease only after a while.
         pair.members[standby].node.kill();
         pair.members[standby].start();
         until("the standby follows", || {
@@ -177,7 +177,7 @@ fn a_leader_that_cannot_work_yields() {
         });
         stop(&pair, leader);
         let begun = Patience::begin();
-        // Acknowledged while it leads and cannot work. A node without a disk acknowledges nothing.
+        // Transactions that the faulty leader acknowledges. Without a disk it acknowledges none.
         for _ in 0..3 {
             match pair.members[leader].node.try_send(&alice, nonce, bob) {
                 Ok(_) => nonce += 1,
@@ -191,7 +191,7 @@ fn a_leader_that_cannot_work_yields() {
         until("a send to the new leader", || {
             match pair.members[standby].node.try_send(&alice, nonce, bob) {
                 Ok(_) => nonce += 1,
-                // The one that a hanging disk has kept from its answer.
+                // Sent before, but the hanging disk delayed the response.
                 Err(reason) if reason.contains("already known") || reason.contains("nonce") => {
                     nonce += 1;
                     return false;
@@ -200,7 +200,7 @@ fn a_leader_that_cannot_work_yields() {
             }
             true
         });
-        until("what was acknowledged", || {
+        until("the acknowledged transactions", || {
             pair.members.iter().all(|it| it.node.balance(bob) == U256::from(nonce))
         });
         until("all on L1", || pair.members[standby].node.is_on_l1());

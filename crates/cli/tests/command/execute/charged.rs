@@ -1,4 +1,4 @@
-//! Real blocks are charged as the document says.
+//! The gas of real blocks matches the table in `docs/gas.md`.
 
 use super::text;
 use crate::support::{document, enshrine};
@@ -7,14 +7,14 @@ use std::{fs, path::Path};
 
 const DOCUMENT: &str = include_str!("../../../../../docs/gas.md");
 
-/// A number as the document writes it.
+/// Formats a number as in the document.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
     groups.join(",")
 }
 
-/// Documents that `inspect` prints for some files.
+/// Returns the JSON documents of `inspect` for files.
 fn inspect(files: &[String]) -> Vec<Value> {
     let files: Vec<_> = files.iter().map(String::as_str).collect();
     let output = enshrine(&[&["execute", "inspect", "--json"], &files[..]].concat());
@@ -26,7 +26,7 @@ fn number(value: &Value) -> u64 {
     value.as_u64().expect("a number")
 }
 
-/// The row that the document has to have for a block.
+/// Returns the expected row of the document for a block.
 fn row(found: &Value) -> String {
     let file = Path::new(found["file"].as_str().expect("a file"));
     let name = file.file_name().expect("a name").to_string_lossy();
@@ -52,7 +52,7 @@ fn row(found: &Value) -> String {
 }
 
 #[test]
-fn the_document_says_of_every_real_block_what_it_is_charged_and_has_to_hold() {
+fn gas_document_matches_real_blocks() {
     let blocks = testkit::vectors::part("blocks", "what real blocks cost").expect("readable");
     let Some(blocks) = blocks else { return };
     let files = fs::read_dir(blocks)
@@ -67,7 +67,7 @@ fn the_document_says_of_every_real_block_what_it_is_charged_and_has_to_hold() {
 }
 
 #[test]
-fn a_real_block_is_charged_little_more_than_its_gas() {
+fn real_block_charge_is_close_to_gas() {
     let blocks = testkit::vectors::part("blocks", "what a real block costs").expect("readable");
     let Some(blocks) = blocks else { return };
     let file = blocks.join("mainnet_24628608.json.zst").display().to_string();
@@ -77,9 +77,9 @@ fn a_real_block_is_charged_little_more_than_its_gas() {
     assert!(used > 12_800_000, "{used}");
     let charge = number(&input["gas"]["default"]["charge"]);
     assert!(charge > used && charge <= 17_500_000, "{charge}");
-    // It holds what its transactions may use, which is more.
+    // The reserve is higher, since it covers the transactions' gas limits.
     let limits = number(&input["payload"]["sumOfGasLimits"]);
     assert_eq!(number(&input["gas"]["default"]["reserve"]), charge - used + limits);
-    // One price for any byte makes it four times as dear.
+    // A flat price per byte is about four times as expensive.
     assert!(number(&input["gas"]["flat"]["charge"]) > 65_000_000);
 }

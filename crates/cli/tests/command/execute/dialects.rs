@@ -1,4 +1,4 @@
-//! Calls of EXECUTE in other dialects than that of the execution-specs.
+//! EXECUTE calls in dialects other than that of the execution-specs.
 
 use super::{Files, text};
 use crate::support::{batch, block, document, enshrine};
@@ -13,7 +13,7 @@ use variants::DraftBlock;
 use wire::ProtocolFork;
 
 #[test]
-fn a_block_and_a_batch_are_read_back_from_each_dialect_that_they_were_written_in() {
+fn blocks_and_batches_round_trip_through_dialects() {
     let files = Files::new();
     let batched = files.path("batch.ssz");
     fs::write(&batched, batch()).expect("writes");
@@ -21,7 +21,7 @@ fn a_block_and_a_batch_are_read_back_from_each_dialect_that_they_were_written_in
         let plain = files.path("plain");
         assert!(enshrine(&["execute", "encode", &source, "-o", &plain]).status.success());
         for dialect in ["specs", "drake", "blobs", "execute-tx"] {
-            // A witness in a transaction is that of a single block.
+            // An execute-tx transaction carries the witness of a single block only.
             if dialect == "execute-tx" && source == batched {
                 continue;
             }
@@ -48,14 +48,14 @@ fn a_block_and_a_batch_are_read_back_from_each_dialect_that_they_were_written_in
 }
 
 #[test]
-fn a_claim_that_the_block_does_not_come_to_is_invalid_and_the_reason_names_both() {
+fn false_claim_is_invalid_with_both_values() {
     let files = Files::new();
     let (good, call) = (files.path("good.ssz"), files.path("call"));
     assert!(enshrine(&["execute", "encode", &good, "--to", "drake", "-o", &call]).status.success());
     let verify = ["execute", "verify", &call, "--dialect", "drake", "--json"];
     assert_eq!(document(&enshrine(&verify).stdout)[0]["verdict"], "valid");
     let claimed = fs::read(&call).expect("written");
-    // The state roots before and after, and the gas.
+    // A byte of the pre-state root, the post-state root and the gas.
     for byte in [0, 32, 127] {
         let mut other = claimed.clone();
         other[byte] ^= 1;
@@ -72,7 +72,7 @@ fn a_claim_that_the_block_does_not_come_to_is_invalid_and_the_reason_names_both(
 }
 
 #[test]
-fn a_call_of_another_dialect_than_the_named_one_is_unreadable() {
+fn call_of_wrong_dialect_is_unreadable() {
     let files = Files::new();
     let good = files.path("good.ssz");
     for (dialect, reason) in [
@@ -85,14 +85,14 @@ fn a_call_of_another_dialect_than_the_named_one_is_unreadable() {
         let said = [text(&output.stdout), text(&output.stderr)].concat();
         assert!(said.contains(reason), "{dialect}: {said}");
     }
-    // Standard output has no room for blobs.
+    // Blobs cannot be written to standard output.
     let output = enshrine(&["execute", "encode", &good, "--to", "blobs", "-o", "-"]);
     assert!(!output.status.success() && output.stdout.is_empty());
     assert!(text(&output.stderr).contains("name a file for --output"));
 }
 
 #[test]
-fn a_block_of_the_draft_is_verified_and_shown_and_has_no_form_in_another_dialect() {
+fn draft_block_has_no_form_in_other_dialects() {
     let fork = ProtocolFork::Osaka;
     let l2 = DraftL2::new(rich_genesis(fork, ["alice"], ETHER), CHAIN_ID, fork).expect("starts");
     let values = DraftBlock { anchor: B256::repeat_byte(0xa5), burned_fees: 0 };
@@ -120,7 +120,7 @@ fn a_block_of_the_draft_is_verified_and_shown_and_has_no_form_in_another_dialect
     assert!(
         !refused.status.success() && text(&refused.stderr).contains("cannot be encoded in dialect")
     );
-    // Under other burned fees the block has another hash.
+    // Other burned fees change the block hash.
     let mut forged = built.calldata;
     forged[622] = 1;
     fs::write(&call, forged).expect("writes");
@@ -129,7 +129,7 @@ fn a_block_of_the_draft_is_verified_and_shown_and_has_no_form_in_another_dialect
 }
 
 #[test]
-fn a_raw_transaction_of_type_0x05_is_read_without_being_told_what_it_is() {
+fn raw_type_0x05_transaction_is_recognized() {
     let files = Files::new();
     let [raw, plain, again] = ["raw", "plain", "again"].map(|name| files.path(name));
     let good = files.path("good.ssz");
@@ -164,7 +164,7 @@ fn a_raw_transaction_of_type_0x05_is_read_without_being_told_what_it_is() {
         assert!(written.status.success(), "{}", text(&written.stderr));
         assert_eq!(fs::read(&again).expect("written"), fs::read(&plain).expect("written"));
 
-        // In hexadecimal, and as a transaction of another block.
+        // In hexadecimal, and with a timestamp that is not the block's.
         let other = sign(ExecuteTx { timestamp: tx.timestamp + 1, ..tx.clone() });
         fs::write(&raw, hex::encode_prefixed(other.encode())).expect("writes");
         let refusal = inspect()["input"]["transaction"]["refusal"].clone();

@@ -1,4 +1,4 @@
-//! `enshrine execute fetch`, which asks a node.
+//! `enshrine execute fetch` against a scripted node.
 
 use super::text;
 use crate::support::{Node, block, enshrine, unread, witness_json};
@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 use wire::ProtocolFork;
 
 #[test]
-fn fetch_asks_a_node_and_writes_a_bundle_or_calldata() {
+fn fetch_writes_bundle_or_calldata() {
     let built = block(ProtocolFork::Osaka);
     let (raw, witness) = (built.block.rlp(), built.witness.clone());
     let rlp = raw.clone();
@@ -18,7 +18,7 @@ fn fetch_asks_a_node_and_writes_a_bundle_or_calldata() {
             assert_eq!(params, &json!(["latest"]));
             json!({ "result": rlp.to_string() })
         }
-        // The number of the block that was answered, so that both are of the same one.
+        // The number of the returned block, so that block and witness match.
         "debug_executionWitness" => {
             assert_eq!(params, &json!(["0x1"]));
             json!({ "result": witness_json(&witness) })
@@ -37,7 +37,7 @@ fn fetch_asks_a_node_and_writes_a_bundle_or_calldata() {
     assert_eq!(bundle.block, raw);
     assert_eq!(bundle.witness, built.witness);
 
-    // A chain of one's own: its fork has to be named.
+    // A private chain requires --fork.
     let output = enshrine(&["execute", "verify", &path]);
     assert!(text(&output.stdout).contains("--fork"), "{}", text(&output.stdout));
     let output = enshrine(&["execute", "verify", "--fork", "osaka", &path]);
@@ -50,7 +50,7 @@ fn fetch_asks_a_node_and_writes_a_bundle_or_calldata() {
 }
 
 #[test]
-fn fetch_writes_nothing_but_the_block_to_standard_output_and_ends_when_its_reader_goes() {
+fn fetch_prints_only_block_to_standard_output() {
     let built = block(ProtocolFork::Osaka);
     let (rlp, witness) = (built.block.rlp().to_string(), witness_json(&built.witness));
     let node = Node::start(move |method, _| match method {
@@ -78,7 +78,7 @@ fn fetch_writes_nothing_but_the_block_to_standard_output_and_ends_when_its_reade
 }
 
 #[test]
-fn fetch_says_what_a_node_refuses_and_what_to_do_about_it() {
+fn fetch_errors_contain_cause_and_advice() {
     let node = Node::start(|method, _| match method {
         "eth_chainId" => json!({ "result": "0x1" }),
         _ => json!({ "error": { "code": -32601, "message": "the method does not exist" } }),

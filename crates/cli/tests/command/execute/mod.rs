@@ -1,4 +1,4 @@
-//! `enshrine execute` as a process: its output, its exit codes, its errors.
+//! `enshrine execute`: output, exit codes and errors.
 
 mod charged;
 mod dialects;
@@ -18,7 +18,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
 }
 
-/// A folder with a good input, in binary and in hex, and a bad one.
+/// A folder with a valid input, in binary and in hex, and an invalid one.
 struct Files {
     folder: TempDir,
 }
@@ -41,7 +41,7 @@ impl Files {
 }
 
 #[test]
-fn verify_prints_a_line_per_file_and_succeeds_only_if_every_file_is_valid() {
+fn verify_prints_line_per_file() {
     let files = Files::new();
     let (good, hex, bad) = (files.path("good.ssz"), files.path("good.hex"), files.path("bad.ssz"));
     for flags in [&["--l2"][..], &[], &["--threads", "2"]] {
@@ -62,7 +62,7 @@ fn verify_prints_a_line_per_file_and_succeeds_only_if_every_file_is_valid() {
 }
 
 #[test]
-fn verify_as_json_tells_the_same() {
+fn verify_json_matches_text() {
     let files = Files::new();
     let (good, bad) = (files.path("good.ssz"), files.path("bad.ssz"));
     let output = enshrine(&["execute", "verify", "--json", &good, &bad]);
@@ -76,7 +76,7 @@ fn verify_as_json_tells_the_same() {
 }
 
 #[test]
-fn what_cannot_be_read_is_said_with_its_path_and_what_to_do() {
+fn unreadable_file_error_contains_path_and_advice() {
     let files = Files::new();
     let absent = files.path("absent.ssz");
     let output = enshrine(&["execute", "verify", &absent]);
@@ -93,7 +93,7 @@ fn what_cannot_be_read_is_said_with_its_path_and_what_to_do() {
     let output = enshrine(&["execute", "inspect", &garbage.display().to_string()]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("garbage.json"), "{}", text(&output.stderr));
-    // The others are shown, and a program is told in its own form.
+    // The other files are still printed, and the JSON output contains the error.
     let (good, garbage) = (files.path("good.ssz"), files.path("garbage.json"));
     let output = enshrine(&["execute", "inspect", "--json", &garbage, &good]);
     assert_eq!(output.status.code(), Some(2));
@@ -103,7 +103,7 @@ fn what_cannot_be_read_is_said_with_its_path_and_what_to_do() {
     assert_eq!(documents[1]["input"]["schema"], json!("0x1201"));
 }
 
-/// Official fixtures have mainnet's chain id, at timestamps at which mainnet had other forks.
+/// The official fixtures have mainnet's chain id, and timestamps at which mainnet had other forks.
 #[test]
 fn fork_replaces_the_schedule_of_a_public_network() {
     let fork = ProtocolFork::Osaka;
@@ -123,8 +123,7 @@ fn fork_replaces_the_schedule_of_a_public_network() {
     for (flags, code) in [
         (&[][..], [1, 2]),
         (&["--fork", "osaka"], [0, 0]),
-        // The schema id of the input names its fork; a block alone names none, and follows these
-        // rules too.
+        // An SSZ input has a fork of its own, by its schema id. A bundle has none and uses --fork.
         (&["--fork", "prague"], [1, 0]),
         (&["--fork", "amsterdam"], [1, 1]),
     ] {
@@ -137,7 +136,7 @@ fn fork_replaces_the_schedule_of_a_public_network() {
 }
 
 #[test]
-fn what_to_do_next_is_what_helps_there() {
+fn advice_fits_cause() {
     let files = Files::new();
     let next = |arguments: &[&str]| {
         let output = enshrine(&[&["execute", "verify", "--json"], arguments].concat());
@@ -173,7 +172,7 @@ fn what_to_do_next_is_what_helps_there() {
 }
 
 #[test]
-fn inspect_shows_fields_counts_sizes_and_the_gas_of_each_schedule() {
+fn inspect_prints_contents_and_gas_by_schedule() {
     let files = Files::new();
     let good = files.path("good.ssz");
     let output = enshrine(&["execute", "inspect", "--json", &good]);
@@ -199,7 +198,7 @@ fn inspect_shows_fields_counts_sizes_and_the_gas_of_each_schedule() {
 }
 
 #[test]
-fn a_batch_is_inspected_and_verified_as_a_block_is() {
+fn batch_can_be_inspected_and_verified() {
     let files = Files::new();
     let calldata = batch();
     let (good, bad) = (files.path("batch.ssz"), files.path("bad batch.ssz"));
@@ -213,7 +212,7 @@ fn a_batch_is_inspected_and_verified_as_a_block_is() {
     let number = |value: &Value| value.as_u64().expect("a number");
     let (bytes, witness) = (number(&input["bytes"]), &input["witness"]);
     assert!(number(&witness["compactNodeBytes"]) < number(&witness["nodeBytes"]));
-    // By the schedule that asks for nothing but bytes, and for the two further blocks.
+    // The flat schedule charges bytes, transactions, and the two further blocks.
     let charge = number(&input["gas"]["flat"]["charge"]);
     assert_eq!(charge, 25_000 + 16 * bytes + 3 * 21_000 + 2 * 10_000);
     let people = text(&enshrine(&["execute", "inspect", &good]).stdout);
@@ -228,7 +227,7 @@ fn a_batch_is_inspected_and_verified_as_a_block_is() {
     let line = text(&enshrine(&["execute", "verify", &good]).stdout);
     assert!(line.contains("blocks 1 to 3 of chain"), "{line}");
 
-    // A byte less is no input; another state root in the middle is no valid block.
+    // A truncated input is unreadable; a wrong state root in the second block is invalid.
     fs::write(&bad, &calldata[..calldata.len() - 1]).expect("writes");
     let cut = enshrine(&["execute", "verify", &bad]);
     assert!(!cut.status.success());
@@ -241,7 +240,7 @@ fn a_batch_is_inspected_and_verified_as_a_block_is() {
 }
 
 #[test]
-fn inspect_tells_the_fields_in_the_order_of_the_input_and_with_their_units() {
+fn inspect_fields_have_input_order_and_units() {
     let files = Files::new();
     let good = files.path("good.ssz");
     let people = text(&enshrine(&["execute", "inspect", &good]).stdout);
@@ -277,7 +276,7 @@ fn inspect_tells_the_fields_in_the_order_of_the_input_and_with_their_units() {
 }
 
 #[test]
-fn the_exit_code_tells_an_invalid_block_a_small_witness_and_an_unreadable_file_apart() {
+fn exit_code_depends_on_verdict() {
     let files = Files::new();
     let write = |name: &str, bytes: &[u8]| {
         fs::write(files.folder.path().join(name), bytes).expect("writes");
@@ -285,13 +284,13 @@ fn the_exit_code_tells_an_invalid_block_a_small_witness_and_an_unreadable_file_a
     };
     let (good, bad) = (files.path("good.ssz"), files.path("bad.ssz"));
     let mut built = block(ProtocolFork::Osaka);
-    // Not the root, so that a path leads to it.
+    // Not the root node, so that the error contains a path.
     let root = built.block.pre_state_root;
     let below = built.witness.state.iter().position(|node| keccak256(node) != root);
     built.witness.state.remove(below.expect("a node"));
     let short = write("short.ssz", &built.input().expect("encodes"));
     let garbage = write("garbage.ssz", b"\x12\x01 and then nothing of use");
-    // A fork whose inputs decode, but whose blocks are not verified.
+    // A fork whose inputs can be decoded, but whose blocks are not supported.
     let mut early = fs::read(&good).expect("there");
     early[0] = 0x0f;
     let early = write("early.ssz", &early);
@@ -306,7 +305,7 @@ fn the_exit_code_tells_an_invalid_block_a_small_witness_and_an_unreadable_file_a
         let line = text(&output.stdout);
         assert_eq!(output.status.code(), Some(code), "{line}");
         assert!(line.starts_with(words), "{line}");
-        // What to do next, if there is anything.
+        // Advice, unless the block is valid.
         assert_eq!(text(&output.stderr).is_empty(), code == 0);
         let output = enshrine(&["execute", "verify", "--json", name]);
         assert_eq!(output.status.code(), Some(code));
@@ -315,13 +314,13 @@ fn the_exit_code_tells_an_invalid_block_a_small_witness_and_an_unreadable_file_a
         assert_eq!(documents[0]["valid"], json!(code == 0));
         assert_eq!(documents[0]["next"].is_null(), code == 0);
     }
-    // A block that is none is named once, too.
+    // The error of an unreadable --block contains its path once.
     let pair = ["--block", &garbage, "--witness", &good, "--chain", "mainnet"];
     let output = enshrine(&[&["execute", "verify"], &pair[..]].concat());
     let line = text(&output.stdout);
     assert!(line.starts_with("UNREADABLE  "), "{line}");
     assert_eq!(line.matches(&*garbage).count(), 1, "{line}");
-    // Of several files, the verdict that says most.
+    // With several files, the most severe verdict determines the exit code.
     for (named, code) in [
         ([&good, &garbage, &short, &bad].as_slice(), 1),
         (&[&short, &good, &garbage], 3),
@@ -331,7 +330,7 @@ fn the_exit_code_tells_an_invalid_block_a_small_witness_and_an_unreadable_file_a
         arguments.extend(named.iter().map(|name| name.as_str()));
         assert_eq!(enshrine(&arguments).status.code(), Some(code), "{named:?}");
     }
-    // What is missing is named once, with its place in hexadecimal digits.
+    // The error contains the missing node once, with its path in hex.
     let line = text(&enshrine(&["execute", "verify", &short]).stdout);
     assert_eq!(line.matches("is missing").count(), 1, "{line}");
     assert!(line.contains(" at path 0x") && !line.contains("Nibbles"), "{line}");
@@ -342,7 +341,7 @@ fn the_exit_code_tells_an_invalid_block_a_small_witness_and_an_unreadable_file_a
 }
 
 #[test]
-fn an_input_is_known_by_what_it_holds_and_not_by_its_name() {
+fn input_format_is_recognized_by_content() {
     let files = Files::new();
     let input = fs::read(files.path("good.ssz")).expect("there");
     let hex = hex::encode_prefixed(&input);
@@ -390,13 +389,13 @@ fn an_input_is_known_by_what_it_holds_and_not_by_its_name() {
 }
 
 #[test]
-fn encode_writes_the_exact_calldata() {
+fn encode_writes_exact_calldata() {
     let files = Files::new();
     let (hex, out) = (files.path("good.hex"), files.path("out.ssz"));
     let output = enshrine(&["execute", "encode", &hex, "-o", &out]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(fs::read(&out).expect("written"), fs::read(files.path("good.ssz")).expect("there"));
-    // A batch of blocks as well as one, and nothing that is cut off.
+    // Batches are encoded too; truncated ones are rejected.
     let batch = batch();
     for (length, is_taken) in [(batch.len(), true), (100, false)] {
         let hex = files.path("batch.hex");
@@ -408,7 +407,7 @@ fn encode_writes_the_exact_calldata() {
 }
 
 #[test]
-fn encode_writes_nothing_but_the_calldata_to_standard_output() {
+fn encode_prints_only_calldata_to_standard_output() {
     let files = Files::new();
     let input = fs::read(files.path("good.ssz")).expect("there");
     let hex = hex::encode_prefixed(&input).into_bytes();
@@ -437,7 +436,7 @@ fn bench_json_has_figures_and_geometric_means() {
 }
 
 #[test]
-fn real_blocks_verify_from_bundles_and_from_raw_block_and_witness() -> eyre::Result<()> {
+fn real_block_verifies_from_bundle_and_pair() -> eyre::Result<()> {
     let Some(folder) = testkit::vectors::part("blocks", "real blocks on the command line")? else {
         return Ok(());
     };
@@ -446,7 +445,7 @@ fn real_blocks_verify_from_bundles_and_from_raw_block_and_witness() -> eyre::Res
     let output = enshrine(&["execute", "verify", &path]);
     assert!(output.status.success(), "{}", text(&output.stdout));
     assert!(text(&output.stdout).contains("block 21429020 of chain 1"));
-    // Under L2 rules it is refused: it pays for blobs.
+    // The L2 rules reject the block because of its blobs.
     let output = enshrine(&["execute", "verify", "--l2", &path]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stdout).contains("L2 rules"));
@@ -460,7 +459,7 @@ fn real_blocks_verify_from_bundles_and_from_raw_block_and_witness() -> eyre::Res
     let pair = ["execute", "verify", "--block", &block, "--witness", &witness, "--chain"];
     let output = enshrine(&[&pair[..], &["mainnet"]].concat());
     assert!(output.status.success(), "{}", text(&output.stdout));
-    // The wrong chain: other forks, another chain id.
+    // The wrong chain has other forks and another chain id.
     let output = enshrine(&[&pair[..], &["sepolia"]].concat());
     assert_eq!(output.status.code(), Some(1));
     let output = enshrine(&[&pair[..], &["atlantis"]].concat());

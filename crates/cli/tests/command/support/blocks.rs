@@ -1,4 +1,4 @@
-//! Blocks of a chain of our own, and what a node answers about them.
+//! Blocks of a private chain, and a node's responses about them.
 
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use testkit::{CHAIN_ID, ETHER, Key, Transaction, rich_genesis};
 use wire::ProtocolFork;
 
-/// Its beginning, where Alice has ether.
+/// Creates the chain with a genesis in which Alice has ether.
 fn chain(fork: ProtocolFork) -> Chain {
     let genesis = rich_genesis(fork, ["alice"], ETHER);
     let spec = ChainSpec::constant(CHAIN_ID, fork);
     Chain::new(&genesis, ChainConfig::new(spec)).expect("starts")
 }
 
-/// A transfer of Alice's.
+/// Returns a transfer of Alice.
 pub(crate) fn transfer(nonce: u64) -> Transaction {
     Key::named("alice").sign(TxEip1559 {
         chain_id: CHAIN_ID,
@@ -29,7 +29,7 @@ pub(crate) fn transfer(nonce: u64) -> Transaction {
     })
 }
 
-/// Its first block, with a transfer.
+/// Returns the first block of the chain, with a transfer.
 pub(crate) fn block(fork: ProtocolFork) -> BlockWithWitness {
     let attributes = BlockAttributes { timestamp: 12, slot_number: 1, ..Default::default() };
     let (block, rejected) = chain(fork).build(&attributes, vec![transfer(0)]).expect("builds");
@@ -37,7 +37,7 @@ pub(crate) fn block(fork: ProtocolFork) -> BlockWithWitness {
     block
 }
 
-/// The calldata of its first three blocks, with one transfer each.
+/// Returns the calldata of the first three blocks as a batch, with one transfer each.
 pub(crate) fn batch() -> Vec<u8> {
     let mut chain = chain(ProtocolFork::Osaka);
     let mut block = |nonce: u64| {
@@ -50,7 +50,7 @@ pub(crate) fn batch() -> Vec<u8> {
     chain.batch(blocks).expect("follow").input().expect("encodes")
 }
 
-/// A witness as a node answers it.
+/// Returns the result of `debug_executionWitness`.
 pub(crate) fn witness_json(witness: &OwnedWitness) -> Value {
     let hex = |list: &[Bytes]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
     json!({

@@ -1,4 +1,4 @@
-//! The command, run to its end, and what it prints.
+//! Runs the command to completion and captures its output.
 
 mod blocks;
 mod node;
@@ -16,18 +16,18 @@ use std::{
 use toolchain::{Toolchain, progress_to_stderr};
 
 pub(crate) static TOOLS: LazyLock<Toolchain> =
-    LazyLock::new(|| Toolchain::ensure(&progress_to_stderr).expect("the tools are there"));
+    LazyLock::new(|| Toolchain::ensure(&progress_to_stderr).expect("the tools are installed"));
 
 pub(crate) fn enshrine(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_enshrine")).args(arguments).output().expect("runs")
 }
 
-/// Runs the command with something on its standard input.
+/// Runs the command with these bytes on standard input.
 pub(crate) fn feed(arguments: &[&str], fed: &[u8]) -> Output {
     run_between(fed, arguments, Stdio::piped())
 }
 
-/// Like the function above, with a closed pipe as standard output.
+/// Like [`feed`], with a closed pipe as standard output.
 pub(crate) fn unread(arguments: &[&str], fed: &[u8]) -> Output {
     let (reader, writer) = io::pipe().expect("a pipe");
     drop(reader);
@@ -42,12 +42,12 @@ fn run_between(fed: &[u8], arguments: &[&str], out: Stdio) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .expect("runs");
-    // It says nothing before it has read everything.
+    // The command prints nothing before it has read its input, so this cannot deadlock.
     child.stdin.take().expect("a pipe").write_all(fed).expect("takes it");
     child.wait_with_output().expect("ends")
 }
 
-/// Output of a command that succeeds.
+/// Runs a command that must succeed, and returns its standard output.
 #[track_caller]
 pub(crate) fn run(arguments: &[&str]) -> String {
     let output = enshrine(arguments);
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Standard error of a command that must fail.
+/// Runs a command that must fail, and returns its standard error.
 #[track_caller]
 pub(crate) fn refuse(arguments: &[&str]) -> String {
     let output = enshrine(arguments);
@@ -72,7 +72,7 @@ pub(crate) fn path(folder: &Path, name: &str) -> String {
     folder.join(name).display().to_string()
 }
 
-/// A new folder's name, below one that is removed.
+/// Returns a temporary folder, which is removed on drop, and the path of a new folder below it.
 pub(crate) fn place() -> (tempfile::TempDir, String) {
     let parent = tempfile::tempdir().expect("a folder");
     let folder = path(parent.path(), "deep/my-rollup");
@@ -83,11 +83,10 @@ pub(crate) fn free_port() -> u16 {
     testkit::free_port().expect("a port")
 }
 
-/// Names that each command would mean something else by: of what, they do not say.
+/// Keys that are too vague, because each command could mean something else by them.
 const VAGUE: [&str; 8] = ["number", "hash", "block", "gas", "ms", "size", "chain", "root"];
 
-/// Reads what a command has printed for programs, and looks at its keys: written as JSON-RPC writes
-/// them, and none that says less than the next command's key for the same thing.
+/// Parses the JSON output of a command, and asserts that its keys are in camelCase and not vague.
 pub(crate) fn document(text: &[u8]) -> Value {
     let document = serde_json::from_slice(text).expect("JSON");
     check(&document);
@@ -99,7 +98,7 @@ fn check(value: &Value) {
         Value::Array(values) => values.iter().for_each(check),
         Value::Object(fields) => {
             for (key, value) in fields {
-                // What gas is paid by each schedule is a group of its own.
+                // `gas` is allowed for the group of prices by schedule.
                 let is_vague = VAGUE.contains(&key.as_str()) && !value.is_object();
                 let is_camel =
                     key.chars().all(char::is_alphanumeric) && key.starts_with(char::is_lowercase);

@@ -1,4 +1,4 @@
-//! A node that says what a test wants it to.
+//! A JSON-RPC server with scripted responses.
 
 use serde_json::{Value, json};
 use std::{
@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-/// A JSON-RPC server that answers from a table, one connection after another.
+/// A JSON-RPC server that responds with `answers`, and serves one connection at a time.
 pub(crate) struct Node {
     pub(crate) url: String,
 }
