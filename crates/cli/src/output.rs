@@ -28,7 +28,7 @@ pub(crate) fn write(text: fmt::Arguments<'_>) {
     print(|out| out.write_fmt(text));
 }
 
-/// Like [`write`], for bytes.
+/// Like [`write()`], for bytes.
 pub(crate) fn write_bytes(bytes: &[u8]) {
     print(|out| out.write_all(bytes));
 }

@@ -202,7 +202,7 @@ pub(super) struct Values {
     /// of what L1 includes within --backlog-age-ms [default: 50].
     #[arg(long, value_name = "PERCENT")]
     pub(super) backlog_slow_percent: Option<u8>,
-    /// Maximum number of transactions in the pool [default: 20000].
+    /// Maximum number of transactions in a sequencer's pool [default: 20000].
     #[arg(long, value_name = "COUNT")]
     pub(super) pool_transactions: Option<usize>,
     /// Maximum number of pooled transactions per account [default: 1024].
@@ -225,7 +225,7 @@ pub(super) struct Values {
     /// evicted.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pub(super) pool_local: Option<Vec<Address>>,
-    /// Minimum priority fee required for a transaction to be accepted, in wei per gas [default: 0].
+    /// Minimum priority fee for a sequencer to accept a transaction, in wei per gas [default: 0].
     #[arg(long, value_name = "WEI")]
     pub(super) min_tip: Option<u64>,
     /// Minimum tip for each byte that a transaction adds to a block's input on L1, in wei [default:
