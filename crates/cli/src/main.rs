@@ -84,7 +84,7 @@ fn main() -> ExitCode {
     logging::start(shown(log_format, &command));
     // Must precede the first call of a precompile.
     if let Err(error) = cryptography::install() {
-        tracing::warn!(%error, "using the reference cryptography");
+        tracing::warn!(%error, "failed to install the cryptography libraries, using the reference implementations");
     }
     let outcome = match command {
         Command::Execute(command) => execute::run(command),

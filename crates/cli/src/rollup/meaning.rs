@@ -110,8 +110,8 @@ impl Values<'_> {
             self.time("rollup.max_lag", "a block is included on L1 within this time of its timestamp, or never"),
             self.time(
                 "rollup.open_after",
-                "anyone may advance under any policy once the head is this old, or once something due has been \
-                 left undone for this long",
+                "anyone may advance under any policy once the head is this old, or an obligation has been overdue for \
+                 this long",
             ),
             self.time("rollup.relay_deadline", "messages from L1 are relayed to the L2 within this time"),
             self.time("rollup.upgrade_delay", "minimum time from the announcement of a change to the change"),
