@@ -34,15 +34,15 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ClientError::Url`], or [`ClientError::Setup`] or [`ClientError::Http`] if the client cannot
-    /// be set up.
+    /// [`ClientError::Url`], or [`ClientError::Setup`] or [`ClientError::Http`] if the client
+    /// cannot be set up.
     pub fn new(url: &str, options: ClientOptions) -> Result<Self, ClientError> {
         Self::of_several(&[url], &[], options)
     }
 
     /// Creates a client of a node with several URLs, used according to [`ClientOptions::rotation`].
-    /// The headers (name and value) are sent with each request. A WebSocket must be the only URL and
-    /// supports no headers. Sends no request.
+    /// The headers (name and value) are sent with each request. A WebSocket must be the only URL
+    /// and supports no headers. Sends no request.
     ///
     /// # Errors
     ///
@@ -123,8 +123,8 @@ impl Client {
     }
 
     /// Switches to the next address, if there are several and the rotation is
-    /// [`crate::Rotation::OnFailure`]. For callers that cannot use the responses of the address since
-    /// this turn. Concurrent calls with the same turn switch once.
+    /// [`crate::Rotation::OnFailure`]. For callers that cannot use the responses of the address
+    /// since this turn. Concurrent calls with the same turn switch once.
     pub fn leave_address(&self, turn: usize) {
         if let Way::Http(http) = &self.way {
             http.leave(turn);
@@ -143,8 +143,8 @@ impl Client {
         &self.provider
     }
 
-    /// Runs a future on the client's own runtime and blocks this thread until it completes. This may
-    /// be a thread of another async runtime, which it then blocks.
+    /// Runs a future on the client's own runtime and blocks this thread until it completes. This
+    /// may be a thread of another async runtime, which it then blocks.
     ///
     /// # Panics
     ///

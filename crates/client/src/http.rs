@@ -44,9 +44,9 @@ pub struct ClientOptions {
     pub timeout: Duration,
     /// Maximum size of a response, in bytes.
     pub longest_answer: usize,
-    /// Maximum number of attempts of a request that fails in transit or meets an overloaded node. Set
-    /// more than one only if all requests are idempotent: one whose response is lost may have been
-    /// executed.
+    /// Maximum number of attempts of a request that fails in transit or meets an overloaded node.
+    /// Set more than one only if all requests are idempotent: one whose response is lost may have
+    /// been executed.
     pub tries: u32,
     /// Delay after the first failed attempt; it doubles with each further one.
     pub first_pause: Duration,
@@ -74,8 +74,8 @@ impl Default for ClientOptions {
     }
 }
 
-/// Initial size limit of a response, in bytes, if there are several addresses. Mainnet blocks have a
-/// tenth of it.
+/// Initial size limit of a response, in bytes, if there are several addresses. Mainnet blocks have
+/// a tenth of it.
 const FIRST_LONGEST: usize = 32 << 20;
 
 /// HTTP transport for alloy, with one or more addresses of a node.
@@ -164,8 +164,8 @@ impl Http {
         Ok(self.ask(request, busy).await?.body)
     }
 
-    /// Sends a GET request to this path and query relative to the URL, and returns the response body,
-    /// which is JSON.
+    /// Sends a GET request to this path and query relative to the URL, and returns the response
+    /// body, which is JSON.
     ///
     /// # Errors
     ///
@@ -362,8 +362,8 @@ const OVERLOADED: [StatusCode; 4] = [
     StatusCode::GATEWAY_TIMEOUT,
 ];
 
-/// Returns `true` if a response reports an overload, by its status or by a JSON-RPC error. Any other
-/// JSON-RPC error is a valid response, even with status 500.
+/// Returns `true` if a response reports an overload, by its status or by a JSON-RPC error. Any
+/// other JSON-RPC error is a valid response, even with status 500.
 fn is_overloaded(status: StatusCode, body: &[u8], busy: impl Fn(&ResponsePacket) -> bool) -> bool {
     if OVERLOADED.contains(&status) {
         return true;

@@ -56,8 +56,8 @@ impl Socket {
         self.exchange_once(requests).await
     }
 
-    /// Returns `true` if no connection was ever established and the error is not transient: the URL,
-    /// or the API key in it, is probably wrong.
+    /// Returns `true` if no connection was ever established and the error is not transient: the
+    /// URL, or the API key in it, is probably wrong.
     fn is_in_vain(&self, error: &TransportError) -> bool {
         let RpcError::Transport(TransportErrorKind::Custom(error)) = error else { return false };
         let Some(error) = error.downcast_ref::<tungstenite::Error>() else { return false };

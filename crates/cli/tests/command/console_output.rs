@@ -374,8 +374,8 @@ fn log_contains_execute_refusal_reason() {
     assert_eq!((&fields["kind"], &fields["bytes"]), (&"decode".into(), &2.into()));
 }
 
-/// Log lines go to standard output with text output, and to standard error with `--json`: prool, the
-/// harness of viem's tests, stops an anvil that writes to standard error.
+/// Log lines go to standard output with text output, and to standard error with `--json`: prool,
+/// the harness of viem's tests, stops an anvil that writes to standard error.
 #[test]
 fn log_stream_depends_on_output_format() {
     let people = Node::devnet(&[]);
