@@ -39,15 +39,18 @@ mod run;
 
 pub use cost::CallCost;
 pub use deferred_gas::WorkCount;
-pub use dialects::{
-    Answer, Dialect, EXECUTE_ADDRESS, ExecutionSpecs, FURTHER_BLOCK_GAS, PrecompileCall,
-};
+pub use dialects::{Answer, Dialect, ExecutionSpecs, FURTHER_BLOCK_GAS, PrecompileCall};
 pub use forks::ForkRule;
 pub use observer::{CallObserver, ObservedCall};
 pub use pricing::{DeclaredGas, Items, Pricing, work};
 pub use rules::{RequestPolicy, RuleViolation, Rules};
 pub use run::{Execute, ExecuteError, Executed, Networks, Refused, TrustedContext};
 
+use alloy_primitives::{Address, address};
+
 // The internal error that a dialect may report, and the types by which a schedule prices work
 // during execution and a block counts the gas of its calls.
 pub use stateless::{BlockTally, InternalError, UnderpricedWork};
+
+/// Address of EXECUTE.
+pub const EXECUTE_ADDRESS: Address = address!("0x0000000000000000000000000000000000000101");

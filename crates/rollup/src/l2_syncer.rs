@@ -227,18 +227,6 @@ pub(crate) struct SyncOutcome {
     pub(crate) more: bool,
 }
 
-/// Returns the number of messages covered by the anchor after a block, from `L1Anchor`.
-pub(crate) fn covered_by(chain: &ChainReader, block: &Arc<Block>) -> Result<u64, RollupError> {
-    let slot = chain.state_after(block).storage(L1_ANCHOR, U256::ZERO)?;
-    Ok(slot.as_limbs()[1])
-}
-
-/// Returns the number of messages relayed after a block, from `L2Messenger`.
-pub(crate) fn relayed_after(chain: &ChainReader, block: &Arc<Block>) -> Result<u64, RollupError> {
-    let slot = chain.state_after(block).storage(L2_MESSENGER, U256::ZERO)?;
-    Ok(slot.as_limbs()[0])
-}
-
 /// Requests the parameters of a deployed rollup, and compares it with the deployment file.
 ///
 /// # Errors

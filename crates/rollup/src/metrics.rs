@@ -1,7 +1,7 @@
 //! Health and metrics of a rollup node.
 
 use crate::{
-    Status, Switches, l1::Answered, rpc_methods::Shared, service::supervisor::Room,
+    Status, Switches, l1::Answered, rpc_methods::Shared, supervisor::Room,
     status::BacklogStatus,
 };
 use alloy_primitives::U256;

@@ -18,6 +18,8 @@ use std::{
 };
 use wire::StatelessInput;
 
+/// Maximum number of inputs in one response to a follower.
+pub(crate) const MAX_INPUTS: u64 = 64;
 /// Maximum number of stored signatures: far more than the backlog of blocks.
 const MAX_KEPT: usize = 8_192;
 /// Pause before a failed signature is requested again.

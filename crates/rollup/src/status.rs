@@ -1,8 +1,10 @@
 //! Status of a rollup node, as returned by `rollup_syncStatus`.
 
+use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, U256};
 use client::RedactedUrl;
 use engine::Driven;
+use lease::Lease;
 use serde::Serialize;
 
 /// Heads, synchronisation and faults of a node.
@@ -12,7 +14,7 @@ pub struct Status {
     /// `sequencer` or `follower`.
     pub role: &'static str,
     /// Newest L1 block that the node has read.
-    pub l1_head: Option<BlockId>,
+    pub l1_head: Option<BlockNumHash>,
     /// Timestamp of that block, in seconds.
     pub l1_timestamp: u64,
     /// Number of the newest final L1 block.
@@ -20,11 +22,11 @@ pub struct Status {
     /// Number of messages, forced transactions and posted L2 blocks in memory.
     pub l1_entries: u64,
     /// Newest L2 block of the node.
-    pub unsafe_head: BlockId,
+    pub unsafe_head: BlockNumHash,
     /// Newest L2 block on L1.
-    pub safe_head: BlockId,
+    pub safe_head: BlockNumHash,
     /// Newest L2 block in a final L1 block.
-    pub finalized_head: BlockId,
+    pub finalized_head: BlockNumHash,
     /// `true` once all of L1 has been read.
     pub synced: bool,
     /// Error that currently prevents the node from working, if there is one.
@@ -58,13 +60,16 @@ pub struct LeaseStatus {
     pub leader: Option<RedactedUrl>,
 }
 
-/// Number and hash of a block.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct BlockId {
-    /// Block number.
-    pub number: u64,
-    /// Block hash.
-    pub hash: B256,
+impl LeaseStatus {
+    /// Returns the current state of a lease.
+    pub(crate) fn of(lease: &Lease) -> Self {
+        let leader = lease.leader().filter(|leader| leader.id != lease.own().id);
+        Self {
+            held: lease.is_held(),
+            wanted: lease.is_wanted(),
+            leader: leader.map(|it| RedactedUrl::new(&it.url)),
+        }
+    }
 }
 
 /// State of the submission to L1, and the accounts that it uses.

@@ -14,7 +14,7 @@ use crate::{
     pool_log::{KeptPool, PoolLog},
     probe::{Probe, Unanswered},
     rpc_methods::Shared,
-    service::supervisor::Room,
+    supervisor::Room,
     signed_blocks::BlockSigning,
     status::BlockId,
     unsafe_block_client::UnsafeBlockClient,

@@ -1,12 +1,9 @@
 //! The dialect of the execution-specs.
 
 use super::{Answer, Dialect, PrecompileCall};
-use crate::{ExecuteError, Executed, Refused};
+use crate::{EXECUTE_ADDRESS, ExecuteError, Executed, Refused};
 use alloc::borrow::Cow;
-use alloy_primitives::{Address, Bytes, address};
-
-/// Address of EXECUTE.
-pub const EXECUTE_ADDRESS: Address = address!("0x0000000000000000000000000000000000000101");
+use alloy_primitives::{Address, Bytes};
 
 /// EXECUTE for calldata that is the stateless input itself, or a batch. A valid block returns the
 /// 43-byte result; for an invalid one the call fails.

@@ -10,7 +10,7 @@ mod execution_specs;
 
 pub(crate) use batch::CallInput;
 pub use batch::FURTHER_BLOCK_GAS;
-pub use execution_specs::{EXECUTE_ADDRESS, ExecutionSpecs};
+pub use execution_specs::ExecutionSpecs;
 
 use crate::{ExecuteError, Executed, Refused};
 use alloc::{borrow::Cow, boxed::Box};

@@ -20,7 +20,7 @@ use crate::{
     execute_rate::ExecuteRate,
     l1::{KeptCodes, L1Client, L1Clock, L1View},
     rpc_methods::Shared,
-    service::supervisor::{Room, Supervisor},
+    supervisor::{Room, Supervisor},
     status::{BacklogStatus, SubmitterStatus},
 };
 use alloy_primitives::{

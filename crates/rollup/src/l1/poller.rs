@@ -5,10 +5,11 @@ use crate::{
     execute_rate::ExecuteRate,
     l1::{L1Client, L1Clock, L1Header, L1Reader, L1Update, L1View},
     l1_sync::FailedPoll,
-    l2_syncer::{self, Admission, relayed_after},
+    l2_contracts::relayed_after,
+    l2_syncer::{self, Admission},
     profile,
     rpc_methods::Shared,
-    service::supervisor::Room,
+    supervisor::Room,
 };
 use alloy_primitives::{Address, B256};
 use chain::ChainReader;

@@ -7,7 +7,7 @@ use crate::{
     duties::evidence,
     execute_rate::Capacity,
     l1::poller::Terms,
-    l2_syncer::{covered_by, relayed_after},
+    l2_contracts::{covered_by, relayed_after},
 };
 use alloy_eips::eip2718::Decodable2718 as _;
 use alloy_primitives::Address;

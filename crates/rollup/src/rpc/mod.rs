@@ -8,10 +8,10 @@ use crate::{
     fork_schedule::Difference,
     forward,
     l1_cost::{self, BlockCost, CostBook, L1Fields},
-    l2_syncer::{covered_by, relayed_after},
+    l2_contracts::{covered_by, relayed_after},
     leadership::lease_status,
     queue::KnownMessage,
-    service::supervisor::Supervisor,
+    supervisor::Supervisor,
     signed_blocks::{SignedBlocks, SignedInput},
     status::BlockId,
 };
@@ -37,88 +37,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Maximum number of inputs in one response.
-pub(crate) const MAX_INPUTS: u64 = 64;
 /// Total length of inputs after which a response ends, in bytes. Its hexadecimal form stays within
 /// the size limit of public ports.
 const MAX_INPUT_BYTES: usize = 8 << 20;
-
-/// State that the worker thread shares with the RPC methods.
-#[derive(Debug, Default)]
-pub(crate) struct Shared {
-    pub(crate) status: Mutex<Status>,
-    /// View of L1, once it exists.
-    pub(crate) view: Mutex<Option<Arc<L1View>>>,
-    /// Signatures on unsafe blocks.
-    pub(crate) signed: Arc<SignedBlocks>,
-    /// Error of the feed of unsafe blocks.
-    pub(crate) feed_fault: Mutex<Option<String>>,
-    /// Price of EXECUTE on L1.
-    pub(crate) rate: ExecuteRate,
-    /// L1 transactions of L2 blocks.
-    pub(crate) costs: CostBook,
-    /// `true` while this node makes the blocks.
-    pub(crate) makes_blocks: AtomicBool,
-    /// `true` while this sequencer makes no blocks because another node has its keys.
-    pub(crate) shares_keys: AtomicBool,
-    /// Deferred transactions of replaced blocks, with their hashes.
-    pub(crate) requeued: Mutex<Vec<(B256, Bytes)>>,
-    /// Switches of the operator.
-    pub(crate) controls: Controls,
-    /// Warnings of the last configuration checks.
-    pub(crate) warnings: Mutex<Vec<String>>,
-    /// Progress and failures of the rooms.
-    pub(crate) supervisor: Supervisor,
-    /// Reports of lost files in the data directory, found at the start.
-    pub(crate) notices: Mutex<Vec<String>>,
-    /// Store of the chain, for its reports of damage and repairs.
-    pub(crate) store: Mutex<Option<Weak<dyn Store>>>,
-    /// First difference between the fork schedules of L1 and the L2 at the last check: the node
-    /// makes no blocks from that time on.
-    pub(crate) unknown_fork: Mutex<Option<Difference>>,
-    /// Progress of the driven client.
-    pub(crate) driven: Mutex<Option<Arc<Mutex<Driven>>>>,
-    /// Lease of the node, without which it makes no blocks, if one is configured.
-    pub(crate) lease: OnceLock<Lease>,
-}
-
-impl Shared {
-    /// The node's status, with the current head.
-    pub(crate) fn status(&self, node: &Node) -> Status {
-        let head = node.read(|node| Arc::clone(node.chain.head()));
-        let unsafe_head = BlockId { number: head.header.number, hash: head.hash };
-        let driven = self.driven.lock().as_ref().map(|driven| driven.lock().clone());
-        let Switches { sealing, posting } = self.controls.get();
-        let warnings = self.all_warnings();
-        let mut status = self.status.lock().clone();
-        // Overrides the fault, which may be outdated: the room that writes it may have panicked.
-        if let Some(panicked) = self.supervisor.panicked() {
-            status.fault = Some(panicked.to_string());
-        }
-        let lease = self.lease.get().map(lease_status);
-        Status { unsafe_head, driven, sealing, posting, warnings, lease, ..status }
-    }
-
-    /// Returns an error while this node makes no blocks because another node has its keys.
-    pub(crate) fn require_own_keys(&self) -> Result<(), RpcError> {
-        if self.shares_keys.load(Ordering::Relaxed) {
-            let message = "another node has the keys of this sequencer, which makes no blocks: transaction rejected";
-            return Err(RpcError::new(forward::NO_SEQUENCER, message));
-        }
-        Ok(())
-    }
-
-    /// Warnings of checks, reports of lost files and damage, and the error of the feed.
-    pub(crate) fn all_warnings(&self) -> Vec<String> {
-        let store = self.store.lock().as_ref().and_then(Weak::upgrade);
-        let report = store.and_then(|store| store.report());
-        let mut warnings = self.warnings.lock().clone();
-        warnings.extend(self.notices.lock().iter().cloned());
-        warnings.extend(report);
-        warnings.extend(self.feed_fault.lock().clone());
-        warnings
-    }
-}
 
 /// State shared by all `rollup_` methods.
 #[derive(Debug)]

@@ -142,13 +142,3 @@ impl Worker {
         self.leadership.wanted = false;
     }
 }
-
-/// Current state of the lease, for the node's status.
-pub(crate) fn lease_status(lease: &Lease) -> LeaseStatus {
-    let leader = lease.leader().filter(|leader| leader.id != lease.own().id);
-    LeaseStatus {
-        held: lease.is_held(),
-        wanted: lease.is_wanted(),
-        leader: leader.map(|it| RedactedUrl::new(&it.url)),
-    }
-}

@@ -6,7 +6,7 @@
 //! sequencer before or followed another one, it offers to each sequencer that it follows.
 
 use crate::{
-    rpc_methods::Shared, service::supervisor::Room, unsafe_block_client::UnsafeBlockClient,
+    node_handle::{NO_SEQUENCER, NodeHandle}, supervisor::Room, unsafe_block_client::UnsafeBlockClient,
 };
 use alloy_json_rpc::ErrorPayload;
 use alloy_primitives::{B256, Bytes, map::B256Set};
@@ -27,8 +27,6 @@ use std::{
 /// forwards, so two followers of each other cannot forward a transaction in a loop.
 pub(crate) const METHOD: &str = "rollup_submit";
 
-/// Error code of a follower that follows no sequencer, or whose sequencer does not answer.
-pub(crate) const NO_SEQUENCER: i32 = -32_031;
 /// Error code of `rollup_submit` on a node that is not a sequencer.
 pub(crate) const NOT_SEQUENCER: i32 = -32_032;
 

@@ -1,0 +1,115 @@
+//! State of a running node, for its threads and its RPC methods.
+
+use crate::{
+    L1View, Status,
+    controls::{Controls, Switches},
+    execute_rate::ExecuteRate,
+    fork_schedule::Difference,
+    l1_cost::{BlockOnL1, CostBook},
+    signed_blocks::SignedBlocks,
+    status::LeaseStatus,
+    supervisor::Supervisor,
+};
+use alloy_eips::BlockNumHash;
+use alloy_primitives::{B256, Bytes};
+use chain::{Block, ChainError, ChainReader, Store};
+use engine::Driven;
+use lease::Lease;
+use node::Node;
+use parking_lot::Mutex;
+use rpc::RpcError;
+use std::sync::{
+    Arc, OnceLock, Weak,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// Error code of a follower that follows no sequencer, or whose sequencer does not answer.
+pub(crate) const NO_SEQUENCER: i32 = -32_031;
+
+/// State that the threads of a node share with each other and with the RPC methods.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) status: Mutex<Status>,
+    /// View of L1, once it exists.
+    pub(crate) view: Mutex<Option<Arc<L1View>>>,
+    /// Signatures on unsafe blocks.
+    pub(crate) signed: Arc<SignedBlocks>,
+    /// Error of the feed of unsafe blocks.
+    pub(crate) feed_fault: Mutex<Option<String>>,
+    /// Price of EXECUTE on L1.
+    pub(crate) rate: ExecuteRate,
+    /// L1 transactions of L2 blocks.
+    pub(crate) costs: CostBook,
+    /// `true` while this node makes the blocks.
+    pub(crate) makes_blocks: AtomicBool,
+    /// `true` while this sequencer makes no blocks because another node has its keys.
+    pub(crate) shares_keys: AtomicBool,
+    /// Deferred transactions of replaced blocks, with their hashes.
+    pub(crate) requeued: Mutex<Vec<(B256, Bytes)>>,
+    /// Switches of the operator.
+    pub(crate) controls: Controls,
+    /// Warnings of the last configuration checks.
+    pub(crate) warnings: Mutex<Vec<String>>,
+    /// Progress and failures of the rooms.
+    pub(crate) supervisor: Supervisor,
+    /// Reports of lost files in the data directory, found at the start.
+    pub(crate) notices: Mutex<Vec<String>>,
+    /// Store of the chain, for its reports of damage and repairs.
+    pub(crate) store: Mutex<Option<Weak<dyn Store>>>,
+    /// First difference between the fork schedules of L1 and the L2 at the last check: the node
+    /// makes no blocks from that time on.
+    pub(crate) unknown_fork: Mutex<Option<Difference>>,
+    /// Progress of the driven client.
+    pub(crate) driven: Mutex<Option<Arc<Mutex<Driven>>>>,
+    /// Lease of the node, without which it makes no blocks, if one is configured.
+    pub(crate) lease: OnceLock<Lease>,
+}
+
+impl Shared {
+    /// The node's status, with the current head.
+    pub(crate) fn status(&self, node: &Node) -> Status {
+        let head = node.read(|node| Arc::clone(node.chain.head()));
+        let unsafe_head = BlockId { number: head.header.number, hash: head.hash };
+        let driven = self.driven.lock().as_ref().map(|driven| driven.lock().clone());
+        let Switches { sealing, posting } = self.controls.get();
+        let warnings = self.all_warnings();
+        let mut status = self.status.lock().clone();
+        // Overrides the fault, which may be outdated: the room that writes it may have panicked.
+        if let Some(panicked) = self.supervisor.panicked() {
+            status.fault = Some(panicked.to_string());
+        }
+        let lease = self.lease.get().map(LeaseStatus::of);
+        Status { unsafe_head, driven, sealing, posting, warnings, lease, ..status }
+    }
+
+    /// Returns an error while this node makes no blocks because another node has its keys.
+    pub(crate) fn require_own_keys(&self) -> Result<(), RpcError> {
+        if self.shares_keys.load(Ordering::Relaxed) {
+            let message = "another node has the keys of this sequencer, which makes no blocks: transaction rejected";
+            return Err(RpcError::new(NO_SEQUENCER, message));
+        }
+        Ok(())
+    }
+
+    /// Warnings of checks, reports of lost files and damage, and the error of the feed.
+    pub(crate) fn all_warnings(&self) -> Vec<String> {
+        let store = self.store.lock().as_ref().and_then(Weak::upgrade);
+        let report = store.and_then(|store| store.report());
+        let mut warnings = self.warnings.lock().clone();
+        warnings.extend(self.notices.lock().iter().cloned());
+        warnings.extend(report);
+        warnings.extend(self.feed_fault.lock().clone());
+        warnings
+    }
+
+    /// Returns the L1 transaction of a block, if the node has read the block on L1.
+    pub(crate) fn on_l1(
+        &self,
+        chain: &ChainReader,
+        block: &Block,
+    ) -> Result<Option<BlockOnL1>, ChainError> {
+        // Cloned, so that the thread that updates the view does not wait for disk reads here.
+        let view = self.view.lock().clone();
+        view.map_or(Ok(None), |view| self.costs.find(&view, chain, block))
+    }
+}
