@@ -1,6 +1,6 @@
 //! Configuration of a rollup node.
 
-use crate::{RoomObserver, Signer, SubmitterConfig};
+use crate::{Signer, SubmitterConfig, TaskObserver};
 use alloy_primitives::Address;
 use contracts::{GenesisAllowance, advance_plan::L1Limits};
 use engine::JwtSecret;
@@ -157,5 +157,5 @@ pub struct Config {
     /// Configuration of the Engine API, if it is used.
     pub engine: Option<EngineConfig>,
     /// Observer of the rooms, if the process has one.
-    pub observer: Option<Arc<dyn RoomObserver>>,
+    pub observer: Option<Arc<dyn TaskObserver>>,
 }

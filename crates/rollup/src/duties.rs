@@ -6,7 +6,7 @@ use crate::{
     evidence::{BlockFacts, EvidenceBook},
     l1::{ForcedEntry, L1View},
 };
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, Bytes};
 use chain::{Block, ChainReader};
 use contracts::{
     L2_MESSENGER,

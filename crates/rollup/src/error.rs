@@ -1,5 +1,6 @@
 //! Errors of a rollup node.
 
+use crate::{SignerError, check::Check};
 use alloy_primitives::{Address, B256, U256};
 use chain::{ChainError, Rejection};
 use client::ClientError;
@@ -194,7 +195,7 @@ pub enum RollupError {
     },
     /// A check of the configuration against L1 failed.
     #[error("{0}")]
-    Preflight(Box<crate::Check>),
+    Preflight(Box<Check>),
     /// Another node builds blocks with the keys of this sequencer.
     #[error(
         "another node has the keys of this sequencer: L1 has included blocks of {account} that this node has not built, \
@@ -400,7 +401,7 @@ pub enum RollupError {
     },
     /// The remote signer returns no valid signature.
     #[error(transparent)]
-    Signer(#[from] crate::SignerError),
+    Signer(#[from] SignerError),
     /// The lease witnesses cannot be used.
     #[error(transparent)]
     Lease(#[from] lease::LeaseError),

@@ -1,6 +1,6 @@
 //! Policy for the heads that a caller of the Engine API may set.
 
-use crate::rpc_methods::Shared;
+use crate::node_handle::NodeHandle;
 use chain::{Block, ChainReader};
 use engine::HeadPolicy;
 use std::sync::{Arc, atomic::Ordering};
@@ -9,7 +9,7 @@ use std::sync::{Arc, atomic::Ordering};
 /// of the Engine API.
 #[derive(Debug)]
 pub(crate) struct Heads {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<NodeHandle>,
 }
 
 impl HeadPolicy for Heads {

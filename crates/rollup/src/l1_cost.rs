@@ -10,13 +10,10 @@
 use crate::{
     L1View,
     l1::{L1Cost, PostedBlock, PostedFile},
-    rpc_methods::{RollupApi, Shared},
 };
 use alloy_primitives::{B256, U64, U128, U256, U512};
-use alloy_rpc_types_eth::BlockId;
 use chain::{Block, ChainError, ChainReader};
 use parking_lot::Mutex;
-use rpc::{Args, Hash, Registry, RpcError, convert};
 use serde::Serialize;
 use std::{
     collections::VecDeque,
@@ -72,9 +69,9 @@ pub(crate) struct L1Fields {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct WithL1<T> {
     #[serde(flatten)]
-    inner: T,
+    pub(crate) inner: T,
     #[serde(flatten)]
-    l1: Option<L1Fields>,
+    pub(crate) l1: Option<L1Fields>,
 }
 
 /// L1 transaction of an L2 block, with all data about its cost.

@@ -7,10 +7,10 @@ use crate::{
     sync_progress::SyncProgress,
 };
 use alloy_eips::BlockId;
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256};
 use chain::{Block, BlockWithWitness, ChainReader, RecoveredTransaction};
 use contracts::{
-    Deployment, L1_ANCHOR, L2_MESSENGER,
+    Deployment,
     bindings::{IForcedInbox, INativeRollup, ISequencing},
 };
 use derive::DataMissing;

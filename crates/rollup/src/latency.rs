@@ -1,7 +1,7 @@
 //! Latency from the time at which a transaction became executable to its block, and from there to
 //! L1.
 
-use crate::rpc_methods::Shared;
+use crate::node_handle::NodeHandle;
 use alloy_primitives::{B256, map::B256Map};
 use chain::Block;
 use node::Event;
@@ -76,7 +76,7 @@ impl LatencyTracker {
     }
 
     /// Processes the events of a node until it is dropped.
-    pub(crate) async fn run(mut self, mut events: Receiver<Event>, shared: Weak<Shared>) {
+    pub(crate) async fn run(mut self, mut events: Receiver<Event>, shared: Weak<NodeHandle>) {
         let mut ticks = interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -175,7 +175,7 @@ impl LatencyTracker {
 pub(crate) fn start(
     latencies: Latencies,
     events: Receiver<Event>,
-    shared: &Arc<Shared>,
+    shared: &Arc<NodeHandle>,
 ) -> tokio::task::JoinHandle<()> {
     tokio::spawn(LatencyTracker::new(latencies).run(events, Arc::downgrade(shared)))
 }

@@ -15,11 +15,11 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
-mod admin;
 mod anchor;
 mod batcher;
 mod block_input;
 mod budget;
+mod check;
 mod config;
 mod controls;
 mod data_dir;
@@ -29,23 +29,23 @@ mod evidence;
 mod execute_rate;
 mod follower;
 mod fork_schedule;
-mod forward;
 mod heads;
 mod import;
 mod input_budget;
 pub mod l1;
 mod l1_cost;
 mod l1_sync;
+mod l2_contracts;
 mod l2_syncer;
 mod latency;
-mod leadership;
 mod metrics;
+mod node_handle;
 mod pool_log;
 mod preflight;
 mod probe;
 mod profile;
 mod queue;
-mod rpc_methods;
+mod rpc;
 mod sequencer;
 mod service;
 mod signed_blocks;
@@ -53,37 +53,37 @@ mod signer;
 mod snapshot;
 mod status;
 mod submitter;
+mod supervisor;
 mod sync_progress;
 mod unsafe_block_client;
 mod web3signer;
 mod worker;
 
-pub use admin::RoleError;
+pub use self::rpc::admin::RoleError;
+pub use check::{Check, CheckOutcome};
 pub use config::{
     AdminConfig, AdminToken, BacklogConfig, Config, EngineConfig, Prices, Role, SequencerConfig,
 };
 pub use contracts::advance_plan::L1Limits;
 pub use controls::Switches;
-pub use duties::{Duties, DutyError, RollupRules};
-pub use error::{FeedError, L1Error, RollupError};
+pub use duties::{Duties, RollupRules};
+pub use error::{DutyError, FeedError, L1Error, RollupError};
 pub use follower::Follower;
 pub use import::import;
 pub use input_budget::InputLimits;
 pub use l1::{L1Client, L1Reader, L1View};
 pub use lease::{LeaseConfig, LeaseError};
 pub use node::PoolLimits;
-pub use preflight::{Check, CheckOutcome, preflight};
+pub use preflight::preflight;
 pub use profile::L1Profile;
 pub use queue::{KnownMessage, MessageQueue};
 pub use sequencer::Sequencer;
-pub use service::{
-    RollupNode,
-    supervisor::{RoomObserver, RoomPanic},
-};
+pub use service::RollupNode;
 pub use signer::Signer;
 pub use snapshot::{SnapshotSummary, export_snapshot, import_snapshot};
 pub use status::Status;
 pub use submitter::{
     Blobs, InFlight, Submitter, SubmitterConfig, SubmitterProgress, TxCandidate, TxData,
 };
+pub use supervisor::{TaskObserver, TaskPanic};
 pub use web3signer::SignerError;

@@ -1,8 +1,8 @@
 //! Health and metrics of a rollup node.
 
 use crate::{
-    Status, Switches, l1::Answered, rpc_methods::Shared, supervisor::Room,
-    status::BacklogStatus,
+    Status, Switches, l1::Answered, node_handle::NodeHandle, status::BacklogStatus,
+    supervisor::Task,
 };
 use alloy_primitives::U256;
 use rpc::{Gauge, Health, Telemetry};
@@ -127,19 +127,19 @@ impl Levels {
 
 /// Gauges of the rooms. A separate task sets them, because a room that hangs could not.
 #[derive(Debug)]
-pub(crate) struct RoomLevels {
-    /// Time since the last progress of each room in seconds, in the order of [`Room::ORDER`].
-    ages: [Gauge; Room::ORDER.len()],
+pub(crate) struct TaskLevels {
+    /// Time since the last progress of each room in seconds, in the order of [`Task::ORDER`].
+    ages: [Gauge; Task::ORDER.len()],
     panicked: Gauge,
 }
 
 /// Update interval of the rooms' gauges.
 const ROOMS_INTERVAL: Duration = Duration::from_millis(500);
 
-impl RoomLevels {
+impl TaskLevels {
     /// Registers the gauges.
     pub(crate) fn new(telemetry: &mut Telemetry) -> Self {
-        let ages = Room::ORDER.map(|room| {
+        let ages = Task::ORDER.map(|room| {
             let name = room.name();
             let help =
                 format!("Seconds since the last progress of the room {name}, 0 if not running");
@@ -150,7 +150,7 @@ impl RoomLevels {
     }
 
     /// Sets the gauges until the task is aborted.
-    pub(crate) fn follow(self, shared: &Arc<Shared>) -> tokio::task::JoinHandle<()> {
+    pub(crate) fn follow(self, shared: &Arc<NodeHandle>) -> tokio::task::JoinHandle<()> {
         let shared = Arc::downgrade(shared);
         tokio::spawn(async move {
             while let Some(shared) = shared.upgrade() {
@@ -173,7 +173,7 @@ const GWEI: u128 = 1_000_000_000;
 /// L1 has answered recently.
 #[derive(Debug)]
 pub(crate) struct Readiness {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<NodeHandle>,
     /// Time of L1's last answer.
     pub(crate) answered: Answered,
     /// Maximum time since L1's last answer.
@@ -239,7 +239,7 @@ mod tests {
     /// The last status of the node's threads does not count while L1 is silent.
     #[test]
     fn node_with_silent_l1_is_not_ready() {
-        let (shared, answered) = (Arc::<Shared>::default(), Answered::default());
+        let (shared, answered) = (Arc::<NodeHandle>::default(), Answered::default());
         let longest_silence = Readiness::LONGEST_SILENCE;
         shared.status.lock().synced = true;
         let ready =

@@ -28,7 +28,7 @@ pub(crate) const NO_SEQUENCER: i32 = -32_031;
 
 /// State that the threads of a node share with each other and with the RPC methods.
 #[derive(Debug, Default)]
-pub(crate) struct Shared {
+pub(crate) struct NodeHandle {
     pub(crate) status: Mutex<Status>,
     /// View of L1, once it exists.
     pub(crate) view: Mutex<Option<Arc<L1View>>>,
@@ -65,11 +65,11 @@ pub(crate) struct Shared {
     pub(crate) lease: OnceLock<Lease>,
 }
 
-impl Shared {
+impl NodeHandle {
     /// The node's status, with the current head.
     pub(crate) fn status(&self, node: &Node) -> Status {
         let head = node.read(|node| Arc::clone(node.chain.head()));
-        let unsafe_head = BlockId { number: head.header.number, hash: head.hash };
+        let unsafe_head = BlockNumHash { number: head.header.number, hash: head.hash };
         let driven = self.driven.lock().as_ref().map(|driven| driven.lock().clone());
         let Switches { sealing, posting } = self.controls.get();
         let warnings = self.all_warnings();

@@ -6,6 +6,7 @@
 use crate::{
     Config, L1Client, L1Error, L1Profile, Role, RollupError, RollupRules, SequencerConfig, Signer,
     SignerError,
+    check::{Check, CheckOutcome},
     fork_schedule::{Difference, L1Schedule},
     l1::{BeaconFacts, BlobClient},
     l2_syncer::{self, Admission},
@@ -17,56 +18,9 @@ use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::Filter;
 use chain::spec_of;
 use contracts::{Deployment, GenesisFinding};
-use core::fmt;
-use serde::Serialize;
 
 /// Maximum number of genesis findings that a check lists.
 const MAX_FINDINGS: usize = 8;
-
-/// Result of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CheckOutcome {
-    /// The check passed.
-    Passed,
-    /// The node starts, but cannot do all of its work until this is fixed.
-    Warning,
-    /// The node does not start.
-    Refused,
-}
-
-/// A check with its result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Check {
-    /// Name of the check.
-    pub name: &'static str,
-    /// Outcome of the check.
-    pub verdict: CheckOutcome,
-    /// Found value.
-    pub got: String,
-    /// Expected value.
-    pub expected: String,
-    /// Advice for the operator, unless the check passed.
-    pub advice: Option<&'static str>,
-}
-
-impl fmt::Display for Check {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, got, expected, .. } = self;
-        write!(f, "{name}: {got}, expected {expected}")?;
-        self.advice.map_or(Ok(()), |advice| write!(f, "; {advice}"))
-    }
-}
-
-impl Check {
-    fn passed(name: &'static str, got: String, expected: impl Into<String>) -> Self {
-        Self { name, verdict: CheckOutcome::Passed, got, expected: expected.into(), advice: None }
-    }
-
-    fn with(self, verdict: CheckOutcome, advice: &'static str) -> Self {
-        Self { verdict, advice: Some(advice), ..self }
-    }
-}
 
 /// Checks a configuration without starting a node. Blocks the thread during requests to L1.
 ///

@@ -25,7 +25,7 @@ const NEVER: u64 = u64::MAX;
 
 /// A thread or task of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Room {
+pub(crate) enum Task {
     /// Reads L1.
     L1,
     /// Posts blocks to L1.
@@ -40,7 +40,7 @@ pub(crate) enum Room {
     Driver,
 }
 
-impl Room {
+impl Task {
     /// All rooms in the order of their start: each after those whose output it uses.
     pub(crate) const ORDER: [Self; 6] =
         [Self::L1, Self::Batcher, Self::Blocks, Self::UnsafeBlocks, Self::Offers, Self::Driver];
@@ -59,7 +59,7 @@ impl Room {
 }
 
 /// Observer of a node's rooms, for finer monitoring than by health and metrics.
-pub trait RoomObserver: core::fmt::Debug + Send + Sync {
+pub trait TaskObserver: core::fmt::Debug + Send + Sync {
     /// Called at each turn of a room, with its name, on the room's thread. It must return quickly;
     /// if it panics, the room panics.
     fn turned(&self, room: &'static str);
@@ -68,7 +68,7 @@ pub trait RoomObserver: core::fmt::Debug + Send + Sync {
 /// Panic of a room, from which the node cannot recover.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("room {room} panicked: {message}")]
-pub struct RoomPanic {
+pub struct TaskPanic {
     /// Name of the room.
     pub room: &'static str,
     /// Panic message.
@@ -80,20 +80,20 @@ pub struct RoomPanic {
 pub(crate) struct Supervisor {
     begun: Instant,
     /// Milliseconds from `begun` to the last progress of each room.
-    progress: [AtomicU64; Room::ORDER.len()],
-    /// Rooms in the order of their start.
-    started: Mutex<Vec<Room>>,
+    progress: [AtomicU64; Task::ORDER.len()],
+    /// Tasks in the order of their start.
+    started: Mutex<Vec<Task>>,
     /// The first panic; later ones may be its consequences.
-    panicked: watch::Sender<Option<RoomPanic>>,
+    panicked: watch::Sender<Option<TaskPanic>>,
     /// Observer of the turns, if one was set.
-    observer: OnceLock<Arc<dyn RoomObserver>>,
+    observer: OnceLock<Arc<dyn TaskObserver>>,
 }
 
 impl Default for Supervisor {
     fn default() -> Self {
         Self {
             begun: Instant::now(),
-            progress: [const { AtomicU64::new(NEVER) }; Room::ORDER.len()],
+            progress: [const { AtomicU64::new(NEVER) }; Task::ORDER.len()],
             started: Mutex::default(),
             panicked: watch::Sender::new(None),
             observer: OnceLock::new(),
@@ -104,12 +104,12 @@ impl Default for Supervisor {
 impl Supervisor {
     /// Records the start of a room. Called by the thread that starts it, since threads begin to run
     /// in any order.
-    pub(crate) fn start(&self, room: Room) {
+    pub(crate) fn start(&self, room: Task) {
         self.started.lock().push(room);
     }
 
     /// Runs the work of a room on this thread, and records its panic.
-    pub(crate) fn run(&self, room: Room, work: impl FnOnce()) {
+    pub(crate) fn run(&self, room: Task, work: impl FnOnce()) {
         self.note(room);
         let outcome = catch_unwind(AssertUnwindSafe(work));
         self.leave(room, outcome);
@@ -117,7 +117,7 @@ impl Supervisor {
 
     /// Runs the work of a room as a task, and records its panic. Progress is recorded as long as
     /// the task is polled, since its work may wait for long.
-    pub(crate) async fn run_task(&self, room: Room, work: impl Future<Output = ()>) {
+    pub(crate) async fn run_task(&self, room: Task, work: impl Future<Output = ()>) {
         self.note(room);
         let mut beat = interval(TASK_BEAT);
         let guarded = async {
@@ -133,7 +133,7 @@ impl Supervisor {
         self.leave(room, outcome);
     }
 
-    fn leave(&self, room: Room, outcome: Result<(), Box<dyn Any + Send>>) {
+    fn leave(&self, room: Task, outcome: Result<(), Box<dyn Any + Send>>) {
         self.progress[room as usize].store(NEVER, Ordering::Relaxed);
         let Err(payload) = outcome else { return };
         let message = message_of(&*payload);
@@ -141,13 +141,13 @@ impl Supervisor {
         tracing::error!(room, message, "room panicked, the node cannot continue");
         self.panicked.send_if_modified(|panicked| {
             let is_first = panicked.is_none();
-            panicked.get_or_insert(RoomPanic { room, message });
+            panicked.get_or_insert(TaskPanic { room, message });
             is_first
         });
     }
 
     /// Records progress of a room.
-    pub(crate) fn advanced(&self, room: Room) {
+    pub(crate) fn advanced(&self, room: Task) {
         self.note(room);
         if let Some(observer) = self.observer.get() {
             observer.turned(room.name());
@@ -155,20 +155,20 @@ impl Supervisor {
     }
 
     /// Sets the observer, which is called at each turn from now on.
-    pub(crate) fn observe(&self, observer: Arc<dyn RoomObserver>) {
+    pub(crate) fn observe(&self, observer: Arc<dyn TaskObserver>) {
         // Set once, from the node's configuration.
         let _ = self.observer.set(observer);
     }
 
-    fn note(&self, room: Room) {
+    fn note(&self, room: Task) {
         let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(NEVER - 1);
         self.progress[room as usize].store(now, Ordering::Relaxed);
     }
 
     /// Time since the last progress of each running room.
-    pub(crate) fn ages(&self, now: Instant) -> impl Iterator<Item = (Room, Duration)> {
+    pub(crate) fn ages(&self, now: Instant) -> impl Iterator<Item = (Task, Duration)> {
         let now = now.saturating_duration_since(self.begun);
-        Room::ORDER.into_iter().filter_map(move |room| {
+        Task::ORDER.into_iter().filter_map(move |room| {
             let at = self.progress[room as usize].load(Ordering::Relaxed);
             (at != NEVER).then(|| (room, now.saturating_sub(Duration::from_millis(at))))
         })
@@ -180,18 +180,18 @@ impl Supervisor {
     }
 
     /// The first panic of a room, if there was one.
-    pub(crate) fn panicked(&self) -> Option<RoomPanic> {
+    pub(crate) fn panicked(&self) -> Option<TaskPanic> {
         self.panicked.borrow().clone()
     }
 
     /// Receiver of the first panic of a room.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<RoomPanic>> {
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<TaskPanic>> {
         self.panicked.subscribe()
     }
 }
 
 /// Waits until a room panics.
-pub(crate) async fn failed(mut panicked: watch::Receiver<Option<RoomPanic>>) -> RoomPanic {
+pub(crate) async fn failed(mut panicked: watch::Receiver<Option<TaskPanic>>) -> TaskPanic {
     match panicked.wait_for(Option::is_some).await.map(|found| found.clone()) {
         Ok(Some(found)) => found,
         // The node is gone.
@@ -213,13 +213,13 @@ mod tests {
     #[test]
     fn supervisor_reports_first_panic() {
         let supervisor = Supervisor::default();
-        [Room::Batcher, Room::L1, Room::Blocks].into_iter().for_each(|room| supervisor.start(room));
-        supervisor.run(Room::Batcher, || supervisor.advanced(Room::Batcher));
+        [Task::Batcher, Task::L1, Task::Blocks].into_iter().for_each(|room| supervisor.start(room));
+        supervisor.run(Task::Batcher, || supervisor.advanced(Task::Batcher));
         assert_eq!(supervisor.panicked(), None);
-        supervisor.run(Room::L1, || panic!("number {}", 7));
-        supervisor.run(Room::Blocks, || panic!("it follows"));
+        supervisor.run(Task::L1, || panic!("number {}", 7));
+        supervisor.run(Task::Blocks, || panic!("it follows"));
         let found = supervisor.panicked().unwrap();
-        assert_eq!(found, RoomPanic { room: "l1", message: "number 7".to_owned() });
+        assert_eq!(found, TaskPanic { room: "l1", message: "number 7".to_owned() });
         assert_eq!(supervisor.started(), ["batcher", "l1", "blocks"]);
     }
 
@@ -231,10 +231,10 @@ mod tests {
             supervisor.ages(later).collect::<Vec<_>>()
         };
         assert!(ages(&supervisor).is_empty());
-        supervisor.run(Room::Offers, || {
+        supervisor.run(Task::Offers, || {
             let [(room, age)] = ages(&supervisor)[..] else { panic!("one room runs") };
-            assert_eq!(room, Room::Offers);
-            supervisor.progress[Room::Offers as usize].store(1_000, Ordering::Relaxed);
+            assert_eq!(room, Task::Offers);
+            supervisor.progress[Task::Offers as usize].store(1_000, Ordering::Relaxed);
             assert!(ages(&supervisor)[0].1 <= age);
             assert_eq!(ages(&supervisor)[0].1, Duration::from_secs(3_599));
         });
@@ -246,7 +246,7 @@ mod tests {
     async fn panic_of_task_resolves_failed() {
         let supervisor = Supervisor::default();
         let failed = failed(supervisor.subscribe());
-        supervisor.run_task(Room::UnsafeBlocks, async { panic!("the task") }).await;
+        supervisor.run_task(Task::UnsafeBlocks, async { panic!("the task") }).await;
         assert_eq!(failed.await.room, "unsafe_blocks");
     }
 }

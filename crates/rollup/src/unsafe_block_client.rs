@@ -2,7 +2,8 @@
 
 use crate::{
     error::FeedError,
-    rpc_methods::{MAX_INPUTS, Shared},
+    node_handle::NodeHandle,
+    signed_blocks::MAX_INPUTS,
     signed_blocks::{FeedTrust, SignedInput},
 };
 use alloy_primitives::Bytes;
@@ -89,7 +90,7 @@ impl UnsafeBlockClient {
     pub(crate) async fn read(
         self,
         node: Arc<Node>,
-        shared: Arc<Shared>,
+        shared: Arc<NodeHandle>,
         trust: Arc<FeedTrust>,
         inputs: Sender<Vec<Bytes>>,
     ) {
@@ -129,7 +130,7 @@ async fn asked<T>(
 async fn listen(
     url: &str,
     node: &Node,
-    shared: &Arc<Shared>,
+    shared: &Arc<NodeHandle>,
     trust: &Arc<FeedTrust>,
     inputs: &Sender<Vec<Bytes>>,
 ) -> Result<(), FeedError> {

@@ -1,25 +1,27 @@
 //! The thread that makes or follows blocks, depending on the node's role. It uses the L1 snapshots
 //! of the thread `l1`, so that only a role change may have to wait for L1.
 
+mod leadership;
+
+use leadership::Leadership;
+
 use crate::{
     Follower, L1Client, L1Profile, L1Reader, RollupError, RollupRules, Sequencer, SequencerConfig,
     Submitter,
-    admin::{AdminRequest, Answer, Order, RoleError, sequencer_at},
     batcher::{Batcher, BatcherHandle},
     l1::poller::{L1Poll, L1Poller, L1Polls, Sequencing},
     l1_sync::L1SyncState,
     l2_syncer::{self, L2Syncer},
-    leadership::Leadership,
     metrics::Levels,
+    node_handle::NodeHandle,
     pool_log::{KeptPool, PoolLog},
     probe::{Probe, Unanswered},
-    rpc_methods::Shared,
-    supervisor::Room,
+    rpc::admin::{AdminRequest, Answer, Order, RoleError, sequencer_at},
     signed_blocks::BlockSigning,
-    status::BlockId,
+    supervisor::Task,
     unsafe_block_client::UnsafeBlockClient,
 };
-use alloy_eips::{BlockId as L1BlockId, eip2718::Encodable2718 as _};
+use alloy_eips::{BlockId, BlockNumHash, eip2718::Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes};
 use chain::RecoveredTransaction;
 use client::RedactedUrl;
@@ -50,7 +52,7 @@ pub(crate) struct Start {
     pub(crate) rules: RollupRules,
     pub(crate) profile: L1Profile,
     pub(crate) node: Arc<Node>,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<NodeHandle>,
     pub(crate) data_dir: Option<PathBuf>,
     /// The pool's file, in either role: once this node makes blocks, it includes the acknowledged
     /// transactions.
@@ -267,10 +269,10 @@ impl Worker {
     }
 
     /// Logs a role change, and returns the head at that time.
-    fn has_changed_role(&self) -> BlockId {
+    fn has_changed_role(&self) -> BlockNumHash {
         let head = self.start.node.read(|node| Arc::clone(node.chain.head()));
         tracing::warn!(role = self.role(), head = head.header.number, "changed role");
-        BlockId { number: head.header.number, hash: head.hash }
+        BlockNumHash { number: head.header.number, hash: head.hash }
     }
 
     /// Checks the conditions of a promotion that need no requests.
@@ -313,7 +315,7 @@ impl Worker {
             if used != with_waiting && !force {
                 return Err(RoleError::Nonce { got: used, expected: with_waiting });
             }
-            let latest = L1BlockId::latest();
+            let latest = BlockId::latest();
             l2_syncer::admission(&client, rollup, account, &rules, latest)?.fee_recipient(time)?;
             Ok(())
         });
@@ -337,7 +339,7 @@ impl Worker {
     }
 
     /// Switches to the role of a sequencer, and returns the head from which it continues.
-    pub(crate) fn promote(&mut self) -> Result<BlockId, RoleError> {
+    pub(crate) fn promote(&mut self) -> Result<BlockNumHash, RoleError> {
         let batcher = self.batcher(self.sync()).ok_or(RoleError::NoKeys)??;
         if let Some(ActiveRole::Follower(follower)) = self.active_role.take() {
             let (sync, kept) = follower.into_parts();
@@ -435,7 +437,7 @@ fn no_thread(error: io::Error) -> RollupError {
 impl Worker {
     pub(crate) fn work(
         mut self,
-        shared: &Shared,
+        shared: &NodeHandle,
         levels: &Levels,
         inputs: &Receiver<Vec<Bytes>>,
         asked: &Receiver<AdminRequest>,
@@ -443,7 +445,7 @@ impl Worker {
         let (mut l1_sync, pause) = (L1SyncState::new(), PAUSE.min(self.start.poll));
         self.show_view(shared);
         while !self.start.stop.load(Ordering::Relaxed) {
-            shared.supervisor.advanced(Room::Blocks);
+            shared.supervisor.advanced(Task::Blocks);
             self.read(shared, &mut l1_sync);
             let not_led = self.follow_lease(&l1_sync).err();
             let (mut outcome, mut not_submitted, mut not_relayed) = (Ok(()), None, None);
@@ -518,7 +520,7 @@ impl Worker {
     }
 
     /// Receives the next poll of L1, and applies it.
-    fn read(&mut self, shared: &Shared, l1_sync: &mut L1SyncState) {
+    fn read(&mut self, shared: &NodeHandle, l1_sync: &mut L1SyncState) {
         let poll = self.start.poll;
         match self.polls.next() {
             Some(Ok(polled)) => {
@@ -576,11 +578,11 @@ impl Worker {
         inputs.iter().try_for_each(|input| follower.take_unsafe(input).map(drop))
     }
 
-    fn tell(&self, shared: &Shared, is_synced: bool, fault: Option<String>) {
+    fn tell(&self, shared: &NodeHandle, is_synced: bool, fault: Option<String>) {
         let L2Syncer { node, view, .. } = self.sync();
         let head = node.read(|node| Arc::clone(node.chain.head()));
         let genesis = (0, view.deployment().genesis_hash);
-        let id = |(number, hash)| BlockId { number, hash };
+        let id = |(number, hash)| BlockNumHash { number, hash };
         let mut status = shared.status.lock();
         // Under one lock, so that no reader sees a safe head above the unsafe one.
         status.role = self.role();
@@ -618,7 +620,7 @@ impl Worker {
 
     /// Publishes the view of L1 to the RPC methods before blocks are built or executed with it, so
     /// that the methods know all messages of a block.
-    fn show_view(&self, shared: &Shared) {
+    fn show_view(&self, shared: &NodeHandle) {
         *shared.view.lock() = Some(Arc::clone(&self.sync().view));
     }
 }

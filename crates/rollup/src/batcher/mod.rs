@@ -19,9 +19,9 @@ use crate::{
     evidence::EvidenceBook,
     execute_rate::ExecuteRate,
     l1::{KeptCodes, L1Client, L1Clock, L1View},
-    rpc_methods::Shared,
-    supervisor::{Room, Supervisor},
+    node_handle::NodeHandle,
     status::{BacklogStatus, SubmitterStatus},
+    supervisor::{Supervisor, Task},
 };
 use alloy_primitives::{
     B256, U256,
@@ -263,15 +263,15 @@ impl Batcher {
     /// # Errors
     ///
     /// [`io::Error`] if the operating system cannot create a thread.
-    pub(crate) fn start(mut self, shared: Arc<Shared>) -> io::Result<BatcherHandle> {
+    pub(crate) fn start(mut self, shared: Arc<NodeHandle>) -> io::Result<BatcherHandle> {
         let channel = Arc::clone(&self.channel);
         self.rate = shared.rate.clone();
         self.tell(None);
-        shared.supervisor.start(Room::Batcher);
-        let thread = thread::Builder::new().name(Room::Batcher.name().to_owned());
+        shared.supervisor.start(Task::Batcher);
+        let thread = thread::Builder::new().name(Task::Batcher.name().to_owned());
         let thread = thread.spawn(move || {
             let supervisor = &shared.supervisor;
-            supervisor.run(Room::Batcher, || self.run(supervisor));
+            supervisor.run(Task::Batcher, || self.run(supervisor));
         })?;
         Ok(BatcherHandle { channel, thread: Some(thread) })
     }
@@ -283,7 +283,7 @@ impl Batcher {
         let mut looked: Option<u64> = None;
         let mut turned = Instant::now();
         loop {
-            supervisor.advanced(Room::Batcher);
+            supervisor.advanced(Task::Batcher);
             let work = {
                 let mut commands = self.channel.commands.lock();
                 if !commands.stop && !pause.is_zero() {

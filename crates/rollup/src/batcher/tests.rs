@@ -548,7 +548,7 @@ fn throughput_drops_while_blocks_wait() {
 fn execute_market_raises_gas_limit_of_transaction() {
     let gas_limit = |rate: Option<Rate>| {
         let mut fixture = Fixture::new();
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::<NodeHandle>::default();
         shared.rate.set(rate);
         let room = fixture.batcher().start(shared).unwrap();
         fixture.blocks(1);

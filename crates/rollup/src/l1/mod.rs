@@ -25,7 +25,7 @@ pub(crate) use answered::Answered;
 pub(crate) use blobs::BeaconFacts;
 pub(crate) use clock::L1Clock;
 pub(crate) use kept::KeptCodes;
-pub(crate) use posted::{PostedBlock, PostedFile};
+pub(crate) use posted::PostedFile;
 
 use alloy_primitives::{B256, Bloom};
 use imbl::Vector;
@@ -46,4 +46,23 @@ pub struct ReadHeader {
     pub(crate) transactions_root: B256,
     pub(crate) receipts_root: B256,
     pub(crate) bloom: Bloom,
+}
+
+/// An L2 block on L1, and its L1 transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PostedBlock {
+    pub(crate) number: u64,
+    pub(crate) hash: B256,
+    pub(crate) l1_block: u64,
+    pub(crate) transaction: B256,
+    pub(crate) first: u64,
+    pub(crate) last: (u64, B256),
+    pub(crate) cost: L1Cost,
+}
+
+impl From<&Advanced> for PostedBlock {
+    fn from(advanced: &Advanced) -> Self {
+        let &Advanced { number, hash, l1_block, transaction, first, last, cost, .. } = advanced;
+        Self { number, hash, l1_block, transaction, first, last, cost }
+    }
 }

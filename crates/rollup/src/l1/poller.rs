@@ -7,9 +7,9 @@ use crate::{
     l1_sync::FailedPoll,
     l2_contracts::relayed_after,
     l2_syncer::{self, Admission},
+    node_handle::NodeHandle,
     profile,
-    rpc_methods::Shared,
-    supervisor::Room,
+    supervisor::Task,
 };
 use alloy_primitives::{Address, B256};
 use chain::ChainReader;
@@ -122,15 +122,15 @@ impl L1Poller {
         mut self,
         poll: Duration,
         stop: Arc<AtomicBool>,
-        shared: Arc<Shared>,
+        shared: Arc<NodeHandle>,
     ) -> io::Result<L1Polls> {
         // At most one poll waits in the channel, so that inputs do not fill the memory of a
         // follower that is still executing earlier ones.
         let (sender, polls) = sync_channel(1);
-        shared.supervisor.start(Room::L1);
-        let thread = thread::Builder::new().name(Room::L1.name().to_owned()).spawn(move || {
+        shared.supervisor.start(Task::L1);
+        let thread = thread::Builder::new().name(Task::L1.name().to_owned()).spawn(move || {
             let work = || self.run(poll, &stop, &shared, &sender);
-            shared.supervisor.run(Room::L1, work);
+            shared.supervisor.run(Task::L1, work);
         })?;
         Ok(L1Polls { polls, thread })
     }
@@ -139,12 +139,12 @@ impl L1Poller {
         &mut self,
         poll: Duration,
         stop: &AtomicBool,
-        shared: &Shared,
+        shared: &NodeHandle,
         polls: &SyncSender<Result<L1Poll, FailedPoll>>,
     ) {
         let mut pause = poll;
         while !stop.load(Ordering::Relaxed) {
-            shared.supervisor.advanced(Room::L1);
+            shared.supervisor.advanced(Task::L1);
             let polled = self.poll(shared.makes_blocks.load(Ordering::Relaxed)).map_err(|error| {
                 let view = self.reader.view();
                 let read = view.head().map_or(0, |head| head.number);
@@ -164,7 +164,7 @@ impl L1Poller {
                 && let Some(left) = until.checked_duration_since(Instant::now())
             {
                 thread::sleep(left.min(STOP_POLL));
-                shared.supervisor.advanced(Room::L1);
+                shared.supervisor.advanced(Task::L1);
             }
         }
     }

@@ -2,31 +2,14 @@
 
 use crate::{
     RollupError,
-    l1::saved::{POSTED_BYTES, put_posted, read_posted},
+    l1::{
+        PostedBlock,
+        saved::{POSTED_BYTES, put_posted, read_posted},
+    },
 };
 use alloy_primitives::{B256, Bytes};
-use derive::{Advanced, L1Cost};
 use disk::{DiskError, Reader, SlotFile, Writer};
 use std::path::Path;
-
-/// An L2 block on L1, and its L1 transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PostedBlock {
-    pub(crate) number: u64,
-    pub(crate) hash: B256,
-    pub(crate) l1_block: u64,
-    pub(crate) transaction: B256,
-    pub(crate) first: u64,
-    pub(crate) last: (u64, B256),
-    pub(crate) cost: L1Cost,
-}
-
-impl From<&Advanced> for PostedBlock {
-    fn from(advanced: &Advanced) -> Self {
-        let &Advanced { number, hash, l1_block, transaction, first, last, cost, .. } = advanced;
-        Self { number, hash, l1_block, transaction, first, last, cost }
-    }
-}
 
 /// L2 blocks that are settled on L1, by number. The newest blocks, which an L1 reorg may still
 /// affect, are in the view and its log.

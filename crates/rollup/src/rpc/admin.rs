@@ -1,6 +1,7 @@
 //! The admin port: role changes of a running node, and the switches for sealing and posting.
 
-use crate::{AdminConfig, AdminToken, RollupError, Switches, rpc_methods::Shared, status::BlockId};
+use crate::{AdminConfig, AdminToken, RollupError, Switches, node_handle::NodeHandle};
+use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, U256};
 use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereum};
 use client::RedactedUrl;
@@ -168,7 +169,7 @@ pub(crate) enum Order {
 #[derive(Debug)]
 pub(crate) struct AdminRequest {
     order: Order,
-    answer: SyncSender<Result<BlockId, RoleError>>,
+    answer: SyncSender<Result<BlockNumHash, RoleError>>,
     /// Set by the side that begins or withdraws the order first.
     is_settled: Arc<AtomicBool>,
 }
@@ -185,11 +186,11 @@ impl AdminRequest {
 
 /// Channel for the result of an order that was begun.
 #[derive(Debug)]
-pub(crate) struct Answer(SyncSender<Result<BlockId, RoleError>>);
+pub(crate) struct Answer(SyncSender<Result<BlockNumHash, RoleError>>);
 
 impl Answer {
     /// Sends the result to the operator.
-    pub(crate) fn send(self, outcome: Result<BlockId, RoleError>) {
+    pub(crate) fn send(self, outcome: Result<BlockNumHash, RoleError>) {
         // The order was carried out even if the operator has disconnected.
         let _ = self.0.send(outcome);
     }
@@ -199,12 +200,12 @@ impl Answer {
 #[derive(Debug, Clone)]
 pub(crate) struct AdminHandle {
     orders: Sender<AdminRequest>,
-    shared: Arc<Shared>,
+    shared: Arc<NodeHandle>,
 }
 
 impl AdminHandle {
     /// Returns a handle and the receiver of its orders.
-    pub(crate) fn new(shared: Arc<Shared>) -> (Self, Receiver<AdminRequest>) {
+    pub(crate) fn new(shared: Arc<NodeHandle>) -> (Self, Receiver<AdminRequest>) {
         let (orders, asked) = channel();
         (Self { orders, shared }, asked)
     }
@@ -223,14 +224,14 @@ impl AdminHandle {
 /// An order that was sent to the worker thread.
 #[derive(Debug)]
 struct Given {
-    answered: Receiver<Result<BlockId, RoleError>>,
+    answered: Receiver<Result<BlockNumHash, RoleError>>,
     is_settled: Arc<AtomicBool>,
 }
 
 impl Given {
     /// Waits for the role change, and returns the L2 head at which it happened. Withdraws the order
     /// if it does not begin in time.
-    fn outcome(&self, patience: Duration) -> Result<BlockId, RoleError> {
+    fn outcome(&self, patience: Duration) -> Result<BlockNumHash, RoleError> {
         match self.answered.recv_timeout(patience) {
             Ok(done) => done,
             // The worker has begun the order. Each request to L1 has a timeout, so it will end.
@@ -393,7 +394,7 @@ mod tests {
     use alloy_primitives::B256;
     use std::thread;
 
-    const HEAD: BlockId = BlockId { number: 7, hash: B256::ZERO };
+    const HEAD: BlockNumHash = BlockNumHash { number: 7, hash: B256::ZERO };
 
     #[test]
     fn timed_out_order_is_not_carried_out_later() {

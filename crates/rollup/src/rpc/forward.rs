@@ -6,7 +6,9 @@
 //! sequencer before or followed another one, it offers to each sequencer that it follows.
 
 use crate::{
-    node_handle::{NO_SEQUENCER, NodeHandle}, supervisor::Room, unsafe_block_client::UnsafeBlockClient,
+    node_handle::{NO_SEQUENCER, NodeHandle},
+    supervisor::Task,
+    unsafe_block_client::UnsafeBlockClient,
 };
 use alloy_json_rpc::ErrorPayload;
 use alloy_primitives::{B256, Bytes, map::B256Set};
@@ -41,7 +43,7 @@ const OFFER_INTERVAL: Duration = Duration::from_millis(500);
 /// Forwards users' transactions to the sequencer while this node is a follower.
 #[derive(Debug)]
 pub(crate) struct Forwarder {
-    shared: Arc<Shared>,
+    shared: Arc<NodeHandle>,
     feed: UnsafeBlockClient,
     /// `true` if callers of the Engine API build blocks from this node's pool.
     has_callers: bool,
@@ -52,7 +54,7 @@ pub(crate) struct Forwarder {
 }
 
 impl Forwarder {
-    pub(crate) fn new(shared: Arc<Shared>, feed: UnsafeBlockClient, has_callers: bool) -> Self {
+    pub(crate) fn new(shared: Arc<NodeHandle>, feed: UnsafeBlockClient, has_callers: bool) -> Self {
         Self { shared, feed, has_callers, client: Mutex::default(), offered: Mutex::default() }
     }
 
@@ -93,7 +95,7 @@ impl Forwarder {
     pub(crate) fn offer(&self, node: &Weak<Node>, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             thread::sleep(OFFER_INTERVAL);
-            self.shared.supervisor.advanced(Room::Offers);
+            self.shared.supervisor.advanced(Task::Offers);
             let url = self.feed.sequencer();
             if self.shared.makes_blocks.load(Ordering::Relaxed) || url != self.offered.lock().0 {
                 // A new sequencer may accept transactions that the last one has rejected.

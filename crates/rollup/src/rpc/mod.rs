@@ -1,39 +1,30 @@
 //! The JSON-RPC methods of the `rollup_` namespace.
 
+pub(crate) mod admin;
+pub(crate) mod forward;
+mod l1_fields;
+
 use crate::{
-    L1View, Status, block_input,
+    block_input,
     budget::Budget,
-    controls::{Controls, Switches},
-    execute_rate::ExecuteRate,
-    fork_schedule::Difference,
-    forward,
-    l1_cost::{self, BlockCost, CostBook, L1Fields},
+    l1_cost::{BlockCost, L1Fields},
     l2_contracts::{covered_by, relayed_after},
-    leadership::lease_status,
+    node_handle::NodeHandle,
     queue::KnownMessage,
-    supervisor::Supervisor,
-    signed_blocks::{SignedBlocks, SignedInput},
-    status::BlockId,
+    signed_blocks::{MAX_INPUTS, SignedInput},
 };
-use alloy_eips::BlockId as RpcBlockId;
+use alloy_eips::{BlockId, BlockNumHash};
 use alloy_primitives::{Address, B256, Bytes};
-use chain::{Block, ChainReader, Store};
+use chain::{Block, ChainReader};
 use contracts::{
     ClaimError, L2_MESSENGER, Message, claim_calldata, kept_slot, logged_message, sent_slot,
 };
-use engine::Driven;
-use lease::Lease;
-use node::Node;
-use parking_lot::Mutex;
 use rpc::{
     Api, Args, Context, ErrorStyle, Number, Registry, RpcError, Telemetry, Workers, decode_pooled,
 };
 use serde::Serialize;
 use std::{
-    sync::{
-        Arc, OnceLock, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -45,7 +36,7 @@ const MAX_INPUT_BYTES: usize = 8 << 20;
 #[derive(Debug)]
 pub(crate) struct RollupApi {
     pub(crate) api: Api,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<NodeHandle>,
 }
 
 impl Context for RollupApi {
@@ -98,12 +89,12 @@ enum TransactionStatus {
     /// In a block that is not on L1 yet.
     Included {
         /// The L2 block.
-        block: BlockId,
+        block: BlockNumHash,
     },
     /// In a block on L1.
     Posted {
         /// The L2 block.
-        block: BlockId,
+        block: BlockNumHash,
         /// `true` if the L1 block is final.
         finalized: bool,
         /// The L1 transaction that posted the block, and this transaction's share of its cost.
@@ -154,7 +145,7 @@ pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Regist
             .map_err(|error| RpcError::internal(error.to_string()))
     });
     methods.read("rollup_blockCost", |rollup, args| rollup.block_cost(args.required()?));
-    l1_cost::register(&mut methods);
+    l1_fields::register(&mut methods);
     methods
 }
 
@@ -240,7 +231,8 @@ impl RollupApi {
                 (status.safe_head.number, status.finalized_head.number)
             };
             let number = found.header.number;
-            let (block, finalized) = (BlockId { number, hash: found.hash }, number <= finalized);
+            let (block, finalized) =
+                (BlockNumHash { number, hash: found.hash }, number <= finalized);
             if number > safe {
                 return Ok(Some(TransactionStatus::Included { block }));
             }
@@ -259,7 +251,7 @@ impl RollupApi {
     }
 
     /// L1 transaction of a block and its cost; `None` for a block that is not on L1.
-    fn block_cost(&self, id: RpcBlockId) -> Result<Option<BlockCost>, RpcError> {
+    fn block_cost(&self, id: BlockId) -> Result<Option<BlockCost>, RpcError> {
         let Some(block) = self.api.find_block(id)? else { return Ok(None) };
         Ok(self.shared.on_l1(&self.api.chain(), &block)?.map(|it| it.in_full()))
     }
@@ -369,14 +361,14 @@ mod tests {
             let (text, _) = text.split_once("#[cfg(test)]").unwrap();
             text.split("(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect()
         };
-        let document = include_str!("../../../docs/methods.md");
+        let document = include_str!("../../../../docs/methods.md");
         let listed: Vec<_> = document
             .lines()
             .filter_map(|line| line.strip_prefix("| `rollup_"))
             .filter_map(|line| line.split('`').next())
             .map(|name| format!("rollup_{name}"))
             .collect();
-        let known = registered(include_str!("rpc_methods.rs"));
+        let known = registered(include_str!("mod.rs"));
         let known: Vec<_> = known.into_iter().filter(|name| name.starts_with("rollup_")).collect();
         assert_eq!(listed, known);
     }

@@ -1,14 +1,9 @@
 //! Connection to L1 at a node's start, and checks of L1 against the configuration.
 
 use crate::{
-    Config, L1Client, L1Error, L1Profile, RollupError, RollupRules, SequencerConfig,
-    fork_schedule::Difference,
-    l1::BlobClient,
-    l2_syncer,
-    preflight::{self, Check},
-    profile,
-    rpc_methods::Shared,
-    worker::MAX_RETRY_INTERVAL,
+    Config, L1Client, L1Error, L1Profile, RollupError, RollupRules, SequencerConfig, check::Check,
+    fork_schedule::Difference, l1::BlobClient, l2_syncer, node_handle::NodeHandle, preflight,
+    profile, worker::MAX_RETRY_INTERVAL,
 };
 use chain::{Chain, ChainConfig, spec_of};
 use contracts::Deployment;
@@ -64,7 +59,7 @@ impl Checked {
 
     /// Repeats the fork check, and all checks while there are warnings, so that a warning
     /// disappears with its cause.
-    fn check_again(&self, client: &L1Client, rules: &RollupRules, shared: &Shared) {
+    fn check_again(&self, client: &L1Client, rules: &RollupRules, shared: &NodeHandle) {
         let forks = preflight::forks(client, &self.deployment);
         let Ok((check, unknown_fork)) = forks else { return };
         let is_new = *shared.unknown_fork.lock() != unknown_fork;
@@ -86,7 +81,7 @@ impl Checked {
         self: Arc<Self>,
         client: &Arc<L1Client>,
         rules: RollupRules,
-        shared: &Arc<Shared>,
+        shared: &Arc<NodeHandle>,
     ) -> tokio::task::JoinHandle<()> {
         // The node may end while a check waits for L1.
         let (client, shared) = (Arc::downgrade(client), Arc::downgrade(shared));

@@ -2,22 +2,26 @@
 //! started in this order.
 
 mod connect;
-pub(crate) mod supervisor;
 
 use crate::{
     Config, EngineConfig, L1Client, L1Profile, L1Reader, Prices, Role, RollupError,
-    admin::{self, AdminHandle, AdminRequest},
     data_dir::{DataDir, L1_LOG},
     execute_rate::PricedLimits,
-    forward::Forwarder,
     heads::Heads,
     l1::BlobClient,
     latency::{self, Latencies},
-    metrics::{Levels, Readiness, RoomLevels},
+    metrics::{Levels, Readiness, TaskLevels},
+    node_handle::NodeHandle,
     pool_log::KeptPool,
     preflight,
-    rpc_methods::{RollupApi, Shared, registry},
+    rpc::{
+        RollupApi,
+        admin::{self, AdminHandle, AdminRequest},
+        forward::Forwarder,
+        registry,
+    },
     signed_blocks::{FeedTrust, trust},
+    supervisor::{self, Task, TaskPanic},
     unsafe_block_client::UnsafeBlockClient,
     worker::{Start, Worker},
 };
@@ -42,7 +46,6 @@ use std::{
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
-use supervisor::{Room, RoomPanic};
 
 /// Maximum wait for the worker thread at shutdown: it may be blocked by an L1 that does not answer.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -51,8 +54,8 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct RollupNode {
     node: Arc<Node>,
-    shared: Arc<Shared>,
-    rooms: Rooms,
+    shared: Arc<NodeHandle>,
+    rooms: Tasks,
     ports: Ports,
     /// Tasks that only observe.
     tasks: Vec<tokio::task::AbortHandle>,
@@ -60,7 +63,7 @@ pub struct RollupNode {
 
 /// Threads and tasks of a node.
 #[derive(Debug)]
-struct Rooms {
+struct Tasks {
     stop: Arc<AtomicBool>,
     worker: JoinHandle<()>,
     feed: tokio::task::JoinHandle<()>,
@@ -120,7 +123,7 @@ impl RollupNode {
             Some(sequencing) => (sequencing.pool.clone(), sequencing.prices),
             None => (PoolLimits::public(), Prices::default()),
         };
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::<NodeHandle>::default();
         config.observer.take().into_iter().for_each(|it| shared.supervisor.observe(it));
         let settings = Settings {
             mining: Mining::Manual,
@@ -155,7 +158,7 @@ impl RollupNode {
         };
         let mut telemetry = Telemetry::default();
         let levels = Levels::new(&mut telemetry);
-        let room_levels = RoomLevels::new(&mut telemetry);
+        let room_levels = TaskLevels::new(&mut telemetry);
         let latencies = Latencies::new(&mut telemetry);
         let telemetry = Arc::new(telemetry);
         *shared.warnings.lock() = warnings;
@@ -223,7 +226,7 @@ impl RollupNode {
         ];
         tasks.extend(start.lease.as_ref().map(|lease| lease.start().abort_handle()));
         let offers = Arc::clone(&forwarder);
-        let rooms = Rooms::start(&mut config, start, reader, levels, asked, offers, trust).await?;
+        let rooms = Tasks::start(&mut config, start, reader, levels, asked, offers, trust).await?;
         if let Some(Err(error)) = data_dir.as_mut().map(DataDir::note) {
             tracing::error!(%error, "failed to list the files of the data directory");
         }
@@ -253,7 +256,7 @@ impl RollupNode {
 
     /// Waits until a room of the node panics. The node does not recover: [stop](Self::stop) it and
     /// exit with an error, so that the process is restarted.
-    pub fn failed(&self) -> BoxFuture<'static, RoomPanic> {
+    pub fn failed(&self) -> BoxFuture<'static, TaskPanic> {
         Box::pin(supervisor::failed(self.shared.supervisor.subscribe()))
     }
 
@@ -287,7 +290,7 @@ impl RollupNode {
     }
 }
 
-impl Rooms {
+impl Tasks {
     /// Starts the rooms.
     async fn start(
         config: &mut Config,
@@ -324,17 +327,17 @@ impl Rooms {
             no_thread(error)
         };
         let own = Arc::clone(&shared);
-        let worker = spawn(&shared, Room::Blocks, move || {
+        let worker = spawn(&shared, Task::Blocks, move || {
             worker.work(&own, &levels, &receiver, &asked);
         });
         let worker = worker.map_err(ended)?;
         let read = client.read(Arc::clone(&node), Arc::clone(&shared), Arc::new(trust), inputs);
         let own = Arc::clone(&shared);
-        shared.supervisor.start(Room::UnsafeBlocks);
+        shared.supervisor.start(Task::UnsafeBlocks);
         let feed =
-            tokio::spawn(async move { own.supervisor.run_task(Room::UnsafeBlocks, read).await });
+            tokio::spawn(async move { own.supervisor.run_task(Task::UnsafeBlocks, read).await });
         let (offers, stops) = (Arc::downgrade(&node), Arc::clone(&stop));
-        spawn(&shared, Room::Offers, move || forwarder.offer(&offers, &stops)).map_err(ended)?;
+        spawn(&shared, Task::Offers, move || forwarder.offer(&offers, &stops)).map_err(ended)?;
         let driver = driver.map(|driver| drive(driver, &shared)).transpose().map_err(ended)?;
         Ok(Self { stop, worker, feed, driver })
     }
@@ -367,7 +370,7 @@ impl Ports {
     async fn open(
         config: &Config,
         node: &Arc<Node>,
-        shared: &Arc<Shared>,
+        shared: &Arc<NodeHandle>,
         telemetry: Arc<Telemetry>,
         health: Readiness,
         orders: AdminHandle,
@@ -418,7 +421,7 @@ impl Ports {
 async fn serve_engine(
     config: &Config,
     api: &Api,
-    shared: &Arc<Shared>,
+    shared: &Arc<NodeHandle>,
 ) -> Result<Option<EngineServer>, RollupError> {
     let Some(EngineConfig { secret, serve: Some(address), .. }) = &config.engine else {
         return Ok(None);
@@ -438,12 +441,12 @@ fn driver(config: &Config, node: &Arc<Node>) -> Result<Option<Driver>, RollupErr
 }
 
 /// Starts the room that drives another client.
-fn drive(driver: Driver, shared: &Arc<Shared>) -> io::Result<RunningDriver> {
+fn drive(driver: Driver, shared: &Arc<NodeHandle>) -> io::Result<RunningDriver> {
     let (room, turns) = (Arc::clone(shared), Arc::clone(shared));
-    shared.supervisor.start(Room::Driver);
+    shared.supervisor.start(Task::Driver);
     let driver = driver.start_within(
-        move |work| room.supervisor.run(Room::Driver, work),
-        move || turns.supervisor.advanced(Room::Driver),
+        move |work| room.supervisor.run(Task::Driver, work),
+        move || turns.supervisor.advanced(Task::Driver),
     )?;
     *shared.driven.lock() = Some(driver.share());
     Ok(driver)
@@ -451,8 +454,8 @@ fn drive(driver: Driver, shared: &Arc<Shared>) -> io::Result<RunningDriver> {
 
 /// Starts a room on a thread.
 fn spawn(
-    shared: &Arc<Shared>,
-    room: Room,
+    shared: &Arc<NodeHandle>,
+    room: Task,
     work: impl FnOnce() + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let shared = Arc::clone(shared);

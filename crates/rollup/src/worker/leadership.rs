@@ -1,12 +1,8 @@
 //! Leader election by a lease: a node makes blocks while it holds the lease, and otherwise follows
 //! the holder.
 
-use crate::{
-    admin::RoleError,
-    l1_sync::L1SyncState,
-    status::LeaseStatus,
-    worker::{ActiveRole, Worker},
-};
+use super::{ActiveRole, Worker};
+use crate::{l1_sync::L1SyncState, rpc::admin::RoleError};
 use client::RedactedUrl;
 use lease::Lease;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! A panic in any room (thread) of a node is reported and ends the process.
 
 use crate::support::{PATIENCE, World, until};
-use enshrine_rollup::{Config, EngineConfig, Role, RollupNode, RoomObserver};
+use enshrine_rollup::{Config, EngineConfig, Role, RollupNode, TaskObserver};
 use eyre::Result;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ const ROOMS: [&str; 6] = ["l1", "batcher", "blocks", "unsafe_blocks", "offers", 
 #[derive(Debug, Default)]
 struct Saboteur(Mutex<Option<&'static str>>);
 
-impl RoomObserver for Saboteur {
+impl TaskObserver for Saboteur {
     fn turned(&self, room: &'static str) {
         let chosen = *self.0.lock().unwrap();
         assert_ne!(chosen, Some(room), "sabotage");
@@ -25,7 +25,7 @@ async fn with_all_rooms(world: &World) -> Result<RollupNode> {
     observed(world, None).await
 }
 
-async fn observed(world: &World, observer: Option<Arc<dyn RoomObserver>>) -> Result<RollupNode> {
+async fn observed(world: &World, observer: Option<Arc<dyn TaskObserver>>) -> Result<RollupNode> {
     let config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
     let secret = engine::JwtSecret::parse(&"5f".repeat(32))?;
     let drive = Some("http://127.0.0.1:1".to_owned());

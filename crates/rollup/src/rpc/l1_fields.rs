@@ -1,0 +1,61 @@
+//! Ethereum's methods with additional fields about L1.
+
+use super::RollupApi;
+use crate::l1_cost::WithL1;
+use alloy_rpc_types_eth::BlockId;
+use chain::Block;
+use rpc::{Args, Hash, Registry, RpcError, convert};
+use std::sync::Arc;
+
+/// Ethereum's methods with additional fields about L1.
+pub(crate) fn register(methods: &mut Registry<RollupApi>) {
+    methods.read("eth_getBlockByNumber", |rollup, args| {
+        let block = rollup.api.block_by_number(args.required()?)?;
+        rollup.shown(block, args)
+    });
+    methods.read("eth_getBlockByHash", |rollup, args| {
+        let Hash(hash) = args.required()?;
+        let block = rollup.api.block_by_hash(hash)?;
+        rollup.shown(block, args)
+    });
+    methods.read("eth_getBlockReceipts", |rollup, args| {
+        let block = rollup.api.find_block(args.required::<BlockId>()?)?;
+        let Some(block) = block else { return Ok(None) };
+        let chain = rollup.api.chain();
+        let on_l1 = rollup.shared.on_l1(&chain, &block)?;
+        let receipts = convert::receipts(&block, chain.config()).into_iter().enumerate();
+        let with = |(index, inner)| WithL1 {
+            inner,
+            l1: on_l1.as_ref().map(|it| it.fields_at(&block, index)),
+        };
+        Ok(Some(receipts.map(with).collect::<Vec<_>>()))
+    });
+    methods.read("eth_getTransactionReceipt", |rollup, args| {
+        let Hash(hash) = args.required()?;
+        let Some(inner) = rpc::receipt(&rollup.api, hash)? else { return Ok(None) };
+        let chain = rollup.api.chain();
+        // The block in the receipt: after a reorg another block may include the transaction.
+        let block = inner.inner.block_hash.map(|hash| chain.block(&hash)).transpose()?;
+        let index = inner.inner.transaction_index.and_then(|it| usize::try_from(it).ok());
+        let mut l1 = None;
+        if let Some((block, index)) = block.zip(index) {
+            let on_l1 = rollup.shared.on_l1(&chain, &block)?;
+            l1 = on_l1.map(|it| it.fields_at(&block, index));
+        }
+        Ok(Some(WithL1 { inner, l1 }))
+    });
+}
+
+impl RollupApi {
+    fn shown(
+        &self,
+        block: Option<Arc<Block>>,
+        args: &mut Args,
+    ) -> Result<Option<WithL1<rpc::RpcBlock>>, RpcError> {
+        let full = args.or_default()?;
+        let Some(block) = block else { return Ok(None) };
+        let on_l1 = self.shared.on_l1(&self.api.chain(), &block)?;
+        let l1 = on_l1.map(|it| it.fields());
+        Ok(Some(WithL1 { inner: convert::block(&block, full), l1 }))
+    }
+}
