@@ -1,6 +1,6 @@
 //! Configuration of a rollup node.
 
-use crate::{Signer, SubmitterConfig, TaskObserver};
+use crate::{ActorObserver, Signer, SubmitterConfig};
 use alloy_primitives::Address;
 use contracts::{GenesisAllowance, advance_plan::L1Limits};
 use engine::JwtSecret;
@@ -156,6 +156,6 @@ pub struct Config {
     pub server: ServerConfig,
     /// Configuration of the Engine API, if it is used.
     pub engine: Option<EngineConfig>,
-    /// Observer of the rooms, if the process has one.
-    pub observer: Option<Arc<dyn TaskObserver>>,
+    /// Observer of the actors, if the process has one.
+    pub observer: Option<Arc<dyn ActorObserver>>,
 }

@@ -1,6 +1,6 @@
 //! Switches for sealing and posting, which an operator sets at runtime.
 
-use crate::data_dir::SWITCHES;
+use crate::service::data_dir::SWITCHES;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::{

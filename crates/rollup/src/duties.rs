@@ -3,8 +3,8 @@
 
 use crate::{
     DutyError, RollupError,
-    evidence::{BlockFacts, EvidenceBook},
     l1::{ForcedEntry, L1View},
+    sequencer::evidence::{BlockFacts, EvidenceBook},
 };
 use alloy_primitives::{Address, Bytes};
 use chain::{Block, ChainReader};

@@ -1,8 +1,10 @@
 //! Signers of a node.
 
+pub(crate) mod web3signer;
+
 use crate::{
     RollupError,
-    web3signer::{SignerError, Web3Signer},
+    signer::web3signer::{SignerError, Web3Signer},
 };
 use alloy_consensus::{SignableTransaction, Signed};
 use alloy_primitives::{Address, B256, Signature, keccak256};

@@ -15,13 +15,14 @@ pub(crate) use throughput::{PARTS, Throughput};
 
 use crate::{
     Duties, L1Profile, RollupError, RollupRules, SequencerConfig, Submitter,
-    data_dir::SPENDING,
-    evidence::EvidenceBook,
-    execute_rate::ExecuteRate,
-    l1::{KeptCodes, L1Client, L1Clock, L1View},
-    node_handle::NodeHandle,
+    l1::{KeptCodes, L1Client, L1Clock, L1View, execute_rate::ExecuteRate},
+    sequencer::evidence::EvidenceBook,
+    service::{
+        data_dir::SPENDING,
+        node_handle::NodeHandle,
+        supervisor::{Actor, Supervisor},
+    },
     status::{BacklogStatus, SubmitterStatus},
-    supervisor::{Supervisor, Task},
 };
 use alloy_primitives::{
     B256, U256,
@@ -267,11 +268,11 @@ impl Batcher {
         let channel = Arc::clone(&self.channel);
         self.rate = shared.rate.clone();
         self.tell(None);
-        shared.supervisor.start(Task::Batcher);
-        let thread = thread::Builder::new().name(Task::Batcher.name().to_owned());
+        shared.supervisor.start(Actor::Batcher);
+        let thread = thread::Builder::new().name(Actor::Batcher.name().to_owned());
         let thread = thread.spawn(move || {
             let supervisor = &shared.supervisor;
-            supervisor.run(Task::Batcher, || self.run(supervisor));
+            supervisor.run(Actor::Batcher, || self.run(supervisor));
         })?;
         Ok(BatcherHandle { channel, thread: Some(thread) })
     }
@@ -283,7 +284,7 @@ impl Batcher {
         let mut looked: Option<u64> = None;
         let mut turned = Instant::now();
         loop {
-            supervisor.advanced(Task::Batcher);
+            supervisor.advanced(Actor::Batcher);
             let work = {
                 let mut commands = self.channel.commands.lock();
                 if !commands.stop && !pause.is_zero() {

@@ -460,8 +460,8 @@ fn batcher_executes_only_blocks_not_measured_at_sealing() {
     let channel = Arc::clone(&batcher.channel);
     // The thread's first turn waits for this lock.
     let commands = channel.commands.lock();
-    let room = batcher.start(Arc::default()).unwrap();
-    let report = room.report();
+    let batcher_handle = batcher.start(Arc::default()).unwrap();
+    let report = batcher_handle.report();
     drop(commands);
     assert_eq!(report.status.address, fixture.config.advance_key.address());
 
@@ -469,17 +469,17 @@ fn batcher_executes_only_blocks_not_measured_at_sealing() {
     let footprint = fixture.chain.footprint_of(&block).unwrap();
     let mut other = fixture.batcher();
     other.measure(&fixture.work(), slice::from_ref(&block)).unwrap();
-    room.sealed(&block, Some(other.measured[&block.hash].posted), footprint);
-    room.offer(fixture.work());
-    until("the block in flight", || room.report().status.in_flight.is_some());
-    assert_eq!(room.report().status.planning_executions, 0);
+    batcher_handle.sealed(&block, Some(other.measured[&block.hash].posted), footprint);
+    batcher_handle.offer(fixture.work());
+    until("the block in flight", || batcher_handle.report().status.in_flight.is_some());
+    assert_eq!(batcher_handle.report().status.planning_executions, 0);
     // The next block was sealed by another process.
     fixture.blocks(1);
-    room.offer(fixture.work());
-    until("the next one", || room.report().status.transactions_in_flight == 2);
-    assert_eq!(room.report().status.planning_executions, 2);
+    batcher_handle.offer(fixture.work());
+    until("the next one", || batcher_handle.report().status.transactions_in_flight == 2);
+    assert_eq!(batcher_handle.report().status.planning_executions, 2);
 
-    room.end();
+    batcher_handle.end();
     assert_eq!(Arc::strong_count(&channel), 1, "its thread has not ended");
 }
 
@@ -488,60 +488,62 @@ fn batcher_ends_after_pending_request() {
     let mut fixture = Fixture::new();
     let batcher = fixture.batcher();
     let channel = Arc::clone(&batcher.channel);
-    let room = batcher.start(Arc::default()).unwrap();
+    let batcher_handle = batcher.start(Arc::default()).unwrap();
     fixture.blocks(1);
     fixture.l1.proxy.delay(Duration::from_millis(200));
-    room.offer(fixture.work());
+    batcher_handle.offer(fixture.work());
     until("a request", || fixture.l1.asked() > 0);
-    room.end();
+    batcher_handle.end();
     assert_eq!(Arc::strong_count(&channel), 1, "its thread has not ended");
 }
 
 #[test]
 fn error_is_reported_until_blocks_are_in_flight() {
     let mut fixture = Fixture::new();
-    let room = fixture.batcher().start(Arc::default()).unwrap();
+    let batcher_handle = fixture.batcher().start(Arc::default()).unwrap();
     fixture.l1.answers(|method, _| (method == "eth_call").then_some(Err("not so")));
     fixture.blocks(1);
-    room.offer(fixture.work());
-    until("a reason", || room.report().not_submitted.is_some());
+    batcher_handle.offer(fixture.work());
+    until("a reason", || batcher_handle.report().not_submitted.is_some());
     let asked = fixture.l1.asked();
     until("another try", || fixture.l1.asked() > asked);
-    let report = room.report();
+    let report = batcher_handle.report();
     assert!(report.not_submitted.is_some_and(|reason| reason.contains("not so")));
     assert_eq!(report.status.in_flight, None);
     fixture.l1.answers(|_, _| None);
     until("the block in flight", || {
-        let report = room.report();
+        let report = batcher_handle.report();
         report.status.in_flight.is_some() && report.not_submitted.is_none()
     });
-    room.end();
+    batcher_handle.end();
 }
 
 #[test]
 fn throughput_drops_while_blocks_wait() {
     let mut fixture = Fixture::new();
     let batcher = fixture.batcher();
-    let room = batcher.start(Arc::default()).unwrap();
+    let batcher_handle = batcher.start(Arc::default()).unwrap();
     fixture.blocks(1);
-    room.offer(fixture.work());
-    until("the block in flight", || room.report().status.in_flight.is_some());
+    batcher_handle.offer(fixture.work());
+    until("the block in flight", || batcher_handle.report().status.in_flight.is_some());
     let minute = Duration::from_secs(60);
-    assert_eq!(room.report().throughput.within(minute), 5 * PARTS);
+    assert_eq!(batcher_handle.report().throughput.within(minute), 5 * PARTS);
     for passed in [12, 24, 36, 48] {
         fixture.now += 12;
-        room.offer(fixture.work());
-        until("the time", || room.report().throughput.within(minute) == 60 * PARTS / (12 + passed));
+        batcher_handle.offer(fixture.work());
+        until("the time", || {
+            batcher_handle.report().throughput.within(minute) == 60 * PARTS / (12 + passed)
+        });
     }
     // If L1's clock is set back, no waiting time is removed, and none is counted twice.
     fixture.now -= 40;
-    room.offer(fixture.work());
+    batcher_handle.offer(fixture.work());
     fixture.now += 52;
-    room.offer(fixture.work());
+    batcher_handle.offer(fixture.work());
     until("more time", || {
-        room.report().throughput.within(minute + Duration::from_secs(12)) == PARTS
+        batcher_handle.report().throughput.within(minute + Duration::from_secs(12)) == PARTS
     });
-    room.end();
+    batcher_handle.end();
 }
 
 #[test]
@@ -550,11 +552,11 @@ fn execute_market_raises_gas_limit_of_transaction() {
         let mut fixture = Fixture::new();
         let shared = Arc::<NodeHandle>::default();
         shared.rate.set(rate);
-        let room = fixture.batcher().start(shared).unwrap();
+        let batcher_handle = fixture.batcher().start(shared).unwrap();
         fixture.blocks(1);
-        room.offer(fixture.work());
+        batcher_handle.offer(fixture.work());
         until("a transaction", || !fixture.l1.sent().is_empty());
-        room.end();
+        batcher_handle.end();
         fixture.l1.sent()[0].gas_limit()
     };
     let base_fee = 1_000_000_000;

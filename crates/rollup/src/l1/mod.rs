@@ -4,12 +4,18 @@ mod answered;
 mod blobs;
 mod client;
 mod clock;
+pub(crate) mod cost;
+pub(crate) mod execute_rate;
+pub(crate) mod fork_schedule;
 mod kept;
 mod log;
 pub(crate) mod poller;
 mod posted;
+pub(crate) mod profile;
+pub(crate) mod queue;
 mod reader;
 pub(crate) mod saved;
+pub(crate) mod sync_state;
 #[cfg(test)]
 pub(crate) mod tests;
 mod view;

@@ -2,14 +2,15 @@
 
 use crate::{
     Duties, L1Error, RollupError, RollupRules,
-    execute_rate::ExecuteRate,
-    l1::{L1Client, L1Clock, L1Header, L1Reader, L1Update, L1View},
-    l1_sync::FailedPoll,
-    l2_contracts::relayed_after,
-    l2_syncer::{self, Admission},
-    node_handle::NodeHandle,
-    profile,
-    supervisor::Task,
+    l1::{
+        L1Client, L1Clock, L1Header, L1Reader, L1Update, L1View, execute_rate::ExecuteRate,
+        profile, sync_state::FailedPoll,
+    },
+    l2::{
+        contracts::relayed_after,
+        syncer::{self, Admission},
+    },
+    service::{node_handle::NodeHandle, supervisor::Actor},
 };
 use alloy_primitives::{Address, B256};
 use chain::ChainReader;
@@ -127,10 +128,10 @@ impl L1Poller {
         // At most one poll waits in the channel, so that inputs do not fill the memory of a
         // follower that is still executing earlier ones.
         let (sender, polls) = sync_channel(1);
-        shared.supervisor.start(Task::L1);
-        let thread = thread::Builder::new().name(Task::L1.name().to_owned()).spawn(move || {
+        shared.supervisor.start(Actor::L1);
+        let thread = thread::Builder::new().name(Actor::L1.name().to_owned()).spawn(move || {
             let work = || self.run(poll, &stop, &shared, &sender);
-            shared.supervisor.run(Task::L1, work);
+            shared.supervisor.run(Actor::L1, work);
         })?;
         Ok(L1Polls { polls, thread })
     }
@@ -144,7 +145,7 @@ impl L1Poller {
     ) {
         let mut pause = poll;
         while !stop.load(Ordering::Relaxed) {
-            shared.supervisor.advanced(Task::L1);
+            shared.supervisor.advanced(Actor::L1);
             let polled = self.poll(shared.makes_blocks.load(Ordering::Relaxed)).map_err(|error| {
                 let view = self.reader.view();
                 let read = view.head().map_or(0, |head| head.number);
@@ -164,7 +165,7 @@ impl L1Poller {
                 && let Some(left) = until.checked_duration_since(Instant::now())
             {
                 thread::sleep(left.min(STOP_POLL));
-                shared.supervisor.advanced(Task::L1);
+                shared.supervisor.advanced(Actor::L1);
             }
         }
     }
@@ -284,9 +285,9 @@ impl L1Poller {
         let Question { head, rollup, account, rules } = question;
         let at = head.hash;
         thread::scope(|scope| {
-            let duties = scope.spawn(|| l2_syncer::duties(client, rollup, at));
+            let duties = scope.spawn(|| syncer::duties(client, rollup, at));
             let rate = scope.spawn(|| profile::rate(client, at.into(), head.base_fee));
-            let admission = l2_syncer::admission(client, rollup, account, &rules, at.into());
+            let admission = syncer::admission(client, rollup, account, &rules, at.into());
             let duties = duties.join().unwrap_or_else(|_| Err(L1Error::Thread.into()));
             let rate = rate.join().unwrap_or(Err(L1Error::Thread));
             Ok((Terms { duties: duties?, admission: admission? }, rate?))

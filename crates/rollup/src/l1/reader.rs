@@ -2,11 +2,11 @@
 
 use crate::{
     L1Error, RollupError,
-    data_dir::POSTED,
     l1::{
         Advanced, BlobClient, L1Client, L1Header, L1Transaction, L1View, PostedFile, ReadHeader,
         client::PARALLEL, kept::KeptCodes, log::L1Log, saved::Saved, view::MAX_HEADERS,
     },
+    service::data_dir::POSTED,
 };
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_rpc_types_trace::geth::{CallFrame, GethDebugTracingOptions};

@@ -1,8 +1,7 @@
 //! Encoding of the records of the L1 history file.
 
-use crate::{
-    l1::{Advanced, Events, ForcedEntry, L1Cost, L1Header, PostedBlock, SentMessage},
-    queue::MessageQueue,
+use crate::l1::{
+    Advanced, Events, ForcedEntry, L1Cost, L1Header, PostedBlock, SentMessage, queue::MessageQueue,
 };
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_sol_types::SolValue as _;

@@ -3,9 +3,9 @@
 use crate::{
     L1Error,
     l1::{
-        Events, ForcedEntry, L1Header, PostedBlock, SentMessage, partition_point, saved::Checkpoint,
+        Events, ForcedEntry, L1Header, PostedBlock, SentMessage, partition_point,
+        queue::MessageQueue, saved::Checkpoint,
     },
-    queue::MessageQueue,
 };
 use alloy_primitives::B256;
 use contracts::Deployment;

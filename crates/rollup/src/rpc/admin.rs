@@ -1,6 +1,6 @@
 //! The admin port: role changes of a running node, and the switches for sealing and posting.
 
-use crate::{AdminConfig, AdminToken, RollupError, Switches, node_handle::NodeHandle};
+use crate::{AdminConfig, AdminToken, RollupError, Switches, service::node_handle::NodeHandle};
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, U256};
 use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereum};

@@ -6,9 +6,11 @@
 //! sequencer before or followed another one, it offers to each sequencer that it follows.
 
 use crate::{
-    node_handle::{NO_SEQUENCER, NodeHandle},
-    supervisor::Task,
-    unsafe_block_client::UnsafeBlockClient,
+    l2::unsafe_block_client::UnsafeBlockClient,
+    service::{
+        node_handle::{NO_SEQUENCER, NodeHandle},
+        supervisor::Actor,
+    },
 };
 use alloy_json_rpc::ErrorPayload;
 use alloy_primitives::{B256, Bytes, map::B256Set};
@@ -95,7 +97,7 @@ impl Forwarder {
     pub(crate) fn offer(&self, node: &Weak<Node>, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             thread::sleep(OFFER_INTERVAL);
-            self.shared.supervisor.advanced(Task::Offers);
+            self.shared.supervisor.advanced(Actor::Offers);
             let url = self.feed.sequencer();
             if self.shared.makes_blocks.load(Ordering::Relaxed) || url != self.offered.lock().0 {
                 // A new sequencer may accept transactions that the last one has rejected.

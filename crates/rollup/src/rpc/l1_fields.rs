@@ -1,7 +1,7 @@
 //! Ethereum's methods with additional fields about L1.
 
 use super::RollupApi;
-use crate::l1_cost::WithL1;
+use crate::l1::cost::WithL1;
 use alloy_rpc_types_eth::BlockId;
 use chain::Block;
 use rpc::{Args, Hash, Registry, RpcError, convert};

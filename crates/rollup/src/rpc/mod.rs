@@ -5,13 +5,17 @@ pub(crate) mod forward;
 mod l1_fields;
 
 use crate::{
-    block_input,
-    budget::Budget,
-    l1_cost::{BlockCost, L1Fields},
-    l2_contracts::{covered_by, relayed_after},
-    node_handle::NodeHandle,
-    queue::KnownMessage,
-    signed_blocks::{MAX_INPUTS, SignedInput},
+    l1::{
+        cost::{BlockCost, L1Fields},
+        queue::KnownMessage,
+    },
+    l2::{
+        block_input,
+        contracts::{covered_by, relayed_after},
+        signed_blocks::{MAX_INPUTS, SignedInput},
+    },
+    sequencer::budget::Budget,
+    service::node_handle::NodeHandle,
 };
 use alloy_eips::{BlockId, BlockNumHash};
 use alloy_primitives::{Address, B256, Bytes};

@@ -9,7 +9,7 @@ use crate::{
     RollupError,
     batcher::{PARTS, Throughput},
     config::BacklogConfig,
-    execute_rate::Capacity,
+    l1::execute_rate::Capacity,
     status::{BacklogStatus, BoundedAmount},
 };
 use alloy_primitives::B256;
@@ -244,8 +244,8 @@ mod tests {
     use super::*;
     use crate::{
         batcher::tests::{Fixture, RULES, header, taken},
-        execute_rate::ExecuteRate,
-        l2_syncer::L2Syncer,
+        l1::execute_rate::ExecuteRate,
+        l2::syncer::L2Syncer,
     };
     use contracts::advance_plan::L1Limits;
     use node::{Clock, Node, Settings};
@@ -397,14 +397,14 @@ mod tests {
         let mut fixture = Fixture::new();
         let blocks = fixture.blocks(2);
         let first = blocks[0].header.timestamp;
-        let room = fixture.batcher().start(Arc::default()).unwrap();
+        let batcher_handle = fixture.batcher().start(Arc::default()).unwrap();
         let Fixture { chain, mut view, config, .. } = fixture;
         let node = Node::new(chain, Clock::default(), Settings::default());
         let sync = L2Syncer::new(node, Arc::new(view.clone()));
         let usual = Pace::After(config.block_time, WHOLE);
         let rate = ExecuteRate::default();
         let mut sequencer =
-            Sequencer::new(sync, RULES, config, L1Limits::default(), None, room, rate);
+            Sequencer::new(sync, RULES, config, L1Limits::default(), None, batcher_handle, rate);
         let look = |sequencer: &mut Sequencer, time| {
             sequencer.clock.set_at(Instant::now(), time, time);
             let pace = sequencer.look_at_backlog().unwrap();

@@ -4,7 +4,11 @@
 //! `isolation` searches for a transaction that makes L1 reject a block, and `backlog` paces block
 //! production. The batcher posts the blocks on its own thread.
 
+pub(crate) mod anchor;
 mod backlog;
+pub(crate) mod budget;
+pub(crate) mod evidence;
+pub(crate) mod input_budget;
 mod isolation;
 mod recovery;
 mod sealing;
@@ -12,14 +16,13 @@ mod sealing;
 use crate::{
     RollupError, RollupRules, SequencerConfig,
     batcher::{BatcherHandle, Work},
-    execute_rate::{Capacity, ExecuteRate},
-    fork_schedule::Difference,
     l1::{
         L1Clock, L1View,
+        execute_rate::{Capacity, ExecuteRate},
+        fork_schedule::Difference,
         poller::{L1Poll, L1Snapshot, Terms},
     },
-    l2_syncer::L2Syncer,
-    pool_log::PoolLog,
+    l2::{pool_log::PoolLog, syncer::L2Syncer},
     status::{BacklogStatus, SubmitterStatus},
 };
 use alloy_primitives::B256;

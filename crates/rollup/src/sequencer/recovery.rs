@@ -1,7 +1,7 @@
 //! Replacement of blocks that L1 can never accept, and reinclusion of their transactions.
 
 use super::Sequencer;
-use crate::{RollupError, anchor::anchor_of, l2_contracts::relayed_after};
+use crate::{RollupError, l2::contracts::relayed_after, sequencer::anchor::anchor_of};
 use alloy_consensus::Transaction as _;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{B256, map::AddressMap};

@@ -3,11 +3,10 @@
 use super::Sequencer;
 use crate::{
     Duties, RollupError, SignerError,
-    anchor::{self, Operator, SystemTransactionGas, SystemTransactions},
     duties::evidence,
-    execute_rate::Capacity,
-    l1::poller::Terms,
-    l2_contracts::{covered_by, relayed_after},
+    l1::{execute_rate::Capacity, poller::Terms},
+    l2::contracts::{covered_by, relayed_after},
+    sequencer::anchor::{self, Operator, SystemTransactionGas, SystemTransactions},
 };
 use alloy_eips::eip2718::Decodable2718 as _;
 use alloy_primitives::Address;

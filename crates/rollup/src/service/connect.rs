@@ -1,9 +1,11 @@
 //! Connection to L1 at a node's start, and checks of L1 against the configuration.
 
 use crate::{
-    Config, L1Client, L1Error, L1Profile, RollupError, RollupRules, SequencerConfig, check::Check,
-    fork_schedule::Difference, l1::BlobClient, l2_syncer, node_handle::NodeHandle, preflight,
-    profile, worker::MAX_RETRY_INTERVAL,
+    Config, L1Client, L1Error, L1Profile, RollupError, RollupRules, SequencerConfig,
+    check::Check,
+    l1::{BlobClient, fork_schedule::Difference, profile},
+    l2::syncer,
+    service::{node_handle::NodeHandle, preflight, worker::MAX_RETRY_INTERVAL},
 };
 use chain::{Chain, ChainConfig, spec_of};
 use contracts::Deployment;
@@ -34,7 +36,7 @@ pub(super) struct Checked {
 impl Checked {
     /// Runs all checks against L1, and returns its parameters if none of them prevents a start.
     fn against(&self, client: &L1Client) -> Result<Connected, RollupError> {
-        let rules = l2_syncer::rules(client, &self.deployment)?;
+        let rules = syncer::rules(client, &self.deployment)?;
         // The check of the prices uses the gas rules of L1's fork, which has to be known.
         let (forks, unknown_fork) = preflight::forks(client, &self.deployment)?;
         preflight::judge(slice::from_ref(&forks))?;

@@ -1,29 +1,39 @@
-//! Lifecycle of a node: the stores, the pool's file and journal, the rooms and the ports are
+//! Lifecycle of a node: the stores, the pool's file and journal, the tasks and the ports are
 //! started in this order.
 
 mod connect;
+pub(crate) mod data_dir;
+pub(crate) mod latency;
+pub(crate) mod metrics;
+pub(crate) mod node_handle;
+pub(crate) mod preflight;
+pub(crate) mod snapshot;
+pub(crate) mod supervisor;
+pub(crate) mod worker;
 
 use crate::{
     Config, EngineConfig, L1Client, L1Profile, L1Reader, Prices, Role, RollupError,
-    data_dir::{DataDir, L1_LOG},
-    execute_rate::PricedLimits,
-    heads::Heads,
-    l1::BlobClient,
-    latency::{self, Latencies},
-    metrics::{Levels, Readiness, TaskLevels},
-    node_handle::NodeHandle,
-    pool_log::KeptPool,
-    preflight,
+    l1::{BlobClient, execute_rate::PricedLimits},
+    l2::{
+        heads::Heads,
+        pool_log::KeptPool,
+        signed_blocks::{FeedTrust, trust},
+        unsafe_block_client::UnsafeBlockClient,
+    },
     rpc::{
         RollupApi,
         admin::{self, AdminHandle, AdminRequest},
         forward::Forwarder,
         registry,
     },
-    signed_blocks::{FeedTrust, trust},
-    supervisor::{self, Task, TaskPanic},
-    unsafe_block_client::UnsafeBlockClient,
-    worker::{Start, Worker},
+    service::{
+        data_dir::{DataDir, L1_LOG},
+        latency::Latencies,
+        metrics::{ActorLevels, Levels, Readiness},
+        node_handle::NodeHandle,
+        supervisor::{Actor, ActorPanic},
+        worker::{Start, Worker},
+    },
 };
 use alloy_primitives::B256;
 use connect::{Checked, Connected, connect, open_chain};
@@ -55,15 +65,15 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct RollupNode {
     node: Arc<Node>,
     shared: Arc<NodeHandle>,
-    rooms: Tasks,
+    actors: Actors,
     ports: Ports,
-    /// Tasks that only observe.
+    /// Actors that only observe.
     tasks: Vec<tokio::task::AbortHandle>,
 }
 
 /// Threads and tasks of a node.
 #[derive(Debug)]
-struct Tasks {
+struct Actors {
     stop: Arc<AtomicBool>,
     worker: JoinHandle<()>,
     feed: tokio::task::JoinHandle<()>,
@@ -81,7 +91,7 @@ struct Ports {
 impl RollupNode {
     /// Starts a node. Must be called inside a multi-threaded Tokio runtime. Waits until L1 answers.
     ///
-    /// The order is: the stores, the pool's file, its journal, the rooms, the ports. A node thus
+    /// The order is: the stores, the pool's file, its journal, the actors, the ports. A node thus
     /// serves no request before it can persist what it acknowledges.
     ///
     /// # Errors
@@ -158,7 +168,7 @@ impl RollupNode {
         };
         let mut telemetry = Telemetry::default();
         let levels = Levels::new(&mut telemetry);
-        let room_levels = TaskLevels::new(&mut telemetry);
+        let room_levels = ActorLevels::new(&mut telemetry);
         let latencies = Latencies::new(&mut telemetry);
         let telemetry = Arc::new(telemetry);
         *shared.warnings.lock() = warnings;
@@ -226,14 +236,15 @@ impl RollupNode {
         ];
         tasks.extend(start.lease.as_ref().map(|lease| lease.start().abort_handle()));
         let offers = Arc::clone(&forwarder);
-        let rooms = Tasks::start(&mut config, start, reader, levels, asked, offers, trust).await?;
+        let actors =
+            Actors::start(&mut config, start, reader, levels, asked, offers, trust).await?;
         if let Some(Err(error)) = data_dir.as_mut().map(DataDir::note) {
             tracing::error!(%error, "failed to list the files of the data directory");
         }
         match Ports::open(&config, &node, &shared, telemetry, health, orders, forwarder).await {
-            Ok(ports) => Ok(Self { node, shared, rooms, ports, tasks }),
+            Ok(ports) => Ok(Self { node, shared, actors, ports, tasks }),
             Err(error) => {
-                rooms.end().await;
+                actors.end().await;
                 Err(error)
             }
         }
@@ -254,14 +265,14 @@ impl RollupNode {
         &self.ports.server
     }
 
-    /// Waits until a room of the node panics. The node does not recover: [stop](Self::stop) it and
+    /// Waits until an actor of the node panics. The node does not recover: [stop](Self::stop) it and
     /// exit with an error, so that the process is restarted.
-    pub fn failed(&self) -> BoxFuture<'static, TaskPanic> {
+    pub fn failed(&self) -> BoxFuture<'static, ActorPanic> {
         Box::pin(supervisor::failed(self.shared.supervisor.subscribe()))
     }
 
-    /// Names of the rooms in the order of their start.
-    pub fn rooms(&self) -> Vec<&'static str> {
+    /// Names of the actors in the order of their start.
+    pub fn actors(&self) -> Vec<&'static str> {
         self.shared.supervisor.started()
     }
 
@@ -280,7 +291,7 @@ impl RollupNode {
     pub fn stop(self) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
-            self.rooms.end().await;
+            self.actors.end().await;
             // After the last block: from here on another node may lead.
             if let Some(lease) = self.shared.lease.get() {
                 lease.resign().await;
@@ -290,8 +301,8 @@ impl RollupNode {
     }
 }
 
-impl Tasks {
-    /// Starts the rooms.
+impl Actors {
+    /// Starts the actors.
     async fn start(
         config: &mut Config,
         mut start: Start,
@@ -318,7 +329,7 @@ impl Tasks {
         let driver = driver(config, &node)?;
         let client = start.feed.clone();
         let ends = Arc::clone(&stop);
-        // Starts the room `l1`, and `batcher` if this node makes blocks. Started rooms end if a
+        // Starts the actor `l1`, and `batcher` if this node makes blocks. Started actors end if a
         // later start fails. No port is open yet, so no user sees an undecided role.
         let started = Worker::start(start, reader, is_sequencer).await;
         let worker = started.inspect_err(|_| ends.store(true, Ordering::Relaxed))?;
@@ -327,17 +338,17 @@ impl Tasks {
             no_thread(error)
         };
         let own = Arc::clone(&shared);
-        let worker = spawn(&shared, Task::Blocks, move || {
+        let worker = spawn(&shared, Actor::Blocks, move || {
             worker.work(&own, &levels, &receiver, &asked);
         });
         let worker = worker.map_err(ended)?;
         let read = client.read(Arc::clone(&node), Arc::clone(&shared), Arc::new(trust), inputs);
         let own = Arc::clone(&shared);
-        shared.supervisor.start(Task::UnsafeBlocks);
+        shared.supervisor.start(Actor::UnsafeBlocks);
         let feed =
-            tokio::spawn(async move { own.supervisor.run_task(Task::UnsafeBlocks, read).await });
+            tokio::spawn(async move { own.supervisor.run_task(Actor::UnsafeBlocks, read).await });
         let (offers, stops) = (Arc::downgrade(&node), Arc::clone(&stop));
-        spawn(&shared, Task::Offers, move || forwarder.offer(&offers, &stops)).map_err(ended)?;
+        spawn(&shared, Actor::Offers, move || forwarder.offer(&offers, &stops)).map_err(ended)?;
         let driver = driver.map(|driver| drive(driver, &shared)).transpose().map_err(ended)?;
         Ok(Self { stop, worker, feed, driver })
     }
@@ -440,28 +451,28 @@ fn driver(config: &Config, node: &Arc<Node>) -> Result<Option<Driver>, RollupErr
     Ok(Some(Driver::new(Arc::clone(node), url, secret.clone())?))
 }
 
-/// Starts the room that drives another client.
+/// Starts the actor that drives another client.
 fn drive(driver: Driver, shared: &Arc<NodeHandle>) -> io::Result<RunningDriver> {
-    let (room, turns) = (Arc::clone(shared), Arc::clone(shared));
-    shared.supervisor.start(Task::Driver);
+    let (actor, turns) = (Arc::clone(shared), Arc::clone(shared));
+    shared.supervisor.start(Actor::Driver);
     let driver = driver.start_within(
-        move |work| room.supervisor.run(Task::Driver, work),
-        move || turns.supervisor.advanced(Task::Driver),
+        move |work| actor.supervisor.run(Actor::Driver, work),
+        move || turns.supervisor.advanced(Actor::Driver),
     )?;
     *shared.driven.lock() = Some(driver.share());
     Ok(driver)
 }
 
-/// Starts a room on a thread.
+/// Starts an actor on a thread.
 fn spawn(
     shared: &Arc<NodeHandle>,
-    room: Task,
+    actor: Actor,
     work: impl FnOnce() + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let shared = Arc::clone(shared);
-    shared.supervisor.start(room);
-    let thread = thread::Builder::new().name(room.name().to_owned());
-    thread.spawn(move || shared.supervisor.run(room, work))
+    shared.supervisor.start(actor);
+    let thread = thread::Builder::new().name(actor.name().to_owned());
+    thread.spawn(move || shared.supervisor.run(actor, work))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "passed to map_err")]

@@ -1,31 +1,31 @@
-//! A panic in any room (thread) of a node is reported and ends the process.
+//! A panic in any actor (thread) of a node is reported and ends the process.
 
 use crate::support::{PATIENCE, World, until};
-use enshrine_rollup::{Config, EngineConfig, Role, RollupNode, TaskObserver};
+use enshrine_rollup::{ActorObserver, Config, EngineConfig, Role, RollupNode};
 use eyre::Result;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 use testkit::Patience;
 
-const ROOMS: [&str; 6] = ["l1", "batcher", "blocks", "unsafe_blocks", "offers", "driver"];
+const ACTORS: [&str; 6] = ["l1", "batcher", "blocks", "unsafe_blocks", "offers", "driver"];
 
-/// Observer that panics in the chosen room.
+/// Observer that panics in the chosen actor.
 #[derive(Debug, Default)]
 struct Saboteur(Mutex<Option<&'static str>>);
 
-impl TaskObserver for Saboteur {
-    fn turned(&self, room: &'static str) {
+impl ActorObserver for Saboteur {
+    fn turned(&self, actor: &'static str) {
         let chosen = *self.0.lock().unwrap();
-        assert_ne!(chosen, Some(room), "sabotage");
+        assert_ne!(chosen, Some(actor), "sabotage");
     }
 }
 
-/// Starts a sequencer that drives an unreachable client, so that it has all rooms.
+/// Starts a sequencer that drives an unreachable client, so that it has all actors.
 async fn with_all_rooms(world: &World) -> Result<RollupNode> {
     observed(world, None).await
 }
 
-async fn observed(world: &World, observer: Option<Arc<dyn TaskObserver>>) -> Result<RollupNode> {
+async fn observed(world: &World, observer: Option<Arc<dyn ActorObserver>>) -> Result<RollupNode> {
     let config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
     let secret = engine::JwtSecret::parse(&"5f".repeat(32))?;
     let drive = Some("http://127.0.0.1:1".to_owned());
@@ -43,17 +43,17 @@ async fn page(node: &RollupNode, name: &str) -> Result<(u16, String)> {
 async fn rooms_start_in_order_and_report_their_age() -> Result<()> {
     let world = World::new().await?;
     let node = with_all_rooms(&world).await?;
-    assert_eq!(node.rooms(), ROOMS);
+    assert_eq!(node.actors(), ACTORS);
     until("health", &node, || async { Ok(page(&node, "health").await?.0 == 200) }).await?;
-    // A room has an age once its thread runs.
-    until("all rooms", &node, || async {
+    // An actor has an age once its thread runs.
+    until("all actors", &node, || async {
         let health: Value = serde_json::from_str(&page(&node, "health").await?.1)?;
-        Ok(ROOMS.iter().all(|room| health["rooms"][room].is_u64()))
+        Ok(ACTORS.iter().all(|actor| health["actors"][actor].is_u64()))
     })
     .await?;
     let metrics = page(&node, "metrics").await?.1;
-    for room in ROOMS {
-        assert!(metrics.contains(&format!("enshrine_rollup_room_age_{room} ")), "{room}");
+    for actor in ACTORS {
+        assert!(metrics.contains(&format!("enshrine_rollup_actor_age_{actor} ")), "{actor}");
     }
     node.stop().await;
     Ok(())
@@ -62,23 +62,23 @@ async fn rooms_start_in_order_and_report_their_age() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn room_panic_is_reported_and_ends_process() -> Result<()> {
     let world = World::new().await?;
-    for room in ROOMS {
+    for actor in ACTORS {
         let saboteur = Arc::<Saboteur>::default();
         let node = observed(&world, Some(Arc::clone(&saboteur) as _)).await?;
-        assert_eq!(node.status().fault, None, "{room}");
+        assert_eq!(node.status().fault, None, "{actor}");
         let failed = node.failed();
-        *saboteur.0.lock().unwrap() = Some(room);
+        *saboteur.0.lock().unwrap() = Some(actor);
         let found = tokio::time::timeout(PATIENCE, failed).await?;
-        assert_eq!(found.room, room);
+        assert_eq!(found.actor, actor);
         let expected = found.to_string();
         assert_eq!(node.status().fault.as_ref(), Some(&expected));
         let (status, health) = page(&node, "health").await?;
         let health: Value = serde_json::from_str(&health)?;
         assert_eq!((status, health["fault"].as_str()), (503, Some(&*expected)), "{health}");
-        assert!(health["rooms"][room].is_null(), "{health}");
+        assert!(health["actors"][actor].is_null(), "{health}");
         let patience = Patience::begin();
-        while !page(&node, "metrics").await?.1.contains("enshrine_rollup_room_panicked 1\n") {
-            assert!(patience.lasts(), "{room} is not in the metrics");
+        while !page(&node, "metrics").await?.1.contains("enshrine_rollup_actor_panicked 1\n") {
+            assert!(patience.lasts(), "{actor} is not in the metrics");
         }
         // The node still stops cleanly.
         node.stop().await;

@@ -1,6 +1,6 @@
 //! Snapshots of an L2, from which a follower can start when old blobs are no longer available.
 
-use crate::{L1Client, L1Reader, RollupError, data_dir::L1_LOG};
+use crate::{L1Client, L1Reader, RollupError, service::data_dir::L1_LOG};
 use alloy_primitives::B256;
 use chain::{ChainConfig, spec_of};
 use contracts::Deployment;

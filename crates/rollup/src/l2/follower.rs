@@ -1,7 +1,9 @@
 //! The follower: imports the L2 blocks on L1, and the unsafe blocks of a sequencer on top.
 
 use crate::{
-    RollupError, import::import_unsafe, l1::poller::L1Poll, l2_syncer::L2Syncer, pool_log::PoolLog,
+    RollupError,
+    l1::poller::L1Poll,
+    l2::{import::import_unsafe, pool_log::PoolLog, syncer::L2Syncer},
 };
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Bytes, map::B256Set};

@@ -1,6 +1,6 @@
 //! Policy for the heads that a caller of the Engine API may set.
 
-use crate::node_handle::NodeHandle;
+use crate::service::node_handle::NodeHandle;
 use chain::{Block, ChainReader};
 use engine::HeadPolicy;
 use std::sync::{Arc, atomic::Ordering};

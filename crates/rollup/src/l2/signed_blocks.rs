@@ -4,7 +4,7 @@ use crate::{
     RollupError, RollupRules, Signer,
     error::FeedError,
     l1::L1Client,
-    l2_syncer::{self, Admission},
+    l2::syncer::{self, Admission},
     probe::{Probe, Unanswered},
 };
 use alloy_primitives::{Address, B256, Bytes, Signature, keccak256, map::B256Map};
@@ -287,7 +287,7 @@ impl PolicyTrust {
         let client = self.client.upgrade().ok_or(FeedError::NotOpen)?;
         let latest = alloy_eips::BlockId::latest();
         // Without the lock: L1 may be slow, and blocks of known accounts are accepted meanwhile.
-        let admission = l2_syncer::admission(&client, self.rollup, signer, &self.rules, latest);
+        let admission = syncer::admission(&client, self.rollup, signer, &self.rules, latest);
         let is_admitted = Admission::is_by_policy(&admission.map_err(unasked)?);
         let mut known = self.known.lock();
         known.retain(|(account, ..)| *account != signer);

@@ -5,7 +5,7 @@
 //! acknowledged. The file is written without `fsync`: it survives the process, and most of it
 //! survives a power loss.
 
-use crate::{RollupError, data_dir::POOL};
+use crate::{RollupError, service::data_dir::POOL};
 use alloy_consensus::Transaction as _;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{

@@ -4,7 +4,7 @@
 //! sealing, planning and posting. The facts depend only on a block and the state after it, and
 //! never change: the self-check at sealing computes them, and the batcher reuses them.
 
-use crate::{RollupError, anchor::anchor_of, l2_contracts::relayed_after};
+use crate::{RollupError, l2::contracts::relayed_after, sequencer::anchor::anchor_of};
 use alloy_primitives::{Address, B256, Bytes, U256, map::B256Map};
 use chain::{AccountProof, Block, ChainReader};
 use contracts::{Anchor, L2_MESSENGER};

@@ -1,8 +1,10 @@
 //! Health and metrics of a rollup node.
 
 use crate::{
-    Status, Switches, l1::Answered, node_handle::NodeHandle, status::BacklogStatus,
-    supervisor::Task,
+    Status, Switches,
+    l1::Answered,
+    service::{node_handle::NodeHandle, supervisor::Actor},
+    status::BacklogStatus,
 };
 use alloy_primitives::U256;
 use rpc::{Gauge, Health, Telemetry};
@@ -125,27 +127,28 @@ impl Levels {
     }
 }
 
-/// Gauges of the rooms. A separate task sets them, because a room that hangs could not.
+/// Gauges of the actors. A separate task sets them, because an actor that hangs could not.
 #[derive(Debug)]
-pub(crate) struct TaskLevels {
-    /// Time since the last progress of each room in seconds, in the order of [`Task::ORDER`].
-    ages: [Gauge; Task::ORDER.len()],
+pub(crate) struct ActorLevels {
+    /// Time since the last progress of each actor in seconds, in the order of [`Actor::ORDER`].
+    ages: [Gauge; Actor::ORDER.len()],
     panicked: Gauge,
 }
 
-/// Update interval of the rooms' gauges.
-const ROOMS_INTERVAL: Duration = Duration::from_millis(500);
+/// Update interval of the actors' gauges.
+const ACTORS_INTERVAL: Duration = Duration::from_millis(500);
 
-impl TaskLevels {
+impl ActorLevels {
     /// Registers the gauges.
     pub(crate) fn new(telemetry: &mut Telemetry) -> Self {
-        let ages = Task::ORDER.map(|room| {
-            let name = room.name();
+        let ages = Actor::ORDER.map(|actor| {
+            let name = actor.name();
             let help =
-                format!("Seconds since the last progress of the room {name}, 0 if not running");
-            telemetry.gauge(&format!("rollup_room_age_{name}"), &help)
+                format!("Seconds since the last progress of the actor {name}, 0 if not running");
+            telemetry.gauge(&format!("rollup_actor_age_{name}"), &help)
         });
-        let panicked = telemetry.gauge("rollup_room_panicked", "1 if a room of the node panicked");
+        let panicked =
+            telemetry.gauge("rollup_actor_panicked", "1 if an actor of the node panicked");
         Self { ages, panicked }
     }
 
@@ -155,12 +158,12 @@ impl TaskLevels {
         tokio::spawn(async move {
             while let Some(shared) = shared.upgrade() {
                 self.ages.iter().for_each(|gauge| gauge.set(0));
-                for (room, age) in shared.supervisor.ages(Instant::now()) {
-                    self.ages[room as usize].set(age.as_secs());
+                for (actor, age) in shared.supervisor.ages(Instant::now()) {
+                    self.ages[actor as usize].set(age.as_secs());
                 }
                 self.panicked.set(shared.supervisor.panicked().is_some().into());
                 drop(shared);
-                tokio::time::sleep(ROOMS_INTERVAL).await;
+                tokio::time::sleep(ACTORS_INTERVAL).await;
             }
         })
     }
@@ -169,7 +172,7 @@ impl TaskLevels {
 /// Wei per gwei.
 const GWEI: u128 = 1_000_000_000;
 
-/// Readiness of a node for `/health`: it has read all of L1, has no fault and no panicked room, and
+/// Readiness of a node for `/health`: it has read all of L1, has no fault and no panicked actor, and
 /// L1 has answered recently.
 #[derive(Debug)]
 pub(crate) struct Readiness {
@@ -195,10 +198,10 @@ impl Readiness {
         // A node that is behind or whose L1 is silent still serves requests, but a load balancer
         // should send users elsewhere.
         let is_ready = status.synced && status.fault.is_none() && !is_silent && panicked.is_none();
-        // Measured at the time of the request, so that the age of a room that hangs grows.
-        let rooms: Map<String, Value> = supervisor
+        // Measured at the time of the request, so that the age of an actor that hangs grows.
+        let actors: Map<String, Value> = supervisor
             .ages(now)
-            .map(|(room, age)| (room.name().to_owned(), age.as_secs().into()))
+            .map(|(actor, age)| (actor.name().to_owned(), age.as_secs().into()))
             .collect();
         let silence = || {
             let limit = self.longest_silence.as_secs();
@@ -220,7 +223,7 @@ impl Readiness {
             "sealing": sealing,
             "posting": posting,
             "warnings": warnings,
-            "rooms": rooms,
+            "actors": actors,
         });
         (is_ready, said)
     }

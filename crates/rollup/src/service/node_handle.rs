@@ -3,12 +3,14 @@
 use crate::{
     L1View, Status,
     controls::{Controls, Switches},
-    execute_rate::ExecuteRate,
-    fork_schedule::Difference,
-    l1_cost::{BlockOnL1, CostBook},
-    signed_blocks::SignedBlocks,
+    l1::{
+        cost::{BlockOnL1, CostBook},
+        execute_rate::ExecuteRate,
+        fork_schedule::Difference,
+    },
+    l2::signed_blocks::SignedBlocks,
+    service::supervisor::Supervisor,
     status::LeaseStatus,
-    supervisor::Supervisor,
 };
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, Bytes};
@@ -50,7 +52,7 @@ pub(crate) struct NodeHandle {
     pub(crate) controls: Controls,
     /// Warnings of the last configuration checks.
     pub(crate) warnings: Mutex<Vec<String>>,
-    /// Progress and failures of the rooms.
+    /// Progress and failures of the actors.
     pub(crate) supervisor: Supervisor,
     /// Reports of lost files in the data directory, found at the start.
     pub(crate) notices: Mutex<Vec<String>>,
@@ -74,7 +76,7 @@ impl NodeHandle {
         let Switches { sealing, posting } = self.controls.get();
         let warnings = self.all_warnings();
         let mut status = self.status.lock().clone();
-        // Overrides the fault, which may be outdated: the room that writes it may have panicked.
+        // Overrides the fault, which may be outdated: the actor that writes it may have panicked.
         if let Some(panicked) = self.supervisor.panicked() {
             status.fault = Some(panicked.to_string());
         }

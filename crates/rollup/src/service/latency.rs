@@ -1,7 +1,7 @@
 //! Latency from the time at which a transaction became executable to its block, and from there to
 //! L1.
 
-use crate::node_handle::NodeHandle;
+use crate::service::node_handle::NodeHandle;
 use alloy_primitives::{B256, map::B256Map};
 use chain::Block;
 use node::Event;

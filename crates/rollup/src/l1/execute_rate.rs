@@ -1,6 +1,6 @@
 //! Price of EXECUTE gas on an L1 with an EXECUTE gas market.
 
-use crate::input_budget::InputLimits;
+use crate::sequencer::input_budget::InputLimits;
 use alloy_consensus::Header;
 use chain::{BlockBudget, BudgetPolicy, BudgetRequest, ChainConfig, InputUse};
 use contracts::advance_plan::L1Limits;

@@ -9,17 +9,19 @@ use crate::{
     Follower, L1Client, L1Profile, L1Reader, RollupError, RollupRules, Sequencer, SequencerConfig,
     Submitter,
     batcher::{Batcher, BatcherHandle},
-    l1::poller::{L1Poll, L1Poller, L1Polls, Sequencing},
-    l1_sync::L1SyncState,
-    l2_syncer::{self, L2Syncer},
-    metrics::Levels,
-    node_handle::NodeHandle,
-    pool_log::{KeptPool, PoolLog},
+    l1::{
+        poller::{L1Poll, L1Poller, L1Polls, Sequencing},
+        sync_state::L1SyncState,
+    },
+    l2::{
+        pool_log::{KeptPool, PoolLog},
+        signed_blocks::BlockSigning,
+        syncer::{self, L2Syncer},
+        unsafe_block_client::UnsafeBlockClient,
+    },
     probe::{Probe, Unanswered},
     rpc::admin::{AdminRequest, Answer, Order, RoleError, sequencer_at},
-    signed_blocks::BlockSigning,
-    supervisor::Task,
-    unsafe_block_client::UnsafeBlockClient,
+    service::{metrics::Levels, node_handle::NodeHandle, supervisor::Actor},
 };
 use alloy_eips::{BlockId, BlockNumHash, eip2718::Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes};
@@ -147,8 +149,8 @@ impl Worker {
         let account = start.sequencing.as_ref().map(|it| it.advance_key.address());
         let sequencing = Sequencing { account, rules: start.rules };
         let rate = start.shared.rate.clone();
-        let room = L1Poller::new(reader, Arc::clone(&start.node), sequencing, rate);
-        let polls = room.start(start.poll, Arc::clone(&start.stop), Arc::clone(&start.shared));
+        let poller = L1Poller::new(reader, Arc::clone(&start.node), sequencing, rate);
+        let polls = poller.start(start.poll, Arc::clone(&start.stop), Arc::clone(&start.shared));
         let polls = polls.map_err(no_thread)?;
         let (active_role, overtaken) = (None, (0, B256::ZERO));
         let leadership = Leadership::new(is_sequencer);
@@ -316,7 +318,7 @@ impl Worker {
                 return Err(RoleError::Nonce { got: used, expected: with_waiting });
             }
             let latest = BlockId::latest();
-            l2_syncer::admission(&client, rollup, account, &rules, latest)?.fee_recipient(time)?;
+            syncer::admission(&client, rollup, account, &rules, latest)?.fee_recipient(time)?;
             Ok(())
         });
         probe.map_err(|error| RoleError::Unready(no_thread(error)))
@@ -445,7 +447,7 @@ impl Worker {
         let (mut l1_sync, pause) = (L1SyncState::new(), PAUSE.min(self.start.poll));
         self.show_view(shared);
         while !self.start.stop.load(Ordering::Relaxed) {
-            shared.supervisor.advanced(Task::Blocks);
+            shared.supervisor.advanced(Actor::Blocks);
             self.read(shared, &mut l1_sync);
             let not_led = self.follow_lease(&l1_sync).err();
             let (mut outcome, mut not_submitted, mut not_relayed) = (Ok(()), None, None);

@@ -1,7 +1,7 @@
-//! Supervision of a node's rooms (its background threads and tasks): their progress and panics.
+//! Supervision of a node's actors (its background threads and tasks): their progress and panics.
 //!
-//! A room that panics may leave inconsistent shared state, e.g. a lock released half-way or a block
-//! that is in the chain but still in the pool. So no room is restarted. The node reports the panic
+//! An actor that panics may leave inconsistent shared state, e.g. a lock released half-way or a block
+//! that is in the chain but still in the pool. So no actor is restarted. The node reports the panic
 //! in log, health and metrics, and [`failed`] lets the process exit with an error: all acknowledged
 //! data is on disk, and the next start continues from there.
 
@@ -20,12 +20,12 @@ use tokio::{sync::watch, time::interval};
 
 /// Interval at which a task reports that it is still polled.
 const TASK_BEAT: Duration = Duration::from_millis(500);
-/// Progress value of a room that is not running.
+/// Progress value of an actor that is not running.
 const NEVER: u64 = u64::MAX;
 
 /// A thread or task of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Task {
+pub(crate) enum Actor {
     /// Reads L1.
     L1,
     /// Posts blocks to L1.
@@ -40,12 +40,12 @@ pub(crate) enum Task {
     Driver,
 }
 
-impl Task {
-    /// All rooms in the order of their start: each after those whose output it uses.
+impl Actor {
+    /// All actors in the order of their start: each after those whose output it uses.
     pub(crate) const ORDER: [Self; 6] =
         [Self::L1, Self::Batcher, Self::Blocks, Self::UnsafeBlocks, Self::Offers, Self::Driver];
 
-    /// Name of the room in logs, health and metrics.
+    /// Name of the actor in logs, health and metrics.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::L1 => "l1",
@@ -58,42 +58,42 @@ impl Task {
     }
 }
 
-/// Observer of a node's rooms, for finer monitoring than by health and metrics.
-pub trait TaskObserver: core::fmt::Debug + Send + Sync {
-    /// Called at each turn of a room, with its name, on the room's thread. It must return quickly;
-    /// if it panics, the room panics.
-    fn turned(&self, room: &'static str);
+/// Observer of a node's actors, for finer monitoring than by health and metrics.
+pub trait ActorObserver: core::fmt::Debug + Send + Sync {
+    /// Called at each turn of an actor, with its name, on the actor's thread. It must return quickly;
+    /// if it panics, the actor panics.
+    fn turned(&self, actor: &'static str);
 }
 
-/// Panic of a room, from which the node cannot recover.
+/// Panic of an actor, from which the node cannot recover.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("room {room} panicked: {message}")]
-pub struct TaskPanic {
-    /// Name of the room.
-    pub room: &'static str,
+#[error("actor {actor} panicked: {message}")]
+pub struct ActorPanic {
+    /// Name of the actor.
+    pub actor: &'static str,
     /// Panic message.
     pub message: String,
 }
 
-/// Progress and failures of all rooms.
+/// Progress and failures of all actors.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     begun: Instant,
-    /// Milliseconds from `begun` to the last progress of each room.
-    progress: [AtomicU64; Task::ORDER.len()],
-    /// Tasks in the order of their start.
-    started: Mutex<Vec<Task>>,
+    /// Milliseconds from `begun` to the last progress of each actor.
+    progress: [AtomicU64; Actor::ORDER.len()],
+    /// Actors in the order of their start.
+    started: Mutex<Vec<Actor>>,
     /// The first panic; later ones may be its consequences.
-    panicked: watch::Sender<Option<TaskPanic>>,
+    panicked: watch::Sender<Option<ActorPanic>>,
     /// Observer of the turns, if one was set.
-    observer: OnceLock<Arc<dyn TaskObserver>>,
+    observer: OnceLock<Arc<dyn ActorObserver>>,
 }
 
 impl Default for Supervisor {
     fn default() -> Self {
         Self {
             begun: Instant::now(),
-            progress: [const { AtomicU64::new(NEVER) }; Task::ORDER.len()],
+            progress: [const { AtomicU64::new(NEVER) }; Actor::ORDER.len()],
             started: Mutex::default(),
             panicked: watch::Sender::new(None),
             observer: OnceLock::new(),
@@ -102,96 +102,96 @@ impl Default for Supervisor {
 }
 
 impl Supervisor {
-    /// Records the start of a room. Called by the thread that starts it, since threads begin to run
+    /// Records the start of an actor. Called by the thread that starts it, since threads begin to run
     /// in any order.
-    pub(crate) fn start(&self, room: Task) {
-        self.started.lock().push(room);
+    pub(crate) fn start(&self, actor: Actor) {
+        self.started.lock().push(actor);
     }
 
-    /// Runs the work of a room on this thread, and records its panic.
-    pub(crate) fn run(&self, room: Task, work: impl FnOnce()) {
-        self.note(room);
+    /// Runs the work of an actor on this thread, and records its panic.
+    pub(crate) fn run(&self, actor: Actor, work: impl FnOnce()) {
+        self.note(actor);
         let outcome = catch_unwind(AssertUnwindSafe(work));
-        self.leave(room, outcome);
+        self.leave(actor, outcome);
     }
 
-    /// Runs the work of a room as a task, and records its panic. Progress is recorded as long as
+    /// Runs the work of an actor as a task, and records its panic. Progress is recorded as long as
     /// the task is polled, since its work may wait for long.
-    pub(crate) async fn run_task(&self, room: Task, work: impl Future<Output = ()>) {
-        self.note(room);
+    pub(crate) async fn run_task(&self, actor: Actor, work: impl Future<Output = ()>) {
+        self.note(actor);
         let mut beat = interval(TASK_BEAT);
         let guarded = async {
             tokio::pin!(work);
             loop {
                 tokio::select! {
                     () = &mut work => return,
-                    _ = beat.tick() => self.advanced(room),
+                    _ = beat.tick() => self.advanced(actor),
                 }
             }
         };
         let outcome = AssertUnwindSafe(guarded).catch_unwind().await;
-        self.leave(room, outcome);
+        self.leave(actor, outcome);
     }
 
-    fn leave(&self, room: Task, outcome: Result<(), Box<dyn Any + Send>>) {
-        self.progress[room as usize].store(NEVER, Ordering::Relaxed);
+    fn leave(&self, actor: Actor, outcome: Result<(), Box<dyn Any + Send>>) {
+        self.progress[actor as usize].store(NEVER, Ordering::Relaxed);
         let Err(payload) = outcome else { return };
         let message = message_of(&*payload);
-        let room = room.name();
-        tracing::error!(room, message, "room panicked, the node cannot continue");
+        let actor = actor.name();
+        tracing::error!(actor, message, "actor panicked, the node cannot continue");
         self.panicked.send_if_modified(|panicked| {
             let is_first = panicked.is_none();
-            panicked.get_or_insert(TaskPanic { room, message });
+            panicked.get_or_insert(ActorPanic { actor, message });
             is_first
         });
     }
 
-    /// Records progress of a room.
-    pub(crate) fn advanced(&self, room: Task) {
-        self.note(room);
+    /// Records progress of an actor.
+    pub(crate) fn advanced(&self, actor: Actor) {
+        self.note(actor);
         if let Some(observer) = self.observer.get() {
-            observer.turned(room.name());
+            observer.turned(actor.name());
         }
     }
 
     /// Sets the observer, which is called at each turn from now on.
-    pub(crate) fn observe(&self, observer: Arc<dyn TaskObserver>) {
+    pub(crate) fn observe(&self, observer: Arc<dyn ActorObserver>) {
         // Set once, from the node's configuration.
         let _ = self.observer.set(observer);
     }
 
-    fn note(&self, room: Task) {
+    fn note(&self, actor: Actor) {
         let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(NEVER - 1);
-        self.progress[room as usize].store(now, Ordering::Relaxed);
+        self.progress[actor as usize].store(now, Ordering::Relaxed);
     }
 
-    /// Time since the last progress of each running room.
-    pub(crate) fn ages(&self, now: Instant) -> impl Iterator<Item = (Task, Duration)> {
+    /// Time since the last progress of each running actor.
+    pub(crate) fn ages(&self, now: Instant) -> impl Iterator<Item = (Actor, Duration)> {
         let now = now.saturating_duration_since(self.begun);
-        Task::ORDER.into_iter().filter_map(move |room| {
-            let at = self.progress[room as usize].load(Ordering::Relaxed);
-            (at != NEVER).then(|| (room, now.saturating_sub(Duration::from_millis(at))))
+        Actor::ORDER.into_iter().filter_map(move |actor| {
+            let at = self.progress[actor as usize].load(Ordering::Relaxed);
+            (at != NEVER).then(|| (actor, now.saturating_sub(Duration::from_millis(at))))
         })
     }
 
-    /// Names of the rooms in the order of their start.
+    /// Names of the actors in the order of their start.
     pub(crate) fn started(&self) -> Vec<&'static str> {
-        self.started.lock().iter().map(|room| room.name()).collect()
+        self.started.lock().iter().map(|actor| actor.name()).collect()
     }
 
-    /// The first panic of a room, if there was one.
-    pub(crate) fn panicked(&self) -> Option<TaskPanic> {
+    /// The first panic of an actor, if there was one.
+    pub(crate) fn panicked(&self) -> Option<ActorPanic> {
         self.panicked.borrow().clone()
     }
 
-    /// Receiver of the first panic of a room.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<TaskPanic>> {
+    /// Receiver of the first panic of an actor.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<ActorPanic>> {
         self.panicked.subscribe()
     }
 }
 
-/// Waits until a room panics.
-pub(crate) async fn failed(mut panicked: watch::Receiver<Option<TaskPanic>>) -> TaskPanic {
+/// Waits until an actor panics.
+pub(crate) async fn failed(mut panicked: watch::Receiver<Option<ActorPanic>>) -> ActorPanic {
     match panicked.wait_for(Option::is_some).await.map(|found| found.clone()) {
         Ok(Some(found)) => found,
         // The node is gone.
@@ -209,17 +209,19 @@ fn message_of(payload: &(dyn Any + Send)) -> String {
 mod tests {
     use super::*;
 
-    /// A room that ends without a panic is no fault.
+    /// An actor that ends without a panic is no fault.
     #[test]
     fn supervisor_reports_first_panic() {
         let supervisor = Supervisor::default();
-        [Task::Batcher, Task::L1, Task::Blocks].into_iter().for_each(|room| supervisor.start(room));
-        supervisor.run(Task::Batcher, || supervisor.advanced(Task::Batcher));
+        [Actor::Batcher, Actor::L1, Actor::Blocks]
+            .into_iter()
+            .for_each(|actor| supervisor.start(actor));
+        supervisor.run(Actor::Batcher, || supervisor.advanced(Actor::Batcher));
         assert_eq!(supervisor.panicked(), None);
-        supervisor.run(Task::L1, || panic!("number {}", 7));
-        supervisor.run(Task::Blocks, || panic!("it follows"));
+        supervisor.run(Actor::L1, || panic!("number {}", 7));
+        supervisor.run(Actor::Blocks, || panic!("it follows"));
         let found = supervisor.panicked().unwrap();
-        assert_eq!(found, TaskPanic { room: "l1", message: "number 7".to_owned() });
+        assert_eq!(found, ActorPanic { actor: "l1", message: "number 7".to_owned() });
         assert_eq!(supervisor.started(), ["batcher", "l1", "blocks"]);
     }
 
@@ -231,10 +233,10 @@ mod tests {
             supervisor.ages(later).collect::<Vec<_>>()
         };
         assert!(ages(&supervisor).is_empty());
-        supervisor.run(Task::Offers, || {
-            let [(room, age)] = ages(&supervisor)[..] else { panic!("one room runs") };
-            assert_eq!(room, Task::Offers);
-            supervisor.progress[Task::Offers as usize].store(1_000, Ordering::Relaxed);
+        supervisor.run(Actor::Offers, || {
+            let [(actor, age)] = ages(&supervisor)[..] else { panic!("one actor runs") };
+            assert_eq!(actor, Actor::Offers);
+            supervisor.progress[Actor::Offers as usize].store(1_000, Ordering::Relaxed);
             assert!(ages(&supervisor)[0].1 <= age);
             assert_eq!(ages(&supervisor)[0].1, Duration::from_secs(3_599));
         });
@@ -246,7 +248,7 @@ mod tests {
     async fn panic_of_task_resolves_failed() {
         let supervisor = Supervisor::default();
         let failed = failed(supervisor.subscribe());
-        supervisor.run_task(Task::UnsafeBlocks, async { panic!("the task") }).await;
-        assert_eq!(failed.await.room, "unsafe_blocks");
+        supervisor.run_task(Actor::UnsafeBlocks, async { panic!("the task") }).await;
+        assert_eq!(failed.await.actor, "unsafe_blocks");
     }
 }

@@ -7,10 +7,12 @@ use crate::{
     Config, L1Client, L1Error, L1Profile, Role, RollupError, RollupRules, SequencerConfig, Signer,
     SignerError,
     check::{Check, CheckOutcome},
-    fork_schedule::{Difference, L1Schedule},
-    l1::{BeaconFacts, BlobClient},
-    l2_syncer::{self, Admission},
-    profile,
+    l1::{
+        BeaconFacts, BlobClient,
+        fork_schedule::{Difference, L1Schedule},
+        profile,
+    },
+    l2::syncer::{self, Admission},
 };
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, U256};
@@ -31,7 +33,7 @@ const MAX_FINDINGS: usize = 8;
 pub fn preflight(config: &Config) -> Result<Vec<Check>, RollupError> {
     let deployment = Deployment::read(&config.deployment)?;
     let client = L1Client::new(&config.l1, config.l1_timeout)?;
-    let rules = l2_syncer::rules(&client, &deployment)?;
+    let rules = syncer::rules(&client, &deployment)?;
     let rollup = format!("chain {}, rollup {}", deployment.l1_chain_id, deployment.rollup);
     let mut checks = vec![
         genesis(config, &deployment),
@@ -201,7 +203,7 @@ fn keys(
     let refusal = |account| {
         let latest = BlockNumberOrTag::Latest.into();
         let admission: Admission =
-            l2_syncer::admission(client, deployment.rollup, account, rules, latest)?;
+            syncer::admission(client, deployment.rollup, account, rules, latest)?;
         match admission.fee_recipient(time) {
             Ok(_) => Ok(None),
             Err(RollupError::NotAuthorized { reason, .. }) => Ok(Some(reason)),

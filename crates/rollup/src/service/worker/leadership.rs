@@ -2,7 +2,7 @@
 //! the holder.
 
 use super::{ActiveRole, Worker};
-use crate::{l1_sync::L1SyncState, rpc::admin::RoleError};
+use crate::{l1::sync_state::L1SyncState, rpc::admin::RoleError};
 use client::RedactedUrl;
 use lease::Lease;
 use std::time::{Duration, Instant};

@@ -2,9 +2,8 @@
 
 use crate::{
     error::FeedError,
-    node_handle::NodeHandle,
-    signed_blocks::MAX_INPUTS,
-    signed_blocks::{FeedTrust, SignedInput},
+    l2::signed_blocks::{FeedTrust, MAX_INPUTS, SignedInput},
+    service::node_handle::NodeHandle,
 };
 use alloy_primitives::Bytes;
 use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereum};

@@ -2,9 +2,8 @@
 
 use crate::{
     Duties, RollupError, RollupRules,
-    import::import,
     l1::{Advanced, L1Client, L1Update, L1View},
-    sync_progress::SyncProgress,
+    l2::{import::import, sync_progress::SyncProgress},
 };
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256};

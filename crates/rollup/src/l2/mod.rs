@@ -1,0 +1,12 @@
+//! The L2 of a node: the blocks that L1 and other nodes have, imported into its chain.
+
+pub(crate) mod block_input;
+pub(crate) mod contracts;
+pub(crate) mod follower;
+pub(crate) mod heads;
+pub(crate) mod import;
+pub(crate) mod pool_log;
+pub(crate) mod signed_blocks;
+pub(crate) mod sync_progress;
+pub(crate) mod syncer;
+pub(crate) mod unsafe_block_client;
