@@ -45,8 +45,6 @@ pub struct SequencerConfig {
     pub submitter: SubmitterConfig,
     /// Limits of the backlog.
     pub backlog: BacklogConfig,
-    /// Limits of the pool.
-    pub pool: PoolLimits,
     /// Minimum tips of transactions from the pool.
     pub prices: Prices,
 }
@@ -134,6 +132,8 @@ pub struct Config {
     pub poll_interval: Duration,
     /// Data directory; `None` to keep the chain in memory.
     pub data_dir: Option<PathBuf>,
+    /// Limits of the pool, also of a follower's, which forwards its transactions.
+    pub pool: PoolLimits,
     /// Role at the start.
     pub role: Role,
     /// Configuration of a follower that can be promoted to sequencer.

@@ -259,6 +259,13 @@ fn harmful_values_are_rejected_with_range() {
         let (succeeded, said) = node(&[&common[..], &keys, &[flag, good]].concat());
         assert!(!succeeded && said.contains("nothing.json"), "{flag} {good}: {said}");
     }
+    // A follower without keys has a pool too.
+    let follower = ["--role", "follower", "--deployment", "/nowhere/nothing.json"];
+    let follower = [&follower[..], &keys[..2]].concat();
+    for (value, expected) in [("0", "--pool-transactions: "), ("1", "nothing.json")] {
+        let (succeeded, said) = node(&[&follower[..], &["--pool-transactions", value]].concat());
+        assert!(!succeeded && said.contains(expected), "{value}: {said}");
+    }
 }
 
 #[test]

@@ -17,7 +17,6 @@ use contracts::{
     bindings::INativeRollup::Evidence,
 };
 use executor::ChainSpec;
-use node::PoolLimits;
 use serde_json::{Value, json};
 use std::{net::SocketAddr, slice};
 use submission::{MAX_BLOCKS, Outcome};
@@ -136,7 +135,6 @@ impl Fixture {
             l1_drift: Duration::from_secs(300),
             submitter: SubmitterConfig::default(),
             backlog: BacklogConfig::default(),
-            pool: PoolLimits::default(),
             prices: Prices::default(),
         };
         let mut view = L1View::new(deployment);

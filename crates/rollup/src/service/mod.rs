@@ -12,7 +12,7 @@ pub(crate) mod supervisor;
 pub(crate) mod worker;
 
 use crate::{
-    Config, EngineConfig, L1Client, L1Profile, L1Reader, Prices, Role, RollupError,
+    Config, EngineConfig, L1Client, L1Profile, L1Reader, Role, RollupError,
     l1::{BlobClient, execute_rate::PricedLimits},
     l2::{
         heads::Heads,
@@ -43,7 +43,7 @@ use engine::{Driver, Engine, EngineServer, RunningDriver};
 use execute::Rules as ExecuteRules;
 use futures_util::future::BoxFuture;
 use lease::{Lease, LeaseName};
-use node::{Clock, Mining, Node, PoolLimits, Settings};
+use node::{Clock, Mining, Node, Settings};
 use rpc::{Api, Pages, RpcOptions, RunningServer, Telemetry, WorkerOptions, Workers};
 use std::{
     io,
@@ -129,16 +129,13 @@ impl RollupNode {
         };
         let sequencing = preflight::sequencing(&config);
         let operator = sequencing.as_ref().map(|it| it.operator_key.address());
-        let (pool_limits, prices) = match sequencing {
-            Some(sequencing) => (sequencing.pool.clone(), sequencing.prices),
-            None => (PoolLimits::public(), Prices::default()),
-        };
+        let prices = sequencing.map(|it| it.prices).unwrap_or_default();
         let shared = Arc::<NodeHandle>::default();
         config.observer.take().into_iter().for_each(|it| shared.supervisor.observe(it));
         let settings = Settings {
             mining: Mining::Manual,
             coinbase,
-            pool_limits,
+            pool_limits: config.pool.clone(),
             history: config.data_dir.as_ref().map(|_| DiskOptions::default().states),
             min_tip: prices.gas,
             suggested_tip: prices.gas.max(1_000_000),

@@ -30,9 +30,9 @@ async fn until_status(node: &RollupNode, hash: B256, expected: &str) -> Result<V
 #[tokio::test(flavor = "multi_thread")]
 async fn transaction_status_reports_progress_and_drop_reason() -> Result<()> {
     let world = world().await?;
-    let mut sequencing = world.sequencer_config()?;
-    sequencing.pool = PoolLimits::public();
-    let node = RollupNode::start(world.config(Role::Sequencer(Box::new(sequencing)))).await?;
+    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    config.pool = PoolLimits::public();
+    let node = RollupNode::start(config).await?;
     let (l2, alice) = (provider_of(&node)?, Key::named("alice"));
     assert_eq!(status(&l2, B256::repeat_byte(1)).await?, Value::Null);
 
@@ -90,9 +90,9 @@ async fn unprotected_transaction_is_rejected_unless_allowed() -> Result<()> {
         )
     };
     for accepts_unprotected in [false, true] {
-        let mut sequencing = world.sequencer_config()?;
-        sequencing.pool = PoolLimits { accepts_unprotected, ..PoolLimits::public() };
-        let node = RollupNode::start(world.config(Role::Sequencer(Box::new(sequencing)))).await?;
+        let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+        config.pool = PoolLimits { accepts_unprotected, ..PoolLimits::public() };
+        let node = RollupNode::start(config).await?;
         let l2 = provider_of(&node)?;
         let sent = l2.send_raw_transaction(&transfer(None)).await;
         match accepts_unprotected {

@@ -68,10 +68,9 @@ impl Attacked {
         let mut sequencing = world.sequencer_config()?;
         // Long enough for an attack to be in the pool before the next block.
         sequencing.block_time = Duration::from_secs(2);
-        sequencing.pool = limits();
         let folder = tempfile::tempdir()?;
         let mut config = world.config(Role::Sequencer(Box::new(sequencing)));
-        config.data_dir = Some(folder.path().to_owned());
+        (config.data_dir, config.pool) = (Some(folder.path().to_owned()), limits());
         let node = RollupNode::start(config.clone()).await?;
         let l2 = provider_of(&node)?;
         Ok(Self { _world: world, _folder: folder, config, node, l2, honest: 0 })

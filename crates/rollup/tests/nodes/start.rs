@@ -202,9 +202,9 @@ async fn start_restores_whole_pool_file_beyond_limits() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let config = |pool| -> Result<Config> {
         let mut sequencing = world.sequencer_config()?;
-        (sequencing.block_time, sequencing.pool) = (Duration::from_secs(3_600), pool);
+        sequencing.block_time = Duration::from_secs(3_600);
         let mut config = world.config(Role::Sequencer(Box::new(sequencing)));
-        config.data_dir = Some(folder.path().to_owned());
+        (config.data_dir, config.pool) = (Some(folder.path().to_owned()), pool);
         Ok(config)
     };
     let all: Vec<_> = (0..40).map(transfer).collect();

@@ -60,23 +60,36 @@ impl Values {
                 max_age: self.backlog_age_ms.map(Duration::from_millis),
                 slow_percent,
             },
-            pool: PoolLimits {
-                transactions: given("--pool-transactions", self.pool_transactions)?,
-                per_sender: given("--pool-per-account", self.pool_per_account)?,
-                gapped: given("--pool-gapped", self.pool_gapped)?,
-                gapped_per_sender: given(
-                    "--pool-gapped-per-account",
-                    self.pool_gapped_per_account,
-                )?,
-                gapped_lifetime: given("--pool-gapped-lifetime", self.pool_gapped_lifetime)?,
-                accepts_unprotected: self.allow_unprotected.unwrap_or_default(),
-                local: self.pool_local.iter().flatten().copied().collect(),
-                ..PoolLimits::public()
-            },
             prices: Prices {
                 gas: given("--min-tip", self.min_tip)?.into(),
                 byte: given("--byte-price", self.byte_price)?.into(),
             },
+        })
+    }
+
+    /// Returns the limits of the pool.
+    fn pool(&self) -> Result<PoolLimits> {
+        within(
+            "--pool-transactions",
+            self.pool_transactions.map(|count| count as u64),
+            1..=10_000_000,
+            "a pool without capacity rejects every transaction",
+        )?;
+        within(
+            "--pool-per-account",
+            self.pool_per_account.map(|count| count as u64),
+            1..=10_000_000,
+            "a pool without capacity rejects every transaction",
+        )?;
+        Ok(PoolLimits {
+            transactions: given("--pool-transactions", self.pool_transactions)?,
+            per_sender: given("--pool-per-account", self.pool_per_account)?,
+            gapped: given("--pool-gapped", self.pool_gapped)?,
+            gapped_per_sender: given("--pool-gapped-per-account", self.pool_gapped_per_account)?,
+            gapped_lifetime: given("--pool-gapped-lifetime", self.pool_gapped_lifetime)?,
+            accepts_unprotected: self.allow_unprotected.unwrap_or_default(),
+            local: self.pool_local.iter().flatten().copied().collect(),
+            ..PoolLimits::public()
         })
     }
 
@@ -123,18 +136,6 @@ impl Values {
             self.l1_tx_fee_cap_gwei,
             1_000_000..=u64::MAX,
             "an advance with 1,000,000 gas costs 1,000,000 gwei at 1 gwei per gas",
-        )?;
-        within(
-            "--pool-transactions",
-            self.pool_transactions.map(|count| count as u64),
-            1..=10_000_000,
-            "a pool without capacity rejects every transaction",
-        )?;
-        within(
-            "--pool-per-account",
-            self.pool_per_account.map(|count| count as u64),
-            1..=10_000_000,
-            "a pool without capacity rejects every transaction",
         )?;
         if self.backlog_age_ms.is_some() {
             within(
@@ -219,6 +220,7 @@ impl Values {
 
     /// Converts the values to the configuration of the node.
     pub(super) fn config(self) -> Result<Config> {
+        let pool = self.pool()?;
         let (server, l1_limits) = (self.server()?, self.l1_limits()?);
         self.check_sequencer()?;
         within(
@@ -294,6 +296,7 @@ impl Values {
             l1_limits,
             poll_interval: milliseconds("--poll-interval-ms", self.poll_interval_ms)?,
             data_dir: self.data_dir,
+            pool,
             role,
             standby,
             feeds: self.sequencer_feed.as_deref().map(urls).unwrap_or_default(),

@@ -241,6 +241,7 @@ impl World {
             l1_limits: L1Limits::default(),
             poll_interval: Duration::from_millis(50),
             data_dir: None,
+            pool: PoolLimits::default(),
             role,
             standby: None,
             feeds: Vec::new(),
@@ -266,7 +267,6 @@ impl World {
             l1_drift: Duration::from_secs(300),
             submitter: SubmitterConfig::default(),
             backlog: BacklogConfig::default(),
-            pool: PoolLimits::default(),
             prices: Prices::default(),
         })
     }
