@@ -1,4 +1,4 @@
-//! Blocks as a chain keeps them.
+//! Executed blocks as a [`Store`](crate::Store) holds them.
 
 use crate::Transaction;
 use alloy_consensus::{Header, Transaction as _, proofs::calculate_transaction_root};
@@ -29,7 +29,7 @@ pub struct Block {
     /// Results of execution; empty for genesis.
     pub executed: ExecutionOutcome,
     /// EXECUTE gas that its transactions have drawn from allowances, by ascending position. A
-    /// transaction whose draw is not known has none: no receipt or header commits to it.
+    /// transaction whose draw is unknown has no entry: no receipt or header commits to the draw.
     pub execute_draws: Vec<ExecuteDraw>,
     /// Root of the state on which it was executed: the parent's, unless the state after the parent
     /// was edited.
@@ -37,7 +37,7 @@ pub struct Block {
     /// Sum of the difficulties from genesis to this block.
     pub total_difficulty: U256,
     /// `true` if the block follows the rules of its chain: it was executed on an unedited state,
-    /// its header is the one that the rules demand, and its senders have signed.
+    /// its header follows the rules, and the senders signed all transactions.
     pub provable: bool,
     size: OnceLock<usize>,
 }
@@ -54,7 +54,7 @@ pub struct ExecuteDraw {
 }
 
 impl Block {
-    /// A block of which nothing but the header is known, or has ever been: genesis.
+    /// Creates a block that has only a header, such as genesis.
     pub fn from_header(header: Header) -> Self {
         let state_root = header.state_root;
         Self {
@@ -99,8 +99,8 @@ impl Block {
         !self.provable && self.pre_state_root.is_zero()
     }
 
-    /// Puts a block together. Its total difficulty and the state that it was executed on are for
-    /// the caller to set.
+    /// Creates a block from its parts. The caller sets its total difficulty and the root of the
+    /// state on which it was executed.
     pub fn sealed(
         header: Header,
         transactions: Vec<Transaction>,
@@ -151,12 +151,13 @@ impl Block {
         list(payload).into()
     }
 
-    /// Bytes of the block's RLP.
+    /// Length of the block's RLP, in bytes.
     pub fn size(&self) -> usize {
         *self.size.get_or_init(|| self.rlp().len())
     }
 
-    /// Returns the transactions, if all are Ethereum's, as in each block that a verifier knows.
+    /// Returns the transactions if all have Ethereum's types, the only ones that a verifier
+    /// accepts.
     pub fn ethereum_transactions(&self) -> Option<Vec<executor::Transaction>> {
         Transaction::all_ethereum(&self.transactions)
     }
@@ -171,7 +172,7 @@ impl Block {
         self.executed.raw_receipts()
     }
 
-    /// Gas that transaction `index` used.
+    /// Returns the gas that transaction `index` used.
     pub fn transaction_gas(&self, index: usize) -> u64 {
         let cumulative = |index: usize| {
             self.executed.receipts.get(index).map_or(0, |receipt| receipt.cumulative_gas_used)
@@ -179,13 +180,13 @@ impl Block {
         cumulative(index) - index.checked_sub(1).map_or(0, cumulative)
     }
 
-    /// Returns what transaction `index` has drawn from its allowance, if it has one and that is
-    /// known.
+    /// Returns the EXECUTE gas that transaction `index` has drawn from its allowance; `None` if it
+    /// has no allowance or the draw is unknown.
     pub fn execute_draw(&self, index: usize) -> Option<ExecuteDraw> {
         self.execute_draws.iter().find(|draw| draw.index == index).copied()
     }
 
-    /// Returns the block with its transactions and withdrawals encoded, as it comes from outside.
+    /// Returns the block in the form of an import, with encoded transactions and withdrawals.
     pub fn to_raw(&self) -> RawBlock {
         let ethereum = self.transactions.iter().filter_map(Transaction::as_ethereum);
         let hashes = ethereum.filter_map(|transaction| transaction.blob_versioned_hashes());
@@ -199,13 +200,13 @@ impl Block {
         }
     }
 
-    /// Returns the request of this block as one of `fork`, in which `raw` is the block
-    /// [encoded](Self::to_raw).
+    /// Returns the block as an Engine API request of `fork`. `raw` is the
+    /// [encoded](Self::to_raw) block.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] for ommers, which no request has, and for execution requests that EIP-7685
-    /// does not allow.
+    /// [`DecodeError`] if the block has ommers, which no request can contain, or execution requests
+    /// that EIP-7685 does not allow.
     pub fn as_request<'a>(
         &'a self,
         raw: &'a RawBlock,
@@ -220,7 +221,7 @@ impl Block {
         raw.as_request(fork, requests, access_list)
     }
 
-    /// The calldata with which EXECUTE verifies this block as one of `fork`, given a witness.
+    /// Returns the calldata with which EXECUTE verifies this block under `fork`, given a witness.
     ///
     /// # Errors
     ///
@@ -237,7 +238,7 @@ impl Block {
     }
 }
 
-/// The receipts of these transactions that are not of Ethereum's types.
+/// Returns position and type of each transaction whose type is not one of Ethereum's.
 fn foreign_types(transactions: &[Transaction]) -> Vec<(usize, u8)> {
     let foreign = transactions.iter().enumerate().filter(|(_, it)| it.as_execute().is_some());
     foreign.map(|(index, transaction)| (index, transaction.ty())).collect()

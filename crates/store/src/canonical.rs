@@ -23,17 +23,17 @@ pub(crate) struct Canonical {
 }
 
 impl Canonical {
-    /// First number whose canonical block it determines.
+    /// Number of the first block of this canonical chain.
     pub(crate) const fn first(&self) -> Option<u64> {
         self.first
     }
 
-    /// Number behind the newest block.
+    /// Number after that of the newest block.
     fn end(&self) -> Option<u64> {
         Some(self.first? + self.hashes.len() as u64)
     }
 
-    /// Returns `true` if a move leaves no gap.
+    /// Returns `true` if the change leaves no gap in the block numbers.
     pub(crate) fn accepts(&self, change: &CanonicalChange) -> bool {
         let numbers = change.blocks.iter().map(|block| block.header.number);
         self.end().is_none_or(|end| change.from <= end)
@@ -49,7 +49,7 @@ impl Canonical {
         self.transactions.get(hash).copied()
     }
 
-    /// Applies a move; `block` finds the blocks that give way.
+    /// Applies a change; `block` looks up the blocks that are replaced.
     pub(crate) fn apply(
         &mut self,
         change: &CanonicalChange,
@@ -82,8 +82,8 @@ impl Canonical {
 
     fn forget_block(&mut self, block: &Block) {
         for transaction in &block.transactions {
-            // One that stands in an older block as well is found nowhere then; a chain of signed
-            // transactions has no such.
+            // A transaction that an older block contains too is then not found at all. Signed
+            // transactions cannot occur twice in a chain.
             if self.transaction(transaction.hash()).is_some_and(|at| at.block == block.hash) {
                 self.transactions.remove(transaction.hash());
             }

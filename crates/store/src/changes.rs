@@ -8,32 +8,31 @@ use revm::bytecode::Bytecode;
 use std::sync::Arc;
 use trie::NewNode;
 
-/// Changes of a store by a block, an edit of the state or a move of the head: applied as a whole or
-/// not at all.
+/// Changes to a store from a block, a state edit or a new head. They are applied atomically.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
     /// Trie nodes by hash. Each is part of the state after one of the blocks or of one of the
-    /// `roots`; a store that keeps nodes by their place drops those that are not.
+    /// `roots`; a path-based store drops other nodes.
     pub nodes: Vec<(B256, Bytes)>,
-    /// Roots of states that nodes are part of, beside those after the blocks.
+    /// Roots of further states to which nodes belong, besides the post-states of the blocks.
     pub roots: Vec<B256>,
     /// Codes by hash.
     pub codes: Vec<(B256, Bytecode)>,
-    /// Accounts and slots that changed, by name.
+    /// Unhashed addresses and slots of the changed accounts.
     pub preimages: Vec<(Address, Vec<U256>)>,
-    /// Blocks, in place of those with the same hashes.
+    /// Blocks; they replace stored blocks with the same hashes.
     pub blocks: Vec<Arc<Block>>,
     /// Witness of the only block among `blocks`. By passing it the caller asserts that `nodes` and
     /// `codes` are exactly the results of executing that block on its parent's state by the rules
-    /// of the chain: a store may execute it again instead of keeping them twice.
+    /// of the chain, so that a store may execute it again instead of storing them twice.
     pub witness: Option<OwnedWitness>,
-    /// Move of the canonical chain, if any.
+    /// Change of the canonical chain, if any.
     pub canonical: Option<CanonicalChange>,
-    /// Transactions of canonical blocks that are to be found no more.
+    /// Transactions of canonical blocks to remove from the transaction index.
     pub forgotten: Vec<B256>,
 }
 
-/// A move of the canonical chain: the blocks from a number on are replaced by others.
+/// A change of the canonical chain: replaces its blocks from a number on.
 #[derive(Debug, Clone)]
 pub struct CanonicalChange {
     /// Number of the first block that changes.
@@ -43,7 +42,7 @@ pub struct CanonicalChange {
 }
 
 impl Changes {
-    /// Takes down a new trie node.
+    /// Adds a new trie node.
     pub fn put_node(&mut self, (hash, node): NewNode<'_>) {
         self.nodes.push((hash, Bytes::copy_from_slice(node)));
     }
@@ -55,7 +54,7 @@ impl Changes {
         self.nodes.extend(hashes.into_iter().zip(nodes));
     }
 
-    /// Takes down a code; its hash.
+    /// Adds contract code, and returns its hash.
     pub fn put_code(&mut self, code: Bytes) -> B256 {
         let hash = keccak256(&code);
         let bytecode =
@@ -65,7 +64,7 @@ impl Changes {
     }
 }
 
-/// A block, and the additions of its state to that of its parent.
+/// A block, and its changes to the state of its parent.
 #[derive(Debug, Clone)]
 pub struct ExecutedBlock {
     /// The block.

@@ -18,7 +18,7 @@ impl StoreError {
         Self { operation, fault: Arc::from(fault.into()) }
     }
 
-    /// The canonical chain cannot move so.
+    /// Returns the error for a change that would leave a gap in the canonical chain.
     pub fn gap() -> Self {
         Self::new("move the canonical chain", "it would have a gap")
     }
@@ -46,7 +46,7 @@ impl Error for StoreError {
     }
 }
 
-/// Equal if they read the same.
+/// Errors are equal if their messages are.
 impl PartialEq for StoreError {
     fn eq(&self, other: &Self) -> bool {
         self.operation == other.operation && self.fault.to_string() == other.fault.to_string()

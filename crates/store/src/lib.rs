@@ -1,18 +1,18 @@
-//! Storage of a chain: blocks with their receipts, the canonical chain and its transactions, trie
-//! nodes and codes.
+//! Storage of a chain: blocks with their receipts, the index of the canonical chain and its
+//! transactions, trie nodes and contract code.
 //!
-//! [`Store`] is the interface: a chain reads single items by hash or number, and passes all changes
-//! of a block in one [`Changes`], which a store applies as a whole or not at all. Every method can
-//! fail, and a failure is a [`StoreError`]: never an absence, never a verdict on a block.
-//! [`MemoryStore`] keeps everything in memory; an [`Overlay`] reads from another store and keeps
-//! its own additions.
+//! [`Store`] is the interface: a chain reads single items by hash or number, and commits all changes
+//! of a block in one [`Changes`], which a store applies atomically. Every method can fail with a
+//! [`StoreError`], which means neither that an item is missing nor that a block is invalid.
+//! [`MemoryStore`] keeps everything in memory; an [`Overlay`] reads from another store and holds
+//! its own additions in memory.
 //!
-//! Over any source of trie nodes, [`walk`] visits a whole trie, [`prove`] finds the nodes that
-//! prove a value, and a [`Recorder`] keeps the nodes that are read.
+//! Over any source of trie nodes, [`walk`] visits a whole trie, [`prove`] collects the nodes that
+//! prove a value, and a [`Recorder`] records the nodes that are read.
 //!
-//! This crate owns the interface, the form of an executed block, and the store in memory. It owns
-//! neither the choice of blocks and of the canonical chain (`chain`) nor the meaning of a node
-//! (`trie`, `executor`).
+//! This crate owns the interface, the type of an executed block, and the in-memory store. It does
+//! not select blocks or the canonical chain (`chain`), and does not interpret nodes (`trie`,
+//! `executor`).
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

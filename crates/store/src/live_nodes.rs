@@ -1,4 +1,4 @@
-//! The part of a store that a set of states needs.
+//! Trie nodes and codes that a set of states references.
 
 use crate::{Visitor, walk};
 use alloy_primitives::{
@@ -9,12 +9,12 @@ use alloy_rlp::Decodable;
 use alloy_trie::TrieAccount;
 use trie::{Nibbles, NodePath, NodeSource, SourceError, TrieError};
 
-/// Nodes and codes that are reached from some state roots.
+/// Hashes of the nodes and codes that are reachable from some state roots.
 #[derive(Debug, Default)]
 pub(crate) struct LiveNodes {
     pub(crate) nodes: B256Set,
     pub(crate) codes: B256Set,
-    /// Storage tries that are yet to be walked: owner and root.
+    /// Storage tries still to be walked: owner and root.
     storage: Vec<(B256, B256)>,
 }
 
@@ -30,13 +30,13 @@ impl NodeSource for Nodes<'_> {
 }
 
 impl LiveNodes {
-    /// Nodes and codes reachable from these state roots. References outside of `nodes` are kept
-    /// below this store or by another chain.
+    /// Collects the nodes and codes reachable from these state roots. A node that is not in `nodes`
+    /// is held by the store below this one or by another chain, and is skipped.
     pub(crate) fn from(roots: &[B256], nodes: &B256Map<Bytes>) -> Self {
         let mut reachable = Self::default();
         let source = Nodes(nodes);
         for root in roots {
-            // The store holds nothing but nodes that were encoded here or checked on import.
+            // The store holds only nodes that this process encoded or checked on import.
             let walked = walk(&source, None, *root, &mut Accounts(&mut reachable));
             debug_assert!(walked.is_ok(), "{walked:?}");
         }

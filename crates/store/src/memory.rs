@@ -1,4 +1,4 @@
-//! A store in memory.
+//! The in-memory store.
 
 use crate::{
     Block, Changes, Preimages, Store, StoreError, StoredNodes, TransactionLocation,
@@ -13,16 +13,16 @@ use std::sync::{
 };
 use trie::NodePath;
 
-/// Nodes that may pile up before it is looked at which are still needed; as many again as were
-/// needed last time are waited for too, so that looking costs little for each.
+/// Minimum number of new nodes between two prunings. Pruning also waits until the store has twice
+/// the nodes that the last one left, so that its cost per node stays low.
 const SLACK: usize = 2_048;
 
-/// Keeps everything in memory. Reading never fails, and committing only if the canonical chain
-/// would get a gap.
+/// Keeps everything in memory. Reads never fail; a commit fails only if it would leave a gap in the
+/// canonical chain.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     contents: RwLock<Contents>,
-    /// Nodes that were needed when it was last looked at.
+    /// Number of nodes that the last pruning left.
     needed: AtomicUsize,
 }
 
@@ -41,7 +41,8 @@ impl MemoryStore {
         self.contents.read().nodes.len()
     }
 
-    /// First number whose canonical block it determines; `None` if the head has never moved.
+    /// Number from which this store determines the canonical blocks; `None` if no head was ever
+    /// set.
     pub(crate) fn canonical_from(&self) -> Option<u64> {
         self.contents.read().canonical.first()
     }
@@ -96,15 +97,16 @@ impl Store for MemoryStore {
         for (address, slots) in changes.preimages {
             preimages.entry(address).or_default().extend(slots);
         }
-        // Before the blocks: those that give way may be replaced in the same commit.
+        // Before the blocks are inserted: the same commit may overwrite a block that leaves the
+        // canonical chain.
         if let Some(change) = &changes.canonical {
             canonical.apply(change, |hash| blocks.get(hash).cloned());
         }
         for transaction in &changes.forgotten {
             canonical.forget(transaction);
         }
-        // An overlay is told of canonical blocks that only the store below it holds. It must know
-        // them when they give way.
+        // In an overlay, a new canonical block may be held only by the store below. The overlay
+        // needs its own reference to remove the block's transactions when a reorg replaces it.
         for block in changes.canonical.into_iter().flat_map(|change| change.blocks) {
             blocks.entry(block.hash).or_insert(block);
         }

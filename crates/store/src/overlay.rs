@@ -9,8 +9,8 @@ use revm::bytecode::Bytecode;
 use std::sync::Arc;
 use trie::NodePath;
 
-/// Reads from another store and keeps additions to itself, in memory, so that a pending block or a
-/// simulation leaves no trace. The other store is never written to.
+/// Reads from another store and holds its own additions in memory, so that a pending block or a
+/// simulation leaves no trace. It never writes to the other store.
 #[derive(Debug)]
 pub struct Overlay {
     below: Arc<dyn Store>,
@@ -18,12 +18,12 @@ pub struct Overlay {
 }
 
 impl Overlay {
-    /// An empty store on top of another.
+    /// Creates an overlay without additions on top of another store.
     pub fn new(below: Arc<dyn Store>) -> Self {
         Self { below, own: MemoryStore::default() }
     }
 
-    /// Number from which on its own canonical chain holds, if it has one.
+    /// Number from which the overlay determines the canonical blocks, if it has any of its own.
     fn own_from(&self) -> Option<u64> {
         self.own.canonical_from()
     }
@@ -71,7 +71,7 @@ impl Store for Overlay {
             return Ok(Some(own));
         }
         let Some(location) = self.below.transaction(hash)? else { return Ok(None) };
-        // Not if its block has given way here, or has lost its body.
+        // The location is invalid if the overlay has replaced the block or dropped its body.
         let from = self.own_from();
         let block = self.block(&location.block)?.filter(|block| {
             from.is_none_or(|from| block.header.number < from)

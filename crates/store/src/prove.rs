@@ -1,4 +1,4 @@
-//! Proofs: the nodes on the way to a key.
+//! Merkle proofs: the nodes on the path to a key.
 
 use alloy_primitives::B256;
 use std::cell::RefCell;
@@ -20,12 +20,12 @@ impl<S: NodeSource + ?Sized> NodeSource for Path<'_, S> {
     }
 }
 
-/// A value, or `None` for its absence, with the nodes that prove it.
+/// A value, or `None` if the key is absent, with the nodes that prove it.
 pub type Proven<B> = (Option<Vec<u8>>, Vec<B>);
 
 /// Returns the value of `key` in a trie that has not loaded any nodes, and the nodes from its root
-/// to the key or to the point of its absence, as `eth_getProof` returns them: embedded nodes are
-/// inside their parents, and the proof of an empty trie is empty.
+/// to the key, or to the node that proves its absence, as `eth_getProof` returns them: embedded
+/// nodes are inside their parents, and the proof of an empty trie is empty.
 pub fn prove<S: NodeSource + ?Sized>(
     source: &S,
     mut trie: Trie<S::Bytes>,

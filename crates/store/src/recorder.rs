@@ -51,7 +51,7 @@ impl<S: NodeSource> Recorder<S> {
         self.measured.get()
     }
 
-    /// Forgets all but the first `count` recorded nodes. The caller must drop its loaded copies of
+    /// Truncates the record to the first `count` nodes. The caller must drop its loaded copies of
     /// the others: a node that is still loaded is not read, and so not recorded, again.
     pub fn rewind(&self, count: usize) {
         let (mut read, mut order) = (self.read.borrow_mut(), self.order.borrow_mut());

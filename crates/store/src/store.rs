@@ -11,51 +11,51 @@ use std::{
 };
 use trie::{NodePath, NodeSource, SourceError};
 
-/// Accounts and their slots by name: a trie knows only hashes of both.
+/// Addresses and their slots, unhashed: a trie contains only the hashes of both.
 pub type Preimages = BTreeMap<Address, BTreeSet<U256>>;
 
 /// Storage of a chain.
 ///
-/// Nodes, codes and blocks are found by hash, so additions to a store do not affect readers; only
-/// the canonical chain moves. The caller ensures that there is one writer at a time.
+/// Nodes, codes and blocks are looked up by hash, so additions to a store do not affect readers;
+/// only the canonical chain changes. The caller ensures that there is one writer at a time.
 ///
 /// # Errors
 ///
-/// [`StoreError`] if the store cannot tell or cannot keep; of a [`commit`](Self::commit) that
-/// failed, nothing may be visible.
+/// [`StoreError`] if the store cannot read or write. No part of a failed
+/// [`commit`](Self::commit) may be visible.
 pub trait Store: fmt::Debug + Send + Sync {
-    /// The trie node at `path` whose Keccak-256 is `hash`.
+    /// Returns the trie node at `path` whose Keccak-256 is `hash`.
     fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Bytes>, StoreError>;
 
-    /// The code with this hash, ready to run.
+    /// Returns the code with this hash, analysed for execution.
     fn code(&self, hash: &B256) -> Result<Option<Bytecode>, StoreError>;
 
-    /// The block with this hash, canonical or not.
+    /// Returns the block with this hash, canonical or not.
     fn block(&self, hash: &B256) -> Result<Option<Arc<Block>>, StoreError>;
 
-    /// Number of the oldest canonical block, if there is any.
+    /// Returns the number of the oldest canonical block, if there is any.
     fn first_number(&self) -> Result<Option<u64>, StoreError>;
 
-    /// Hash of the canonical block with this number.
+    /// Returns the hash of the canonical block with this number.
     fn canonical_hash(&self, number: u64) -> Result<Option<B256>, StoreError>;
 
     /// Returns the location of a transaction in the canonical chain.
     fn transaction(&self, hash: &B256) -> Result<Option<TransactionLocation>, StoreError>;
 
-    /// Accounts and slots that any block built here, or any edit, has changed. Those of imported
-    /// blocks are not among them.
+    /// Returns the accounts and slots that locally built blocks and state edits have changed. Those
+    /// of imported blocks are not included.
     fn preimages(&self) -> Result<Preimages, StoreError>;
 
-    /// Returns the witness of a block, if it was [passed](Changes::witness) and is kept.
+    /// Returns the witness of a block, if it was [committed](Changes::witness) and is still stored.
     fn witness(&self, block: &B256) -> Result<Option<OwnedWitness>, StoreError> {
         let _ = block;
         Ok(None)
     }
 
-    /// All trie nodes and codes, of every state that is kept: the witness that is never too small.
+    /// Returns all trie nodes and codes of every stored state: a witness that is never too small.
     fn everything(&self) -> Result<StoredNodes, StoreError>;
 
-    /// Keeps all of `changes`, or nothing of them.
+    /// Applies `changes` atomically.
     fn commit(&self, changes: Changes) -> Result<(), StoreError>;
 
     /// Writes pending data to durable storage. Committed data is durable without it; flushed data
@@ -64,8 +64,7 @@ pub trait Store: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Report for the operator: damage of the store that was found and its repair, if there was
-    /// any.
+    /// Returns a report for the operator if the store was found damaged: the damage and its repair.
     fn report(&self) -> Option<String> {
         None
     }
@@ -75,8 +74,8 @@ pub trait Store: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Deletes the nodes and codes that none of the states with these roots needs. No commit may
-    /// run meanwhile. A store that prunes by itself does nothing here.
+    /// Deletes the nodes and codes that no state with one of these roots references. No commit may
+    /// run at the same time. A store that prunes by itself does nothing here.
     fn retain(&self, roots: &[B256]) -> Result<(), StoreError> {
         let _ = roots;
         Ok(())

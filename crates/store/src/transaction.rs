@@ -20,16 +20,17 @@ use alloy_rlp::BufMut;
 use codec::{ExecuteTx, SignedExecuteTx};
 use std::sync::Arc;
 
-/// A transaction of a chain: one of Ethereum's, or one that brings the witness of its EXECUTE.
+/// A transaction of a chain: one of Ethereum's types, or an `ExecuteTx`, which carries the witness
+/// for its EXECUTE call.
 ///
-/// Blocks of an L2 hold Ethereum's alone: the verifier knows no others.
+/// Blocks of an L2 contain only Ethereum's types: the verifier accepts no others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(
     clippy::large_enum_variant,
     reason = "nearly all are Ethereum's, and a box would cost each of them an allocation"
 )]
 pub enum Transaction {
-    /// A transaction of Ethereum.
+    /// A transaction of one of Ethereum's types.
     Ethereum(executor::Transaction),
     /// A transaction of type `0x05` with its hash, on an L1 that has such transactions.
     Execute(Arc<Sealed<SignedExecuteTx>>),
@@ -40,7 +41,7 @@ impl Transaction {
     ///
     /// # Errors
     ///
-    /// The reason in words if the bytes are no transaction, or bytes follow it.
+    /// A message with the reason if the bytes are not a transaction, or if bytes follow it.
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
         if bytes.first() != Some(&ExecuteTx::TYPE) {
             return executor::decode_transaction(bytes).map(Self::Ethereum);
@@ -56,7 +57,7 @@ impl Transaction {
         }
     }
 
-    /// Returns the transaction, if it is one of Ethereum.
+    /// Returns the transaction if it has one of Ethereum's types.
     pub const fn as_ethereum(&self) -> Option<&executor::Transaction> {
         match self {
             Self::Ethereum(transaction) => Some(transaction),
@@ -64,7 +65,7 @@ impl Transaction {
         }
     }
 
-    /// Returns these transactions, if all are Ethereum's.
+    /// Returns these transactions if all have Ethereum's types.
     pub fn all_ethereum(transactions: &[Self]) -> Option<Vec<executor::Transaction>> {
         transactions.iter().map(|transaction| transaction.as_ethereum().cloned()).collect()
     }
@@ -82,7 +83,7 @@ impl Transaction {
         self.recover_signer().ok()
     }
 
-    /// Returns the transaction as all traits of Ethereum's see it, unless it is of type `0x05`.
+    /// Returns the Ethereum transaction, or the fields of one of type `0x05` as the error.
     fn parts(&self) -> Result<&executor::Transaction, &ExecuteTx> {
         match self {
             Self::Ethereum(transaction) => Ok(transaction),
@@ -164,7 +165,7 @@ impl SignerRecoverable for Transaction {
     fn recover_signer_unchecked(&self) -> Result<Address, RecoveryError> {
         match self {
             Self::Ethereum(transaction) => transaction.recover_signer_unchecked(),
-            // The type is younger than the rule about `s`.
+            // Type `0x05` has required a low `s` (EIP-2) from the start.
             Self::Execute(transaction) => transaction.recover_signer(),
         }
     }

@@ -1,4 +1,4 @@
-//! Walk over all nodes and values below a root.
+//! Traversal of all nodes and values below a root.
 
 use alloy_primitives::B256;
 use trie::{
@@ -26,7 +26,7 @@ pub trait Visitor<B> {
 }
 
 /// Visits all nodes and values below `root`: each node before its children, and values in ascending
-/// order of their keys. The walk keeps nothing but one path.
+/// order of their keys. Memory use is bounded by one path.
 ///
 /// `owner` is the Keccak-256 of the address whose storage trie it is; `None` for the account trie.
 ///

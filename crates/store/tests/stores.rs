@@ -1,4 +1,4 @@
-//! Guarantees of every store, tested on the one in memory and on overlays over it.
+//! Guarantees of every store, tested on the in-memory store and on overlays over it.
 
 mod suite;
 
@@ -49,7 +49,7 @@ fn an_overlay_shows_what_lies_below_and_keeps_what_is_its_own() {
     assert_eq!([1, 2, 3].map(|tx| found(&overlay, tx)), [at(&one, 0), at(&two, 0), at(&three, 0)]);
     assert_eq!(overlay.everything().unwrap().nodes.len(), 1);
     assert_eq!(overlay.preimages().unwrap().len(), 1);
-    // Nothing of it has reached the store below.
+    // The store below is unchanged.
     assert_eq!(hashes(&*below, 0..4), [all[0], all[1], all[2], None]);
     assert_eq!(found(&*below, 3), None);
     assert!(below.block(&three.hash).unwrap().is_none());
@@ -60,7 +60,7 @@ fn an_overlay_shows_what_lies_below_and_keeps_what_is_its_own() {
 #[test]
 fn a_reorg_in_an_overlay_hides_what_gave_way_below_and_above() {
     let ([genesis, one, two], below, overlay) = with_overlay();
-    // Above what lies below first, then down into it.
+    // Extend the chain of the store below first, then reorg into it.
     let three = child(&two, 1, &[3]);
     advance(&overlay, &[&three]);
     let (other, longer) = (child(&genesis, 2, &[2]), child(&child(&genesis, 2, &[2]), 2, &[4]));
@@ -69,15 +69,15 @@ fn a_reorg_in_an_overlay_hides_what_gave_way_below_and_above() {
     assert_eq!(hashes(&overlay, 0..4), reorged);
     let expected = [None, at(&other, 0), None, at(&longer, 0)];
     assert_eq!([1, 2, 3, 4].map(|tx| found(&overlay, tx)), expected);
-    // Back to the branch below, whose blocks the overlay never was given but as canonical.
+    // Reorg back to the branch below, whose blocks the overlay received only as canonical.
     move_to(&overlay, 1, &[Arc::clone(&one), Arc::clone(&two)], &[]);
     assert_eq!(hashes(&overlay, 0..4), hashes(&*below, 0..4));
     let expected = [at(&one, 0), at(&two, 0), None, None];
     assert_eq!([1, 2, 3, 4].map(|tx| found(&overlay, tx)), expected);
-    // And away from it again.
+    // Reorg away from it again.
     move_to(&overlay, 1, &[Arc::clone(&other)], &[]);
     assert_eq!([1, 2].map(|tx| found(&overlay, tx)), [None, at(&other, 0)]);
-    // Shorter than what lies below: what it has above does not shine through.
+    // The chain is now shorter than that of the store below, whose higher blocks must stay hidden.
     assert_eq!(hashes(&overlay, 0..4), [Some(genesis.hash), Some(other.hash), None, None]);
     assert_eq!([1, 2].map(|tx| found(&*below, tx)), [at(&one, 0), at(&two, 0)]);
 }
@@ -140,7 +140,7 @@ fn world(seed: u64) -> World {
         let with_storage = number == 0;
         let account = TrieAccount {
             nonce: number,
-            // Most accounts are those of every world.
+            // Most accounts are the same in all worlds.
             balance: U256::from(if number < 5 { seed } else { 0 }),
             storage_root: if with_storage { storage.root().unwrap() } else { EMPTY_ROOT_HASH },
             code_hash: if with_storage { code } else { KECCAK_EMPTY },

@@ -1,4 +1,4 @@
-//! The walk shows every node and every value of a trie, and nothing else.
+//! The walk visits every node and every value of a trie, and nothing else.
 
 use alloy_primitives::{B256, Bytes, hex, keccak256};
 use enshrine_store::{Recorder, Visitor, prove, walk};
@@ -14,7 +14,7 @@ use trie::{EMPTY_ROOT, Nibbles, NodePath, NodeSource, SourceError, Trie, TrieErr
 
 const OWNER: B256 = B256::repeat_byte(0x0e);
 
-/// Nodes by hash, of which reading can fail once, at a chosen node.
+/// Nodes by hash, with a read failure that can be injected once, at a chosen node.
 #[derive(Debug, Default, Clone)]
 struct Nodes {
     by_hash: BTreeMap<B256, Bytes>,
@@ -68,15 +68,15 @@ fn random_trie(seed: u8) -> (Model, Nodes, B256) {
     (model, nodes, trie.root().unwrap())
 }
 
-/// Takes down all that it is shown.
+/// Records everything that it visits.
 #[derive(Debug, Default)]
 struct Seen {
     nodes: Vec<(B256, Bytes)>,
     values: Vec<(B256, Vec<u8>)>,
     missing: Vec<B256>,
-    /// Passes over missing nodes.
+    /// Skips missing nodes instead of ending the walk.
     patient: bool,
-    /// Does not go below these.
+    /// Nodes whose children are not visited.
     closed: BTreeSet<B256>,
 }
 
@@ -96,7 +96,7 @@ impl Visitor<Bytes> for Seen {
     }
 }
 
-/// A visitor that leaves missing nodes to the default.
+/// A visitor with the default handling of missing nodes.
 struct Plain;
 
 impl Visitor<Bytes> for Plain {
@@ -123,7 +123,7 @@ fn all_nodes_and_values_of_random_tries_are_shown_once_and_values_in_order() {
         let shown: BTreeMap<_, _> = seen.nodes.iter().cloned().collect();
         assert_eq!(shown, nodes.by_hash, "seed {seed}");
         assert!(seen.nodes.iter().all(|(hash, node)| keccak256(node) == *hash));
-        // A leaf that no node stands for is embedded in another.
+        // A leaf without a node of its own is embedded in another node.
         embedded += usize::from(seen.nodes.len() < model.len());
     }
     assert!(embedded > 10, "{embedded} tries with more leaves than nodes");
@@ -150,7 +150,7 @@ fn without_any_one_node_the_walk_ends_there_or_passes_over_what_hangs_below() {
         }
         let (seen, result) = walked(&fewer, root, Seen { patient: true, ..Seen::default() });
         assert_eq!((result, seen.missing), (Ok(()), vec![*missing]));
-        // A node that is not visited is not visited either when the visitor stops there.
+        // A walk that stops at the node sees the same as one without the node, except the node.
         let closed = BTreeSet::from([*missing]);
         let (stopped, result) = walked(&nodes, root, Seen { closed, ..Seen::default() });
         assert_eq!(result, Ok(()));
@@ -194,7 +194,7 @@ fn reading_changing_and_proving_hand_on_the_error_of_the_source_too() {
         let mut trie = Trie::<Bytes>::storage(OWNER, root);
         failed(at);
         assert_eq!(trie.insert(&nodes, key, &[7]).map(|_| ()), Err(fault.clone()));
-        // A failed operation has changed nothing, and succeeds once the source does.
+        // A failed operation changes nothing, and succeeds once the source recovers.
         assert_eq!(trie.hash(), root);
         assert_eq!(trie.get(&nodes, key).unwrap(), model.get(key).map(Vec::as_slice));
         let mut trie = Trie::<Bytes>::storage(OWNER, root);
@@ -216,7 +216,7 @@ fn bytes_that_are_no_node_end_the_walk_with_a_typed_error() {
         let result = walk(&nodes, Some(&OWNER), hash, &mut Plain);
         assert!(matches!(result, Err(TrieError::Malformed { .. })), "{bytes:?}: {result:?}");
     }
-    // The neighbour: a leaf of the right depth.
+    // A valid counterpart: a leaf of the right depth.
     let leaf = [&hex!("e3a120")[..], &[0; 32], &hex!("01")].concat();
     let hash = keccak256(&leaf);
     let nodes = Nodes { by_hash: BTreeMap::from([(hash, leaf.into())]), ..Nodes::default() };

@@ -1,5 +1,5 @@
-//! Transactions as JSON: those of Ethereum in the form of the specification, those of type `0x05`
-//! in the same form with their own fields in an object `execute`.
+//! JSON of transactions. Ethereum's types have the form of the execution API; type `0x05` has the
+//! same form, with its own fields in an object `execute`.
 
 use super::Transaction;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U64, U128, U256};
@@ -28,7 +28,7 @@ struct ExecuteForm {
     hash: B256,
 }
 
-/// Fields of a transaction of type `0x05` that no other type has, in the form of its JSON.
+/// JSON of the fields that only transactions of type `0x05` have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExecuteFields {
@@ -109,11 +109,11 @@ impl ExecuteForm {
 }
 
 impl ExecuteFields {
-    /// Returns the transaction with these fields, and with 0 or nothing in all others.
+    /// Returns a transaction with these fields; all others are zero or empty.
     ///
     /// # Errors
     ///
-    /// The reason in words if the fields are not those of the version.
+    /// The reason if the fields do not match the version.
     pub fn into_tx(self) -> Result<ExecuteTx, &'static str> {
         let version = match (self.version, self.max_fee_per_execute_gas, self.execute_gas_limit) {
             (1, None, None) => ExecuteTxVersion::V1 { blob_hashes: self.blob_versioned_hashes },
@@ -158,7 +158,7 @@ impl Serialize for Transaction {
 
 impl<'de> Deserialize<'de> for Transaction {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Only one of type `0x05` has the object `execute`.
+        /// Only type `0x05` has the object `execute`.
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Form {

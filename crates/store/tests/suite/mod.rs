@@ -1,6 +1,6 @@
 //! Guarantees of every store, for any implementation.
 //!
-//! To be included by tests that hand over empty stores, and that call the crate `store` their
+//! Tests include this module, pass empty stores to [`passes`], and import the crate `store` as
 //! `seam`.
 
 use crate::seam::{Block, CanonicalChange, Changes, Store, TransactionLocation};
@@ -9,7 +9,7 @@ use alloy_primitives::{Address, B256, Bytes, Signature, TxKind};
 use executor::{ExecutionOutcome, Transaction};
 use std::sync::Arc;
 
-/// All of it, each on a store of its own.
+/// Runs all tests of the suite, each on a new store.
 pub(crate) fn passes(empty: impl Fn(&dyn Fn(&dyn Store))) {
     empty(&an_empty_store_knows_nothing);
     empty(&transactions_are_found_in_canonical_blocks_and_nowhere_else);
@@ -17,14 +17,14 @@ pub(crate) fn passes(empty: impl Fn(&dyn Fn(&dyn Store))) {
     empty(&a_block_can_be_replaced_in_the_commit_in_which_it_becomes_canonical);
 }
 
-/// A transaction like no other with another number.
+/// Returns a transaction that differs for each number.
 pub(crate) fn transaction(number: u64) -> Transaction {
     let to = TxKind::Call(Address::repeat_byte(1));
     let tx = TxLegacy { nonce: number, to, ..Default::default() };
     EthereumTxEnvelope::Legacy(tx.into_signed(Signature::test_signature()))
 }
 
-/// A block behind another, with these transactions; `mark` sets its branch apart.
+/// Returns a child of a block with these transactions; `mark` distinguishes its branch.
 pub(crate) fn child(parent: &Block, mark: u8, transactions: &[u64]) -> Arc<Block> {
     let header = Header {
         number: parent.header.number + 1,
@@ -85,12 +85,12 @@ fn transactions_are_found_in_canonical_blocks_and_nowhere_else(store: &dyn Store
     assert_eq!(store.first_number().unwrap(), Some(7));
     assert_eq!(hashes(store, 6..10), [None, Some(genesis.hash), Some(a.hash), None]);
     assert_eq!([1, 2, 3].map(|tx| found(store, tx)), [at(&a, 0), at(&a, 1), None]);
-    // The other branch: what stands in both is found where it stands now.
+    // Reorg to the other branch: a transaction of both branches is now located in the new block.
     move_to(store, 8, &[Arc::clone(&b)], &[]);
     assert_eq!(hashes(store, 7..10), [Some(genesis.hash), Some(b.hash), None]);
     assert_eq!([1, 2, 3].map(|tx| found(store, tx)), [None, at(&b, 0), at(&b, 1)]);
-    assert!(store.block(&a.hash).unwrap().is_some(), "a block that gave way is still known");
-    // Back by one, with nothing in its place.
+    assert!(store.block(&a.hash).unwrap().is_some(), "a replaced block is still known");
+    // Remove the last block without a replacement.
     move_to(store, 8, &[], &[]);
     assert_eq!(hashes(store, 7..10), [Some(genesis.hash), None, None]);
     assert_eq!([1, 2, 3].map(|tx| found(store, tx)), [None; 3]);
