@@ -51,7 +51,7 @@ pub(crate) fn check_transaction(
     if got > limit {
         return Err(Rejected::GasLimit { got, limit });
     }
-    // From Amsterdam on, what exceeds it pays for new state (EIP-8037).
+    // From Amsterdam on, gas above the cap pays for new state (EIP-8037).
     if fork >= EthereumHardfork::Osaka
         && fork < EthereumHardfork::Amsterdam
         && !config.limits.no_transaction_gas_cap
@@ -116,7 +116,7 @@ fn check_shape(
             return Err(Rejected::Blobs("a blob transaction needs a blob".to_owned()));
         }
         let Some(sidecar) = &new.sidecar else {
-            // An unsigned transaction stands for one of another chain, which has its blobs.
+            // An unsigned transaction replays one of another chain, where its blobs are.
             return match new.recovered.signed {
                 true => Err(Rejected::Blobs("the blobs are missing".to_owned())),
                 false => Ok(()),
@@ -147,9 +147,9 @@ fn check_fees(
 }
 
 /// Checks the sender's nonce and, unless it `may_owe`, its balance, and that the next block can
-/// sell the allowance of EXECUTE gas that the transaction asks for.
+/// sell the requested allowance of EXECUTE gas.
 ///
-/// May block while a disk or another node reads the sender's account.
+/// May block on a disk or on another node that provides the sender's account.
 pub(crate) fn check_sender(
     new: &PoolTransaction,
     state: &State,
@@ -180,8 +180,9 @@ pub(crate) fn check_sender(
     Ok(AdmissionContext { nonce, balance, is_delegated, ..AdmissionContext::default() })
 }
 
-/// Accounts whose authorizations (EIP-7702) a transaction carries, as far as these can apply: they
-/// are for this chain, and their nonce is not used. Anyone can carry old ones of another account.
+/// Returns the accounts whose authorizations (EIP-7702) in a transaction can still apply: they are
+/// for this chain, and their nonce is not used. Anyone can include stale authorizations of another
+/// account.
 pub(crate) fn authorities(
     new: &PoolTransaction,
     state: &State,

@@ -11,8 +11,8 @@ use variants::BlobSource;
 
 /// Blobs of transactions in pool and chain, by their versioned hashes.
 ///
-/// The index owns no blob. A blob stays available as long as its sidecar is in memory: in the pool
-/// until its transaction is gone, and in the node as long as it has the block.
+/// The index holds weak references. A blob stays available as long as its sidecar is in memory: in
+/// the pool until its transaction leaves, and in the node as long as it has the block.
 #[derive(Default)]
 pub struct BlobStore {
     known: RwLock<Known>,
@@ -21,14 +21,14 @@ pub struct BlobStore {
 #[derive(Default)]
 struct Known {
     by_hash: B256Map<Vec<Place>>,
-    /// Number of hashes at which entries of dropped sidecars are removed.
+    /// Number of hashes at which the entries of dropped sidecars are removed next.
     sweep_at: usize,
 }
 
 /// Location of a blob: its sidecar, and its index there.
 type Place = (Weak<Sidecar>, usize);
 
-/// Minimum number of hashes for a clean-up.
+/// Minimum number of hashes before entries of dropped sidecars are removed.
 const FEW: usize = 1_024;
 
 impl fmt::Debug for BlobStore {
@@ -56,12 +56,12 @@ impl BlobStore {
         }
     }
 
-    /// Number of known hashes, including those whose blobs are gone.
+    /// Number of indexed hashes, including those whose blobs were dropped.
     pub fn len(&self) -> usize {
         self.known.read().by_hash.len()
     }
 
-    /// Returns `true` if no hash is known.
+    /// Returns `true` if no hash is indexed.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -98,14 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn a_blob_is_there_as_long_as_anybody_keeps_it() {
+    fn blob_is_available_while_a_sidecar_is_held() {
         let store = BlobStore::default();
         let (first, other) = (sidecar(1), sidecar(2));
         let (hash, other_hash) = (hash(&first), hash(&other));
         store.insert(&first);
         assert_eq!(store.blob(&hash).unwrap(), vec![1; 131_072]);
         assert_eq!(store.blob(&other_hash), None);
-        // The same blob in two transactions: one of them is enough.
+        // With the same blob in two transactions, one of them is enough.
         let again = Arc::new(Sidecar::clone(&first));
         store.insert(&again);
         drop(first);
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_is_cleared_away() {
+    fn entries_of_dropped_sidecars_are_removed() {
         let store = BlobStore::default();
         let kept = sidecar(0);
         store.insert(&kept);

@@ -14,18 +14,19 @@ pub enum TimeOfDay {
     /// The operating system.
     #[default]
     System,
-    /// Seconds since 1970, set by the test that holds the value, so that the test does not depend
-    /// on its own speed.
+    /// Unix time in seconds, set by the test that shares the value, so that the result does not
+    /// depend on the speed of the test.
     Manual(Arc<AtomicU64>),
 }
 
 impl TimeOfDay {
-    /// A fixed time at `seconds` since 1970, which changes only by the returned handle.
+    /// Creates a source fixed at the Unix time `seconds`, which changes only through the returned
+    /// handle.
     pub fn manual(seconds: u64) -> Self {
         Self::Manual(Arc::new(AtomicU64::new(seconds)))
     }
 
-    /// Seconds since 1970.
+    /// Unix time in seconds.
     pub fn now(&self) -> u64 {
         match self {
             Self::System => {
@@ -42,23 +43,23 @@ pub struct Clock {
     time: TimeOfDay,
     /// Seconds to add to the time of day.
     offset: i128,
-    /// Fixed number of seconds between blocks, independent of the time.
+    /// Fixed number of seconds between blocks, independent of the time of day.
     interval: Option<u64>,
     /// Timestamp of the next block.
     next: Option<u64>,
-    /// Time set since the last block; the fixed number of seconds counts from it.
+    /// Time set since the last block; the fixed interval counts from it.
     set: Option<u64>,
-    /// `true` if a block gets the clock's time even if that is not later than its parent's.
+    /// `true` if timestamps may be equal to or earlier than the parent's.
     loose: bool,
 }
 
 impl Clock {
-    /// A clock that now shows `timestamp`.
+    /// Creates a clock whose current time is `timestamp`.
     pub fn starting_at(timestamp: u64) -> Self {
         Self::starting_by(TimeOfDay::System, timestamp)
     }
 
-    /// A clock that now shows `timestamp` and runs with `time`.
+    /// Creates a clock whose current time is `timestamp` and that advances with `time`.
     pub fn starting_by(time: TimeOfDay, timestamp: u64) -> Self {
         let mut clock = Self { time, ..Self::default() };
         clock.set(timestamp);
@@ -66,8 +67,8 @@ impl Clock {
         clock
     }
 
-    /// The same clock, but with timestamps that may be equal to the parent's or earlier. Verifiers
-    /// refuse such blocks.
+    /// Allows timestamps that are equal to or earlier than the parent's. Verifiers reject such
+    /// blocks.
     #[must_use]
     pub const fn loose(mut self) -> Self {
         self.loose = true;
@@ -90,24 +91,24 @@ impl Clock {
         (self.next, self.set) = (None, Some(timestamp));
     }
 
-    /// Goes back to an earlier state of this clock, without a timestamp for the next block. The
-    /// time of day goes on, and the number of seconds between blocks stays.
+    /// Restores the offset of an earlier state of this clock, and clears the timestamp set for the
+    /// next block. The time of day continues, and the block interval is unchanged.
     pub const fn restore(&mut self, earlier: &Self) {
         self.offset = earlier.offset;
         (self.next, self.set) = (None, earlier.set);
     }
 
-    /// Moves the clock by some seconds.
+    /// Moves the clock by a number of seconds.
     pub const fn advance(&mut self, seconds: i128) {
         self.offset = self.offset.saturating_add(seconds);
     }
 
-    /// Gives the next block this timestamp; the clock continues from there.
+    /// Sets the timestamp of the next block; the clock continues from there.
     pub const fn set_next(&mut self, timestamp: u64) {
         self.next = Some(timestamp);
     }
 
-    /// Sets a fixed number of seconds between blocks; `None` follows the time again.
+    /// Sets a fixed number of seconds between blocks; `None` follows the time of day again.
     pub const fn set_interval(&mut self, seconds: Option<u64>) {
         self.interval = seconds;
     }
@@ -117,7 +118,7 @@ impl Clock {
         self.interval
     }
 
-    /// Timestamp of a block whose parent has the timestamp `last`.
+    /// Returns the timestamp for a block whose parent has the timestamp `last`.
     pub fn peek(&self, last: u64) -> u64 {
         let due = match (self.next, self.interval) {
             (Some(next), _) => next,
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn timestamps_rise_although_the_clock_shows_less() {
+    fn timestamps_increase_although_the_clock_lags() {
         let (mut clock, time) = clock_at(1_000);
         assert_eq!(clock.peek(5_000), 5_001);
         assert_eq!(clock.peek(10), 1_000);
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loose_clock_stands_still_and_goes_back() {
+    fn loose_clock_allows_equal_and_earlier_timestamps() {
         let (clock, _) = clock_at(1_000);
         let mut clock = clock.loose();
         assert_eq!(clock.peek(5_000), 1_000);
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timestamp_that_is_set_holds_for_one_block_and_the_clock_goes_on_from_it() {
+    fn clock_continues_from_timestamp_set_for_one_block() {
         let (mut clock, time) = clock_at(1_000);
         clock.set_next(90_000);
         assert_eq!(clock.peek(1_000), 90_000);
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixed_distance_counts_from_a_time_that_was_set_and_then_from_block_to_block() {
+    fn fixed_interval_counts_from_set_time_then_blocks() {
         let (mut clock, _) = clock_at(1_000);
         clock.set_interval(Some(7));
         assert_eq!(clock.peek(2_000), 2_007);
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_goes_by_the_time_of_the_system_unless_it_is_given_another() {
+    fn default_clock_follows_system_time() {
         let begun = TimeOfDay::System.now();
         let shown = Clock::default().now();
         let ended = TimeOfDay::System.now();

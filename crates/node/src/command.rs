@@ -1,4 +1,4 @@
-//! Changes of a node's state, as values.
+//! Commands: state changes of a node, as values.
 
 use crate::{
     Backlog, BlobStore, DropReason, Event, Forkchoice, MineRequest, Mining, NodeState, Observer,
@@ -9,15 +9,15 @@ use chain::{ChainError, RecoveredTransaction, State};
 use core::fmt;
 use std::sync::Arc;
 
-/// A change of a node's state, as a value that can be logged, journaled and replayed. All changes
-/// but transactions and blocks go through [`Node::execute`](crate::Node::execute) as commands.
+/// A state change of a node, as a value that can be logged, journaled and replayed. All changes
+/// except transactions and blocks go through [`Node::execute`](crate::Node::execute) as commands.
 ///
-/// This module has the commands for any node; a devnet has others of its own.
+/// This module has the commands for every node; a devnet adds its own.
 pub trait Command: fmt::Debug {
     /// Result of the change.
     type Output;
 
-    /// Makes the change, while no block is made.
+    /// Applies the change. No block is built at the same time.
     fn apply(self, node: &mut NodeState) -> Self::Output;
 }
 
@@ -33,7 +33,7 @@ impl Command for RemoveTransaction {
     }
 }
 
-/// Removes a transaction from the pool, if it is there, and records why no block has it.
+/// Removes a transaction from the pool, if it is there, and records the reason.
 #[derive(Debug, Clone)]
 pub struct DropTransaction {
     /// Hash of the transaction.
@@ -98,7 +98,7 @@ impl Command for SetObserver {
     }
 }
 
-/// Changes the index of blobs. It does not take over blobs of the pool or of earlier blocks.
+/// Changes the index of blobs. Blobs of the pool and of earlier blocks are not copied to it.
 #[derive(Debug)]
 pub struct SetBlobStore(pub Arc<BlobStore>);
 
@@ -196,8 +196,8 @@ impl Command for SetForkchoice {
 }
 
 /// Makes a known block the head and removes the transactions of the new canonical blocks from the
-/// pool. Returns the transactions of the replaced blocks in their order. They do not go back to the
-/// pool, which would refuse those that need earlier ones, such as a deposit.
+/// pool. Returns the transactions of the replaced blocks in their order. They are not re-added to
+/// the pool, which would reject those that depend on earlier ones, such as a deposit.
 #[derive(Debug, Clone, Copy)]
 pub struct SetHead(pub B256);
 
@@ -234,7 +234,7 @@ impl Command for Restore {
     }
 }
 
-/// Restores the chain of a snapshot, and the offset of its clock. The pool and the settings stay.
+/// Restores the chain of a snapshot, and the offset of its clock. Pool and settings are unchanged.
 #[derive(Debug, Clone)]
 pub struct RestoreChain(pub Snapshot);
 
@@ -248,16 +248,16 @@ impl Command for RestoreChain {
     }
 }
 
-/// Moves the clock that gives blocks their timestamps.
+/// Changes the clock that provides block timestamps.
 #[derive(Debug, Clone, Copy)]
 pub enum SetClock {
-    /// Shows this time, in seconds.
+    /// Sets the current time, as a Unix timestamp in seconds.
     Now(u64),
-    /// Moves forward by some seconds.
+    /// Moves the clock forward by a number of seconds.
     Advance(i128),
-    /// Gives the next block this timestamp and continues from there.
+    /// Sets the timestamp of the next block; the clock continues from there.
     NextBlock(u64),
-    /// Fixed number of seconds between blocks; `None` follows the time again.
+    /// Sets a fixed number of seconds between blocks; `None` follows the time of day again.
     Interval(Option<u64>),
 }
 
@@ -274,7 +274,7 @@ impl Command for SetClock {
     }
 }
 
-/// Makes a state the one behind its block, and the block the head; the clock continues from there.
+/// Replaces the post-state of a block and makes the block the head. The clock continues from there.
 #[derive(Debug, Clone)]
 pub struct SetState(pub State);
 

@@ -33,7 +33,7 @@ pub enum Rejected {
         /// The next nonce of the sender.
         expected: u64,
     },
-    /// The nonce is the greatest number, which no account may reach (EIP-2681).
+    /// The nonce is 2^64 - 1, which no account may reach (EIP-2681).
     #[error("the nonce is at its maximum, 2^64 - 1")]
     NonceMax,
     /// The gas limit is above that of a block.
@@ -45,7 +45,7 @@ pub enum Rejected {
         limit: u64,
     },
     /// The gas limit is above that of any transaction (EIP-7825).
-    #[error("gas limit {got} exceeds the {limit} that a transaction may have")]
+    #[error("gas limit {got} exceeds the transaction gas cap {limit}")]
     GasCap {
         /// Gas limit of the transaction.
         got: u64,
@@ -95,7 +95,7 @@ pub enum Rejected {
         fee: u128,
     },
     /// The pool has a transaction with the same nonce, and the new one does not pay enough more.
-    #[error("replaces {known} without paying more, by {bump} % at least")]
+    #[error("replaces {known}, but does not pay at least {bump} % more")]
     Underpriced {
         /// Hash of the transaction in the pool.
         known: B256,
@@ -103,7 +103,7 @@ pub enum Rejected {
         bump: u8,
     },
     /// The pool is full of transactions that pay more.
-    #[error("the pool is full: a tip of {got} wei per gas, {least} is the least there")]
+    #[error("the pool is full: the tip is {got} wei per gas, the lowest in the pool {least}")]
     PoolFull {
         /// Maximum tip after the base fee, in wei per gas.
         got: u128,
@@ -111,14 +111,14 @@ pub enum Rejected {
         least: u128,
     },
     /// The pool has too many transactions of the sender.
-    #[error("{sender} has {limit} transactions waiting, and may not have more")]
+    #[error("{sender} already has {limit} pending transactions, the maximum per sender")]
     SenderLimit {
         /// Sender of the transaction.
         sender: Address,
         /// Maximum number of transactions of one sender.
         limit: usize,
     },
-    /// The sender's balance is reserved for its waiting transactions.
+    /// The sender's balance does not cover the transaction in addition to its pending ones.
     #[error(
         "{sender} has {balance} wei, of which {held} are held for its waiting transactions, but the transaction may cost {cost}"
     )]
@@ -127,12 +127,12 @@ pub enum Rejected {
         sender: Address,
         /// Balance of the sender, in wei.
         balance: U256,
-        /// Maximum cost of its waiting transactions, in wei.
+        /// Maximum cost of its pending transactions, in wei.
         held: U256,
         /// Maximum cost of the transaction, in wei.
         cost: U256,
     },
-    /// Too many transactions wait for a missing nonce.
+    /// Too many gapped transactions wait for a missing nonce.
     #[error(
         "a nonce of {sender} before that of the transaction is missing, and {limit} transactions wait for such a nonce: send the missing one first"
     )]
@@ -142,20 +142,20 @@ pub enum Rejected {
         /// The limit that is reached: the sender's or the pool's.
         limit: usize,
     },
-    /// The sender delegates to code, or a waiting authorization makes it delegate, and it already
-    /// has a waiting transaction.
+    /// The sender delegates to code, or a pending authorization would make it delegate, and it
+    /// already has a pending transaction.
     #[error(
         "{0} delegates to code (EIP-7702) and has a transaction waiting: one at a time is accepted"
     )]
     Delegated(Address),
-    /// The transaction carries an authorization of an account that has waiting transactions.
+    /// The transaction contains an authorization of an account that has pending transactions.
     #[error("{0}, which delegates to code (EIP-7702) in the transaction, has transactions waiting")]
     AuthorityReserved(Address),
     /// A legacy transaction without a chain id.
-    #[error("the transaction names no chain id (EIP-155), so that it is valid on every chain")]
+    #[error("the transaction has no chain id (EIP-155) and would be valid on every chain")]
     Unprotected,
-    /// Too many blocks wait for L1, so that the node takes no transactions.
-    #[error("blocks wait for L1: {} is {}, the limit is {}; send it again later", .0.what, .0.got, .0.limit)]
+    /// Too many blocks wait for inclusion on L1, so the node rejects transactions.
+    #[error("too many blocks wait for L1: {} is {}, the limit is {}; send it again later", .0.what, .0.got, .0.limit)]
     Backlog(Backlog),
     /// The sender has code (EIP-3607).
     #[error("sender {0} has code")]
@@ -163,10 +163,10 @@ pub enum Rejected {
     /// The fork does not have the transaction's type.
     #[error("transactions of type {0} do not exist in this fork")]
     Type(u8),
-    /// The transaction of type `0x05` has a part that no block may hold.
+    /// The transaction of type `0x05` has a part that no block of this chain can contain.
     #[error("{0}")]
     ExecuteTx(&'static str),
-    /// The next block does not sell the allowance of EXECUTE gas that the transaction asks for.
+    /// The next block does not sell the requested allowance of EXECUTE gas.
     #[error(transparent)]
     Allowance(#[from] AllowanceRefusal),
     /// The initialisation code is too long (EIP-3860).
@@ -207,11 +207,10 @@ pub enum Rejected {
     /// The transaction has no authorization (EIP-7702).
     #[error("a set-code transaction needs an authorization")]
     NoAuthorization,
-    /// The journal could not record the transaction, so the pool does not take it: a fault of the
-    /// node.
-    #[error("cannot be kept over a restart: {0}")]
+    /// The journal could not record the transaction, so the pool rejects it: a fault of the node.
+    #[error("failed to journal the transaction: {0}")]
     NotKept(String),
-    /// The pool took the transaction, but its block could not be made: a fault of the node.
+    /// The pool admitted the transaction, but building its block failed: a fault of the node.
     #[error("the transaction is in the pool, but no block could be made: {0}")]
     Mining(Box<NodeError>),
     /// The state could not be read.
@@ -238,7 +237,7 @@ pub enum NodeError {
     Unverified {
         /// Number of the block.
         number: u64,
-        /// Reason of the refusal.
+        /// Reason of the rejection.
         reason: Box<Unverified>,
     },
 }
@@ -249,10 +248,10 @@ pub enum Unverified {
     /// The block cannot be encoded as an input of EXECUTE.
     #[error("encoding: {0}")]
     Encoding(#[from] DecodeError),
-    /// EXECUTE refuses the block.
+    /// EXECUTE rejects the block.
     #[error(transparent)]
     Refused(#[from] ExecuteError),
-    /// The chain refuses the block, which has transactions that EXECUTE does not know.
+    /// The chain rejects the block, which has transactions that EXECUTE does not support.
     #[error(transparent)]
     Chain(#[from] ChainError),
 }

@@ -14,13 +14,13 @@ pub enum Event {
         /// Blocks that joined the canonical chain, oldest first.
         added: Vec<Arc<Block>>,
     },
-    /// A transaction of the pool became executable: it has just arrived, or the missing one before
-    /// it has.
+    /// A transaction of the pool became executable: it arrived, or the missing nonce before it was
+    /// filled.
     Pooled(Arc<PoolTransaction>),
 }
 
 impl Event {
-    /// The event of a move from one head to another; `None` if they are the same.
+    /// Returns the event for a change of the head; `None` if both heads are the same.
     pub(crate) fn between(chain: &ChainReader, from: &Arc<Block>, to: &Arc<Block>) -> Option<Self> {
         let (mut old, mut new) = (Arc::clone(from), Arc::clone(to));
         let (mut removed, mut added) = (Vec::new(), Vec::new());
@@ -37,7 +37,7 @@ impl Event {
                 if newer { (&mut new, &mut added) } else { (&mut old, &mut removed) };
             let next = parent(end);
             passed.push(Arc::clone(end));
-            // Chains without a common block: what is left of the other is left out.
+            // Chains without a common block: the rest of the other chain is left out.
             let Some(next) = next else { break };
             *end = next;
         }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use variants::GasSchedule;
 
 impl Node {
-    /// Verifies an executed block as EXECUTE would, from its witness alone, if the settings ask for
-    /// verification.
+    /// Verifies an executed block as EXECUTE would, from its witness alone, if verification is
+    /// enabled in the settings.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Policy of the node's owner for the header of the next block.
+//! Operator policy for the header of the next block.
 
 use alloy_consensus::Header;
 use core::fmt;
@@ -9,11 +9,11 @@ pub trait HeaderPolicy: fmt::Debug + Send + Sync {
     /// Changes the header of a block that is about to be built.
     fn apply(&self, header: &mut Header);
 
-    /// Called after a block with a header that this policy has changed.
+    /// Called after a block was built with a header that this policy has changed.
     fn made(&self, header: &Header);
 }
 
-/// Headers by the protocol's rules.
+/// Leaves headers as the protocol defines them.
 impl HeaderPolicy for () {
     fn apply(&self, _: &mut Header) {}
 

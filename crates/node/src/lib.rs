@@ -1,12 +1,12 @@
 //! A running chain: pool, block production, clock, events.
 //!
 //! [`Node`] is the handle that servers share. An L1 devnet and an L2 node have the same [`Node`]
-//! with other settings. It has one writer at a time. Readers take a [`chain::State`] or a block out
-//! of it and continue without a lock, so they do not wait while a block is executed.
+//! with other settings. It has one writer at a time. Readers obtain a [`chain::State`] or a block
+//! and continue without a lock, so they do not wait while a block is executed.
 //!
-//! This crate owns the pool and its order, the trigger and time of blocks, commands that change the
-//! state, and events. It does not own execution and state (`chain`), JSON-RPC (`rpc`), or the
-//! methods, keys and flags of a devnet (`devnet`).
+//! This crate owns the pool and its order, the triggers and timestamps of blocks, commands that
+//! change the state, and events. It does not own execution and state (`chain`), JSON-RPC (`rpc`),
+//! or the methods, keys and flags of a devnet (`devnet`).
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -20,7 +20,7 @@ use std::{
 use variants::GasSchedule;
 use wire::ProtocolFork;
 
-/// Delay before a failed block is tried again, if none is due earlier.
+/// Delay before building is retried after a failure, if no block is due earlier.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Parameters of a block: the Engine API's payload attributes, with additions for an L2.
@@ -41,7 +41,7 @@ pub struct MineRequest {
     /// Bytes to keep free in the input of EXECUTE, for other data in the L1 transaction.
     pub reserved_bytes: usize,
     /// Maximum sum of the gas limits of transactions from the pool; `None` for no limit. The first
-    /// transaction is taken in any case, so that no transaction is too large for every block.
+    /// transaction is always included, so that no transaction is too large for every block.
     pub pool_gas: Option<u64>,
 }
 
@@ -61,7 +61,7 @@ pub struct Pending {
 /// A block that is built, verified if the settings ask for it, and not yet part of the chain.
 #[derive(Debug, Clone)]
 pub struct SealedBlock {
-    /// The block. Its witness is there if it was verified, or if inputs of EXECUTE are bounded.
+    /// The block. It has a witness if it was verified, or if inputs of EXECUTE are bounded.
     pub new: BlockWithWitness,
     /// Cost of verifying the block with EXECUTE, if EXECUTE has verified it.
     pub posted: Option<Posted>,
@@ -70,12 +70,12 @@ pub struct SealedBlock {
     begun: Instant,
 }
 
-/// Cost of the EXECUTE call that verifies a block alone, in the form in which it goes to L1.
+/// Cost of the EXECUTE call that verifies a block alone, in the form in which it is posted to L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Posted {
-    /// Bytes of its input.
+    /// Length of the input, in bytes.
     pub bytes: usize,
-    /// Gas that the call has to hold.
+    /// Gas that the call must provide.
     pub gas: u64,
     /// Price of the block's underpriced work, in gas ([`Executed::work`](execute::Executed::work)).
     pub work: u64,
@@ -86,13 +86,13 @@ struct PendingKey {
     header: B256,
     root: B256,
     pool: u64,
-    /// Hashes of the transactions that come before those of the pool.
+    /// Hashes of the transactions that precede those of the pool.
     first: Vec<B256>,
     pool_gas: Option<u64>,
     commands: u64,
 }
 
-/// Inputs of a new block, taken out of the node.
+/// Inputs of a new block, cloned from the node's state.
 struct Draft {
     state: State,
     header: Header,
@@ -108,7 +108,7 @@ struct Draft {
 }
 
 impl NodeState {
-    /// Removes from the pool the transactions of a block, and others whose nonces it has used.
+    /// Removes the transactions of a block from the pool, and others whose nonces it has used.
     pub(crate) fn forget_pooled(&mut self, block: &Block) {
         for (transaction, sender) in block.transactions.iter().zip(&block.senders) {
             if let Some(mined) = self.pool.remove(transaction.hash())
@@ -150,7 +150,7 @@ impl NodeState {
                 let mut ready = self.pool.ready(base_fee, settings.order, |sender| {
                     let own = request.transactions.iter().filter(|first| first.sender == sender);
                     let behind = own.map(|first| first.transaction.nonce().saturating_add(1)).max();
-                    // No transaction has the greatest nonce.
+                    // No transaction has the maximum nonce (EIP-2681), so none is executable.
                     let next = state.nonce(sender).unwrap_or_else(|error| {
                         failed.get_or_insert(error);
                         u64::MAX
@@ -215,12 +215,12 @@ impl Draft {
         self.budget.limits().is_some()
     }
 
-    /// All offered transactions, in order.
+    /// Iterates over all candidate transactions, in order.
     fn transactions(&self) -> impl Iterator<Item = &RecoveredTransaction> {
         self.first.iter().chain(self.offered.iter().map(|offered| &offered.recovered))
     }
 
-    /// Builds the block, with its witness if it is to be verified or its input is bounded.
+    /// Builds the block, with its witness if it will be verified or its input is bounded.
     fn build(&self, verify: bool) -> Result<BuiltBlock, ChainError> {
         let (header, withdrawals) = (&self.header, &self.withdrawals);
         let offered = self.transactions();
@@ -246,8 +246,8 @@ impl Node {
         self.mine_locked(&request)
     }
 
-    /// Builds blocks for as long as executable transactions get into them: one that fills a gap in
-    /// nonces frees those behind it, which may be more than one block holds.
+    /// Builds blocks as long as they include executable transactions: one that fills a nonce gap
+    /// makes its successors executable, which may need more than one block.
     pub(crate) fn mine_ready(&self) -> Result<(), NodeError> {
         let _one = self.mining.lock();
         let mut is_first = true;
@@ -266,13 +266,12 @@ impl Node {
     }
 
     fn mine_locked(&self, request: &MineRequest) -> Result<Arc<Block>, NodeError> {
-        // The mining lock excludes other writers, so readers can go on while
-        // the block is executed.
+        // The mining lock excludes other writers, so reads continue while the block is executed.
         self.append_locked(self.seal(request)?)
     }
 
-    /// Builds a block on the head, and verifies it if the settings ask for it. Readers do not see
-    /// it until [`Self::append`] adds it to the chain.
+    /// Builds a block on the head, and verifies it if verification is enabled in the settings.
+    /// Readers do not see it until [`Self::append`] adds it to the chain.
     pub fn seal(&self, request: &MineRequest) -> Result<SealedBlock, NodeError> {
         let begun = Instant::now();
         let (mut draft, rules) = {
@@ -306,9 +305,9 @@ impl Node {
             let Some((got, max)) = gas.zip(max_gas).filter(|(got, max)| got > max) else {
                 break (built, rejected, posted);
             };
-            // The builder has kept to what it knew; what the verifier found beyond that makes it
-            // fewer of the pool, and in the end none: one that is too expensive by itself stays out
-            // for good.
+            // The builder stayed within its own estimate, but the verifier measured more gas than
+            // allowed. Retry with half of the pool transactions until the block fits or none is
+            // left. A transaction that is too expensive alone is rejected permanently.
             let left: B256Set = rejected.iter().map(|(left, _)| *left).collect();
             draft.offered.retain(|it| !left.contains(it.hash()));
             match draft.offered.len() {
@@ -324,7 +323,7 @@ impl Node {
         };
         let rejected: Vec<_> = rejected.into_iter().chain(too_expensive).collect();
         for (transaction, reason) in &rejected {
-            tracing::debug!(%transaction, %reason, "left out of the block");
+            tracing::debug!(%transaction, %reason, "transaction left out of block");
         }
         let new = built.into_block_with_witness(&draft.state.config().spec);
         Ok(SealedBlock { new, posted, rejected, begun })
@@ -378,8 +377,8 @@ impl Node {
         Ok(block)
     }
 
-    /// Makes an executed block of another builder the head: a child of the head, or of any other
-    /// block. Subscribers get an event per block on the way there.
+    /// Makes an executed block of another builder the head. Its parent is the head or any other
+    /// known block. Subscribers receive an event.
     pub fn adopt(&self, new: impl Into<ExecutedBlock>) -> Result<Arc<Block>, NodeError> {
         let _one = self.mining.lock();
         let mut node = self.inner.write();
@@ -420,7 +419,7 @@ impl Node {
         Ok(pending)
     }
 
-    /// Builds blocks at the interval in the settings. Retries a failed block soon. Runs until the
+    /// Builds blocks at the interval in the settings, and retries failed blocks. Runs until the
     /// node is dropped.
     pub async fn run(self: Arc<Self>) {
         let node = Arc::downgrade(&self);
@@ -438,7 +437,7 @@ impl Node {
                     failed = match mined.await {
                         Ok(Ok(_)) => false,
                         Ok(Err(error)) => {
-                            tracing::error!(%error, "failed to make a block at its time, retrying");
+                            tracing::error!(%error, "failed to build block at interval, retrying");
                             true
                         }
                         Err(error) => {
@@ -460,20 +459,20 @@ impl Node {
     }
 }
 
-/// Accounts that a block changes.
+/// Returns the accounts that a block changes.
 fn changed_by(block: &ExecutedBlock) -> Vec<Address> {
     block.changes.preimages.iter().map(|(address, _)| *address).collect()
 }
 
-/// Encodes the input of a block.
+/// Function that encodes the EXECUTE input of a block.
 pub(crate) type InputForm =
     fn(&Block, ProtocolFork, u64, &OwnedWitness) -> Result<Vec<u8>, wire::DecodeError>;
 
-/// Verifies a block as EXECUTE would, from its witness alone, and returns the cost of the call;
-/// `None` before Cancun, which has no input, and for a block with transactions of type `0x05`,
-/// which EXECUTE does not know: the chain verifies it from the same witness. For a block that goes
-/// to L1 the input has the form used there. Only the senders come from the pool, which has
-/// recovered them from the same signatures.
+/// Verifies a block as EXECUTE would, from its witness alone, and returns the cost of the call.
+/// Returns `None` before Cancun, which has no input, and for a block with transactions of type
+/// `0x05`, which EXECUTE does not support: the chain verifies it from the same witness. A block
+/// that is posted to L1 is verified in the form used there. Only the senders come from the pool,
+/// which has recovered them from the same signatures.
 pub(crate) fn verify_from_witness(
     parent: &State,
     block: &Block,

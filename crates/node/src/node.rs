@@ -15,7 +15,7 @@ use std::{
 };
 use tokio::sync::{broadcast, watch};
 
-/// Number of events that a slow subscriber may lag behind before it misses some.
+/// Maximum number of events that a subscriber can lag behind without missing any.
 const EVENTS: usize = 16_384;
 
 /// State of a node.
@@ -29,9 +29,9 @@ pub struct NodeState {
     pub clock: Clock,
     /// Settings of the node.
     pub settings: Settings,
-    /// Attributes of the next block, beyond those from clock and pool.
+    /// Attributes of the next block that do not come from clock and pool.
     pub attributes: MineRequest,
-    /// Safe and finalized blocks, as set from outside; `None` derives them from the depth.
+    /// Safe and finalized blocks, as set by [`Command`]s; `None` derives them from the depth.
     pub forkchoice: Option<Forkchoice>,
     /// Policy for headers.
     pub header_policy: Arc<dyn HeaderPolicy>,
@@ -39,22 +39,22 @@ pub struct NodeState {
     pub(crate) pool_journal: Arc<dyn PoolJournal>,
     /// Observer of new blocks.
     pub(crate) observer: Arc<dyn Observer>,
-    /// States of snapshots, which are kept however old they are.
+    /// States of snapshots, which are excluded from pruning.
     pins: Mutex<Vec<Weak<State>>>,
     /// Blobs of transactions in blocks, by hash of the transaction.
     pub sidecars: B256Map<Arc<Sidecar>>,
-    /// Blobs of the pool and of blocks, by their versioned hashes.
+    /// Index of the blobs of the pool and of blocks, by versioned hash.
     pub blobs: Arc<BlobStore>,
     /// Number of executed commands. Results derived before the last one may be stale.
     pub(crate) commands: u64,
 }
 
-/// Safe and finalized blocks, as a consensus client or the L1 of an L2 knows them.
+/// Safe and finalized blocks, as reported by a consensus client or derived from L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Forkchoice {
-    /// Number of the newest block that only a reorganisation of L1 can remove.
+    /// Number of the newest block that only an L1 reorg can remove.
     pub safe: u64,
-    /// Number of the newest block that no reorganisation can remove.
+    /// Number of the newest block that no reorg can remove.
     pub finalized: u64,
 }
 
@@ -87,7 +87,7 @@ impl Snapshot {
 }
 
 impl NodeState {
-    /// Takes a snapshot. This is cheap, since states are shared.
+    /// Takes a snapshot. This is cheap, because states are shared.
     pub fn snapshot(&self) -> Snapshot {
         let state = Arc::new(self.chain.state());
         if self.settings.history.is_some() {
@@ -102,7 +102,7 @@ impl NodeState {
         }
     }
 
-    /// Restores a snapshot: chain, state, waiting transactions, clock and settings.
+    /// Restores a snapshot: chain, state, pool, clock and settings.
     pub fn restore(&mut self, snapshot: &Snapshot) -> Result<(), ChainError> {
         self.chain.restore(&snapshot.chain)?;
         self.pool = snapshot.pool.clone();
@@ -111,7 +111,7 @@ impl NodeState {
         Ok(())
     }
 
-    /// The state after a block, unless it was never here or is pruned.
+    /// Returns the state after a block, or an error if it was never stored or has been pruned.
     pub fn state_after(&self, block: &Arc<Block>) -> Result<State, ChainError> {
         let (number, head) = (block.header.number, self.chain.head().header.number);
         match self.settings.history {
@@ -137,7 +137,7 @@ impl NodeState {
         self.chain.prune(states, pinned.iter().map(|state| state.root()))
     }
 
-    /// The header of the next block, with the fields known before execution.
+    /// Returns the header of the next block, with the fields known before execution.
     pub fn next_header(&self, attributes: &BlockAttributes) -> Result<Header, ChainError> {
         let mut header = self.chain.state().open_header(attributes)?;
         self.header_policy.apply(&mut header);
@@ -182,12 +182,12 @@ impl NodeState {
         })
     }
 
-    /// Inputs of a transaction check. A result is valid as long as they stay the same.
+    /// Version of the inputs of a transaction check. A result is valid while it is unchanged.
     fn checked_at(&self) -> (B256, u64) {
         (self.chain.head().hash, self.commands)
     }
 
-    /// Adds a checked transaction to the pool; returns it with its number in the journal.
+    /// Adds a checked transaction to the pool, and returns it with its number in the journal.
     fn admit(
         &mut self,
         new: PoolTransaction,
@@ -202,10 +202,10 @@ impl NodeState {
         Ok((added, noted))
     }
 
-    /// Drops transactions of changed accounts that are no longer valid after a new head.
+    /// Drops transactions of changed accounts that the new head has invalidated.
     pub(crate) fn settle_pool(&mut self, changed: &[Address]) {
         if let Err(error) = self.try_settle_pool(changed) {
-            tracing::warn!(%error, "failed to look up senders of waiting transactions");
+            tracing::warn!(%error, "failed to read sender accounts of pending transactions");
         }
     }
 
@@ -230,7 +230,7 @@ impl NodeState {
 struct SenderCheck {
     state: State,
     may_owe: bool,
-    /// `true` if the pool needs the accounts whose authorizations the transaction carries.
+    /// `true` if the pool needs the accounts whose authorizations the transaction contains.
     asks_authorities: bool,
     /// Header of the next block, with the fields known before execution.
     next: Header,
@@ -238,7 +238,7 @@ struct SenderCheck {
 }
 
 impl SenderCheck {
-    /// Runs the checks and returns the chain's view of the sender.
+    /// Runs the checks, and returns nonce, balance and delegation of the sender.
     fn run(&self, new: &PoolTransaction) -> Result<AdmissionContext, Rejected> {
         let context = check_sender(new, &self.state, self.may_owe)?;
         let authorities = match self.asks_authorities {
@@ -250,11 +250,11 @@ impl SenderCheck {
         Ok(AdmissionContext { authorities, base_fee, block, ..context })
     }
 
-    /// Verifies the block of an L2 that a transaction of type `0x05` brings, within the gas of the
-    /// transaction, so that the block with the transaction finds the verdict. One that waits for
-    /// others of its sender, whose nonce is `nonce`, is not run.
+    /// Verifies the L2 block in a transaction of type `0x05` ahead of its L1 block, within the gas
+    /// of the transaction, so that block building finds the verdict cached. A transaction with a
+    /// nonce above `nonce`, the sender's next one, is skipped.
     ///
-    /// Takes as long as the block of the L2 does: no lock of the node may be held.
+    /// This takes as long as executing the L2 block, so no lock of the node may be held.
     fn verify_ahead(&self, added: &PoolTransaction, nonce: u64) {
         let transaction = &added.recovered.transaction;
         if transaction.as_execute().is_none() || added.nonce() != nonce {
@@ -265,11 +265,13 @@ impl SenderCheck {
         let (hash, ms) = (added.hash(), begun.elapsed().as_millis());
         match outcome {
             Ok(Ok(())) => tracing::debug!(%hash, ms, "verified an ExecuteTx ahead of its block"),
-            // It may be valid in the next block: others of the pool may come first.
+            // It may be valid in the next block, after other transactions of the pool.
             Ok(Err(reason)) => {
-                tracing::debug!(%hash, ms, %reason, "could not run an ExecuteTx ahead");
+                tracing::debug!(%hash, ms, %reason, "could not run an ExecuteTx ahead of its block");
             }
-            Err(error) => tracing::warn!(%hash, %error, "could not run an ExecuteTx ahead"),
+            Err(error) => {
+                tracing::warn!(%hash, %error, "failed to run an ExecuteTx ahead of its block")
+            }
         }
     }
 }
@@ -278,7 +280,7 @@ impl SenderCheck {
 #[derive(Debug)]
 pub struct Node {
     pub(crate) inner: RwLock<NodeState>,
-    /// Lock that a thread holds while it makes a block or changes the state.
+    /// Lock held while a block is built or the state is changed.
     pub(crate) mining: Mutex<()>,
     pub(crate) pending: Mutex<Option<Pending>>,
     pub(crate) mining_changed: watch::Sender<()>,
@@ -286,7 +288,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node for `chain`, with an empty pool and headers by the protocol's rules.
+    /// Creates a node for `chain`, with an empty pool and without a header policy.
     pub fn new(chain: Chain, clock: Clock, settings: Settings) -> Arc<Self> {
         Self::with_header_policy(chain, clock, settings, Arc::new(()))
     }
@@ -322,8 +324,8 @@ impl Node {
         })
     }
 
-    /// Reads the state under the lock. Keep the closure short: take out a [`State`] or a block, and
-    /// work on that.
+    /// Reads the state under the lock. Keep the closure short: clone a [`State`] or a block out of
+    /// it, and work on that.
     pub fn read<T>(&self, read: impl FnOnce(&NodeState) -> T) -> T {
         read(&self.inner.read())
     }
@@ -333,7 +335,8 @@ impl Node {
         self.inner.is_locked_exclusive()
     }
 
-    /// Executes a command while no block is being made, and notifies subscribers if the head moved.
+    /// Executes a command while no block is being built, and notifies subscribers if the head
+    /// changed.
     pub fn execute<C: Command>(&self, command: C) -> C::Output {
         tracing::debug!(?command);
         let _one = self.mining.lock();
@@ -358,13 +361,12 @@ impl Node {
         self.read(|node| node.chain.state())
     }
 
-    /// Adds a transaction to the pool, and makes a block if the settings ask for a block per
-    /// transaction.
+    /// Adds a transaction to the pool, and builds a block if auto-mining is enabled.
     ///
-    /// The block is in the chain before this returns, so the sender finds the receipt. If no block
-    /// can be made, the transaction is not in the pool either.
+    /// The block is in the chain before this returns, so the receipt is available to the sender. If
+    /// building the block fails, the transaction is removed from the pool again.
     pub fn submit(&self, new: PoolTransaction) -> Result<B256, Rejected> {
-        // Looked up without the lock, since a disk or another node may answer slowly.
+        // The sender is read without the lock, because a disk or another node may be slow.
         let sender = self.read(|node| node.check(&new))?;
         let mut context = sender.run(&new)?;
         let hash = *new.hash();
@@ -375,7 +377,7 @@ impl Node {
             }
             let is_replacement = node.pool.has(new.sender(), new.nonce());
             let (added, noted) = node.admit(new, &context)?;
-            // Only for subscribers: without any, the pool is not searched.
+            // Needed for events only, so the pool is not searched without subscribers.
             let mut executable = match self.events.receiver_count() {
                 0 => Vec::new(),
                 _ => node.pool.executable_from(&added, context.nonce),
@@ -388,8 +390,8 @@ impl Node {
             self.inner.write().pool.remove(&hash);
             return Err(Rejected::NotKept(error.to_string()));
         }
-        // Only what is in the pool is worth the work: a refusal costs its sender nothing. One nonce
-        // pays once, so one that replaces another is verified in its block.
+        // Verify only admitted transactions: a rejected one costs its sender nothing. A replacement
+        // is verified in its block, because a sender pays only once per nonce.
         if !is_replacement {
             sender.verify_ahead(&added, context.nonce);
         }
@@ -398,9 +400,9 @@ impl Node {
             match self.mine_ready() {
                 Ok(()) => {}
                 Err(error) => {
-                    tracing::error!(%error, transaction = %hash, "failed to make a block for a transaction");
-                    // Its sender takes it for refused; and if it is what cannot be executed, no
-                    // block could be made while it is there.
+                    tracing::error!(%error, transaction = %hash, "failed to build block for transaction");
+                    // The sender is told that it failed. If this transaction is the cause, block
+                    // production would stall while it stays in the pool.
                     let mut node = self.inner.write();
                     if node.pool.remove(&hash).is_none()
                         && matches!(node.chain.transaction(&hash), Ok(Some(_)))
@@ -423,9 +425,9 @@ impl Node {
     }
 
     /// Subscribes to events after the head, and returns the head. Waits for a block that is being
-    /// made.
+    /// built.
     pub fn subscribe_at_head(&self) -> (broadcast::Receiver<Event>, Arc<Block>) {
-        // Events of a new head are sent before this lock is free again.
+        // Events of a new head are sent before this lock is released.
         let _one = self.mining.lock();
         (self.subscribe(), self.read(|node| Arc::clone(node.chain.head())))
     }

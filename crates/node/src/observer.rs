@@ -4,8 +4,8 @@ use chain::Block;
 use core::fmt;
 use std::sync::Arc;
 
-/// Observer of each block that the node makes. It runs on the thread that made the block, before
-/// the request for the block is answered and before the next block is made.
+/// Observer of each block that the node builds. It runs on the thread that built the block, before
+/// the call that requested the block returns and before the next block is built.
 pub trait Observer: fmt::Debug + Send + Sync {
     /// Called with the new head; `waiting` transactions are left in the pool.
     fn made(&self, block: &Arc<Block>, waiting: usize);

@@ -4,16 +4,17 @@ use crate::PoolTransaction;
 use core::fmt;
 use std::io;
 
-/// Records each transaction that enters the pool before its sender gets an answer, so that an
-/// acknowledged transaction survives the process.
+/// Records each transaction that enters the pool before the sender receives a response, so that an
+/// acknowledged transaction survives a restart.
 ///
-/// Recording has two steps, so that one write serves concurrent sends: [`Self::note`] runs under
-/// the pool's lock, and [`Self::keep`] after it is released.
+/// Recording has two steps, so that concurrent submissions share one write: [`Self::note`] runs
+/// under the pool's lock, and [`Self::keep`] after it is released.
 pub trait PoolJournal: fmt::Debug + Send + Sync {
-    /// Notes a transaction, and returns its number for [`Self::keep`]. Numbers rise.
+    /// Enqueues a transaction, and returns its number for [`Self::keep`]. Numbers ascend.
     fn note(&self, transaction: &PoolTransaction) -> u64;
 
-    /// Waits until a noted transaction is durable. On an error the pool removes the transaction.
+    /// Waits until an enqueued transaction is durable. On an error the pool removes the
+    /// transaction.
     ///
     /// # Errors
     ///

@@ -10,12 +10,12 @@ use variants::GasSchedule;
 /// Trigger of block production.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mining {
-    /// One block at once for each executable transaction.
+    /// A block immediately for each executable transaction.
     #[default]
     Auto,
-    /// Blocks at intervals.
+    /// Blocks at a fixed interval.
     Interval(Duration),
-    /// One block for each executable transaction, and blocks at intervals.
+    /// A block for each executable transaction, and blocks at a fixed interval.
     Mixed(Duration),
     /// Blocks on request only.
     Manual,
@@ -48,7 +48,7 @@ pub enum Order {
     Arrival,
 }
 
-/// Backlog of L2 blocks that wait for L1, by the measure that is at its limit.
+/// Backlog of L2 blocks that are not yet on L1, by the measure that is at its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backlog {
     /// Name of the measure, with its unit.
@@ -78,8 +78,8 @@ pub struct Settings {
     pub gas_price: Option<u128>,
     /// `true` if the pool rejects transactions that cannot pay the base fee of the next block.
     pub refuse_below_base_fee: bool,
-    /// `true` if the pool refuses a gas limit below the calldata floor of EIP-7623. Otherwise the
-    /// next block leaves such a transaction out, and the pool then drops it.
+    /// `true` if the pool rejects a gas limit below the calldata floor of EIP-7623. Otherwise the
+    /// next block omits the transaction, and the pool then drops it.
     pub refuse_below_floor: bool,
     /// Blocks per epoch: safe is one epoch behind the head, finalized two.
     pub slots_in_an_epoch: u64,
@@ -105,7 +105,7 @@ pub struct Settings {
     pub refuse_unpaid: bool,
     /// Gas schedule of EXECUTE on the L1 that verifies the blocks.
     pub execute_gas: GasSchedule,
-    /// Reason why the pool takes no transactions from outside; `None` if it does.
+    /// Reason why the pool rejects external transactions; `None` if it accepts them.
     pub closed: Option<Backlog>,
     /// EXECUTE rules by which the node verifies each new block from its own witness; `None` for no
     /// verification.

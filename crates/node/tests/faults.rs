@@ -1,4 +1,4 @@
-//! A node on a failing store: it loses nothing and reports each error.
+//! A node on a failing store loses no data and reports each error.
 
 use alloy_primitives::{B256, Bytes};
 use chain::{Chain, ChainConfig, ChainError, empty_genesis};
@@ -17,7 +17,7 @@ use store::{
 };
 use wire::ProtocolFork;
 
-/// A store whose next commits fail, for a number of times.
+/// A store whose next commits fail, as many as `faults` says.
 #[derive(Debug, Default)]
 struct Failing {
     inner: MemoryStore,
@@ -79,7 +79,7 @@ fn node(mining: Mining) -> (Arc<Node>, Arc<Failing>) {
 }
 
 #[test]
-fn a_block_that_cannot_be_kept_is_an_internal_error_and_leaves_the_node_as_it_was() {
+fn failed_commit_is_internal_error_and_changes_nothing() {
     let (node, store) = node(Mining::Manual);
     store.faults.store(1, Ordering::SeqCst);
     let error = node.mine(&MineRequest::default()).unwrap_err();
@@ -89,7 +89,7 @@ fn a_block_that_cannot_be_kept_is_an_internal_error_and_leaves_the_node_as_it_wa
 }
 
 #[tokio::test]
-async fn a_block_at_an_interval_that_cannot_be_made_is_tried_until_it_can() {
+async fn failed_interval_block_is_retried_until_it_succeeds() {
     let (node, store) = node(Mining::Interval(Duration::from_millis(5)));
     store.faults.store(3, Ordering::SeqCst);
     let mut events = node.subscribe();

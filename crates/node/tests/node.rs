@@ -24,7 +24,7 @@ fn node_at(fork: ProtocolFork, settings: Settings) -> Arc<Node> {
 fn node_with(fork: ProtocolFork, gas_limit: u64, settings: Settings) -> Arc<Node> {
     let mut genesis = rich_genesis(fork, ["alice", "carol"], 100 * ETHER);
     genesis.gas_limit = gas_limit;
-    // Since Amsterdam a transfer to an account that is not there costs more.
+    // From Amsterdam on, a transfer to a nonexistent account costs more.
     genesis.alloc.insert(BOB, GenesisAccount { nonce: Some(1), ..Default::default() });
     let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork));
     Node::new(Chain::new(&genesis, config).unwrap(), Clock::starting_at(1_000), settings)
@@ -37,7 +37,7 @@ fn node(mining: Mining) -> Arc<Node> {
     )
 }
 
-/// A state change by a cheat.
+/// A command that edits the state.
 #[derive(Debug)]
 struct SetBalance(Address, U256);
 
@@ -74,7 +74,7 @@ fn transfer(name: &str, nonce: u64, tip: u128) -> PoolTransaction {
 }
 
 #[test]
-fn a_transaction_makes_a_block_and_a_gap_in_nonces_makes_it_wait() {
+fn auto_mining_waits_for_missing_nonce() {
     let node = node(Mining::Auto);
     let early = transfer("alice", 1, 1);
     let hash = *early.hash();
@@ -92,7 +92,7 @@ fn a_transaction_makes_a_block_and_a_gap_in_nonces_makes_it_wait() {
 }
 
 #[test]
-fn what_a_gap_held_up_is_mined_at_once_although_a_block_holds_a_part_of_it() {
+fn filled_gap_mines_all_successors_in_several_blocks() {
     let settings = Settings { mining: Mining::Auto, ..Settings::default() };
     let room = 5;
     let node = node_with(ProtocolFork::Osaka, room * 21_000, settings);
@@ -106,13 +106,13 @@ fn what_a_gap_held_up_is_mined_at_once_although_a_block_holds_a_part_of_it() {
         assert_eq!(node.chain.head().header.number, 3);
         assert_eq!(node.chain.balance(BOB).unwrap(), U256::from(2 * room + 1));
     });
-    // What no block takes makes none beside the one that its sender asks for.
+    // A transaction that stays gapped does not trigger a block.
     node.submit(transfer("alice", 2 * room + 2, 1)).unwrap();
     assert_eq!(node.read(|node| node.chain.head().header.number), 3);
 }
 
 #[test]
-fn who_pays_most_goes_first_or_who_came_first() {
+fn transactions_are_ordered_by_fee_or_arrival() {
     for (order, expected) in
         [(Order::Fees, ["carol", "alice"]), (Order::Arrival, ["alice", "carol"])]
     {
@@ -131,7 +131,7 @@ fn who_pays_most_goes_first_or_who_came_first() {
 }
 
 #[test]
-fn a_replacement_pays_a_tenth_more() {
+fn replacement_must_pay_ten_percent_more() {
     let node = node(Mining::Manual);
     let priced = |fee: u128| {
         let transaction = TxLegacy {
@@ -153,8 +153,8 @@ fn a_replacement_pays_a_tenth_more() {
 }
 
 #[test]
-fn from_amsterdam_on_a_transaction_may_have_more_gas_than_it_can_compute_with() {
-    // Code of 20 kB, at more than a thousand gas a byte (EIP-8037).
+fn amsterdam_accepts_gas_limit_above_transaction_cap() {
+    // Code of 20 kB, at more than a thousand gas per byte (EIP-8037).
     let code = |byte: u8| [[0x61, 0x50, byte, 0x5f, 0xf3].as_slice(), &[0; 3]].concat();
     let create = TxEip1559 {
         chain_id: CHAIN_ID,
@@ -179,7 +179,7 @@ fn from_amsterdam_on_a_transaction_may_have_more_gas_than_it_can_compute_with() 
 }
 
 #[test]
-fn invalid_transactions_of_each_kind_are_refused_for_their_reason() {
+fn pool_rejects_each_kind_of_invalid_transaction() {
     let node = node(Mining::Manual);
     let base = TxEip1559 {
         chain_id: CHAIN_ID,
@@ -294,7 +294,7 @@ fn every_block_verifies_from_its_own_witness_under_every_fork() {
 }
 
 #[test]
-fn a_block_that_breaks_the_rules_it_is_verified_by_is_not_made() {
+fn block_that_fails_verification_is_not_appended() {
     let withdrawal = MineRequest { withdrawals: vec![Default::default()], ..Default::default() };
     let node_by = |rules| {
         let settings =
@@ -311,7 +311,7 @@ fn a_block_that_breaks_the_rules_it_is_verified_by_is_not_made() {
 }
 
 #[test]
-fn a_block_on_an_edited_state_is_irregular_and_its_child_is_regular_again() {
+fn only_block_on_edited_state_is_not_provable() {
     let node = node(Mining::Manual);
     node.execute(SetBalance(BOB, U256::from(7))).unwrap();
     let block = node.mine(&MineRequest::default()).unwrap();
@@ -321,7 +321,7 @@ fn a_block_on_an_edited_state_is_irregular_and_its_child_is_regular_again() {
 }
 
 #[test]
-fn the_pending_block_is_that_of_the_pool_that_a_snapshot_brought_back() {
+fn restored_snapshot_invalidates_the_pending_block() {
     let node = node(Mining::Manual);
     let empty = node.read(|node| node.snapshot());
     node.execute(SetClock::NextBlock(5_000));
@@ -340,7 +340,7 @@ fn the_pending_block_is_that_of_the_pool_that_a_snapshot_brought_back() {
 }
 
 #[test]
-fn a_snapshot_brings_everything_back_and_listeners_hear_of_it() {
+fn restored_snapshot_reverts_node_and_notifies_subscribers() {
     let node = node(Mining::Auto);
     node.submit(transfer("alice", 0, 1)).unwrap();
     let snapshot = node.read(|node| node.snapshot());
@@ -362,13 +362,13 @@ fn a_snapshot_brings_everything_back_and_listeners_hear_of_it() {
         }
     }
     assert_eq!(removed, [2]);
-    // The same transaction stands in a block of the new branch.
+    // The new branch can include the same transaction.
     node.submit(transfer("alice", 1, 1)).unwrap();
     assert_eq!(node.state().balance(BOB).unwrap(), U256::from(2));
 }
 
 #[test]
-fn the_pending_block_is_what_would_be_mined_and_leaves_no_trace() {
+fn pending_block_equals_mined_block_without_trace() {
     let node = node(Mining::Manual);
     node.submit(transfer("alice", 0, 1)).unwrap();
     let pending = node.pending().unwrap();
@@ -381,7 +381,7 @@ fn the_pending_block_is_what_would_be_mined_and_leaves_no_trace() {
 }
 
 #[test]
-fn a_block_takes_as_much_as_it_has_room_for_and_leaves_the_rest() {
+fn full_block_leaves_the_rest_in_the_pool() {
     let settings = Settings { mining: Mining::Manual, ..Settings::default() };
     let node = node_with(ProtocolFork::Osaka, 50_000, settings);
     for nonce in 0..3 {
@@ -393,7 +393,7 @@ fn a_block_takes_as_much_as_it_has_room_for_and_leaves_the_rest() {
 }
 
 #[test]
-fn timestamps_rise_and_a_timestamp_of_the_past_makes_no_regular_block() -> Result<(), NodeError> {
+fn block_with_past_timestamp_is_not_provable() -> Result<(), NodeError> {
     let node = node(Mining::Manual);
     let first = node.mine(&MineRequest::default())?;
     let second = node.mine(&MineRequest::default())?;
@@ -405,7 +405,7 @@ fn timestamps_rise_and_a_timestamp_of_the_past_makes_no_regular_block() -> Resul
 }
 
 #[test]
-fn of_old_blocks_no_more_than_the_header_is_kept_if_that_is_wished() {
+fn old_blocks_are_reduced_to_headers() {
     let settings = Settings { bodies: Some(2), ..Settings::default() };
     let node = node_at(ProtocolFork::Osaka, settings);
     let early = node.read(enshrine_node::NodeState::snapshot);
@@ -418,21 +418,21 @@ fn of_old_blocks_no_more_than_the_header_is_kept_if_that_is_wished() {
     assert!(block(3).transactions.is_empty() && block(3).executed.receipts.is_empty());
     assert_eq!(block(4).executed.receipts.len(), 1);
 
-    // Other blocks in their place are kept and forgotten as they were.
+    // The limit applies in the same way to the blocks that replace them.
     node.execute(Restore(early)).unwrap();
     let sent: Vec<_> = (0..3).map(send).collect();
     assert_eq!(sent.iter().map(kept).collect::<Vec<_>>(), [false, true, true]);
 }
 
 #[test]
-fn a_node_that_keeps_few_states_stays_small_and_works_on() {
+fn node_with_short_history_prunes_old_states() {
     const BLOCKS: u64 = 600;
     let of = |history| {
         let settings = Settings { history, ..Settings::default() };
         let node = node_at(ProtocolFork::Osaka, settings);
         let early = node.read(enshrine_node::NodeState::snapshot);
-        // From here on blocks are made faster than the clock goes, so that both have the same
-        // times.
+        // From here on blocks are built faster than the clock advances, so that both nodes have the
+        // same timestamps.
         node.execute(SetClock::NextBlock(2_000));
         for nonce in 0..BLOCKS {
             node.submit(transfer("alice", nonce, 1)).unwrap();
@@ -445,7 +445,7 @@ fn a_node_that_keeps_few_states_stays_small_and_works_on() {
     assert!(nodes(&full) > 5_000, "{}", nodes(&full));
     assert!(nodes(&small) < 3_000, "{} of {}", nodes(&small), nodes(&full));
 
-    // The same chain, all blocks of it, and the states that are to be kept.
+    // Both nodes have the same chain, all its blocks, and the states within the history.
     let head = |node: &Node| node.read(|node| node.chain.head().hash);
     assert_eq!(head(&small), head(&full));
     let state = |number: u64| {
@@ -459,7 +459,7 @@ fn a_node_that_keeps_few_states_stays_small_and_works_on() {
             .is_ok()
     );
 
-    // A snapshot of long ago can be gone back to, and the chain goes on from there.
+    // An old snapshot can be restored, and the chain continues from there.
     small.execute(Restore(early)).unwrap();
     small.submit(transfer("alice", 0, 1)).unwrap();
     assert_eq!(small.state().nonce(Key::named("alice").address()), Ok(1));

@@ -20,7 +20,7 @@ use std::{
 use testkit::{CHAIN_ID, ETHER, GWEI, Key, rich_genesis};
 use wire::ProtocolFork;
 
-/// A header policy that interrupts a check: the first call signals another thread to change the
+/// A header policy that interrupts a check: its first call signals another thread to change the
 /// node, and returns once that thread waits for the lock.
 #[derive(Debug, Default)]
 struct Interruption {
@@ -41,7 +41,7 @@ impl HeaderPolicy for Interruption {
     fn made(&self, _: &Header) {}
 }
 
-/// Result of a transfer that is checked just before `change`.
+/// Returns the result of submitting a transfer that is checked just before `change`.
 fn submitted_before(change: impl FnOnce(&Node) + Send) -> Result<(), Rejected> {
     let fork = ProtocolFork::Osaka;
     let genesis = rich_genesis(fork, ["alice", "carol"], ETHER);
@@ -102,7 +102,7 @@ fn block_with(transaction: PoolTransaction) -> impl FnOnce(&Node) + Send {
 }
 
 #[test]
-fn what_is_true_no_more_once_it_is_in_the_pool_is_refused() {
+fn balance_removed_during_check_rejects_transaction() {
     let alice = Key::named("alice").address();
     let refused = submitted_before(|node| node.execute(SetBalance("alice", 0)).unwrap());
     assert!(
@@ -114,7 +114,7 @@ fn what_is_true_no_more_once_it_is_in_the_pool_is_refused() {
 }
 
 #[test]
-fn a_nonce_that_a_block_has_used_meanwhile_is_refused() {
+fn nonce_used_during_check_rejects_transaction() {
     let (sender, other) = (Key::named("alice").address(), transfer("alice", 2));
     let refused = submitted_before(block_with(other));
     assert_eq!(refused, Err(Rejected::NonceTooLow { sender, got: 0, expected: 1 }));

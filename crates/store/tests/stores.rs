@@ -13,7 +13,7 @@ use suite::{advance, at, child, first, found, hashes, move_to, transaction};
 use trie::{NewNode, Nibbles, NodePath, NodeSource, SourceError, Trie, hash_tries};
 
 #[test]
-fn a_store_in_memory_and_an_overlay_pass_what_every_store_has_to() {
+fn memory_store_and_overlay_pass_the_suite() {
     suite::passes(|test| test(&MemoryStore::default()));
     suite::passes(|test| test(&Overlay::new(Arc::new(MemoryStore::default()))));
 }
@@ -30,7 +30,7 @@ fn with_overlay() -> ([Arc<Block>; 3], Arc<MemoryStore>, Overlay) {
 }
 
 #[test]
-fn an_overlay_shows_what_lies_below_and_keeps_what_is_its_own() {
+fn overlay_reads_below_and_holds_its_own_changes() {
     let ([genesis, one, two], below, overlay) = with_overlay();
     assert_eq!(overlay.first_number().unwrap(), Some(0));
     assert_eq!(hashes(&overlay, 0..4), hashes(&*below, 0..4));
@@ -58,7 +58,7 @@ fn an_overlay_shows_what_lies_below_and_keeps_what_is_its_own() {
 }
 
 #[test]
-fn a_reorg_in_an_overlay_hides_what_gave_way_below_and_above() {
+fn overlay_reorg_hides_replaced_blocks_below_and_above() {
     let ([genesis, one, two], below, overlay) = with_overlay();
     // Extend the chain of the store below first, then reorg into it.
     let three = child(&two, 1, &[3]);
@@ -83,7 +83,7 @@ fn a_reorg_in_an_overlay_hides_what_gave_way_below_and_above() {
 }
 
 #[test]
-fn an_overlay_refuses_a_gap_to_what_lies_below() {
+fn overlay_rejects_gap_to_store_below() {
     let ([_, _, two], below, overlay) = with_overlay();
     let three = child(&two, 1, &[]);
     let four = child(&three, 1, &[]);
@@ -95,7 +95,7 @@ fn an_overlay_refuses_a_gap_to_what_lies_below() {
 }
 
 #[test]
-fn a_body_that_an_overlay_has_forgotten_is_not_found_through_it() {
+fn overlay_hides_bodies_that_it_has_dropped() {
     let ([_, one, _], below, overlay) = with_overlay();
     let changes = Changes {
         blocks: vec![Arc::new(one.without_body())],
@@ -159,7 +159,7 @@ fn kept(store: &dyn Store, hashes: &BTreeSet<B256>) -> BTreeSet<B256> {
 }
 
 #[test]
-fn retain_keeps_exactly_what_the_roots_reach() {
+fn retain_keeps_exactly_the_reachable_nodes() {
     let worlds: Vec<_> = (1..4).map(|seed| world(seed * 1_000)).collect();
     let all: BTreeSet<B256> = worlds.iter().flat_map(|world| world.nodes.clone()).collect();
     let shared: BTreeSet<B256> = worlds[0].nodes.intersection(&worlds[1].nodes).copied().collect();
@@ -184,7 +184,7 @@ fn retain_keeps_exactly_what_the_roots_reach() {
 }
 
 #[test]
-fn a_store_wants_pruning_once_as_much_again_has_piled_up() {
+fn store_wants_pruning_after_doubling() {
     let store = MemoryStore::default();
     let put = |from: u64, count: u64| {
         let node = |number: u64| (keccak256(number.to_be_bytes()), Bytes::from_static(b"node"));

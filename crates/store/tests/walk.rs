@@ -113,7 +113,7 @@ fn walked(nodes: &Nodes, root: B256, mut seen: Seen) -> (Seen, Result<(), TrieEr
 }
 
 #[test]
-fn all_nodes_and_values_of_random_tries_are_shown_once_and_values_in_order() {
+fn walk_visits_each_node_once_and_values_sorted() {
     let mut embedded = 0;
     for seed in 0..60 {
         let (model, nodes, root) = random_trie(seed);
@@ -130,7 +130,7 @@ fn all_nodes_and_values_of_random_tries_are_shown_once_and_values_in_order() {
 }
 
 #[test]
-fn an_empty_trie_asks_for_nothing() {
+fn empty_trie_reads_no_node() {
     let nodes = Nodes { fails_after: Cell::new(Some(0)), ..Nodes::default() };
     let (seen, result) = walked(&nodes, EMPTY_ROOT, Seen::default());
     assert_eq!(result, Ok(()));
@@ -138,7 +138,7 @@ fn an_empty_trie_asks_for_nothing() {
 }
 
 #[test]
-fn without_any_one_node_the_walk_ends_there_or_passes_over_what_hangs_below() {
+fn missing_node_ends_walk_or_skips_its_subtree() {
     let (model, nodes, root) = random_trie(3);
     assert!(nodes.by_hash.len() > 20);
     for missing in nodes.by_hash.keys() {
@@ -161,7 +161,7 @@ fn without_any_one_node_the_walk_ends_there_or_passes_over_what_hangs_below() {
 }
 
 #[test]
-fn the_error_of_a_source_comes_out_at_whichever_node_it_happens() {
+fn walk_returns_source_error_at_every_node() {
     let (_, nodes, root) = random_trie(3);
     let fault = TrieError::Source(SourceError::new("disk on fire"));
     for after in 0..nodes.by_hash.len() {
@@ -176,7 +176,7 @@ fn the_error_of_a_source_comes_out_at_whichever_node_it_happens() {
 }
 
 #[test]
-fn reading_changing_and_proving_hand_on_the_error_of_the_source_too() {
+fn trie_operations_return_source_error() {
     let (model, nodes, root) = random_trie(3);
     let fault = TrieError::Source(SourceError::new("disk on fire"));
     let key = model.keys().next().unwrap();
@@ -205,7 +205,7 @@ fn reading_changing_and_proving_hand_on_the_error_of_the_source_too() {
 }
 
 #[test]
-fn bytes_that_are_no_node_end_the_walk_with_a_typed_error() {
+fn malformed_node_ends_walk_with_error() {
     let good = hex!("c22001");
     for bytes in [&b""[..], &hex!("81ff"), &hex!("c0"), &hex!("c3200101"), &good, &[0xc1, 0x80]] {
         let hash = keccak256(bytes);

@@ -83,7 +83,7 @@ impl Sender {
             if answer.contains(r#""result""#) || is_there.iter().any(|it| answer.contains(it)) {
                 nonce += 1;
                 self.acknowledged.fetch_add(1, Ordering::Relaxed);
-            } else if !answer.contains("transactions waiting") {
+            } else if !answer.contains("pending transactions") {
                 // The response is truncated by a kill. A complete response with another error is a
                 // failure.
                 assert!(!answer.contains(r#""error""#), "{answer}");

@@ -1,12 +1,12 @@
-//! Transactions that have left a pool without a block.
+//! Transactions that have left a pool without being included in a block.
 
 use alloy_primitives::{B256, map::B256Map};
 use std::collections::VecDeque;
 
-/// Number of dropped transactions that are remembered.
+/// Maximum number of dropped transactions that are remembered.
 const LIMIT: usize = 8_192;
 
-/// Reason why a transaction left a pool without a block.
+/// Reason why a transaction left a pool without being included in a block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DropReason {
     /// Another transaction with the same nonce pays more.
@@ -15,19 +15,19 @@ pub enum DropReason {
     /// The pool was full.
     #[error("evicted: the pool is full of transactions that pay more")]
     Evicted,
-    /// Too many gapped transactions waited.
+    /// The pool had too many gapped transactions.
     #[error("evicted: too many transactions wait for a missing nonce")]
     TooManyGapped,
     /// The missing nonce did not arrive in time.
     #[error("expired: a nonce before it is missing for {0} blocks")]
     Expired(u64),
-    /// The sender's balance no longer covers its waiting transactions.
+    /// The sender's balance no longer covers its pending transactions.
     #[error("the sender's balance of {balance} wei does not cover its waiting transactions")]
     Unfunded {
         /// Balance of the sender, in wei.
         balance: alloy_primitives::U256,
     },
-    /// A block holds another transaction with the same nonce.
+    /// A block includes another transaction with the same nonce.
     #[error("its nonce was used by another transaction")]
     NonceUsed,
     /// No block can include the transaction.
@@ -35,7 +35,7 @@ pub enum DropReason {
     Invalid(String),
 }
 
-/// The newest transactions that left a pool without a block, with their reasons.
+/// The transactions that were dropped last, with their reasons.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Dropped {
     order: VecDeque<B256>,
@@ -43,7 +43,7 @@ pub(super) struct Dropped {
 }
 
 impl Dropped {
-    /// Records a transaction, and forgets the oldest if there are too many.
+    /// Records a transaction, and discards the oldest record if there are too many.
     pub(super) fn record(&mut self, hash: B256, reason: DropReason) {
         tracing::debug!(transaction = %hash, %reason, "dropped transaction");
         if self.reasons.insert(hash, reason).is_some() {
@@ -67,12 +67,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bounded_number_is_remembered_and_the_newest_stay() {
+    fn newest_dropped_transactions_are_remembered_up_to_limit() {
         let mut dropped = Dropped::default();
         let hash = |number: usize| B256::left_padding_from(&number.to_be_bytes());
         for number in 0..2 * LIMIT {
             dropped.record(hash(number), DropReason::Evicted);
-            // Some once, and others once more.
+            // Record every other transaction twice.
             if number % 2 == 0 {
                 dropped.record(hash(number), DropReason::NonceUsed);
             }

@@ -1,4 +1,4 @@
-//! Eviction from a full pool, and limits for one account.
+//! Eviction from a full pool, and limits per account.
 
 use super::{
     AdmissionContext, DropReason, Gapped, Pool, PoolLimits, PoolTransaction, Queue, Worth,
@@ -8,7 +8,7 @@ use alloy_primitives::{Address, B256, U256, aliases::U320, map::AddressMap};
 use std::sync::Arc;
 
 impl Pool {
-    /// Checks the limits for one account.
+    /// Checks the limits of the sender's account.
     pub(super) fn check_sender(
         &self,
         new: &PoolTransaction,
@@ -24,14 +24,13 @@ impl Pool {
         if !limits.holds_balances {
             return Ok(());
         }
-        // One that waits for a missing nonce may never be included, and would hold the account back
-        // for nothing.
+        // A gapped authorization may never be included, and must not restrict the account.
         let mut carriers = self.authorities.get(&sender).into_iter().flatten();
         let is_open = context.is_delegated || carriers.any(|hash| !self.gapped.contains_key(hash));
         if old.is_none() && waiting > 0 && is_open {
             return Err(Rejected::Delegated(sender));
         }
-        // Its code can spend what the others were admitted for.
+        // The delegated code can spend the balance that the account's other transactions need.
         let reserved = |it: &&Address| {
             let own = usize::from(**it == sender && old.is_none());
             self.count_of(**it) + own > 1
@@ -49,8 +48,8 @@ impl Pool {
         Ok(())
     }
 
-    /// Evicts transactions until a new one fits, or evicts none and fails. A pool beyond its limits
-    /// does not shrink for the new one, which takes the place of as many others.
+    /// Evicts transactions until a new one fits, or evicts none and fails. In a pool above its
+    /// limits, it evicts only enough to keep the current size.
     pub(super) fn make_room(
         &mut self,
         new: &PoolTransaction,
@@ -59,7 +58,8 @@ impl Pool {
         limits: &PoolLimits,
     ) -> Result<(), Rejected> {
         let sender = new.sender();
-        // No limits of a local sender's hold for what it replaces.
+        // A local sender's transactions do not count against the limits, so replacing one frees
+        // nothing.
         let replaced = old.filter(|old| {
             self.gapped.contains_key(old.hash())
                 || self.by_worth.contains(&old.worth(self.base_fee))
@@ -85,8 +85,8 @@ impl Pool {
             - usize::from(replaced.is_some())
             - victims.len();
         let mut bytes = self.bytes + new.raw.len() - replaced.map_or(0, |it| it.raw.len()) - gone;
-        // One transaction that pays more must not cost all those that were accepted under other
-        // limits.
+        // After the limits were lowered, one better-paying transaction must not evict all those
+        // above the new limits.
         let most = limits.transactions.max(self.by_worth.len() + self.gapped.len());
         let most_bytes = limits.bytes.max(self.bytes);
         if count > most || bytes > most_bytes {
@@ -111,7 +111,8 @@ impl Pool {
                         return Err(full(cheap.0));
                     }
                     let of = self.by_hash.get(&cheap.2).map(|it| it.sender());
-                    // No block can hold the transactions behind it without it.
+                    // Evict the sender's last one: the later nonces cannot be included without this
+                    // transaction.
                     let last = self.of(of.unwrap_or_default()).rev().find(|it| is_free(it));
                     let Some(last) = last.map(Arc::clone) else { continue };
                     if last.sender() == sender && last.nonce() < new.nonce() {
@@ -151,8 +152,8 @@ impl Pool {
         }
     }
 
-    /// Drops gapped transactions that have waited for too long at a new head, and those that exceed
-    /// the limits because the transaction before them was dropped.
+    /// Drops gapped transactions that have expired at a new head, and those that exceed the limits
+    /// because the transaction before them was dropped.
     pub fn expire_gapped(&mut self, block: u64, limits: &PoolLimits) {
         self.block = block;
         self.set_back
@@ -189,7 +190,7 @@ impl Pool {
         }
     }
 
-    /// Hashes of the gapped transactions that count against the limits.
+    /// Iterates over the hashes of gapped transactions that count against the limits.
     fn counted_gapped(&self) -> impl Iterator<Item = &B256> {
         self.gapped.iter().filter(|(_, it)| !it.is_displaced).map(|(hash, _)| hash)
     }
@@ -209,7 +210,7 @@ impl Pool {
         free.min_by_key(|(age, _)| **age).map(|(_, it)| Arc::clone(it))
     }
 
-    /// Adds a transaction to the executable or to the gapped ones.
+    /// Adds a transaction to the executable or the gapped subpool.
     pub(super) fn place(
         &mut self,
         transaction: &PoolTransaction,
@@ -263,8 +264,8 @@ impl Pool {
         self.extend(sender);
     }
 
-    /// Makes gapped transactions executable, from the first missing nonce on, if it is no longer
-    /// missing.
+    /// Promotes gapped transactions to executable ones, starting at the first missing nonce, if it
+    /// has been filled.
     pub(super) fn extend(&mut self, sender: Address) {
         let Some(queue) = self.by_sender.get_mut(&sender) else { return };
         let (mut run, is_local) = (Vec::new(), queue.is_local);
@@ -277,10 +278,10 @@ impl Pool {
         }
     }
 
-    /// Separates the executable from the gapped transactions of a sender again.
+    /// Recomputes which transactions of a sender are executable and which are gapped.
     pub(super) fn reclassify(&mut self, sender: Address, next: u64) {
         let Some(queue) = self.by_sender.get_mut(&sender) else { return };
-        // With a lower next nonce, blocks gave way.
+        // The next nonce decreases only in a reorg.
         let displaced = if next < queue.next { queue.next..queue.end } else { 0..0 };
         (queue.next, queue.end) = (next, next);
         let (all, is_local): (Vec<_>, _) =
@@ -295,7 +296,7 @@ impl Pool {
         self.extend(sender);
     }
 
-    /// Orders executable transactions by their tips after another base fee.
+    /// Reorders executable transactions by their effective tips under a new base fee.
     fn reprice(&mut self, base_fee: u64) {
         if base_fee == self.base_fee {
             return;

@@ -6,8 +6,8 @@ use alloy_primitives::map::AddressSet;
 ///
 /// A transaction is *gapped* if a nonce between its sender's next one and its own is missing.
 /// Gapped transactions pay nothing while the nonce is missing, so they have limits of their own and
-/// are the first to be evicted. Those that became gapped because blocks gave way to others do not
-/// count against these limits: their senders sent all nonces.
+/// are the first to be evicted. Those that became gapped through a reorg do not count against these
+/// limits: their senders sent all nonces.
 #[derive(Debug, Clone)]
 pub struct PoolLimits {
     /// Maximum number of transactions.
@@ -22,18 +22,18 @@ pub struct PoolLimits {
     pub gapped_per_sender: usize,
     /// Number of blocks after which a gapped transaction is dropped.
     pub gapped_lifetime: u64,
-    /// `true` if a sender's balance has to cover the maximum cost of all its waiting transactions
-    /// together, and an account that delegates to code (EIP-7702), which others can empty, has one
-    /// transaction at most.
+    /// `true` if a sender's balance must cover the maximum cost of all its pending transactions
+    /// together, and an account that delegates to code (EIP-7702), which others can drain, may have
+    /// only one pending transaction.
     pub holds_balances: bool,
     /// `true` if legacy transactions without a chain id (before EIP-155) are accepted.
     pub accepts_unprotected: bool,
-    /// Senders without limits or eviction: those of the node's owner.
+    /// Local senders, which have no limits and are never evicted.
     pub local: AddressSet,
 }
 
 impl PoolLimits {
-    /// Limits for a node whose RPC is public.
+    /// Returns the limits for a node with a public RPC.
     pub fn public() -> Self {
         Self {
             transactions: 20_000,
@@ -48,8 +48,8 @@ impl PoolLimits {
         }
     }
 
-    /// The same without bounds on numbers and bytes: for transactions that were accepted before,
-    /// and may be more than the pool accepts now.
+    /// Returns these limits without bounds on numbers and bytes, to restore transactions that were
+    /// accepted under other limits.
     #[must_use]
     pub fn unbounded(self) -> Self {
         let Self { holds_balances, accepts_unprotected, local, .. } = self;

@@ -25,25 +25,25 @@ use std::{
 };
 use transaction::Worth;
 
-/// Blocks for which a sender's transactions come after all others, once one was executed in vain.
-/// In so many blocks 100 accounts are [set back](Pool::set_back), of which each block executes
-/// some.
+/// Number of blocks for which a sender's transactions are offered last, after one was executed but
+/// did not fit. Within this time 100 accounts can be [set back](Pool::set_back), of which each
+/// block executes some.
 const SET_BACK_BLOCKS: u64 = 8;
 
 /// Age of a gapped transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Gapped {
-    /// Number of the head when the transaction arrived, or lost the one before it.
+    /// Number of the head when the transaction arrived or became gapped.
     since: u64,
     arrival: u64,
-    /// `true` for one that was executable until blocks gave way: the missing nonces are in them,
-    /// and come back first.
+    /// `true` if a reorg made the transaction gapped. The reorged blocks contain the missing
+    /// nonces, which return to the pool first.
     is_displaced: bool,
 }
 
 /// Transactions by sender and nonce.
 ///
-/// The pool does not know the state: the caller passes it as [`AdmissionContext`].
+/// The pool has no access to the state: the caller passes the [`AdmissionContext`].
 #[derive(Debug, Clone, Default)]
 pub struct Pool {
     by_hash: B256Map<Arc<PoolTransaction>>,
@@ -52,13 +52,13 @@ pub struct Pool {
     by_worth: BTreeSet<Worth>,
     /// Gapped transactions that may be evicted.
     gapped: B256Map<Gapped>,
-    /// Bytes of all transactions that may be evicted.
+    /// Total length of all transactions that may be evicted, in bytes.
     bytes: usize,
-    /// Accounts whose authorizations (EIP-7702) waiting transactions carry, with the hashes of
-    /// these.
+    /// Accounts whose authorizations (EIP-7702) pending transactions contain, with the hashes of
+    /// these transactions.
     authorities: AddressMap<B256Set>,
-    /// Senders of transactions that were executed for a block that had no room for them, with the
-    /// last block for which theirs come after those of all others.
+    /// Senders of transactions that were executed but did not fit into the block, with the last
+    /// block for which their transactions are offered after all others.
     set_back: AddressMap<u64>,
     dropped: Dropped,
     base_fee: u64,
@@ -127,7 +127,7 @@ impl Pool {
         Ok(new)
     }
 
-    /// Reason why a transaction left the pool without a block, if it is one of the newest of these.
+    /// Returns the reason why a transaction was dropped, if it is still remembered.
     pub fn drop_reason(&self, hash: &B256) -> Option<&DropReason> {
         self.dropped.reason(hash)
     }
@@ -158,7 +158,7 @@ impl Pool {
         self.by_hash.values()
     }
 
-    /// Version of the pool, which rises with every change.
+    /// Version of the pool, which increases with every change.
     pub const fn version(&self) -> u64 {
         self.version
     }
@@ -173,10 +173,10 @@ impl Pool {
         self.by_sender.keys().copied()
     }
 
-    /// The nonce after the sender's consecutive transactions from `next` on.
+    /// Returns the nonce after the sender's consecutive transactions from `next` on.
     pub fn next_nonce(&self, sender: Address, next: u64) -> u64 {
         let Some(nonces) = self.by_sender.get(&sender).map(Queue::nonces) else { return next };
-        // None is missing, mostly, and then none needs to be looked at.
+        // Fast path: usually no nonce is missing, so the ends of the range suffice.
         if let (Some((&first, _)), Some((&last, _))) =
             (nonces.first_key_value(), nonces.last_key_value())
             && first == next
@@ -198,8 +198,8 @@ impl Pool {
         self.by_sender.get(&sender).is_some_and(|queue| queue.nonces().contains_key(&nonce))
     }
 
-    /// This transaction and the sender's consecutive ones after it, if none is missing from `next`
-    /// on.
+    /// Returns this transaction and the sender's consecutive ones after it, if no nonce from `next`
+    /// on is missing.
     pub(crate) fn executable_from(
         &self,
         first: &PoolTransaction,
@@ -269,9 +269,9 @@ impl Pool {
         }
     }
 
-    /// Offers the transactions of a sender after those of all others for some blocks, since one of
-    /// them was executed in vain: or a few accounts whose transactions never fit take the time of
-    /// each block, for nothing.
+    /// Offers the transactions of a sender after all others for some blocks, because one of them
+    /// was executed but did not fit. Otherwise a few accounts whose transactions never fit could
+    /// consume the building time of every block for free.
     pub fn set_back(&mut self, sender: Address) {
         if self.by_sender.contains_key(&sender) {
             self.version += 1;
@@ -279,8 +279,8 @@ impl Pool {
         }
     }
 
-    /// Executable transactions in the order in which they go into the next block. `next_nonce`
-    /// returns the next nonce of a sender.
+    /// Returns the executable transactions in their order for the next block. `next_nonce` returns
+    /// the next nonce of a sender.
     pub fn ready(
         &self,
         base_fee: u64,

@@ -1,16 +1,16 @@
-//! The waiting transactions of one sender.
+//! The pending transactions of one sender.
 
 use super::PoolTransaction;
 use alloy_primitives::aliases::U320;
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Waiting transactions of one sender, by nonce.
+/// Pending transactions of one sender, by nonce.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Queue {
     nonces: BTreeMap<u64, Arc<PoolTransaction>>,
-    /// Sum of their costs, in wei. It is kept, since each new transaction is held against it under
-    /// the pool's lock: by a sum over all that wait, a sender with many would slow down everyone.
-    /// 2^64 costs fit.
+    /// Sum of their costs, in wei. It is cached, because admission checks it under the pool's lock:
+    /// summing over all transactions of a sender with many would slow down everyone. 2^64 costs
+    /// fit.
     held: U320,
     /// Last known next nonce of the sender.
     pub(super) next: u64,
@@ -27,7 +27,7 @@ impl Queue {
         &self.nonces
     }
 
-    /// Sum of the costs of all transactions but those with this nonce, in wei.
+    /// Returns the sum of the costs of all transactions except the one with this nonce, in wei.
     pub(super) fn held_without(&self, nonce: u64) -> U320 {
         self.held - self.nonces.get(&nonce).map_or(U320::ZERO, |it| U320::from(it.cost()))
     }

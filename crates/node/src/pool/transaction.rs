@@ -20,11 +20,11 @@ pub struct PoolTransaction {
     pub raw: Bytes,
     /// Position in the order of arrival.
     pub(super) arrival: u64,
-    /// Accounts whose authorizations (EIP-7702) the transaction carries, if the pool needs them.
+    /// Accounts whose authorizations (EIP-7702) the transaction contains, if the pool needs them.
     pub(super) authorities: Vec<Address>,
 }
 
-/// The chain's view of the sender of a new transaction.
+/// State of the sender of a new transaction, and of the chain, at admission.
 #[derive(Debug, Clone, Default)]
 pub struct AdmissionContext {
     /// Next nonce of the sender.
@@ -33,7 +33,7 @@ pub struct AdmissionContext {
     pub balance: U256,
     /// `true` if the sender delegates to code (EIP-7702).
     pub is_delegated: bool,
-    /// Accounts whose authorizations (EIP-7702) the transaction carries.
+    /// Accounts whose authorizations (EIP-7702) the transaction contains.
     pub authorities: Vec<Address>,
     /// Base fee of the next block, in wei per gas.
     pub base_fee: u64,
@@ -41,8 +41,8 @@ pub struct AdmissionContext {
     pub block: u64,
 }
 
-/// Effective tip, arrival and hash of a transaction; the least is evicted first. The tip is zero if
-/// the fee cap is below the base fee.
+/// Eviction priority of a transaction: effective tip, arrival and hash; the lowest is evicted
+/// first. The tip is `None`, the lowest, if the fee cap is below the base fee.
 pub(super) type Worth = (Option<u128>, Reverse<u64>, B256);
 
 impl PoolTransaction {
@@ -70,12 +70,12 @@ impl PoolTransaction {
         self.recovered.transaction.nonce()
     }
 
-    /// Returns the most that the transaction may cost its sender, in wei ([`chain::max_cost`]).
+    /// Maximum cost of the transaction for its sender, in wei ([`chain::max_cost`]).
     pub fn cost(&self) -> U256 {
         chain::max_cost(&self.recovered.transaction)
     }
 
-    /// Tip per gas after a base fee, in wei; `None` if the fee cap is below the base fee.
+    /// Effective tip per gas under a base fee, in wei; `None` if the fee cap is below the base fee.
     pub(super) fn tip(&self, base_fee: u64) -> Option<u128> {
         self.recovered.transaction.effective_tip_per_gas(base_fee)
     }
@@ -93,7 +93,7 @@ impl PoolTransaction {
             new >= old.saturating_add(more) && new > old
         };
         let fees = enough(new.max_fee_per_gas(), old.max_fee_per_gas());
-        // A fee cap by itself costs nothing: the sender pays base fee and tip.
+        // A higher fee cap alone costs the sender nothing, because it pays base fee and tip.
         let tips = bump == 0 || enough(tip_cap(new), tip_cap(old));
         let blobs = match (new.max_fee_per_blob_gas(), old.max_fee_per_blob_gas()) {
             (Some(new), Some(old)) => new >= old.saturating_mul(2),

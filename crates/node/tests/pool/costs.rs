@@ -1,4 +1,4 @@
-//! Costs of transactions: the balance that covers them, and the offers that replace them.
+//! Costs of transactions: the balance that covers them, and the fees that replace them.
 
 use crate::support::{RICH, add, content, context, pooled, public, transaction};
 use alloy_consensus::{TxEip1559, TxEip4844};
@@ -23,7 +23,7 @@ fn blob_transaction(fee: u128, blob_fee: u128) -> TxEip4844 {
 }
 
 #[test]
-fn the_cost_of_a_transaction_is_its_value_and_the_most_that_it_pays_for_gas_and_blobs() {
+fn cost_is_value_plus_maximum_gas_and_blobs() {
     let of = |value| {
         pooled(TxEip1559 { gas_limit: 21_000, max_fee_per_gas: 7, value, ..Default::default() })
     };
@@ -34,7 +34,7 @@ fn the_cost_of_a_transaction_is_its_value_and_the_most_that_it_pays_for_gas_and_
 }
 
 #[test]
-fn a_replacement_with_blobs_pays_twice_as_much_for_them() {
+fn blob_replacement_must_double_the_blob_fee() {
     for (fee, is_enough) in [(19, false), (20, true)] {
         let mut pool = Pool::default();
         add(&mut pool, pooled(blob_transaction(100, 10)), 10, &PoolLimits::default()).unwrap();
@@ -45,7 +45,7 @@ fn a_replacement_with_blobs_pays_twice_as_much_for_them() {
 }
 
 #[test]
-fn a_replacement_has_a_higher_tip_too_unless_any_higher_offer_is_enough() {
+fn replacement_must_raise_tip_unless_bump_is_zero() {
     let (mut pool, limits) = (Pool::default(), PoolLimits::default());
     let offer = |fee, tip| {
         let key = Key::named("alice");
@@ -77,7 +77,7 @@ fn a_replacement_has_a_higher_tip_too_unless_any_higher_offer_is_enough() {
 }
 
 #[test]
-fn a_balance_covers_all_that_its_account_has_waiting() {
+fn balance_must_cover_all_pending_transactions_of_sender() {
     let (mut pool, limits) = (Pool::default(), public());
     let cost: u64 = transaction("alice", 0, 9).cost().to();
     let sender = Key::named("alice").address();
@@ -87,13 +87,13 @@ fn a_balance_covers_all_that_its_account_has_waiting() {
     let refused = pool.add(transaction("alice", 2, 9), &two, 10, &limits).unwrap_err();
     let [balance, held, cost] = [2 * cost, 2 * cost, cost].map(U256::from);
     assert_eq!(refused, Rejected::Overdraft { sender, balance, held, cost });
-    // A replacement takes the place of what it replaces, in this too.
+    // The cost of a replaced transaction is released before its replacement is checked.
     let dearer = transaction("alice", 1, 200_000);
     let refused = pool.add(dearer.clone(), &two, 10, &limits).unwrap_err();
     assert!(matches!(refused, Rejected::Overdraft { .. }), "{refused}");
     let enough = AdmissionContext { balance: cost + dearer.cost(), ..two };
     pool.add(dearer.clone(), &enough, 0, &limits).unwrap();
-    // The balance shrinks: the last one goes.
+    // When the balance shrinks, the last transaction is dropped.
     pool.settle(sender, 0, cost, &limits);
     assert_eq!(content(&pool), [(sender, 0, 9)]);
     let reason = pool.drop_reason(dearer.hash());
@@ -102,7 +102,7 @@ fn a_balance_covers_all_that_its_account_has_waiting() {
     assert!(pool.is_empty());
 }
 
-/// A transaction of Alice's with an allowance of so much EXECUTE gas, for two wei each at most.
+/// Returns a transaction of Alice's with this allowance of EXECUTE gas, at a fee cap of two wei.
 fn buys(nonce: u64, execute_gas_limit: u64) -> PoolTransaction {
     let tx = ExecuteTx {
         chain_id: 1,
@@ -133,7 +133,7 @@ fn buys(nonce: u64, execute_gas_limit: u64) -> PoolTransaction {
 }
 
 #[test]
-fn attack_no_ether_is_promised_to_two_allowances() {
+fn attack_ether_is_not_reserved_for_two_allowances() {
     let (mut pool, limits) = (Pool::default(), public());
     let cost = 100_000 * 10 + 5 + 2 * 1_000_000;
     assert_eq!(buys(0, 1_000_000).cost(), U256::from(cost));
@@ -148,7 +148,7 @@ fn attack_no_ether_is_promised_to_two_allowances() {
 }
 
 #[test]
-fn the_costs_that_a_balance_is_held_against_follow_each_way_into_and_out_of_the_pool() {
+fn reserved_costs_follow_every_pool_change() {
     let (mut pool, limits) = (Pool::default(), public());
     let sender = Key::named("alice").address();
     let rich = context(0, RICH);
@@ -179,7 +179,7 @@ fn the_costs_that_a_balance_is_held_against_follow_each_way_into_and_out_of_the_
 }
 
 #[test]
-fn an_account_that_others_can_empty_has_one_transaction_waiting() {
+fn delegated_account_has_one_pending_transaction() {
     let (mut pool, limits) = (Pool::default(), public());
     let [alice, bob] = ["alice", "bob"].map(|name| Key::named(name).address());
     let delegated = AdmissionContext { is_delegated: true, ..context(0, RICH) };
@@ -188,7 +188,7 @@ fn an_account_that_others_can_empty_has_one_transaction_waiting() {
     assert_eq!(refused, Rejected::Delegated(alice));
     pool.add(transaction("alice", 0, 99_999_999), &delegated, 10, &limits).unwrap();
 
-    // And so has one whose authorization waits.
+    // The same limit applies to an account with a pending authorization.
     let authorizes = AdmissionContext { authorities: vec![bob], ..context(0, RICH) };
     pool.add(transaction("bob", 0, 9), &context(0, RICH), 10, &limits).unwrap();
     let carrier = pool.add(transaction("carol", 0, 9), &authorizes, 10, &limits).unwrap();
@@ -199,7 +199,8 @@ fn an_account_that_others_can_empty_has_one_transaction_waiting() {
     let refused = pool.add(transaction("carol", 0, 9), &authorizes, 10, &limits).unwrap_err();
     assert_eq!(refused, Rejected::AuthorityReserved(bob));
 
-    // Or one that would authorise code for itself: that may spend what its other transaction needs.
+    // It also applies to an account that authorizes code for itself, which may spend the balance
+    // that its other transaction needs.
     pool.clear();
     let own = AdmissionContext { authorities: vec![bob], ..context(0, RICH) };
     pool.add(transaction("bob", 0, 9), &context(0, RICH), 10, &limits).unwrap();
@@ -209,7 +210,7 @@ fn an_account_that_others_can_empty_has_one_transaction_waiting() {
     let refused = pool.add(transaction("bob", 1, 9), &context(0, RICH), 10, &limits).unwrap_err();
     assert_eq!(refused, Rejected::Delegated(bob));
 
-    // But not one whose authorization waits behind a missing nonce, as long as it does.
+    // It does not apply while the authorization is in a gapped transaction.
     pool.clear();
     pool.add(transaction("carol", 1, 9), &authorizes, 10, &limits).unwrap();
     for nonce in 0..2 {
@@ -219,7 +220,7 @@ fn an_account_that_others_can_empty_has_one_transaction_waiting() {
     let refused = pool.add(transaction("bob", 2, 9), &context(0, RICH), 10, &limits).unwrap_err();
     assert_eq!(refused, Rejected::Delegated(bob));
 
-    // A pool that has been emptied knows of no authorization.
+    // Clearing the pool also removes its authorizations.
     pool.clear();
     pool.add(transaction("carol", 0, 9), &authorizes, 10, &limits).unwrap();
     pool.clear();

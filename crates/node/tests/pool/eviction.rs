@@ -1,4 +1,4 @@
-//! Limits of the pool, and the transactions that give way to others in a full one.
+//! Limits of the pool, and eviction from a full one.
 
 use crate::support::{RICH, add, content, context, limits, pooled, public, senders, transaction};
 use alloy_consensus::TxEip1559;
@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use testkit::Key;
 
 #[test]
-fn a_full_pool_takes_what_pays_more_and_the_last_of_the_cheapest_sender_goes() {
+fn full_pool_evicts_last_transaction_of_cheapest_sender() {
     let mut pool = Pool::default();
     let limits = limits(4, 10);
-    // Alice's first is the cheapest; her last is worth much, and useless without it.
+    // Alice's first transaction is the cheapest; her last has a high tip, but needs the first.
     for (name, nonce, tip) in [("alice", 0, 1), ("alice", 1, 90), ("bob", 0, 5), ("carol", 0, 6)] {
         add(&mut pool, transaction(name, nonce, tip), 10, &limits).unwrap();
     }
@@ -24,14 +24,14 @@ fn a_full_pool_takes_what_pays_more_and_the_last_of_the_cheapest_sender_goes() {
     add(&mut pool, transaction("dave", 0, 2), 10, &limits).unwrap();
     assert_eq!(pool.of(Key::named("alice").address()).count(), 1);
     assert_eq!(pool.len(), 4);
-    // A replacement takes no more place than what it replaces.
+    // A replacement needs no additional slot.
     add(&mut pool, transaction("bob", 0, 50), 0, &limits).unwrap();
     assert_eq!(pool.len(), 4);
     assert_eq!(pool.of(Key::named("bob").address()).count(), 1);
 }
 
 #[test]
-fn the_one_that_a_transaction_needs_does_not_make_room_for_it() {
+fn transaction_does_not_evict_its_own_predecessor() {
     let mut pool = Pool::default();
     let limits = limits(2, 10);
     add(&mut pool, transaction("alice", 0, 1), 10, &limits).unwrap();
@@ -44,7 +44,7 @@ fn the_one_that_a_transaction_needs_does_not_make_room_for_it() {
 }
 
 #[test]
-fn an_account_has_so_many_and_the_owners_as_many_as_they_want() {
+fn sender_limit_does_not_apply_to_local_senders() {
     let (alice, owner) = (Key::named("alice").address(), Key::named("owner").address());
     let limits = PoolLimits { local: [owner].into_iter().collect(), ..limits(3, 2) };
     let mut pool = Pool::default();
@@ -56,7 +56,7 @@ fn an_account_has_so_many_and_the_owners_as_many_as_they_want() {
     for nonce in 0..5 {
         add(&mut pool, transaction("owner", nonce, 0), 10, &limits).unwrap();
     }
-    // They neither take the place of others nor give way.
+    // Local transactions neither take slots of others nor are evicted.
     add(&mut pool, transaction("bob", 0, 1), 10, &limits).unwrap();
     add(&mut pool, transaction("carol", 0, 2), 10, &limits).unwrap();
     assert_eq!(pool.of(owner).count(), 5);
@@ -65,7 +65,7 @@ fn an_account_has_so_many_and_the_owners_as_many_as_they_want() {
 }
 
 #[test]
-fn a_public_pool_has_the_limits_that_the_documents_name() {
+fn public_pool_has_the_documented_limits() {
     let it = PoolLimits::public();
     assert_eq!((it.transactions, it.bytes, it.per_sender), (20_000, 67_108_864, 1_024));
     assert_eq!((it.gapped, it.gapped_per_sender, it.gapped_lifetime), (1_024, 16, 300));
@@ -75,7 +75,7 @@ fn a_public_pool_has_the_limits_that_the_documents_name() {
 }
 
 #[test]
-fn bytes_are_bounded_as_counts_are() {
+fn full_pool_evicts_by_bytes() {
     let size = transaction("alice", 0, 1).raw.len();
     let limits = PoolLimits { bytes: 2 * size + 20, ..PoolLimits::default() };
     let mut pool = Pool::default();
@@ -91,7 +91,7 @@ fn bytes_are_bounded_as_counts_are() {
 }
 
 #[test]
-fn beyond_limits_that_have_become_lower_a_transaction_takes_the_place_of_one_that_pays_less() {
+fn lowered_limits_evict_one_transaction_per_admission() {
     let size = transaction("alice", 0, 1).raw.len();
     let by_bytes = PoolLimits { bytes: 2 * size + 20, ..PoolLimits::default() };
     for lower in [limits(2, 10), by_bytes] {
@@ -107,7 +107,7 @@ fn beyond_limits_that_have_become_lower_a_transaction_takes_the_place_of_one_tha
 }
 
 #[test]
-fn a_long_transaction_takes_the_place_of_as_many_as_are_as_long_together() {
+fn long_transaction_evicts_several_to_free_its_bytes() {
     let size = transaction("alice", 0, 1).raw.len();
     let limits = PoolLimits { bytes: 5 * size + 20, ..limits(5, 1) };
     for (more, stay) in [(0, &["bob", "carol", "dave", "erin"][..]), (3 * size, &["erin"])] {
@@ -130,7 +130,7 @@ fn a_long_transaction_takes_the_place_of_as_many_as_are_as_long_together() {
 }
 
 #[test]
-fn what_a_transaction_replaces_leaves_its_bytes_to_it() {
+fn replaced_transaction_frees_its_bytes() {
     let size = transaction("alice", 0, 1).raw.len();
     let full = PoolLimits { bytes: 2 * size + 20, gapped: 1, ..PoolLimits::default() };
     let mut pool = Pool::default();
@@ -138,7 +138,7 @@ fn what_a_transaction_replaces_leaves_its_bytes_to_it() {
         add(&mut pool, transaction(name, 0, tip), 0, &full).unwrap();
     }
     assert_eq!((pool.len(), senders(&pool)), (2, vec!["alice", "bob"]));
-    // So does the oldest gapped one, of which there is one at most.
+    // The same holds for an evicted gapped transaction, of which one is allowed.
     pool.clear();
     add(&mut pool, transaction("bob", 0, 2), 10, &full).unwrap();
     for name in ["alice", "carol"] {
@@ -148,15 +148,15 @@ fn what_a_transaction_replaces_leaves_its_bytes_to_it() {
 }
 
 #[test]
-fn a_full_pool_evicts_by_the_tip_that_the_base_fee_leaves() {
+fn full_pool_evicts_by_effective_tip() {
     let (mut pool, limits) = (Pool::default(), PoolLimits { transactions: 2, ..public() });
     let at = |base_fee| AdmissionContext { base_fee, ..context(0, RICH) };
-    // Each offers a million more than its tip.
+    // Each fee cap is a million above the tip.
     pool.add(transaction("alice", 0, 50), &at(0), 10, &limits).unwrap();
     pool.add(transaction("bob", 0, 60), &at(0), 10, &limits).unwrap();
     let refused = pool.add(transaction("carol", 0, 40), &at(0), 10, &limits).unwrap_err();
     assert_eq!(refused, Rejected::PoolFull { got: 40, least: 50 });
-    // A base fee above two of the offers leaves nothing of them.
+    // A base fee above two of the fee caps leaves them no tip.
     let base_fee = 1_000_055;
     let refused = pool.add(transaction("carol", 0, 40), &at(base_fee), 10, &limits).unwrap_err();
     assert_eq!(refused, Rejected::PoolFull { got: 0, least: 0 });
@@ -167,9 +167,9 @@ fn a_full_pool_evicts_by_the_tip_that_the_base_fee_leaves() {
 }
 
 /// Under random insertions and removals, the pool keeps its limits, and eviction opens no nonce
-/// gap.
+/// gaps.
 #[test]
-fn a_random_walk_keeps_to_the_limits_and_opens_no_gaps() {
+fn random_operations_keep_limits_and_open_no_gaps() {
     const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
     let limits = PoolLimits { bytes: 1_000, ..limits(8, 4) };
     let mut pool = Pool::default();
@@ -182,7 +182,7 @@ fn a_random_walk_keeps_to_the_limits_and_opens_no_gaps() {
         let sender = Key::named(name).address();
         let tip = u128::from(random >> 50) % 50;
         if random.is_multiple_of(11) {
-            // The first of the sender is in a block.
+            // The first transaction of the sender is included in a block.
             let first = pool.of(sender).next().map(|it| it.nonce());
             if let Some(first) = first {
                 pool.forget_below(sender, first + 1);

@@ -1,4 +1,4 @@
-//! A pool with limits: admission and eviction.
+//! Admission to a pool with limits, and eviction from it.
 
 mod costs;
 mod eviction;

@@ -1,4 +1,4 @@
-//! Nonces in the pool: transactions in order, and gapped ones, whose turn has not come.
+//! Nonces in the pool: executable and gapped transactions.
 
 use crate::support::{RICH, add, context, public, transaction};
 use alloy_primitives::U256;
@@ -6,7 +6,7 @@ use enshrine_node::{AdmissionContext, DropReason, Pool, PoolLimits, Rejected};
 use testkit::Key;
 
 #[test]
-fn a_sender_has_the_nonces_that_it_has_sent_and_the_next_one_is_the_first_that_is_missing() {
+fn next_nonce_is_the_first_missing_one() {
     let (mut pool, alice) = (Pool::default(), Key::named("alice").address());
     for nonce in [0, 1, 3] {
         add(&mut pool, transaction("alice", nonce, 5), 10, &PoolLimits::default()).unwrap();
@@ -20,7 +20,7 @@ fn a_sender_has_the_nonces_that_it_has_sent_and_the_next_one_is_the_first_that_i
 }
 
 #[test]
-fn the_version_rises_with_every_change_and_stays_where_nothing_changes() {
+fn version_increases_with_every_change_only() {
     let (mut pool, alice) = (Pool::default(), Key::named("alice").address());
     let mut last = pool.version();
     let mut change = |what: &str, change: &dyn Fn(&mut Pool)| {
@@ -47,7 +47,7 @@ fn the_version_rises_with_every_change_and_stays_where_nothing_changes() {
 }
 
 #[test]
-fn gapped_transactions_are_few_and_the_oldest_gives_way_to_the_next() {
+fn gapped_limit_evicts_the_oldest_gapped_transaction() {
     let (mut pool, limits) = (Pool::default(), public());
     let names = ["alice", "bob", "carol"];
     let address = |name: &str| Key::named(name).address();
@@ -62,7 +62,7 @@ fn gapped_transactions_are_few_and_the_oldest_gives_way_to_the_next() {
     assert_eq!(pool.drop_reason(&oldest), Some(&DropReason::TooManyGapped));
     assert_eq!(names.map(|name| pool.count_of(address(name))), [1, 2, 1]);
 
-    // With the missing nonce they are executable, and others have their places.
+    // The missing nonce makes them executable, which frees their gapped slots for others.
     pool.add(transaction("bob", 0, 9), &context(0, RICH), 10, &limits).unwrap();
     for nonce in 1..3 {
         pool.add(transaction("dave", nonce, 9), &context(0, RICH), 10, &limits).unwrap();
@@ -73,7 +73,7 @@ fn gapped_transactions_are_few_and_the_oldest_gives_way_to_the_next() {
 }
 
 #[test]
-fn a_gapped_transaction_expires_after_its_blocks_and_an_executable_one_does_not() {
+fn only_gapped_transactions_expire() {
     let (mut pool, limits) = (Pool::default(), public());
     let at = |block| AdmissionContext { block, ..context(0, RICH) };
     pool.add(transaction("alice", 0, 9), &at(5), 10, &limits).unwrap();
@@ -84,7 +84,7 @@ fn a_gapped_transaction_expires_after_its_blocks_and_an_executable_one_does_not(
     assert_eq!(pool.len(), 1);
     let reason = pool.drop_reason(transaction("bob", 1, 9).hash());
     assert_eq!(reason, Some(&DropReason::Expired(10)));
-    // What loses the one before it waits from then on.
+    // A transaction that becomes gapped later expires counting from then on.
     pool.add(transaction("alice", 1, 9), &at(15), 10, &limits).unwrap();
     pool.expire_gapped(100, &limits);
     pool.drop_transaction(transaction("alice", 0, 9).hash(), DropReason::Invalid("gone".into()));
@@ -94,8 +94,9 @@ fn a_gapped_transaction_expires_after_its_blocks_and_an_executable_one_does_not(
     assert!(pool.is_empty());
 }
 
+/// Transactions that are gapped because an earlier one was dropped do count against the limits.
 #[test]
-fn what_waits_behind_blocks_that_give_way_is_no_surplus_and_what_waits_behind_a_dropped_one_is() {
+fn gapped_limits_exempt_transactions_displaced_by_reorg() {
     let (mut pool, limits) = (Pool::default(), public());
     let address = |name: &str| Key::named(name).address();
     for nonce in 0..12 {
@@ -105,19 +106,19 @@ fn what_waits_behind_blocks_that_give_way_is_no_surplus_and_what_waits_behind_a_
         pool.settle(address("alice"), nonce, U256::from(RICH), &limits);
         pool.expire_gapped(block, &limits);
     };
-    // Four are in blocks, of which some give way, and then more.
+    // Blocks include four of them; two reorgs then remove some of these blocks.
     head(&mut pool, 2, 4);
     head(&mut pool, 1, 2);
     assert_eq!(pool.len(), 8);
     head(&mut pool, 1, 1);
     assert_eq!(pool.len(), 8);
-    // A gapped one of another sender counts as ever, and takes no place of theirs.
+    // A gapped transaction of another sender still counts, and takes none of their slots.
     let limits = PoolLimits { gapped: 1, ..public() };
     for name in ["bob", "carol"] {
         pool.add(transaction(name, 1, 9), &context(0, RICH), 10, &limits).unwrap();
     }
     assert_eq!(["alice", "bob", "carol"].map(|name| pool.count_of(address(name))), [8, 0, 1]);
-    // They are executable once the blocks are made again.
+    // They become executable once the blocks are canonical again.
     head(&mut pool, 2, 4);
     let next = |sender| if sender == address("alice") { 4 } else { 0 };
     assert_eq!(pool.ready(0, enshrine_node::Order::Fees, next).len(), 8);
@@ -128,8 +129,9 @@ fn what_waits_behind_blocks_that_give_way_is_no_surplus_and_what_waits_behind_a_
     assert_eq!(pool.count_of(address("alice")), limits.gapped_per_sender);
 }
 
+/// A gapped transaction evicts no executable one.
 #[test]
-fn a_full_pool_evicts_gapped_transactions_before_executable_ones_and_for_none_of_them() {
+fn full_pool_evicts_gapped_transactions_first() {
     let (mut pool, limits) = (Pool::default(), PoolLimits { transactions: 3, ..public() });
     let add = |pool: &mut Pool, name, nonce, tip| {
         pool.add(transaction(name, nonce, tip), &context(0, RICH), 10, &limits).map(drop)

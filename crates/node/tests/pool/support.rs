@@ -1,4 +1,4 @@
-//! Transactions and limits of several tests of the pool.
+//! Transactions and limits shared by the tests of the pool.
 
 use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, Signed, TxEip1559, TxEip4844};
 use alloy_eips::eip2718::Encodable2718 as _;

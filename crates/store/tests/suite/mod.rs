@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 /// Runs all tests of the suite, each on a new store.
 pub(crate) fn passes(empty: impl Fn(&dyn Fn(&dyn Store))) {
-    empty(&an_empty_store_knows_nothing);
-    empty(&transactions_are_found_in_canonical_blocks_and_nowhere_else);
-    empty(&a_commit_that_would_leave_a_gap_is_refused_and_nothing_of_it_is_visible);
-    empty(&a_block_can_be_replaced_in_the_commit_in_which_it_becomes_canonical);
+    empty(&empty_store_contains_nothing);
+    empty(&only_canonical_transactions_are_located);
+    empty(&commit_with_gap_is_rejected_as_a_whole);
+    empty(&block_can_be_replaced_by_a_later_commit);
 }
 
 /// Returns a transaction that differs for each number.
@@ -68,7 +68,7 @@ pub(crate) const fn at(block: &Block, index: usize) -> Option<TransactionLocatio
     Some(TransactionLocation { block: block.hash, index })
 }
 
-fn an_empty_store_knows_nothing(store: &dyn Store) {
+fn empty_store_contains_nothing(store: &dyn Store) {
     assert_eq!(store.first_number().unwrap(), None);
     assert_eq!(hashes(store, [0, 1, u64::MAX]), [None; 3]);
     assert!(store.block(&B256::ZERO).unwrap().is_none());
@@ -77,7 +77,7 @@ fn an_empty_store_knows_nothing(store: &dyn Store) {
     assert!(store.preimages().unwrap().is_empty());
 }
 
-fn transactions_are_found_in_canonical_blocks_and_nowhere_else(store: &dyn Store) {
+fn only_canonical_transactions_are_located(store: &dyn Store) {
     let genesis = first(7);
     let (a, b) = (child(&genesis, 1, &[1, 2]), child(&genesis, 2, &[2, 3]));
     advance(store, &[&genesis, &a]);
@@ -96,7 +96,7 @@ fn transactions_are_found_in_canonical_blocks_and_nowhere_else(store: &dyn Store
     assert_eq!([1, 2, 3].map(|tx| found(store, tx)), [None; 3]);
 }
 
-fn a_commit_that_would_leave_a_gap_is_refused_and_nothing_of_it_is_visible(store: &dyn Store) {
+fn commit_with_gap_is_rejected_as_a_whole(store: &dyn Store) {
     let genesis = first(0);
     let (one, other) = (child(&genesis, 1, &[1]), child(&genesis, 2, &[2]));
     let (two, three) = (child(&one, 1, &[]), child(&child(&one, 1, &[]), 1, &[]));
@@ -123,7 +123,7 @@ fn a_commit_that_would_leave_a_gap_is_refused_and_nothing_of_it_is_visible(store
     assert_eq!(store.canonical_hash(3).unwrap(), Some(three.hash));
 }
 
-fn a_block_can_be_replaced_in_the_commit_in_which_it_becomes_canonical(store: &dyn Store) {
+fn block_can_be_replaced_by_a_later_commit(store: &dyn Store) {
     let genesis = first(0);
     let full = child(&genesis, 1, &[1]);
     advance(store, &[&genesis, &full]);
