@@ -1,8 +1,8 @@
 //! Allowances of EXECUTE gas, which transactions of type `0x05` buy on the market of their chain.
 //!
-//! The price of the whole allowance leaves the sender before the frame, and what the calls of
-//! EXECUTE have not drawn comes back after it. So a frame can neither spend the ether that its
-//! calls cost, nor get it back by a revert.
+//! The sender is charged for the whole allowance before the frame runs, and refunded afterwards for
+//! the part that the calls of EXECUTE have not drawn. So a frame can neither spend the ether that
+//! its calls cost, nor get it back by a revert.
 
 use alloy_evm::eth::EthEvmContext;
 use alloy_primitives::{Address, U256, map::AddressMap};
@@ -25,7 +25,7 @@ pub struct ExecuteMarket {
     pub price: fn(&mut dyn HookState) -> Result<u64, ReadError>,
 }
 
-/// Reason for which a block cannot hold a transaction with an allowance.
+/// Reason why a block cannot include a transaction with an allowance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AllowanceRefusal {
     /// The fee cap is below the price of the block.
@@ -36,7 +36,7 @@ pub enum AllowanceRefusal {
         /// Price of a unit, in wei.
         least: u64,
     },
-    /// No block has as much EXECUTE gas.
+    /// The allowance exceeds the EXECUTE gas limit of a block.
     #[error("EXECUTE gas limit {got} exceeds the block's {limit}")]
     Limit {
         /// Allowance of the transaction.
@@ -44,7 +44,7 @@ pub enum AllowanceRefusal {
         /// Maximum of a block.
         limit: u64,
     },
-    /// The transactions before it have left too little.
+    /// The block has too little EXECUTE gas left after earlier transactions.
     #[error("its EXECUTE gas limit is {got}, the block has {left} left")]
     Full {
         /// Allowance of the transaction.
@@ -63,22 +63,22 @@ pub enum AllowanceRefusal {
 }
 
 impl AllowanceRefusal {
-    /// Returns `true` if no later block can hold the transaction either.
+    /// Returns `true` if no later block can include the transaction either.
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Limit { .. })
     }
 }
 
 impl ExecuteMarket {
-    /// Checks that a block with this price can hold a transaction with this allowance, after others
-    /// that have used `used` EXECUTE gas.
+    /// Checks that a block with this price can include a transaction with this allowance, after
+    /// others that have used `used` EXECUTE gas.
     ///
-    /// Unused parts of earlier allowances take no room: they are paid back, so a sender could shut
-    /// out others with them for nothing.
+    /// Unused parts of earlier allowances do not count against the limit: they are refunded, so a
+    /// sender could use them to exclude others for free.
     ///
     /// # Errors
     ///
-    /// [`AllowanceRefusal`], except for the one about the sender.
+    /// [`AllowanceRefusal`], except for the variant about the sender's balance.
     pub const fn check(
         &self,
         allowance: &Allowance,
@@ -97,7 +97,7 @@ impl ExecuteMarket {
     }
 }
 
-/// A transaction with an allowance, in its place in a block.
+/// A transaction with an allowance, at its position in a block.
 pub(crate) struct Buyer<'t> {
     pub(crate) tx: &'t ExecuteTx,
     pub(crate) allowance: Allowance,
@@ -124,13 +124,13 @@ pub(crate) struct Purchase {
 }
 
 impl Purchase {
-    /// Takes the price of an allowance from its buyer, as the first change in the journal of an EVM
-    /// that is about to run the transaction. It stays if the transaction does.
+    /// Charges the buyer for an allowance, as the first change in the journal of the EVM that will
+    /// run the transaction. The charge is committed only with the transaction.
     ///
     /// # Errors
     ///
-    /// [`Invalid::Transaction`] if the block cannot hold the transaction. The journal is then
-    /// unchanged: an account that stayed warm there would change the gas of the next transaction.
+    /// [`Invalid::Transaction`] if the block cannot include the transaction. The journal is then
+    /// unchanged: an account that stayed warm would change the gas of the next transaction.
     pub(crate) fn make<DB>(
         context: &mut EthEvmContext<DB>,
         market: &ExecuteMarket,
@@ -148,8 +148,8 @@ impl Purchase {
         market.check(&allowance, price, used).map_err(invalid)?;
         let account = journal.db_mut().basic(sender)?.unwrap_or_default();
         let balance = account.balance;
-        // At the fee caps, like gas and blobs: the transaction must not depend on how low the price
-        // is.
+        // The balance is checked at the fee caps, as for gas and blobs: validity must not depend on
+        // how low the price is.
         if tx.max_cost().is_none_or(|cost| cost > balance) {
             let cost = tx.max_cost().unwrap_or(U256::MAX);
             return Err(invalid(AllowanceRefusal::Funds { balance, cost }));
@@ -164,27 +164,27 @@ impl Purchase {
         U256::from(gas) * U256::from(self.price)
     }
 
-    /// Returns what the transaction has drawn if the block has used `used` EXECUTE gas with it.
+    /// Returns the draw of the transaction if the block has used `used` EXECUTE gas including it.
     const fn draw(&self, used: u64) -> ExecuteDraw {
         let gas = used.saturating_sub(self.used);
         ExecuteDraw { index: self.index, gas, price: self.price }
     }
 
-    /// Returns the wei that come back if the block has used `used` EXECUTE gas with the
+    /// Returns the refund in wei if the block has used `used` EXECUTE gas including the
     /// transaction.
     fn refund(&self, used: u64) -> U256 {
         self.price_of(self.gas.saturating_sub(self.draw(used).gas))
     }
 
-    /// Adds to the changes of the transaction what comes back after them.
+    /// Adds the refund, which is paid after the transaction, to the transaction's changes.
     pub(crate) fn show(&self, changes: &mut EvmState, used: u64) {
         if let Some(sender) = changes.get_mut(&self.sender) {
             sender.info.balance = sender.info.balance.saturating_add(self.refund(used));
         }
     }
 
-    /// Pays the rest of the allowance back, once the changes of the transaction are committed.
-    /// Returns what was drawn.
+    /// Refunds the rest of the allowance, once the changes of the transaction are committed.
+    /// Returns the draw.
     pub(crate) fn pay_back<DB>(self, state: &mut DB, used: u64) -> Result<ExecuteDraw, ReadError>
     where
         DB: Database<Error = ReadError> + DatabaseCommit,
@@ -194,8 +194,8 @@ impl Purchase {
             return Ok(draw);
         }
         let now = state.basic(self.sender)?.unwrap_or_default();
-        // Part of the transaction's changes, so that an access list (EIP-7928) has one change of
-        // the balance, or none.
+        // The refund belongs to the transaction's changes, so that an access list (EIP-7928) has at
+        // most one change of the balance.
         let mut account = Account::from(self.account);
         account.info = AccountInfo { balance: now.balance.saturating_add(refund), ..now };
         account.mark_touch();

@@ -1,4 +1,4 @@
-//! Attributes that a builder chooses, and the header that follows from them.
+//! Block attributes that a builder chooses, and the header derived from them.
 
 use crate::{ChainError, State, header::base_fee_after};
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, proofs};
@@ -7,18 +7,18 @@ use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, B256, Bytes};
 use stateless::next_excess_blob_gas;
 
-/// Attributes that a builder chooses.
+/// Block attributes that a builder chooses.
 #[derive(Debug, Clone, Default)]
 pub struct BlockAttributes {
-    /// Seconds; later than the parent's.
+    /// Unix timestamp in seconds; greater than the parent's.
     pub timestamp: u64,
     /// Recipient of the tips.
     pub fee_recipient: Address,
-    /// Randomness.
+    /// Randomness of the beacon chain (EIP-4399).
     pub prev_randao: B256,
-    /// The anchor of an L2.
+    /// Root of the parent beacon block (EIP-4788); the anchor of an L2.
     pub parent_beacon_block_root: B256,
-    /// Gas limit to move towards, as far as one block may; `None` keeps the parent's.
+    /// Target gas limit, approached as far as one block allows; `None` keeps the parent's.
     pub gas_limit: Option<u64>,
     /// Extra data, at most 32 bytes.
     pub extra_data: Bytes,
@@ -29,7 +29,7 @@ pub struct BlockAttributes {
 }
 
 impl State {
-    /// The header of a child, as far as it is known before execution.
+    /// Returns the header of a child, with the fields known before execution.
     pub fn open_header(&self, attributes: &BlockAttributes) -> Result<Header, ChainError> {
         let parent = &self.block.header;
         let spec = &self.config.spec;
@@ -63,7 +63,7 @@ impl State {
     }
 }
 
-/// The gas limit of the next block: as close to the target as one block may go.
+/// Returns the gas limit of the next block: as close to the target as one block may get.
 fn next_gas_limit(parent: u64, target: Option<u64>) -> u64 {
     let step = (parent / 1024).saturating_sub(1);
     let target = target.unwrap_or(parent).max(5_000);

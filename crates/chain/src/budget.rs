@@ -1,4 +1,4 @@
-//! Bounds on a block beyond those of the protocol, which its builder asks about.
+//! Limits on a block beyond those of the protocol, which its builder enforces.
 
 use crate::{ChainConfig, Rejection, record::WitnessSize};
 use alloy_consensus::Header;
@@ -7,27 +7,28 @@ use executor::EvmOverrides;
 use revm::context::result::ResultAndState;
 use store::Transaction;
 
-/// Use of a bounded resource by a block, or the most that it may use.
+/// Resources that the EXECUTE input of a block uses, or their limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct InputUse {
-    /// Bytes of the input in its [shortest form](crate::shortest_input).
+    /// Length of the input in its [shortest form](crate::shortest_input), in bytes.
     pub bytes: usize,
-    /// Gas that EXECUTE asks for before it has done its work.
+    /// Gas that EXECUTE requires before it executes.
     pub gas: u64,
 }
 
-/// Circumstances of a block that its budget has to know.
+/// Properties of a block that its budget depends on.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct BudgetRequest {
-    /// Bytes by which the input stays shorter than the bounds allow: they go to L1 beside it.
+    /// Bytes to keep free in the input, for other data in the L1 transaction.
     pub reserved_bytes: usize,
-    /// Number of leading transactions that the block owes, for which nothing is paid.
+    /// Number of leading transactions that the block must include, and that need not pay for their
+    /// bytes.
     pub owed: usize,
 }
 
-/// Bounds on the blocks that a node builds. A block without transactions may exceed them.
+/// Limits on the blocks that a node builds. A block without transactions may exceed them.
 pub trait BudgetPolicy: fmt::Debug + Send + Sync {
-    /// Returns the most that a block may use; `None` if blocks are unbounded.
+    /// Returns the limits of a block; `None` if blocks are unbounded.
     fn limits(&self) -> Option<InputUse>;
 
     /// Opens the budget of a block.
@@ -39,22 +40,22 @@ pub trait BudgetPolicy: fmt::Debug + Send + Sync {
     ) -> Box<dyn BlockBudget + 'b>;
 }
 
-/// Budget of a block under construction. The builder asks it before and after each transaction.
+/// Budget of a block under construction. The builder consults it before and after each transaction.
 pub trait BlockBudget {
-    /// Returns the rules under which the block runs: those of its chain, with a counter of work if
-    /// need be.
+    /// Returns the EVM overrides of the block: those of its chain, with a counter of underpriced
+    /// work if the budget needs one.
     fn overrides(&self) -> &dyn EvmOverrides;
 
-    /// Returns the maximum bytes of the block's input in its [shortest
-    /// form](crate::shortest_input); `None` if they are unbounded.
+    /// Returns the maximum length of the block's input in its [shortest
+    /// form](crate::shortest_input), in bytes; `None` if it is unbounded.
     fn max_bytes(&self) -> Option<usize>;
 
-    /// Returns `true` if a bound applies to the block. The builder then makes the reads that follow
-    /// the transactions of every block first, so that they are counted.
+    /// Returns `true` if a limit applies to the block. The builder then makes the reads at the end
+    /// of every block before the transactions, so that they are counted.
     fn is_bounded(&self) -> bool;
 
-    /// Returns the reason for which a transaction does not fit even if it reads nothing, if it does
-    /// not. `size` is that of the witness so far.
+    /// Returns the reason if a transaction does not fit even if it reads nothing. `size` is that of
+    /// the witness so far.
     fn before(
         &self,
         index: usize,
@@ -62,8 +63,8 @@ pub trait BlockBudget {
         size: WitnessSize,
     ) -> Option<Rejection>;
 
-    /// Takes a transaction that was executed and has grown the witness from `before` to `now`, or
-    /// returns the reason for which it does not fit.
+    /// Charges an executed transaction, which has grown the witness from `before` to `now`, or
+    /// returns the reason why it does not fit.
     fn after(
         &self,
         index: usize,
@@ -79,8 +80,7 @@ pub trait BlockBudget {
     /// Resets the counted work to an earlier value: the work since then is not part of the block.
     fn rewind_work(&self, work: u64);
 
-    /// Returns the use of the budget by the block in its present state, with a witness of this
-    /// size.
+    /// Returns the resources that the block uses so far, with a witness of this size.
     fn used(&self, size: WitnessSize) -> InputUse;
 }
 

@@ -1,4 +1,4 @@
-//! Building blocks.
+//! Block building.
 
 use crate::{
     BlockAttributes, BlockWithWitness, BudgetPolicy, BudgetRequest, ChainError, ChainReader,
@@ -22,22 +22,23 @@ use std::collections::HashSet;
 use store::{Block, Changes, ExecutedBlock};
 use wire::{ProtocolFork, StatelessInput};
 
-/// Result of building.
+/// Result of building a block.
 #[derive(Debug, Clone)]
 pub struct BuiltBlock {
-    /// The block, with the transactions that are valid in it.
+    /// The block, with the transactions that were included.
     pub executed: ExecutedBlock,
     /// Its witness in canonical form, if it was requested.
     pub witness: Option<OwnedWitness>,
-    /// Its use of the input limits of L1, if its witness was requested.
+    /// Resources that its EXECUTE input uses, if its witness was requested.
     pub used: Option<InputUse>,
-    /// Position of each transaction that is not in the block, ascending, with the reason.
+    /// Position and reason of each transaction that was not included, by ascending position.
     pub rejected: Vec<(usize, Rejection)>,
 }
 
 impl BuiltBlock {
-    /// Bytes of the [shortest](shortest_input) input of EXECUTE for the block, if they are more
-    /// than `max`. The witness takes at most that many. Before Cancun there is none.
+    /// Returns the length of the [shortest](shortest_input) EXECUTE input for the block, if it
+    /// exceeds `max` bytes. `read` is an upper bound for the length of the witness. Before Cancun
+    /// there is no input.
     fn surplus_length(
         &self,
         spec: &ChainSpec,
@@ -47,7 +48,7 @@ impl BuiltBlock {
         let (block, Some(witness)) = (&self.executed.block, &self.witness) else { return Ok(None) };
         let fork = spec.fork_at(block.header.timestamp);
         let Some(fork) = fork.filter(|fork| *fork >= ProtocolFork::Cancun) else { return Ok(None) };
-        // Mostly there is less for sure, and no node has to be hashed to know it.
+        // Usually the upper bound suffices, which requires no node to be hashed.
         let parents = witness.headers.last().cloned().into_iter().collect();
         let rest = OwnedWitness { headers: parents, ..OwnedWitness::default() };
         let (raw, chain_id) = (block.to_raw(), spec.chain_id());
@@ -61,7 +62,7 @@ impl BuiltBlock {
         Ok((length > max).then_some(length))
     }
 
-    /// The block with its witness, which is empty if it was not asked for.
+    /// Returns the block with its witness, which is empty if it was not requested.
     pub fn into_block_with_witness(self, spec: &ChainSpec) -> BlockWithWitness {
         let ExecutedBlock { block, changes } = self.executed;
         BlockWithWitness {
@@ -78,7 +79,7 @@ impl ChainReader {
     /// Builds a child of the head from the valid ones of `transactions`, in order, with the minimal
     /// witness for a verifier.
     ///
-    /// Returns the block and, for each transaction that is not in it, its position and the reason.
+    /// Returns the block, and the position and reason of each transaction that was not included.
     /// The block becomes part of the chain with [`Chain::append`](crate::Chain::append).
     pub fn build(
         &self,
@@ -146,13 +147,13 @@ impl State {
         self.build_within(header, withdrawals, transactions, &(), BudgetRequest::default())
     }
 
-    /// Builds a block and its witness from only as many transactions as keep the block within its
-    /// budget. A block without transactions may exceed it.
+    /// Builds a block and its witness within a budget. A block without transactions may exceed it.
     ///
-    /// A transaction that exceeds it alone in a block is [too large](Rejection::TooLarge): no block
-    /// can hold it. A transaction that turns out not to fit is undone with all its reads, as if it
-    /// had not been offered, and building goes on from there. It starts over only if the reads
-    /// behind the last transaction, for the state root, make the block too long after all.
+    /// A transaction that exceeds the budget alone in a block is
+    /// [too large](Rejection::TooLarge): no block can include it. A transaction that turns out not
+    /// to fit is reverted with all its reads, as if it had not been offered, and building
+    /// continues. It restarts only if the reads after the last transaction, for the state root,
+    /// make the block too long after all.
     pub fn build_within<'c>(
         &self,
         header: &Header,
@@ -200,7 +201,7 @@ impl State {
                     return Ok(BuiltBlock { rejected: all_rejected, ..built });
                 }
                 [(index, _)] => {
-                    // No block can hold it; transactions that found no room beside it are offered
+                    // No block can include it. Transactions that did not fit beside it are offered
                     // again.
                     all_rejected.push((index, Rejection::TooLarge(reason(index))));
                     too_long += 1;
@@ -215,7 +216,8 @@ impl State {
                     }
                 }
                 _ => {
-                    // Up to the last there was room, unless the post-state root reads much.
+                    // All but the last transaction fitted, unless computing the post-state root
+                    // reads many nodes.
                     let count = offered.len();
                     let surplus = if cut { surplus_count(count, length, max) } else { 1 };
                     cut = true;
@@ -228,7 +230,7 @@ impl State {
         }
     }
 
-    /// Executes the valid ones of the offered transactions, and adds the others to `rejected`.
+    /// Executes the valid transactions among the offered ones, and adds the others to `rejected`.
     fn execute<S: StateSource>(
         &self,
         source: &S,
@@ -269,7 +271,7 @@ impl State {
         Ok(Executed { executed, surplus, used })
     }
 
-    /// Makes the block of executed transactions, and the changes that it causes.
+    /// Creates the block of executed transactions, and its changes to the store.
     fn sealed<S: StateSource>(
         &self,
         mut state: BlockState<'_, S>,
@@ -302,14 +304,14 @@ impl State {
     }
 }
 
-/// Removes the rejected transactions from the offered ones, of which there may be thousands for a
-/// block of some tens.
+/// Removes the rejected transactions from the offered ones, which may be thousands for a block with
+/// a few dozen.
 fn leave_out(offered: &mut Vec<(usize, &RecoveredTransaction)>, rejected: &[Rejected]) {
     let out: HashSet<usize> = rejected.iter().map(|left| left.index).collect();
     offered.retain(|(index, _)| !out.contains(index));
 }
 
-/// Makes the reads that follow the transactions of every block, so that they are counted first.
+/// Makes the reads at the end of every block ahead of the transactions, so that they are counted.
 fn read_ahead<S: StateSource>(
     state: &mut BlockState<'_, S>,
     fork: Option<ProtocolFork>,
@@ -335,17 +337,17 @@ fn is_canonical(checked: Result<(), BlockError>) -> Result<bool, BlockError> {
 /// Result of executing some transactions.
 struct Executed {
     executed: ExecutedBlock,
-    /// The transaction without which a block that cannot be sealed is to be built again.
+    /// The transaction to exclude when a block that cannot be sealed is rebuilt.
     surplus: Option<Rejected>,
     used: Option<InputUse>,
 }
 
-/// Bytes of a batch of one beyond those of the block's own input without nodes: the offset of the
-/// one request, and the number of nodes.
+/// Bytes of a batch of one block in addition to the block's own input without nodes: the offset of
+/// the request, and the number of nodes.
 const BATCH_OVERHEAD: usize = 8;
 
-/// Maximum number of transactions found to be too long alone in a block, of which each has cost the
-/// builder an execution.
+/// Maximum number of transactions per block that may turn out to be too long even alone. Each costs
+/// the builder an execution.
 const MAX_TOO_LONG: usize = 16;
 
 /// Returns the number of transactions, at least one of `count`, that make an input of `length`

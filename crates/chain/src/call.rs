@@ -1,4 +1,4 @@
-//! Calls that change nothing.
+//! Calls without effect on the state (`eth_call`).
 
 use crate::{ChainError, ChainReader, State};
 use alloy_evm::{Evm, EvmEnv};
@@ -16,7 +16,7 @@ use revm::{
 use std::sync::Arc;
 use store::Block;
 
-/// A call on the state of the head, as `eth_call` makes it: no signature, no fee, any nonce.
+/// A call on the state of the head, as in `eth_call`: no signature, no fee, any nonce.
 #[derive(Debug, Clone, Default)]
 pub struct Call {
     /// Caller.
@@ -25,9 +25,9 @@ pub struct Call {
     pub to: Option<Address>,
     /// Calldata.
     pub data: Bytes,
-    /// Wei sent along; the caller must hold it.
+    /// Value in wei; the caller must have it.
     pub value: U256,
-    /// Gas for the call; `None` for as much as a block has.
+    /// Gas limit of the call; `None` for the gas limit of the block.
     pub gas: Option<u64>,
     /// Block in which the call is executed.
     pub block: CallBlock,
@@ -39,9 +39,9 @@ pub enum CallBlock {
     /// The head, as `eth_call` does.
     #[default]
     Head,
-    /// The next block, with this timestamp, as a transaction will see it.
+    /// The next block, as a transaction in it would see it.
     Next {
-        /// Seconds.
+        /// Unix timestamp of the next block, in seconds.
         timestamp: u64,
     },
 }
@@ -49,7 +49,7 @@ pub enum CallBlock {
 /// Outcome of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallOutcome {
-    /// `true` if it succeeded.
+    /// `true` if the call succeeded.
     pub success: bool,
     /// Return data, or the data of a revert.
     pub output: Bytes,
@@ -75,7 +75,7 @@ impl State {
 }
 
 impl ChainReader {
-    /// Makes a call on the state of the head.
+    /// Executes a call on the state of the head.
     pub fn call(&self, call: Call) -> Result<CallOutcome, ChainError> {
         let (config, source) = (self.config(), self.state());
         let mut state = source.open();

@@ -14,19 +14,19 @@ use executor::{BlockState, ForkBackend, ReadError};
 use std::sync::Arc;
 use store::{Block, CanonicalChange, Changes, ExecutedBlock, MemoryStore, Overlay, Store};
 
-/// Minimum number of states kept below the head: a reader of the newest state finishes before it is
-/// pruned, even while blocks are built.
+/// Minimum number of states kept below the head, so that a reader of the newest state can finish
+/// before it is pruned, even while blocks are built.
 const LEAST_STATES: u64 = 16;
 
-/// An Ethereum chain over a store, and the only one that writes to it. All reading is that of the
-/// [`ChainReader`] to which it dereferences.
+/// An Ethereum chain over a store, of which it is the only writer. It dereferences to
+/// [`ChainReader`] for reads.
 ///
-/// Every failure leaves the chain unchanged: each change is one commit of the store, and the head
-/// moves afterwards.
+/// Every failure leaves the chain unchanged: each change is one commit to the store, and the head
+/// is updated afterwards.
 #[derive(Debug)]
 pub struct Chain {
     reader: ChainReader,
-    /// Number of the first block whose transactions may be there.
+    /// Number of the first block that may still have its body.
     bodies: u64,
 }
 
@@ -39,7 +39,7 @@ impl Deref for Chain {
 }
 
 impl Chain {
-    /// Starts a chain in memory at `genesis`; of the genesis, the chain configuration is ignored in
+    /// Starts a chain in memory at `genesis`. The chain configuration of `genesis` is ignored in
     /// favour of `config`.
     pub fn new(genesis: &Genesis, config: ChainConfig) -> Result<Self, ChainError> {
         Self::with_store(genesis, config, Arc::new(MemoryStore::default()))
@@ -95,10 +95,10 @@ impl Chain {
         Self { reader, bodies: 0 }
     }
 
-    /// A chain whose blocks and states are in `store` already, with `head` as its head.
+    /// Resumes a chain whose blocks and states are already in `store`, with `head` as its head.
     ///
-    /// The store has to hold the state of `head`, and as many of its ancestors as will be read: a
-    /// missing one shows when it is read.
+    /// The store must contain the state of `head`, and the ancestors that will be read: a missing
+    /// one is reported only when it is read.
     pub fn resume(
         config: ChainConfig,
         store: Arc<dyn Store>,
@@ -114,10 +114,10 @@ impl Chain {
         Self::from_parts(blocks, store, config)?.ok_or(ChainError::UnknownBlock(hash))
     }
 
-    /// Continues another chain behind `header`, whose state is read through `backend`.
+    /// Forks another chain after `header`; the state of that block is read through `backend`.
     ///
-    /// The chain stores only its own changes. Its state roots commit to those: they prove nothing,
-    /// and none of its blocks is [provable](Block::provable).
+    /// The chain stores only its own changes. Its state roots commit only to these, so they prove
+    /// nothing, and none of its blocks is [provable](Block::provable).
     pub fn forked(
         header: Header,
         backend: Arc<dyn ForkBackend>,
@@ -131,8 +131,8 @@ impl Chain {
         Ok(chain)
     }
 
-    /// A chain of which the state, in `store`, and the blocks are known: the canonical ones,
-    /// ascending, the last one the head. Nothing is checked. `None` if there is no block.
+    /// Creates a chain from its canonical `blocks`, ascending up to the head, and its state in
+    /// `store`. Nothing is checked. Returns `None` if there is no block.
     pub fn from_parts(
         blocks: impl IntoIterator<Item = Arc<Block>>,
         store: Arc<dyn Store>,
@@ -156,7 +156,8 @@ impl Chain {
         &self.reader
     }
 
-    /// Returns the same chain over a private store: blocks appended there do not affect this one.
+    /// Returns a copy of the chain over a private store: blocks appended to it do not affect this
+    /// chain.
     #[must_use]
     pub fn detached(&self) -> Self {
         let store = Arc::new(Overlay::new(Arc::clone(&self.store)));
@@ -168,15 +169,15 @@ impl Chain {
         change(Arc::make_mut(&mut self.reader.config));
     }
 
-    /// Makes a block part of the chain, and its head.
+    /// Adds a block to the chain, and makes it the head.
     pub fn append(&mut self, new: impl Into<ExecutedBlock>) -> Result<Arc<Block>, ChainError> {
         let ExecutedBlock { block, mut changes } = new.into();
         let block = Arc::new(block);
         changes.canonical = self.canonical_change(&block)?;
         changes.blocks.push(Arc::clone(&block));
         self.store.commit(changes)?;
-        // A block that is built again has the state that it was built with, without an edit that
-        // was made behind it on an abandoned branch.
+        // A block that is built again has the state of its execution, without the edit that was
+        // made after it on an abandoned branch.
         if self.roots.contains_key(&block.hash) {
             Arc::make_mut(&mut self.reader.roots).remove(&block.hash);
         }
@@ -184,7 +185,7 @@ impl Chain {
         Ok(block)
     }
 
-    /// Makes a block part of the chain, and leaves the head where it is.
+    /// Adds a block to the chain without changing the head.
     pub fn insert(&mut self, new: impl Into<ExecutedBlock>) -> Result<Arc<Block>, ChainError> {
         let ExecutedBlock { block, mut changes } = new.into();
         let block = Arc::new(block);
@@ -214,8 +215,8 @@ impl Chain {
             branch.clear();
             number += 1;
         } else {
-            // Down to what is canonical already; or to the beginning, if the branch has nothing in
-            // common with it and replaces all.
+            // Walk down to the common ancestor, or to the first block if the branch has none and
+            // replaces the whole canonical chain.
             while let Some(below) = number.checked_sub(1).filter(|below| *below >= self.first)
                 && self.canonical_hash(below)? != Some(parent)
                 && let Some(block) = self.find_block(&parent)?
@@ -230,7 +231,7 @@ impl Chain {
         Ok(moves.then_some(CanonicalChange { from: number, blocks: branch }))
     }
 
-    /// Makes a block of the store the head.
+    /// Sets the head to a block that is already in the store.
     pub fn moved_to(&mut self, block: &Arc<Block>) {
         self.reader.head = Arc::clone(block);
         self.reader.first = self.first.min(block.header.number);
@@ -241,16 +242,16 @@ impl Chain {
         }
     }
 
-    /// Writes data that would otherwise be recomputed when the chain is opened, and ends the chain.
-    /// Dropping a chain does the same, but reports no error.
+    /// Writes data that would otherwise be recomputed when the chain is opened, and closes the
+    /// chain. Dropping a chain does the same, but reports no error.
     pub fn close(self) -> Result<(), ChainError> {
         Ok(self.store().flush()?)
     }
 
-    /// Makes `state` that behind its block, and the block the head.
+    /// Makes `state` the state after its block, and the block the head.
     ///
-    /// With a state of before, that undoes everything since; with one from [`State::edit`], it
-    /// changes the state as no transaction can. Blocks on such a state are not
+    /// With an earlier state, this undoes everything since; with one from [`State::edit`], it
+    /// changes the state without a transaction. Blocks on an edited state are not
     /// [provable](Block::provable).
     pub fn set_state(&mut self, state: &State) -> Result<(), ChainError> {
         let block = Arc::clone(&state.block);
@@ -272,21 +273,21 @@ impl Chain {
         Ok(())
     }
 
-    /// Restores the chain to the time at which `then` was taken from it: its head, and the edits of
-    /// state behind each of its blocks. The rules stay unchanged.
+    /// Restores the chain to the time at which the reader `then` was created: its head, and the
+    /// state edits after each of its blocks. The rules are unchanged.
     pub fn restore(&mut self, then: &ChainReader) -> Result<(), ChainError> {
         self.set_state(&then.state())?;
         self.reader.roots = Arc::clone(&then.roots);
         Ok(())
     }
 
-    /// Sets the root of the state after a block, regardless of its header. The store must hold the
-    /// whole state.
+    /// Sets the root of the state after a block, regardless of its header. The store must contain
+    /// the whole state.
     pub fn override_root(&mut self, block: B256, root: B256) {
         Arc::make_mut(&mut self.reader.roots).insert(block, root);
     }
 
-    /// Changes the state at the head as no transaction can.
+    /// Edits the state at the head without a transaction.
     pub fn edit(
         &mut self,
         edit: impl FnOnce(&mut BlockState<'_, State>) -> Result<(), ReadError>,
@@ -295,9 +296,9 @@ impl Chain {
         self.set_state(&state)
     }
 
-    /// Prunes states of blocks more than `states` below the head, except those with the roots
-    /// `also`; blocks stay. The only writer has to call this after each block: it acts only once
-    /// enough has accumulated.
+    /// Prunes the states of blocks more than `states` below the head, except those with the roots
+    /// `also`; blocks are kept. The writer must call this after each block; it acts only once
+    /// enough data has accumulated.
     pub fn prune(
         &mut self,
         states: u64,
@@ -317,9 +318,9 @@ impl Chain {
         Ok(self.store.retain(&roots)?)
     }
 
-    /// Forgets transactions and receipts of all canonical blocks but the newest `blocks`, of which
-    /// the head is one; headers stay. To be called after each block. Hashes of the transactions
-    /// that are gone.
+    /// Drops transactions and receipts of all canonical blocks except the newest `blocks`,
+    /// including the head; headers are kept. The caller must call this after each block. Returns
+    /// the hashes of the dropped transactions.
     pub fn forget_bodies(&mut self, blocks: u64) -> Result<Vec<B256>, ChainError> {
         let bound = (self.head.header.number + 1).saturating_sub(blocks.max(1));
         let mut changes = Changes::default();
@@ -336,8 +337,8 @@ impl Chain {
         if !gone.is_empty() {
             self.store.commit(changes)?;
         }
-        // Also if that is less than before: the head has gone back then, and other blocks will
-        // stand where some were forgotten.
+        // The bound decreases in a reorg to a lower head: the blocks from there on are new and have
+        // their bodies.
         self.bodies = bound;
         Ok(gone)
     }

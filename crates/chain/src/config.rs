@@ -21,24 +21,25 @@ use std::{any::Any, sync::Arc};
 /// Parameters of a chain.
 #[derive(Debug, Clone)]
 pub struct ChainConfig {
-    /// Its id and forks.
+    /// Chain id and fork schedule.
     pub spec: ChainSpec,
-    /// Code that is allowed at the system addresses. A private chain keeps the canonical code;
-    /// official fixtures do not always.
+    /// Code that is allowed at the system addresses. A private chain has the canonical code there;
+    /// some official fixtures do not.
     pub system_code: SystemCode,
-    /// Limits of its EVM that exceed Ethereum's.
+    /// EVM limits that are lifted beyond Ethereum's.
     pub limits: LiftedLimits,
     /// Extensions of the execution of its blocks, in the order in which they apply. Unless all are
     /// [verifiable](EvmOverrides::is_verifiable), blocks are not
     /// [provable](store::Block::provable): only this chain can verify them.
     pub extensions: Arc<[Arc<dyn Extension>]>,
-    /// Precompile of transactions of type `0x05`, which do not exist without it. No L2 has it.
+    /// Precompile for transactions of type `0x05`; without it the chain rejects this type. No L2
+    /// has it.
     pub execute_tx: Option<ExecuteTxPrecompile>,
-    /// Cryptography for the blocks, which do not depend on it.
+    /// Implementation of the cryptography; results do not depend on the choice.
     pub cryptography: &'static dyn Cryptography,
 }
 
-/// An extension of a chain, which is found by its type.
+/// An extension of a chain, identified by its type.
 pub trait Extension: EvmOverrides + Any {}
 
 impl<T: EvmOverrides + Any> Extension for T {}
@@ -49,21 +50,22 @@ pub struct ExecuteTxPrecompile {
     address: Address,
     market: Option<ExecuteMarket>,
     install: Arc<Install>,
-    /// Puts the precompile into an EVM that verifies a block.
+    /// Installs the precompile in an EVM that verifies a block.
     verifying: Arc<Install>,
 }
 
-/// Puts the precompile into an EVM, for the calls in this transaction, or in one of another type.
+/// Installs the precompile in an EVM, for the calls in this transaction of type `0x05`, or with
+/// `None` for one of another type.
 type Install = dyn Fn(Option<&Arc<Sealed<SignedExecuteTx>>>, &mut PrecompilesMap, &Arc<BlockTally>)
     + Send
     + Sync;
 
 impl ExecuteTxPrecompile {
-    /// Creates the precompile at this address, which `install` puts into an EVM: for the calls in a
-    /// transaction, or in one of another type.
+    /// Creates the precompile at this address. `install` installs it in an EVM, for the calls in a
+    /// transaction of type `0x05`, or for one of another type.
     ///
-    /// Only a chain with a `market` has transactions with an allowance. In these the tally has to
-    /// count what all calls of EXECUTE draw, which is no more than the allowance, and nothing else.
+    /// Only a chain with a `market` has transactions with an allowance. In these, the tally must
+    /// count exactly what all calls of EXECUTE draw, which is at most the allowance.
     pub fn new(
         address: Address,
         market: Option<ExecuteMarket>,
@@ -76,9 +78,9 @@ impl ExecuteTxPrecompile {
         Self { address, market, verifying: Arc::clone(&install), install }
     }
 
-    /// Returns the same precompile, which `install` puts into EVMs that
-    /// [verify](crate::State::verify_child) blocks. It must not use verdicts that the builder has
-    /// come to: a verification that does finds no false one.
+    /// Returns the same precompile, with `install` for EVMs that
+    /// [verify](crate::State::verify_child) blocks. It must not reuse the builder's cached
+    /// verdicts, because verification could then not detect a wrong one.
     #[must_use]
     pub fn verified_by(
         self,
@@ -122,18 +124,17 @@ impl fmt::Debug for ExecuteTxPrecompile {
     }
 }
 
-/// Limits of the EVM that a chain lifts. By default there are none: those of the fork hold.
+/// EVM limits that a chain lifts. By default the limits of the fork apply.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LiftedLimits {
-    /// Most bytes of code; twice as many of initialisation code.
+    /// Maximum length of contract code in bytes; twice that for initialisation code.
     pub code_size: Option<usize>,
-    /// Transactions may use all the gas of their block (EIP-7825 is off).
+    /// `true` if a transaction may use all the gas of its block (EIP-7825 is disabled).
     pub no_transaction_gas_cap: bool,
 }
 
 impl ChainConfig {
-    /// Returns the allowance that a transaction asks for, and the market of the chain that sells
-    /// it.
+    /// Returns the market of the chain and the allowance that a transaction requests from it.
     pub fn market_for(
         &self,
         transaction: &store::Transaction,
@@ -142,7 +143,7 @@ impl ChainConfig {
         market.zip(transaction.as_execute().and_then(|it| it.tx.allowance()))
     }
 
-    /// A chain by these rules, without extensions.
+    /// Creates the parameters of a chain with these rules, without extensions.
     pub fn new(spec: ChainSpec) -> Self {
         let limits = LiftedLimits { code_size: None, no_transaction_gas_cap: false };
         Self {
@@ -155,21 +156,21 @@ impl ChainConfig {
         }
     }
 
-    /// Returns the same chain with this cryptography.
+    /// Returns the same parameters with this cryptography.
     #[must_use]
     pub fn with_cryptography(self, cryptography: &'static dyn Cryptography) -> Self {
         Self { cryptography, ..self }
     }
 
-    /// Returns the same chain with an extension behind the others, or in the place of the one of
-    /// the same type.
+    /// Returns the same parameters with an extension after the others. It replaces one of the same
+    /// type in its position.
     #[must_use]
     pub fn with_extension(mut self, extension: Arc<dyn Extension>) -> Self {
         self.set_extension(extension);
         self
     }
 
-    /// Sets an extension behind the others, or in the place of the one of the same type.
+    /// Adds an extension after the others. It replaces one of the same type in its position.
     pub fn set_extension(&mut self, extension: Arc<dyn Extension>) {
         let kind = |it: &dyn Extension| (it as &dyn Any).type_id();
         let mut all = self.extensions.to_vec();
@@ -251,7 +252,7 @@ impl EvmOverrides for ChainConfig {
     }
 }
 
-/// The rules that the configuration of a genesis file describes.
+/// Returns the rules of the chain configuration in a genesis file.
 pub fn spec_of(config: &GenesisConfig) -> ChainSpec {
     let block = |number: Option<u64>| number.map_or(ForkCondition::Never, ForkCondition::Block);
     let time = |at: Option<u64>| at.map_or(ForkCondition::Never, ForkCondition::Timestamp);
@@ -296,7 +297,7 @@ pub fn spec_of(config: &GenesisConfig) -> ChainSpec {
         .with_blob_schedule(blob_schedule(config))
 }
 
-/// Blob parameters from each fork on that the configuration gives any for.
+/// Returns the blob parameters from the start of each fork for which the configuration has any.
 fn blob_schedule(config: &GenesisConfig) -> Vec<(u64, BlobParams)> {
     [
         ("cancun", config.cancun_time, BlobParams::cancun()),
@@ -312,13 +313,13 @@ fn blob_schedule(config: &GenesisConfig) -> Vec<(u64, BlobParams)> {
     .into_iter()
     .filter_map(|(name, at, default)| {
         let own = config.blob_schedule.get(name)?;
-        // Minimum fee, base cost and blobs per transaction are the fork's; the schedule has the
-        // rest.
+        // Minimum fee, base cost and blobs per transaction are those of the fork; the schedule has
+        // the rest.
         let params = BlobParams {
             target_blob_count: own.target_blob_count,
             max_blob_count: own.max_blob_count,
             update_fraction: own.update_fraction,
-            // Before Osaka a transaction may fill its block.
+            // Before Osaka one transaction may have all blobs of its block.
             max_blobs_per_tx: if default.blob_base_cost == 0 {
                 own.max_blob_count
             } else {
@@ -331,7 +332,7 @@ fn blob_schedule(config: &GenesisConfig) -> Vec<(u64, BlobParams)> {
     .collect()
 }
 
-/// Returns the total difficulty that ends proof of work, if the block at which it did is unknown.
+/// Returns the terminal total difficulty, if the number of the merge block is unknown.
 pub(crate) fn pending_merge(spec: &ChainSpec) -> Option<U256> {
     match spec.ethereum_fork_activation(EthereumHardfork::Paris) {
         ForkCondition::TTD { activation_block_number: u64::MAX, total_difficulty, .. } => {

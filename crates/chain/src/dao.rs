@@ -6,11 +6,10 @@ use alloy_hardforks::{EthereumHardfork, EthereumHardforks as _};
 use executor::{BlockError, ChainSpec, HookState};
 use revm::database::DatabaseCommitExt as _;
 
-/// Moves the funds of the DAO fork at the begin of its block, so that the whole block sees them
-/// moved.
+/// Moves the funds of the DAO fork before the transactions of its block.
 ///
 /// The executor of alloy-evm would move them after the transactions; it then finds the accounts
-/// drained.
+/// already drained.
 pub(crate) fn move_dao_funds(
     spec: &ChainSpec,
     header: &Header,

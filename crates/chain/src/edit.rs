@@ -1,4 +1,4 @@
-//! Changes to a state outside of transactions: overrides of a simulation, cheats of a devnet.
+//! State edits outside of transactions: overrides of a simulation, cheat methods of a devnet.
 
 use alloy_primitives::{Address, Bytes, KECCAK256_EMPTY, U256, keccak256, map::AddressMap};
 use executor::{BlockState, ReadError, StateSource};
@@ -8,7 +8,7 @@ use revm::{
     state::{Account, AccountInfo},
 };
 
-/// Changes of accounts that no transaction makes. Slots are set by [`BlockState::set_slot`].
+/// Edits of accounts outside of transactions. [`BlockState::set_slot`] sets slots.
 pub trait EditState {
     /// Sets the balance of an account, in wei.
     fn set_balance(&mut self, address: Address, balance: U256) -> Result<(), ReadError>;
@@ -16,7 +16,7 @@ pub trait EditState {
     /// Sets the nonce of an account.
     fn set_nonce(&mut self, address: Address, nonce: u64) -> Result<(), ReadError>;
 
-    /// Sets the code of an account; empty code removes the present code.
+    /// Sets the code of an account; empty code removes it.
     fn set_code(&mut self, address: Address, code: Bytes) -> Result<(), ReadError>;
 
     /// Removes all storage of an account.
@@ -42,7 +42,7 @@ impl<S: StateSource> EditState for BlockState<'_, S> {
                 return;
             }
             account.code_hash = keccak256(&code);
-            // Bytes that begin like a delegation (EIP-7702) but are not one count as plain code.
+            // Bytes with the prefix of a delegation (EIP-7702) that are not one are legacy code.
             account.code = Some(
                 Bytecode::new_raw_checked(code.clone())
                     .unwrap_or_else(|_| Bytecode::new_legacy(code)),
@@ -53,7 +53,7 @@ impl<S: StateSource> EditState for BlockState<'_, S> {
     fn clear_storage(&mut self, address: Address) -> Result<(), ReadError> {
         // An account that does not exist has no storage.
         if let Some(info) = self.basic(address)? {
-            // A created account begins without storage.
+            // An account that is marked as created has empty storage.
             let mut account = Account::from(info);
             account.mark_created();
             put(self, address, account);

@@ -6,10 +6,10 @@ use store::StoreError;
 use trie::SourceError;
 use wire::DecodeError;
 
-/// Reason for which a chain refused an operation.
+/// Reason why an operation on a chain failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
-    /// A block is not valid: the block's fault.
+    /// A block is invalid.
     #[error(transparent)]
     Invalid(#[from] Invalid),
     /// A block's parent is not known.
@@ -17,35 +17,35 @@ pub enum ChainError {
     UnknownParent {
         /// The block.
         block: B256,
-        /// The parent that it names.
+        /// Parent hash in its header.
         parent: B256,
     },
-    /// A block that is asked for is not known.
+    /// A requested block is not known.
     #[error("block {0} is not known")]
     UnknownBlock(B256),
-    /// Blocks that are to follow one another do not.
+    /// A block is not a child of the block before it.
     #[error("block {block}: its parent is {got}, expected {expected}")]
     NoChild {
         /// The block.
         block: B256,
-        /// The parent that it names.
+        /// Parent hash in its header.
         got: B256,
-        /// The block before it.
+        /// Hash of the block before it.
         expected: B256,
     },
-    /// Blocks cannot be put into one input.
+    /// The blocks cannot be encoded as one batch.
     #[error("batch: {0}")]
     Batch(DecodeError),
-    /// The state after a block is older than those that are kept.
-    #[error("the state of block {0} is not kept: it is too old")]
+    /// The state after a block has been pruned.
+    #[error("the state of block {0} has been pruned")]
     Pruned(u64),
-    /// The state of a block was not brought with the block.
+    /// The state of a block was not loaded with the block.
     #[error(
         "the state of block {0} is not in the file that was loaded: of earlier blocks it holds only the \
          states that it was written with"
     )]
     NotLoaded(u64),
-    /// A file of blocks does not hold blocks.
+    /// A file of blocks contains bytes that are not a block.
     #[error("block {index} of the file: {source}")]
     Malformed {
         /// Number of blocks imported before.
@@ -53,25 +53,25 @@ pub enum ChainError {
         /// The decoder's reason.
         source: DecodeError,
     },
-    /// The store could not read or write: our fault.
+    /// The store could not read or write: a local fault.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store lacks a part of the state of a block that it holds: our fault.
+    /// The store lacks a part of the state of a stored block: a local fault.
     #[error("the store is incomplete: {0}")]
     Incomplete(#[from] StateError),
-    /// Execution failed by its own account: our fault.
+    /// Execution failed for an internal reason: a local fault.
     #[error(transparent)]
     Internal(#[from] InternalError),
-    /// A chain on disk begins with another block than the one that was to be opened.
+    /// A chain on disk starts with a block other than the given genesis.
     #[error("the first block of the chain is {got}, expected {expected} by this genesis")]
     OtherGenesis {
         /// Hash of its first block.
         got: B256,
-        /// Hash of the block that the genesis makes.
+        /// Hash of the genesis block.
         expected: B256,
     },
-    /// A block that was part of a chain on disk cannot be executed again: our fault, or the chain
-    /// is opened with other rules than before.
+    /// A block of a chain on disk cannot be executed again: a local fault, or the chain was opened
+    /// with rules that differ from those before.
     #[error("block {number} ({block}) of the log cannot be executed again: {reason}")]
     Replay {
         /// Number of the block.
@@ -81,10 +81,10 @@ pub enum ChainError {
         /// The reason.
         reason: Box<Self>,
     },
-    /// A call cannot be executed at all.
+    /// A call is invalid and was not executed.
     #[error("call: {0}")]
     Call(String),
-    /// The chain has no blocks of the fork in force at a timestamp.
+    /// The chain does not support blocks of the fork that is active at a timestamp.
     #[error("no fork that this chain can build is in force at timestamp {0}")]
     NoFork(u64),
 }
@@ -99,7 +99,8 @@ impl ChainError {
     }
 }
 
-/// On a chain's own store, a state with missing parts is a fault of the store, and no verdict.
+/// In the chain's own store, a missing part of a state is a fault of the store and not a verdict on
+/// the block.
 impl From<BlockError> for ChainError {
     fn from(error: BlockError) -> Self {
         match error {

@@ -1,10 +1,10 @@
 //! Transactions of type `0x05` in the blocks of a chain that has them.
 //!
-//! The executor knows Ethereum's transactions alone. It runs one of type `0x05` as the EIP-1559
+//! The executor supports only Ethereum's transactions. It runs one of type `0x05` as the EIP-1559
 //! transaction with the same nonce, fees, gas, target, value and calldata, on an EVM that is
 //! prepared for this transaction: the witness counts in its intrinsic gas, and the precompile reads
-//! the witness while its frame runs. If it buys an allowance of EXECUTE gas, the sender has paid
-//! for it before.
+//! the witness while the frame runs. If the transaction buys an allowance of EXECUTE gas, the
+//! sender pays for it beforehand.
 
 use crate::{
     ChainConfig, ChainError, ExecuteTxPrecompile, State,
@@ -32,7 +32,7 @@ use store::{ExecuteDraw, Transaction};
 use wire::ProtocolFork;
 
 /// Returns the minimum gas limit of a transaction in any state: intrinsic gas and calldata floor
-/// ([`executor::intrinsic_gas`]). Those of type `0x05` pay for their witness like for calldata.
+/// ([`executor::intrinsic_gas`]). Those of type `0x05` pay for their witness as for calldata.
 pub fn intrinsic_gas(transaction: &Transaction, fork: ProtocolFork) -> u64 {
     match fixed_gas(transaction, fork) {
         Ok(of_ethereum) => executor::intrinsic_gas(of_ethereum, fork),
@@ -49,8 +49,8 @@ pub fn initial_gas(transaction: &Transaction, fork: ProtocolFork) -> u64 {
     }
 }
 
-/// Returns intrinsic gas and floor of a transaction of type `0x05`, or the transaction if it has
-/// another type.
+/// Returns the transaction if it has one of Ethereum's types, or as the error intrinsic gas and
+/// calldata floor of one of type `0x05`.
 fn fixed_gas(
     transaction: &Transaction,
     fork: ProtocolFork,
@@ -63,17 +63,17 @@ fn fixed_gas(
     let call = call_of(transaction, tx.target(), AccessList::default());
     let witness = WitnessGas::of(&GasParams::new_spec(spec_id(fork)), &tx.witness);
     let initial = executor::initial_gas(&call, fork);
-    // The larger of the two, which is the floor in each fork that has one: a call pays more per
-    // token there.
+    // This is the larger of the two, which is the floor in each fork that has one, because its
+    // price per token is higher.
     let floor = executor::intrinsic_gas(&call, fork);
     Err((initial.saturating_add(witness.initial), floor.saturating_add(witness.floor)))
 }
 
-/// Outcome of a transaction that was run.
+/// Outcome of a transaction that was executed.
 pub(crate) enum Ran {
-    /// It stays in the block, and has drawn this from its allowance, if it has one.
+    /// The transaction stays in the block, with the draw from its allowance if it has one.
     Kept(Option<ExecuteDraw>),
-    /// Its result was dropped.
+    /// The result was dropped.
     Dropped,
 }
 
@@ -158,7 +158,7 @@ pub(crate) fn execute_block<'x, S: StateSource>(
     mut after: impl FnMut(usize, u64) -> Result<(), Invalid>,
 ) -> Result<(ExecutionOutcome, Vec<ExecuteDraw>), BlockError> {
     let mut draws = Vec::new();
-    // The executor saves an empty block the precompiles.
+    // For an empty block the executor skips the setup of the precompiles.
     if transactions.is_empty() {
         return Ok((executor::execute_block(state, block, config, &[], sender, after)?, draws));
     }
@@ -175,12 +175,12 @@ pub(crate) fn execute_block<'x, S: StateSource>(
 
 impl State {
     /// Runs a transaction as the only one of a block with this header, and drops its result. The
-    /// precompile of the chain keeps the verdicts that it has come to meanwhile.
+    /// precompile of the chain caches the verdicts of the run.
     ///
     /// # Errors
     ///
-    /// [`ChainError`] if the state cannot be read; the inner [`Invalid`] if the block cannot hold
-    /// the transaction.
+    /// [`ChainError`] if the state cannot be read; the inner [`Invalid`] if the block cannot
+    /// include the transaction.
     pub fn try_alone(
         &self,
         header: &Header,
@@ -199,17 +199,17 @@ impl State {
     }
 }
 
-/// Gas of a transaction that its witness adds.
+/// Gas that the witness adds to a transaction.
 struct WitnessGas {
-    /// To the intrinsic gas.
+    /// Addition to the intrinsic gas.
     initial: u64,
-    /// To the calldata floor; 0 before Prague.
+    /// Addition to the calldata floor; 0 before Prague.
     floor: u64,
 }
 
 impl WitnessGas {
-    /// A witness costs as much as the same bytes behind the calldata. Otherwise the type would
-    /// carry bytes past L1's bound on the payload of a block.
+    /// A witness costs as much as the same bytes of calldata. Otherwise transactions of this type
+    /// could evade L1's bound on the payload size of a block.
     fn of(gas: &GasParams, witness: &[u8]) -> Self {
         let tokens = get_tokens_in_calldata(witness, gas.tx_token_non_zero_byte_multiplier());
         Self {
@@ -218,8 +218,8 @@ impl WitnessGas {
         }
     }
 
-    /// Returns the parameters with which the EVM adds this to a transaction with one address in its
-    /// access list, in place of the price of the address.
+    /// Returns gas parameters with which the EVM charges this gas to a transaction with one address
+    /// in its access list, in place of the price of the address.
     fn added_to(&self, gas: &GasParams, fork: ProtocolFork) -> GasParams {
         /// Bytes of an address, which count in the floor from Amsterdam on (EIP-7981).
         const ADDRESS: u64 = 20;
@@ -228,9 +228,9 @@ impl WitnessGas {
             (GasId::tx_access_list_address_cost(), self.initial),
             (GasId::tx_floor_cost_base_gas(), gas.tx_floor_cost_base_gas() + self.floor),
         ]);
-        // From Amsterdam on the floor stands on the base cost of the transaction (EIP-2780), which
-        // no parameter changes. The bytes of the address take the amount instead, rounded up to a
-        // whole token for each of them.
+        // From Amsterdam on the floor includes the base cost of the transaction (EIP-2780), which
+        // no parameter changes. The amount is charged on the bytes of the address instead, rounded
+        // up to a whole token for each of them.
         if fork >= ProtocolFork::Amsterdam {
             let of_a_token = ADDRESS * gas.tx_floor_cost_per_token();
             let tokens = self.floor.div_ceil(of_a_token.max(1));
@@ -243,7 +243,7 @@ impl WitnessGas {
 /// The EVM of a block, prepared for one transaction of type `0x05`.
 struct Scope<'c> {
     precompile: &'c ExecuteTxPrecompile,
-    /// Parameters of the EVM for all other transactions.
+    /// Gas parameters of the EVM for all other transactions.
     gas: GasParams,
     /// The transaction as the executor runs it.
     call: executor::Transaction,
@@ -256,8 +256,8 @@ impl<'c> Scope<'c> {
     ///
     /// # Errors
     ///
-    /// [`Invalid::Transaction`] if the chain has no such transactions, or not this one, or the
-    /// block cannot hold it.
+    /// [`Invalid::Transaction`] if the chain does not support the type or a part of the
+    /// transaction, or if the block cannot include it.
     fn open<'x, 's, S, I>(
         execution: &mut BlockExecution<'x, 's, S, I>,
         config: &'c ChainConfig,
@@ -294,14 +294,14 @@ impl<'c> Scope<'c> {
         let gas = cfg.gas_params.clone();
         cfg.gas_params = WitnessGas::of(&gas, &tx.witness).added_to(&gas, fork);
         let target = if tx.to.is_create() { precompile.address() } else { tx.target() };
-        // An access costs no less than before: the sender is warm in each transaction.
+        // Listing the sender makes no access cheaper: it is warm in each transaction anyway.
         let item = AccessListItem { address: sender, storage_keys: Vec::new() };
         let call = call_of(transaction, target, AccessList(vec![item]));
         Ok(Self { precompile, gas, call, purchase })
     }
 
     /// Restores the EVM for other transactions. If the transaction `stays` in the block, the rest
-    /// of its allowance is paid back. Returns what it has drawn from the allowance, if it has one.
+    /// of its allowance is refunded. Returns its draw from the allowance, if it has one.
     fn close<'x, 's, S, I>(
         self,
         execution: &mut BlockExecution<'x, 's, S, I>,
@@ -319,15 +319,15 @@ impl<'c> Scope<'c> {
         if stays {
             return Ok(Some(purchase.pay_back(evm.db_mut(), tally.settled())?));
         }
-        // The executor may have refused the transaction without an EVM that would have cleared the
-        // journal.
+        // The executor may have rejected the transaction before running the EVM, which would have
+        // cleared the journal.
         evm.ctx_mut().journaled_state.finalize();
         Ok(None)
     }
 }
 
-/// Returns the transaction of Ethereum as which the executor runs one of type `0x05`. It has the
-/// hash of the latter.
+/// Returns the EIP-1559 transaction as which the executor runs one of type `0x05`. It has the hash
+/// of the latter.
 fn call_of(
     transaction: &Sealed<SignedExecuteTx>,
     target: Address,
@@ -349,8 +349,8 @@ fn call_of(
 }
 
 impl ExecuteTxPrecompile {
-    /// Returns the reason for which a transaction has a part that the chain does not serve, if it
-    /// has one: bytes that nothing would pay for, or an allowance on a chain without a market.
+    /// Returns the reason if a transaction has a part that the chain does not support: bytes that
+    /// would not be paid for, or an allowance on a chain without a market.
     pub fn refusal(&self, tx: &ExecuteTx) -> Option<&'static str> {
         match &tx.version {
             ExecuteTxVersion::V1 { blob_hashes } if !blob_hashes.is_empty() => {

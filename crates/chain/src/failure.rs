@@ -1,10 +1,10 @@
-//! Reasons for which an execution failed, in geth's words, which clients parse.
+//! Failure reasons of executions, worded as in geth, because clients parse them.
 
 use alloy_primitives::hex;
 use alloy_sol_types::{Panic, PanicKind, Revert, SolError as _, SolType as _, sol_data};
 use revm::context_interface::result::{HaltReason, OutOfGasError};
 
-/// Returns the reason of a revert, if it is one of Solidity's own errors.
+/// Returns the reason of a revert with one of Solidity's built-in errors, `Error` or `Panic`.
 pub fn revert_reason(output: &[u8]) -> Option<String> {
     if let Ok(Revert { reason }) = Revert::abi_decode(output) {
         return Some(reason);
@@ -26,10 +26,10 @@ pub fn revert_reason(output: &[u8]) -> Option<String> {
     Some(words.to_owned())
 }
 
-/// The reason of a revert in the words of Foundry, or `None` for a revert without data.
+/// Returns the reason of a revert as Foundry formats it; `None` for a revert without data.
 ///
-/// These are the words of anvil and forge: a reason, a panic with its code, bytes that are text, or
-/// the selector of a custom error and its data, as text where that is UTF-8.
+/// This is the format of anvil and forge: a reason, a panic with its code, bytes that are text, or
+/// the selector of a custom error and its data, as text if the data is UTF-8.
 pub fn foundry_revert_reason(output: &[u8]) -> Option<String> {
     if let Ok(Revert { reason }) = Revert::abi_decode(output) {
         return Some(reason);
@@ -55,7 +55,7 @@ pub fn foundry_revert_reason(output: &[u8]) -> Option<String> {
     }
 }
 
-/// Returns the reason for which the EVM has halted.
+/// Returns the message for a halt of the EVM.
 pub fn halt_reason(reason: &HaltReason) -> String {
     match reason {
         HaltReason::OutOfGas(OutOfGasError::Basic | OutOfGasError::ReentrancySentry) => {
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(told(&[]), None);
         let reason = Revert { reason: "user error".to_owned() }.abi_encode();
         assert_eq!(told(&reason).unwrap(), "user error");
-        // What stock anvil 1.7.1 answers to the same bytes.
+        // Responses of stock anvil 1.7.1 for the same bytes.
         let panics = [
             (0x00, "panic: generic/unspecified error (0x00)"),
             (0x01, "panic: assertion failed (0x01)"),

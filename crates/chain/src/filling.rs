@@ -1,4 +1,4 @@
-//! A block that is filled with transactions, one after another.
+//! Execution of the offered transactions of a block under construction.
 
 use crate::{
     BlockBudget, ChainConfig, ChainError, Rejection, State,
@@ -22,7 +22,7 @@ pub struct RecoveredTransaction {
     pub transaction: Transaction,
     /// Its sender.
     pub sender: Address,
-    /// `true` if the sender has signed it; otherwise the block is not
+    /// `true` if the sender signed it; otherwise the block is not
     /// [provable](crate::Block::provable).
     pub signed: bool,
 }
@@ -32,9 +32,9 @@ pub struct RecoveredTransaction {
 pub(crate) struct Attempt<'a, 'c, 'w> {
     pub(crate) header: &'a Header,
     pub(crate) withdrawals: &'a [Withdrawal],
-    /// Transactions with their positions among all that are offered.
+    /// Transactions, with their positions among all offered ones.
     pub(crate) offered: &'a [(usize, &'c RecoveredTransaction)],
-    /// Bounds of the block, if its witness is recorded.
+    /// Limits of the block, if its witness is recorded.
     pub(crate) bounds: Option<Bounds<'a, 'w>>,
 }
 
@@ -56,35 +56,35 @@ impl Bounds<'_, '_> {
     }
 }
 
-/// A transaction that is not in the block.
+/// A transaction that was not included in the block.
 pub(crate) struct Rejected {
     pub(crate) index: usize,
     pub(crate) reason: Rejection,
-    /// `true` if more reads are recorded than the block needs.
+    /// `true` if reads of the transaction remain recorded that the block does not need.
     pub(crate) left_a_mark: bool,
 }
 
-/// Transactions of the block so far.
+/// Transactions included in the block so far.
 pub(crate) struct Taken {
     pub(crate) transactions: Vec<Transaction>,
     pub(crate) senders: Vec<Address>,
-    /// EXECUTE gas that they have drawn from allowances.
+    /// EXECUTE gas that the transactions have drawn from allowances.
     pub(crate) draws: Vec<ExecuteDraw>,
-    /// `true` if the senders have signed all of them.
+    /// `true` if the senders signed all of them.
     pub(crate) all_signed: bool,
     /// Position of the last one among the offered transactions.
     pub(crate) last: Option<usize>,
 }
 
-/// A block in execution that takes the offered transactions that fit.
+/// A block in execution, to which the offered transactions that fit are added.
 pub(crate) struct Filling<'a, 'w, 'x, 's, S: StateSource> {
     execution: BlockExecution<'x, 's, S>,
     config: &'a ChainConfig,
     bounds: Option<Bounds<'a, 'w>>,
     gas_pool: GasPool,
-    /// Senders whose next transaction waits for a later block.
+    /// Senders with a transaction that waits for a later block, as their later ones must.
     waiting: AddressSet,
-    /// State of the parent, in which senders are looked up without a record of that.
+    /// State of the parent, for reads of senders that are not recorded.
     unrecorded: BlockState<'a, State>,
     taken: Taken,
 }
@@ -112,7 +112,7 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
         }
     }
 
-    /// Takes a transaction into the block, or adds it to the rejected ones.
+    /// Includes a transaction in the block, or adds it to the rejected ones.
     pub(crate) fn offer(
         &mut self,
         index: usize,
@@ -129,7 +129,7 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
         Ok(())
     }
 
-    /// Returns the reason for which a transaction does not fit before it runs, if it does not.
+    /// Checks a transaction before it runs, and returns the reason if it cannot be included.
     fn admit(
         &mut self,
         index: usize,
@@ -171,8 +171,8 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
         }))
     }
 
-    /// Returns the reason for which the block does not sell the allowance of a transaction, if it
-    /// does not. At a higher price than the transaction offers, it waits for a later block.
+    /// Returns the reason if the block does not sell the allowance of a transaction. If the price
+    /// is above its fee cap, the transaction waits for a later block.
     fn unsold(
         &mut self,
         index: usize,
@@ -192,8 +192,8 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
         }))
     }
 
-    /// Runs a transaction. Returns the reason for which it is not in the block, if it is not, and
-    /// `true` if reads of it remain recorded.
+    /// Runs a transaction. Returns the reason if it was not included, and `true` if reads of it
+    /// remain recorded.
     fn run(
         &mut self,
         index: usize,

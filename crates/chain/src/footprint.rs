@@ -1,5 +1,5 @@
-//! Nodes and codes that a block read and wrote: with those of the blocks before it, all that a
-//! batch needs.
+//! Nodes and codes that a block read and wrote. The footprints of consecutive blocks suffice to
+//! join them to a batch.
 
 use crate::{
     BatchWithWitness, BlockWithWitness, ChainError, ChainReader, record::WitnessRecorder,
@@ -15,8 +15,8 @@ use store::Block;
 #[derive(Debug, Clone)]
 pub struct BlockFootprint {
     witness: OwnedWitness,
-    /// Hashes of the nodes and of the codes of the witness, in its order. The thread that joins the
-    /// first batch computes them, and not the one that seals blocks.
+    /// Hashes of the nodes and codes of the witness, in its order. They are computed lazily by the
+    /// thread that joins the first batch, to keep the work off the thread that seals blocks.
     hashes: OnceLock<(Vec<B256>, Vec<B256>)>,
     written_nodes: Vec<B256>,
     written_codes: Vec<B256>,
@@ -43,7 +43,7 @@ impl BlockFootprint {
         })
     }
 
-    /// The witness of the block alone.
+    /// Returns the witness of this block alone.
     pub const fn witness(&self) -> &OwnedWitness {
         &self.witness
     }
@@ -55,7 +55,7 @@ impl BlockFootprint {
 }
 
 impl BlockWithWitness {
-    /// Nodes and codes that this block read and wrote.
+    /// Returns the nodes and codes that this block read and wrote.
     pub fn footprint(&self) -> BlockFootprint {
         let nodes = self.changes.nodes.iter().map(|(hash, _)| *hash).collect();
         let codes = self.changes.codes.iter().map(|(hash, _)| *hash).collect();
@@ -63,7 +63,7 @@ impl BlockWithWitness {
     }
 }
 
-/// A batch whose witness is joined from the footprints of its blocks.
+/// A batch whose witness was joined from the footprints of its blocks.
 #[derive(Debug, Clone)]
 pub struct JoinedBatch {
     /// The blocks with their witness.
@@ -75,11 +75,12 @@ pub struct JoinedBatch {
 }
 
 impl ChainReader {
-    /// Executes a block again, for its [`BlockFootprint`].
+    /// Executes a block again to obtain its [`BlockFootprint`].
     ///
     /// # Errors
     ///
-    /// [`ChainError`] if the state before the block is not kept, and for genesis, which has none.
+    /// [`ChainError`] if the state before the block has been pruned, and for genesis, which has
+    /// none.
     pub fn footprint_of(&self, block: &Block) -> Result<BlockFootprint, ChainError> {
         let parent = block.header.parent_hash;
         let state = self.state_before(block)?;
@@ -89,13 +90,13 @@ impl ChainReader {
         Ok(BlockFootprint::new(recording.into_witness()?, post.nodes, post.codes))
     }
 
-    /// Joins blocks of the chain, each a child of the one before, to a batch without executing
-    /// them: the witness is the union of theirs, less what earlier blocks of the batch wrote.
+    /// Joins consecutive blocks of the chain to a batch without executing them: the witness is the
+    /// union of their witnesses, without the items that earlier blocks of the batch wrote.
     ///
     /// # Errors
     ///
-    /// [`ChainError`] if the blocks do not follow one another, are none, too many, or not all of
-    /// one fork.
+    /// [`ChainError`] if the blocks are not consecutive, if there are none or too many, or if they
+    /// are not all of the same fork.
     pub fn join(
         &self,
         blocks: Vec<(Arc<Block>, Arc<BlockFootprint>)>,
@@ -120,18 +121,19 @@ impl ChainReader {
     }
 }
 
-/// A witness of several blocks while it is put together.
+/// A joined witness of several blocks under construction.
 #[derive(Debug, Default)]
 struct Union {
     witness: OwnedWitness,
     repeated: Vec<usize>,
-    /// Hashes of nodes and codes that are carried or were written by then.
+    /// Hashes of the nodes and codes that the witness already contains or that earlier blocks
+    /// wrote.
     nodes: B256Set,
     codes: B256Set,
 }
 
 impl Union {
-    /// Adds the block at a position of the batch.
+    /// Adds the block at position `index` of the batch.
     fn add(&mut self, index: usize, footprint: &BlockFootprint) {
         let OwnedWitness { state, codes, headers } = &footprint.witness;
         let (node_hashes, code_hashes) = footprint.hashes();
@@ -147,7 +149,7 @@ impl Union {
                 self.witness.codes.push(code.clone());
             }
         }
-        // They end with the block's parent, and blocks of the batch are not carried.
+        // The headers end with the block's parent. Those of blocks in the batch are omitted.
         let before = &headers[..headers.len().saturating_sub(index)];
         if before.len() > self.witness.headers.len() {
             self.witness.headers = before.to_vec();

@@ -6,8 +6,8 @@ use wire::ProtocolFork;
 
 /// Fork schedule as text: `prague,osaka@+300,amsterdam@1800000000`.
 ///
-/// The first fork holds from genesis on; each further fork names the time from which it holds.
-/// Forks that the list skips begin with the next fork that it names.
+/// The first fork is active from genesis on; each further fork has the time of its activation.
+/// Forks that the list skips are activated together with the next fork in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForkTimes {
     /// The fork at genesis.
@@ -16,7 +16,7 @@ pub struct ForkTimes {
     pub later: Vec<(ProtocolFork, ForkTime)>,
 }
 
-/// Time at which a fork begins.
+/// Time at which a fork is activated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForkTime {
     /// Unix timestamp in seconds: `@1800000000`.
@@ -27,13 +27,13 @@ pub enum ForkTime {
     Block(u64),
 }
 
-/// Reason why a text is no fork schedule.
+/// Reason why a text is not a valid fork schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ForkTimesError {
-    /// A fork has no known name.
+    /// The name of a fork is unknown.
     #[error(transparent)]
     Fork(#[from] UnknownFork),
-    /// A fork comes before the first that can be scheduled.
+    /// A fork is older than the first one that can be scheduled.
     #[error("fork {got} cannot be scheduled, expected cancun or later")]
     TooEarly {
         /// The fork.
@@ -68,7 +68,7 @@ pub enum ForkTimesError {
     ForkOrder {
         /// The fork.
         got: ProtocolFork,
-        /// The fork in front of it.
+        /// The fork before it in the list.
         previous: ProtocolFork,
     },
     /// Times are out of order.
@@ -94,7 +94,7 @@ pub enum ForkTimesError {
 }
 
 impl ForkTimes {
-    /// A schedule with one fork.
+    /// Creates a schedule with one fork.
     pub const fn constant(first: ProtocolFork) -> Self {
         Self { first, later: Vec::new() }
     }
@@ -105,7 +105,7 @@ impl ForkTimes {
     }
 
     /// Returns the timestamps of the forks after the first, for a chain whose first block has this
-    /// number and timestamp and whose blocks come at this interval, in seconds.
+    /// number and timestamp and whose blocks have this interval, in seconds.
     ///
     /// # Errors
     ///

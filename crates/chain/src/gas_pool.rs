@@ -1,4 +1,4 @@
-//! Resources that a block has left for transactions.
+//! Remaining resources of a block for transactions.
 
 use crate::State;
 use alloy_consensus::{Header, Transaction as _};
@@ -9,13 +9,13 @@ use stateless::RlpSize;
 use store::Transaction;
 use wire::ProtocolFork;
 
-/// Reason for which an offered transaction is not in a block.
+/// Reason why an offered transaction was not included in a block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// The block has no room for the transaction; a later one may have.
+    /// The block has no room for the transaction; a later block may have.
     #[error("the block has no room for it: {0}")]
     BlockFull(Invalid),
-    /// The transaction was executed, and the block has no room for what it read; a later one may
+    /// The transaction was executed, but the block has no room for its reads; a later block may
     /// have.
     #[error("the block has no room for what it read: {0}")]
     Unfit(Invalid),
@@ -31,7 +31,7 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// Returns the verifier's error for a block with the transaction.
+    /// Returns the error of a verifier for a block that includes the transaction.
     pub fn into_invalid(self) -> Invalid {
         match self {
             Self::BlockFull(reason)
@@ -42,24 +42,24 @@ impl Rejection {
         }
     }
 
-    /// Returns `true` if no later block can contain it either.
+    /// Returns `true` if no later block can include the transaction either.
     pub const fn is_final(&self) -> bool {
         !matches!(self, Self::BlockFull(_) | Self::Unfit(_))
     }
 }
 
-/// Bytes of a header that are unknown before execution: roots, hashes and amounts, and the lengths
-/// of lists.
+/// Upper bound for the length of the header fields that are unknown before execution (roots, hashes
+/// and amounts) and of the list prefixes, in bytes.
 const HEADER_GROWTH: usize = 512;
 
-/// Resources besides gas that a block has left for transactions, and the decision whether a
-/// transaction without room would fit into an empty block: revm knows the limits of a transaction,
-/// but not all limits of a block.
+/// Remaining resources of a block besides gas. It also decides whether a transaction that does not
+/// fit would fit into an empty block: revm enforces the limits of a transaction, but not all limits
+/// of a block.
 pub(crate) struct GasPool {
     gas_limit: u64,
     blob_gas: u64,
     max_blob_gas: u64,
-    /// Bytes of RLP (EIP-7934).
+    /// Remaining bytes of RLP (EIP-7934).
     bytes: usize,
     max_bytes: usize,
 }
@@ -80,8 +80,8 @@ impl GasPool {
         }
     }
 
-    /// Checks that the block has room for a transaction. `shortage` is the gas that is left for it,
-    /// if that is too little.
+    /// Checks that the block has room for a transaction. `shortage` is the remaining gas, if it is
+    /// too little.
     pub(crate) fn check(
         &self,
         index: usize,
@@ -96,7 +96,7 @@ impl GasPool {
             return Err(Rejection::BlockFull(invalid(reason)));
         }
         let limit = transaction.gas_limit();
-        // One that no block of this gas limit can hold is for the executor to refuse.
+        // The executor rejects a transaction that no block with this gas limit can include.
         if let Some(left) = shortage.filter(|_| limit <= self.gas_limit) {
             let reason = format!("its gas limit is {limit}, the block has {left} left");
             return Err(Rejection::BlockFull(invalid(reason)));
@@ -105,7 +105,7 @@ impl GasPool {
         if self.bytes.saturating_add(bytes) > max {
             let all = self.bytes.saturating_add(bytes);
             let reason = invalid(format!("{all} bytes with it, a block has {max}"));
-            // Alone with a header it would have to fit, or no block can hold it.
+            // If it does not fit alone with a header, no block can include it.
             let alone = HEADER_GROWTH.saturating_add(bytes) > max;
             return Err(if alone {
                 Rejection::Invalid(reason)
@@ -122,7 +122,8 @@ impl GasPool {
     }
 }
 
-/// Length of a transaction in the list of a block's RLP: a typed one is wrapped in a string.
+/// Returns the length of a transaction in the RLP of a block, where a typed one is wrapped in a
+/// string.
 fn encoded_length(transaction: &Transaction) -> usize {
     let length = transaction.encode_2718_len();
     if transaction.is_legacy() { length } else { length + alloy_rlp::length_of_length(length) }

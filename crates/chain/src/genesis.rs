@@ -1,4 +1,4 @@
-//! The first block.
+//! The genesis block.
 
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
@@ -14,15 +14,14 @@ use wire::ProtocolFork;
 /// Base fee of the first block that has one, in wei (EIP-1559).
 pub(crate) const INITIAL_BASE_FEE: u64 = 1_000_000_000;
 
-/// The factory of contracts at addresses that are the same on every chain, which Amsterdam has from
-/// its first block on (EIP-7997).
+/// Deterministic CREATE2 factory, which exists from the first block of Amsterdam on (EIP-7997).
 const FACTORY: Address = address!("0x4e59b44847b379578588920cA78FbF26c0B4956C");
 const FACTORY_CODE: &[u8] = &hex!(
     "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3"
 );
 
-/// Returns a genesis with only the accounts that `fork` has at fixed addresses: block 0 of a
-/// private chain.
+/// Returns a genesis for a private chain that contains only the accounts that `fork` requires at
+/// fixed addresses.
 pub fn empty_genesis(fork: ProtocolFork) -> Genesis {
     let mut genesis = Genesis { gas_limit: 30_000_000, ..Default::default() };
     genesis.base_fee_per_gas = Some(1_000_000_000);
@@ -39,7 +38,7 @@ pub fn empty_genesis(fork: ProtocolFork) -> Genesis {
     genesis
 }
 
-/// Source of a trie that is built from scratch: no node is ever read.
+/// Node source of a trie that is built from scratch, which reads no nodes.
 struct Nothing;
 
 impl NodeSource for Nothing {
@@ -56,7 +55,7 @@ pub fn genesis_hash(genesis: &Genesis, spec: &ChainSpec) -> B256 {
     genesis_header(genesis, root, spec).hash_slow()
 }
 
-/// Takes down the accounts of a genesis and returns the root of their state.
+/// Adds the accounts of a genesis to the changes, and returns the root of their state.
 pub(crate) fn put_alloc<'a>(
     changes: &mut Changes,
     accounts: impl Iterator<Item = (&'a Address, &'a GenesisAccount)>,
@@ -95,8 +94,8 @@ pub(crate) fn put_alloc<'a>(
     state.root().unwrap_or(EMPTY_ROOT_HASH)
 }
 
-/// The header of a genesis whose accounts have the given root, with the fields that the fork in
-/// force at its timestamp has.
+/// Returns the header of a genesis whose accounts have the given root, with the fields of the fork
+/// that is active at its timestamp.
 pub fn genesis_header(genesis: &Genesis, state_root: B256, spec: &ChainSpec) -> Header {
     let fork = spec.fork_at(genesis.timestamp);
     let london = spec

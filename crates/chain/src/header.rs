@@ -1,4 +1,4 @@
-//! Rules of a header, given its parent, under every fork.
+//! Header validation against the parent, for all forks.
 //!
 //! From the merge on the rules are those of `stateless`; before it, headers have difficulties and
 //! ommers. Seals are not checked.
@@ -11,14 +11,14 @@ use stateless::{ChainSpec, Invalid, next_base_fee, validate_header};
 use store::{Block, Store};
 use wire::ProtocolFork;
 
-/// Least difficulty of a block.
+/// Minimum difficulty of a block.
 const MIN_DIFFICULTY: u64 = 131_072;
-/// Gas limits move by less than this part of the parent's.
+/// A gas limit differs from the parent's by less than the parent's divided by this.
 const GAS_LIMIT_DIVISOR: u64 = 1_024;
-/// Extra data of the first blocks behind the DAO fork, on the side that made it.
+/// Extra data of the first blocks from the DAO fork on, on the chain that activated it.
 const DAO_EXTRA_DATA: &[u8] = b"dao-hard-fork";
 const DAO_EXTRA_BLOCKS: u64 = 10;
-/// An ommer's parent is at most this many generations above the block.
+/// Maximum number of generations from a block up to the parent of an ommer.
 const OMMER_DEPTH: u64 = 7;
 const MAX_OMMERS: usize = 2;
 
@@ -40,7 +40,7 @@ fn within(field: &'static str, got: u64, min: u64, max: u64) -> Result<(), Inval
     })
 }
 
-/// Checks a header against its parent by the rules in force.
+/// Checks a header against its parent by the active rules.
 pub(crate) fn check_header(
     header: &Header,
     parent: &Header,
@@ -66,7 +66,7 @@ pub(crate) fn check_header(
         let expected = B256::right_padding_from(DAO_EXTRA_DATA);
         return Err(Invalid::Commitment { what, got, expected });
     }
-    // With the base fee comes a gas limit of twice the old: its half is the target.
+    // London doubles the gas limit, of which half is the gas target (EIP-1559).
     let starts_base_fee = header.base_fee_per_gas.is_some() && parent.base_fee_per_gas.is_none();
     let limit = parent.gas_limit.saturating_mul(if starts_base_fee { 2 } else { 1 });
     let slack = (limit / GAS_LIMIT_DIVISOR).saturating_sub(1);
@@ -78,12 +78,12 @@ pub(crate) fn check_header(
     equal_wide("difficulty", header.difficulty, difficulty(header, parent, fork))
 }
 
-/// The base fee of the child of `parent`, in wei, where it has one.
+/// Returns the base fee of a child of `parent` that has one, in wei.
 pub(crate) fn base_fee_after(parent: &Header) -> Result<u64, Invalid> {
     if parent.base_fee_per_gas.is_none() { Ok(INITIAL_BASE_FEE) } else { next_base_fee(parent) }
 }
 
-/// A header has the fields of its fork and no others.
+/// Checks that a header has exactly the fields of its fork.
 fn check_fields(header: &Header, fork: EthereumHardfork) -> Result<(), Invalid> {
     use EthereumHardfork::{Amsterdam, Cancun, London, Prague, Shanghai};
     for (field, present, since) in [
@@ -101,12 +101,12 @@ fn check_fields(header: &Header, fork: EthereumHardfork) -> Result<(), Invalid> 
     Ok(())
 }
 
-/// The difficulty of a block of proof of work, as the rules of its fork compute it.
+/// Returns the difficulty of a proof-of-work block by the rules of its fork.
 fn difficulty(header: &Header, parent: &Header, fork: EthereumHardfork) -> U256 {
     let least = U256::from(MIN_DIFFICULTY);
     let step = parent.difficulty / U256::from(2_048);
     let passed = header.timestamp.saturating_sub(parent.timestamp);
-    // Steps up and steps down.
+    // Number of steps by which the difficulty rises and falls.
     let (up, down) = if fork < EthereumHardfork::Homestead {
         if passed < 13 { (1, 0) } else { (0, 1) }
     } else if fork < EthereumHardfork::Byzantium {
@@ -135,7 +135,8 @@ fn difficulty(header: &Header, parent: &Header, fork: EthereumHardfork) -> U256 
     difficulty.saturating_add(bomb.unwrap_or(U256::MAX)).max(least)
 }
 
-/// Ommers are headers of their time, near, not ancestors, and paid for once.
+/// Checks the ommers of a block: each is valid for its parent, within the maximum depth, not an
+/// ancestor, and included only once.
 pub(crate) fn check_ommers(
     ommers: &[Header],
     parent: &Block,

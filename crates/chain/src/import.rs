@@ -1,4 +1,4 @@
-//! Import of blocks.
+//! Block import.
 
 use crate::{
     BlockWithWitness, Chain, ChainError, State,
@@ -21,7 +21,7 @@ use stateless::{RlpSize, VerifyOptions, process_block};
 use store::{Block, Changes, ExecutedBlock, Transaction};
 use wire::{DecodeError, ProtocolFork};
 
-/// A block from outside, as far as it can be checked without executing it.
+/// An external block that has passed all checks possible without executing it.
 pub(crate) struct UncheckedBlock<'b> {
     header: &'b Header,
     ommers: &'b [Header],
@@ -32,10 +32,9 @@ pub(crate) struct UncheckedBlock<'b> {
 }
 
 impl Chain {
-    /// Executes a block on the state of its parent and checks all that its header claims.
+    /// Executes a block on the state of its parent, and checks all claims of its header.
     ///
-    /// The parent may be any known block. The block becomes part of the chain with
-    /// [`Chain::append`].
+    /// The parent may be any known block. [`Chain::append`] adds the block to the chain.
     pub fn import(&self, raw: &RawBlock) -> Result<BlockWithWitness, ChainError> {
         let unchecked = self.examine(raw, &[], None)?;
         let recording = WitnessRecorder::new(&unchecked.parent);
@@ -60,8 +59,8 @@ impl Chain {
         unchecked.execute(&unchecked.parent)
     }
 
-    /// Executes a block of a log of this chain again. The log also has the senders, which take long
-    /// to recover: with a wrong sender the state root would differ.
+    /// Executes a block from this chain's log again. The log also contains the senders, which are
+    /// slow to recover; a wrong sender would result in a different state root.
     pub fn execute_again(&self, block: &Block) -> Result<Changes, ChainError> {
         let raw = block.to_raw();
         let unchecked = self.examine(&raw, &block.ommers, Some(&block.senders))?;
@@ -71,7 +70,7 @@ impl Chain {
     /// Imports consecutive blocks in RLP, the format of `geth export`, and makes the last one the
     /// head. Returns their number.
     ///
-    /// Blocks before the first that is refused stay.
+    /// Blocks before the first invalid one are kept.
     pub fn import_rlp(&mut self, mut rlp: &[u8]) -> Result<usize, ChainError> {
         let mut count = 0;
         while !rlp.is_empty() {
@@ -85,7 +84,7 @@ impl Chain {
                 malformed(DecodeError::Rlp { what: "chain", reason })
             })?;
             let (raw, ommers) = RawBlock::decode_with_ommers(block).map_err(malformed)?;
-            // Files of whole chains begin with genesis.
+            // Exports of a whole chain start with genesis.
             if self.find_block(&raw.hash)?.is_none() {
                 let built = self.import_with_ommers(&raw, &ommers)?;
                 self.append(built)?;
@@ -96,7 +95,7 @@ impl Chain {
         Ok(count)
     }
 
-    /// `senders` are those of the transactions, if they are known.
+    /// Checks a block without executing it. `senders` are those of the transactions, if known.
     fn examine<'b>(
         &self,
         raw: &'b RawBlock,
@@ -111,8 +110,8 @@ impl Chain {
 }
 
 impl State {
-    /// Checks a child of its block as far as that is possible without executing it. `senders` are
-    /// those of the transactions, if they are known.
+    /// Makes all checks of a child block that are possible without executing it. `senders` are
+    /// those of the transactions, if known.
     pub(crate) fn examine<'b>(
         self,
         raw: &'b RawBlock,
@@ -120,7 +119,7 @@ impl State {
         senders: Option<&[Address]>,
     ) -> Result<UncheckedBlock<'b>, ChainError> {
         let (header, parent) = (&raw.header, &self.block);
-        // A block after a merge by difficulty follows the rules of the merge.
+        // A block after the terminal total difficulty follows the rules of the merge.
         let mut spec = self.config().spec.clone();
         if let Some(total) = pending_merge(&spec)
             && parent.total_difficulty >= total
@@ -151,7 +150,7 @@ impl State {
                 &withdrawals,
                 fork,
             )?;
-            // The executor refuses what this check refuses, only later.
+            // The executor makes the same check, but later.
             if let Some(transactions) = &ethereum {
                 check_transactions(transactions, header.gas_limit, fork)?;
             }
@@ -171,7 +170,7 @@ impl State {
         };
         let mut config = self.config().clone();
         config.spec = spec;
-        // The parent's state according to its header, without later edits.
+        // Use the state root in the parent's header, which excludes later edits.
         let root = parent.header.state_root;
         let parent = Self { config: config.into(), root, ..self };
         Ok(UncheckedBlock { header, ommers, parent, transactions, senders, withdrawals })
@@ -216,7 +215,7 @@ impl UncheckedBlock<'_> {
         Ok(sealed)
     }
 
-    /// Makes the block of the results of its execution.
+    /// Creates the block with the results of its execution.
     fn sealed(&self, executed: ExecutionOutcome, changes: Changes) -> ExecutedBlock {
         let parent = &self.parent.block;
         let (transactions, senders) = (self.transactions.clone(), self.senders.clone());
@@ -234,7 +233,7 @@ fn commitment(what: &'static str, got: B256, expected: B256) -> Result<(), Inval
     (got == expected).then_some(()).ok_or(Invalid::Commitment { what, got, expected })
 }
 
-/// The header commits to the body.
+/// Checks that the header commits to the body.
 fn check_body(
     raw: &RawBlock,
     ommers: &[Header],

@@ -1,4 +1,4 @@
-//! Conversion of blocks into inputs of EXECUTE and back, and of such inputs into batches.
+//! Conversion of blocks into inputs of EXECUTE and back, and of these inputs into batches.
 
 use crate::{BatchWithWitness, Chain, ChainConfig, ChainError};
 
@@ -16,9 +16,9 @@ use wire::{ByteLists, NewPayloadRequest, ProtocolFork, StatelessInput};
 
 /// Encodes the stateless input of a block.
 ///
-/// A block commits to its execution requests and its access list by hash alone, and a request must
-/// spell them out; so where there are any this executes the block from its witness. The result is
-/// not thereby verified.
+/// A block contains only the hashes of its execution requests and its access list, but the input
+/// needs both in full. If there are any, this function executes the block from its witness to
+/// obtain them. That does not verify the block.
 pub fn to_stateless_input(
     block: &RawBlock,
     witness: &OwnedWitness,
@@ -68,8 +68,8 @@ pub fn to_stateless_input(
 ///
 /// # Errors
 ///
-/// [`Invalid`] if its fields make no header, or one with another hash than the payload names.
-/// Nothing else is checked.
+/// [`Invalid`] if its fields do not form a header, or if the header's hash differs from the block
+/// hash in the payload. Nothing else is checked.
 pub fn block_of(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Result<RawBlock, Invalid> {
     let payload = &request.payload;
     let header = header_of(request, fork).ok_or_else(|| Invalid::HeaderRange {
@@ -91,13 +91,13 @@ pub fn block_of(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Result<R
     })
 }
 
-/// Combines consecutive blocks into a batch if there are only stateless inputs of them: they are
-/// executed again, on their combined witnesses.
+/// Combines consecutive blocks into a batch, given only their stateless inputs. The blocks are
+/// executed again on their combined witnesses.
 ///
 /// # Errors
 ///
-/// [`ChainError`] if one of the blocks is not valid, if one is no child of the one before, or if
-/// they are none, too many, or not all of one fork.
+/// [`ChainError`] if a block is invalid or not a child of the one before, if there are none or too
+/// many, or if they are not all of the same fork.
 pub fn to_stateless_batch(
     inputs: &[StatelessInput<'_>],
     config: ChainConfig,

@@ -1,16 +1,16 @@
 //! An Ethereum chain on revm that can record the witness of every block.
 //!
 //! The chain uses the same trie and the same block execution as the verifier, over a
-//! [`store::Store`] that holds every node: the nodes that a block reads from the store *are* its
-//! witness. Since state is found by hash, the state of every block stays readable until the chain
-//! is pruned, and a [`State`] may be kept and read while the chain moves on. [`Chain`] writes,
-//! [`ChainReader`] reads.
+//! [`store::Store`] that contains every node: the nodes that a block reads from the store *are* its
+//! witness. State is looked up by hash, so the state of every block stays readable until it is
+//! pruned, and a [`State`] can be read while the chain advances. [`Chain`] writes, [`ChainReader`]
+//! reads.
 //!
 //! This crate owns genesis, building (within a [`BlockBudget`], if there is one), importing and
-//! replaying blocks (of all forks since Frontier; seals of proof of work are not checked), the
-//! canonical chain, and proofs of state. It owns neither storage (`store`; in files, `disk`) nor
-//! validity (`stateless`), nor EXECUTE (an [`Extension`] in `variants`), nor transaction pools and
-//! clocks (`node`), nor networks.
+//! replaying blocks (of all forks since Frontier; proof-of-work seals are not checked), the
+//! canonical chain, and state proofs. It does not own storage (`store`; in files, `disk`), validity
+//! (`stateless`), EXECUTE (an [`Extension`] in `variants`), transaction pools and clocks (`node`),
+//! or networking.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

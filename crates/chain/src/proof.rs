@@ -1,4 +1,4 @@
-//! Proofs of accounts and slots, as `eth_getProof` gives them.
+//! Proofs of accounts and slots, as returned by `eth_getProof`.
 
 use crate::{ChainError, ChainReader, State};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
@@ -7,18 +7,18 @@ use executor::StateError;
 use store::{Block, prove};
 use trie::{Trie, TrieError};
 
-/// An account at a block, with the nodes that prove it (or its absence) against the state root.
+/// An account, with the nodes that prove it or its absence against the state root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountProof {
-    /// The account; `None` if the proof is one of absence.
+    /// The account; `None` for a proof of absence.
     pub account: Option<TrieAccount>,
     /// Nodes from the state root down.
     pub nodes: Vec<Bytes>,
-    /// The slots that were asked for.
+    /// The requested slots.
     pub slots: Vec<SlotProof>,
 }
 
-/// A storage slot, with the nodes that prove it (or its being zero) against the storage root.
+/// A storage slot, with the nodes that prove its value or its absence against the storage root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotProof {
     /// The slot.
@@ -63,7 +63,7 @@ impl State {
                 .map(|value| alloy_rlp::decode_exact::<U256>(&value))
                 .transpose()
                 .map_err(|reason| StateError::MalformedSlot { address, slot, reason })?;
-            // The tries of a chain that continues another do not hold what it has not changed.
+            // The tries of a forked chain contain only its own changes.
             let value = match &self.fork_backend {
                 None => value.unwrap_or_default(),
                 Some(_) => self.storage(address, slot)?,
@@ -75,7 +75,7 @@ impl State {
     }
 }
 
-/// The error of a walk; `state` says where it happened if a node is missing or malformed.
+/// Converts the error of a trie walk; `state` adds the location of a missing or malformed node.
 fn broken(error: TrieError, state: impl FnOnce(TrieError) -> StateError) -> ChainError {
     match error {
         TrieError::Source(error) => error.into(),

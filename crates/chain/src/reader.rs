@@ -1,4 +1,4 @@
-//! The chain for readers.
+//! Read access to a chain.
 
 use crate::{ChainConfig, ChainError, State};
 use alloy_primitives::{Address, B256, Bytes, U256, map::B256Map};
@@ -8,21 +8,21 @@ use revm::state::AccountInfo;
 use std::sync::Arc;
 use store::{Block, Store, TransactionLocation};
 
-/// The blocks and states of a chain as they were when the reader was taken out of it
+/// The blocks and states of a chain at the time when the reader was created
 /// ([`Chain::reader`](crate::Chain::reader)). It is cheap to clone and holds no lock.
 ///
-/// The canonical chain is looked up in the store, which moves on: numbers above the reader's head
-/// have no block here, and after a reorg those below it are the new ones.
+/// The canonical chain is looked up in the store, which keeps changing: numbers above the reader's
+/// head have no block here, and after a reorg the numbers below it refer to the new blocks.
 #[derive(Debug, Clone)]
 pub struct ChainReader {
     pub(crate) config: Arc<ChainConfig>,
     pub(crate) store: Arc<dyn Store>,
-    /// Source of the remaining state, if the chain continues another one.
+    /// Source of the remaining state, if the chain is a fork of another one.
     pub(crate) fork_backend: Option<Arc<dyn ForkBackend>>,
     pub(crate) head: Arc<Block>,
     /// Number of the oldest canonical block.
     pub(crate) first: u64,
-    /// State roots behind blocks whose state is not the one that their header names.
+    /// State roots after blocks whose state differs from the root in their header.
     pub(crate) roots: Arc<B256Map<B256>>,
 }
 
@@ -37,7 +37,7 @@ impl ChainReader {
         &self.store
     }
 
-    /// Returns `true` if it continues another chain, whose states are fetched remotely.
+    /// Returns `true` if the chain is a fork of another one, whose states are fetched remotely.
     pub const fn is_forked(&self) -> bool {
         self.fork_backend.is_some()
     }
@@ -74,8 +74,8 @@ impl ChainReader {
         Ok(self.store.block(&block)?.map(|block| (block, index)))
     }
 
-    /// Returns the witness of a block as recorded when the block joined the chain, if the store has
-    /// kept it. [`State::witness_of`] records one anew.
+    /// Returns the witness that was recorded when the block was added to the chain, if the store
+    /// still has it. [`State::witness_of`] records it again.
     pub fn witness(&self, block: &B256) -> Result<Option<OwnedWitness>, ChainError> {
         Ok(self.store.witness(block)?)
     }
@@ -95,7 +95,7 @@ impl ChainReader {
         self.state_after(&self.head)
     }
 
-    /// Returns the state after a block, including edits behind it.
+    /// Returns the state after a block, including edits made after it.
     pub fn state_after(&self, block: &Arc<Block>) -> State {
         let root = self.roots.get(&block.hash).copied().unwrap_or(block.header.state_root);
         State {
@@ -107,7 +107,7 @@ impl ChainReader {
         }
     }
 
-    /// The state that a block was executed on; `None` for genesis.
+    /// Returns the state on which a block was executed; `None` for genesis.
     pub fn state_before(&self, block: &Block) -> Result<Option<State>, ChainError> {
         let Some(parent) = self.find_block(&block.header.parent_hash)? else { return Ok(None) };
         let state = self.state_after(&parent).with_root(block.pre_state_root);
@@ -118,7 +118,7 @@ impl ChainReader {
         }
     }
 
-    /// An account as it is at the head.
+    /// Returns an account at the head.
     pub fn account(&self, address: Address) -> Result<Option<AccountInfo>, ChainError> {
         self.state().account(address)
     }

@@ -1,7 +1,7 @@
-//! A state that records the reads from it: the witness.
+//! Witness recording: a state that records all reads.
 //!
-//! For consecutive blocks it records the reads of items that they have not written: the witness for
-//! a verifier of all of them.
+//! For consecutive blocks it records only reads of items that the blocks have not written, which is
+//! the witness for verifying all of them.
 
 use crate::{ChainError, State, spec_reads, state::ancestor_hash};
 use alloy_primitives::{B256, Bytes, map::B256Set};
@@ -15,10 +15,10 @@ use std::{
 use store::{Block, Recorder, Store, StoreError};
 use trie::{NodePath, SourceError};
 
-/// Bytes that an item of an SSZ list takes besides its own.
+/// Length of the offset of an item in an SSZ list, in bytes.
 pub const LIST_OFFSET: usize = 4;
 
-/// A position in the reads of a block.
+/// A position in the recorded reads of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
     nodes: usize,
@@ -27,45 +27,47 @@ pub(crate) struct Checkpoint {
     header_bytes: usize,
 }
 
-/// Length of a witness of the reads so far, without the header of the parent.
+/// Length of the witness of the reads so far, without the header of the parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WitnessSize {
-    /// Minimum bytes in compact form: an account may name its code by position or by hash.
+    /// Minimum length in compact form, in bytes. It is not exact, because an account may refer to
+    /// its code by position or by hash.
     pub least: usize,
-    /// Maximum bytes in compact form.
+    /// Maximum length in compact form, in bytes.
     pub most: usize,
-    /// Bytes of the nodes as RLP, and of codes and headers.
+    /// Length of the nodes as RLP, and of codes and headers, in bytes.
     pub expanded: usize,
-    /// Trie nodes.
+    /// Number of trie nodes.
     pub nodes: usize,
-    /// Contract codes.
+    /// Number of contract codes.
     pub codes: usize,
-    /// Headers, with that of the parent.
+    /// Number of headers, including the parent's.
     pub headers: u64,
 }
 
-/// Bytes of a node in compact form, at least and at most, with its hash in the parent.
+/// Returns the minimum and maximum length of a node in compact form, including its hash in the
+/// parent.
 fn compact_length(path: NodePath<'_>, node: &[u8]) -> [usize; 2] {
     let LengthAlone { least, most } =
         LengthAlone::of(node, path.nibbles.len(), path.owner.is_some());
     [least, most]
 }
 
-/// State for a child of the block of `state` and for those that follow it, with a record of all
-/// that is read.
+/// State for executing a child of the block of `state` and its successors, with a record of all
+/// reads.
 pub(crate) struct WitnessRecorder<'s> {
     state: &'s State,
     nodes: Recorder<&'s dyn Store>,
     codes: RefCell<BTreeSet<Bytes>>,
-    /// The codes in the order in which they were read.
+    /// The codes in the order in which they were first read.
     code_order: RefCell<Vec<Bytes>>,
     code_bytes: Cell<usize>,
     oldest_ancestor: Cell<u64>,
-    /// Bytes of the headers from the oldest ancestor on, without the parent's.
+    /// Length of the headers from the oldest ancestor on, without the parent's, in bytes.
     header_bytes: Cell<usize>,
-    /// Hashes of the blocks so far.
+    /// Hashes of the executed blocks.
     blocks: RefCell<Vec<B256>>,
-    /// Hashes of the codes that they have made.
+    /// Hashes of the codes that these blocks have deployed.
     made: RefCell<B256Set>,
 }
 
@@ -84,11 +86,12 @@ impl<'s> WitnessRecorder<'s> {
         }
     }
 
-    /// Returns the length of a witness of the reads so far.
+    /// Returns the length of the witness of the reads so far.
     pub(crate) fn size(&self) -> WitnessSize {
         let (nodes, codes) = (self.nodes.count(), self.codes.borrow().len());
         let others = self.code_bytes.get() + LIST_OFFSET * codes + self.header_bytes.get();
-        // A node that is there is not named by its parent, and only the root of the state has none.
+        // The parent of a node in the witness omits the node's hash. Only the state root has no
+        // parent.
         let named = LengthAlone::HASH * nodes.saturating_sub(1);
         let [least, most] = self.nodes.measured().map(|sum| sum.saturating_sub(named) + others);
         let parent = self.state.block.header.number;
@@ -96,7 +99,7 @@ impl<'s> WitnessRecorder<'s> {
         WitnessSize { least, most, expanded: self.nodes.bytes() + others, nodes, codes, headers }
     }
 
-    /// Returns the current position: as long as it is unchanged, so is the witness.
+    /// Returns the current position. The witness is unchanged as long as the position is.
     pub(crate) fn checkpoint(&self) -> Checkpoint {
         Checkpoint {
             nodes: self.nodes.count(),
@@ -106,7 +109,7 @@ impl<'s> WitnessRecorder<'s> {
         }
     }
 
-    /// Forgets the reads since a position.
+    /// Discards the reads since a position.
     pub(crate) fn rewind(&self, checkpoint: Checkpoint) {
         self.nodes.rewind(checkpoint.nodes);
         let mut codes = self.codes.borrow_mut();
@@ -118,7 +121,7 @@ impl<'s> WitnessRecorder<'s> {
         self.header_bytes.set(checkpoint.header_bytes);
     }
 
-    /// Notes that a verifier needs the headers from this one on.
+    /// Records that a verifier needs the headers from this number on.
     fn reach_back_to(&self, number: u64) -> Result<(), StoreError> {
         let parent = &self.state.block.header;
         let oldest = self.oldest_ancestor.get();
@@ -140,7 +143,7 @@ impl<'s> WitnessRecorder<'s> {
         Ok(())
     }
 
-    /// Advances to the block after one with this hash, which has written these nodes and codes.
+    /// Advances past the block with this hash, which has written these nodes and codes.
     pub(crate) fn follow(
         &self,
         block: B256,
@@ -152,8 +155,8 @@ impl<'s> WitnessRecorder<'s> {
         self.made.borrow_mut().extend(codes);
     }
 
-    /// Returns the reads as a canonical witness: nodes and codes ascending, headers from the oldest
-    /// that BLOCKHASH has read to the parent.
+    /// Returns the reads as a canonical witness: nodes and codes in ascending order, headers from
+    /// the oldest one that BLOCKHASH has read up to the parent.
     pub(crate) fn into_witness(self) -> Result<OwnedWitness, ChainError> {
         let parent: &Block = &self.state.block;
         let mut headers = vec![alloy_rlp::encode(&parent.header).into()];
@@ -208,8 +211,8 @@ impl<'s> StateSource for WitnessRecorder<'s> {
         self.fork_backend().map_or(Ok(None), |backend| backend.block_hash(number))
     }
 
-    /// The EVM makes all reads of the specification, so that a verifier by it finds everything that
-    /// it needs.
+    /// Makes the EVM perform all reads of the specification, so that the witness suffices for any
+    /// verifier that follows it.
     fn instrument<'x, 'b>(
         instructions: &mut Instructions<&'x mut BlockState<'b, Self>>,
         spec: SpecId,

@@ -1,4 +1,4 @@
-//! Executing blocks again that are part of the chain.
+//! Re-execution of blocks of the chain.
 
 use crate::{ChainConfig, ChainError, State, execute_tx, record::WitnessRecorder};
 use alloy_consensus::Transaction as _;
@@ -12,7 +12,7 @@ use revm::{
 };
 use store::Block;
 
-/// A block that is executed again on the state that it was executed on, transaction by transaction.
+/// A block that is executed again on its original pre-state, transaction by transaction.
 #[derive(Debug)]
 pub struct Replay<'x, 's, I> {
     execution: BlockExecution<'x, 's, State, I>,
@@ -22,8 +22,8 @@ pub struct Replay<'x, 's, I> {
 }
 
 impl State {
-    /// Starts to execute a child of its block again. `state` is this one, [opened](Self::open); the
-    /// inspector sees the transactions of [`Replay::inspect`].
+    /// Starts to execute a child of this state's block again. `state` is this state,
+    /// [opened](Self::open); the inspector observes the transactions of [`Replay::inspect`].
     pub fn replay<'x, 's, I>(
         &'x self,
         state: &'x mut BlockState<'s, Self>,
@@ -36,21 +36,21 @@ impl State {
         let environment = self.environment(child);
         let mut execution =
             BlockExecution::begin_inspected(state, environment, self.config(), inspector)?;
-        // The chain may have had another id when the block was made.
+        // The chain may have had another chain id when the block was built.
         if let Some(id) = child.transactions.iter().find_map(|it| it.chain_id()) {
             execution.evm_mut().ctx_mut().cfg.chain_id = id;
         }
         Ok(Replay { execution, config: self.config(), block: child, next: 0 })
     }
 
-    /// Executes a child of its block again, and returns its canonical witness: the minimum for a
-    /// verifier.
+    /// Executes a child of this state's block again, and returns its canonical witness: the minimum
+    /// for a verifier.
     pub fn witness_of(&self, child: &Block) -> Result<OwnedWitness, ChainError> {
         self.witness_of_blocks([child])
     }
 
-    /// Returns the witness of a child of its block and of the blocks that follow, each a child of
-    /// the previous one: the items that they read and have not written themselves.
+    /// Returns the joint witness of a child of this state's block and its successors, each a child
+    /// of the previous one: the items that they read and have not written themselves.
     pub fn witness_of_blocks<'b>(
         &self,
         blocks: impl IntoIterator<Item = &'b Block>,
@@ -70,15 +70,15 @@ impl State {
     }
 }
 
-/// Hashes of what a block wrote, and the root of the state after it.
+/// Hashes of the nodes and codes that a block wrote, and the root of the state after it.
 pub(crate) struct Followed {
     pub(crate) nodes: Vec<B256>,
     pub(crate) codes: Vec<B256>,
     root: B256,
 }
 
-/// Executes a block again on the state with this root, and records what it reads. `before` is the
-/// state before the first block of the record.
+/// Executes a block again on the state with this root, and records its reads. `before` is the state
+/// before the first recorded block.
 pub(crate) fn follow(
     before: &State,
     recording: &WitnessRecorder<'_>,
@@ -145,7 +145,7 @@ where
     }
 }
 
-/// Reason for which a replay stopped: an error of its own, or of the observer.
+/// Reason why a replay stopped: its own error, or one of the observer.
 enum Stopped<E> {
     Block(executor::BlockError),
     Seen(E),

@@ -1,12 +1,12 @@
-//! Checks of a transaction against the account of its sender.
+//! Checks of a transaction against its sender's account.
 
 use alloy_consensus::Transaction as _;
 use alloy_primitives::U256;
 use revm::{context::result::InvalidTransaction, context_interface::Cfg, state::AccountInfo};
 use store::Transaction;
 
-/// Returns the reason for which the EVM would refuse a transaction because of the nonce or the
-/// balance of its sender; `None` if it would not, or for another reason.
+/// Returns the reason if the EVM would reject a transaction because of its sender's nonce or
+/// balance; `None` otherwise.
 pub(crate) fn refusal(
     cfg: &impl Cfg,
     transaction: &Transaction,
@@ -29,7 +29,7 @@ pub(crate) fn refusal(
     })
 }
 
-/// Returns the most that a transaction may cost its sender, in wei: value, and gas, blob gas and
+/// Returns the maximum cost of a transaction for its sender, in wei: value, and gas, blob gas and
 /// EXECUTE gas at their fee caps. It saturates.
 pub fn max_cost(transaction: &Transaction) -> U256 {
     if let Some(transaction) = transaction.as_execute() {

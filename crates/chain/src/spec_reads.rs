@@ -1,10 +1,10 @@
-//! Reads of the state that the specification makes and revm does not.
+//! State reads that the specification makes and revm omits.
 //!
 //! Up to BPO2 the specification reads an account or a slot before it charges for the read, in
 //! SSTORE, SELFDESTRUCT and calls (before Prague, only in those with a value); revm checks the gas
-//! first, and reads nothing if it does not suffice. A verifier by the specification needs these
-//! reads, so an EVM that records a witness makes them too, before each of these instructions. From
-//! Amsterdam on (EIP-7928) the specification charges first.
+//! first, and reads nothing if it does not suffice. A verifier that follows the specification needs
+//! these reads, so an EVM that records a witness makes them too, before each of these instructions.
+//! From Amsterdam on (EIP-7928) the specification charges first.
 
 use alloy_evm::eth::EthEvmContext;
 use alloy_primitives::{Address, U256};
@@ -25,7 +25,7 @@ type Host<'x, 's, S> = EthEvmContext<State<'x, 's, S>>;
 type Frame<'f, 'x, 's, S> = InstructionContext<'f, Host<'x, 's, S>, EthInterpreter>;
 type Outcome = Result<(), InstructionResult>;
 
-/// Number of stack items that the calls take: with a value and without.
+/// Number of stack items of a call with a value.
 const CALL_ITEMS: usize = 7;
 const DELEGATE_ITEMS: usize = 6;
 
@@ -96,8 +96,8 @@ fn read_call<const KIND: u8, S: StateSource>(mut frame: Frame<'_, '_, '_, S>) ->
                 read_account(frame.host, delegate);
             }
         } else if KIND == opcode::CALL && frame.interpreter.stack.peek(2) != Ok(U256::ZERO) {
-            // The price of a value depends on whether the account is there (EIP-161); its code has
-            // no part in it.
+            // The price of a value transfer depends on whether the account exists (EIP-161), but
+            // not on its code.
             read_account_alone(frame.host, callee);
         }
     }
@@ -114,7 +114,7 @@ const fn state<'h, 'x, 's, S: StateSource>(
 /// Reads an account and its code, and returns the code. An account in the journal has been read
 /// already and may have changed since.
 fn read_account<S: StateSource>(host: &mut Host<'_, '_, S>, address: Address) -> Option<Bytecode> {
-    // The state keeps a failed read and fails the block, so the error can be dropped here.
+    // The state stores a failed read and fails the block, so the error can be dropped here.
     let (hash, code) = match host.journaled_state.inner.state.get(&address) {
         Some(account) => (account.info.code_hash, account.info.code.clone()),
         None => (state(host).basic(address).ok()??.code_hash, None),

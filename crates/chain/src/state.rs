@@ -1,4 +1,4 @@
-//! The state after a block, for reading and for executing on.
+//! The state after a block, for reads and execution.
 
 use crate::{ChainConfig, ChainError, header::base_fee_after};
 use alloy_consensus::Header;
@@ -11,8 +11,8 @@ use std::sync::Arc;
 use store::{Block, Changes, ExecutedBlock, Overlay, Store, StoreError};
 use trie::{Nibbles, NodePath, SourceError};
 
-/// A state and the block that it belongs to. It is cheap to clone and independent of later changes
-/// of the chain, so that readers hold no lock.
+/// A state and the block to which it belongs. It is cheap to clone and independent of later changes
+/// to the chain, so readers hold no lock.
 #[derive(Debug, Clone)]
 pub struct State {
     pub(crate) config: Arc<ChainConfig>,
@@ -38,7 +38,7 @@ impl State {
         self.root
     }
 
-    /// Returns `true` if the store has the state; a foreign block can come without one.
+    /// Returns `true` if the store has the state, which a foreign block may lack.
     pub fn is_here(&self) -> Result<bool, ChainError> {
         if !self.block.is_foreign() {
             return Ok(true);
@@ -52,19 +52,18 @@ impl State {
         &self.store
     }
 
-    /// Returns the same state over a private store, which keeps its changes apart from the chain.
+    /// Returns the same state over a private store, which isolates its changes from the chain.
     #[must_use]
     pub fn detached(&self) -> Self {
         Self { store: Arc::new(Overlay::new(Arc::clone(&self.store))), ..self.clone() }
     }
 
-    /// The state after a child of its block that is not to become part of the chain: over a store
-    /// of its own.
+    /// Returns the state after a child block that is not added to the chain, over a private store.
     pub fn after(&self, child: ExecutedBlock) -> Result<Self, ChainError> {
         self.detached().advance(child)
     }
 
-    /// Applies a child to the store of this state itself, which must already be
+    /// Commits a child block to the store of this state, which must already be
     /// [detached](Self::detached).
     pub fn advance(&self, child: ExecutedBlock) -> Result<Self, ChainError> {
         let ExecutedBlock { block, mut changes } = child;
@@ -80,24 +79,24 @@ impl State {
         Self { config: Arc::new(config), ..self.clone() }
     }
 
-    /// The state with this root, which its store holds, behind the same block.
+    /// Returns the state with this root, which must be in the store, after the same block.
     #[must_use]
     pub fn with_root(&self, root: B256) -> Self {
         Self { root, ..self.clone() }
     }
 
-    /// Returns `true` if a child of its block has a base fee (EIP-1559).
+    /// Returns `true` if a child block has a base fee (EIP-1559).
     pub fn has_base_fee(&self) -> bool {
         self.config.spec.is_london_active_at_block(self.block.header.number.saturating_add(1))
     }
 
-    /// Base fee of a child of its block, in wei; 0 where it has none.
+    /// Base fee of a child block, in wei; 0 if it has none.
     pub fn next_base_fee(&self) -> Result<u64, ChainError> {
         Ok(if self.has_base_fee() { base_fee_after(&self.block.header)? } else { 0 })
     }
 
-    /// Maximum gas of a transaction in a child of its block (EIP-7825). From Amsterdam on this
-    /// limits computation alone: gas beyond it pays for new state (EIP-8037).
+    /// Maximum gas of a transaction in a child block (EIP-7825). From Amsterdam on this limits only
+    /// computation: gas above it pays for new state (EIP-8037).
     pub fn transaction_gas_cap(&self) -> u64 {
         let header = &self.block.header;
         let fork = self.config.spec.hardfork_at(header.number + 1, header.timestamp);
@@ -111,13 +110,13 @@ impl State {
         }
     }
 
-    /// A child of its block, to be executed.
+    /// Returns the environment for executing a child block.
     pub fn environment<'x>(&'x self, child: &'x Block) -> Environment<'x> {
         let Block { header, ommers, withdrawals, .. } = child;
         Environment { header, ommers, withdrawals, spec: &self.config.spec }
     }
 
-    /// The state for the EVM, of which nothing is read yet.
+    /// Opens the state for the EVM, without cached reads.
     pub fn open(&self) -> BlockState<'_, Self> {
         BlockState::new(self, self.root)
     }
@@ -129,7 +128,7 @@ impl State {
         Ok(read(&mut self.open())?)
     }
 
-    /// An account.
+    /// Returns an account; `None` if it does not exist.
     pub fn account(&self, address: Address) -> Result<Option<AccountInfo>, ChainError> {
         self.read(|state| state.basic(address))
     }
@@ -157,7 +156,7 @@ impl State {
         })
     }
 
-    /// Changes the state as no transaction does. The result belongs to the same block, whose header
+    /// Edits the state without a transaction. The result belongs to the same block, whose header
     /// does not commit to it.
     pub fn edit(
         &self,
@@ -197,7 +196,7 @@ impl StateSource for State {
     }
 }
 
-/// Hash of the ancestor of a child of `parent` with this number, along its own branch.
+/// Returns the hash of the ancestor with this number of a child of `parent`, along its own branch.
 pub(crate) fn ancestor_hash(
     store: &dyn Store,
     parent: &Header,

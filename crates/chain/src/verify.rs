@@ -1,4 +1,4 @@
-//! Verification of blocks with transactions of type `0x05`, which EXECUTE does not know.
+//! Verification of blocks with transactions of type `0x05`, which EXECUTE does not support.
 
 use crate::{ChainError, ExecuteTxPrecompile, State};
 use codec::{OwnedWitness, RawBlock};
@@ -7,15 +7,15 @@ use stateless::Witness;
 use store::Block;
 
 impl State {
-    /// Verifies a child of its block from a witness alone, as EXECUTE verifies the blocks of an L2:
-    /// the child is decoded from its encoding, executed on the state that the witness proves, and
-    /// compared with all that its header claims. Calls of EXECUTE in transactions of type `0x05`
-    /// are verified once more. Only the senders are trusted.
+    /// Verifies a child block from a witness alone, as EXECUTE verifies the blocks of an L2: the
+    /// child is decoded from its encoding, executed on the state that the witness proves, and
+    /// checked against all claims of its header. Calls of EXECUTE in transactions of type `0x05`
+    /// are verified again. Only the senders are trusted.
     ///
     /// # Errors
     ///
-    /// [`ChainError::Invalid`] with the first claim that does not hold, or with the part of the
-    /// state that the witness lacks; [`ChainError::NoChild`] for a child of another block.
+    /// [`ChainError::Invalid`] with the first false claim, or with the part of the state that the
+    /// witness lacks; [`ChainError::NoChild`] for a child of another block.
     pub fn verify_child(&self, child: &Block, witness: &OwnedWitness) -> Result<(), ChainError> {
         let raw = RawBlock { hash: child.header.hash_slow(), ..child.to_raw() };
         let (got, expected) = (raw.header.parent_hash, self.block.hash);
@@ -35,7 +35,7 @@ impl State {
         let linked = hashed.link();
         match unchecked.execute(&linked.state()) {
             Ok(_) => Ok(()),
-            // It is the witness that is incomplete, and not the store.
+            // The witness is incomplete here, not the store.
             Err(ChainError::Incomplete(error)) => Err(Invalid::State(error).into()),
             Err(error) => Err(error),
         }

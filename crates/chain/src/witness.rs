@@ -17,28 +17,28 @@ use wire::{
 pub struct BlockWithWitness {
     /// The block.
     pub block: Block,
-    /// The fork whose rules it follows; Paris for all before Shanghai.
+    /// Fork whose rules the block follows; Paris for all forks before Shanghai.
     pub fork: ProtocolFork,
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// Its witness in canonical form: the minimum that a verifier needs.
+    /// Witness in canonical form: the minimum that a verifier needs.
     pub witness: OwnedWitness,
     pub(crate) changes: Changes,
 }
 
 impl BlockWithWitness {
-    /// The trie nodes that its state has beyond its parent's.
+    /// Iterates over the trie nodes that the block adds to the state of its parent.
     pub fn nodes(&self) -> impl Iterator<Item = &Bytes> {
         self.changes.nodes.iter().map(|(_, node)| node)
     }
 
-    /// The codes that it has deployed.
+    /// Iterates over the codes that the block has deployed.
     pub fn codes(&self) -> impl Iterator<Item = Bytes> + '_ {
         self.changes.codes.iter().map(|(_, code)| code.original_bytes())
     }
 
-    /// The calldata with which EXECUTE verifies this block. Only blocks of Cancun and later have
-    /// it.
+    /// Returns the calldata with which EXECUTE verifies this block. It exists only for blocks of
+    /// Cancun and later.
     pub fn input(&self) -> Result<Vec<u8>, DecodeError> {
         self.input_with(&self.witness)
     }
@@ -63,27 +63,27 @@ impl From<BlockWithWitness> for ExecutedBlock {
 /// Name of the blocks of a batch in errors.
 const BATCH: &str = "blocks of the batch";
 
-/// Blocks of a chain that follow one another, and one witness for all of them.
+/// Consecutive blocks of a chain, and one witness for all of them.
 #[derive(Debug, Clone)]
 pub struct BatchWithWitness {
     /// The blocks; at least one.
     pub blocks: Vec<Arc<Block>>,
-    /// The fork whose rules they follow.
+    /// Fork whose rules the blocks follow.
     pub fork: ProtocolFork,
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// Their witness in canonical form, without the items that they write themselves: the minimum
+    /// Witness in canonical form, without the items that the blocks write themselves: the minimum
     /// that a verifier needs.
     pub witness: OwnedWitness,
 }
 
 impl BatchWithWitness {
-    /// The calldata with which EXECUTE verifies these blocks in one call: the nodes of the witness
-    /// in compact form.
+    /// Returns the calldata with which EXECUTE verifies these blocks in one call. The nodes of the
+    /// witness have compact form.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if the witness is not one of these blocks.
+    /// [`DecodeError`] if the witness does not belong to these blocks.
     pub fn input(&self) -> Result<Vec<u8>, DecodeError> {
         let raw: Vec<_> = self.blocks.iter().map(|block| block.to_raw()).collect();
         let (fork, chain_id, witness) = (self.fork, self.chain_id, ExecutionWitness::EMPTY);
@@ -97,12 +97,12 @@ impl BatchWithWitness {
     }
 }
 
-/// Returns the calldata for EXECUTE to verify a block alone, in the form for L1: as a batch of one
-/// block in compact form, or as a single block if that is shorter.
+/// Returns the calldata with which EXECUTE verifies a block alone, in the form that is posted to
+/// L1: a batch of one block in compact form, or a single block if that is shorter.
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if the block is of a fork that has no such input.
+/// [`DecodeError`] if the fork of the block has no such input.
 pub fn shortest_input(
     block: &Block,
     fork: ProtocolFork,
@@ -119,7 +119,7 @@ pub fn shortest_input(
     }
 }
 
-/// Encodes blocks as a batch, with one witness for all of them instead of their own.
+/// Encodes blocks as a batch, with one witness for all of them.
 fn batch_of(
     inputs: &[StatelessInput<'_>],
     pre_state_root: B256,
@@ -132,12 +132,12 @@ fn batch_of(
 }
 
 impl ChainReader {
-    /// Returns the witness of a block: the stored one, or one from executing the block again.
-    /// `None` for genesis.
+    /// Returns the witness of a block, which is either stored or recorded by executing the block
+    /// again; `None` for genesis.
     ///
     /// # Errors
     ///
-    /// [`ChainError`] if it was not kept, and the state before it is not there either.
+    /// [`ChainError`] if neither the witness nor the state before the block is stored.
     pub fn witness_of(&self, block: &Block) -> Result<Option<OwnedWitness>, ChainError> {
         if let Some(witness) = self.witness(&block.hash)? {
             return Ok(Some(witness));
@@ -150,8 +150,8 @@ impl ChainReader {
     ///
     /// # Errors
     ///
-    /// [`ChainError`] if they do not follow one another, are none, too many, or not all of one
-    /// fork; or if the state before the first is no longer there.
+    /// [`ChainError`] if the blocks are not consecutive, if there are none or too many, if they are
+    /// not all of the same fork, or if the state before the first has been pruned.
     pub fn batch(&self, blocks: Vec<Arc<Block>>) -> Result<BatchWithWitness, ChainError> {
         let fork = self.fork_of_batch(&blocks)?;
         let chain_id = self.config().spec.chain_id();
@@ -164,7 +164,7 @@ impl ChainReader {
         Ok(BatchWithWitness { blocks, fork, chain_id, witness })
     }
 
-    /// The fork of all blocks of a batch.
+    /// Returns the fork of all blocks of a batch.
     pub(crate) fn fork_of_batch(&self, blocks: &[Arc<Block>]) -> Result<ProtocolFork, ChainError> {
         let what = BATCH;
         let first = blocks.first().ok_or(ChainError::Batch(DecodeError::Empty { what }))?;

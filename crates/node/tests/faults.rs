@@ -17,7 +17,7 @@ use store::{
 };
 use wire::ProtocolFork;
 
-/// A store whose next commits fail, as many as `faults` says.
+/// A store whose next `faults` commits fail.
 #[derive(Debug, Default)]
 struct Failing {
     inner: MemoryStore,

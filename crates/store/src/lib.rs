@@ -1,9 +1,9 @@
 //! Storage of a chain: blocks with their receipts, the index of the canonical chain and its
 //! transactions, trie nodes and contract code.
 //!
-//! [`Store`] is the interface: a chain reads single items by hash or number, and commits all changes
-//! of a block in one [`Changes`], which a store applies atomically. Every method can fail with a
-//! [`StoreError`], which means neither that an item is missing nor that a block is invalid.
+//! [`Store`] is the interface: a chain reads single items by hash or number, and commits all
+//! changes of a block in one [`Changes`], which a store applies atomically. Every method can fail
+//! with a [`StoreError`], which means neither that an item is missing nor that a block is invalid.
 //! [`MemoryStore`] keeps everything in memory; an [`Overlay`] reads from another store and holds
 //! its own additions in memory.
 //!
