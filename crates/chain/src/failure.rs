@@ -79,7 +79,7 @@ mod tests {
     use alloy_primitives::{U256, hex};
 
     #[test]
-    fn how_gas_ran_out_is_said_once() {
+    fn out_of_gas_cause_appears_once() {
         use OutOfGasError::*;
         for (error, more) in [
             (Basic, ""),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_errors_of_solidity_are_read_and_nothing_else_is() {
+    fn revert_reason_decodes_only_built_in_solidity_errors() {
         let error = hex!(
             "08c379a0"
             "0000000000000000000000000000000000000000000000000000000000000020"
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn reverts_are_told_in_the_words_of_foundry() {
+    fn foundry_revert_reasons_match_stock_anvil() {
         let told = |output: &[u8]| foundry_revert_reason(output);
         assert_eq!(told(&[]), None);
         let reason = Revert { reason: "user error".to_owned() }.abi_encode();

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schedule_is_read_as_it_is_written() {
+    fn fork_schedule_round_trips() {
         let text = "prague,osaka@+300,bpo2@#70,amsterdam@1800000000";
         let schedule = parse(text).unwrap();
         let later = [
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn times_count_from_the_first_block() {
+    fn fork_times_count_from_the_first_block() {
         let schedule = parse("prague,osaka@+300,bpo2@#70,amsterdam@1800").unwrap();
         let expected = [(Osaka, 1_300), (Bpo2, 1_600), (Amsterdam, 1_800)];
         assert_eq!(schedule.timestamps((10, 1_000), Some(10)).unwrap(), expected);
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_is_named() {
+    fn each_mistake_has_its_error() {
         for (text, expected) in [
             ("", "\"\" is no fork"),
             ("osak", "\"osak\" is no fork"),

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn difficulty_is_that_of_mainnet() {
+    fn difficulty_matches_mainnet() {
         // Blocks 1 and 2 of mainnet.
         for (number, before, passed, expected) in [
             (1, 17_179_869_184_u64, 1_438_269_988, 17_171_480_576_u64),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bomb_doubles_every_hundred_thousand_blocks_behind_its_delay() {
+    fn difficulty_bomb_doubles_every_100000_blocks_after_delay() {
         let of = |number: u64, fork| {
             let parent = Header {
                 number: number - 1,
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ommer_of_the_parent_raises_the_difficulty_since_byzantium() {
+    fn parent_ommers_raise_difficulty_since_byzantium() {
         let parent =
             Header { number: 1, difficulty: U256::from(1_u64 << 40), ..Default::default() };
         let with = Header { ommers_hash: B256::repeat_byte(1), ..parent.clone() };

@@ -1,4 +1,4 @@
-//! A block becomes an input of EXECUTE by encoding its transactions once: nothing is decoded, and
+//! Converting a block into an EXECUTE input encodes its transactions once: nothing is decoded, and
 //! no block is encoded as RLP.
 #![allow(unsafe_code, reason = "a global allocator cannot be written without; it only forwards")]
 
@@ -17,20 +17,20 @@ const FORK: ProtocolFork = ProtocolFork::Osaka;
 
 static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
 
-/// The system's allocator, counting all bytes that it hands out.
+/// The system allocator, which counts all allocated bytes.
 struct Counting;
 
-// SAFETY: every method hands its arguments to the system's allocator as they are, whose contract is
-// the one that callers of these methods keep.
+// SAFETY: every method passes its arguments unchanged to the system allocator, which has the same
+// contract.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise about `layout` is passed on.
+        // SAFETY: the caller upholds the requirements on `layout`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises about `ptr` and `layout` are passed on.
+        // SAFETY: the caller upholds the requirements on `ptr` and `layout`.
         unsafe { System.dealloc(ptr, layout) }
     }
 }
@@ -38,14 +38,14 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Bytes that `work` allocates.
+/// Returns the result of `work` and the number of bytes that it allocates.
 fn allocated<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = ALLOCATED.load(Ordering::Relaxed);
     let done = work();
     (done, ALLOCATED.load(Ordering::Relaxed) - before)
 }
 
-// One test: the counter is the process's.
+// A single test, because the counter is global to the process.
 #[test]
 fn blocks_are_encoded_once() {
     let genesis = rich_genesis(FORK, ["alice"], ETHER);
@@ -70,11 +70,11 @@ fn blocks_are_encoded_once() {
     let body: usize = new.block.raw_transactions().iter().map(|bytes| bytes.len()).sum();
     assert!(body > 400_000, "{body}");
 
-    // Each transaction by itself, and the input that contains them all.
+    // Allowed: each transaction separately, and the input that contains all of them.
     let (single, bytes) = allocated(|| new.input().unwrap());
     assert!(bytes < 2 * single.len() + single.len() / 4, "{bytes} for {}", single.len());
 
-    // As much, and the state in compact form.
+    // The same limit holds with the state in compact form.
     let make = || shortest_input(&new.block, FORK, CHAIN_ID, &new.witness).unwrap();
     let (shortest, bytes) = allocated(make);
     assert!(shortest.len() < single.len());

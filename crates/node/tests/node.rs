@@ -232,7 +232,7 @@ fn pool_rejects_each_kind_of_invalid_transaction() {
 }
 
 #[test]
-fn every_block_verifies_from_its_own_witness_under_every_fork() {
+fn every_block_verifies_from_its_own_witness() {
     let forks = [
         ProtocolFork::Cancun,
         ProtocolFork::Prague,

@@ -1,5 +1,5 @@
-//! Transactions that buy an allowance of EXECUTE gas: what they pay, what comes back, and who
-//! cannot get around it.
+//! Transactions that buy an allowance of EXECUTE gas: charge, refund, and attempts to evade
+//! payment.
 
 use crate::support::market::{
     AROUND, CHAIN_ID, FORKS, FOUR_TIMES, FULL, GOES_ON, GWEI, L1, REVERTS, Reasons, empty_l2_block,
@@ -27,14 +27,14 @@ use variants::{
 use wire::ProtocolFork;
 
 const MARKET: ExecuteMarket = ExecuteMarket { limit: LIMIT, price: price_on };
-/// A market that sells without end: its builder makes blocks that the chain must refuse.
+/// A market without a limit, whose builder produces blocks that the chain must reject.
 const BOUNDLESS: ExecuteMarket = ExecuteMarket { limit: u64::MAX, price: price_on };
-/// A market that sells for nothing.
+/// A market with a price of zero.
 const FREE: ExecuteMarket = ExecuteMarket { limit: LIMIT, price: |_| Ok(0) };
 
 /// Receives the ether of [`SPENDS_ALL`].
 const SINK: Address = Address::repeat_byte(0x51);
-/// Sends all its ether away, and passes its calldata on to `0x12`.
+/// Sends away all its ether, and forwards its calldata to `0x12`.
 const SPENDS_ALL: (Address, [u8; 43]) = (
     Address::repeat_byte(0xe0),
     hex!(
@@ -43,7 +43,7 @@ const SPENDS_ALL: (Address, [u8; 43]) = (
         "365f5f375f5f365f5f60125af100"
     ),
 );
-/// Account that calls nothing.
+/// Account that makes no calls.
 const IDLE: Address = Address::repeat_byte(0x1d);
 
 /// An L1 of Osaka with this price per call of EXECUTE, and per unit of its gas.
@@ -69,7 +69,7 @@ impl L1 {
         Self { chain, reasons }.selling(Some(MARKET))
     }
 
-    /// The same L1, which sells allowances like this.
+    /// Returns the same L1 with this market.
     fn selling(mut self, market: Option<ExecuteMarket>) -> Self {
         self.chain.configure(|config| {
             let extension = ExecuteExtension::clone(config.extension().unwrap());
@@ -91,7 +91,7 @@ impl L1 {
         state.build_recorded(&header, &[], offered).unwrap()
     }
 
-    /// Makes a block of all of them, which is imported and executed again too.
+    /// Builds and appends a block of all offered transactions, and also imports and replays it.
     fn block_of(&mut self, offered: &[RecoveredTransaction]) -> Arc<Block> {
         let built = self.build(offered);
         assert!(built.rejected.is_empty(), "{:?}", built.rejected);
@@ -113,7 +113,7 @@ impl L1 {
         head
     }
 
-    /// The reason for which the chain refuses a block that one with another market has built.
+    /// Returns the reason why the chain rejects a block that was built with another market.
     fn refusal(&self, built: &BuiltBlock) -> (usize, String) {
         assert!(built.rejected.is_empty(), "{:?}", built.rejected);
         let raw = RawBlock::decode(&built.executed.block.rlp()).unwrap();
@@ -123,8 +123,7 @@ impl L1 {
         }
     }
 
-    /// The reason for which no block can hold the transaction as its first, by the rules of
-    /// execution alone.
+    /// Returns the reason why execution rejects the transaction as the first one of a block.
     fn alone(&self, offered: &RecoveredTransaction) -> Result<(), Invalid> {
         let state = self.chain.state();
         let header = state.open_header(&self.attributes()).unwrap();
@@ -139,8 +138,8 @@ impl L1 {
         self.chain.balance(Key::named(of).address()).unwrap()
     }
 
-    /// Makes a block of a transaction of Alice, and returns its gas and the EXECUTE gas that she
-    /// has paid for.
+    /// Builds a block with a transaction of Alice's, and returns its gas and the EXECUTE gas for
+    /// which she has paid.
     fn paid(&mut self, offered: RecoveredTransaction) -> (Arc<Block>, u64, u64) {
         let (before, price, value) =
             (self.balance("alice"), self.price(), offered.transaction.value());
@@ -156,8 +155,8 @@ impl L1 {
     }
 }
 
-/// A call with an allowance, whose fee cap is a hundred gwei. Without an address it is of the
-/// precompile.
+/// Returns a call with an allowance and a fee cap of a hundred gwei. Without an address it calls
+/// the precompile.
 pub(crate) fn buys(
     who: &str,
     nonce: u64,
@@ -177,7 +176,7 @@ pub(crate) fn changed(
     change: impl FnOnce(&mut ExecuteTx),
 ) -> RecoveredTransaction {
     let of_block = execute_tx_of(input).unwrap();
-    // A contract of the tests passes the whole input on to 0x0101.
+    // These contracts forward the whole input to 0x0101.
     let is_relay =
         to.is_some_and(|to| [GOES_ON.0, REVERTS.0, AROUND.0, FOUR_TIMES.0].contains(&to));
     let (input, witness) = match is_relay {
@@ -205,7 +204,7 @@ pub(crate) fn changed(
     RecoveredTransaction { transaction: signed.into(), sender: key.address(), signed: true }
 }
 
-/// The same transaction, unsigned, of an account without a key.
+/// Returns the same transaction, unsigned, from an account without a key.
 const fn sent_by(mut offered: RecoveredTransaction, sender: Address) -> RecoveredTransaction {
     offered.sender = sender;
     offered.signed = false;
@@ -223,7 +222,7 @@ fn reason(rejection: &Rejection) -> (bool, String) {
 }
 
 #[test]
-fn what_calls_draw_is_burned_once_and_the_rest_comes_back() {
+fn drawn_gas_is_burned_and_the_rest_refunded() {
     for fork in FORKS {
         let input = empty_l2_block(fork);
         let mut gas = Vec::new();
@@ -238,12 +237,12 @@ fn what_calls_draw_is_burned_once_and_the_rest_comes_back() {
             assert_eq!(l1.excess(), next_excess(excess, 1_000_000, base_fee), "{fork}");
             gas.push(used);
         }
-        assert_eq!(gas, [gas[0]; 3], "{fork}: no gas of L1 pays for it, at no price");
+        assert_eq!(gas, [gas[0]; 3], "{fork}: the gas used does not depend on the price");
     }
 }
 
 #[test]
-fn a_transaction_that_draws_nothing_pays_nothing_for_its_allowance() {
+fn unused_allowance_is_refunded_completely() {
     let input = empty_l2_block(ProtocolFork::Osaka);
     let mut l1 = l1(100_000, GWEI);
     let excess = l1.excess();
@@ -251,10 +250,10 @@ fn a_transaction_that_draws_nothing_pays_nothing_for_its_allowance() {
     assert_eq!((units, l1.excess() + TARGET), (0, excess));
 }
 
-/// Paid by value or by what a frame leaves over, the ether of a call would be back after a revert,
-/// and the work done.
+/// If a call were paid by value or from the frame's remaining balance, a revert would return the
+/// ether although the work was done.
 #[test]
-fn attack_a_revert_at_any_depth_does_not_unpay_what_was_drawn() {
+fn attack_revert_does_not_refund_drawn_gas() {
     let input = empty_l2_block(ProtocolFork::Osaka);
     for (to, succeeds) in [(GOES_ON.0, true), (REVERTS.0, false), (AROUND.0, true)] {
         let mut l1 = l1(100_000, GWEI);
@@ -267,7 +266,7 @@ fn attack_a_revert_at_any_depth_does_not_unpay_what_was_drawn() {
 }
 
 #[test]
-fn a_call_that_fails_draws_what_it_had_to_hold_and_loses_all_its_gas() {
+fn failed_call_draws_its_reserve_and_all_gas() {
     let valid = empty_l2_block(ProtocolFork::Osaka);
     for (corrupt, succeeds) in [(false, true), (true, false)] {
         let mut l1 = l1(100_000, GWEI);
@@ -285,7 +284,7 @@ fn a_call_that_fails_draws_what_it_had_to_hold_and_loses_all_its_gas() {
 }
 
 #[test]
-fn a_call_beyond_the_allowance_fails_and_one_within_it_succeeds() {
+fn call_succeeds_only_within_the_allowance() {
     let input = empty_l2_block(ProtocolFork::Osaka);
     for (allowance, succeeds) in [(0, false), (99_999, false), (100_000, true)] {
         let mut l1 = l1(100_000, GWEI);
@@ -316,7 +315,7 @@ fn the_calls_of_a_transaction_share_its_allowance() {
 }
 
 #[test]
-fn the_fee_cap_is_no_lower_than_the_price() {
+fn allowance_fee_cap_must_cover_the_price() {
     let input = empty_l2_block(ProtocolFork::Osaka);
     let mut l1 = l1(100_000, GWEI);
     let price = u128::from(l1.price());
@@ -325,7 +324,7 @@ fn the_fee_cap_is_no_lower_than_the_price() {
     let expected = format!("max fee per EXECUTE gas less than its price: {} < {price}", price - 1);
     let built = l1.build(std::slice::from_ref(&low));
     let (is_final, said) = reason(&built.rejected[0].1);
-    // It waits: the price may fall.
+    // The transaction waits, because the price may fall.
     assert!(!is_final && said.contains(&expected), "{said}");
     let refused = l1.alone(&low).unwrap_err();
     assert_eq!(refused, Invalid::Transaction { index: 0, reason: expected.clone() });
@@ -348,7 +347,7 @@ fn a_block_holds_no_allowance_beyond_its_limit() {
     let mut l1 = l1(third, GWEI / 8);
     let lenient = self::l1(third, GWEI / 8).selling(Some(BOUNDLESS));
 
-    // The first has drawn a third, and the rest of its allowance is free again.
+    // The first transaction draws a third of its allowance; the rest is available again.
     let offered = [of("alice", LIMIT), of("bob", LIMIT - third + 1)];
     let left = LIMIT - third;
     let expected = format!("its EXECUTE gas limit is {}, the block has {left} left", left + 1);
@@ -361,7 +360,7 @@ fn a_block_holds_no_allowance_beyond_its_limit() {
     l1.block_of(&[of("alice", LIMIT), of("bob", left)]);
     assert_eq!(l1.excess(), excess + 2 * third - TARGET);
 
-    // No block can hold more than the limit by itself.
+    // No block can include a single allowance above the limit.
     let beyond = buys("alice", 1, None, LIMIT + 1, &input);
     let (is_final, said) = reason(&l1.build(std::slice::from_ref(&beyond)).rejected[0].1);
     assert!(is_final && said.contains("exceeds the block's 60000000"), "{said}");
@@ -370,7 +369,7 @@ fn a_block_holds_no_allowance_beyond_its_limit() {
 }
 
 #[test]
-fn what_the_block_has_no_room_for_is_in_the_next_with_all_that_follows_it() {
+fn allowances_beyond_the_limit_wait_with_their_successors() {
     let input = empty_l2_block(ProtocolFork::Osaka);
     let mut l1 = l1(LIMIT / 2, GWEI / 8);
     let half = |who, nonce| buys(who, nonce, None, LIMIT / 2, &input);
@@ -383,10 +382,10 @@ fn what_the_block_has_no_room_for_is_in_the_next_with_all_that_follows_it() {
     l1.block_of(&offered[2..]);
 }
 
-/// An allowance is paid back if it is not drawn. If it took room nevertheless, a sender would fill
-/// blocks for nothing.
+/// An allowance that is not drawn is refunded. If it counted against the limit nevertheless, a
+/// sender could fill blocks for free.
 #[test]
-fn attack_an_allowance_that_is_not_drawn_shuts_no_one_out() {
+fn attack_unused_allowances_exclude_no_other_sender() {
     let input = empty_l2_block(ProtocolFork::Osaka);
     let mut l1 = l1(LIMIT, GWEI / 8);
     let excess = l1.excess();
@@ -418,7 +417,7 @@ fn converted_gas_and_allowances_share_the_limit() {
         let built = l1.build(&[converts("alice", 0), buys("bob", 0, None, allowance, &input)]);
         assert_eq!(built.rejected.is_empty(), is_in, "{:?}", built.rejected);
     }
-    // Behind an allowance as well: the call that converts finds what was not drawn.
+    // The same holds after an allowance: a converting call can use the part that was not drawn.
     let mut l1 = l1(half, GWEI / 8);
     let offered = [buys("bob", 0, None, LIMIT, &input), converts("alice", 0), converts("alice", 1)];
     l1.block_of(&offered);
@@ -426,7 +425,7 @@ fn converted_gas_and_allowances_share_the_limit() {
 }
 
 #[test]
-fn a_sender_holds_the_whole_allowance_at_its_fee_cap_besides_gas_and_value() {
+fn sender_must_fund_allowance_in_addition_to_gas() {
     let input = empty_l2_block(ProtocolFork::Osaka);
     let tx = |value: u64, wei: u128| {
         changed("carol", 0, Some(IDLE), 1_000_000, &input, |tx| {
@@ -451,7 +450,7 @@ fn a_sender_holds_the_whole_allowance_at_its_fee_cap_besides_gas_and_value() {
 }
 
 #[test]
-fn attack_a_cost_beyond_all_numbers_is_refused() {
+fn attack_overflowing_cost_is_rejected() {
     let input = empty_l2_block(ProtocolFork::Osaka);
     let l1 = l1(100_000, GWEI);
     let tx = |value: U256, allowance: u64, wei: u128| {
@@ -459,7 +458,7 @@ fn attack_a_cost_beyond_all_numbers_is_refused() {
             tx.value = value;
             fee_cap(tx, wei);
         });
-        // An account that has all the ether that there can be.
+        // An account with the maximum balance.
         sent_by(offered, FULL)
     };
     let gas = U256::from(15_000_000_u64) * U256::from(2 * GWEI);
@@ -474,19 +473,19 @@ fn attack_a_cost_beyond_all_numbers_is_refused() {
         assert_eq!(built.rejected.is_empty(), is_in, "{value}: {:?}", built.rejected);
         assert_eq!(l1.alone(&offered).is_ok(), is_in, "{value}");
     }
-    // A rich account that is not as rich.
+    // A rich account with less than that.
     let offered = changed("alice", 0, Some(IDLE), LIMIT, &input, |tx| fee_cap(tx, u128::MAX));
     assert!(l1.alone(&offered).is_err());
 }
 
 #[test]
-fn attack_a_sender_that_spends_all_its_ether_in_its_frame_has_paid_before() {
+fn attack_frame_cannot_spend_the_allowance_price() {
     let fork = ProtocolFork::Osaka;
     let input = empty_l2_block(fork);
     let mut genesis = genesis(fork, excess_at(GWEI));
     let code = Some(Bytes::copy_from_slice(&SPENDS_ALL.1));
     genesis.alloc.insert(SPENDS_ALL.0, GenesisAccount { code, ..Default::default() });
-    // It runs that code itself (EIP-7702).
+    // Alice delegates to that code (EIP-7702).
     let alice = Key::named("alice").address();
     let delegation = [&hex!("ef0100")[..], SPENDS_ALL.0.as_slice()].concat();
     genesis.alloc.get_mut(&alice).unwrap().code = Some(delegation.into());
@@ -498,14 +497,18 @@ fn attack_a_sender_that_spends_all_its_ether_in_its_frame_has_paid_before() {
     let wei = |gas: u64, price: u64| U256::from(gas) * U256::from(price);
     let base_fee = block.header.base_fee_per_gas.unwrap();
     let paid = wei(15_000_000, base_fee) + wei(400_000, price);
-    assert_eq!(l1.chain.balance(SINK).unwrap(), before - paid, "all but what is paid");
+    assert_eq!(
+        l1.chain.balance(SINK).unwrap(),
+        before - paid,
+        "everything except the prepaid costs"
+    );
     let back = wei(15_000_000 - gas_used(&block)[0], base_fee) + wei(300_000, price);
     assert_eq!(l1.balance("alice"), back);
     assert_eq!(l1.excess() + TARGET, excess + 100_000);
 }
 
 #[test]
-fn several_in_a_block_count_each_once_at_the_price_of_the_block() {
+fn several_allowances_use_the_price_of_the_block() {
     let input = empty_l2_block(ProtocolFork::Osaka);
     let mut l1 = l1(1_000_000, GWEI);
     let (price, excess) = (l1.price(), l1.excess());
@@ -526,12 +529,12 @@ fn several_in_a_block_count_each_once_at_the_price_of_the_block() {
 }
 
 #[test]
-fn a_transaction_that_is_left_out_leaves_no_trace() {
+fn rejected_buyer_does_not_change_the_block() {
     let fork = ProtocolFork::Cancun;
     let input = empty_l2_block(fork);
     let l1 = || L1::selling_allowances(&genesis(fork, excess_at(GWEI)), fork, flat(100_000));
-    // One that the executor refuses before there is an EVM, and ones that the EVM refuses, or whose
-    // sender cannot pay.
+    // The executor rejects the first one before it runs the EVM, and the EVM rejects the second.
+    // The sender of the third cannot pay.
     let much = changed("alice", 0, None, 500_000, &input, |tx| tx.gas_limit = 200_000_001);
     let little = changed("alice", 0, None, 500_000, &input, |tx| tx.gas_limit = 21_000);
     let poor = changed("alice", 0, None, 500_000, &input, |tx| fee_cap(tx, u128::MAX));
@@ -547,8 +550,8 @@ fn a_transaction_that_is_left_out_leaves_no_trace() {
         assert_eq!(built.executed.block.hash, expected.executed.block.hash);
         assert_eq!(built.witness, expected.witness);
     }
-    // One that turns out not to fit when it has run: its fees would be more than their recipient
-    // can hold.
+    // This one fails only after its execution, because its fees would overflow the balance of
+    // their recipient.
     let l1 = l1();
     let tipped = changed("alice", 0, None, 500_000, &input, |tx| tx.max_priority_fee_per_gas = 1);
     let state = l1.chain.state();
@@ -561,7 +564,7 @@ fn a_transaction_that_is_left_out_leaves_no_trace() {
 }
 
 #[test]
-fn a_trace_shows_what_comes_back() {
+fn trace_shows_the_refund() {
     let input = empty_l2_block(ProtocolFork::Osaka);
     let mut l1 = l1(100_000, GWEI);
     let block = l1.block_of(&[buys("alice", 0, None, 500_000, &input)]);
@@ -583,7 +586,7 @@ fn without_a_market_no_allowance_is_sold() {
     let built = l1.build(std::slice::from_ref(&offered));
     let (is_final, said) = reason(&built.rejected[0].1);
     assert!(is_final && said.contains("an allowance, which is not sold here"), "{said}");
-    // The other versions pay in gas of the block, as before.
+    // The other versions still pay in gas of the block.
     let converts = changed("alice", 0, None, 0, &input, |tx| {
         tx.version = ExecuteTxVersion::V2 { anchor: tx.anchor() };
     });

@@ -1,4 +1,4 @@
-//! Several blocks with one witness: which ones go together, and what they take.
+//! Batches of several blocks with one witness: which blocks can be combined, and their size.
 
 use alloy_consensus::TxEip1559;
 use alloy_genesis::Genesis;
@@ -12,18 +12,18 @@ use testkit::{CHAIN_ID, ETHER, Key, fill_system_rings, rich, rich_genesis};
 use wire::{DecodeError, ProtocolFork, StatelessBatch, StatelessInput};
 
 const ACCOUNTS: u64 = 10_000;
-/// Maximum bytes that one more block without transactions may add to a batch, on a chain whose
-/// blocks have written few slots of the rings of EIP-4788 and EIP-2935.
+/// Maximum bytes that an additional block without transactions may add to a batch, on a chain whose
+/// blocks have written few slots of the ring buffers of EIP-4788 and EIP-2935.
 const EMPTY_BLOCK: usize = 900;
-/// The same where both rings are full: three slots of tries with thousands, of which a batch shares
-/// the upper levels.
+/// The same if both ring buffers are full: three slots of tries with thousands of slots, whose
+/// upper levels are shared within a batch.
 const EMPTY_BLOCK_OF_AN_OLD_CHAIN: usize = 4_000;
 
 fn account(index: u64) -> Address {
     Address::left_padding_from(&(1_000_000_000 + index).to_be_bytes())
 }
 
-/// A chain of ten thousand accounts.
+/// Returns a chain with ten thousand accounts.
 fn chain(spec: ChainSpec, fork: ProtocolFork) -> Chain {
     Chain::new(&genesis(fork), ChainConfig::new(spec)).unwrap()
 }
@@ -38,7 +38,7 @@ fn osaka() -> Chain {
     chain(ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka), ProtocolFork::Osaka)
 }
 
-/// Appends a block with this many transfers; its input by itself comes with it.
+/// Appends a block with this number of transfers, and returns it with its own input.
 fn block(chain: &mut Chain, transfers: u64) -> (Arc<Block>, Vec<u8>) {
     let alice = Key::named("alice");
     let first = chain.nonce(alice.address()).unwrap();
@@ -67,12 +67,12 @@ fn block(chain: &mut Chain, transfers: u64) -> (Arc<Block>, Vec<u8>) {
 }
 
 #[test]
-fn an_empty_block_more_takes_less_than_900_bytes() {
+fn additional_empty_block_takes_less_than_900_bytes() {
     assert_an_empty_block_more_takes(EMPTY_BLOCK, osaka());
 }
 
 #[test]
-fn an_empty_block_more_of_an_old_chain_takes_the_paths_of_three_slots() {
+fn empty_block_of_old_chain_adds_three_paths() {
     let mut genesis = genesis(ProtocolFork::Osaka);
     fill_system_rings(&mut genesis);
     let spec = ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka);
@@ -94,11 +94,11 @@ fn assert_an_empty_block_more_takes(at_most: usize, mut chain: Chain) {
             assert!((1..=at_most).contains(&more), "{more} bytes for block {}", blocks.len());
         }
     }
-    assert!(alone > 3 * at_most, "by itself it takes {alone} bytes");
+    assert!(alone > 3 * at_most, "a block alone takes {alone} bytes");
 }
 
 #[test]
-fn a_batch_is_made_of_single_inputs_as_well_as_of_the_chain() {
+fn batch_of_stateless_inputs_equals_batch_of_chain() {
     let mut chain = osaka();
     block(&mut chain, 1);
     let (blocks, inputs): (Vec<_>, Vec<_>) =
@@ -113,7 +113,7 @@ fn a_batch_is_made_of_single_inputs_as_well_as_of_the_chain() {
     let batch = made(&inputs).unwrap();
     assert_eq!(batch.witness, expected.witness);
     assert_eq!(batch.input(), expected.input());
-    // They must follow one another, and be valid.
+    // The blocks must be consecutive and valid.
     assert_eq!(made(&[]).unwrap_err(), Invalid::NoParent.into());
     let gap = made(&[inputs[0].clone(), inputs[2].clone()]).unwrap_err();
     assert!(matches!(gap, ChainError::NoChild { .. } | ChainError::UnknownParent { .. }), "{gap}");
@@ -133,7 +133,7 @@ fn a_batch_is_made_of_single_inputs_as_well_as_of_the_chain() {
 }
 
 #[test]
-fn blocks_of_a_batch_follow_one_another() {
+fn batch_rejects_blocks_that_are_not_consecutive() {
     let mut chain = osaka();
     let genesis = Arc::clone(chain.head());
     let [first, second, third] = [0, 1, 0].map(|transfers| block(&mut chain, transfers).0);
@@ -157,7 +157,7 @@ fn blocks_of_a_batch_follow_one_another() {
 }
 
 #[test]
-fn a_batch_ends_where_another_fork_begins() {
+fn batch_rejects_blocks_of_different_forks() {
     let mut genesis = rich_genesis(ProtocolFork::Bpo1, ["alice"], ETHER);
     genesis.config.chain_id = CHAIN_ID;
     let start = genesis.timestamp;

@@ -1,4 +1,4 @@
-//! Transactions that a builder leaves out of a block, and whether a later block may contain them.
+//! Transactions that a builder leaves out of a block, and whether a later block may include them.
 
 use alloy_consensus::{Header, TxEip1559};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -45,7 +45,7 @@ fn transaction(name: &str, nonce: u64, gas_limit: u64, input: Vec<u8>) -> Transa
     })
 }
 
-/// The attributes of a child of the head.
+/// Returns the attributes of a child of the head.
 fn next(chain: &Chain) -> BlockAttributes {
     let parent = &chain.head().header;
     BlockAttributes {
@@ -55,7 +55,8 @@ fn next(chain: &Chain) -> BlockAttributes {
     }
 }
 
-/// EXECUTE accepts a block in either form; bytes of the input that goes to L1, and of its own.
+/// Checks that EXECUTE accepts a block in both forms, and returns the length of the input for L1
+/// and of the block's own input.
 fn execute(chain: &Chain, built: &BuiltBlock) -> (usize, usize) {
     let (spec, block) = (&chain.config().spec, &built.executed.block);
     let fork = spec.fork_at(block.header.timestamp).unwrap();
@@ -70,7 +71,8 @@ fn execute(chain: &Chain, built: &BuiltBlock) -> (usize, usize) {
     (shortest.len(), own.len())
 }
 
-/// Builds with and without a record: the two agree, and EXECUTE accepts what they build.
+/// Builds with and without recording, and checks that the results agree and that EXECUTE accepts
+/// them.
 fn build(chain: &Chain, transactions: &[Transaction]) -> BuiltBlock {
     let offered: Vec<_> = transactions
         .iter()
@@ -90,12 +92,13 @@ fn build(chain: &Chain, transactions: &[Transaction]) -> BuiltBlock {
     let block = &built.executed.block;
     assert!(block.provable);
     execute(chain, &built);
-    // Each transaction is either in the block or rejected, once.
+    // Each transaction is either included or rejected, exactly once.
     assert_eq!(block.transactions.len() + built.rejected.len(), transactions.len());
     built
 }
 
-/// Positions of what a later block may have, and of what none may.
+/// Returns the positions of rejected transactions that a later block may include, and of those that
+/// none may.
 fn left(built: &BuiltBlock) -> (Vec<usize>, Vec<usize>) {
     let of = |room: bool| {
         let of =
@@ -106,7 +109,7 @@ fn left(built: &BuiltBlock) -> (Vec<usize>, Vec<usize>) {
 }
 
 #[test]
-fn a_full_block_leaves_the_rest_to_later_blocks_under_every_fork() {
+fn full_block_leaves_the_rest_to_later_blocks() {
     for fork in FORKS {
         let mut chain = chain(fork, |genesis| genesis.gas_limit = 100_000);
         let mut waiting: Vec<_> =
@@ -127,7 +130,7 @@ fn a_full_block_leaves_the_rest_to_later_blocks_under_every_fork() {
 }
 
 #[test]
-fn what_no_block_of_this_gas_limit_can_hold_is_out_for_good() {
+fn transaction_above_block_gas_limit_is_rejected_permanently() {
     for fork in FORKS {
         let chain = chain(fork, |genesis| genesis.gas_limit = 100_000);
         let greedy = transaction("alice", 0, 100_001, vec![]);
@@ -138,19 +141,19 @@ fn what_no_block_of_this_gas_limit_can_hold_is_out_for_good() {
 }
 
 #[test]
-fn who_waits_for_room_is_waited_for_by_what_comes_behind() {
+fn later_nonces_wait_for_an_earlier_one() {
     for fork in FORKS {
         let chain = chain(fork, |genesis| genesis.gas_limit = 100_000);
         let offered = [
             transaction("bob", 0, 60_000, vec![]),
-            // Does not fit behind the first, which uses little of its limit only if it runs before.
+            // Does not fit after the first, which uses little of its limit, but only once executed.
             transaction("alice", 0, 99_000, vec![]),
-            // Would fit, and would be too early.
+            // Would fit, but its nonce is too high without the previous one.
             transaction("alice", 1, 25_000, vec![]),
             transaction("bob", 1, 25_000, vec![]),
-            // Two nonces ahead of anything that is there.
+            // The nonces before it are missing.
             transaction("bob", 9, 25_000, vec![]),
-            // A nonce that has been used.
+            // Its nonce is already used.
             transaction("bob", 0, 25_000, vec![]),
         ];
         assert_eq!(left(&build(&chain, &offered)), (vec![1, 2, 4], vec![5]), "{fork}");
@@ -159,9 +162,9 @@ fn who_waits_for_room_is_waited_for_by_what_comes_behind() {
 
 /// EIP-7934: a block of Osaka and later is at most 8 MiB long.
 #[test]
-fn a_block_that_would_be_too_long_for_its_fork_is_not_sealed() {
+fn block_is_filled_up_to_the_rlp_limit() {
     const LIMIT: usize = 8 << 20;
-    // Zeros: the floor of EIP-7623 is ten gas for each.
+    // Zero bytes cost ten gas each by the floor of EIP-7623.
     let chunk = 1_000_000;
     let gas = 21_000 + 10 * chunk as u64 + 1_000;
     for fork in [ProtocolFork::Prague, ProtocolFork::Osaka] {
@@ -182,7 +185,7 @@ fn a_block_that_would_be_too_long_for_its_fork_is_not_sealed() {
 
 /// EIP-7928: the gas limit pays for every item of the block access list.
 #[test]
-fn a_transaction_whose_accesses_the_gas_limit_does_not_pay_for_is_not_kept() {
+fn access_list_size_is_bounded_by_gas_limit() {
     let paying =
         |items: u64| chain(ProtocolFork::Amsterdam, |genesis| genesis.gas_limit = 2_000 * items);
     let transfer = |name: &str, to: u8| {
@@ -205,9 +208,9 @@ fn a_transaction_whose_accesses_the_gas_limit_does_not_pay_for_is_not_kept() {
     let with_both = items_of(&[one.clone(), two.clone()]);
     assert!(none < with_one && with_one < with_both);
 
-    // Too little for the first: it is alone, and will be too much for every block.
+    // Too little for the first transaction: it does not fit even alone, so no block can include it.
     assert_eq!(left(&build(&paying(with_one - 1), core::slice::from_ref(&one))), (vec![], vec![0]));
-    // Enough for one of the two: the other waits.
+    // Enough for one of the two; the other waits.
     let offered = [one, two];
     let built = build(&paying(with_both - 1), &offered);
     assert_eq!(left(&built), (vec![1], vec![]));
@@ -215,7 +218,7 @@ fn a_transaction_whose_accesses_the_gas_limit_does_not_pay_for_is_not_kept() {
     assert_eq!(left(&build(&paying(with_both), &offered)), (vec![], vec![]));
 }
 
-/// Counts how often a block is begun.
+/// Counts how often the execution of a block is started.
 #[derive(Debug, Default)]
 struct Begun(AtomicUsize);
 
@@ -226,7 +229,8 @@ impl EvmOverrides for Begun {
     }
 }
 
-/// Builds once with a record: what came of it, and how often the block was begun for that.
+/// Builds a block with recording, and returns it with the number of times that execution was
+/// started.
 fn build_counted(chain: &Chain, offered: &[RecoveredTransaction]) -> (BuiltBlock, usize) {
     let begun = Arc::<Begun>::default();
     let config = chain.config().clone().with_extension(begun.clone());
@@ -237,9 +241,9 @@ fn build_counted(chain: &Chain, offered: &[RecoveredTransaction]) -> (BuiltBlock
 }
 
 #[test]
-fn what_its_sender_cannot_send_costs_no_second_execution_and_leaves_nothing_in_the_witness() {
+fn invalid_transactions_cause_no_rebuild_and_no_reads() {
     let code = |genesis: &mut Genesis| {
-        // Rich, and with code: it cannot send (EIP-3607).
+        // A rich account with code, which cannot send (EIP-3607).
         let mut account = GenesisAccount { code: Some([0].into()), ..Default::default() };
         account.balance = U256::from(10).pow(U256::from(24));
         genesis.alloc.insert(Key::named("contract").address(), account);
@@ -260,7 +264,8 @@ fn what_its_sender_cannot_send_costs_no_second_execution_and_leaves_nothing_in_t
         assert_eq!((expected.rejected.len(), once), (0, 1));
         let [a, b, c] = good;
 
-        // Without funds, of a used nonce, early, and with less gas than any transaction takes.
+        // Without funds, with a used nonce, with a nonce that is too high, and with too little gas
+        // for any transaction.
         let bad = [
             offer(transaction("pauper", 0, 100_000, vec![])),
             offer(transaction("alice", 0, 90_000, vec![])),
@@ -274,7 +279,7 @@ fn what_its_sender_cannot_send_costs_no_second_execution_and_leaves_nothing_in_t
         assert_eq!(built.executed.block.hash, expected.executed.block.hash);
         assert_eq!(built.witness, expected.witness);
 
-        // One that is found out by its code has read that, which is taken back.
+        // The check of a sender with code has read the code; this read is reverted.
         let contract = offer(transaction("contract", 0, 100_000, vec![]));
         let (built, begun) = build_counted(&chain, &[a, contract, b, c]);
         assert_eq!(begun, 1, "{fork:?}");
@@ -283,7 +288,7 @@ fn what_its_sender_cannot_send_costs_no_second_execution_and_leaves_nothing_in_t
     }
 }
 
-/// A contract of many bytes that does nothing, and one that reads the codes of all of these.
+/// Adds four large contracts that do nothing, and one that reads the code of all of them.
 fn with_codes(genesis: &mut Genesis) {
     let mut reader = Vec::new();
     for number in 0..4_u8 {
@@ -300,7 +305,7 @@ fn with_codes(genesis: &mut Genesis) {
 }
 
 const READER: Address = Address::repeat_byte(0x20);
-/// Room for two of the four codes, and more.
+/// Input limit with room for two of the four codes.
 const MAX_INPUT: usize = 55_000;
 
 fn call(name: &str, nonce: u64, to: Address) -> RecoveredTransaction {
@@ -337,7 +342,7 @@ fn build_within(
 }
 
 #[test]
-fn a_block_is_filled_up_to_the_bytes_of_input_that_l1_carries_and_no_further() {
+fn block_is_filled_up_to_the_input_limit() {
     for fork in FORKS {
         let chain = chain(fork, with_codes);
         let codes = |number: u8| Address::repeat_byte(0x10 + number);
@@ -350,10 +355,10 @@ fn a_block_is_filled_up_to_the_bytes_of_input_that_l1_carries_and_no_further() {
         let (built, length) = build_within(&chain, MAX_INPUT, &offered);
         assert!(length <= MAX_INPUT, "{length}");
         assert_eq!(built.executed.block.transactions.len(), 2, "{fork:?}");
-        // The last would fit, but its sender has one before it that waits.
+        // The last would fit, but an earlier transaction of its sender waits.
         assert_eq!(left(&built), (vec![2, 3], vec![]));
 
-        // It is the bytes that were too many.
+        // All transactions fit if the limit is higher.
         let (all, length) = build_within(&chain, 4 * MAX_INPUT, &offered);
         assert!(length > MAX_INPUT);
         assert_eq!(left(&all), (vec![], vec![]));
@@ -361,7 +366,7 @@ fn a_block_is_filled_up_to_the_bytes_of_input_that_l1_carries_and_no_further() {
 }
 
 #[test]
-fn a_transaction_that_no_block_can_carry_takes_no_place_from_others() {
+fn oversized_transaction_does_not_displace_others() {
     for fork in FORKS {
         let chain = chain(fork, with_codes);
         let offered = [
@@ -380,7 +385,7 @@ fn a_transaction_that_no_block_can_carry_takes_no_place_from_others() {
 }
 
 #[test]
-fn a_block_is_filled_with_what_fits_in_the_form_that_goes_to_l1() {
+fn input_limit_applies_to_the_shortest_form() {
     let to = |number: u64| Address::from_word(keccak256(number.to_be_bytes()));
     for fork in FORKS {
         let chain = chain(fork, |genesis| {
@@ -400,16 +405,16 @@ fn a_block_is_filled_with_what_fits_in_the_form_that_goes_to_l1() {
         let (length, own) = execute(&chain, &built);
         let count = built.executed.block.transactions.len();
         assert!(length <= max && count < offered.len(), "{fork}: {length}, {count}");
-        // There is room for what may be read behind the last transaction, and no more.
+        // The remaining room is only that reserved for the reads after the last transaction.
         assert!(length + 4_096 + 1_200 > max, "{fork}: {length} of {max}");
-        // By its own input it would be too long.
+        // The block's own input would be too long.
         assert!(own > max * 5 / 4, "{fork}: {own}");
         assert_eq!(left(&built), ((count..offered.len()).collect(), vec![]), "{fork}");
     }
 }
 
 #[test]
-fn who_pays_too_little_for_the_bytes_it_brings_is_out_for_good_unless_the_block_owes_it() {
+fn underpaid_bytes_are_rejected_unless_owed() {
     /// Wei per gas.
     const TIP: u128 = 1_000;
     let tipping = |name: &str, input: usize| {
@@ -430,7 +435,8 @@ fn who_pays_too_little_for_the_bytes_it_brings_is_out_for_good_unless_the_block_
     };
     for fork in FORKS {
         let chain = chain(fork, |_| {});
-        // The first reads what both need; the other has many bytes of its own.
+        // The first transaction reads the items that both need; the other has many bytes of its
+        // own.
         let offered = [tipping("alice", 10), tipping("bob", 2_000)];
         let built = |byte_price: u128, owed: usize| {
             let state = chain.state();
@@ -448,7 +454,7 @@ fn who_pays_too_little_for_the_bytes_it_brings_is_out_for_good_unless_the_block_
             let receipts = &built.executed.block.executed.receipts;
             receipts[1].cumulative_gas_used - receipts[0].cumulative_gas_used
         };
-        // Bob brings his transaction and nothing else: all is known to the byte.
+        // Bob's transaction adds only its own bytes, so the length is known exactly.
         let bytes = offered[1].transaction.encode_2718_len() as u128 + 4;
         let most = TIP * u128::from(gas) / bytes;
         assert_eq!(built(0, 0), (vec![], vec![]), "{fork}");
@@ -456,7 +462,7 @@ fn who_pays_too_little_for_the_bytes_it_brings_is_out_for_good_unless_the_block_
         assert_eq!(built(most + 1, 0), (vec![], vec![1]), "{fork}");
         assert_eq!(built(most + 1, 1), (vec![], vec![1]), "{fork}");
         assert_eq!(built(most + 1, 2), (vec![], vec![]), "{fork}");
-        // The only transaction of a block brings the paths to both accounts.
+        // The only transaction of a block adds the paths to both accounts.
         assert_eq!(built(1_000 * TIP * u128::from(gas), 0), (vec![], vec![0, 1]), "{fork}");
     }
 }

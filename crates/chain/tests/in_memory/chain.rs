@@ -1,4 +1,4 @@
-//! Chains of our own: what a block reads is its witness, no more and no less.
+//! Private chains: the witness of a block consists of exactly the items that it reads.
 
 use alloy_consensus::{TxEip1559, TxEip2930, TxEip7702, TxLegacy, Typed2718};
 use alloy_eips::{
@@ -26,7 +26,7 @@ struct Test {
 impl Test {
     fn new(fork: ProtocolFork) -> Self {
         let mut genesis = rich_genesis(fork, ["alice", "carol"], 100 * ETHER);
-        // Accounts around, so that tries have some depth.
+        // Further accounts, so that tries have some depth.
         for number in 0..200_u64 {
             let address = Address::from_word(keccak256(number.to_be_bytes()));
             let account = GenesisAccount { balance: U256::from(number + 1), ..Default::default() };
@@ -90,7 +90,7 @@ impl Test {
         block
     }
 
-    /// Builds and appends.
+    /// Builds and appends a block.
     fn advance(&mut self, transactions: Vec<Transaction>) -> BlockWithWitness {
         let block = self.build(transactions);
         self.chain.append(block.clone()).unwrap();
@@ -149,8 +149,8 @@ fn verifies(block: &BlockWithWitness, witness: &OwnedWitness) -> Result<(), exec
     Execute::on(block.fork).run(&block.input_with(witness).unwrap(), u64::MAX).map(|_| ())
 }
 
-/// A block that does a bit of everything: reads, writes, clears slots so that branches collapse,
-/// creates a contract, removes nothing that is not there, and asks for an old block hash.
+/// Returns a block that combines many operations: it reads, writes, clears existing slots so that
+/// branches collapse, creates a contract, and reads an old block hash.
 fn busy_block(fork: ProtocolFork) -> (Test, BlockWithWitness) {
     let mut test = Test::new(fork);
     for _ in 0..4 {
@@ -169,7 +169,7 @@ fn busy_block(fork: ProtocolFork) -> (Test, BlockWithWitness) {
 }
 
 #[test]
-fn every_block_verifies_from_its_own_witness_under_every_fork() {
+fn every_block_verifies_from_its_own_witness() {
     for fork in FORKS {
         let (_, block) = busy_block(fork);
         assert_eq!(verifies(&block, &block.witness), Ok(()), "{fork}");
@@ -183,7 +183,7 @@ fn every_block_verifies_from_its_own_witness_under_every_fork() {
 }
 
 #[test]
-fn the_witness_is_canonical_and_holds_nothing_that_could_be_left_out() {
+fn witness_is_canonical_and_minimal() {
     for fork in [ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let (test, block) = busy_block(fork);
         let full = &block.witness;
@@ -206,7 +206,7 @@ fn the_witness_is_canonical_and_holds_nothing_that_could_be_left_out() {
         less.headers.remove(0);
         let refusal = verifies(&block, &less).unwrap_err();
         assert!(refusal.to_string().contains("ancestor 0 is missing"), "{refusal}");
-        // All that the chain holds is a witness too.
+        // The whole content of the store is a valid witness too.
         let mut more = full.clone();
         let all = test.chain.store().everything().unwrap();
         more.state.extend(all.nodes);
@@ -218,11 +218,11 @@ fn the_witness_is_canonical_and_holds_nothing_that_could_be_left_out() {
 }
 
 #[test]
-fn a_transaction_that_is_left_out_leaves_no_trace_in_the_witness() {
+fn rejected_transactions_do_not_change_the_witness() {
     let mut test = Test::new(ProtocolFork::Osaka);
     let good = test.store(1, 2, 0);
     let clean = test.build(vec![good.clone()]);
-    // A stranger without money, a nonce that is too high, and one signed for another chain.
+    // A sender without funds, a nonce that is too high, and a signature for another chain.
     let stranger = TxEip1559 {
         chain_id: CHAIN_ID,
         gas_limit: 21_000,
@@ -246,7 +246,7 @@ fn a_transaction_that_is_left_out_leaves_no_trace_in_the_witness() {
 }
 
 #[test]
-fn a_built_block_imports_to_the_same_block_and_witness() {
+fn import_reproduces_built_block_and_witness() {
     for fork in FORKS {
         let (test, block) = busy_block(fork);
         let raw = RawBlock::decode(&block.block.rlp()).unwrap();
@@ -259,7 +259,7 @@ fn a_built_block_imports_to_the_same_block_and_witness() {
 }
 
 #[test]
-fn the_base_fee_follows_eip_1559_and_the_gas_limit_moves_by_less_than_a_1024th() {
+fn base_fee_and_gas_limit_follow_the_parent() {
     let mut test = Test::new(ProtocolFork::Osaka);
     let mut attributes = test.attributes();
     attributes.gas_limit = Some(60_000_000);
@@ -277,7 +277,7 @@ fn the_base_fee_follows_eip_1559_and_the_gas_limit_moves_by_less_than_a_1024th()
 }
 
 #[test]
-fn system_contracts_do_their_work() {
+fn system_contracts_return_anchor_and_parent_hash() {
     let mut test = Test::new(ProtocolFork::Osaka);
     let root = B256::repeat_byte(0xbe);
     let mut attributes = test.attributes();
@@ -285,7 +285,7 @@ fn system_contracts_do_their_work() {
     let (block, _) = test.chain.build(&attributes, vec![]).unwrap();
     let parent = test.chain.head().hash;
     test.chain.append(block).unwrap();
-    // EIP-4788 answers the anchor for the block's timestamp, EIP-2935 the parent's hash.
+    // EIP-4788 returns the anchor for the block's timestamp, EIP-2935 the parent's hash.
     let word = |value: u64| Bytes::from(U256::from(value).to_be_bytes::<32>());
     let ask = |to: Address, data: Bytes| {
         test.chain.call(Call { to: Some(to), data, ..Default::default() }).unwrap().output
@@ -297,7 +297,7 @@ fn system_contracts_do_their_work() {
 }
 
 #[test]
-fn proofs_of_accounts_and_slots_convince_an_independent_verifier() {
+fn proofs_pass_an_independent_verifier() {
     use alloy_trie::{Nibbles, proof::verify_proof};
     let (mut test, block) = busy_block(ProtocolFork::Osaka);
     let head = test.chain.append(block).unwrap();
@@ -321,7 +321,7 @@ fn proofs_of_accounts_and_slots_convince_an_independent_verifier() {
 }
 
 #[test]
-fn an_invalid_block_is_refused_with_its_reason_and_the_chain_stays_as_it_was() {
+fn invalid_block_is_rejected_and_changes_nothing() {
     let (test, block) = busy_block(ProtocolFork::Osaka);
     let head = test.chain.head().hash;
     let raw = RawBlock::decode(&block.block.rlp()).unwrap();
@@ -350,7 +350,7 @@ fn an_invalid_block_is_refused_with_its_reason_and_the_chain_stays_as_it_was() {
     assert_eq!(test.chain.head().hash, head);
 }
 
-/// Counts the senders that it is asked for.
+/// Counts the senders that it recovers.
 #[derive(Debug)]
 struct Counting(AtomicUsize);
 
@@ -362,7 +362,7 @@ impl Cryptography for Counting {
 }
 
 #[test]
-fn chains_and_execute_recover_senders_with_the_cryptography_that_they_are_given() {
+fn senders_are_recovered_with_the_given_cryptography() {
     static GIVEN: Counting = Counting(AtomicUsize::new(0));
     let asked = || GIVEN.0.swap(0, Ordering::Relaxed);
     let mut test = Test::new(ProtocolFork::Osaka);

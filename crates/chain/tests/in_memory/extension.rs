@@ -1,6 +1,6 @@
-//! A chain that does something of its own at the begin and end of its blocks and before each
-//! transaction: building, importing, replaying and verifying agree on it, and who does not know of
-//! it refuses its blocks.
+//! A chain with an extension that runs hooks at the start and end of blocks and before each
+//! transaction. Building, importing, replaying and verifying agree with it, and verifiers without
+//! the extension reject the blocks.
 
 use crate::support::market::{CHAIN_ID, verify};
 use alloy_consensus::{Header, TxEip1559};
@@ -28,18 +28,18 @@ use wire::ProtocolFork;
 const FORKS: [ProtocolFork; 3] =
     [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam];
 
-/// Contract that the hooks write to: it has code, so that it is not empty.
+/// Contract to which the hooks write. It has code, so that it is not empty.
 const LEDGER: Address = Address::repeat_byte(0x1e);
-/// Blocks begun.
+/// Number of blocks started.
 const BEGUN: U256 = U256::ZERO;
-/// Transactions admitted.
+/// Number of transactions admitted.
 const ADMITTED: U256 = U256::from_limbs([1, 0, 0, 0]);
-/// Transactions admitted before the last block ended.
+/// Number of transactions admitted until the end of the last block.
 const CLOSED: U256 = U256::from_limbs([2, 0, 0, 0]);
 /// Value of `CLOSED` at the start of the block.
 const CARRIED: U256 = U256::from_limbs([3, 0, 0, 0]);
 
-/// Counts blocks and transactions in a contract's storage, and admits none from one sender.
+/// Counts blocks and transactions in a contract's storage, and rejects those of one sender.
 #[derive(Debug)]
 struct Ledger {
     refused: Address,
@@ -139,7 +139,7 @@ fn ledger(chain: &Chain) -> [u64; 4] {
 }
 
 #[test]
-fn hooks_write_to_the_state_and_the_next_block_sees_what_they_wrote() {
+fn state_writes_of_hooks_persist_across_blocks() {
     for fork in FORKS {
         let mut chain = with_ledger(fork);
         let bob = Key::named("bob").address();
@@ -156,7 +156,7 @@ fn hooks_write_to_the_state_and_the_next_block_sees_what_they_wrote() {
 }
 
 #[test]
-fn a_builder_goes_on_without_a_transaction_that_a_hook_refuses() {
+fn builder_skips_transactions_that_a_hook_rejects() {
     for fork in FORKS {
         let (chain, bob) = (with_ledger(fork), Key::named("bob").address());
         let (alice, mallory) = (|nonce| transfer("alice", nonce, bob), transfer("mallory", 0, bob));
@@ -191,7 +191,7 @@ fn chain_without_refusal(fork: ProtocolFork) -> Chain {
 }
 
 #[test]
-fn the_block_imports_replays_and_verifies_with_the_extension_and_is_refused_without() {
+fn block_is_valid_only_with_the_extension() {
     for fork in FORKS {
         let mut chain = with_ledger(fork);
         let bob = Key::named("bob").address();
@@ -206,7 +206,7 @@ fn the_block_imports_replays_and_verifies_with_the_extension_and_is_refused_with
         let before = chain.state_before(&head).unwrap().unwrap();
         assert_eq!(before.witness_of(&head).unwrap(), block.witness, "{fork}");
 
-        // Without it, the state root is another one; or an access list, where there is one.
+        // Without the extension, the state root differs, or the access list in a fork that has one.
         let is_commitment = |reason: &Invalid| matches!(reason, Invalid::Commitment { .. });
         let refused = verify(&block, &()).unwrap_err();
         assert!(matches!(&refused, BlockError::Invalid(reason) if is_commitment(reason)), "{fork}");
@@ -215,7 +215,7 @@ fn the_block_imports_replays_and_verifies_with_the_extension_and_is_refused_with
         let plain = self::chain(fork, None);
         let refused = plain.import(&raw).unwrap_err();
         assert!(matches!(&refused, ChainError::Invalid(reason) if is_commitment(reason)));
-        // The neighbour: a chain without it builds what everybody verifies.
+        // Counterpart: every verifier accepts the blocks of a chain without the extension.
         let (block, _) = build(&plain, vec![transfer("alice", 0, bob)]);
         assert!(block.block.provable);
         assert_eq!(verify(&block, &()), Ok(()));
@@ -225,7 +225,7 @@ fn the_block_imports_replays_and_verifies_with_the_extension_and_is_refused_with
 /// Address of a precompile that fails.
 const BROKEN: Address = Address::repeat_byte(0xbb);
 
-/// A chain with a precompile whose node has a fault.
+/// An extension with a precompile that fails because of a local fault.
 #[derive(Debug)]
 struct Faulty;
 
@@ -239,7 +239,7 @@ impl EvmOverrides for Faulty {
 }
 
 #[test]
-fn a_precompile_that_fails_by_its_own_account_is_never_a_verdict() {
+fn internal_precompile_failure_is_no_verdict() {
     for fork in FORKS {
         let (faulty, plain) = (chain(fork, Some(Arc::new(Faulty))), chain(fork, None));
         let offered = vec![transfer("alice", 0, BROKEN)];
@@ -265,7 +265,7 @@ fn a_precompile_that_fails_by_its_own_account_is_never_a_verdict() {
             Err(BlockError::Internal(error)) => assert!(is_internal(&error)),
             other => panic!("{fork}: {other:?}"),
         }
-        // With a working precompile, the block is a block and the call a call.
+        // With a working precompile, both import and call succeed.
         assert!(plain.import(&raw).is_ok() && plain.call(call).is_ok());
         assert_eq!(verify(&block, &()), Ok(()));
     }

@@ -1,15 +1,16 @@
-//! The official fixtures, block by block: executed on a full state, then verified by EXECUTE from
-//! the recorded witness alone, inside an EVM. The verdicts must equal the fixture's.
+//! Official fixtures, block by block: each block is executed on the full state, then verified by
+//! EXECUTE inside an EVM from the recorded witness alone. The verdicts must equal the fixture's.
 
 use crate::support::fixture::{Outcome, Pack};
 use eyre::Result;
 
-/// Tests whose valid blocks EXECUTE cannot be asked about: the part of the name, why, and how many.
+/// Tests with valid blocks that no EXECUTE input can represent: part of the name, reason, and
+/// number.
 ///
-/// The chain executes all of them with the fixture's result; only the input of EXECUTE has no room.
+/// The chain executes all of them with the fixture's result; only the input format excludes them.
 const NOT_REPRESENTABLE: [(&str, &str, usize); 2] = [
-    // Modified system contracts that return no sequence of request records. EXECUTE refuses such
-    // contracts anyway.
+    // Modified system contracts that return bytes other than request records. EXECUTE rejects
+    // modified system contracts anyway.
     ("test_modified_withdrawal_contract.py", "do not divide into records of 76", 5),
     ("test_modified_consolidation_contract.py", "do not divide into records of 116", 5),
 ];
@@ -29,20 +30,20 @@ fn assert_only_listed_exceptions(outcome: &Outcome) {
 }
 
 #[test]
-fn osaka_fixtures_get_their_verdicts_from_execute() -> Result<()> {
+fn execute_matches_osaka_fixtures() -> Result<()> {
     let Some(outcome) = Pack::new("osaka").run()? else { return Ok(()) };
     outcome.print();
     assert_eq!((outcome.tests, outcome.valid, outcome.invalid), (7_960, 7_831, 784));
-    assert_eq!(outcome.foreign_system_code, 20, "each refused by EXECUTE as it is configured");
-    // All 43 blocks that claim other requests than they cause. Those whose claims an input can hold
-    // are refused for them; of the others no input can have the hash.
+    assert_eq!(outcome.foreign_system_code, 20, "each rejected by EXECUTE as configured");
+    // All 43 blocks that claim requests other than those they cause. EXECUTE rejects the claims
+    // that an input can represent; for the others no input can have the claimed hash.
     assert_eq!((outcome.claimed_requests, outcome.malformed_requests), (27, 16));
     assert_only_listed_exceptions(&outcome);
     Ok(())
 }
 
 #[test]
-fn worst_case_fixtures_get_their_verdicts_from_execute() -> Result<()> {
+fn execute_matches_worst_case_fixtures() -> Result<()> {
     let Some(outcome) = Pack::new("worst_case_10M").run()? else { return Ok(()) };
     outcome.print();
     assert_eq!((outcome.tests, outcome.valid, outcome.invalid), (32, 49, 0));
@@ -50,14 +51,14 @@ fn worst_case_fixtures_get_their_verdicts_from_execute() -> Result<()> {
     Ok(())
 }
 
-/// The Amsterdam packs follow specifications of April and May 2026. Since then EIP-8282 has made
-/// two more system contracts a condition of validity, which no block of theirs has, EIP-7843 has
-/// added a header field, which those of May lack, and EIP-2780 and others have repriced
-/// transactions. So under today's rules none of their valid blocks is valid, for one of exactly
-/// these reasons: the packs are no coverage of Amsterdam. That is what ethrex gives, over the same
-/// scenarios.
+/// The Amsterdam packs follow specifications of April and May 2026. Since then, EIP-8282 has made
+/// two more system contracts a condition of validity, which none of the blocks has; EIP-7843 has
+/// added a header field, which the blocks of May lack; and EIP-2780 and others have repriced
+/// transactions. So under the current rules all of their valid blocks are invalid, each for one of
+/// exactly these reasons, and the packs do not cover Amsterdam. ethrex provides that coverage, over
+/// the same scenarios.
 #[test]
-fn blocks_of_older_amsterdam_drafts_are_refused_for_what_has_changed_since() -> Result<()> {
+fn blocks_of_older_amsterdam_drafts_are_rejected() -> Result<()> {
     for (name, tests) in [("amsterdam_eip7928", 602), ("amsterdam_devnet4", 1_977)] {
         let Some(outcome) = Pack::new(name).run()? else { continue };
         outcome.print_summary();
@@ -70,7 +71,7 @@ fn blocks_of_older_amsterdam_drafts_are_refused_for_what_has_changed_since() -> 
                 "exceeds the gas limit",                                            // EIP-2780
                 "brings the gas used to",                                           // EIP-8037
                 "is more than blocks available gas",                                // EIP-8037
-                "lack of funds", // EIP-8037: what was sent before has cost another amount
+                "lack of funds", // EIP-8037: earlier transactions had a different cost
                 "slot number present: got 0, expected 1", // EIP-7843
             ]
             .iter()

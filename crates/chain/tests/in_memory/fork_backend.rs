@@ -1,5 +1,4 @@
-//! A chain that continues another one reads through to it, and remembers what it has changed
-//! itself.
+//! A forked chain reads through to the original one, and stores its own changes.
 
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
@@ -25,7 +24,7 @@ const CONTRACT: Address = Address::repeat_byte(0x57);
 const ASKER: [u8; 12] = hex!("6005430340 5f52 60205f f3 00");
 const ASKING: Address = Address::repeat_byte(0x41);
 
-/// The state at the head of a chain in this process.
+/// A backend over the head of a chain in the same process.
 #[derive(Debug)]
 struct Other(State);
 
@@ -75,7 +74,7 @@ fn set(nonce: u64, slot: u64, value: u64) -> executor::Transaction {
 }
 
 #[test]
-fn a_chain_that_continues_another_sees_its_state_and_keeps_its_own_changes() {
+fn forked_chain_reads_through_and_stores_own_changes() {
     let config = || ChainConfig::new(ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka));
     let original = Chain::new(&genesis(), config()).unwrap();
     let other = Arc::new(Other(original.state()));
@@ -86,7 +85,7 @@ fn a_chain_that_continues_another_sees_its_state_and_keeps_its_own_changes() {
     assert_eq!(chain.balance(Key::named("alice").address()).unwrap(), U256::from(100 * ETHER));
     assert_eq!(chain.balance(Address::repeat_byte(9)).unwrap(), U256::ZERO);
 
-    // A slot is cleared, another one set, a third is left alone.
+    // One slot is cleared, another one set, and a third unchanged.
     let before = chain.state();
     for (nonce, (slot, value)) in [(0, 0), (1, 7)].into_iter().enumerate() {
         let attributes =
@@ -102,7 +101,7 @@ fn a_chain_that_continues_another_sees_its_state_and_keeps_its_own_changes() {
     assert_eq!(slots, [U256::ZERO, U256::from(7), ONES]);
     assert_eq!(chain.nonce(Key::named("alice").address()).unwrap(), 2);
 
-    // A state of before is what it was; so is the other chain.
+    // The earlier state and the original chain are unchanged.
     assert_eq!(before.storage(CONTRACT, U256::ZERO).unwrap(), ONES);
     chain.set_state(&before).unwrap();
     assert_eq!(chain.head().header.number, 0);
@@ -111,7 +110,7 @@ fn a_chain_that_continues_another_sees_its_state_and_keeps_its_own_changes() {
 }
 
 #[test]
-fn an_account_that_is_removed_here_stays_removed_though_the_other_chain_has_it() {
+fn account_removed_in_fork_stays_removed() {
     let config = || ChainConfig::new(ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka));
     let original = Chain::new(&genesis(), config()).unwrap();
     let other = Arc::new(Other(original.state()));
@@ -121,14 +120,14 @@ fn an_account_that_is_removed_here_stays_removed_though_the_other_chain_has_it()
     assert_eq!(chain.balance(alice).unwrap(), U256::ZERO);
     chain.edit(|state| state.set_balance(alice, U256::from(5))).unwrap();
     assert_eq!(chain.balance(alice).unwrap(), U256::from(5));
-    assert_eq!(chain.code(CONTRACT).unwrap()[..], STORE, "others are as they were");
+    assert_eq!(chain.code(CONTRACT).unwrap()[..], STORE, "other accounts are unchanged");
 }
 
-/// The other chain over a connection that breaks once, after some questions.
+/// The original chain over a connection that fails once, after a number of requests.
 #[derive(Debug)]
 struct Breaking {
     other: Other,
-    /// Questions that may yet be answered; `None` if all may.
+    /// Number of requests that still succeed; `None` for all.
     left: Mutex<Option<usize>>,
 }
 
@@ -161,7 +160,7 @@ impl ForkBackend for Breaking {
     }
 }
 
-/// Fails at each question in turn, until none is left. How many there are.
+/// Repeats an operation with a failure at each request in turn, and returns the number of requests.
 fn breaks(
     (chain, backend): (&mut Chain, &Breaking),
     what: &str,
@@ -184,7 +183,7 @@ fn breaks(
 }
 
 #[test]
-fn a_backend_that_breaks_is_an_internal_error_and_never_an_absence() {
+fn backend_failure_is_internal_error_not_absence() {
     let config = || ChainConfig::new(ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka));
     let mut genesis = genesis();
     genesis.number = Some(10);

@@ -1,5 +1,5 @@
-//! Batches that are joined from the footprints of their blocks: the same bytes as those of
-//! executing them again.
+//! Batches that are joined from the footprints of their blocks equal those from executing the
+//! blocks again.
 
 use crate::taken_back::{self, next, random_transaction};
 use enshrine_chain::{
@@ -11,7 +11,8 @@ use std::{ops::Range, sync::Arc};
 use testkit::Random;
 use wire::{DecodeError, ProtocolFork, StatelessBatch};
 
-/// A block of a chain, with its footprint as it was sealed, and the price of its underpriced work.
+/// A block of a chain, with its footprint when it was sealed, and the price of its underpriced
+/// work.
 struct Sealed {
     block: Arc<Block>,
     footprint: Arc<BlockFootprint>,
@@ -23,7 +24,7 @@ fn execute_on(chain: &Chain, fork: ProtocolFork) -> Execute {
     Execute { networks, ..Execute::on(fork) }
 }
 
-/// Appends a block with these transactions, as far as they can stand in it.
+/// Appends a block with the valid ones of these transactions.
 fn seal(chain: &mut Chain, offered: &[RecoveredTransaction], fork: ProtocolFork) -> Sealed {
     let state = chain.state();
     let header = state.open_header(&next(chain)).unwrap();
@@ -40,8 +41,9 @@ fn parts(sealed: &[Sealed]) -> Vec<(Arc<Block>, Arc<BlockFootprint>)> {
     sealed.iter().map(|it| (Arc::clone(&it.block), Arc::clone(&it.footprint))).collect()
 }
 
+/// The cost of its repeated nodes and of its blocks' work is also exact.
 #[test]
-fn a_joined_batch_is_the_one_that_executing_its_blocks_again_gives_and_costs_what_is_said() {
+fn joined_batch_equals_batch_of_executing_again() {
     let (mut repeated, mut codes, mut ancestors) = (0, 0, 0);
     for fork in [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         for seed in 0..12 {
@@ -68,7 +70,7 @@ fn a_joined_batch_is_the_one_that_executing_its_blocks_again_gives_and_costs_wha
                     .collect();
                 sealed.push(seal(&mut chain, &offered, fork));
             }
-            // All of them, and a part that begins behind the first.
+            // All blocks, and a part without the first ones.
             let from = dice.index(count - 1);
             let ranges: [Range<usize>; 2] = [0..count, from..count];
             for range in ranges {
@@ -100,7 +102,7 @@ fn a_joined_batch_is_the_one_that_executing_its_blocks_again_gives_and_costs_wha
                 codes += sealed.iter().map(alone).sum::<usize>() - expected.witness.codes.len();
                 ancestors += expected.witness.headers.len() - 1;
             }
-            // A footprint that is made afterwards is the one that was sealed.
+            // A footprint that is recorded afterwards equals the one from sealing.
             for Sealed { block, footprint, .. } in &sealed {
                 let again = chain.footprint_of(block).unwrap();
                 assert_eq!(again.witness(), footprint.witness(), "{fork} {seed}");
@@ -108,12 +110,12 @@ fn a_joined_batch_is_the_one_that_executing_its_blocks_again_gives_and_costs_wha
             }
         }
     }
-    // Each of these was joined at least once.
+    // The joined batches must have exercised each of these cases.
     assert!(repeated > 1_000 && codes > 100 && ancestors > 100, "{repeated} {codes} {ancestors}");
 }
 
 #[test]
-fn only_blocks_that_follow_one_another_are_joined() {
+fn join_rejects_blocks_that_are_not_consecutive() {
     let fork = ProtocolFork::Osaka;
     let mut chain = taken_back::chain(fork);
     let sealed: Vec<_> = (0..3).map(|_| seal(&mut chain, &[], fork)).collect();

@@ -1,4 +1,4 @@
-//! The modules of this crate lie in layers: none uses one that uses it.
+//! The modules of this crate form layers: their dependencies have no cycle.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ fn code(path: &Path) -> String {
         .join(" ")
 }
 
-/// The words behind each `marker` up to `end`.
+/// Returns the text after each `marker` up to `end`.
 fn words_behind<'c>(code: &'c str, marker: &str, end: char) -> Vec<&'c str> {
     code.split(marker)
         .skip(1)
@@ -45,7 +45,7 @@ fn arrows() -> Arrows {
     }
     let arrows_of = |module: &str| {
         let code = code(&source.join(module).with_extension("rs"));
-        // Tests may use what they like.
+        // Tests may use any module.
         let code = code.split("#[cfg(test)]").next().unwrap();
         let mut used = words_behind(code, "use crate::", ';');
         used.extend(
@@ -62,8 +62,8 @@ fn arrows() -> Arrows {
     modules.iter().map(|module| ((*module).to_owned(), arrows_of(module))).collect()
 }
 
-/// The modules in an order in which each uses only those before it; those that are left have a
-/// circle among them.
+/// Returns the modules in an order in which each uses only those before it, and the remaining ones,
+/// which contain a cycle.
 fn layered(mut arrows: Arrows) -> (Vec<String>, Arrows) {
     let mut order: Vec<String> = Vec::new();
     while let Some(next) = arrows
@@ -78,7 +78,7 @@ fn layered(mut arrows: Arrows) -> (Vec<String>, Arrows) {
 }
 
 #[test]
-fn no_module_uses_one_that_uses_it() {
+fn module_dependencies_have_no_cycle() {
     let arrows = arrows();
     assert!(arrows["chain"].contains("reader") && arrows["reader"].contains("state"));
     assert!(arrows["import"].contains("chain") && arrows["dao"].is_empty(), "{arrows:?}");
@@ -88,7 +88,7 @@ fn no_module_uses_one_that_uses_it() {
 }
 
 #[test]
-fn a_circle_is_found() {
+fn dependency_cycle_is_detected() {
     let arrow = |from: &str, to: &[&str]| {
         (from.to_owned(), to.iter().map(|to| (*to).to_owned()).collect::<BTreeSet<_>>())
     };

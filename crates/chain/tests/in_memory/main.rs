@@ -1,4 +1,4 @@
-//! Chains in memory: what they build, record, refuse and take back.
+//! In-memory chains: building, recording, rejecting and reverting.
 
 mod allowance;
 mod batch;

@@ -1,5 +1,5 @@
-//! A chain that sells EXECUTE gas: what its blocks count, what calls pay, and who cannot get around
-//! it.
+//! A chain that sells EXECUTE gas: the gas that its blocks count, the price of calls, and attempts
+//! to evade payment.
 
 use crate::support::market::{
     AROUND, CALL, CHAIN_ID, FORKS, GOES_ON, GWEI, L1, REVERTS, empty_l2_block, flat, genesis, send,
@@ -20,7 +20,7 @@ use variants::{
 use wire::ProtocolFork;
 
 #[test]
-fn a_call_pays_its_price_in_gas_of_the_block_and_the_block_counts_it() {
+fn call_pays_block_gas_and_raises_the_excess() {
     for fork in FORKS {
         let input = empty_l2_block(fork);
         let mut paid = Vec::new();
@@ -33,7 +33,7 @@ fn a_call_pays_its_price_in_gas_of_the_block_and_the_block_counts_it() {
             assert_eq!(l1.excess(), next_excess(excess, 1_000_000, rate.base_fee));
             paid.push((used[0], rate.gas(1_000_000)));
         }
-        // The other costs of the transactions are the same.
+        // All other costs of the transactions are equal.
         let besides: Vec<_> = paid.iter().map(|(used, charge)| used - charge).collect();
         assert_eq!(besides, [besides[0]; 3], "{fork}: {paid:?}");
         assert!(paid[2].1 > 15 * paid[0].1);
@@ -41,7 +41,7 @@ fn a_call_pays_its_price_in_gas_of_the_block_and_the_block_counts_it() {
 }
 
 #[test]
-fn without_the_market_nothing_of_it_is_there() {
+fn chain_without_market_ignores_its_contract() {
     let fork = ProtocolFork::Osaka;
     let l1 = L1::new(fork, flat(100_000), excess_at(GWEI));
     let execute = Execute { gas: flat(100_000).into(), ..Execute::on(fork) };
@@ -52,7 +52,7 @@ fn without_the_market_nothing_of_it_is_there() {
     let (block, _) = plain.build(&l1.attributes(), transactions.clone()).unwrap();
     assert_eq!(verify(&block, plain.config()), Ok(()));
     let raw = RawBlock::decode(&block.block.rlp()).unwrap();
-    // Only the market writes to the contract: each refuses the blocks of the other.
+    // Only the market writes to the contract, so each chain rejects the blocks of the other.
     assert!(matches!(l1.chain.import(&raw), Err(ChainError::Invalid(_))));
     let (block, _) = l1.chain.build(&l1.attributes(), transactions).unwrap();
     let raw = RawBlock::decode(&block.block.rlp()).unwrap();
@@ -61,7 +61,7 @@ fn without_the_market_nothing_of_it_is_there() {
 }
 
 #[test]
-fn work_whose_caller_reverts_is_paid_and_counted_like_any_other() {
+fn work_of_reverting_caller_is_paid_and_counted() {
     let input = empty_l2_block(ProtocolFork::Osaka);
     for (to, succeeds) in [(GOES_ON.0, true), (REVERTS.0, false), (AROUND.0, true)] {
         let mut l1 = L1::new(ProtocolFork::Osaka, flat(100_000), excess_at(GWEI));
@@ -69,13 +69,13 @@ fn work_whose_caller_reverts_is_paid_and_counted_like_any_other() {
         let (block, used) = l1.block(vec![send("alice", 0, to, 5_000_000, &input)]);
         assert!(l1.reasons().is_empty(), "EXECUTE itself succeeds");
         assert_eq!(block.block.executed.receipts[0].success, succeeds);
-        assert!(used[0] > rate.gas(100_000), "{to}: what was worked on is paid");
+        assert!(used[0] > rate.gas(100_000), "{to}: the work is paid");
         assert_eq!(l1.excess() + TARGET, excess + 100_000, "{to}");
     }
 }
 
 #[test]
-fn a_call_that_fails_counts_with_all_that_it_had_to_hold() {
+fn failed_call_counts_its_whole_reserve() {
     let fork = ProtocolFork::Osaka;
     let valid = empty_l2_block(fork);
     let mut wrong = valid.clone();
@@ -86,14 +86,11 @@ fn a_call_that_fails_counts_with_all_that_it_had_to_hold() {
         let excess = l1.excess();
         let (_, used) = l1.block(vec![send("alice", 0, GOES_ON.0, 3_000_000, &input)]);
         assert_eq!(l1.reasons().len(), usize::from(fails));
-        assert_eq!(
-            l1.excess() + TARGET,
-            excess + 100_000,
-            "the reserve of a call that fails counts"
-        );
+        assert_eq!(l1.excess() + TARGET, excess + 100_000, "the reserve of a failed call counts");
         assert_eq!(used[0] > 2_900_000, fails, "all its gas is gone");
     }
-    // One that cannot pay makes no work, counts for nothing, and is told both in gas of the block.
+    // A call that cannot pay does no work and does not count. Its error has both amounts in gas of
+    // the block.
     let mut l1 = L1::new(fork, flat(100_000), excess_at(4 * GWEI));
     let excess = l1.excess();
     l1.block(vec![send("alice", 0, EXECUTE_ADDRESS, 100_000, &valid[..2])]);
@@ -105,7 +102,7 @@ fn a_call_that_fails_counts_with_all_that_it_had_to_hold() {
 }
 
 #[test]
-fn calls_see_the_price_of_the_state_that_they_run_on() {
+fn calls_use_the_price_of_their_state() {
     let input = empty_l2_block(ProtocolFork::Osaka);
     let mut l1 = L1::new(ProtocolFork::Osaka, flat(CALL), excess_at(GWEI / 8));
     let call = |chain: &ChainReader| {
@@ -134,7 +131,7 @@ fn calls_see_the_price_of_the_state_that_they_run_on() {
 }
 
 #[test]
-fn a_block_without_the_contract_cannot_be_closed() {
+fn block_without_market_contract_cannot_be_sealed() {
     for other in [None, Some(Bytes::from_static(&[0]))] {
         let mut genesis = genesis(ProtocolFork::Osaka, 0);
         genesis.alloc.get_mut(&MARKET_ADDRESS).unwrap().code = other;
@@ -151,16 +148,16 @@ fn a_block_without_the_contract_cannot_be_closed() {
 }
 
 #[test]
-fn an_excess_that_no_block_can_have_written_is_the_most_there_is_from_the_next_block_on() {
+fn excess_above_the_maximum_is_capped() {
     let beyond = U256::from(u64::MAX);
     let most = U256::from(MAX_EXCESS);
     for (excess, next) in [
-        // The same as from any other contract.
+        // The largest excess that blocks can write.
         (most - U256::from(TARGET), MAX_EXCESS - 2 * TARGET),
         (most, MAX_EXCESS - TARGET),
         (most + U256::from(TARGET - 1), MAX_EXCESS - 1),
         (most + U256::from(TARGET), MAX_EXCESS),
-        // The slot is a word, which a genesis can fill.
+        // The slot is a 256-bit word, which a genesis can fill.
         (beyond, MAX_EXCESS),
         (beyond + U256::ONE, MAX_EXCESS),
         (U256::MAX, MAX_EXCESS),
@@ -169,7 +166,7 @@ fn an_excess_that_no_block_can_have_written_is_the_most_there_is_from_the_next_b
         let contract = genesis.alloc.get_mut(&MARKET_ADDRESS).unwrap();
         contract.storage = Some([(B256::ZERO, excess.into())].into());
         let mut l1 = L1::of(&genesis, ProtocolFork::Osaka, flat(1));
-        // A call finds the price in the state before the block.
+        // A call uses the price in the state before the block.
         let input = empty_l2_block(ProtocolFork::Osaka);
         let (block, _) = l1.block(vec![send("alice", 0, EXECUTE_ADDRESS, 16_000_000, &input)]);
         let base_fee = block.block.header.base_fee_per_gas.unwrap();
@@ -193,12 +190,12 @@ fn no_transaction_writes_to_the_contract() {
     ]);
     let succeeded: Vec<_> =
         block.block.executed.receipts.iter().map(|receipt| receipt.success).collect();
-    assert_eq!(succeeded, [false, true], "it can be asked and not told");
+    assert_eq!(succeeded, [false, true], "it can be read and not written");
     assert_eq!(l1.excess(), excess - TARGET);
 }
 
 #[test]
-fn idle_blocks_lower_the_price_to_the_reserve_and_no_further_and_any_use_raises_it_there() {
+fn idle_blocks_lower_price_to_reserve() {
     let above = GWEI / RESERVE_RATIO + GWEI / 100;
     let below = GWEI / RESERVE_RATIO - GWEI / 100;
     for (wei, idle, used) in

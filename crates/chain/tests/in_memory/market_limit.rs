@@ -1,4 +1,4 @@
-//! Limit of the EXECUTE gas that the calls of one block may take, and the price of filling it.
+//! Limit of the EXECUTE gas that the calls of one block may use, and the price of filling it.
 
 use crate::support::market::{
     CALL, CHAIN_ID, FORKS, FOUR_TIMES, FULL, GWEI, L1, empty_l2_block, flat, genesis, send,
@@ -20,13 +20,13 @@ use variants::{
 };
 use wire::{ProtocolFork, StatelessInput};
 
-/// Refusal of a call with which its block would take so much EXECUTE gas.
+/// Returns the error for a call with which its block would use `got` EXECUTE gas.
 fn beyond_limit(got: u64) -> ExecuteError {
     BeyondLimit { got, limit: LIMIT }.into()
 }
 
 #[test]
-fn what_is_beyond_the_limit_halts_with_all_its_gas_gone_and_the_next_block_has_room_again() {
+fn call_beyond_block_limit_consumes_all_gas() {
     let input = empty_l2_block(ProtocolFork::Osaka);
     let mut l1 = L1::new(ProtocolFork::Osaka, flat(CALL), excess_at(GWEI / 8));
     let calls = |nonce: u64, count: u64| {
@@ -45,7 +45,7 @@ fn what_is_beyond_the_limit_halts_with_all_its_gas_gone_and_the_next_block_has_r
     assert_eq!(l1.excess(), excess + LIMIT - TARGET, "the fourth did no work and counts nothing");
     let (block, _) = l1.block(vec![send("bob", 1, EXECUTE_ADDRESS, 9_000_000, &input)]);
     assert!(block.block.executed.receipts[0].success && l1.reasons().is_empty());
-    // A call that asks for more than the whole limit causes no work in any block.
+    // A call that needs more than the whole limit causes no work in any block.
     let mut l1 = L1::new(ProtocolFork::Osaka, flat(LIMIT + 1), excess_at(GWEI / 8));
     l1.block(vec![send("alice", 0, EXECUTE_ADDRESS, 10_000_000, &input)]);
     assert_eq!(l1.reasons(), [beyond_limit(LIMIT + 1)]);
@@ -55,22 +55,22 @@ fn what_is_beyond_the_limit_halts_with_all_its_gas_gone_and_the_next_block_has_r
 }
 
 #[test]
-fn calls_of_one_transaction_share_the_limit_as_those_of_several_do() {
+fn calls_of_one_transaction_share_the_block_limit() {
     let input = empty_l2_block(ProtocolFork::Osaka);
     let mut l1 = L1::new(ProtocolFork::Osaka, flat(CALL), excess_at(GWEI / 8));
     let excess = l1.excess();
     let (block, used) = l1.block(vec![send("alice", 0, FOUR_TIMES.0, 14_000_000, &input)]);
     assert!(block.block.executed.receipts[0].success);
     assert_eq!(l1.reasons(), [beyond_limit(LIMIT + CALL)]);
-    assert_eq!(l1.excess(), excess + LIMIT - TARGET, "three of them, and nothing of the fourth");
-    assert!(used[0] > 10_000_000, "all that the fourth had is gone: {used:?}");
-    // Four that are smaller are within it.
+    assert_eq!(l1.excess(), excess + LIMIT - TARGET, "three calls count, the fourth does not");
+    assert!(used[0] > 10_000_000, "the fourth call loses all its gas: {used:?}");
+    // Four smaller calls are within the limit.
     let mut l1 = L1::new(ProtocolFork::Osaka, flat(LIMIT / 4), excess_at(GWEI / 8));
     l1.block(vec![send("alice", 0, FOUR_TIMES.0, 14_000_000, &input)]);
     assert_eq!((l1.reasons(), l1.excess()), (vec![], excess + LIMIT - TARGET));
 }
 
-/// A true claim about an L2 block without transactions, in Drake's form.
+/// Returns a true claim about an L2 block without transactions, in Drake's form.
 fn claim(input: &[u8], pre: B256) -> Vec<u8> {
     let post = StatelessInput::decode(input).unwrap().request.payload.state_root;
     let words = [pre, post, U256::from(128).into(), B256::ZERO, U256::from(input.len()).into()];
@@ -80,7 +80,7 @@ fn claim(input: &[u8], pre: B256) -> Vec<u8> {
 }
 
 #[test]
-fn calls_of_all_dialects_count_for_one_limit_and_the_next_price() {
+fn calls_of_all_dialects_share_one_limit() {
     for fork in FORKS {
         let input = empty_l2_block(fork);
         let config = ChainConfig::new(ChainSpec::constant(9_999, fork));
@@ -89,10 +89,10 @@ fn calls_of_all_dialects_count_for_one_limit_and_the_next_price() {
         let ways = [
             (EXECUTE_ADDRESS, input.clone()),
             (Drake.address(), claim(&input, l2.head().header.state_root)),
-            // Nothing of it is in blobs, so that the transaction needs none.
+            // The whole input is in calldata, so the transaction needs no blobs.
             (BLOB_EXECUTE_ADDRESS, [&input[..], &trailer].concat()),
         ];
-        // Each of them is once the one that comes too late.
+        // Each dialect is once the one that exceeds the limit.
         for (last, calldata) in &ways {
             let mut l1 = L1::new(fork, flat(CALL), excess_at(GWEI / 8)).with(|execute| {
                 let blobs = BlobTail::new(Arc::new(()));
@@ -118,7 +118,8 @@ fn calls_of_all_dialects_count_for_one_limit_and_the_next_price() {
     }
 }
 
-/// Price of a call besides its underpriced work, and the extra price of a hash on the L2.
+/// EVM overrides with the price of a call without its underpriced work, and the extra price of a
+/// hash on the L2.
 #[derive(Debug)]
 struct ExpensiveHashes(u64);
 
@@ -141,7 +142,7 @@ impl Pricing for ExpensiveHashes {
 }
 
 #[test]
-fn dear_work_that_shows_during_execution_is_within_the_limit_as_well() {
+fn underpriced_work_found_during_execution_respects_the_limit() {
     let fork = ProtocolFork::Osaka;
     let hashes = Address::repeat_byte(0x20);
     let mut of_l2 = genesis(fork, 0);
@@ -162,13 +163,13 @@ fn dear_work_that_shows_during_execution_is_within_the_limit_as_well() {
         let (block, _) = l1.block(vec![send("alice", 0, EXECUTE_ADDRESS, 16_000_000, &input)]);
         assert_eq!(block.block.executed.receipts[0].success, beyond == 0);
         assert_eq!(l1.reasons(), Vec::from_iter(reason));
-        // It is unknown how much of it was done; the call has paid with everything that there was.
+        // The amount of work done is unknown, so the call pays with everything that was left.
         assert_eq!(l1.excess(), excess + LIMIT - TARGET);
     }
 }
 
 #[test]
-fn who_fills_the_limit_pays_an_eighth_more_for_each_block() {
+fn filling_the_limit_raises_price_by_one_eighth() {
     let input = empty_l2_block(ProtocolFork::Osaka);
     let mut l1 = L1::new(ProtocolFork::Osaka, flat(CALL), excess_at(GWEI / 50));
     let mut wei = Vec::new();
@@ -179,7 +180,7 @@ fn who_fills_the_limit_pays_an_eighth_more_for_each_block() {
         let (built, used) = l1.block(calls.collect());
         let success = built.block.executed.receipts.iter().all(|receipt| receipt.success);
         assert!(success && l1.reasons().is_empty());
-        // The gas that EXECUTE has taken, at the base fee of the block: intrinsic gas is the rest.
+        // The gas that EXECUTE has charged, at the base fee of the block, without intrinsic gas.
         let base_fee = u128::from(built.block.header.base_fee_per_gas.unwrap());
         let paid: u128 = used.iter().map(|gas| u128::from(*gas) * base_fee).sum();
         assert!(paid >= u128::from(LIMIT) * u128::from(price), "block {block}");
@@ -189,14 +190,14 @@ fn who_fills_the_limit_pays_an_eighth_more_for_each_block() {
         let ratio = pair[1] as f64 / pair[0] as f64;
         assert!((ratio - 1.125).abs() < 1e-3, "{ratio}");
     }
-    // Twelve blocks cost what the sum of the geometric series is.
+    // Twelve blocks cost the sum of the geometric series.
     let (sum, first) = (wei.iter().sum::<u128>() as f64, wei[0] as f64);
     let expected = first * (1.125_f64.powi(12) - 1.0) / 0.125;
     assert!((sum / expected - 1.0).abs() < 1e-2, "{sum} {expected}");
 }
 
 #[test]
-fn a_transaction_that_is_left_out_of_the_block_counts_for_nothing() {
+fn rejected_transaction_does_not_count_for_the_limit() {
     let input = empty_l2_block(ProtocolFork::Osaka);
     let mut l1 = L1::new(ProtocolFork::Osaka, flat(CALL), excess_at(GWEI / 8));
     let tipped = |nonce| {
@@ -212,7 +213,8 @@ fn a_transaction_that_is_left_out_of_the_block_counts_for_nothing() {
         })
     };
     let alice = |nonce| send("alice", nonce, EXECUTE_ADDRESS, 10_000_000, &input);
-    // Its fees would be more than their recipient can hold, which shows when it has been executed.
+    // The transaction fails only after its execution, because its fees would overflow the balance
+    // of their recipient.
     let attributes = BlockAttributes { fee_recipient: FULL, ..l1.attributes() };
     let offered = vec![tipped(0), alice(0), tipped(0), alice(1), alice(2), tipped(0)];
     let (block, rejected) = l1.chain.build(&attributes, offered).unwrap();

@@ -1,4 +1,4 @@
-//! A transaction that turns out not to fit is taken back: the block is the one that never saw it.
+//! A transaction that turns out not to fit is reverted: the block equals one built without it.
 
 use alloy_consensus::{Header, TxEip1559, TxEip7702};
 use alloy_eips::eip7702::Authorization;
@@ -31,9 +31,9 @@ const HISTORIAN: Address = Address::repeat_byte(0x33);
 const PROBE: Address = Address::repeat_byte(0x34);
 /// CALL(calldata[0]), REVERT
 const REVERTING: Address = Address::repeat_byte(0x35);
-/// KECCAK256 of ten kilobytes as long as there is gas
+/// KECCAK256 of ten kilobytes until it runs out of gas
 const HASHER: Address = Address::repeat_byte(0x36);
-/// Without anything, and there since genesis.
+/// Empty account that exists since genesis.
 const EMPTY: Address = Address::repeat_byte(0x37);
 const CODES: u8 = 8;
 
@@ -80,7 +80,7 @@ pub(crate) fn chain(fork: ProtocolFork) -> Chain {
     start(&genesis, fork)
 }
 
-/// A chain with some blocks, so that there are ancestors to be named.
+/// Returns a chain with some blocks, so that BLOCKHASH has ancestors to read.
 fn start(genesis: &Genesis, fork: ProtocolFork) -> Chain {
     let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork));
     let mut chain = Chain::new(genesis, config).unwrap();
@@ -103,7 +103,7 @@ pub(crate) fn next(chain: &Chain) -> BlockAttributes {
     }
 }
 
-/// Counts how often blocks are begun, and each transaction is run.
+/// Counts how often the execution of a block is started, and each transaction is run.
 #[derive(Debug, Default)]
 struct Runs(Mutex<(usize, HashMap<B256, usize>)>);
 
@@ -125,7 +125,7 @@ impl EvmOverrides for Runs {
     }
 }
 
-/// Builds a block; how often it was begun, and each transaction run, for that.
+/// Builds a block, and returns how often its execution was started and each transaction was run.
 fn build(
     chain: &Chain,
     offered: &[RecoveredTransaction],
@@ -141,8 +141,8 @@ fn build(
     (built, begun, of_each)
 }
 
-/// EXECUTE accepts a block from its witness alone, as it goes to L1; bytes of its input, and what
-/// EXECUTE has to hold.
+/// Checks that EXECUTE accepts a block in its form for L1, and returns the length of the input and
+/// the gas that EXECUTE reserves.
 fn execute(chain: &Chain, built: &BuiltBlock) -> (usize, u64) {
     let (spec, block) = (&chain.config().spec, &built.executed.block);
     let fork = spec.fork_at(block.header.timestamp).unwrap();
@@ -176,8 +176,8 @@ fn signed(
     RecoveredTransaction { sender: key.address(), transaction: transaction.into(), signed: true }
 }
 
-/// Something of each kind: reading much, writing, removing, deploying, destroying, delegating,
-/// failing.
+/// Returns a random transaction that reads much, writes, removes, deploys, destroys, delegates or
+/// fails.
 pub(crate) fn random_transaction(
     dice: &mut Random,
     nonces: &mut [u64],
@@ -250,7 +250,7 @@ fn without(
 }
 
 #[test]
-fn a_block_with_rejected_transactions_in_between_is_the_block_without_them() {
+fn rejected_transactions_do_not_change_the_block() {
     let (mut taken_back, mut accepted, mut for_gas) = (0, 0, 0);
     for fork in [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let chain = chain(fork);
@@ -298,7 +298,7 @@ fn a_block_with_rejected_transactions_in_between_is_the_block_without_them() {
                 left.iter().filter(|(_, it)| it.to_string().contains("EXECUTE asks")).count();
         }
     }
-    // It was worth trying.
+    // The cases must occur often enough.
     assert!(
         accepted > 1_000 && taken_back > 300 && for_gas > 5,
         "{accepted} {taken_back} {for_gas}"
@@ -306,10 +306,10 @@ fn a_block_with_rejected_transactions_in_between_is_the_block_without_them() {
 }
 
 #[test]
-fn what_did_not_fit_leaves_no_mark_on_who_may_go_when_it_is_touched() {
+fn reverted_transaction_does_not_affect_empty_account_removal() {
     for fork in [ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let chain = chain(fork);
-        // It leaves its balance to an empty account, and brings too many bytes for that to stand.
+        // It sends its balance to an empty account, but has too many bytes to fit.
         let mut input = word(EMPTY);
         input.resize(6_000, 1);
         let greedy = signed(&sender(0), 0, TxKind::Call(DESTROYER), input, 1_000_000);
@@ -320,7 +320,7 @@ fn what_did_not_fit_leaves_no_mark_on_who_may_go_when_it_is_touched() {
         let (length, _) = execute(&chain, &all);
         assert!(all.rejected.is_empty());
 
-        // With less room it is executed, since it might have fitted, and taken back.
+        // With less room it is executed, because it might fit, and then reverted.
         let (mut tried, plain) =
             (false, build(&chain, &[reads, touches], InputLimits::default()).0);
         for less in (0..6_000).step_by(50) {
@@ -328,7 +328,7 @@ fn what_did_not_fit_leaves_no_mark_on_who_may_go_when_it_is_touched() {
                 InputLimits { bytes: Some(length + 4_096 - less), ..InputLimits::default() };
             let (built, begun, runs) = build(&chain, &offered, limits);
             assert_eq!(begun, 1);
-            // If it stays, there may be no room for the last.
+            // If it is included, there may be no room for the last transaction.
             if built.rejected.iter().map(|(index, _)| *index).ne([1]) {
                 continue;
             }

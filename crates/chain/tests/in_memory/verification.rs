@@ -1,4 +1,4 @@
-//! Verification of blocks with transactions of type 0x05 from their witnesses.
+//! Verification of blocks with transactions of type `0x05` from their witnesses.
 
 use crate::{
     allowance::{buys, changed},
@@ -13,8 +13,8 @@ use executor::Invalid;
 use variants::market::excess_at;
 use wire::ProtocolFork;
 
-/// A chain, and a child of its head with its witness: a call that succeeds, one that fails, and a
-/// frame that reverts.
+/// A chain, and a child of its head with its witness. The child has a call that succeeds, one that
+/// fails, and a frame that reverts.
 struct World {
     l1: L1,
     block: Block,
@@ -51,7 +51,7 @@ impl World {
     }
 }
 
-/// Name of the claim for which a block is refused.
+/// Returns the name of the false claim for which a block is rejected.
 fn claim(refused: Result<(), ChainError>) -> &'static str {
     match refused {
         Err(ChainError::Invalid(
@@ -64,7 +64,7 @@ fn claim(refused: Result<(), ChainError>) -> &'static str {
 }
 
 #[test]
-fn a_block_verifies_from_its_witness_and_a_false_claim_of_its_header_is_found() {
+fn verification_detects_each_false_header_claim() {
     for fork in FORKS {
         let world = World::new(fork);
         assert_eq!(world.verify(&world.block, &world.witness), Ok(()), "{fork}");
@@ -79,9 +79,9 @@ fn a_block_verifies_from_its_witness_and_a_false_claim_of_its_header_is_found() 
     }
 }
 
-/// The receipt is the only place where the header says what EXECUTE has found.
+/// The header commits to the verdict of EXECUTE only through the receipts.
 #[test]
-fn attack_a_receipt_with_another_verdict_does_not_verify() {
+fn attack_receipt_with_false_execute_verdict_is_rejected() {
     for (index, succeeds) in [(0, true), (1, false), (2, false)] {
         let mut world = World::new(ProtocolFork::Osaka);
         world.block.executed.receipts[index].success = !succeeds;
@@ -96,7 +96,7 @@ fn attack_a_receipt_with_another_verdict_does_not_verify() {
 }
 
 #[test]
-fn the_state_comes_from_the_witness_alone() {
+fn verification_reads_state_from_the_witness_only() {
     let world = World::new(ProtocolFork::Osaka);
     let refused = |change: &dyn Fn(&mut OwnedWitness)| {
         let mut witness = world.witness.clone();
@@ -122,7 +122,7 @@ fn the_state_comes_from_the_witness_alone() {
 }
 
 #[test]
-fn a_child_of_another_block_and_a_false_hash_are_refused() {
+fn verification_rejects_wrong_parent_and_false_hash() {
     let mut world = World::new(ProtocolFork::Osaka);
     let mut renamed = world.block.clone();
     renamed.hash = B256::repeat_byte(1);

@@ -1,4 +1,4 @@
-//! A store that fails when it is told to.
+//! A store with injected failures.
 
 use alloy_primitives::{B256, Bytes};
 use revm::bytecode::Bytecode;
@@ -8,8 +8,8 @@ use store::{
 };
 use trie::NodePath;
 
-/// A store in memory of which one operation, read or write, can be made to fail: just once, so that
-/// an ignored error shows as a success.
+/// An in-memory store in which one operation, read or write, can be made to fail. It fails only
+/// once, so that an ignored error shows up as a success.
 #[derive(Debug, Default)]
 pub(crate) struct FailingStore {
     below: MemoryStore,
@@ -18,18 +18,18 @@ pub(crate) struct FailingStore {
 
 #[derive(Debug, Default)]
 struct Plan {
-    /// Number of operations that may still succeed; `None` for all.
+    /// Number of operations that still succeed; `None` for all.
     left: Option<usize>,
     injected: Option<StoreError>,
 }
 
 impl FailingStore {
-    /// Lets the next `operations` succeed, and the one behind them fail.
+    /// Lets the next `operations` succeed, and the one after them fail.
     pub(crate) fn fail_after(&self, operations: usize) {
         *self.plan() = Plan { left: Some(operations), injected: None };
     }
 
-    /// Lets everything succeed again. The error that was made to happen, if it came to that.
+    /// Lets all operations succeed again, and returns the injected error if it occurred.
     pub(crate) fn heal(&self) -> Option<StoreError> {
         core::mem::take(&mut *self.plan()).injected
     }

@@ -1,5 +1,5 @@
-//! A store that fails at any one operation: exactly its error comes out, the chain is as it was,
-//! and the same can be done once the store works again.
+//! A store that fails at any single operation: the chain returns exactly its error and is
+//! unchanged, and the operation succeeds once the store works again.
 
 mod failing;
 mod scene;
@@ -22,14 +22,14 @@ use std::sync::Arc;
 use store::Store;
 use testkit::Key;
 
-/// A result that must be this one.
+/// Asserts that a result has the expected value.
 #[allow(clippy::needless_pass_by_value, reason = "what is compared is made where this is called")]
 fn is<T: PartialEq + Debug>(got: T, expected: &T) {
     assert_eq!(&got, expected);
 }
 
 #[test]
-fn building_hands_on_the_error_of_the_store() {
+fn building_returns_store_errors() {
     let mut scene = Scene::new();
     let (attributes, offered) = (scene.attributes.clone(), scene.offered.clone());
     let (recovered, next) = (scene.recovered(), scene.next.clone());
@@ -58,7 +58,7 @@ fn building_hands_on_the_error_of_the_store() {
 }
 
 #[test]
-fn changing_the_chain_hands_on_the_error_of_the_store() {
+fn chain_updates_return_store_errors() {
     let mut scene = Scene::new();
     let next = scene.next.clone();
     scene.at_each_operation("insert", |chain| chain.insert(next.clone()).map(drop));
@@ -67,25 +67,25 @@ fn changing_the_chain_hands_on_the_error_of_the_store() {
     assert_eq!(scene.chain.head().hash, next.block.hash);
     assert_eq!(scene.block(7).hash, next.block.hash);
 
-    // A reorg of five blocks, and back.
+    // Reorg five blocks, and back.
     let branch = scene.branch;
     let count = scene.at_each_operation("set_head", |chain| chain.set_head(&branch));
     assert!(count > 10, "{count}");
     assert_eq!((scene.chain.head().hash, scene.block(7).hash), (branch, branch));
     let old = scene.transactions.last().unwrap();
-    assert!(scene.chain.transaction(old).unwrap().is_none(), "it gave way");
+    assert!(scene.chain.transaction(old).unwrap().is_none(), "its block was replaced");
     scene.at_each_operation("set_head back", |chain| chain.set_head(&next.block.hash));
     assert_eq!(scene.block(7).hash, next.block.hash);
     assert!(scene.chain.transaction(scene.transactions.last().unwrap()).unwrap().is_some());
 
-    // Back to a state of before.
+    // Restore an earlier state.
     let earlier = scene.chain.state_after(&scene.block(3));
     scene.at_each_operation("set_state", |chain| chain.set_state(&earlier));
     assert_eq!(scene.chain.head().header.number, 3);
 }
 
 #[test]
-fn a_branch_that_starts_on_another_is_appended_or_nothing_is() {
+fn append_to_another_branch_is_atomic() {
     let mut scene = Scene::new();
     // The child of a block that is not canonical: appending it is a reorg.
     let mut other = scene.chain.detached();
@@ -98,7 +98,7 @@ fn a_branch_that_starts_on_another_is_appended_or_nothing_is() {
 }
 
 #[test]
-fn importing_hands_on_the_error_of_the_store() {
+fn importing_returns_store_errors() {
     let mut scene = Scene::new();
     let next = scene.next.clone();
     let rlp = next.block.rlp();
@@ -113,7 +113,7 @@ fn importing_hands_on_the_error_of_the_store() {
         is(chain.import_with_ommers(&raw, &[])?.block.hash, &next.block.hash);
         Ok(())
     });
-    // A block that is not valid is so only if the store works.
+    // A store failure must not be reported as an invalid block.
     let mut bad = raw.clone();
     bad.header.state_root = B256::ZERO;
     scene.reads("import of an invalid block", |chain| match chain.import(&bad) {
@@ -125,7 +125,7 @@ fn importing_hands_on_the_error_of_the_store() {
 }
 
 #[test]
-fn an_import_of_many_blocks_that_fails_in_the_middle_can_be_continued() {
+fn interrupted_import_can_be_continued() {
     let source = Scene::new();
     let file: Vec<u8> = (0..=6).flat_map(|number| source.block(number).rlp()).collect();
     let mut operations = 0;
@@ -140,7 +140,7 @@ fn an_import_of_many_blocks_that_fails_in_the_middle_can_be_continued() {
             break;
         };
         assert_eq!(result, Err(ChainError::Store(injected)), "operation {count}");
-        // A beginning of the file is there, whole.
+        // The blocks before the failure are imported completely.
         let head = chain.head().header.number;
         for number in 0..=6 {
             let expected = (number <= head).then(|| source.block(number).hash);
@@ -154,7 +154,7 @@ fn an_import_of_many_blocks_that_fails_in_the_middle_can_be_continued() {
 }
 
 #[test]
-fn calling_hands_on_the_error_of_the_store() {
+fn calling_returns_store_errors() {
     let mut scene = Scene::new();
     let carol = U256::from_be_slice(Key::named("carol").address().as_slice());
     let data = Bytes::from([carol, U256::from(3)].map(|w| w.to_be_bytes::<32>()).concat());
@@ -175,7 +175,7 @@ fn calling_hands_on_the_error_of_the_store() {
 }
 
 #[test]
-fn reading_and_proving_hand_on_the_error_of_the_store() {
+fn reading_and_proving_return_store_errors() {
     let mut scene = Scene::new();
     let head = Arc::clone(scene.chain.head());
     let slots = [1_u64, 4, 999].map(U256::from);
@@ -220,7 +220,7 @@ fn reading_and_proving_hand_on_the_error_of_the_store() {
 }
 
 #[test]
-fn replaying_hands_on_the_error_of_the_store() {
+fn replaying_returns_store_errors() {
     let mut scene = Scene::new();
     let next = scene.next.clone();
     scene.chain.append(next.clone()).unwrap();
@@ -249,7 +249,7 @@ fn replaying_hands_on_the_error_of_the_store() {
 }
 
 #[test]
-fn editing_hands_on_the_error_of_the_store() {
+fn editing_returns_store_errors() {
     let mut scene = Scene::new();
     let carol = Key::named("carol").address();
     let root = scene.chain.state().root();
@@ -270,7 +270,7 @@ fn editing_hands_on_the_error_of_the_store() {
 }
 
 #[test]
-fn pruning_and_forgetting_hand_on_the_error_of_the_store() {
+fn pruning_returns_store_errors() {
     let mut scene = Scene::new();
     for nonce in 6..40 {
         let block = build(&scene.chain, 1, vec![set(nonce, nonce, nonce)]);
@@ -298,7 +298,7 @@ fn pruning_and_forgetting_hand_on_the_error_of_the_store() {
 }
 
 #[test]
-fn a_chain_that_cannot_be_started_or_resumed_says_why() {
+fn start_and_resume_return_store_errors() {
     let store = Arc::new(FailingStore::default());
     let start = || {
         let shared = Arc::clone(&store) as Arc<dyn Store>;
@@ -328,10 +328,10 @@ fn a_chain_that_cannot_be_started_or_resumed_says_why() {
 }
 
 #[test]
-fn a_state_is_advanced_whole_or_not_at_all() {
+fn state_advances_atomically() {
     let mut scene = Scene::new();
     let next = ExecutedBlock::from(scene.next.clone());
-    // Into the store itself: what a builder of several blocks in a row does.
+    // Commits to the same store, as a builder of several consecutive blocks does.
     let count = scene.at_each_operation("State::advance", |chain| {
         let state = chain.state().advance(next.clone())?;
         is(state.root(), &next.block.header.state_root);
@@ -341,13 +341,13 @@ fn a_state_is_advanced_whole_or_not_at_all() {
     scene.reads("State::after", |chain| {
         let after = chain.state().after(next.clone())?;
         is(after.storage(SETTER, U256::from(5))?, &U256::ZERO);
-        // Values that the block has not changed are read from below.
+        // Values that the block has not changed are read from the store below.
         is(after.code(READER)?, &reader_code().into());
         Ok(())
     });
 }
 
-/// Lets a chain of before the merge say what the header of a block must claim, one claim at a time.
+/// Completes the header of a pre-merge block by correcting each claim that the chain rejects.
 fn settle(chain: &Chain, header: Header, ommers: &[Header]) -> RawBlock {
     let mut raw = RawBlock {
         hash: header.hash_slow(),
@@ -371,11 +371,11 @@ fn settle(chain: &Chain, header: Header, ommers: &[Header]) -> RawBlock {
         }
         raw.hash = raw.header.hash_slow();
     }
-    panic!("there are not so many claims");
+    panic!("the header has fewer claims");
 }
 
 #[test]
-fn ommers_are_judged_only_if_the_store_works() {
+fn ommer_checks_return_store_errors() {
     let block = Some(0);
     let rules = alloy_genesis::ChainConfig {
         chain_id: CHAIN_ID,

@@ -1,5 +1,5 @@
-//! A chain on a store that can fail, and how an operation is done while each of its accesses fails
-//! in turn.
+//! A chain on a store that can fail, and runs of an operation in which each store access fails in
+//! turn.
 
 use super::failing::FailingStore;
 use alloy_consensus::TxEip1559;
@@ -70,7 +70,7 @@ pub(crate) fn config() -> ChainConfig {
     ChainConfig::new(ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka))
 }
 
-/// Alice calls a contract with two words.
+/// Returns a call by Alice of a contract with two words.
 pub(crate) fn call(nonce: u64, to: Address, words: [U256; 2]) -> Transaction {
     let input = words.map(|word| word.to_be_bytes::<32>()).concat();
     sign("alice", nonce, TxKind::Call(to), input.into())
@@ -106,8 +106,8 @@ pub(crate) fn build(chain: &Chain, mark: u8, transactions: Vec<Transaction>) -> 
     block
 }
 
-/// A chain of six blocks on a store that can fail, a longer branch from its second block that is
-/// not canonical, and what could come next.
+/// A chain of six blocks on a store that can fail, a longer non-canonical branch from its second
+/// block, and a next block.
 pub(crate) struct Scene {
     pub(crate) store: Arc<FailingStore>,
     pub(crate) chain: Chain,
@@ -195,9 +195,9 @@ impl Scene {
         (head, canonical, found, slots, alice, bodies)
     }
 
-    /// Fails at each operation in turn until none is left. Each time it is the injected error that
-    /// comes out, the chain is as it was, and a detached chain on the same store can do it. In the
-    /// end it is done. How many operations there are.
+    /// Repeats `operation` with a failure at each store access in turn, until it succeeds. Checks
+    /// each time that it returns the injected error, that the chain is unchanged, and that it
+    /// succeeds on a detached chain over the same store. Returns the number of accesses.
     pub(crate) fn at_each_operation(
         &mut self,
         what: &str,
@@ -220,7 +220,7 @@ impl Scene {
         unreachable!("the loop ends when nothing fails");
     }
 
-    /// Runs something that changes nothing, with a fault at each operation.
+    /// Runs an operation that changes nothing, with a failure at each store access in turn.
     pub(crate) fn reads(
         &mut self,
         what: &str,

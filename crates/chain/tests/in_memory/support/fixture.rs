@@ -1,4 +1,4 @@
-//! Official fixtures (EEST "blockchain_test"): how they are run.
+//! Runner for official fixtures (EEST "blockchain_test").
 
 use super::requests::{Claim, claimed};
 use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, eth::EthEvmFactory};
@@ -19,7 +19,7 @@ use testkit::vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
 use variants::Flat;
 use wire::StatelessResult;
 
-/// EXECUTE's reason for refusing a block for which a fixture expects an exception.
+/// Exceptions that fixtures expect, and the reason with which EXECUTE rejects the block.
 const REASONS: [(&str, &str); 38] = [
     ("INCORRECT_EXCESS_BLOB_GAS", "header field excess blob gas"),
     ("INVALID_BASEFEE_PER_GAS", "header field base fee"),
@@ -27,14 +27,15 @@ const REASONS: [(&str, &str); 38] = [
     ("INVALID_DEPOSIT_EVENT_LAYOUT", "an invalid layout"),
     ("INVALID_GASLIMIT", "header field gas limit"),
     ("INVALID_REQUESTS", "requests hash"),
-    // Lists that no input can hold: of no known type, in another order, or of no records.
+    // Lists that no input can represent: of unknown types, out of order, or without records.
     ("INVALID_REQUESTS", "but the fields hash to"),
     ("INVALID_WITHDRAWALS_ROOT", "but the fields hash to"),
     ("RLP_BLOCK_LIMIT_EXCEEDED", "bytes of RLP"),
     ("RLP_STRUCTURES_ENCODING", "transaction "),
     ("SYSTEM_CONTRACT_CALL_FAILED", "block execution: "),
     ("SYSTEM_CONTRACT_CALL_FAILED", "at the system address"),
-    // Out of gas by the 30 million of the EIPs, and not by what revm gives (docs/security.md).
+    // Out of gas at the 30 million of the EIPs, but not at the gas that revm gives
+    // (docs/security.md).
     ("SYSTEM_CONTRACT_CALL_FAILED", "state root"),
     ("GAS_ALLOWANCE_EXCEEDED", "available gas"),
     ("GAS_ALLOWANCE_EXCEEDED", "the minimum gas of"),
@@ -74,18 +75,19 @@ pub(crate) struct Outcome {
     pub(crate) tests: usize,
     pub(crate) valid: usize,
     pub(crate) invalid: usize,
-    /// Tests whose pre-state has foreign code at a system address. EXECUTE as it is configured
-    /// refuses their blocks for that; told to take any code, it gives the fixture's verdict.
+    /// Number of tests whose pre-state has non-canonical code at a system address. EXECUTE as
+    /// configured rejects their blocks for that; configured to accept any code, it agrees with the
+    /// fixture.
     pub(crate) foreign_system_code: usize,
-    /// Reasons for which invalid blocks were refused.
+    /// Number of rejected invalid blocks by reason.
     pub(crate) reasons: BTreeMap<String, usize>,
     /// Tests with a verdict that differs from the fixture's, and the difference.
     pub(crate) wrong: Vec<(String, String)>,
-    /// Blocks that claim other requests than they cause, and are refused for that.
+    /// Number of blocks that are rejected because they claim requests other than those they cause.
     pub(crate) claimed_requests: usize,
-    /// Blocks that claim lists of requests which no input can hold.
+    /// Number of blocks that claim lists of requests which no input can represent.
     pub(crate) malformed_requests: usize,
-    /// Valid blocks of Amsterdam that EXECUTE accepts.
+    /// Number of valid Amsterdam blocks that EXECUTE accepts.
     pub(crate) of_amsterdam: usize,
 }
 
@@ -113,7 +115,7 @@ impl Pack {
         Self { name }
     }
 
-    /// Runs every test of the pack; `None` if the pack is not there.
+    /// Runs every test of the pack; `None` if the pack is missing.
     pub(crate) fn run(&self) -> Result<Option<Outcome>> {
         let mut outcome = Outcome::default();
         let present = fixture::each(self.name, |fixture| {
@@ -167,7 +169,7 @@ fn run_test(fixture: &Fixture, outcome: &mut Outcome) -> Result<()> {
     check_post_state(&chain, fixture)
 }
 
-/// A valid block is imported, and EXECUTE verifies it from what the import has read.
+/// Imports a valid block, and checks that EXECUTE verifies it from the reads of the import.
 fn accept(chain: &mut Chain, execute: &Execute, rlp: &[u8]) -> Result<()> {
     let raw = RawBlock::decode(rlp)?;
     let new = chain.import(&raw).wrap_err("import")?;
@@ -190,8 +192,8 @@ fn accept(chain: &mut Chain, execute: &Execute, rlp: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// An invalid block is refused by the chain and by EXECUTE, with a witness that holds everything,
-/// for the fixture's reason.
+/// Checks that the chain and EXECUTE reject an invalid block for the fixture's reason. The witness
+/// for EXECUTE contains the whole store.
 fn refuse(
     chain: &Chain,
     execute: &Execute,
@@ -213,7 +215,7 @@ fn refuse(
     let refusal = execute.run(&calldata, u64::MAX).expect_err("just refused");
     let reason = refusal.to_string();
     ensure!(!reason.contains("missing"), "refused for its witness: {reason}");
-    // Blocks of older drafts of Amsterdam are invalid by today's rules, besides any other fault.
+    // Blocks of older Amsterdam drafts are invalid by the current rules, besides any other fault.
     let is_of_a_draft = raw.header.block_access_list_hash.is_some();
     ensure!(
         is_of_a_draft || exception.split('|').any(|exception| is_reason_of(exception, &reason)),
@@ -229,14 +231,14 @@ fn refuse(
     Ok(refusal)
 }
 
-/// Returns `true` if our reason matches the exception that the fixture expects.
+/// Returns `true` if the reason matches the exception that the fixture expects.
 fn is_reason_of(exception: &str, reason: &str) -> bool {
     let (_, exception) = exception.split_once('.').unwrap_or_default();
     let known = REASONS.iter().filter(|(of, _)| *of == exception);
     known.into_iter().any(|(_, part)| reason.contains(part))
 }
 
-/// The input of a block that cannot be executed: with all that the chain's store holds as witness.
+/// Returns the input of a block that cannot be executed, with the whole store as witness.
 fn calldata_of_invalid(chain: &Chain, raw: &RawBlock, requests: &[Bytes]) -> Result<Vec<u8>> {
     let mut headers = vec![];
     let mut next = raw.header.parent_hash;
@@ -296,7 +298,7 @@ fn genesis_code_is_canonical(fixture: &Fixture) -> bool {
     })
 }
 
-/// A reason without its numbers, to count by.
+/// Returns a reason without its numbers, as a key for counting.
 fn generalise(reason: &str) -> String {
     let words = reason
         .split_whitespace()

@@ -21,18 +21,18 @@ pub(crate) const GWEI: u64 = 1_000_000_000;
 pub(crate) const FORKS: [ProtocolFork; 3] =
     [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam];
 
-/// Passes its calldata on to EXECUTE, and goes on after any outcome.
+/// Forwards its calldata to EXECUTE, and continues after any outcome.
 pub(crate) const GOES_ON: (Address, [u8; 18]) =
     (Address::repeat_byte(0xa0), hex!("365f5f375f5f365f5f6101015af1500000ff"));
-/// Passes its calldata on to EXECUTE, and reverts.
+/// Forwards its calldata to EXECUTE, and reverts.
 pub(crate) const REVERTS: (Address, [u8; 18]) =
     (Address::repeat_byte(0xb0), hex!("365f5f375f5f365f5f6101015af1505f5ffd"));
-/// Calls the one that reverts with all its calldata, and goes on.
+/// Forwards its calldata to [`REVERTS`], and continues.
 pub(crate) const AROUND: (Address, [u8; 36]) = (
     Address::repeat_byte(0xc0),
     hex!("365f5f375f5f365f5f73b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b05af150000000"),
 );
-/// Calls EXECUTE four times with its calldata, each time with three million gas, and goes on.
+/// Calls EXECUTE four times with its calldata, each time with three million gas, and continues.
 pub(crate) const FOUR_TIMES: (Address, [u8; 61]) = (
     Address::repeat_byte(0xd0),
     hex!(
@@ -45,10 +45,10 @@ pub(crate) const FOUR_TIMES: (Address, [u8; 61]) = (
     ),
 );
 
-/// Account whose balance cannot take fees.
+/// Account whose balance would overflow with any fee.
 pub(crate) const FULL: Address = Address::repeat_byte(0xf0);
 
-/// Reasons for which EXECUTE has refused calls.
+/// Reasons with which EXECUTE has rejected calls.
 #[derive(Debug, Default)]
 pub(crate) struct Reasons(pub(crate) Mutex<Vec<ExecuteError>>);
 
@@ -60,14 +60,14 @@ impl CallObserver for Reasons {
     }
 }
 
-/// A chain that sells EXECUTE gas, and what EXECUTE has refused on it.
+/// A chain that sells EXECUTE gas, and the calls that EXECUTE has rejected on it.
 pub(crate) struct L1 {
     pub(crate) chain: Chain,
     pub(crate) reasons: Arc<Reasons>,
 }
 
-/// Genesis of such a chain: two rich accounts, the contracts of the tests, and the market with this
-/// excess.
+/// Returns the genesis of a chain that sells EXECUTE gas, with two rich accounts, the contracts of
+/// the tests, and the market with this excess.
 pub(crate) fn genesis(fork: ProtocolFork, excess: u64) -> Genesis {
     let mut genesis = empty_genesis(fork);
     genesis.gas_limit = 200_000_000;
@@ -107,7 +107,7 @@ impl L1 {
         Self { chain: Chain::new(genesis, config).unwrap(), reasons }
     }
 
-    /// The same L1, where EXECUTE is changed.
+    /// Returns the same L1 with a changed EXECUTE.
     pub(crate) fn with(mut self, change: impl FnOnce(&mut Execute)) -> Self {
         self.chain.configure(|config| {
             let present = config.extension::<ExecuteExtension>().unwrap();
@@ -135,7 +135,8 @@ impl L1 {
         }
     }
 
-    /// Makes a block of all of them, which imports and verifies too; the gas that each has used.
+    /// Builds and appends a block of all transactions, also imports and verifies it, and returns it
+    /// with the gas that each has used.
     pub(crate) fn block(&mut self, transactions: Vec<Transaction>) -> (BlockWithWitness, Vec<u64>) {
         let (block, rejected) = self.chain.build(&self.attributes(), transactions).unwrap();
         assert!(rejected.is_empty(), "{rejected:?}");
@@ -180,7 +181,7 @@ pub(crate) fn verify(block: &BlockWithWitness, evm: &dyn EvmOverrides) -> Result
     Ok(())
 }
 
-/// A call by a named account.
+/// Returns a call by a named account.
 pub(crate) fn send(
     who: &str,
     nonce: u64,
@@ -199,7 +200,7 @@ pub(crate) fn send(
     })
 }
 
-/// An L2 block without transactions, as calldata of EXECUTE.
+/// Returns an L2 block without transactions as calldata of EXECUTE.
 pub(crate) fn empty_l2_block(fork: ProtocolFork) -> Vec<u8> {
     let config = ChainConfig::new(ChainSpec::constant(9_999, fork));
     let chain = Chain::new(&empty_genesis(fork), config).unwrap();
@@ -207,10 +208,11 @@ pub(crate) fn empty_l2_block(fork: ProtocolFork) -> Vec<u8> {
     chain.build(&attributes, vec![]).unwrap().0.input().unwrap()
 }
 
-/// Price of each call of EXECUTE under a flat schedule with free bytes, for any outcome.
+/// Returns a schedule with a flat price for each call of EXECUTE, whatever its outcome, and free
+/// bytes.
 pub(crate) const fn flat(base: u64) -> GasSchedule {
     GasSchedule::Flat(Flat { base, per_byte: 0 })
 }
 
-/// Flat price of a call of which three fill the limit of a block.
+/// Flat price of a call at which three calls fill the limit of a block.
 pub(crate) const CALL: u64 = 20_000_000;

@@ -1,4 +1,4 @@
-//! Utilities of several tests of the chain.
+//! Utilities shared by the tests of the chain.
 
 pub(crate) mod fixture;
 pub(crate) mod market;

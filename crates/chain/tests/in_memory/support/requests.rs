@@ -1,7 +1,7 @@
 //! The requests that invalid blocks of the fixtures claim.
 //!
-//! A block has only the hash of its requests. What the hash is of stands in the sources of the
-//! fixtures, and is written down here, by the name of the test; each claim is checked against that
+//! A block contains only the hash of its requests. The requests themselves are in the sources of
+//! the fixtures, and are repeated here by the name of the test. Each claim is checked against the
 //! hash.
 
 use alloy_primitives::{Address, B256, Bytes, address};
@@ -12,11 +12,11 @@ const SENDER: Address = address!("0xa94f5374fce5edbc8e2a8697c15331677e6ebf0b");
 /// Another account.
 const OTHER: Address = address!("0x8a0a19589531694250d570040a0c4b74576919b8");
 
-/// Claim of a block.
+/// Requests that a block claims.
 pub(crate) enum Claim {
-    /// Requests that EXECUTE can be shown: of known types, in their order, each a whole record.
+    /// Requests that an input can represent: of known types, in order, with whole records.
     Shown(Vec<Bytes>),
-    /// Lists that no input can hold.
+    /// Lists that no input can represent.
     Malformed,
 }
 
@@ -35,20 +35,21 @@ pub(crate) fn claimed(test: &str, hash: B256) -> Option<Claim> {
     })
 }
 
-/// EIP-7685, without leaving out what has no data: as the fixtures compute it.
+/// Hash of the requests (EIP-7685) as the fixtures compute it, without omitting empty ones.
 fn hash_of(lists: &[Vec<u8>]) -> B256 {
     let sha256 = |data: &[u8]| crypto().sha256(data);
     sha256(&lists.iter().flat_map(|list| sha256(list)).collect::<Vec<_>>()).into()
 }
 
-/// A number as so many bytes, big endian.
+/// Encodes a number in `length` bytes, big-endian.
 fn number(value: u8, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     bytes[length - 1] = value;
     bytes
 }
 
-/// A deposit (EIP-6110): of its key, credentials, amount in gwei, signature and index.
+/// Returns a deposit request (EIP-6110) with this key, credentials, signature, index and amount in
+/// gwei.
 fn deposit([key, credentials, signature, index]: [u8; 4], gwei: u64) -> Vec<u8> {
     let index = u64::from(index).to_le_bytes();
     [number(key, 48), number(credentials, 32), gwei.to_le_bytes().into(), number(signature, 96)]
@@ -58,17 +59,18 @@ fn deposit([key, credentials, signature, index]: [u8; 4], gwei: u64) -> Vec<u8> 
         .collect()
 }
 
-/// A request of a withdrawal (EIP-7002).
+/// Returns a withdrawal request (EIP-7002).
 fn withdrawal(source: Address, key: u8, gwei: u64) -> Vec<u8> {
     [&source[..], &number(key, 48), &gwei.to_le_bytes()].concat()
 }
 
-/// A request of a consolidation (EIP-7251).
+/// Returns a consolidation request (EIP-7251).
 fn consolidation(source: Address, from: u8, to: u8) -> Vec<u8> {
     [&source[..], &number(from, 48), &number(to, 48)].concat()
 }
 
-/// The lists of requests that a test has its block claim, each behind its type if it has one.
+/// Returns the lists of requests that the block of a test claims, each after its type if it has
+/// one.
 fn lists_of(test: &str) -> Option<Vec<Vec<u8>>> {
     const ETHER: u64 = 1_000_000_000;
     let typed = |kind: u8, records: &[Vec<u8>]| [vec![kind], records.concat()].concat();
@@ -78,7 +80,7 @@ fn lists_of(test: &str) -> Option<Vec<Vec<u8>>> {
     let (one, zero) = (deposit([1, 2, 3, 0], ETHER), deposit([0, 1, 2, 0], 32 * ETHER));
     let exit = withdrawal(SENDER, 1, 0);
     let (merge, first) = (consolidation(SENDER, 1, 2), consolidation(SENDER, 0, 1));
-    // One of each type, in order.
+    // One request of each type, in order.
     let [a, b, c] = [(0, &zero), (1, &exit), (2, &first)]
         .map(|(kind, record)| typed(kind, core::slice::from_ref(record)));
     let all = || vec![a.clone(), b.clone(), c.clone()];
@@ -145,7 +147,7 @@ fn lists_of(test: &str) -> Option<Vec<Vec<u8>>> {
         ),
         ("single_withdrawal_empty_requests_list", vec![]),
         ("single_consolidation_empty_requests_list", vec![]),
-        // Types twice, in another order, unknown, or absent.
+        // Duplicate, unordered, unknown or missing types.
         ("duplicate_deposit_request", vec![a.clone(), a.clone()]),
         ("duplicate_withdrawal_request", vec![b.clone(), b.clone()]),
         ("duplicate_consolidation_request", vec![c.clone(), c.clone()]),
