@@ -82,7 +82,7 @@ impl Chain {
         Ok(Self::at(head, from, config, store))
     }
 
-    /// Continues the chain that a store holds from block number `first` to `head`.
+    /// Opens a chain that `store` contains from block number `first` to `head`.
     pub fn at(head: Arc<Block>, first: u64, config: ChainConfig, store: Arc<dyn Store>) -> Self {
         let reader = ChainReader {
             config: Arc::new(config),

@@ -27,7 +27,7 @@ pub struct ChainReader {
 }
 
 impl ChainReader {
-    /// The chain's rules.
+    /// Returns the parameters of the chain.
     pub fn config(&self) -> &ChainConfig {
         &self.config
     }

@@ -23,12 +23,12 @@ pub struct State {
 }
 
 impl State {
-    /// The rules of its chain.
+    /// Returns the parameters of the chain.
     pub fn config(&self) -> &ChainConfig {
         &self.config
     }
 
-    /// The block after which this is the state.
+    /// Returns the block whose post-state this is.
     pub const fn block(&self) -> &Arc<Block> {
         &self.block
     }
@@ -47,7 +47,7 @@ impl State {
         Ok(self.store.node(place, &self.root)?.is_some())
     }
 
-    /// The store behind it.
+    /// Returns the store that contains the state.
     pub const fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }

@@ -12,7 +12,7 @@ use wire::ProtocolFork;
 
 /// Runs all checks of a transaction that need neither its sender nor its block.
 ///
-/// `next` holds the fields of the next block's header that are known before execution.
+/// `next` has the fields of the next block's header that are known before execution.
 pub(crate) fn check_transaction(
     new: &PoolTransaction,
     config: &ChainConfig,

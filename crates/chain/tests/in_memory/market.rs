@@ -152,7 +152,7 @@ fn excess_above_the_maximum_is_capped() {
     let beyond = U256::from(u64::MAX);
     let most = U256::from(MAX_EXCESS);
     for (excess, next) in [
-        // The largest excess that blocks can write.
+        // Up to here the excess falls by the target, as from any other value.
         (most - U256::from(TARGET), MAX_EXCESS - 2 * TARGET),
         (most, MAX_EXCESS - TARGET),
         (most + U256::from(TARGET - 1), MAX_EXCESS - 1),
@@ -194,6 +194,7 @@ fn no_transaction_writes_to_the_contract() {
     assert_eq!(l1.excess(), excess - TARGET);
 }
 
+/// Below the reserve price, idle blocks leave the excess unchanged, and any use raises it.
 #[test]
 fn idle_blocks_lower_price_to_reserve() {
     let above = GWEI / RESERVE_RATIO + GWEI / 100;

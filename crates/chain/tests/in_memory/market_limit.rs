@@ -118,8 +118,7 @@ fn calls_of_all_dialects_share_one_limit() {
     }
 }
 
-/// EVM overrides with the price of a call without its underpriced work, and the extra price of a
-/// hash on the L2.
+/// Pricing with a flat price per call, and this extra price per hash on the L2.
 #[derive(Debug)]
 struct ExpensiveHashes(u64);
 
