@@ -269,9 +269,7 @@ impl SenderCheck {
             Ok(Err(reason)) => {
                 tracing::debug!(%hash, ms, %reason, "could not run an ExecuteTx ahead of its block");
             }
-            Err(error) => {
-                tracing::warn!(%hash, %error, "failed to run an ExecuteTx ahead of its block")
-            }
+            Err(error) => tracing::warn!(%hash, %error, "failed to run an ExecuteTx early"),
         }
     }
 }
