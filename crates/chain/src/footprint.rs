@@ -48,7 +48,7 @@ impl BlockFootprint {
         &self.witness
     }
 
-    /// Number of nodes and codes that the block wrote.
+    /// Returns the numbers of nodes and codes that the block wrote.
     pub const fn written(&self) -> (usize, usize) {
         (self.written_nodes.len(), self.written_codes.len())
     }

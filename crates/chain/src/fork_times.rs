@@ -99,7 +99,7 @@ impl ForkTimes {
         Self { first, later: Vec::new() }
     }
 
-    /// The newest fork.
+    /// Returns the newest fork.
     pub fn last(&self) -> ProtocolFork {
         self.later.last().map_or(self.first, |(fork, _)| *fork)
     }

@@ -42,17 +42,17 @@ impl ChainReader {
         self.fork_backend.is_some()
     }
 
-    /// The newest block.
+    /// Returns the newest block.
     pub const fn head(&self) -> &Arc<Block> {
         &self.head
     }
 
-    /// Number of the oldest block.
+    /// Returns the number of the oldest block.
     pub const fn first_number(&self) -> u64 {
         self.first
     }
 
-    /// Hash of the canonical block with this number.
+    /// Returns the hash of the canonical block with this number.
     pub fn canonical_hash(&self, number: u64) -> Result<Option<B256>, ChainError> {
         if number > self.head.header.number {
             return Ok(None);
@@ -60,7 +60,7 @@ impl ChainReader {
         Ok(self.store.canonical_hash(number)?)
     }
 
-    /// The canonical block with this number.
+    /// Returns the canonical block with this number.
     pub fn canonical_block(&self, number: u64) -> Result<Option<Arc<Block>>, ChainError> {
         let Some(hash) = self.canonical_hash(number)? else { return Ok(None) };
         Ok(self.store.block(&hash)?)
@@ -80,17 +80,17 @@ impl ChainReader {
         Ok(self.store.witness(block)?)
     }
 
-    /// The block with this hash, canonical or not, if it is known.
+    /// Returns the block with this hash, canonical or not, if it is known.
     pub fn find_block(&self, hash: &B256) -> Result<Option<Arc<Block>>, ChainError> {
         Ok(self.store.block(hash)?)
     }
 
-    /// The block with this hash, canonical or not.
+    /// Returns the block with this hash, canonical or not, or an error if it is unknown.
     pub fn block(&self, hash: &B256) -> Result<Arc<Block>, ChainError> {
         self.find_block(hash)?.ok_or(ChainError::UnknownBlock(*hash))
     }
 
-    /// The state at the head.
+    /// Returns the state at the head.
     pub fn state(&self) -> State {
         self.state_after(&self.head)
     }
@@ -123,22 +123,22 @@ impl ChainReader {
         self.state().account(address)
     }
 
-    /// Balance of an account at the head, in wei.
+    /// Returns the balance of an account at the head, in wei.
     pub fn balance(&self, address: Address) -> Result<U256, ChainError> {
         self.state().balance(address)
     }
 
-    /// Nonce of an account at the head.
+    /// Returns the nonce of an account at the head.
     pub fn nonce(&self, address: Address) -> Result<u64, ChainError> {
         self.state().nonce(address)
     }
 
-    /// A storage slot at the head.
+    /// Returns the value of a storage slot at the head.
     pub fn storage(&self, address: Address, slot: U256) -> Result<U256, ChainError> {
         self.state().storage(address, slot)
     }
 
-    /// Code of an account at the head.
+    /// Returns the code of an account at the head.
     pub fn code(&self, address: Address) -> Result<Bytes, ChainError> {
         self.state().code(address)
     }

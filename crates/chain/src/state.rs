@@ -33,7 +33,8 @@ impl State {
         &self.block
     }
 
-    /// Root of the state. It differs from the root in the block's header if the state was edited.
+    /// Returns the root of the state. It differs from the root in the block's header if the state
+    /// was edited.
     pub const fn root(&self) -> B256 {
         self.root
     }
@@ -90,13 +91,13 @@ impl State {
         self.config.spec.is_london_active_at_block(self.block.header.number.saturating_add(1))
     }
 
-    /// Base fee of a child block, in wei; 0 if it has none.
+    /// Returns the base fee of a child block, in wei; 0 if it has none.
     pub fn next_base_fee(&self) -> Result<u64, ChainError> {
         Ok(if self.has_base_fee() { base_fee_after(&self.block.header)? } else { 0 })
     }
 
-    /// Maximum gas of a transaction in a child block (EIP-7825). From Amsterdam on this limits only
-    /// computation: gas above it pays for new state (EIP-8037).
+    /// Returns the maximum gas of a transaction in a child block (EIP-7825). From Amsterdam on this
+    /// limits only computation: gas above it pays for new state (EIP-8037).
     pub fn transaction_gas_cap(&self) -> u64 {
         let header = &self.block.header;
         let fork = self.config.spec.hardfork_at(header.number + 1, header.timestamp);
@@ -133,22 +134,22 @@ impl State {
         self.read(|state| state.basic(address))
     }
 
-    /// Balance of an account, in wei.
+    /// Returns the balance of an account, in wei.
     pub fn balance(&self, address: Address) -> Result<U256, ChainError> {
         Ok(self.account(address)?.map_or(U256::ZERO, |account| account.balance))
     }
 
-    /// Nonce of an account.
+    /// Returns the nonce of an account.
     pub fn nonce(&self, address: Address) -> Result<u64, ChainError> {
         Ok(self.account(address)?.map_or(0, |account| account.nonce))
     }
 
-    /// A storage slot.
+    /// Returns the value of a storage slot.
     pub fn storage(&self, address: Address, slot: U256) -> Result<U256, ChainError> {
         self.read(|state| state.storage(address, slot))
     }
 
-    /// Code of an account.
+    /// Returns the code of an account.
     pub fn code(&self, address: Address) -> Result<Bytes, ChainError> {
         self.read(|state| match state.basic(address)? {
             Some(account) => Ok(state.code_by_hash(account.code_hash)?.original_bytes()),

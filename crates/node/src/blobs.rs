@@ -56,7 +56,7 @@ impl BlobStore {
         }
     }
 
-    /// Number of indexed hashes, including those whose blobs were dropped.
+    /// Returns the number of indexed hashes, including those whose blobs were dropped.
     pub fn len(&self) -> usize {
         self.known.read().by_hash.len()
     }
@@ -84,7 +84,7 @@ mod tests {
     use alloy_eips::eip7594::BlobTransactionSidecarEip7594;
     use alloy_primitives::FixedBytes;
 
-    /// A sidecar of one blob, with an arbitrary commitment.
+    /// Returns a sidecar of one blob, with an arbitrary commitment.
     fn sidecar(number: u64) -> Arc<Sidecar> {
         let mut commitment = FixedBytes::<48>::ZERO;
         commitment[..8].copy_from_slice(&number.to_be_bytes());

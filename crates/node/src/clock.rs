@@ -26,7 +26,7 @@ impl TimeOfDay {
         Self::Manual(Arc::new(AtomicU64::new(seconds)))
     }
 
-    /// Unix time in seconds.
+    /// Returns the Unix time in seconds.
     pub fn now(&self) -> u64 {
         match self {
             Self::System => {
@@ -75,12 +75,12 @@ impl Clock {
         self
     }
 
-    /// Current time of the clock.
+    /// Returns the current time of the clock.
     pub fn now(&self) -> u64 {
         u64::try_from((i128::from(self.time.now()) + self.offset).max(0)).unwrap_or(u64::MAX)
     }
 
-    /// Seconds by which the clock is ahead of the time of day.
+    /// Returns the number of seconds by which the clock is ahead of the time of day.
     pub const fn offset(&self) -> i128 {
         self.offset
     }
@@ -113,7 +113,7 @@ impl Clock {
         self.interval = seconds;
     }
 
-    /// Fixed number of seconds between blocks, if there is one.
+    /// Returns the fixed number of seconds between blocks, if there is one.
     pub const fn interval(&self) -> Option<u64> {
         self.interval
     }
@@ -141,7 +141,7 @@ impl Clock {
 mod tests {
     use super::*;
 
-    /// A clock at `timestamp`, and the handle that moves its time.
+    /// Returns a clock at `timestamp`, and the handle that moves its time.
     fn clock_at(timestamp: u64) -> (Clock, Arc<AtomicU64>) {
         let seconds = Arc::new(AtomicU64::new(1_700_000_000));
         (Clock::starting_by(TimeOfDay::Manual(Arc::clone(&seconds)), timestamp), seconds)

@@ -399,7 +399,7 @@ impl Node {
         Ok(block)
     }
 
-    /// The block that would be built now, and the state after it.
+    /// Returns the block that would be built now, and the state after it.
     pub fn pending(&self) -> Result<Pending, NodeError> {
         let mut cached = self.pending.lock();
         let draft = {

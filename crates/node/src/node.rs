@@ -70,17 +70,17 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Chain at the time of the snapshot.
+    /// Returns the chain at the time of the snapshot.
     pub const fn chain(&self) -> &ChainReader {
         &self.chain
     }
 
-    /// Clock at the time of the snapshot.
+    /// Returns the clock at the time of the snapshot.
     pub(crate) const fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// State at the time of the snapshot.
+    /// Returns the state at the time of the snapshot.
     pub fn state(&self) -> &State {
         &self.state
     }
@@ -144,13 +144,13 @@ impl NodeState {
         Ok(header)
     }
 
-    /// Base fee of the next block, in wei.
+    /// Returns the base fee of the next block, in wei.
     pub fn next_base_fee(&self) -> u64 {
         let header = self.pending_header();
         header.ok().and_then(|header| header.base_fee_per_gas).unwrap_or_default()
     }
 
-    /// Gas limit of the next block.
+    /// Returns the gas limit of the next block.
     pub fn next_gas_limit(&self) -> u64 {
         let head = self.chain.head().header.gas_limit;
         self.pending_header().map_or(head, |header| header.gas_limit)
@@ -182,7 +182,8 @@ impl NodeState {
         })
     }
 
-    /// Version of the inputs of a transaction check. A result is valid while it is unchanged.
+    /// Returns the version of the inputs of a transaction check. A result is valid while it is
+    /// unchanged.
     fn checked_at(&self) -> (B256, u64) {
         (self.chain.head().hash, self.commands)
     }
@@ -354,7 +355,7 @@ impl Node {
         result
     }
 
-    /// The state at the head.
+    /// Returns the state at the head.
     pub fn state(&self) -> State {
         self.read(|node| node.chain.state())
     }

@@ -27,7 +27,7 @@ impl Mining {
         matches!(self, Self::Auto | Self::Mixed(_))
     }
 
-    /// The interval, if there is one.
+    /// Returns the interval, if there is one.
     pub const fn interval(self) -> Option<Duration> {
         match self {
             Self::Interval(interval) | Self::Mixed(interval) => Some(interval),

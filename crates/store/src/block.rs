@@ -130,7 +130,7 @@ impl Block {
         self
     }
 
-    /// The block's RLP, as `debug_getRawBlock` returns it.
+    /// Returns the block's RLP, as `debug_getRawBlock` returns it.
     pub fn rlp(&self) -> Bytes {
         let mut transactions = Vec::new();
         for transaction in &self.transactions {
@@ -151,7 +151,7 @@ impl Block {
         list(payload).into()
     }
 
-    /// Length of the block's RLP, in bytes.
+    /// Returns the length of the block's RLP, in bytes.
     pub fn size(&self) -> usize {
         *self.size.get_or_init(|| self.rlp().len())
     }

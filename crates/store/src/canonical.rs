@@ -23,12 +23,12 @@ pub(crate) struct Canonical {
 }
 
 impl Canonical {
-    /// Number of the first block of this canonical chain.
+    /// Returns the number of the first block of this canonical chain.
     pub(crate) const fn first(&self) -> Option<u64> {
         self.first
     }
 
-    /// Number after that of the newest block.
+    /// Returns the number after that of the newest block.
     fn end(&self) -> Option<u64> {
         Some(self.first? + self.hashes.len() as u64)
     }

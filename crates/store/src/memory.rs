@@ -36,13 +36,13 @@ struct Contents {
 }
 
 impl MemoryStore {
-    /// Number of trie nodes in the store.
+    /// Returns the number of trie nodes in the store.
     pub fn node_count(&self) -> usize {
         self.contents.read().nodes.len()
     }
 
-    /// Number from which this store determines the canonical blocks; `None` if no head was ever
-    /// set.
+    /// Returns the number from which this store determines the canonical blocks; `None` if no head
+    /// was ever set.
     pub(crate) fn canonical_from(&self) -> Option<u64> {
         self.contents.read().canonical.first()
     }

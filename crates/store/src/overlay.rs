@@ -23,7 +23,8 @@ impl Overlay {
         Self { below, own: MemoryStore::default() }
     }
 
-    /// Number from which the overlay determines the canonical blocks, if it has any of its own.
+    /// Returns the number from which the overlay determines the canonical blocks, if it has any of
+    /// its own.
     fn own_from(&self) -> Option<u64> {
         self.own.canonical_from()
     }

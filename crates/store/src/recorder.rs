@@ -36,7 +36,7 @@ impl<S: NodeSource> Recorder<S> {
         Self { source, read, order, bytes, measure, measured, known }
     }
 
-    /// Number of nodes recorded so far.
+    /// Returns the number of nodes recorded so far.
     pub fn count(&self) -> usize {
         self.read.borrow().len()
     }
@@ -46,7 +46,7 @@ impl<S: NodeSource> Recorder<S> {
         self.bytes.get()
     }
 
-    /// Sums of the measurements of the nodes recorded so far.
+    /// Returns the sums of the measurements of the nodes recorded so far.
     pub const fn measured(&self) -> [usize; 2] {
         self.measured.get()
     }

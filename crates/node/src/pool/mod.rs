@@ -138,12 +138,12 @@ impl Pool {
         self.dropped.record(*hash, reason);
     }
 
-    /// The transaction with this hash.
+    /// Returns the transaction with this hash.
     pub fn get(&self, hash: &B256) -> Option<&Arc<PoolTransaction>> {
         self.by_hash.get(hash)
     }
 
-    /// Number of transactions.
+    /// Returns the number of transactions.
     pub fn len(&self) -> usize {
         self.by_hash.len()
     }
@@ -153,22 +153,22 @@ impl Pool {
         self.by_hash.is_empty()
     }
 
-    /// All transactions, in no order.
+    /// Iterates over all transactions, in arbitrary order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<PoolTransaction>> {
         self.by_hash.values()
     }
 
-    /// Version of the pool, which increases with every change.
+    /// Returns the version of the pool, which increases with every change.
     pub const fn version(&self) -> u64 {
         self.version
     }
 
-    /// Transactions of a sender by nonce.
+    /// Iterates over the transactions of a sender by nonce.
     pub fn of(&self, sender: Address) -> impl DoubleEndedIterator<Item = &Arc<PoolTransaction>> {
         self.by_sender.get(&sender).into_iter().flat_map(|queue| queue.nonces().values())
     }
 
-    /// Senders with transactions in the pool.
+    /// Iterates over the senders with transactions in the pool.
     pub fn senders(&self) -> impl Iterator<Item = Address> {
         self.by_sender.keys().copied()
     }
@@ -188,7 +188,7 @@ impl Pool {
         next + run.count() as u64
     }
 
-    /// Number of transactions of a sender.
+    /// Returns the number of transactions of a sender.
     pub fn count_of(&self, sender: Address) -> usize {
         self.by_sender.get(&sender).map_or(0, |queue| queue.nonces().len())
     }

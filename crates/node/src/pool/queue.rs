@@ -22,7 +22,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// The transactions by nonce.
+    /// Returns the transactions by nonce.
     pub(super) const fn nonces(&self) -> &BTreeMap<u64, Arc<PoolTransaction>> {
         &self.nonces
     }
@@ -32,7 +32,7 @@ impl Queue {
         self.held - self.nonces.get(&nonce).map_or(U320::ZERO, |it| U320::from(it.cost()))
     }
 
-    /// Number of gapped transactions.
+    /// Returns the number of gapped transactions.
     pub(super) fn gapped(&self) -> usize {
         self.nonces.range(self.end..).count()
     }

@@ -46,7 +46,7 @@ pub struct AdmissionContext {
 pub(super) type Worth = (Option<u128>, Reverse<u64>, B256);
 
 impl PoolTransaction {
-    /// A transaction that the pool has not yet admitted.
+    /// Creates a transaction that the pool has not yet admitted.
     pub const fn new(
         recovered: RecoveredTransaction,
         sidecar: Option<Arc<Sidecar>>,
@@ -55,27 +55,28 @@ impl PoolTransaction {
         Self { recovered, sidecar, raw, arrival: 0, authorities: Vec::new() }
     }
 
-    /// Hash of the transaction.
+    /// Returns the hash of the transaction.
     pub fn hash(&self) -> &B256 {
         self.recovered.transaction.hash()
     }
 
-    /// Sender of the transaction.
+    /// Returns the sender of the transaction.
     pub const fn sender(&self) -> Address {
         self.recovered.sender
     }
 
-    /// Nonce of the transaction.
+    /// Returns the nonce of the transaction.
     pub fn nonce(&self) -> u64 {
         self.recovered.transaction.nonce()
     }
 
-    /// Maximum cost of the transaction for its sender, in wei ([`chain::max_cost`]).
+    /// Returns the maximum cost of the transaction for its sender, in wei ([`chain::max_cost`]).
     pub fn cost(&self) -> U256 {
         chain::max_cost(&self.recovered.transaction)
     }
 
-    /// Effective tip per gas under a base fee, in wei; `None` if the fee cap is below the base fee.
+    /// Returns the effective tip per gas under a base fee, in wei; `None` if the fee cap is below
+    /// the base fee.
     pub(super) fn tip(&self, base_fee: u64) -> Option<u128> {
         self.recovered.transaction.effective_tip_per_gas(base_fee)
     }
