@@ -10,6 +10,7 @@ use crate::{
     Advanced, DataAvailability, Events, ForcedEntry, L1Header, L1Transaction, Need, SentMessage,
     within::inputs_within,
 };
+use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, Log};
 use alloy_sol_types::{SolCall as _, SolEvent as _};
 use codec::blob_tail::Trailer;
@@ -78,18 +79,21 @@ pub fn derive(
         let (l1_block, hash) = (header.number, transaction.hash);
         let needs_more =
             !transaction.blob_hashes.is_empty() || transaction.to != Some(deployment.rollup);
-        let (Some(&(first, _)), Some(&last)) = (added.first(), added.last()) else { continue };
-        if needs_more && added.iter().all(|(number, hash)| known(*number, hash)) {
-            events.advanced.extend(added.into_iter().map(|(number, of_block)| Advanced {
-                number,
-                hash: of_block,
-                input: None,
-                l1_block,
-                transaction: hash,
-                first,
-                last,
-                cost: transaction.cost,
-            }));
+        let (Some(first), Some(&last)) = (added.first(), added.last()) else { continue };
+        let first = first.number;
+        if needs_more && added.iter().all(|block| known(block.number, &block.hash)) {
+            events.advanced.extend(added.into_iter().map(
+                |BlockNumHash { number, hash: of_block }| Advanced {
+                    number,
+                    hash: of_block,
+                    input: None,
+                    l1_block,
+                    transaction: hash,
+                    first,
+                    last,
+                    cost: transaction.cost,
+                },
+            ));
         } else {
             match inputs(deployment.rollup, transaction, &input_hashes, data) {
                 Ok(inputs) => {
@@ -108,7 +112,7 @@ fn take_log(
     header: &L1Header,
     log: &Log,
     events: &mut Events,
-    added: &mut Vec<(u64, B256)>,
+    added: &mut Vec<BlockNumHash>,
 ) {
     if log.address == deployment.message_queue {
         let sent = MessageSent::decode_log(log).ok();
@@ -130,7 +134,7 @@ fn take_log(
         // The constructor logs the genesis block, which has no input.
         && block.blockHash != deployment.genesis_hash
     {
-        added.push((block.number, block.blockHash));
+        added.push(BlockNumHash::new(block.number, block.blockHash));
     }
     // Discharges are logged by the queue, not by the rollup.
     if log.address == deployment.forced
@@ -236,14 +240,14 @@ pub fn assembled<E>(
 /// Matches the blocks that the rollup has logged with the inputs that contain them. Both have the
 /// same order; inputs of failed calls may lie in between.
 fn matched(
-    added: Vec<(u64, B256)>,
+    added: Vec<BlockNumHash>,
     inputs: &[Bytes],
     l1_block: u64,
     of: &L1Transaction,
 ) -> Result<Vec<Advanced>, DataMissing> {
     let &L1Transaction { hash: transaction, cost, .. } = of;
     let (first, last) = match (added.first(), added.last()) {
-        (Some((first, _)), Some(last)) => (*first, *last),
+        (Some(first), Some(last)) => (first.number, *last),
         _ => return Ok(Vec::new()),
     };
     let mut held = inputs.iter().flat_map(|input| {
@@ -252,7 +256,7 @@ fn matched(
     });
     added
         .into_iter()
-        .map(|(number, hash)| {
+        .map(|BlockNumHash { number, hash }| {
             let found = held.find(|(held, _)| *held == hash);
             let (_, input) = found.ok_or(DataMissing { transaction, number })?;
             Ok(Advanced {

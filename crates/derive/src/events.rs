@@ -1,5 +1,6 @@
 //! Events of a rollup's contracts on L1.
 
+use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, Bytes, U256};
 use contracts::{Message, bindings::IForcedInbox::ForcedTransaction};
 
@@ -44,7 +45,7 @@ pub struct Advanced {
     /// Number of the first L2 block that the L1 transaction has added.
     pub first: u64,
     /// Number and hash of the last L2 block that the L1 transaction has added.
-    pub last: (u64, B256),
+    pub last: BlockNumHash,
     /// Gas and prices of the transaction.
     pub cost: L1Cost,
 }

@@ -349,7 +349,7 @@ impl Batcher {
             posted_head: self
                 .submitter
                 .in_flight()
-                .flat_map(|sent| sent.blocks.iter().map(|(number, _)| *number))
+                .flat_map(|sent| sent.blocks.iter().map(|block| block.number))
                 .max(),
             transactions_in_flight: self.submitter.waiting(),
             unsafe_blocks: 0,
@@ -400,7 +400,7 @@ impl Work {
     /// meanwhile.
     fn unsafe_blocks(&self) -> Result<Vec<Arc<Block>>, RollupError> {
         let safe = self.view.advanced_head();
-        let safe = safe.map_or(self.view.deployment().genesis_hash, |(_, hash)| hash);
+        let safe = safe.map_or(self.view.deployment().genesis_hash, |head| head.hash);
         let mut blocks = Vec::new();
         let mut next = Arc::clone(self.chain.head());
         while next.hash != safe {

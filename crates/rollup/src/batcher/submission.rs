@@ -8,6 +8,7 @@ use crate::{
         InFlight, SubmitterProgress, TxCandidate, TxData, is_execution_failure, is_refusal,
     },
 };
+use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, map::B256Set};
 use alloy_sol_types::SolCall as _;
 use chain::{Block, ChainError, shortest_input};
@@ -77,7 +78,7 @@ impl Batcher {
         let mut blocks = work.unsafe_blocks()?;
         self.forget_others(work, &blocks);
         let on_their_way = self.submitter.in_flight().flat_map(|sent| &sent.blocks);
-        let on_their_way: B256Set = on_their_way.map(|(_, hash)| *hash).collect();
+        let on_their_way: B256Set = on_their_way.map(|block| block.hash).collect();
         blocks.retain(|block| !on_their_way.contains(&block.hash));
         // Evidence and simulation use L1's current state, so they are valid only for the first
         // transaction.
@@ -112,7 +113,7 @@ impl Batcher {
             return Ok(Outcome::Untried);
         }
         self.sent_blocks = count;
-        self.sent_first = candidate.blocks.first().map_or(B256::ZERO, |(_, hash)| *hash);
+        self.sent_first = candidate.blocks.first().map_or(B256::ZERO, |block| block.hash);
         let sent = self.submitter.submit(&self.client, &work.view, candidate);
         sent.or_else(|error| self.has_failed(work, error))?;
         self.most_blocks = MAX_BLOCKS;
@@ -162,7 +163,7 @@ impl Batcher {
             self.goes_next_alone = true;
             return Ok(None);
         }
-        let id = |block: &Arc<Block>| (block.header.number, block.hash);
+        let id = |block: &Arc<Block>| BlockNumHash::new(block.header.number, block.hash);
         if let Some(Plan { blocks, data, goes_alone }) = by_blobs {
             if goes_alone && !is_first {
                 self.goes_next_alone = true;

@@ -214,7 +214,7 @@ pub(crate) fn taken(blocks: &[Arc<Block>], l1_block: u64) -> Events {
         l1_block,
         transaction: B256::ZERO,
         first: first.header.number,
-        last: (last.header.number, last.hash),
+        last: (last.header.number, last.hash).into(),
         cost: L1Cost::default(),
     });
     Events { advanced: advanced.collect(), ..Events::default() }
@@ -222,7 +222,8 @@ pub(crate) fn taken(blocks: &[Arc<Block>], l1_block: u64) -> Events {
 
 /// Numbers of the blocks of each transaction in flight.
 fn in_flight(batcher: &Batcher) -> Vec<Vec<u64>> {
-    let of = |blocks: &[(u64, B256)]| blocks.iter().map(|(number, _)| *number).collect();
+    let of =
+        |blocks: &[alloy_eips::BlockNumHash]| blocks.iter().map(|block| block.number).collect();
     batcher.submitter.in_flight().map(|sent| of(&sent.blocks)).collect()
 }
 

@@ -11,6 +11,7 @@ use crate::{
     L1View,
     l1::{L1Cost, PostedBlock, PostedFile},
 };
+use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, U64, U128, U256, U512};
 use chain::{Block, ChainError, ChainReader};
 use parking_lot::Mutex;
@@ -96,7 +97,7 @@ impl BlockOnL1 {
         BlockCost {
             fields: self.fields(),
             first_block: U64::from(self.posted.first),
-            last_block: U64::from(self.posted.last.0),
+            last_block: U64::from(self.posted.last.number),
             transaction_cost: self.posted.cost.total(),
         }
     }
@@ -187,7 +188,8 @@ impl CostBook {
         chain: &ChainReader,
         posted: &PostedBlock,
     ) -> Result<Option<Arc<Batch>>, ChainError> {
-        let PostedBlock { first, last: (last, last_hash), .. } = *posted;
+        let PostedBlock { first, last: BlockNumHash { number: last, hash: last_hash }, .. } =
+            *posted;
         let known = |it: &&Arc<Batch>| it.first == first && it.last == last_hash;
         if let Some(known) = self.remembered.lock().iter().find(known) {
             return Ok(Some(Arc::clone(known)));

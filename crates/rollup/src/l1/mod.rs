@@ -33,6 +33,7 @@ pub(crate) use clock::L1Clock;
 pub(crate) use kept::KeptCodes;
 pub(crate) use posted::PostedFile;
 
+use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, Bloom};
 use imbl::Vector;
 use std::cmp::Ordering;
@@ -62,7 +63,7 @@ pub(crate) struct PostedBlock {
     pub(crate) l1_block: u64,
     pub(crate) transaction: B256,
     pub(crate) first: u64,
-    pub(crate) last: (u64, B256),
+    pub(crate) last: BlockNumHash,
     pub(crate) cost: L1Cost,
 }
 

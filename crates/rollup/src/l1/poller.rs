@@ -227,7 +227,7 @@ impl L1Poller {
         // By the state of the safe block: unsafe blocks may be replaced, and their messages relayed
         // again.
         let safe = match view.advanced_head() {
-            Some((_, hash)) => chain.find_block(&hash)?,
+            Some(head) => chain.find_block(&head.hash)?,
             None => None,
         };
         let Some(safe) = safe else { return Ok(()) };

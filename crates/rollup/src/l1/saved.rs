@@ -3,7 +3,8 @@
 use crate::l1::{
     Advanced, Events, ForcedEntry, L1Cost, L1Header, PostedBlock, SentMessage, queue::MessageQueue,
 };
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_eips::BlockNumHash;
+use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::SolValue as _;
 use contracts::{Message, bindings::IForcedInbox::ForcedTransaction};
 use disk::{DiskError, Reader, Writer};
@@ -36,7 +37,7 @@ pub(super) struct Checkpoint {
     pub(super) forced: Vec<ForcedEntry>,
     pub(super) forced_forgotten: u64,
     pub(super) advanced: Vec<PostedBlock>,
-    pub(super) final_before: Option<(u64, B256)>,
+    pub(super) final_before: Option<BlockNumHash>,
     /// Index of a forced transaction, and the number of the L1 block that discharged it.
     pub(super) discharged: Vec<(u64, u64)>,
 }
@@ -58,9 +59,9 @@ impl Checkpoint {
         });
         out.word(*forced_forgotten);
         out.list(advanced, put_posted);
-        out.option(final_before.as_ref(), |out, (number, hash)| {
-            out.word(*number);
-            out.raw(hash.as_slice());
+        out.option(final_before.as_ref(), |out, block| {
+            out.word(block.number);
+            out.raw(block.hash.as_slice());
         });
         out.list(discharged, |out, (index, l1_block)| {
             out.word(*index);
@@ -80,7 +81,8 @@ fn read_checkpoint(mut from: Reader<'_>) -> Result<Saved, DiskError> {
         })?,
         forced_forgotten: from.word()?,
         advanced: from.list(read_posted)?,
-        final_before: from.option(|from| Ok((from.word()?, from.array()?.into())))?,
+        final_before: from
+            .option(|from| Ok(BlockNumHash::new(from.word()?, from.array()?.into())))?,
         discharged: from.list(|from| Ok((from.word()?, from.word()?)))?,
     };
     from.end()?;
@@ -138,8 +140,8 @@ pub(super) fn put_posted(out: &mut Writer, block: &PostedBlock) {
     out.word(*l1_block);
     out.raw(transaction.as_slice());
     out.word(*first);
-    out.word(last.0);
-    out.raw(last.1.as_slice());
+    out.word(last.number);
+    out.raw(last.hash.as_slice());
     out.word(cost.gas);
     out.raw(&cost.gas_price.to_be_bytes());
     out.word(cost.blob_gas);
@@ -159,7 +161,7 @@ pub(super) fn read_posted(from: &mut Reader<'_>) -> Result<PostedBlock, DiskErro
         l1_block: from.word()?,
         transaction: from.array()?.into(),
         first: from.word()?,
-        last: (from.word()?, from.array()?.into()),
+        last: BlockNumHash::new(from.word()?, from.array()?.into()),
         cost: {
             let (gas, gas_price) = (from.word()?, u128::from_be_bytes(from.array()?));
             let blob_gas = from.word()?;
@@ -242,6 +244,7 @@ fn read_forced(from: &mut Reader<'_>, l1_block: u64) -> Result<ForcedEntry, Disk
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloy_primitives::B256;
 
     #[test]
     fn cost_records_have_fixed_length_and_known_flags() {
@@ -258,8 +261,15 @@ mod tests {
             let (hash, transaction) = (B256::repeat_byte(5), B256::repeat_byte(6));
             let (number, l1_block) = (7, 8);
             let last = (number, hash);
-            let block =
-                PostedBlock { number, hash, l1_block, transaction, first: number, last, cost };
+            let block = PostedBlock {
+                number,
+                hash,
+                l1_block,
+                transaction,
+                first: number,
+                last: last.into(),
+                cost,
+            };
             let mut out = Writer::default();
             put_posted(&mut out, &block);
             assert_eq!(out.0.len(), POSTED_BYTES);

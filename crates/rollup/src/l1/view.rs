@@ -7,6 +7,7 @@ use crate::{
         queue::MessageQueue, saved::Checkpoint,
     },
 };
+use alloy_eips::BlockNumHash;
 use alloy_primitives::B256;
 use contracts::Deployment;
 use imbl::{Vector, vector};
@@ -31,7 +32,7 @@ pub struct L1View {
     /// The newest L2 blocks on L1.
     advanced: Vector<PostedBlock>,
     /// The newest finalized block among the dropped L2 blocks.
-    final_before: Option<(u64, B256)>,
+    final_before: Option<BlockNumHash>,
     /// Indexes of recently discharged forced transactions, with the numbers of the L1 blocks.
     discharged: Vector<(u64, u64)>,
     /// Number of the newest finalized L1 block.
@@ -115,15 +116,15 @@ impl L1View {
     }
 
     /// Returns number and hash of the newest L2 block on L1, the safe head.
-    pub fn advanced_head(&self) -> Option<(u64, B256)> {
-        self.advanced.back().map(|block| (block.number, block.hash))
+    pub fn advanced_head(&self) -> Option<BlockNumHash> {
+        self.advanced.back().map(|block| BlockNumHash::new(block.number, block.hash))
     }
 
     /// Returns number and hash of the newest L2 block in a finalized L1 block.
-    pub fn finalized_head(&self) -> Option<(u64, B256)> {
+    pub fn finalized_head(&self) -> Option<BlockNumHash> {
         let last = partition_point(&self.advanced, |block| block.l1_block <= self.finalized);
         let newest = last.checked_sub(1).and_then(|last| self.advanced.get(last));
-        newest.map_or(self.final_before, |block| Some((block.number, block.hash)))
+        newest.map_or(self.final_before, |block| Some(BlockNumHash::new(block.number, block.hash)))
     }
 
     /// Returns the hash of the L2 block with this number on L1; `None` if it is not on L1, or was

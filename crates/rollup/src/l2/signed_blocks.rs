@@ -7,6 +7,7 @@ use crate::{
     l2::syncer::{self, Admission},
     probe::{Probe, Unanswered},
 };
+use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, Signature, keccak256, map::B256Map};
 use contracts::Deployment;
 use parking_lot::Mutex;
@@ -128,7 +129,7 @@ impl SignedBlocks {
 /// signed on another thread, one after another and with retries, and sealing does not wait.
 #[derive(Debug, Default)]
 pub(crate) struct BlockSigning {
-    waiting: VecDeque<(u64, B256)>,
+    waiting: VecDeque<BlockNumHash>,
     pending: Option<Probe<Result<(), RollupError>>>,
     /// Time of the next attempt after a failure.
     not_before: Option<Instant>,
@@ -141,7 +142,7 @@ impl BlockSigning {
         if self.waiting.len() >= MAX_KEPT && self.pending.is_none() {
             self.waiting.pop_front();
         }
-        self.waiting.push_back((number, hash));
+        self.waiting.push_back(BlockNumHash { number, hash });
     }
 
     /// Processes a finished signature, and requests the next one. Never blocks on a remote signer.
@@ -162,7 +163,7 @@ impl BlockSigning {
             return;
         }
         self.not_before = None;
-        while let Some((number, hash)) = self.waiting.front().copied() {
+        while let Some(BlockNumHash { number, hash }) = self.waiting.front().copied() {
             if signed.has(&hash) || signed.signs_at_once() && signed.sign(number, hash).is_ok() {
                 self.waiting.pop_front();
                 continue;

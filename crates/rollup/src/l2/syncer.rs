@@ -5,7 +5,7 @@ use crate::{
     l1::{Advanced, L1Client, L1Update, L1View},
     l2::{import::import, sync_progress::SyncProgress},
 };
-use alloy_eips::BlockId;
+use alloy_eips::{BlockId, BlockNumHash};
 use alloy_primitives::{Address, B256};
 use chain::{Block, BlockWithWitness, ChainReader, RecoveredTransaction};
 use contracts::{
@@ -118,7 +118,7 @@ impl L2Syncer {
         let first = self.chain().first_number();
         let genesis = self.view.deployment().genesis.number.unwrap_or_default();
         let is_read = self.view.head().is_some() && !self.outcome.more;
-        let on_l1 = self.view.advanced_head().map_or(genesis, |(number, _)| number);
+        let on_l1 = self.view.advanced_head().map_or(genesis, |head| head.number);
         if first > genesis && is_read && on_l1 < first {
             return Err(RollupError::SnapshotGone { first });
         }
@@ -131,7 +131,7 @@ impl L2Syncer {
         let chain = self.chain();
         let first = chain.first_number();
         let hash = match self.view.advanced_head() {
-            Some((number, hash)) if number >= first => Some(hash),
+            Some(head) if head.number >= first => Some(head.hash),
             // A chain from a snapshot starts with a block that is on L1.
             _ => chain.canonical_hash(first)?,
         };
@@ -199,8 +199,7 @@ impl L2Syncer {
 
     fn tell_forkchoice(&self) -> Result<(), RollupError> {
         let first = self.chain().first_number();
-        let number =
-            |head: Option<(u64, B256)>| head.map_or(first, |(number, _)| number.max(first));
+        let number = |head: Option<BlockNumHash>| head.map_or(first, |head| head.number.max(first));
         let now = Forkchoice {
             safe: number(self.view.advanced_head()),
             finalized: number(self.view.finalized_head()),

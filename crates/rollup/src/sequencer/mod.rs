@@ -127,7 +127,7 @@ impl Sequencer {
 
     pub(crate) fn submitter_status(&self) -> SubmitterStatus {
         let head = self.chain().head().header.number;
-        let safe = self.sync.view.advanced_head().map_or(0, |(number, _)| number);
+        let safe = self.sync.view.advanced_head().map_or(0, |head| head.number);
         let report = self.batcher.report();
         SubmitterStatus {
             unsafe_blocks: head.saturating_sub(safe),

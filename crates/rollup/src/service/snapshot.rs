@@ -60,7 +60,7 @@ pub fn export_snapshot(
             let reader = L1Reader::new(client, deployment.clone())
                 .with_first(chain.first_number())
                 .with_log(&data_dir.join(L1_LOG), &known)?;
-            reader.view().advanced_head().map_or(chain.first_number(), |(number, _)| number)
+            reader.view().advanced_head().map_or(chain.first_number(), |head| head.number)
         }
     };
     let block = chain.canonical_block(number)?;

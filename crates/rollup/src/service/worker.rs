@@ -222,7 +222,7 @@ impl Worker {
     fn sign_known(&mut self, sync: &L2Syncer) {
         let chain = sync.chain();
         let head = chain.head().header.number;
-        let safe = sync.view.advanced_head().map_or(0, |(number, _)| number);
+        let safe = sync.view.advanced_head().map_or(0, |head| head.number);
         // Followers may be behind L1 too.
         let first = (safe + 1).min(head.saturating_sub(SIGNED_AT_START) + 1);
         for number in first.max(chain.first_number() + 1)..=head {
@@ -583,19 +583,18 @@ impl Worker {
     fn tell(&self, shared: &NodeHandle, is_synced: bool, fault: Option<String>) {
         let L2Syncer { node, view, .. } = self.sync();
         let head = node.read(|node| Arc::clone(node.chain.head()));
-        let genesis = (0, view.deployment().genesis_hash);
-        let id = |(number, hash)| BlockNumHash { number, hash };
+        let genesis = BlockNumHash::new(0, view.deployment().genesis_hash);
         let mut status = shared.status.lock();
         // Under one lock, so that no reader sees a safe head above the unsafe one.
         status.role = self.role();
-        status.l1_head = view.head().map(|head| id((head.number, head.hash)));
+        status.l1_head = view.head().map(|head| BlockNumHash::new(head.number, head.hash));
         status.l1_timestamp = view.head().map_or(0, |head| head.timestamp);
         status.l1_finalized = view.finalized();
         status.l1_entries = view.held() as u64;
         status.overtaken = self.overtaken.0;
-        status.unsafe_head = id((head.header.number, head.hash));
-        status.safe_head = id(view.advanced_head().unwrap_or(genesis));
-        status.finalized_head = id(view.finalized_head().unwrap_or(genesis));
+        status.unsafe_head = BlockNumHash::new(head.header.number, head.hash);
+        status.safe_head = view.advanced_head().unwrap_or(genesis);
+        status.finalized_head = view.finalized_head().unwrap_or(genesis);
         status.synced = is_synced;
         status.fault = fault;
         status.submitter = match &self.active_role {

@@ -2,6 +2,7 @@
 
 use super::{TxData, transaction::Fees};
 use crate::l1::L1View;
+use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, Bytes};
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use std::time::Instant;
 #[derive(Debug, Clone)]
 pub struct InFlight {
     /// Numbers and hashes of the L2 blocks in the transaction.
-    pub blocks: Vec<(u64, B256)>,
+    pub blocks: Vec<BlockNumHash>,
     /// Timestamp of the last of these blocks, in seconds.
     pub(super) timestamp: u64,
     /// Transaction hash.
@@ -50,13 +51,13 @@ impl InFlight {
 
     /// Returns `true` if all its blocks are on L1.
     pub(super) fn is_taken(&self, view: &L1View) -> bool {
-        let taken = |(number, hash): &(u64, B256)| view.advanced_hash(*number) == Some(*hash);
+        let taken = |block: &BlockNumHash| view.advanced_hash(block.number) == Some(block.hash);
         self.blocks.iter().all(taken)
     }
 
     /// Returns `true` if its last block is no longer on L1, after a reorg.
     pub(super) fn is_given_back(&self, view: &L1View) -> bool {
-        let Some((number, hash)) = self.blocks.last() else { return false };
+        let Some(BlockNumHash { number, hash }) = self.blocks.last() else { return false };
         let there = view.advanced_hash(*number);
         there.map_or_else(|| self.is_open(view), |there| there != *hash)
     }
@@ -64,7 +65,7 @@ impl InFlight {
     /// Returns `true` if L1 has no block at the height of its last block. This compares with the
     /// number of the safe head, because a view prunes the hashes of old blocks.
     pub(super) fn is_open(&self, view: &L1View) -> bool {
-        let head = view.advanced_head().map_or(0, |(number, _)| number);
-        self.blocks.last().is_some_and(|(number, _)| *number > head)
+        let head = view.advanced_head().map_or(0, |head| head.number);
+        self.blocks.last().is_some_and(|block| block.number > head)
     }
 }

@@ -22,6 +22,7 @@ use crate::{
     l1::{L1Client, L1View},
     probe::Probe,
 };
+use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, U256};
 use alloy_provider::{Provider as _, transport::TransportError};
 use alloy_rpc_types_eth::TransactionRequest;
@@ -82,7 +83,7 @@ impl Default for SubmitterConfig {
 #[derive(Debug, Clone)]
 pub struct TxCandidate {
     /// Numbers and hashes of the blocks.
-    pub blocks: Vec<(u64, B256)>,
+    pub blocks: Vec<BlockNumHash>,
     /// Timestamp of the last block, in seconds: the contract rejects blocks with a future
     /// timestamp.
     pub timestamp: u64,
@@ -108,11 +109,11 @@ pub enum SubmitterProgress {
     /// L1 has included none of them yet.
     Waiting,
     /// These blocks are on L1.
-    Done(Vec<(u64, B256)>),
+    Done(Vec<BlockNumHash>),
     /// The first transaction, with these blocks, failed, another transaction used its nonce, or its
     /// nonce follows a gap. All transactions in flight were abandoned, since blocks after these
     /// cannot be accepted; the next ones replace them.
-    Failed(Vec<(u64, B256)>),
+    Failed(Vec<BlockNumHash>),
     /// A blob transaction failed, or needs a higher fee than the limits allow: the blocks have to
     /// be posted as calldata. If the transaction is still pending, the next one replaces it.
     NotByBlobs,
@@ -385,7 +386,7 @@ impl Submitter {
         let next = self.next_nonce(self.account?.used);
         let is_void = |nonce: u64| self.in_flight.iter().find(|it| it.is_void && it.nonce == nonce);
         let (replaced, _) = is_void(next).zip(is_void(next + 1))?;
-        replaced.blocks.last().map(|(_, hash)| *hash)
+        replaced.blocks.last().map(|block| block.hash)
     }
 
     /// Returns `true` while L1's pool has not responded to a sent transaction.

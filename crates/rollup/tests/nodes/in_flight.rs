@@ -210,7 +210,7 @@ struct Direct {
 
 fn candidate(number: u64) -> TxCandidate {
     let data = TxData { input: Bytes::from(vec![1]), blobs: None };
-    let blocks = vec![(number, B256::repeat_byte(1))];
+    let blocks = vec![(number, B256::repeat_byte(1)).into()];
     let (gas_limit, for_fork, can_be_tried) = (Some(800_000), 0, false);
     TxCandidate { blocks, timestamp: 0, data, gas_limit, for_fork, can_be_tried, goes_alone: false }
 }

@@ -104,7 +104,7 @@ fn facts(view: &L1View) -> String {
     let states: Vec<_> = (0..=view.messages().len()).map(|it| view.messages().around(it)).collect();
     let advanced = view.advanced_head();
     let hashes: Vec<_> =
-        (0..=advanced.map_or(0, |(number, _)| number)).map(|it| view.advanced_hash(it)).collect();
+        (0..=advanced.map_or(0, |head| head.number)).map(|it| view.advanced_hash(it)).collect();
     let forced = (view.forced_from(0).collect::<Vec<_>>(), view.forced_next());
     let finalized = (view.finalized(), view.finalized_head());
     format!("{headers:?} {messages:?} {states:?} {advanced:?} {hashes:?} {forced:?} {finalized:?}")

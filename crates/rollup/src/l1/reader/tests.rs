@@ -69,7 +69,7 @@ fn block(view: &L1View, branch: u8) -> (L1Header, Events) {
         l1_block: number,
         transaction: hash(number, 0xbb),
         first: number / 10 - FIRST / 10 + 1,
-        last: (number / 10 - FIRST / 10 + 1, hash(number, 0xaa)),
+        last: (number / 10 - FIRST / 10 + 1, hash(number, 0xaa)).into(),
         cost: L1Cost { gas: number, gas_price: 7, ..L1Cost::default() },
     });
     let events = Events {
@@ -209,7 +209,7 @@ fn l1_is_read_again_from_missing_l2_blocks() {
     let path = folder.path().join("l1.log");
     let mut running = reader(&path);
     grow(&mut running, BLOCKS, 0);
-    let (_, newest) = running.view.advanced_head().unwrap();
+    let newest = running.view.advanced_head().unwrap().hash;
     let head = running.view.head().unwrap().number;
     drop(running);
     let copy = folder.path().join("copy");
