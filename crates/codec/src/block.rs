@@ -30,7 +30,7 @@ pub struct RawBlock {
     pub hash: B256,
     /// EIP-2718 encodings.
     pub transactions: Vec<Bytes>,
-    /// Records of the withdrawals, if the block has a list of them.
+    /// Withdrawals as SSZ records; `None` before Shanghai.
     pub withdrawals: Option<Vec<[u8; Withdrawal::LEN]>>,
     /// Blob versioned hashes of all transactions in order.
     pub versioned_hashes: Vec<[u8; 32]>,
@@ -73,8 +73,8 @@ impl RawBlock {
             .into_iter()
             .map(|item| {
                 let bytes = transaction_bytes(item)?;
-                // Its blobs, in the version that names any, are none of the block's: no chain takes
-                // that version.
+                // Version 1 can name blobs, but no chain accepts version 1, so a block contains
+                // none of them.
                 if bytes.first() == Some(&ExecuteTx::TYPE) {
                     return match SignedExecuteTx::decode(&bytes) {
                         Ok(_) => Ok(bytes),
@@ -187,7 +187,8 @@ fn list<'a>(bytes: &mut &'a [u8]) -> alloy_rlp::Result<Vec<&'a [u8]>> {
     }
 }
 
-/// A transaction as a block holds it: a legacy one as a list, a typed one wrapped in a string.
+/// Returns the EIP-2718 encoding of an item in a block's list of transactions: a legacy transaction
+/// is a list there, and a typed one is wrapped in a string.
 fn transaction_bytes(item: &[u8]) -> alloy_rlp::Result<Bytes> {
     let is_list = |bytes: &[u8]| bytes.first().is_some_and(|&byte| byte >= 0xc0);
     if is_list(item) {

@@ -6,10 +6,10 @@ use alloy_primitives::{B256, Bytes};
 use serde::Deserialize;
 use wire::DecodeError;
 
-/// Everything that verifies a block, as one file:
+/// Everything needed to verify a block, as one JSON file:
 /// `{"chainId", "block", "witness", "preStateRoot"?}`.
 ///
-/// `block` is the block's RLP (`debug_getRawBlock`); `witness` is the answer of
+/// `block` is the block's RLP (`debug_getRawBlock`); `witness` is the result of
 /// `debug_executionWitness` in the form of any client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {

@@ -48,11 +48,11 @@ pub fn compact_reachable(
     Encoder::new(nodes, codes).state(root)
 }
 
-/// Bytes of a node in a stream if all its children are given as hashes.
+/// Length of a node in a stream, in bytes, if all its children are given as hashes.
 ///
-/// In a witness whose nodes are all reachable from the root, a carried node is no longer named by
-/// its parent. Such a stream takes the sum of these lengths, less [`HASH`](LengthAlone::HASH) bytes
-/// for every node but the root.
+/// A carried node is not referred to by hash. If all nodes of a witness are reachable from the
+/// root, the length of the stream is therefore the sum of these lengths, less
+/// [`HASH`](LengthAlone::HASH) bytes for every node but the root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LengthAlone {
     /// Bytes if the account's code is empty or carried at a position below 128.
@@ -85,7 +85,7 @@ impl LengthAlone {
     }
 }
 
-/// A child as its parent names it.
+/// A child as its parent refers to it.
 enum Child<'n> {
     Empty,
     Hash(B256),
@@ -97,7 +97,7 @@ struct Encoder<'n> {
     nodes: HashMap<B256, &'n [u8]>,
     codes: HashMap<B256, usize>,
     code_count: usize,
-    /// Nodes that have a place in the stream. A second place gets the hash.
+    /// Nodes that are already in the stream. Further references to them are encoded as hashes.
     carried: HashSet<B256>,
     stream: Vec<u8>,
     count: usize,
@@ -133,8 +133,8 @@ impl<'n> Encoder<'n> {
         Ok(state)
     }
 
-    /// Returns the node with this hash, if it is present and not yet placed, and marks it as
-    /// placed.
+    /// Returns the node with this hash if it is present and not yet in the stream, and marks it as
+    /// carried.
     fn find(&mut self, hash: &B256) -> Option<&'n [u8]> {
         let node = self.nodes.get(hash).copied()?;
         // A node is carried once; a second reference keeps its hash. Otherwise equal subtrees would
@@ -238,7 +238,7 @@ impl<'n> Encoder<'n> {
     fn slot(&mut self, path: &Path, mut item: &'n [u8]) -> Result<(), Reason> {
         self.stream.push(tag::SLOT);
         self.stream.extend_from_slice(&path.packed);
-        // The reader rejects a value that is not an integer, so this need not.
+        // The reader rejects values that are not integers, so no check is needed here.
         let value = Header::decode_bytes(&mut item, false).map_err(|_| "a value is no string")?;
         self.stream.extend_from_slice(value);
         Ok(())
@@ -287,7 +287,7 @@ fn items(mut bytes: &[u8]) -> Result<Vec<&[u8]>, Reason> {
     }
 }
 
-/// A path as the stream has it.
+/// A path as encoded in the stream.
 struct Path {
     nibbles: usize,
     packed: Vec<u8>,

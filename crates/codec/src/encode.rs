@@ -1,4 +1,4 @@
-//! SSZ encodings of the inputs of EXECUTE, and the parts that writers make them of.
+//! SSZ encodings of the inputs of EXECUTE, and of the parts that they consist of.
 
 use alloy_eips::eip4895::Withdrawal;
 use wire::{
@@ -9,7 +9,7 @@ use wire::{
 
 const REQUESTS: &str = "requests of the batch";
 
-/// Calldata of EXECUTE that can be written.
+/// An input that can be encoded as calldata of EXECUTE.
 pub trait Encode {
     /// Encodes schema id and body.
     fn encode(&self) -> Vec<u8>;
@@ -135,8 +135,9 @@ pub fn requests_from_typed<T: AsRef<[u8]>>(
 
 /// Appends an SSZ offset.
 ///
-/// Offsets are 32 bits wide: no container of these formats can hold more, and a caller that tries
-/// has gathered over 4 GiB of block.
+/// # Panics
+///
+/// If the offset does not fit in 32 bits, i.e. if a caller encodes a block of more than 4 GiB.
 pub(crate) fn put_offset(out: &mut Vec<u8>, offset: usize) {
     let offset = u32::try_from(offset).expect("an SSZ container is smaller than 4 GiB");
     out.extend_from_slice(&offset.to_le_bytes());

@@ -1,4 +1,4 @@
-//! Bodies of the Engine API over REST: the envelope around a payload, and the status of a payload.
+//! Request and response bodies of the Engine API over REST: payload envelopes and payload statuses.
 //!
 //! The containers are those of the REST and SSZ proposal of execution-apis, where `Optional[T]` is
 //! a list of at most one element.
@@ -23,7 +23,8 @@ pub struct PayloadEnvelope<'a> {
     pub payload: ExecutionPayload<'a>,
     /// The header's `parent_beacon_block_root`; Cancun and later.
     pub parent_beacon_block_root: B256,
-    /// Requests that the block causes, each with its type in front (EIP-7685); Prague and later.
+    /// Execution requests of the block, each prefixed with its type byte (EIP-7685); Prague and
+    /// later.
     pub execution_requests: ByteLists<'a>,
 }
 
@@ -112,11 +113,11 @@ pub enum PayloadVerdict {
 }
 
 impl PayloadVerdict {
-    /// All verdicts, at their numbers in SSZ.
+    /// All verdicts, indexed by their number in SSZ.
     const ALL: [Self; 4] = [Self::Valid, Self::Invalid, Self::Syncing, Self::Accepted];
 }
 
-/// A verdict, and its evidence (`PayloadStatusV1`).
+/// A verdict on a payload and the reason for it (`PayloadStatusV1`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PayloadStatus {
@@ -133,7 +134,7 @@ pub struct PayloadStatus {
 impl PayloadStatus {
     const WHAT: &'static str = "payload status";
     const FIXED: usize = 1 + 2 * OFFSET;
-    /// Maximum bytes of an error in SSZ; longer errors are cut.
+    /// Maximum length of an error in SSZ, in bytes; longer errors are truncated.
     pub const MAX_ERROR: usize = 1_024;
 
     /// Status of a payload that is valid together with its ancestors.
@@ -145,7 +146,7 @@ impl PayloadStatus {
         }
     }
 
-    /// Status of an invalid payload; the branch is valid up to `latest_valid_hash`, if known.
+    /// Status of an invalid payload whose branch is valid up to `latest_valid_hash`, if known.
     pub const fn invalid(latest_valid_hash: Option<B256>, error: String) -> Self {
         let status = PayloadVerdict::Invalid;
         Self { status, latest_valid_hash, validation_error: Some(error) }
@@ -212,8 +213,8 @@ pub struct PayloadStatusWithWitness {
     pub status: PayloadStatus,
     /// Witness of the payload, if it is valid.
     pub witness: Option<OwnedWitness>,
-    /// Uncompressed public key of each sender, if the payload is valid. The keys are advice, as the
-    /// witness is: a user of a key has to check it against the signature.
+    /// Uncompressed public key of each sender, if the payload is valid. The keys are untrusted
+    /// hints, like the witness: a consumer must check each key against the signature.
     pub public_keys: Vec<[u8; Self::PUBLIC_KEY]>,
 }
 
@@ -222,7 +223,7 @@ impl PayloadStatusWithWitness {
     const FIXED: usize = 3 * OFFSET;
     /// Length of the fixed part in the older form without public keys.
     const FIXED_WITHOUT_KEYS: usize = 2 * OFFSET;
-    /// Bytes of an uncompressed public key, with the `0x04` in front.
+    /// Length of an uncompressed public key in bytes, including the `0x04` prefix.
     pub const PUBLIC_KEY: usize = 65;
 
     /// Encodes the status and the witness as SSZ.
@@ -243,7 +244,7 @@ impl PayloadStatusWithWitness {
         out
     }
 
-    /// Decodes them from SSZ, also in the form of clients that send no public keys.
+    /// Decodes status and witness from SSZ, also in the older form without public keys.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         // Only the first offset distinguishes the two forms; bytes too short for an offset are
         // decoded in the current form, which rejects them.

@@ -1,6 +1,7 @@
-//! The L1 transaction of type `0x05`, which brings the witness of its EXECUTE beside its calldata.
+//! The L1 transaction of type `0x05`, which carries the witness for its EXECUTE call outside the
+//! calldata.
 //!
-//! It is the form of a geth fork, in versions that differ in the number of their items:
+//! The format comes from a fork of geth. Its versions differ in the number of RLP items:
 //!
 //! ```text
 //! 0x05 ‖ rlp([chain_id, nonce, max_priority_fee_per_gas, max_fee_per_gas, gas_limit, to, value, input,
@@ -9,14 +10,15 @@
 //!             blob_hashes, {{max_fee_per_execute_gas, execute_gas_limit}}, y_parity, r, s])
 //! ```
 //!
-//! Version 1 has 20 items. Version 2 has those in single braces too, and no blob hashes. Version 3,
-//! of this project, adds those in double braces: the allowance that pays for EXECUTE on a market.
+//! Version 1 has 20 items. Version 2 also has the items in single braces, and its list of blob
+//! hashes is empty. Version 3, an extension of this project, adds the items in double braces: the
+//! allowance of EXECUTE gas that the sender buys on the EXECUTE gas market.
 
 use alloy_consensus::crypto::{RecoveryError, secp256k1::recover_signer};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, address, keccak256};
 use alloy_rlp::{Decodable, Encodable, Header};
 
-/// Items of a transaction of version 3, the longest.
+/// Number of items in version 3, the longest.
 const MAX_ITEMS: usize = 24;
 
 /// A transaction of type `0x05` without its signature.
@@ -32,7 +34,7 @@ pub struct ExecuteTx {
     pub max_fee_per_gas: u128,
     /// Gas limit of the transaction.
     pub gas_limit: u64,
-    /// Target of the call; `Create` means the precompile itself.
+    /// Target of the call; `Create` calls the precompile directly.
     pub to: TxKind,
     /// Value of the call, in wei.
     pub value: U256,
@@ -50,7 +52,7 @@ pub struct ExecuteTx {
     pub witness: Bytes,
     /// Withdrawals of the L2 block.
     pub withdrawals: Bytes,
-    /// Items that depend on the version.
+    /// Items that exist only in some versions.
     pub version: ExecuteTxVersion,
 }
 
@@ -64,16 +66,16 @@ pub enum ExecuteTxVersion {
     },
     /// Version 2, of 22 items.
     V2 {
-        /// Parent beacon block root of the L2 block, if it is given.
+        /// Parent beacon block root of the L2 block, if present.
         anchor: Option<B256>,
     },
     /// Version 3, of 24 items.
     V3 {
-        /// Parent beacon block root of the L2 block, if it is given.
+        /// Parent beacon block root of the L2 block, if present.
         anchor: Option<B256>,
-        /// Maximum price of EXECUTE gas, in wei.
+        /// Maximum price of EXECUTE gas, in wei per unit.
         max_fee_per_execute_gas: u128,
-        /// EXECUTE gas that is bought before the call.
+        /// EXECUTE gas to buy before the call.
         execute_gas_limit: u64,
     },
 }
@@ -88,7 +90,7 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// Returns the most that the allowance may cost, in wei.
+    /// Returns the maximum cost of the allowance, in wei.
     pub fn max_cost(&self) -> U256 {
         U256::from(self.max_fee) * U256::from(self.gas)
     }
@@ -103,10 +105,10 @@ pub struct SignedExecuteTx {
     pub signature: Signature,
 }
 
-/// Reason why bytes are no transaction of type `0x05`.
+/// Reason why bytes are not a transaction of type `0x05`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExecuteTxError {
-    /// The first byte is another one.
+    /// The first byte is not the transaction type `0x05`.
     #[error("transaction type: got {got:?}, expected 5")]
     Type {
         /// The first byte, if there is one.
@@ -123,26 +125,26 @@ pub enum ExecuteTxError {
     /// No version has this number of items.
     #[error("an ExecuteTx of {got} items, expected 20, 22 or 24")]
     Items {
-        /// Items of the list, counted up to the first one too many.
+        /// Number of items in the list; counting stops at one above the maximum.
         got: usize,
     },
-    /// A size is not the length of the bytes that it announces.
+    /// A size item does not match the length of its bytes.
     #[error("{item}_size of an ExecuteTx: got {got}, expected the {expected} bytes of the {item}")]
     Size {
-        /// Name of the bytes.
+        /// Name of the item with the bytes.
         item: &'static str,
-        /// The size.
+        /// Value of the size item.
         got: u64,
-        /// Their length.
+        /// Length of the bytes.
         expected: usize,
     },
     /// The anchor is neither empty nor a word.
     #[error("anchor of an ExecuteTx: got {got} bytes, expected 0 or 32")]
     Anchor {
-        /// Its bytes.
+        /// Length of the anchor in bytes.
         got: usize,
     },
-    /// A version that carries no blobs names some.
+    /// A transaction of version 2 or 3, which cannot carry blobs, lists blob hashes.
     #[error("an ExecuteTx of version 2 or 3 with {got} blob hashes, expected none")]
     Blobs {
         /// Number of hashes.
@@ -151,13 +153,13 @@ pub enum ExecuteTxError {
     /// The parity of the signature is neither 0 nor 1.
     #[error("signature of an ExecuteTx: got a parity of {got}, expected 0 or 1")]
     Parity {
-        /// The parity.
+        /// Value found.
         got: u64,
     },
-    /// Bytes follow the list.
+    /// Bytes follow the RLP list.
     #[error("{got} bytes behind an ExecuteTx")]
     Surplus {
-        /// Their number.
+        /// Number of trailing bytes.
         got: usize,
     },
 }
@@ -166,10 +168,10 @@ impl ExecuteTx {
     /// EIP-2718 type of the transaction, unless another is configured.
     pub const TYPE: u8 = 0x05;
 
-    /// Address of the precompile that reads the transaction, and target of one whose `to` is empty.
+    /// Address of the precompile that reads the transaction; also the target if `to` is empty.
     pub const PRECOMPILE: Address = address!("0x0000000000000000000000000000000000000012");
 
-    /// Returns the target of the call: `to`, or the precompile if that is empty.
+    /// Returns the target of the call: `to`, or the precompile if `to` is empty.
     pub fn target(&self) -> Address {
         self.to.into_to().unwrap_or(Self::PRECOMPILE)
     }
@@ -192,20 +194,21 @@ impl ExecuteTx {
         }
     }
 
-    /// Returns the most that the transaction may cost its sender, in wei: value, and gas and
-    /// allowance at their fee caps. `None` if no balance holds as much.
+    /// Returns the maximum cost for the sender, in wei: the value, plus gas and allowance at their
+    /// fee caps. `None` if the sum overflows 256 bits.
     pub fn max_cost(&self) -> Option<U256> {
         let gas = U256::from(self.max_fee_per_gas) * U256::from(self.gas_limit);
         let allowance = self.allowance().map_or(U256::ZERO, |allowance| allowance.max_cost());
         gas.checked_add(allowance)?.checked_add(self.value)
     }
 
-    /// Returns the hash that the sender signs: of the type and all items before the signature.
+    /// Returns the hash that the sender signs: it covers the type and all items before the
+    /// signature.
     pub fn signing_hash(&self) -> B256 {
         keccak256(envelope(&self.items()))
     }
 
-    /// Returns the RLP of all items before the signature, without the header of a list.
+    /// Returns the RLP of all items before the signature, without a list header.
     fn items(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.input.len() + self.witness.len() + 512);
         let anchor = self.anchor().map_or_else(Bytes::new, |anchor| anchor.0.into());
@@ -246,7 +249,7 @@ impl ExecuteTx {
 }
 
 impl SignedExecuteTx {
-    /// Encodes type and list: the EIP-2718 form.
+    /// Encodes the EIP-2718 form: type byte, then RLP list.
     pub fn encode(&self) -> Vec<u8> {
         let mut items = self.tx.items();
         self.signature.v().encode(&mut items);
@@ -264,7 +267,7 @@ impl SignedExecuteTx {
     ///
     /// # Errors
     ///
-    /// [`RecoveryError`] if the signature has none, or a high `s` (EIP-2).
+    /// [`RecoveryError`] if no key can be recovered from the signature, or if `s` is high (EIP-2).
     pub fn recover_signer(&self) -> Result<Address, RecoveryError> {
         recover_signer(&self.signature, self.tx.signing_hash())
     }
@@ -295,7 +298,7 @@ impl SignedExecuteTx {
     }
 }
 
-/// Returns the type and a list of these items.
+/// Returns the type byte followed by the RLP list of these items.
 fn envelope(items: &[u8]) -> Vec<u8> {
     let header = Header { list: true, payload_length: items.len() };
     let mut out = Vec::with_capacity(1 + header.length() + items.len());
@@ -305,14 +308,14 @@ fn envelope(items: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Items of a list that are not read yet.
+/// The items of a list that have not been read yet.
 struct Items<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Items<'a> {
-    /// Counts the items, up to one more than any version has: a list of a million single bytes is
-    /// refused at once.
+    /// Counts the items. Counting stops at one more than any version has, so that a list of a
+    /// million single bytes is rejected early.
     fn count(&self) -> Result<usize, ExecuteTxError> {
         let mut rest = self.rest;
         let mut count = 0;
@@ -331,7 +334,7 @@ impl<'a> Items<'a> {
         T::decode(&mut self.rest).map_err(|source| ExecuteTxError::Item { item, source })
     }
 
-    /// Reads bytes that were announced with this size.
+    /// Reads bytes whose size item had this value.
     fn sized(&mut self, item: &'static str, size: u64) -> Result<Bytes, ExecuteTxError> {
         let bytes: Bytes = self.next(item)?;
         if usize::try_from(size) != Ok(bytes.len()) {
@@ -340,7 +343,7 @@ impl<'a> Items<'a> {
         Ok(bytes)
     }
 
-    /// Reads the transaction of a version whose number of items was found.
+    /// Reads the transaction as this version, which the number of items determined.
     fn transaction(mut self, version: u8) -> Result<SignedExecuteTx, ExecuteTxError> {
         let chain_id = self.next("chain_id")?;
         let nonce = self.next("nonce")?;
@@ -399,7 +402,7 @@ impl<'a> Items<'a> {
         Ok(SignedExecuteTx { tx, signature: Signature::new(r, s, y_parity) })
     }
 
-    /// Reads the anchor that was announced with this size.
+    /// Reads the anchor whose size item had this value.
     fn anchor(&mut self, size: u64) -> Result<Option<B256>, ExecuteTxError> {
         let bytes = self.sized("anchor", size)?;
         match bytes.len() {

@@ -1,8 +1,8 @@
-//! Forks as users write them.
+//! Parsing of fork names and schema ids.
 
 use wire::{ProtocolFork, SchemaId};
 
-/// A text that names no fork.
+/// The text is neither a fork name nor a schema id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is no fork: write paris, shanghai, cancun, prague, osaka, bpo1, bpo2 or amsterdam, or the \
@@ -10,13 +10,12 @@ use wire::{ProtocolFork, SchemaId};
 )]
 pub struct UnknownFork(pub String);
 
-/// Returns the fork of that name, in any case.
+/// Returns the fork with this name, ignoring case.
 pub fn fork_of_name(name: &str) -> Option<ProtocolFork> {
     ProtocolFork::ALL.into_iter().find(|fork| fork.name().eq_ignore_ascii_case(name))
 }
 
-/// Parses a fork as users write it: its name, in any case, or its [schema id](SchemaId) in
-/// hexadecimal digits.
+/// Parses the name of a fork, ignoring case, or its [schema id](SchemaId) in hexadecimal.
 ///
 /// # Errors
 ///

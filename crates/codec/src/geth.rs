@@ -37,8 +37,9 @@ impl OwnedWitness {
         Ok(witness)
     }
 
-    /// Reads geth's RLP witness as [`Self::from_geth_rlp`] does, if it has at most `limit` items:
-    /// each one is copied and sorted, and an item may have a single byte.
+    /// Reads geth's RLP witness like [`Self::from_geth_rlp`], with at most `limit` items. Every
+    /// item is copied and sorted and may be as short as one byte, so the length of the RLP alone
+    /// does not bound memory and time.
     ///
     /// # Errors
     ///
@@ -81,7 +82,7 @@ impl OwnedWitness {
     }
 }
 
-/// The items of an RLP list, each with its own header.
+/// Splits an RLP list into its items, each with its own header.
 fn items(list: &[u8]) -> Result<Vec<&[u8]>, DecodeError> {
     let mut rest = list;
     match Header::decode_raw(&mut rest).map_err(rlp)? {

@@ -1,4 +1,4 @@
-//! The answers of `debug_executionWitness`.
+//! Results of `debug_executionWitness`.
 //!
 //! reth and ethrex send nodes and codes as arrays of hex strings and headers as hex RLP, some
 //! versions with `keys` (preimages, which are not needed); geth sends headers as objects; older
@@ -19,7 +19,7 @@ use serde::{
 use std::collections::BTreeMap;
 use wire::DecodeError;
 
-/// A witness as the document holds it.
+/// A witness as parsed from JSON.
 #[derive(Deserialize)]
 pub(crate) struct WitnessDocument {
     state: Blobs,
@@ -31,8 +31,8 @@ pub(crate) struct WitnessDocument {
 
 /// Bytes as a hex string.
 ///
-/// This differs from alloy's `Bytes` in two ways: an array of numbers is refused, and an error does
-/// not repeat the string, which may be megabytes long.
+/// This differs from alloy's `Bytes` in two ways: an array of numbers is rejected, and errors do
+/// not quote the string, which may be megabytes long.
 #[derive(Default)]
 pub(crate) struct HexBytes(pub(crate) Bytes);
 
@@ -94,7 +94,7 @@ impl<'de> Deserialize<'de> for Blobs {
     }
 }
 
-/// A header's RLP, or the RLP of a header that was given as an object.
+/// RLP of a header, given as hex or as a JSON object.
 struct HeaderForm(Bytes);
 
 impl<'de> Deserialize<'de> for HeaderForm {
@@ -129,7 +129,7 @@ impl OwnedWitness {
         Self::from_parsed(serde_json::from_str(json))
     }
 
-    /// Reads a parsed document, like [`Self::from_json`].
+    /// Reads an already parsed document like [`Self::from_json`].
     pub fn from_json_value(value: serde_json::Value) -> Result<Self, DecodeError> {
         Self::from_parsed(serde_json::from_value(value))
     }

@@ -1,16 +1,16 @@
-//! Formats of blocks and witnesses around those that EXECUTE reads.
+//! Encoders and converters for the block and witness formats around EXECUTE.
 //!
-//! The `wire` crate decodes the calldata of EXECUTE and belongs to the code that an L1 client has
-//! to trust. This crate has the rest: it writes that calldata ([`Encode`], [`compact`],
-//! [`blob_tail`]), converts the formats in which clients give out blocks and witnesses
-//! (`debug_executionWitness` JSON, geth's witness RLP, raw block RLP), has the transaction of type
-//! `0x05` ([`ExecuteTx`]), the bodies of the Engine API over REST, and the hash tree root of the
+//! The `wire` crate decodes the calldata of EXECUTE and is part of the code that an L1 client has
+//! to trust. This crate contains the rest: encoders for that calldata ([`Encode`], [`compact`],
+//! [`blob_tail`]), converters for the formats in which clients return blocks and witnesses
+//! (`debug_executionWitness` JSON, geth's witness RLP, raw block RLP), the transaction of type
+//! `0x05` ([`ExecuteTx`]), the bodies of the Engine API over REST, and the hash tree root by the
 //! consensus-specs.
 //!
 //! ```
 //! use enshrine_codec::OwnedWitness;
 //!
-//! // An answer of `debug_executionWitness`, in the form of geth, reth or Nethermind.
+//! // A result of `debug_executionWitness`, as geth, reth or Nethermind return it.
 //! let witness = OwnedWitness::from_json(r#"{ "state": ["0x80"], "codes": [], "headers": [] }"#)?;
 //! assert!(witness.state.is_empty(), "an empty node proves nothing, and is left out");
 //! # Ok::<(), wire::DecodeError>(())

@@ -1,4 +1,5 @@
-//! Hash tree roots of a request by both conventions in use, which no specification has aligned yet.
+//! Hash tree roots of a request by both conventions in use, which the specifications have not
+//! aligned yet.
 
 use alloy_primitives::B256;
 use wire::{

@@ -1,11 +1,11 @@
-//! Execution witnesses that own their parts.
+//! Owned execution witnesses.
 
 use crate::encode;
 use alloy_consensus::Header;
 use alloy_primitives::Bytes;
 use wire::{ByteLists, DecodeError, ExecutionWitness};
 
-/// A witness that owns its parts, as converters and witness recorders produce it.
+/// An owned witness, as converters and witness recorders produce it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnedWitness {
     /// RLP of trie nodes, like [`ExecutionWitness::state`].
@@ -18,7 +18,7 @@ pub struct OwnedWitness {
 
 impl OwnedWitness {
     /// Sorts nodes and codes and drops duplicates, empty nodes and empty codes, as the canonical
-    /// form demands. Headers are left as they are.
+    /// form requires. Headers are left unchanged.
     pub fn canonicalize(&mut self) {
         const EMPTY_NODE: &[u8] = &[0x80];
         // The empty node has a known hash and no parent refers to it, so a canonical witness does
@@ -31,7 +31,7 @@ impl OwnedWitness {
         }
     }
 
-    /// The witness as a view for encoding.
+    /// Returns a borrowed view of the witness for encoding.
     pub fn view(&self) -> ExecutionWitness<'_> {
         ExecutionWitness {
             state: (&self.state).into(),
@@ -40,7 +40,7 @@ impl OwnedWitness {
         }
     }
 
-    /// Writes the SSZ form, with which the input of a single block ends.
+    /// Encodes the witness as SSZ. The input of a single block ends with these bytes.
     pub fn to_ssz(&self) -> Vec<u8> {
         let view = self.view();
         let mut out = Vec::with_capacity(view.encoded_len());

@@ -1,5 +1,5 @@
-//! An input of EXECUTE whose end is in blobs, while the fields that a contract reads in place stay
-//! in calldata.
+//! An input of EXECUTE that is split between calldata and blobs: its head, with the fields that a
+//! contract reads in place, stays in calldata; its tail is in blobs.
 //!
 //! The calldata is the head of the input and a trailer of eight bytes: length of the tail (4 bytes,
 //! big endian), position of its first blob among those of the transaction, number of its blobs, and
@@ -25,18 +25,20 @@ use wire::{
     list::{OFFSET, offset_at},
 };
 
-/// Bytes of a blob.
+/// Length of a blob in bytes.
 pub const BLOB_LEN: usize = ELEMENT * 4_096;
-/// Bytes of a tail that one blob holds.
+/// Maximum number of tail bytes in one blob.
 pub const BLOB_CAPACITY: usize = (ELEMENT - 1) * 4_096;
-/// Bytes of a request that are in the head: up to the end of the fixed part of the longest payload,
-/// so that a contract finds the fields of a block at fixed offsets, independent of the tail.
+/// Number of bytes of each request that are in the head: up to the end of the fixed part of the
+/// longest payload, so that a contract finds the fields of a block at fixed offsets, independent of
+/// the tail.
 // One length for all forks: the layout of the head then does not depend on the schema id.
 pub const REQUEST_HEAD: usize = request::FIXED + payload::FIXED_V4;
 /// Minimum number of bytes of a head.
 pub const MIN_HEAD: usize = REQUEST_IN_CALLDATA + REQUEST_HEAD;
 /// Last two bytes of a trailer.
-// They tell a trailer from the end of a plain input that was sent to this address by mistake.
+// They distinguish a trailer from the end of a plain input that was sent to this address by
+// mistake.
 pub const MAGIC: [u8; 2] = [0xb1, 0x0b];
 
 /// Bytes of a field element.
@@ -50,23 +52,23 @@ pub enum BlobTailError {
     TooShort {
         /// Bytes present.
         got: usize,
-        /// The fewest.
+        /// Minimum number of bytes.
         expected: usize,
     },
-    /// The calldata does not end as a trailer does.
+    /// The calldata does not end with [`MAGIC`].
     #[error("the trailer ends in {got:02x?}, expected {MAGIC:02x?}")]
     Magic {
         /// The last two bytes.
         got: [u8; 2],
     },
-    /// A tail of this length takes another number of blobs.
+    /// The number of blobs does not match the length of the tail.
     #[error("{got} blobs for a tail of {tail} bytes, expected {expected}")]
     Count {
         /// Bytes of the tail.
         tail: u32,
         /// Blobs that the trailer names.
         got: u8,
-        /// Blobs that a tail of this length takes.
+        /// Number of blobs that a tail of this length needs.
         expected: usize,
     },
     /// A trailer without blobs names a first blob.
@@ -75,7 +77,8 @@ pub enum BlobTailError {
         /// Position of the first blob.
         got: u8,
     },
-    /// The head of a batch does not begin as one with blocks does.
+    /// The first offset in the head of a batch is not that of a list with 1 to
+    /// [`StatelessBatch::MAX_BLOCKS`] blocks.
     #[error(
         "the first request of the batch starts at {got} of their list, expected 4 to {limit}, by fours"
     )]
@@ -92,7 +95,7 @@ pub enum BlobTailError {
         blocks: usize,
         /// Bytes present.
         got: usize,
-        /// Bytes that the head of such a batch takes.
+        /// Length of the head of a batch with this number of blocks.
         expected: usize,
     },
     /// A request of a batch begins before the head's part of the previous request ends, or too late
@@ -130,7 +133,7 @@ pub enum BlobTailError {
         /// First byte of the field element.
         got: u8,
     },
-    /// The last blob holds nonzero bytes behind the tail.
+    /// The last blob has nonzero bytes after the tail.
     #[error("behind the tail of {tail} bytes the last blob is not zero")]
     Padding {
         /// Bytes of the tail.
@@ -160,7 +163,7 @@ impl Trailer {
         Some(Self { tail: u32::try_from(tail).ok()?, first, count })
     }
 
-    /// Head and trailer of a call.
+    /// Splits calldata into head and trailer.
     ///
     /// # Errors
     ///
@@ -185,14 +188,14 @@ impl Trailer {
         if usize::from(count) != expected {
             return Err(BlobTailError::Count { tail, got: count, expected });
         }
-        // The same for the position: an unused field must not carry a choice.
+        // Likewise, an unused position must be zero so that it has one encoding.
         if count == 0 && first != 0 {
             return Err(BlobTailError::First { got: first });
         }
         Ok((head, Self { tail, first, count }))
     }
 
-    /// Encodes the trailer as it follows a head.
+    /// Encodes the trailer.
     pub const fn encode(self) -> [u8; Self::LEN] {
         let [a, b, c, d] = self.tail.to_be_bytes();
         let [y, z] = MAGIC;
@@ -251,7 +254,7 @@ impl Trailer {
         Ok(Pieces { trailer: self, parts })
     }
 
-    /// Checks that the blobs are exactly those that a writer makes of this tail.
+    /// Checks that the blobs are the canonical encoding of a tail of this length.
     fn check<B: AsRef<[u8]>>(self, blobs: &[B]) -> Result<(), BlobTailError> {
         let tail = self.tail;
         if blobs.len() != usize::from(self.count) {
@@ -274,8 +277,8 @@ impl Trailer {
                 }
                 let used = data.len().min(left);
                 left -= used;
-                // The price does not cover bytes behind a tail, so they are compared at once and
-                // not byte by byte.
+                // The gas price does not cover bytes after the tail, so they are compared as one
+                // slice and not byte by byte.
                 if data[used..] != [0; ELEMENT - 1][used..] {
                     return Err(BlobTailError::Padding { tail });
                 }
@@ -304,8 +307,8 @@ impl Pieces<'_> {
         // The padding is checked before a byte is copied: a refused input allocates nothing.
         self.trailer.check(blobs)?;
         let head: usize = self.parts.iter().map(|(part, _)| part.len()).sum();
-        // Both lengths are of bytes that are present in calldata and blobs, so a claimed length
-        // cannot inflate this.
+        // Both lengths count bytes that are present in calldata and blobs, so a claimed length
+        // cannot inflate the allocation.
         let mut input = Vec::with_capacity(head + tail);
         let mut at = 0;
         for (part, follows) in &self.parts {
@@ -340,8 +343,7 @@ fn list_of(head: &[u8]) -> Option<&[u8]> {
 
 /// Returns the number of blocks in the batch with this list.
 fn blocks_of(list: &[u8]) -> Result<usize, BlobTailError> {
-    // The first offset points behind all offsets, so it states the number of blocks four times
-    // over.
+    // The first offset points to the end of the offsets, so it is four times the number of blocks.
     let (got, limit) = (offset_at(list, 0), StatelessBatch::MAX_BLOCKS * OFFSET);
     if got == 0 || got > limit || !got.is_multiple_of(OFFSET) {
         return Err(BlobTailError::Blocks { got, limit });

@@ -1,4 +1,4 @@
-//! Division of an input into the head that stays in calldata and the tail that goes into blobs.
+//! Splitting of an input into the head in calldata and the tail in blobs.
 
 use super::{BLOB_CAPACITY, BLOB_LEN, ELEMENT, MIN_HEAD, REQUEST_HEAD, blocks_of, list_of};
 use wire::{
@@ -30,7 +30,7 @@ pub fn cut(input: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((head, tail))
 }
 
-/// The blobs that hold a tail.
+/// Encodes a tail as blobs.
 pub fn to_blobs(tail: &[u8]) -> Vec<Vec<u8>> {
     let blob = |data: &[u8]| {
         let mut blob = vec![0; BLOB_LEN];

@@ -25,7 +25,7 @@ fn known() -> Vec<u8> {
     with_known(|batch| batch.encode())
 }
 
-/// A batch of this many minimal blocks.
+/// A batch of `count` minimal blocks.
 fn of(count: usize) -> StatelessBatch<'static> {
     let input = minimal(ProtocolFork::Osaka);
     StatelessBatch {
@@ -46,7 +46,7 @@ fn with_word(mut bytes: Vec<u8>, at: usize, value: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_witness_is_as_long_as_it_says() {
+fn witness_encoded_len_matches_encoding() {
     with_known(|batch| {
         let bytes = batch.encode();
         assert!(!batch.witness.codes.is_empty() && !batch.witness.headers.is_empty());
@@ -89,9 +89,10 @@ fn assembled(inputs: &[Vec<u8>]) -> Vec<u8> {
     .concat()
 }
 
-/// The roots by a script of its own, which also reproduces the specification's known answer.
+/// The roots were computed by an independent script that also reproduces the specification's known
+/// answer.
 #[test]
-fn known_batches_have_their_bytes_and_their_roots() {
+fn known_batches_match_bytes_and_roots() {
     let minimal = minimal(ProtocolFork::Amsterdam);
     let single = KnownAnswer::new().with(|known| known.encode());
     with_known(|batch| {
@@ -122,7 +123,7 @@ fn known_batches_have_their_bytes_and_their_roots() {
 }
 
 #[test]
-fn the_root_commits_to_each_block_to_their_order_and_to_their_number() {
+fn requests_root_commits_to_blocks_order_and_count() {
     let mut two = of(2);
     two.requests[1].payload.block_hash = B256::repeat_byte(1);
     let root = two.requests_root();
@@ -142,7 +143,7 @@ fn the_root_commits_to_each_block_to_their_order_and_to_their_number() {
 }
 
 #[test]
-fn the_ids_of_batches_are_those_of_single_inputs_with_a_revision_of_their_own() {
+fn batch_schema_ids_use_their_own_revision() {
     for fork in ProtocolFork::ALL {
         let (single, batch) = (fork.schema(), fork.batch_schema());
         assert_eq!(batch.to_be_bytes(), [fork as u8, 0xba]);
@@ -153,7 +154,7 @@ fn the_ids_of_batches_are_those_of_single_inputs_with_a_revision_of_their_own() 
     assert_eq!(SchemaId::of(&bytes), Ok(SchemaId::new(0x15ba)));
     assert_eq!(SchemaId::of(&single), Ok(SchemaId::AMSTERDAM));
     assert!(SchemaId::of(&bytes[..1]).is_err());
-    // Neither decoder reads what the other one does.
+    // Neither decoder accepts the input of the other.
     assert!(matches!(StatelessInput::decode(&bytes), Err(DecodeError::UnknownSchema { .. })));
     let got = SchemaId::AMSTERDAM;
     assert_eq!(refused(&single), DecodeError::NoBatchSchema { got });
@@ -163,7 +164,7 @@ fn the_ids_of_batches_are_those_of_single_inputs_with_a_revision_of_their_own() 
 }
 
 #[test]
-fn a_batch_has_from_one_to_as_many_blocks_as_blockhash_reaches() {
+fn batch_has_between_one_and_256_blocks() {
     let what = "requests of the batch";
     assert_eq!(refused(&of(0).encode()), DecodeError::Empty { what });
     for count in [1, 2, StatelessBatch::MAX_BLOCKS] {
@@ -181,7 +182,7 @@ fn a_batch_has_from_one_to_as_many_blocks_as_blockhash_reaches() {
 }
 
 #[test]
-fn a_batch_is_made_of_inputs_of_one_chain_and_one_fork() {
+fn batch_inputs_share_chain_and_fork() {
     let input = minimal(ProtocolFork::Osaka);
     let make = |other: StatelessInput<'static>| {
         enshrine_codec::batch_of(&[input.clone(), other], BatchWitness::EMPTY)
@@ -194,7 +195,7 @@ fn a_batch_is_made_of_inputs_of_one_chain_and_one_fork() {
 }
 
 #[test]
-fn every_offset_of_a_batch_is_canonical() {
+fn non_canonical_batch_offsets_are_rejected() {
     let bytes = known();
     let (witness, second) = (word(&bytes, BODY + 4), word(&bytes, LIST + 4));
     assert_eq!((word(&bytes, BODY), word(&bytes, LIST)), (16, 8));
@@ -205,11 +206,11 @@ fn every_offset_of_a_batch_is_canonical() {
         (LIST, 7, "requests of the batch: first offset 7 is not a multiple of 4 in"),
         (LIST, 0, "requests of the batch: first offset 0 is not a multiple of 4 in"),
         (LIST, u32::MAX - 3, "requests of the batch: first offset 4294967292 is not"),
-        // One request less, and a gap in front of the first.
+        // One request fewer, which leaves a gap before the first.
         (LIST, 4, "new payload request: first offset is"),
         (LIST + 4, 7, "requests of the batch: offset 1 is 7, before its predecessor 8"),
         (LIST + 4, u32::MAX, "requests of the batch: offset 1 is 4294967295, beyond the end"),
-        // A byte of the next request at the end of this one, and the other way round.
+        // The first request is one byte too long, or one byte too short.
         (LIST + 4, second + 1, "builder exit requests: "),
         (LIST + 4, second - 1, "builder exit requests: "),
         // A byte of the witness at the end of the last request.
@@ -221,31 +222,31 @@ fn every_offset_of_a_batch_is_canonical() {
 }
 
 #[test]
-fn every_truncation_of_a_batch_is_refused_or_is_another_batch() {
+fn truncated_batch_is_rejected_or_another_batch() {
     let bytes = known();
     let whole = StatelessBatch::decode(&bytes).unwrap();
     for len in 0..bytes.len() {
         if let Ok(other) = StatelessBatch::decode(&bytes[..len]) {
-            // Only the last header of the witness has no end of its own.
+            // Only the last header of the witness has no explicit end.
             assert_eq!(other.requests, whole.requests);
             assert_ne!(other.witness.headers, whole.witness.headers);
             assert_eq!(other.encode(), bytes[..len]);
         }
     }
-    // No byte stands behind the end.
+    // Trailing bytes are rejected.
     let empty = of(1).encode();
     assert!(StatelessBatch::decode(&empty).is_ok());
     assert!(StatelessBatch::decode(&[&empty[..], &[0]].concat()).is_err());
 }
 
 #[test]
-fn a_request_takes_no_more_memory_than_the_shortest_has_bytes() {
+fn request_struct_fits_size_of_shortest_encoding() {
     let shortest = minimal(ProtocolFork::Paris).request.encoded_len(ProtocolFork::Paris);
     assert!(size_of::<NewPayloadRequest<'_>>() <= shortest);
 }
 
 #[test]
-fn no_code_is_listed_twice() {
+fn duplicate_codes_are_rejected() {
     let batch = of(1);
     let encoded = |codes: &[&[u8]]| {
         let witness = BatchWitness { codes: codes.into(), ..batch.witness };

@@ -1,5 +1,4 @@
-//! Batches that lie in blobs but for the fixed parts of their requests: each comes back, in one way
-//! only.
+//! Batches split between calldata and blobs: each batch is restored, and has a single encoding.
 
 use crate::support::{KnownAnswer, minimal};
 use enshrine_codec::Encode as _;
@@ -20,7 +19,7 @@ fn known() -> Vec<u8> {
     })
 }
 
-/// A batch of this many blocks, each as short as one can be.
+/// A batch of `count` blocks of minimal length.
 fn shortest(count: usize) -> Vec<u8> {
     let input = minimal(ProtocolFork::Osaka);
     let requests = vec![input.request; count];
@@ -47,7 +46,7 @@ fn joined(head: &[u8], tail: &[u8]) -> Result<Vec<u8>, BlobTailError> {
 }
 
 #[test]
-fn the_head_has_the_first_bytes_of_each_request_and_the_tail_all_others() {
+fn head_holds_first_bytes_of_each_request() {
     assert_eq!((REQUEST_HEAD, MIN_HEAD), (584, 602));
     let batch = known();
     let (first, second) = (LIST + offset(&batch, 0), LIST + offset(&batch, 1));
@@ -60,12 +59,12 @@ fn the_head_has_the_first_bytes_of_each_request_and_the_tail_all_others() {
 }
 
 #[test]
-fn a_batch_of_any_number_of_blocks_comes_back() {
+fn split_batch_of_any_length_is_restored() {
     for count in [1, 2, StatelessBatch::MAX_BLOCKS] {
         let batch = shortest(count);
         let (head, tail) = cut(&batch).unwrap();
         assert_eq!(head.len(), 18 + count * (4 + 584));
-        // Nothing of a request is shorter than what the head has of it.
+        // Minimal requests are in the head completely.
         assert_eq!(head, batch[..head.len()]);
         assert_eq!(joined(&head, &tail), Ok(batch), "{count}");
     }
@@ -76,7 +75,7 @@ fn a_batch_of_any_number_of_blocks_comes_back() {
 }
 
 #[test]
-fn a_batch_that_spreads_over_several_blobs_comes_back() {
+fn batch_over_several_blobs_is_restored() {
     let short = shortest(3);
     let batch = StatelessBatch::decode(&short).unwrap();
     let codes: Vec<_> = (1..=5_u8).map(|byte| vec![byte; 60_000]).collect();
@@ -89,7 +88,7 @@ fn a_batch_that_spreads_over_several_blobs_comes_back() {
 }
 
 #[test]
-fn a_head_that_is_not_as_long_as_that_of_its_blocks_is_refused() {
+fn head_length_must_match_block_count() {
     let (head, tail) = cut(&known()).unwrap();
     assert!(joined(&head, &tail).is_ok());
     let expected = 18 + 2 * (4 + 584);
@@ -99,7 +98,7 @@ fn a_head_that_is_not_as_long_as_that_of_its_blocks_is_refused() {
     // The whole batch as a head, and nothing in blobs.
     let whole = known();
     assert_eq!(joined(&whole, &[]), length(whole.len()));
-    // One block less or more than the head has.
+    // One block fewer or more than the head has.
     for blocks in [1, 3] {
         let expected = 18 + blocks * (4 + 584);
         let error = BlobTailError::HeadLength { blocks, got: head.len(), expected };
@@ -108,13 +107,13 @@ fn a_head_that_is_not_as_long_as_that_of_its_blocks_is_refused() {
 }
 
 #[test]
-fn a_head_that_begins_as_no_batch_does_is_refused() {
+fn invalid_first_request_offset_is_rejected() {
     let (head, tail) = cut(&known()).unwrap();
     for got in [0, 3, 7, 9, 4 * 257, u32::MAX as usize] {
         let error = BlobTailError::Blocks { got, limit: 4 * 256 };
         assert_eq!(joined(&with_offset(&head, 0, got), &tail), Err(error));
     }
-    // The most is a matter of the head's length.
+    // 256 blocks are allowed, so only the length of the head is wrong.
     let most = joined(&with_offset(&head, 0, 4 * 256), &tail);
     assert!(matches!(most, Err(BlobTailError::HeadLength { blocks: 256, .. })), "{most:?}");
     let (head, tail) = cut(&shortest(256)).unwrap();
@@ -122,7 +121,7 @@ fn a_head_that_begins_as_no_batch_does_is_refused() {
 }
 
 #[test]
-fn requests_that_overlap_or_do_not_end_within_the_input_are_refused() {
+fn overlapping_or_overlong_requests_are_rejected() {
     let (head, tail) = cut(&shortest(3)).unwrap();
     let list = 3 * (4 + 584) + tail.len();
     for index in [1, 2] {
@@ -145,23 +144,23 @@ fn requests_that_overlap_or_do_not_end_within_the_input_are_refused() {
 }
 
 #[test]
-fn the_head_of_a_single_input_under_the_id_of_a_batch_is_none() {
+fn single_input_head_with_batch_id_is_rejected() {
     let mut single = minimal(ProtocolFork::Osaka).encode();
     assert!(StatelessInput::decode(&single).is_ok());
     let (head, tail) = single.split_at(MIN_HEAD);
     assert_eq!(joined(head, tail).as_ref(), Ok(&single));
     single[1] = 0xba;
     let (head, tail) = single.split_at(MIN_HEAD);
-    // 44 is the offset of its payload.
+    // The first word is 44, the offset of the payload, which is read as 11 blocks.
     let expected = 18 + 11 * (4 + 584);
     let error = BlobTailError::HeadLength { blocks: 11, got: 602, expected };
     assert_eq!(joined(head, tail), Err(error));
 }
 
 proptest! {
-    /// There is one head and one tail for each batch, and each request is where the list says.
+    /// Each batch has a single head and tail, and each request is at its offset in the list.
     #[test]
-    fn what_is_taken_is_what_cutting_makes(
+    fn accepted_heads_and_tails_are_canonical(
         at in 18..18 + 3 * 588_usize,
         byte: u8,
         more in prop::collection::vec(any::<u8>(), 0..700),
@@ -181,7 +180,7 @@ proptest! {
     }
 
     #[test]
-    fn no_input_makes_cutting_panic(bytes in prop::collection::vec(any::<u8>(), 0..3_000), batch: bool) {
+    fn cut_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..3_000), batch: bool) {
         let mut bytes = bytes;
         if batch && bytes.len() >= 26 {
             bytes[..2].copy_from_slice(&[0x12, 0xba]);

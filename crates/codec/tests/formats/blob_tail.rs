@@ -1,4 +1,5 @@
-//! Inputs whose end is in blobs: every tail is restored, and nothing else is accepted as one.
+//! Inputs split between calldata and blobs: every tail is restored, and only canonical blobs are
+//! accepted.
 
 use enshrine_codec::blob_tail::{
     BLOB_CAPACITY, BLOB_LEN, BlobTailError, MAGIC, MIN_HEAD, Trailer, blobs_for, to_blobs,
@@ -19,13 +20,13 @@ fn joined(calldata: &[u8], blobs: &[Vec<u8>]) -> Result<Vec<u8>, BlobTailError> 
 }
 
 #[test]
-fn a_trailer_is_laid_out_as_documented() {
+fn trailer_has_documented_layout() {
     let trailer = Trailer::new(BLOB_CAPACITY + 1, 3).unwrap();
     assert_eq!(trailer.encode(), [0x00, 0x01, 0xf0, 0x01, 3, 2, 0xb1, 0x0b]);
     assert_eq!(trailer.blobs(), 3..5);
     assert_eq!(MAGIC, [0xb1, 0x0b]);
     assert_eq!((MIN_HEAD, BLOB_LEN, BLOB_CAPACITY), (602, 131_072, 126_976));
-    // The longest tail that a transaction of today can have.
+    // The longest tail that fits in the six blobs of a transaction.
     assert_eq!(blobs_for(761_856), 6);
     assert_eq!(blobs_for(761_857), 7);
     assert_eq!(Trailer::new(255 * BLOB_CAPACITY, 0).map(|it| it.blobs()), Some(0..255));
@@ -33,7 +34,7 @@ fn a_trailer_is_laid_out_as_documented() {
 }
 
 #[test]
-fn a_blob_has_31_bytes_of_the_tail_behind_a_zero_in_each_element() {
+fn field_element_holds_31_bytes_after_zero() {
     let blobs = to_blobs(&[0xff; 40]);
     let mut expected = vec![0; BLOB_LEN];
     expected[1..32].fill(0xff);
@@ -43,7 +44,7 @@ fn a_blob_has_31_bytes_of_the_tail_behind_a_zero_in_each_element() {
 }
 
 #[test]
-fn a_tail_of_any_length_around_the_borders_comes_back() {
+fn tails_around_blob_boundaries_are_restored() {
     for length in [0, 1, 30, 31, 32, BLOB_CAPACITY - 1, BLOB_CAPACITY, BLOB_CAPACITY + 1] {
         let tail: Vec<u8> = (0..length).map(|at| at.to_le_bytes()[0] | 1).collect();
         let calldata = calldata(Trailer::new(length, 0).unwrap());
@@ -53,7 +54,7 @@ fn a_tail_of_any_length_around_the_borders_comes_back() {
 }
 
 #[test]
-fn a_trailer_that_is_not_canonical_is_refused() {
+fn non_canonical_trailer_is_rejected() {
     let good = calldata(Trailer::new(100, 2).unwrap());
     assert!(Trailer::split(&good).is_ok());
     let with = |at: usize, byte: u8| {
@@ -61,7 +62,7 @@ fn a_trailer_that_is_not_canonical_is_refused() {
         bad[MIN_HEAD + at] = byte;
         Trailer::split(&bad).map(|_| ()).unwrap_err()
     };
-    // One byte less, and the head would be too short.
+    // The shortest valid calldata has one byte more.
     let (got, expected) = (MIN_HEAD + 7, MIN_HEAD + 8);
     assert_eq!(Trailer::split(&good[1..]), Err(BlobTailError::TooShort { got, expected }));
     assert_eq!(
@@ -71,7 +72,7 @@ fn a_trailer_that_is_not_canonical_is_refused() {
     assert_eq!(Trailer::split(&[]), Err(BlobTailError::TooShort { got: 0, expected }));
     assert_eq!(with(6, 0xb0), BlobTailError::Magic { got: [0xb0, 0x0b] });
     assert_eq!(with(7, 0x0c), BlobTailError::Magic { got: [0xb1, 0x0c] });
-    // More blobs than the tail takes, and fewer.
+    // More blobs than the tail needs, and fewer.
     assert_eq!(with(5, 2), BlobTailError::Count { tail: 100, got: 2, expected: 1 });
     assert_eq!(with(5, 0), BlobTailError::Count { tail: 100, got: 0, expected: 1 });
     assert_eq!(with(3, 0), BlobTailError::Count { tail: 0, got: 1, expected: 0 });
@@ -89,7 +90,7 @@ fn a_trailer_that_is_not_canonical_is_refused() {
 }
 
 #[test]
-fn blobs_that_are_not_encoded_as_a_tail_are_refused() {
+fn non_canonical_blobs_are_rejected() {
     let length = BLOB_CAPACITY + 45;
     let tail = vec![7; length];
     let calldata = calldata(Trailer::new(length, 0).unwrap());
@@ -109,7 +110,7 @@ fn blobs_that_are_not_encoded_as_a_tail_are_refused() {
     let padding = Err(BlobTailError::Padding { tail: u32::try_from(length).unwrap() });
     assert_eq!(with(1, 32 + 15, 1), padding);
     assert_eq!(with(1, BLOB_LEN - 1, 1), padding);
-    // Other blobs than were asked for.
+    // A blob of the wrong length, and a wrong number of blobs.
     let mut short = good.clone();
     short[1].pop();
     let got = BLOB_LEN - 1;
@@ -124,14 +125,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn what_was_split_comes_back(tail in prop::collection::vec(any::<u8>(), 0..2_000), first in 0..9_u8) {
+    fn split_input_is_restored(tail in prop::collection::vec(any::<u8>(), 0..2_000), first in 0..9_u8) {
         let calldata = calldata(Trailer::new(tail.len(), first).unwrap());
         prop_assert_eq!(joined(&calldata, &to_blobs(&tail)).unwrap(), [head(), tail].concat());
     }
 
-    /// There is one calldata and one row of blobs for each input.
+    /// Each input has a single encoding as calldata and blobs.
     #[test]
-    fn what_is_taken_is_what_encoding_makes(
+    fn accepted_calldata_and_blobs_are_canonical(
         tail in prop::collection::vec(any::<u8>(), 1..200),
         at in 0..500_usize,
         byte: u8,

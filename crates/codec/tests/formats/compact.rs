@@ -1,5 +1,5 @@
-//! The state of a batch's witness: each rule of the stream is tested with a stream that breaks it
-//! and one that keeps it, and the encoder with lists of nodes.
+//! The state of a batch's witness: each rule of the stream is tested with a stream that violates it
+//! and one that satisfies it, and the encoder with lists of nodes.
 
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, b256, hex, keccak256};
 use enshrine_codec::compact::{LengthAlone, compact};
@@ -31,7 +31,7 @@ fn refused(nodes: u32, parts: &[&[u8]], node: usize, reason: StreamError) {
     assert_eq!(error, DecodeError::State { node, reason });
 }
 
-/// The rest of a key below so many nibbles.
+/// The rest of a key below `depth` nibbles.
 fn path(depth: usize) -> Vec<u8> {
     let nibbles = 64 - depth;
     let mut path = vec![0x11; nibbles.div_ceil(2)];
@@ -52,13 +52,13 @@ fn leaf(depth: usize) -> Vec<u8> {
     [&[0x10][..], &path(depth), &[0x80, 0x80]].concat()
 }
 
-/// A leaf at the root with a tag, and what comes behind its path.
+/// A leaf at the root with this tag and with `rest` after its path.
 fn account(tag: u8, rest: &[&[u8]]) -> Vec<u8> {
     [&[tag][..], &path(0), &rest.concat()].concat()
 }
 
 #[test]
-fn a_stream_has_as_many_nodes_as_it_declares() {
+fn stream_must_have_declared_node_count() {
     let two = [branch(1, 2), leaf(1)].concat();
     accepted(2, &[&two]);
     refused(1, &[&two], 1, StreamError::More { declared: 1 });
@@ -83,8 +83,8 @@ fn a_stream_has_as_many_nodes_as_it_declares() {
 }
 
 #[test]
-fn a_stream_that_is_too_short_for_what_it_declares_is_not_read() {
-    // 69 bytes: at twelve each, there may be five nodes.
+fn overstated_node_count_is_rejected_before_reading() {
+    // 69 bytes: at a minimum of twelve bytes each, these are at most five nodes.
     let one = branch(0, 3);
     let what = "state of the batch";
     let many = CompactState::decode(&state(6, &[&one]), CODES).expect_err("are too many");
@@ -96,7 +96,7 @@ fn a_stream_that_is_too_short_for_what_it_declares_is_not_read() {
 }
 
 #[test]
-fn a_branch_has_two_children_and_each_in_one_form() {
+fn branch_needs_two_children_each_once() {
     accepted(1, &[&branch(0, 0x8001)]);
     accepted(2, &[&branch(0x8000, 1), &leaf(1)]);
     refused(2, &[&branch(1, 3), &leaf(1)], 0, StreamError::Masks { carried: 1, hashed: 3 });
@@ -106,7 +106,7 @@ fn a_branch_has_two_children_and_each_in_one_form() {
 }
 
 #[test]
-fn an_extension_adds_nibbles_and_leads_to_a_branch_within_the_key() {
+fn extension_leads_to_branch_within_key() {
     let extension = |tag: u8, nibbles: u8, first: u8| {
         let mut bytes = vec![0x11; 2 + usize::from(nibbles).div_ceil(2)];
         (bytes[0], bytes[1]) = (tag, nibbles);
@@ -128,7 +128,7 @@ fn an_extension_adds_nibbles_and_leads_to_a_branch_within_the_key() {
     refused(2, &[&extension(1, 3, 0x01), &leaf(3)], 1, StreamError::BelowExtension);
     let further = extension(2, 1, 0x01);
     refused(2, &[&extension(1, 3, 0x01), &further, &hash], 1, StreamError::BelowExtension);
-    // A branch may take the last of the 64 nibbles of a key, and no more.
+    // A branch may consume the last of the 64 nibbles of a key.
     let to_the_end = extension(1, 63, 0x01);
     accepted(3, &[&to_the_end, &branch(1, 0x8000), &leaf(64)]);
     refused(3, &[&to_the_end, &branch(1, 0x8000), &branch(0, 3)], 2, StreamError::BelowKey);
@@ -139,7 +139,7 @@ fn an_extension_adds_nibbles_and_leads_to_a_branch_within_the_key() {
 }
 
 #[test]
-fn each_node_belongs_to_the_trie_in_which_it_stands() {
+fn node_kinds_must_fit_their_trie() {
     let slot = [&[0x03][..], &path(0), &[0x01]].concat();
     let above = account(0x18, &[&[0x80, 0x80]]);
     accepted(2, &[&above, &slot]);
@@ -149,17 +149,17 @@ fn each_node_belongs_to_the_trie_in_which_it_stands() {
     for tag in [0x04, 0x0f, 0x13, 0x17, 0x1b, 0x1c, 0x1f, 0x20, 0x80, 0xff] {
         refused(1, &[&account(tag, &[&[0x80, 0x80]])], 0, stands_in(false)(tag));
     }
-    // Branches and extensions stand in both.
+    // Branches and extensions are valid in both tries.
     let storage = [branch(1, 2), [&[0x03][..], &path(1), &[0x01]].concat()].concat();
     accepted(3, &[&above, &storage]);
-    // Behind a storage trie the account trie goes on.
+    // The account trie continues after a storage trie.
     let below = [&[0x18][..], &path(1), &[0x80, 0x80]].concat();
     accepted(4, &[&branch(3, 0), &below, &slot, &leaf(1)]);
     refused(4, &[&branch(3, 0), &below, &slot, &slot], 3, stands_in(false)(0x03));
 }
 
 #[test]
-fn a_number_has_one_form() {
+fn numbers_have_one_encoding() {
     let nonce = |item: &[u8]| account(0x10, &[item, &[0x80]]);
     let balance = |item: &[u8]| account(0x10, &[&[0x80], item]);
     let long = |first: u8, len: usize| [&[first][..], &vec![1; len]].concat();
@@ -188,7 +188,7 @@ fn a_number_has_one_form() {
 }
 
 #[test]
-fn nothing_is_said_by_its_hash_that_has_another_form() {
+fn empty_hashes_must_use_their_tag() {
     let (storage, code) = ("storage root", "code hash");
     let with = |tag: u8, hash: B256| account(tag, &[&[0x80, 0x80], hash.as_slice()]);
     accepted(1, &[&with(0x14, KECCAK256_EMPTY)]);
@@ -284,7 +284,7 @@ fn known_codes() -> Vec<Bytes> {
 }
 
 #[test]
-fn known_nodes_have_their_stream_in_any_order() {
+fn known_nodes_encode_identically_in_any_order() {
     let (expected, mut nodes, root) = known();
     let codes = known_codes();
     let stream = |nodes: &Vec<Bytes>| compact(root, nodes.into(), (&codes).into());
@@ -295,7 +295,7 @@ fn known_nodes_have_their_stream_in_any_order() {
 
     let decoded = CompactState::decode(&expected, CODES).unwrap();
     let rlp: usize = nodes[1..].iter().map(|node| node.len()).sum();
-    // Headers of what is short have a byte less than those of what is long.
+    // The bound assumes long RLP headers; short lists and strings need one byte less.
     let bound = decoded.expanded_len();
     assert!((rlp..rlp + 12).contains(&bound), "{rlp} bytes, at most {bound}");
     let mut reader = decoded.nodes(CODES);
@@ -320,13 +320,14 @@ fn known_nodes_have_their_stream_in_any_order() {
     assert_eq!((next(), next()), (None, None));
 }
 
+/// Every node but the root saves its hash in its parent.
 #[test]
-fn a_stream_is_as_long_as_its_nodes_alone_without_the_hash_of_each_but_the_root() {
+fn stream_length_is_sum_of_lengths_alone() {
     let (_, nodes, root) = known();
     let places = [(0, false), (1, false), (1, false), (0, true), (1, true), (2, true), (2, true)];
     let alone = |(node, (depth, in_storage)): (&Bytes, _)| LengthAlone::of(node, depth, in_storage);
     let alone: Vec<_> = nodes.iter().zip(places).map(alone).collect();
-    // Parents come first, so that any number of them is all that hangs together.
+    // Parents come first, so every prefix of the nodes is connected.
     for count in 1..=nodes.len() {
         let length = |codes: &[Bytes]| {
             let nodes = ByteLists::from(&nodes[..count]);
@@ -335,7 +336,7 @@ fn a_stream_is_as_long_as_its_nodes_alone_without_the_hash_of_each_but_the_root(
         let sum = |of: fn(&LengthAlone) -> usize| {
             4 + alone[..count].iter().map(of).sum::<usize>() - LengthAlone::HASH * (count - 1)
         };
-        // With the code that an account has, and without.
+        // With the code of the account in the witness, and without it.
         assert_eq!(sum(|alone| alone.least), length(&known_codes()), "{count}");
         assert_eq!(sum(|alone| alone.most), length(&[]), "{count}");
     }
@@ -344,7 +345,7 @@ fn a_stream_is_as_long_as_its_nodes_alone_without_the_hash_of_each_but_the_root(
 }
 
 #[test]
-fn a_node_to_which_no_other_leads_is_not_left_out_in_silence() {
+fn unreachable_node_is_an_error() {
     let (_, nodes, root) = known();
     let codes = known_codes();
     let of = |nodes: &[Bytes]| compact(root, nodes.into(), (&codes).into());
@@ -356,14 +357,14 @@ fn a_node_to_which_no_other_leads_is_not_left_out_in_silence() {
     // Without the branch of the storage trie, its slots are unreachable.
     let without = [&nodes[..4], &nodes[5..]].concat();
     assert!(matches!(of(&without), Err(DecodeError::Unreachable { reached: 4, nodes: 6, .. })));
-    // And without the slots, their hashes are there.
+    // Without the slots, the branch contains their hashes.
     assert!(of(&nodes[..5]).is_ok());
     assert!(matches!(of(&nodes[1..]), Err(DecodeError::Unreachable { reached: 0, .. })));
     assert_eq!(of(&[]), Ok(vec![0; 4]));
 }
 
 #[test]
-fn an_extension_leaves_a_nibble_to_its_branch_and_is_counted_with_its_hash() {
+fn extension_path_has_at_most_63_nibbles() {
     let extension = |path: &[u8]| {
         let path = [&[0x80 + path.len() as u8], path].concat();
         let payload = [&path[..], &[0xa0], &[0x22; 32]].concat();
@@ -383,13 +384,13 @@ fn an_extension_leaves_a_nibble_to_its_branch_and_is_counted_with_its_hash() {
 }
 
 #[test]
-fn the_bound_is_the_length_of_nodes_whose_headers_are_the_longest_of_their_kind() {
+fn expanded_len_assumes_longest_rlp_headers() {
     let bound = |nodes, parts: &[&[u8]]| {
         CompactState::decode(&state(nodes, parts), CODES).unwrap().expanded_len()
     };
     let (hash, path) = ([0x22; 32], 34);
     assert_eq!(bound(1, &[&branch(0, 0xffff)]), 3 + 16 * 33 + 1);
-    // A path of 62 nibbles has one byte less.
+    // The path of an extension by 62 nibbles takes one byte less than that of a leaf.
     assert_eq!(bound(1, &[&[0x02, 62], &[0x11; 31], &hash]), 2 + 33 + 33);
     let (nonce, balance) = ([&[0x88][..], &[1; 8]].concat(), [&[0xa0][..], &[1; 32]].concat());
     let account_of = |tag, hashes: &[&[u8]]| account(tag, &[&[&*nonce, &balance], hashes].concat());
@@ -401,7 +402,7 @@ fn the_bound_is_the_length_of_nodes_whose_headers_are_the_longest_of_their_kind(
 }
 
 #[test]
-fn what_is_no_node_of_a_trie_has_no_form() {
+fn invalid_trie_nodes_cannot_be_encoded() {
     for (node, reason) in [
         (&[0x80; 40][..], "not an RLP list"),
         (&[0xc3, 1, 2, 3], "neither two items nor a branch without a value"),
@@ -417,7 +418,7 @@ fn what_is_no_node_of_a_trie_has_no_form() {
 }
 
 #[test]
-fn the_codes_of_a_witness_are_those_that_its_state_may_name() {
+fn code_references_must_be_in_witness() {
     let (state, _, _) = known();
     let codes = known_codes();
     let with = |codes: &[Bytes]| BatchWitness::new(&state, codes.into(), ByteLists::EMPTY).is_ok();

@@ -1,4 +1,4 @@
-//! The bodies of the Engine API over REST: the bytes of the proposal, and strictness.
+//! Bodies of the Engine API over REST: the bytes of the proposal, and strict decoding.
 
 use alloy_primitives::{B256, Bytes, hex};
 use enshrine_codec::Encode as _;
@@ -8,9 +8,9 @@ use enshrine_codec::{
 use eyre::Result;
 use wire::{ProtocolFork, StatelessInput};
 
-/// A status in the worked examples of the proposal.
+/// The statuses are the worked examples of the proposal.
 #[test]
-fn a_status_has_the_bytes_of_the_proposal() -> Result<()> {
+fn status_matches_bytes_of_proposal() -> Result<()> {
     let hash = B256::repeat_byte(0xab);
     let valid = PayloadStatus::valid(hash);
     let bytes = [&hex!("00 09000000 29000000")[..], hash.as_slice()].concat();
@@ -27,7 +27,7 @@ fn a_status_has_the_bytes_of_the_proposal() -> Result<()> {
 }
 
 #[test]
-fn a_status_that_is_none_is_refused_and_its_neighbours_are_not() {
+fn malformed_status_is_rejected() {
     let decode = |bytes: &[u8]| PayloadStatus::decode(bytes);
     let none = hex!("03 09000000 09000000");
     assert_eq!(decode(&none).unwrap().status, PayloadVerdict::Accepted);
@@ -50,14 +50,14 @@ fn a_status_that_is_none_is_refused_and_its_neighbours_are_not() {
 }
 
 #[test]
-fn an_error_is_cut_between_characters() {
+fn validation_error_is_cut_at_character_boundary() {
     let long = PayloadStatus::invalid(None, format!("a{}", "ü".repeat(600)));
     let short = PayloadStatus::decode(&long.encode()).unwrap().validation_error.unwrap();
     assert_eq!(short, format!("a{}", "ü".repeat(511)));
 }
 
 #[test]
-fn a_status_travels_with_witness_and_keys_or_without() -> Result<()> {
+fn status_roundtrips_with_and_without_witness() -> Result<()> {
     let witness = OwnedWitness {
         state: vec![Bytes::from_static(&[1, 2]), Bytes::from_static(&[3])],
         codes: vec![],
@@ -77,7 +77,7 @@ fn a_status_travels_with_witness_and_keys_or_without() -> Result<()> {
     let bytes = without.encode();
     assert_eq!(bytes, hex!("0c000000 15000000 15000000 02 09000000 09000000"));
     assert_eq!(PayloadStatusWithWitness::decode(&bytes)?, without);
-    // The form of clients that do not know public keys.
+    // The older form without public keys.
     let older = hex!("08000000 11000000 02 09000000 09000000");
     assert_eq!(PayloadStatusWithWitness::decode(&older)?, without);
     let mut torn = with.encode();
@@ -88,7 +88,7 @@ fn a_status_travels_with_witness_and_keys_or_without() -> Result<()> {
 }
 
 #[test]
-fn an_envelope_carries_what_the_request_of_execute_carries() -> Result<()> {
+fn envelope_converts_to_execute_request() -> Result<()> {
     for fork in [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let input = empty_input(fork);
         let input = StatelessInput::decode(&input)?;
@@ -105,7 +105,7 @@ fn an_envelope_carries_what_the_request_of_execute_carries() -> Result<()> {
         assert_eq!(decoded, envelope);
         let given: Vec<&[u8]> = decoded.execution_requests.iter().collect();
         assert_eq!(decoded.request(&given, &[])?, input.request, "{fork}");
-        // The last request of Osaka's has no length but that of the whole.
+        // The last execution request ends with the bytes, so a cut within it is not detected.
         let needed = bytes.len() - envelope.execution_requests.total_bytes() - 4 * requests.len();
         for length in 0..needed {
             assert!(PayloadEnvelope::decode(&bytes[..length], fork).is_err(), "{fork}: {length}");
@@ -114,7 +114,7 @@ fn an_envelope_carries_what_the_request_of_execute_carries() -> Result<()> {
     Ok(())
 }
 
-/// The input of a block without transactions; that of Prague and later causes a withdrawal request.
+/// The input of a block without transactions; from Prague on, the block has a withdrawal request.
 fn empty_input(fork: ProtocolFork) -> Vec<u8> {
     use wire::{
         ByteLists, ExecutionPayload, ExecutionRequests, ExecutionWitness, NewPayloadRequest,
@@ -157,7 +157,7 @@ fn empty_input(fork: ProtocolFork) -> Vec<u8> {
 }
 
 #[test]
-fn geths_witness_is_read_as_it_is_written() -> Result<()> {
+fn geth_witness_roundtrips() -> Result<()> {
     let header = |number: u64| {
         let header = alloy_consensus::Header { number, ..Default::default() };
         Bytes::from(alloy_rlp::encode(&header))
@@ -169,7 +169,7 @@ fn geths_witness_is_read_as_it_is_written() -> Result<()> {
     };
     let rlp = witness.to_geth_rlp();
     assert_eq!(OwnedWitness::from_geth_rlp(&rlp)?, witness);
-    // The parent comes first there.
+    // geth lists the parent first.
     let parent = rlp.windows(header(7).len()).position(|part| part == &header(7)[..]);
     let grandparent = rlp.windows(header(6).len()).position(|part| part == &header(6)[..]);
     assert!(parent < grandparent);

@@ -19,7 +19,7 @@ fn roots(input: &StatelessInput<'_>) -> [B256; 2] {
 }
 
 #[test]
-fn the_specification_known_answer_has_its_bytes_and_both_its_roots() {
+fn specification_known_answer_matches_bytes_and_roots() {
     KnownAnswer::new().with(|input| {
         let bytes = input.encode();
         assert_eq!(bytes.len(), 2938);
@@ -38,11 +38,11 @@ fn the_specification_known_answer_has_its_bytes_and_both_its_roots() {
     });
 }
 
-/// Roots before Amsterdam, by the known answers of others: by the execution-specs those of the
-/// payload and of the execution requests that paradigmxyz/stateless publishes, by the
-/// consensus-specs those of whole requests that remerkleable computes.
+/// Roots before Amsterdam, from independent implementations: for the execution-specs convention,
+/// the payload and execution-request roots that paradigmxyz/stateless publishes; for the
+/// consensus-specs convention, the roots of whole requests computed with remerkleable.
 #[test]
-fn requests_of_earlier_forks_have_both_their_roots() {
+fn requests_before_amsterdam_match_published_roots() {
     let hash_pair = |left: B256, right: B256| sha256(&[left.0, right.0].concat());
     let hashes =
         hash_pair(hash_pair(B256::repeat_byte(9), B256::ZERO), B256::new(U256::ONE.to_le_bytes()));
@@ -89,7 +89,7 @@ fn requests_of_earlier_forks_have_both_their_roots() {
 }
 
 #[test]
-fn the_root_of_an_empty_block_does_not_depend_on_the_fork_of_its_shape() {
+fn empty_block_root_is_independent_of_fork() {
     let of = |fork| roots(&minimal(fork));
     assert_eq!(of(ProtocolFork::Prague), of(ProtocolFork::Bpo2));
     let [progressive, bounded] = of(ProtocolFork::Bpo2);
@@ -98,7 +98,7 @@ fn the_root_of_an_empty_block_does_not_depend_on_the_fork_of_its_shape() {
 }
 
 #[test]
-fn the_known_answer_in_dialect_3_is_refused_by_name() {
+fn known_answer_in_dialect_3_is_named() {
     let known = KnownAnswer::new();
     let bytes = known.with(|input| with_public_keys(&input.encode(), &known.public_keys));
     assert_eq!(bytes.len(), 3072);
@@ -111,7 +111,7 @@ fn the_known_answer_in_dialect_3_is_refused_by_name() {
 }
 
 #[test]
-fn the_minimal_input_has_its_bytes_and_both_its_roots() {
+fn minimal_input_matches_bytes_and_roots() {
     let input = minimal(ProtocolFork::Amsterdam);
     let bytes = input.encode();
     assert_eq!(bytes.len(), 634);
@@ -130,7 +130,7 @@ fn the_minimal_input_has_its_bytes_and_both_its_roots() {
 }
 
 #[test]
-fn the_minimal_input_in_dialect_3_is_refused_by_name() {
+fn minimal_input_in_dialect_3_is_named() {
     let bytes = with_public_keys(&minimal(ProtocolFork::Amsterdam).encode(), &[]);
     assert_eq!(bytes.len(), 638);
     let error = StatelessInput::decode(&bytes).unwrap_err();
@@ -138,7 +138,7 @@ fn the_minimal_input_in_dialect_3_is_refused_by_name() {
 }
 
 #[test]
-fn a_body_of_the_fixed_part_alone_is_recognised_as_another_dialect_and_a_shorter_one_is_not() {
+fn dialect_is_recognised_from_fixed_part_alone() {
     let schema = ProtocolFork::Amsterdam.schema().to_be_bytes();
     let of = |first: u8, len: usize| {
         let body = [&[first][..], &[0; 15]].concat();
@@ -151,7 +151,7 @@ fn a_body_of_the_fixed_part_alone_is_recognised_as_another_dialect_and_a_shorter
 }
 
 #[test]
-fn dialects_0_and_1_are_refused_by_name_and_a_chain_id_that_is_no_offset_is_not_mistaken() {
+fn dialects_0_and_1_are_named() {
     let good = minimal(ProtocolFork::Amsterdam).encode();
 
     let mut dialect_0 = good.clone();
@@ -168,8 +168,8 @@ fn dialects_0_and_1_are_refused_by_name_and_a_chain_id_that_is_no_offset_is_not_
     let error = StatelessInput::decode(&dialect_1).unwrap_err();
     assert!(error.to_string().contains("dialect 1"), "{error}");
 
-    // Only offsets that grow within the body are those of dialect 1, of which the configuration
-    // alone may be empty.
+    // Only offsets that ascend within the body are recognised as dialect 1, in which the chain
+    // configuration and the public keys may be empty.
     let with = |witness: u32, config: u32, keys: u32| {
         let mut other = dialect_1.clone();
         for (place, offset) in [(6, witness), (10, config), (14, keys)] {
@@ -185,7 +185,7 @@ fn dialects_0_and_1_are_refused_by_name_and_a_chain_id_that_is_no_offset_is_not_
     assert!(!with(witness, end + 1, end));
     assert!(!with(witness, end, end + 21));
 
-    // The same trailing bytes behind an ordinary chain id are just trailing bytes.
+    // With an ordinary chain id, the same trailing bytes are not recognised as a dialect.
     let mut trailing = good.clone();
     trailing.extend([0; 20]);
     let error = StatelessInput::decode(&trailing).unwrap_err();
@@ -194,7 +194,7 @@ fn dialects_0_and_1_are_refused_by_name_and_a_chain_id_that_is_no_offset_is_not_
 }
 
 #[test]
-fn the_result_of_the_minimal_input_is_43_bytes_with_a_little_endian_schema_id() {
+fn result_has_43_bytes_and_little_endian_schema() {
     let input = minimal(ProtocolFork::Amsterdam);
     let result = StatelessResult {
         request_root: input.request.hash_tree_root(input.fork),
@@ -230,7 +230,7 @@ fn schema_ids_put_the_fork_before_the_revision() {
     assert_eq!(SchemaId::new(0x1601).fork(), None);
     assert_eq!(parse_fork("1201"), Ok(ProtocolFork::Osaka));
     assert_eq!(parse_fork("0e01"), Ok(ProtocolFork::Paris));
-    // Ids of a batch and of no fork, and forms that other number parsers accept.
+    // Ids of a batch and of unknown forks, and notations that other number parsers accept.
     for text in
         ["0x12ba", "0x1601", "0x01201", "+1201", "+e01", "0x+e01", "4609", "", "0x", "london"]
     {
@@ -240,7 +240,7 @@ fn schema_ids_put_the_fork_before_the_revision() {
 }
 
 #[test]
-fn no_requests_hash_to_the_constant_of_eip_7685() {
+fn empty_requests_have_eip_7685_hash() {
     assert_eq!(
         ExecutionRequests::default().requests_hash(),
         b256!("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
@@ -248,7 +248,7 @@ fn no_requests_hash_to_the_constant_of_eip_7685() {
 }
 
 #[test]
-fn requests_of_each_type_hash_behind_their_type_byte() -> Result<(), DecodeError> {
+fn requests_hash_includes_type_bytes() -> Result<(), DecodeError> {
     let (deposit, withdrawal, consolidation) = ([1; 192], [2; 76], [3; 116]);
     let (builder_deposit, builder_exit) = ([4; 184], [5; 68]);
     let all = ExecutionRequests {

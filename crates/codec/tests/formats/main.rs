@@ -1,4 +1,4 @@
-//! The formats to the byte, and what is refused.
+//! Byte-exact tests of the formats, and inputs that must be rejected.
 
 mod batch;
 mod blob_batch;

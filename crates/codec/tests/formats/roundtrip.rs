@@ -1,5 +1,5 @@
-//! Property tests: what is encoded decodes to the same, what decodes encodes to the same bytes, and
-//! no mutation makes the decoder panic.
+//! Property tests: encoded values decode to themselves, accepted bytes are re-encoded unchanged,
+//! and no mutation makes the decoder panic.
 
 use crate::support::minimal;
 use alloy_primitives::{Bytes, U256};
@@ -153,7 +153,7 @@ proptest! {
     }
 
     #[test]
-    fn every_mutation_is_refused_or_is_the_canonical_encoding_of_what_it_decodes_to(
+    fn accepted_mutations_are_canonical_encodings(
         parts in parts(),
         at in any::<prop::sample::Index>(),
         with in any::<u8>(),
@@ -169,7 +169,7 @@ proptest! {
     }
 
     #[test]
-    fn encoded_batches_decode_to_themselves_and_every_mutation_is_refused_or_canonical(
+    fn batches_roundtrip_and_accepted_mutations_are_canonical(
         parts in prop::collection::vec(parts(), 1..5),
         mutations in prop::collection::vec((any::<prop::sample::Index>(), 1_u8..), 20),
         cut in any::<prop::sample::Index>(),
@@ -193,7 +193,7 @@ proptest! {
 
         for (at, with) in mutations {
             let mut bytes = bytes.clone();
-            // Every other one where the offsets stand.
+            // Every second mutation hits the offsets.
             let among = if with & 1 == 0 { bytes.len() } else { 18 + 4 * inputs.len() };
             bytes[at.index(among)] ^= with;
             if with & 2 == 0 {
@@ -206,7 +206,7 @@ proptest! {
     }
 
     #[test]
-    fn the_root_commits_to_every_part_of_the_request_and_to_nothing_else(parts in parts()) {
+    fn root_commits_to_exactly_the_request(parts in parts()) {
         let input = parts.input();
         let root = |input: &StatelessInput<'_>| {
             input.request.hash_tree_root(input.fork)

@@ -1,5 +1,4 @@
-//! Inputs that the decoder refuses. Every refusal is one change away from an input that is
-//! accepted.
+//! Inputs that the decoder rejects. Each differs in one change from an input that is accepted.
 
 use crate::support::{KnownAnswer, minimal};
 use alloy_primitives::Bytes;
@@ -29,7 +28,7 @@ fn refused(bytes: &[u8]) -> DecodeError {
     StatelessInput::decode(bytes).expect_err("must be refused")
 }
 
-/// Every offset of the known-answer input: position in the calldata.
+/// Position in the calldata of every offset of the known-answer input.
 fn offsets(bytes: &[u8]) -> Vec<usize> {
     let at = |base: usize, position: usize| base + word(bytes, base + position) as usize;
     let requests = at(REQUEST, layout::request::EXECUTION_REQUESTS);
@@ -56,7 +55,7 @@ fn offsets(bytes: &[u8]) -> Vec<usize> {
 }
 
 #[test]
-fn payload_and_request_stand_where_the_layout_says() {
+fn payload_and_request_match_layout_offsets() {
     let bytes = known();
     assert_eq!(PAYLOAD, 62);
     KnownAnswer::new().with(|input| {
@@ -75,7 +74,7 @@ fn payload_and_request_stand_where_the_layout_says() {
 }
 
 #[test]
-fn every_truncation_is_refused() {
+fn truncated_input_is_rejected() {
     let bytes = known();
     assert!(StatelessInput::decode(&bytes).is_ok());
     // The format has no total length: a cut within the last field leaves a shorter last field. So
@@ -90,7 +89,7 @@ fn every_truncation_is_refused() {
 }
 
 #[test]
-fn every_offset_moved_off_its_place_is_refused_or_reads_as_other_data_but_never_as_the_same() {
+fn moved_offset_never_decodes_to_same_input() {
     let bytes = known();
     let good = StatelessInput::decode(&bytes).unwrap();
     for position in offsets(&bytes) {
@@ -108,8 +107,9 @@ fn every_offset_moved_off_its_place_is_refused_or_reads_as_other_data_but_never_
     }
 }
 
+/// A larger first offset would leave a gap of bytes that no hash covers.
 #[test]
-fn first_offsets_must_be_canonical_so_that_no_bytes_hide_in_a_gap() {
+fn first_offsets_must_be_canonical() {
     let bytes = known();
     let witness = BODY + word(&bytes, BODY + layout::input::WITNESS) as usize;
     let requests = REQUEST + word(&bytes, REQUEST + layout::request::EXECUTION_REQUESTS) as usize;
@@ -129,7 +129,7 @@ fn first_offsets_must_be_canonical_so_that_no_bytes_hide_in_a_gap() {
 }
 
 #[test]
-fn swapped_offsets_are_refused_because_fields_would_overlap() {
+fn swapped_offsets_are_rejected() {
     let bytes = known();
     let [a, b] = [layout::payload::TRANSACTIONS, layout::payload::BLOCK_ACCESS_LIST]
         .map(|offset| PAYLOAD + offset);
@@ -146,7 +146,7 @@ fn swapped_offsets_are_refused_because_fields_would_overlap() {
 }
 
 #[test]
-fn a_list_of_byte_lists_needs_a_first_offset_that_counts_its_elements() {
+fn invalid_first_offset_of_byte_lists_is_rejected() {
     let bytes = known();
     let list = PAYLOAD + word(&bytes, PAYLOAD + layout::payload::TRANSACTIONS) as usize;
     for bad in [0, 1, 7, 9, 1 << 20] {
@@ -156,7 +156,7 @@ fn a_list_of_byte_lists_needs_a_first_offset_that_counts_its_elements() {
 }
 
 #[test]
-fn elements_and_lists_up_to_their_limits_are_accepted_and_one_more_is_refused() {
+fn length_limits_are_inclusive() {
     type Change<'a> = &'a dyn Fn(usize, ProtocolFork) -> Vec<u8>;
     let witness = |state: Vec<Bytes>, codes: Vec<Bytes>, headers: Vec<Bytes>| {
         let mut input = minimal(ProtocolFork::Amsterdam);
@@ -202,7 +202,7 @@ fn elements_and_lists_up_to_their_limits_are_accepted_and_one_more_is_refused() 
 }
 
 #[test]
-fn lists_of_a_request_have_no_limit_under_any_fork() {
+fn request_lists_are_unlimited_in_every_fork() {
     let (withdrawals, consolidations) = (vec![[1; 44]; 17], vec![[1; 116]; 3]);
     let (requests, hashes) = (vec![[1; 76]; 17], vec![[1; 32]; 4_097]);
     for fork in [ProtocolFork::Prague, ProtocolFork::Bpo2, ProtocolFork::Amsterdam] {
@@ -217,7 +217,7 @@ fn lists_of_a_request_have_no_limit_under_any_fork() {
 }
 
 #[test]
-fn records_that_do_not_divide_are_refused() {
+fn partial_records_are_rejected() {
     let records = [[1; 44]; 2];
     let mut input = minimal(ProtocolFork::Paris);
     input.fork = ProtocolFork::Osaka;
@@ -225,7 +225,7 @@ fn records_that_do_not_divide_are_refused() {
     input.request.payload.withdrawals = Records::new(&records);
     let good = input.encode();
     assert!(StatelessInput::decode(&good).is_ok());
-    // One byte less of withdrawals: every offset behind them moves back by one.
+    // One byte of the withdrawals is removed, so every offset after them decreases by one.
     let at = PAYLOAD + word(&good, PAYLOAD + layout::payload::WITHDRAWALS) as usize;
     let mut bytes = good;
     bytes.remove(at);
@@ -244,7 +244,7 @@ fn records_that_do_not_divide_are_refused() {
 }
 
 #[test]
-fn schema_ids_of_no_known_fork_are_refused() {
+fn unknown_schema_ids_are_rejected() {
     let good = minimal(ProtocolFork::Amsterdam).encode();
     for schema in [[0x15, 0x02], [0x16, 0x01], [0x01, 0x15], [0x0d, 0x01], [0, 0]] {
         let mut bytes = good.clone();
@@ -254,7 +254,7 @@ fn schema_ids_of_no_known_fork_are_refused() {
 }
 
 #[test]
-fn the_shape_of_one_fork_is_not_read_as_that_of_another() {
+fn input_is_rejected_under_different_payload_shape() {
     for fork in ProtocolFork::ALL {
         let good = minimal(fork).encode();
         assert!(StatelessInput::decode(&good).is_ok());
@@ -268,7 +268,7 @@ fn the_shape_of_one_fork_is_not_read_as_that_of_another() {
 }
 
 #[test]
-fn an_empty_list_is_no_bytes_and_not_an_offset_to_nothing() {
+fn empty_list_has_no_bytes() {
     assert_eq!(ByteLists::EMPTY.len(), 0);
     assert_eq!(ByteLists::EMPTY.get(0), None);
     let input = minimal(ProtocolFork::Amsterdam);
@@ -278,7 +278,7 @@ fn an_empty_list_is_no_bytes_and_not_an_offset_to_nothing() {
 }
 
 #[test]
-fn the_last_element_of_a_list_is_there_unless_the_list_is_empty() {
+fn last_returns_none_only_for_empty_list() {
     let slices: [&[u8]; 3] = [&[1], &[], &[2, 3]];
     for len in 0..=slices.len() {
         assert_eq!(ByteLists::from(&slices[..len]).last(), slices[..len].last().copied());

@@ -1,4 +1,4 @@
-//! A block and its witness in one document.
+//! Bundles: a block and its witness in one JSON document.
 
 use super::{
     geth::canonical,
@@ -20,7 +20,7 @@ fn bundle() -> Bundle {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn bundle_survives_json_roundtrip() {
     let with_root = bundle();
     let without_root = Bundle { pre_state_root: None, ..bundle() };
     for bundle in [with_root, without_root] {
@@ -29,7 +29,7 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn a_witness_in_any_form_becomes_canonical() {
+fn witness_of_any_client_becomes_canonical() {
     let mut document: Value = serde_json::from_str(&bundle().to_json()).unwrap();
     document["witness"]["headers"].as_array_mut().unwrap().reverse();
     document["witness"]["state"].as_array_mut().unwrap().extend([json!("0x80"), json!("0x01")]);
@@ -37,7 +37,7 @@ fn a_witness_in_any_form_becomes_canonical() {
 }
 
 #[test]
-fn what_is_no_bundle_is_refused_with_the_place_of_the_fault() {
+fn malformed_bundle_error_names_its_position() {
     let good: Value = serde_json::from_str(&bundle().to_json()).unwrap();
     assert!(Bundle::from_json(good.to_string().as_bytes()).is_ok());
     let reason = |document: &Value| match Bundle::from_json(document.to_string().as_bytes()) {

@@ -1,4 +1,4 @@
-//! geth's witness in RLP.
+//! geth's RLP witness.
 
 use super::samples::{header, rlp_list, rlp_string};
 use alloy_primitives::Bytes;
@@ -6,7 +6,7 @@ use enshrine_codec::OwnedWitness;
 use proptest::{prelude::*, test_runner::RngSeed};
 use wire::{DecodeError, ProtocolFork};
 
-/// The encoder of geth: `[headers, codes, state]`.
+/// Encodes a witness like geth: `[headers, codes, state]`.
 pub(crate) fn geth_rlp(headers: &[Bytes], codes: &[Bytes], state: &[Bytes]) -> Vec<u8> {
     let strings =
         |list: &[Bytes]| rlp_list(&list.iter().map(|item| rlp_string(item)).collect::<Vec<_>>());
@@ -21,7 +21,7 @@ fn blobs<const N: usize>(items: [&'static [u8]; N]) -> Vec<Bytes> {
     items.map(Bytes::from_static).to_vec()
 }
 
-/// Canonical form that every form of the witness in these tests must become.
+/// The canonical form to which all forms of the witness in these tests convert.
 pub(crate) fn canonical() -> OwnedWitness {
     OwnedWitness {
         state: blobs([b"\x01", b"aaaa", b"bb"]),
@@ -31,7 +31,7 @@ pub(crate) fn canonical() -> OwnedWitness {
 }
 
 #[test]
-fn the_random_order_of_maps_and_newest_first_headers_become_canonical() {
+fn geth_witness_order_becomes_canonical() {
     let headers = [header_rlp(17), header_rlp(16), header_rlp(15)];
     let state = blobs([b"bb", b"\x80", b"aaaa", b"", b"\x01", b"bb"]);
     let codes = blobs([b"\x60", b"", b"\x5b\x00", b"\x60"]);
@@ -43,12 +43,12 @@ fn the_random_order_of_maps_and_newest_first_headers_become_canonical() {
 }
 
 #[test]
-fn an_empty_witness_is_one() {
+fn empty_witness_is_accepted() {
     assert_eq!(OwnedWitness::from_geth_rlp(&geth_rlp(&[], &[], &[])), Ok(OwnedWitness::default()));
 }
 
 #[test]
-fn what_is_no_witness_is_refused_with_the_reason() {
+fn malformed_witness_is_rejected_with_reason() {
     let OwnedWitness { state, codes, headers } = canonical();
     let parts = [
         rlp_list(&headers),
@@ -86,7 +86,7 @@ fn what_is_no_witness_is_refused_with_the_reason() {
 }
 
 #[test]
-fn what_is_no_header_is_refused_as_such() {
+fn malformed_witness_header_is_rejected() {
     let header = header_rlp(17);
     let with = |header: Bytes| OwnedWitness::from_geth_rlp(&geth_rlp(&[header], &[], &[]));
     assert!(with(header.clone()).is_ok());
@@ -106,7 +106,7 @@ proptest! {
 
     #[test]
     fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        // Random bytes are no witness: the chance to hit three lists is nil, but for tiny ones.
+        // Random bytes are almost never a witness: only tiny ones happen to be three lists.
         if let Ok(witness) = OwnedWitness::from_geth_rlp(&bytes) {
             prop_assert!(witness.headers.is_empty());
         }
@@ -123,7 +123,7 @@ proptest! {
             bytes[at] = value;
         }
         if let Ok(witness) = OwnedWitness::from_geth_rlp(&bytes) {
-            // The result is canonical: it is the same when written and read again.
+            // The result is canonical: encoding and decoding it again does not change it.
             let again = geth_rlp(&witness.headers, &witness.codes, &witness.state);
             prop_assert_eq!(OwnedWitness::from_geth_rlp(&again), Ok(witness));
         }

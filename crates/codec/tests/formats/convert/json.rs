@@ -1,4 +1,4 @@
-//! `debug_executionWitness` in the shapes that clients give it.
+//! Results of `debug_executionWitness` in the forms of different clients.
 
 use super::{
     geth::{canonical, header_rlp},
@@ -12,7 +12,7 @@ use wire::{DecodeError, ProtocolFork};
 
 fn read(document: &Value) -> Result<OwnedWitness, DecodeError> {
     let from_text = OwnedWitness::from_json(&document.to_string());
-    // Both ways in agree on what they accept; only the text knows lines and columns.
+    // Both entry points accept the same documents; only errors about text have line and column.
     let from_value = OwnedWitness::from_json_value(document.clone());
     assert_eq!(from_text.as_ref().ok(), from_value.as_ref().ok());
     from_text
@@ -22,7 +22,7 @@ fn header_hex(number: u64) -> String {
     header_rlp(number).to_string()
 }
 
-/// A header as geth's RPC marshals it; what the fork does not have is null.
+/// A header as geth's RPC marshals it; fields that the fork does not have are null.
 fn geth_header(header: &Header) -> Value {
     let quantity = |value: u64| json!(format!("{value:#x}"));
     let optional = |value: Option<u64>| value.map_or(Value::Null, quantity);
@@ -54,7 +54,7 @@ fn geth_header(header: &Header) -> Value {
     })
 }
 
-/// The form of reth: arrays of hex, in any order, with preimages that are not needed.
+/// The form of reth: arrays of hex in any order, and preimages, which are ignored.
 fn reth() -> Value {
     json!({
         "state": ["0x6262", "0x80", "0x61616161", "0x01", "0x6262", "0x"],
@@ -67,7 +67,7 @@ fn reth() -> Value {
 #[test]
 fn reth_and_ethrex_send_hex() {
     assert_eq!(read(&reth()), Ok(canonical()));
-    // ethrex: no preimages in newer versions, headers from the newest to the oldest in some.
+    // ethrex: newer versions have no preimages, and some list headers newest first.
     let mut ethrex = reth();
     ethrex.as_object_mut().unwrap().remove("keys");
     ethrex["headers"].as_array_mut().unwrap().reverse();
@@ -84,9 +84,9 @@ fn geth_sends_headers_as_objects_and_no_keys() {
 }
 
 #[test]
-fn header_objects_of_every_fork_become_the_rlp_with_their_hash() {
+fn header_objects_of_every_fork_become_rlp() {
     let mut headers: Vec<_> = ProtocolFork::ALL.into_iter().map(|fork| header(fork, 17)).collect();
-    // From before EIP-1559, and one with all numbers at their largest.
+    // A header from before EIP-1559, and one with all numbers at their maximum.
     headers.push(Header { base_fee_per_gas: None, ..header(ProtocolFork::Paris, 17) });
     headers.push(Header {
         gas_limit: u64::MAX,
@@ -128,14 +128,14 @@ fn codes_and_headers_may_be_absent() {
 }
 
 #[test]
-fn hex_is_read_with_and_without_prefix_and_in_any_case() {
+fn hex_prefix_and_case_are_optional() {
     let expected = OwnedWitness { state: vec![vec![0xab, 0xcd].into()], ..Default::default() };
     for text in ["0xabcd", "abcd", "0xABCD"] {
         assert_eq!(read(&json!({ "state": [text] })), Ok(expected.clone()), "{text}");
     }
 }
 
-/// Reason for which a document is refused; it must be short for every document.
+/// Returns the reason why a document is rejected, and checks that it is short.
 fn reason(document: &Value) -> String {
     match read(document) {
         Err(DecodeError::Json { what: "execution witness", message }) => {
@@ -147,7 +147,7 @@ fn reason(document: &Value) -> String {
 }
 
 #[test]
-fn malformed_documents_are_refused_with_the_place_of_the_fault() {
+fn malformed_document_error_names_its_position() {
     for text in ["", "{", "{\"state\":[\"0x01\"", "\u{0}", "[1,2", "{\"state\":[]} x"] {
         let error = OwnedWitness::from_json(text).unwrap_err();
         assert!(matches!(error, DecodeError::Json { .. }), "{text}: {error}");
@@ -156,7 +156,7 @@ fn malformed_documents_are_refused_with_the_place_of_the_fault() {
 }
 
 #[test]
-fn wrong_types_are_refused() {
+fn wrong_types_are_rejected() {
     let good = reth();
     assert!(read(&good).is_ok());
     for (field, bad) in [
@@ -185,7 +185,7 @@ fn wrong_types_are_refused() {
 }
 
 #[test]
-fn bad_hex_is_refused_and_not_repeated() {
+fn invalid_hex_is_rejected_without_quoting_it() {
     let long = "0x".to_owned() + &"zz".repeat(100_000);
     for (field, bad, expected) in [
         ("state", "0x012", "odd number of digits"),
@@ -202,7 +202,7 @@ fn bad_hex_is_refused_and_not_repeated() {
 }
 
 #[test]
-fn header_objects_with_a_field_missing_or_malformed_are_refused() {
+fn incomplete_header_objects_are_rejected() {
     let good = geth_header(&header(ProtocolFork::Osaka, 17));
     let with = |header: Value| json!({ "state": [], "headers": [header] });
     assert!(read(&with(good.clone())).is_ok());
@@ -217,7 +217,7 @@ fn header_objects_with_a_field_missing_or_malformed_are_refused() {
 }
 
 #[test]
-fn hex_that_is_no_header_is_refused_as_such() {
+fn hex_without_header_rlp_is_rejected() {
     let good = header_rlp(17);
     let with = |rlp: &[u8]| read(&json!({ "state": [], "headers": [hex::encode_prefixed(rlp)] }));
     assert!(with(&good).is_ok());

@@ -1,4 +1,4 @@
-//! The converters: blocks and witnesses in the forms in which they travel.
+//! Converters from the block and witness formats of clients.
 
 mod bundle;
 mod geth;

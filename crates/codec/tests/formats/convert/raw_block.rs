@@ -1,4 +1,4 @@
-//! A raw block becomes a stateless input with everything that was in it.
+//! Conversion of raw blocks to stateless inputs without loss of fields.
 
 use super::samples::{BlockParts, blob_hashes, header, transactions, withdrawals};
 use alloy_consensus::Header;
@@ -15,15 +15,15 @@ fn witness() -> OwnedWitness {
     }
 }
 
-/// Deposits and consolidations: the lists between them and behind them are empty.
+/// Deposits and consolidations; the lists between and after them are empty.
 fn requests() -> [Bytes; 2] {
     let deposit: Vec<u8> = [vec![0], vec![0xd0; 192]].concat();
     let consolidation: Vec<u8> = [vec![2], vec![0xc0; 116]].concat();
     [deposit.into(), consolidation.into()]
 }
 
-/// The header that the fields of a decoded input make. What a payload does not carry but only
-/// commits to is taken from `original`.
+/// Builds the header from the fields of a decoded input. Fields that a payload does not contain are
+/// taken from `original`.
 fn header_of(input: &StatelessInput<'_>, original: &Header) -> Header {
     let payload = &input.request.payload;
     let since = |fork| input.fork >= fork;
@@ -56,7 +56,7 @@ fn header_of(input: &StatelessInput<'_>, original: &Header) -> Header {
 }
 
 #[test]
-fn a_block_of_every_fork_keeps_all_its_fields() {
+fn blocks_of_every_fork_keep_all_fields() {
     for fork in ProtocolFork::ALL {
         let header = header(fork, 17);
         let rlp = BlockParts::new(&header, &transactions()).rlp();
@@ -91,7 +91,7 @@ fn a_block_of_every_fork_keeps_all_its_fields() {
 }
 
 #[test]
-fn transactions_of_all_types_stand_in_the_payload_as_eip_2718_encodes_them() {
+fn payload_transactions_are_eip_2718_encoded() {
     let sent = transactions();
     let types: Vec<u8> = sent.iter().map(|transaction| transaction.tx_type().into()).collect();
     assert_eq!(types, [0, 0, 1, 3, 2, 4, 3]);
@@ -107,7 +107,7 @@ fn transactions_of_all_types_stand_in_the_payload_as_eip_2718_encodes_them() {
     for (got, sent) in got.into_iter().zip(&sent) {
         assert_eq!(got, sent.encoded_2718());
         assert_eq!(keccak256(got), *sent.tx_hash());
-        // A legacy transaction is the list itself, a typed one begins with its type.
+        // A legacy transaction is the RLP list itself; a typed one begins with its type.
         let as_expected =
             if sent.is_legacy() { got[0] >= 0xc0 } else { got[0] == u8::from(sent.tx_type()) };
         assert!(as_expected, "{:#04x}", got[0]);
@@ -115,7 +115,7 @@ fn transactions_of_all_types_stand_in_the_payload_as_eip_2718_encodes_them() {
 }
 
 #[test]
-fn blob_hashes_of_all_transactions_are_gathered_in_order() {
+fn blob_hashes_are_collected_in_order() {
     let rlp = BlockParts::new(&header(ProtocolFork::Cancun, 17), &transactions()).rlp();
     let block = RawBlock::decode(&rlp).unwrap();
     assert_eq!(block.versioned_hashes, blob_hashes().map(|hash| hash.0));
@@ -132,14 +132,14 @@ fn blob_hashes_of_all_transactions_are_gathered_in_order() {
 }
 
 #[test]
-fn the_hash_is_that_of_the_header_as_it_stood_in_the_block() {
+fn hash_is_that_of_encoded_header() {
     let header = header(ProtocolFork::Prague, 17);
     let parts = BlockParts::new(&header, &[]);
     assert_eq!(RawBlock::decode(&parts.rlp()).unwrap().hash, keccak256(&parts.header));
 }
 
 #[test]
-fn a_block_without_a_list_of_withdrawals_differs_from_one_with_an_empty_list() {
+fn missing_withdrawals_differ_from_empty_list() {
     let mut parts = BlockParts::new(&header(ProtocolFork::Shanghai, 17), &[]);
     parts.withdrawals = Some(Vec::new());
     assert_eq!(RawBlock::decode(&parts.rlp()).unwrap().withdrawals, Some(Vec::new()));

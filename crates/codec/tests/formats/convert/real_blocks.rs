@@ -1,4 +1,4 @@
-//! Real blocks through the converters.
+//! Conversion of real blocks.
 
 use super::geth::geth_rlp;
 use alloy_primitives::keccak256;
@@ -7,7 +7,7 @@ use eyre::Result;
 use wire::{ByteLists, ProtocolFork, StatelessInput};
 
 #[test]
-fn real_blocks_convert_and_have_the_hash_of_their_header() -> Result<()> {
+fn real_blocks_convert_with_their_header_hash() -> Result<()> {
     for testkit::vectors::Block { name, bundle } in
         testkit::vectors::blocks("blocks", "real blocks, converted")?
     {
@@ -27,14 +27,14 @@ fn real_blocks_convert_and_have_the_hash_of_their_header() -> Result<()> {
 }
 
 #[test]
-fn real_witnesses_survive_the_way_through_geths_form() -> Result<()> {
+fn real_witnesses_survive_geth_rlp_roundtrip() -> Result<()> {
     for part in ["blocks", "negative"] {
         for testkit::vectors::Block { name, bundle } in
             testkit::vectors::blocks(part, "real witnesses, converted")?
         {
             let OwnedWitness { mut state, mut codes, mut headers } = bundle.witness.clone();
             headers.reverse();
-            // An order as good as random: by the hash of each item.
+            // Sorted by hash, which is as good as a random order.
             state.sort_by_key(|node| keccak256(node));
             codes.sort_by_key(|code| keccak256(code));
             let rlp = geth_rlp(&headers, &codes, &state);

@@ -1,4 +1,4 @@
-//! Blocks that are refused. Every refusal is one change away from a block that is accepted.
+//! Blocks that the converter rejects. Each differs in one change from a block that is accepted.
 
 use super::samples::{BlockParts, blob_transaction, header, rlp_list, rlp_string, transactions};
 use alloy_eips::eip2718::Encodable2718;
@@ -11,7 +11,7 @@ fn good() -> BlockParts {
     BlockParts::new(&header(ProtocolFork::Osaka, 17), &transactions())
 }
 
-/// Returns the reason for which a block is refused, after checking that it is accepted without the
+/// Returns the reason why a block is rejected, after checking that it is accepted without the
 /// change.
 fn refused(change: impl FnOnce(&mut BlockParts)) -> DecodeError {
     let mut parts = good();
@@ -20,7 +20,7 @@ fn refused(change: impl FnOnce(&mut BlockParts)) -> DecodeError {
     RawBlock::decode(&parts.rlp()).expect_err("the block is bad after the change")
 }
 
-/// The decoder's reason in an RLP error about the block.
+/// Returns the RLP decoder's reason from an error about the block.
 fn rlp(error: DecodeError) -> alloy_rlp::Error {
     match error {
         DecodeError::Rlp { what: "raw block", reason } => reason,
@@ -29,7 +29,7 @@ fn rlp(error: DecodeError) -> alloy_rlp::Error {
 }
 
 #[test]
-fn ommers_are_refused() {
+fn ommers_are_rejected() {
     let ommer = alloy_rlp::encode(header(ProtocolFork::Osaka, 16));
     assert_eq!(
         refused(|parts| parts.ommers = vec![ommer]),
@@ -59,7 +59,7 @@ fn a_block_has_three_or_four_items() {
 }
 
 #[test]
-fn bytes_behind_the_block_are_refused() {
+fn trailing_bytes_of_block_are_rejected() {
     let mut bytes = good().rlp();
     assert!(RawBlock::decode(&bytes).is_ok());
     bytes.push(0x80);
@@ -68,7 +68,7 @@ fn bytes_behind_the_block_are_refused() {
 }
 
 #[test]
-fn every_truncation_is_refused() {
+fn truncated_block_is_rejected() {
     let bytes = good().rlp();
     for len in 0..bytes.len() {
         rlp(RawBlock::decode(&bytes[..len]).unwrap_err());
@@ -76,7 +76,7 @@ fn every_truncation_is_refused() {
 }
 
 #[test]
-fn a_string_in_the_place_of_a_list_is_refused() {
+fn string_in_place_of_list_is_rejected() {
     let error = RawBlock::decode(&rlp_string(&good().rlp())).unwrap_err();
     assert_eq!(rlp(error), alloy_rlp::Error::UnexpectedString);
     let parts = good();
@@ -95,16 +95,16 @@ fn a_string_in_the_place_of_a_list_is_refused() {
 }
 
 #[test]
-fn a_header_with_something_in_it_or_behind_it_is_refused() {
+fn malformed_header_is_rejected() {
     rlp(refused(|parts| parts.header.push(0x80)));
     rlp(refused(|parts| parts.header = rlp_list(&[b"\x01"])));
     rlp(refused(|parts| parts.header = rlp_string(&parts.header)));
 }
 
 #[test]
-fn a_transaction_is_wrapped_if_and_only_if_it_is_typed() {
+fn only_typed_transactions_are_wrapped() {
     let [legacy, typed] = [0, 4].map(|index| transactions()[index].encoded_2718());
-    // A typed transaction that is not wrapped is two items: its type and its payload.
+    // A typed transaction that is not wrapped in a string reads as two items: type and payload.
     let error = refused(|parts| parts.transactions[4] = typed);
     assert!(matches!(rlp(error), alloy_rlp::Error::Custom(_) | alloy_rlp::Error::InputTooShort));
     let error = refused(|parts| parts.transactions[0] = rlp_string(&legacy));
@@ -112,7 +112,7 @@ fn a_transaction_is_wrapped_if_and_only_if_it_is_typed() {
 }
 
 #[test]
-fn transactions_of_no_known_type_are_refused() {
+fn unknown_transaction_types_are_rejected() {
     let known = transactions()[4].encoded_2718();
     assert_eq!(known[0], 2);
     for kind in [0, 5, 6, 0x7e, 0x7f, 0x80, 0xbf] {
@@ -126,18 +126,18 @@ fn transactions_of_no_known_type_are_refused() {
 }
 
 #[test]
-fn bytes_behind_a_transaction_are_refused() {
+fn trailing_bytes_of_transaction_are_rejected() {
     for index in [0, 4] {
         let mut longer = transactions()[index].encoded_2718();
         longer.push(0x80);
-        // Behind a legacy transaction the byte becomes an item of the list of transactions.
+        // After a legacy transaction the byte becomes an item of the list of transactions.
         let item = if index == 0 { longer } else { rlp_string(&longer) };
         rlp(refused(|parts| parts.transactions[index] = item));
     }
 }
 
 #[test]
-fn a_blob_transaction_with_its_blobs_is_refused() {
+fn blob_transaction_with_sidecar_is_rejected() {
     let blobs = rlp_list::<&[u8]>(&[]);
     let transaction = blob_transaction(3, &[]).encoded_2718();
     let mut pooled = vec![3];
@@ -146,7 +146,7 @@ fn a_blob_transaction_with_its_blobs_is_refused() {
 }
 
 #[test]
-fn a_withdrawal_has_four_items_of_their_own_sizes() {
+fn withdrawal_has_four_items_of_fixed_size() {
     let fields = [vec![1], vec![2], rlp_string(&[3; 20]), vec![4]];
     let with = |fields: &[Vec<u8>]| {
         let mut parts = good();
@@ -174,7 +174,7 @@ fn a_withdrawal_has_four_items_of_their_own_sizes() {
 }
 
 #[test]
-fn requests_ascend_by_type_so_that_none_is_lost() {
+fn request_types_must_ascend() {
     let block = RawBlock::decode(&good().rlp()).unwrap();
     let request = |kind: u8, len: usize| Bytes::from([vec![kind], vec![kind; len]].concat());
     let convert = |requests: &[Bytes]| {
@@ -195,7 +195,7 @@ fn requests_ascend_by_type_so_that_none_is_lost() {
         convert(&[request(5, 10)]).unwrap_err(),
         DecodeError::Mismatch { what: "request type", .. }
     ));
-    // Types without records may be there or not.
+    // Types without records may be listed or omitted.
     let padded = [request(0, 0), withdrawal.clone(), request(2, 0)];
     assert_eq!(
         enshrine_codec::requests_from_typed(&padded),
@@ -211,7 +211,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// A mutated block is refused, or is another block that converts; and nothing panics.
+    /// A mutated block is rejected, or is another block that can be converted.
     #[test]
     fn no_mutation_of_a_block_panics(
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),

@@ -1,4 +1,4 @@
-//! Headers, transactions and blocks to convert, and RLP by hand.
+//! Sample headers, transactions and blocks, and helpers to write RLP by hand.
 
 use alloy_consensus::{Header, TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxLegacy};
 use alloy_eips::{
@@ -25,7 +25,7 @@ pub(crate) fn rlp_string(bytes: &[u8]) -> Vec<u8> {
     alloy_rlp::encode(bytes)
 }
 
-/// A header of `fork` in which no two fields hold the same value.
+/// A header of `fork` in which no two fields have the same value.
 pub(crate) fn header(fork: ProtocolFork, number: u64) -> Header {
     let word = |n: u8| B256::repeat_byte(n);
     let since = |first| fork >= first;
@@ -99,7 +99,7 @@ pub(crate) fn transactions() -> Vec<Transaction> {
             value: U256::from(12),
             ..Default::default()
         }),
-        // From before EIP-155: no chain id, v of 27 or 28.
+        // A transaction from before EIP-155: no chain id, `v` is 27 or 28.
         alice.sign(TxLegacy { chain_id: None, nonce: 1, gas_limit: 50_000, ..Default::default() }),
         alice.sign(TxEip2930 {
             chain_id: 1,
@@ -140,13 +140,13 @@ pub(crate) fn withdrawals() -> Vec<Withdrawal> {
             index: n,
             validator_index: 100 * n,
             address: Address::repeat_byte(n as u8),
-            // The last amount has all its bits, to show the order of bytes.
+            // The last amount has a different value in each byte, to detect a wrong byte order.
             amount: if n == 3 { 0x0102_0304_0506_0708 } else { n },
         })
         .collect()
 }
 
-/// The parts of a block's RLP, to be changed before they are put together.
+/// The parts of a block's RLP, which tests change before encoding.
 #[derive(Debug, Clone)]
 pub(crate) struct BlockParts {
     pub(crate) header: Vec<u8>,

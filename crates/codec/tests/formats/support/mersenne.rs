@@ -1,5 +1,4 @@
-//! The random numbers of Python's `random.Random`, with which the specification draws its
-//! known-answer values.
+//! Python's `random.Random`, which the specification uses to draw its known-answer values.
 
 pub(crate) struct PythonRandom {
     state: [u32; Self::N],

@@ -1,4 +1,4 @@
-//! Known-answer inputs, and parts to build inputs from.
+//! Known-answer inputs, and parts for building inputs.
 mod mersenne;
 
 use alloy_eips::eip4895::Withdrawal;
@@ -111,7 +111,7 @@ impl KnownAnswer {
         }
     }
 
-    /// Runs `f` on the input; the slices in it live only that long.
+    /// Runs `f` on the input, which borrows from `self`.
     pub(crate) fn with<T>(&self, f: impl FnOnce(StatelessInput<'_>) -> T) -> T {
         let slices =
             |items: &'_ [Vec<u8>]| items.iter().map(|item| item.clone().into()).collect::<Vec<_>>();
@@ -162,7 +162,7 @@ impl KnownAnswer {
     }
 }
 
-/// An input with nothing in it that can be left out: block 1 of chain 1.
+/// The smallest input: block 1 of chain 1, with all lists empty.
 pub(crate) fn minimal(fork: ProtocolFork) -> StatelessInput<'static> {
     StatelessInput {
         fork,
@@ -198,8 +198,8 @@ pub(crate) fn minimal(fork: ProtocolFork) -> StatelessInput<'static> {
     }
 }
 
-/// Runs `f` on the input of a fork whose request has one of everything, in the values of the known
-/// answers of paradigmxyz/stateless.
+/// Runs `f` on an input of a fork whose request has one element in each list, with the values of
+/// the known answers of paradigmxyz/stateless.
 pub(crate) fn with_one_of_everything<T>(
     fork: ProtocolFork,
     f: impl FnOnce(StatelessInput<'_>) -> T,
