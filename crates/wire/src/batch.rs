@@ -12,15 +12,16 @@ use alloy_primitives::B256;
 const WHAT: &str = "stateless batch";
 const REQUESTS: &str = "requests of the batch";
 
-/// Consecutive blocks, and one witness for all of them: the state that the first block reads, the
-/// state that the second block reads and the first has not written, and so on.
+/// Consecutive blocks with one witness for all of them. The witness contains what the blocks read
+/// of the state before the first block, except values that an earlier block of the batch has
+/// overwritten.
 ///
 /// A batch differs from a [`StatelessInput`](crate::StatelessInput) in three ways: the schema id, a
 /// list of requests in place of one request, and the [form](crate::compact) of the state. All
 /// blocks are of one fork.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatelessBatch<'a> {
-    /// The fork whose shapes and rules hold for all blocks.
+    /// The fork whose shapes and rules apply to all blocks.
     pub fork: ProtocolFork,
     /// The blocks, from one to [`Self::MAX_BLOCKS`].
     pub requests: Vec<NewPayloadRequest<'a>>,
@@ -35,7 +36,7 @@ impl<'a> StatelessBatch<'a> {
     pub const MAX_BLOCKS: usize = 256;
 
     /// Decodes schema id and body. The parts stay slices of `bytes`. Only the list of requests is
-    /// allocated, and each request takes more bytes of the input than of memory.
+    /// allocated, and each request takes more bytes in the input than in memory.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let (schema, body) = SchemaId::split(bytes)?;
         // A single-block schema id is refused here, so that one calldata never has two readings.

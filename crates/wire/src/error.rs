@@ -6,8 +6,8 @@ use alloy_primitives::B256;
 
 /// A stateless input, or a part of one, that is not in the format it claims to be in.
 ///
-/// Every variant carries what was found and what was expected; `what` names the field in the terms
-/// of the specification.
+/// Every variant contains the value found and the value expected; `what` names the field in the
+/// terms of the specification.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The bytes end before the fixed part does.
@@ -30,7 +30,7 @@ pub enum DecodeError {
         /// Bytes expected.
         expected: usize,
     },
-    /// The schema id names no payload shape that this crate knows.
+    /// The schema id is not that of a known fork.
     #[error("schema id {got} is not one of 0x0e01 (Paris) to 0x1501 (Amsterdam)")]
     UnknownSchema {
         /// The id found.
@@ -59,7 +59,7 @@ pub enum DecodeError {
         /// Fields of the older dialect that the current one does not have.
         surplus: &'static str,
     },
-    /// The first offset does not point right behind the fixed part.
+    /// The first offset is not the length of the fixed part.
     #[error("{what}: first offset is {got}, expected {expected}")]
     FirstOffset {
         /// The container or list.
@@ -104,7 +104,7 @@ pub enum DecodeError {
         /// Length of the container or list in bytes.
         len: usize,
     },
-    /// A list of fixed-size records does not divide into them.
+    /// The length of a list of fixed-size records is not a multiple of the record length.
     #[error("{what}: {got} bytes do not divide into records of {record}")]
     PartialRecord {
         /// The list.
@@ -136,7 +136,7 @@ pub enum DecodeError {
         /// The limit.
         limit: usize,
     },
-    /// A boolean that is neither zero nor one.
+    /// A boolean is neither zero nor one.
     #[error("{what}: {got:#04x} is not a boolean")]
     Boolean {
         /// The field.
@@ -183,10 +183,10 @@ pub enum DecodeError {
     DuplicateCode {
         /// Index of the duplicate.
         index: usize,
-        /// Index of the same code in front of it.
+        /// Index of its first occurrence.
         first: usize,
     },
-    /// An item that a witness lists as a trie node is not one, or not one at its position.
+    /// An item that a witness lists as a trie node is not a valid node at its position.
     #[error("trie node {index} on the way from the root: {reason}")]
     TrieNode {
         /// Position of the node in preorder, counted from one.
@@ -206,7 +206,7 @@ pub enum DecodeError {
     },
 }
 
-/// Reasons for which a stream of trie nodes is refused.
+/// Reasons for which a stream of trie nodes is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StreamError {
     /// The stream ends within a node.
@@ -247,7 +247,7 @@ pub enum StreamError {
         /// `true` if the node is in a storage trie.
         in_storage: bool,
     },
-    /// Children of a branch are both carried and hashes.
+    /// Children of a branch are marked both as carried and as hashes.
     #[error("children {carried:#06x} are carried and {hashed:#06x} hashes, expected none in both")]
     Masks {
         /// Bit mask of the carried children.
@@ -264,7 +264,7 @@ pub enum StreamError {
     /// A branch is at the end of a key.
     #[error("a branch below the end of a key")]
     BelowKey,
-    /// An extension has no nibbles, or so many that no branch fits below it.
+    /// An extension has no nibbles, or too many for a branch to fit below it.
     #[error("an extension by {got} nibbles, expected 1 to {limit}")]
     PathLength {
         /// Nibbles found.
@@ -272,7 +272,7 @@ pub enum StreamError {
         /// Maximum number of nibbles.
         limit: usize,
     },
-    /// The first byte of a path with an odd number of nibbles holds two.
+    /// The first byte of a path with an odd number of nibbles contains two nibbles.
     #[error("a path of an odd number of nibbles begins with {got:#04x}, expected less than 0x10")]
     Padding {
         /// The byte found.
@@ -297,10 +297,10 @@ pub enum StreamError {
         /// The number.
         what: &'static str,
     },
-    /// A slot holds zero and should be absent.
+    /// A slot has the value zero; it must be absent instead.
     #[error("a slot of zero")]
     NoValue,
-    /// The hash of an empty value is spelled out.
+    /// The hash of empty storage or empty code is given instead of the tag for emptiness.
     #[error("{what}: the hash of nothing is spelled out")]
     HashOfNothing {
         /// The field with the hash.

@@ -17,9 +17,9 @@ const FIXED_WITH_PUBLIC_KEYS: usize = 20;
 /// A decoded `StatelessInput`: a block, the state it reads, and the chain it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatelessInput<'a> {
-    /// The fork whose shapes and rules hold.
+    /// The fork whose shapes and rules apply.
     pub fork: ProtocolFork,
-    /// The block, as `engine_newPayload` takes it.
+    /// The block, as the parameters of `engine_newPayload`.
     pub request: NewPayloadRequest<'a>,
     /// The state that the block reads.
     pub witness: ExecutionWitness<'a>,
@@ -69,9 +69,10 @@ impl<'a> StatelessInput<'a> {
 
 /// Recognises a body that failed to decode as one of the dialects that still had public keys.
 ///
-/// The schema id is the same in all of them, so only the offsets tell them apart: dialects 2 and 3
-/// have a fifth word in the fixed part; dialect 1 has four offsets in place of the current chain
-/// id, and two growing offsets read as a chain id make a number that no network uses.
+/// All dialects have the same schema id, so only the offsets distinguish them: dialects 2 and 3
+/// have a fifth word in the fixed part; dialect 1 has four offsets, two of them in place of the
+/// current chain id, and two ascending offsets read as a chain id make a number that no network
+/// uses.
 fn older_dialect(body: &[u8]) -> Option<DecodeError> {
     if body.len() < at::FIXED {
         return None;
@@ -89,8 +90,8 @@ fn older_dialect(body: &[u8]) -> Option<DecodeError> {
                 .try_into()
                 .map(|words: [[u8; 4]; 4]| words.map(|word| u32::from_le_bytes(word) as usize))
                 .ok()?;
-            // Growing offsets within the body: a chain id that happens to look like this does not
-            // exist, as noted above.
+            // Ascending offsets within the body: no network has a chain id that reads like this, as
+            // noted above.
             (at::FIXED < witness && witness < config && config <= keys && keys <= len).then_some(
                 DecodeError::OlderDialect {
                     dialect: "dialect 1 (tests-zkevm v0.6)",
@@ -116,7 +117,7 @@ pub enum Input<'a> {
 impl<'a> Input<'a> {
     /// Decodes schema id and body of either form.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        // The schema id alone decides; the layouts behind it are never guessed.
+        // The schema id alone decides; the layout is never guessed from the body.
         Ok(match SchemaId::of(bytes)?.batch_fork() {
             Some(_) => Self::Batch(StatelessBatch::decode(bytes)?),
             None => Self::Block(StatelessInput::decode(bytes)?),
@@ -128,7 +129,7 @@ impl<'a> Input<'a> {
         matches!(self, Self::Batch(_))
     }
 
-    /// Returns the fork whose shapes and rules hold for all blocks.
+    /// Returns the fork whose shapes and rules apply to all blocks.
     pub const fn fork(&self) -> ProtocolFork {
         match self {
             Self::Block(input) => input.fork,
@@ -160,7 +161,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Returns the root in the first 32 bytes of the result.
+    /// Returns the request root, which the result has in its first 32 bytes.
     pub fn request_root(&self) -> B256 {
         match self {
             Self::Block(input) => input.request.hash_tree_root(input.fork),

@@ -1,9 +1,9 @@
 //! Offsets of fixed-size fields, in bytes from the start of their container.
 //!
 //! Contracts read governed fields in place at these offsets, so they are constants of the protocol
-//! and not an implementation detail; the Solidity side is held to them by a test.
+//! and not an implementation detail. A test compares them with the constants in Solidity.
 
-/// Offsets inside the SSZ body of a `StatelessInput` (behind the schema id).
+/// Offsets inside the SSZ body of a `StatelessInput` (after the schema id).
 pub mod input {
     /// Offset of `new_payload_request`.
     pub const REQUEST: usize = 0;
@@ -15,7 +15,7 @@ pub mod input {
     pub const FIXED: usize = 16;
 }
 
-/// Offsets inside the SSZ body of a `StatelessBatch` (behind the schema id): those of a
+/// Offsets inside the SSZ body of a `StatelessBatch` (after the schema id): those of a
 /// `StatelessInput`, with a list of requests in place of one request.
 pub mod batch {
     /// Offset of the list of requests.
@@ -101,5 +101,5 @@ pub mod payload {
 pub const PAYLOAD_IN_CALLDATA: usize = crate::SchemaId::LEN + input::FIXED + request::FIXED;
 
 /// Offset of the request in the calldata of EXECUTE. In a batch, offset of the list of requests,
-/// which begins with the offset of each request from there, four bytes each.
+/// which begins with four bytes for each request: its offset from the start of the list.
 pub const REQUEST_IN_CALLDATA: usize = crate::SchemaId::LEN + input::FIXED;

@@ -1,4 +1,4 @@
-//! SSZ lists as views of the bytes that hold them, and the checks that make them safe to read.
+//! SSZ lists as views of their encoding, and the checks that make them safe to read.
 
 use crate::DecodeError;
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ pub const OFFSET: usize = 4;
 ///
 /// # Panics
 ///
-/// If the bytes are not there: callers have checked the length of the fixed part.
+/// If the slice is too short; callers check the length of the fixed part first.
 pub fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let mut array = [0; N];
     array.copy_from_slice(&bytes[at..at + N]);
@@ -29,8 +29,8 @@ pub fn offset_at(bytes: &[u8], at: usize) -> usize {
     u32::from_le_bytes(array_at(bytes, at)) as usize
 }
 
-/// Checks that the variable fields of a container, whose offsets are at `positions`, tile the bytes
-/// behind its fixed part, and returns them.
+/// Checks that the variable fields of a container, whose offsets are at `positions`, cover the
+/// bytes after its fixed part without gaps or overlaps, and returns them.
 pub fn variable_fields<'a, const N: usize>(
     what: &'static str,
     bytes: &'a [u8],
@@ -45,7 +45,7 @@ pub fn variable_fields<'a, const N: usize>(
     let mut previous = fixed;
     for (index, position) in positions.into_iter().enumerate() {
         let got = offset_at(bytes, position);
-        // Canonical SSZ has no gap behind the fixed part; a gap would be bytes that no hash covers.
+        // Canonical SSZ has no gap after the fixed part; no hash would cover the bytes of a gap.
         if index == 0 && got != fixed {
             return Err(DecodeError::FirstOffset { what, got, expected: fixed });
         }
@@ -62,7 +62,7 @@ pub fn variable_fields<'a, const N: usize>(
     }
     let mut fields = [&[][..]; N];
     for index in 0..N {
-        // The last field takes all the rest, so no byte is left outside a field.
+        // The last field extends to the end, so no byte is left outside a field.
         let end = if index + 1 < N { starts[index + 1] } else { len };
         fields[index] = &bytes[starts[index]..end];
     }
@@ -115,8 +115,7 @@ impl<'a> ByteLists<'a> {
             return Err(DecodeError::TooMany { what, got: items, limit: max_items });
         }
         let mut previous = first;
-        // All offsets are checked once here, which is what lets `get` slice without a check of its
-        // own.
+        // All offsets are checked once here, so that `get` can slice without further checks.
         for index in 0..items {
             let end = if index + 1 < items { offset_at(bytes, (index + 1) * OFFSET) } else { len };
             if end < previous {
@@ -158,7 +157,7 @@ impl<'a> ByteLists<'a> {
         self.len() == 0
     }
 
-    /// Returns element `index`, or `None` behind the end.
+    /// Returns element `index`, or `None` if the list is not that long.
     pub fn get(&self, index: usize) -> Option<&'a [u8]> {
         let len = self.len();
         if index >= len {
@@ -249,8 +248,8 @@ impl<'a, const N: usize> Records<'a, N> {
         Self(records)
     }
 
-    /// Creates the list of the records in `bytes`; an error if the bytes do not divide into
-    /// records.
+    /// Creates the list of the records in `bytes`; an error if their length is not a multiple of
+    /// `N`.
     pub const fn from_bytes(what: &'static str, bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let (records, rest) = bytes.as_chunks::<N>();
         if !rest.is_empty() {

@@ -8,7 +8,7 @@ use crate::{
 use alloy_primitives::{Address, B256, U256};
 
 const WHAT: &str = "execution payload";
-// The limit of the yellow paper; a longer one cannot be in a valid header.
+// The limit of the Yellow Paper: longer extra data makes a header invalid.
 const MAX_EXTRA_DATA: usize = 32;
 
 /// The shape of a payload: which fields it has (`ExecutionPayloadV1` to `V4` of the Engine API).

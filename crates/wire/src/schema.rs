@@ -89,13 +89,14 @@ impl SchemaId {
     /// The revision of an input with one block, as in the execution-specs.
     pub const REVISION: u16 = 0x01;
     /// The revision of an input with a list of blocks ([`StatelessBatch`](crate::StatelessBatch)):
-    /// an extension of this project, far above the revisions that the specification counts through.
+    /// an extension of this project, far above the revisions that the specification assigns in
+    /// order.
     pub const BATCH_REVISION: u16 = 0xba;
-    /// Length of the id in front of an input, in bytes.
+    /// Length of the id that precedes an input, in bytes.
     pub const LEN: usize = 2;
     /// `0x1501`, the id of the specification.
     pub const AMSTERDAM: Self = ProtocolFork::Amsterdam.schema();
-    /// `0x1201`, the default of an L2.
+    /// `0x1201`, the default for an L2.
     pub const OSAKA: Self = ProtocolFork::Osaka.schema();
 
     /// Wraps a raw id, known or not.
@@ -115,7 +116,7 @@ impl SchemaId {
 
     /// Returns the fork of this id, if it is a single-block id that this crate knows.
     pub fn fork(self) -> Option<ProtocolFork> {
-        // An exact match: an unknown revision is refused, since its layout is unknown.
+        // An exact match: an unknown revision is rejected, because its layout is unknown.
         ProtocolFork::ALL.into_iter().find(|fork| fork.schema() == self)
     }
 

@@ -14,7 +14,7 @@ const FIXED: usize = 12;
 /// The state that a block reads, as the specification's `ExecutionWitness`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExecutionWitness<'a> {
-    /// RLP of trie nodes, of the account trie and of storage tries alike. Canonical: ascending, no
+    /// RLP of trie nodes of the account trie and of storage tries. Canonical: ascending, no
     /// duplicates.
     pub state: ByteLists<'a>,
     /// Contract codes that existed before the block. Canonical: ascending, no duplicates.
@@ -32,8 +32,8 @@ impl<'a> ExecutionWitness<'a> {
     /// Maximum bytes of a header.
     pub const MAX_HEADER: usize = 1 << 10;
     /// Maximum number of headers: the number of ancestors that BLOCKHASH reaches.
-    // A verifier hashes every header that it is given, so the number is limited to those that can
-    // be read.
+    // A verifier hashes every header in the witness, so their number is limited to the headers that
+    // a block can read.
     pub const MAX_HEADERS: usize = 256;
 
     /// The empty witness.
@@ -60,9 +60,9 @@ fn decode_codes(bytes: &[u8]) -> Result<ByteLists<'_>, DecodeError> {
     ByteLists::decode("witness codes", bytes, usize::MAX, ExecutionWitness::MAX_CODE)
 }
 
-/// Refuses a code that is listed twice, because the accounts with that code would have two
-/// encodings. Codes in ascending order, as our own writers produce them, need one comparison each;
-/// others are sorted, in memory of four words for each code.
+/// Rejects codes that are listed twice, because accounts with such a code would have two encodings.
+/// Codes in ascending order, as this project's encoders produce them, need one comparison each;
+/// others are sorted, which takes four words of memory for each code.
 fn check_unique(codes: ByteLists<'_>) -> Result<(), DecodeError> {
     if codes.iter().zip(codes.iter().skip(1)).all(|(code, next)| code < next) {
         return Ok(());
@@ -86,7 +86,7 @@ fn decode_headers(bytes: &[u8]) -> Result<ByteLists<'_>, DecodeError> {
 /// form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchWitness<'a> {
-    /// Trie nodes, of the account trie and of storage tries alike.
+    /// Trie nodes of the account trie and of storage tries.
     pub state: CompactState<'a>,
     /// Contract codes, like [`ExecutionWitness::codes`]; none is listed twice.
     pub codes: ByteLists<'a>,

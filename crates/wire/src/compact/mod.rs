@@ -1,11 +1,11 @@
 //! Compact form of the state of a batch's witness: it omits everything that the rest of the witness
 //! implies.
 //!
-//! A witness that lists nodes by their RLP states most hashes twice: as a node, and as a reference
-//! in its parent. Here the nodes come in preorder, each carried child directly behind its parent
-//! and each storage trie behind the leaf of its account. Everything that can be computed is
-//! omitted: hashes of carried nodes and codes, the hashes of empty storage and empty code, and RLP
-//! framing.
+//! A witness that lists nodes as RLP contains most hashes redundantly: the hash of a listed node
+//! can be computed, and its parent contains it again. The compact form lists the nodes in preorder,
+//! each carried child directly after its parent and each storage trie after the leaf of its
+//! account. It omits everything that can be computed: hashes of carried nodes and codes, the hashes
+//! of empty storage and empty code, and RLP framing.
 
 mod read;
 
@@ -20,18 +20,18 @@ use crate::{
 
 const WHAT: &str = "state of the batch";
 
-/// Tags: the byte in front of a node that states its kind.
+/// Tags: the first byte of a node, which states its kind.
 pub mod tag {
     /// A branch: two masks, then hashes.
     pub const BRANCH: u8 = 0x00;
     /// An extension whose child is carried.
     pub const EXTENSION: u8 = 0x01;
-    /// An extension whose child is a hash.
+    /// An extension whose child is given as a hash.
     pub const EXTENSION_OF_HASH: u8 = 0x02;
     /// A leaf of a storage trie.
     pub const SLOT: u8 = 0x03;
-    /// A leaf of the account trie, with its storage and its code in the lower four bits, two for
-    /// each.
+    /// A leaf of the account trie. The lower four bits are two tags of two bits each, for its
+    /// storage and its code.
     pub const ACCOUNT: u8 = 0x10;
     /// Empty storage or code of an account.
     pub const EMPTY: u8 = 0;
@@ -54,10 +54,11 @@ pub struct CompactState<'a> {
 }
 
 impl<'a> CompactState<'a> {
-    /// Minimum average bytes of a node in a stream. No trie with hashed keys is below it: a branch
-    /// has at least two children, and each path ends in a hash or in a leaf with most of its key.
-    // The bound turns the declared count into one that the stream's length limits, before anything
-    // is allocated for it.
+    /// Minimum average length of a node in a stream, in bytes. A trie with hashed keys is never
+    /// below it: a branch has at least two children, and each path ends in a hash or in a leaf with
+    /// most of its key.
+    // With this bound the length of the stream limits the declared count before anything is
+    // allocated for it.
     pub const MIN_NODE: usize = 12;
     /// The state with no carried node.
     pub const EMPTY: Self = Self { nodes: 0, expanded: 0, stream: &[] };
@@ -77,8 +78,7 @@ impl<'a> CompactState<'a> {
         if count > limit {
             return Err(DecodeError::TooMany { what: WHAT, got: count, limit });
         }
-        // The whole stream is read once here, so that later readers cannot fail half way through a
-        // trie.
+        // The whole stream is validated once here, so that later readers cannot fail within a trie.
         let mut reader = StreamReader::new(stream, count, codes);
         let mut expanded = 0;
         while let Some(node) = reader.next_node()? {
@@ -113,7 +113,7 @@ impl<'a> CompactState<'a> {
         StreamReader::new(self.stream, self.len(), codes)
     }
 
-    /// Bytes of the field.
+    /// Length of the encoded field in bytes.
     pub const fn encoded_len(&self) -> usize {
         OFFSET + self.stream.len()
     }

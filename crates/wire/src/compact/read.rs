@@ -1,4 +1,4 @@
-//! Reading the stream, strictly.
+//! Strict reader of the node stream.
 
 use super::tag;
 use crate::{DecodeError, StreamError};
@@ -6,21 +6,21 @@ use alloc::{vec, vec::Vec};
 use alloy_primitives::{B256, KECCAK256_EMPTY, b256};
 use alloy_rlp::{Encodable as _, Header};
 
-/// Nibbles of a key.
+/// Number of nibbles in a key.
 pub const KEY_NIBBLES: usize = 64;
 /// Root of an empty trie.
 pub const EMPTY_ROOT: B256 =
     b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
 
-/// Bytes of a hash in RLP.
+/// Length of a hash in RLP, in bytes.
 const HASH: usize = 33;
 
-/// Nibbles, two to a byte. An odd first nibble has a byte of its own.
+/// Nibbles, packed two to a byte. If their number is odd, the first nibble has a byte of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Path<'a> {
     /// Number of nibbles.
     pub nibbles: usize,
-    /// The bytes.
+    /// The packed nibbles.
     pub packed: &'a [u8],
 }
 
@@ -69,7 +69,7 @@ pub enum Code<'a> {
 /// An account of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Account<'a> {
-    /// Nonce and balance, each as RLP, one behind the other.
+    /// RLP of the nonce followed by RLP of the balance.
     pub numbers: &'a [u8],
     /// The storage.
     pub storage: Storage<'a>,
@@ -79,8 +79,8 @@ pub struct Account<'a> {
 
 impl Account<'_> {
     /// Appends the RLP of the account. If the storage trie is carried, leaves out its root and
-    /// returns the position at which the RLP of the root belongs. `code` returns the hash of a code
-    /// by its position; the witness has every position asked for.
+    /// returns the position at which the RLP of the root must be inserted. `code` returns the hash
+    /// of the code at a position; the positions have been checked against the witness.
     pub fn encode(
         &self,
         code: impl FnOnce(usize) -> Option<B256>,
@@ -96,8 +96,8 @@ impl Account<'_> {
             Storage::Hash(hash) => Some(hash.into()),
             Storage::Carried => None,
         };
-        // Two hashes in any case: the length of the header does not depend on the root that is
-        // still to come.
+        // The payload always has two hashes, so the length of the header does not depend on the
+        // storage root that is inserted later.
         let payload_length = self.numbers.len() + 2 * HASH;
         Header { list: true, payload_length }.encode(out);
         out.extend_from_slice(self.numbers);
@@ -124,14 +124,14 @@ pub enum StreamNode<'a> {
     },
     /// A leaf of the account trie.
     Account {
-        /// The rest of the key.
+        /// The remaining nibbles of the key.
         path: Path<'a>,
         /// The account.
         account: Account<'a>,
     },
     /// A leaf of a storage trie.
     Slot {
-        /// The rest of the key.
+        /// The remaining nibbles of the key.
         path: Path<'a>,
         /// The value, as RLP.
         value: &'a [u8],
@@ -153,7 +153,7 @@ impl StreamNode<'_> {
                 3 + 17 + (HASH - 1) * children
             }
             StreamNode::Extension { path, .. } => LIST + PREFIX + path.packed.len() + HASH,
-            // The value is a list in a string, with two hashes behind the numbers.
+            // The value is a list inside a string, with two hashes after the numbers.
             StreamNode::Account { path, account } => {
                 LIST + PREFIX + path.packed.len() + 2 + 2 + account.numbers.len() + 2 * HASH
             }
@@ -166,7 +166,7 @@ impl StreamNode<'_> {
     }
 }
 
-/// A node whose children are still to come.
+/// A node with children that have not been read yet.
 #[derive(Debug, Clone, Copy)]
 struct Open {
     /// Number of carried children still to be read.
@@ -186,7 +186,8 @@ pub struct StreamReader<'a> {
     read: usize,
     declared: usize,
     codes: usize,
-    /// Ancestors with unread children: at most as many as a path through both tries is long.
+    /// Ancestors with unread children; at most as many as there are nodes on a path through both
+    /// tries.
     open: Vec<Open>,
 }
 
@@ -197,11 +198,11 @@ impl<'a> StreamReader<'a> {
         Self { rest: stream, read: 0, declared, codes, open }
     }
 
-    /// Reads the next node; `None` after the last, where no bytes may be left.
+    /// Reads the next node; `None` at the end of the stream.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if the stream is not canonical from here on.
+    /// [`DecodeError`] if the next node is not canonical, or if bytes follow the last node.
     pub fn next_node(&mut self) -> Result<Option<StreamNode<'a>>, DecodeError> {
         let node = self.read;
         self.read_node().map_err(|reason| DecodeError::State { node, reason })
@@ -209,8 +210,8 @@ impl<'a> StreamReader<'a> {
 
     fn read_node(&mut self) -> Result<Option<StreamNode<'a>>, StreamError> {
         let Some(mut place) = self.open.pop() else {
-            // Both must end together: a stream may neither promise nodes that do not come nor hide
-            // bytes behind them.
+            // Both must end together: a stream must have the declared number of nodes and no bytes
+            // after them.
             return match (self.rest.len(), self.read == self.declared) {
                 (0, true) => Ok(None),
                 (0, false) => Err(StreamError::Fewer { got: self.read, declared: self.declared }),
@@ -246,7 +247,7 @@ impl<'a> StreamReader<'a> {
             (left > 0).then_some(Open { left, depth, in_storage, below_extension })
         };
         match got {
-            // A key has 64 nibbles in either trie; a branch below them would address nothing.
+            // A key has 64 nibbles in either trie, so no branch can be below them.
             tag::BRANCH => {
                 if depth >= KEY_NIBBLES {
                     return Err(StreamError::BelowKey);
@@ -289,8 +290,7 @@ impl<'a> StreamReader<'a> {
     fn branch(&mut self) -> Result<Branch<'a>, StreamError> {
         let carried = u16::from_le_bytes(*self.take("mask")?);
         let hashed = u16::from_le_bytes(*self.take("mask")?);
-        // A child is a hash or carried, never both; otherwise its hash could contradict its
-        // content.
+        // A child is either a hash or carried; with both, the hash could contradict the content.
         if carried & hashed != 0 {
             return Err(StreamError::Masks { carried, hashed });
         }
@@ -309,7 +309,7 @@ impl<'a> StreamReader<'a> {
         depth: usize,
     ) -> Result<(StreamNode<'a>, Option<Open>), StreamError> {
         let (storage, code) = (got >> 2 & 3, got & 3);
-        // Two bits for each of storage and code; the fourth value has no meaning and is refused.
+        // Storage and code have two bits each; the fourth value is undefined and is rejected.
         if storage.max(code) > tag::CARRIED {
             return Err(StreamError::Tag { got, in_storage: false });
         }
@@ -335,7 +335,7 @@ impl<'a> StreamReader<'a> {
 
     /// Reads the position of a code.
     fn code(&mut self) -> Result<usize, StreamError> {
-        // Four bytes hold every position that a list with 32-bit offsets can have.
+        // Four bytes suffice for every position in a list with 32-bit offsets.
         let item = self.integer("code", 4)?;
         let digits = if let [digit @ 0..=0x7f] = item { &[*digit][..] } else { &item[1..] };
         let got = digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit));
@@ -343,14 +343,14 @@ impl<'a> StreamReader<'a> {
         if got < codes { Ok(got) } else { Err(StreamError::Code { got, codes }) }
     }
 
-    /// Reads a hash that differs from the hash of nothing.
+    /// Reads a hash that must differ from `nothing`, the hash of the empty value.
     fn hash_but(
         &mut self,
         what: &'static str,
         nothing: &B256,
     ) -> Result<&'a [u8; 32], StreamError> {
         let hash = self.take(what)?;
-        // Emptiness has a tag of its own, so its hash must not be a second way to write it.
+        // Emptiness has its own tag, so its hash must not be a second encoding.
         if hash == &nothing.0 { Err(StreamError::HashOfNothing { what }) } else { Ok(hash) }
     }
 
