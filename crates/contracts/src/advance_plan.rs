@@ -1,10 +1,10 @@
-//! The ways in which L2 blocks are posted to L1, and the cost of each.
+//! The ways to post L2 blocks to L1, and the cost of each.
 //!
-//! A [`AdvancePlan`] is the content of one `advance`: inputs of EXECUTE as calldata, with
-//! references to bytes that L1 keeps ([`crate::code_reference`]), or in blobs except for their
-//! heads. [`AdvancePlan::cost`] is its exact gas on L1 by the rules of L1's fork, for a call
+//! An [`AdvancePlan`] is the content of one `advance` call: inputs of EXECUTE as plain calldata,
+//! with references to code stored on L1 ([`crate::code_reference`]), or in blobs except for their
+//! heads. [`AdvancePlan::cost`] returns its exact gas on L1 by the rules of L1's fork, for a call
 //! without duties and evidence: apart from the price of their bytes as calldata, duties cost the
-//! same in every way. [`cheapest`] chooses.
+//! same in every plan. [`cheapest`] chooses between plans.
 
 use crate::{
     bindings::INativeRollup::{Evidence, advanceCall},
@@ -18,55 +18,60 @@ use core::{iter, ops::Range};
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 use wire::{ProtocolFork, SchemaId, StatelessBatch};
 
-/// Most blobs of a transaction (EIP-7594).
+/// Maximum number of blobs in a transaction (EIP-7594).
 pub const MAX_BLOBS: usize = 6;
-/// Gas of a blob, which has a price of its own.
+/// Blob gas per blob (EIP-4844), priced separately from gas.
 pub const BLOB_GAS: u64 = 131_072;
-/// Most gas of a transaction (EIP-7825).
+/// Maximum gas limit of a transaction (EIP-7825).
 pub const TRANSACTION_GAS_CAP: u64 = 1 << 24;
-/// Slots of the ring of state roots (`RollupState.STATE_ROOTS`).
+/// Number of slots in the ring buffer of state roots (`RollupState.STATE_ROOTS`).
 pub const STATE_ROOTS: u64 = 8_191;
 
-/// Words of memory below the inputs.
+/// Words of memory that `advance` uses below the inputs.
 const MEMORY_BELOW: u64 = 30;
 
-/// Gas of `advance` that does not depend on bytes: a test that sends each form compares it with the
-/// contract.
+/// Gas of `advance` that does not depend on the length of the inputs. A test that sends each form
+/// compares it with the gas that the contract uses.
 #[derive(Debug)]
 struct ContractGas {
-    /// A transaction that calls the contract, before anything is executed.
+    /// Intrinsic gas of a transaction that calls the contract, without calldata.
     transaction: u64,
-    /// A call with one input of one block: storage, loops and events, without memory for the input.
+    /// Gas of a call with one input of one block: storage, loops and events, without memory for the
+    /// input.
     call: u64,
     /// Gas of each further input.
     further_input: u64,
     /// Gas of each further block of a batch.
     further_block: u64,
-    /// Gas of each further block in blobs, whose position need not be read from the batch.
+    /// Gas of each further block in blobs, whose position the contract does not read from the
+    /// batch.
     further_block_in_blobs: u64,
-    /// More for a batch, of however many blocks.
+    /// Additional gas for a batch, independent of its number of blocks.
     batch: u64,
-    /// Gas of a batch in blobs.
+    /// Additional gas for a batch in blobs.
     batch_in_blobs: u64,
-    /// A slot of the ring that held nothing before, instead of an older root.
+    /// Additional gas for a slot of the ring buffer that was empty before.
     fresh_slot: u64,
-    /// Gas of counting a blob, for `Advanced`.
+    /// Gas per blob, for counting it for the `Advanced` event.
     blob: u64,
-    /// More for each input without blobs: the way to the other EXECUTE.
+    /// Additional gas for each input without blobs, which uses the EXECUTE precompile for plain
+    /// calldata.
     without_blobs: u64,
-    /// More for each input that is longer than all before it, when room for the longest is sought.
+    /// Additional gas for each input that is longer than all before it, in the search for the
+    /// longest input.
     longer: u64,
-    /// More for an input that has references.
+    /// Additional gas for an input with references.
     with_references: u64,
-    /// Gas of each reference, for any kept length.
+    /// Gas of each reference, independent of the length of the code.
     reference: u64,
-    /// More for one to an account that is seen for the first time in a transaction (EIP-2929).
+    /// Additional gas for the first reference to an account in a transaction (EIP-2929).
     cold_account: u64,
-    /// Reserve for other transactions on L1 before this one, which make some slots more expensive.
+    /// Reserve in the gas limit, because earlier L1 transactions can make some slots more
+    /// expensive.
     margin: u64,
 }
 
-/// Gas up to Osaka and its blob schedules.
+/// Gas up to Osaka and its blob-parameter forks.
 const OSAKA: ContractGas = ContractGas {
     transaction: 21_000,
     call: 32_251,
@@ -85,8 +90,8 @@ const OSAKA: ContractGas = ContractGas {
     margin: 50_000,
 };
 
-/// Gas under Amsterdam: a transaction starts with less (EIP-2780), its writes cost more (EIP-8038),
-/// and a new slot pays for permanent state (EIP-8037).
+/// Gas under Amsterdam: lower intrinsic gas (EIP-2780), more expensive writes (EIP-8038), and state
+/// gas for new slots (EIP-8037).
 const AMSTERDAM: ContractGas = ContractGas {
     transaction: 15_000,
     call: 53_751,
@@ -106,18 +111,18 @@ impl ContractGas {
     }
 }
 
-/// Bytes that are always kept for evidence and encoding beside the inputs. Outcomes of forced
-/// transactions may take more.
+/// Bytes that are always reserved for evidence and ABI encoding, besides the inputs. Outcomes of
+/// forced transactions may take more.
 pub const EVIDENCE_BYTES: usize = 6_000;
-/// Least gas that a byte of calldata costs under the rules of any fork (EIP-7976).
+/// Floor price of a byte of calldata in gas, the highest of all forks (EIP-7976).
 const DEAREST_FLOOR: u64 = 64;
 
 /// Limits of a transaction on L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct L1Limits {
-    /// Most gas.
+    /// Maximum gas limit.
     pub gas: u64,
-    /// Most bytes, blobs aside.
+    /// Maximum size in bytes, without blobs.
     pub bytes: usize,
 }
 
@@ -129,8 +134,8 @@ impl Default for L1Limits {
 }
 
 impl L1Limits {
-    /// Most bytes of the inputs of one `advance`: as many as there are beside the transaction and
-    /// the evidence, and as can be paid for at the least price of a byte.
+    /// Returns the maximum total length of the inputs of one `advance`: what the size limit leaves
+    /// besides envelope and evidence, and what the gas limit pays for at the floor price.
     pub const fn input_bytes(&self) -> usize {
         let by_size = self.beside_evidence();
         let by_price = (self.gas.saturating_sub(21_000) / DEAREST_FLOOR) as usize;
@@ -138,16 +143,16 @@ impl L1Limits {
         if by_size < by_price { by_size } else { by_price }
     }
 
-    /// Returns the bytes besides the transaction and the evidence, at any price.
+    /// Returns the bytes that the size limit leaves besides envelope and evidence, at any price.
     const fn beside_evidence(&self) -> usize {
         self.bytes.saturating_sub(ENVELOPE_BYTES + EVIDENCE_BYTES)
     }
 
-    /// Maximum gas that EXECUTE may ask for one input of any length: 63/64 of the rest besides its
-    /// bytes as calldata and in memory, and the contract's own gas.
+    /// Returns the maximum gas that EXECUTE may charge for an input of any length: 63/64 of what is
+    /// left after its bytes as calldata and in memory, and after the contract's own gas.
     pub const fn execute_gas(&self) -> u64 {
         let length = words(self.bytes);
-        // They are copied and hashed once.
+        // The inputs are copied and hashed once.
         let memory = 9 * length + memory_gas(MEMORY_BELOW + length);
         let beside = 16 * self.bytes as u64 + memory + CONTRACT_GAS;
         self.gas.saturating_sub(beside) / 64 * 63
@@ -163,30 +168,30 @@ pub struct AdvanceInput {
     pub blocks: u64,
     /// Charge of EXECUTE for it.
     pub charge: u64,
-    /// Gas that the call of EXECUTE has to hold.
+    /// Gas that must be available to the call of EXECUTE; the unused part is returned.
     pub reserve: u64,
     /// Charge of EXECUTE for the bytes of a trailer.
     pub trailer: u64,
 }
 
-/// Content of one `advance`.
+/// Content of one `advance` call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdvancePlan {
-    /// The argument of the call.
+    /// The `inputs` argument of the call.
     pub inputs: Vec<Bytes>,
-    /// The blobs of its transaction, in their order.
+    /// The blobs of the transaction, in order.
     pub blobs: Vec<Vec<u8>>,
-    /// Number of L2 blocks in it.
+    /// Number of L2 blocks in all inputs.
     pub blocks: u64,
-    /// Blocks of each input.
+    /// Number of blocks of each input.
     counts: Vec<u64>,
-    /// Number of inputs that are batches, of any number of blocks.
+    /// Number of inputs that are batches, including batches of one block.
     batches: u64,
     /// Loading of each input into memory.
     loads: Vec<Load>,
     /// Charge of EXECUTE for all inputs.
     charge: u64,
-    /// Gas that EXECUTE must hold beyond its charge, for the most demanding input.
+    /// Gas that EXECUTE needs beyond its charge, for the most demanding input.
     surplus: u64,
 }
 
@@ -195,9 +200,9 @@ pub struct AdvancePlan {
 struct Load {
     /// Length in memory, in bytes.
     length: usize,
-    /// Gas of copying it.
+    /// Gas for copying it.
     gas: u64,
-    /// The accounts of which a part is copied.
+    /// The accounts whose code is copied into it.
     accounts: Vec<Address>,
 }
 
@@ -207,7 +212,7 @@ impl Load {
         Self { length, gas: 3 * words(length), accounts: Vec::new() }
     }
 
-    /// Creates the load of an input with kept parts, which are copied and hashed.
+    /// Creates the load of an input with references, whose codes are copied and hashed.
     fn assembled(length: usize, shortened: &Shortened) -> Self {
         let kept = |(_, length): &(Address, usize)| {
             3 * words(*length) + 6 * words(INIT_HEAD.len() + length)
@@ -224,7 +229,7 @@ impl Load {
 pub struct Cost {
     /// Gas used.
     pub gas: u64,
-    /// Gas that it must be given.
+    /// Required gas limit.
     pub limit: u64,
     /// Blob gas.
     pub blob_gas: u64,
@@ -235,9 +240,9 @@ pub struct Cost {
 pub struct L1Prices {
     /// Fork of L1.
     pub fork: ProtocolFork,
-    /// Wei per gas.
+    /// Gas price in wei.
     pub gas: u128,
-    /// Wei per blob gas; `None` if EXECUTE does not take inputs that end in blobs.
+    /// Blob gas price in wei; `None` if EXECUTE does not accept inputs in blobs.
     pub blob_gas: Option<u128>,
 }
 
@@ -254,13 +259,13 @@ impl Cost {
 }
 
 impl AdvancePlan {
-    /// All bytes of the inputs as calldata.
+    /// Creates the plan with all bytes of the inputs as calldata.
     pub fn in_calldata(inputs: &[AdvanceInput]) -> Self {
         Self::of(inputs, inputs.iter().map(|input| input.bytes.clone()).collect(), Vec::new())
     }
 
-    /// All bytes of the inputs as calldata, but for those that L1 keeps; `None` if it keeps none of
-    /// them.
+    /// Creates the plan with the inputs as calldata and with references to the bytes in `kept`;
+    /// `None` if no input contains any of them.
     pub fn with_kept(inputs: &[AdvanceInput], kept: &[CodeReference]) -> Option<Self> {
         let shortened: Vec<_> = inputs.iter().map(|input| shorten(&input.bytes, kept)).collect();
         shortened.iter().any(Option::is_some).then_some(())?;
@@ -278,8 +283,8 @@ impl AdvancePlan {
         Some(Self { loads, ..Self::of(inputs, calldata, Vec::new()) })
     }
 
-    /// Returns the forms of these inputs as calldata: plain, with references to all bytes that L1
-    /// keeps, and with references only to bytes that are long enough to pay for them in every case.
+    /// Returns the plans for these inputs as calldata: plain, with references to all codes in
+    /// `kept`, and with references only to codes that are long enough to save gas in every case.
     pub fn ways_in_calldata(inputs: &[AdvanceInput], kept: &[CodeReference]) -> Vec<Self> {
         let long: Vec<_> =
             kept.iter().filter(|it| it.bytes().len() >= WORTH_A_REFERENCE).cloned().collect();
@@ -289,8 +294,8 @@ impl AdvancePlan {
         ways
     }
 
-    /// Puts as much as possible of each input into blobs; `None` if they need more blobs than a
-    /// transaction can have, or if an input is too short.
+    /// Creates the plan with as much as possible of each input in blobs; `None` if the inputs need
+    /// more blobs than a transaction can have, or if an input is too short.
     pub fn in_blobs(inputs: &[AdvanceInput]) -> Option<Self> {
         let (mut calldata, mut blobs) = (Vec::new(), Vec::new());
         for input in inputs {
@@ -302,7 +307,7 @@ impl AdvancePlan {
             calldata.push([&head[..], &trailer.encode()].concat().into());
             blobs.extend(to_blobs(&tail));
         }
-        // Without any blob the trailers would not be read as such.
+        // Without blobs the contract would not interpret the trailers.
         let trailers: u64 = inputs.iter().map(|input| input.trailer).sum();
         let posting = (!blobs.is_empty()).then(|| Self::of(inputs, calldata, blobs))?;
         Some(Self { charge: posting.charge + trailers, ..posting })
@@ -330,20 +335,20 @@ impl AdvancePlan {
         &self.counts
     }
 
-    /// The calldata of its transaction.
+    /// Returns the calldata of the transaction.
     pub fn calldata(&self, evidence: Evidence) -> Bytes {
         advanceCall { inputs: self.inputs.clone(), evidence }.abi_encode().into()
     }
 
-    /// Returns its cost on an L1 of this fork, if its first block has number `first` and the rollup
-    /// started at block `genesis`.
+    /// Returns the cost of the plan on an L1 of this fork, if its first block has number `first`
+    /// and the rollup started at block `genesis`.
     pub fn cost(&self, fork: ProtocolFork, genesis: u64, first: u64) -> Cost {
         let data = self.calldata(Evidence::default());
         let fresh = (genesis + STATE_ROOTS).saturating_sub(first).min(self.blocks);
         let gas_of = ContractGas::on(fork);
         let longest = self.loads.iter().map(|load| load.length).max().unwrap_or_default();
         let copied: u64 = self.loads.iter().map(|load| load.gas).sum();
-        // `Advanced` has a hash of each input.
+        // The `Advanced` event contains a hash of each input.
         let hashed: u64 = self.loads.iter().map(|load| 6 * words(load.length)).sum();
         let references = self.loads.iter().map(|load| &load.accounts);
         let accounts: BTreeSet<_> = references.clone().flatten().collect();
@@ -373,13 +378,13 @@ impl AdvancePlan {
             + memory;
         let (intrinsic, floor) = transaction_gas(fork, &data);
         let gas = (intrinsic + contract + self.charge).max(floor);
-        // A call passes on 63 of 64 parts of what is left.
+        // A call forwards at most 63/64 of the remaining gas (EIP-150).
         let needed = intrinsic + contract + self.charge + self.surplus;
         let limit = (needed + needed / 63 + gas_of.margin).max(floor);
         Cost { gas, limit, blob_gas: self.blobs.len() as u64 * BLOB_GAS }
     }
 
-    /// Returns the number of inputs that are longer than all before them; the first always is.
+    /// Returns the number of inputs after the first that are longer than all before them.
     fn longer(&self) -> u64 {
         let mut longest = self.loads.first().map_or(0, |load| load.length);
         let is_longer = |load: &&Load| {
@@ -395,16 +400,16 @@ fn is_batch(input: &[u8]) -> bool {
     SchemaId::of(input).is_ok_and(|schema| schema.batch_fork().is_some())
 }
 
-/// Ways in which as many of `count` blocks as possible go through blobs in one call: each begins
-/// with inputs of one block, two, four and so on, or with one input of all of them, and goes on
-/// with smaller ones where L1 does not admit another of that size.
+/// Returns plans that post as many of `count` blocks as possible in blobs with one call. Each plan
+/// starts with inputs of one block, two, four and so on, or with one input of all blocks, and
+/// continues with smaller inputs where L1 does not admit another of that size.
 ///
-/// Fewer inputs repeat less data; but a call holds gas for the gas limits of all transactions of an
-/// input, and gets the unused rest back only before the next input.
+/// Fewer inputs repeat less data, but a call reserves gas for the gas limits of all transactions of
+/// an input, and the unused part is returned only before the next input.
 ///
 /// # Errors
 ///
-/// That of `input_of`, which makes the input of these blocks.
+/// Those of `input_of`, which creates the input of a range of blocks.
 pub fn ways_in_blobs<E>(
     count: usize,
     admits: impl Fn(&AdvancePlan) -> bool,
@@ -437,7 +442,7 @@ pub fn ways_in_blobs<E>(
     Ok(found)
 }
 
-/// The choice that costs least per L2 block, of those that L1 admits.
+/// Returns the plan with the lowest cost per L2 block, of those that L1 admits.
 pub fn cheapest(
     candidates: impl IntoIterator<Item = AdvancePlan>,
     prices: &L1Prices,
@@ -454,16 +459,16 @@ pub fn cheapest(
         })
         .filter(|(posting, cost)| {
             let bytes: usize = posting.inputs.iter().map(|input| input.len()).sum();
-            // The limit includes the cost of the bytes under the rules of this fork.
+            // The gas limit includes the cost of the bytes by the rules of this fork.
             cost.limit <= limits.gas && bytes <= limits.beside_evidence() && posting.blocks > 0
         })
         .min_by_key(|(posting, cost)| cost.wei(prices) / u128::from(posting.blocks))
 }
 
-/// Returns the cost of a transaction that calls a contract with this calldata before anything is
-/// executed, and its minimum cost.
+/// Returns the intrinsic gas of a transaction that calls a contract with this calldata, and its
+/// floor (EIP-7623).
 ///
-/// From Amsterdam on all bytes count alike for the least (EIP-7976).
+/// From Amsterdam on, zero and nonzero bytes cost the same in the floor (EIP-7976).
 pub fn transaction_gas(fork: ProtocolFork, data: &[u8]) -> (u64, u64) {
     let zeros = data.iter().filter(|byte| **byte == 0).count() as u64;
     let others = data.len() as u64 - zeros;
@@ -482,7 +487,7 @@ const fn words(bytes: usize) -> u64 {
     bytes.div_ceil(32) as u64
 }
 
-/// Returns the gas of this much memory.
+/// Returns the gas for this many words of memory.
 const fn memory_gas(words: u64) -> u64 {
     3 * words + words * words / 512
 }

@@ -41,7 +41,7 @@ impl Default for INativeRollup::Evidence {
     }
 }
 
-/// The rollup's interface describes a state of the queue by a type of its own.
+/// Both interfaces declare the same struct, and `sol!` creates a type for each.
 impl From<IL1MessageQueue::Checkpoint> for INativeRollup::Checkpoint {
     fn from(it: IL1MessageQueue::Checkpoint) -> Self {
         let IL1MessageQueue::Checkpoint { id, count, l1Block, timestamp, root } = it;
@@ -49,7 +49,7 @@ impl From<IL1MessageQueue::Checkpoint> for INativeRollup::Checkpoint {
     }
 }
 
-/// And so it does with a submitted transaction.
+/// Both interfaces declare the same struct, and `sol!` creates a type for each.
 impl From<&IForcedInbox::ForcedTransaction> for INativeRollup::ForcedTransaction {
     fn from(it: &IForcedInbox::ForcedTransaction) -> Self {
         Self {

@@ -1,25 +1,26 @@
-//! Bounds of the demands of a rollup on a block, equal to those of the contracts.
+//! Limits of the duties of a block, equal to those of the contracts.
 
-/// L2 gas of the forced transactions that a block owes at most (`Capacity.DUTY_GAS`).
+/// Maximum L2 gas of the forced transactions that a block must include (`Capacity.DUTY_GAS`).
 pub const DUTY_GAS: u64 = 8_000_000;
-/// Bytes that they make the calldata of `advance` longer at most (`Capacity.DUTY_BYTES`).
+/// Maximum bytes that duties add to an `advance` transaction (`Capacity.DUTY_BYTES`).
 pub const DUTY_BYTES: u64 = 52_000;
-/// Bytes by which a forced transaction is described there (`Capacity.ENTRY_BYTES`).
+/// Bytes of calldata that describe a forced transaction (`Capacity.ENTRY_BYTES`).
 pub const ENTRY_BYTES: u64 = 800;
-/// Bytes of a proof there (`Capacity.PROOF_BYTES`).
+/// Bytes of calldata for a trie proof (`Capacity.PROOF_BYTES`).
 pub const PROOF_BYTES: u64 = 5_400;
-/// Messages that a block owes more than are known to be relayed, if any are overdue
-/// (`Capacity.RELAYS`).
+/// Maximum number of messages, beyond those proven to be relayed, that a block must relay if any
+/// are overdue (`Capacity.RELAYS`).
 pub const RELAYS: u64 = 4;
-/// Messages that an anchor may cover beyond those that are known to be relayed (`Capacity.AHEAD`).
+/// Maximum number of messages that an anchor may cover beyond those proven to be relayed
+/// (`Capacity.AHEAD`).
 pub const AHEAD: u64 = 256;
-/// Forced transactions with which a block deals at most (`ForcedQueue.MAX_DISCHARGES`).
+/// Maximum number of forced transactions that a block discharges (`ForcedQueue.MAX_DISCHARGES`).
 pub const MAX_DISCHARGES: usize = 64;
-/// Messages that lie between two checkpoints at most (`SendQueue.CHECKPOINT_INTERVAL`).
+/// Maximum number of messages between two checkpoints (`SendQueue.CHECKPOINT_INTERVAL`).
 pub const CHECKPOINT_INTERVAL: u64 = 256;
-/// Most bytes of a transaction that public pools of L1 take (`Capacity.TRANSACTION_BYTES`).
+/// Maximum size of a transaction in public pools of L1, in bytes (`Capacity.TRANSACTION_BYTES`).
 pub const TRANSACTION_BYTES: usize = 131_072;
-/// Bytes of it around the calldata of `advance` (`Capacity.ENVELOPE_BYTES`).
+/// Bytes of an L1 transaction besides the calldata of `advance` (`Capacity.ENVELOPE_BYTES`).
 pub const ENVELOPE_BYTES: usize = 1_072;
-/// Gas of an `advance` beside calldata, memory and EXECUTE (`Capacity.CONTRACT_GAS`).
+/// Gas of an `advance` call besides calldata, memory and EXECUTE (`Capacity.CONTRACT_GAS`).
 pub const CONTRACT_GAS: u64 = 1_000_000;

@@ -1,4 +1,4 @@
-//! Claims of messages to L1: their logs on the L2, proofs of them, and the call that claims them.
+//! Claims of L2→L1 messages: their logs on L2, their proofs, and the calldata of the claim.
 
 use crate::{
     L2_MESSENGER, Message,
@@ -18,7 +18,7 @@ use alloy_trie::{
 use chain::AccountProof;
 use trie::{NodePath, NodeSource, SourceError, Trie, TrieError};
 
-/// Error in a log or a proof of a message to L1.
+/// Error in the log or the proof of an L2→L1 message.
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
     /// The log is of another event.
@@ -29,7 +29,7 @@ pub enum ClaimError {
     Index {
         /// Number of the message in the log.
         got: u64,
-        /// Number of the message that was asked for.
+        /// Number of the requested message.
         expected: u64,
     },
     /// The gas limit of the message is beyond 32 bits.
@@ -38,7 +38,7 @@ pub enum ClaimError {
     /// The nodes do not lead to the account.
     #[error("the nodes do not prove the account of the messenger: {0}")]
     Account(Unproven),
-    /// The proof has other slots than the one of the message.
+    /// The proof does not have exactly one slot.
     #[error("one slot was asked for, and {0} are proven")]
     Slots(usize),
     /// The nodes do not lead to the message.
@@ -46,7 +46,7 @@ pub enum ClaimError {
     Slot(Unproven),
 }
 
-/// Reason for which nodes do not prove a value.
+/// Reason why nodes do not prove a value.
 #[derive(Debug, thiserror::Error)]
 pub enum Unproven {
     /// A node is missing or malformed.
@@ -57,11 +57,11 @@ pub enum Unproven {
     Path(ProofVerificationError),
 }
 
-/// Returns the message to L1 with this number from its log on the L2.
+/// Decodes the L2→L1 message with this number from its log on L2.
 ///
 /// # Errors
 ///
-/// If the log is of something else.
+/// [`ClaimError`] if the log is not the `MessageSent` event of this message.
 pub fn logged_message(log: &Log, index: u64) -> Result<Message, ClaimError> {
     let event = MessageSent::decode_log(log).map_err(ClaimError::Event)?;
     if event.index != index {
@@ -70,12 +70,12 @@ pub fn logged_message(log: &Log, index: u64) -> Result<Message, ClaimError> {
     Message::from_l2_event(&event).ok_or(ClaimError::Gas(event.gasLimit))
 }
 
-/// Verifies as L1 does that an L2 with this state root holds a message to L1. The proof is of
-/// [`L2_MESSENGER`] and the [slot of the message](sent_slot).
+/// Verifies, by the rules of the L1 contract, that an L2→L1 message is in the state with this root.
+/// The proof is for [`L2_MESSENGER`] and the [slot of the message](sent_slot).
 ///
 /// # Errors
 ///
-/// If the proof shows anything else.
+/// [`ClaimError`] if the nodes do not prove exactly that.
 pub fn verify_message(
     state_root: B256,
     message: &Message,
@@ -89,7 +89,7 @@ pub fn verify_message(
     verify(storage_root(proof), key, leaf, &slot.nodes).map_err(ClaimError::Slot)
 }
 
-/// Verifies that nodes prove a value, and that they are in the order in which L1 reads them.
+/// Verifies that the nodes prove a value, and that they are in the order that L1 requires.
 fn verify(root: B256, key: B256, value: Option<Vec<u8>>, nodes: &[Bytes]) -> Result<(), Unproven> {
     // First by a trie that takes any bytes: of a path that does not lead to a value, alloy's
     // verifier reads nodes that no trie can have, and panics at a path beyond the length of a key.
@@ -108,7 +108,7 @@ fn verify(root: B256, key: B256, value: Option<Vec<u8>>, nodes: &[Bytes]) -> Res
     verify_proof(root, path, value, nodes).map_err(Unproven::Path)
 }
 
-/// Nodes of a proof by their hashes.
+/// Nodes of a proof, by hash.
 struct Known<'p>(B256Map<&'p Bytes>);
 
 impl<'p> NodeSource for Known<'p> {
@@ -119,8 +119,8 @@ impl<'p> NodeSource for Known<'p> {
     }
 }
 
-/// Returns the calldata of `L1MessageQueue.claim` for a message to L1, with the proof that L2 block
-/// `number` holds it.
+/// Returns the calldata of `L1MessageQueue.claim` for an L2→L1 message, with the proof that it is
+/// in the state of L2 block `number`.
 pub fn claim_calldata(
     message: &Message,
     number: u64,
@@ -131,8 +131,8 @@ pub fn claim_calldata(
     claimCall { message: message.into(), proof, feeRecipient: fee_recipient }.abi_encode().into()
 }
 
-/// Evidence for `L1MessageQueue.claim` that the L2 holds a message to L1 after block `number`: of
-/// [`L2_MESSENGER`] and the [slot of the message](sent_slot), as `eth_getProof` proves them.
+/// Converts the result of `eth_getProof` for [`L2_MESSENGER`] and the [slot of the
+/// message](sent_slot) at L2 block `number` to the proof argument of `L1MessageQueue.claim`.
 pub fn message_proof(number: u64, proof: AccountProof) -> MessageProof {
     MessageProof {
         l2Block: number,
@@ -146,7 +146,7 @@ fn storage_root(proof: &AccountProof) -> B256 {
     proof.account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root)
 }
 
-/// Formats an error without the nodes that it is about.
+/// Formats an error without quoting the nodes.
 fn shortened(error: &ProofVerificationError) -> String {
     match error {
         ProofVerificationError::ValueMismatch { path, expected: Some(_), got: Some(_) } => {
@@ -180,13 +180,14 @@ mod tests {
         Log { address: L2_MESSENGER, data: event.encode_log_data() }
     }
 
-    /// The leaf of a trie that has one key.
+    /// Returns the only node of a trie with one key.
     fn only_leaf(key: B256, value: &[u8]) -> Bytes {
         let path = [&[0x20], &key[..]].concat();
         alloy_rlp::encode(vec![Bytes::from(path), Bytes::copy_from_slice(value)]).into()
     }
 
-    /// A state of the messenger alone, which holds one message, and the proof of that.
+    /// Returns the root of a state with only the messenger, which stores one message, and the proof
+    /// of the message.
     fn proven(message: &Message) -> (B256, AccountProof) {
         let slot = sent_slot(message.index);
         let value = U256::from_be_bytes(message.hash().0);
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_the_nodes_of_the_path_prove_a_message() {
+    fn message_proof_needs_exactly_path_nodes() {
         let message = logged_message(&sent(7, 6), 7).unwrap();
         let (root, proof) = proven(&message);
         verify_message(root, &message, &proof).unwrap();
@@ -221,10 +222,10 @@ mod tests {
     }
 
     #[test]
-    fn nodes_of_a_path_longer_than_a_key_prove_nothing() {
+    fn overlong_trie_path_is_rejected() {
         let message = logged_message(&sent(7, 6), 7).unwrap();
         let (_, proof) = proven(&message);
-        // An extension that leaves the path, with an extension in it that ends behind any key.
+        // An extension off the path that embeds an extension beyond the length of a key.
         let leaf = [0xc2, 0x3f, 0x01];
         let below = [&[0xd4, 0x90, 0x00], &[0xff; 15][..], &leaf].concat();
         let node = [&[0xeb, 0x95, 0x00], &[0xff; 20][..], &below].concat();
@@ -232,13 +233,13 @@ mod tests {
         let proof = AccountProof { nodes: vec![node.into()], ..proof };
         let refused = verify_message(root, &message, &proof).unwrap_err();
         assert!(matches!(refused, ClaimError::Account(Unproven::Node(_))), "{refused:?}");
-        // As the proof that there is no messenger, too.
+        // The same node as a proof that the messenger does not exist.
         let absent = AccountProof { account: None, ..proof };
         assert!(verify_message(root, &message, &absent).is_err());
     }
 
     #[test]
-    fn a_log_is_taken_for_a_message_only_if_it_is_of_the_one_that_was_asked_for() {
+    fn logged_message_rejects_other_logs() {
         let message = logged_message(&sent(7, 6), 7).unwrap();
         assert_eq!((message.index, message.gas_limit, message.value), (7, 6, 4));
         assert_eq!(message.data, Bytes::from_static(b"data"));

@@ -1,42 +1,43 @@
-//! Inputs of `advance` of which a part is kept as code on L1, as
-//! `contracts/libraries/KeptCodes.sol` has them.
+//! Inputs of `advance` with references to bytes that are stored as contract code on L1, in the
+//! format of `contracts/libraries/KeptCodes.sol`.
 //!
 //! ```text
-//! 0xc0de ‖ length (4) ‖ number of references (1) ‖ references ‖ all that is not kept
-//! reference: where the kept bytes begin in the input (4) ‖ the account that keeps them (20)
+//! 0xc0de ‖ length (4) ‖ number of references (1) ‖ references ‖ bytes that are not stored
+//! reference: offset of the stored bytes in the input (4) ‖ account that stores them (20)
 //! ```
 //!
-//! with numbers big endian. The bytes are kept by an account that the common CREATE2 proxy has
-//! created, whose code is STOP and these bytes: its address follows from them, so no party has to
-//! be trusted.
+//! Numbers are big endian. The code of such an account is STOP followed by the bytes. The common
+//! CREATE2 proxy creates it, so its address commits to the bytes, and no party has to be trusted.
 
 use alloy_primitives::{Address, B256, Bytes, address, hex, keccak256};
 use std::collections::HashMap;
 use wire::{SchemaId, layout::input};
 
-/// Proxy that creates the accounts which keep bytes (`KeptCodes.PROXY`).
+/// Proxy that creates the accounts with stored bytes (`KeptCodes.PROXY`).
 pub const PROXY: Address = address!("0x4e59b44847b379578588920cA78FbF26c0B4956C");
 /// Init code before the bytes (`KeptCodes.INIT_HEAD`): a loader, and STOP.
 pub const INIT_HEAD: [u8; 12] = hex!("600b5981380380925939f300");
 /// First bytes of an input with references (`KeptCodes.MAGIC`).
 pub const MAGIC: [u8; 2] = [0xc0, 0xde];
-/// Bytes before the references (`KeptCodes.REFERENCES_AT`).
+/// Offset of the references (`KeptCodes.REFERENCES_AT`).
 pub const REFERENCES_AT: usize = 7;
-/// Bytes of a reference (`KeptCodes.REFERENCE_LENGTH`).
+/// Length of a reference in bytes (`KeptCodes.REFERENCE_LENGTH`).
 pub const REFERENCE_LENGTH: usize = 24;
-/// Most bytes that an account keeps: those of a code (EIP-170), but for the first.
+/// Maximum number of bytes that an account can store: the code size limit (EIP-170) less one byte
+/// for STOP.
 pub const MAX_CODE_REFERENCE: usize = 24_575;
 
-/// Minimum bytes for which a reference costs less than calldata at 16 gas a byte. If the floor of
-/// EIP-7623 decides, the contract's work costs nothing extra.
+/// Minimum length for which a reference costs less than calldata at 16 gas per byte. If the floor
+/// of EIP-7623 applies, the gas that the contract uses for references costs nothing extra.
 pub(crate) const WORTH_A_REFERENCE: usize = 256;
 
-/// Most references of an input.
+/// Maximum number of references in an input.
 const MAX_REFERENCES: usize = 255;
-/// Bytes by which kept bytes are looked up. Fewer are not worth a reference.
+/// Length of the prefix by which stored bytes are looked up. Shorter bytes are not worth a
+/// reference.
 const KEY: usize = 8;
 
-/// Reason for which an input with references is invalid.
+/// Reason why an input with references is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeptError {
     /// The input ends within its references.
@@ -44,26 +45,25 @@ pub enum KeptError {
     TooShort {
         /// Bytes present.
         got: usize,
-        /// The fewest.
+        /// Minimum number of bytes.
         minimum: usize,
     },
     /// The input has no references.
     #[error("an input with references has none")]
     NoReferences,
-    /// A reference begins before the end of the previous one, or too late for the rest of the
-    /// input.
+    /// A reference begins before the end of the previous one, or beyond the bytes that are left.
     #[error("reference {index} begins at byte {got} of the input, expected {minimum} to {maximum}")]
     OutOfPlace {
         /// Index of the reference.
         index: usize,
         /// Start of the reference.
         got: usize,
-        /// First possible start.
+        /// Smallest valid start.
         minimum: usize,
-        /// The last.
+        /// Largest valid start.
         maximum: usize,
     },
-    /// The account does not keep anything.
+    /// The account does not store any bytes.
     #[error("reference {index}: nothing is kept at {account}")]
     NothingKept {
         /// Position of the reference.
@@ -71,17 +71,17 @@ pub enum KeptError {
         /// The account.
         account: Address,
     },
-    /// The parts are not as long together as the input says.
+    /// The total length of the parts does not match the declared length.
     #[error("the parts of the input have {got} bytes, and it says {expected}")]
     Length {
         /// Bytes assembled so far.
         got: usize,
-        /// Length according to the reference.
+        /// Declared length.
         expected: usize,
     },
 }
 
-/// Bytes that L1 keeps, or can, and the account that does.
+/// Bytes that are or can be stored as code on L1, and the account for them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodeReference {
     bytes: Bytes,
@@ -89,54 +89,54 @@ pub struct CodeReference {
 }
 
 impl CodeReference {
-    /// Returns the code of an account that keeps these bytes; `None` if there are none, or more
-    /// than an account can keep.
+    /// Creates the reference to these bytes; `None` if they are empty, or longer than an account
+    /// can store.
     pub fn new(bytes: Bytes) -> Option<Self> {
         let account = account_of(&bytes);
         ((1..=MAX_CODE_REFERENCE).contains(&bytes.len())).then_some(Self { bytes, account })
     }
 
-    /// The [codes of an input](codes_in), in as few parts as accounts can keep.
+    /// Returns the [codes of an input](codes_in), split over the minimum number of accounts.
     pub fn of_codes_in(input: &[u8]) -> Vec<Self> {
         let parts = codes_in(input).chunks(MAX_CODE_REFERENCE);
         parts.filter_map(|part| Self::new(Bytes::copy_from_slice(part))).collect()
     }
 
-    /// Returns the codes of each input that are worth a reference and fit into an account, one by
-    /// one: inputs with common codes share them.
+    /// Returns each code of an input that is worth a reference and fits into an account, so that
+    /// inputs can share the codes that they have in common.
     pub fn of_each_code_in(input: &[u8]) -> Vec<Self> {
         let is_worth_it = |code: &&[u8]| code.len() >= WORTH_A_REFERENCE;
         let codes = split(codes_in(input)).filter(is_worth_it);
         codes.filter_map(|code| Self::new(Bytes::copy_from_slice(code))).collect()
     }
 
-    /// Returns the bytes that an account with this code keeps; `None` if the account could have
-    /// another code at another time.
+    /// Returns the bytes that an account with this code stores; `None` if the code of the account
+    /// could change.
     pub fn at(account: Address, code: &[u8]) -> Option<Self> {
         let (0, bytes) = code.split_first()? else { return None };
         (account_of(bytes) == account)
             .then(|| Self { bytes: Bytes::copy_from_slice(bytes), account })
     }
 
-    /// The account.
+    /// Returns the account that stores the bytes.
     pub const fn account(&self) -> Address {
         self.account
     }
 
-    /// Returns the kept bytes.
+    /// Returns the stored bytes.
     pub const fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
-    /// Calldata for [`PROXY`] that makes the account. Anyone can send it, once.
+    /// Returns the calldata for [`PROXY`] that creates the account. Anyone can send it, once.
     pub fn creation(&self) -> Bytes {
         [&B256::ZERO[..], &INIT_HEAD, &self.bytes].concat().into()
     }
 }
 
-/// Returns the codes of the witness of an input, single or batch, encoded with their offsets: they
-/// are worth keeping if other inputs have exactly the same ones. Empty if the bytes are not an
-/// input.
+/// Returns the encoded list of codes in the witness of an input, single or batch, including its
+/// offsets. Storing it pays off if other inputs have exactly the same codes. Empty if the bytes are
+/// not an input.
 pub fn codes_in(input: &[u8]) -> &[u8] {
     let offset = |at: usize| {
         let bytes = input.get(at..)?.first_chunk()?;
@@ -150,7 +150,7 @@ pub fn codes_in(input: &[u8]) -> &[u8] {
     find().unwrap_or_default()
 }
 
-/// The items of an SSZ list of byte lists, as far as its offsets lead somewhere.
+/// Returns the items of an SSZ list of byte lists, skipping invalid offsets.
 fn split(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     let offset = |at: usize| {
         let bytes = list.get(at..at + 4)?.first_chunk()?;
@@ -180,7 +180,8 @@ impl<'a> References<'a> {
     ///
     /// # Errors
     ///
-    /// [`KeptError`] if it ends within them, or has none although it has the form.
+    /// [`KeptError`] if the input ends within its references, or starts with [`MAGIC`] and has no
+    /// references.
     pub fn of(input: &'a [u8]) -> Result<Option<Self>, KeptError> {
         let Some((&[a, b, c, d, e, f, count], rest)) =
             input.split_first_chunk::<REFERENCES_AT>().filter(|(head, _)| head[..2] == MAGIC)
@@ -207,16 +208,16 @@ impl<'a> References<'a> {
         }))
     }
 
-    /// The accounts that they name, in order.
+    /// Returns the referenced accounts, in order.
     pub fn accounts(&self) -> impl Iterator<Item = Address> {
         self.references.iter().map(|(_, account)| *account)
     }
 
-    /// Returns the input without references, if these accounts keep the bytes that `kept` finds.
+    /// Assembles the input without references. `kept` returns the bytes that an account stores.
     ///
     /// # Errors
     ///
-    /// [`KeptError`] if the parts do not fill it.
+    /// [`KeptError`] if an account stores nothing, or if the parts do not fill the declared length.
     pub fn assemble<'k>(
         &self,
         kept: impl Fn(Address) -> Option<&'k CodeReference>,
@@ -253,14 +254,15 @@ impl<'a> References<'a> {
 pub struct Shortened {
     /// The input.
     pub bytes: Bytes,
-    /// The accounts that it names, and how many bytes each keeps.
+    /// The referenced accounts, and the number of bytes that each stores.
     pub kept: Vec<(Address, usize)>,
-    /// Bytes of each piece between them, from the first before any to the last behind all.
+    /// Length of each piece between references, including the pieces before the first and after the
+    /// last.
     pub pieces: Vec<usize>,
 }
 
-/// Returns the input with a reference in place of each occurrence of bytes that L1 keeps, the
-/// longest at each position; `None` if there is none, or if it is too long.
+/// Replaces each occurrence of stored bytes in the input by a reference, preferring the longest
+/// match at each position; `None` if nothing matches, or if the input is too long.
 pub fn shorten(input: &[u8], kept: &[CodeReference]) -> Option<Shortened> {
     let length = u32::try_from(input.len()).ok()?;
     let mut by_key = HashMap::<[u8; KEY], Vec<&CodeReference>>::new();

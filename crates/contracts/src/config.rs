@@ -19,16 +19,16 @@ pub struct RollupConfig {
     pub max_lag: u64,
     /// Age of the head, in seconds, from which on anyone may advance.
     pub open_after: u64,
-    /// Seconds after which a message from L1 must have been relayed.
+    /// Seconds after which an L1→L2 message must have been relayed.
     pub relay_deadline: u64,
     /// Seconds between the announcement of an upgrade and the upgrade.
     pub upgrade_delay: u64,
-    /// Most gas that a message from L1 may ask for.
+    /// Maximum gas limit of an L1→L2 message.
     pub message_gas: u64,
-    /// Most bytes of data of such a message.
+    /// Maximum length of the data of an L1→L2 message, in bytes.
     pub message_data: u64,
-    /// Minimum fee of a message, in percent of the cost on L1, when it is sent, of its gas and of
-    /// the witness that it can demand.
+    /// Minimum fee of a message, in percent of the L1 cost, at the time of sending, of its gas and
+    /// of the witness that it can require.
     pub fee_percent: u64,
     /// The guardian of the message queue, or `None`.
     pub guardian: Option<GuardianConfig>,
@@ -45,9 +45,9 @@ pub struct RollupConfig {
 pub struct GuardianConfig {
     /// The account.
     pub account: Address,
-    /// Seconds for which a pause lasts.
+    /// Duration of a pause, in seconds.
     pub pause: u64,
-    /// Wei that claims may take during a pause, together.
+    /// Total wei that claims may withdraw during a pause.
     pub limit: u128,
 }
 
@@ -56,26 +56,26 @@ pub struct GuardianConfig {
 pub struct ForcedConfig {
     /// Seconds after which a transaction is due.
     pub delay: u64,
-    /// Seconds after that for which a block with too little gas left is an excuse.
+    /// Seconds after `delay` during which too little gas left in a block excuses an omission.
     pub grace: u64,
-    /// Seconds after that after which the first of the queue expires.
+    /// Seconds after `grace` after which the first transaction of the queue expires.
     pub expiry: u64,
-    /// Most gas of a transfer.
+    /// Maximum gas limit of a transfer.
     pub max_gas: u64,
-    /// Most gas of one that calls the messenger or the bounded target.
+    /// Maximum gas limit of a transaction that calls the messenger or the bounded target.
     pub max_bounded_gas: u64,
-    /// Minimum fee, in percent of the transaction's cost on L1 when it is submitted; at least 1. It
+    /// Minimum fee, in percent of the transaction's cost on L1 at submission; at least 1. The fee
     /// is burned.
     pub fee_percent: u64,
-    /// A contract whose reads are bounded for any calldata, or zero.
+    /// Contract whose state accesses are bounded for any calldata, or zero.
     pub bounded_target: Address,
 }
 
 impl RollupConfig {
-    /// Creates the configuration of a rollup that no account can change, which follows the forks of
-    /// L1, with a day for forced transactions and half a day for messages. `policy` decides which
-    /// accounts may advance it: a `PermissionedSequencing` gives an operator a head start, and zero
-    /// admits all.
+    /// Creates the configuration of a rollup without an owner, which follows the forks of L1, with
+    /// a day for forced transactions and half a day for messages. `policy` decides which accounts
+    /// may advance the rollup: a `PermissionedSequencing` gives an operator a head start, and zero
+    /// admits all accounts.
     pub const fn new(chain_id: u64, schema: SchemaId, policy: Address) -> Self {
         const HOUR: u64 = 3_600;
         const DAY: u64 = 24 * HOUR;
@@ -105,21 +105,20 @@ impl RollupConfig {
         }
     }
 
-    /// Arguments of the constructor of `L1MessageQueue`, which names the rollup.
+    /// Returns the constructor arguments of `L1MessageQueue` for the rollup at this address.
     pub fn message_queue_arguments(&self, rollup: Address) -> Vec<u8> {
         let (account, pause, limit) =
             self.guardian.map_or_else(Default::default, |it| (it.account, it.pause, it.limit));
         let caps = (self.message_gas, self.message_data, self.fee_percent);
-        // The guardian is a struct of static fields, which is encoded as they are one after
-        // another.
+        // The guardian is a struct of static fields, so it is encoded like the list of its fields.
         ((rollup, caps), (account, pause, limit)).abi_encode_params()
     }
 
-    /// Arguments of the constructor of `ForcedInbox`, which names the rollup.
+    /// Returns the constructor arguments of `ForcedInbox` for the rollup at this address.
     pub fn forced_inbox_arguments(&self, rollup: Address) -> Vec<u8> {
         let forced = &self.forced;
-        // A struct of static fields is encoded as they are one after another, however they are
-        // grouped.
+        // A struct of static fields is encoded like the list of its fields, so the tuples may group
+        // them in any way.
         (
             (rollup, self.chain_id, forced.delay, forced.grace, forced.expiry),
             (forced.max_gas, forced.max_bounded_gas, forced.fee_percent, forced.bounded_target),
@@ -127,8 +126,8 @@ impl RollupConfig {
             .abi_encode_params()
     }
 
-    /// Arguments of the constructor of `NativeRollup`, for an L2 that starts at `genesis` and these
-    /// two queues.
+    /// Returns the constructor arguments of `NativeRollup` for an L2 that starts at `genesis`, with
+    /// these two queues.
     pub fn rollup_arguments(
         &self,
         genesis: &Block,
@@ -160,7 +159,7 @@ mod tests {
     type Arguments = (Address, u64, u64, u64, (Address, u64, u128));
 
     #[test]
-    fn the_message_queue_is_made_with_the_guardian_of_the_configuration() {
+    fn message_queue_arguments_contain_guardian() {
         let rollup = Address::repeat_byte(1);
         let mut config =
             RollupConfig::new(8_079, wire::ProtocolFork::Osaka.schema(), Address::ZERO);

@@ -14,24 +14,27 @@ use std::{
 };
 use wire::ProtocolFork;
 
-/// Most bytes of a deployment file or a genesis: room for some hundred thousand accounts.
+/// Maximum length of a deployment file or a genesis in bytes, enough for some hundred thousand
+/// accounts.
 const LONGEST: u64 = 1 << 28;
 
-/// The file beside a deployment file that holds the genesis of the L2, if the file itself does not.
+/// File next to a deployment file that contains the genesis of the L2, if the deployment file does
+/// not.
 const GENESIS_FILE: &str = "genesis.json";
 
-/// A rollup on an L1, as its deployment file has it: all that a node has to know of the two chains.
+/// A deployed rollup as described by its deployment file: everything that a node needs to know
+/// about the two chains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployment {
     /// Chain id of L1.
     pub l1_chain_id: u64,
-    /// L1 block behind which the contracts were deployed: their logs begin later.
+    /// An L1 block before the deployment of the contracts: all their logs are in later blocks.
     pub l1_block: u64,
     /// Chain id of the L2.
     pub l2_chain_id: u64,
     /// Hash of the first block of the L2.
     pub genesis_hash: B256,
-    /// Its state root.
+    /// State root of the first block of the L2.
     pub genesis_state_root: B256,
     /// Deployer of the contracts, which determines their addresses.
     pub deployer: Address,
@@ -51,7 +54,7 @@ pub struct Deployment {
     pub genesis: Genesis,
 }
 
-/// Reason for which a deployment file cannot be used.
+/// Reason why a deployment file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DeploymentError {
     /// A file cannot be read.
@@ -62,15 +65,15 @@ pub enum DeploymentError {
         /// Error of the operating system.
         source: io::Error,
     },
-    /// A file is longer than anything that this could be.
+    /// A file is too long for a deployment file or a genesis.
     #[error("{} is longer than {most} bytes", path.display())]
     TooLong {
         /// The file.
         path: PathBuf,
-        /// Most bytes that are read.
+        /// Maximum length in bytes.
         most: u64,
     },
-    /// A file is no JSON.
+    /// A file is not a JSON object.
     #[error("{} is not a JSON object: {source}", path.display())]
     Json {
         /// The file.
@@ -78,7 +81,7 @@ pub enum DeploymentError {
         /// Error of the parser.
         source: serde_json::Error,
     },
-    /// A field is not there.
+    /// A field is missing.
     #[error("{}: there is no {field}, which has to be {rule}", path.display())]
     Missing {
         /// The file.
@@ -88,7 +91,7 @@ pub enum DeploymentError {
         /// Rule for the value.
         rule: &'static str,
     },
-    /// A field has a value that it cannot have.
+    /// A field has an invalid value.
     #[error("{}: {field} is {value}, which has to be {rule}", path.display())]
     Invalid {
         /// The file.
@@ -103,7 +106,7 @@ pub enum DeploymentError {
     /// The genesis is malformed.
     #[error("{}: the genesis of the L2 cannot be read: {source}", path.display())]
     Genesis {
-        /// The file that holds it.
+        /// The file with the genesis.
         path: PathBuf,
         /// Error of the parser.
         source: serde_json::Error,
@@ -116,30 +119,30 @@ pub enum DeploymentError {
     NoGenesis {
         /// The deployment file.
         path: PathBuf,
-        /// Second path at which it was looked for.
+        /// Path of the missing genesis file.
         beside: PathBuf,
-        /// Hash of the block that it has to give.
+        /// Expected hash of the first block.
         hash: B256,
     },
-    /// The genesis gives another first block than the one at which the rollup started.
+    /// The first block of the genesis is not the one with which the rollup was deployed.
     #[error(
         "{}: the genesis of the L2 gives a first block with the {what} {got}, but the rollup was \
          deployed with {expected}: it is another genesis", path.display()
     )]
     GenesisMismatch {
-        /// The file that holds the genesis.
+        /// The file with the genesis.
         path: PathBuf,
         /// Name of the value that differs.
         what: &'static str,
-        /// Value of the genesis.
+        /// Value computed from the genesis.
         got: B256,
-        /// Value of the rollup.
+        /// Value in the deployment file.
         expected: B256,
     },
-    /// The first block of the L2 cannot be made.
+    /// The first block of the L2 cannot be built.
     #[error("{}: cannot make the first block of the L2: {source}", path.display())]
     Chain {
-        /// The file that holds the genesis.
+        /// The file with the genesis.
         path: PathBuf,
         /// Error of the chain.
         source: ChainError,
@@ -147,13 +150,13 @@ pub enum DeploymentError {
 }
 
 impl Deployment {
-    /// Reads a deployment file, and the genesis of the L2, which is under the key `genesis` of it
-    /// or else in `genesis.json` beside it; checks that its first block is the one with which the
+    /// Reads a deployment file and the genesis of the L2, which is under the key `genesis` or in
+    /// `genesis.json` next to the file, and checks that its first block is the one with which the
     /// rollup was deployed.
     ///
     /// # Errors
     ///
-    /// [`DeploymentError`], which names field, value and rule.
+    /// [`DeploymentError`], which names the field, its value and the expected value.
     pub fn read(path: &Path) -> Result<Self, DeploymentError> {
         let fields = Fields { path, values: read_object(path)? };
         let genesis_hash = fields.parse("genesisHash", HASH)?;
@@ -190,8 +193,8 @@ impl Deployment {
         Ok(deployment)
     }
 
-    /// Checks that the genesis is that of this rollup, by rules that EXECUTE knows for its chain
-    /// id.
+    /// Checks that the genesis is that of this rollup, and that its chain configuration has the
+    /// rules by which EXECUTE validates blocks with this chain id.
     fn check_genesis(&self, path: &Path) -> Result<(), DeploymentError> {
         let config = &self.genesis.config;
         let invalid = |field, value: String, rule| {
@@ -282,7 +285,7 @@ impl Fields<'_> {
         rule: &'static str,
     ) -> Result<T, DeploymentError> {
         let value = self.get(field, rule)?;
-        // Without 0x it would be read too, and mean something else elsewhere.
+        // The parser also accepts digits without 0x, which other tools may interpret differently.
         let digits = value.as_str().filter(|text| text.starts_with("0x"));
         let parsed = digits.and_then(|text| text.parse().ok());
         parsed.ok_or_else(|| self.invalid(field, value, rule))
@@ -292,7 +295,7 @@ impl Fields<'_> {
         self.parse(field, ADDRESS)
     }
 
-    /// An address that is not zero.
+    /// Returns an address other than zero.
     fn contract(&self, field: &'static str) -> Result<Address, DeploymentError> {
         let address = self.address(field)?;
         if address.is_zero() {

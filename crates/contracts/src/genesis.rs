@@ -8,16 +8,16 @@ use wire::ProtocolFork;
 
 /// `L1Anchor`: the L2's view of L1.
 pub const L1_ANCHOR: Address = address!("0x8079000000000000000000000000000000000001");
-/// `L2Messenger`: delivers L1 messages, and holds the ETH of the L2 until then.
+/// `L2Messenger`: delivers L1→L2 messages, and holds the ETH of the L2 that has not been deposited.
 pub const L2_MESSENGER: Address = address!("0x8079000000000000000000000000000000000002");
-/// `L2Accounts`: accounts that only messages of an L1 sender move.
+/// `L2Accounts`: creates alias accounts, each controlled by the messages of one L1 sender.
 pub const L2_ACCOUNTS: Address = address!("0x8079000000000000000000000000000000000003");
 
-/// ETH in `L2Messenger` at genesis, in wei: more than there will ever be on L1.
+/// Balance of `L2Messenger` at genesis, in wei: more than the supply of ETH on L1 can ever be.
 pub const PREMINT: U256 = U256::from_limbs([0, 0, 1, 0]);
 
-/// Codes of the contracts that an L2 has from genesis on: no constructor runs for them, so they
-/// have no immutables.
+/// Code of the contracts that an L2 has at genesis. No constructor runs for them, so they have no
+/// immutables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Predeploys {
     /// Code of `L1Anchor`.
@@ -29,8 +29,8 @@ pub struct Predeploys {
 }
 
 impl Predeploys {
-    /// The codes that this crate holds, so that a genesis can be made where there is no compiler:
-    /// those of `contracts/l2`, which a test compiles and compares.
+    /// Returns the code that is built into this crate, so that creating a genesis does not need a
+    /// compiler. A test compares it with the compiled contracts of `contracts/l2`.
     pub fn built_in() -> Self {
         let code = |text: &str| {
             let code = hex::decode(text.trim_ascii());
@@ -46,16 +46,16 @@ impl Predeploys {
 
 /// Returns the address of the alias account of an L1 sender, which is the same on every L2.
 pub fn alias_account(l1_sender: Address) -> Address {
-    // The minimal proxy that `L2Accounts` creates, with its own address as the implementation.
+    // The minimal proxy that `L2Accounts` creates, with `L2Accounts` as the implementation.
     const HEAD: [u8; 18] = hex!("602d5f8160095f39f35f5f365f5f37365f73");
     const TAIL: [u8; 16] = hex!("5af43d5f5f3e6029573d5ffd5b3d5ff3");
     let init_code = [HEAD.as_slice(), L2_ACCOUNTS.as_slice(), TAIL.as_slice()].concat();
     L2_ACCOUNTS.create2_from_code(l1_sender.into_word(), init_code)
 }
 
-/// A genesis with the system contracts of `fork` and the rollup's predeploys.
+/// Creates a genesis with the system contracts of `fork` and the rollup's predeploys.
 ///
-/// All ETH is in `L2Messenger`: an added account with a balance has ETH without backing on L1.
+/// All ETH is in `L2Messenger`. If a caller adds an account with a balance, no ETH on L1 backs it.
 pub fn l2_genesis(
     predeploys: &Predeploys,
     fork: ProtocolFork,
@@ -88,10 +88,11 @@ pub fn l2_chain_config(chain_id: u64, fork: ProtocolFork) -> ChainConfig {
     l2_chain_config_following(chain_id, fork, &[])
 }
 
-/// Returns the chain configuration of an L2 whose L1 has a fork schedule: later forks hold from
-/// their timestamps on, oldest first. A fork that the list skips begins with the next one.
+/// Returns the chain configuration of an L2 whose L1 has a fork schedule: `later` lists forks with
+/// their activation timestamps, oldest first. A fork that the list skips activates with the next
+/// one.
 ///
-/// A client that is driven over the Engine API reads from it when to fork.
+/// Clients driven over the Engine API need the schedule to activate the forks.
 pub fn l2_chain_config_following(
     chain_id: u64,
     fork: ProtocolFork,

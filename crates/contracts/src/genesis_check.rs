@@ -1,7 +1,8 @@
 //! Comparison of an L2's genesis state with the one that the contracts on L1 rely on.
 //!
-//! `NativeRollup` starts from the hash of a header, which says nothing about the state below it.
-//! ETH outside `L2Messenger`, or other code in its place, empties the escrow by ordinary claims.
+//! `NativeRollup` starts from the hash of a header and cannot check the state that it commits to.
+//! With ETH outside `L2Messenger`, or with different code at its address, ordinary claims could
+//! empty the escrow on L1.
 
 use crate::{L2_MESSENGER, Predeploys, l2_genesis};
 use alloy_genesis::{Genesis, GenesisAccount};
@@ -21,7 +22,7 @@ pub enum GenesisFinding {
         /// Hash of the compiled code.
         expected: B256,
     },
-    /// A predeploy or system contract has other code.
+    /// The code of a predeploy or system contract differs.
     #[error("{address} has code with hash {got}, expected {expected}")]
     Code {
         /// Address of the contract.
@@ -31,7 +32,7 @@ pub enum GenesisFinding {
         /// Hash of the compiled code.
         expected: B256,
     },
-    /// A predeploy or system contract has another nonce.
+    /// The nonce of a predeploy or system contract differs.
     #[error("{address} has nonce {got}, expected {expected}")]
     Nonce {
         /// Address of the contract.
@@ -51,7 +52,7 @@ pub enum GenesisFinding {
         /// Lowest of these slots.
         first: B256,
     },
-    /// A predeploy or system contract has another balance.
+    /// The balance of a predeploy or system contract differs.
     #[error("{address} has a balance of {got} wei, expected {expected}")]
     ContractBalance {
         /// Address of the contract.
@@ -61,7 +62,7 @@ pub enum GenesisFinding {
         /// Balance of the contract in a new L2, in wei.
         expected: U256,
     },
-    /// Another account has ETH that no ETH on L1 backs.
+    /// An account outside the protocol has ETH that no ETH on L1 backs.
     #[error(
         "{address} has {wei} wei that no deposit on L1 backs; if that is intended, allow it with \
          --allow-balance {address}={wei}"
@@ -72,7 +73,7 @@ pub enum GenesisFinding {
         /// Its balance in wei.
         wei: U256,
     },
-    /// Another account has code or storage.
+    /// An account outside the protocol has code or storage.
     #[error(
         "{address} has code with hash {code_hash} and {slots} storage slots; if that is intended, allow it \
          with --allow-code {address}={code_hash}"
@@ -85,7 +86,7 @@ pub enum GenesisFinding {
         /// Number of storage slots with a value.
         slots: usize,
     },
-    /// An account has storage, and neither code nor a nonce. Clients disagree about a contract
+    /// An account has storage but neither code nor a nonce. Clients disagree about contract
     /// creation at such an address (EIP-7610), so L1 and the nodes of the L2 could execute a block
     /// differently.
     #[error(
@@ -101,13 +102,13 @@ pub enum GenesisFinding {
 }
 
 impl GenesisFinding {
-    /// Returns `true` if no configuration lets a node start with this genesis.
+    /// Returns `true` if a node cannot start with this genesis under any configuration.
     pub const fn is_fatal(&self) -> bool {
         matches!(self, Self::StorageOnly { .. })
     }
 
     /// Returns `true` if the finding is about a contract that the protocol relies on. No flag
-    /// allows those.
+    /// allows such a finding.
     pub const fn is_protocol(&self) -> bool {
         !matches!(self, Self::Balance { .. } | Self::ForeignCode { .. })
     }
@@ -116,17 +117,17 @@ impl GenesisFinding {
 /// Accounts outside the protocol that a genesis may have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GenesisAllowance {
-    /// Largest balance in wei, by account.
+    /// Maximum balance in wei, by account.
     pub balances: BTreeMap<Address, U256>,
-    /// Hash of the code that an account may have, with any storage.
+    /// Hash of the allowed code, by account. Any storage is allowed with it.
     pub codes: BTreeMap<Address, B256>,
 }
 
 /// Compares each account of a genesis with that of a new L2 and returns all differences that are
 /// not allowed, those in protocol contracts first.
 ///
-/// System contracts of later forks than that of the first block may be present, with their
-/// canonical code.
+/// System contracts of forks after that of the first block may be present with their canonical
+/// code.
 pub fn check_genesis(genesis: &Genesis, allowance: &GenesisAllowance) -> Vec<GenesisFinding> {
     let predeploys = Predeploys::built_in();
     let fork = spec_of(&genesis.config).fork_at(genesis.timestamp).unwrap_or(ProtocolFork::Prague);
@@ -169,7 +170,7 @@ fn compare(
     if nonce != expected_nonce {
         findings.push(GenesisFinding::Nonce { address, got: nonce, expected: expected_nonce });
     }
-    // Less ETH than expected in the messenger would stop deposits; more anywhere is a premine.
+    // Too little ETH in the messenger would stop deposits; too much in any contract is a premine.
     if got.balance != expected.balance {
         let (got, expected) = (got.balance, expected.balance);
         findings.push(GenesisFinding::ContractBalance { address, got, expected });
@@ -198,7 +199,7 @@ fn examine(
     }
 }
 
-/// Returns the finding about an account of a genesis that has storage alone.
+/// Returns the finding if the account has storage but neither code nor a nonce.
 fn storage_only(address: Address, account: &GenesisAccount) -> Option<GenesisFinding> {
     let (slots, _) = storage(account);
     let is_bare = account.code.as_ref().is_none_or(|code| code.is_empty())
@@ -206,7 +207,7 @@ fn storage_only(address: Address, account: &GenesisAccount) -> Option<GenesisFin
     (is_bare && slots != 0).then_some(GenesisFinding::StorageOnly { address, slots })
 }
 
-/// Returns the accounts of a genesis that have storage, and neither code nor a nonce.
+/// Returns the findings about accounts with storage but neither code nor a nonce.
 pub fn storage_only_accounts(genesis: &Genesis) -> Vec<GenesisFinding> {
     let accounts = genesis.alloc.iter();
     accounts.filter_map(|(address, account)| storage_only(*address, account)).collect()

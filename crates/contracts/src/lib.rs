@@ -1,10 +1,10 @@
-//! The rollup's contracts for Rust.
+//! Rust bindings of the rollup's contracts.
 //!
 //! This crate provides the interfaces of `contracts/` as types, also for calls over JSON-RPC,
-//! mirrors the formats that both sides must agree on, and knows the genesis of an L2, the
-//! constructor arguments on L1, and the file of a [`Deployment`]. It owns no protocol: the protocol
-//! is written in Solidity, and tests compare these mirrors with it. It compiles nothing and does no
-//! I/O over a network.
+//! mirrors the formats that both sides must agree on, and contains the genesis of an L2, the
+//! constructor arguments on L1, and the file format of a [`Deployment`]. The protocol itself is
+//! written in Solidity, and tests compare these mirrors with it. The crate does not compile
+//! Solidity and does no network I/O.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -10,20 +10,20 @@ use crate::bindings::{
 use alloy_primitives::{Address, B256, Bytes, Log, U256, keccak256};
 use alloy_sol_types::{SolEvent as _, SolValue};
 
-/// A message on its way from L1 to L2 or back. The fields and the hash are the same both ways.
+/// A message from L1 to L2 or from L2 to L1. Both directions have the same fields and hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Sender.
+    /// Account that sent the message.
     pub sender: Address,
-    /// The contract or account on the other side.
+    /// Target account or contract on the other chain.
     pub to: Address,
-    /// Account that may take the value back if delivery fails.
+    /// Account that may reclaim the value if delivery fails.
     pub refund_to: Address,
-    /// Wei for the target.
+    /// Value for the target, in wei.
     pub value: u128,
-    /// Wei for the relayer.
+    /// Fee for the relayer, in wei.
     pub fee: u128,
-    /// Gas that the target gets at least.
+    /// Minimum gas for the call of the target.
     pub gas_limit: u32,
     /// Number of the message, counted from zero.
     pub index: u64,
@@ -31,7 +31,8 @@ pub struct Message {
     pub data: Bytes,
 }
 
-/// The message of an event: both chains emit the same, by types of their own.
+/// Converts a `MessageSent` event to a message. Both chains emit the same event, with distinct
+/// types in Rust.
 macro_rules! message_of {
     ($event:expr) => {
         Some(Message {
@@ -48,23 +49,24 @@ macro_rules! message_of {
 }
 
 impl Message {
-    /// Bytes of a packed message without its data.
+    /// Length of a packed message without its data, in bytes.
     pub const PACKED_HEADER: usize = 100;
 
-    /// The message of a `MessageSent` event.
+    /// Creates the message from a `MessageSent` event of `L1MessageQueue`.
     ///
-    /// `None` if the gas limit does not fit 32 bits, which the queue lets no message have.
+    /// `None` if the gas limit does not fit in 32 bits, which the queue does not allow.
     pub fn from_event(event: &MessageSent) -> Option<Self> {
         message_of!(event)
     }
 
-    /// The message of an event of `L2Messenger`, which is on its way to L1.
+    /// Creates the L2→L1 message from a `MessageSent` event of `L2Messenger`.
     ///
-    /// `None` if the gas limit does not fit 32 bits, which the messenger lets no message have.
+    /// `None` if the gas limit does not fit in 32 bits, which the messenger does not allow.
     pub fn from_l2_event(event: &IL2Messenger::MessageSent) -> Option<Self> {
         message_of!(event)
     }
 
+    /// Returns
     /// `keccak256(abi.encode(sender, to, refundTo, value, fee, gasLimit, index, keccak256(data)))`.
     pub fn hash(&self) -> B256 {
         let fields = (
@@ -80,7 +82,7 @@ impl Message {
         keccak256(fields.abi_encode())
     }
 
-    /// Appends the message as `L2Messenger.relay` reads it.
+    /// Appends the message in the packed format of `L2Messenger.relay`.
     pub fn pack(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.sender.as_slice());
         out.extend_from_slice(self.to.as_slice());
@@ -94,7 +96,7 @@ impl Message {
     }
 }
 
-/// A message as `L2Accounts.force` takes it.
+/// The message argument of `L2Accounts.force`.
 impl From<&Message> for AccountMessage {
     fn from(message: &Message) -> Self {
         Self {
@@ -110,7 +112,7 @@ impl From<&Message> for AccountMessage {
     }
 }
 
-/// A message as `L1MessageQueue.claim` takes it.
+/// The message argument of `L1MessageQueue.claim`.
 impl From<&Message> for IL1MessageQueue::Message {
     fn from(message: &Message) -> Self {
         Self {
@@ -127,7 +129,7 @@ impl From<&Message> for IL1MessageQueue::Message {
 }
 
 impl Message {
-    /// Appends the message as `L2Messenger.relay` reads one that is to be parked.
+    /// Appends the message in the packed format of `L2Messenger.relay` for a message to be parked.
     pub fn pack_parked(&self, out: &mut Vec<u8>) {
         let header = out.len();
         self.pack(out);
@@ -137,7 +139,7 @@ impl Message {
     }
 }
 
-/// The messages that these logs of L1 say were sent through the queue at `message_queue`, in order.
+/// Returns the messages that the queue at `message_queue` has emitted in these L1 logs, in order.
 pub fn sent_in<'l>(
     message_queue: Address,
     logs: impl IntoIterator<Item = &'l Log>,
@@ -149,20 +151,20 @@ pub fn sent_in<'l>(
         .collect()
 }
 
-/// Slot of `L2Messenger` that holds the hash of the message to L1 with this number.
+/// Returns the storage slot of `L2Messenger` with the hash of the L2→L1 message with this number.
 pub fn sent_slot(index: u64) -> U256 {
     const SENT_SLOT: u64 = 4;
     keccak256((U256::from(index), U256::from(SENT_SLOT)).abi_encode()).into()
 }
 
-/// Slot of `L2Messenger` that says whether the message from L1 with this hash has failed (1) or is
-/// parked (2).
+/// Returns the storage slot of `L2Messenger` with the status of the L1→L2 message with this hash: 1
+/// if its delivery failed, 2 if it is parked.
 pub fn kept_slot(message_hash: B256) -> U256 {
     const KEPT_SLOT: u64 = 2;
     keccak256((message_hash, U256::from(KEPT_SLOT)).abi_encode()).into()
 }
 
-/// Messages one after another, as `L2Messenger.relay` takes them.
+/// Concatenates messages in the packed format of `L2Messenger.relay`.
 pub fn pack(messages: &[Message]) -> Bytes {
     let mut batch = Vec::new();
     for message in messages {
@@ -171,26 +173,26 @@ pub fn pack(messages: &[Message]) -> Bytes {
     batch.into()
 }
 
-/// Rolling hash after one more message; it starts at zero.
+/// Returns the rolling hash after one more message; it starts at zero.
 pub fn extend(root: B256, message_hash: B256) -> B256 {
     keccak256([root.0, message_hash.0].concat())
 }
 
-/// Content of an L2 block's `parent_beacon_block_root`: its view of L1.
+/// The L1 state that an L2 block refers to. The block's `parent_beacon_block_root` is its hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Anchor {
-    /// An L1 block.
+    /// Number of the L1 block.
     pub l1_block_number: u64,
-    /// Its hash.
+    /// Hash of the L1 block.
     pub l1_block_hash: B256,
-    /// Number of messages sent by its end, among those that the L2 may relay.
+    /// Number of messages sent up to the L1 block that the L2 may relay.
     pub message_count: u64,
-    /// Rolling hash over them.
+    /// Rolling hash over these messages.
     pub message_root: B256,
 }
 
 impl Anchor {
-    /// `keccak256(abi.encode(l1BlockNumber, l1BlockHash, messageCount, messageRoot))`.
+    /// Returns `keccak256(abi.encode(l1BlockNumber, l1BlockHash, messageCount, messageRoot))`.
     pub fn hash(&self) -> B256 {
         let fields = (
             U256::from(self.l1_block_number),
@@ -201,7 +203,7 @@ impl Anchor {
         keccak256(fields.abi_encode())
     }
 
-    /// The call that makes it known on the L2.
+    /// Returns the call that proves the anchor to `L1Anchor` on the L2.
     pub const fn prove_call(&self) -> IL1Anchor::proveCall {
         IL1Anchor::proveCall {
             anchor: IL1Anchor::Anchor {
@@ -213,7 +215,7 @@ impl Anchor {
         }
     }
 
-    /// The anchor of a call of [`Self::prove_call`].
+    /// Returns the anchor in the arguments of a [`Self::prove_call`].
     pub const fn of_call(call: &IL1Anchor::proveCall) -> Self {
         let IL1Anchor::Anchor { l1BlockNumber, l1BlockHash, messageCount, messageRoot } =
             call.anchor;
@@ -225,8 +227,8 @@ impl Anchor {
         }
     }
 
-    /// Returns the anchor's argument of `advance` for the block at `index`; `checkpoint` is the
-    /// state of the queue that the anchor names.
+    /// Returns the argument of `advance` that describes this anchor for the block at `index`;
+    /// `checkpoint` is the state of the queue that the anchor refers to.
     pub const fn update(&self, index: u64, checkpoint: &Checkpoint) -> AnchorUpdate {
         AnchorUpdate {
             index,

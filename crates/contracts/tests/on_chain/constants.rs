@@ -1,4 +1,4 @@
-//! Constants that stand in Solidity and in Rust, read from the Solidity sources.
+//! Constants that exist in Solidity and in Rust, compared by parsing the Solidity sources.
 
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
 use enshrine_contracts::{
@@ -68,7 +68,7 @@ fn evaluate(expression: &str, known: &BTreeMap<String, U256>) -> Option<U256> {
 }
 
 #[test]
-fn a_delivery_keeps_back_what_its_call_takes_under_any_fork() -> Result<()> {
+fn delivery_overhead_covers_call_in_every_fork() -> Result<()> {
     let overhead = Constants::read("libraries/Delivery.sol")?.get("OVERHEAD")?;
     for fork in [SpecId::PRAGUE, SpecId::OSAKA, SpecId::AMSTERDAM] {
         let gas = GasParams::new_spec(fork);
@@ -82,7 +82,7 @@ fn a_delivery_keeps_back_what_its_call_takes_under_any_fork() -> Result<()> {
 }
 
 #[test]
-fn offsets_and_lengths_are_those_of_the_wire_format() -> Result<()> {
+fn execute_offsets_match_wire_format() -> Result<()> {
     let execute = Constants::read("libraries/Execute.sol")?;
     let (request, payload) = (layout::REQUEST_IN_CALLDATA, layout::PAYLOAD_IN_CALLDATA);
     let calldata = [
@@ -123,7 +123,7 @@ fn offsets_and_lengths_are_those_of_the_wire_format() -> Result<()> {
 }
 
 #[test]
-fn places_of_the_draft_are_those_of_its_blocks() -> Result<()> {
+fn draft_offsets_match_draft_blocks() -> Result<()> {
     let draft = Constants::read("libraries/DraftExecute.sol")?;
     let at = |name: &str| draft.get(name).map(|place| place.to::<usize>());
     for fork in [ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
@@ -156,7 +156,7 @@ fn places_of_the_draft_are_those_of_its_blocks() -> Result<()> {
 }
 
 #[test]
-fn what_l1_keeps_is_named_and_kept_alike() -> Result<()> {
+fn kept_code_constants_match() -> Result<()> {
     let kept_codes = Constants::read("libraries/KeptCodes.sol")?;
     for (name, expected) in [
         ("REFERENCES_AT", code_reference::REFERENCES_AT),
@@ -168,7 +168,7 @@ fn what_l1_keeps_is_named_and_kept_alike() -> Result<()> {
     kept_codes.assert("INIT_HEAD_LENGTH", code_reference::INIT_HEAD.len());
     assert_eq!(kept_codes.get("INIT_HEAD")?, U256::from_be_slice(&code_reference::INIT_HEAD));
     assert_eq!(kept_codes.address("PROXY")?, code_reference::PROXY);
-    // STOP begins the code, and the rest is bound by EIP-170.
+    // The code begins with STOP, and EIP-170 limits the rest.
     assert_eq!(
         (code_reference::INIT_HEAD.last(), code_reference::MAX_CODE_REFERENCE),
         (Some(&0), 24_576 - 1)
@@ -177,12 +177,12 @@ fn what_l1_keeps_is_named_and_kept_alike() -> Result<()> {
 }
 
 #[test]
-fn addresses_are_those_of_the_genesis_and_of_the_eips() -> Result<()> {
+fn addresses_match_genesis_and_eips() -> Result<()> {
     let predeploys = Constants::read("libraries/Predeploys.sol")?;
     assert_eq!(predeploys.address("L1_ANCHOR")?, L1_ANCHOR);
     assert_eq!(predeploys.address("L2_MESSENGER")?, L2_MESSENGER);
     assert_eq!(predeploys.address("L2_ACCOUNTS")?, L2_ACCOUNTS);
-    // The one that the tests of the contracts pin.
+    // The same address is pinned in the Solidity tests.
     assert_eq!(
         alias_account(address!("0x0000000000000000000000000000000000001234")),
         address!("0x7361c278c29310Acb17789dCc14813D3259Ad5D1")
@@ -197,7 +197,7 @@ fn addresses_are_those_of_the_genesis_and_of_the_eips() -> Result<()> {
 }
 
 #[test]
-fn the_limits_of_an_l1_transaction_are_those_of_the_contracts() -> Result<()> {
+fn l1_transaction_limits_match_contracts() -> Result<()> {
     let demanded = Constants::read("libraries/Capacity.sol")?;
     let cap = usize::try_from(testkit::TRANSACTION_GAS_CAP)?;
     demanded.assert("TRANSACTION_GAS", cap);
@@ -217,22 +217,22 @@ fn the_limits_of_an_l1_transaction_are_those_of_the_contracts() -> Result<()> {
 }
 
 #[test]
-fn what_l1_takes_of_a_block_grows_with_what_it_lets_a_transaction_have() -> Result<()> {
+fn input_limits_scale_with_transaction_limits() -> Result<()> {
     let mainnet = L1Limits::default();
     assert_eq!(mainnet.input_bytes(), 124_000);
-    // More bytes than can be paid for, at the least that one costs, are of no use. The contracts
-    // sell one for as much.
+    // With a large size limit, the gas limit and the floor price bound the inputs. The contracts
+    // use the same price.
     let long = L1Limits { bytes: 10_000_000, ..mainnet };
     let price = Constants::read("libraries/Capacity.sol")?.get("GAS_PER_BYTE")?.to::<usize>();
     assert_eq!(long.input_bytes(), (mainnet.gas as usize - 21_000) / price - 6_000);
     assert_eq!(L1Limits { gas: 1 << 30, ..long }.input_bytes(), 10_000_000 - 1_072 - 6_000);
-    // Nor is more gas for the bytes than there is.
+    // If the bytes alone exceed the gas limit, no gas is left for EXECUTE.
     assert_eq!(long.execute_gas(), 0);
     for limits in [mainnet, L1Limits { gas: 1 << 34, bytes: 6_000_000 }] {
         let words = limits.bytes.div_ceil(32) as u64;
         let memory = |words: u64| 3 * words + words * words / 512;
         // Bytes as calldata and in memory, copied and hashed once; the contract; EXECUTE, with the
-        // 64th part that stays.
+        // 1/64 of the gas that a call retains (EIP-150).
         let all = |execute: u64| {
             let bytes = 16 * limits.bytes as u64 + 9 * words + memory(words + 30);
             bytes + capacity::CONTRACT_GAS + execute / 63 * 64
@@ -244,7 +244,7 @@ fn what_l1_takes_of_a_block_grows_with_what_it_lets_a_transaction_have() -> Resu
 }
 
 #[test]
-fn what_can_be_demanded_of_a_block_is_what_the_contracts_demand() -> Result<()> {
+fn block_duty_limits_match_contracts() -> Result<()> {
     let demanded = Constants::read("libraries/Capacity.sol")?;
     for (name, expected) in [
         ("DUTY_GAS", capacity::DUTY_GAS),
@@ -264,14 +264,14 @@ fn what_can_be_demanded_of_a_block_is_what_the_contracts_demand() -> Result<()> 
 }
 
 #[test]
-fn headers_have_more_fields_from_the_fork_on_that_the_wire_format_says() -> Result<()> {
+fn genesis_reader_knows_amsterdam_fork_number() -> Result<()> {
     let reader = Constants::read("deployment/GenesisReader.sol")?;
     reader.assert("AMSTERDAM", ProtocolFork::Amsterdam as usize);
     Ok(())
 }
 
 #[test]
-fn a_configuration_names_the_forks_that_a_rollup_may_begin_with_by_their_schemas() -> Result<()> {
+fn deploy_script_lists_forks_in_schema_order() -> Result<()> {
     let source = fs::read_to_string(find_root()?.join("script/PlanChecks.sol"))?;
     let execute = Constants::read("libraries/Execute.sol")?;
     let first = execute.get("FIRST_SCHEMA")?;
@@ -286,7 +286,7 @@ fn a_configuration_names_the_forks_that_a_rollup_may_begin_with_by_their_schemas
 }
 
 #[test]
-fn the_reader_of_constants_finds_what_is_there_and_nothing_else() -> Result<()> {
+fn constants_reader_finds_only_existing_constants() -> Result<()> {
     let execute = Constants::read("libraries/Execute.sol")?;
     assert!(execute.0.len() >= 15, "{:?}", execute.0.keys());
     assert!(execute.get("NO_SUCH_CONSTANT").is_err());

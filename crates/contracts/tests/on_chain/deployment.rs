@@ -1,4 +1,4 @@
-//! Reading the file that a deployment leaves behind.
+//! Reading of deployment files.
 
 use alloy_primitives::{Address, B256};
 use chain::{Chain, ChainConfig, spec_of};
@@ -9,7 +9,7 @@ use std::fs;
 use tempfile::TempDir;
 use wire::ProtocolFork;
 
-/// A folder, and the text of a deployment file as the script writes it.
+/// A folder, and the content of a deployment file as the script writes it.
 struct Files {
     folder: TempDir,
     deployment: Value,
@@ -40,7 +40,7 @@ impl Files {
         Ok(Self { folder: tempfile::tempdir()?, deployment, genesis })
     }
 
-    /// Writes a deployment with the genesis in it, some fields changed, and reads it.
+    /// Writes a deployment file with an inline genesis and these fields changed, and reads it.
     fn read_with(&self, changes: &[(&str, Value)]) -> Result<Deployment, DeploymentError> {
         let mut file = self.deployment.clone();
         file["genesis"] = self.genesis.clone();
@@ -61,7 +61,7 @@ impl Files {
 }
 
 #[test]
-fn a_deployment_is_read_with_the_genesis_in_it_or_beside_it() -> Result<()> {
+fn deployment_is_read_with_inline_or_separate_genesis() -> Result<()> {
     let files = Files::new()?;
     let inside = files.read_with(&[])?;
     assert_eq!(inside.l1_chain_id, 31_337);
@@ -82,14 +82,14 @@ fn a_deployment_is_read_with_the_genesis_in_it_or_beside_it() -> Result<()> {
     fs::write(files.folder.path().join("genesis.json"), files.genesis.to_string())?;
     assert_eq!(files.read(&files.deployment)?, inside);
 
-    // Numbers that a double cannot hold are written as text.
+    // forge writes numbers that a double cannot represent as strings.
     let large = files.read_with(&[("/l1ChainId", json!("18446744073709551615"))])?;
     assert_eq!(large.l1_chain_id, u64::MAX);
     Ok(())
 }
 
 #[test]
-fn each_wrong_field_is_refused_with_its_name_its_value_and_the_rule() -> Result<()> {
+fn invalid_field_error_names_field_and_rule() -> Result<()> {
     let files = Files::new()?;
     let hash = B256::repeat_byte(9).to_string();
     let cases = [
@@ -126,11 +126,11 @@ fn each_wrong_field_is_refused_with_its_name_its_value_and_the_rule() -> Result<
             "{error}"
         );
     }
-    // Rules of before Prague.
+    // A fork before Prague.
     let config = json!({ "chainId": 8_079, "londonBlock": 0, "terminalTotalDifficulty": 0 });
     let error = files.read_with(&[("/genesis/config", config)]).map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("a rollup starts with Prague"), "{error}");
-    // A deposit contract would make requests that EXECUTE does not know of.
+    // A deposit contract would cause requests that EXECUTE does not expect.
     let mut config = files.genesis["config"].clone();
     config["depositContractAddress"] = json!(Address::repeat_byte(1));
     let error = files.read_with(&[("/genesis/config", config.clone())]).map(|_| ()).unwrap_err();

@@ -1,4 +1,4 @@
-//! Initial state of an L2.
+//! Genesis state of an L2.
 
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks as _};
 use alloy_primitives::U256;
@@ -20,7 +20,7 @@ const FORKS: [ProtocolFork; 5] = [
 ];
 
 #[test]
-fn the_built_in_predeploys_are_what_the_contracts_compile_to() -> Result<()> {
+fn built_in_predeploys_match_compiled_contracts() -> Result<()> {
     let compiled = Artifacts::load(&toolchain::progress_to_stderr)?.predeploys()?;
     let built_in = Predeploys::built_in();
     let renew = |name: &str, code: &[u8]| {
@@ -41,10 +41,10 @@ fn the_built_in_predeploys_are_what_the_contracts_compile_to() -> Result<()> {
     Ok(())
 }
 
-/// A transaction whose gas costs 2^128 wei at its fee cap is refused, so no account may own that
-/// much: it is the total supply, most of which has to stay in place.
+/// The contracts reject a forced transaction whose gas costs 2^128 wei or more at its fee cap. No
+/// account can have more than the premint, so no affordable transaction is rejected for this.
 #[test]
-fn no_sender_can_offer_a_fee_that_is_not_taken() {
+fn premint_is_below_maximum_transaction_cost() {
     assert!(PREMINT <= U256::ONE << 128);
 }
 
@@ -53,7 +53,7 @@ fn hex(code: &[u8]) -> String {
 }
 
 #[test]
-fn the_configuration_of_an_l2_gives_the_rules_that_execute_has_for_it() -> Result<()> {
+fn l2_chain_config_matches_execute_rules() -> Result<()> {
     for fork in FORKS {
         let own = ChainSpec::for_input(8_079, fork);
         let read = spec_of(&l2_chain_config(8_079, fork));
@@ -67,7 +67,7 @@ fn the_configuration_of_an_l2_gives_the_rules_that_execute_has_for_it() -> Resul
         assert_eq!(read.blob_params_at(0), own.blob_params_at(0), "{}", fork.name());
         assert_eq!(read.fork_at(0), Some(fork));
 
-        // The content of a file gives the same first block.
+        // The genesis as a file has the same first block.
         let mut genesis = l2_genesis(&Predeploys::built_in(), fork, 10_000_000, 1_700_000_000);
         let expected = Chain::new(&genesis, ChainConfig::new(own))?.head().hash;
         genesis.config = l2_chain_config(8_079, fork);
@@ -79,9 +79,9 @@ fn the_configuration_of_an_l2_gives_the_rules_that_execute_has_for_it() -> Resul
     Ok(())
 }
 
-/// A client that knows nothing of rollups forks when its genesis file says so: at the times of L1.
+/// An unmodified client activates forks by its genesis file, which has the fork timestamps of L1.
 #[test]
-fn the_configuration_of_an_l2_follows_the_forks_that_its_l1_has_scheduled() -> Result<()> {
+fn l2_chain_config_follows_l1_forks() -> Result<()> {
     use ProtocolFork::{Amsterdam, Bpo2, Osaka, Prague};
     let later = [(Osaka, 1_000), (Bpo2, 2_000), (Amsterdam, 3_000)];
     let l1 = ChainSpec::scheduled(1_337, Prague, &later);
@@ -92,9 +92,9 @@ fn the_configuration_of_an_l2_follows_the_forks_that_its_l1_has_scheduled() -> R
         assert_eq!(read.fork_at(time), l1.fork_at(time), "{time}");
         assert_eq!(read.blob_params_at(time), l1.blob_params_at(time), "{time}");
     }
-    // BPO1 begins with BPO2, which passes over it.
+    // BPO1, which is not scheduled, activates with BPO2.
     assert_eq!(config.bpo1_time, config.bpo2_time);
-    // Clients refuse a fork without blob parameters.
+    // Clients reject a fork without blob parameters.
     let names = ["cancun", "prague", "osaka", "bpo1", "bpo2", "amsterdam"];
     assert!(names.iter().all(|name| config.blob_schedule.contains_key(*name)));
     let until_osaka = l2_chain_config_following(8_079, Prague, &later[..1]);

@@ -1,4 +1,4 @@
-//! Genesis states that would empty the escrow, beside the ones that are accepted.
+//! Genesis states with which the escrow could be emptied, next to accepted ones.
 
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
@@ -25,7 +25,7 @@ fn findings(address: Address, change: impl FnOnce(&mut GenesisAccount)) -> Vec<G
 }
 
 #[test]
-fn the_genesis_of_a_new_l2_has_no_findings_under_any_fork() {
+fn new_l2_genesis_has_no_findings() {
     for fork in [ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         assert_eq!(check_genesis(&genesis(fork), &GenesisAllowance::default()), []);
     }
@@ -33,7 +33,7 @@ fn the_genesis_of_a_new_l2_has_no_findings_under_any_fork() {
     let mut early = genesis(ProtocolFork::Amsterdam);
     early.config = l2_chain_config(8_079, ProtocolFork::Prague);
     assert_eq!(check_genesis(&early, &GenesisAllowance::default()), []);
-    // The reverse is a chain that stops at its first block.
+    // Without the system contracts of its fork, a chain cannot execute its first block.
     let mut late = genesis(ProtocolFork::Prague);
     late.config = l2_chain_config(8_079, ProtocolFork::Amsterdam);
     let found = check_genesis(&late, &GenesisAllowance::default());
@@ -41,7 +41,7 @@ fn the_genesis_of_a_new_l2_has_no_findings_under_any_fork() {
 }
 
 #[test]
-fn a_premine_is_found_and_allowed_up_to_the_named_amount() {
+fn premine_is_allowed_up_to_configured_amount() {
     let wei = U256::from(1_000);
     let mut genesis = genesis(ProtocolFork::Osaka);
     genesis.alloc.insert(ALICE, GenesisAccount { balance: wei, ..Default::default() });
@@ -55,7 +55,7 @@ fn a_premine_is_found_and_allowed_up_to_the_named_amount() {
 }
 
 #[test]
-fn another_code_storage_nonce_or_balance_of_a_predeploy_is_found_and_no_flag_allows_it() {
+fn modified_predeploys_are_never_allowed() {
     let other = Bytes::from_static(&[0x5b, 0x00]);
     let hash = keccak256(&other);
     let slot = (B256::with_last_byte(4), B256::with_last_byte(1));
@@ -66,7 +66,7 @@ fn another_code_storage_nonce_or_balance_of_a_predeploy_is_found_and_no_flag_all
         assert_eq!(storage, [GenesisFinding::Storage { address, slots: 1, first: slot.0 }]);
         let nonce = findings(address, |account| account.nonce = Some(2));
         assert_eq!(nonce, [GenesisFinding::Nonce { address, got: 2, expected: 1 }]);
-        // A slot of zero is no slot.
+        // A slot with value zero is not a slot.
         let zero = BTreeMap::from([(slot.0, B256::ZERO)]);
         assert_eq!(findings(address, |account| account.storage = Some(zero)), []);
 
@@ -87,7 +87,7 @@ fn another_code_storage_nonce_or_balance_of_a_predeploy_is_found_and_no_flag_all
 }
 
 #[test]
-fn a_missing_predeploy_and_a_foreign_contract_are_found() {
+fn missing_and_foreign_contracts_are_found() {
     let mut without = genesis(ProtocolFork::Osaka);
     without.alloc.remove(&L1_ANCHOR);
     let found = check_genesis(&without, &GenesisAllowance::default());
@@ -117,7 +117,8 @@ fn storage_without_code_or_nonce_is_fatal() {
         "{found:?}"
     );
     assert!(found[0].is_fatal() && found[0].is_protocol());
-    // With a nonce, every client refuses a creation there, and a flag may allow the account.
+    // With a nonce, every client rejects contract creation at the address, and a flag can allow the
+    // account.
     let found = findings(ALICE, |account| {
         stored(account);
         account.nonce = Some(1);

@@ -1,4 +1,4 @@
-//! The contracts, their libraries and their scripts, on chains that have EXECUTE.
+//! Tests of the contracts, their libraries and their scripts on chains with EXECUTE.
 
 mod constants;
 mod deployment;

@@ -20,17 +20,18 @@ use eyre::{OptionExt, Result};
 use testkit::{FORCED_FEE, Key, L2, Transaction};
 
 const DAY: u64 = 86_400;
-/// Not in anybody's interest to be lower.
+/// Fee cap that is above every base fee in these tests.
 const GENEROUS: u128 = 100_000_000_000;
-/// Point evaluation, which refuses what is no proof, so that the messenger keeps the message.
+/// The point evaluation precompile, which fails on empty input, so that the delivery of every
+/// message fails.
 const REFUSING: Address = Address::with_last_byte(10);
 
-/// The most of one kind.
+/// The maximum duty of one kind.
 pub(crate) enum Duty {
-    /// The maximum number of messages that can be demanded, the first of the maximum number that an
+    /// The maximum number of messages that a block must relay, out of the maximum number that an
     /// anchor can cover.
     Relays(Box<Relays>),
-    /// Forced transactions and their outcome.
+    /// Forced transactions, all with the same outcome.
     Forced { transactions: Vec<Transaction>, entries: Vec<ForcedTransaction>, outcome: Outcome },
 }
 
@@ -38,12 +39,12 @@ pub(crate) struct Relays {
     messages: Vec<Message>,
     anchor: Anchor,
     update: AnchorUpdate,
-    /// Checkpoints between which the count of relayed messages lies afterwards.
+    /// Checkpoints before and after the count of relayed messages at the end of the block.
     around: [Checkpoint; 2],
 }
 
 impl Duty {
-    /// All that an anchor can cover is overdue, and is refused by its target.
+    /// Sends as many messages as an anchor can cover, all of which are overdue and fail.
     pub(crate) fn relays(scene: &mut Scene) -> Result<Self> {
         let relays = capacity::RELAYS as usize;
         let (alice, message_queue) = (Key::named(SENDERS[0]), scene.rollup.message_queue);
@@ -76,7 +77,7 @@ impl Duty {
         Ok(Self::Relays(Box::new(Relays { messages, anchor, update, around })))
     }
 
-    /// Calls of the messenger that take all bytes and all gas that can be demanded.
+    /// Submits calls of the messenger that use up the bytes and the gas of the duty budget.
     pub(crate) fn forced(scene: &mut Scene) -> Result<Self> {
         let (mut transactions, mut entries) = (Vec::new(), Vec::new());
         for name in SENDERS {
@@ -106,8 +107,8 @@ impl Duty {
         Ok(Self::Forced { transactions, entries, outcome: Outcome::Included })
     }
 
-    /// Creates the maximum number of forced transactions of a block, from as many accounts as
-    /// proofs count for.
+    /// Submits the maximum number of forced transactions that a block discharges, from as many
+    /// accounts as the budget has proofs for.
     pub(crate) fn evidence(scene: &mut Scene) -> Result<Self> {
         let proofs = PROVEN;
         let mut entries = Vec::new();
@@ -149,7 +150,7 @@ impl Duty {
         ])
     }
 
-    /// The anchor of the block.
+    /// Returns the anchor of the block.
     pub(crate) fn anchor(&self) -> B256 {
         match self {
             Self::Relays(relays) => relays.anchor.hash(),
@@ -157,7 +158,7 @@ impl Duty {
         }
     }
 
-    /// The evidence, when the block is the head of `l2`.
+    /// Returns the evidence for the block, which is the head of `l2`.
     pub(crate) fn evidence_after(&self, l2: &L2) -> Result<Evidence> {
         let chain = l2.chain();
         match self {
@@ -200,8 +201,8 @@ impl Duty {
     }
 }
 
-/// Accounts that are shown for all that a block deals with: of a ninth no block can be demanded,
-/// since it would go beyond the budget of bytes.
+/// Maximum number of accounts with a proof in the evidence of a block: a ninth would exceed the
+/// budget of bytes.
 const PROVEN: usize = 8;
 
 fn submit(scene: &mut Scene, transaction: &Transaction) -> Result<ForcedTransaction> {
@@ -210,7 +211,7 @@ fn submit(scene: &mut Scene, transaction: &Transaction) -> Result<ForcedTransact
     let data = call.abi_encode().into();
     let forced = scene.rollup.forced;
     let sent = scene.l1.send(&alice, forced.into(), U256::from(FORCED_FEE), data, 1_000_000)?;
-    // From Amsterdam on, transfers of ether have logs as well (EIP-7708).
+    // From Amsterdam on, ETH transfers also emit logs (EIP-7708).
     let mut logs = sent.receipt.logs.iter();
     let submitted = logs.find_map(|log| IForcedInbox::ForcedSubmitted::decode_log(log).ok());
     Ok((&submitted.ok_or_eyre("not submitted")?.transaction).into())

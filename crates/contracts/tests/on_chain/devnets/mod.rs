@@ -1,6 +1,6 @@
-//! The largest duties of a rollup, brought to L1 as anybody would bring them: as a transaction to
-//! the pool of a node with the limits that pools have, on an L1 with the gas schedule of Osaka and
-//! on one with that of Amsterdam. The block around the duty is as large as the pool takes.
+//! The largest duties of a block, submitted to L1 through the transaction pool of a node with the
+//! limits of public pools, on an L1 with the gas schedule of Osaka and on one with that of
+//! Amsterdam. The block around the duty is filled up to the size limit of the pool.
 
 mod duty;
 mod scene;
@@ -17,32 +17,31 @@ fn advances(fork: ProtocolFork, prepare: fn(&mut Scene) -> Result<Duty>) -> Resu
 }
 
 #[test]
-fn the_most_relays_that_are_owed_pass_the_pool_of_an_osaka_l1() -> Result<()> {
+fn osaka_pool_accepts_maximum_relays() -> Result<()> {
     advances(ProtocolFork::Osaka, Duty::relays)
 }
 
 #[test]
-fn the_most_relays_that_are_owed_pass_the_pool_of_an_amsterdam_l1() -> Result<()> {
+fn amsterdam_pool_accepts_maximum_relays() -> Result<()> {
     advances(ProtocolFork::Amsterdam, Duty::relays)
 }
 
 #[test]
-fn the_largest_forced_transactions_pass_the_pool_of_an_osaka_l1() -> Result<()> {
+fn osaka_pool_accepts_largest_forced_transactions() -> Result<()> {
     advances(ProtocolFork::Osaka, Duty::forced)
 }
 
 #[test]
-fn the_largest_forced_transactions_pass_the_pool_of_an_amsterdam_l1() -> Result<()> {
+fn amsterdam_pool_accepts_largest_forced_transactions() -> Result<()> {
     advances(ProtocolFork::Amsterdam, Duty::forced)
 }
 
 #[test]
-fn the_most_evidence_against_forced_transactions_passes_the_pool_of_an_osaka_l1() -> Result<()> {
+fn osaka_pool_accepts_maximum_forced_evidence() -> Result<()> {
     advances(ProtocolFork::Osaka, Duty::evidence)
 }
 
 #[test]
-fn the_most_evidence_against_forced_transactions_passes_the_pool_of_an_amsterdam_l1() -> Result<()>
-{
+fn amsterdam_pool_accepts_maximum_forced_evidence() -> Result<()> {
     advances(ProtocolFork::Amsterdam, Duty::evidence)
 }

@@ -1,4 +1,4 @@
-//! An L1 that is a node of its own, a rollup on it, and an L2 of some size.
+//! A devnet node as L1, a rollup on it, and an L2 with many accounts.
 
 use super::duty::Duty;
 use alloy_consensus::TxEip1559;
@@ -21,17 +21,17 @@ use wire::{ProtocolFork, StatelessInput};
 const L1_CHAIN: u64 = 31_337;
 const L2_CHAIN: u64 = 8_079;
 const L2_GAS_LIMIT: u64 = 12_000_000;
-/// Accounts of the L2 besides those that act: paths are five nodes long.
+/// Number of accounts of the L2 besides those that send transactions; trie paths have five nodes.
 const ACCOUNTS: u64 = 20_000;
-/// Maximum bytes of a transaction in public pools.
+/// Maximum size of a transaction in public pools, in bytes.
 const POOL_BYTES: usize = 128 * 1024;
-/// Lengths of the contracts that fill a block up by being called.
+/// Code sizes of contracts whose calls fill up a block, because the witness contains their code.
 const BALLAST: [usize; 9] = [16_384, 16_384, 16_384, 16_384, 16_384, 8_192, 4_096, 2_048, 1_024];
 
-/// A name of an account that has ether on both chains.
+/// Names of accounts with ether on both chains.
 pub(crate) const SENDERS: [&str; 3] = ["alice", "carol", "dave"];
 
-/// All of it.
+/// Both chains and the rollup.
 pub(crate) struct Scene {
     fork: ProtocolFork,
     pub(crate) l1: L1,
@@ -41,7 +41,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// A devnet as its flags have it by default, and a rollup whose L2 has the fork of its L1.
+    /// Starts a devnet with default flags, and a rollup whose L2 has the fork of its L1.
     pub(crate) fn new(fork: ProtocolFork) -> Result<Self> {
         let names = [&["operator"][..], &SENDERS].concat();
         let file = tempfile::NamedTempFile::new()?;
@@ -71,7 +71,7 @@ impl Scene {
         Ok(Self { fork, l1, l2, rollup, operator })
     }
 
-    /// Lets L1 come this far, with a block at the end.
+    /// Advances the time of L1 and mines a block.
     pub(crate) fn pass(&mut self, seconds: u64) -> Result<()> {
         self.l1.skip(seconds);
         let operator = self.operator.clone();
@@ -79,8 +79,8 @@ impl Scene {
         Ok(())
     }
 
-    /// Advances by a block that does its duty and is filled up to what a pool takes; with a little
-    /// more it is not taken.
+    /// Advances by a block that fulfils the duty and is filled up to the size limit of the pool,
+    /// and checks that the pool rejects a slightly larger one.
     pub(crate) fn advance_by_the_largest(&mut self, duty: &Duty) -> Result<()> {
         let (_, call) = self.block(duty, &[], 0)?;
         let least = self.transaction(&call)?.encode_2718_len();
@@ -118,8 +118,8 @@ impl Scene {
         Ok(())
     }
 
-    /// A block that does a duty, with calls of some of the ballast and as many bytes of calldata
-    /// besides, and the call that advances by it.
+    /// Builds a block that fulfils a duty, calls some of the ballast contracts and has this many
+    /// bytes of further calldata, and returns it with the call that advances by it.
     fn block(
         &mut self,
         duty: &Duty,
@@ -148,7 +148,7 @@ impl Scene {
         Ok((block, INativeRollup::advanceCall { inputs, evidence }))
     }
 
-    /// The transaction that makes the call.
+    /// Signs the transaction that makes the call.
     fn transaction(&self, call: &INativeRollup::advanceCall) -> Result<Transaction> {
         Ok(self.operator.sign(TxEip1559 {
             chain_id: L1_CHAIN,
@@ -162,8 +162,8 @@ impl Scene {
         }))
     }
 
-    /// Puts the call into a block by a transaction to the node's pool; what it used. It has to
-    /// succeed.
+    /// Includes the call in a block through the node's pool, and returns the gas used. The call has
+    /// to succeed.
     fn send(&mut self, call: &INativeRollup::advanceCall) -> Result<u64, HarnessError> {
         let (operator, to) = (self.operator.clone(), self.rollup.address);
         let data = call.abi_encode().into();
@@ -172,8 +172,7 @@ impl Scene {
         Ok(sent.gas_used)
     }
 
-    /// Checks that EXECUTE asks for no gas for a demanded part but that of the input and of the
-    /// block.
+    /// Checks that EXECUTE charges a duty only for its share of the input and for its L2 gas.
     fn assert_nothing_is_dear(&self, block: &BlockWithWitness) -> Result<()> {
         let calldata = block.input()?;
         let input = StatelessInput::decode(&calldata)?;
@@ -189,8 +188,8 @@ fn ballast(place: usize) -> Address {
     Address::with_last_byte(place as u8).create(8_079)
 }
 
-/// A contract of this many bytes, no two of which are alike, and none of which is zero but the
-/// first: it stops at once.
+/// Returns a contract of `length` bytes that stops immediately: only its first byte is zero. No two
+/// such contracts are equal.
 fn filler(place: usize, length: usize) -> GenesisAccount {
     let word =
         |number: u64| keccak256([(place as u64).to_be_bytes(), number.to_be_bytes()].concat());
@@ -200,5 +199,5 @@ fn filler(place: usize, length: usize) -> GenesisAccount {
     GenesisAccount { nonce: Some(1), code: Some(code.into()), ..Default::default() }
 }
 
-/// No anchor: that of the genesis.
+/// The anchor of the genesis, which refers to no L1 block.
 pub(crate) const NO_ANCHOR: B256 = B256::ZERO;

@@ -1,4 +1,4 @@
-//! Inputs that `advance` accepts and refuses.
+//! Inputs that `advance` accepts and rejects.
 
 use super::support::{ETHER, Harness, L2_CHAIN, calldata_gas};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
@@ -26,7 +26,7 @@ alloy_sol_types::sol! {
     error OffsetNotCanonical(uint256 position, uint256 got, uint256 expected);
 }
 
-/// An input with a field of the payload changed and its header sealed again.
+/// Returns an input with a changed payload and a matching block hash.
 fn changed(input: &[u8], change: impl FnOnce(&mut StatelessInput<'_>)) -> Vec<u8> {
     let mut decoded = StatelessInput::decode(input).expect("decodes");
     change(&mut decoded);
@@ -36,7 +36,7 @@ fn changed(input: &[u8], change: impl FnOnce(&mut StatelessInput<'_>)) -> Vec<u8
 }
 
 #[test]
-fn a_block_moves_the_head_under_osaka_and_under_amsterdam() -> Result<()> {
+fn block_advances_head_in_osaka_and_amsterdam() -> Result<()> {
     for fork in [ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let mut harness = Harness::new(fork)?;
         let block = harness.next_block()?;
@@ -50,7 +50,7 @@ fn a_block_moves_the_head_under_osaka_and_under_amsterdam() -> Result<()> {
 }
 
 #[test]
-fn three_blocks_move_the_head_in_one_transaction_and_all_their_roots_are_kept() -> Result<()> {
+fn three_inputs_advance_head_and_store_roots() -> Result<()> {
     let mut harness = Harness::new(ProtocolFork::Osaka)?;
     let blocks = [harness.next_block()?, harness.next_block()?, harness.next_block()?];
     let inputs = blocks.iter().map(BlockWithWitness::input).collect::<Result<_, _>>()?;
@@ -65,7 +65,7 @@ fn three_blocks_move_the_head_in_one_transaction_and_all_their_roots_are_kept() 
 }
 
 #[test]
-fn a_batch_moves_the_head_by_each_of_its_blocks() -> Result<()> {
+fn batch_advances_head_by_all_its_blocks() -> Result<()> {
     for fork in [ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let mut harness = Harness::new(fork)?;
         let blocks: Vec<_> = (0..4).map(|_| harness.next_block()).collect::<Result<Vec<_>>>()?;
@@ -92,7 +92,7 @@ fn a_batch_moves_the_head_by_each_of_its_blocks() -> Result<()> {
 }
 
 #[test]
-fn a_bad_block_among_good_ones_moves_nothing() -> Result<()> {
+fn invalid_block_reverts_whole_advance() -> Result<()> {
     let mut harness = Harness::new(ProtocolFork::Osaka)?;
     let (first, second) = (harness.next_block()?, harness.next_block()?);
     let before = harness.state()?;
@@ -150,13 +150,13 @@ fn each_governed_field_has_its_own_error() -> Result<()> {
     shifted[2] = 20;
     harness.assert_refused::<OffsetNotCanonical>(shifted)?;
 
-    // The neighbour of them all.
+    // The unchanged input is accepted.
     harness.advance(vec![good], vec![])?;
     harness.assert_head_is(&block)
 }
 
 #[test]
-fn a_block_that_lies_too_far_behind_l1_is_refused() -> Result<()> {
+fn block_beyond_max_lag_is_rejected() -> Result<()> {
     let mut harness = Harness::new(ProtocolFork::Osaka)?;
     let old = harness.next_block()?;
     // An hour of L1 blocks passes.
@@ -170,7 +170,7 @@ fn a_block_that_lies_too_far_behind_l1_is_refused() -> Result<()> {
 }
 
 #[test]
-fn what_execution_does_not_confirm_is_refused_by_execute() -> Result<()> {
+fn execute_rejects_wrong_execution_results() -> Result<()> {
     let mut harness = Harness::new(ProtocolFork::Osaka)?;
     let block = harness.next_block()?;
     let good = block.input()?;
@@ -186,7 +186,7 @@ fn what_execution_does_not_confirm_is_refused_by_execute() -> Result<()> {
     ] {
         harness.assert_refused::<ExecuteFailed>(bad).map_err(|error| error.wrap_err(what))?;
     }
-    // A field changed without sealing the header again.
+    // A changed field with the old block hash.
     let mut raw = good.clone();
     raw[62 + 372] ^= 1;
     harness.assert_refused::<ExecuteFailed>(raw)?;
@@ -207,7 +207,7 @@ fn an_old_block_cannot_be_replayed() -> Result<()> {
 }
 
 #[test]
-fn on_a_chain_without_execute_no_block_is_accepted() -> Result<()> {
+fn advance_fails_without_execute_precompile() -> Result<()> {
     // An account without code answers every call with success and no data.
     let elsewhere = Execute { forks: ForkRule::Any(vec![]), ..Execute::default() };
     let mut refused = Harness::with_execute(ProtocolFork::Osaka, elsewhere)?;
@@ -222,7 +222,7 @@ fn on_a_chain_without_execute_no_block_is_accepted() -> Result<()> {
 }
 
 #[test]
-fn eth_sent_on_l1_arrives_on_l2_and_the_gas_of_advance_stays_within_its_budget() -> Result<()> {
+fn deposit_arrives_within_advance_gas_budget() -> Result<()> {
     let mut harness = Harness::new(ProtocolFork::Osaka)?;
     let charlie = Key::named("charlie").address();
     let send = IL1MessageQueue::sendCall {
@@ -259,13 +259,13 @@ fn eth_sent_on_l1_arrives_on_l2_and_the_gas_of_advance_stays_within_its_budget()
     let head = harness.rollup.head(&harness.l1)?;
     assert_eq!((head.anchorNumber, head.messageCount), (anchor.l1_block_number, 1));
 
-    // A block that relays the same message again cannot be: the messenger has moved on.
+    // The same message cannot be relayed again, because the messenger expects the next one.
     let again = vec![harness.l2.relay(&operator, &messages, operator.address())?];
     let block = harness.seal(time + 1, again)?;
     assert!(!block.block.executed.receipts[0].success);
 
-    // Gas, with no new anchor: what advance costs beyond calldata and EXECUTE. The block works so
-    // much that it is this which counts, and not the floor of EIP-7623.
+    // Gas of `advance` beyond calldata and EXECUTE, without a new anchor. The block uses so much
+    // gas that the floor of EIP-7623 does not apply.
     let endless = Bytes::from_static(&[0x5b, 0x5f, 0x56]);
     let busy = harness.l2.sign(&alice, TxKind::Create, U256::ZERO, endless, 1_000_000)?;
     let block = harness.seal(time + 2, vec![busy])?;
@@ -281,13 +281,13 @@ fn eth_sent_on_l1_arrives_on_l2_and_the_gas_of_advance_stays_within_its_budget()
 }
 
 #[test]
-fn a_message_that_fails_is_kept_and_the_next_ones_are_delivered() -> Result<()> {
+fn failed_message_does_not_block_next_ones() -> Result<()> {
     let mut harness = Harness::new(ProtocolFork::Osaka)?;
     let (alice, operator) = (harness.alice.clone(), harness.operator.clone());
     let charlie = Key::named("charlie").address();
     let message_queue = harness.rollup.message_queue;
     let mut messages: Vec<Message> = Vec::new();
-    // The 4788 contract refuses value: a delivery to it fails.
+    // The EIP-4788 contract rejects value, so a delivery to it fails.
     let refusing = alloy_primitives::address!("0x000F3df6D732807Ef1319fB7B8bB8522d0Beac02");
     for (to, data) in [(refusing, Bytes::from_static(&[1])), (charlie, Bytes::new())] {
         let send =

@@ -1,4 +1,4 @@
-//! The predicted cost of a posting is the cost on L1, for every form.
+//! The predicted cost of each kind of plan equals its cost on L1.
 
 use super::support::{Harness, L2_CHAIN};
 use alloy_primitives::{Bytes, U256};
@@ -17,11 +17,11 @@ use testkit::Sent;
 use wire::ProtocolFork;
 
 const FORK: ProtocolFork = ProtocolFork::Osaka;
-/// First slot of the ring of state roots in the storage of the rollup.
+/// First slot of the ring buffer of state roots in the storage of the rollup.
 const RING_OF_ROOTS: U256 = U256::from_limbs([5, 0, 0, 0]);
 
 impl Harness {
-    /// Blocks of one transfer each, which L1 does not have yet.
+    /// Builds blocks of one transfer each, which are not posted to L1 yet.
     pub(crate) fn blocks(&mut self, count: usize) -> Result<Vec<Arc<Block>>> {
         (0..count)
             .map(|_| {
@@ -31,19 +31,20 @@ impl Harness {
             .collect()
     }
 
-    /// One input for these blocks: a batch if there are several.
+    /// Creates the input for these blocks: a batch if there are several.
     pub(crate) fn input_of(&self, blocks: &[Arc<Block>]) -> Result<AdvanceInput> {
         let [block] = blocks else { return self.batch_of(blocks) };
         let state = self.l2.chain().state_before(block)?.expect("it has a parent");
         Self::measured(blocks, block.input(FORK, L2_CHAIN, &state.witness_of(block)?)?)
     }
 
-    /// A batch of these blocks.
+    /// Creates a batch of these blocks.
     pub(crate) fn batch_of(&self, blocks: &[Arc<Block>]) -> Result<AdvanceInput> {
         Self::measured(blocks, self.l2.chain().batch(blocks.to_vec())?.input()?)
     }
 
-    /// Inputs for new blocks, so many for each; of none, for a block by itself that is a batch.
+    /// Creates inputs for new blocks. `shape` has the number of blocks of each input, and zero
+    /// stands for a batch of one block.
     pub(crate) fn inputs(&mut self, shape: &[usize]) -> Result<Vec<AdvanceInput>> {
         shape
             .iter()
@@ -68,7 +69,7 @@ impl Harness {
         })
     }
 
-    /// Sends a posting with the gas that it asks for.
+    /// Sends a plan with its predicted gas limit.
     pub(crate) fn post(&mut self, posting: &AdvancePlan) -> Result<(Sent, Cost)> {
         let head = self.rollup.head(&self.l1)?;
         let cost = posting.cost(self.l1_fork(), 0, head.number + 1);
@@ -85,23 +86,22 @@ impl Harness {
     }
 }
 
-/// Groups of blocks, each of which gets an input, in one call; none is a block that gets a batch of
-/// its own.
+/// Number of blocks of each input of a call; zero stands for a batch of one block.
 const SHAPES: [&[usize]; 9] =
     [&[1], &[1, 1], &[1, 1, 1], &[2], &[3], &[2, 1], &[3, 2], &[0], &[0, 1, 2]];
 
-/// The two schedules of gas that L1 may have.
+/// L1 forks with different gas schedules.
 pub(crate) const L1_FORKS: [ProtocolFork; 2] = [ProtocolFork::Osaka, ProtocolFork::Amsterdam];
 
 #[test]
-fn each_way_costs_what_is_said_of_it_before() -> Result<()> {
+fn predicted_cost_matches_gas_used() -> Result<()> {
     L1_FORKS.into_iter().try_for_each(assert_each_way_costs_what_is_said)
 }
 
 fn assert_each_way_costs_what_is_said(l1_fork: ProtocolFork) -> Result<()> {
     let mut harness = Harness::on_l1(l1_fork)?;
     let first = harness.blocks(1)?;
-    // The first block of a rollup makes slots that stay.
+    // The first block of a rollup initialises storage slots, which costs extra.
     let input = harness.input_of(&first)?;
     harness.l1.skip(100);
     harness.post(&AdvancePlan::in_calldata(&[input]))?;
@@ -127,13 +127,13 @@ fn assert_each_way_costs_what_is_said(l1_fork: ProtocolFork) -> Result<()> {
 }
 
 #[test]
-fn a_block_costs_less_where_the_ring_holds_an_older_root() -> Result<()> {
+fn reused_root_slot_costs_less_gas() -> Result<()> {
     for l1_fork in L1_FORKS {
         let mut harness = Harness::on_l1(l1_fork)?;
         let inputs = harness.inputs(&[1])?;
         harness.l1.skip(100);
         harness.post(&AdvancePlan::in_calldata(&inputs))?;
-        // Like an older rollup: two slots hold roots, and the next one does not.
+        // Like an older rollup: the next two slots hold roots, and the third is empty.
         let first = harness.rollup.head(&harness.l1)?.number + 1;
         let rollup = harness.rollup.address;
         harness.l1.edit(|state| {
@@ -151,15 +151,14 @@ fn a_block_costs_less_where_the_ring_holds_an_older_root() -> Result<()> {
         let (third, none) = (said(first + STATE_ROOTS), said(first + STATE_ROOTS - 1));
         let fresh = third - none;
         let (sent, cost) = harness.post(&posting)?;
-        // The two before are not new, the third is.
+        // Only the third slot is new.
         assert_eq!((sent.gas_used, cost.gas), (third, none + 3 * fresh), "{l1_fork:?}");
     }
     Ok(())
 }
 
 #[test]
-fn the_gas_that_is_asked_for_is_enough_for_the_input_whose_transactions_may_use_most() -> Result<()>
-{
+fn gas_limit_covers_most_demanding_input() -> Result<()> {
     let mut harness = Harness::new(FORK)?;
     let [one, other] = &harness.inputs(&[1, 1])?[..] else { unreachable!("two were made") };
     let cost = |inputs: &[AdvanceInput]| AdvancePlan::in_calldata(inputs).cost(FORK, 0, 1);
@@ -172,21 +171,21 @@ fn the_gas_that_is_asked_for_is_enough_for_the_input_whose_transactions_may_use_
         };
         let asked = cost(&[with(one, reserves[0]), with(other, reserves[1])]);
         assert_eq!(asked.gas, plain.gas);
-        // The next input may use the rest of one input.
+        // The second input can use the gas that the first did not use.
         let difference = asked.limit - plain.limit;
         assert!((more..more + more / 63 + 2).contains(&difference), "{reserves:?}: {difference}");
     }
     Ok(())
 }
 
-/// Limits of an L1 that takes so many bytes of inputs.
+/// Limits of an L1 that admits this many bytes of inputs.
 fn limits(inputs: usize) -> L1Limits {
     let mainnet = L1Limits::default();
     L1Limits { bytes: mainnet.bytes - mainnet.input_bytes() + inputs, ..mainnet }
 }
 
 #[test]
-fn the_cheapest_is_the_one_that_costs_least_per_block_at_the_prices_of_the_day() -> Result<()> {
+fn cheapest_minimises_cost_per_block() -> Result<()> {
     let mut harness = Harness::new(FORK)?;
     let blocks = harness.blocks(3)?;
     let single = harness.input_of(&blocks[..1])?;
@@ -204,11 +203,11 @@ fn the_cheapest_is_the_one_that_costs_least_per_block_at_the_prices_of_the_day()
         cheapest(candidates(), &prices, &limits(max_calldata), 0, 1)
             .map(|(posting, _)| (posting.blocks, posting.blobs.len()))
     };
-    // Blobs cost next to nothing, as much as the calldata that they save, or cannot be had.
+    // Blobs are almost free, as expensive as the calldata that they save, or unavailable.
     assert_eq!(chosen(1_000_000_000, Some(1), 130_000), Some((3, 1)));
     assert_eq!(chosen(1, Some(1_000_000_000), 130_000), Some((3, 0)));
     assert_eq!(chosen(1_000_000_000, None, 130_000), Some((3, 0)));
-    // A form that L1 does not admit is not chosen, at any price.
+    // A plan that L1 does not admit is not chosen at any price.
     let long = batch.bytes.len();
     assert_eq!(chosen(1_000_000_000, None, long), Some((3, 0)));
     assert_eq!(chosen(1_000_000_000, None, long - 1), Some((1, 0)));
@@ -219,7 +218,7 @@ fn the_cheapest_is_the_one_that_costs_least_per_block_at_the_prices_of_the_day()
         cheapest([AdvancePlan::in_calldata(&[dear])], &prices, &limits(130_000), 0, 1),
         None
     );
-    // L1 admits what a transaction has to be given, not what it will have used.
+    // The limit applies to the required gas limit, not to the gas used.
     let (_, cost) =
         cheapest([AdvancePlan::in_calldata(from_ref(&batch))], &prices, &limits(130_000), 0, 1)
             .expect("L1 admits it");
@@ -229,13 +228,13 @@ fn the_cheapest_is_the_one_that_costs_least_per_block_at_the_prices_of_the_day()
         let ways = [AdvancePlan::in_calldata(from_ref(&batch))];
         assert_eq!(cheapest(ways, &prices, &limits, 0, 1).is_some(), admitted, "{gas}");
     }
-    // For one block, the batch has fewer bytes, and costs less as calldata.
+    // For one block, the batch has fewer bytes and costs less as calldata.
     let alone = harness.batch_of(&blocks[..1])?;
     let ways = [&single, &alone].map(|input| AdvancePlan::in_calldata(from_ref(input)));
     let prices = L1Prices { fork: FORK, gas: 1, blob_gas: None };
     let (way, _) = cheapest(ways, &prices, &limits(130_000), 0, 1).expect("either is admitted");
     assert_eq!(way.inputs, std::slice::from_ref(&alone.bytes));
-    // And the dearer one really is.
+    // The other plan is indeed more expensive.
     let cost = |posting: &AdvancePlan| posting.cost(FORK, 0, 1);
     let [one, three, ..] = &candidates();
     assert!(cost(three).gas < 3 * cost(one).gas);
@@ -243,7 +242,7 @@ fn the_cheapest_is_the_one_that_costs_least_per_block_at_the_prices_of_the_day()
 }
 
 #[test]
-fn a_tail_takes_no_more_blobs_than_a_transaction_has() {
+fn tail_is_limited_to_blobs_per_transaction() {
     let input = |length: usize| AdvanceInput {
         bytes: Bytes::from([&[0x12, 0x01][..], &vec![7; length - 2]].concat()),
         blocks: 1,
@@ -259,13 +258,13 @@ fn a_tail_takes_no_more_blobs_than_a_transaction_has() {
     let small = input(head + 1);
     assert!(AdvancePlan::in_blobs(&vec![small.clone(); 6]).is_some());
     assert_eq!(AdvancePlan::in_blobs(&vec![small; 7]), None);
-    // Without a tail there is no blob, and so nothing that would be read as a trailer.
+    // Without a tail there is no blob, so the contract would not interpret a trailer.
     assert_eq!(AdvancePlan::in_blobs(&[input(head)]), None);
     assert_eq!(AdvancePlan::in_blobs(&[input(head - 1)]), None);
 }
 
 #[test]
-fn ways_through_blobs_begin_with_each_size_and_go_on_with_smaller_ones_where_no_more_is_admitted() {
+fn blob_plans_fall_back_to_smaller_inputs() {
     let sizes = |count: usize, admits: fn(&AdvancePlan) -> bool| {
         let mut made = BTreeSet::new();
         let ways = ways_in_blobs(count, admits, |blocks| {
@@ -282,7 +281,7 @@ fn ways_through_blobs_begin_with_each_size_and_go_on_with_smaller_ones_where_no_
         ways.iter().map(|posting| posting.blocks_of_inputs().to_vec()).collect::<Vec<_>>()
     };
     let any = |_: &AdvancePlan| true;
-    // Each input takes a blob, of which there are six.
+    // Each input needs a blob, and a transaction has at most six.
     assert_eq!(sizes(10, any), [vec![1; 6], vec![2; 5], vec![4, 4, 2], vec![8, 2], vec![10]]);
     let five = |posting: &AdvancePlan| posting.blocks <= 5;
     assert_eq!(sizes(10, five), [vec![1; 5], vec![2, 2, 1], vec![4, 1], vec![4, 1], vec![5]]);

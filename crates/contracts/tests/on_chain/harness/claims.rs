@@ -1,4 +1,4 @@
-//! From L2 to L1: claims by proof against the state roots of the rollup.
+//! L2→L1 messages: claims by proof against the state roots of the rollup.
 
 use super::support::{ETHER, Harness, calldata_gas};
 use alloy_primitives::{Address, Bytes, U256};
@@ -14,7 +14,7 @@ use eyre::{Result, ensure};
 use testkit::{HarnessError, Key, Transaction};
 use wire::ProtocolFork;
 
-/// The transaction that sends some wei from Alice on L2 to `to` on L1.
+/// Signs the transaction that sends wei from Alice on L2 to `to` on L1.
 fn withdrawal(harness: &mut Harness, to: Address, value: u128) -> Result<Transaction> {
     let send = IL2Messenger::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
     let alice = harness.alice.clone();
@@ -22,7 +22,7 @@ fn withdrawal(harness: &mut Harness, to: Address, value: u128) -> Result<Transac
     Ok(harness.l2.sign(&alice, L2_MESSENGER.into(), U256::from(value), data, 1_000_000)?)
 }
 
-/// Puts 9 ETH into the escrow, for there is none behind what the genesis gives to Alice.
+/// Deposits 9 ETH into the escrow, because no ETH on L1 backs Alice's balance at genesis.
 fn fill_escrow(harness: &mut Harness) -> Result<()> {
     let (alice, message_queue) = (harness.alice.clone(), harness.rollup.message_queue);
     let send = IL1MessageQueue::sendCall {
@@ -56,7 +56,7 @@ fn assert_reverts<E: SolError>(result: Result<impl core::fmt::Debug, HarnessErro
 }
 
 #[test]
-fn what_is_sent_on_l2_is_claimed_on_l1_once() -> Result<()> {
+fn l2_messages_are_claimed_on_l1_once() -> Result<()> {
     for fork in [ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let mut harness = Harness::new(fork)?;
         fill_escrow(&mut harness)?;
@@ -94,13 +94,13 @@ fn what_is_sent_on_l2_is_claimed_on_l1_once() -> Result<()> {
             .collect::<Result<Vec<_>, _>>()?;
         let message_queue = harness.rollup.message_queue;
 
-        // Before L1 has the block, nothing can be claimed by it.
+        // A claim against a block fails before the block is posted to L1.
         let early = claim(&messages[0], &proofs[0], operator.address());
         assert!(harness.l1.transact(&operator, message_queue, U256::ZERO, &early).is_err());
         harness.advance(vec![block.input()?], vec![])?;
 
-        // Without an account proof a claim succeeds only after another one has proven the account
-        // for this block.
+        // Without an account proof, a claim succeeds only after an earlier claim has proven the
+        // account for the same block.
         let account_proof = core::mem::take(&mut proofs[1].accountProof);
         let later = claim(&messages[1], &proofs[1], operator.address());
         let result = harness.l1.transact(&operator, message_queue, U256::ZERO, &later);
@@ -135,7 +135,7 @@ fn what_is_sent_on_l2_is_claimed_on_l1_once() -> Result<()> {
 }
 
 #[test]
-fn a_claim_with_anything_changed_is_refused() -> Result<()> {
+fn modified_claims_are_rejected() -> Result<()> {
     let mut harness = Harness::new(ProtocolFork::Osaka)?;
     fill_escrow(&mut harness)?;
     let (charlie, operator) = (Key::named("charlie").address(), harness.operator.clone());

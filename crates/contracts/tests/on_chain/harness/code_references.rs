@@ -1,5 +1,4 @@
-//! Inputs of which L1 keeps a part: they move the head as the whole inputs do, and cost what is
-//! said before.
+//! Inputs with references to code on L1 advance the head like whole inputs, at the predicted cost.
 
 use super::{advance_plans::L1_FORKS, support::Harness};
 use alloy_primitives::{Address, Bytes, U256, keccak256};
@@ -27,7 +26,7 @@ fn kept(bytes: &[u8]) -> CodeReference {
     CodeReference::new(Bytes::copy_from_slice(bytes)).expect("no long bytes")
 }
 
-/// Each code of an input by itself.
+/// Returns each code of an input.
 fn each_code(input: &[u8]) -> Vec<CodeReference> {
     let codes = StatelessInput::decode(input)
         .map(|input| input.witness.codes)
@@ -43,7 +42,7 @@ impl Harness {
 }
 
 #[test]
-fn an_input_of_which_l1_keeps_the_codes_moves_the_head_as_the_whole_does() -> Result<()> {
+fn input_with_code_references_advances_head() -> Result<()> {
     for fork in [ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let mut harness = Harness::new(fork)?;
         let first = harness.next_block()?;
@@ -64,14 +63,14 @@ fn an_input_of_which_l1_keeps_the_codes_moves_the_head_as_the_whole_does() -> Re
         harness.advance(vec![short.bytes.into()], vec![])?;
         harness.assert_head_is(&first)?;
 
-        // Bytes that are no input have no codes.
+        // Truncated inputs have no codes.
         for length in 0..input.len().min(2_000) {
             assert_eq!(CodeReference::of_each_code_in(&input[..length]), []);
         }
         let lost = [&input[..2], &[0xff; 600]].concat();
         assert_eq!(CodeReference::of_each_code_in(&lost), []);
 
-        // A batch, beside a single input without references.
+        // A batch, next to a single input without references.
         let blocks = [harness.next_block()?, harness.next_block()?, harness.next_block()?];
         let known = |index: usize| harness.l2.chain().block(&blocks[index].block.hash);
         let batch = harness.l2.chain().batch(vec![known(1)?, known(2)?])?.input()?;
@@ -90,7 +89,7 @@ fn an_input_of_which_l1_keeps_the_codes_moves_the_head_as_the_whole_does() -> Re
 }
 
 #[test]
-fn what_is_not_kept_is_refused_until_a_caller_keeps_it() -> Result<()> {
+fn reference_is_rejected_until_code_is_stored() -> Result<()> {
     let mut harness = Harness::new(FORK)?;
     let block = harness.next_block()?;
     let input = block.input()?;
@@ -99,7 +98,7 @@ fn what_is_not_kept_is_refused_until_a_caller_keeps_it() -> Result<()> {
     let error = harness.assert_refused::<NothingKept>(short.clone())?;
     assert_eq!((error.index, error.account), (U256::ZERO, code.account()));
 
-    // The same bytes, where they need not stay.
+    // The same bytes at an address that does not commit to them.
     let creation = [
         &[0x60, 0x0b, 0x59, 0x81, 0x38, 0x03, 0x80, 0x92, 0x59, 0x39, 0xf3, 0x00],
         &code.bytes()[..],
@@ -115,7 +114,7 @@ fn what_is_not_kept_is_refused_until_a_caller_keeps_it() -> Result<()> {
     let error = harness.assert_refused::<AssembledLengthMismatch>(longer)?;
     let length = U256::from(input.len());
     assert_eq!((error.got, error.expected), (length + U256::ONE, length));
-    // An assembled input is held to the rules of any input.
+    // The usual rules apply to an assembled input.
     let little = shorten(&[code.bytes(), &[0; 8][..]].concat(), from_ref(&code)).expect("kept");
     let mut tiny = kept(&input[..100]);
     assert!(shorten(&little.bytes, from_ref(&tiny)).is_none());
@@ -124,7 +123,7 @@ fn what_is_not_kept_is_refused_until_a_caller_keeps_it() -> Result<()> {
     let error = harness.assert_refused::<InputTooShort>(little.into())?;
     assert_eq!((error.got, error.minimum), (U256::from(589), U256::from(590)));
 
-    // The position of the references does not affect what EXECUTE sees.
+    // EXECUTE gets the same input wherever the references are.
     tiny = kept(&input[..600]);
     harness.keep(from_ref(&tiny))?;
     let short = shorten(&input, &[tiny, code]).expect("kept");
@@ -134,7 +133,7 @@ fn what_is_not_kept_is_refused_until_a_caller_keeps_it() -> Result<()> {
 }
 
 #[test]
-fn the_head_of_an_input_in_blobs_may_have_references() -> Result<()> {
+fn blob_input_head_may_have_references() -> Result<()> {
     let mut harness = Harness::new(FORK)?;
     let blocks = harness.blocks(2)?;
     let batch = harness.batch_of(&blocks)?;
@@ -152,7 +151,7 @@ fn the_head_of_an_input_in_blobs_may_have_references() -> Result<()> {
 }
 
 #[test]
-fn a_way_with_references_costs_what_is_said_of_it_before() -> Result<()> {
+fn predicted_cost_with_references_matches_gas_used() -> Result<()> {
     L1_FORKS.into_iter().try_for_each(assert_references_cost_what_is_said)
 }
 
@@ -163,7 +162,7 @@ fn assert_references_cost_what_is_said(l1_fork: ProtocolFork) -> Result<()> {
     harness.l1.skip(100);
     let each = each_code(&input.bytes);
     harness.keep(&each)?;
-    // The first block of a rollup makes slots that stay.
+    // The first block of a rollup initialises storage slots, which costs extra.
     harness.post(&AdvancePlan::in_calldata(&[input]))?;
     let mut differences = Vec::new();
     let shapes: [&[usize]; 6] = [&[1], &[0], &[3], &[1, 1], &[2, 1, 3], &[0, 2]];
@@ -171,7 +170,7 @@ fn assert_references_cost_what_is_said(l1_fork: ProtocolFork) -> Result<()> {
         let inputs = harness.inputs(shape)?;
         let all = kept(codes_in(&inputs[0].bytes));
         harness.keep(from_ref(&all))?;
-        // Either all codes as one, each by itself, or some of them.
+        // All codes in one account, each in its own, or only some of them.
         let number = harness.rollup.head(&harness.l1)?.number;
         let known = match number % 3 {
             0 => vec![all],
@@ -190,7 +189,7 @@ fn assert_references_cost_what_is_said(l1_fork: ProtocolFork) -> Result<()> {
 }
 
 #[test]
-fn a_long_input_costs_what_is_said_of_it_before_wherever_its_bytes_come_from() -> Result<()> {
+fn predicted_cost_of_long_input_matches_gas_used() -> Result<()> {
     let mut harness = Harness::new(FORK)?;
     let first = harness.blocks(1)?;
     let input = harness.input_of(&first)?;
@@ -206,7 +205,7 @@ fn a_long_input_costs_what_is_said_of_it_before_wherever_its_bytes_come_from() -
         let block = harness.seal(time, vec![transaction])?;
         let block = harness.l2.append(block)?;
         let input = harness.input_of(from_ref(&block))?;
-        // As many bytes as accounts can keep, from some position of the payload on.
+        // References to full accounts, from a position within the payload on.
         let parts: Vec<_> = input.bytes[700..71_000].chunks(MAX_CODE_REFERENCE).map(kept).collect();
         assert_eq!(parts.len(), 3);
         harness.l1.skip(100);
@@ -220,13 +219,13 @@ fn a_long_input_costs_what_is_said_of_it_before_wherever_its_bytes_come_from() -
         assert_eq!(sent.gas_used, cost.gas, "kept: {is_kept}");
         costs.push(cost.gas);
     }
-    // The remaining cost is that of the block itself, of memory, and of copying and hashing.
+    // The remaining cost is for the block itself, memory, copying and hashing.
     assert!(costs[1] + 70_000 * 14 < costs[0], "{costs:?}");
     Ok(())
 }
 
 #[test]
-fn the_planner_takes_references_where_they_are_cheaper() -> Result<()> {
+fn planner_uses_references_where_cheaper() -> Result<()> {
     let mut harness = Harness::new(FORK)?;
     let blocks = harness.blocks(1)?;
     let input = harness.batch_of(&blocks)?;
@@ -242,14 +241,14 @@ fn the_planner_takes_references_where_they_are_cheaper() -> Result<()> {
     let (short, cost) = chosen(FORK, from_ref(&all));
     assert!(short.inputs[0].len() + 1_000 < input.bytes.len());
     assert!(cost.gas + 12_000 < whole.gas, "{} and {}", cost.gas, whole.gas);
-    // Some bytes are not worth an account; on Amsterdam they are, where each costs the same in
-    // every transaction.
+    // Short bytes are not worth a reference, except on Amsterdam, where the floor price of a byte
+    // is the same in every transaction.
     let small = kept(&input.bytes[620..770]);
     let (way, _) = chosen(FORK, from_ref(&small));
     assert_eq!(way.inputs, from_ref(&input.bytes));
     let (way, _) = chosen(ProtocolFork::Amsterdam, from_ref(&small));
     assert!(way.inputs[0].len() < input.bytes.len());
-    // The codes of both that are worth it.
+    // Of two codes, only those that save gas are referenced.
     let both = [small, all.clone()];
     let (way, _) = chosen(FORK, &both);
     assert_eq!(way, AdvancePlan::with_kept(from_ref(&input), from_ref(&all)).expect("kept"));
@@ -259,9 +258,9 @@ fn the_planner_takes_references_where_they_are_cheaper() -> Result<()> {
 }
 
 #[test]
-fn who_keeps_bytes_is_the_proxy_and_what_it_keeps_cannot_be_called() -> Result<()> {
+fn stored_code_stops_when_called() -> Result<()> {
     let mut harness = Harness::new(FORK)?;
-    // SELFDESTRUCT to the caller, were it not for the byte before it.
+    // SELFDESTRUCT to the caller, which the STOP before it prevents.
     let code = kept(&[0x33, 0xff]);
     assert_eq!(harness.l1.kept_at(code.account())?, None);
     harness.keep(from_ref(&code))?;

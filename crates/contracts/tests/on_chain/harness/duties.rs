@@ -1,4 +1,4 @@
-//! Duties of the rollup: messages relayed by their deadline, and forced transactions.
+//! Duties of a block: overdue messages and forced transactions.
 
 use super::support::{ETHER, Harness};
 use alloy_consensus::TxEip1559;
@@ -23,7 +23,7 @@ use wire::ProtocolFork;
 pub(super) const DAY: u64 = 86_400;
 
 impl Harness {
-    /// Lets L1 come this far, with a block at the end.
+    /// Advances the time of L1 and mines a block.
     pub(super) fn pass(&mut self, seconds: u64) -> Result<()> {
         self.l1.skip(seconds);
         let alice = self.alice.clone();
@@ -31,7 +31,7 @@ impl Harness {
         Ok(())
     }
 
-    /// Seals the next block at the time of L1, and appends it.
+    /// Seals the next block with the timestamp of L1, and appends it.
     pub(super) fn block_now(&mut self, transactions: Vec<Transaction>) -> Result<BlockWithWitness> {
         let block = self.seal(self.l1.chain().head().header.timestamp, transactions)?;
         self.l2.append(block.clone())?;
@@ -42,7 +42,7 @@ impl Harness {
         let call = IForcedInbox::submitCall { raw: transaction.encoded_2718().into() };
         let alice = self.alice.clone();
         let sent = self.l1.transact(&alice, self.rollup.forced, U256::from(FORCED_FEE), &call)?;
-        // From Amsterdam on, transfers of ether have logs as well (EIP-7708).
+        // From Amsterdam on, ETH transfers also emit logs (EIP-7708).
         let mut logs = sent.receipt.logs.iter();
         let event = logs.find_map(|log| IForcedInbox::ForcedSubmitted::decode_log(log).ok());
         Ok((&event.ok_or_eyre("not submitted")?.transaction).into())
@@ -102,7 +102,7 @@ pub(super) fn batch(discharges: Vec<Discharge>) -> Evidence {
     Evidence { forced: vec![batch], ..Default::default() }
 }
 
-/// A transfer from Alice with this nonce and price.
+/// Signs a transfer from Alice with this nonce and fee cap.
 fn transfer(harness: &Harness, nonce: u64, max_fee_per_gas: u128) -> Transaction {
     harness.alice.sign(TxEip1559 {
         chain_id: super::support::L2_CHAIN,
@@ -119,7 +119,7 @@ fn transfer(harness: &Harness, nonce: u64, max_fee_per_gas: u128) -> Transaction
 const GENEROUS: u128 = 100_000_000_000;
 
 #[test]
-fn a_due_forced_transaction_is_included_or_the_chain_does_not_move() -> Result<()> {
+fn due_forced_transaction_must_be_included() -> Result<()> {
     let mut harness = Harness::new(ProtocolFork::Osaka)?;
     let forced = transfer(&harness, 0, GENEROUS);
     let entry = harness.submit(&forced)?;
@@ -127,14 +127,14 @@ fn a_due_forced_transaction_is_included_or_the_chain_does_not_move() -> Result<(
     assert_eq!(entry.sender, harness.alice.address());
 
     harness.pass(DAY)?;
-    // A block without it, with and without a word about it.
+    // A block without the transaction, with and without a batch of discharges.
     let before = harness.seal(harness.l1.chain().head().header.timestamp, vec![])?.input()?;
     let error =
         harness.assert_refused::<INativeRollup::ForcedTransactionOmitted>(before.clone())?;
     assert_eq!(error.index, 0);
     let said = batch(vec![]);
     harness.assert_refused_with::<INativeRollup::ForcedTransactionOmitted>(before, said)?;
-    // Excuses that are not true.
+    // False excuses.
     let empty = harness.seal(harness.l1.chain().head().header.timestamp, vec![])?;
     let mut l2 = harness.l2.chain().detached();
     l2.append(empty.clone())?;
@@ -156,7 +156,7 @@ fn a_due_forced_transaction_is_included_or_the_chain_does_not_move() -> Result<(
     let said = batch(vec![harness.discharge(&entry, Outcome::NoRoom)?]);
     harness.assert_refused_with::<INativeRollup::RoomLeft>(input, said)?;
 
-    // With it: the second of the block.
+    // A block with it as the second transaction.
     let bob = Key::named("operator");
     let own = harness.l2.sign(&bob, bob.address().into(), U256::ZERO, Bytes::new(), 21_000)?;
     let block = harness.block_now(vec![own, forced])?;
@@ -182,7 +182,7 @@ fn a_due_forced_transaction_is_included_or_the_chain_does_not_move() -> Result<(
     let duties = harness.l1.read(harness.rollup.address, &INativeRollup::dutiesCall {})?;
     assert_eq!(duties.forcedNext, 1);
 
-    // And on, without a word.
+    // The next block needs no evidence.
     harness.pass(0)?;
     let block = harness.block_now(vec![])?;
     harness.advance(vec![block.input()?], vec![])?;
@@ -190,12 +190,12 @@ fn a_due_forced_transaction_is_included_or_the_chain_does_not_move() -> Result<(
 }
 
 #[test]
-fn what_became_invalid_or_too_cheap_is_put_aside_by_evidence() -> Result<()> {
+fn invalid_or_underpriced_forced_transactions_are_discharged() -> Result<()> {
     let mut harness = Harness::new(ProtocolFork::Osaka)?;
     let used = harness.submit(&transfer(&harness, 0, GENEROUS))?;
     let cheap = harness.submit(&transfer(&harness, 1, 0))?;
     let poor = harness.submit(&transfer(&harness, 1, 1_000_000_000_000_000))?;
-    // The first nonce is used up otherwise.
+    // Another transaction uses the first nonce.
     let (alice, bob) = (harness.alice.clone(), Key::named("bob").address());
     let other = harness.l2.sign(&alice, bob.into(), U256::from(7), Bytes::new(), 21_000)?;
     let block = harness.block_now(vec![other])?;
@@ -208,7 +208,7 @@ fn what_became_invalid_or_too_cheap_is_put_aside_by_evidence() -> Result<()> {
         harness.discharge(&cheap, Outcome::Underpriced)?,
         harness.discharge(&poor, Outcome::Invalid)?,
     ];
-    // Not the last of them only, nor another order.
+    // An incomplete list and a wrong order are rejected.
     let some = batch(discharges[..2].to_vec());
     let input = block.input()?;
     harness.assert_refused_with::<INativeRollup::ForcedTransactionOmitted>(input.clone(), some)?;
@@ -225,7 +225,7 @@ fn what_became_invalid_or_too_cheap_is_put_aside_by_evidence() -> Result<()> {
 }
 
 #[test]
-fn before_it_is_due_a_forced_transaction_can_only_be_included() -> Result<()> {
+fn early_discharge_of_forced_transaction_is_rejected() -> Result<()> {
     let mut harness = Harness::new(ProtocolFork::Osaka)?;
     let forced = transfer(&harness, 0, 0);
     let entry = harness.submit(&forced)?;
@@ -239,14 +239,14 @@ fn before_it_is_due_a_forced_transaction_can_only_be_included() -> Result<()> {
     let block = harness.block_now(vec![transfer(&harness, 0, GENEROUS)])?;
     let included = harness.discharge(&other, Outcome::Included)?;
     let said = batch(vec![included]);
-    // Not before the one in front of it.
+    // The transaction before it in the queue must be discharged first.
     harness.assert_refused_with::<IForcedInbox::NotSubmitted>(block.input()?, said)?;
     harness.advance(vec![block.input()?], vec![])?;
     Ok(())
 }
 
 #[test]
-fn an_overdue_message_is_relayed_or_the_chain_does_not_move() -> Result<()> {
+fn overdue_message_must_be_relayed() -> Result<()> {
     let mut harness = Harness::new(ProtocolFork::Osaka)?;
     let charlie = Key::named("charlie").address();
     let empty = harness.checkpoint()?;
@@ -273,7 +273,7 @@ fn an_overdue_message_is_relayed_or_the_chain_does_not_move() -> Result<()> {
     let block = harness.block_now(transactions)?;
     let mut said = harness.relay_proof(&first, &empty)?;
     said.updates.push(update.clone());
-    // The proof must name the checkpoints between which the count lies.
+    // The proof must name the checkpoints before and after the count.
     let mut wrong = harness.relay_proof(&empty, &first)?;
     wrong.updates.push(update);
     let input = block.input()?;
@@ -284,7 +284,7 @@ fn an_overdue_message_is_relayed_or_the_chain_does_not_move() -> Result<()> {
     let duties = harness.l1.read(harness.rollup.address, &INativeRollup::dutiesCall {})?;
     assert_eq!(duties.relayed, 1);
 
-    // Nothing is pending: a day later nothing is asked.
+    // With no pending messages, nothing is due a day later.
     harness.pass(DAY + 100)?;
     for _ in 0..2 {
         let block = harness.block_now(vec![])?;

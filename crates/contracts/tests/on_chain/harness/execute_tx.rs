@@ -1,4 +1,4 @@
-//! The rollup advances by transactions of type 0x05, which bring the witness beside the calldata.
+//! The rollup advances by transactions of type 0x05, which carry the witness outside the calldata.
 
 use super::support::{ETHER, L2_CHAIN};
 use alloy_consensus::TxEip1559;
@@ -29,12 +29,12 @@ struct World {
     operator: Key,
 }
 
-/// A way to advance a rollup: the place of its rollup in [`World`].
+/// A way to advance a rollup, and the index of its rollup in [`World`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     /// The whole input in calldata.
     Calldata,
-    /// A batch of one block in calldata, with a compact witness, and with codes that L1 keeps.
+    /// A batch of one block in calldata, with a compact witness and references to code on L1.
     KeptCodes,
     /// The head of the input in the calldata of a transaction of type `0x05`, and the rest in its
     /// witness.
@@ -82,7 +82,7 @@ impl World {
         self.rollups[way as usize]
     }
 
-    /// Appends a block of this many transfers of new accounts' first wei.
+    /// Appends a block with this many transfers, each of one wei to a new account.
     fn block_of(&mut self, transfers: u64) -> Result<BlockWithWitness> {
         let block = block_of(&self.l2, transfers)?;
         self.l2.append(block.clone())?;
@@ -90,12 +90,12 @@ impl World {
         Ok(block)
     }
 
-    /// The transaction of type `0x05` that advances a rollup by a block.
+    /// Creates the transaction of type `0x05` that advances a rollup by a block.
     fn execute_tx(&self, block: &BlockWithWitness) -> Result<ExecuteTx> {
         execute_tx_calling(block, self.rollup(Way::Transaction).address.into(), advance)
     }
 
-    /// Advances the rollup of this way by a block.
+    /// Advances the rollup for this way by a block.
     fn advance(&mut self, way: Way, block: &BlockWithWitness) -> Result<Sent> {
         let (to, operator) = (self.rollup(way).address, self.operator.clone());
         let by_calldata = |l1: &mut L1, input: &[u8]| {
@@ -129,7 +129,7 @@ impl World {
     }
 }
 
-/// A block of this many transfers of new accounts' first wei.
+/// Builds a block with this many transfers, each of one wei to a new account.
 fn block_of(l2: &L2, transfers: u64) -> Result<BlockWithWitness> {
     let alice = Key::named("alice");
     let nonce = l2.chain().nonce(alice.address())?;
@@ -150,13 +150,13 @@ fn block_of(l2: &L2, transfers: u64) -> Result<BlockWithWitness> {
     Ok(block)
 }
 
-/// The call that advances the rollup by an input.
+/// Returns the calldata that advances the rollup by an input.
 fn advance(input: &[u8]) -> Bytes {
     let inputs = vec![Bytes::copy_from_slice(input)];
     INativeRollup::advanceCall { inputs, evidence: Default::default() }.abi_encode().into()
 }
 
-/// Inspector that finds the largest memory of a frame, in bytes.
+/// Inspector that records the largest memory of any frame, in bytes.
 #[derive(Debug, Clone, Default)]
 struct Memory(Rc<Cell<usize>>);
 
@@ -166,7 +166,7 @@ impl<CTX> Inspector<CTX> for Memory {
     }
 }
 
-/// Returns the largest memory of a frame of the only transaction of a block.
+/// Returns the largest memory of any frame in the only transaction of a block, in bytes.
 fn memory_of(l1: &L1, block: &Block) -> Result<usize> {
     let before = l1.chain().state_before(block)?.ok_or_eyre("it has a parent")?;
     let (mut state, memory) = (before.open(), Memory::default());
@@ -176,8 +176,8 @@ fn memory_of(l1: &L1, block: &Block) -> Result<usize> {
     Ok(memory.0.get())
 }
 
-/// Runs the transaction of a block as a pool does when it arrives, and builds its L1 block, which
-/// must find the verdict.
+/// Executes the transaction like the pool does on arrival, and builds the L1 block with it, which
+/// must reuse the cached verdict.
 fn assert_the_block_finds_the_verdict(world: &World, block: &BlockWithWitness) -> Result<()> {
     let offered = world.l1.execute_tx(&world.operator, world.execute_tx(block)?)?;
     let (state, header) = (world.l1.chain().state(), world.l1.next_header()?);
@@ -196,12 +196,12 @@ fn assert_the_block_finds_the_verdict(world: &World, block: &BlockWithWitness) -
 }
 
 #[test]
-fn the_same_block_advances_the_rollup_by_each_way_for_the_gas_of_the_document() -> Result<()> {
+fn block_advances_by_each_way_with_documented_gas() -> Result<()> {
     let document = DOCUMENT.replace(',', "");
     let mut missing = Vec::new();
     for transfers in [1, 50, 200] {
         let mut world = World::new()?;
-        // The first block of a rollup makes slots that stay.
+        // The first block of a rollup initialises storage slots, which costs extra.
         let first = world.block_of(1)?;
         for way in Way::ALL {
             world.advance(way, &first)?;
@@ -234,7 +234,7 @@ fn the_same_block_advances_the_rollup_by_each_way_for_the_gas_of_the_document() 
 }
 
 #[test]
-fn a_rollup_calls_the_address_that_its_code_was_given() -> Result<()> {
+fn rollup_calls_configured_execute_address() -> Result<()> {
     let artifacts = testkit::Artifacts::load(&toolchain::progress_to_stderr)?;
     let rollup = artifacts.get("NativeRollup")?;
     assert_eq!(rollup.calling(EXECUTE_ADDRESS).as_ref(), Some(&rollup.init_code));
@@ -247,7 +247,7 @@ fn a_rollup_calls_the_address_that_its_code_was_given() -> Result<()> {
 }
 
 #[test]
-fn attack_a_head_with_the_witness_of_another_block_does_not_advance_the_rollup() -> Result<()> {
+fn attack_witness_of_another_block_is_rejected() -> Result<()> {
     let mut world = World::new()?;
     let block = world.block_of(1)?;
     let other = block_of(&world.l2, 1)?;
@@ -257,7 +257,7 @@ fn attack_a_head_with_the_witness_of_another_block_does_not_advance_the_rollup()
     let operator = world.operator.clone();
     let sent = world.l1.send_execute_tx(&operator, bad)?;
     assert!(!sent.receipt.success);
-    // Neither does the whole input in calldata, where there is no transaction of the type.
+    // The whole input in calldata is rejected too, outside a transaction of this type.
     let input = advance(&block.input()?);
     let (to, gas) = (world.rollup(Way::Transaction).address.into(), TRANSACTION_GAS_CAP);
     let sent = world.l1.send(&operator, to, U256::ZERO, input, gas)?;

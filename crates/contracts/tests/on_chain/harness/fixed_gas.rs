@@ -1,6 +1,6 @@
-//! Fixed amounts of gas in the contracts, against their dearest uses by the rules of each fork.
-//! From Amsterdam on new state has a price by the byte (EIP-8037): a slot takes 97,920 gas more
-//! than before, an account 183,600.
+//! Fixed amounts of gas in the contracts, compared with their most expensive uses under each fork.
+//! From Amsterdam on, new state is charged per byte (EIP-8037): a slot costs 97,920 gas more than
+//! before, an account 183,600.
 
 use super::{
     duties::{DAY, batch},
@@ -41,24 +41,24 @@ mod interfaces {
 const FORKS: [ProtocolFork; 3] =
     [ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Amsterdam];
 
-/// Gas of a message that the messenger cannot deliver with it, and keeps.
+/// Gas limit with which the delivery of a message fails, so that the messenger keeps it.
 const LITTLE_GAS: u64 = 30_000;
 
 /// `Messages.RELAY_BASE`.
 const RELAY_BASE: u64 = 1_000_000;
 
-/// Gas with which the bridge on L1 pays tokens out.
+/// Gas limit of the message with which the L1 bridge releases tokens.
 const RELEASE_GAS: u64 = 200_000;
 
-/// Most gas of a forced call of the messenger or the bridge (`RollupConfig::new`).
+/// Maximum gas of a forced call of the messenger or the bridge (`RollupConfig::new`).
 const BOUNDED_GAS: u64 = 1_000_000;
 
-/// Most gas that either transaction which deploys the bridge may take: forge asks for 1.3 times as
-/// much as it estimates, and a block has 10,000,000 by default, of which the system's transactions
-/// get a part.
+/// Maximum gas of each of the two transactions that deploy the bridge: forge sets the gas limit to
+/// 1.3 times its estimate, and a block has 10,000,000 gas by default, of which the system's
+/// transactions use a part.
 const DEPLOYING_GAS: u64 = 7_500_000;
 
-/// A rollup with a token bridge, and a token with the longest name that the bridge takes over.
+/// A rollup with a token bridge, and a token with the longest name that the bridge copies.
 struct Bridged {
     harness: Harness,
     l1_bridge: Address,
@@ -69,7 +69,7 @@ struct Bridged {
 impl Bridged {
     fn new(fork: ProtocolFork) -> Result<Self> {
         let alice = Key::named("alice");
-        // Behind the code of the tokens.
+        // The transaction before it deploys the code of the tokens.
         let l2_bridge = alice.address().create(1);
         let mut harness = Harness::with_bounded_target(fork, l2_bridge)?;
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
@@ -92,7 +92,7 @@ impl Bridged {
             let block = bridged.block(vec![transaction], Evidence::default())?;
             let gas = block.block.executed.receipts[0].cumulative_gas_used;
             println!("{fork:?}: deploying takes {gas}");
-            // The estimate of a node, and the margin of forge.
+            // The estimate of a node with the margin of forge.
             ensure!(
                 gas * 13 / 10 < 9_900_000,
                 "{fork:?}: {gas} gas exceed a block with the margin"
@@ -101,8 +101,8 @@ impl Bridged {
         Ok(bridged)
     }
 
-    /// Makes a block at the time of L1 and advances the rollup by it. All messages have been
-    /// relayed then.
+    /// Builds a block with the timestamp of L1 and advances the rollup by it, after which all
+    /// messages must have been relayed.
     fn block(
         &mut self,
         transactions: Vec<Transaction>,
@@ -123,27 +123,26 @@ impl Bridged {
         Ok(block)
     }
 
-    /// Makes a call of Alice on L1 that sends a message.
+    /// Sends a call from Alice on L1 that emits a message, and returns the message.
     fn send<C: SolCall>(&mut self, to: Address, call: &C) -> Result<Message> {
         let alice = self.harness.alice.clone();
         let sent = self.harness.l1.transact(&alice, to, U256::ZERO, call)?;
         self.harness.rollup.messages_in(&sent.block).pop().ok_or_eyre("no message")
     }
 
-    /// Signs the forced delivery of a message that the messenger keeps.
+    /// Signs the transaction that forces the delivery of a message that the messenger keeps.
     fn forced(&mut self, key: &Key, message: &Message) -> Result<Transaction> {
         let force = forceCall { target: self.l2_bridge, message: message.into() }.abi_encode();
         Ok(self.harness.l2.sign(key, L2_ACCOUNTS.into(), U256::ZERO, force.into(), BOUNDED_GAS)?)
     }
 
-    /// Relays a message; returns `true` if the messenger has delivered it, and `false` if it keeps
-    /// it.
+    /// Relays a message; returns `true` if it is delivered, and `false` if the messenger keeps it.
     fn relay(&mut self, message: &Message) -> Result<bool> {
         Ok(self.relay_for(message, self.harness.operator.address())?.0)
     }
 
-    /// Relays a message, with its fee for this account; returns `true` if it is delivered, and the
-    /// gas used.
+    /// Relays a message and pays its fee to this account; returns `true` if it is delivered, and
+    /// the gas used.
     fn relay_for(&mut self, message: &Message, fee_recipient: Address) -> Result<(bool, u64)> {
         let operator = self.harness.operator.clone();
         let (anchor, update) = self.harness.rollup.newest_anchor(&self.harness.l1, 0)?;
@@ -162,14 +161,14 @@ impl Bridged {
         Ok((is_delivered, relayed.cumulative_gas_used - anchored.cumulative_gas_used))
     }
 
-    /// Registers the token with this much gas on the L2; returns `true` if it is made there.
+    /// Registers the token with this much gas on L2; returns `true` if it is created there.
     fn register(&mut self, gas: u64) -> Result<bool> {
         let call = IL1TokenBridge::registerCall { l1Token: self.token, gasLimit: gas };
         let message = self.send(self.l1_bridge, &call)?;
         self.relay(&message)
     }
 
-    /// Deposits 100 units for an account with this much gas on the L2; returns `true` if they are
+    /// Deposits 100 units for an account with this much gas on L2; returns `true` if they are
     /// minted there.
     fn deposit(&mut self, to: Address, gas: u64) -> Result<bool> {
         let (alice, amount) = (self.harness.alice.clone(), U256::from(100));
@@ -188,7 +187,7 @@ impl Bridged {
         self.relay(&message)
     }
 
-    /// Gas that the bridge names for registrations and deposits.
+    /// Returns the gas that the bridge specifies for registrations and deposits.
     fn named(&self) -> Result<(u64, u64)> {
         let (l1, at) = (&self.harness.l1, self.l1_bridge);
         let register = l1.read(at, &IL1TokenBridge::REGISTER_GASCall {})?;
@@ -197,7 +196,7 @@ impl Bridged {
 }
 
 #[test]
-fn any_token_is_registered_and_deposited_with_the_gas_that_the_bridge_names() -> Result<()> {
+fn bridge_gas_limits_suffice_for_any_token() -> Result<()> {
     for fork in FORKS {
         let mut bridged = Bridged::new(fork)?;
         let (register, deposit) = bridged.named()?;
@@ -215,7 +214,7 @@ fn any_token_is_registered_and_deposited_with_the_gas_that_the_bridge_names() ->
 }
 
 #[test]
-fn a_contract_wallet_takes_its_tokens_out_by_a_forced_delivery_under_any_fork() -> Result<()> {
+fn contract_wallet_withdraws_tokens_by_forced_delivery() -> Result<()> {
     for fork in FORKS {
         let mut bridged = Bridged::new(fork)?;
         let (alice, bob) = (bridged.harness.alice.clone(), Key::named("operator"));
@@ -224,7 +223,7 @@ fn a_contract_wallet_takes_its_tokens_out_by_a_forced_delivery_under_any_fork() 
         let account = alias_account(alice.address());
         assert!(bridged.deposit(account, deposit)?);
 
-        // The first message of the account, which also creates it.
+        // The first message of the alias account also creates it.
         let charlie = Key::named("charlie").address();
         let amount = U256::from(100);
         let withdraw = IL2TokenBridge::withdrawCall {
@@ -276,11 +275,10 @@ fn a_contract_wallet_takes_its_tokens_out_by_a_forced_delivery_under_any_fork() 
     Ok(())
 }
 
-/// The first message of a rollup, to an account that comes into being by it, and so does the
-/// recipient of the fee.
+/// The most expensive relay: the first message of a rollup, which creates both the target account
+/// and the fee recipient.
 #[test]
-fn a_relay_takes_no_more_than_its_base_beside_the_gas_of_its_message_under_any_fork() -> Result<()>
-{
+fn relay_overhead_stays_below_relay_base() -> Result<()> {
     for fork in FORKS {
         let mut bridged = Bridged::new(fork)?;
         let harness = &mut bridged.harness;

@@ -1,4 +1,4 @@
-//! NativeRollup on a chain with the real EXECUTE, advanced by blocks of a real L2.
+//! `NativeRollup` on a chain with the real EXECUTE, advanced by blocks of a real L2.
 
 mod advance;
 mod advance_plans;

@@ -1,4 +1,4 @@
-//! A rollup on an L1 with EXECUTE, and an L2 that moves it.
+//! A rollup on an L1 with EXECUTE, and the L2 whose blocks advance it.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, SolError};
@@ -17,7 +17,7 @@ use wire::ProtocolFork;
 pub(crate) const L2_CHAIN: u64 = 8_079;
 pub(crate) use testkit::ETHER;
 
-/// A rollup, and all that is needed to move it.
+/// A rollup, and everything needed to advance it.
 pub(crate) struct Harness {
     pub(crate) l1: L1,
     pub(crate) l2: L2,
@@ -28,7 +28,7 @@ pub(crate) struct Harness {
 }
 
 impl Harness {
-    /// An L2 by the rules of this fork, on an L1 at Osaka.
+    /// Creates an L2 with this fork on an L1 at Osaka.
     pub(crate) fn new(fork: ProtocolFork) -> Result<Self> {
         Self::with_execute(fork, Execute::on(fork))
     }
@@ -37,14 +37,14 @@ impl Harness {
         Self::of_both(ProtocolFork::Osaka, fork, execute, 10_000_000, Address::ZERO)
     }
 
-    /// An L2 at Osaka, on an L1 by the rules of this fork.
+    /// Creates an L2 at Osaka on an L1 with this fork.
     pub(crate) fn on_l1(fork: ProtocolFork) -> Result<Self> {
         let (osaka, none) = (ProtocolFork::Osaka, Address::ZERO);
         Self::of_both(fork, osaka, Execute::on(osaka), 10_000_000, none)
     }
 
-    /// Creates an L2 and an L1 by the rules of this fork. The L2 has blocks large enough for the
-    /// deployment of a token bridge, and forced transactions may call the bounded target.
+    /// Creates an L2 and an L1 with this fork. The block gas limit of the L2 suffices for deploying
+    /// a token bridge, and forced transactions may call the bounded target.
     pub(crate) fn with_bounded_target(fork: ProtocolFork, target: Address) -> Result<Self> {
         Self::of_both(fork, fork, Execute::on(fork), 30_000_000, target)
     }
@@ -60,7 +60,7 @@ impl Harness {
         let alice = Key::named("alice");
         let mut l1 = L1::with_blobs(l1_fork, 31_337, execute, &["operator", "alice"])?;
         let time = l1.chain().head().header.timestamp;
-        // Nearly all chains have it, and from Amsterdam on each (EIP-7997).
+        // Almost all chains have the CREATE2 proxy, and from Amsterdam on all do (EIP-7997).
         let proxy = empty_genesis(ProtocolFork::Amsterdam).alloc.remove(&PROXY);
         let fixture = RollupFixture::new(L2_CHAIN, fork, time)?
             .accounts(proxy.map(|proxy| (PROXY, proxy)))
@@ -118,12 +118,12 @@ impl Harness {
         self.l1.transact(&self.operator, self.rollup.address, U256::ZERO, &call)
     }
 
-    /// Advancing by this input reverts with this error and leaves the head as it is.
+    /// Asserts that advancing by this input reverts with this error and does not change the head.
     pub(crate) fn assert_refused<E: SolError>(&mut self, input: Vec<u8>) -> Result<E> {
         self.assert_refused_with(input, Evidence::default())
     }
 
-    /// Advancing by this input and this evidence does.
+    /// Like [`Self::assert_refused`], with evidence.
     pub(crate) fn assert_refused_with<E: SolError>(
         &mut self,
         input: Vec<u8>,
@@ -136,7 +136,7 @@ impl Harness {
         };
         let error = E::abi_decode(&output)
             .unwrap_or_else(|_| panic!("expected {}, got {output}", E::SIGNATURE));
-        // Sent as a transaction, it fails as well, and nothing moves.
+        // As a transaction, it fails as well, and the state does not change.
         let call = INativeRollup::advanceCall { inputs: vec![input.into()], evidence };
         let sent = self.l1.send(
             &self.operator,
@@ -150,7 +150,7 @@ impl Harness {
         Ok(error)
     }
 
-    /// All that NativeRollup says of its head.
+    /// Returns everything that `NativeRollup` exposes about its head.
     pub(crate) fn state(&self) -> Result<(u64, u64, u64, u64, B256, B256, B256)> {
         let at = self.rollup.address;
         let head = self.rollup.head(&self.l1)?;
@@ -174,7 +174,7 @@ impl Harness {
     }
 }
 
-/// Gas of calldata at 4 and 16 per byte (EIP-2028).
+/// Returns the gas of calldata at 4 and 16 per byte (EIP-2028).
 pub(crate) fn calldata_gas(input: &[u8]) -> u64 {
     input.iter().map(|byte| if *byte == 0 { 4 } else { 16 }).sum()
 }

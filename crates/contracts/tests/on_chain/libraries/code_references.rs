@@ -1,4 +1,4 @@
-//! `KeptCodes` against Rust: inputs of which a part is kept on L1.
+//! `KeptCodes` compared with Rust: inputs with references to code on L1.
 
 use super::{
     cases,
@@ -17,12 +17,12 @@ fn assembled(input: &[u8], kept: &[CodeReference]) -> Result<Vec<u8>, KeptError>
     References::of(input)?.map_or_else(|| Ok(input.to_vec()), |found| found.assemble(find))
 }
 
-/// Assembles an input with the contracts, while these accounts have these codes.
+/// Assembles an input in Solidity, with these codes at these accounts.
 fn on_chain(input: &[u8], accounts: &[(Address, Bytes)]) -> Result<Bytes, Refused> {
     call_beside(accounts, &assembledCall { input: Bytes::copy_from_slice(input) })
 }
 
-/// The account that keeps it, and its code.
+/// Returns the account that stores the bytes, and its code.
 fn account(kept: &CodeReference) -> (Address, Bytes) {
     (kept.account(), [&[0], &kept.bytes()[..]].concat().into())
 }
@@ -31,7 +31,7 @@ fn kept(bytes: &[u8]) -> CodeReference {
     CodeReference::new(Bytes::copy_from_slice(bytes)).expect("neither empty nor long")
 }
 
-/// An input, and three parts of it, which are not next to one another.
+/// An input, and three parts of it that are not adjacent.
 fn scene() -> (Vec<u8>, Vec<CodeReference>) {
     let input: Vec<u8> =
         (0..2_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
@@ -39,7 +39,7 @@ fn scene() -> (Vec<u8>, Vec<CodeReference>) {
     (input, parts.into())
 }
 
-/// An input with another reference in place of one.
+/// Returns the input with one reference replaced.
 fn with_reference(input: &[u8], index: usize, position: u32, account: Address) -> Vec<u8> {
     let mut input = input.to_vec();
     let at = REFERENCES_AT + REFERENCE_LENGTH * index;
@@ -48,7 +48,7 @@ fn with_reference(input: &[u8], index: usize, position: u32, account: Address) -
     input
 }
 
-/// Both refuse it for the same reason.
+/// Asserts that both sides reject the input for the same reason.
 #[track_caller]
 fn assert_refused(
     input: &[u8],
@@ -61,7 +61,7 @@ fn assert_refused(
     assert_eq!(same(&refused), Some(error), "{refused:?}");
 }
 
-/// An error of the contract as Rust has it.
+/// Converts an error of the contract to the Rust error.
 fn same(refused: &Refused) -> Option<KeptError> {
     let number = |number: &U256| usize::try_from(*number).expect("small");
     Some(match refused {
@@ -87,7 +87,7 @@ fn same(refused: &Refused) -> Option<KeptError> {
 }
 
 #[test]
-fn an_input_with_references_is_the_whole_input_again() {
+fn input_with_references_assembles_to_original() {
     let (input, codes) = scene();
     let short = shorten(&input, &codes).expect("all are in it");
     let accounts: Vec<_> = codes.iter().map(account).collect();
@@ -99,12 +99,12 @@ fn an_input_with_references_is_the_whole_input_again() {
     );
     assert_eq!(assembled(&short.bytes, &codes).as_ref(), Ok(&input));
     assert_eq!(on_chain(&short.bytes, &accounts), Ok(Bytes::from(input.clone())));
-    // One without is what it is.
+    // An input without references is returned unchanged.
     for plain in [&input[..], &[], &hex!("c0de"), &hex!("c0de00000000")] {
         assert_eq!(assembled(plain, &codes).as_deref(), Ok(plain));
         assert_eq!(on_chain(plain, &accounts).map(Vec::from), Ok(plain.to_vec()));
     }
-    // All of it is kept, and the same twice in a row.
+    // The whole input is stored, and occurs twice in a row.
     let twice = input.repeat(2);
     let whole = [kept(&input)];
     let short = shorten(&twice, &whole).expect("it is in there twice");
@@ -113,7 +113,7 @@ fn an_input_with_references_is_the_whole_input_again() {
 }
 
 #[test]
-fn references_that_are_out_of_place_or_leave_a_gap_are_refused_by_both() {
+fn misplaced_references_are_rejected_by_both() {
     let (input, codes) = scene();
     let accounts: Vec<_> = codes.iter().map(account).collect();
     let good = shorten(&input, &codes).expect("all are in it").bytes;
@@ -121,18 +121,19 @@ fn references_that_are_out_of_place_or_leave_a_gap_are_refused_by_both() {
     let out_of_place =
         |index, got, minimum, maximum| KeptError::OutOfPlace { index, got, minimum, maximum };
     let at = |index: usize| codes[index].account();
-    // The first may be anywhere in the bytes that are there, and the next not before its end.
+    // The first reference may begin anywhere within the bytes that are present, and the next one
+    // not before its end.
     refused(&with_reference(&good, 1, 132, at(1)), out_of_place(1, 132, 133, 1_000));
     refused(&with_reference(&good, 0, 968, at(0)), out_of_place(0, 968, 0, 967));
     refused(&with_reference(&good, 0, u32::MAX, at(0)), out_of_place(0, u32::MAX as usize, 0, 967));
     refused(&with_reference(&good, 0, 501, at(0)), out_of_place(1, 500, 534, 1_000));
-    // Not in order.
+    // References out of order.
     let swapped = with_reference(&with_reference(&good, 0, 500, at(1)), 1, 100, at(0));
     refused(&swapped, out_of_place(1, 100, 1_400, 1_867));
-    // The next one goes anywhere up to the one behind it: it is another input then.
+    // The second reference may begin anywhere before the third, which results in another input.
     let moved = with_reference(&good, 1, 133, at(1));
     assert_eq!(on_chain(&moved, &accounts).map(Vec::from), Ok(assembled(&moved, &codes).unwrap()));
-    // A byte more than it says, or less; one that is declared more, or less.
+    // One byte more or fewer than declared, and a declared length that is one more or less.
     let length = |got, expected| KeptError::Length { got, expected };
     refused(&[&good[..], &[0]].concat(), length(2_001, 2_000));
     refused(&good[..good.len() - 1], out_of_place(2, 1_900, 1_400, 1_899));
@@ -145,7 +146,7 @@ fn references_that_are_out_of_place_or_leave_a_gap_are_refused_by_both() {
     refused(&declared(1_999), length(2_000, 1_999));
     refused(&declared(132), length(133, 132));
     assert_eq!(on_chain(&declared(2_000), &accounts), Ok(Bytes::from(input)));
-    // None, or more than there are.
+    // No reference is declared, or more than are present.
     let counted = |count: u8| [&good[..6], &[count], &good[7..]].concat();
     refused(&counted(0), KeptError::NoReferences);
     refused(&counted(44), KeptError::TooShort { got: good.len(), minimum: 7 + 44 * 24 });
@@ -153,15 +154,15 @@ fn references_that_are_out_of_place_or_leave_a_gap_are_refused_by_both() {
 }
 
 #[test]
-fn only_unchangeable_code_is_kept() {
+fn only_immutable_code_is_accepted() {
     let (input, codes) = scene();
     let accounts: Vec<_> = codes.iter().map(account).collect();
     let good = shorten(&input, &codes).expect("all are in it").bytes;
     let place = codes[1].account();
     let missing = KeptError::NothingKept { index: 1, account: place };
     assert_refused(&good, &[codes[0].clone(), codes[2].clone()], &accounts[..1], missing);
-    // With one byte changed, fewer of them, or at another account: another address would keep that
-    // for good, and this one may not.
+    // Code with one byte changed, shorter code, or the code at another account: the address does
+    // not commit to it, so it could change.
     let code = |index: usize, value: u8| {
         let mut code = accounts[1].1.to_vec();
         code[index] = value;
@@ -182,13 +183,13 @@ fn only_unchangeable_code_is_kept() {
     let Refused::NotKept(error) = refused else { panic!("{refused:?}") };
     assert_eq!((error.got, error.expected), (elsewhere, place));
     assert_eq!(CodeReference::at(elsewhere, &accounts[1].1), None);
-    // The neighbour of them all.
+    // The unchanged code is accepted.
     assert_eq!(CodeReference::at(place, &accounts[1].1).as_ref(), Some(&codes[1]));
     assert_eq!(on_chain(&good, &accounts), Ok(Bytes::from(input)));
 }
 
 #[test]
-fn as_much_is_kept_as_a_code_has_room_for() {
+fn reference_can_fill_a_whole_code() {
     assert_eq!(CodeReference::new(Bytes::new()), None);
     assert_eq!(CodeReference::new(vec![1; MAX_CODE_REFERENCE + 1].into()), None);
     let most = kept(&vec![1; MAX_CODE_REFERENCE]);
@@ -199,15 +200,15 @@ fn as_much_is_kept_as_a_code_has_room_for() {
 }
 
 #[test]
-fn the_longest_of_those_that_begin_at_a_place_is_named() {
+fn shorten_uses_longest_match() {
     let (input, _) = scene();
     let codes = [kept(&input[10..40]), kept(&input[10..90]), kept(&input[10..60])];
     let short = shorten(&input, &codes).expect("they are in it");
     assert_eq!(short.kept, [(codes[1].account(), 80)]);
-    // Bytes that are not in the input, or fewer than are looked for.
+    // Bytes that are not in the input, or too few to be looked up.
     assert_eq!(shorten(&input, &[kept(&[7; 40]), kept(&input[10..17])]), None);
     assert_eq!(shorten(&[], &codes), None);
-    // No more references than an input can have; the rest stays.
+    // At most as many references as an input can have; further occurrences are not replaced.
     let many = input[10..40].repeat(300);
     let short = shorten(&many, &codes[..1]).expect("they are in it");
     assert_eq!((short.kept.len(), *short.pieces.last().unwrap()), (255, 45 * 30));
@@ -218,9 +219,10 @@ fn the_longest_of_those_that_begin_at_a_place_is_named() {
 proptest! {
     #![proptest_config(cases(300))]
 
-    /// For every change of an input with references, both assemble the same or both refuse it.
+    /// For every mutation of an input with references, both sides assemble the same input or both
+    /// reject it.
     #[test]
-    fn both_make_the_same_of_an_input_or_refuse_it_alike(
+    fn both_assemble_or_reject_mutated_inputs_alike(
         changes in vec((any::<Index>(), any::<u8>()), 0..4),
         near_the_front in any::<bool>(),
         cut in prop_oneof![3 => Just(None), 1 => any::<Index>().prop_map(Some)],
@@ -232,8 +234,8 @@ proptest! {
         for (at, value) in changes {
             let end = if near_the_front { 7 + 3 * 24 } else { short.len() };
             let at = at.index(end);
-            // Not the two upper bytes of the length: it is not for the harness to find that much
-            // memory.
+            // The two upper bytes of the length are not mutated, because the harness cannot
+            // allocate that much memory.
             if at != 2 && at != 3 {
                 short[at] = value;
             }

@@ -1,4 +1,4 @@
-//! The libraries on revm, behind `test/utils/LibraryHarness.sol`.
+//! The Solidity libraries on revm, called through `test/utils/LibraryHarness.sol`.
 
 use alloy_primitives::{Address, Bytes, address};
 use alloy_sol_types::{SolCall, SolInterface, sol};
@@ -19,7 +19,7 @@ use toolchain::Toolchain;
 
 const HARNESS: Address = address!("0x00000000000000000000000000000000000011b5");
 
-/// More than any of the calls takes.
+/// Gas limit that suffices for every call.
 const GAS: u64 = 1 << 40;
 
 sol! {
@@ -79,7 +79,7 @@ sol! {
         function assembled(bytes input) returns (bytes whole);
     }
 
-    /// All that the libraries may revert with.
+    /// All errors with which the libraries revert.
     #[derive(Debug, PartialEq, Eq)]
     interface Refusal {
         error RlpTruncated(uint256 pos, uint256 end);
@@ -114,14 +114,14 @@ sol! {
 
 pub(crate) use Refusal::RefusalErrors as Refused;
 
-/// Returns the answer of a library, or its own error.
+/// Returns the result of a library call, or the library's own error.
 ///
-/// Panics if it fails in any other way: runs out of gas, overflows, reads where nothing is.
+/// Panics on any other failure: out of gas, overflow, out-of-bounds reads.
 pub(crate) fn call<C: SolCall>(call: &C) -> Result<C::Return, Refused> {
     call_beside(&[], call)
 }
 
-/// Calls a library while these accounts have these codes.
+/// Calls a library with these codes at these accounts.
 pub(crate) fn call_beside<C: SolCall>(
     accounts: &[(Address, Bytes)],
     call: &C,

@@ -1,4 +1,4 @@
-//! `Messages` against the mirror in this crate.
+//! `Messages` compared with its mirror in this crate.
 
 use super::{
     cases,
@@ -39,7 +39,7 @@ proptest! {
     #![proptest_config(cases(1_000))]
 
     #[test]
-    fn messages_have_the_same_hash_on_both_sides(message in message()) {
+    fn message_hash_matches_solidity(message in message()) {
         let got = call(&Harness::messageHashCall { header: header(&message) });
         prop_assert_eq!(got.expect("is pure"), message.hash());
     }
@@ -63,7 +63,7 @@ proptest! {
     }
 
     #[test]
-    fn batches_are_unpacked_as_they_were_packed(
+    fn packed_messages_roundtrip(
         messages in vec((message(), any::<bool>()), 0..6), first in any::<u64>(),
         cut in any::<prop::sample::Index>(), more in vec(any::<u8>(), 1..100),
     ) {
@@ -74,7 +74,7 @@ proptest! {
             let index = first.wrapping_add(index as u64);
             hashes.push(Message { index, ..message.clone() }.hash());
         }
-        // The last must have a number too.
+        // The number of the last message must not overflow.
         prop_assume!(first.checked_add(messages.len() as u64).is_some());
         let unpack = |batch: &[u8]| {
             call(&Harness::unpackCall { batch: batch.to_vec().into(), first })
@@ -100,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn a_parked_message_has_no_other_length(message in message(), length in 1..1_u32 << 31) {
+    fn parked_message_with_other_length_is_rejected(message in message(), length in 1..1_u32 << 31) {
         let mut batch = Vec::new();
         message.pack_parked(&mut batch);
         let at = Message::PACKED_HEADER - 4;
@@ -110,13 +110,13 @@ proptest! {
     }
 
     #[test]
-    fn messages_to_l1_are_kept_where_both_sides_look(index in any::<u64>()) {
+    fn sent_slot_matches_solidity(index in any::<u64>()) {
         let got = call(&Harness::sentSlotCall { index: U256::from(index) }).expect("is pure");
         prop_assert_eq!(U256::from_be_bytes(got.0), sent_slot(index));
     }
 
     #[test]
-    fn the_rolling_hash_is_the_same_on_both_sides(
+    fn rolling_hash_matches_solidity(
         root in uniform32(any::<u8>()), hash in uniform32(any::<u8>()),
     ) {
         let (root, hash) = (B256::from(root), B256::from(hash));

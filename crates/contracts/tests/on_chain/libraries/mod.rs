@@ -1,5 +1,5 @@
-//! The Solidity libraries against Rust: what they read from calldata is what the crates of alloy
-//! read, and what those refuse is refused.
+//! The Solidity libraries compared with alloy: both decode the same values from calldata and reject
+//! the same bytes.
 
 mod code_references;
 mod evm;
@@ -11,7 +11,7 @@ mod transactions;
 
 use proptest::test_runner::{Config, RngSeed};
 
-/// Settings of the property tests: the same cases in each run.
+/// Configuration of the property tests, with the same cases in each run.
 fn cases(cases: u32) -> Config {
     Config {
         cases,

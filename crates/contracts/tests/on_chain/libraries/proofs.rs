@@ -1,4 +1,4 @@
-//! `StateProof` against tries that alloy-trie builds.
+//! `StateProof` compared with tries that alloy-trie builds.
 
 use super::{
     cases,
@@ -10,11 +10,11 @@ use nybbles::Nibbles;
 use proptest::{array::uniform32, collection::vec, prelude::*, sample::Index};
 use std::collections::BTreeMap;
 
-/// A trie with whole words as keys.
+/// A trie with 32-byte keys.
 pub(crate) type Trie = BTreeMap<B256, Vec<u8>>;
 
-/// Root of a trie, and the nodes that lead to a key as `eth_getProof` gives them: without those
-/// that are embedded in others.
+/// Returns the root of a trie and the nodes on the path to a key, as in `eth_getProof`: without
+/// embedded nodes.
 fn prove(trie: &Trie, key: B256) -> (B256, Vec<Bytes>) {
     if trie.is_empty() {
         return (EMPTY_ROOT_HASH, vec![]);
@@ -30,7 +30,7 @@ fn prove(trie: &Trie, key: B256) -> (B256, Vec<Bytes>) {
     (root, nodes.into_iter().map(|(_, node)| node).enumerate().filter_map(whole).collect())
 }
 
-/// Keys that share beginnings of all lengths, so that all kinds of nodes come up, at all depths.
+/// Keys that share prefixes of all lengths, so that all kinds of nodes occur at all depths.
 fn key() -> impl Strategy<Value = B256> {
     let near = (0..=64_usize, uniform32(any::<u8>())).prop_map(|(shared, tail)| {
         let nibble = |i: usize| {
@@ -42,7 +42,7 @@ fn key() -> impl Strategy<Value = B256> {
             &(0..32).map(|i| nibble(2 * i) << 4 | nibble(2 * i + 1)).collect::<Vec<_>>(),
         )
     });
-    // Leaves that differ only at the very end are embedded in their parents.
+    // Leaves whose keys differ only at the end are embedded in their parents.
     let deep = any::<[u8; 2]>().prop_map(|tail| {
         let mut key = [0x77; 32];
         key[30..].copy_from_slice(&tail.map(|byte| byte & 0x13));
@@ -57,7 +57,7 @@ fn trie() -> impl Strategy<Value = Trie> {
     prop::collection::btree_map(key(), value, 0..60)
 }
 
-/// A key of the trie, or one that probably is not.
+/// Returns a key of the trie, or one that most likely is not in it.
 fn target(trie: &Trie, of: Index, other: B256, present: bool) -> B256 {
     if present && !trie.is_empty() {
         *of.get(&trie.keys().copied().collect::<Vec<_>>())
@@ -74,7 +74,7 @@ proptest! {
     #![proptest_config(cases(3_000))]
 
     #[test]
-    fn a_proof_shows_what_the_trie_holds(
+    fn proof_yields_value_in_trie(
         trie in trie(), of in any::<Index>(), other in key(), present in any::<bool>(),
     ) {
         let key = target(&trie, of, other, present);
@@ -84,7 +84,7 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_node_is_refused(
+    fn modified_node_is_rejected(
         trie in trie(), of in any::<Index>(), at in any::<Index>(), byte in any::<Index>(), bit in 0..8_u8,
     ) {
         let key = target(&trie, of, B256::ZERO, true);
@@ -102,7 +102,7 @@ proptest! {
     }
 
     #[test]
-    fn nodes_too_few_or_too_many_are_refused(
+    fn missing_or_surplus_nodes_are_rejected(
         trie in trie(), of in any::<Index>(), other in key(), present in any::<bool>(),
         at in any::<Index>(), more in vec(any::<u8>(), 0..100),
     ) {
@@ -123,7 +123,7 @@ proptest! {
     }
 
     #[test]
-    fn a_proof_is_for_its_root_and_shows_nothing_of_other_keys_that_is_not_so(
+    fn proof_is_valid_only_for_root_and_key(
         trie in trie(), of in any::<Index>(), other in key(), root in uniform32(any::<u8>()),
     ) {
         let key = target(&trie, of, other, true);
@@ -133,14 +133,14 @@ proptest! {
             get(B256::from(root), key, nodes.clone()),
             Err(Refused::NodeHashMismatch(_))
         ));
-        // The nodes may happen to be the other key's proof too; then they show what is true.
+        // The nodes may also be a proof for the other key, and must then yield its value.
         if let Ok(value) = get(right, other, nodes) {
             prop_assert_eq!(value, trie.get(&other).cloned().unwrap_or_default());
         }
     }
 
     #[test]
-    fn accounts_are_read_as_they_are(
+    fn accounts_are_decoded(
         others in vec(any::<[u8; 20]>(), 0..30), target in any::<[u8; 20]>(), exists in any::<bool>(),
         nonce in any::<u64>(), shift in 0..64_u32, balance in uniform32(any::<u8>()), cut in 0..256_usize,
         roots in any::<[[u8; 32]; 2]>(),
@@ -169,7 +169,7 @@ proptest! {
     }
 
     #[test]
-    fn slots_are_read_as_they_are(
+    fn slots_are_decoded(
         others in vec(any::<u64>(), 0..30), slot in uniform32(any::<u8>()),
         value in uniform32(any::<u8>()), cut in 0..=256_usize,
     ) {
@@ -187,7 +187,7 @@ proptest! {
     }
 
     #[test]
-    fn values_that_are_no_accounts_and_no_integers_are_refused(
+    fn malformed_accounts_and_slots_are_rejected(
         value in vec(any::<u8>(), 1..120), slot in uniform32(any::<u8>()), target in any::<[u8; 20]>(),
     ) {
         let trie: Trie = [(keccak256(slot), value.clone())].into();
@@ -205,8 +205,8 @@ proptest! {
 }
 
 #[test]
-fn the_tries_hold_nodes_of_all_kinds() {
-    // Otherwise the properties above would say less than they seem to.
+fn sampled_tries_have_all_node_kinds() {
+    // Otherwise the properties above would be vacuous for some kinds of nodes.
     let embedded = |nodes: &[Bytes], path: usize| path > nodes.len();
     let mut trie: Trie = BTreeMap::new();
     for tail in [0x00_u8, 0x01, 0x10, 0x11] {
@@ -217,10 +217,10 @@ fn the_tries_hold_nodes_of_all_kinds() {
     let mut key = [0x77; 32];
     key[31] = 0x11;
     let (root, nodes) = prove(&trie, B256::from(key));
-    // Extension, branch, and then a branch and a leaf that are embedded.
+    // An extension, a branch, then an embedded branch and an embedded leaf.
     assert!(embedded(&nodes, 4), "{nodes:?}");
     assert_eq!(get(root, B256::from(key), nodes.clone()), Ok(vec![0x12]));
-    // Nothing where an embedded branch has no child, and where the extension leads elsewhere.
+    // No value where the embedded branch has no child, and where the extension diverges.
     key[31] = 0x12;
     assert_eq!(get(root, B256::from(key), nodes.clone()), Ok(vec![]));
     key[0] = 0x78;

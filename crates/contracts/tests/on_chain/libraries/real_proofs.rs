@@ -1,4 +1,4 @@
-//! `StateProof` against accounts and slots of real networks, cut from the witnesses of blocks.
+//! `StateProof` on accounts and slots of real networks, from the witnesses of blocks.
 
 use super::evm::{Harness, Refused, call};
 use alloy_consensus::{Header, Transaction as _, transaction::SignerRecoverable};
@@ -16,14 +16,14 @@ use nybbles::Nibbles;
 use std::collections::BTreeSet;
 use testkit::Transaction;
 
-/// Nodes of a witness by hash.
+/// Nodes of a witness, by hash.
 struct Witness(B256Map<Bytes>);
 
-/// A value, or that there is none, and the nodes that show it.
+/// A value, or `None` for its absence, and the nodes that prove it.
 type Shown = (Option<Vec<u8>>, Vec<Bytes>);
 
 impl Witness {
-    /// Goes from a root along a key; `None` where the witness ends before the path does.
+    /// Follows a key from a root; `None` if the witness lacks a node of the path.
     fn prove(&self, root: B256, key: B256) -> Option<Shown> {
         if root == EMPTY_ROOT_HASH {
             return Some((None, vec![]));
@@ -68,10 +68,10 @@ impl Witness {
     }
 }
 
-/// Slots of accounts.
+/// Storage slots with their accounts.
 type Slots = BTreeSet<(Address, B256)>;
 
-/// Number of proven items.
+/// Numbers of proven items.
 #[derive(Debug, Default)]
 struct Tally {
     accounts: usize,
@@ -85,7 +85,7 @@ fn node_mismatch(refused: &Refused, index: usize) -> bool {
     matches!(refused, Refused::NodeHashMismatch(e) if e.index == U256::from(index))
 }
 
-/// The proof is as alloy's verifier sees it, and its neighbours are refused.
+/// Checks a proof against alloy's verifier, and that modified proofs are rejected.
 fn check_account(root: B256, target: Address, shown: &Shown) -> Result<Option<TrieAccount>> {
     let (value, nodes) = shown;
     verify_proof(root, Nibbles::unpack(keccak256(target)), value.clone(), nodes)?;
@@ -98,7 +98,7 @@ fn check_account(root: B256, target: Address, shown: &Shown) -> Result<Option<Tr
     assert_eq!(got.result.storageRoot, account.storage_root);
     assert_eq!(got.result.codeHash, account.code_hash);
 
-    // One bit, in the node that differs from account to account.
+    // One flipped bit, in a node that depends on the account.
     let at = target[0] as usize % nodes.len();
     let mut changed = nodes.clone();
     let mut bytes = changed[at].to_vec();
@@ -133,7 +133,8 @@ fn check_slot(root: B256, slot: B256, shown: &Shown) -> Result<U256> {
     Ok(got)
 }
 
-/// Accounts that the block names: senders, targets, what access lists hold, and who is paid.
+/// Returns the accounts that a block names: senders, targets, access list entries, fee and
+/// withdrawal recipients.
 fn accounts(block: &RawBlock) -> Result<(BTreeSet<Address>, Slots)> {
     let mut accounts = BTreeSet::from([block.header.beneficiary]);
     let mut slots = Slots::new();
@@ -146,7 +147,7 @@ fn accounts(block: &RawBlock) -> Result<(BTreeSet<Address>, Slots)> {
             slots.extend(item.storage_keys.iter().map(|key| (item.address, *key)));
         }
     }
-    // Slots in which contracts keep their first values.
+    // Low slots, which most contracts use.
     for account in &accounts {
         slots.extend((0..12_u64).map(|n| (*account, B256::from(U256::from(n)))));
     }
@@ -154,7 +155,7 @@ fn accounts(block: &RawBlock) -> Result<(BTreeSet<Address>, Slots)> {
 }
 
 #[test]
-fn accounts_and_slots_of_real_blocks_are_proven_and_their_neighbours_refused() -> Result<()> {
+fn real_accounts_and_slots_are_proven() -> Result<()> {
     let blocks = testkit::vectors::blocks("blocks", "proofs of real accounts")?;
     if blocks.is_empty() {
         return Ok(());
@@ -183,7 +184,7 @@ fn accounts_and_slots_of_real_blocks_are_proven_and_their_neighbours_refused() -
         for (account, slot) in slots {
             let Some(root) = roots.get(&account) else { continue };
             let Some(shown) = witness.prove(*root, keccak256(slot)) else { continue };
-            // Most accounts have no storage, and all of those look the same.
+            // Most accounts have no storage; a sample of them suffices.
             if *root == EMPTY_ROOT_HASH && tally.empty > 100 {
                 continue;
             }

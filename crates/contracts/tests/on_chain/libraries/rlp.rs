@@ -1,4 +1,4 @@
-//! `Rlp` against alloy-rlp.
+//! `Rlp` compared with alloy-rlp.
 
 use super::{
     cases,
@@ -8,7 +8,7 @@ use alloy_primitives::{Bytes, FixedBytes, U256};
 use alloy_rlp::{Decodable, Encodable, Header};
 use proptest::{collection::vec, prelude::*};
 
-/// Bytes that are RLP, nearly RLP, or anything.
+/// Bytes that are RLP, almost RLP, or random.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let length = prop_oneof![0..3_usize, 28..36_usize, 53..60_usize, 250..262_usize, 0..600_usize];
     let payload = length.prop_flat_map(|length| vec(any::<u8>(), length));
@@ -28,7 +28,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
         out.extend_from_slice(&rest);
         out
     });
-    // A header with a length in more bytes than it needs, or one that is not there at all.
+    // A header with a length in more bytes than needed, or with a length beyond the bytes.
     let long = (any::<bool>(), 1..=8_u8, any::<u64>(), 0..64_u32, payload.clone()).prop_map(
         |(list, size, length, cut, payload)| {
             let length = if cut < 8 { payload.len() as u64 } else { length >> cut };
@@ -73,7 +73,7 @@ proptest! {
     #![proptest_config(cases(4_000))]
 
     #[test]
-    fn an_item_is_what_alloy_says_it_is(bytes in bytes()) {
+    fn items_match_alloy(bytes in bytes()) {
         let expected = item(&bytes);
         let data = Bytes::from(bytes);
         let got = call(&Harness::itemCall { data: data.clone() }).ok();
@@ -93,7 +93,7 @@ proptest! {
     }
 
     #[test]
-    fn an_integer_is_what_alloy_says_it_is(bytes in bytes(), max_bytes in 1..=32_usize) {
+    fn integers_match_alloy(bytes in bytes(), max_bytes in 1..=32_usize) {
         let mut rest = bytes.as_slice();
         let expected = U256::decode(&mut rest).ok().filter(|v| v.byte_len() <= max_bytes);
         let read = bytes.len() - rest.len();
@@ -106,7 +106,7 @@ proptest! {
     }
 
     #[test]
-    fn a_string_of_a_length_is_what_alloy_says_it_is(bytes in bytes()) {
+    fn fixed_length_strings_match_alloy(bytes in bytes()) {
         fn agree<const N: usize>(bytes: &[u8]) -> Result<(), TestCaseError> {
             let mut rest = bytes;
             let expected = FixedBytes::<N>::decode(&mut rest).ok();
@@ -124,7 +124,7 @@ proptest! {
         agree::<1>(&bytes)?;
         agree::<20>(&bytes)?;
         agree::<32>(&bytes)?;
-        // The lengths that the bytes might really have.
+        // Lengths that the strings are likely to have.
         for length in [2, 31] {
             let call_ =
                 Harness::fixedStringCall { data: bytes.clone().into(), length: U256::from(length) };
@@ -134,13 +134,13 @@ proptest! {
     }
 
     #[test]
-    fn a_list_is_read_item_by_item(items in vec(vec(any::<u8>(), 0..70), 0..20), cut in any::<bool>()) {
+    fn list_is_split_into_items(items in vec(vec(any::<u8>(), 0..70), 0..20), cut in any::<bool>()) {
         let mut encoded = Vec::new();
         let items: Vec<Bytes> = items.into_iter().map(Bytes::from).collect();
         items.encode(&mut encoded);
         let got = call(&Harness::itemsCall { data: encoded.clone().into() });
         prop_assert_eq!(got.expect("is a list"), items);
-        // One byte less or more is not a list any more.
+        // With one byte fewer or more it is not a list.
         if cut { encoded.pop(); } else { encoded.push(0x80); }
         let refused = call(&Harness::itemsCall { data: encoded.into() }).expect_err("is no list");
         prop_assert!(matches!(refused, Refused::RlpTruncated(_) | Refused::RlpTrailingBytes(_)));

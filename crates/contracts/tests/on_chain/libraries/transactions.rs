@@ -1,4 +1,4 @@
-//! `Transactions` against alloy-consensus, and its intrinsic gas against revm.
+//! `Transactions` compared with alloy-consensus, and its intrinsic gas with revm.
 
 use super::{
     cases,
@@ -56,13 +56,13 @@ prop_compose! {
     ) -> SignedAuthorization {
         let chain_id = U256::from_limbs(chain).checked_shr(cut).unwrap_or_default();
         let inner = Authorization { chain_id, address: address.into(), nonce: nonce as u64 };
-        // The content need not be valid.
+        // The signature of an authorization need not be valid.
         let number = |limbs| U256::from_limbs(limbs).checked_shr(cut / 2).unwrap_or_default();
         SignedAuthorization::new_unchecked(inner, parity, number(r), number(s))
     }
 }
 
-/// A signed transaction of type 0, 1, 2 or 4, and who signed it.
+/// A signed transaction of type 0, 1, 2 or 4, and its signer.
 fn transaction() -> impl Strategy<Value = (Transaction, Address)> {
     let prices = (number(), number()).prop_map(|(a, b)| (a.min(b), a.max(b)));
     let target = prop_oneof![
@@ -75,7 +75,7 @@ fn transaction() -> impl Strategy<Value = (Transaction, Address)> {
         |((kind, signer, nonce, (tip, fee), gas, to, value, data), access_list, auths)| {
             let key = Key::named(&format!("signer {signer}"));
             let nonce = nonce as u64;
-            // Most with enough gas, some with too little.
+            // Most have enough gas, some too little.
             let gas_limit = if gas % 4 == 0 { gas as u64 } else { gas as u64 | 1 << 22 };
             let (value, input) = (U256::from(value), Bytes::from(data));
             let signed = match kind {
@@ -127,8 +127,8 @@ fn transaction() -> impl Strategy<Value = (Transaction, Address)> {
     )
 }
 
-/// Returns a transaction that a block's decoder accepts and that satisfies the further rules of a
-/// block's validation: it could be in a block of this chain, with any balance.
+/// Decodes a transaction that could be in a block of this chain, given a sufficient balance: the
+/// block decoder accepts it, and it satisfies the other rules of block validation.
 fn strictly(raw: &[u8]) -> Option<(Transaction, Address)> {
     let tx = Transaction::decode_2718_exact(raw).ok()?;
     if tx.encoded_2718() != raw {
@@ -147,7 +147,7 @@ fn strictly(raw: &[u8]) -> Option<(Transaction, Address)> {
     fine.then_some((tx, sender))
 }
 
-/// The most that any fork asks for before a transaction runs.
+/// Returns the intrinsic gas of a transaction, the maximum over all forks.
 fn intrinsic_gas(tx: &Transaction, sender: Address) -> u64 {
     let list = tx.access_list();
     let count = |n: usize| n as u64;
@@ -171,7 +171,7 @@ fn intrinsic_gas(tx: &Transaction, sender: Address) -> u64 {
         .unwrap_or_default()
 }
 
-/// Both sides accept, and read the same; or both refuse.
+/// Checks that both sides decode the same transaction, or that both reject the bytes.
 fn agree(raw: &[u8]) -> Result<bool, TestCaseError> {
     let got = call(&Harness::decodeCall { raw: Bytes::copy_from_slice(raw), chainId: CHAIN });
     let Some((tx, sender)) = strictly(raw) else {
@@ -180,7 +180,7 @@ fn agree(raw: &[u8]) -> Result<bool, TestCaseError> {
     };
     let got = match got {
         Ok(got) => got,
-        // Stricter than any one fork, but only as to the gas before execution.
+        // Solidity may be stricter than each fork, but only in the intrinsic gas.
         Err(Refused::GasBelowIntrinsic(e)) if e.got == U256::from(tx.gas_limit()) => {
             prop_assert!(e.minimum > e.got);
             return Ok(false);
@@ -230,14 +230,14 @@ fn list(items: &[Vec<u8>]) -> Vec<u8> {
     out
 }
 
-/// Another encoding in the place of an item: of the same, of nothing, of something else.
+/// Replaces an item by another encoding of it, by an empty item, or by another item.
 fn replace(item: &mut Vec<u8>, how: u8, filler: &[u8]) {
     let mut rest = item.as_slice();
     let header = Header::decode(&mut rest).expect("is RLP");
     let payload = rest[..header.payload_length].to_vec();
     let string = |payload: &[u8]| alloy_rlp::encode(payload);
     *item = match how {
-        // A leading zero; a header with more bytes of length than it needs, in two forms.
+        // A leading zero; two headers with more length bytes than needed.
         0 => string(&[&[0], &payload[..]].concat()),
         1 => [&[if header.list { 0xf8 } else { 0xb8 }, payload.len() as u8], &payload[..]].concat(),
         2 => {
@@ -246,7 +246,7 @@ fn replace(item: &mut Vec<u8>, how: u8, filler: &[u8]) {
         }
         3 => vec![0x80],
         4 => vec![0xc0],
-        // A byte with a header; zero as a byte.
+        // A single byte with a header; zero as a byte.
         5 => vec![0x81, payload.first().copied().unwrap_or_default()],
         6 => vec![0x00],
         // The same payload as the other kind of item.
@@ -271,23 +271,23 @@ proptest! {
     #![proptest_config(cases(2_000))]
 
     #[test]
-    fn signed_transactions_are_read_as_they_are((tx, sender) in transaction()) {
+    fn signed_transactions_are_decoded((tx, sender) in transaction()) {
         let raw = tx.encoded_2718();
         let accepted = agree(&raw)?;
         prop_assert_eq!(strictly(&raw).map(|(_, sender)| sender), (tx.nonce() != u64::MAX).then_some(sender));
-        // With this much gas nothing is in the way.
+        // With this much gas the transaction must be accepted.
         if tx.gas_limit() >= 1 << 22 && tx.nonce() != u64::MAX {
             prop_assert!(accepted);
         }
     }
 
     #[test]
-    fn changed_bytes_make_no_difference_between_the_two(
+    fn mutated_bytes_are_decoded_like_alloy(
         (tx, _) in transaction(), changes in vec((any::<Index>(), 0..4_u8, any::<u8>()), 1..3),
     ) {
         let mut raw = tx.encoded_2718();
         for (at, how, byte) in changes {
-            // The beginning, where types and lengths are, more often than the rest.
+            // Mutates the beginning, with types and lengths, more often than the rest.
             let at = at.index(if byte % 2 == 0 { raw.len() } else { raw.len().min(12) });
             match how {
                 0 => raw[at] = byte,
@@ -301,7 +301,7 @@ proptest! {
     }
 
     #[test]
-    fn changed_items_make_no_difference_between_the_two(
+    fn mutated_items_are_decoded_like_alloy(
         (tx, _) in transaction(), at in any::<Index>(), how in 0..20_u8,
         inner in any::<Index>(), filler in vec(any::<u8>(), 1..60),
     ) {
@@ -339,12 +339,12 @@ proptest! {
     }
 
     #[test]
-    fn bytes_of_any_kind_make_no_difference_between_the_two(raw in vec(any::<u8>(), 0..200)) {
+    fn random_bytes_are_decoded_like_alloy(raw in vec(any::<u8>(), 0..200)) {
         agree(&raw)?;
     }
 
     #[test]
-    fn signatures_are_those_that_alloy_accepts(
+    fn signatures_are_accepted_like_alloy(
         (tx, _) in transaction(), r in any::<[u64; 4]>(), s in any::<[u64; 4]>(), cut in 0..=256_usize,
         how in 0..5_u8, parity in any::<bool>(),
     ) {
@@ -379,7 +379,7 @@ where
 }
 
 #[test]
-fn what_no_l2_takes_is_refused_by_its_own_error() {
+fn unsupported_transactions_are_rejected_with_own_errors() {
     let key = Key::named("alice");
     let decode = |raw: Vec<u8>, chain_id| {
         call(&Harness::decodeCall { raw: raw.into(), chainId: chain_id })
@@ -410,7 +410,7 @@ fn what_no_l2_takes_is_refused_by_its_own_error() {
     let tx = TxEip1559 { gas_limit: 20_999, ..fine.clone() };
     let below = R::GasBelowIntrinsic { got: U256::from(20_999), minimum: U256::from(21_000) };
     assert_eq!(decode(raw(tx), CHAIN), Err(Refused::GasBelowIntrinsic(below)));
-    // One unit of value more than fits is more than there is.
+    // A value of more than 128 bits exceeds the supply of ETH.
     let tx = TxEip1559 { value: U256::from(u128::MAX), ..fine.clone() };
     assert_eq!(decode(raw(tx), CHAIN), Ok(key.address()));
     let tx = TxEip1559 { value: U256::from(u128::MAX) + U256::ONE, ..fine.clone() };
@@ -418,7 +418,7 @@ fn what_no_l2_takes_is_refused_by_its_own_error() {
     let legacy = TxLegacy { gas_limit: 21_000, to: fine.to, ..Default::default() };
     let tx = TxLegacy { chain_id: Some(CHAIN), ..legacy.clone() };
     assert_eq!(decode(key.sign(tx).encoded_2718(), CHAIN), Ok(key.address()));
-    // Without a chain id it is for all chains.
+    // A legacy transaction without a chain id, which is valid on all chains, is rejected.
     let refused = decode(key.sign(legacy).encoded_2718(), CHAIN);
     assert!(matches!(refused, Err(Refused::TransactionChainIdMismatch(_))));
     let mut blobs = raw(fine);

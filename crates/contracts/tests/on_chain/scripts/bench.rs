@@ -1,4 +1,4 @@
-//! Utilities for tests of scripts: a node, files, an L2, and forge and cast on them.
+//! Utilities for tests of scripts: a node, files, an L2, and calls of forge and cast.
 
 use alloy_eips::BlockNumberOrTag;
 use alloy_genesis::GenesisAccount;
@@ -32,12 +32,12 @@ pub(crate) const WITHOUT_EXECUTE: &str = "This chain has no EXECUTE precompile";
 pub(crate) const L2_CHAIN: u64 = 8_079;
 pub(crate) use testkit::ETHER;
 
-/// The first of anvil's accounts, and its key, which everybody knows.
+/// The first of anvil's accounts, and its publicly known key.
 pub(crate) const DEPLOYER: Address = address!("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
 pub(crate) const DEPLOYER_KEY: &str =
     "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 
-/// The second.
+/// The second of anvil's accounts.
 pub(crate) const STRANGER: Address = address!("0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
 pub(crate) const STRANGER_KEY: &str =
     "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
@@ -49,21 +49,21 @@ pub(crate) const PROXY_CODE: Bytes = bytes!(
      34f58015156039578182fd5b8082525050506014600cf3"
 );
 
-/// The policy of the example, whose sequencer is a placeholder.
+/// The policy section of the example configuration, with a placeholder as the sequencer.
 const EXAMPLE_POLICY: &str = "policy = \"permissioned\"\ntimeout = 5400\n\
     sequencer = \"0x0000000000000000000000000000000000000000\"\n\
     fee_recipient = \"0x0000000000000000000000000000000000000000\"";
 
-/// A node, files for one test, and an L2 on which nothing has happened.
+/// A node, files for one test, and an L2 without blocks.
 pub(crate) struct Bench {
     pub(crate) tools: Toolchain,
     node: NodeProcess,
     /// URL of the node for the scripts.
     pub(crate) url: String,
-    /// Relative to the top of the checkout.
+    /// Path of the files, relative to the repository root.
     folder: PathBuf,
     pub(crate) l2: L2,
-    /// Hash of the first block, and RLP of its header as hexadecimal text.
+    /// Hash of the first block, and RLP of its header in hexadecimal.
     pub(crate) genesis: (B256, String),
 }
 
@@ -74,7 +74,7 @@ impl Drop for Bench {
 }
 
 impl Bench {
-    /// With stock anvil.
+    /// Creates a bench with stock anvil.
     pub(crate) fn new(name: &str, arguments: &[&str]) -> Result<Self> {
         let tools = Toolchain::ensure(&toolchain::progress_to_stderr)?;
         let mut anvil = Command::new(tools.anvil());
@@ -108,7 +108,8 @@ impl Bench {
         Ok(self.file(name))
     }
 
-    /// The example, with this L2, without a sequencer, and with some lines changed.
+    /// Writes the example configuration with this L2, without a sequencer and with these lines
+    /// changed.
     pub(crate) fn configure(&self, name: &str, changes: &[(&str, &str)]) -> Result<String> {
         let example = self.tools.root().join("script/rollup.example.toml");
         let mut text = fs::read_to_string(example)?;
@@ -142,7 +143,7 @@ impl Bench {
         command.output().wrap_err("cannot run forge")
     }
 
-    /// Runs a script that must succeed; what it says.
+    /// Runs a script that must succeed, and returns its output.
     pub(crate) fn run(&self, script: &str, signature: &str, arguments: &[&str]) -> Result<String> {
         self.run_as(DEPLOYER_KEY, script, signature, arguments)
     }
@@ -165,7 +166,7 @@ impl Bench {
         Ok(said)
     }
 
-    /// Runs a script that must fail; what it says.
+    /// Runs a script that must fail, and returns its output.
     pub(crate) fn refuse(
         &self,
         script: &str,
@@ -189,13 +190,13 @@ impl Bench {
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
-    /// Sends a transaction of the deployer.
+    /// Sends a transaction from the deployer.
     pub(crate) fn send(&self, to: Address, call: &[&str]) -> Result<String> {
         let to = to.to_string();
         self.cast(&[&["send", &to], call, &["--private-key", DEPLOYER_KEY]].concat())
     }
 
-    /// Makes a contract of the tests without constructor arguments.
+    /// Deploys a contract of the Solidity tests that has no constructor arguments.
     pub(crate) fn create(&self, contract: &str) -> Result<Address> {
         let (file, _) = contract.split_once(':').ok_or_eyre("a contract without a file")?;
         let mut command = self.tools.forge_beside_others(file, &self.folder)?;
@@ -210,7 +211,7 @@ impl Bench {
         Ok(Address::from_str(line.ok_or_else(|| eyre::eyre!("{said}"))?.trim())?)
     }
 
-    /// The messages that were sent to the L2.
+    /// Returns the messages sent to the L2.
     pub(crate) fn messages(&self, message_queue: Address) -> Result<Vec<Message>> {
         let client = self.node.client();
         let queue = IL1MessageQueue::new(message_queue, client.provider().clone());
@@ -221,7 +222,7 @@ impl Bench {
         sent.iter().map(|(event, _)| message(event)).collect()
     }
 
-    /// An anchor of the latest block of L1, for the input with this index.
+    /// Returns an anchor for the latest L1 block, for the input with this index.
     pub(crate) fn anchor(
         &self,
         message_queue: Address,
@@ -249,7 +250,7 @@ impl Bench {
         Ok((anchor, update))
     }
 
-    /// The latest block of L1.
+    /// Returns the header of the latest L1 block.
     fn head(&self) -> Result<Header> {
         let client = self.node.client();
         let provider = client.provider().clone();
@@ -258,12 +259,12 @@ impl Bench {
         head.ok_or_eyre("an L1 has a head")
     }
 
-    /// Timestamp of the latest block of L1.
+    /// Returns the timestamp of the latest L1 block.
     pub(crate) fn now(&self) -> Result<u64> {
         Ok(self.head()?.timestamp)
     }
 
-    /// Advances by the script.
+    /// Advances the rollup with the script.
     pub(crate) fn advance(&self, file: &str, call: &advanceCall) -> Result<()> {
         let written = self.write("block.hex", &hex::encode_prefixed(call.abi_encode()))?;
         let more = ["--broadcast", "--slow", "--skip-simulation", "--private-key", DEPLOYER_KEY];
@@ -277,14 +278,14 @@ impl Bench {
         self.cast(&[&["call", &to], call].concat())
     }
 
-    /// Transactions that an account has sent.
+    /// Returns the nonce of an account.
     pub(crate) fn nonce(&self, account: Address) -> Result<u64> {
         let client = self.node.client();
         let provider = client.provider().clone();
         Ok(client.wait(async move { provider.get_transaction_count(account).await })?)
     }
 
-    /// An address in the file that `Deploy` wrote.
+    /// Returns an address from the file that `Deploy` has written.
     pub(crate) fn deployed(&self, key: &str) -> Result<Address> {
         let text = fs::read_to_string(self.tools.root().join(self.file("deployment.json")))?;
         let line = text.lines().find(|line| line.contains(&format!("\"{key}\"")));

@@ -1,4 +1,4 @@
-//! Scripts on the devnet, which has EXECUTE: blocks are advanced, and what they send is claimed.
+//! Scripts on the devnet, which has EXECUTE: they advance blocks and claim messages.
 
 use super::bench::{Bench, DEPLOYER, ETHER, PROXY, RUN, STRANGER, VERIFY, WITHOUT_EXECUTE};
 use alloy_primitives::{B256, Bytes, U256, hex, keccak256};
@@ -16,7 +16,7 @@ use std::process::Command;
 use testkit::{Artifacts, Key, enshrine};
 use toolchain::Toolchain;
 
-/// Functions that users call, and the one that pays them.
+/// Functions of the token bridges that users and messages call.
 mod bridge {
     alloy_sol_types::sol! {
         function withdraw(address l1Token, address to, address refundTo, uint256 amount, uint64 gasLimit);
@@ -24,7 +24,7 @@ mod bridge {
     }
 }
 
-/// A bench over the devnet.
+/// Creates a bench with the devnet.
 fn with_execute(name: &str) -> Result<Bench> {
     let tools = Toolchain::ensure(&toolchain::progress_to_stderr)?;
     let mut devnet = Command::new(enshrine()?);
@@ -33,7 +33,7 @@ fn with_execute(name: &str) -> Result<Bench> {
 }
 
 #[test]
-fn where_there_is_execute_a_block_is_advanced_and_its_message_claimed() -> Result<()> {
+fn scripts_advance_block_and_claim_message() -> Result<()> {
     let mut bench = with_execute("devnet")?;
     let config = bench.configure("rollup.toml", &[])?;
     let told = bench.run("Deploy", RUN, &[&config])?;
@@ -44,7 +44,7 @@ fn where_there_is_execute_a_block_is_advanced_and_its_message_claimed() -> Resul
     let deposit = [&*file, &*bob.to_string(), &*(2 * ETHER).to_string()];
     bench.run("Operate", "deposit(string,address,uint256)", &deposit)?;
 
-    // A block in which alice sends an ether to bob on L1.
+    // A block in which Alice sends one ether to Bob on L1.
     let send = sendCall { to: bob, refundTo: bob, gasLimit: 0, fee: 0, data: Bytes::new() };
     let alice = Key::named("alice");
     let data = Bytes::from(send.abi_encode());
@@ -60,7 +60,7 @@ fn where_there_is_execute_a_block_is_advanced_and_its_message_claimed() -> Resul
     let rollup = bench.deployed("rollup")?;
     let hash = bench.call(rollup, &["blockHash()(bytes32)"])?;
     assert_eq!(hash, block.block.hash.to_string());
-    // Once the rollup has moved, its genesis is still what it was.
+    // Verification of the genesis still succeeds after the rollup has advanced.
     bench.run("Deploy", VERIFY, &[&config])?;
 
     let block = bench.l2.append(block)?;
@@ -85,7 +85,7 @@ fn where_there_is_execute_a_block_is_advanced_and_its_message_claimed() -> Resul
 }
 
 #[test]
-fn tokens_go_to_the_l2_and_back() -> Result<()> {
+fn tokens_are_deposited_and_withdrawn() -> Result<()> {
     let mut bench = with_execute("tokens")?;
     let config = bench.configure("rollup.toml", &[])?;
     bench.run("Deploy", RUN, &[&config])?;
@@ -94,7 +94,7 @@ fn tokens_go_to_the_l2_and_back() -> Result<()> {
     let (l1_bridge, l2_bridge) = (bench.deployed("l1Bridge")?, bench.deployed("l2Bridge")?);
     let alice = Key::named("alice");
 
-    // The other side of the bridge comes to where this one expects it, once.
+    // The L2 bridge is deployed once, at the address that the L1 bridge expects.
     let other = Bench::new("tokens-l2", &[])?;
     other.run("Operate", "deployL2Bridge(string)", &[&file])?;
     let nonce = other.nonce(DEPLOYER)?;
@@ -133,7 +133,7 @@ fn tokens_go_to_the_l2_and_back() -> Result<()> {
     bench.run("Operate", signature, &deposit)?;
     assert_eq!(bench.call(token, &["balanceOf(address)(uint256)", &l1_bridge.to_string()])?, "600");
 
-    // The L2 takes both messages, and alice sends some of the tokens to another account on L1.
+    // The L2 relays both messages, and Alice sends some of the tokens to another account on L1.
     let messages = bench.messages(message_queue)?;
     assert_eq!(messages.len(), 2);
     let (anchor, update) = bench.anchor(message_queue, 2)?;
@@ -156,7 +156,8 @@ fn tokens_go_to_the_l2_and_back() -> Result<()> {
     ensure!(rejected.is_empty(), "{rejected:?}");
     inputs.push(third.input()?.into());
     let evidence = Evidence { updates: vec![update], forced: vec![], relays: vec![] };
-    // forge runs the script in the latest block, where that block itself cannot be named.
+    // forge runs the script in the context of the latest block, where that block's own hash is not
+    // available.
     bench.cast(&["rpc", "evm_mine"])?;
     bench.advance(&file, &advanceCall { inputs, evidence })?;
     let hash = bench.call(rollup, &["blockHash()(bytes32)"])?;

@@ -1,6 +1,6 @@
-//! `script/Deploy.s.sol` and `script/Operate.s.sol` as they are run: by forge, against stock anvil,
-//! and against the devnet of the `enshrine` beside this test (or where `ENSHRINE_BIN` says), which
-//! has EXECUTE.
+//! `script/Deploy.s.sol` and `script/Operate.s.sol`, run by forge against stock anvil and against
+//! the devnet, which has EXECUTE. The devnet is the `enshrine` binary next to this test, or the one
+//! at `ENSHRINE_BIN`.
 
 mod bench;
 mod execute;
@@ -19,8 +19,8 @@ use std::fs;
 use testkit::Key;
 
 #[test]
-fn a_rollup_is_deployed_once_and_verified_ever_after() -> Result<()> {
-    // On a chain that has not even the CREATE2 proxy.
+fn rollup_is_deployed_once_and_then_verified() -> Result<()> {
+    // On a chain without the CREATE2 proxy.
     let bench = Bench::new("deploy", &["--disable-default-create2-deployer"])?;
     let config = bench.configure("rollup.toml", &[])?;
     let said = bench.refuse("Deploy", RUN, &[&config])?;
@@ -41,7 +41,7 @@ fn a_rollup_is_deployed_once_and_verified_ever_after() -> Result<()> {
     let target = bench.call(bench.deployed("forced")?, &["BOUNDED_TARGET()(address)"])?;
     assert_eq!(target, bench.deployed("l2Bridge")?.to_string());
 
-    // Again: nothing is sent, and the file stays as it is.
+    // A second run sends nothing and does not change the file.
     let nonce = bench.nonce(DEPLOYER)?;
     let file = bench.tools.root().join(bench.file("deployment.json"));
     let written = fs::read_to_string(&file)?;
@@ -51,14 +51,14 @@ fn a_rollup_is_deployed_once_and_verified_ever_after() -> Result<()> {
     assert_eq!(fs::read_to_string(&file)?, written);
     bench.run("Deploy", VERIFY, &[&config])?;
 
-    // A dry run of another deployment leaves the file of this one alone.
+    // A dry run of another deployment does not change the file of this one.
     let other = bench.configure("other.toml", &[("my rollup", "another rollup")])?;
     let dry = bench.forge("Deploy", RUN, &[&other], &["--private-key", DEPLOYER_KEY])?;
     let said = String::from_utf8_lossy(&dry.stdout).into_owned();
     ensure!(dry.status.success() && said.contains("a dry run"), "{said}");
     assert_eq!(fs::read_to_string(&file)?, written);
 
-    // Another configuration for the same addresses is not what is there.
+    // Verification with a different configuration for the same addresses fails.
     let changed: [(&str, &str, &str); 3] = [
         ("max_lag = 3600", "max_lag = 3599", "CodeMismatch"),
         ("fee_percent = 100", "fee_percent = 99", "CodeMismatch"),
@@ -73,7 +73,7 @@ fn a_rollup_is_deployed_once_and_verified_ever_after() -> Result<()> {
         let said = bench.refuse("Deploy", VERIFY, &[&config])?;
         assert!(said.contains(error), "{from} -> {to}: {said}");
     }
-    // And what is not there is missed.
+    // Verification of a rollup that is not deployed fails.
     let config = bench.configure("other.toml", &[("my rollup", "another rollup")])?;
     let said = bench.refuse("Deploy", VERIFY, &[&config])?;
     assert!(said.contains("NotDeployed"), "{said}");
@@ -85,22 +85,22 @@ fn owner(owner: Address) -> String {
 }
 
 #[test]
-fn a_deployment_that_was_interrupted_goes_on_where_it_was() -> Result<()> {
+fn interrupted_deployment_resumes() -> Result<()> {
     let bench = Bench::new("interrupted", &[])?;
     let members = format!(
         "policy = \"rotating\"\ntimeout = 5400\nmembers = [\"{DEPLOYER}\", \"{STRANGER}\"]\n\
          start = 1700000000\nslot_length = 60"
     );
     let config = bench.configure("rollup.toml", &[("policy = \"none\"", &members)])?;
-    // A rollup that cannot be made, because an upgrade would come before anyone could leave.
+    // An invalid configuration: an upgrade could take effect before anyone could leave.
     let early = bench.configure(
         "early.toml",
         &[("policy = \"none\"", &members), ("upgrade_delay = 604800", "upgrade_delay = 1")],
     )?;
     let said = bench.refuse("Deploy", RUN, &[&early])?;
     assert!(said.contains("ValueInvalid") && said.contains("rollup.upgrade_delay"), "{said}");
-    // Messages with more gas than a block could relay, turns that have not begun, and placeholders
-    // of the example.
+    // Messages with more gas than a block can relay, sequencer turns that start in the future, and
+    // placeholders of the example.
     let large = [("policy = \"none\"", &*members), ("max_gas = 1000000", "max_gas = 20000000")];
     let large = bench.configure("large.toml", &large)?;
     let said = bench.refuse("Deploy", RUN, &[&large])?;
@@ -117,7 +117,7 @@ fn a_deployment_that_was_interrupted_goes_on_where_it_was() -> Result<()> {
     assert_eq!(bench.call(rollup, &["policy()(address)"])?, policy.to_string());
     assert_eq!(bench.call(policy, &["PLACES()(uint256)"])?, "2");
 
-    // The last two transactions get lost: the rollup and the bridge are gone, the rest is there.
+    // The last two transactions are lost, so the rollup and the bridge are missing.
     let nonce = bench.nonce(DEPLOYER)?;
     bench.cast(&["rpc", "anvil_rollback", "2"])?;
     assert_eq!(bench.nonce(DEPLOYER)?, nonce - 2);
@@ -128,7 +128,7 @@ fn a_deployment_that_was_interrupted_goes_on_where_it_was() -> Result<()> {
     assert_eq!(bench.deployed("rollup")?, rollup);
     bench.run("Deploy", VERIFY, &[&config])?;
 
-    // The addresses go wherever the file says, also into a folder that is not there yet.
+    // The script writes the addresses to the configured path, and creates missing folders.
     let (here, there) = (bench.file("deployment.json"), bench.file("new/folder/deployment.json"));
     let elsewhere = [("policy = \"none\"", &*members), (&*here, &*there)];
     let elsewhere = bench.configure("elsewhere.toml", &elsewhere)?;
@@ -140,7 +140,7 @@ fn a_deployment_that_was_interrupted_goes_on_where_it_was() -> Result<()> {
 }
 
 #[test]
-fn users_operators_and_owners_find_their_way() -> Result<()> {
+fn operate_script_serves_users_operators_and_owners() -> Result<()> {
     let bench = Bench::new("operate", &[])?;
     let mine = owner(DEPLOYER);
     let zero = "owner = \"0x0000000000000000000000000000000000000000\"";
@@ -150,7 +150,7 @@ fn users_operators_and_owners_find_their_way() -> Result<()> {
     let (rollup, message_queue, forced) =
         (bench.deployed("rollup")?, bench.deployed("messageQueue")?, bench.deployed("forced")?);
 
-    // An upgrade, through its time lock, while nothing is pending.
+    // An upgrade through the time lock, while no other is pending.
     let change = [&file, "1", "12000000"];
     bench.run("Operate", "announce(string,uint8,uint256)", &change)?;
     let said = bench.refuse("Operate", "make(string,uint8,uint256)", &change)?;
@@ -174,11 +174,11 @@ fn users_operators_and_owners_find_their_way() -> Result<()> {
         "deposit(string,address,uint256)",
         &[&file, &to, ether],
     )?;
-    // And what it costs to have it relayed.
+    // The escrow contains the deposit and the fee for the relayer.
     let escrowed: U256 = bench.cast(&["balance", &message_queue.to_string()])?.trim().parse()?;
     assert!(escrowed > ether.parse::<U256>()?, "{escrowed}");
 
-    // A forced transaction, and one that the queue refuses.
+    // A forced transaction, and one that the queue rejects.
     let transfer = |gas_limit| {
         let transaction = Key::named("alice").sign(TxEip1559 {
             chain_id: L2_CHAIN,
@@ -196,7 +196,7 @@ fn users_operators_and_owners_find_their_way() -> Result<()> {
     let said = bench.refuse("Operate", "force(string,bytes)", &[&file, &transfer(20_999)])?;
     assert!(said.contains("GasBelowIntrinsic"), "{said}");
 
-    // A block, on a chain that cannot know whether it is valid.
+    // A block on a chain without EXECUTE, which cannot validate it.
     let call = advanceCall {
         inputs: vec![vec![0; 590].into()],
         evidence: Evidence { updates: vec![], forced: vec![], relays: vec![] },
@@ -204,11 +204,11 @@ fn users_operators_and_owners_find_their_way() -> Result<()> {
     let block = bench.write("block.hex", &hex::encode_prefixed(call.abi_encode()))?;
     let said = bench.refuse("Operate", "advance(string,string)", &[&file, &block])?;
     assert!(said.contains(WITHOUT_EXECUTE) && said.contains("ChainWithoutExecute"), "{said}");
-    // The calldata of one function is not that of another.
+    // Calldata for another function is rejected.
     let said = bench.refuse("Operate", "claim(string,string)", &[&file, &block])?;
     assert!(said.contains("SelectorMismatch"), "{said}");
 
-    // The values in force differ from the file; then they agree.
+    // The values in force differ from the file at first, and agree after the change.
     let said = bench.refuse("Deploy", VERIFY, &[&config])?;
     assert!(said.contains("GasLimitMismatch"), "{said}");
     let changes = [(zero, &*mine), ("# [in_force]", "[in_force]\ngas_limit = 12000000")];

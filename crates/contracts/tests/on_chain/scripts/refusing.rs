@@ -1,4 +1,4 @@
-//! A node that cannot say whether it has EXECUTE.
+//! A node whose `eth_call` fails, so that scripts cannot detect EXECUTE.
 
 use super::bench::{Bench, DEPLOYER, RUN, WITHOUT_EXECUTE};
 use eyre::{OptionExt, Result, ensure};
@@ -10,7 +10,8 @@ use std::{
 
 const REFUSAL: &str = "this node makes no calls today";
 
-/// Stands before a node, answers each `eth_call` with an error, and passes on all else; its URL.
+/// Starts a proxy that answers each `eth_call` with an error and forwards all other requests to the
+/// node; returns its URL.
 fn refusing(node: &str) -> Result<String> {
     let node = node.strip_prefix("http://").ok_or_eyre("a plain node")?;
     let node = node.trim_end_matches('/').to_owned();
@@ -19,14 +20,14 @@ fn refusing(node: &str) -> Result<String> {
     thread::spawn(move || {
         for client in listener.incoming() {
             let node = node.clone();
-            // A client that goes away is no concern of the others.
+            // The failure of one connection does not affect the others.
             thread::spawn(move || client.map(|client| serve(&client, &node)));
         }
     });
     Ok(url)
 }
 
-/// Answers one request.
+/// Serves one request.
 fn serve(mut client: &TcpStream, node: &str) -> Result<()> {
     let mut reader = BufReader::new(client);
     let mut length = 0;
@@ -58,7 +59,7 @@ fn serve(mut client: &TcpStream, node: &str) -> Result<()> {
     Ok(())
 }
 
-/// Returns the last lines of both kinds of heads.
+/// Returns the HTTP headers for a body of this length, for requests and responses.
 fn head(length: usize) -> String {
     format!(
         "Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
@@ -66,7 +67,7 @@ fn head(length: usize) -> String {
 }
 
 #[test]
-fn a_node_that_makes_no_calls_is_not_taken_for_one_with_execute() -> Result<()> {
+fn failing_eth_call_is_not_taken_for_execute() -> Result<()> {
     let mut bench = Bench::new("refusing", &[])?;
     let config = bench.configure("rollup.toml", &[])?;
     let node = std::mem::take(&mut bench.url);
@@ -74,7 +75,7 @@ fn a_node_that_makes_no_calls_is_not_taken_for_one_with_execute() -> Result<()> 
     let said = bench.refuse("Deploy", RUN, &[&config])?;
     ensure!(said.contains(REFUSAL), "{said}");
     assert_eq!(bench.nonce(DEPLOYER)?, 0);
-    // The same node, asked itself.
+    // Without the proxy, the script detects that the node has no EXECUTE.
     bench.url = node;
     let said = bench.run("Deploy", RUN, &[&config])?;
     assert!(said.contains(WITHOUT_EXECUTE), "{said}");
