@@ -1,4 +1,4 @@
-//! A block with its receipts, as a value of the state store and as a part of a record.
+//! Encoding of a block with its receipts, for the state store and for log records.
 
 use crate::{
     DiskError,
@@ -39,7 +39,7 @@ pub(crate) fn encode_block(block: &Block) -> Vec<u8> {
     out.raw(block.pre_state_root.as_slice());
     out.raw(&block.total_difficulty.to_be_bytes::<32>());
     out.byte(u8::from(block.provable));
-    // Few blocks have draws: records of the others end here.
+    // Few blocks have EXECUTE draws; records of all others end here.
     if !block.execute_draws.is_empty() {
         out.list(&block.execute_draws, |out, draw| {
             out.word(draw.index as u64);
@@ -50,7 +50,8 @@ pub(crate) fn encode_block(block: &Block) -> Vec<u8> {
     out.0
 }
 
-/// Reads a block. Its hash is that of the stored header, independent of the requested one.
+/// Decodes a block. Its hash is computed from the stored header, so the caller can compare it with
+/// the requested hash.
 pub(crate) fn decode_block(bytes: &Bytes) -> Result<Block, DiskError> {
     let mut reader = Reader::new(WHAT, bytes);
     let (raw, ommers) = RawBlock::decode_with_ommers(&reader.string()?)?;

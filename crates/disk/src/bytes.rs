@@ -1,8 +1,8 @@
-//! Plain fields one behind another: how records and values are laid out.
+//! Encoding of records and values as a sequence of fields.
 //!
-//! Integers are big endian, byte strings and lists begin with a `u32` that says how long they are.
-//! Reading takes nothing on trust: a length that the bytes left over cannot hold is an error before
-//! anything is allocated for it.
+//! Integers are big endian; byte strings and lists begin with their length as a `u32`. Reading
+//! validates everything: a length that exceeds the remaining bytes is an error before anything is
+//! allocated for it.
 
 use crate::DiskError;
 use alloy_primitives::Bytes;
@@ -15,7 +15,7 @@ pub struct Writer(
 );
 
 impl Writer {
-    /// Bytes as they are.
+    /// Appends bytes without a length.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
@@ -25,24 +25,24 @@ impl Writer {
         self.0.push(byte);
     }
 
-    /// Eight bytes.
+    /// Appends an integer of eight bytes.
     pub fn word(&mut self, word: u64) {
         self.raw(&word.to_be_bytes());
     }
 
     /// Appends the number of bytes or items that follow.
     pub fn length(&mut self, length: usize) {
-        // A record is refused long before it could hold as many.
+        // The limit on record lengths rejects a record long before this saturates.
         self.raw(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
     }
 
-    /// Bytes behind their length.
+    /// Appends bytes, prefixed with their length.
     pub fn string(&mut self, bytes: &[u8]) {
         self.length(bytes.len());
         self.raw(bytes);
     }
 
-    /// Items behind their number.
+    /// Appends items, prefixed with their number.
     pub fn list<T>(
         &mut self,
         items: impl IntoIterator<Item = T, IntoIter: ExactSizeIterator>,
@@ -114,7 +114,7 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// Eight bytes.
+    /// Reads an integer of eight bytes.
     pub fn word(&mut self) -> Result<u64, DiskError> {
         Ok(u64::from_be_bytes(self.array()?))
     }
@@ -123,14 +123,14 @@ impl<'b> Reader<'b> {
         Ok(u32::from_be_bytes(self.array()?) as usize)
     }
 
-    /// Bytes behind their length.
+    /// Reads bytes that are prefixed with their length.
     pub fn string(&mut self) -> Result<Bytes, DiskError> {
         let length = self.length()?;
         let range = self.take(length)?;
         Ok(self.bytes.slice(range))
     }
 
-    /// A list of items of which none is shorter than one byte.
+    /// Reads a list of items, each of at least one byte.
     pub fn list<T>(
         &mut self,
         mut read: impl FnMut(&mut Self) -> Result<T, DiskError>,
@@ -139,7 +139,7 @@ impl<'b> Reader<'b> {
         if length > self.bytes.len() - self.at {
             return Err(self.error("list has more items than bytes left"));
         }
-        // It grows as items turn out to be there.
+        // Not preallocated: the list grows as items are read.
         let mut items = Vec::new();
         for _ in 0..length {
             items.push(read(self)?);
@@ -147,7 +147,7 @@ impl<'b> Reader<'b> {
         Ok(items)
     }
 
-    /// An item, if there is one.
+    /// Reads an optional item.
     pub fn option<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, DiskError>,

@@ -4,7 +4,7 @@ use alloy_primitives::{B256, map::B256Map};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 
-/// Values by hash, up to a number of bytes; the oldest are evicted.
+/// Cache of values by hash with a limit in bytes; the oldest values are evicted first.
 #[derive(Debug)]
 pub(crate) struct Cache<V> {
     limit: usize,
@@ -28,7 +28,7 @@ impl<V: Clone> Cache<V> {
         self.contents.lock().values.get(hash).map(|(value, _)| value.clone())
     }
 
-    /// Keeps a value of `bytes` bytes, unless there is one with the same hash.
+    /// Caches a value of `bytes` bytes, unless one with the same hash is cached.
     pub(crate) fn offer(&self, hash: B256, value: V, bytes: usize) {
         let mut contents = self.contents.lock();
         if !contents.values.contains_key(&hash) {
@@ -36,7 +36,7 @@ impl<V: Clone> Cache<V> {
         }
     }
 
-    /// Keeps a value of `bytes` bytes, in place of one with the same hash.
+    /// Caches a value of `bytes` bytes, replacing one with the same hash.
     pub(crate) fn put(&self, hash: B256, value: V, bytes: usize) {
         self.contents.lock().put(self.limit, hash, value, bytes);
     }
@@ -60,7 +60,7 @@ impl<V> Contents<V> {
     }
 }
 
-/// Values by hash in sixteen parts, so that many can read at once.
+/// A cache in sixteen shards, for concurrent readers.
 #[derive(Debug)]
 pub(crate) struct Shards<V>([Cache<V>; 16]);
 

@@ -1,26 +1,27 @@
-//! Moves of the canonical chain in the state store.
+//! Changes of the canonical chain in the state store.
 
 use crate::{DiskError, disk_store::Inner};
 use alloy_primitives::{B256, map::B256Map};
 use std::collections::BTreeMap;
 use store::{CanonicalChange, Changes, TransactionLocation};
 
-/// Numbers of the canonical blocks: of the first, and behind the last.
+/// Numbers of the canonical blocks, from the first to one past the last.
 pub(crate) type Range = core::ops::Range<u64>;
 
-/// Returns `true` if a move leaves no gap.
+/// Returns `true` if the change leaves no gap in the canonical chain.
 pub(crate) fn accepts(range: Option<&Range>, change: &CanonicalChange) -> bool {
     let numbers = change.blocks.iter().map(|block| block.header.number);
     range.is_none_or(|range| change.from <= range.end)
         && numbers.eq((change.from..).take(change.blocks.len()))
 }
 
-/// Effect of a commit on numbers and transactions: each occurs once, with its final value.
+/// Effect of a commit on canonical numbers and transaction locations: each key occurs once, with
+/// its final value.
 #[derive(Debug, Default)]
 pub(crate) struct Moves {
     pub(crate) numbers: BTreeMap<u64, Option<B256>>,
     pub(crate) transactions: B256Map<Option<TransactionLocation>>,
-    /// The range afterwards, if it moves.
+    /// The new range of canonical blocks, if it changes.
     pub(crate) range: Option<Range>,
 }
 
@@ -51,8 +52,8 @@ impl Moves {
             let Some(hash) = inner.read_canonical(number)? else { continue };
             let Some(block) = inner.read_block(&hash)? else { continue };
             for transaction in &block.transactions {
-                // A transaction that is also in an older block is no longer found at all. Nonces
-                // rule this out for signed transactions.
+                // A transaction that is also in an older block would no longer be found at all.
+                // Nonces rule this out for signed transactions.
                 let location = inner.read_transaction(transaction.hash())?;
                 if location.is_some_and(|at| at.block == hash) {
                     self.transactions.insert(*transaction.hash(), None);

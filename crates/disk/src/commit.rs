@@ -1,4 +1,4 @@
-//! Committing: into the log, and on the way into the state store.
+//! Commits: they are appended to the log and queued for the state store.
 
 use crate::{
     DiskError, Position,
@@ -12,24 +12,25 @@ use alloy_primitives::{B256, map::B256Map};
 use std::sync::Arc;
 use store::{Block, Changes, StoreError};
 
-/// Additions and moves of a commit that concern the state store.
+/// The part of a commit that the state store needs.
 #[derive(Debug, Default)]
 pub(crate) struct Commit {
     /// Changes without the witness, which is in the log.
     pub(crate) changes: Changes,
-    /// Blocks that it adds or replaces, and canonical ones that were not here.
+    /// Blocks that the commit adds or replaces, and blocks that it makes canonical and that were
+    /// not stored before.
     pub(crate) blocks: B256Map<Arc<Block>>,
     pub(crate) moves: Moves,
-    /// Its nodes with their locations, if these had to be known before it went into the log.
+    /// Nodes with their locations, if the locations had to be known before logging.
     pub(crate) placed: Option<Vec<Placed>>,
-    /// Its record in the log: start and end.
+    /// Start and end of the record in the log.
     pub(crate) record: Option<(Position, Position)>,
     /// `true` if the record has the witness of its block.
     pub(crate) has_witness: bool,
 }
 
 impl Commit {
-    /// The block whose witness is in the log, and where.
+    /// Returns the block whose witness is in the log, and the position of its record.
     pub(crate) fn witnessed(&self) -> impl Iterator<Item = (B256, Position)> {
         let position = self.record.filter(|_| self.has_witness).map(|(start, _)| start);
         let hashes = self.changes.blocks.iter().map(|block| block.hash);
@@ -38,10 +39,11 @@ impl Commit {
 }
 
 impl Inner {
-    /// Keeps all of a commit: it lasts once this returns.
+    /// Stores a commit durably.
     ///
-    /// The commit is in the log; if the state store lags behind it, opening the chain again catches
-    /// up. The very first blocks are not in the log: the caller of `open` knows them.
+    /// The commit is in the log when this returns; if the state store lags behind, opening the
+    /// chain again catches up. The first commit of a chain is not in the log, because the caller of
+    /// `open` can recreate it.
     pub(crate) fn commit(&self, mut changes: Changes) -> Result<(), StoreError> {
         let fault = |error: DiskError| error.during("commit");
         let mut end = self.log.lock();
@@ -57,7 +59,7 @@ impl Inner {
         let Some(log) = &mut end.log else {
             return self.found(&mut end, changes).map_err(fault);
         };
-        // All that has to be read is read before anything is written.
+        // Everything is read before anything is written.
         let mut commit = self.work_out(&changes).map_err(fault)?;
         let position = log.append(&Record::encode(&changes)).map_err(fault)?;
         commit.record = Some((position, log.end()));
@@ -67,8 +69,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Commits to a chain that has no first block yet, and starts the log behind the commit that
-    /// brings it.
+    /// Commits to a chain without a first block, and starts the log after the commit that adds it.
     fn found(&self, end: &mut LogEnd, changes: Changes) -> Result<(), DiskError> {
         let first = changes.canonical.as_ref().and_then(|change| change.blocks.first());
         let genesis = first.map(|block| block.hash);
@@ -96,9 +97,9 @@ impl Inner {
 
     /// Returns the effect of a commit on top of all earlier ones.
     ///
-    /// The locations of its nodes are determined at once if the log is to keep the nodes: a record
-    /// that cannot be applied must not get there. If executing the block reproduces them, that can
-    /// wait.
+    /// If the log will contain the nodes, their locations are determined immediately, because a
+    /// record that cannot be applied must not be logged. If executing the block reproduces the
+    /// nodes, their locations can be determined later.
     pub(crate) fn work_out(&self, changes: &Changes) -> Result<Commit, DiskError> {
         let in_full = changes.witness.is_none();
         Ok(Commit {
@@ -109,8 +110,8 @@ impl Inner {
         })
     }
 
-    /// The blocks that a commit brings: those that it adds or replaces, and canonical ones that
-    /// were not here.
+    /// Returns the new blocks of a commit: those that it adds or replaces, and those that it makes
+    /// canonical and that were not stored before.
     fn new_blocks(&self, changes: &Changes) -> Result<B256Map<Arc<Block>>, DiskError> {
         let own = changes.blocks.iter().map(|block| (block.hash, Arc::clone(block)));
         let mut blocks: B256Map<_> = own.collect();

@@ -1,9 +1,9 @@
 //! Checks entry counts in the state store's files before fjall relies on them.
 //!
-//! fjall allocates memory for as many entries as a file declares, and verifies checksums
-//! afterwards. One flipped bit can make that gigabytes, and a failed allocation aborts the process.
-//! So each count is compared with the number of bytes that follow it. fjall detects all other
-//! corruption itself.
+//! fjall allocates memory for the declared number of entries before it verifies checksums. One
+//! flipped bit can make that gigabytes, and a failed allocation aborts the process. Therefore each
+//! count is compared with the number of bytes that follow it. fjall detects all other corruption
+//! itself.
 
 use crate::DiskError;
 use std::{
@@ -12,21 +12,22 @@ use std::{
     path::Path,
 };
 
-/// Bytes at the end of a file: magic, version and kind of checksum, checksum, position and length
-/// of the table of contents.
+/// Length of a file's trailer in bytes: magic, version, kind of checksum, checksum, position and
+/// length of the table of contents.
 const TRAILER: u64 = 4 + 1 + 1 + 16 + 8 + 8;
 const TRAILER_MAGIC: &[u8] = b"SFA!";
 /// Offset of the position of the table of contents in the trailer.
 const POSITION: usize = 22;
-/// Magic and number of entries of a table of contents.
+/// Length of the head of a table of contents in bytes: magic and number of entries.
 const TABLE_HEAD: usize = 8;
 const TABLE_MAGIC: &[u8] = b"TOC!";
-/// Bytes of an entry without its name: position and length of the section, and length of the name.
+/// Length of an entry without its name in bytes: position and length of the section, and length of
+/// the name.
 const ENTRY: usize = 8 + 8 + 2;
-/// Sections that begin with a number of entries, and the bytes of one of their entries.
+/// Sections that begin with a number of entries, and the length of such an entry in bytes.
 const COUNTED: [(&[u8], u64); 2] = [(b"blob_files", 8 + 1 + 16), (b"blob_gc_stats", 8 + 4 + 8 + 8)];
 
-/// Checks all files below a folder. A folder that does not exist has none.
+/// Checks all files below a folder. A missing folder is treated as empty.
 ///
 /// # Errors
 ///
@@ -42,13 +43,13 @@ pub(crate) fn check(folder: &Path) -> Result<(), DiskError> {
             check(&path)?;
         } else {
             let whole = match is_whole(&path) {
-                // Removed since the folder was listed, or a dangling link: fjall reports it if it
-                // matters.
+                // The file was removed since the folder was listed, or is a dangling link. fjall
+                // reports it if it needs the file.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => true,
                 whole => whole.map_err(DiskError::io("read", &path))?,
             };
             if !whole {
-                let reason = format!("{} says more than it can hold", path.display());
+                let reason = format!("{} declares more entries than it can hold", path.display());
                 return Err(DiskError::malformed("table of contents", reason));
             }
         }
@@ -56,8 +57,8 @@ pub(crate) fn check(folder: &Path) -> Result<(), DiskError> {
     Ok(())
 }
 
-/// Returns `true` if each number of entries fits into the bytes behind it, or the file has no table
-/// of contents.
+/// Returns `true` if the bytes after each number of entries can hold them, or if the file has no
+/// table of contents.
 fn is_whole(path: &Path) -> io::Result<bool> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
@@ -67,7 +68,7 @@ fn is_whole(path: &Path) -> io::Result<bool> {
     if !trailer.starts_with(TRAILER_MAGIC) || position.saturating_add(TABLE_HEAD as u64) > end {
         return Ok(true);
     }
-    // The whole rest only if a table is there: otherwise it may be most of a large file.
+    // The rest is read only if there is a table; otherwise it may be most of a large file.
     if !read_at(&mut file, position, TABLE_HEAD as u64)?.starts_with(TABLE_MAGIC) {
         return Ok(true);
     }
@@ -101,7 +102,7 @@ fn read_at(file: &mut File, at: u64, length: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 == length { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
-/// A little-endian number of `length` bytes, which are there.
+/// Reads a little-endian number of `length` bytes.
 fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
     let bytes = &bytes[at..at + length];
     bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
@@ -120,7 +121,7 @@ mod tests {
         }
     }
 
-    /// Offset of the table of contents of a file that has one.
+    /// Returns the offset of the table of contents, if the file has one.
     fn table_of(bytes: &[u8]) -> Option<usize> {
         let trailer = bytes.len().checked_sub(TRAILER as usize)?;
         bytes[trailer..]
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_of_entries_that_a_file_cannot_hold_is_refused_before_it_is_believed() {
+    fn excessive_entry_count_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         drop(State::open(folder.path(), 1 << 20).unwrap());
         check(folder.path()).unwrap();
@@ -169,11 +170,11 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_and_files_without_a_table_of_contents_pass() {
+    fn missing_folder_and_foreign_files_pass() {
         let folder = tempfile::tempdir().unwrap();
         check(&folder.path().join("nothing")).unwrap();
         fs::write(folder.path().join("short"), b"SFA!").unwrap();
-        // A trailer whose table of contents lies nowhere.
+        // A trailer that points outside the file.
         let mut trailer = TRAILER_MAGIC.to_vec();
         trailer.resize(TRAILER as usize, 0xff);
         fs::write(folder.path().join("nowhere"), trailer).unwrap();

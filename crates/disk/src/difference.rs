@@ -10,11 +10,12 @@ use core::cell::RefCell;
 use store::{Visitor, walk};
 use trie::{Nibbles, NodePath, NodeSource, SourceError, Trie, TrieError};
 
-/// A node's place, and which of the nodes there it is.
+/// Owner, path and hash of a node. Different states can have different nodes at one path.
 pub(crate) type Place = (Option<B256>, Nibbles, B256);
 
-/// Shows `visit` each node of the state `old`, at its location, that the state `new` does not have
-/// there. Nodes of `old` that are already gone are skipped, with everything that only they lead to.
+/// Calls `visit` for each node of the state `old` that the state `new` does not have at the same
+/// location. Nodes of `old` that have been deleted already are skipped, with everything that is
+/// reachable only through them.
 pub(crate) fn only_in_old<S>(
     source: &S,
     old: B256,
@@ -46,7 +47,7 @@ where
     Ok(())
 }
 
-/// The old state; nodes that the new one shares are hidden.
+/// A trie of the old state, without the nodes that it shares with the new one.
 struct Old<'s, S: ?Sized> {
     source: &'s S,
     new: Along<'s, S>,
@@ -76,7 +77,7 @@ impl<S: NodeSource<Bytes = Bytes> + ?Sized> NodeSource for Old<'_, S> {
     }
 }
 
-/// Accounts with storage, met on a walk; of a walk over slots nothing is kept.
+/// Collects the accounts with storage during a walk. A walk over slots collects nothing.
 struct Accounts<'f>(&'f mut Vec<(B256, B256)>);
 
 impl Visitor<Bytes> for Accounts<'_> {
@@ -97,7 +98,7 @@ impl Visitor<Bytes> for Accounts<'_> {
     }
 }
 
-/// A trie that is followed along paths of another.
+/// A trie that is read along the paths of another trie.
 struct Along<'s, S: ?Sized> {
     source: &'s S,
     owner: Option<B256>,
@@ -111,8 +112,8 @@ impl<'s, S: NodeSource<Bytes = Bytes> + ?Sized> Along<'s, S> {
         Self { source, owner, root, nodes: RefCell::default() }
     }
 
-    /// Returns `true` if the trie refers to `hash` at `path`. A trie that lacks a node cannot
-    /// answer.
+    /// Returns `true` if the trie refers to `hash` at `path`; an error if the trie lacks a node on
+    /// the way.
     fn has(&self, path: &Nibbles, hash: &B256) -> Result<bool, SourceError> {
         let (mut at, mut refers) = (Nibbles::new(), self.root);
         let mut nodes = self.nodes.borrow_mut();
@@ -145,7 +146,8 @@ impl<'s, S: NodeSource<Bytes = Bytes> + ?Sized> Along<'s, S> {
                 }
                 TrieNode::Leaf(_) | TrieNode::EmptyRoot => None,
             };
-            // A node embedded in its parent has no hash, and neither have its descendants.
+            // A node embedded in its parent is not referenced by hash, and neither are its
+            // descendants.
             match child.and_then(|child| child.as_hash()) {
                 Some(hash) => refers = hash,
                 None => return Ok(false),

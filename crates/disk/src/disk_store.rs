@@ -1,4 +1,4 @@
-//! The store: opening it, its threads, and its interface to a chain.
+//! The disk store: its opening, its threads, and its implementation of the store interface.
 
 use crate::{
     DiskError, DiskOptions, Position, TornTail,
@@ -29,19 +29,19 @@ use std::{
 use store::{Block, Changes, Preimages, Store, StoreError, StoredNodes, TransactionLocation};
 use trie::NodePath;
 
-/// Time to wait for another holder of the chain to close it.
+/// Maximum time to wait until another holder has closed the chain.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
-/// Bytes of blocks and of codes that are kept ready.
+/// Size of the cache for blocks, in bytes.
 const BLOCK_CACHE: usize = 64 << 20;
 const CODE_CACHE: usize = 32 << 20;
 
-/// A chain in a folder. Only one can have it open.
+/// A chain in a folder. It can be open only once at a time.
 #[derive(Debug)]
 pub struct DiskStore {
     inner: Arc<Inner>,
-    /// Takes commits from the log into the state store.
+    /// Applies commits to the state store.
     writer: Option<JoinHandle<()>>,
-    /// Forgets old states.
+    /// Deletes old states.
     pruner: Option<JoinHandle<()>>,
     torn: Option<TornTail>,
     rebuilt: Option<Rebuilt>,
@@ -51,26 +51,27 @@ pub struct DiskStore {
 pub(crate) struct Inner {
     pub(crate) folder: PathBuf,
     pub(crate) options: DiskOptions,
-    /// Held during a commit. A holder of any lock below must not wait for it.
+    /// Held during a commit. It must not be acquired while any of the locks below is held.
     pub(crate) log: Mutex<LogEnd>,
-    /// Commits between log and state store.
+    /// Commits that are in the log and not yet in the state store.
     pub(crate) pending: Pending,
     /// Held by the writer of the state store.
     pub(crate) writer: Mutex<Writer>,
     pub(crate) state: State,
     /// Numbers of the canonical blocks in the state store.
     pub(crate) canonical: RwLock<Option<Range>>,
-    /// Hash of the chain's first block, and number of the oldest segment, once the log has begun.
+    /// Hash of the chain's first block and number of the oldest segment, once the log exists.
     pub(crate) kept: RwLock<Option<(B256, u64)>>,
     pub(crate) nodes: Shards<Bytes>,
     pub(crate) blocks: Cache<Arc<Block>>,
     pub(crate) codes: Cache<Bytecode>,
     /// Held by the pruning thread.
     pub(crate) pruning: Mutex<()>,
-    /// Keys of the nodes that were written during pruning and are unneeded.
+    /// Keys of the nodes written since pruning started, which must not be deleted; `None` outside
+    /// pruning.
     pub(crate) written_meanwhile: Mutex<Option<HashSet<Vec<u8>>>>,
     pub(crate) stop: AtomicBool,
-    /// Damage of the state store that was met since the chain was opened.
+    /// Damage of the state store that was detected since the chain was opened.
     damage: Mutex<Option<String>>,
     /// Locked as long as the chain is open.
     _lock: File,
@@ -83,14 +84,14 @@ pub(crate) struct LogEnd {
     pub(crate) log: Option<BlockLog>,
     /// Records that the state store had not applied when the chain was opened.
     pub(crate) waiting: VecDeque<Position>,
-    /// The first of them and where it ends, if it is a block that is to be executed.
+    /// The first of these records and its end, if it is a block that must be executed again.
     pub(crate) next: Option<(Position, Record)>,
 }
 
 /// State that only the writer of the state store needs.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    /// The highest number of a block that was ever written.
+    /// The highest block number written so far.
     pub(crate) epoch: u64,
     /// Commits since the state store was synced.
     pub(crate) unsynced: u64,
@@ -109,10 +110,10 @@ impl Drop for Held<'_> {
 }
 
 impl DiskStore {
-    /// Opens the chain in `folder`, or makes room for one.
+    /// Opens the chain in `folder`, or creates an empty store there.
     ///
-    /// Afterwards blocks may [wait to be executed again](Self::next_to_replay); until that is done,
-    /// nothing can be committed.
+    /// Afterwards, blocks may have to be [executed again](Self::next_to_replay); until that is
+    /// done, commits are rejected.
     pub fn open(folder: &Path, options: DiskOptions) -> Result<Self, DiskError> {
         fs::create_dir_all(folder).map_err(DiskError::io("create", folder))?;
         let lock_path = folder.join("lock");
@@ -121,7 +122,7 @@ impl DiskStore {
         loop {
             match lock.try_lock() {
                 Ok(()) => break,
-                // Another holder may be about to close it.
+                // Another holder may be closing the chain.
                 Err(TryLockError::WouldBlock) if begun.elapsed() < SHUTDOWN_TIMEOUT => {
                     thread::sleep(Duration::from_millis(10));
                 }
@@ -177,43 +178,43 @@ impl DiskStore {
         Ok(Self { inner, writer: Some(writer), pruner: Some(pruner), torn, rebuilt })
     }
 
-    /// Returns the part that was cut off the end of the log when it was opened.
+    /// Returns the incomplete record that was truncated when the log was opened.
     pub const fn torn_tail(&self) -> Option<&TornTail> {
         self.torn.as_ref()
     }
 
-    /// Returns the damage for which the state store was set aside when it was opened: it is made
-    /// again from the log, as far as it [was replayed](Self::next_to_replay).
+    /// Returns the damage for which the state store was moved away on opening. The new one is
+    /// rebuilt as the log is [replayed](Self::next_to_replay).
     pub const fn rebuilt(&self) -> Option<&Rebuilt> {
         self.rebuilt.as_ref()
     }
 
-    /// Returns the damage of the state store that was met since it was opened. The next opener
-    /// rebuilds it.
+    /// Returns the damage of the state store that was detected since it was opened. It is rebuilt
+    /// the next time the chain is opened.
     pub fn damage(&self) -> Option<String> {
         self.inner.damage.lock().clone()
     }
 
-    /// Number of log records that the state store had not applied when it was opened, and still has
-    /// not.
+    /// Returns the number of log records that the state store had not applied when it was opened,
+    /// and still has not.
     pub fn behind(&self) -> usize {
         self.inner.log.lock().waiting.len()
     }
 
-    /// Number of commits in the log that wait to be applied to the state store; at most
+    /// Returns the number of commits that are queued for the state store; at most
     /// [`DiskOptions::queue`].
     pub fn queued(&self) -> usize {
         self.inner.pending.len()
     }
 
-    /// Keeps the state store from applying commits while the returned guard exists, so that commits
-    /// queue up. Tests use it to inspect the files of a crash at such a moment.
+    /// Stops the state store from applying commits while the returned guard exists, so that commits
+    /// queue up. Tests use it to create the files of a crash at that moment.
     pub fn hold(&self) -> Held<'_> {
         self.inner.pending.hold();
         Held(&self.inner)
     }
 
-    /// The canonical block with the highest number.
+    /// Returns the canonical block with the highest number.
     pub fn head(&self) -> Result<Option<Arc<Block>>, StoreError> {
         self.inner.run("read the head", |inner| match inner.head_hash()? {
             Some(hash) => inner.read_block(&hash),
@@ -229,7 +230,7 @@ impl DiskStore {
         &self.inner.state
     }
 
-    /// Checks that there is no chain yet.
+    /// Checks that the store has no chain yet.
     pub(crate) fn check_empty(&self) -> Result<(), DiskError> {
         match self.inner.range() {
             None => Ok(()),
@@ -242,9 +243,10 @@ impl DiskStore {
         self.inner.run("read the mark", |inner| inner.state.hash(Meta::Mark))
     }
 
-    /// Stores a mark for the next opener of the chain: for instance the origin of its state.
+    /// Stores a hash that can be read after reopening the chain, for example the origin of its
+    /// state.
     pub fn set_mark(&self, mark: B256) -> Result<(), StoreError> {
-        self.inner.run("leave a mark", |Inner { state, .. }| {
+        self.inner.run("store the mark", |Inner { state, .. }| {
             let mut batch = state.batch();
             state.put_meta(&mut batch, Meta::Mark, mark.as_slice());
             state.commit(batch)?;
@@ -252,21 +254,21 @@ impl DiskStore {
         })
     }
 
-    /// Returns the next block of the log to execute again, on the state of its parent, which is
-    /// present. The result must be passed to [`Self::replayed`]. `None` if the state store has
+    /// Returns the next block of the log that must be executed again. The state of its parent is
+    /// available. The result must be passed to [`Self::replayed`]. `None` if the state store has
     /// applied the whole log.
     pub fn next_to_replay(&self) -> Result<Option<Arc<Block>>, StoreError> {
         self.inner.run("read the log", Inner::next_to_replay)
     }
 
-    /// Applies the results of executing the [next block](Self::next_to_replay) again: its nodes and
-    /// codes. Everything else is in the log.
+    /// Applies the nodes and codes that result from executing the
+    /// [next block](Self::next_to_replay) again. Everything else is in the log.
     pub fn replayed(&self, executed: Changes) -> Result<(), StoreError> {
-        self.inner.run("take in the log", |inner| inner.replayed(executed))
+        self.inner.run("apply the log", |inner| inner.replayed(executed))
     }
 
-    /// Forgets the states that are older than those that are to be kept, now; otherwise that
-    /// happens in the background, after commits.
+    /// Deletes the states outside the retention window now. Without this call, that happens in the
+    /// background after commits.
     pub fn prune(&self) -> Result<(), StoreError> {
         self.inner.run("prune", |inner| {
             inner.pending.settle()?;
@@ -274,8 +276,8 @@ impl DiskStore {
         })
     }
 
-    /// Writes the memory of the state store into its tables, and merges them: pruned data takes no
-    /// space afterwards. In time this also happens without a call.
+    /// Flushes the memtables of the state store into tables and merges the tables, so that pruned
+    /// data takes no space. Without this call, that happens over time in the background.
     pub fn compact(&self) -> Result<(), StoreError> {
         self.inner.run("compact", |inner| {
             inner.pending.settle()?;
@@ -283,7 +285,7 @@ impl DiskStore {
         })
     }
 
-    /// Bytes that log and state store take on disk.
+    /// Returns the size of log and state store on disk, in bytes.
     pub fn disk_bytes(&self) -> Result<[u64; 2], StoreError> {
         ["blocks", "state"]
             .map(|part| folder_bytes(&self.inner.folder.join(part)))
@@ -295,8 +297,8 @@ impl DiskStore {
 }
 
 impl Inner {
-    /// Runs an operation: a panic below becomes an error, and damage of the state store is noted
-    /// for the next opener.
+    /// Runs an operation. A panic becomes an error, and damage of the state store is recorded so
+    /// that it is rebuilt on the next opening.
     fn run<T>(
         &self,
         operation: &'static str,
@@ -308,10 +310,10 @@ impl Inner {
         })
     }
 
-    /// Notes the damage of the state store for the next opener, if the error is one.
+    /// Records the damage for the next opening if the error indicates damage of the state store.
     pub(crate) fn look_for_damage(&self, error: &DiskError) {
         let mut damage = self.damage.lock();
-        // A malformed item may be one of the caller's.
+        // A malformed item may come from the caller.
         let is_damage = error.is_state_damage() && !matches!(error, DiskError::Malformed { .. });
         if damage.is_none() && is_damage {
             let error = error.to_string();
@@ -325,7 +327,7 @@ impl Inner {
 impl Drop for DiskStore {
     fn drop(&mut self) {
         self.inner.stop.store(true, Ordering::Relaxed);
-        // The writer takes in what waits, and ends; then the pruner is told of nothing more.
+        // The writer applies the queued commits and ends, which closes the channel of the pruner.
         self.inner.pending.close();
         for thread in [self.writer.take(), self.pruner.take()].into_iter().flatten() {
             drop(thread.join());
@@ -351,7 +353,7 @@ fn folder_bytes(folder: &Path) -> Result<u64, DiskError> {
     for entry in fs::read_dir(folder).map_err(fault())? {
         let entry = entry.map_err(fault())?;
         let Ok(metadata) = entry.metadata() else { continue };
-        // Journals are made longer than what is in them.
+        // Journal files are preallocated and longer than their content.
         bytes +=
             if metadata.is_dir() { folder_bytes(&entry.path())? } else { metadata.blocks() * 512 };
     }

@@ -6,11 +6,11 @@ use std::{io, path::PathBuf};
 use store::StoreError;
 use wire::DecodeError;
 
-/// Reason for which a chain on disk cannot be opened, read or written: a fault of the disk or of a
-/// change to its files, and never a verdict on a block.
+/// Reason why a chain on disk cannot be opened, read or written: a fault of the disk or of its
+/// files, never a verdict on a block.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
-    /// The operating system refuses: no space, no permission, a broken disk.
+    /// The operating system reported an error: no space, no permission, a broken disk.
     #[error("{what} {}: {source}", path.display())]
     Io {
         /// Action on the file.
@@ -26,20 +26,21 @@ pub enum DiskError {
         /// The folder of the chain.
         path: PathBuf,
     },
-    /// The store of states cannot read or write.
+    /// The state store cannot read or write.
     #[error("state store: {0}")]
     State(#[from] fjall::Error),
-    /// The state store was written by a release that lays it out otherwise.
+    /// The state store was written by a release with another layout.
     #[error("{}: layout version {got}, expected {expected}", path.display())]
     OtherLayout {
         /// The folder of the state store.
         path: PathBuf,
-        /// The layout there.
+        /// Layout found.
         got: u64,
-        /// The one that can be read.
+        /// Supported layout.
         expected: u64,
     },
-    /// A keyspace of the state store lacks a batch that the others have: files of it were lost.
+    /// A keyspace of the state store lacks a batch that the others have, because some of its files
+    /// were lost.
     #[error("state store: keyspace {keyspace} lacks batch {batch} of {last}")]
     Incomplete {
         /// Name of the keyspace.
@@ -49,21 +50,20 @@ pub enum DiskError {
         /// Number of the last batch of any keyspace.
         last: u64,
     },
-    /// The library of the state store panicked: its files are damaged in a way that it does not
-    /// expect.
+    /// The library of the state store panicked, because its files are damaged in an unexpected way.
     #[error("state store panicked: {0}")]
     Panicked(String),
-    /// The state store is damaged, and the block log does not have all that it is made from.
+    /// The state store is damaged, and the block log is not complete enough to rebuild it.
     #[error("{}: {damage}; it cannot be rebuilt from the block log: {log}; restore the folder, import a snapshot, or read the chain from L1 into an empty folder", path.display())]
     CannotRebuild {
         /// The folder of the state store.
         path: PathBuf,
         /// The damage.
         damage: String,
-        /// Reason for which the log does not suffice.
+        /// Reason why the log does not suffice.
         log: String,
     },
-    /// A file in place of a log segment is not one, or its head is damaged.
+    /// A file in place of a log segment is not a segment, or its head is damaged.
     #[error("{}: not a segment of a block log: head is {got}, expected {expected}", path.display())]
     NotALog {
         /// The file.
@@ -83,7 +83,7 @@ pub enum DiskError {
         /// Hash of the first block of the chain that was to be opened.
         expected: B256,
     },
-    /// A file of records is about something else: another deployment.
+    /// A record file has another subject, for example another deployment.
     #[error("{}: about {got}, expected {expected}", path.display())]
     OtherSubject {
         /// The file.
@@ -93,7 +93,7 @@ pub enum DiskError {
         /// Subject expected.
         expected: B256,
     },
-    /// A segment of the log that is still needed is not there.
+    /// A segment of the log that is still needed is missing.
     #[error("{}: segment {segment} of the block log is missing", path.display())]
     MissingSegment {
         /// The folder of the log.
@@ -101,7 +101,8 @@ pub enum DiskError {
         /// Number of the segment.
         segment: u64,
     },
-    /// The log ends before the state store does: it has lost blocks that were there.
+    /// The log ends before the position up to which the state store has applied it, so it has lost
+    /// blocks.
     #[error("the block log ends at {log}, the states at {states}: the log has lost blocks")]
     LogLostBlocks {
         /// End of the log.
@@ -109,7 +110,7 @@ pub enum DiskError {
         /// Position up to which the state store has applied it.
         states: Position,
     },
-    /// The checksum over a record's head or body does not hold.
+    /// The checksum of a record's head or body does not match.
     #[error("{}: {part} of the record at byte {offset}: checksum {got:#010x}, expected {expected:#010x}", path.display())]
     Checksum {
         /// The file.
@@ -123,7 +124,7 @@ pub enum DiskError {
         /// Checksum stored with it.
         expected: u32,
     },
-    /// A record is not closed by its end mark.
+    /// A record does not end with its end mark.
     #[error("{}: end mark of the record at byte {offset} is {got:#010x}, expected {expected:#010x}", path.display())]
     EndMark {
         /// The file.
@@ -135,15 +136,16 @@ pub enum DiskError {
         /// Value expected.
         expected: u32,
     },
-    /// A record is longer than any may be.
+    /// A record is longer than the limit.
     #[error("record of {got} bytes, the log accepts at most {limit}")]
     TooLong {
         /// Length of the record.
         got: u64,
-        /// The greatest that is allowed.
+        /// Maximum length.
         limit: u64,
     },
-    /// A record that must be whole is not: its file ends before it, or is empty from some byte on.
+    /// A record that must be complete is not: its file ends before the record does, or has only
+    /// zeros from some byte on.
     #[error("{}: the record at byte {offset} needs {expected} bytes, and {got} are left", path.display())]
     CutShort {
         /// The file.
@@ -152,10 +154,10 @@ pub enum DiskError {
         offset: u64,
         /// Bytes from there to the end of the file.
         got: u64,
-        /// Bytes that the record takes.
+        /// Length of the record.
         expected: u64,
     },
-    /// Something that is found by its hash has another one.
+    /// An item that is stored by hash does not have this hash.
     #[error("{what} {expected} is damaged: it hashes to {got}")]
     Hash {
         /// Node, code or block.
@@ -165,7 +167,7 @@ pub enum DiskError {
         /// Hash under which it is stored.
         expected: B256,
     },
-    /// Something passes its checksum and yet cannot be read.
+    /// An item passes its checksum but cannot be decoded.
     #[error("{what} is malformed: {reason}")]
     Malformed {
         /// The malformed item.
@@ -173,7 +175,7 @@ pub enum DiskError {
         /// The violation.
         reason: String,
     },
-    /// A state can only be restored where no chain is.
+    /// A state can only be restored into a folder without a chain.
     #[error("{}: has a chain with blocks {range:?}, expected an empty folder", path.display())]
     NotEmpty {
         /// The folder.
@@ -187,16 +189,17 @@ pub enum DiskError {
         /// The folder.
         path: PathBuf,
     },
-    /// Blocks in the log have to be executed again before anything can be added.
+    /// Blocks in the log must be executed again before anything can be committed.
     #[error("{blocks} records of the block log are not applied yet")]
     Behind {
         /// Number of records.
         blocks: usize,
     },
-    /// No block of the log waits for re-execution.
+    /// No block of the log is waiting for re-execution.
     #[error("no block of the log is waiting for re-execution")]
     NotBehind,
-    /// A write has failed half way. Reading goes on; writing does when the chain is opened anew.
+    /// A write failed and could not be undone. Reads still work; writes do after the chain is
+    /// reopened.
     #[error("a write failed and the store accepts no more: {0}; reopen the chain")]
     Unusable(String),
 }
@@ -210,19 +213,19 @@ impl DiskError {
         move |source| Self::Io { what, path, source }
     }
 
-    /// Something that passes its checksum and makes no sense.
+    /// Creates the error for an item that passes its checksum but cannot be decoded.
     #[allow(clippy::needless_pass_by_value, reason = "errors are handed on as they arise")]
     pub fn malformed(what: &'static str, reason: impl ToString) -> Self {
         Self::Malformed { what, reason: reason.to_string() }
     }
 
-    /// Returns `true` if the content of the state store is wrong or missing, so that only
-    /// rebuilding it helps: not for a full disk, missing permissions or anything else that passes.
+    /// Returns `true` if the content of the state store is wrong or missing, so that it must be
+    /// rebuilt; `false` for a full disk, missing permissions and other temporary errors.
     pub(crate) fn is_state_damage(&self) -> bool {
         let is_content = |error: &io::Error| {
             use io::ErrorKind::{InvalidData, InvalidInput, NotFound, Other, UnexpectedEof};
-            // The library gives the kind `Other` to what it finds in files; the operating system
-            // does not.
+            // The library uses the kind `Other` for invalid file contents; the operating system
+            // does not use it.
             matches!(error.kind(), InvalidData | InvalidInput | NotFound | Other | UnexpectedEof)
         };
         match self {
@@ -232,7 +235,7 @@ impl DiskError {
                 source.and_then(|it| it.downcast_ref()).is_none_or(is_content)
             }
             Self::State(fjall::Error::Poisoned | fjall::Error::Locked) => false,
-            // A later release may go on with it.
+            // A store of a later release stays usable by that release.
             Self::OtherLayout { got, expected, .. } => got < expected,
             Self::State(_)
             | Self::Incomplete { .. }
@@ -243,7 +246,7 @@ impl DiskError {
         }
     }
 
-    /// Converts the error into that of a store that was doing `operation`.
+    /// Converts the error into a store error during `operation`.
     pub(crate) fn during(self, operation: &'static str) -> StoreError {
         StoreError::new(operation, self)
     }

@@ -8,8 +8,8 @@
 //! end mark              4 bytes, none of them zero
 //! ```
 //!
-//! The head's checksum covers the position of the record, so a record that was copied elsewhere is
-//! invalid.
+//! The head's checksum covers the position of the record, so a record that was copied to another
+//! position is invalid.
 
 use crate::{DiskError, Position};
 use std::{
@@ -17,16 +17,16 @@ use std::{
     path::Path,
 };
 
-/// Longest body of a record: far more than the largest block with its witness.
+/// Maximum length of a record's body: far more than the largest block with its witness.
 pub(crate) const MAX_BODY: u64 = 256 << 20;
 
 const HEAD: usize = 12;
 pub(crate) const END: [u8; 4] = [0xe5, 0x9b, 0x37, 0xd1];
 
-/// Bytes that a record takes beside its body.
+/// Length of a record without its body.
 pub(crate) const OVERHEAD: u64 = (HEAD + END.len()) as u64;
 
-/// Returns the head of a body at `position`.
+/// Returns the head of a record with this body at `position`.
 pub(crate) fn head(position: Position, body: &[u8]) -> Result<[u8; HEAD], DiskError> {
     let length = u32::try_from(body.len())
         .ok()
@@ -58,17 +58,17 @@ pub(crate) enum Found {
     End,
     /// A record that was never completed, and so never acknowledged.
     Torn {
-        /// Bytes that it needs, as far as one can tell.
+        /// Length of the complete record, as far as known.
         needs: u64,
     },
 }
 
-/// Reads the content at `position` of a segment of `length` bytes; `file` is at that position, and
-/// after a record at the end of it.
+/// Reads the content at `position` of a segment of `length` bytes. `file` must be at that position;
+/// after a record, it is at the end of the record.
 ///
 /// A record is torn if the file ends before it does, or if all its bytes from some offset on are
-/// zero: a file looks like this if it was extended before its bytes were written. Any other
-/// violation is an error: a finished record was changed.
+/// zero, as in a file that was extended before its bytes were written. Any other violation is an
+/// error, because it means that a complete record was changed.
 pub(crate) fn read_frame(
     file: &mut impl Read,
     path: &Path,
@@ -104,13 +104,13 @@ pub(crate) fn read_frame(
     if left < needs {
         return Ok(Found::Torn { needs });
     }
-    // The file is longer than that, so the allocation is backed by bytes that are there.
+    // The file has at least this many bytes left, which bounds the allocation.
     let mut body = vec![0; usize::try_from(body_length).unwrap_or(usize::MAX)];
     file.read_exact(&mut body).map_err(fault())?;
     let mut end = [0; END.len()];
     file.read_exact(&mut end).map_err(fault())?;
     let got = crc32fast::hash(&body);
-    // It may have got as far as into the end mark.
+    // The write may have stopped within the end mark.
     let written = END.iter().zip(&end).take_while(|(one, other)| one == other).count();
     let rest_is_zero = written < END.len() && end[written..].iter().all(|byte| *byte == 0);
     if rest_is_zero && is_zero(file).map_err(fault())? {
@@ -127,8 +127,8 @@ pub(crate) fn read_frame(
     Ok(Found::Record(body))
 }
 
-/// Bodies of the records of a file from `offset` on, wherever they begin: damaged bytes between
-/// them are passed over.
+/// Returns the bodies of all intact records of a file from `offset` on, skipping damaged bytes
+/// between them.
 pub(crate) fn find_records(file: &[u8], offset: u64) -> Vec<Vec<u8>> {
     let (mut found, mut at) = (Vec::new(), usize::try_from(offset).unwrap_or(usize::MAX));
     let field = |at: usize| {

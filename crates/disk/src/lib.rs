@@ -1,25 +1,25 @@
-//! A chain on disk that survives being killed at any moment.
+//! Crash-safe storage of a chain on disk.
 //!
-//! [`open_chain`] opens a chain in a folder, and [`snapshot`] writes a state to a file or makes a
-//! chain of one. [`DiskStore`] is a [`store::Store`] of two parts. The block log is the truth: each
-//! commit is one checksummed record at its end, synced before the commit is acknowledged. The state
-//! store (an LSM tree) holds data that can be rebuilt from the log: trie nodes by location, codes,
-//! blocks with receipts, the canonical chain and its transactions. A thread applies one commit
-//! after another to it; until then reads find them in memory. The state store therefore lags behind
-//! the log by some records; when the chain is opened, a caller that can execute blocks executes
-//! those among them again ([`DiskStore::next_to_replay`]). A damaged state store is set aside when
-//! the chain is opened, and made again from the log ([`DiskStore::rebuilt`]).
+//! [`open_chain`] opens a chain in a folder, and [`snapshot`] exports a state to a file or creates
+//! a chain from one. [`DiskStore`] implements [`store::Store`] in two parts. The block log is the
+//! source of truth: each commit is one checksummed record at its end, synced before the commit is
+//! acknowledged. The state store (an LSM tree) contains data that can be rebuilt from the log: trie
+//! nodes by location, codes, blocks with receipts, the canonical chain and its transactions. A
+//! thread applies commits to it in order; until a commit is applied, reads find it in memory. The
+//! state store therefore lags behind the log by some records. When the chain is opened, a caller
+//! that can execute blocks executes the missing ones again ([`DiskStore::next_to_replay`]). A
+//! damaged state store is moved away on opening and rebuilt from the log ([`DiskStore::rebuilt`]).
 //!
-//! Trie nodes of the states of all recent blocks are kept side by side, and deleted as blocks leave
-//! that window.
+//! Trie nodes of the states of all recent blocks coexist, and are deleted as blocks leave the
+//! retention window.
 //!
-//! Data that a node has read elsewhere and can read again is kept in a [`RecordFile`] of the same
-//! records: a damaged one is cut back, and not refused. Records that are looked up by number and
-//! never all read are in a [`SlotFile`].
+//! A [`RecordFile`] stores data that a node can fetch again, in the record format of the log; a
+//! damaged file is truncated instead of rejected. A [`SlotFile`] stores records that are looked up
+//! by number.
 //!
-//! This crate owns the files: their formats, the handling of damaged, torn and full ones, and the
-//! retention of states. It owns neither the interface (`store`) nor the execution and choice of
-//! blocks (`chain`).
+//! This crate contains the file formats, the handling of damaged, torn and full files, and the
+//! retention of states. The interface is in `store`, and the execution and choice of blocks in
+//! `chain`.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -1,8 +1,8 @@
-//! The block log: all commits of a chain, in their order. It is the truth; everything else on disk
-//! can be rebuilt from it.
+//! The block log: all commits of a chain, in order. It is the source of truth; everything else on
+//! disk can be rebuilt from it.
 //!
-//! A log is a folder of segments, files numbered without a gap. Records are only ever added at the
-//! end of the last segment, and forgotten by removing the oldest ones.
+//! A log is a folder of segments, which are files with consecutive numbers. Records are only
+//! appended to the last segment, and are deleted by removing the oldest segments.
 
 use crate::{
     DiskError,
@@ -27,7 +27,7 @@ const SEGMENT_HEAD: usize = 8 + 32 + 8 + 4;
 pub struct Position {
     /// Number of the segment.
     pub segment: u64,
-    /// Bytes from the start of its file.
+    /// Offset in the file of the segment, in bytes.
     pub offset: u64,
 }
 
@@ -44,8 +44,8 @@ impl fmt::Display for Position {
     }
 }
 
-/// The end of a log that was cut off when it was opened: an incomplete record, because the process
-/// or the machine went down. It was never acknowledged.
+/// An incomplete record at the end of the log, truncated on opening. The process or the machine
+/// went down while writing it, so it was never acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TornTail {
     /// Position of the record.
@@ -67,7 +67,7 @@ impl LogFile for File {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        // The length of the file is part of what this makes last.
+        // This includes the length of the file.
         self.sync_data()
     }
 
@@ -81,28 +81,28 @@ impl LogFile for File {
 pub(crate) struct BlockLog {
     folder: PathBuf,
     genesis: B256,
-    /// Length from which on a segment gets no further record.
+    /// Length at which the log starts a new segment.
     segment_bytes: u64,
     first: u64,
     pub(crate) file: Box<dyn LogFile>,
     end: Position,
-    /// Reason for which nothing more can be added.
+    /// Reason why nothing more can be appended.
     broken: Option<String>,
 }
 
-/// A log as it was found.
+/// An opened log and its unapplied records.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) log: BlockLog,
-    /// Records behind the place from which on they were asked for.
+    /// Records from the requested position on.
     pub(crate) records: VecDeque<Position>,
     pub(crate) torn: Option<TornTail>,
 }
 
 impl BlockLog {
-    /// Opens the log in `folder`, or starts one. The records from `applied` on are checked and
-    /// listed; those before it are when they are read. If the oldest segment that is `kept` is
-    /// known, none may be missing from there on.
+    /// Opens the log in `folder`, or creates one. The records from `applied` on are checked and
+    /// listed; earlier records are checked when they are read. If the oldest segment to be `kept`
+    /// is known, no segment from there on may be missing.
     pub(crate) fn open(
         folder: &Path,
         genesis: B256,
@@ -173,7 +173,8 @@ impl BlockLog {
         Ok(Opened { log, records, torn })
     }
 
-    /// Checks that all records from the first block on are there and intact. Nothing is changed.
+    /// Checks that all records from the first block on are present and intact, without changing
+    /// anything.
     pub(crate) fn check(folder: &Path, genesis: B256) -> Result<(), DiskError> {
         let numbers = segments(folder)?;
         let last = numbers.last().copied().unwrap_or_default();
@@ -207,9 +208,10 @@ impl BlockLog {
         Ok(())
     }
 
-    /// Adds a record durably, and returns its position.
+    /// Appends a record durably, and returns its position.
     ///
-    /// If that fails, the log is as it was, or takes nothing more until it is opened anew.
+    /// If this fails, the log is either unchanged or rejects all further records until it is
+    /// reopened.
     pub(crate) fn append(&mut self, body: &[u8]) -> Result<Position, DiskError> {
         if let Some(reason) = &self.broken {
             return Err(DiskError::Unusable(reason.clone()));
@@ -261,7 +263,7 @@ impl BlockLog {
         self.segment_bytes = bytes;
     }
 
-    /// Number of the oldest segment.
+    /// Returns the number of the oldest segment.
     pub(crate) const fn first(&self) -> u64 {
         self.first
     }
@@ -281,7 +283,7 @@ impl BlockLog {
     }
 }
 
-/// The record at `position`.
+/// Reads the record at `position`.
 pub(crate) fn read_record(
     folder: &Path,
     genesis: B256,
@@ -308,7 +310,7 @@ fn segment_path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:010}.log"))
 }
 
-/// Numbers of the segments in a folder, ascending.
+/// Returns the numbers of the segments in a folder, ascending.
 fn segments(folder: &Path) -> Result<Vec<u64>, DiskError> {
     let fault = || DiskError::io("list", folder);
     let mut numbers = Vec::new();
@@ -331,7 +333,7 @@ fn segment_head(genesis: B256, number: u64) -> [u8; SEGMENT_HEAD] {
     head
 }
 
-/// Makes a segment without records. If that fails, it is as if it had never been tried.
+/// Creates a segment without records. A failure leaves no file behind.
 fn create_segment(folder: &Path, genesis: B256, number: u64) -> Result<File, DiskError> {
     let path = segment_path(folder, number);
     let create = || {
@@ -344,14 +346,14 @@ fn create_segment(folder: &Path, genesis: B256, number: u64) -> Result<File, Dis
         Ok(file)
     };
     create().map_err(|error| {
-        // A rest of it would be taken for a segment under construction, and rebuilt.
+        // A partial file would look like a segment whose head was not completely written.
         drop(fs::remove_file(&path));
         DiskError::io("create", &path)(error)
     })
 }
 
-/// Opens a segment for reading and checks its head. Of the last one the head may be torn, for it is
-/// made before its first record: then it is made again.
+/// Opens a segment for reading and checks its head. The head of the last segment may be torn,
+/// because it is written before the first record; then the segment is created again.
 fn open_segment(
     path: &Path,
     genesis: B256,
@@ -391,8 +393,8 @@ fn check_head(path: &Path, head: &[u8], genesis: B256, number: u64) -> Result<()
     Err(DiskError::NotALog { path: path.into(), got, expected })
 }
 
-/// Hash of the first block of the log in `folder`, as its oldest segment names it; `None` if there
-/// is no log, or none with a record.
+/// Returns the hash of the chain's first block from the oldest segment in `folder`; `None` if there
+/// is no log, or if it has no records.
 pub(crate) fn first_block(folder: &Path) -> Result<Option<B256>, DiskError> {
     if !folder.exists() {
         return Ok(None);

@@ -1,7 +1,7 @@
 //! Locations of the nodes of a commit.
 //!
-//! A commit names its nodes by hash. The new nodes of a state are the upper part of its tries: a
-//! walk from the root through new nodes alone meets each of them at its location.
+//! A commit lists its nodes by hash. The new nodes of a state are the upper part of its tries, so a
+//! walk from the root through new nodes only visits each of them at its location.
 
 use crate::DiskError;
 use alloy_primitives::{B256, Bytes, map::B256Map};
@@ -11,7 +11,7 @@ use core::cell::RefCell;
 use store::{Changes, Visitor, walk};
 use trie::{Nibbles, NodePath, NodeSource, SourceError, Trie, TrieError};
 
-/// A node at its place.
+/// A node with its location.
 #[derive(Debug, Clone)]
 pub(crate) struct Placed {
     pub(crate) owner: Option<B256>,
@@ -26,10 +26,11 @@ impl Placed {
     }
 }
 
-/// New nodes by hash, with how often each was passed in: a trie passes each of its nodes once.
+/// New nodes by hash, with the number of times each was passed in: a trie emits each of its nodes
+/// once.
 struct New<'c> {
     nodes: B256Map<(&'c Bytes, usize)>,
-    /// Nodes that the walk has met.
+    /// Nodes that the walk has visited.
     met: RefCell<Vec<Placed>>,
 }
 
@@ -48,7 +49,7 @@ impl NodeSource for New<'_> {
     }
 }
 
-/// Accounts whose storage root is that of a new node.
+/// Collects the accounts whose storage root is a new node.
 #[derive(Default)]
 struct Storages<'n> {
     nodes: Option<&'n B256Map<(&'n Bytes, usize)>>,
@@ -73,7 +74,8 @@ impl Visitor<Bytes> for Storages<'_> {
     }
 }
 
-/// The nodes of a commit at their places. `parent` reads the state that a block was executed on.
+/// Returns the nodes of a commit with their locations. `parent` reads the state on which the block
+/// was executed.
 pub(crate) fn place_nodes<S>(changes: &Changes, parent: &S) -> Result<Vec<Placed>, DiskError>
 where
     S: NodeSource<Bytes = Bytes> + ?Sized,
@@ -91,8 +93,8 @@ where
         let mut storages = Storages { nodes: Some(&new.nodes), found: B256Map::default() };
         walk(&new, None, root, &mut storages).map_err(malformed)?;
         for (root, mut owners) in storages.found {
-            // Accounts that have had this storage before show up too, once another account has come
-            // to have the same. Walking them all would let a block with one new trie cost as much
+            // Accounts that already had this storage root are found too, once another account gets
+            // the same root. Walking all of them would make a block with one new trie as expensive
             // as one with thousands.
             let emitted = new.nodes.get(&root).map_or(0, |(_, count)| *count);
             if owners.len() > emitted

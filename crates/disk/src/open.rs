@@ -1,4 +1,4 @@
-//! Chains on disk.
+//! Opening of chains on disk.
 
 use crate::{DiskOptions, DiskStore};
 use alloy_genesis::Genesis;
@@ -8,22 +8,22 @@ use executor::ChainSpec;
 use std::{panic::resume_unwind, path::Path, sync::Arc, thread};
 use store::{Store as _, StoreError};
 
-/// Opens the chain in the folder `path`, or starts one there at `genesis`.
+/// Opens the chain in the folder `path`, or creates one there at `genesis`.
 ///
-/// A chain that was killed, or lost power, is as it was: each block that
-/// [`append`](Chain::append) has returned is there, and the head is where it was last moved to.
-/// Blocks whose states were not written down in time are executed again. Only one can have a chain
-/// open; readers and states that are still held keep it open.
+/// After a kill or a loss of power the chain is unchanged: every block that
+/// [`append`](Chain::append) has acknowledged is present, and the head is the last one set. Blocks
+/// whose states were not stored in time are executed again. A chain can be open only once at a
+/// time; readers and states that still exist keep it open.
 ///
-/// An edited state behind a block ([`set_state`](Chain::set_state)) is not stored: the block's own
+/// An edited state after a block ([`set_state`](Chain::set_state)) is not stored: the block's own
 /// state is restored instead.
 ///
 /// # Errors
 ///
-/// [`ChainError::OtherGenesis`] if the chain there is another one; [`ChainError::Store`] if files
-/// are damaged, missing or in use, with a [`DiskError`](crate::DiskError) inside;
-/// [`ChainError::Replay`] if a block that was appended cannot be executed again, which by the same
-/// rules it can.
+/// [`ChainError::OtherGenesis`] if the folder has a chain with another genesis;
+/// [`ChainError::Store`] with a [`DiskError`](crate::DiskError) inside if files are damaged,
+/// missing or in use; [`ChainError::Replay`] if an appended block cannot be executed again, which
+/// does not happen under the same configuration.
 pub fn open_chain(
     path: &Path,
     genesis: &Genesis,
@@ -32,7 +32,7 @@ pub fn open_chain(
     open_chain_with(path, genesis, config, DiskOptions::default())
 }
 
-/// Opens a chain like [`open_chain`]; `options` determine how much is kept.
+/// Opens a chain like [`open_chain`]; `options` determine how much data is retained.
 ///
 /// # Errors
 ///
@@ -43,7 +43,7 @@ pub fn open_chain_with(
     config: ChainConfig,
     options: DiskOptions,
 ) -> Result<Chain, ChainError> {
-    // With a million accounts either takes a good part of a second.
+    // With a million accounts, each of the two takes a good part of a second.
     let (opened, digest) = thread::scope(|scope| {
         let digest = scope.spawn(|| digest(genesis, &config.spec));
         (
@@ -54,7 +54,7 @@ pub fn open_chain_with(
     let fault = |fault| StoreError::new("open the chain", fault);
     let store = Arc::new(opened.map_err(fault)?);
     match on_disk(&store, digest, genesis, config.clone()) {
-        // The damage is noted: opened again, the state store is rebuilt.
+        // The damage has been recorded, so opening the chain again rebuilds the state store.
         Err(_) if store.damage().is_some() => {
             drop(store);
             let store = Arc::new(DiskStore::open(path, options).map_err(fault)?);
@@ -64,7 +64,7 @@ pub fn open_chain_with(
     }
 }
 
-/// The chain of an open store, once the store has applied its log.
+/// Returns the chain of an open store after the store has applied its log.
 fn on_disk(
     store: &Arc<DiskStore>,
     digest: B256,
@@ -112,8 +112,8 @@ fn check_genesis(
     }
 }
 
-/// Commits to all of a genesis that its block depends on, without making its tries: those of a
-/// million accounts take longer than all else that opening a chain does.
+/// Returns a hash over everything that the genesis block depends on, without building the tries:
+/// for a million accounts, that would take longer than the rest of opening a chain.
 pub(crate) fn digest(genesis: &Genesis, spec: &ChainSpec) -> B256 {
     let mut hasher = Keccak256::new();
     hasher.update(alloy_rlp::encode(genesis_header(genesis, B256::ZERO, spec)));

@@ -1,32 +1,32 @@
 //! Retention options of a chain on disk.
 
-/// Retention and other options of a [`DiskStore`](crate::DiskStore). The default is that of a
+/// Retention and other options of a [`DiskStore`](crate::DiskStore). The defaults are those of a
 /// rollup node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskOptions {
-    /// States of how many of the newest canonical blocks are kept, the head's among them. Nothing
-    /// can be proven or called at older blocks, nor can the chain go back behind them.
+    /// Number of newest canonical blocks, including the head, whose states are kept. Proofs and
+    /// calls at older blocks are not possible, and the chain cannot be rewound beyond them.
     pub states: u64,
-    /// Witnesses of how many of the newest canonical blocks are kept at least.
+    /// Minimum number of newest canonical blocks whose witnesses are kept.
     pub witnesses: u64,
-    /// Maximum number of commits that wait to be applied to the state store; the next one waits for
-    /// room. A process that is killed leaves that many blocks to be executed again.
+    /// Maximum number of commits queued for the state store; a further commit blocks. After a kill,
+    /// up to this many blocks are executed again.
     pub queue: usize,
-    /// Number of commits that the state store applies before it is synced: after a loss of power
-    /// that many blocks are executed again, besides those that waited.
+    /// Number of commits that the state store applies before it is synced. After a loss of power,
+    /// up to this many blocks are executed again, in addition to the queued ones.
     pub lag: u64,
-    /// Bytes from which on a segment of the log gets no further record.
+    /// Length in bytes at which the log starts a new segment.
     pub segment_bytes: u64,
-    /// Bytes of memory for recently read items of the state store.
+    /// Size of the state store's block cache, in bytes.
     pub cache_bytes: u64,
-    /// Bytes of memory for trie nodes that were read or written lately.
+    /// Size of the cache for recently read or written trie nodes, in bytes.
     pub node_cache_bytes: u64,
 }
 
 impl Default for DiskOptions {
     fn default() -> Self {
-        // Claims are proven against the last 8,191 heads that L1 knows; the newest blocks are not
-        // there yet.
+        // Claims are proven against the last 8,191 heads on L1, which does not have the newest
+        // blocks yet.
         let states = 8_191 + 1_024;
         Self {
             states,

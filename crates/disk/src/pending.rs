@@ -1,8 +1,8 @@
-//! Commits that are in the log and not yet in the state store: in order, and found by hash.
+//! Commits that are in the log and not yet in the state store, in order and by hash.
 //!
-//! A committer waits for the log alone. A thread writes the oldest commit into the state store
-//! before it removes the commit here: a reader that looks here first and there afterwards finds
-//! every commit.
+//! A committer only waits for the log. A thread writes the oldest commit into the state store
+//! before it removes the commit from this queue, so a reader that checks the queue first and the
+//! state store afterwards finds every commit.
 
 use crate::{DiskError, Position, canonical::Range, commit::Commit};
 use alloy_primitives::{B256, Bytes, map::B256Map};
@@ -26,21 +26,21 @@ pub(crate) struct Pending {
     /// Notified whenever the queue changes.
     moved: Condvar,
     found: RwLock<Found>,
-    /// Maximum number of waiting commits.
+    /// Maximum number of queued commits.
     limit: usize,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     commits: VecDeque<Arc<Commit>>,
-    /// Number of commits that have arrived, and number of those that have left.
+    /// Number of commits added, and number of commits removed.
     come: u64,
     gone: u64,
-    /// Number of guards that keep the state store unchanged.
+    /// Number of guards that stop commits from being applied.
     held: usize,
     /// `true` once the queue is closed.
     closed: bool,
-    /// Reason for which nothing more can be written.
+    /// Reason why nothing more can be written.
     broken: Option<String>,
 }
 
@@ -65,13 +65,13 @@ impl Pending {
         self.queue.lock().check()
     }
 
-    /// Makes all further writes fail, for this reason unless there is an earlier one.
+    /// Makes all further writes fail. The first reason is kept.
     pub(crate) fn break_off(&self, reason: &dyn fmt::Display) {
         self.queue.lock().broken.get_or_insert_with(|| reason.to_string());
         self.moved.notify_all();
     }
 
-    /// Waits until there is room for one more.
+    /// Waits until there is room for one more commit.
     pub(crate) fn room(&self) -> Result<(), DiskError> {
         let mut queue = self.queue.lock();
         loop {
@@ -83,10 +83,10 @@ impl Pending {
         }
     }
 
-    /// Adds a commit, which is found from now on.
+    /// Adds a commit; readers find it from now on.
     pub(crate) fn push(&self, commit: Commit) {
         let commit = Arc::new(commit);
-        // Only one commits at a time, so that both are in the same order.
+        // Only one thread commits at a time, so both locks see the same order.
         let number = self.queue.lock().come;
         self.found.write().add(number, &commit);
         let mut queue = self.queue.lock();
@@ -95,14 +95,14 @@ impl Pending {
         self.moved.notify_all();
     }
 
-    /// Returns the guard that the thread which applies commits must hold: if it panics, writing
-    /// fails from then on, and nothing waits for it.
+    /// Returns the guard that the thread which applies commits must hold. If the thread panics,
+    /// later writes fail instead of waiting for it.
     pub(crate) const fn taker(&self) -> Taker<'_> {
         Taker(self)
     }
 
-    /// Waits for the oldest commit; it stays here until it [is done](Self::done). `None` if there
-    /// will be none, or if nothing can be written.
+    /// Waits for the oldest commit, which stays in the queue until it [is done](Self::done). `None`
+    /// if the queue is closed, or if nothing can be written.
     pub(crate) fn next(&self) -> Option<Arc<Commit>> {
         let mut queue = self.queue.lock();
         loop {
@@ -120,7 +120,7 @@ impl Pending {
         }
     }
 
-    /// The oldest commit is in the state store.
+    /// Removes the oldest commit, which is now in the state store.
     pub(crate) fn done(&self, commit: &Commit) {
         let number = self.queue.lock().gone;
         self.found.write().forget(number, commit);
@@ -130,7 +130,7 @@ impl Pending {
         self.moved.notify_all();
     }
 
-    /// Waits until all that has come is in the state store.
+    /// Waits until all commits added so far are in the state store.
     pub(crate) fn settle(&self) -> Result<(), DiskError> {
         let mut queue = self.queue.lock();
         let come = queue.come;
@@ -143,7 +143,7 @@ impl Pending {
         }
     }
 
-    /// Keeps the oldest commit from being taken, until as many times [released](Self::release).
+    /// Stops commits from being applied until each call is matched by a [release](Self::release).
     pub(crate) fn hold(&self) {
         self.queue.lock().held += 1;
     }
@@ -159,7 +159,7 @@ impl Pending {
         self.moved.notify_all();
     }
 
-    /// Commits that wait, the oldest first.
+    /// Returns the queued commits, oldest first.
     pub(crate) fn commits(&self) -> Vec<Arc<Commit>> {
         self.queue.lock().commits.iter().map(Arc::clone).collect()
     }
@@ -168,8 +168,8 @@ impl Pending {
         self.queue.lock().commits.len()
     }
 
-    /// Locks the contents of the waiting commits. Under the lock nothing arrives and nothing
-    /// leaves: anything that is not found here does not change in the state store.
+    /// Locks the contents of the queued commits. While the lock is held, no commit is added or
+    /// removed, so items that are not found here do not change in the state store.
     pub(crate) fn found(&self) -> RwLockReadGuard<'_, Found> {
         self.found.read()
     }
@@ -186,8 +186,7 @@ impl Drop for Taker<'_> {
     }
 }
 
-/// Additions and moves of the waiting commits, each with the number of the last commit that made
-/// it.
+/// Contents of the queued commits, each item with the number of the last commit that wrote it.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     nodes: Latest<B256Map<(Bytes, u64)>>,
@@ -227,17 +226,17 @@ impl Found {
         self.transactions.get(hash)
     }
 
-    /// Numbers of the canonical blocks, if they have moved.
+    /// Returns the numbers of the canonical blocks, if they have changed.
     pub(crate) fn range(&self) -> Option<Range> {
         self.range.as_ref().map(|(range, _)| range.clone())
     }
 
-    /// All nodes by hash.
+    /// Returns all nodes by hash.
     pub(crate) fn nodes(&self) -> B256Map<Bytes> {
         self.nodes.0.iter().map(|(hash, (node, _))| (*hash, node.clone())).collect()
     }
 
-    /// All codes by hash.
+    /// Returns all codes by hash.
     pub(crate) fn codes(&self) -> B256Map<Bytes> {
         self.codes.0.iter().map(|(hash, (code, _))| (*hash, code.original_bytes())).collect()
     }
@@ -266,7 +265,7 @@ impl Found {
         }
     }
 
-    /// Removes the items that no later commit has added or moved again.
+    /// Removes the items that no later commit has written again.
     fn forget(&mut self, number: u64, commit: &Commit) {
         for (hash, _) in &commit.changes.nodes {
             self.nodes.forget(hash, number);
@@ -290,7 +289,7 @@ impl Found {
     }
 }
 
-/// Values, each with the number of the commit that put it there last.
+/// Values, each with the number of the commit that wrote it last.
 #[derive(Debug, Default)]
 struct Latest<M>(M);
 

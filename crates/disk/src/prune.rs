@@ -1,14 +1,14 @@
-//! Deletion of states that have left the window, and of log segments behind them.
+//! Deletion of states that have left the retention window, and of old log segments.
 //!
-//! Each node records the epoch of its last write. An epoch is the highest block number so far, so
-//! it never goes back, even across branches. When the state of block `n` becomes the oldest that is
-//! kept, a node is deleted if the state of `n` does not have it and its epoch is not later than
-//! `n`: then neither a newer state of the canonical chain has it, nor a branch that leaves that
-//! chain at `n` or above. Candidates are in the state that was the oldest before, and in those that
-//! were written in an epoch up to `n`, including those of abandoned branches.
+//! Each node is stored with the epoch of its last write. An epoch is the highest block number so
+//! far, so it never decreases, even across branches. When the state of block `n` becomes the oldest
+//! to be kept, a node is deleted if the state of `n` does not have it and its epoch is at most `n`:
+//! then neither a newer state of the canonical chain has it, nor a branch that forks off at `n` or
+//! above. Candidates are the nodes of the state that was the oldest before, and those of states
+//! that were written in an epoch up to `n`, including abandoned branches.
 //!
-//! Pruning looks at the chain as the state store has it, which may be some commits behind: the
-//! states that were needed then include those that are needed now.
+//! Pruning works on the chain in the state store, which may be some commits behind. That is safe,
+//! because the states needed at an earlier commit include those needed now.
 
 use crate::{
     DiskError,
@@ -24,7 +24,7 @@ use std::{
 use trie::{NodePath, TrieError};
 
 impl Inner {
-    /// Forgets all that has left the window.
+    /// Deletes everything outside the retention window.
     pub(crate) fn prune(&self) -> Result<(), DiskError> {
         let _one = self.pruning.lock();
         while let Some(oldest) = self.next_oldest()? {
@@ -38,7 +38,8 @@ impl Inner {
         self.forget_witnesses()
     }
 
-    /// Number of the block whose state becomes the oldest, if the oldest one is to go.
+    /// Returns the number of the block whose state becomes the oldest, if the oldest state is to be
+    /// deleted.
     fn next_oldest(&self) -> Result<Option<u64>, DiskError> {
         let Some(range) = self.canonical.read().clone() else { return Ok(None) };
         let bound = range.end.saturating_sub(self.options.states.max(1)).max(range.start);
@@ -46,11 +47,12 @@ impl Inner {
         Ok((oldest < bound).then_some(oldest + 1))
     }
 
-    /// Prunes, and returns `true` if that was possible: not if the chain has moved meanwhile, or if
-    /// nothing can be written.
+    /// Prunes up to the state of block `oldest`. Returns `false` if the canonical chain has changed
+    /// meanwhile, or if nothing can be written.
     fn prune_to(&self, oldest: u64) -> Result<bool, DiskError> {
         {
-            // Between two commits: the writes of a commit in progress would be unknown.
+            // Started between two commits, because the writes of a commit in progress would be
+            // missed.
             let _writer = self.writer.lock();
             *self.written_meanwhile.lock() = Some(HashSet::new());
         }
@@ -58,7 +60,7 @@ impl Inner {
         let _writer = self.writer.lock();
         let written = self.written_meanwhile.lock().take().unwrap_or_default();
         let Garbage { keep, nodes, roots } = found?;
-        // It is looked at again after the next commit if the chain has moved meanwhile.
+        // If the chain has changed meanwhile, pruning is retried after the next commit.
         if self.pending.check().is_err() || self.state.canonical_hash(oldest)? != Some(keep) {
             return Ok(false);
         }
@@ -124,7 +126,7 @@ impl Inner {
         })
     }
 
-    /// Removes segments of the log of which no witness is to be kept.
+    /// Removes the log segments whose witnesses are all outside the retention window.
     fn forget_witnesses(&self) -> Result<(), DiskError> {
         let Some(range) = self.canonical.read().clone() else { return Ok(()) };
         let oldest = range.end.saturating_sub(self.options.witnesses.max(1));
@@ -137,12 +139,12 @@ impl Inner {
         if first.is_none_or(|first| first >= position.segment) || self.pending.check().is_err() {
             return Ok(());
         }
-        // The state store must have everything durably that the log forgets. It has applied the
-        // record at `position`, so all before it too.
+        // Everything in the removed segments must be durable in the state store. It has applied the
+        // record at `position`, and therefore all records before it.
         {
             let mut writer = self.writer.lock();
             let mut batch = self.state.batch();
-            // Before they are removed: a segment that is missing later is noticed.
+            // Stored before the segments are removed, so that a later missing segment is detected.
             self.state.put_meta(&mut batch, Meta::Segment, &position.segment.to_be_bytes());
             self.state.commit(batch)?;
             self.sync(&mut writer)?;
@@ -159,12 +161,12 @@ impl Inner {
     }
 }
 
-/// Garbage that results when a state becomes the oldest one.
+/// Data that can be deleted when a state becomes the oldest one.
 struct Garbage {
-    /// Hash of the block whose state that is.
+    /// Hash of the block with this state.
     keep: B256,
     /// Keys of nodes.
     nodes: Vec<Vec<u8>>,
-    /// Keys of the states that were looked at, and need not be again.
+    /// Keys of the states that were examined and need not be examined again.
     roots: Vec<Vec<u8>>,
 }

@@ -1,4 +1,4 @@
-//! Reads: first the waiting commits, then the cache, then the state store.
+//! Reads: from the queued commits first, then from the cache, then from the state store.
 
 use crate::{
     DiskError,
@@ -28,21 +28,22 @@ impl Inner {
         }
         let node = self.state.node(place, hash)?.map(|(_, node)| node);
         if let Some(node) = &node {
-            // A copy: what the state store gives out keeps a whole block of it in memory.
+            // Copied, because the slice returned by the state store keeps a whole table block in
+            // memory.
             self.nodes.put(*hash, Bytes::copy_from_slice(node), node.len());
         }
         Ok(node)
     }
 
-    /// Numbers of the canonical blocks.
+    /// Returns the numbers of the canonical blocks.
     pub(crate) fn range(&self) -> Option<Range> {
         let moved = self.pending.found().range();
         moved.or_else(|| self.canonical.read().clone())
     }
 
-    /// Hash of the canonical block with the highest number.
+    /// Returns the hash of the canonical block with the highest number.
     pub(crate) fn head_hash(&self) -> Result<Option<B256>, DiskError> {
-        // The chain does not move while this is held.
+        // The canonical chain does not change while this lock is held.
         let found = self.pending.found();
         let range = found.range().or_else(|| self.canonical.read().clone());
         let Some(number) = range.and_then(|range| range.end.checked_sub(1)) else {
@@ -77,7 +78,7 @@ impl Inner {
         }
         let Some((block, bytes)) = self.state.block(hash)? else { return Ok(None) };
         let block = Arc::new(block);
-        // Unless a commit has replaced it meanwhile.
+        // `offer` does not overwrite a block that a commit has replaced meanwhile.
         self.blocks.offer(*hash, Arc::clone(&block), bytes);
         Ok(Some(block))
     }
@@ -111,7 +112,7 @@ impl Inner {
         let Some((genesis, _)) = kept() else { return Ok(None) };
         match read_record(&self.folder.join("blocks"), genesis, position) {
             Ok(body) => Record::decode_witness(&Bytes::from(body)),
-            // Its segment may have been forgotten meanwhile.
+            // The segment may have been removed meanwhile.
             Err(_) if kept().is_none() => Ok(None),
             Err(error) => Err(error),
         }
@@ -124,7 +125,7 @@ impl Inner {
     }
 
     pub(crate) fn read_preimages(&self) -> Result<Preimages, DiskError> {
-        // In this order: what is taken in meanwhile is met twice and not never.
+        // In this order, a commit that is applied meanwhile is found twice instead of not at all.
         let waiting = self.pending.commits();
         let mut preimages = self.state.preimages()?;
         for (address, slots) in waiting.iter().flat_map(|commit| &commit.changes.preimages) {

@@ -1,4 +1,4 @@
-//! Content of a log record: all changes of one commit.
+//! Content of a log record: the changes of one commit.
 
 use crate::{
     DiskError,
@@ -17,21 +17,21 @@ const WHAT: &str = "record";
 /// A commit in the log.
 #[derive(Debug)]
 pub(crate) struct Record {
-    /// Witness of its block. If it is present, nodes and codes are absent: executing the block
-    /// reproduces them.
+    /// Witness of the commit's block. With a witness, nodes and codes are omitted, because
+    /// executing the block reproduces them.
     pub(crate) witness: Option<OwnedWitness>,
     pub(crate) roots: Vec<B256>,
     pub(crate) nodes: Vec<Bytes>,
     pub(crate) codes: Vec<Bytes>,
     pub(crate) preimages: Vec<(Address, Vec<U256>)>,
     pub(crate) blocks: Vec<Arc<Block>>,
-    /// First number from which the canonical chain moves, and the blocks that it moves to.
+    /// First number at which the canonical chain changes, and its blocks from there on.
     pub(crate) canonical: Option<(u64, Vec<B256>)>,
     pub(crate) forgotten: Vec<B256>,
 }
 
 impl Record {
-    /// The record of a commit.
+    /// Encodes the record of a commit.
     pub(crate) fn encode(changes: &Changes) -> Vec<u8> {
         let in_full = changes.witness.is_none();
         let mut out = Writer(Vec::with_capacity(size_hint(changes)));
@@ -79,7 +79,7 @@ impl Record {
         Ok(record)
     }
 
-    /// The witness alone.
+    /// Decodes only the witness.
     pub(crate) fn decode_witness(bytes: &Bytes) -> Result<Option<OwnedWitness>, DiskError> {
         read_witness(&mut Reader::new(WHAT, bytes))
     }
@@ -100,7 +100,7 @@ fn read_witness(reader: &mut Reader<'_>) -> Result<Option<OwnedWitness>, DiskErr
     })
 }
 
-/// About as many bytes as the record will have, so that it need not grow often.
+/// Returns the approximate length of the record, to avoid reallocations.
 fn size_hint(changes: &Changes) -> usize {
     let sum = |parts: &[Bytes]| parts.iter().map(|bytes| bytes.len() + 4).sum::<usize>();
     4_096
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_gives_back_a_commit() {
+    fn record_roundtrips() {
         for in_full in [true, false] {
             let changes = changes(in_full);
             let record = Record::decode(&Record::encode(&changes).into()).unwrap();
@@ -150,7 +150,7 @@ mod tests {
             assert_eq!(record.blocks[0].hash, changes.blocks[0].hash);
             let canonical = changes.canonical.map(|it| (it.from, vec![it.blocks[0].hash]));
             assert_eq!(record.canonical, canonical);
-            // Data that executing the block reproduces is left out.
+            // With a witness, the data that executing the block reproduces is omitted.
             let nodes: Vec<_> = changes.nodes.iter().map(|(_, node)| node.clone()).collect();
             assert_eq!(record.nodes, if in_full { nodes } else { vec![] });
             assert_eq!(record.codes.len(), usize::from(in_full));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_make_reading_a_record_panic_or_allocate_what_is_not_there() {
+    fn decoding_random_records_never_panics() {
         for in_full in [true, false] {
             let whole = Bytes::from(Record::encode(&changes(in_full)));
             for length in 0..whole.len() {
@@ -166,7 +166,7 @@ mod tests {
             }
             assert!(Record::decode(&[&whole[..], &[0]].concat().into()).is_err());
             for byte in 0..whole.len() {
-                // Each length in it among others, made as large as can be.
+                // Among others, this sets each length to its maximum.
                 for value in [0xff, 0x7f, 1, 0] {
                     let mut other = whole.to_vec();
                     other[byte] = value;

@@ -1,4 +1,4 @@
-//! A file of records of data that can be fetched again.
+//! A file of records that can be fetched again.
 
 use crate::{
     DiskError, Position,
@@ -16,39 +16,39 @@ const MAGIC: [u8; 8] = *b"ENSHREC\x01";
 /// Magic, subject of the file, CRC-32 of both.
 const FILE_HEAD: usize = 8 + 32 + 4;
 
-/// A file to whose end records are added, in the format of a chain's log.
+/// An append-only file of records in the format of the block log.
 ///
-/// Its data can be fetched again, so it is not synced, and damaged data is discarded: the file is
-/// cut back to the last intact record. A loss of power may leave arbitrary bytes behind the records
-/// that had reached the disk.
+/// The data can be fetched again, so the file is not synced, and damaged data is discarded by
+/// truncating the file to the last intact record. A loss of power may leave arbitrary bytes after
+/// the records that had reached the disk.
 #[derive(Debug)]
 pub struct RecordFile {
     path: PathBuf,
     pub(crate) file: Box<dyn LogFile>,
     end: u64,
-    /// Reason for which nothing more can be added.
+    /// Reason why nothing more can be appended.
     broken: Option<String>,
 }
 
-/// The part that was cut off the end of a file when it was opened.
+/// The end of a file that was truncated on opening.
 #[derive(Debug)]
 pub struct CutOff {
-    /// Offset of the part; 0 if it was the whole file.
+    /// Offset at which the file was truncated; 0 if it was emptied.
     pub offset: u64,
-    /// Length of the part in bytes.
+    /// Number of bytes removed.
     pub bytes: u64,
-    /// The violation in it.
+    /// Reason for truncating.
     pub reason: DiskError,
 }
 
 impl RecordFile {
-    /// Opens or creates the file of `subject`, and passes its records on with their positions,
-    /// oldest first. The file is cut back before the first record that is damaged or refused; a
-    /// file with another subject is emptied.
+    /// Opens or creates the file of `subject`, and passes its records to the callback with their
+    /// positions, oldest first. The file is truncated before the first record that is damaged or
+    /// that the callback refuses; a file with another subject is emptied.
     ///
     /// # Errors
     ///
-    /// [`DiskError::Io`]: nothing is cut off then.
+    /// [`DiskError::Io`]; the file is not truncated then.
     pub fn open(
         path: &Path,
         subject: B256,
@@ -104,13 +104,13 @@ impl RecordFile {
         Ok((opened, reason.map(|reason| CutOff { offset, bytes, reason })))
     }
 
-    /// Adds a record; where it begins.
+    /// Appends a record, and returns its position.
     ///
     /// # Errors
     ///
-    /// [`DiskError::Io`], and [`DiskError::TooLong`]: the file is as it was then.
-    /// [`DiskError::Unusable`] if that could not be had: it takes nothing more until it is opened
-    /// anew.
+    /// [`DiskError::Io`] and [`DiskError::TooLong`]; the file is unchanged then.
+    /// [`DiskError::Unusable`] if a failed write could not be undone; the file rejects all further
+    /// records until it is reopened.
     pub fn append(&mut self, body: &[u8]) -> Result<u64, DiskError> {
         let offset = self.end;
         let head = head(Position { segment: 0, offset }, body)?;
@@ -118,11 +118,11 @@ impl RecordFile {
         Ok(offset)
     }
 
-    /// Adds records with one write.
+    /// Appends records with one write.
     ///
     /// # Errors
     ///
-    /// As of [`Self::append`]: none of them is added then.
+    /// Like [`Self::append`]; none of the records is added then.
     pub fn append_all<'b>(
         &mut self,
         bodies: impl IntoIterator<Item = &'b [u8]>,
@@ -137,11 +137,11 @@ impl RecordFile {
         if bytes.is_empty() { Ok(()) } else { self.write_at_end(&bytes) }
     }
 
-    /// Puts a file with these records in the place of the one at `path`, once it is on the disk.
+    /// Atomically replaces the file at `path` by a file with these records, after syncing it.
     ///
     /// # Errors
     ///
-    /// [`DiskError`]: the file is as it was then.
+    /// [`DiskError`]; the old file is unchanged then.
     pub fn replace<'b>(
         path: &Path,
         subject: B256,
@@ -158,7 +158,7 @@ impl RecordFile {
         Ok(file)
     }
 
-    /// Reads the records from the one on that begins here.
+    /// Reads all records from the one at `offset` on.
     ///
     /// # Errors
     ///
@@ -186,7 +186,7 @@ impl RecordFile {
         Ok(records)
     }
 
-    /// Offsets of the records of a file that has records of these lengths alone.
+    /// Returns the offsets of the records in a file with records of exactly these lengths.
     pub fn offsets(lengths: impl IntoIterator<Item = usize>) -> impl Iterator<Item = u64> {
         lengths.into_iter().scan(FILE_HEAD as u64, |next, length| {
             let begin = *next;
@@ -195,7 +195,7 @@ impl RecordFile {
         })
     }
 
-    /// Bytes in the file.
+    /// Returns the length of the file in bytes.
     pub const fn length(&self) -> u64 {
         self.end
     }
@@ -205,7 +205,7 @@ impl RecordFile {
         find_records(content, offset).into_iter().map(Bytes::from).collect()
     }
 
-    /// Removes the records from the one on that begins here.
+    /// Removes all records from the one at `offset` on.
     ///
     /// # Errors
     ///
@@ -240,7 +240,7 @@ fn file_head(subject: B256) -> [u8; FILE_HEAD] {
     head
 }
 
-/// Returns the error for a file that does not begin as it must.
+/// Returns the error for a file with an invalid head.
 fn foreign(path: &Path, found: &[u8], subject: B256) -> DiskError {
     let path = path.into();
     let other = found.get(8..40).map(B256::from_slice);

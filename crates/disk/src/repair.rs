@@ -1,8 +1,8 @@
 //! Rebuilding a damaged state store from the log.
 //!
-//! A damaged store is not repaired in place: it is set aside, and the log is applied to an empty
-//! one, provided that the log reaches back to the first block. Damage that a read meets while the
-//! chain is open is noted in a file, and the next opener acts on it.
+//! A damaged store is not repaired in place: it is moved away, and the log is applied to an empty
+//! store, provided that the log reaches back to the first block. Damage that a read detects while
+//! the chain is open is recorded in a file, and the store is rebuilt on the next opening.
 
 use crate::{
     DiskError, Position,
@@ -20,21 +20,21 @@ use std::{
 
 /// Folder of the state store.
 pub(crate) const STATE: &str = "state";
-/// Folder to which a damaged state store is moved. There is one at most.
+/// Folder to which a damaged state store is moved. Only the latest one is kept.
 const DAMAGED: &str = "state.damaged";
-/// File with the reason to rebuild the state store when the chain is opened next.
+/// File with the reason for rebuilding the state store on the next opening.
 const NOTE: &str = "rebuild";
 /// File whose presence marks a chain that starts from a snapshot.
 pub(crate) const SNAPSHOT: &str = "snapshot";
-/// Maximum bytes of the reason that are read.
+/// Maximum number of bytes read from that file.
 const NOTE_BYTES: usize = 1_024;
 
-/// A state store that was rebuilt when the chain was opened.
+/// A rebuild of the state store when the chain was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rebuilt {
     /// The damage.
     pub reason: String,
-    /// Folder to which the damaged store was moved, if there was one.
+    /// Folder to which the damaged store was moved, if it existed.
     pub moved_to: Option<PathBuf>,
 }
 
@@ -63,12 +63,12 @@ impl OpenState {
         })
     }
 
-    /// Opens the state store of the chain in `folder`. A damaged one is set aside, and an empty one
-    /// opened in its place.
+    /// Opens the state store of the chain in `folder`. A damaged one is moved away and replaced by
+    /// an empty one.
     ///
     /// # Errors
     ///
-    /// [`DiskError::CannotRebuild`] if it is damaged and the log is not whole.
+    /// [`DiskError::CannotRebuild`] if it is damaged and the log is incomplete.
     pub(crate) fn open(folder: &Path, cache: u64) -> Result<Self, DiskError> {
         let path = folder.join(STATE);
         let log = folder.join("blocks");
@@ -80,7 +80,7 @@ impl OpenState {
                     if open.genesis.is_none() && folder.join(SNAPSHOT).exists() {
                         return Err(DiskError::FromSnapshot { path: folder.into() });
                     }
-                    // A store that was deleted is made again like a damaged one.
+                    // A deleted store is rebuilt like a damaged one.
                     if open.genesis.is_none() && first_block(&log)?.is_some() {
                         let reason = "state store is empty".into();
                         open.rebuilt = Some(Rebuilt { reason, moved_to: None });
@@ -134,7 +134,7 @@ fn set_aside(folder: &Path, state: &Path) -> Result<Option<PathBuf>, DiskError> 
     }
 }
 
-/// Reason that was noted for rebuilding the state store.
+/// Returns the recorded reason for rebuilding the state store.
 fn noted(folder: &Path) -> Result<Option<String>, DiskError> {
     let path = folder.join(NOTE);
     match fs::read(&path) {
@@ -156,14 +156,14 @@ fn remove_note(folder: &Path) -> Result<(), DiskError> {
     }
 }
 
-/// Tells the next opener to rebuild the state store.
+/// Records that the state store must be rebuilt on the next opening.
 pub(crate) fn note(folder: &Path, damage: &str) {
     if let Err(error) = fs::write(folder.join(NOTE), damage) {
-        tracing::error!(%error, "failed to note that the state store is to be rebuilt");
+        tracing::error!(%error, "failed to record damage of the state store");
     }
 }
 
-/// Runs what reads or writes the state store; a panic of the library below becomes an error.
+/// Runs an access to the state store, and converts a panic of its library to an error.
 pub(crate) fn guard<T>(work: impl FnOnce() -> Result<T, DiskError>) -> Result<T, DiskError> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|panic| Err(DiskError::Panicked(message(&*panic))))

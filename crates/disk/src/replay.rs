@@ -1,4 +1,4 @@
-//! Catching up of the state store with the log, when a chain is opened.
+//! Replay of the log into the state store when a chain is opened.
 
 use crate::{
     DiskError,
@@ -13,8 +13,8 @@ use std::sync::Arc;
 use store::{Block, CanonicalChange, Changes};
 
 impl Inner {
-    /// Returns the next block to execute again; records that need no execution are applied on the
-    /// way to it.
+    /// Returns the next block to execute again, after applying the records before it that need no
+    /// execution.
     pub(crate) fn next_to_replay(&self) -> Result<Option<Arc<Block>>, DiskError> {
         let mut end = self.log.lock();
         loop {
@@ -44,7 +44,7 @@ impl Inner {
         }
     }
 
-    /// Applies the results of executing that block.
+    /// Applies the results of executing the block returned by `next_to_replay`.
     pub(crate) fn replayed(&self, executed: Changes) -> Result<(), DiskError> {
         let mut end = self.log.lock();
         let Some(position) = end.waiting.front().copied() else {
@@ -71,7 +71,7 @@ impl Inner {
         Ok(())
     }
 
-    /// The commit that a record speaks of.
+    /// Converts a record to the changes of its commit.
     fn changes_of(&self, record: Record) -> Result<Changes, DiskError> {
         let Record { witness, roots, nodes, codes, preimages, blocks, canonical, forgotten } =
             record;

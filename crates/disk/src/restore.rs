@@ -20,12 +20,12 @@ pub struct PlacedNode {
 }
 
 impl DiskStore {
-    /// Marks the folder of an empty store as one whose chain starts from a snapshot: its log will
-    /// not have the state that it starts with.
+    /// Marks an empty store as the start of a chain from a snapshot, because its log will not
+    /// contain the initial state.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if there is a chain, or if the mark cannot be written.
+    /// [`StoreError`] if the store has a chain, or if the mark cannot be written.
     pub fn begin_restore(&self) -> Result<(), StoreError> {
         let begin = || {
             self.check_empty()?;
@@ -37,12 +37,12 @@ impl DiskStore {
         begin().map_err(|error| error.during("begin to restore a state"))
     }
 
-    /// Adds nodes and codes of the state of the first block, which has this number. They are
-    /// verified by the caller.
+    /// Adds nodes and codes of the state of the first block, which has this number. The caller has
+    /// verified them.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if there is a chain already, or if they cannot be written.
+    /// [`StoreError`] if the store has a chain, or if the data cannot be written.
     pub fn restore(
         &self,
         number: u64,

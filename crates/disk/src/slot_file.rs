@@ -1,4 +1,4 @@
-//! A file of records of one size, each found by its number.
+//! A file of records of fixed size, indexed by number.
 
 use crate::DiskError;
 use alloy_primitives::B256;
@@ -10,12 +10,12 @@ use std::{
 
 const SUM: usize = 4;
 
-/// A file with one slot for each number, for records that are written late and read one by one. No
-/// index is held in memory, and nothing is read when it is opened.
+/// A file with one slot for each number, for records that are written in any order and read one by
+/// one. It has no index in memory, and opening it reads nothing.
 ///
-/// A slot is the CRC-32 of the subject, the number and the record, and then the record. A slot of
-/// zeros was never written. A slot that is damaged, or of another subject, is told apart from that,
-/// and the others stay readable.
+/// A slot is the CRC-32 of subject, number and record, followed by the record. A slot of zeros was
+/// never written. A slot that is damaged or has another subject is an error, and does not affect
+/// other slots.
 #[derive(Debug)]
 pub struct SlotFile<const N: usize> {
     path: PathBuf,
@@ -36,18 +36,18 @@ impl<const N: usize> SlotFile<N> {
         Ok(Self { path: path.to_owned(), file, subject })
     }
 
-    /// Writes the record with this number. It is in the file once [`Self::sync`] returns.
+    /// Writes the record with this number. It is durable once [`Self::sync`] returns.
     ///
     /// # Errors
     ///
-    /// [`DiskError::Io`]; [`DiskError::TooLong`] for a number that no file has room for.
+    /// [`DiskError::Io`]; [`DiskError::TooLong`] if the offset of the slot overflows.
     pub fn put(&self, number: u64, record: &[u8; N]) -> Result<(), DiskError> {
         let slot = [&self.sum(number, record).to_be_bytes()[..], record].concat();
         let offset = Self::offset(number)?;
         self.file.write_all_at(&slot, offset).map_err(DiskError::io("write", &self.path))
     }
 
-    /// The record with this number, if it was written.
+    /// Returns the record with this number, if it was written.
     ///
     /// # Errors
     ///
@@ -62,7 +62,7 @@ impl<const N: usize> SlotFile<N> {
                 got => read += got,
             }
         }
-        // A number behind the end of the file, or in a hole of it.
+        // The slot is beyond the end of the file, or in a hole.
         if slot.iter().all(|byte| *byte == 0) {
             return Ok(None);
         }
@@ -78,7 +78,7 @@ impl<const N: usize> SlotFile<N> {
         Ok(Some(whole))
     }
 
-    /// Brings all that was written to the disk.
+    /// Makes all written records durable.
     ///
     /// # Errors
     ///
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn records_are_found_by_their_numbers_after_another_start_and_those_between_are_none() {
+    fn records_are_found_by_number_after_reopening() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("slots");
         let file = open(&path, SUBJECT);
@@ -132,12 +132,12 @@ mod tests {
             assert_eq!(again.get(number).unwrap(), None, "{number}");
         }
         assert!(matches!(again.put(u64::MAX, &[1; 8]), Err(DiskError::TooLong { .. })));
-        // The file belongs to another rollup.
+        // Opened with the subject of another rollup.
         assert!(open(&path, B256::ZERO).get(7).is_err());
     }
 
     #[test]
-    fn no_flipped_bit_changes_a_record_and_a_cut_file_has_the_records_before_the_cut() {
+    fn flipped_bits_are_detected_and_truncation_tolerated() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("slots");
         let file = open(&path, SUBJECT);

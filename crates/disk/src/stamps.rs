@@ -1,20 +1,19 @@
-//! Continuity of the state store: each keyspace has the numbers of the last batches.
+//! Completeness check of the state store: each keyspace contains the numbers of the last batches.
 //!
-//! The tables of a keyspace reach the disk on their own, and its journals hold the rest. If a
-//! journal or the tables of one keyspace are lost, the others go on as if nothing were missing, and
-//! a look-up answers that there is nothing. So each batch writes its number into every keyspace, in
-//! a ring of [`RING`] slots, and opening the store checks that every keyspace has all of the last
-//! ones.
+//! Each keyspace writes its tables independently, and the journals contain the rest. If a journal
+//! or the tables of one keyspace are lost, the store still opens, and look-ups find nothing where
+//! there was data. Therefore each batch writes its number into every keyspace, in a ring buffer of
+//! [`RING`] slots, and opening the store checks that every keyspace has all of the last numbers.
 
 use crate::{DiskError, state::State};
 use fjall::{Keyspace, OwnedWriteBatch};
 
-/// Slots of the ring: more batches than the journals hold, since the memtables are written into
-/// tables after every [`FLUSH`] batches.
+/// Number of slots in the ring buffer: more batches than the journals contain, because the
+/// memtables are flushed into tables every [`FLUSH`] batches.
 const RING: u64 = 4_096;
-/// Number of batches after which all memtables are written into tables.
+/// Number of batches after which all memtables are flushed into tables.
 const FLUSH: u64 = 1_024;
-/// First bytes of the key of a slot. No other key of a keyspace has as few bytes and begins so.
+/// Prefix of the keys of slots. No other key of a keyspace has the same length and prefix.
 const PREFIX: [u8; 2] = [0xff, b's'];
 const KEY: usize = PREFIX.len() + 2;
 
@@ -35,12 +34,13 @@ pub(crate) fn put(batch: &mut OwnedWriteBatch, keyspaces: &[&Keyspace], number: 
     }
 }
 
-/// Returns `true` if the memtables are to be written into tables behind this batch.
+/// Returns `true` if the memtables must be flushed into tables after this batch.
 pub(crate) const fn wants_tables(number: u64) -> bool {
     number.is_multiple_of(FLUSH)
 }
 
-/// Number of the last batch, of which every keyspace has a stamp, as of those before it.
+/// Checks that every keyspace has the stamps of the last batches, and returns the number of the
+/// last batch.
 ///
 /// # Errors
 ///
@@ -59,7 +59,7 @@ pub(crate) fn check(state: &State) -> Result<u64, DiskError> {
     Ok(last)
 }
 
-/// Stamps of a keyspace, ascending.
+/// Returns the stamps of a keyspace, ascending.
 fn ring(keyspace: &Keyspace) -> Result<Vec<u64>, DiskError> {
     let mut found = Vec::new();
     for guard in keyspace.prefix(PREFIX) {

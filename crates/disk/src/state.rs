@@ -1,4 +1,4 @@
-//! The state store: data that can be rebuilt from the log, in a form for fast reads.
+//! The state store: data that can be rebuilt from the log, indexed for fast reads.
 //!
 //! | keyspace | key | value |
 //! |---|---|---|
@@ -9,10 +9,10 @@
 //! | `canonical` | number | hash |
 //! | `transactions` | hash | hash of the block, position in it |
 //! | `preimages` | address; address and slot | nothing |
-//! | `written` | epoch, hash | root of a state of which nodes were written in that epoch |
+//! | `written` | epoch, hash | root of a state with nodes written in that epoch |
 //! | `meta` | a name | see [`Meta`] |
 //!
-//! Each keyspace also has the numbers of the last batches (see `stamps`).
+//! Each keyspace also contains the numbers of the last batches (see `stamps`).
 
 use crate::{
     DiskError, Position, block::decode_block, canonical::Range, contents, stamps, value::read_node,
@@ -28,9 +28,9 @@ use std::{path::Path, sync::Arc};
 use store::{Block, Preimages, TransactionLocation};
 use trie::{NodePath, NodeSource, SourceError};
 
-/// Version of the layout of keys and values. A folder with another version is left alone.
+/// Version of the layout of keys and values.
 const LAYOUT: u64 = 3;
-/// The layout before it.
+/// The previous layout, which has no stamps.
 const WITHOUT_STAMPS: u64 = 2;
 
 /// Metadata of the state store.
@@ -38,13 +38,13 @@ const WITHOUT_STAMPS: u64 = 2;
 pub(crate) enum Meta {
     /// Version of the layout of keys and values.
     Layout,
-    /// Hash of the chain's first block. Until it is there, the store counts as empty.
+    /// Hash of the chain's first block. Without it, the store counts as empty.
     Genesis,
     /// A hash stored for the creator of the chain.
     Mark,
     /// Position up to which the log has been applied.
     Applied,
-    /// The highest number of a block that was ever written.
+    /// The highest block number written so far.
     Epoch,
     /// Number of the oldest block whose state is kept.
     Pruned,
@@ -90,16 +90,16 @@ impl State {
         contents::check(folder)?;
         let db = Database::builder(folder)
             .cache_size(cache)
-            // Opening the store reads the journals, so full ones must be removed early:
-            // mostly by `State::write_tables`.
+            // Opening the store reads the journals, so full ones must be removed early, mostly by
+            // `State::write_tables`.
             .max_journaling_size(96 << 20)
             .worker_threads(2)
             .open()?;
         let keyspace = |name: &str, memtable: u64| {
             db.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable))
         };
-        // Nodes are looked up because something refers to them, so they are there. Their tables are
-        // small, so that what was pruned is soon merged away.
+        // Most look-ups of nodes hit, because other nodes refer to them. Small tables let
+        // compaction remove pruned nodes early.
         let nodes = db.keyspace("nodes", || {
             KeyspaceCreateOptions::default()
                 .max_memtable_size(16 << 20)
@@ -126,11 +126,11 @@ impl State {
         Ok(state)
     }
 
-    /// Checks that the store has this layout; gives it to an empty store.
+    /// Checks the layout version of the store, and writes it to an empty store.
     fn check_layout(&self, folder: &Path) -> Result<(), DiskError> {
         match self.number(Meta::Layout)? {
             Some(LAYOUT) => Ok(()),
-            // The same without stamps: they begin here.
+            // The same layout without stamps, which are written from now on.
             Some(WITHOUT_STAMPS) => {
                 let mut batch = self.batch();
                 self.put_meta(&mut batch, Meta::Layout, &LAYOUT.to_be_bytes());
@@ -149,10 +149,10 @@ impl State {
         }
     }
 
-    /// Starts a batch: all of it or nothing is there after a crash.
+    /// Creates a batch, which is atomic: after a crash, either all of it is present or nothing.
     pub(crate) fn batch(&self) -> OwnedWriteBatch {
-        // Handed to the operating system with each batch, so that it outlives the process. It need
-        // not outlive the machine: the log does.
+        // Each batch is handed to the operating system, so that it survives the process. It need
+        // not survive a loss of power, because the log does.
         self.db.batch().durability(Some(PersistMode::Buffer))
     }
 
@@ -169,12 +169,12 @@ impl State {
         Ok(())
     }
 
-    /// Makes all batches so far outlive the machine.
+    /// Syncs all batches so far to disk.
     pub(crate) fn sync(&self) -> Result<(), DiskError> {
         Ok(self.db.persist(PersistMode::SyncAll)?)
     }
 
-    /// Writes memtables into tables and merges these.
+    /// Flushes the memtables into tables and merges the tables.
     pub(crate) fn compact(&self) -> Result<(), DiskError> {
         for keyspace in self.keyspaces() {
             keyspace.rotate_memtable_and_wait()?;
@@ -183,12 +183,12 @@ impl State {
         Ok(())
     }
 
-    /// Returns `true` if a journal is full, which it stays until all its content is in tables.
+    /// Returns `true` if there is a full journal. It is removed once all its content is in tables.
     pub(crate) fn has_full_journal(&self) -> bool {
         self.db.journal_count() > 1
     }
 
-    /// Starts writing memtables into tables, in the background.
+    /// Starts flushing the memtables into tables in the background.
     pub(crate) fn write_tables(&self) -> Result<(), DiskError> {
         for keyspace in self.keyspaces() {
             keyspace.rotate_memtable()?;
@@ -196,7 +196,7 @@ impl State {
         Ok(())
     }
 
-    /// All keyspaces with their names.
+    /// Returns all keyspaces with their names.
     pub(crate) const fn named(&self) -> [(&'static str, &Keyspace); 9] {
         [
             ("codes", &self.codes),
@@ -242,12 +242,12 @@ impl State {
         batch.insert(&self.meta, name.key(), value);
     }
 
-    /// The epoch in which a node was written last, if it is there.
+    /// Returns the epoch in which a node was written last, if the node is present.
     pub(crate) fn epoch(&self, place: NodePath<'_>, hash: &B256) -> Result<Option<u64>, DiskError> {
         Ok(self.node(place, hash)?.map(|(epoch, _)| epoch))
     }
 
-    /// A node and the epoch in which it was written last.
+    /// Returns a node and the epoch in which it was written last.
     pub(crate) fn node(
         &self,
         place: NodePath<'_>,
@@ -262,7 +262,7 @@ impl State {
         Ok(Some((epoch, node)))
     }
 
-    /// Numbers of the canonical blocks.
+    /// Returns the numbers of the canonical blocks.
     pub(crate) fn range(&self) -> Result<Option<Range>, DiskError> {
         let number = |guard: fjall::Guard| -> Result<u64, DiskError> {
             let key = guard.key()?;
@@ -270,7 +270,7 @@ impl State {
                 .map_err(|_| DiskError::malformed("number of a block", "not eight bytes"))?;
             Ok(u64::from_be_bytes(key))
         };
-        // No number of a block is as high as the keys of the stamps.
+        // The keys of stamps sort after every block number.
         let mut numbers = self.canonical.range(..[u8::MAX]);
         let first = numbers.next().map(number).transpose()?;
         let last = numbers.next_back().map(number).transpose()?.or(first);
@@ -284,7 +284,7 @@ impl State {
         Ok(Some(hash))
     }
 
-    /// A block, and how many bytes it takes here.
+    /// Returns a block and its encoded length in bytes.
     pub(crate) fn block(&self, hash: &B256) -> Result<Option<(Block, usize)>, DiskError> {
         let Some(value) = self.blocks.get(hash.as_slice())? else { return Ok(None) };
         let value = Bytes(value.into());
@@ -343,7 +343,7 @@ impl State {
         Ok(preimages)
     }
 
-    /// Shows all nodes with their hashes.
+    /// Calls `visit` for all nodes with their hashes.
     pub(crate) fn each_node(&self, mut visit: impl FnMut(B256, Bytes)) -> Result<(), DiskError> {
         for guard in self.nodes.iter() {
             let (key, value) = guard.into_inner()?;
@@ -357,7 +357,7 @@ impl State {
         Ok(())
     }
 
-    /// Shows all codes with their hashes.
+    /// Calls `visit` for all codes with their hashes.
     pub(crate) fn each_code(&self, mut visit: impl FnMut(B256, Bytes)) -> Result<(), DiskError> {
         for guard in self.codes.iter() {
             let (key, value) = guard.into_inner()?;
@@ -387,8 +387,8 @@ impl core::fmt::Debug for State {
     }
 }
 
-/// Key of a node: its trie, depth and path, and its hash, which distinguishes it from other nodes
-/// at that location.
+/// Returns the key of a node: its trie, depth and path, and its hash, which distinguishes it from
+/// other nodes at that location.
 ///
 /// ```text
 /// 0x00, or 0x01 and the owner's hash
@@ -397,8 +397,8 @@ impl core::fmt::Debug for State {
 /// hash
 /// ```
 ///
-/// The hash lets nodes of different states and branches exist side by side at one location, and
-/// makes a look-up a single read for states of any age.
+/// With the hash in the key, nodes of different states and branches coexist at one location, and a
+/// look-up is a single read for states of any age.
 pub(crate) fn node_key(place: NodePath<'_>, hash: &B256) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + 32 + 1 + 8 + 32);
     match place.owner {

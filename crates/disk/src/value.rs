@@ -1,4 +1,4 @@
-//! A trie node as a value of the state store.
+//! Encoding of a trie node as a value of the state store.
 //!
 //! ```text
 //! head     u8    bits 0 to 3: bytes of the epoch; bit 7: the tail is left out
@@ -6,20 +6,20 @@
 //! RLP of the node, which may lack its tail
 //! ```
 //!
-//! The tail is how each leaf of an account ends that has neither code nor storage: 66 bytes of most
-//! leaves' 104 are the same.
+//! The tail is the common end of the leaves of all accounts without code and storage: 66 of the 104
+//! bytes of most leaves.
 
 use crate::DiskError;
 use alloy_primitives::{Bytes, hex};
 
-/// Root of the empty trie and hash of the empty code, each as a string in RLP.
+/// Root of the empty trie and hash of the empty code, each as an RLP string.
 const TAIL: [u8; 66] = hex!(
     "a056e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"
     "a0c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
 );
 const LACKS_TAIL: u8 = 0x80;
 
-/// Value of a node that was written last in this epoch.
+/// Encodes the value of a node that was last written in this epoch.
 pub(crate) fn node_value(epoch: u64, node: &[u8]) -> Vec<u8> {
     let bytes = epoch.to_be_bytes();
     let epoch = &bytes[epoch.leading_zeros() as usize / 8..];
@@ -32,7 +32,7 @@ pub(crate) fn node_value(epoch: u64, node: &[u8]) -> Vec<u8> {
     [&[head], epoch, node].concat()
 }
 
-/// Epoch and node of a value. Whether it is the node that was asked for is another matter.
+/// Decodes epoch and node of a value, without checking the hash of the node.
 pub(crate) fn read_node(value: &Bytes) -> Result<(u64, Bytes), DiskError> {
     let malformed = |reason: &str| DiskError::malformed("node", reason);
     let (head, rest) = value.split_first().ok_or_else(|| malformed("an empty value"))?;
@@ -55,7 +55,7 @@ mod tests {
     use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
 
     #[test]
-    fn a_value_gives_back_epoch_and_node() {
+    fn value_roundtrips_epoch_and_node() {
         let account = |nonce| {
             let account = TrieAccount { nonce, balance: U256::from(77), ..Default::default() };
             alloy_rlp::encode(account)
@@ -82,13 +82,13 @@ mod tests {
     }
 
     #[test]
-    fn the_tail_is_that_of_an_account_without_code_and_storage() {
+    fn tail_matches_account_without_code_and_storage() {
         assert_eq!(TAIL[1..33], EMPTY_ROOT_HASH[..]);
         assert_eq!(TAIL[34..], KECCAK256_EMPTY[..]);
     }
 
     #[test]
-    fn what_is_no_value_is_an_error() {
+    fn malformed_value_is_an_error() {
         let read = |value: &[u8]| read_node(&Bytes::copy_from_slice(value));
         assert_eq!(read(&[0x02, 1, 2]).unwrap(), (0x0102, Bytes::new()));
         for value in [&[][..], &[0x03, 1, 2], &[0x09, 1, 2, 3, 4, 5, 6, 7, 8, 9], &[0x12, 1, 2]] {

@@ -1,4 +1,4 @@
-//! Taking commits into the state store.
+//! Application of commits to the state store.
 
 use crate::{
     DiskError,
@@ -18,17 +18,17 @@ use std::{
     sync::{Arc, mpsc::SyncSender},
 };
 
-/// Nodes from which on they go into batches of their own: a batch is held in memory.
+/// Maximum number of nodes in a batch, because a batch is held in memory.
 const NODES_PER_BATCH: usize = 20_000;
 
-/// Number of commits after which all data is written into tables, counted from a full journal of
-/// the state store, and again from there on. A small table that is seldom written would keep the
-/// journal for long, and opening the store reads the journal. A few commits later each table has
-/// newer data than the journal, and that stays; a removal's mark may vanish when tables are merged.
+/// Interval, in commits, at which all memtables are flushed while the state store has a full
+/// journal. A rarely written keyspace would otherwise keep the journal for a long time, and opening
+/// the store reads all journals. After a few commits each keyspace has data that is newer than the
+/// journal, and that stays; a tombstone may vanish when tables are merged.
 const EVICTION: u64 = 4;
 
 impl Inner {
-    /// Applies one commit after another, until the queue is closed or writing fails.
+    /// Applies queued commits until the queue is closed or writing fails.
     pub(crate) fn keep_writing(&self, wake: &SyncSender<()>) {
         let _taker = self.pending.taker();
         while let Some(commit) = self.pending.next() {
@@ -39,12 +39,12 @@ impl Inner {
                 return;
             }
             self.pending.done(&commit);
-            // If this fails, the pruning thread has been woken already.
+            // If this fails, the pruning thread has already been woken.
             let _ = wake.try_send(());
         }
     }
 
-    /// Writes a waiting commit, and caches its content.
+    /// Writes a queued commit and caches its content.
     fn take_in(&self, commit: &Commit) -> Result<(), DiskError> {
         let mut writer = self.writer.lock();
         self.write(&mut writer, commit, None)?;
@@ -62,10 +62,10 @@ impl Inner {
         Ok(())
     }
 
-    /// Writes a commit into the state store; with `genesis`, it is the first one of a chain.
+    /// Writes a commit into the state store; with `genesis`, it is the first commit of a chain.
     ///
-    /// If that fails, the content of the store is unknown, so nothing more is written: opening the
-    /// chain again restores it.
+    /// If this fails, the content of the store is unknown, so all later writes fail until the chain
+    /// is reopened.
     pub(crate) fn write(
         &self,
         writer: &mut Writer,
@@ -157,10 +157,10 @@ impl Inner {
         Ok(())
     }
 
-    /// Writes most nodes if there are very many, and returns a batch with the rest. A node cannot
-    /// be found before something refers to it.
+    /// Writes full batches of nodes if there are very many, and returns a batch with the rest.
+    /// Early nodes have no effect, because nothing refers to them yet.
     fn put_nodes(&self, nodes: &[Placed], epoch: u64) -> Result<OwnedWriteBatch, DiskError> {
-        // In the order of their keys, and each once: a batch must not name a key twice.
+        // Sorted and deduplicated by key, because a batch must not contain a key twice.
         let mut keyed: Vec<_> =
             nodes.iter().map(|node| (node_key(node.place(), &node.hash), &node.node)).collect();
         keyed.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
@@ -178,7 +178,7 @@ impl Inner {
         Ok(batch)
     }
 
-    /// Makes all that was written so far outlive the machine.
+    /// Syncs everything written so far to disk.
     pub(crate) fn sync(&self, writer: &mut Writer) -> Result<(), DiskError> {
         if let Err(error) = self.state.sync() {
             self.pending.break_off(&error);
@@ -188,7 +188,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Applies all waiting commits, and makes them durable.
+    /// Applies all queued commits and syncs them to disk.
     pub(crate) fn flush(&self) -> Result<(), DiskError> {
         self.pending.settle()?;
         let mut writer = self.writer.lock();

@@ -1,5 +1,4 @@
-//! Files of records that can be read again: after any damage, the records before it are read, and
-//! nothing else.
+//! Record files: after any damage, exactly the records before it are read.
 
 use alloy_primitives::{B256, Bytes};
 use enshrine_disk::{CutOff, DiskError, RecordFile};
@@ -8,7 +7,7 @@ use tempfile::tempdir;
 
 const SUBJECT: B256 = B256::repeat_byte(0x51);
 
-/// Opens a file; what it holds, with where each record begins, and what was cut off.
+/// Opens a file, and returns it with its records, their positions, and the truncated part.
 fn open(path: &Path) -> (RecordFile, Vec<(u64, Bytes)>, Option<CutOff>) {
     let mut found = Vec::new();
     let take = |at, body: &Bytes| {
@@ -19,7 +18,7 @@ fn open(path: &Path) -> (RecordFile, Vec<(u64, Bytes)>, Option<CutOff>) {
     (file, found, cut)
 }
 
-/// Three records in a file, and where they begin and end.
+/// Writes three records to a file, and returns them with their boundaries.
 fn three(path: &Path) -> (Vec<Bytes>, [u64; 4]) {
     let bodies: Vec<Bytes> = [vec![7; 40], [vec![1; 20], vec![0; 30]].concat(), vec![0; 25]]
         .into_iter()
@@ -33,7 +32,7 @@ fn three(path: &Path) -> (Vec<Bytes>, [u64; 4]) {
 }
 
 #[test]
-fn a_file_gives_back_what_was_added_and_goes_on_behind_it() {
+fn appended_records_are_read_after_reopening() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("records");
     let (mut bodies, at) = three(&path);
@@ -48,7 +47,7 @@ fn a_file_gives_back_what_was_added_and_goes_on_behind_it() {
 }
 
 #[test]
-fn a_file_that_ends_at_any_byte_is_cut_back_to_whole_records_and_says_so() {
+fn truncated_file_is_cut_to_whole_records() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("records");
     let (bodies, at) = three(&path);
@@ -67,7 +66,7 @@ fn a_file_that_ends_at_any_byte_is_cut_back_to_whole_records_and_says_so() {
                 cut.map(|cut| (cut.offset, cut.bytes)),
                 (bytes > 0).then_some((begin, bytes))
             );
-            // The next record is found, too.
+            // The next record is appended at the end.
             assert_eq!(file.append(b"next").unwrap(), at[kept]);
             let (_, found, cut) = open(&path);
             let next = Bytes::from_static(b"next");
@@ -80,7 +79,7 @@ fn a_file_that_ends_at_any_byte_is_cut_back_to_whole_records_and_says_so() {
 }
 
 #[test]
-fn from_the_record_with_a_flipped_bit_on_nothing_is_handed_over() {
+fn records_after_flipped_bit_are_dropped() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("records");
     let (bodies, at) = three(&path);
@@ -101,7 +100,7 @@ fn from_the_record_with_a_flipped_bit_on_nothing_is_handed_over() {
 }
 
 #[test]
-fn records_behind_a_flipped_bit_are_salvaged_and_the_damaged_one_is_not() {
+fn salvage_skips_only_damaged_record() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("records");
     let (bodies, at) = three(&path);
@@ -122,7 +121,7 @@ fn records_behind_a_flipped_bit_are_salvaged_and_the_damaged_one_is_not() {
 }
 
 #[test]
-fn a_file_is_replaced_as_a_whole_and_goes_on_behind_that() {
+fn replaced_file_accepts_further_records() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("records");
     let (bodies, _) = three(&path);
@@ -134,7 +133,7 @@ fn a_file_is_replaced_as_a_whole_and_goes_on_behind_that() {
     let expected = [&bodies[1][..], b"new", b"more", b"and more", b"last"];
     assert!(cut.is_none() && found.iter().map(|it| &it.1[..]).eq(expected));
     assert_eq!(file.length(), fs::metadata(&path).unwrap().len());
-    // What cannot be written leaves the file as it was.
+    // A failed replacement does not change the file.
     let too_long = vec![0; (256 << 20) + 1];
     assert!(matches!(file.append_all([&b"1"[..], &too_long]), Err(DiskError::TooLong { .. })));
     let replaced = RecordFile::replace(&path, SUBJECT, [&too_long[..]]);
@@ -143,7 +142,7 @@ fn a_file_is_replaced_as_a_whole_and_goes_on_behind_that() {
 }
 
 #[test]
-fn a_record_that_was_moved_is_none() {
+fn moved_record_is_rejected() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("records");
     let (_, at) = three(&path);
@@ -159,7 +158,7 @@ fn a_record_that_was_moved_is_none() {
 }
 
 #[test]
-fn a_file_about_something_else_is_begun_anew_and_one_about_the_same_is_not() {
+fn file_of_another_subject_is_emptied() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("records");
     three(&path);
@@ -179,7 +178,7 @@ fn a_file_about_something_else_is_begun_anew_and_one_about_the_same_is_not() {
 }
 
 #[test]
-fn what_is_refused_is_cut_off_with_all_that_follows() {
+fn refused_record_is_truncated_with_all_later_ones() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("records");
     let (bodies, at) = three(&path);
@@ -190,14 +189,14 @@ fn what_is_refused_is_cut_off_with_all_that_follows() {
     assert_eq!(cut.map(|cut| (cut.offset, cut.bytes)), Some((at[1], at[3] - at[1])));
     let (mut file, found, cut) = open(&path);
     assert!(cut.is_none() && found.into_iter().map(|it| it.1).eq(bodies[..1].iter().cloned()));
-    // The caller may also cut the file back.
+    // The caller can also truncate the file.
     file.append(b"more").unwrap();
     file.cut_back(at[1]).unwrap();
     assert_eq!(open(&path).1.len(), 1);
 }
 
 #[test]
-fn a_disk_without_room_is_an_error() {
+fn full_disk_is_an_error() {
     let opened = RecordFile::open(Path::new("/dev/full"), SUBJECT, |_, _| Ok(()));
     assert!(matches!(opened, Err(DiskError::Io { .. })), "{opened:?}");
 }

@@ -1,18 +1,18 @@
-//! A store on disk promises what every store does, when it is opened anew as well.
+//! The disk store passes the tests of all stores, also after reopening.
 
 #[path = "../../store/tests/suite/mod.rs"]
 mod suite;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use enshrine_disk::{DiskOptions, DiskStore};
-// Named so that the suite finds it.
+// The suite refers to the crate by this name.
 use ::store as seam;
 use seam::{Changes, Store};
 use suite::{advance, at, child, first, found, hashes, move_to};
 use tempfile::tempdir;
 
 #[test]
-fn a_store_on_disk_passes_what_every_store_has_to() {
+fn disk_store_passes_store_suite() {
     suite::passes(|test| {
         let folder = tempdir().unwrap();
         test(&DiskStore::open(folder.path(), DiskOptions::default()).unwrap());
@@ -20,7 +20,7 @@ fn a_store_on_disk_passes_what_every_store_has_to() {
 }
 
 #[test]
-fn it_does_so_while_its_commits_wait_to_be_taken_in() {
+fn disk_store_passes_suite_with_queued_commits() {
     suite::passes(|test| {
         let folder = tempdir().unwrap();
         let store = DiskStore::open(folder.path(), DiskOptions::default()).unwrap();
@@ -30,7 +30,7 @@ fn it_does_so_while_its_commits_wait_to_be_taken_in() {
 }
 
 #[test]
-fn what_was_committed_is_there_when_it_is_opened_anew() {
+fn committed_data_survives_reopening() {
     let folder = tempdir().unwrap();
     let open = || DiskStore::open(folder.path(), DiskOptions::default()).unwrap();
     let genesis = first(7);

@@ -13,9 +13,9 @@ fn hash_fault(error: &StoreError) -> (&'static str, B256, B256) {
     }
 }
 
-/// A fault that the state store's own checksums cannot see: intact data in the wrong place.
+/// Intact data under the wrong key, which the state store's own checksums cannot detect.
 #[test]
-fn nothing_is_given_out_that_does_not_hash_to_what_was_asked_for() {
+fn misplaced_items_fail_their_hash_check() {
     let folder = tempdir().unwrap();
     let store = DiskStore::open(folder.path(), DiskOptions::default()).unwrap();
     let state = &store.inner.state;
@@ -26,7 +26,7 @@ fn nothing_is_given_out_that_does_not_hash_to_what_was_asked_for() {
     state.codes.insert(hash.as_slice(), &right[..]).unwrap();
     assert_eq!(store.node(place, &hash).unwrap(), Some(right.clone()));
     assert_eq!(store.code(&hash).unwrap().unwrap().original_bytes(), right);
-    // Elsewhere in the state store it is not; in memory nodes are found by hash alone.
+    // The state store finds nodes only at their location; caches find them by hash alone.
     let below = NodePath { owner: None, nibbles: &Nibbles::from_nibbles([1]) };
     assert_eq!(state.node(below, &hash).unwrap(), None);
     let other = B256::repeat_byte(7);
@@ -42,7 +42,7 @@ fn nothing_is_given_out_that_does_not_hash_to_what_was_asked_for() {
     assert_eq!(hash_fault(&refused), ("code", keccak256(&wrong), other));
     let refused = store.block(&other).unwrap_err();
     assert_eq!(hash_fault(&refused), ("block", block.hash, other));
-    // Too short to say when it was written.
+    // Too short for an epoch.
     state.nodes.insert(node_key(place, &other), &[3, 2, 1][..]).unwrap();
     assert!(store.node(place, &other).is_err());
 }
@@ -59,7 +59,7 @@ fn advance(store: &DiskStore, number: u64) -> Result<(), StoreError> {
     store.commit(block(number, B256::ZERO))
 }
 
-/// A block whose only node has an unknown location.
+/// A block with a node whose location cannot be determined.
 fn unplaceable(number: u64) -> Changes {
     let node = Bytes::from_static(b"what is no node");
     let mut changes = block(number, keccak256(&node));
@@ -76,12 +76,12 @@ fn fault(error: &StoreError) -> &DiskError {
 }
 
 #[test]
-fn a_log_that_cannot_be_written_leaves_the_chain_as_it_was_and_takes_the_next_commit() {
+fn failed_log_write_keeps_chain_usable() {
     let folder = tempdir().unwrap();
     let store = DiskStore::open(folder.path(), DiskOptions::default()).unwrap();
     advance(&store, 0).unwrap();
     advance(&store, 1).unwrap();
-    // A segment cannot be made where a folder stands.
+    // A folder with the name of the next segment prevents its creation.
     let obstacle = folder.path().join("blocks/0000000001.log");
     fs::create_dir(&obstacle).unwrap();
     if let Some(log) = &mut store.inner.log.lock().log {
@@ -97,7 +97,7 @@ fn a_log_that_cannot_be_written_leaves_the_chain_as_it_was_and_takes_the_next_co
 }
 
 #[test]
-fn after_a_commit_that_cannot_be_taken_in_nothing_is_added_and_all_that_lasts_is_read() {
+fn inapplicable_commit_makes_store_read_only() {
     let folder = tempdir().unwrap();
     let options = DiskOptions { queue: 2, ..DiskOptions::default() };
     let store = DiskStore::open(folder.path(), options).unwrap();
@@ -105,7 +105,7 @@ fn after_a_commit_that_cannot_be_taken_in_nothing_is_added_and_all_that_lasts_is
     advance(&store, 1).unwrap();
     store.flush().unwrap();
     let held = store.hold();
-    // Executing it again would give its nodes, so the log takes it.
+    // With a witness, the nodes are not placed before logging, so the log accepts the commit.
     store.commit(Changes { witness: Some(OwnedWitness::default()), ..unplaceable(2) }).unwrap();
     advance(&store, 3).unwrap();
     let log = folder.path().join("blocks/0000000000.log");
@@ -128,26 +128,26 @@ fn after_a_commit_that_cannot_be_taken_in_nothing_is_added_and_all_that_lasts_is
         assert_eq!(store.block(&hash).unwrap().unwrap().header.number, number);
     }
     drop(store);
-    // Both are in the log, and neither is half in the state store.
+    // Both commits are in the log, and neither is partially in the state store.
     let store = DiskStore::open(folder.path(), DiskOptions::default()).unwrap();
     assert_eq!((store.behind(), head(&store)), (2, 1));
 }
 
 #[test]
-fn a_record_that_could_not_be_taken_in_does_not_get_into_the_log() {
+fn inapplicable_record_is_not_logged() {
     let folder = tempdir().unwrap();
     let store = DiskStore::open(folder.path(), DiskOptions::default()).unwrap();
     advance(&store, 0).unwrap();
     let refused = store.commit(unplaceable(1)).unwrap_err();
     assert!(matches!(fault(&refused), DiskError::Malformed { .. }), "{refused}");
     assert_eq!(head(&store), 0);
-    // The same block without that node is one like any other.
+    // The same block without that node is accepted.
     store.commit(Changes { nodes: vec![], ..unplaceable(1) }).unwrap();
     assert_eq!(head(&store), 1);
 }
 
 #[test]
-fn a_commit_waits_for_room() {
+fn commit_waits_for_room_in_queue() {
     let folder = tempdir().unwrap();
     let options = DiskOptions { queue: 3, ..DiskOptions::default() };
     let store = DiskStore::open(folder.path(), options).unwrap();
@@ -165,7 +165,7 @@ fn a_commit_waits_for_room() {
         for number in 1..=3 {
             assert_eq!(dones.recv(), Ok(number));
         }
-        // It cannot come, so this does not depend on how long it is waited for.
+        // The commit cannot complete, so the result does not depend on the timeout.
         assert!(dones.recv_timeout(std::time::Duration::from_millis(100)).is_err());
         assert_eq!((store.queued(), head(store)), (3, 3));
         drop(held);
@@ -179,7 +179,7 @@ fn a_commit_waits_for_room() {
 }
 
 #[test]
-fn a_state_store_of_a_later_layout_is_left_alone_and_one_of_an_earlier_layout_is_made_again() {
+fn only_older_layout_is_rebuilt() {
     let folder = tempdir().unwrap();
     let open = || DiskStore::open(folder.path(), DiskOptions::default());
     let store = open().unwrap();
@@ -191,7 +191,7 @@ fn a_state_store_of_a_later_layout_is_left_alone_and_one_of_an_earlier_layout_is
     };
     advance(&store, 1).unwrap();
     drop(store);
-    // The layout before this one has no stamps, and gets them.
+    // The previous layout has no stamps, and is upgraded.
     let store = open().unwrap();
     lay_out(&store, 2);
     drop(store);
@@ -211,7 +211,7 @@ fn a_state_store_of_a_later_layout_is_left_alone_and_one_of_an_earlier_layout_is
 }
 
 #[test]
-fn a_full_journal_goes_though_most_tables_are_seldom_written() {
+fn full_journal_is_removed_despite_idle_tables() {
     let folder = tempdir().unwrap();
     let store = DiskStore::open(folder.path(), DiskOptions::default()).unwrap();
     for number in 0..80_u64 {
@@ -219,7 +219,7 @@ fn a_full_journal_goes_though_most_tables_are_seldom_written() {
         changes.put_code(number.to_be_bytes().repeat(125_000).into());
         store.commit(changes).unwrap();
     }
-    // Tables are written in the background, while small commits go on.
+    // Tables are written in the background while small commits continue.
     let journals = || -> Vec<String> {
         let entries = fs::read_dir(folder.path().join("state")).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -234,11 +234,11 @@ fn a_full_journal_goes_though_most_tables_are_seldom_written() {
 }
 
 #[test]
-fn a_keyspace_that_lacks_a_batch_is_noticed_and_the_store_is_made_again_from_the_log() {
+fn incomplete_keyspace_is_detected_and_rebuilt() {
     let folder = tempdir().unwrap();
     let open = || DiskStore::open(folder.path(), DiskOptions::default()).unwrap();
     let refill = |store: &DiskStore| {
-        // The first block is for the caller to bring; the rest is in the log.
+        // The caller provides the first block; all others are in the log.
         advance(store, 0).unwrap();
         assert_eq!(store.next_to_replay().unwrap().map(|block| block.header.number), None);
     };
@@ -249,7 +249,7 @@ fn a_keyspace_that_lacks_a_batch_is_noticed_and_the_store_is_made_again_from_the
     drop(store);
     let store = open();
     assert_eq!((head(&store), store.rebuilt(), store.report()), (5, None, None));
-    // As if the tables of one keyspace had never been written, and the journal was lost.
+    // As if the tables of one keyspace had never been written and the journal were lost.
     let stamps: Vec<_> = store.inner.state.codes.prefix([0xff]).collect();
     let newest = stamps.into_iter().map(|guard| guard.into_inner().unwrap());
     let newest = newest.max_by_key(|(_, number)| number.to_vec()).unwrap().0;
@@ -268,7 +268,7 @@ fn a_keyspace_that_lacks_a_batch_is_noticed_and_the_store_is_made_again_from_the
 }
 
 #[test]
-fn damage_that_a_read_meets_is_told_and_the_next_opener_rebuilds_the_store() {
+fn damage_found_by_read_is_rebuilt_on_reopen() {
     let folder = tempdir().unwrap();
     let open = || DiskStore::open(folder.path(), DiskOptions::default());
     let store = open().unwrap();
@@ -283,7 +283,7 @@ fn damage_that_a_read_meets_is_told_and_the_next_opener_rebuilds_the_store() {
     store.code(&other).unwrap_err();
     assert!(store.report().unwrap().contains("restart"), "{:?}", store.report());
     drop(store);
-    // Without the beginning of the log that is impossible, and nothing is touched.
+    // Without the beginning of the log rebuilding is impossible, and nothing is changed.
     let (segment, away) = (folder.path().join("blocks/0000000000.log"), folder.path().join("away"));
     fs::rename(&segment, &away).unwrap();
     for _ in 0..2 {
@@ -300,7 +300,7 @@ fn damage_that_a_read_meets_is_told_and_the_next_opener_rebuilds_the_store() {
 }
 
 #[test]
-fn a_panic_below_is_an_error() {
+fn panic_becomes_error() {
     let folder = tempdir().unwrap();
     let store = DiskStore::open(folder.path(), DiskOptions::default()).unwrap();
     let panicked = store.inner.run("read", |_| -> Result<(), _> { panic!("unexpected") });

@@ -20,11 +20,11 @@ fn bodies(folder: &Path, records: &VecDeque<Position>) -> Vec<Vec<u8>> {
     records.iter().map(|position| read_record(folder, GENESIS, *position).unwrap()).collect()
 }
 
-/// A log of three records, its file, and where they begin and end.
+/// A log of three records: its folder, its content, the boundaries and the bodies of the records.
 fn three() -> (tempfile::TempDir, Vec<u8>, [u64; 4], Vec<Vec<u8>>) {
     let folder = tempdir().unwrap();
     let mut log = open(folder.path()).unwrap().log;
-    // With zeros inside and at the end, which are no sign of a torn record.
+    // Zeros inside and at the end of a body must not be taken for a torn record.
     let bodies = vec![vec![7; 40], [vec![1; 20], vec![0; 30]].concat(), vec![0; 25]];
     let starts: Vec<_> = bodies.iter().map(|body| log.append(body).unwrap().offset).collect();
     let file = fs::read(segment_path(folder.path(), 0)).unwrap();
@@ -33,12 +33,12 @@ fn three() -> (tempfile::TempDir, Vec<u8>, [u64; 4], Vec<Vec<u8>>) {
 }
 
 #[test]
-fn a_log_gives_back_what_was_added() {
+fn log_returns_appended_records() {
     let (folder, _, ends, expected) = three();
     let Opened { log, records, torn } = open(folder.path()).unwrap();
     assert_eq!((bodies(folder.path(), &records), torn), (expected.clone(), None));
     assert_eq!(log.end().offset, ends[3]);
-    // From the second on.
+    // From the second record on.
     let opened = open_at(folder.path(), records[1]).unwrap();
     assert_eq!(bodies(folder.path(), &opened.records), expected[1..]);
     let opened = open_at(folder.path(), log.end()).unwrap();
@@ -46,7 +46,7 @@ fn a_log_gives_back_what_was_added() {
 }
 
 #[test]
-fn a_record_torn_at_any_byte_is_cut_off_and_its_place_is_used_again() {
+fn torn_record_is_truncated_and_overwritten() {
     let (folder, file, ends, expected) = three();
     let path = segment_path(folder.path(), 0);
     for cut in ends[2]..ends[3] {
@@ -66,7 +66,7 @@ fn a_record_torn_at_any_byte_is_cut_off_and_its_place_is_used_again() {
 }
 
 #[test]
-fn a_flipped_bit_anywhere_in_the_log_is_an_error() {
+fn any_flipped_bit_is_an_error() {
     let (folder, file, ends, expected) = three();
     let path = segment_path(folder.path(), 0);
     let last = Position { segment: 0, offset: ends[3] };
@@ -88,7 +88,7 @@ fn a_flipped_bit_anywhere_in_the_log_is_an_error() {
             };
             assert_eq!(at, record.map(|record| ends[record]), "byte {byte}, bit {bit}");
             assert_eq!(fs::read(&path).unwrap(), flipped, "nothing is cut off");
-            // Records that are taken in already are checked as they are read.
+            // Records that have been applied are checked when they are read.
             let opened = open_at(folder.path(), last);
             assert_eq!(opened.is_ok(), record.is_some());
             for (index, expected) in expected.iter().enumerate() {
@@ -103,7 +103,7 @@ fn a_flipped_bit_anywhere_in_the_log_is_an_error() {
 }
 
 #[test]
-fn a_record_in_another_place_is_none() {
+fn moved_record_is_rejected() {
     let (folder, file, ends, _) = three();
     let [start, end] = [ends[0], ends[1]].map(|at| usize::try_from(at).unwrap());
     let moved = [&file[..], &file[start..end]].concat();
@@ -115,7 +115,7 @@ fn a_record_in_another_place_is_none() {
 }
 
 #[test]
-fn a_length_that_no_record_has_is_refused_before_anything_is_allocated() {
+fn excessive_record_length_is_rejected() {
     let (folder, mut file, ends, _) = three();
     let position = Position { segment: 0, offset: ends[3] };
     let length = u32::try_from(MAX_BODY + 1).unwrap();
@@ -127,14 +127,14 @@ fn a_length_that_no_record_has_is_refused_before_anything_is_allocated() {
     let refused = open(folder.path()).unwrap_err();
     let expected = (MAX_BODY + 1, MAX_BODY);
     assert!(matches!(refused, DiskError::TooLong { got, limit } if (got, limit) == expected));
-    // Nor is such a record ever written; the longest can be.
+    // Such a record is not written either; a record of maximum length is.
     let body = vec![0; usize::try_from(MAX_BODY + 1).unwrap()];
     assert!(matches!(head(position, &body), Err(DiskError::TooLong { .. })));
     assert!(head(position, &body[1..]).is_ok());
 }
 
 #[test]
-fn segments_follow_each_other_and_the_oldest_can_go() {
+fn segments_are_contiguous_and_oldest_can_be_removed() {
     let folder = tempdir().unwrap();
     let open = |at| BlockLog::open(folder.path(), GENESIS, 100, at, None);
     let mut log = open(Position::start_of(0)).unwrap().log;
@@ -148,7 +148,7 @@ fn segments_follow_each_other_and_the_oldest_can_go() {
     assert_eq!(log.first(), 1);
     assert!(read_record(folder.path(), GENESIS, positions[1]).is_err());
     assert_eq!(read_record(folder.path(), GENESIS, positions[2]).unwrap(), [2; 30]);
-    // The one that is written to stays.
+    // The last segment is never removed.
     log.forget_before(Position::start_of(9)).unwrap();
     assert_eq!((log.first(), log.append(&[6; 30]).unwrap().segment), (2, 3));
     drop(log);
@@ -166,7 +166,7 @@ fn segments_follow_each_other_and_the_oldest_can_go() {
 }
 
 #[test]
-fn a_segment_whose_head_was_never_written_is_made_again() {
+fn segment_with_unwritten_head_is_recreated() {
     let folder = tempdir().unwrap();
     let position = {
         let mut log = open(folder.path()).unwrap().log;
@@ -187,7 +187,7 @@ fn a_segment_whose_head_was_never_written_is_made_again() {
 }
 
 #[test]
-fn the_log_of_another_chain_is_refused() {
+fn log_of_another_chain_is_rejected() {
     let (folder, ..) = three();
     let other = B256::repeat_byte(0x22);
     let refused =
@@ -196,7 +196,7 @@ fn the_log_of_another_chain_is_refused() {
         if (got, expected) == (GENESIS, other)));
 }
 
-/// A disk with a limited room, which the test can change.
+/// A file on a disk with limited space, which the test can change.
 #[derive(Debug)]
 struct Small {
     file: File,
@@ -222,7 +222,7 @@ impl LogFile for Small {
     }
 }
 
-/// Three records on a disk with room for `room` bytes more.
+/// A log of three records on a disk with space for `room` more bytes.
 fn small(
     room: u64,
     can_undo: bool,
@@ -238,7 +238,7 @@ fn small(
 }
 
 #[test]
-fn a_full_disk_leaves_the_log_as_it_was_and_room_makes_it_go_on() {
+fn full_disk_leaves_log_usable() {
     let body = [5; 33];
     let needs = 33 + OVERHEAD;
     for room in 0..=needs {
@@ -261,13 +261,13 @@ fn a_full_disk_leaves_the_log_as_it_was_and_room_makes_it_go_on() {
 }
 
 #[test]
-fn a_log_that_cannot_undo_or_sync_takes_nothing_more() {
+fn failed_undo_or_sync_makes_log_unusable() {
     for (room, can_undo, can_sync) in [(10, false, true), (1_000, true, false)] {
         let (folder, mut log, left) = small(room, can_undo, can_sync);
         assert!(matches!(log.append(&[5; 33]), Err(DiskError::Io { .. })));
         left.store(1_000, Ordering::Relaxed);
         assert!(matches!(log.append(&[5; 33]), Err(DiskError::Unusable(_))));
-        // Opened anew, it goes on: a record that was not acknowledged is whole or gone.
+        // After reopening, the log is usable: an unacknowledged record is complete or gone.
         let mut opened = open(folder.path()).unwrap();
         assert_eq!(opened.records.len(), if can_sync { 3 } else { 4 });
         opened.log.append(&[6; 33]).unwrap();

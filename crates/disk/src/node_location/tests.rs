@@ -22,7 +22,7 @@ fn owner(number: u64) -> B256 {
     keccak256(number.to_be_bytes())
 }
 
-/// The root of a storage, whose nodes are new if they are to be.
+/// Returns the root of a storage trie, and adds its nodes to the changes if `is_new`.
 fn storage(changes: &mut Changes, is_new: bool) -> B256 {
     let mut trie = Trie::<Bytes>::default();
     for slot in 0..SLOTS {
@@ -37,7 +37,7 @@ fn storage(changes: &mut Changes, is_new: bool) -> B256 {
     trie.root().unwrap()
 }
 
-/// The root of a state of these accounts: balance and storage root.
+/// Returns the root of a state with these accounts, each with a balance and a storage root.
 fn accounts(changes: &mut Changes, accounts: &[(u64, B256)]) -> B256 {
     let mut trie = Trie::<Bytes>::default();
     for (number, (balance, storage_root)) in (0..).zip(accounts) {
@@ -58,13 +58,13 @@ fn owners(placed: &[Placed]) -> BTreeSet<Option<B256>> {
 }
 
 #[test]
-fn a_storage_that_others_have_already_is_new_only_where_it_is() {
+fn existing_storage_root_is_placed_only_where_new() {
     let mut before = Changes::default();
     let root = storage(&mut before, true);
     let old = accounts(&mut before, &[(1, root), (1, root), (1, EMPTY_ROOT_HASH)]);
     let parent = MemoryStore::default();
     parent.commit(before).unwrap();
-    // All three accounts change, and the last comes to have the storage of the others.
+    // All three accounts change, and the last one gets the storage of the others.
     let mut changes = Changes::default();
     storage(&mut changes, true);
     let slots = changes.nodes.len();
@@ -76,11 +76,10 @@ fn a_storage_that_others_have_already_is_new_only_where_it_is() {
     let placed = place_nodes(&changes, &parent as &dyn Store).unwrap();
     assert_eq!(placed.len(), all);
     assert_eq!(owners(&placed), [None, Some(owner(2))].into());
-    // In a state with an unknown parent, each node may be new: it is written once more, and nothing
-    // is lost.
+    // If the parent state is unknown, every node may be new, so it is written again.
     let placed = place_nodes(&changes, &MemoryStore::default() as &dyn Store).unwrap();
     assert_eq!(placed.len(), all + 2 * slots);
-    // Two that get it in the same block hand it over twice.
+    // If two accounts get the storage in the same block, its nodes are passed in twice.
     storage(&mut changes, true);
     let empty = accounts(&mut Changes::default(), &[(1, root), (1, EMPTY_ROOT_HASH)]);
     let mut block = Block::clone(&changes.blocks[0]);
@@ -91,7 +90,7 @@ fn a_storage_that_others_have_already_is_new_only_where_it_is() {
 }
 
 #[test]
-fn nodes_stand_where_a_walk_finds_them_and_others_are_dropped() {
+fn unreachable_nodes_are_dropped() {
     let mut changes = Changes::default();
     let root = storage(&mut changes, true);
     let state = accounts(&mut changes, &[(1, root), (2, EMPTY_ROOT_HASH), (3, EMPTY_ROOT_HASH)]);
@@ -106,7 +105,7 @@ fn nodes_stand_where_a_walk_finds_them_and_others_are_dropped() {
         let is_root = (owner.is_none() && *hash == state) || (owner.is_some() && *hash == root);
         assert_eq!(path.is_empty(), is_root);
     }
-    // Bytes that are no node are the fault of who hands them over.
+    // Bytes that are not a node are an error of the caller.
     let mut broken = Changes { roots: vec![B256::repeat_byte(9)], ..Changes::default() };
     broken.nodes.push((B256::repeat_byte(9), Bytes::from_static(b"no node")));
     assert!(matches!(place_nodes(&broken, &Nothing), Err(DiskError::Malformed { .. })));

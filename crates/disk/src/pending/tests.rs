@@ -6,8 +6,7 @@ use store::Changes;
 const NODE: B256 = B256::repeat_byte(1);
 const TRANSACTION: B256 = B256::repeat_byte(2);
 
-/// A commit that writes the same items as every other one, each time with another value, given by
-/// `mark`.
+/// A commit that writes the same items as every other one, with values that depend on `mark`.
 fn commit(mark: u8) -> Commit {
     let block = Arc::new(Block::from_header(Header::default()));
     let location = TransactionLocation { block: B256::repeat_byte(mark), index: 0 };
@@ -32,7 +31,7 @@ fn commit(mark: u8) -> Commit {
     }
 }
 
-/// The mark of the commit that each thing was found in.
+/// Returns, for each item, the mark of the commit whose value is found.
 fn marks(pending: &Pending) -> [Option<u8>; 6] {
     let found = pending.found();
     let block = Block::from_header(Header::default()).hash;
@@ -48,7 +47,7 @@ fn marks(pending: &Pending) -> [Option<u8>; 6] {
 }
 
 #[test]
-fn what_a_later_commit_has_written_too_is_found_until_that_one_is_done() {
+fn items_stay_until_their_last_commit_is_done() {
     let pending = Pending::new(3);
     assert_eq!(marks(&pending), [None; 6]);
     for mark in [1, 2] {
@@ -71,7 +70,7 @@ fn what_a_later_commit_has_written_too_is_found_until_that_one_is_done() {
 }
 
 #[test]
-fn each_waiter_is_told_when_nothing_can_be_written() {
+fn waiters_are_notified_of_broken_store() {
     let pending = Pending::new(1);
     pending.push(commit(1));
     let unusable = |result: Result<(), DiskError>| {
@@ -87,7 +86,7 @@ fn each_waiter_is_told_when_nothing_can_be_written() {
         }
     });
     unusable(pending.check());
-    // The reason that was there first stays.
+    // The first reason is kept.
     pending.break_off(&DiskError::Behind { blocks: 3 });
     unusable(pending.check());
     assert!(pending.next().is_none());
@@ -95,10 +94,10 @@ fn each_waiter_is_told_when_nothing_can_be_written() {
 }
 
 #[test]
-fn no_caller_waits_for_a_thread_that_has_panicked() {
+fn panicked_writer_releases_waiters() {
     let pending = Pending::new(1);
     pending.push(commit(1));
-    // One that ends otherwise leaves things as they are.
+    // A guard dropped without a panic changes nothing.
     drop(pending.taker());
     pending.check().unwrap();
     std::thread::scope(|scope| {

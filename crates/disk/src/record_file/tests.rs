@@ -27,7 +27,7 @@ impl LogFile for Full {
 }
 
 #[test]
-fn a_full_disk_leaves_the_file_as_it_was_and_it_goes_on_when_there_is_room() {
+fn full_disk_leaves_record_file_usable() {
     let whole = 16 + 100;
     for room in 0..=whole {
         for can_undo in [true, false] {
@@ -51,7 +51,7 @@ fn a_full_disk_leaves_the_file_as_it_was_and_it_goes_on_when_there_is_room() {
             records.file = Box::new(file);
             let again = records.append(&[3; 7]);
             assert_eq!(again.is_ok(), can_undo);
-            // A record that could not be undone is cut off when the file is opened again.
+            // A record that could not be undone is truncated on reopening.
             let mut found = Vec::new();
             RecordFile::open(&path, B256::ZERO, |_, body| {
                 found.push(body.len());

@@ -1,4 +1,4 @@
-//! Reasons for which a snapshot is refused.
+//! Errors of snapshots.
 
 use super::MAGIC;
 use alloy_primitives::B256;
@@ -7,7 +7,7 @@ use std::io;
 use store::StoreError;
 use trie::TrieError;
 
-/// Reason for which a snapshot cannot be written or taken.
+/// Reason why a snapshot cannot be exported or imported.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// The file cannot be read or written.
@@ -16,20 +16,20 @@ pub enum SnapshotError {
     /// The file ends early.
     #[error("snapshot ends within {0}")]
     Truncated(&'static str),
-    /// The file is no snapshot, or one of another version.
+    /// The file is not a snapshot, or has another version.
     #[error("not a snapshot: it begins with {got}, expected {expected}", got = alloy_primitives::hex::encode(.0), expected = alloy_primitives::hex::encode(MAGIC))]
     NotASnapshot([u8; 8]),
-    /// A part is longer than any may be.
+    /// A part is longer than its limit.
     #[error("{what} of {got} bytes, at most {limit} are allowed")]
     TooLong {
         /// The part.
         what: &'static str,
-        /// Its length.
+        /// Length found.
         got: u32,
-        /// The greatest that is allowed.
+        /// Maximum length.
         limit: u32,
     },
-    /// A checksum does not hold.
+    /// A checksum does not match.
     #[error("{what} of the snapshot: checksum {got:#010x}, expected {expected:#010x}")]
     Checksum {
         /// The part.
@@ -39,10 +39,10 @@ pub enum SnapshotError {
         /// Checksum in the file.
         expected: u32,
     },
-    /// The file has more or fewer nodes and codes than the state, or bytes behind its end.
+    /// The file has more or fewer nodes and codes than the state, or trailing bytes.
     #[error("snapshot has {0}")]
     Superfluous(&'static str),
-    /// The head cannot be read.
+    /// The head cannot be decoded.
     #[error("head of the snapshot: {0}")]
     Head(String),
     /// The snapshot is of another chain.
@@ -52,37 +52,38 @@ pub enum SnapshotError {
     OtherChain {
         /// Chain id of the snapshot.
         got_id: u64,
-        /// Hash of its first block.
+        /// Hash of the first block of the snapshot's chain.
         got: B256,
-        /// Chain id that is expected.
+        /// Expected chain id.
         expected_id: u64,
-        /// Hash that is expected.
+        /// Expected hash of the first block.
         expected: B256,
     },
-    /// The block of the snapshot is not the one that L1 has taken.
+    /// The block of the snapshot is not the one on L1.
     #[error("snapshot of block {number} with hash {got}, expected {expected}")]
     OtherBlock {
-        /// Its number.
+        /// Number of the block.
         number: u64,
-        /// Its hash.
+        /// Hash of the block in the snapshot.
         got: B256,
-        /// Hash of the block with that number that L1 has taken.
+        /// Hash of the block with that number on L1.
         expected: B256,
     },
     /// The chain has no such block.
     #[error("the chain has no block {0}")]
     NoBlock(u64),
-    /// L1 has not taken a block with the snapshot's number.
-    #[error("L1 has not taken block {0} of the snapshot")]
+    /// The block of the snapshot has not been posted to L1.
+    #[error("block {0} of the snapshot is not on L1 yet")]
     NotTaken(u64),
-    /// A node, a code or an ancestor is not the one that the state root or the header commits to.
+    /// A node, a code or an ancestor does not have the hash that the state root or the header
+    /// commits to.
     #[error("{what} of the snapshot hashes to {got}, expected {expected}")]
     Hash {
         /// Node, code or ancestor.
         what: &'static str,
         /// Hash of the bytes in the file.
         got: B256,
-        /// Hash that is expected.
+        /// Expected hash.
         expected: B256,
     },
     /// The state cannot be walked.

@@ -1,4 +1,4 @@
-//! Writing of snapshots.
+//! Export of snapshots.
 
 use super::{
     ANCESTORS, END, MAGIC, SnapshotError, SnapshotHead,
@@ -34,12 +34,12 @@ impl<W: Write> Parts for Export<'_, W> {
     }
 }
 
-/// Writes the state after a block, and what a chain needs to go on from there. `first` is the hash
-/// of the chain's first block. Returns the number of nodes and codes.
+/// Writes the state after a block, and everything that a chain needs to continue from there.
+/// `first` is the hash of the chain's first block. Returns the number of nodes and codes.
 ///
 /// # Errors
 ///
-/// [`SnapshotError`] if the state is not kept, or cannot be read or written.
+/// [`SnapshotError`] if the state has been pruned, or if reading or writing fails.
 pub fn export(
     chain: &ChainReader,
     block: &Block,

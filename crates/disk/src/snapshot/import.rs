@@ -1,4 +1,4 @@
-//! Making of a chain from a snapshot.
+//! Import of snapshots.
 
 use super::{
     MAGIC, SnapshotError, SnapshotHead,
@@ -15,12 +15,12 @@ use std::{io::Read, path::Path, sync::Arc};
 use store::{Block, CanonicalChange, Changes, Store as _, StoreError};
 use trie::NodePath;
 
-/// Longest head: far more than 257 headers.
+/// Maximum length of the head in bytes: far more than 257 headers.
 const MAX_HEAD: u32 = 1 << 20;
-/// Bytes of nodes and codes that are written to the store at once.
+/// Number of bytes of nodes and codes after which they are written to the store.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// A snapshot whose head was read and checked in itself.
+/// A snapshot whose head has been read and checked for consistency.
 pub struct Snapshot<R> {
     input: Summed<R>,
     head: SnapshotHead,
@@ -37,7 +37,7 @@ impl<R: Read> Snapshot<R> {
     ///
     /// # Errors
     ///
-    /// [`SnapshotError`] if it is no snapshot, or damaged.
+    /// [`SnapshotError`] if the input is not a snapshot, or damaged.
     pub fn open(input: R) -> Result<Self, SnapshotError> {
         let mut input = Summed::new(input);
         let mut magic = [0; 8];
@@ -55,15 +55,15 @@ impl<R: Read> Snapshot<R> {
         Ok(Self { head: SnapshotHead::decode(body)?, input })
     }
 
-    /// Head of the snapshot. Whether L1 has included its block is not verified yet.
+    /// Returns the head of the snapshot. It has not been compared with L1 yet.
     pub const fn head(&self) -> &SnapshotHead {
         &self.head
     }
 
-    /// Makes a chain of the snapshot in `folder`, which has none. `expected` is the hash of the
-    /// block with the snapshot's number that L1 has taken: each node and code is verified against
-    /// its state root. Returns the number of nodes and codes. If it fails, what is in the folder is
-    /// of no use.
+    /// Creates a chain from the snapshot in `folder`, which must not have one. `expected` is the
+    /// hash of the block with the snapshot's number on L1; each node and code is verified against
+    /// its state root. Returns the number of nodes and codes. After a failure, the content of the
+    /// folder is unusable.
     ///
     /// # Errors
     ///
@@ -129,7 +129,7 @@ struct ImportState<R> {
 }
 
 impl<R> Import<'_, R> {
-    /// Writes what has come once it is enough.
+    /// Writes the collected nodes and codes if they have more than `limit` bytes.
     fn write(&self, state: &mut ImportState<R>, limit: usize) -> Result<(), SnapshotError> {
         if state.bytes >= limit {
             self.store.restore(self.number, &state.nodes, &state.codes)?;

@@ -1,4 +1,5 @@
-//! The state of one block as a file, from which a chain goes on without the blocks before it.
+//! Snapshots: the state of one block as a file, from which a chain can continue without the earlier
+//! blocks.
 //!
 //! ```text
 //! "ENSHSNP" 0x01
@@ -12,9 +13,10 @@
 //! CRC-32 of all          u32
 //! ```
 //!
-//! All integers are big endian. A walk meets each node before those below it. Behind the leaf of an
-//! account follow its code, unless it was there before, and the nodes of its storage. So the reader
-//! knows the hash of each record before it comes, and holds one path and no more.
+//! All integers are big endian. The walk visits each node before the nodes below it. The leaf of an
+//! account is followed by its code, unless that code has occurred before, and by the nodes of its
+//! storage. The reader therefore knows the hash of each record in advance, and needs memory for
+//! only one path.
 
 mod error;
 mod export;
@@ -31,9 +33,9 @@ use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes};
 
 const MAGIC: [u8; 8] = *b"ENSHSNP\x01";
-/// Ancestors whose hashes BLOCKHASH gives.
+/// Number of ancestors whose hashes BLOCKHASH returns.
 const ANCESTORS: usize = 256;
-/// Length that no record has.
+/// Marks the end of the records in place of a length.
 const END: u32 = u32::MAX;
 
 /// Description of a snapshot.
@@ -43,9 +45,9 @@ pub struct SnapshotHead {
     pub chain_id: u64,
     /// Hash of the chain's first block.
     pub first: B256,
-    /// Header of the block whose state it is.
+    /// Header of the block with this state.
     pub header: Header,
-    /// Headers before it, the newest first: the 256 whose hashes BLOCKHASH gives.
+    /// Headers of the ancestors whose hashes BLOCKHASH returns, newest first; at most 256.
     pub ancestors: Vec<Header>,
 }
 
@@ -82,7 +84,8 @@ impl SnapshotHead {
         Ok(head)
     }
 
-    /// Checks that the ancestors are those of the header, and all that BLOCKHASH may ask for.
+    /// Checks that the ancestors belong to the header, and that none that BLOCKHASH needs is
+    /// missing.
     fn check(&self) -> Result<(), SnapshotError> {
         let expected = usize::try_from(self.header.number).unwrap_or(usize::MAX).min(ANCESTORS);
         if self.ancestors.len() != expected {

@@ -1,13 +1,13 @@
-//! Bytes of a snapshot with their checksum.
+//! Checksummed stream of a snapshot.
 
 use super::{END, SnapshotError};
 use alloy_primitives::{B256, Bytes, keccak256};
 use std::io::{self, Read, Write};
 
-/// Longest node or code.
+/// Maximum length of a node or code, in bytes.
 const MAX_RECORD: u32 = 1 << 20;
 
-/// A stream with the checksum and number of what went through.
+/// A stream that counts its records and computes a checksum over its bytes.
 pub(super) struct Summed<S> {
     pub(super) stream: S,
     sum: crc32fast::Hasher,
@@ -94,7 +94,7 @@ impl<R: Read> Summed<R> {
         Ok(bytes.into())
     }
 
-    /// Reads the end of the file, behind the last record.
+    /// Reads the end of the file after the last record.
     pub(super) fn finish(&mut self) -> Result<(), SnapshotError> {
         if self.take_u32("its end")? != END {
             return Err(SnapshotError::Superfluous("more nodes and codes than the state"));
@@ -102,7 +102,7 @@ impl<R: Read> Summed<R> {
         let mut count = [0; 8];
         self.take(&mut count, "its end")?;
         if u64::from_be_bytes(count) != self.records {
-            return Err(SnapshotError::Superfluous("another number of records than it says"));
+            return Err(SnapshotError::Superfluous("a different number of records than declared"));
         }
         let got = self.sum();
         let expected = self.take_u32("its end")?;
@@ -111,7 +111,7 @@ impl<R: Read> Summed<R> {
         }
         match self.stream.read(&mut [0])? {
             0 => Ok(()),
-            _ => Err(SnapshotError::Superfluous("bytes behind its end")),
+            _ => Err(SnapshotError::Superfluous("trailing bytes")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The walk over a state, whose order is that of a snapshot.
+//! The walk over a state, which determines the order of records in a snapshot.
 
 use super::SnapshotError;
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, map::B256Set};
@@ -8,13 +8,13 @@ use core::cell::RefCell;
 use store::{Visitor, walk};
 use trie::{NodePath, NodeSource, SourceError};
 
-/// Receives or brings the parts of a state in the order of the walk.
+/// Source or sink for the parts of a state, in the order of the walk.
 pub(super) trait Parts {
     fn node(&self, place: NodePath<'_>, hash: &B256) -> Result<Bytes, SnapshotError>;
     fn code(&self, hash: B256) -> Result<(), SnapshotError>;
 }
 
-/// A walk over all of a state.
+/// A walk over a whole state.
 pub(super) struct StateWalk<'p, P> {
     parts: &'p P,
     codes: RefCell<B256Set>,

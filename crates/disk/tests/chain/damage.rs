@@ -19,8 +19,8 @@ fn length(path: &Path) -> u64 {
     fs::metadata(path).unwrap().len()
 }
 
-/// A chain of four blocks, the folder as it was before the fourth with its states, and the log of
-/// all four: what a machine leaves that goes down before the state store is written.
+/// A chain of four blocks whose log has all four, and whose state store is from before the fourth:
+/// the files after a crash before the state store was written.
 fn before_and_after(work: &Path) -> (Twin, Twin, u64) {
     let (mut three, mut four) = (Twin::new(), Twin::new());
     let mut chain = open(&work.join("before")).unwrap();
@@ -36,7 +36,7 @@ fn before_and_after(work: &Path) -> (Twin, Twin, u64) {
 }
 
 #[test]
-fn a_record_torn_anywhere_is_cut_off_and_the_chain_goes_on_before_it() {
+fn torn_record_is_truncated_and_chain_continues() {
     let work = tempdir().unwrap();
     let (three, four, start) = before_and_after(work.path());
     let log = fs::read(work.path().join("after/blocks/0000000000.log")).unwrap();
@@ -46,7 +46,7 @@ fn a_record_torn_anywhere_is_cut_off_and_the_chain_goes_on_before_it() {
         let folder = work.path().join(format!("torn{index}"));
         copy_folder(&work.path().join("before"), &folder);
         let mut torn = log[..usize::try_from(start + cut).unwrap()].to_vec();
-        // The file may be as long as it was to become, with nothing written from there on.
+        // The file may already have its final length, with only zeros from the cut on.
         if index % 2 == 1 {
             torn.resize(log.len(), 0);
         }
@@ -75,7 +75,7 @@ fn a_record_torn_anywhere_is_cut_off_and_the_chain_goes_on_before_it() {
 }
 
 #[test]
-fn a_log_that_has_lost_acknowledged_blocks_is_refused() {
+fn log_without_acknowledged_blocks_is_rejected() {
     let work = tempdir().unwrap();
     let (.., start) = before_and_after(work.path());
     let path = work.path().join("after/blocks/0000000000.log");
@@ -87,7 +87,7 @@ fn a_log_that_has_lost_acknowledged_blocks_is_refused() {
 }
 
 #[test]
-fn a_segment_that_is_missing_is_named() {
+fn missing_segment_is_named() {
     let folder = tempdir().unwrap();
     let options = DiskOptions { segment_bytes: 1, ..DiskOptions::default() };
     let open = || {
@@ -105,14 +105,14 @@ fn a_segment_that_is_missing_is_named() {
     assert!(matches!(fault(&refused), DiskError::MissingSegment { segment: 3, .. }), "{refused}");
     fs::rename(segment(9), segment(3)).unwrap();
     twin.assert_same(&open().unwrap(), 0);
-    // One in the place of another is none.
+    // A segment under the name of another is rejected.
     fs::copy(segment(2), segment(3)).unwrap();
     let refused = open().unwrap_err();
     assert!(matches!(fault(&refused), DiskError::NotALog { .. }), "{refused}");
 }
 
 #[test]
-fn a_flipped_bit_in_the_log_is_an_error_with_its_place() {
+fn flipped_bit_error_names_its_position() {
     let work = tempdir().unwrap();
     let (_, four, start) = before_and_after(work.path());
     let log = fs::read(work.path().join("after/blocks/0000000000.log")).unwrap();
@@ -122,7 +122,7 @@ fn a_flipped_bit_in_the_log_is_an_error_with_its_place() {
     let length = log.len() - usize::try_from(start).unwrap();
     let mut kinds = [0; 4];
     for index in 0..200 {
-        // Head, body and end mark of the record that is still to be taken in.
+        // Head, body and end mark of the record that has not been applied yet.
         let byte = match index {
             0..24 => index / 2,
             24..32 => length - 1 - (index - 24) / 2,
@@ -146,10 +146,10 @@ fn a_flipped_bit_in_the_log_is_an_error_with_its_place() {
     four.assert_same(&open(&folder).unwrap(), 0);
 }
 
-/// An attacker who can write the checksums can also put another sender into the log: executing the
+/// An attacker who can recompute the checksums can also change a sender in the log. Executing the
 /// block detects it.
 #[test]
-fn a_sender_in_the_log_who_did_not_sign_is_found_out() {
+fn forged_sender_in_log_is_detected() {
     let work = tempdir().unwrap();
     let (_, four, start) = before_and_after(work.path());
     let folder = work.path().join("before");

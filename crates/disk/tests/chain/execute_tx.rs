@@ -1,4 +1,4 @@
-//! Blocks with transactions of type 0x05, which no verifier of an L2 knows.
+//! Blocks with transactions of type 0x05, which L2 verifiers do not support.
 
 use crate::{
     killing::{Appender, FOLDER, acknowledge},
@@ -30,9 +30,9 @@ use variants::{
 };
 use wire::ProtocolFork;
 
-/// Chain id of the L2 whose block the transactions bring.
+/// Chain id of the L2 whose block the transactions carry.
 const L2_CHAIN: u64 = 80_790;
-/// Allowance of the transactions that have one.
+/// EXECUTE gas allowance of the transactions that have one.
 const ALLOWANCE: u64 = 700_000;
 /// Number of kills.
 const KILLS: u64 = 6;
@@ -74,7 +74,7 @@ fn twin() -> Twin {
     Twin { chain: Chain::new(&genesis(), config()).unwrap(), witnesses: Vec::new() }
 }
 
-/// A transaction that brings the witness of an L2 block.
+/// A transaction that carries the witness of an L2 block.
 fn execute_tx() -> &'static ExecuteTx {
     static MADE: OnceLock<ExecuteTx> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -87,8 +87,8 @@ fn execute_tx() -> &'static ExecuteTx {
     })
 }
 
-/// A child of the head: a payment, and transactions of type 0x05 of all versions, the second of
-/// which fails. Every other block has its witness.
+/// Builds a child of the head with a payment and transactions of type 0x05 of all versions, of
+/// which the second fails. Every other block is appended with its witness.
 fn child(chain: &ChainReader) -> ExecutedBlock {
     let alice = Key::named("alice");
     let first = chain.nonce(alice.address()).unwrap();
@@ -121,7 +121,7 @@ fn child(chain: &ChainReader) -> ExecutedBlock {
         execute(first + 1, good.timestamp, good.version.clone()),
         execute(first + 2, 7, ExecuteTxVersion::V1 { blob_hashes: Vec::new() }),
         execute(first + 3, good.timestamp, with_allowance.clone()),
-        // This call fails, and draws all the same.
+        // This call fails, but still draws EXECUTE gas.
         execute(first + 4, 7, with_allowance),
     ];
     let offered = transactions.map(|transaction| RecoveredTransaction {
@@ -146,7 +146,7 @@ fn child(chain: &ChainReader) -> ExecutedBlock {
     built.executed
 }
 
-/// Appends so many blocks to both.
+/// Appends `blocks` blocks to both chains.
 fn grow(twin: &mut Twin, chain: &mut Chain, blocks: u64) {
     for _ in 0..blocks {
         let (block, own) = (child(chain), child(&twin.chain));
@@ -156,8 +156,7 @@ fn grow(twin: &mut Twin, chain: &mut Chain, blocks: u64) {
     }
 }
 
-/// The chain on disk has all transactions and receipts of type 0x05 in the form in which they were
-/// sent.
+/// Asserts that the chain on disk has all transactions of type 0x05 and their receipts unchanged.
 fn assert_holds_them(disk: &ChainReader, blocks: u64) {
     for number in 1..=blocks {
         let block = disk.canonical_block(number).unwrap().unwrap();
@@ -175,7 +174,7 @@ fn assert_holds_them(disk: &ChainReader, blocks: u64) {
 }
 
 #[test]
-fn a_chain_with_such_transactions_is_the_same_when_it_is_opened_again() {
+fn chain_with_execute_transactions_survives_reopening() {
     let folder = tempdir().unwrap();
     let mut twin = twin();
     let mut all = 0;
@@ -195,7 +194,7 @@ fn a_chain_with_such_transactions_is_the_same_when_it_is_opened_again() {
     assert_holds_them(&chain, all);
 }
 
-/// Not a test by itself: what the process does that is killed.
+/// Not a test by itself: the body of the process that is killed.
 #[test]
 fn appends_until_it_is_killed() {
     let Some(folder) = env::var_os(FOLDER) else { return };
@@ -208,7 +207,7 @@ fn appends_until_it_is_killed() {
 }
 
 #[test]
-fn every_acknowledged_block_with_such_transactions_is_there_after_kill_9() {
+fn acknowledged_execute_transactions_survive_kill_9() {
     let folder = tempdir().unwrap();
     let mut twin = twin();
     let follow = |twin: &mut Twin, hash| {
@@ -231,7 +230,7 @@ fn every_acknowledged_block_with_such_transactions_is_there_after_kill_9() {
             assert!(follow(&mut twin, hash), "kill {kill}: {hash} is not what comes next");
         }
         let chain = open(folder.path());
-        // One block may be there that it had no time to speak of.
+        // One block may have been stored but not acknowledged.
         let head = chain.head().hash;
         assert!(head == twin.chain.head().hash || follow(&mut twin, head), "kill {kill}: {head}");
         twin.assert_same(&chain, 0);

@@ -1,4 +1,4 @@
-//! A disk that is full: an error, and the chain as it was.
+//! A full disk: appending fails, and the chain is unchanged.
 
 use crate::scene::{Twin, child, open};
 use chain::ChainError;
@@ -9,11 +9,11 @@ use std::{
 };
 use tempfile::tempdir;
 
-/// Names a folder with little space to a test of this file that runs as a process with a mount of
-/// its own.
+/// Environment variable with a folder on a small disk, for the test of this file that runs as a
+/// process with its own mount.
 const FOLDER: &str = "ENSHRINE_DISK_FULL";
 
-/// Not a test by itself: what happens on the small disk.
+/// Not a test by itself: the body of the process that fills the small disk.
 #[test]
 fn appends_until_the_disk_is_full() {
     let Some(folder) = env::var_os(FOLDER) else { return };
@@ -32,14 +32,14 @@ fn appends_until_the_disk_is_full() {
     let text = error.to_string();
     assert!(text.contains("No space left") || text.contains("StorageFull"), "{text}");
     assert!(chain.head().header.number > 50, "it was full from the start");
-    // The chain is as it was, and can be read.
+    // The chain is unchanged and readable.
     assert_eq!(chain.head().hash, head);
     twin.assert_same(&chain, 0);
     drop(chain);
     let more = Command::new("mount").args(["-o", "remount,size=200m"]).arg(folder).status();
     assert!(more.unwrap().success());
     let mut chain = open(&folder.join("chain")).unwrap();
-    // The block that was refused may have reached the log; then it is whole.
+    // The rejected block may have reached the log; then it is complete.
     if chain.head().hash != head {
         twin.grow(1, 0, &mut []);
     }
@@ -51,8 +51,8 @@ fn appends_until_the_disk_is_full() {
 }
 
 #[test]
-fn a_full_disk_is_an_error_and_the_chain_is_as_it_was() {
-    // Needs a name space in which this user may mount; a machine that has none is told.
+fn full_disk_is_an_error_without_data_loss() {
+    // Needs a mount namespace for this user; without one, the test is skipped with a message.
     let private = |script: &str| {
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);

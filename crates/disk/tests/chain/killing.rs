@@ -1,4 +1,4 @@
-//! A process that appends blocks is killed at any moment: what it said is there, is there.
+//! A process that appends blocks is killed at random moments: all acknowledged blocks are stored.
 
 use crate::{
     queue::on_store,
@@ -18,13 +18,13 @@ use std::{
 };
 use tempfile::tempdir;
 
-/// Names the folder to a test that runs as the process to be killed.
+/// Environment variable with the folder, for the test that runs as the process to be killed.
 pub(crate) const FOLDER: &str = "ENSHRINE_DISK_APPEND";
-/// Number of kills, for longer runs.
+/// Environment variable with the number of kills, for longer runs.
 const KILLS: &str = "ENSHRINE_DISK_KILLS";
 const ACKNOWLEDGED: &str = "acknowledged ";
 
-/// Few enough that the process is also killed while old states are deleted.
+/// Number of retained states, low enough that the process is also killed during pruning.
 const STATES: u64 = 20;
 
 fn open(folder: &Path) -> Chain {
@@ -32,12 +32,12 @@ fn open(folder: &Path) -> Chain {
     open_chain_with(folder, &genesis(), config(), options).unwrap()
 }
 
-/// On every fifth block there is a sibling, which replaces it.
+/// Returns `true` for every fifth block, which a sibling replaces.
 const fn has_sibling(number: u64) -> bool {
     number % 5 == 4
 }
 
-/// Not a test by itself: what the process does that is killed.
+/// Not a test by itself: the body of the process that is killed.
 #[test]
 fn appends_until_it_is_killed() {
     let Some(folder) = env::var_os(FOLDER) else { return };
@@ -59,7 +59,7 @@ pub(crate) fn acknowledge(chain: &Chain) {
     out.flush().unwrap();
 }
 
-/// Appends while the state store applies nothing.
+/// Not a test by itself: appends while the state store does not apply commits.
 #[test]
 fn appends_until_nothing_more_may_wait() {
     let Some(folder) = env::var_os(FOLDER) else { return };
@@ -77,7 +77,7 @@ pub(crate) struct Appender {
 }
 
 impl Appender {
-    /// Starts what a test does that appends.
+    /// Starts a process that runs the body of an appending test.
     pub(crate) fn start(folder: &Path, test: &str) -> Self {
         let mut process = Command::new(env::current_exe().unwrap())
             .args(["--exact", test, "--nocapture"])
@@ -89,7 +89,8 @@ impl Appender {
         Self { process, output }
     }
 
-    /// The next hash that it says is there; `None` once it is dead and all has been read.
+    /// Returns the next acknowledged hash; `None` once the process has ended and its output has
+    /// been read.
     pub(crate) fn next(&mut self) -> Option<B256> {
         let mut line = String::new();
         loop {
@@ -97,7 +98,8 @@ impl Appender {
             if self.output.read_line(&mut line).unwrap() == 0 {
                 return None;
             }
-            // The test runner prints the beginning of the line. A line may be cut off.
+            // The test runner may have printed the beginning of the line, and the line may be cut
+            // off.
             if let Some((_, hash)) = line.split_once(ACKNOWLEDGED)
                 && line.ends_with('\n')
             {
@@ -106,7 +108,7 @@ impl Appender {
         }
     }
 
-    /// Kills it, and returns the hashes that it has said and that are not read yet.
+    /// Kills the process, and returns the acknowledged hashes that have not been read yet.
     pub(crate) fn kill(mut self) -> Vec<B256> {
         self.process.kill().unwrap();
         let rest = iter::from_fn(|| self.next()).collect();
@@ -116,7 +118,7 @@ impl Appender {
 }
 
 impl Twin {
-    /// Appends what the appender does next if that makes `hash` the head.
+    /// Appends the block that the appender appends next, if that makes `hash` the head.
     fn follow(&mut self, hash: B256) -> bool {
         let block = child(&self.chain, 0);
         if block.block.hash == hash {
@@ -142,26 +144,26 @@ impl Twin {
 }
 
 #[test]
-fn every_acknowledged_block_is_there_after_kill_9_at_any_moment() {
+fn acknowledged_blocks_survive_kill_9() {
     let kills = env::var(KILLS).map_or(60, |kills| kills.parse::<u64>().unwrap());
     let folder = tempdir().unwrap();
     let mut twin = Twin::new();
     let mut beyond = 0;
     for kill in 0..kills {
         let mut appender = Appender::start(folder.path(), "killing::appends_until_it_is_killed");
-        // It begins with where the chain is.
+        // The appender first reports the current head.
         assert_eq!(appender.next(), Some(twin.chain.head().hash), "kill {kill}");
         for _ in 0..random(kill) % 9 {
             let hash = appender.next().expect("it goes on until it is killed");
             assert!(twin.follow(hash), "kill {kill}: {hash} is not what comes next");
         }
         thread::sleep(Duration::from_micros(random(1_000_000 + kill) % 6_000));
-        // Its output in the meantime counts as well.
+        // Output until the kill counts as well.
         for hash in appender.kill() {
             assert!(twin.follow(hash), "kill {kill}: {hash} is not what comes next");
         }
         let chain = open(folder.path());
-        // One block may be there that it had no time to speak of.
+        // One block may have been stored but not acknowledged.
         let head = chain.head().hash;
         if head != twin.chain.head().hash {
             assert!(twin.follow(head), "kill {kill}: {head} is neither acknowledged nor next");
@@ -182,7 +184,7 @@ fn every_acknowledged_block_is_there_after_kill_9_at_any_moment() {
 }
 
 #[test]
-fn every_acknowledged_block_is_there_after_kill_9_with_as_many_waiting_as_may() {
+fn acknowledged_blocks_survive_kill_9_with_full_queue() {
     let folder = tempdir().unwrap();
     let mut twin = Twin::new();
     let test = "killing::appends_until_nothing_more_may_wait";
@@ -192,7 +194,7 @@ fn every_acknowledged_block_is_there_after_kill_9_with_as_many_waiting_as_may() 
         let hash = appender.next().expect("there is room for as many");
         assert!(twin.follow(hash), "block {number}");
     }
-    // The next one waits for room that never comes.
+    // The next commit waits for room, which never becomes available.
     thread::sleep(Duration::from_millis(50));
     assert!(appender.kill().is_empty());
     let store = DiskStore::open(folder.path(), options()).unwrap();

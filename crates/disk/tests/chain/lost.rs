@@ -1,8 +1,8 @@
-//! Flipped bits and deleted files, anywhere in a chain's folder: an error, no effect, or a repair.
+//! Flipped bits and deleted files anywhere in a chain's folder lead to an error, to a repair, or
+//! have no effect.
 //!
-//! Each case runs in a process of its own kind, so that one that aborts is noticed: this file's
-//! `examines_the_cases_of_its_parent` is what the other tests start. `ENSHRINE_FLIPS` is the number
-//! of flips.
+//! The cases run in a separate process, `examines_the_cases_of_its_parent`, so that an abort is
+//! detected. `ENSHRINE_FLIPS` is the number of flips.
 
 use crate::scene::{Twin, child, config, copy_folder, files, genesis, random};
 use chain::{Chain, ChainError};
@@ -17,14 +17,14 @@ use std::{
 };
 use tempfile::tempdir;
 
-/// Blocks of the chain: the last ones are in the journal of the state store alone.
+/// Blocks of the chain, per opening; the last ones are only in the journal of the state store.
 const BLOCKS: [u64; 4] = [3, 3, 3, 2];
 const FOLDER: &str = "ENSHRINE_DAMAGED_FOLDER";
 const FIRST: &str = "ENSHRINE_DAMAGED_FIRST";
 const CASES: &str = "ENSHRINE_DAMAGED_CASES";
 
 fn options() -> DiskOptions {
-    // Several segments; two blocks each.
+    // Several segments with two blocks each.
     DiskOptions { cache_bytes: 8 << 20, segment_bytes: 20_000, ..DiskOptions::default() }
 }
 
@@ -45,7 +45,8 @@ fn whole_chain(whole: &Path) -> Twin {
     twin
 }
 
-/// Deletions of each file, then of each folder, then flips.
+/// Damages a copy of the chain: the cases are first deletions of files, then of folders, then
+/// flips.
 fn damage(whole: &Path, folder: &Path, case: usize) -> String {
     let paths = files(whole);
     let folders: Vec<_> = {
@@ -66,7 +67,7 @@ fn damage(whole: &Path, folder: &Path, case: usize) -> String {
         return format!("deleted {}", name(path));
     }
     let seed = (case - paths.len() - folders.len()) as u64;
-    // Behind what a file has been made longer by, there is nothing to flip.
+    // The preallocated part of a file has no content to flip.
     let used = |path: &PathBuf| {
         let bytes = fs::read(path).unwrap();
         bytes.len() - bytes.iter().rev().take_while(|byte| **byte == 0).count()
@@ -81,7 +82,7 @@ fn damage(whole: &Path, folder: &Path, case: usize) -> String {
     format!("flipped bit {bit} of byte {at} of {}", name(path))
 }
 
-/// Outcome of opening and reading a damaged chain.
+/// Returns the outcome of opening and reading a damaged chain.
 fn examine(twin: &Twin, folder: &Path) -> &'static str {
     let looked = |chain: &Chain| {
         let errors = twin.assert_never_wrong(chain);
@@ -95,7 +96,7 @@ fn examine(twin: &Twin, folder: &Path) -> &'static str {
             Ok(chain) => match looked(&chain) {
                 (0, true) => return "recovered",
                 (0, false) => return "no effect",
-                // The next start has to do something about it, unless it is the log.
+                // Reopening must repair the damage, unless it is in the log.
                 _ => {}
             },
             Err(error) => {
@@ -150,7 +151,7 @@ fn run(flips: usize) -> BTreeMap<String, usize> {
         if status.success() {
             break;
         }
-        // The process ended within a case.
+        // The process aborted within a case.
         let text = fs::read_to_string(&results).unwrap();
         assert!(!text.ends_with('\n'), "the process failed between two cases");
         fs::write(&results, format!("{text}aborted\n")).unwrap();
@@ -171,7 +172,7 @@ fn run(flips: usize) -> BTreeMap<String, usize> {
 }
 
 #[test]
-fn each_deleted_file_and_flipped_bit_is_repaired_or_refused_or_has_no_effect() {
+fn deleted_files_and_flipped_bits_never_corrupt_reads() {
     let flips = env::var("ENSHRINE_FLIPS").ok().map_or(30, |flips| flips.parse().unwrap());
     let outcomes = run(flips);
     for outcome in ["recovered", "refused", "no effect"] {

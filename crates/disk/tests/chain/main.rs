@@ -1,4 +1,4 @@
-//! Chains on disk: opened again, killed, torn, damaged, full, pruned, behind their log.
+//! Chains on disk: reopening, kills, damage, full disks, pruning and replay.
 
 mod damage;
 mod execute_tx;

@@ -1,4 +1,4 @@
-//! Old states: the promised ones stay, and the rest is deleted.
+//! Pruning: retained states stay complete, and everything else is deleted.
 
 use crate::scene::{ACCOUNTS, CONTRACT, Twin, account, config, genesis, options};
 use alloy_primitives::{B256, Bytes, U256};
@@ -28,7 +28,7 @@ fn nodes_left(folder: &Path) -> usize {
     store.everything().unwrap().nodes.len()
 }
 
-/// Nodes at their places.
+/// Nodes with their locations.
 type Places = BTreeSet<(Option<B256>, Vec<u8>, B256)>;
 
 struct Seen<'s> {
@@ -41,7 +41,7 @@ impl NodeSource for Seen<'_> {
 
     fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Bytes>, SourceError> {
         let place = (path.owner.copied(), path.nibbles.to_vec(), *hash);
-        // Another state had the same here, and all below it.
+        // Another state has the same node here, and therefore everything below it.
         if !self.places.borrow_mut().insert(place) {
             return Ok(None);
         }
@@ -67,7 +67,7 @@ impl Visitor<Bytes> for Storages {
     }
 }
 
-/// All nodes of some states of a chain.
+/// Counts the nodes of some states of a chain.
 fn nodes_of(chain: &Chain, roots: impl IntoIterator<Item = B256>) -> usize {
     let mut places = Places::new();
     for root in roots {
@@ -81,7 +81,7 @@ fn nodes_of(chain: &Chain, roots: impl IntoIterator<Item = B256>) -> usize {
     places.len()
 }
 
-/// Roots of the states that are promised: those of the newest canonical blocks.
+/// Returns the roots of the retained states: those of the newest canonical blocks.
 fn kept(chain: &Chain) -> Vec<B256> {
     let head = chain.head().header.number;
     let oldest = (head + 1).saturating_sub(STATES);
@@ -90,7 +90,7 @@ fn kept(chain: &Chain) -> Vec<B256> {
 }
 
 #[test]
-fn the_newest_states_stay_and_exactly_their_nodes() {
+fn pruning_keeps_exactly_nodes_of_newest_states() {
     let folder = tempdir().unwrap();
     let mut twin = Twin::new();
     for blocks in [5, 1, 20, 7] {
@@ -102,7 +102,7 @@ fn the_newest_states_stay_and_exactly_their_nodes() {
         let head = chain.head().header.number;
         twin.assert_same(&chain, (head + 1).saturating_sub(STATES));
     }
-    // Older states are gone and known to be: no answer is wrong.
+    // Reads of older states fail or return the right result.
     let chain = open(folder.path(), few());
     let old = chain.canonical_block(20).unwrap().unwrap();
     let mut gone = 0;
@@ -116,14 +116,14 @@ fn the_newest_states_stay_and_exactly_their_nodes() {
 }
 
 #[test]
-fn branches_that_were_left_go_with_the_states_around_them() {
+fn abandoned_branches_are_pruned_with_their_window() {
     let folder = tempdir().unwrap();
     let mut twin = Twin::new();
     let mut chain = open(folder.path(), options());
     for round in 0..6_u64 {
         twin.grow(6, 0, &mut [&mut chain]);
-        // Back by up to five blocks, and on another branch, shorter or longer; sometimes to and
-        // fro.
+        // Rewinds by up to five blocks and continues on another branch, shorter or longer;
+        // sometimes switches back and forth.
         let (left, head) = (chain.head().hash, chain.head().header.number);
         let fork = chain.canonical_hash(head - round).unwrap().unwrap();
         for chain in [&mut chain, &mut twin.chain] {
@@ -137,12 +137,12 @@ fn branches_that_were_left_go_with_the_states_around_them() {
         }
     }
     drop(chain);
-    // All states of the window are there while branches lie in it.
+    // All states of the window are present while it contains branches.
     nodes_left(folder.path());
     let mut chain = open(folder.path(), few());
     let head = chain.head().header.number;
     twin.assert_same(&chain, head + 1 - STATES);
-    // Once they have all left it, nothing is left of them.
+    // Once all branches have left the window, none of their nodes is left.
     twin.grow(STATES + 8, 0, &mut [&mut chain]);
     drop(chain);
     assert_eq!(nodes_left(folder.path()), nodes_of(&twin.chain, kept(&twin.chain)));
@@ -152,12 +152,12 @@ fn branches_that_were_left_go_with_the_states_around_them() {
 }
 
 #[test]
-fn a_branch_that_leaves_the_chain_within_the_window_can_be_taken() {
+fn fork_within_window_can_become_canonical() {
     let folder = tempdir().unwrap();
     let mut twin = Twin::new();
     let mut chain = open(folder.path(), few());
     twin.grow(20, 0, &mut [&mut chain]);
-    // The oldest state that is kept.
+    // Forks off at the oldest retained state.
     let fork = chain.canonical_hash(chain.head().header.number + 1 - STATES).unwrap().unwrap();
     drop(chain);
     nodes_left(folder.path());
@@ -171,8 +171,8 @@ fn a_branch_that_leaves_the_chain_within_the_window_can_be_taken() {
 }
 
 #[test]
-fn a_node_that_comes_back_outlives_the_states_before_it() {
-    // A slot that is set and set back makes the same nodes again and again.
+fn rewritten_node_survives_pruning_of_older_states() {
+    // Setting and resetting a slot creates the same nodes repeatedly.
     let folder = tempdir().unwrap();
     let mut chain = open(folder.path(), few());
     let mut memory = Chain::new(&genesis(), config()).unwrap();
@@ -195,8 +195,9 @@ fn a_node_that_comes_back_outlives_the_states_before_it() {
 }
 
 #[test]
-fn equal_storage_of_two_accounts_goes_from_each_by_itself() {
-    // Contracts with the same slots have the same nodes. As one of them changes, the other's stay.
+fn equal_storage_is_pruned_per_account() {
+    // Contracts with the same slots have the same nodes. When one of them changes, the nodes of the
+    // other stay.
     let folder = tempdir().unwrap();
     let mut genesis = genesis();
     let twin_of = |index: u8| alloy_primitives::Address::repeat_byte(0x60 + index);
@@ -208,7 +209,8 @@ fn equal_storage_of_two_accounts_goes_from_each_by_itself() {
     let (mut chain, mut memory) = (open(), Chain::new(&genesis, config()).unwrap());
     for round in 0..24_u64 {
         for chain in [&mut chain, &mut memory] {
-            // Three of four change alike, one after another; and the last changes only its balance.
+            // Three of four contracts change in the same way one after another; the last changes
+            // only its balance.
             let to = if round % 4 == 3 {
                 twin_of(2)
             } else {
@@ -234,7 +236,7 @@ fn equal_storage_of_two_accounts_goes_from_each_by_itself() {
 }
 
 #[test]
-fn witnesses_go_with_whole_segments_and_never_too_early() {
+fn witnesses_are_pruned_by_whole_segments() {
     let folder = tempdir().unwrap();
     let options = DiskOptions { segment_bytes: 20_000, ..few() };
     let mut twin = Twin::new();
@@ -252,6 +254,6 @@ fn witnesses_go_with_whole_segments_and_never_too_early() {
     let gone = kept.iter().take_while(|kept| !**kept).count();
     assert!(kept[gone..].iter().all(|kept| *kept), "{kept:?}");
     assert!(gone > 10 && gone <= 40 - usize::try_from(STATES).unwrap(), "{gone}");
-    // Blocks stay.
+    // Blocks are not pruned.
     assert!((0..=40).all(|number| chain.canonical_block(number).unwrap().is_some()));
 }

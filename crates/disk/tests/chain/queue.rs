@@ -1,4 +1,4 @@
-//! Commits that are in the log, and wait to be taken into the state store.
+//! Commits that are in the log and queued for the state store.
 
 use crate::scene::{CONTRACT, SLOTS, Twin, config, copy_folder, open, options};
 use alloy_primitives::U256;
@@ -8,7 +8,7 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 use store::{Store, StoredNodes};
 use tempfile::tempdir;
 
-/// A chain on a store that is in the hands of the test.
+/// A chain on a store that the test can access.
 pub(crate) fn on_store(folder: &Path) -> (Arc<DiskStore>, Chain) {
     drop(open(folder).unwrap());
     let store = Arc::new(DiskStore::open(folder, options()).unwrap());
@@ -18,7 +18,7 @@ pub(crate) fn on_store(folder: &Path) -> (Arc<DiskStore>, Chain) {
     (store, chain)
 }
 
-/// Counts each node and code.
+/// Counts the occurrences of each node and code.
 fn counted(all: StoredNodes) -> [HashMap<alloy_primitives::Bytes, usize>; 2] {
     [all.nodes, all.codes].map(|all| {
         let mut counts = HashMap::new();
@@ -30,7 +30,7 @@ fn counted(all: StoredNodes) -> [HashMap<alloy_primitives::Bytes, usize>; 2] {
 }
 
 #[test]
-fn commits_that_wait_are_read_like_all_others() {
+fn queued_commits_are_readable() {
     let folder = tempdir().unwrap();
     let (store, mut chain) = on_store(folder.path());
     let mut twin = Twin::new();
@@ -39,7 +39,7 @@ fn commits_that_wait_are_read_like_all_others() {
     let held = store.hold();
     for blocks in 1..=4 {
         twin.grow(blocks, 0, &mut [&mut chain]);
-        // Old states too, of which some nodes wait and some do not.
+        // Also old states, some of whose nodes are queued.
         twin.assert_same(&chain, 0);
     }
     assert_eq!(store.queued(), 10);
@@ -49,7 +49,7 @@ fn commits_that_wait_are_read_like_all_others() {
     assert_eq!(store.queued(), 0);
     twin.assert_same(&chain, 0);
     assert_eq!(store.preimages().unwrap(), waiting.0);
-    // A node that stands at several places is there more often once it is placed, and none is new.
+    // A node with several locations occurs more often once it has been placed, and no node is new.
     let ([nodes, codes], [before, codes_before]) =
         (counted(store.everything().unwrap()), counted(waiting.1));
     assert_eq!(codes, codes_before);
@@ -57,7 +57,7 @@ fn commits_that_wait_are_read_like_all_others() {
 }
 
 #[test]
-fn a_reorganisation_of_blocks_that_wait_is_what_any_other_is() {
+fn queued_blocks_can_be_reorganised() {
     let (folder, work) = (tempdir().unwrap(), tempdir().unwrap());
     let (store, mut chain) = on_store(folder.path());
     let mut twin = Twin::new();
@@ -66,7 +66,7 @@ fn a_reorganisation_of_blocks_that_wait_is_what_any_other_is() {
     let held = store.hold();
     twin.grow(5, 0, &mut [&mut chain]);
     let left = chain.head().hash;
-    // Back among those that wait and up a branch; then below them, and up another.
+    // Forks off at a queued block, then below all queued blocks.
     for (back, blocks) in [(7, 1), (2, 3)] {
         let fork = chain.canonical_hash(back).unwrap().unwrap();
         for chain in [&mut chain, &mut twin.chain] {
@@ -77,7 +77,7 @@ fn a_reorganisation_of_blocks_that_wait_is_what_any_other_is() {
         twin.assert_same(&chain, 0);
     }
     assert_eq!(store.queued(), 5 + 2 + 4);
-    // The files of a process that is killed now.
+    // The files that a process would leave if killed now.
     let killed = work.path().join("killed");
     copy_folder(folder.path(), &killed);
     for chain in [&mut chain, &mut twin.chain] {
@@ -101,7 +101,7 @@ fn a_reorganisation_of_blocks_that_wait_is_what_any_other_is() {
 }
 
 #[test]
-fn a_chain_that_is_closed_while_commits_wait_has_nothing_to_make_up_for() {
+fn closing_applies_queued_commits() {
     let folder = tempdir().unwrap();
     let (store, mut chain) = on_store(folder.path());
     let mut twin = Twin::new();
@@ -118,10 +118,10 @@ fn a_chain_that_is_closed_while_commits_wait_has_nothing_to_make_up_for() {
 }
 
 #[test]
-fn old_states_are_forgotten_behind_commits_that_wait_and_never_before() {
+fn pruning_keeps_states_of_queued_commits() {
     let folder = tempdir().unwrap();
     drop(open(folder.path()).unwrap());
-    // Fewer states than there may be commits that wait.
+    // Fewer retained states than queued commits.
     let few = enshrine_disk::DiskOptions { states: 2, ..options() };
     let store = Arc::new(DiskStore::open(folder.path(), few).unwrap());
     let head = store.head().unwrap().unwrap();
@@ -132,8 +132,7 @@ fn old_states_are_forgotten_behind_commits_that_wait_and_never_before() {
         store.flush().unwrap();
         let held = store.hold();
         twin.grow(8, 0, &mut [&mut chain]);
-        // All that the state store has is looked through, and nothing that those that wait stand on
-        // goes.
+        // Pruning examines the whole state store, and deletes nothing that queued commits need.
         let head = chain.head().header.number;
         twin.assert_same(&chain, head - 8);
         drop(held);

@@ -1,4 +1,4 @@
-//! A reopened chain has everything that was appended.
+//! A reopened chain has all appended blocks.
 
 use crate::scene::{ACCOUNTS, CONTRACT, Twin, account, child, config, copy_folder, genesis, open};
 use alloy_primitives::U256;
@@ -12,7 +12,7 @@ use testkit::CHAIN_ID;
 use wire::ProtocolFork;
 
 #[test]
-fn a_chain_is_the_same_when_it_is_opened_again() {
+fn reopened_chain_is_unchanged() {
     let folder = tempdir().unwrap();
     let mut twin = Twin::new();
     for blocks in [0, 1, 5, 12] {
@@ -26,13 +26,13 @@ fn a_chain_is_the_same_when_it_is_opened_again() {
 }
 
 #[test]
-fn a_reorganisation_to_a_sibling_lasts() {
+fn reorganisation_to_sibling_survives_reopening() {
     let folder = tempdir().unwrap();
     let mut twin = Twin::new();
     let mut chain = open(folder.path()).unwrap();
     twin.grow(6, 0, &mut [&mut chain]);
     let (old, fork) = (chain.head().hash, chain.canonical_hash(3).unwrap().unwrap());
-    // Back to block 3 and up another branch, which is shorter.
+    // Rewinds to block 3 and continues on a shorter branch.
     chain.set_head(&fork).unwrap();
     twin.chain.set_head(&fork).unwrap();
     twin.grow(2, 1, &mut [&mut chain]);
@@ -40,7 +40,7 @@ fn a_reorganisation_to_a_sibling_lasts() {
     drop(chain);
     let mut chain = open(folder.path()).unwrap();
     twin.assert_same(&chain, 0);
-    // The branch that was left can be taken again: nothing of its states is gone.
+    // The old branch can become canonical again, because its states are still present.
     chain.set_head(&old).unwrap();
     twin.chain.set_head(&old).unwrap();
     twin.assert_same(&chain, 0);
@@ -49,7 +49,7 @@ fn a_reorganisation_to_a_sibling_lasts() {
 }
 
 #[test]
-fn a_head_that_went_back_stays_back() {
+fn rewound_head_survives_reopening() {
     let folder = tempdir().unwrap();
     let mut twin = Twin::new();
     let mut chain = open(folder.path()).unwrap();
@@ -64,7 +64,7 @@ fn a_head_that_went_back_stays_back() {
 }
 
 #[test]
-fn a_block_beside_the_head_is_known_after_opening() {
+fn side_block_survives_reopening() {
     let folder = tempdir().unwrap();
     let mut chain = open(folder.path()).unwrap();
     let side = child(&chain, 1);
@@ -82,7 +82,7 @@ fn a_block_beside_the_head_is_known_after_opening() {
 }
 
 #[test]
-fn blocks_that_the_state_store_has_lost_are_executed_again() {
+fn lost_states_are_reexecuted_from_log() {
     let folder = tempdir().unwrap();
     let (state, old) = (folder.path().join("state"), folder.path().join("old"));
     let mut twin = Twin::new();
@@ -92,7 +92,7 @@ fn blocks_that_the_state_store_has_lost_are_executed_again() {
     copy_folder(&state, &old);
     let mut chain = open(folder.path()).unwrap();
     twin.grow(4, 0, &mut [&mut chain]);
-    // A change of another kind among them, and a branch.
+    // Includes a commit that only moves the head, and a branch.
     let fork = chain.canonical_hash(5).unwrap().unwrap();
     chain.set_head(&fork).unwrap();
     twin.chain.set_head(&fork).unwrap();
@@ -102,7 +102,7 @@ fn blocks_that_the_state_store_has_lost_are_executed_again() {
     fs::rename(&old, &state).unwrap();
     let store = DiskStore::open(folder.path(), DiskOptions::default()).unwrap();
     assert_eq!(store.behind(), 4 + 1 + 60);
-    // Nothing can be added before that is made up for.
+    // Commits are rejected before the replay.
     let block = child(&twin.chain, 0);
     let refused = store.commit(ExecutedBlock::from(block).changes).unwrap_err();
     let fault = refused.fault().downcast_ref::<DiskError>();
@@ -116,7 +116,7 @@ fn blocks_that_the_state_store_has_lost_are_executed_again() {
 }
 
 #[test]
-fn a_chain_is_made_again_from_its_log_alone() {
+fn chain_is_rebuilt_from_log_alone() {
     let folder = tempdir().unwrap();
     let mut twin = Twin::new();
     let mut chain = open(folder.path()).unwrap();
@@ -126,15 +126,16 @@ fn a_chain_is_made_again_from_its_log_alone() {
     twin.assert_same(&open(folder.path()).unwrap(), 0);
 }
 
+/// A block that another configuration rejects is a replay error, not an invalid block.
 #[test]
-fn a_block_that_other_rules_refuse_is_no_verdict_on_it() {
+fn replay_failure_by_other_rules_is_reported() {
     let folder = tempdir().unwrap();
     let mut twin = Twin::new();
     let mut chain = open(folder.path()).unwrap();
     twin.grow(2, 0, &mut [&mut chain]);
     drop(chain);
     fs::remove_dir_all(folder.path().join("state")).unwrap();
-    // With another chain id no transaction is valid.
+    // Under another chain id no transaction is valid.
     let mut other = config();
     other.spec = ChainSpec::constant(CHAIN_ID + 1, ProtocolFork::Osaka);
     let refused = open_chain(folder.path(), &genesis(), other).unwrap_err();
@@ -144,7 +145,7 @@ fn a_block_that_other_rules_refuse_is_no_verdict_on_it() {
 }
 
 #[test]
-fn a_chain_of_another_genesis_is_refused() {
+fn chain_of_another_genesis_is_rejected() {
     let folder = tempdir().unwrap();
     let hash = open(folder.path()).unwrap().head().hash;
     let mut other = genesis();
@@ -152,20 +153,20 @@ fn a_chain_of_another_genesis_is_refused() {
     let expected = Chain::new(&other, config()).unwrap().head().hash;
     let refused = open_chain(folder.path(), &other, config()).unwrap_err();
     assert_eq!(refused, ChainError::OtherGenesis { got: hash, expected });
-    // A change that does not affect the block does not matter here.
+    // A genesis with the same block is accepted.
     let mut same = genesis();
     same.config.chain_id = 1;
     assert_eq!(open_chain(folder.path(), &same, config()).unwrap().head().hash, hash);
 }
 
 #[test]
-fn a_chain_can_be_opened_once_at_a_time() {
+fn chain_can_be_opened_only_once() {
     let folder = tempdir().unwrap();
     let chain = open(folder.path()).unwrap();
     let refused = open(folder.path()).unwrap_err();
     let ChainError::Store(error) = &refused else { panic!("{refused}") };
     assert!(matches!(error.fault().downcast_ref(), Some(DiskError::InUse { .. })), "{refused}");
-    // A reader holds it as the chain does.
+    // A reader keeps the chain open.
     let reader = chain.reader().clone();
     drop(chain);
     assert!(open(folder.path()).is_err());
@@ -174,19 +175,20 @@ fn a_chain_can_be_opened_once_at_a_time() {
 }
 
 #[test]
-fn states_that_an_editor_holds_are_kept_while_the_chain_is_open() {
+fn edited_states_are_kept_while_chain_is_open() {
     let folder = tempdir().unwrap();
     let mut chain = open(folder.path()).unwrap();
     chain.append(child(&chain, 0)).unwrap();
     let before = chain.state().root();
     let rich = U256::from(77);
-    // One that no block pays.
+    // An account that no block pays.
     let address = account(ACCOUNTS + 1);
     let edit =
         |state: &mut executor::BlockState<'_, chain::State>| state.set_balance(address, rich);
     chain.edit(edit).unwrap();
     assert_eq!(chain.balance(address), Ok(rich));
-    // A block on it proves nothing, so it is kept with all its nodes and not executed again.
+    // A block on an edited state has no valid witness, so it is stored with all its nodes and is
+    // not executed again.
     let block = child(&chain, 0);
     assert!(!block.block.provable);
     let hash = block.block.hash;

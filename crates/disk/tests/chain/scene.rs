@@ -1,4 +1,4 @@
-//! A chain on disk and its twin in memory, which is given the same blocks.
+//! A chain on disk and its twin in memory with the same blocks.
 
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
@@ -14,7 +14,7 @@ use wire::ProtocolFork;
 /// Runtime code: sets slot `calldata[0]` to `calldata[32]`.
 const SETTER: [u8; 7] = hex!("602035 5f35 55 00");
 pub(crate) const CONTRACT: Address = Address::repeat_byte(0x57);
-/// Accounts and slots that blocks change, beside those that are there for depth.
+/// Number of accounts that blocks change, besides those that make the trie deeper.
 pub(crate) const ACCOUNTS: u64 = 40;
 pub(crate) const SLOTS: u64 = 24;
 
@@ -43,7 +43,7 @@ pub(crate) fn config() -> ChainConfig {
     ChainConfig::new(ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka))
 }
 
-/// Little of everything, so that tests are quick.
+/// Small limits, for quick tests.
 pub(crate) fn options() -> DiskOptions {
     DiskOptions { cache_bytes: 8 << 20, ..DiskOptions::default() }
 }
@@ -65,14 +65,14 @@ fn sign(nonce: u64, to: TxKind, input: Vec<u8>, value: u64) -> Transaction {
     })
 }
 
-/// A number that looks random and is the same each time.
+/// Returns a deterministic pseudorandom number.
 pub(crate) fn random(seed: u64) -> u64 {
     let hash = keccak256(seed.to_be_bytes());
     u64::from_be_bytes(*hash.first_chunk().unwrap())
 }
 
-/// A child of the head: payments, slots set and cleared, a contract made. The same on every chain
-/// with that head; `branch` sets siblings apart.
+/// Builds a child of the head: payments, slots set and cleared, a contract deployed. The result
+/// depends only on the head and on `branch`, which distinguishes siblings.
 pub(crate) fn child(chain: &ChainReader, branch: u64) -> BlockWithWitness {
     let parent = &chain.head().header;
     let number = parent.number + 1;
@@ -91,7 +91,7 @@ pub(crate) fn child(chain: &ChainReader, branch: u64) -> BlockWithWitness {
                 sign(nonce + index, TxKind::Call(CONTRACT), words, 0)
             }
             _ => {
-                // Deploys ten bytes that no other block has deployed.
+                // Deploys a unique contract of ten bytes.
                 let mut init = hex!("600a 600a 5f39 600a 5ff3").to_vec();
                 init.extend([0, 0]);
                 init.extend(seed(index).to_be_bytes());
@@ -110,13 +110,13 @@ pub(crate) fn child(chain: &ChainReader, branch: u64) -> BlockWithWitness {
     block
 }
 
-/// A child of the head in which the contract sets one slot.
+/// Builds a child of the head in which the contract sets one slot.
 pub(crate) fn set_slot(chain: &ChainReader, slot: U256, value: U256) -> BlockWithWitness {
     call(chain, CONTRACT, slot, value, false)
 }
 
-/// A child of the head in which a contract with the setter's code sets one slot; with `only_pays`,
-/// it sets it to what it is and gets a wei.
+/// Builds a child of the head in which a contract with the setter's code sets one slot; with
+/// `only_pays`, the value does not change and the contract receives one wei.
 pub(crate) fn call(
     chain: &ChainReader,
     to: Address,
@@ -146,13 +146,13 @@ impl Twin {
         Self { chain: Chain::new(&genesis(), config()).unwrap(), witnesses: Vec::new() }
     }
 
-    /// Appends so many blocks here and to `others`.
+    /// Appends `blocks` blocks to this chain and to `others`.
     pub(crate) fn grow(&mut self, blocks: u64, branch: u64, others: &mut [&mut Chain]) {
         for _ in 0..blocks {
             let block = child(&self.chain, branch);
             self.witnesses.push((block.block.hash, block.witness.clone()));
             for other in &mut *others {
-                // Built as the other chain would build it: each reads its own store.
+                // The other chain builds the same block from its own store.
                 let own = child(other, branch);
                 assert_eq!(own.block.hash, block.block.hash);
                 assert_eq!(own.witness, block.witness);
@@ -162,7 +162,7 @@ impl Twin {
         }
     }
 
-    /// The chain on disk answers as this one does, on states from block `oldest` on.
+    /// Asserts that the chain on disk equals this one, for states from block `oldest` on.
     pub(crate) fn assert_same(&self, disk: &ChainReader, oldest: u64) {
         let memory = &self.chain;
         assert_eq!(disk.head().hash, memory.head().hash);
@@ -177,11 +177,11 @@ impl Twin {
         for (hash, witness) in &self.witnesses {
             assert_eq!(disk.witness(hash).unwrap().as_ref(), Some(witness));
         }
-        // The newest state has everything to go on.
+        // The newest state is complete enough to build on it.
         assert_eq!(child(disk, 9).block.hash, child(memory, 9).block.hash);
     }
 
-    /// Compares one block, its state and its neighbours.
+    /// Asserts that one block, its state and its neighbours are equal.
     pub(crate) fn assert_same_at(&self, disk: &ChainReader, number: u64) {
         assert_eq!(disk.head().hash, self.chain.head().hash);
         for number in number.saturating_sub(1)..=(number + 1).min(disk.head().header.number) {
@@ -215,7 +215,7 @@ impl Twin {
         }
     }
 
-    /// An account and a slot are proven alike; which, depends on the block.
+    /// Asserts that proofs of accounts and slots, selected by the block number, are equal.
     fn assert_same_state(&self, disk: &ChainReader, number: u64) {
         let block = self.chain.canonical_block(number).unwrap().unwrap();
         for (address, slots) in Self::samples(number) {
@@ -231,7 +231,8 @@ impl Twin {
         [(account(random(number) % ACCOUNTS), vec![]), (CONTRACT, vec![slot])]
     }
 
-    /// Checks that each answer of the chain on disk equals the answer here, and counts its errors.
+    /// Asserts that each read of the chain on disk fails or returns the value of this chain, and
+    /// returns the number of errors.
     pub(crate) fn assert_never_wrong(&self, disk: &ChainReader) -> usize {
         let memory = &self.chain;
         let mut errors = 0;
@@ -275,7 +276,7 @@ impl Twin {
     }
 }
 
-/// Copies a folder. Files that were made longer than what is in them stay so, and take no space.
+/// Copies a folder. Preallocated files keep their length and take no space.
 pub(crate) fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -293,7 +294,7 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// All files below a folder, by name.
+/// Returns all files below a folder, sorted by name.
 pub(crate) fn files(folder: &Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {

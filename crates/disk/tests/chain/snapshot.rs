@@ -1,5 +1,5 @@
-//! A chain that starts from a snapshot is the chain that it was taken of, and a forged one is
-//! refused.
+//! A chain that starts from a snapshot continues like the exported chain, and forged snapshots are
+//! rejected.
 
 use crate::scene::{CONTRACT, Twin, child, config, files, genesis, open, random};
 use alloy_primitives::{B256, U256, keccak256};
@@ -21,7 +21,7 @@ fn taken(folder: &Path) -> (Twin, Vec<u8>) {
     let mut chain = open(folder).unwrap();
     twin.grow(6, 0, &mut [&mut chain]);
     let head = std::sync::Arc::clone(chain.head());
-    // Blocks behind it are not part of it.
+    // Later blocks are not part of the snapshot.
     let next = child(&chain, 0);
     chain.append(next).unwrap();
     let mut file = Vec::new();
@@ -35,7 +35,7 @@ fn import(file: &[u8], folder: &Path, expected: B256) -> Result<u64, SnapshotErr
 }
 
 #[test]
-fn a_chain_goes_on_from_a_snapshot_as_the_one_that_it_was_taken_of() {
+fn imported_chain_continues_like_exported_one() {
     let work = tempdir().unwrap();
     let (mut twin, file) = taken(&work.path().join("whole"));
     let head = twin.chain.head().hash;
@@ -44,11 +44,11 @@ fn a_chain_goes_on_from_a_snapshot_as_the_one_that_it_was_taken_of() {
     import(&file, &folder, head).unwrap();
     let mut chain = open(&folder).unwrap();
     assert_eq!((chain.head().hash, chain.first_number()), (head, 6));
-    // Parents of the head are there for BLOCKHASH, and nothing else of them is.
+    // The head's ancestors are found by hash, for BLOCKHASH, but are not canonical blocks.
     let parent = chain.head().header.parent_hash;
     assert_eq!(chain.find_block(&parent).unwrap().unwrap().header.number, 5);
     assert_eq!(chain.canonical_hash(5).unwrap(), None);
-    // The same blocks with the same witnesses; also over a restart, and over one of the other.
+    // Both chains append the same blocks with the same witnesses, also after reopening.
     twin.grow(4, 0, &mut [&mut chain]);
     drop(chain);
     let mut chain = open(&folder).unwrap();
@@ -59,21 +59,21 @@ fn a_chain_goes_on_from_a_snapshot_as_the_one_that_it_was_taken_of() {
         twin.chain.prove(twin.chain.head(), CONTRACT, &slots).unwrap()
     );
     assert_eq!(chain.code(CONTRACT).unwrap(), twin.chain.code(CONTRACT).unwrap());
-    // A snapshot of it is the one that the whole chain gives.
+    // A snapshot of the imported chain equals that of the full chain.
     let mut again = Vec::new();
     export(&chain, chain.head(), first(), &mut again).unwrap();
     let mut other = Vec::new();
     export(&twin.chain, twin.chain.head(), first(), &mut other).unwrap();
     assert_eq!(again, other);
     drop(chain);
-    // It is not imported over a chain.
+    // A snapshot cannot be imported over an existing chain.
     let refused = import(&file, &folder, head).unwrap_err();
     assert!(matches!(refused, SnapshotError::Store(_)), "{refused}");
     assert_eq!(open(&folder).unwrap().head().hash, twin.chain.head().hash);
 }
 
 #[test]
-fn a_snapshot_of_another_block_or_chain_is_refused() {
+fn snapshot_of_another_block_or_chain_is_rejected() {
     let work = tempdir().unwrap();
     let (twin, file) = taken(&work.path().join("whole"));
     let head = twin.chain.head().hash;
@@ -87,7 +87,7 @@ fn a_snapshot_of_another_block_or_chain_is_refused() {
     import(&file, &folder("c"), head).unwrap();
 }
 
-/// An attacker makes checksums anew.
+/// Recomputes the checksums, like an attacker.
 fn resealed(mut file: Vec<u8>) -> Vec<u8> {
     let at = file.len() - 4;
     let sum = crc32fast::hash(&file[..at]).to_be_bytes();
@@ -95,7 +95,7 @@ fn resealed(mut file: Vec<u8>) -> Vec<u8> {
     file
 }
 
-/// Offsets and lengths of the records.
+/// Returns the offsets and lengths of the records.
 fn records(file: &[u8]) -> Vec<(usize, usize)> {
     let word = |at: usize| u32::from_be_bytes(file[at..at + 4].try_into().unwrap()) as usize;
     let mut at = 12 + word(8) + 4;
@@ -108,7 +108,7 @@ fn records(file: &[u8]) -> Vec<(usize, usize)> {
 }
 
 #[test]
-fn no_forged_node_or_code_is_taken() {
+fn forged_nodes_and_codes_are_rejected() {
     let work = tempdir().unwrap();
     let (twin, file) = taken(&work.path().join("whole"));
     let head = twin.chain.head().hash;
@@ -126,11 +126,11 @@ fn no_forged_node_or_code_is_taken() {
         let SnapshotError::Hash { what, expected, .. } = refused else { panic!("{refused}") };
         assert_eq!(what == "code", is_code || what == "code");
         forged_code |= expected == code && what == "code";
-        // What was begun is no chain.
+        // The incomplete import is not a chain.
         fs::remove_dir_all(folder).unwrap();
     }
     assert!(forged_code);
-    // A record more or less.
+    // One record more or fewer.
     let (at, length) = records(&file)[5];
     let without = [&file[..at - 4], &file[at + length..]].concat();
     let refused = import(&resealed(without), &work.path().join("less"), head).unwrap_err();
@@ -143,7 +143,7 @@ fn no_forged_node_or_code_is_taken() {
 }
 
 #[test]
-fn a_damaged_or_truncated_snapshot_is_refused() {
+fn damaged_or_truncated_snapshot_is_rejected() {
     let work = tempdir().unwrap();
     let (twin, file) = taken(&work.path().join("whole"));
     let head = twin.chain.head().hash;
@@ -164,14 +164,14 @@ fn a_damaged_or_truncated_snapshot_is_refused() {
     assert!(matches!(Snapshot::open(&file[..10]), Err(SnapshotError::Truncated(_))));
     let other = [b"ENSHSNP\x02", &file[8..]].concat();
     assert!(matches!(Snapshot::open(&other[..]), Err(SnapshotError::NotASnapshot(_))));
-    // No length makes it allocate.
+    // A forged length does not cause an allocation.
     let long = [&file[..8], &[0xff; 4], &file[12..]].concat();
     assert!(matches!(Snapshot::open(&long[..]), Err(SnapshotError::TooLong { .. })));
     import(&file, &folder, head).unwrap();
 }
 
 #[test]
-fn a_damaged_state_that_came_from_a_snapshot_is_not_rebuilt_from_the_log() {
+fn damaged_snapshot_state_is_not_rebuilt_from_log() {
     let work = tempdir().unwrap();
     let (twin, file) = taken(&work.path().join("whole"));
     let folder = work.path().join("fresh");
