@@ -1,38 +1,38 @@
-// What stands at 0x0101 inside forge: it hands its calldata to the helper, and then behaves as the
-// precompile does, with the same result and the same gas, or failing with all gas gone.
+// The contract at 0x0101 inside forge: it passes its calldata to the helper process, and then behaves
+// like the precompile, with the same result and gas, or fails and consumes all gas.
 //
-// It is written for the EVM alone and shipped as bytecode (execute.hex), because its gas must not
-// depend on the settings with which a project compiles its tests. A test compiles this file and
-// compares. The helper appends to the code what differs from installation to installation: the call of
-// `writeFileBinary` as far as the data, the call of `ffi`, and five words about them:
+// It is written in Yul and shipped as bytecode (execute.hex), because its gas must not depend on the
+// compiler settings of a project. A test compiles this file and compares the bytecode. The helper
+// appends the data of an installation to the code: the call of `writeFileBinary` up to the data, the
+// call of `ffi`, and five words about them:
 //
-//   0x00  where the name of the file stands in the first call
+//   0x00  offset of the file name in the first call
 //   0x20  length of that call up to and including the length of the data
-//   0x40  where the same name stands in the second call
-//   0x60  where the gas of the call stands there
+//   0x40  offset of the file name in the second call
+//   0x60  offset of the gas in the second call
 //   0x80  length of the second call
 //
-// Names and gas are 64 hexadecimal digits. The file is named by the hash of the input, since tests that
-// run at the same time share everything else, random seeds too. Two of them may write the same file at
-// once, or one may find it gone, as the helper removes what it has read: the helper then asks for it
-// once more.
+// Names and gas are 64 hexadecimal digits. The file is named by the hash of the input, because
+// concurrent tests share everything else, including random seeds. Two calls may write the same file at
+// once, or one may find it removed, because the helper removes files after reading. The helper then
+// requests the file again.
 //
-// The helper answers with one byte, and what it means:
-//   0  the charge (8 bytes), then the result
-//   1  why the input is refused, as text
-//   2  the file was not there whole: write it again
-//   3  why the helper cannot do its work, as text
+// The helper answers with a status byte, followed by:
+//   0  the charge (8 bytes) and the result
+//   1  the reason why the input is rejected, as text
+//   2  nothing: the file was missing or incomplete and must be written again
+//   3  the reason why the helper failed, as text
 object "ExecuteShim" {
     code {
         {
-            // All that has been spent when the first reading is done.
+            // The gas of the call: what is left plus what was spent before GAS was read.
             let given := add(gas(), ENTRY())
-            // Even while metering stands still, no single step may cost more than there is: least of all
-            // the memory for a long input. It is far less than any price of EXECUTE, and to run out of
-            // it below would leave metering off for the rest of the test.
+            // Even while metering is paused, no single step may cost more than the gas left, in particular
+            // not the memory for a long input. That is far less than any price of EXECUTE, and running out
+            // of gas below would leave metering off for the rest of the test.
             let words := shr(5, add(calldatasize(), 0x1000))
             if lt(given, add(6000, add(mul(4, words), shr(9, mul(words, words))))) { invalid() }
-            // Metering that stands still shows no cost between two readings.
+            // If metering is paused, two readings of GAS are equal.
             let paused := eq(gas(), gas())
             if iszero(paused) { cheat(0x00, PAUSE()) }
 
@@ -52,7 +52,7 @@ object "ExecuteShim" {
             let input := add(write, prefix)
             mstore(sub(input, 0x20), calldatasize())
             calldatacopy(input, 0, calldatasize())
-            // The data are padded to whole words, and memory behind them is zero.
+            // The data is padded to whole words; memory after it is zero.
             let writeLength := add(prefix, and(add(calldatasize(), 0x1f), not(0x1f)))
 
             let name := keccak256(input, calldatasize())
@@ -64,7 +64,7 @@ object "ExecuteShim" {
             for { let tries := 0 } and(eq(status, 2), lt(tries, 1000)) { tries := add(tries, 1) } {
                 if iszero(call(gas(), VM(), 0, write, writeLength, 0, 0)) { failWithReturned(paused) }
                 if iszero(call(gas(), VM(), 0, ffi, ffiLength, 0, 0)) { failWithReturned(paused) }
-                // ABI encoding of the answer: offset, length, then the bytes, of which there must be one.
+                // ABI encoding of the answer: offset, length, and at least one byte.
                 if lt(returndatasize(), 0x60) { failWithReturned(paused) }
                 returndatacopy(0x00, 0x20, 0x21)
                 status := byte(0, mload(0x20))
@@ -74,7 +74,7 @@ object "ExecuteShim" {
                 returndatacopy(0x00, 0x41, size)
                 finish(paused, given, shr(192, mload(0x00)), sub(size, 8))
             }
-            // Text, with room for selector, offset and length in front of it.
+            // Text, with space for selector, offset and length before it.
             returndatacopy(0x64, 0x41, size)
             if eq(status, 1) {
                 say(size)
@@ -86,30 +86,31 @@ object "ExecuteShim" {
 
         // ------------------------------------------------------------------ gas
 
-        /// Returns the result that stands at 8, having used exactly `charge` of `given`.
+        /// Returns the result at memory offset 8, with exactly `charge` of `given` consumed.
         function finish(paused, given, charge, size) {
             if paused { return(0x08, size) }
             let rest := sub(given, charge)
-            // A point that is not on the curve, for which ecAdd uses up all gas that it gets.
+            // A point that is not on the curve, for which ecAdd consumes all gas of the call.
             mstore(0x80, 1)
             mstore(0xa0, 1)
             cheat(0xe0, RESUME())
-            // A call can pass on 63/64 of what is left, which may be less than is to be burnt.
+            // A call can forward 63/64 of the gas left, which may be less than must be consumed.
             for { } gt(sub(gas(), rest), 2000) { } {
                 pop(staticcall(shr(1, sub(gas(), rest)), 6, 0x80, 0x40, 0, 0))
             }
             pop(staticcall(sub(gas(), add(rest, EXIT())), 6, 0x80, 0x40, 0, 0))
-            // Enough work behind the last call for it to pass on all that it has to, if all is to go.
+            // Work after the last call, so that the call can forward enough gas even if all gas must be
+            // consumed.
             mstore(0xc0, keccak256(0x00, 0x40))
             return(0x08, size)
         }
 
         // ------------------------------------------------------------------ failures
 
-        /// A helper that does not work must not look like an input that is refused: the test fails
-        /// even if it expects a failure here, because of a call that is expected and never made.
+        /// A failure of the helper must not look like a rejected input: the test fails even if it expects
+        /// a revert here, because of an expected call that is never made.
         function fail(paused, size) {
-            // expectCall(address,bytes): to an account that no test calls, with the reason as data.
+            // expectCall(address,bytes) for an account that no test calls, with the reason as data.
             say(size)
             mstore(0x00, shl(224, 0xbd6af434))
             mstore(0x04, 0xdead000000000000000000000000000000000101)
@@ -123,7 +124,7 @@ object "ExecuteShim" {
             revert(0x20, add(0x44, and(add(size, 0x1f), not(0x1f))))
         }
 
-        /// The same with what a cheatcode has returned, which is an error with a string.
+        /// Fails with the error string that a cheatcode has returned.
         function failWithReturned(paused) {
             let size := 0
             if gt(returndatasize(), 0x43) {
@@ -134,7 +135,7 @@ object "ExecuteShim" {
             fail(paused, size)
         }
 
-        /// Shows the text of `size` bytes at 0x64 in the logs of the test.
+        /// Prints the text of `size` bytes at 0x64 in the logs of the test.
         function say(size) {
             // log(string) of forge's console
             mstore(0x20, shl(224, 0x41304fac))

@@ -1,24 +1,24 @@
-//! Output of a call.
+//! Output of a helper call.
 
 use crate::ForgeError;
 use alloy_primitives::hex;
 
-/// The answer to a call from Solidity: one byte that says how it went, then the rest.
+/// The answer to a call from Solidity: a status byte, followed by result or reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ForgeAnswer {
     /// The request was executed, with this result.
     Done(Vec<u8>),
-    /// The request is refused, with the reason.
+    /// The request was rejected, for this reason.
     Refused(String),
-    /// The file with the request is not there as a whole: another call of the same content was at
-    /// it. Write it again.
+    /// The request file is missing or incomplete, because a concurrent call with the same content
+    /// used it. The caller must write it again.
     Again,
-    /// The helper cannot do its work; the text names the remedy.
+    /// The helper failed; the text names the remedy.
     Broken(String),
 }
 
 impl ForgeAnswer {
-    /// The answer as one line of hexadecimal digits, which forge turns into bytes.
+    /// Encodes the answer as one line of hexadecimal digits, which forge converts to bytes.
     pub fn to_hex(&self) -> String {
         let (status, rest) = match self {
             Self::Done(result) => (0, result.as_slice()),
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_begins_with_its_status() {
+    fn answer_begins_with_status_byte() {
         assert_eq!(ForgeAnswer::Done(vec![0xab]).to_hex(), "0x00ab");
         assert_eq!(ForgeAnswer::Refused("a".to_owned()).to_hex(), "0x0161");
         assert_eq!(ForgeAnswer::Again.to_hex(), "0x02");

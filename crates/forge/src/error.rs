@@ -1,4 +1,4 @@
-//! Errors of a call.
+//! Errors of a helper call.
 
 use crate::ProfileError;
 use alloy_primitives::B256;
@@ -6,30 +6,30 @@ use chain::ChainError;
 use std::{io, path::PathBuf};
 use store::StoreError;
 
-/// Reason for which a call has no result.
+/// Reason why a call has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum ForgeError {
-    /// The request is refused; a test may expect that.
+    /// The request is rejected. A test may expect this.
     #[error("{0}")]
     Refused(String),
-    /// The request's file is not there as a whole.
-    #[error("the request is gone")]
+    /// The file of the request is missing or incomplete.
+    #[error("the request file is missing or incomplete")]
     RequestGone,
-    /// The two sides are of different age.
+    /// The Solidity utilities and this program are from different versions.
     #[error(
         "the Solidity utilities speak protocol {got}, this `enshrine` speaks {expected}: take both \
          from one version (in the repository: `cargo build --release --bin enshrine`)"
     )]
     Protocol {
-        /// Spoken by the utilities.
+        /// Protocol of the utilities.
         got: u32,
-        /// Spoken here.
+        /// Protocol of this program.
         expected: u32,
     },
-    /// The profile of EXECUTE makes no sense.
+    /// The profile of EXECUTE is invalid.
     #[error(transparent)]
     Profile(#[from] ProfileError),
-    /// A file cannot be used.
+    /// A file cannot be read, written or removed.
     #[error("cannot {verb} {path}: {source}")]
     Io {
         /// Verb for the failed action.
@@ -39,7 +39,7 @@ pub enum ForgeError {
         /// Error of the operating system.
         source: io::Error,
     },
-    /// A file has other content than its name says.
+    /// The content of a file does not match its name.
     #[error("{path} is damaged: {what}; run `enshrine forge clean`, then the tests again")]
     Damaged {
         /// The file.
@@ -47,21 +47,21 @@ pub enum ForgeError {
         /// The violation.
         what: &'static str,
     },
-    /// A block that no call has built here.
+    /// The workspace does not have the block.
     #[error(
         "L2 block {0} is not known here: it was built elsewhere, or its files are gone; run the \
          test from its `setUp` on"
     )]
     UnknownBlock(B256),
-    /// A part of the state after a block is missing.
+    /// The workspace lacks a part of the state after the block.
     #[error(
         "the state of L2 block {0} is not whole here; run `enshrine forge clean`, then the tests"
     )]
     StateIncomplete(B256),
-    /// The bytes of a request are none.
+    /// The request cannot be decoded.
     #[error("request: {0}")]
     Request(String),
-    /// The chain is broken: a fault of ours.
+    /// The chain failed, which is a bug.
     #[error("L2 chain: {0}")]
     Chain(#[from] ChainError),
 }

@@ -7,7 +7,7 @@ use executor::ChainSpec;
 use std::sync::Arc;
 use variants::{DialectName, Draft8079, Drake, GasSchedule, Nested};
 
-/// A description of EXECUTE in one line, as Solidity names it: `key=value`, separated by commas.
+/// Parameters of EXECUTE in one line, as tests pass them: `key=value`, separated by commas.
 ///
 /// | key | values | default |
 /// |---|---|---|
@@ -16,7 +16,7 @@ use variants::{DialectName, Draft8079, Drake, GasSchedule, Nested};
 /// | `forks` | forks of the schemas that are accepted at any timestamp, `osaka,amsterdam` | all from Cancun on |
 /// | `l1` | fork schedule of L1, `prague,osaka@1800000000`: the fork at the block's timestamp is accepted | none |
 /// | `threads` | threads per call | 1 |
-/// | `dialect` | a [`DialectName`] whose calls need nothing but calldata: `specs`, `drake`, `nested`, `draft-8079` | `specs` |
+/// | `dialect` | a [`DialectName`] whose calls need only calldata: `specs`, `drake`, `nested`, `draft-8079` | `specs` |
 ///
 /// The empty line is the default EXECUTE.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub struct Profile {
     dialect: Arc<dyn Dialect>,
 }
 
-/// A line that describes no EXECUTE.
+/// The line is not a valid profile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("profile of EXECUTE: {part:?} is not known; write {expected}")]
 pub struct ProfileError {
@@ -35,12 +35,12 @@ pub struct ProfileError {
 }
 
 impl Profile {
-    /// The EXECUTE that it describes.
+    /// Returns EXECUTE with these parameters.
     pub const fn execute(&self) -> &Execute {
         &self.execute
     }
 
-    /// The dialect of its calls.
+    /// Returns the dialect of the calls.
     pub fn dialect(&self) -> &dyn Dialect {
         &*self.dialect
     }
@@ -56,7 +56,7 @@ impl FromStr for Profile {
     type Err = ProfileError;
 
     fn from_str(line: &str) -> Result<Self, ProfileError> {
-        // The test decides what its L2 runs, not the EVM of forge.
+        // The test determines the fork of its L2, independent of forge's EVM version.
         let mut execute = Execute { forks: ForkRule::every(), ..Execute::default() };
         let mut dialect = DialectName::Specs;
         let (mut forks, mut schedule) = (Vec::new(), String::new());
@@ -69,7 +69,7 @@ impl FromStr for Profile {
                     key = other;
                     value
                 }
-                // Forks are separated by commas too.
+                // Forks in a list are separated by commas too.
                 None if key == "forks" || key == "l1" => part,
                 None => {
                     return Err(unknown(
@@ -118,7 +118,7 @@ impl FromStr for Profile {
                         .ok_or_else(unknown("a number from 1 on: threads=2"))?;
                 }
                 "dialect" => {
-                    // The tests of a contract have no blobs, and no transactions of type `0x05`.
+                    // Forge tests have neither blobs nor transactions of type `0x05`.
                     let is_in_calldata =
                         |it: &_| !matches!(it, DialectName::Blobs | DialectName::ExecuteTx);
                     dialect = value
@@ -146,8 +146,8 @@ impl FromStr for Profile {
     }
 }
 
-/// The rule of an L1 with this fork schedule, whose first fork holds at all times before the
-/// second.
+/// Returns the fork rule of an L1 with this schedule. The first fork is active at all times before
+/// the second.
 fn scheduled(schedule: &str) -> Option<ForkRule> {
     let schedule: ForkTimes = schedule.parse().ok()?;
     let later = schedule.timestamps((0, 0), None).ok()?;
@@ -169,7 +169,7 @@ mod tests {
     use wire::ProtocolFork;
 
     #[test]
-    fn every_key_changes_what_it_names() {
+    fn every_key_sets_its_parameter() {
         let profile: Profile =
             "rules=l1, gas=100+3,forks=osaka, amsterdam,threads=2,dialect=drake".parse().unwrap();
         let execute = profile.execute();
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_refused_with_what_would_be() {
+    fn error_lists_valid_values() {
         for line in [
             "rule=l1",
             "rules",

@@ -10,13 +10,13 @@ sol! {
     function ffi(string[] arguments) returns (bytes);
 }
 
-/// The compiled `shim/execute.yul`, whose head documents the rest.
+/// The compiled `shim/execute.yul`, which documents the data appended to it.
 const CODE: &str = include_str!("../shim/execute.hex");
-/// Digits of a hash or a word.
+/// Number of digits of a hash or a word.
 const DIGITS: usize = 64;
 
-/// The code of the shim for one installation: it will write requests into the workspace of the
-/// project that forge tests and run `program` at its root.
+/// Returns the code of the shim for one installation. It writes requests into the workspace of the
+/// Foundry project, and runs `program` in the project's root.
 pub fn shim_code(program: &Path, profile: &Profile) -> Vec<u8> {
     let name = "n".repeat(DIGITS);
     let gas = "g".repeat(DIGITS);

@@ -1,4 +1,4 @@
-//! The directory that calls share.
+//! The directory that is shared between calls.
 
 use crate::ForgeError;
 use alloy_primitives::{B256, hex};
@@ -12,28 +12,29 @@ use std::{
 
 /// Files below one directory, each named by a hash of its content.
 ///
-/// A file appears whole or not at all, and never changes: writers of the same name write the same.
+/// A file is created atomically and never changes: all writers of a name write the same content.
 #[derive(Debug, Clone)]
 pub struct Workspace {
     root: PathBuf,
 }
 
-/// Folder in which Solidity puts requests.
+/// Folder into which Solidity writes requests.
 pub(crate) const REQUESTS: &str = "requests";
 /// Folder of L2 blocks.
 const BLOCKS: &str = "l2";
-/// A file that was used this long ago is marked as used again.
+/// Minimum time between two updates of a file's modification time, which records its last use.
 const TOUCH_AFTER: Duration = Duration::from_secs(600);
-/// Minimum age of a removed file: a test may still be using a younger one.
+/// Minimum time since the last use of a removed file, because a test may still need a newer one.
 const KEEP: Duration = Duration::from_secs(3600);
-/// Bytes of blocks beyond which the oldest are removed.
+/// Total size of block files in bytes above which the least recently used are removed.
 const BOUND: u64 = 1 << 30;
 
 impl Workspace {
-    /// Path in a Foundry project, relative to the project's root, from which forge starts helpers.
+    /// Path of the workspace relative to the root of a Foundry project, in which forge starts
+    /// helpers.
     pub const IN_PROJECT: &'static str = "cache/enshrine";
 
-    /// The workspace at this directory, which need not exist yet.
+    /// Returns the workspace in this directory, which need not exist yet.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
@@ -47,7 +48,7 @@ impl Workspace {
         self.trim(BOUND, KEEP)
     }
 
-    /// Removes everything.
+    /// Removes all files.
     pub fn clean(&self) -> Result<(), ForgeError> {
         match fs::remove_dir_all(&self.root) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -57,10 +58,10 @@ impl Workspace {
         }
     }
 
-    /// Takes the request with this hash out of the workspace.
+    /// Reads and removes the request with this hash.
     ///
-    /// [`ForgeError::RequestGone`] if the file is not complete: another process is writing the same
-    /// request, or has taken it.
+    /// [`ForgeError::RequestGone`] if the file is missing or incomplete, because another process
+    /// has taken it or is writing the same request.
     pub(crate) fn take_request(&self, hash: B256) -> Result<Vec<u8>, ForgeError> {
         let path = self.root.join(REQUESTS).join(hex::encode(hash));
         let request = match fs::read(&path) {
@@ -96,7 +97,7 @@ impl Workspace {
         Ok(Some(content))
     }
 
-    /// Writes a file of a block, unless it is there.
+    /// Writes a file of a block, unless it exists.
     pub(crate) fn write(&self, path: &Path, content: &[u8]) -> Result<(), ForgeError> {
         if path.exists() {
             return self.touch(path);
@@ -128,8 +129,8 @@ impl Workspace {
         Ok(())
     }
 
-    /// Removes the longest unused files until no more than `bound` bytes are left, but none that
-    /// was in use within `keep`.
+    /// Removes the least recently used files until at most `bound` bytes are left, but no file that
+    /// was used within `keep`.
     fn trim(&self, bound: u64, keep: Duration) -> Result<(), ForgeError> {
         let now = SystemTime::now();
         let mut files = Vec::new();
@@ -137,7 +138,7 @@ impl Workspace {
         for directory in [REQUESTS, BLOCKS] {
             let path = self.root.join(directory);
             for entry in fs::read_dir(&path).map_err(io_error("list", &path))? {
-                // An entry that vanishes meanwhile has been removed by another process.
+                // An entry that has vanished was removed by another process.
                 let Ok((path, metadata)) = entry.and_then(|e| Ok((e.path(), e.metadata()?))) else {
                     continue;
                 };
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_taken_once_and_only_whole() {
+    fn complete_request_is_taken_once() {
         let (_directory, workspace) = workspace();
         let hash = keccak256(b"request");
         put(&workspace, hash, b"requ");
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_unused_files_go_first_and_none_that_is_in_use() {
+    fn trim_removes_least_recently_used_files() {
         let (_directory, workspace) = workspace();
         let path = |n: u8| workspace.block_path(&B256::repeat_byte(n), "state");
         for n in 0..4 {
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_been_cleaned_is_gone_and_can_be_used_again() {
+    fn cleaned_workspace_is_empty_and_usable() {
         let (_directory, workspace) = workspace();
         let path = workspace.block_path(&B256::ZERO, "state");
         workspace.write(&path, b"block").unwrap();

@@ -1,4 +1,4 @@
-//! L2 chains by their requests, as Solidity makes them.
+//! L2 chains, built by the same requests that Solidity sends.
 
 use std::{fs, path::Path, thread};
 
@@ -43,7 +43,7 @@ impl Project {
         self.path().join("l2").join(format!("{}.block", hex::encode(hash)))
     }
 
-    /// One call, as a process would make it: the request is written, then answered.
+    /// Makes one call like Solidity: writes the request and answers it.
     fn try_ask(&self, request: &[u8]) -> ForgeAnswer {
         let hash = keccak256(request);
         loop {
@@ -146,7 +146,7 @@ impl Project {
     }
 }
 
-/// Checks a proof with another implementation than the one that made it.
+/// Checks a proof with `alloy-trie`, which has not created it.
 fn assert_proves(proof: &IL2::AccountProof, address: Address) {
     assert_eq!(keccak256(&proof.header), proof.head.hash);
     let account = proof.exists.then(|| {
@@ -168,7 +168,7 @@ fn assert_proves(proof: &IL2::AccountProof, address: Address) {
 }
 
 #[test]
-fn proofs_are_accepted_by_another_implementation() {
+fn proofs_verify_with_alloy_trie() {
     let project = Project::new();
     let genesis = project.genesis();
     let head = project.seal(&genesis).head;
@@ -185,14 +185,14 @@ fn proofs_are_accepted_by_another_implementation() {
 }
 
 #[test]
-fn a_block_is_the_same_wherever_and_however_often_it_is_built() {
+fn building_blocks_is_deterministic() {
     let (here, there) = (Project::new(), Project::new());
     let genesis = here.genesis();
     assert_eq!(there.genesis().hash, genesis.hash);
     let expected = here.seal(&genesis).input;
     assert_eq!(there.seal(&genesis).input, expected);
 
-    // All at once, with one file for all requests.
+    // All calls run concurrently and share one request file.
     let shared = Project::new();
     thread::scope(|scope| {
         let builders: Vec<_> = (0..8)
@@ -210,7 +210,7 @@ fn a_block_is_the_same_wherever_and_however_often_it_is_built() {
 }
 
 #[test]
-fn a_long_chain_needs_its_latest_blocks_only() {
+fn long_chain_needs_only_latest_blocks() {
     let project = Project::new();
     let mut head = project.genesis();
     let mut hashes = Vec::new();
@@ -226,18 +226,18 @@ fn a_long_chain_needs_its_latest_blocks_only() {
     assert_eq!(proof.nodes, before.nodes);
     assert_proves(&proof, RICH);
     assert_eq!(project.seal(&head).head.number, 71);
-    // An earlier one is gone, and this is said.
+    // The error for an older, removed block says so.
     let request = IL2::proveCall { blockHash: hashes[40], account: RICH, slots: Vec::new() };
     let ForgeAnswer::Broken(reason) = project.try_ask(&request.abi_encode()) else { panic!() };
     assert!(reason.contains("is not known here"), "{reason}");
 }
 
 #[test]
-fn blocks_of_the_draft_are_those_that_its_execute_accepts() {
+fn draft_execute_accepts_draft_blocks() {
     let project = Project::new();
     let mut head = project.genesis_under(OSAKA_DRAFT);
     assert_ne!(head.hash, project.genesis().hash, "their headers differ");
-    // Beyond a block whose whole state is kept, with the headers before it.
+    // Continues beyond a block whose whole state is stored with the headers of its ancestors.
     for number in 1..=35 {
         let sealed = project.seal(&head);
         assert_eq!((sealed.head.number, sealed.head.parentHash), (number, head.hash));
@@ -256,7 +256,7 @@ fn blocks_of_the_draft_are_those_that_its_execute_accepts() {
 }
 
 #[test]
-fn a_chain_goes_neither_from_the_draft_to_another_form_nor_back() {
+fn chain_cannot_switch_to_or_from_draft() {
     let project = Project::new();
     for (own, other) in [(OSAKA, OSAKA_DRAFT), (OSAKA_DRAFT, OSAKA)] {
         let genesis = project.genesis_under(own);
@@ -270,7 +270,7 @@ fn a_chain_goes_neither_from_the_draft_to_another_form_nor_back() {
 }
 
 #[test]
-fn burned_fees_can_be_changed_in_blocks_that_have_them() {
+fn burned_fees_can_be_changed_in_draft_blocks() {
     let project = Project::new();
     let change = |input: &Bytes, value: u64, rehash| IL2::changeCall {
         input_: input.clone(),
@@ -298,7 +298,7 @@ fn burned_fees_can_be_changed_in_blocks_that_have_them() {
 }
 
 #[test]
-fn a_file_that_is_damaged_is_found_out() {
+fn damaged_file_is_detected() {
     let project = Project::new();
     let head = project.genesis();
     let path = project.block_file(head.hash);
@@ -312,7 +312,7 @@ fn a_file_that_is_damaged_is_found_out() {
     };
     fs::write(&path, &good[..good.len() / 2]).unwrap();
     assert!(refused().contains("enshrine forge clean"));
-    // Throughout the state: what is not found by its hash is not there.
+    // With damage throughout the state, damaged nodes are not found by their hash.
     let bad: Vec<_> = good.iter().map(|byte| if *byte == 0xa0 { 0xa1 } else { *byte }).collect();
     fs::write(&path, &bad).unwrap();
     assert!(!refused().is_empty());
@@ -321,7 +321,7 @@ fn a_file_that_is_damaged_is_found_out() {
 }
 
 #[test]
-fn bytes_that_are_no_request_are_refused() {
+fn malformed_request_is_rejected() {
     let project = Project::new();
     let ForgeAnswer::Broken(reason) = project.try_ask(&hex!("deadbeef00")) else { panic!() };
     assert!(reason.starts_with("request: "), "{reason}");

@@ -1,4 +1,4 @@
-//! The shipped bytecode is that of the source beside it.
+//! The shipped bytecode matches its source.
 
 use std::{
     io::Write as _,
@@ -35,7 +35,7 @@ fn compiled(source: &str) -> eyre::Result<String> {
 }
 
 #[test]
-fn the_shipped_code_is_what_the_source_compiles_to() -> eyre::Result<()> {
+fn shipped_shim_code_matches_source() -> eyre::Result<()> {
     let code = compiled(SOURCE)?;
     assert_eq!(
         SHIPPED.trim(),
@@ -43,7 +43,7 @@ fn the_shipped_code_is_what_the_source_compiles_to() -> eyre::Result<()> {
         "write this into crates/forge/shim/execute.hex, and see that the calibration in \
          test/forge/Calibration.t.sol still holds"
     );
-    // Another program has another code: the comparison can fail.
+    // A different program has different code, so the comparison can fail.
     let other = SOURCE.replacen("k := 164", "k := 165", 1);
     assert_ne!(SHIPPED.trim(), compiled(&other)?);
     Ok(())

@@ -9,15 +9,14 @@ use alloy_sol_types::sol;
 sol!("../../test/utils/IL2.sol");
 
 sol! {
-    /// Changes of the state by a block; at regular intervals and at genesis, the whole state.
+    /// The state changes of a block; at genesis and at regular intervals, the whole state.
     struct StoredState {
-        /// Blocks since one with the whole state; 0 if it is this one.
+        /// Number of blocks since the last one with the whole state; 0 for such a block.
         uint64 distance;
         uint64 chainId;
         uint16 schema;
         bytes header;
-        /// Together with the whole state: headers of the previous blocks, as far as BLOCKHASH
-        /// reaches, newest first.
+        /// With the whole state: headers of the ancestors that BLOCKHASH reaches, newest first.
         bytes[] ancestors;
         bytes[] nodes;
         bytes[] codes;
@@ -25,9 +24,9 @@ sol! {
 
     /// Other stored data of a block.
     struct StoredBody {
-        /// The calldata of EXECUTE; nothing for genesis.
+        /// The calldata of EXECUTE; empty for genesis.
         bytes input;
-        /// The answer to `IL2.receipts`.
+        /// The return data of `IL2.receipts`.
         bytes receipts;
     }
 }

@@ -1,4 +1,4 @@
-//! Inputs that are broken on purpose.
+//! Modification of inputs, for tests of invalid blocks.
 
 use super::{
     abi::IL2::{Change, Field},
@@ -24,8 +24,8 @@ struct Parts {
     witness: OwnedWitness,
 }
 
-/// Changes an input in the order given. `rehash` makes its block hash that of the changed block,
-/// unless the block hash itself is changed.
+/// Applies changes to an input, in order. With `rehash`, the block hash is recomputed for the
+/// changed block, unless the block hash itself is changed.
 pub(super) fn change(bytes: &[u8], changes: &[Change], rehash: bool) -> Result<Bytes, ForgeError> {
     let (plain, mut values) = split(bytes)?;
     let mut input = StatelessInput::decode(&plain)
@@ -94,7 +94,7 @@ pub(super) fn change(bytes: &[u8], changes: &[Change], rehash: bool) -> Result<B
     Ok(encoded.into())
 }
 
-/// Changes a field of fixed size; false if the change is of another kind.
+/// Changes a field of fixed size; returns `false` if the change is of another kind.
 fn apply_scalar(input: &mut StatelessInput<'_>, change: &Change) -> Result<bool, ForgeError> {
     let request = &mut input.request;
     let payload = &mut request.payload;

@@ -1,8 +1,8 @@
-//! Chains of the EIP-8079 draft, whose schema ids have a revision of their own.
+//! Chains of the EIP-8079 draft, which have their own revision in schema ids.
 //!
-//! Their headers have the burned fees as a last item, so the workspace keeps headers as they are
-//! hashed. BLOCKHASH of the parent alone is not that of the draft: chains of this project compute
-//! it from the plain header.
+//! Their headers have the burned fees as the last item, so the workspace stores headers as they are
+//! hashed. Only BLOCKHASH of the parent differs from the draft: chains of this project compute it
+//! from the plain header.
 
 use crate::ForgeError;
 use alloy_consensus::Header;
@@ -32,7 +32,7 @@ pub(super) fn anchor_contract() -> GenesisAccount {
     GenesisAccount { nonce: Some(1), code, ..Default::default() }
 }
 
-/// Encodes the header of a genesis, as it is hashed.
+/// Encodes the header of a genesis as it is hashed.
 pub(super) fn genesis_header(header: &Header, schema: u16) -> Bytes {
     if is_draft(schema) {
         DraftBlock::default().encode_header(header).into()
@@ -41,7 +41,7 @@ pub(super) fn genesis_header(header: &Header, schema: u16) -> Bytes {
     }
 }
 
-/// Returns the block of a header that is encoded as it is hashed.
+/// Decodes the block with this header, which is encoded as it is hashed.
 pub(super) fn block_of(header: &[u8], schema: u16) -> alloy_rlp::Result<Block> {
     let decoded = if is_draft(schema) {
         DraftBlock::default().decode_header(header)?
@@ -53,9 +53,9 @@ pub(super) fn block_of(header: &[u8], schema: u16) -> alloy_rlp::Result<Block> {
     Ok(block)
 }
 
-/// Returns header and input of a built block, and gives it the hash of this header.
+/// Returns header and input of a built block, and sets its hash to that of this header.
 ///
-/// `ancestors` are the headers before it by number, as they are hashed.
+/// `ancestors` are the headers of its ancestors by number, as they are hashed.
 pub(super) fn seal(
     new: &mut BlockWithWitness,
     anchor: B256,
@@ -70,7 +70,7 @@ pub(super) fn seal(
     })?;
     let values = DraftBlock { anchor, burned_fees };
     let encoded = Bytes::from(values.encode_header(header));
-    // The witness has consecutive headers up to the parent's, without their burned fees.
+    // The witness has consecutive headers up to the parent, without burned fees.
     let known = ancestors.range(..header.number).rev().take(new.witness.headers.len());
     let mut headers: Vec<_> = known.map(|(_, header)| header.clone()).collect();
     headers.reverse();
@@ -83,7 +83,7 @@ pub(super) fn seal(
     Ok((encoded, join(input.encode(), Some(values))?))
 }
 
-/// Splits an input into a stateless one and the values that one of the draft has besides.
+/// Splits an input into a stateless input and the additional values of the draft.
 pub(super) fn split(input: &[u8]) -> Result<(Cow<'_, [u8]>, Option<DraftBlock>), ForgeError> {
     if !SchemaId::of(input).is_ok_and(|schema| is_draft(schema.get())) {
         return Ok((input.into(), None));
@@ -93,7 +93,7 @@ pub(super) fn split(input: &[u8]) -> Result<(Cow<'_, [u8]>, Option<DraftBlock>),
     Ok((plain.into(), Some(values)))
 }
 
-/// Makes the input of which [`split`] has made these.
+/// Reverses [`split`].
 pub(super) fn join(input: Vec<u8>, values: Option<DraftBlock>) -> Result<Vec<u8>, ForgeError> {
     let Some(values) = values else { return Ok(input) };
     values.encode(&input).ok_or_else(|| {

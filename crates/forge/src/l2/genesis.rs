@@ -1,4 +1,4 @@
-//! The first block of a chain.
+//! The genesis block of a chain.
 
 use super::{
     abi::{
@@ -20,8 +20,8 @@ use store::StoredNodes;
 use variants::ANCHOR_ADDRESS;
 use wire::ProtocolFork;
 
-/// Makes the genesis that Solidity describes, with the system contracts of all forks: a test may
-/// choose the fork of each block.
+/// Creates the genesis that the request describes, with the system contracts of all forks, because
+/// a test may choose the fork of each block.
 pub(super) fn create(workspace: &Workspace, request: &Request) -> Result<Head, ForgeError> {
     let fork = fork_of(request.schema)?;
     let mut genesis = empty_genesis(ProtocolFork::Amsterdam);

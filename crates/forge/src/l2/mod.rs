@@ -1,8 +1,8 @@
-//! L2 chains that tests script from Solidity.
+//! L2 chains for tests in Solidity.
 //!
-//! A chain is identified by the hash of a block: a request names one, and a block built on it has
-//! its own hash. A test may therefore go back to an earlier block or run beside another test: data
-//! is only added, never changed.
+//! A chain is identified by the hash of its head: a request names a block, and a block built on it
+//! has its own hash. Data is only added and never changed, so a test can go back to an earlier
+//! block, and tests can run concurrently.
 
 mod abi;
 mod change;
@@ -20,9 +20,9 @@ use alloy_primitives::B256;
 use alloy_sol_types::{SolCall, SolInterface};
 use wire::{ProtocolFork, SchemaId};
 
-/// Answers the request with this hash: the calldata of a function of `IL2`.
+/// Answers the request with this hash, which is the calldata of a function of `IL2`.
 ///
-/// The result is the function's return data, as Solidity encodes it.
+/// The result is the ABI-encoded return data of the function.
 pub fn l2(workspace: &Workspace, request: B256) -> ForgeAnswer {
     workspace.take_request(request).and_then(|request| answer(workspace, &request)).into()
 }
@@ -80,7 +80,8 @@ fn answer(workspace: &Workspace, request: &[u8]) -> Result<Vec<u8>, ForgeError> 
     })
 }
 
-/// Runs EXECUTE in the dialect of the profile with all the gas there is, and says why it refuses.
+/// Runs EXECUTE in the dialect of the profile with unlimited gas, and returns the reason if it
+/// rejects the input.
 fn verify(call: &IL2::verifyCall) -> Result<IL2::verifyReturn, ForgeError> {
     let profile: Profile = call.profile.parse()?;
     Ok(match profile.execute().run_as(profile.dialect(), &call.input_, u64::MAX, |_| {}) {
@@ -91,7 +92,7 @@ fn verify(call: &IL2::verifyCall) -> Result<IL2::verifyReturn, ForgeError> {
     })
 }
 
-/// The fork of a schema id, if it is one that blocks can be built for.
+/// Returns the fork of a schema id, if blocks can be built for it.
 fn fork_of(schema: u16) -> Result<ProtocolFork, ForgeError> {
     let id = SchemaId::new(schema);
     let fork = id.fork().or_else(|| draft::fork_of(id));

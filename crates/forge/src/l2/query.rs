@@ -1,4 +1,4 @@
-//! Looking at a chain.
+//! Queries of a chain.
 
 use super::{
     abi::IL2::{AccountProof, SlotProof, callAtCall, callAtReturn, codeCall, proveCall},
@@ -15,7 +15,7 @@ use executor::ChainSpec;
 use store::StoredNodes;
 use wire::StatelessInput;
 
-/// Proves an account and slots of it at a block.
+/// Proves an account and some of its slots at a block.
 pub(super) fn prove(workspace: &Workspace, call: &proveCall) -> Result<AccountProof, ForgeError> {
     let loaded = load(workspace, call.blockHash, None)?;
     let block = loaded.chain.head();
@@ -44,13 +44,13 @@ pub(super) fn prove(workspace: &Workspace, call: &proveCall) -> Result<AccountPr
     })
 }
 
-/// Code of an account at a block.
+/// Returns the code of an account at a block.
 pub(super) fn code(workspace: &Workspace, call: &codeCall) -> Result<Bytes, ForgeError> {
     let loaded = load(workspace, call.blockHash, None)?;
     Ok(loaded.chain.code(call.account)?)
 }
 
-/// A call on the state after a block, which changes nothing.
+/// Executes a call on the state after a block, without changing it.
 pub(super) fn call_at(
     workspace: &Workspace,
     call: &callAtCall,
@@ -66,7 +66,7 @@ pub(super) fn call_at(
     Ok(callAtReturn { success: outcome.success, output: outcome.output, gasUsed: outcome.gas_used })
 }
 
-/// The input of a block with all that the chain holds for a witness.
+/// Returns the input of a block with all state of the chain as the witness.
 pub(super) fn wide_input(workspace: &Workspace, hash: B256) -> Result<Bytes, ForgeError> {
     let body = body(workspace, &hash)?;
     let refused = |error: wire::DecodeError| {
@@ -86,7 +86,7 @@ pub(super) fn wide_input(workspace: &Workspace, hash: B256) -> Result<Bytes, For
     Ok(join(input.encode(), values)?.into())
 }
 
-/// Inputs of single blocks that follow one another, as the input of a batch.
+/// Combines the inputs of consecutive blocks into the input of a batch.
 pub(super) fn batch(inputs: &[Bytes]) -> Result<Bytes, ForgeError> {
     let refused =
         |error: &dyn core::fmt::Display| ForgeError::Refused(format!("inputs of a batch: {error}"));

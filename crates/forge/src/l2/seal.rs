@@ -1,4 +1,4 @@
-//! Building blocks.
+//! Block building.
 
 use super::{
     abi::{
@@ -22,13 +22,13 @@ use revm::{context::result::ExecutionResult, inspector::NoOpInspector};
 use std::sync::Arc;
 use variants::DraftBlock;
 
-/// Interval of blocks after which the whole state is stored, which bounds the time of loading a
-/// long chain.
+/// Interval, in blocks, at which the whole state is stored, to bound the time of loading a long
+/// chain.
 const WHOLE_EVERY: u64 = 32;
 /// Number of ancestors that BLOCKHASH reaches.
 const BLOCKHASH_REACH: usize = 256;
 
-/// Builds a block on the one that the request names, and keeps it.
+/// Builds a block on the parent that the request names, and stores it.
 pub(super) fn seal(
     workspace: &Workspace,
     request: &Request,
@@ -132,32 +132,33 @@ pub(super) fn seal(
     })
 }
 
-/// Makes the record of the head one that needs no other: with the whole state and the ancestors.
+/// Makes the record of the head self-contained: with the whole state and the ancestors.
 fn make_whole(loaded: &Loaded, state: &mut StoredState) -> Result<(), ForgeError> {
     let (store, head) = (loaded.chain.store(), loaded.chain.head());
     let whole = Whole::collect(&**store, head.header.state_root)?
         .ok_or(ForgeError::StateIncomplete(head.hash))?;
     (state.nodes, state.codes) = whole.into_parts();
-    // The headers are those of the blocks before the new one.
+    // The loaded headers are those of the blocks before the new one.
     state.ancestors = loaded.headers.values().rev().take(BLOCKHASH_REACH).cloned().collect();
     state.distance = 0;
     Ok(())
 }
 
-/// The sender of a transaction, for a message; of one that came as bytes the test knows no name.
+/// Returns the sender of a transaction for an error message; empty for a raw transaction, whose
+/// sender has no name.
 fn sender_of(described: &Described) -> String {
     if described.from.is_empty() { String::new() } else { format!(" of {}", described.from) }
 }
 
-/// Output and reason of a failed transaction; both empty for a successful one.
+/// Output and failure reason of a transaction; both are empty on success.
 #[derive(Debug, Clone, Default)]
 struct Failure {
     output: Bytes,
     reason: String,
 }
 
-/// Executes a child of the block at `parent` again if a transaction in it has failed: receipts do
-/// not say why.
+/// Executes a child of the block at `parent` again if a transaction in it has failed, because
+/// receipts do not contain the reason.
 fn failures(parent: &State, block: &Block) -> Result<Vec<Failure>, ForgeError> {
     let mut all = vec![Failure::default(); block.transactions.len()];
     if block.executed.receipts.iter().all(|receipt| receipt.success) {

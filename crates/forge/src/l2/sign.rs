@@ -1,4 +1,4 @@
-//! Transactions as Solidity describes them, signed by named keys.
+//! Signing of transactions that Solidity describes, with named keys.
 
 use super::{
     abi::IL2::{Kind, Transaction as Described, nextNonceCall, signCall},
@@ -24,12 +24,12 @@ use wire::ProtocolFork;
 
 type Unsigned = EthereumTypedTransaction<TxEip4844>;
 
-/// A number that is left to the helper: the next nonce.
+/// Nonce value that stands for the sender's next nonce.
 const NEXT: u64 = u64::MAX;
-/// Most gas that a transaction can have (EIP-7825).
+/// Maximum gas limit of a transaction (EIP-7825).
 const GAS_CAP: u64 = 1 << 24;
 
-/// Signs transactions in their order in a block.
+/// Signer of a block's transactions, in order.
 pub(super) struct Signer<'c> {
     chain: &'c Chain,
     fork: ProtocolFork,
@@ -86,7 +86,7 @@ impl<'c> Signer<'c> {
         let authorizations = described.authorizations.iter().map(|authorization| {
             let signer = named(&authorization.signer);
             let nonce = match authorization.nonce {
-                // The sender's nonce has moved on when authorizations are looked at.
+                // The sender's nonce has been incremented when authorizations are processed.
                 NEXT if signer.address() == key.address() => nonce + 1,
                 NEXT => self.next_nonce(signer.address())?,
                 chosen => chosen,
@@ -119,7 +119,7 @@ impl<'c> Signer<'c> {
             Kind::SetCode => request.build_7702().map(Into::into),
             _ => request.build_1559().map(Into::into),
         };
-        // All fields are set, so that it can only be the receiver.
+        // All other fields are set, so only the missing recipient can be the reason.
         let unsigned = built.map_err(|_| {
             ForgeError::Refused(format!(
                 "transaction {index}: a set-code transaction (EIP-7702) cannot create"
@@ -136,9 +136,10 @@ impl<'c> Signer<'c> {
         }
     }
 
-    /// Sufficient for most transactions: EXECUTE reserves the gas limit, so it is not much larger.
+    /// Returns the default gas limit, which suffices for most transactions. It is not much larger,
+    /// because EXECUTE reserves it.
     fn default_gas(&self, described: &Described) -> Result<u64, ForgeError> {
-        // From Amsterdam on new state costs gas by the byte (EIP-8037), an account alone 130,000.
+        // From Amsterdam on, new state is charged per byte (EIP-8037); a new account costs 130,000.
         let state = if self.fork >= ProtocolFork::Amsterdam { 8 } else { 1 };
         let per_byte = 40 * described.data.len() as u64;
         let plain = described.data.is_empty()
@@ -160,7 +161,7 @@ impl<'c> Signer<'c> {
     }
 }
 
-/// The key that a name makes: Keccak-256 of the name, as forge's `makeAddrAndKey` derives it.
+/// Returns the key for a name: Keccak-256 of the name, like forge's `makeAddrAndKey`.
 fn named(name: &str) -> PrivateKeySigner {
     PrivateKeySigner::from_bytes(&keccak256(name))
         .expect("a Keccak digest is a valid secret, but for 1 in 2^128")
@@ -170,7 +171,7 @@ fn sign_digest(key: &PrivateKeySigner, digest: &B256) -> Signature {
     key.sign_hash_sync(digest).expect("a local key signs every digest")
 }
 
-/// A transaction that is signed and not put into a block.
+/// Signs a transaction without adding it to a block.
 pub(super) fn sign(workspace: &Workspace, call: &signCall) -> Result<Bytes, ForgeError> {
     let loaded = load(workspace, call.blockHash, None)?;
     let mut signer = Signer::new(&loaded.chain, super::fork_of(loaded.schema)?);
@@ -181,7 +182,7 @@ pub(super) fn sign(workspace: &Workspace, call: &signCall) -> Result<Bytes, Forg
     Ok(transaction.encoded_2718().into())
 }
 
-/// The nonce of the transaction that an account would sign next.
+/// Returns the next nonce of an account.
 pub(super) fn next_nonce(workspace: &Workspace, call: &nextNonceCall) -> Result<u64, ForgeError> {
     let loaded = load(workspace, call.blockHash, None)?;
     let mut signer = Signer::new(&loaded.chain, super::fork_of(loaded.schema)?);

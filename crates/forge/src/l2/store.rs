@@ -1,4 +1,4 @@
-//! Blocks in the workspace.
+//! Storage of blocks in the workspace.
 
 use super::{
     abi::{IL2::Head, StoredBody, StoredState},
@@ -15,14 +15,14 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use store::{Changes, MemoryStore, Store as _};
 use wire::ProtocolFork;
 
-/// A chain up to the block that was asked for.
+/// A chain up to the requested block.
 pub(super) struct Loaded {
     pub(super) chain: Chain,
     pub(super) chain_id: u64,
     pub(super) schema: u16,
-    /// Blocks since one whose whole state is kept.
+    /// Number of blocks since the last one whose whole state is stored.
     pub(super) distance: u64,
-    /// RLP of the head's header and of those before it, as they are hashed, by number.
+    /// RLP of the headers of the head and its ancestors by number, as they are hashed.
     pub(super) headers: BTreeMap<u64, Bytes>,
 }
 
@@ -33,7 +33,7 @@ impl Loaded {
     }
 }
 
-/// Loads the chain whose head is `hash`, under the rules of `fork` or those of the head.
+/// Loads the chain with head `hash`, under the rules of `fork` or of the head's fork.
 pub(super) fn load(
     workspace: &Workspace,
     hash: B256,
@@ -75,13 +75,13 @@ pub(super) fn load(
                 what: "an ancestor cannot be decoded",
             })?;
             headers.insert(ancestor.header.number, header);
-            // An ancestor is found by its hash, like a node.
+            // An ancestor is found by hash, like a node.
             changes.blocks.push(Arc::new(ancestor));
         }
         headers.insert(block.header.number, state.header);
         changes.blocks.push(Arc::clone(&block));
         head = Some(block);
-        // A node is found by the hash of its content, independent of the hash in the file.
+        // Nodes are found by the hash of their content, independent of the hash in the file.
         changes.put_nodes(state.nodes);
         for code in state.codes {
             changes.put_code(code);
@@ -96,24 +96,25 @@ pub(super) fn load(
     Ok(Loaded { chain, chain_id, schema, distance, headers })
 }
 
-/// Keeps a block.
+/// Stores a block.
 pub(super) fn save(
     workspace: &Workspace,
     hash: &B256,
     state: &StoredState,
     body: &StoredBody,
 ) -> Result<(), ForgeError> {
-    // The state comes last: a block is known from when it is there.
+    // The state is written last, because its file marks a block as known.
     workspace.write(&body_path(workspace, hash), &body.abi_encode())?;
     workspace.write(&workspace.block_path(hash, "block"), &state.abi_encode())
 }
 
-/// Returns the path of a block's body. Solidity reads the body, so each protocol has its own.
+/// Returns the path of a block's body. Solidity reads the body, so the path depends on the
+/// protocol.
 fn body_path(workspace: &Workspace, hash: &B256) -> PathBuf {
     workspace.block_path(hash, &format!("body{PROTOCOL}"))
 }
 
-/// The body of a block.
+/// Returns the body of a block.
 pub(super) fn body(workspace: &Workspace, hash: &B256) -> Result<StoredBody, ForgeError> {
     let path = body_path(workspace, hash);
     let content = workspace.read(&path)?.ok_or(ForgeError::UnknownBlock(*hash))?;

@@ -1,4 +1,4 @@
-//! The state of one block out of a store that holds those of many.
+//! Extraction of one block's state from a store with the states of many blocks.
 
 use crate::ForgeError;
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY};
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use store::{Store, Visitor, walk};
 use trie::TrieError;
 
-/// The nodes and codes of a state, in the order of their hashes.
+/// The nodes and codes of a state, ordered by hash.
 #[derive(Debug, Default)]
 pub(super) struct Whole {
     nodes: BTreeMap<B256, Bytes>,
@@ -18,7 +18,8 @@ pub(super) struct Whole {
 }
 
 impl Whole {
-    /// The state with this root; `None` if the store lacks a part of it, or it is damaged.
+    /// Collects the state with this root; `None` if the store lacks a part of it, or if a part is
+    /// damaged.
     pub(super) fn collect(store: &dyn Store, root: B256) -> Result<Option<Self>, ForgeError> {
         let mut whole = Self::default();
         if !whole.walk(store, None, root)? {
@@ -43,7 +44,7 @@ impl Whole {
         (self.nodes.into_values().collect(), self.codes.into_values().collect())
     }
 
-    /// Collects the nodes of a trie; whether all were there.
+    /// Collects the nodes of a trie, and returns `true` if all were present.
     fn walk(
         &mut self,
         store: &dyn Store,
