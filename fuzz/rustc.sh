@@ -1,9 +1,9 @@
 #!/bin/sh
-# A wrapper of rustc that takes from most crates what cargo-fuzz adds to all: counters of coverage, which libFuzzer reads
-# after each execution, and assertions. Dependencies keep neither, so that an execution takes a fraction of the time and
-# the code of this project alone guides the fuzzer. The execution of blocks is counted if COUNT_EXECUTION is set, which
-# only the target `inputs` is worth. Comparisons are traced in the decoder: elsewhere bytes are choices, and compared to
-# nothing.
+# A wrapper of rustc that removes from most crates what cargo-fuzz adds to all: coverage counters, which libFuzzer reads
+# after each execution, and debug assertions. Dependencies get neither, so that an execution takes a fraction of the time
+# and only the code of this project guides the fuzzer. Block execution is instrumented only if COUNT_EXECUTION is set,
+# which only pays off for the target `inputs`. Comparisons are traced only in the decoder: elsewhere bytes are choices,
+# which are not compared with constants.
 rustc=$1
 shift
 own=

@@ -1,4 +1,4 @@
-//! Inputs that end in blobs.
+//! Inputs whose tail is in blobs.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The trie against `alloy-trie`.
+//! The trie compared with `alloy-trie`.
 
 #![no_main]
 

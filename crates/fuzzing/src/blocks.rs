@@ -20,11 +20,12 @@ use testkit::{
 };
 use wire::{BatchWitness, StatelessInput};
 
-/// Checks EXECUTE on blocks of small chains, changed as the bytes say, with all hashes repaired.
+/// Checks EXECUTE on blocks of small chains that are mutated by the bytes, with all hashes
+/// repaired.
 ///
-/// No input is a fault of ours. The verdict depends neither on the number of threads, nor on the
-/// form of the input (a block, or a batch of one block), and an input is accepted exactly if a
-/// chain imports its blocks, one on the other, unless its witness lacks a part.
+/// No input causes an internal error. The verdict depends neither on the number of threads nor on
+/// the form of the input (a block, or a batch of one block). An input is accepted if and only if a
+/// chain imports its blocks in order, unless its witness is incomplete.
 pub fn inputs(data: &[u8]) -> Outcome {
     let mut choices = Choices::new(data);
     let scene = choices.pick(Scene::all());
@@ -45,8 +46,7 @@ fn single(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
     }))
 }
 
-/// Returns the input of a block that is changed as the bytes say; `None` if its parts fit no
-/// format.
+/// Returns the input of a mutated block; `None` if its parts cannot be encoded.
 fn changed_block(scene: &Scene, choices: &mut Choices<'_>) -> Option<Vec<u8>> {
     let good = choices.pick(&scene.blocks);
     let input = StatelessInput::decode(&good.input).expect("an input of a scene");
@@ -60,7 +60,7 @@ fn changed_block(scene: &Scene, choices: &mut Choices<'_>) -> Option<Vec<u8>> {
     Some(if choices.flag() { repaired(scene, calldata) } else { calldata })
 }
 
-/// Changes a block taken apart, which was this one.
+/// Mutates the parts of a block, which originate from `good`.
 pub(crate) fn change(draft: &mut Draft<'_>, good: &SceneBlock, choices: &mut Choices<'_>) {
     for _ in 0..choices.index(4) {
         match choices.byte() % 4 {
@@ -71,7 +71,7 @@ pub(crate) fn change(draft: &mut Draft<'_>, good: &SceneBlock, choices: &mut Cho
     }
 }
 
-/// Changes a node of the pre-state, and with it the roots above it and the header of the parent.
+/// Changes a node of the pre-state, and repairs the roots above it and the header of the parent.
 fn forge_node(draft: &mut Draft<'_>, choices: &mut Choices<'_>) {
     let state = &mut draft.witness.state;
     let Some(last) = draft.witness.headers.last_mut() else { return };
@@ -87,7 +87,7 @@ fn forge_node(draft: &mut Draft<'_>, choices: &mut Choices<'_>) {
     draft.request.payload.parent_hash = keccak256(&last);
 }
 
-/// Adds a transaction with a true signature, to an account or code that the bytes choose.
+/// Adds a transaction with a valid signature, to a recipient that the bytes select.
 fn add_transaction(draft: &mut Draft<'_>, good: &SceneBlock, choices: &mut Choices<'_>) {
     let from = choices.index(Signer::all().len());
     let (signer, nonce) = (&Signer::all()[from], good.nonces[from]);
@@ -100,7 +100,7 @@ fn add_transaction(draft: &mut Draft<'_>, good: &SceneBlock, choices: &mut Choic
     let length = choices.index(200);
     let transaction = signer.sign(TxEip1559 {
         chain_id: draft.chain_id,
-        // Behind up to two transactions of the block.
+        // The sender may already have up to two transactions in the block.
         nonce: nonce + u64::from(choices.byte() % 3),
         gas_limit: 21_000 + 1_000 * u64::from(choices.byte()),
         max_fee_per_gas: 100_000_000_000,
@@ -109,7 +109,7 @@ fn add_transaction(draft: &mut Draft<'_>, good: &SceneBlock, choices: &mut Choic
         input: choices.bytes(length).to_vec().into(),
         ..Default::default()
     });
-    // Mostly at the end, where the nonce may be the next one.
+    // Mostly at the end, where the nonce may be valid.
     let at = match choices.byte() % 4 {
         0 => choices.index(draft.transactions.len() + 1),
         _ => draft.transactions.len(),
@@ -117,14 +117,14 @@ fn add_transaction(draft: &mut Draft<'_>, good: &SceneBlock, choices: &mut Choic
     draft.transactions.insert(at, transaction.encoded_2718().into());
 }
 
-/// Compares the verdict on a block with that on a batch of the block alone, whose state is in
+/// Compares the verdict on a block with that on a batch of only this block, whose state is in
 /// compact form.
 fn agree_with_batch(scene: &Scene, calldata: &[u8], accepted: bool) {
     let Ok(input) = StatelessInput::decode(calldata) else { return };
     let witness = &input.witness;
     let parent = witness.headers.last().and_then(|it| alloy_rlp::decode_exact::<Header>(it).ok());
     let Some(parent) = parent else { return };
-    // A node that no trie has, a code that is listed twice: neither has a compact form.
+    // Invalid nodes and duplicate codes have no compact form.
     let Some(state) = scene.compacted(parent.state_root, witness) else { return };
     let Ok(witness) = BatchWitness::new(&state, witness.codes, witness.headers) else { return };
     let batch = codec::batch_of(&[input], witness).expect("a batch of one block");
@@ -140,7 +140,7 @@ fn agree_with_batch(scene: &Scene, calldata: &[u8], accepted: bool) {
     }
 }
 
-/// A batch in which bytes are changed; its headers name each other again.
+/// Checks a batch with changed bytes and repaired parent hashes.
 fn damaged_batch(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
     let mut calldata = choices.pick(&scene.batches).clone();
     choices.edit(&mut calldata, 4);
@@ -157,7 +157,7 @@ mod tests {
     use testkit::Random;
 
     #[test]
-    fn repairs_make_valid_blocks_of_changed_ones_on_known_and_on_forged_states() {
+    fn repairs_produce_valid_blocks() {
         let scene = &Scene::all()[0];
         let known: BTreeSet<_> = scene.blocks.iter().map(|it| it.block.hash).collect();
         let (mut on_known, mut on_forged) = (BTreeSet::new(), BTreeSet::new());

@@ -13,12 +13,12 @@ use testkit::{draft_resealed, relinked, resealed};
 use variants::{BlobSource, DialectCall, DialectName, Dialects, Draft8079, NoForm};
 use wire::StatelessResult;
 
-/// Gas of a call that no call can exhaust.
+/// Gas that no call can exhaust.
 const PLENTY: u64 = u64::MAX;
-/// Gas that each call on a scene's inputs reserves, at most.
+/// Maximum gas that a call on a scene's input reserves.
 const MAX_RESERVE: u64 = 24_000;
 
-/// Blobs of a transaction; the first byte of a versioned hash is the place of its blob.
+/// Blobs of a transaction; the first byte of a versioned hash is the index of its blob.
 #[derive(Debug)]
 pub(crate) struct Held(pub(crate) Vec<Bytes>);
 
@@ -35,12 +35,12 @@ impl BlobSource for Held {
     }
 }
 
-/// Checks calls in each dialect: any bytes as calldata, changed calldata of a good call, and the
-/// call with a changed input.
+/// Checks calls in each dialect: arbitrary calldata, mutated calldata of a valid call, and calls
+/// with a mutated input.
 ///
-/// A call is never a fault of ours. It is accepted exactly if the input within it is, by the form
-/// of the execution-specs, and makes no false claim; and with any amount of gas it has the same
-/// answer or runs out of gas.
+/// A call never causes an internal error. It is accepted if and only if its inner input is accepted
+/// in the form of the execution-specs and its other claims are true. With any amount of gas, it has
+/// the same result or runs out of gas.
 pub fn dialects(data: &[u8]) -> Outcome {
     let mut choices = Choices::new(data);
     let dialect = *choices.pick(&DialectName::OF_ETHEREUM);
@@ -53,7 +53,7 @@ pub fn dialects(data: &[u8]) -> Outcome {
         return judged(scene, dialect, DialectCall { calldata, blobs: Vec::new() }, gas);
     }
     if dialect == DialectName::Draft8079 {
-        // Its blocks are of another chain: none of the inputs below has this form.
+        // Blocks of the draft are from another chain, so none of the inputs below has this form.
         let mut calldata = scene.draft.clone();
         choices.edit(&mut calldata, 4);
         if choices.flag() {
@@ -81,8 +81,8 @@ pub fn dialects(data: &[u8]) -> Outcome {
         let sealed = resealed(&input, |_| {}).or_else(|| relinked(&input, |_| {}));
         input = sealed.unwrap_or(input);
     }
-    // In blobs an input may be that of a nested block, which is judged under the revision of the
-    // execution-specs.
+    // The dialect for blobs also accepts nested blocks, which are compared under the revision of
+    // the execution-specs.
     let readable = match dialect {
         DialectName::Blobs => DialectName::Nested.decode(&input, &[] as &[Bytes]),
         _ => Ok(input.clone()),
@@ -91,7 +91,7 @@ pub fn dialects(data: &[u8]) -> Outcome {
     let accepted = scene.priced.verdict(&readable).is_ok();
     let call = match dialect.encode(&input) {
         Ok(call) => call,
-        // The form of the input says nothing against it.
+        // The input cannot be compared, because the dialect has no batches.
         Err(NoForm::Batch(_)) => return Outcome::Unreadable,
         Err(reason) => {
             assert!(!accepted, "an accepted input has a form in {dialect}: {reason}");
@@ -103,7 +103,7 @@ pub fn dialects(data: &[u8]) -> Outcome {
     outcome
 }
 
-/// Compares a call with the input within it.
+/// Compares the verdict on a call with that on its inner input.
 fn judged(scene: &Scene, dialect: DialectName, call: DialectCall, gas: u64) -> Outcome {
     let execute = &scene.priced.execute;
     let DialectCall { calldata, blobs } = call;
@@ -112,7 +112,7 @@ fn judged(scene: &Scene, dialect: DialectName, call: DialectCall, gas: u64) -> O
     let precompile = PrecompileCall { calldata: &calldata, blob_hashes: &hashes };
     let blobs = held.0.clone();
     let source: Arc<dyn BlobSource> = Arc::new(held);
-    // Beside the nested dialect, that of blobs has all its forms. It comes first.
+    // Next to the nested dialect, the dialect for blobs accepts all its forms. It comes first.
     let installed = match dialect {
         DialectName::Blobs => Dialects::usual(&[dialect, DialectName::Nested]),
         dialect => Dialects::usual(&[dialect]),
@@ -129,8 +129,8 @@ fn judged(scene: &Scene, dialect: DialectName, call: DialectCall, gas: u64) -> O
         full
     });
     let outcome = Outcome::of(full.as_ref().is_ok_and(is_positive));
-    // With more gas than it is charged, a call runs like the one before: most need no second
-    // execution.
+    // With more gas than its charge, a call runs like the one before, so most calls are not
+    // executed again.
     let charge = full.as_ref().map_or(MAX_RESERVE, |answer| answer.gas);
     if gas == PLENTY || gas > charge && !is_in_sample(&calldata) {
         return outcome;
@@ -148,7 +148,7 @@ fn judged(scene: &Scene, dialect: DialectName, call: DialectCall, gas: u64) -> O
     outcome
 }
 
-/// Returns `true` if an answer says that the block is valid: the result, or the word 1 of Drake's
+/// Returns `true` if the answer declares the block valid: a result, or the word 1 in Drake's
 /// dialect.
 fn is_positive(answer: &Answer) -> bool {
     let output = &answer.output;

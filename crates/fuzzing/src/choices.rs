@@ -1,9 +1,9 @@
-//! Choices that follow from bytes.
+//! Structured choices derived from bytes.
 
 use testkit::Random;
 
-/// A reader of choices. Behind the end of the bytes all choices are zero, so that every text of
-/// bytes is a full list of choices, and a longer one only adds to it.
+/// Reader of choices. After the end of the bytes all choices are zero, so that all bytes are a
+/// complete list of choices, and more bytes only extend it.
 #[derive(Debug, Clone)]
 pub(crate) struct Choices<'d> {
     rest: &'d [u8],
@@ -20,7 +20,7 @@ impl<'d> Choices<'d> {
         self.rest.is_empty()
     }
 
-    /// Returns the bytes that are left.
+    /// Returns the remaining bytes.
     pub(crate) const fn rest(&self) -> &'d [u8] {
         self.rest
     }
@@ -44,8 +44,8 @@ impl<'d> Choices<'d> {
         u32::from_le_bytes([self.byte(), self.byte(), self.byte(), self.byte()])
     }
 
-    /// Takes an index into something of a length; zero if that is zero. A short one takes one byte,
-    /// so that a small change of the bytes is a small change of the choice.
+    /// Takes an index below `length`; zero if `length` is zero. Small lengths take one byte, so
+    /// that a small change of the bytes is a small change of the choices.
     pub(crate) const fn index(&mut self, length: usize) -> usize {
         let number = match length {
             0..=256 => self.byte() as usize,
@@ -60,17 +60,17 @@ impl<'d> Choices<'d> {
         &items[self.index(items.len())]
     }
 
-    /// Takes the answer to a question.
+    /// Takes a boolean.
     pub(crate) const fn flag(&mut self) -> bool {
         self.byte() % 2 == 1
     }
 
-    /// Takes the seed of random choices.
+    /// Takes the seed of a pseudorandom generator.
     pub(crate) fn random(&mut self) -> Random {
         Random::new(u64::from(u16::from_le_bytes([self.byte(), self.byte()])))
     }
 
-    /// Changes bytes in up to `most` places, in ways that formats are sensitive to.
+    /// Changes bytes in up to `most` places, in ways to which formats are sensitive.
     pub(crate) fn edit(&mut self, bytes: &mut Vec<u8>, most: usize) {
         for _ in 0..self.index(most + 1) {
             let at = self.index(bytes.len());
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn choices_follow_from_the_bytes_and_are_zero_behind_their_end() {
+    fn choices_are_deterministic_and_zero_past_end() {
         let mut choices = Choices::new(&[7, 1, 2, 3]);
         assert_eq!(choices.index(5), 2);
         assert_eq!(choices.index(1_000), 0x0201);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn edits_of_any_bytes_stay_within_them() {
+    fn edits_stay_within_bytes() {
         for seed in 0..2_000 {
             let mut random = Random::new(seed);
             let directions = random.bytes(40);

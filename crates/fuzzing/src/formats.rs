@@ -10,18 +10,18 @@ use wire::{
     compact::{Child, Code, CompactState, Storage, StreamNode},
 };
 
-/// Limit of the number of codes in the witness of a state.
+/// Maximum number of codes in the witness of a state.
 const MAX_CODES: usize = 8;
-/// Place of the empty code among them.
+/// Index of the empty code among them.
 const EMPTY_CODE: usize = 5;
-/// Place of a code that is the first one again.
+/// Index of a code that is equal to the first one.
 const REPEATED_CODE: usize = 6;
 
-/// Checks that decoding never panics, and that each decoded value has one encoding: the bytes that
-/// it came from.
+/// Checks that decoding never panics, and that each decoded value has one encoding: the bytes from
+/// which it was decoded.
 ///
-/// Bytes that begin with zero are a state in compact form behind a number of codes; all others are
-/// tried as calldata of EXECUTE and as a result.
+/// Bytes that begin with zero are a number of codes and a state in compact form; all others are
+/// decoded as calldata of EXECUTE and as a result.
 pub fn wire(data: &[u8]) -> Outcome {
     match data {
         [0, codes, state @ ..] => compact_state(state, usize::from(*codes) % MAX_CODES),
@@ -40,7 +40,7 @@ fn calldata(data: &[u8]) -> Outcome {
         Input::Batch(batch) => batch.encode(),
     };
     assert!(encoded == data, "an input has one encoding");
-    // The requests are hashed without a panic, and a batch names each of its blocks.
+    // Hashing the requests does not panic, and the root commits to each block of a batch.
     let root = input.request_root();
     if let Input::Batch(batch) = &input {
         let mut fewer = batch.clone();
@@ -53,7 +53,7 @@ fn calldata(data: &[u8]) -> Outcome {
     Outcome::Accepted
 }
 
-/// Checks a state in compact form, for a witness with this many codes.
+/// Checks a state in compact form for a witness with `count` codes.
 fn compact_state(bytes: &[u8], count: usize) -> Outcome {
     let Ok(state) = CompactState::decode(bytes, count) else { return Outcome::Refused };
     assert_eq!(state.encoded_len(), bytes.len());
@@ -67,11 +67,11 @@ fn compact_state(bytes: &[u8], count: usize) -> Outcome {
     Outcome::Accepted
 }
 
-/// Expands a state and writes its nodes in compact form again.
+/// Expands a state and encodes its nodes in compact form again.
 fn round_trip(state: &CompactState<'_>, codes: &[Bytes]) {
     let digests: Arc<[B256]> = codes.iter().map(keccak256).collect();
     let code_index = NodeIndex::new(vec![Arc::clone(&digests)]);
-    // The empty code, and a code that is listed again, have a shorter name than their place.
+    // The empty code and a duplicate code have shorter references than their positions.
     let mut named = HashSet::from([KECCAK256_EMPTY]);
     let are_codes_distinct = digests.iter().all(|digest| named.insert(*digest));
     named.remove(&KECCAK256_EMPTY);
@@ -84,14 +84,14 @@ fn round_trip(state: &CompactState<'_>, codes: &[Bytes]) {
     for (node, digest) in all.iter().zip(nodes.digests().iter()) {
         assert_eq!(keccak256(node), *digest, "a digest is that of its node");
     }
-    // The root is written last.
+    // The digest of the root is the last one.
     let Some(root) = nodes.digests().last().copied() else {
         assert!(state.is_empty(), "a state with nodes has a root");
         return;
     };
     let listed: Vec<_> = all.iter().map(|node| Bytes::copy_from_slice(node)).collect();
     let again = compact(root, (&listed).into(), codes.into());
-    // Two equal subtrees, and a hash of something that the witness carries, have a shorter form.
+    // Equal subtrees, and hashes of items that the witness carries, have a shorter form.
     let is_shortest = are_codes_distinct
         && nodes.digests().iter().all(|digest| named.insert(*digest))
         && hashes_of(state, codes.len()).iter().all(|hash| !named.contains(hash));
@@ -109,7 +109,7 @@ fn round_trip(state: &CompactState<'_>, codes: &[Bytes]) {
     }
 }
 
-/// Returns the hashes that the nodes of a state name.
+/// Returns the hashes that the nodes of a state contain.
 fn hashes_of(state: &CompactState<'_>, codes: usize) -> Vec<B256> {
     let mut hashes = Vec::new();
     let mut reader = state.nodes(codes);

@@ -1,4 +1,4 @@
-//! Verdicts on inputs, each reached in two ways.
+//! Verdicts on inputs, each computed in two ways.
 
 use crate::{memo::Memo, scene::Scene, signatures::KnownSenders};
 use alloy_primitives::B256;
@@ -13,7 +13,7 @@ use wire::Input;
 /// Verdict of EXECUTE on a call.
 pub(crate) type Verdict = Result<Executed, ExecuteError>;
 
-/// An EXECUTE and its newest verdicts.
+/// EXECUTE with fixed parameters, and a cache of its verdicts.
 #[derive(Debug)]
 pub(crate) struct Judge {
     /// EXECUTE on one thread.
@@ -24,19 +24,19 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    /// Creates the judge with the parameters of this EXECUTE.
+    /// Creates the judge with the parameters of `execute`.
     pub(crate) fn new(execute: Execute) -> Self {
         let execute = Execute { cryptography: &KnownSenders, ..execute };
         let shared = Execute { threads: NonZeroUsize::MIN.saturating_add(1), ..execute.clone() };
         Self { execute, shared, verdicts: Memo::new(1 << 11) }
     }
 
-    /// Returns the verdict on a call with all gas.
+    /// Returns the verdict on a call with unlimited gas.
     ///
     /// # Panics
     ///
-    /// If the call is a fault of ours, or if the number of threads matters. The second is checked
-    /// for [some calls](is_in_sample) only.
+    /// If the call causes an internal error, or if the verdict depends on the number of threads.
+    /// The latter is only checked for [a sample of the calls](is_in_sample).
     pub(crate) fn verdict(&self, calldata: &[u8]) -> Arc<Verdict> {
         self.verdicts.get_or(calldata, || {
             let alone = self.execute.run(calldata, u64::MAX);
@@ -50,18 +50,18 @@ impl Judge {
     }
 }
 
-/// Returns `true` for one in eight calls, the same ones in every process: they are checked in ways
+/// Returns `true` for one in eight calls, the same ones in every process. Only these get the checks
 /// that take as long as all others together.
 pub(crate) fn is_in_sample(calldata: &[u8]) -> bool {
     calldata.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)).is_multiple_of(8)
 }
 
-/// Returns what a verdict says to a caller and to a chain.
+/// Returns the part of a verdict that callers and chains can observe.
 fn seen(verdict: &Verdict) -> Result<impl PartialEq + Debug + use<'_>, &ExecuteError> {
     verdict.as_ref().map(|it| (it.result, it.gas, it.reserve, it.work, &it.verdict, &it.earlier))
 }
 
-/// Panics if an outcome is a fault of this program and no verdict.
+/// Panics if the outcome is an internal error instead of a verdict.
 pub(crate) fn assert_no_fault<T>(outcome: &Result<T, ExecuteError>) {
     if let Err(fault @ (ExecuteError::Panic(_) | ExecuteError::Internal(_))) = outcome {
         panic!("a fault of ours: {fault}");
@@ -69,14 +69,14 @@ pub(crate) fn assert_no_fault<T>(outcome: &Result<T, ExecuteError>) {
 }
 
 /// Compares the verdict on calldata with that of a chain, which executes the same blocks on the
-/// states of a store. Returns `true` if EXECUTE accepts the calldata by the rules of L1.
+/// states in a store. Returns `true` if EXECUTE accepts the calldata by the rules of L1.
 ///
-/// An accepted input is one whose blocks the chain imports, one on the other. If the chain imports
-/// them and EXECUTE refuses the input, then only for its witness: with the witness of the chain it
-/// accepts the blocks.
+/// If EXECUTE accepts an input, the chain imports its blocks in order. If the chain imports them
+/// and EXECUTE rejects the input, the witness must be the reason: with the witness of the chain,
+/// EXECUTE accepts the blocks.
 pub(crate) fn agree_with_chain(scene: &Scene, calldata: &[u8]) -> bool {
     let open = &*scene.open.verdict(calldata);
-    // EXECUTE of the fork's L1 demands more, and never comes to another result.
+    // EXECUTE by the rules of the fork's L1 is stricter, but never returns a different result.
     if is_in_sample(calldata)
         && let Ok(strict) = &*scene.strict.verdict(calldata)
     {
@@ -87,7 +87,7 @@ pub(crate) fn agree_with_chain(scene: &Scene, calldata: &[u8]) -> bool {
     let Ok(input) = Input::decode(calldata) else { return open.is_ok() };
     let first = &input.requests()[0].payload;
     let is_known = matches!(scene.chain.find_block(&first.parent_hash), Ok(Some(_)));
-    // The chain has neither the rules of other chains nor forged parents.
+    // The chain cannot check blocks of other chains and on forged parents.
     if !is_known || input.chain_id() != CHAIN_ID || input.fork() != scene.fork {
         return open.is_ok();
     }

@@ -1,18 +1,18 @@
-//! Properties that hold for all bytes.
+//! Properties for fuzzing, which hold for all bytes.
 //!
-//! Each function of [`PROPERTIES`] reads its choices from bytes and panics if the property is
-//! broken. A target of `cargo fuzz` hands it the bytes of libFuzzer; the test `smoke` hands it the
-//! committed corpus and mutations of it, on stable and without libFuzzer. An outcome says how far
-//! the bytes went, so that a run can prove that it reached the deep paths too.
+//! Each function of [`PROPERTIES`] derives its choices from bytes and panics if the property is
+//! violated. A target of `cargo fuzz` passes it the bytes of libFuzzer; the test `smoke` passes it
+//! the committed corpus and mutations of it, on stable and without libFuzzer. The outcome tells how
+//! far the bytes got, so that a run can prove that it reached deep paths.
 //!
-//! A property compares two ways to the same answer: decoding with encoding, the trie with
-//! `alloy-trie`, a block alone with the same block in a batch and on a chain, a call in a dialect
-//! with the input within it. A call that a library answers by a panic counts as broken, although
-//! EXECUTE only fails that call.
+//! A property compares two ways to the same result: decoding with encoding, the trie with
+//! `alloy-trie`, a single block with the same block in a batch and on a chain, a call in a dialect
+//! with its inner input. A panic of a library counts as a violation, although EXECUTE only fails
+//! that call.
 //!
-//! An execution takes microseconds, or a fuzzer sees too few inputs: chains are built once, senders
-//! are recovered once, the verdict on an input is kept, and checks that take as long as all others
-//! together are made on one input in eight.
+//! Executions must take microseconds for a fuzzer to cover enough inputs. Therefore chains are
+//! built once, senders are recovered once, verdicts are cached, and checks that take as long as all
+//! others together are made on one input in eight.
 //!
 //! Only tests and the targets in `fuzz/` depend on this crate.
 
@@ -38,12 +38,12 @@ pub use formats::wire;
 pub use tails::blob_tails;
 pub use tries::trie;
 
-/// Depth that bytes reached.
+/// How far an input got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
-    /// The bytes have no form that the property is about.
+    /// The bytes are not in a format that the property covers.
     Unreadable,
-    /// The bytes were examined and refused.
+    /// The bytes were examined and rejected.
     Refused,
     /// The bytes were accepted.
     Accepted,
@@ -56,10 +56,11 @@ impl Outcome {
     }
 }
 
-/// A property: it takes any bytes, and panics if it is broken.
+/// A property: a function of arbitrary bytes that panics if the property is violated.
 pub type Property = fn(&[u8]) -> Outcome;
 
-/// All properties by name. A target of `cargo fuzz` and a folder of the corpus have the same name.
+/// All properties by name. Each has a target of `cargo fuzz` and a folder of the corpus with this
+/// name.
 pub const PROPERTIES: [(&str, Property); 5] = [
     ("wire", wire),
     ("trie", trie),

@@ -1,11 +1,11 @@
-//! Results that are computed once.
+//! Memoisation of results.
 
 use alloy_primitives::map::HashMap;
 use core::hash::{BuildHasher as _, Hash};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Results by the 64-bit digest of what they follow from. Different bytes of a fuzzer often make
-/// the same input, and several checks of one input need the same verdict.
+/// Results by the 64-bit hash of their inputs. Different bytes of a fuzzer often lead to the same
+/// input, and several checks of an input need the same verdict.
 #[derive(Debug)]
 pub(crate) struct Memo<T> {
     limit: usize,
@@ -13,16 +13,15 @@ pub(crate) struct Memo<T> {
 }
 
 impl<T: Clone> Memo<T> {
-    /// Creates a memo that starts again when it has `limit` results, so that a long run does not
-    /// fill the memory.
+    /// Creates a memo that is cleared when it has `limit` results, which bounds the memory of a
+    /// long run.
     pub(crate) fn new(limit: usize) -> Self {
         Self { limit, results: Mutex::default() }
     }
 
-    /// Returns the result for `key`, which `make` computes if the memo lacks it.
+    /// Returns the result for `key`, which `make` computes if it is not in the memo.
     ///
-    /// The memo is not locked meanwhile, so that `make` may use it too, and a panic leaves it
-    /// intact.
+    /// The memo is not locked during `make`, so `make` can use it, and a panic leaves it intact.
     pub(crate) fn get_or(&self, key: impl Hash, make: impl FnOnce() -> T) -> T {
         let known = |results: &HashMap<u64, T>| {
             let digest = results.hasher().hash_one(&key);
@@ -36,7 +35,7 @@ impl<T: Clone> Memo<T> {
         made
     }
 
-    /// Adds a result that is known without computing it.
+    /// Adds a known result.
     pub(crate) fn insert(&self, key: impl Hash, result: T) {
         let mut results = self.lock();
         if results.len() >= self.limit {
@@ -56,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_result_is_computed_once_for_each_key_until_the_memo_is_full() {
+    fn results_are_computed_once_per_key_until_full() {
         let memo = Memo::new(3);
         assert_eq!(memo.get_or([1], || 10), 10);
         assert_eq!(memo.get_or([1], || 11), 10);

@@ -22,12 +22,13 @@ impl FromIterator<Bytes> for Nodes {
     }
 }
 
-/// Puts other bytes in the place of item `at`, and repairs the hashes of all items that lead to it.
-/// Returns the new hash of `root`, which stays the same if no reference leads from there to the
-/// item.
+/// Replaces item `at` by other bytes, and repairs the hashes in all items that refer to it directly
+/// or indirectly. Returns the new hash of `root`, which is unchanged if the item is not reachable
+/// from there.
 ///
-/// Nodes of tries have no circle, but the bytes may hold the hash of an item above their place. No
-/// repair ends such a circle, so there are no more repairs than a trie of these items can need.
+/// Nodes of tries have no cycles, but the new bytes may contain the hash of an item above them.
+/// Such a cycle cannot be repaired, so the number of repairs is limited to what a trie of these
+/// items can need.
 pub(crate) fn replace(items: &mut [Bytes], at: usize, bytes: Vec<u8>, mut root: B256) -> B256 {
     let mut changed = vec![(at, Bytes::from(bytes))];
     let mut left = items.len() * items.len();
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hashes_of_all_items_above_a_changed_one_are_repaired() {
+    fn replace_repairs_hashes_of_all_ancestors() {
         let leaf = Bytes::from_static(b"leaf");
         let above = Bytes::from([&b"above"[..], keccak256(&leaf).as_slice()].concat());
         let root = Bytes::from([keccak256(&above).as_slice(), b"root"].concat());
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_name_an_item_above_them_are_repaired_to_an_end() {
+    fn replace_terminates_on_cyclic_references() {
         let leaf = Bytes::from_static(b"leaf");
         let root = Bytes::from([keccak256(&leaf).as_slice(), b"root"].concat());
         let mut items = [leaf, root.clone()];

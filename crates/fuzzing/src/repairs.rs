@@ -1,4 +1,4 @@
-//! Repair of headers by what EXECUTE expects of them.
+//! Repair of headers by the values that EXECUTE expects.
 
 use crate::scene::Scene;
 use alloy_primitives::U256;
@@ -7,12 +7,12 @@ use execute::ExecuteError;
 use stateless::{Invalid, header_of};
 use wire::{ExecutionPayload, Input, NewPayloadRequest, ProtocolFork};
 
-/// Fields that are repaired in one input, at most.
+/// Maximum number of fields that are repaired in one input.
 const MAX_REPAIRS: usize = 12;
 
-/// Sets the fields of headers to the values that EXECUTE expects, until it accepts the input or
-/// refuses it for another reason. A block that named its parent still does; one that did not is
-/// left without one.
+/// Sets fields of headers to the values that EXECUTE expects, until it accepts the input or rejects
+/// it for another reason. The parent hash of a child is updated with the hash of a repaired block;
+/// a wrong parent hash is not repaired.
 pub(crate) fn repaired(scene: &Scene, mut calldata: Vec<u8>) -> Vec<u8> {
     for _ in 0..MAX_REPAIRS {
         let verdict = scene.open.verdict(&calldata);
@@ -35,8 +35,8 @@ pub(crate) fn repaired(scene: &Scene, mut calldata: Vec<u8>) -> Vec<u8> {
     calldata
 }
 
-/// Repairs the block that was refused, seals it again, and has its child name it. Returns `None` if
-/// the reason names no value to repair it with.
+/// Repairs the rejected block, recomputes its hash, and updates its child. Returns `None` if the
+/// reason does not contain an expected value.
 fn repair(
     requests: &mut [NewPayloadRequest<'_>],
     fork: ProtocolFork,

@@ -1,4 +1,4 @@
-//! Small chains whose blocks the properties change.
+//! Small chains whose blocks the properties mutate.
 
 use crate::{judge::Judge, memo::Memo, signatures::KnownSenders};
 use alloy_consensus::TxEip1559;
@@ -16,13 +16,13 @@ use wire::{ExecutionWitness, ProtocolFork};
 /// Forks of the chains.
 const FORKS: [ProtocolFork; 3] =
     [ProtocolFork::Osaka, ProtocolFork::Amsterdam, ProtocolFork::Prague];
-/// Contract that stores the second word of its calldata in the slot that the first word names.
+/// Contract that stores the second word of its calldata in the slot given by the first word.
 pub(crate) const STORER: Address = Address::repeat_byte(0x20);
 /// Code of [`STORER`]: CALLDATALOAD of both words, SSTORE.
 const STORER_CODE: &[u8] = &[0x60, 0x20, 0x35, 0x5f, 0x35, 0x55];
 /// Code that deploys one byte of code, STOP.
 const DEPLOYER: &[u8] = &[0x60, 0x01, 0x5f, 0xf3];
-/// Gas limit of each transaction, enough for the dearest under any fork.
+/// Gas limit of each transaction, enough for the most expensive one under any fork.
 const GAS_LIMIT: u64 = 400_000;
 
 /// A block of a scene.
@@ -30,15 +30,15 @@ const GAS_LIMIT: u64 = 400_000;
 pub(crate) struct SceneBlock {
     /// The block.
     pub(crate) block: Arc<Block>,
-    /// The calldata of EXECUTE for the block alone.
+    /// The calldata of EXECUTE for this block.
     pub(crate) input: Vec<u8>,
     /// Nonces of Alice and Bob before the block.
     pub(crate) nonces: [u64; 2],
-    /// RLP of the header of its parent.
+    /// RLP of the parent header.
     pub(crate) parent_header: Bytes,
 }
 
-/// Builds a block by the EIP-8079 draft: a log, and a change of storage.
+/// Returns the calldata for a block of the EIP-8079 draft that emits a log and writes storage.
 fn draft_call(genesis: Genesis, fork: ProtocolFork) -> Vec<u8> {
     let l2 = DraftL2::new(genesis, CHAIN_ID, fork).expect("a genesis with all system contracts");
     let transactions = (0..).zip([LOGGER, STORER]).map(|(nonce, to)| {
@@ -60,25 +60,25 @@ fn draft_call(genesis: Genesis, fork: ProtocolFork) -> Vec<u8> {
 pub(crate) struct Scene {
     /// The fork of all blocks.
     pub(crate) fork: ProtocolFork,
-    /// The chain, which knows the blocks of both branches.
+    /// The chain, with the blocks of both branches.
     pub(crate) chain: Chain,
-    /// The blocks: those of one branch in order, then those of the other.
+    /// The blocks of the first branch in order, then those of the second.
     pub(crate) blocks: Vec<SceneBlock>,
     /// Batches of blocks of the first branch.
     pub(crate) batches: Vec<Vec<u8>>,
-    /// Call in the form of the EIP-8079 draft, of a block on the same genesis.
+    /// Calldata in the form of the EIP-8079 draft for a block on the same genesis.
     pub(crate) draft: Vec<u8>,
-    /// The witnesses of all blocks together; without headers.
+    /// The union of the witnesses of all blocks, without headers.
     pub(crate) witness: OwnedWitness,
-    /// EXECUTE of an L1 with the fork of the scene.
+    /// EXECUTE by the rules of an L1 with the fork of the scene.
     pub(crate) strict: Judge,
-    /// EXECUTE that accepts valid blocks of all forks and of L1.
+    /// EXECUTE that accepts valid blocks of all forks, including those of L1.
     pub(crate) open: Judge,
-    /// The EXECUTE of the fork with prices that leave gas to blocks of any length.
+    /// EXECUTE of the fork with prices at which blocks of any length are affordable.
     pub(crate) priced: Judge,
-    /// Inputs that were checked against the chain; `true` if EXECUTE accepts them.
+    /// Inputs that were compared with the chain; `true` if EXECUTE accepts them.
     pub(crate) judged: Memo<bool>,
-    /// Answers to calls, with the prices of `priced`.
+    /// Answers to calls at the prices of `priced`.
     pub(crate) answers: Memo<Result<Answer, ExecuteError>>,
     /// States in compact form.
     compacted: Memo<Option<Arc<[u8]>>>,
@@ -87,7 +87,7 @@ pub(crate) struct Scene {
 static SCENES: LazyLock<Vec<Scene>> = LazyLock::new(|| FORKS.map(Scene::new).into());
 
 impl Scene {
-    /// Returns all scenes. They are made at the first call.
+    /// Returns all scenes, which are created on the first call.
     pub(crate) fn all() -> &'static [Self] {
         &SCENES
     }
@@ -151,8 +151,7 @@ impl Scene {
         }
     }
 
-    /// Returns in compact form what the witness has of the state with this root; `None` if it is no
-    /// state.
+    /// Returns the compact form of the witness's nodes below this root; `None` if they have none.
     pub(crate) fn compacted(
         &self,
         root: B256,
@@ -171,19 +170,19 @@ impl Scene {
     }
 }
 
-/// Blocks of the main branch.
+/// Number of blocks in the main branch.
 const MAIN: usize = 4;
 
-/// Both branches while they grow.
+/// Builder of both branches.
 struct Branches {
     main: L2,
     side: L2,
-    /// The blocks, those of the main branch first, each with the nonces of Alice and Bob before it.
+    /// The blocks, main branch first, each with the nonces of Alice and Bob before it.
     blocks: Vec<(BlockWithWitness, [u64; 2])>,
 }
 
 impl Branches {
-    /// Builds the main branch, and a side branch on its first block.
+    /// Builds the main branch, and a side branch on top of its first block.
     fn grow(&mut self) {
         let (alice, bob) = (Key::named("alice"), Key::named("bob"));
         let to = |address: Address| TxKind::Call(address);
@@ -212,7 +211,8 @@ impl Branches {
     }
 }
 
-/// Builds a block of these transactions, and returns it with the nonces of Alice and Bob before it.
+/// Builds a block with these transactions, and returns it with the nonces of Alice and Bob before
+/// it.
 fn build(l2: &mut L2, transactions: &[(&Key, TxKind, Bytes)]) -> (BlockWithWitness, [u64; 2]) {
     let nonces = ["alice", "bob"].map(|name| {
         l2.chain().nonce(Key::named(name).address()).expect("an account of the genesis")
@@ -233,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn execute_accepts_all_blocks_and_batches_of_all_scenes_and_they_are_short() {
+    fn execute_accepts_all_short_scene_inputs() {
         for scene in Scene::all() {
             for input in scene.inputs() {
                 scene.strict.execute.run(input, u64::MAX).expect("a block that was built");

@@ -9,17 +9,18 @@ use codec::Encode as _;
 use testkit::{relinked, tampered::Draft};
 use wire::{BatchWitness, StatelessInput};
 
-/// Blocks of a batch, at most.
+/// Maximum number of blocks in a batch.
 const MAX_BLOCKS: usize = 5;
 
-/// Checks a batch of blocks that the bytes choose from both branches of a chain.
+/// Checks a batch of blocks that the bytes select from both branches of a chain.
 ///
-/// Without a change it is accepted exactly if each block is a child of the one before, and the
-/// first of the header in the witness. With one it is judged as the chain judges its blocks.
+/// An unchanged batch is accepted if and only if each block is a child of the one before, and the
+/// first a child of the header in the witness. The verdict on a mutated batch must match the
+/// chain's.
 pub(crate) fn sequence(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
     let mut chosen = vec![choices.index(scene.blocks.len())];
     while chosen.len() <= choices.index(MAX_BLOCKS) {
-        // Mostly the next one, so that long batches are found.
+        // Mostly the next block, so that long valid batches occur.
         let last = chosen[chosen.len() - 1];
         let step = if choices.flag() { choices.index(scene.blocks.len()) } else { 1 };
         chosen.push((last + step) % scene.blocks.len());
@@ -55,8 +56,7 @@ pub(crate) fn sequence(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
         true => relinked(&batch, |_| {}).unwrap_or(batch),
         false => batch,
     };
-    // Without links that are repaired too: a block that names another parent is refused, whichever
-    // roots it has.
+    // Parent hashes are not repaired: a block with another parent is rejected, whatever its roots.
     let batch = if is_repaired { repaired(scene, batch) } else { batch };
     let accepted = scene.judged.get_or(&batch, || agree_with_chain(scene, &batch));
     if !is_changed && !is_relinked && !is_repaired {
@@ -65,7 +65,7 @@ pub(crate) fn sequence(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
     Outcome::of(accepted)
 }
 
-/// Encodes blocks as a batch with a witness of all that any block of the scene reads.
+/// Encodes blocks as a batch whose witness has everything that any block of the scene reads.
 fn batch(scene: &Scene, singles: &[Bytes], root: B256, parent: &Bytes) -> Option<Vec<u8>> {
     let inputs = singles.iter().map(|single| StatelessInput::decode(single));
     let inputs = inputs.collect::<Result<Vec<_>, _>>().ok()?;

@@ -1,4 +1,4 @@
-//! Signatures that are made and verified in a microsecond, which takes a library up to a tenth of a
+//! Signing and sender recovery in a microsecond, which take libraries up to a tenth of a
 //! millisecond.
 
 use crate::memo::Memo;
@@ -8,16 +8,16 @@ use stateless::{Cryptography, Transaction};
 use std::sync::LazyLock;
 use testkit::Key;
 
-/// Number of points of the curve secp256k1.
+/// Order of the curve secp256k1.
 const ORDER: U256 = uint!(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256);
-/// First coordinate of its generator, whose second coordinate is even.
+/// x-coordinate of the generator, whose y-coordinate is even.
 const GENERATOR_X: U256 =
     uint!(0x79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798_U256);
 
-/// Senders of the transactions of all scenes, by the hash of the transaction.
+/// Senders of the transactions of all scenes, by transaction hash.
 static SENDERS: LazyLock<Memo<Option<Address>>> = LazyLock::new(|| Memo::new(1 << 16));
 
-/// The libraries of the executor, which recover the sender of each transaction once.
+/// The cryptography of the executor, which recovers the sender of each transaction once.
 #[derive(Debug)]
 pub(crate) struct KnownSenders;
 
@@ -29,7 +29,7 @@ impl Cryptography for KnownSenders {
     }
 }
 
-/// An account that signs.
+/// An account with its private key.
 #[derive(Debug)]
 pub(crate) struct Signer {
     secret: U256,
@@ -48,14 +48,14 @@ impl Signer {
         &SIGNERS
     }
 
-    /// Signs a transaction, whose sender is known from now on.
+    /// Signs a transaction, and caches its sender.
     ///
     /// The nonce of the signature is one, so that its point is the generator and needs no
-    /// multiplication. Such a signature is valid, and reveals the secret of a key for tests.
+    /// multiplication. Such a signature is valid, but reveals the private key, which is a test key.
     pub(crate) fn sign(&self, transaction: TxEip1559) -> Transaction {
         let digest = U256::from_be_bytes(transaction.signature_hash().0);
         let s = GENERATOR_X.mul_mod(self.secret, ORDER).add_mod(digest, ORDER);
-        // The lower of both forms (EIP-2).
+        // The form with low `s` (EIP-2).
         let is_high = s > ORDER >> 1;
         let s = if is_high { ORDER - s } else { s };
         let signed = transaction.into_signed(Signature::new(GENERATOR_X, s, is_high));
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn libraries_recover_the_sender_that_is_known_and_another_one_of_a_changed_transaction() {
+    fn libraries_recover_cached_senders() {
         let mut senders = [0; 2];
         for nonce in 0..40 {
             let at = nonce as usize % 2;

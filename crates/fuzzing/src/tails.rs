@@ -1,4 +1,4 @@
-//! Inputs that end in blobs.
+//! Inputs whose tail is in blobs.
 
 use crate::{
     Outcome,
@@ -14,20 +14,20 @@ use std::sync::{Arc, LazyLock};
 use variants::{BlobTail, DialectName};
 use wire::SchemaId;
 
-/// Gas of a call that no call can exhaust.
+/// Gas that no call can exhaust.
 const PLENTY: u64 = u64::MAX;
-/// Blobs of the transaction in front of those of the tail, at most.
+/// Maximum number of blobs before those of the tail.
 const MAX_OTHERS: usize = 4;
-/// Bytes of a field element, of which the first is zero.
+/// Length of a field element in bytes, of which the first is zero.
 const ELEMENT: usize = 32;
-/// Blob in front of those of the tail.
+/// A blob before those of the tail.
 static OTHER: LazyLock<Bytes> = LazyLock::new(|| vec![0x11; BLOB_LEN].into());
 
-/// Checks an input whose tail is in blobs, cut and damaged as the bytes say.
+/// Checks an input whose tail is in blobs, split and damaged by the bytes.
 ///
-/// Wherever the tail begins, the answer is that of the whole input. An accepted call has exactly
-/// the calldata and blobs of an input that is accepted as a whole, with the same answer, so that no
-/// byte of a blob can be changed for nothing.
+/// The answer equals that of the whole input, wherever the tail begins. An accepted call has
+/// exactly the calldata and blobs of an input that is accepted as a whole with the same answer, so
+/// every byte of a blob matters.
 pub fn blob_tails(data: &[u8]) -> Outcome {
     let mut choices = Choices::new(data);
     let scene = choices.pick(Scene::all());
@@ -62,7 +62,7 @@ pub fn blob_tails(data: &[u8]) -> Outcome {
     Outcome::of(answer.is_ok())
 }
 
-/// Compares blobs, of which most are one and the same in memory.
+/// Compares blobs, most of which share their memory.
 fn are_same(some: &[Bytes], others: &[Bytes]) -> bool {
     let is_same = |(a, b): (&Bytes, &Bytes)| a.as_ptr() == b.as_ptr() || a == b;
     some.len() == others.len() && some.iter().zip(others).all(is_same)
@@ -72,7 +72,8 @@ fn is_batch(input: &[u8]) -> bool {
     SchemaId::of(input).is_ok_and(|schema| schema.batch_fork().is_some())
 }
 
-/// Cuts an input: a block anywhere behind the shortest head, a batch mostly where its head ends.
+/// Splits an input: a block anywhere after the shortest head, a batch mostly at the end of its
+/// head.
 fn cut_somewhere(input: &[u8], choices: &mut Choices<'_>) -> Option<(Vec<u8>, Vec<u8>)> {
     if is_batch(input) && choices.byte() % 8 != 7 {
         return cut(input);
@@ -88,7 +89,7 @@ fn damage(calldata: &mut Vec<u8>, blobs: &mut Vec<Bytes>, tail: usize, choices: 
         let at = choices.index(blobs.len());
         match choices.byte() % 8 {
             0 => choices.edit(calldata, 2),
-            // The trailer.
+            // Damages the trailer.
             1 => {
                 let from = calldata.len() - Trailer::LEN.min(calldata.len());
                 let at = from + choices.index(Trailer::LEN);
@@ -103,7 +104,7 @@ fn damage(calldata: &mut Vec<u8>, blobs: &mut Vec<Bytes>, tail: usize, choices: 
                     blobs.swap(at, to);
                 }
             }
-            // Bytes of the tail, first bytes of elements, and the padding behind the tail.
+            // Damages the tail, first bytes of field elements, or the padding after the tail.
             kind => {
                 let Some(blob) = blobs.get_mut(at) else { continue };
                 let used = (tail.div_ceil(ELEMENT - 1) + 1) * ELEMENT;
@@ -131,10 +132,11 @@ fn ask_whole(scene: &Scene, input: &[u8]) -> Result<Answer, ExecuteError> {
     })
 }
 
-/// Returns the answer to a call in a transaction with these blobs, next to that to a whole input.
+/// Returns the answer to a call in a transaction with these blobs, given the answer to a whole
+/// input.
 ///
-/// Most calls that come to the same input are not executed again: their answer is that of the
-/// input, and the trailer's price.
+/// Most calls with the same input are not executed again: their answer is that of the whole input,
+/// plus the price of the trailer.
 fn ask(
     scene: &Scene,
     calldata: &[u8],
@@ -154,11 +156,11 @@ fn ask(
     answer
 }
 
-/// Checks that an accepted call is the one that a writer makes of an input with the same answer.
+/// Checks that an accepted call is the canonical encoding of an input with the same answer.
 fn assert_is_canonical(scene: &Scene, calldata: &[u8], blobs: &[Bytes], answer: &Answer) {
     let (head, trailer) = Trailer::split(calldata).expect("an accepted call");
     let used = &blobs[trailer.blobs()];
-    // Read by hand: the data of all elements, as long as the trailer says.
+    // Decoded independently: the data of all elements, up to the length in the trailer.
     let data = used.iter().flat_map(|blob| blob.chunks(ELEMENT)).flat_map(|it| &it[1..]);
     let tail: Vec<_> = data.copied().take(trailer.tail_len()).collect();
     assert_eq!(to_blobs(&tail), used, "the blobs are those of the tail");

@@ -1,4 +1,4 @@
-//! The trie against `alloy-trie`.
+//! The trie compared with `alloy-trie`.
 
 use crate::{
     Outcome,
@@ -12,12 +12,12 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use store::{Recorder, prove};
 use trie::{EMPTY_ROOT, Nibbles, NodePath, NodeSource, SourceError, Trie, TrieError, hash_tries};
 
-/// Batches of changes in one run, at most.
+/// Maximum number of batches of changes in one run.
 const MAX_BATCHES: usize = 16;
-/// Changes in a batch, at most.
+/// Maximum number of changes in a batch.
 const MAX_CHANGES: usize = 32;
 
-/// Keys that are spread like hashes.
+/// Keys that are distributed like hashes.
 static SPREAD: LazyLock<[B256; 256]> =
     LazyLock::new(|| core::array::from_fn(|number| keccak256([number as u8])));
 
@@ -27,7 +27,7 @@ type Changes = BTreeMap<B256, Option<Vec<u8>>>;
 /// The model as it was before a batch of changes.
 struct Before<'m> {
     model: &'m Model,
-    /// Values that the batch has changed or removed; `None` for those that it has added.
+    /// Previous values of the keys that the batch changed; `None` for added keys.
     replaced: Changes,
 }
 
@@ -53,7 +53,7 @@ impl<'m> Before<'m> {
     }
 }
 
-/// Nodes without one of them.
+/// Nodes except the one with this hash.
 struct Without<'n>(&'n Nodes, B256);
 
 impl NodeSource for Without<'_> {
@@ -64,12 +64,12 @@ impl NodeSource for Without<'_> {
     }
 }
 
-/// Checks the trie against an ordered map, whose root `alloy-trie` computes.
+/// Compares the trie with an ordered map, whose root `alloy-trie` computes.
 ///
-/// The bytes are batches of insertions, updates and removals. A trie that stays in memory and one
-/// that loads its nodes for each batch have the root of the map. The nodes that a batch has read
-/// give the same root alone; without one of them the batch fails and names it; and with one of them
-/// forged, under a root that leads to it, each value is one that `alloy-trie` proves too.
+/// The bytes are batches of insertions, updates and removals. A trie in memory, and one that loads
+/// its nodes for each batch, have the same root as the map. The nodes that a batch has read suffice
+/// to compute this root; without one of them the batch fails and names the node; and with a forged
+/// node, under a root that refers to it, each value read is one that `alloy-trie` also proves.
 pub fn trie(data: &[u8]) -> Outcome {
     let mut choices = Choices::new(data);
     let (mut model, mut nodes) = (Model::new(), Nodes::default());
@@ -112,8 +112,8 @@ fn root_of(model: &Model) -> B256 {
     builder.root()
 }
 
-/// Chooses a key of one of three shapes: spread like hashes, with a long common prefix, so that
-/// extensions lie deep in the trie, and different only at the end, so that nodes are embedded.
+/// Chooses a key of one of three kinds: distributed like hashes; with a long common prefix, for
+/// extensions deep in the trie; different only at the end, for embedded nodes.
 fn key(choices: &mut Choices<'_>) -> B256 {
     let (shape, number) = (choices.byte(), choices.byte());
     match shape % 3 {
@@ -144,8 +144,8 @@ fn changes(choices: &mut Choices<'_>) -> Changes {
             length @ 0..0x80 => usize::from(length) % 40,
             length => usize::from(length),
         };
-        // A value is as long as chosen, even at the end of the bytes: a length of zero is a
-        // removal.
+        // A value has the chosen length even past the end of the bytes, because a length of zero is
+        // a removal.
         let mut value = choices.bytes(length.min(4)).to_vec();
         value.resize(length, 0x5b);
         changes.insert(key, (!value.is_empty()).then_some(value));
@@ -153,7 +153,7 @@ fn changes(choices: &mut Choices<'_>) -> Changes {
     changes
 }
 
-/// Applies changes to a trie in memory: in the order of the keys, or in that of [`Trie::apply`].
+/// Applies changes to a trie in memory, one by one in the order of keys or with [`Trie::apply`].
 fn one_by_one(resident: &mut Trie<Bytes>, before: &Before<'_>, changes: &Changes, ordered: bool) {
     let none = Nodes::default();
     if !ordered {
@@ -175,8 +175,7 @@ fn one_by_one(resident: &mut Trie<Bytes>, before: &Before<'_>, changes: &Changes
     }
 }
 
-/// Reads these keys and applies the changes, over a source of nodes. A value that is read is never
-/// a wrong one.
+/// Reads the keys and applies the changes over a source of nodes, and checks every value read.
 fn run<S: NodeSource<Bytes = Bytes>>(
     source: &S,
     root: B256,
@@ -208,8 +207,8 @@ fn drop_one(
     }
 }
 
-/// Proves a key, and then forges a node of the proof: hashes above it are repaired, so that the
-/// root leads to it.
+/// Proves a key, and then forges a node of the proof. The hashes above it are repaired, so that the
+/// root refers to it.
 fn check_proof(nodes: &Nodes, root: B256, model: &Model, choices: &mut Choices<'_>) {
     let key = match choices.flag() {
         true => key(choices),
@@ -226,8 +225,7 @@ fn check_proof(nodes: &Nodes, root: B256, model: &Model, choices: &mut Choices<'
     choices.edit(&mut forged, 3);
     let forged_root = replace(&mut proof, at, forged, root);
     let source: Nodes = proof.into_iter().collect();
-    // A node is read as a node of a trie or refused, and never with another result than alloy-trie
-    // has.
+    // A forged node is rejected, or read with the same result as by alloy-trie.
     if let Ok((value, proof)) = prove(&source, Trie::new(forged_root), &key)
         && !(value.is_none() && leaves_in_extension(&proof, &key))
     {
@@ -244,9 +242,9 @@ fn check_proof(nodes: &Nodes, root: B256, model: &Model, choices: &mut Choices<'
     }
 }
 
-/// Returns `true` if the path to a key leaves the proof within an extension: the key has no value
-/// then, whichever node the extension embeds. `verify_proof` of `alloy-trie` reads on in that node:
-/// it refuses one that is malformed, and panics at a path that is longer than a key.
+/// Returns `true` if the path of a key diverges from the proof within an extension, so that the key
+/// has no value, whichever node the extension embeds. `verify_proof` of `alloy-trie` still reads
+/// the embedded node: it rejects a malformed one, and panics at a path that is longer than a key.
 fn leaves_in_extension(proof: &[Bytes], key: &B256) -> bool {
     let mut rest = Nibbles::unpack(key);
     let mut hashed = proof.iter().map(|node| node.to_vec());

@@ -1,5 +1,5 @@
-//! Each property on the committed corpus, and on seeded mutations of it: a run of the fuzzer in
-//! small, on stable and the same on every machine.
+//! Runs each property on the committed corpus and on seeded mutations of it: a short, deterministic
+//! fuzzing run on stable.
 
 use enshrine_fuzzing::{Outcome, PROPERTIES};
 use std::{
@@ -9,14 +9,14 @@ use std::{
 };
 use testkit::Random;
 
-/// Longest input that mutations grow to, in bytes.
+/// Maximum length of a mutated input, in bytes.
 const MAX_LENGTH: usize = 16 * 1_024;
-/// Bytes of a committed file, at most.
+/// Maximum length of a committed file, in bytes.
 const MAX_SEED: usize = 5 * 1_024;
-/// Bytes of all committed files, at most.
+/// Maximum total length of the committed files, in bytes.
 const MAX_CORPUS: usize = 60 * 1_024;
 
-/// Number of mutations of the corpus: 3,000, or as many as `ENSHRINE_MUTATED` says.
+/// Returns the number of mutations of the corpus: `ENSHRINE_MUTATED`, or 3,000 by default.
 fn mutated() -> u64 {
     env::var("ENSHRINE_MUTATED").map_or(3_000, |count| count.parse().expect("a number"))
 }
@@ -30,7 +30,7 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
     let mut files: Vec<_> = fs::read_dir(folder("corpus").join(name))
         .expect("a corpus")
         .map(|entry| entry.expect("an entry").path())
-        // Files of a run of libFuzzer stand beside them.
+        // libFuzzer adds its own files to the folder.
         .filter(|path| {
             path.file_name().is_some_and(|it| it.as_encoded_bytes().starts_with(b"seed-"))
         })
@@ -39,7 +39,7 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
     files.iter().map(|path| fs::read(path).expect("a seed")).collect()
 }
 
-/// Returns bytes that are nearly some of the corpus.
+/// Returns a mutation of inputs from the corpus.
 fn mutation(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     let mut bytes = random.pick(corpus).clone();
     for _ in 0..=random.index(4) {
@@ -58,7 +58,7 @@ fn mutation(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
                 let end = bytes.len().min(at + random.index(16));
                 bytes.drain(at..end);
             }
-            // The beginning of one, and the end of another.
+            // Joins the beginning of one input and the end of another.
             _ => {
                 let other = random.pick(corpus);
                 let from = random.index(other.len());
@@ -71,8 +71,8 @@ fn mutation(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// Runs a property. The corpus alone has an accepted input, and mutations of it have others than
-/// accepted ones.
+/// Runs a property on the corpus, which must have an accepted input, and on mutations, which must
+/// have inputs that are not accepted.
 fn run(name: &str) {
     let (_, property) = PROPERTIES.iter().find(|(other, _)| *other == name).expect("a property");
     let corpus = seeds(name);
@@ -97,27 +97,27 @@ fn decoded_bytes_have_one_encoding() {
 }
 
 #[test]
-fn the_trie_has_the_root_of_alloy_trie() {
+fn trie_root_matches_alloy_trie() {
     run("trie");
 }
 
 #[test]
-fn a_block_is_judged_alike_in_every_form() {
+fn block_verdict_is_independent_of_form() {
     run("inputs");
 }
 
 #[test]
-fn a_call_is_judged_in_every_dialect_as_the_input_within_it() {
+fn dialects_agree_on_their_inner_input() {
     run("dialects");
 }
 
 #[test]
-fn a_tail_in_blobs_is_judged_as_the_whole_input() {
+fn blob_tail_verdict_matches_whole_input() {
     run("blob_tails");
 }
 
 #[test]
-fn each_property_has_a_target_and_a_small_corpus() {
+fn every_property_has_target_and_corpus() {
     let names: BTreeSet<_> = PROPERTIES.iter().map(|(name, _)| (*name).to_owned()).collect();
     let in_folder = |name: &str| -> BTreeSet<String> {
         let entries = fs::read_dir(folder(name)).expect("a folder of the repository");
