@@ -1,20 +1,20 @@
-//! Time on a core and by the clock, and statistics of it.
+//! CPU time and wall-clock time, and statistics of them.
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// Milliseconds that a piece of work took.
+/// Duration of a piece of work, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Elapsed {
-    /// Time with a core for the calling thread. Work of other threads and processes is not in it.
+    /// CPU time of the calling thread, without other threads and processes.
     pub on_core: f64,
-    /// Time by the clock.
+    /// Wall-clock time.
     pub by_clock: f64,
 }
 
-/// Runs `work`, and returns its result and the time that it took.
+/// Runs `work`, and returns its result and duration.
 pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Elapsed) {
     let (clock, core) = (Instant::now(), on_core());
     let result = work();
@@ -22,7 +22,7 @@ pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Elapsed) {
     (result, Elapsed { on_core: milliseconds(core), by_clock: milliseconds(clock) })
 }
 
-/// Time for which the calling thread has had a core.
+/// Returns the CPU time of the calling thread.
 pub(crate) fn on_core() -> Duration {
     let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::ThreadCPUTime);
     // Neither is negative, and nanoseconds are below a second.
@@ -33,7 +33,7 @@ pub(crate) fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// Median of the values; not a number if there are none.
+/// Returns the median of the values; NaN if there are none.
 pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
@@ -44,12 +44,12 @@ pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     }
 }
 
-/// Least of the values; not a number if there are none.
+/// Returns the minimum of the values; NaN if there are none.
 pub fn minimum(values: impl Iterator<Item = f64>) -> f64 {
     values.fold(f64::NAN, f64::min)
 }
 
-/// Geometric mean of the values; not a number if there are none.
+/// Returns the geometric mean of the values; NaN if there are none.
 pub fn geometric_mean(values: impl Iterator<Item = f64>) -> f64 {
     let (count, sum) =
         values.fold((0_u32, 0.0), |(count, sum), value| (count + 1, sum + value.ln()));
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statistics_are_those_of_the_values() {
+    fn statistics_match_values() {
         let all = [4.0, 1.0, 2.0];
         assert_eq!((median(all.into_iter()), minimum(all.into_iter())), (2.0, 1.0));
         assert_eq!(median([4.0, 1.0].into_iter()), 2.5);
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_waits_has_no_core() {
+    fn sleeping_thread_uses_no_core_time() {
         let ((), waited) = timed(|| std::thread::park_timeout(Duration::from_millis(20)));
         assert!(waited.on_core < waited.by_clock, "{waited:?}");
     }

@@ -1,8 +1,8 @@
-//! The floor: work that no verifier of a block can leave out.
+//! The floor: work that no verifier of a block can avoid.
 //!
-//! One Keccak pass over the witness, recovery of all senders, and plain revm over a
-//! pre-state that stands ready in memory, its codes analysed. No decoding, no trie, no roots, no
-//! receipts. Hashes, signatures and precompiles are computed by the libraries of the verifier.
+//! It consists of one Keccak pass over the witness, recovery of all senders, and plain revm over a
+//! pre-state in memory with analysed codes, without decoding, tries, roots and receipts. Hashes,
+//! signatures and precompiles are computed by the libraries of the verifier.
 
 use crate::timed;
 use alloy_consensus::transaction::SignerRecoverable as _;
@@ -25,7 +25,7 @@ use stateless::{Witness, header_of};
 use std::cell::RefCell;
 use wire::StatelessInput;
 
-/// Milliseconds on a core.
+/// CPU time of each part, in milliseconds.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FloorTimes {
@@ -51,18 +51,18 @@ impl FloorTimes {
         }
     }
 
-    /// The floor.
+    /// Returns the floor: the sum of its parts.
     pub const fn total(&self) -> f64 {
         self.keccak + self.senders + self.evm
     }
 
-    /// The floor of a verifier that hashes one node at a time.
+    /// Returns the floor of a verifier that hashes one node at a time.
     pub const fn scalar_total(&self) -> f64 {
         self.keccak_scalar + self.senders + self.evm
     }
 }
 
-/// The floor of a block, with all that it needs made ready outside the measurement.
+/// The floor of a block, with its data prepared outside the measurement.
 #[derive(Debug)]
 pub struct Floor<'a> {
     cryptography: &'static dyn Cryptography,
@@ -74,7 +74,7 @@ pub struct Floor<'a> {
 }
 
 impl<'a> Floor<'a> {
-    /// Executes a block, and keeps what it reads. Its senders are recovered by this cryptography.
+    /// Executes a block and records the state that it reads. `cryptography` recovers the senders.
     ///
     /// # Errors
     ///
@@ -115,11 +115,11 @@ impl<'a> Floor<'a> {
         })
     }
 
-    /// Does the work once, and measures it.
+    /// Does the work once and measures it.
     ///
     /// # Errors
     ///
-    /// If a transaction cannot be executed, which preparing excludes.
+    /// If a transaction cannot be executed, which [`Self::prepare`] rules out.
     pub fn run(&self) -> Result<FloorTimes> {
         let pre_state = self.pre_state.clone();
         let environments = self.environments.clone();
@@ -162,7 +162,7 @@ where
     Ok(gas)
 }
 
-/// Hands out the state of a witness and keeps what it handed out, as it was before the block.
+/// Reads the state of a witness, and records the values read, which are those before the block.
 struct Recorder<'s, S: StateSource> {
     state: RefCell<BlockState<'s, S>>,
     read: RefCell<CacheDB<EmptyDB>>,

@@ -1,4 +1,4 @@
-//! Measures the memory that a piece of work takes.
+//! Measurement of peak memory.
 #![allow(unsafe_code, reason = "a global allocator cannot be written without; it only forwards")]
 
 use mimalloc::MiMalloc;
@@ -12,7 +12,7 @@ static LIVE: AtomicIsize = AtomicIsize::new(0);
 static PEAK: AtomicIsize = AtomicIsize::new(0);
 
 /// The allocator of the shipped program, mimalloc, which counts live bytes while [`peak_of`] runs.
-/// It counts nothing otherwise, so that timings are those of the shipped program.
+/// Otherwise it counts nothing, so that timings match the shipped program.
 #[derive(Debug)]
 pub struct CountingHeap;
 
@@ -25,8 +25,8 @@ impl CountingHeap {
     }
 }
 
-// SAFETY: every method hands its arguments to mimalloc as they are, whose contract is
-// the one that callers of these methods keep.
+// SAFETY: every method forwards its arguments unchanged to mimalloc, which has the same contract as
+// this trait.
 unsafe impl GlobalAlloc for CountingHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         Self::count(layout.size().cast_signed());
@@ -53,9 +53,9 @@ unsafe impl GlobalAlloc for CountingHeap {
     }
 }
 
-/// Runs `work` and returns the most bytes that it held at any one time beyond what was held before.
+/// Runs `work`, and returns its result and the peak of live bytes above the level at the start.
 ///
-/// One at a time: two measurements at once would count each other.
+/// Measurements must not run concurrently, because each would count the allocations of the other.
 pub fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     LIVE.store(0, Ordering::Relaxed);
     PEAK.store(0, Ordering::Relaxed);

@@ -1,10 +1,10 @@
 //! Measurements of EXECUTE on one input.
 //!
-//! This crate owns the time of a call by stage ([`Call`]), the [`Floor`] that no verifier of a
-//! block goes below, the most memory that a piece of work holds ([`peak_of`], in a program whose
-//! allocator is [`CountingHeap`]), the [statistics](median) of both, and the [flags](Effort) that
-//! say how long to measure. It prints nothing: `enshrine execute bench` and `side-by-side`
-//! (`cargo xtask bench execute`) do.
+//! This crate measures the time of a call by stage ([`Call`]), the [`Floor`] below which no
+//! verifier of a block can go, and the peak memory of a piece of work ([`peak_of`], in a program
+//! whose allocator is [`CountingHeap`]). It also contains the [statistics](median) of both, and the
+//! [flags](Effort) for the duration of a measurement. `enshrine execute bench` and `side-by-side`
+//! (`cargo xtask bench execute`) print the results.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

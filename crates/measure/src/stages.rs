@@ -10,7 +10,7 @@ use eyre::{Result, ensure};
 use serde::Serialize;
 use stateless::Stage;
 
-/// Milliseconds on a core by stage.
+/// CPU time of each stage, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct StageTimes {
     /// Decoding, and checks of the header.
@@ -43,18 +43,18 @@ impl StageTimes {
 /// A call of EXECUTE on the calling thread, from calldata to verdict.
 #[derive(Debug, Clone, Copy)]
 pub struct Call {
-    /// All of it.
+    /// Total time.
     pub elapsed: Elapsed,
-    /// Its parts.
+    /// Time by stage.
     pub stages: StageTimes,
 }
 
 impl Call {
-    /// Runs EXECUTE, which has one thread, and measures the call.
+    /// Runs EXECUTE, which must use one thread, and measures the call.
     ///
     /// # Errors
     ///
-    /// If EXECUTE refuses the input.
+    /// If EXECUTE rejects the input.
     pub fn measure(execute: &Execute, calldata: &[u8]) -> Result<Self> {
         let mut entered = Vec::with_capacity(8);
         let start = on_core();
