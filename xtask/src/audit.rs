@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_counts_if_it_ends_as_its_name_says() {
+    fn proof_must_match_outcome_in_its_name() {
         assert!(proof("check_it()", 0).as_expected());
         for undecided_or_wrong in 1..6 {
             assert!(!proof("check_it()", undecided_or_wrong).as_expected());
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn proofs_of_all_contracts_are_read() {
+    fn proofs_of_all_contracts_are_parsed() {
         let test = |name, exit| json!({ "name": name, "exitcode": exit });
         let report = json!({ "test_results": {
             "a.sol:A": [test("check_a()", 0), test("check_b()", 2)],

@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_has_said_and_how_it_ended_is_told_at_its_end() {
+    fn output_and_status_are_reported_at_end() {
         for (script, success, said) in [
             ("echo a; echo b >&2", true, "$ echo a; echo b >&2\na\nb\n"),
             (
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn an_abandoned_one_is_ended() {
+    fn dropped_process_is_ended() {
         let beside = shell("sleep 1000");
         let process = beside.child.id().to_string();
         let is_there = || Command::new("kill").args(["-0", &process]).status().unwrap().success();

@@ -162,7 +162,7 @@ mod tests {
     use std::io::{self, Write as _};
 
     #[test]
-    fn links_out_of_the_folder_lead_to_the_web_from_any_depth() {
+    fn external_links_point_to_repository_website() {
         let web = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/");
         let text = "[a](../README.md) [b](gas.md)";
         assert_eq!(outward(Path::new("x.md"), text), format!("[a]({web}README.md) [b](gas.md)"));
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_draws_every_diagram() {
+    fn browser_renders_every_diagram() {
         let root = toolchain::find_root().unwrap();
         let mut all = Vec::new();
         for path in files::below(&root.join("docs")).unwrap() {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_is_not_in_the_contents_is_named() {
+    fn page_missing_from_contents_is_named() {
         let page = |path: &str| (PathBuf::from(path), String::new());
         let documents = [page("SUMMARY.md"), page("a.md"), page("b/c.md")];
         assert!(left_out("- [A](a.md)\n  - [C](b/c.md)\n", &documents).is_empty());

@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn checks_are_built_as_releases_are_but_for_the_time_of_the_compiler() {
+    fn checks_profile_differs_only_in_compile_time() {
         let mut checks = profile(CHECKS);
         assert_eq!(checks.remove("inherits").unwrap().as_str(), Some("release"));
         for changed in ["lto", "package"] {
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn checks_optimise_hashes_tries_and_signatures_and_no_other_crate_of_the_workspace() {
+    fn checks_optimise_only_hot_crates() {
         let mut checks = profile(CHECKS);
         let packages = checks.remove("package").unwrap();
         let mut all: Vec<_> = packages.as_table().unwrap().keys().cloned().collect();
@@ -95,7 +95,7 @@ mod tests {
 
     /// The tests are built after the binary and would build all that differs once more.
     #[test]
-    fn no_dependency_of_tests_alone_gives_another_crate_more_features() {
+    fn dev_dependencies_add_no_features() {
         let root = find_root().unwrap();
         let crates = |edges: &str| -> BTreeSet<String> {
             let mut cargo = toolchain::cargo();

@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_fetched_is_skipped_with_its_reason() {
+    fn unfetchable_data_is_skipped_with_reason() {
         let shell = |script: &str| {
             Command::new("sh").args(["-c", script]).stderr(Stdio::piped()).spawn().unwrap()
         };

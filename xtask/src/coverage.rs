@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_and_branches_are_counted_by_file_of_the_contracts() {
+    fn coverage_is_counted_per_contract_file() {
         let report = "TN:\nSF:contracts/A.sol\nDA:1,7\nDA:2,0\nBRDA:2,0,0,-\nBRDA:2,0,1,3\n\
                       BRDA:3,1,0,0\nend_of_record\nTN:\nSF:test/A.t.sol\nDA:1,0\nend_of_record\n\
                       SF:contracts/B.sol\nDA:9,1\nend_of_record\n";

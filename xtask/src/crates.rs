@@ -85,7 +85,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn each_crate_stands_after_those_that_it_builds_on_and_tests_do_not_count() {
+    fn crates_are_listed_after_their_dependencies() {
         let on =
             |name: &str, kind: Option<&str>| json!({ "name": name, "path": "/", "kind": kind });
         let package = |name: &str, dependencies: Vec<Value>| json!({ "name": name, "description": "a crate", "dependencies": dependencies });
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn all_crates_of_this_workspace_are_on_the_page() {
+    fn page_lists_all_workspace_crates() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let page = page(root).unwrap();
         let place = |name: &str| page.find(&format!("\n| `{name}` |")).expect(name);

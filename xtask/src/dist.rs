@@ -186,8 +186,7 @@ mod tests {
     use std::io::Read as _;
 
     #[test]
-    fn the_image_is_built_by_our_compiler_from_files_that_are_there_and_runs_for_an_unprivileged_user()
-     {
+    fn image_uses_pinned_compiler_and_unprivileged_user() {
         let file = include_str!("../../Dockerfile").replace("\\\n", " ");
         let known = ["CMD", "COPY", "ENTRYPOINT", "EXPOSE", "FROM", "RUN", "USER", "WORKDIR"];
         let lines = file.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -212,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_does_not_name_the_folders_of_its_sources_if_the_compiler_is_told_so() {
+    fn remapped_binary_contains_no_source_paths() {
         let folder = tempfile::tempdir().unwrap();
         let (registry, checkout) = (folder.path().join("cargo/registry"), folder.path().join("x"));
         for folder in [&registry, &checkout] {
@@ -249,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_files_make_the_same_archive_whenever_they_were_written() {
+    fn archive_is_independent_of_file_times() {
         let parent = tempfile::tempdir().unwrap();
         let write = |files: &[(&str, &str)]| {
             fs::create_dir_all(parent.path().join("x/man")).unwrap();

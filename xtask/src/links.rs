@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn links_to_files_folders_and_headings_that_are_there_are_right() {
+    fn existing_link_targets_are_accepted() {
         let text = "# Here\n[1](b.md) [2](b.md#one-thing) [3](#here) [4](../README.md#top) [5](../crates/x)\n\
                     [6](b.md#execute-and-more) [7](b.md#twice) [8](b.md#twice-1) [9](https://x.org/no.md#no)\n\
                     | [10](../crates/x/src/lib.rs) |\n";
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_named_in_a_folder_of_ours_is_there() {
+    fn named_repository_files_must_exist() {
         let text = "`crates/x/src/lib.rs`, `crates/x/`, `src/main.rs`, `crates/<name>`, `a/b`, `/crates/y`\n\
                     ```\ncrates/y\n```\n";
         assert_eq!(broken_in(text), [""; 0]);
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_to_nowhere_is_named_with_its_line() {
+    fn broken_link_is_named_with_line() {
         for (link, what) in [
             ("c.md", "c.md: there is no docs/c.md"),
             ("b.md#two", "b.md#two: docs/b.md has no such heading"),

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn every_program_is_run_in_its_folder_and_the_failing_ones_are_named() {
+    fn programs_run_in_their_folder_and_failures_are_named() {
         let programs = [
             shell("passes", "touch ran"),
             shell("fails", "touch ran; exit 1"),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_has_ended_makes_room_for_the_next_while_another_one_runs() {
+    fn next_program_starts_when_one_ends() {
         let folder = tempfile::tempdir().unwrap();
         let flag = folder.path().join("flag");
         // Ends well once the last program has run, and badly if that waits for its end.
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn of_all_that_cargo_has_built_only_programs_of_tests_are_run() {
+    fn only_test_programs_are_run() {
         let artifact = |test: bool, executable: &str| {
             format!(
                 r#"{{"reason":"compiler-artifact","manifest_path":"/a/wire/Cargo.toml","target":{{"name":"formats"}},"profile":{{"test":{test}}},"executable":{executable}}}"#

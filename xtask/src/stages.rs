@@ -346,7 +346,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_profiles_that_forge_is_run_with_are_in_foundry_toml() {
+    fn used_forge_profiles_exist_in_foundry_toml() {
         let settings: toml::Table = include_str!("../../foundry.toml").parse().unwrap();
         let runs =
             |profile: &str| settings["profile"][profile]["invariant"]["runs"].as_integer().unwrap();
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn each_lock_file_beside_that_of_the_workspace_is_held_against_its_manifest() {
+    fn every_separate_lock_file_is_checked() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let mut found = Vec::new();
         for folder in ["crates", "examples", "fuzz", "tools"] {
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn solidity_is_found_at_any_depth_and_only_by_its_ending() {
+    fn solidity_files_are_found_by_extension() {
         let dir = tempfile::tempdir().unwrap();
         let deep = dir.path().join("contracts/l2");
         assert!(!holds_solidity(&deep).unwrap());

@@ -482,7 +482,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_of_both_runners_are_read_and_a_runner_without_a_count_has_no_outcome() {
+    fn counts_of_both_runners_are_parsed() {
         let passed = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
         let tap = "ok 1 - a\nnot ok 2 - b\n    ok 1 - within\nok 3 - c - d\nok 4 - e # SKIP\n\
                    # tests 5\n# pass 2\n# fail 1\n# cancelled 1\n# skipped 1\n";
@@ -524,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_replaces_the_one_between_the_markers_and_nothing_else() {
+    fn table_replaces_only_text_between_markers() {
         let document = format!("# Title\n\n{BEGIN}\nold\n{END}\n\nrest\n");
         let written = with_table(&document, "new\n").unwrap();
         assert_eq!(written, format!("# Title\n\n{BEGIN}\n\nnew\n\n{END}\n\nrest\n"));
@@ -534,7 +534,7 @@ mod tests {
     }
 
     #[test]
-    fn each_suite_has_its_script_and_a_pinned_version() {
+    fn every_suite_has_script_and_pinned_version() {
         let root = toolchain::find_root().unwrap();
         for suite in &SUITES {
             assert!(root.join("test/suites").join(suite.file).is_file(), "{}", suite.file);
@@ -548,7 +548,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_installed_without_a_pin_is_found() {
+    fn unpinned_installations_are_found() {
         let constraints = "# comment\neth-abi==5.2.0\njinja2==3.1.6\n";
         assert_eq!(unpinned("eth_abi==5.2.0\nJinja2==3.1.6\n", constraints), [""; 0]);
         assert_eq!(unpinned("eth_abi==5.3.0\nnew==1\n", constraints), ["eth-abi==5.3.0", "new==1"]);
@@ -572,7 +572,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_has_the_place_for_the_table() {
+    fn document_has_table_markers() {
         let root = toolchain::find_root().unwrap();
         let document = fs::read_to_string(root.join(DOCUMENT)).unwrap();
         assert!(with_table(&document, "").is_ok());

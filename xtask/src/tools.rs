@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prebuilt_program_is_admitted_by_version_and_hash() {
+    fn prebuilt_program_is_checked_by_version_and_hash() {
         for tool in [DENY, SHEAR, TYPOS, MDBOOK] {
             let wheel = tool.wheel;
             let line = wheel.requirement(tool.version);

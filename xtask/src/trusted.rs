@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn crates_that_only_tests_link_are_not_counted_and_others_are_however_deep() {
+    fn only_linked_crates_are_counted() {
         let package = |name: &str, links: &[(&str, Option<&str>)]| {
             let links =
                 links.iter().map(|(name, kind)| json!({ "name": name, "kind": kind, "path": "p" }));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_quotes_another_count_and_code_beyond_the_limit_are_found() {
+    fn wrong_counts_and_exceeded_limits_are_found() {
         let counts = |lines| vec![Count { name: "wire".to_owned(), lines }];
         let document = |counts: &[Count]| [MARKS[0], &table(counts), MARKS[1]].concat();
         let few = counts(LIMIT);

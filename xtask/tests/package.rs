@@ -207,7 +207,7 @@ fn what_packed_files_import_is_packed_or_declared() {
 }
 
 #[test]
-fn imports_are_found_however_they_are_written() {
+fn imports_are_found_in_any_form() {
     let source = r#"pragma solidity ^0.8.24;
 
 import "a/A.sol";
@@ -223,12 +223,12 @@ string constant F = "f/F.sol";
 }
 
 #[test]
-fn a_project_builds_with_the_package_as_its_readme_says() {
+fn project_builds_with_package_from_readme() {
     builds_as_documented(&FORGE);
 }
 
 #[test]
-fn a_project_in_the_layout_of_soldeer_does_so_too() {
+fn project_with_soldeer_layout_builds() {
     // The version that its folder bears is the package's.
     let manifest = include_str!("../../tools/package/package.json");
     let (name, version) = SOLDEER.names[0].rsplit_once('-').unwrap();

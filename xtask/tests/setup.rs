@@ -37,7 +37,7 @@ fn written(file: &Path) -> (SystemTime, String) {
 }
 
 #[test]
-fn a_fresh_clone_is_set_up_once_by_the_first_command() {
+fn fresh_clone_is_set_up_once() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let clone = tempfile::tempdir().unwrap();
     let root = clone.path();

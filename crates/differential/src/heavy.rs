@@ -216,7 +216,7 @@ mod tests {
     use execute::Execute;
 
     #[test]
-    fn both_verify_blocks_that_are_heavy_in_one_thing_and_a_batch_is_its_blocks() -> Result<()> {
+    fn both_verifiers_accept_heavy_blocks_and_batches() -> Result<()> {
         let execute = Execute::l1();
         for RealBlock { name, calldata } in heavy_blocks()? {
             let gas = execute.run(&calldata, u64::MAX)?.gas_used();

@@ -27,7 +27,7 @@ fn differing(subject: &Launch, script: &Script) -> Vec<String> {
 }
 
 #[test]
-fn every_script_finds_anvil_equal_to_itself() {
+fn scripts_find_anvil_equal_to_itself() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/anvil/scripts");
     let mut requests = 0;
     for file in std::fs::read_dir(folder).unwrap() {
@@ -57,14 +57,14 @@ fn a_walk_finds_anvil_equal_to_itself() {
 }
 
 #[test]
-fn a_node_that_differs_is_found_out() {
+fn differing_node_is_detected() {
     let other = Launch { arguments: vec!["--chain-id".into(), "5".into()], ..ANVIL.clone() };
     let script = Script::parse("s", "eth_chainId []\neth_blockNumber []\nnet_version []").unwrap();
     assert_eq!(differing(&other, &script), ["eth_chainId", "net_version"]);
 }
 
 #[test]
-fn a_new_document_keeps_the_table_of_the_suites_and_nothing_else_of_the_earlier_one() {
+fn new_document_keeps_only_suites_table() {
     let new = Report::default().markdown("a", "b");
     let (head, tail) = new.split_once("<!-- suites: end -->").unwrap();
     let earlier = format!("old\n{head}\n| viem |\n<!-- suites: end -->old\n");
@@ -100,7 +100,7 @@ fn shown(records: Vec<Record>) -> Vec<String> {
 }
 
 #[test]
-fn methods_share_a_row_for_a_member_and_for_equal_errors_and_not_for_others() {
+fn methods_share_row_for_equal_differences() {
     let rows = shown(vec![
         record("x_a", &[("/result/thing", Some("1"), Some("2"))]),
         record("x_b", &[("/result/*/thing/*", Some("3"), Some("4"))]),
@@ -121,7 +121,7 @@ fn methods_share_a_row_for_a_member_and_for_equal_errors_and_not_for_others() {
 }
 
 #[test]
-fn members_of_one_answer_share_a_row_if_the_same_nodes_have_them() {
+fn members_share_row_if_same_nodes_have_them() {
     let places = [
         ("/result/*/five", Some("5"), Some("6")),
         ("/result/*/four", Some("4"), Some("5")),
@@ -140,7 +140,7 @@ fn members_of_one_answer_share_a_row_if_the_same_nodes_have_them() {
 }
 
 #[test]
-fn an_error_of_one_node_and_a_result_of_the_other_are_one_row() {
+fn error_and_result_are_one_row() {
     let refused = [("/error", None, Some("{}")), ("/result", Some("1"), None)];
     let rows = shown(vec![record("x_a", &refused)]);
     assert_eq!(rows, ["| | `x_a` | `/result` | 1 | `1` | `{}` | s:1 |"]);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::process::Command;
 
 #[test]
-fn a_run_has_all_figures_of_heavy_blocks_and_batches_and_refuses_a_name_of_none() -> Result<()> {
+fn run_reports_all_figures() -> Result<()> {
     let run = |name: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_side-by-side"));
         command.args([name, "--rounds", "1", "--budget", "0", "--json"]).output()

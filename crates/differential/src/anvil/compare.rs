@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_of_hashes_must_hold_wherever_it_appears_again() {
+    fn paired_hashes_must_match_in_later_answers() {
         let mut comparison = Comparison::default();
         let block = |hash: String| json!({ "result": { "blockHash": hash } });
         let nothing: Vec<Difference> = Vec::new();
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_made_again_may_be_new_on_one_side_once_both_went_back() {
+    fn rebuilt_block_may_differ_after_revert() {
         let mut comparison = Comparison::default();
         let block = |fill| json!({ "blockHash": hash(fill) });
         assert!(comparison.compare("m", &block('a'), &block('b')).is_empty());
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn hashes_in_other_places_are_compared_as_they_stand() {
+    fn other_hashes_are_compared_exactly() {
         let mut comparison = Comparison::default();
         let (a, b) = (json!({ "value": hash('a') }), json!({ "value": hash('b') }));
         assert_eq!(comparison.compare("m", &a, &b)[0].path, "/value");
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn members_of_one_side_only_are_differences() {
+    fn missing_members_are_differences() {
         let mut comparison = Comparison::default();
         let found = comparison.compare("m", &json!({ "a": 1, "c": 1 }), &json!({ "b": 1, "c": 1 }));
         assert_eq!(found.len(), 2);

@@ -252,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_replaced_in_values_and_members_and_unknown_ones_are_null() {
+    fn names_are_replaced_and_unknown_ones_are_null() {
         let names = HashMap::from([("r".to_owned(), json!({ "to": "0x1" }))]);
         let filled = fill(&json!([{ "$r/to": ["$r/to", "$x", "r"] }]), &names);
         assert_eq!(filled, json!([{ "0x1": ["0x1", null, "r"] }]));

@@ -397,7 +397,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_makes_one_walk_and_another_makes_another() {
+    fn walk_is_determined_by_its_seed() {
         let walk = |seed| Walk::new(seed).take(300).collect::<Vec<_>>();
         assert_eq!(walk(1), walk(1));
         assert_ne!(walk(1), walk(2));

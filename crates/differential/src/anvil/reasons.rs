@@ -136,7 +136,7 @@ mod tests {
     const TAKES: [Place<'_>; 2] = [("/error", Some("{}"), None), ("/result", None, Some("[]"))];
 
     #[test]
-    fn what_the_subject_refuses_is_explained_by_its_words() {
+    fn subject_errors_are_explained_by_message() {
         for (method, words) in [
             ("eth_sendRawTransaction", "invalid chain id for signer: have 1 want 31337"),
             ("eth_getLogs", "invalid block range params: from is above to"),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_reference_refuses_is_explained_by_its_words() {
+    fn reference_errors_are_explained_by_message() {
         for (method, words) in [
             ("eth_createAccessList", "execution reverted: refused with words"),
             ("eth_getBlockTransactionCountByNumber", "BlockOutOfRangeError: block height is 0"),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_of_a_failed_execution_are_never_explained() {
+    fn execution_error_messages_are_never_explained() {
         let place: Place<'_> = ("/error/message", Some("1"), Some("2"));
         let words = |said| explained("eth_call", "[]", said, &[place]);
         assert!(words("BlockOutOfRangeError: block height is 0"));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn an_estimate_is_explained_where_it_is_known_to_differ() {
+    fn only_known_estimate_differences_are_explained() {
         let estimate = |params, subject| {
             let place: Place<'_> = ("/result", Some("\"0x5209\""), Some(subject));
             explained("eth_estimateGas", params, "", &[place])
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_is_explained_by_what_it_shows_and_how_it_was_asked_for() {
+    fn trace_differences_depend_on_content_and_tracer() {
         let trace = |method, params, path, reference| {
             explained(method, params, "", &[(path, Some(reference), Some("1"))])
         };
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn members_of_an_answer_are_explained_one_by_one() {
+    fn answer_members_are_explained_individually() {
         let member = |method, path, subject| explained(method, "[]", "", &[(path, None, subject)]);
         let one = Some("1");
         assert!(member("eth_config", "/result/current/precompiles/EXECUTE", one));
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_in_one_part_of_the_pool_or_in_the_other() {
+    fn pool_differences_need_pending_and_queued() {
         let pending: Place<'_> = ("/result/pending", Some("\"0x1\""), Some("\"0x0\""));
         let queued: Place<'_> = ("/result/queued", Some("\"0x1\""), Some("\"0x2\""));
         assert!(explained("txpool_status", "[]", "", &[pending, queued]));
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_explained_by_what_is_wrong_with_it() {
+    fn only_malformed_bodies_are_explained() {
         let code: Place<'_> = ("/error/code", Some("-32600"), Some("-32700"));
         for (body, is_known) in [("nonsense", true), ("{}", true), ("{\"id\":1}", false)] {
             assert_eq!(explained("post", body, "Invalid request", &[code]), is_known, "{body}");

@@ -296,7 +296,7 @@ fn cell(value: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_named_anvil_is_the_pinned_one() {
+    fn anvil_version_matches_package_json() {
         let pinned = include_str!("../../../../package.json");
         assert!(pinned.contains(&format!("\"@foundry-rs/anvil\": \"{}\"", super::ANVIL)));
     }

@@ -133,7 +133,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn each_kind_of_line_is_read() {
+    fn every_kind_of_line_is_parsed() {
         let text = "#! --no-mining\n# comment\n\neth_chainId []\ntx = eth_call [{\"a\": 1}]\n\
                     let one = 1\nlet two = !call [\"f()\"]\npost {";
         let script = Script::parse("s", text).unwrap();
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_step_is_named() {
+    fn invalid_line_is_named() {
         let error = Script::parse("s", "eth_chainId []\neth_call {").unwrap_err();
         assert_eq!(error.line, 2);
         assert!(Script::parse("s", "eth_chainId").is_err());

@@ -41,7 +41,7 @@ mod tests {
     use serde_json::Value;
 
     #[test]
-    fn methods_that_are_slower_are_listed_by_the_medians_of_their_requests() {
+    fn slower_methods_are_listed_by_median() {
         let record = |method: &str, reference, subject| Record {
             script: String::new(),
             line: 0,

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn each_type_signs_and_an_unknown_one_is_refused() {
+    fn supported_types_are_signed_and_others_rejected() {
         let to = "0x0000000000000000000000000000000000000001";
         for (kind, first) in [(0, "0xf8"), (1, "0x01"), (2, "0x02"), (4, "0x04")] {
             let raw = compute("sign", &json!({ "type": kind, "to": to, "delegate": to })).unwrap();

@@ -16,7 +16,7 @@ use testkit::{FORKS, Random, tampered::Draft};
 use wire::{ProtocolFork, StatelessInput};
 
 #[test]
-fn system_contracts_stand_at_the_same_addresses_since_the_same_fork() {
+fn system_contracts_have_same_address_and_fork() {
     for fork in [ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let ours: BTreeSet<_> = SYSTEM_CONTRACTS
             .iter()
@@ -125,7 +125,7 @@ fn fork_schedules_make_the_published_fork_ids() {
 }
 
 #[test]
-fn forks_begin_at_the_same_second_on_public_networks() {
+fn public_networks_have_same_fork_timestamps() {
     for network in NETWORKS {
         let ours = ChainSpec::known(network.chain_id).expect("known");
         let theirs = ethrex::network(network.chain_id).expect("known");

@@ -36,7 +36,7 @@ fn changed(fork: ProtocolFork, change: impl FnOnce(&mut Draft<'_>)) -> Result<By
 /// Amsterdam on. No canonical system contract can tell the difference: none looks at its gas, and
 /// none comes near the limit. EXECUTE takes no other code.
 #[test]
-fn revm_gives_system_calls_more_gas_which_canonical_code_cannot_see() -> Result<()> {
+fn revm_gives_system_calls_extra_gas() -> Result<()> {
     // GAS, PUSH0, SSTORE, and nothing returned.
     let code = Bytes::from_static(&hex!("5a5f555f5ff3"));
     for fork in [ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
@@ -66,7 +66,7 @@ fn revm_gives_system_calls_more_gas_which_canonical_code_cannot_see() -> Result<
 
 /// The specification limits a node to 2^10 bytes and a code to 2^16, ethrex to 2^20 and 2^24.
 #[test]
-fn ethrex_takes_larger_items_in_a_witness() -> Result<()> {
+fn ethrex_accepts_larger_witness_items() -> Result<()> {
     let fork = ProtocolFork::Amsterdam;
     let judges = judges(fork, SystemCode::Canonical);
     let node = |length| changed(fork, |draft| draft.witness.state.push(vec![0; length].into()));
@@ -85,7 +85,7 @@ fn ethrex_takes_larger_items_in_a_witness() -> Result<()> {
 /// The last header of a witness is the parent, says the specification. ethrex looks for the parent
 /// by its number and does not mind a child of it behind it.
 #[test]
-fn ethrex_takes_headers_behind_the_parent() -> Result<()> {
+fn ethrex_accepts_headers_after_parent() -> Result<()> {
     for fork in [ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let judges = judges(fork, SystemCode::Canonical);
         let good = changed(fork, |_| {})?;
@@ -102,7 +102,7 @@ fn ethrex_takes_headers_behind_the_parent() -> Result<()> {
 /// ethrex decodes every node of a witness and asserts that no child of a branch is longer than a
 /// hash. Enshrine ignores nodes that no read reaches.
 #[test]
-fn ethrex_panics_on_a_branch_with_an_overlong_child() -> Result<()> {
+fn ethrex_panics_on_overlong_branch_child() -> Result<()> {
     let mut branch = vec![0xc0 + 34 + 16, 0x80 + 33];
     branch.extend([0x11; 33]);
     branch.extend([0x80; 16]);
@@ -119,7 +119,7 @@ fn ethrex_panics_on_a_branch_with_an_overlong_child() -> Result<()> {
 /// mainnet's on every chain, so that any code at that address makes deposits, or, with another log
 /// under their topic, makes blocks invalid.
 #[test]
-fn ethrex_has_the_deposit_contract_of_mainnet_on_every_chain() -> Result<()> {
+fn ethrex_uses_mainnet_deposit_contract_everywhere() -> Result<()> {
     let fork = ProtocolFork::Amsterdam;
     let judges = judges(fork, SystemCode::Canonical);
     let mut genesis = empty_genesis(fork);

@@ -22,22 +22,22 @@ use wire::{ProtocolFork, StatelessInput};
 const EVERY: u64 = 12;
 
 #[test]
-fn a_witness_of_cancun_is_what_cannot_be_left_out() -> Result<()> {
+fn cancun_witness_is_minimal() -> Result<()> {
     compare(ProtocolFork::Cancun)
 }
 
 #[test]
-fn a_witness_of_prague_is_what_cannot_be_left_out() -> Result<()> {
+fn prague_witness_is_minimal() -> Result<()> {
     compare(ProtocolFork::Prague)
 }
 
 #[test]
-fn a_witness_of_bpo2_is_what_cannot_be_left_out() -> Result<()> {
+fn bpo2_witness_is_minimal() -> Result<()> {
     compare(ProtocolFork::Bpo2)
 }
 
 #[test]
-fn a_witness_of_amsterdam_is_what_cannot_be_left_out() -> Result<()> {
+fn amsterdam_witness_is_minimal() -> Result<()> {
     compare(ProtocolFork::Amsterdam)
 }
 

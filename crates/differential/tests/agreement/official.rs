@@ -21,7 +21,7 @@ struct Tallies {
 }
 
 #[test]
-fn both_give_the_verdicts_of_the_osaka_fixtures() -> Result<()> {
+fn both_match_verdicts_of_osaka_fixtures() -> Result<()> {
     let Some(tallies) = run("osaka")? else { return Ok(()) };
     assert_eq!((tallies.valid.accepted, tallies.valid.total()), (7_821, 7_821));
     assert_eq!(tallies.no_input, 10, "requests that are no records");
@@ -30,7 +30,7 @@ fn both_give_the_verdicts_of_the_osaka_fixtures() -> Result<()> {
 }
 
 #[test]
-fn both_give_the_verdicts_of_the_worst_case_fixtures() -> Result<()> {
+fn both_match_verdicts_of_worst_case_fixtures() -> Result<()> {
     let Some(tallies) = run("worst_case_10M")? else { return Ok(()) };
     assert_eq!((tallies.valid.accepted, tallies.valid.total()), (49, 49));
     Ok(())

@@ -19,7 +19,7 @@ fn both_accept_every_real_block() -> Result<()> {
 }
 
 #[test]
-fn both_refuse_real_blocks_with_too_small_a_witness() -> Result<()> {
+fn both_reject_incomplete_real_witnesses() -> Result<()> {
     let (judges, mut tally) = (Judges::by_id(), Tally::default());
     let blocks = testkit::vectors::blocks("negative", "real blocks with too small a witness")?;
     for block in &blocks {

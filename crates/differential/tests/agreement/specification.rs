@@ -92,7 +92,7 @@ fn taken(count: usize) -> String {
 }
 
 #[test]
-fn the_specification_takes_programs_from_what_their_witness_holds() -> Result<()> {
+fn specification_accepts_programs_from_their_witness() -> Result<()> {
     let Some(mut bundles) = Bundles::new()? else { return Ok(()) };
     for fork in FORKS {
         let judges = Judges::of_chain(CHAIN_ID, fork, None, None, SystemCode::Canonical);
@@ -103,7 +103,7 @@ fn the_specification_takes_programs_from_what_their_witness_holds() -> Result<()
 }
 
 #[test]
-fn the_specification_takes_scenarios_from_what_their_witness_holds() -> Result<()> {
+fn specification_accepts_scenarios_from_their_witness() -> Result<()> {
     let Some(mut bundles) = Bundles::new()? else { return Ok(()) };
     let mut number = 0;
     let played = play("osaka", Some(ProtocolFork::Osaka), |scene| {
@@ -122,7 +122,7 @@ fn the_specification_takes_scenarios_from_what_their_witness_holds() -> Result<(
 /// Shows that its acceptance is meaningful: the specification reads the root of the state, and
 /// every node.
 #[test]
-fn the_specification_refuses_a_witness_without_one_of_its_nodes() -> Result<()> {
+fn specification_rejects_witness_without_any_node() -> Result<()> {
     let Some(mut bundles) = Bundles::new()? else { return Ok(()) };
     let fork = ProtocolFork::Osaka;
     let judges = Judges::of_chain(CHAIN_ID, fork, None, None, SystemCode::Canonical);
