@@ -1,10 +1,10 @@
-//! `cargo xtask audit`: what analysers say of the contracts.
+//! `cargo xtask audit`: static and symbolic analysis of the contracts.
 //!
-//! halmos proves the `check_` functions of `test/symbolic`; those called `check_must_fail_` are
-//! there to show that the proofs beside them are about something, and have to be refuted. slither
-//! looks for known mistakes; what it finds above "informational" is fixed, or accepted with a
-//! reason in `audit/slither.toml`. Both come from PyPI in the versions of `audit/requirements.txt`,
-//! and live below `target/`.
+//! halmos proves the `check_` functions of `test/symbolic`. Those named `check_must_fail_` must be
+//! refuted, which shows that the other proofs are not vacuous. slither detects known mistakes;
+//! findings above "informational" are fixed, or accepted with a reason in `audit/slither.toml`.
+//! Both tools come from PyPI in the versions of `audit/requirements.txt`, and are installed below
+//! `target/`.
 
 use std::{
     env, fs,
@@ -17,13 +17,13 @@ use serde::Deserialize;
 use serde_json::Value;
 use toolchain::{Toolchain, progress_to_stderr};
 
-/// Beginning of the names of proofs that must be refuted.
+/// Prefix of the names of proofs that must be refuted.
 const MUST_FAIL: &str = "check_must_fail_";
 
-/// Message of halmos about a loop that it did not unroll to its end.
+/// Message of halmos about a loop that it did not unroll completely.
 const CUT_LOOP: &str = "loop unrolling bound";
 
-/// Installs the analysers where they are missing and runs them; whether both are content.
+/// Installs the analysers if they are missing, and runs them. Returns `true` if both pass.
 pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
     let audit = Audit::new(root, &tools)?;
@@ -39,7 +39,7 @@ struct Audit {
     root: PathBuf,
     /// Folder of all reports.
     dir: PathBuf,
-    /// `PATH` of the analysers, which look for `forge` and for one another there.
+    /// `PATH` for the analysers, on which they find `forge` and one another.
     path: std::ffi::OsString,
 }
 
@@ -54,7 +54,7 @@ impl Audit {
         Ok(Self { root: root.to_owned(), dir, path })
     }
 
-    /// A command that finds the tools, and whose builds stay apart from those of forge itself.
+    /// Returns a command that finds the tools, with build folders separate from those of forge.
     fn command(&self, program: impl AsRef<std::ffi::OsStr>, out: &str) -> Command {
         let mut command = Command::new(program);
         command
@@ -62,7 +62,7 @@ impl Audit {
             .env("PATH", &self.path)
             .env("FOUNDRY_OUT", format!("target/audit/{out}"))
             .env("FOUNDRY_CACHE_PATH", format!("target/audit/{out}-cache"))
-            // The build that others check denies warnings; this one is not about them.
+            // The `forge-build` stage denies warnings; this build need not.
             .env("FOUNDRY_DENY", "never");
         command
     }
@@ -71,7 +71,7 @@ impl Audit {
         self.dir.join("venv").join("bin").join(name)
     }
 
-    /// Brings the analysers into place, unless these versions are.
+    /// Installs the analysers, unless these versions are installed.
     fn install(&self) -> eyre::Result<()> {
         let requirements = self.root.join("audit").join("requirements.txt");
         let wanted = fs::read_to_string(&requirements)
@@ -83,7 +83,7 @@ impl Audit {
         progress_to_stderr("installing halmos and slither below target/audit");
         let venv = self.dir.join("venv");
         succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
-        // A solver that comes as source takes longer to compile than all proofs take.
+        // Compiling a solver from source takes longer than all proofs.
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
         let requirement = ["--prefer-binary", "-r"];
         let mut install = Command::new(self.program("python"));
@@ -91,7 +91,7 @@ impl Audit {
         fs::write(&stamp, wanted).wrap_err_with(|| format!("cannot write {}", stamp.display()))
     }
 
-    /// Runs the symbolic proofs; whether each ends as its name says.
+    /// Runs the symbolic proofs. Returns `true` if each has the outcome that its name requires.
     fn prove(&self) -> eyre::Result<bool> {
         let report = self.dir.join("halmos.json");
         let _ = fs::remove_file(&report);
@@ -99,14 +99,15 @@ impl Audit {
             .command(self.program("halmos"), "halmos")
             .args(["--forge-build-out", "target/audit/halmos"])
             .args(["--match-contract", "Proof$", "--loop", "8", "--no-status"])
-            // The solver that comes with the package; others would be fetched from elsewhere.
+            // The solver in the package; halmos would download others.
             .args(["--solver", "z3", "--solver-timeout-assertion", "120000"])
             .args(["--minimal-json-output", "--json-output"])
             .arg(&report)
             .output()
             .wrap_err("cannot run halmos")?;
         let said = String::from_utf8_lossy(&output.stdout);
-        // It fails whenever one proof does, and some must. Without a report it has really failed.
+        // halmos fails if any proof does, and some must fail. Without a report, halmos itself
+        // failed.
         let Ok(text) = fs::read_to_string(&report) else {
             bail!("halmos has not come to an end: {}\n{said}", output.status);
         };
@@ -124,7 +125,7 @@ impl Audit {
         Ok(bad == 0)
     }
 
-    /// Runs slither; whether the baseline explains all that it finds, and nothing else.
+    /// Runs slither. Returns `true` if the baseline matches the findings exactly.
     fn search(&self) -> eyre::Result<bool> {
         let report = self.dir.join("slither.json");
         let _ = fs::remove_file(&report);
@@ -159,7 +160,7 @@ impl Audit {
     }
 }
 
-/// Runs a command that has to succeed.
+/// Runs a command that must succeed.
 fn succeed(command: &mut Command) -> eyre::Result<()> {
     let status = command.status().wrap_err_with(|| format!("cannot run {command:?}"))?;
     ensure!(status.success(), "{command:?} failed: {status}");
@@ -170,7 +171,8 @@ fn succeed(command: &mut Command) -> eyre::Result<()> {
 #[derive(Debug, PartialEq, Eq)]
 struct Proof {
     name: String,
-    /// 0: holds on all paths; 1: there is a counterexample; others: not decided.
+    /// Exit code: 0 if the property holds on all paths, 1 if there is a counterexample, otherwise
+    /// undecided.
     exit: i64,
 }
 
@@ -191,12 +193,12 @@ fn proofs(report: &Value) -> eyre::Result<Vec<Proof>> {
     contracts.values().filter_map(Value::as_array).flatten().map(proof).collect()
 }
 
-/// Something that slither does not like.
+/// A finding of slither.
 #[derive(Debug, PartialEq, Eq)]
 struct Finding {
     check: String,
     impact: String,
-    /// `Contract.function` or so; what slither names first.
+    /// The first element that slither names, such as `Contract.function`.
     place: String,
     description: String,
 }
@@ -240,14 +242,13 @@ struct Baseline {
 struct Accepted {
     /// The detector.
     check: String,
-    /// Places in which it is right about what is there and wrong about its being a mistake:
-    /// `Contract.function`, `Contract.*` or `*`.
+    /// Places in which its findings are accepted: `Contract.function`, `Contract.*` or `*`.
     places: Vec<String>,
     because: String,
 }
 
 impl Baseline {
-    /// Findings that nothing explains, and explanations of nothing.
+    /// Returns the findings without an explanation, and the explanations without a finding.
     fn compare(&self, findings: &[Finding]) -> Vec<String> {
         let explains = |accepted: &Accepted, finding: &Finding| {
             let here = |place: &String| is_at(finding, place);

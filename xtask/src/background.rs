@@ -1,4 +1,4 @@
-//! A command that runs beside others, and is heard when it is its turn.
+//! A background command whose output is printed when its turn comes.
 
 use std::{
     fs::File,
@@ -8,7 +8,7 @@ use std::{
 
 use eyre::WrapErr as _;
 
-/// A command that has been started; ended with this.
+/// A running command. Dropping it kills the process.
 #[derive(Debug)]
 pub(crate) struct Background {
     line: String,
@@ -17,7 +17,7 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// Starts it; `line` is what a reader would type.
+    /// Starts the command; `line` is the command line to print.
     pub(crate) fn start(command: &mut Command, line: &str) -> eyre::Result<Self> {
         let said = tempfile::tempfile()?;
         let child = command
@@ -29,13 +29,13 @@ impl Background {
         Ok(Self { line: line.to_owned(), child, said })
     }
 
-    /// Waits for its end. Where `out` of [`Self::end`] is a lock, this comes first, or others wait
-    /// for it as well.
+    /// Waits for the process to end. Call this first if `out` of [`Self::end`] is a lock, so that
+    /// the lock is not held meanwhile.
     pub(crate) fn wait(&mut self) -> eyre::Result<ExitStatus> {
         self.child.wait().wrap_err_with(|| format!("cannot wait for `{}`", self.line))
     }
 
-    /// Waits for its end, and writes what it has said; whether it succeeded.
+    /// Waits for the process to end, and writes its output. Returns `true` if it succeeded.
     pub(crate) fn end(mut self, mut out: impl io::Write) -> eyre::Result<bool> {
         let status = self.wait()?;
         let line = &self.line;
@@ -51,7 +51,7 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        // What has ended already needs neither.
+        // Both fail if the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,7 +1,7 @@
-//! The documents as a book: what stands in `docs/`, and what the programs say of themselves.
+//! The documentation as a book: the pages of `docs/`, and generated reference pages.
 //!
-//! A page that is made here cannot be out of date: the commands and flags come from the `enshrine`
-//! binary, the crates from `cargo metadata`, the contracts from their NatSpec by `forge doc`.
+//! Generated pages cannot be out of date: commands and flags come from the `enshrine` binary,
+//! crates from `cargo metadata`, contracts from their NatSpec by `forge doc`.
 
 use std::{
     fs,
@@ -17,14 +17,14 @@ use crate::{
     links::{self, Broken},
 };
 
-/// The heading of the table of contents below which the pages stand that are made here.
+/// Heading in the table of contents under which the generated pages are listed.
 const REFERENCE: &str = "# Reference\n";
 
-/// Profile of foundry.toml that knows the contracts alone.
+/// Profile of foundry.toml that contains only the contracts.
 const DOC: &str = "doc";
 
-/// Makes the book below `target/book`, with the `enshrine` binary that cargo has built; whether all
-/// of its links lead somewhere.
+/// Builds the book below `target/book`, with the help of the given `enshrine` binary. Returns
+/// `true` if all links are valid.
 pub(crate) fn build(root: &Path, enshrine: &Path) -> Result<bool> {
     let pages = root.join("target/book-pages");
     files::empty(&pages)?;
@@ -61,7 +61,7 @@ pub(crate) fn build(root: &Path, enshrine: &Path) -> Result<bool> {
     for (path, line, what) in &broken {
         println!("{}:{line}: {what}", path.display());
     }
-    // Last, since it is no page.
+    // Added last, because they are not pages.
     diagrams(root, &pages)?;
     let program = checks::mdbook(root)?;
     let status = Command::new(program)
@@ -75,21 +75,21 @@ pub(crate) fn build(root: &Path, enshrine: &Path) -> Result<bool> {
     Ok(status.success() && broken.is_empty() && left_out.is_empty())
 }
 
-/// Pages that nothing in the table of contents leads to.
+/// Returns the pages that are not in the table of contents.
 fn left_out(contents: &str, documents: &[(PathBuf, String)]) -> Vec<PathBuf> {
     let is_in = |path: &Path| contents.contains(&format!("({})", path.display()));
     let pages = documents.iter().map(|(path, _)| path);
     pages.filter(|path| *path != Path::new("SUMMARY.md") && !is_in(path)).cloned().collect()
 }
 
-/// A page with its links out of `docs/` leading to the repository on the web.
+/// Returns a page whose links out of `docs/` point to the repository on the web.
 fn outward(page: &Path, text: &str) -> String {
     let depth = page.components().count();
     let up = "../".repeat(depth);
     text.replace(&format!("]({up}"), concat!("](", env!("CARGO_PKG_REPOSITORY"), "/blob/main/"))
 }
 
-/// Puts beside the pages what draws their diagrams in a browser.
+/// Adds the script that renders diagrams in the browser.
 fn diagrams(root: &Path, pages: &Path) -> Result<()> {
     let (wanted, there) = (root.join("tools/book"), root.join("target/book-tools"));
     let lock = |folder: &Path| fs::read(folder.join("package-lock.json")).ok();
@@ -125,14 +125,14 @@ fn commands(enshrine: &Path) -> Result<String> {
     Ok(String::from_utf8(said.stdout)?)
 }
 
-/// Puts the pages of the contracts below `pages`; returns their entries in the table of contents.
+/// Writes the pages of the contracts below `pages`, and returns their entries in the table of
+/// contents.
 fn contracts(root: &Path, pages: &Path) -> Result<String> {
     let made = root.join("target/forge-doc");
     files::empty(&made)?;
     let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
     let mut doc = tools.forge_command();
-    // Its profile leaves tests and scripts out, and would take them out of the cache of the
-    // checkout.
+    // The profile excludes tests and scripts, which would remove them from the checkout's cache.
     doc.env("FOUNDRY_PROFILE", DOC).env("FOUNDRY_CACHE_PATH", "target/forge-doc-cache");
     let status = doc.args(["doc", "--out"]).arg(&made).status()?;
     ensure!(status.success(), "forge doc failed: {status}");
@@ -142,7 +142,7 @@ fn contracts(root: &Path, pages: &Path) -> Result<String> {
         .ok_or_else(|| eyre::eyre!("forge doc has no contracts"))?;
     for path in files::below(&made.join("src/contracts"))? {
         let inside = path.strip_prefix(made.join("src"))?;
-        // It links from the top of its own book.
+        // forge doc links from the root of its own book.
         let up = "../".repeat(inside.components().count() - 1);
         let text = read(&path)?.replace("](/contracts/", &format!("]({up}contracts/"));
         let there = pages.join(inside);
@@ -170,8 +170,8 @@ mod tests {
         assert_eq!(outward(Path::new("y/x.md"), text), format!("[a]({web}x) [b](../gas.md)"));
     }
 
-    /// A page with these diagrams, as a browser shows it; `None`, said loudly, if there is no
-    /// browser.
+    /// Returns a page with these diagrams as rendered by a browser; `None`, with a message, if
+    /// there is no browser.
     fn drawn(folder: &Path, diagrams: &[String]) -> Option<String> {
         let blocks: String = diagrams
             .iter()
@@ -194,7 +194,7 @@ mod tests {
                 return Some(String::from_utf8_lossy(&shown.stdout).into_owned());
             }
         }
-        // What is printed by a test that passes is kept back, and this is not.
+        // The test harness captures the output of passing tests, so this is written differently.
         let skipped = "\n*** SKIPPED: diagrams in a browser: no Chromium (Debian's `chromium`) ***";
         writeln!(io::stderr(), "{skipped}").unwrap();
         None
@@ -217,7 +217,7 @@ mod tests {
         let Some(page) = drawn(folder.path(), &all) else { return };
         assert_eq!(page.matches("<svg id=\"mermaid").count(), all.len(), "{page}");
         assert!(!page.contains("aria-roledescription=\"error\""), "{page}");
-        // One that is none is seen to be none.
+        // An invalid diagram is detected.
         let page = drawn(folder.path(), &["flowchart LR\n  A --".to_owned()]).unwrap();
         assert!(page.contains("aria-roledescription=\"error\""), "{page}");
     }

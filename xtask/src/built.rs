@@ -1,4 +1,4 @@
-//! The `enshrine` binary, as users build it and as the checks do.
+//! Builds of the `enshrine` binary for release and for the checks.
 
 use std::{
     env,
@@ -7,20 +7,19 @@ use std::{
 
 use eyre::{Result, ensure};
 
-/// Arguments with which cargo builds the binary that ships. With the whole workspace chosen, each
-/// crate has the features that it has in every other build of the workspace, so that nothing is
-/// built twice.
+/// Arguments with which cargo builds the release binary. With the whole workspace selected, each
+/// crate has the same features as in other builds of the workspace, so that nothing is built twice.
 pub(crate) const BUILD_ENSHRINE: [&str; 5] =
     ["build", "--release", "--workspace", "--bin", "enshrine"];
 
-/// Profile of Cargo.toml with which everything is built that is only checked.
+/// Cargo profile for builds that are only used for checks.
 pub(crate) const CHECKS: &str = "checks";
 
 /// Arguments with which cargo builds the binary for checks.
 pub(crate) const BUILD_CHECKED: [&str; 6] =
     ["build", "--profile", CHECKS, "--workspace", "--bin", "enshrine"];
 
-/// Returns the program that `ENSHRINE_BIN` names, or builds the one that ships.
+/// Returns the program that `ENSHRINE_BIN` names, or builds the release binary.
 pub(crate) fn build() -> Result<PathBuf> {
     if let Some(named) = env::var_os("ENSHRINE_BIN") {
         let named = PathBuf::from(named);
@@ -33,12 +32,12 @@ pub(crate) fn build() -> Result<PathBuf> {
     Ok(shipped(&root))
 }
 
-/// Returns the path of the binary that [`BUILD_ENSHRINE`] makes.
+/// Returns the path of the binary built with [`BUILD_ENSHRINE`].
 pub(crate) fn shipped(root: &Path) -> PathBuf {
     target(root).join("release/enshrine")
 }
 
-/// Returns the path of the binary that [`BUILD_CHECKED`] makes.
+/// Returns the path of the binary built with [`BUILD_CHECKED`].
 pub(crate) fn checked(root: &Path) -> PathBuf {
     target(root).join(CHECKS).join("enshrine")
 }
@@ -93,7 +92,7 @@ mod tests {
         assert_eq!(all, members);
     }
 
-    /// The tests are built after the binary and would build all that differs once more.
+    /// Tests are built after the binary, and would rebuild every crate with different features.
     #[test]
     fn dev_dependencies_add_no_features() {
         let root = find_root().unwrap();

@@ -1,5 +1,4 @@
-//! Checks made by external tools: cargo-deny, cargo-shear and typos; and mdBook, which makes the
-//! book.
+//! Checks by external tools: cargo-deny, cargo-shear and typos; and mdBook, which builds the book.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,7 +11,7 @@ use eyre::WrapErr as _;
 
 use crate::tools::{DENY, MDBOOK, SHEAR, TYPOS, Tool, install};
 
-/// Longest wait for the database of advisories, which is a few megabytes.
+/// Timeout for fetching the advisory database, which has a few megabytes.
 const ADVISORIES_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Outcome of a check that may be impossible on this machine.
@@ -20,7 +19,7 @@ const ADVISORIES_DEADLINE: Duration = Duration::from_secs(120);
 pub(crate) enum Checked {
     Passed,
     Failed,
-    /// Nothing was checked, for this reason.
+    /// The check was skipped for this reason.
     Skipped(String),
 }
 
@@ -30,7 +29,7 @@ impl From<ExitStatus> for Checked {
     }
 }
 
-/// Licences, sources and bans of the dependencies, by `deny.toml`.
+/// Checks licences, sources and bans of the dependencies by `deny.toml`.
 pub(crate) fn deny(root: &Path) -> eyre::Result<Checked> {
     match check(root, DENY, &["--workspace", "check", "licenses", "sources"])? {
         // Any crate may have test support as a development dependency.
@@ -45,14 +44,14 @@ pub(crate) fn deny(root: &Path) -> eyre::Result<Checked> {
 
 /// Checks the versions in `Cargo.lock` against known advisories.
 ///
-/// What is known lies on GitHub. Where that cannot be reached nothing can be checked, which is no
-/// fault of the repository, and has to be said. (A mistake in `deny.toml` is one of [`deny`].)
+/// The advisory database is on GitHub. If it cannot be reached, the check is reported as skipped,
+/// because that is not a fault of the repository. (Mistakes in `deny.toml` fail [`deny`].)
 pub(crate) fn advisories(root: &Path) -> eyre::Result<Checked> {
     let program = install(root, DENY)?;
     println!("$ {} fetch db", DENY.program);
     let fetch = command(root, &program)
         .args(["fetch", "db"])
-        // git must not ask the terminal for a name and a password.
+        // git must not prompt for credentials.
         .env("GIT_TERMINAL_PROMPT", "0")
         .stderr(Stdio::piped())
         .spawn()
@@ -63,22 +62,22 @@ pub(crate) fn advisories(root: &Path) -> eyre::Result<Checked> {
     check(root, DENY, &["--workspace", "check", "advisories"])
 }
 
-/// Dependencies that a crate declares and does not use, or that only its tests use.
+/// Checks for dependencies that a crate does not use, or that only its tests use.
 pub(crate) fn unused_dependencies(root: &Path) -> eyre::Result<Checked> {
     check(root, SHEAR, &["--locked"])
 }
 
-/// Spelling of everything that git holds or would take, with the words of `typos.toml`.
+/// Checks the spelling of all files that git tracks or would add, by `typos.toml`.
 pub(crate) fn spelling(root: &Path) -> eyre::Result<Checked> {
     check(root, TYPOS, &["--hidden"])
 }
 
-/// The program that makes a book out of pages.
+/// Returns the path of mdBook.
 pub(crate) fn mdbook(root: &Path) -> eyre::Result<PathBuf> {
     install(root, MDBOOK)
 }
 
-/// Runs a tool, whose output goes straight to the terminal.
+/// Runs a tool with its output on the terminal.
 fn check(root: &Path, tool: Tool, args: &[&str]) -> eyre::Result<Checked> {
     let program = install(root, tool)?;
     println!("$ {}", [&[tool.program], args].concat().join(" "));
@@ -95,7 +94,7 @@ fn command(root: &Path, program: &Path) -> Command {
     command
 }
 
-/// Waits for a program that writes to its standard error; why it has failed, if it has.
+/// Waits for a program, and returns the reason if it failed.
 fn failure_within(mut child: Child, deadline: Duration) -> eyre::Result<Option<String>> {
     let stderr = child.stderr.take();
     let reader = thread::spawn(move || stderr.map(std::io::read_to_string));
@@ -121,7 +120,7 @@ fn failure_within(mut child: Child, deadline: Duration) -> eyre::Result<Option<S
     Ok(Some(last_words(&said).unwrap_or_else(|| status.to_string())))
 }
 
-/// The last line that says something: of an error's causes, the one at the root.
+/// Returns the last nonempty line, which is the root cause of an error.
 fn last_words(said: &str) -> Option<String> {
     said.lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned)
 }

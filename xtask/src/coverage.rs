@@ -1,8 +1,8 @@
-//! `cargo xtask coverage`: how much of the contracts their tests run.
+//! `cargo xtask coverage`: coverage of the contracts by their tests.
 //!
-//! forge counts with the compiler's optimizer switched off, since what that rewrites has no lines
-//! any more. So what says how much gas the optimized contracts take says nothing there: the tests
-//! in `test/gas` are left out. All others run. The report lands below `target/`.
+//! forge measures coverage with the optimizer disabled, because optimised code has no line mapping.
+//! The gas of such code is meaningless, so the tests in `test/gas` are excluded. The report is
+//! written below `target/`.
 
 use std::{collections::BTreeMap, fmt, fs, path::Path};
 
@@ -11,13 +11,13 @@ use toolchain::{Toolchain, progress_to_stderr};
 
 use crate::built::BUILD_ENSHRINE;
 
-/// The least share of lines, in percent.
+/// Minimum share of lines, in percent.
 const LINES: f64 = 98.0;
 
-/// The least share of branches, in percent.
+/// Minimum share of branches, in percent.
 const BRANCHES: f64 = 95.0;
 
-/// Runs all tests and counts; whether enough of `contracts/` was run.
+/// Runs the tests and measures coverage. Returns `true` if `contracts/` is covered sufficiently.
 pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
     let built = toolchain::cargo().args(BUILD_ENSHRINE).current_dir(root).status()?;
@@ -33,7 +33,7 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
         .current_dir(root)
         .args(["coverage", "--no-match-path", "test/gas/*", "--report", "lcov", "--report-file"])
         .arg(&report)
-        // A build of its own, which is not the one of which warnings are denied.
+        // A separate build, which does not deny warnings.
         .env("FOUNDRY_OUT", "target/coverage/out")
         .env("FOUNDRY_CACHE_PATH", "target/coverage/cache")
         .env("FOUNDRY_DENY", "never")
@@ -60,7 +60,7 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     Ok(enough)
 }
 
-/// Number of lines or branches, and how many of them tests run.
+/// Number of lines or branches, and the number that tests run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Share {
     hit: u32,
@@ -78,7 +78,7 @@ impl Share {
         self.hit += other.hit;
     }
 
-    /// Share that ran, in percent; 100 if there is nothing to run.
+    /// Returns the covered share in percent; 100 if there is nothing to cover.
     fn percent(self) -> f64 {
         if self.found == 0 { 100.0 } else { 100.0 * f64::from(self.hit) / f64::from(self.found) }
     }
@@ -102,7 +102,7 @@ impl fmt::Display for Counts {
     }
 }
 
-/// Counts what a report in the format of lcov says of each file below `contracts/`.
+/// Reads the counts of each file below `contracts/` from an lcov report.
 fn read(report: &str) -> eyre::Result<BTreeMap<&str, Counts>> {
     let mut files = BTreeMap::new();
     let mut file = "";
@@ -115,7 +115,7 @@ fn read(report: &str) -> eyre::Result<BTreeMap<&str, Counts>> {
             continue;
         }
         let counts: &mut Counts = files.entry(file).or_default();
-        // `DA:line,times` and `BRDA:line,block,branch,times`, where "-" is never.
+        // `DA:line,times` and `BRDA:line,block,branch,times`, where "-" means never.
         let hit = value.rsplit(',').next().is_some_and(|times| times != "0" && times != "-");
         match key {
             "DA" => counts.lines.count(hit),

@@ -19,7 +19,7 @@ pub(crate) fn metadata(root: &Path, more: &[&str]) -> Result<Value> {
     serde_json::from_slice(&output.stdout).wrap_err("cargo metadata")
 }
 
-/// A page about the crates: each after those that it builds on.
+/// Returns a page that lists the crates, each after its dependencies.
 pub(crate) fn page(root: &Path) -> Result<String> {
     let metadata = metadata(root, &["--no-deps"])?;
     let crates = read(&metadata).ok_or_eyre("cargo metadata has another form")?;
@@ -41,7 +41,7 @@ pub(crate) fn page(root: &Path) -> Result<String> {
 struct Crate<'m> {
     name: &'m str,
     description: &'m str,
-    /// Others of the workspace, but for those that only its tests need.
+    /// Dependencies in the workspace, except dev-dependencies.
     builds_on: Vec<&'m str>,
 }
 
@@ -68,13 +68,13 @@ fn in_order(mut crates: Vec<Crate<'_>>) -> Vec<Crate<'_>> {
     while !crates.is_empty() {
         let is_waited_for = |name: &&str| crates.iter().any(|it| it.name == *name);
         let next = crates.iter().position(|it| !it.builds_on.iter().any(is_waited_for));
-        // Cargo takes no circles.
+        // Cargo does not allow cycles.
         ordered.push(crates.remove(next.unwrap_or_default()));
     }
     ordered
 }
 
-/// A name without that of the project.
+/// Returns the name of a crate without the prefix of the project.
 pub(crate) fn short(name: &str) -> &str {
     name.strip_prefix("enshrine-").unwrap_or(name)
 }

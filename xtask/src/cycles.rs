@@ -1,8 +1,8 @@
 //! Check that the modules of a crate do not depend on one another in a cycle.
 //!
 //! Modules in a cycle can only be read, tested and moved together. `xtask/cycles.toml` lists the
-//! modules of today's cycles; no other module may join one. Uses between a module and those inside
-//! it do not count, and neither do tests.
+//! modules of existing cycles; no other module may be in one. Uses between a module and its
+//! children do not count, and neither do tests.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,14 +14,14 @@ use eyre::WrapErr as _;
 
 use crate::files;
 
-/// File that lists, by crate, the modules that are in a cycle today.
+/// File that lists, by crate, the modules of existing cycles.
 const EXCEPTIONS: &str = "xtask/cycles.toml";
 
 /// Modules of a crate by their paths, with the paths of those that they use.
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
-/// Returns a line for each module in a cycle that is no exception. Prints exceptions that are in no
-/// cycle any more.
+/// Returns a line for each module in a cycle that is not an exception. Prints exceptions that are
+/// no longer in a cycle.
 pub(crate) fn check(root: &Path) -> eyre::Result<Vec<String>> {
     let text = fs::read_to_string(root.join(EXCEPTIONS)).wrap_err(EXCEPTIONS)?;
     let exceptions: BTreeMap<String, BTreeSet<String>> = toml::from_str(&text)?;
@@ -44,7 +44,7 @@ pub(crate) fn check(root: &Path) -> eyre::Result<Vec<String>> {
     Ok(found)
 }
 
-/// Reads which module of a crate uses which.
+/// Reads the uses between the modules of a crate.
 fn uses(source: &Path) -> eyre::Result<Uses> {
     let mut texts = BTreeMap::new();
     for path in files::below(source)? {
@@ -68,8 +68,8 @@ fn code(text: &str) -> String {
 
 fn graph(texts: &BTreeMap<String, String>) -> Uses {
     let mut uses = Uses::new();
-    // Items that a module exports from modules inside it, by path: a use of one is a use of the
-    // module that has it.
+    // Items that a module re-exports from its children, by path: a use of such an item is a use of
+    // the module that defines it.
     let mut exported = BTreeMap::new();
     for (module, text) in texts {
         for statement in text.split(';').filter_map(|it| it.split_once("use ")).map(|it| it.1) {
@@ -94,7 +94,7 @@ fn graph(texts: &BTreeMap<String, String>) -> Uses {
     uses
 }
 
-/// Absolute paths that a module names with `crate::` or `super::`.
+/// Returns the absolute paths that a module names with `crate::` or `super::`.
 fn paths(module: &str, text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (at, _) in text.match_indices("crate::") {

@@ -1,21 +1,22 @@
-//! `cargo xtask differential`: EXECUTE against ethrex, and against the specification where one is
-//! named, on many more blocks than the tests ask about.
+//! `cargo xtask differential`: compares EXECUTE with ethrex, and with the specification if one is
+//! configured, on many more blocks than the tests.
 
 use crate::built::CHECKS;
 use eyre::WrapErr as _;
 use std::path::Path;
 
-/// Environment variable by which the tests take the number of random worlds per fork.
+/// Environment variable with the number of random worlds per fork.
 const WORLDS: &str = "ENSHRINE_WORLDS";
-/// Blocks of a world, and forks in which there are worlds (`programs.rs` of the tests).
+/// Number of blocks in a world, and number of forks with worlds (`programs.rs` of the tests).
 const BLOCKS_PER_FORK: u64 = 3;
 const FORKS: u64 = 5;
-/// Arguments with which cargo runs the tests. With the whole workspace chosen, nothing is built
-/// that its tests do not need as well.
+/// Arguments with which cargo runs the tests. With the whole workspace selected, nothing is built
+/// that the other tests do not need as well.
 const TESTS: [&str; 8] =
     ["test", "--profile", CHECKS, "--workspace", "--test", "agreement", "--", "--nocapture"];
 
-/// Runs the comparisons over at least this many random blocks; whether all verdicts were equal.
+/// Runs the comparisons over at least this many random blocks. Returns `true` if all verdicts
+/// agree.
 pub(crate) fn run(root: &Path, blocks: u64) -> eyre::Result<bool> {
     let worlds = blocks.div_ceil(BLOCKS_PER_FORK * FORKS);
     println!("{} random blocks, {worlds} worlds under each fork", worlds * BLOCKS_PER_FORK * FORKS);

@@ -1,10 +1,9 @@
 //! Release archives: the `enshrine` command for one platform, its completions and manual pages, and
-//! the terms.
+//! the licences.
 //!
-//! An archive depends on nothing but what is in it: files are in the order of their names and have
-//! neither time nor owner, so that builds of the same commit with the same compiler have the same
-//! hash. For the same reason, and for privacy, the program does not name the folders in which it
-//! was built.
+//! Archives are reproducible: files are sorted by name and have neither time nor owner, so that
+//! builds of the same commit with the same compiler have the same hash. For the same reason, and
+//! for privacy, the program does not contain the paths of the folders in which it was built.
 
 use std::{
     env, fs,
@@ -25,7 +24,7 @@ use crate::{
 /// Files that are added to the archive unchanged.
 const FILES: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
 
-/// Shells, and what each looks for.
+/// Shells, and the names of their completion files.
 const COMPLETIONS: [(&str, &str); 5] = [
     ("bash", "enshrine.bash"),
     ("zsh", "_enshrine"),
@@ -34,8 +33,8 @@ const COMPLETIONS: [(&str, &str); 5] = [
     ("powershell", "_enshrine.ps1"),
 ];
 
-/// Builds the command, for this platform or for `target`, and packs it; prints the paths of what
-/// was made.
+/// Builds the command for this platform or for `target`, and packs it. Prints path and hash of the
+/// archive.
 pub(crate) fn run(root: &Path, target: Option<&str>) -> Result<bool> {
     let host = host()?;
     let triple = target.map_or_else(|| host.clone(), str::to_owned);
@@ -48,7 +47,7 @@ pub(crate) fn run(root: &Path, target: Option<&str>) -> Result<bool> {
     if let Some(text) = folders.named_in(&fs::read(&binary)?) {
         bail!("{} says where it was built: {text}", binary.display());
     }
-    // Completions and manual pages come from the command itself, which has to run here.
+    // The command itself prints completions and manual pages, so it must run on this platform.
     let native = built(&host);
     if triple != host {
         build(root, &host, &folders)?;
@@ -79,8 +78,8 @@ pub(crate) fn run(root: &Path, target: Option<&str>) -> Result<bool> {
     Ok(true)
 }
 
-/// Builds for a platform that is named, even if it is this one: then what runs while cargo builds
-/// is built as ever, and the ordinary builds stay as they are.
+/// Builds for an explicit target, even if it is this platform. Build scripts and procedural macros
+/// then get no special flags, and ordinary builds stay valid.
 fn build(root: &Path, triple: &str, folders: &Folders) -> Result<()> {
     let mut cargo = toolchain::cargo();
     cargo.args(BUILD_ENSHRINE).args(["--locked", "--target", triple]).current_dir(root);
@@ -105,19 +104,18 @@ fn build(root: &Path, triple: &str, folders: &Folders) -> Result<()> {
     Ok(())
 }
 
-/// Folders of this machine, and what stands for each in the program. One that lies in another
-/// stands behind it.
+/// Folders of this machine, and their replacements in the program. A folder inside another comes
+/// after it.
 struct Folders(Vec<(PathBuf, &'static str)>);
 
 impl Folders {
-    /// The home of who builds, that of cargo, which holds the sources of libraries, and the
-    /// checkout.
+    /// Returns the home directory, cargo's home with the sources of dependencies, and the checkout.
     fn here(root: &Path) -> Result<Self> {
         let home = env::home_dir().ok_or_eyre("there is no home directory")?;
         let cargo = env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
         let all = [(home, "/home"), (cargo, "/cargo"), (root.to_owned(), "/enshrine")];
-        // A top-level folder, such as /root, belongs to no user, and its name often means something
-        // else.
+        // A top-level folder such as /root is skipped, because its name often occurs with another
+        // meaning.
         Ok(Self(all.into_iter().filter(|(folder, _)| folder.components().count() > 2).collect()))
     }
 
@@ -134,7 +132,7 @@ impl Folders {
         self.each("-ffile-prefix-map")
     }
 
-    /// The first place where a program names a folder.
+    /// Returns the first occurrence of such a folder in a program.
     fn named_in(&self, program: &[u8]) -> Option<String> {
         self.0.iter().find_map(|(folder, _)| {
             let name = format!("{}/", folder.display()).into_bytes();
@@ -145,7 +143,7 @@ impl Folders {
     }
 }
 
-/// The platform that the compiler builds for unless told otherwise.
+/// Returns the default target of the compiler.
 fn host() -> Result<String> {
     let said = said(Path::new("rustc"), &["-vV"])?;
     let line = said.lines().find_map(|line| line.strip_prefix("host: "));
@@ -161,7 +159,7 @@ fn said(program: &Path, arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// The folder `name` below `parent`, as a compressed archive.
+/// Packs the folder `name` below `parent` into a compressed archive.
 fn pack(parent: &Path, name: &str) -> Result<Vec<u8>> {
     let zip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
     let mut archive = tar::Builder::new(zip);

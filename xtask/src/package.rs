@@ -1,7 +1,7 @@
 //! The contracts and the test utilities as a package for other projects.
 //!
-//! Contracts and utilities name one another by relative paths, so the package holds them where they
-//! stand in the checkout; what it is called and what it needs stands in `tools/package`.
+//! Contracts and utilities import one another by relative paths, so the package has the same layout
+//! as the checkout. Its name and dependencies are in `tools/package`.
 
 use std::{
     ffi::OsStr,
@@ -21,7 +21,7 @@ const FOLDERS: [&str; 2] = ["contracts", "test/utils"];
 /// Licences of the package.
 const LICENSES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 
-/// Packs into a folder, and says what was made.
+/// Packs into a folder, and prints the path of the archive.
 pub(crate) fn run(root: &Path, out: Option<&Path>) -> Result<bool> {
     let out = out.map_or_else(|| root.join("target/package"), Path::to_owned);
     let archive = pack(root, &out)?;
@@ -29,7 +29,7 @@ pub(crate) fn run(root: &Path, out: Option<&Path>) -> Result<bool> {
     Ok(true)
 }
 
-/// Makes the package anew, and an archive of it.
+/// Creates the package folder and its archive.
 fn pack(root: &Path, out: &Path) -> Result<PathBuf> {
     let package = out.join("enshrine");
     files::empty(&package)?;

@@ -1,8 +1,7 @@
-//! The tests of the workspace: built at once, and run two programs at a time.
+//! Builds the tests of the workspace, and runs two test programs at a time.
 //!
-//! cargo runs one test program after another, and the longest of them wait for clocks, for sockets
-//! and for other processes during most of their time. Two at a time keep two cores busy; three take
-//! as long.
+//! cargo runs test programs one after another, and the longest ones mostly wait for clocks, sockets
+//! and other processes. Two at a time keep two cores busy; three take just as long.
 
 use std::{
     ffi::OsStr,
@@ -23,7 +22,7 @@ use serde_json::Value;
 
 use crate::{background::Background, built::CHECKS};
 
-/// Test programs that run at a time.
+/// Number of test programs that run concurrently.
 const AT_A_TIME: usize = 2;
 
 /// Arguments with which cargo builds the tests and lists their programs.
@@ -35,20 +34,20 @@ const BUILD: [&str; 6] = [
     "--no-run",
     "--message-format=json-render-diagnostics",
 ];
-/// Arguments with which cargo runs the examples in documentation.
+/// Arguments with which cargo runs the doctests.
 const EXAMPLES: [&str; 6] = ["test", "--workspace", "--profile", CHECKS, "--no-fail-fast", "--doc"];
 
-/// A program of tests.
+/// A test program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Program {
     /// Name of the package and of the target.
     name: String,
     path: PathBuf,
-    /// Folder of the package, where cargo runs it.
+    /// Folder of the package, in which cargo runs the program.
     folder: PathBuf,
 }
 
-/// Builds and runs all tests, and the examples in documentation; whether all of them passed.
+/// Builds and runs all tests and doctests. Returns `true` if all passed.
 pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     println!("$ cargo {}", BUILD.join(" "));
     let mut cargo = toolchain::cargo();
@@ -63,7 +62,7 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     }
     let mut programs = programs(&String::from_utf8(built.stdout)?)?;
     ensure!(!programs.is_empty(), "cargo has built no tests");
-    // The largest link nodes, start them, and take the longest.
+    // The largest programs start nodes and take longest, so they run first.
     programs.sort_by_key(|it| core::cmp::Reverse(fs::metadata(&it.path).map_or(0, |it| it.len())));
     let failed = run_all(&programs)?;
     for name in &failed {
@@ -75,7 +74,7 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     Ok(failed.is_empty() && examples.success())
 }
 
-/// Reads cargo's list of what it has built.
+/// Reads the test programs from cargo's messages.
 fn programs(messages: &str) -> eyre::Result<Vec<Program>> {
     let mut programs = Vec::new();
     for message in messages.lines() {
@@ -92,8 +91,8 @@ fn programs(messages: &str) -> eyre::Result<Vec<Program>> {
     Ok(programs)
 }
 
-/// Runs the programs, and prints what each has said as soon as it has ended. Returns the names of
-/// those that failed.
+/// Runs the programs, and prints the output of each when it ends. Returns the names of those that
+/// failed.
 fn run_all(programs: &[Program]) -> eyre::Result<Vec<String>> {
     let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || -> eyre::Result<()> {
@@ -119,7 +118,7 @@ fn run_all(programs: &[Program]) -> eyre::Result<Vec<String>> {
 }
 
 fn start(program: &Program) -> eyre::Result<Background> {
-    // Those that take long wait for clocks and for other processes.
+    // Long tests wait for clocks and other processes, so there are more threads than cores.
     let threads = 2 * thread::available_parallelism().map_or(1, NonZero::get);
     let mut command = std::process::Command::new(&program.path);
     command.current_dir(&program.folder).env("RUST_TEST_THREADS", threads.to_string());
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_run_in_their_folder_and_failures_are_named() {
+    fn programs_run_in_package_folder_and_report_failures() {
         let programs = [
             shell("passes", "touch ran"),
             shell("fails", "touch ran; exit 1"),
@@ -162,7 +161,7 @@ mod tests {
     fn next_program_starts_when_one_ends() {
         let folder = tempfile::tempdir().unwrap();
         let flag = folder.path().join("flag");
-        // Ends well once the last program has run, and badly if that waits for its end.
+        // Succeeds once the last program has run, and fails if that one waits for its end.
         let waits = format!(
             "for i in $(seq 1200); do [ -e {0} ] && exit 0; sleep 0.05; done; exit 1",
             flag.display()

@@ -19,11 +19,10 @@ use crate::{
     lint, no_std, rust_tests, tools,
 };
 
-/// One stage. The order here is the order in which they run: what is quick and what the others
-/// need comes first.
+/// One stage. Stages run in this order: quick ones, and those that others need, come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Stage {
-    /// Bring the Solidity tools into place
+    /// Install the Solidity tools
     Setup,
     /// Check the repository's own rules
     LintRepo,
@@ -33,10 +32,9 @@ pub(crate) enum Stage {
     ForgeFmt,
     /// typos over all files
     Spelling,
-    /// cargo update --locked: the workspaces beside this one build with the lock file that they
-    /// have
+    /// cargo update --locked: the lock files of the separate workspaces are up to date
     LockFiles,
-    /// cargo shear: no dependency is declared and not used
+    /// cargo shear: no unused dependencies
     UnusedDependencies,
     /// cargo deny: licences, sources and bans of the dependencies
     Deny,
@@ -46,27 +44,26 @@ pub(crate) enum Stage {
     Clippy,
     /// cargo doc over the whole workspace, warnings denied
     RustDoc,
-    /// The guest of a zkVM, a program without the standard library, which verifies real blocks
+    /// The zkVM guest without the standard library, on real blocks
     NoStd,
     /// forge build, warnings denied
     ForgeBuild,
     /// forge test, with the helper that its tests call
     ForgeTest,
-    /// The tests of the whole workspace, two programs at a time, and the examples in its
-    /// documentation
+    /// The tests of the whole workspace, two programs at a time, and its doctests
     RustTest,
-    /// The book, of which every link leads somewhere
+    /// The book, with valid links only
     Book,
 }
 
-/// Selection of stages, and whether to run on after a failure.
+/// Selection of stages, and behaviour after a failure.
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// The chosen stages; all of them when empty.
     pub(crate) only: Vec<Stage>,
     /// `true` to run the later stages after a failure.
     pub(crate) keep_going: bool,
-    /// `true` for the long search of invariants in forge ([`THOROUGH`]).
+    /// `true` for the long fuzzing of invariants in forge ([`THOROUGH`]).
     pub(crate) thorough: bool,
 }
 
@@ -75,7 +72,7 @@ pub(crate) struct Plan {
 enum Outcome {
     Passed,
     Failed,
-    /// Nothing was checked, for this reason.
+    /// The stage was skipped for this reason.
     Skipped(String),
 }
 
@@ -98,7 +95,7 @@ impl From<Checked> for Outcome {
 /// Reason to skip the stages of forge.
 const NO_SOLIDITY: &str = "there is no .sol file below contracts/ or test/ yet";
 
-/// Runs the planned stages and prints a summary; whether none of them failed.
+/// Runs the planned stages and prints a summary. Returns `true` if none failed.
 pub(crate) fn run(plan: &Plan) -> eyre::Result<bool> {
     let root = toolchain::find_root()?;
     let planned: Vec<_> = Stage::value_variants()
@@ -120,9 +117,8 @@ pub(crate) fn run(plan: &Plan) -> eyre::Result<bool> {
             Outcome::Failed
         });
         if stage == Stage::Setup && planned.contains(&Stage::ForgeBuild) {
-            // It takes one core for minutes, and needs nothing of what comes before its turn; what
-            // compiles Rust comes before it and keeps the other core busy. Where it cannot begin
-            // now, it fails then.
+            // forge build takes one core for minutes and does not depend on earlier stages, which
+            // compile Rust on the other core. If it cannot start now, its own stage fails.
             forge_build = begin_forge_build(&root).ok().flatten();
         }
         let took = started.elapsed();
@@ -165,7 +161,7 @@ fn verdict(outcome: &Outcome, took: Duration) -> String {
 }
 
 impl Stage {
-    /// The name by which `--only` knows the stage.
+    /// Returns the name of the stage for `--only`.
     fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
@@ -223,7 +219,7 @@ impl Stage {
             Self::ForgeFmt => forge(root, &["fmt", "--check"], DEFAULT),
             Self::ForgeBuild => forge(root, &["build"], DEFAULT),
             Self::ForgeTest => {
-                // The tests reach EXECUTE through it.
+                // The tests call EXECUTE through this binary.
                 match cargo(root, &BUILD_CHECKED)? {
                     Outcome::Passed => {
                         let profile = if thorough { THOROUGH } else { DEFAULT };
@@ -241,24 +237,24 @@ impl Stage {
     }
 }
 
-/// Manifests of the workspaces beside this one. They depend on its crates by path, so their lock
-/// files become stale when one of these crates gets another dependency.
+/// Manifests of the separate workspaces. They depend on crates of this workspace by path, so their
+/// lock files become stale when such a crate gets another dependency.
 const BESIDE: [&str; 3] = [crate::ethrex::CLIENT, no_std::MANIFEST, "fuzz/Cargo.toml"];
 
-/// The seed of forge's random inputs: the verdict on a commit depends on nothing but the commit.
-/// Run by hand, forge takes a new one each time, and so searches on.
+/// Seed of forge's fuzzer, so that the verdict depends only on the commit. When run by hand, forge
+/// uses a new seed each time.
 const FUZZ_SEED: &str = "0x656e736872696e65";
 
-/// Profile of foundry.toml that a run takes.
+/// Profile of foundry.toml that is used by default.
 const DEFAULT: &str = "default";
-/// Profile of foundry.toml under which invariants are searched several times as long.
+/// Profile of foundry.toml that fuzzes invariants several times as long.
 const THOROUGH: &str = "thorough";
 
 fn cargo(root: &Path, args: &[&str]) -> eyre::Result<Outcome> {
     stream(toolchain::cargo().current_dir(root), "cargo", args)
 }
 
-/// Starts `forge build`, if there is anything for it to build.
+/// Starts `forge build`, if there is anything to build.
 fn begin_forge_build(root: &Path) -> eyre::Result<Option<Background>> {
     if !has_solidity(root)? {
         return Ok(None);
@@ -280,20 +276,19 @@ fn forge(root: &Path, args: &[&str], profile: &str) -> eyre::Result<Outcome> {
         return Ok(Outcome::Skipped(NO_SOLIDITY.to_owned()));
     }
     let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
-    // A test that measures gas fails if the figure is not the one in snapshots/; run by hand, forge
-    // writes the new figure there.
+    // A gas test fails if the figure differs from snapshots/; when run by hand, forge updates it.
     let mut command = tools.forge_command();
     command.env("FORGE_SNAPSHOT_CHECK", "true").env("FOUNDRY_PROFILE", profile);
     command.env("ENSHRINE_BIN", std::path::absolute(built::checked(root))?);
     stream(&mut command, "forge", args)
 }
 
-/// Makes the book, with what the binary says of itself; whether all of it is in order.
+/// Builds the book, including the help of the binary. Returns `true` if it has no errors.
 pub(crate) fn make_book(root: &Path) -> eyre::Result<bool> {
     Ok(cargo(root, &BUILD_CHECKED)? == Outcome::Passed && book::build(root, &built::checked(root))?)
 }
 
-/// Runs random traffic and faults over real processes.
+/// Runs a rollup of real processes under random traffic and faults.
 pub(crate) fn soak(minutes: f64, seed: u64) -> eyre::Result<bool> {
     let root = toolchain::find_root()?;
     let (minutes, seed) = (minutes.to_string(), seed.to_string());
@@ -310,7 +305,7 @@ pub(crate) fn load(json: bool) -> eyre::Result<bool> {
     Ok(matches!(cargo(&root, &run)?, Outcome::Passed))
 }
 
-/// Runs a command whose output goes straight to the terminal.
+/// Runs a command with its output on the terminal.
 fn stream(command: &mut Command, name: &str, args: &[&str]) -> eyre::Result<Outcome> {
     let line = format!("{name} {}", args.join(" "));
     println!("$ {line}");
@@ -321,7 +316,7 @@ fn stream(command: &mut Command, name: &str, args: &[&str]) -> eyre::Result<Outc
     Ok(Outcome::passed_if(status.success()))
 }
 
-/// Returns `true` if a file below `dir`, which need not exist, ends in `.sol`.
+/// Returns `true` if there is a `.sol` file below `dir`, which need not exist.
 fn holds_solidity(dir: &Path) -> io::Result<bool> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),

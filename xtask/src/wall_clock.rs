@@ -1,9 +1,9 @@
 //! Check that no test's verdict depends on how fast the machine is.
 //!
-//! A test that compares elapsed time fails on a busy machine. Tests pass a clock of their own to
-//! the code under test; `testkit::Patience` bounds waits for other processes, and only its file is
-//! exempt. Clippy's `disallowed-methods` cannot express this rule, because it applies to product
-//! code too.
+//! A test that compares elapsed time fails on a busy machine. Tests pass their own clock to the
+//! code under test; `testkit::Patience` bounds waits for other processes, and only its file is
+//! exempt. Clippy's `disallowed-methods` cannot express this rule, because it also applies to
+//! product code.
 
 use std::path::{Component, Path};
 
@@ -37,7 +37,7 @@ fn test_code(file: &Path, text: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
-    // Split, since this file is checked too.
+    // Split, because this file is checked too.
     const ELAPSED: &str = concat!(".elap", "sed()");
 
     fn lines(file: &str, text: &str) -> Vec<usize> {
