@@ -1,4 +1,4 @@
-//! The package of the contracts, as a project uses it: below `lib/` or below `dependencies/`.
+//! The package of the contracts in a project, below `lib/` or `dependencies/`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,10 +14,10 @@ use toolchain::{Toolchain, progress_to_stderr};
 
 /// Layout of a project's dependencies.
 struct Layout {
-    /// Its place among the settings that the package's README shows.
+    /// Index of its settings in the package's README.
     documented: usize,
     folder: &'static str,
-    /// Names of the folders of this package, of forge-std and of solady.
+    /// Folder names of this package, forge-std and solady.
     names: [&'static str; 3],
 }
 
@@ -25,14 +25,14 @@ struct Layout {
 const FORGE: Layout =
     Layout { documented: 0, folder: "lib", names: ["enshrine", "forge-std", "solady"] };
 
-/// Layout of soldeer: the folders have their versions in their names.
+/// Layout of soldeer, with versions in the folder names.
 const SOLDEER: Layout = Layout {
     documented: 1,
     folder: "dependencies",
     names: ["enshrine-contracts-0.1.0", "forge-std-1.9.7", "solady-0.1.26"],
 };
 
-/// Packs, and unpacks the archive where the layout wants it.
+/// Packs the package, and unpacks the archive into the folder of the layout.
 fn install(folder: &Path, packed: &Path) {
     let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .args(["package", "--out"])
@@ -51,7 +51,7 @@ fn install(folder: &Path, packed: &Path) {
     assert!(unpacked.success());
 }
 
-/// The settings that the package's README asks for in this layout.
+/// Returns the settings for this layout from the package's README.
 fn documented<'r>(readme: &'r str, layout: &Layout) -> &'r str {
     let rest = readme.split("```toml\n").nth(layout.documented + 1).unwrap();
     rest.split_once("```").unwrap().0
@@ -61,25 +61,25 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
 }
 
-/// Settings in the `foundry.toml` of the package.
+/// Returns the settings in the `foundry.toml` of the package.
 fn settings(package: &Path) -> Table {
     fs::read_to_string(package.join("foundry.toml")).unwrap().parse().unwrap()
 }
 
-/// Dependencies that the settings declare, with their versions.
+/// Returns the dependencies that the settings declare, with their versions.
 fn declared(settings: &Table) -> BTreeMap<String, String> {
     let version = |value: &toml::Value| value.as_str().unwrap().to_owned();
     let table = settings["dependencies"].as_table().unwrap();
     table.iter().map(|(name, value)| (name.clone(), version(value))).collect()
 }
 
-/// The files that a source imports, as it names them.
+/// Returns the import paths of a source.
 fn imports(source: &str) -> Vec<&str> {
     let statements = source.split("\nimport ").skip(1).map(|rest| rest.split_once(';').unwrap().0);
     statements.map(|statement| statement.rsplit('"').nth(1).unwrap()).collect()
 }
 
-/// Each Solidity file below a folder.
+/// Finds all Solidity files below a folder.
 fn solidity(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -91,7 +91,8 @@ fn solidity(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// A project with the package builds as the README says, and not without what it asks for.
+/// Checks that a project with the package builds with the settings of the README, and not without
+/// them.
 fn builds_as_documented(layout: &Layout) {
     let tools = Toolchain::ensure(&progress_to_stderr).unwrap();
     let (folder, packed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -101,7 +102,7 @@ fn builds_as_documented(layout: &Layout) {
     for (name, there) in ["forge-std", "solady"].iter().zip(others) {
         symlink(tools.root().join("lib").join(name), there).unwrap();
     }
-    // What a package has to have, and nothing of what is only here.
+    // The required files of a package, and no files that belong only to this repository.
     for name in ["LICENSE-MIT", "LICENSE-APACHE", "README.md", "contracts/NativeRollup.sol"] {
         assert!(own.join(name).is_file(), "{name}");
     }
@@ -156,7 +157,7 @@ contract WatcherTest is ExecuteTest {
     assert!(project.join("out/Watcher.sol/Watcher.json").is_file());
     assert!(project.join("out/Watcher.t.sol/WatcherTest.json").is_file());
 
-    // Without what the README asks for it does not build.
+    // Without the settings of the README it does not build.
     fs::write(project.join("foundry.toml"), settings.replace("\"enshrine-forge/", "\"other/"))
         .unwrap();
     let output = build();
@@ -194,10 +195,10 @@ fn what_packed_files_import_is_packed_or_declared() {
             needed.insert(root.to_owned());
         }
     }
-    // And nothing is declared for nothing.
+    // No declared dependency is unused.
     assert!(declared.keys().all(|name| needed.contains(name)), "{declared:?}, of which {needed:?}");
 
-    // npm is told the same, of what it has; and the checkout builds with that too.
+    // npm's manifests declare the same versions, and the checkout uses them as well.
     for manifest in
         [include_str!("../../tools/package/package.json"), include_str!("../../package.json")]
     {
@@ -229,13 +230,13 @@ fn project_builds_with_package_from_readme() {
 
 #[test]
 fn project_with_soldeer_layout_builds() {
-    // The version that its folder bears is the package's.
+    // The version in the folder name is that of the package.
     let manifest = include_str!("../../tools/package/package.json");
     let (name, version) = SOLDEER.names[0].rsplit_once('-').unwrap();
     for (key, value) in [("name", name), ("version", version)] {
         assert!(manifest.contains(&format!("\"{key}\": \"{value}\"")), "{key} {value}");
     }
-    // And those of the others are what it says that it needs.
+    // The versions of the other folders are those that the package declares.
     let package = concat!(env!("CARGO_MANIFEST_DIR"), "/../tools/package");
     let declared = declared(&settings(Path::new(package)));
     for (name, version) in SOLDEER.names[1..].iter().filter_map(|name| name.rsplit_once('-')) {

@@ -1,4 +1,4 @@
-//! Set-up from nothing, in a directory that holds what a fresh clone holds.
+//! Set-up in a directory with the files of a fresh clone.
 
 use std::{
     env, fs,
@@ -26,7 +26,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Runs `first` and `second` at the same time.
+/// Runs `first` and `second` concurrently.
 fn at_once(first: &mut Command, second: &mut Command) -> [Output; 2] {
     let children = [first.spawn().unwrap(), second.spawn().unwrap()];
     children.map(|child| child.wait_with_output().unwrap())
@@ -46,12 +46,12 @@ fn fresh_clone_is_set_up_once() {
         fs::copy(repository.join(file), root.join(file)).unwrap();
     }
 
-    // Without Node nothing can begin, and the message says so.
+    // Set-up fails without Node.js, and the message says so.
     let output = setup(root, Some("")).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("`node` was not found on the PATH"), "{}", stderr(&output));
 
-    // Of two at once, one installs and both succeed.
+    // Of two concurrent runs, one installs and both succeed.
     let outputs = at_once(&mut setup(root, None), &mut setup(root, None));
     for output in &outputs {
         assert!(output.status.success(), "{}", stderr(output));
@@ -63,7 +63,7 @@ fn fresh_clone_is_set_up_once() {
         assert_eq!(now.unwrap(), pinned.unwrap(), "set-up changed {file}");
     }
 
-    // Complete means: nothing to run and nothing to say, so that no Node is missed.
+    // A completed set-up runs nothing and prints nothing, so it does not need Node.js.
     let stamps = ["node_modules/.enshrine-stamp", "lib/forge-std/.stamp"].map(|s| root.join(s));
     let before = stamps.each_ref().map(|stamp| written(stamp));
     let output = setup(root, Some("")).output().unwrap();
@@ -71,7 +71,7 @@ fn fresh_clone_is_set_up_once() {
     assert_eq!(stderr(&output), "");
     assert_eq!(stamps.each_ref().map(|stamp| written(stamp)), before);
 
-    // The first two to ask the compiler for its version find no cache.
+    // The first two calls of the compiler find no cache.
     let version = || {
         let mut command = Command::new(root.join("tools/solc"));
         command.arg("--version").stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -86,7 +86,7 @@ fn fresh_clone_is_set_up_once() {
     assert_eq!(fs::read_dir(&cache).unwrap().count(), 1, "one entry, and no draft left behind");
     assert_eq!(version().output().unwrap().stdout, first.stdout);
 
-    // What was brought works together: forge, the compiler, forge-std and solady.
+    // The installed tools work together: forge, the compiler, forge-std and solady.
     fs::create_dir(root.join("test")).unwrap();
     fs::write(root.join("test/Probe.t.sol"), PROBE).unwrap();
     let run = |args: &[&str]| {
@@ -99,7 +99,7 @@ fn fresh_clone_is_set_up_once() {
     assert!(run(&["test"]).contains("1 tests passed, 0 failed"));
     run(&["fmt", "--check"]);
 
-    // Any change to what is pinned, and any loss, makes it incomplete again.
+    // Any change of a pinned version, and any lost file, makes the set-up incomplete again.
     for spoil in [
         |root: &Path| {
             let lock = root.join("package-lock.json");
@@ -118,7 +118,7 @@ fn fresh_clone_is_set_up_once() {
     }
 }
 
-/// A test contract, formatted as `foundry.toml` asks for, that uses both libraries.
+/// A test contract that uses both libraries, formatted as `foundry.toml` requires.
 const PROBE: &str = r#"// SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 

@@ -1,4 +1,4 @@
-//! Nodes in processes of their own, and a client that takes little from them.
+//! Nodes as processes, and a client with little overhead.
 
 use eyre::{ContextCompat, Result, WrapErr, bail, ensure};
 use serde_json::{Value, json};
@@ -11,13 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Threads of the client, and connections of each. Every one has a request on its way all the time,
-/// so that neither the node nor the client has to be woken.
+/// Number of client threads, and of connections per thread. Each connection always has a request in
+/// flight, so that neither node nor client becomes idle.
 const THREADS: usize = 1;
 const CONNECTIONS: usize = 32;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A node in a process of its own; it ends with this value.
+/// A node process, which is killed when this value is dropped.
 pub(super) struct Running {
     child: Child,
     pub(super) port: u16,
@@ -25,23 +25,23 @@ pub(super) struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may be gone already; there is nothing to do about it here.
+        // The process may have ended already.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// A connection that stays. It does little for each request, since it shares the processors with
-/// the node that is measured.
+/// A persistent connection with little work per request, because it shares the cores with the node
+/// under test.
 pub(super) struct Client {
     stream: TcpStream,
     buffer: Box<[u8]>,
-    /// Begin and end of the last answer's body. Answers to the same request mostly have the same
-    /// layout, which saves the search.
+    /// Start and end of the body of the last response. Responses to the same request mostly have
+    /// the same layout, which saves parsing.
     body: (usize, usize),
 }
 
-/// A request as it goes over the wire.
+/// Returns the HTTP request with this body.
 fn http(body: &str) -> Vec<u8> {
     let length = body.len();
     format!(
@@ -50,7 +50,7 @@ fn http(body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A call of a method as it goes over the wire.
+/// Returns the HTTP request for a call of a method.
 pub(super) fn request(method: &str, params: &Value) -> Vec<u8> {
     http(&json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string())
 }
@@ -151,7 +151,7 @@ pub(super) fn send_all(port: u16, requests: &[Vec<u8>]) -> Result<()> {
         for (client, request) in clients.iter_mut().zip(part) {
             client.stream.write_all(request)?;
         }
-        // The next request follows each response at once, so that the node is never idle.
+        // The next request follows each response immediately, so that the node is never idle.
         for index in 0..part.len() {
             let client = &mut clients[index % CONNECTIONS];
             let answer = client.receive()?;

@@ -1,4 +1,4 @@
-//! Latency of single answers: beside other work, on long chains, with verification.
+//! Latency of single responses: under load, on long chains, and with verification.
 
 use super::{
     BLOCK, Nodes,
@@ -14,17 +14,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Calls in flight beside which others are timed, and the gas of each.
+/// Number of calls in flight while others are timed, and the gas of each.
 const IN_FLIGHT: usize = 4;
 const GAS: u64 = 50_000_000;
-/// Answers of which the median is taken.
+/// Number of responses from which the median is computed.
 const SAMPLES: usize = 500;
-/// A contract that uses all gas: JUMPDEST, PUSH0, JUMP.
+/// A contract that consumes all gas: JUMPDEST, PUSH0, JUMP.
 const LOOP: &str = "0x0000000000000000000000000000000000100b00";
 const LOOP_CODE: &str = "0x5b5f56";
-/// Transactions of a short and of a long chain.
+/// Number of transactions in a short and in a long chain.
 const LENGTHS: [usize; 2] = [1_000, 100_000];
-/// Blocks that are timed; the best one counts.
+/// Number of timed blocks; the best one counts.
 const VERIFIED: usize = 10;
 
 fn median(mut times: Vec<Duration>) -> f64 {
@@ -32,7 +32,8 @@ fn median(mut times: Vec<Duration>) -> f64 {
     times.get(times.len() / 2).map_or(0.0, Duration::as_secs_f64)
 }
 
-/// Median time in ms in which each node answers `eth_chainId` while it executes large calls.
+/// Returns the median time, in ms, in which each node answers `eth_chainId` while it executes large
+/// calls.
 pub(super) fn beside_calls(nodes: Nodes<'_>) -> Result<[f64; 2]> {
     let mut medians = [0.0; 2];
     for ((program, arguments), median_of) in nodes.into_iter().zip(&mut medians) {
@@ -75,14 +76,14 @@ pub(super) fn of_lengths(enshrine: &Path) -> Result<()> {
     let transfers = transfers(LENGTHS[1])?;
     let mut columns: Vec<Vec<(&str, f64)>> = Vec::new();
     for length in LENGTHS {
-        // Blocks that are half full leave the base fee where it is.
+        // Half-full blocks do not change the base fee.
         let (node, _) = start(enshrine, &["devnet", "--gas-limit", "42000000"])?;
         let mut client = Client::connect(node.port)?;
         for block in transfers[..length].chunks(BLOCK) {
             send_all(node.port, block)?;
             client.ask("evm_mine", &json!([]))?;
         }
-        // An empty block at the end, whose cost is that of finding it.
+        // An empty block at the end, for which only the look-up takes time.
         client.ask("evm_mine", &json!([]))?;
         let first = client.ask("eth_getBlockByNumber", &json!(["0x1", false]))?;
         let hash = &first["transactions"][0];

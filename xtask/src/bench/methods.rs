@@ -1,4 +1,4 @@
-//! Time of each method with the devnet and with stock anvil, which are asked in turn.
+//! Time of each method with the devnet and with stock anvil, measured in turn.
 
 use super::{
     Nodes, build,
@@ -13,22 +13,22 @@ use std::{
 };
 use toolchain::{Toolchain, find_root, progress_to_stderr};
 
-/// Requests of each method to each node, and those before that are not timed.
+/// Number of timed requests of each method to each node, and of untimed ones before them.
 const REQUESTS: usize = 200;
 const WARM_UP: usize = 5;
-/// Blocks with a transaction each that the chain has before methods are timed.
+/// Number of blocks with one transaction each before methods are timed.
 const BLOCKS: usize = 60;
-/// Transactions that wait in the pool while the last methods are timed.
+/// Number of transactions in the pool while the last methods are timed.
 const WAITING: usize = 500;
-/// Longest wait for a receipt on a node that mines at once.
+/// Timeout for a receipt on a node with instant mining.
 const RECEIPT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Methods whose median takes so much longer with the devnet are marked.
+/// Ratio of medians above which a method is marked as slower with the devnet.
 const NOTABLE: f64 = 1.3;
 
 const FROM: &str = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
 const TO: &str = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8";
 
-/// Methods and their parameters. FROM and TO are accounts, CONTRACT is the one that TX called in
+/// Methods and their parameters. FROM and TO are accounts; the transaction TX called CONTRACT in
 /// BLOCK.
 const METHODS: &[(&str, &str)] = &[
     ("web3_clientVersion", "[]"),
@@ -101,7 +101,7 @@ const METHODS: &[(&str, &str)] = &[
     ("eth_nothing", "[]"),
 ];
 
-/// Methods that are timed while transactions wait in the pool.
+/// Methods that are timed while the pool has transactions.
 const BESIDE_WAITING: &[(&str, &str)] = &[
     ("txpool_status", "[]"),
     ("txpool_inspect", "[]"),
@@ -110,7 +110,7 @@ const BESIDE_WAITING: &[(&str, &str)] = &[
     ("eth_estimateGas", r#"[{"from":"FROM","to":"TO","value":"0x1"}]"#),
 ];
 
-/// A running node, and the words of [`METHODS`] that stand for values of its chain.
+/// A running node, and the placeholders of [`METHODS`] with the values of its chain.
 struct Node {
     /// Ends the process when dropped.
     _process: Running,
@@ -119,7 +119,7 @@ struct Node {
 }
 
 impl Node {
-    /// Starts a node, and makes the chain that the methods are asked about.
+    /// Starts a node, and builds the chain that the methods read.
     fn start(program: &Path, arguments: &[&str], probe: &str) -> Result<Self> {
         let (process, _) = start(program, arguments)?;
         let mut client = Client::connect(process.port)?;
@@ -145,7 +145,7 @@ impl Node {
         Ok(Self { _process: process, client, words })
     }
 
-    /// Replaces the words in parameters.
+    /// Replaces the placeholders in parameters.
     fn params(&self, params: &str) -> Result<Value> {
         let quoted = |word: &str| format!("\"{word}\"");
         let replace = |text: String, (word, value): &(&str, String)| {
@@ -199,7 +199,7 @@ fn table(nodes: &mut [Node; 2], methods: &[(&str, &str)]) -> Result<()> {
         for turn in 0..WARM_UP + REQUESTS {
             for index in [turn % 2, (turn + 1) % 2] {
                 let begun = Instant::now();
-                // A refusal is an answer too.
+                // Error responses count as well.
                 drop(nodes[index].client.ask(method, &asked[index]));
                 if turn >= WARM_UP {
                     times[index].push(begun.elapsed());
@@ -214,7 +214,7 @@ fn table(nodes: &mut [Node; 2], methods: &[(&str, &str)]) -> Result<()> {
     Ok(())
 }
 
-/// The value in the middle.
+/// Returns the median.
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()

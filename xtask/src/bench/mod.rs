@@ -1,5 +1,5 @@
-//! The devnet against stock anvil: one client, the same requests, one after the other. And what L2
-//! transactions cost on L1.
+//! Benchmarks: the devnet against stock anvil, with one client and the same requests, and the
+//! measurements of crate `sim`.
 
 mod client;
 mod latency;
@@ -25,26 +25,26 @@ use toolchain::{Toolchain, find_root, progress_to_stderr};
 /// Two nodes: program and arguments.
 type Nodes<'n> = [(&'n Path, &'n [&'n str]); 2];
 
-/// Transfers in a block, and blocks of them.
+/// Number of transfers in a block, and number of such blocks.
 const BLOCK: usize = 1_000;
 const BLOCKS: usize = 5;
-/// Calls that are timed at once.
+/// Number of calls that are timed together.
 const CALLS: usize = 2_000;
-/// Turns of calls; the best of each node counts. Many short ones, since what else the machine does
-/// falls into some of them only.
+/// Number of turns of calls; the best of each node counts. Turns are short, so that other load on
+/// the machine affects only some of them.
 const TURNS: usize = 40;
-/// Rounds of transfers, by turns; the best of each node counts.
+/// Number of rounds of transfers, in turn; the best of each node counts.
 const ROUNDS: usize = 4;
-/// Starts that are timed; the best one counts.
+/// Number of timed starts; the best one counts.
 const STARTS: usize = 5;
 
-/// Secret of the first account that both nodes make rich.
+/// Private key of the first account, which both nodes fund.
 const SECRET: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 const TOKEN: &str = "0x00000000000000000000000000000000000070ce";
-/// The body of `balanceOf`: loads the slot of a mapping at slot 0 and returns it.
+/// Code like `balanceOf`: loads an entry of a mapping at slot 0 and returns it.
 const TOKEN_CODE: &str = "0x6004355f525f60205260405f20545f5260205ff3";
 
-/// Transfers as requests, signed before anything is timed.
+/// Returns transfers as requests, signed before the measurement.
 pub(super) fn transfers(count: usize) -> Result<Vec<Vec<u8>>> {
     let key: PrivateKeySigner = SECRET.parse().wrap_err("the secret")?;
     let transfer = |nonce| {
@@ -66,13 +66,13 @@ pub(super) fn transfers(count: usize) -> Result<Vec<Vec<u8>>> {
     (0..count as u64).map(transfer).collect()
 }
 
-/// The best time in which a node starts and answers.
+/// Returns the best time from starting a node to its first response.
 fn measure_start(program: &Path, arguments: &[&str]) -> Result<Duration> {
     let starts = (0..STARTS).map(|_| start(program, arguments).map(|(_, took)| took));
     starts.collect::<Result<Vec<_>>>()?.into_iter().min().wrap_err("no start")
 }
 
-/// Transfers per second: sent, and mined in blocks.
+/// Returns transfers per second, including mining.
 fn measure_transfers(program: &Path, arguments: &[&str], transfers: &[Vec<u8>]) -> Result<f64> {
     let (running, _) = start(program, arguments)?;
     let mut client = Client::connect(running.port)?;
@@ -88,7 +88,7 @@ fn measure_transfers(program: &Path, arguments: &[&str], transfers: &[Vec<u8>]) 
     Ok(per_second)
 }
 
-/// Answers per second of each node; both run all the time and are asked by turns.
+/// Returns responses per second of each node. Both run all the time and are measured in turn.
 fn measure_answers(nodes: Nodes<'_>, method: &str, params: &Value) -> Result<[f64; 2]> {
     let calls = vec![client::request(method, params); CALLS];
     let mut running = Vec::new();
@@ -109,7 +109,7 @@ fn measure_answers(nodes: Nodes<'_>, method: &str, params: &Value) -> Result<[f6
     Ok(best)
 }
 
-/// Measures both nodes and prints figures and ratios.
+/// Benchmarks both nodes and prints figures and ratios.
 pub(crate) fn devnet() -> Result<()> {
     let tools = Toolchain::ensure(&progress_to_stderr)?;
     let transfers = transfers(BLOCK * BLOCKS)?;
@@ -143,7 +143,7 @@ pub(crate) fn devnet() -> Result<()> {
     advance()
 }
 
-/// Measures the time of a block with one large `advance` outside EXECUTE.
+/// Measures the time that a block with one large `advance` spends outside EXECUTE.
 fn advance() -> Result<()> {
     run_built("--example", "advance", &[])
 }
@@ -165,7 +165,7 @@ pub(crate) fn execute(json: bool, write: bool) -> Result<()> {
     run_built("--bin", "side-by-side", &arguments)
 }
 
-/// Runs the simulation of the market for EXECUTE gas.
+/// Simulates the EXECUTE gas market.
 pub(crate) fn market(write: bool, check: bool) -> Result<()> {
     sim("market", &given([(write, "--write"), (check, "--check")]))
 }
@@ -196,13 +196,13 @@ pub(crate) fn vectors(out: Option<PathBuf>, check: Option<PathBuf>) -> Result<()
     sim("vectors", &arguments)
 }
 
-/// Returns the path of a folder from any other folder.
+/// Returns the absolute path of a folder.
 fn absolute(folder: PathBuf) -> Result<String> {
     let path = std::path::absolute(folder)?.into_os_string();
     path.into_string().map_err(|path| eyre!("{} is not Unicode", path.display()))
 }
 
-/// The flags that are given.
+/// Returns the flags that are set.
 fn given<const N: usize>(flags: [(bool, &'static str); N]) -> Vec<&'static str> {
     flags.into_iter().filter_map(|(given, flag)| given.then_some(flag)).collect()
 }
