@@ -1,4 +1,4 @@
-//! The real blocks of the vectors as inputs.
+//! The real blocks of the vectors as inputs of EXECUTE.
 
 use alloy_primitives::Bytes;
 use chain::to_stateless_input;
@@ -15,8 +15,8 @@ pub struct RealBlock {
     pub calldata: Bytes,
 }
 
-/// Returns all valid real blocks of the vectors; without vectors none, and a message that `what` is
-/// skipped.
+/// Returns all valid real blocks of the vectors. Without vectors, returns none and prints that
+/// `what` is skipped.
 pub fn real_blocks(what: &str) -> Result<Vec<RealBlock>> {
     let blocks = testkit::vectors::blocks("blocks", what)?.into_iter().map(|block| {
         let bundle = &block.bundle;

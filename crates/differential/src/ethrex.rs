@@ -1,9 +1,9 @@
 //! ethrex as a stateless verifier.
 //!
-//! All decisions are made by ethrex: decoding of blocks and witnesses, tries, sender recovery,
-//! block validation, EVM, roots. This module combines the parts as ethrex's own verifier does,
-//! which is not published. ethrex also decodes Amsterdam inputs; it has no wire format for earlier
-//! forks, so `wire` decodes those inputs, and they are passed on field by field.
+//! ethrex makes all decisions: decoding of blocks and witnesses, tries, sender recovery, block
+//! validation, EVM, roots. This module combines the parts like ethrex's own verifier, which is not
+//! published. ethrex also decodes Amsterdam inputs. It has no wire format for earlier forks, so
+//! `wire` decodes those inputs, and they are converted field by field.
 
 mod input;
 mod networks;
@@ -27,13 +27,13 @@ use input::Input;
 use std::sync::{Arc, PoisonError};
 use wire::DecodeError;
 
-/// Reason for which ethrex refuses an input.
+/// Reason why ethrex rejects an input.
 #[derive(Debug, thiserror::Error)]
 pub enum EthrexError {
-    /// The input is not decodable by this project's decoder; only for forks before Amsterdam.
+    /// This project's decoder rejects the input; only for forks before Amsterdam.
     #[error(transparent)]
     Wire(#[from] DecodeError),
-    /// A part of the input is malformed, by ethrex's decoders.
+    /// ethrex's decoder rejects a part of the input.
     #[error("{what}: {reason}")]
     Malformed {
         /// The part.
@@ -41,20 +41,20 @@ pub enum EthrexError {
         /// The decoder's reason.
         reason: String,
     },
-    /// The input is of another chain.
+    /// The input is for another chain.
     #[error("chain id {got}, expected {expected}")]
     ChainId {
         /// Chain id of the input.
         got: u64,
-        /// Chain id of the chain that the block is verified for.
+        /// Chain id of the chain for which the block is verified.
         expected: u64,
     },
-    /// The schema id names another fork than the one in force.
+    /// The fork of the schema id is not the active one.
     #[error("schema of {claimed:?}, but {active:?} is in force")]
     Fork {
         /// Fork of the schema id.
         claimed: Fork,
-        /// Fork in force at the timestamp of the block.
+        /// Fork that is active at the timestamp of the block.
         active: Fork,
     },
     /// A claim of the request differs from the value that ethrex computes.
@@ -62,9 +62,9 @@ pub enum EthrexError {
     Claim {
         /// The value that was compared.
         what: &'static str,
-        /// Claimed.
+        /// Claimed value.
         claimed: H256,
-        /// Computed.
+        /// Computed value.
         computed: H256,
     },
     /// The blob hashes of the transactions are not those of the request.
@@ -73,7 +73,7 @@ pub enum EthrexError {
     /// The witness lacks a required part.
     #[error("witness: {0}")]
     Witness(#[from] GuestProgramStateError),
-    /// The block breaks a rule.
+    /// The block is invalid.
     #[error("block: {0}")]
     Block(#[from] InvalidBlockError),
     /// The block cannot be executed.
@@ -81,8 +81,8 @@ pub enum EthrexError {
     Execution(#[from] EvmError),
 }
 
-/// Verifies an input by the rules of the public network that its chain id names, or, if it names
-/// none, by those of its schema's fork.
+/// Verifies an input by the rules of the public network with its chain id, or, if there is none, by
+/// those of its schema's fork.
 pub fn verify(calldata: &Bytes) -> Result<(), EthrexError> {
     let input = Input::decode(calldata)?;
     let chain_id = input.chain_id();
@@ -101,15 +101,15 @@ pub fn verify_on(calldata: &Bytes, config: &ChainConfig) -> Result<(), EthrexErr
 }
 
 fn verify_input(input: Input<'_>, config: &ChainConfig) -> Result<(), EthrexError> {
-    // Senders are kept by transaction hash for as long as the process lives. No verdict may rest on
-    // an earlier one, nor may a second measurement find the work of the first done.
+    // ethrex caches senders by transaction hash in a global. The cache is cleared, so that verdicts
+    // are independent, and measurements include sender recovery.
     GLOBAL_SIGNER_CACHE.lock().unwrap_or_else(PoisonError::into_inner).clear();
 
     let block = input.block(config)?;
     execute(&block, input.into_witness(*config)?, config)
 }
 
-/// Executes a block over its witness and compares all that its header claims with the result.
+/// Executes a block over its witness, and compares the claims of its header with the result.
 fn execute(
     block: &Block,
     witness: ExecutionWitness,

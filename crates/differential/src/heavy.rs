@@ -1,4 +1,4 @@
-//! Blocks that are heavy in one thing, and batches, made here.
+//! Synthetic blocks that are heavy in one respect, and batches.
 
 use crate::RealBlock;
 use alloy_consensus::TxEip1559;
@@ -15,21 +15,21 @@ use testkit::{
 };
 use wire::ProtocolFork;
 
-/// A chain that is no public network: a verifier takes the rules of the schema id's fork.
+/// A chain id of no public network, for which verifiers use the rules of the schema id's fork.
 const CHAIN_ID: u64 = 80_790;
 /// Contract that a heavy block calls.
 const HEAVY: Address = address!("0x1000000000000000000000000000000000000001");
-/// First of the contracts with long codes, whose addresses follow one another.
+/// Address of the first contract with long code; the others have consecutive addresses.
 const CODES: u64 = 0x1000_0000;
 const LONG_CODES: u64 = 200;
-/// Slots of the storage that is read.
+/// Number of storage slots.
 const SLOTS: u64 = 50_000;
-/// Gas of the only transaction of a heavy block, below the cap of EIP-7825.
+/// Gas limit of the only transaction of a heavy block, below the cap of EIP-7825.
 const GAS: u64 = 16_000_000;
-/// Gas that a loop leaves: more than one more turn takes.
+/// Gas at which a loop stops: more than one iteration uses.
 const LEFT: u32 = 1_000_000;
 
-/// Blocks that follow one another as one input, and each as an input of its own.
+/// Consecutive blocks as one input, and each block as a separate input.
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// Name of the batch.
@@ -40,12 +40,12 @@ pub struct Batch {
     pub blocks: Vec<Bytes>,
 }
 
-/// Returns a block for each precompile that is dear, one that reads a deep storage, and one that
+/// Returns a block for each expensive precompile, one that reads a deep storage trie, and one that
 /// loads codes.
 ///
 /// # Errors
 ///
-/// If a block cannot be built, or a precompile refuses its input.
+/// If a block cannot be built, or a precompile rejects its input.
 pub fn heavy_blocks() -> Result<Vec<RealBlock>> {
     let mut blocks = Vec::new();
     for (name, number, input, output) in precompiles() {
@@ -60,7 +60,7 @@ pub fn heavy_blocks() -> Result<Vec<RealBlock>> {
     let (_, calldata) = block(&reads.concat(), Bytes::new(), GAS, &[])?;
     blocks.push(RealBlock { name: "deep storage, 16 Mgas".to_owned(), calldata });
 
-    // Adds the counter to the first address, and stops after the last one.
+    // Adds a counter to the first address, and stops after the last one.
     let first = u32::try_from(CODES)?.to_be_bytes();
     let loads = [
         &hex!("5f5b8063")[..],
@@ -70,7 +70,7 @@ pub fn heavy_blocks() -> Result<Vec<RealBlock>> {
         &hex!("1160015700"),
     ];
     let mut rng = Random::new(1);
-    // The byte below 0x60 begins no PUSH with data: the analysis has something to do in each code.
+    // Random bytes, so that the jump destination analysis has work in each code.
     let codes: Vec<_> = (0..LONG_CODES).map(|_| rng.bytes(24_576)).collect();
     let (_, calldata) = block(&loads.concat(), Bytes::new(), GAS, &codes)?;
     blocks.push(RealBlock { name: format!("{LONG_CODES} codes of 24 kB"), calldata });
@@ -106,7 +106,8 @@ pub fn batches() -> Result<Vec<Batch>> {
         .collect()
 }
 
-/// A block with one call of a contract with this code. Returns the chain after it, and its input.
+/// Builds a block with one call of a contract with this code, and returns the chain after it and
+/// its input.
 fn block(code: &[u8], input: Bytes, gas: u64, codes: &[Vec<u8>]) -> Result<(Chain, Bytes)> {
     let sender = Key::named("sender");
     let storage = (0..SLOTS).map(|slot| (B256::from(U256::from(slot)), B256::repeat_byte(1)));
@@ -163,11 +164,11 @@ fn transaction(nonce: u64, to: Address, gas_limit: u64, input: Bytes, value: U25
     }
 }
 
-/// Code that calls a precompile with its own input for as long as there is gas, and stores whether
-/// the last call has succeeded, and how many bytes it has returned.
+/// Returns code that calls a precompile with its own calldata until the gas is used up, and stores
+/// the success of the last call and the length of its return data.
 fn calls(precompile: Address) -> Vec<u8> {
     [
-        // The input to memory, and what the loop drops first.
+        // Copies the input to memory, and pushes the value that the loop pops first.
         &hex!("365f5f37 6001 5b50 5f5f365f73")[..],
         precompile.as_slice(),
         &hex!("5afa 62"),
@@ -177,9 +178,9 @@ fn calls(precompile: Address) -> Vec<u8> {
     .concat()
 }
 
-/// Precompiles with their numbers, a valid input, and the length of the answer.
+/// Returns precompiles with their numbers, a valid input, and the length of the output.
 fn precompiles() -> Vec<(&'static str, u16, Vec<u8>, u64)> {
-    /// Versioned hash of the commitment to the polynomial that is zero everywhere.
+    /// Versioned hash of the commitment to the zero polynomial.
     const ZERO_POLYNOMIAL: B256 = alloy_primitives::b256!(
         "0x010657f37554c781402a22917dee2f75def7ab966d7b770905398eba3c444014"
     );

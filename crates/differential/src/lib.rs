@@ -1,13 +1,12 @@
-//! Others side by side with this project, on the same inputs.
+//! Differential tests of this project against other implementations, on the same inputs.
 //!
-//! A verifier that shares no code with this project says whether a verdict is right, and one that
-//! is known to be fast says whether a time is good. `ethrex` is both: an Ethereum client with an
-//! EVM, a trie and a block validation of its own, and with today's Amsterdam. Stock [`anvil`] is
-//! the model of the devnet.
+//! An independent verifier shows whether a verdict is right, and a fast one whether a time is good.
+//! `ethrex` is both: an Ethereum client with its own EVM, trie and block validation, and with the
+//! current Amsterdam. Stock [`anvil`] is the reference for the devnet.
 //!
-//! This crate owns how such a peer is asked, the comparison of verdicts (its tests), the comparison
-//! of times (`side-by-side`) and that of JSON-RPC answers (`anvil-diff`). Each peer is a feature.
-//! Only tests depend on this crate.
+//! This crate contains the adapters of these implementations, the comparison of verdicts (in its
+//! tests), of times (`side-by-side`) and of JSON-RPC responses (`anvil-diff`). Each implementation
+//! is a feature. Only tests depend on this crate.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -1,9 +1,9 @@
-//! Comparing two answers.
+//! Comparison of two responses.
 //!
-//! Values are compared exactly, but for the declared [`NORMALISATIONS`]. A hash that covers a field
-//! which may differ cannot be equal itself, yet it must be *the same thing* wherever it appears:
-//! such hashes are paired when they first appear in a place that names them, and any later place
-//! must show the same pair.
+//! Values are compared exactly, except for the declared [`NORMALISATIONS`]. A hash over a field
+//! that may differ cannot be equal on both nodes, but it must denote the same object everywhere.
+//! Such hashes are paired at their first occurrence in a field that identifies them, and every
+//! later occurrence must be the same pair.
 
 use serde_json::Value;
 use std::collections::HashMap;
@@ -56,18 +56,18 @@ const OPAQUE_RESULTS: [&str; 6] = [
     "eth_newPendingTransactionFilter",
 ];
 
-/// A difference between two answers.
+/// A difference between two responses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// Position as a JSON pointer, with `*` in place of array indices.
     pub path: String,
-    /// Value of the reference at the path; `None` if it has none.
+    /// Value of the reference at the path, if any.
     pub reference: Option<String>,
-    /// Value of the subject at the path.
+    /// Value of the subject at the path, if any.
     pub subject: Option<String>,
 }
 
-/// A comparison that goes over many answers of the same two nodes.
+/// A comparison over many responses of the same two nodes.
 #[derive(Debug, Clone, Default)]
 pub struct Comparison {
     pairs: HashMap<String, String>,
@@ -75,7 +75,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Returns the differences between two answers to one method.
+    /// Returns the differences between two responses to one method.
     pub fn compare(&mut self, method: &str, reference: &Value, subject: &Value) -> Vec<Difference> {
         let mut found = Vec::new();
         let (reference, subject) = (&lower(reference), &lower(subject));
@@ -84,8 +84,8 @@ impl Comparison {
         found
     }
 
-    /// The nodes went back to an earlier block. A block that is made again is another one on a node
-    /// that draws its randomness anew, and may be the same one on the other.
+    /// Records that both nodes were reverted to an earlier block. A block that is built again can
+    /// have a new hash on a node that draws new randomness, and the old hash on the other.
     pub fn went_back(&mut self) {
         self.back.clear();
     }
@@ -138,7 +138,8 @@ impl Comparison {
         }
     }
 
-    /// Returns `true` if two different hashes are known to name the same thing, or may be paired.
+    /// Returns `true` if two different hashes are known to denote the same object, or may be
+    /// paired.
     fn same_hash(&mut self, a: &str, b: &str, may_pair: bool) -> bool {
         match (self.pairs.get(a), self.back.get(b)) {
             (Some(known), _) => known == b,
@@ -152,8 +153,8 @@ impl Comparison {
     }
 }
 
-/// Returns the value with all hexadecimal digits in lower case, except for the names of members,
-/// which clients read unchanged.
+/// Returns the value with all hexadecimal digits in lower case, except in the names of members,
+/// which are significant for clients.
 fn lower(value: &Value) -> Value {
     let text = |text: &str| match text.strip_prefix("0x") {
         Some(_) => text.to_lowercase(),

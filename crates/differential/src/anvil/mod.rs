@@ -1,12 +1,12 @@
-//! Differential parity: the same JSON-RPC sequences played to two nodes, answers compared.
+//! Parity tests: the same JSON-RPC sequences are sent to two nodes, and their responses compared.
 //!
 //! One node is the reference (stock anvil), the other is the subject. A [`Script`] is a list of
-//! [`Step`]s, read from a file or generated from a seed; the [`Player`] sends each step to both
-//! nodes, each with the values of *its* earlier answers, and [`compare`] returns the differences
-//! between the answers after the declared [normalisations](compare::NORMALISATIONS). The remaining
-//! differences are matched against the known [reasons]; [`report`] writes the result as a document.
+//! [`Step`]s, read from a file or generated from a seed. The [`Player`] sends each step to both
+//! nodes, each with the values of *its* earlier responses, and [`compare`] returns the differences
+//! after the declared [normalisations](compare::NORMALISATIONS). The remaining differences are
+//! matched against the known [reasons]; [`report`] writes the result as a document.
 //!
-//! This crate owns playing and comparing. It knows nothing of how either node works.
+//! This module only uses the JSON-RPC interface of both nodes.
 
 pub mod compare;
 pub mod node;

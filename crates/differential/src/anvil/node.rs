@@ -1,4 +1,4 @@
-//! Nodes as processes: started on a free port, asked over HTTP, ended when dropped.
+//! Nodes as processes: started on a free port, called over HTTP, killed when dropped.
 
 use alloy_transport::TransportError;
 use client::{Client, ClientError, ClientOptions};
@@ -12,7 +12,7 @@ use std::{
 };
 use testkit::free_port;
 
-/// Maximum time until a node answers.
+/// Timeout for a node's first response.
 const START: Duration = Duration::from_secs(30);
 
 /// Command that starts one of the two nodes.
@@ -24,14 +24,14 @@ pub struct Launch {
     pub program: PathBuf,
     /// Arguments before those of a script, such as a subcommand.
     pub arguments: Vec<String>,
-    /// File to which the node appends its log lines, and their levels in the form of `RUST_LOG`.
+    /// File to which the node appends its log, and the log filter in the format of `RUST_LOG`.
     pub log: Option<(PathBuf, &'static str)>,
 }
 
-/// Reason for which a node could not be started or asked.
+/// Reason why a node could not be started or called.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    /// The process could not be started or looked after.
+    /// The process could not be started or monitored.
     #[error("cannot run {program}: {source}")]
     Process {
         /// The executable.
@@ -39,15 +39,15 @@ pub enum NodeError {
         /// Error of the operating system.
         source: std::io::Error,
     },
-    /// The node ended before it answered.
+    /// The node ended before its first response.
     #[error("{name} ended before it answered: {status}")]
     Ended {
         /// The node.
         name: String,
-        /// Its exit status.
+        /// Exit status of the node.
         status: String,
     },
-    /// The node runs and does not answer.
+    /// The node runs but does not respond.
     #[error("{name} did not answer within {} s", START.as_secs())]
     Silent {
         /// The node.
@@ -77,11 +77,11 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts a node and waits until it answers.
+    /// Starts a node and waits for its first response.
     ///
     /// # Errors
     ///
-    /// Any [`NodeError`]; the process is gone then.
+    /// Any [`NodeError`]; the process has been killed then.
     pub fn start(launch: &Launch, arguments: &[String]) -> Result<Self, NodeError> {
         let program = launch.program.clone();
         let failed = |source| NodeError::Process { program: program.clone(), source };
@@ -123,11 +123,11 @@ impl Node {
         self.client.url()
     }
 
-    /// Sends a request; the answer is the `result` or the `error` member, under its name.
+    /// Sends a request, and returns an object with the `result` or `error` member of the response.
     ///
     /// # Errors
     ///
-    /// [`NodeError::Transport`] when the node gives no JSON.
+    /// [`NodeError::Transport`] if the response is not JSON.
     pub fn call(&self, method: &str, params: &Value) -> Result<Value, NodeError> {
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let mut answer = self.post(method, &request.to_string())?;
@@ -143,14 +143,14 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`NodeError::Transport`] when the node gives no JSON.
+    /// [`NodeError::Transport`] if the response is not JSON.
     pub fn post(&self, method: &str, body: &str) -> Result<Value, NodeError> {
         let failed = |source| NodeError::Transport {
             name: self.name.clone(),
             method: method.to_owned(),
             source,
         };
-        // The raw answer, with members that no typed client would read.
+        // The raw response, including members that a typed client would ignore.
         let answer = self.client.post(body).map_err(failed)?;
         serde_json::from_slice(&answer)
             .map_err(|error| failed(TransportError::deser_err(error, method).into()))
@@ -159,7 +159,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // It is ours and holds nothing of worth; that it may be gone already is no failure.
+        // The process may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

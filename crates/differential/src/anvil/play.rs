@@ -1,4 +1,4 @@
-//! Playing a script to two nodes.
+//! Execution of a script on two nodes.
 
 use crate::anvil::{
     Comparison, Difference, Launch, Node, Script, Step,
@@ -17,22 +17,22 @@ use std::{
 /// metadata.
 const PROBE: &str = include_str!("../../anvil/contracts/Probe.hex");
 
-/// The same for forks from before the merge: compiled for Istanbul, with 0 where it would read the
-/// base fee.
+/// Creation code of the probe for forks before the merge: compiled for Istanbul, with 0 in place of
+/// the base fee.
 const PROBE_ISTANBUL: &str = include_str!("../../anvil/contracts/ProbeIstanbul.hex");
 
-/// Methods for which anvil knows a new block only after a moment: it is asked again if answers
-/// differ, while the other node keeps its first answer.
+/// Methods for which anvil sees a new block only after a delay. If responses differ, anvil is
+/// called again, while the first response of the other node counts.
 const LATE: [&str; 2] = ["eth_feeHistory", "eth_gasPrice"];
 const LATE_TRIES: usize = 5;
 
-/// Reason for which a script cannot go on.
+/// Reason why a script cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum PlayError {
     /// A node failed below JSON-RPC.
     #[error(transparent)]
     Node(#[from] NodeError),
-    /// A step cannot be played.
+    /// A step cannot be executed.
     #[error("{script}, step {line}: {reason}")]
     Step {
         /// The script.
@@ -53,22 +53,22 @@ pub struct Record {
     pub line: usize,
     /// The method.
     pub method: String,
-    /// The parameters as the reference got them.
+    /// The parameters sent to the reference.
     pub params: String,
-    /// Answer of the reference.
+    /// Response of the reference.
     pub answer: Value,
-    /// Differences between the answers.
+    /// Differences between the responses.
     pub differences: Vec<Difference>,
-    /// Time until the reference and the subject had answered.
+    /// Response times of the reference and the subject.
     pub times: [Duration; 2],
 }
 
-/// Two fresh nodes and the values of their answers.
+/// Two fresh nodes and the values of their responses.
 #[derive(Debug)]
 pub struct Player {
     nodes: [Node; 2],
     names: [HashMap<String, Value>; 2],
-    /// For each node, `true` if it may know something [late](LATE): the reference, and a subject
+    /// For each node, `true` if it may see a new block [late](LATE): the reference, and a subject
     /// that is the same program.
     may_be_late: [bool; 2],
     comparison: Comparison,
@@ -80,7 +80,7 @@ impl Player {
     ///
     /// # Errors
     ///
-    /// [`PlayError::Node`] when one does not start.
+    /// [`PlayError::Node`] if one does not start.
     pub fn start(
         launches: [&Launch; 2],
         script: &str,
@@ -99,11 +99,11 @@ impl Player {
         Ok(Self { nodes, names, may_be_late, comparison, script: script.to_owned() })
     }
 
-    /// Plays a whole script to two fresh nodes.
+    /// Executes a whole script on two fresh nodes.
     ///
     /// # Errors
     ///
-    /// The first step that cannot be played; differences are no errors.
+    /// [`PlayError`] for the first step that cannot be executed. Differences are not errors.
     pub fn play(launches: [&Launch; 2], script: &Script) -> Result<Vec<Record>, PlayError> {
         let mut player = Self::start(launches, &script.name, &script.arguments)?;
         let mut records = Vec::with_capacity(script.steps.len());
@@ -113,11 +113,11 @@ impl Player {
         Ok(records)
     }
 
-    /// Plays one step; `None` for one that sends nothing.
+    /// Executes one step; `None` for a step that sends nothing.
     ///
     /// # Errors
     ///
-    /// [`PlayError`] when it cannot be played.
+    /// [`PlayError`] if it cannot be executed.
     pub fn step(&mut self, step: &Step) -> Result<Option<Record>, PlayError> {
         let bad = |script: &str, reason| PlayError::Step {
             script: script.to_owned(),
@@ -165,8 +165,8 @@ impl Player {
                 settle(node)?;
             }
         }
-        // Blocks that are pending or simulated are no part of the chain: hashes that are first seen
-        // there are pairs of nothing.
+        // Pending and simulated blocks are not part of the chain, so hashes that first occur there
+        // are not paired.
         let passing = method == "eth_simulateV1" || params.contains("\"pending\"");
         let differences = if passing {
             self.comparison.clone().compare(&method, &answers[0], &answers[1])
@@ -198,7 +198,7 @@ impl Player {
     }
 }
 
-/// Runs `ask` and notes how long it took.
+/// Runs `ask` and adds its duration to `took`.
 fn timed<T>(took: &mut Duration, ask: impl FnOnce() -> T) -> T {
     let begun = Instant::now();
     let answer = ask();
@@ -206,8 +206,8 @@ fn timed<T>(took: &mut Duration, ask: impl FnOnce() -> T) -> T {
     answer
 }
 
-/// Waits until a node that mines by itself has mined everything that it can: it answers before it
-/// does.
+/// Waits until an automining node has mined all executable transactions, because it responds before
+/// mining.
 fn settle(node: &Node) -> Result<(), NodeError> {
     const LONGEST: Duration = Duration::from_millis(200);
     let nothing = json!([]);
@@ -223,7 +223,7 @@ fn settle(node: &Node) -> Result<(), NodeError> {
     Ok(())
 }
 
-/// Replaces names by their values; in the members of an object too.
+/// Replaces names by their values, also in the keys of objects.
 fn fill(value: &Value, names: &HashMap<String, Value>) -> Value {
     match value {
         Value::String(text) => look_up(text, names).unwrap_or_else(|| value.clone()),
@@ -240,7 +240,7 @@ fn fill(value: &Value, names: &HashMap<String, Value>) -> Value {
     }
 }
 
-/// The value of `$name` or `$name/path`, null if there is none; `None` for any other text.
+/// Returns the value of `$name` or `$name/path`, null if it is unknown; `None` for any other text.
 fn look_up(text: &str, names: &HashMap<String, Value>) -> Option<Value> {
     let reference = text.strip_prefix('$')?;
     let (name, path) = reference.split_at(reference.find('/').unwrap_or(reference.len()));

@@ -1,9 +1,9 @@
-//! Random sequences: the same for the same seed.
+//! Random sequences, determined by a seed.
 
 use crate::anvil::{Step, script::Action};
 use serde_json::{Value, json};
 
-/// A small generator of numbers, the same everywhere (xorshift64*).
+/// A small portable pseudorandom generator (xorshift64*).
 #[derive(Debug, Clone)]
 struct Dice(u64);
 
@@ -29,33 +29,33 @@ impl Dice {
 pub struct Walk {
     dice: Dice,
     line: usize,
-    /// Names of the snapshots that can be gone back to, oldest first.
+    /// Names of the snapshots that can be restored, oldest first.
     snapshots: Vec<String>,
     /// Number of snapshots taken so far.
     taken: u64,
     transactions: u64,
-    /// The newest that does not wait for an earlier one.
+    /// The newest transaction that does not depend on an earlier pending one.
     ready: u64,
     automine: bool,
     time: u64,
-    /// `true` if blocks have a base fee. Otherwise each transaction has a gas price.
+    /// `true` if blocks have a base fee; otherwise each transaction has a gas price.
     has_base_fee: bool,
     queue: Vec<Step>,
 }
 
 impl Walk {
-    /// Time of the genesis that the walk expects.
+    /// Timestamp of the genesis that the walk expects.
     pub const GENESIS: u64 = 1_700_000_000;
 
-    /// The walk of this seed.
+    /// Creates the walk with this seed.
     pub fn new(seed: u64) -> Self {
         Self::begin(seed, "$Probe", true)
     }
 
-    /// Forks from before the merge that walks are made under, and whether they have a base fee.
+    /// Forks before the merge under which walks run, and whether they have a base fee.
     pub const EARLY: [(&str, bool); 2] = [("london", true), ("berlin", false)];
 
-    /// The walk of this seed for a fork from before the merge.
+    /// Creates the walk with this seed for a fork before the merge.
     pub fn early(seed: u64, has_base_fee: bool) -> Self {
         Self::begin(seed, "$ProbeIstanbul", has_base_fee)
     }
@@ -73,7 +73,7 @@ impl Walk {
             has_base_fee,
             queue: Vec::new(),
         };
-        // The clock of the chain must not follow that of the machine.
+        // The timestamps of the chain must not depend on the clock of the machine.
         walk.call("anvil_setBlockTimestampInterval", json!([1]));
         let price = if has_base_fee { Value::Null } else { json!("0x77359400") };
         let probe = json!([{ "from": "$a0", "data": probe, "gasPrice": price }]);
@@ -83,7 +83,7 @@ impl Walk {
         walk
     }
 
-    /// Arguments that both nodes are started with.
+    /// Returns the arguments with which both nodes are started.
     pub fn arguments() -> Vec<String> {
         vec!["--timestamp".to_owned(), Self::GENESIS.to_string()]
     }
@@ -112,7 +112,7 @@ impl Walk {
         "$data"
     }
 
-    /// Makes a change, and reads its effects.
+    /// Makes a change and reads its effects.
     fn change(&mut self) {
         match self.dice.below(100) {
             0..30 => self.transfer(),
@@ -129,7 +129,7 @@ impl Walk {
                 self.call("evm_setAutomine", json!([on]));
                 if on {
                     self.call("evm_mine", json!([]));
-                    // Anvil makes an empty block, or does not, when a transaction unlocks another.
+                    // anvil may or may not mine an empty block when a transaction unlocks another.
                     self.call("anvil_dropAllTransactions", json!([]));
                 }
             }
@@ -142,9 +142,8 @@ impl Walk {
 
     fn send(&mut self, mut transaction: Value) {
         if !self.automine {
-            // Transactions of one sender that wait together offer the same: anvil would try a
-            // better one before the one whose nonce it follows, and throw it away; a script shows
-            // it.
+            // Pending transactions of one sender have the same fees: anvil would try one with a
+            // higher fee before its predecessor by nonce, and drop it. A script shows this.
             let from = transaction["from"].as_str().unwrap_or_default();
             let place = u64::from(from.bytes().last().unwrap_or_default() % 7);
             let price = json!(format!("{:#x}", 2_000_000_000 + place * 77_000_000));
@@ -206,8 +205,8 @@ impl Walk {
         let data = self.compute("call", argument);
         let from = self.account();
         let mut transaction = json!({ "from": from, "to": "$made/contractAddress", "data": data });
-        // A call that fails has no estimate, and is sent with all the gas there is, which is not
-        // the same on both nodes; a script shows it.
+        // A failing call has no estimate and is sent with the maximum gas, which differs between
+        // the nodes. A script shows this.
         let may_fail = which >= REFUSED;
         if may_fail || self.dice.below(3) > 0 {
             transaction["gas"] = json!("0x100000");
@@ -237,8 +236,8 @@ impl Walk {
     }
 
     fn revert(&mut self) {
-        // Mostly the newest. One that lies on a chain which is gone would break anvil; a script
-        // shows it.
+        // Mostly the newest snapshot. One on an abandoned chain would break anvil; a script shows
+        // this.
         let which = match self.dice.below(4) {
             0 => self.dice.below(self.snapshots.len().max(1) as u64),
             _ => self.snapshots.len().saturating_sub(1) as u64,
@@ -254,10 +253,10 @@ impl Walk {
         if self.dice.below(4) == 0 {
             self.call("evm_revert", json!([format!("${name}")]));
         }
-        // Anvil would give the next block the base fee of the chain that is gone; a script shows
-        // it.
+        // anvil would use the base fee of the abandoned chain for the next block; a script shows
+        // this.
         self.call("anvil_setNextBlockBaseFeePerGas", json!(["0x3b9aca00"]));
-        // And its pool goes by the nonces of that chain.
+        // anvil's pool also uses the nonces of the abandoned chain.
         self.call("anvil_dropAllTransactions", json!([]));
     }
 
@@ -266,7 +265,7 @@ impl Walk {
         let time = self.time;
         match self.dice.below(6) {
             0..3 => self.call("evm_setNextBlockTimestamp", json!([time])),
-            // Blocks have a fixed distance, so the clock itself decides about none of them.
+            // Blocks have a fixed interval, so the clock does not affect their timestamps.
             3 => {
                 let seconds = 1 + self.dice.below(1000);
                 self.call("evm_increaseTime", json!([seconds]));

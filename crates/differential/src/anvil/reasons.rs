@@ -1,4 +1,4 @@
-//! Reasons that differences are known to have.
+//! Known differences and their reasons.
 
 mod eth;
 mod every;
@@ -7,16 +7,18 @@ mod other;
 use crate::anvil::{Difference, Record};
 use serde_json::Value;
 
-/// Consequence of a difference for a test suite that has run with the reference.
+/// Consequence of a difference for a test suite that passes with the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Impact {
-    /// Something that is taken there is refused, or has another effect: a suite may fail.
+    /// The subject rejects an accepted request, or the request has another effect: a suite may
+    /// fail.
     Effect,
-    /// A value is another: a suite may fail that compares it.
+    /// A value differs: a suite that compares it may fail.
     Value,
-    /// An error has another code or other words: a suite may fail that compares those.
+    /// The code or message of an error differs: a suite that compares it may fail.
     Error,
-    /// An answer in place of an error or of nothing: no suite fails.
+    /// The subject returns a result where the reference returns an error or nothing: no suite
+    /// fails.
     More,
 }
 
@@ -32,18 +34,18 @@ impl Impact {
     }
 }
 
-/// A known difference: where it may appear, and why it is there.
+/// A known difference: where it may occur, and why.
 #[derive(Debug, Clone, Copy)]
 pub struct Reason {
-    /// Methods that it concerns; a `*` at the end matches any rest.
+    /// Affected methods; a `*` at the end matches any rest.
     pub methods: &'static [&'static str],
-    /// Paths in the answer, with the same rule.
+    /// Paths in the response, with the same rule.
     pub paths: &'static [&'static str],
     /// A further condition on the difference.
     pub when: fn(&Record, &Difference) -> bool,
     /// Consequence for a user.
     pub impact: Impact,
-    /// Reason, for a reader who knows Ethereum and not this code.
+    /// Reason, written for readers who know Ethereum but not this code.
     pub why: &'static str,
 }
 
@@ -55,7 +57,7 @@ fn message(record: &Record) -> &str {
     record.answer.pointer("/error/message").and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Returns the error message of the subject if the reference has an answer.
+/// Returns the error message of the subject if the reference returned a result.
 fn refusal(record: &Record) -> &str {
     let error =
         |difference: &&Difference| difference.path == "/error" && difference.reference.is_none();
@@ -63,12 +65,12 @@ fn refusal(record: &Record) -> &str {
     found.and_then(|difference| difference.subject.as_deref()).unwrap_or_default()
 }
 
-/// Returns `true` for the message of an execution that failed.
+/// Returns `true` for the message of a failed execution.
 fn is_of_evm(message: &str) -> bool {
     ["execution reverted", "EVM error"].iter().any(|words| message.starts_with(words))
 }
 
-/// Returns `true` if the request was made under a fork from before the merge.
+/// Returns `true` if the request was made under a fork before the merge.
 fn is_early(record: &Record) -> bool {
     ["london", "berlin", "frontier"].iter().any(|fork| record.script.contains(fork))
 }
@@ -76,7 +78,7 @@ fn is_early(record: &Record) -> bool {
 /// All reasons, in the order in which they are tried.
 const REASONS: [&[Reason]; 3] = [every::REASONS, eth::REASONS, other::REASONS];
 
-/// The reason of a difference, if it has one: the first that fits.
+/// Returns the first reason that matches a difference.
 pub fn reason(record: &Record, difference: &Difference) -> Option<&'static Reason> {
     REASONS.into_iter().flatten().find(|reason| {
         reason.methods.iter().any(|pattern| fits(pattern, &record.method))
@@ -103,8 +105,8 @@ mod tests {
     /// A position, and the values of reference and subject there.
     type Place<'p> = (&'p str, Option<&'p str>, Option<&'p str>);
 
-    /// Returns `true` if all differences of a request have a reason. `said` is the error of the
-    /// reference.
+    /// Returns `true` if all differences of a request have a reason. `said` is the error message of
+    /// the reference.
     fn explained(method: &str, params: &str, said: &str, places: &[Place<'_>]) -> bool {
         let answer = match said {
             "" => json!({ "result": {} }),
@@ -127,12 +129,12 @@ mod tests {
         record.differences.iter().all(|difference| reason(&record, difference).is_some())
     }
 
-    /// The subject refuses a request that the reference accepts.
+    /// The subject rejects a request that the reference accepts.
     const fn refuses(words: &str) -> [Place<'_>; 2] {
         [("/error", None, Some(words)), ("/result", Some("[]"), None)]
     }
 
-    /// The subject accepts a request that the reference refuses.
+    /// The subject accepts a request that the reference rejects.
     const TAKES: [Place<'_>; 2] = [("/error", Some("{}"), None), ("/result", None, Some("[]"))];
 
     #[test]

@@ -1,4 +1,4 @@
-//! The result as a document.
+//! The results as a Markdown document.
 
 use crate::anvil::{
     Difference, Record,
@@ -7,7 +7,7 @@ use crate::anvil::{
 };
 use std::{cmp::Reverse, collections::BTreeMap, fmt::Write as _};
 
-/// Version of the anvil that is compared, which `package.json` pins.
+/// Version of anvil, as pinned in `package.json`.
 const ANVIL: &str = "1.7.1";
 
 /// Introduction for users, independent of the run.
@@ -75,7 +75,7 @@ struct Kind<'r> {
 }
 
 impl Report {
-    /// Requests whose answers differ in a place that has no known reason.
+    /// Returns the requests with differences that have no known reason.
     pub fn unexplained(&self) -> impl Iterator<Item = (&Record, &Difference)> {
         self.records.iter().flat_map(|record| {
             record
@@ -110,7 +110,7 @@ impl Report {
         )
     }
 
-    /// The document.
+    /// Returns the document.
     pub fn markdown(&self, reference: &str, subject: &str) -> String {
         let mut text = format!(
             "# Parity of {subject} with {reference}\n\n\
@@ -139,7 +139,7 @@ impl Report {
                     .or_insert(Kind { count: 1, record, difference });
             }
         }
-        // The most expensive differences for a user come first, and within each kind the most
+        // The differences with the worst consequences come first, and within each kind the most
         // frequent.
         let seen = |kinds: &Kinds<'_>| kinds.values().map(|kind| kind.count).sum::<usize>();
         let mut explained: Vec<_> = explained.into_values().collect();
@@ -159,7 +159,7 @@ impl Report {
     }
 }
 
-/// Begins a section with one table.
+/// Writes the heading of a section and the head of its table.
 fn head(text: &mut String, heading: &str, reference: &str, subject: &str) {
     let _ = write!(
         text,
@@ -168,13 +168,13 @@ fn head(text: &mut String, heading: &str, reference: &str, subject: &str) {
     );
 }
 
-/// Row of a table: differences of one reason.
+/// Row of a table: differences with one reason.
 #[derive(Debug)]
 struct Row<'r> {
     methods: Vec<&'r str>,
-    /// Places in the answer to the first method.
+    /// Paths in the response to the first method.
     paths: Vec<&'r str>,
-    /// `true` if another method has the member at another place.
+    /// `true` if another method has the member at another path.
     is_elsewhere: bool,
     count: usize,
     /// First values of the reference and of the subject.
@@ -183,8 +183,8 @@ struct Row<'r> {
 }
 
 impl Row<'_> {
-    /// Returns `true` if one row can show both: one member of results, or values at one place that
-    /// are equal but for their numbers.
+    /// Returns `true` if one row can show both: one member of results, or values at one path that
+    /// are equal except for their numbers.
     fn is_like(&self, other: &Self) -> bool {
         match (member(self.paths[0]), member(other.paths[0])) {
             (Some(mine), Some(others)) => mine == others,
@@ -196,8 +196,8 @@ impl Row<'_> {
         self.values.map(|value| Some(value?.chars().filter(|c| !c.is_ascii_digit()).collect()))
     }
 
-    /// Returns `true` if both are members of results of the same methods, which the same nodes
-    /// have.
+    /// Returns `true` if both are members in results of the same methods, present on the same
+    /// nodes.
     fn is_beside(&self, other: &Self) -> bool {
         let of_results = [self, other].iter().all(|row| member(row.paths[0]).is_some());
         let present = |row: &Self| row.values.map(|value| value.is_some());
@@ -261,7 +261,7 @@ fn rows<'r>(kinds: &Kinds<'r>) -> Vec<Row<'r>> {
     shown
 }
 
-/// Writes the rows of one reason, which stands in the first of them.
+/// Writes the rows of one reason, which is in the first of them.
 fn write_rows(text: &mut String, why: &str, kinds: &Kinds<'_>) {
     let mut reason = if why.is_empty() { String::new() } else { format!("{why} ") };
     for Row { methods, paths, is_elsewhere, count, values: [reference, subject], first } in

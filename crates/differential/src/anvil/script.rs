@@ -1,6 +1,6 @@
 //! Scripts: lists of requests.
 //!
-//! A script file holds one step per line:
+//! A script file has one step per line:
 //!
 //! ```text
 //! #! --no-mining                      arguments for both nodes
@@ -27,23 +27,23 @@ pub struct Step {
     pub action: Action,
 }
 
-/// Action of a step.
+/// The action of a step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// A request to both nodes.
     Call {
         /// The method.
         method: String,
-        /// The parameters, names not yet replaced.
+        /// The parameters, with names not yet replaced.
         params: Value,
     },
     /// A body that is sent unchanged to both nodes.
     Post(String),
     /// A value that the player computes; nothing is sent.
     Compute {
-        /// The word that says how.
+        /// Name of the computation.
         word: String,
-        /// Its argument, names not yet replaced.
+        /// The argument, with names not yet replaced.
         argument: Value,
     },
 }
@@ -53,13 +53,13 @@ pub enum Action {
 pub struct Script {
     /// Name in the report.
     pub name: String,
-    /// Arguments that both nodes are started with.
+    /// Arguments with which both nodes are started.
     pub arguments: Vec<String>,
     /// The steps.
     pub steps: Vec<Step>,
 }
 
-/// A line of a script that cannot be read.
+/// A line of a script that cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 #[error("{script}, line {line}: {reason}")]
 pub struct ScriptError {
@@ -72,11 +72,11 @@ pub struct ScriptError {
 }
 
 impl Script {
-    /// Reads a script.
+    /// Parses a script.
     ///
     /// # Errors
     ///
-    /// The first line that is no step.
+    /// [`ScriptError`] for the first line that is not a step.
     pub fn parse(name: &str, text: &str) -> Result<Self, ScriptError> {
         let mut script = Self { name: name.to_owned(), arguments: Vec::new(), steps: Vec::new() };
         for (index, line) in text.lines().enumerate() {
@@ -92,7 +92,7 @@ impl Script {
         Ok(script)
     }
 
-    /// Returns the number of requests that it makes.
+    /// Returns the number of requests in the script.
     pub fn requests(&self) -> usize {
         self.steps.iter().filter(|step| !matches!(step.action, Action::Compute { .. })).count()
     }

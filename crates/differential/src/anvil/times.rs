@@ -1,9 +1,9 @@
-//! Time that each method takes with the two nodes.
+//! Response times of each method on the two nodes.
 
 use crate::anvil::Record;
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
-/// Methods for which the subject takes longer than the reference by less than this are left out.
+/// Minimum difference of the medians for a method to be listed.
 const NOTABLE: Duration = Duration::from_micros(300);
 
 /// Returns a table of the methods for which the subject is slower, slowest first: the median time
@@ -53,7 +53,7 @@ mod tests {
         };
         let records = [
             record("slow", 1_000, 3_000),
-            // One request that happened to wait does not count.
+            // One outlier does not affect the median.
             record("equal", 1_000, 1_000),
             record("equal", 1_000, 90_000),
             record("equal", 1_000, 1_100),

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, hex, kecca
 use serde_json::{Value, json};
 use testkit::{Key, Transaction};
 
-/// The secrets of the ten accounts that both nodes hold by default.
+/// Private keys of the ten default accounts of both nodes.
 pub const SECRETS: [&str; 10] = [
     "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
     "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
@@ -20,23 +20,23 @@ pub const SECRETS: [&str; 10] = [
     "2a871d0798f97d79848a013d4936a73bf4cc922c825d33c1cf7073dff6d409c6",
 ];
 
-/// The key of the account with this index.
+/// Returns the key of the account with this index.
 ///
 /// # Panics
 ///
-/// Beyond the ten accounts.
+/// If `index` is not below ten.
 pub fn key(index: usize) -> Key {
     let secret: B256 = SECRETS[index].parse().expect("a constant");
     Key::from_secret(secret).expect("a constant")
 }
 
-/// Reason for which a word has no value.
+/// Reason why a value cannot be computed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WordError {
     /// The word is unknown.
     #[error("no word is called {0}")]
     Unknown(String),
-    /// The argument is not one that the word takes, and why.
+    /// The argument is invalid for the word, for this reason.
     #[error("{0}")]
     Argument(String),
 }
@@ -51,7 +51,7 @@ pub enum WordError {
 ///
 /// # Errors
 ///
-/// The violation of the argument.
+/// [`WordError`] if the word is unknown or its argument invalid.
 pub fn compute(word: &str, argument: &Value) -> Result<Value, WordError> {
     let value = match word {
         "value" => Ok(argument.clone()),
@@ -94,7 +94,7 @@ fn number(value: &Value) -> Result<U256, String> {
     }
 }
 
-/// A signed transaction. Members are named as in `eth_sendTransaction`; missing ones have a default
+/// Signs a transaction. Members are named as in `eth_sendTransaction`; missing ones get a default
 /// that a fresh node accepts.
 fn signed(argument: &Value) -> Result<Bytes, String> {
     let field =

@@ -11,7 +11,7 @@ use eyre::{Context, bail};
 use std::{fs, path::PathBuf, process::ExitCode};
 use toolchain::{Toolchain, progress_to_stderr};
 
-/// Play the same requests to stock anvil and to the devnet, and compare the answers
+/// Send the same requests to stock anvil and to the devnet, and compare the responses
 #[derive(Debug, Parser)]
 #[command(max_term_width = 100)]
 struct Arguments {
@@ -19,31 +19,31 @@ struct Arguments {
     #[arg(long, num_args = 1.., value_name = "PROGRAM", allow_hyphen_values = true)]
     subject: Vec<String>,
 
-    /// Only scripts whose name contains this
+    /// Run only scripts whose name contains this
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
 
-    /// Random steps in all
+    /// Total number of random steps
     #[arg(long, default_value_t = 5000, value_name = "STEPS")]
     random: usize,
 
-    /// Random steps of one walk
+    /// Number of random steps per walk
     #[arg(long, default_value_t = 1000, value_name = "STEPS")]
     walk: usize,
 
-    /// Seed of the first walk; the others count on from it
+    /// Seed of the first walk; the others have consecutive seeds
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     seed: u64,
 
-    /// Write the document here
+    /// Write the document to this file
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 
-    /// Show what the reference answers
+    /// Show the responses of the reference
     #[arg(long)]
     answers: bool,
 
-    /// Show the methods that take longer with the subject
+    /// Show the methods that are slower with the subject
     #[arg(long)]
     times: bool,
 
@@ -136,10 +136,10 @@ fn run(arguments: &Arguments) -> eyre::Result<bool> {
     Ok(report.unexplained().next().is_none())
 }
 
-/// Requests of a walk under a fork from before the merge.
+/// Number of requests of a walk under a fork before the merge.
 const EARLY: usize = 300;
 
-/// Plays a number of random requests on fresh nodes.
+/// Sends a number of random requests to fresh nodes.
 fn walk(
     launches: [&Launch; 2],
     name: &str,
@@ -175,7 +175,7 @@ fn shorten(text: &str) -> String {
     short
 }
 
-/// The scripts of the checkout, by name.
+/// Returns the scripts of the checkout, sorted by name.
 fn scripts(tools: &Toolchain) -> eyre::Result<Vec<Script>> {
     let folder = tools.root().join("crates/differential/anvil/scripts");
     let mut files: Vec<PathBuf> = fs::read_dir(&folder)

@@ -24,11 +24,11 @@ use libssz::{SszDecode, SszEncode};
 use libssz_merkle::{HashTreeRoot, Sha2Hasher};
 use wire::{ByteLists, ExecutionWitness as WitnessView, ProtocolFork, Records, StatelessInput};
 
-/// An input, decoded.
+/// A decoded input.
 pub(super) enum Input<'a> {
     /// Decoded by ethrex.
     Amsterdam(Box<SszStatelessInput>),
-    /// Decoded by `wire`; the request as ethrex has it, in the later shape.
+    /// Decoded by `wire`; the request is converted to ethrex's type for Amsterdam.
     Earlier {
         fork: Fork,
         chain_id: u64,
@@ -38,7 +38,7 @@ pub(super) enum Input<'a> {
     },
 }
 
-/// Root of an Amsterdam input's request, by ethrex's SSZ.
+/// Returns the root of an Amsterdam input's request, by ethrex's SSZ.
 pub fn request_root(calldata: &Bytes) -> Result<B256, EthrexError> {
     let Input::Amsterdam(input) = Input::decode(calldata)? else {
         return Err(malformed("schema id")("not Amsterdam's"));
@@ -46,7 +46,7 @@ pub fn request_root(calldata: &Bytes) -> Result<B256, EthrexError> {
     Ok(input.new_payload_request.hash_tree_root(&Sha2Hasher).into())
 }
 
-/// An Amsterdam input, decoded and encoded by ethrex's SSZ.
+/// Decodes and re-encodes an Amsterdam input with ethrex's SSZ.
 pub fn encode_again(calldata: &Bytes) -> Result<Vec<u8>, EthrexError> {
     let Input::Amsterdam(input) = Input::decode(calldata)? else {
         return Err(malformed("schema id")("not Amsterdam's"));
@@ -94,7 +94,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// The block of the request; its hash and blob hashes are those that the request claims.
+    /// Returns the block of the request, after checking the claimed block hash and blob hashes.
     pub(super) fn block(&self, config: &ChainConfig) -> Result<Block, EthrexError> {
         let request = self.request();
         let payload = &request.execution_payload;
@@ -111,7 +111,7 @@ impl<'a> Input<'a> {
         Ok(block)
     }
 
-    /// The witness, its nodes linked to tries.
+    /// Converts the witness, with its nodes linked to tries.
     pub(super) fn into_witness(self, config: ChainConfig) -> Result<ExecutionWitness, EthrexError> {
         match self {
             Self::Amsterdam(input) => Ok(ExecutionWitness {
@@ -182,8 +182,8 @@ fn block_of(request: &NewPayloadRequest, fork: Fork) -> Result<Block, EthrexErro
     Ok(Block::new(header, body))
 }
 
-/// A transaction of a kind that Ethereum has: ethrex's own kinds are for its L2 and for later
-/// forks.
+/// Decodes a transaction of a type that Ethereum has, excluding ethrex's own types for its L2 and
+/// for later forks.
 fn transaction(bytes: &[u8]) -> Result<Transaction, EthrexError> {
     let transaction = Transaction::decode_canonical(bytes)
         .map_err(|reason| malformed("transaction")(&reason.to_string()))?;
@@ -204,7 +204,7 @@ const fn withdrawal(withdrawal: &SszWithdrawal) -> Withdrawal {
     }
 }
 
-/// ethrex's name of a fork.
+/// Returns ethrex's constant for a fork.
 pub const fn fork_of(fork: ProtocolFork) -> Fork {
     match fork {
         ProtocolFork::Paris => Fork::Paris,
@@ -218,7 +218,7 @@ pub const fn fork_of(fork: ProtocolFork) -> Fork {
     }
 }
 
-/// A request of an earlier fork in the shape of Amsterdam's, the later fields empty.
+/// Converts a request of an earlier fork to the shape of Amsterdam, with later fields empty.
 fn request_of(input: &StatelessInput<'_>) -> Result<NewPayloadRequest, EthrexError> {
     let request = &input.request;
     let payload = &request.payload;

@@ -1,4 +1,4 @@
-//! The rules of chains in ethrex's terms, from the published fork schedules.
+//! Chain configurations for ethrex, from the published fork schedules.
 
 use alloy_primitives::{Address, address};
 use ethrex_common::{
@@ -10,7 +10,7 @@ use ethrex_common::{
 struct Schedule {
     chain_id: u64,
     deposit_contract: Address,
-    /// Genesis, where the network started with the merge behind it.
+    /// Activation of Shanghai; the genesis, if the network started after the merge.
     shanghai: u64,
     cancun: u64,
     prague: u64,
@@ -56,7 +56,7 @@ const NETWORKS: [Schedule; 3] = [
     },
 ];
 
-/// The public network with this chain id: mainnet, Sepolia or Hoodi.
+/// Returns the configuration of the public network with this chain id: mainnet, Sepolia or Hoodi.
 pub fn network(chain_id: u64) -> Option<ChainConfig> {
     let schedule = NETWORKS.iter().find(|schedule| schedule.chain_id == chain_id)?;
     Some(ChainConfig {
@@ -72,13 +72,14 @@ pub fn network(chain_id: u64) -> Option<ChainConfig> {
     })
 }
 
-/// A chain on which the rules of `fork` hold from genesis, without a deposit contract.
+/// Returns the configuration of a chain with `fork` active from genesis, without a deposit
+/// contract.
 pub fn constant(chain_id: u64, fork: Fork) -> ChainConfig {
     scheduled(chain_id, fork, &[])
 }
 
-/// A chain on which the rules of `first` hold from genesis and those of later forks from the given
-/// timestamps on, without a deposit contract.
+/// Returns the configuration of a chain with `first` active from genesis and `later` forks from
+/// their timestamps on, without a deposit contract.
 pub fn scheduled(chain_id: u64, first: Fork, later: &[(Fork, u64)]) -> ChainConfig {
     let activation = |fork| {
         let from_genesis = (first >= fork).then_some(0);
@@ -93,13 +94,13 @@ pub fn scheduled(chain_id: u64, first: Fork, later: &[(Fork, u64)]) -> ChainConf
         bpo1_time: activation(Fork::BPO1),
         bpo2_time: activation(Fork::BPO2),
         amsterdam_time: activation(Fork::Amsterdam),
-        // No key hashes to this address, and no code can stand there.
+        // An address without a known key, at which no code can be deployed.
         deposit_contract_address: H160::repeat_byte(0xff),
         ..merged(chain_id)
     }
 }
 
-/// A chain that has the merge behind it.
+/// Returns the configuration of a chain that started after the merge.
 fn merged(chain_id: u64) -> ChainConfig {
     ChainConfig {
         chain_id,

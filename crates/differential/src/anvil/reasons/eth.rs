@@ -1,9 +1,9 @@
-//! Differences in the methods that every client has.
+//! Differences in the standard methods.
 
 use super::{ALWAYS, Impact, Reason, is_early, message, refusal};
 use serde_json::Value;
 
-/// The first that fits explains a difference.
+/// The first match explains a difference.
 pub(super) const REASONS: &[Reason] = &[
     Reason {
         methods: &["eth_sendRawTransaction"],

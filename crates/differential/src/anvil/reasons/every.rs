@@ -2,10 +2,10 @@
 
 use super::{ALWAYS, Impact, Reason, is_early, is_of_evm, message};
 
-/// The base fee of the genesis by default, as a subject that asks for anvil's shows it.
+/// Default base fee of the genesis of a subject that uses anvil's default for the first block.
 const GENESIS_FEE: &str = "\"0x441e9db6\"";
 
-/// The first that fits explains a difference.
+/// The first match explains a difference.
 pub(super) const REASONS: &[Reason] = &[
     Reason {
         methods: &["*"],

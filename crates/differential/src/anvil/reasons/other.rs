@@ -1,12 +1,12 @@
-//! Differences in debugging, in the methods of anvil, in the pool and below JSON-RPC.
+//! Differences in debug, anvil and pool methods, and below JSON-RPC.
 
 use super::{ALWAYS, Impact, Reason, message, refusal};
 use serde_json::Value;
 
-/// The hash of no code.
+/// The hash of empty code.
 const NO_CODE: &str = "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470";
 
-/// The first that fits explains a difference.
+/// The first match explains a difference.
 pub(super) const REASONS: &[Reason] = &[
     Reason {
         methods: &["trace_filter"],
@@ -71,7 +71,7 @@ pub(super) const REASONS: &[Reason] = &[
         methods: &["trace_*"],
         paths: &["*/result/address", "*/result/code", "*/result/output"],
         when: |record, _| {
-            // The three differ together, where nothing was created.
+            // All three differ together if nothing was created.
             let differs = |part: &str| record.differences.iter().any(|d| d.path.ends_with(part));
             ["/result/address", "/result/code", "/result/output"].iter().all(|it| differs(it))
         },
@@ -124,7 +124,7 @@ pub(super) const REASONS: &[Reason] = &[
         methods: &["txpool_*"],
         paths: &["/result/pending*", "/result/queued*"],
         when: |record, _| {
-            // A member that one lacks is in the other.
+            // A member that is missing in one part is in the other.
             let differs = |part: &str| record.differences.iter().any(|d| d.path.starts_with(part));
             differs("/result/pending") && differs("/result/queued")
         },

@@ -1,18 +1,18 @@
-//! Bars of the time on one thread over ethrex's.
+//! Bar chart of the time on one thread relative to ethrex.
 
 use crate::measured::{Kind, Measured};
 use std::fmt::Write as _;
 
 const WIDTH: f64 = 720.0;
-/// Start of the bars, and length of one whose block takes as long as ethrex's.
+/// Start of the bars, and length of a bar for a ratio of one.
 const LEFT: f64 = 260.0;
 const WHOLE: f64 = 300.0;
-/// Longest bar; a longer one is cut, and its figure says so.
+/// Ratio of the longest bar; longer ones are cut off.
 const LONGEST: f64 = 1.3;
 const ROW: f64 = 20.0;
 const TOP: f64 = 36.0;
 
-/// Returns a picture with a bar for each input, and a line at ethrex's time.
+/// Returns an SVG with a bar for each input, and a line at ethrex's time.
 pub(crate) fn svg(all: &[Measured]) -> String {
     let height = ROW.mul_add(all.len() as f64, TOP) + 12.0;
     let mut svg = format!(

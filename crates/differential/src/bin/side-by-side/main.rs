@@ -1,11 +1,11 @@
 //! `side-by-side`: EXECUTE, ethrex and the floor on the same blocks, in the same process.
 //!
-//! The verifiers take turns, so that a machine with drifting speed slows all alike. EXECUTE runs
-//! with the fast libraries of crate `cryptography` on one thread and on all, and on one with the
-//! libraries that revm is built with, the *reference*; ethrex runs on one thread. A time is that of
-//! one whole call, from calldata to verdict: decoding, linking the witness, senders, execution,
-//! roots. Times on one thread count while it has a core, times on all by the clock. Only ratios can
-//! be compared across machines.
+//! The verifiers take turns, so that changes in the speed of the machine affect all of them.
+//! EXECUTE runs with the fast libraries of crate `cryptography` on one thread and on all threads,
+//! and on one thread with revm's default libraries, the *reference*; ethrex runs on one thread. A
+//! time covers a whole call, from calldata to verdict: decoding, linking the witness, senders,
+//! execution, roots. Single-thread times are CPU time, multi-thread times wall-clock time. Only
+//! ratios can be compared across machines.
 
 mod chart;
 mod measured;
@@ -21,22 +21,22 @@ use std::{fs, path::PathBuf};
 #[global_allocator]
 static HEAP: measure::CountingHeap = measure::CountingHeap;
 
-/// Measures EXECUTE against ethrex and the floor: on the real blocks of the vectors, on blocks that
-/// are heavy in one thing, and on batches.
+/// Measures EXECUTE against ethrex and the floor: on the real blocks of the vectors, on heavy
+/// synthetic blocks, and on batches.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Only blocks whose name holds one of these.
+    /// Measure only blocks whose name contains one of these.
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 
     #[command(flatten)]
     effort: Effort,
 
-    /// JSON instead of a table.
+    /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
 
-    /// Draws the ratios into this file.
+    /// Draw the ratios into this SVG file.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 }
@@ -70,7 +70,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Everything that is measured.
+/// Returns all inputs to measure.
 fn subjects() -> Result<Vec<Subject>> {
     let single = |kind| {
         move |block: enshrine_differential::RealBlock| Subject {

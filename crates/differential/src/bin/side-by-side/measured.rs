@@ -12,9 +12,9 @@ use measure::{
 use serde::Serialize;
 use std::hint::black_box;
 
-/// Bytes that are written before a cold call: more than the caches hold.
+/// Bytes that are written before a cold call: more than the size of the caches.
 const CACHES: usize = 128 << 20;
-/// Rounds of cold calls.
+/// Number of rounds of cold calls.
 const COLD_ROUNDS: usize = 3;
 
 /// Origin of an input.
@@ -23,9 +23,9 @@ const COLD_ROUNDS: usize = 3;
 pub(crate) enum Kind {
     /// A block of a public network.
     Real,
-    /// A block that is heavy in one thing.
+    /// A synthetic block that is heavy in one respect.
     Heavy,
-    /// Several blocks, whose witness is in compact form.
+    /// Several blocks with a witness in compact form.
     Batch,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Subject {
     pub(crate) name: String,
     /// Calldata of EXECUTE.
     pub(crate) calldata: Bytes,
-    /// The same blocks one by one, as ethrex takes them.
+    /// The same blocks as single inputs, for ethrex.
     pub(crate) blocks: Vec<Bytes>,
 }
 
@@ -71,24 +71,24 @@ pub(crate) struct Measured {
     pub(crate) rounds: usize,
     /// EXECUTE on one thread, with the fast libraries.
     pub(crate) single: Times,
-    /// The same with the libraries that revm is built with.
+    /// EXECUTE on one thread, with revm's default libraries.
     pub(crate) reference: Times,
     /// EXECUTE on all threads.
     pub(crate) parallel: Times,
     pub(crate) ethrex: Times,
-    /// EXECUTE on one thread, and ethrex, with caches that hold nothing of the input.
+    /// EXECUTE on one thread, and ethrex, with cold caches.
     pub(crate) cold: Elapsed,
     pub(crate) ethrex_cold: Elapsed,
     pub(crate) stages: StageTimes,
-    /// The floor, of single blocks.
+    /// The floor of a single block.
     pub(crate) floor: Option<FloorTimes>,
-    /// The same with the libraries that revm is built with.
+    /// The floor with revm's default libraries.
     pub(crate) reference_floor: Option<FloorTimes>,
-    /// Most bytes that EXECUTE held at once, the input included.
+    /// Peak memory of EXECUTE in bytes, including the input.
     pub(crate) peak_bytes: usize,
 }
 
-/// Times of each verifier, round by round.
+/// Times of each verifier, by round.
 #[derive(Debug, Default)]
 struct Rounds {
     floor: Vec<FloorTimes>,
@@ -110,7 +110,7 @@ impl Measured {
         let floor =
             (*kind != Kind::Batch).then(|| Floor::prepare(calldata, libraries)).transpose()?;
 
-        // Once unmeasured: libraries set themselves up at first use.
+        // An unmeasured call first, because libraries initialise on first use.
         cryptography::select(Backend::Reference);
         single.run(calldata, u64::MAX)?;
         cryptography::select(Backend::Fast);
@@ -119,7 +119,7 @@ impl Measured {
 
         let mut rounds = Rounds::default();
         for round in effort.rounds() {
-            // Each verifier finds the caches of the one before: another in each round.
+            // Each verifier runs with the caches of the previous one, which rotates by round.
             for turn in 0..5 {
                 match (round + turn) % 5 {
                     0 => rounds.calls.push(Call::measure(&single, calldata)?),
@@ -183,48 +183,49 @@ impl Measured {
         })
     }
 
-    /// EXECUTE on one thread over ethrex, on a core.
+    /// Returns the CPU time of EXECUTE on one thread relative to ethrex.
     pub(crate) fn single_over_ethrex(&self) -> f64 {
         self.single.median.on_core / self.ethrex.median.on_core
     }
 
-    /// The same with the libraries that revm is built with.
+    /// Returns the CPU time of EXECUTE with revm's default libraries relative to ethrex.
     pub(crate) fn reference_over_ethrex(&self) -> f64 {
         self.reference.median.on_core / self.ethrex.median.on_core
     }
 
-    /// EXECUTE on all threads over ethrex on one, by the clock.
+    /// Returns the wall-clock time of EXECUTE on all threads relative to ethrex on one.
     pub(crate) fn parallel_over_ethrex(&self) -> f64 {
         self.parallel.median.by_clock / self.ethrex.median.by_clock
     }
 
-    /// Both with cold caches, on a core.
+    /// Returns the CPU time of EXECUTE on one thread relative to ethrex, both with cold caches.
     pub(crate) fn cold_over_ethrex(&self) -> f64 {
         self.cold.on_core / self.ethrex_cold.on_core
     }
 
-    /// EXECUTE on one thread over the floor, on a core.
+    /// Returns the CPU time of EXECUTE on one thread relative to the floor.
     pub(crate) fn single_over_floor(&self) -> Option<f64> {
         Some(self.single.median.on_core / self.floor?.total())
     }
 
-    /// The same over the floor of the libraries that revm is built with.
+    /// Returns the CPU time of EXECUTE on one thread relative to the floor with revm's default
+    /// libraries.
     pub(crate) fn single_over_reference_floor(&self) -> Option<f64> {
         Some(self.single.median.on_core / self.reference_floor?.total())
     }
 
-    /// EXECUTE on all threads by the clock over the floor on a core.
+    /// Returns the wall-clock time of EXECUTE on all threads relative to the CPU time of the floor.
     pub(crate) fn parallel_over_floor(&self) -> Option<f64> {
         Some(self.parallel.median.by_clock / self.floor?.total())
     }
 
-    /// Most bytes held over those of the input.
+    /// Returns the peak memory relative to the length of the input.
     pub(crate) fn peak_over_input(&self) -> f64 {
         self.peak_bytes as f64 / self.bytes as f64
     }
 }
 
-/// Fills the caches with other bytes.
+/// Evicts the CPU caches by writing other bytes.
 fn forget_caches() {
     black_box(vec![1_u8; CACHES]);
 }

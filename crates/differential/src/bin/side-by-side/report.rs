@@ -1,4 +1,4 @@
-//! Figures as a table and as JSON.
+//! Output of the figures as a table and as JSON.
 
 use crate::measured::{Kind, Measured};
 use comfy_table::{CellAlignment, Table, presets};
@@ -6,8 +6,8 @@ use core::num::NonZeroUsize;
 use measure::geometric_mean;
 use serde_json::{Value, json};
 
-/// The figures, and geometric means and the worst ratio over the real blocks, or over all if there
-/// are none.
+/// Returns the figures, with geometric means and worst ratios over the real blocks, or over all
+/// inputs if there are none.
 pub(crate) fn document(all: &[Measured], threads: NonZeroUsize) -> Value {
     let counted = counted(all);
     let mean = |ratio: fn(&Measured) -> Option<f64>| {
@@ -37,7 +37,7 @@ pub(crate) fn document(all: &[Measured], threads: NonZeroUsize) -> Value {
     })
 }
 
-/// Inputs that the means are of.
+/// Returns the inputs that are included in the means.
 fn counted(all: &[Measured]) -> Vec<&Measured> {
     let real: Vec<_> = all.iter().filter(|measured| measured.kind == Kind::Real).collect();
     if real.is_empty() { all.iter().collect() } else { real }
