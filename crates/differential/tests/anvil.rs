@@ -1,5 +1,5 @@
-//! The harness on stock anvil: it finds nothing where there is nothing, and something where there
-//! is.
+//! The harness on stock anvil: it finds no differences between equal nodes, and detects different
+//! ones.
 
 use enshrine_differential::anvil::{
     Difference, Launch, Player, Record, Script,
@@ -35,7 +35,7 @@ fn scripts_find_anvil_equal_to_itself() {
         let text = std::fs::read_to_string(&path).unwrap();
         let script = Script::parse(&path.to_string_lossy(), &text).unwrap();
         requests += script.requests();
-        // Some answers are seconds of the day, and one may end between the two.
+        // Some responses depend on the current second, which may change between the two calls.
         let mut plays = (0..4).map(|_| differing(&ANVIL, &script));
         let found = plays.find(Vec::is_empty).unwrap_or_else(|| differing(&ANVIL, &script));
         assert!(found.is_empty(), "{}: {found:?}", script.name);
@@ -144,7 +144,7 @@ fn error_and_result_are_one_row() {
     let refused = [("/error", None, Some("{}")), ("/result", Some("1"), None)];
     let rows = shown(vec![record("x_a", &refused)]);
     assert_eq!(rows, ["| | `x_a` | `/result` | 1 | `1` | `{}` | s:1 |"]);
-    // Both of one node are two differences.
+    // An error and a result of the same node are two differences.
     let more = [("/error", None, Some("{}")), ("/result", None, Some("1"))];
     assert_eq!(shown(vec![record("x_a", &more)]).len(), 2);
 }

@@ -1,4 +1,4 @@
-//! The figures of `side-by-side`.
+//! Output of `side-by-side`.
 
 use eyre::{Result, ensure};
 use serde_json::Value;

@@ -2,9 +2,9 @@
 //! RPC and Engine API.
 //!
 //! `ethrex-client GENESIS JWT_SECRET RPC_ADDRESS ENGINE_ADDRESS` serves the chain of a geth genesis
-//! file until it is killed. ethrex's own program is not published as a crate. Its RPC wants a
-//! syncer and a table of peers, so both are here; they have no network, and a block whose parent is
-//! missing is never fetched.
+//! file until it is killed. ethrex's own program is not published as a crate. Its RPC requires a
+//! syncer and a peer table, which exist here without a network, so blocks with a missing parent are
+//! never fetched.
 
 use ethrex_blockchain::Blockchain;
 use ethrex_common::{
@@ -33,12 +33,11 @@ use std::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing_subscriber::EnvFilter;
 
-/// Identity on a network that this client never enters.
+/// Node key of a network identity that is never used.
 const NODE_KEY: [u8; 32] = [0xcd; 32];
-/// Port of that identity; nothing listens there.
+/// Port of this identity, on which nothing listens.
 const NO_PORT: u16 = 30_303;
-/// Milliseconds between announcements of transactions, and between searches for peers. There are
-/// none to find.
+/// Interval of transaction broadcasts and peer lookups in milliseconds. There are no peers.
 const INTERVAL: u64 = 60_000;
 
 #[tokio::main]
@@ -60,7 +59,7 @@ async fn serve(genesis: &Path, secret: Vec<u8>, rpc: SocketAddr, engine: SocketA
     let blockchain = Arc::new(Blockchain::default_with_store(store.clone()));
 
     let key = SecretKey::from_byte_array(&NODE_KEY)?;
-    // The format byte in front of the point is not part of a node's identity.
+    // The format byte before the point is not part of a node id.
     let point = PublicKey::from_secret_key(SECP256K1, &key).serialize_uncompressed();
     let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let node = Node::new(host, NO_PORT, NO_PORT, H512::from_slice(&point[1..]));

@@ -1,4 +1,4 @@
-//! Blocks that the chain builds.
+//! Blocks built by the chain of this project.
 
 use crate::{
     judges::Tally,
@@ -56,8 +56,8 @@ fn blocks_under_amsterdam_from_the_osaka_scenarios() -> Result<()> {
     Ok(())
 }
 
-/// Both are asked about every block; about the root of its request; and about every transaction
-/// that the builder has left out.
+/// Compares both verifiers on every block, on the root of its request, and on every transaction
+/// that the builder rejected.
 fn compare(pack: &str, fork: Option<ProtocolFork>) -> Result<Option<(Played, Tally)>> {
     let mut tally = Tally::default();
     let played = play(pack, fork, |scene| {
@@ -76,8 +76,8 @@ fn compare(pack: &str, fork: Option<ProtocolFork>) -> Result<Option<(Played, Tal
     Ok(played.map(|played| (played, tally)))
 }
 
-/// Checks that ethrex also refuses the transactions that the builder has left out, because of the
-/// transaction and not because of other errors that a block with it must have.
+/// Checks that ethrex also rejects the transactions that the builder rejected, because of the
+/// transaction and not because of other errors of a block with it.
 fn check_rejected(scene: &Scene<'_>, calldata: &Bytes) -> Result<()> {
     let Scene { name, judges, chain, offered, rejected, .. } = scene;
     if rejected.is_empty() {
@@ -86,10 +86,10 @@ fn check_rejected(scene: &Scene<'_>, calldata: &Bytes) -> Result<()> {
     let Ok(input) = StatelessInput::decode(calldata) else { return Ok(()) };
     let mut draft = Draft::new(&input);
     draft.witness = everything(chain, &chain.head().header)?;
-    // Many are left out of one block for one reason; one of them says it for all.
+    // One transaction per block and reason suffices.
     let mut reasons = BTreeSet::new();
     for (index, reason) in *rejected {
-        // ethrex does not look at the length of a block here (EIP-7934).
+        // ethrex does not check the length of a block here (EIP-7934).
         if reason.to_string().contains("bytes with it, a block has") {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Constants that both verifiers share, for every block.
+//! Constants of both verifiers.
 
 use alloy_eips::eip7840::BlobParams;
 use alloy_primitives::{B256, Bytes, b256, hex};
@@ -47,12 +47,12 @@ fn blob_parameters_are_the_same_in_every_fork() {
     }
 }
 
-/// A public network: what its fork ids (EIP-2124) are made of, and its published fork ids.
+/// A public network: the inputs of its fork ids (EIP-2124), and the published fork ids.
 struct Network {
     chain_id: u64,
     genesis_hash: B256,
     genesis_time: u64,
-    /// Forks before Shanghai, by block number; those of genesis do not count.
+    /// Forks before Shanghai, by block number, without those active at genesis.
     blocks: &'static [u64],
     /// Forks from Shanghai on.
     ids: &'static [(ProtocolFork, [u8; 4])],
@@ -106,8 +106,8 @@ const NETWORKS: [Network; 3] = [
     },
 ];
 
-/// A fork id is a checksum over all activations up to a fork, so the schedule that makes the
-/// published ones is the published schedule.
+/// A fork id is a checksum over all activations up to a fork, so a schedule with the published fork
+/// ids is the published schedule.
 #[test]
 fn fork_schedules_make_the_published_fork_ids() {
     for network in NETWORKS {
@@ -143,7 +143,8 @@ fn public_networks_have_same_fork_timestamps() {
     }
 }
 
-/// A network's rules with the forks by block number, of which only the numbers matter here.
+/// Returns a network's configuration with the forks by block number, of which only the numbers
+/// matter here.
 fn with_blocks(network: &Network) -> EthrexConfig {
     let mut config = ethrex::network(network.chain_id).expect("known");
     let fields = [
@@ -167,7 +168,7 @@ fn with_blocks(network: &Network) -> EthrexConfig {
     config
 }
 
-/// Both SSZ implementations, on requests of all sizes. They need not be of valid blocks.
+/// Compares both SSZ implementations on requests of all sizes, which need not be valid.
 #[test]
 fn amsterdam_requests_have_the_same_root_and_bytes() -> Result<()> {
     let fork = ProtocolFork::Amsterdam;
@@ -188,7 +189,8 @@ fn amsterdam_requests_have_the_same_root_and_bytes() -> Result<()> {
     Ok(())
 }
 
-/// Lists of random bytes; among the lengths are those around the sizes of progressive subtrees.
+/// Fills the lists with random bytes, with lengths around the sizes of progressive subtrees among
+/// others.
 fn fill(draft: &mut Draft<'_>, rng: &mut Random) {
     const LENGTHS: [usize; 10] = [0, 1, 2, 4, 5, 6, 20, 21, 22, 90];
     let bytes =

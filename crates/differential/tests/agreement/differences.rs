@@ -1,4 +1,4 @@
-//! Differences between the two verifiers, with their reasons.
+//! Known differences between the two verifiers, with their reasons.
 
 use crate::judges::Judges;
 use alloy_consensus::TxEip1559;
@@ -19,7 +19,7 @@ fn judges(fork: ProtocolFork, code: SystemCode) -> Judges {
     Judges::of_chain(CHAIN_ID, fork, None, None, code)
 }
 
-/// A block without transactions, taken apart and put together again with a change to its witness.
+/// Returns the input of a block without transactions, with a change to its witness.
 fn changed(fork: ProtocolFork, change: impl FnOnce(&mut Draft<'_>)) -> Result<Bytes> {
     let judges = judges(fork, SystemCode::Canonical);
     let chain = Chain::new(&empty_genesis(fork), ChainConfig::new(judges.spec))?;
@@ -31,13 +31,13 @@ fn changed(fork: ProtocolFork, change: impl FnOnce(&mut Draft<'_>)) -> Result<By
     Ok(draft.encode().expect("an input"))
 }
 
-/// revm 43.0.3 gives a system call 31,566,720 gas under every fork: the 30 million of the EIPs and
-/// what EIP-8037 adds for state, which belongs in a reservoir that GAS does not show, and only from
-/// Amsterdam on. No canonical system contract can tell the difference: none looks at its gas, and
-/// none comes near the limit. EXECUTE takes no other code.
+/// revm 43.0.3 gives a system call 31,566,720 gas under every fork: the 30 million of the EIPs plus
+/// the state gas of EIP-8037, which should only be added from Amsterdam on, in a reservoir that GAS
+/// does not include. No canonical system contract can observe the difference: none reads its gas,
+/// and none comes near the limit. EXECUTE accepts no other code.
 #[test]
 fn revm_gives_system_calls_extra_gas() -> Result<()> {
-    // GAS, PUSH0, SSTORE, and nothing returned.
+    // GAS, PUSH0, SSTORE, then returns no data.
     let code = Bytes::from_static(&hex!("5a5f555f5ff3"));
     for fork in [ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let mut genesis = empty_genesis(fork);
@@ -82,8 +82,8 @@ fn ethrex_accepts_larger_witness_items() -> Result<()> {
     Ok(())
 }
 
-/// The last header of a witness is the parent, says the specification. ethrex looks for the parent
-/// by its number and does not mind a child of it behind it.
+/// By the specification, the last header of a witness is the parent. ethrex finds the parent by its
+/// number and accepts a child of it after it.
 #[test]
 fn ethrex_accepts_headers_after_parent() -> Result<()> {
     for fork in [ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
@@ -115,15 +115,15 @@ fn ethrex_panics_on_overlong_branch_child() -> Result<()> {
     Ok(())
 }
 
-/// EXECUTE knows the deposit contracts of public networks; other chains have none. ethrex uses
-/// mainnet's on every chain, so that any code at that address makes deposits, or, with another log
-/// under their topic, makes blocks invalid.
+/// EXECUTE uses the deposit contracts of public networks; other chains have none. ethrex uses
+/// mainnet's on every chain, so any code at that address can create deposits, or, by another log
+/// with their topic, make blocks invalid.
 #[test]
 fn ethrex_uses_mainnet_deposit_contract_everywhere() -> Result<()> {
     let fork = ProtocolFork::Amsterdam;
     let judges = judges(fork, SystemCode::Canonical);
     let mut genesis = empty_genesis(fork);
-    // LOG1 of nothing, under the topic of deposits.
+    // LOG1 without data, with the topic of deposits.
     let topic = hex!("649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5");
     let code = [&[0x7f][..], &topic, &hex!("5f5fa1")].concat();
     let contract = GenesisAccount { code: Some(code.into()), ..Default::default() };

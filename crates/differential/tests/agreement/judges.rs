@@ -1,4 +1,4 @@
-//! Two verifiers, one input.
+//! Comparison of two verifiers on one input.
 
 use alloy_primitives::{Address, Bytes, keccak256};
 use enshrine_differential::ethrex::{self, EthrexError};
@@ -14,10 +14,10 @@ use std::{
 };
 use wire::ProtocolFork;
 
-/// Verdict of a verifier, with the reason of a refusal.
+/// Verdict of a verifier, with the reason if it rejects the input.
 pub(crate) type Verdict = Result<(), String>;
 
-/// Both verifiers, by the rules of one chain.
+/// Both verifiers, configured for one chain.
 pub(crate) struct Judges {
     pub(crate) spec: ChainSpec,
     pub(crate) execute: Execute,
@@ -25,12 +25,13 @@ pub(crate) struct Judges {
 }
 
 impl Judges {
-    /// By the chain id of the input: a public network, or its schema's fork from genesis.
+    /// Creates verifiers that select the rules by the chain id of the input: those of a public
+    /// network, or of the schema's fork.
     pub(crate) fn by_id() -> Self {
         Self { spec: ChainSpec::mainnet(), execute: Execute::l1(), config: None }
     }
 
-    /// By a schedule of forks.
+    /// Creates verifiers for a chain with a fork schedule.
     pub(crate) fn of_chain(
         chain_id: u64,
         first: ProtocolFork,
@@ -54,7 +55,7 @@ impl Judges {
         self.execute.run(calldata, u64::MAX).map(|_| ()).map_err(|refusal| refusal.to_string())
     }
 
-    /// ethrex's verdict; `None` if it panics.
+    /// Returns ethrex's verdict; `None` if it panics.
     pub(crate) fn theirs(&self, calldata: &Bytes) -> Option<Result<(), EthrexError>> {
         let verify = || match &self.config {
             Some(config) => ethrex::verify_on(calldata, config),
@@ -64,8 +65,7 @@ impl Judges {
     }
 }
 
-/// Runs `work` without a word on standard error about its panics: ethrex asserts on some malformed
-/// inputs.
+/// Runs `work` without printing its panics, because ethrex asserts on some malformed inputs.
 fn quietly<T>(work: impl FnOnce() -> T) -> T {
     thread_local!(static QUIET: Cell<bool> = const { Cell::new(false) });
     static HOOK: Once = Once::new();
@@ -83,22 +83,22 @@ fn quietly<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// All that was asked.
+/// Counts of compared inputs, and disagreements.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// Accepted by both.
+    /// Inputs that both accept.
     pub(crate) accepted: usize,
-    /// Refused by both, with our reason.
+    /// Our reasons for the inputs that both reject.
     pub(crate) refused: Vec<String>,
-    /// Among the refused those on which ethrex panics.
+    /// Number of rejected inputs on which ethrex panics.
     pub(crate) panics: usize,
     disagreements: Vec<String>,
-    /// Inputs with a damaged witness that is too small for ethrex alone.
+    /// Number of inputs with a damaged witness that is incomplete only for ethrex.
     pub(crate) missing_for_ethrex: usize,
 }
 
 impl Tally {
-    /// Asks both about an input.
+    /// Compares both verdicts on an input.
     pub(crate) fn ask(&mut self, judges: &Judges, name: impl FnOnce() -> String, calldata: &Bytes) {
         let (ours, theirs) = (judges.ours(calldata), judges.theirs(calldata));
         match (&ours, &theirs) {
@@ -117,8 +117,9 @@ impl Tally {
         }
     }
 
-    /// Asks both about an input whose witness may be damaged. A witness holds the reads of every
-    /// client, some of which revm does not make: if such a node is missing, only ethrex stops.
+    /// Compares both verdicts on an input whose witness may be damaged. A witness contains the
+    /// reads of every client, some of which revm does not make; if such a node is missing, only
+    /// ethrex fails.
     pub(crate) fn ask_damaged(
         &mut self,
         judges: &Judges,
@@ -139,7 +140,7 @@ impl Tally {
         self.accepted + self.refused.len() + self.disagreements.len()
     }
 
-    /// Fails with all disagreements, if there are any; else says what was asked.
+    /// Panics with all disagreements, if there are any; otherwise prints the counts.
     #[track_caller]
     pub(crate) fn assert_agreement(&self, what: &str) {
         println!(
@@ -157,7 +158,8 @@ impl Tally {
     }
 }
 
-/// Keeps an input on which the verdicts differ, for `enshrine execute verify`, and says where.
+/// Writes an input on which the verdicts differ to a file for `enshrine execute verify`, and
+/// returns a message with its path.
 fn keep(calldata: &Bytes) -> String {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.ssz", keccak256(calldata)));
     match fs::write(&path, calldata) {

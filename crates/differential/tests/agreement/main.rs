@@ -1,7 +1,7 @@
-//! ethrex and EXECUTE judge the same inputs.
+//! ethrex and EXECUTE verify the same inputs.
 //!
-//! Neither may accept what the other refuses. Where the two differ for a known reason, that reason
-//! is a test of its own in `differences`.
+//! Neither may accept an input that the other rejects. Each known difference has a test in
+//! `differences`.
 
 mod built;
 mod constants;

@@ -1,8 +1,9 @@
-//! The witness of a block holds what clients read, and nothing beyond.
+//! The witness of a block contains what clients read, and nothing else.
 //!
-//! The second way to it is a naive one: of all that the chain has ever held, what cannot be left
-//! out. Neither the recorder of the chain nor its trie has a part in it, only the verdicts of two
-//! verifiers, and of the specification on what both of them can do without.
+//! It is compared with a naive computation: starting from everything that the chain has ever
+//! stored, items are removed as long as verification succeeds. This uses neither the chain's
+//! recorder nor its trie, only the verdicts of two verifiers, and of the specification on items
+//! that both do not need.
 
 use crate::{
     judges::Judges,
@@ -18,7 +19,7 @@ use eyre::Result;
 use std::collections::BTreeSet;
 use wire::{ProtocolFork, StatelessInput};
 
-/// One world of so many is used: each item of each state is left out once.
+/// Only one in this many worlds is used, because each item of each state is removed once.
 const EVERY: u64 = 12;
 
 #[test]
@@ -64,8 +65,8 @@ fn compare(fork: ProtocolFork) -> Result<()> {
             if fork < ProtocolFork::Amsterdam {
                 recorded.state.retain(|node| naive.state.contains(node));
             }
-            // The specification takes a code together with its account, so that it cannot be asked
-            // about codes.
+            // The specification loads a code together with its account, so it is not compared on
+            // codes.
             if (ProtocolFork::Prague..ProtocolFork::Amsterdam).contains(&fork) {
                 recorded.codes.retain(|code| naive.codes.contains(code));
             }
@@ -77,7 +78,7 @@ fn compare(fork: ProtocolFork) -> Result<()> {
     }
     println!("{fork}: {needed} items needed by both, {of_specification} more, {left_out} left out");
     assert!(needed > 0 && left_out > needed, "{needed} items needed, {left_out} left out");
-    // Few instructions fail between a read of the specification and one of revm.
+    // Few instructions fail after a read of the specification and before that of revm.
     assert!(of_specification * 50 < needed, "{of_specification} items beyond what both need");
     bundles.map_or(Ok(()), |bundles| bundles.assert_nodes_are_missing())
 }
@@ -86,7 +87,7 @@ const fn items(witness: &OwnedWitness) -> usize {
     witness.state.len() + witness.codes.len() + witness.headers.len()
 }
 
-/// Returns all nodes and codes that the chain has held, and all ancestors of a block.
+/// Returns all nodes and codes that the chain has ever stored, and all ancestors of a block.
 fn everything(played: &Played, block: &Block) -> Result<OwnedWitness> {
     let reader = played.chain.reader();
     let store::StoredNodes { nodes, codes } = reader.store().everything()?;
@@ -105,7 +106,7 @@ fn everything(played: &Played, block: &Block) -> Result<OwnedWitness> {
     })
 }
 
-/// Leaves out of a witness, one after another, what neither verifier misses.
+/// Removes items from a witness, one after another, that neither verifier needs.
 fn reduced(judges: &Judges, input: &StatelessInput<'_>, mut witness: OwnedWitness) -> OwnedWitness {
     let is_enough = |witness: &OwnedWitness| {
         let input = StatelessInput { witness: witness.view(), ..input.clone() };
@@ -129,7 +130,7 @@ fn reduced(judges: &Judges, input: &StatelessInput<'_>, mut witness: OwnedWitnes
             index += 1;
         }
     }
-    // From the oldest on: they lead to the parent without a gap.
+    // Oldest first, because the headers must lead to the parent without a gap.
     while witness.headers.len() > 1 {
         let header = witness.headers.remove(0);
         if !is_enough(&witness) {

@@ -1,6 +1,6 @@
-//! The official fixtures: both verifiers give the verdict of the fixture.
+//! The official fixtures: both verifiers return the verdict of the fixture.
 //!
-//! This is what makes ethrex, as it is put together here, a judge worth listening to.
+//! This validates the combination of ethrex's parts in this crate.
 
 use crate::{
     judges::{Judges, Tally},
@@ -16,7 +16,7 @@ use testkit::vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
 struct Tallies {
     valid: Tally,
     invalid: Tally,
-    /// Valid blocks that no input can hold.
+    /// Number of valid blocks that cannot be encoded as an input.
     no_input: usize,
 }
 

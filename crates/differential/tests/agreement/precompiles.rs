@@ -1,4 +1,4 @@
-//! Random inputs of precompiles, at the corners of what they take.
+//! Random inputs of precompiles, with many corner cases.
 
 use crate::program::word;
 use alloy_primitives::{Address, Bytes, U256, address, hex, uint};
@@ -18,18 +18,18 @@ const SECP256K1_ORDER: U256 =
 /// The precompile of EIP-7951.
 const P256VERIFY: Address = address!("0x0000000000000000000000000000000000000100");
 
-/// A contract that calls the address in the first word of its input with the rest of it, and stores
-/// whether the call succeeded and the hash of what it returned.
+/// A contract that calls the address in the first word of its calldata with the rest of the
+/// calldata, and stores the success flag and the hash of the return data.
 pub(crate) const PROBE: [u8; 30] = hex!(
-    // Length of the rest, which is copied to memory.
+    // Copies the rest of the calldata to memory.
     "6020360380 60205f37"
-    // The call with all gas and no value.
+    // Calls with all gas and no value.
     "5f5f91 5f5f 5f35 5af1 600155"
-    // The hash of what it returned.
+    // Stores the hash of the return data.
     "3d5f5f3e 3d5f20 5f55"
 );
 
-/// Input of the probe: a precompile and an input of it, which it may take or not.
+/// Returns calldata for the probe: a precompile, and a valid or invalid input for it.
 pub(crate) fn probed(rng: &mut Random) -> Bytes {
     let number = rng.index(0x12) as u8;
     let (address, mut input) = match number {
@@ -37,7 +37,7 @@ pub(crate) fn probed(rng: &mut Random) -> Bytes {
         0 => (P256VERIFY, words(rng, 5, &[])),
         number => (Address::with_last_byte(number), input_of(number, rng)),
     };
-    // A byte too few or too many.
+    // One byte too few or too many.
     match rng.index(12) {
         0 => drop(input.pop()),
         1 => input.push(rng.byte()),
@@ -59,7 +59,7 @@ fn input_of(number: u8, rng: &mut Random) -> Vec<u8> {
             rng.bytes(length)
         }
         0x05 => {
-            // Beyond 1,024 bytes EIP-7823 refuses it.
+            // EIP-7823 rejects lengths above 1,024 bytes.
             let lengths: [usize; 3] =
                 core::array::from_fn(|_| *rng.pick(&[0, 1, 1, 2, 8, 31, 32, 33, 64, 1_024, 1_025]));
             let mut input: Vec<u8> =
@@ -91,7 +91,7 @@ fn input_of(number: u8, rng: &mut Random) -> Vec<u8> {
             input
         }
         0x0a => rng.bytes(192),
-        // Additions, sums of products, pairings and maps of BLS12-381.
+        // Addition, MSM, pairing and map of BLS12-381.
         number => {
             let point = |rng: &mut Random| bls_parts(rng, 128);
             let twin = |rng: &mut Random| bls_parts(rng, 256);
@@ -110,7 +110,7 @@ fn input_of(number: u8, rng: &mut Random) -> Vec<u8> {
     }
 }
 
-/// A number that is small, about as large as one of `limits`, or anything.
+/// Returns a number that is small, close to one of `limits`, or random.
 fn corner(rng: &mut Random, limits: &[U256]) -> U256 {
     match limits {
         [] => word(rng).into(),
@@ -123,8 +123,8 @@ fn words(rng: &mut Random, count: usize, limits: &[U256]) -> Vec<u8> {
     (0..count).flat_map(|_| corner(rng, limits).to_be_bytes::<32>()).collect()
 }
 
-/// Two coordinates: of infinity, of the generator or its negative, with one that is not reduced, or
-/// anything.
+/// Returns two coordinates: of infinity, of the generator or its negative, with one that is not
+/// reduced, or random.
 fn bn254_point(rng: &mut Random) -> Vec<u8> {
     let two = U256::from(2);
     let (x, y) = match rng.index(6) {
@@ -137,7 +137,7 @@ fn bn254_point(rng: &mut Random) -> Vec<u8> {
     [x.to_be_bytes::<32>(), y.to_be_bytes::<32>()].concat()
 }
 
-/// Coordinates of BLS12-381: of infinity, of the generator of the first group, or nearly so.
+/// Returns coordinates of BLS12-381: of infinity, of the generator of G1, or close to them.
 fn bls_parts(rng: &mut Random, length: usize) -> Vec<u8> {
     let mut parts: Vec<u8> = match rng.index(3) {
         0 => vec![0; length],

@@ -1,13 +1,13 @@
 //! Random programs: code from a seed.
 //!
-//! Every opcode gets arguments, so that most programs get somewhere; what they do there makes no
-//! sense, runs out of gas in the most unlikely places, and calls back.
+//! Every opcode gets arguments, so that most programs do not halt early. They run out of gas in
+//! unlikely places and make reentrant calls.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use testkit::Random;
 use wire::ProtocolFork;
 
-/// A word of one of the sizes that matter: mostly small, some huge.
+/// Returns a word of an interesting size: mostly small, sometimes huge.
 pub(crate) fn word(rng: &mut Random) -> B256 {
     let number = match rng.index(8) {
         0..=3 => U256::from(rng.index(4)),
@@ -48,9 +48,9 @@ impl Assembler<'_> {
         self.push(rng.pick(self.places).as_slice());
     }
 
-    /// Offset and length of a piece of memory.
+    /// Pushes offset and length of a memory range.
     fn memory(&mut self, rng: &mut Random) {
-        // Length first: it stands deeper in the stack.
+        // Length first, because it is deeper in the stack.
         self.number(*rng.pick(&[0, 1, 31, 32, 48, 56, 96, 176, 500]));
         self.number(*rng.pick(&[0, 0, 7, 32, 64, 1_000]));
     }
@@ -67,13 +67,13 @@ impl Assembler<'_> {
                 self.word(rng);
                 self.op(*rng.pick(&ops));
             }
-            // One argument, one result; counting leading zeros is Osaka's.
+            // One argument, one result; CLZ exists from Osaka on.
             2 => {
                 self.word(rng);
                 let ops = [0x15, 0x19, 0x35, 0x40, 0x49, 0x54, 0x5c, 0x1e];
                 self.op(*rng.pick(since(fork, ProtocolFork::Osaka, &ops, 1)));
             }
-            // No argument; the slot number is Amsterdam's.
+            // No argument; the slot number opcode exists from Amsterdam on.
             3 => {
                 let ops = [
                     0x30, 0x32, 0x33, 0x34, 0x36, 0x38, 0x3a, 0x3d, 0x41, 0x42, 0x43, 0x44, 0x45,
@@ -133,7 +133,7 @@ impl Assembler<'_> {
                 self.op(0x90);
                 self.op(*rng.pick(&[0x37, 0x39, 0x3e, 0x5e]));
             }
-            // The far stack: Amsterdam's.
+            // Access to deep stack items, which exists from Amsterdam on.
             25 if fork >= ProtocolFork::Amsterdam || rng.one_in(20) => {
                 for _ in 0..20 {
                     self.op(0x5f);
@@ -141,7 +141,7 @@ impl Assembler<'_> {
                 self.op(*rng.pick(&[0xe6, 0xe7, 0xe8]));
                 self.op(rng.byte());
             }
-            // A jump over garbage.
+            // A jump over random bytes.
             26 => {
                 let skipped = rng.index(4);
                 self.number(rng.index(2) as u64);
@@ -162,7 +162,7 @@ impl Assembler<'_> {
                 self.op(*rng.pick(&[0xf3, 0xfd]));
             }
             29 if rng.one_in(6) => self.op(rng.byte()),
-            // The hash of an ancestor, up to the last one that is known and the first that is not.
+            // The hash of an ancestor, including the oldest available one and the one before it.
             30 => {
                 self.number(*rng.pick(&[0, 1, 2, 255, 256, 257]));
                 self.op(0x43);
@@ -193,7 +193,7 @@ impl Assembler<'_> {
 
     fn create(&mut self, rng: &mut Random) {
         match rng.index(3) {
-            // Its own code, from somewhere.
+            // A part of its own code.
             0 => {
                 let length = *rng.pick(&[1, 40, 200]);
                 self.number(length);
@@ -202,7 +202,7 @@ impl Assembler<'_> {
                 self.op(0x39);
                 self.salt_and_create(length, 0, rng);
             }
-            // Something short that returns zeros, or starts with the byte that no code may.
+            // Short init code that returns zeros, or code with the forbidden first byte (EIP-3541).
             1 => {
                 let size = *rng.pick(&[0_u16, 1, 32, 100, 0x6000, 0x6001]);
                 let [high, low] = size.to_be_bytes();
@@ -236,7 +236,7 @@ impl Assembler<'_> {
         self.number(offset);
         self.number(if rng.one_in(3) { 1 } else { 0 });
         self.op(if salted { 0xf5 } else { 0xf0 });
-        // Sometimes call what was created, or remember where it is.
+        // Sometimes calls the created contract, or stores its address.
         match rng.index(3) {
             0 => {
                 self.number(rng.index(6) as u64);
@@ -255,12 +255,12 @@ impl Assembler<'_> {
     }
 }
 
-/// All of `items` from a fork on, before it all but the last few.
+/// Returns all `items` from the fork `first` on, and all but the last `few` before it.
 fn since<T>(fork: ProtocolFork, first: ProtocolFork, items: &[T], few: usize) -> &[T] {
     if fork >= first { items } else { &items[..items.len() - few] }
 }
 
-/// A random program that knows of `places`.
+/// Returns a random program that uses the addresses `places`.
 pub(crate) fn code(fork: ProtocolFork, places: &[Address], rng: &mut Random) -> Bytes {
     let mut assembler = Assembler { code: Vec::new(), places };
     for _ in 0..4 + rng.index(24) {

@@ -1,4 +1,4 @@
-//! Random programs, under every fork.
+//! Random programs under every fork.
 
 use crate::{
     judges::{Judges, Tally},
@@ -17,7 +17,7 @@ use testkit::{
 };
 use wire::{ProtocolFork, StatelessBatch, StatelessInput};
 
-/// Number of worlds per fork; `ENSHRINE_WORLDS` sets another number for longer runs.
+/// Returns the number of worlds per fork; `ENSHRINE_WORLDS` sets another number for longer runs.
 pub(crate) fn worlds() -> u64 {
     const FEW: u64 = 100;
     env::var("ENSHRINE_WORLDS").ok().and_then(|number| number.parse().ok()).unwrap_or(FEW)
@@ -48,8 +48,8 @@ fn programs_under_amsterdam() -> Result<()> {
     compare(ProtocolFork::Amsterdam, &[1, 2, 3, 4])
 }
 
-/// Three blocks in each world, one by one and as a batch, and each with a change; `requests` are
-/// the kinds of requests that they cause between them.
+/// Compares three blocks in each world: single, as a batch, and each with a change. `requests` are
+/// the types of requests that all of them together must cause.
 fn compare(fork: ProtocolFork, requests: &[u8]) -> Result<()> {
     let judges = Judges::of_chain(CHAIN_ID, fork, None, None, SystemCode::Canonical);
     let (mut valid, mut changed) = (Tally::default(), Tally::default());
@@ -92,8 +92,7 @@ fn compare(fork: ProtocolFork, requests: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Returns an input with a random change, whose block hash is computed anew, and the name of the
-/// change.
+/// Returns an input with a random change and a recomputed block hash, and the name of the change.
 fn tampered(calldata: &Bytes, rng: &mut Random) -> Result<(&'static str, Option<Bytes>)> {
     let input = StatelessInput::decode(calldata)?;
     let mut draft = Draft::new(&input);
@@ -102,7 +101,7 @@ fn tampered(calldata: &Bytes, rng: &mut Random) -> Result<(&'static str, Option<
     Ok((what, draft.encode()))
 }
 
-/// Batches that were asked about, and that EXECUTE accepted and refused as it did their blocks.
+/// Numbers of batches that EXECUTE accepted and rejected, consistently with their blocks.
 #[derive(Debug, Default)]
 struct Batches {
     accepted: usize,
@@ -110,14 +109,13 @@ struct Batches {
 }
 
 impl Batches {
-    /// Asks about the blocks of a world, and about the same with another block at `index`: a batch
-    /// is accepted exactly if its blocks are.
+    /// Compares the blocks of a world as a batch, and with another block at `index`. A batch must
+    /// be accepted if and only if all its blocks are.
     fn ask(&mut self, judges: &Judges, played: &Played, index: usize, other: &Bytes) -> Result<()> {
         let honest = StatelessInput::decode(&played.inputs[index])?;
-        // Another fork has another layout.
+        // An input with a changed fork may not decode.
         let Ok(other) = StatelessInput::decode(other) else { return Ok(()) };
-        // The batch has a witness of its own, and its chain and fork are those of all of its
-        // blocks.
+        // A batch has a single witness, chain id and fork.
         let is_of_batch = other.witness == honest.witness
             && (other.fork, other.chain_id) == (honest.fork, honest.chain_id);
         if !is_of_batch {
@@ -127,11 +125,11 @@ impl Batches {
         let mut batch = StatelessBatch::decode(&whole)?;
         self.judge(judges, &whole.clone().into(), true);
         let alone = judges.execute.run(&other.encode(), u64::MAX);
-        // The witnesses of the other blocks may have what this one lacks.
+        // The witnesses of the other blocks may contain what this one lacks.
         if alone.as_ref().is_err_and(ExecuteError::lacks_witness) {
             return Ok(());
         }
-        // A block that is still valid is another one: what follows is not its child.
+        // A changed block that is still valid has another hash, so the next block is not its child.
         let is_last = index + 1 == played.inputs.len();
         let is_same = other.request.payload.block_hash == honest.request.payload.block_hash;
         let expected = alone.is_ok() && (is_last || is_same);
@@ -147,16 +145,16 @@ impl Batches {
     }
 }
 
-/// A world in which blocks have been played.
+/// A world with three blocks.
 pub(crate) struct Played {
     pub(crate) chain: Chain,
     pub(crate) blocks: Vec<Arc<Block>>,
-    /// Their inputs, each with a witness of its own.
+    /// Inputs of the blocks, each with its own witness.
     pub(crate) inputs: Vec<Bytes>,
 }
 
-/// Plays three blocks in each of so many worlds, and shows each with a name and how many
-/// transactions were left out of it.
+/// Builds three blocks in each world, and calls `each` with every block, its name and the number of
+/// rejected transactions.
 pub(crate) fn each_block(
     fork: ProtocolFork,
     judges: &Judges,
@@ -169,15 +167,14 @@ pub(crate) fn each_block(
     Ok(())
 }
 
-/// Plays three blocks in the world of a seed, and shows each as [`each_block`] does.
+/// Builds three blocks in the world of a seed, and calls `each` like [`each_block`].
 pub(crate) fn play(
     fork: ProtocolFork,
     judges: &Judges,
     seed: u64,
     mut each: impl FnMut(&str, &BlockWithWitness, usize) -> Result<()>,
 ) -> Result<Played> {
-    /// One world of so many is old: hashes of its ancestors can be asked for as far back as there
-    /// are any.
+    /// One in this many worlds is old, so that BLOCKHASH can reach the maximum number of ancestors.
     const OLD: u64 = 64;
     let mut rng = Random::new(seed);
     let mut world = World::new(fork, &mut rng);

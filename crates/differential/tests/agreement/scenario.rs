@@ -1,5 +1,5 @@
-//! Fixtures as scenarios: pre-states and transactions, independent of the rules that they were made
-//! for, in blocks of our own under chosen rules.
+//! Fixtures as scenarios: their pre-states and transactions, in newly built blocks under any fork,
+//! independent of the fork for which the fixture was made.
 
 use crate::judges::Judges;
 use alloy_consensus::Header;
@@ -17,26 +17,26 @@ use wire::{ProtocolFork, Withdrawal};
 pub(crate) struct Played {
     pub(crate) blocks: usize,
     pub(crate) transactions: usize,
-    /// Transactions that cannot stand in a block: most were meant to be invalid.
+    /// Rejected transactions, most of which are meant to be invalid.
     pub(crate) rejected: usize,
-    /// Blocks that cannot be built at all.
+    /// Blocks that cannot be built.
     pub(crate) impossible: usize,
 }
 
-/// A block of a scenario, not yet part of its chain.
+/// A block of a scenario that is not yet part of its chain.
 pub(crate) struct Scene<'s> {
     pub(crate) name: &'s str,
     pub(crate) judges: &'s Judges,
     pub(crate) chain: &'s Chain,
     pub(crate) new: &'s BlockWithWitness,
-    /// Transactions that the block was built from.
+    /// Transactions from which the block was built.
     pub(crate) offered: &'s [Transaction],
-    /// Positions of those that it does not hold, and why.
+    /// Positions of the rejected transactions, with the reasons.
     pub(crate) rejected: &'s [(usize, Invalid)],
 }
 
-/// Plays a pack as scenarios under the rules of `fork`, or under the fixtures' own, and calls
-/// `each` with every block; `None` if the pack is not there.
+/// Plays a pack as scenarios under `fork`, or under the fixtures' own forks, and calls `each` with
+/// every block; `None` if the pack is missing.
 pub(crate) fn play(
     pack: &str,
     fork: Option<ProtocolFork>,
@@ -83,7 +83,7 @@ fn play_fixture(
             ..Default::default()
         };
         let (new, rejected) = match chain.build(&attributes, offered.clone()) {
-            // The gas limit pays for no access list.
+            // The gas limit is too low for the block access list.
             Err(ChainError::Invalid(Invalid::AccessListSize { .. })) => {
                 played.impossible += 1;
                 continue;
@@ -111,8 +111,8 @@ fn withdrawal(record: &[u8; Withdrawal::LEN]) -> alloy_eips::eip4895::Withdrawal
     alloy_eips::eip4895::Withdrawal { index, validator_index, address, amount }
 }
 
-/// The witness that is never too small: all nodes and codes of a chain, and all ancestors of a
-/// child of `parent` that a witness may hold.
+/// Returns a witness that is always complete: all nodes and codes of a chain, and as many ancestors
+/// of a child of `parent` as a witness may have.
 pub(crate) fn everything(chain: &Chain, parent: &Header) -> Result<OwnedWitness> {
     let mut headers = vec![alloy_rlp::encode(parent).into()];
     let mut next = parent.parent_hash;

@@ -1,6 +1,6 @@
-//! The official specification, in Python, judges blocks of ours from their witnesses alone.
+//! The official specification in Python verifies blocks of this project from their witnesses alone.
 //!
-//! `ENSHRINE_SPECIFICATION` names a Python in which it can be imported:
+//! `ENSHRINE_SPECIFICATION` names a Python interpreter with the specification:
 //!
 //! ```sh
 //! python3 -m venv spec && spec/bin/pip install ethereum-execution==2.20.0
@@ -25,13 +25,13 @@ const FORKS: [ProtocolFork; 5] = [
     ProtocolFork::Bpo2,
 ];
 
-/// Worlds per fork.
+/// Number of worlds per fork.
 const WORLDS: u64 = 20;
 
-/// Only one scenario of this many is used.
+/// Only one in this many scenarios is used.
 const EVERY: usize = 40;
 
-/// Blocks for the specification to judge.
+/// Blocks for the specification to verify.
 pub(crate) struct Bundles {
     python: String,
     folder: TempDir,
@@ -39,7 +39,7 @@ pub(crate) struct Bundles {
 }
 
 impl Bundles {
-    /// Creates an empty list; `None` without a specification to judge it.
+    /// Creates an empty list; `None` without a specification.
     pub(crate) fn new() -> Result<Option<Self>> {
         let Ok(python) = env::var("ENSHRINE_SPECIFICATION") else {
             testkit::say_skipped(
@@ -69,7 +69,7 @@ impl Bundles {
         Ok(fs::write(file, bundle.to_string())?)
     }
 
-    /// Returns the verdict of the specification on all of them.
+    /// Returns the output of the specification for all blocks.
     fn judged(&self) -> Result<String> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("specification.py");
         let output = Command::new(&self.python).arg(script).arg(self.folder.path()).output()?;
@@ -78,7 +78,7 @@ impl Bundles {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Fails unless the specification lacks a node in each of them.
+    /// Panics unless the specification misses a node in each block.
     pub(crate) fn assert_nodes_are_missing(&self) -> Result<()> {
         let said = self.judged()?;
         assert!(said.ends_with(&taken(0)), "{said}");
@@ -119,8 +119,7 @@ fn specification_accepts_scenarios_from_their_witness() -> Result<()> {
     Ok(())
 }
 
-/// Shows that its acceptance is meaningful: the specification reads the root of the state, and
-/// every node.
+/// Shows that acceptance is not vacuous: the specification reads the state root and every node.
 #[test]
 fn specification_rejects_witness_without_any_node() -> Result<()> {
     let Some(mut bundles) = Bundles::new()? else { return Ok(()) };

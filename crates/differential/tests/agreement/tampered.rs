@@ -1,4 +1,4 @@
-//! Tests with tampered inputs.
+//! Tampered inputs.
 
 use crate::{
     judges::{Judges, Tally},
@@ -29,7 +29,7 @@ fn tampered_blocks_under_amsterdam() -> Result<()> {
     Ok(())
 }
 
-/// Every change, to every real block.
+/// Applies every change to every real block.
 #[test]
 fn tampered_real_blocks() -> Result<()> {
     let (judges, mut tally) = (Judges::by_id(), Tally::default());
@@ -47,7 +47,7 @@ fn tampered_real_blocks() -> Result<()> {
     Ok(())
 }
 
-/// `changes` changes that fit the block hash, and as many that fit nothing, to every block.
+/// Applies `changes` changes with a recomputed block hash, and as many without, to every block.
 fn tamper_with_scenarios(pack: &str, fork: ProtocolFork, changes: usize) -> Result<()> {
     let mut tally = Tally::default();
     let played = play(pack, Some(fork), |Scene { name, judges, new, .. }| {

@@ -19,7 +19,7 @@ use executor::{SYSTEM_CONTRACTS, Transaction};
 use testkit::{Key, Random};
 use wire::ProtocolFork;
 
-/// Contracts whose code is random.
+/// Contracts with random code.
 const CONTRACTS: [Address; 5] = [
     address!("0x1000000000000000000000000000000000000001"),
     address!("0x1000000000000000000000000000000000000002"),
@@ -27,21 +27,22 @@ const CONTRACTS: [Address; 5] = [
     address!("0x1000000000000000000000000000000000000004"),
     address!("0x1000000000000000000000000000000000000005"),
 ];
-/// Calls a precompile.
+/// A contract that calls a precompile.
 const CALLER: Address = address!("0x1000000000000000000000000000000000000006");
-/// Creates a contract at the same address in each call.
+/// A contract that creates another one at the same address in each call.
 const PHOENIX: Address = address!("0x1000000000000000000000000000000000000007");
-/// Its code, but for the call that lets the new contract destroy itself. It creates twice: the
-/// second time something is there, since what was destroyed goes at the end of the transaction.
+/// Code of [`PHOENIX`] without the call that makes the new contract destroy itself. It creates
+/// twice; the second creation collides, because destruction takes effect at the end of the
+/// transaction.
 const INIT: [u8; 11] = hex!("69 6133ff5f526002601ef3");
 const CREATE: [u8; 7] = hex!("5f600a60165ff5");
 const DESTROY: [u8; 9] = hex!("5f5f5f5f5f855af150");
-/// No account at genesis.
+/// An address without an account at genesis.
 const ABSENT: Address = address!("0x2000000000000000000000000000000000000001");
 const SENDERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 pub(crate) const CHAIN_ID: u64 = 1;
 
-/// A world to play in.
+/// A random genesis with accounts that send transactions.
 pub(crate) struct World {
     pub(crate) genesis: Genesis,
     keys: Vec<Key>,
@@ -56,7 +57,7 @@ impl World {
             let balance = U256::from(10_u64.pow(19));
             genesis.alloc.insert(key.address(), GenesisAccount { balance, ..Default::default() });
         }
-        // One sender starts with a delegation.
+        // One sender has a delegation at genesis.
         if fork >= ProtocolFork::Prague {
             let code = [&[0xef, 0x01, 0x00][..], CONTRACTS[0].as_slice()].concat();
             if let Some(account) = genesis.alloc.get_mut(&keys[3].address()) {
@@ -69,7 +70,7 @@ impl World {
             let slots = 0..rng.index(4);
             let storage = slots.map(|_| (word(rng), B256::from(U256::from(rng.next())))).collect();
             let account = GenesisAccount {
-                // At the largest nonce nothing can be created (EIP-2681).
+                // At the maximum nonce, creation fails (EIP-2681).
                 nonce: Some(*rng.pick(&[1, 1, 1, 1, u64::MAX - 1, u64::MAX])),
                 balance: U256::from(rng.index(3)),
                 code: Some(code(fork, &places, rng)),
@@ -92,7 +93,7 @@ impl World {
         Self { genesis, keys, nonces }
     }
 
-    /// A transaction that can most likely stand in a block of `fork`.
+    /// Returns a transaction that is most likely valid in a block of `fork`.
     pub(crate) fn transaction(&mut self, fork: ProtocolFork, rng: &mut Random) -> Transaction {
         let sender = rng.index(self.keys.len());
         let places = places(&self.keys);
@@ -107,7 +108,7 @@ impl World {
                 value = price;
                 (contract.into(), input)
             }
-            // Not at the price of its execution, but at the floor of its calldata (EIP-7623).
+            // A transaction whose gas is the floor of its calldata (EIP-7623).
             3 => {
                 let length = rng.index(1_500);
                 (rng.pick(&places).to_owned().into(), rng.bytes(length).into())
@@ -153,14 +154,14 @@ impl World {
                 to: to.to().copied().unwrap_or(CONTRACTS[0]),
                 value,
                 access_list,
-                // The version, then an arbitrary hash of a commitment.
+                // The version byte, then an arbitrary hash of a commitment.
                 blob_versioned_hashes: vec![B256::right_padding_from(&[1, rng.byte()])],
                 max_fee_per_blob_gas: 1_000,
                 input,
             }),
             5 => {
                 let delegated = rng.index(self.keys.len());
-                // A sender's own nonce is one ahead by the time its authorization is looked at.
+                // The sender's nonce has been incremented when its own authorization is processed.
                 let nonce_there = self.nonces[delegated] + u64::from(rng.one_in(8));
                 let authorization = self.keys[delegated].authorize(Authorization {
                     chain_id: U256::from(if rng.one_in(2) { CHAIN_ID } else { 0 }),
@@ -196,7 +197,7 @@ impl World {
     }
 }
 
-/// Withdrawals of a block, some of them of nothing or to an account that does not exist.
+/// Returns withdrawals of a block, some with amount zero or to an account that does not exist.
 pub(crate) fn withdrawals(rng: &mut Random) -> Vec<Withdrawal> {
     let withdrawal = |rng: &mut Random| Withdrawal {
         index: rng.next(),
@@ -207,7 +208,7 @@ pub(crate) fn withdrawals(rng: &mut Random) -> Vec<Withdrawal> {
     (0..rng.index(3)).map(|_| withdrawal(rng)).collect()
 }
 
-/// A call that makes one of the system contracts queue a request: contract, input, value.
+/// Returns a call that makes a system contract queue a request: contract, input, value.
 fn request(rng: &mut Random) -> (Address, Bytes, U256) {
     let (address, length) = *rng.pick(&[
         (WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, 56),
@@ -216,7 +217,7 @@ fn request(rng: &mut Random) -> (Address, Bytes, U256) {
         (BUILDER_EXIT_CONTRACT_ADDRESS, 48),
     ]);
     let mut input: Vec<u8> = (0..length).map(|_| rng.byte()).collect();
-    // More than the fee of a short queue; a builder deposits one ether at least.
+    // More than the fee of a short queue; a builder deposit has at least one ether.
     let mut value = U256::from(100);
     if address == BUILDER_DEPOSIT_CONTRACT_ADDRESS {
         let gwei = 1_000_000_000_u64;
@@ -226,8 +227,8 @@ fn request(rng: &mut Random) -> (Address, Bytes, U256) {
     (address, input.into(), value)
 }
 
-/// Addresses that programs know: contracts, senders, precompiles, system contracts, an absent
-/// account.
+/// Returns the addresses that programs use: contracts, senders, precompiles, system contracts, an
+/// absent account.
 fn places(keys: &[Key]) -> Vec<Address> {
     let mut places = CONTRACTS.to_vec();
     places.extend(CONTRACTS);
