@@ -1,11 +1,11 @@
-"""Has the official specification in Python judge blocks from their witnesses.
+"""Verifies blocks with the official specification in Python from their witnesses.
 
     python specification.py FOLDER
 
-Each file of the folder is a block with its witness, as the tests of this crate write them. The specification
-(`ethereum-execution` on PyPI, which has all forks up to BPO2) executes the block on a state that knows nothing
-but the witness. Prints a line for each block that it does not take, and how many it takes. A read of what the
-witness does not hold is an error.
+Each file of the folder is a block with its witness, written by the tests of this crate. The specification
+(`ethereum-execution` on PyPI, which has all forks up to BPO2) executes the block on a state that contains only
+the witness. Prints a line for each rejected block, and the number of accepted ones. Reading anything that is not
+in the witness is an error.
 """
 
 import copy
@@ -25,7 +25,7 @@ EMPTY_CODE = bytes(keccak256(b""))
 
 
 class Missing(Exception):
-    """The block reads what the witness does not hold."""
+    """The block reads an item that is not in the witness."""
 
 
 def nibbles(key):
@@ -33,9 +33,9 @@ def nibbles(key):
 
 
 class WitnessTrie:
-    """A Merkle-Patricia trie of which only the nodes of a witness are known.
+    """A Merkle-Patricia trie over the nodes of a witness.
 
-    A node is None, the hash of one that was not looked at, `("leaf", path, value)`,
+    A node is None, the hash of a node that has not been read, `("leaf", path, value)`,
     `("extension", path, node)` or `("branch", [node; 16])`.
     """
 
@@ -157,7 +157,7 @@ class WitnessTrie:
 
 
 class Lazy(dict):
-    """A dictionary that asks for what it has not been asked for before; None is nothing."""
+    """A dictionary that loads missing keys on first access; None stands for an absent value."""
 
     def __init__(self, load):
         super().__init__()
@@ -185,18 +185,18 @@ class Lazy(dict):
 
 
 class Rules:
-    """The specification of one fork, with its state replaced by one over a witness."""
+    """The specification of one fork, with its state replaced by a state over a witness."""
 
     def __init__(self, fork):
         module = lambda name: importlib.import_module(f"ethereum.forks.{fork}.{name}")
         self.state, self.trie = module("state"), module("trie")
-        # Before the others are imported, which take these by name.
+        # Replaced before the other modules are imported, because they import these names.
         self.state.begin_transaction = self.begin_transaction
         self.state.state_root = lambda state: state.root_over_witness()
         self.types, self.blocks, self.fork = module("fork_types"), module("blocks"), module("fork")
 
     def begin_transaction(self, state, transient):
-        """As the specification has it; but dictionaries that ask stay such."""
+        """Like in the specification, but lazy dictionaries stay lazy."""
         tries = copy.copy(state._storage_tries)
         for address, trie in list(tries.items()):
             if trie is not None:
@@ -206,7 +206,7 @@ class Rules:
         transient._snapshots.append(copies)
 
     def state_over(self, root, nodes, codes):
-        """A state that knows what hangs below `root`."""
+        """Returns a state with the nodes below `root`."""
         accounts, state, without_code = WitnessTrie(root, nodes), self.state.State(), {}
 
         def load(address):
@@ -217,7 +217,7 @@ class Rules:
             code_hash = bytes(code_hash)
             code = b"" if code_hash == EMPTY_CODE else codes.get(code_hash)
             if code is None:
-                # No one may look at it; it only has to have the same hash afterwards.
+                # A placeholder for code that the block does not read; its hash must not change.
                 code = b"\xfe not in the witness: " + code_hash
                 without_code[code] = code_hash
             nonce, balance = (int.from_bytes(number, "big") for number in (nonce, balance))
@@ -249,7 +249,7 @@ class Rules:
                 return EMPTY_ROOT
             below = storage_root(address) if isinstance(trie._data, Lazy) else EMPTY_ROOT
             slots, values = WitnessTrie(below, nodes), dict(trie._data.items())
-            # What comes first, and what is deleted last, needs the least of the witness.
+            # Insertions before deletions need the fewest nodes of the witness.
             for key, value in values.items():
                 if value:
                     slots.set(bytes(key), rlp.encode(value))
@@ -311,7 +311,7 @@ def main(folder):
         try:
             rules[fork].judge(bundle)
             taken += 1
-        except Exception as reason:  # No exception is a verdict in the block's favour.
+        except Exception as reason:  # Any exception counts as a rejection.
             print(f"{path.name}: {type(reason).__name__} {reason}")
     print(f"taken: {taken}")
 

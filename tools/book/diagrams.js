@@ -1,4 +1,4 @@
-// Draws the diagrams of a page: its blocks of code in Mermaid's language.
+// Renders the Mermaid code blocks of a page as diagrams.
 for (const block of document.querySelectorAll("code.language-mermaid")) {
     const drawing = document.createElement("pre");
     drawing.className = "mermaid";
