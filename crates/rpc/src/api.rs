@@ -5,7 +5,7 @@ use alloy_eips::{BlockId, BlockNumberOrTag, RpcBlockHash};
 use alloy_primitives::{B256, Bytes};
 use chain::{Block, ChainReader, State};
 use node::{Forkchoice, Node, NodeState, PoolTransaction, Rejected};
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, thread, time::Duration};
 use tokio::sync::Semaphore;
 
 /// Forwards raw transactions to another node, such as the sequencer.
@@ -83,6 +83,9 @@ pub struct Api {
     pub(crate) filters: Arc<Filters>,
     /// Permits for subscriptions, shared by all connections.
     pub(crate) subscriptions: Arc<Semaphore>,
+    /// Permits for subscriptions that send at the same time: on half of the cores, so that requests
+    /// are processed on the others.
+    pub(crate) notifying: Arc<Semaphore>,
 }
 
 impl Api {
@@ -91,7 +94,9 @@ impl Api {
         let filters = Arc::new(Filters::new(options.filter_lifetime));
         let subscriptions = options.limits.subscriptions.min(Semaphore::MAX_PERMITS);
         let subscriptions = Arc::new(Semaphore::new(subscriptions));
-        Self { node, options: Arc::new(options), filters, subscriptions }
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let notifying = Arc::new(Semaphore::new((cores / 2).max(1)));
+        Self { node, options: Arc::new(options), filters, subscriptions, notifying }
     }
 
     /// Returns the shared node.

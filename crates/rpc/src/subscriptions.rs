@@ -6,15 +6,22 @@ use alloy_rpc_types_eth::{
     pubsub::{Params, SubscriptionKind},
 };
 use jsonrpsee::{
-    PendingSubscriptionSink, RpcModule, SubscriptionSink, core::to_json_raw_value,
+    PendingSubscriptionSink, RpcModule, SubscriptionSink, TrySendError, core::to_json_raw_value,
     types::ErrorObjectOwned,
 };
 use node::Event;
 use serde::Serialize;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use std::sync::Arc;
+use tokio::sync::{
+    Semaphore,
+    broadcast::{Receiver, error::RecvError},
+};
 
 /// Bytes of a notification besides its item.
 const FRAME: usize = 128;
+/// Number of items that a subscription converts before others get a turn: some tens of
+/// microseconds.
+const ITEMS_PER_TURN: usize = 16;
 
 /// Returns the module with `eth_subscribe` and `eth_unsubscribe`.
 pub(crate) fn module(api: Api) -> RpcModule<Api> {
@@ -62,7 +69,7 @@ async fn start(
     let events = api.node().subscribe();
     let accept = async |pending: PendingSubscriptionSink| {
         let sink = pending.accept().await.ok()?;
-        Some(Subscriber { sink, client })
+        Some(Subscriber { sink, client, senders: Arc::clone(&api.notifying) })
     };
     match (kind, params) {
         (SubscriptionKind::NewHeads, _) => {
@@ -102,9 +109,9 @@ async fn start(
             .await;
         }
         (SubscriptionKind::Syncing, _) => {
-            let Some(subscriber) = accept(pending).await else { return };
+            let Some(mut subscriber) = accept(pending).await else { return };
             // The node never syncs, so a `syncing` subscription receives a single `false`.
-            if subscriber.send(&false).await {
+            if subscriber.send_all([false].into_iter()).await {
                 subscriber.sink.closed().await;
             }
         }
@@ -119,32 +126,58 @@ async fn start(
 struct Subscriber {
     sink: SubscriptionSink,
     client: Option<Client>,
+    /// Permits for subscriptions that convert and send items now.
+    senders: Arc<Semaphore>,
 }
 
 impl Subscriber {
-    /// Sends an item. Returns `false` if the subscription or its connection has ended.
-    async fn send(&self, item: &impl Serialize) -> bool {
-        let Ok(item) = to_json_raw_value(item) else { return false };
-        if let Some(Client(connection)) = &self.client {
-            connection.queue(FRAME + item.get().len());
-            if connection.is_closed() {
+    /// Sends items, which are converted just before they are sent, because one transaction can emit
+    /// tens of thousands of logs, and many subscriptions may be waiting for their clients. Returns
+    /// `false` if the subscription or its connection has ended.
+    ///
+    /// Items of all subscriptions are converted by few tasks at a time, a few of them in a row: if
+    /// thousands of subscriptions were ready at once, each request would wait for all of them.
+    async fn send_all<T: Serialize>(&mut self, mut items: impl Iterator<Item = T>) -> bool {
+        loop {
+            let turn = self.senders.acquire().await;
+            let mut unsent = None;
+            for _ in 0..ITEMS_PER_TURN {
+                let Some(item) = items.next() else { return true };
+                let Ok(item) = to_json_raw_value(&item) else { return false };
+                if let Some(Client(connection)) = &self.client {
+                    connection.queue(FRAME + item.get().len());
+                    if connection.is_closed() {
+                        return false;
+                    }
+                }
+                match self.sink.try_send(item) {
+                    Ok(()) => {}
+                    Err(TrySendError::Full(item)) => {
+                        unsent = Some(item);
+                        break;
+                    }
+                    Err(TrySendError::Closed(_)) => return false,
+                }
+            }
+            // Not held while waiting for a client.
+            drop(turn);
+            if let Some(item) = unsent
+                && self.sink.send(item).await.is_err()
+            {
                 return false;
             }
         }
-        self.sink.send(item).await.is_ok()
     }
 }
 
-/// Sends the log changes that match a filter. Each log is converted just before it is sent, because
-/// one transaction can emit tens of thousands of logs, and many subscriptions may be waiting for
-/// their clients while sending them.
-async fn send_logs(subscriber: Subscriber, mut events: Receiver<Event>, filter: &Filter) {
+/// Sends the log changes that match a filter.
+async fn send_logs(mut subscriber: Subscriber, mut events: Receiver<Event>, filter: &Filter) {
     while let Some(event) = next_event(&subscriber, &mut events).await {
         for (block, is_removed) in filters::changed_blocks(&event, filter) {
-            for log in logs::matching(block, filter) {
-                if !subscriber.send(&RpcLog { removed: is_removed, ..log }).await {
-                    return;
-                }
+            let matching = logs::matching(block, filter);
+            let changes = matching.map(|log| RpcLog { removed: is_removed, ..log });
+            if !subscriber.send_all(changes).await {
+                return;
             }
         }
     }
@@ -152,15 +185,13 @@ async fn send_logs(subscriber: Subscriber, mut events: Receiver<Event>, filter: 
 
 /// Sends the items that `items` derives from each event.
 async fn send_all<T: Serialize>(
-    subscriber: Subscriber,
+    mut subscriber: Subscriber,
     mut events: Receiver<Event>,
     items: impl Fn(&Event) -> Vec<T>,
 ) {
     while let Some(event) = next_event(&subscriber, &mut events).await {
-        for item in items(&event) {
-            if !subscriber.send(&item).await {
-                return;
-            }
+        if !subscriber.send_all(items(&event).into_iter()).await {
+            return;
         }
     }
 }
