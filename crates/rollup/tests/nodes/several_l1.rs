@@ -8,7 +8,10 @@ use alloy_rpc_types_eth::Header;
 use enshrine_rollup::{Config, Role, RollupNode};
 use eyre::{OptionExt as _, Result};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use testkit::{ETHER, Interception, Proxy};
 
 /// Starts `count` proxies in front of the L1; also returns the configuration of a node that uses
@@ -173,10 +176,15 @@ async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
     let sequencer = RollupNode::start(config).await?;
     let (alice, l2) = (Address::repeat_byte(0xa1), provider_of(&sequencer)?);
     let mut expected = U256::ZERO;
-    for (what, hostile) in HOSTILE {
+    let kinds = HOSTILE.into_iter().map(|(what, answer)| (what, Some(answer)));
+    for (what, hostile) in kinds.chain([("too many requests", None), ("slow answers", None)]) {
         // Each of the three in turn, since one of them is the node that is used at present.
         for proxy in &proxies {
-            proxy.set(hostile);
+            match hostile {
+                Some(hostile) => proxy.set(hostile),
+                None if what == "slow answers" => proxy.delay(Duration::from_secs(60)),
+                None => proxy.intercept(|_| Some(Interception::Refused(429))),
+            }
             world.deposit(alice, U256::from(ETHER)).await?;
             expected += U256::from(ETHER);
             until(what, &sequencer, || async {
@@ -184,6 +192,7 @@ async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
             })
             .await?;
             proxy.honest();
+            proxy.delay(Duration::ZERO);
         }
     }
     sequencer.stop().await;
