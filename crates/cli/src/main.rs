@@ -101,7 +101,7 @@ fn main() -> ExitCode {
         Command::Completions(arguments) => completions::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
-        output::complain(format_args!("error: {}", output::told(&error)));
+        output::complain(format_args!("error: {}", output::error_chain(&error)));
         ExitCode::from(2)
     })
 }

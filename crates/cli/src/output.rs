@@ -51,7 +51,7 @@ pub(crate) fn complain(text: fmt::Arguments<'_>) {
 }
 
 /// Formats an error with its causes. A cause that an error's own text already repeats is omitted.
-pub(crate) fn told(error: &eyre::Report) -> String {
+pub(crate) fn error_chain(error: &eyre::Report) -> String {
     let mut told = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if told.is_empty() {
@@ -92,15 +92,15 @@ mod tests {
 
     #[test]
     fn each_error_cause_is_printed_once() {
-        let told = |texts: &[&'static str]| told(&eyre::Report::from(*layers(texts)));
-        assert_eq!(told(&["cannot read x", "no such file"]), "cannot read x: no such file");
-        assert_eq!(told(&["no such file", "no such file"]), "no such file");
-        assert_eq!(told(&["x: no such file", "no such file"]), "x: no such file");
-        assert_eq!(told(&["a: b (code 3)", "b", "why"]), "a: b (code 3): why");
+        let printed = |texts: &[&'static str]| error_chain(&eyre::Report::from(*layers(texts)));
+        assert_eq!(printed(&["cannot read x", "no such file"]), "cannot read x: no such file");
+        assert_eq!(printed(&["no such file", "no such file"]), "no such file");
+        assert_eq!(printed(&["x: no such file", "no such file"]), "x: no such file");
+        assert_eq!(printed(&["a: b (code 3)", "b", "why"]), "a: b (code 3): why");
         // A coincidental substring does not count.
-        assert_eq!(told(&["file", "fil"]), "file: fil");
-        assert_eq!(told(&["x: file", "fil"]), "x: file: fil");
+        assert_eq!(printed(&["file", "fil"]), "file: fil");
+        assert_eq!(printed(&["x: file", "fil"]), "x: file: fil");
         let around = Err::<(), _>(layers(&["x: y", "y"])).wrap_err("around").unwrap_err();
-        assert_eq!(super::told(&around), "around: x: y");
+        assert_eq!(super::error_chain(&around), "around: x: y");
     }
 }

@@ -40,7 +40,7 @@ impl Batches {
 
 impl Http {
     /// Sends a request in a batch with other requests that are ready now, and returns its response.
-    pub(crate) async fn ask_with_others(
+    pub(crate) async fn request_batched(
         self,
         request: SerializedRequest,
     ) -> Result<Response, TransportError> {

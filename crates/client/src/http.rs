@@ -399,7 +399,7 @@ impl tower::Service<RequestPacket> for Http {
         Box::pin(async move {
             match request {
                 RequestPacket::Single(request) => {
-                    http.ask_with_others(request).await.map(ResponsePacket::Single)
+                    http.request_batched(request).await.map(ResponsePacket::Single)
                 }
                 RequestPacket::Batch(_) => http.exchange(&request).await,
             }

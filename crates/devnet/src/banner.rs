@@ -96,7 +96,7 @@ pub fn config_out(config: &DevnetConfig, accounts: &Accounts, facts: &Facts) -> 
             "mnemonic": accounts.mnemonic,
             "derivation_path": accounts.derivation_path,
         },
-        "base_fee": told_base_fee(config, facts).to_string(),
+        "base_fee": reported_base_fee(config, facts).to_string(),
     });
     // On a fork, the suggested price is the base fee of the next block plus a tip.
     let suggested = match &facts.fork {
@@ -122,7 +122,7 @@ pub fn config_out(config: &DevnetConfig, accounts: &Accounts, facts: &Facts) -> 
 }
 
 /// Base fee that anvil would report: the flag's, or that of the first block.
-fn told_base_fee(config: &DevnetConfig, facts: &Facts) -> u64 {
+fn reported_base_fee(config: &DevnetConfig, facts: &Facts) -> u64 {
     match (&config.origin, &facts.fork) {
         (Origin::Fork(fork), Some(continued)) => fork.base_fee.unwrap_or(continued.base_fee),
         (Origin::Genesis { genesis, .. }, _) => match genesis.base_fee_per_gas {

@@ -57,7 +57,7 @@ impl ConsoleOutput {
         }
     }
 
-    fn tell_transaction(&self, block: &Block, index: usize, seen: Option<&Seen>) {
+    fn print_transaction(&self, block: &Block, index: usize, seen: Option<&Seen>) {
         let (transaction, receipt) = (&block.transactions[index], &block.executed.receipts[index]);
         let ConsoleOptions { failures, traces, .. } = self.telemetry.console_options;
         if let Some(seen) = seen {
@@ -123,7 +123,7 @@ impl Observer for ConsoleOutput {
             Vec::new()
         };
         for index in 0..block.transactions.len() {
-            self.tell_transaction(block, index, seen.get(index));
+            self.print_transaction(block, index, seen.get(index));
         }
         let (number, hash, time) = (header.number, block.hash, date(header.timestamp));
         let text = format!(

@@ -373,7 +373,7 @@ impl Remote {
 
 /// Slots of a system contract that are requested together with another one: the beacon root with
 /// its timestamp (EIP-4788), and the hashes of the following blocks with a block hash (EIP-2935).
-fn asked_along(address: Address, slot: U256) -> Vec<U256> {
+fn related_slots(address: Address, slot: U256) -> Vec<U256> {
     /// Ring buffer size of both contracts (`HISTORY_BUFFER_LENGTH`, `HISTORY_SERVE_WINDOW`).
     const WINDOW: U256 = uint!(8191_U256);
     /// Number of block hashes that are requested together.
@@ -403,7 +403,7 @@ impl ForkBackend for Remote {
         if let Some(known) = self.slots.lock().get(&(address, slot)) {
             return Ok(*known);
         }
-        let along = asked_along(address, slot);
+        let along = related_slots(address, slot);
         if !along.is_empty() {
             let slots = iter::once(slot).chain(along).map(|slot| (address, slot));
             self.fetch(iter::empty(), slots).map_err(SourceError::new)?;

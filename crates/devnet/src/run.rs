@@ -22,10 +22,10 @@ const STANDSTILL: Duration = Duration::from_secs(5);
 ///
 /// Any [`DevnetError`] at startup, or when writing the state at shutdown.
 pub fn run(args: &DevnetArgs) -> BoxFuture<'_, Result<(), DevnetError>> {
-    Box::pin(run_until_told_to_end(args))
+    Box::pin(run_until_signal(args))
 }
 
-async fn run_until_told_to_end(args: &DevnetArgs) -> Result<(), DevnetError> {
+async fn run_until_signal(args: &DevnetArgs) -> Result<(), DevnetError> {
     let mut end = rpc::termination().map_err(DevnetError::Signals)?;
     let devnet = tokio::select! {
         started = start(args) => started?,

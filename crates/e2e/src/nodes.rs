@@ -104,7 +104,7 @@ pub(crate) fn run(report: &mut Report) -> Result<Nodes> {
 
     report.part("Censorship, crashes and an L1 reorg");
     faults::force(&rollup, l2, &alice, report)?;
-    wallet::tell(&rollup, l2, &alice, &token, report)?;
+    wallet::run(&rollup, l2, &alice, &token, report)?;
     let sequencer = faults::kill(&rollup, sequencer, report)?;
     faults::reorganise(&rollup, sequencer.client(), report)?;
     let l2 = sequencer.client();

@@ -197,17 +197,17 @@ impl Driver {
                 return Err(not_valid(&block, status));
             }
             // Each block becomes the head once: some clients keep receipts of heads only.
-            self.tell(&chain, &block, forkchoice).await?;
+            self.set_head(&chain, &block, forkchoice).await?;
         }
         if first > head.header.number {
-            self.tell(&chain, &head, forkchoice).await?;
+            self.set_head(&chain, &head, forkchoice).await?;
         }
         self.told = Some((head.hash, forkchoice));
         Ok(())
     }
 
     /// Sets the client's head to a block that it has executed.
-    async fn tell(
+    async fn set_head(
         &mut self,
         chain: &ChainReader,
         head: &Arc<Block>,

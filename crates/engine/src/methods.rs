@@ -106,7 +106,7 @@ pub(crate) fn registry(engine: Arc<Engine>, workers: Arc<Workers>) -> Registry<E
         ("engine_newPayloadV4", PRAGUE_TO_OSAKA),
         ("engine_newPayloadV5", AMSTERDAM),
     ] {
-        m.execute(name, move |engine, args| engine.read_and_judge(args, forks));
+        m.execute(name, move |engine, args| engine.parse_and_validate(args, forks));
     }
     for (name, forks) in [
         ("engine_newPayloadWithWitnessV3", CANCUN),
@@ -114,7 +114,7 @@ pub(crate) fn registry(engine: Arc<Engine>, workers: Arc<Workers>) -> Registry<E
         ("engine_newPayloadWithWitnessV5", AMSTERDAM),
     ] {
         m.execute(name, move |engine, args| {
-            let status = engine.read_and_judge(args, forks)?;
+            let status = engine.parse_and_validate(args, forks)?;
             let witness = engine.witness_if_valid(&status)?;
             let witness = witness.map(|(_, witness)| witness.to_geth_rlp());
             Ok(StatusWithWitness { status, witness })
@@ -196,7 +196,7 @@ fn bounded(count: u64) -> Result<(), RpcError> {
 
 impl Engine {
     /// Parses the parameters of `engine_newPayload` and validates the payload.
-    fn read_and_judge(&self, args: &mut Args, forks: Forks) -> Result<PayloadStatus, RpcError> {
+    fn parse_and_validate(&self, args: &mut Args, forks: Forks) -> Result<PayloadStatus, RpcError> {
         let new = NewPayload {
             payload: args.required()?,
             versioned_hashes: args.required()?,

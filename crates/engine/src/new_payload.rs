@@ -133,14 +133,14 @@ impl Engine {
         request: &NewPayloadRequest<'_>,
         fork: ProtocolFork,
     ) -> Result<PayloadStatus, RpcError> {
-        let status = self.judge(request, fork)?;
+        let status = self.validate(request, fork)?;
         let payload = &request.payload;
         let (number, hash) = (payload.block_number, payload.block_hash);
         tracing::debug!(number, %hash, ?status, "processed payload");
         Ok(status)
     }
 
-    fn judge(
+    fn validate(
         &self,
         request: &NewPayloadRequest<'_>,
         fork: ProtocolFork,

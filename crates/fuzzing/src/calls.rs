@@ -50,7 +50,7 @@ pub fn dialects(data: &[u8]) -> Outcome {
     let gas = if choices.flag() { PLENTY } else { u64::from(choices.number()) % (2 * MAX_RESERVE) };
     if kind == 0 {
         let calldata = choices.rest().to_vec();
-        return judged(scene, dialect, DialectCall { calldata, blobs: Vec::new() }, gas);
+        return compare(scene, dialect, DialectCall { calldata, blobs: Vec::new() }, gas);
     }
     if dialect == DialectName::Draft8079 {
         // Blocks of the draft are from another chain, so none of the inputs below has this form.
@@ -59,7 +59,7 @@ pub fn dialects(data: &[u8]) -> Outcome {
         if choices.flag() {
             calldata = draft_resealed(&calldata, |_, _| {}).unwrap_or(calldata);
         }
-        return judged(scene, dialect, DialectCall { calldata, blobs: Vec::new() }, gas);
+        return compare(scene, dialect, DialectCall { calldata, blobs: Vec::new() }, gas);
     }
     let mut input = choices.pick(&good).to_vec();
     if kind == 1 {
@@ -74,7 +74,7 @@ pub fn dialects(data: &[u8]) -> Outcome {
             let sealed = sealed.or_else(|| relinked(&call.calldata, |_| {}));
             call.calldata = sealed.unwrap_or(call.calldata);
         }
-        return judged(scene, dialect, call, gas);
+        return compare(scene, dialect, call, gas);
     }
     choices.edit(&mut input, 4);
     if choices.flag() {
@@ -98,13 +98,13 @@ pub fn dialects(data: &[u8]) -> Outcome {
             return Outcome::Refused;
         }
     };
-    let outcome = judged(scene, dialect, call, gas);
+    let outcome = compare(scene, dialect, call, gas);
     assert_eq!(outcome, Outcome::of(accepted), "{dialect}, and the execution-specs");
     outcome
 }
 
 /// Compares the verdict on a call with that on its inner input.
-fn judged(scene: &Scene, dialect: DialectName, call: DialectCall, gas: u64) -> Outcome {
+fn compare(scene: &Scene, dialect: DialectName, call: DialectCall, gas: u64) -> Outcome {
     let execute = &scene.priced.execute;
     let DialectCall { calldata, blobs } = call;
     let held = Held(blobs.into_iter().map(Bytes::from).collect());

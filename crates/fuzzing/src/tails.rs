@@ -45,7 +45,7 @@ pub fn blob_tails(data: &[u8]) -> Outcome {
     let mut blobs = vec![OTHER.clone(); others];
     blobs.extend(to_blobs(&tail).into_iter().map(Bytes::from));
 
-    let whole = ask_whole(scene, &input);
+    let whole = run_whole(scene, &input);
     let untouched = (calldata.clone(), blobs.clone());
     damage(&mut calldata, &mut blobs, tail.len(), &mut choices);
     let answer = ask(scene, &calldata, &blobs, (&input, &whole));
@@ -123,7 +123,7 @@ fn damage(calldata: &mut Vec<u8>, blobs: &mut Vec<Bytes>, tail: usize, choices: 
 }
 
 /// Returns the answer to the whole input as calldata.
-fn ask_whole(scene: &Scene, input: &[u8]) -> Result<Answer, ExecuteError> {
+fn run_whole(scene: &Scene, input: &[u8]) -> Result<Answer, ExecuteError> {
     let key = (DialectName::Specs, input);
     scene.answers.get_or(key, || {
         let answer = scene.priced.execute.answer(&ExecutionSpecs, input, PLENTY);
@@ -170,6 +170,6 @@ fn assert_is_canonical(scene: &Scene, calldata: &[u8], blobs: &[Bytes], answer: 
     } else {
         assert_eq!(input, [head, &tail].concat(), "a block is head and tail");
     }
-    let whole = ask_whole(scene, &input).expect("an input that is accepted in blobs");
+    let whole = run_whole(scene, &input).expect("an input that is accepted in blobs");
     assert_eq!((&answer.output, answer.gas), (&whole.output, whole.gas + 2 * Trailer::LEN as u64));
 }

@@ -224,7 +224,7 @@ impl Lease {
                 join_all(inner.witnesses.iter().map(|witness| inner.ask_leader(witness))).await;
             // Its own grants were released or expire soon, so they are skipped.
             let other = told.into_iter().flatten().find(|leader| leader.id != inner.own.id);
-            inner.state.lock().candidate.told_of(other);
+            inner.state.lock().candidate.observe_leader(other);
             return ROUND_INTERVAL;
         }
         let (asked_at, calendar) = (inner.started.elapsed(), SystemTime::now());
@@ -280,7 +280,7 @@ impl Lease {
             (state.round, had_any)
         };
         if had_any {
-            join_all(inner.witnesses.iter().map(|witness| inner.tell_release(witness, round)))
+            join_all(inner.witnesses.iter().map(|witness| inner.send_release(witness, round)))
                 .await;
         }
     }
@@ -320,7 +320,7 @@ impl Inner {
         tokio::time::timeout(ANSWER_TIMEOUT, asked).await.ok()?.ok()?
     }
 
-    async fn tell_release(&self, witness: &EngineClient, round: u64) {
+    async fn send_release(&self, witness: &EngineClient, round: u64) {
         let told = witness.call::<bool>(RELEASE, json!([self.name, self.own.id, round]));
         // If the request fails, the grant expires on its own.
         let _ = tokio::time::timeout(ANSWER_TIMEOUT, told).await;

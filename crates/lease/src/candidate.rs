@@ -81,7 +81,7 @@ impl Candidate {
     }
 
     /// Sets the leader that witnesses reported to a request that does not ask for the lease.
-    pub fn told_of(&mut self, leader: Option<Leader>) {
+    pub fn observe_leader(&mut self, leader: Option<Leader>) {
         self.leader = leader;
     }
 

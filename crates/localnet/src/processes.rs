@@ -295,7 +295,7 @@ impl Rollup {
     }
 
     /// Starts a sequencer that logs each block as JSON. Its start may take minutes.
-    pub fn telling_sequencer(&self, flags: &[&str]) -> Result<NodeProcess> {
+    pub fn sequencer_with_json_log(&self, flags: &[&str]) -> Result<NodeProcess> {
         let mut command = self.sequencer_command(flags);
         command.env("RUST_LOG", "warn,enshrine_node=info").args(["--log-format", "json"]);
         let mut node = self.spawn(&mut command, "sequencer.log")?;

@@ -149,7 +149,7 @@ impl<C: Context> Registry<C> {
                              extensions| {
             let arrived = Instant::now();
             if let Some(telemetry) = context.telemetry() {
-                telemetry.asked(name);
+                telemetry.count_request(name);
             }
             let text = params.as_str().unwrap_or_default();
             let pool = pool_of(pool, text);

@@ -232,7 +232,7 @@ impl Telemetry {
     }
 
     /// Reports a request. A [`Registry`](crate::Registry) does this for its own methods.
-    pub fn asked(&self, method: &'static str) {
+    pub fn count_request(&self, method: &'static str) {
         if self.has_console_output() {
             tracing::info!(target: CONSOLE_OUTPUT, text = method, method, "request");
         }

@@ -118,7 +118,7 @@ impl<'s> Expansion<'s> {
     /// hashes, in order.
     pub fn branch(&mut self, carried: u16, hashed: u16, hashes: &'s [[u8; 32]]) {
         self.open(Rest::Branch { next: 0, hashed, carried, hashes });
-        self.go_on();
+        self.advance();
     }
 
     /// Adds an extension, with nibbles packed as in a [leaf](Self::leaf). Without a hash, its child
@@ -128,7 +128,7 @@ impl<'s> Expansion<'s> {
         self.put_path(0x00, nibbles, packed);
         if let Some(hash) = child {
             put_hash(hash, &mut self.payload);
-            self.go_on();
+            self.advance();
         }
     }
 
@@ -137,7 +137,7 @@ impl<'s> Expansion<'s> {
         self.open(Rest::Nothing);
         self.put_path(0x20, nibbles, packed);
         put_string(value, &mut self.payload);
-        self.go_on();
+        self.advance();
     }
 
     /// Adds a leaf whose value contains the root of another trie between `before` and `behind`, as
@@ -204,7 +204,7 @@ impl<'s> Expansion<'s> {
     }
 
     /// Writes everything between two announced children, and closes each node that is complete.
-    fn go_on(&mut self) {
+    fn advance(&mut self) {
         while let Some(open) = self.open.last_mut() {
             match &mut open.rest {
                 Rest::Branch { next, hashed, carried, hashes } => {

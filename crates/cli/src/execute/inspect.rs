@@ -4,7 +4,7 @@ use super::{
     load::{Source, decode_input},
     verify::Cause,
 };
-use crate::output::{complain, say, told};
+use crate::output::{complain, error_chain, say};
 use alloy_consensus::Typed2718;
 use clap::Args;
 use codec::RootConvention;
@@ -64,14 +64,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         match input {
             Ok(input) if arguments.json => documents.push(Document::Input { file, input }),
             Err(error) if arguments.json => {
-                let (reason, kind) = (told(&error), Cause::of(&error).kind());
+                let (reason, kind) = (error_chain(&error), Cause::of(&error).kind());
                 documents.push(Document::Unreadable { file, reason, kind });
             }
             Ok(input) => {
                 say!("{file}");
                 input.print(1);
             }
-            Err(error) => complain(format_args!("error: {}", told(&error))),
+            Err(error) => complain(format_args!("error: {}", error_chain(&error))),
         }
     }
     if arguments.json {

@@ -1,7 +1,7 @@
 //! `enshrine execute verify`: runs EXECUTE on inputs and prints the verdicts.
 
 use super::load::{Source, UnknownFork};
-use crate::output::{complain, say, told};
+use crate::output::{complain, error_chain, say};
 use chain::{ForkTimes, ForkTimesError};
 use clap::Args;
 use execute::{Execute, ExecuteError, Executed, ForkRule, Rules};
@@ -192,7 +192,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             Err(error) => {
                 let cause = Cause::of(error);
                 let Some(finding) = Finding::of(&cause) else {
-                    bail!("{path}: {}: internal error, no verdict on the block", told(error))
+                    bail!("{path}: {}: internal error, no verdict on the block", error_chain(error))
                 };
                 next.extend(cause.next(finding));
                 finding
@@ -235,7 +235,7 @@ fn print(path: &str, finding: Finding, outcome: &Result<(usize, Executed)>, mill
             );
         }
         Err(error) => {
-            let reason = told(error);
+            let reason = error_chain(error);
             // The line already contains the path.
             let mut own =
                 ["read", "decode"].map(|verb| format!("cannot {verb} {path}: ")).into_iter();
@@ -278,7 +278,7 @@ fn document(
                 "file": path,
                 "valid": false,
                 "verdict": finding.name(),
-                "reason": told(error),
+                "reason": error_chain(error),
                 "kind": cause.kind(),
                 "next": cause.next(finding),
             })

@@ -236,7 +236,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         });
         say!("{}", serde_json::to_string_pretty(&document)?);
     } else {
-        arguments.tell(&files, &keys, &first, &meaning::lines(&plan)?);
+        arguments.print_next_steps(&files, &keys, &first, &meaning::lines(&plan)?);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -301,7 +301,7 @@ impl Arguments {
     }
 
     /// Prints the created files and the next steps.
-    fn tell(&self, files: &Files, keys: &Keys, first: &First, meanings: &[String]) {
+    fn print_next_steps(&self, files: &Files, keys: &Keys, first: &First, meanings: &[String]) {
         let (l1, advance) = (&self.l1, keys.advance.address);
         let Files { genesis, plan, node, keys: key_file, deployment, .. } = files;
         say!("L2 {} ({}) starts at {}", self.chain_id, self.fork, first.block.hash);

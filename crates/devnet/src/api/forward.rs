@@ -209,13 +209,13 @@ impl Request<'_> {
     /// Returns the forked node's response only, and reports the request to the console, which the
     /// local method would otherwise do.
     fn only_theirs(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
-        self.devnet.telemetry().asked(self.name);
+        self.devnet.telemetry().count_request(self.name);
         self.theirs(params)
     }
 
     /// Like [`Self::only_theirs`], for parameters with block numbers.
     fn only_theirs_by_number(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
-        self.devnet.telemetry().asked(self.name);
+        self.devnet.telemetry().count_request(self.name);
         self.theirs_by_number(params)
     }
 

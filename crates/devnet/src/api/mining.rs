@@ -59,7 +59,7 @@ enum Wanted {
 }
 
 /// Seals the blocks that `evm_mine` requests, and returns their number.
-pub(super) fn mine_wanted(devnet: &DevnetState, args: &mut Args) -> Result<u64, RpcError> {
+pub(super) fn mine_requested(devnet: &DevnetState, args: &mut Args) -> Result<u64, RpcError> {
     let (timestamp, blocks) = match args.optional::<Wanted>()? {
         None => (None, None),
         Some(Wanted::At(timestamp)) => (Some(timestamp), None),
@@ -76,13 +76,13 @@ pub(super) fn mine_wanted(devnet: &DevnetState, args: &mut Args) -> Result<u64, 
 }
 
 fn evm_mine(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
-    mine_wanted(devnet, args)?;
+    mine_requested(devnet, args)?;
     Ok(json!("0x0"))
 }
 
 /// Mines like `evm_mine`, and returns the blocks, including the returndata of failed transactions.
 fn mine_detailed(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
-    let count = mine_wanted(devnet, args)?;
+    let count = mine_requested(devnet, args)?;
     let chain = devnet.api.chain();
     let head = chain.head().header.number;
     let mut blocks = Vec::new();

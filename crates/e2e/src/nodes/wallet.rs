@@ -130,7 +130,7 @@ impl<'a> Wallet<'a> {
 }
 
 /// Has the multisig deposit, transfer, withdraw, and exit although its message was not delivered.
-pub(super) fn tell(
+pub(super) fn run(
     rollup: &Rollup,
     l2: &Client,
     alice: &Key,

@@ -209,7 +209,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
 
     /// Returns an error after a failed read: the result of any further read is useless, and reading
     /// could cost gas or time.
-    fn go_on(&self) -> Result<(), ReadError> {
+    fn check_failure(&self) -> Result<(), ReadError> {
         self.failure.get().map_or(Ok(()), |failed| Err(failed.clone()))
     }
 
@@ -226,7 +226,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
             return Ok(*id as usize);
         }
         // Only unknown accounts are refused: what was read before the failure remains readable.
-        self.go_on()?;
+        self.check_failure()?;
         match AccountState::read(&mut self.trie, self.source.nodes(), address) {
             Ok(mut account) => {
                 if account.now.is_none()
@@ -263,7 +263,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
     }
 
     fn slot(&mut self, id: usize, key: StorageKey) -> Result<StorageValue, ReadError> {
-        self.go_on()?;
+        self.check_failure()?;
         let account = &mut self.accounts[id];
         let known = account.slots.len();
         match account.slot(self.source.nodes(), self.source.fork_backend(), key) {

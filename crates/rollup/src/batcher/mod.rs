@@ -267,7 +267,7 @@ impl Batcher {
     pub(crate) fn start(mut self, shared: Arc<NodeHandle>) -> io::Result<BatcherHandle> {
         let channel = Arc::clone(&self.channel);
         self.rate = shared.rate.clone();
-        self.tell(None);
+        self.publish_report(None);
         shared.supervisor.start(Actor::Batcher);
         let thread = thread::Builder::new().name(Actor::Batcher.name().to_owned());
         let thread = thread.spawn(move || {
@@ -332,11 +332,11 @@ impl Batcher {
                     }
                 }
             }
-            self.tell(not_submitted.clone());
+            self.publish_report(not_submitted.clone());
         }
     }
 
-    fn tell(&self, not_submitted: Option<String>) {
+    fn publish_report(&self, not_submitted: Option<String>) {
         // The report is published under a short lock, so that readers of the status do not delay
         // posting.
         let status = SubmitterStatus {

@@ -187,7 +187,7 @@ impl Batcher {
     }
 
     /// Stops using code references for [`RETRY_BLOCKS`], because L1 has rejected an `advance`.
-    pub(super) fn distrust_kept(&mut self, work: &Work) {
+    pub(super) fn pause_code_references(&mut self, work: &Work) {
         self.codes.forget();
         self.kept_again_at = work.l1_head().saturating_add(RETRY_BLOCKS);
     }

@@ -44,7 +44,7 @@ impl Batcher {
     ///
     /// [`RollupError`] if L1 does not answer or rejects a transaction. The next call retries.
     pub(super) fn submit(&mut self, work: &Work) -> Result<Outcome, RollupError> {
-        let outcome = self.go_on(work)?;
+        let outcome = self.post_next(work)?;
         // A transaction counts as in flight only once L1's pool has accepted it. Until then the
         // last error stays reported.
         match self.submitter.take_accepted() {
@@ -53,7 +53,7 @@ impl Batcher {
         }
     }
 
-    fn go_on(&mut self, work: &Work) -> Result<Outcome, RollupError> {
+    fn post_next(&mut self, work: &Work) -> Result<Outcome, RollupError> {
         self.replace_at_fork(work);
         let before = self.submitter.in_flight().count();
         let mut has_news = false;
@@ -66,13 +66,13 @@ impl Batcher {
             }
             SubmitterProgress::NotByBlobs => self.blobs.on_failure(work.l1_head()),
             SubmitterProgress::Failed(_) => {
-                self.distrust_kept(work);
+                self.pause_code_references(work);
                 self.check_prices(work)?;
             }
             SubmitterProgress::Waiting | SubmitterProgress::Idle => {}
         }
         // Detected from logs, one round trip before the account nonce would show it.
-        if !self.blobs.is_proven() && self.submitter.has_taken_blobs(&work.view) {
+        if !self.blobs.is_proven() && self.submitter.has_included_blobs(&work.view) {
             self.blobs.on_success();
         }
         let mut blocks = work.unsafe_blocks()?;
@@ -233,7 +233,7 @@ impl Batcher {
             self.most_blocks = (self.sent_blocks / 2).max(1);
         }
         if is_refusal(&error) {
-            self.distrust_kept(work);
+            self.pause_code_references(work);
             self.check_prices(work)?;
             // L1 may accept fewer blocks even if it rejects this number.
             self.most_blocks = (self.sent_blocks / 2).max(1);

@@ -205,7 +205,7 @@ pub(crate) fn header(number: u64) -> L1Header {
 }
 
 /// Events of an L1 block that includes these L2 blocks.
-pub(crate) fn taken(blocks: &[Arc<Block>], l1_block: u64) -> Events {
+pub(crate) fn included(blocks: &[Arc<Block>], l1_block: u64) -> Events {
     let (first, last) = (&blocks[0], &blocks[blocks.len() - 1]);
     let advanced = blocks.iter().map(|block| Advanced {
         number: block.header.number,

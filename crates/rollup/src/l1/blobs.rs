@@ -117,7 +117,7 @@ impl BlobNode {
     fn checked(&self, header: &L1Header, hashes: &[B256]) -> Result<Vec<Bytes>, L1Error> {
         let (block, listed) = (header.number, hashes.iter().map(B256::to_string));
         let listed = listed.collect::<Vec<_>>().join(",");
-        let given = self.given(header.timestamp, &listed).map_err(|source| {
+        let given = self.request(header.timestamp, &listed).map_err(|source| {
             L1Error::BlobsRefused { block, hashes: listed, source: Box::new(source) }
         })?;
         let mut known = BTreeMap::new();
@@ -134,7 +134,7 @@ impl BlobNode {
     }
 
     /// Requests the blobs with these hashes in the block with this timestamp. Unverified.
-    fn given(&self, timestamp: u64, hashes: &str) -> Result<Vec<Bytes>, L1Error> {
+    fn request(&self, timestamp: u64, hashes: &str) -> Result<Vec<Bytes>, L1Error> {
         let (genesis, seconds) = self.slots()?;
         // Computed from the timestamp, since execution clients do not report slots.
         let slot = timestamp.saturating_sub(genesis) / seconds;

@@ -79,7 +79,7 @@ impl L2Syncer {
             self.waiting.pop_front();
         }
         self.require_first()?;
-        self.tell_forkchoice()?;
+        self.update_forkchoice()?;
         if self.outcome.more {
             let read = self.view.head().map_or(0, |head| head.number);
             let l2 = self.chain().head().header.number;
@@ -197,7 +197,7 @@ impl L2Syncer {
         Ok(())
     }
 
-    fn tell_forkchoice(&self) -> Result<(), RollupError> {
+    fn update_forkchoice(&self) -> Result<(), RollupError> {
         let first = self.chain().first_number();
         let number = |head: Option<BlockNumHash>| head.map_or(first, |head| head.number.max(first));
         let now = Forkchoice {

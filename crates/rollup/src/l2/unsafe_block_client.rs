@@ -117,7 +117,7 @@ impl UnsafeBlockClient {
 }
 
 /// Waits for a request with [`ANSWER_TIMEOUT`].
-async fn asked<T>(
+async fn with_timeout<T>(
     request: impl Future<Output = Result<T, alloy_provider::transport::TransportError>>,
 ) -> Result<T, FeedError> {
     match timeout(ANSWER_TIMEOUT, request).await {
@@ -138,16 +138,18 @@ async fn listen(
             .max_message_size(Some(MAX_MESSAGE))
             .max_frame_size(Some(MAX_MESSAGE)),
     );
-    let provider = asked(ProviderBuilder::<_, _, Ethereum>::default().connect_ws(bounded)).await?;
+    let provider =
+        with_timeout(ProviderBuilder::<_, _, Ethereum>::default().connect_ws(bounded)).await?;
     // Subscribed before the first request, so that no block in between is missed.
-    let mut heads = asked(provider.subscribe_blocks().into_future()).await?;
+    let mut heads = with_timeout(provider.subscribe_blocks().into_future()).await?;
     let (mut in_vain, mut last, mut cursor) = (0, None, 0);
     let mut unsigned_since: Option<Instant> = None;
     loop {
         // Read in each round, since an L1 reorg may have changed the head meanwhile.
         let own = node.read(|node| Arc::clone(node.chain.head()));
         let theirs: Option<Block> =
-            asked(provider.get_block_by_number(own.header.number.into()).into_future()).await?;
+            with_timeout(provider.get_block_by_number(own.header.number.into()).into_future())
+                .await?;
         // Request the blocks after the common head; if theirs differs, those after the safe head.
         let agreed = theirs.is_some_and(|theirs| theirs.header.hash == own.hash);
         let safe = shared.status.lock().safe_head.number;
@@ -160,10 +162,10 @@ async fn listen(
         };
         in_vain = if last == Some((own.hash, from)) { in_vain + 1 } else { 0 };
         last = Some((own.hash, from));
-        let head = asked(provider.get_block_number().into_future()).await?;
+        let head = with_timeout(provider.get_block_number().into_future()).await?;
         let method = "rollup_signedInputsAfter".into();
         let answer: Vec<SignedInput> =
-            asked(provider.raw_request(method, (format!("{from:#x}"),))).await?;
+            with_timeout(provider.raw_request(method, (format!("{from:#x}"),))).await?;
         if answer.is_empty() {
             // `head` was requested before the blocks, so the node withholds them.
             if head > from {

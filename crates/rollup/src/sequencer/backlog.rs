@@ -190,7 +190,7 @@ impl BacklogStatus {
 impl Sequencer {
     /// Updates the backlog and returns the pace of the next block. Closes the pool for transactions
     /// of users while the backlog is full, and opens it again.
-    pub(super) fn look_at_backlog(&mut self) -> Result<Pace, RollupError> {
+    pub(super) fn update_backlog(&mut self) -> Result<Pace, RollupError> {
         self.follow_queue()?;
         let longest = self.config.backlog.longest(self.rules.max_lag);
         let now = self.clock.for_block(Instant::now());
@@ -243,7 +243,7 @@ impl Sequencer {
 mod tests {
     use super::*;
     use crate::{
-        batcher::tests::{Fixture, RULES, header, taken},
+        batcher::tests::{Fixture, RULES, header, included},
         l1::execute_rate::ExecuteRate,
         l2::syncer::L2Syncer,
     };
@@ -407,7 +407,7 @@ mod tests {
             Sequencer::new(sync, RULES, config, L1Limits::default(), None, batcher_handle, rate);
         let look = |sequencer: &mut Sequencer, time| {
             sequencer.clock.set_at(Instant::now(), time, time);
-            let pace = sequencer.look_at_backlog().unwrap();
+            let pace = sequencer.update_backlog().unwrap();
             let closed = sequencer.node().read(|node| node.settings.closed);
             (pace, closed.is_some(), sequencer.backlog.blocks)
         };
@@ -415,7 +415,7 @@ mod tests {
         // After half of the lag the first block is too old for another one to follow it in time.
         let late = first + RULES.max_lag / 2;
         assert_eq!(look(&mut sequencer, late), (Pace::Full, true, 2));
-        view.take(header(2), taken(&blocks, 2));
+        view.take(header(2), included(&blocks, 2));
         sequencer.sync.view = Arc::new(view);
         assert_eq!(look(&mut sequencer, late), (usual, false, 0));
     }

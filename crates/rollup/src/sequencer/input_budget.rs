@@ -220,13 +220,13 @@ impl<'c> InputBudget<'c> {
             let reason =
                 |gas| invalid(format!("EXECUTE asks for {gas} gas with it, {max} are allowed"));
             let asked = match is_alone {
-                true => self.asked(&size, size.expanded + load.bytes, load, 0),
-                false => self.asked_of_any(own),
+                true => self.input_gas(&size, size.expanded + load.bytes, load, 0),
+                false => self.least_gas(own),
             };
             if asked > max {
                 return Some(Rejection::TooLarge(reason(asked)));
             }
-            let asked = self.likely_asked(&size, load);
+            let asked = self.likely_gas(&size, load);
             if !is_alone && asked > max {
                 return Some(Rejection::BlockFull(reason(asked)));
             }
@@ -258,14 +258,20 @@ impl<'c> InputBudget<'c> {
 
     /// Estimate of the EXECUTE gas at the end of the block, including reads after the last
     /// transaction.
-    fn likely_asked(&self, size: &WitnessSize, load: TxLoad) -> u64 {
+    fn likely_gas(&self, size: &WitnessSize, load: TxLoad) -> u64 {
         let bytes = size.expanded + LIST_OFFSET * size.nodes + load.bytes + behind(load);
-        self.asked(size, bytes, load, NODES_BEHIND + load.removals)
+        self.input_gas(size, bytes, load, NODES_BEHIND + load.removals)
     }
 
     /// EXECUTE gas of an input with this many bytes, with nodes as RLP, and with this number of
     /// further nodes.
-    fn asked(&self, size: &WitnessSize, bytes: usize, load: TxLoad, further_nodes: usize) -> u64 {
+    fn input_gas(
+        &self,
+        size: &WitnessSize,
+        bytes: usize,
+        load: TxLoad,
+        further_nodes: usize,
+    ) -> u64 {
         let fixed = if further_nodes > 0 { REQUEST_OVERHEAD } else { 0 };
         let declared = DeclaredGas {
             calldata: bytes as u64,
@@ -284,7 +290,7 @@ impl<'c> InputBudget<'c> {
     }
 
     /// Lower bound on the EXECUTE gas of any input with a transaction with this lower bound.
-    fn asked_of_any(&self, own: TxMinimum) -> u64 {
+    fn least_gas(&self, own: TxMinimum) -> u64 {
         let declared = DeclaredGas {
             calldata: own.expanded as u64,
             transactions: 1,
@@ -358,7 +364,7 @@ impl BlockBudget for InputBudget<'_> {
     fn used(&self, size: WitnessSize) -> InputUse {
         let load = self.load.get();
         let bytes = size.most + load.bytes + behind(load);
-        InputUse { bytes, gas: self.likely_asked(&size, load) }
+        InputUse { bytes, gas: self.likely_gas(&size, load) }
     }
 }
 

@@ -97,7 +97,7 @@ impl Sequencer {
             transactions,
             "EXECUTE on L1 rejects a block, replacing it by smaller ones"
         );
-        self.give_up_after(safe.hash)?;
+        self.revert_to(safe.hash)?;
         self.isolation.refused(&users);
         Ok(())
     }

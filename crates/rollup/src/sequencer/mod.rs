@@ -237,7 +237,7 @@ impl Sequencer {
     ) -> Result<Option<Arc<Block>>, RollupError> {
         let now = Instant::now();
         // First, even if no block is due: this opens the pool again once L1 has included enough.
-        let pace = self.look_at_backlog()?;
+        let pace = self.update_backlog()?;
         let (silent, limit) = (self.clock.age(now), self.longest_silence());
         // A block sealed after this might be too old before L1 can include it, and would be
         // reverted.

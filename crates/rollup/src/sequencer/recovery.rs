@@ -47,7 +47,7 @@ impl Sequencer {
                     _ => "ahead of L1's time",
                 };
                 tracing::warn!(number = block.header.number, reason, "rebuilding unsafe blocks");
-                return self.give_up_after(parent);
+                return self.revert_to(parent);
             }
             parent = block.hash;
         }
@@ -55,7 +55,7 @@ impl Sequencer {
     }
 
     /// Reverts to a block, and keeps the transactions of the blocks after it.
-    pub(super) fn give_up_after(&mut self, parent: B256) -> Result<(), RollupError> {
+    pub(super) fn revert_to(&mut self, parent: B256) -> Result<(), RollupError> {
         // Before the head moves, so that the batcher posts none of the reverted blocks.
         self.batcher.forget();
         let mut displaced = Vec::new();

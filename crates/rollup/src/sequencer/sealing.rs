@@ -112,7 +112,7 @@ impl Sequencer {
                     if !system.transactions.is_empty() {
                         self.operator_refused = None;
                     }
-                    let (sealed, beside) = self.judged(sealed, known)?;
+                    let (sealed, beside) = self.check_duties(sealed, known)?;
                     let more = beside.saturating_sub(EVIDENCE_BYTES);
                     let bytes = sealed.posted.map_or(0, |posted| posted.bytes);
                     if bytes + more <= self.capacity().bytes {
@@ -266,7 +266,7 @@ impl Sequencer {
 
     /// Checks the duties of a sealed block, and returns it with the length of its calldata on L1
     /// without the input.
-    fn judged(
+    fn check_duties(
         &self,
         sealed: SealedBlock,
         known: Duties,

@@ -39,11 +39,11 @@ impl Checked {
         let rules = syncer::rules(client, &self.deployment)?;
         // The check of the prices uses the gas rules of L1's fork, which has to be known.
         let (forks, unknown_fork) = preflight::forks(client, &self.deployment)?;
-        preflight::judge(slice::from_ref(&forks))?;
+        preflight::require_passed(slice::from_ref(&forks))?;
         let profile = self.profile.clone().within(profile::block_gas(client)?);
         profile.check(client, &self.deployment)?;
         let mut checks = self.checks(client, &rules)?;
-        preflight::judge(&checks)?;
+        preflight::require_passed(&checks)?;
         checks.push(forks);
         let warnings = preflight::warnings(&checks);
         Ok(Connected { rules, profile, warnings, unknown_fork })

@@ -105,7 +105,7 @@ impl RollupNode {
     async fn open(mut config: Config) -> Result<Self, RollupError> {
         admin::check(config.admin.as_ref())?;
         let deployment = Deployment::read(&config.deployment)?;
-        preflight::judge(&[preflight::genesis(&config, &deployment)])?;
+        preflight::require_passed(&[preflight::genesis(&config, &deployment)])?;
         let (l1, timeout) = (config.l1.clone(), config.l1_timeout);
         let has_beacon = !config.l1_beacon.is_empty();
         let beacon = || BlobClient::new(&config.l1_beacon, timeout);

@@ -320,7 +320,7 @@ pub(crate) fn warnings(checks: &[Check]) -> Vec<String> {
 }
 
 /// Logs the warnings, and fails with the first check that prevents a start.
-pub(crate) fn judge(checks: &[Check]) -> Result<(), RollupError> {
+pub(crate) fn require_passed(checks: &[Check]) -> Result<(), RollupError> {
     for check in checks {
         match check.verdict {
             CheckOutcome::Passed => {}

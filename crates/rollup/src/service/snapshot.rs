@@ -140,7 +140,7 @@ fn import_into(
     }
     let hash = match number {
         0 => deployment.genesis_hash,
-        _ => taken(folder, deployment, l1, number, allows_unfinal)?,
+        _ => hash_on_l1(folder, deployment, l1, number, allows_unfinal)?,
     };
     let (genesis, first) = (&deployment.genesis, deployment.genesis_hash);
     let records = snapshot.import(folder, genesis, first, &rules(deployment), hash)?;
@@ -149,7 +149,7 @@ fn import_into(
 
 /// Returns the hash of the L2 block with this number on L1, and stores the history of L1 in the
 /// folder.
-fn taken(
+fn hash_on_l1(
     folder: &Path,
     deployment: &Deployment,
     l1: L1Client,

@@ -325,7 +325,7 @@ impl Worker {
     }
 
     /// Completes a promotion once its checks have passed, or rejects it.
-    fn go_on_with_promotion(&mut self, l1_sync: &L1SyncState) {
+    fn resume_promotion(&mut self, l1_sync: &L1SyncState) {
         let Some((answer, probe)) = self.promotion.take() else { return };
         let outcome = match probe.answer() {
             None => {
@@ -483,7 +483,7 @@ impl Worker {
             }
             self.signing.advance(&shared.signed);
             // One command at a time: the next one may depend on the outcome of a promotion.
-            self.go_on_with_promotion(&l1_sync);
+            self.resume_promotion(&l1_sync);
             while self.promotion.is_none()
                 && let Ok(asked) = asked.try_recv()
             {
@@ -510,7 +510,7 @@ impl Worker {
                 tracing::error!(error, "operation failed, retrying");
             }
             self.report_work(fault.is_some());
-            self.tell(shared, l1_sync.is_synced, fault);
+            self.publish_status(shared, l1_sync.is_synced, fault);
             levels.show(&shared.status(&self.sync().node));
         }
         // Both threads are joined, so that the files and the chain that they hold are released for
@@ -580,7 +580,7 @@ impl Worker {
         inputs.iter().try_for_each(|input| follower.take_unsafe(input).map(drop))
     }
 
-    fn tell(&self, shared: &NodeHandle, is_synced: bool, fault: Option<String>) {
+    fn publish_status(&self, shared: &NodeHandle, is_synced: bool, fault: Option<String>) {
         let L2Syncer { node, view, .. } = self.sync();
         let head = node.read(|node| Arc::clone(node.chain.head()));
         let genesis = BlockNumHash::new(0, view.deployment().genesis_hash);

@@ -50,13 +50,13 @@ impl InFlight {
     }
 
     /// Returns `true` if all its blocks are on L1.
-    pub(super) fn is_taken(&self, view: &L1View) -> bool {
+    pub(super) fn is_included(&self, view: &L1View) -> bool {
         let taken = |block: &BlockNumHash| view.advanced_hash(block.number) == Some(block.hash);
         self.blocks.iter().all(taken)
     }
 
     /// Returns `true` if its last block is no longer on L1, after a reorg.
-    pub(super) fn is_given_back(&self, view: &L1View) -> bool {
+    pub(super) fn is_reorged_out(&self, view: &L1View) -> bool {
         let Some(BlockNumHash { number, hash }) = self.blocks.last() else { return false };
         let there = view.advanced_hash(*number);
         there.map_or_else(|| self.is_open(view), |there| there != *hash)

@@ -7,9 +7,9 @@
 
 mod fee_cap;
 mod in_flight;
-mod look;
 mod sending;
 mod spending;
+mod tracking;
 mod transaction;
 
 pub use in_flight::InFlight;
@@ -28,7 +28,6 @@ use alloy_provider::{Provider as _, transport::TransportError};
 use alloy_rpc_types_eth::TransactionRequest;
 use contracts::advance_plan::L1Limits;
 use fee_cap::FeeCap;
-use look::{Account, Asked, Earlier};
 use sending::Sending;
 use spending::Spending;
 use std::{
@@ -37,6 +36,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tracking::{Account, Asked, Earlier};
 use transaction::{Fees, Unsigned};
 
 /// Limits and timeouts of a submitter.
@@ -248,8 +248,8 @@ impl Submitter {
     }
 
     /// Returns `true` if this view includes a blob transaction in flight.
-    pub(crate) fn has_taken_blobs(&self, view: &L1View) -> bool {
-        self.in_flight().any(|sent| sent.has_blobs() && sent.is_taken(view))
+    pub(crate) fn has_included_blobs(&self, view: &L1View) -> bool {
+        self.in_flight().any(|sent| sent.has_blobs() && sent.is_included(view))
     }
 
     /// Returns `true` if the next transaction replaces an abandoned one that L1's pool may still
@@ -473,7 +473,7 @@ impl Submitter {
 
     /// Abandons the transactions that this view does not include.
     pub(crate) fn forget_open(&mut self, view: &L1View) {
-        let is_live = |sent: &InFlight| !sent.is_void && sent.is_taken(view);
+        let is_live = |sent: &InFlight| !sent.is_void && sent.is_included(view);
         let live: Vec<bool> = self.in_flight.iter().map(is_live).collect();
         self.forget();
         for (sent, is_live) in self.in_flight.iter_mut().zip(live) {

@@ -193,7 +193,7 @@ async fn budget_describes_block_under_construction() -> Result<()> {
 }
 
 /// Returns `true` if a sequencer with these prices accepts the transfer, and a block includes it.
-async fn is_taken(world: &World, prices: Prices) -> Result<bool> {
+async fn is_included(world: &World, prices: Prices) -> Result<bool> {
     let config = SequencerConfig { prices, ..world.sequencer_config()? };
     let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
     let l2 = provider_of(&sequencer)?;
@@ -220,11 +220,11 @@ async fn underpriced_transactions_are_not_included() -> Result<()> {
     let world = world().await?;
     // The tip per gas. Per byte of input, the transfer pays some multiple of it.
     let tip = 1_000_000;
-    let dear = is_taken(&world, Prices { gas: tip + 1, byte: 0 }).await;
+    let dear = is_included(&world, Prices { gas: tip + 1, byte: 0 }).await;
     let reason = dear.expect_err("the pool accepts less than the minimum").to_string();
     ensure!(reason.contains("tip") && reason.contains("1000001"), "{reason}");
-    ensure!(!is_taken(&world, Prices { gas: tip, byte: 21_000 * tip }).await?);
-    ensure!(is_taken(&world, Prices { gas: tip, byte: 2 * tip }).await?);
+    ensure!(!is_included(&world, Prices { gas: tip, byte: 21_000 * tip }).await?);
+    ensure!(is_included(&world, Prices { gas: tip, byte: 2 * tip }).await?);
 
     // Deposits, which the operator relays, and forced transactions are exempt from these prices.
     let prices = Prices { gas: 2 * tip, byte: 21_000 * tip };

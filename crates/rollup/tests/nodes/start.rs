@@ -224,7 +224,10 @@ async fn start_restores_whole_pool_file_beyond_limits() -> Result<()> {
     let waiting = || node.node().read(|node| node.pool.len());
     ensure!(waiting() == all.len(), "{}", waiting());
     let refused = l2.send_raw_transaction(&transfer(40)).await;
-    ensure!(refused.is_err_and(|it| it.to_string().contains("pending transactions")), "the limits hold");
+    ensure!(
+        refused.is_err_and(|it| it.to_string().contains("pending transactions")),
+        "the limits hold"
+    );
     // A transaction with a higher fee evicts one other, and not all beyond the limit.
     let dearer = bob.sign(TxEip1559 {
         chain_id: L2_CHAIN,

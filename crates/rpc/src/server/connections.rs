@@ -90,11 +90,11 @@ impl Connections {
         let got = open.addresses.get(&address).copied().unwrap_or_default();
         let limit = self.bounds.per_address;
         if got >= limit {
-            open.give_way(|control| control.address == address).ok_or(Full { got, limit })?;
+            open.close_idle(|control| control.address == address).ok_or(Full { got, limit })?;
         }
         let (got, limit) = (open.controls.len(), self.bounds.open);
         if got >= limit {
-            open.give_way(|_| true).ok_or(Full { got, limit })?;
+            open.close_idle(|_| true).ok_or(Full { got, limit })?;
         }
         let id = open.next;
         open.next += 1;
@@ -161,7 +161,7 @@ impl Open {
     }
 
     /// Closes the matching connection that has been idle for longest; `None` if none is idle.
-    fn give_way(&mut self, is_one: impl Fn(&Control) -> bool) -> Option<()> {
+    fn close_idle(&mut self, is_one: impl Fn(&Control) -> bool) -> Option<()> {
         let oldest = self.oldest(|control| is_one(control) && control.is_waited_for())?;
         tracing::debug!(address = %oldest.address, "closed idle connection in favour of a new one");
         self.close(&oldest);

@@ -61,7 +61,7 @@ pub(super) fn run(count: u64, report: &mut Report) -> Result<Large> {
         (0..count).map(|number| (stranger("account", number), small.clone())).collect();
     accounts.extend(payers.iter().map(|key| (key.address(), rich(ETHER))));
     let rollup = Rollup::create(Design { accounts, ..Deploying::Plainly.into() }, report)?;
-    let sequencer = rollup.telling_sequencer(&["--poll-interval-ms", "100"])?;
+    let sequencer = rollup.sequencer_with_json_log(&["--poll-interval-ms", "100"])?;
     report.built(format!("a sequencer with {count} accounts is ready"));
 
     // The recipient depends on the number of the transfer and is spread over the state.

@@ -55,7 +55,7 @@ fn blobs_are_proven_from_inclusion_until_failure() {
     assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
     assert!(!batcher.blobs.is_proven());
     fixture.l1.answers(|method, _| (method == "eth_getTransactionCount").then(|| Ok(json!("0x1"))));
-    fixture.view.take(header(2), taken(&blocks, 2));
+    fixture.view.take(header(2), included(&blocks, 2));
     submit(&mut batcher, &fixture.work()).unwrap();
     assert!(in_flight(&batcher).is_empty());
     assert!(batcher.blobs.is_proven());

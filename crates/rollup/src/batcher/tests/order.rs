@@ -59,7 +59,7 @@ fn next_batch_waits_for_included_replaced_transaction() {
     assert_eq!(in_flight(&batcher), [[0; 0]; 0]);
     assert_eq!(fixture.l1.sent().len(), 1);
 
-    fixture.view.take(header(2), taken(&first, 2));
+    fixture.view.take(header(2), included(&first, 2));
     submit(&mut batcher, &fixture.work()).unwrap();
     assert_eq!(in_flight(&batcher), [[2]]);
     let nonces: Vec<_> = fixture.l1.sent().iter().map(|sent| sent.nonce()).collect();

@@ -94,7 +94,7 @@ impl Submitter {
         }
         self.take_back(view);
         self.hold_back(l1_time);
-        self.taken = self.in_flight().filter(|sent| sent.is_taken(view)).count();
+        self.taken = self.in_flight().filter(|sent| sent.is_included(view)).count();
         if let Some(asked) = self.asked.take() {
             let Some(answer) = asked.answer.answer() else {
                 self.asked = Some(asked);
@@ -104,7 +104,7 @@ impl Submitter {
             let (account, taken) = answer.inspect_err(|_| self.last_asked = None)?;
             self.account = Some(account);
             self.note_earlier(account, taken);
-            return self.look(client, &asked.view, account, asked.when);
+            return self.poll(client, &asked.view, account, asked.when);
         }
         if self.is_to_ask(view) {
             self.ask(client, view)?;
@@ -162,7 +162,7 @@ impl Submitter {
 
     /// Puts transactions that an L1 reorg removed back in flight, with the same bytes and nonces.
     fn take_back(&mut self, view: &L1View) {
-        let Some(first) = self.landed.iter().position(|sent| sent.is_given_back(view)) else {
+        let Some(first) = self.landed.iter().position(|sent| sent.is_reorged_out(view)) else {
             return;
         };
         let back = self.landed.split_off(first);
@@ -210,7 +210,7 @@ impl Submitter {
         self.landed.clear();
     }
 
-    fn look(
+    fn poll(
         &mut self,
         client: &Arc<L1Client>,
         view: &L1View,
@@ -222,7 +222,8 @@ impl Submitter {
         let mut done = Vec::new();
         // Counted from the transactions in flight before this update.
         self.taken = 0;
-        for sent in self.in_flight.iter_mut().filter(|sent| !sent.is_void && sent.is_taken(view)) {
+        for sent in self.in_flight.iter_mut().filter(|sent| !sent.is_void && sent.is_included(view))
+        {
             done.extend(sent.blocks.iter().copied());
             // If another account posted its blocks, the next transaction replaces it.
             sent.is_void = true;
@@ -282,7 +283,7 @@ impl Submitter {
     /// Keeps an included transaction for resending after an L1 reorg, unless its blocks are not on
     /// L1.
     fn keep_landed(&mut self, sent: InFlight, view: &L1View) {
-        if !sent.is_taken(view) {
+        if !sent.is_included(view) {
             return;
         }
         self.landed.push_back(sent);
