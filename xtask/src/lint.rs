@@ -59,7 +59,7 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
             findings.extend(wall_clock::measured(file, text).map(|line| Finding {
                 file: file.clone(),
                 line: Some(line),
-                what: "measures time in a test: use testkit::Patience".to_owned(),
+                what: "measures time in a test: use testkit::Timeout".to_owned(),
             }));
             if file.extension().is_some_and(|extension| extension == "md") {
                 documents.push((file.clone(), text.to_owned()));

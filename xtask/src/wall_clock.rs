@@ -1,14 +1,14 @@
 //! Check that no test's verdict depends on how fast the machine is.
 //!
 //! A test that compares elapsed time fails on a busy machine. Tests pass their own clock to the
-//! code under test; `testkit::Patience` bounds waits for other processes, and only its file is
+//! code under test; `testkit::Timeout` bounds waits for other processes, and only its file is
 //! exempt. Clippy's `disallowed-methods` cannot express this rule, because it also applies to
 //! product code.
 
 use std::path::{Component, Path};
 
 /// The only file of test support that may read the clock.
-const EXEMPT: &str = "crates/testkit/src/patience.rs";
+const EXEMPT: &str = "crates/testkit/src/timeout.rs";
 
 /// Returns the lines, counted from one, in which test code measures time.
 pub(crate) fn measured<'a>(file: &Path, text: &'a str) -> impl Iterator<Item = usize> + use<'a> {

@@ -3,7 +3,7 @@
 use crate::{
     BlockAttributes, BlockWithWitness, BudgetPolicy, BudgetRequest, ChainError, ChainReader,
     InputUse, Rejection, State,
-    filling::{Attempt, Bounds, Filling, RecoveredTransaction, Rejected, Taken},
+    filling::{Attempt, Bounds, Filling, IncludedTransactions, RecoveredTransaction, Rejected},
     header::check_header,
     record::WitnessRecorder,
     shortest_input,
@@ -277,10 +277,10 @@ impl State {
         mut state: BlockState<'_, S>,
         attempt: Attempt<'_, '_, '_>,
         executed: ExecutionOutcome,
-        taken: Taken,
+        taken: IncludedTransactions,
     ) -> Result<ExecutedBlock, ChainError> {
         let Attempt { header, withdrawals, .. } = attempt;
-        let Taken { transactions, senders, draws, all_signed, .. } = taken;
+        let IncludedTransactions { transactions, senders, draws, all_signed, .. } = taken;
         let spec = &self.config.spec;
         let mut provable = all_signed
             && self.root == self.block.header.state_root

@@ -65,7 +65,7 @@ pub(crate) struct Rejected {
 }
 
 /// Transactions included in the block so far.
-pub(crate) struct Taken {
+pub(crate) struct IncludedTransactions {
     pub(crate) transactions: Vec<Transaction>,
     pub(crate) senders: Vec<Address>,
     /// EXECUTE gas that the transactions have drawn from allowances.
@@ -86,7 +86,7 @@ pub(crate) struct Filling<'a, 'w, 'x, 's, S: StateSource> {
     waiting: AddressSet,
     /// State of the parent, for reads of senders that are not recorded.
     unrecorded: BlockState<'a, State>,
-    taken: Taken,
+    taken: IncludedTransactions,
 }
 
 impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
@@ -102,7 +102,7 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
             gas_pool: GasPool::new(parent, attempt.header, attempt.withdrawals),
             waiting: AddressSet::default(),
             unrecorded: parent.open(),
-            taken: Taken {
+            taken: IncludedTransactions {
                 transactions: Vec::new(),
                 senders: Vec::new(),
                 draws: Vec::new(),
@@ -250,7 +250,7 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
     }
 
     /// Ends the execution of the block.
-    pub(crate) fn finish(self) -> Result<(ExecutionOutcome, Taken), ChainError> {
+    pub(crate) fn finish(self) -> Result<(ExecutionOutcome, IncludedTransactions), ChainError> {
         Ok((self.execution.finish()?, self.taken))
     }
 }

@@ -3,8 +3,8 @@
 use crate::{
     HttpError,
     batch::{Batches, is_any_busy},
-    patience::Patience,
     rest::Rest,
+    retry_policy::RetryPolicy,
 };
 use alloy_json_rpc::{RequestPacket, ResponsePacket};
 use alloy_transport::{TransportError, TransportErrorKind, TransportFut};
@@ -95,7 +95,7 @@ pub struct Http {
     receiving: Arc<AtomicUsize>,
     /// Set once any of the addresses has responded.
     has_answered: Arc<AtomicBool>,
-    patience: Patience,
+    retry_policy: RetryPolicy,
     batches: Arc<Batches>,
 }
 
@@ -124,7 +124,7 @@ impl Http {
             options,
             turn: Arc::default(),
             has_answered: Arc::default(),
-            patience: Patience::new(&options),
+            retry_policy: RetryPolicy::new(&options),
             batches: Arc::default(),
         })
     }
@@ -201,7 +201,7 @@ impl Http {
     ) -> Result<Answer, HttpError> {
         let mut too_long = 0;
         let tries_before_the_last = self.options.tries.saturating_sub(1) as usize;
-        for pause in self.patience.pauses().take(tries_before_the_last) {
+        for pause in self.retry_policy.pauses().take(tries_before_the_last) {
             let turn = self.next_turn();
             let wait = match self.ask_once(turn, &request).await {
                 Ok(answer @ Answer { status, retry_after, .. }) => {
@@ -219,7 +219,7 @@ impl Http {
             };
             // The delay applies to the failed address, not to the next one.
             let wait = if self.has_left(turn) { Duration::ZERO } else { wait };
-            self.patience.wait(wait).await;
+            self.retry_policy.wait(wait).await;
         }
         let turn = self.next_turn();
         let answer = self.ask_once(turn, &request).await;

@@ -14,9 +14,9 @@ mod batch;
 mod client;
 mod error;
 mod http;
-mod patience;
 mod redacted;
 mod rest;
+mod retry_policy;
 mod socket;
 
 pub use client::Client;

@@ -1,6 +1,6 @@
 //! JSON-RPC over a WebSocket, with timeouts and size limits.
 
-use crate::{ClientOptions, SocketError, batch::is_any_busy, patience::Patience};
+use crate::{ClientOptions, SocketError, batch::is_any_busy, retry_policy::RetryPolicy};
 use alloy_json_rpc::{RequestPacket, ResponsePacket, RpcError};
 use alloy_pubsub::{ConnectionHandle, PubSubConnect, PubSubFrontend};
 use alloy_transport::{TransportError, TransportErrorKind, TransportFut, TransportResult};
@@ -25,7 +25,7 @@ pub(crate) struct Socket {
     /// Set once a connection was established.
     has_connected: Arc<AtomicBool>,
     options: ClientOptions,
-    patience: Patience,
+    retry_policy: RetryPolicy,
 }
 
 impl Socket {
@@ -35,7 +35,7 @@ impl Socket {
             connection: Arc::default(),
             has_connected: Arc::default(),
             options,
-            patience: Patience::new(&options),
+            retry_policy: RetryPolicy::new(&options),
         }
     }
 
@@ -46,11 +46,11 @@ impl Socket {
     /// Sends requests, with retries.
     async fn exchange(&self, requests: RequestPacket) -> TransportResult<ResponsePacket> {
         let tries_before_the_last = self.options.tries.saturating_sub(1) as usize;
-        for pause in self.patience.pauses().take(tries_before_the_last) {
+        for pause in self.retry_policy.pauses().take(tries_before_the_last) {
             match self.exchange_once(requests.clone()).await {
                 Ok(answer) if !is_any_busy(&answer) => return Ok(answer),
                 Err(error) if self.is_in_vain(&error) => return Err(error),
-                Ok(_) | Err(_) => self.patience.wait(pause).await,
+                Ok(_) | Err(_) => self.retry_policy.wait(pause).await,
             }
         }
         self.exchange_once(requests).await

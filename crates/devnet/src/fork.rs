@@ -143,7 +143,7 @@ impl Remote {
             let (accounts, known) = (self.accounts.lock(), self.slots.lock());
             let addresses = addresses.filter(|address| !accounts.contains_key(address));
             let slots = slots.filter(|slot| !known.contains_key(slot));
-            addresses.map(Wanted::Account).chain(slots.map(Wanted::Slot)).collect()
+            addresses.map(Prefetch::Account).chain(slots.map(Prefetch::Slot)).collect()
         };
         for part in wanted.chunks(AT_ONCE) {
             let answers = self.read(|node, at| answers_to(node, part.to_vec(), at))?;
@@ -278,7 +278,7 @@ impl Remote {
 
 /// Value to fetch before it is needed.
 #[derive(Debug, Clone, Copy)]
-enum Wanted {
+enum Prefetch {
     Account(Address),
     Slot((Address, U256)),
 }
@@ -293,7 +293,7 @@ enum Answer {
 /// Responses to concurrent requests.
 async fn answers_to(
     node: RootProvider,
-    wanted: Vec<Wanted>,
+    wanted: Vec<Prefetch>,
     at: BlockId,
 ) -> Result<Vec<Answer>, TransportError> {
     let mut asked = JoinSet::new();
@@ -301,10 +301,10 @@ async fn answers_to(
         let node = node.clone();
         asked.spawn(async move {
             Ok(match wanted {
-                Wanted::Account(address) => {
+                Prefetch::Account(address) => {
                     Answer::Account(address, account(&node, address, at).await?)
                 }
-                Wanted::Slot(slot) => {
+                Prefetch::Slot(slot) => {
                     match node.get_storage_at(slot.0, slot.1).block_id(at).await {
                         Ok(value) => Answer::Slot(slot, Some(value)),
                         // The connection failed, so sending the request in another form would not

@@ -5,7 +5,7 @@ use engine::{EngineClient, JwtSecret};
 use enshrine_lease::{Lease, LeaseConfig, LeaseError, LeaseName, WitnessServer};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, time::Duration};
-use testkit::Patience;
+use testkit::Timeout;
 
 const TTL: Duration = Duration::from_millis(2_500);
 
@@ -37,9 +37,9 @@ fn candidate(witnesses: &[WitnessServer], url: &str, key: &str) -> Lease {
 }
 
 async fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let patience = Patience::begin();
+    let timeout = Timeout::begin();
     while !is_so() {
-        assert!(patience.lasts(), "{what}");
+        assert!(timeout.lasts(), "{what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

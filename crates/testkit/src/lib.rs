@@ -9,7 +9,7 @@
 //!   [forged](Forgery) or [compact](hostile_states) states;
 //! - processes: [nodes](NodeProcess) at [free ports](free_port), a [proxy](Proxy) that changes
 //!   messages between them, a [slow link](DelayedLink), a [signer](Web3Signer) that fails, and a
-//!   [time limit](Patience).
+//!   [time limit](Timeout).
 //!
 //! The crate depends on the location of the checkout that it was built in, so no shipped crate may
 //! link it: it is for tests, examples and measurements. It implements no rule of a chain or of a
@@ -31,7 +31,6 @@ mod keys;
 mod l1;
 mod l2;
 mod mutated;
-mod patience;
 pub mod points;
 mod ports;
 mod process;
@@ -40,6 +39,7 @@ mod random;
 mod rollup;
 mod skip;
 pub mod tampered;
+mod timeout;
 pub mod vectors;
 mod web3signer;
 
@@ -60,11 +60,11 @@ pub use keys::{Key, Transaction};
 pub use l1::{L1, Sent, TRANSACTION_GAS_CAP};
 pub use l2::L2;
 pub use mutated::{mutations, mutations_of_batch, mutations_of_draft, relinked, resealed};
-pub use patience::Patience;
 pub use ports::free_port;
 pub use process::{NodeProcess, enshrine};
 pub use proxy::{Interception, Proxy, id_of};
 pub use random::Random;
 pub use rollup::Rollup;
 pub use skip::say_skipped;
+pub use timeout::Timeout;
 pub use web3signer::{SignerMode, Web3Signer};

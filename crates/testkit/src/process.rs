@@ -1,6 +1,6 @@
 //! Nodes as child processes.
 
-use crate::{HarnessError, Patience, free_port};
+use crate::{HarnessError, Timeout, free_port};
 use client::{Client, ClientOptions};
 use std::{
     env,
@@ -60,12 +60,12 @@ impl NodeProcess {
 
     /// Waits until the node responds to `eth_chainId`.
     pub fn until_ready(&mut self) -> Result<(), HarnessError> {
-        let patience = Patience::of(START);
+        let timeout = Timeout::of(START);
         while self.client.request::<_, String>("eth_chainId", ()).is_err() {
             if let Some(status) = self.ended()? {
                 return Err(HarnessError::Ended(status));
             }
-            if !patience.lasts() {
+            if !timeout.lasts() {
                 return Err(HarnessError::Silent(START));
             }
             sleep(Duration::from_millis(20));

@@ -15,7 +15,7 @@ use std::{
     sync::mpsc::{Receiver, Sender, channel},
     thread,
 };
-use testkit::{Key, Patience, say_skipped};
+use testkit::{Key, Timeout, say_skipped};
 
 /// Host name of the attacker's site, which the browser resolves to this machine, as with an
 /// attacker's DNS server.
@@ -160,7 +160,7 @@ fn visit(folder: &Path, port: u16, reports: &Receiver<Value>) -> Option<Value> {
             .stderr(Stdio::null())
             .spawn();
         let Ok(mut started) = started else { continue };
-        let report = reports.recv_timeout(Patience::LIMIT);
+        let report = reports.recv_timeout(Timeout::LIMIT);
         drop(started.kill());
         drop(started.wait());
         return Some(report.unwrap());

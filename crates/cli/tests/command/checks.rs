@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 use testkit::{
-    ETHER, Key, NodeProcess, Patience, RollupFixture, allowed_balances, enrich, head_time,
+    ETHER, Key, NodeProcess, RollupFixture, Timeout, allowed_balances, enrich, head_time,
     write_deployment,
 };
 use wire::ProtocolFork;
@@ -206,9 +206,9 @@ fn metrics(url: &str) -> String {
 }
 
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let patience = Patience::begin();
+    let timeout = Timeout::begin();
     while !holds() {
-        assert!(patience.lasts(), "timed out waiting for {what}");
+        assert!(timeout.lasts(), "timed out waiting for {what}");
         sleep(Duration::from_millis(50));
     }
 }

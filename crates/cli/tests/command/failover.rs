@@ -14,7 +14,7 @@ use std::{
 };
 use tempfile::TempDir;
 use testkit::{
-    ETHER, Key, NodeProcess, Patience, RollupFixture, allowed_balances, enrich, head_time,
+    ETHER, Key, NodeProcess, RollupFixture, Timeout, allowed_balances, enrich, head_time,
     write_deployment,
 };
 use wire::ProtocolFork;
@@ -24,9 +24,9 @@ const L2_CHAIN: u64 = 8_079;
 const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let patience = Patience::begin();
+    let timeout = Timeout::begin();
     while !holds() {
-        assert!(patience.lasts(), "timed out waiting for {what}");
+        assert!(timeout.lasts(), "timed out waiting for {what}");
         sleep(Duration::from_millis(50));
     }
 }

@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 use testkit::{
-    ETHER, Key, NodeProcess, Patience, Random, RollupFixture, allowed_balances, enrich, head_time,
+    ETHER, Key, NodeProcess, Random, RollupFixture, Timeout, allowed_balances, enrich, head_time,
     rich, write_deployment,
 };
 use wire::ProtocolFork;
@@ -157,9 +157,9 @@ fn killed_sequencer_loses_no_acknowledged_transaction() {
             thread::sleep(Duration::from_millis(random.below(600)));
         } else {
             let enough = acknowledged.load(Ordering::Relaxed) + 1 + random.below(150);
-            let patience = Patience::begin();
+            let timeout = Timeout::begin();
             while acknowledged.load(Ordering::Relaxed) < enough {
-                assert!(patience.lasts(), "the node does not answer after kill {kill}");
+                assert!(timeout.lasts(), "the node does not answer after kill {kill}");
                 thread::sleep(Duration::from_millis(1));
             }
         }
@@ -177,10 +177,10 @@ fn killed_sequencer_loses_no_acknowledged_transaction() {
             .ok()
             .map(|it| it.to())
     };
-    let patience = Patience::begin();
+    let timeout = Timeout::begin();
     let found = loop {
         let found: Vec<_> = keys.iter().map(|key| mined(key).unwrap_or_default()).collect();
-        if found.iter().zip(&sent).all(|(found, sent)| found >= sent) || !patience.lasts() {
+        if found.iter().zip(&sent).all(|(found, sent)| found >= sent) || !timeout.lasts() {
             break found;
         }
         thread::sleep(Duration::from_millis(100));

@@ -16,7 +16,7 @@ use std::{
     thread,
     time::Duration,
 };
-use testkit::{Key, Patience};
+use testkit::{Key, Timeout};
 
 /// Maximum peak memory while clients read no responses, in bytes.
 const MOST_UNREAD: u64 = 1_000_000_000;
@@ -57,7 +57,7 @@ fn frame(stream: &mut TcpStream, text: &str) -> bool {
 fn honest(node: &Node, ends: impl Fn() -> bool) -> Vec<Duration> {
     let mut took = Vec::new();
     while !ends() || took.len() < 200 {
-        let begun = Patience::begin();
+        let begun = Timeout::begin();
         node.public.request::<_, U64>("eth_blockNumber", ()).unwrap();
         took.push(begun.spent());
         thread::sleep(Duration::from_millis(2));

@@ -15,7 +15,7 @@ use std::{
     thread,
     time::Duration,
 };
-use testkit::Patience;
+use testkit::Timeout;
 
 /// Number of concurrent requests.
 const AT_ONCE: usize = 16;
@@ -101,7 +101,7 @@ fn expensive_requests_leave_bounded_memory_and_latency() {
             for (name, request) in worst().into_iter().cycle().take(AT_ONCE) {
                 let left = &left;
                 scope.spawn(move || {
-                    let begun = Patience::begin();
+                    let begun = Timeout::begin();
                     let (answer, length) = ask(port, request);
                     left.fetch_sub(1, Ordering::Relaxed);
                     let said = answer.split("\r\n\r\n").nth(1).unwrap_or_default();
@@ -113,7 +113,7 @@ fn expensive_requests_leave_bounded_memory_and_latency() {
             // Until the expensive requests have ended, and at least 200 times.
             let mut asked = 0;
             while left.load(Ordering::Relaxed) > 0 || asked < 200 {
-                let begun = Patience::begin();
+                let begun = Timeout::begin();
                 node.public.request::<_, U64>("eth_blockNumber", ()).unwrap();
                 took.push(begun.spent());
                 asked += 1;
@@ -172,7 +172,7 @@ fn dripping_connections_do_not_block_honest_client() {
         });
         let request = json!({ "method": "eth_blockNumber", "params": [] });
         let served = (0..SERVED).map(|_| {
-            let begun = Patience::begin();
+            let begun = Timeout::begin();
             let (answer, _) = ask(port, request.clone());
             let took = begun.spent();
             thread::sleep(Duration::from_millis(100));

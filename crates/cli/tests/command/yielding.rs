@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use testkit::{ETHER, Interception, Key, Patience, Proxy, SignerMode, Web3Signer, id_of};
+use testkit::{ETHER, Interception, Key, Proxy, SignerMode, Timeout, Web3Signer, id_of};
 
 /// Library that blocks each `fsync` while the file in `HANG_WHILE` exists, like an unresponsive
 /// disk.
@@ -176,7 +176,7 @@ fn faulty_leader_yields_lease() {
             status["synced"] == json!(true) && status["role"] == "follower"
         });
         stop(&pair, leader);
-        let begun = Patience::begin();
+        let begun = Timeout::begin();
         // Transactions that the faulty leader acknowledges. Without a disk it acknowledges none.
         for _ in 0..3 {
             match pair.members[leader].node.try_send(&alice, nonce, bob) {

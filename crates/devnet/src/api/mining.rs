@@ -53,17 +53,17 @@ fn mine(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
 /// Parameters of `evm_mine`: a timestamp, or options.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Wanted {
+enum MineParams {
     At(Number),
     Options { timestamp: Option<Number>, blocks: Option<Number> },
 }
 
 /// Seals the blocks that `evm_mine` requests, and returns their number.
 pub(super) fn mine_requested(devnet: &DevnetState, args: &mut Args) -> Result<u64, RpcError> {
-    let (timestamp, blocks) = match args.optional::<Wanted>()? {
+    let (timestamp, blocks) = match args.optional::<MineParams>()? {
         None => (None, None),
-        Some(Wanted::At(timestamp)) => (Some(timestamp), None),
-        Some(Wanted::Options { timestamp, blocks }) => (timestamp, blocks),
+        Some(MineParams::At(timestamp)) => (Some(timestamp), None),
+        Some(MineParams::Options { timestamp, blocks }) => (timestamp, blocks),
     };
     if let Some(timestamp) = timestamp {
         super::time::set_next(devnet, timestamp.u64()?)?;

@@ -7,20 +7,20 @@ use enshrine_engine::{Driven, Driver, HeadPolicy, JwtSecret, RunningDriver};
 use eyre::{Result, ensure};
 use node::{Forkchoice, SetForkchoice, SetHead};
 use std::{sync::Arc, time::Duration};
-use testkit::Patience;
+use testkit::Timeout;
 
 fn drive(maker: &Peer, taker: &Peer) -> Result<RunningDriver> {
     Ok(Driver::new(Arc::clone(&maker.node), &taker.url(), secret())?.start()?)
 }
 
 async fn until(driver: &RunningDriver, holds: impl Fn(&Driven) -> bool) -> Result<Driven> {
-    let patience = Patience::begin();
+    let timeout = Timeout::begin();
     loop {
         let driven = driver.driven();
         if holds(&driven) {
             return Ok(driven);
         }
-        ensure!(patience.lasts(), "{driven:?}");
+        ensure!(timeout.lasts(), "{driven:?}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -20,7 +20,7 @@ use executor::ChainSpec;
 use serde_json::{Value, json};
 use std::{net::SocketAddr, slice};
 use submission::{MAX_BLOCKS, Outcome};
-use testkit::{CHAIN_ID, ETHER, Interception, Key, Patience, Proxy, rich_genesis};
+use testkit::{CHAIN_ID, ETHER, Interception, Key, Proxy, Timeout, rich_genesis};
 use variants::{BLOB_EXECUTE_ADDRESS, GasSchedule, market::Rate};
 
 const FORK: ProtocolFork = ProtocolFork::Osaka;
@@ -249,9 +249,9 @@ fn submit(batcher: &mut Batcher, work: &Work) -> Result<Outcome, RollupError> {
 
 /// Waits until the condition `what` holds.
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let patience = Patience::begin();
+    let timeout = Timeout::begin();
     while !holds() {
-        assert!(patience.lasts(), "timed out waiting for {what}");
+        assert!(timeout.lasts(), "timed out waiting for {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }

@@ -281,7 +281,7 @@ impl L1Poller {
     }
 
     /// Requests the terms at a block and the price of EXECUTE gas there, concurrently.
-    fn ask_terms(client: &L1Client, question: Question) -> Result<Asked, RollupError> {
+    fn ask_terms(client: &L1Client, question: Question) -> Result<PolledContracts, RollupError> {
         let Question { head, rollup, account, rules } = question;
         let at = head.hash;
         thread::scope(|scope| {
@@ -298,7 +298,7 @@ impl L1Poller {
     /// here if `asked` are those of another block.
     fn terms(
         &mut self,
-        asked: Option<(B256, Result<Asked, RollupError>)>,
+        asked: Option<(B256, Result<PolledContracts, RollupError>)>,
     ) -> Result<Option<Arc<Terms>>, RollupError> {
         let Some(head) = self.reader.view().head().cloned() else { return Ok(None) };
         if let Some((at, terms)) = &self.terms
@@ -333,7 +333,7 @@ struct Question {
 }
 
 /// Terms, and the price of EXECUTE gas.
-type Asked = (Terms, Option<Rate>);
+type PolledContracts = (Terms, Option<Rate>);
 
 impl L1Polls {
     /// Returns the next poll, if there is one. Each failed poll returns its error once.

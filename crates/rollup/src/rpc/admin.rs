@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-/// Maximum wait until the worker thread begins an order; it may itself be waiting for L1.
+/// Maximum wait until the worker thread begins a command; it may itself be waiting for L1.
 const ROLE_CHANGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Timeout of a request for another node's role.
 const PEER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -97,7 +97,7 @@ pub enum RoleError {
         /// WebSocket URL of the node that has the lease, if it is known.
         leader: Option<RedactedUrl>,
     },
-    /// The worker thread has ended, or did not begin the order in time; the order is withdrawn.
+    /// The worker thread has ended, or did not begin the command in time; the command is withdrawn.
     #[error("the node is busy, perhaps waiting for L1: its role was not changed")]
     Silent,
 }
@@ -155,9 +155,9 @@ impl RoleError {
     }
 }
 
-/// Order of an operator to the worker thread.
+/// Command of an operator to the worker thread.
 #[derive(Debug)]
-pub(crate) enum Order {
+pub(crate) enum AdminCommand {
     /// Makes the node the sequencer. `force` skips the check for pending transactions of the
     /// account on L1.
     Promote { force: bool },
@@ -165,76 +165,76 @@ pub(crate) enum Order {
     Demote { sequencer: Option<String> },
 }
 
-/// An order, and the channel for its result.
+/// A command, and the channel for its result.
 #[derive(Debug)]
 pub(crate) struct AdminRequest {
-    order: Order,
+    command: AdminCommand,
     answer: SyncSender<Result<BlockNumHash, RoleError>>,
-    /// Set by the side that begins or withdraws the order first.
+    /// Set by the side that begins or withdraws the command first.
     is_settled: Arc<AtomicBool>,
 }
 
 impl AdminRequest {
-    /// Begins the order; `None` if it was withdrawn.
-    pub(crate) fn begin(self) -> Option<(Order, Answer)> {
-        // The swap has one winner, so an order that the operator was told is withdrawn is never
+    /// Begins the command; `None` if it was withdrawn.
+    pub(crate) fn begin(self) -> Option<(AdminCommand, Responder)> {
+        // The swap has one winner, so a command that the operator was told is withdrawn is never
         // carried out.
         let is_withdrawn = self.is_settled.swap(true, Ordering::SeqCst);
-        (!is_withdrawn).then_some((self.order, Answer(self.answer)))
+        (!is_withdrawn).then_some((self.command, Responder(self.answer)))
     }
 }
 
-/// Channel for the result of an order that was begun.
+/// Channel for the result of a command that was begun.
 #[derive(Debug)]
-pub(crate) struct Answer(SyncSender<Result<BlockNumHash, RoleError>>);
+pub(crate) struct Responder(SyncSender<Result<BlockNumHash, RoleError>>);
 
-impl Answer {
+impl Responder {
     /// Sends the result to the operator.
     pub(crate) fn send(self, outcome: Result<BlockNumHash, RoleError>) {
-        // The order was carried out even if the operator has disconnected.
+        // The command was carried out even if the operator has disconnected.
         let _ = self.0.send(outcome);
     }
 }
 
-/// Sender of orders to the worker thread.
+/// Sender of commands to the worker thread.
 #[derive(Debug, Clone)]
 pub(crate) struct AdminHandle {
-    orders: Sender<AdminRequest>,
+    commands: Sender<AdminRequest>,
     shared: Arc<NodeHandle>,
 }
 
 impl AdminHandle {
-    /// Returns a handle and the receiver of its orders.
+    /// Returns a handle and the receiver of its commands.
     pub(crate) fn new(shared: Arc<NodeHandle>) -> (Self, Receiver<AdminRequest>) {
-        let (orders, asked) = channel();
-        (Self { orders, shared }, asked)
+        let (commands, asked) = channel();
+        (Self { commands, shared }, asked)
     }
 
-    fn give(&self, order: Order) -> Result<Given, RoleError> {
+    fn send(&self, command: AdminCommand) -> Result<PendingCommand, RoleError> {
         let (answer, answered) = sync_channel(1);
         let is_settled = Arc::<AtomicBool>::default();
-        let given = Given { answered, is_settled: Arc::clone(&is_settled) };
-        self.orders
-            .send(AdminRequest { order, answer, is_settled })
+        let pending = PendingCommand { answered, is_settled: Arc::clone(&is_settled) };
+        self.commands
+            .send(AdminRequest { command, answer, is_settled })
             .map_err(|_| RoleError::Silent)?;
-        Ok(given)
+        Ok(pending)
     }
 }
 
-/// An order that was sent to the worker thread.
+/// A command that was sent to the worker thread.
 #[derive(Debug)]
-struct Given {
+struct PendingCommand {
     answered: Receiver<Result<BlockNumHash, RoleError>>,
     is_settled: Arc<AtomicBool>,
 }
 
-impl Given {
-    /// Waits for the role change, and returns the L2 head at which it happened. Withdraws the order
+impl PendingCommand {
+    /// Waits for the role change, and returns the L2 head at which it happened. Withdraws the command
     /// if it does not begin in time.
     fn outcome(&self, patience: Duration) -> Result<BlockNumHash, RoleError> {
         match self.answered.recv_timeout(patience) {
             Ok(done) => done,
-            // The worker has begun the order. Each request to L1 has a timeout, so it will end.
+            // The worker has begun the command. Each request to L1 has a timeout, so it will end.
             Err(_) if self.is_settled.swap(true, Ordering::SeqCst) => {
                 self.answered.recv().map_err(|_| RoleError::Silent)?
             }
@@ -318,28 +318,28 @@ fn create(path: &Path, token: &AccessToken) -> io::Result<()> {
 /// [`RollupError`] if the token cannot be read, or the server cannot listen on the address.
 pub(crate) async fn serve(
     config: &AdminConfig,
-    orders: AdminHandle,
+    commands: AdminHandle,
     workers: Arc<Workers>,
 ) -> Result<RunningServer, RollupError> {
-    let mut methods = Registry::new(Arc::new(orders), workers, ErrorStyle::Geth);
-    methods.execute("rollup_promote", |orders: &AdminHandle, args| {
+    let mut methods = Registry::new(Arc::new(commands), workers, ErrorStyle::Geth);
+    methods.execute("rollup_promote", |commands: &AdminHandle, args| {
         let force = args.optional()?.unwrap_or(false);
-        orders
-            .give(Order::Promote { force })
+        commands
+            .send(AdminCommand::Promote { force })
             .and_then(|it| it.outcome(ROLE_CHANGE_TIMEOUT))
             .map_err(refused)
     });
-    methods.execute("rollup_demote", |orders: &AdminHandle, args| {
+    methods.execute("rollup_demote", |commands: &AdminHandle, args| {
         let sequencer = args.optional()?;
-        orders
-            .give(Order::Demote { sequencer })
+        commands
+            .send(AdminCommand::Demote { sequencer })
             .and_then(|it| it.outcome(ROLE_CHANGE_TIMEOUT))
             .map_err(refused)
     });
-    methods.inline("admin_status", |orders: &AdminHandle, _| Ok(orders.shared.controls.get()));
+    methods.inline("admin_status", |commands: &AdminHandle, _| Ok(commands.shared.controls.get()));
     for (name, change) in SWITCHES {
-        methods.execute(name, move |orders: &AdminHandle, _| {
-            let kept = orders.shared.controls.set(change);
+        methods.execute(name, move |commands: &AdminHandle, _| {
+            let kept = commands.shared.controls.set(change);
             kept.map_err(|error| RpcError::internal(format!("cannot store the change: {error}")))
         });
     }
@@ -398,15 +398,15 @@ mod tests {
 
     #[test]
     fn timed_out_order_is_not_carried_out_later() {
-        let (orders, asked) = AdminHandle::new(Arc::default());
-        let given = orders.give(Order::Promote { force: true }).unwrap();
-        let error = given.outcome(Duration::ZERO).unwrap_err();
+        let (commands, asked) = AdminHandle::new(Arc::default());
+        let pending = commands.send(AdminCommand::Promote { force: true }).unwrap();
+        let error = pending.outcome(Duration::ZERO).unwrap_err();
         assert!(matches!(error, RoleError::Silent), "{error}");
         assert_eq!(refused(error).code, -32_029);
         assert!(asked.recv().unwrap().begin().is_none(), "it was withdrawn");
 
-        // An order that was begun in time is waited for, however long it takes.
-        let given = orders.give(Order::Promote { force: false }).unwrap();
+        // A command that was begun in time is waited for, however long it takes.
+        let pending = commands.send(AdminCommand::Promote { force: false }).unwrap();
         let (goes_on, waits) = channel();
         let (begun, begins) = channel();
         let works = thread::spawn(move || {
@@ -416,12 +416,15 @@ mod tests {
             answer.send(Ok(HEAD));
         });
         begins.recv().unwrap();
-        let waiting = thread::spawn(move || given.outcome(Duration::ZERO));
+        let waiting = thread::spawn(move || pending.outcome(Duration::ZERO));
         goes_on.send(()).unwrap();
         assert_eq!(waiting.join().unwrap().unwrap(), HEAD);
 
         // The worker has ended.
         works.join().unwrap();
-        assert!(matches!(orders.give(Order::Demote { sequencer: None }), Err(RoleError::Silent)));
+        assert!(matches!(
+            commands.send(AdminCommand::Demote { sequencer: None }),
+            Err(RoleError::Silent)
+        ));
     }
 }

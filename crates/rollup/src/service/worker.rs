@@ -20,7 +20,7 @@ use crate::{
         unsafe_block_client::UnsafeBlockClient,
     },
     probe::{Probe, Unanswered},
-    rpc::admin::{AdminRequest, Answer, Order, RoleError, sequencer_at},
+    rpc::admin::{AdminCommand, AdminRequest, Responder, RoleError, sequencer_at},
     service::{metrics::Levels, node_handle::NodeHandle, supervisor::Actor},
 };
 use alloy_eips::{BlockId, BlockNumHash, eip2718::Encodable2718 as _};
@@ -104,7 +104,7 @@ pub(crate) struct Worker {
     /// Blocks that this node has yet to sign.
     signing: BlockSigning,
     /// A pending promotion, with its checks.
-    promotion: Option<(Answer, Readied)>,
+    promotion: Option<(Responder, Readied)>,
     /// `true` after a failed seal, until one succeeds. Kept across turns, since most turns do not
     /// try to seal.
     pub(crate) sealing_failed: bool,
@@ -248,16 +248,16 @@ impl Worker {
 
     /// Executes a command of the operator, or rejects it. For a promotion another thread first
     /// sends requests to L1 and the peer.
-    fn begin(&mut self, order: Order, answer: Answer, l1_sync: &L1SyncState) {
+    fn begin(&mut self, order: AdminCommand, answer: Responder, l1_sync: &L1SyncState) {
         match order {
-            Order::Promote { .. } if self.start.lease.is_some() => {
+            AdminCommand::Promote { .. } if self.start.lease.is_some() => {
                 answer.send(Err(self.ask_to_lead()));
             }
-            Order::Promote { force } => match self.ask_for_promotion(force, l1_sync) {
+            AdminCommand::Promote { force } => match self.ask_for_promotion(force, l1_sync) {
                 Ok(probe) => self.promotion = Some((answer, probe)),
                 Err(error) => answer.send(Err(error)),
             },
-            Order::Demote { sequencer } => {
+            AdminCommand::Demote { sequencer } => {
                 self.ask_no_more();
                 if !matches!(self.active_role, Some(ActiveRole::Sequencer(_))) {
                     answer.send(Err(RoleError::Already { got: self.role() }));

@@ -105,13 +105,13 @@ pub(crate) struct Web3Signer {
     /// has listed it.
     identifier: OnceLock<String>,
     /// Signatures requested on other threads, by the signed hash.
-    asked: Mutex<B256Map<Asked>>,
+    asked: Mutex<B256Map<SignatureRequest>>,
     has_answer: Condvar,
 }
 
 /// A signature requested on another thread.
 #[derive(Debug)]
-enum Asked {
+enum SignatureRequest {
     Waiting,
     Signed(Signature),
     Failed(SignerError),
@@ -188,14 +188,16 @@ impl Web3Signer {
         if !asked.contains_key(&hash) {
             // Finished signatures that were not used are dropped. The limit also bounds the threads
             // that a hanging signer can block.
-            asked.retain(|_, it| matches!(it, Asked::Waiting));
+            asked.retain(|_, it| matches!(it, SignatureRequest::Waiting));
             if asked.len() >= MAX_ASKED {
                 return Err(self.pending());
             }
-            asked.insert(hash, Asked::Waiting);
+            asked.insert(hash, SignatureRequest::Waiting);
             let signer = Arc::clone(self);
             let spawned = thread::Builder::new().name("signing".to_owned()).spawn(move || {
-                let outcome = signer.sign(&encoded, hash).map_or_else(Asked::Failed, Asked::Signed);
+                let outcome = signer
+                    .sign(&encoded, hash)
+                    .map_or_else(SignatureRequest::Failed, SignatureRequest::Signed);
                 signer.asked.lock().insert(hash, outcome);
                 signer.has_answer.notify_all();
             });
@@ -204,18 +206,18 @@ impl Web3Signer {
                 return Err(self.pending());
             }
         }
-        while matches!(asked.get(&hash), Some(Asked::Waiting)) {
+        while matches!(asked.get(&hash), Some(SignatureRequest::Waiting)) {
             if self.has_answer.wait_until(&mut asked, until).timed_out() {
                 break;
             }
         }
         match asked.remove(&hash) {
-            Some(Asked::Signed(signature)) => {
+            Some(SignatureRequest::Signed(signature)) => {
                 // Kept for the case that the block is too large and is built again.
-                asked.insert(hash, Asked::Signed(signature));
+                asked.insert(hash, SignatureRequest::Signed(signature));
                 Ok(signature)
             }
-            Some(Asked::Failed(error)) => Err(error),
+            Some(SignatureRequest::Failed(error)) => Err(error),
             waiting => {
                 asked.extend(waiting.map(|it| (hash, it)));
                 Err(self.pending())

@@ -36,7 +36,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tracking::{Account, Asked, Earlier};
+use tracking::{Account, AccountRequest, EarlierTransactions};
 use transaction::{Fees, Unsigned};
 
 /// Limits and timeouts of a submitter.
@@ -136,7 +136,7 @@ pub struct Submitter {
     /// The account in L1's last answer.
     account: Option<Account>,
     /// The pending request for the account.
-    asked: Option<Asked>,
+    asked: Option<AccountRequest>,
     /// L1 head and time of the last request for the account.
     last_asked: Option<(B256, Instant)>,
     /// The transaction to which L1's pool has not responded yet.
@@ -157,7 +157,7 @@ pub struct Submitter {
     /// Number of transactions in flight that are included in the newest view, while the account's
     /// nonce does not show it yet.
     taken: usize,
-    earlier: Earlier,
+    earlier: EarlierTransactions,
 }
 
 impl Submitter {
@@ -184,7 +184,7 @@ impl Submitter {
             fee_cap: FeeCap::default(),
             is_held: false,
             taken: 0,
-            earlier: Earlier::Unknown,
+            earlier: EarlierTransactions::Unknown,
         }
     }
 
@@ -324,7 +324,7 @@ impl Submitter {
         }
         fees.max = fees.max.min(self.config.max_fee);
         fees.blob = fees.blob.min(self.config.max_blob_fee);
-        // Earlier transactions in the same L1 block may raise its gas.
+        // EarlierTransactions transactions in the same L1 block may raise its gas.
         let gas_limit = (estimate + estimate / 8).min(self.limits.gas);
         if data.blobs.is_none() {
             let most = self.affordable(gas_limit, base_fee, head);

@@ -41,7 +41,7 @@ type Answer = Result<(Account, Option<u64>), L1Error>;
 
 /// A pending request for the account at the head of a view.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct AccountRequest {
     view: Arc<L1View>,
     when: Instant,
     answer: Probe<Answer>,
@@ -49,7 +49,7 @@ pub(super) struct Asked {
 
 /// Pending transactions of this account from an earlier process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Earlier {
+pub(super) enum EarlierTransactions {
     /// L1 has not reported yet whether there are any.
     Unknown,
     /// L1's pool has some. The account's nonce has been `used` since L1 block `since`.
@@ -63,7 +63,7 @@ impl Submitter {
     /// would post other blocks, and those queued after it would fail, so the submitter waits as
     /// long as L1 includes any of them.
     pub fn waits_for_earlier(&self) -> bool {
-        self.earlier != Earlier::Gone
+        self.earlier != EarlierTransactions::Gone
     }
 
     /// Updates the transactions in flight with L1's answers since the last call. Requests the
@@ -138,7 +138,7 @@ impl Submitter {
         let question = move || account_at(&client, account, block, asks_for_earlier);
         let answer = Probe::ask(question).map_err(no_thread)?;
         self.last_asked = Some((head.hash, when));
-        self.asked = Some(Asked { view: Arc::clone(view), when, answer });
+        self.asked = Some(AccountRequest { view: Arc::clone(view), when, answer });
         Ok(())
     }
 
@@ -146,16 +146,16 @@ impl Submitter {
         let (Some(taken), true) = (taken, self.waits_for_earlier()) else { return };
         let Account { used, latest, .. } = account;
         self.earlier = match self.earlier {
-            _ if taken <= used => Earlier::Gone,
-            Earlier::Waiting { used: before, since } if used == before => {
+            _ if taken <= used => EarlierTransactions::Gone,
+            EarlierTransactions::Waiting { used: before, since } if used == before => {
                 match latest.saturating_sub(since) >= self.config.bump_after {
-                    true => Earlier::Gone,
+                    true => EarlierTransactions::Gone,
                     false => self.earlier,
                 }
             }
             _ => {
                 tracing::info!(used, taken, "waiting for transactions of an earlier process");
-                Earlier::Waiting { used, since: latest }
+                EarlierTransactions::Waiting { used, since: latest }
             }
         };
     }

@@ -17,7 +17,7 @@ use eyre::{OptionExt, Result, ensure};
 use node::{Clock, MineRequest, Mining, Node, SetHead, Settings};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
-use testkit::{ETHER, FORCED_FEE, Key, Patience, rich};
+use testkit::{ETHER, FORCED_FEE, Key, Timeout, rich};
 use wire::ProtocolFork;
 
 /// Minimum number of blocks that both clients must share.
@@ -47,12 +47,12 @@ pub(crate) async fn send(
         ..Default::default()
     });
     let hash = *l2.send_raw_transaction(&transaction.encoded_2718()).await?.tx_hash();
-    let patience = Patience::begin();
+    let timeout = Timeout::begin();
     loop {
         if let Some(receipt) = l2.get_transaction_receipt(hash).await? {
             return Ok(receipt);
         }
-        ensure!(patience.lasts(), "no block includes {hash}");
+        ensure!(timeout.lasts(), "no block includes {hash}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -70,13 +70,13 @@ pub(crate) fn head_of(node: &RollupNode) -> Arc<Block> {
 /// Asserts that both have the same blocks, and returns the number of the newest.
 pub(crate) async fn assert_equal(ours: &RootProvider, theirs: &RootProvider) -> Result<u64> {
     // A block may be sealed meanwhile, and reaches the client a moment later.
-    let patience = Patience::begin();
+    let timeout = Timeout::begin();
     let head = loop {
         let head = ours.get_block_number().await?;
         if theirs.get_block_number().await? == head {
             break head;
         }
-        ensure!(patience.lasts(), "the client is not at block {head}");
+        ensure!(timeout.lasts(), "the client is not at block {head}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     for number in 0..=head {
@@ -237,9 +237,9 @@ async fn client_that_ignores_rewind_follows_sibling_block() -> Result<()> {
 
     // Rewinds to the first block and seals a sibling.
     node.execute(SetHead(first.hash))?;
-    let patience = Patience::begin();
+    let timeout = Timeout::begin();
     while driver.driven().hash != first.hash {
-        ensure!(patience.lasts(), "{:?}", driver.driven());
+        ensure!(timeout.lasts(), "{:?}", driver.driven());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let sibling = make(9)?;
@@ -262,9 +262,9 @@ async fn client_that_ignores_rewind_follows_sibling_block() -> Result<()> {
     let newest = make(10)?;
     assert_eq!(newest.transactions.len(), 250);
     theirs.until_at(newest.hash).await?;
-    let patience = Patience::begin();
+    let timeout = Timeout::begin();
     while driver.driven().hash != newest.hash || driver.driven().fault.is_some() {
-        ensure!(patience.lasts(), "{:?}", driver.driven());
+        ensure!(timeout.lasts(), "{:?}", driver.driven());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     driver.stop();
@@ -275,9 +275,9 @@ async fn client_that_ignores_rewind_follows_sibling_block() -> Result<()> {
     let other = Node::new(chain, Clock::starting_at(1_700_000_001), Settings::default());
     let EngineConfig { secret, .. } = theirs.driven()?;
     let driver = Driver::new(other, &theirs.engine_url(), secret)?.start()?;
-    let patience = Patience::begin();
+    let timeout = Timeout::begin();
     while !driver.driven().fault.is_some_and(|fault| fault.contains("first block is")) {
-        ensure!(patience.lasts(), "{:?}", driver.driven());
+        ensure!(timeout.lasts(), "{:?}", driver.driven());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     driver.stop();

@@ -15,7 +15,7 @@ use std::{
     },
     time::Duration,
 };
-use testkit::{DelayedLink, ETHER, Key, Patience, rich};
+use testkit::{DelayedLink, ETHER, Key, Timeout, rich};
 
 const NO_SEQUENCER: i64 = -32_031;
 /// Number of waiting transactions at a role change.
@@ -180,7 +180,7 @@ async fn send_all(
     sent: Arc<AtomicU64>,
 ) -> Result<(Vec<B256>, u64)> {
     let (mut acknowledged, mut refusals) = (Vec::new(), 0);
-    let patience = Patience::of(4 * Patience::LIMIT);
+    let timeout = Timeout::of(4 * Timeout::LIMIT);
     for nonce in 0..count {
         let raw = transfer(&key, nonce);
         loop {
@@ -194,7 +194,7 @@ async fn send_all(
                 // An earlier attempt was accepted although it got no response.
                 Err(error) if error.to_string().contains("already known") => break,
                 Err(error) if error.to_string().contains("nonce too low") => break,
-                Err(error) if !patience.lasts() => return Err(error.into()),
+                Err(error) if !timeout.lasts() => return Err(error.into()),
                 Err(_) => refusals += 1,
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -266,8 +266,8 @@ async fn change_roles(total: u64, changes: u64, latency: Duration) -> Result<()>
     }
     let acknowledged = waiting.len();
     let l2 = provider_of(leads)?;
-    let patience = Patience::begin();
-    while !waiting.is_empty() && patience.lasts() {
+    let timeout = Timeout::begin();
+    while !waiting.is_empty() && timeout.lasts() {
         let mut missing = Vec::new();
         for hash in waiting {
             if l2.get_transaction_receipt(hash).await?.is_none() {

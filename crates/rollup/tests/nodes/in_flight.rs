@@ -25,7 +25,7 @@ use std::{
     thread,
     time::Duration,
 };
-use testkit::{ETHER, GWEI, Interception, Key, Patience};
+use testkit::{ETHER, GWEI, Interception, Key, Timeout};
 
 /// Returns nonce, maximum fee and gas limit of an account's pending L1 transactions.
 async fn waiting(l1: &DynProvider, account: Address) -> Result<Vec<(u64, u128, u64)>> {
@@ -438,13 +438,13 @@ async fn account_limit_of_l1_pool_pauses_submission() -> Result<()> {
 
 /// Steps until the submitter reports progress.
 fn news(submitter: &mut Submitter, l1: &L1Reader) -> Result<SubmitterProgress> {
-    let patience = Patience::begin();
+    let timeout = Timeout::begin();
     loop {
         let progress = submitter.step(l1.client(), l1.view(), u64::MAX)?;
         if progress != SubmitterProgress::Waiting {
             return Ok(progress);
         }
-        ensure!(patience.lasts(), "no progress");
+        ensure!(timeout.lasts(), "no progress");
         thread::sleep(Duration::from_millis(5));
     }
 }

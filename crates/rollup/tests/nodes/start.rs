@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use testkit::{ETHER, Interception, Key, Patience, logger, rich};
+use testkit::{ETHER, Interception, Key, Timeout, logger, rich};
 use wire::ProtocolFork;
 
 /// Number of transactions in the pool file, enough that reading it takes a while.
@@ -48,7 +48,7 @@ async fn world() -> Result<(World, TempDir, Config)> {
 /// Sends a transaction over a new connection and returns the HTTP response.
 fn send(port: u16, raw: &Bytes) -> io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Patience::LIMIT))?;
+    stream.set_read_timeout(Some(Timeout::LIMIT))?;
     let body = format!(
         r#"{{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["{}"]}}"#,
         hex::encode_prefixed(raw)
@@ -145,9 +145,9 @@ async fn send_during_start_is_rejected_or_persisted() -> Result<()> {
     let node = RollupNode::start(config).await?;
     let during = tried.lock().unwrap().clone();
     // The running node sends further requests to L1, during which the port is open.
-    let patience = Patience::begin();
+    let timeout = Timeout::begin();
     while !tried.lock().unwrap().iter().any(Option::is_some) {
-        ensure!(patience.lasts(), "no further request to L1");
+        ensure!(timeout.lasts(), "no further request to L1");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     proxy.honest();
@@ -171,9 +171,9 @@ async fn earliest_acknowledged_transaction_is_in_pool_file() -> Result<()> {
 
     let (port, path) = (config.server.port, folder.path().to_owned());
     let client = thread::spawn(move || -> Result<Vec<(u64, bool)>> {
-        let (patience, mut acknowledged, mut nonce) = (Patience::begin(), Vec::new(), WAITING);
+        let (timeout, mut acknowledged, mut nonce) = (Timeout::begin(), Vec::new(), WAITING);
         while acknowledged.len() < 20 {
-            ensure!(patience.lasts(), "no node answers");
+            ensure!(timeout.lasts(), "no node answers");
             let Ok(answer) = send(port, &transfer(nonce)) else { continue };
             ensure!(answer.contains("result"), "{answer}");
             acknowledged.push((nonce, holds(&path, &transfer(nonce))?));

@@ -5,7 +5,7 @@ use enshrine_rollup::{ActorObserver, Config, EngineConfig, Role, RollupNode};
 use eyre::Result;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
-use testkit::Patience;
+use testkit::Timeout;
 
 const ACTORS: [&str; 6] = ["l1", "batcher", "blocks", "unsafe_blocks", "offers", "driver"];
 
@@ -76,9 +76,9 @@ async fn room_panic_is_reported_and_ends_process() -> Result<()> {
         let health: Value = serde_json::from_str(&health)?;
         assert_eq!((status, health["fault"].as_str()), (503, Some(&*expected)), "{health}");
         assert!(health["actors"][actor].is_null(), "{health}");
-        let patience = Patience::begin();
+        let timeout = Timeout::begin();
         while !page(&node, "metrics").await?.1.contains("enshrine_rollup_actor_panicked 1\n") {
-            assert!(patience.lasts(), "{actor} is not in the metrics");
+            assert!(timeout.lasts(), "{actor} is not in the metrics");
         }
         // The node still stops cleanly.
         node.stop().await;

@@ -15,7 +15,7 @@ use std::{
     thread::sleep,
     time::Duration,
 };
-use testkit::Patience;
+use testkit::Timeout;
 use tokio::{net::TcpSocket, sync::Semaphore};
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -92,11 +92,11 @@ async fn slow_clients_do_not_lock_out_others() {
         }
         // Once all tasks have noticed, the open connections are at most the limit less the one that
         // the honest client used.
-        let patience = Patience::begin();
+        let timeout = Timeout::begin();
         while drippers.iter_mut().filter_map(|one| (!is_closed(one)).then_some(())).count()
             >= PLACES as usize
         {
-            assert!(patience.lasts());
+            assert!(timeout.lasts());
         }
     })
     .await;
@@ -113,11 +113,11 @@ async fn slow_request_times_out_but_fragmented_succeeds() {
         for begun in ["", "POST / HTTP/1.1\r\nX: ", &body, &of_full_server] {
             let mut stream = TcpStream::connect(address).unwrap();
             stream.write_all(begun.as_bytes()).unwrap();
-            let patience = Patience::begin();
+            let timeout = Timeout::begin();
             // A client that sends nothing runs into the timeout of its first request.
             while !is_closed(&mut stream) {
                 let drips = begun.is_empty() || stream.write_all(b" ").is_ok();
-                assert!(patience.lasts() || !drips, "{begun:?} is open");
+                assert!(timeout.lasts() || !drips, "{begun:?} is open");
             }
         }
         let whole = request(&json!([7])).to_string();
@@ -182,9 +182,9 @@ async fn excess_connection_is_rejected_while_others_work() {
             stream
         };
         let mut both = [ask(""), ask("Origin: x\r\n")];
-        let patience = Patience::begin();
+        let timeout = Timeout::begin();
         while gate.begun.load(Ordering::SeqCst) < 2 {
-            assert!(patience.lasts());
+            assert!(timeout.lasts());
         }
         let mut answer = [0; 512];
         let read = ask("").read(&mut answer).unwrap();
@@ -215,12 +215,12 @@ async fn address_at_its_limit_replaces_only_itself() {
         many.push(from(3).await);
     }
     clients(move || {
-        let patience = Patience::begin();
+        let timeout = Timeout::begin();
         let open = |many: &mut Vec<TcpStream>| {
             many.iter_mut().map(|stream| !is_closed(stream)).filter(|open| *open).count()
         };
         while open(&mut many) > 3 {
-            assert!(patience.lasts());
+            assert!(timeout.lasts());
         }
         assert_eq!(open(&mut many), 3);
         assert!(!is_closed(&mut other));
@@ -235,10 +235,10 @@ async fn unread_websocket_is_closed_and_read_one_served() {
     clients(move || {
         let long = request(&json!(["x".repeat(32 << 10)]));
         let mut deaf = Socket::connect(address);
-        let patience = Patience::begin();
+        let timeout = Timeout::begin();
         // The system's socket buffers hold additional bytes.
         while deaf.try_send(&long).is_ok() {
-            assert!(patience.lasts(), "the server still accepts requests");
+            assert!(timeout.lasts(), "the server still accepts requests");
         }
         let mut reader = Socket::connect(address);
         for _ in 0..200 {
@@ -264,9 +264,9 @@ async fn total_body_limit_closes_slowest_client() {
                 stream
             })
             .collect();
-        let patience = Patience::begin();
+        let timeout = Timeout::begin();
         while slow.iter_mut().filter_map(|one| (!is_closed(one)).then_some(())).count() > 3 {
-            assert!(patience.lasts(), "more than 1 MiB is held");
+            assert!(timeout.lasts(), "more than 1 MiB is held");
         }
         assert!(is_served(address));
         let fits = request(&json!(["x".repeat(200 << 10)]));
@@ -299,13 +299,13 @@ async fn subscriptions_are_limited_per_connection_and_globally() {
         assert_eq!(refused["error"]["code"], codes::BUSY, "{refused}");
         assert_eq!(refused["error"]["data"], json!({ "got": 4, "limit": 3 }));
         // A subscription that ended frees a permit.
-        let patience = Patience::begin();
+        let timeout = Timeout::begin();
         // The server sends the id before it registers the subscription.
         while ask(&mut first, "eth_unsubscribe", json!([id]))["result"] != true {
-            assert!(patience.lasts());
+            assert!(timeout.lasts());
         }
         while !subscribe(&mut second)["result"].is_string() {
-            assert!(patience.lasts());
+            assert!(timeout.lasts());
         }
     })
     .await;

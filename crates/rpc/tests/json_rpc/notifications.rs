@@ -13,7 +13,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
 };
-use testkit::Patience;
+use testkit::Timeout;
 use tokio::sync::Semaphore;
 
 /// Number of `add` calls that have begun and ended, and the semaphore at which they wait.
@@ -171,9 +171,9 @@ async fn websocket_and_ipc_notifications_get_no_frame() {
         let subscription = json!({ "jsonrpc": "2.0", "method": "sub", "params": [] });
         let sent = [notification(), json!([notification(), notification()]), subscription];
         let done = |count: usize| {
-            let patience = Patience::begin();
+            let timeout = Timeout::begin();
             while calls.done() < count {
-                assert!(patience.lasts(), "{} calls", calls.done());
+                assert!(timeout.lasts(), "{} calls", calls.done());
             }
         };
         let mut socket = Socket::connect(address);
@@ -207,18 +207,18 @@ async fn notification_flood_is_bounded() {
         let long = json!({ "jsonrpc": "2.0", "method": "add", "params": ["x".repeat(4_000)] });
         (0..SENT).for_each(|_| flood.send(&long));
         // Another client's later request is executed in the meantime.
-        let patience = Patience::begin();
+        let timeout = Timeout::begin();
         while held.begun() < AT_ONCE {
-            assert!(patience.lasts(), "{} calls", held.begun());
+            assert!(timeout.lasts(), "{} calls", held.begun());
         }
         let mut other = Socket::connect(address);
         other.send(&json!({ "jsonrpc": "2.0", "id": 1, "method": "unknown" }));
         assert_eq!(other.receive()["error"]["code"], -32601);
         let most = held.begun();
         held.gate.add_permits(1);
-        let patience = Patience::begin();
+        let timeout = Timeout::begin();
         while held.done() < SENT {
-            assert!(patience.lasts(), "{} calls", held.done());
+            assert!(timeout.lasts(), "{} calls", held.done());
         }
         most
     })

@@ -5,7 +5,7 @@ use enshrine_rpc::{RequestLimits, codes};
 use node::{MineRequest, Mining, SetMining};
 use serde_json::{Value, json};
 use std::time::Duration;
-use testkit::{Key, Patience};
+use testkit::{Key, Timeout};
 
 const SYNC: &str = "eth_sendRawTransactionSync";
 const CONDITIONAL: &str = "eth_sendRawTransactionConditional";
@@ -24,10 +24,10 @@ async fn synchronous_send_returns_the_receipt() {
     // The call waits for a block that is built in the meantime.
     server.node.execute(SetMining(Mining::Manual));
     let params = json!([raw(1, BOB, vec![]), "0x2710"]);
-    let (node, patience) = (server.node.clone(), Patience::begin());
+    let (node, timeout) = (server.node.clone(), Timeout::begin());
     let mining = tokio::task::spawn_blocking(move || {
         while node.read(|node| node.pool.is_empty()) {
-            assert!(patience.lasts(), "no transaction arrived");
+            assert!(timeout.lasts(), "no transaction arrived");
             std::thread::yield_now();
         }
         node.mine(&MineRequest::default()).unwrap();

@@ -19,7 +19,7 @@ use std::{
     thread::{self, sleep},
     time::Duration,
 };
-use testkit::{ETHER, Key, Patience, rich};
+use testkit::{ETHER, Key, Timeout, rich};
 
 /// Number of clients, each with its own account.
 const CLIENTS: usize = 4;
@@ -117,7 +117,7 @@ impl Rush {
     /// If a transaction is neither within the time limit.
     pub(super) fn settle(&mut self, node: &Client) -> Result<()> {
         for sender in &mut self.senders {
-            let mut patience = Patience::of(PATIENCE);
+            let mut timeout = Timeout::of(PATIENCE);
             let mut mined = sender.mined(node)?;
             while mined < sender.next {
                 if let Some(reason) = sender.dropped(node, mined)? {
@@ -130,7 +130,7 @@ impl Rush {
                     break;
                 }
                 ensure!(
-                    patience.lasts(),
+                    timeout.lasts(),
                     "LOST: {} of {} transactions acknowledged to {}, the first {}, status {}",
                     sender.next - mined,
                     sender.acknowledged,
@@ -141,7 +141,7 @@ impl Rush {
                 sleep(Duration::from_millis(20));
                 let now = sender.mined(node)?;
                 if now != mined {
-                    (mined, patience) = (now, Patience::of(PATIENCE));
+                    (mined, timeout) = (now, Timeout::of(PATIENCE));
                 }
             }
         }

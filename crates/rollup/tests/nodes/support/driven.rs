@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use testkit::Patience;
+use testkit::Timeout;
 
 /// Paths and addresses for starting a client.
 #[derive(Debug)]
@@ -67,9 +67,9 @@ impl DrivenClient {
             .stderr(log)
             .spawn()?;
         let started = Self { name, process, folder, rpc, engine, secret };
-        let patience = Patience::begin();
+        let timeout = Timeout::begin();
         while started.provider()?.get_chain_id().await.is_err() {
-            ensure!(patience.lasts(), "{name} does not start: {}", started.log());
+            ensure!(timeout.lasts(), "{name} does not start: {}", started.log());
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Ok(started)
@@ -106,13 +106,13 @@ impl DrivenClient {
 
     /// Waits until this block is the client's head. The timeout restarts whenever the head changes.
     pub(crate) async fn until_at(&self, hash: B256) -> Result<()> {
-        let (mut patience, mut head) = (Patience::begin(), self.head().await?);
+        let (mut timeout, mut head) = (Timeout::begin(), self.head().await?);
         while head.1 != hash {
             let now = self.head().await?;
             if now != head {
-                (patience, head) = (Patience::begin(), now);
+                (timeout, head) = (Timeout::begin(), now);
             }
-            if !patience.lasts() {
+            if !timeout.lasts() {
                 return Err(eyre!("{} does not reach {hash}: {}", self.name, self.log()));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -24,7 +24,7 @@ use rpc::{AccessToken, ServerConfig};
 use std::{path::PathBuf, time::Duration};
 use tempfile::TempDir;
 use testkit::{
-    ETHER, Key, Patience, Proxy, RollupFixture, Transaction, allow_all, id_of, rich,
+    ETHER, Key, Proxy, RollupFixture, Timeout, Transaction, allow_all, id_of, rich,
     write_deployment,
 };
 use variants::{DialectName, Dialects, GasSchedule};
@@ -32,7 +32,7 @@ use wire::ProtocolFork;
 
 pub(crate) const L2_CHAIN: u64 = 8_079;
 /// Maximum time that a test waits for an action of a node.
-pub(crate) const PATIENCE: Duration = Patience::LIMIT;
+pub(crate) const PATIENCE: Duration = Timeout::LIMIT;
 
 /// A deployed rollup.
 pub(crate) struct World {
@@ -360,9 +360,9 @@ pub(crate) async fn until<F: Future<Output = Result<bool>>>(
     node: &RollupNode,
     mut holds: impl FnMut() -> F,
 ) -> Result<()> {
-    let patience = Patience::begin();
+    let timeout = Timeout::begin();
     while !holds().await? {
-        if !patience.lasts() {
+        if !timeout.lasts() {
             return Err(eyre!("timed out waiting for {what}: {:?}", node.status()));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 /// No assertion may depend on the limit, which is many times longer than any wait on a busy
 /// machine.
 #[derive(Debug)]
-pub struct Patience {
+pub struct Timeout {
     begun: Instant,
     limit: Duration,
 }
 
-impl Patience {
+impl Timeout {
     /// Time limit of [`Self::begin`].
     pub const LIMIT: Duration = Duration::from_secs(180);
 
@@ -44,8 +44,8 @@ mod tests {
 
     #[test]
     fn patience_ends() {
-        assert!(Patience::begin().lasts());
-        let short = Patience::of(Duration::ZERO);
+        assert!(Timeout::begin().lasts());
+        let short = Timeout::of(Duration::ZERO);
         while short.lasts() {
             std::thread::yield_now();
         }

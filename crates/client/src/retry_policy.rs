@@ -16,14 +16,14 @@ const UNITS_OF_REQUEST: u64 = 17;
 
 /// Retry policy, shared by all requests of one client.
 #[derive(Debug, Clone)]
-pub(crate) struct Patience {
+pub(crate) struct RetryPolicy {
     units_per_second: Option<u64>,
     first_pause: Duration,
     /// Number of requests that currently wait for their next attempt.
     throttled: Arc<AtomicU64>,
 }
 
-impl Patience {
+impl RetryPolicy {
     pub(crate) fn new(options: &ClientOptions) -> Self {
         Self {
             units_per_second: options.units_per_second,
