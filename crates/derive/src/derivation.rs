@@ -1,6 +1,6 @@
 //! Derivation of the L2's inputs from L1 blocks.
 //!
-//! [`derive`] is a pure function of an L1 block, the logs that its header commits to, and data that
+//! [`derive()`] is a pure function of an L1 block, the logs that its header commits to, and data that
 //! were fetched before. It reads no clock and sends no requests. If data are missing, it returns
 //! which ([`Need`]); the reader fetches them and derives the block again. So a history of L1 gives
 //! the same inputs however it was read: at once or block by block, with or without reorgs in
