@@ -46,7 +46,7 @@ fn outside_manifest() -> Result<String> {
 /// That is also why it cannot share what the workspace has built; what it builds stays below
 /// `target/`.
 #[test]
-fn a_project_outside_verifies_a_block_and_has_execute_in_its_evm() -> Result<()> {
+fn outside_project_verifies_block_and_runs_execute() -> Result<()> {
     let project = tempfile::tempdir()?;
     fs::create_dir(project.path().join("src"))?;
     fs::write(project.path().join("Cargo.toml"), outside_manifest()?)?;
