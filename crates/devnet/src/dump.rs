@@ -381,7 +381,7 @@ fn foreign_block(
     let number = block.header.number;
     let (mut transactions, mut senders, mut receipts) = (Vec::new(), Vec::new(), Vec::new());
     let mut execute_draws = Vec::new();
-    // Files from before 2024 have no receipts, so only the headers of their blocks are kept.
+    // Old files of anvil have no receipts, so only the headers of their blocks are kept.
     for body in block.transactions.iter().filter(|_| !known.is_empty()) {
         let transaction: Transaction = serde_json::from_value(body.transaction.clone())
             .map_err(|error| format!("block {number}: transaction: {error}"))?;
