@@ -1,6 +1,5 @@
 //! What single logs and data of L1 mean for the L2.
 
-use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, Bytes, Log};
 use alloy_sol_types::{SolCall as _, SolEvent as _};
 use contracts::{
@@ -15,28 +14,14 @@ use enshrine_derive::{
     DataAvailability, DataMissing, Derived, FetchedData, L1Cost, L1Header, L1Transaction, Need,
     derive,
 };
+use testkit::bare_deployment;
 
 const ROLLUP: Address = Address::repeat_byte(1);
 const FORCED: Address = Address::repeat_byte(2);
 
 /// A deployment whose contracts do not exist.
 fn deployment() -> Deployment {
-    let zero = Address::ZERO;
-    Deployment {
-        l1_chain_id: 1,
-        l1_block: 1,
-        l2_chain_id: 2,
-        genesis_hash: B256::ZERO,
-        genesis_state_root: B256::ZERO,
-        deployer: zero,
-        rollup: ROLLUP,
-        message_queue: Address::repeat_byte(3),
-        forced: FORCED,
-        policy: zero,
-        l1_bridge: zero,
-        l2_bridge: zero,
-        genesis: Genesis::default(),
-    }
+    bare_deployment(ROLLUP, FORCED)
 }
 
 /// A transaction to the rollup with one log and no input.

@@ -1,6 +1,8 @@
 //! A rollup for tests, which can be deployed on an L1 in this process or on a node by RPC.
 
-use crate::{Artifacts, ETHER, HarnessError, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, rich};
+use crate::{
+    Artifacts, CHAIN_ID, ETHER, HarnessError, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, rich,
+};
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::{Genesis, GenesisAccount};
@@ -332,4 +334,24 @@ pub fn write_deployment(deployment: &Deployment, folder: &Path) -> Result<PathBu
     let path = folder.join("deployment.json");
     fs::write(&path, text.to_string())?;
     Ok(path)
+}
+
+/// Returns a deployment of contracts that do not exist, besides these addresses.
+pub fn bare_deployment(rollup: Address, forced: Address) -> Deployment {
+    let zero = Address::ZERO;
+    Deployment {
+        l1_chain_id: 1,
+        l1_block: 1,
+        l2_chain_id: CHAIN_ID,
+        genesis_hash: B256::ZERO,
+        genesis_state_root: B256::ZERO,
+        deployer: zero,
+        rollup,
+        message_queue: Address::repeat_byte(3),
+        forced,
+        policy: zero,
+        l1_bridge: zero,
+        l2_bridge: zero,
+        genesis: Genesis::default(),
+    }
 }

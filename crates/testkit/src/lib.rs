@@ -50,7 +50,9 @@ pub use delayed_link::DelayedLink;
 pub use draft::{DraftBuilt, DraftL2, draft_resealed};
 pub use error::HarnessError;
 pub use execute_tx::{execute_tx_calling, execute_tx_of, idle_execute_tx, with_allowance};
-pub use fixture::{FORCED_FEE, RollupFixture, enrich, head_time, write_deployment};
+pub use fixture::{
+    FORCED_FEE, RollupFixture, bare_deployment, enrich, head_time, write_deployment,
+};
 pub use forged::{Forgery, deep_storage, uniform_storage};
 pub use genesis::{
     CHAIN_ID, ETHER, FORKS, GWEI, LOGGER, allow_all, allowed_balances, fill_system_rings, logger,

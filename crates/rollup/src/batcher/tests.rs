@@ -6,7 +6,7 @@ mod order;
 use super::*;
 use crate::{
     BacklogConfig, L1Client, Prices, Signer, SubmitterConfig,
-    l1::{Advanced, Events, L1Cost, L1Header, tests::deployment},
+    l1::{Advanced, Events, L1Cost, L1Header},
 };
 use alloy_consensus::{Transaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Decodable2718 as _;
@@ -20,7 +20,7 @@ use executor::ChainSpec;
 use serde_json::{Value, json};
 use std::{net::SocketAddr, slice};
 use submission::{MAX_BLOCKS, Outcome};
-use testkit::{CHAIN_ID, ETHER, Interception, Key, Proxy, Timeout, rich_genesis};
+use testkit::{CHAIN_ID, ETHER, Interception, Key, Proxy, Timeout, bare_deployment, rich_genesis};
 use variants::{BLOB_EXECUTE_ADDRESS, GasSchedule, market::Rate};
 
 const FORK: ProtocolFork = ProtocolFork::Osaka;
@@ -122,7 +122,7 @@ impl Fixture {
         let mut genesis = rich_genesis(FORK, ["alice"], ETHER);
         genesis.number = Some(number);
         let chain = Chain::new(&genesis, ChainConfig::new(spec)).unwrap();
-        let mut deployment = deployment();
+        let mut deployment = bare_deployment(Address::repeat_byte(1), Address::repeat_byte(2));
         deployment.genesis_hash = chain.head().hash;
         let key = |name| Signer::new("key", Key::named(name).secret()).unwrap();
         let config = SequencerConfig {
@@ -436,7 +436,7 @@ fn calldata_gas_counts_new_slots_from_genesis_on() {
     let blocks = fixture.blocks(2);
     // Only the first block's slot is new.
     let genesis = first + 1 - STATE_ROOTS;
-    let mut deployment = deployment();
+    let mut deployment = bare_deployment(Address::repeat_byte(1), Address::repeat_byte(2));
     deployment.genesis.number = Some(genesis);
     fixture.view = L1View::new(deployment);
     let (mut batcher, work) = (fixture.batcher(), fixture.work());

@@ -17,7 +17,7 @@ mod reader;
 pub(crate) mod saved;
 pub(crate) mod sync_state;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod view;
 
 pub use blobs::BlobClient;

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::L1View;
-use alloy_genesis::Genesis;
 use alloy_primitives::{Address, Bytes, Log, Sealed, Signature, U256, keccak256};
 use alloy_sol_types::{SolCall as _, SolEvent as _};
 use chain::{BlockAttributes, Chain, ChainConfig};
@@ -20,32 +19,12 @@ use contracts::{
 use derive::{Derived, Events, FetchedData, Need, derive, hashes_in};
 use executor::ChainSpec;
 use std::sync::Arc;
-use testkit::{CHAIN_ID, ETHER, Random, execute_tx_of, rich_genesis};
+use testkit::{CHAIN_ID, ETHER, Random, bare_deployment, execute_tx_of, rich_genesis};
 use wire::ProtocolFork;
 
 const FORK: ProtocolFork = ProtocolFork::Osaka;
 const ROLLUP: Address = Address::repeat_byte(1);
 const FORCED: Address = Address::repeat_byte(2);
-
-/// A deployment whose contracts do not exist.
-pub(crate) fn deployment() -> Deployment {
-    let zero = Address::ZERO;
-    Deployment {
-        l1_chain_id: 1,
-        l1_block: 1,
-        l2_chain_id: CHAIN_ID,
-        genesis_hash: B256::ZERO,
-        genesis_state_root: B256::ZERO,
-        deployer: zero,
-        rollup: ROLLUP,
-        message_queue: Address::repeat_byte(3),
-        forced: FORCED,
-        policy: zero,
-        l1_bridge: zero,
-        l2_bridge: zero,
-        genesis: Genesis::default(),
-    }
-}
 
 /// An L1 block as the reader receives it.
 #[derive(Clone)]
@@ -82,7 +61,7 @@ impl World {
     }
 
     fn new(l2: Vec<(B256, Bytes)>) -> Self {
-        let deployment = deployment();
+        let deployment = bare_deployment(ROLLUP, FORCED);
         Self { deployment, data: FetchedData::default(), l2 }
     }
 
