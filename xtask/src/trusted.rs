@@ -14,7 +14,7 @@ use crate::{crates, files};
 /// Crate of the precompile.
 const PRECOMPILE: &str = "enshrine-execute";
 /// Maximum number of code lines.
-const LIMIT: usize = 8_050;
+const LIMIT: usize = 8_080;
 /// Document that quotes the count.
 const DOCUMENT: &str = "SECURITY.md";
 /// Markers around the table in the document.

@@ -3,7 +3,7 @@
 use crate::{ChainConfig, Rejection, record::WitnessSize};
 use alloy_consensus::Header;
 use core::fmt;
-use executor::EvmOverrides;
+use executor::{EvmOverrides, WorkGas};
 use revm::context::result::ResultAndState;
 use store::Transaction;
 
@@ -75,10 +75,10 @@ pub trait BlockBudget {
     ) -> Option<Rejection>;
 
     /// Returns the price of the counted work so far.
-    fn work(&self) -> u64;
+    fn work(&self) -> WorkGas;
 
     /// Resets the counted work to an earlier value: the work since then is not part of the block.
-    fn rewind_work(&self, work: u64);
+    fn rewind_work(&self, work: WorkGas);
 
     /// Returns the resources that the block uses so far, with a witness of this size.
     fn used(&self, size: WitnessSize) -> InputUse;
@@ -131,11 +131,11 @@ impl BlockBudget for Unbounded<'_> {
         None
     }
 
-    fn work(&self) -> u64 {
-        0
+    fn work(&self) -> WorkGas {
+        WorkGas::default()
     }
 
-    fn rewind_work(&self, _: u64) {}
+    fn rewind_work(&self, _: WorkGas) {}
 
     fn used(&self, _: WitnessSize) -> InputUse {
         InputUse::default()

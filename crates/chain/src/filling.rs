@@ -11,7 +11,9 @@ use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_evm::Evm as _;
 use alloy_primitives::{Address, map::AddressSet};
-use executor::{BlockError, BlockExecution, BlockState, ExecutionOutcome, Invalid, StateSource};
+use executor::{
+    BlockError, BlockExecution, BlockState, ExecutionOutcome, Invalid, StateSource, WorkGas,
+};
 use revm::{Database as _, context::result::ResultAndState};
 use store::{ExecuteDraw, Transaction};
 
@@ -46,11 +48,11 @@ pub(crate) struct Bounds<'a, 'w> {
 }
 
 impl Bounds<'_, '_> {
-    fn checkpoint(&self) -> (Checkpoint, u64) {
+    fn checkpoint(&self) -> (Checkpoint, WorkGas) {
         (self.recording.checkpoint(), self.budget.work())
     }
 
-    fn rewind(&self, (reads, work): (Checkpoint, u64)) {
+    fn rewind(&self, (reads, work): (Checkpoint, WorkGas)) {
         self.recording.rewind(reads);
         self.budget.rewind_work(work);
     }

@@ -69,7 +69,7 @@ impl From<&Executed> for Answer {
         let blocks = executed.verdicts().map(|it| (it.block_hash, it.header.state_root));
         Self {
             result: executed.result.encode().to_vec(),
-            gas: [executed.gas, executed.reserve, executed.work],
+            gas: [executed.gas, executed.reserve, executed.work.spent],
             blocks: blocks.collect(),
         }
     }

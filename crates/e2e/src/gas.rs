@@ -151,7 +151,7 @@ impl Scheduled {
             input,
             blocks: used + FURTHER_BLOCK_GAS * (verdicts.len() as u64 - 1),
             // A quarter of the blocks' gas covers underpriced work.
-            underpriced_work: work.spent().saturating_sub(used / 4),
+            underpriced_work: work.work().spent.saturating_sub(used / 4),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Gas of a call whose blocks have been executed.
 
-use crate::{DeclaredGas, Pricing};
+use crate::{DeclaredGas, Pricing, WorkGas};
 
 /// Gas of a call of EXECUTE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,20 +21,22 @@ impl CallCost {
         declared: &DeclaredGas,
         own_gas: u64,
         used: u64,
-        work: u64,
+        work: WorkGas,
     ) -> Self {
         // The gas of the blocks covers a part of the work. The charge for the further blocks of a
         // batch covers none of it.
-        let owed =
-            |gas: u64| work.saturating_sub(pricing.covered_work(gas.saturating_sub(own_gas)));
+        let owed = |work: u64, gas: u64| {
+            work.saturating_sub(pricing.covered_work(gas.saturating_sub(own_gas)))
+        };
         let bound = pricing.reserve(declared);
         // The reserve is due before the gas used by the blocks is known, so it assumes their gas
         // limits. If they use less, the charge falls by more than the work that the unused gas
         // would have covered.
-        let reserve = bound.saturating_add(owed(declared.gas_bound()));
+        let reserve = bound.saturating_add(owed(work.peak, declared.gas_bound()));
         // If the prices of a schedule have changed in the meantime, the charge is still at most the
         // reserve.
-        let charge = pricing.charge(declared, used).min(bound).saturating_add(owed(used));
+        let charge =
+            pricing.charge(declared, used).min(bound).saturating_add(owed(work.spent, used));
         Self { charge: charge.min(reserve), reserve }
     }
 }

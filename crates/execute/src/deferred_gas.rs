@@ -1,7 +1,7 @@
 //! Gas for work that becomes known only during execution.
 
 use crate::{
-    EXECUTE_ADDRESS, Pricing,
+    EXECUTE_ADDRESS, Pricing, WorkGas,
     pricing::{BLAKE2F, CHEAP_MODEXP, EXPENSIVE_PRECOMPILES, P256VERIFY},
 };
 use alloc::{string::ToString as _, sync::Arc};
@@ -22,7 +22,9 @@ pub(crate) struct DeferredGas {
     /// Gas that the call can pay for work beyond `covered`.
     beyond: u64,
     spent: AtomicU64,
-    /// `true` once the work exceeded both.
+    /// Maximum that `spent` has had.
+    peak: AtomicU64,
+    /// `true` once the peak exceeded both limits.
     is_short: AtomicBool,
 }
 
@@ -35,24 +37,37 @@ impl DeferredGas {
             covered: gas.covered_work(bound),
             beyond,
             spent: AtomicU64::new(0),
+            peak: AtomicU64::new(0),
             is_short: AtomicBool::new(false),
         }
     }
 
     /// Total price of the work so far, including the piece that exceeded the limit.
-    pub(crate) fn spent(&self) -> u64 {
-        self.spent.load(Ordering::Relaxed)
+    pub(crate) fn work(&self) -> WorkGas {
+        let [spent, peak] = [&self.spent, &self.peak].map(|gas| gas.load(Ordering::Relaxed));
+        WorkGas { spent, peak }
+    }
+
+    fn set_work(&self, WorkGas { spent, peak }: WorkGas) {
+        self.spent.store(spent, Ordering::Relaxed);
+        self.peak.store(peak, Ordering::Relaxed);
     }
 
     /// Gas that the call must hold for the work, for every amount of gas that the block may use.
     pub(crate) fn owed(&self) -> u64 {
-        self.spent().saturating_sub(self.covered)
+        self.work().peak.saturating_sub(self.covered)
+    }
+
+    /// Returns gas that was spent for more work than was done.
+    fn release(&self, gas: u64) {
+        let WorkGas { spent, peak } = self.work();
+        self.set_work(WorkGas { spent: spent.saturating_sub(gas), peak });
     }
 
     /// Returns the maximum gas, up to `given`, for which the work of a precompile can be paid;
     /// `None` if no gas can.
     fn payable(&self, address: Address, given: u64) -> Option<u64> {
-        let left = self.beyond.saturating_add(self.covered).saturating_sub(self.spent());
+        let left = self.beyond.saturating_add(self.covered).saturating_sub(self.work().spent);
         let fits =
             |gas| self.gas.underpriced_work(&UnderpricedWork::Precompile { address, gas }) <= left;
         if fits(given) {
@@ -78,9 +93,10 @@ impl WorkMeter for DeferredGas {
     /// Only the executing thread calls this.
     // Never reset: once the limit is exceeded even free work is refused, because the block is over.
     fn spend(&self, work: UnderpricedWork) -> bool {
-        let spent = self.spent().saturating_add(self.gas.underpriced_work(&work));
-        self.spent.store(spent, Ordering::Relaxed);
-        if spent > self.beyond.saturating_add(self.covered) {
+        let price = self.gas.underpriced_work(&work);
+        let work = self.work().then(WorkGas { spent: price, peak: price });
+        self.set_work(work);
+        if work.peak > self.beyond.saturating_add(self.covered) {
             self.is_short.store(true, Ordering::Relaxed);
         }
         !self.is_short()
@@ -148,13 +164,13 @@ impl<'c> WorkCount<'c> {
     }
 
     /// Returns the price of all work so far.
-    pub fn spent(&self) -> u64 {
-        self.0.deferred.spent()
+    pub fn work(&self) -> WorkGas {
+        self.0.deferred.work()
     }
 
     /// Resets the count to an earlier value: the work since then is not part of the block.
-    pub fn rewind(&self, spent: u64) {
-        self.0.deferred.spent.store(spent, Ordering::Relaxed);
+    pub fn rewind(&self, work: WorkGas) {
+        self.0.deferred.set_work(work);
     }
 }
 
@@ -186,20 +202,25 @@ fn metered(address: Address, inner: DynPrecompile, deferred: Arc<DeferredGas>) -
 ///
 /// The gas of the call is never reduced: EXECUTE has to hold more than it charges, so with less gas
 /// it could fail where its work can be paid. The gas of the block pays for that work; what is
-/// reported is only that it covers no other.
+/// reported is only that it covers no other. This must be paid before the work, or a call that
+/// cannot pay would have done it for nothing. How much gas the work takes is unknown then, so all
+/// of the gas is reported, and the rest released afterwards.
 fn metered_execute(inner: DynPrecompile, deferred: Arc<DeferredGas>) -> DynPrecompile {
     use alloy_evm::precompiles::Precompile as _;
     let id = inner.precompile_id().clone();
     DynPrecompile::new_stateful(id, move |input: PrecompileInput<'_>| {
-        let unpaid = || PrecompileError::Fatal(InsufficientGas.to_string());
-        if deferred.is_short() {
-            return Err(unpaid());
+        let work = |gas| UnderpricedWork::Precompile { address: EXECUTE_ADDRESS, gas };
+        let given = work(input.gas);
+        if !deferred.spend(given) {
+            return Err(PrecompileError::Fatal(InsufficientGas.to_string()));
         }
-        let given = input.gas;
         let output = inner.call(input)?;
-        let gas = if output.is_halt() { given } else { output.gas_used };
-        let work = UnderpricedWork::Precompile { address: EXECUTE_ADDRESS, gas };
-        if deferred.spend(work) { Ok(output) } else { Err(unpaid()) }
+        if !output.is_halt() {
+            let [given, used] =
+                [given, work(output.gas_used)].map(|work| deferred.gas.underpriced_work(&work));
+            deferred.release(given.saturating_sub(used));
+        }
+        Ok(output)
     })
 }
 
@@ -247,9 +268,9 @@ mod tests {
         // A quarter of the gas of the block pays for one, the call for another.
         let deferred = DeferredGas::new(&gas, 4 * price, price);
         assert!(deferred.spend(work));
-        assert_eq!((deferred.owed(), deferred.spent()), (0, price));
+        assert_eq!((deferred.owed(), deferred.work().spent), (0, price));
         assert!(deferred.spend(work));
-        assert_eq!((deferred.owed(), deferred.spent()), (price, 2 * price));
+        assert_eq!((deferred.owed(), deferred.work().spent), (price, 2 * price));
         assert!(!deferred.is_short());
         assert!(!deferred.spend(work));
         assert!(deferred.is_short() && deferred.owed() > price);

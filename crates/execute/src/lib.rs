@@ -50,7 +50,7 @@ use alloy_primitives::{Address, address};
 
 // The internal error that a dialect may report, and the types by which a schedule prices work
 // during execution and a block counts the gas of its calls.
-pub use stateless::{BlockTally, InternalError, UnderpricedWork};
+pub use stateless::{BlockTally, InternalError, UnderpricedWork, WorkGas};
 
 /// Address of EXECUTE.
 pub const EXECUTE_ADDRESS: Address = address!("0x0000000000000000000000000000000000000101");

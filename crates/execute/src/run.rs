@@ -2,7 +2,7 @@
 
 use crate::{
     Answer, CallCost, CallObserver, Dialect, ExecutionSpecs, ForkRule, Items, PrecompileCall,
-    Pricing, RuleViolation, Rules,
+    Pricing, RuleViolation, Rules, WorkGas,
     deferred_gas::{DeferredGas, Metered},
     dialects::CallInput,
 };
@@ -107,7 +107,7 @@ pub struct Executed {
     pub reserve: u64,
     /// Price of all underpriced work of the blocks, in gas. The gas that they used covers a part of
     /// it.
-    pub work: u64,
+    pub work: WorkGas,
     /// Verdict on the block; for a batch, on its last block.
     pub verdict: Verdict,
     /// Verdicts on the blocks of a batch before the last.
@@ -439,7 +439,7 @@ impl Execute {
         };
 
         let used = earlier.iter().chain([&verdict]).map(|verdict| verdict.header.gas_used);
-        let (used, work) = (input.gas_used(used), deferred.spent());
+        let (used, work) = (input.gas_used(used), deferred.work());
         let cost = CallCost::new(&*self.gas, &declared, input.own_gas(), used, work);
         let CallCost { charge: gas, reserve } = cost;
         Ok(Executed { result, gas, reserve, work, verdict, earlier })

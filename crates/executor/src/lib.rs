@@ -39,7 +39,7 @@ pub use cryptography::Cryptography;
 pub use error::{BlockError, InternalError, Invalid, ReadError, StateError};
 pub use evm::{BlockEvm, Instructions, inspected_evm, noted_selfdestruct};
 pub use execution::{BlockExecution, Environment, execute_block};
-pub use meter::{InsufficientGas, UnderpricedWork, WorkMeter};
+pub use meter::{InsufficientGas, UnderpricedWork, WorkGas, WorkMeter};
 pub use overrides::{EvmOverrides, HookState, take_authorities};
 pub use receipts::{ExecutionOutcome, Receipt};
 pub use spec::ChainSpec;

@@ -38,6 +38,25 @@ pub enum UnderpricedWork {
     },
 }
 
+/// Price of [`UnderpricedWork`], in gas.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WorkGas {
+    /// Price of all work.
+    pub spent: u64,
+    /// Maximum that was reported at any time. It exceeds `spent` if work was reported before it was
+    /// done, and turned out to be less.
+    pub peak: u64,
+}
+
+impl WorkGas {
+    /// Returns the price of this work followed by `next`.
+    pub const fn then(self, next: Self) -> Self {
+        let peak = self.spent.saturating_add(next.peak);
+        let peak = if peak > self.peak { peak } else { self.peak };
+        Self { spent: self.spent.saturating_add(next.spent), peak }
+    }
+}
+
 /// Receiver of [`UnderpricedWork`] reports.
 pub trait WorkMeter: fmt::Debug + Send + Sync {
     /// Records a piece of work and returns `true` if the block may continue. Otherwise execution
@@ -56,3 +75,17 @@ impl fmt::Display for InsufficientGas {
 }
 
 impl Error for InsufficientGas {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_work_raises_peak_by_work_before() {
+        let (first, next) = (WorkGas { spent: 3, peak: 10 }, WorkGas { spent: 5, peak: 6 });
+        assert_eq!(first.then(next), WorkGas { spent: 8, peak: 10 });
+        assert_eq!(next.then(first), WorkGas { spent: 8, peak: 15 });
+        let most = WorkGas { spent: u64::MAX, peak: u64::MAX };
+        assert_eq!(most.then(next), most);
+    }
+}

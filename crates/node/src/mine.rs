@@ -10,7 +10,7 @@ use chain::{
 };
 use codec::OwnedWitness;
 use execute::{Execute, Networks, Rules, TrustedContext};
-use executor::Invalid;
+use executor::{Invalid, WorkGas};
 use std::{
     num::NonZeroUsize,
     sync::Arc,
@@ -78,7 +78,7 @@ pub struct Posted {
     /// Gas that the call must provide.
     pub gas: u64,
     /// Price of the block's underpriced work, in gas ([`Executed::work`](execute::Executed::work)).
-    pub work: u64,
+    pub work: WorkGas,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

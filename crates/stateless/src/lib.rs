@@ -53,5 +53,5 @@ pub use witness::{Witness, WitnessDb, WitnessState};
 // Types of the executor that verdicts and options contain.
 pub use executor::{
     BlockError, BlockTally, ChainSpec, Cryptography, EvmOverrides, HookState, InsufficientGas,
-    InternalError, Invalid, OnceCell, SystemCode, Transaction, UnderpricedWork, WorkMeter,
+    InternalError, Invalid, OnceCell, SystemCode, Transaction, UnderpricedWork, WorkGas, WorkMeter,
 };

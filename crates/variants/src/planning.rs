@@ -1,7 +1,7 @@
 //! Gas of calls in advance, for planners, builders and tools.
 
 use alloy_consensus::Transaction as _;
-use execute::{CallCost, DeclaredGas, ExecuteError, FURTHER_BLOCK_GAS, Pricing};
+use execute::{CallCost, DeclaredGas, ExecuteError, FURTHER_BLOCK_GAS, Pricing, WorkGas};
 use executor::Transaction;
 use wire::{Input, StatelessInput};
 
@@ -16,7 +16,7 @@ pub fn cost_of(
     pricing: &dyn Pricing,
     calldata: &[u8],
     gas_used: u64,
-    work: u64,
+    work: WorkGas,
 ) -> Result<CallCost, ExecuteError> {
     let declared = DeclaredGas::of_calldata(calldata)?;
     let further = Input::decode(calldata)?.requests().len().saturating_sub(1);

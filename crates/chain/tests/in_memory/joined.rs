@@ -5,7 +5,7 @@ use crate::taken_back::{self, next, random_transaction};
 use enshrine_chain::{
     Block, BlockFootprint, BudgetRequest, Chain, ChainError, RecoveredTransaction,
 };
-use execute::{Execute, Networks, UnderpricedWork};
+use execute::{Execute, Networks, UnderpricedWork, WorkGas};
 use rollup::InputLimits;
 use std::{ops::Range, sync::Arc};
 use testkit::Random;
@@ -16,7 +16,7 @@ use wire::{DecodeError, ProtocolFork, StatelessBatch};
 struct Sealed {
     block: Arc<Block>,
     footprint: Arc<BlockFootprint>,
-    work: u64,
+    work: WorkGas,
 }
 
 fn execute_on(chain: &Chain, fork: ProtocolFork) -> Execute {
@@ -88,7 +88,8 @@ fn joined_batch_equals_batch_of_executing_again() {
                     execute.gas.underpriced_work(&UnderpricedWork::RepeatedNode { bytes: *bytes })
                 };
                 let again: u64 = joined.repeated.iter().map(of_node).sum();
-                let work = again + sealed.iter().map(|it| it.work).sum::<u64>();
+                let again = WorkGas { spent: again, peak: again };
+                let work = sealed.iter().map(|it| it.work).fold(again, WorkGas::then);
                 assert_eq!(work, executed.work, "{about}");
                 let used = sealed.iter().map(|it| it.block.header.gas_used).sum();
                 let cost = variants::cost_of(&*execute.gas, &input, used, work).unwrap();

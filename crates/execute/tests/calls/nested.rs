@@ -5,12 +5,21 @@ use crate::support::{
     l2::{CHAIN_ID, ETHER, L2, call, transfer},
 };
 use alloy_consensus::TxEip1559;
-use alloy_primitives::{B256, Bytes, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use chain::{Block, BlockAttributes, BlockWithWitness, Chain, ChainConfig};
-use enshrine_execute::{EXECUTE_ADDRESS, Execute, ExecuteError, ExecutionSpecs, PrecompileCall};
-use executor::ChainSpec;
+use enshrine_execute::{
+    Answer, CallObserver, Dialect, EXECUTE_ADDRESS, Execute, ExecuteError, Executed,
+    ExecutionSpecs, ObservedCall, PrecompileCall, Refused, WorkGas,
+};
+use executor::{ChainSpec, EvmOverrides};
 use revm::bytecode::opcode as op;
-use std::sync::Arc;
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 use testkit::{Key, Random, Transaction, rich_genesis};
 use variants::{DialectName, ExecuteExtension, NESTED_REVISION, Nested};
 use wire::{ProtocolFork, SchemaId, StatelessResult};
@@ -48,6 +57,17 @@ fn build(chain: &Chain, transactions: Vec<Transaction>) -> BlockWithWitness {
 fn execute(nonce: u64, input: &[u8], gas: u64) -> Transaction {
     let input = Bytes::copy_from_slice(input);
     Key::named("alice").sign(call(nonce, EXECUTE_ADDRESS, gas, U256::ZERO, input))
+}
+
+/// A transaction of Alice that hashes 1,024 bytes `times` times.
+fn hash(nonce: u64, times: usize) -> Transaction {
+    let code = [op::PUSH2, 4, 0, op::PUSH0, op::KECCAK256, op::POP].repeat(times);
+    let gas = 2_000_000;
+    Key::named("alice").sign(TxEip1559 {
+        to: TxKind::Create,
+        input: code.into(),
+        ..call(nonce, EXECUTE_ADDRESS, gas, U256::ZERO, Bytes::new())
+    })
 }
 
 fn nested(block: &BlockWithWitness) -> Vec<u8> {
@@ -177,29 +197,20 @@ fn gas_of_nested_calls_covers_no_other_work() {
     let mut owing = 0;
     for (input, nested_gas) in [(&valid, Some(taken)), (&invalid, None)] {
         for times in [0, 1, 100, 400, 1_600] {
-            // Hashes 1,024 bytes so often.
-            let code = [op::PUSH2, 4, 0, op::PUSH0, op::KECCAK256, op::POP].repeat(times);
-            let hash = |nonce| {
-                let create = TxEip1559 {
-                    to: TxKind::Create,
-                    input: code.clone().into(),
-                    ..call(nonce, EXECUTE_ADDRESS, 2_000_000, U256::ZERO, Bytes::new())
-                };
-                Key::named("alice").sign(create)
-            };
-            let alone = nested(&build(&l2(), vec![hash(0)]));
-            let hashing = l1.run_as(&*dialect, &alone, u64::MAX, |_| {}).unwrap().work;
-            let block = build(&l2(), vec![execute(0, input, CALL_GAS), hash(1)]);
+            let alone = nested(&build(&l2(), vec![hash(0, times)]));
+            let hashing = l1.run_as(&*dialect, &alone, u64::MAX, |_| {}).unwrap().work.spent;
+            let block = build(&l2(), vec![execute(0, input, CALL_GAS), hash(1, times)]);
             let calldata = nested(&block);
             let run = |gas| l1.run_as(&*dialect, &calldata, gas, |_| {});
             let executed = run(u64::MAX).unwrap();
             // A failed call burns what it was given, which is all that the transaction has left.
             let call_gas = block.block.transaction_gas(0);
-            let nested_gas = nested_gas.unwrap_or_else(|| executed.work * 4 - hashing * 4);
+            let work = executed.work.spent;
+            let nested_gas = nested_gas.unwrap_or_else(|| work * 4 - hashing * 4);
             assert!(nested_gas <= call_gas && nested_gas > call_gas - 200_000);
-            assert_eq!(executed.work, hashing + nested_gas / 4);
+            assert_eq!(work, hashing + nested_gas / 4);
             let used = block.block.header.gas_used;
-            let plain = executed.gas - executed.work.saturating_sub(used / 4);
+            let plain = executed.gas - work.saturating_sub(used / 4);
             let covered = (used - nested_gas) / 4;
             let owed = hashing.saturating_sub(covered);
             owing += u32::from(owed > 0);
@@ -212,4 +223,79 @@ fn gas_of_nested_calls_covers_no_other_work() {
         }
     }
     assert!((2..10).contains(&owing), "{owing} of ten blocks owe something");
+}
+
+/// [`Nested`], with a count of the calls of the L2's EXECUTE.
+#[derive(Debug)]
+struct Counted {
+    nested: Nested,
+    l2: ExecuteExtension,
+}
+
+#[derive(Debug, Default)]
+struct CallCount(AtomicUsize);
+
+impl CallObserver for CallCount {
+    fn called(&self, _: &ObservedCall<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Dialect for Counted {
+    fn name(&self) -> &'static str {
+        self.nested.name()
+    }
+
+    fn address(&self) -> Address {
+        self.nested.address()
+    }
+
+    fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
+        self.nested.input(call)
+    }
+
+    fn evm(&self, _: &PrecompileCall<'_>) -> Box<dyn EvmOverrides> {
+        Box::new(self.l2.clone())
+    }
+
+    fn answer(
+        &self,
+        calldata: &[u8],
+        outcome: Result<Executed, Refused>,
+    ) -> Result<Answer, ExecuteError> {
+        self.nested.answer(calldata, outcome)
+    }
+}
+
+/// A call on L1 that cannot pay must not run the nested block first: it would burn less gas than
+/// its work takes.
+#[test]
+fn unpaid_nested_call_is_not_run() {
+    let (l1, count) = (l1(), Arc::new(CallCount::default()));
+    let observer = Arc::clone(&count) as Arc<dyn CallObserver>;
+    let l2_execute = Execute { observer, ..Nested::execute_of_l2(&l1) };
+    let dialect = Counted { nested: Nested::new(&l1), l2: ExecuteExtension::new(l2_execute) };
+    let valid = L2::new(ProtocolFork::Osaka).calldata(12);
+    let mut invalid = valid.clone();
+    *invalid.last_mut().unwrap() ^= 1;
+    for input in [&valid, &invalid] {
+        let calldata = nested(&build(&l2(), vec![hash(0, 1_600), execute(1, input, CALL_GAS)]));
+        let run = |gas| {
+            let before = count.0.load(Ordering::Relaxed);
+            let outcome = l1.run_as(&dialect, &calldata, gas, |_| {});
+            (outcome, count.0.load(Ordering::Relaxed) - before)
+        };
+        let (executed, calls) = run(u64::MAX);
+        let executed = executed.unwrap();
+        assert_eq!(calls, 1);
+        // The gas that a successful call leaves is not charged, but had to be held.
+        let WorkGas { spent, peak } = executed.work;
+        assert_eq!(spent < peak, input == &valid, "{spent} {peak}");
+        let (exact, calls) = run(executed.reserve);
+        assert_eq!((exact.unwrap().gas, calls), (executed.gas, 1));
+        let (short, calls) = run(executed.reserve - 1);
+        let reason = short.unwrap_err().reason;
+        assert!(matches!(reason, ExecuteError::OutOfGas { .. }), "{reason:?}");
+        assert_eq!(calls, 0);
+    }
 }

@@ -5,7 +5,7 @@ use crate::RollupError;
 use alloy_primitives::Bytes;
 use chain::{Block, BlockFootprint, ChainError, ChainReader, shortest_input};
 use contracts::advance_plan;
-use execute::{Execute, UnderpricedWork};
+use execute::{Execute, UnderpricedWork, WorkGas};
 use node::Posted;
 use std::sync::Arc;
 use wire::ProtocolFork;
@@ -62,7 +62,8 @@ impl Batcher {
             Ok((block, self.measured.get(&block.hash).ok_or_else(unknown)?))
         });
         let measured = measured.collect::<Result<Vec<_>, ChainError>>()?;
-        let mut work: u64 = measured.iter().map(|(_, it)| it.posted.work).sum();
+        let works = measured.iter().map(|(_, it)| it.posted.work);
+        let mut work = works.fold(WorkGas::default(), WorkGas::then);
         let used: u64 = blocks.iter().map(|block| block.header.gas_used).sum();
         let bytes = if let [(block, it)] = &*measured {
             alone(chain, block, &it.footprint, single)?
@@ -72,7 +73,9 @@ impl Batcher {
             let joined = chain.join(parts.collect())?;
             let again =
                 joined.repeated.iter().map(|bytes| UnderpricedWork::RepeatedNode { bytes: *bytes });
-            work += again.map(|node| execute.gas.underpriced_work(&node)).sum::<u64>();
+            let gas = again.map(|node| execute.gas.underpriced_work(&node)).sum();
+            // As if all nodes were loaded before the first block, so the reserve is never too low.
+            work = WorkGas { spent: gas, peak: gas }.then(work);
             let number = blocks.first().map_or(0, |first| first.header.number);
             let input = joined.batch.input();
             input.map_err(|source| RollupError::Input { number, source })?.into()

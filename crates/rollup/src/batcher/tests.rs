@@ -16,6 +16,7 @@ use contracts::{
     advance_plan::{AdvancePlan, STATE_ROOTS},
     bindings::INativeRollup::Evidence,
 };
+use execute::WorkGas;
 use executor::ChainSpec;
 use serde_json::{Value, json};
 use std::{net::SocketAddr, slice};
@@ -296,7 +297,7 @@ fn blocks_wait_for_interval_unless_they_fill_transaction() {
     let capacity = batcher.rate.capacity(batcher.limits());
     let mut fills = |bytes, gas| {
         let measured = batcher.measured.get_mut(&last[0].hash).unwrap();
-        measured.posted = Posted { bytes, gas, work: 0 };
+        measured.posted = Posted { bytes, gas, work: WorkGas::default() };
         batcher.fills_a_transaction(&last)
     };
     assert!(!fills(capacity.bytes - 1, capacity.gas - 1));

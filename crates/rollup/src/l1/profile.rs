@@ -11,7 +11,7 @@ use contracts::{
     Deployment,
     advance_plan::{self, L1Limits},
 };
-use execute::{EXECUTE_ADDRESS, Execute, Networks};
+use execute::{EXECUTE_ADDRESS, Execute, Networks, WorkGas};
 use executor::ChainSpec;
 use std::sync::Arc;
 use variants::{
@@ -142,7 +142,8 @@ impl L1Profile {
         let input = first_block(deployment)?;
         let reserve_by = |schedule| {
             let execute = self.priced(schedule);
-            variants::cost_of(&*execute.gas, &input, 0, 0).map(|cost| rate.gas(cost.reserve))
+            variants::cost_of(&*execute.gas, &input, 0, WorkGas::default())
+                .map(|cost| rate.gas(cost.reserve))
         };
         let refused = |reason| RollupError::Refused { hash: deployment.genesis_hash, reason };
         let reserve = reserve_by(self.execute).map_err(refused)?;

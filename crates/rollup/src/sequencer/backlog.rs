@@ -248,6 +248,7 @@ mod tests {
         l2::syncer::L2Syncer,
     };
     use contracts::advance_plan::L1Limits;
+    use execute::WorkGas;
     use node::{Clock, Node, Settings};
 
     const CONFIG: BacklogConfig = BacklogConfig { max_age: None, slow_percent: 50 };
@@ -311,7 +312,8 @@ mod tests {
         let (gas, bytes) = (limits.gas, limits.bytes);
         let block = Block::from_header(Default::default());
         let of = |gas, bytes| {
-            let waiting = Waiting::new(&block, Some(Posted { bytes, gas, work: 0 }), &limits);
+            let posted = Posted { bytes, gas, work: WorkGas::default() };
+            let waiting = Waiting::new(&block, Some(posted), &limits);
             (waiting.gas, waiting.bytes)
         };
         assert_eq!(of(gas / 2, 7), (gas / 2, 7));
@@ -374,7 +376,7 @@ mod tests {
         // At the start the queue is empty and has to be built.
         assert!(follow(&mut queue, &chain[0], &chain[1..3]));
         assert!(queue.0.iter().all(|it| it.gas == BLOCK_GAS));
-        let posted = Posted { bytes: 5, gas: 7, work: 0 };
+        let posted = Posted { bytes: 5, gas: 7, work: WorkGas::default() };
         queue.0.push_back(Waiting::new(&chain[3], Some(posted), &limits));
         assert!(!follow(&mut queue, &chain[0], &chain[1..]));
         // L1 includes one block, then all of them, and is then reorganised.

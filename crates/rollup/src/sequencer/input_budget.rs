@@ -8,7 +8,7 @@ use chain::{
     Transaction, WitnessSize,
 };
 use core::cell::Cell;
-use execute::{DeclaredGas, Pricing, WorkCount};
+use execute::{DeclaredGas, Pricing, WorkCount, WorkGas};
 use executor::{EvmOverrides, Invalid};
 use revm::context::result::ResultAndState;
 use std::sync::Arc;
@@ -286,7 +286,9 @@ impl<'c> InputBudget<'c> {
             ..DeclaredGas::default()
         };
         let covered = self.pricing.covered_work(declared.gas_bound());
-        self.pricing.reserve(&declared).saturating_add(self.work.spent().saturating_sub(covered))
+        self.pricing
+            .reserve(&declared)
+            .saturating_add(self.work.work().peak.saturating_sub(covered))
     }
 
     /// Lower bound on the EXECUTE gas of any input with a transaction with this lower bound.
@@ -353,11 +355,11 @@ impl BlockBudget for InputBudget<'_> {
         refusal
     }
 
-    fn work(&self) -> u64 {
-        self.work.spent()
+    fn work(&self) -> WorkGas {
+        self.work.work()
     }
 
-    fn rewind_work(&self, work: u64) {
+    fn rewind_work(&self, work: WorkGas) {
         self.work.rewind(work);
     }
 
