@@ -218,8 +218,17 @@ struct ForcedInclusionCheck<'j> {
     facts: &'j BlockFacts,
     gas: u64,
     length: u64,
-    /// Accounts proven by earlier discharges, with the positions of these.
-    shown: Vec<(Address, u64)>,
+    /// Accounts known by earlier discharges.
+    shown: Vec<ShownAccount>,
+}
+
+/// What a discharge shows about the sender of its transaction.
+struct ShownAccount {
+    account: Address,
+    /// Position of the discharge.
+    position: u64,
+    /// The next nonce, if the block includes the transaction; `None` if a proof shows the account.
+    used: Option<u64>,
 }
 
 impl<'j> ForcedInclusionCheck<'j> {
@@ -247,6 +256,8 @@ impl<'j> ForcedInclusionCheck<'j> {
         if let Some(at) = found {
             self.gas += t.gasLimit;
             self.length += t.footprint;
+            let used = Some(t.nonce.saturating_add(1));
+            self.shown.push(ShownAccount { account: t.sender, position, used });
             return Ok(discharge(entry, Outcome::Included, at as u64, Vec::new(), Bytes::new()));
         }
         // The branches below mirror the contract's, in the same order: a block that passes here and
@@ -274,13 +285,18 @@ impl<'j> ForcedInclusionCheck<'j> {
         let is_contract = !code.is_empty() && !is_delegation;
         if account.nonce != t.nonce || account.balance < t.cost || is_contract {
             self.length += ENTRY_BYTES;
-            if let Some((_, at)) = self.shown.iter().find(|(shown, _)| *shown == t.sender) {
-                return Ok(discharge(entry, Outcome::Invalid, *at, Vec::new(), Bytes::new()));
-            }
-            self.length += PROOF_BYTES;
             // One proof serves all entries of an account, so that many entries of one sender do not
-            // fill the calldata.
-            self.shown.push((t.sender, position));
+            // fill the calldata. An included transaction rules out only those with used nonces;
+            // others need a proof, which is not counted either.
+            let shown = || self.shown.iter().filter(|shown| shown.account == t.sender);
+            let rules_out = |shown: &&ShownAccount| shown.used.is_none_or(|next| t.nonce < next);
+            if let Some(ShownAccount { position, .. }) = shown().find(rules_out) {
+                return Ok(discharge(entry, Outcome::Invalid, *position, Vec::new(), Bytes::new()));
+            }
+            if shown().next().is_none() {
+                self.length += PROOF_BYTES;
+            }
+            self.shown.push(ShownAccount { account: t.sender, position, used: None });
             let proof = self.proof_of(t.sender)?;
             let code = if is_contract { code } else { Bytes::new() };
             return Ok(discharge(entry, Outcome::Invalid, 0, proof, code));

@@ -2,13 +2,13 @@
 
 use crate::{RollupError, Signer, l1::L1View};
 use alloy_consensus::{Transaction as _, TxEip1559};
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall as _;
 use chain::{Block, RecoveredTransaction};
 use contracts::{
     Anchor, L1_ANCHOR, L2_MESSENGER, Message,
     bindings::{IL1Anchor, IL2Messenger},
-    capacity::AHEAD,
+    capacity::{AHEAD, RELAYS},
     pack,
 };
 use std::time::Duration;
@@ -46,7 +46,10 @@ impl SystemTransactionGas {
         if fork >= ProtocolFork::Amsterdam { &Self::AMSTERDAM } else { &Self::OSAKA }
     }
 
-    fn of(&self, message: &Message) -> u64 {
+    fn of(&self, message: &Message, is_parked: bool) -> u64 {
+        if is_parked {
+            return self.message;
+        }
         let asked = u64::from(message.gas_limit);
         // A call receives at most 63/64 of the remaining gas (EIP-150). Each byte of data is paid
         // for as calldata, copied and hashed.
@@ -129,7 +132,7 @@ pub(crate) fn system_transactions(
         system.transactions.push(operator.sign(L1_ANCHOR, call.abi_encode(), cost.prove)?);
     }
     let pending: Vec<&Message> = view.messages().range(relayed, covered).collect();
-    let count = how_many(&pending, cost).min(most);
+    let count = how_many(&pending, cost, &deferred).min(most);
     if count == 0 {
         return Ok(system);
     }
@@ -142,28 +145,37 @@ pub(crate) fn system_transactions(
         let call = IL2Messenger::addWaypointCall { from: covered, root, hashes };
         system.transactions.push(operator.sign(L2_MESSENGER, call.abi_encode(), gas)?);
     }
-    let messages = packed(&pending[..count], deferred);
-    let gas = cost.relay + pending[..count].iter().map(|message| cost.of(message)).sum::<u64>();
+    let of = |message: &&Message| cost.of(message, deferred(message.index));
+    let gas = cost.relay + pending[..count].iter().map(of).sum::<u64>();
+    let messages = packed(&pending[..count], &deferred);
     let call = IL2Messenger::relayCall { messages, feeRecipient: operator.key.address() };
     system.transactions.push(operator.sign(L2_MESSENGER, call.abi_encode(), gas)?);
     system.relayed = end;
     Ok(system)
 }
 
-/// Number of pending messages that one block relays; at least one.
-fn how_many(pending: &[&Message], cost: &SystemTransactionGas) -> usize {
+/// Number of pending messages that one block relays.
+fn how_many(
+    pending: &[&Message],
+    cost: &SystemTransactionGas,
+    deferred: &impl Fn(u64) -> bool,
+) -> usize {
     let (mut gas, mut bytes) = (0, 0);
     let fitting = pending.iter().take_while(|message| {
+        let is_parked = deferred(message.index);
         // By the messages' gas limits, since the gas used is known only after execution.
-        gas += cost.of(message);
-        bytes += Message::PACKED_HEADER + message.data.len();
+        gas += cost.of(message, is_parked);
+        let data = if is_parked { B256::ZERO.len() } else { message.data.len() };
+        bytes += Message::PACKED_HEADER + data;
         gas <= RELAYS_GAS && bytes <= RELAYS_BYTES
     });
-    // At least one: the queue delivers in order, so a message above the limits would block it.
-    fitting.count().max(1).min(pending.len())
+    // At least as many as an overdue block must relay (`RELAYS`), whatever their limits: the queue
+    // delivers in order, so a message above the limits would block it. If they do not fit, fewer
+    // are tried, or some are parked.
+    fitting.count().max(RELAYS as usize).min(pending.len())
 }
 
-fn packed(messages: &[&Message], deferred: impl Fn(u64) -> bool) -> Bytes {
+fn packed(messages: &[&Message], deferred: &impl Fn(u64) -> bool) -> Bytes {
     let mut out = Vec::new();
     if !messages.iter().any(|message| deferred(message.index)) {
         return pack(&messages.iter().map(|message| (*message).clone()).collect::<Vec<_>>());

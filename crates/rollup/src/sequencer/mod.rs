@@ -10,6 +10,7 @@ pub(crate) mod budget;
 pub(crate) mod evidence;
 pub(crate) mod input_budget;
 mod isolation;
+mod offer;
 mod recovery;
 mod sealing;
 
@@ -31,6 +32,7 @@ use chain::{Block, ChainReader, RecoveredTransaction, Rejection};
 use contracts::advance_plan::L1Limits;
 use isolation::Isolation;
 use node::{MineRequest, Node, SetAttributes};
+use offer::Offered;
 use std::{
     collections::BTreeSet,
     sync::Arc,
@@ -56,6 +58,8 @@ pub struct Sequencer {
     /// The search for a transaction that EXECUTE on L1 rejects.
     isolation: Isolation,
     last_block: Instant,
+    /// The last attempt to build a block whose user transactions were all rejected, with its time.
+    fruitless: Option<(Offered, Instant)>,
     /// Blocks that are not on L1 yet.
     queue: Queue,
     /// The backlog compared with L1's capacity.
@@ -94,6 +98,7 @@ impl Sequencer {
             requeued: Vec::new(),
             isolation: Isolation::default(),
             last_block: Instant::now(),
+            fruitless: None,
             queue: Queue::default(),
             backlog: BacklogStatus::default(),
             terms: None,

@@ -1,30 +1,27 @@
 //! Content of the next block, and checks that L1 can accept it.
 
-use super::Sequencer;
+use super::{
+    Sequencer,
+    offer::{Offered, UserOffer},
+};
 use crate::{
-    Duties, RollupError, SignerError,
+    Duties, DutyError, RollupError, SignerError,
     duties::evidence,
     l1::{execute_rate::Capacity, poller::Terms},
     l2::contracts::{covered_by, relayed_after},
     sequencer::anchor::{self, Operator, SystemTransactionGas, SystemTransactions},
 };
-use alloy_eips::eip2718::Decodable2718 as _;
-use alloy_primitives::Address;
 use alloy_sol_types::SolCall as _;
-use chain::{Block, ChainReader, RecoveredTransaction, Rejection};
+use chain::{Block, ChainReader, Rejection};
 use contracts::{
     Anchor,
     advance_plan::EVIDENCE_BYTES,
     bindings::INativeRollup::{Evidence, advanceCall},
-    capacity::DUTY_GAS,
+    capacity::RELAYS,
 };
-use executor::{Transaction, recover_sender};
 use node::{MineRequest, Posted, SealedBlock, SetAttributes, SetCoinbase};
 use std::sync::Arc;
 use wire::ProtocolFork;
-
-/// Maximum length of the forced transactions in a block, in bytes.
-const FORCED_BYTES: usize = 32_000;
 
 /// L1 inputs of the next block.
 struct L1Inputs {
@@ -34,6 +31,27 @@ struct L1Inputs {
     covered: u64,
     /// Number of messages relayed before the block.
     relayed: u64,
+}
+
+impl L1Inputs {
+    /// Leaves the L1 inputs to a later block.
+    fn leave_out(&mut self) {
+        self.anchor = None;
+        self.covered = self.relayed;
+    }
+}
+
+/// Outcome of the check of a sealed block's duties.
+enum DutyCheck {
+    /// The block meets them, and has this length of calldata on L1 without the input.
+    Met {
+        sealed: SealedBlock,
+        beside: usize,
+    },
+    Failed {
+        sealed: SealedBlock,
+        error: DutyError,
+    },
 }
 
 /// Outcome of the system transactions with which a block begins.
@@ -58,50 +76,44 @@ impl Sequencer {
     ) -> Result<Option<SealedBlock>, RollupError> {
         let known = terms.duties;
         let mut l1_inputs = self.l1_inputs(chain, head, &known)?;
-        let forced = self.forced(chain, &known)?;
-        let has_users = !forced.is_empty()
-            || !self.requeued.is_empty()
-            || !self.node().read(|node| node.pool.is_empty());
-        let idle =
-            l1_inputs.anchor.is_none() && l1_inputs.covered <= l1_inputs.relayed && !has_users;
-        if idle && self.last_block.elapsed() < self.config.idle_block_time {
+        let forced = self.forced(chain, &known, time)?;
+        let offered = Offered::of(head.hash, self.node(), &forced, &self.requeued);
+        let has_users = offered.has_users() && self.may_try(&offered);
+        let is_idle = l1_inputs.anchor.is_none() && l1_inputs.covered <= l1_inputs.relayed;
+        let must_seal = self.last_block.elapsed() >= self.config.idle_block_time
+            || self.isolation.limit().is_some();
+        if is_idle && !has_users && !must_seal {
             return Ok(None);
         }
         self.set_coinbase(terms, time)?;
-        let is_forced = |kept: &RecoveredTransaction| {
-            forced.iter().any(|forced| forced.transaction.hash() == kept.transaction.hash())
-        };
-        let most = self.isolation.limit();
-        let requeued = self.requeued.iter().filter(|kept| !is_forced(kept));
-        let requeued: Vec<_> = requeued.take(most.unwrap_or(usize::MAX)).cloned().collect();
-        let only = most.map(|_| Vec::new());
+        let most_users = self.isolation.limit();
+        let mut users = UserOffer::new(time, forced, &self.requeued, most_users);
         // Each iteration removes something, so the loop ends: half of the kept transactions, then
-        // half of the messages, then the delivery of a single message is deferred.
-        let (mut most, mut kept, mut reserved) = (usize::MAX, requeued.len(), 0);
+        // half of the messages, then the delivery of a single message is deferred. An omitted duty
+        // adds a forced transaction or a deferred message, of which a block has a bounded number.
+        let (mut most, mut reserved) = (usize::MAX, 0);
         loop {
             let system = match self.system_transactions(chain, &l1_inputs, most, time) {
                 // Users do not wait for the operator's signer. Duties do: a block that has to
                 // discharge one is not sealed without it.
                 Err(RollupError::Signer(error)) if has_users => {
                     tracing::warn!(%error, "operator's signer did not sign, sealing without L1 inputs");
-                    l1_inputs.anchor = None;
-                    l1_inputs.covered = l1_inputs.relayed;
+                    l1_inputs.leave_out();
                     continue;
                 }
                 Err(RollupError::Signer(SignerError::Pending { .. })) => return Ok(None),
                 system => system?,
             };
-            let users = forced.iter().chain(&requeued[..kept]).cloned();
             let request = MineRequest {
                 timestamp: Some(time),
                 parent_beacon_block_root: match &l1_inputs.anchor {
                     Some(anchor) => anchor.hash(),
                     None => head.header.parent_beacon_block_root.unwrap_or_default(),
                 },
-                transactions: system.transactions.iter().cloned().chain(users).collect(),
+                transactions: system.transactions.iter().chain(users.first()).cloned().collect(),
                 reserved_bytes: reserved,
                 pool_gas,
-                only: only.clone(),
+                only: users.only(),
                 ..MineRequest::default()
             };
             // The `pending` block and its budget then show the block that is about to be sealed.
@@ -112,7 +124,42 @@ impl Sequencer {
                     if !system.transactions.is_empty() {
                         self.operator_refused = None;
                     }
-                    let (sealed, beside) = self.check_duties(sealed, known)?;
+                    let (sealed, beside) = match self.check_duties(sealed, known)? {
+                        DutyCheck::Met { sealed, beside } => (sealed, beside),
+                        DutyCheck::Failed { sealed, error } => {
+                            let is_remedied = match error {
+                                DutyError::ForcedOmitted { index, .. } => self.demand(
+                                    index,
+                                    &sealed.new.block,
+                                    system.transactions.len(),
+                                    &mut users,
+                                ),
+                                DutyError::MessagesOverdue { .. } => {
+                                    most = usize::MAX;
+                                    self.park_next(chain, &l1_inputs)?
+                                }
+                                DutyError::AnchorUnknown { .. } => false,
+                            };
+                            if !is_remedied {
+                                return Err(error.into());
+                            }
+                            // Relays that are not due yet leave their room to duties that are.
+                            if users.is_duties_only() && time < known.relay_due {
+                                l1_inputs.leave_out();
+                            }
+                            continue;
+                        }
+                    };
+                    let has_none = sealed.new.block.transactions.is_empty();
+                    // Unless the operator's transactions had to be left out, L1's inputs are not
+                    // empty, and neither is the block.
+                    if has_none
+                        && !must_seal
+                        && !self.waits_for_base_fee(chain, &sealed.new.block.header)?
+                    {
+                        self.found_none(offered, &sealed.rejected);
+                        return Ok(None);
+                    }
                     let more = beside.saturating_sub(EVIDENCE_BYTES);
                     let bytes = sealed.posted.map_or(0, |posted| posted.bytes);
                     if bytes + more <= self.capacity().bytes {
@@ -127,15 +174,14 @@ impl Sequencer {
                 SystemOutcome::OperatorRefused(reason) if has_users => {
                     tracing::error!(%reason, "operator cannot send system transactions, sealing without L1 inputs");
                     self.operator_refused = Some(reason);
-                    l1_inputs.anchor = None;
-                    l1_inputs.covered = l1_inputs.relayed;
+                    l1_inputs.leave_out();
                 }
                 SystemOutcome::OperatorRefused(reason) => {
                     return Err(RollupError::Operator(reason));
                 }
                 // Fewer kept transactions, then fewer messages, and finally a single message that
                 // is parked for anyone to deliver.
-                SystemOutcome::TooMuch if kept > 0 => kept /= 2,
+                SystemOutcome::TooMuch if users.shrink() => {}
                 SystemOutcome::TooMuch => {
                     let index = l1_inputs.relayed;
                     match system.relayed - index {
@@ -164,8 +210,8 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Returns the L1 inputs of the next block. It has a new anchor if all messages covered by the
-    /// last one have been relayed and there are newer messages.
+    /// Returns the L1 inputs of the next block. It has a new anchor if there are newer messages and
+    /// the last one covers fewer than an overdue block has to relay ([`RELAYS`]).
     fn l1_inputs(
         &self,
         chain: &ChainReader,
@@ -178,7 +224,7 @@ impl Sequencer {
         let l1_head = self.view().head().map(|head| head.number);
         let named = l1_head.and_then(|number| number.checked_sub(self.config.confirmations));
         let anchor = named
-            .filter(|_| relayed >= covered)
+            .filter(|_| covered.saturating_sub(relayed) < RELAYS)
             .and_then(|named| anchor::newest(self.view(), named, known.relayed))
             .filter(|anchor| anchor.message_count > covered);
         let covered = anchor.as_ref().map_or(covered, |anchor| anchor.message_count);
@@ -215,62 +261,32 @@ impl Sequencer {
         )
     }
 
-    /// Forced transactions that the next block can include, in queue order, up to the gas limit of
-    /// duties.
-    fn forced(
-        &self,
+    /// Parks the last of the messages that an overdue block has to relay and that is not parked
+    /// yet, since they do not all fit. Returns `false` if there is none.
+    fn park_next(
+        &mut self,
         chain: &ChainReader,
-        known: &Duties,
-    ) -> Result<Vec<RecoveredTransaction>, RollupError> {
-        let l1_head = self.view().head().map_or(0, |head| head.number);
-        let confirmed = l1_head.saturating_sub(self.config.confirmations);
-        let state = chain.state();
-        let base_fee = u128::from(state.next_base_fee()?);
-        let mut nonces: Vec<(Address, u64)> = Vec::new();
-        let (mut forced, mut gas, mut bytes) = (Vec::new(), 0, 0);
-        for entry in self.view().forced_from(known.forced_next) {
-            let t = &entry.transaction;
-            gas += t.gasLimit;
-            bytes += entry.raw.len();
-            // A reorg may remove an unconfirmed entry: the block would then contain a forced
-            // transaction that is unknown to L1.
-            if entry.l1_block > confirmed || gas > DUTY_GAS || bytes > FORCED_BYTES {
-                break;
-            }
-            // It waits for a lower base fee, and L1 accepts no evidence for later entries before
-            // it.
-            if t.priced && t.maxFee < base_fee {
-                break;
-            }
-            let Ok(transaction) = Transaction::decode_2718_exact(&entry.raw) else { continue };
-            let Some(sender) = recover_sender(&transaction) else { continue };
-            let expected = match nonces.iter().find(|(of, _)| *of == sender) {
-                Some((_, next)) => *next,
-                None => state.nonce(sender)?,
-            };
-            // One that the block cannot include is not tried: after rejecting it the builder would
-            // have to restart the block's witness record.
-            if t.nonce != expected || state.balance(sender)? < t.cost {
+        l1_inputs: &L1Inputs,
+    ) -> Result<bool, RollupError> {
+        let L1Inputs { relayed, covered, .. } = *l1_inputs;
+        for index in (relayed..covered.min(relayed + RELAYS)).rev() {
+            let Some(message) = self.view().messages().range(index, index + 1).next() else {
                 continue;
+            };
+            // The messenger delivers a plain deposit in any case (`NotParkable`).
+            let is_plain = message.gas_limit == 0
+                && message.data.is_empty()
+                && chain.code(message.to)?.is_empty();
+            if !is_plain && self.deferred.insert(index) {
+                tracing::warn!(index, "deferred message, the overdue ones do not fit into a block");
+                return Ok(true);
             }
-            nonces.retain(|(of, _)| *of != sender);
-            nonces.push((sender, expected + 1));
-            forced.push(RecoveredTransaction {
-                transaction: transaction.into(),
-                sender,
-                signed: true,
-            });
         }
-        Ok(forced)
+        Ok(false)
     }
 
-    /// Checks the duties of a sealed block, and returns it with the length of its calldata on L1
-    /// without the input.
-    fn check_duties(
-        &self,
-        sealed: SealedBlock,
-        known: Duties,
-    ) -> Result<(SealedBlock, usize), RollupError> {
+    /// Checks the duties of a sealed block.
+    fn check_duties(&self, sealed: SealedBlock, known: Duties) -> Result<DutyCheck, RollupError> {
         // On a copy of the chain that shares its state: readers must not see a block before it is
         // known to meet its duties.
         let mut after = self.node().read(|node| node.chain.detached());
@@ -278,21 +294,24 @@ impl Sequencer {
         let mut blocks = self.unsafe_blocks()?;
         let last = blocks.len() as u64;
         blocks.push(block);
-        let (all, _) = evidence(
+        let evidence = evidence(
             self.batcher.evidence(),
             after.reader(),
             self.view(),
             &self.rules,
             known,
             &blocks,
-        )??;
-        let Evidence { mut updates, mut forced, mut relays } = all;
+        )?;
+        let Evidence { mut updates, mut forced, mut relays } = match evidence {
+            Ok((evidence, _)) => evidence,
+            Err(error) => return Ok(DutyCheck::Failed { sealed, error }),
+        };
         updates.retain(|it| it.index == last);
         forced.retain(|it| it.index == last);
         relays.retain(|it| it.index == last);
         let own = Evidence { updates, forced, relays };
         let beside = advanceCall { inputs: Vec::new(), evidence: own }.abi_encoded_size();
-        Ok((sealed, beside))
+        Ok(DutyCheck::Met { sealed, beside })
     }
 }
 

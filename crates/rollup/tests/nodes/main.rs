@@ -13,6 +13,7 @@ mod forks;
 mod forks_of_clients;
 mod forwarding;
 mod hidden_inputs;
+mod hostile_duties;
 mod in_flight;
 mod isolation;
 mod kept;

@@ -1,0 +1,278 @@
+//! User transactions that are offered to the next block: forced ones, those of replaced blocks, and
+//! the pool's.
+
+use super::Sequencer;
+use crate::{Duties, RollupError, RollupRules, l1::ForcedEntry};
+use alloy_consensus::{Header, Transaction as _};
+use alloy_eips::{eip1559::MIN_PROTOCOL_BASE_FEE, eip2718::Decodable2718 as _};
+use alloy_primitives::{Address, B256};
+use chain::{Block, ChainReader, RecoveredTransaction, Rejection};
+use contracts::capacity::DUTY_GAS;
+use executor::{Transaction, recover_sender};
+use node::{DropTransaction, Node};
+use std::time::Instant;
+
+/// Maximum length of the forced transactions in a block, in bytes.
+const FORCED_BYTES: usize = 32_000;
+
+/// A forced transaction that a block can include.
+#[derive(Debug, Clone)]
+pub(super) struct Forced {
+    /// Index in the queue.
+    index: u64,
+    /// Time from which on it is due.
+    due: u64,
+    transaction: RecoveredTransaction,
+}
+
+/// User transactions that come before those of the pool, or without these.
+#[derive(Debug)]
+pub(super) struct UserOffer {
+    first: Vec<RecoveredTransaction>,
+    /// Number of trailing ones in `first` that later blocks may include as well.
+    kept: usize,
+    /// `true` if the pool's transactions follow.
+    has_pool: bool,
+    /// Time of the block.
+    time: u64,
+    /// Forced transactions that the block can include.
+    forced: Vec<Forced>,
+    /// Forced transactions that a block omitted although it had to include them.
+    omitted: Vec<Forced>,
+    duties_only: bool,
+}
+
+impl UserOffer {
+    /// Offers these forced transactions to a block at `time`, then those of replaced blocks, at
+    /// most `most` of these. With a limit the pool's transactions are left out.
+    pub(super) fn new(
+        time: u64,
+        forced: Vec<Forced>,
+        requeued: &[RecoveredTransaction],
+        most: Option<usize>,
+    ) -> Self {
+        let is_forced = |hash| forced.iter().any(|it| it.transaction.transaction.hash() == hash);
+        let kept = requeued.iter().filter(|kept| !is_forced(kept.transaction.hash()));
+        let kept: Vec<_> = kept.take(most.unwrap_or(usize::MAX)).cloned().collect();
+        let count = kept.len();
+        let first = forced.iter().map(|it| it.transaction.clone()).chain(kept).collect();
+        let (has_pool, omitted) = (most.is_none(), Vec::new());
+        Self { first, kept: count, has_pool, time, forced, omitted, duties_only: false }
+    }
+
+    pub(super) fn first(&self) -> &[RecoveredTransaction] {
+        &self.first
+    }
+
+    /// Hashes of the pool's transactions that may be included; `None` for all.
+    pub(super) fn only(&self) -> Option<Vec<B256>> {
+        (!self.has_pool).then(Vec::new)
+    }
+
+    pub(super) const fn is_duties_only(&self) -> bool {
+        self.duties_only
+    }
+
+    /// Offers less, after a block was too large. Returns `false` if nothing can be left out.
+    pub(super) fn shrink(&mut self) -> bool {
+        if self.kept > 0 {
+            let left = self.kept / 2;
+            self.first.truncate(self.first.len() - (self.kept - left));
+            self.kept = left;
+            return true;
+        }
+        !self.omitted.is_empty() && self.limit_to_duties()
+    }
+
+    /// Adds a forced transaction that a block had to include and has omitted. `users` are the
+    /// transactions of that block. Returns `false` if nothing is left to try.
+    ///
+    /// Others of the block may have made the transaction valid, so it first goes behind them. If it
+    /// has no room there, the block contains only what is due, which fits in any case (`Capacity`).
+    fn demand(&mut self, omitted: Forced, users: Vec<RecoveredTransaction>) -> bool {
+        if self.omitted.iter().any(|it| it.index == omitted.index) {
+            return self.limit_to_duties();
+        }
+        if self.has_pool || self.kept > 0 {
+            (self.first, self.kept, self.has_pool) = (users, 0, false);
+        }
+        self.first.push(omitted.transaction.clone());
+        self.omitted.push(omitted);
+        true
+    }
+
+    fn limit_to_duties(&mut self) -> bool {
+        if self.duties_only {
+            return false;
+        }
+        (self.duties_only, self.has_pool, self.kept) = (true, false, 0);
+        let omitted = core::mem::take(&mut self.omitted);
+        let time = self.time;
+        self.forced.retain(|it| it.due <= time && omitted.iter().all(|new| new.index != it.index));
+        self.forced.extend(omitted);
+        self.forced.sort_by_key(|it| it.index);
+        self.first = self.forced.iter().map(|it| it.transaction.clone()).collect();
+        true
+    }
+}
+
+/// Everything that decides which user transactions a block can include.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Offered {
+    head: B256,
+    /// Version of the pool, and `true` if it has no transactions.
+    pool: (u64, bool),
+    forced: usize,
+    requeued: usize,
+}
+
+impl Offered {
+    pub(super) fn of(
+        head: B256,
+        node: &Node,
+        forced: &[Forced],
+        requeued: &[RecoveredTransaction],
+    ) -> Self {
+        let pool = node.read(|node| (node.pool.version(), node.pool.is_empty()));
+        Self { head, pool, forced: forced.len(), requeued: requeued.len() }
+    }
+
+    pub(super) const fn has_users(&self) -> bool {
+        !self.pool.1 || self.forced > 0 || self.requeued > 0
+    }
+}
+
+impl Sequencer {
+    /// Returns `true` if a block may include some of the offered transactions. After an attempt
+    /// that included none, this is unknown until something changes. The next attempt then waits as
+    /// long as a block takes, because whoever fills the pool with transactions that no block can
+    /// include also changes it at will.
+    pub(super) fn may_try(&self, offered: &Offered) -> bool {
+        self.fruitless
+            .as_ref()
+            .is_none_or(|(before, at)| before != offered && at.elapsed() >= self.config.block_time)
+    }
+
+    /// Records that a block includes none of the offered transactions, so it is not sealed: L1 would
+    /// charge the operator for it. Transactions that no block can include leave the pool.
+    pub(super) fn found_none(&mut self, offered: Offered, rejected: &[(B256, Rejection)]) {
+        let is_pooled = |hash| self.node().read(|node| node.pool.get(hash).is_some());
+        for (hash, reason) in rejected.iter().filter(|(_, reason)| reason.is_final()) {
+            if is_pooled(hash) {
+                let reason = reason.to_string();
+                self.node().execute(DropTransaction { hash: *hash, reason });
+            }
+        }
+        self.fruitless = Some((offered, Instant::now()));
+    }
+
+    /// Returns `true` if an executable transaction of the pool waits for a lower base fee, and an
+    /// empty block lowers it. There are few such blocks: each lowers it by an eighth.
+    pub(super) fn waits_for_base_fee(
+        &self,
+        chain: &ChainReader,
+        header: &Header,
+    ) -> Result<bool, RollupError> {
+        let base_fee = header.base_fee_per_gas.unwrap_or_default();
+        if base_fee <= MIN_PROTOCOL_BASE_FEE {
+            return Ok(false);
+        }
+        let mut failed = None;
+        let ready = self.node().read(|node| {
+            node.pool.ready(MIN_PROTOCOL_BASE_FEE, node.settings.order, |sender| {
+                chain.nonce(sender).unwrap_or_else(|error| {
+                    failed.get_or_insert(error);
+                    u64::MAX
+                })
+            })
+        });
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        let is_priced_out = |fee_cap| fee_cap < u128::from(base_fee);
+        Ok(ready.iter().any(|it| is_priced_out(it.recovered.transaction.max_fee_per_gas())))
+    }
+
+    /// Forced transactions that the next block can include, in queue order, up to the gas limit of
+    /// duties.
+    pub(super) fn forced(
+        &self,
+        chain: &ChainReader,
+        known: &Duties,
+        time: u64,
+    ) -> Result<Vec<Forced>, RollupError> {
+        let l1_head = self.view().head().map_or(0, |head| head.number);
+        let confirmed = l1_head.saturating_sub(self.config.confirmations);
+        let state = chain.state();
+        let base_fee = u128::from(state.next_base_fee()?);
+        let mut nonces: Vec<(Address, u64)> = Vec::new();
+        let (mut forced, mut gas, mut bytes) = (Vec::new(), 0, 0);
+        for entry in self.view().forced_from(known.forced_next) {
+            let t = &entry.transaction;
+            // A reorg may remove an unconfirmed entry: the block would then contain a forced
+            // transaction that is unknown to L1.
+            if entry.l1_block > confirmed {
+                break;
+            }
+            if t.maxFee < base_fee {
+                // One that waits for a lower base fee delays those behind it, for which L1 accepts
+                // no evidence before it. Another one is discharged, so it uses no nonce and no room.
+                let RollupRules { forced_delay, forced_grace, forced_expiry, .. } = self.rules;
+                let until = t.submittedAt + forced_delay + forced_grace + forced_expiry;
+                if t.priced && time < until {
+                    break;
+                }
+                continue;
+            }
+            let Some(it) = self.recovered(entry) else { continue };
+            let sender = it.transaction.sender;
+            let expected = match nonces.iter().find(|(of, _)| *of == sender) {
+                Some((_, next)) => *next,
+                None => state.nonce(sender)?,
+            };
+            // One that the block cannot include is not tried: after rejecting it the builder would
+            // have to restart the block's witness record.
+            if t.nonce != expected || state.balance(sender)? < t.cost {
+                continue;
+            }
+            gas += t.gasLimit;
+            bytes += entry.raw.len();
+            if gas > DUTY_GAS || bytes > FORCED_BYTES {
+                break;
+            }
+            nonces.retain(|(of, _)| *of != sender);
+            nonces.push((sender, expected + 1));
+            forced.push(it);
+        }
+        Ok(forced)
+    }
+
+    fn recovered(&self, entry: &ForcedEntry) -> Option<Forced> {
+        let transaction = Transaction::decode_2718_exact(&entry.raw).ok()?;
+        let sender = recover_sender(&transaction)?;
+        let due = entry.transaction.submittedAt.saturating_add(self.rules.forced_delay);
+        let transaction =
+            RecoveredTransaction { transaction: transaction.into(), sender, signed: true };
+        Some(Forced { index: entry.index, due, transaction })
+    }
+
+    /// Adds the forced transaction with this index, which a sealed block has omitted, to the offer.
+    /// `system` is the number of its system transactions. Returns `false` if it cannot be added.
+    pub(super) fn demand(
+        &self,
+        index: u64,
+        block: &Block,
+        system: usize,
+        users: &mut UserOffer,
+    ) -> bool {
+        let entry = self.view().forced_from(index).next();
+        let Some(omitted) = entry.and_then(|entry| self.recovered(entry)) else { return false };
+        let of_block = block.transactions.iter().zip(&block.senders).skip(system);
+        let of_block = of_block.map(|(transaction, sender)| RecoveredTransaction {
+            transaction: transaction.clone(),
+            sender: *sender,
+            signed: true,
+        });
+        users.demand(omitted, of_block.collect())
+    }
+}

@@ -1,0 +1,206 @@
+//! Forced transactions and messages that are chosen so that no block could meet the duties.
+
+use crate::support::{L2_CHAIN, World, is_settled, provider_of, signed_with, until};
+use alloy_consensus::TxLegacy;
+use alloy_eips::Encodable2718 as _;
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, Bytes, TxKind, U256};
+use alloy_provider::{Provider as _, RootProvider, ext::AnvilApi as _};
+use alloy_sol_types::SolCall as _;
+use contracts::bindings::{IForcedInbox, IL1MessageQueue};
+use enshrine_rollup::RollupNode;
+use eyre::Result;
+use serde_json::Value;
+use testkit::{ETHER, Key, Transaction, rich};
+
+const DAY: u64 = 86_400;
+const BOB: Address = Address::repeat_byte(0xb0);
+
+/// Deploys a rollup with funded accounts that other transactions do not use.
+async fn world() -> Result<World> {
+    let names = ["alice", "mallory", "eve"];
+    let account = |name| (Key::named(name).address(), rich(ETHER));
+    World::with(names.map(account).to_vec()).await
+}
+
+async fn force(world: &World, transaction: &Transaction) -> Result<()> {
+    let submit = IForcedInbox::submitCall { raw: transaction.encoded_2718().into() };
+    world.l1_call(world.forced, U256::from(ETHER), submit.abi_encode()).await?;
+    Ok(())
+}
+
+async fn pass(world: &World, seconds: u64) -> Result<()> {
+    world.provider.anvil_increase_time(seconds).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    Ok(())
+}
+
+fn transfer(from: &str, nonce: u64) -> Transaction {
+    signed_with(&Key::named(from), nonce, BOB, 1, Bytes::new(), 21_000)
+}
+
+async fn is_included(l2: &RootProvider, transaction: &Transaction) -> Result<bool> {
+    Ok(l2.get_transaction_receipt(*transaction.hash()).await?.is_some())
+}
+
+/// Sends a transfer of Alice, and waits until it is on L1.
+async fn users_are_served(world: &World, sequencer: &RollupNode, nonce: u64) -> Result<()> {
+    let l2 = provider_of(sequencer)?;
+    let own = transfer("alice", nonce);
+    let _ = l2.send_raw_transaction(&own.encoded_2718()).await?;
+    until("a user's transfer on L1", sequencer, || async {
+        world.next_second().await?;
+        Ok(is_included(&l2, &own).await? && is_settled(sequencer))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn underpriced_forced_transaction_hides_no_other() -> Result<()> {
+    let world = world().await?;
+    let sequencer = world.sequencer().await?;
+    let free = Key::named("mallory").sign(TxLegacy {
+        chain_id: Some(L2_CHAIN),
+        gas_limit: 21_000,
+        to: TxKind::Call(BOB),
+        ..Default::default()
+    });
+    let owed = transfer("mallory", 0);
+    force(&world, &free).await?;
+    force(&world, &owed).await?;
+    let l2 = provider_of(&sequencer)?;
+    // Not due yet, and included all the same.
+    until("the forced transfer", &sequencer, || is_included(&l2, &owed)).await?;
+    pass(&world, DAY + 1).await?;
+    users_are_served(&world, &sequencer, 0).await?;
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invalid_forced_transactions_use_no_room() -> Result<()> {
+    let world = world().await?;
+    let sequencer = world.sequencer().await?;
+    let data = Bytes::from(vec![1; 3_950]);
+    for _ in 0..9 {
+        // Its nonce is far in the future.
+        let invalid = signed_with(&Key::named("mallory"), 9, BOB, 1, data.clone(), 290_000);
+        force(&world, &invalid).await?;
+    }
+    let owed = transfer("eve", 0);
+    force(&world, &owed).await?;
+    let l2 = provider_of(&sequencer)?;
+    until("the forced transfer", &sequencer, || is_included(&l2, &owed)).await?;
+    pass(&world, DAY + 1).await?;
+    users_are_served(&world, &sequencer, 0).await?;
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forced_transaction_made_valid_by_its_block() -> Result<()> {
+    let world = world().await?;
+    let sequencer = world.sequencer().await?;
+    let owed = [transfer("mallory", 1), transfer("mallory", 2)];
+    for owed in &owed {
+        force(&world, owed).await?;
+    }
+    pass(&world, DAY + 1).await?;
+    let l2 = provider_of(&sequencer)?;
+    let first = transfer("mallory", 0);
+    let _ = l2.send_raw_transaction(&first.encoded_2718()).await?;
+    until("all of them", &sequencer, || async {
+        world.next_second().await?;
+        Ok(is_included(&l2, &owed[1]).await? && is_settled(&sequencer))
+    })
+    .await?;
+    assert!(is_included(&l2, &first).await? && is_included(&l2, &owed[0]).await?);
+    users_are_served(&world, &sequencer, 0).await?;
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn overdue_messages_that_do_not_fit_are_parked() -> Result<()> {
+    const COUNT: u64 = 9;
+    let world = world().await?;
+    // The limits of a block's relays are 6,000,000 gas and 24,000 bytes.
+    for index in 0..COUNT {
+        let (size, gas_limit) = if index % 2 == 0 { (10_000, 0) } else { (0, 1_000_000) };
+        let call = IL1MessageQueue::sendCall {
+            to: BOB,
+            refundTo: BOB,
+            gasLimit: gas_limit,
+            fee: 0,
+            data: vec![1; size].into(),
+        };
+        world.l1_call(world.message_queue, U256::from(ETHER), call.abi_encode()).await?;
+    }
+    pass(&world, DAY).await?;
+    let sequencer = world.sequencer().await?;
+    users_are_served(&world, &sequencer, 0).await?;
+    let l2 = provider_of(&sequencer)?;
+    until("the messages", &sequencer, || async {
+        world.next_second().await?;
+        let index = format!("{:#x}", COUNT - 1);
+        let last: Value = l2.raw_request("rollup_messageStatus".into(), (index,)).await?;
+        Ok(last != "sent" && last != "anchored" && is_settled(&sequencer))
+    })
+    .await?;
+    sequencer.stop().await;
+    Ok(())
+}
+
+/// Accounts with 24 kB of code each, and one that calls all of them: more witness than fits.
+fn with_much_code(reader: Address) -> Vec<(Address, GenesisAccount)> {
+    let mut calls = Vec::new();
+    let mut accounts: Vec<_> = (1..=8_u8)
+        .map(|number| {
+            let address = Address::repeat_byte(number);
+            calls.extend([0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x73]);
+            calls.extend(address);
+            calls.extend([0x5a, 0xf1, 0x50]);
+            let code = Some([vec![0], vec![number; 24_000]].concat().into());
+            (address, GenesisAccount { code, ..Default::default() })
+        })
+        .collect();
+    accounts.push((reader, GenesisAccount { code: Some(calls.into()), ..Default::default() }));
+    accounts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_that_no_block_includes_make_none() -> Result<()> {
+    let reader = Address::repeat_byte(0xee);
+    let mut accounts = with_much_code(reader);
+    accounts.extend(["alice", "mallory", "eve"].map(|it| (Key::named(it).address(), rich(ETHER))));
+    let world = World::with(accounts).await?;
+    let sequencer = world.sequencer().await?;
+    users_are_served(&world, &sequencer, 0).await?;
+    let before = sequencer.status().unsafe_head.number;
+    let l2 = provider_of(&sequencer)?;
+    let gapped = transfer("mallory", 5);
+    let too_large = signed_with(&Key::named("eve"), 0, reader, 0, Bytes::new(), 500_000);
+    for sent in [&gapped, &too_large] {
+        let _ = l2.send_raw_transaction(&sent.encoded_2718()).await?;
+    }
+    // Each second of L1 allows a block.
+    for _ in 0..5 {
+        world.next_second().await?;
+        let head = world.provider.get_block_number().await?;
+        until("the L1 block", &sequencer, || async {
+            Ok(sequencer.status().l1_head.is_some_and(|it| it.number >= head))
+        })
+        .await?;
+    }
+    until("the rejection", &sequencer, || async {
+        let status: Value =
+            l2.raw_request("rollup_transactionStatus".into(), (too_large.hash(),)).await?;
+        Ok(status["status"] == "dropped")
+    })
+    .await?;
+    assert_eq!(sequencer.status().unsafe_head.number, before);
+    users_are_served(&world, &sequencer, 1).await?;
+    assert_eq!(sequencer.status().unsafe_head.number, before + 1);
+    sequencer.stop().await;
+    Ok(())
+}
