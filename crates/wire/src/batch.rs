@@ -40,7 +40,7 @@ impl<'a> StatelessBatch<'a> {
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let (schema, body) = SchemaId::split(bytes)?;
         // A single-block schema id is refused here, so that one calldata never has two readings.
-        let fork = schema.batch_fork().ok_or(DecodeError::NoBatchSchema { got: schema })?;
+        let fork = schema.batch_fork().ok_or(DecodeError::NoBatchSchema { got: schema.get() })?;
         let [requests, witness] =
             variable_fields(WHAT, body, at::FIXED, [at::REQUESTS, at::WITNESS])?;
         let requests = ByteLists::decode(REQUESTS, requests, Self::MAX_BLOCKS, usize::MAX)?;

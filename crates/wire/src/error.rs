@@ -1,6 +1,5 @@
 //! Reasons for which an input cannot be decoded.
 
-use crate::SchemaId;
 use alloc::string::String;
 use alloy_primitives::B256;
 
@@ -31,16 +30,16 @@ pub enum DecodeError {
         expected: usize,
     },
     /// The schema id is not that of a known fork.
-    #[error("schema id {got} is not one of 0x0e01 (Paris) to 0x1501 (Amsterdam)")]
+    #[error("schema id {got:#06x} is not one of 0x0e01 (Paris) to 0x1501 (Amsterdam)")]
     UnknownSchema {
         /// The id found.
-        got: SchemaId,
+        got: u16,
     },
     /// The schema id is not that of a batch.
-    #[error("schema id {got} is not one of 0x0eba (Paris) to 0x15ba (Amsterdam)")]
+    #[error("schema id {got:#06x} is not one of 0x0eba (Paris) to 0x15ba (Amsterdam)")]
     NoBatchSchema {
         /// The id found.
-        got: SchemaId,
+        got: u16,
     },
     /// A list that must have an element is empty.
     #[error("{what}: none, expected at least one")]

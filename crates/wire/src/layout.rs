@@ -19,13 +19,13 @@ pub mod input {
 /// `StatelessInput`, with a list of requests in place of one request.
 pub mod batch {
     /// Offset of the list of requests.
-    pub const REQUESTS: usize = super::input::REQUEST;
+    pub const REQUESTS: usize = crate::layout::input::REQUEST;
     /// Offset of `witness`.
-    pub const WITNESS: usize = super::input::WITNESS;
+    pub const WITNESS: usize = crate::layout::input::WITNESS;
     /// `chain_id`, eight bytes little endian.
-    pub const CHAIN_ID: usize = super::input::CHAIN_ID;
+    pub const CHAIN_ID: usize = crate::layout::input::CHAIN_ID;
     /// Length of the fixed part, hence the canonical value of the first offset.
-    pub const FIXED: usize = super::input::FIXED;
+    pub const FIXED: usize = crate::layout::input::FIXED;
 }
 
 /// Offsets inside a `NewPayloadRequest` of Cancun and later.

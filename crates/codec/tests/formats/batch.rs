@@ -156,7 +156,7 @@ fn batch_schema_ids_use_their_own_revision() {
     assert!(SchemaId::of(&bytes[..1]).is_err());
     // Neither decoder accepts the input of the other.
     assert!(matches!(StatelessInput::decode(&bytes), Err(DecodeError::UnknownSchema { .. })));
-    let got = SchemaId::AMSTERDAM;
+    let got = SchemaId::AMSTERDAM.get();
     assert_eq!(refused(&single), DecodeError::NoBatchSchema { got });
     let as_single = [&single[..2], &bytes[2..]].concat();
     assert!(StatelessInput::decode(&as_single).is_err());
