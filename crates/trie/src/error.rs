@@ -1,8 +1,8 @@
 //! Errors of reading and changing a trie.
 
-use crate::SourceError;
+use alloc::{boxed::Box, string::ToString as _, sync::Arc};
 use alloy_primitives::B256;
-use core::fmt;
+use core::{error::Error, fmt};
 use nybbles::Nibbles;
 
 /// A node that the operation needs is missing, malformed, or cannot be read.
@@ -31,6 +31,44 @@ pub enum TrieError {
     Source(#[from] SourceError),
 }
 
+/// Failure of a source (a disk, a connection, a lock) to read a node. It means neither that the
+/// node is missing nor that the trie is invalid.
+#[derive(Debug, Clone)]
+pub struct SourceError(Arc<dyn Error + Send + Sync>);
+
+impl SourceError {
+    /// Wraps the error of a store, a file or a connection.
+    pub fn new(fault: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Arc::from(fault.into()))
+    }
+
+    /// Returns the underlying fault.
+    pub fn fault(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.0
+    }
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for SourceError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// Compares errors by their messages.
+impl PartialEq for SourceError {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.to_string() == other.0.to_string()
+    }
+}
+
+impl Eq for SourceError {}
+
 /// Formats the position of a node: one hexadecimal digit for each step from the root.
 struct Place<'p>(&'p Nibbles);
 
@@ -47,6 +85,20 @@ impl fmt::Display for Place<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("disk {0}")]
+    struct Disk(u8, #[source] fmt::Error);
+
+    #[test]
+    fn source_errors_compare_by_message_and_keep_cause() {
+        let fault = |number| SourceError::new(Disk(number, fmt::Error));
+        assert_eq!(fault(1), fault(1));
+        assert_ne!(fault(1), fault(2));
+        assert!(fault(1).source().is_some_and(|cause| cause.is::<fmt::Error>()));
+        assert!(SourceError::new("no cause").source().is_none());
+        assert!(fault(1).fault().is::<Disk>());
+    }
 
     #[test]
     fn path_is_displayed_as_hex_digits() {

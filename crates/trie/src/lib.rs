@@ -32,12 +32,12 @@ mod root;
 mod source;
 mod trie;
 
-pub use error::TrieError;
+pub use error::{SourceError, TrieError};
 pub use expand::{ExpandedNodes, Expansion, ExpansionTooLong};
 pub use node::{
     Child, ChildItem, Decoded, NodeBytes, NodeId, Value, branch_item, child_item, decode,
 };
 pub use nybbles::Nibbles;
 pub use root::{NewNode, hash_tries};
-pub use source::{NodeIndex, NodePath, NodeSource, SourceError};
+pub use source::{NodeIndex, NodePath, NodeSource};
 pub use trie::{EMPTY_ROOT, Trie};

@@ -1,49 +1,10 @@
 //! Sources of trie nodes.
 
-use crate::NodeBytes;
-use alloc::{boxed::Box, string::ToString as _, sync::Arc, vec::Vec};
+use crate::{NodeBytes, SourceError};
+use alloc::{sync::Arc, vec::Vec};
 use alloy_primitives::B256;
-use core::{error::Error, fmt};
 use hashbrown::HashTable;
 use nybbles::Nibbles;
-
-/// Failure of a source (a disk, a connection, a lock) to read a node. It means neither that the
-/// node is missing nor that the trie is invalid.
-#[derive(Debug, Clone)]
-pub struct SourceError(Arc<dyn Error + Send + Sync>);
-
-impl SourceError {
-    /// Wraps the error of a store, a file or a connection.
-    pub fn new(fault: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(Arc::from(fault.into()))
-    }
-
-    /// Returns the underlying fault.
-    pub fn fault(&self) -> &(dyn Error + Send + Sync + 'static) {
-        &*self.0
-    }
-}
-
-impl fmt::Display for SourceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Error for SourceError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
-    }
-}
-
-/// Compares errors by their messages.
-impl PartialEq for SourceError {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.to_string() == other.0.to_string()
-    }
-}
-
-impl Eq for SourceError {}
 
 /// Position of a node, for stores that index nodes by path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,20 +131,6 @@ fn bucket(key: u64, digest: &B256) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("disk {0}")]
-    struct Disk(u8, #[source] fmt::Error);
-
-    #[test]
-    fn source_errors_compare_by_message_and_keep_cause() {
-        let fault = |number| SourceError::new(Disk(number, fmt::Error));
-        assert_eq!(fault(1), fault(1));
-        assert_ne!(fault(1), fault(2));
-        assert!(fault(1).source().is_some_and(|cause| cause.is::<fmt::Error>()));
-        assert!(SourceError::new("no cause").source().is_none());
-        assert!(fault(1).fault().is::<Disk>());
-    }
 
     #[test]
     fn buckets_of_similar_digests_differ_in_all_bits() {
