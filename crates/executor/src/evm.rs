@@ -1,6 +1,6 @@
 //! The EVM that executes blocks.
 
-use crate::{BlockState, StateSource, UnderpricedWork, state::ZERO_CODE_HASH};
+use crate::{BlockState, Instructions, StateSource, UnderpricedWork, state::ZERO_CODE_HASH};
 use alloy_evm::{
     Database, EvmEnv,
     eth::{EthEvm, EthEvmContext},
@@ -12,7 +12,6 @@ use revm::{
     bytecode::opcode,
     context::Evm,
     context_interface::{FrameStack, Host},
-    handler::instructions::EthInstructions,
     inspector::NoOpInspector,
     interpreter::{
         Instruction, InstructionContext, InstructionResult, InterpreterTypes, Stack,
@@ -69,11 +68,8 @@ pub(crate) fn evm_over_state<'x, 's, S: StateSource, I>(
     assemble(state, env, inspector, false, instructions)
 }
 
-/// revm's instructions for one fork.
-pub type Instructions<DB> = EthInstructions<EthInterpreter, EthEvmContext<DB>>;
-
 fn instructions<DB: Database>(spec: SpecId) -> Instructions<DB> {
-    let mut instructions = EthInstructions::new_mainnet_with_spec(spec);
+    let mut instructions = Instructions::new_mainnet_with_spec(spec);
     let gas = gas_table_spec(spec)[usize::from(opcode::EXTCODEHASH)];
     instructions.insert_instruction(opcode::EXTCODEHASH, Instruction::new(extcodehash), gas);
     instructions

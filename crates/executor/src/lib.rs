@@ -37,13 +37,13 @@ mod transactions;
 
 pub use cryptography::Cryptography;
 pub use error::{BlockError, InternalError, Invalid, ReadError, StateError};
-pub use evm::{BlockEvm, Instructions, inspected_evm, noted_selfdestruct};
+pub use evm::{BlockEvm, inspected_evm, noted_selfdestruct};
 pub use execution::{BlockExecution, Environment, execute_block};
 pub use meter::{InsufficientGas, UnderpricedWork, WorkGas, WorkMeter};
 pub use overrides::{EvmOverrides, HookState, take_authorities};
 pub use receipts::{ExecutionOutcome, Receipt};
 pub use spec::ChainSpec;
-pub use state::{BlockState, ForkBackend, PostState, ReadMark, StateSource};
+pub use state::{BlockState, ForkBackend, Instructions, PostState, ReadMark, StateSource};
 pub use system::{SYSTEM_CONTRACTS, SystemCode, SystemContract, check_system_code};
 pub use tally::BlockTally;
 pub use transactions::{

@@ -1,6 +1,6 @@
 //! Contracts that every block calls outside its gas limit.
 
-use crate::{BlockError, BlockState, Invalid, StateSource};
+use crate::{BlockError, Invalid, ReadError};
 use alloy_eips::{eip2935, eip4788, eip7002, eip7251, eip8282};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, b256, hex};
 use revm::Database;
@@ -111,8 +111,8 @@ pub(crate) enum SystemCalls {
 ///
 /// A required contract without code makes the block invalid under the rules themselves (EIP-7002,
 /// EIP-7251, EIP-8282).
-pub fn check_system_code<S: StateSource>(
-    state: &mut BlockState<'_, S>,
+pub fn check_system_code(
+    state: &mut impl Database<Error = ReadError>,
     fork: ProtocolFork,
     allowed: SystemCode,
 ) -> Result<(), BlockError> {
@@ -121,8 +121,8 @@ pub fn check_system_code<S: StateSource>(
 }
 
 /// Checks the code of the contracts that are about to be called.
-pub(crate) fn check_called_code<S: StateSource>(
-    state: &mut BlockState<'_, S>,
+pub(crate) fn check_called_code(
+    state: &mut impl Database<Error = ReadError>,
     fork: ProtocolFork,
     allowed: SystemCode,
     calls: SystemCalls,

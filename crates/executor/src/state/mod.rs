@@ -6,13 +6,12 @@ mod post;
 mod reads;
 
 use crate::{
-    Instructions, InsufficientGas, OnceCell, ReadError, StateError, SystemCode, UnderpricedWork,
-    WorkMeter,
+    InsufficientGas, OnceCell, ReadError, StateError, SystemCode, UnderpricedWork, WorkMeter,
 };
 use account::AccountState;
 pub(crate) use account::ZERO_CODE_HASH;
 use alloc::{sync::Arc, vec::Vec};
-use alloy_evm::block::BalIndexedDatabase;
+use alloy_evm::{block::BalIndexedDatabase, eth::EthEvmContext};
 use alloy_primitives::{
     Address, B256, KECCAK256_EMPTY,
     map::{AddressMap, B256Map},
@@ -23,10 +22,15 @@ use revm::{
     Database, DatabaseCommit,
     bytecode::Bytecode,
     database_interface::bal::BalState,
+    handler::instructions::EthInstructions,
+    interpreter::interpreter::EthInterpreter,
     primitives::{StorageKey, StorageValue, hardfork::SpecId},
     state::{Account, AccountId, AccountInfo, bal::BlockAccessIndex},
 };
 use trie::{NodeSource, SourceError, Trie};
+
+/// revm's instructions for one fork.
+pub type Instructions<DB> = EthInstructions<EthInterpreter, EthEvmContext<DB>>;
 
 /// Source of a block's state: trie nodes and codes by hash, block hashes by number.
 pub trait StateSource {
