@@ -32,6 +32,7 @@ mod block;
 mod compact;
 mod header;
 mod input;
+mod options;
 mod process;
 mod senders;
 mod threads;
@@ -44,10 +45,11 @@ pub use block::{RlpSize, header_of};
 pub use compact::{expand, expand_within};
 pub use header::{next_base_fee, next_excess_blob_gas, validate_header};
 pub use input::{BlockRefused, Blocks, UncheckedBlock, UncheckedBlocks};
+pub use options::{Stage, VerifyOptions};
 pub use process::{check_access_list_size, process_block};
 pub use threads::{beside, with_help};
 pub use transactions::declared_gas;
-pub use verify::{Stage, Verdict, VerifyOptions, verify, verify_batch};
+pub use verify::{Verdict, verify, verify_batch};
 pub use witness::{Witness, WitnessDb, WitnessState};
 
 // Types of the executor that verdicts and options contain.

@@ -1,7 +1,7 @@
 //! Verification of blocks.
 
 use crate::{
-    Ancestors, RlpSize,
+    Ancestors, RlpSize, Stage, VerifyOptions,
     block::{header_of, withdrawals_of},
     header::validate_header,
     input::{BlockRefused, Blocks, UncheckedBlock, UncheckedBlocks},
@@ -13,11 +13,11 @@ use crate::{
 };
 use alloc::vec::Vec;
 use alloy_consensus::Header;
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{B256, U256};
 use core::num::NonZeroUsize;
 use executor::{
-    BlockError, ChainSpec, Environment, EvmOverrides, ExecutionOutcome, Invalid, SystemCode,
-    Transaction, check_transactions, execute_block,
+    BlockError, ChainSpec, Environment, EvmOverrides, ExecutionOutcome, Invalid, Transaction,
+    check_transactions, execute_block,
 };
 use keccak::keccak256;
 use trie::NewNode;
@@ -36,49 +36,6 @@ pub struct Verdict {
     pub pre_state_root: B256,
     /// Result of execution.
     pub executed: ExecutionOutcome,
-}
-
-/// Stage of verification, for measurements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
-    /// Header and ancestors are being checked.
-    Header,
-    /// Nodes and codes are being hashed and indexed.
-    Link,
-    /// Senders are being recovered. With several threads, helpers recover them during linking and
-    /// execution.
-    Senders,
-    /// Transactions are being executed.
-    Execution,
-    /// Post-state and receipts roots are being computed.
-    Roots,
-    /// Verification is complete.
-    Done,
-}
-
-/// Options for block verification. None of them changes the verdict on a valid block.
-#[derive(Debug, Clone, Copy)]
-pub struct VerifyOptions<'o> {
-    /// Number of threads, including the calling one.
-    pub threads: NonZeroUsize,
-    /// Code that is accepted at the addresses of system contracts.
-    pub system_code: SystemCode,
-    /// Overrides of the EVM on the chain.
-    pub evm: &'o dyn EvmOverrides,
-    /// Senders of the transactions of all blocks in order, if the caller has already recovered them
-    /// from the signatures; otherwise empty. They are not checked again.
-    pub senders: &'o [Address],
-}
-
-impl Default for VerifyOptions<'_> {
-    fn default() -> Self {
-        Self {
-            threads: NonZeroUsize::MIN,
-            system_code: SystemCode::Canonical,
-            evm: &(),
-            senders: &[],
-        }
-    }
 }
 
 /// Verifies an input as a block of the chain `spec`, on the calling thread only and with canonical

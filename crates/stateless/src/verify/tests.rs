@@ -2,7 +2,7 @@
 
 use super::*;
 use alloy_consensus::{SignableTransaction as _, TxLegacy};
-use alloy_primitives::{Bytes, Signature};
+use alloy_primitives::{Address, Bytes, Signature};
 use executor::Cryptography;
 use revm::bytecode::Bytecode;
 use std::sync::Mutex;
