@@ -30,8 +30,10 @@ extern crate std;
 mod cost;
 mod deferred_gas;
 mod dialects;
+mod error;
 mod forks;
 mod observer;
+mod outcome;
 mod precompile;
 mod pricing;
 mod rules;
@@ -40,11 +42,13 @@ mod run;
 pub use cost::CallCost;
 pub use deferred_gas::WorkCount;
 pub use dialects::{Answer, Dialect, ExecutionSpecs, FURTHER_BLOCK_GAS, PrecompileCall};
+pub use error::ExecuteError;
 pub use forks::ForkRule;
 pub use observer::{CallObserver, ObservedCall};
+pub use outcome::{Executed, Refused};
 pub use pricing::{DeclaredGas, Items, Pricing, work};
 pub use rules::{RequestPolicy, RuleViolation, Rules};
-pub use run::{Execute, ExecuteError, Executed, Networks, Refused, TrustedContext};
+pub use run::{Execute, Networks, TrustedContext};
 
 use alloy_primitives::{Address, address};
 
