@@ -1,16 +1,15 @@
 //! The dialects of EXECUTE, their names in tools and their addresses.
 
-use crate::{BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Draft8079, Drake, ExecuteTail, Nested};
+use crate::{
+    BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Draft8079, Drake, ExecuteTail, Nested,
+    located::located,
+};
 use alloy_primitives::Address;
 use codec::ExecuteTx;
 use core::{fmt, str::FromStr};
-use execute::{
-    Answer, Dialect, EXECUTE_ADDRESS, Execute, ExecuteError, Executed, ExecutionSpecs,
-    PrecompileCall, Refused,
-};
-use executor::EvmOverrides;
+use execute::{Dialect, EXECUTE_ADDRESS, Execute, ExecutionSpecs};
 use revm::precompile::Precompiles;
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 /// Name of a dialect.
 ///
@@ -258,51 +257,6 @@ impl FromStr for Dialects {
 /// Returns `true` for the address of an Ethereum precompile in the newest fork.
 fn is_precompile(address: &Address) -> bool {
     Precompiles::latest().contains(address)
-}
-
-/// Returns the dialect at this address.
-pub(crate) fn located(dialect: Arc<dyn Dialect>, address: Address) -> Arc<dyn Dialect> {
-    if dialect.address() == address {
-        return dialect;
-    }
-    Arc::new(Moved { dialect, address })
-}
-
-/// A dialect at an address other than its default.
-#[derive(Debug)]
-struct Moved {
-    dialect: Arc<dyn Dialect>,
-    address: Address,
-}
-
-impl Dialect for Moved {
-    fn name(&self) -> &'static str {
-        self.dialect.name()
-    }
-
-    fn address(&self) -> Address {
-        self.address
-    }
-
-    fn bytes(&self, call: &PrecompileCall<'_>) -> Result<usize, ExecuteError> {
-        self.dialect.bytes(call)
-    }
-
-    fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
-        self.dialect.input(call)
-    }
-
-    fn evm(&self, call: &PrecompileCall<'_>) -> Box<dyn EvmOverrides> {
-        self.dialect.evm(call)
-    }
-
-    fn answer(
-        &self,
-        calldata: &[u8],
-        outcome: Result<Executed, Refused>,
-    ) -> Result<Answer, ExecuteError> {
-        self.dialect.answer(calldata, outcome)
-    }
 }
 
 #[cfg(test)]

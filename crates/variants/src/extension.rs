@@ -2,7 +2,7 @@
 
 use crate::{
     ExecuteTail, Verdicts,
-    dialects::located,
+    located::located,
     market::{self, Payment},
 };
 use alloy_consensus::Header;

@@ -30,6 +30,7 @@ mod execute_tail;
 mod extension;
 mod flat;
 mod legacy;
+mod located;
 pub mod market;
 mod nested;
 mod planning;
