@@ -2,41 +2,16 @@
 
 use crate::{
     DiskError, Position,
-    canonical::{Moves, accepts},
+    canonical::{Moves, Range, accepts},
     disk_store::{Inner, LogEnd},
     log::{BlockLog, Opened},
-    node_location::{Placed, place_nodes},
+    node_location::place_nodes,
+    pending::Commit,
     record::Record,
 };
-use alloy_primitives::{B256, map::B256Map};
+use alloy_primitives::map::B256Map;
 use std::sync::Arc;
-use store::{Block, Changes, StoreError};
-
-/// The part of a commit that the state store needs.
-#[derive(Debug, Default)]
-pub(crate) struct Commit {
-    /// Changes without the witness, which is in the log.
-    pub(crate) changes: Changes,
-    /// Blocks that the commit adds or replaces, and blocks that it makes canonical and that were
-    /// not stored before.
-    pub(crate) blocks: B256Map<Arc<Block>>,
-    pub(crate) moves: Moves,
-    /// Nodes with their locations, if the locations had to be known before logging.
-    pub(crate) placed: Option<Vec<Placed>>,
-    /// Start and end of the record in the log.
-    pub(crate) record: Option<(Position, Position)>,
-    /// `true` if the record has the witness of its block.
-    pub(crate) has_witness: bool,
-}
-
-impl Commit {
-    /// Returns the block whose witness is in the log, and the position of its record.
-    pub(crate) fn witnessed(&self) -> impl Iterator<Item = (B256, Position)> {
-        let position = self.record.filter(|_| self.has_witness).map(|(start, _)| start);
-        let hashes = self.changes.blocks.iter().map(|block| block.hash);
-        position.into_iter().flat_map(move |position| hashes.clone().map(move |it| (it, position)))
-    }
-}
+use store::{Block, CanonicalChange, Changes, StoreError, TransactionLocation};
 
 impl Inner {
     /// Stores a commit durably.
@@ -104,10 +79,53 @@ impl Inner {
         let in_full = changes.witness.is_none();
         Ok(Commit {
             blocks: self.new_blocks(changes)?,
-            moves: Moves::of(changes, self.range().as_ref(), self)?,
+            moves: self.moves(changes, self.range().as_ref())?,
             placed: in_full.then(|| place_nodes(changes, self)).transpose()?,
             ..Commit::default()
         })
+    }
+
+    /// Returns the changes of a commit to a canonical chain with blocks of these numbers.
+    fn moves(&self, changes: &Changes, range: Option<&Range>) -> Result<Moves, DiskError> {
+        let mut moves = Moves::default();
+        if let Some(change) = &changes.canonical {
+            self.move_to(&mut moves, change, range)?;
+        }
+        for transaction in &changes.forgotten {
+            moves.transactions.insert(*transaction, None);
+        }
+        Ok(moves)
+    }
+
+    fn move_to(
+        &self,
+        moves: &mut Moves,
+        change: &CanonicalChange,
+        range: Option<&Range>,
+    ) -> Result<(), DiskError> {
+        for number in range.map_or(0..0, |range| change.from.max(range.start)..range.end) {
+            moves.numbers.insert(number, None);
+            let Some(hash) = self.read_canonical(number)? else { continue };
+            let Some(block) = self.read_block(&hash)? else { continue };
+            for transaction in &block.transactions {
+                // A transaction that is also in an older block would no longer be found at all.
+                // Nonces rule this out for signed transactions.
+                let location = self.read_transaction(transaction.hash())?;
+                if location.is_some_and(|at| at.block == hash) {
+                    moves.transactions.insert(*transaction.hash(), None);
+                }
+            }
+        }
+        for block in &change.blocks {
+            moves.numbers.insert(block.header.number, Some(block.hash));
+            for (index, transaction) in block.transactions.iter().enumerate() {
+                let location = TransactionLocation { block: block.hash, index };
+                moves.transactions.insert(*transaction.hash(), Some(location));
+            }
+        }
+        let start = range.map_or(change.from, |range| range.start.min(change.from));
+        moves.range = Some(start..change.from + change.blocks.len() as u64);
+        Ok(())
     }
 
     /// Returns the new blocks of a commit: those that it adds or replaces, and those that it makes

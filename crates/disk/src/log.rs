@@ -5,7 +5,7 @@
 //! appended to the last segment, and are deleted by removing the oldest segments.
 
 use crate::{
-    DiskError,
+    DiskError, Position,
     frame::{END, Found, OVERHEAD, head, read_frame},
 };
 use alloy_primitives::{B256, hex};
@@ -22,25 +22,10 @@ const MAGIC: [u8; 8] = *b"ENSHLOG\x01";
 /// Magic, hash of the chain's first block, number of the segment, CRC-32 of these.
 const SEGMENT_HEAD: usize = 8 + 32 + 8 + 4;
 
-/// Position of a record in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
-    /// Number of the segment.
-    pub segment: u64,
-    /// Offset in the file of the segment, in bytes.
-    pub offset: u64,
-}
-
 impl Position {
     /// Returns the position of the first record of a segment.
     pub(crate) const fn start_of(segment: u64) -> Self {
         Self { segment, offset: SEGMENT_HEAD as u64 }
-    }
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "byte {} of segment {}", self.offset, self.segment)
     }
 }
 

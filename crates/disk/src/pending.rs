@@ -4,7 +4,11 @@
 //! before it removes the commit from this queue, so a reader that checks the queue first and the
 //! state store afterwards finds every commit.
 
-use crate::{DiskError, Position, canonical::Range, commit::Commit};
+use crate::{
+    DiskError, Position,
+    canonical::{Moves, Range},
+    node_location::Placed,
+};
 use alloy_primitives::{B256, Bytes, map::B256Map};
 use core::{
     fmt,
@@ -17,7 +21,33 @@ use std::{
     sync::Arc,
     thread,
 };
-use store::{Block, TransactionLocation};
+use store::{Block, Changes, TransactionLocation};
+
+/// The part of a commit that the state store needs.
+#[derive(Debug, Default)]
+pub(crate) struct Commit {
+    /// Changes without the witness, which is in the log.
+    pub(crate) changes: Changes,
+    /// Blocks that the commit adds or replaces, and blocks that it makes canonical and that were
+    /// not stored before.
+    pub(crate) blocks: B256Map<Arc<Block>>,
+    pub(crate) moves: Moves,
+    /// Nodes with their locations, if the locations had to be known before logging.
+    pub(crate) placed: Option<Vec<Placed>>,
+    /// Start and end of the record in the log.
+    pub(crate) record: Option<(Position, Position)>,
+    /// `true` if the record has the witness of its block.
+    pub(crate) has_witness: bool,
+}
+
+impl Commit {
+    /// Returns the block whose witness is in the log, and the position of its record.
+    pub(crate) fn witnessed(&self) -> impl Iterator<Item = (B256, Position)> {
+        let position = self.record.filter(|_| self.has_witness).map(|(start, _)| start);
+        let hashes = self.changes.blocks.iter().map(|block| block.hash);
+        position.into_iter().flat_map(move |position| hashes.clone().map(move |it| (it, position)))
+    }
+}
 
 /// The queue between log and state store.
 #[derive(Debug)]

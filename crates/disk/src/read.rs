@@ -1,11 +1,7 @@
 //! Reads: from the queued commits first, then from the cache, then from the state store.
 
 use crate::{
-    DiskError,
-    canonical::Range,
-    disk_store::Inner,
-    log::{Position, read_record},
-    record::Record,
+    DiskError, Position, canonical::Range, disk_store::Inner, log::read_record, record::Record,
 };
 use alloy_primitives::{B256, Bytes, map::B256Set};
 use codec::OwnedWitness;

@@ -1,11 +1,11 @@
 //! Replay of the log into the state store when a chain is opened.
 
 use crate::{
-    DiskError,
+    DiskError, Position,
     canonical::accepts,
     disk_store::{Inner, LogEnd},
     frame::OVERHEAD,
-    log::{Position, read_record},
+    log::read_record,
     record::Record,
 };
 use alloy_primitives::{B256, Bytes};

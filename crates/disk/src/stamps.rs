@@ -5,7 +5,7 @@
 //! there was data. Therefore each batch writes its number into every keyspace, in a ring buffer of
 //! [`RING`] slots, and opening the store checks that every keyspace has all of the last numbers.
 
-use crate::{DiskError, state::State};
+use crate::DiskError;
 use fjall::{Keyspace, OwnedWriteBatch};
 
 /// Number of slots in the ring buffer: more batches than the journals contain, because the
@@ -45,9 +45,9 @@ pub(crate) const fn wants_tables(number: u64) -> bool {
 /// # Errors
 ///
 /// [`DiskError::Incomplete`] if a keyspace lacks one.
-pub(crate) fn check(state: &State) -> Result<u64, DiskError> {
-    let rings = state.named().map(|(name, keyspace)| Ok((name, ring(keyspace)?)));
-    let rings = rings.into_iter().collect::<Result<Vec<_>, DiskError>>()?;
+pub(crate) fn check(keyspaces: &[(&'static str, &Keyspace)]) -> Result<u64, DiskError> {
+    let rings = keyspaces.iter().map(|(name, keyspace)| Ok((*name, ring(keyspace)?)));
+    let rings = rings.collect::<Result<Vec<_>, DiskError>>()?;
     let last = rings.iter().flat_map(|(_, ring)| ring.iter().copied().max()).max().unwrap_or(0);
     for (keyspace, ring) in rings {
         let has = |number: &u64| ring.binary_search(number).is_ok();

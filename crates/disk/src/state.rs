@@ -122,7 +122,7 @@ impl State {
             db,
         };
         state.check_layout(folder)?;
-        *state.last_batch.get_mut() = stamps::check(&state)?;
+        *state.last_batch.get_mut() = stamps::check(&state.named())?;
         Ok(state)
     }
 
@@ -197,7 +197,7 @@ impl State {
     }
 
     /// Returns all keyspaces with their names.
-    pub(crate) const fn named(&self) -> [(&'static str, &Keyspace); 9] {
+    const fn named(&self) -> [(&'static str, &Keyspace); 9] {
         [
             ("codes", &self.codes),
             ("blocks", &self.blocks),

@@ -3,9 +3,9 @@
 use crate::{
     DiskError,
     block::encode_block,
-    commit::Commit,
     disk_store::{Inner, Writer},
     node_location::{Placed, place_nodes},
+    pending::Commit,
     repair::guard,
     state::{Meta, node_key, position_bytes},
     value::node_value,
