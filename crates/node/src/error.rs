@@ -1,10 +1,20 @@
 //! Errors of a node.
 
-use crate::Backlog;
 use alloy_primitives::{Address, B256, U256};
 use chain::{AllowanceRefusal, ChainError};
 use execute::ExecuteError;
 use wire::DecodeError;
+
+/// Backlog of L2 blocks that are not yet on L1, by the measure that is at its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// Name of the measure, with its unit.
+    pub what: &'static str,
+    /// Value of the measure.
+    pub got: u64,
+    /// Limit of the measure.
+    pub limit: u64,
+}
 
 /// Reason why the pool rejects a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -14,16 +14,20 @@ mod admission;
 mod blobs;
 mod clock;
 mod command;
+mod draft;
 mod error;
 mod event;
 mod foreign;
 mod header_policy;
 mod mine;
+mod mine_request;
 mod node;
 mod observer;
 mod pool;
 mod pool_journal;
 mod settings;
+mod state;
+mod submit;
 
 pub use blobs::BlobStore;
 pub use clock::{Clock, TimeOfDay};
@@ -32,12 +36,15 @@ pub use command::{
     SetAttributes, SetBlobStore, SetClock, SetClosed, SetCoinbase, SetForkchoice, SetGasPrice,
     SetHead, SetMining, SetObserver, SetPoolJournal, SetPoolLimits, SetState,
 };
-pub use error::{NodeError, Rejected, Unverified};
+pub use draft::Pending;
+pub use error::{Backlog, NodeError, Rejected, Unverified};
 pub use event::Event;
 pub use header_policy::HeaderPolicy;
-pub use mine::{MineRequest, Pending, Posted, SealedBlock};
-pub use node::{Forkchoice, Node, NodeState, Snapshot};
+pub use mine::{Posted, SealedBlock};
+pub use mine_request::MineRequest;
+pub use node::Node;
 pub use observer::Observer;
-pub use pool::{AdmissionContext, DropReason, Pool, PoolLimits, PoolTransaction, Sidecar};
+pub use pool::{AdmissionContext, DropReason, Order, Pool, PoolLimits, PoolTransaction, Sidecar};
 pub use pool_journal::PoolJournal;
-pub use settings::{Backlog, Mining, Order, Settings};
+pub use settings::{Mining, Settings};
+pub use state::{Forkchoice, NodeState, Snapshot};

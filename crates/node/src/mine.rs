@@ -1,13 +1,8 @@
 //! Block production.
 
-use crate::{DropReason, Event, Node, NodeError, NodeState, PoolTransaction};
-use alloy_consensus::{Header, Transaction as _};
-use alloy_eips::eip4895::Withdrawal;
-use alloy_primitives::{Address, B256, keccak256, map::B256Set};
-use chain::{
-    Block, BlockAttributes, BlockWithWitness, BudgetPolicy, BudgetRequest, BuiltBlock, ChainError,
-    ExecutedBlock, InputUse, RecoveredTransaction, Rejection, State, shortest_input,
-};
+use crate::{DropReason, Event, MineRequest, Node, NodeError, Pending};
+use alloy_primitives::{Address, B256, map::B256Set};
+use chain::{Block, BlockWithWitness, ExecutedBlock, Rejection, State, shortest_input};
 use codec::OwnedWitness;
 use execute::{Execute, Networks, Rules, TrustedContext};
 use executor::{Invalid, WorkGas};
@@ -22,41 +17,6 @@ use wire::ProtocolFork;
 
 /// Delay before building is retried after a failure, if no block is due earlier.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// Parameters of a block: the Engine API's payload attributes, with additions for an L2.
-#[derive(Debug, Clone, Default)]
-pub struct MineRequest {
-    /// Timestamp of the block; `None` for the clock's.
-    pub timestamp: Option<u64>,
-    /// Transactions that come before all others, if they are valid in the block. They need not be
-    /// in the pool.
-    pub transactions: Vec<RecoveredTransaction>,
-    /// Transactions of the pool to include, if they are valid in the block; `None` for all
-    /// executable ones.
-    pub only: Option<Vec<B256>>,
-    /// Withdrawals of the block.
-    pub withdrawals: Vec<Withdrawal>,
-    /// Anchor of the block.
-    pub parent_beacon_block_root: B256,
-    /// Bytes to keep free in the input of EXECUTE, for other data in the L1 transaction.
-    pub reserved_bytes: usize,
-    /// Maximum sum of the gas limits of transactions from the pool; `None` for no limit. The first
-    /// transaction is always included, so that no transaction is too large for every block.
-    pub pool_gas: Option<u64>,
-}
-
-/// The block that would be built now, and the state after it.
-#[derive(Debug, Clone)]
-pub struct Pending {
-    /// The state after the block, over a store of its own. [`State::block`] is the block.
-    pub state: State,
-    /// Use of the EXECUTE input budget, if the block has one.
-    pub used: Option<InputUse>,
-    /// Number of executable transactions that did not fit.
-    pub waiting: usize,
-    /// Request that the block was built for.
-    key: PendingKey,
-}
 
 /// A block that is built, verified if the settings ask for it, and not yet part of the chain.
 #[derive(Debug, Clone)]
@@ -79,157 +39,6 @@ pub struct Posted {
     pub gas: u64,
     /// Price of the block's underpriced work, in gas ([`Executed::work`](execute::Executed::work)).
     pub work: WorkGas,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct PendingKey {
-    header: B256,
-    root: B256,
-    pool: u64,
-    /// Hashes of the transactions that precede those of the pool.
-    first: Vec<B256>,
-    pool_gas: Option<u64>,
-    commands: u64,
-}
-
-/// Inputs of a new block, cloned from the node's state.
-struct Draft {
-    state: State,
-    header: Header,
-    withdrawals: Vec<Withdrawal>,
-    first: Vec<RecoveredTransaction>,
-    offered: Vec<Arc<PoolTransaction>>,
-    budget: Arc<dyn BudgetPolicy>,
-    request: BudgetRequest,
-    schedule: GasSchedule,
-    pool: u64,
-    pool_gas: Option<u64>,
-    commands: u64,
-}
-
-impl NodeState {
-    /// Removes the transactions of a block from the pool, and others whose nonces it has used.
-    pub(crate) fn forget_pooled(&mut self, block: &Block) {
-        for (transaction, sender) in block.transactions.iter().zip(&block.senders) {
-            if let Some(mined) = self.pool.remove(transaction.hash())
-                && let Some(sidecar) = &mined.sidecar
-            {
-                self.sidecars.insert(*transaction.hash(), Arc::clone(sidecar));
-            }
-            self.pool.forget_below(*sender, transaction.nonce().saturating_add(1));
-        }
-    }
-
-    /// Collects the inputs of the next block.
-    fn draft(&self, request: &MineRequest) -> Result<Draft, ChainError> {
-        let state = self.chain.state();
-        let parent = Arc::clone(state.block());
-        let settings = &self.settings;
-        let timestamp =
-            request.timestamp.unwrap_or_else(|| self.clock.peek(parent.header.timestamp));
-        let number = parent.header.number + 1;
-        let attributes = BlockAttributes {
-            timestamp,
-            fee_recipient: settings.coinbase,
-            prev_randao: keccak256([parent.hash.as_slice(), &number.to_be_bytes()].concat()),
-            parent_beacon_block_root: request.parent_beacon_block_root,
-            gas_limit: None,
-            extra_data: settings.extra_data.clone(),
-            withdrawals: request.withdrawals.clone(),
-            slot_number: number,
-        };
-        let header = self.next_header(&attributes)?;
-        let offered = match &request.only {
-            Some(hashes) => {
-                hashes.iter().filter_map(|hash| self.pool.get(hash)).map(Arc::clone).collect()
-            }
-            None if self.pool.is_empty() => Vec::new(),
-            None => {
-                let base_fee = header.base_fee_per_gas.unwrap_or_default();
-                let mut failed = None;
-                let mut ready = self.pool.ready(base_fee, settings.order, |sender| {
-                    let own = request.transactions.iter().filter(|first| first.sender == sender);
-                    let behind = own.map(|first| first.transaction.nonce().saturating_add(1)).max();
-                    // No transaction has the maximum nonce (EIP-2681), so none is executable.
-                    let next = state.nonce(sender).unwrap_or_else(|error| {
-                        failed.get_or_insert(error);
-                        u64::MAX
-                    });
-                    next.max(behind.unwrap_or_default())
-                });
-                ready.retain(|offered| {
-                    request
-                        .transactions
-                        .iter()
-                        .all(|first| first.transaction.hash() != offered.hash())
-                });
-                if let Some(error) = failed {
-                    return Err(error);
-                }
-                ready.truncate(settings.max_transactions.unwrap_or(usize::MAX));
-                if let Some(most) = request.pool_gas {
-                    let mut gas = 0_u64;
-                    let fitting = ready.iter().take_while(|offered| {
-                        gas = gas.saturating_add(offered.recovered.transaction.gas_limit());
-                        gas <= most
-                    });
-                    let count = fitting.count().max(1);
-                    ready.truncate(count);
-                }
-                ready
-            }
-        };
-        Ok(Draft {
-            state,
-            header,
-            withdrawals: attributes.withdrawals,
-            first: request.transactions.clone(),
-            offered,
-            budget: Arc::clone(&settings.budget),
-            request: BudgetRequest {
-                reserved_bytes: request.reserved_bytes,
-                owed: request.transactions.len(),
-            },
-            schedule: settings.execute_gas,
-            pool: self.pool.version(),
-            pool_gas: request.pool_gas,
-            commands: self.commands,
-        })
-    }
-}
-
-impl Draft {
-    fn key(&self) -> PendingKey {
-        PendingKey {
-            header: self.header.hash_slow(),
-            root: self.state.root(),
-            pool: self.pool,
-            first: self.first.iter().map(|first| *first.transaction.hash()).collect(),
-            pool_gas: self.pool_gas,
-            commands: self.commands,
-        }
-    }
-
-    /// Returns `true` if L1's limits bound the block.
-    fn is_bounded(&self) -> bool {
-        self.budget.limits().is_some()
-    }
-
-    /// Iterates over all candidate transactions, in order.
-    fn transactions(&self) -> impl Iterator<Item = &RecoveredTransaction> {
-        self.first.iter().chain(self.offered.iter().map(|offered| &offered.recovered))
-    }
-
-    /// Builds the block, with its witness if it will be verified or its input is bounded.
-    fn build(&self, verify: bool) -> Result<BuiltBlock, ChainError> {
-        let (header, withdrawals) = (&self.header, &self.withdrawals);
-        let offered = self.transactions();
-        if verify || self.is_bounded() {
-            self.state.build_within(header, withdrawals, offered, &*self.budget, self.request)
-        } else {
-            self.state.build(header, withdrawals, offered)
-        }
-    }
 }
 
 impl Node {

@@ -1,6 +1,6 @@
 //! Settings of a node, which can change at run time.
 
-use crate::PoolLimits;
+use crate::{Backlog, Order, PoolLimits};
 use alloy_primitives::{Address, Bytes};
 use chain::BudgetPolicy;
 use execute::Rules;
@@ -34,29 +34,6 @@ impl Mining {
             Self::Auto | Self::Manual => None,
         }
     }
-}
-
-/// Order of transactions of different senders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Order {
-    /// Highest effective tip first; then by arrival.
-    #[default]
-    Fees,
-    /// Highest fee cap first, independent of the base fee; then by arrival (anvil's order).
-    Offers,
-    /// By arrival.
-    Arrival,
-}
-
-/// Backlog of L2 blocks that are not yet on L1, by the measure that is at its limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backlog {
-    /// Name of the measure, with its unit.
-    pub what: &'static str,
-    /// Value of the measure.
-    pub got: u64,
-    /// Limit of the measure.
-    pub limit: u64,
 }
 
 /// The settings of a node.

@@ -10,7 +10,7 @@ pub use dropped::DropReason;
 pub use limits::PoolLimits;
 pub use transaction::{AdmissionContext, PoolTransaction, Sidecar};
 
-use crate::{Order, Rejected};
+use crate::Rejected;
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{
     Address, B256,
@@ -29,6 +29,18 @@ use transaction::Worth;
 /// did not fit. Within this time 100 accounts can be [set back](Pool::set_back), of which each
 /// block executes some.
 const SET_BACK_BLOCKS: u64 = 8;
+
+/// Order of transactions of different senders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// Highest effective tip first; then by arrival.
+    #[default]
+    Fees,
+    /// Highest fee cap first, independent of the base fee; then by arrival (anvil's order).
+    Offers,
+    /// By arrival.
+    Arrival,
+}
 
 /// Age of a gapped transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
