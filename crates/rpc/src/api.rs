@@ -1,10 +1,12 @@
 //! State shared by all RPC methods, and the resolution of block ids.
 
-use crate::{Deadline, FailureStyle, RequestLimits, RpcError, Telemetry, blobs, filters::Filters};
+use crate::{
+    Context, Deadline, FailureStyle, RequestLimits, RpcError, Telemetry, installed_filters::Filters,
+};
 use alloy_eips::{BlockId, BlockNumberOrTag, RpcBlockHash};
 use alloy_primitives::{B256, Bytes};
 use chain::{Block, ChainReader, State};
-use node::{Forkchoice, Node, NodeState, PoolTransaction, Rejected};
+use node::{Forkchoice, Node, NodeState};
 use std::{num::NonZeroUsize, sync::Arc, thread, time::Duration};
 use tokio::sync::Semaphore;
 
@@ -88,6 +90,16 @@ pub struct Api {
     pub(crate) notifying: Arc<Semaphore>,
 }
 
+impl Context for Api {
+    fn reads_may_wait(&self) -> bool {
+        self.node().is_being_changed() || self.node().read(|node| node.chain.is_forked())
+    }
+
+    fn telemetry(&self) -> Option<&Telemetry> {
+        Some(&self.options().telemetry)
+    }
+}
+
 impl Api {
     /// Creates the API of a node.
     pub fn new(node: Arc<Node>, options: RpcOptions) -> Self {
@@ -107,35 +119,6 @@ impl Api {
     /// Returns a reader of the chain that takes no lock.
     pub fn chain(&self) -> ChainReader {
         self.node.read(|node| node.chain.reader().clone())
-    }
-
-    /// Adds a transaction to the pool and, if the node seals a block per transaction, builds one.
-    /// Errors contain advice for the sender.
-    pub fn submit(&self, new: PoolTransaction) -> Result<B256, RpcError> {
-        if let Some(elsewhere) = &self.options.elsewhere
-            && let Some(answer) = elsewhere.send(&new.raw)
-        {
-            if answer.is_ok() {
-                // Keep a copy, so that transactions sent through this node survive the loss of the
-                // other one.
-                let _ = self.node.submit(new);
-            }
-            return answer;
-        }
-        let new = if self.options.old_sidecars { blobs::renewed(self, new)? } else { new };
-        self.node.submit(new).map_err(|reason| {
-            let is_capped = matches!(reason, Rejected::GasCap { .. });
-            let mut error = match (reason, self.options.failure_style) {
-                (Rejected::Funds { balance, cost, .. }, FailureStyle::Anvil) => {
-                    RpcError::no_funds(format!("balance {balance}, tx cost {cost}"))
-                }
-                (reason, _) => reason.into(),
-            };
-            if let Some(flag) = self.options.gas_cap_flag.filter(|_| is_capped) {
-                error.message = format!("{}; {flag} lifts the cap", error.message);
-            }
-            error
-        })
     }
 
     /// Returns the deadline of a call that starts now.

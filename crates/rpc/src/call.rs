@@ -1,14 +1,16 @@
 //! Calls: `eth_call` and similar methods.
 
 use crate::{
-    Api, BoundedInspector, FailureStyle, Note, Recorded, Registry, RpcError,
+    Api, BoundedInspector, ConsoleOptions, FailureStyle, Note, Recorded, Registry, RpcError,
+    call_tree::call_tree,
     error::REVERTED,
-    estimate, overrides, precompile_events, precompiles,
+    overrides, precompile_events, precompiles,
+    telemetry::CONSOLE_OUTPUT,
     typed::{self, Filled},
 };
 use alloy_eips::BlockId;
 use alloy_evm::{Evm, EvmEnv, eth::EthEvmContext};
-use alloy_primitives::{Bytes, U64, U256};
+use alloy_primitives::{Bytes, U256};
 use alloy_rpc_types_eth::{
     AccessListResult, BlockOverrides, TransactionRequest, state::StateOverride,
 };
@@ -22,8 +24,11 @@ use revm::{
     },
     inspector::NoOpInspector,
 };
-use revm_inspectors::access_list::AccessListInspector;
-use std::sync::Arc;
+use revm_inspectors::{
+    access_list::AccessListInspector,
+    tracing::{TracingInspector, TracingInspectorConfig},
+};
+use std::{mem, sync::Arc};
 
 /// Maximum number of executions in `eth_createAccessList`. Each round adds the accesses of a run
 /// with the previous list; two rounds suffice unless the code reads its own gas.
@@ -42,17 +47,8 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
             block_overrides: args.or_default()?,
         };
         let outcome = request.call(api)?;
-        api.options().telemetry.called(api, &request, &outcome);
+        print_call(api, &request, &outcome);
         outcome.into_output(api.options().failure_style)
-    });
-    methods.execute("eth_estimateGas", |api, args| {
-        let request = CallRequest {
-            transaction: args.required()?,
-            block: args.optional()?.unwrap_or_else(|| api.options().estimate_at.into()),
-            state: args.or_default()?,
-            block_overrides: args.or_default()?,
-        };
-        estimate::estimate(api, &request).map(U64::from)
     });
     methods.execute("eth_createAccessList", |api, args| {
         let request = CallRequest {
@@ -63,6 +59,34 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
         };
         create_access_list(api, &request)
     });
+}
+
+/// Writes the lines that a call printed, and its trace if the options ask for it, to the console
+/// output.
+fn print_call(api: &Api, request: &CallRequest, outcome: &Outcome) {
+    let telemetry = &api.options().telemetry;
+    if !telemetry.has_console_output() {
+        return;
+    }
+    telemetry.printed(&outcome.notes);
+    let ConsoleOptions { failures, traces, .. } = telemetry.console_options;
+    if (traces || failures && !outcome.result.is_success())
+        && let Ok(text) = traced(api, request)
+    {
+        tracing::info!(target: CONSOLE_OUTPUT, text = format!("Traces:\n{text}"), trace = text, "traces");
+    }
+}
+
+fn traced(api: &Api, request: &CallRequest) -> Result<String, RpcError> {
+    let call = request.prepare(api)?;
+    let mut state = call.source.open();
+    let inspector = TracingInspector::new(TracingInspectorConfig::all());
+    let mut evm = call.evm(&mut state, inspector, true)?;
+    let (done, notes) =
+        precompile_events::watch_again(|| evm.transact_raw(call.transaction.clone()));
+    done.map_err(transaction_error)?;
+    let calls = mem::take(evm.inspector_mut().traces_mut());
+    Ok(call_tree(calls, &notes, &api.options().telemetry.console_options))
 }
 
 /// A call with its block and overrides.

@@ -1,10 +1,10 @@
 //! `eth_estimateGas`: the lowest gas limit with which a transaction succeeds.
 
 use crate::{
-    Api, CallRequest, Deadline, FailureStyle, Outcome, RpcError, codes, precompile_events,
+    Api, CallRequest, Deadline, FailureStyle, Outcome, Registry, RpcError, codes, precompile_events,
 };
 use alloy_evm::Evm;
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, U64, U256};
 use alloy_rpc_types_eth::TransactionRequest;
 use executor::{BlockEvm, BlockState, BlockTally};
 use revm::{
@@ -36,6 +36,18 @@ const fn lowered(base_fee: u64, is_pending: bool) -> u64 {
     let lowered = base_fee as u128 * numerator / (denominator * 1_000);
     // Never 0, because a base fee of 0 cannot convert the price.
     if lowered == 0 { base_fee } else { lowered as u64 }
+}
+
+pub(crate) fn register(methods: &mut Registry<Api>) {
+    methods.execute("eth_estimateGas", |api, args| {
+        let request = CallRequest {
+            transaction: args.required()?,
+            block: args.optional()?.unwrap_or_else(|| api.options().estimate_at.into()),
+            state: args.or_default()?,
+            block_overrides: args.or_default()?,
+        };
+        estimate(api, &request).map(U64::from)
+    });
 }
 
 /// Returns the lowest gas limit with which the transaction succeeds.

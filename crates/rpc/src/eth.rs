@@ -1,15 +1,11 @@
 //! `eth` methods for blocks, transactions and state.
 
 use crate::{Api, Args, Hash, Registry, RpcError, convert};
-use alloy_consensus::{TxEip4844Variant, TxEnvelope, transaction::SignerRecoverable};
-use alloy_eips::{BlockId, eip2718::Decodable2718, eip7594::BlobTransactionSidecarVariant};
+use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U64, U256, keccak256};
 use alloy_rpc_types_eth::{AccountInfo, EIP1186AccountProofResponse, EIP1186StorageProof, Index};
 use alloy_serde::JsonStorageKey;
-use chain::{Block, RecoveredTransaction};
-use codec::ExecuteTx;
-use executor::Transaction;
-use node::{PoolTransaction, Rejected};
+use chain::Block;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -165,7 +161,6 @@ fn register_transactions(methods: &mut Registry<Api>) {
         let block = api.block_by_hash(hash)?;
         Ok(block.and_then(|block| block.raw_transactions().get(index.0).cloned()))
     });
-    methods.send("eth_sendRawTransaction", |api, args| send_raw(api, &args.required()?));
     methods.execute("eth_pendingTransactions", |api, _| {
         Ok(api.node().read(|node| {
             let pooled = node.pool.iter();
@@ -257,57 +252,6 @@ fn raw_transaction(api: &Api, args: &mut Args) -> Result<Option<Bytes>, RpcError
         return Ok(Some(block.transactions[index].encoded_2718().into()));
     }
     Ok(api.node().read(|node| node.pool.get(&hash).map(|pooled| pooled.raw.clone())))
-}
-
-/// Decodes a transaction in its network form, with its blobs if it has any, and adds it to the
-/// pool.
-pub(crate) fn send_raw(api: &Api, raw: &Bytes) -> Result<B256, RpcError> {
-    let pooled = decode_pooled(raw)?;
-    api.submit(pooled)
-}
-
-/// Decodes a transaction in its network form.
-pub fn decode_pooled(raw: &Bytes) -> Result<PoolTransaction, RpcError> {
-    if raw.is_empty() {
-        return Err(RpcError::params("empty transaction data: give a signed transaction"));
-    }
-    if raw.first() == Some(&ExecuteTx::TYPE) {
-        let transaction = chain::Transaction::decode(raw).map_err(|error| {
-            RpcError::params(format!("failed to decode signed transaction: {error}"))
-        })?;
-        let sender = transaction.sender().ok_or(Rejected::Signature)?;
-        let recovered = RecoveredTransaction { transaction, sender, signed: true };
-        return Ok(PoolTransaction::new(recovered, None, raw.clone()));
-    }
-    let decoded = TxEnvelope::decode_2718_exact(raw).map_err(|error| {
-        RpcError::params(format!("failed to decode signed transaction: {error}"))
-    })?;
-    let (transaction, sidecar) = split(decoded);
-    let sender = transaction.recover_signer().map_err(|_| Rejected::Signature)?;
-    if let (Some(sidecar), Transaction::Eip4844(signed)) = (&sidecar, &transaction) {
-        crate::blobs::check(sidecar, &signed.tx().blob_versioned_hashes)?;
-    }
-    let recovered = RecoveredTransaction { transaction: transaction.into(), sender, signed: true };
-    Ok(PoolTransaction::new(recovered, sidecar.map(Arc::new), raw.clone()))
-}
-
-/// Splits a decoded transaction into the transaction and its sidecar.
-fn split(decoded: TxEnvelope) -> (Transaction, Option<BlobTransactionSidecarVariant>) {
-    match decoded {
-        TxEnvelope::Legacy(signed) => (signed.into(), None),
-        TxEnvelope::Eip2930(signed) => (signed.into(), None),
-        TxEnvelope::Eip1559(signed) => (signed.into(), None),
-        TxEnvelope::Eip7702(signed) => (signed.into(), None),
-        TxEnvelope::Eip4844(signed) => {
-            let (transaction, signature, hash) = signed.into_parts();
-            let (inner, sidecar) = match transaction {
-                TxEip4844Variant::TxEip4844(inner) => (inner, None),
-                TxEip4844Variant::TxEip4844WithSidecar(with) => (with.tx, Some(with.sidecar)),
-            };
-            let signed = alloy_consensus::Signed::new_unchecked(inner, signature, hash);
-            (Transaction::Eip4844(signed), sidecar)
-        }
-    }
 }
 
 fn register_state(methods: &mut Registry<Api>) {

@@ -29,8 +29,10 @@ mod explain;
 pub mod fees;
 mod filters;
 mod fork_config;
+mod installed_filters;
 mod limits;
 mod log_limit;
+mod log_matching;
 mod logs;
 mod overrides;
 pub mod payload;
@@ -57,13 +59,13 @@ pub use call_tree::{call_tree, revert_words};
 pub use convert::{RpcBlock, RpcLog, RpcReceipt, RpcTransaction};
 pub use error::{FailureStyle, RpcError, codes};
 pub use estimate::estimate;
-pub use eth::{decode_pooled, receipt};
+pub use eth::receipt;
 pub use explain::{refused_traces, show_execute};
 pub use limits::{BoundedInspector, Deadline, Recorded, RequestLimits};
 pub use log_limit::LogLimit;
 pub use precompile_events::{CONSOLE, ExecuteCall, Note, note, take_missed, watch, watch_again};
 pub use registry::{Context, Registry, overlaid};
-pub use send::wait_for_receipt;
+pub use send::{decode_pooled, wait_for_receipt};
 pub(crate) use server::Client;
 pub use server::{
     Access, AccessError, AccessToken, Content, Health, MorePages, Namespaces, PageRequest, Pages,
@@ -84,6 +86,7 @@ pub fn methods(api: Api, workers: Arc<Workers>) -> Methods {
     eth::register(methods);
     send::register(methods);
     call::register(methods);
+    estimate::register(methods);
     fees::register(methods);
     logs::register(methods);
     filters::register(methods);

@@ -1,34 +1,10 @@
 //! Log queries.
 
-use crate::{Api, Registry, RpcError, RpcLog, convert, limits::log_bytes};
+use crate::{Api, Registry, RpcError, RpcLog, limits::log_bytes, log_matching::matching};
 use alloy_rpc_types_eth::{Filter, FilterBlockOption};
-use chain::Block;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("eth_getLogs", |api, args| find(api, &args.required()?));
-}
-
-/// Logs of a block that match a filter, converted lazily.
-pub(crate) fn matching<'b>(
-    block: &'b Block,
-    filter: &'b Filter,
-) -> impl Iterator<Item = RpcLog> + 'b {
-    let receipts = match filter.matches_bloom(block.header.logs_bloom) {
-        true => block.executed.receipts.as_slice(),
-        false => &[],
-    };
-    let firsts = receipts.iter().scan(0, |next, receipt| {
-        let first = *next;
-        *next += receipt.logs.len() as u64;
-        Some(first)
-    });
-    receipts
-        .iter()
-        .zip(firsts)
-        .enumerate()
-        .filter(|(_, (receipt, _))| receipt.logs.iter().any(|log| filter.matches(log)))
-        .flat_map(|(index, (_, first))| convert::logs(block, index, first))
-        .filter(|log| filter.matches(&log.inner))
 }
 
 /// Returns all logs that match a filter.

@@ -1,7 +1,7 @@
 //! Registry of RPC methods by name.
 
 use crate::{
-    Api, Args, ErrorStyle, LogLimit, RpcError, Telemetry,
+    Args, ErrorStyle, LogLimit, RpcError, Telemetry,
     call_tree::revert_words,
     error::{REFUSED, REVERTED, codes},
     telemetry::Answers,
@@ -37,16 +37,6 @@ pub trait Context: Send + Sync + 'static {
     /// Metrics and console output of requests, if the node has any.
     fn telemetry(&self) -> Option<&Telemetry> {
         None
-    }
-}
-
-impl Context for Api {
-    fn reads_may_wait(&self) -> bool {
-        self.node().is_being_changed() || self.node().read(|node| node.chain.is_forked())
-    }
-
-    fn telemetry(&self) -> Option<&Telemetry> {
-        Some(&self.options().telemetry)
     }
 }
 

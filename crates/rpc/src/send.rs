@@ -1,17 +1,22 @@
-//! Sending transactions with the receipt as the response (EIP-7966), and with conditions on the
-//! state (ERC-7796).
+//! Sending transactions: `eth_sendRawTransaction`, and its forms with the receipt as the response
+//! (EIP-7966) and with conditions on the state (ERC-7796).
 
 use crate::{
-    Api, Args, Number, Registry, RpcError, codes, convert::RpcReceipt, decode_pooled, receipt,
-    workers::WorkerPool,
+    Api, Args, FailureStyle, Number, Registry, RpcError, blobs, codes, convert::RpcReceipt,
+    receipt, workers::WorkerPool,
 };
+use alloy_consensus::{TxEip4844Variant, TxEnvelope, transaction::SignerRecoverable};
+use alloy_eips::{eip2718::Decodable2718, eip7594::BlobTransactionSidecarVariant};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
-use chain::{ChainError, State};
-use node::Event;
+use chain::{ChainError, RecoveredTransaction, State};
+use codec::ExecuteTx;
+use executor::Transaction;
+use node::{Event, PoolTransaction, Rejected};
 use serde::Deserialize;
 use serde_json::json;
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{runtime::Handle, sync::broadcast::error::RecvError, time::timeout};
@@ -20,8 +25,91 @@ use tokio::{runtime::Handle, sync::broadcast::error::RecvError, time::timeout};
 const MAX_CONDITIONS: usize = 1_000;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
+    methods.send("eth_sendRawTransaction", |api, args| send_raw(api, &args.required()?));
     methods.add(WorkerPool::Wait, "eth_sendRawTransactionSync", send_sync);
     methods.write("eth_sendRawTransactionConditional", send_conditional);
+}
+
+impl Api {
+    /// Adds a transaction to the pool and, if the node seals a block per transaction, builds one.
+    /// Errors contain advice for the sender.
+    pub fn submit(&self, new: PoolTransaction) -> Result<B256, RpcError> {
+        if let Some(elsewhere) = &self.options().elsewhere
+            && let Some(answer) = elsewhere.send(&new.raw)
+        {
+            if answer.is_ok() {
+                // Keep a copy, so that transactions sent through this node survive the loss of the
+                // other one.
+                let _ = self.node().submit(new);
+            }
+            return answer;
+        }
+        let new = if self.options().old_sidecars { blobs::renewed(self, new)? } else { new };
+        self.node().submit(new).map_err(|reason| {
+            let is_capped = matches!(reason, Rejected::GasCap { .. });
+            let mut error = match (reason, self.options().failure_style) {
+                (Rejected::Funds { balance, cost, .. }, FailureStyle::Anvil) => {
+                    RpcError::no_funds(format!("balance {balance}, tx cost {cost}"))
+                }
+                (reason, _) => reason.into(),
+            };
+            if let Some(flag) = self.options().gas_cap_flag.filter(|_| is_capped) {
+                error.message = format!("{}; {flag} lifts the cap", error.message);
+            }
+            error
+        })
+    }
+}
+
+/// Decodes a transaction in its network form, with its blobs if it has any, and adds it to the
+/// pool.
+fn send_raw(api: &Api, raw: &Bytes) -> Result<B256, RpcError> {
+    let pooled = decode_pooled(raw)?;
+    api.submit(pooled)
+}
+
+/// Decodes a transaction in its network form.
+pub fn decode_pooled(raw: &Bytes) -> Result<PoolTransaction, RpcError> {
+    if raw.is_empty() {
+        return Err(RpcError::params("empty transaction data: give a signed transaction"));
+    }
+    if raw.first() == Some(&ExecuteTx::TYPE) {
+        let transaction = chain::Transaction::decode(raw).map_err(|error| {
+            RpcError::params(format!("failed to decode signed transaction: {error}"))
+        })?;
+        let sender = transaction.sender().ok_or(Rejected::Signature)?;
+        let recovered = RecoveredTransaction { transaction, sender, signed: true };
+        return Ok(PoolTransaction::new(recovered, None, raw.clone()));
+    }
+    let decoded = TxEnvelope::decode_2718_exact(raw).map_err(|error| {
+        RpcError::params(format!("failed to decode signed transaction: {error}"))
+    })?;
+    let (transaction, sidecar) = split(decoded);
+    let sender = transaction.recover_signer().map_err(|_| Rejected::Signature)?;
+    if let (Some(sidecar), Transaction::Eip4844(signed)) = (&sidecar, &transaction) {
+        blobs::check(sidecar, &signed.tx().blob_versioned_hashes)?;
+    }
+    let recovered = RecoveredTransaction { transaction: transaction.into(), sender, signed: true };
+    Ok(PoolTransaction::new(recovered, sidecar.map(Arc::new), raw.clone()))
+}
+
+/// Splits a decoded transaction into the transaction and its sidecar.
+fn split(decoded: TxEnvelope) -> (Transaction, Option<BlobTransactionSidecarVariant>) {
+    match decoded {
+        TxEnvelope::Legacy(signed) => (signed.into(), None),
+        TxEnvelope::Eip2930(signed) => (signed.into(), None),
+        TxEnvelope::Eip1559(signed) => (signed.into(), None),
+        TxEnvelope::Eip7702(signed) => (signed.into(), None),
+        TxEnvelope::Eip4844(signed) => {
+            let (transaction, signature, hash) = signed.into_parts();
+            let (inner, sidecar) = match transaction {
+                TxEip4844Variant::TxEip4844(inner) => (inner, None),
+                TxEip4844Variant::TxEip4844WithSidecar(with) => (with.tx, Some(with.sidecar)),
+            };
+            let signed = alloy_consensus::Signed::new_unchecked(inner, signature, hash);
+            (Transaction::Eip4844(signed), sidecar)
+        }
+    }
 }
 
 /// Sends a transaction and waits for its receipt, for the requested milliseconds but at most the

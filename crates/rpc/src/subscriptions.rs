@@ -1,6 +1,9 @@
 //! Subscriptions over WebSocket and IPC.
 
-use crate::{Api, Client, RpcError, RpcLog, convert, filters, logs};
+use crate::{
+    Api, Client, RpcError, RpcLog, convert,
+    log_matching::{changed_blocks, matching},
+};
 use alloy_rpc_types_eth::{
     Filter,
     pubsub::{Params, SubscriptionKind},
@@ -173,8 +176,8 @@ impl Subscriber {
 /// Sends the log changes that match a filter.
 async fn send_logs(mut subscriber: Subscriber, mut events: Receiver<Event>, filter: &Filter) {
     while let Some(event) = next_event(&subscriber, &mut events).await {
-        for (block, is_removed) in filters::changed_blocks(&event, filter) {
-            let matching = logs::matching(block, filter);
+        for (block, is_removed) in changed_blocks(&event, filter) {
+            let matching = matching(block, filter);
             let changes = matching.map(|log| RpcLog { removed: is_removed, ..log });
             if !subscriber.send_all(changes).await {
                 return;

@@ -1,10 +1,6 @@
 //! Console output and metrics of a node.
 
-use crate::{
-    Api, CallRequest, ExecuteCall, Note, Outcome as Called, RpcError, call::transaction_error,
-    call_tree::call_tree, precompile_events,
-};
-use alloy_evm::Evm as _;
+use crate::{ExecuteCall, Note, precompile_events};
 use execute::{ExecuteError, ObservedCall};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, text},
@@ -16,9 +12,8 @@ use prometheus_client::{
     },
     registry::Registry,
 };
-use revm_inspectors::tracing::{TracingInspector, TracingInspectorConfig};
 use std::{
-    fmt, mem,
+    fmt,
     sync::{
         Arc, LazyLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -256,32 +251,6 @@ impl Telemetry {
             );
             tracing::info!(target: CONSOLE_OUTPUT, text, method, params, error, "request failed");
         }
-    }
-
-    /// Reports an `eth_call` or an estimate.
-    pub(crate) fn called(&self, api: &Api, request: &CallRequest, outcome: &Called) {
-        if !self.has_console_output() {
-            return;
-        }
-        self.printed(&outcome.notes);
-        let ConsoleOptions { failures, traces, .. } = self.console_options;
-        if (traces || failures && !outcome.result.is_success())
-            && let Ok(text) = self.traced(api, request)
-        {
-            tracing::info!(target: CONSOLE_OUTPUT, text = format!("Traces:\n{text}"), trace = text, "traces");
-        }
-    }
-
-    fn traced(&self, api: &Api, request: &CallRequest) -> Result<String, RpcError> {
-        let call = request.prepare(api)?;
-        let mut state = call.source.open();
-        let inspector = TracingInspector::new(TracingInspectorConfig::all());
-        let mut evm = call.evm(&mut state, inspector, true)?;
-        let (done, notes) =
-            precompile_events::watch_again(|| evm.transact_raw(call.transaction.clone()));
-        done.map_err(transaction_error)?;
-        let calls = mem::take(evm.inspector_mut().traces_mut());
-        Ok(call_tree(calls, &notes, &self.console_options))
     }
 
     /// Prints lines logged by contracts.

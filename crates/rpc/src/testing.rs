@@ -2,8 +2,8 @@
 
 use crate::{
     Api, Hash, Registry, RpcError,
-    eth::decode_pooled,
     payload::{Payload, requests_of, value_of},
+    send::decode_pooled,
 };
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{Address, B256, Bytes, U64};
