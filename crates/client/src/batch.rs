@@ -1,6 +1,10 @@
 //! Batching: concurrent requests are sent as one JSON-RPC batch.
 
-use crate::{Http, HttpError};
+use crate::{
+    Http, HttpError,
+    batch_queue::Waiting,
+    busy::{is_busy, is_busy_as_a_whole},
+};
 use alloy_json_rpc::{
     Id, RequestPacket, Response, ResponsePacket, ResponsePayload, SerializedRequest,
 };
@@ -8,35 +12,9 @@ use alloy_transport::{TransportError, TransportErrorKind};
 use std::{
     collections::HashMap,
     mem,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 use tokio::{sync::oneshot, task::yield_now};
-
-/// A queued request, and the channel for its response.
-type Waiting = (SerializedRequest, oneshot::Sender<Result<Response, TransportError>>);
-
-/// Queue of requests that one client sends in the next batch.
-#[derive(Debug, Default)]
-pub(crate) struct Batches {
-    waiting: Mutex<Vec<Waiting>>,
-    /// Set once the node has rejected a batch: no further batches are sent.
-    refused: AtomicBool,
-}
-
-impl Batches {
-    fn push(&self, waiting: Waiting) -> bool {
-        let mut all = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(waiting);
-        all.len() == 1
-    }
-
-    fn take(&self) -> Vec<Waiting> {
-        mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 impl Http {
     /// Sends a request in a batch with other requests that are ready now, and returns its response.
@@ -177,23 +155,4 @@ impl Batch {
 /// Returns `true` if an HTTP status is a permanent rejection of the request.
 fn is_refusal(status: u16) -> bool {
     (400..500).contains(&status) && status != 429 && status != 408
-}
-
-/// Returns `true` if a response reports that the node is overloaded or rate-limits the client.
-pub(crate) fn is_busy(response: &Response) -> bool {
-    matches!(&response.payload, ResponsePayload::Failure(error) if error.is_retry_err())
-}
-
-/// Returns `true` if any response of a packet is [busy](is_busy).
-pub(crate) fn is_any_busy(packet: &ResponsePacket) -> bool {
-    packet.responses().iter().any(is_busy)
-}
-
-/// Returns `true` if every response of a packet is [busy](is_busy). Otherwise the responses of a
-/// batch are used.
-fn is_busy_as_a_whole(packet: &ResponsePacket) -> bool {
-    match packet {
-        ResponsePacket::Single(response) => is_busy(response),
-        ResponsePacket::Batch(responses) => !responses.is_empty() && responses.iter().all(is_busy),
-    }
 }

@@ -1,14 +1,11 @@
 //! JSON over HTTP, with timeouts, size limits and retries.
 
 use crate::{
-    HttpError,
-    batch::{Batches, is_any_busy},
-    rest::Rest,
+    ClientOptions, HttpError, Rotation, batch_queue::Batches, busy::is_any_busy, rest::Rest,
     retry_policy::RetryPolicy,
 };
 use alloy_json_rpc::{RequestPacket, ResponsePacket};
-use alloy_transport::{TransportError, TransportErrorKind, TransportFut};
-use core::task::{Context, Poll};
+use alloy_transport::{TransportError, TransportErrorKind};
 use futures_util::future::BoxFuture;
 use reqwest::{
     RequestBuilder, StatusCode, Url,
@@ -26,53 +23,6 @@ use std::{
 const LONGEST_ERROR: usize = 1 << 16;
 /// Maximum length of a response excerpt in an error, in bytes.
 const EXCERPT: usize = 200;
-
-/// Order in which the addresses of a node are used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Rotation {
-    /// Each request goes to the next address.
-    #[default]
-    EachRequest,
-    /// All requests go to one address until it fails, then to the next.
-    OnFailure,
-}
-
-/// Timeout, size limit, retries and batching of a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClientOptions {
-    /// Timeout of one attempt, from connecting to the last byte of the response.
-    pub timeout: Duration,
-    /// Maximum size of a response, in bytes.
-    pub longest_answer: usize,
-    /// Maximum number of attempts of a request that fails in transit or meets an overloaded node.
-    /// Set more than one only if all requests are idempotent: one whose response is lost may have
-    /// been executed.
-    pub tries: u32,
-    /// Delay after the first failed attempt; it doubles with each further one.
-    pub first_pause: Duration,
-    /// Compute units per second that the provider allows. Retries of throttled requests are spread
-    /// out to stay within this rate.
-    pub units_per_second: Option<u64>,
-    /// Maximum number of concurrent requests that are sent as one batch; batching is off below two.
-    /// If the node rejects batches, requests are sent one by one.
-    pub batch: usize,
-    /// Order in which several addresses are used.
-    pub rotation: Rotation,
-}
-
-impl Default for ClientOptions {
-    fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(60),
-            longest_answer: 1 << 30,
-            tries: 1,
-            first_pause: Duration::from_millis(50),
-            units_per_second: None,
-            batch: 1,
-            rotation: Rotation::EachRequest,
-        }
-    }
-}
 
 /// Initial size limit of a response, in bytes, if there are several addresses. Mainnet blocks have
 /// a tenth of it.
@@ -382,28 +332,6 @@ fn may_pass(error: &HttpError) -> bool {
         HttpError::NotJson { status, .. } => StatusCode::from_u16(*status).is_ok_and(|status| {
             status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
         }),
-    }
-}
-
-impl tower::Service<RequestPacket> for Http {
-    type Response = ResponsePacket;
-    type Error = TransportError;
-    type Future = TransportFut<'static>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: RequestPacket) -> Self::Future {
-        let http = self.clone();
-        Box::pin(async move {
-            match request {
-                RequestPacket::Single(request) => {
-                    http.request_batched(request).await.map(ResponsePacket::Single)
-                }
-                RequestPacket::Batch(_) => http.exchange(&request).await,
-            }
-        })
     }
 }
 

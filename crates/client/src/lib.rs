@@ -11,17 +11,22 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod batch;
+mod batch_queue;
+mod busy;
 mod client;
 mod error;
 mod http;
+mod options;
 mod redacted;
 mod rest;
 mod retry_policy;
 mod socket;
+mod transport;
 
 pub use client::Client;
 pub use error::{ClientError, HttpError, SocketError};
-pub use http::{ClientOptions, Http, Rotation};
+pub use http::Http;
+pub use options::{ClientOptions, Rotation};
 pub use redacted::RedactedUrl;
 // Linked for the Keccak-256 hook that alloy calls where the fast implementations are built (feature
 // `alloy` of `keccak`).

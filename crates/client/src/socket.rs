@@ -1,6 +1,6 @@
 //! JSON-RPC over a WebSocket, with timeouts and size limits.
 
-use crate::{ClientOptions, SocketError, batch::is_any_busy, retry_policy::RetryPolicy};
+use crate::{ClientOptions, SocketError, busy::is_any_busy, retry_policy::RetryPolicy};
 use alloy_json_rpc::{RequestPacket, ResponsePacket, RpcError};
 use alloy_pubsub::{ConnectionHandle, PubSubConnect, PubSubFrontend};
 use alloy_transport::{TransportError, TransportErrorKind, TransportFut, TransportResult};
