@@ -1,14 +1,13 @@
 //! Startup and shutdown of a devnet.
 
 use crate::{
-    Accounts, CLIENT_VERSION, Continued, DevnetConfig, DevnetError, Facts, Fork, MiningMode, NAME,
+    Accounts, CLIENT_VERSION, Continued, DevnetConfig, DevnetError, Facts, MiningMode, NAME,
     Origin, Traces, api, cheats::ForcedHeader, console, console_output::ConsoleOutput, dump,
     fork::Remote, genesis, server::RunningServer, state::DevnetState,
 };
 use alloy_eips::BlockNumberOrTag;
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256};
 use alloy_signer_local::PrivateKeySigner;
-use chain::ForkTime;
 use client::RedactedUrl;
 use futures_util::future::BoxFuture;
 use node::{BlobStore, HeaderPolicy, Node, Order, SetBlobStore, SetObserver, Settings};
@@ -17,8 +16,10 @@ use rpc::{
     WorkerOptions, Workers,
 };
 use std::{path::Path, sync::Arc, time::Duration};
-use tokio::task::JoinHandle;
-use wire::ProtocolFork;
+use tokio::{
+    task::{self, JoinHandle},
+    time,
+};
 
 /// In-process devnet that runs until it is stopped or dropped.
 ///
@@ -38,13 +39,6 @@ pub struct Devnet {
 }
 
 impl Devnet {
-    /// Returns a builder with the command's defaults, but on a free port.
-    pub fn builder() -> DevnetBuilder {
-        let mut config = DevnetConfig::default();
-        config.server.port = 0;
-        DevnetBuilder { config }
-    }
-
     /// Starts a devnet. Must be called inside a multi-threaded Tokio runtime.
     ///
     /// # Errors
@@ -79,7 +73,7 @@ impl Devnet {
         let blobs = Arc::<BlobStore>::default();
         let (own, telemetry) = ((config, accounts), Arc::clone(&telemetry));
         let found_in = Arc::clone(&blobs);
-        let started = tokio::task::spawn_blocking(move || {
+        let started = task::spawn_blocking(move || {
             let (config, accounts) = own;
             let remote = match &config.origin {
                 Origin::Fork(fork) => Some(Arc::new(Remote::connect(fork)?)),
@@ -138,7 +132,7 @@ impl Devnet {
             Arc::new(DevnetState::new(api.clone(), config, &accounts, remote, forced_header));
         if let Some(path) = file {
             let (state, path) = (Arc::clone(&state), path.to_owned());
-            let loaded = tokio::task::spawn_blocking(move || dump::load_file(&state, &path));
+            let loaded = task::spawn_blocking(move || dump::load_file(&state, &path));
             loaded.await.map_err(|error| DevnetError::Flag {
                 flag: "--load-state",
                 reason: error.to_string(),
@@ -270,6 +264,49 @@ impl Devnet {
             }
         })
     }
+
+    /// Writes the state to a file.
+    ///
+    /// # Errors
+    ///
+    /// [`DevnetError::File`], or [`DevnetError::Flag`] if the blocks were imported.
+    pub fn dump_state(&self, path: &Path) -> Result<(), DevnetError> {
+        let failed = |error: dump::DumpError| DevnetError::Flag {
+            flag: "--dump-state",
+            reason: error.to_string(),
+        };
+        dump::dump(self.state(), self.config().preserve_states).map_err(failed)?.write(path)
+    }
+
+    /// Like [`Self::dump_state`], but gives up if a change locks the chain for longer than the
+    /// given time, because a shutdown must not wait for it.
+    ///
+    /// # Errors
+    ///
+    /// [`DevnetError::NotWritten`] on timeout, and those of [`Self::dump_state`].
+    pub fn dump_state_within<'a>(
+        &'a self,
+        path: &'a Path,
+        patience: Duration,
+    ) -> BoxFuture<'a, Result<(), DevnetError>> {
+        Box::pin(async move {
+            let node = Arc::clone(self.node());
+            let free = task::spawn_blocking(move || node.read(|_| ()));
+            if time::timeout(patience, free).await.is_err() {
+                return Err(DevnetError::NotWritten { path: path.to_owned(), waited: patience });
+            }
+            self.dump_state(path)
+        })
+    }
+
+    /// Loads a state file.
+    ///
+    /// # Errors
+    ///
+    /// [`DevnetError::File`] or [`DevnetError::Format`]; the devnet is then unchanged.
+    pub fn load_state(&self, path: &Path) -> Result<(), DevnetError> {
+        dump::load_file(self.state(), path)
+    }
 }
 
 impl Drop for Devnet {
@@ -286,105 +323,5 @@ impl From<MiningMode> for node::Mining {
             MiningMode::Mixed(interval) => Self::Mixed(interval),
             MiningMode::Manual => Self::Manual,
         }
-    }
-}
-
-/// Builder of a devnet.
-#[derive(Debug, Clone)]
-pub struct DevnetBuilder {
-    config: DevnetConfig,
-}
-
-impl DevnetBuilder {
-    /// Applies [mainnet's rules](DevnetConfig::with_mainnet_rules) instead of anvil's.
-    #[must_use]
-    pub fn mainnet(self) -> Self {
-        Self { config: self.config.with_mainnet_rules() }
-    }
-
-    /// Modifies the configuration with a closure.
-    #[must_use]
-    pub fn with(mut self, change: impl FnOnce(&mut DevnetConfig)) -> Self {
-        change(&mut self.config);
-        self
-    }
-
-    /// Sets the chain id.
-    #[must_use]
-    pub fn chain_id(self, id: u64) -> Self {
-        self.with(|config| config.chain_id = Some(id))
-    }
-
-    /// Forks another node's chain at a block, or at the newest one.
-    #[must_use]
-    pub fn fork(self, url: impl Into<String>, block: Option<u64>) -> Self {
-        let block = block.and_then(|number| i64::try_from(number).ok());
-        self.with(|config| config.origin = Origin::Fork(Fork::at(url, block)))
-    }
-
-    /// Sets the port.
-    #[must_use]
-    pub fn port(self, port: u16) -> Self {
-        self.with(|config| config.server.port = port)
-    }
-
-    /// Seals blocks at an interval instead of one per transaction.
-    #[must_use]
-    pub fn block_time(self, interval: Duration) -> Self {
-        self.with(|config| config.mining = MiningMode::Interval(interval))
-    }
-
-    /// Seals blocks only on request.
-    #[must_use]
-    pub fn no_mining(self) -> Self {
-        self.with(|config| config.mining = MiningMode::Manual)
-    }
-
-    /// Sets the mnemonic of the test accounts.
-    #[must_use]
-    pub fn mnemonic(self, phrase: impl Into<String>) -> Self {
-        self.with(|config| config.mnemonic = crate::MnemonicSource::Phrase(phrase.into()))
-    }
-
-    /// Sets the balance of each test account, in wei.
-    #[must_use]
-    pub fn balance(self, balance: U256) -> Self {
-        self.with(|config| config.balance = balance)
-    }
-
-    /// Sets the number of test accounts.
-    #[must_use]
-    pub fn accounts(self, count: u32) -> Self {
-        self.with(|config| config.accounts = count)
-    }
-
-    /// Sets the fork active at genesis.
-    #[must_use]
-    pub fn hardfork(self, fork: crate::Hardfork) -> Self {
-        self.with(|config| config.hardfork = fork)
-    }
-
-    /// Sets the fork active at genesis and later forks in order of activation.
-    #[must_use]
-    pub fn hardforks(self, first: crate::Hardfork, later: Vec<(ProtocolFork, ForkTime)>) -> Self {
-        self.with(|config| {
-            config.hardfork = first;
-            config.later_forks = later;
-        })
-    }
-
-    /// Sets the timestamp of the genesis block, in seconds.
-    #[must_use]
-    pub fn timestamp(self, timestamp: u64) -> Self {
-        self.with(|config| config.timestamp = Some(timestamp))
-    }
-
-    /// Starts the devnet. Must be called inside a multi-threaded Tokio runtime.
-    ///
-    /// # Errors
-    ///
-    /// Any [`DevnetError`]; no devnet is then running.
-    pub async fn spawn(self) -> Result<Devnet, DevnetError> {
-        Devnet::start(self.config).await
     }
 }

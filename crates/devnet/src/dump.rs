@@ -1,7 +1,7 @@
 //! Dumping and loading the state of a devnet.
 
 use crate::{
-    Devnet, DevnetError, Origin,
+    DevnetError, Origin,
     cheats::ForceHeader,
     history::PastState,
     state::DevnetState,
@@ -18,7 +18,6 @@ use chain::{
 };
 use codec::ExecuteTx;
 use executor::ExecutionOutcome;
-use futures_util::future::BoxFuture;
 use node::{Command, NodeState};
 use rpc::RpcError;
 use serde::Deserialize;
@@ -27,55 +26,8 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::Arc,
-    time::Duration,
 };
 use store::{Changes, ExecutedBlock, MemoryStore, Overlay, Store, StoreError, StoredNodes};
-use tokio::{task, time};
-
-impl Devnet {
-    /// Writes the state to a file.
-    ///
-    /// # Errors
-    ///
-    /// [`DevnetError::File`], or [`DevnetError::Flag`] if the blocks were imported.
-    pub fn dump_state(&self, path: &Path) -> Result<(), DevnetError> {
-        let failed = |error: DumpError| DevnetError::Flag {
-            flag: "--dump-state",
-            reason: error.to_string(),
-        };
-        dump(self.state(), self.config().preserve_states).map_err(failed)?.write(path)
-    }
-
-    /// Like [`Self::dump_state`], but gives up if a change locks the chain for longer than the
-    /// given time, because a shutdown must not wait for it.
-    ///
-    /// # Errors
-    ///
-    /// [`DevnetError::NotWritten`] on timeout, and those of [`Self::dump_state`].
-    pub fn dump_state_within<'a>(
-        &'a self,
-        path: &'a Path,
-        patience: Duration,
-    ) -> BoxFuture<'a, Result<(), DevnetError>> {
-        Box::pin(async move {
-            let node = Arc::clone(self.node());
-            let free = task::spawn_blocking(move || node.read(|_| ()));
-            if time::timeout(patience, free).await.is_err() {
-                return Err(DevnetError::NotWritten { path: path.to_owned(), waited: patience });
-            }
-            self.dump_state(path)
-        })
-    }
-
-    /// Loads a state file.
-    ///
-    /// # Errors
-    ///
-    /// [`DevnetError::File`] or [`DevnetError::Format`]; the devnet is then unchanged.
-    pub fn load_state(&self, path: &Path) -> Result<(), DevnetError> {
-        load_file(self.state(), path)
-    }
-}
 
 /// Loads a state file into a devnet.
 pub(crate) fn load_file(devnet: &DevnetState, path: &Path) -> Result<(), DevnetError> {

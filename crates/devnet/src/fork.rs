@@ -7,7 +7,7 @@
 use crate::{
     DevnetConfig, DevnetError,
     cache::Cache,
-    history::{PastState, Values},
+    history::{PastState, Values, bytecode},
     upstream::{Fork, RemoteError, Upstream},
 };
 use alloy_consensus::Header;
@@ -15,7 +15,7 @@ use alloy_eips::{
     BlockId, BlockNumberOrTag, eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS,
 };
 use alloy_primitives::{
-    Address, B256, Bytes, U64, U256, keccak256,
+    Address, B256, U64, U256, keccak256,
     map::{AddressMap, HashMap},
     uint,
 };
@@ -24,7 +24,7 @@ use alloy_transport::TransportError;
 use client::{ClientError, RedactedUrl};
 use executor::ForkBackend;
 use parking_lot::{Mutex, RwLock};
-use revm::{bytecode::Bytecode, state::AccountInfo};
+use revm::state::AccountInfo;
 use rpc::CONSOLE_OUTPUT;
 use serde_json::{Value, json};
 use std::{
@@ -340,11 +340,6 @@ async fn account(
         code: Some(bytecode(&code)),
         account_id: None,
     }))
-}
-
-/// Converts code to revm's representation.
-pub(crate) fn bytecode(code: &Bytes) -> Bytecode {
-    Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code.clone()))
 }
 
 impl Drop for Remote {

@@ -96,6 +96,11 @@ fn jumps(code: &[u8]) -> (Vec<u8>, usize) {
     (bits, at)
 }
 
+/// Converts code to revm's representation.
+pub(crate) fn bytecode(code: &Bytes) -> Bytecode {
+    Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code.clone()))
+}
+
 /// Values that were read from a state: accounts, slots and block hashes.
 pub(crate) type Values =
     (AddressMap<Option<AccountInfo>>, HashMap<(Address, U256), U256>, HashMap<u64, B256>);
@@ -136,7 +141,7 @@ impl PastState {
                     balance: account.balance,
                     nonce: account.nonce,
                     code_hash: account.code_hash,
-                    code: Some(crate::fork::bytecode(&code)),
+                    code: Some(bytecode(&code)),
                     account_id: None,
                 }),
             );

@@ -9,6 +9,7 @@ mod accounts;
 mod api;
 pub mod args;
 mod banner;
+mod builder;
 mod cache;
 mod cheats;
 mod config;
@@ -34,8 +35,9 @@ mod upstream;
 
 pub use accounts::{Accounts, MnemonicSource};
 pub use banner::{Continued, Facts, banner, config_out};
+pub use builder::DevnetBuilder;
 pub use config::{DevnetConfig, Hardfork, MiningMode, Origin, ServerConfig, TimeOfDay, Traces};
-pub use devnet::{Devnet, DevnetBuilder};
+pub use devnet::Devnet;
 pub use error::DevnetError;
 pub use genesis::read_genesis;
 pub use registry::{REGISTRY_ADDRESS, verification_key_hash};
