@@ -1,6 +1,7 @@
 //! `enshrine execute inspect`: prints the contents of inputs and their gas.
 
 use super::{
+    fields::Fields,
     load::{Source, decode_input},
     verify::Cause,
 };
@@ -11,8 +12,8 @@ use codec::RootConvention;
 use execute::{DeclaredGas, FURTHER_BLOCK_GAS};
 use executor::decode_transaction;
 use eyre::{Context, Result, bail};
-use serde::{Serialize, Serializer};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use std::{collections::BTreeMap, process::ExitCode};
 use variants::{DraftBlock, GasSchedule};
 use wire::{Input, ProtocolFork, StatelessBatch, StatelessInput};
@@ -223,71 +224,4 @@ fn describe_batch(
         .with("chain id", batch.chain_id, "")
         .group("request roots", root)
         .group("gas", gas_fields(&declared, gas_used, chosen)))
-}
-
-/// Named values in order. Text output has the names as they are, JSON has them in camelCase
-/// (`blockNumber`).
-#[derive(Debug, Default)]
-pub(super) struct Fields(Vec<(String, Shown)>);
-
-#[derive(Debug)]
-enum Shown {
-    Value { value: Value, unit: &'static str },
-    Group(Fields),
-}
-
-impl Fields {
-    pub(super) fn with(mut self, name: &str, value: impl Into<Value>, unit: &'static str) -> Self {
-        self.0.push((name.to_owned(), Shown::Value { value: value.into(), unit }));
-        self
-    }
-
-    fn group(mut self, name: &str, fields: Self) -> Self {
-        self.0.push((name.to_owned(), Shown::Group(fields)));
-        self
-    }
-
-    /// Prints the fields, indented by `depth`.
-    fn print(&self, depth: usize) {
-        let indent = "  ".repeat(depth);
-        for (name, shown) in &self.0 {
-            match shown {
-                Shown::Group(fields) => {
-                    say!("{indent}{name}");
-                    fields.print(depth + 1);
-                }
-                Shown::Value { value, unit } => {
-                    let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                    say!("{}", format!("{indent}{name:<28}{value} {unit}").trim_end());
-                }
-            }
-        }
-    }
-}
-
-impl Serialize for Fields {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, shown)| (key(name), shown)))
-    }
-}
-
-impl Serialize for Shown {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Value { value, .. } => value.serialize(serializer),
-            Self::Group(fields) => fields.serialize(serializer),
-        }
-    }
-}
-
-/// Converts a name to a JSON key in camelCase.
-fn key(name: &str) -> String {
-    let mut words = name.split([' ', '-']);
-    let mut key = words.next().unwrap_or_default().to_owned();
-    for word in words {
-        let mut letters = word.chars();
-        key.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
-        key.push_str(letters.as_str());
-    }
-    key
 }

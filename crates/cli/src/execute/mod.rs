@@ -4,6 +4,7 @@ mod bench;
 pub(crate) mod content;
 mod encode;
 mod fetch;
+mod fields;
 mod inspect;
 mod load;
 mod transaction;

@@ -1,6 +1,6 @@
 //! EXECUTE calls in raw transactions of type `0x05`.
 
-use super::inspect::Fields;
+use super::fields::Fields;
 use alloy_primitives::Bytes;
 use alloy_sol_types::SolCall as _;
 use codec::{ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
