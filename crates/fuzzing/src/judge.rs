@@ -1,14 +1,9 @@
 //! Verdicts on inputs, each computed in two ways.
 
-use crate::{memo::Memo, scene::Scene, signatures::KnownSenders};
-use alloy_primitives::B256;
-use chain::Chain;
-use codec::RawBlock;
+use crate::{memo::Memo, signatures::KnownSenders};
 use core::{fmt::Debug, num::NonZeroUsize};
 use execute::{Execute, ExecuteError, Executed};
 use std::sync::Arc;
-use testkit::CHAIN_ID;
-use wire::Input;
 
 /// Verdict of EXECUTE on a call.
 pub(crate) type Verdict = Result<Executed, ExecuteError>;
@@ -66,62 +61,4 @@ pub(crate) fn assert_no_fault<T>(outcome: &Result<T, ExecuteError>) {
     if let Err(fault @ (ExecuteError::Panic(_) | ExecuteError::Internal(_))) = outcome {
         panic!("a fault of ours: {fault}");
     }
-}
-
-/// Compares the verdict on calldata with that of a chain, which executes the same blocks on the
-/// states in a store. Returns `true` if EXECUTE accepts the calldata by the rules of L1.
-///
-/// If EXECUTE accepts an input, the chain imports its blocks in order. If the chain imports them
-/// and EXECUTE rejects the input, the witness must be the reason: with the witness of the chain,
-/// EXECUTE accepts the blocks.
-pub(crate) fn agree_with_chain(scene: &Scene, calldata: &[u8]) -> bool {
-    let open = &*scene.open.verdict(calldata);
-    // EXECUTE by the rules of the fork's L1 is stricter, but never returns a different result.
-    if is_in_sample(calldata)
-        && let Ok(strict) = &*scene.strict.verdict(calldata)
-    {
-        let open = open.as_ref().expect("the rules of L1 allow more");
-        assert_eq!((strict.result, strict.gas), (open.result, open.gas));
-        assert_eq!(strict.verdict, open.verdict);
-    }
-    let Ok(input) = Input::decode(calldata) else { return open.is_ok() };
-    let first = &input.requests()[0].payload;
-    let is_known = matches!(scene.chain.find_block(&first.parent_hash), Ok(Some(_)));
-    // The chain cannot check blocks of other chains and on forged parents.
-    if !is_known || input.chain_id() != CHAIN_ID || input.fork() != scene.fork {
-        return open.is_ok();
-    }
-    let mut chain = scene.chain.detached();
-    let replayed = replay(&mut chain, &input);
-    match (open, &replayed) {
-        (Ok(executed), Ok(hashes)) => {
-            let got: Vec<_> = executed.verdicts().map(|one| one.block_hash).collect();
-            assert_eq!(got, *hashes);
-        }
-        (Ok(_), Err(reason)) => panic!("accepted, but no block of the chain: {reason}"),
-        (Err(reason), Ok(hashes)) => {
-            let blocks = hashes.iter().map(|hash| chain.block(hash).expect("just appended"));
-            let again = chain.batch(blocks.collect()).expect("they follow one another");
-            let proven = scene.open.verdict(&again.input().expect("its witness"));
-            assert!(proven.is_ok(), "{proven:?} with the chain's witness, {reason} with its own");
-        }
-        (Err(_), Err(_)) => {}
-    }
-    open.is_ok()
-}
-
-/// Imports the blocks of an input one after another, and returns their hashes.
-fn replay(chain: &mut Chain, input: &Input<'_>) -> Result<Vec<B256>, String> {
-    let mut hashes = Vec::new();
-    for request in input.requests() {
-        let raw: RawBlock = chain::block_of(request, input.fork()).map_err(|it| it.to_string())?;
-        let parent = hashes.last().copied();
-        if parent.is_some_and(|parent| parent != raw.header.parent_hash) {
-            return Err("a block does not follow the one before".to_owned());
-        }
-        let new = chain.import(&raw).map_err(|it| it.to_string())?;
-        hashes.push(new.block.hash);
-        chain.insert(new).map_err(|it| it.to_string())?;
-    }
-    Ok(hashes)
 }

@@ -18,12 +18,14 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod agreement;
 mod blocks;
 mod calls;
 mod choices;
 mod formats;
 mod judge;
 mod memo;
+mod mutations;
 mod nodes;
 mod repairs;
 mod scene;

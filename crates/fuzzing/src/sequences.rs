@@ -1,7 +1,7 @@
 //! Batches of blocks in any order.
 
 use crate::{
-    Outcome, blocks::change, choices::Choices, judge::agree_with_chain, repairs::repaired,
+    Outcome, agreement::agree_with_chain, choices::Choices, mutations::change, repairs::repaired,
     scene::Scene,
 };
 use alloy_primitives::{B256, Bytes};
