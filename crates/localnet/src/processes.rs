@@ -431,7 +431,7 @@ impl Rollup {
     /// Deposits this many wei from L1 to an account on the L2.
     pub fn deposit(&self, from: &Key, to: Address, value: u128) -> Result<()> {
         let l1 = self.l1.client();
-        let hash = send_deposit(l1, self.deployment.message_queue, from, to, value)?;
+        let hash = send_deposit(l1, L1_CHAIN, self.deployment.message_queue, from, to, value)?;
         ensure!(receipt(l1, hash)?.status(), "the deposit failed");
         Ok(())
     }

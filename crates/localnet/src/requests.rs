@@ -1,6 +1,5 @@
 //! Requests to the nodes of a rollup: heads and states, signed transactions, and polling.
 
-use crate::processes::{L1_CHAIN, L2_CHAIN};
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
@@ -31,6 +30,7 @@ pub fn message_fee(l1: &Client, message_queue: Address) -> Result<u128> {
 /// `value`.
 pub fn send_deposit(
     l1: &Client,
+    chain_id: u64,
     message_queue: Address,
     from: &Key,
     to: Address,
@@ -38,7 +38,7 @@ pub fn send_deposit(
 ) -> Result<B256> {
     let fee = message_fee(l1, message_queue)?;
     let call = IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee, data: Bytes::new() };
-    send(l1, L1_CHAIN, from, message_queue.into(), value + fee, call.abi_encode().into(), 300_000)
+    send(l1, chain_id, from, message_queue.into(), value + fee, call.abi_encode().into(), 300_000)
 }
 
 /// Part of the response of `rollup_syncStatus`.
@@ -181,10 +181,10 @@ pub fn signed(
     transaction.encoded_2718().into()
 }
 
-/// Signs a transfer of 1 wei on the L2 with this tip; returns its encoding.
-pub fn transfer(from: &Key, nonce: u64, to: Address, tip: u128) -> Bytes {
+/// Signs a transfer of 1 wei with this tip; returns its encoding.
+pub fn transfer(chain_id: u64, from: &Key, nonce: u64, to: Address, tip: u128) -> Bytes {
     let transaction = from.sign(TxEip1559 {
-        chain_id: L2_CHAIN,
+        chain_id,
         nonce,
         gas_limit: 21_000,
         max_fee_per_gas: 20_000_000_000,

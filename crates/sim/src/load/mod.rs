@@ -15,7 +15,7 @@ use large::Large;
 use lifted::Lifted;
 use localnet::{
     budget::Budget,
-    processes::{Deploying, Rollup},
+    processes::{Deploying, L2_CHAIN, Rollup},
     report::Report,
     requests::{balance, number as head, status, transfer, until, until_safe},
     say,
@@ -300,7 +300,7 @@ fn stranger(kind: &str, number: u64) -> Address {
 /// Signs transfers of an account with these nonces, each to a new account.
 fn transfers(payer: &Key, nonces: Range<u64>) -> Vec<Bytes> {
     let name = payer.address().to_string();
-    nonces.map(|nonce| transfer(payer, nonce, stranger(&name, nonce), TIP)).collect()
+    nonces.map(|nonce| transfer(L2_CHAIN, payer, nonce, stranger(&name, nonce), TIP)).collect()
 }
 
 /// Sends transactions, those of each account in order. Returns the time until all are accepted.
@@ -338,7 +338,7 @@ fn probe_pending(url: &str, probe: &Key, done: &AtomicBool) -> Result<Vec<f64>> 
             break;
         }
         let to = stranger("probe", nonce);
-        let raw = transfer(probe, nonce, to, 1_000 * TIP);
+        let raw = transfer(L2_CHAIN, probe, nonce, to, 1_000 * TIP);
         client.request::<_, B256>("eth_sendRawTransaction", (raw,))?;
         let begun = Instant::now();
         while client.request::<_, U256>("eth_getBalance", (to, "pending"))?.is_zero() {

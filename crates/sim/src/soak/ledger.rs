@@ -11,7 +11,7 @@ use client::{Client, ClientOptions};
 use contracts::{L2_MESSENGER, bindings::IL2Messenger};
 use eyre::{Result, ensure};
 use localnet::{
-    processes::L2_CHAIN,
+    processes::{L1_CHAIN, L2_CHAIN},
     requests::{send_deposit, signed},
 };
 use testkit::{GWEI, Key};
@@ -85,7 +85,14 @@ fn try_send_all(ways: &Ways, step: &Step, sent: &mut Vec<Sent>) -> Result<()> {
     }
     let l1 = Client::new(l1, ClientOptions::default())?;
     if let Some(gwei) = step.deposit {
-        send_deposit(&l1, *message_queue, &Key::named("alice"), users[0].address(), gwei * GWEI)?;
+        send_deposit(
+            &l1,
+            L1_CHAIN,
+            *message_queue,
+            &Key::named("alice"),
+            users[0].address(),
+            gwei * GWEI,
+        )?;
     }
     crossing.send(&l1, &client, users, step)
 }
