@@ -5,7 +5,7 @@ use super::{
     FORMS, L1_CHAIN, ROUNDS,
     blocks::{self, Subject},
 };
-use crate::{gas_model::speed::Timer, vectors::execute_tx};
+use crate::{gas_model::speed::Timer, vectors::carrier};
 use alloy_consensus::TxEip1559;
 use chain::RecoveredTransaction;
 use codec::ExecuteTx;
@@ -63,7 +63,7 @@ fn measure(subject: &Subject) -> Result<Times> {
         by_calldata: f64::INFINITY,
     };
     let call = DialectName::ExecuteTx.encode(&subject.input)?;
-    let tx = ExecuteTx { gas_limit: TRANSACTION_GAS_CAP, ..execute_tx::around(&call).tx };
+    let tx = ExecuteTx { gas_limit: TRANSACTION_GAS_CAP, ..carrier::around(&call).tx };
     let by_transaction = l1.execute_tx(&operator, tx)?;
     let by_calldata = operator.sign(TxEip1559 {
         chain_id: L1_CHAIN,

@@ -10,7 +10,7 @@ mod blocks;
 mod documented;
 mod mutated;
 
-use crate::{gas_model::speed::Timer, vectors::execute_tx};
+use crate::{gas_model::speed::Timer, vectors::carrier};
 use alloy_primitives::{B256, Bytes, U256};
 use blocks::Subject;
 use codec::ExecuteTx;
@@ -238,7 +238,7 @@ fn form(subject: &Subject, dialect: DialectName) -> Result<(Form, DialectCall)> 
     let source: Arc<dyn BlobSource> = Arc::new(held);
     let execute = Dialects::usual(&[dialect]).of(subject.execute.clone(), &source);
     let own = match in_transaction {
-        true => execute_tx::dialect_in(execute_tx::around(&call)),
+        true => carrier::dialect_in(carrier::around(&call)),
         false => Arc::clone(execute.dialects.last().ok_or_eyre("a dialect")?),
     };
     let precompile = PrecompileCall { calldata: &call.calldata, blob_hashes: &blob_hashes };
@@ -272,7 +272,7 @@ fn receipt(l1: &mut L1, dialect: DialectName, call: &DialectCall) -> Result<u64>
     let operator = Key::named("operator");
     let (to, data) = (dialect.address(), Bytes::copy_from_slice(&call.calldata));
     let sent = if dialect == DialectName::ExecuteTx {
-        let tx = execute_tx::around(call).tx;
+        let tx = carrier::around(call).tx;
         l1.send_execute_tx(&operator, ExecuteTx { gas_limit: TRANSACTION_GAS_CAP, ..tx })?
     } else if call.blobs.is_empty() {
         l1.send(&operator, to.into(), U256::ZERO, data, TRANSACTION_GAS_CAP)?

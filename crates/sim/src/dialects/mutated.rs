@@ -7,7 +7,7 @@ use crate::{
         speed::{Timer, Yardstick},
     },
     vectors::{
-        draft, execute_tx, nested,
+        carrier, draft, nested,
         world::{Content, World},
     },
 };
@@ -150,10 +150,10 @@ fn mutated_calls(
 /// field, the head or the witness.
 fn mutated_transactions(input: &[u8], count: u64) -> Result<impl Iterator<Item = SignedExecuteTx>> {
     let dialect = DialectName::ExecuteTx;
-    let good = execute_tx::around(&dialect.encode(input)?).encode();
+    let good = carrier::around(&dialect.encode(input)?).encode();
     // Some mutated inputs cannot be split, and some mutated bytes are not a transaction.
     let encoded = mutations(input, 2 * count).filter_map(move |input| dialect.encode(&input).ok());
-    let of_inputs = encoded.map(|call| execute_tx::around(&call)).take(usize::try_from(count / 2)?);
+    let of_inputs = encoded.map(|call| carrier::around(&call)).take(usize::try_from(count / 2)?);
     let changed: Vec<_> = mutations(&good, 2 * count)
         .filter_map(|bytes| SignedExecuteTx::decode(&bytes).ok())
         .take(usize::try_from(count - count / 2)?)
@@ -176,9 +176,9 @@ impl Mutated {
         let blobs = vec![tx.tx.witness.to_vec()];
         let call = DialectCall { calldata: tx.tx.input.to_vec(), blobs };
         let fields = tx.tx.clone();
-        let own = execute_tx::dialect_in(tx);
+        let own = carrier::dialect_in(tx);
         if self.make(&Execute::default(), &*own, &call, &[], yardstick)? {
-            let block = execute_tx::around(&call).tx;
+            let block = carrier::around(&call).tx;
             let bound = fields.pre_state_root == block.pre_state_root
                 && fields.coinbase == block.coinbase
                 && fields.block_number == block.block_number

@@ -1,6 +1,6 @@
 //! Inputs in other dialects, whose decoding must be paid for too.
 
-use super::inputs::{Input, Rows};
+use super::rows::{Input, Rows};
 use alloy_primitives::{B256, Bytes};
 use execute::Execute;
 use eyre::Result;

@@ -1,6 +1,9 @@
 //! The inputs: real blocks, and inputs built to be slow for their price.
 
-use super::{dialects, precompiles, programs};
+use super::{
+    dialects, precompiles, programs,
+    rows::{Input, Row, Rows},
+};
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEip2930, TxEip7702, TxLegacy};
 use alloy_eips::{
     eip2718::Encodable2718,
@@ -12,7 +15,7 @@ use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256}
 use chain::{BlockAttributes, Chain, ChainConfig, to_stateless_input};
 use codec::Encode as _;
 use codec::RawBlock;
-use execute::{Dialect, Execute, ExecutionSpecs, Networks};
+use execute::{Execute, Networks};
 use executor::ChainSpec;
 use eyre::{Result, ensure};
 use revm::bytecode::opcode as op;
@@ -23,37 +26,7 @@ use testkit::{
 };
 use wire::{BatchWitness, ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput};
 
-/// An input to measure.
-pub(crate) struct Input {
-    pub(crate) name: String,
-    pub(crate) execute: Execute,
-    pub(crate) dialect: Arc<dyn Dialect>,
-    pub(crate) calldata: Vec<u8>,
-    pub(crate) blob_hashes: Vec<B256>,
-}
-
-impl Input {
-    /// Creates an input in the dialect of the execution-specs.
-    pub(crate) fn new(name: &str, execute: Execute, calldata: Vec<u8>) -> Self {
-        let (name, dialect) = (name.to_owned(), Arc::new(ExecutionSpecs));
-        Self { name, execute, dialect, calldata, blob_hashes: Vec::new() }
-    }
-}
-
-/// Function that measures an input.
-pub(crate) type Row<'r> = &'r mut dyn FnMut(Input) -> Result<()>;
-
-/// Receiver of a fork's inputs.
-pub(crate) struct Rows<'r> {
-    pub(crate) fork: ProtocolFork,
-    pub(crate) measure: Row<'r>,
-}
-
 impl Rows<'_> {
-    fn add(&mut self, name: &str, calldata: Vec<u8>) -> Result<()> {
-        (self.measure)(Input::new(name, Execute::on(self.fork), calldata))
-    }
-
     /// Adds a block with one transaction, which calls a program.
     fn program(&mut self, name: &str, code: Bytes, input: Vec<u8>) -> Result<()> {
         let mut genesis = genesis(self.fork);

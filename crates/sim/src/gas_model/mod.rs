@@ -12,12 +12,13 @@ pub(crate) mod dialects;
 mod inputs;
 pub(crate) mod precompiles;
 mod programs;
+mod rows;
 pub(crate) mod speed;
 
-use execute::{Execute, Executed, PrecompileCall, Refused};
+use execute::Execute;
 use eyre::{Result, bail};
-use inputs::{Input, Rows};
 use keccak::Backend;
+use rows::{Input, Rows};
 use speed::{Timer, Yardstick};
 use std::process::ExitCode;
 use wire::ProtocolFork;
@@ -157,14 +158,4 @@ fn price(input: &Input) -> (u64, String) {
     let held = outcome.as_ref().map_or_else(|refused| refused.held, |executed| executed.reserve);
     let answer = input.dialect.answer(&input.calldata, outcome);
     (answer.map_or(held, |answer| answer.gas), verdict)
-}
-
-impl Input {
-    fn call(&self) -> PrecompileCall<'_> {
-        PrecompileCall { calldata: &self.calldata, blob_hashes: &self.blob_hashes }
-    }
-
-    fn run(&self) -> Result<Executed, Refused> {
-        self.execute.run_as(&*self.dialect, self.call(), u64::MAX, |_| {})
-    }
 }

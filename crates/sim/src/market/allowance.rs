@@ -4,7 +4,7 @@
 //! The chain implements prices, limit, payment and refund. The L2 blocks have no transactions: the
 //! gas limit of a block represents the gas that an advance would use, and is the price of the call.
 
-use super::l1::{BASE_FEE, Block, L1_LIMIT};
+use super::block::{BASE_FEE, Block, L1_LIMIT};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{B256, Bytes, U256};
 use chain::{

@@ -2,6 +2,7 @@
 //! for docs/market.md.
 
 mod allowance;
+mod block;
 mod l1;
 mod plot;
 mod report;

@@ -1,7 +1,7 @@
 //! Results of the simulations, for `docs/market.md`.
 
 use super::{
-    l1::Payment,
+    block::Payment,
     plot::{Curve, Plot},
     world::{ATTACK, BLOCKS, Demand, History, SETTLED, TRANSFER, run},
 };

@@ -1,6 +1,6 @@
 //! `docs/market.md` matches the simulation, and the simulation conserves demand.
 
-use super::l1::{BASE_FEE, Block, L1_LIMIT, Payment, TRANSACTION_CAP};
+use super::block::{BASE_FEE, Block, L1_LIMIT, Payment, TRANSACTION_CAP};
 use super::report::{REAL, WORST, placed, report};
 use super::world::{ATTACK, BLOCKS, BUDGET, Demand, run};
 use std::{fs, path::Path};

@@ -3,7 +3,10 @@
 //! The market is the real one, but the L2s have no transactions: an advance is represented by its
 //! charge. All choices depend on a seed, and the arithmetic rounds the same on every machine.
 
-use super::l1::{BASE_FEE, Block, L1, Payment};
+use super::{
+    block::{BASE_FEE, Block, Payment},
+    l1::L1,
+};
 use eyre::Result;
 use std::collections::VecDeque;
 use testkit::Random;

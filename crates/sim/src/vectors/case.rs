@@ -1,6 +1,6 @@
 //! A call of EXECUTE in a file, and its outcome with this project's EXECUTE.
 
-use super::execute_tx;
+use super::carrier;
 use alloy_primitives::{B256, Bytes};
 use chain::ForkTimes;
 use codec::{SignedExecuteTx, blob_tail::BLOB_LEN};
@@ -111,7 +111,7 @@ impl Case {
         let own = Dialects::usual(&[dialect]).of(execute.clone(), &source).dialects.pop();
         let mut own = own.ok_or_eyre("a dialect")?;
         if let Some(transaction) = &self.transaction {
-            own = execute_tx::dialect_in(SignedExecuteTx::decode(transaction)?);
+            own = carrier::dialect_in(SignedExecuteTx::decode(transaction)?);
         }
         let blob_hashes: Vec<_> = self.blobs.iter().map(|blob| blob.versioned_hash).collect();
         let call = PrecompileCall { calldata: &self.input, blob_hashes: &blob_hashes };

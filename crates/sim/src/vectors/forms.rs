@@ -1,8 +1,8 @@
 //! Subjects as calls of each dialect.
 
 use super::{
+    carrier,
     case::{CarriedBlob, Case},
-    execute_tx,
     subject::{Subject, Subjects},
 };
 use alloy_primitives::Bytes;
@@ -113,7 +113,7 @@ impl Cases {
 
     fn case(&self, name: &str, fork: &str, call: &DialectCall, gas: u64) -> Result<Case> {
         if self.dialect == DialectName::ExecuteTx {
-            return self.case_in(name, fork, &execute_tx::around(call), gas);
+            return self.case_in(name, fork, &carrier::around(call), gas);
         }
         Ok(Case {
             blobs: call.blobs.iter().map(|blob| CarriedBlob::of(blob)).collect::<Result<_>>()?,

@@ -7,10 +7,11 @@
 
 mod batches;
 mod blocks;
+pub(crate) mod carrier;
 mod case;
 pub(crate) mod draft;
 mod drake;
-pub(crate) mod execute_tx;
+mod execute_tx;
 mod forms;
 mod legacy;
 pub(crate) mod nested;
