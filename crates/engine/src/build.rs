@@ -1,8 +1,8 @@
 //! `engine_getPayload`: builds blocks that a consensus client proposes.
 
-use crate::{Engine, NewPayload, PayloadAttributes, codes};
+use crate::{Engine, NewPayload, PayloadAttributes, codes, job::Job};
 use alloy_eips::Typed2718 as _;
-use alloy_primitives::{B256, Bytes, FixedBytes, U256};
+use alloy_primitives::{Bytes, FixedBytes, U256};
 use chain::{Block, BudgetRequest};
 use rpc::{
     RpcError,
@@ -14,15 +14,6 @@ use wire::ProtocolFork;
 
 /// Maximum number of payload jobs; the oldest is dropped when a new one exceeds it.
 const MAX_JOBS: usize = 16;
-
-/// A payload job. The block is built on the first `engine_getPayload`.
-#[derive(Debug, Clone)]
-pub(crate) struct Job {
-    id: [u8; 8],
-    parent: B256,
-    attributes: PayloadAttributes,
-    built: Option<Arc<Block>>,
-}
 
 /// Result of `engine_getPayload`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

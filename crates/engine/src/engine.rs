@@ -1,6 +1,6 @@
 //! State of the Engine API between calls: known invalid payloads and payload jobs.
 
-use crate::{build::Job, codes};
+use crate::{codes, job::Job};
 use alloy_primitives::B256;
 use chain::{Block, ChainReader};
 use parking_lot::Mutex;

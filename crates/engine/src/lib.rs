@@ -21,6 +21,7 @@ pub mod codes;
 mod driver;
 mod engine;
 mod forkchoice;
+mod job;
 mod jwt;
 mod methods;
 mod new_payload;
