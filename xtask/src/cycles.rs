@@ -1,7 +1,6 @@
 //! Check that the modules of a crate do not depend on one another in a cycle.
 //!
-//! Modules in a cycle can only be read, tested and moved together. `xtask/cycles.toml` lists the
-//! modules of existing cycles; no other module may be in one. Uses between a module and its
+//! Modules in a cycle can only be read, tested and moved together. Uses between a module and its
 //! children do not count, and neither do tests.
 
 use std::{
@@ -10,34 +9,22 @@ use std::{
     path::Path,
 };
 
-use eyre::WrapErr as _;
-
 use crate::files;
-
-/// File that lists, by crate, the modules of existing cycles.
-const EXCEPTIONS: &str = "xtask/cycles.toml";
 
 /// Modules of a crate by their paths, with the paths of those that they use.
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
-/// Returns a line for each module in a cycle that is not an exception. Prints exceptions that are
-/// no longer in a cycle.
+/// Returns a line for each cycle.
 pub(crate) fn check(root: &Path) -> eyre::Result<Vec<String>> {
-    let text = fs::read_to_string(root.join(EXCEPTIONS)).wrap_err(EXCEPTIONS)?;
-    let exceptions: BTreeMap<String, BTreeSet<String>> = toml::from_str(&text)?;
     let mut found = Vec::new();
     for entry in fs::read_dir(root.join("crates"))? {
         let folder = entry?.path();
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut allowed = exceptions.get(&name).cloned().unwrap_or_default();
         for cycle in cycles(&uses(&folder.join("src"))?) {
-            let others = cycle.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-            let new = cycle.iter().filter(|it| !allowed.contains(*it));
-            found.extend(new.map(|it| format!("crates/{name}: {it} is in a new cycle: {others}")));
-            allowed.retain(|it| !cycle.contains(it));
-        }
-        for module in allowed {
-            println!("{EXCEPTIONS}: {name}::{module} is in no cycle any more, remove it");
+            let modules = cycle.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            found.push(format!(
+                "crates/{name}: modules depend on one another in a cycle: {modules}"
+            ));
         }
     }
     found.sort();

@@ -238,8 +238,8 @@ enum Task {
     /// Check the rules of the repository that no compiler checks
     ///
     /// No machine-specific paths and no registry hosts, exact versions in every package.json, the
-    /// workspace's lints in every crate, no test that measures time, no new cycle between modules
-    /// of a crate, no broken link in a document, and the line count of trusted code in SECURITY.md.
+    /// workspace's lints in every crate, no test that measures time, no cycle between modules of a
+    /// crate, no broken link in a document, and the line count of trusted code in SECURITY.md.
     LintRepo,
 }
 
