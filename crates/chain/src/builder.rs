@@ -1,8 +1,8 @@
 //! Block building.
 
 use crate::{
-    BlockAttributes, BlockWithWitness, BudgetPolicy, BudgetRequest, ChainError, ChainReader,
-    InputUse, Rejection, State,
+    BlockAttributes, BudgetPolicy, BudgetRequest, ChainError, ChainReader, InputUse, Rejection,
+    State,
     filling::{Attempt, Bounds, Filling, IncludedTransactions, RecoveredTransaction, Rejected},
     header::check_header,
     record::WitnessRecorder,
@@ -25,10 +25,9 @@ use wire::{ProtocolFork, StatelessInput};
 /// Result of building a block.
 #[derive(Debug, Clone)]
 pub struct BuiltBlock {
-    /// The block, with the transactions that were included.
+    /// The block, with the transactions that were included, and with its witness if that was
+    /// requested.
     pub executed: ExecutedBlock,
-    /// Its witness in canonical form, if it was requested.
-    pub witness: Option<OwnedWitness>,
     /// Resources that its EXECUTE input uses, if its witness was requested.
     pub used: Option<InputUse>,
     /// Position and reason of each transaction that was not included, by ascending position.
@@ -45,7 +44,7 @@ impl BuiltBlock {
         read: usize,
         max: usize,
     ) -> Result<Option<usize>, ChainError> {
-        let (block, Some(witness)) = (&self.executed.block, &self.witness) else { return Ok(None) };
+        let ExecutedBlock { block, witness, .. } = &self.executed;
         let fork = spec.fork_at(block.header.timestamp);
         let Some(fork) = fork.filter(|fork| *fork >= ProtocolFork::Cancun) else { return Ok(None) };
         // Usually the upper bound suffices, which requires no node to be hashed.
@@ -61,18 +60,6 @@ impl BuiltBlock {
         let length = input.map_err(Invalid::from)?.len();
         Ok((length > max).then_some(length))
     }
-
-    /// Returns the block with its witness, which is empty if it was not requested.
-    pub fn into_block_with_witness(self, spec: &ChainSpec) -> BlockWithWitness {
-        let ExecutedBlock { block, changes } = self.executed;
-        BlockWithWitness {
-            fork: spec.fork_at(block.header.timestamp).unwrap_or(ProtocolFork::Paris),
-            block,
-            chain_id: spec.chain_id(),
-            witness: self.witness.unwrap_or_default(),
-            changes,
-        }
-    }
 }
 
 impl ChainReader {
@@ -85,7 +72,7 @@ impl ChainReader {
         &self,
         attributes: &BlockAttributes,
         transactions: Vec<Transaction>,
-    ) -> Result<(BlockWithWitness, Vec<(usize, Invalid)>), ChainError> {
+    ) -> Result<(ExecutedBlock, Vec<(usize, Invalid)>), ChainError> {
         let (mut recovered, mut positions, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
         let senders = self.config().cryptography().senders(&transactions);
         for (index, (transaction, sender)) in transactions.into_iter().zip(senders).enumerate() {
@@ -107,8 +94,7 @@ impl ChainReader {
         let reasons = core::mem::take(&mut built.rejected).into_iter();
         rejected.extend(reasons.map(|(at, reason)| (positions[at], reason.into_invalid())));
         rejected.sort_by_key(|(index, _)| *index);
-        let new = built.into_block_with_witness(&self.config().spec);
-        Ok((new, rejected))
+        Ok((built.executed, rejected))
     }
 }
 
@@ -130,7 +116,7 @@ impl State {
             let Some(surplus) = surplus else {
                 rejected.sort_by_key(|left: &Rejected| left.index);
                 let rejected = rejected.into_iter().map(|left| (left.index, left.reason)).collect();
-                return Ok(BuiltBlock { executed, witness: None, used: None, rejected });
+                return Ok(BuiltBlock { executed, used: None, rejected });
             };
             rejected.push(surplus);
             leave_out(&mut offered, &rejected);
@@ -183,8 +169,8 @@ impl State {
             }
             let max_bytes = budget.max_bytes();
             let read = recording.size().most;
-            let witness = Some(recording.into_witness()?);
-            let built = BuiltBlock { executed, witness, used, rejected: Vec::new() };
+            let executed = ExecutedBlock { witness: recording.into_witness()?, ..executed };
+            let built = BuiltBlock { executed, used, rejected: Vec::new() };
             let surplus = |max| built.surplus_length(&self.config.spec, read, max);
             let length = max_bytes.map(surplus).transpose()?.flatten();
             let Some((max, length)) = max_bytes.zip(length) else {
@@ -300,7 +286,7 @@ impl State {
         block.provable = provable;
         block.total_difficulty = self.block.total_difficulty;
         block.pre_state_root = self.root;
-        Ok(ExecutedBlock { block, changes })
+        Ok(ExecutedBlock::new(block, changes, spec))
     }
 }
 

@@ -170,8 +170,8 @@ impl Chain {
     }
 
     /// Adds a block to the chain, and makes it the head.
-    pub fn append(&mut self, new: impl Into<ExecutedBlock>) -> Result<Arc<Block>, ChainError> {
-        let ExecutedBlock { block, mut changes } = new.into();
+    pub fn append(&mut self, new: ExecutedBlock) -> Result<Arc<Block>, ChainError> {
+        let (block, mut changes) = new.into_changes();
         let block = Arc::new(block);
         changes.canonical = self.canonical_change(&block)?;
         changes.blocks.push(Arc::clone(&block));
@@ -186,8 +186,8 @@ impl Chain {
     }
 
     /// Adds a block to the chain without changing the head.
-    pub fn insert(&mut self, new: impl Into<ExecutedBlock>) -> Result<Arc<Block>, ChainError> {
-        let ExecutedBlock { block, mut changes } = new.into();
+    pub fn insert(&mut self, new: ExecutedBlock) -> Result<Arc<Block>, ChainError> {
+        let (block, mut changes) = new.into_changes();
         let block = Arc::new(block);
         changes.blocks.push(Arc::clone(&block));
         self.store.commit(changes)?;

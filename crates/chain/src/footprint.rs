@@ -1,15 +1,12 @@
 //! Nodes and codes that a block read and wrote. The footprints of consecutive blocks suffice to
 //! join them to a batch.
 
-use crate::{
-    BatchWithWitness, BlockWithWitness, ChainError, ChainReader, record::WitnessRecorder,
-    replay::follow,
-};
+use crate::{BatchWithWitness, ChainError, ChainReader, record::WitnessRecorder, replay::follow};
 use alloy_primitives::{B256, Bytes, map::B256Set};
 use codec::OwnedWitness;
 use keccak::keccak256_batch;
 use std::sync::{Arc, OnceLock};
-use store::Block;
+use store::{Block, ExecutedBlock};
 
 /// Nodes and codes that one block read and wrote.
 #[derive(Debug, Clone)]
@@ -29,6 +26,13 @@ impl BlockFootprint {
         written_codes: Vec<B256>,
     ) -> Self {
         Self { witness, hashes: OnceLock::new(), written_nodes, written_codes }
+    }
+
+    /// Returns the nodes and codes that a block with a recorded witness read and wrote.
+    pub fn of(new: &ExecutedBlock) -> Self {
+        let nodes = new.changes.nodes.iter().map(|(hash, _)| *hash).collect();
+        let codes = new.changes.codes.iter().map(|(hash, _)| *hash).collect();
+        Self::new(new.witness.clone(), nodes, codes)
     }
 
     fn hashes(&self) -> &(Vec<B256>, Vec<B256>) {
@@ -51,15 +55,6 @@ impl BlockFootprint {
     /// Returns the numbers of nodes and codes that the block wrote.
     pub const fn written(&self) -> (usize, usize) {
         (self.written_nodes.len(), self.written_codes.len())
-    }
-}
-
-impl BlockWithWitness {
-    /// Returns the nodes and codes that this block read and wrote.
-    pub fn footprint(&self) -> BlockFootprint {
-        let nodes = self.changes.nodes.iter().map(|(hash, _)| *hash).collect();
-        let codes = self.changes.codes.iter().map(|(hash, _)| *hash).collect();
-        BlockFootprint::new(self.witness.clone(), nodes, codes)
     }
 }
 

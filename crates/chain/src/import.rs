@@ -1,7 +1,7 @@
 //! Block import.
 
 use crate::{
-    BlockWithWitness, Chain, ChainError, State,
+    Chain, ChainError, State,
     config::pending_merge,
     execute_tx,
     header::{check_header, check_ommers},
@@ -19,7 +19,7 @@ use executor::{
 };
 use stateless::{RlpSize, VerifyOptions, process_block};
 use store::{Block, Changes, ExecutedBlock, Transaction};
-use wire::{DecodeError, ProtocolFork};
+use wire::DecodeError;
 
 /// An external block that has passed all checks possible without executing it.
 pub(crate) struct UncheckedBlock<'b> {
@@ -35,18 +35,11 @@ impl Chain {
     /// Executes a block on the state of its parent, and checks all claims of its header.
     ///
     /// The parent may be any known block. [`Chain::append`] adds the block to the chain.
-    pub fn import(&self, raw: &RawBlock) -> Result<BlockWithWitness, ChainError> {
+    pub fn import(&self, raw: &RawBlock) -> Result<ExecutedBlock, ChainError> {
         let unchecked = self.examine(raw, &[], None)?;
         let recording = WitnessRecorder::new(&unchecked.parent);
-        let ExecutedBlock { block, changes } = unchecked.execute(&recording)?;
-        let spec = &self.config().spec;
-        Ok(BlockWithWitness {
-            fork: spec.fork_at(block.header.timestamp).unwrap_or(ProtocolFork::Paris),
-            block,
-            chain_id: spec.chain_id(),
-            witness: recording.into_witness()?,
-            changes,
-        })
+        let executed = unchecked.execute(&recording)?;
+        Ok(ExecutedBlock { witness: recording.into_witness()?, ..executed })
     }
 
     /// Imports a block of any fork without recording a witness.
@@ -225,7 +218,7 @@ impl UncheckedBlock<'_> {
         block.ommers = self.ommers.to_vec();
         block.total_difficulty = parent.total_difficulty + self.header.difficulty;
         block.pre_state_root = self.parent.root;
-        ExecutedBlock { block, changes }
+        ExecutedBlock::new(block, changes, &self.parent.config().spec)
     }
 }
 

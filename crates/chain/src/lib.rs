@@ -67,7 +67,7 @@ pub use record::{LIST_OFFSET, WitnessSize};
 pub use replay::Replay;
 pub use sender::max_cost;
 pub use state::State;
-pub use witness::{BatchWithWitness, BlockWithWitness, shortest_input};
+pub use witness::{BatchWithWitness, shortest_input};
 
 // Types that make up a chain.
 pub use store::{Block, ExecuteDraw, ExecutedBlock, Store, Transaction};

@@ -67,7 +67,7 @@ impl State {
     /// Commits a child block to the store of this state, which must already be
     /// [detached](Self::detached).
     pub fn advance(&self, child: ExecutedBlock) -> Result<Self, ChainError> {
-        let ExecutedBlock { block, mut changes } = child;
+        let ExecutedBlock { block, mut changes, .. } = child;
         let block = Arc::new(block);
         changes.blocks.push(Arc::clone(&block));
         self.store.commit(changes)?;

@@ -1,64 +1,16 @@
-//! Blocks with their witnesses.
+//! Witnesses of blocks, and the inputs of EXECUTE that contain them.
 
 use crate::{ChainError, ChainReader};
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::B256;
 use codec::Encode as _;
 use codec::{OwnedWitness, compact::compact};
 use core::slice;
 use std::sync::Arc;
-use store::{Block, Changes, ExecutedBlock};
+use store::Block;
 use trie::EMPTY_ROOT;
 use wire::{
     BatchWitness, DecodeError, ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput,
 };
-
-/// A block that has been built or imported and is not yet part of the chain.
-#[derive(Debug, Clone)]
-pub struct BlockWithWitness {
-    /// The block.
-    pub block: Block,
-    /// Fork whose rules the block follows; Paris for all forks before Shanghai.
-    pub fork: ProtocolFork,
-    /// EIP-155 chain id.
-    pub chain_id: u64,
-    /// Witness in canonical form: the minimum that a verifier needs.
-    pub witness: OwnedWitness,
-    pub(crate) changes: Changes,
-}
-
-impl BlockWithWitness {
-    /// Iterates over the trie nodes that the block adds to the state of its parent.
-    pub fn nodes(&self) -> impl Iterator<Item = &Bytes> {
-        self.changes.nodes.iter().map(|(_, node)| node)
-    }
-
-    /// Iterates over the codes that the block has deployed.
-    pub fn codes(&self) -> impl Iterator<Item = Bytes> + '_ {
-        self.changes.codes.iter().map(|(_, code)| code.original_bytes())
-    }
-
-    /// Returns the calldata with which EXECUTE verifies this block. It exists only for blocks of
-    /// Cancun and later.
-    pub fn input(&self) -> Result<Vec<u8>, DecodeError> {
-        self.input_with(&self.witness)
-    }
-
-    /// Encodes the block's input with another witness.
-    pub fn input_with(&self, witness: &OwnedWitness) -> Result<Vec<u8>, DecodeError> {
-        self.block.input(self.fork, self.chain_id, witness)
-    }
-}
-
-impl From<BlockWithWitness> for ExecutedBlock {
-    fn from(new: BlockWithWitness) -> Self {
-        let mut changes = new.changes;
-        // A block that cannot be executed again has no witness; a recorded one contains at least
-        // the parent's header.
-        let provable = new.block.provable && !new.witness.headers.is_empty();
-        changes.witness = provable.then_some(new.witness);
-        Self { block: new.block, changes }
-    }
-}
 
 /// Name of the blocks of a batch in errors.
 const BATCH: &str = "blocks of the batch";

@@ -240,7 +240,7 @@ impl Command for LoadState<'_> {
             for block in blocks {
                 if block.header.parent_hash == chain.head().hash {
                     let block = Block::clone(&block);
-                    let new = ExecutedBlock { block, changes: Changes::default() };
+                    let new = ExecutedBlock::new(block, Changes::default(), &chain.config().spec);
                     chain.append(new).map_err(failed)?;
                 }
             }

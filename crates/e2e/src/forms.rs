@@ -4,7 +4,7 @@
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{B256, Bytes, U256};
 use alloy_sol_types::SolCall as _;
-use chain::BlockWithWitness;
+use chain::ExecutedBlock;
 use codec::ExecuteTx;
 use contracts::bindings::INativeRollup::{self, Evidence};
 use execute::Execute;
@@ -113,7 +113,7 @@ impl World {
     }
 
     /// Returns a block of transfers to new accounts.
-    fn block(&mut self) -> Result<BlockWithWitness> {
+    fn block(&mut self) -> Result<ExecutedBlock> {
         let transfers = (0..TRANSFERS).map(|index| {
             let to = Key::named(&format!("payee {index}")).address();
             self.l2.sign(&self.operator, to.into(), U256::ONE, Bytes::new(), 21_000)

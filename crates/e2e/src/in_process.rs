@@ -8,7 +8,7 @@ use crate::gas::{Scheduled, measure};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use alloy_sol_types::SolCall;
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
-use chain::BlockWithWitness;
+use chain::ExecutedBlock;
 use contracts::{
     Anchor, Message,
     bindings::{
@@ -228,7 +228,7 @@ impl World {
         Ok((messages, anchor, update))
     }
 
-    fn seal(&self, anchor: B256, transactions: Vec<Transaction>) -> Result<BlockWithWitness> {
+    fn seal(&self, anchor: B256, transactions: Vec<Transaction>) -> Result<ExecutedBlock> {
         self.seal_at(self.l2.chain().head().header.timestamp + 1, anchor, transactions)
     }
 
@@ -237,7 +237,7 @@ impl World {
         time: u64,
         anchor: B256,
         transactions: Vec<Transaction>,
-    ) -> Result<BlockWithWitness> {
+    ) -> Result<ExecutedBlock> {
         let (block, rejected) = self.l2.seal(time, anchor, transactions)?;
         ensure!(rejected.is_empty(), "not included: {rejected:?}");
         let failed = block.block.executed.receipts.iter().position(|receipt| !receipt.success);
@@ -249,7 +249,7 @@ impl World {
     fn advance(
         &mut self,
         name: &str,
-        block: &BlockWithWitness,
+        block: &ExecutedBlock,
         updates: Vec<AnchorUpdate>,
         report: &mut Report,
     ) -> Result<Advanced> {
@@ -261,7 +261,7 @@ impl World {
     fn advance_with(
         &mut self,
         name: &str,
-        block: &BlockWithWitness,
+        block: &ExecutedBlock,
         evidence: Evidence,
         report: &mut Report,
     ) -> Result<Advanced> {
@@ -277,7 +277,7 @@ impl World {
     fn advance_compact(
         &mut self,
         name: &str,
-        block: BlockWithWitness,
+        block: ExecutedBlock,
         report: &mut Report,
     ) -> Result<Advanced> {
         let gas = block.block.header.gas_used;

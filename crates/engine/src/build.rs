@@ -142,7 +142,7 @@ impl Engine {
             let transaction = offered.get(*index).map(|it| *it.transaction.hash());
             tracing::debug!(?transaction, %reason, "rejected transaction");
         }
-        let new = built.into_block_with_witness(&chain.config().spec);
+        let new = built.executed;
         if let Some(block) = chain.find_block(&new.block.hash)? {
             return Ok(block);
         }

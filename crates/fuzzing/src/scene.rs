@@ -4,7 +4,7 @@ use crate::{judge::Judge, memo::Memo, signatures::KnownSenders};
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
-use chain::{Block, BlockWithWitness, Chain, ChainConfig};
+use chain::{Block, Chain, ChainConfig, ExecutedBlock};
 use codec::{OwnedWitness, compact::compact_reachable};
 use execute::{Answer, Execute, ExecuteError, ForkRule, Rules};
 use stateless::ChainSpec;
@@ -121,7 +121,7 @@ impl Scene {
             witness.codes.extend(new.witness.codes.iter().cloned());
         }
         witness.canonicalize();
-        let scene_block = |(new, nonces): &(BlockWithWitness, [u64; 2])| SceneBlock {
+        let scene_block = |(new, nonces): &(ExecutedBlock, [u64; 2])| SceneBlock {
             nonces: *nonces,
             block: Arc::new(new.block.clone()),
             input: new.input().expect("a block after Cancun"),
@@ -178,7 +178,7 @@ struct Branches {
     main: L2,
     side: L2,
     /// The blocks, main branch first, each with the nonces of Alice and Bob before it.
-    blocks: Vec<(BlockWithWitness, [u64; 2])>,
+    blocks: Vec<(ExecutedBlock, [u64; 2])>,
 }
 
 impl Branches {
@@ -213,7 +213,7 @@ impl Branches {
 
 /// Builds a block with these transactions, and returns it with the nonces of Alice and Bob before
 /// it.
-fn build(l2: &mut L2, transactions: &[(&Key, TxKind, Bytes)]) -> (BlockWithWitness, [u64; 2]) {
+fn build(l2: &mut L2, transactions: &[(&Key, TxKind, Bytes)]) -> (ExecutedBlock, [u64; 2]) {
     let nonces = ["alice", "bob"].map(|name| {
         l2.chain().nonce(Key::named(name).address()).expect("an account of the genesis")
     });

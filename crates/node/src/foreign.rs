@@ -1,7 +1,7 @@
 //! Blocks of other builders.
 
 use crate::{Node, NodeError, mine::verify_from_witness};
-use chain::{Block, BlockWithWitness, ChainError};
+use chain::{Block, ChainError, ExecutedBlock};
 use std::sync::Arc;
 use variants::GasSchedule;
 
@@ -12,7 +12,7 @@ impl Node {
     /// # Errors
     ///
     /// [`NodeError::Unverified`] with the reason of EXECUTE.
-    pub fn verify(&self, new: &BlockWithWitness) -> Result<(), NodeError> {
+    pub fn verify(&self, new: &ExecutedBlock) -> Result<(), NodeError> {
         let (chain, rules) =
             self.read(|node| (node.chain.reader().clone(), node.settings.verify_blocks));
         let Some(rules) = rules else { return Ok(()) };
@@ -29,7 +29,7 @@ impl Node {
     /// # Errors
     ///
     /// [`NodeError::Chain`] if the block cannot be stored.
-    pub fn insert(&self, new: BlockWithWitness) -> Result<Arc<Block>, NodeError> {
+    pub fn insert(&self, new: ExecutedBlock) -> Result<Arc<Block>, NodeError> {
         let _one = self.mining.lock();
         Ok(self.inner.write().chain.insert(new)?)
     }

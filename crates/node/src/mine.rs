@@ -2,7 +2,7 @@
 
 use crate::{DropReason, Event, MineRequest, Node, NodeError, Pending};
 use alloy_primitives::{Address, B256, map::B256Set};
-use chain::{Block, BlockWithWitness, ExecutedBlock, Rejection, State, shortest_input};
+use chain::{Block, ExecutedBlock, Rejection, State, shortest_input};
 use codec::OwnedWitness;
 use execute::{Execute, Networks, Rules, TrustedContext};
 use executor::{Invalid, WorkGas};
@@ -22,7 +22,7 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub struct SealedBlock {
     /// The block. It has a witness if it was verified, or if inputs of EXECUTE are bounded.
-    pub new: BlockWithWitness,
+    pub new: ExecutedBlock,
     /// Cost of verifying the block with EXECUTE, if EXECUTE has verified it.
     pub posted: Option<Posted>,
     /// Transactions that were offered but not included, with the reasons.
@@ -100,10 +100,10 @@ impl Node {
                 .map(|(index, reason)| (hashes[index], reason))
                 .collect();
             let mut posted = None;
-            if let (Some(rules), Some(witness)) = (rules, &built.witness)
+            if let Some(rules) = rules
                 && built.executed.block.provable
             {
-                let (state, block) = (&draft.state, &built.executed.block);
+                let (state, ExecutedBlock { block, witness, .. }) = (&draft.state, &built.executed);
                 posted = {
                     let form: InputForm =
                         if draft.is_bounded() { shortest_input } else { Block::input };
@@ -134,8 +134,7 @@ impl Node {
         for (transaction, reason) in &rejected {
             tracing::debug!(%transaction, %reason, "transaction left out of block");
         }
-        let new = built.into_block_with_witness(&draft.state.config().spec);
-        Ok(SealedBlock { new, posted, rejected, begun })
+        Ok(SealedBlock { new: built.executed, posted, rejected, begun })
     }
 
     /// Makes a sealed block the head, if its parent is the head.
@@ -152,7 +151,6 @@ impl Node {
     fn append_locked(&self, sealed: SealedBlock) -> Result<Arc<Block>, NodeError> {
         let SealedBlock { new, rejected, begun, .. } = sealed;
         let mut node = self.inner.write();
-        let new = ExecutedBlock::from(new);
         let changed = changed_by(&new);
         let block = node.chain.append(new)?;
         node.clock.used(block.header.timestamp);
@@ -188,11 +186,10 @@ impl Node {
 
     /// Makes an executed block of another builder the head. Its parent is the head or any other
     /// known block. Subscribers receive an event.
-    pub fn adopt(&self, new: impl Into<ExecutedBlock>) -> Result<Arc<Block>, NodeError> {
+    pub fn adopt(&self, new: ExecutedBlock) -> Result<Arc<Block>, NodeError> {
         let _one = self.mining.lock();
         let mut node = self.inner.write();
         let before = Arc::clone(node.chain.head());
-        let new = new.into();
         let changed = changed_by(&new);
         let block = node.chain.append(new)?;
         node.forget_pooled(&block);

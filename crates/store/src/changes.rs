@@ -3,10 +3,12 @@
 use crate::Block;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use codec::OwnedWitness;
+use executor::ChainSpec;
 use keccak::keccak256_batch;
 use revm::bytecode::Bytecode;
 use std::sync::Arc;
 use trie::NewNode;
+use wire::{DecodeError, ProtocolFork};
 
 /// Changes to a store from a block, a state edit or a new head. They are applied atomically.
 #[derive(Debug, Clone, Default)]
@@ -64,11 +66,71 @@ impl Changes {
     }
 }
 
-/// A block, and its changes to the state of its parent.
+/// A block that has been built or imported and is not yet part of a chain, with its changes to the
+/// state of its parent.
 #[derive(Debug, Clone)]
 pub struct ExecutedBlock {
     /// The block.
     pub block: Block,
+    /// Fork whose rules the block follows; Paris for all forks before Shanghai.
+    pub fork: ProtocolFork,
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// Witness in canonical form: the minimum that a verifier needs. It is empty if it was not
+    /// recorded.
+    pub witness: OwnedWitness,
     /// The trie nodes, codes and preimages that it adds.
     pub changes: Changes,
+}
+
+impl ExecutedBlock {
+    /// Creates a block of the chain `spec`, without a witness.
+    pub fn new(block: Block, changes: Changes, spec: &ChainSpec) -> Self {
+        Self {
+            fork: spec.fork_at(block.header.timestamp).unwrap_or(ProtocolFork::Paris),
+            block,
+            chain_id: spec.chain_id(),
+            witness: OwnedWitness::default(),
+            changes,
+        }
+    }
+
+    /// Iterates over the trie nodes that the block adds to the state of its parent.
+    pub fn nodes(&self) -> impl Iterator<Item = &Bytes> {
+        self.changes.nodes.iter().map(|(_, node)| node)
+    }
+
+    /// Iterates over the codes that the block has deployed.
+    pub fn codes(&self) -> impl Iterator<Item = Bytes> + '_ {
+        self.changes.codes.iter().map(|(_, code)| code.original_bytes())
+    }
+
+    /// Returns the calldata with which EXECUTE verifies this block. It exists only for blocks of
+    /// Cancun and later.
+    ///
+    /// # Errors
+    ///
+    /// As [`Block::as_request`].
+    pub fn input(&self) -> Result<Vec<u8>, DecodeError> {
+        self.input_with(&self.witness)
+    }
+
+    /// Encodes the block's input with another witness.
+    ///
+    /// # Errors
+    ///
+    /// As [`Block::as_request`].
+    pub fn input_with(&self, witness: &OwnedWitness) -> Result<Vec<u8>, DecodeError> {
+        self.block.input(self.fork, self.chain_id, witness)
+    }
+
+    /// Returns the block, and the changes that a commit makes besides storing it. They include the
+    /// witness if the block can be executed again from it.
+    pub fn into_changes(self) -> (Block, Changes) {
+        let Self { block, witness, mut changes, .. } = self;
+        // A recorded witness contains at least the parent's header.
+        let provable = block.provable && !witness.headers.is_empty();
+        changes.witness = provable.then_some(witness);
+        (block, changes)
+    }
 }

@@ -61,7 +61,7 @@ impl DraftL2 {
         let state = Chain::new(&genesis, config)?.state().detached();
         let mut block = (**state.block()).clone();
         block.hash = hash_of(&block.header, DraftBlock::default());
-        let first = ExecutedBlock { block, changes: Default::default() };
+        let first = ExecutedBlock::new(block, Default::default(), &state.config().spec);
         Ok(Self { state: state.advance(first)?, fork, burned: vec![0] })
     }
 
@@ -113,8 +113,8 @@ impl DraftL2 {
         if let Some((_, reason)) = built.rejected.pop() {
             return Err(HarnessError::NotIncluded(reason.into_invalid()));
         }
-        let witness = built.witness.take().unwrap_or_default();
         let mut block = built.executed;
+        let witness = core::mem::take(&mut block.witness);
         let (header, executed) = (block.block.header.clone(), block.block.executed.clone());
         values.burned_fees = DraftBlock::burned(&header, &executed).saturating_to();
         let headers = witness.headers.iter().map(|bytes| self.extended(bytes));

@@ -3,7 +3,7 @@
 use crate::{GWEI, TRANSACTION_GAS_CAP};
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
-use chain::BlockWithWitness;
+use chain::ExecutedBlock;
 use codec::{ExecuteTx, ExecuteTxVersion};
 use eyre::{OptionExt as _, Result};
 use variants::ExecuteTail;
@@ -72,7 +72,7 @@ pub const fn with_allowance() -> ExecuteTxVersion {
 ///
 /// If the block's input has no witness.
 pub fn execute_tx_calling(
-    block: &BlockWithWitness,
+    block: &ExecutedBlock,
     to: TxKind,
     call: impl FnOnce(&[u8]) -> Bytes,
 ) -> Result<ExecuteTx> {

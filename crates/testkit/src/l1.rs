@@ -9,8 +9,8 @@ use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest};
 use alloy_sol_types::SolCall;
 use chain::{
-    Block, BlockAttributes, BlockWithWitness, Call, CallBlock, CallOutcome, Chain, ChainConfig,
-    ExecuteTxPrecompile, ExecutedBlock, RecoveredTransaction, State, empty_genesis,
+    Block, BlockAttributes, Call, CallBlock, CallOutcome, Chain, ChainConfig, ExecuteTxPrecompile,
+    ExecutedBlock, RecoveredTransaction, State, empty_genesis,
 };
 use client::{Client, ClientError};
 use codec::{ExecuteTx, RawBlock, SignedExecuteTx};
@@ -355,7 +355,7 @@ impl L1 {
     }
 
     /// Builds a block with a transaction.
-    fn block_of(&self, transaction: Transaction) -> Result<BlockWithWitness, HarnessError> {
+    fn block_of(&self, transaction: Transaction) -> Result<ExecutedBlock, HarnessError> {
         let timestamp = self.next_timestamp();
         let attributes = match self.anchor {
             None => BlockAttributes { timestamp, ..Default::default() },
@@ -369,11 +369,7 @@ impl L1 {
     }
 
     /// Appends a block with one transaction.
-    fn sent(
-        &mut self,
-        block: impl Into<ExecutedBlock>,
-        input: Bytes,
-    ) -> Result<Sent, HarnessError> {
+    fn sent(&mut self, block: ExecutedBlock, input: Bytes) -> Result<Sent, HarnessError> {
         let block = self.chain.append(block)?;
         self.skipped = 0;
         let receipt = block.executed.receipts[0].clone();

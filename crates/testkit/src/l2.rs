@@ -6,7 +6,7 @@ use alloy_consensus::TxEip1559;
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, map::AddressMap};
 use alloy_sol_types::SolCall;
-use chain::{Block, BlockAttributes, BlockWithWitness, Chain, ChainConfig};
+use chain::{Block, BlockAttributes, Chain, ChainConfig, ExecutedBlock};
 use contracts::{
     Anchor, L1_ANCHOR, L2_MESSENGER, Message,
     bindings::{IL1MessageQueue::MessageProof, IL2Messenger},
@@ -120,7 +120,7 @@ impl L2 {
         timestamp: u64,
         anchor: B256,
         transactions: Vec<Transaction>,
-    ) -> Result<(BlockWithWitness, Vec<(usize, Invalid)>), HarnessError> {
+    ) -> Result<(ExecutedBlock, Vec<(usize, Invalid)>), HarnessError> {
         let attributes = Self::attributes(timestamp, anchor, self.chain.head().header.number + 1);
         Ok(self.chain.build(&attributes, transactions)?)
     }
@@ -138,7 +138,7 @@ impl L2 {
     }
 
     /// Appends a sealed block as the new head.
-    pub fn append(&mut self, block: BlockWithWitness) -> Result<Arc<Block>, HarnessError> {
+    pub fn append(&mut self, block: ExecutedBlock) -> Result<Arc<Block>, HarnessError> {
         self.forget_pending();
         Ok(self.chain.append(block)?)
     }

@@ -101,14 +101,15 @@ impl L1 {
             let imported = self.chain.import(&raw).unwrap();
             let block = &built.executed.block;
             assert_eq!(imported.block.hash, block.hash);
-            assert_eq!(Some(&imported.witness), built.witness.as_ref());
+            assert_eq!(imported.witness, built.executed.witness);
             assert_eq!(imported.block.execute_draws, block.execute_draws);
             assert!(block.provable && imported.block.provable);
             self.chain.state().verify_child(block, &imported.witness).unwrap();
         }
+        let witness = built.executed.witness.clone();
         let head = self.chain.append(built.executed).unwrap();
         let before = self.chain.state_before(&head).unwrap().unwrap();
-        assert_eq!(Some(before.witness_of(&head).unwrap()), built.witness);
+        assert_eq!(before.witness_of(&head).unwrap(), witness);
         *self.reasons.0.lock().unwrap() = reasons;
         head
     }
@@ -548,7 +549,7 @@ fn rejected_buyer_does_not_change_the_block() {
         let built = l1().build(&offered);
         assert_eq!(built.rejected.len(), 1, "{:?}", built.rejected);
         assert_eq!(built.executed.block.hash, expected.executed.block.hash);
-        assert_eq!(built.witness, expected.witness);
+        assert_eq!(built.executed.witness, expected.executed.witness);
     }
     // This one fails only after its execution, because its fees would overflow the balance of
     // their recipient.

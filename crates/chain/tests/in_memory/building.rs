@@ -5,8 +5,8 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, TxKind, U256, keccak256};
 use enshrine_chain::{
-    BlockAttributes, BudgetRequest, BuiltBlock, Chain, ChainConfig, RecoveredTransaction,
-    Rejection, empty_genesis, shortest_input,
+    BlockAttributes, BudgetRequest, BuiltBlock, Chain, ChainConfig, ExecutedBlock,
+    RecoveredTransaction, Rejection, empty_genesis, shortest_input,
 };
 use execute::{Execute, Networks};
 use executor::{BlockError, ChainSpec, EvmOverrides, HookState, Transaction, recover_sender};
@@ -58,9 +58,9 @@ fn next(chain: &Chain) -> BlockAttributes {
 /// Checks that EXECUTE accepts a block in both forms, and returns the length of the input for L1
 /// and of the block's own input.
 fn execute(chain: &Chain, built: &BuiltBlock) -> (usize, usize) {
-    let (spec, block) = (&chain.config().spec, &built.executed.block);
+    let spec = &chain.config().spec;
+    let ExecutedBlock { block, witness, .. } = &built.executed;
     let fork = spec.fork_at(block.header.timestamp).unwrap();
-    let witness = built.witness.as_ref().unwrap();
     let own = block.input(fork, CHAIN_ID, witness).unwrap();
     let shortest = shortest_input(block, fork, CHAIN_ID, witness).unwrap();
     let networks = Networks::Only(Arc::new(spec.clone()));
@@ -277,14 +277,14 @@ fn invalid_transactions_cause_no_rebuild_and_no_reads() {
         assert_eq!(begun, 1, "{fork:?}");
         assert_eq!(left(&built), (vec![4], vec![0, 2, 6]));
         assert_eq!(built.executed.block.hash, expected.executed.block.hash);
-        assert_eq!(built.witness, expected.witness);
+        assert_eq!(built.executed.witness, expected.executed.witness);
 
         // The check of a sender with code has read the code; this read is reverted.
         let contract = offer(transaction("contract", 0, 100_000, vec![]));
         let (built, begun) = build_counted(&chain, &[a, contract, b, c]);
         assert_eq!(begun, 1, "{fork:?}");
         assert_eq!(left(&built), (vec![], vec![1]));
-        assert_eq!(built.witness, expected.witness);
+        assert_eq!(built.executed.witness, expected.executed.witness);
     }
 }
 

@@ -8,7 +8,7 @@ use alloy_eips::{
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use codec::{OwnedWitness, RawBlock};
-use enshrine_chain::{BlockAttributes, BlockWithWitness, Call, Chain, ChainConfig};
+use enshrine_chain::{BlockAttributes, Call, Chain, ChainConfig, ExecutedBlock};
 use execute::Execute;
 use executor::{ChainSpec, Cryptography, Invalid};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -83,7 +83,7 @@ impl Test {
     }
 
     /// Builds a block and checks that EXECUTE accepts it.
-    fn build(&self, transactions: Vec<Transaction>) -> BlockWithWitness {
+    fn build(&self, transactions: Vec<Transaction>) -> ExecutedBlock {
         let (block, rejected) = self.chain.build(&self.attributes(), transactions).unwrap();
         assert!(rejected.is_empty(), "{rejected:?}");
         assert_eq!(verifies(&block, &block.witness), Ok(()));
@@ -91,7 +91,7 @@ impl Test {
     }
 
     /// Builds and appends a block.
-    fn advance(&mut self, transactions: Vec<Transaction>) -> BlockWithWitness {
+    fn advance(&mut self, transactions: Vec<Transaction>) -> ExecutedBlock {
         let block = self.build(transactions);
         self.chain.append(block.clone()).unwrap();
         block
@@ -145,13 +145,13 @@ impl Test {
     }
 }
 
-fn verifies(block: &BlockWithWitness, witness: &OwnedWitness) -> Result<(), execute::ExecuteError> {
+fn verifies(block: &ExecutedBlock, witness: &OwnedWitness) -> Result<(), execute::ExecuteError> {
     Execute::on(block.fork).run(&block.input_with(witness).unwrap(), u64::MAX).map(|_| ())
 }
 
 /// Returns a block that combines many operations: it reads, writes, clears existing slots so that
 /// branches collapse, creates a contract, and reads an old block hash.
-fn busy_block(fork: ProtocolFork) -> (Test, BlockWithWitness) {
+fn busy_block(fork: ProtocolFork) -> (Test, ExecutedBlock) {
     let mut test = Test::new(fork);
     for _ in 0..4 {
         let transaction = test.store(100, 1, 0);

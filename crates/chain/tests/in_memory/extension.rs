@@ -9,8 +9,7 @@ use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, TxKind, U256, map::AddressMap};
 use codec::RawBlock;
 use enshrine_chain::{
-    BlockAttributes, BlockWithWitness, Call, Chain, ChainConfig, ChainError, Extension,
-    empty_genesis,
+    BlockAttributes, Call, Chain, ChainConfig, ChainError, ExecutedBlock, Extension, empty_genesis,
 };
 use execute::{Execute, ExecuteError};
 use executor::{
@@ -123,7 +122,7 @@ fn transfer(who: &str, nonce: u64, to: Address) -> Transaction {
     })
 }
 
-fn build(chain: &Chain, offered: Vec<Transaction>) -> (BlockWithWitness, Vec<usize>) {
+fn build(chain: &Chain, offered: Vec<Transaction>) -> (ExecutedBlock, Vec<usize>) {
     let parent = &chain.head().header;
     let attributes = BlockAttributes {
         timestamp: parent.timestamp + 12,

@@ -4,8 +4,8 @@ use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use enshrine_chain::{
-    BlockAttributes, Call, Chain, ChainConfig, ChainError, EditState as _, ExecutedBlock,
-    RecoveredTransaction, State,
+    BlockAttributes, Call, Chain, ChainConfig, ChainError, EditState as _, RecoveredTransaction,
+    State,
 };
 use executor::{ChainSpec, ForkBackend, InternalError, recover_sender};
 use revm::{bytecode::Bytecode, state::AccountInfo};
@@ -231,8 +231,7 @@ fn backend_failure_is_internal_error_not_absence() {
         assert!(built.rejected.is_empty());
         Ok(())
     });
-    let (block, _) = chain.build(&attributes, vec![set(0, 1, 5)]).unwrap();
-    let child = ExecutedBlock::from(block);
+    let (child, _) = chain.build(&attributes, vec![set(0, 1, 5)]).unwrap();
     let asked = breaks((&mut chain, &backend), "witness_of", &|chain| {
         chain.state().witness_of(&child.block).map(drop)
     });

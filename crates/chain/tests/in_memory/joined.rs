@@ -31,9 +31,9 @@ fn seal(chain: &mut Chain, offered: &[RecoveredTransaction], fork: ProtocolFork)
     let limits = InputLimits { bytes: Some(60_000), ..InputLimits::default() };
     let built =
         state.build_within(&header, &[], offered, &limits, BudgetRequest::default()).unwrap();
-    let new = built.into_block_with_witness(&chain.config().spec);
+    let new = built.executed;
     let executed = execute_on(chain, fork).run(&new.input().unwrap(), u64::MAX).unwrap();
-    let footprint = Arc::new(new.footprint());
+    let footprint = Arc::new(BlockFootprint::of(&new));
     Sealed { block: chain.append(new).unwrap(), footprint, work: executed.work }
 }
 

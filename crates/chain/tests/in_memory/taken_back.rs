@@ -5,8 +5,8 @@ use alloy_eips::eip7702::Authorization;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use enshrine_chain::{
-    BlockAttributes, BudgetRequest, BuiltBlock, Chain, ChainConfig, RecoveredTransaction,
-    Rejection, empty_genesis, shortest_input,
+    BlockAttributes, BudgetRequest, BuiltBlock, Chain, ChainConfig, ExecutedBlock,
+    RecoveredTransaction, Rejection, empty_genesis, shortest_input,
 };
 use execute::{Execute, Networks};
 use executor::{BlockError, ChainSpec, EvmOverrides, HookState, Transaction};
@@ -144,9 +144,9 @@ fn build(
 /// Checks that EXECUTE accepts a block in its form for L1, and returns the length of the input and
 /// the gas that EXECUTE reserves.
 fn execute(chain: &Chain, built: &BuiltBlock) -> (usize, u64) {
-    let (spec, block) = (&chain.config().spec, &built.executed.block);
+    let spec = &chain.config().spec;
+    let ExecutedBlock { block, witness, .. } = &built.executed;
     let fork = spec.fork_at(block.header.timestamp).unwrap();
-    let witness = built.witness.as_ref().unwrap();
     let input = shortest_input(block, fork, CHAIN_ID, witness).unwrap();
     let networks = Networks::Only(Arc::new(spec.clone()));
     let executed = Execute { networks, ..Execute::on(fork) }.run(&input, u64::MAX).unwrap();
@@ -283,7 +283,7 @@ fn rejected_transactions_do_not_change_the_block() {
                 let (alone, _, _) = build(&chain, &rest, limits);
                 assert!(alone.rejected.is_empty(), "{about}: {:?}", alone.rejected);
                 assert_eq!(alone.executed.block.hash, built.executed.block.hash, "{about}");
-                assert_eq!(alone.witness, built.witness, "{about}");
+                assert_eq!(alone.executed.witness, built.executed.witness, "{about}");
                 let (left, right) =
                     (&alone.executed.block.executed, &built.executed.block.executed);
                 assert_eq!(left.receipts, right.receipts, "{about}");
@@ -333,7 +333,7 @@ fn reverted_transaction_does_not_affect_empty_account_removal() {
                 continue;
             }
             assert_eq!(built.executed.block.hash, plain.executed.block.hash, "{fork}");
-            assert_eq!(built.witness, plain.witness, "{fork}");
+            assert_eq!(built.executed.witness, plain.executed.witness, "{fork}");
             execute(&chain, &built);
             tried |= runs.len() == 3;
         }

@@ -8,7 +8,7 @@ use alloy_consensus::Header;
 use alloy_primitives::{B256, Bloom, Bytes};
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use codec::OwnedWitness;
-use enshrine_chain::{Block, ChainError};
+use enshrine_chain::{Block, ChainError, ExecutedBlock};
 use executor::Invalid;
 use variants::market::excess_at;
 use wire::ProtocolFork;
@@ -32,10 +32,10 @@ impl World {
             buys("bob", 0, Some(REVERTS.0), 300_000, &input),
         ]);
         assert!(built.rejected.is_empty(), "{:?}", built.rejected);
-        let block = built.executed.block;
+        let ExecutedBlock { block, witness, .. } = built.executed;
         let succeeded = block.executed.receipts.iter().map(|receipt| receipt.success);
         assert_eq!(succeeded.collect::<Vec<_>>(), [true, false, false]);
-        Self { l1, block, witness: built.witness.unwrap() }
+        Self { l1, block, witness }
     }
 
     fn verify(&self, block: &Block, witness: &OwnedWitness) -> Result<(), ChainError> {

@@ -5,7 +5,7 @@ use crate::{
     world::{CHAIN_ID, World, withdrawals},
 };
 use alloy_primitives::{Address, B256, Bytes};
-use chain::{Block, BlockAttributes, BlockWithWitness, Chain, ChainConfig};
+use chain::{Block, BlockAttributes, Chain, ChainConfig, ExecutedBlock};
 use codec::Encode as _;
 use execute::ExecuteError;
 use executor::SystemCode;
@@ -56,7 +56,7 @@ fn compare(fork: ProtocolFork, requests: &[u8]) -> Result<()> {
     let (mut transactions, mut successful, mut left_out) = (0, 0, 0);
     let mut caused = BTreeSet::new();
     let mut batches = Batches::default();
-    let mut each_block = |name: &str, new: &BlockWithWitness, out: usize| {
+    let mut each_block = |name: &str, new: &ExecutedBlock, out: usize| {
         let calldata: Bytes = new.input()?.into();
         valid.ask(&judges, || name.to_owned(), &calldata);
         let executed = &new.block.executed;
@@ -159,7 +159,7 @@ pub(crate) fn each_block(
     fork: ProtocolFork,
     judges: &Judges,
     worlds: u64,
-    mut each: impl FnMut(&str, &BlockWithWitness, usize) -> Result<()>,
+    mut each: impl FnMut(&str, &ExecutedBlock, usize) -> Result<()>,
 ) -> Result<()> {
     for seed in 0..worlds {
         play(fork, judges, seed, &mut each)?;
@@ -172,7 +172,7 @@ pub(crate) fn play(
     fork: ProtocolFork,
     judges: &Judges,
     seed: u64,
-    mut each: impl FnMut(&str, &BlockWithWitness, usize) -> Result<()>,
+    mut each: impl FnMut(&str, &ExecutedBlock, usize) -> Result<()>,
 ) -> Result<Played> {
     /// One in this many worlds is old, so that BLOCKHASH can reach the maximum number of ancestors.
     const OLD: u64 = 64;

@@ -4,7 +4,7 @@
 use crate::judges::Judges;
 use alloy_consensus::Header;
 use alloy_genesis::GenesisAccount;
-use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, ChainError};
+use chain::{BlockAttributes, Chain, ChainConfig, ChainError, ExecutedBlock};
 use codec::{OwnedWitness, RawBlock};
 use executor::{Invalid, SYSTEM_CONTRACTS, SystemCode, Transaction, decode_transaction};
 use eyre::Result;
@@ -28,7 +28,7 @@ pub(crate) struct Scene<'s> {
     pub(crate) name: &'s str,
     pub(crate) judges: &'s Judges,
     pub(crate) chain: &'s Chain,
-    pub(crate) new: &'s BlockWithWitness,
+    pub(crate) new: &'s ExecutedBlock,
     /// Transactions from which the block was built.
     pub(crate) offered: &'s [Transaction],
     /// Positions of the rejected transactions, with the reasons.

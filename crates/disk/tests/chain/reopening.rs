@@ -2,7 +2,7 @@
 
 use crate::scene::{ACCOUNTS, CONTRACT, Twin, account, child, config, copy_folder, genesis, open};
 use alloy_primitives::U256;
-use chain::{Chain, ChainError, EditState as _, ExecutedBlock};
+use chain::{Chain, ChainError, EditState as _};
 use enshrine_disk::{DiskError, DiskOptions, DiskStore, open_chain};
 use executor::ChainSpec;
 use std::{fs, sync::Arc};
@@ -104,7 +104,7 @@ fn lost_states_are_reexecuted_from_log() {
     assert_eq!(store.behind(), 4 + 1 + 60);
     // Commits are rejected before the replay.
     let block = child(&twin.chain, 0);
-    let refused = store.commit(ExecutedBlock::from(block).changes).unwrap_err();
+    let refused = store.commit(block.into_changes().1).unwrap_err();
     let fault = refused.fault().downcast_ref::<DiskError>();
     assert!(matches!(fault, Some(DiskError::Behind { blocks: 65 })), "{refused}");
     drop(store);

@@ -3,7 +3,7 @@
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
-use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, ChainError, ChainReader};
+use chain::{BlockAttributes, Chain, ChainConfig, ChainError, ChainReader, ExecutedBlock};
 use codec::OwnedWitness;
 use enshrine_disk::{DiskOptions, open_chain_with};
 use executor::ChainSpec;
@@ -73,7 +73,7 @@ pub(crate) fn random(seed: u64) -> u64 {
 
 /// Builds a child of the head: payments, slots set and cleared, a contract deployed. The result
 /// depends only on the head and on `branch`, which distinguishes siblings.
-pub(crate) fn child(chain: &ChainReader, branch: u64) -> BlockWithWitness {
+pub(crate) fn child(chain: &ChainReader, branch: u64) -> ExecutedBlock {
     let parent = &chain.head().header;
     let number = parent.number + 1;
     let nonce = chain.nonce(Key::named("alice").address()).unwrap();
@@ -111,7 +111,7 @@ pub(crate) fn child(chain: &ChainReader, branch: u64) -> BlockWithWitness {
 }
 
 /// Builds a child of the head in which the contract sets one slot.
-pub(crate) fn set_slot(chain: &ChainReader, slot: U256, value: U256) -> BlockWithWitness {
+pub(crate) fn set_slot(chain: &ChainReader, slot: U256, value: U256) -> ExecutedBlock {
     call(chain, CONTRACT, slot, value, false)
 }
 
@@ -123,7 +123,7 @@ pub(crate) fn call(
     slot: U256,
     value: U256,
     only_pays: bool,
-) -> BlockWithWitness {
+) -> ExecutedBlock {
     let value = if only_pays { chain.storage(to, slot).unwrap() } else { value };
     let input = [slot, value].map(|word| word.to_be_bytes::<32>()).concat();
     let nonce = chain.nonce(Key::named("alice").address()).unwrap();

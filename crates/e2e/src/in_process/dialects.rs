@@ -3,7 +3,7 @@
 use super::World;
 use alloy_primitives::{B256, TxKind, U256};
 use alloy_sol_types::{SolCall as _, SolConstructor as _};
-use chain::BlockWithWitness;
+use chain::ExecutedBlock;
 use eyre::{Result, ensure};
 use localnet::{report::Report, units::grouped};
 use testkit::{Artifacts, TRANSACTION_GAS_CAP};
@@ -23,7 +23,7 @@ impl World {
     pub(super) fn advance_in_drakes_form(
         &mut self,
         pre: B256,
-        block: &BlockWithWitness,
+        block: &ExecutedBlock,
         whole: u64,
         report: &mut Report,
     ) -> Result<()> {

@@ -5,7 +5,7 @@ use crate::support::{
     l2::{L2, transfer},
 };
 use alloy_primitives::{Address, B256, Bytes, U256};
-use chain::{Block, BlockWithWitness};
+use chain::{Block, ExecutedBlock};
 use codec::Encode as _;
 use codec::RawBlock;
 use enshrine_execute::{
@@ -33,7 +33,7 @@ fn execute() -> Execute {
 }
 
 /// A chain with one block for each of these numbers of transfers, and a batch of these blocks.
-fn batch_on(fork: ProtocolFork, transfers: &[u64]) -> (L2, Vec<BlockWithWitness>, Vec<u8>) {
+fn batch_on(fork: ProtocolFork, transfers: &[u64]) -> (L2, Vec<ExecutedBlock>, Vec<u8>) {
     let mut l2 = L2::new(fork);
     let (mut blocks, mut nonce) = (Vec::new(), 0);
     for count in transfers {
@@ -43,12 +43,12 @@ fn batch_on(fork: ProtocolFork, transfers: &[u64]) -> (L2, Vec<BlockWithWitness>
         l2.chain.append(block.clone()).unwrap();
         blocks.push(block);
     }
-    let known = |new: &BlockWithWitness| l2.chain.block(&new.block.hash).unwrap();
+    let known = |new: &ExecutedBlock| l2.chain.block(&new.block.hash).unwrap();
     let batch = l2.chain.batch(blocks.iter().map(known).collect()).unwrap().input().unwrap();
     (l2, blocks, batch)
 }
 
-fn batch(transfers: &[u64]) -> (Vec<BlockWithWitness>, Vec<u8>) {
+fn batch(transfers: &[u64]) -> (Vec<ExecutedBlock>, Vec<u8>) {
     let (_, blocks, batch) = batch_on(ProtocolFork::Osaka, transfers);
     (blocks, batch)
 }
@@ -116,7 +116,7 @@ fn further_blocks_pay_only_their_own_work() {
 fn expanded_nodes_cost_as_much_as_carried_ones() {
     let (l2, blocks, calldata) = batch_on(ProtocolFork::Osaka, &[2, 1]);
     let StatelessBatch { witness, requests, .. } = StatelessBatch::decode(&calldata).unwrap();
-    let known = |new: &BlockWithWitness| l2.chain.block(&new.block.hash).unwrap();
+    let known = |new: &ExecutedBlock| l2.chain.block(&new.block.hash).unwrap();
     let listed = l2.chain.batch(blocks.iter().map(known).collect()).unwrap().witness.state;
     assert_eq!(listed.len(), witness.state.len(), "none is embedded");
     let rlp: usize = listed.iter().map(|node| node.len()).sum();
@@ -145,7 +145,7 @@ fn batch_requests_are_priced_per_request_byte() {
     for transfers in [&[3][..], &[3, 0], &[0, 3], &[1, 5, 2]] {
         let (_, blocks, calldata) = batch_on(ProtocolFork::Osaka, transfers);
         // A single block has only its own request.
-        let request_bytes = |new: &BlockWithWitness| {
+        let request_bytes = |new: &ExecutedBlock| {
             DeclaredGas::of_calldata(&new.input().unwrap()).unwrap().request_bytes
         };
         let requests: u64 = blocks.iter().map(request_bytes).sum();

@@ -6,7 +6,7 @@ use crate::support::{
 };
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
-use chain::{Block, BlockAttributes, BlockWithWitness, Chain, ChainConfig};
+use chain::{Block, BlockAttributes, Chain, ChainConfig, ExecutedBlock};
 use enshrine_execute::{
     Answer, CallObserver, Dialect, EXECUTE_ADDRESS, Execute, ExecuteError, Executed,
     ExecutionSpecs, ObservedCall, PrecompileCall, Refused, WorkGas,
@@ -42,7 +42,7 @@ fn l2() -> Chain {
     Chain::new(&genesis, config.with_extension(Arc::new(extension))).unwrap()
 }
 
-fn build(chain: &Chain, transactions: Vec<Transaction>) -> BlockWithWitness {
+fn build(chain: &Chain, transactions: Vec<Transaction>) -> ExecutedBlock {
     let attributes = BlockAttributes {
         timestamp: chain.head().header.timestamp + 12,
         slot_number: 1,
@@ -70,7 +70,7 @@ fn hash(nonce: u64, times: usize) -> Transaction {
     })
 }
 
-fn nested(block: &BlockWithWitness) -> Vec<u8> {
+fn nested(block: &ExecutedBlock) -> Vec<u8> {
     DialectName::Nested.encode(&block.input().unwrap()).unwrap().calldata
 }
 

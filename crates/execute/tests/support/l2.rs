@@ -3,7 +3,7 @@
 use alloy_consensus::TxEip1559;
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
-use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig};
+use chain::{BlockAttributes, Chain, ChainConfig, ExecutedBlock};
 use codec::Encode as _;
 use codec::RawBlock;
 use enshrine_execute::Execute;
@@ -37,7 +37,7 @@ impl L2 {
 
     /// Builds a block of these transactions, all of which must fit. EXECUTE must accept every block
     /// that the chain builds.
-    pub(crate) fn build(&self, transactions: Vec<Transaction>) -> BlockWithWitness {
+    pub(crate) fn build(&self, transactions: Vec<Transaction>) -> ExecutedBlock {
         let attributes = BlockAttributes {
             timestamp: self.chain.head().header.timestamp + 12,
             slot_number: 1,
@@ -117,6 +117,6 @@ pub(crate) fn without_witness(calldata: &[u8]) -> Vec<u8> {
 }
 
 /// Returns the block as `debug_getRawBlock` does.
-pub(crate) fn raw(block: &BlockWithWitness) -> RawBlock {
+pub(crate) fn raw(block: &ExecutedBlock) -> RawBlock {
     RawBlock::decode(&block.block.rlp()).expect("decodes")
 }

@@ -8,7 +8,7 @@ use crate::ForgeError;
 use alloy_consensus::Header;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{B256, Bytes};
-use chain::{Block, BlockWithWitness};
+use chain::{Block, ExecutedBlock};
 use codec::{Encode as _, OwnedWitness};
 use executor::EvmOverrides as _;
 use keccak::keccak256;
@@ -57,7 +57,7 @@ pub(super) fn block_of(header: &[u8], schema: u16) -> alloy_rlp::Result<Block> {
 ///
 /// `ancestors` are the headers of its ancestors by number, as they are hashed.
 pub(super) fn seal(
-    new: &mut BlockWithWitness,
+    new: &mut ExecutedBlock,
     anchor: B256,
     ancestors: &BTreeMap<u64, Bytes>,
 ) -> Result<(Bytes, Vec<u8>), ForgeError> {

@@ -2,7 +2,7 @@
 
 use crate::RollupError;
 use alloy_primitives::B256;
-use chain::{BlockWithWitness, BuiltBlock, Chain, block_of};
+use chain::{Chain, ExecutedBlock, block_of};
 use codec::OwnedWitness;
 use execute::{ExecuteError, Rules};
 use stateless::UncheckedBlock;
@@ -23,7 +23,7 @@ fn own_witness(input: &Input<'_>) -> Option<OwnedWitness> {
 ///
 /// [`RollupError::Input`] if the input cannot be decoded, [`RollupError::Diverged`] if it does not
 /// contain the block, and [`RollupError::Chain`] if the block is invalid.
-pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<BlockWithWitness, RollupError> {
+pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<ExecutedBlock, RollupError> {
     let malformed = |source| RollupError::Input { number: 0, source };
     let decoded = Input::decode(bytes).map_err(malformed)?;
     let request = decoded.requests().iter().find(|it| it.payload.block_hash == hash);
@@ -33,8 +33,7 @@ pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<BlockWithWitnes
     let raw = block_of(request, decoded.fork()).map_err(chain::ChainError::from)?;
     let Some(witness) = own_witness(&decoded) else { return Ok(chain.import(&raw)?) };
     let executed = chain.import_with_ommers(&raw, &[])?;
-    let built = BuiltBlock { executed, witness: Some(witness), used: None, rejected: Vec::new() };
-    Ok(built.into_block_with_witness(&chain.config().spec))
+    Ok(ExecutedBlock { witness, ..executed })
 }
 
 /// Executes an unsafe block once, on a chain that has its parent, and checks it against its header
@@ -53,7 +52,7 @@ pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<BlockWithWitnes
 pub(crate) fn import_unsafe(
     chain: &Chain,
     input: &StatelessInput<'_>,
-) -> Result<BlockWithWitness, RollupError> {
+) -> Result<ExecutedBlock, RollupError> {
     let (request, hash) = (&input.request, input.request.payload.block_hash);
     let raw = block_of(request, input.fork).map_err(chain::ChainError::from)?;
     let new = chain.import(&raw)?;
@@ -80,7 +79,7 @@ mod tests {
     const FORK: ProtocolFork = ProtocolFork::Osaka;
 
     /// A chain, and a block on its genesis with a transfer and these withdrawals.
-    fn chain_and_block(withdrawals: Vec<Withdrawal>) -> (Chain, BlockWithWitness) {
+    fn chain_and_block(withdrawals: Vec<Withdrawal>) -> (Chain, ExecutedBlock) {
         let spec = ChainSpec::scheduled(CHAIN_ID, FORK, &[]);
         let genesis = rich_genesis(FORK, ["alice"], ETHER);
         let chain = Chain::new(&genesis, ChainConfig::new(spec)).unwrap();

@@ -7,7 +7,7 @@ use crate::{
 };
 use alloy_eips::{BlockId, BlockNumHash};
 use alloy_primitives::{Address, B256};
-use chain::{Block, BlockWithWitness, ChainReader, RecoveredTransaction};
+use chain::{Block, ChainReader, ExecutedBlock, RecoveredTransaction};
 use contracts::{
     Deployment,
     bindings::{IForcedInbox, INativeRollup, ISequencing},
@@ -168,7 +168,7 @@ impl L2Syncer {
     /// blocks to `displaced`, even if it fails after these blocks were removed.
     pub(crate) fn adopt(
         &self,
-        new: BlockWithWitness,
+        new: ExecutedBlock,
         displaced: &mut Vec<RecoveredTransaction>,
     ) -> Result<(), RollupError> {
         let parent = new.block.header.parent_hash;

@@ -28,7 +28,7 @@ use crate::{
 };
 use alloy_primitives::B256;
 use backlog::{Pace, Queue};
-use chain::{Block, ChainReader, RecoveredTransaction, Rejection};
+use chain::{Block, BlockFootprint, ChainReader, RecoveredTransaction, Rejection};
 use contracts::advance_plan::L1Limits;
 use isolation::Isolation;
 use node::{MineRequest, Node, SetAttributes};
@@ -282,7 +282,7 @@ impl Sequencer {
         };
         let (rejected, posted) = (sealed.rejected.clone(), sealed.posted);
         // Taken before the append, which consumes the block's state changes.
-        let footprint = sealed.new.footprint();
+        let footprint = BlockFootprint::of(&sealed.new);
         let block = self.node().append(sealed)?;
         self.last_block = Instant::now();
         self.isolation.sealed(block.hash);

@@ -230,7 +230,7 @@ impl Simulation {
         let mut built =
             Block::sealed(header, transactions, senders, withdrawals.to_vec(), executed);
         built.provable = false;
-        self.state = parent.advance(ExecutedBlock { block: built, changes: added })?;
+        self.state = parent.advance(ExecutedBlock::new(built, added, &parent.config().spec))?;
         let built = Arc::clone(self.state.block());
         let results = describe(&built, results);
         Ok((built, results))

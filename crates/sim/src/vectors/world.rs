@@ -2,7 +2,7 @@
 
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256, address, hex};
-use chain::{BlockWithWitness, ChainConfig};
+use chain::{ChainConfig, ExecutedBlock};
 use execute::Execute;
 use executor::ChainSpec;
 use eyre::{Result, ensure};
@@ -44,7 +44,7 @@ pub(crate) enum Content {
 /// A chain at one fork, where Alice is rich and two contracts are deployed.
 pub(crate) struct World {
     l2: L2,
-    blocks: Vec<BlockWithWitness>,
+    blocks: Vec<ExecutedBlock>,
 }
 
 impl World {
@@ -114,7 +114,7 @@ impl World {
     /// Returns the input of a batch of the last blocks.
     pub(crate) fn batch(&self, blocks: usize) -> Result<Vec<u8>> {
         let last = &self.blocks[self.blocks.len() - blocks..];
-        let known = |new: &BlockWithWitness| self.l2.chain().block(&new.block.hash);
+        let known = |new: &ExecutedBlock| self.l2.chain().block(&new.block.hash);
         let blocks: Vec<Arc<_>> = last.iter().map(known).collect::<Result<_, _>>()?;
         Ok(self.l2.chain().batch(blocks)?.input()?)
     }

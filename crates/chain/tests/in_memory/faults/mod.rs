@@ -9,9 +9,7 @@ use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use codec::RawBlock;
 use core::fmt::Debug;
-use enshrine_chain::{
-    Call, CallBlock, Chain, ChainConfig, ChainError, EditState as _, ExecutedBlock, spec_of,
-};
+use enshrine_chain::{Call, CallBlock, Chain, ChainConfig, ChainError, EditState as _, spec_of};
 use executor::Invalid;
 use failing::FailingStore;
 use revm::inspector::NoOpInspector;
@@ -52,7 +50,7 @@ fn building_returns_store_errors() {
         let header = chain.state().open_header(&attributes)?;
         let built = chain.state().build_recorded(&header, &[], &recovered)?;
         is(built.executed.block.hash, &next.block.hash);
-        is(built.witness.as_ref(), &Some(&next.witness));
+        is(built.executed.witness, &next.witness);
         Ok(())
     });
 }
@@ -330,7 +328,7 @@ fn start_and_resume_return_store_errors() {
 #[test]
 fn state_advances_atomically() {
     let mut scene = Scene::new();
-    let next = ExecutedBlock::from(scene.next.clone());
+    let next = scene.next.clone();
     // Commits to the same store, as a builder of several consecutive blocks does.
     let count = scene.at_each_operation("State::advance", |chain| {
         let state = chain.state().advance(next.clone())?;

@@ -7,7 +7,7 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use core::fmt::Debug;
 use enshrine_chain::{
-    BlockAttributes, BlockWithWitness, Chain, ChainConfig, ChainError, RecoveredTransaction,
+    BlockAttributes, Chain, ChainConfig, ChainError, ExecutedBlock, RecoveredTransaction,
     empty_genesis,
 };
 use executor::ChainSpec;
@@ -100,7 +100,7 @@ pub(crate) fn child_of(chain: &Chain, mark: u8) -> BlockAttributes {
     }
 }
 
-pub(crate) fn build(chain: &Chain, mark: u8, transactions: Vec<Transaction>) -> BlockWithWitness {
+pub(crate) fn build(chain: &Chain, mark: u8, transactions: Vec<Transaction>) -> ExecutedBlock {
     let (block, rejected) = chain.build(&child_of(chain, mark), transactions).unwrap();
     assert!(rejected.is_empty(), "{rejected:?}");
     block
@@ -117,7 +117,7 @@ pub(crate) struct Scene {
     /// Transactions for the next block; the second one is invalid in it.
     pub(crate) offered: Vec<Transaction>,
     /// The next block.
-    pub(crate) next: BlockWithWitness,
+    pub(crate) next: ExecutedBlock,
     pub(crate) transactions: Vec<B256>,
 }
 

@@ -4,7 +4,7 @@ use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use codec::RawBlock;
-use enshrine_chain::{Block, BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
+use enshrine_chain::{Block, BlockAttributes, Chain, ChainConfig, ExecutedBlock, empty_genesis};
 use execute::{CallObserver, Execute, ExecuteError, ObservedCall};
 use executor::{BlockError, ChainSpec, EvmOverrides, Transaction};
 use stateless::{UncheckedBlocks, VerifyOptions};
@@ -137,13 +137,13 @@ impl L1 {
 
     /// Builds and appends a block of all transactions, also imports and verifies it, and returns it
     /// with the gas that each has used.
-    pub(crate) fn block(&mut self, transactions: Vec<Transaction>) -> (BlockWithWitness, Vec<u64>) {
+    pub(crate) fn block(&mut self, transactions: Vec<Transaction>) -> (ExecutedBlock, Vec<u64>) {
         let (block, rejected) = self.chain.build(&self.attributes(), transactions).unwrap();
         assert!(rejected.is_empty(), "{rejected:?}");
         self.append(block)
     }
 
-    pub(crate) fn append(&mut self, block: BlockWithWitness) -> (BlockWithWitness, Vec<u64>) {
+    pub(crate) fn append(&mut self, block: ExecutedBlock) -> (ExecutedBlock, Vec<u64>) {
         let reasons = self.reasons();
         let raw = RawBlock::decode(&block.block.rlp()).unwrap();
         let imported = self.chain.import(&raw).unwrap();
@@ -172,7 +172,7 @@ pub(crate) fn gas_used(block: &Block) -> Vec<u64> {
 }
 
 /// Verifies a block from its own input.
-pub(crate) fn verify(block: &BlockWithWitness, evm: &dyn EvmOverrides) -> Result<(), BlockError> {
+pub(crate) fn verify(block: &ExecutedBlock, evm: &dyn EvmOverrides) -> Result<(), BlockError> {
     let calldata = block.input().unwrap();
     let input = StatelessInput::decode(&calldata).unwrap();
     let spec = ChainSpec::constant(CHAIN_ID, block.fork);

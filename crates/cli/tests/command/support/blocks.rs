@@ -2,7 +2,7 @@
 
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
-use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig};
+use chain::{BlockAttributes, Chain, ChainConfig, ExecutedBlock};
 use codec::OwnedWitness;
 use executor::ChainSpec;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ pub(crate) fn transfer(nonce: u64) -> Transaction {
 }
 
 /// Returns the first block of the chain, with a transfer.
-pub(crate) fn block(fork: ProtocolFork) -> BlockWithWitness {
+pub(crate) fn block(fork: ProtocolFork) -> ExecutedBlock {
     let attributes = BlockAttributes { timestamp: 12, slot_number: 1, ..Default::default() };
     let (block, rejected) = chain(fork).build(&attributes, vec![transfer(0)]).expect("builds");
     assert!(rejected.is_empty());

@@ -6,7 +6,7 @@ use alloy_eips::Encodable2718;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::SolCall;
-use chain::BlockWithWitness;
+use chain::ExecutedBlock;
 use enshrine_contracts::{bindings::INativeRollup, capacity};
 use execute::Execute;
 use eyre::{Result, ensure};
@@ -125,7 +125,7 @@ impl Scene {
         duty: &Duty,
         chosen: &[usize],
         more: usize,
-    ) -> Result<(BlockWithWitness, INativeRollup::advanceCall)> {
+    ) -> Result<(ExecutedBlock, INativeRollup::advanceCall)> {
         self.l2.forget_pending();
         let operator = self.operator.clone();
         let mut transactions = duty.transactions(&mut self.l2, &operator)?;
@@ -173,7 +173,7 @@ impl Scene {
     }
 
     /// Checks that EXECUTE charges a duty only for its share of the input and for its L2 gas.
-    fn assert_nothing_is_dear(&self, block: &BlockWithWitness) -> Result<()> {
+    fn assert_nothing_is_dear(&self, block: &ExecutedBlock) -> Result<()> {
         let calldata = block.input()?;
         let input = StatelessInput::decode(&calldata)?;
         let declared = variants::declared_of_input(calldata.len(), &input);

@@ -3,7 +3,7 @@
 use super::support::{ETHER, Harness, L2_CHAIN, calldata_gas};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_sol_types::{SolCall, SolEvent};
-use chain::BlockWithWitness;
+use chain::ExecutedBlock;
 use codec::Encode as _;
 use enshrine_contracts::{
     L2_MESSENGER, Message, PREMINT,
@@ -53,7 +53,7 @@ fn block_advances_head_in_osaka_and_amsterdam() -> Result<()> {
 fn three_inputs_advance_head_and_store_roots() -> Result<()> {
     let mut harness = Harness::new(ProtocolFork::Osaka)?;
     let blocks = [harness.next_block()?, harness.next_block()?, harness.next_block()?];
-    let inputs = blocks.iter().map(BlockWithWitness::input).collect::<Result<_, _>>()?;
+    let inputs = blocks.iter().map(ExecutedBlock::input).collect::<Result<_, _>>()?;
     harness.advance(inputs, vec![])?;
     harness.assert_head_is(&blocks[2])?;
     for block in &blocks {
@@ -69,7 +69,7 @@ fn batch_advances_head_by_all_its_blocks() -> Result<()> {
     for fork in [ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let mut harness = Harness::new(fork)?;
         let blocks: Vec<_> = (0..4).map(|_| harness.next_block()).collect::<Result<Vec<_>>>()?;
-        let known = |new: &BlockWithWitness| harness.l2.chain().block(&new.block.hash);
+        let known = |new: &ExecutedBlock| harness.l2.chain().block(&new.block.hash);
         let rest = blocks[1..].iter().map(known).collect::<Result<Vec<_>, _>>()?;
         let batch = harness.l2.chain().batch(rest)?.input()?;
         // A single input and a batch in one call.

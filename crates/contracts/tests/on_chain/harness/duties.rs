@@ -5,7 +5,7 @@ use alloy_consensus::TxEip1559;
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolEvent;
-use chain::BlockWithWitness;
+use chain::ExecutedBlock;
 use enshrine_contracts::{
     L2_MESSENGER, Message,
     bindings::{
@@ -32,7 +32,7 @@ impl Harness {
     }
 
     /// Seals the next block with the timestamp of L1, and appends it.
-    pub(super) fn block_now(&mut self, transactions: Vec<Transaction>) -> Result<BlockWithWitness> {
+    pub(super) fn block_now(&mut self, transactions: Vec<Transaction>) -> Result<ExecutedBlock> {
         let block = self.seal(self.l1.chain().head().header.timestamp, transactions)?;
         self.l2.append(block.clone())?;
         Ok(block)

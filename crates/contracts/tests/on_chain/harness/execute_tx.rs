@@ -4,7 +4,7 @@ use super::support::{ETHER, L2_CHAIN};
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall as _;
-use chain::{Block, BlockWithWitness};
+use chain::{Block, ExecutedBlock};
 use codec::ExecuteTx;
 use enshrine_contracts::{
     bindings::INativeRollup,
@@ -83,7 +83,7 @@ impl World {
     }
 
     /// Appends a block with this many transfers, each of one wei to a new account.
-    fn block_of(&mut self, transfers: u64) -> Result<BlockWithWitness> {
+    fn block_of(&mut self, transfers: u64) -> Result<ExecutedBlock> {
         let block = block_of(&self.l2, transfers)?;
         self.l2.append(block.clone())?;
         self.l1.skip(100);
@@ -91,12 +91,12 @@ impl World {
     }
 
     /// Creates the transaction of type `0x05` that advances a rollup by a block.
-    fn execute_tx(&self, block: &BlockWithWitness) -> Result<ExecuteTx> {
+    fn execute_tx(&self, block: &ExecutedBlock) -> Result<ExecuteTx> {
         execute_tx_calling(block, self.rollup(Way::Transaction).address.into(), advance)
     }
 
     /// Advances the rollup for this way by a block.
-    fn advance(&mut self, way: Way, block: &BlockWithWitness) -> Result<Sent> {
+    fn advance(&mut self, way: Way, block: &ExecutedBlock) -> Result<Sent> {
         let (to, operator) = (self.rollup(way).address, self.operator.clone());
         let by_calldata = |l1: &mut L1, input: &[u8]| {
             l1.send(&operator, to.into(), U256::ZERO, advance(input), TRANSACTION_GAS_CAP)
@@ -130,7 +130,7 @@ impl World {
 }
 
 /// Builds a block with this many transfers, each of one wei to a new account.
-fn block_of(l2: &L2, transfers: u64) -> Result<BlockWithWitness> {
+fn block_of(l2: &L2, transfers: u64) -> Result<ExecutedBlock> {
     let alice = Key::named("alice");
     let nonce = l2.chain().nonce(alice.address())?;
     let transfer = |index: u64| {
@@ -178,7 +178,7 @@ fn memory_of(l1: &L1, block: &Block) -> Result<usize> {
 
 /// Executes the transaction like the pool does on arrival, and builds the L1 block with it, which
 /// must reuse the cached verdict.
-fn assert_the_block_finds_the_verdict(world: &World, block: &BlockWithWitness) -> Result<()> {
+fn assert_the_block_finds_the_verdict(world: &World, block: &ExecutedBlock) -> Result<()> {
     let offered = world.l1.execute_tx(&world.operator, world.execute_tx(block)?)?;
     let (state, header) = (world.l1.chain().state(), world.l1.next_header()?);
     let counts = || {

@@ -8,7 +8,7 @@ use super::{
 };
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::{SolCall, SolEvent as _, SolValue as _};
-use chain::BlockWithWitness;
+use chain::ExecutedBlock;
 use enshrine_contracts::{
     L2_ACCOUNTS, Message, alias_account,
     bindings::{
@@ -107,7 +107,7 @@ impl Bridged {
         &mut self,
         transactions: Vec<Transaction>,
         mut evidence: Evidence,
-    ) -> Result<BlockWithWitness> {
+    ) -> Result<ExecutedBlock> {
         self.harness.pass(0)?;
         let block = self.harness.block_now(transactions)?;
         for receipt in &block.block.executed.receipts {

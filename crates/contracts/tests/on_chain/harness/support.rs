@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, SolError};
-use chain::{BlockWithWitness, empty_genesis};
+use chain::{ExecutedBlock, empty_genesis};
 use enshrine_contracts::{
     bindings::INativeRollup::{self, AnchorUpdate, Evidence},
     code_reference::PROXY,
@@ -82,7 +82,7 @@ impl Harness {
     }
 
     /// Seals a block of one transfer, appends it to the L2 and returns it.
-    pub(crate) fn next_block(&mut self) -> Result<BlockWithWitness> {
+    pub(crate) fn next_block(&mut self) -> Result<ExecutedBlock> {
         let transfer = self.transfer()?;
         let time = self.l2.chain().head().header.timestamp + 1;
         let block = self.seal(time, vec![transfer])?;
@@ -90,11 +90,7 @@ impl Harness {
         Ok(block)
     }
 
-    pub(crate) fn seal(
-        &self,
-        time: u64,
-        transactions: Vec<Transaction>,
-    ) -> Result<BlockWithWitness> {
+    pub(crate) fn seal(&self, time: u64, transactions: Vec<Transaction>) -> Result<ExecutedBlock> {
         let (block, rejected) = self.l2.seal(time, self.anchor, transactions)?;
         ensure!(rejected.is_empty(), "{rejected:?}");
         Ok(block)
@@ -165,7 +161,7 @@ impl Harness {
         ))
     }
 
-    pub(crate) fn assert_head_is(&self, block: &BlockWithWitness) -> Result<()> {
+    pub(crate) fn assert_head_is(&self, block: &ExecutedBlock) -> Result<()> {
         let (number, timestamp, _, _, hash, root, _) = self.state()?;
         let header = &block.block.header;
         assert_eq!((number, timestamp), (header.number, header.timestamp));

@@ -4,7 +4,7 @@
 use super::world::{FORKS, World, contract};
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use chain::BlockWithWitness;
+use chain::ExecutedBlock;
 use revm::bytecode::opcode as op;
 use wire::ProtocolFork;
 
@@ -72,12 +72,12 @@ fn genesis(callee: &[u8], caller: &[u8]) -> impl FnOnce(&mut Genesis) {
 }
 
 /// Returns the block in which Alice calls the caller, and the chain before it.
-fn block(fork: ProtocolFork, instruction: u8, gas: u32, kind: u8) -> (World, BlockWithWitness) {
+fn block(fork: ProtocolFork, instruction: u8, gas: u32, kind: u8) -> (World, ExecutedBlock) {
     block_of(fork, &on_target(instruction, 0), gas, kind)
 }
 
 /// Like [`block`], with this code of the callee.
-fn block_of(fork: ProtocolFork, callee: &[u8], gas: u32, kind: u8) -> (World, BlockWithWitness) {
+fn block_of(fork: ProtocolFork, callee: &[u8], gas: u32, kind: u8) -> (World, ExecutedBlock) {
     let caller = calls(gas, kind);
     let mut world = World::new(fork, genesis(callee, &caller));
     let call = world.call(CALLER, 1_000_000, vec![]);
@@ -89,7 +89,7 @@ fn block_of(fork: ProtocolFork, callee: &[u8], gas: u32, kind: u8) -> (World, Bl
 
 /// Returns `true` if the witness of a block holds all nodes on the path to an account and to one of
 /// its slots.
-fn holds(world: &World, block: &BlockWithWitness, address: Address, slot: Option<u8>) -> bool {
+fn holds(world: &World, block: &ExecutedBlock, address: Address, slot: Option<u8>) -> bool {
     let slots: Vec<_> = slot.into_iter().map(U256::from).collect();
     let head = world.chain.head();
     let proof = world.chain.prove(head, address, &slots).expect("proves");

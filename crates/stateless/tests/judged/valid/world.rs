@@ -4,7 +4,7 @@ use alloy_consensus::TxEip1559;
 use alloy_eips::eip2930::AccessList;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
-use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
+use chain::{BlockAttributes, Chain, ChainConfig, ExecutedBlock, empty_genesis};
 use enshrine_stateless::{BlockError, ChainSpec, Invalid, UncheckedBlocks, Verdict, VerifyOptions};
 use std::collections::HashMap;
 pub(crate) use testkit::FORKS;
@@ -95,7 +95,7 @@ impl World {
     pub(crate) fn offer(
         &self,
         transactions: Vec<Transaction>,
-    ) -> (BlockWithWitness, Vec<(usize, Invalid)>) {
+    ) -> (ExecutedBlock, Vec<(usize, Invalid)>) {
         let (block, rejected) = self.chain.build(&self.attributes(), transactions).expect("builds");
         if let Err(reason) =
             self.verify(&block, VerifyOptions { evm: self.chain.config(), ..Default::default() })
@@ -106,7 +106,7 @@ impl World {
     }
 
     /// Appends a block that contains all of these transactions.
-    pub(crate) fn block(&mut self, transactions: Vec<Transaction>) -> BlockWithWitness {
+    pub(crate) fn block(&mut self, transactions: Vec<Transaction>) -> ExecutedBlock {
         let (block, rejected) = self.offer(transactions);
         assert!(rejected.is_empty(), "{rejected:?}");
         self.chain.append(block.clone()).expect("appends");
@@ -115,7 +115,7 @@ impl World {
 
     pub(crate) fn verify(
         &self,
-        block: &BlockWithWitness,
+        block: &ExecutedBlock,
         options: VerifyOptions<'_>,
     ) -> Result<Verdict, Invalid> {
         let calldata = block.input().expect("encodes");

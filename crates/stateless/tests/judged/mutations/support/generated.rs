@@ -15,7 +15,7 @@ use alloy_eips::{
 };
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, TxKind, U256, keccak256};
-use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
+use chain::{BlockAttributes, Chain, ChainConfig, ExecutedBlock, empty_genesis};
 use executor::{ChainSpec, SYSTEM_CONTRACTS};
 use std::collections::HashMap;
 pub(crate) use testkit::FORKS;
@@ -130,7 +130,7 @@ impl Builder {
     }
 
     /// Appends a block of these transactions, all of which must succeed, and adds it as a case.
-    fn block(&mut self, what: &str, transactions: Vec<Transaction>) -> BlockWithWitness {
+    fn block(&mut self, what: &str, transactions: Vec<Transaction>) -> ExecutedBlock {
         self.block_with(what, &self.attributes(), transactions)
     }
 
@@ -139,7 +139,7 @@ impl Builder {
         what: &str,
         attributes: &BlockAttributes,
         transactions: Vec<Transaction>,
-    ) -> BlockWithWitness {
+    ) -> ExecutedBlock {
         let name = format!("{} {what}", self.fork);
         let (new, rejected) = self.chain.build(attributes, transactions).expect("builds");
         assert!(rejected.is_empty(), "{name}: {rejected:?}");
