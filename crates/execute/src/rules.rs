@@ -1,6 +1,7 @@
 //! Contents of blocks that EXECUTE verifies.
 
-use stateless::{Transaction, UncheckedBlock};
+use stateless::Transaction;
+use wire::NewPayloadRequest;
 
 /// Policy for blocks with execution requests (EIP-7685).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,10 +65,14 @@ pub enum RuleViolation {
 }
 
 impl Rules {
-    /// Checks a block by these rules, which do not depend on the state.
-    pub fn check(&self, block: &UncheckedBlock<'_, '_>) -> Result<(), RuleViolation> {
+    /// Checks a block and its decoded transactions by these rules, which do not depend on the
+    /// state.
+    pub fn check(
+        &self,
+        request: &NewPayloadRequest<'_>,
+        transactions: &[Transaction],
+    ) -> Result<(), RuleViolation> {
         let Self::L2 { requests } = self else { return Ok(()) };
-        let UncheckedBlock { request, transactions } = block;
         let payload = &request.payload;
         // A nonzero excess is refused too: even without any blob it would change BLOBBASEFEE on the
         // L2.

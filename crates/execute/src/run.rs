@@ -220,8 +220,9 @@ impl Execute {
         budget.hold(reserve)?;
         let blocks = input.blocks()?;
         // The rules need no state, so a block that breaks them costs no execution.
-        for (index, block) in blocks.iter().enumerate() {
-            self.rules.check(&block).map_err(|broken| input.in_block(index, broken.into()))?;
+        for (index, (request, transactions)) in blocks.iter().enumerate() {
+            let checked = self.rules.check(request, transactions);
+            checked.map_err(|broken| input.in_block(index, broken.into()))?;
         }
         let spec = match &self.networks {
             Networks::ById => Cow::Owned(ChainSpec::for_input(input.chain_id(), input.fork())),

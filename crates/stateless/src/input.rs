@@ -78,15 +78,6 @@ pub struct UncheckedBlocks<'i, 'a> {
     ends: Vec<usize>,
 }
 
-/// One block of [`UncheckedBlocks`].
-#[derive(Debug, Clone, Copy)]
-pub struct UncheckedBlock<'u, 'a> {
-    /// The undecoded block.
-    pub request: &'u NewPayloadRequest<'a>,
-    /// Its decoded transactions.
-    pub transactions: &'u [Transaction],
-}
-
 impl<'i, 'a> UncheckedBlocks<'i, 'a> {
     /// Decodes the transactions of an input.
     ///
@@ -115,11 +106,10 @@ impl<'i, 'a> UncheckedBlocks<'i, 'a> {
         self.ends.len()
     }
 
-    /// Returns the blocks in their order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = UncheckedBlock<'_, 'a>> {
-        self.blocks.requests.iter().enumerate().map(|(index, request)| UncheckedBlock {
-            request,
-            transactions: &self.transactions[self.start(index)..self.ends[index]],
+    /// Returns the undecoded blocks with their decoded transactions, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&NewPayloadRequest<'a>, &[Transaction])> {
+        self.blocks.requests.iter().enumerate().map(|(index, request)| {
+            (request, &self.transactions[self.start(index)..self.ends[index]])
         })
     }
 

@@ -4,7 +4,7 @@ use crate::{
     Ancestors, RlpSize, Stage, VerifyOptions,
     block::{header_of, withdrawals_of},
     header::validate_header,
-    input::{BlockRefused, Blocks, UncheckedBlock, UncheckedBlocks},
+    input::{BlockRefused, Blocks, UncheckedBlocks},
     process::process_block,
     senders::Senders,
     threads::with_help,
@@ -91,8 +91,10 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                 }
 
                 let mut verdicts = Vec::with_capacity(headers.len());
-                for (index, (block, header)) in self.iter().zip(headers).enumerate() {
-                    let (payload, first) = (&block.request.payload, self.start(index));
+                for (index, ((request, transactions), header)) in
+                    self.iter().zip(headers).enumerate()
+                {
+                    let (payload, first) = (&request.payload, self.start(index));
                     // The state root is that of a verified header: the parent in the witness, or
                     // the previous block.
                     let pre_state_root = witness.parent().state_root;
@@ -110,7 +112,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                         }
                     };
                     let source = witness.state();
-                    let (evm, transactions) = (options.evm, block.transactions);
+                    let evm = options.evm;
                     let (executed, post) = process_block(
                         &source,
                         environment,
@@ -162,15 +164,15 @@ impl<'a> UncheckedBlocks<'_, 'a> {
     fn check_header(
         &self,
         index: usize,
-        block: UncheckedBlock<'_, 'a>,
+        (request, transactions): (&NewPayloadRequest<'a>, &[Transaction]),
         headers: &[Header],
         ancestors: &mut Option<Ancestors>,
         spec: &ChainSpec,
         evm: &dyn EvmOverrides,
     ) -> Result<Header, Invalid> {
-        let (fork, payload) = (self.blocks.fork, &block.request.payload);
+        let (fork, payload) = (self.blocks.fork, &request.payload);
         check_chain(&self.blocks, payload.timestamp, spec)?;
-        let header = sealed_header(block.request, fork, evm)?;
+        let header = sealed_header(request, fork, evm)?;
         let parent = match (headers.last(), &*ancestors) {
             (Some(parent), Some(_)) => {
                 let got = self.blocks.requests[index - 1].payload.block_hash;
@@ -190,9 +192,9 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                 .parent(),
         };
         validate_header(&header, parent, fork, spec)?;
-        check_versioned_hashes(block.request, block.transactions)?;
+        check_versioned_hashes(request, transactions)?;
         // Checked before any signature is recovered: the gas limit must pay for that work.
-        check_transactions(block.transactions, payload.gas_limit, fork)?;
+        check_transactions(transactions, payload.gas_limit, fork)?;
         Ok(header)
     }
 }

@@ -5,7 +5,6 @@ use alloy_primitives::B256;
 use chain::{Chain, ExecutedBlock, block_of};
 use codec::OwnedWitness;
 use execute::{ExecuteError, Rules};
-use stateless::UncheckedBlock;
 use wire::{Input, StatelessInput};
 
 /// Returns the witness of an input with one block. A batch has one witness for all its blocks.
@@ -58,9 +57,8 @@ pub(crate) fn import_unsafe(
     let new = chain.import(&raw)?;
     // `None` only for a block with other than Ethereum's transactions, which an L2 never imports.
     let transactions = new.block.ethereum_transactions().unwrap_or_default();
-    let block = UncheckedBlock { request, transactions: &transactions };
     let refused = |reason| RollupError::Refused { hash, reason: ExecuteError::Rules(reason) };
-    Rules::default().check(&block).map_err(refused)?;
+    Rules::default().check(request, &transactions).map_err(refused)?;
     Ok(new)
 }
 
