@@ -8,7 +8,7 @@ use eyre::{OptionExt as _, Result, ensure};
 use localnet::units::grouped;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use stateless::{Blocks, ChainSpec, UncheckedBlocks, VerifyOptions};
+use stateless::{ChainSpec, UncheckedBlocks, VerifyOptions};
 use std::sync::Arc;
 use variants::GasSchedule;
 use wire::{NewPayloadRequest, ProtocolFork, SchemaId, StatelessBatch, StatelessInput};
@@ -125,19 +125,21 @@ impl Scheduled {
             let state = &witness.state;
             let expansion = state.expanded_len().saturating_sub(state.stream().len());
             let input = price(calldata.len() + expansion, batch.fork, &batch.requests, items);
-            return Self::verified(input, &batch, batch.chain_id, batch.fork);
+            let blocks = UncheckedBlocks::decode_batch(&batch)?;
+            return Self::verified(input, &blocks, batch.chain_id, batch.fork);
         }
         let input = StatelessInput::decode(calldata)?;
         let witness = &input.witness;
         let items = witness.state.len() + witness.codes.len() + witness.headers.len();
         let requests = core::slice::from_ref(&input.request);
         let price = price(calldata.len(), input.fork, requests, items);
-        Self::verified(price, &input, input.chain_id, input.fork)
+        let blocks = UncheckedBlocks::decode(&input)?;
+        Self::verified(price, &blocks, input.chain_id, input.fork)
     }
 
-    fn verified<'i, 'a: 'i>(
+    fn verified(
         input: u64,
-        blocks: impl Into<Blocks<'i, 'a>>,
+        blocks: &UncheckedBlocks<'_, '_>,
         chain_id: u64,
         fork: ProtocolFork,
     ) -> Result<Self> {
@@ -145,7 +147,7 @@ impl Scheduled {
         let work = WorkCount::new(&pricing, &());
         let options = VerifyOptions { evm: work.overrides(), ..VerifyOptions::default() };
         let spec = ChainSpec::for_input(chain_id, fork);
-        let verdicts = UncheckedBlocks::decode(blocks)?.verify(&spec, options, |_| {})?;
+        let verdicts = blocks.verify(&spec, options, |_| {})?;
         let used: u64 = verdicts.iter().map(|verdict| verdict.header.gas_used).sum();
         Ok(Self {
             input,

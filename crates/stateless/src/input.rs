@@ -9,34 +9,6 @@ use wire::{
     StatelessBatch, StatelessInput, compact::CompactState,
 };
 
-/// The contents of an input, for one block or for several.
-#[derive(Debug, Clone, Copy)]
-pub struct Blocks<'i, 'a> {
-    pub(crate) fork: ProtocolFork,
-    pub(crate) chain_id: u64,
-    pub(crate) requests: &'i [NewPayloadRequest<'a>],
-    pub(crate) witness: ExecutionWitness<'a>,
-    /// The state of a batch, whose witness has no list of nodes.
-    pub(crate) compact: Option<CompactState<'a>>,
-}
-
-impl<'i, 'a> From<&'i StatelessInput<'a>> for Blocks<'i, 'a> {
-    fn from(input: &'i StatelessInput<'a>) -> Self {
-        let StatelessInput { fork, chain_id, request, witness } = input;
-        let requests = slice::from_ref(request);
-        Self { fork: *fork, chain_id: *chain_id, requests, witness: *witness, compact: None }
-    }
-}
-
-impl<'i, 'a> From<&'i StatelessBatch<'a>> for Blocks<'i, 'a> {
-    fn from(batch: &'i StatelessBatch<'a>) -> Self {
-        let StatelessBatch { fork, chain_id, requests, witness } = batch;
-        let BatchWitness { state, codes, headers } = *witness;
-        let witness = ExecutionWitness { state: ByteLists::EMPTY, codes, headers };
-        Self { fork: *fork, chain_id: *chain_id, requests, witness, compact: Some(state) }
-    }
-}
-
 /// Reason for refusing an input: the first invalid block and its error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockRefused {
@@ -71,7 +43,12 @@ impl From<BlockRefused> for BlockError {
 /// types and their maximum cost before any work is done for them.
 #[derive(Debug)]
 pub struct UncheckedBlocks<'i, 'a> {
-    pub(crate) blocks: Blocks<'i, 'a>,
+    pub(crate) fork: ProtocolFork,
+    pub(crate) chain_id: u64,
+    pub(crate) requests: &'i [NewPayloadRequest<'a>],
+    pub(crate) witness: ExecutionWitness<'a>,
+    /// The state of a batch, whose witness has no list of nodes.
+    pub(crate) compact: Option<CompactState<'a>>,
     /// Transactions of all blocks, in order.
     pub(crate) transactions: Vec<Transaction>,
     /// End of each block's transactions in `transactions`.
@@ -79,25 +56,58 @@ pub struct UncheckedBlocks<'i, 'a> {
 }
 
 impl<'i, 'a> UncheckedBlocks<'i, 'a> {
-    /// Decodes the transactions of an input.
+    /// Decodes the transactions of an input with one block.
+    ///
+    /// # Errors
+    ///
+    /// [`BlockRefused`] with an [`Invalid`] if a transaction is malformed.
+    pub fn decode(input: &'i StatelessInput<'a>) -> Result<Self, BlockRefused> {
+        let StatelessInput { fork, chain_id, request, witness } = input;
+        Self {
+            fork: *fork,
+            chain_id: *chain_id,
+            requests: slice::from_ref(request),
+            witness: *witness,
+            compact: None,
+            transactions: Vec::new(),
+            ends: Vec::new(),
+        }
+        .with_transactions()
+    }
+
+    /// Decodes the transactions of a batch.
     ///
     /// # Errors
     ///
     /// [`BlockRefused`] with an [`Invalid`] if a transaction is malformed, or if there is no block.
-    pub fn decode(blocks: impl Into<Blocks<'i, 'a>>) -> Result<Self, BlockRefused> {
-        let blocks = blocks.into();
+    pub fn decode_batch(batch: &'i StatelessBatch<'a>) -> Result<Self, BlockRefused> {
+        let StatelessBatch { fork, chain_id, requests, witness } = batch;
+        let BatchWitness { state, codes, headers } = *witness;
+        Self {
+            fork: *fork,
+            chain_id: *chain_id,
+            requests,
+            witness: ExecutionWitness { state: ByteLists::EMPTY, codes, headers },
+            compact: Some(state),
+            transactions: Vec::new(),
+            ends: Vec::new(),
+        }
+        .with_transactions()
+    }
+
+    fn with_transactions(mut self) -> Result<Self, BlockRefused> {
         // An empty input would be valid without proving anything.
-        if blocks.requests.is_empty() {
+        if self.requests.is_empty() {
             let reason = Invalid::from(DecodeError::Empty { what: "blocks" }).into();
             return Err(BlockRefused { block: 0, reason });
         }
-        let (mut transactions, mut ends) = (Vec::new(), Vec::with_capacity(blocks.requests.len()));
-        for (block, request) in blocks.requests.iter().enumerate() {
-            decode_transactions(request, &mut transactions)
+        self.ends.reserve(self.requests.len());
+        for (block, request) in self.requests.iter().enumerate() {
+            decode_transactions(request, &mut self.transactions)
                 .map_err(|reason| BlockRefused { block, reason: reason.into() })?;
-            ends.push(transactions.len());
+            self.ends.push(self.transactions.len());
         }
-        Ok(Self { blocks, transactions, ends })
+        Ok(self)
     }
 
     /// Number of blocks: at least one.
@@ -108,7 +118,7 @@ impl<'i, 'a> UncheckedBlocks<'i, 'a> {
 
     /// Returns the undecoded blocks with their decoded transactions, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&NewPayloadRequest<'a>, &[Transaction])> {
-        self.blocks.requests.iter().enumerate().map(|(index, request)| {
+        self.requests.iter().enumerate().map(|(index, request)| {
             (request, &self.transactions[self.start(index)..self.ends[index]])
         })
     }

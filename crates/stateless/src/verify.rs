@@ -4,7 +4,7 @@ use crate::{
     Ancestors, RlpSize, Stage, VerifyOptions,
     block::{header_of, withdrawals_of},
     header::validate_header,
-    input::{BlockRefused, Blocks, UncheckedBlocks},
+    input::{BlockRefused, UncheckedBlocks},
     process::process_block,
     senders::Senders,
     threads::with_help,
@@ -54,7 +54,7 @@ pub fn verify_batch(
     batch: &StatelessBatch<'_>,
     spec: &ChainSpec,
 ) -> Result<Vec<Verdict>, BlockRefused> {
-    UncheckedBlocks::decode(batch)?.verify(spec, VerifyOptions::default(), |_| {})
+    UncheckedBlocks::decode_batch(batch)?.verify(spec, VerifyOptions::default(), |_| {})
 }
 
 impl<'a> UncheckedBlocks<'_, 'a> {
@@ -70,7 +70,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
     ) -> Result<Vec<Verdict>, BlockRefused> {
         enter(Stage::Header);
         let (headers, ancestors) = self.check_headers(spec, options.evm)?;
-        let work = SharedWork::new(&self.blocks.witness, &self.transactions, &options);
+        let work = SharedWork::new(&self.witness, &self.transactions, &options);
         let helpers = if work.is_worth_sharing() { options.threads.get() - 1 } else { 0 };
         with_help(
             helpers,
@@ -78,7 +78,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
             || {
                 enter(Stage::Link);
                 let meter = options.evm.meter();
-                let compact = self.blocks.compact.as_ref();
+                let compact = self.compact.as_ref();
                 let mut witness =
                     WitnessDb::new(&work.nodes, compact, &work.codes, ancestors, meter).map_err(
                         |reason| BlockRefused { block: 0, reason: Invalid::from(reason).into() },
@@ -125,7 +125,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                         keep,
                     )
                     .map_err(|reason| BlockRefused { block: index, reason })?;
-                    let (chain_id, block_hash) = (self.blocks.chain_id, payload.block_hash);
+                    let (chain_id, block_hash) = (self.chain_id, payload.block_hash);
                     if is_followed {
                         // Only now is the block proven, so that the next one may use its nodes and
                         // codes.
@@ -160,6 +160,22 @@ impl<'a> UncheckedBlocks<'_, 'a> {
         Ok((headers, ancestors))
     }
 
+    /// Checks that the input is for this chain and for the active fork.
+    fn check_chain(&self, timestamp: u64, spec: &ChainSpec) -> Result<(), Invalid> {
+        let Self { fork, chain_id, .. } = *self;
+        if chain_id != spec.chain_id() {
+            return Err(Invalid::ChainId { got: chain_id, expected: spec.chain_id() });
+        }
+        let expected = spec.fork_at(timestamp).unwrap_or(ProtocolFork::Paris);
+        if fork != expected {
+            return Err(Invalid::Fork { got: fork, expected, timestamp });
+        }
+        if fork < ProtocolFork::Cancun {
+            return Err(Invalid::UnsupportedFork(fork));
+        }
+        Ok(())
+    }
+
     /// Checks the block that follows the blocks with `headers`.
     fn check_header(
         &self,
@@ -170,25 +186,25 @@ impl<'a> UncheckedBlocks<'_, 'a> {
         spec: &ChainSpec,
         evm: &dyn EvmOverrides,
     ) -> Result<Header, Invalid> {
-        let (fork, payload) = (self.blocks.fork, &request.payload);
-        check_chain(&self.blocks, payload.timestamp, spec)?;
+        let (fork, payload) = (self.fork, &request.payload);
+        self.check_chain(payload.timestamp, spec)?;
         let header = sealed_header(request, fork, evm)?;
         let parent = match (headers.last(), &*ancestors) {
             (Some(parent), Some(_)) => {
-                let got = self.blocks.requests[index - 1].payload.block_hash;
+                let got = self.requests[index - 1].payload.block_hash;
                 let expected = payload.parent_hash;
                 // The hash in the payload was checked against its own header, so comparing hashes
                 // links the blocks.
                 if got != expected {
                     // Index of the header if the headers of the blocks followed those of the
                     // witness.
-                    let index = self.blocks.witness.headers.len() + index - 1;
+                    let index = self.witness.headers.len() + index - 1;
                     return Err(Invalid::BrokenAncestry { index, got, expected });
                 }
                 parent
             }
             _ => ancestors
-                .insert(Ancestors::verify(self.blocks.witness.headers, payload.parent_hash, evm)?)
+                .insert(Ancestors::verify(self.witness.headers, payload.parent_hash, evm)?)
                 .parent(),
         };
         validate_header(&header, parent, fork, spec)?;
@@ -238,22 +254,6 @@ impl<'t> SharedWork<'t> {
         self.senders.work(usize::MAX);
         self.codes.analyse_long();
     }
-}
-
-/// Checks that the input is for this chain and for the active fork.
-fn check_chain(blocks: &Blocks<'_, '_>, timestamp: u64, spec: &ChainSpec) -> Result<(), Invalid> {
-    let Blocks { fork, chain_id, .. } = *blocks;
-    if chain_id != spec.chain_id() {
-        return Err(Invalid::ChainId { got: chain_id, expected: spec.chain_id() });
-    }
-    let expected = spec.fork_at(timestamp).unwrap_or(ProtocolFork::Paris);
-    if fork != expected {
-        return Err(Invalid::Fork { got: fork, expected, timestamp });
-    }
-    if fork < ProtocolFork::Cancun {
-        return Err(Invalid::UnsupportedFork(fork));
-    }
-    Ok(())
 }
 
 /// Builds the header of a request, and checks the payload's block hash and the size of the block.

@@ -51,7 +51,7 @@ impl<'c> CallInput<'c> {
     pub(crate) fn blocks(&self) -> Result<UncheckedBlocks<'_, 'c>, ExecuteError> {
         let blocks = match &self.0 {
             Input::Block(input) => UncheckedBlocks::decode(input),
-            Input::Batch(batch) => UncheckedBlocks::decode(batch),
+            Input::Batch(batch) => UncheckedBlocks::decode_batch(batch),
         };
         blocks.map_err(|refused| self.refused(refused))
     }

@@ -90,7 +90,7 @@ fn thread_count_does_not_change_verdicts() {
         for threads in [2, 4] {
             let threads = NonZeroUsize::new(threads).expect("at least one");
             let options = VerifyOptions { threads, ..VerifyOptions::default() };
-            let blocks = UncheckedBlocks::decode(&batch).expect("decodes");
+            let blocks = UncheckedBlocks::decode_batch(&batch).expect("decodes");
             assert_eq!(blocks.verify(&line.spec, options, |_| {}), expected);
         }
     }
@@ -104,7 +104,7 @@ fn known_senders_cover_all_blocks_in_order() {
         let known = |case: &Case| line.chain.block(&case.verdict.block_hash).expect("is known");
         let mut senders: Vec<_> =
             line.cases.iter().flat_map(|case| known(case).senders.clone()).collect();
-        let blocks = UncheckedBlocks::decode(&batch).expect("decodes");
+        let blocks = UncheckedBlocks::decode_batch(&batch).expect("decodes");
         let with = |senders: &[_]| {
             blocks.verify(&line.spec, VerifyOptions { senders, ..VerifyOptions::default() }, |_| {})
         };
