@@ -4,13 +4,13 @@ use crate::{
     Answer, CallCost, CallObserver, Dialect, ExecuteError, Executed, ExecutionSpecs, ForkRule,
     Items, PrecompileCall, Pricing, Refused, Rules,
     deferred_gas::{DeferredGas, Metered},
-    dialects::CallInput,
+    dialects::batch,
 };
 use alloc::{borrow::Cow, sync::Arc, vec::Vec};
 use alloy_primitives::Address;
 use core::num::NonZeroUsize;
 use stateless::{ChainSpec, Cryptography, EvmOverrides, Stage, SystemCode, VerifyOptions, beside};
-use wire::{ProtocolFork, StatelessResult};
+use wire::{Input, ProtocolFork, StatelessResult};
 
 /// EXECUTE with the parameters of an L1.
 #[derive(Debug, Clone)]
@@ -201,7 +201,7 @@ impl Execute {
         let length = dialect.bytes(&call)?;
         budget.hold(self.gas.bytes(length as u64))?;
         let input = dialect.input(&call)?;
-        let input = CallInput::decode(&input)?;
+        let input = Input::decode(&input)?;
         // Without batches, their schema ids are refused like any unknown one.
         if input.is_batch() && !self.batches {
             return Err(ExecuteError::Schema(input.schema()));
@@ -210,19 +210,19 @@ impl Execute {
         // cost.
         self.check_fork(&input)?;
         // The price per transaction pays for decoding them.
-        let declared = input.declared(length);
+        let declared = batch::declared(&input, length);
         budget.hold(self.gas.input(&declared))?;
-        let declared = input.with_gas_limits(declared)?;
+        let declared = batch::with_gas_limits(&input, declared)?;
 
         // The full reserve, which follows from the decoded transactions, pays for storing, hashing,
         // recovering and executing them.
         let reserve = self.gas.reserve(&declared);
         budget.hold(reserve)?;
-        let blocks = input.blocks()?;
+        let blocks = batch::blocks(&input)?;
         // The rules need no state, so a block that breaks them costs no execution.
         for (index, (request, transactions)) in blocks.iter().enumerate() {
             let checked = self.rules.check(request, transactions);
-            checked.map_err(|broken| input.in_block(index, broken.into()))?;
+            checked.map_err(|broken| batch::in_block(&input, index, broken.into()))?;
         }
         let spec = match &self.networks {
             Networks::ById => Cow::Owned(ChainSpec::for_input(input.chain_id(), input.fork())),
@@ -231,7 +231,7 @@ impl Execute {
         let TrustedContext { evm, senders } = context;
         // Gas beyond the reserve pays for underpriced work that the gas of the blocks does not
         // cover.
-        let bound = declared.gas_bound().saturating_sub(input.own_gas());
+        let bound = declared.gas_bound().saturating_sub(batch::own_gas(&input));
         let deferred = Arc::new(DeferredGas::new(&self.gas, bound, budget.gas - reserve));
         budget.deferred = Some(Arc::clone(&deferred));
         let (chain, cryptography) = (evm, self.cryptography);
@@ -240,7 +240,8 @@ impl Execute {
             VerifyOptions { threads: self.threads, system_code: self.system_code, evm, senders };
         // Bytes below which hashing takes less time than starting a thread.
         const WORTH_A_THREAD: usize = 32 * 1024;
-        let shared = self.threads > NonZeroUsize::MIN && input.request_bytes() > WORTH_A_THREAD;
+        let shared =
+            self.threads > NonZeroUsize::MIN && batch::request_bytes(&input) > WORTH_A_THREAD;
         let (verified, request_root) =
             beside(shared, || input.request_root(), || blocks.verify(&spec, options, enter));
         // Checked before the verdict: a block that the meter stopped has an internal error, which
@@ -248,7 +249,7 @@ impl Execute {
         if deferred.is_short() {
             return Err(budget.short_of(reserve.saturating_add(deferred.owed())));
         }
-        let mut earlier = verified.map_err(|refused| input.refused(refused))?;
+        let mut earlier = verified.map_err(|refused| batch::refused(&input, refused))?;
         let verdict = earlier.pop().unwrap_or_else(|| unreachable!("there is at least one block"));
         let result = StatelessResult {
             request_root: request_root(),
@@ -258,15 +259,15 @@ impl Execute {
         };
 
         let used = earlier.iter().chain([&verdict]).map(|verdict| verdict.header.gas_used);
-        let (used, work) = (input.gas_used(used), deferred.work());
-        let cost = CallCost::new(&*self.gas, &declared, input.own_gas(), used, work);
+        let (used, work) = (batch::gas_used(&input, used), deferred.work());
+        let cost = CallCost::new(&*self.gas, &declared, batch::own_gas(&input), used, work);
         let CallCost { charge: gas, reserve } = cost;
         Ok(Executed { result, gas, reserve, work, verdict, earlier })
     }
 
     /// Refuses an input whose schema id the [fork rule](Self::forks) does not accept. It reads only
     /// timestamps, so it costs nothing beyond decoding.
-    fn check_fork(&self, input: &CallInput<'_>) -> Result<(), ExecuteError> {
+    fn check_fork(&self, input: &Input<'_>) -> Result<(), ExecuteError> {
         let is_public =
             matches!(self.networks, Networks::ById) && ChainSpec::known(input.chain_id()).is_some();
         if is_public {
@@ -277,10 +278,10 @@ impl Execute {
                 false => Err(ExecuteError::Schema(input.schema())),
             };
         }
-        for (index, timestamp) in input.timestamps().enumerate() {
+        for (index, request) in input.requests().iter().enumerate() {
             self.forks
-                .check(input.schema(), input.fork(), timestamp)
-                .map_err(|refused| input.in_block(index, refused))?;
+                .check(input.schema(), input.fork(), request.payload.timestamp)
+                .map_err(|refused| batch::in_block(input, index, refused))?;
         }
         Ok(())
     }

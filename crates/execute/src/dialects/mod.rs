@@ -5,10 +5,9 @@
 //! defines neither validity nor the order of gas and work, which
 //! [`Execute::run_as`](crate::Execute::run_as) does for all dialects.
 
-mod batch;
+pub(crate) mod batch;
 mod execution_specs;
 
-pub(crate) use batch::CallInput;
 pub use batch::FURTHER_BLOCK_GAS;
 pub use execution_specs::ExecutionSpecs;
 
