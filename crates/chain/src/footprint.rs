@@ -11,6 +11,7 @@ use store::{Block, ExecutedBlock};
 /// Nodes and codes that one block read and wrote.
 #[derive(Debug, Clone)]
 pub struct BlockFootprint {
+    number: u64,
     witness: OwnedWitness,
     /// Hashes of the nodes and codes of the witness, in its order. They are computed lazily by the
     /// thread that joins the first batch, to keep the work off the thread that seals blocks.
@@ -21,18 +22,19 @@ pub struct BlockFootprint {
 
 impl BlockFootprint {
     const fn new(
+        number: u64,
         witness: OwnedWitness,
         written_nodes: Vec<B256>,
         written_codes: Vec<B256>,
     ) -> Self {
-        Self { witness, hashes: OnceLock::new(), written_nodes, written_codes }
+        Self { number, witness, hashes: OnceLock::new(), written_nodes, written_codes }
     }
 
     /// Returns the nodes and codes that a block with a recorded witness read and wrote.
     pub fn of(new: &ExecutedBlock) -> Self {
         let nodes = new.changes.nodes.iter().map(|(hash, _)| *hash).collect();
         let codes = new.changes.codes.iter().map(|(hash, _)| *hash).collect();
-        Self::new(new.witness.clone(), nodes, codes)
+        Self::new(new.block.header.number, new.witness.clone(), nodes, codes)
     }
 
     fn hashes(&self) -> &(Vec<B256>, Vec<B256>) {
@@ -45,6 +47,11 @@ impl BlockFootprint {
             };
             (hashed(&self.witness.state), hashed(&self.witness.codes))
         })
+    }
+
+    /// Returns the number of the block.
+    pub const fn number(&self) -> u64 {
+        self.number
     }
 
     /// Returns the witness of this block alone.
@@ -82,7 +89,8 @@ impl ChainReader {
         let state = state.ok_or(ChainError::UnknownParent { block: block.hash, parent })?;
         let recording = WitnessRecorder::new(&state);
         let post = follow(&state, &recording, block, state.root())?;
-        Ok(BlockFootprint::new(recording.into_witness()?, post.nodes, post.codes))
+        let number = block.header.number;
+        Ok(BlockFootprint::new(number, recording.into_witness()?, post.nodes, post.codes))
     }
 
     /// Joins consecutive blocks of the chain to a batch without executing them: the witness is the

@@ -23,16 +23,17 @@ const RETRY: Duration = Duration::from_secs(1);
 pub struct SealedBlock {
     /// The block. It has a witness if it was verified, or if inputs of EXECUTE are bounded.
     pub new: ExecutedBlock,
-    /// Cost of verifying the block with EXECUTE, if EXECUTE has verified it.
-    pub posted: Option<Posted>,
+    /// Cost of its input, if EXECUTE has verified the block.
+    pub cost: Option<InputCost>,
     /// Transactions that were offered but not included, with the reasons.
     pub rejected: Vec<(B256, Rejection)>,
     begun: Instant,
 }
 
-/// Cost of the EXECUTE call that verifies a block alone, in the form in which it is posted to L1.
+/// Cost of the EXECUTE call that verifies a block alone, in the form in which the input is posted
+/// to L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Posted {
+pub struct InputCost {
     /// Length of the input, in bytes.
     pub bytes: usize,
     /// Gas that the call must provide.
@@ -91,7 +92,7 @@ impl Node {
         let number = draft.state.block().header.number + 1;
         let _span = tracing::info_span!("block", number).entered();
         let mut too_expensive = Vec::new();
-        let (built, rejected, posted) = loop {
+        let (built, rejected, cost) = loop {
             let mut built = draft.build(rules.is_some())?;
             let hashes: Vec<B256> =
                 draft.transactions().map(|offered| *offered.transaction.hash()).collect();
@@ -99,20 +100,20 @@ impl Node {
                 .into_iter()
                 .map(|(index, reason)| (hashes[index], reason))
                 .collect();
-            let mut posted = None;
+            let mut cost = None;
             if let Some(rules) = rules
                 && built.executed.block.provable
             {
                 let (state, ExecutedBlock { block, witness, .. }) = (&draft.state, &built.executed);
-                posted = {
+                cost = {
                     let form: InputForm =
                         if draft.is_bounded() { shortest_input } else { Block::input };
                     verify_from_witness(state, block, witness, rules, draft.schedule, form)?
                 };
             }
-            let gas = posted.map(|posted| posted.gas);
+            let gas = cost.map(|cost| cost.gas);
             let Some((got, max)) = gas.zip(max_gas).filter(|(got, max)| got > max) else {
-                break (built, rejected, posted);
+                break (built, rejected, cost);
             };
             // The builder stayed within its own estimate, but the verifier measured more gas than
             // allowed. Retry with half of the pool transactions until the block fits or none is
@@ -120,7 +121,7 @@ impl Node {
             let left: B256Set = rejected.iter().map(|(left, _)| *left).collect();
             draft.offered.retain(|it| !left.contains(it.hash()));
             match draft.offered.len() {
-                0 => break (built, rejected, posted),
+                0 => break (built, rejected, cost),
                 1 if draft.first.is_empty() => {
                     let index = 0;
                     let reason = format!("EXECUTE asks for {got} gas with it, {max} are allowed");
@@ -134,7 +135,7 @@ impl Node {
         for (transaction, reason) in &rejected {
             tracing::debug!(%transaction, %reason, "transaction left out of block");
         }
-        Ok(SealedBlock { new: built.executed, posted, rejected, begun })
+        Ok(SealedBlock { new: built.executed, cost, rejected, begun })
     }
 
     /// Makes a sealed block the head, if its parent is the head.
@@ -286,7 +287,7 @@ pub(crate) fn verify_from_witness(
     rules: Rules,
     schedule: GasSchedule,
     form: InputForm,
-) -> Result<Option<Posted>, NodeError> {
+) -> Result<Option<InputCost>, NodeError> {
     let config = parent.config();
     let number = block.header.number;
     let unverified = |reason| NodeError::Unverified { number, reason: Box::new(reason) };
@@ -308,5 +309,5 @@ pub(crate) fn verify_from_witness(
     let context = TrustedContext { evm: config, senders: &block.senders };
     let done = execute.run_under(&calldata, u64::MAX, context, |_| {});
     let executed = done.map_err(|error| unverified(error.into()))?;
-    Ok(Some(Posted { bytes: calldata.len(), gas: executed.reserve, work: executed.work }))
+    Ok(Some(InputCost { bytes: calldata.len(), gas: executed.reserve, work: executed.work }))
 }

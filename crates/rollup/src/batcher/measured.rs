@@ -1,4 +1,4 @@
-//! Sizes and costs of pending blocks, from the self-check at sealing or measured once.
+//! Costs of pending blocks, from the self-check at sealing or measured once.
 
 use super::{Batcher, Work};
 use crate::RollupError;
@@ -6,18 +6,9 @@ use alloy_primitives::Bytes;
 use chain::{Block, BlockFootprint, ChainError, ChainReader, shortest_input};
 use contracts::advance_plan;
 use execute::{Execute, UnderpricedWork, WorkGas};
-use node::Posted;
+use node::InputCost;
 use std::sync::Arc;
 use wire::ProtocolFork;
-
-/// Size and cost of a block, and the trie nodes and codes that it read and wrote. With them the
-/// block can be planned without executing it again.
-#[derive(Debug, Clone)]
-pub(super) struct Measured {
-    pub(super) number: u64,
-    pub(super) posted: Posted,
-    pub(super) footprint: Arc<BlockFootprint>,
-}
 
 impl Batcher {
     /// Measures each block that has not been measured yet, because another process sealed it.
@@ -30,15 +21,15 @@ impl Batcher {
             if self.measured.contains_key(&block.hash) {
                 continue;
             }
-            let (chain, number, hash) = (&work.chain, block.header.number, block.hash);
+            let (chain, hash) = (&work.chain, block.hash);
             // One execution for the footprint, and one in EXECUTE for the underpriced work.
             self.executions += 2;
             let footprint = Arc::new(chain.footprint_of(block)?);
             let bytes = alone(chain, block, &footprint, shortest_input)?;
             let executed = self.execute().run(&bytes, u64::MAX);
             let executed = executed.map_err(|reason| RollupError::Refused { hash, reason })?;
-            let posted = Posted { bytes: bytes.len(), gas: executed.reserve, work: executed.work };
-            self.measured.insert(hash, Measured { number, posted, footprint });
+            let cost = InputCost { bytes: bytes.len(), gas: executed.reserve, work: executed.work };
+            self.measured.insert(hash, (cost, footprint));
         }
         Ok(())
     }
@@ -62,14 +53,15 @@ impl Batcher {
             Ok((block, self.measured.get(&block.hash).ok_or_else(unknown)?))
         });
         let measured = measured.collect::<Result<Vec<_>, ChainError>>()?;
-        let works = measured.iter().map(|(_, it)| it.posted.work);
+        let works = measured.iter().map(|(_, (cost, _))| cost.work);
         let mut work = works.fold(WorkGas::default(), WorkGas::then);
         let used: u64 = blocks.iter().map(|block| block.header.gas_used).sum();
-        let bytes = if let [(block, it)] = &*measured {
-            alone(chain, block, &it.footprint, single)?
+        let bytes = if let [(block, (_, footprint))] = &*measured {
+            alone(chain, block, footprint, single)?
         } else {
-            let parts =
-                measured.iter().map(|(block, it)| (Arc::clone(block), Arc::clone(&it.footprint)));
+            let parts = measured
+                .iter()
+                .map(|(block, (_, footprint))| (Arc::clone(block), Arc::clone(footprint)));
             let joined = chain.join(parts.collect())?;
             let again =
                 joined.repeated.iter().map(|bytes| UnderpricedWork::RepeatedNode { bytes: *bytes });
@@ -98,11 +90,11 @@ impl Batcher {
     /// transaction, so that waiting for more blocks gains nothing. Blocks that were not measured
     /// yet are not counted.
     pub(super) fn fills_a_transaction(&self, blocks: &[Arc<Block>]) -> bool {
-        let posted = blocks.iter().filter_map(|block| self.measured.get(&block.hash));
+        let measured = blocks.iter().filter_map(|block| self.measured.get(&block.hash));
         let (mut bytes, mut gas) = (0_usize, 0_u64);
-        for Posted { bytes: its_bytes, gas: its_gas, .. } in posted.map(|it| it.posted) {
-            bytes += its_bytes;
-            gas = gas.saturating_add(its_gas);
+        for (cost, _) in measured {
+            bytes += cost.bytes;
+            gas = gas.saturating_add(cost.gas);
         }
         let capacity = self.rate.capacity(self.limits());
         bytes >= capacity.bytes || gas >= capacity.gas

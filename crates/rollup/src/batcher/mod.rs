@@ -31,8 +31,7 @@ use alloy_primitives::{
 use blob_terms::BlobTerms;
 use chain::{Block, BlockFootprint, ChainReader};
 use contracts::{Deployment, advance_plan::L1Limits};
-use measured::Measured;
-use node::Posted;
+use node::InputCost;
 use parking_lot::{Condvar, Mutex};
 use planning::BlobBackoff;
 use std::{
@@ -66,7 +65,7 @@ struct BatcherCommands {
     /// The newest work; `None` while L1 cannot be read.
     work: Option<Work>,
     /// Blocks sealed since the last turn, with their sizes and costs.
-    sealed: Vec<(B256, Measured)>,
+    sealed: Vec<(B256, (InputCost, Arc<BlockFootprint>))>,
     /// `true` if blocks in flight were replaced by others.
     forget: bool,
     /// `true` if L1 was reorganised.
@@ -114,9 +113,8 @@ impl BatcherHandle {
     }
 
     /// Passes on the size and cost of a sealed block, as measured by the self-check.
-    pub(crate) fn sealed(&self, block: &Block, posted: Option<Posted>, footprint: BlockFootprint) {
-        let (number, footprint) = (block.header.number, Arc::new(footprint));
-        let sealed = posted.map(|posted| (block.hash, Measured { number, posted, footprint }));
+    pub(crate) fn sealed(&self, block: &Block, cost: Option<InputCost>, footprint: BlockFootprint) {
+        let sealed = cost.map(|cost| (block.hash, (cost, Arc::new(footprint))));
         self.channel.commands.lock().sealed.extend(sealed);
     }
 
@@ -184,8 +182,9 @@ pub(crate) struct Batcher {
     reads_blobs: bool,
     profile: L1Profile,
     rate: ExecuteRate,
-    /// Sizes and costs of blocks that are not on L1 yet.
-    measured: B256Map<Measured>,
+    /// Costs and footprints of blocks that are not on L1 yet. With them the blocks can be planned
+    /// without executing them again.
+    measured: B256Map<(InputCost, Arc<BlockFootprint>)>,
     /// L1 block from which on the gas schedule of EXECUTE is checked again after an `advance` has
     /// failed.
     prices_again_at: u64,
@@ -380,7 +379,7 @@ impl Batcher {
     fn forget_others(&mut self, work: &Work, blocks: &[Arc<Block>]) {
         let there: B256Set = blocks.iter().map(|block| block.hash).collect();
         let head = work.chain.head().header.number;
-        self.measured.retain(|hash, it| it.number > head || there.contains(hash));
+        self.measured.retain(|hash, (_, it)| it.number() > head || there.contains(hash));
         self.channel.evidence.retain(|number, hash| number > head || there.contains(hash));
     }
 }

@@ -297,7 +297,7 @@ fn blocks_wait_for_interval_unless_they_fill_transaction() {
     let capacity = batcher.rate.capacity(batcher.limits());
     let mut fills = |bytes, gas| {
         let measured = batcher.measured.get_mut(&last[0].hash).unwrap();
-        measured.posted = Posted { bytes, gas, work: WorkGas::default() };
+        measured.0 = InputCost { bytes, gas, work: WorkGas::default() };
         batcher.fills_a_transaction(&last)
     };
     assert!(!fills(capacity.bytes - 1, capacity.gas - 1));
@@ -377,7 +377,7 @@ fn blocks_are_measured_once_and_planned_exactly() {
     let input = batcher.input_of(&work.chain, one, Block::input).unwrap();
     let shortest = batcher.input_of(&work.chain, one, shortest_input).unwrap();
     assert!(shortest.bytes.len() < input.bytes.len());
-    assert_eq!(shortest.bytes.len(), batcher.measured[&blocks[0].hash].posted.bytes);
+    assert_eq!(shortest.bytes.len(), batcher.measured[&blocks[0].hash].0.bytes);
 }
 
 #[test]
@@ -469,7 +469,7 @@ fn batcher_executes_only_blocks_not_measured_at_sealing() {
     let footprint = fixture.chain.footprint_of(&block).unwrap();
     let mut other = fixture.batcher();
     other.measure(&fixture.work(), slice::from_ref(&block)).unwrap();
-    batcher_handle.sealed(&block, Some(other.measured[&block.hash].posted), footprint);
+    batcher_handle.sealed(&block, Some(other.measured[&block.hash].0), footprint);
     batcher_handle.offer(fixture.work());
     until("the block in flight", || batcher_handle.report().status.in_flight.is_some());
     assert_eq!(batcher_handle.report().status.planning_executions, 0);

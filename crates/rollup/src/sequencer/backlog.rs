@@ -14,7 +14,7 @@ use crate::{
 };
 use alloy_primitives::B256;
 use chain::Block;
-use node::{Backlog, Posted, SetClosed};
+use node::{Backlog, InputCost, SetClosed};
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -41,15 +41,15 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// A block with the measurements of its self-check, which `posted` has if this process sealed
-    /// it.
-    fn new(block: &Block, posted: Option<Posted>, limits: &Capacity) -> Self {
+    /// Creates an entry for a block. `cost` was measured by the self-check if this process sealed
+    /// the block.
+    fn new(block: &Block, cost: Option<InputCost>, limits: &Capacity) -> Self {
         let (most_gas, most_bytes) = (limits.gas, limits.bytes as u64);
         // Two blocks of more than half a transaction cannot share one, so each of them uses up a
         // whole transaction.
         let whole = |used: u64, most: u64| if used > most / 2 { most } else { used };
-        let (gas, bytes) = match posted {
-            Some(posted) => (posted.gas, posted.bytes as u64),
+        let (gas, bytes) = match cost {
+            Some(cost) => (cost.gas, cost.bytes as u64),
             None => (block.header.gas_used.saturating_add(BLOCK_GAS), block.size() as u64),
         };
         Self {
@@ -217,8 +217,8 @@ impl Sequencer {
     }
 
     /// Adds a newly sealed block.
-    pub(super) fn enqueue(&mut self, block: &Block, posted: Option<Posted>) {
-        let waiting = Waiting::new(block, posted, &self.capacity());
+    pub(super) fn enqueue(&mut self, block: &Block, cost: Option<InputCost>) {
+        let waiting = Waiting::new(block, cost, &self.capacity());
         self.queue.0.push_back(waiting);
     }
 
@@ -312,8 +312,8 @@ mod tests {
         let (gas, bytes) = (limits.gas, limits.bytes);
         let block = Block::from_header(Default::default());
         let of = |gas, bytes| {
-            let posted = Posted { bytes, gas, work: WorkGas::default() };
-            let waiting = Waiting::new(&block, Some(posted), &limits);
+            let cost = InputCost { bytes, gas, work: WorkGas::default() };
+            let waiting = Waiting::new(&block, Some(cost), &limits);
             (waiting.gas, waiting.bytes)
         };
         assert_eq!(of(gas / 2, 7), (gas / 2, 7));
@@ -376,8 +376,8 @@ mod tests {
         // At the start the queue is empty and has to be built.
         assert!(follow(&mut queue, &chain[0], &chain[1..3]));
         assert!(queue.0.iter().all(|it| it.gas == BLOCK_GAS));
-        let posted = Posted { bytes: 5, gas: 7, work: WorkGas::default() };
-        queue.0.push_back(Waiting::new(&chain[3], Some(posted), &limits));
+        let cost = InputCost { bytes: 5, gas: 7, work: WorkGas::default() };
+        queue.0.push_back(Waiting::new(&chain[3], Some(cost), &limits));
         assert!(!follow(&mut queue, &chain[0], &chain[1..]));
         // L1 includes one block, then all of them, and is then reorganised.
         assert!(!follow(&mut queue, &chain[1], &chain[2..]));

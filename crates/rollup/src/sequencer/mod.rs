@@ -280,15 +280,15 @@ impl Sequencer {
                 return nothing.map(|_| None);
             }
         };
-        let (rejected, posted) = (sealed.rejected.clone(), sealed.posted);
+        let (rejected, cost) = (sealed.rejected.clone(), sealed.cost);
         // Taken before the append, which consumes the block's state changes.
         let footprint = BlockFootprint::of(&sealed.new);
         let block = self.node().append(sealed)?;
         self.last_block = Instant::now();
         self.isolation.sealed(block.hash);
-        self.enqueue(&block, posted);
+        self.enqueue(&block, cost);
         // Only now that the block is on disk: the batcher never posts one that a crash removes.
-        self.batcher.sealed(&block, posted, footprint);
+        self.batcher.sealed(&block, cost, footprint);
         self.forget_kept(&block, &rejected)?;
         self.reset_attributes();
         if let Some(log) = &self.pool_log {

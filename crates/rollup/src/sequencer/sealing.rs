@@ -19,7 +19,7 @@ use contracts::{
     bindings::INativeRollup::{Evidence, advanceCall},
     capacity::RELAYS,
 };
-use node::{MineRequest, Posted, SealedBlock, SetAttributes, SetCoinbase};
+use node::{InputCost, MineRequest, SealedBlock, SetAttributes, SetCoinbase};
 use std::sync::Arc;
 use wire::ProtocolFork;
 
@@ -161,7 +161,7 @@ impl Sequencer {
                         return Ok(None);
                     }
                     let more = beside.saturating_sub(EVIDENCE_BYTES);
-                    let bytes = sealed.posted.map_or(0, |posted| posted.bytes);
+                    let bytes = sealed.cost.map_or(0, |cost| cost.bytes);
                     if bytes + more <= self.capacity().bytes {
                         return Ok(Some(sealed));
                     }
@@ -335,8 +335,9 @@ fn system_outcome(
         expected.transaction.hash() == got.hash() && receipt.success
     });
     let all = done.count() == system.transactions.len();
-    let fits = |Posted { bytes, gas, .. }: &Posted| *bytes <= limits.bytes && *gas <= limits.gas;
-    if all && sealed.posted.as_ref().is_some_and(fits) {
+    let fits =
+        |InputCost { bytes, gas, .. }: &InputCost| *bytes <= limits.bytes && *gas <= limits.gas;
+    if all && sealed.cost.as_ref().is_some_and(fits) {
         SystemOutcome::Yes
     } else {
         SystemOutcome::TooMuch
@@ -344,7 +345,7 @@ fn system_outcome(
 }
 
 fn too_large(sealed: &SealedBlock, limits: &Capacity) -> RollupError {
-    let (bytes, gas) = sealed.posted.map_or((0, 0), |posted| (posted.bytes, posted.gas));
+    let (bytes, gas) = sealed.cost.map_or((0, 0), |cost| (cost.bytes, cost.gas));
     let (max_bytes, max_gas) = (limits.bytes, limits.gas);
     RollupError::TooLarge { bytes, max_bytes, gas, max_gas }
 }
