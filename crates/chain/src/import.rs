@@ -21,8 +21,8 @@ use stateless::{RlpSize, VerifyOptions, process_block};
 use store::{Block, Changes, ExecutedBlock, Transaction};
 use wire::DecodeError;
 
-/// An external block that has passed all checks possible without executing it.
-pub(crate) struct UncheckedBlock<'b> {
+/// A block with recovered senders that has passed all checks possible without executing it.
+pub(crate) struct RecoveredBlock<'b> {
     header: &'b Header,
     ommers: &'b [Header],
     parent: State,
@@ -36,9 +36,9 @@ impl Chain {
     ///
     /// The parent may be any known block. [`Chain::append`] adds the block to the chain.
     pub fn import(&self, raw: &RawBlock) -> Result<ExecutedBlock, ChainError> {
-        let unchecked = self.examine(raw, &[], None)?;
-        let recording = WitnessRecorder::new(&unchecked.parent);
-        let executed = unchecked.execute(&recording)?;
+        let recovered = self.examine(raw, &[], None)?;
+        let recording = WitnessRecorder::new(&recovered.parent);
+        let executed = recovered.execute(&recording)?;
         Ok(ExecutedBlock { witness: recording.into_witness()?, ..executed })
     }
 
@@ -48,16 +48,16 @@ impl Chain {
         raw: &RawBlock,
         ommers: &[Header],
     ) -> Result<ExecutedBlock, ChainError> {
-        let unchecked = self.examine(raw, ommers, None)?;
-        unchecked.execute(&unchecked.parent)
+        let recovered = self.examine(raw, ommers, None)?;
+        recovered.execute(&recovered.parent)
     }
 
     /// Executes a block from this chain's log again. The log also contains the senders, which are
     /// slow to recover; a wrong sender would result in a different state root.
     pub fn execute_again(&self, block: &Block) -> Result<Changes, ChainError> {
         let raw = block.to_raw();
-        let unchecked = self.examine(&raw, &block.ommers, Some(&block.senders))?;
-        Ok(unchecked.execute(&unchecked.parent)?.changes)
+        let recovered = self.examine(&raw, &block.ommers, Some(&block.senders))?;
+        Ok(recovered.execute(&recovered.parent)?.changes)
     }
 
     /// Imports consecutive blocks in RLP, the format of `geth export`, and makes the last one the
@@ -94,7 +94,7 @@ impl Chain {
         raw: &'b RawBlock,
         ommers: &'b [Header],
         senders: Option<&[Address]>,
-    ) -> Result<UncheckedBlock<'b>, ChainError> {
+    ) -> Result<RecoveredBlock<'b>, ChainError> {
         let parent = raw.header.parent_hash;
         let found = self.find_block(&parent)?;
         let parent = found.ok_or(ChainError::UnknownParent { block: raw.hash, parent })?;
@@ -110,7 +110,7 @@ impl State {
         raw: &'b RawBlock,
         ommers: &'b [Header],
         senders: Option<&[Address]>,
-    ) -> Result<UncheckedBlock<'b>, ChainError> {
+    ) -> Result<RecoveredBlock<'b>, ChainError> {
         let (header, parent) = (&raw.header, &self.block);
         // A block after the terminal total difficulty follows the rules of the merge.
         let mut spec = self.config().spec.clone();
@@ -151,11 +151,11 @@ impl State {
         let senders = match senders {
             Some(senders) => senders.to_vec(),
             None => {
-                let recovered: Vec<_> = match &ethereum {
+                let found: Vec<_> = match &ethereum {
                     Some(transactions) => self.config().cryptography().senders(transactions),
                     None => transactions.iter().map(Transaction::sender).collect(),
                 };
-                let numbered = recovered.into_iter().enumerate();
+                let numbered = found.into_iter().enumerate();
                 numbered
                     .map(|(index, sender)| sender.ok_or(Invalid::Signature { index }))
                     .collect::<Result<_, _>>()?
@@ -166,11 +166,11 @@ impl State {
         // Use the state root in the parent's header, which excludes later edits.
         let root = parent.header.state_root;
         let parent = Self { config: config.into(), root, ..self };
-        Ok(UncheckedBlock { header, ommers, parent, transactions, senders, withdrawals })
+        Ok(RecoveredBlock { header, ommers, parent, transactions, senders, withdrawals })
     }
 }
 
-impl UncheckedBlock<'_> {
+impl RecoveredBlock<'_> {
     /// Executes the block and compares the claims of its header with the result.
     pub(crate) fn execute<S: StateSource>(&self, source: &S) -> Result<ExecutedBlock, ChainError> {
         let config = self.parent.config();

@@ -28,12 +28,12 @@ impl State {
         }
         let mut config = self.config().clone();
         config.execute_tx = config.execute_tx.as_ref().map(ExecuteTxPrecompile::for_verification);
-        let unchecked =
+        let recovered =
             self.with_config(config).examine(&raw, &child.ommers, Some(&child.senders))?;
         let view = witness.view();
         let hashed = Witness::new(&view, raw.header.parent_hash)?;
         let linked = hashed.link();
-        match unchecked.execute(&linked.state()) {
+        match recovered.execute(&linked.state()) {
             Ok(_) => Ok(()),
             // The witness is incomplete here, not the store.
             Err(ChainError::Incomplete(error)) => Err(Invalid::State(error).into()),
