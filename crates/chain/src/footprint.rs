@@ -65,17 +65,6 @@ impl BlockFootprint {
     }
 }
 
-/// A batch whose witness was joined from the footprints of its blocks.
-#[derive(Debug, Clone)]
-pub struct JoinedBatch {
-    /// The blocks with their witness.
-    pub batch: BatchWithWitness,
-    /// Lengths of the nodes that a block loads after an earlier block of the batch has loaded or
-    /// written them. EXECUTE counts each as
-    /// [`UnderpricedWork::RepeatedNode`](executor::UnderpricedWork::RepeatedNode).
-    pub repeated: Vec<usize>,
-}
-
 impl ChainReader {
     /// Executes a block again to obtain its [`BlockFootprint`].
     ///
@@ -96,6 +85,10 @@ impl ChainReader {
     /// Joins consecutive blocks of the chain to a batch without executing them: the witness is the
     /// union of their witnesses, without the items that earlier blocks of the batch wrote.
     ///
+    /// Also returns the lengths of the nodes that a block loads after an earlier block of the batch
+    /// has loaded or written them. EXECUTE counts each as
+    /// [`UnderpricedWork::RepeatedNode`](executor::UnderpricedWork::RepeatedNode).
+    ///
     /// # Errors
     ///
     /// [`ChainError`] if the blocks are not consecutive, if there are none or too many, or if they
@@ -103,7 +96,7 @@ impl ChainReader {
     pub fn join(
         &self,
         blocks: Vec<(Arc<Block>, Arc<BlockFootprint>)>,
-    ) -> Result<JoinedBatch, ChainError> {
+    ) -> Result<(BatchWithWitness, Vec<usize>), ChainError> {
         let (blocks, footprints): (Vec<_>, Vec<_>) = blocks.into_iter().unzip();
         let fork = self.fork_of_batch(&blocks)?;
         for pair in blocks.windows(2) {
@@ -120,7 +113,7 @@ impl ChainReader {
         let Union { mut witness, repeated, .. } = joined;
         witness.canonicalize();
         let chain_id = self.config().spec.chain_id();
-        Ok(JoinedBatch { batch: BatchWithWitness { blocks, fork, chain_id, witness }, repeated })
+        Ok((BatchWithWitness { blocks, fork, chain_id, witness }, repeated))
     }
 }
 

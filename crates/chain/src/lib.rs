@@ -56,7 +56,7 @@ pub use error::ChainError;
 pub use execute_tx::{initial_gas, intrinsic_gas};
 pub use failure::{foundry_revert_reason, halt_reason, revert_reason};
 pub use filling::RecoveredTransaction;
-pub use footprint::{BlockFootprint, JoinedBatch};
+pub use footprint::BlockFootprint;
 pub use fork_times::{ForkTime, ForkTimes, ForkTimesError};
 pub use gas_pool::Rejection;
 pub use genesis::{empty_genesis, genesis_hash, genesis_header};

@@ -76,18 +76,18 @@ fn joined_batch_equals_batch_of_executing_again() {
             for range in ranges {
                 let sealed = &sealed[range.clone()];
                 let about = format!("{fork} {seed} {range:?}");
-                let joined = chain.join(parts(sealed)).unwrap();
+                let (batch, lengths) = chain.join(parts(sealed)).unwrap();
                 let blocks = sealed.iter().map(|it| Arc::clone(&it.block)).collect();
                 let expected = chain.batch(blocks).unwrap();
-                assert_eq!(joined.batch.witness, expected.witness, "{about}");
-                let input = joined.batch.input().unwrap();
+                assert_eq!(batch.witness, expected.witness, "{about}");
+                let input = batch.input().unwrap();
                 assert_eq!(input, expected.input().unwrap(), "{about}");
 
                 let executed = execute.run(&input, u64::MAX).unwrap();
                 let of_node = |bytes: &usize| {
                     execute.gas.underpriced_work(&UnderpricedWork::RepeatedNode { bytes: *bytes })
                 };
-                let again: u64 = joined.repeated.iter().map(of_node).sum();
+                let again: u64 = lengths.iter().map(of_node).sum();
                 let again = WorkGas { spent: again, peak: again };
                 let work = sealed.iter().map(|it| it.work).fold(again, WorkGas::then);
                 assert_eq!(work, executed.work, "{about}");
@@ -98,7 +98,7 @@ fn joined_batch_equals_batch_of_executing_again() {
                     (executed.gas, executed.reserve),
                     "{about}"
                 );
-                repeated += joined.repeated.len();
+                repeated += lengths.len();
                 let alone = |it: &Sealed| it.footprint.witness().codes.len();
                 codes += sealed.iter().map(alone).sum::<usize>() - expected.witness.codes.len();
                 ancestors += expected.witness.headers.len() - 1;

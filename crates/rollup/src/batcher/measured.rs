@@ -62,14 +62,14 @@ impl Batcher {
             let parts = measured
                 .iter()
                 .map(|(block, (_, footprint))| (Arc::clone(block), Arc::clone(footprint)));
-            let joined = chain.join(parts.collect())?;
+            let (batch, repeated) = chain.join(parts.collect())?;
             let again =
-                joined.repeated.iter().map(|bytes| UnderpricedWork::RepeatedNode { bytes: *bytes });
+                repeated.iter().map(|bytes| UnderpricedWork::RepeatedNode { bytes: *bytes });
             let gas = again.map(|node| execute.gas.underpriced_work(&node)).sum();
             // As if all nodes were loaded before the first block, so the reserve is never too low.
             work = WorkGas { spent: gas, peak: gas }.then(work);
             let number = blocks.first().map_or(0, |first| first.header.number);
-            let input = joined.batch.input();
+            let input = batch.input();
             input.map_err(|source| RollupError::Input { number, source })?.into()
         };
         let hash = blocks.first().map(|first| first.hash).unwrap_or_default();
