@@ -31,26 +31,18 @@ const MAX_REMEMBERED: usize = 128;
 pub(crate) struct CostBook {
     /// The file of settled blocks, if the node has a data directory.
     posted: OnceLock<Arc<PostedFile>>,
-    remembered: Mutex<VecDeque<Arc<Batch>>>,
+    remembered: Mutex<VecDeque<Arc<GasSums>>>,
 }
 
-/// L2 blocks of one L1 transaction.
+/// Gas of the L2 blocks of one L1 transaction.
 #[derive(Debug)]
-struct Batch {
+struct GasSums {
     /// Number of the first block.
     first: u64,
     /// Hash of the last block.
     last: B256,
     /// Cumulative gas of the blocks.
     sums: Vec<u64>,
-}
-
-/// An L2 block on L1.
-#[derive(Debug, Clone)]
-pub(crate) struct BlockOnL1 {
-    posted: PostedBlock,
-    /// The block's share of the L1 transaction's cost in wei, if it is known.
-    share: Option<U256>,
 }
 
 /// Fields about L1 in an RPC response, for an L2 block or one of its transactions.
@@ -63,6 +55,7 @@ pub(crate) struct L1Fields {
     l1_gas_price: U128,
     l1_blob_gas_used: U64,
     l1_blob_gas_price: Option<U128>,
+    /// Share of the L1 transaction's cost in wei, if it is known.
     l1_cost: Option<U256>,
 }
 
@@ -75,7 +68,8 @@ pub(crate) struct WithL1<T> {
     pub(crate) l1: Option<L1Fields>,
 }
 
-/// L1 transaction of an L2 block, with all data about its cost.
+/// L1 transaction of an L2 block, the block's share of its cost, and the data from which the share
+/// is computed.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BlockCost {
@@ -86,20 +80,31 @@ pub(crate) struct BlockCost {
     transaction_cost: Option<U256>,
 }
 
-impl BlockOnL1 {
-    /// Returns the fields for the whole block.
-    pub(crate) fn fields(&self) -> L1Fields {
-        self.fields_of(self.share)
+impl BlockCost {
+    /// Creates the data of a block that has this share of the cost of its L1 transaction.
+    fn new(posted: &PostedBlock, share: Option<U256>) -> Self {
+        let PostedBlock { l1_block, transaction, first, last, cost, .. } = *posted;
+        let L1Cost { gas, gas_price, blob_gas, blob_gas_price, .. } = cost;
+        let fields = L1Fields {
+            l1_transaction_hash: transaction,
+            l1_block_number: U64::from(l1_block),
+            l1_gas_used: U64::from(gas),
+            l1_gas_price: U128::from(gas_price),
+            l1_blob_gas_used: U64::from(blob_gas),
+            l1_blob_gas_price: blob_gas_price.map(U128::from),
+            l1_cost: share,
+        };
+        Self {
+            fields,
+            first_block: U64::from(first),
+            last_block: U64::from(last.number),
+            transaction_cost: cost.total(),
+        }
     }
 
-    /// Returns the block's share, and the data from which it is computed.
-    pub(crate) fn in_full(&self) -> BlockCost {
-        BlockCost {
-            fields: self.fields(),
-            first_block: U64::from(self.posted.first),
-            last_block: U64::from(self.posted.last.number),
-            transaction_cost: self.posted.cost.total(),
-        }
+    /// Returns the fields for the whole block.
+    pub(crate) fn fields(&self) -> L1Fields {
+        self.fields.clone()
     }
 
     /// Returns the fields for a transaction of the block, by its index.
@@ -110,21 +115,8 @@ impl BlockOnL1 {
             last.map_or(0, |receipt| receipt.cumulative_gas_used)
         };
         let sums = (sum(index), sum(index + 1), sum(receipts.len()));
-        self.fields_of(self.share.map(|share| part(share, sums)))
-    }
-
-    fn fields_of(&self, l1_cost: Option<U256>) -> L1Fields {
-        let PostedBlock { l1_block, transaction, cost, .. } = self.posted;
-        let L1Cost { gas, gas_price, blob_gas, blob_gas_price, .. } = cost;
-        L1Fields {
-            l1_transaction_hash: transaction,
-            l1_block_number: U64::from(l1_block),
-            l1_gas_used: U64::from(gas),
-            l1_gas_price: U128::from(gas_price),
-            l1_blob_gas_used: U64::from(blob_gas),
-            l1_blob_gas_price: blob_gas_price.map(U128::from),
-            l1_cost,
-        }
+        let l1_cost = self.fields.l1_cost.map(|share| part(share, sums));
+        L1Fields { l1_cost, ..self.fields() }
     }
 }
 
@@ -154,21 +146,21 @@ impl CostBook {
         view: &L1View,
         chain: &ChainReader,
         block: &Block,
-    ) -> Result<Option<BlockOnL1>, ChainError> {
+    ) -> Result<Option<BlockCost>, ChainError> {
         let number = block.header.number;
         // Compared by hash, since a block of a branch that is not on L1 has no L1 transaction.
         let Some(posted) = self.posted(view, number).filter(|it| it.hash == block.hash) else {
             return Ok(None);
         };
         let mut share = None;
-        if let (Some(total), Some(batch)) = (posted.cost.total(), self.sums(chain, &posted)?) {
-            let at = number.checked_sub(batch.first).and_then(|it| usize::try_from(it).ok());
-            let sum = |at: Option<usize>| at.and_then(|it| batch.sums.get(it)).copied();
+        if let (Some(total), Some(gas)) = (posted.cost.total(), self.sums(chain, &posted)?) {
+            let at = number.checked_sub(gas.first).and_then(|it| usize::try_from(it).ok());
+            let sum = |at: Option<usize>| at.and_then(|it| gas.sums.get(it)).copied();
             let before = sum(at.and_then(|at| at.checked_sub(1))).unwrap_or(0);
-            let all = batch.sums.last().copied().unwrap_or(0);
+            let all = gas.sums.last().copied().unwrap_or(0);
             share = sum(at).map(|after| part(total, (before, after, all)));
         }
-        Ok(Some(BlockOnL1 { posted, share }))
+        Ok(Some(BlockCost::new(&posted, share)))
     }
 
     fn posted(&self, view: &L1View, number: u64) -> Option<PostedBlock> {
@@ -187,10 +179,10 @@ impl CostBook {
         &self,
         chain: &ChainReader,
         posted: &PostedBlock,
-    ) -> Result<Option<Arc<Batch>>, ChainError> {
+    ) -> Result<Option<Arc<GasSums>>, ChainError> {
         let PostedBlock { first, last: BlockNumHash { number: last, hash: last_hash }, .. } =
             *posted;
-        let known = |it: &&Arc<Batch>| it.first == first && it.last == last_hash;
+        let known = |it: &&Arc<GasSums>| it.first == first && it.last == last_hash;
         if let Some(known) = self.remembered.lock().iter().find(known) {
             return Ok(Some(Arc::clone(known)));
         }
@@ -207,11 +199,11 @@ impl CostBook {
         }
         // Keyed by the last block's hash and not by the L1 transaction, which an L1 reorg may
         // replace.
-        let batch = Arc::new(Batch { first, last: last_hash, sums });
+        let found = Arc::new(GasSums { first, last: last_hash, sums });
         let mut remembered = self.remembered.lock();
         remembered.truncate(MAX_REMEMBERED - 1);
-        remembered.push_front(Arc::clone(&batch));
-        Ok(Some(batch))
+        remembered.push_front(Arc::clone(&found));
+        Ok(Some(found))
     }
 }
 

@@ -257,7 +257,7 @@ impl RollupApi {
     /// L1 transaction of a block and its cost; `None` for a block that is not on L1.
     fn block_cost(&self, id: BlockId) -> Result<Option<BlockCost>, RpcError> {
         let Some(block) = self.api.find_block(id)? else { return Ok(None) };
-        Ok(self.shared.on_l1(&self.api.chain(), &block)?.map(|it| it.in_full()))
+        Ok(self.shared.on_l1(&self.api.chain(), &block)?)
     }
 
     /// Calldata of `L1MessageQueue.claim` for an L2→L1 message, with a proof against the newest L2

@@ -4,7 +4,7 @@ use crate::{
     L1View, Status,
     controls::{Controls, Switches},
     l1::{
-        cost::{BlockOnL1, CostBook},
+        cost::{BlockCost, CostBook},
         execute_rate::ExecuteRate,
         fork_schedule::Difference,
     },
@@ -109,7 +109,7 @@ impl NodeHandle {
         &self,
         chain: &ChainReader,
         block: &Block,
-    ) -> Result<Option<BlockOnL1>, ChainError> {
+    ) -> Result<Option<BlockCost>, ChainError> {
         // Cloned, so that the thread that updates the view does not wait for disk reads here.
         let view = self.view.lock().clone();
         view.map_or(Ok(None), |view| self.costs.find(&view, chain, block))
