@@ -3,6 +3,7 @@
 use crate::{
     BuiltPayload, ForkchoiceState, ForkchoiceUpdated, JwtSecret, NewPayload, PayloadAttributes,
 };
+use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, FixedBytes, U64};
 use client::RedactedUrl;
 use codec::Encode as _;
@@ -70,13 +71,6 @@ pub enum EngineError {
     /// A request cannot be encoded, or a response cannot be decoded.
     #[error(transparent)]
     Format(#[from] DecodeError),
-}
-
-/// A block as another client reports it; the hash is not checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub(crate) struct TheirBlock {
-    pub(crate) number: U64,
-    pub(crate) hash: B256,
 }
 
 /// Client for the authenticated port of another execution client, over HTTP.
@@ -297,9 +291,16 @@ impl EngineClient {
         Ok((answer.status, witness))
     }
 
-    /// Returns the block with this number or tag, or `None` if the client does not have it.
-    pub(crate) async fn block(&self, tag: &str) -> Result<Option<TheirBlock>, EngineError> {
-        self.call("eth_getBlockByNumber", json!([tag, false])).await
+    /// Returns number and hash of the block with this number or tag, or `None` if the client does
+    /// not have it. The hash is not checked.
+    pub(crate) async fn block(&self, tag: &str) -> Result<Option<BlockNumHash>, EngineError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            number: U64,
+            hash: B256,
+        }
+        let answer: Option<Answer> = self.call("eth_getBlockByNumber", json!([tag, false])).await?;
+        Ok(answer.map(|Answer { number, hash }| BlockNumHash { number: number.to(), hash }))
     }
 
     fn send(&self, request: RequestBuilder) -> BoxFuture<'_, Result<Vec<u8>, EngineError>> {

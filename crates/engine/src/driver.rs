@@ -239,7 +239,7 @@ impl Driver {
     /// Returns the newest block that the client and the node have in common, by binary search.
     async fn find_common(&self, chain: &ChainReader) -> Result<Arc<Block>, DriveError> {
         let latest = self.client.block("latest").await?;
-        let theirs = latest.map_or(0, |block| block.number.to());
+        let theirs = latest.map_or(0, |block| block.number);
         let (mut low, mut high) = (chain.first_number(), theirs.min(chain.head().header.number));
         let ours = |number| chain.canonical_block(number);
         let mut common = None;
