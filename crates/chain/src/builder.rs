@@ -24,7 +24,7 @@ use wire::{ProtocolFork, StatelessInput};
 
 /// Result of building a block.
 #[derive(Debug, Clone)]
-pub struct BuiltBlock {
+pub struct BlockBuilderOutcome {
     /// The block, with the transactions that were included, and with its witness if that was
     /// requested.
     pub executed: ExecutedBlock,
@@ -34,7 +34,7 @@ pub struct BuiltBlock {
     pub rejected: Vec<(usize, Rejection)>,
 }
 
-impl BuiltBlock {
+impl BlockBuilderOutcome {
     /// Returns the length of the [shortest](shortest_input) EXECUTE input for the block, if it
     /// exceeds `max` bytes. `read` is an upper bound for the length of the witness. Before Cancun
     /// there is no input.
@@ -107,16 +107,16 @@ impl State {
         header: &Header,
         withdrawals: &[Withdrawal],
         transactions: impl IntoIterator<Item = &'c RecoveredTransaction>,
-    ) -> Result<BuiltBlock, ChainError> {
+    ) -> Result<BlockBuilderOutcome, ChainError> {
         let mut offered: Vec<_> = transactions.into_iter().enumerate().collect();
         let mut rejected = Vec::new();
         loop {
             let attempt = Attempt { header, withdrawals, offered: &offered, bounds: None };
-            let Executed { executed, surplus, .. } = self.execute(self, attempt, &mut rejected)?;
+            let (built, surplus) = self.execute(self, attempt, &mut rejected)?;
             let Some(surplus) = surplus else {
                 rejected.sort_by_key(|left: &Rejected| left.index);
                 let rejected = rejected.into_iter().map(|left| (left.index, left.reason)).collect();
-                return Ok(BuiltBlock { executed, used: None, rejected });
+                return Ok(BlockBuilderOutcome { rejected, ..built });
             };
             rejected.push(surplus);
             leave_out(&mut offered, &rejected);
@@ -129,7 +129,7 @@ impl State {
         header: &Header,
         withdrawals: &[Withdrawal],
         transactions: impl IntoIterator<Item = &'c RecoveredTransaction>,
-    ) -> Result<BuiltBlock, ChainError> {
+    ) -> Result<BlockBuilderOutcome, ChainError> {
         self.build_within(header, withdrawals, transactions, &(), BudgetRequest::default())
     }
 
@@ -147,7 +147,7 @@ impl State {
         transactions: impl IntoIterator<Item = &'c RecoveredTransaction>,
         policy: &dyn BudgetPolicy,
         request: BudgetRequest,
-    ) -> Result<BuiltBlock, ChainError> {
+    ) -> Result<BlockBuilderOutcome, ChainError> {
         let all: Vec<_> = transactions.into_iter().enumerate().collect();
         let mut offered = all.clone();
         let mut all_rejected: Vec<(usize, Rejection)> = Vec::new();
@@ -158,8 +158,7 @@ impl State {
             let budget = policy.open(&self.config, header, request);
             let bounds = Some(Bounds { recording: &recording, budget: &*budget });
             let attempt = Attempt { header, withdrawals, offered: &offered, bounds };
-            let Executed { executed, surplus, used } =
-                self.execute(&recording, attempt, &mut rejected)?;
+            let (mut built, surplus) = self.execute(&recording, attempt, &mut rejected)?;
             rejected.extend(surplus);
             let again = rejected.iter().any(|left: &Rejected| left.left_a_mark);
             leave_out(&mut offered, &rejected);
@@ -169,13 +168,12 @@ impl State {
             }
             let max_bytes = budget.max_bytes();
             let read = recording.size().most;
-            let executed = ExecutedBlock { witness: recording.into_witness()?, ..executed };
-            let built = BuiltBlock { executed, used, rejected: Vec::new() };
+            built.executed.witness = recording.into_witness()?;
             let surplus = |max| built.surplus_length(&self.config.spec, read, max);
             let length = max_bytes.map(surplus).transpose()?.flatten();
             let Some((max, length)) = max_bytes.zip(length) else {
                 all_rejected.sort_by_key(|(index, _)| *index);
-                return Ok(BuiltBlock { rejected: all_rejected, ..built });
+                return Ok(BlockBuilderOutcome { rejected: all_rejected, ..built });
             };
             let reason = |index| {
                 let reason = format!("{length} bytes of input with it, {max} are allowed");
@@ -184,7 +182,7 @@ impl State {
             match offered[..] {
                 [] => {
                     all_rejected.sort_by_key(|(index, _)| *index);
-                    return Ok(BuiltBlock { rejected: all_rejected, ..built });
+                    return Ok(BlockBuilderOutcome { rejected: all_rejected, ..built });
                 }
                 [(index, _)] => {
                     // No block can include it. Transactions that did not fit beside it are offered
@@ -216,13 +214,15 @@ impl State {
         }
     }
 
-    /// Executes the valid transactions among the offered ones, and adds the others to `rejected`.
+    /// Builds a block from the valid transactions among the offered ones, and adds the others to
+    /// `rejected`. Also returns the transaction to exclude if the block cannot be sealed with it
+    /// and has to be rebuilt.
     fn execute<S: StateSource>(
         &self,
         source: &S,
         attempt: Attempt<'_, '_, '_>,
         rejected: &mut Vec<Rejected>,
-    ) -> Result<Executed, ChainError> {
+    ) -> Result<(BlockBuilderOutcome, Option<Rejected>), ChainError> {
         let Attempt { header, withdrawals, offered, bounds } = attempt;
         let spec = &self.config.spec;
         let mut state = BlockState::new(source, self.root);
@@ -254,7 +254,7 @@ impl State {
             }
         };
         let executed = self.sealed(state, attempt, executed, taken)?;
-        Ok(Executed { executed, surplus, used })
+        Ok((BlockBuilderOutcome { executed, used, rejected: Vec::new() }, surplus))
     }
 
     /// Creates the block of executed transactions, and its changes to the store.
@@ -318,14 +318,6 @@ fn is_canonical(checked: Result<(), BlockError>) -> Result<bool, BlockError> {
         Err(BlockError::Invalid(Invalid::SystemCode { .. })) => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-/// Result of executing some transactions.
-struct Executed {
-    executed: ExecutedBlock,
-    /// The transaction to exclude when a block that cannot be sealed is rebuilt.
-    surplus: Option<Rejected>,
-    used: Option<InputUse>,
 }
 
 /// Bytes of a batch of one block in addition to the block's own input without nodes: the offset of

@@ -47,7 +47,7 @@ mod witness;
 pub use allowance::{AllowanceRefusal, ExecuteMarket};
 pub use attributes::BlockAttributes;
 pub use budget::{BlockBudget, BudgetPolicy, BudgetRequest, InputUse};
-pub use builder::BuiltBlock;
+pub use builder::BlockBuilderOutcome;
 pub use call::{Call, CallBlock, CallOutcome};
 pub use chain::Chain;
 pub use config::{ChainConfig, ExecuteTxPrecompile, Extension, LiftedLimits, spec_of};

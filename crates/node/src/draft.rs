@@ -5,7 +5,7 @@ use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, keccak256};
 use chain::{
-    BlockAttributes, BudgetPolicy, BudgetRequest, BuiltBlock, ChainError, InputUse,
+    BlockAttributes, BudgetPolicy, BudgetRequest, BlockBuilderOutcome, ChainError, InputUse,
     RecoveredTransaction, State,
 };
 use std::sync::Arc;
@@ -152,7 +152,7 @@ impl Draft {
     }
 
     /// Builds the block, with its witness if it will be verified or its input is bounded.
-    pub(crate) fn build(&self, verify: bool) -> Result<BuiltBlock, ChainError> {
+    pub(crate) fn build(&self, verify: bool) -> Result<BlockBuilderOutcome, ChainError> {
         let (header, withdrawals) = (&self.header, &self.withdrawals);
         let offered = self.transactions();
         if verify || self.is_bounded() {

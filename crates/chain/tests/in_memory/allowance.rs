@@ -10,8 +10,8 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, TxKind, U256, hex};
 use codec::{ExecuteTx, ExecuteTxVersion, RawBlock, SignedExecuteTx};
 use enshrine_chain::{
-    Block, BlockAttributes, BuiltBlock, Chain, ChainConfig, ChainError, ExecuteDraw, ExecuteMarket,
-    ExecuteTxPrecompile, RecoveredTransaction, Rejection,
+    Block, BlockAttributes, BlockBuilderOutcome, Chain, ChainConfig, ChainError, ExecuteDraw,
+    ExecuteMarket, ExecuteTxPrecompile, RecoveredTransaction, Rejection,
 };
 use execute::Execute;
 use executor::{ChainSpec, Invalid};
@@ -85,7 +85,7 @@ impl L1 {
         self
     }
 
-    pub(crate) fn build(&self, offered: &[RecoveredTransaction]) -> BuiltBlock {
+    pub(crate) fn build(&self, offered: &[RecoveredTransaction]) -> BlockBuilderOutcome {
         let state = self.chain.state();
         let header = state.open_header(&self.attributes()).unwrap();
         state.build_recorded(&header, &[], offered).unwrap()
@@ -115,7 +115,7 @@ impl L1 {
     }
 
     /// Returns the reason why the chain rejects a block that was built with another market.
-    fn refusal(&self, built: &BuiltBlock) -> (usize, String) {
+    fn refusal(&self, built: &BlockBuilderOutcome) -> (usize, String) {
         assert!(built.rejected.is_empty(), "{:?}", built.rejected);
         let raw = RawBlock::decode(&built.executed.block.rlp()).unwrap();
         match self.chain.import(&raw) {

@@ -5,7 +5,7 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, TxKind, U256, keccak256};
 use enshrine_chain::{
-    BlockAttributes, BudgetRequest, BuiltBlock, Chain, ChainConfig, ExecutedBlock,
+    BlockAttributes, BlockBuilderOutcome, BudgetRequest, Chain, ChainConfig, ExecutedBlock,
     RecoveredTransaction, Rejection, empty_genesis, shortest_input,
 };
 use execute::{Execute, Networks};
@@ -57,7 +57,7 @@ fn next(chain: &Chain) -> BlockAttributes {
 
 /// Checks that EXECUTE accepts a block in both forms, and returns the length of the input for L1
 /// and of the block's own input.
-fn execute(chain: &Chain, built: &BuiltBlock) -> (usize, usize) {
+fn execute(chain: &Chain, built: &BlockBuilderOutcome) -> (usize, usize) {
     let spec = &chain.config().spec;
     let ExecutedBlock { block, witness, .. } = &built.executed;
     let fork = spec.fork_at(block.header.timestamp).unwrap();
@@ -73,7 +73,7 @@ fn execute(chain: &Chain, built: &BuiltBlock) -> (usize, usize) {
 
 /// Builds with and without recording, and checks that the results agree and that EXECUTE accepts
 /// them.
-fn build(chain: &Chain, transactions: &[Transaction]) -> BuiltBlock {
+fn build(chain: &Chain, transactions: &[Transaction]) -> BlockBuilderOutcome {
     let offered: Vec<_> = transactions
         .iter()
         .map(|transaction| RecoveredTransaction {
@@ -99,7 +99,7 @@ fn build(chain: &Chain, transactions: &[Transaction]) -> BuiltBlock {
 
 /// Returns the positions of rejected transactions that a later block may include, and of those that
 /// none may.
-fn left(built: &BuiltBlock) -> (Vec<usize>, Vec<usize>) {
+fn left(built: &BlockBuilderOutcome) -> (Vec<usize>, Vec<usize>) {
     let of = |room: bool| {
         let of =
             |(index, reason): &(usize, Rejection)| (reason.is_final() != room).then_some(*index);
@@ -231,7 +231,7 @@ impl EvmOverrides for Begun {
 
 /// Builds a block with recording, and returns it with the number of times that execution was
 /// started.
-fn build_counted(chain: &Chain, offered: &[RecoveredTransaction]) -> (BuiltBlock, usize) {
+fn build_counted(chain: &Chain, offered: &[RecoveredTransaction]) -> (BlockBuilderOutcome, usize) {
     let begun = Arc::<Begun>::default();
     let config = chain.config().clone().with_extension(begun.clone());
     let state = chain.state().with_config(config);
@@ -332,7 +332,7 @@ fn build_within(
     chain: &Chain,
     max: usize,
     offered: &[RecoveredTransaction],
-) -> (BuiltBlock, usize) {
+) -> (BlockBuilderOutcome, usize) {
     let state = chain.state();
     let header = state.open_header(&next(chain)).unwrap();
     let built =

@@ -5,7 +5,7 @@ use alloy_eips::eip7702::Authorization;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use enshrine_chain::{
-    BlockAttributes, BudgetRequest, BuiltBlock, Chain, ChainConfig, ExecutedBlock,
+    BlockAttributes, BlockBuilderOutcome, BudgetRequest, Chain, ChainConfig, ExecutedBlock,
     RecoveredTransaction, Rejection, empty_genesis, shortest_input,
 };
 use execute::{Execute, Networks};
@@ -130,7 +130,7 @@ fn build(
     chain: &Chain,
     offered: &[RecoveredTransaction],
     limits: InputLimits,
-) -> (BuiltBlock, usize, HashMap<B256, usize>) {
+) -> (BlockBuilderOutcome, usize, HashMap<B256, usize>) {
     let runs = Arc::<Runs>::default();
     let config = chain.config().clone().with_extension(runs.clone());
     let state = chain.state().with_config(config);
@@ -143,7 +143,7 @@ fn build(
 
 /// Checks that EXECUTE accepts a block in its form for L1, and returns the length of the input and
 /// the gas that EXECUTE reserves.
-fn execute(chain: &Chain, built: &BuiltBlock) -> (usize, u64) {
+fn execute(chain: &Chain, built: &BlockBuilderOutcome) -> (usize, u64) {
     let spec = &chain.config().spec;
     let ExecutedBlock { block, witness, .. } = &built.executed;
     let fork = spec.fork_at(block.header.timestamp).unwrap();
