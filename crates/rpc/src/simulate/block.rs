@@ -3,7 +3,7 @@
 use super::{
     call::{kind_of, refused},
     code,
-    payload::{WantedBlock, WantedHeader},
+    payload::{SimBlock, WantedHeader},
     result::{Made, describe, split},
 };
 use crate::{Deadline, RpcError, overrides, transfers::Transfers, typed::Filled};
@@ -132,9 +132,9 @@ impl Simulation {
     /// Executes a block and makes its state the current one.
     pub(super) fn block(
         &mut self,
-        block: &WantedBlock,
+        block: &SimBlock,
     ) -> Result<(Arc<Block>, Vec<SimCallResult>), RpcError> {
-        let WantedBlock { block_overrides: given, state_overrides: accounts, calls } = block;
+        let SimBlock { block_overrides: given, state_overrides: accounts, calls } = block;
         let header = self.header(given)?;
         let parent = self.state.clone();
         let config = parent.config();

@@ -12,7 +12,7 @@ use crate::{Api, Registry, RpcBlock, RpcError, convert};
 use alloy_eips::BlockId;
 use alloy_rpc_types_eth::simulate::SimulatedBlock;
 use block::Simulation;
-use payload::Payload;
+use payload::SimulatePayload;
 
 /// Error codes that the specification defines.
 mod code {
@@ -32,7 +32,7 @@ mod code {
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("eth_simulateV1", |api, args| {
-        let payload: Payload = args.required()?;
+        let payload: SimulatePayload = args.required()?;
         let block: BlockId = args.or_default()?;
         simulate(api, payload, block)
     });
@@ -40,7 +40,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
 
 fn simulate(
     api: &Api,
-    payload: Payload,
+    payload: SimulatePayload,
     block: BlockId,
 ) -> Result<Vec<SimulatedBlock<RpcBlock>>, RpcError> {
     if payload.block_state_calls.is_empty() {

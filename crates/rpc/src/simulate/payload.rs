@@ -16,8 +16,8 @@ const SLOT: u64 = 12;
 /// The parameter of `eth_simulateV1`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Payload {
-    pub(super) block_state_calls: Vec<WantedBlock>,
+pub(super) struct SimulatePayload {
+    pub(super) block_state_calls: Vec<SimBlock>,
     /// `true` to report ether transfers as logs.
     pub(super) trace_transfers: bool,
     /// `true` to validate calls as transactions.
@@ -28,7 +28,7 @@ pub(super) struct Payload {
 /// A requested block.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct WantedBlock {
+pub(super) struct SimBlock {
     #[serde(deserialize_with = "or_default")]
     pub(super) block_overrides: WantedHeader,
     #[serde(deserialize_with = "or_default")]
@@ -57,16 +57,13 @@ where
 
 /// Assigns numbers and timestamps to all blocks, and inserts empty blocks for gaps between the
 /// requested numbers.
-pub(super) fn complete(
-    blocks: Vec<WantedBlock>,
-    base: &Header,
-) -> Result<Vec<WantedBlock>, RpcError> {
+pub(super) fn complete(blocks: Vec<SimBlock>, base: &Header) -> Result<Vec<SimBlock>, RpcError> {
     let too_many = || RpcError::new(code::TOO_MUCH, "too many blocks");
     if blocks.len() as u64 > MAX_BLOCKS {
         return Err(too_many());
     }
     let (mut number, mut time) = (base.number, base.timestamp);
-    let mut all: Vec<WantedBlock> = Vec::new();
+    let mut all: Vec<SimBlock> = Vec::new();
     for mut block in blocks {
         let given = &mut block.block_overrides.block;
         let wanted = match given.number {
@@ -84,7 +81,7 @@ pub(super) fn complete(
         }
         for between in number + 1..wanted {
             time = time.saturating_add(SLOT);
-            let mut empty = WantedBlock::default();
+            let mut empty = SimBlock::default();
             empty.block_overrides.block.number = Some(U256::from(between));
             empty.block_overrides.block.time = Some(time);
             all.push(empty);
