@@ -9,12 +9,15 @@ use std::{
     process::{Command, Stdio},
 };
 
-use eyre::{Result, WrapErr as _, bail, ensure};
+use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure};
+use serde_json::Value;
 use toolchain::{Toolchain, progress_to_stderr};
 
 use crate::{
-    checks, crates, files,
-    links::{self, Broken},
+    built::{self, BUILD_CHECKED},
+    command, files,
+    tools::{self, MDBOOK, RUMDL},
+    trusted,
 };
 
 /// Heading in the table of contents under which the generated pages are listed.
@@ -23,18 +26,17 @@ const REFERENCE: &str = "# Reference\n";
 /// Profile of foundry.toml that contains only the contracts.
 const DOC: &str = "doc";
 
-/// Builds the book below `target/book`, with the help of the given `enshrine` binary. Returns
-/// `true` if all links are valid.
-pub(crate) fn build(root: &Path, enshrine: &Path) -> Result<bool> {
+/// Builds the book below `target/book`. Fails if a link is broken.
+pub(crate) fn build(root: &Path) -> Result<()> {
+    command::cargo(root, &BUILD_CHECKED)?;
     let pages = root.join("target/book-pages");
     files::empty(&pages)?;
     files::copy(&root.join("docs"), &pages, |_| true)?;
     let summary = pages.join("SUMMARY.md");
     let contents = read(&summary)?;
     ensure!(contents.contains(REFERENCE), "docs/SUMMARY.md has no {:?}", REFERENCE.trim());
-    let commands = commands(enshrine)?;
-    fs::write(pages.join("commands.md"), commands)?;
-    fs::write(pages.join("crates.md"), crates::page(root)?)?;
+    fs::write(pages.join("commands.md"), commands(&built::checked(root))?)?;
+    fs::write(pages.join("crates.md"), crates(root)?)?;
     let contracts = contracts(root, &pages)?;
     let made = format!(
         "{REFERENCE}\n- [Commands and flags](commands.md)\n- [Crates](crates.md)\n\
@@ -43,43 +45,51 @@ pub(crate) fn build(root: &Path, enshrine: &Path) -> Result<bool> {
     let contents = contents.replacen(REFERENCE, &made, 1);
     fs::write(&summary, &contents)?;
 
-    let (mut known, mut documents) = (Vec::new(), Vec::new());
+    let mut documents = Vec::new();
     for path in files::below(&pages)? {
-        let inside = path.strip_prefix(&pages)?.to_owned();
-        known.push(inside.clone());
         if path.extension().is_some_and(|extension| extension == "md") {
-            let text = outward(&inside, &read(&path)?);
-            fs::write(&path, &text)?;
-            documents.push((inside, text));
+            let inside = path.strip_prefix(&pages)?.to_owned();
+            fs::write(&path, outward(&inside, &read(&path)?))?;
+            documents.push(inside);
         }
     }
     let left_out = left_out(&contents, &documents);
-    for page in &left_out {
-        println!("docs/{}: is not in docs/SUMMARY.md", page.display());
-    }
-    let broken: Vec<Broken> = links::broken(&documents, &known);
-    for (path, line, what) in &broken {
-        println!("{}:{line}: {what}", path.display());
-    }
+    ensure!(left_out.is_empty(), "docs/SUMMARY.md does not have {left_out:?}");
+    let checked = pages.display().to_string();
+    tools::run(root, RUMDL, &["check", "--no-cache", "--respect-gitignore=false", &checked])?;
     // Added last, because they are not pages.
     diagrams(root, &pages)?;
-    let program = checks::mdbook(root)?;
-    let status = Command::new(program)
-        .arg("build")
-        .arg(&pages)
-        .arg("--dest-dir")
-        .arg(root.join("target/book"))
-        .status()
-        .wrap_err("cannot run mdbook")?;
-    println!("{} pages in {}", documents.len() - 1, root.join("target/book/index.html").display());
-    Ok(status.success() && broken.is_empty() && left_out.is_empty())
+    let book = root.join("target/book").display().to_string();
+    tools::run(root, MDBOOK, &["build", &checked, "--dest-dir", &book])?;
+    println!("{} pages in {book}/index.html", documents.len() - 1);
+    Ok(())
 }
 
 /// Returns the pages that are not in the table of contents.
-fn left_out(contents: &str, documents: &[(PathBuf, String)]) -> Vec<PathBuf> {
+fn left_out<'d>(contents: &str, documents: &'d [PathBuf]) -> Vec<&'d PathBuf> {
     let is_in = |path: &Path| contents.contains(&format!("({})", path.display()));
-    let pages = documents.iter().map(|(path, _)| path);
-    pages.filter(|path| *path != Path::new("SUMMARY.md") && !is_in(path)).cloned().collect()
+    documents.iter().filter(|path| *path != Path::new("SUMMARY.md") && !is_in(path)).collect()
+}
+
+/// Returns a page that lists the crates of the workspace.
+fn crates(root: &Path) -> Result<String> {
+    let metadata = trusted::metadata(root)?;
+    let packages = metadata["packages"].as_array().ok_or_eyre("cargo metadata has no packages")?;
+    let mut rows = Vec::new();
+    for package in packages {
+        let name = |value: &Value| trusted::short(value["name"].as_str().unwrap_or("")).to_owned();
+        // Crates without a description are examples.
+        let Some(description) = package["description"].as_str() else { continue };
+        let dependencies = package["dependencies"].as_array().into_iter().flatten();
+        let links = dependencies.filter(|it| it["path"].is_string() && it["kind"] != "dev");
+        let links = links.map(name).collect::<Vec<_>>().join(", ");
+        rows.push(format!("| `{}` | {description} | {links} |\n", name(package)));
+    }
+    rows.sort();
+    let head = "# Crates\n\n`cargo doc --open` has their documentation, which begins with what a \
+                crate owns and what it does not.\n\n\
+                | crate | what it is | builds on |\n|---|---|---|\n";
+    Ok(head.to_owned() + &rows.concat())
 }
 
 /// Returns a page whose links out of `docs/` point to the repository on the web.
@@ -97,13 +107,9 @@ fn diagrams(root: &Path, pages: &Path) -> Result<()> {
     if !library.exists() || lock(&wanted) != lock(&there) {
         files::empty(&there)?;
         files::copy(&wanted, &there, |_| true)?;
-        let status = Command::new("npm")
-            .args(["ci", "--ignore-scripts", "--loglevel=error"])
-            .current_dir(&there)
-            .stdout(Stdio::null())
-            .status()
-            .wrap_err("cannot run npm, which comes with Node.js")?;
-        ensure!(status.success(), "npm ci failed in {}: {status}", there.display());
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--ignore-scripts", "--loglevel=error"]).current_dir(&there);
+        command::run(npm.stdout(Stdio::null()))?;
     }
     for (from, name) in [(library, "mermaid.tiny.js"), (wanted.join("diagrams.js"), "diagrams.js")]
     {
@@ -134,12 +140,10 @@ fn contracts(root: &Path, pages: &Path) -> Result<String> {
     let mut doc = tools.forge_command();
     // The profile excludes tests and scripts, which would remove them from the checkout's cache.
     doc.env("FOUNDRY_PROFILE", DOC).env("FOUNDRY_CACHE_PATH", "target/forge-doc-cache");
-    let status = doc.args(["doc", "--out"]).arg(&made).status()?;
-    ensure!(status.success(), "forge doc failed: {status}");
+    command::run(doc.args(["doc", "--out"]).arg(&made))?;
     let contents = read(&made.join("src/SUMMARY.md"))?;
-    let (_, contents) = contents
-        .split_once("# contracts\n")
-        .ok_or_else(|| eyre::eyre!("forge doc has no contracts"))?;
+    let (_, contents) =
+        contents.split_once("# contracts\n").ok_or_eyre("forge doc has no contracts")?;
     for path in files::below(&made.join("src/contracts"))? {
         let inside = path.strip_prefix(made.join("src"))?;
         // forge doc links from the root of its own book.
@@ -224,9 +228,8 @@ mod tests {
 
     #[test]
     fn page_missing_from_contents_is_named() {
-        let page = |path: &str| (PathBuf::from(path), String::new());
-        let documents = [page("SUMMARY.md"), page("a.md"), page("b/c.md")];
+        let documents = ["SUMMARY.md", "a.md", "b/c.md"].map(PathBuf::from);
         assert!(left_out("- [A](a.md)\n  - [C](b/c.md)\n", &documents).is_empty());
-        assert_eq!(left_out("- [A](a.md)\n", &documents), [PathBuf::from("b/c.md")]);
+        assert_eq!(left_out("- [A](a.md)\n", &documents), [Path::new("b/c.md")]);
     }
 }

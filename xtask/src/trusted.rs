@@ -6,10 +6,10 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use eyre::{OptionExt as _, Result, WrapErr as _};
+use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
 use serde_json::Value;
 
-use crate::{crates, files};
+use crate::files;
 
 /// Crate of the precompile.
 const PRECOMPILE: &str = "enshrine-execute";
@@ -28,7 +28,7 @@ struct Count {
 }
 
 /// Prints the count; with `write`, also into the document.
-pub(crate) fn run(root: &Path, write: bool) -> Result<bool> {
+pub(crate) fn run(root: &Path, write: bool) -> Result<()> {
     let counts = counts(root)?;
     let table = table(&counts);
     print!("{table}");
@@ -38,7 +38,8 @@ pub(crate) fn run(root: &Path, write: bool) -> Result<bool> {
         let (before, _, after) = parts(&text).ok_or_eyre("the document has no place for it")?;
         fs::write(&path, [before, &table, after].concat()).wrap_err(DOCUMENT)?;
     }
-    Ok(total(&counts) <= LIMIT)
+    ensure!(total(&counts) <= LIMIT, "at most {LIMIT} code lines may be trusted");
+    Ok(())
 }
 
 /// Returns the ways in which the code, the document and [`LIMIT`] differ.
@@ -80,9 +81,24 @@ fn parts(document: &str) -> Option<(&str, &str, &str)> {
     Some((&document[..begin], &document[begin..end], &document[end..]))
 }
 
+/// Returns `cargo metadata` of the workspace.
+pub(crate) fn metadata(root: &Path) -> Result<Value> {
+    let mut cargo = toolchain::cargo();
+    cargo.args(["metadata", "--format-version", "1", "--no-deps"]).current_dir(root);
+    let output = cargo.output().wrap_err("cannot run cargo metadata")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "cargo metadata failed: {}", said.trim());
+    serde_json::from_slice(&output.stdout).wrap_err("cargo metadata")
+}
+
+/// Returns the name of a crate without the prefix of the project.
+pub(crate) fn short(name: &str) -> &str {
+    name.strip_prefix("enshrine-").unwrap_or(name)
+}
+
 /// Returns the number of code lines of each crate that the precompile links, largest first.
 fn counts(root: &Path) -> Result<Vec<Count>> {
-    let metadata = crates::metadata(root, &["--no-deps"])?;
+    let metadata = metadata(root)?;
     let linked = linked(&metadata, PRECOMPILE).ok_or_eyre("cargo metadata has another form")?;
     let mut counts = Vec::new();
     for (name, manifest) in linked {
@@ -97,7 +113,7 @@ fn counts(root: &Path) -> Result<Vec<Count>> {
                 lines += code_lines(&text.wrap_err_with(|| path.display().to_string())?);
             }
         }
-        counts.push(Count { name: crates::short(name).to_owned(), lines });
+        counts.push(Count { name: short(name).to_owned(), lines });
     }
     counts.sort_by_key(|count| core::cmp::Reverse(count.lines));
     Ok(counts)

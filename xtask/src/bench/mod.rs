@@ -5,7 +5,10 @@ mod client;
 mod latency;
 mod methods;
 
-use crate::built::{self, build};
+use crate::{
+    built::{self, build},
+    command,
+};
 use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, TxEip1559, TxEip4844};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
@@ -208,7 +211,7 @@ fn given<const N: usize>(flags: [(bool, &'static str); N]) -> Vec<&'static str> 
 }
 
 /// Runs a simulation of crate `sim`.
-fn sim(name: &str, arguments: &[&str]) -> Result<()> {
+pub(crate) fn sim(name: &str, arguments: &[&str]) -> Result<()> {
     run_built("--bin", "sim", &[&[name], arguments].concat())
 }
 
@@ -216,14 +219,7 @@ fn sim(name: &str, arguments: &[&str]) -> Result<()> {
 /// blocks.
 fn run_built(kind: &str, name: &str, arguments: &[&str]) -> Result<()> {
     let root = find_root()?;
-    let built = toolchain::cargo()
-        .args(["build", "--release", "--workspace", kind, name])
-        .current_dir(&root)
-        .status()?;
-    ensure!(built.success(), "{name} does not build");
+    command::cargo(&root, &["build", "--release", "--workspace", kind, name])?;
     let folder = if kind == "--example" { "release/examples" } else { "release" };
-    let program = built::target(&root).join(folder).join(name);
-    let ran = Command::new(program).args(arguments).status()?;
-    ensure!(ran.success(), "{name} fails");
-    Ok(())
+    command::run(Command::new(built::target(&root).join(folder).join(name)).args(arguments))
 }

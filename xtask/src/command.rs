@@ -1,0 +1,23 @@
+//! Commands with their output on the terminal.
+
+use std::{path::Path, process::Command};
+
+use eyre::{Result, WrapErr as _, ensure};
+
+/// Prints and runs a command, which must succeed.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    let name = Path::new(&*words[0]).file_name().unwrap_or_default().to_string_lossy();
+    let line = [&*name].into_iter().chain(words[1..].iter().map(|word| &**word));
+    let line = line.collect::<Vec<_>>().join(" ");
+    println!("$ {line}");
+    let status = command.status().wrap_err_with(|| format!("cannot run `{line}`"))?;
+    ensure!(status.success(), "`{line}` failed: {status}");
+    Ok(())
+}
+
+/// Runs cargo in the checkout.
+pub(crate) fn cargo(root: &Path, args: &[&str]) -> Result<()> {
+    run(toolchain::cargo().current_dir(root).args(args))
+}
