@@ -87,7 +87,7 @@ mod tests {
         let mut checks = profile(CHECKS);
         let packages = checks.remove("package").unwrap();
         let mut all: Vec<_> = packages.as_table().unwrap().keys().cloned().collect();
-        all.extend(["enshrine-keccak", "enshrine-recovery", "enshrine-trie"].map(str::to_owned));
+        all.extend(["enshrine-crypto", "enshrine-keccak", "enshrine-trie"].map(str::to_owned));
         all.sort();
         let root = find_root().unwrap();
         let crates = fs::read_dir(root.join("crates")).unwrap().map(|it| it.unwrap().path());

@@ -83,7 +83,7 @@ fn main() -> ExitCode {
     let Cli { log_format, command } = Cli::parse();
     logging::start(shown(log_format, &command));
     // Must precede the first call of a precompile.
-    if let Err(error) = cryptography::install() {
+    if let Err(error) = crypto::install() {
         tracing::warn!(%error, "failed to install the cryptography libraries, using the reference implementations");
     }
     let outcome = match command {

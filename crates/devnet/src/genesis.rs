@@ -192,7 +192,7 @@ pub(crate) fn start(
         ChainConfig {
             extensions: extensions.into(),
             execute_tx: execute.and_then(execute_tx),
-            cryptography: cryptography::libraries(),
+            cryptography: crypto::libraries(),
             spec,
             system_code: SystemCode::Canonical,
             limits: LiftedLimits {
@@ -368,7 +368,7 @@ fn execute(
         gas: config.execute_gas.into(),
         observer: Arc::new(ExecuteObserver(Arc::clone(telemetry))),
         rules: if config.execute_any_block { Rules::L1 } else { Rules::default() },
-        cryptography: cryptography::libraries(),
+        cryptography: crypto::libraries(),
         ..execute
     };
     let source: Arc<dyn BlobSource> = Arc::<BlobStore>::clone(blobs);

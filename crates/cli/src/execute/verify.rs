@@ -173,7 +173,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         rules: if arguments.l2 { Rules::default() } else { Rules::L1 },
         threads: arguments.threads.try_into().or_else(|_| thread::available_parallelism())?,
         forks: arguments.l1_forks.clone().unwrap_or_else(ForkRule::every),
-        cryptography: cryptography::libraries(),
+        cryptography: crypto::libraries(),
         ..Execute::l1()
     };
     let mut documents = Vec::new();

@@ -64,7 +64,7 @@ impl L1Profile {
     fn priced(&self, schedule: GasSchedule) -> Execute {
         let networks = Networks::Only(Arc::clone(&self.forks));
         let following = Execute::following(ChainSpec::clone(&self.forks));
-        let cryptography = cryptography::libraries();
+        let cryptography = crypto::libraries();
         Execute { gas: schedule.into(), networks, cryptography, ..following }
     }
 

@@ -136,7 +136,7 @@ pub(super) async fn connect(
 
 pub(super) fn open_chain(config: &Config, deployment: &Deployment) -> Result<Chain, RollupError> {
     let rules = ChainConfig::new(spec_of(&deployment.genesis.config))
-        .with_cryptography(cryptography::libraries());
+        .with_cryptography(crypto::libraries());
     match &config.data_dir {
         None => Ok(Chain::new(&deployment.genesis, rules)?),
         Some(folder) => Ok(disk::open_chain(folder, &deployment.genesis, rules)?),

@@ -94,10 +94,10 @@ fn blocks(source: &Source) -> Result<Vec<(String, Result<Loaded>)>> {
 
 fn measure(loaded: &Loaded, effort: &Effort, threads: NonZeroUsize) -> Result<Measured> {
     let Loaded { name, calldata, .. } = loaded;
-    let single = Execute { cryptography: cryptography::libraries(), ..Execute::l1() };
+    let single = Execute { cryptography: crypto::libraries(), ..Execute::l1() };
     let parallel = Execute { threads, ..single.clone() };
     let verdict = single.run(calldata, u64::MAX)?.verdict;
-    let floor = Floor::prepare(calldata, cryptography::libraries())?;
+    let floor = Floor::prepare(calldata, crypto::libraries())?;
 
     let mut rounds = Rounds::default();
     for _ in effort.rounds() {

@@ -1,7 +1,7 @@
 //! `side-by-side`: EXECUTE, ethrex and the floor on the same blocks, in the same process.
 //!
 //! The verifiers take turns, so that changes in the speed of the machine affect all of them.
-//! EXECUTE runs with the fast libraries of crate `cryptography` on one thread and on all threads,
+//! EXECUTE runs with the fast libraries of crate `crypto` on one thread and on all threads,
 //! and on one thread with revm's default libraries, the *reference*; ethrex runs on one thread. A
 //! time covers a whole call, from calldata to verdict: decoding, linking the witness, senders,
 //! execution, roots. Single-thread times are CPU time, multi-thread times wall-clock time. Only
@@ -43,7 +43,7 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    cryptography::install()?;
+    crypto::install()?;
     let threads = arguments.effort.threads()?;
     let is_named = |name: &str| {
         arguments.names.is_empty() || arguments.names.iter().any(|part| name.contains(part))

@@ -2,7 +2,7 @@
 
 use alloy_primitives::Bytes;
 use core::num::NonZeroUsize;
-use cryptography::Backend;
+use crypto::Backend;
 use enshrine_differential::ethrex;
 use execute::Execute;
 use eyre::Result;
@@ -103,7 +103,7 @@ impl Measured {
     /// Measures an input.
     pub(crate) fn of(subject: &Subject, effort: &Effort, threads: NonZeroUsize) -> Result<Self> {
         let Subject { kind, name, calldata, blocks } = subject;
-        let libraries = cryptography::libraries();
+        let libraries = crypto::libraries();
         let single = Execute { cryptography: libraries, ..Execute::l1() };
         let parallel = Execute { threads, ..single.clone() };
         let theirs = || blocks.iter().try_for_each(ethrex::verify);
@@ -111,9 +111,9 @@ impl Measured {
             (*kind != Kind::Batch).then(|| Floor::prepare(calldata, libraries)).transpose()?;
 
         // An unmeasured call first, because libraries initialise on first use.
-        cryptography::select(Backend::Reference);
+        crypto::select(Backend::Reference);
         single.run(calldata, u64::MAX)?;
-        cryptography::select(Backend::Fast);
+        crypto::select(Backend::Fast);
         let gas_used = single.run(calldata, u64::MAX)?.gas_used();
         theirs()?;
 
@@ -124,10 +124,10 @@ impl Measured {
                 match (round + turn) % 5 {
                     0 => rounds.calls.push(Call::measure(&single, calldata)?),
                     1 => {
-                        cryptography::select(Backend::Reference);
+                        crypto::select(Backend::Reference);
                         let (outcome, elapsed) = timed(|| single.run(calldata, u64::MAX));
                         let times = floor.as_ref().map(Floor::run).transpose();
-                        cryptography::select(Backend::Fast);
+                        crypto::select(Backend::Fast);
                         outcome?;
                         rounds.reference.push(elapsed);
                         rounds.reference_floor.extend(times?);

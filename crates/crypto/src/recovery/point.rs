@@ -1,6 +1,6 @@
 //! Points of the curve y^2 = x^3 + 7, eight at a time.
 
-use crate::{
+use super::{
     field::{Field, combine, combine3, sum_of_products},
     rows::{self, Row},
 };

@@ -1,10 +1,10 @@
 //! Senders of transactions.
 
+use crate::recovery::{self, LANES, PublicKey, Signature};
 use alloy_consensus::{EthereumTxEnvelope, SignableTransaction as _, crypto::SECP256K1N_HALF};
 use alloy_primitives::{Address, B256, Signature as TransactionSignature};
 use executor::{Transaction, recover_sender};
 use keccak::keccak256_batch_by;
-use recovery::{LANES, PublicKey, Signature};
 
 /// Recovers the senders of transactions; `None` if recovering them one by one would be faster.
 pub(crate) fn recover(transactions: &[Transaction]) -> Option<Vec<Option<Address>>> {

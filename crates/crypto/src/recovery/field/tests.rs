@@ -1,7 +1,7 @@
 #![allow(unsafe_code, reason = "calls of functions that need AVX-512")]
 
 use super::*;
-use crate::{
+use crate::recovery::{
     is_available,
     power::{inverse, invert, square_root},
     rows::{self, Row},

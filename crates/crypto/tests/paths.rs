@@ -7,7 +7,7 @@ use alloy_primitives::{Address, B256, TxKind};
 use chain::{BlockAttributes, Chain, ChainConfig, to_stateless_input};
 use codec::{OwnedWitness, RawBlock};
 use core::num::NonZeroUsize;
-use enshrine_cryptography as cryptography;
+use enshrine_crypto as crypto;
 use execute::{Execute, ExecuteError, Executed, Networks};
 use executor::{ChainSpec, SystemCode};
 use eyre::{OptionExt as _, Result};
@@ -27,7 +27,7 @@ use wire::ProtocolFork;
 struct Path {
     vectors: keccak::Backend,
     threads: NonZeroUsize,
-    libraries: cryptography::Backend,
+    libraries: crypto::Backend,
 }
 
 impl Path {
@@ -39,7 +39,7 @@ impl Path {
         let mut paths = Vec::new();
         for vectors in widths {
             for threads in [NonZeroUsize::MIN, NonZeroUsize::MIN.saturating_add(1)] {
-                for libraries in [cryptography::Backend::Reference, cryptography::Backend::Fast] {
+                for libraries in [crypto::Backend::Reference, crypto::Backend::Fast] {
                     paths.push(Self { vectors, threads, libraries });
                 }
             }
@@ -49,7 +49,7 @@ impl Path {
 
     fn answer(self, execute: &Execute, calldata: &[u8]) -> Result<Answer, ExecuteError> {
         keccak::restrict_to(self.vectors);
-        cryptography::select(self.libraries);
+        crypto::select(self.libraries);
         let execute = Execute { threads: self.threads, ..execute.clone() };
         execute.run(calldata, u64::MAX).map(|executed| Answer::from(&executed))
     }
@@ -95,11 +95,11 @@ impl Tally {
 
 #[test]
 fn answers_do_not_depend_on_execution_path() -> Result<()> {
-    cryptography::install()?;
+    crypto::install()?;
     let (paths, mut tally) = (Path::all(), Tally::default());
     assert!(paths.len() >= 4);
     compare_calls(&paths, &mut tally)?;
-    let execute = Execute { cryptography: cryptography::libraries(), ..Execute::l1() };
+    let execute = Execute { cryptography: crypto::libraries(), ..Execute::l1() };
     for part in ["blocks", "negative"] {
         for block in vectors::blocks(part, "paths over real blocks")? {
             let spec = ChainSpec::known(block.bundle.chain_id).ok_or_eyre("a known network")?;

@@ -1,9 +1,9 @@
 //! CPU time per signature, compared with libsecp256k1.
 //!
-//! `cargo bench -p enshrine-recovery`. The two libraries alternate, and each figure is the minimum
+//! `cargo bench -p enshrine-crypto`. The two libraries alternate, and each figure is the minimum
 //! over all rounds.
 
-use enshrine_recovery::{Signature, recover};
+use enshrine_crypto::recovery::{Signature, recover};
 use secp256k1::{
     Message, SECP256K1, SecretKey,
     ecdsa::{RecoverableSignature, RecoveryId},

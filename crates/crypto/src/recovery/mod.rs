@@ -5,7 +5,7 @@
 //! plain transfers. With AVX-512 IFMA, each of the eight 64-bit lanes of a vector works on its own
 //! signature.
 //!
-//! This crate owns the arithmetic of the field, the scalars and the points. It knows nothing of
+//! This module owns the arithmetic of the field, the scalars and the points. It knows nothing of
 //! transactions, addresses or hashes, and starts no threads. It returns no result for a signature
 //! that is invalid or a special case; the caller must then use another library, the *reference*.
 //! The cases are:
@@ -16,11 +16,11 @@
 //!   points;
 //! - this CPU has no AVX-512 IFMA.
 //!
-//! All inputs are public, so the running time may depend on them. Do not use this crate with
-//! secrets.
+//! All inputs are public, so the running time may depend on them. Do not use this module
+//! with secrets.
 //!
 //! ```
-//! use enshrine_recovery::{Signature, recover};
+//! use enshrine_crypto::recovery::{Signature, recover};
 //!
 //! let (one, zero) = ([1; 32], [0; 32]);
 //! let keys = recover(&[
@@ -30,8 +30,6 @@
 //! assert_eq!(keys.len(), 2);
 //! assert_eq!(keys[1], None);
 //! ```
-
-#![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 #[cfg(target_arch = "x86_64")]
 mod batch;

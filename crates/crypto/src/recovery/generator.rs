@@ -1,6 +1,6 @@
 //! Multiples of the generator of the group, computed once.
 
-use crate::{
+use super::{
     field::{Field, Words},
     point::Jacobian,
     power::invert,

@@ -1,6 +1,6 @@
 //! Scalars: integers modulo the order n of the group, and their digits.
 
-use crate::field::Words;
+use super::field::Words;
 
 /// The order of the group.
 const ORDER: Words =

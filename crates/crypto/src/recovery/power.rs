@@ -1,6 +1,6 @@
 //! Square roots and inverses of field elements, as powers.
 
-use crate::field::Field;
+use super::field::Field;
 
 /// Returns powers that the square root and the inverse have in common, with the exponents 2^2 - 1,
 /// 2^22 - 1 and 2^223 - 1.

@@ -5,7 +5,7 @@ use alloy_consensus::{
     crypto::SECP256K1N_HALF,
 };
 use alloy_primitives::{Signature, TxKind, U256, b256};
-use enshrine_cryptography::{Backend, libraries, select};
+use enshrine_crypto::{Backend, libraries, select};
 use executor::{Transaction, recover_sender};
 use testkit::Key;
 

@@ -3,7 +3,7 @@
 mod bn254;
 mod modexp;
 
-use enshrine_cryptography::{Backend, install, select};
+use enshrine_crypto::{Backend, install, select};
 use revm::precompile::EthPrecompileResult;
 use std::sync::{Mutex, PoisonError};
 

@@ -1,7 +1,7 @@
 //! Points in memory, and their transposition to vectors of eight.
 #![allow(unsafe_code, reason = "loads and stores of AVX-512")]
 
-use crate::field::Field;
+use super::field::Field;
 use core::arch::x86_64::{
     __m512i, _mm512_load_si512, _mm512_setzero_si512, _mm512_shuffle_i64x2, _mm512_store_si512,
     _mm512_unpackhi_epi64, _mm512_unpacklo_epi64,

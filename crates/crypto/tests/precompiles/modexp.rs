@@ -1,7 +1,7 @@
 //! Modular exponentiation.
 
 use super::{PLENTY, answer, selected};
-use enshrine_cryptography::Backend;
+use enshrine_crypto::Backend;
 use revm::precompile::{
     PrecompileHalt, crypto,
     modexp::{berlin_run, osaka_run},

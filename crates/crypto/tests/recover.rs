@@ -1,6 +1,6 @@
 //! Recovered keys equal those of libsecp256k1, or there is no result.
 
-use enshrine_recovery::{LANES, PublicKey, Signature, is_available, recover};
+use enshrine_crypto::recovery::{LANES, PublicKey, Signature, is_available, recover};
 use k256::{
     ProjectivePoint, Scalar, U256,
     elliptic_curve::{

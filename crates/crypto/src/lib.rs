@@ -9,10 +9,13 @@
 //! precompiles remain those of revm. A program calls it once, before it executes anything, so that
 //! builder, verifier, `eth_call` and tracer use the same libraries.
 //!
+//! [`recovery`] computes the public keys of secp256k1 signatures, eight at a time, for any caller.
+//!
 //! In a program that links this crate, alloy and revm also use the crate `keccak` for hashing (its
 //! feature `alloy`).
 //!
-//! This crate owns the choice of libraries. The crates that L1 trusts do not link it. Their own
+//! This crate owns the choice of libraries and the arithmetic of [`recovery`]. It owns no prices, no
+//! formats and no rules of transactions (revm, `executor`). The crates that L1 trusts do not link it. Their own
 //! libraries are the *reference*, and the fast ones must give the same results:
 //!
 //! - a fast library only ever returns a result. If it refuses an input, the reference decides, so
@@ -22,12 +25,12 @@
 //!   with either of them for every vector width and number of threads.
 //!
 //! ```
-//! use enshrine_cryptography as cryptography;
+//! use enshrine_crypto::{InUse, install};
 //! use revm::precompile::crypto;
 //!
-//! cryptography::install()?;
+//! install()?;
 //! assert_eq!(crypto().modexp(&[3], &[5], &[7]).unwrap(), [5]);
-//! # Ok::<(), cryptography::InUse>(())
+//! # Ok::<(), InUse>(())
 //! ```
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
@@ -35,6 +38,7 @@
 mod bn254;
 mod codes;
 mod modexp;
+pub mod recovery;
 mod senders;
 
 use alloy_primitives::Address;

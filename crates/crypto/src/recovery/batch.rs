@@ -5,7 +5,7 @@
 //! 125 doublings suffice for four sums of 26, 26, 13 and 13 digits. All lanes take the same steps:
 //! where a digit is zero, the sum is unchanged.
 
-use crate::{
+use super::{
     LANES, Signature,
     field::{Field, Words, combine, splat},
     generator::{self, Generator},
