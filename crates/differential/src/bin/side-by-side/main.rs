@@ -8,6 +8,7 @@
 //! ratios can be compared across machines.
 
 mod chart;
+mod heap;
 mod measured;
 mod report;
 
@@ -19,7 +20,7 @@ use measured::{Kind, Measured, Subject};
 use std::{fs, path::PathBuf};
 
 #[global_allocator]
-static HEAP: measure::CountingHeap = measure::CountingHeap;
+static HEAP: heap::CountingHeap = heap::CountingHeap;
 
 /// Measures EXECUTE against ethrex and the floor: on the real blocks of the vectors, on heavy
 /// synthetic blocks, and on batches.

@@ -1,14 +1,13 @@
 //! The measurement of one input.
 
+use crate::heap::peak_of;
 use alloy_primitives::Bytes;
 use core::num::NonZeroUsize;
 use crypto::Backend;
 use enshrine_differential::ethrex;
 use execute::Execute;
 use eyre::Result;
-use measure::{
-    Call, Effort, Elapsed, Floor, FloorTimes, StageTimes, median, minimum, peak_of, timed,
-};
+use measure::{Call, Effort, Elapsed, Floor, FloorTimes, StageTimes, median, minimum, timed};
 use serde::Serialize;
 use std::hint::black_box;
 

@@ -14,7 +14,7 @@ static PEAK: AtomicIsize = AtomicIsize::new(0);
 /// The allocator of the shipped program, mimalloc, which counts live bytes while [`peak_of`] runs.
 /// Otherwise it counts nothing, so that timings match the shipped program.
 #[derive(Debug)]
-pub struct CountingHeap;
+pub(crate) struct CountingHeap;
 
 impl CountingHeap {
     fn count(bytes: isize) {
@@ -56,7 +56,7 @@ unsafe impl GlobalAlloc for CountingHeap {
 /// Runs `work`, and returns its result and the peak of live bytes above the level at the start.
 ///
 /// Measurements must not run concurrently, because each would count the allocations of the other.
-pub fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
+pub(crate) fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     LIVE.store(0, Ordering::Relaxed);
     PEAK.store(0, Ordering::Relaxed);
     COUNTING.store(true, Ordering::Relaxed);
