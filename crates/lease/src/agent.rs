@@ -5,9 +5,9 @@ use crate::{
     server::{ASK, LEADER, RELEASE},
 };
 use client::RedactedUrl;
-use engine::{EngineClient, EngineError, JwtSecret};
 use futures_util::future::join_all;
 use parking_lot::Mutex;
+use rpc::engine::{EngineClient, EngineError, JwtSecret};
 use serde_json::json;
 use std::{
     sync::{

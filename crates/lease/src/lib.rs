@@ -17,7 +17,8 @@
 //! other node has it, and L1 orders the blocks that both nodes post.
 //!
 //! This crate implements the witness, the candidate and the messages between them. The `rollup`
-//! crate implements leading and following, and `engine` the tokens that authenticate candidates.
+//! crate implements leading and following, and `rpc::engine` the tokens that authenticate
+//! candidates.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

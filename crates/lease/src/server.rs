@@ -2,9 +2,9 @@
 
 use crate::{Answer, CandidateId, Leader, LeaseName, MAX_URL_BYTES, Witness};
 use client::RedactedUrl;
-use engine::{AuthenticatedServer, EngineServerError, JwtSecret};
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
+use rpc::engine::{AuthenticatedServer, EngineServerError, JwtSecret};
 use rpc::{Args, Context, ErrorStyle, Registry, RpcError, WorkerOptions, Workers};
 use std::{
     net::SocketAddr,

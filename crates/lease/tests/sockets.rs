@@ -1,8 +1,8 @@
 //! Candidates and witnesses over real sockets.
 
 use alloy_primitives::Address;
-use engine::{EngineClient, JwtSecret};
 use enshrine_lease::{Lease, LeaseConfig, LeaseError, LeaseName, WitnessServer};
+use rpc::engine::{EngineClient, JwtSecret};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, time::Duration};
 use testkit::Timeout;

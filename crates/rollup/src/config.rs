@@ -3,9 +3,9 @@
 use crate::{ActorObserver, Signer, SubmitterConfig};
 use alloy_primitives::Address;
 use contracts::{GenesisAllowance, advance_plan::L1Limits};
-use engine::JwtSecret;
 use lease::LeaseConfig;
 use node::PoolLimits;
+use rpc::engine::JwtSecret;
 use rpc::{AccessToken, ServerConfig};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use variants::GasSchedule;

@@ -132,10 +132,10 @@ pub enum RollupError {
     Chain(#[from] ChainError),
     /// The node cannot listen on the port of the Engine API.
     #[error("the Engine API: {0}")]
-    EnginePort(#[from] engine::EngineServerError),
+    EnginePort(#[from] rpc::engine::EngineServerError),
     /// The execution client that the node drives does not answer, or rejects a block.
     #[error("execution client: {0}")]
-    Engine(#[from] engine::EngineError),
+    Engine(#[from] rpc::engine::EngineError),
     /// Error of the L2's node.
     #[error(transparent)]
     Node(#[from] NodeError),

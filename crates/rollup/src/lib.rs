@@ -9,8 +9,8 @@
 //!
 //! This crate implements the roles of an L2 node (following, block production and submission) and
 //! their RPC methods. Other crates implement derivation from L1 (`derive`), the L2's chain, pool
-//! and `eth_` methods (`chain`, `node`, `rpc`), the Engine API (`engine`; this crate decides which
-//! heads it may choose), the lease between nodes (`lease`), the formats of the contracts
+//! and `eth_` methods (`chain`, `node`, `rpc`), the Engine API (`rpc::engine`; this crate decides
+//! which heads it may choose), the lease between nodes (`lease`), the formats of the contracts
 //! (`contracts`), and the flags and files of the command (`cli`).
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]

@@ -3,8 +3,8 @@
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, U256};
 use client::RedactedUrl;
-use engine::Driven;
 use lease::Lease;
+use rpc::engine::Driven;
 use serde::Serialize;
 
 /// Heads, synchronisation and faults of a node.

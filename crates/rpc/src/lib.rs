@@ -1,16 +1,18 @@
-//! Ethereum JSON-RPC for a node.
+//! Ethereum JSON-RPC for a node, and the Engine API.
 //!
 //! [`methods`] contains the methods that every Ethereum node has: `eth_`, `net_`, `web3_`, `debug_`
 //! and `txpool_`, for a shared [`node::Node`]. A devnet or an L2 node adds its own [`Registry`],
 //! [overlays](overlaid) it on these, and serves everything with a [`RunningServer`]: HTTP and
 //! WebSocket on one port, and IPC. Methods run on [`Workers`], so that no method blocks the server.
 //!
+//! [`engine`] has the authenticated port for consensus clients, and a client of that port.
+//!
 //! Responses follow the execution-apis specification. Where it defines no error codes, errors have
 //! geth's codes.
 //!
 //! This crate owns method names, parameters, response types and error codes. It does not own
-//! execution and state (`node`, `chain`), nor accounts, cheat methods and flags (`devnet`). The
-//! only methods here that change state are those that send transactions.
+//! execution and state (`node`, `chain`), nor accounts, cheat methods and flags (`devnet`). Outside
+//! of [`engine`], the only methods here that change state are those that send transactions.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
@@ -22,6 +24,7 @@ mod call;
 mod call_tree;
 pub mod convert;
 mod debug;
+pub mod engine;
 mod error;
 mod estimate;
 mod eth;

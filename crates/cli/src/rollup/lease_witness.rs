@@ -2,9 +2,9 @@
 
 use crate::output::say;
 use clap::Args;
-use engine::JwtSecret;
 use eyre::{Result, WrapErr as _, ensure};
 use lease::WitnessServer;
+use rpc::engine::JwtSecret;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 /// Minimum lease duration, in milliseconds. Nodes renew the lease every second, and one lost

@@ -2,7 +2,7 @@
 
 use crate::service::node_handle::NodeHandle;
 use chain::{Block, ChainReader};
-use engine::HeadPolicy;
+use rpc::engine::HeadPolicy;
 use std::sync::{Arc, atomic::Ordering};
 
 /// Head policy of a rollup node: L1 takes precedence over a sequencer, and a sequencer over callers

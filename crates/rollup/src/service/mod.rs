@@ -39,11 +39,11 @@ use alloy_primitives::B256;
 use connect::{Checked, Connected, connect, open_chain};
 use contracts::Deployment;
 use disk::DiskOptions;
-use engine::{Driver, Engine, EngineServer, RunningDriver};
 use execute::Rules as ExecuteRules;
 use futures_util::future::BoxFuture;
 use lease::{Lease, LeaseName};
 use node::{Clock, Mining, Node, Settings};
+use rpc::engine::{Driver, Engine, EngineServer, RunningDriver};
 use rpc::{Api, Pages, RpcOptions, RunningServer, Telemetry, WorkerOptions, Workers};
 use std::{
     io,

@@ -15,11 +15,11 @@ use crate::{
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, Bytes};
 use chain::{Block, ChainError, ChainReader, Store};
-use engine::Driven;
 use lease::Lease;
 use node::Node;
 use parking_lot::Mutex;
 use rpc::RpcError;
+use rpc::engine::Driven;
 use std::sync::{
     Arc, OnceLock, Weak,
     atomic::{AtomicBool, Ordering},

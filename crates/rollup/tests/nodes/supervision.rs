@@ -27,7 +27,7 @@ async fn with_all_rooms(world: &World) -> Result<RollupNode> {
 
 async fn observed(world: &World, observer: Option<Arc<dyn ActorObserver>>) -> Result<RollupNode> {
     let config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
-    let secret = engine::JwtSecret::parse(&"5f".repeat(32))?;
+    let secret = rpc::engine::JwtSecret::parse(&"5f".repeat(32))?;
     let drive = Some("http://127.0.0.1:1".to_owned());
     let engine = Some(EngineConfig { secret, serve: None, drive });
     Ok(RollupNode::start(Config { engine, observer, ..config }).await?)

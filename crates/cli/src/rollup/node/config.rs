@@ -10,8 +10,8 @@ use ::rollup::{
     PoolLimits, Prices, Role, SequencerConfig, SubmitterConfig,
 };
 use client::RedactedUrl;
-use engine::JwtSecret;
 use eyre::{Report, Result, WrapErr as _, bail, ensure, eyre};
+use rpc::engine::JwtSecret;
 use rpc::{Access, Namespaces, RequestLimits, ServerConfig};
 use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 use variants::GasSchedule;

@@ -3,9 +3,9 @@
 use alloy_genesis::Genesis;
 use alloy_primitives::B256;
 use alloy_provider::{Provider, RootProvider};
-use engine::JwtSecret;
 use enshrine_rollup::EngineConfig;
 use eyre::{OptionExt, Result, WrapErr as _, ensure, eyre};
+use rpc::engine::JwtSecret;
 use std::{
     fs::{self, File},
     net::SocketAddr,

@@ -1,15 +1,15 @@
 //! The Engine API over REST: payloads and witnesses in SSZ, under `/engine/v1/`.
 
-use crate::{
+use super::{
     Engine,
     methods::{ClientVersion, public_keys},
     new_payload::hashes_in,
 };
+use crate::RpcError;
 use codec::{PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
 use reqwest::header::HeaderMap;
-use rpc::RpcError;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::Semaphore;

@@ -5,7 +5,7 @@ use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, Bytes, FixedBytes, U64};
 use chain::{Block, ChainReader};
 use codec::{PayloadStatus, PayloadVerdict};
-use enshrine_engine::{ForkchoiceState, HeadPolicy, NewPayload};
+use enshrine_rpc::engine::{ForkchoiceState, HeadPolicy, NewPayload};
 use execute::Rules;
 use eyre::{OptionExt as _, Result};
 use node::MineRequest;

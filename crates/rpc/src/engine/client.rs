@@ -1,6 +1,6 @@
 //! Client for the Engine API of another execution client.
 
-use crate::{
+use super::{
     BuiltPayload, ForkchoiceState, ForkchoiceUpdated, JwtSecret, NewPayload, PayloadAttributes,
 };
 use alloy_eips::BlockNumHash;
@@ -286,7 +286,7 @@ impl EngineClient {
             fork if fork >= ProtocolFork::Prague => "engine_newPayloadWithWitnessV4",
             _ => "engine_newPayloadWithWitnessV3",
         };
-        let answer: crate::methods::StatusWithWitness = self.call(method, params).await?;
+        let answer: super::methods::StatusWithWitness = self.call(method, params).await?;
         let witness = answer.witness.map(|rlp| OwnedWitness::from_geth_rlp(&rlp)).transpose()?;
         Ok((answer.status, witness))
     }

@@ -1,7 +1,7 @@
 //! Authentication on the port, and the methods that it serves.
 
 use crate::support::{Peer, secret};
-use enshrine_engine::{CAPABILITIES, EngineClient, EngineError, JwtSecret};
+use enshrine_rpc::engine::{CAPABILITIES, EngineClient, EngineError, JwtSecret};
 use eyre::Result;
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,10 +1,10 @@
 //! State of the Engine API between calls: known invalid payloads and payload jobs.
 
-use crate::{codes, job::Job};
+use super::{codes, job::Job};
+use crate::{Api, RpcError};
 use alloy_primitives::B256;
 use chain::{Block, ChainReader};
 use parking_lot::Mutex;
-use rpc::{Api, RpcError};
 use std::{collections::VecDeque, fmt, sync::Arc};
 use wire::ProtocolFork;
 
@@ -69,7 +69,7 @@ impl Engine {
     }
 }
 
-impl rpc::Context for Engine {
+impl crate::Context for Engine {
     fn reads_may_wait(&self) -> bool {
         self.api.reads_may_wait()
     }

@@ -6,16 +6,16 @@ use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, TxKind, U64, U256};
 use chain::{Block, Chain, ChainConfig};
-use enshrine_engine::{
+use enshrine_rpc::engine::{
     Engine, EngineClient, EngineError, EngineServer, ForkchoiceState, HeadPolicy, JwtSecret,
     NewPayload, PayloadAttributes,
 };
+use enshrine_rpc::{Api, RpcOptions};
 use execute::Rules;
 use executor::ChainSpec;
 use eyre::{Result, eyre};
 use node::{Clock, MineRequest, Mining, Node, Settings};
 use rollup::InputLimits;
-use rpc::{Api, RpcOptions};
 use serde_json::Value;
 use std::{net::SocketAddr, sync::Arc};
 use testkit::{CHAIN_ID, ETHER, Key, LOGGER, logger, rich_genesis};
@@ -94,7 +94,7 @@ impl Peer {
             value: U256::from(u64::from(to == BOB)),
             ..Default::default()
         });
-        let pooled = rpc::decode_pooled(&transaction.encoded_2718().into())?;
+        let pooled = enshrine_rpc::decode_pooled(&transaction.encoded_2718().into())?;
         Ok(self.node.submit(pooled)?)
     }
 

@@ -1,6 +1,6 @@
 //! Driver that keeps another execution client at the head of this node's chain.
 
-use crate::{EngineClient, EngineError, ForkchoiceState, JwtSecret, NewPayload};
+use super::{EngineClient, EngineError, ForkchoiceState, JwtSecret, NewPayload};
 use alloy_primitives::B256;
 use chain::{Block, ChainError, ChainReader};
 use client::RedactedUrl;

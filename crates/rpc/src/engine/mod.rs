@@ -7,19 +7,16 @@
 //! [`HeadPolicy`] can reject a head. [`EngineClient`] sends the same requests to another client,
 //! and a [`Driver`] keeps that client at the head of a node.
 //!
-//! This crate defines the Engine API: its methods, schemas, statuses, error codes and tokens
+//! This module defines the Engine API: its methods, schemas, statuses, error codes and tokens
 //! ([`JwtSecret`]), and the driver. It does not define blocks, pool and head (`chain`, `node`), the
-//! other methods of the port (`rpc`), the encoding of REST bodies (`wire`), or how a rollup selects
-//! its head (`rollup`).
-
-#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+//! other methods of the port (the rest of this crate), the encoding of REST bodies (`wire`), or how
+//! a rollup selects its head (`rollup`).
 
 mod attributes;
 mod build;
 mod client;
 pub mod codes;
 mod driver;
-mod engine;
 mod forkchoice;
 mod job;
 mod jwt;
@@ -27,14 +24,15 @@ mod methods;
 mod new_payload;
 mod rest;
 mod server;
+mod state;
 
 pub use attributes::PayloadAttributes;
 pub use build::BuiltPayload;
 pub use client::{EngineClient, EngineError};
 pub use driver::{Driven, Driver, RunningDriver};
-pub use engine::{Engine, HeadPolicy};
 pub use forkchoice::{ForkchoiceState, ForkchoiceUpdated};
 pub use jwt::{JwtError, JwtSecret, SecretError};
 pub use methods::CAPABILITIES;
 pub use new_payload::NewPayload;
 pub use server::{AuthenticatedServer, EngineServer, EngineServerError};
+pub use state::{Engine, HeadPolicy};

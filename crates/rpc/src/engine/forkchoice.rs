@@ -1,11 +1,11 @@
 //! `engine_forkchoiceUpdated`: sets the head and starts payload jobs.
 
-use crate::{Engine, PayloadAttributes, codes};
+use super::{Engine, PayloadAttributes, codes};
+use crate::RpcError;
 use alloy_primitives::{B256, FixedBytes};
 use chain::{Block, ChainReader, RecoveredTransaction};
 use codec::PayloadStatus;
 use node::{Forkchoice, PoolTransaction, SetForkchoice, SetHead};
-use rpc::RpcError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;

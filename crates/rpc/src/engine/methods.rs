@@ -1,11 +1,11 @@
 //! JSON-RPC methods of the Engine API.
 
-use crate::{BuiltPayload, Engine, NewPayload, codes};
+use super::{BuiltPayload, Engine, NewPayload, codes};
+use crate::{Args, ErrorStyle, Hash, Number, Registry, RpcError, Workers};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, Bytes, FixedBytes};
 use chain::{Block, Transaction};
 use codec::{OwnedWitness, PayloadStatus, PayloadVerdict};
-use rpc::{Args, ErrorStyle, Hash, Number, Registry, RpcError, Workers};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wire::{NewPayloadRequest, ProtocolFork};

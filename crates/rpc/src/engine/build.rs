@@ -1,13 +1,13 @@
 //! `engine_getPayload`: builds blocks that a consensus client proposes.
 
-use crate::{Engine, NewPayload, PayloadAttributes, codes, job::Job};
-use alloy_eips::Typed2718 as _;
-use alloy_primitives::{Bytes, FixedBytes, U256};
-use chain::{Block, BudgetRequest};
-use rpc::{
+use super::{Engine, NewPayload, PayloadAttributes, codes, job::Job};
+use crate::{
     RpcError,
     payload::{Payload, value_of},
 };
+use alloy_eips::Typed2718 as _;
+use alloy_primitives::{B256, Bytes, FixedBytes, U256};
+use chain::{Block, BudgetRequest};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wire::ProtocolFork;

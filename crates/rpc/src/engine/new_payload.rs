@@ -1,13 +1,13 @@
 //! `engine_newPayload`: executes and validates the blocks of another client.
 
-use crate::{Engine, engine::Invalid};
+use super::{Engine, state::Invalid};
+use crate::{RpcError, payload::Payload};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{B256, Bytes};
 use chain::{ChainError, block_of};
 use codec::PayloadStatus;
 use executor::decode_transaction;
 use node::{NodeError, Unverified};
-use rpc::{RpcError, payload::Payload};
 use wire::{
     ByteLists, DecodeError, ExecutionPayload, NewPayloadRequest, PayloadShape, ProtocolFork,
     Records,
@@ -34,7 +34,7 @@ impl NewPayload {
             payload: Payload::of(block),
             versioned_hashes: hashes.flatten().copied().collect(),
             parent_beacon_block_root: block.header.parent_beacon_block_root.unwrap_or_default(),
-            requests: rpc::payload::requests_of(block),
+            requests: crate::payload::requests_of(block),
         }
     }
 

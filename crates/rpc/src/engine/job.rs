@@ -1,6 +1,6 @@
 //! Jobs to build a payload.
 
-use crate::PayloadAttributes;
+use super::PayloadAttributes;
 use alloy_primitives::B256;
 use chain::Block;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use crate::support::{BOB, Peer, secret};
 use alloy_primitives::B256;
 use chain::{Block, ChainReader};
-use enshrine_engine::{Driven, Driver, HeadPolicy, JwtSecret, RunningDriver};
+use enshrine_rpc::engine::{Driven, Driver, HeadPolicy, JwtSecret, RunningDriver};
 use eyre::{Result, ensure};
 use node::{Forkchoice, SetForkchoice, SetHead};
 use std::{sync::Arc, time::Duration};

@@ -3,7 +3,7 @@
 use crate::support::{BOB, Peer, attributes, secret, tampered, to};
 use alloy_primitives::{Address, B256, keccak256};
 use codec::{PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness, PayloadVerdict};
-use enshrine_engine::{EngineClient, NewPayload};
+use enshrine_rpc::engine::{EngineClient, NewPayload};
 use execute::{Execute, Networks};
 use executor::ChainSpec;
 use eyre::{OptionExt as _, Result};
@@ -160,8 +160,8 @@ async fn witness_request_falls_back_to_json_rpc() -> Result<()> {
     // A plain JSON-RPC server handles all paths alike and rejects an SSZ body.
     let peer = Peer::new().await?;
     let block = Peer::new().await?.make(2_000)?;
-    let server = rpc::RunningServer::start(
-        &rpc::ServerConfig { port: 0, ..Default::default() },
+    let server = enshrine_rpc::RunningServer::start(
+        &enshrine_rpc::ServerConfig { port: 0, ..Default::default() },
         jsonrpsee_methods(&peer),
     )
     .await?;
@@ -173,6 +173,6 @@ async fn witness_request_falls_back_to_json_rpc() -> Result<()> {
 }
 
 fn jsonrpsee_methods(peer: &Peer) -> jsonrpsee::Methods {
-    let api = rpc::Api::new(Arc::clone(&peer.node), Default::default());
-    rpc::methods(api, Arc::new(rpc::Workers::new(&Default::default())))
+    let api = enshrine_rpc::Api::new(Arc::clone(&peer.node), Default::default());
+    enshrine_rpc::methods(api, Arc::new(enshrine_rpc::Workers::new(&Default::default())))
 }

@@ -1,10 +1,11 @@
 //! HTTP server of the authenticated port.
 
-use crate::{
+use super::{
     Engine, JwtSecret,
     methods::registry,
     rest::{PREFIX, Rest, response},
 };
+use crate::{Access, LogLimit, WorkerOptions, Workers, overlaid};
 use futures_util::future::BoxFuture;
 use jsonrpsee::{
     Methods,
@@ -12,7 +13,6 @@ use jsonrpsee::{
         BatchRequestConfig, HttpBody, HttpRequest, HttpResponse, Server, ServerConfig, ServerHandle,
     },
 };
-use rpc::{Access, LogLimit, WorkerOptions, Workers, overlaid};
 use std::{
     future::ready,
     io,
@@ -103,7 +103,7 @@ impl EngineServer {
     ) -> BoxFuture<'static, Result<Self, EngineServerError>> {
         Box::pin(async move {
             let workers = Arc::new(Workers::new(&WorkerOptions::default()));
-            let others = rpc::methods(engine.api.clone(), Arc::clone(&workers));
+            let others = crate::methods(engine.api.clone(), Arc::clone(&workers));
             let own = registry(Arc::clone(&engine), workers).into_methods();
             let access = Access { hosts, ..Access::local(None) };
             let gate = Gate { secret, access, rest: Some(Rest::new(engine)) };

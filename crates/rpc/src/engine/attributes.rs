@@ -1,10 +1,10 @@
 //! Payload attributes of `engine_forkchoiceUpdated`.
 
-use crate::codes;
+use super::codes;
+use crate::RpcError;
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{Address, B256, Bytes, U64, keccak256};
 use chain::BlockAttributes;
-use rpc::RpcError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wire::ProtocolFork;
