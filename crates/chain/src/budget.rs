@@ -24,6 +24,9 @@ pub struct BudgetRequest {
     /// Number of leading transactions that the block must include, and that need not pay for their
     /// bytes.
     pub owed: usize,
+    /// Position of the first transaction of those, at the end, whose senders have made a builder
+    /// execute in vain. They must not use up the executions in vain of the others.
+    pub set_back: Option<usize>,
 }
 
 /// Limits on the blocks that a node builds. A block without transactions may exceed them.

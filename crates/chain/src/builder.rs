@@ -32,6 +32,8 @@ pub struct BlockBuilderOutcome {
     pub used: Option<InputUse>,
     /// Position and reason of each transaction that was not included, by ascending position.
     pub rejected: Vec<(usize, Rejection)>,
+    /// Positions of the transactions that were executed and are not included, whatever the reason.
+    pub in_vain: Vec<usize>,
 }
 
 impl BlockBuilderOutcome {
@@ -115,8 +117,9 @@ impl State {
             let (built, surplus) = self.execute(self, attempt, &mut rejected)?;
             let Some(surplus) = surplus else {
                 rejected.sort_by_key(|left: &Rejected| left.index);
+                let in_vain = executed_in_vain(&rejected).collect();
                 let rejected = rejected.into_iter().map(|left| (left.index, left.reason)).collect();
-                return Ok(BlockBuilderOutcome { rejected, ..built });
+                return Ok(BlockBuilderOutcome { rejected, in_vain, ..built });
             };
             rejected.push(surplus);
             leave_out(&mut offered, &rejected);
@@ -152,6 +155,7 @@ impl State {
         let mut offered = all.clone();
         let mut all_rejected: Vec<(usize, Rejection)> = Vec::new();
         let (mut too_long, mut cut) = (0, false);
+        let mut in_vain = Vec::new();
         loop {
             let recording = WitnessRecorder::new(self);
             let mut rejected = Vec::new();
@@ -162,6 +166,7 @@ impl State {
             rejected.extend(surplus);
             let again = rejected.iter().any(|left: &Rejected| left.left_a_mark);
             leave_out(&mut offered, &rejected);
+            in_vain.extend(executed_in_vain(&rejected));
             all_rejected.extend(rejected.into_iter().map(|left| (left.index, left.reason)));
             if again {
                 continue;
@@ -173,7 +178,7 @@ impl State {
             let length = max_bytes.map(surplus).transpose()?.flatten();
             let Some((max, length)) = max_bytes.zip(length) else {
                 all_rejected.sort_by_key(|(index, _)| *index);
-                return Ok(BlockBuilderOutcome { rejected: all_rejected, ..built });
+                return Ok(BlockBuilderOutcome { rejected: all_rejected, in_vain, ..built });
             };
             let reason = |index| {
                 let reason = format!("{length} bytes of input with it, {max} are allowed");
@@ -182,17 +187,19 @@ impl State {
             match offered[..] {
                 [] => {
                     all_rejected.sort_by_key(|(index, _)| *index);
-                    return Ok(BlockBuilderOutcome { rejected: all_rejected, ..built });
+                    return Ok(BlockBuilderOutcome { rejected: all_rejected, in_vain, ..built });
                 }
                 [(index, _)] => {
                     // No block can include it. Transactions that did not fit beside it are offered
                     // again.
                     all_rejected.push((index, Rejection::TooLarge(reason(index))));
+                    in_vain.push(index);
                     too_long += 1;
                     if too_long <= MAX_TOO_LONG {
                         all_rejected.retain(|(_, reason)| reason.is_final());
                         let out: HashSet<usize> =
                             all_rejected.iter().map(|(index, _)| *index).collect();
+                        in_vain.retain(|index| out.contains(index));
                         offered = all.iter().copied().filter(|(it, _)| !out.contains(it)).collect();
                         cut = false;
                     } else {
@@ -206,6 +213,7 @@ impl State {
                     let surplus = if cut { surplus_count(count, length, max) } else { 1 };
                     cut = true;
                     let surplus = offered.drain(count - surplus..);
+                    in_vain.extend(surplus.as_slice().iter().map(|(index, _)| *index));
                     all_rejected.extend(
                         surplus.map(|(index, _)| (index, Rejection::BlockFull(reason(index)))),
                     );
@@ -250,11 +258,12 @@ impl State {
                 let alone = taken.transactions.len() == 1;
                 let reason =
                     if alone { Rejection::Invalid(reason) } else { Rejection::BlockFull(reason) };
-                Some(Rejected { index, reason, left_a_mark: true })
+                Some(Rejected { index, reason, executed: true, left_a_mark: true })
             }
         };
         let executed = self.sealed(state, attempt, executed, taken)?;
-        Ok((BlockBuilderOutcome { executed, used, rejected: Vec::new() }, surplus))
+        let (rejected, in_vain) = (Vec::new(), Vec::new());
+        Ok((BlockBuilderOutcome { executed, used, rejected, in_vain }, surplus))
     }
 
     /// Creates the block of executed transactions, and its changes to the store.
@@ -295,6 +304,11 @@ impl State {
 fn leave_out(offered: &mut Vec<(usize, &RecoveredTransaction)>, rejected: &[Rejected]) {
     let out: HashSet<usize> = rejected.iter().map(|left| left.index).collect();
     offered.retain(|(index, _)| !out.contains(index));
+}
+
+/// Positions of the transactions that were executed and not included.
+fn executed_in_vain(rejected: &[Rejected]) -> impl Iterator<Item = usize> {
+    rejected.iter().filter(|left| left.executed).map(|left| left.index)
 }
 
 /// Makes the reads at the end of every block ahead of the transactions, so that they are counted.

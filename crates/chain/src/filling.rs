@@ -62,6 +62,8 @@ impl Bounds<'_, '_> {
 pub(crate) struct Rejected {
     pub(crate) index: usize,
     pub(crate) reason: Rejection,
+    /// `true` if the transaction was executed.
+    pub(crate) executed: bool,
     /// `true` if reads of the transaction remain recorded that the block does not need.
     pub(crate) left_a_mark: bool,
 }
@@ -121,12 +123,14 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
         offered: &RecoveredTransaction,
         rejected: &mut Vec<Rejected>,
     ) -> Result<(), ChainError> {
-        let (refusal, left_a_mark) = match self.admit(index, offered)? {
+        let refusal = self.admit(index, offered)?;
+        let executed = refusal.is_none();
+        let (refusal, left_a_mark) = match refusal {
             Some(reason) => (Some(reason), false),
             None => self.run(index, offered)?,
         };
         if let Some(reason) = refusal {
-            rejected.push(Rejected { index, reason, left_a_mark });
+            rejected.push(Rejected { index, reason, executed, left_a_mark });
         }
         Ok(())
     }

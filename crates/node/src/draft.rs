@@ -3,9 +3,9 @@
 use crate::{MineRequest, NodeState, PoolTransaction};
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip4895::Withdrawal;
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::{B256, keccak256, map::AddressSet};
 use chain::{
-    BlockAttributes, BudgetPolicy, BudgetRequest, BlockBuilderOutcome, ChainError, InputUse,
+    BlockAttributes, BlockBuilderOutcome, BudgetPolicy, BudgetRequest, ChainError, InputUse,
     RecoveredTransaction, State,
 };
 use std::sync::Arc;
@@ -42,6 +42,8 @@ pub(crate) struct Draft {
     withdrawals: Vec<Withdrawal>,
     pub(crate) first: Vec<RecoveredTransaction>,
     pub(crate) offered: Vec<Arc<PoolTransaction>>,
+    /// Senders of the transactions at the end of `offered` who are set back.
+    set_back: AddressSet,
     pub(crate) budget: Arc<dyn BudgetPolicy>,
     request: BudgetRequest,
     pub(crate) schedule: GasSchedule,
@@ -110,16 +112,23 @@ impl NodeState {
                 ready
             }
         };
+        let senders = offered.iter().map(|it| it.sender());
+        let set_back = match &request.only {
+            None => senders.filter(|it| self.pool.is_set_back(*it)).collect(),
+            Some(_) => AddressSet::default(),
+        };
         Ok(Draft {
             state,
             header,
             withdrawals: attributes.withdrawals,
             first: request.transactions.clone(),
             offered,
+            set_back,
             budget: Arc::clone(&settings.budget),
             request: BudgetRequest {
                 reserved_bytes: request.reserved_bytes,
                 owed: request.transactions.len(),
+                set_back: None,
             },
             schedule: settings.execute_gas,
             pool: self.pool.version(),
@@ -155,8 +164,14 @@ impl Draft {
     pub(crate) fn build(&self, verify: bool) -> Result<BlockBuilderOutcome, ChainError> {
         let (header, withdrawals) = (&self.header, &self.withdrawals);
         let offered = self.transactions();
+        let first_set_back =
+            self.offered.iter().position(|it| self.set_back.contains(&it.sender()));
+        let request = BudgetRequest {
+            set_back: first_set_back.map(|position| self.first.len() + position),
+            ..self.request
+        };
         if verify || self.is_bounded() {
-            self.state.build_within(header, withdrawals, offered, &*self.budget, self.request)
+            self.state.build_within(header, withdrawals, offered, &*self.budget, request)
         } else {
             self.state.build(header, withdrawals, offered)
         }

@@ -1,7 +1,10 @@
 //! Block production.
 
-use crate::{DropReason, Event, MineRequest, Node, NodeError, Pending};
-use alloy_primitives::{Address, B256, map::B256Set};
+use crate::{DropReason, Event, MineRequest, Node, NodeError, NodeState, Pending};
+use alloy_primitives::{
+    Address, B256,
+    map::{AddressSet, B256Set},
+};
 use chain::{Block, ExecutedBlock, Rejection, State, shortest_input};
 use codec::OwnedWitness;
 use execute::{Execute, Networks, Rules, TrustedContext};
@@ -27,6 +30,8 @@ pub struct SealedBlock {
     pub cost: Option<InputCost>,
     /// Transactions that were offered but not included, with the reasons.
     pub rejected: Vec<(B256, Rejection)>,
+    /// Senders of transactions that were executed and not included.
+    in_vain: AddressSet,
     begun: Instant,
 }
 
@@ -40,6 +45,24 @@ pub struct InputCost {
     pub gas: u64,
     /// Price of the block's underpriced work, in gas ([`Executed::work`](execute::Executed::work)).
     pub work: WorkGas,
+}
+
+impl NodeState {
+    /// Drops transactions that no block can include, and sets back the senders of those that the
+    /// builder executed in vain.
+    fn settle_rejected(
+        &mut self,
+        rejected: &[(B256, Rejection)],
+        in_vain: &AddressSet,
+        block: u64,
+    ) {
+        for (hash, reason) in rejected {
+            if reason.is_final() && self.pool.get(hash).is_some() {
+                self.pool.drop_transaction(hash, DropReason::Invalid(reason.to_string()));
+            }
+        }
+        in_vain.iter().for_each(|sender| self.pool.set_back(*sender, block));
+    }
 }
 
 impl Node {
@@ -91,9 +114,11 @@ impl Node {
         let max_gas = draft.budget.limits().map(|limits| limits.gas);
         let number = draft.state.block().header.number + 1;
         let _span = tracing::info_span!("block", number).entered();
-        let mut too_expensive = Vec::new();
+        let (mut too_expensive, mut in_vain) = (Vec::new(), AddressSet::default());
         let (built, rejected, cost) = loop {
             let mut built = draft.build(rules.is_some())?;
+            let senders: Vec<_> = draft.transactions().map(|offered| offered.sender).collect();
+            in_vain.extend(built.in_vain.iter().map(|index| senders[*index]));
             let hashes: Vec<B256> =
                 draft.transactions().map(|offered| *offered.transaction.hash()).collect();
             let rejected: Vec<_> = core::mem::take(&mut built.rejected)
@@ -126,6 +151,7 @@ impl Node {
                     let index = 0;
                     let reason = format!("EXECUTE asks for {got} gas with it, {max} are allowed");
                     let reason = Rejection::TooLarge(Invalid::Transaction { index, reason });
+                    in_vain.extend(draft.offered.first().map(|it| it.sender()));
                     too_expensive.extend(draft.offered.pop().map(|it| (*it.hash(), reason)));
                 }
                 count => draft.offered.truncate(count / 2),
@@ -135,7 +161,7 @@ impl Node {
         for (transaction, reason) in &rejected {
             tracing::debug!(%transaction, %reason, "transaction left out of block");
         }
-        Ok(SealedBlock { new: built.executed, cost, rejected, begun })
+        Ok(SealedBlock { new: built.executed, cost, rejected, in_vain, begun })
     }
 
     /// Makes a sealed block the head, if its parent is the head.
@@ -149,22 +175,22 @@ impl Node {
         self.append_locked(sealed)
     }
 
+    /// Discards a sealed block. Its rejected transactions are treated as if it had been appended.
+    pub fn discard(&self, sealed: SealedBlock) {
+        let SealedBlock { new, rejected, in_vain, .. } = sealed;
+        self.inner.write().settle_rejected(&rejected, &in_vain, new.block.header.number);
+    }
+
     fn append_locked(&self, sealed: SealedBlock) -> Result<Arc<Block>, NodeError> {
-        let SealedBlock { new, rejected, begun, .. } = sealed;
+        let SealedBlock { new, rejected, in_vain, begun, .. } = sealed;
         let mut node = self.inner.write();
         let changed = changed_by(&new);
         let block = node.chain.append(new)?;
         node.clock.used(block.header.timestamp);
         node.header_policy.made(&block.header);
-        for (hash, reason) in &rejected {
-            let Some(pooled) = node.pool.get(hash) else { continue };
-            let sender = pooled.sender();
-            if reason.is_final() {
-                node.pool.drop_transaction(hash, DropReason::Invalid(reason.to_string()));
-            } else if matches!(reason, Rejection::Unfit(_)) {
-                node.pool.set_back(sender);
-            }
-        }
+        // First, so that an included transaction does not pay for one after it.
+        block.senders.iter().for_each(|sender| node.pool.forgive(*sender));
+        node.settle_rejected(&rejected, &in_vain, block.header.number);
         node.forget_pooled(&block);
         node.settle_pool(&changed);
         if let Err(error) = node.prune() {

@@ -173,9 +173,6 @@ impl NodeState {
     }
 
     fn try_settle_pool(&mut self, changed: &[Address]) -> Result<(), ChainError> {
-        if self.pool.is_empty() {
-            return Ok(());
-        }
         let (state, limits) = (self.chain.state(), &self.settings.pool_limits);
         for address in changed {
             if self.pool.count_of(*address) == 0 {

@@ -156,8 +156,7 @@ impl Pool {
     /// because the transaction before them was dropped.
     pub fn expire_gapped(&mut self, block: u64, limits: &PoolLimits) {
         self.block = block;
-        self.set_back
-            .retain(|sender, until| *until >= block && self.by_sender.contains_key(sender));
+        self.set_back.expire(block);
         let lifetime = limits.gapped_lifetime;
         let expired: Vec<_> = self
             .gapped

@@ -4,6 +4,7 @@ mod dropped;
 mod eviction;
 mod limits;
 mod queue;
+mod set_back;
 mod transaction;
 
 pub use dropped::DropReason;
@@ -18,17 +19,13 @@ use alloy_primitives::{
 };
 use dropped::Dropped;
 use queue::Queue;
+use set_back::SetBack;
 use std::{
     cmp::Reverse,
     collections::{BTreeSet, BinaryHeap},
     sync::Arc,
 };
 use transaction::Worth;
-
-/// Number of blocks for which a sender's transactions are offered last, after one was executed but
-/// did not fit. Within this time 100 accounts can be [set back](Pool::set_back), of which each
-/// block executes some.
-const SET_BACK_BLOCKS: u64 = 8;
 
 /// Order of transactions of different senders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,9 +66,8 @@ pub struct Pool {
     /// Accounts whose authorizations (EIP-7702) pending transactions contain, with the hashes of
     /// these transactions.
     authorities: AddressMap<B256Set>,
-    /// Senders of transactions that were executed but did not fit into the block, with the last
-    /// block for which their transactions are offered after all others.
-    set_back: AddressMap<u64>,
+    /// Senders whose transactions are offered after all others.
+    set_back: SetBack,
     dropped: Dropped,
     base_fee: u64,
     /// Last known number of the head.
@@ -260,7 +256,7 @@ impl Pool {
         self.by_worth.clear();
         self.gapped.clear();
         self.authorities.clear();
-        self.set_back.clear();
+        self.set_back = SetBack::default();
         self.bytes = 0;
     }
 
@@ -281,14 +277,25 @@ impl Pool {
         }
     }
 
-    /// Offers the transactions of a sender after all others for some blocks, because one of them
-    /// was executed but did not fit. Otherwise a few accounts whose transactions never fit could
-    /// consume the building time of every block for free.
-    pub fn set_back(&mut self, sender: Address) {
-        if self.by_sender.contains_key(&sender) {
-            self.version += 1;
-            self.set_back.insert(sender, self.block.saturating_add(SET_BACK_BLOCKS));
-        }
+    /// Offers the transactions of a sender after all others for some blocks, because the builder of
+    /// this block executed one of them and did not include it. Otherwise a few accounts could
+    /// consume the building time of every block for free. Also applies to transactions that arrive
+    /// later, since one that no block can include has left the pool.
+    pub fn set_back(&mut self, sender: Address, block: u64) {
+        self.version += 1;
+        self.set_back.add(sender, block);
+    }
+
+    /// Ends the [set-back](Self::set_back) of a sender, because a block includes a transaction that
+    /// it has paid for.
+    pub fn forgive(&mut self, sender: Address) {
+        self.version += 1;
+        self.set_back.forgive(sender);
+    }
+
+    /// Returns `true` if the transactions of a sender are offered after all others.
+    pub fn is_set_back(&self, sender: Address) -> bool {
+        self.set_back.contains(sender, self.block)
     }
 
     /// Returns the executable transactions in their order for the next block. `next_nonce` returns
@@ -305,8 +312,7 @@ impl Pool {
         let mut queues = Vec::new();
         let rank = |transaction: &PoolTransaction| {
             let tip = transaction.tip(base_fee)?;
-            let until = self.set_back.get(&transaction.sender());
-            let is_first = until.is_none_or(|until| *until < self.block);
+            let is_first = !self.is_set_back(transaction.sender());
             let worth = match order {
                 Order::Fees => tip,
                 Order::Offers => transaction.recovered.transaction.max_fee_per_gas(),

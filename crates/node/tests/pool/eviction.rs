@@ -3,7 +3,7 @@
 use crate::support::{RICH, add, content, context, limits, pooled, public, senders, transaction};
 use alloy_consensus::TxEip1559;
 use alloy_primitives::Address;
-use enshrine_node::{AdmissionContext, Pool, PoolLimits, Rejected};
+use enshrine_node::{AdmissionContext, Order, Pool, PoolLimits, Rejected};
 use std::collections::BTreeMap;
 use testkit::Key;
 
@@ -210,4 +210,28 @@ fn random_operations_keep_limits_and_open_no_gaps() {
         }
     }
     assert!(refused > 100 && evicted > 100, "{refused} refused, {evicted} evicted");
+}
+
+#[test]
+fn senders_are_set_back_without_pending_transactions() {
+    let mut pool = Pool::default();
+    let (alice, bob) = (Key::named("alice").address(), Key::named("bob").address());
+    let first = |pool: &Pool| pool.ready(0, Order::Fees, |_| 0)[0].sender();
+    // Her transaction has left the pool, e.g. because no block can include it.
+    pool.set_back(alice, 1);
+    pool.expire_gapped(1, &limits(10, 10));
+    add(&mut pool, transaction("alice", 0, 9), 10, &limits(10, 10)).unwrap();
+    add(&mut pool, transaction("bob", 0, 1), 10, &limits(10, 10)).unwrap();
+    for head in 1..9 {
+        pool.expire_gapped(head, &limits(10, 10));
+        assert!(pool.is_set_back(alice) && !pool.is_set_back(bob));
+        assert_eq!(first(&pool), bob);
+    }
+    pool.expire_gapped(9, &limits(10, 10));
+    assert_eq!(first(&pool), alice);
+    // A further time lasts twice as long.
+    pool.set_back(alice, 10);
+    assert_eq!(first(&pool), bob);
+    pool.forgive(alice);
+    assert_eq!(first(&pool), alice);
 }

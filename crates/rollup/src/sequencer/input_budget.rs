@@ -96,8 +96,8 @@ impl TxMinimum {
     }
 }
 
-/// Gas of transactions that were executed in vain, because they did not fit into the block and were
-/// removed again. Counted by classes of gas limits.
+/// Gas of transactions that were executed in vain, i.e. removed from the block again, because they
+/// did not fit, fit into no block or paid too little. Counted by classes of gas limits.
 ///
 /// Each class may spend a quarter of the block's gas limit, and exceed it by one transaction. So
 /// transactions with a high gas limit cannot use up the attempts of those with a lower one. A plain
@@ -139,6 +139,8 @@ struct InputBudget<'c> {
     limits: InputLimits,
     /// Number of leading transactions that are duties.
     owed: usize,
+    /// Position of the first transaction whose sender is set back.
+    set_back: usize,
     config: &'c ChainConfig,
     work: WorkCount<'c>,
     pricing: Arc<dyn Pricing>,
@@ -146,8 +148,9 @@ struct InputBudget<'c> {
     base_fee: u64,
     /// Sums over the transactions so far.
     load: Cell<TxLoad>,
-    /// Gas of executed transactions that were removed again.
-    in_vain: VainGas,
+    /// Gas of executed transactions that were removed again: of the duties and kept transactions,
+    /// of those whose senders are set back, and of all others. None uses up that of another.
+    in_vain: [VainGas; 3],
 }
 
 impl<'c> InputBudget<'c> {
@@ -169,13 +172,26 @@ impl<'c> InputBudget<'c> {
         Self {
             limits,
             owed: request.owed,
+            set_back: request.set_back.unwrap_or(usize::MAX),
             config,
             work: WorkCount::new(&pricing, config),
             pricing,
             block_gas_limit: header.gas_limit,
             base_fee: header.base_fee_per_gas.unwrap_or_default(),
             load: Cell::default(),
-            in_vain: VainGas::new(header.gas_limit),
+            in_vain: core::array::from_fn(|_| VainGas::new(header.gas_limit)),
+        }
+    }
+
+    /// Returns the gas executed in vain that the transaction at this position counts towards.
+    const fn in_vain(&self, index: usize) -> &VainGas {
+        let [of_duties, of_set_back, of_others] = &self.in_vain;
+        if index < self.owed {
+            of_duties
+        } else if index >= self.set_back {
+            of_set_back
+        } else {
+            of_others
         }
     }
 
@@ -324,7 +340,7 @@ impl BlockBudget for InputBudget<'_> {
         transaction: &Transaction,
         size: WitnessSize,
     ) -> Option<Rejection> {
-        if self.in_vain.is_spent(transaction.gas_limit()) {
+        if self.in_vain(index).is_spent(transaction.gas_limit()) {
             let reason = "too much gas was spent on transactions that did not fit".to_owned();
             return Some(Rejection::BlockFull(Invalid::Transaction { index, reason }));
         }
@@ -349,7 +365,7 @@ impl BlockBudget for InputBudget<'_> {
             .refusal(index, load, own, now)
             .or_else(|| self.debt(index, transaction, own, gas_used));
         match refusal {
-            Some(_) => self.in_vain.spend(transaction.gas_limit(), gas_used),
+            Some(_) => self.in_vain(index).spend(transaction.gas_limit(), gas_used),
             None => self.load.set(load),
         }
         refusal

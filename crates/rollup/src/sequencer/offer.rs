@@ -6,10 +6,10 @@ use crate::{Duties, RollupError, RollupRules, l1::ForcedEntry};
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::{eip1559::MIN_PROTOCOL_BASE_FEE, eip2718::Decodable2718 as _};
 use alloy_primitives::{Address, B256};
-use chain::{Block, ChainReader, RecoveredTransaction, Rejection};
+use chain::{Block, ChainReader, RecoveredTransaction};
 use contracts::capacity::DUTY_GAS;
 use executor::{Transaction, recover_sender};
-use node::{DropTransaction, Node};
+use node::{Node, SealedBlock};
 use std::time::Instant;
 
 /// Maximum length of the forced transactions in a block, in bytes.
@@ -133,8 +133,12 @@ impl Offered {
         forced: &[Forced],
         requeued: &[RecoveredTransaction],
     ) -> Self {
-        let pool = node.read(|node| (node.pool.version(), node.pool.is_empty()));
+        let pool = Self::pool_of(node);
         Self { head, pool, forced: forced.len(), requeued: requeued.len() }
+    }
+
+    fn pool_of(node: &Node) -> (u64, bool) {
+        node.read(|node| (node.pool.version(), node.pool.is_empty()))
     }
 
     pub(super) const fn has_users(&self) -> bool {
@@ -153,17 +157,12 @@ impl Sequencer {
             .is_none_or(|(before, at)| before != offered && at.elapsed() >= self.config.block_time)
     }
 
-    /// Records that a block includes none of the offered transactions, so it is not sealed: L1 would
-    /// charge the operator for it. Transactions that no block can include leave the pool.
-    pub(super) fn found_none(&mut self, offered: Offered, rejected: &[(B256, Rejection)]) {
-        let is_pooled = |hash| self.node().read(|node| node.pool.get(hash).is_some());
-        for (hash, reason) in rejected.iter().filter(|(_, reason)| reason.is_final()) {
-            if is_pooled(hash) {
-                let reason = reason.to_string();
-                self.node().execute(DropTransaction { hash: *hash, reason });
-            }
-        }
-        self.fruitless = Some((offered, Instant::now()));
+    /// Discards a block that includes none of the offered transactions: L1 would charge the operator
+    /// for it.
+    pub(super) fn discard(&mut self, sealed: SealedBlock, offered: Offered) {
+        self.node().discard(sealed);
+        let pool = Offered::pool_of(self.node());
+        self.fruitless = Some((Offered { pool, ..offered }, Instant::now()));
     }
 
     /// Returns `true` if an executable transaction of the pool waits for a lower base fee, and an

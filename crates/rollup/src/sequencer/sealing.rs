@@ -157,7 +157,7 @@ impl Sequencer {
                         && !must_seal
                         && !self.waits_for_base_fee(chain, &sealed.new.block.header)?
                     {
-                        self.found_none(offered, &sealed.rejected);
+                        self.discard(sealed, offered);
                         return Ok(None);
                     }
                     let more = beside.saturating_sub(EVIDENCE_BYTES);

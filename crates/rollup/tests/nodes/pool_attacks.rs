@@ -7,7 +7,7 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use alloy_provider::{Provider as _, RootProvider};
-use enshrine_rollup::{Config, PoolLimits, Role, RollupNode};
+use enshrine_rollup::{Config, PoolLimits, Prices, Role, RollupNode};
 use eyre::{OptionExt as _, Result, ensure};
 use node::Rejected;
 use std::{path::Path, time::Duration};
@@ -62,12 +62,20 @@ fn signed(name: &str, nonce: u64, offer: Offer) -> Transaction {
 }
 
 impl Attacked {
-    async fn with(mut accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
+    async fn with(accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
+        Self::with_prices(accounts, Prices::default()).await
+    }
+
+    async fn with_prices(
+        mut accounts: Vec<(Address, GenesisAccount)>,
+        prices: Prices,
+    ) -> Result<Self> {
         accounts.push((Key::named("honest").address(), rich(ETHER)));
         let world = World::with(accounts).await?;
         let mut sequencing = world.sequencer_config()?;
         // Long enough for an attack to be in the pool before the next block.
         sequencing.block_time = Duration::from_secs(2);
+        sequencing.prices = prices;
         let folder = tempfile::tempdir()?;
         let mut config = world.config(Role::Sequencer(Box::new(sequencing)));
         (config.data_dir, config.pool) = (Some(folder.path().to_owned()), limits());
@@ -242,52 +250,142 @@ async fn nominal_tip_above_fee_cap_gets_no_priority() -> Result<()> {
     Ok(())
 }
 
-/// Loads the code of each account in the calldata, and burns gas until 20,000 are left.
-const READER: [u8; 32] = hex!("5f5b3681101560165760015f5f83353c6020016001565b614e205a1160165700");
+/// Loads the code of each account in the calldata, and burns gas until 1,000 are left.
+const READER: [u8; 32] = hex!("5f5b3681101560165760015f5f83353c6020016001565b6103e85a1160165700");
+/// Increments a counter in the storage.
+const COUNTER: [u8; 9] = hex!("5f546001015f550000");
 /// Number of accounts with code of nearly the maximum size.
 const CODES: u64 = 60;
+const READER_ACCOUNT: Address = Address::repeat_byte(0x4e);
+const COUNTER_ACCOUNT: Address = Address::repeat_byte(0xc0);
 
 fn code_account(number: u64) -> Address {
     Address::from_word(B256::from(U256::from(0xc0de_0000 + number)))
 }
 
-/// Returns a transaction that reads four codes of 24 kB, most of what fits into a block.
-fn reading(attacker: u64, gas_limit: u64) -> Transaction {
-    let mut random = Random::from_hash(&keccak256(attacker.to_be_bytes()));
-    let read = (0..4).map(|_| random.in_range(0..CODES as usize) as u64);
-    let input: Vec<u8> = read.flat_map(|code| code_account(code).into_word().0).collect();
-    Key::named(&format!("attacker {attacker}")).sign(TxEip1559 {
-        chain_id: L2_CHAIN,
-        gas_limit,
-        max_fee_per_gas: 12 * GWEI,
-        max_priority_fee_per_gas: 2 * GWEI,
-        to: Address::repeat_byte(0x4e).into(),
-        input: input.into(),
-        ..Default::default()
-    })
+/// Accounts whose transactions are executed and never included.
+#[derive(Clone, Copy)]
+struct VainCalls {
+    /// Number of codes of 24 kB that each transaction reads.
+    codes: usize,
+    /// Tip in wei per gas.
+    tip: u128,
+    /// Number of accounts for each divisor of the block's gas limit, which yields their gas limit.
+    accounts: &'static [(u64, u64)],
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn transactions_that_never_fit_starve_no_transfer() -> Result<()> {
-    const ATTACKERS: u64 = 100;
+/// A hundred accounts that spend a quarter of a block's gas in each class of gas limits.
+const ALL_CLASSES: &[(u64, u64)] = &[(256, 68), (64, 20), (16, 7), (4, 5)];
+/// Divisors of the block's gas limit that yield the gas limits of honest calls.
+const HONEST: [u64; 4] = [256, 64, 16, 10];
+
+impl VainCalls {
+    /// Names of the accounts, with their gas limits.
+    fn accounts(self, block_gas: u64) -> impl Iterator<Item = (String, u64)> {
+        self.accounts.iter().flat_map(move |(divisor, count)| {
+            (0..*count).map(move |it| (format!("attacker {divisor} {it}"), block_gas / divisor))
+        })
+    }
+
+    /// Offers a new transaction of each account that has none in the pool.
+    fn offer(self, attacked: &Attacked, random: &mut Random) -> Result<()> {
+        let (block_gas, next) = attacked.node.node().read(|node| {
+            let header = &node.chain.head().header;
+            (header.gas_limit, header.number)
+        });
+        for (name, gas_limit) in self.accounts(block_gas) {
+            let key = Key::named(&name);
+            if attacked.node.node().read(|node| node.pool.count_of(key.address())) > 0 {
+                continue;
+            }
+            let read = (0..self.codes).map(|_| random.in_range(0..CODES as usize) as u64);
+            let input: Vec<u8> = read.flat_map(|code| code_account(code).into_word().0).collect();
+            let nonce = attacked.node.node().read(|node| node.chain.nonce(key.address()))?;
+            // A transaction that was dropped is not accepted again, so the value makes it a new
+            // one.
+            let transaction = key.sign(TxEip1559 {
+                chain_id: L2_CHAIN,
+                nonce,
+                gas_limit,
+                max_fee_per_gas: 12 * GWEI,
+                max_priority_fee_per_gas: self.tip,
+                to: READER_ACCOUNT.into(),
+                value: U256::from(next),
+                input: input.into(),
+                ..Default::default()
+            });
+            // One that arrives just after a new block may already be there.
+            let _ = attacked.offer(&transaction);
+        }
+        Ok(())
+    }
+}
+
+/// Checks that honest calls of each class of gas limits are mined during an attack.
+async fn honest_calls_are_mined(vain: VainCalls, prices: Prices, honest_tip: u128) -> Result<()> {
     let code = |code: Vec<u8>| GenesisAccount { code: Some(code.into()), ..rich(0) };
-    let mut accounts = vec![(Address::repeat_byte(0x4e), code(READER.to_vec()))];
+    let mut accounts =
+        vec![(READER_ACCOUNT, code(READER.to_vec())), (COUNTER_ACCOUNT, code(COUNTER.to_vec()))];
     accounts.extend((0..CODES).map(|number| {
         let bytes = [&[0][..], &number.to_be_bytes(), &[0x5b; 24_000]].concat();
         (code_account(number), code(bytes))
     }));
-    let attacker = |number| Key::named(&format!("attacker {number}")).address();
-    accounts.extend((0..ATTACKERS).map(|number| (attacker(number), rich(ETHER))));
-    let mut attacked = Attacked::with(accounts).await?;
-    // Each burns so much gas that a few of them exhaust the gas that a block may execute in vain.
-    for number in 0..ATTACKERS {
-        attacked.offer(&reading(number, 900_000))?;
+    let attackers = vain.accounts(0).map(|(name, _)| Key::named(&name).address());
+    accounts.extend(attackers.map(|attacker| (attacker, rich(ETHER))));
+    let honest = HONEST.map(|divisor| format!("honest {divisor}"));
+    accounts.extend(honest.iter().map(|name| (Key::named(name).address(), rich(ETHER))));
+    let mut attacked = Attacked::with_prices(accounts, prices).await?;
+    let block_gas = attacked.node.node().read(|node| node.chain.head().header.gas_limit);
+    let mut random = Random::from_hash(&keccak256("vain"));
+    for nonce in 0..3 {
+        vain.offer(&attacked, &mut random)?;
+        let mut sent = Vec::new();
+        let head = attacked.l2.get_block_number().await?;
+        for (name, divisor) in honest.iter().zip(HONEST) {
+            let (max_fee, gas_limit) = (12 * GWEI, block_gas / divisor);
+            let offer = Offer { max_fee, tip: honest_tip, gas_limit, to: COUNTER_ACCOUNT };
+            let raw = signed(name, nonce, offer).encoded_2718();
+            sent.push(*attacked.l2.send_raw_transaction(&raw).await?.tx_hash());
+        }
+        let transfer = match prices.byte {
+            0 => Some(attacked.send_honest().await?.0),
+            _ => None,
+        };
+        for hash in sent.into_iter().chain(transfer) {
+            loop {
+                // Those that were dropped are replaced by new ones at once.
+                vain.offer(&attacked, &mut random)?;
+                let is_mined = attacked.l2.get_transaction_receipt(hash).await?.is_some();
+                if is_mined || attacked.l2.get_block_number().await? > head + 3 {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            attacked.is_mined_soon((hash, head)).await?;
+        }
     }
-    for _ in 0..3 {
-        attacked.honest_is_mined_soon().await?;
-    }
-    let waiting = attacked.node.node().read(|node| node.pool.len());
-    assert!(waiting > ATTACKERS as usize / 2, "only {waiting} are waiting: the others fitted");
     attacked.node.stop().await;
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_that_never_fit_starve_no_call() -> Result<()> {
+    // Four codes are most of what fits into a block: one or two such transactions are included.
+    let vain = VainCalls { codes: 4, tip: 2 * GWEI, accounts: ALL_CLASSES };
+    honest_calls_are_mined(vain, Prices::default(), GWEI).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_too_large_for_l1_starve_no_call() -> Result<()> {
+    let vain = VainCalls { codes: 12, tip: 2 * GWEI, accounts: ALL_CLASSES };
+    honest_calls_are_mined(vain, Prices::default(), GWEI).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn underpaid_transactions_starve_no_call() -> Result<()> {
+    // With much more gas, a tip above the honest one would pay for the codes.
+    const CHEAP_CLASSES: &[(u64, u64)] = &[(256, 75), (64, 25)];
+    let vain = VainCalls { codes: 3, tip: GWEI / 10, accounts: CHEAP_CLASSES };
+    let prices = Prices { byte: GWEI, ..Prices::default() };
+    honest_calls_are_mined(vain, prices, GWEI / 11).await
 }

@@ -6,7 +6,7 @@ use crate::{
     payload::{Payload, value_of},
 };
 use alloy_eips::Typed2718 as _;
-use alloy_primitives::{B256, Bytes, FixedBytes, U256};
+use alloy_primitives::{Bytes, FixedBytes, U256};
 use chain::{Block, BudgetRequest};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
