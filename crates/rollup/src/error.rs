@@ -43,6 +43,16 @@ pub enum L1Error {
         /// Number of nodes that answered.
         nodes: usize,
     },
+    /// The L1 nodes give different answers about the contracts.
+    #[error(
+        "the L1 nodes disagree on the state of the contracts: {same} of {nodes} nodes at most have the same answer, expected more than half"
+    )]
+    Undecided {
+        /// Number of nodes with the most frequent answer.
+        same: usize,
+        /// Number of nodes that answered.
+        nodes: usize,
+    },
     /// The node no longer has a block that it reported before.
     #[error("the L1 node no longer has block {0}")]
     Gone(B256),
@@ -416,16 +426,6 @@ pub enum RollupError {
 }
 
 impl RollupError {
-    /// Returns `true` if L1 did not answer, so that a retry may help.
-    pub(crate) fn is_silence(&self) -> bool {
-        match self {
-            Self::L1(L1Error::Client(ClientError::Http(_))) => true,
-            Self::L1(L1Error::Client(ClientError::Rpc(error))) => error.is_silence(),
-            Self::Contract(error) => error.is_silence(),
-            _ => false,
-        }
-    }
-
     /// Returns `true` if a service of L1 is unavailable for now. Nothing contradicts its earlier
     /// responses, so the sequencer may build on these for a while.
     pub(crate) const fn is_outage(&self) -> bool {
@@ -434,6 +434,7 @@ impl RollupError {
             Self::L1(
                 L1Error::Client(_)
                     | L1Error::Disagreement { .. }
+                    | L1Error::Undecided { .. }
                     | L1Error::Gone(_)
                     | L1Error::Beacon(_)
                     | L1Error::BlobMissing { .. }
@@ -542,6 +543,26 @@ pub(crate) trait Silence {
 impl<E> Silence for alloy_provider::transport::RpcError<E> {
     fn is_silence(&self) -> bool {
         self.is_transport_error()
+    }
+}
+
+impl Silence for L1Error {
+    fn is_silence(&self) -> bool {
+        match self {
+            Self::Client(ClientError::Http(_)) => true,
+            Self::Client(ClientError::Rpc(error)) => error.is_silence(),
+            _ => false,
+        }
+    }
+}
+
+impl Silence for RollupError {
+    fn is_silence(&self) -> bool {
+        match self {
+            Self::L1(error) => error.is_silence(),
+            Self::Contract(error) => error.is_silence(),
+            _ => false,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Batcher, Work};
 use crate::{
     RollupError,
     duties::evidence,
+    error::Silence as _,
     submitter::{Blobs, TxData},
 };
 use alloy_eips::{
@@ -181,7 +182,13 @@ impl Batcher {
         if work.l1_head() < self.prices_again_at {
             return Ok(());
         }
-        self.profile.check(&self.client, work.view.deployment())?;
+        let checked = self.profile.check(&self.client, work.view.deployment());
+        // Another node may have other answers, by which the next comparison passes.
+        checked.inspect_err(|error| {
+            if !error.is_silence() {
+                self.client.leave_node();
+            }
+        })?;
         self.prices_again_at = work.l1_head().saturating_add(RETRY_BLOCKS);
         Ok(())
     }

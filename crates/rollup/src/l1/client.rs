@@ -3,7 +3,7 @@
 use crate::{
     L1Error,
     error::Silence,
-    l1::{Answered, L1Cost, L1Header, L1Transaction, ReadHeader},
+    l1::{Answered, L1Cost, L1Header, L1Transaction, ReadHeader, vote},
 };
 use alloy_consensus::{
     Header, Transaction as _,
@@ -31,14 +31,18 @@ pub(super) const PARALLEL: usize = 16;
 const LONGEST_ANSWER: usize = 256 << 20;
 /// Timeout of a request if there is another node.
 const FAILOVER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum length in bytes of a response to a question that all nodes get: the JSON of a block with
+/// 100,000 transaction hashes. A hostile node sends a longer one in vain.
+const LONGEST_VOTE: usize = 8 << 20;
 
 /// Client of one or several L1 nodes. It uses one of them until it fails, then the next one.
 #[derive(Debug)]
 pub struct L1Client {
-    client: Client,
+    pub(super) client: Client,
     /// Clients of the single nodes, if there are several.
-    nodes: Vec<Arc<Client>>,
-    answered: Answered,
+    pub(super) nodes: Vec<Arc<Client>>,
+    pub(super) silent: vote::Silent,
+    pub(super) answered: Answered,
 }
 
 impl L1Client {
@@ -63,12 +67,14 @@ impl L1Client {
             // blocks.
             options.timeout = timeout.min(FAILOVER_TIMEOUT);
             options.tries = options.tries.max(u32::try_from(urls.len()).unwrap_or(u32::MAX));
+            let options = ClientOptions { tries: 1, longest_answer: LONGEST_VOTE, ..options };
             for url in &urls {
-                nodes.push(Arc::new(Client::new(url, ClientOptions { tries: 1, ..options })?));
+                nodes.push(Arc::new(Client::new(url, options)?));
             }
         }
         let client = Client::of_several(&urls, &[], options)?;
-        Ok(Self { client, nodes, answered: Answered::default() })
+        let silent = vote::Silent::of(nodes.len());
+        Ok(Self { client, nodes, silent, answered: Answered::default() })
     }
 
     /// Runs a request with a verified response, and repeats it with the next node if a node
@@ -95,6 +101,16 @@ impl L1Client {
     pub(crate) fn leave_node(&self) -> bool {
         self.client.leave_address(self.client.turn());
         self.nodes.len() > 1
+    }
+
+    /// Returns the turn of the node in use, which changes when that node is left.
+    pub(crate) fn turn(&self) -> usize {
+        self.client.turn()
+    }
+
+    /// Returns the number of nodes.
+    pub(crate) fn nodes(&self) -> usize {
+        self.nodes.len().max(1)
     }
 
     /// Returns `true` if the L1 nodes agree on a header: more than half of those that answer have
@@ -288,10 +304,8 @@ impl L1Client {
     /// [`L1Error::Client`] if L1 does not answer.
     pub fn next_timestamp(&self) -> Result<Option<u64>, L1Error> {
         self.verified(|| {
-            let provider = self.client.provider().clone();
-            let pending = BlockNumberOrTag::Pending;
-            let block = self.wait(async move { provider.get_block_by_number(pending).await })?;
-            Ok(block.map(|block| block.header.timestamp))
+            let block = self.wait(vote::pending(self.client.provider().clone()))?;
+            Ok(block.map(|block| block.timestamp()))
         })
     }
 

@@ -4,8 +4,9 @@
 //! the L2 must have the forks of L1 at the same times. L1 nodes report their forks in `eth_config`
 //! (EIP-7910): the current fork, the next one, and the last planned one.
 
-use crate::{L1Client, L1Error};
-use alloy_provider::Provider as _;
+use crate::{L1Client, L1Error, l1::Quorum};
+use alloy_provider::{Provider as _, transport::RpcError};
+use client::ClientError;
 use executor::ChainSpec;
 use serde::Deserialize;
 
@@ -78,15 +79,17 @@ impl L1Schedule {
     ///
     /// [`L1Error`] if L1 does not answer.
     pub(crate) fn of(client: &L1Client) -> Result<Option<Self>, L1Error> {
-        let provider = client.inner().provider().clone();
-        let answer = client.wait(async move {
-            provider.raw_request::<_, serde_json::Value>("eth_config".into(), ()).await
+        // A false schedule would stop a sequencer, so that of most nodes counts.
+        let answer = client.most(Quorum::Answering, |provider| async move {
+            Ok::<Self, L1Error>(provider.raw_request("eth_config".into(), ()).await?)
         });
         // Not an error, since not all L1 nodes support EIP-7910.
         match answer {
-            Ok(answer) => Ok(serde_json::from_value(answer).ok()),
-            Err(error) if error.as_error_resp().is_some() => Ok(None),
-            Err(error) => Err(error.into()),
+            Ok(schedule) => Ok(Some(schedule)),
+            Err(L1Error::Client(ClientError::Rpc(
+                RpcError::ErrorResp(_) | RpcError::DeserError { .. },
+            ))) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

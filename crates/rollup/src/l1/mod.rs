@@ -19,6 +19,7 @@ pub(crate) mod sync_state;
 #[cfg(test)]
 mod tests;
 mod view;
+mod vote;
 
 pub use blobs::BlobClient;
 pub use client::L1Client;
@@ -32,6 +33,7 @@ pub(crate) use blobs::BeaconFacts;
 pub(crate) use clock::L1Clock;
 pub(crate) use kept::KeptCodes;
 pub(crate) use posted::PostedFile;
+pub(crate) use vote::Quorum;
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, Bloom};

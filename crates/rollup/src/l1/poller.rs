@@ -3,7 +3,7 @@
 use crate::{
     Duties, L1Error, RollupError, RollupRules,
     l1::{
-        L1Client, L1Clock, L1Header, L1Reader, L1Update, L1View, execute_rate::ExecuteRate,
+        L1Client, L1Clock, L1Header, L1Reader, L1Update, L1View, Quorum, execute_rate::ExecuteRate,
         profile, sync_state::FailedPoll,
     },
     l2::{
@@ -15,6 +15,7 @@ use crate::{
 use alloy_primitives::{Address, B256};
 use chain::ChainReader;
 use contracts::{L2_MESSENGER, kept_slot};
+use futures_util::TryFutureExt as _;
 use node::Node;
 use std::{
     collections::VecDeque,
@@ -39,7 +40,7 @@ const STOP_POLL: Duration = Duration::from_millis(20);
 
 /// State of the contracts at the head of a view. Unverified: with a false one a sequencer builds
 /// blocks that L1 rejects.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Terms {
     pub(crate) duties: Duties,
     pub(crate) admission: Admission,
@@ -174,19 +175,24 @@ impl L1Poller {
         let chain = self.node.read(|node| node.chain.reader().clone());
         let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
         let client = Arc::clone(self.reader.client());
+        let turn = client.turn();
         let newest = client.newest()?;
+        let shown = (turn, newest.0.as_ref().map(|read| read.header.number));
         // Requested while the blocks up to the head are read: with a latency of a second, each
         // sequential request would make the snapshot a second older.
         let head = newest.0.as_ref().map(|read| read.header.clone()).filter(|_| is_leading);
-        let (asks, terms_of) = (head.and_then(|head| self.question(head)), Self::ask_terms);
+        let asks = head.and_then(|head| self.question(head));
         let (read, asked, next) = thread::scope(|scope| {
             let next = scope.spawn(|| {
                 let asked = Instant::now();
-                client.next_timestamp().map(|next| (asked, Instant::now(), next))
+                client.agreed_timestamp(shown).map(|next| (asked, Instant::now(), next))
             });
             let asked = asks.map(|question| {
+                // Other nodes may not have the block yet, so the answer of those that have it is
+                // not enough.
                 let head = question.head.hash;
-                (head, scope.spawn(|| terms_of(&client, question)))
+                let client = &client;
+                (head, scope.spawn(move || Self::ask_terms(client, &question, Quorum::All)))
             });
             let read = self.reader.read_up_to(newest, &known);
             let asked = asked.map(|(head, asked)| {
@@ -280,18 +286,34 @@ impl L1Poller {
         (!is_known).then_some(Question { head, rollup, account, rules })
     }
 
-    /// Requests the terms at a block and the price of EXECUTE gas there, concurrently.
-    fn ask_terms(client: &L1Client, question: Question) -> Result<PolledContracts, RollupError> {
-        let Question { head, rollup, account, rules } = question;
-        let at = head.hash;
-        thread::scope(|scope| {
-            let duties = scope.spawn(|| syncer::duties(client, rollup, at));
-            let rate = scope.spawn(|| profile::rate(client, at.into(), head.base_fee));
-            let admission = syncer::admission(client, rollup, account, &rules, at.into());
-            let duties = duties.join().unwrap_or_else(|_| Err(L1Error::Thread.into()));
-            let rate = rate.join().unwrap_or(Err(L1Error::Thread));
-            Ok((Terms { duties: duties?, admission: admission? }, rate?))
+    /// Requests the terms at a block and the price of EXECUTE gas there from all nodes,
+    /// concurrently.
+    fn ask_terms(
+        client: &L1Client,
+        question: &Question,
+        quorum: Quorum,
+    ) -> Result<PolledContracts, RollupError> {
+        let &Question { head: L1Header { hash, base_fee, .. }, rollup, account, rules } = question;
+        client.most(quorum, |provider| async move {
+            let duties = syncer::duties(provider.clone(), rollup, hash);
+            let admission =
+                syncer::admission(provider.clone(), rollup, account, rules, hash.into());
+            let rate = profile::rate_by(provider, hash.into(), base_fee).map_err(Into::into);
+            let (duties, admission, rate) = tokio::try_join!(duties, admission, rate)?;
+            Ok((Terms { duties, admission }, rate))
         })
+    }
+
+    /// Compares the duties at the head of the view with its verified logs, and leaves the node if
+    /// they differ. With a single node there is no better answer.
+    fn check_duties(&self, duties: &Duties) -> Result<(), L1Error> {
+        let (client, expected) = (self.reader.client(), self.reader.view().forced_next());
+        if duties.forced_next != expected && client.nodes() > 1 {
+            client.leave_node();
+            let got = duties.forced_next;
+            return Err(L1Error::mismatch("the next forced transaction", got, expected));
+        }
+        Ok(())
     }
 
     /// Returns the terms at the head of the view. They are requested once for each L1 block; again
@@ -307,13 +329,17 @@ impl L1Poller {
             return Ok(Some(Arc::clone(terms)));
         }
         let asked = match asked.filter(|(at, _)| *at == head.hash) {
-            Some((_, asked)) => asked,
-            None => match self.question(head.clone()) {
-                Some(question) => Self::ask_terms(self.reader.client(), question),
+            Some((_, asked)) if asked.is_ok() || self.reader.client().nodes() == 1 => asked,
+            // By now most nodes have the block.
+            _ => match self.question(head.clone()) {
+                Some(question) => {
+                    Self::ask_terms(self.reader.client(), &question, Quorum::Answering)
+                }
                 None => return Ok(None),
             },
         };
         let (terms, rate) = asked?;
+        self.check_duties(&terms.duties)?;
         // Set before the terms are handed out, so that no block is built with the price of an older
         // L1 block.
         self.rate.set(rate);

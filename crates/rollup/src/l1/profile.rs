@@ -4,7 +4,7 @@
 use crate::{Config, InputLimits, L1Client, L1Error, RollupError};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Bytes, U256};
-use alloy_provider::Provider as _;
+use alloy_provider::{Provider as _, RootProvider};
 use alloy_rpc_types_eth::TransactionRequest;
 use chain::{BlockAttributes, Chain, ChainConfig, spec_of};
 use contracts::{
@@ -197,11 +197,19 @@ pub(crate) fn rate(
     block: BlockId,
     base_fee: u64,
 ) -> Result<Option<Rate>, L1Error> {
-    let provider = client.inner().provider().clone();
+    client.wait(rate_by(client.inner().provider().clone(), block, base_fee))
+}
+
+/// Returns [`rate`] by a single L1 node.
+pub(crate) async fn rate_by(
+    provider: RootProvider,
+    block: BlockId,
+    base_fee: u64,
+) -> Result<Option<Rate>, L1Error> {
     let request = TransactionRequest::default().to(MARKET_ADDRESS);
     // An error does not mean that there is no market: without its contract the call succeeds and
     // returns no data.
-    let words = client.wait(async move { provider.call(request).block(block).await })?;
+    let words = provider.call(request).block(block).await?;
     // Price, excess and limit. Without a contract, EXECUTE gas costs as much as gas.
     let price = (words.len() == 96).then(|| U256::from_be_slice(&words[..32]).saturating_to());
     Ok(price.map(|price| Rate { price, base_fee }))

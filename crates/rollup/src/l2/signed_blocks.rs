@@ -3,8 +3,8 @@
 use crate::{
     RollupError, RollupRules, Signer,
     error::FeedError,
-    l1::L1Client,
-    l2::syncer::{self, Admission},
+    l1::{L1Client, Quorum},
+    l2::syncer,
     probe::{Probe, Unanswered},
 };
 use alloy_eips::BlockNumHash;
@@ -288,8 +288,12 @@ impl PolicyTrust {
         let client = self.client.upgrade().ok_or(FeedError::NotOpen)?;
         let latest = alloy_eips::BlockId::latest();
         // Without the lock: L1 may be slow, and blocks of known accounts are accepted meanwhile.
-        let admission = syncer::admission(&client, self.rollup, signer, &self.rules, latest);
-        let is_admitted = Admission::is_by_policy(&admission.map_err(unasked)?);
+        let (rollup, rules) = (self.rollup, self.rules);
+        let is_admitted = client.most(Quorum::Answering, |provider| async move {
+            let admission = syncer::admission(provider, rollup, signer, rules, latest).await?;
+            Ok::<_, RollupError>(admission.is_by_policy())
+        });
+        let is_admitted = is_admitted.map_err(unasked)?;
         let mut known = self.known.lock();
         known.retain(|(account, ..)| *account != signer);
         // Accounts that L1 does not admit are evicted first.

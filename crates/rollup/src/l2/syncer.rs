@@ -7,6 +7,7 @@ use crate::{
 };
 use alloy_eips::{BlockId, BlockNumHash};
 use alloy_primitives::{Address, B256};
+use alloy_provider::RootProvider;
 use chain::{Block, ChainReader, ExecutedBlock, RecoveredTransaction};
 use contracts::{
     Deployment,
@@ -277,13 +278,14 @@ pub(crate) fn rules(
     Ok(rules)
 }
 
-/// Requests the state of the duties at the L1 block with this hash. Unverified: with a false state
+/// Requests the state of the duties at the L1 block with this hash from a node. Unverified: with a false state
 /// a sequencer sends a transaction that fails.
-pub(crate) fn duties(client: &L1Client, rollup: Address, at: B256) -> Result<Duties, RollupError> {
-    let provider = client.inner().provider().clone();
-    let duties = client.wait(async move {
-        INativeRollup::new(rollup, &provider).duties().block(at.into()).call().await
-    })?;
+pub(crate) async fn duties(
+    provider: RootProvider,
+    rollup: Address,
+    at: B256,
+) -> Result<Duties, RollupError> {
+    let duties = INativeRollup::new(rollup, &provider).duties().block(at.into()).call().await?;
     Ok(Duties {
         relayed: duties.relayed,
         relay_due: duties.relayDue,
@@ -301,6 +303,16 @@ pub(crate) struct Admission {
     open_at: u64,
     /// Fee recipient that the policy requires, or its reason for rejecting the account.
     policy: Result<Option<Address>, String>,
+}
+
+impl PartialEq for Admission {
+    fn eq(&self, other: &Self) -> bool {
+        // Without the reason of a rejection, which L1 clients express in different words.
+        let policy = |it: &Self| it.policy.as_ref().ok().copied();
+        self.account == other.account
+            && self.open_at == other.open_at
+            && policy(self) == policy(other)
+    }
 }
 
 impl Admission {
@@ -328,33 +340,25 @@ impl Admission {
     }
 }
 
-/// Requests the conditions for this account at an L1 block.
-pub(crate) fn admission(
-    client: &L1Client,
+/// Requests the conditions for this account at an L1 block from a node.
+pub(crate) async fn admission(
+    provider: RootProvider,
     rollup: Address,
     account: Address,
-    rules: &RollupRules,
+    rules: RollupRules,
     at: BlockId,
 ) -> Result<Admission, RollupError> {
-    let provider = client.inner().provider().clone();
-    let (policy, head) = client.wait({
-        let provider = provider.clone();
-        async move {
-            let contract = INativeRollup::new(rollup, &provider);
-            let (policy, head) = (contract.policy().block(at), contract.head().block(at));
-            let (policy, head) = (async { policy.call().await }, async { head.call().await });
-            tokio::try_join!(policy, head)
-        }
-    })?;
+    let contract = INativeRollup::new(rollup, &provider);
+    let (policy, head) = (contract.policy().block(at), contract.head().block(at));
+    let (policy, head) = (async { policy.call().await }, async { head.call().await });
+    let (policy, head) = tokio::try_join!(policy, head)?;
     // Without a policy anyone may advance at any time.
     if policy.is_zero() {
         return Ok(Admission { account, open_at: 0, policy: Ok(None) });
     }
     let open_at = head.timestamp.saturating_add(rules.open_after);
-    let answer = client.wait(async move {
-        let policy = ISequencing::new(policy, &provider);
-        policy.authorize(account, head.timestamp).block(at).call().await
-    });
+    let policy = ISequencing::new(policy, &provider);
+    let answer = policy.authorize(account, head.timestamp).block(at).call().await;
     let policy = match answer {
         Ok(recipient) => Ok(Some(recipient).filter(|recipient| !recipient.is_zero())),
         // A revert is the policy's rejection. Other errors are failures of the request, which the

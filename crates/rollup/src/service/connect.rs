@@ -3,6 +3,7 @@
 use crate::{
     Config, L1Client, L1Error, L1Profile, RollupError, RollupRules, SequencerConfig,
     check::Check,
+    error::Silence as _,
     l1::{BlobClient, fork_schedule::Difference, profile},
     l2::syncer,
     service::{node_handle::NodeHandle, preflight, worker::MAX_RETRY_INTERVAL},
@@ -47,6 +48,28 @@ impl Checked {
         checks.push(forks);
         let warnings = preflight::warnings(&checks);
         Ok(Connected { rules, profile, warnings, unknown_fork })
+    }
+
+    /// Runs all checks. If they fail with the L1 node in use, they are repeated with the others, and
+    /// the result with most nodes counts.
+    fn against_most(&self, client: &L1Client) -> Result<Connected, RollupError> {
+        let nodes = client.nodes();
+        let error = match self.against(client) {
+            Err(error) if !error.is_silence() => error,
+            result => return result,
+        };
+        let (mut passed, mut failed) = (0, 1);
+        while 2 * failed <= nodes && passed + failed < nodes {
+            tracing::warn!(%error, "check failed with one L1 node, trying the next one");
+            client.leave_node();
+            match self.against(client) {
+                Ok(connected) if 2 * (passed + 1) > nodes => return Ok(connected),
+                Ok(_) => passed += 1,
+                Err(later) if later.is_silence() => return Err(later),
+                Err(_) => failed += 1,
+            }
+        }
+        Err(error)
     }
 
     /// Runs all checks except the fork check.
@@ -115,7 +138,7 @@ pub(super) async fn connect(
     let mut pause = Duration::from_secs(1);
     loop {
         let (asked, checked) = (Arc::clone(&client), Arc::clone(checked));
-        let asking = tokio::task::spawn_blocking(move || checked.against(&asked));
+        let asking = tokio::task::spawn_blocking(move || checked.against_most(&asked));
         match asking.await.map_err(|_| L1Error::Thread)? {
             Ok(connected) => {
                 let client = Arc::into_inner(client).ok_or(L1Error::Thread)?;

@@ -8,11 +8,11 @@ use crate::{
     SignerError,
     check::{Check, CheckOutcome},
     l1::{
-        BeaconFacts, BlobClient,
+        BeaconFacts, BlobClient, Quorum,
         fork_schedule::{Difference, L1Schedule},
         profile,
     },
-    l2::syncer::{self, Admission},
+    l2::syncer,
 };
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, U256};
@@ -188,6 +188,16 @@ fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, Roll
     })
 }
 
+/// Decision of a policy on an account; an error is a rejection. L1 clients express the reason in
+/// different words, so it is not compared.
+struct Decision(Option<RollupError>);
+
+impl PartialEq for Decision {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.is_some() == other.0.is_some()
+    }
+}
+
 /// Checks that the rollup's sequencing policy admits the `advance` account, and that the two keys
 /// are not swapped.
 fn keys(
@@ -202,12 +212,16 @@ fn keys(
     let time = head.map_or(0, |read| read.header.timestamp);
     let refusal = |account| {
         let latest = BlockNumberOrTag::Latest.into();
-        let admission: Admission =
-            syncer::admission(client, deployment.rollup, account, rules, latest)?;
-        match admission.fee_recipient(time) {
-            Ok(_) => Ok(None),
-            Err(RollupError::NotAuthorized { reason, .. }) => Ok(Some(reason)),
-            Err(error) => Err(error),
+        let (rollup, rules) = (deployment.rollup, *rules);
+        // Only the decision is compared: nodes may be at different blocks.
+        let decided = client.most(Quorum::Answering, |provider| async move {
+            let admission = syncer::admission(provider, rollup, account, rules, latest).await?;
+            Ok::<_, RollupError>(Decision(admission.fee_recipient(time).err()))
+        });
+        match decided?.0 {
+            None => Ok(None),
+            Some(RollupError::NotAuthorized { reason, .. }) => Ok(Some(reason)),
+            Some(error) => Err(error),
         }
     };
     let expected = format!("admission of the advance key's account {advance}");

@@ -10,6 +10,7 @@ use crate::{
     Submitter,
     batcher::{Batcher, BatcherHandle},
     l1::{
+        Quorum,
         poller::{L1Poll, L1Poller, L1Polls, Sequencing},
         sync_state::L1SyncState,
     },
@@ -306,6 +307,8 @@ impl Worker {
         let (runtime, rules) = (self.start.runtime.clone(), self.start.rules);
         let view = &self.sync().view;
         let time = view.head().map_or(0, |head| head.timestamp);
+        // At a block that most L1 nodes have, so that they give equal answers.
+        let at = view.head().map_or(BlockId::latest(), |head| head.hash.into());
         let rollup = view.deployment().rollup;
         let probe = Probe::ask(move || {
             if let Some(url) = peer
@@ -317,8 +320,10 @@ impl Worker {
             if used != with_waiting && !force {
                 return Err(RoleError::Nonce { got: used, expected: with_waiting });
             }
-            let latest = BlockId::latest();
-            syncer::admission(&client, rollup, account, &rules, latest)?.fee_recipient(time)?;
+            let admission = client.most(Quorum::Answering, |provider| {
+                syncer::admission(provider, rollup, account, rules, at)
+            });
+            admission?.fee_recipient(time)?;
             Ok(())
         });
         probe.map_err(|error| RoleError::Unready(no_thread(error)))

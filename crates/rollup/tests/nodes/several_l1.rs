@@ -2,9 +2,11 @@
 
 use crate::support::{World, is_settled, provider_of, until};
 use alloy_consensus::constants::{EMPTY_RECEIPTS, EMPTY_TRANSACTIONS};
-use alloy_primitives::{Address, B256, U256};
-use alloy_provider::Provider as _;
+use alloy_primitives::{Address, B256, U256, address, hex};
+use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_rpc_types_eth::Header;
+use alloy_sol_types::SolCall;
+use contracts::bindings::{INativeRollup::dutiesCall, ISequencing::authorizeCall};
 use enshrine_rollup::{Config, Role, RollupNode};
 use eyre::{OptionExt as _, Result};
 use serde_json::{Value, json};
@@ -12,7 +14,66 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use testkit::{ETHER, Interception, Proxy};
+use testkit::{ETHER, Interception, Proxy, id_of};
+use variants::market::MARKET_ADDRESS;
+
+/// Second account of the devnet, which advances the rollup.
+const ADVANCE: Address = address!("0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
+/// Seconds of a year.
+const YEAR: u64 = 365 * 86_400;
+
+/// Change of a response by a hostile node; gets the request and the honest response.
+type Answer = fn(&str, String) -> Option<String>;
+
+/// Well-formed responses that no header contradicts.
+const LIES: [(&str, Answer); 6] = [
+    ("rejection by the policy", |request, answer| {
+        let error = format!(
+            r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":3,"message":"execution reverted","data":"0x"}}}}"#,
+            id_of(request)
+        );
+        Some(if calls::<authorizeCall>(request) { error } else { answer })
+    }),
+    ("another fee recipient", |request, answer| {
+        let recipient = Address::repeat_byte(0xfe).into_word();
+        Some(if calls::<authorizeCall>(request) { result(request, &[recipient]) } else { answer })
+    }),
+    ("duties that are not due", |request, answer| {
+        let words = [B256::from(U256::from(u64::MAX / 2)); 5];
+        Some(if calls::<dutiesCall>(request) { result(request, &words) } else { answer })
+    }),
+    ("the highest price of EXECUTE", |request, answer| {
+        let asks = request.to_lowercase().contains(&hex::encode(MARKET_ADDRESS));
+        let words = [B256::from(U256::from(u64::MAX)); 3];
+        Some(if asks { result(request, &words) } else { answer })
+    }),
+    ("pending block of another type", |request, answer| {
+        let asks = request.contains("\"pending\"") && request.contains("eth_getBlockByNumber");
+        Some(if asks { crate::support::answer(request, "0x1") } else { answer })
+    }),
+    ("time a year ahead", |request, answer| {
+        let asks = request.contains("\"pending\"") && request.contains("eth_getBlockByNumber");
+        Some(if asks { a_year_ahead(&answer) } else { answer })
+    }),
+];
+
+/// Returns `true` if a request is a call of this function.
+fn calls<C: SolCall>(request: &str) -> bool {
+    request.contains("eth_call") && request.contains(&hex::encode(C::SELECTOR))
+}
+
+/// Returns a response to a call with these words.
+fn result(request: &str, words: &[B256]) -> String {
+    crate::support::answer(request, hex::encode_prefixed(words.concat()))
+}
+
+/// Adds a year to the timestamp of a block in a response.
+fn a_year_ahead(answer: &str) -> String {
+    let read: Value = serde_json::from_str(answer).unwrap_or_default();
+    let time = read["result"]["timestamp"].as_str().and_then(|time| time.strip_prefix("0x"));
+    let time = time.and_then(|time| u64::from_str_radix(time, 16).ok()).unwrap_or_default();
+    forged(answer, "timestamp", &json!(format!("{:#x}", time + YEAR)))
+}
 
 /// Starts `count` proxies in front of the L1; also returns the configuration of a node that uses
 /// all of them.
@@ -134,7 +195,6 @@ fn forged(answer: &str, key: &str, value: &Value) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
-    type Answer = fn(&str, String) -> Option<String>;
     const HOSTILE: [(&str, Answer); 8] = [
         ("wrong headers", |request, answer| {
             let asks = request.contains("eth_getBlockByNumber");
@@ -170,13 +230,13 @@ async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
             Some(if asks { crate::support::answer(request, "0x7") } else { answer })
         }),
     ];
-    let world = World::new().await?;
+    let world = World::with_sequencer(ADVANCE).await?;
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let (proxies, config) = behind(&world, 3, role)?;
     let sequencer = RollupNode::start(config).await?;
     let (alice, l2) = (Address::repeat_byte(0xa1), provider_of(&sequencer)?);
     let mut expected = U256::ZERO;
-    let kinds = HOSTILE.into_iter().map(|(what, answer)| (what, Some(answer)));
+    let kinds = HOSTILE.into_iter().chain(LIES).map(|(what, answer)| (what, Some(answer)));
     for (what, hostile) in kinds.chain([("too many requests", None), ("slow answers", None)]) {
         // Each of the three in turn, since one of them is the node that is used at present.
         for proxy in &proxies {
@@ -194,6 +254,103 @@ async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
             proxy.honest();
             proxy.delay(Duration::ZERO);
         }
+    }
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lying_l1_node_at_start_stops_no_blocks() -> Result<()> {
+    for (what, lie) in LIES {
+        let world = World::with_sequencer(ADVANCE).await?;
+        let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+        let (proxies, config) = behind(&world, 3, role)?;
+        // The node in use from the start on.
+        proxies[0].set(lie);
+        let sequencer = RollupNode::start(config).await?;
+        let (alice, l2) = (Address::repeat_byte(0xa1), provider_of(&sequencer)?);
+        for count in 1..=2 {
+            world.deposit(alice, U256::from(ETHER)).await?;
+            until(what, &sequencer, || async {
+                let expected = U256::from(count * ETHER);
+                Ok(l2.get_balance(alice).await? == expected && is_settled(&sequencer))
+            })
+            .await?;
+        }
+        sequencer.stop().await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l1_nodes_not_in_use_get_few_requests() -> Result<()> {
+    let world = World::with_sequencer(ADVANCE).await?;
+    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let (proxies, config) = behind(&world, 3, role)?;
+    let sequencer = RollupNode::start(config).await?;
+    world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    let has_read = async || -> Result<bool> {
+        let head = world.provider.get_block_number().await?;
+        let status = sequencer.status();
+        Ok(status.l1_head.is_some_and(|it| it.number == head) && status.fault.is_none())
+    };
+    until("the deposit", &sequencer, || async {
+        let has_block = sequencer.status().safe_head.number > 0;
+        Ok(has_block && is_settled(&sequencer) && has_read().await?)
+    })
+    .await?;
+    let counts = Arc::new(Mutex::new([0_usize; 2]));
+    let counted = Arc::clone(&counts);
+    proxies[2].set(move |request, answer| {
+        let is_pending = request.contains("\"pending\"");
+        counted.lock().unwrap()[usize::from(!is_pending)] += 1;
+        Some(answer)
+    });
+    const BLOCKS: usize = 4;
+    for _ in 0..BLOCKS {
+        world.provider.anvil_mine(Some(1), None).await?;
+        until("L1's head", &sequencer, &has_read).await?;
+    }
+    let before = counts.lock().unwrap()[0];
+    until("more polls", &sequencer, || async { Ok(counts.lock().unwrap()[0] > before + 4) })
+        .await?;
+    // Duties, policy, head, decision and price, at most twice, and the header.
+    let [_, others] = *counts.lock().unwrap();
+    assert!((1..=11 * BLOCKS).contains(&others), "{others}");
+    println!("{others} requests for {BLOCKS} L1 blocks");
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l1_node_with_old_head_is_left() -> Result<()> {
+    let world = World::new().await?;
+    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let (proxies, config) = behind(&world, 3, role)?;
+    let sequencer = RollupNode::start(config).await?;
+    let (alice, l2) = (Address::repeat_byte(0xa1), provider_of(&sequencer)?);
+    for (count, proxy) in (1..).zip(&proxies) {
+        let old = Mutex::new(None);
+        proxy.set(move |request, answer| {
+            let asks = request.contains("\"latest\"") && request.contains("eth_getBlockByNumber");
+            if !asks {
+                return Some(answer);
+            }
+            let mut answer: Value = serde_json::from_str(&answer).unwrap();
+            let mut old = old.lock().unwrap();
+            answer["result"] = old.get_or_insert_with(|| answer["result"].clone()).clone();
+            Some(answer.to_string())
+        });
+        // The node has the head of before the deposit.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        world.deposit(alice, U256::from(ETHER)).await?;
+        world.provider.anvil_mine(Some(4), None).await?;
+        until("the deposit", &sequencer, || async {
+            let expected = U256::from(count * ETHER);
+            Ok(l2.get_balance(alice).await? == expected && is_settled(&sequencer))
+        })
+        .await?;
+        proxy.honest();
     }
     sequencer.stop().await;
     Ok(())

@@ -1,0 +1,426 @@
+//! Questions to all L1 nodes whose answers no header proves.
+//!
+//! With `2f + 1` nodes, the answer of more than half of them is that of an honest one, so `f` nodes
+//! with well-formed false answers change nothing.
+
+use super::L1Client;
+use crate::{L1Error, error::Silence};
+use alloy_eips::BlockNumberOrTag;
+use alloy_primitives::U64;
+use alloy_provider::{Provider as _, RootProvider};
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use parking_lot::Mutex;
+use serde::Deserialize;
+use std::time::{Duration, Instant};
+
+/// Time for which no question waits for a node that did not answer one; it doubles with each
+/// further one.
+const FIRST_REST: Duration = Duration::from_secs(1);
+/// Maximum of that time.
+const LONGEST_REST: Duration = Duration::from_secs(60);
+/// Seconds by which timestamps of the pending block may differ and still count as equal. A block
+/// may be as much ahead of L1 without a fault.
+const SPREAD: u64 = 2;
+/// Seconds by which the time of a node may differ before it is left. Some nodes report the current
+/// time and others the next slot, and a node may lag behind.
+const WRONG_TIME: u64 = 60;
+/// Number of blocks by which the node in use may lag behind most of the others.
+const MAX_BEHIND: u64 = 2;
+
+/// Answers to a question that must be equal to decide it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quorum {
+    /// More than half of all nodes. For questions about a block that other nodes may not have yet:
+    /// a node that is ahead of them would decide alone.
+    All,
+    /// More than half of the nodes that answer.
+    Answering,
+}
+
+/// Answers to a question so far, with the indexes of the nodes.
+#[derive(Debug)]
+struct Answers<T> {
+    given: Vec<(usize, T)>,
+    /// Number of nodes.
+    nodes: usize,
+    /// `true` if only nodes are missing that nobody waits for.
+    is_complete: bool,
+}
+
+impl<T> Answers<T> {
+    /// Returns the first of the answers of more than `half` nodes, and the size of the largest
+    /// group of equal answers.
+    fn of_most(&self, quorum: Quorum, same: impl Fn(&T, &T) -> bool) -> Result<usize, usize> {
+        let needed = match quorum {
+            Quorum::Answering if self.is_complete => self.given.len(),
+            _ => self.nodes,
+        };
+        let count = |own: &T| self.given.iter().filter(|(_, other)| same(own, other)).count();
+        let largest = (0..self.given.len()).map(|at| (at, count(&self.given[at].1)));
+        match largest.max_by_key(|(_, count)| *count) {
+            Some((at, count)) if 2 * count > needed => Ok(at),
+            largest => Err(largest.map_or(0, |(_, count)| count)),
+        }
+    }
+}
+
+/// Nodes that did not answer lately. Questions are still sent to them, but do not wait for them.
+#[derive(Debug, Default)]
+pub(super) struct Silent(Mutex<Vec<(u32, Option<Instant>)>>);
+
+impl Silent {
+    /// Creates the state of this number of nodes.
+    pub(super) fn of(nodes: usize) -> Self {
+        Self(Mutex::new(vec![(0, None); nodes]))
+    }
+
+    /// Returns whether to wait for each node: for all if more than half of them rest, since a
+    /// minority would decide.
+    fn is_waited_for(&self, now: Instant) -> Vec<bool> {
+        let all = self.0.lock();
+        let is_awake = |until: &Option<Instant>| until.is_none_or(|until| until <= now);
+        let awake: Vec<_> = all.iter().map(|(_, until)| is_awake(until)).collect();
+        let is_minority = 2 * awake.iter().filter(|awake| **awake).count() < awake.len();
+        if is_minority { vec![true; awake.len()] } else { awake }
+    }
+
+    fn note(&self, node: usize, has_answered: bool, now: Instant) {
+        let mut all = self.0.lock();
+        let Some((count, until)) = all.get_mut(node) else { return };
+        if has_answered {
+            (*count, *until) = (0, None);
+        } else if until.is_none_or(|until| until <= now) {
+            let rest = FIRST_REST.saturating_mul(1_u32.checked_shl(*count).unwrap_or(u32::MAX));
+            *count = count.saturating_add(1).min(31);
+            *until = Some(now + rest.min(LONGEST_REST));
+        }
+    }
+}
+
+/// L1's pending block by a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(super) struct Pending {
+    /// Some nodes report none.
+    number: Option<U64>,
+    timestamp: U64,
+}
+
+/// Requests the pending block from a node. Decoded here, since the provider panics if the response
+/// is a string.
+pub(super) async fn pending(provider: RootProvider) -> Result<Option<Pending>, L1Error> {
+    let (method, pending) = ("eth_getBlockByNumber".into(), BlockNumberOrTag::Pending);
+    Ok(provider.raw_request(method, (pending, false)).await?)
+}
+
+impl Pending {
+    /// Returns `true` if the node is more than [`MAX_BEHIND`] blocks ahead of one with this head.
+    fn is_ahead(&self, head: Option<u64>) -> bool {
+        let number = self.number.unwrap_or_default().to::<u64>();
+        head.is_some_and(|head| head.saturating_add(1 + MAX_BEHIND) < number)
+    }
+
+    pub(super) fn timestamp(&self) -> u64 {
+        self.timestamp.to::<u64>()
+    }
+}
+
+impl Answers<Option<Pending>> {
+    fn known(&self) -> impl Iterator<Item = Pending> {
+        self.given.iter().filter_map(|(_, pending)| *pending)
+    }
+}
+
+/// L1's next block by all nodes.
+#[derive(Debug, Clone, Copy)]
+struct NextBlock {
+    timestamp: u64,
+    /// `true` if the timestamps of most nodes are equal, and no node is ahead of the one in use.
+    is_equal: bool,
+    /// `true` if most nodes are ahead of the one in use.
+    is_behind: bool,
+}
+
+impl L1Client {
+    /// Sends a question to all nodes concurrently, and returns the answer of most of them. A node
+    /// in use that gives another answer is left as if it contradicted itself. With one node, its
+    /// answer counts.
+    ///
+    /// Nodes that return an error have no vote, and neither have those that do not answer within
+    /// the timeout of a request. Nobody waits for the latter again until they have rested. The
+    /// question is over as soon as it is decided.
+    ///
+    /// # Errors
+    ///
+    /// [`L1Error::Undecided`] if the answers differ and none is that of the quorum; the error of a
+    /// node if none answers.
+    pub(crate) fn most<T, E, F>(
+        &self,
+        quorum: Quorum,
+        ask: impl Fn(RootProvider) -> F,
+    ) -> Result<T, E>
+    where
+        T: PartialEq + Send + 'static,
+        E: Silence + From<L1Error> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        if self.nodes.is_empty() {
+            return self.wait(ask(self.client.provider().clone()));
+        }
+        let turn = self.client.turn();
+        let (mut answers, error) = self.ask_all(ask, move |answers| {
+            // Nothing better comes soon, and the caller asks again.
+            let is_over = quorum == Quorum::All && answers.is_complete;
+            is_over || answers.of_most(quorum, T::eq).is_ok()
+        });
+        if let (true, Some(error)) = (answers.given.is_empty(), error) {
+            return Err(error);
+        }
+        match answers.of_most(quorum, T::eq) {
+            Ok(at) => {
+                let right = &answers.given[at].1;
+                let is_wrong = |(node, answer): &(usize, T)| {
+                    *node == turn % self.nodes.len() && answer != right
+                };
+                if answers.given.iter().any(is_wrong) {
+                    tracing::warn!("L1 node contradicts the others, trying the next one");
+                    self.client.leave_address(turn);
+                }
+                Ok(answers.given.swap_remove(at).1)
+            }
+            Err(same) => {
+                // The node in use may be the one that is wrong, and nothing shows it. For a quorum
+                // of all nodes it may just have a block that others do not have yet.
+                if quorum == Quorum::Answering {
+                    self.client.leave_address(turn);
+                }
+                Err(L1Error::Undecided { same, nodes: answers.given.len() }.into())
+            }
+        }
+    }
+
+    /// Returns the timestamp of the pending block; of several nodes the median, or that of more
+    /// than half of them if their times are equal but for seconds. `None` if no node reports one.
+    ///
+    /// A node in use is left if its time differs by more than a minute, or if its `head` is more
+    /// than two blocks behind most nodes.
+    ///
+    /// # Errors
+    ///
+    /// [`L1Error::Client`] if L1 does not answer.
+    pub(crate) fn agreed_timestamp(
+        &self,
+        (turn, head): (usize, Option<u64>),
+    ) -> Result<Option<u64>, L1Error> {
+        if self.nodes.is_empty() {
+            return self.next_timestamp();
+        }
+        let (answers, error) =
+            self.ask_all(pending, move |answers| NextBlock::is_decided(answers, head));
+        if let (true, Some(error)) = (answers.given.is_empty(), error) {
+            return Err(error);
+        }
+        let Some(next) = NextBlock::of(&answers, head) else { return Ok(None) };
+        let is_wrong = |(node, pending): &(usize, Option<Pending>)| {
+            *node == turn % self.nodes.len()
+                && pending.is_some_and(|it| it.timestamp().abs_diff(next.timestamp) > WRONG_TIME)
+        };
+        if next.is_behind || answers.given.iter().any(is_wrong) {
+            let is_behind = next.is_behind;
+            tracing::warn!(is_behind, "L1 node contradicts the others, trying the next one");
+            self.client.leave_address(turn);
+        }
+        Ok(Some(next.timestamp))
+    }
+
+    /// Sends a question to all nodes, and returns their answers once they are decided or complete.
+    /// Also returns an error of a node that has none. Requests that are still open are cancelled.
+    fn ask_all<T, E, F>(
+        &self,
+        ask: impl Fn(RootProvider) -> F,
+        is_decided: impl Fn(&Answers<T>) -> bool + Send + 'static,
+    ) -> (Answers<T>, Option<E>)
+    where
+        T: Send + 'static,
+        E: Silence + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let nodes = self.nodes.len();
+        let mut asked: FuturesUnordered<_> = self
+            .nodes
+            .iter()
+            .map(|node| ask(node.provider().clone()))
+            .enumerate()
+            .map(|(node, answer)| async move { (node, answer.await) })
+            .collect();
+        let mut waits_for = self.silent.is_waited_for(Instant::now());
+        let (answers, heard, error) = self.client.wait(async move {
+            let mut answers = Answers { given: Vec::new(), nodes, is_complete: false };
+            let (mut heard, mut reason) = (Vec::new(), None);
+            while let Some((node, answer)) = asked.next().await {
+                if let Some(waits) = waits_for.get_mut(node) {
+                    *waits = false;
+                }
+                heard.push((node, !answer.as_ref().is_err_and(Silence::is_silence)));
+                match answer {
+                    Ok(answer) => answers.given.push((node, answer)),
+                    // The reason of a node rather than the silence of another.
+                    Err(error) if reason.as_ref().is_none_or(Silence::is_silence) => {
+                        reason = Some(error);
+                    }
+                    Err(_) => {}
+                }
+                answers.is_complete = !waits_for.contains(&true);
+                if is_decided(&answers) {
+                    break;
+                }
+            }
+            answers.is_complete = true;
+            (answers, heard, reason)
+        });
+        let now = Instant::now();
+        for (node, has_answered) in heard {
+            self.silent.note(node, has_answered, now);
+            if has_answered {
+                self.answered.note(now);
+            }
+        }
+        (answers, error)
+    }
+}
+
+impl NextBlock {
+    /// Returns L1's next block by the answers so far; `None` if they have none. The node in use has
+    /// the block `head`.
+    fn of(answers: &Answers<Option<Pending>>, head: Option<u64>) -> Option<Self> {
+        let mut times: Vec<_> = answers.known().map(|pending| pending.timestamp()).collect();
+        times.sort_unstable();
+        let median = *times.get(times.len().checked_sub(1)? / 2)?;
+        let ahead = answers.known().filter(|pending| pending.is_ahead(head)).count();
+        Some(Self {
+            timestamp: cluster(&times, answers.nodes).unwrap_or(median),
+            is_equal: cluster(&times, answers.nodes).is_some() && ahead == 0,
+            is_behind: 2 * ahead > times.len(),
+        })
+    }
+
+    /// Returns `true` if no further answer is waited for. Whether the node in use lags behind is
+    /// decided by all of them.
+    fn is_decided(answers: &Answers<Option<Pending>>, head: Option<u64>) -> bool {
+        Self::of(answers, head).is_some_and(|next| next.is_equal || answers.is_complete)
+    }
+}
+
+/// Returns the lowest of equal timestamps of more than half of the nodes, if there are so many. At
+/// least one of them is that of an honest node if most nodes are honest.
+fn cluster(times: &[u64], nodes: usize) -> Option<u64> {
+    let groups = times.windows(nodes / 2 + 1);
+    groups.filter(|it| it[it.len() - 1] - it[0] <= SPREAD).map(|it| it[0]).next_back()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testkit::Random;
+
+    fn reported(number: u64, timestamp: u64) -> Option<Pending> {
+        Some(Pending { number: Some(U64::from(number)), timestamp: U64::from(timestamp) })
+    }
+
+    /// Adds the answers in random order until the question is decided or complete.
+    fn arrived<T: Copy>(
+        random: &mut Random,
+        mut open: Vec<T>,
+        is_decided: impl Fn(&Answers<T>) -> bool,
+    ) -> Answers<T> {
+        let nodes = open.len();
+        let mut answers = Answers { given: Vec::new(), nodes, is_complete: false };
+        while !open.is_empty() && !is_decided(&answers) {
+            let node = random.index(open.len());
+            answers.given.push((node, open.swap_remove(node)));
+            answers.is_complete = open.is_empty();
+        }
+        answers
+    }
+
+    #[test]
+    fn minority_of_liars_never_decides() {
+        let mut random = Random::new(8_079);
+        for round in 0..2_000 {
+            let liars = random.index(4);
+            // All liars agree in half of the rounds.
+            let lie = |random: &mut Random| if round % 2 == 0 { 1 } else { 1 + random.below(3) };
+            let mut open: Vec<_> = (0..liars).map(|_| lie(&mut random)).collect();
+            open.resize(2 * liars + 1, 0);
+            for quorum in [Quorum::All, Quorum::Answering] {
+                let answers = arrived(&mut random, open.clone(), |answers| {
+                    answers.of_most(quorum, u64::eq).is_ok()
+                });
+                let at = answers.of_most(quorum, u64::eq).unwrap();
+                assert_eq!(answers.given[at].1, 0, "{open:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn minority_of_liars_never_sets_time() {
+        let mut random = Random::new(8_079);
+        let (number, head) = (101, Some(100));
+        for _ in 0..2_000 {
+            let liars = random.index(4);
+            let range = [2, 12][random.index(2)];
+            let honest: Vec<_> = (0..=liars).map(|_| 1_000_000 + random.below(range)).collect();
+            let lie = |random: &mut Random| match random.index(3) {
+                0 => random.below(2_000_000),
+                1 => u64::MAX - random.below(3),
+                _ => honest[0] + random.below(30) - 15,
+            };
+            let mut open: Vec<_> = (0..liars).map(|_| lie(&mut random)).collect();
+            open.extend(&honest);
+            let mut open: Vec<_> = open.into_iter().map(|time| reported(number, time)).collect();
+            // Liars that make the node in use look as if it lagged behind.
+            for liar in open.iter_mut().take(random.index(liars + 1)).flatten() {
+                liar.number = Some(U64::MAX);
+            }
+            let answers =
+                arrived(&mut random, open.clone(), |answers| NextBlock::is_decided(answers, head));
+            let next = NextBlock::of(&answers, head).unwrap();
+            let (least, most) = (honest.iter().min().unwrap(), honest.iter().max().unwrap());
+            let (least, most) = (least.saturating_sub(SPREAD), *most);
+            assert!((least..=most).contains(&next.timestamp), "{next:?} of {open:?}");
+            assert!(!next.is_behind, "{open:?}");
+        }
+    }
+
+    #[test]
+    fn node_behind_most_others_is_recognised() {
+        let of = |numbers: [u64; 3], head| {
+            let open = numbers.map(|number| reported(number, 1_000)).to_vec();
+            let mut random = Random::new(1);
+            let answers = arrived(&mut random, open, |it| NextBlock::is_decided(it, Some(head)));
+            NextBlock::of(&answers, Some(head)).unwrap().is_behind
+        };
+        assert!(!of([101, 101, 101], 100) && !of([103, 103, 103], 100));
+        assert!(of([104, 104, 101], 100) && !of([104, 101, 101], 100));
+    }
+
+    #[test]
+    fn silent_nodes_are_waited_for_less_often() {
+        let (silent, begun) = (Silent::of(2), Instant::now());
+        let mut now = begun;
+        for count in 0..9 {
+            assert_eq!(silent.is_waited_for(now), [true, true]);
+            silent.note(1, false, now);
+            // Counts once while it rests.
+            silent.note(1, false, now);
+            assert_eq!(silent.is_waited_for(now), [true, false]);
+            now += FIRST_REST.saturating_mul(1 << count).min(LONGEST_REST);
+        }
+        silent.note(0, false, now);
+        silent.note(1, false, now);
+        assert_eq!(silent.is_waited_for(now), [true, true]);
+        silent.note(0, true, now);
+        assert_eq!(silent.is_waited_for(now), [true, false]);
+        silent.note(1, true, now);
+        assert_eq!(silent.is_waited_for(now), [true, true]);
+    }
+}
