@@ -14,7 +14,10 @@ use alloy_primitives::{Address, map::AddressSet};
 use executor::{
     BlockError, BlockExecution, BlockState, ExecutionOutcome, Invalid, StateSource, WorkGas,
 };
-use revm::{Database as _, context::result::ResultAndState};
+use revm::{
+    Database as _,
+    context::result::{InvalidTransaction, ResultAndState},
+};
 use store::{ExecuteDraw, Transaction};
 
 /// A transaction that is offered to a builder.
@@ -170,11 +173,24 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
             None => self.unrecorded.basic(*sender)?,
         };
         let account = account.unwrap_or_default();
-        Ok(sender::refusal(evm.cfg_env(), transaction, &account).map(|reason| {
+        if let Some(reason) = sender::refusal(evm.cfg_env(), transaction, &account) {
             let reason = Invalid::Transaction { index, reason: reason.to_string() };
             let is_early = account.nonce < transaction.nonce();
-            if is_early { Rejection::BlockFull(reason) } else { Rejection::Invalid(reason) }
-        }))
+            return Ok(Some(if is_early {
+                Rejection::BlockFull(reason)
+            } else {
+                Rejection::Invalid(reason)
+            }));
+        }
+        // After the nonce and the balance, whose rejections may be final: the base fee of a later
+        // block may be lower.
+        let is_below = transaction.max_fee_per_gas() < u128::from(evm.block().basefee);
+        if is_below && !evm.cfg_env().disable_base_fee {
+            self.waiting.insert(*sender);
+            let reason = InvalidTransaction::GasPriceLessThanBasefee.to_string();
+            return Ok(Some(Rejection::BlockFull(Invalid::Transaction { index, reason })));
+        }
+        Ok(None)
     }
 
     /// Returns the reason if the block does not sell the allowance of a transaction. If the price

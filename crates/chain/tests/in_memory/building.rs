@@ -466,3 +466,38 @@ fn underpaid_bytes_are_rejected_unless_owed() {
         assert_eq!(built(1_000 * TIP * u128::from(gas), 0), (vec![], vec![0, 1]), "{fork}");
     }
 }
+
+/// A transaction whose fee cap is below the base fee of this block fits into a later one.
+#[test]
+fn fee_cap_below_base_fee_is_not_final() {
+    let chain = chain(ProtocolFork::Osaka, |_| ());
+    let base_fee = u128::from(chain.state().next_base_fee().unwrap());
+    let priced = |nonce, max_fee_per_gas| {
+        Key::named("alice").sign(TxEip1559 {
+            chain_id: CHAIN_ID,
+            nonce,
+            gas_limit: 21_000,
+            max_fee_per_gas,
+            to: TxKind::Call(Key::named("bob").address()),
+            ..Default::default()
+        })
+    };
+    for (fee_cap, is_included) in [(base_fee - 1, false), (base_fee, true)] {
+        let offered = vec![priced(0, fee_cap), priced(1, base_fee), priced(0, fee_cap)];
+        let (built, rejected) = chain.build(&next(&chain), offered.clone()).unwrap();
+        assert_eq!(built.block.transactions.len(), if is_included { 2 } else { 0 });
+        assert_eq!(rejected.len(), 3 - built.block.transactions.len());
+        let recovered = offered.into_iter().map(|transaction| RecoveredTransaction {
+            sender: recover_sender(&transaction).unwrap(),
+            transaction: transaction.into(),
+            signed: true,
+        });
+        let recovered: Vec<_> = recovered.collect();
+        let state = chain.state();
+        let header = state.open_header(&next(&chain)).unwrap();
+        let outcome = state.build(&header, &[], &recovered).unwrap();
+        let finals: Vec<_> = outcome.rejected.iter().map(|(_, it)| it.is_final()).collect();
+        // A used nonce is final.
+        assert_eq!(finals, if is_included { vec![true] } else { vec![false; 3] });
+    }
+}

@@ -337,7 +337,7 @@ fn next_ones<'t>(
 
 /// Returns `true` if the next blocks may make a rejected transaction valid, or if it could not be
 /// checked.
-const fn may_come_right(reason: &Rejected) -> bool {
+pub(crate) const fn may_come_right(reason: &Rejected) -> bool {
     matches!(
         reason,
         Rejected::Funds { .. }

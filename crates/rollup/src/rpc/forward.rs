@@ -13,7 +13,10 @@ use crate::{
     },
 };
 use alloy_json_rpc::ErrorPayload;
-use alloy_primitives::{B256, Bytes, map::B256Set};
+use alloy_primitives::{
+    B256, Bytes,
+    map::{B256Map, B256Set},
+};
 use client::{Client, ClientError, ClientOptions, RedactedUrl};
 use node::Node;
 use parking_lot::Mutex;
@@ -24,7 +27,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Method of a sequencer for forwarded transactions. Unlike `eth_sendRawTransaction` it never
@@ -41,6 +44,9 @@ const BUSY: i64 = rpc::codes::BUSY as i64;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Interval at which this node's transactions are offered.
 const OFFER_INTERVAL: Duration = Duration::from_millis(500);
+/// Time after which a rejected transaction is offered again. It was acknowledged, and most reasons
+/// are temporary: the base fee, a nonce gap, the sender's balance, a full pool.
+const RETRY_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Forwards users' transactions to the sequencer while this node is a follower.
 #[derive(Debug)]
@@ -52,7 +58,31 @@ pub(crate) struct Forwarder {
     /// URL and client of the last sequencer.
     client: Mutex<Option<(String, Arc<Client>)>>,
     /// URL of the sequencer, and the transactions that it has accepted or rejected.
-    offered: Mutex<(Option<String>, B256Set)>,
+    offered: Mutex<(Option<String>, Offers)>,
+}
+
+/// Transactions that a sequencer has accepted or rejected.
+#[derive(Debug, Default)]
+struct Offers(B256Map<Option<Instant>>);
+
+impl Offers {
+    fn accepted(&mut self, hash: B256) {
+        self.0.insert(hash, None);
+    }
+
+    fn rejected(&mut self, hash: B256, now: Instant) {
+        self.0.insert(hash, Some(now + RETRY_INTERVAL));
+    }
+
+    /// Returns `true` if a transaction is to be offered: it was not, or it was rejected a while ago.
+    fn is_due(&self, hash: &B256, now: Instant) -> bool {
+        self.0.get(hash).is_none_or(|again| again.is_some_and(|again| again <= now))
+    }
+
+    /// Forgets the transactions that this node no longer has.
+    fn retain(&mut self, held: &B256Set) {
+        self.0.retain(|hash, _| held.contains(hash));
+    }
 }
 
 impl Forwarder {
@@ -86,14 +116,13 @@ impl Forwarder {
         let hash = answered.map_err(|error| refusal(&url, &error))?;
         let mut offered = self.offered.lock();
         if offered.0.as_ref() == Some(&url) {
-            offered.1.insert(hash);
+            offered.1.accepted(hash);
         }
         Ok(hash)
     }
 
     /// Offers this node's transactions to the sequencer that it follows, until `stop` is set or the
-    /// node is dropped. Each transaction is offered once to each sequencer, which would only reject
-    /// it again.
+    /// node is dropped. Each transaction is offered to each sequencer until it accepts it.
     pub(crate) fn offer(&self, node: &Weak<Node>, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             thread::sleep(OFFER_INTERVAL);
@@ -101,7 +130,7 @@ impl Forwarder {
             let url = self.feed.sequencer();
             if self.shared.makes_blocks.load(Ordering::Relaxed) || url != self.offered.lock().0 {
                 // A new sequencer may accept transactions that the last one has rejected.
-                *self.offered.lock() = (url, B256Set::default());
+                *self.offered.lock() = (url, Offers::default());
                 continue;
             }
             let Some(url) = url else { continue };
@@ -110,9 +139,9 @@ impl Forwarder {
             let Some(held) = node.upgrade().map(|node| self.held(&node)) else { return };
             let waiting: B256Set = held.iter().map(|(hash, _)| *hash).collect();
             // Transactions that have left the pool are dropped, so memory is bounded by the pool.
-            self.offered.lock().1.retain(|hash| waiting.contains(hash));
+            self.offered.lock().1.retain(&waiting);
             for (hash, raw) in held {
-                if self.offered.lock().1.contains(&hash) {
+                if !self.offered.lock().1.is_due(&hash, Instant::now()) {
                     continue;
                 }
                 let answered = self
@@ -120,15 +149,16 @@ impl Forwarder {
                     .and_then(|client| client.request::<_, B256>(METHOD, (raw.clone(),)));
                 match answered {
                     Ok(_) => {
+                        self.offered.lock().1.accepted(hash);
                         tracing::debug!(transaction = %hash, url = %RedactedUrl::new(&url), "forwarded transaction");
                     }
                     Err(error) if answer(&error).is_some_and(|it| it.code != BUSY) => {
+                        self.offered.lock().1.rejected(hash, Instant::now());
                         tracing::debug!(transaction = %hash, url = %RedactedUrl::new(&url), %error, "sequencer rejected transaction");
                     }
                     // Without an answer, this and all remaining ones are offered again later.
                     Err(_) => break,
                 }
-                self.offered.lock().1.insert(hash);
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
@@ -179,5 +209,27 @@ fn refusal(url: &str, error: &ClientError) -> RpcError {
             let message = format!("the sequencer at {url} did not accept the transaction: {error}");
             RpcError::new(NO_SEQUENCER, message)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejected_transaction_is_offered_again() {
+        let (mut offers, now) = (Offers::default(), Instant::now());
+        let [accepted, rejected, gone] = [1, 2, 3].map(B256::repeat_byte);
+        assert!(offers.is_due(&rejected, now));
+        offers.accepted(accepted);
+        offers.rejected(rejected, now);
+        offers.rejected(gone, now);
+        for hash in [accepted, rejected] {
+            assert!(!offers.is_due(&hash, now));
+        }
+        let later = now + RETRY_INTERVAL;
+        assert!(offers.is_due(&rejected, later) && !offers.is_due(&accepted, later));
+        offers.retain(&[accepted, rejected].into_iter().collect());
+        assert_eq!(offers.0.len(), 2);
     }
 }

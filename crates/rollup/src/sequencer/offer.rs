@@ -165,7 +165,7 @@ impl Sequencer {
         self.fruitless = Some((Offered { pool, ..offered }, Instant::now()));
     }
 
-    /// Returns `true` if an executable transaction of the pool waits for a lower base fee, and an
+    /// Returns `true` if a kept or an executable transaction waits for a lower base fee, and an
     /// empty block lowers it. There are few such blocks: each lowers it by an eighth.
     pub(super) fn waits_for_base_fee(
         &self,
@@ -175,6 +175,10 @@ impl Sequencer {
         let base_fee = header.base_fee_per_gas.unwrap_or_default();
         if base_fee <= MIN_PROTOCOL_BASE_FEE {
             return Ok(false);
+        }
+        let is_priced_out = |fee_cap| fee_cap < u128::from(base_fee);
+        if self.requeued.iter().any(|it| is_priced_out(it.transaction.max_fee_per_gas())) {
+            return Ok(true);
         }
         let mut failed = None;
         let ready = self.node().read(|node| {
@@ -188,7 +192,6 @@ impl Sequencer {
         if let Some(error) = failed {
             return Err(error.into());
         }
-        let is_priced_out = |fee_cap| fee_cap < u128::from(base_fee);
         Ok(ready.iter().any(|it| is_priced_out(it.recovered.transaction.max_fee_per_gas())))
     }
 

@@ -1,7 +1,11 @@
 //! Replacement of blocks that L1 can never accept, and reinclusion of their transactions.
 
 use super::Sequencer;
-use crate::{RollupError, l2::contracts::relayed_after, sequencer::anchor::anchor_of};
+use crate::{
+    RollupError,
+    l2::{contracts::relayed_after, pool_log::may_come_right},
+    sequencer::anchor::anchor_of,
+};
 use alloy_consensus::Transaction as _;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{B256, map::AddressMap};
@@ -127,11 +131,13 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Returns kept transactions with a nonce gap to the pool. Kept transactions precede the pool's
-    /// in a block, so the missing ones, if they are in the pool, would be included only after them,
-    /// and each turn would seal a block without transactions.
+    /// Returns kept transactions with a nonce gap, or a fee cap below the base fee, to the pool.
+    /// Kept transactions precede the pool's in a block, so the missing ones, if they are in the
+    /// pool, would be included only after them. One that the pool rejects for a reason that may
+    /// pass is still kept: it was acknowledged.
     pub(super) fn return_gapped(&mut self) -> Result<(), RollupError> {
         let chain = self.chain();
+        let base_fee = u128::from(chain.state().next_base_fee()?);
         let mut next = AddressMap::<u64>::default();
         let mut is_gapped = Vec::with_capacity(self.requeued.len());
         for kept in &self.requeued {
@@ -140,8 +146,10 @@ impl Sequencer {
                 Some(expected) => *expected,
                 None => chain.nonce(kept.sender)?,
             };
-            is_gapped.push(nonce > expected);
-            let reached = if nonce == expected { nonce.saturating_add(1) } else { expected };
+            let is_below = kept.transaction.max_fee_per_gas() < base_fee;
+            is_gapped.push(nonce > expected || is_below && nonce == expected);
+            let reached =
+                if nonce == expected && !is_below { nonce.saturating_add(1) } else { expected };
             next.insert(kept.sender, reached);
         }
         if !is_gapped.contains(&true) {
@@ -159,6 +167,7 @@ impl Sequencer {
             match self.node().submit(PoolTransaction::new(kept.clone(), None, raw)) {
                 Ok(_) | Err(Rejected::Known(_) | Rejected::NonceTooLow { .. }) => {}
                 Err(Rejected::Backlog(_)) => self.requeued.push(kept),
+                Err(reason) if may_come_right(&reason) => self.requeued.push(kept),
                 Err(reason) => {
                     tracing::warn!(transaction = %hash, %reason, "dropped transaction");
                     self.node().execute(DropTransaction { hash, reason: reason.to_string() });
