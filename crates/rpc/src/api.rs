@@ -8,7 +8,7 @@ use alloy_primitives::{B256, Bytes};
 use chain::{Block, ChainReader, State};
 use node::{Forkchoice, Node, NodeState};
 use std::{num::NonZeroUsize, sync::Arc, thread, time::Duration};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Forwards raw transactions to another node, such as the sequencer.
 pub trait SendElsewhere: core::fmt::Debug + Send + Sync {
@@ -77,6 +77,9 @@ impl Default for RpcOptions {
     }
 }
 
+/// Maximum number of addresses and topics of all filters and subscriptions, some 64 bytes each.
+const MAX_FILTER_ITEMS: usize = 1 << 20;
+
 /// Node and options that all RPC methods share. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Api {
@@ -88,6 +91,8 @@ pub struct Api {
     /// Permits for subscriptions that send at the same time: on half of the cores, so that requests
     /// are processed on the others.
     pub(crate) notifying: Arc<Semaphore>,
+    /// Permits for the addresses and topics of all filters and subscriptions.
+    filter_items: Arc<Semaphore>,
 }
 
 impl Context for Api {
@@ -108,7 +113,18 @@ impl Api {
         let subscriptions = Arc::new(Semaphore::new(subscriptions));
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let notifying = Arc::new(Semaphore::new((cores / 2).max(1)));
-        Self { node, options: Arc::new(options), filters, subscriptions, notifying }
+        let filter_items = Arc::new(Semaphore::new(MAX_FILTER_ITEMS));
+        Self { node, options: Arc::new(options), filters, subscriptions, notifying, filter_items }
+    }
+
+    /// Reserves room for a filter with this number of addresses and topics.
+    pub(crate) fn filter_place(&self, items: usize) -> Result<OwnedSemaphorePermit, RpcError> {
+        let count = u32::try_from(items).unwrap_or(u32::MAX);
+        Arc::clone(&self.filter_items).try_acquire_many_owned(count).map_err(|_| {
+            RpcError::server(format!(
+                "all filters have {MAX_FILTER_ITEMS} addresses and topics: uninstall some"
+            ))
+        })
     }
 
     /// Returns the shared node.

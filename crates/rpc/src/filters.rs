@@ -3,26 +3,32 @@
 use crate::{
     Api, Registry, RpcError, RpcLog,
     installed_filters::{FilterKind, not_found},
+    log_matching::check_filter,
     logs,
 };
 use alloy_primitives::U256;
 use alloy_rpc_types_eth::{Filter, FilterBlockOption};
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
-    methods
-        .read("eth_newBlockFilter", |api, _| api.filters.install(api.node(), FilterKind::Blocks));
-    methods.read("eth_newPendingTransactionFilter", |api, _| {
-        api.filters.install(api.node(), FilterKind::Pending)
-    });
+    methods.read("eth_newBlockFilter", |api, _| install(api, FilterKind::Blocks));
+    methods.read("eth_newPendingTransactionFilter", |api, _| install(api, FilterKind::Pending));
     methods.execute("eth_newFilter", |api, args| new_log_filter(api, args.required()?));
-    methods.read("eth_getFilterChanges", |api, args| api.filters.changes(args.required()?));
+    methods.execute("eth_getFilterChanges", |api, args| {
+        api.filters.changes(args.required()?, api.options().limits.trace_bytes)
+    });
     methods.execute("eth_getFilterLogs", |api, args| filter_logs(api, args.required()?));
     methods.read("eth_uninstallFilter", |api, args| Ok(api.filters.uninstall(args.required()?)));
+}
+
+fn install(api: &Api, kind: FilterKind) -> Result<U256, RpcError> {
+    let place = api.filter_place(0)?;
+    api.filters.install(api.node().subscribe(), kind, Vec::new(), place)
 }
 
 /// Installs a log filter. If the node's `past_logs` option is set, its first poll also returns
 /// matching logs of existing blocks.
 fn new_log_filter(api: &Api, filter: Filter) -> Result<U256, RpcError> {
+    let place = api.filter_place(check_filter(&filter)?)?;
     let (events, head) = api.node().subscribe_at_head();
     let mut past = filter.clone();
     let earlier = match &mut past.block_option {
@@ -39,7 +45,7 @@ fn new_log_filter(api: &Api, filter: Filter) -> Result<U256, RpcError> {
         }
         _ => Vec::new(),
     };
-    api.filters.install_from(events, FilterKind::Logs(Box::new(filter)), earlier)
+    api.filters.install(events, FilterKind::Logs(Box::new(filter)), earlier, place)
 }
 
 /// All logs that match a filter, including those of earlier polls.

@@ -1,16 +1,25 @@
 //! Installed filters, and their events since the last poll.
 
-use crate::{LogLimit, RpcError, RpcLog, log_matching::log_changes};
+use crate::{
+    LogLimit, RpcError, RpcLog,
+    limits::log_bytes,
+    log_matching::{changed_blocks, matching},
+};
 use alloy_primitives::{B256, U256};
 use alloy_rpc_types_eth::Filter;
-use node::{Event, Node};
+use node::Event;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
+    sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
-use tokio::sync::broadcast::{Receiver, error::TryRecvError};
+use tokio::sync::{
+    OwnedSemaphorePermit,
+    broadcast::{Receiver, error::TryRecvError},
+};
 
 /// Maximum number of installed filters.
 const MAX_FILTERS: usize = 10_000;
@@ -27,16 +36,24 @@ pub(crate) struct Filters {
 #[derive(Debug, Default)]
 struct Inner {
     last: u64,
-    filters: HashMap<U256, Installed>,
+    filters: HashMap<U256, Arc<Installed>>,
 }
 
 #[derive(Debug)]
 struct Installed {
     kind: FilterKind,
+    asked: Mutex<Instant>,
+    unread: Mutex<Unread>,
+    /// Its part of the addresses and topics of all filters.
+    _place: OwnedSemaphorePermit,
+}
+
+/// Events that were not returned yet.
+#[derive(Debug)]
+struct Unread {
     /// Logs of blocks before the filter was installed, returned by its first poll.
     earlier: Vec<RpcLog>,
     events: Receiver<Event>,
-    asked: Instant,
 }
 
 /// Events that a filter returns.
@@ -52,29 +69,52 @@ impl Filters {
         Self { lifetime, inner: Mutex::default() }
     }
 
-    pub(crate) fn install(&self, node: &Node, kind: FilterKind) -> Result<U256, RpcError> {
-        self.install_from(node.subscribe(), kind, Vec::new())
-    }
-
-    pub(crate) fn install_from(
-        &self,
+    pub(crate) fn install(
+        self: &Arc<Self>,
         events: Receiver<Event>,
         kind: FilterKind,
         earlier: Vec<RpcLog>,
+        place: OwnedSemaphorePermit,
     ) -> Result<U256, RpcError> {
+        self.expire();
         let mut inner = self.inner.lock();
-        let lifetime = self.lifetime;
-        inner.filters.retain(|_, filter| filter.asked.elapsed() < lifetime);
         if inner.filters.len() >= MAX_FILTERS {
             return Err(RpcError::server(format!(
                 "{MAX_FILTERS} filters are installed: uninstall some"
             )));
         }
+        if inner.last == 0 {
+            self.expire_regularly();
+        }
         inner.last += 1;
         let id = U256::from(inner.last);
-        let installed = Installed { kind, earlier, events, asked: Instant::now() };
-        inner.filters.insert(id, installed);
+        let (asked, unread) = (Mutex::new(Instant::now()), Unread { earlier, events }.into());
+        inner.filters.insert(id, Arc::new(Installed { kind, asked, unread, _place: place }));
         Ok(id)
+    }
+
+    /// Removes the filters that were not polled for their lifetime. An unpolled filter keeps the
+    /// blocks of all events since its last poll in memory.
+    pub(crate) fn expire(&self) {
+        let lifetime = self.lifetime;
+        self.inner.lock().filters.retain(|_, filter| filter.asked.lock().elapsed() < lifetime);
+    }
+
+    /// Starts a thread that [removes](Self::expire) filters, also if no client calls any method for
+    /// filters. It ends with the filters.
+    fn expire_regularly(self: &Arc<Self>) {
+        let (filters, interval) = (Arc::downgrade(self), self.lifetime / 4);
+        let thread = thread::Builder::new().name("filters".to_owned());
+        let started = thread.spawn(move || {
+            loop {
+                thread::sleep(interval);
+                let Some(filters) = filters.upgrade() else { return };
+                filters.expire();
+            }
+        });
+        if let Err(error) = started {
+            tracing::warn!(%error, "failed to start the thread that removes unpolled filters");
+        }
     }
 
     /// Removes a filter, and returns `true` if it was installed.
@@ -83,37 +123,57 @@ impl Filters {
     }
 
     pub(crate) fn kind(&self, id: U256) -> Result<FilterKind, RpcError> {
-        let kind = self.inner.lock().filters.get(&id).map(|filter| filter.kind.clone());
-        kind.ok_or_else(not_found)
+        Ok(self.get(id)?.kind.clone())
     }
 
-    /// Returns the events since the last poll.
-    pub(crate) fn changes(&self, id: U256) -> Result<Value, RpcError> {
-        let mut inner = self.inner.lock();
-        let filter = inner.filters.get_mut(&id).ok_or_else(not_found)?;
-        filter.asked = Instant::now();
-        let mut events = Vec::new();
+    fn get(&self, id: U256) -> Result<Arc<Installed>, RpcError> {
+        self.inner.lock().filters.get(&id).cloned().ok_or_else(not_found)
+    }
+
+    /// Returns the events since the last poll. Logs beyond `limit` bytes are left to the next poll,
+    /// but at least those of one event are returned.
+    pub(crate) fn changes(&self, id: U256, limit: u64) -> Result<Value, RpcError> {
+        let filter = self.get(id)?;
+        *filter.asked.lock() = Instant::now();
+        // The lock of one filter only: a response can be large.
+        let mut unread = filter.unread.lock();
+        let mut changes = core::mem::take(&mut unread.earlier);
+        let mut events = core::iter::from_fn(|| unread.next(id));
+        Ok(match &filter.kind {
+            FilterKind::Blocks => json!(new_blocks(events)),
+            FilterKind::Pending => json!(pooled(events)),
+            FilterKind::Logs(wanted) => {
+                let mut bytes = 0;
+                while bytes <= limit
+                    && let Some(event) = events.next()
+                {
+                    for (block, removed) in changed_blocks(&event, wanted) {
+                        for log in matching(block, wanted) {
+                            bytes += log_bytes(&log.inner);
+                            changes.push(RpcLog { removed, ..log });
+                        }
+                    }
+                }
+                json!(changes)
+            }
+        })
+    }
+}
+
+impl Unread {
+    fn next(&mut self, id: U256) -> Option<Event> {
         loop {
-            match filter.events.try_recv() {
-                Ok(event) => events.push(event),
+            match self.events.try_recv() {
+                Ok(event) => return Some(event),
                 // The oldest events are lost to a client that polls too rarely.
                 Err(TryRecvError::Lagged(missed)) => {
                     if let Some(left_out) = MISSED.admit() {
                         tracing::warn!(filter = %id, missed, left_out, "filter polled too rarely, dropped events");
                     }
                 }
-                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return None,
             }
         }
-        Ok(match &filter.kind {
-            FilterKind::Blocks => json!(new_blocks(&events)),
-            FilterKind::Pending => json!(pooled(&events)),
-            FilterKind::Logs(wanted) => {
-                let mut changes = core::mem::take(&mut filter.earlier);
-                changes.extend(log_changes(&events, wanted));
-                json!(changes)
-            }
-        })
     }
 }
 
@@ -121,16 +181,16 @@ pub(crate) fn not_found() -> RpcError {
     RpcError::server("filter not found")
 }
 
-fn new_blocks(events: &[Event]) -> Vec<B256> {
-    let added = events.iter().filter_map(|event| match event {
+fn new_blocks(events: impl Iterator<Item = Event>) -> Vec<B256> {
+    let added = events.filter_map(|event| match event {
         Event::Head { added, .. } => Some(added),
         Event::Pooled(_) => None,
     });
     added.flatten().map(|block| block.hash).collect()
 }
 
-fn pooled(events: &[Event]) -> Vec<B256> {
-    let pooled = events.iter().filter_map(|event| match event {
+fn pooled(events: impl Iterator<Item = Event>) -> Vec<B256> {
+    let pooled = events.filter_map(|event| match event {
         Event::Pooled(transaction) => Some(*transaction.hash()),
         Event::Head { .. } => None,
     });

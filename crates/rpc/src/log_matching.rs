@@ -1,20 +1,42 @@
 //! Logs of blocks and events that match a filter.
 
-use crate::{RpcLog, convert};
+use crate::{RpcError, RpcLog, convert};
 use alloy_rpc_types_eth::{Filter, FilterBlockOption};
 use chain::Block;
 use node::Event;
 use std::sync::Arc;
+
+/// Maximum number of addresses and topics of a log filter. Each log of a block is compared with
+/// them, for each filter and subscription.
+const MAX_ITEMS: usize = 1_024;
+/// Maximum number of addresses and topics for which a block's bloom filter is used: the filter keeps
+/// 256 bytes for each of them, and the more there are, the less likely it is that none occurs.
+const MAX_BLOOM_ITEMS: usize = 32;
+
+/// Returns the number of addresses and topics of a filter.
+fn items_of(filter: &Filter) -> usize {
+    filter.address.len() + filter.topics.iter().map(|topics| topics.len()).sum::<usize>()
+}
+
+/// Checks that a filter has few addresses and topics, and returns their number.
+pub(crate) fn check_filter(filter: &Filter) -> Result<usize, RpcError> {
+    let got = items_of(filter);
+    if got > MAX_ITEMS {
+        let message =
+            format!("the filter has {got} addresses and topics, expected at most {MAX_ITEMS}");
+        return Err(RpcError::params(message));
+    }
+    Ok(got)
+}
 
 /// Logs of a block that match a filter, converted lazily.
 pub(crate) fn matching<'b>(
     block: &'b Block,
     filter: &'b Filter,
 ) -> impl Iterator<Item = RpcLog> + 'b {
-    let receipts = match filter.matches_bloom(block.header.logs_bloom) {
-        true => block.executed.receipts.as_slice(),
-        false => &[],
-    };
+    let may_match =
+        items_of(filter) > MAX_BLOOM_ITEMS || filter.matches_bloom(block.header.logs_bloom);
+    let receipts = if may_match { block.executed.receipts.as_slice() } else { &[] };
     let firsts = receipts.iter().scan(0, |next, receipt| {
         let first = *next;
         *next += receipt.logs.len() as u64;
@@ -27,19 +49,6 @@ pub(crate) fn matching<'b>(
         .filter(|(_, (receipt, _))| receipt.logs.iter().any(|log| filter.matches(log)))
         .flat_map(|(index, (_, first))| convert::logs(block, index, first))
         .filter(|log| filter.matches(&log.inner))
-}
-
-/// New logs, and the logs of removed blocks marked as removed.
-pub(crate) fn log_changes<'e>(
-    events: impl IntoIterator<Item = &'e Event>,
-    filter: &Filter,
-) -> Vec<RpcLog> {
-    let blocks = events.into_iter().flat_map(|event| changed_blocks(event, filter));
-    blocks
-        .flat_map(|(block, removed)| {
-            matching(block, filter).map(move |log| RpcLog { removed, ..log })
-        })
-        .collect()
 }
 
 /// Blocks of an event within the range of a filter, in order, with `true` for removed blocks.

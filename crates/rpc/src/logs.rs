@@ -1,6 +1,10 @@
 //! Log queries.
 
-use crate::{Api, Registry, RpcError, RpcLog, limits::log_bytes, log_matching::matching};
+use crate::{
+    Api, Registry, RpcError, RpcLog,
+    limits::log_bytes,
+    log_matching::{check_filter, matching},
+};
 use alloy_rpc_types_eth::{Filter, FilterBlockOption};
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
@@ -9,6 +13,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
 
 /// Returns all logs that match a filter.
 pub(crate) fn find(api: &Api, filter: &Filter) -> Result<Vec<RpcLog>, RpcError> {
+    check_filter(filter)?;
     let mut found = Vec::new();
     let (from, to) = match filter.block_option {
         FilterBlockOption::AtBlockHash(hash) => {

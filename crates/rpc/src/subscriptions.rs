@@ -2,7 +2,7 @@
 
 use crate::{
     Api, Client, RpcError, RpcLog, convert,
-    log_matching::{changed_blocks, matching},
+    log_matching::{changed_blocks, check_filter, matching},
 };
 use alloy_rpc_types_eth::{
     Filter,
@@ -34,13 +34,15 @@ pub(crate) fn module(api: Api) -> RpcModule<Api> {
         "eth_subscription",
         "eth_unsubscribe",
         |params, pending, api, extensions| async move {
-            let mut sequence = params.sequence();
-            let kind = match sequence.next::<SubscriptionKind>() {
-                Ok(kind) => kind,
-                Err(error) => return pending.reject(error).await,
+            let parsed = {
+                let mut sequence = params.sequence();
+                let kind = sequence.next::<SubscriptionKind>();
+                kind.and_then(|kind| Ok((kind, sequence.optional_next::<Params>()?)))
             };
-            let params = match sequence.optional_next::<Params>() {
-                Ok(params) => params.unwrap_or_default(),
+            // The text of the request can be long, and the subscription lasts.
+            drop(params);
+            let (kind, params) = match parsed {
+                Ok((kind, params)) => (kind, params.unwrap_or_default()),
                 Err(error) => return pending.reject(error).await,
             };
             let limit = api.options().limits.subscriptions;
@@ -89,6 +91,11 @@ async fn start(
             let filter = match params {
                 Params::Logs(filter) => *filter,
                 _ => Filter::default(),
+            };
+            let place = check_filter(&filter).and_then(|items| api.filter_place(items));
+            let _place = match place {
+                Ok(place) => place,
+                Err(error) => return pending.reject(ErrorObjectOwned::from(error)).await,
             };
             let Some(subscriber) = accept(pending).await else { return };
             send_logs(subscriber, events, &filter).await;

@@ -176,3 +176,58 @@ async fn response_and_batch_sizes_are_limited() {
     });
     asking.await.unwrap();
 }
+
+/// A filter for logs with this number of addresses and topics, half of them each.
+fn filter_of(items: u64) -> Value {
+    let address = |index: u64| format!("{index:#042x}");
+    let topic = |index: u64| format!("{index:#066x}");
+    let addresses: Vec<_> = (0..items / 2).map(address).collect();
+    let topics: Vec<_> = (items / 2..items).map(topic).collect();
+    json!({ "address": addresses, "topics": [topics] })
+}
+
+#[tokio::test]
+async fn log_filter_items_are_limited() {
+    let server = Server::new(Mining::Auto);
+    for method in ["eth_getLogs", "eth_newFilter"] {
+        assert_eq!(server.code(method, json!([filter_of(1_026)])).await, -32_602, "{method}");
+        let accepted = server.answer(method, json!([filter_of(1_024)])).await;
+        assert!(accepted.get("result").is_some(), "{accepted}");
+    }
+}
+
+#[tokio::test]
+async fn filters_share_a_limit_of_items() {
+    let server = Server::new(Mining::Auto);
+    let mut ids = Vec::new();
+    for _ in 0..1_024 {
+        ids.push(server.ask("eth_newFilter", json!([filter_of(1_024)])).await);
+    }
+    assert_eq!(server.code("eth_newFilter", json!([filter_of(2)])).await, -32_000);
+    // Filters without addresses and topics need no place, and an uninstalled one gives its back.
+    server.ask("eth_newBlockFilter", json!([])).await;
+    server.ask("eth_uninstallFilter", json!([ids[0]])).await;
+    server.ask("eth_newFilter", json!([filter_of(1_024)])).await;
+}
+
+#[tokio::test]
+async fn filter_changes_beyond_byte_limit_come_later() {
+    const LIMIT: u64 = 2_000;
+    let server = Server::bounded(RequestLimits { trace_bytes: LIMIT, ..RequestLimits::default() });
+    let filter = server.ask("eth_newFilter", json!([{ "address": LOGGER }])).await;
+    for nonce in 0..20 {
+        server.ask("eth_sendRawTransaction", json!([raw(nonce, LOGGER, vec![0; 32])])).await;
+    }
+    let (mut polls, mut found) = (0, Vec::new());
+    while found.len() < 20 {
+        let changes = server.ask("eth_getFilterChanges", json!([filter])).await;
+        let changes = changes.as_array().unwrap().clone();
+        assert!(!changes.is_empty(), "the logs of one block are always returned");
+        found.extend(changes.iter().map(|log| log["blockNumber"].clone()));
+        polls += 1;
+    }
+    assert!(polls > 1, "all logs in one response");
+    let expected: Vec<_> = (1..=20).map(|number| json!(format!("{number:#x}"))).collect();
+    assert_eq!(found, expected);
+    assert_eq!(server.ask("eth_getFilterChanges", json!([filter])).await, json!([]));
+}
