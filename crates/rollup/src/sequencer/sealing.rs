@@ -35,7 +35,7 @@ struct L1Inputs {
 
 impl L1Inputs {
     /// Leaves the L1 inputs to a later block.
-    fn leave_out(&mut self) {
+    const fn leave_out(&mut self) {
         self.anchor = None;
         self.covered = self.relayed;
     }
