@@ -183,10 +183,10 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
             }));
         }
         // After the nonce and the balance, whose rejections may be final: the base fee of a later
-        // block may be lower.
+        // block may be lower. The sender's next nonces are too early without this one, but another
+        // transaction with this nonce may pay enough.
         let is_below = transaction.max_fee_per_gas() < u128::from(evm.block().basefee);
         if is_below && !evm.cfg_env().disable_base_fee {
-            self.waiting.insert(*sender);
             let reason = InvalidTransaction::GasPriceLessThanBasefee.to_string();
             return Ok(Some(Rejection::BlockFull(Invalid::Transaction { index, reason })));
         }
