@@ -58,6 +58,8 @@ pub struct Sequencer {
     /// The search for a transaction that EXECUTE on L1 rejects.
     isolation: Isolation,
     last_block: Instant,
+    /// `true` once this sequencer has sealed a block.
+    has_sealed: bool,
     /// The last attempt to build a block whose user transactions were all rejected, with its time.
     fruitless: Option<(Offered, Instant)>,
     /// Blocks that are not on L1 yet.
@@ -98,6 +100,7 @@ impl Sequencer {
             requeued: Vec::new(),
             isolation: Isolation::default(),
             last_block: Instant::now(),
+            has_sealed: false,
             fruitless: None,
             queue: Queue::default(),
             backlog: BacklogStatus::default(),
@@ -285,6 +288,7 @@ impl Sequencer {
         let footprint = BlockFootprint::of(&sealed.new);
         let block = self.node().append(sealed)?;
         self.last_block = Instant::now();
+        self.has_sealed = true;
         self.isolation.sealed(block.hash);
         self.enqueue(&block, cost);
         // Only now that the block is on disk: the batcher never posts one that a crash removes.

@@ -151,10 +151,12 @@ impl Sequencer {
                         }
                     };
                     let has_none = sealed.new.block.transactions.is_empty();
-                    // Unless the operator's transactions had to be left out, L1's inputs are not
-                    // empty, and neither is the block.
+                    // The first block of a sequencer may be empty: after a takeover, the missing
+                    // transactions before a gapped one may be in blocks of the previous leader,
+                    // which returns them to its pool once it gets another block.
                     if has_none
                         && !must_seal
+                        && self.has_sealed
                         && !self.waits_for_base_fee(chain, &sealed.new.block.header)?
                     {
                         self.discard(sealed, offered);
