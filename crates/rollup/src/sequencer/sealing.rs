@@ -135,7 +135,9 @@ impl Sequencer {
                                     &mut users,
                                 ),
                                 DutyError::MessagesOverdue { .. } => {
-                                    most = usize::MAX;
+                                    // No more than required: only these are parked, and one after
+                                    // them may be too large.
+                                    most = RELAYS as usize;
                                     self.park_next(chain, &l1_inputs)?
                                 }
                                 DutyError::AnchorUnknown { .. } => false,

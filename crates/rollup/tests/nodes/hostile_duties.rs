@@ -1,9 +1,10 @@
 //! Forced transactions and messages that are chosen so that no block could meet the duties.
 
-use crate::support::{L2_CHAIN, World, is_settled, provider_of, signed_with, until};
+use crate::support::{
+    L2_CHAIN, World, is_settled, provider_of, signed_with, until, with_much_code,
+};
 use alloy_consensus::TxLegacy;
 use alloy_eips::Encodable2718 as _;
-use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_provider::{Provider as _, RootProvider, ext::AnvilApi as _};
 use alloy_sol_types::SolCall as _;
@@ -16,11 +17,15 @@ use testkit::{ETHER, Key, Transaction, rich};
 const DAY: u64 = 86_400;
 const BOB: Address = Address::repeat_byte(0xb0);
 
-/// Deploys a rollup with funded accounts that other transactions do not use.
+/// A contract whose calls read more than fits into an `advance`.
+const READER: Address = Address::repeat_byte(0xee);
+
+/// Deploys a rollup with funded accounts that other transactions do not use, and [`READER`].
 async fn world() -> Result<World> {
-    let names = ["alice", "mallory", "eve"];
     let account = |name| (Key::named(name).address(), rich(ETHER));
-    World::with(names.map(account).to_vec()).await
+    let mut accounts = with_much_code(READER);
+    accounts.extend(["alice", "mallory", "eve"].map(account));
+    World::with(accounts).await
 }
 
 async fn force(world: &World, transaction: &Transaction) -> Result<()> {
@@ -55,6 +60,16 @@ async fn users_are_served(world: &World, sequencer: &RollupNode, nonce: u64) -> 
     .await
 }
 
+/// Waits until a forced transaction is included before it is due, and for blocks afterwards.
+async fn is_forced_in_time(world: &World, sequencer: RollupNode, owed: &Transaction) -> Result<()> {
+    let l2 = provider_of(&sequencer)?;
+    until("the forced transfer", &sequencer, || is_included(&l2, owed)).await?;
+    pass(world, DAY + 1).await?;
+    users_are_served(world, &sequencer, 0).await?;
+    sequencer.stop().await;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn underpriced_forced_transaction_hides_no_other() -> Result<()> {
     let world = world().await?;
@@ -68,13 +83,7 @@ async fn underpriced_forced_transaction_hides_no_other() -> Result<()> {
     let owed = transfer("mallory", 0);
     force(&world, &free).await?;
     force(&world, &owed).await?;
-    let l2 = provider_of(&sequencer)?;
-    // Not due yet, and included all the same.
-    until("the forced transfer", &sequencer, || is_included(&l2, &owed)).await?;
-    pass(&world, DAY + 1).await?;
-    users_are_served(&world, &sequencer, 0).await?;
-    sequencer.stop().await;
-    Ok(())
+    is_forced_in_time(&world, sequencer, &owed).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,12 +98,7 @@ async fn invalid_forced_transactions_use_no_room() -> Result<()> {
     }
     let owed = transfer("eve", 0);
     force(&world, &owed).await?;
-    let l2 = provider_of(&sequencer)?;
-    until("the forced transfer", &sequencer, || is_included(&l2, &owed)).await?;
-    pass(&world, DAY + 1).await?;
-    users_are_served(&world, &sequencer, 0).await?;
-    sequencer.stop().await;
-    Ok(())
+    is_forced_in_time(&world, sequencer, &owed).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,11 +128,16 @@ async fn forced_transaction_made_valid_by_its_block() -> Result<()> {
 async fn overdue_messages_that_do_not_fit_are_parked() -> Result<()> {
     const COUNT: u64 = 9;
     let world = world().await?;
-    // The limits of a block's relays are 6,000,000 gas and 24,000 bytes.
+    // The limits of a block's relays are 6,000,000 gas and 24,000 bytes, and no block can deliver
+    // a message to `READER`.
     for index in 0..COUNT {
-        let (size, gas_limit) = if index % 2 == 0 { (10_000, 0) } else { (0, 1_000_000) };
+        let (to, size, gas_limit) = match index % 3 {
+            0 => (BOB, 10_000, 0),
+            1 => (BOB, 0, 1_000_000),
+            _ => (READER, 0, 200_000),
+        };
         let call = IL1MessageQueue::sendCall {
-            to: BOB,
+            to,
             refundTo: BOB,
             gasLimit: gas_limit,
             fee: 0,
@@ -151,35 +160,15 @@ async fn overdue_messages_that_do_not_fit_are_parked() -> Result<()> {
     Ok(())
 }
 
-/// Accounts with 24 kB of code each, and one that calls all of them: more witness than fits.
-fn with_much_code(reader: Address) -> Vec<(Address, GenesisAccount)> {
-    let mut calls = Vec::new();
-    let mut accounts: Vec<_> = (1..=8_u8)
-        .map(|number| {
-            let address = Address::repeat_byte(number);
-            calls.extend([0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x73]);
-            calls.extend(address);
-            calls.extend([0x5a, 0xf1, 0x50]);
-            let code = Some([vec![0], vec![number; 24_000]].concat().into());
-            (address, GenesisAccount { code, ..Default::default() })
-        })
-        .collect();
-    accounts.push((reader, GenesisAccount { code: Some(calls.into()), ..Default::default() }));
-    accounts
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_that_no_block_includes_make_none() -> Result<()> {
-    let reader = Address::repeat_byte(0xee);
-    let mut accounts = with_much_code(reader);
-    accounts.extend(["alice", "mallory", "eve"].map(|it| (Key::named(it).address(), rich(ETHER))));
-    let world = World::with(accounts).await?;
+    let world = world().await?;
     let sequencer = world.sequencer().await?;
     users_are_served(&world, &sequencer, 0).await?;
     let before = sequencer.status().unsafe_head.number;
     let l2 = provider_of(&sequencer)?;
     let gapped = transfer("mallory", 5);
-    let too_large = signed_with(&Key::named("eve"), 0, reader, 0, Bytes::new(), 500_000);
+    let too_large = signed_with(&Key::named("eve"), 0, READER, 0, Bytes::new(), 500_000);
     for sent in [&gapped, &too_large] {
         let _ = l2.send_raw_transaction(&sent.encoded_2718()).await?;
     }

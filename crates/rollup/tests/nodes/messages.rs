@@ -1,7 +1,6 @@
 //! Messages that do not fit into one block, or into any block.
 
-use crate::support::{World, is_settled, provider_of, until};
-use alloy_genesis::GenesisAccount;
+use crate::support::{World, is_settled, provider_of, until, with_much_code};
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi};
 use alloy_rpc_types_eth::TransactionRequest;
@@ -65,26 +64,6 @@ async fn deposit_burst_is_relayed_once_and_in_order() -> Result<()> {
     follower.stop().await;
     sequencer.stop().await;
     Ok(())
-}
-
-/// Returns accounts with 24 kB of code each, and one that calls all of them. A call of it needs
-/// 196 kB of code as witness, more than fits into an `advance`.
-fn with_much_code(reader: Address) -> Vec<(Address, GenesisAccount)> {
-    let mut accounts = Vec::new();
-    let mut calls = Vec::new();
-    for number in 1..=8_u8 {
-        let address = Address::repeat_byte(number);
-        let code = [vec![0], vec![number; 24_000]].concat();
-        let account = GenesisAccount { code: Some(code.into()), ..Default::default() };
-        accounts.push((address, account));
-        // CALL(GAS, address, 0, 0, 0, 0, 0), POP
-        calls.extend([0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x73]);
-        calls.extend(address);
-        calls.extend([0x5a, 0xf1, 0x50]);
-    }
-    let account = GenesisAccount { code: Some(calls.into()), ..Default::default() };
-    accounts.push((reader, account));
-    accounts
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -316,6 +316,26 @@ pub(crate) fn with_blobs() -> Dialects {
     Dialects::usual(&[DialectName::Specs, DialectName::Blobs])
 }
 
+/// Returns accounts with 24 kB of code each, and one that calls all of them. A call of it needs
+/// 196 kB of code as witness, more than fits into an `advance`.
+pub(crate) fn with_much_code(reader: Address) -> Vec<(Address, GenesisAccount)> {
+    let mut accounts = Vec::new();
+    let mut calls = Vec::new();
+    for number in 1..=8_u8 {
+        let address = Address::repeat_byte(number);
+        let code = [vec![0], vec![number; 24_000]].concat();
+        let account = GenesisAccount { code: Some(code.into()), ..Default::default() };
+        accounts.push((address, account));
+        // CALL(GAS, address, 0, 0, 0, 0, 0), POP
+        calls.extend([0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x73]);
+        calls.extend(address);
+        calls.extend([0x5a, 0xf1, 0x50]);
+    }
+    let account = GenesisAccount { code: Some(calls.into()), ..Default::default() };
+    accounts.push((reader, account));
+    accounts
+}
+
 async fn head_time(provider: &DynProvider) -> Result<u64> {
     let block = provider.get_block_by_number(BlockNumberOrTag::Latest).await?;
     Ok(block.ok_or_eyre("no head")?.header.timestamp)
