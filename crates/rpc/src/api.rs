@@ -118,7 +118,10 @@ impl Api {
     }
 
     /// Reserves room for a filter with this number of addresses and topics.
-    pub(crate) fn filter_place(&self, items: usize) -> Result<OwnedSemaphorePermit, RpcError> {
+    pub(crate) fn reserve_filter_items(
+        &self,
+        items: usize,
+    ) -> Result<OwnedSemaphorePermit, RpcError> {
         let count = u32::try_from(items).unwrap_or(u32::MAX);
         Arc::clone(&self.filter_items).try_acquire_many_owned(count).map_err(|_| {
             RpcError::server(format!(

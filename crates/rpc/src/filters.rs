@@ -21,14 +21,14 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
 }
 
 fn install(api: &Api, kind: FilterKind) -> Result<U256, RpcError> {
-    let place = api.filter_place(0)?;
-    api.filters.install(api.node().subscribe(), kind, Vec::new(), place)
+    let permit = api.reserve_filter_items(0)?;
+    api.filters.install(api.node().subscribe(), kind, Vec::new(), permit)
 }
 
 /// Installs a log filter. If the node's `past_logs` option is set, its first poll also returns
 /// matching logs of existing blocks.
 fn new_log_filter(api: &Api, filter: Filter) -> Result<U256, RpcError> {
-    let place = api.filter_place(check_filter(&filter)?)?;
+    let permit = api.reserve_filter_items(check_filter(&filter)?)?;
     let (events, head) = api.node().subscribe_at_head();
     let mut past = filter.clone();
     let earlier = match &mut past.block_option {
@@ -45,7 +45,7 @@ fn new_log_filter(api: &Api, filter: Filter) -> Result<U256, RpcError> {
         }
         _ => Vec::new(),
     };
-    api.filters.install(events, FilterKind::Logs(Box::new(filter)), earlier, place)
+    api.filters.install(events, FilterKind::Logs(Box::new(filter)), earlier, permit)
 }
 
 /// All logs that match a filter, including those of earlier polls.

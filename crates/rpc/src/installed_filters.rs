@@ -45,7 +45,7 @@ struct Installed {
     asked: Mutex<Instant>,
     unread: Mutex<Unread>,
     /// Its part of the addresses and topics of all filters.
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 /// Events that were not returned yet.
@@ -74,7 +74,7 @@ impl Filters {
         events: Receiver<Event>,
         kind: FilterKind,
         earlier: Vec<RpcLog>,
-        place: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
     ) -> Result<U256, RpcError> {
         self.expire();
         let mut inner = self.inner.lock();
@@ -89,7 +89,7 @@ impl Filters {
         inner.last += 1;
         let id = U256::from(inner.last);
         let (asked, unread) = (Mutex::new(Instant::now()), Unread { earlier, events }.into());
-        inner.filters.insert(id, Arc::new(Installed { kind, asked, unread, _place: place }));
+        inner.filters.insert(id, Arc::new(Installed { kind, asked, unread, _permit: permit }));
         Ok(id)
     }
 

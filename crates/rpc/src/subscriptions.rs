@@ -92,9 +92,9 @@ async fn start(
                 Params::Logs(filter) => *filter,
                 _ => Filter::default(),
             };
-            let place = check_filter(&filter).and_then(|items| api.filter_place(items));
-            let _place = match place {
-                Ok(place) => place,
+            let permit = check_filter(&filter).and_then(|items| api.reserve_filter_items(items));
+            let _permit = match permit {
+                Ok(permit) => permit,
                 Err(error) => return pending.reject(ErrorObjectOwned::from(error)).await,
             };
             let Some(subscriber) = accept(pending).await else { return };

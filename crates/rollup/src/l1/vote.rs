@@ -13,11 +13,10 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use std::time::{Duration, Instant};
 
-/// Time for which no question waits for a node that did not answer one; it doubles with each
-/// further one.
-const FIRST_REST: Duration = Duration::from_secs(1);
-/// Maximum of that time.
-const LONGEST_REST: Duration = Duration::from_secs(60);
+/// Backoff of a node that did not answer, for which no request waits; it doubles each time.
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+/// Maximum backoff.
+const MAX_BACKOFF: Duration = Duration::from_secs(60);
 /// Seconds by which timestamps of the pending block may differ and still count as equal. A block
 /// may be as much ahead of L1 without a fault.
 const SPREAD: u64 = 2;
@@ -43,7 +42,7 @@ struct Answers<T> {
     given: Vec<(usize, T)>,
     /// Number of nodes.
     nodes: usize,
-    /// `true` if only nodes are missing that nobody waits for.
+    /// `true` if all other nodes are in backoff.
     is_complete: bool,
 }
 
@@ -74,8 +73,8 @@ impl Silent {
         Self(Mutex::new(vec![(0, None); nodes]))
     }
 
-    /// Returns whether to wait for each node: for all if more than half of them rest, since a
-    /// minority would decide.
+    /// Returns whether to wait for each node: for all if more than half of them are in backoff,
+    /// since a minority would decide.
     fn is_waited_for(&self, now: Instant) -> Vec<bool> {
         let all = self.0.lock();
         let is_awake = |until: &Option<Instant>| until.is_none_or(|until| until <= now);
@@ -90,9 +89,10 @@ impl Silent {
         if has_answered {
             (*count, *until) = (0, None);
         } else if until.is_none_or(|until| until <= now) {
-            let rest = FIRST_REST.saturating_mul(1_u32.checked_shl(*count).unwrap_or(u32::MAX));
+            let backoff =
+                FIRST_BACKOFF.saturating_mul(1_u32.checked_shl(*count).unwrap_or(u32::MAX));
             *count = count.saturating_add(1).min(31);
-            *until = Some(now + rest.min(LONGEST_REST));
+            *until = Some(now + backoff.min(MAX_BACKOFF));
         }
     }
 }
@@ -146,8 +146,8 @@ impl L1Client {
     /// answer counts.
     ///
     /// Nodes that return an error have no vote, and neither have those that do not answer within
-    /// the timeout of a request. Nobody waits for the latter again until they have rested. The
-    /// question is over as soon as it is decided.
+    /// the timeout of a request, which are then in backoff. No further answer is awaited once the
+    /// question is decided.
     ///
     /// # Errors
     ///
@@ -413,7 +413,7 @@ mod tests {
             // Counts once while it rests.
             silent.note(1, false, now);
             assert_eq!(silent.is_waited_for(now), [true, false]);
-            now += FIRST_REST.saturating_mul(1 << count).min(LONGEST_REST);
+            now += FIRST_BACKOFF.saturating_mul(1 << count).min(MAX_BACKOFF);
         }
         silent.note(0, false, now);
         silent.note(1, false, now);

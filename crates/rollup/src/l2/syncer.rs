@@ -278,8 +278,8 @@ pub(crate) fn rules(
     Ok(rules)
 }
 
-/// Requests the state of the duties at the L1 block with this hash from a node. Unverified: with a false state
-/// a sequencer sends a transaction that fails.
+/// Requests the state of the duties at the L1 block with this hash from a node. Unverified: with a
+/// false state a sequencer sends a transaction that fails.
 pub(crate) async fn duties(
     provider: RootProvider,
     rollup: Address,

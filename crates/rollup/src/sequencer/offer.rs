@@ -87,8 +87,9 @@ impl UserOffer {
     /// Adds a forced transaction that a block had to include and has omitted. `users` are the
     /// transactions of that block. Returns `false` if nothing is left to try.
     ///
-    /// Others of the block may have made the transaction valid, so it first goes behind them. If it
-    /// has no room there, the block contains only what is due, which fits in any case (`Capacity`).
+    /// Other transactions of the block may have made it valid, so it is first appended to them. If
+    /// it does not fit there, the block contains only what is due, which fits in any case
+    /// (`Capacity`).
     fn demand(&mut self, omitted: Forced, users: Vec<RecoveredTransaction>) -> bool {
         if self.omitted.iter().any(|it| it.index == omitted.index) {
             return self.limit_to_duties();
