@@ -330,19 +330,18 @@ async fn l1_node_with_old_head_is_left() -> Result<()> {
     let sequencer = RollupNode::start(config).await?;
     let (alice, l2) = (Address::repeat_byte(0xa1), provider_of(&sequencer)?);
     for (count, proxy) in (1..).zip(&proxies) {
-        let old = Mutex::new(None);
+        // The head of before the deposit.
+        let latest = ("latest", false);
+        let old: Value = world.provider.raw_request("eth_getBlockByNumber".into(), latest).await?;
         proxy.set(move |request, answer| {
             let asks = request.contains("\"latest\"") && request.contains("eth_getBlockByNumber");
             if !asks {
                 return Some(answer);
             }
             let mut answer: Value = serde_json::from_str(&answer).unwrap();
-            let mut old = old.lock().unwrap();
-            answer["result"] = old.get_or_insert_with(|| answer["result"].clone()).clone();
+            answer["result"] = old.clone();
             Some(answer.to_string())
         });
-        // The node has the head of before the deposit.
-        tokio::time::sleep(Duration::from_millis(200)).await;
         world.deposit(alice, U256::from(ETHER)).await?;
         world.provider.anvil_mine(Some(4), None).await?;
         until("the deposit", &sequencer, || async {
