@@ -45,7 +45,7 @@ pub enum L1Error {
     },
     /// The L1 nodes give different answers about the contracts.
     #[error(
-        "the L1 nodes disagree on the state of the contracts: {same} of {nodes} nodes at most have the same answer, expected more than half"
+        "the L1 nodes disagree on the state of L1: {same} of {nodes} nodes at most have the same answer, expected more than half"
     )]
     Undecided {
         /// Number of nodes with the most frequent answer.

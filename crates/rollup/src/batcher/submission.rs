@@ -237,7 +237,9 @@ impl Batcher {
             self.check_prices(work)?;
             // L1 may accept fewer blocks even if it rejects this number.
             self.most_blocks = (self.sent_blocks / 2).max(1);
-            if self.sent_blocks == 1 && is_execution_failure(&error) {
+            let is_failure =
+                matches!(&error, RollupError::L1(error) if is_execution_failure(error));
+            if self.sent_blocks == 1 && is_failure {
                 let (hash, times) = self.refused;
                 let times = if hash == self.sent_first { times.saturating_add(1) } else { 1 };
                 self.refused = (self.sent_first, times);

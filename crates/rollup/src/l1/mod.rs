@@ -33,7 +33,7 @@ pub(crate) use blobs::BeaconFacts;
 pub(crate) use clock::L1Clock;
 pub(crate) use kept::KeptCodes;
 pub(crate) use posted::PostedFile;
-pub(crate) use vote::Quorum;
+pub(crate) use vote::{Quorum, Verdicts};
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, Bloom};

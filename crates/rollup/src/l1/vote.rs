@@ -7,7 +7,7 @@ use super::L1Client;
 use crate::{L1Error, error::Silence};
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::U64;
-use alloy_provider::{Provider as _, RootProvider};
+use alloy_provider::{Provider as _, RootProvider, transport::TransportError};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -94,6 +94,23 @@ impl Silent {
             *count = count.saturating_add(1).min(31);
             *until = Some(now + backoff.min(MAX_BACKOFF));
         }
+    }
+}
+
+/// Answers to a question to which an error response is an answer too, e.g. whether a transaction is
+/// accepted.
+#[derive(Debug)]
+pub(crate) struct Verdicts<T> {
+    /// Values and error responses of the nodes that answered.
+    pub(crate) all: Vec<Result<T, TransportError>>,
+    /// Index of an answer that more than half of them share.
+    most: Option<usize>,
+}
+
+impl<T> Verdicts<T> {
+    /// Returns the answer that more than half of the nodes share.
+    pub(crate) fn most(&self) -> Option<&Result<T, TransportError>> {
+        self.all.get(self.most?)
     }
 }
 
@@ -196,6 +213,57 @@ impl L1Client {
                 Err(L1Error::Undecided { same, nodes: answers.given.len() }.into())
             }
         }
+    }
+
+    /// Sends a question to all nodes concurrently, and returns their answers once more than half of
+    /// the nodes share one, or all have answered. Error responses count as equal. A node in use
+    /// that gives another answer than most is left.
+    ///
+    /// # Errors
+    ///
+    /// The error of a node if none answers.
+    pub(crate) fn verdicts<T, F>(
+        &self,
+        ask: impl Fn(RootProvider) -> F,
+        same: impl Fn(&T, &T) -> bool + Copy + Send + 'static,
+    ) -> Result<Verdicts<T>, L1Error>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, TransportError>> + Send + 'static,
+    {
+        let ask = |provider| {
+            let answer = ask(provider);
+            async move {
+                match answer.await {
+                    Err(error) if !error.is_error_resp() => Err(L1Error::from(error)),
+                    answer => Ok(answer),
+                }
+            }
+        };
+        if self.nodes.is_empty() {
+            let answer = self.wait(ask(self.client.provider().clone()))?;
+            return Ok(Verdicts { all: vec![answer], most: Some(0) });
+        }
+        let same = move |a: &Result<T, _>, b: &Result<T, _>| match (a, b) {
+            (Ok(a), Ok(b)) => same(a, b),
+            (a, b) => a.is_err() && b.is_err(),
+        };
+        let turn = self.client.turn();
+        let (answers, error) =
+            self.ask_all(ask, move |answers| answers.of_most(Quorum::Answering, same).is_ok());
+        if let (true, Some(error)) = (answers.given.is_empty(), error) {
+            return Err(error);
+        }
+        let most = answers.of_most(Quorum::Answering, same).ok();
+        let is_wrong = |(node, answer): &(usize, _)| {
+            let most = most.and_then(|at| answers.given.get(at));
+            *node == turn % self.nodes.len() && most.is_none_or(|(_, most)| !same(most, answer))
+        };
+        if answers.given.iter().any(is_wrong) {
+            tracing::warn!("L1 node contradicts the others, trying the next one");
+            self.client.leave_address(turn);
+        }
+        Ok(Verdicts { all: answers.given.into_iter().map(|(_, answer)| answer).collect(), most })
     }
 
     /// Returns the timestamp of the pending block; of several nodes the median, or that of more

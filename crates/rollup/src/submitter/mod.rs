@@ -7,6 +7,7 @@
 
 mod fee_cap;
 mod in_flight;
+mod requests;
 mod sending;
 mod spending;
 mod tracking;
@@ -22,21 +23,22 @@ use crate::{
     l1::{L1Client, L1View},
     probe::Probe,
 };
-use alloy_eips::BlockNumHash;
+use alloy_eips::{BlockId, BlockNumHash};
 use alloy_primitives::{Address, B256, U256};
-use alloy_provider::{Provider as _, transport::TransportError};
 use alloy_rpc_types_eth::TransactionRequest;
 use contracts::advance_plan::L1Limits;
 use fee_cap::FeeCap;
+use requests::{Account, account_at, estimate, simulate};
 use sending::Sending;
 use spending::Spending;
 use std::{
     collections::VecDeque,
     path::Path,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
-use tracking::{Account, AccountRequest, EarlierTransactions};
+use tracking::{AccountRequest, EarlierTransactions};
 use transaction::{Fees, Unsigned};
 
 /// Limits and timeouts of a submitter.
@@ -210,18 +212,12 @@ impl Submitter {
     ///
     /// [`RollupError::Funds`] if its balance is zero; [`RollupError::L1`] if a request to L1 fails.
     pub(crate) fn is_ready(client: &L1Client, account: Address) -> Result<(u64, u64), RollupError> {
-        let provider = client.inner().provider().clone();
-        let asked = client.wait(async move {
-            let balance = provider.get_balance(account);
-            let used = provider.get_transaction_count(account);
-            let taken = provider.get_transaction_count(account).pending();
-            tokio::try_join!(balance.into_future(), used.into_future(), taken.into_future())
-        });
-        let (balance, used, taken) = asked.map_err(L1Error::from)?;
+        let (Account { used, balance, .. }, taken) =
+            account_at(client, account, BlockId::latest(), true)?;
         if balance.is_zero() {
             return Err(RollupError::Funds { account, balance, cost: U256::ONE });
         }
-        Ok((used, taken))
+        Ok((used, taken.unwrap_or(used)))
     }
 
     /// Address of the account that posts blocks.
@@ -419,30 +415,19 @@ impl Submitter {
             .to(rollup)
             .gas_limit(self.limits.gas)
             .input(candidate.data.input.clone().into());
-        let provider = client.inner().provider().clone();
-        let asked = client.wait(async move {
-            let gas = async {
-                match gas_limit {
-                    Some(limit) => {
-                        if can_be_tried {
-                            // One execution, where an estimate needs several.
-                            let _ = provider.call(request.gas_limit(limit)).await?;
-                        }
-                        Ok::<_, TransportError>(limit)
-                    }
-                    None => {
-                        let estimate = provider.estimate_gas(request).await?;
-                        Ok(estimate.saturating_add(for_fork))
-                    }
+        let (known, gas) = thread::scope(|scope| {
+            let known = scope.spawn(|| account_at(client, account, BlockId::latest(), false));
+            let gas = match gas_limit {
+                // One execution, where an estimate needs several.
+                Some(limit) if can_be_tried => {
+                    simulate(client, &request.gas_limit(limit)).map(|()| limit)
                 }
+                Some(limit) => Ok(limit),
+                None => estimate(client, &request).map(|gas| gas.saturating_add(for_fork)),
             };
-            let used = provider.get_transaction_count(account);
-            let balance = provider.get_balance(account);
-            let latest = provider.get_block_number();
-            tokio::try_join!(used.into_future(), balance.into_future(), latest.into_future(), gas)
+            (known.join().unwrap_or(Err(L1Error::Thread)), gas)
         });
-        let (used, balance, latest, gas) = asked.map_err(L1Error::from)?;
-        let account = Account { used, balance, latest };
+        let ((account, _), gas) = (known?, gas?);
         self.account = Some(account);
         Ok((account, gas))
     }

@@ -1,13 +1,12 @@
 //! Responses of L1's pool to submitted transactions.
 
-use super::{InFlight, Submitter};
+use super::{InFlight, Submitter, requests::send};
 use crate::{
     L1Error, RollupError,
     l1::L1Client,
     probe::{Probe, Unanswered},
 };
 use alloy_primitives::{B256, Bytes};
-use alloy_provider::Provider as _;
 use alloy_sol_types::{SolError as _, sol};
 use client::ClientError;
 use std::{io, sync::Arc, time::Instant};
@@ -39,7 +38,8 @@ impl Sending {
         before: Option<InFlight>,
     ) -> Result<Self, RollupError> {
         let client = Arc::clone(client);
-        let answer = Probe::ask(move || send(&client, &raw)).map_err(no_thread)?;
+        let answer =
+            Probe::ask(move || send(&client, &raw).map_err(Into::into)).map_err(no_thread)?;
         Ok(Self { nonce, hash, is_first, before, begun: Instant::now(), answer })
     }
 }
@@ -124,18 +124,6 @@ impl Submitter {
     }
 }
 
-/// Sends a transaction, and waits for the response of L1's pool.
-pub(super) fn send(client: &L1Client, raw: &Bytes) -> Result<(), RollupError> {
-    let (provider, raw) = (client.inner().provider().clone(), raw.clone());
-    let outcome = client.wait(async move { provider.send_raw_transaction(&raw).await.map(drop) });
-    match outcome {
-        Ok(()) => Ok(()),
-        // It is in the pool or already included; the next poll of L1 shows which.
-        Err(error) if is_known(&error.to_string()) => Ok(()),
-        Err(error) => Err(L1Error::from(error).into()),
-    }
-}
-
 /// Returns `true` if L1 answered with a JSON-RPC error.
 pub(crate) const fn is_refusal(error: &RollupError) -> bool {
     matches!(error, RollupError::L1(L1Error::Client(ClientError::Rpc(error))) if error.is_error_resp())
@@ -143,8 +131,8 @@ pub(crate) const fn is_refusal(error: &RollupError) -> bool {
 
 /// Returns `true` if L1 rejected a transaction because EXECUTE failed: a block is invalid, or the
 /// gas did not suffice.
-pub(crate) fn is_execution_failure(error: &RollupError) -> bool {
-    let RollupError::L1(L1Error::Client(ClientError::Rpc(error))) = error else { return false };
+pub(crate) fn is_execution_failure(error: &L1Error) -> bool {
+    let L1Error::Client(ClientError::Rpc(error)) = error else { return false };
     let Some(answer) = error.as_error_resp() else { return false };
     let is_by_execute = answer
         .as_revert_data()
@@ -152,10 +140,6 @@ pub(crate) fn is_execution_failure(error: &RollupError) -> bool {
     let message = answer.message.to_lowercase();
     // Messages of geth, reth and anvil for a call that runs out of gas, which has no revert data.
     is_by_execute || ["out of gas", "gas required exceeds"].iter().any(|it| message.contains(it))
-}
-
-fn is_known(message: &str) -> bool {
-    ["already known", "already imported", "nonce too low"].iter().any(|it| message.contains(it))
 }
 
 pub(super) fn is_underpriced(error: &RollupError) -> bool {

@@ -2,16 +2,15 @@
 
 use super::{
     InFlight, Submitter, SubmitterProgress,
-    sending::{is_underpriced, no_thread, send},
+    requests::{Account, account_at, send},
+    sending::{is_underpriced, no_thread},
 };
 use crate::{
     L1Error, RollupError,
     l1::{L1Client, L1View},
     probe::Probe,
 };
-use alloy_eips::BlockNumberOrTag;
-use alloy_primitives::{Address, U256};
-use alloy_provider::{Provider as _, transport::TransportError};
+use alloy_eips::BlockId;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -25,16 +24,6 @@ const MAX_LANDED: usize = 16;
 const SLOW: Duration = Duration::from_millis(250);
 /// Number of round trips between two resends to a slow L1.
 const RESEND_TRIPS: u32 = 4;
-
-/// An account on L1.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Account {
-    /// Nonce of the account, i.e. the number of its included transactions.
-    pub(super) used: u64,
-    pub(super) balance: U256,
-    /// Number of L1's newest block.
-    pub(super) latest: u64,
-}
 
 /// Answer to an account request: the account, and its pending nonce if that was requested.
 type Answer = Result<(Account, Option<u64>), L1Error>;
@@ -132,7 +121,7 @@ impl Submitter {
 
     fn ask(&mut self, client: &Arc<L1Client>, view: &Arc<L1View>) -> Result<(), RollupError> {
         let Some(head) = view.head() else { return Ok(()) };
-        let block = BlockNumberOrTag::Number(head.number);
+        let block = BlockId::number(head.number);
         let (account, asks_for_earlier) = (self.key.address(), self.waits_for_earlier());
         let (client, when) = (Arc::clone(client), Instant::now());
         let question = move || account_at(&client, account, block, asks_for_earlier);
@@ -341,7 +330,7 @@ impl Submitter {
                 again.push(sent.raw.clone());
             }
             let client = Arc::clone(client);
-            let sends = move || again.iter().try_for_each(|raw| send(&client, raw));
+            let sends = move || Ok(again.iter().try_for_each(|raw| send(&client, raw))?);
             match Probe::ask(sends) {
                 Ok(sends) => self.resending = Some(sends),
                 Err(error) => outcome = Err(no_thread(error)),
@@ -386,28 +375,4 @@ enum Bump {
     TooMuch,
     /// The same for a blob transaction: its blocks have to be posted as calldata.
     NotByBlobs,
-}
-
-/// Requests an account at a block from L1, with concurrent requests.
-fn account_at(
-    client: &L1Client,
-    account: Address,
-    block: BlockNumberOrTag,
-    asks_for_earlier: bool,
-) -> Answer {
-    let provider = client.inner().provider().clone();
-    let asked = client.wait(async move {
-        let used = provider.get_transaction_count(account).block_id(block.into());
-        let balance = provider.get_balance(account);
-        let latest = provider.get_block_number();
-        let taken = async {
-            if !asks_for_earlier {
-                return Ok::<_, TransportError>(None);
-            }
-            provider.get_transaction_count(account).pending().await.map(Some)
-        };
-        tokio::try_join!(used.into_future(), balance.into_future(), latest.into_future(), taken)
-    });
-    let (used, balance, latest, taken) = asked.map_err(L1Error::from)?;
-    Ok((Account { used, balance, latest }, taken))
 }

@@ -1,21 +1,33 @@
 //! Several L1 nodes, one of which hangs or returns forged data.
 
-use crate::support::{World, is_settled, provider_of, until};
+use crate::support::{self, World, is_settled, provider_of, until};
 use alloy_consensus::constants::{EMPTY_RECEIPTS, EMPTY_TRANSACTIONS};
-use alloy_primitives::{Address, B256, U256, address, hex};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, U256, address, hex};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_rpc_types_eth::Header;
-use alloy_sol_types::SolCall;
-use contracts::bindings::{INativeRollup::dutiesCall, ISequencing::authorizeCall};
+use alloy_sol_types::{SolCall, SolError as _, sol};
+use contracts::bindings::{
+    INativeRollup::{advanceCall, dutiesCall},
+    ISequencing::authorizeCall,
+};
 use enshrine_rollup::{Config, Role, RollupNode};
 use eyre::{OptionExt as _, Result};
 use serde_json::{Value, json};
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
-use testkit::{ETHER, Interception, Proxy, id_of};
+use testkit::{ETHER, Interception, Key, Proxy, id_of};
 use variants::market::MARKET_ADDRESS;
+
+sol! {
+    /// EXECUTE rejected a block; declared in `contracts/libraries/Execute.sol`.
+    error ExecuteFailed();
+}
 
 /// Second account of the devnet, which advances the rollup.
 const ADVANCE: Address = address!("0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
@@ -56,6 +68,24 @@ const LIES: [(&str, Answer); 6] = [
         Some(if asks { a_year_ahead(&answer) } else { answer })
     }),
 ];
+
+/// Responses about the account and the transactions of the submitter.
+const LIES_ABOUT_POSTING: [(&str, &str, &str); 9] = [
+    ("a transaction that is withheld", "eth_sendRawTransaction", r#""result":"HASH""#),
+    ("a rejected transaction", "eth_sendRawTransaction", ERROR),
+    ("a nonce ahead", "eth_getTransactionCount", r#""result":"0xffff""#),
+    ("an old nonce", "eth_getTransactionCount", r#""result":"0x0""#),
+    ("an empty account", "eth_getBalance", r#""result":"0x0""#),
+    ("a low estimate", "eth_estimateGas", r#""result":"0x5208""#),
+    ("a high estimate", "eth_estimateGas", r#""result":"0xffffffffffff""#),
+    ("a failing estimate", "eth_estimateGas", EXECUTION_FAILURE),
+    ("a failing call", "eth_call", EXECUTION_FAILURE),
+];
+/// Error response of a pool whose node caps fees.
+const ERROR: &str = r#""error":{"code":-32000,"message":"tx fee (1.00 ether) exceeds the configured cap (0.00 ether)"}"#;
+/// Error response to an `advance` whose block is invalid (`ExecuteFailed`).
+const EXECUTION_FAILURE: &str =
+    r#""error":{"code":3,"message":"execution reverted","data":"SELECTOR"}"#;
 
 /// Returns `true` if a request is a call of this function.
 fn calls<C: SolCall>(request: &str) -> bool {
@@ -254,6 +284,50 @@ async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
             proxy.honest();
             proxy.delay(Duration::ZERO);
         }
+    }
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lying_about_posting_stops_no_blocks() -> Result<()> {
+    let world = World::with_sequencer(ADVANCE).await?;
+    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let (proxies, config) = behind(&world, 3, role)?;
+    let sequencer = RollupNode::start(config).await?;
+    let (alice, l2) = (Key::named("alice"), provider_of(&sequencer)?);
+    world.deposit(alice.address(), U256::from(ETHER)).await?;
+    until("the deposit", &sequencer, || async {
+        Ok(!l2.get_balance(alice.address()).await?.is_zero() && is_settled(&sequencer))
+    })
+    .await?;
+    for (what, method, lie) in LIES_ABOUT_POSTING {
+        let lie = lie.replace("HASH", &B256::repeat_byte(7).to_string());
+        let lie = lie.replace("SELECTOR", &hex::encode_prefixed(ExecuteFailed::SELECTOR));
+        let lies = Arc::new(AtomicUsize::new(0));
+        for proxy in &proxies {
+            let (lie, told) = (lie.clone(), Arc::clone(&lies));
+            proxy.intercept(move |request| {
+                // Calls of views are questions to all nodes already (`LIES`).
+                let is_asked = request.contains(&format!("\"{method}\""))
+                    && (method != "eth_call" || calls::<advanceCall>(request));
+                is_asked.then(|| {
+                    told.fetch_add(1, Ordering::SeqCst);
+                    format!(r#"{{"jsonrpc":"2.0","id":{},{lie}}}"#, id_of(request))
+                })
+            });
+            // A transaction whose block is posted with a message as its evidence, which L1 estimates.
+            world.deposit(alice.address(), U256::ONE).await?;
+            let sent = support::signed(&l2, &alice, Address::ZERO, 1, Bytes::new(), 21_000).await?;
+            let hash = *l2.send_raw_transaction(&sent.encoded_2718()).await?.tx_hash();
+            until(what, &sequencer, || async {
+                let is_included = l2.get_transaction_receipt(hash).await?.is_some();
+                Ok(is_included && is_settled(&sequencer))
+            })
+            .await?;
+            proxy.honest();
+        }
+        assert!(lies.load(Ordering::SeqCst) > 0, "{what}");
     }
     sequencer.stop().await;
     Ok(())

@@ -1,0 +1,192 @@
+//! Requests about the submitter's account and transactions, which no header proves: they are sent to
+//! all L1 nodes, and most of these decide.
+//!
+//! With one L1 node, its answers count.
+
+use super::sending::is_execution_failure;
+use crate::{
+    L1Error,
+    l1::{L1Client, Verdicts},
+};
+use alloy_eips::BlockId;
+use alloy_primitives::{Address, Bytes, U256};
+use alloy_provider::{Provider as _, RootProvider, transport::TransportError};
+use alloy_rpc_types_eth::TransactionRequest;
+
+/// An account on L1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Account {
+    /// Nonce of the account, i.e. the number of its included transactions.
+    pub(super) used: u64,
+    pub(super) balance: U256,
+    /// Number of L1's newest block.
+    pub(super) latest: u64,
+}
+
+/// Returns an account at a block, and its pending nonce if `asks_for_earlier`: the highest that a
+/// node reports, since the pools of nodes differ.
+///
+/// # Errors
+///
+/// [`L1Error::Client`] if L1 does not answer, and [`L1Error::Undecided`] if the nodes have different
+/// accounts and no more than half agree.
+pub(super) fn account_at(
+    client: &L1Client,
+    account: Address,
+    block: BlockId,
+    asks_for_earlier: bool,
+) -> Result<(Account, Option<u64>), L1Error> {
+    let ask = |provider: RootProvider| async move {
+        let used = provider.get_transaction_count(account).block_id(block);
+        let balance = provider.get_balance(account).block_id(block);
+        let latest = provider.get_block_number();
+        let taken = async {
+            if !asks_for_earlier {
+                return Ok::<_, TransportError>(None);
+            }
+            provider.get_transaction_count(account).pending().await.map(Some)
+        };
+        tokio::try_join!(used.into_future(), balance.into_future(), latest.into_future(), taken)
+    };
+    // Neither the newest block nor the pools of honest nodes have to be equal.
+    let answers = client.verdicts(ask, |a, b| (a.0, a.1) == (b.0, b.1))?;
+    let Some(Ok((used, balance, ..))) = answers.most() else { return Err(undecided(answers)) };
+    let (used, balance) = (*used, *balance);
+    let mut numbers: Vec<_> = values(&answers).map(|(_, _, latest, _)| *latest).collect();
+    let latest = upper_median(&mut numbers).unwrap_or_default();
+    let taken = values(&answers).filter_map(|(.., taken)| *taken).max();
+    Ok((Account { used, balance, latest }, taken))
+}
+
+/// Sends a transaction to all L1 nodes, and waits until most of their pools have responded.
+///
+/// # Errors
+///
+/// The error response if most pools reject the transaction, and [`L1Error::Client`] if none answers.
+pub(super) fn send(client: &L1Client, raw: &Bytes) -> Result<(), L1Error> {
+    let ask = |provider: RootProvider| {
+        let raw = raw.clone();
+        async move {
+            match provider.send_raw_transaction(&raw).await {
+                // It is in the pool or already included; the next poll of L1 shows which.
+                Err(error) if is_known(&error.to_string()) => Ok(()),
+                sent => sent.map(drop),
+            }
+        }
+    };
+    let answers = client.verdicts(ask, |(), ()| true)?;
+    // A pool that has it gossips it.
+    match 2 * values(&answers).count() >= answers.all.len() {
+        true => Ok(()),
+        false => Err(undecided(answers)),
+    }
+}
+
+/// Executes a transaction on L1's head without sending it.
+///
+/// # Errors
+///
+/// The error response unless it succeeds on most nodes, and [`L1Error::Client`] if none answers.
+pub(super) fn simulate(client: &L1Client, request: &TransactionRequest) -> Result<(), L1Error> {
+    let ask = |provider: RootProvider| {
+        let request = request.clone();
+        async move { provider.call(request).await.map(drop) }
+    };
+    let answers = client.verdicts(ask, |(), ()| true)?;
+    match answers.most() {
+        Some(Ok(())) => Ok(()),
+        _ => Err(undecided(answers)),
+    }
+}
+
+/// Returns the gas that a transaction needs.
+///
+/// # Errors
+///
+/// The error response unless most nodes have an estimate, and [`L1Error::Client`] if none answers.
+pub(super) fn estimate(client: &L1Client, request: &TransactionRequest) -> Result<u64, L1Error> {
+    let ask = |provider: RootProvider| {
+        let request = request.clone();
+        async move { provider.estimate_gas(request).await }
+    };
+    let answers = client.verdicts(ask, |a, b| is_close(*a, *b))?;
+    let mut estimates: Vec<_> = values(&answers).copied().collect();
+    if 2 * estimates.len() <= answers.all.len() {
+        return Err(undecided(answers));
+    }
+    estimate_of(&mut estimates).ok_or_else(|| undecided(answers))
+}
+
+/// Returns the highest estimate that is close to the median, if there is any. The estimates of
+/// clients differ by a few percent; the median lies between those of honest nodes if most are.
+fn estimate_of(estimates: &mut [u64]) -> Option<u64> {
+    let median = upper_median(estimates)?;
+    estimates.iter().copied().filter(|it| is_close(*it, median)).max()
+}
+
+/// Returns `true` if estimates differ by an eighth at most, which is added to them.
+const fn is_close(a: u64, b: u64) -> bool {
+    a.abs_diff(b) <= a / 8
+}
+
+fn upper_median(values: &mut [u64]) -> Option<u64> {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied()
+}
+
+fn values<T>(answers: &Verdicts<T>) -> impl Iterator<Item = &T> {
+    answers.all.iter().filter_map(|answer| answer.as_ref().ok())
+}
+
+/// Returns the reason why most nodes have no value in common: the most frequent error, or
+/// [`L1Error::Undecided`] if errors are the minority.
+///
+/// A failure of EXECUTE makes the sequencer replace a block and drop transactions, so it is reported
+/// only if more than half of the nodes do.
+fn undecided<T>(answers: Verdicts<T>) -> L1Error {
+    let nodes = answers.all.len();
+    let errors: Vec<L1Error> =
+        answers.all.into_iter().filter_map(|answer| answer.err().map(L1Error::from)).collect();
+    let same = errors.len();
+    if 2 * same < nodes {
+        return L1Error::Undecided { same: nodes - same, nodes };
+    }
+    let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    let failures = errors.iter().filter(|error| is_execution_failure(error)).count();
+    let is_failure = 2 * failures > nodes;
+    let ranked = errors.into_iter().enumerate().filter_map(|(at, error)| {
+        let count = texts.iter().filter(|text| **text == texts[at]).count();
+        (is_execution_failure(&error) == is_failure).then_some((count, error))
+    });
+    let reason = ranked.max_by_key(|(count, _)| *count);
+    reason.map_or(L1Error::Undecided { same, nodes }, |(_, error)| error)
+}
+
+fn is_known(message: &str) -> bool {
+    ["already known", "already imported", "nonce too low"].iter().any(|it| message.contains(it))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testkit::Random;
+
+    #[test]
+    fn minority_of_liars_never_sets_estimate() {
+        let mut random = Random::new(8_079);
+        for _ in 0..2_000 {
+            let liars = random.index(4);
+            let honest: Vec<_> = (0..=liars).map(|_| 1_000_000 + random.below(60_000)).collect();
+            let lie = |random: &mut Random| match random.index(3) {
+                0 => random.below(2_000_000),
+                1 => u64::MAX,
+                _ => 0,
+            };
+            let mut all: Vec<_> = (0..liars).map(|_| lie(&mut random)).collect();
+            all.extend(&honest);
+            let (least, most) = (honest.iter().min().unwrap(), honest.iter().max().unwrap());
+            let estimate = estimate_of(&mut all).unwrap();
+            assert!((*least..=most + most / 8).contains(&estimate), "{estimate} of {all:?}");
+        }
+    }
+}
