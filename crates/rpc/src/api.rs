@@ -130,6 +130,18 @@ impl Api {
         })
     }
 
+    /// Like [`Self::reserve_filter_items`]; removes a filter with as many, if all are in use.
+    pub(crate) fn reserve_items_of_filter(
+        &self,
+        items: usize,
+    ) -> Result<OwnedSemaphorePermit, RpcError> {
+        match self.reserve_filter_items(items) {
+            // Another request may use the permits meanwhile.
+            Err(_) if self.filters.remove_unpolled(items) => self.reserve_filter_items(items),
+            reserved => reserved,
+        }
+    }
+
     /// Returns the shared node.
     pub const fn node(&self) -> &Arc<Node> {
         &self.node

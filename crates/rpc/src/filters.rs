@@ -21,14 +21,15 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
 }
 
 fn install(api: &Api, kind: FilterKind) -> Result<U256, RpcError> {
-    let permit = api.reserve_filter_items(0)?;
-    api.filters.install(api.node().subscribe(), kind, Vec::new(), permit)
+    let permit = api.reserve_items_of_filter(0)?;
+    Ok(api.filters.install(api.node().subscribe(), kind, Vec::new(), permit))
 }
 
 /// Installs a log filter. If the node's `past_logs` option is set, its first poll also returns
 /// matching logs of existing blocks.
 fn new_log_filter(api: &Api, filter: Filter) -> Result<U256, RpcError> {
-    let permit = api.reserve_filter_items(check_filter(&filter)?)?;
+    let items = check_filter(&filter)?;
+    let permit = api.reserve_items_of_filter(items)?;
     let (events, head) = api.node().subscribe_at_head();
     let mut past = filter.clone();
     let earlier = match &mut past.block_option {
@@ -45,7 +46,7 @@ fn new_log_filter(api: &Api, filter: Filter) -> Result<U256, RpcError> {
         }
         _ => Vec::new(),
     };
-    api.filters.install(events, FilterKind::Logs(Box::new(filter)), earlier, permit)
+    Ok(api.filters.install(events, FilterKind::Logs(Box::new(filter)), earlier, permit))
 }
 
 /// All logs that match a filter, including those of earlier polls.

@@ -45,7 +45,7 @@ struct Installed {
     asked: Mutex<Instant>,
     unread: Mutex<Unread>,
     /// Its part of the addresses and topics of all filters.
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 /// Events that were not returned yet.
@@ -69,19 +69,19 @@ impl Filters {
         Self { lifetime, inner: Mutex::default() }
     }
 
+    /// Installs a filter. At the limit, removes the one that was not polled for longest, so that one
+    /// client with many filters does not keep others from installing any.
     pub(crate) fn install(
         self: &Arc<Self>,
         events: Receiver<Event>,
         kind: FilterKind,
         earlier: Vec<RpcLog>,
         permit: OwnedSemaphorePermit,
-    ) -> Result<U256, RpcError> {
+    ) -> U256 {
         self.expire();
         let mut inner = self.inner.lock();
         if inner.filters.len() >= MAX_FILTERS {
-            return Err(RpcError::server(format!(
-                "{MAX_FILTERS} filters are installed: uninstall some"
-            )));
+            inner.remove_unpolled(0);
         }
         if inner.last == 0 {
             self.expire_regularly();
@@ -89,8 +89,14 @@ impl Filters {
         inner.last += 1;
         let id = U256::from(inner.last);
         let (asked, unread) = (Mutex::new(Instant::now()), Unread { earlier, events }.into());
-        inner.filters.insert(id, Arc::new(Installed { kind, asked, unread, _permit: permit }));
-        Ok(id)
+        inner.filters.insert(id, Arc::new(Installed { kind, asked, unread, permit }));
+        id
+    }
+
+    /// Removes the filter that was not polled for longest among those with at least this number of
+    /// addresses and topics. Returns `false` if there is none.
+    pub(crate) fn remove_unpolled(&self, items: usize) -> bool {
+        self.inner.lock().remove_unpolled(items)
     }
 
     /// Removes the filters that were not polled for their lifetime. An unpolled filter keeps the
@@ -157,6 +163,14 @@ impl Filters {
                 json!(changes)
             }
         })
+    }
+}
+
+impl Inner {
+    fn remove_unpolled(&mut self, items: usize) -> bool {
+        let those = self.filters.iter().filter(|(_, filter)| filter.permit.num_permits() >= items);
+        let oldest = those.min_by_key(|(_, filter)| *filter.asked.lock()).map(|(id, _)| *id);
+        oldest.is_some_and(|id| self.filters.remove(&id).is_some())
     }
 }
 

@@ -197,17 +197,34 @@ async fn log_filter_items_are_limited() {
 }
 
 #[tokio::test]
-async fn filters_share_a_limit_of_items() {
+async fn unpolled_filter_is_removed_for_its_items() {
     let server = Server::new(Mining::Auto);
+    let small = server.ask("eth_newFilter", json!([filter_of(2)])).await;
     let mut ids = Vec::new();
     for _ in 0..1_024 {
         ids.push(server.ask("eth_newFilter", json!([filter_of(1_024)])).await);
+        // The first one is polled, the second one is not.
+        server.ask("eth_getFilterChanges", json!([ids[0]])).await;
     }
-    assert_eq!(server.code("eth_newFilter", json!([filter_of(2)])).await, -32_000);
-    // Filters without addresses and topics need no place, and an uninstalled one gives its back.
-    server.ask("eth_newBlockFilter", json!([])).await;
-    server.ask("eth_uninstallFilter", json!([ids[0]])).await;
-    server.ask("eth_newFilter", json!([filter_of(1_024)])).await;
+    let is_installed = async |id: &Value| {
+        server.answer("eth_getFilterChanges", json!([id])).await.get("result").is_some()
+    };
+    assert!(is_installed(&ids[0]).await && !is_installed(&ids[1]).await);
+    assert!(is_installed(&ids[2]).await && is_installed(&small).await);
+}
+
+#[tokio::test]
+async fn unpolled_filter_is_removed_at_the_limit() {
+    let server = Server::new(Mining::Auto);
+    let mut ids = Vec::new();
+    for _ in 0..10_001 {
+        ids.push(server.ask("eth_newBlockFilter", json!([])).await);
+        server.ask("eth_getFilterChanges", json!([ids[0]])).await;
+    }
+    let code = async |id: &Value| server.answer("eth_getFilterChanges", json!([id])).await;
+    for (at, is_installed) in [(0, true), (1, false), (2, true), (10_000, true)] {
+        assert_eq!(code(&ids[at]).await.get("result").is_some(), is_installed, "{at}");
+    }
 }
 
 #[tokio::test]
