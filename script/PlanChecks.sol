@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {GenesisReader} from "../contracts/deployment/GenesisReader.sol";
 import {IL1MessageQueue} from "../contracts/interfaces/IL1MessageQueue.sol";
-import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../contracts/interfaces/IRollup.sol";
 import {Capacity} from "../contracts/libraries/Capacity.sol";
 import {Execute} from "../contracts/libraries/Execute.sol";
 import {Rlp} from "../contracts/libraries/Rlp.sol";
@@ -181,16 +181,16 @@ abstract contract PlanChecks is SequencingChecks {
     }
 
     /// @dev Reads the source of the rollup's forks.
-    function _forkMode(string memory toml) internal view returns (INativeRollup.ForkMode mode) {
+    function _forkMode(string memory toml) internal view returns (IRollup.ForkMode mode) {
         string memory key = ".rollup.forks";
-        if (!vm.keyExistsToml(toml, key)) return INativeRollup.ForkMode.Follow;
+        if (!vm.keyExistsToml(toml, key)) return IRollup.ForkMode.Follow;
         string memory name = _string(toml, key);
         string[3] memory modes = ["follow", "registry", "pinned"];
         uint8 i = 0;
         while (i < 3 && keccak256(bytes(modes[i])) != keccak256(bytes(name))) ++i;
         if (i == 3) revert ValueInvalid(_name(key), name, "follow, registry or pinned");
-        mode = INativeRollup.ForkMode(i);
-        if (mode == INativeRollup.ForkMode.Registry && REGISTRY.code.length == 0) {
+        mode = IRollup.ForkMode(i);
+        if (mode == IRollup.ForkMode.Registry && REGISTRY.code.length == 0) {
             string memory rule = "follow or pinned: this L1 has no registry (EIP-8357) at ";
             revert ValueInvalid(_name(key), name, string.concat(rule, vm.toString(REGISTRY)));
         }
@@ -218,11 +218,11 @@ abstract contract PlanChecks is SequencingChecks {
     /// have the fields of the fork in the file.
     function _genesis(string memory toml, bytes memory header)
         internal
-        returns (INativeRollup.Genesis memory)
+        returns (IRollup.Genesis memory)
     {
         uint16 schema = _schema(toml);
         GenesisReader reader = new GenesisReader();
-        try reader.read(header, schema) returns (INativeRollup.Genesis memory genesis) {
+        try reader.read(header, schema) returns (IRollup.Genesis memory genesis) {
             return genesis;
         } catch (bytes memory reason) {
             // Only Amsterdam has other fields; a header does not show which of the earlier forks it

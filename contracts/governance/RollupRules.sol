@@ -6,7 +6,7 @@ import {GenesisReader} from "../deployment/GenesisReader.sol";
 import {IForcedInbox} from "../interfaces/IForcedInbox.sol";
 import {IForcedSettlement} from "../interfaces/IForcedSettlement.sol";
 import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
-import {INativeRollup} from "../interfaces/INativeRollup.sol";
+import {IRollup} from "../interfaces/IRollup.sol";
 import {Capacity} from "../libraries/Capacity.sol";
 import {Execute} from "../libraries/Execute.sol";
 import {Messages} from "../messaging/Messages.sol";
@@ -85,28 +85,28 @@ abstract contract RollupRules is RollupState {
     /// @dev Minimum gas limit of an Ethereum block.
     uint256 private constant MIN_GAS_LIMIT = 5000;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     uint64 public immutable CHAIN_ID;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     ForkMode public immutable FORK_MODE;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     uint64 public immutable MAX_LAG;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     uint64 public immutable OPEN_AFTER;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     uint64 public immutable RELAY_DEADLINE;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     uint64 public immutable UPGRADE_DELAY;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     address public immutable MESSAGE_QUEUE;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     address public immutable FORCED;
 
     /// @dev Value of `DELAY` of the forced queue, in seconds.
@@ -162,7 +162,7 @@ abstract contract RollupRules is RollupState {
         owner = config.owner;
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function announce(Change change, uint256 value) external onlyOwner {
         if (change == Change.Fork) _requirePinned();
         uint256 count = _announced.length;
@@ -173,7 +173,7 @@ abstract contract RollupRules is RollupState {
         emit ChangeAnnounced(change, value, ready);
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function clear(Change change, uint256 value) external {
         Announcement storage a = _announced[_known(change, value)];
         if (a.cleared) revert AlreadyCleared(change, value);
@@ -184,13 +184,13 @@ abstract contract RollupRules is RollupState {
         emit ChangeCleared(change, value, a.readyAt);
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function withdraw(Change change, uint256 value) external onlyOwner {
         _forget(change, value);
         emit ChangeWithdrawn(change, value);
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function make(Change change, uint256 value) external onlyOwner {
         (uint256 ready, bool cleared) = _forget(change, value);
         // For delays of days, the precision of L1 timestamps is sufficient.
@@ -205,61 +205,61 @@ abstract contract RollupRules is RollupState {
         emit ChangeMade(change, value);
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function offerOwnership(address next) external onlyOwner {
         pendingOwner = next;
         emit OwnershipOffered(msg.sender, next);
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function takeOwnership() external {
         if (msg.sender != pendingOwner) revert NotOwner(msg.sender);
         _setOwner(msg.sender);
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function renounceOwnership() external onlyOwner {
         _setOwner(address(0));
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function policy() external view returns (address) {
         return _policyOf(_rules);
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function gasLimits() external view returns (uint64 latest, uint64 target) {
         return (_gasLimitOf(_rules), _gasTargetOf(_rules));
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function nextGasLimit() external view returns (uint64) {
         return _nextGasLimit(_rules);
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function schemaAt(uint64 timestamp) external view returns (uint16) {
         if (_is(ForkMode.Registry)) return _registered();
         return _schemaOf(_rulesAt(_rules, timestamp));
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function forks(uint256 index) external view returns (Fork memory) {
         return _forks[index];
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function forkCount() external view returns (uint256) {
         return _forks.length;
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function readyAt(Change change, uint256 value) external view returns (uint256) {
         uint256 index = _indexOf(change, value);
         return index == _announced.length ? 0 : _announced[index].readyAt;
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function announcements() external view returns (Announcement[] memory) {
         return _announced;
     }
@@ -330,9 +330,12 @@ abstract contract RollupRules is RollupState {
         uint64 latest = _gasLimitOf(rules);
         uint64 target = _gasTargetOf(rules);
         if (latest == target) return latest;
-        uint64 step = latest / 1024 - 1;
-        if (latest < target) return target - latest > step ? latest + step : target;
-        return latest - target > step ? latest - step : target;
+        // Both have 32 bits and are at least `MIN_GAS_LIMIT`.
+        unchecked {
+            uint64 step = latest / 1024 - 1;
+            if (latest < target) return target - latest > step ? latest + step : target;
+            return latest - target > step ? latest - step : target;
+        }
     }
 
     /// @dev Returns the rules after a block with this gas limit.

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {OpenSequencing} from "../../contracts/sequencing/OpenSequencing.sol";
 import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
@@ -78,7 +78,7 @@ contract PlannedValuesTest is VerifyFixture {
         assertEq(r.policy(), p.policy);
         assertEq(r.owner(), address(0xaa));
         assertEq(r.head().timestamp, l2.timestamp);
-        INativeRollup.Fork memory fork = r.forks(0);
+        IRollup.Fork memory fork = r.forks(0);
         assertEq(fork.schema, 0x1201);
         assertEq(fork.from, l2.timestamp);
     }

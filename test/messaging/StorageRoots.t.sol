@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Test} from "forge-std/Test.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
 import {Guardians} from "../utils/Guardians.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
@@ -33,9 +33,7 @@ contract StorageRootsTest is Test {
         (storageRoot, storageProof) = SmallTries.storageTrie(Messages.sentSlot(0), hash);
         (stateRoot, accountProof) = SmallTries.stateTrie(Predeploys.L2_MESSENGER, storageRoot);
         vm.mockCall(
-            ROLLUP,
-            abi.encodeWithSelector(INativeRollup.stateRootAt.selector),
-            abi.encode(stateRoot)
+            ROLLUP, abi.encodeWithSelector(IRollup.stateRootAt.selector), abi.encode(stateRoot)
         );
     }
 
@@ -165,7 +163,7 @@ contract L2SenderTest is Test {
         bytes32 stateRoot;
         (p.storageRoot, p.storageProof) = SmallTries.storageTrie(Messages.sentSlot(0), hash);
         (stateRoot, p.accountProof) = SmallTries.stateTrie(Predeploys.L2_MESSENGER, p.storageRoot);
-        vm.mockCall(ROLLUP, abi.encodeCall(INativeRollup.stateRootAt, (0)), abi.encode(stateRoot));
+        vm.mockCall(ROLLUP, abi.encodeCall(IRollup.stateRootAt, (0)), abi.encode(stateRoot));
     }
 
     function noSender() private pure returns (bytes memory) {
@@ -212,7 +210,7 @@ contract L2SenderTest is Test {
         (p.storageRoot, p.storageProof) = SmallTries.storageTrie(Messages.sentSlot(1), hash);
         (stateRoot, p.accountProof) = SmallTries.stateTrie(Predeploys.L2_MESSENGER, p.storageRoot);
         p.l2Block = 1;
-        vm.mockCall(ROLLUP, abi.encodeCall(INativeRollup.stateRootAt, (1)), abi.encode(stateRoot));
+        vm.mockCall(ROLLUP, abi.encodeCall(IRollup.stateRootAt, (1)), abi.encode(stateRoot));
         bytes memory claim = abi.encodeCall(queue.claim, (other, p, address(0)));
 
         CallingBack recipient = new CallingBack(claim);

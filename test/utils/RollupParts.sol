@@ -5,7 +5,7 @@ import {Test} from "forge-std/Test.sol";
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {Guardians} from "./Guardians.sol";
 import {SystemContracts} from "./SystemContracts.sol";
@@ -63,11 +63,11 @@ abstract contract RollupParts is Test, SystemContracts {
     }
 
     /// @dev Returns the rules of a rollup with the current queues.
-    function configOf(uint16 schema) internal view returns (INativeRollup.Config memory) {
-        return INativeRollup.Config({
+    function configOf(uint16 schema) internal view returns (IRollup.Config memory) {
+        return IRollup.Config({
             chainId: CHAIN_ID,
             schema: schema,
-            forkMode: INativeRollup.ForkMode.Follow,
+            forkMode: IRollup.ForkMode.Follow,
             maxLag: MAX_LAG,
             openAfter: OPEN_AFTER,
             relayDeadline: RELAY_DEADLINE,
@@ -92,12 +92,12 @@ abstract contract RollupParts is Test, SystemContracts {
     }
 
     /// @dev Waits until an announced change is ready, with nothing pending.
-    function untilReady(INativeRollup.Change change, uint256 value) internal {
+    function untilReady(IRollup.Change change, uint256 value) internal {
         skip(UPGRADE_DELAY - 1 days);
         rollup.clear(change, value);
         skip(1 days);
     }
 
     /// @dev Returns evidence without content.
-    function none() internal pure returns (INativeRollup.Evidence memory evidence) {}
+    function none() internal pure returns (IRollup.Evidence memory evidence) {}
 }

@@ -5,10 +5,8 @@
 
 use alloy_sol_types::sol;
 
-sol!(
-    #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
-    "../../contracts/interfaces/INativeRollup.sol"
-);
+// `INativeRollup` with the members of `IRollup`, from `build.rs`.
+include!(concat!(env!("OUT_DIR"), "/INativeRollup.rs"));
 sol!(
     #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
     "../../contracts/interfaces/IL1MessageQueue.sol"
