@@ -13,6 +13,7 @@ pub mod bindings;
 pub mod capacity;
 mod claims;
 pub mod code_reference;
+pub mod commitment;
 mod config;
 mod deployment;
 mod genesis;
