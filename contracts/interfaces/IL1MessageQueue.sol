@@ -87,6 +87,10 @@ interface IL1MessageQueue {
     /// paid out.
     event MessageRefunded(uint64 indexed index, address indexed recipient, uint256 value);
 
+    /// @notice Emitted when ETH is added to the escrow without a message.
+    /// @param from Account that added it.
+    /// @param amount Amount in wei.
+    event Backed(address indexed from, uint256 amount);
     /// @notice Emitted when the guardian pauses the queue.
     /// @param until Timestamp at which the pause ends.
     event QueuePaused(uint64 until);
@@ -168,6 +172,10 @@ interface IL1MessageQueue {
         external
         payable
         returns (uint64 index);
+
+    /// @notice Adds ETH to the escrow, for accounts that have ETH on the L2 from its first block on.
+    /// Nothing is sent to the L2, and no account can take it back. Reverts during a pause.
+    function back() external payable;
 
     /// @notice Delivers a message from the L2. Any account may call. Reverts if the target rejects
     /// the message; it can then be claimed again at any time.

@@ -90,6 +90,13 @@ abstract contract SendQueue is Escrow {
     }
 
     /// @inheritdoc IL1MessageQueue
+    function back() external payable {
+        // A pause accepts ETH for no target.
+        if (_GUARDIAN != address(0)) _requireOpen(address(0), msg.value);
+        emit Backed(msg.sender, msg.value);
+    }
+
+    /// @inheritdoc IL1MessageQueue
     function settle(uint64 relayed, Checkpoint calldata before, Checkpoint calldata next)
         external
         returns (uint64 pendingSince)

@@ -155,6 +155,19 @@ contract GuardTest is BridgeFixture {
         l1Queue.send{value: 1}(carol, carol, 0, 0, "");
     }
 
+    function test_a_paused_queue_takes_no_backing() public {
+        l1Queue.back{value: 1}();
+        uint64 until = pause();
+        bytes memory error_ = abi.encodeWithSelector(IL1MessageQueue.SendPaused.selector, until);
+        vm.expectRevert(error_);
+        l1Queue.back{value: 1}();
+        vm.expectRevert(error_);
+        l1Queue.back();
+        vm.warp(until);
+        l1Queue.back{value: 1}();
+        assertEq(address(l1Queue).balance, 1000 ether + 2);
+    }
+
     /// @dev Contract wallets exit by such messages. The fee is not part of the value.
     function test_messages_to_alias_accounts_without_value_go_on() public {
         pause();
