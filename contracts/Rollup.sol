@@ -62,6 +62,7 @@ abstract contract Rollup is RelayDuty, ForcedDuty {
         tip.feeRecipient = _authorized(tip);
         bytes memory buffer = Execute.allocate(inputs);
         bool plain = _isEmpty(evidence);
+        bytes memory block_;
         // Index of the block within the call.
         uint256 index;
         for (uint256 i = 0; i < inputs.length; ++i) {
@@ -69,7 +70,7 @@ abstract contract Rollup is RelayDuty, ForcedDuty {
             uint256 inInput = 0;
             do {
                 if (!plain) _updateAnchor(tip, evidence.updates, index);
-                bytes memory block_ = count == 0 ? buffer : Execute.blockAt(buffer, count, inInput);
+                block_ = count == 0 ? buffer : Execute.blockAt(buffer, count, inInput);
                 _addBlock(tip, buffer, block_, count, inInput == 0);
                 // Most blocks have no evidence and need none.
                 if (!plain || tip.timestamp >= tip.dutyDue) {
@@ -83,6 +84,7 @@ abstract contract Rollup is RelayDuty, ForcedDuty {
                 }
             } while (inInput < count);
         }
+        tip.baseFee = Execute.baseFee(block_);
         if (!plain) _requireAllUsed(tip, evidence);
     }
 
@@ -153,7 +155,6 @@ abstract contract Rollup is RelayDuty, ForcedDuty {
         tip.timestamp = time;
         tip.blockHash = hash;
         tip.stateRoot = root;
-        tip.baseFee = Execute.baseFee(block_);
         _added(number, hash, root);
     }
 
@@ -196,11 +197,14 @@ abstract contract Rollup is RelayDuty, ForcedDuty {
     /// zero.
     function _authorized(Tip memory tip) private view returns (address) {
         address asked = _policyOf(tip.rules);
-        bool overdue = tip.timestamp >= tip.dutyDue + OPEN_AFTER;
-        // The precision of L1 timestamps is sufficient.
-        // forge-lint: disable-next-line(block-timestamp)
-        if (asked == address(0) || overdue || block.timestamp >= tip.timestamp + OPEN_AFTER) {
-            return address(0);
+        // Times fit into 40 bits and `OPEN_AFTER` into 32.
+        unchecked {
+            bool overdue = tip.timestamp >= tip.dutyDue + OPEN_AFTER;
+            // The precision of L1 timestamps is sufficient.
+            // forge-lint: disable-next-line(block-timestamp)
+            if (asked == address(0) || overdue || block.timestamp >= tip.timestamp + OPEN_AFTER) {
+                return address(0);
+            }
         }
         return ISequencing(asked).authorize(msg.sender, tip.timestamp);
     }

@@ -35,7 +35,7 @@ abstract contract RollupState is IRollup {
         uint64 anchorNumber;
         uint64 messageCount;
         uint64 dutyDue;
-        // In wei, of the last block that the call has added; zero before.
+        // In wei, of the last block that the call has added; set after all blocks.
         uint256 baseFee;
         // Slots 1 and 2.
         bytes32 blockHash;
