@@ -46,8 +46,14 @@ abstract contract PlanChecks is SequencingChecks {
 
     uint256 private constant MOST_PERCENT = 10_000;
 
-    /// @dev Seconds until the ring of checkpoints is full, if each L1 block uses one checkpoint.
-    uint256 private constant RING = 16_382 * 6;
+    /// @dev Equals the constants of `SendQueue` and `RollupRules`.
+    uint256 private constant MIN_CHECKPOINTS = 1 << 10;
+    uint256 private constant MAX_CHECKPOINTS = 1 << 20;
+    uint256 private constant MIN_L1_SLOT_MILLIS = 100;
+
+    /// @dev Values for a file without these keys: the slots of Ethereum, halved.
+    uint64 private constant CHECKPOINTS = 16_382;
+    uint64 private constant L1_SLOT_MILLIS = 6000;
 
     /// @dev Reads the chain id of the L2.
     function _chainId(string memory toml) internal pure returns (uint64 id) {
@@ -88,6 +94,37 @@ abstract contract PlanChecks is SequencingChecks {
         );
         _require(guardian.pause <= MAX_PAUSE, key, guardian.pause, rule);
         guardian.limit = uint128(_u64(toml, ".guardian.limit_gwei")) * 1 gwei;
+    }
+
+    /// @dev Reads the number of checkpoints that the message queue stores.
+    function _checkpoints(string memory toml) internal view returns (uint64) {
+        return _u64(toml, ".messages.checkpoints", CHECKPOINTS);
+    }
+
+    /// @dev Reads the minimum time between two L1 blocks, in milliseconds.
+    function _l1SlotMillis(string memory toml) internal view returns (uint64) {
+        return _u64(toml, ".rollup.l1_slot_millis", L1_SLOT_MILLIS);
+    }
+
+    /// @dev Checks that the ring of checkpoints lasts for the time in which no account has to relay
+    /// anything, if each L1 block uses one.
+    function _requireRing(string memory toml, uint256 relay, uint256 others) private view {
+        string memory key = ".messages.checkpoints";
+        uint256 places = _checkpoints(toml);
+        _atLeast(key, places, MIN_CHECKPOINTS, "each L1 block with a message uses one");
+        string memory rule =
+            string.concat("at most ", vm.toString(MAX_CHECKPOINTS), ": the places of the ring");
+        _require(places <= MAX_CHECKPOINTS, key, places, rule);
+        uint256 slot = _l1SlotMillis(toml);
+        key = ".rollup.l1_slot_millis";
+        _atLeast(key, slot, MIN_L1_SLOT_MILLIS, "milliseconds between two L1 blocks");
+        _atMost(
+            ".rollup.relay_deadline",
+            relay,
+            others,
+            places * slot / 1000,
+            "with rollup.max_lag and rollup.open_after"
+        );
     }
 
     /// @dev Reads the minimum gas price of a message.
@@ -302,13 +339,7 @@ abstract contract PlanChecks is SequencingChecks {
             type(uint32).max,
             "with rollup.relay_deadline, forced.delay and forced.grace"
         );
-        _atMost(
-            ".rollup.relay_deadline",
-            relay,
-            lag + open,
-            RING,
-            "with rollup.max_lag and rollup.open_after"
-        );
+        _requireRing(toml, relay, lag + open);
     }
 
     /// @dev Checks that the duties of a block fit into the block and into L1; see `RollupRules`.

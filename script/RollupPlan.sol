@@ -165,6 +165,7 @@ abstract contract RollupPlan is PlanChecks {
                 _u64(toml, ".messages.max_gas"),
                 _u64(toml, ".messages.max_data"),
                 _messagePercent(toml),
+                _checkpoints(toml),
                 _guardian(toml)
             )
         );
@@ -186,7 +187,7 @@ abstract contract RollupPlan is PlanChecks {
         return abi.encodePacked(type(ForcedInbox).creationCode, abi.encode(config));
     }
 
-    function _rollup(string memory toml, Plan memory plan) private pure returns (bytes memory) {
+    function _rollup(string memory toml, Plan memory plan) private view returns (bytes memory) {
         IRollup.Config memory config = IRollup.Config({
             chainId: plan.chainId,
             schema: _schema(toml),
@@ -195,6 +196,7 @@ abstract contract RollupPlan is PlanChecks {
             openAfter: _u64(toml, ".rollup.open_after"),
             relayDeadline: _u64(toml, ".rollup.relay_deadline"),
             upgradeDelay: _u64(toml, ".rollup.upgrade_delay"),
+            l1SlotMillis: _l1SlotMillis(toml),
             messageQueue: plan.messageQueue,
             forced: plan.forced,
             policy: plan.policy,

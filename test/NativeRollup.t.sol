@@ -507,4 +507,33 @@ contract NativeRollupConstructorTest is RollupFixture {
         c.relayDeadline -= 1;
         assertEq(create(g, c).RELAY_DEADLINE(), c.relayDeadline);
     }
+
+    /// @dev On an L1 with faster blocks, the same ring is full earlier.
+    function test_the_ring_must_outlast_the_delays_on_any_l1() public {
+        IL2.Head memory g = genesis();
+        IRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
+        uint256 idle = uint256(c.relayDeadline) + MAX_LAG + OPEN_AFTER;
+        // Rounded up.
+        uint64 least = uint64((1000 * idle + 16_381) / 16_382);
+        c.l1SlotMillis = least - 1;
+        uint256 lasts = 16_382 * uint256(least - 1) / 1000;
+        bytes4 selector = IRollup.DelaysInconsistent.selector;
+        expectRefused(g, c, abi.encodeWithSelector(selector, lasts, idle));
+        c.l1SlotMillis = least;
+        create(g, c);
+
+        c = withQueues(c, 0, 0);
+        c.l1SlotMillis = 99;
+        expectRefused(g, c, abi.encodeWithSelector(IRollup.L1SlotTooShort.selector, 99, 100));
+        places = 1 << 20;
+        c = withQueues(c, 0, 0);
+        c.l1SlotMillis = 100;
+        create(g, c);
+    }
+
+    uint64 private places = 16_382;
+
+    function checkpoints() internal view override returns (uint64) {
+        return places;
+    }
 }

@@ -72,9 +72,8 @@ abstract contract RollupRules is RollupState {
     /// room.
     uint256 private constant MAX_ANNOUNCEMENTS = 8;
 
-    /// @dev Assumed minimum seconds between L1 blocks: half of today's slot time, so that the bound
-    /// still holds if L1 halves it. No other rule counts L1 blocks.
-    uint256 private constant L1_SLOT = 6;
+    /// @dev Minimum of `Config.l1SlotMillis`. Only the ring of checkpoints counts L1 blocks.
+    uint256 private constant MIN_L1_SLOT_MILLIS = 100;
 
     /// @dev Address of the fork registry (EIP-8357).
     address private constant REGISTRY = 0x00005e9c1447C1A05A642ec9eB76D9C125468357;
@@ -560,9 +559,12 @@ abstract contract RollupRules is RollupState {
     /// message per L1 block uses one checkpoint per slot, and when all are in use no account can
     /// send.
     function _requireRingOutlasts(Config memory config) private view {
+        if (config.l1SlotMillis < MIN_L1_SLOT_MILLIS) {
+            revert L1SlotTooShort(config.l1SlotMillis, MIN_L1_SLOT_MILLIS);
+        }
         uint256 places = IL1MessageQueue(config.messageQueue).CHECKPOINTS();
         uint256 idle = uint256(config.relayDeadline) + config.maxLag + config.openAfter;
-        _requireAtLeast(places * L1_SLOT, idle);
+        _requireAtLeast(places * config.l1SlotMillis / 1000, idle);
     }
 
     function _requireAtLeast(uint256 got, uint256 least) private pure {

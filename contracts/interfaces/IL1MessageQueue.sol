@@ -113,6 +113,8 @@ interface IL1MessageQueue {
     error ClaimDelayed(uint64 until, uint256 amount);
     /// @notice The caps exceed what the packed message format can encode.
     error CapsTooHigh(uint64 maxGas, uint64 maxData);
+    /// @notice The number of checkpoints that the queue is to store is out of bounds.
+    error CheckpointsOutOfBounds(uint256 got, uint256 least, uint256 most);
     /// @notice The caller is not the rollup.
     error NotRollup(address caller);
     /// @notice The target must not be called by messages.

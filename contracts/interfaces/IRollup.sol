@@ -82,6 +82,9 @@ interface IRollup {
         uint64 relayDeadline;
         /// Seconds from the announcement of a change until it can be made.
         uint64 upgradeDelay;
+        /// Minimum time between two L1 blocks, in milliseconds; at least 100. If L1 may halve its
+        /// slot time, half of it.
+        uint64 l1SlotMillis;
         /// Message queue of the L2, an `IL1MessageQueue`.
         address messageQueue;
         /// Queue of forced transactions, an `IForcedInbox`.
@@ -318,6 +321,8 @@ interface IRollup {
     error GenesisInFuture(uint64 got, uint256 latest);
     /// @notice The queue at this address belongs to another rollup or another chain id.
     error QueueMismatch(address queue);
+    /// @notice The minimum time between two L1 blocks is too short for this contract.
+    error L1SlotTooShort(uint64 got, uint256 least);
     /// @notice The delays are inconsistent with one another, see `RollupRules`.
     error DelaysInconsistent(uint256 got, uint256 least);
     /// @notice Relaying the largest message of the queue could require more gas than a transaction

@@ -169,14 +169,15 @@ contract VerifyForgeriesTest is VerifyFixture {
         Deploy.Plan memory p = plan();
         Forgery[] memory forgeries = new Forgery[](1);
         forgeries[0] =
-            Forgery(bytes32(uint256(16_384)), keccak256(abi.encode(0, "messages of mine")));
-        (address rollup_, uint64 gas, uint64 data, uint64 percent) = abi.decode(
+            Forgery(bytes32(uint256(1_048_578)), keccak256(abi.encode(0, "messages of mine")));
+        (address rollup_, uint64 gas, uint64 data, uint64 percent, uint64 places) = abi.decode(
             arguments(p.parts[0].initCode, type(L1MessageQueue).creationCode.length),
-            (address, uint64, uint64, uint64)
+            (address, uint64, uint64, uint64, uint64)
         );
         bytes memory honest = p.parts[0].initCode;
         p.parts[0].initCode = abi.encodePacked(
-            type(ForgedQueue).creationCode, abi.encode(rollup_, gas, data, percent, forgeries)
+            type(ForgedQueue).creationCode,
+            abi.encode(rollup_, gas, data, percent, places, forgeries)
         );
         certifier.deployAll(p);
         bytes32 got = keccak256(p.parts[0].initCode);

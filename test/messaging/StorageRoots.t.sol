@@ -14,7 +14,7 @@ import {SmallTries} from "../utils/SmallTries.sol";
 /// which is stored on the L2 after every block.
 contract StorageRootsTest is Test {
     address private immutable ROLLUP = makeAddr("rollup");
-    uint256 private constant RING_SLOT = 16_384;
+    uint256 private constant RING_SLOT = 1_048_578;
     uint64 private constant RING = 8191;
 
     L1MessageQueue private queue;
@@ -24,7 +24,7 @@ contract StorageRootsTest is Test {
     bytes[] private accountProof;
 
     function setUp() public {
-        queue = new L1MessageQueue(ROLLUP, 0, 0, 0, Guardians.none());
+        queue = new L1MessageQueue(ROLLUP, 0, 0, 0, 16_382, Guardians.none());
         message.to = address(0xaaaa);
         bytes32 hash = Messages.hash(
             Messages.Header(address(0), message.to, address(0), 0, 0, 0, 0, keccak256(""))
@@ -57,9 +57,9 @@ contract StorageRootsTest is Test {
         assertFalse(queue.isClaimed(0));
     }
 
-    /// @dev Returns the slot of the bitmap's first word; the bitmap is the mapping in slot 24575.
+    /// @dev Returns the slot of the bitmap's first word; the bitmap is the mapping in slot 1056769.
     function claimedSlot() private pure returns (bytes32) {
-        return keccak256(abi.encode(uint256(0), uint256(24_575)));
+        return keccak256(abi.encode(uint256(0), uint256(1_056_769)));
     }
 
     function expectUnknown(uint64 number) private {
@@ -146,7 +146,7 @@ contract L2SenderTest is Test {
     IL1MessageQueue.Message private message;
 
     function setUp() public {
-        queue = new L1MessageQueue(ROLLUP, 0, 0, 0, Guardians.none());
+        queue = new L1MessageQueue(ROLLUP, 0, 0, 0, 16_382, Guardians.none());
         vm.deal(address(queue), 1 ether);
         message.sender = SENDER;
         message.refundTo = address(this);

@@ -23,6 +23,7 @@ abstract contract RollupParts is Test, SystemContracts {
     uint64 internal constant FORCED_GRACE = 2 hours;
     uint64 internal constant FORCED_EXPIRY = 2 days;
     uint64 internal constant UPGRADE_DELAY = 7 days;
+    uint64 internal constant L1_SLOT_MILLIS = 6000;
 
     L1MessageQueue internal queue;
     ForcedInbox internal inbox;
@@ -57,6 +58,11 @@ abstract contract RollupParts is Test, SystemContracts {
         });
     }
 
+    /// @dev Returns the number of checkpoints that the message queue stores.
+    function checkpoints() internal view virtual returns (uint64) {
+        return 16_382;
+    }
+
     /// @dev Returns the guardian of the message queue.
     function guardian() internal view virtual returns (IL1MessageQueue.Guardian memory) {
         return Guardians.none();
@@ -72,6 +78,7 @@ abstract contract RollupParts is Test, SystemContracts {
             openAfter: OPEN_AFTER,
             relayDeadline: RELAY_DEADLINE,
             upgradeDelay: UPGRADE_DELAY,
+            l1SlotMillis: L1_SLOT_MILLIS,
             messageQueue: address(queue),
             forced: address(inbox),
             policy: address(0),
@@ -82,7 +89,7 @@ abstract contract RollupParts is Test, SystemContracts {
     /// @dev Deploys the queues of the contract that is deployed next.
     function makeQueues(uint64 maxGas, uint64 maxData) internal {
         address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
-        queue = new L1MessageQueue(next, maxGas, maxData, 0, guardian());
+        queue = new L1MessageQueue(next, maxGas, maxData, 0, checkpoints(), guardian());
         inbox = new ForcedInbox(forcedConfig(next));
     }
 
