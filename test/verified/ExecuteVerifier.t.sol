@@ -75,7 +75,9 @@ contract ExecuteVerifierTest is PrefixFixture {
     /// @dev Whatever an account at the address returns, only the result of a valid block counts.
     function test_each_part_of_the_result_is_checked() public {
         (bytes memory prefix, bytes memory witness) = cut(sealOne());
-        (, bytes memory result) = Execute.PRECOMPILE.staticcall(bytes.concat(prefix, witness));
+        (bool ok, bytes memory result) =
+            Execute.PRECOMPILE.staticcall(bytes.concat(prefix, witness));
+        assertTrue(ok);
         assertEq(result.length, Execute.RESULT_LENGTH);
         Parrot parrot = new Parrot();
         ExecuteVerifier fake = new ExecuteVerifier(address(parrot), address(0));
