@@ -145,7 +145,8 @@ contract Deploy is RollupPlan {
 
     /// @dev Returns a description of an announced change.
     function _ofChange(IRollup.Announcement memory a) internal pure returns (string memory) {
-        string[3] memory names = ["policy", "gas limit", "fork (timestamp << 16 | schema)"];
+        string[4] memory names =
+            ["policy", "gas limit", "fork (timestamp << 16 | schema)", "verification"];
         return string.concat(
             "announced by the owner: ",
             names[uint256(a.change)],

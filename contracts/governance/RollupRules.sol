@@ -164,6 +164,7 @@ abstract contract RollupRules is RollupState {
     /// @inheritdoc IRollup
     function announce(Change change, uint256 value) external onlyOwner {
         if (change == Change.Fork) _requirePinned();
+        else if (change == Change.Verification) _requireVerification(value);
         uint256 count = _announced.length;
         if (_indexOf(change, value) != count) revert AlreadyAnnounced(change, value);
         if (count == MAX_ANNOUNCEMENTS) revert TooManyAnnouncements(MAX_ANNOUNCEMENTS);
@@ -200,7 +201,8 @@ abstract contract RollupRules is RollupState {
         // forge-lint: disable-end(block-timestamp)
         if (change == Change.Policy) _setPolicy(value);
         else if (change == Change.GasLimit) _setGasLimit(value);
-        else _addFork(value);
+        else if (change == Change.Fork) _addFork(value);
+        else _setVerification(value);
         emit ChangeMade(change, value);
     }
 
@@ -370,6 +372,17 @@ abstract contract RollupRules is RollupState {
 
     // ------------------------------------------------------------------ changes
 
+    /// @dev Reverts unless a change of this kind may be announced. No value is valid unless a
+    /// derived contract has more than one way to show that a block is valid.
+    function _requireVerification(uint256 value) internal view virtual {
+        revert ChangeInvalid(Change.Verification, value);
+    }
+
+    /// @dev Makes a change that `_requireVerification` has allowed.
+    function _setVerification(uint256 value) internal virtual {
+        revert ChangeInvalid(Change.Verification, value);
+    }
+
     function _setPolicy(uint256 value) private {
         if (value >> 160 != 0) revert ChangeInvalid(Change.Policy, value);
         _rules = _rules >> 160 << 160 | value;
@@ -439,10 +452,13 @@ abstract contract RollupRules is RollupState {
         // More could still be sent in this L1 block.
         // forge-lint: disable-next-line(block-timestamp)
         if (block.timestamp <= until) return false;
-        bool forcedDone = d.forcedDue > until + _FORCED_DELAY || _forcedBefore() <= d.forcedNext;
-        return forcedDone
-            && (d.relayDue > until + RELAY_DEADLINE
-                || IL1MessageQueue(MESSAGE_QUEUE).countBefore() <= d.relayed);
+        // L1 timestamps fit into 40 bits, and delays into 32.
+        unchecked {
+            bool forcedDone = d.forcedDue > until + _FORCED_DELAY || _forcedBefore() <= d.forcedNext;
+            return forcedDone
+                && (d.relayDue > until + RELAY_DEADLINE
+                    || IL1MessageQueue(MESSAGE_QUEUE).countBefore() <= d.relayed);
+        }
     }
 
     /// @dev Returns `true` if the change adds a fork whose rules were reported for the current head

@@ -112,7 +112,9 @@ interface IRollup {
         GasLimit,
         /// Fork schedule. The value is `timestamp << 16 | schema`, a new entry at the end of the
         /// schedule. Only with `ForkMode.Pinned`.
-        Fork
+        Fork,
+        /// What shows that blocks are valid. A native rollup has only EXECUTE and accepts no value.
+        Verification
     }
 
     /// @notice Change that the owner has announced, and neither made nor withdrawn.
