@@ -174,7 +174,10 @@ mod tests {
         let decoded = |config: &RollupConfig| {
             Arguments::abi_decode_params(&config.message_queue_arguments(rollup)).expect("decodes")
         };
-        assert_eq!(decoded(&config), (rollup, 1_000_000, 10_000, 100, 16_382, (Address::ZERO, 0, 0)));
+        assert_eq!(
+            decoded(&config),
+            (rollup, 1_000_000, 10_000, 100, 16_382, (Address::ZERO, 0, 0))
+        );
         let account = Address::repeat_byte(2);
         config.guardian = Some(GuardianConfig { account, pause: 86_400, limit: 7 });
         assert_eq!(decoded(&config).5, (account, 86_400, 7));
