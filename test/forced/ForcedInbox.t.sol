@@ -356,6 +356,21 @@ contract ForcedInboxTest is RealRollup {
         assertEq(rollup.baseFee() % (1 << 24), 0);
     }
 
+    function test_a_call_stores_the_base_fee_of_its_last_block() public {
+        for (uint256 way = 0; way < 2; ++way) {
+            skip(10);
+            bytes[] memory inputs = new bytes[](3);
+            for (uint256 i = 0; i < inputs.length; ++i) {
+                IL2.Block memory b = l2.next();
+                b.timestamp = l2.head.timestamp + 1;
+                inputs[i] = l2.seal(b);
+            }
+            rollup.advance(way == 0 ? inputs : one(L2.batchOf(inputs)), none());
+            assertGe(rollup.baseFee(), l2.head.baseFee);
+            assertLt(rollup.baseFee() - l2.head.baseFee, 1 << 24);
+        }
+    }
+
     function test_what_reads_more_takes_more_of_a_block() public {
         IL2.Transaction memory t = plain();
         t.gasLimit = 1_000_000;
