@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-import {INativeRollup} from "./interfaces/INativeRollup.sol";
+import {IRollup} from "./interfaces/IRollup.sol";
 
 /// @title Storage of a rollup, and the head during a call
 /// @notice All storage of a rollup is declared here. None of it grows with the number of blocks.
@@ -26,7 +26,7 @@ import {INativeRollup} from "./interfaces/INativeRollup.sol";
 ///
 /// A call reads slots 0 to 3 and writes slots 0 and 1. It reads slot 4 only if a duty may be due by
 /// the time in slot 0, or if there is evidence.
-abstract contract RollupState is INativeRollup {
+abstract contract RollupState is IRollup {
     /// @dev Head of the rollup during a call.
     struct Tip {
         // Slot 0.
@@ -35,7 +35,7 @@ abstract contract RollupState is INativeRollup {
         uint64 anchorNumber;
         uint64 messageCount;
         uint64 dutyDue;
-        // In wei, of the last block that the call has added; zero before.
+        // In wei, of the last block that the call has added; set after all blocks.
         uint256 baseFee;
         // Slots 1 and 2.
         bytes32 blockHash;
@@ -59,7 +59,7 @@ abstract contract RollupState is INativeRollup {
         bytes32 inputsHash;
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     uint64 public constant STATE_ROOTS = 8191;
 
     uint256 private constant MASK_40 = type(uint40).max;
@@ -74,11 +74,11 @@ abstract contract RollupState is INativeRollup {
     /// @dev Slot 0.
     uint256 internal _head;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     /// @dev Slot 1.
     bytes32 public blockHash;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     /// @dev Slot 2.
     bytes32 public anchor;
 
@@ -91,11 +91,11 @@ abstract contract RollupState is INativeRollup {
     /// @dev Slots 5 to 8195. Once every slot has been written, a block uses no new storage.
     bytes32[STATE_ROOTS] internal _stateRoots;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     /// @dev Slot 8196.
     address public owner;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     /// @dev Slot 8197.
     address public pendingOwner;
 
@@ -108,27 +108,27 @@ abstract contract RollupState is INativeRollup {
     /// @dev Slot 8200.
     uint256 internal _forkReport;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function head() external view returns (Head memory h) {
         (h.number, h.timestamp, h.anchorNumber, h.messageCount,) = _unpackHead(_head);
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function baseFee() external view returns (uint256) {
         return (_head >> 216) * BASE_FEE_UNIT;
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function duties() external view returns (Duties memory) {
         return _unpackDuties(_duties);
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function stateRoot() external view returns (bytes32) {
         return _stateRoots[_latest() % STATE_ROOTS];
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function stateRootAt(uint64 number) external view returns (bytes32 root) {
         uint256 latest = _latest();
         unchecked {

@@ -6,7 +6,7 @@ import {console} from "forge-std/console.sol";
 import {L1TokenBridge} from "../contracts/bridge/L1TokenBridge.sol";
 import {DeterministicDeployer} from "../contracts/deployment/DeterministicDeployer.sol";
 import {ForcedInbox} from "../contracts/forced/ForcedInbox.sol";
-import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../contracts/interfaces/IRollup.sol";
 import {L1MessageQueue} from "../contracts/messaging/L1MessageQueue.sol";
 import {RollupPlan} from "./RollupPlan.sol";
 
@@ -46,7 +46,7 @@ contract Deploy is RollupPlan {
     error OwnershipOffered(address to);
     /// @notice The owner has announced changes, which are not part of the values in force.
     /// `verifyAllowingChanges` prints them and continues.
-    error ChangesAnnounced(INativeRollup.Announcement[] changes);
+    error ChangesAnnounced(IRollup.Announcement[] changes);
     /// @notice The policy in force differs from the configuration.
     error PolicyMismatch(address got, address expected);
     /// @notice The latest gas limit or the target differs from the configuration.
@@ -94,7 +94,7 @@ contract Deploy is RollupPlan {
         Plan memory plan = read(config, msg.sender);
         tellOfExecute();
         _verify(plan);
-        INativeRollup.Announcement[] memory changes = INativeRollup(plan.rollup).announcements();
+        IRollup.Announcement[] memory changes = IRollup(plan.rollup).announcements();
         for (uint256 i = 0; i < changes.length; ++i) {
             console.log(_ofChange(changes[i]));
         }
@@ -125,10 +125,10 @@ contract Deploy is RollupPlan {
 
     /// @dev Returns a description of the effect of L1's next fork on the rollup.
     function _ofForks(Plan memory plan) internal pure returns (string memory) {
-        if (plan.forkMode == INativeRollup.ForkMode.Follow) {
+        if (plan.forkMode == IRollup.ForkMode.Follow) {
             return "forks: follow. Blocks have the fork that L1 had at their timestamp.";
         }
-        if (plan.forkMode == INativeRollup.ForkMode.Registry) {
+        if (plan.forkMode == IRollup.ForkMode.Registry) {
             return string.concat(
                 "forks: registry. Blocks have the fork of the current entry of L1's registry. ",
                 "Post all blocks before L1 forks: those that are not posted by then are lost."
@@ -144,8 +144,9 @@ contract Deploy is RollupPlan {
     }
 
     /// @dev Returns a description of an announced change.
-    function _ofChange(INativeRollup.Announcement memory a) internal pure returns (string memory) {
-        string[3] memory names = ["policy", "gas limit", "fork (timestamp << 16 | schema)"];
+    function _ofChange(IRollup.Announcement memory a) internal pure returns (string memory) {
+        string[4] memory names =
+            ["policy", "gas limit", "fork (timestamp << 16 | schema)", "verification"];
         return string.concat(
             "announced by the owner: ",
             names[uint256(a.change)],
@@ -186,8 +187,8 @@ contract Deploy is RollupPlan {
             }
         }
         _requireLinks(plan);
-        _requireInForce(INativeRollup(plan.rollup), plan.inForce);
-        _requireGenesis(INativeRollup(plan.rollup), plan.genesis);
+        _requireInForce(IRollup(plan.rollup), plan.inForce);
+        _requireGenesis(IRollup(plan.rollup), plan.genesis);
         // This check is the last one, because the others identify the difference. It covers state
         // without a getter, such as claims of messages that were never sent, or changes that were
         // announced in the constructor.
@@ -200,7 +201,7 @@ contract Deploy is RollupPlan {
     }
 
     function _requireLinks(Plan memory plan) private view {
-        INativeRollup rollup = INativeRollup(plan.rollup);
+        IRollup rollup = IRollup(plan.rollup);
         _requireLink("message queue of the rollup", rollup.MESSAGE_QUEUE(), plan.messageQueue);
         _requireLink("forced inbox of the rollup", rollup.FORCED(), plan.forced);
         _requireLink(
@@ -213,7 +214,7 @@ contract Deploy is RollupPlan {
         _requireLink("other side of the bridge", bridge.L2_BRIDGE(), plan.l2Bridge);
     }
 
-    function _requireInForce(INativeRollup rollup, InForce memory expected) private view {
+    function _requireInForce(IRollup rollup, InForce memory expected) private view {
         address owner = rollup.owner();
         if (owner != expected.owner) revert OwnerMismatch(owner, expected.owner);
         address next = rollup.pendingOwner();
@@ -229,8 +230,8 @@ contract Deploy is RollupPlan {
             revert ForkCountMismatch(count, expected.forks.length);
         }
         for (uint256 i = 0; i < count; ++i) {
-            INativeRollup.Fork memory fork = rollup.forks(i);
-            INativeRollup.Fork memory planned = expected.forks[i];
+            IRollup.Fork memory fork = rollup.forks(i);
+            IRollup.Fork memory planned = expected.forks[i];
             if (fork.schema != planned.schema) {
                 revert ForkSchemaMismatch(i, fork.schema, planned.schema);
             }
@@ -240,11 +241,8 @@ contract Deploy is RollupPlan {
 
     /// @dev Compares those values of the genesis that are still available after the rollup has
     /// moved.
-    function _requireGenesis(INativeRollup rollup, INativeRollup.Genesis memory expected)
-        private
-        view
-    {
-        INativeRollup.Head memory head = rollup.head();
+    function _requireGenesis(IRollup rollup, IRollup.Genesis memory expected) private view {
+        IRollup.Head memory head = rollup.head();
         if (head.number < expected.number) {
             revert GenesisMismatch(
                 "number", bytes32(uint256(head.number)), bytes32(uint256(expected.number))

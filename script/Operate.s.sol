@@ -6,6 +6,7 @@ import {IForcedInbox} from "../contracts/interfaces/IForcedInbox.sol";
 import {IL1MessageQueue} from "../contracts/interfaces/IL1MessageQueue.sol";
 import {IL1TokenBridge} from "../contracts/interfaces/IL1TokenBridge.sol";
 import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../contracts/interfaces/IRollup.sol";
 import {Delivery} from "../contracts/libraries/Delivery.sol";
 import {Execute} from "../contracts/libraries/Execute.sol";
 import {Transactions} from "../contracts/libraries/Transactions.sol";
@@ -89,7 +90,7 @@ contract Operate is RollupPlan {
     /// @notice Advances the rollup, with the calldata of `INativeRollup.advance`.
     function advance(string calldata file, string calldata calldataFile) external {
         if (!tellOfExecute()) revert ChainWithoutExecute();
-        INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
+        IRollup rollup = IRollup(_address(file, ".rollup"));
         bytes memory data = _calldata(calldataFile, INativeRollup.advance.selector);
         _standInForExecute();
         vm.broadcast(msg.sender);
@@ -113,8 +114,8 @@ contract Operate is RollupPlan {
     // ------------------------------------------------------------------ owners
 
     /// @notice Announces a change (0: policy, 1: gas limit, 2: fork).
-    function announce(string calldata file, INativeRollup.Change change, uint256 value) external {
-        INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
+    function announce(string calldata file, IRollup.Change change, uint256 value) external {
+        IRollup rollup = IRollup(_address(file, ".rollup"));
         vm.broadcast(msg.sender);
         rollup.announce(change, value);
         console.log("it can be made from this time on:", rollup.readyAt(change, value));
@@ -122,26 +123,26 @@ contract Operate is RollupPlan {
 
     /// @notice Records that nothing is pending from before a change. The change can be made a day
     /// later at the earliest.
-    function clear(string calldata file, INativeRollup.Change change, uint256 value) external {
-        INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
+    function clear(string calldata file, IRollup.Change change, uint256 value) external {
+        IRollup rollup = IRollup(_address(file, ".rollup"));
         vm.broadcast(msg.sender);
         rollup.clear(change, value);
         console.log("it can be made from this time on:", rollup.readyAt(change, value));
     }
 
     /// @notice Makes a change that is ready.
-    function make(string calldata file, INativeRollup.Change change, uint256 value) external {
-        INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
+    function make(string calldata file, IRollup.Change change, uint256 value) external {
+        IRollup rollup = IRollup(_address(file, ".rollup"));
         vm.broadcast(msg.sender);
         rollup.make(change, value);
     }
 
     /// @notice Records that L1 has forked and the schedule of a pinned rollup has not, with the
-    /// calldata of `INativeRollup.reportFork`. Like `advance`, it needs `--skip-simulation`.
+    /// calldata of `IRollup.reportFork`. Like `advance`, it needs `--skip-simulation`.
     function reportFork(string calldata file, string calldata calldataFile) external {
         if (!tellOfExecute()) revert ChainWithoutExecute();
-        INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
-        bytes memory data = _calldata(calldataFile, INativeRollup.reportFork.selector);
+        IRollup rollup = IRollup(_address(file, ".rollup"));
+        bytes memory data = _calldata(calldataFile, IRollup.reportFork.selector);
         _standInForExecute();
         vm.broadcast(msg.sender);
         (bool ok, bytes memory answer) = address(rollup).call(data);
@@ -150,8 +151,8 @@ contract Operate is RollupPlan {
     }
 
     /// @notice Withdraws an announced change.
-    function withdraw(string calldata file, INativeRollup.Change change, uint256 value) external {
-        INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
+    function withdraw(string calldata file, IRollup.Change change, uint256 value) external {
+        IRollup rollup = IRollup(_address(file, ".rollup"));
         vm.broadcast(msg.sender);
         rollup.withdraw(change, value);
     }

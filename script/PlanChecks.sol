@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {GenesisReader} from "../contracts/deployment/GenesisReader.sol";
 import {IL1MessageQueue} from "../contracts/interfaces/IL1MessageQueue.sol";
-import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../contracts/interfaces/IRollup.sol";
 import {Capacity} from "../contracts/libraries/Capacity.sol";
 import {Execute} from "../contracts/libraries/Execute.sol";
 import {Rlp} from "../contracts/libraries/Rlp.sol";
@@ -46,8 +46,14 @@ abstract contract PlanChecks is SequencingChecks {
 
     uint256 private constant MOST_PERCENT = 10_000;
 
-    /// @dev Seconds until the ring of checkpoints is full, if each L1 block uses one checkpoint.
-    uint256 private constant RING = 16_382 * 6;
+    /// @dev Equals the constants of `SendQueue` and `RollupRules`.
+    uint256 private constant MIN_CHECKPOINTS = 1 << 10;
+    uint256 private constant MAX_CHECKPOINTS = 1 << 20;
+    uint256 private constant MIN_L1_SLOT_MILLIS = 100;
+
+    /// @dev Values for a file without these keys: the slots of Ethereum, halved.
+    uint64 private constant CHECKPOINTS = 16_382;
+    uint64 private constant L1_SLOT_MILLIS = 6000;
 
     /// @dev Reads the chain id of the L2.
     function _chainId(string memory toml) internal pure returns (uint64 id) {
@@ -88,6 +94,37 @@ abstract contract PlanChecks is SequencingChecks {
         );
         _require(guardian.pause <= MAX_PAUSE, key, guardian.pause, rule);
         guardian.limit = uint128(_u64(toml, ".guardian.limit_gwei")) * 1 gwei;
+    }
+
+    /// @dev Reads the number of checkpoints that the message queue stores.
+    function _checkpoints(string memory toml) internal view returns (uint64) {
+        return _u64(toml, ".messages.checkpoints", CHECKPOINTS);
+    }
+
+    /// @dev Reads the minimum time between two L1 blocks, in milliseconds.
+    function _l1SlotMillis(string memory toml) internal view returns (uint64) {
+        return _u64(toml, ".rollup.l1_slot_millis", L1_SLOT_MILLIS);
+    }
+
+    /// @dev Checks that the ring of checkpoints lasts for the time in which no account has to relay
+    /// anything, if each L1 block uses one.
+    function _requireRing(string memory toml, uint256 relay, uint256 others) private view {
+        string memory key = ".messages.checkpoints";
+        uint256 places = _checkpoints(toml);
+        _atLeast(key, places, MIN_CHECKPOINTS, "each L1 block with a message uses one");
+        string memory rule =
+            string.concat("at most ", vm.toString(MAX_CHECKPOINTS), ": the places of the ring");
+        _require(places <= MAX_CHECKPOINTS, key, places, rule);
+        uint256 slot = _l1SlotMillis(toml);
+        key = ".rollup.l1_slot_millis";
+        _atLeast(key, slot, MIN_L1_SLOT_MILLIS, "milliseconds between two L1 blocks");
+        _atMost(
+            ".rollup.relay_deadline",
+            relay,
+            others,
+            places * slot / 1000,
+            "with rollup.max_lag and rollup.open_after"
+        );
     }
 
     /// @dev Reads the minimum gas price of a message.
@@ -181,16 +218,16 @@ abstract contract PlanChecks is SequencingChecks {
     }
 
     /// @dev Reads the source of the rollup's forks.
-    function _forkMode(string memory toml) internal view returns (INativeRollup.ForkMode mode) {
+    function _forkMode(string memory toml) internal view returns (IRollup.ForkMode mode) {
         string memory key = ".rollup.forks";
-        if (!vm.keyExistsToml(toml, key)) return INativeRollup.ForkMode.Follow;
+        if (!vm.keyExistsToml(toml, key)) return IRollup.ForkMode.Follow;
         string memory name = _string(toml, key);
         string[3] memory modes = ["follow", "registry", "pinned"];
         uint8 i = 0;
         while (i < 3 && keccak256(bytes(modes[i])) != keccak256(bytes(name))) ++i;
         if (i == 3) revert ValueInvalid(_name(key), name, "follow, registry or pinned");
-        mode = INativeRollup.ForkMode(i);
-        if (mode == INativeRollup.ForkMode.Registry && REGISTRY.code.length == 0) {
+        mode = IRollup.ForkMode(i);
+        if (mode == IRollup.ForkMode.Registry && REGISTRY.code.length == 0) {
             string memory rule = "follow or pinned: this L1 has no registry (EIP-8357) at ";
             revert ValueInvalid(_name(key), name, string.concat(rule, vm.toString(REGISTRY)));
         }
@@ -218,11 +255,11 @@ abstract contract PlanChecks is SequencingChecks {
     /// have the fields of the fork in the file.
     function _genesis(string memory toml, bytes memory header)
         internal
-        returns (INativeRollup.Genesis memory)
+        returns (IRollup.Genesis memory)
     {
         uint16 schema = _schema(toml);
         GenesisReader reader = new GenesisReader();
-        try reader.read(header, schema) returns (INativeRollup.Genesis memory genesis) {
+        try reader.read(header, schema) returns (IRollup.Genesis memory genesis) {
             return genesis;
         } catch (bytes memory reason) {
             // Only Amsterdam has other fields; a header does not show which of the earlier forks it
@@ -302,13 +339,7 @@ abstract contract PlanChecks is SequencingChecks {
             type(uint32).max,
             "with rollup.relay_deadline, forced.delay and forced.grace"
         );
-        _atMost(
-            ".rollup.relay_deadline",
-            relay,
-            lag + open,
-            RING,
-            "with rollup.max_lag and rollup.open_after"
-        );
+        _requireRing(toml, relay, lag + open);
     }
 
     /// @dev Checks that the duties of a block fit into the block and into L1; see `RollupRules`.

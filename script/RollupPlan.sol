@@ -8,7 +8,7 @@ import {L2TokenBridge} from "../contracts/bridge/L2TokenBridge.sol";
 import {TokenAddresses} from "../contracts/bridge/TokenAddresses.sol";
 import {DeterministicDeployer} from "../contracts/deployment/DeterministicDeployer.sol";
 import {ForcedInbox} from "../contracts/forced/ForcedInbox.sol";
-import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../contracts/interfaces/IRollup.sol";
 import {L1MessageQueue} from "../contracts/messaging/L1MessageQueue.sol";
 import {OpenSequencing} from "../contracts/sequencing/OpenSequencing.sol";
 import {PermissionedSequencing} from "../contracts/sequencing/PermissionedSequencing.sol";
@@ -35,7 +35,7 @@ abstract contract RollupPlan is PlanChecks {
         /// Target gas limit.
         uint64 gasLimit;
         /// Complete fork schedule, from the genesis on.
-        INativeRollup.Fork[] forks;
+        IRollup.Fork[] forks;
     }
 
     /// @notice A rollup on L1.
@@ -54,12 +54,12 @@ abstract contract RollupPlan is PlanChecks {
         address l2Bridge;
         /// RLP of the header of the L2's first block, and its decoded fields.
         bytes genesisHeader;
-        INativeRollup.Genesis genesis;
+        IRollup.Genesis genesis;
         uint64 chainId;
         /// Owner at the creation of the rollup.
         address owner;
         /// Source of the rollup's forks.
-        INativeRollup.ForkMode forkMode;
+        IRollup.ForkMode forkMode;
         /// Account that may pause the message queue; zero for none.
         address guardian;
         InForce inForce;
@@ -165,6 +165,7 @@ abstract contract RollupPlan is PlanChecks {
                 _u64(toml, ".messages.max_gas"),
                 _u64(toml, ".messages.max_data"),
                 _messagePercent(toml),
+                _checkpoints(toml),
                 _guardian(toml)
             )
         );
@@ -186,8 +187,8 @@ abstract contract RollupPlan is PlanChecks {
         return abi.encodePacked(type(ForcedInbox).creationCode, abi.encode(config));
     }
 
-    function _rollup(string memory toml, Plan memory plan) private pure returns (bytes memory) {
-        INativeRollup.Config memory config = INativeRollup.Config({
+    function _rollup(string memory toml, Plan memory plan) private view returns (bytes memory) {
+        IRollup.Config memory config = IRollup.Config({
             chainId: plan.chainId,
             schema: _schema(toml),
             forkMode: plan.forkMode,
@@ -195,6 +196,7 @@ abstract contract RollupPlan is PlanChecks {
             openAfter: _u64(toml, ".rollup.open_after"),
             relayDeadline: _u64(toml, ".rollup.relay_deadline"),
             upgradeDelay: _u64(toml, ".rollup.upgrade_delay"),
+            l1SlotMillis: _l1SlotMillis(toml),
             messageQueue: plan.messageQueue,
             forced: plan.forced,
             policy: plan.policy,
@@ -227,10 +229,10 @@ abstract contract RollupPlan is PlanChecks {
         uint16[] memory schemas = _schemas(toml, ".in_force.fork_schemas");
         uint64[] memory times = _u64s(toml, ".in_force.fork_times");
         if (schemas.length != times.length) revert ForksIncomplete(schemas.length, times.length);
-        now_.forks = new INativeRollup.Fork[](1 + schemas.length);
-        now_.forks[0] = INativeRollup.Fork(_schema(toml), plan.genesis.timestamp);
+        now_.forks = new IRollup.Fork[](1 + schemas.length);
+        now_.forks[0] = IRollup.Fork(_schema(toml), plan.genesis.timestamp);
         for (uint256 i = 0; i < schemas.length; ++i) {
-            now_.forks[i + 1] = INativeRollup.Fork(schemas[i], times[i]);
+            now_.forks[i + 1] = IRollup.Fork(schemas[i], times[i]);
         }
     }
 

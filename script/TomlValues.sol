@@ -42,6 +42,15 @@ abstract contract TomlValues is Chain {
         }
     }
 
+    /// @dev Reads a number of at most 64 bits that the file need not have.
+    function _u64(string memory toml, string memory key, uint64 otherwise)
+        internal
+        view
+        returns (uint64)
+    {
+        return vm.keyExistsToml(toml, key) ? _u64(toml, key) : otherwise;
+    }
+
     /// @dev Reads a list of numbers of at most 64 bits; empty if the file does not have the key.
     function _u64s(string memory toml, string memory key)
         internal

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {LibRLP} from "solady/utils/LibRLP.sol";
-import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../contracts/interfaces/IRollup.sol";
 import {IL2} from "./utils/IL2.sol";
 import {L2} from "./utils/L2.sol";
 import {ClosedPolicy} from "./utils/ClosedPolicy.sol";
@@ -15,7 +15,7 @@ contract BoundsInTimeTest is RealRollup {
 
     bool private isClosed;
 
-    function config() internal view override returns (INativeRollup.Config memory c) {
+    function config() internal view override returns (IRollup.Config memory c) {
         c = super.config();
         if (isClosed) c.policy = CLOSED;
     }
@@ -38,8 +38,8 @@ contract BoundsInTimeTest is RealRollup {
 
     function test_a_forced_transaction_is_due_at_its_second() public {
         deploy();
-        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, 1 ether));
-        expectDueAt(t.submittedAt + FORCED_DELAY, INativeRollup.ForcedTransactionOmitted.selector);
+        IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, 1 ether));
+        expectDueAt(t.submittedAt + FORCED_DELAY, IRollup.ForcedTransactionOmitted.selector);
     }
 
     function test_a_message_is_due_at_its_second() public {
@@ -49,8 +49,7 @@ contract BoundsInTimeTest is RealRollup {
         deploy();
         send(bob, 1, 0, "");
         expectDueAt(
-            uint64(vm.getBlockTimestamp()) + RELAY_DEADLINE,
-            INativeRollup.RelayProofMissing.selector
+            uint64(vm.getBlockTimestamp()) + RELAY_DEADLINE, IRollup.RelayProofMissing.selector
         );
     }
 
@@ -61,12 +60,12 @@ contract BoundsInTimeTest is RealRollup {
         advance();
         send(bob, 1, 0, "");
         submit(signedTransfer("alice", 0, 1 ether));
-        INativeRollup.Duties memory d = rollup.duties();
+        IRollup.Duties memory d = rollup.duties();
         assertNotEq(d.relayDue, d.forcedDue);
         if (d.relayDue < d.forcedDue) {
-            expectDueAt(d.relayDue, INativeRollup.RelayProofMissing.selector);
+            expectDueAt(d.relayDue, IRollup.RelayProofMissing.selector);
         } else {
-            expectDueAt(d.forcedDue, INativeRollup.ForcedTransactionOmitted.selector);
+            expectDueAt(d.forcedDue, IRollup.ForcedTransactionOmitted.selector);
         }
     }
 
@@ -80,11 +79,11 @@ contract BoundsInTimeTest is RealRollup {
         bytes[] memory inputs =
             one(L2.broken(input, IL2.Field.Timestamp, bytes32(uint256(time)), false));
         vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.TimestampNotAfterParent.selector, time, time)
+            abi.encodeWithSelector(IRollup.TimestampNotAfterParent.selector, time, time)
         );
         rollup.advance(inputs, none());
         vm.expectEmit(address(rollup));
-        emit INativeRollup.BlockAdded(2, l2.head.hash, l2.head.stateRoot);
+        emit IRollup.BlockAdded(2, l2.head.hash, l2.head.stateRoot);
         rollup.advance(one(input), none());
     }
 
@@ -125,13 +124,13 @@ contract EqualDutiesTest is RealRollup {
     function test_of_equal_duties_forced_is_first() public {
         send(bob, 1, 0, "");
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
-        INativeRollup.ForcedTransaction memory t = submit(raw);
-        INativeRollup.Duties memory d = rollup.duties();
+        IRollup.ForcedTransaction memory t = submit(raw);
+        IRollup.Duties memory d = rollup.duties();
         assertEq(d.relayDue, d.forcedDue);
         skip(1 days);
         l2.raw(raw);
         bytes memory input = l2.seal();
-        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Included)));
+        rollup.advance(one(input), one(discharge(t, IRollup.Outcome.Included)));
         assertEq(rollup.duties().forcedNext, 1);
         assertEq(rollup.duties().relayed, 0);
     }
@@ -153,30 +152,30 @@ contract SentBeforeDeploymentTest is RollupFixture {
         return bytes.concat(hex"02", list.encode());
     }
 
-    function made(INativeRollup.Config memory c) private returns (INativeRollup.Duties memory) {
+    function made(IRollup.Config memory c) private returns (IRollup.Duties memory) {
         return create(genesis(), c).duties();
     }
 
     function test_what_was_sent_before_is_due_at_once() public {
-        INativeRollup.Config memory c = withQueues(configOf(genesis().schema), 0, 0);
+        IRollup.Config memory c = withQueues(configOf(genesis().schema), 0, 0);
         queue.send(address(0xaaaa), address(0), 0, 0, "");
-        INativeRollup.Duties memory d = made(c);
+        IRollup.Duties memory d = made(c);
         assertEq(d.relayDue, genesis().timestamp);
         assertEq(d.forcedDue, vm.getBlockTimestamp() + FORCED_DELAY);
     }
 
     function test_what_was_submitted_before_is_due_at_once() public {
-        INativeRollup.Config memory c = withQueues(configOf(genesis().schema), 0, 0);
+        IRollup.Config memory c = withQueues(configOf(genesis().schema), 0, 0);
         inbox.submit(signedTransfer());
-        INativeRollup.Duties memory d = made(c);
+        IRollup.Duties memory d = made(c);
         assertEq(d.relayDue, vm.getBlockTimestamp() + RELAY_DEADLINE);
         assertEq(d.forcedDue, genesis().timestamp);
     }
 
     function test_without_any_the_deadlines_begin_with_the_rollup() public {
-        INativeRollup.Config memory c = withQueues(configOf(genesis().schema), 0, 0);
+        IRollup.Config memory c = withQueues(configOf(genesis().schema), 0, 0);
         skip(1 days);
-        INativeRollup.Duties memory d = made(c);
+        IRollup.Duties memory d = made(c);
         assertEq(d.relayDue, vm.getBlockTimestamp() + RELAY_DEADLINE);
         assertEq(d.forcedDue, vm.getBlockTimestamp() + FORCED_DELAY);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../contracts/interfaces/IRollup.sol";
 import {PermissionedSequencing} from "../contracts/sequencing/PermissionedSequencing.sol";
 import {IL2} from "./utils/IL2.sol";
 import {L2} from "./utils/L2.sol";
@@ -18,7 +18,7 @@ contract ClocksApartTest is RealRollup {
     uint128 private constant GENEROUS = 100 gwei;
 
     /// @dev Advances by a sealed block, `LAG` seconds later.
-    function advanceLate(bytes memory input, INativeRollup.Evidence memory e) private {
+    function advanceLate(bytes memory input, IRollup.Evidence memory e) private {
         skip(LAG);
         rollup.advance(one(input), e);
         assertHead();
@@ -30,11 +30,9 @@ contract ClocksApartTest is RealRollup {
         skip(rollup.duties().forcedDue + more - 1 - vm.getBlockTimestamp());
     }
 
-    function expectRefusedLate(
-        bytes memory input,
-        INativeRollup.Evidence memory e,
-        bytes memory error_
-    ) private {
+    function expectRefusedLate(bytes memory input, IRollup.Evidence memory e, bytes memory error_)
+        private
+    {
         skip(LAG);
         expectRefused(input, e, error_);
     }
@@ -43,12 +41,12 @@ contract ClocksApartTest is RealRollup {
 
     function test_discharge_times_are_those_of_their_clocks() public {
         bytes memory raw = signedTransfer("alice", 0, GENEROUS);
-        INativeRollup.ForcedTransaction memory t = submit(raw);
+        IRollup.ForcedTransaction memory t = submit(raw);
         skip(FORCED_DELAY);
         uint64 sealedAt = uint64(vm.getBlockTimestamp());
         l2.raw(raw);
-        advanceLate(l2.seal(), one(discharge(t, INativeRollup.Outcome.Included)));
-        INativeRollup.Duties memory d = rollup.duties();
+        advanceLate(l2.seal(), one(discharge(t, IRollup.Outcome.Included)));
+        IRollup.Duties memory d = rollup.duties();
         assertEq(d.forcedFirstSince, sealedAt);
         assertEq(d.forcedDue, sealedAt + LAG + FORCED_DELAY);
     }
@@ -58,9 +56,9 @@ contract ClocksApartTest is RealRollup {
         uint64 sealedAt = uint64(vm.getBlockTimestamp());
         bytes memory input = l2.seal();
         vm.expectEmit(address(rollup));
-        emit INativeRollup.RelayProven(0, sealedAt + LAG);
+        emit IRollup.RelayProven(0, sealedAt + LAG);
         advanceLate(input, none());
-        INativeRollup.Duties memory d = rollup.duties();
+        IRollup.Duties memory d = rollup.duties();
         assertEq(d.forcedDue, sealedAt + LAG + FORCED_DELAY);
         assertEq(d.relayDue, sealedAt + LAG + RELAY_DEADLINE);
     }
@@ -74,28 +72,28 @@ contract ClocksApartTest is RealRollup {
     }
 
     function test_removal_before_l2_due_time_is_refused() public {
-        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 7, GENEROUS));
+        IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 7, GENEROUS));
         skip(FORCED_DELAY - 1);
         IL2.Head memory parent = l2.head;
         expectRefusedLate(
             l2.seal(),
-            one(discharge(t, INativeRollup.Outcome.Invalid)),
-            abi.encodeWithSelector(INativeRollup.NotDue.selector, 0, t.submittedAt + FORCED_DELAY)
+            one(discharge(t, IRollup.Outcome.Invalid)),
+            abi.encodeWithSelector(IRollup.NotDue.selector, 0, t.submittedAt + FORCED_DELAY)
         );
         l2.head = parent;
-        advanceLate(l2.seal(), one(discharge(t, INativeRollup.Outcome.Invalid)));
+        advanceLate(l2.seal(), one(discharge(t, IRollup.Outcome.Invalid)));
     }
 
     /// @dev A block that includes a transaction early does not have to include another, so it need
     /// not prove when that one is due.
     function test_early_inclusion_demands_no_second_transaction() public {
         bytes memory raw = signedTransfer("alice", 0, GENEROUS);
-        INativeRollup.ForcedTransaction memory t = submit(raw);
+        IRollup.ForcedTransaction memory t = submit(raw);
         submit(signedTransfer("alice", 1, GENEROUS));
         untilForced(0);
         l2.raw(raw);
-        advanceLate(l2.seal(), one(discharge(t, INativeRollup.Outcome.Included)));
-        INativeRollup.Duties memory d = rollup.duties();
+        advanceLate(l2.seal(), one(discharge(t, IRollup.Outcome.Included)));
+        IRollup.Duties memory d = rollup.duties();
         assertEq(d.forcedNext, 1);
         assertEq(d.forcedDue, t.submittedAt + FORCED_DELAY);
     }
@@ -103,20 +101,20 @@ contract ClocksApartTest is RealRollup {
     /// @dev The grace period ends by the clock of the L2; afterwards the gas of other transactions
     /// is no excuse.
     function test_grace_ends_by_l2_time() public {
-        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, GENEROUS));
+        IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, GENEROUS));
         skip(FORCED_DELAY + FORCED_GRACE - 1);
         IL2.Head memory parent = l2.head;
         IL2.Block memory b = fullBlock();
         bytes memory input = l2.seal(b);
         uint256 state = vm.snapshotState();
-        advanceLate(input, one(discharge(t, INativeRollup.Outcome.NoRoom)));
+        advanceLate(input, one(discharge(t, IRollup.Outcome.NoRoom)));
         vm.revertToState(state);
         l2.head = parent;
         skip(1);
         expectRefusedLate(
             l2.seal(fullBlock()),
-            one(discharge(t, INativeRollup.Outcome.NoRoom)),
-            abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 0)
+            one(discharge(t, IRollup.Outcome.NoRoom)),
+            abi.encodeWithSelector(IRollup.RoomLeft.selector, 0)
         );
     }
 
@@ -139,12 +137,12 @@ contract ClocksApartTest is RealRollup {
         submit(signedTransfer("alice", 0, GENEROUS));
         skip(FORCED_DELAY);
         uint64 sealedAt = uint64(vm.getBlockTimestamp());
-        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
         queueRelay(false);
         bytes memory input = l2.seal(anchor);
         e.relays = relayProof().relays;
         advanceLate(input, e);
-        INativeRollup.Duties memory d = rollup.duties();
+        IRollup.Duties memory d = rollup.duties();
         assertEq(d.relayed, 1);
         assertEq(d.forcedFirstSince, sealedAt);
         assertEq(d.relayDue, sealedAt + LAG + RELAY_DEADLINE);
@@ -158,13 +156,13 @@ contract ClocksApartTest is RealRollup {
         send(bob, 2, 0, "");
         uint64 second = uint64(vm.getBlockTimestamp());
         skip(RELAY_DEADLINE - 1);
-        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor(states[1]);
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor(states[1]);
         sent.pop();
         queueRelay(false);
         bytes memory input = l2.seal(anchor);
         e.relays = relayProof().relays;
         advanceLate(input, e);
-        INativeRollup.Duties memory d = rollup.duties();
+        IRollup.Duties memory d = rollup.duties();
         assertEq(d.relayed, 1);
         assertEq(d.relayDue, second + RELAY_DEADLINE);
     }
@@ -177,7 +175,7 @@ contract ClocksApartTest is RealRollup {
         send(bob, 1, 0, "");
         submit(signedTransfer("alice", 0, GENEROUS));
         untilForced(OPEN_AFTER);
-        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
         queueRelay(false);
         bytes memory input = l2.seal(anchor);
         e.relays = relayProof().relays;

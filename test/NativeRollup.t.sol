@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {NativeRollup} from "../contracts/NativeRollup.sol";
-import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../contracts/interfaces/IRollup.sol";
 import {Execute} from "../contracts/libraries/Execute.sol";
 import {KeptCodes} from "../contracts/libraries/KeptCodes.sol";
 import {Messages} from "../contracts/messaging/Messages.sol";
@@ -69,9 +69,9 @@ contract NativeRollupFieldsTest is RealRollup {
     using L2 for L2.Chain;
 
     bytes internal input;
-    INativeRollup.ForkMode internal mode;
+    IRollup.ForkMode internal mode;
 
-    function config() internal view override returns (INativeRollup.Config memory c) {
+    function config() internal view override returns (IRollup.Config memory c) {
         c = super.config();
         c.forkMode = mode;
     }
@@ -126,10 +126,10 @@ contract NativeRollupFieldsTest is RealRollup {
         vm.assume(schema != L2.OSAKA && schema & 0xff != Execute.BATCH_REVISION);
         // Inputs that begin like this contain references to code on L1.
         vm.assume(schema != 0xc0de);
-        mode = INativeRollup.ForkMode.Pinned;
+        mode = IRollup.ForkMode.Pinned;
         setUp();
         expectRefused(
-            IL2.Field.Schema, word(schema), INativeRollup.SchemaMismatch.selector, word(L2.OSAKA)
+            IL2.Field.Schema, word(schema), IRollup.SchemaMismatch.selector, word(L2.OSAKA)
         );
     }
 
@@ -143,7 +143,7 @@ contract NativeRollupFieldsTest is RealRollup {
         expectRefused(
             L2.broken(input, IL2.Field.Schema, word(schema), true),
             abi.encodeWithSelector(
-                INativeRollup.SchemaNotSupported.selector, schema, L2.PRAGUE, L2.AMSTERDAM
+                IRollup.SchemaNotSupported.selector, schema, L2.PRAGUE, L2.AMSTERDAM
             )
         );
     }
@@ -152,7 +152,7 @@ contract NativeRollupFieldsTest is RealRollup {
     function testFuzz_another_chain_is_refused(uint64 chainId) public {
         vm.assume(chainId != CHAIN_ID);
         expectRefused(
-            IL2.Field.ChainId, word(chainId), INativeRollup.ChainIdMismatch.selector, word(CHAIN_ID)
+            IL2.Field.ChainId, word(chainId), IRollup.ChainIdMismatch.selector, word(CHAIN_ID)
         );
     }
 
@@ -160,19 +160,14 @@ contract NativeRollupFieldsTest is RealRollup {
     function testFuzz_another_parent_is_refused(bytes32 parent) public {
         vm.assume(parent != l2.head.parentHash);
         expectRefused(
-            IL2.Field.ParentHash,
-            parent,
-            INativeRollup.ParentHashMismatch.selector,
-            l2.head.parentHash
+            IL2.Field.ParentHash, parent, IRollup.ParentHashMismatch.selector, l2.head.parentHash
         );
     }
 
     /// forge-config: default.fuzz.runs = 64
     function testFuzz_another_number_than_the_next_is_refused(uint64 number) public {
         vm.assume(number != 1);
-        expectRefused(
-            IL2.Field.Number, word(number), INativeRollup.BlockNumberMismatch.selector, word(1)
-        );
+        expectRefused(IL2.Field.Number, word(number), IRollup.BlockNumberMismatch.selector, word(1));
     }
 
     /// forge-config: default.fuzz.runs = 64
@@ -181,7 +176,7 @@ contract NativeRollupFieldsTest is RealRollup {
         expectRefused(
             IL2.Field.GasLimit,
             word(gasLimit),
-            INativeRollup.GasLimitMismatch.selector,
+            IRollup.GasLimitMismatch.selector,
             word(l2.head.gasLimit)
         );
     }
@@ -195,7 +190,7 @@ contract NativeRollupFieldsTest is RealRollup {
         nextL1Block();
         input = l2.seal();
         vm.assume(anchor != inForce);
-        expectRefused(IL2.Field.Anchor, anchor, INativeRollup.AnchorMismatch.selector, inForce);
+        expectRefused(IL2.Field.Anchor, anchor, IRollup.AnchorMismatch.selector, inForce);
     }
 
     function test_a_rollup_starts_without_an_anchor() public {
@@ -250,7 +245,7 @@ contract NativeRollupFieldsTest is RealRollup {
     }
 
     function test_a_call_without_blocks_is_refused() public {
-        vm.expectRevert(INativeRollup.NothingToAdvance.selector);
+        vm.expectRevert(IRollup.NothingToAdvance.selector);
         rollup.advance(new bytes[](0), none());
     }
 }
@@ -280,11 +275,11 @@ contract NativeRollupConstructorTest is RollupFixture {
         IL2.Head memory g = genesis();
         g.number = 9000;
         g.hash = hashOf(g);
-        INativeRollup.Config memory c = withQueues(configOf(g.schema), 1_000_000, 1000);
+        IRollup.Config memory c = withQueues(configOf(g.schema), 1_000_000, 1000);
         vm.expectEmit();
-        emit INativeRollup.BlockAdded(9000, g.hash, g.stateRoot);
+        emit IRollup.BlockAdded(9000, g.hash, g.stateRoot);
         rollup = create(g, c);
-        INativeRollup.Head memory head = rollup.head();
+        IRollup.Head memory head = rollup.head();
         assertEq(head.number, 9000);
         assertEq(head.timestamp, g.timestamp);
         assertEq(head.anchorNumber, 0);
@@ -304,16 +299,14 @@ contract NativeRollupConstructorTest is RollupFixture {
         assertEq(rollup.FORCED(), address(inbox));
         assertEq(rollup.policy(), address(0));
         assertEq(rollup.owner(), address(0));
-        INativeRollup.Duties memory duties = rollup.duties();
+        IRollup.Duties memory duties = rollup.duties();
         assertEq(duties.relayed, 0);
         assertEq(duties.relayDue, vm.getBlockTimestamp() + RELAY_DEADLINE);
         assertEq(duties.forcedNext, 0);
         assertEq(duties.forcedDue, vm.getBlockTimestamp() + FORCED_DELAY);
         assertEq(duties.forcedFirstSince, g.timestamp);
 
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.StateRootUnavailable.selector, 8999, 9000)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRollup.StateRootUnavailable.selector, 8999, 9000));
         rollup.stateRootAt(8999);
     }
 
@@ -323,7 +316,7 @@ contract NativeRollupConstructorTest is RollupFixture {
 
     /// @dev Whichever of the two deadlines is shorter.
     function testFuzz_the_first_duty_is_the_earlier_of_the_two(uint64 deadline) public {
-        INativeRollup.Config memory c = configOf(genesis().schema);
+        IRollup.Config memory c = configOf(genesis().schema);
         uint256 most = 16_382 * 6 - MAX_LAG - OPEN_AFTER;
         c.relayDeadline = uint64(bound(deadline, MAX_LAG + 1, most));
         rollup = deploy(genesis(), c);
@@ -335,7 +328,7 @@ contract NativeRollupConstructorTest is RollupFixture {
     function test_fields_of_head_and_duties_have_their_widths() public {
         uint256 fields = (uint256(1) << 48) - 1 | (uint256(1) << 40) - 1 << 88;
         vm.store(address(rollup), 0, bytes32(fields | (uint256(1) << 40) - 1 << 176));
-        INativeRollup.Head memory head = rollup.head();
+        IRollup.Head memory head = rollup.head();
         assertEq(head.number, type(uint48).max);
         assertEq(head.timestamp, 0);
         assertEq(head.anchorNumber, type(uint40).max);
@@ -354,7 +347,7 @@ contract NativeRollupConstructorTest is RollupFixture {
         vm.store(
             address(rollup), bytes32(uint256(4)), bytes32(fields | (uint256(1) << 48) - 1 << 208)
         );
-        INativeRollup.Duties memory duties = rollup.duties();
+        IRollup.Duties memory duties = rollup.duties();
         assertEq(duties.relayed, type(uint56).max);
         assertEq(duties.relayDue, 0);
         assertEq(duties.forcedNext, type(uint56).max);
@@ -373,7 +366,7 @@ contract NativeRollupConstructorTest is RollupFixture {
     function test_the_storage_layout_is_pinned() public {
         IL2.Head memory g = genesis();
         g.number = 2 * RING + 5;
-        INativeRollup.Config memory c = configOf(g.schema);
+        IRollup.Config memory c = configOf(g.schema);
         c.policy = makeAddr("policy");
         c.owner = makeAddr("owner");
         rollup = deploy(g, c);
@@ -395,7 +388,7 @@ contract NativeRollupConstructorTest is RollupFixture {
 
         uint256 packedHead = uint256(1) | 2 << 48 | 3 << 88 | 4 << 128 | 5 << 176 | 6 << 216;
         vm.store(address(rollup), 0, bytes32(packedHead));
-        INativeRollup.Head memory head = rollup.head();
+        IRollup.Head memory head = rollup.head();
         assertEq(head.number, 1);
         assertEq(head.timestamp, 2);
         assertEq(head.anchorNumber, 3);
@@ -404,7 +397,7 @@ contract NativeRollupConstructorTest is RollupFixture {
 
         uint256 packed = uint256(1) | 2 << 56 | 3 << 104 | 4 << 160 | 5 << 208;
         vm.store(address(rollup), bytes32(uint256(4)), bytes32(packed));
-        INativeRollup.Duties memory duties = rollup.duties();
+        IRollup.Duties memory duties = rollup.duties();
         assertEq(duties.relayed, 1);
         assertEq(duties.relayDue, 2);
         assertEq(duties.forcedNext, 3);
@@ -414,7 +407,7 @@ contract NativeRollupConstructorTest is RollupFixture {
 
     /// @dev Queues belong to the contract that is deployed next, so a failed attempt uses them up
     /// unless the nonce is reset.
-    function expectRefused(IL2.Head memory g, INativeRollup.Config memory c, bytes memory error_)
+    function expectRefused(IL2.Head memory g, IRollup.Config memory c, bytes memory error_)
         internal
     {
         uint64 nonce = vm.getNonce(address(this));
@@ -426,9 +419,9 @@ contract NativeRollupConstructorTest is RollupFixture {
 
     function test_a_genesis_without_a_state_root_is_refused() public {
         IL2.Head memory g = genesis();
-        INativeRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
+        IRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
         g.stateRoot = 0;
-        expectRefused(g, c, abi.encodeWithSelector(INativeRollup.GenesisIncomplete.selector));
+        expectRefused(g, c, abi.encodeWithSelector(IRollup.GenesisIncomplete.selector));
         g.stateRoot = bytes32(uint256(1));
         create(g, c);
     }
@@ -436,11 +429,9 @@ contract NativeRollupConstructorTest is RollupFixture {
     /// @dev With such an anchor in force, a block could relay messages that were never sent.
     function test_a_genesis_with_an_anchor_is_refused() public {
         IL2.Head memory g = genesis();
-        INativeRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
+        IRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
         g.anchor = bytes32(uint256(1));
-        expectRefused(
-            g, c, abi.encodeWithSelector(INativeRollup.GenesisAnchored.selector, g.anchor)
-        );
+        expectRefused(g, c, abi.encodeWithSelector(IRollup.GenesisAnchored.selector, g.anchor));
         g.anchor = 0;
         create(g, c);
     }
@@ -448,9 +439,9 @@ contract NativeRollupConstructorTest is RollupFixture {
     /// @dev One block per second until the last timestamp that fits into the head.
     function test_the_numbers_after_a_genesis_fit_into_48_bits() public {
         IL2.Head memory g = genesis();
-        INativeRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
+        IRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
         g.number = (1 << 48) - (1 << 40) + 1;
-        bytes4 selector = INativeRollup.GenesisOutOfBounds.selector;
+        bytes4 selector = IRollup.GenesisOutOfBounds.selector;
         expectRefused(g, c, abi.encodeWithSelector(selector, g.number, g.number - 1));
         g.number -= 1;
         assertEq(create(g, c).head().number, g.number);
@@ -458,9 +449,9 @@ contract NativeRollupConstructorTest is RollupFixture {
 
     function test_the_gas_limit_of_a_genesis_fits_into_32_bits() public {
         IL2.Head memory g = genesis();
-        INativeRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
+        IRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
         g.gasLimit = 1 << 32;
-        bytes4 selector = INativeRollup.GenesisOutOfBounds.selector;
+        bytes4 selector = IRollup.GenesisOutOfBounds.selector;
         expectRefused(g, c, abi.encodeWithSelector(selector, g.gasLimit, g.gasLimit - 1));
         g.gasLimit -= 1;
         (uint64 latest, uint64 target) = create(g, c).gasLimits();
@@ -470,9 +461,9 @@ contract NativeRollupConstructorTest is RollupFixture {
 
     function test_a_genesis_is_not_later_than_l1() public {
         IL2.Head memory g = genesis();
-        INativeRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
+        IRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
         g.timestamp = uint64(vm.getBlockTimestamp()) + 1;
-        bytes4 selector = INativeRollup.GenesisInFuture.selector;
+        bytes4 selector = IRollup.GenesisInFuture.selector;
         expectRefused(g, c, abi.encodeWithSelector(selector, g.timestamp, g.timestamp - 1));
         g.timestamp -= 1;
         assertEq(create(g, c).head().timestamp, g.timestamp);
@@ -480,8 +471,8 @@ contract NativeRollupConstructorTest is RollupFixture {
 
     function test_a_schema_with_another_layout_is_refused() public {
         IL2.Head memory g = genesis();
-        INativeRollup.Config memory c = withQueues(configOf(0x1100), 0, 0);
-        bytes4 selector = INativeRollup.SchemaNotSupported.selector;
+        IRollup.Config memory c = withQueues(configOf(0x1100), 0, 0);
+        bytes4 selector = IRollup.SchemaNotSupported.selector;
         expectRefused(g, c, abi.encodeWithSelector(selector, 0x1100, 0x1101, 0x1501));
         c.schema = StatelessInputs.PRAGUE;
         create(g, c);
@@ -489,10 +480,10 @@ contract NativeRollupConstructorTest is RollupFixture {
 
     function test_the_largest_message_must_fit_a_block() public {
         IL2.Head memory g = genesis();
-        INativeRollup.Config memory c = withQueues(configOf(g.schema), 8_000_000, 16_384);
+        IRollup.Config memory c = withQueues(configOf(g.schema), 8_000_000, 16_384);
         uint256 gas = Messages.relayGas(8_000_000, 16_384);
         g.gasLimit = SafeCastLib.toUint64(gas - 1);
-        bytes4 selector = INativeRollup.MessageCapsTooHigh.selector;
+        bytes4 selector = IRollup.MessageCapsTooHigh.selector;
         expectRefused(g, c, abi.encodeWithSelector(selector, gas, gas - 1));
         g.gasLimit += 1;
         create(g, c);
@@ -509,11 +500,40 @@ contract NativeRollupConstructorTest is RollupFixture {
     /// seconds. Within that time an account must have had to relay.
     function test_messages_are_due_before_the_ring_of_checkpoints_is_full() public {
         IL2.Head memory g = genesis();
-        INativeRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
+        IRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
         c.relayDeadline = 98_292 - MAX_LAG - OPEN_AFTER + 1;
-        bytes4 selector = INativeRollup.DelaysInconsistent.selector;
+        bytes4 selector = IRollup.DelaysInconsistent.selector;
         expectRefused(g, c, abi.encodeWithSelector(selector, 98_292, 98_293));
         c.relayDeadline -= 1;
         assertEq(create(g, c).RELAY_DEADLINE(), c.relayDeadline);
+    }
+
+    /// @dev On an L1 with faster blocks, the same ring is full earlier.
+    function test_the_ring_must_outlast_the_delays_on_any_l1() public {
+        IL2.Head memory g = genesis();
+        IRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
+        uint256 idle = uint256(c.relayDeadline) + MAX_LAG + OPEN_AFTER;
+        // Rounded up.
+        uint64 least = uint64((1000 * idle + 16_381) / 16_382);
+        c.l1SlotMillis = least - 1;
+        uint256 lasts = 16_382 * uint256(least - 1) / 1000;
+        bytes4 selector = IRollup.DelaysInconsistent.selector;
+        expectRefused(g, c, abi.encodeWithSelector(selector, lasts, idle));
+        c.l1SlotMillis = least;
+        create(g, c);
+
+        c = withQueues(c, 0, 0);
+        c.l1SlotMillis = 99;
+        expectRefused(g, c, abi.encodeWithSelector(IRollup.L1SlotTooShort.selector, 99, 100));
+        places = 1 << 20;
+        c = withQueues(c, 0, 0);
+        c.l1SlotMillis = 100;
+        create(g, c);
+    }
+
+    uint64 private places = 16_382;
+
+    function checkpoints() internal view override returns (uint64) {
+        return places;
     }
 }

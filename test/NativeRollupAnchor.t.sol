@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IL1MessageQueue} from "../contracts/interfaces/IL1MessageQueue.sol";
-import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../contracts/interfaces/IRollup.sol";
 import {L1History} from "../contracts/libraries/L1History.sol";
 import {AnchorFixture} from "./utils/AnchorFixture.sol";
 import {IL2} from "./utils/IL2.sol";
@@ -31,7 +31,7 @@ contract NativeRollupAnchorTest is AnchorFixture {
     }
 
     /// @dev Asserts that a block with the anchor of the update becomes the head, and reverts that.
-    function expectAccepted(INativeRollup.AnchorUpdate memory update, bytes32 l1Hash) internal {
+    function expectAccepted(IRollup.AnchorUpdate memory update, bytes32 l1Hash) internal {
         bytes[] memory inputs = blockWith(anchorOf(update, l1Hash));
         uint256 state = vm.snapshotState();
         rollup.advance(inputs, one(update));
@@ -40,14 +40,14 @@ contract NativeRollupAnchorTest is AnchorFixture {
         vm.revertToState(state);
     }
 
-    function expectRefused(INativeRollup.AnchorUpdate memory update, bytes memory error_) internal {
+    function expectRefused(IRollup.AnchorUpdate memory update, bytes memory error_) internal {
         bytes[] memory inputs = blockWith(l2.head.anchor);
         vm.expectRevert(error_);
         rollup.advance(inputs, one(update));
     }
 
     function expectUnavailable(uint64 number) internal {
-        INativeRollup.AnchorUpdate memory update =
+        IRollup.AnchorUpdate memory update =
             updateTo(number, IL1MessageQueue.Checkpoint(0, 0, 0, 0, 0));
         expectRefused(
             update,
@@ -119,7 +119,7 @@ contract NativeRollupAnchorTest is AnchorFixture {
         setInForce(inForce, 0);
         expectRefused(
             updateTo(number),
-            abi.encodeWithSelector(INativeRollup.AnchorNumberWentBack.selector, number, inForce)
+            abi.encodeWithSelector(IRollup.AnchorNumberWentBack.selector, number, inForce)
         );
         setInForce(latest(), 0);
         expectAccepted(updateTo(latest()), blockhash(latest()));
@@ -130,8 +130,7 @@ contract NativeRollupAnchorTest is AnchorFixture {
     function test_the_message_count_never_goes_back() public {
         setInForce(0, 3);
         expectRefused(
-            updateTo(latest()),
-            abi.encodeWithSelector(INativeRollup.MessageCountWentBack.selector, 2, 3)
+            updateTo(latest()), abi.encodeWithSelector(IRollup.MessageCountWentBack.selector, 2, 3)
         );
         setInForce(0, 2);
         expectAccepted(updateTo(latest()), blockhash(latest()));
@@ -141,7 +140,7 @@ contract NativeRollupAnchorTest is AnchorFixture {
     function testFuzz_messages_that_were_not_sent_cannot_be_anchored(uint8 field, uint64 other)
         public
     {
-        INativeRollup.AnchorUpdate memory u = updateTo(latest());
+        IRollup.AnchorUpdate memory u = updateTo(latest());
         expectAccepted(u, blockhash(latest()));
         field = field % 5;
         if (field == 0) {
@@ -162,10 +161,7 @@ contract NativeRollupAnchorTest is AnchorFixture {
         expectRefused(
             u,
             abi.encodeWithSelector(
-                INativeRollup.CheckpointUnknown.selector,
-                u.checkpointId,
-                u.messageCount,
-                u.messageRoot
+                IRollup.CheckpointUnknown.selector, u.checkpointId, u.messageCount, u.messageRoot
             )
         );
     }
@@ -174,7 +170,7 @@ contract NativeRollupAnchorTest is AnchorFixture {
         uint64 sentIn = queue.checkpoint().l1Block;
         expectRefused(
             updateTo(sentIn - 1),
-            abi.encodeWithSelector(INativeRollup.CheckpointAfterAnchor.selector, sentIn, sentIn - 1)
+            abi.encodeWithSelector(IRollup.CheckpointAfterAnchor.selector, sentIn, sentIn - 1)
         );
         expectAccepted(updateTo(sentIn), blockhash(sentIn));
     }
@@ -184,14 +180,14 @@ contract NativeRollupAnchorTest is AnchorFixture {
         expectRefused(
             updateTo(latest()),
             abi.encodeWithSelector(
-                INativeRollup.CheckpointAfterAnchor.selector, vm.getBlockNumber(), latest()
+                IRollup.CheckpointAfterAnchor.selector, vm.getBlockNumber(), latest()
             )
         );
     }
 
     /// @dev Otherwise anyone could make an `advance` fail by sending a message ahead of it.
     function test_messages_in_front_of_an_advance_do_not_spoil_its_anchor() public {
-        INativeRollup.AnchorUpdate memory u = updateTo(latest());
+        IRollup.AnchorUpdate memory u = updateTo(latest());
         expectAccepted(u, blockhash(latest()));
         queue.send(address(3), address(0), 0, 0, "");
         queue.send(address(3), address(0), 0, 0, "");
@@ -215,10 +211,10 @@ contract NativeRollupAnchorTest is AnchorFixture {
     // ---------------------------------------------------------------- when
 
     function test_a_block_with_a_new_anchor_carries_the_new_one() public {
-        INativeRollup.AnchorUpdate memory u = updateTo(latest());
+        IRollup.AnchorUpdate memory u = updateTo(latest());
         bytes32 next = anchorOf(u, blockhash(latest()));
         expectRefused(
-            u, abi.encodeWithSelector(INativeRollup.AnchorMismatch.selector, l2.head.anchor, next)
+            u, abi.encodeWithSelector(IRollup.AnchorMismatch.selector, l2.head.anchor, next)
         );
         expectAccepted(u, blockhash(latest()));
     }

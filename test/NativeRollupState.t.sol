@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {VmSafe} from "forge-std/Vm.sol";
 import {NativeRollup} from "../contracts/NativeRollup.sol";
-import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../contracts/interfaces/IRollup.sol";
 import {Execute} from "../contracts/libraries/Execute.sol";
 import {AnchorFixture} from "./utils/AnchorFixture.sol";
 import {IL2} from "./utils/IL2.sol";
@@ -56,7 +56,7 @@ contract NativeRollupStateTest is RollupStateTest {
         bytes32 genesisRoot = l2.head.stateRoot;
         bytes[] memory inputs = chain(1);
         vm.expectEmit(address(rollup));
-        emit INativeRollup.BlockAdded(1, l2.head.hash, l2.head.stateRoot);
+        emit IRollup.BlockAdded(1, l2.head.hash, l2.head.stateRoot);
         rollup.advance(inputs, none());
         assertHead();
         assertEq(rollup.head().timestamp, l2.head.timestamp);
@@ -137,7 +137,7 @@ contract NativeRollupStateTest is RollupStateTest {
         (first[0], first[1]) = (inputs[0], inputs[1]);
         rollup.advance(first, none());
         vm.expectEmit(address(rollup));
-        emit INativeRollup.Advanced(3, 5, alice, hash, 0);
+        emit IRollup.Advanced(3, 5, alice, hash, 0);
         vm.prank(alice);
         rollup.advance(rest, none());
     }
@@ -150,7 +150,7 @@ contract NativeRollupStateTest is RollupStateTest {
             bytes memory good = inputs[i];
             // One that the rollup rejects, and one that only EXECUTE rejects.
             inputs[i] = L2.broken(good, IL2.Field.ParentHash, keccak256("another"), true);
-            vm.expectPartialRevert(INativeRollup.ParentHashMismatch.selector);
+            vm.expectPartialRevert(IRollup.ParentHashMismatch.selector);
             rollup.advance{gas: 50_000_000}(inputs, none());
             inputs[i] = L2.broken(good, IL2.Field.StateRoot, keccak256("another"), false);
             vm.expectRevert(Execute.ExecuteFailed.selector);
@@ -167,7 +167,7 @@ contract NativeRollupStateTest is RollupStateTest {
     function test_a_block_cannot_be_added_twice() public {
         bytes[] memory inputs = chain(1);
         rollup.advance(inputs, none());
-        vm.expectPartialRevert(INativeRollup.ParentHashMismatch.selector);
+        vm.expectPartialRevert(IRollup.ParentHashMismatch.selector);
         rollup.advance(inputs, none());
         nextL1Block();
         advanceBy(1);
@@ -196,11 +196,11 @@ contract NativeRollupStateTest is RollupStateTest {
         uint64 oldest = head - RING + 1;
         assertEq(rollup.stateRootAt(oldest), keccak256(abi.encode(oldest)));
         vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.StateRootUnavailable.selector, oldest - 1, head)
+            abi.encodeWithSelector(IRollup.StateRootUnavailable.selector, oldest - 1, head)
         );
         rollup.stateRootAt(oldest - 1);
         vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.StateRootUnavailable.selector, head + 1, head)
+            abi.encodeWithSelector(IRollup.StateRootUnavailable.selector, head + 1, head)
         );
         rollup.stateRootAt(head + 1);
     }
@@ -235,7 +235,7 @@ contract NativeRollupStateTest is RollupStateTest {
     }
 
     function test_new_anchors_hold_from_their_block_on() public {
-        INativeRollup.AnchorUpdate[] memory updates = new INativeRollup.AnchorUpdate[](2);
+        IRollup.AnchorUpdate[] memory updates = new IRollup.AnchorUpdate[](2);
         nextL1Block();
         updates[0] = updateTo(uint64(vm.getBlockNumber() - 2));
         queue.send(address(3), address(0), 0, 0, "");
@@ -251,9 +251,9 @@ contract NativeRollupStateTest is RollupStateTest {
 
         uint64 before = updates[0].l1BlockNumber;
         vm.expectEmit(address(rollup));
-        emit INativeRollup.AnchorUpdated(before, blockhash(before), 0, 0);
+        emit IRollup.AnchorUpdated(before, blockhash(before), 0, 0);
         vm.expectEmit(address(rollup));
-        emit INativeRollup.AnchorUpdated(number, blockhash(number), 1, queue.checkpoint().root);
+        emit IRollup.AnchorUpdated(number, blockhash(number), 1, queue.checkpoint().root);
         rollup.advance(inputs, all(updates));
 
         assertHead();
@@ -269,15 +269,15 @@ contract NativeRollupStateTest is RollupStateTest {
     function test_an_update_that_is_not_used_is_refused() public {
         skip(2);
         uint64 number = uint64(vm.getBlockNumber() - 1);
-        INativeRollup.AnchorUpdate memory u = updateTo(number);
+        IRollup.AnchorUpdate memory u = updateTo(number);
         IL2.Head memory parent = l2.head;
         bytes[] memory unchanged = chain(2);
         u.index = 2;
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.AnchorUpdateUnused.selector, 0, 2));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.AnchorUpdateUnused.selector, 0, 2));
         rollup.advance(unchanged, one(u));
 
         // Two updates for one block, and two in the wrong order.
-        INativeRollup.AnchorUpdate[] memory two = new INativeRollup.AnchorUpdate[](2);
+        IRollup.AnchorUpdate[] memory two = new IRollup.AnchorUpdate[](2);
         (two[0], two[1]) = (updateTo(number), updateTo(number));
         two[0].index = 1;
         two[1].index = 1;
@@ -285,10 +285,10 @@ contract NativeRollupStateTest is RollupStateTest {
         bytes32[] memory anchors = new bytes32[](2);
         anchors[1] = anchorOf(u);
         bytes[] memory inputs = chain(anchors);
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.AnchorUpdateUnused.selector, 1, 1));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.AnchorUpdateUnused.selector, 1, 1));
         rollup.advance(inputs, all(two));
         two[1].index = 0;
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.AnchorUpdateUnused.selector, 1, 0));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.AnchorUpdateUnused.selector, 1, 0));
         rollup.advance(inputs, all(two));
 
         u.index = 1;
@@ -299,7 +299,7 @@ contract NativeRollupStateTest is RollupStateTest {
     function test_within_one_call_anchors_do_not_go_back_either() public {
         skip(2);
         uint64 number = uint64(vm.getBlockNumber() - 1);
-        INativeRollup.AnchorUpdate[] memory two = new INativeRollup.AnchorUpdate[](2);
+        IRollup.AnchorUpdate[] memory two = new IRollup.AnchorUpdate[](2);
         (two[0], two[1]) = (updateTo(number), updateTo(number - 1));
         two[1].index = 1;
         bytes32[] memory anchors = new bytes32[](2);
@@ -307,7 +307,7 @@ contract NativeRollupStateTest is RollupStateTest {
         anchors[1] = anchorOf(two[1]);
         bytes[] memory inputs = chain(anchors);
         vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.AnchorNumberWentBack.selector, number - 1, number)
+            abi.encodeWithSelector(IRollup.AnchorNumberWentBack.selector, number - 1, number)
         );
         rollup.advance(inputs, all(two));
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-import {INativeRollup} from "../interfaces/INativeRollup.sol";
+import {IRollup} from "../interfaces/IRollup.sol";
 import {Rlp} from "../libraries/Rlp.sol";
 
 /// @title Decoder of the header with which an L2 starts
@@ -27,7 +27,7 @@ contract GenesisReader {
     function read(bytes calldata header, uint16 schema)
         external
         pure
-        returns (INativeRollup.Genesis memory genesis)
+        returns (IRollup.Genesis memory genesis)
     {
         uint256 pos;
         assembly ("memory-safe") {
@@ -45,7 +45,7 @@ contract GenesisReader {
     }
 
     /// @dev Reads the fields from the parent hash to the logs bloom.
-    function _roots(INativeRollup.Genesis memory genesis, uint256 pos, uint256 end)
+    function _roots(IRollup.Genesis memory genesis, uint256 pos, uint256 end)
         private
         pure
         returns (uint256 next)
@@ -68,7 +68,7 @@ contract GenesisReader {
     }
 
     /// @dev Reads the fields from the difficulty to the nonce.
-    function _numbers(INativeRollup.Genesis memory genesis, uint256 pos, uint256 end)
+    function _numbers(IRollup.Genesis memory genesis, uint256 pos, uint256 end)
         private
         pure
         returns (uint256 next)
@@ -86,7 +86,7 @@ contract GenesisReader {
     }
 
     /// @dev Reads the fields added by forks, from the base fee on.
-    function _later(INativeRollup.Genesis memory genesis, uint256 pos, uint256 end, uint256 fork)
+    function _later(IRollup.Genesis memory genesis, uint256 pos, uint256 end, uint256 fork)
         private
         pure
         returns (uint256 next)

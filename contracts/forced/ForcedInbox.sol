@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IForcedInbox} from "../interfaces/IForcedInbox.sol";
 import {IL2Accounts} from "../interfaces/IL2Accounts.sol";
-import {INativeRollup} from "../interfaces/INativeRollup.sol";
+import {IRollup} from "../interfaces/IRollup.sol";
 import {IL2Messenger} from "../interfaces/IL2Messenger.sol";
 import {Capacity} from "../libraries/Capacity.sol";
 import {Predeploys} from "../libraries/Predeploys.sol";
@@ -176,7 +176,7 @@ contract ForcedInbox is ForcedQueue {
     /// @dev Returns the minimum fee cap with which a transaction may wait for a lower base fee.
     function _pricedFrom() private view returns (uint256) {
         // The queue may be deployed before its rollup.
-        uint256 baseFee = ROLLUP.code.length == 0 ? 0 : INativeRollup(ROLLUP).baseFee();
+        uint256 baseFee = ROLLUP.code.length == 0 ? 0 : IRollup(ROLLUP).baseFee();
         return FEE_CAP_MARGIN * (baseFee < FEE_CAP_FLOOR ? FEE_CAP_FLOOR : baseFee);
     }
 

@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IForcedInbox} from "../interfaces/IForcedInbox.sol";
 import {IForcedSettlement} from "../interfaces/IForcedSettlement.sol";
-import {INativeRollup} from "../interfaces/INativeRollup.sol";
+import {IRollup} from "../interfaces/IRollup.sol";
 import {Capacity} from "../libraries/Capacity.sol";
 import {StateProof} from "../libraries/StateProof.sol";
 
@@ -118,26 +118,26 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
     /// @inheritdoc IForcedSettlement
     function discharge(
         BlockFacts calldata facts,
-        INativeRollup.ForcedBatch calldata batch,
+        IRollup.ForcedBatch calldata batch,
         bytes32[] calldata found
     ) external returns (uint64 next, uint64 due) {
         if (msg.sender != ROLLUP) revert NotRollup(msg.sender);
         uint256 given = batch.discharges.length;
         if (given > MAX_DISCHARGES) {
-            revert INativeRollup.TooManyDischarges(given, MAX_DISCHARGES);
+            revert IRollup.TooManyDischarges(given, MAX_DISCHARGES);
         }
         Judgement memory judgement;
         judgement.index = facts.first;
         judgement.known = new Known[](given);
         for (uint256 i = 0; i < given; ++i) {
             // A transaction after a deferred one would overtake it.
-            if (due != 0) revert INativeRollup.ForcedTransactionOmitted(judgement.index);
-            INativeRollup.Discharge calldata one = batch.discharges[i];
+            if (due != 0) revert IRollup.ForcedTransactionOmitted(judgement.index);
+            IRollup.Discharge calldata one = batch.discharges[i];
             bytes32 got = keccak256(abi.encode(one.transaction));
             bytes32 expected = _commitments[judgement.index];
             if (got != expected) revert NotSubmitted(judgement.index, got, expected);
             _judge(facts, one, found[i], judgement);
-            if (one.outcome == INativeRollup.Outcome.NoRoom) {
+            if (one.outcome == IRollup.Outcome.NoRoom) {
                 due = _dueOf(one.transaction.submittedAt);
             } else {
                 delete _commitments[judgement.index++];
@@ -167,14 +167,14 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
     /// this L1 block do not count, because the builder of the L2 block could not know them.
     function _nextDue(
         BlockFacts calldata facts,
-        INativeRollup.ForcedBatch calldata batch,
+        IRollup.ForcedBatch calldata batch,
         uint64 index,
         bool demanded
     ) private view returns (uint64 due) {
         // Later submissions are due no earlier than this.
         if (index >= countBefore()) return _dueOf(block.timestamp);
         if (batch.next.length == 0) {
-            if (demanded) revert INativeRollup.ForcedTransactionOmitted(index);
+            if (demanded) revert IRollup.ForcedTransactionOmitted(index);
             // It was submitted no earlier than the last transaction of the batch.
             uint256 given = batch.discharges.length;
             if (given == 0) return facts.firstDue;
@@ -182,56 +182,56 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         }
         bytes32 got = keccak256(abi.encode(batch.next[0]));
         bytes32 expected = _commitments[index];
-        if (got != expected) revert INativeRollup.ForcedTransactionMismatch(index, got, expected);
+        if (got != expected) revert IRollup.ForcedTransactionMismatch(index, got, expected);
         due = _dueOf(batch.next[0].submittedAt);
         if (demanded && facts.timestamp >= due) {
-            revert INativeRollup.ForcedTransactionOmitted(index);
+            revert IRollup.ForcedTransactionOmitted(index);
         }
     }
 
     /// @dev Reverts unless the outcome is proven.
     function _judge(
         BlockFacts calldata facts,
-        INativeRollup.Discharge calldata given,
+        IRollup.Discharge calldata given,
         bytes32 found,
         Judgement memory judgement
     ) private {
-        INativeRollup.ForcedTransaction calldata t = given.transaction;
-        INativeRollup.Outcome outcome = given.outcome;
+        IRollup.ForcedTransaction calldata t = given.transaction;
+        IRollup.Outcome outcome = given.outcome;
         uint64 index = judgement.index;
         uint256 length = Capacity.ENTRY_BYTES;
-        if (outcome == INativeRollup.Outcome.Included) {
-            if (found != t.hash) revert INativeRollup.NotIncluded(index, found, t.hash);
+        if (outcome == IRollup.Outcome.Included) {
+            if (found != t.hash) revert IRollup.NotIncluded(index, found, t.hash);
             judgement.known[judgement.judged] = Known(t.sender, t.nonce + 1, true, false, 0);
             judgement.gas += t.gasLimit;
             length = t.footprint;
         } else {
             uint64 due = _dueOf(t.submittedAt);
-            if (facts.timestamp < due) revert INativeRollup.NotDue(index, due);
-            if (outcome == INativeRollup.Outcome.Invalid) {
+            if (facts.timestamp < due) revert IRollup.NotDue(index, due);
+            if (outcome == IRollup.Outcome.Invalid) {
                 // A repeated proof of the same account does not use more of the budget.
                 if (!_isShown(judgement, t.sender)) length += Capacity.PROOF_BYTES;
                 if (!_isRuledOut(facts.stateRoot, given, judgement)) {
-                    revert INativeRollup.StillValid(index);
+                    revert IRollup.StillValid(index);
                 }
-            } else if (outcome == INativeRollup.Outcome.Underpriced) {
+            } else if (outcome == IRollup.Outcome.Underpriced) {
                 if (t.maxFee >= facts.baseFee) {
-                    revert INativeRollup.PricedEnough(index, t.maxFee, facts.baseFee);
+                    revert IRollup.PricedEnough(index, t.maxFee, facts.baseFee);
                 }
                 if (_waitsForPrice(facts, t, due)) {
-                    revert INativeRollup.StillPriced(index, due + GRACE + EXPIRY);
+                    revert IRollup.StillPriced(index, due + GRACE + EXPIRY);
                 }
-            } else if (outcome == INativeRollup.Outcome.TargetHasCode) {
+            } else if (outcome == IRollup.Outcome.TargetHasCode) {
                 length += Capacity.PROOF_BYTES;
                 if (!_targetHasCode(facts.stateRoot, given)) {
-                    revert INativeRollup.TargetIsPlain(index, t.to);
+                    revert IRollup.TargetIsPlain(index, t.to);
                 }
-            } else if (outcome == INativeRollup.Outcome.Expired) {
+            } else if (outcome == IRollup.Outcome.Expired) {
                 uint64 since = judgement.judged == 0 ? facts.firstSince : facts.timestamp;
                 uint64 expiry = (since < due ? due : since) + GRACE + EXPIRY;
-                if (facts.timestamp < expiry) revert INativeRollup.NotExpired(index, expiry);
+                if (facts.timestamp < expiry) revert IRollup.NotExpired(index, expiry);
             } else if (_hasRoomFor(facts, t, due, judgement)) {
-                revert INativeRollup.RoomLeft(index);
+                revert IRollup.RoomLeft(index);
             }
         }
         judgement.length += length;
@@ -240,12 +240,12 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
 
     /// @dev Returns `true` if the transaction is invalid after the block because of the sender's
     /// account, as shown by a proof or by an earlier discharge of the batch.
-    function _isRuledOut(
-        bytes32 root,
-        INativeRollup.Discharge calldata given,
-        Judgement memory judgement
-    ) private pure returns (bool) {
-        INativeRollup.ForcedTransaction calldata t = given.transaction;
+    function _isRuledOut(bytes32 root, IRollup.Discharge calldata given, Judgement memory judgement)
+        private
+        pure
+        returns (bool)
+    {
+        IRollup.ForcedTransaction calldata t = given.transaction;
         Known memory known;
         if (given.accountProof.length != 0) {
             known = _show(root, t.sender, given.accountProof, given.code);
@@ -281,7 +281,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
     }
 
     /// @dev Returns `true` if a transfer would execute code whose state reads are not bounded.
-    function _targetHasCode(bytes32 root, INativeRollup.Discharge calldata given)
+    function _targetHasCode(bytes32 root, IRollup.Discharge calldata given)
         private
         pure
         returns (bool)
@@ -297,7 +297,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
     /// queue.
     function _hasRoomFor(
         BlockFacts calldata facts,
-        INativeRollup.ForcedTransaction calldata t,
+        IRollup.ForcedTransaction calldata t,
         uint64 due,
         Judgement memory judgement
     ) private view returns (bool) {
@@ -315,7 +315,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
     /// them no longer than one of them would.
     function _waitsForPrice(
         BlockFacts calldata facts,
-        INativeRollup.ForcedTransaction calldata t,
+        IRollup.ForcedTransaction calldata t,
         uint64 due
     ) private view returns (bool) {
         return t.priced && t.maxFee < facts.baseFee && facts.timestamp < due + GRACE + EXPIRY;

@@ -6,7 +6,7 @@ import {GenesisReader} from "../deployment/GenesisReader.sol";
 import {IForcedInbox} from "../interfaces/IForcedInbox.sol";
 import {IForcedSettlement} from "../interfaces/IForcedSettlement.sol";
 import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
-import {INativeRollup} from "../interfaces/INativeRollup.sol";
+import {IRollup} from "../interfaces/IRollup.sol";
 import {Capacity} from "../libraries/Capacity.sol";
 import {Execute} from "../libraries/Execute.sol";
 import {Messages} from "../messaging/Messages.sol";
@@ -72,9 +72,8 @@ abstract contract RollupRules is RollupState {
     /// room.
     uint256 private constant MAX_ANNOUNCEMENTS = 8;
 
-    /// @dev Assumed minimum seconds between L1 blocks: half of today's slot time, so that the bound
-    /// still holds if L1 halves it. No other rule counts L1 blocks.
-    uint256 private constant L1_SLOT = 6;
+    /// @dev Minimum of `Config.l1SlotMillis`. Only the ring of checkpoints counts L1 blocks.
+    uint256 private constant MIN_L1_SLOT_MILLIS = 100;
 
     /// @dev Address of the fork registry (EIP-8357).
     address private constant REGISTRY = 0x00005e9c1447C1A05A642ec9eB76D9C125468357;
@@ -85,28 +84,28 @@ abstract contract RollupRules is RollupState {
     /// @dev Minimum gas limit of an Ethereum block.
     uint256 private constant MIN_GAS_LIMIT = 5000;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     uint64 public immutable CHAIN_ID;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     ForkMode public immutable FORK_MODE;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     uint64 public immutable MAX_LAG;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     uint64 public immutable OPEN_AFTER;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     uint64 public immutable RELAY_DEADLINE;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     uint64 public immutable UPGRADE_DELAY;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     address public immutable MESSAGE_QUEUE;
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     address public immutable FORCED;
 
     /// @dev Value of `DELAY` of the forced queue, in seconds.
@@ -162,9 +161,10 @@ abstract contract RollupRules is RollupState {
         owner = config.owner;
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function announce(Change change, uint256 value) external onlyOwner {
         if (change == Change.Fork) _requirePinned();
+        else if (change == Change.Verification) _requireVerification(value);
         uint256 count = _announced.length;
         if (_indexOf(change, value) != count) revert AlreadyAnnounced(change, value);
         if (count == MAX_ANNOUNCEMENTS) revert TooManyAnnouncements(MAX_ANNOUNCEMENTS);
@@ -173,7 +173,7 @@ abstract contract RollupRules is RollupState {
         emit ChangeAnnounced(change, value, ready);
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function clear(Change change, uint256 value) external {
         Announcement storage a = _announced[_known(change, value)];
         if (a.cleared) revert AlreadyCleared(change, value);
@@ -184,13 +184,13 @@ abstract contract RollupRules is RollupState {
         emit ChangeCleared(change, value, a.readyAt);
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function withdraw(Change change, uint256 value) external onlyOwner {
         _forget(change, value);
         emit ChangeWithdrawn(change, value);
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function make(Change change, uint256 value) external onlyOwner {
         (uint256 ready, bool cleared) = _forget(change, value);
         // For delays of days, the precision of L1 timestamps is sufficient.
@@ -201,65 +201,66 @@ abstract contract RollupRules is RollupState {
         // forge-lint: disable-end(block-timestamp)
         if (change == Change.Policy) _setPolicy(value);
         else if (change == Change.GasLimit) _setGasLimit(value);
-        else _addFork(value);
+        else if (change == Change.Fork) _addFork(value);
+        else _setVerification(value);
         emit ChangeMade(change, value);
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function offerOwnership(address next) external onlyOwner {
         pendingOwner = next;
         emit OwnershipOffered(msg.sender, next);
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function takeOwnership() external {
         if (msg.sender != pendingOwner) revert NotOwner(msg.sender);
         _setOwner(msg.sender);
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function renounceOwnership() external onlyOwner {
         _setOwner(address(0));
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function policy() external view returns (address) {
         return _policyOf(_rules);
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function gasLimits() external view returns (uint64 latest, uint64 target) {
         return (_gasLimitOf(_rules), _gasTargetOf(_rules));
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function nextGasLimit() external view returns (uint64) {
         return _nextGasLimit(_rules);
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function schemaAt(uint64 timestamp) external view returns (uint16) {
         if (_is(ForkMode.Registry)) return _registered();
         return _schemaOf(_rulesAt(_rules, timestamp));
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function forks(uint256 index) external view returns (Fork memory) {
         return _forks[index];
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function forkCount() external view returns (uint256) {
         return _forks.length;
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function readyAt(Change change, uint256 value) external view returns (uint256) {
         uint256 index = _indexOf(change, value);
         return index == _announced.length ? 0 : _announced[index].readyAt;
     }
 
-    /// @inheritdoc INativeRollup
+    /// @inheritdoc IRollup
     function announcements() external view returns (Announcement[] memory) {
         return _announced;
     }
@@ -330,9 +331,12 @@ abstract contract RollupRules is RollupState {
         uint64 latest = _gasLimitOf(rules);
         uint64 target = _gasTargetOf(rules);
         if (latest == target) return latest;
-        uint64 step = latest / 1024 - 1;
-        if (latest < target) return target - latest > step ? latest + step : target;
-        return latest - target > step ? latest - step : target;
+        // Both have 32 bits and are at least `MIN_GAS_LIMIT`.
+        unchecked {
+            uint64 step = latest / 1024 - 1;
+            if (latest < target) return target - latest > step ? latest + step : target;
+            return latest - target > step ? latest - step : target;
+        }
     }
 
     /// @dev Returns the rules after a block with this gas limit.
@@ -367,6 +371,17 @@ abstract contract RollupRules is RollupState {
     // forge-lint: disable-end(unsafe-typecast)
 
     // ------------------------------------------------------------------ changes
+
+    /// @dev Reverts unless a change of this kind may be announced. No value is valid unless a
+    /// derived contract has more than one way to show that a block is valid.
+    function _requireVerification(uint256 value) internal view virtual {
+        revert ChangeInvalid(Change.Verification, value);
+    }
+
+    /// @dev Makes a change that `_requireVerification` has allowed.
+    function _setVerification(uint256 value) internal virtual {
+        revert ChangeInvalid(Change.Verification, value);
+    }
 
     function _setPolicy(uint256 value) private {
         if (value >> 160 != 0) revert ChangeInvalid(Change.Policy, value);
@@ -437,10 +452,13 @@ abstract contract RollupRules is RollupState {
         // More could still be sent in this L1 block.
         // forge-lint: disable-next-line(block-timestamp)
         if (block.timestamp <= until) return false;
-        bool forcedDone = d.forcedDue > until + _FORCED_DELAY || _forcedBefore() <= d.forcedNext;
-        return forcedDone
-            && (d.relayDue > until + RELAY_DEADLINE
-                || IL1MessageQueue(MESSAGE_QUEUE).countBefore() <= d.relayed);
+        // L1 timestamps fit into 40 bits, and delays into 32.
+        unchecked {
+            bool forcedDone = d.forcedDue > until + _FORCED_DELAY || _forcedBefore() <= d.forcedNext;
+            return forcedDone
+                && (d.relayDue > until + RELAY_DEADLINE
+                    || IL1MessageQueue(MESSAGE_QUEUE).countBefore() <= d.relayed);
+        }
     }
 
     /// @dev Returns `true` if the change adds a fork whose rules were reported for the current head
@@ -557,9 +575,12 @@ abstract contract RollupRules is RollupState {
     /// message per L1 block uses one checkpoint per slot, and when all are in use no account can
     /// send.
     function _requireRingOutlasts(Config memory config) private view {
+        if (config.l1SlotMillis < MIN_L1_SLOT_MILLIS) {
+            revert L1SlotTooShort(config.l1SlotMillis, MIN_L1_SLOT_MILLIS);
+        }
         uint256 places = IL1MessageQueue(config.messageQueue).CHECKPOINTS();
         uint256 idle = uint256(config.relayDeadline) + config.maxLag + config.openAfter;
-        _requireAtLeast(places * L1_SLOT, idle);
+        _requireAtLeast(places * config.l1SlotMillis / 1000, idle);
     }
 
     function _requireAtLeast(uint256 got, uint256 least) private pure {

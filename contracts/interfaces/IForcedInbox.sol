@@ -49,7 +49,7 @@ interface IForcedInbox {
     /// @notice Emitted when a forced transaction is discharged, or deferred (`NoRoom`).
     /// @param index Number of the transaction.
     /// @param hash Hash of the transaction.
-    /// @param outcome An `INativeRollup.Outcome`.
+    /// @param outcome An `IRollup.Outcome`.
     event ForcedDischarged(uint64 indexed index, bytes32 indexed hash, uint8 outcome);
 
     /// @notice The caller is not the rollup.

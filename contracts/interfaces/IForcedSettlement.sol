@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-import {INativeRollup} from "./INativeRollup.sol";
+import {IRollup} from "./IRollup.sol";
 
 /// @title Settlement of forced transactions, called by the rollup
 /// @notice The rollup passes facts about a block that EXECUTE has accepted; the queue of forced
@@ -30,7 +30,7 @@ interface IForcedSettlement {
     }
 
     /// @notice Checks how a block resolves the first transactions of the queue, and deletes those
-    /// that are discharged. Only the rollup may call. Reverts with the errors of `INativeRollup` if
+    /// that are discharged. Only the rollup may call. Reverts with the errors of `IRollup` if
     /// the evidence does not prove an outcome, or if a required transaction is missing.
     /// @param facts The block and its duties.
     /// @param batch Evidence for the outcomes.
@@ -40,7 +40,7 @@ interface IForcedSettlement {
     /// @return due L2 timestamp from which that transaction may be due.
     function discharge(
         BlockFacts calldata facts,
-        INativeRollup.ForcedBatch calldata batch,
+        IRollup.ForcedBatch calldata batch,
         bytes32[] calldata found
     ) external returns (uint64 next, uint64 due);
 

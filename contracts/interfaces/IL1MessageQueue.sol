@@ -87,6 +87,10 @@ interface IL1MessageQueue {
     /// paid out.
     event MessageRefunded(uint64 indexed index, address indexed recipient, uint256 value);
 
+    /// @notice Emitted when ETH is added to the escrow without a message.
+    /// @param from Account that added it.
+    /// @param amount Amount in wei.
+    event Backed(address indexed from, uint256 amount);
     /// @notice Emitted when the guardian pauses the queue.
     /// @param until Timestamp at which the pause ends.
     event QueuePaused(uint64 until);
@@ -109,6 +113,8 @@ interface IL1MessageQueue {
     error ClaimDelayed(uint64 until, uint256 amount);
     /// @notice The caps exceed what the packed message format can encode.
     error CapsTooHigh(uint64 maxGas, uint64 maxData);
+    /// @notice The number of checkpoints that the queue is to store is out of bounds.
+    error CheckpointsOutOfBounds(uint256 got, uint256 least, uint256 most);
     /// @notice The caller is not the rollup.
     error NotRollup(address caller);
     /// @notice The target must not be called by messages.
@@ -168,6 +174,10 @@ interface IL1MessageQueue {
         external
         payable
         returns (uint64 index);
+
+    /// @notice Adds ETH to the escrow, for accounts that have ETH on the L2 from its first block on.
+    /// Nothing is sent to the L2, and no account can take it back. Reverts during a pause.
+    function back() external payable;
 
     /// @notice Delivers a message from the L2. Any account may call. Reverts if the target rejects
     /// the message; it can then be claimed again at any time.

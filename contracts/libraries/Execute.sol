@@ -73,6 +73,8 @@ library Execute {
     /// @notice The length of a batch's head in blobs, including the trailer, does not match the
     /// number of blocks.
     error HeadLengthMismatch(uint256 got, uint256 expected);
+    /// @notice The input does not end where its witness starts.
+    error PrefixEndsElsewhere(uint256 got, uint256 expected);
     /// @notice This chain has no EXECUTE.
     error ExecuteAbsent();
     /// @notice The call of EXECUTE failed: the input is malformed, the block is invalid, the
@@ -138,6 +140,8 @@ library Execute {
     /// @notice Minimum length of a request.
     uint256 internal constant MIN_REQUEST = 44 + 528;
 
+    /// @notice Position of the offset of the witness, at which the requests end.
+    uint256 internal constant WITNESS_OFFSET_AT = 2 + 4;
     uint256 internal constant CHAIN_ID_AT = 2 + 8;
     uint256 internal constant PARENT_BEACON_BLOCK_ROOT_AT = 18 + 8;
     uint256 internal constant PARENT_HASH_AT = 62;
@@ -398,12 +402,25 @@ library Execute {
         }
     }
 
+    /// @notice Reverts unless the witness of an input starts at `end`. The bytes before it are the
+    /// prefix of the input: they contain all of its blocks, and a node that has the state before
+    /// them needs no others.
+    function requirePrefix(bytes memory input, uint256 end) internal pure {
+        if (end < MIN_LENGTH) revert InputTooShort(end, MIN_LENGTH);
+        uint256 witness = INPUT_AT + _uint32(input, WITNESS_OFFSET_AT);
+        if (end != witness) revert PrefixEndsElsewhere(end, witness);
+    }
+
     /// @notice Calls EXECUTE with a loaded input and all gas. Returns only if the block is valid by
     /// the rules of the input's schema and on the chain that it names.
+    function run(bytes memory input) internal view {
+        runAt(hasTrailer() ? BLOB_PRECOMPILE : PRECOMPILE, input);
+    }
+
+    /// @notice Calls EXECUTE as `run` does, at another address.
     /// @dev On a chain without EXECUTE its address is an empty account, and a call of it succeeds
     /// with empty return data, so success alone is not sufficient.
-    function run(bytes memory input) internal view {
-        address precompile = hasTrailer() ? BLOB_PRECOMPILE : PRECOMPILE;
+    function runAt(address precompile, bytes memory input) internal view {
         bool ok;
         uint256 size;
         uint256 tail;

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {LibBitmap} from "solady/utils/LibBitmap.sol";
 import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
-import {INativeRollup} from "../interfaces/INativeRollup.sol";
+import {IRollup} from "../interfaces/IRollup.sol";
 import {Delivery} from "../libraries/Delivery.sol";
 import {Predeploys} from "../libraries/Predeploys.sol";
 import {StateProof} from "../libraries/StateProof.sol";
@@ -146,7 +146,7 @@ abstract contract Claims is Escrow {
             if (_storageRoots[place] != commitment) revert StorageRootUnknown(number, root);
             return;
         }
-        bytes32 stateRoot = INativeRollup(ROLLUP).stateRootAt(number);
+        bytes32 stateRoot = IRollup(ROLLUP).stateRootAt(number);
         bytes32 proven = StateProof.storageRoot(stateRoot, Predeploys.L2_MESSENGER, accountProof);
         if (proven != root) revert StorageRootMismatch(root, proven);
         _storageRoots[place] = commitment;

@@ -5,7 +5,7 @@ import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
 
 /// @title Escrow of ETH, shared by both directions of messages
 /// @notice This contract holds the ETH of messages on their way to the L2, and of all accounts of
-/// the L2.
+/// the L2. ETH comes with messages, or as backing of what the genesis allocates (`back`).
 abstract contract Escrow is IL1MessageQueue {
     /// @inheritdoc IL1MessageQueue
     address public immutable ROLLUP;

@@ -23,7 +23,7 @@ import {Escrow} from "./Escrow.sol";
 /// replaced, and cannot block L2 blocks or forced transactions.
 ///
 /// Without a guardian, which is the default, the cost is one comparison.
-/// @dev Slot 24576: end of the latest pause (64 bits), and ETH claimed during it (128).
+/// @dev Slot 1056770: end of the latest pause (64 bits), and ETH claimed during it (128).
 abstract contract Guard is Escrow {
     /// @dev Minimum time between two pauses, as a multiple of the duration of a pause.
     uint64 private constant REST = 4;

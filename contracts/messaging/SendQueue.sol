@@ -20,12 +20,13 @@ import {Messages} from "./Messages.sol";
 /// relayed older ones. A rollup that is being advanced does that long before.
 abstract contract SendQueue is Escrow {
     /// @inheritdoc IL1MessageQueue
-    /// @dev Each L1 block uses at most one, in addition to those of full intervals. The ring covers
-    /// a day of six-second slots, or two days of twelve-second slots, see `RollupRules`.
-    uint64 public constant CHECKPOINTS = 16_382;
-
-    /// @inheritdoc IL1MessageQueue
     uint64 public constant CHECKPOINT_INTERVAL = 256;
+
+    /// @dev Bounds of the number of places in the ring. Each L1 block uses at most one, in addition
+    /// to those of full intervals, so the number depends on the delays of the rollup and on the
+    /// slots of its L1; `RollupRules` compares them.
+    uint256 private constant MIN_CHECKPOINTS = 1 << 10;
+    uint256 private constant MAX_CHECKPOINTS = 1 << 20;
 
     /// @dev Bits of `_state` that belong to the checkpoint.
     uint256 private constant CHECKPOINT_MASK = (1 << 176) - 1;
@@ -46,6 +47,9 @@ abstract contract SendQueue is Escrow {
     /// @inheritdoc IL1MessageQueue
     uint64 public immutable FEE_PERCENT;
 
+    /// @dev Number of places in the ring that are used.
+    uint256 private immutable _PLACES;
+
     /// @dev Slot 0: rolling hash.
     bytes32 private _root;
 
@@ -55,16 +59,20 @@ abstract contract SendQueue is Escrow {
     /// that L1 block (40).
     uint256 private _state;
 
-    /// @dev Slots 2 to 16383: commitments to checkpoints, by number modulo `CHECKPOINTS`.
-    bytes32[CHECKPOINTS] private _checkpoints;
+    /// @dev Slots 2 to 1048577: commitments to checkpoints, by number modulo `CHECKPOINTS`.
+    bytes32[MAX_CHECKPOINTS] private _checkpoints;
 
-    constructor(uint64 maxGas, uint64 maxData, uint64 feePercent) {
+    constructor(uint64 maxGas, uint64 maxData, uint64 feePercent, uint64 checkpoints) {
         if (maxGas > Messages.MAX_GAS || maxData > Messages.MAX_DATA) {
             revert CapsTooHigh(maxGas, maxData);
+        }
+        if (checkpoints < MIN_CHECKPOINTS || checkpoints > MAX_CHECKPOINTS) {
+            revert CheckpointsOutOfBounds(checkpoints, MIN_CHECKPOINTS, MAX_CHECKPOINTS);
         }
         MAX_GAS = maxGas;
         MAX_DATA = maxData;
         FEE_PERCENT = feePercent;
+        _PLACES = checkpoints;
     }
 
     /// @inheritdoc IL1MessageQueue
@@ -87,6 +95,13 @@ abstract contract SendQueue is Escrow {
             MessageSent.selector, uint160(to), uint160(refundTo), value, fee, gasLimit, index, data
         );
         _root = Messages.extend(root, messageHash);
+    }
+
+    /// @inheritdoc IL1MessageQueue
+    function back() external payable {
+        // A pause accepts ETH for no target.
+        if (_GUARDIAN != address(0)) _requireOpen(address(0), msg.value);
+        emit Backed(msg.sender, msg.value);
     }
 
     /// @inheritdoc IL1MessageQueue
@@ -117,6 +132,13 @@ abstract contract SendQueue is Escrow {
         if (count > relayed) return 0;
         _keepFrom(state, id);
         return uint64(block.timestamp);
+    }
+
+    /// @inheritdoc IL1MessageQueue
+    function CHECKPOINTS() external view returns (uint64) {
+        // At most `MAX_CHECKPOINTS`.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return uint64(_PLACES);
     }
 
     /// @inheritdoc IL1MessageQueue
@@ -176,8 +198,14 @@ abstract contract SendQueue is Escrow {
                 // message.
                 uint256 id = uint40(state >> 56);
                 uint256 needed = uint40(state >> 176);
-                if (id - needed >= CHECKPOINTS) revert CheckpointsExhausted(needed, id);
-                _checkpoints[id % CHECKPOINTS] = _commitment(root, state & CHECKPOINT_MASK);
+                uint256 places = _PLACES;
+                if (id - needed >= places) revert CheckpointsExhausted(needed, id);
+                bytes32 commitment = _commitment(root, state & CHECKPOINT_MASK);
+                // Without checks for zero and for the length of the array, which the constructor has
+                // made.
+                assembly ("memory-safe") {
+                    sstore(add(_checkpoints.slot, mod(id, places)), commitment)
+                }
                 uint256 sentNow = isFirst ? 0 : state >> 216;
                 state = _packed(index, id + 1, block.number, block.timestamp) | needed << 176
                     | sentNow << 216;
@@ -211,7 +239,7 @@ abstract contract SendQueue is Escrow {
     function _isCheckpoint(Checkpoint memory c) private view returns (bool) {
         uint256 packed = _pack(c);
         if (packed == _state & CHECKPOINT_MASK) return c.root == _root;
-        return _checkpoints[c.id % CHECKPOINTS] == _commitment(c.root, packed);
+        return _checkpoints[c.id % _PLACES] == _commitment(c.root, packed);
     }
 
     /// @dev Returns the ETH of this call that remains for the target.

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
@@ -26,7 +26,7 @@ contract BaseFeeSpikeTest is RealRollup {
     address internal constant BURNER = address(0xb042);
 
     bytes internal raw;
-    INativeRollup.ForcedTransaction internal exit;
+    IRollup.ForcedTransaction internal exit;
     /// @dev ETH that the operator's full blocks have burned, in wei.
     uint256 internal burned;
 
@@ -72,13 +72,13 @@ contract BaseFeeSpikeTest is RealRollup {
         vm.warp(exit.submittedAt + FORCED_DELAY);
     }
 
-    function relaysIfDue() internal returns (INativeRollup.Evidence memory e) {
+    function relaysIfDue() internal returns (IRollup.Evidence memory e) {
         if (vm.getBlockTimestamp() >= rollup.duties().relayDue) return relayProof();
     }
 
-    function putOff() internal returns (INativeRollup.Evidence memory e) {
+    function putOff() internal returns (IRollup.Evidence memory e) {
         e = relaysIfDue();
-        e.forced = one(discharge(exit, INativeRollup.Outcome.NoRoom)).forced;
+        e.forced = one(discharge(exit, IRollup.Outcome.NoRoom)).forced;
     }
 
     /// @dev Returns the error with the index of the exit, and the L2 timestamp from which it may be
@@ -91,9 +91,9 @@ contract BaseFeeSpikeTest is RealRollup {
         );
     }
 
-    function underpriced() internal returns (INativeRollup.Evidence memory e) {
+    function underpriced() internal returns (IRollup.Evidence memory e) {
         e = relaysIfDue();
-        e.forced = one(discharge(exit, INativeRollup.Outcome.Underpriced)).forced;
+        e.forced = one(discharge(exit, IRollup.Outcome.Underpriced)).forced;
     }
 
     function test_a_spike_puts_an_exit_off_and_does_not_discharge_it() public {
@@ -119,15 +119,15 @@ contract BaseFeeSpikeTest is RealRollup {
             rollup.advance(one(input), putOff());
             nextL1Block();
         }
-        INativeRollup.Evidence memory e = putOff();
+        IRollup.Evidence memory e = putOff();
         bytes[] memory inputs = one(input);
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 0));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.RoomLeft.selector, 0));
         rollup.advance(inputs, e);
         l2.head = parent;
         l2.raw(raw);
         input = l2.seal();
         e = relaysIfDue();
-        e.forced = one(discharge(exit, INativeRollup.Outcome.Included)).forced;
+        e.forced = one(discharge(exit, IRollup.Outcome.Included)).forced;
         rollup.advance(one(input), e);
         uint256 before = bob.balance;
         queue.claim(

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
@@ -42,7 +42,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         nextL1Block();
     }
 
-    function config() internal view override returns (INativeRollup.Config memory c) {
+    function config() internal view override returns (IRollup.Config memory c) {
         c = super.config();
         (c.owner, c.policy) = (owner, address(permissioned));
     }
@@ -62,7 +62,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         }
         _force(exit());
         vm.prank(owner);
-        rollup.announce(INativeRollup.Change.Policy, policy);
+        rollup.announce(IRollup.Change.Policy, policy);
     }
 
     /// @dev Advances by a block that resolves the forced transactions that it must; the first of
@@ -73,15 +73,15 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         if (first == 0) l2.raw(forcedRaw[0]);
         if (end == forced.length) l2.raw(forcedRaw[end - 1]);
         IL2.Sealed memory b = l2.sealBlock(l2.next());
-        INativeRollup.Evidence memory e;
-        e.forced = new INativeRollup.ForcedBatch[](1);
-        e.forced[0].discharges = new INativeRollup.Discharge[](end - first);
+        IRollup.Evidence memory e;
+        e.forced = new IRollup.ForcedBatch[](1);
+        e.forced[0].discharges = new IRollup.Discharge[](end - first);
         for (uint256 i = 0; i < end - first; ++i) {
-            INativeRollup.Discharge memory d = e.forced[0].discharges[i];
+            IRollup.Discharge memory d = e.forced[0].discharges[i];
             d.transaction = forced[first + i];
             bool isExit = first + i == COPIES;
             bool isIn = isExit || first + i == 0;
-            d.outcome = isIn ? INativeRollup.Outcome.Included : INativeRollup.Outcome.Invalid;
+            d.outcome = isIn ? IRollup.Outcome.Included : IRollup.Outcome.Invalid;
             if (isExit) d.position = uint64(b.transactionHashes.length - 1);
             else if (i == 0 && !isIn) d.accountProof = l2.prove(bob).nodes;
         }
@@ -101,7 +101,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
 
     function test_an_exit_behind_hundreds_of_copies_is_out_before_the_change() public {
         fillAndAnnounce();
-        uint256 ready = rollup.readyAt(INativeRollup.Change.Policy, policy);
+        uint256 ready = rollup.readyAt(IRollup.Change.Policy, policy);
         skip(FORCED_DELAY);
         // One block of the operator at the last moment, then any account may resolve what is
         // overdue.
@@ -129,7 +129,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         send(address(0xaaaa), 1, 0, "");
         nextL1Block();
         bytes memory raw = exit();
-        INativeRollup.ForcedTransaction memory t = submit(raw);
+        IRollup.ForcedTransaction memory t = submit(raw);
         skip(FORCED_DELAY + OPEN_AFTER - 24);
         bringOver();
         assertEq(rollup.duties().forcedNext, 0);
@@ -140,9 +140,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         skip(OPEN_AFTER - 48);
         IL2.Head memory parent = l2.head;
         expectRefused(
-            l2.seal(),
-            none(),
-            abi.encodeWithSelector(INativeRollup.ForcedTransactionOmitted.selector, 0)
+            l2.seal(), none(), abi.encodeWithSelector(IRollup.ForcedTransactionOmitted.selector, 0)
         );
         l2.head = parent;
 
@@ -151,7 +149,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         l2.raw(raw);
         bytes memory input = l2.seal();
         vm.prank(makeAddr("anyone"));
-        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Included)));
+        rollup.advance(one(input), one(discharge(t, IRollup.Outcome.Included)));
         assertLe(vm.getBlockTimestamp(), t.submittedAt + FORCED_DELAY + 2 * OPEN_AFTER);
         claimExit();
     }
@@ -181,17 +179,17 @@ contract CopiesInTheQueueTest is ForcedBuilder {
 
     function test_no_change_is_made_while_something_from_before_it_is_pending() public {
         fillAndAnnounce();
-        INativeRollup.Change change = INativeRollup.Change.Policy;
+        IRollup.Change change = IRollup.Change.Policy;
         uint256 until = vm.getBlockTimestamp() + UPGRADE_DELAY
             - (FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days);
         skip(FORCED_DELAY);
         advanceForced(sequencer);
         skip(UPGRADE_DELAY);
-        bytes memory error_ = abi.encodeWithSelector(INativeRollup.StillPending.selector, until);
+        bytes memory error_ = abi.encodeWithSelector(IRollup.StillPending.selector, until);
         vm.expectRevert(error_);
         rollup.clear(change, policy);
         vm.prank(owner);
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.NotCleared.selector, change, policy));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.NotCleared.selector, change, policy));
         rollup.make(change, policy);
 
         for (uint256 i = 0; i < 3; ++i) {
@@ -201,16 +199,14 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         }
         uint256 ready = vm.getBlockTimestamp() + 1 days;
         vm.expectEmit(address(rollup));
-        emit INativeRollup.ChangeCleared(change, policy, ready);
+        emit IRollup.ChangeCleared(change, policy, ready);
         rollup.clear(change, policy);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.AlreadyCleared.selector, change, policy)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRollup.AlreadyCleared.selector, change, policy));
         rollup.clear(change, policy);
         // And a day to claim.
         vm.warp(ready - 1);
         vm.prank(owner);
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.NotReady.selector, ready));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.NotReady.selector, ready));
         rollup.make(change, policy);
         claimExit();
         vm.warp(ready);
@@ -220,7 +216,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
 
     /// @dev A third party cannot delay a change: later submissions do not count.
     function test_what_is_submitted_long_after_the_announcement_delays_nothing() public {
-        INativeRollup.Change change = INativeRollup.Change.Policy;
+        IRollup.Change change = IRollup.Change.Policy;
         vm.prank(owner);
         rollup.announce(change, policy);
         skip(UPGRADE_DELAY - 1 days);
@@ -234,12 +230,12 @@ contract CopiesInTheQueueTest is ForcedBuilder {
     }
 
     function test_a_message_from_before_it_holds_a_change_up_too() public {
-        INativeRollup.Change change = INativeRollup.Change.Policy;
+        IRollup.Change change = IRollup.Change.Policy;
         vm.prank(owner);
         rollup.announce(change, policy);
         send(bob, 1, 0, "");
         skip(UPGRADE_DELAY);
-        vm.expectPartialRevert(INativeRollup.StillPending.selector);
+        vm.expectPartialRevert(IRollup.StillPending.selector);
         rollup.clear(change, policy);
         bringOver();
         rollup.clear(change, policy);
@@ -247,12 +243,12 @@ contract CopiesInTheQueueTest is ForcedBuilder {
 
     /// @dev If no account can advance, waiting helps no user.
     function test_a_rollup_that_is_lost_can_be_changed_with_something_pending() public {
-        INativeRollup.Change change = INativeRollup.Change.Policy;
+        IRollup.Change change = IRollup.Change.Policy;
         vm.prank(owner);
         rollup.announce(change, policy);
         _force(exit());
         skip(rollup.head().timestamp + 60 days - 1 - vm.getBlockTimestamp());
-        vm.expectPartialRevert(INativeRollup.StillPending.selector);
+        vm.expectPartialRevert(IRollup.StillPending.selector);
         rollup.clear(change, policy);
         skip(1);
         rollup.clear(change, policy);

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
 import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Capacity} from "../../contracts/libraries/Capacity.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
@@ -77,18 +77,16 @@ contract DearForcedWorkTest is RealRollup {
     /// its gas, so it is accepted.
     function test_the_same_to_any_other_account_can_be_forced() public {
         bytes memory raw = l2.sign(transfer(address(0x10000), rounds()));
-        INativeRollup.ForcedTransaction memory forced = submit(raw);
+        IRollup.ForcedTransaction memory forced = submit(raw);
         skip(FORCED_DELAY);
         IL2.Head memory head = l2.head;
         bytes memory without = l2.seal();
         expectRefused(
-            without,
-            none(),
-            abi.encodeWithSelector(INativeRollup.ForcedTransactionOmitted.selector, 0)
+            without, none(), abi.encodeWithSelector(IRollup.ForcedTransactionOmitted.selector, 0)
         );
         l2.head = head;
         l2.raw(raw);
-        rollup.advance(one(l2.seal()), one(discharge(forced, INativeRollup.Outcome.Included)));
+        rollup.advance(one(l2.seal()), one(discharge(forced, IRollup.Outcome.Included)));
         assertHead();
         assertLt(l2.head.gasUsed, 40_000);
     }

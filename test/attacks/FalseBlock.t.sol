@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
@@ -50,7 +50,7 @@ contract FalseBlockTest is RealRollup {
         proof.l2Block = FALSE_BLOCK;
         vm.mockCall(
             address(rollup),
-            abi.encodeCall(INativeRollup.stateRootAt, (FALSE_BLOCK)),
+            abi.encodeCall(IRollup.stateRootAt, (FALSE_BLOCK)),
             abi.encode(stateRoot)
         );
         (ok,) = address(queue).call(abi.encodeCall(queue.claim, (m, proof, thief)));

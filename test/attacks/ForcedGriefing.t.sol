@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
@@ -26,7 +26,7 @@ contract ForcedGriefingTest is RealRollup {
     using L2 for L2.Chain;
 
     address internal constant DRAIN = address(0xd4a1);
-    INativeRollup.Evidence internal evidence;
+    IRollup.Evidence internal evidence;
 
     function genesis() internal view override returns (IL2.Genesis memory g) {
         g = super.genesis();
@@ -38,11 +38,9 @@ contract ForcedGriefingTest is RealRollup {
     }
 
     /// @dev Advances by a block with or without the first transaction, and with the given evidence.
-    function advanceWith(INativeRollup.Discharge memory a, INativeRollup.Discharge memory b)
-        internal
-    {
-        INativeRollup.Evidence memory e = one(a);
-        e.forced[0].discharges = new INativeRollup.Discharge[](2);
+    function advanceWith(IRollup.Discharge memory a, IRollup.Discharge memory b) internal {
+        IRollup.Evidence memory e = one(a);
+        e.forced[0].discharges = new IRollup.Discharge[](2);
         e.forced[0].discharges[0] = a;
         e.forced[0].discharges[1] = b;
         rollup.advance(one(L2.inputOf(l2.head.hash)), e);
@@ -52,14 +50,13 @@ contract ForcedGriefingTest is RealRollup {
 
     function test_a_copy_of_a_transaction_is_put_aside_once_the_first_is_in() public {
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
-        INativeRollup.ForcedTransaction memory t = submit(raw);
-        INativeRollup.ForcedTransaction memory copy = submit(raw);
+        IRollup.ForcedTransaction memory t = submit(raw);
+        IRollup.ForcedTransaction memory copy = submit(raw);
         untilDue();
         l2.raw(raw);
         l2.seal();
         advanceWith(
-            discharge(t, INativeRollup.Outcome.Included),
-            discharge(copy, INativeRollup.Outcome.Invalid)
+            discharge(t, IRollup.Outcome.Included), discharge(copy, IRollup.Outcome.Invalid)
         );
     }
 
@@ -75,16 +72,15 @@ contract ForcedGriefingTest is RealRollup {
         assertEq(l2.nonceOf(makeAddr("mallory")), 1);
 
         bytes memory other = signedTransfer("alice", 1, 100 gwei);
-        INativeRollup.ForcedTransaction memory t = submit(other);
-        INativeRollup.ForcedTransaction memory poor = submit(signedTransfer("mallory", 1, 100 gwei));
+        IRollup.ForcedTransaction memory t = submit(other);
+        IRollup.ForcedTransaction memory poor = submit(signedTransfer("mallory", 1, 100 gwei));
         untilDue();
         l2.raw(other);
         l2.callFrom("bob", makeAddr("mallory"), "");
         l2.seal();
         assertEq(l2.balanceOf(makeAddr("mallory")), 0);
         advanceWith(
-            discharge(t, INativeRollup.Outcome.Included),
-            discharge(poor, INativeRollup.Outcome.Invalid)
+            discharge(t, IRollup.Outcome.Included), discharge(poor, IRollup.Outcome.Invalid)
         );
     }
 
@@ -96,14 +92,12 @@ contract ForcedGriefingTest is RealRollup {
         all.gasLimit = 21_000;
         all.maxFeePerGas = 40 gwei;
         all.maxPriorityFeePerGas = 0;
-        INativeRollup.ForcedTransaction memory t = submit(raw);
-        INativeRollup.ForcedTransaction memory u = submit(l2.sign(all));
+        IRollup.ForcedTransaction memory t = submit(raw);
+        IRollup.ForcedTransaction memory u = submit(l2.sign(all));
         l2.transfer("alice", bob, 1 ether);
         advance();
         untilDue();
         l2.seal();
-        advanceWith(
-            discharge(t, INativeRollup.Outcome.Invalid), discharge(u, INativeRollup.Outcome.Invalid)
-        );
+        advanceWith(discharge(t, IRollup.Outcome.Invalid), discharge(u, IRollup.Outcome.Invalid));
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
 import {OpenSequencing} from "../../contracts/sequencing/OpenSequencing.sol";
 import {BatchBytes} from "../utils/BatchBytes.sol";
@@ -26,9 +26,9 @@ contract ForgedBatchesTest is RealRollup {
     event BlockAdded(uint64 indexed number, bytes32 indexed blockHash, bytes32 stateRoot);
 
     /// @dev The schedule determines the fork of each block of a batch.
-    function config() internal view override returns (INativeRollup.Config memory c) {
+    function config() internal view override returns (IRollup.Config memory c) {
         c = super.config();
-        c.forkMode = INativeRollup.ForkMode.Pinned;
+        c.forkMode = IRollup.ForkMode.Pinned;
     }
 
     function setUp() public virtual override {
@@ -155,20 +155,20 @@ contract ForgedBatchesTest is RealRollup {
     function test_a_later_block_with_another_anchor_is_refused() public {
         IL2.Block memory b = backToSecond();
         b.anchor = keccak256("another");
-        assertRefused(2, b, INativeRollup.AnchorMismatch.selector);
+        assertRefused(2, b, IRollup.AnchorMismatch.selector);
     }
 
     function test_a_later_block_with_another_gas_limit_is_refused() public {
         IL2.Block memory b = backToSecond();
         b.gasLimit = l2.head.gasLimit + 1;
-        assertRefused(2, b, INativeRollup.GasLimitMismatch.selector);
+        assertRefused(2, b, IRollup.GasLimitMismatch.selector);
     }
 
     function test_a_later_block_of_the_future_is_refused() public {
         IL2.Block memory b = backToSecond();
         b.timestamp = uint64(vm.getBlockTimestamp()) + 1;
         uint256 state = vm.snapshotState();
-        assertRefused(2, b, INativeRollup.TimestampInFuture.selector);
+        assertRefused(2, b, IRollup.TimestampInFuture.selector);
         vm.revertToState(state);
         b.timestamp -= 1;
         honest[2] = l2.seal(b);
@@ -180,7 +180,7 @@ contract ForgedBatchesTest is RealRollup {
         uint64 lag = rollup.MAX_LAG();
         uint64 first = batch.timestamp(0);
         vm.warp(first + lag + 1);
-        assertRefused(batch, INativeRollup.TimestampTooOld.selector);
+        assertRefused(batch, IRollup.TimestampTooOld.selector);
         vm.warp(first + lag);
         rollup.advance(one(batch), none());
         assertHead();
@@ -191,7 +191,7 @@ contract ForgedBatchesTest is RealRollup {
         bytes[] memory inputs = one(batch);
         // In force from the third block on, or a second later.
         scheduleFork(0x1301, from);
-        vm.expectPartialRevert(INativeRollup.SchemaMismatch.selector);
+        vm.expectPartialRevert(IRollup.SchemaMismatch.selector);
         rollup.advance(inputs, none());
         scheduleFork(0x1301, from + 1);
         rollup.advance(inputs, none());
@@ -225,7 +225,7 @@ contract ForgedBatchesTest is RealRollup {
                 inputs[j] = l2.seal(b);
             }
             inputs = one(L2.batchOf(inputs));
-            if (i == 0) vm.expectPartialRevert(INativeRollup.FeeRecipientMismatch.selector);
+            if (i == 0) vm.expectPartialRevert(IRollup.FeeRecipientMismatch.selector);
             rollup.advance(inputs, none());
         }
         assertHead();
@@ -240,34 +240,34 @@ contract ForgedBatchesTest is RealRollup {
         bytes[] memory inputs = new bytes[](2);
         inputs[0] = l2.seal(nextAt(10));
         inputs[1] = l2.seal(nextAt(10));
-        assertRefused(L2.batchOf(inputs), INativeRollup.ChainIdMismatch.selector);
+        assertRefused(L2.batchOf(inputs), IRollup.ChainIdMismatch.selector);
         // With the schema id of a batch, they are invalid too.
         bytes memory renamed = L2.batchOf(inputs);
         renamed[Execute.CHAIN_ID_AT] = batch[Execute.CHAIN_ID_AT];
-        assertRefused(renamed, INativeRollup.ParentHashMismatch.selector);
+        assertRefused(renamed, IRollup.ParentHashMismatch.selector);
         rollup.advance(one(batch), none());
     }
 
     function test_no_block_comes_twice() public {
         bytes[] memory twice = new bytes[](2);
         (twice[0], twice[1]) = (batch, honest[2]);
-        vm.expectPartialRevert(INativeRollup.ParentHashMismatch.selector);
+        vm.expectPartialRevert(IRollup.ParentHashMismatch.selector);
         rollup.advance(twice, none());
         twice[1] = batch;
-        vm.expectPartialRevert(INativeRollup.ParentHashMismatch.selector);
+        vm.expectPartialRevert(IRollup.ParentHashMismatch.selector);
         rollup.advance(twice, none());
         // Within a batch, EXECUTE detects it.
         assertRefused(batch.rearranged(indices(0, 0, 1)), Execute.ExecuteFailed.selector);
         rollup.advance(one(batch), none());
         bytes[] memory again = one(batch);
-        vm.expectPartialRevert(INativeRollup.ParentHashMismatch.selector);
+        vm.expectPartialRevert(IRollup.ParentHashMismatch.selector);
         rollup.advance(again, none());
         assertHead();
     }
 
     function test_blocks_come_in_their_order() public {
         assertRefused(batch.rearranged(indices(0, 2, 1)), Execute.ExecuteFailed.selector);
-        assertRefused(batch.rearranged(indices(1, 0, 2)), INativeRollup.ParentHashMismatch.selector);
+        assertRefused(batch.rearranged(indices(1, 0, 2)), IRollup.ParentHashMismatch.selector);
         rollup.advance(one(batch.rearranged(indices(0, 1, 2))), none());
         assertHead();
     }
@@ -319,9 +319,9 @@ contract ForgedBatchesTest is RealRollup {
         // Batches of other forks, and unknown revisions.
         disguised = bytes.concat(batch);
         disguised[0] = 0x11;
-        assertRefused(disguised, INativeRollup.SchemaMismatch.selector);
+        assertRefused(disguised, IRollup.SchemaMismatch.selector);
         disguised = bytes.concat(honest[0]);
         disguised[1] = 0x79;
-        assertRefused(disguised, INativeRollup.SchemaMismatch.selector);
+        assertRefused(disguised, IRollup.SchemaMismatch.selector);
     }
 }

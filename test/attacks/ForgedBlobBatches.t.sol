@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
 import {BatchBytes} from "../utils/BatchBytes.sol";
 import {BlobInputs} from "../utils/ExecuteWithBlobs.sol";
@@ -276,13 +276,13 @@ contract ForgedBlobBatchesTest is RealRollup {
     function test_a_forced_transaction_is_not_found_in_a_batch_in_blobs() public {
         rollup.advance(one(batch), none());
         uint64 nonce = 3;
-        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", nonce, 10 gwei));
+        IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", nonce, 10 gwei));
         skip(60);
         l2.raw(signedTransfer("alice", nonce, 10 gwei));
         bytes[] memory inputs = new bytes[](2);
         inputs[0] = l2.seal(nextAt(10));
         inputs[1] = l2.seal(nextAt(10));
-        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Included));
+        IRollup.Evidence memory e = one(discharge(t, IRollup.Outcome.Included));
         bytes[] memory posted = BlobInputs.post(one(L2.batchOf(inputs)), 0);
         uint256 state = vm.snapshotState();
         vm.expectPartialRevert(Execute.TransactionsInBlobs.selector);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
 import {BlobInputs} from "../utils/ExecuteWithBlobs.sol";
 import {IL2} from "../utils/IL2.sol";
@@ -34,7 +34,7 @@ contract ForgedBlobTailsTest is RealRollup {
         }
     }
 
-    function assertRefused(bytes[] memory inputs, INativeRollup.Evidence memory e, bytes4 error_)
+    function assertRefused(bytes[] memory inputs, IRollup.Evidence memory e, bytes4 error_)
         internal
     {
         uint64 head = rollup.head().number;
@@ -74,7 +74,7 @@ contract ForgedBlobTailsTest is RealRollup {
         bytes32 hash = keccak256(abi.encodePacked(bytes32(0), keccak256(first)));
         hash = keccak256(abi.encodePacked(hash, keccak256(second)));
         vm.expectEmit(address(rollup));
-        emit INativeRollup.Advanced(1, 2, address(this), hash, vm.getBlobhashes().length);
+        emit IRollup.Advanced(1, 2, address(this), hash, vm.getBlobhashes().length);
         rollup.advance(posted, none());
         assertHead();
     }
@@ -115,12 +115,12 @@ contract ForgedBlobTailsTest is RealRollup {
     /// @dev The head contains offsets of transactions beyond its end, where memory contains stale
     /// bytes of an earlier input: a forced transaction that is in no block.
     function test_a_forced_transaction_is_not_found_in_what_lies_behind_the_head() public {
-        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, 10 gwei));
+        IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, 10 gwei));
         skip(1);
         // The block really includes it, so that nothing else is wrong.
         l2.raw(signedTransfer("alice", 0, 10 gwei));
         bytes[] memory inputs = one(l2.seal());
-        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Included));
+        IRollup.Evidence memory e = one(discharge(t, IRollup.Outcome.Included));
         uint256 state = vm.snapshotState();
         assertRefused(BlobInputs.post(inputs, HEAD), e, Execute.TransactionsInBlobs.selector);
         vm.revertToState(state);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
 import {ForkedL1} from "../utils/ForkedL1.sol";
 import {IL2} from "../utils/IL2.sol";
@@ -100,19 +100,16 @@ contract ForksOfL1Test is ForkedL1 {
     /// @dev The same blocks and the same fork of L1: a rollup that uses the registry loses the
     /// blocks, and accepts new ones.
     function test_a_switch_by_registry_strands_the_blocks_that_were_made_before_it() public {
-        INativeRollup.ForkMode[2] memory modes =
-            [INativeRollup.ForkMode.Follow, INativeRollup.ForkMode.Registry];
+        IRollup.ForkMode[2] memory modes = [IRollup.ForkMode.Follow, IRollup.ForkMode.Registry];
         uint256 state = vm.snapshotState();
         for (uint256 i = 0; i < 2; ++i) {
             restart(modes[i]);
             IL2.Head memory start = l2.head;
             bytes[] memory inputs = one(sealAt(OSAKA_AT - 1));
             hardfork(L2.OSAKA, OSAKA_AT);
-            if (modes[i] == INativeRollup.ForkMode.Registry) {
+            if (modes[i] == IRollup.ForkMode.Registry) {
                 vm.expectRevert(
-                    abi.encodeWithSelector(
-                        INativeRollup.SchemaMismatch.selector, L2.PRAGUE, L2.OSAKA
-                    )
+                    abi.encodeWithSelector(IRollup.SchemaMismatch.selector, L2.PRAGUE, L2.OSAKA)
                 );
                 rollup.advance(inputs, none());
                 l2.head = start;
@@ -140,9 +137,7 @@ contract ForksOfL1Test is ForkedL1 {
                 (bool valid, string memory reason) = L2.verify(inputs[0]);
                 assertTrue(valid, reason);
                 vm.expectRevert(
-                    abi.encodeWithSelector(
-                        INativeRollup.ForkWentBack.selector, schemas[j], schemas[i]
-                    )
+                    abi.encodeWithSelector(IRollup.ForkWentBack.selector, schemas[j], schemas[i])
                 );
                 rollup.advance(inputs, none());
                 l2.head = head;
@@ -164,9 +159,7 @@ contract ForksOfL1Test is ForkedL1 {
         l2.schema = L2.PRAGUE;
         bytes[] memory last = one(sealNow());
         inputs[1] = L2.batchOf(last);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.ForkWentBack.selector, 0x11ba, L2.OSAKA)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRollup.ForkWentBack.selector, 0x11ba, L2.OSAKA));
         rollup.advance(inputs, none());
         l2.head = middle;
         l2.schema = L2.OSAKA;
@@ -227,7 +220,7 @@ contract ForksOfL1Test is ForkedL1 {
             input,
             none(),
             abi.encodeWithSelector(
-                INativeRollup.SchemaNotSupported.selector, fork, L2.PRAGUE, L2.AMSTERDAM
+                IRollup.SchemaNotSupported.selector, fork, L2.PRAGUE, L2.AMSTERDAM
             )
         );
     }

@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Capacity} from "../../contracts/libraries/Capacity.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
@@ -29,7 +29,7 @@ contract FullRingTest is RealRollup {
     /// relay.
     uint64 internal constant SPARE = 3;
 
-    INativeRollup.ForcedTransaction[] internal backlog;
+    IRollup.ForcedTransaction[] internal backlog;
     bytes[] internal raws;
 
     function forcedConfig(address rollup_) internal override returns (ForcedInbox.Config memory c) {
@@ -37,7 +37,7 @@ contract FullRingTest is RealRollup {
         (c.boundedTarget, c.feePercent) = (BOUNDED, 100);
     }
 
-    function config() internal view override returns (INativeRollup.Config memory c) {
+    function config() internal view override returns (IRollup.Config memory c) {
         c = super.config();
         uint64 lasts = queue.CHECKPOINTS() * SLOT;
         c.relayDeadline = lasts - SPARE * SLOT - MAX_LAG - OPEN_AFTER;
@@ -64,13 +64,13 @@ contract FullRingTest is RealRollup {
         uint256 first = rollup.duties().forcedNext;
         l2.raw(raws[first]);
         bytes memory input = l2.seal();
-        INativeRollup.Evidence memory e;
-        e.forced = new INativeRollup.ForcedBatch[](1);
+        IRollup.Evidence memory e;
+        e.forced = new IRollup.ForcedBatch[](1);
         bool last = first + 1 == backlog.length;
-        e.forced[0].discharges = new INativeRollup.Discharge[](last ? 1 : 2);
-        e.forced[0].discharges[0] = discharge(backlog[first], INativeRollup.Outcome.Included);
+        e.forced[0].discharges = new IRollup.Discharge[](last ? 1 : 2);
+        e.forced[0].discharges[0] = discharge(backlog[first], IRollup.Outcome.Included);
         if (!last) {
-            e.forced[0].discharges[1] = discharge(backlog[first + 1], INativeRollup.Outcome.NoRoom);
+            e.forced[0].discharges[1] = discharge(backlog[first + 1], IRollup.Outcome.NoRoom);
         }
         rollup.advance(one(input), e);
         assertHead();
@@ -78,7 +78,7 @@ contract FullRingTest is RealRollup {
 
     /// @dev Advances by a block that relays the first four messages.
     function advanceRelays() internal {
-        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor(states[4]);
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor(states[4]);
         l2.callFrom(
             "operator",
             MESSENGER,

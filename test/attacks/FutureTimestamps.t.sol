@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {TimestampAttack} from "./TimestampAttack.sol";
 
 /// @title Blocks from the future
@@ -16,9 +16,7 @@ contract FutureTimestampsTest is TimestampAttack {
         expectAccepted(present);
         expectRefused(
             present + ahead,
-            abi.encodeWithSelector(
-                INativeRollup.TimestampInFuture.selector, present + ahead, present
-            )
+            abi.encodeWithSelector(IRollup.TimestampInFuture.selector, present + ahead, present)
         );
     }
 }

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Capacity} from "../../contracts/libraries/Capacity.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
@@ -36,7 +36,7 @@ contract LargestDutiesTest is RealRollup {
     }
 
     /// @dev Advances like a transaction that pays for its calldata under either schedule.
-    function assertAdvances(bytes memory input, INativeRollup.Evidence memory e) internal {
+    function assertAdvances(bytes memory input, IRollup.Evidence memory e) internal {
         bytes memory call = abi.encodeCall(rollup.advance, (one(input), e));
         assertLe(call.length + 300, POOL_BYTES, "public pools");
         uint256 left = gasleft();
@@ -59,7 +59,7 @@ contract LargestDutiesTest is RealRollup {
         skip(RELAY_DEADLINE);
     }
 
-    function relayOwed() internal returns (bytes memory input, INativeRollup.Evidence memory e) {
+    function relayOwed() internal returns (bytes memory input, IRollup.Evidence memory e) {
         bytes32 anchor;
         (e, anchor) = newAnchor();
         bytes32[] memory rest = MessageCodec.hashes(MessageCodec.slice(sent, 4, sent.length));
@@ -88,7 +88,7 @@ contract LargestDutiesTest is RealRollup {
         schema = schema_;
         super.setUp();
         overdue(refused);
-        (bytes memory input, INativeRollup.Evidence memory e) = relayOwed();
+        (bytes memory input, IRollup.Evidence memory e) = relayOwed();
         assertAdvances(input, e);
     }
 
@@ -123,22 +123,22 @@ contract LargestDutiesTest is RealRollup {
         (t.nonce, t.gasLimit) = (0, 1_000_000);
         bytes memory raw = l2.sign(t);
         assertGt(raw.length, 3900);
-        INativeRollup.ForcedTransaction memory forced = submit(raw);
+        IRollup.ForcedTransaction memory forced = submit(raw);
         skip(FORCED_DELAY);
         l2.raw(raw);
         bytes memory input = l2.seal();
         assertTrue(l2.receipts()[0].success);
-        assertAdvances(input, one(discharge(forced, INativeRollup.Outcome.Included)));
+        assertAdvances(input, one(discharge(forced, IRollup.Outcome.Included)));
     }
 
     /// @dev The maximum number of discharges of a block, each with a separate proof as far as the
     /// budget allows.
     function test_a_batch_of_proofs_fits() public {
         super.setUp();
-        INativeRollup.Evidence memory e;
-        e.forced = new INativeRollup.ForcedBatch[](1);
-        e.forced[0].discharges = new INativeRollup.Discharge[](64);
-        INativeRollup.ForcedTransaction[] memory t = new INativeRollup.ForcedTransaction[](64);
+        IRollup.Evidence memory e;
+        e.forced = new IRollup.ForcedBatch[](1);
+        e.forced[0].discharges = new IRollup.Discharge[](64);
+        IRollup.ForcedTransaction[] memory t = new IRollup.ForcedTransaction[](64);
         for (uint256 i = 0; i < 64; ++i) {
             string memory from = string.concat("stranger ", vm.toString(i % 8));
             t[i] = submit(signedTransfer(from, 0, 100 gwei));
@@ -146,7 +146,7 @@ contract LargestDutiesTest is RealRollup {
         skip(FORCED_DELAY);
         bytes memory input = l2.seal();
         for (uint256 i = 0; i < 64; ++i) {
-            e.forced[0].discharges[i] = discharge(t[i], INativeRollup.Outcome.Invalid);
+            e.forced[0].discharges[i] = discharge(t[i], IRollup.Outcome.Invalid);
             if (i < 8) continue;
             e.forced[0].discharges[i].accountProof = new bytes[](0);
             // forge-lint: disable-next-line(unsafe-typecast)

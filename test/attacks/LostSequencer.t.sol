@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {L2} from "../utils/L2.sol";
 import {ClosedPolicy} from "../utils/ClosedPolicy.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
@@ -17,7 +17,7 @@ contract LostSequencerTest is RealRollup {
 
     address internal owner = makeAddr("owner");
 
-    function config() internal view override returns (INativeRollup.Config memory c) {
+    function config() internal view override returns (IRollup.Config memory c) {
         c = super.config();
         c.owner = owner;
     }
@@ -29,10 +29,10 @@ contract LostSequencerTest is RealRollup {
     function test_a_rollup_without_a_sequencer_is_anyones_after_a_while() public {
         uint256 policy = hostilePolicy();
         vm.prank(owner);
-        rollup.announce(INativeRollup.Change.Policy, policy);
-        untilReady(INativeRollup.Change.Policy, policy);
+        rollup.announce(IRollup.Change.Policy, policy);
+        untilReady(IRollup.Change.Policy, policy);
         vm.prank(owner);
-        rollup.make(INativeRollup.Change.Policy, policy);
+        rollup.make(IRollup.Change.Policy, policy);
         send(bob, 1 ether, 0, "");
         nextL1Block();
         uint256 before = l2.balanceOf(bob);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {L2} from "../utils/L2.sol";
 import {TimestampAttack} from "./TimestampAttack.sol";
 
@@ -18,7 +18,7 @@ contract MaximumTimestampTest is TimestampAttack {
         expectRefused(
             type(uint64).max,
             abi.encodeWithSelector(
-                INativeRollup.TimestampInFuture.selector, type(uint64).max, vm.getBlockTimestamp()
+                IRollup.TimestampInFuture.selector, type(uint64).max, vm.getBlockTimestamp()
             )
         );
         expectAccepted(vm.getBlockTimestamp());

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
 import {StateProof} from "../../contracts/libraries/StateProof.sol";
 import {IL2} from "../utils/IL2.sol";
@@ -21,9 +21,9 @@ contract MisplacedEvidenceTest is RealRollup {
     address internal constant TO = address(0xaaaa);
 
     bytes[] internal blocks;
-    INativeRollup.AnchorUpdate internal update;
-    INativeRollup.ForcedTransaction internal owed;
-    INativeRollup.RelayProof internal relayed;
+    IRollup.AnchorUpdate internal update;
+    IRollup.ForcedTransaction internal owed;
+    IRollup.RelayProof internal relayed;
     /// @dev Anchors of the first block, and of the two later ones.
     bytes32 internal anchorBefore;
     bytes32 internal anchorAfter;
@@ -45,7 +45,7 @@ contract MisplacedEvidenceTest is RealRollup {
         anchorBefore = l2.head.anchor;
         blocks.push(l2.seal(blockAt(due - 1)));
 
-        INativeRollup.Evidence memory e;
+        IRollup.Evidence memory e;
         (e, anchorAfter) = newAnchor();
         update = e.updates[0];
         l2.raw(raw);
@@ -64,17 +64,17 @@ contract MisplacedEvidenceTest is RealRollup {
     }
 
     /// @dev Returns the evidence of the three blocks as a template.
-    function evidence() internal view returns (INativeRollup.Evidence memory e) {
-        e.updates = new INativeRollup.AnchorUpdate[](1);
+    function evidence() internal view returns (IRollup.Evidence memory e) {
+        e.updates = new IRollup.AnchorUpdate[](1);
         e.updates[0] = update;
         e.updates[0].index = 1;
-        INativeRollup.Discharge memory d;
+        IRollup.Discharge memory d;
         d.transaction = owed;
         // After the proof of the anchor.
         d.position = 1;
         e.forced = one(d).forced;
         e.forced[0].index = 1;
-        e.relays = new INativeRollup.RelayProof[](1);
+        e.relays = new IRollup.RelayProof[](1);
         e.relays[0] = relayed;
         e.relays[0].index = 2;
     }
@@ -101,17 +101,17 @@ contract MisplacedEvidenceTest is RealRollup {
 
     function test_each_block_of_a_batch_shows_what_it_owes_by_itself() public {
         bytes[] memory inputs = one(batchOf(0, 3));
-        INativeRollup.Evidence memory e = evidence();
+        IRollup.Evidence memory e = evidence();
         uint64 number = e.updates[0].l1BlockNumber;
         uint64 time = uint64(vm.getBlockTimestamp());
         vm.expectEmit(address(rollup));
-        emit INativeRollup.AnchorUpdated(number, blockhash(number), 1, states[1].root);
+        emit IRollup.AnchorUpdated(number, blockhash(number), 1, states[1].root);
         vm.expectEmit(address(inbox));
         emit IForcedInbox.ForcedDischarged(
-            0, e.forced[0].discharges[0].transaction.hash, uint8(INativeRollup.Outcome.Included)
+            0, e.forced[0].discharges[0].transaction.hash, uint8(IRollup.Outcome.Included)
         );
         vm.expectEmit(address(rollup));
-        emit INativeRollup.RelayProven(1, time);
+        emit IRollup.RelayProven(1, time);
         rollup.advance(inputs, e);
         assertAllDone();
     }
@@ -135,7 +135,7 @@ contract MisplacedEvidenceTest is RealRollup {
 
     function test_a_new_anchor_is_for_no_other_block_of_the_batch() public {
         bytes memory batch = batchOf(0, 3);
-        INativeRollup.Evidence memory e = evidence();
+        IRollup.Evidence memory e = evidence();
         e.updates[0].index = 0;
         expectRefused(batch, e, anchorMismatch(anchorBefore, anchorAfter));
         for (uint64 index = 2; index < 4; ++index) {
@@ -147,12 +147,12 @@ contract MisplacedEvidenceTest is RealRollup {
     }
 
     function anchorMismatch(bytes32 got, bytes32 expected) internal pure returns (bytes memory) {
-        return abi.encodeWithSelector(INativeRollup.AnchorMismatch.selector, got, expected);
+        return abi.encodeWithSelector(IRollup.AnchorMismatch.selector, got, expected);
     }
 
     function test_a_forced_transaction_is_found_in_no_other_block_of_the_batch() public {
         bytes memory batch = batchOf(0, 3);
-        INativeRollup.Evidence memory e = evidence();
+        IRollup.Evidence memory e = evidence();
         e.forced[0].index = 0;
         expectRefused(
             batch, e, abi.encodeWithSelector(Execute.TransactionOutOfRange.selector, 1, 0)
@@ -160,7 +160,7 @@ contract MisplacedEvidenceTest is RealRollup {
         for (uint64 index = 2; index < 4; ++index) {
             e.forced[0].index = index;
             expectRefused(
-                batch, e, abi.encodeWithSelector(INativeRollup.ForcedTransactionOmitted.selector, 0)
+                batch, e, abi.encodeWithSelector(IRollup.ForcedTransactionOmitted.selector, 0)
             );
         }
         rollup.advance(one(batch), evidence());
@@ -169,16 +169,14 @@ contract MisplacedEvidenceTest is RealRollup {
 
     function test_a_relay_is_proven_against_no_other_block_of_the_batch() public {
         bytes[] memory inputs = one(batchOf(0, 3));
-        INativeRollup.Evidence memory e = evidence();
+        IRollup.Evidence memory e = evidence();
         for (uint64 index = 0; index < 2; ++index) {
             e.relays[0].index = index;
             vm.expectPartialRevert(StateProof.NodeHashMismatch.selector);
             rollup.advance(inputs, e);
         }
         e.relays[0].index = 3;
-        expectRefused(
-            inputs[0], e, abi.encodeWithSelector(INativeRollup.RelayProofMissing.selector, 0)
-        );
+        expectRefused(inputs[0], e, abi.encodeWithSelector(IRollup.RelayProofMissing.selector, 0));
         rollup.advance(inputs, evidence());
         assertAllDone();
     }

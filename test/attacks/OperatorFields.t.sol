@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {ForgeryAttack} from "./ForgeryAttack.sol";
@@ -26,13 +26,13 @@ contract OperatorFieldsTest is ForgeryAttack {
             IL2.Field.Anchor
         ];
         bytes4[7] memory errors = [
-            INativeRollup.ForkWentBack.selector,
-            INativeRollup.ChainIdMismatch.selector,
-            INativeRollup.ParentHashMismatch.selector,
-            INativeRollup.BlockNumberMismatch.selector,
-            INativeRollup.GasLimitMismatch.selector,
-            INativeRollup.TimestampNotAfterParent.selector,
-            INativeRollup.AnchorMismatch.selector
+            IRollup.ForkWentBack.selector,
+            IRollup.ChainIdMismatch.selector,
+            IRollup.ParentHashMismatch.selector,
+            IRollup.BlockNumberMismatch.selector,
+            IRollup.GasLimitMismatch.selector,
+            IRollup.TimestampNotAfterParent.selector,
+            IRollup.AnchorMismatch.selector
         ];
         for (uint256 i = 0; i < 7; ++i) {
             // For the schema, another known one.

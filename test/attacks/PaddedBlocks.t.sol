@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {MessageCodec} from "../utils/MessageCodec.sol";
@@ -49,7 +49,7 @@ contract PaddedBlocksTest is RealRollup {
     }
 
     /// @dev Relays the first of the messages, with the hashes of the others.
-    function relayFirst(uint256 count) internal returns (INativeRollup.Evidence memory e) {
+    function relayFirst(uint256 count) internal returns (IRollup.Evidence memory e) {
         bytes32 anchor;
         (e, anchor) = newAnchor();
         bytes32[] memory rest = MessageCodec.hashes(MessageCodec.slice(sent, count, sent.length));
@@ -76,9 +76,9 @@ contract PaddedBlocksTest is RealRollup {
     function test_padding_the_witness_does_not_excuse_from_relaying() public {
         overdueDeposits();
         IL2.Head memory parent = l2.head;
-        INativeRollup.Evidence memory e = relayFirst(1);
+        IRollup.Evidence memory e = relayFirst(1);
         bytes[] memory inputs = one(padded());
-        vm.expectPartialRevert(INativeRollup.MessagesOverdue.selector);
+        vm.expectPartialRevert(IRollup.MessagesOverdue.selector);
         rollup.advance(inputs, e);
 
         // Counterpart: the duties of the block, whatever its length.
@@ -92,10 +92,10 @@ contract PaddedBlocksTest is RealRollup {
         overdueDeposits();
         IL2.Head memory parent = l2.head;
         burnAllBut(1_200_000);
-        INativeRollup.Evidence memory e = relayFirst(1);
+        IRollup.Evidence memory e = relayFirst(1);
         assertGt(l2.head.gasUsed, 10_800_000);
         bytes[] memory inputs = one(L2.inputOf(l2.head.hash));
-        vm.expectPartialRevert(INativeRollup.MessagesOverdue.selector);
+        vm.expectPartialRevert(IRollup.MessagesOverdue.selector);
         rollup.advance(inputs, e);
         l2.head = parent;
         burnAllBut(1_200_000);
@@ -108,9 +108,9 @@ contract PaddedBlocksTest is RealRollup {
     /// @dev Creates two due exits, of which a block includes the first.
     function oneOfTwo()
         internal
-        returns (INativeRollup.Evidence memory e, INativeRollup.ForcedTransaction memory second)
+        returns (IRollup.Evidence memory e, IRollup.ForcedTransaction memory second)
     {
-        INativeRollup.ForcedTransaction[2] memory t;
+        IRollup.ForcedTransaction[2] memory t;
         for (uint64 i = 0; i < 2; ++i) {
             IL2.Transaction memory exit = L2.transaction(
                 "alice", MESSENGER, 1, abi.encodeCall(IL2Messenger.send, (TO, TO, 0, 0, ""))
@@ -122,42 +122,40 @@ contract PaddedBlocksTest is RealRollup {
         skip(FORCED_DELAY);
         l2.raw(raw[0]);
         second = t[1];
-        e = one(discharge(t[0], INativeRollup.Outcome.Included));
+        e = one(discharge(t[0], IRollup.Outcome.Included));
     }
 
-    function withNoRoom(
-        INativeRollup.Evidence memory e,
-        INativeRollup.ForcedTransaction memory second
-    ) internal returns (INativeRollup.Evidence memory) {
-        INativeRollup.Discharge memory d = e.forced[0].discharges[0];
-        e.forced[0].discharges = new INativeRollup.Discharge[](2);
+    function withNoRoom(IRollup.Evidence memory e, IRollup.ForcedTransaction memory second)
+        internal
+        returns (IRollup.Evidence memory)
+    {
+        IRollup.Discharge memory d = e.forced[0].discharges[0];
+        e.forced[0].discharges = new IRollup.Discharge[](2);
         e.forced[0].discharges[0] = d;
-        e.forced[0].discharges[1] = discharge(second, INativeRollup.Outcome.NoRoom);
+        e.forced[0].discharges[1] = discharge(second, IRollup.Outcome.NoRoom);
         return e;
     }
 
     function test_padding_the_witness_does_not_excuse_from_forced_transactions() public {
-        (INativeRollup.Evidence memory e, INativeRollup.ForcedTransaction memory second) =
-            oneOfTwo();
+        (IRollup.Evidence memory e, IRollup.ForcedTransaction memory second) = oneOfTwo();
         e = withNoRoom(e, second);
         IL2.Head memory start = l2.head;
         l2.seal();
         bytes[] memory inputs = one(padded());
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 1));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.RoomLeft.selector, 1));
         rollup.advance(inputs, e);
         // Counterpart: the block includes the second as well.
         l2.head = start;
         l2.raw(raw[0]);
         l2.raw(raw[1]);
         l2.seal();
-        e.forced[0].discharges[1].outcome = INativeRollup.Outcome.Included;
+        e.forced[0].discharges[1].outcome = IRollup.Outcome.Included;
         e.forced[0].discharges[1].position = 1;
         rollup.advance(one(padded()), e);
     }
 
     function test_gas_that_the_builder_uses_excuses_until_the_grace_is_over() public {
-        (INativeRollup.Evidence memory e, INativeRollup.ForcedTransaction memory second) =
-            oneOfTwo();
+        (IRollup.Evidence memory e, IRollup.ForcedTransaction memory second) = oneOfTwo();
         e = withNoRoom(e, second);
         IL2.Head memory start = l2.head;
         burnAllBut(310_000);
@@ -172,7 +170,7 @@ contract PaddedBlocksTest is RealRollup {
         l2.raw(raw[0]);
         burnAllBut(310_000);
         bytes[] memory inputs = one(l2.seal());
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 1));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.RoomLeft.selector, 1));
         rollup.advance(inputs, e);
     }
 }

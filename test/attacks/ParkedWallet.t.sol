@@ -11,7 +11,7 @@ import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
 import {IL2Accounts} from "../../contracts/interfaces/IL2Accounts.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {IL2TokenBridge} from "../../contracts/interfaces/IL2TokenBridge.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {AliasAddresses} from "../../contracts/libraries/AliasAddresses.sol";
 import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
 import {AccountCalls} from "../utils/AccountCalls.sol";
@@ -129,12 +129,10 @@ abstract contract ParkedWalletFixture is RealRollup {
         expectRefused(
             l2.seal(),
             none(),
-            abi.encodeWithSelector(
-                INativeRollup.RelayProofMissing.selector, rollup.duties().relayed
-            )
+            abi.encodeWithSelector(IRollup.RelayProofMissing.selector, rollup.duties().relayed)
         );
         l2.head = parent;
-        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
         queueRelay(true);
         bytes memory input = l2.seal(anchor);
         e.relays = relayProof().relays;
@@ -160,13 +158,13 @@ abstract contract ParkedWalletFixture is RealRollup {
 
     /// @dev The operator includes it when it is required, after all excuses, and not before.
     function forceThrough(bytes memory raw) internal {
-        INativeRollup.ForcedTransaction memory t = submit(raw);
+        IRollup.ForcedTransaction memory t = submit(raw);
         assertTrue(t.bounded);
         skip(FORCED_DELAY - 12);
         // It proves that nothing is due yet.
-        INativeRollup.Evidence memory early;
-        early.forced = new INativeRollup.ForcedBatch[](1);
-        early.forced[0].next = new INativeRollup.ForcedTransaction[](1);
+        IRollup.Evidence memory early;
+        early.forced = new IRollup.ForcedBatch[](1);
+        early.forced[0].next = new IRollup.ForcedTransaction[](1);
         early.forced[0].next[0] = t;
         advance(early);
         skip(12 + FORCED_GRACE);
@@ -175,21 +173,21 @@ abstract contract ParkedWalletFixture is RealRollup {
             l2.seal(),
             none(),
             abi.encodeWithSelector(
-                INativeRollup.ForcedTransactionOmitted.selector, rollup.duties().forcedNext
+                IRollup.ForcedTransactionOmitted.selector, rollup.duties().forcedNext
             )
         );
         l2.head = parent;
-        INativeRollup.Outcome[4] memory excuses = [
-            INativeRollup.Outcome.NoRoom,
-            INativeRollup.Outcome.Invalid,
-            INativeRollup.Outcome.Underpriced,
-            INativeRollup.Outcome.TargetHasCode
+        IRollup.Outcome[4] memory excuses = [
+            IRollup.Outcome.NoRoom,
+            IRollup.Outcome.Invalid,
+            IRollup.Outcome.Underpriced,
+            IRollup.Outcome.TargetHasCode
         ];
         for (uint256 i = 0; i < excuses.length; ++i) {
             bytes memory without = l2.seal();
-            INativeRollup.Evidence memory e = one(discharge(t, excuses[i]));
+            IRollup.Evidence memory e = one(discharge(t, excuses[i]));
             e.forced[0].discharges[0].accountProof =
-            l2.prove(excuses[i] == INativeRollup.Outcome.Invalid ? t.sender : t.to).nodes;
+            l2.prove(excuses[i] == IRollup.Outcome.Invalid ? t.sender : t.to).nodes;
             vm.expectRevert();
             rollup.advance(one(without), e);
             l2.head = parent;
@@ -198,7 +196,7 @@ abstract contract ParkedWalletFixture is RealRollup {
         l2.head = parent;
         l2.raw(raw);
         bytes memory input = l2.seal();
-        INativeRollup.Evidence memory included = one(discharge(t, INativeRollup.Outcome.Included));
+        IRollup.Evidence memory included = one(discharge(t, IRollup.Outcome.Included));
         uint256 length = abi.encodeCall(rollup.advance, (one(input), included)).length;
         assertLe(length - quiet, t.footprint, "what it makes others carry");
         rollup.advance(one(input), included);
@@ -212,7 +210,7 @@ abstract contract ParkedWalletFixture is RealRollup {
     function test_a_wallet_leaves_with_its_ether() public {
         // It deposits to an address without code, which cannot be parked.
         confirmed(address(queue), 5 ether, abi.encodeCall(queue.send, (account, account, 0, 0, "")));
-        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
         queueRelay(true);
         rollup.advance(one(l2.seal(anchor)), e);
         nextL1Block();
@@ -264,11 +262,11 @@ abstract contract ParkedWalletFixture is RealRollup {
         inbox.submit(raw);
 
         raw = forcing(0, MESSENGER);
-        INativeRollup.ForcedTransaction memory t = submit(raw);
+        IRollup.ForcedTransaction memory t = submit(raw);
         assertTrue(t.bounded);
         skip(FORCED_DELAY);
         l2.raw(raw);
-        rollup.advance(one(l2.seal()), one(discharge(t, INativeRollup.Outcome.Included)));
+        rollup.advance(one(l2.seal()), one(discharge(t, IRollup.Outcome.Included)));
         nextL1Block();
         assertFalse(l2.receipts()[0].success);
         assertTrue(isParked(0));

@@ -99,7 +99,7 @@ contract ReentrancyTableTest is BridgeFixture {
         rows("PermissionedSequencing", "offer take");
         rows("RotatingSequencing", "offer take");
         // Inert.
-        rows("L1MessageQueue", "send");
+        rows("L1MessageQueue", "send back");
         rows("L1TokenBridge", "register depositEtherToSelf");
         rows("L2Messenger", "send addWaypoint refundToL1");
         // An alias account accepts ETH and tokens; the predeploy forwards ETH to one, which only
@@ -218,6 +218,7 @@ contract ReentrancyTableTest is BridgeFixture {
         attempt(
             address(l1Queue), abi.encodeCall(IL1MessageQueue.send, (carol, carol, 0, 0, "")), ""
         );
+        attempt(address(l1Queue), abi.encodeCall(IL1MessageQueue.back, ()), "");
     }
 
     function test_the_queue_on_l1_is_locked_whenever_foreign_code_runs() public {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {L2} from "../utils/L2.sol";
 import {ForkedL1} from "../utils/ForkedL1.sol";
 
@@ -25,7 +25,7 @@ contract RevisionConfusionTest is ForkedL1 {
         );
     }
 
-    function config() internal view override returns (INativeRollup.Config memory c) {
+    function config() internal view override returns (IRollup.Config memory c) {
         c = super.config();
         if (isNested) c.schema = PRAGUE_NESTED;
     }
@@ -37,16 +37,14 @@ contract RevisionConfusionTest is ForkedL1 {
     }
 
     function expectMismatch(bytes[] memory inputs, uint16 got, uint16 expected) internal {
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.SchemaMismatch.selector, got, expected)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRollup.SchemaMismatch.selector, got, expected));
         rollup.advance(inputs, none());
     }
 
     function test_no_mode_takes_a_block_of_an_l2_with_execute_for_one_of_an_l2_without() public {
-        uint8 modes = uint8(type(INativeRollup.ForkMode).max);
+        uint8 modes = uint8(type(IRollup.ForkMode).max);
         for (uint8 m = 0; m <= modes; ++m) {
-            restart(INativeRollup.ForkMode(m));
+            restart(IRollup.ForkMode(m));
             bytes memory input = sealNow();
             expectMismatch(nested(bytes.concat(input)), PRAGUE_NESTED, L2.PRAGUE);
             rollup.advance(one(input), none());
@@ -58,9 +56,9 @@ contract RevisionConfusionTest is ForkedL1 {
         public
     {
         isNested = true;
-        uint8 modes = uint8(type(INativeRollup.ForkMode).max);
+        uint8 modes = uint8(type(IRollup.ForkMode).max);
         for (uint8 m = 0; m <= modes; ++m) {
-            restart(INativeRollup.ForkMode(m));
+            restart(IRollup.ForkMode(m));
             assertEq(rollup.schemaAt(0), PRAGUE_NESTED);
             bytes memory input = sealNow();
             expectMismatch(one(input), L2.PRAGUE, PRAGUE_NESTED);
@@ -74,8 +72,8 @@ contract RevisionConfusionTest is ForkedL1 {
     function test_forks_of_l1_keep_the_revision() public {
         isNested = true;
         for (uint8 m = 0; m < 2; ++m) {
-            INativeRollup.ForkMode following =
-                m == 0 ? INativeRollup.ForkMode.Follow : INativeRollup.ForkMode.Registry;
+            IRollup.ForkMode following =
+                m == 0 ? IRollup.ForkMode.Follow : IRollup.ForkMode.Registry;
             restart(following);
             rollup.advance(nested(sealNow()), none());
             nextL1Block();
@@ -95,13 +93,13 @@ contract RevisionConfusionTest is ForkedL1 {
 
     /// @dev A report with the other revision would prevent the right one, whose schema id is lower.
     function test_a_report_of_a_fork_has_the_revision_of_the_rollup() public {
-        restart(INativeRollup.ForkMode.Pinned);
+        restart(IRollup.ForkMode.Pinned);
         hardfork(L2.OSAKA, OSAKA_AT);
         l2.schema = L2.OSAKA;
         bytes memory input = sealNow();
         bytes[] memory other = nested(bytes.concat(input));
         vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.SchemaMismatch.selector, OSAKA_NESTED, L2.PRAGUE)
+            abi.encodeWithSelector(IRollup.SchemaMismatch.selector, OSAKA_NESTED, L2.PRAGUE)
         );
         rollup.reportFork(other);
         rollup.reportFork(one(input));

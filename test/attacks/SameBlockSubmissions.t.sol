@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
@@ -37,7 +37,7 @@ contract SameBlockSubmissionsTest is RealRollup {
         // Later blocks must relay it.
         skip(RELAY_DEADLINE);
         bytes[] memory inputs = one(l2.seal());
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.RelayProofMissing.selector, 0));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.RelayProofMissing.selector, 0));
         rollup.advance(inputs, none());
     }
 
@@ -79,7 +79,7 @@ contract SameBlockSubmissionsTest is RealRollup {
     function test_a_message_ahead_of_the_proof_of_a_block() public {
         send(bob, 1, 0, "");
         skip(RELAY_DEADLINE);
-        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
         queueRelay(false);
         bytes memory input = l2.seal(anchor);
         e.relays = relayProof().relays;
@@ -98,18 +98,18 @@ contract SameBlockSubmissionsTest is RealRollup {
         assertEq(rollup.duties().forcedDue, vm.getBlockTimestamp() + FORCED_DELAY);
         skip(FORCED_DELAY);
         bytes[] memory inputs = one(l2.seal());
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.ForcedTransactionOmitted.selector, 0));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.ForcedTransactionOmitted.selector, 0));
         rollup.advance(inputs, none());
     }
 
     function test_a_transaction_ahead_of_a_batch_that_was_all_there_was() public {
         bytes memory raw = signedTransfer("alice", 0, GENEROUS);
-        INativeRollup.ForcedTransaction memory t = submit(raw);
+        IRollup.ForcedTransaction memory t = submit(raw);
         skip(FORCED_DELAY);
         l2.raw(raw);
         bytes memory input = l2.seal();
         frontRun(0, 1);
-        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Included)));
+        rollup.advance(one(input), one(discharge(t, IRollup.Outcome.Included)));
         assertHead();
         assertEq(rollup.duties().forcedNext, 1);
         assertEq(rollup.duties().forcedDue, vm.getBlockTimestamp() + FORCED_DELAY);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
@@ -18,9 +18,9 @@ import {RealRollup} from "../utils/RealRollup.sol";
 contract SchemaConfusionTest is RealRollup {
     using L2 for L2.Chain;
 
-    INativeRollup.ForkMode internal mode;
+    IRollup.ForkMode internal mode;
 
-    function config() internal view override returns (INativeRollup.Config memory c) {
+    function config() internal view override returns (IRollup.Config memory c) {
         c = super.config();
         c.forkMode = mode;
     }
@@ -42,7 +42,7 @@ contract SchemaConfusionTest is RealRollup {
         installExecute("l1=osaka");
         uint16[2] memory others = [L2.PRAGUE, L2.AMSTERDAM];
         bytes[2] memory errors = [
-            abi.encodeWithSelector(INativeRollup.ForkWentBack.selector, L2.PRAGUE, L2.OSAKA),
+            abi.encodeWithSelector(IRollup.ForkWentBack.selector, L2.PRAGUE, L2.OSAKA),
             abi.encodeWithSelector(Execute.ExecuteFailed.selector)
         ];
         for (uint256 i = 0; i < 2; ++i) {
@@ -56,13 +56,13 @@ contract SchemaConfusionTest is RealRollup {
     }
 
     function test_a_valid_block_under_another_fork_than_the_schedule_is_refused() public {
-        mode = INativeRollup.ForkMode.Pinned;
+        mode = IRollup.ForkMode.Pinned;
         uint16[2] memory others = [L2.PRAGUE, L2.AMSTERDAM];
         for (uint256 i = 0; i < 2; ++i) {
             bytes[] memory inputs = one(sealUnder(others[i]));
             vm.expectRevert(
                 abi.encodeWithSelector(
-                    INativeRollup.SchemaMismatch.selector, uint256(others[i]), uint256(L2.OSAKA)
+                    IRollup.SchemaMismatch.selector, uint256(others[i]), uint256(L2.OSAKA)
                 )
             );
             rollup.advance(inputs, none());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {TimestampAttack} from "./TimestampAttack.sol";
@@ -21,9 +21,7 @@ contract StaleTimestampsTest is TimestampAttack {
         expectAccepted(earliest);
         expectRefused(
             earliest - behind,
-            abi.encodeWithSelector(
-                INativeRollup.TimestampTooOld.selector, earliest - behind, earliest
-            )
+            abi.encodeWithSelector(IRollup.TimestampTooOld.selector, earliest - behind, earliest)
         );
     }
 
@@ -35,7 +33,7 @@ contract StaleTimestampsTest is TimestampAttack {
         bytes memory input = blockAt(parent + 1);
         expectRefused(
             L2.broken(input, IL2.Field.Timestamp, bytes32(uint256(time)), true),
-            abi.encodeWithSelector(INativeRollup.TimestampNotAfterParent.selector, time, parent)
+            abi.encodeWithSelector(IRollup.TimestampNotAfterParent.selector, time, parent)
         );
     }
 
@@ -45,13 +43,13 @@ contract StaleTimestampsTest is TimestampAttack {
         expectAccepted(present);
         expectRefused(
             present + 1,
-            abi.encodeWithSelector(INativeRollup.TimestampInFuture.selector, present + 1, present)
+            abi.encodeWithSelector(IRollup.TimestampInFuture.selector, present + 1, present)
         );
         uint256 earliest = present - MAX_LAG;
         expectAccepted(earliest);
         expectRefused(
             earliest - 1,
-            abi.encodeWithSelector(INativeRollup.TimestampTooOld.selector, earliest - 1, earliest)
+            abi.encodeWithSelector(IRollup.TimestampTooOld.selector, earliest - 1, earliest)
         );
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
@@ -39,7 +39,7 @@ contract StarvedDepositsTest is RealRollup {
         assertGt(taken, 0);
         assertLe(l2.head.timestamp, sentAt + RELAY_DEADLINE + 50 minutes);
         nextL1Block();
-        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
         queueRelay(false);
         bytes memory relaying = l2.seal(anchor);
         e.relays = relayProof().relays;
@@ -53,13 +53,11 @@ contract StarvedDepositsTest is RealRollup {
         send(bob, 1 ether, 0, "");
         skip(1 hours);
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
-        INativeRollup.ForcedTransaction memory t = submit(raw);
+        IRollup.ForcedTransaction memory t = submit(raw);
         skip(FORCED_DELAY);
         l2.raw(raw);
         l2.seal();
-        rollup.advance(
-            one(L2.inputOf(l2.head.hash)), one(discharge(t, INativeRollup.Outcome.Included))
-        );
+        rollup.advance(one(L2.inputOf(l2.head.hash)), one(discharge(t, IRollup.Outcome.Included)));
         assertHead();
 
         // Another transaction that is due soon does not delay the relay by a second block.
@@ -71,8 +69,8 @@ contract StarvedDepositsTest is RealRollup {
         bytes memory withoutRelay = l2.seal();
         expectRefused(
             withoutRelay,
-            one(discharge(t, INativeRollup.Outcome.Included)),
-            abi.encodeWithSelector(INativeRollup.RelayProofMissing.selector, 0)
+            one(discharge(t, IRollup.Outcome.Included)),
+            abi.encodeWithSelector(IRollup.RelayProofMissing.selector, 0)
         );
         l2.head = parent;
         bringOver();

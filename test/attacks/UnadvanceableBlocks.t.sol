@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Capacity} from "../../contracts/libraries/Capacity.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
@@ -71,7 +71,7 @@ contract UnadvanceableBlocksTest is RealRollup {
         IL2.Head memory parent = l2.head;
 
         // Delivered: the input is too large for L1.
-        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
         queueRelay(false);
         bytes memory tooLarge = l2.seal(anchor);
         assertEq(l2.balanceOf(TOUCHER), 3 ether);
@@ -94,7 +94,7 @@ contract UnadvanceableBlocksTest is RealRollup {
     }
 
     function park() internal {
-        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
         queueRelay(true);
         rollup.advance(one(l2.seal(anchor)), e);
         nextL1Block();
@@ -135,12 +135,12 @@ contract UnadvanceableBlocksTest is RealRollup {
         );
         t.gasLimit = 300_000;
         bytes memory raw = l2.sign(t);
-        INativeRollup.ForcedTransaction memory forced = submit(raw);
+        IRollup.ForcedTransaction memory forced = submit(raw);
         skip(FORCED_DELAY);
         l2.raw(raw);
         bytes memory input = l2.seal();
-        INativeRollup.Evidence memory e = relayProof();
-        e.forced = one(discharge(forced, INativeRollup.Outcome.Included)).forced;
+        IRollup.Evidence memory e = relayProof();
+        e.forced = one(discharge(forced, IRollup.Outcome.Included)).forced;
         rollup.advance(one(input), e);
         assertTrue(l2.receipts()[0].success);
         uint256 before = bob.balance;
@@ -171,7 +171,7 @@ contract UnadvanceableBlocksTest is RealRollup {
                 abi.encodePacked(uint32(0), uint32(1 << 31), keccak256(m.data))
             );
         }
-        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
         l2.callFrom("operator", MESSENGER, abi.encodeCall(IL2Messenger.relay, (batch, relayer)));
         bytes memory input = l2.seal(anchor);
         assertTrue(l2.receipts()[1].success);

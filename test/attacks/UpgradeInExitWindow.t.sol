@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {ClosedPolicy} from "../utils/ClosedPolicy.sol";
@@ -21,7 +21,7 @@ contract UpgradeInExitWindowTest is RealRollup {
 
     address internal owner = makeAddr("owner");
 
-    function config() internal view override returns (INativeRollup.Config memory c) {
+    function config() internal view override returns (IRollup.Config memory c) {
         c = super.config();
         c.owner = owner;
     }
@@ -38,8 +38,8 @@ contract UpgradeInExitWindowTest is RealRollup {
         bringOver();
         uint256 policy = hostilePolicy();
         vm.prank(owner);
-        rollup.announce(INativeRollup.Change.Policy, policy);
-        uint256 ready = rollup.readyAt(INativeRollup.Change.Policy, policy);
+        rollup.announce(IRollup.Change.Policy, policy);
+        uint256 ready = rollup.readyAt(IRollup.Change.Policy, policy);
 
         // Alice notices it later; nobody includes the transactions that she sends on the L2.
         skip(1 hours);
@@ -48,12 +48,12 @@ contract UpgradeInExitWindowTest is RealRollup {
         );
         t.gasLimit = 300_000;
         bytes memory raw = l2.sign(t);
-        INativeRollup.ForcedTransaction memory forced = submit(raw);
+        IRollup.ForcedTransaction memory forced = submit(raw);
         skip(FORCED_DELAY + FORCED_GRACE + OPEN_AFTER);
         l2.raw(raw);
         bytes memory input = l2.seal();
-        INativeRollup.Evidence memory e = relayProof();
-        e.forced = one(discharge(forced, INativeRollup.Outcome.Included)).forced;
+        IRollup.Evidence memory e = relayProof();
+        e.forced = one(discharge(forced, IRollup.Outcome.Included)).forced;
         rollup.advance(one(input), e);
         uint256 before = bob.balance;
         queue.claim(
@@ -62,8 +62,8 @@ contract UpgradeInExitWindowTest is RealRollup {
         assertEq(bob.balance - before, 5 ether);
         assertLt(vm.getBlockTimestamp(), ready);
         vm.prank(owner);
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.NotReady.selector, ready));
-        rollup.make(INativeRollup.Change.Policy, policy);
+        vm.expectRevert(abi.encodeWithSelector(IRollup.NotReady.selector, ready));
+        rollup.make(IRollup.Change.Policy, policy);
     }
 
     /// @dev Users who notice an announcement late have the whole delay minus the exit time.
@@ -73,45 +73,45 @@ contract UpgradeInExitWindowTest is RealRollup {
         bringOver();
         uint256 policy = hostilePolicy();
         vm.prank(owner);
-        rollup.announce(INativeRollup.Change.Policy, policy);
-        uint256 ready = rollup.readyAt(INativeRollup.Change.Policy, policy);
+        rollup.announce(IRollup.Change.Policy, policy);
+        uint256 ready = rollup.readyAt(IRollup.Change.Policy, policy);
         uint256 wayOut = FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days;
         uint256 until = ready - wayOut;
 
         vm.warp(until);
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
-        INativeRollup.ForcedTransaction memory forced = submit(raw);
+        IRollup.ForcedTransaction memory forced = submit(raw);
         skip(FORCED_DELAY + FORCED_GRACE);
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.StillPending.selector, until));
-        rollup.clear(INativeRollup.Change.Policy, policy);
+        vm.expectRevert(abi.encodeWithSelector(IRollup.StillPending.selector, until));
+        rollup.clear(IRollup.Change.Policy, policy);
 
         // Once a block includes it, the change is cleared, and made a day later.
         l2.raw(raw);
         bytes memory input = l2.seal();
-        INativeRollup.Evidence memory e = relayProof();
-        e.forced = one(discharge(forced, INativeRollup.Outcome.Included)).forced;
+        IRollup.Evidence memory e = relayProof();
+        e.forced = one(discharge(forced, IRollup.Outcome.Included)).forced;
         rollup.advance(one(input), e);
         nextL1Block();
         advance();
-        rollup.clear(INativeRollup.Change.Policy, policy);
+        rollup.clear(IRollup.Change.Policy, policy);
         assertLe(vm.getBlockTimestamp() + 1 days, ready);
         vm.warp(ready);
         vm.prank(owner);
-        rollup.make(INativeRollup.Change.Policy, policy);
+        rollup.make(IRollup.Change.Policy, policy);
     }
 
     /// @dev Counterpart: later submissions delay nothing.
     function test_what_is_submitted_in_the_last_days_is_not_waited_for() public {
         uint256 policy = hostilePolicy();
         vm.prank(owner);
-        rollup.announce(INativeRollup.Change.Policy, policy);
-        uint256 ready = rollup.readyAt(INativeRollup.Change.Policy, policy);
+        rollup.announce(IRollup.Change.Policy, policy);
+        uint256 ready = rollup.readyAt(IRollup.Change.Policy, policy);
         uint256 wayOut = FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days;
         vm.warp(ready - wayOut + 1);
         vm.roll(vm.getBlockNumber() + 1);
         advance();
         submit(signedTransfer("alice", 0, 100 gwei));
         skip(1);
-        rollup.clear(INativeRollup.Change.Policy, policy);
+        rollup.clear(IRollup.Change.Policy, policy);
     }
 }

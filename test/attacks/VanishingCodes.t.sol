@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
 import {KeptCodes} from "../../contracts/libraries/KeptCodes.sol";
 import {BatchBytes} from "../utils/BatchBytes.sol";
@@ -74,11 +74,11 @@ contract VanishingCodesTest is RealRollup {
     /// @dev The rollup finds a forced transaction in the assembled input, wherever its bytes come
     /// from.
     function test_a_forced_transaction_is_found_in_what_l1_keeps() public {
-        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, 10 gwei));
+        IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, 10 gwei));
         skip(1);
         l2.raw(signedTransfer("alice", 0, 10 gwei));
         bytes memory input = l2.seal();
-        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Included));
+        IRollup.Evidence memory e = one(discharge(t, IRollup.Outcome.Included));
         uint256[] memory range = new uint256[](2);
         (range[0], range[1]) = (100, Execute.MIN_LENGTH + 100);
         bytes memory short = KeptInputs.shorten(input, range);

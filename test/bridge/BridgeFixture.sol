@@ -9,7 +9,7 @@ import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {IL2TokenBridge} from "../../contracts/interfaces/IL2TokenBridge.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Guardians} from "../utils/Guardians.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
@@ -37,7 +37,7 @@ abstract contract BridgeFixture is L2Chain {
 
     function setUp() public virtual override {
         super.setUp();
-        l1Queue = new L1MessageQueue(ROLLUP, 1_000_000, 10_000, 0, guardianOf());
+        l1Queue = new L1MessageQueue(ROLLUP, 1_000_000, 10_000, 0, 16_382, guardianOf());
         uint256 nonce = vm.getNonce(address(this));
         address peer = vm.computeCreateAddress(address(this), nonce + 1);
         l1Bridge = new L1TokenBridge(address(l1Queue), peer);
@@ -126,9 +126,7 @@ abstract contract BridgeFixture is L2Chain {
             SmallTries.stateTrie(address(messenger), proof.storageRoot);
         proof.l2Block = index + 1;
         vm.mockCall(
-            ROLLUP,
-            abi.encodeCall(INativeRollup.stateRootAt, (proof.l2Block)),
-            abi.encode(stateRoot)
+            ROLLUP, abi.encodeCall(IRollup.stateRootAt, (proof.l2Block)), abi.encode(stateRoot)
         );
     }
 

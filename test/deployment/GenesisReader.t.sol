@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {Test} from "forge-std/Test.sol";
 import {LibRLP} from "solady/utils/LibRLP.sol";
 import {GenesisReader} from "../../contracts/deployment/GenesisReader.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Rlp} from "../../contracts/libraries/Rlp.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {IL2} from "../utils/IL2.sol";
@@ -47,7 +47,7 @@ contract GenesisReaderTest is Test {
     ) public view {
         h.schema = amsterdam ? AMSTERDAM : PRAGUE;
         bytes memory header = GenesisHeaders.encode(h);
-        INativeRollup.Genesis memory g = reader.read(header, h.schema);
+        IRollup.Genesis memory g = reader.read(header, h.schema);
         assertEq(g.number, h.number);
         assertEq(g.timestamp, h.timestamp);
         assertEq(g.gasLimit, h.gasLimit);

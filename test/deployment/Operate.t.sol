@@ -9,6 +9,7 @@ import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Delivery} from "../../contracts/libraries/Delivery.sol";
 import {Operate} from "../../script/Operate.s.sol";
 
@@ -68,13 +69,11 @@ contract OperateTest is Test {
 
     function setUp() public {
         vm.deal(address(this), 1000 ether);
-        INativeRollup.Head memory head;
-        vm.mockCall(address(rollup), abi.encodeCall(INativeRollup.head, ()), abi.encode(head));
+        IRollup.Head memory head;
+        vm.mockCall(address(rollup), abi.encodeCall(IRollup.head, ()), abi.encode(head));
+        vm.mockCall(address(rollup), abi.encodeCall(IRollup.UPGRADE_DELAY, ()), abi.encode(1 days));
         vm.mockCall(
-            address(rollup), abi.encodeCall(INativeRollup.UPGRADE_DELAY, ()), abi.encode(1 days)
-        );
-        vm.mockCall(
-            address(rollup), abi.encodeWithSelector(INativeRollup.readyAt.selector), abi.encode(1)
+            address(rollup), abi.encodeWithSelector(IRollup.readyAt.selector), abi.encode(1)
         );
     }
 
@@ -177,15 +176,15 @@ contract OperateTest is Test {
 
     function test_upgrades_are_announced_cleared_made_and_withdrawn() public {
         deployed("upgrades");
-        INativeRollup.Change change = INativeRollup.Change.GasLimit;
+        IRollup.Change change = IRollup.Change.GasLimit;
         script.announce(file, change, 5);
-        called(rollup, 0, abi.encodeCall(INativeRollup.announce, (change, 5)));
+        called(rollup, 0, abi.encodeCall(IRollup.announce, (change, 5)));
         script.clear(file, change, 5);
-        called(rollup, 0, abi.encodeCall(INativeRollup.clear, (change, 5)));
+        called(rollup, 0, abi.encodeCall(IRollup.clear, (change, 5)));
         script.make(file, change, 5);
-        called(rollup, 0, abi.encodeCall(INativeRollup.make, (change, 5)));
+        called(rollup, 0, abi.encodeCall(IRollup.make, (change, 5)));
         script.withdraw(file, change, 5);
-        called(rollup, 0, abi.encodeCall(INativeRollup.withdraw, (change, 5)));
+        called(rollup, 0, abi.encodeCall(IRollup.withdraw, (change, 5)));
     }
 
     function test_a_rollup_advances_where_the_chain_has_execute_and_with_no_other_call() public {
@@ -202,7 +201,7 @@ contract OperateTest is Test {
             abi.encodeWithSelector(
                 Operate.SelectorMismatch.selector,
                 INativeRollup.advance.selector,
-                INativeRollup.reportFork.selector
+                IRollup.reportFork.selector
             )
         );
         script.reportFork(file, calldataFile);
@@ -213,7 +212,7 @@ contract OperateTest is Test {
 
     function test_a_fork_is_reported_where_the_chain_has_execute() public {
         deployed("fork");
-        bytes memory data = abi.encodePacked(INativeRollup.reportFork.selector, uint256(1));
+        bytes memory data = abi.encodePacked(IRollup.reportFork.selector, uint256(1));
         vm.writeFile(calldataFile, vm.toString(data));
         vm.expectRevert(Operate.ChainWithoutExecute.selector);
         script.reportFork(file, calldataFile);

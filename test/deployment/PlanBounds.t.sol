@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
+import {RollupPlan} from "../../script/RollupPlan.sol";
 import {TomlValues} from "../../script/TomlValues.sol";
 import {PlanFixture} from "./PlanFixture.sol";
 
@@ -108,6 +109,61 @@ contract PlanBoundsTest is PlanFixture {
             "rollup.upgrade_delay",
             "at least 284400: two days, forced.delay, forced.grace, rollup.max_lag, twice rollup.open_after and guardian.pause together"
         );
+    }
+
+    function test_the_ring_is_refused_where_the_contracts_refuse_it() public {
+        expectBound(
+            "checkpoints = 16382",
+            "checkpoints",
+            1_048_576,
+            1_048_577,
+            "messages.checkpoints",
+            "at most 1048576: the places of the ring"
+        );
+        string memory why = "at least 1024: each L1 block with a message uses one";
+        expectRefused(
+            "checkpoints = 16382", "checkpoints = 1023", "messages.checkpoints", "1023", why
+        );
+        why = "at least 100: milliseconds between two L1 blocks";
+        expectRefused(
+            "l1_slot_millis = 6000", "l1_slot_millis = 99", "rollup.l1_slot_millis", "99", why
+        );
+        // The ring of the example lasts for its delays, 54000 seconds together, with slots of 3.297
+        // seconds.
+        string memory rule =
+            " with rollup.max_lag and rollup.open_after, which make 10800; together that is 54000";
+        expectRefused(
+            "l1_slot_millis = 6000",
+            "l1_slot_millis = 3296",
+            "rollup.relay_deadline",
+            "43200",
+            string.concat("at most 53995", rule)
+        );
+        expectRefused(
+            "checkpoints = 16382",
+            "checkpoints = 8999",
+            "rollup.relay_deadline",
+            "43200",
+            string.concat("at most 53994", rule)
+        );
+        string[2][2] memory good = [
+            ["l1_slot_millis = 6000", "l1_slot_millis = 3297"],
+            ["checkpoints = 16382", "checkpoints = 9000"]
+        ];
+        for (uint256 i = 0; i < good.length; ++i) {
+            uint256 before = vm.snapshotState();
+            planner.deployAll(planner.parse(fileWith(good[i][0], good[i][1]), address(planner)));
+            vm.revertToState(before);
+        }
+    }
+
+    /// @dev A file from before these keys is one of Ethereum.
+    function test_a_file_without_the_ring_has_the_one_of_the_example() public {
+        RollupPlan.Plan memory plan = planner.parse(file(), address(planner));
+        string memory text = fileWith("l1_slot_millis = 6000\n", "");
+        text = vm.replace(text, "checkpoints = 16382\n", "");
+        RollupPlan.Plan memory without = planner.parse(text, address(planner));
+        assertEq(abi.encode(plan.parts), abi.encode(without.parts));
     }
 
     function test_caps_are_refused_where_the_contracts_refuse_them_with_their_names() public {

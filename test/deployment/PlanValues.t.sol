@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {RollupPlan} from "../../script/RollupPlan.sol";
 import {ForkRegistry} from "../utils/ForkRegistry.sol";
 import {PlanFixture} from "./PlanFixture.sol";
@@ -66,7 +66,7 @@ contract PlanValuesTest is PlanFixture {
         // Without the key, the default applies.
         assertEq(
             uint256(planner.parse(fileWith(line, ""), address(planner)).forkMode),
-            uint256(INativeRollup.ForkMode.Follow)
+            uint256(IRollup.ForkMode.Follow)
         );
         vm.etch(address(registry), "");
         rule =

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {OpenSequencing} from "../../contracts/sequencing/OpenSequencing.sol";
 import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
@@ -16,7 +16,7 @@ import {VerifyFixture} from "./VerifyFixture.sol";
 contract PlannedValuesTest is VerifyFixture {
     /// @dev Returns the plan of the example with other values, and this policy.
     function planWith(string memory policy) private returns (Deploy.Plan memory) {
-        string[2][] memory changes = new string[2][](10);
+        string[2][] memory changes = new string[2][](12);
         changes[0] = ["chain_id = 8079", "chain_id = 8083"];
         changes[1] = [NO_OWNER, OWNER];
         changes[2] = ["max_lag = 3600\nopen_after = 7200", "max_lag = 3601\nopen_after = 7202"];
@@ -33,6 +33,8 @@ contract PlannedValuesTest is VerifyFixture {
             "max_gas = 300011\nmax_bounded_gas = 1000012\nfee_percent = 113"
         ];
         changes[9] = ["policy = \"none\"", policy];
+        changes[10] = ["checkpoints = 16382", "checkpoints = 16384"];
+        changes[11] = ["l1_slot_millis = 6000", "l1_slot_millis = 6015"];
         return planOf(changes);
     }
 
@@ -52,6 +54,7 @@ contract PlannedValuesTest is VerifyFixture {
         assertEq(q.MAX_GAS(), 1_000_005);
         assertEq(q.MAX_DATA(), 10_006);
         assertEq(q.FEE_PERCENT(), 107);
+        assertEq(q.CHECKPOINTS(), 16_384);
         ForcedInbox i = ForcedInbox(p.forced);
         assertEq(i.ROLLUP(), p.rollup);
         assertEq(i.CHAIN_ID(), 8083);
@@ -78,7 +81,7 @@ contract PlannedValuesTest is VerifyFixture {
         assertEq(r.policy(), p.policy);
         assertEq(r.owner(), address(0xaa));
         assertEq(r.head().timestamp, l2.timestamp);
-        INativeRollup.Fork memory fork = r.forks(0);
+        IRollup.Fork memory fork = r.forks(0);
         assertEq(fork.schema, 0x1201);
         assertEq(fork.from, l2.timestamp);
     }

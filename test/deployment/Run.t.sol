@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {DeterministicDeployer} from "../../contracts/deployment/DeterministicDeployer.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Deploy} from "../../script/Deploy.s.sol";
 import {ExampleFixture} from "./ExampleFixture.sol";
 
@@ -68,7 +68,7 @@ contract RunTest is ExampleFixture {
         }
         assertEq(written(".rollup"), plan.rollup);
         assertEq(written(".deployer"), address(this));
-        assertEq(INativeRollup(plan.rollup).blockHash(), plan.genesis.blockHash);
+        assertEq(IRollup(plan.rollup).blockHash(), plan.genesis.blockHash);
         string memory before = vm.readFile(deployment());
         assertEq(vm.parseJsonUint(before, ".l1Block"), vm.getBlockNumber());
         script.verify(path);
@@ -129,16 +129,16 @@ contract RunTest is ExampleFixture {
         vm.writeFile(path, text);
         script.run(path);
         script.verify(path);
-        INativeRollup rollup = INativeRollup(script.read(path, address(this)).rollup);
+        IRollup rollup = IRollup(script.read(path, address(this)).rollup);
         vm.prank(owner);
-        rollup.announce(INativeRollup.Change.Policy, 7);
+        rollup.announce(IRollup.Change.Policy, 7);
         vm.expectRevert(
             abi.encodeWithSelector(Deploy.ChangesAnnounced.selector, rollup.announcements())
         );
         script.verify(path);
         script.verifyAllowingChanges(path);
         vm.prank(owner);
-        rollup.withdraw(INativeRollup.Change.Policy, 7);
+        rollup.withdraw(IRollup.Change.Policy, 7);
         script.verify(path);
         vm.removeDir(folder, true);
     }

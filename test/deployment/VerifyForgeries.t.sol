@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {DeterministicDeployer} from "../../contracts/deployment/DeterministicDeployer.sol";
 import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {Deploy} from "../../script/Deploy.s.sol";
 import {ForgedQueue, ForgedRollup, Forgery} from "../utils/Forgeries.sol";
@@ -22,9 +22,9 @@ contract VerifyForgeriesTest is VerifyFixture {
             Deploy.Part memory part = p.parts[i];
             bytes memory initCode = part.initCode;
             if (part.place == p.rollup) {
-                (bytes memory header, INativeRollup.Config memory config) = abi.decode(
+                (bytes memory header, IRollup.Config memory config) = abi.decode(
                     arguments(initCode, type(NativeRollup).creationCode.length),
-                    (bytes, INativeRollup.Config)
+                    (bytes, IRollup.Config)
                 );
                 initCode = abi.encodePacked(
                     type(ForgedRollup).creationCode, abi.encode(header, config, forgeries)
@@ -169,14 +169,15 @@ contract VerifyForgeriesTest is VerifyFixture {
         Deploy.Plan memory p = plan();
         Forgery[] memory forgeries = new Forgery[](1);
         forgeries[0] =
-            Forgery(bytes32(uint256(16_384)), keccak256(abi.encode(0, "messages of mine")));
-        (address rollup_, uint64 gas, uint64 data, uint64 percent) = abi.decode(
+            Forgery(bytes32(uint256(1_048_578)), keccak256(abi.encode(0, "messages of mine")));
+        (address rollup_, uint64 gas, uint64 data, uint64 percent, uint64 places) = abi.decode(
             arguments(p.parts[0].initCode, type(L1MessageQueue).creationCode.length),
-            (address, uint64, uint64, uint64)
+            (address, uint64, uint64, uint64, uint64)
         );
         bytes memory honest = p.parts[0].initCode;
         p.parts[0].initCode = abi.encodePacked(
-            type(ForgedQueue).creationCode, abi.encode(rollup_, gas, data, percent, forgeries)
+            type(ForgedQueue).creationCode,
+            abi.encode(rollup_, gas, data, percent, places, forgeries)
         );
         certifier.deployAll(p);
         bytes32 got = keccak256(p.parts[0].initCode);
@@ -208,8 +209,8 @@ contract VerifyForgeriesTest is VerifyFixture {
         certifier.certify(p);
         address[4] memory places = [p.rollup, p.rollup, p.l1Bridge, p.l1Bridge];
         bytes4[4] memory getters = [
-            INativeRollup.MESSAGE_QUEUE.selector,
-            INativeRollup.FORCED.selector,
+            IRollup.MESSAGE_QUEUE.selector,
+            IRollup.FORCED.selector,
             IL1TokenBridge.MESSAGE_QUEUE.selector,
             IL1TokenBridge.L2_BRIDGE.selector
         ];

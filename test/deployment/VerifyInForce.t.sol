@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Deploy} from "../../script/Deploy.s.sol";
 import {RollupPlan} from "../../script/RollupPlan.sol";
 import {TomlValues} from "../../script/TomlValues.sol";
@@ -25,14 +25,14 @@ contract VerifyInForceTest is VerifyFixture {
 
     function test_the_script_says_what_the_next_fork_of_l1_does_to_the_rollup() public {
         Deploy.Plan memory p;
-        p.forkMode = INativeRollup.ForkMode.Follow;
+        p.forkMode = IRollup.ForkMode.Follow;
         assertEq(forksOf(p), "forks: follow. Blocks have the fork that L1 had at their timestamp.");
-        p.forkMode = INativeRollup.ForkMode.Registry;
+        p.forkMode = IRollup.ForkMode.Registry;
         assertEq(
             forksOf(p),
             "forks: registry. Blocks have the fork of the current entry of L1's registry. Post all blocks before L1 forks: those that are not posted by then are lost."
         );
-        p.forkMode = INativeRollup.ForkMode.Pinned;
+        p.forkMode = IRollup.ForkMode.Pinned;
         assertEq(
             forksOf(p),
             "forks: pinned, and no owner. L1's next fork stops this rollup FOR GOOD: no block will be accepted, no withdrawal be claimed, and deposits are locked."
@@ -71,32 +71,32 @@ contract VerifyInForceTest is VerifyFixture {
         NativeRollup r = NativeRollup(p.rollup);
         uint256 from = vm.getBlockTimestamp() + 8 days;
         vm.startPrank(address(0xaa));
-        r.announce(INativeRollup.Change.Policy, 0xbb);
-        r.announce(INativeRollup.Change.GasLimit, 12_000_000);
-        r.announce(INativeRollup.Change.Fork, from << 16 | 0x1501);
+        r.announce(IRollup.Change.Policy, 0xbb);
+        r.announce(IRollup.Change.GasLimit, 12_000_000);
+        r.announce(IRollup.Change.Fork, from << 16 | 0x1501);
         skip(6 days);
-        r.clear(INativeRollup.Change.Policy, 0xbb);
-        r.clear(INativeRollup.Change.GasLimit, 12_000_000);
-        r.clear(INativeRollup.Change.Fork, from << 16 | 0x1501);
+        r.clear(IRollup.Change.Policy, 0xbb);
+        r.clear(IRollup.Change.GasLimit, 12_000_000);
+        r.clear(IRollup.Change.Fork, from << 16 | 0x1501);
         skip(1 days);
         changes = new string[2][](3);
         changes[0] = ["forks = \"follow\"", "forks = \"pinned\""];
         changes[1] = ["# [in_force]", "[in_force]"];
         changes[2] = [NO_OWNER, OWNER];
 
-        r.make(INativeRollup.Change.Policy, 0xbb);
+        r.make(IRollup.Change.Policy, 0xbb);
         expectOutdated(planOf(changes), Deploy.PolicyMismatch.selector);
         changes[1][1] = string.concat(
             changes[1][1], "\npolicy = \"0x00000000000000000000000000000000000000bb\""
         );
         certifier.certify(planOf(changes));
 
-        r.make(INativeRollup.Change.GasLimit, 12_000_000);
+        r.make(IRollup.Change.GasLimit, 12_000_000);
         expectOutdated(planOf(changes), Deploy.GasLimitMismatch.selector);
         changes[1][1] = string.concat(changes[1][1], "\ngas_limit = 12000000");
         certifier.certify(planOf(changes));
 
-        r.make(INativeRollup.Change.Fork, from << 16 | 0x1501);
+        r.make(IRollup.Change.Fork, from << 16 | 0x1501);
         expectOutdated(planOf(changes), Deploy.ForkCountMismatch.selector);
         string memory forks =
             string.concat("\nfork_schemas = [5377]\nfork_times = [", vm.toString(from), "]");

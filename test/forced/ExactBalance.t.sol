@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
@@ -22,27 +22,24 @@ contract ExactBalanceTest is RealRollup {
     }
 
     /// @dev Submits a transfer, and waits until it is due.
-    function submitted(string memory sender)
-        private
-        returns (INativeRollup.ForcedTransaction memory t)
-    {
+    function submitted(string memory sender) private returns (IRollup.ForcedTransaction memory t) {
         t = submit(signedTransfer(sender, 0, FEE));
         assertEq(t.cost, COST);
         skip(FORCED_DELAY);
     }
 
     function test_who_owns_just_what_it_costs_can_send_it() public {
-        INativeRollup.ForcedTransaction memory t = submitted("rich enough");
+        IRollup.ForcedTransaction memory t = submitted("rich enough");
         bytes[] memory inputs = one(l2.seal());
-        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Invalid));
-        vm.expectPartialRevert(INativeRollup.StillValid.selector);
+        IRollup.Evidence memory e = one(discharge(t, IRollup.Outcome.Invalid));
+        vm.expectPartialRevert(IRollup.StillValid.selector);
         rollup.advance(inputs, e);
     }
 
     function test_who_owns_a_wei_less_cannot() public {
-        INativeRollup.ForcedTransaction memory t = submitted("too poor");
+        IRollup.ForcedTransaction memory t = submitted("too poor");
         bytes[] memory inputs = one(l2.seal());
-        rollup.advance(inputs, one(discharge(t, INativeRollup.Outcome.Invalid)));
+        rollup.advance(inputs, one(discharge(t, IRollup.Outcome.Invalid)));
         assertHead();
         assertEq(rollup.duties().forcedNext, 1);
     }

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
@@ -19,13 +19,13 @@ contract ForcedBoundsTest is RealRollup {
         g.baseFee = 80 gwei;
     }
 
-    function two(INativeRollup.Discharge memory first, INativeRollup.Discharge memory second)
+    function two(IRollup.Discharge memory first, IRollup.Discharge memory second)
         private
         pure
-        returns (INativeRollup.Evidence memory evidence)
+        returns (IRollup.Evidence memory evidence)
     {
         evidence = one(first);
-        evidence.forced[0].discharges = new INativeRollup.Discharge[](2);
+        evidence.forced[0].discharges = new IRollup.Discharge[](2);
         (evidence.forced[0].discharges[0], evidence.forced[0].discharges[1]) = (first, second);
     }
 
@@ -77,19 +77,18 @@ contract ForcedBoundsTest is RealRollup {
 
     function test_discharge_events_name_index_hash_and_outcome() public {
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
-        INativeRollup.ForcedTransaction memory first = submit(raw);
-        INativeRollup.ForcedTransaction memory second = submit(signedTransfer("bob", 5, 100 gwei));
+        IRollup.ForcedTransaction memory first = submit(raw);
+        IRollup.ForcedTransaction memory second = submit(signedTransfer("bob", 5, 100 gwei));
         skip(FORCED_DELAY);
         l2.raw(raw);
         bytes memory input = l2.seal();
-        INativeRollup.Evidence memory e = two(
-            discharge(first, INativeRollup.Outcome.Included),
-            discharge(second, INativeRollup.Outcome.Invalid)
+        IRollup.Evidence memory e = two(
+            discharge(first, IRollup.Outcome.Included), discharge(second, IRollup.Outcome.Invalid)
         );
         vm.expectEmit(address(inbox));
-        emit IForcedInbox.ForcedDischarged(0, first.hash, uint8(INativeRollup.Outcome.Included));
+        emit IForcedInbox.ForcedDischarged(0, first.hash, uint8(IRollup.Outcome.Included));
         vm.expectEmit(address(inbox));
-        emit IForcedInbox.ForcedDischarged(1, second.hash, uint8(INativeRollup.Outcome.Invalid));
+        emit IForcedInbox.ForcedDischarged(1, second.hash, uint8(IRollup.Outcome.Invalid));
         rollup.advance(one(input), e);
     }
 
@@ -98,19 +97,17 @@ contract ForcedBoundsTest is RealRollup {
     /// @dev An included transaction shows that its nonce is used, and nothing about later nonces.
     function test_used_nonce_rules_out_no_later_nonce() public {
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
-        INativeRollup.ForcedTransaction memory first = submit(raw);
-        INativeRollup.ForcedTransaction memory second = submit(signedTransfer("alice", 2, 100 gwei));
+        IRollup.ForcedTransaction memory first = submit(raw);
+        IRollup.ForcedTransaction memory second = submit(signedTransfer("alice", 2, 100 gwei));
         skip(FORCED_DELAY);
         l2.raw(raw);
         bytes memory input = l2.seal();
-        INativeRollup.Discharge memory included = discharge(first, INativeRollup.Outcome.Included);
-        INativeRollup.Discharge memory shown = discharge(second, INativeRollup.Outcome.Invalid);
-        INativeRollup.Discharge memory referring =
-            INativeRollup.Discharge(second, shown.outcome, 0, new bytes[](0), "");
+        IRollup.Discharge memory included = discharge(first, IRollup.Outcome.Included);
+        IRollup.Discharge memory shown = discharge(second, IRollup.Outcome.Invalid);
+        IRollup.Discharge memory referring =
+            IRollup.Discharge(second, shown.outcome, 0, new bytes[](0), "");
         expectRefused(
-            input,
-            two(included, referring),
-            abi.encodeWithSelector(INativeRollup.StillValid.selector, 1)
+            input, two(included, referring), abi.encodeWithSelector(IRollup.StillValid.selector, 1)
         );
         // A proof of the account does.
         rollup.advance(one(input), two(included, shown));
@@ -121,8 +118,8 @@ contract ForcedBoundsTest is RealRollup {
     /// due.
     function test_expiry_counts_from_first_place() public {
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
-        INativeRollup.ForcedTransaction memory first = submit(raw);
-        INativeRollup.ForcedTransaction memory second = submit(signedTransfer("bob", 1, 100 gwei));
+        IRollup.ForcedTransaction memory first = submit(raw);
+        IRollup.ForcedTransaction memory second = submit(signedTransfer("bob", 1, 100 gwei));
         skip(FORCED_DELAY + FORCED_GRACE / 2);
         uint64 since = uint64(vm.getBlockTimestamp());
         l2.raw(raw);
@@ -132,9 +129,8 @@ contract ForcedBoundsTest is RealRollup {
         t.gasLimit = l2.head.gasLimit - 21_000 - 20_999;
         l2.send(t);
         bytes memory input = l2.seal();
-        INativeRollup.Evidence memory e = two(
-            discharge(first, INativeRollup.Outcome.Included),
-            discharge(second, INativeRollup.Outcome.NoRoom)
+        IRollup.Evidence memory e = two(
+            discharge(first, IRollup.Outcome.Included), discharge(second, IRollup.Outcome.NoRoom)
         );
         rollup.advance(one(input), e);
         assertEq(rollup.duties().forcedFirstSince, since);
@@ -142,11 +138,9 @@ contract ForcedBoundsTest is RealRollup {
 
         uint64 expiry = since + FORCED_GRACE + FORCED_EXPIRY;
         skip(expiry - 1 - vm.getBlockTimestamp());
-        e = one(discharge(second, INativeRollup.Outcome.Expired));
+        e = one(discharge(second, IRollup.Outcome.Expired));
         IL2.Head memory parent = l2.head;
-        expectRefused(
-            l2.seal(), e, abi.encodeWithSelector(INativeRollup.NotExpired.selector, 1, expiry)
-        );
+        expectRefused(l2.seal(), e, abi.encodeWithSelector(IRollup.NotExpired.selector, 1, expiry));
         l2.head = parent;
         skip(1);
         rollup.advance(one(l2.seal()), e);
@@ -154,12 +148,12 @@ contract ForcedBoundsTest is RealRollup {
     }
 
     function test_block_with_just_enough_gas_has_room() public {
-        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, 100 gwei));
+        IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, 100 gwei));
         skip(FORCED_DELAY);
-        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.NoRoom));
+        IRollup.Evidence memory e = one(discharge(t, IRollup.Outcome.NoRoom));
         IL2.Head memory parent = l2.head;
         bytes memory input = blockThatLeaves(21_000);
-        expectRefused(input, e, abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 0));
+        expectRefused(input, e, abi.encodeWithSelector(IRollup.RoomLeft.selector, 0));
         l2.head = parent;
         rollup.advance(one(blockThatLeaves(20_999)), e);
         assertEq(rollup.duties().forcedNext, 0);
@@ -183,40 +177,40 @@ contract ForcedBoundsTest is RealRollup {
     }
 
     function test_transaction_that_just_pays_does_not_wait() public {
-        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, BASE_FEE));
+        IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, BASE_FEE));
         assertTrue(t.priced);
         skip(FORCED_DELAY);
         expectRefused(
             emptyBlock(),
-            one(discharge(t, INativeRollup.Outcome.NoRoom)),
-            abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 0)
+            one(discharge(t, IRollup.Outcome.NoRoom)),
+            abi.encodeWithSelector(IRollup.RoomLeft.selector, 0)
         );
     }
 
     /// @dev Its cap had the margin at submission. Until then the base fee defers it, and from then
     /// on the base fee discharges it.
     function test_price_puts_off_until_grace_and_expiry() public {
-        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, BASE_FEE - 1));
+        IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, BASE_FEE - 1));
         assertTrue(t.priced);
         uint64 end = t.submittedAt + FORCED_DELAY + FORCED_GRACE + FORCED_EXPIRY;
         skip(end - 1 - vm.getBlockTimestamp());
         expectRefused(
             emptyBlock(),
-            one(discharge(t, INativeRollup.Outcome.Underpriced)),
-            abi.encodeWithSelector(INativeRollup.StillPriced.selector, 0, end)
+            one(discharge(t, IRollup.Outcome.Underpriced)),
+            abi.encodeWithSelector(IRollup.StillPriced.selector, 0, end)
         );
         uint256 state = vm.snapshotState();
-        rollup.advance(one(emptyBlock()), one(discharge(t, INativeRollup.Outcome.NoRoom)));
+        rollup.advance(one(emptyBlock()), one(discharge(t, IRollup.Outcome.NoRoom)));
         assertEq(rollup.duties().forcedNext, 0);
         vm.revertToState(state);
 
         skip(1);
         expectRefused(
             emptyBlock(),
-            one(discharge(t, INativeRollup.Outcome.NoRoom)),
-            abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 0)
+            one(discharge(t, IRollup.Outcome.NoRoom)),
+            abi.encodeWithSelector(IRollup.RoomLeft.selector, 0)
         );
-        rollup.advance(one(emptyBlock()), one(discharge(t, INativeRollup.Outcome.Underpriced)));
+        rollup.advance(one(emptyBlock()), one(discharge(t, IRollup.Outcome.Underpriced)));
         assertEq(rollup.duties().forcedNext, 1);
     }
 }

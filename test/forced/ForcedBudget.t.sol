@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
@@ -17,16 +17,16 @@ contract ForcedBudgetTest is RealRollup {
     // ------------------------------------------------------------------ copies
 
     /// @dev Returns discharges of which the first is included and the others refer to it.
-    function refer(INativeRollup.ForcedTransaction[] memory t, uint64 to)
+    function refer(IRollup.ForcedTransaction[] memory t, uint64 to)
         internal
-        returns (INativeRollup.Evidence memory e)
+        returns (IRollup.Evidence memory e)
     {
-        e = one(discharge(t[0], INativeRollup.Outcome.Included));
-        INativeRollup.Discharge memory d = e.forced[0].discharges[0];
-        e.forced[0].discharges = new INativeRollup.Discharge[](t.length);
+        e = one(discharge(t[0], IRollup.Outcome.Included));
+        IRollup.Discharge memory d = e.forced[0].discharges[0];
+        e.forced[0].discharges = new IRollup.Discharge[](t.length);
         e.forced[0].discharges[0] = d;
         for (uint256 i = 1; i < t.length; ++i) {
-            d = discharge(t[i], INativeRollup.Outcome.Invalid);
+            d = discharge(t[i], IRollup.Outcome.Invalid);
             d.accountProof = new bytes[](0);
             d.position = to;
             e.forced[0].discharges[i] = d;
@@ -34,7 +34,7 @@ contract ForcedBudgetTest is RealRollup {
     }
 
     function test_copies_need_no_proof_of_their_own() public {
-        INativeRollup.ForcedTransaction[] memory t = new INativeRollup.ForcedTransaction[](20);
+        IRollup.ForcedTransaction[] memory t = new IRollup.ForcedTransaction[](20);
         bytes memory raw = signedTransfer("alice", 0, GENEROUS);
         for (uint256 i = 0; i < 20; ++i) {
             t[i] = submit(raw);
@@ -43,23 +43,21 @@ contract ForcedBudgetTest is RealRollup {
         l2.raw(raw);
         bytes memory input = l2.seal();
         // Not by itself, nor by a later one.
-        expectRefused(
-            input, refer(t, 1), abi.encodeWithSelector(INativeRollup.StillValid.selector, 1)
-        );
+        expectRefused(input, refer(t, 1), abi.encodeWithSelector(IRollup.StillValid.selector, 1));
         rollup.advance(one(input), refer(t, 0));
         assertEq(rollup.duties().forcedNext, 20);
     }
 
     function test_what_was_shown_of_one_transaction_is_not_more_than_it_shows() public {
-        INativeRollup.ForcedTransaction[] memory t = new INativeRollup.ForcedTransaction[](2);
+        IRollup.ForcedTransaction[] memory t = new IRollup.ForcedTransaction[](2);
         bytes memory raw = signedTransfer("alice", 0, GENEROUS);
         t[0] = submit(raw);
         t[1] = submit(signedTransfer("alice", 1, GENEROUS));
-        INativeRollup.ForcedTransaction memory other = submit(signedTransfer("bob", 0, GENEROUS));
+        IRollup.ForcedTransaction memory other = submit(signedTransfer("bob", 0, GENEROUS));
         skip(FORCED_DELAY);
         l2.raw(raw);
         bytes memory input = l2.seal();
-        bytes memory error_ = abi.encodeWithSelector(INativeRollup.StillValid.selector, 1);
+        bytes memory error_ = abi.encodeWithSelector(IRollup.StillValid.selector, 1);
         // The next nonce has not been used.
         expectRefused(input, refer(t, 0), error_);
         t[1] = other;
@@ -69,14 +67,14 @@ contract ForcedBudgetTest is RealRollup {
     }
 
     function test_a_proof_is_good_for_all_of_its_account() public {
-        INativeRollup.ForcedTransaction[] memory t = new INativeRollup.ForcedTransaction[](3);
+        IRollup.ForcedTransaction[] memory t = new IRollup.ForcedTransaction[](3);
         for (uint64 i = 0; i < 3; ++i) {
             t[i] = submit(signedTransfer("alice", 5 - i, GENEROUS));
         }
         skip(FORCED_DELAY);
         bytes memory input = l2.seal();
-        INativeRollup.Evidence memory e = refer(t, 0);
-        e.forced[0].discharges[0] = discharge(t[0], INativeRollup.Outcome.Invalid);
+        IRollup.Evidence memory e = refer(t, 0);
+        e.forced[0].discharges[0] = discharge(t[0], IRollup.Outcome.Invalid);
         rollup.advance(one(input), e);
         assertEq(rollup.duties().forcedNext, 3);
     }
@@ -84,7 +82,7 @@ contract ForcedBudgetTest is RealRollup {
     // ------------------------------------------------------------------ the budget
 
     function test_a_block_owes_what_fits_the_budget_and_no_more() public {
-        INativeRollup.ForcedTransaction[] memory t = new INativeRollup.ForcedTransaction[](8);
+        IRollup.ForcedTransaction[] memory t = new IRollup.ForcedTransaction[](8);
         bytes[] memory raw = new bytes[](8);
         for (uint64 i = 0; i < 8; ++i) {
             raw[i] = signedTransfer("alice", i, GENEROUS);
@@ -93,18 +91,18 @@ contract ForcedBudgetTest is RealRollup {
         skip(FORCED_DELAY + FORCED_GRACE);
         for (uint256 n = 6; n <= 7; ++n) {
             IL2.Head memory parent = l2.head;
-            INativeRollup.Evidence memory e = none();
-            e.forced = new INativeRollup.ForcedBatch[](1);
-            e.forced[0].discharges = new INativeRollup.Discharge[](n + 1);
+            IRollup.Evidence memory e = none();
+            e.forced = new IRollup.ForcedBatch[](1);
+            e.forced[0].discharges = new IRollup.Discharge[](n + 1);
             for (uint64 i = 0; i < n; ++i) {
                 l2.raw(raw[i]);
-                e.forced[0].discharges[i] = discharge(t[i], INativeRollup.Outcome.Included);
+                e.forced[0].discharges[i] = discharge(t[i], IRollup.Outcome.Included);
                 e.forced[0].discharges[i].position = i;
             }
-            e.forced[0].discharges[n] = discharge(t[n], INativeRollup.Outcome.NoRoom);
+            e.forced[0].discharges[n] = discharge(t[n], IRollup.Outcome.NoRoom);
             bytes memory input = l2.seal();
             if (n == 6) {
-                expectRefused(input, e, abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 6));
+                expectRefused(input, e, abi.encodeWithSelector(IRollup.RoomLeft.selector, 6));
                 l2.head = parent;
             } else {
                 rollup.advance(one(input), e);
@@ -116,10 +114,10 @@ contract ForcedBudgetTest is RealRollup {
 
     /// @dev A builder cannot use up the budget by proving the same account repeatedly.
     function test_proofs_that_are_not_needed_take_nothing_of_the_budget() public {
-        INativeRollup.Evidence memory e = none();
-        e.forced = new INativeRollup.ForcedBatch[](1);
-        e.forced[0].discharges = new INativeRollup.Discharge[](12);
-        INativeRollup.ForcedTransaction[] memory t = new INativeRollup.ForcedTransaction[](12);
+        IRollup.Evidence memory e = none();
+        e.forced = new IRollup.ForcedBatch[](1);
+        e.forced[0].discharges = new IRollup.Discharge[](12);
+        IRollup.ForcedTransaction[] memory t = new IRollup.ForcedTransaction[](12);
         for (uint64 i = 0; i < 11; ++i) {
             t[i] = submit(signedTransfer("alice", 5 + i, GENEROUS));
         }
@@ -127,43 +125,39 @@ contract ForcedBudgetTest is RealRollup {
         skip(FORCED_DELAY + FORCED_GRACE);
         bytes memory input = l2.seal();
         for (uint64 i = 0; i < 11; ++i) {
-            e.forced[0].discharges[i] = discharge(t[i], INativeRollup.Outcome.Invalid);
+            e.forced[0].discharges[i] = discharge(t[i], IRollup.Outcome.Invalid);
         }
-        e.forced[0].discharges[11] = discharge(t[11], INativeRollup.Outcome.NoRoom);
-        expectRefused(input, e, abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 11));
+        e.forced[0].discharges[11] = discharge(t[11], IRollup.Outcome.NoRoom);
+        expectRefused(input, e, abi.encodeWithSelector(IRollup.RoomLeft.selector, 11));
     }
 
     function test_a_block_deals_with_sixty_four_at_most_and_owes_no_more() public {
-        INativeRollup.ForcedTransaction[] memory t = new INativeRollup.ForcedTransaction[](65);
+        IRollup.ForcedTransaction[] memory t = new IRollup.ForcedTransaction[](65);
         for (uint64 i = 0; i < 65; ++i) {
             t[i] = submit(signedTransfer("alice", i, 0));
         }
         skip(FORCED_DELAY);
         bytes memory input = l2.seal();
-        INativeRollup.Evidence memory e = one(discharge(t[0], INativeRollup.Outcome.Underpriced));
+        IRollup.Evidence memory e = one(discharge(t[0], IRollup.Outcome.Underpriced));
         for (uint256 n = 65; n >= 63; --n) {
-            INativeRollup.Discharge[] memory some = new INativeRollup.Discharge[](n);
+            IRollup.Discharge[] memory some = new IRollup.Discharge[](n);
             for (uint256 i = 0; i < n; ++i) {
-                some[i] = discharge(t[i], INativeRollup.Outcome.Underpriced);
+                some[i] = discharge(t[i], IRollup.Outcome.Underpriced);
             }
             e.forced[0].discharges = some;
             if (n == 65) {
                 expectRefused(
-                    input,
-                    e,
-                    abi.encodeWithSelector(INativeRollup.TooManyDischarges.selector, 65, 64)
+                    input, e, abi.encodeWithSelector(IRollup.TooManyDischarges.selector, 65, 64)
                 );
             } else if (n == 63) {
                 expectRefused(
-                    input,
-                    e,
-                    abi.encodeWithSelector(INativeRollup.ForcedTransactionOmitted.selector, 63)
+                    input, e, abi.encodeWithSelector(IRollup.ForcedTransactionOmitted.selector, 63)
                 );
             }
         }
-        INativeRollup.Discharge[] memory sixtyFour = new INativeRollup.Discharge[](64);
+        IRollup.Discharge[] memory sixtyFour = new IRollup.Discharge[](64);
         for (uint256 i = 0; i < 64; ++i) {
-            sixtyFour[i] = discharge(t[i], INativeRollup.Outcome.Underpriced);
+            sixtyFour[i] = discharge(t[i], IRollup.Outcome.Underpriced);
         }
         e.forced[0].discharges = sixtyFour;
         rollup.advance(one(input), e);
@@ -198,28 +192,28 @@ contract ForcedGasBudgetTest is RealRollup {
     /// both were due.
     function putOff(uint64 first, uint64 second)
         private
-        returns (bytes memory input, INativeRollup.Evidence memory e)
+        returns (bytes memory input, IRollup.Evidence memory e)
     {
         bytes memory raw = transfer(0, first);
-        INativeRollup.ForcedTransaction memory a = submit(raw);
-        INativeRollup.ForcedTransaction memory b = submit(transfer(1, second));
+        IRollup.ForcedTransaction memory a = submit(raw);
+        IRollup.ForcedTransaction memory b = submit(transfer(1, second));
         skip(FORCED_DELAY + FORCED_GRACE);
         l2.raw(raw);
         input = l2.seal();
-        e = one(discharge(a, INativeRollup.Outcome.Included));
-        INativeRollup.Discharge memory included = e.forced[0].discharges[0];
-        e.forced[0].discharges = new INativeRollup.Discharge[](2);
+        e = one(discharge(a, IRollup.Outcome.Included));
+        IRollup.Discharge memory included = e.forced[0].discharges[0];
+        e.forced[0].discharges = new IRollup.Discharge[](2);
         e.forced[0].discharges[0] = included;
-        e.forced[0].discharges[1] = discharge(b, INativeRollup.Outcome.NoRoom);
+        e.forced[0].discharges[1] = discharge(b, IRollup.Outcome.NoRoom);
     }
 
     function assertHolds(uint64 first, uint64 second) private {
-        (bytes memory input, INativeRollup.Evidence memory e) = putOff(first, second);
-        expectRefused(input, e, abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 1));
+        (bytes memory input, IRollup.Evidence memory e) = putOff(first, second);
+        expectRefused(input, e, abi.encodeWithSelector(IRollup.RoomLeft.selector, 1));
     }
 
     function assertHoldsNot(uint64 first, uint64 second) private {
-        (bytes memory input, INativeRollup.Evidence memory e) = putOff(first, second);
+        (bytes memory input, IRollup.Evidence memory e) = putOff(first, second);
         rollup.advance(one(input), e);
         assertHead();
         assertEq(rollup.duties().forcedNext, 1);

@@ -5,7 +5,7 @@ import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {IL2} from "../utils/IL2.sol";
@@ -20,7 +20,7 @@ contract ForcedDutyTest is RealRollup {
     /// @dev Submits a transfer by alice that is due in the next block.
     function dueTransfer(uint64 nonce, uint128 maxFee)
         internal
-        returns (INativeRollup.ForcedTransaction memory t, bytes memory raw)
+        returns (IRollup.ForcedTransaction memory t, bytes memory raw)
     {
         raw = signedTransfer("alice", nonce, maxFee);
         t = submit(raw);
@@ -42,23 +42,23 @@ contract ForcedDutyTest is RealRollup {
     }
 
     function test_a_due_transaction_is_in_the_block_or_the_block_is_refused() public {
-        (INativeRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
+        (IRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
         IL2.Head memory parent = l2.head;
         bytes memory without = l2.seal();
-        expectRefused(without, none(), first(INativeRollup.ForcedTransactionOmitted.selector));
-        INativeRollup.Evidence memory nothing = none();
-        nothing.forced = new INativeRollup.ForcedBatch[](1);
-        expectRefused(without, nothing, first(INativeRollup.ForcedTransactionOmitted.selector));
+        expectRefused(without, none(), first(IRollup.ForcedTransactionOmitted.selector));
+        IRollup.Evidence memory nothing = none();
+        nothing.forced = new IRollup.ForcedBatch[](1);
+        expectRefused(without, nothing, first(IRollup.ForcedTransactionOmitted.selector));
 
         l2.head = parent;
         l2.raw(raw);
         bytes memory input = l2.seal();
         vm.expectEmit(address(inbox));
-        emit IForcedInbox.ForcedDischarged(0, t.hash, uint8(INativeRollup.Outcome.Included));
-        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Included)));
+        emit IForcedInbox.ForcedDischarged(0, t.hash, uint8(IRollup.Outcome.Included));
+        rollup.advance(one(input), one(discharge(t, IRollup.Outcome.Included)));
         assertHead();
         assertEq(inbox.commitment(0), 0);
-        INativeRollup.Duties memory d = rollup.duties();
+        IRollup.Duties memory d = rollup.duties();
         assertEq(d.forcedNext, 1);
         assertEq(d.forcedDue, vm.getBlockTimestamp() + FORCED_DELAY);
         assertEq(d.forcedFirstSince, l2.head.timestamp);
@@ -68,15 +68,15 @@ contract ForcedDutyTest is RealRollup {
         l2.create(genesis());
         bytes memory header = GenesisHeaders.encode(l2.head);
         makeQueues(1_000_000, 16_384);
-        (INativeRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
+        (IRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
         rollup = new NativeRollup(header, config());
         nextL1Block();
         IL2.Head memory parent = l2.head;
         bytes memory without = l2.seal();
-        expectRefused(without, none(), first(INativeRollup.ForcedTransactionOmitted.selector));
+        expectRefused(without, none(), first(IRollup.ForcedTransactionOmitted.selector));
         l2.head = parent;
         l2.raw(raw);
-        rollup.advance(one(l2.seal()), one(discharge(t, INativeRollup.Outcome.Included)));
+        rollup.advance(one(l2.seal()), one(discharge(t, IRollup.Outcome.Included)));
         assertHead();
     }
 
@@ -85,19 +85,19 @@ contract ForcedDutyTest is RealRollup {
     {
         before = before % 6;
         claimed = claimed % 8;
-        (INativeRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
+        (IRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
         for (uint256 i = 0; i < before; ++i) {
             l2.transfer("bob", alice, i);
         }
         l2.raw(raw);
         l2.transfer("bob", alice, 1 ether);
         IL2.Sealed memory b = l2.sealBlock(l2.next());
-        INativeRollup.Discharge memory d = discharge(t, INativeRollup.Outcome.Included);
+        IRollup.Discharge memory d = discharge(t, IRollup.Outcome.Included);
         d.position = claimed;
         if (claimed != before) {
             bytes memory error_ = claimed < before + 2
                 ? abi.encodeWithSelector(
-                    INativeRollup.NotIncluded.selector, 0, b.transactionHashes[claimed], t.hash
+                    IRollup.NotIncluded.selector, 0, b.transactionHashes[claimed], t.hash
                 )
                 : abi.encodeWithSelector(
                     Execute.TransactionOutOfRange.selector, claimed, uint256(before) + 2
@@ -110,25 +110,23 @@ contract ForcedDutyTest is RealRollup {
     }
 
     function test_what_follows_and_is_not_due_is_shown() public {
-        (INativeRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
-        INativeRollup.ForcedTransaction memory n = submit(signedTransfer("alice", 1, GENEROUS));
+        (IRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
+        IRollup.ForcedTransaction memory n = submit(signedTransfer("alice", 1, GENEROUS));
         nextL1Block();
         l2.raw(raw);
         bytes memory input = l2.seal();
-        INativeRollup.Discharge memory d = discharge(t, INativeRollup.Outcome.Included);
+        IRollup.Discharge memory d = discharge(t, IRollup.Outcome.Included);
         expectRefused(
-            input,
-            one(d),
-            abi.encodeWithSelector(INativeRollup.ForcedTransactionOmitted.selector, 1)
+            input, one(d), abi.encodeWithSelector(IRollup.ForcedTransactionOmitted.selector, 1)
         );
-        INativeRollup.ForcedTransaction memory forged =
-            abi.decode(abi.encode(n), (INativeRollup.ForcedTransaction));
+        IRollup.ForcedTransaction memory forged =
+            abi.decode(abi.encode(n), (IRollup.ForcedTransaction));
         forged.submittedAt += 1000;
         expectRefused(
             input,
             one(d, forged),
             abi.encodeWithSelector(
-                INativeRollup.ForcedTransactionMismatch.selector,
+                IRollup.ForcedTransactionMismatch.selector,
                 1,
                 keccak256(abi.encode(forged)),
                 keccak256(abi.encode(n))
@@ -142,54 +140,52 @@ contract ForcedDutyTest is RealRollup {
         submit(signedTransfer("alice", 0, GENEROUS));
         nextL1Block();
         uint64 due = rollup.duties().forcedDue;
-        INativeRollup.Evidence memory e;
-        e.forced = new INativeRollup.ForcedBatch[](1);
+        IRollup.Evidence memory e;
+        e.forced = new IRollup.ForcedBatch[](1);
         rollup.advance(one(l2.seal()), e);
         assertEq(rollup.duties().forcedDue, due);
         assertEq(rollup.duties().forcedNext, 0);
     }
 
     function test_a_batch_for_no_block_of_the_call_is_refused() public {
-        (INativeRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
+        (IRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
         l2.raw(raw);
         bytes memory input = l2.seal();
-        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Included));
-        INativeRollup.ForcedBatch[] memory two = new INativeRollup.ForcedBatch[](2);
+        IRollup.Evidence memory e = one(discharge(t, IRollup.Outcome.Included));
+        IRollup.ForcedBatch[] memory two = new IRollup.ForcedBatch[](2);
         two[0] = e.forced[0];
         two[1].index = 1;
         e.forced = two;
-        expectRefused(
-            input, e, abi.encodeWithSelector(INativeRollup.ForcedBatchUnused.selector, 1, 1)
-        );
+        expectRefused(input, e, abi.encodeWithSelector(IRollup.ForcedBatchUnused.selector, 1, 1));
     }
 
     function test_before_it_is_due_a_transaction_can_be_included_and_nothing_else() public {
         bytes memory raw = signedTransfer("alice", 0, GENEROUS);
-        INativeRollup.ForcedTransaction memory t = submit(raw);
+        IRollup.ForcedTransaction memory t = submit(raw);
         nextL1Block();
         IL2.Head memory parent = l2.head;
         bytes memory input = l2.seal();
         expectRefused(
             input,
-            one(discharge(t, INativeRollup.Outcome.Underpriced)),
-            abi.encodeWithSelector(INativeRollup.NotDue.selector, 0, t.submittedAt + FORCED_DELAY)
+            one(discharge(t, IRollup.Outcome.Underpriced)),
+            abi.encodeWithSelector(IRollup.NotDue.selector, 0, t.submittedAt + FORCED_DELAY)
         );
         l2.head = parent;
         l2.raw(raw);
-        rollup.advance(one(l2.seal()), one(discharge(t, INativeRollup.Outcome.Included)));
+        rollup.advance(one(l2.seal()), one(discharge(t, IRollup.Outcome.Included)));
         assertEq(rollup.duties().forcedNext, 1);
     }
 
     function test_what_follows_and_is_due_is_not_left_over() public {
         bytes memory raw = signedTransfer("alice", 0, GENEROUS);
-        INativeRollup.ForcedTransaction memory t = submit(raw);
-        (INativeRollup.ForcedTransaction memory n,) = dueTransfer(1, GENEROUS);
+        IRollup.ForcedTransaction memory t = submit(raw);
+        (IRollup.ForcedTransaction memory n,) = dueTransfer(1, GENEROUS);
         l2.raw(raw);
         bytes memory input = l2.seal();
         expectRefused(
             input,
-            one(discharge(t, INativeRollup.Outcome.Included), n),
-            abi.encodeWithSelector(INativeRollup.ForcedTransactionOmitted.selector, 1)
+            one(discharge(t, IRollup.Outcome.Included), n),
+            abi.encodeWithSelector(IRollup.ForcedTransactionOmitted.selector, 1)
         );
     }
 
@@ -217,7 +213,7 @@ contract ForcedDutyTest is RealRollup {
         bytes memory input = l2.seal();
         assertEq(l2.head.timestamp, now_);
         setForcedDue(now_);
-        expectRefused(input, none(), first(INativeRollup.ForcedTransactionOmitted.selector));
+        expectRefused(input, none(), first(IRollup.ForcedTransactionOmitted.selector));
         setForcedDue(now_ + 1);
         rollup.advance(one(input), none());
         assertHead();
@@ -228,8 +224,8 @@ contract ForcedDutyTest is RealRollup {
         submit(signedTransfer("alice", 0, GENEROUS));
         nextL1Block();
         uint64 start = rollup.duties().forcedFirstSince;
-        INativeRollup.Evidence memory nothing = none();
-        nothing.forced = new INativeRollup.ForcedBatch[](1);
+        IRollup.Evidence memory nothing = none();
+        nothing.forced = new IRollup.ForcedBatch[](1);
         advance(nothing);
         assertGt(l2.head.timestamp, start);
         assertEq(rollup.duties().forcedFirstSince, start);
@@ -255,10 +251,10 @@ contract ForcedDutyTest is RealRollup {
 
     /// @dev EIP-3607. Nobody can deploy code at the address of an EOA, but a genesis can.
     function test_a_sender_with_code_excuses() public {
-        (INativeRollup.ForcedTransaction memory t,) = dueTransferFrom("contract");
+        (IRollup.ForcedTransaction memory t,) = dueTransferFrom("contract");
         bytes memory input = l2.seal();
-        INativeRollup.Discharge memory d = discharge(t, INativeRollup.Outcome.Invalid);
-        expectRefused(input, one(d), first(INativeRollup.StillValid.selector));
+        IRollup.Discharge memory d = discharge(t, IRollup.Outcome.Invalid);
+        expectRefused(input, one(d), first(IRollup.StillValid.selector));
         d.code = hex"00";
         rollup.advance(one(input), one(d));
     }
@@ -276,29 +272,29 @@ contract ForcedDutyTest is RealRollup {
     /// @dev Submits a transfer or a call by alice that is due.
     function dueTo(address to, bytes memory data, uint64 gas)
         internal
-        returns (INativeRollup.ForcedTransaction memory)
+        returns (IRollup.ForcedTransaction memory)
     {
         IL2.Transaction memory t = L2.transaction("alice", to, 1, data);
         (t.nonce, t.gasLimit) = (0, gas);
-        INativeRollup.ForcedTransaction memory forced = submit(l2.sign(t));
+        IRollup.ForcedTransaction memory forced = submit(l2.sign(t));
         skip(FORCED_DELAY);
         return forced;
     }
 
-    function withTarget(INativeRollup.ForcedTransaction memory t)
+    function withTarget(IRollup.ForcedTransaction memory t)
         internal
-        returns (INativeRollup.Discharge memory d)
+        returns (IRollup.Discharge memory d)
     {
-        d = discharge(t, INativeRollup.Outcome.TargetHasCode);
+        d = discharge(t, IRollup.Outcome.TargetHasCode);
         d.accountProof = l2.prove(t.to).nodes;
     }
 
     function test_a_transfer_to_an_account_with_code_is_not_demanded() public {
-        INativeRollup.ForcedTransaction memory t = dueTo(CODE, "", 21_000);
+        IRollup.ForcedTransaction memory t = dueTo(CODE, "", 21_000);
         bytes memory input = l2.seal();
-        expectRefused(input, none(), first(INativeRollup.ForcedTransactionOmitted.selector));
+        expectRefused(input, none(), first(IRollup.ForcedTransactionOmitted.selector));
         // Not by the proof of another account.
-        INativeRollup.Discharge memory d = withTarget(t);
+        IRollup.Discharge memory d = withTarget(t);
         d.accountProof = l2.prove(bob).nodes;
         bytes[] memory inputs = one(input);
         vm.expectRevert();
@@ -308,23 +304,23 @@ contract ForcedDutyTest is RealRollup {
     }
 
     function test_a_transfer_to_an_account_without_code_is_demanded() public {
-        INativeRollup.ForcedTransaction memory t = dueTo(makeAddr("stranger"), "", 21_000);
+        IRollup.ForcedTransaction memory t = dueTo(makeAddr("stranger"), "", 21_000);
         bytes memory input = l2.seal();
         expectRefused(
             input,
             one(withTarget(t)),
-            abi.encodeWithSelector(INativeRollup.TargetIsPlain.selector, 0, t.to)
+            abi.encodeWithSelector(IRollup.TargetIsPlain.selector, 0, t.to)
         );
     }
 
     function test_a_call_of_the_messenger_is_demanded_although_it_has_code() public {
         bytes memory data = abi.encodeCall(IL2Messenger.send, (bob, bob, 0, 0, ""));
-        INativeRollup.ForcedTransaction memory t = dueTo(MESSENGER, data, 300_000);
+        IRollup.ForcedTransaction memory t = dueTo(MESSENGER, data, 300_000);
         bytes memory input = l2.seal();
         expectRefused(
             input,
             one(withTarget(t)),
-            abi.encodeWithSelector(INativeRollup.TargetIsPlain.selector, 0, MESSENGER)
+            abi.encodeWithSelector(IRollup.TargetIsPlain.selector, 0, MESSENGER)
         );
     }
 
@@ -332,7 +328,7 @@ contract ForcedDutyTest is RealRollup {
 
     function dueTransferFrom(string memory from)
         internal
-        returns (INativeRollup.ForcedTransaction memory t, bytes memory raw)
+        returns (IRollup.ForcedTransaction memory t, bytes memory raw)
     {
         raw = signedTransfer(from, 1, GENEROUS);
         t = submit(raw);
@@ -341,60 +337,56 @@ contract ForcedDutyTest is RealRollup {
 
     function test_a_used_nonce_excuses() public {
         bytes memory raw = signedTransfer("alice", 0, GENEROUS);
-        INativeRollup.ForcedTransaction memory t = submit(raw);
+        IRollup.ForcedTransaction memory t = submit(raw);
         l2.transfer("alice", bob, 7);
         advance();
         skip(FORCED_DELAY);
         bytes memory input = l2.seal();
-        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Invalid));
+        IRollup.Evidence memory e = one(discharge(t, IRollup.Outcome.Invalid));
         vm.expectEmit(address(inbox));
-        emit IForcedInbox.ForcedDischarged(0, t.hash, uint8(INativeRollup.Outcome.Invalid));
+        emit IForcedInbox.ForcedDischarged(0, t.hash, uint8(IRollup.Outcome.Invalid));
         rollup.advance(one(input), e);
     }
 
     function test_a_gap_in_the_nonces_excuses() public {
-        (INativeRollup.ForcedTransaction memory t,) = dueTransfer(1, GENEROUS);
+        (IRollup.ForcedTransaction memory t,) = dueTransfer(1, GENEROUS);
         bytes memory input = l2.seal();
-        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Invalid)));
+        rollup.advance(one(input), one(discharge(t, IRollup.Outcome.Invalid)));
     }
 
     function test_an_account_that_cannot_pay_excuses_and_so_does_none() public {
         bytes memory raw = signedTransfer("stranger", 0, GENEROUS);
-        INativeRollup.ForcedTransaction memory t = submit(raw);
-        (INativeRollup.ForcedTransaction memory u,) = dueTransfer(0, type(uint128).max / 1e9);
+        IRollup.ForcedTransaction memory t = submit(raw);
+        (IRollup.ForcedTransaction memory u,) = dueTransfer(0, type(uint128).max / 1e9);
         bytes memory input = l2.seal();
-        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Invalid));
-        INativeRollup.Discharge[] memory both = new INativeRollup.Discharge[](2);
+        IRollup.Evidence memory e = one(discharge(t, IRollup.Outcome.Invalid));
+        IRollup.Discharge[] memory both = new IRollup.Discharge[](2);
         both[0] = e.forced[0].discharges[0];
-        both[1] = discharge(u, INativeRollup.Outcome.Invalid);
+        both[1] = discharge(u, IRollup.Outcome.Invalid);
         e.forced[0].discharges = both;
         rollup.advance(one(input), e);
         assertEq(rollup.duties().forcedNext, 2);
     }
 
     function test_a_sequencer_that_could_send_it_has_no_excuse() public {
-        (INativeRollup.ForcedTransaction memory t,) = dueTransfer(0, GENEROUS);
+        (IRollup.ForcedTransaction memory t,) = dueTransfer(0, GENEROUS);
         bytes memory input = l2.seal();
-        INativeRollup.Discharge memory d = discharge(t, INativeRollup.Outcome.Invalid);
-        expectRefused(input, one(d), first(INativeRollup.StillValid.selector));
+        IRollup.Discharge memory d = discharge(t, IRollup.Outcome.Invalid);
+        expectRefused(input, one(d), first(IRollup.StillValid.selector));
         // Code that is not that of the account.
         d.code = hex"00";
-        expectRefused(input, one(d), first(INativeRollup.StillValid.selector));
-        d.outcome = INativeRollup.Outcome.Underpriced;
+        expectRefused(input, one(d), first(IRollup.StillValid.selector));
+        d.outcome = IRollup.Outcome.Underpriced;
         expectRefused(
             input,
             one(d),
-            abi.encodeWithSelector(
-                INativeRollup.PricedEnough.selector, 0, GENEROUS, l2.head.baseFee
-            )
+            abi.encodeWithSelector(IRollup.PricedEnough.selector, 0, GENEROUS, l2.head.baseFee)
         );
-        d.outcome = INativeRollup.Outcome.NoRoom;
-        expectRefused(input, one(d), first(INativeRollup.RoomLeft.selector));
-        d.outcome = INativeRollup.Outcome.Expired;
+        d.outcome = IRollup.Outcome.NoRoom;
+        expectRefused(input, one(d), first(IRollup.RoomLeft.selector));
+        d.outcome = IRollup.Outcome.Expired;
         uint256 expiry = t.submittedAt + FORCED_DELAY + FORCED_GRACE + FORCED_EXPIRY;
-        expectRefused(
-            input, one(d), abi.encodeWithSelector(INativeRollup.NotExpired.selector, 0, expiry)
-        );
+        expectRefused(input, one(d), abi.encodeWithSelector(IRollup.NotExpired.selector, 0, expiry));
     }
 
     function test_a_delegation_is_no_code() public {
@@ -404,24 +396,24 @@ contract ForcedDutyTest is RealRollup {
         set.authorizations[0] = IL2.Authorization("alice", CHAIN_ID, MESSENGER, 0);
         l2.send(set);
         advance();
-        (INativeRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(1, GENEROUS);
+        (IRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(1, GENEROUS);
         IL2.Head memory parent = l2.head;
         bytes memory input = l2.seal();
-        INativeRollup.Discharge memory d = discharge(t, INativeRollup.Outcome.Invalid);
+        IRollup.Discharge memory d = discharge(t, IRollup.Outcome.Invalid);
         d.code = l2.codeOf(alice);
         assertEq(d.code.length, 23);
-        expectRefused(input, one(d), first(INativeRollup.StillValid.selector));
+        expectRefused(input, one(d), first(IRollup.StillValid.selector));
         l2.head = parent;
         l2.raw(raw);
-        rollup.advance(one(l2.seal()), one(discharge(t, INativeRollup.Outcome.Included)));
+        rollup.advance(one(l2.seal()), one(discharge(t, IRollup.Outcome.Included)));
     }
 
     // ------------------------------------------------------------------ price and budget
 
     function test_less_than_the_base_fee_excuses() public {
-        (INativeRollup.ForcedTransaction memory t,) = dueTransfer(0, 0);
+        (IRollup.ForcedTransaction memory t,) = dueTransfer(0, 0);
         bytes memory input = l2.seal();
-        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Underpriced)));
+        rollup.advance(one(input), one(discharge(t, IRollup.Outcome.Underpriced)));
         assertEq(rollup.duties().forcedNext, 1);
     }
 
@@ -438,20 +430,20 @@ contract ForcedDutyTest is RealRollup {
         l2.seal();
         uint128 fee = uint128(l2.head.baseFee);
         l2.head = parent;
-        (INativeRollup.ForcedTransaction memory t,) = dueTransfer(0, fee);
+        (IRollup.ForcedTransaction memory t,) = dueTransfer(0, fee);
         bytes memory input = l2.seal();
         expectRefused(
             input,
-            one(discharge(t, INativeRollup.Outcome.Underpriced)),
-            abi.encodeWithSelector(INativeRollup.PricedEnough.selector, 0, fee, fee)
+            one(discharge(t, IRollup.Outcome.Underpriced)),
+            abi.encodeWithSelector(IRollup.PricedEnough.selector, 0, fee, fee)
         );
     }
 
     function test_a_full_block_puts_off_until_the_grace_is_over() public {
-        (INativeRollup.ForcedTransaction memory t,) = dueTransfer(0, GENEROUS);
+        (IRollup.ForcedTransaction memory t,) = dueTransfer(0, GENEROUS);
         fillBlock();
         bytes memory input = l2.seal();
-        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.NoRoom)));
+        rollup.advance(one(input), one(discharge(t, IRollup.Outcome.NoRoom)));
         assertEq(rollup.duties().forcedNext, 0);
         assertEq(inbox.commitment(0), keccak256(abi.encode(t)));
 
@@ -459,34 +451,32 @@ contract ForcedDutyTest is RealRollup {
         fillBlock();
         input = l2.seal();
         expectRefused(
-            input,
-            one(discharge(t, INativeRollup.Outcome.NoRoom)),
-            first(INativeRollup.RoomLeft.selector)
+            input, one(discharge(t, IRollup.Outcome.NoRoom)), first(IRollup.RoomLeft.selector)
         );
     }
 
     function test_nothing_overtakes_what_is_put_off() public {
-        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, GENEROUS));
-        (INativeRollup.ForcedTransaction memory u,) = dueTransfer(1, GENEROUS);
+        IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, GENEROUS));
+        (IRollup.ForcedTransaction memory u,) = dueTransfer(1, GENEROUS);
         fillBlock();
         bytes memory input = l2.seal();
-        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.NoRoom));
-        INativeRollup.Discharge[] memory both = new INativeRollup.Discharge[](2);
+        IRollup.Evidence memory e = one(discharge(t, IRollup.Outcome.NoRoom));
+        IRollup.Discharge[] memory both = new IRollup.Discharge[](2);
         both[0] = e.forced[0].discharges[0];
-        both[1] = discharge(u, INativeRollup.Outcome.NoRoom);
+        both[1] = discharge(u, IRollup.Outcome.NoRoom);
         e.forced[0].discharges = both;
-        expectRefused(input, e, first(INativeRollup.ForcedTransactionOmitted.selector));
+        expectRefused(input, e, first(IRollup.ForcedTransactionOmitted.selector));
         rollup.advance(one(input), one(both[0]));
     }
 
     function test_another_transaction_cannot_be_put_off_in_its_place() public {
-        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, GENEROUS));
-        (INativeRollup.ForcedTransaction memory u,) = dueTransfer(1, GENEROUS);
+        IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, GENEROUS));
+        (IRollup.ForcedTransaction memory u,) = dueTransfer(1, GENEROUS);
         fillBlock();
         bytes memory input = l2.seal();
         expectRefused(
             input,
-            one(discharge(u, INativeRollup.Outcome.NoRoom)),
+            one(discharge(u, IRollup.Outcome.NoRoom)),
             abi.encodeWithSelector(
                 IForcedInbox.NotSubmitted.selector,
                 0,
@@ -494,31 +484,29 @@ contract ForcedDutyTest is RealRollup {
                 keccak256(abi.encode(t))
             )
         );
-        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.NoRoom)));
+        rollup.advance(one(input), one(discharge(t, IRollup.Outcome.NoRoom)));
     }
 
     function test_the_first_expires_when_the_chain_has_stood_still_for_it() public {
-        (INativeRollup.ForcedTransaction memory t,) = dueTransfer(0, GENEROUS);
+        (IRollup.ForcedTransaction memory t,) = dueTransfer(0, GENEROUS);
         skip(FORCED_GRACE + FORCED_EXPIRY);
         bytes memory input = l2.seal();
-        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Expired)));
+        rollup.advance(one(input), one(discharge(t, IRollup.Outcome.Expired)));
         assertEq(rollup.duties().forcedNext, 1);
     }
 
     function test_the_second_does_not_expire_with_the_first() public {
-        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, GENEROUS));
-        (INativeRollup.ForcedTransaction memory u,) = dueTransfer(1, GENEROUS);
+        IRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, GENEROUS));
+        (IRollup.ForcedTransaction memory u,) = dueTransfer(1, GENEROUS);
         skip(FORCED_GRACE + FORCED_EXPIRY);
         bytes memory input = l2.seal();
-        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Expired));
-        INativeRollup.Discharge[] memory both = new INativeRollup.Discharge[](2);
+        IRollup.Evidence memory e = one(discharge(t, IRollup.Outcome.Expired));
+        IRollup.Discharge[] memory both = new IRollup.Discharge[](2);
         both[0] = e.forced[0].discharges[0];
-        both[1] = discharge(u, INativeRollup.Outcome.Expired);
+        both[1] = discharge(u, IRollup.Outcome.Expired);
         e.forced[0].discharges = both;
         uint256 expiry = l2.head.timestamp + FORCED_GRACE + FORCED_EXPIRY;
-        expectRefused(
-            input, e, abi.encodeWithSelector(INativeRollup.NotExpired.selector, 1, expiry)
-        );
+        expectRefused(input, e, abi.encodeWithSelector(IRollup.NotExpired.selector, 1, expiry));
     }
 
     // ------------------------------------------------------------------ exits
@@ -532,13 +520,13 @@ contract ForcedDutyTest is RealRollup {
         );
         t.gasLimit = 300_000;
         bytes memory raw = l2.sign(t);
-        INativeRollup.ForcedTransaction memory forced = submit(raw);
+        IRollup.ForcedTransaction memory forced = submit(raw);
         assertTrue(forced.bounded);
         skip(FORCED_DELAY);
         l2.raw(raw);
         bytes memory input = l2.seal();
-        INativeRollup.Evidence memory e = relayProof();
-        e.forced = one(discharge(forced, INativeRollup.Outcome.Included)).forced;
+        IRollup.Evidence memory e = relayProof();
+        e.forced = one(discharge(forced, IRollup.Outcome.Included)).forced;
         rollup.advance(one(input), e);
         uint256 before = bob.balance;
         queue.claim(

@@ -6,7 +6,7 @@ import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
 import {IForcedSettlement} from "../../contracts/interfaces/IForcedSettlement.sol";
 import {IL2Accounts} from "../../contracts/interfaces/IL2Accounts.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Capacity} from "../../contracts/libraries/Capacity.sol";
 import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
 import {Transactions} from "../../contracts/libraries/Transactions.sol";
@@ -43,7 +43,7 @@ contract ForcedInboxTest is RealRollup {
 
     function test_all_that_is_known_of_a_transaction_is_kept_as_a_hash() public {
         bytes memory raw = l2.sign(plain());
-        INativeRollup.ForcedTransaction memory t = submit(raw);
+        IRollup.ForcedTransaction memory t = submit(raw);
         assertEq(t.hash, keccak256(raw));
         assertEq(t.sender, alice);
         assertEq(t.nonce, 3);
@@ -133,8 +133,8 @@ contract ForcedInboxTest is RealRollup {
         bytes memory raw = l2.sign(t);
         submit(raw);
         raw[raw.length - 1] ^= 0x01;
-        INativeRollup.ForcedTransaction memory other;
-        try this.submitted(raw) returns (INativeRollup.ForcedTransaction memory o) {
+        IRollup.ForcedTransaction memory other;
+        try this.submitted(raw) returns (IRollup.ForcedTransaction memory o) {
             other = o;
         } catch {}
         assertTrue(other.sender != alice, "another signature has another signer, or none");
@@ -143,7 +143,7 @@ contract ForcedInboxTest is RealRollup {
         inbox.submit(longer);
     }
 
-    function submitted(bytes memory raw) external returns (INativeRollup.ForcedTransaction memory) {
+    function submitted(bytes memory raw) external returns (IRollup.ForcedTransaction memory) {
         return submit(raw);
     }
 
@@ -185,7 +185,7 @@ contract ForcedInboxTest is RealRollup {
         t.to = Predeploys.L2_ACCOUNTS;
         t.data = abi.encodeCall(IL2Accounts.force, (MESSENGER, m));
         bytes memory raw = l2.sign(t);
-        INativeRollup.ForcedTransaction memory forced = submit(raw);
+        IRollup.ForcedTransaction memory forced = submit(raw);
         assertTrue(forced.bounded);
         assertEq(forced.footprint, Capacity.ofAliasSend(raw.length));
         t.data = abi.encodeCall(IL2Accounts.force, (BOUNDED, m));
@@ -356,6 +356,21 @@ contract ForcedInboxTest is RealRollup {
         assertEq(rollup.baseFee() % (1 << 24), 0);
     }
 
+    function test_a_call_stores_the_base_fee_of_its_last_block() public {
+        for (uint256 way = 0; way < 2; ++way) {
+            skip(10);
+            bytes[] memory inputs = new bytes[](3);
+            for (uint256 i = 0; i < inputs.length; ++i) {
+                IL2.Block memory b = l2.next();
+                b.timestamp = l2.head.timestamp + 1;
+                inputs[i] = l2.seal(b);
+            }
+            rollup.advance(way == 0 ? inputs : one(L2.batchOf(inputs)), none());
+            assertGe(rollup.baseFee(), l2.head.baseFee);
+            assertLt(rollup.baseFee() - l2.head.baseFee, 1 << 24);
+        }
+    }
+
     function test_what_reads_more_takes_more_of_a_block() public {
         IL2.Transaction memory t = plain();
         t.gasLimit = 1_000_000;
@@ -386,7 +401,7 @@ contract ForcedInboxTest is RealRollup {
 
     function test_only_the_rollup_discharges() public {
         IForcedSettlement.BlockFacts memory facts;
-        INativeRollup.ForcedBatch memory batch;
+        IRollup.ForcedBatch memory batch;
         vm.expectRevert(abi.encodeWithSelector(IForcedInbox.NotRollup.selector, address(this)));
         inbox.discharge(facts, batch, new bytes32[](0));
         vm.prank(address(rollup));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {OpenSequencing} from "../../contracts/sequencing/OpenSequencing.sol";
 import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
 import {RotatingSequencing} from "../../contracts/sequencing/RotatingSequencing.sol";
@@ -29,7 +29,7 @@ contract AdvanceGasTest is GasFixture {
         skip(10);
     }
 
-    function config() internal view override returns (INativeRollup.Config memory c) {
+    function config() internal view override returns (IRollup.Config memory c) {
         c = super.config();
         c.policy = policy;
     }
@@ -52,7 +52,7 @@ contract AdvanceGasTest is GasFixture {
         }
     }
 
-    function beyondExecute(uint256 count, INativeRollup.Evidence memory evidence)
+    function beyondExecute(uint256 count, IRollup.Evidence memory evidence)
         internal
         returns (uint256)
     {

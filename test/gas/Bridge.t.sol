@@ -134,7 +134,7 @@ contract BridgeGasTest is GasFixture {
         queue.claim(early, messageProof(index), to);
         IL1MessageQueue.Message memory m = withdraw(to, 10, index + 1);
         advance();
-        uint256 place = 16_384 + l2.head.number;
+        uint256 place = 1_048_578 + l2.head.number;
         vm.store(address(queue), bytes32(place), bytes32(uint256(1)));
         IL1MessageQueue.MessageProof memory proof = messageProof(index + 1);
         Cost memory c = cost(address(queue), 0, abi.encodeCall(queue.claim, (m, proof, to)));

@@ -11,7 +11,7 @@ contract CodeSizeTest is Test {
     /// @dev Minimum number of bytes that are left for changes.
     uint256 internal constant MARGIN = 1000;
 
-    function names() internal pure returns (string[15] memory) {
+    function names() internal pure returns (string[16] memory) {
         return [
             "NativeRollup",
             "L1MessageQueue",
@@ -26,6 +26,7 @@ contract CodeSizeTest is Test {
             "L2Messenger",
             "L2Accounts",
             "DeterministicDeployer",
+            "ExecuteVerifier",
             "StateRootRollup",
             "FeeVault"
         ];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {L2} from "../utils/L2.sol";
 import {GasFixture} from "./GasFixture.sol";
 
@@ -14,15 +14,15 @@ contract ForcedGasTest is GasFixture {
     uint256 internal constant DISCHARGE_BOUND = 12_000;
 
     function dischargeCost(uint256 count) internal returns (uint256) {
-        INativeRollup.Evidence memory e;
+        IRollup.Evidence memory e;
         if (count != 0) {
-            INativeRollup.Discharge[] memory some = new INativeRollup.Discharge[](count);
+            IRollup.Discharge[] memory some = new IRollup.Discharge[](count);
             for (uint64 i = 0; i < count; ++i) {
                 bytes memory raw = signedTransfer("alice", i, 100 gwei);
-                some[i] = discharge(submit(raw), INativeRollup.Outcome.Included);
+                some[i] = discharge(submit(raw), IRollup.Outcome.Included);
                 some[i].position = i;
             }
-            e.forced = new INativeRollup.ForcedBatch[](1);
+            e.forced = new IRollup.ForcedBatch[](1);
             e.forced[0].discharges = some;
         }
         for (uint64 i = 0; i < 4; ++i) {

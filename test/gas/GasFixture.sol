@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {AnchorFixture} from "../utils/AnchorFixture.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
@@ -109,7 +109,7 @@ abstract contract GasFixture is AnchorFixture {
         }
     }
 
-    function advanceCall(bytes[] memory inputs, INativeRollup.Evidence memory evidence)
+    function advanceCall(bytes[] memory inputs, IRollup.Evidence memory evidence)
         internal
         view
         returns (bytes memory)

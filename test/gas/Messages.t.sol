@@ -71,7 +71,7 @@ contract MessageGasTest is GasFixture {
         }
         advanceSends();
         // As after a full round of the ring.
-        uint256 place = 16_384 + l2.head.number;
+        uint256 place = 1_048_578 + l2.head.number;
         vm.store(address(queue), bytes32(place), bytes32(uint256(1)));
 
         IL1MessageQueue.MessageProof memory proof = messageProof(m[2].index);

@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
 import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
@@ -56,13 +56,13 @@ contract DutiesFitTest is RealRollup {
 
     function expectTooLong(uint64 size, uint256 footprint) internal {
         vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.FootprintTooLarge.selector, footprint, 52_000)
+            abi.encodeWithSelector(IRollup.FootprintTooLarge.selector, footprint, 52_000)
         );
         this.redeployWithSize(size);
     }
 
     function expectTooLarge(uint256 gas, uint256 limit) internal {
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.DutiesTooLarge.selector, gas, limit));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.DutiesTooLarge.selector, gas, limit));
         this.redeploy();
     }
 

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
 import {ForkedL1} from "../utils/ForkedL1.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
@@ -13,8 +13,8 @@ import {L2} from "../utils/L2.sol";
 contract ForkModesTest is ForkedL1 {
     using L2 for L2.Chain;
 
-    INativeRollup.Change internal constant FORK = INativeRollup.Change.Fork;
-    INativeRollup.Change internal constant POLICY = INativeRollup.Change.Policy;
+    IRollup.Change internal constant FORK = IRollup.Change.Fork;
+    IRollup.Change internal constant POLICY = IRollup.Change.Policy;
 
     function setUp() public override {
         owner = makeAddr("owner");
@@ -24,7 +24,7 @@ contract ForkModesTest is ForkedL1 {
     // ------------------------------------------------------------------ registry
 
     function test_a_rollup_by_registry_has_the_fork_of_the_current_entry() public {
-        restart(INativeRollup.ForkMode.Registry);
+        restart(IRollup.ForkMode.Registry);
         advance();
         uint16[3] memory schemas = [L2.OSAKA, BPO2, L2.AMSTERDAM];
         uint64[3] memory times = [OSAKA_AT, BPO2_AT, AMSTERDAM_AT];
@@ -45,14 +45,12 @@ contract ForkModesTest is ForkedL1 {
 
     /// @dev Not even one that EXECUTE would accept: Osaka under BPO2.
     function test_a_rollup_by_registry_has_no_other_fork_than_the_entry() public {
-        restart(INativeRollup.ForkMode.Registry);
+        restart(IRollup.ForkMode.Registry);
         hardfork(BPO2, BPO2_AT);
         IL2.Head memory before = l2.head;
         l2.schema = L2.OSAKA;
         bytes[] memory inputs = one(sealNow());
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.SchemaMismatch.selector, L2.OSAKA, BPO2)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRollup.SchemaMismatch.selector, L2.OSAKA, BPO2));
         rollup.advance(inputs, none());
         l2.head = before;
         l2.schema = BPO2;
@@ -63,7 +61,7 @@ contract ForkModesTest is ForkedL1 {
     /// @dev Blocks of Amsterdam, then a registry entry for Osaka, on an L1 that accepts both.
     function test_an_entry_of_an_earlier_fork_leads_no_rollup_back() public {
         installExecute("");
-        restart(INativeRollup.ForkMode.Registry);
+        restart(IRollup.ForkMode.Registry);
         registry.set(L2.AMSTERDAM);
         l2.schema = L2.AMSTERDAM;
         advance();
@@ -72,7 +70,7 @@ contract ForkModesTest is ForkedL1 {
         l2.schema = L2.OSAKA;
         bytes[] memory inputs = one(sealNow());
         vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.ForkWentBack.selector, L2.OSAKA, L2.AMSTERDAM)
+            abi.encodeWithSelector(IRollup.ForkWentBack.selector, L2.OSAKA, L2.AMSTERDAM)
         );
         rollup.advance(inputs, none());
         registry.set(L2.AMSTERDAM);
@@ -86,7 +84,7 @@ contract ForkModesTest is ForkedL1 {
     /// fork with an unknown layout. An entry of more than two bytes is not truncated to a known
     /// schema.
     function test_entries_that_name_no_known_fork_are_refused() public {
-        restart(INativeRollup.ForkMode.Registry);
+        restart(IRollup.ForkMode.Registry);
         IL2.Head memory before = l2.head;
         bytes memory honest = sealNow();
         uint256[3] memory entries = [uint256(0x11ba), 0x1602, 0x10000 | L2.PRAGUE];
@@ -96,7 +94,7 @@ contract ForkModesTest is ForkedL1 {
             expectRefused(
                 honest,
                 none(),
-                abi.encodeWithSelector(INativeRollup.SchemaMismatch.selector, L2.PRAGUE, shown)
+                abi.encodeWithSelector(IRollup.SchemaMismatch.selector, L2.PRAGUE, shown)
             );
         }
         registry.set(0x1601);
@@ -104,7 +102,7 @@ contract ForkModesTest is ForkedL1 {
             L2.broken(honest, IL2.Field.Schema, bytes32(uint256(0x1601)), false),
             none(),
             abi.encodeWithSelector(
-                INativeRollup.SchemaNotSupported.selector, 0x1601, L2.PRAGUE, L2.AMSTERDAM
+                IRollup.SchemaNotSupported.selector, 0x1601, L2.PRAGUE, L2.AMSTERDAM
             )
         );
         registry.set(L2.PRAGUE);
@@ -116,24 +114,23 @@ contract ForkModesTest is ForkedL1 {
     function test_without_a_registry_there_is_no_rollup_by_registry() public {
         bytes memory code = address(registry).code;
         vm.etch(address(registry), "");
-        bytes memory error_ =
-            abi.encodeWithSelector(INativeRollup.RegistryUnavailable.selector, 0, 64);
+        bytes memory error_ = abi.encodeWithSelector(IRollup.RegistryUnavailable.selector, 0, 64);
         vm.expectRevert(error_);
-        this.make(INativeRollup.ForkMode.Registry);
-        this.make(INativeRollup.ForkMode.Follow);
-        this.make(INativeRollup.ForkMode.Pinned);
+        this.make(IRollup.ForkMode.Registry);
+        this.make(IRollup.ForkMode.Follow);
+        this.make(IRollup.ForkMode.Pinned);
         // Half an entry is invalid too. This code returns its calldata, which is as long as the
         // request.
         vm.etch(address(registry), hex"365f5f37365ff3");
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.RegistryUnavailable.selector, 32, 64));
-        this.make(INativeRollup.ForkMode.Registry);
+        vm.expectRevert(abi.encodeWithSelector(IRollup.RegistryUnavailable.selector, 32, 64));
+        this.make(IRollup.ForkMode.Registry);
         vm.etch(address(registry), code);
-        this.make(INativeRollup.ForkMode.Registry);
+        this.make(IRollup.ForkMode.Registry);
         advance();
         assertHead();
     }
 
-    function make(INativeRollup.ForkMode mode_) external {
+    function make(IRollup.ForkMode mode_) external {
         restart(mode_);
         assertEq(uint256(rollup.FORK_MODE()), uint256(mode_));
     }
@@ -142,28 +139,27 @@ contract ForkModesTest is ForkedL1 {
 
     function test_only_a_pinned_rollup_has_a_schedule_of_its_own() public {
         bytes[] memory inputs = new bytes[](1);
-        INativeRollup.ForkMode[2] memory modes =
-            [INativeRollup.ForkMode.Follow, INativeRollup.ForkMode.Registry];
+        IRollup.ForkMode[2] memory modes = [IRollup.ForkMode.Follow, IRollup.ForkMode.Registry];
         uint256 value = uint256(AMSTERDAM_AT) << 16 | L2.AMSTERDAM;
         for (uint256 i = 0; i < 2; ++i) {
             restart(modes[i]);
             vm.startPrank(owner);
-            vm.expectRevert(INativeRollup.ForksNotPinned.selector);
+            vm.expectRevert(IRollup.ForksNotPinned.selector);
             rollup.announce(FORK, value);
             rollup.announce(POLICY, value);
             vm.stopPrank();
             inputs[0] = sealNow();
-            vm.expectRevert(INativeRollup.ForksNotPinned.selector);
+            vm.expectRevert(IRollup.ForksNotPinned.selector);
             rollup.reportFork(inputs);
         }
-        restart(INativeRollup.ForkMode.Pinned);
+        restart(IRollup.ForkMode.Pinned);
         vm.prank(owner);
         rollup.announce(FORK, value);
     }
 
     /// @dev A fork is identified by the schema of single inputs, not by that of batches.
     function test_no_fork_is_named_by_the_schema_of_a_batch_or_has_an_unknown_layout() public {
-        restart(INativeRollup.ForkMode.Pinned);
+        restart(IRollup.ForkMode.Pinned);
         uint256 time = vm.getBlockTimestamp() + UPGRADE_DELAY + 100;
         uint16[4] memory schemas = [0x15ba, 0x1601, 0x1502, L2.AMSTERDAM];
         for (uint256 i = 0; i < 4; ++i) {
@@ -178,9 +174,7 @@ contract ForkModesTest is ForkedL1 {
         vm.startPrank(owner);
         for (uint256 i = 0; i < 3; ++i) {
             uint256 value = time << 16 | schemas[i];
-            vm.expectRevert(
-                abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, FORK, value)
-            );
+            vm.expectRevert(abi.encodeWithSelector(IRollup.ChangeInvalid.selector, FORK, value));
             rollup.make(FORK, value);
         }
         rollup.make(FORK, time << 16 | L2.AMSTERDAM);
@@ -191,14 +185,14 @@ contract ForkModesTest is ForkedL1 {
     function test_no_rollup_begins_with_the_schema_of_a_batch_or_an_unknown_layout() public {
         uint16[6] memory schemas = [0x11ba, 0x1001, 0x1601, 0x1203, 0x1002, 0x1602];
         bytes memory header = GenesisHeaders.encode(l2.head);
-        INativeRollup.Config memory c = config();
+        IRollup.Config memory c = config();
         makeQueues(1_000_000, 16_384);
         (c.messageQueue, c.forced) = (address(queue), address(inbox));
         for (uint256 i = 0; i < 6; ++i) {
             c.schema = schemas[i];
             vm.expectRevert(
                 abi.encodeWithSelector(
-                    INativeRollup.SchemaNotSupported.selector, c.schema, L2.PRAGUE, L2.AMSTERDAM
+                    IRollup.SchemaNotSupported.selector, c.schema, L2.PRAGUE, L2.AMSTERDAM
                 )
             );
             new NativeRollup(header, c);

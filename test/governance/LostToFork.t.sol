@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
 import {ForkedL1} from "../utils/ForkedL1.sol";
 import {IL2} from "../utils/IL2.sol";
@@ -13,11 +13,11 @@ import {L2} from "../utils/L2.sol";
 contract LostToForkTest is ForkedL1 {
     using L2 for L2.Chain;
 
-    INativeRollup.Change internal constant FORK = INativeRollup.Change.Fork;
-    INativeRollup.Change internal constant POLICY = INativeRollup.Change.Policy;
+    IRollup.Change internal constant FORK = IRollup.Change.Fork;
+    IRollup.Change internal constant POLICY = IRollup.Change.Policy;
 
     function setUp() public override {
-        mode = INativeRollup.ForkMode.Pinned;
+        mode = IRollup.ForkMode.Pinned;
         owner = makeAddr("owner");
         super.setUp();
         // The fork after Osaka is later than the end of the owner's delay.
@@ -33,18 +33,18 @@ contract LostToForkTest is ForkedL1 {
         return from << 16 | schema;
     }
 
-    function announce(INativeRollup.Change change, uint256 v) internal {
+    function announce(IRollup.Change change, uint256 v) internal {
         vm.prank(owner);
         rollup.announce(change, v);
     }
 
-    function make(INativeRollup.Change change, uint256 v) internal {
+    function make(IRollup.Change change, uint256 v) internal {
         vm.prank(owner);
         rollup.make(change, v);
     }
 
-    function expectNotCleared(INativeRollup.Change change, uint256 v) internal {
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.NotCleared.selector, change, v));
+    function expectNotCleared(IRollup.Change change, uint256 v) internal {
+        vm.expectRevert(abi.encodeWithSelector(IRollup.NotCleared.selector, change, v));
         make(change, v);
     }
 
@@ -61,7 +61,7 @@ contract LostToForkTest is ForkedL1 {
     function report(uint16 schema) internal {
         bytes[] memory inputs = reportable(schema);
         vm.expectEmit(address(rollup));
-        emit INativeRollup.ForkReported(schema, rollup.head().number);
+        emit IRollup.ForkReported(schema, rollup.head().number);
         rollup.reportFork(inputs);
     }
 
@@ -83,15 +83,11 @@ contract LostToForkTest is ForkedL1 {
         announce(FORK, v);
         skip(UPGRADE_DELAY - 1);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                INativeRollup.StillPending.selector, OSAKA_AT + 4 days + 17 hours
-            )
+            abi.encodeWithSelector(IRollup.StillPending.selector, OSAKA_AT + 4 days + 17 hours)
         );
         rollup.clear(FORK, v);
         vm.prank(owner);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.NotReady.selector, OSAKA_AT + UPGRADE_DELAY)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRollup.NotReady.selector, OSAKA_AT + UPGRADE_DELAY));
         rollup.make(FORK, v);
         skip(1);
         make(FORK, v);
@@ -149,26 +145,26 @@ contract LostToForkTest is ForkedL1 {
             IL2.Field.Anchor
         ];
         bytes4[6] memory errors = [
-            INativeRollup.ChainIdMismatch.selector,
-            INativeRollup.ParentHashMismatch.selector,
-            INativeRollup.BlockNumberMismatch.selector,
-            INativeRollup.GasLimitMismatch.selector,
-            INativeRollup.TimestampNotAfterParent.selector,
-            INativeRollup.AnchorMismatch.selector
+            IRollup.ChainIdMismatch.selector,
+            IRollup.ParentHashMismatch.selector,
+            IRollup.BlockNumberMismatch.selector,
+            IRollup.GasLimitMismatch.selector,
+            IRollup.TimestampNotAfterParent.selector,
+            IRollup.AnchorMismatch.selector
         ];
         for (uint256 i = 0; i < 6; ++i) {
             bytes[] memory bad = one(L2.broken(inputs[0], fields[i], bytes32(uint256(7)), false));
             vm.expectPartialRevert(errors[i]);
             rollup.reportFork(bad);
         }
-        vm.expectRevert(INativeRollup.NothingToAdvance.selector);
+        vm.expectRevert(IRollup.NothingToAdvance.selector);
         rollup.reportFork(new bytes[](0));
         skip(MAX_LAG);
         uint256 state = vm.snapshotState();
         rollup.reportFork(inputs);
         vm.revertToState(state);
         skip(1);
-        vm.expectPartialRevert(INativeRollup.TimestampTooOld.selector);
+        vm.expectPartialRevert(IRollup.TimestampTooOld.selector);
         rollup.reportFork(inputs);
     }
 
@@ -178,14 +174,12 @@ contract LostToForkTest is ForkedL1 {
         uint16[2] memory others = [L2.PRAGUE, 0x1601];
         bytes[] memory bad =
             one(L2.broken(good[0], IL2.Field.Schema, bytes32(uint256(others[0])), false));
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.ForkNotLater.selector, L2.PRAGUE, L2.PRAGUE)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRollup.ForkNotLater.selector, L2.PRAGUE, L2.PRAGUE));
         rollup.reportFork(bad);
         bad = one(L2.broken(good[0], IL2.Field.Schema, bytes32(uint256(others[1])), false));
         vm.expectRevert(
             abi.encodeWithSelector(
-                INativeRollup.SchemaNotSupported.selector, 0x1601, L2.PRAGUE, L2.AMSTERDAM
+                IRollup.SchemaNotSupported.selector, 0x1601, L2.PRAGUE, L2.AMSTERDAM
             )
         );
         rollup.reportFork(bad);
@@ -199,7 +193,7 @@ contract LostToForkTest is ForkedL1 {
         hardfork(L2.OSAKA, OSAKA_AT);
         bytes[] memory batch = one(L2.batchOf(reportable(L2.OSAKA)));
         vm.expectEmit(address(rollup));
-        emit INativeRollup.ForkReported(L2.OSAKA, 2);
+        emit IRollup.ForkReported(L2.OSAKA, 2);
         rollup.reportFork(batch);
     }
 
@@ -209,9 +203,7 @@ contract LostToForkTest is ForkedL1 {
         hardfork(L2.OSAKA, OSAKA_AT);
         bytes[] memory again = reportable(L2.OSAKA);
         report(L2.OSAKA);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.ForkNotLater.selector, L2.OSAKA, L2.PRAGUE)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRollup.ForkNotLater.selector, L2.OSAKA, L2.PRAGUE));
         rollup.reportFork(again);
         hardfork(L2.AMSTERDAM, 1_710_000_000);
         report(L2.AMSTERDAM);
@@ -234,7 +226,7 @@ contract LostToForkTest is ForkedL1 {
             skip(12);
             bytes[] memory inputs = reportable(schema);
             vm.expectRevert(
-                abi.encodeWithSelector(INativeRollup.ForkNotLater.selector, schema, L2.PRAGUE)
+                abi.encodeWithSelector(IRollup.ForkNotLater.selector, schema, L2.PRAGUE)
             );
             rollup.reportFork(inputs);
         }
@@ -263,7 +255,7 @@ contract LostToForkTest is ForkedL1 {
         nextL1Block();
         installExecute("l1=bpo2");
         bytes[] memory inputs = reportable(BPO2);
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.ForkNotLater.selector, BPO2, L2.OSAKA));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.ForkNotLater.selector, BPO2, L2.OSAKA));
         rollup.reportFork(inputs);
         rollup.advance(one(sealNow()), none());
     }

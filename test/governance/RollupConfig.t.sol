@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
@@ -10,7 +10,7 @@ import {RealRollup} from "../utils/RealRollup.sol";
 /// @dev Configuration of a rollup: the delays are consistent, and the queues belong to the rollup.
 contract RollupConfigTest is RealRollup {
     address internal owner = makeAddr("owner");
-    INativeRollup.Config internal altered;
+    IRollup.Config internal altered;
     bool internal isAltered;
     uint64 internal pauseOfGuardian;
 
@@ -18,13 +18,13 @@ contract RollupConfigTest is RealRollup {
         if (pauseOfGuardian != 0) (g.account, g.pause) = (address(1), pauseOfGuardian);
     }
 
-    function config() internal view override returns (INativeRollup.Config memory c) {
+    function config() internal view override returns (IRollup.Config memory c) {
         c = isAltered ? altered : super.config();
         c.messageQueue = address(queue);
         c.forced = address(inbox);
     }
 
-    function expectNot(INativeRollup.Config memory c, bytes4 selector) internal {
+    function expectNot(IRollup.Config memory c, bytes4 selector) internal {
         altered = c;
         isAltered = true;
         vm.expectPartialRevert(selector);
@@ -36,8 +36,8 @@ contract RollupConfigTest is RealRollup {
     }
 
     function test_delays_must_leave_room_for_one_another() public {
-        INativeRollup.Config memory c = super.config();
-        bytes4 selector = INativeRollup.DelaysInconsistent.selector;
+        IRollup.Config memory c = super.config();
+        bytes4 selector = IRollup.DelaysInconsistent.selector;
         c.openAfter = MAX_LAG;
         expectNot(c, selector);
         c = super.config();
@@ -68,10 +68,10 @@ contract RollupConfigTest is RealRollup {
     /// @dev An exit may have to wait until a pause ends.
     function test_the_longest_pause_of_a_guardian_counts_for_the_way_out() public {
         pauseOfGuardian = 3 days;
-        INativeRollup.Config memory c = super.config();
+        IRollup.Config memory c = super.config();
         uint64 exit = 1 days + FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days;
         c.upgradeDelay = exit + 3 days - 1;
-        expectNot(c, INativeRollup.DelaysInconsistent.selector);
+        expectNot(c, IRollup.DelaysInconsistent.selector);
         c.upgradeDelay = exit + 3 days;
         c.owner = owner;
         altered = c;
@@ -79,32 +79,28 @@ contract RollupConfigTest is RealRollup {
 
         // A day to notice it; if it is cleared late, it is made a day and a pause later.
         vm.prank(owner);
-        rollup.announce(INativeRollup.Change.Policy, 1);
+        rollup.announce(IRollup.Change.Policy, 1);
         uint256 announcedAt = vm.getBlockTimestamp();
         skip(1 days);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.StillPending.selector, announcedAt + 1 days)
-        );
-        rollup.clear(INativeRollup.Change.Policy, 1);
+        vm.expectRevert(abi.encodeWithSelector(IRollup.StillPending.selector, announcedAt + 1 days));
+        rollup.clear(IRollup.Change.Policy, 1);
         skip(exit);
-        rollup.clear(INativeRollup.Change.Policy, 1);
-        assertEq(rollup.readyAt(INativeRollup.Change.Policy, 1), vm.getBlockTimestamp() + 4 days);
+        rollup.clear(IRollup.Change.Policy, 1);
+        assertEq(rollup.readyAt(IRollup.Change.Policy, 1), vm.getBlockTimestamp() + 4 days);
     }
 
     function test_queues_of_another_rollup_are_refused() public {
         bytes memory header = GenesisHeaders.encode(l2.head);
-        INativeRollup.Config memory c = super.config();
+        IRollup.Config memory c = super.config();
         c.messageQueue = address(queue);
         c.forced = address(inbox);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.QueueMismatch.selector, address(queue))
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRollup.QueueMismatch.selector, address(queue)));
         new NativeRollup(header, c);
     }
 
     function test_a_forced_queue_of_another_chain_is_refused() public {
-        INativeRollup.Config memory c = super.config();
+        IRollup.Config memory c = super.config();
         c.chainId = 1;
-        expectNot(c, INativeRollup.QueueMismatch.selector);
+        expectNot(c, IRollup.QueueMismatch.selector);
     }
 }

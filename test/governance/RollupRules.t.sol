@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {ISequencing} from "../../contracts/interfaces/ISequencing.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
 import {IL2} from "../utils/IL2.sol";
@@ -45,9 +45,7 @@ contract RollupRulesTest is OwnedRollup {
         );
         rollup.advance(inputs, none());
         vm.expectRevert(
-            abi.encodeWithSelector(
-                INativeRollup.FeeRecipientMismatch.selector, l2.head.feeRecipient, bob
-            )
+            abi.encodeWithSelector(IRollup.FeeRecipientMismatch.selector, l2.head.feeRecipient, bob)
         );
         vm.prank(sequencer);
         rollup.advance(inputs, none());
@@ -89,7 +87,7 @@ contract RollupRulesTest is OwnedRollup {
         untilReady(POLICY, 1 << 160);
         vm.prank(owner);
         vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, POLICY, uint256(1) << 160)
+            abi.encodeWithSelector(IRollup.ChangeInvalid.selector, POLICY, uint256(1) << 160)
         );
         rollup.make(POLICY, 1 << 160);
         make(POLICY, uint160(makeAddr("policy")));
@@ -124,7 +122,7 @@ contract RollupRulesTest is OwnedRollup {
         bytes[] memory inputs = one(l2.seal());
         vm.expectRevert(
             abi.encodeWithSelector(
-                INativeRollup.GasLimitMismatch.selector, 12_020_000, rollup.nextGasLimit()
+                IRollup.GasLimitMismatch.selector, 12_020_000, rollup.nextGasLimit()
             )
         );
         rollup.advance(inputs, none());
@@ -176,14 +174,14 @@ contract RollupRulesTest is OwnedRollup {
         skip(1 days);
         vm.startPrank(owner);
         vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.MessageCapsTooHigh.selector, least, least - 1)
+            abi.encodeWithSelector(IRollup.MessageCapsTooHigh.selector, least, least - 1)
         );
         rollup.make(GAS, least - 1);
         vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, GAS, uint256(1) << 32)
+            abi.encodeWithSelector(IRollup.ChangeInvalid.selector, GAS, uint256(1) << 32)
         );
         rollup.make(GAS, 1 << 32);
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, GAS, 4999));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.ChangeInvalid.selector, GAS, 4999));
         rollup.make(GAS, 4999);
         rollup.make(GAS, least);
         vm.stopPrank();
@@ -213,7 +211,7 @@ contract RollupRulesTest is OwnedRollup {
         IL2.Head memory parent = l2.head;
         bytes[] memory inputs = one(l2.seal());
         vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.SchemaMismatch.selector, L2.OSAKA, L2.AMSTERDAM)
+            abi.encodeWithSelector(IRollup.SchemaMismatch.selector, L2.OSAKA, L2.AMSTERDAM)
         );
         rollup.advance(inputs, none());
         l2.head = parent;
@@ -252,9 +250,7 @@ contract RollupRulesTest is OwnedRollup {
         vm.warp(time);
         vm.startPrank(owner);
         for (uint256 i = 0; i < 6; ++i) {
-            vm.expectRevert(
-                abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, FORK, bad[i])
-            );
+            vm.expectRevert(abi.encodeWithSelector(IRollup.ChangeInvalid.selector, FORK, bad[i]));
             rollup.make(FORK, bad[i]);
         }
         rollup.make(FORK, fork(time + 1, L2.AMSTERDAM));
@@ -279,9 +275,7 @@ contract RollupRulesTest is OwnedRollup {
         vm.startPrank(owner);
         rollup.make(FORK, first);
         for (uint256 i = 0; i < 2; ++i) {
-            vm.expectRevert(
-                abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, FORK, bad[i])
-            );
+            vm.expectRevert(abi.encodeWithSelector(IRollup.ChangeInvalid.selector, FORK, bad[i]));
             rollup.make(FORK, bad[i]);
         }
         rollup.make(FORK, good);
@@ -315,7 +309,7 @@ contract RollupRulesTest is OwnedRollup {
         announce(FORK, last);
         untilReady(FORK, last);
         vm.prank(owner);
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, FORK, last));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.ChangeInvalid.selector, FORK, last));
         rollup.make(FORK, last);
         // forge-lint: disable-next-line(unsafe-typecast)
         assertEq(rollup.schemaAt(uint64(from)), L2.OSAKA);
@@ -335,7 +329,7 @@ contract RollupRulesTest is OwnedRollup {
         skip(1 days);
         vm.startPrank(owner);
         rollup.make(FORK, newer);
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, FORK, older));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.ChangeInvalid.selector, FORK, older));
         rollup.make(FORK, older);
         vm.stopPrank();
         make(FORK, fork(time + UPGRADE_DELAY + 1, L2.AMSTERDAM));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {L2} from "../utils/L2.sol";
 import {OwnedRollup} from "./OwnedRollup.sol";
 
@@ -17,7 +17,7 @@ contract TimelockTest is OwnedRollup {
         uint256 policy = uint160(makeAddr("policy"));
         uint256 ready = vm.getBlockTimestamp() + UPGRADE_DELAY;
         vm.expectEmit(address(rollup));
-        emit INativeRollup.ChangeAnnounced(POLICY, policy, ready);
+        emit IRollup.ChangeAnnounced(POLICY, policy, ready);
         announce(POLICY, policy);
         assertEq(rollup.readyAt(POLICY, policy), ready);
 
@@ -26,13 +26,13 @@ contract TimelockTest is OwnedRollup {
         assertEq(rollup.readyAt(POLICY, policy), ready);
         vm.warp(ready - early);
         vm.prank(owner);
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.NotReady.selector, ready));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.NotReady.selector, ready));
         rollup.make(POLICY, policy);
         assertEq(rollup.policy(), address(0));
 
         vm.warp(ready);
         vm.expectEmit(address(rollup));
-        emit INativeRollup.ChangeMade(POLICY, policy);
+        emit IRollup.ChangeMade(POLICY, policy);
         vm.prank(owner);
         rollup.make(POLICY, policy);
         // forge-lint: disable-next-line(unsafe-typecast)
@@ -43,9 +43,7 @@ contract TimelockTest is OwnedRollup {
     function test_a_change_is_made_once_and_not_for_ever() public {
         make(GAS, 13_000_000);
         vm.startPrank(owner);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.NotAnnounced.selector, GAS, 13_000_000)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRollup.NotAnnounced.selector, GAS, 13_000_000));
         rollup.make(GAS, 13_000_000);
         rollup.announce(GAS, 12_000_000);
         untilReady(GAS, 12_000_000);
@@ -54,9 +52,7 @@ contract TimelockTest is OwnedRollup {
         rollup.make(GAS, 12_000_000);
         vm.revertToState(state);
         skip(1);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.Stale.selector, vm.getBlockTimestamp() - 1)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRollup.Stale.selector, vm.getBlockTimestamp() - 1));
         rollup.make(GAS, 12_000_000);
         // Once withdrawn, it can be announced again.
         rollup.withdraw(GAS, 12_000_000);
@@ -67,21 +63,15 @@ contract TimelockTest is OwnedRollup {
     function test_what_was_announced_can_be_withdrawn() public {
         announce(GAS, 13_000_000);
         vm.startPrank(owner);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.AlreadyAnnounced.selector, GAS, 13_000_000)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRollup.AlreadyAnnounced.selector, GAS, 13_000_000));
         rollup.announce(GAS, 13_000_000);
         vm.expectEmit(address(rollup));
-        emit INativeRollup.ChangeWithdrawn(GAS, 13_000_000);
+        emit IRollup.ChangeWithdrawn(GAS, 13_000_000);
         rollup.withdraw(GAS, 13_000_000);
         skip(UPGRADE_DELAY);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.NotAnnounced.selector, GAS, 13_000_000)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRollup.NotAnnounced.selector, GAS, 13_000_000));
         rollup.make(GAS, 13_000_000);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.NotAnnounced.selector, GAS, 13_000_000)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRollup.NotAnnounced.selector, GAS, 13_000_000));
         rollup.withdraw(GAS, 13_000_000);
         vm.stopPrank();
     }
@@ -98,14 +88,14 @@ contract TimelockTest is OwnedRollup {
         vm.prank(owner);
         rollup.withdraw(POLICY, 1);
 
-        INativeRollup.Announcement[] memory a = rollup.announcements();
+        IRollup.Announcement[] memory a = rollup.announcements();
         assertEq(a.length, 2);
         expectAnnouncement(a[0], POLICY, 2, start + 2, false);
         expectAnnouncement(a[1], GAS, 1, start + 1, true);
 
         vm.warp(a[1].readyAt);
         vm.prank(owner);
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, GAS, 1));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.ChangeInvalid.selector, GAS, 1));
         rollup.make(GAS, 1);
         assertEq(rollup.announcements().length, 2);
         vm.startPrank(owner);
@@ -115,8 +105,8 @@ contract TimelockTest is OwnedRollup {
     }
 
     function expectAnnouncement(
-        INativeRollup.Announcement memory a,
-        INativeRollup.Change change,
+        IRollup.Announcement memory a,
+        IRollup.Change change,
         uint256 value,
         uint256 announced,
         bool cleared
@@ -133,7 +123,7 @@ contract TimelockTest is OwnedRollup {
         for (uint256 i = 0; i < 8; ++i) {
             rollup.announce(POLICY, i);
         }
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.TooManyAnnouncements.selector, 8));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.TooManyAnnouncements.selector, 8));
         rollup.announce(GAS, 13_000_000);
         rollup.withdraw(POLICY, 3);
         rollup.announce(GAS, 13_000_000);
@@ -142,8 +132,7 @@ contract TimelockTest is OwnedRollup {
     /// @dev Otherwise a new announcement would already be cleared, and be ready before the entries
     /// on L1 are done.
     function test_only_what_is_announced_can_be_cleared_and_only_once() public {
-        bytes memory error_ =
-            abi.encodeWithSelector(INativeRollup.NotAnnounced.selector, GAS, 13_000_000);
+        bytes memory error_ = abi.encodeWithSelector(IRollup.NotAnnounced.selector, GAS, 13_000_000);
         vm.expectRevert(error_);
         rollup.clear(GAS, 13_000_000);
         announce(GAS, 13_000_000);
@@ -154,20 +143,18 @@ contract TimelockTest is OwnedRollup {
         announce(GAS, 13_000_000);
         skip(window() + FORCED_DELAY);
         rollup.clear(GAS, 13_000_000);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.AlreadyCleared.selector, GAS, 13_000_000)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRollup.AlreadyCleared.selector, GAS, 13_000_000));
         rollup.clear(GAS, 13_000_000);
     }
 
     function test_change_events_name_kind_of_change() public {
         uint256 ready = vm.getBlockTimestamp() + UPGRADE_DELAY;
         vm.expectEmit(address(rollup));
-        emit INativeRollup.ChangeAnnounced(GAS, 13_000_000, ready);
+        emit IRollup.ChangeAnnounced(GAS, 13_000_000, ready);
         announce(GAS, 13_000_000);
         untilReady(GAS, 13_000_000);
         vm.expectEmit(address(rollup));
-        emit INativeRollup.ChangeMade(GAS, 13_000_000);
+        emit IRollup.ChangeMade(GAS, 13_000_000);
         vm.prank(owner);
         rollup.make(GAS, 13_000_000);
     }
@@ -179,13 +166,13 @@ contract TimelockTest is OwnedRollup {
         uint256 state = vm.snapshotState();
         skip(window() + FORCED_DELAY);
         vm.expectEmit(address(rollup));
-        emit INativeRollup.ChangeCleared(GAS, 13_000_000, ready);
+        emit IRollup.ChangeCleared(GAS, 13_000_000, ready);
         rollup.clear(GAS, 13_000_000);
         vm.revertToState(state);
 
         skip(UPGRADE_DELAY - 1 hours);
         vm.expectEmit(address(rollup));
-        emit INativeRollup.ChangeCleared(GAS, 13_000_000, ready + 23 hours);
+        emit IRollup.ChangeCleared(GAS, 13_000_000, ready + 23 hours);
         rollup.clear(GAS, 13_000_000);
         assertEq(rollup.readyAt(GAS, 13_000_000), ready + 23 hours);
     }
@@ -200,7 +187,7 @@ contract TimelockTest is OwnedRollup {
     function test_a_message_within_the_window_of_a_change_holds_it_up() public {
         uint256 until = vm.getBlockTimestamp() + window();
         sentAfterAnnouncement(until);
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.StillPending.selector, until));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.StillPending.selector, until));
         rollup.clear(GAS, 13_000_000);
         bringOver();
         bytes memory input = l2.seal();
@@ -227,13 +214,12 @@ contract TimelockTest is OwnedRollup {
 
     function test_a_forced_transaction_within_the_window_of_a_change_holds_it_up() public {
         uint256 until = vm.getBlockTimestamp() + window();
-        (INativeRollup.ForcedTransaction memory t, bytes memory raw) =
-            submittedAfterAnnouncement(until);
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.StillPending.selector, until));
+        (IRollup.ForcedTransaction memory t, bytes memory raw) = submittedAfterAnnouncement(until);
+        vm.expectRevert(abi.encodeWithSelector(IRollup.StillPending.selector, until));
         rollup.clear(GAS, 13_000_000);
         l2.raw(raw);
         bytes memory input = l2.seal();
-        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Included)));
+        rollup.advance(one(input), one(discharge(t, IRollup.Outcome.Included)));
         rollup.clear(GAS, 13_000_000);
     }
 
@@ -245,18 +231,18 @@ contract TimelockTest is OwnedRollup {
     /// @dev Submits it as the second of two, so that a block proves when it was submitted.
     function submittedAfterAnnouncement(uint256 time)
         internal
-        returns (INativeRollup.ForcedTransaction memory t, bytes memory raw)
+        returns (IRollup.ForcedTransaction memory t, bytes memory raw)
     {
         announce(GAS, 13_000_000);
         bytes memory first = signedTransfer("alice", 0, 100 gwei);
-        INativeRollup.ForcedTransaction memory before = submit(first);
+        IRollup.ForcedTransaction memory before = submit(first);
         skip(time - vm.getBlockTimestamp());
         raw = signedTransfer("alice", 1, 100 gwei);
         t = submit(raw);
         nextL1Block();
         l2.raw(first);
         bytes memory input = l2.seal();
-        rollup.advance(one(input), one(discharge(before, INativeRollup.Outcome.Included), t));
+        rollup.advance(one(input), one(discharge(before, IRollup.Outcome.Included), t));
         assertEq(rollup.duties().forcedDue, time + FORCED_DELAY);
         nextL1Block();
     }
@@ -267,7 +253,7 @@ contract TimelockTest is OwnedRollup {
         vm.assume(who != owner && who != address(0));
         announce(GAS, 13_000_000);
         untilReady(GAS, 13_000_000);
-        bytes memory error_ = abi.encodeWithSelector(INativeRollup.NotOwner.selector, who);
+        bytes memory error_ = abi.encodeWithSelector(IRollup.NotOwner.selector, who);
         vm.startPrank(who);
         vm.expectRevert(error_);
         rollup.announce(GAS, 12_000_000);
@@ -289,13 +275,13 @@ contract TimelockTest is OwnedRollup {
     function test_ownership_is_offered_and_taken() public {
         address next = makeAddr("next");
         vm.expectEmit(address(rollup));
-        emit INativeRollup.OwnershipOffered(owner, next);
+        emit IRollup.OwnershipOffered(owner, next);
         vm.prank(owner);
         rollup.offerOwnership(next);
         assertEq(rollup.owner(), owner);
         assertEq(rollup.pendingOwner(), next);
         vm.expectEmit(address(rollup));
-        emit INativeRollup.OwnershipTransferred(owner, next);
+        emit IRollup.OwnershipTransferred(owner, next);
         vm.prank(next);
         rollup.takeOwnership();
         assertEq(rollup.owner(), next);
@@ -310,11 +296,11 @@ contract TimelockTest is OwnedRollup {
         assertEq(rollup.owner(), address(0));
         assertEq(rollup.pendingOwner(), address(0));
         skip(UPGRADE_DELAY);
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.NotOwner.selector, owner));
+        vm.expectRevert(abi.encodeWithSelector(IRollup.NotOwner.selector, owner));
         rollup.make(GAS, 13_000_000);
         vm.stopPrank();
         vm.prank(makeAddr("next"));
-        vm.expectPartialRevert(INativeRollup.NotOwner.selector);
+        vm.expectPartialRevert(IRollup.NotOwner.selector);
         rollup.takeOwnership();
     }
 }

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Capacity} from "../../contracts/libraries/Capacity.sol";
 import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
@@ -62,7 +62,7 @@ contract ExitHandler is ForcedBuilder {
         vm.deal(address(queue), 100 ether);
     }
 
-    function config() internal view override returns (INativeRollup.Config memory c) {
+    function config() internal view override returns (IRollup.Config memory c) {
         c = super.config();
         (c.owner, c.policy) = (owner, address(permissioned));
         c.upgradeDelay = DELAY;
@@ -172,19 +172,19 @@ contract ExitHandler is ForcedBuilder {
         uint256 wayOut = FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days + PAUSE;
         announcedUntil = vm.getBlockTimestamp() + DELAY - wayOut;
         vm.prank(owner);
-        rollup.announce(INativeRollup.Change.Policy, announced);
+        rollup.announce(IRollup.Change.Policy, announced);
     }
 
     /// @dev Makes a change as soon as possible, and reverts it, so that the run continues.
     function change(uint256 wait) external {
         _pass(wait);
         if (announced == 0) return;
-        try rollup.clear(INativeRollup.Change.Policy, announced) {}
+        try rollup.clear(IRollup.Change.Policy, announced) {}
         catch {
             ++held;
         }
         vm.prank(owner);
-        try rollup.make(INativeRollup.Change.Policy, announced) {
+        try rollup.make(IRollup.Change.Policy, announced) {
             ++made;
             announced = 0;
             for (uint256 i = 0; i < exitAt.length; ++i) {
@@ -206,7 +206,7 @@ contract ExitHandler is ForcedBuilder {
 
     /// @dev Advances by a block that fulfils its duties, if the rollup authorizes the caller.
     function _advance(address who, uint256 lag, bool fill, bool ahead) private returns (bool ok) {
-        INativeRollup.Duties memory d = rollup.duties();
+        IRollup.Duties memory d = rollup.duties();
         IL2.Block memory b = l2.next();
         // forge-lint: disable-next-line(unsafe-typecast)
         if (b.timestamp - lag > l2.head.timestamp) b.timestamp -= uint64(lag);
@@ -217,7 +217,7 @@ contract ExitHandler is ForcedBuilder {
         // it.
         if (relays && d.relayDue < d.forcedDue) asked = false;
         else if (asked && _isDue(d.forcedNext)) (relays, fill) = (false, fill && !relays);
-        INativeRollup.Evidence memory e;
+        IRollup.Evidence memory e;
         if (relays) (e, b.anchor) = _relay();
         if (asked) {
             if (fill && _isDue(d.forcedNext) && _mayPutOff(d.forcedNext)) {
@@ -262,7 +262,7 @@ contract ExitHandler is ForcedBuilder {
     }
 
     /// @dev Relays as few messages as possible.
-    function _relay() private returns (INativeRollup.Evidence memory e, bytes32 anchor) {
+    function _relay() private returns (IRollup.Evidence memory e, bytes32 anchor) {
         (e, anchor) = newAnchor();
         uint256 all = sent.length;
         uint256 end = relayed + Capacity.RELAYS < all ? relayed + Capacity.RELAYS : all;

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {ForcedBuilder} from "../utils/ForcedBuilder.sol";
 import {IL2} from "../utils/IL2.sol";
@@ -52,7 +52,7 @@ contract RollupHandler is ForcedBuilder {
         send(alice, 50 ether, 0, "");
         deposited = 50 ether;
         nextL1Block();
-        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
         queueRelay(false);
         rollup.advance(one(l2.seal(anchor)), e);
         nextL1Block();
@@ -144,7 +144,7 @@ contract RollupHandler is ForcedBuilder {
         skip(bound(wait, 12, 8 hours));
         vm.roll(vm.getBlockNumber() + 1);
         uint64 time = uint64(vm.getBlockTimestamp());
-        INativeRollup.Duties memory d = rollup.duties();
+        IRollup.Duties memory d = rollup.duties();
         bool relayAsked = time >= d.relayDue && d.relayed < sent.length;
         bool forcedAsked = time >= d.forcedDue && d.forcedNext < forced.length;
         // A block that defers forced transactions must relay.
@@ -154,7 +154,7 @@ contract RollupHandler is ForcedBuilder {
         else if (forcedAsked && _isDue(d.forcedNext)) relayAsked = relayAsked && eager;
         Oldest memory oldest = _oldest(d.forcedNext);
 
-        INativeRollup.Evidence memory e;
+        IRollup.Evidence memory e;
         IL2.Block memory b = l2.next();
         if ((relayAsked || eager) && relayed < sent.length) {
             (e, b.anchor) = newAnchor();
@@ -240,7 +240,7 @@ contract RollupHandler is ForcedBuilder {
     /// @dev Checks after each block that no number decreased, and that the oldest entries are
     /// resolved.
     function _check(Oldest memory oldest) private {
-        INativeRollup.Head memory h = rollup.head();
+        IRollup.Head memory h = rollup.head();
         require(h.number == number + 1, "the head went elsewhere");
         require(h.anchorNumber >= anchorNumber, "the anchor went back");
         require(h.messageCount >= messageCount, "messages went back");
@@ -260,7 +260,7 @@ contract RollupHandler is ForcedBuilder {
     }
 
     function _note() private {
-        INativeRollup.Head memory h = rollup.head();
+        IRollup.Head memory h = rollup.head();
         (number, anchorNumber, messageCount) = (h.number, h.anchorNumber, h.messageCount);
     }
 

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Delivery} from "../../contracts/libraries/Delivery.sol";
 import {StateProof} from "../../contracts/libraries/StateProof.sol";
 import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
@@ -183,9 +183,7 @@ contract ClaimsTest is RealRollup {
         expectRefused(
             m,
             proof,
-            abi.encodeWithSelector(
-                INativeRollup.StateRootUnavailable.selector, proof.l2Block, latest
-            )
+            abi.encodeWithSelector(IRollup.StateRootUnavailable.selector, proof.l2Block, latest)
         );
         proof.l2Block -= 1;
 

@@ -155,6 +155,19 @@ contract GuardTest is BridgeFixture {
         l1Queue.send{value: 1}(carol, carol, 0, 0, "");
     }
 
+    function test_a_paused_queue_takes_no_backing() public {
+        l1Queue.back{value: 1}();
+        uint64 until = pause();
+        bytes memory error_ = abi.encodeWithSelector(IL1MessageQueue.SendPaused.selector, until);
+        vm.expectRevert(error_);
+        l1Queue.back{value: 1}();
+        vm.expectRevert(error_);
+        l1Queue.back();
+        vm.warp(until);
+        l1Queue.back{value: 1}();
+        assertEq(address(l1Queue).balance, 1000 ether + 2);
+    }
+
     /// @dev Contract wallets exit by such messages. The fee is not part of the value.
     function test_messages_to_alias_accounts_without_value_go_on() public {
         pause();
@@ -246,7 +259,8 @@ contract GuardTest is BridgeFixture {
     // ------------------------------------------------------------------ parameters
 
     function test_without_a_guardian_no_account_pauses() public {
-        L1MessageQueue q = new L1MessageQueue(ROLLUP, 1_000_000, 10_000, 0, Guardians.none());
+        L1MessageQueue q =
+            new L1MessageQueue(ROLLUP, 1_000_000, 10_000, 0, 16_382, Guardians.none());
         assertEq(q.guardian().account, address(0));
         assertEq(q.guardian().pause, 0);
         vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.NotGuardian.selector, guardian));
@@ -267,7 +281,7 @@ contract GuardTest is BridgeFixture {
         uint64[2] memory ends = [uint64(6 hours), 14 days];
         for (uint256 i = 0; i < 2; ++i) {
             IL1MessageQueue.Guardian memory g = IL1MessageQueue.Guardian(guardian, ends[i], 0);
-            L1MessageQueue q = new L1MessageQueue(ROLLUP, 1_000_000, 10_000, 0, g);
+            L1MessageQueue q = new L1MessageQueue(ROLLUP, 1_000_000, 10_000, 0, 16_382, g);
             assertEq(q.guardian().pause, ends[i]);
             assertEq(q.guardian().limit, 0);
             // Between two pauses there is a day for claims.
@@ -277,14 +291,14 @@ contract GuardTest is BridgeFixture {
 
     function expectInvalid(IL1MessageQueue.Guardian memory g) internal {
         vm.expectPartialRevert(IL1MessageQueue.GuardianInvalid.selector);
-        new L1MessageQueue(ROLLUP, 1_000_000, 10_000, 0, g);
+        new L1MessageQueue(ROLLUP, 1_000_000, 10_000, 0, 16_382, g);
     }
 
     /// @dev After the storage of the other parts, whose slots do not move.
     function test_its_state_takes_the_last_slot() public {
         uint64 until = pause();
         toL1(sendToL1(carol, 5, 0, ""));
-        uint256 slot = uint256(vm.load(address(l1Queue), bytes32(uint256(24_576))));
+        uint256 slot = uint256(vm.load(address(l1Queue), bytes32(uint256(1_056_770))));
         assertEq(slot, uint256(until) | 5 << 64);
     }
 }

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {StateProof} from "../../contracts/libraries/StateProof.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
@@ -16,7 +16,7 @@ contract RelayDutyTest is RealRollup {
     address internal constant TO = address(0xaaaa);
 
     function assertDuties(uint64 relayed, uint256 due) internal view {
-        INativeRollup.Duties memory d = rollup.duties();
+        IRollup.Duties memory d = rollup.duties();
         assertEq(d.relayed, relayed);
         assertEq(d.relayDue, due);
     }
@@ -46,19 +46,15 @@ contract RelayDutyTest is RealRollup {
 
         IL2.Head memory parent = l2.head;
         bytes memory late = l2.seal();
-        expectRefused(
-            late, none(), abi.encodeWithSelector(INativeRollup.RelayProofMissing.selector, 0)
-        );
+        expectRefused(late, none(), abi.encodeWithSelector(IRollup.RelayProofMissing.selector, 0));
         uint64 due = states[1].timestamp + RELAY_DEADLINE;
         expectRefused(
-            late,
-            relayProof(),
-            abi.encodeWithSelector(INativeRollup.MessagesOverdue.selector, 0, due)
+            late, relayProof(), abi.encodeWithSelector(IRollup.MessagesOverdue.selector, 0, due)
         );
 
         // The same block including the message.
         l2.head = parent;
-        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
         queueRelay(false);
         bytes memory input = l2.seal(anchor);
         e.relays = relayProof().relays;
@@ -78,11 +74,11 @@ contract RelayDutyTest is RealRollup {
 
     function test_until_it_is_due_the_queue_is_not_asked() public {
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
-        INativeRollup.ForcedTransaction memory t = submit(raw);
+        IRollup.ForcedTransaction memory t = submit(raw);
         nextL1Block();
         l2.raw(raw);
         bytes memory input = l2.seal();
-        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Included)));
+        rollup.advance(one(input), one(discharge(t, IRollup.Outcome.Included)));
         assertDuties(0, 1_700_000_000 + RELAY_DEADLINE);
     }
 
@@ -90,11 +86,11 @@ contract RelayDutyTest is RealRollup {
     /// nothing was done for them.
     function test_a_proof_without_progress_excuses_from_nothing() public {
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
-        INativeRollup.ForcedTransaction memory t = submit(raw);
+        IRollup.ForcedTransaction memory t = submit(raw);
         nextL1Block();
         l2.raw(raw);
         bytes memory input = l2.seal();
-        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Included)));
+        rollup.advance(one(input), one(discharge(t, IRollup.Outcome.Included)));
         nextL1Block();
         raw = signedTransfer("alice", 1, 100 gwei);
         t = submit(raw);
@@ -109,12 +105,12 @@ contract RelayDutyTest is RealRollup {
         expectRefused(
             input,
             relayProof(),
-            abi.encodeWithSelector(INativeRollup.ForcedTransactionOmitted.selector, 1)
+            abi.encodeWithSelector(IRollup.ForcedTransactionOmitted.selector, 1)
         );
         l2.head = parent;
         l2.raw(raw);
         input = l2.seal();
-        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Included));
+        IRollup.Evidence memory e = one(discharge(t, IRollup.Outcome.Included));
         e.relays = relayProof().relays;
         rollup.advance(one(input), e);
         assertDuties(0, states[1].timestamp + RELAY_DEADLINE);
@@ -123,14 +119,14 @@ contract RelayDutyTest is RealRollup {
     function test_what_the_queue_never_held_cannot_be_anchored() public {
         send(TO, 1, 0, "");
         nextL1Block();
-        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
         bytes memory input = l2.seal(anchor);
         e.updates[0].messageRoot = keccak256("another message");
         expectRefused(
             input,
             e,
             abi.encodeWithSelector(
-                INativeRollup.CheckpointUnknown.selector, states[1].id, 1, e.updates[0].messageRoot
+                IRollup.CheckpointUnknown.selector, states[1].id, 1, e.updates[0].messageRoot
             )
         );
         e.updates[0].messageRoot = states[1].root;
@@ -139,9 +135,7 @@ contract RelayDutyTest is RealRollup {
             input,
             e,
             abi.encodeWithSelector(
-                INativeRollup.CheckpointAfterAnchor.selector,
-                states[1].l1Block,
-                states[1].l1Block - 1
+                IRollup.CheckpointAfterAnchor.selector, states[1].l1Block, states[1].l1Block - 1
             )
         );
         e.updates[0].l1BlockNumber = states[1].l1Block;
@@ -161,9 +155,9 @@ contract RelayDutyTest is RealRollup {
         nextL1Block();
         // A proof may accompany any block.
         bytes memory input = l2.seal();
-        INativeRollup.Evidence memory e = relayProof();
+        IRollup.Evidence memory e = relayProof();
         vm.expectEmit(address(rollup));
-        emit INativeRollup.RelayProven(1, second);
+        emit IRollup.RelayProven(1, second);
         rollup.advance(one(input), e);
         assertDuties(1, second + RELAY_DEADLINE);
     }
@@ -185,7 +179,7 @@ contract RelayDutyTest is RealRollup {
         expectRefused(input, relayProof(2), error_);
         expectRefused(input, relayProof(5), error_);
         expectRefused(input, relayProof(6), error_);
-        INativeRollup.Evidence memory e = relayProof(3);
+        IRollup.Evidence memory e = relayProof(3);
         e.relays[0].next = e.relays[0].before;
         expectRefused(input, e, error_);
         e = relayProof(3);
@@ -201,10 +195,10 @@ contract RelayDutyTest is RealRollup {
         bringOver();
         bytes memory input = l2.seal();
         // The previous state.
-        INativeRollup.Evidence memory e = relayProof();
+        IRollup.Evidence memory e = relayProof();
         l2.transfer("bob", TO, 1);
         l2.seal();
-        INativeRollup.Evidence memory later = relayProof();
+        IRollup.Evidence memory later = relayProof();
         bytes[] memory inputs = one(input);
         vm.expectPartialRevert(StateProof.NodeHashMismatch.selector);
         rollup.advance(inputs, later);
@@ -219,25 +213,21 @@ contract RelayDutyTest is RealRollup {
         vm.store(address(rollup), bytes32(uint256(4)), bytes32(duties));
         bytes memory input = l2.seal();
         expectRefused(
-            input,
-            relayProof(),
-            abi.encodeWithSelector(INativeRollup.RelayedWentBack.selector, 0, 5)
+            input, relayProof(), abi.encodeWithSelector(IRollup.RelayedWentBack.selector, 0, 5)
         );
     }
 
     function test_evidence_for_no_block_of_the_call_is_refused() public {
         bytes memory input = l2.seal();
-        INativeRollup.Evidence memory e = relayProof();
+        IRollup.Evidence memory e = relayProof();
         e.relays[0].index = 1;
-        expectRefused(
-            input, e, abi.encodeWithSelector(INativeRollup.RelayProofUnused.selector, 0, 1)
-        );
+        expectRefused(input, e, abi.encodeWithSelector(IRollup.RelayProofUnused.selector, 0, 1));
         e.relays[0].index = 0;
         rollup.advance(one(input), e);
     }
 
     /// @dev Relays the first of the messages, with the hashes of the others.
-    function relaySome(uint256 count) internal returns (INativeRollup.Evidence memory e) {
+    function relaySome(uint256 count) internal returns (IRollup.Evidence memory e) {
         bytes32 anchor;
         (e, anchor) = newAnchor();
         uint64 known = relayedCount();
@@ -265,9 +255,9 @@ contract RelayDutyTest is RealRollup {
         }
         skip(RELAY_DEADLINE);
         IL2.Head memory parent = l2.head;
-        INativeRollup.Evidence memory e = relaySome(3);
+        IRollup.Evidence memory e = relaySome(3);
         bytes memory error_ = abi.encodeWithSelector(
-            INativeRollup.MessagesOverdue.selector, 3, states[4].timestamp + RELAY_DEADLINE
+            IRollup.MessagesOverdue.selector, 3, states[4].timestamp + RELAY_DEADLINE
         );
         expectRefused(L2.inputOf(l2.head.hash), e, error_);
 
@@ -290,7 +280,7 @@ contract RelayDutyTest is RealRollup {
             queue.send(TO, address(0), 0, 0, "");
         }
         nextL1Block();
-        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
         uint256 state = vm.snapshotState();
         rollup.advance(one(l2.seal(anchor)), e);
         vm.revertToState(state);
@@ -299,9 +289,7 @@ contract RelayDutyTest is RealRollup {
         nextL1Block();
         (e, anchor) = newAnchor();
         expectRefused(
-            l2.seal(anchor),
-            e,
-            abi.encodeWithSelector(INativeRollup.AnchorTooFarAhead.selector, 257, 256)
+            l2.seal(anchor), e, abi.encodeWithSelector(IRollup.AnchorTooFarAhead.selector, 257, 256)
         );
     }
 
@@ -311,7 +299,7 @@ contract RelayDutyTest is RealRollup {
             queue.send(TO, address(0), 0, 0, "");
         }
         nextL1Block();
-        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
         rollup.advance(one(l2.seal(anchor)), e);
         for (uint256 i = 0; i < 56; ++i) {
             queue.send(TO, address(0), 0, 0, "");
@@ -326,9 +314,7 @@ contract RelayDutyTest is RealRollup {
         nextL1Block();
         (e, anchor) = newAnchor();
         expectRefused(
-            l2.seal(anchor),
-            e,
-            abi.encodeWithSelector(INativeRollup.AnchorTooFarAhead.selector, 257, 256)
+            l2.seal(anchor), e, abi.encodeWithSelector(IRollup.AnchorTooFarAhead.selector, 257, 256)
         );
     }
 
@@ -340,11 +326,11 @@ contract RelayDutyTest is RealRollup {
         send(TO, 2, 0, "");
         uint64 second = uint64(vm.getBlockTimestamp());
         nextL1Block();
-        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
         bytes memory input = l2.seal(anchor);
         e.relays = relayProof().relays;
         vm.expectEmit(address(rollup));
-        emit INativeRollup.RelayProven(1, second);
+        emit IRollup.RelayProven(1, second);
         rollup.advance(one(input), e);
         assertEq(rollup.head().messageCount, 2);
         assertDuties(1, second + RELAY_DEADLINE);

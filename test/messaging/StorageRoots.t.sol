@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Test} from "forge-std/Test.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
 import {Guardians} from "../utils/Guardians.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
@@ -14,7 +14,7 @@ import {SmallTries} from "../utils/SmallTries.sol";
 /// which is stored on the L2 after every block.
 contract StorageRootsTest is Test {
     address private immutable ROLLUP = makeAddr("rollup");
-    uint256 private constant RING_SLOT = 16_384;
+    uint256 private constant RING_SLOT = 1_048_578;
     uint64 private constant RING = 8191;
 
     L1MessageQueue private queue;
@@ -24,7 +24,7 @@ contract StorageRootsTest is Test {
     bytes[] private accountProof;
 
     function setUp() public {
-        queue = new L1MessageQueue(ROLLUP, 0, 0, 0, Guardians.none());
+        queue = new L1MessageQueue(ROLLUP, 0, 0, 0, 16_382, Guardians.none());
         message.to = address(0xaaaa);
         bytes32 hash = Messages.hash(
             Messages.Header(address(0), message.to, address(0), 0, 0, 0, 0, keccak256(""))
@@ -33,9 +33,7 @@ contract StorageRootsTest is Test {
         (storageRoot, storageProof) = SmallTries.storageTrie(Messages.sentSlot(0), hash);
         (stateRoot, accountProof) = SmallTries.stateTrie(Predeploys.L2_MESSENGER, storageRoot);
         vm.mockCall(
-            ROLLUP,
-            abi.encodeWithSelector(INativeRollup.stateRootAt.selector),
-            abi.encode(stateRoot)
+            ROLLUP, abi.encodeWithSelector(IRollup.stateRootAt.selector), abi.encode(stateRoot)
         );
     }
 
@@ -59,9 +57,9 @@ contract StorageRootsTest is Test {
         assertFalse(queue.isClaimed(0));
     }
 
-    /// @dev Returns the slot of the bitmap's first word; the bitmap is the mapping in slot 24575.
+    /// @dev Returns the slot of the bitmap's first word; the bitmap is the mapping in slot 1056769.
     function claimedSlot() private pure returns (bytes32) {
-        return keccak256(abi.encode(uint256(0), uint256(24_575)));
+        return keccak256(abi.encode(uint256(0), uint256(1_056_769)));
     }
 
     function expectUnknown(uint64 number) private {
@@ -148,7 +146,7 @@ contract L2SenderTest is Test {
     IL1MessageQueue.Message private message;
 
     function setUp() public {
-        queue = new L1MessageQueue(ROLLUP, 0, 0, 0, Guardians.none());
+        queue = new L1MessageQueue(ROLLUP, 0, 0, 0, 16_382, Guardians.none());
         vm.deal(address(queue), 1 ether);
         message.sender = SENDER;
         message.refundTo = address(this);
@@ -165,7 +163,7 @@ contract L2SenderTest is Test {
         bytes32 stateRoot;
         (p.storageRoot, p.storageProof) = SmallTries.storageTrie(Messages.sentSlot(0), hash);
         (stateRoot, p.accountProof) = SmallTries.stateTrie(Predeploys.L2_MESSENGER, p.storageRoot);
-        vm.mockCall(ROLLUP, abi.encodeCall(INativeRollup.stateRootAt, (0)), abi.encode(stateRoot));
+        vm.mockCall(ROLLUP, abi.encodeCall(IRollup.stateRootAt, (0)), abi.encode(stateRoot));
     }
 
     function noSender() private pure returns (bytes memory) {
@@ -212,7 +210,7 @@ contract L2SenderTest is Test {
         (p.storageRoot, p.storageProof) = SmallTries.storageTrie(Messages.sentSlot(1), hash);
         (stateRoot, p.accountProof) = SmallTries.stateTrie(Predeploys.L2_MESSENGER, p.storageRoot);
         p.l2Block = 1;
-        vm.mockCall(ROLLUP, abi.encodeCall(INativeRollup.stateRootAt, (1)), abi.encode(stateRoot));
+        vm.mockCall(ROLLUP, abi.encodeCall(IRollup.stateRootAt, (1)), abi.encode(stateRoot));
         bytes memory claim = abi.encodeCall(queue.claim, (other, p, address(0)));
 
         CallingBack recipient = new CallingBack(claim);

@@ -14,8 +14,12 @@ contract QueueOrderProof is Test {
     L1MessageQueue private second;
 
     function setUp() public {
-        first = new L1MessageQueue(address(0xabcd), type(uint32).max, 10_000, 0, Guardians.none());
-        second = new L1MessageQueue(address(0xabcd), type(uint32).max, 10_000, 0, Guardians.none());
+        first = new L1MessageQueue(
+            address(0xabcd), type(uint32).max, 10_000, 0, 16_382, Guardians.none()
+        );
+        second = new L1MessageQueue(
+            address(0xabcd), type(uint32).max, 10_000, 0, 16_382, Guardians.none()
+        );
     }
 
     function check_a_message_hash_stands_for_one_message(

@@ -2,26 +2,22 @@
 pragma solidity ^0.8.28;
 
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {RealRollup} from "./RealRollup.sol";
 
 /// @title Rollup with its L2, and anchor updates for it
 abstract contract AnchorFixture is RealRollup {
     /// @dev Returns an update to an L1 block and the current state of the queue.
-    function updateTo(uint64 l1BlockNumber)
-        internal
-        view
-        returns (INativeRollup.AnchorUpdate memory)
-    {
+    function updateTo(uint64 l1BlockNumber) internal view returns (IRollup.AnchorUpdate memory) {
         return updateTo(l1BlockNumber, queue.checkpoint());
     }
 
     function updateTo(uint64 l1BlockNumber, IL1MessageQueue.Checkpoint memory c)
         internal
         pure
-        returns (INativeRollup.AnchorUpdate memory)
+        returns (IRollup.AnchorUpdate memory)
     {
-        return INativeRollup.AnchorUpdate({
+        return IRollup.AnchorUpdate({
             index: 0,
             l1BlockNumber: l1BlockNumber,
             messageCount: c.count,
@@ -32,11 +28,11 @@ abstract contract AnchorFixture is RealRollup {
         });
     }
 
-    function anchorOf(INativeRollup.AnchorUpdate memory u) internal view returns (bytes32) {
+    function anchorOf(IRollup.AnchorUpdate memory u) internal view returns (bytes32) {
         return anchorOf(u, blockhash(u.l1BlockNumber));
     }
 
-    function anchorOf(INativeRollup.AnchorUpdate memory u, bytes32 l1Hash)
+    function anchorOf(IRollup.AnchorUpdate memory u, bytes32 l1Hash)
         internal
         pure
         returns (bytes32)
@@ -44,20 +40,20 @@ abstract contract AnchorFixture is RealRollup {
         return keccak256(abi.encode(u.l1BlockNumber, l1Hash, u.messageCount, u.messageRoot));
     }
 
-    function all(INativeRollup.AnchorUpdate[] memory updates)
+    function all(IRollup.AnchorUpdate[] memory updates)
         internal
         pure
-        returns (INativeRollup.Evidence memory evidence)
+        returns (IRollup.Evidence memory evidence)
     {
         evidence.updates = updates;
     }
 
-    function one(INativeRollup.AnchorUpdate memory update)
+    function one(IRollup.AnchorUpdate memory update)
         internal
         pure
-        returns (INativeRollup.Evidence memory evidence)
+        returns (IRollup.Evidence memory evidence)
     {
-        evidence.updates = new INativeRollup.AnchorUpdate[](1);
+        evidence.updates = new IRollup.AnchorUpdate[](1);
         evidence.updates[0] = update;
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Capacity} from "../../contracts/libraries/Capacity.sol";
 import {IL2} from "./IL2.sol";
 import {L2} from "./L2.sol";
@@ -12,7 +12,7 @@ import {RealRollup} from "./RealRollup.sol";
 abstract contract ForcedBuilder is RealRollup {
     using L2 for L2.Chain;
 
-    INativeRollup.ForcedTransaction[] internal forced;
+    IRollup.ForcedTransaction[] internal forced;
     bytes[] internal forcedRaw;
 
     // Counters that show that runs are not vacuous.
@@ -50,23 +50,23 @@ abstract contract ForcedBuilder is RealRollup {
     /// @dev Returns the outcomes of all due transactions, up to the budget.
     function _batch(uint256 first, bytes32[] memory hashes)
         internal
-        returns (INativeRollup.ForcedBatch[] memory batches)
+        returns (IRollup.ForcedBatch[] memory batches)
     {
         uint256 end = first;
         while (end < forced.length && _isDue(end)) ++end;
-        batches = new INativeRollup.ForcedBatch[](1);
-        INativeRollup.Discharge[] memory all = new INativeRollup.Discharge[](end - first);
+        batches = new IRollup.ForcedBatch[](1);
+        IRollup.Discharge[] memory all = new IRollup.Discharge[](end - first);
         uint256 length = 0;
         uint256 given = 0;
         bool putOff = false;
         while (given < all.length && !putOff) {
-            INativeRollup.Discharge memory d = _outcome(forced[first + given], hashes);
+            IRollup.Discharge memory d = _outcome(forced[first + given], hashes);
             if (length + d.transaction.footprint > Capacity.DUTY_BYTES) {
-                d = discharge(d.transaction, INativeRollup.Outcome.NoRoom);
+                d = discharge(d.transaction, IRollup.Outcome.NoRoom);
                 ++outOfBudget;
             }
-            putOff = d.outcome == INativeRollup.Outcome.NoRoom;
-            if (d.outcome == INativeRollup.Outcome.Included) {
+            putOff = d.outcome == IRollup.Outcome.NoRoom;
+            if (d.outcome == IRollup.Outcome.Included) {
                 length += d.transaction.footprint;
             } else {
                 length += Capacity.ENTRY_BYTES;
@@ -76,28 +76,27 @@ abstract contract ForcedBuilder is RealRollup {
             }
             all[given++] = d;
         }
-        batches[0].discharges = new INativeRollup.Discharge[](given);
+        batches[0].discharges = new IRollup.Discharge[](given);
         for (uint256 i = 0; i < given; ++i) {
             batches[0].discharges[i] = all[i];
         }
         if (!putOff && end < forced.length) {
-            batches[0].next = new INativeRollup.ForcedTransaction[](1);
+            batches[0].next = new IRollup.ForcedTransaction[](1);
             batches[0].next[0] = forced[end];
         }
     }
 
     /// @dev Refers to an earlier discharge that shows enough of the same account, instead of
     /// proving it again. Returns whether there is one.
-    function _reuse(
-        INativeRollup.Discharge memory d,
-        INativeRollup.Discharge[] memory before,
-        uint256 count
-    ) internal returns (bool shown) {
+    function _reuse(IRollup.Discharge memory d, IRollup.Discharge[] memory before, uint256 count)
+        internal
+        returns (bool shown)
+    {
         for (uint64 i = 0; i < count; ++i) {
-            INativeRollup.Discharge memory b = before[i];
-            bool isIn = b.outcome == INativeRollup.Outcome.Included;
+            IRollup.Discharge memory b = before[i];
+            bool isIn = b.outcome == IRollup.Outcome.Included;
             if (b.transaction.sender != d.transaction.sender) continue;
-            if (!isIn && b.outcome != INativeRollup.Outcome.Invalid) continue;
+            if (!isIn && b.outcome != IRollup.Outcome.Invalid) continue;
             shown = true;
             if (isIn && b.transaction.nonce < d.transaction.nonce) continue;
             if (!isIn && b.accountProof.length == 0) continue;
@@ -108,25 +107,25 @@ abstract contract ForcedBuilder is RealRollup {
         }
     }
 
-    function _outcome(INativeRollup.ForcedTransaction memory t, bytes32[] memory hashes)
+    function _outcome(IRollup.ForcedTransaction memory t, bytes32[] memory hashes)
         internal
-        returns (INativeRollup.Discharge memory d)
+        returns (IRollup.Discharge memory d)
     {
         for (uint64 i = 0; i < hashes.length; ++i) {
             if (hashes[i] == t.hash) {
                 ++included;
-                d = discharge(t, INativeRollup.Outcome.Included);
+                d = discharge(t, IRollup.Outcome.Included);
                 d.position = i;
                 return d;
             }
         }
         ++excused;
         if (t.maxFee < l2.head.baseFee) {
-            return discharge(t, INativeRollup.Outcome.Underpriced);
+            return discharge(t, IRollup.Outcome.Underpriced);
         }
         IL2.AccountProof memory sender = l2.prove(t.sender);
         bool valid = sender.nonce == t.nonce && sender.balance >= t.cost;
         if (valid) ++putOffs;
-        return discharge(t, valid ? INativeRollup.Outcome.NoRoom : INativeRollup.Outcome.Invalid);
+        return discharge(t, valid ? IRollup.Outcome.NoRoom : IRollup.Outcome.Invalid);
     }
 }

@@ -32,8 +32,9 @@ contract ForgedQueue is L1MessageQueue {
         uint64 maxGas,
         uint64 maxData,
         uint64 feePercent,
+        uint64 checkpoints,
         Forgery[] memory forgeries
-    ) L1MessageQueue(rollup, maxGas, maxData, feePercent, Guardians.none()) {
+    ) L1MessageQueue(rollup, maxGas, maxData, feePercent, checkpoints, Guardians.none()) {
         for (uint256 i = 0; i < forgeries.length; ++i) {
             (bytes32 slot, bytes32 value) = (forgeries[i].slot, forgeries[i].value);
             assembly ("memory-safe") {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {ForkRegistry} from "./ForkRegistry.sol";
 import {IL2} from "./IL2.sol";
 import {L2} from "./L2.sol";
@@ -19,7 +19,7 @@ abstract contract ForkedL1 is RealRollup {
     uint64 internal constant BPO2_AT = 1_700_020_000;
     uint64 internal constant AMSTERDAM_AT = 1_700_030_000;
 
-    INativeRollup.ForkMode internal mode;
+    IRollup.ForkMode internal mode;
     address internal owner;
     ForkRegistry internal registry = ForkRegistry(0x00005e9c1447C1A05A642ec9eB76D9C125468357);
 
@@ -35,14 +35,14 @@ abstract contract ForkedL1 is RealRollup {
         g.schema = L2.PRAGUE;
     }
 
-    function config() internal view virtual override returns (INativeRollup.Config memory c) {
+    function config() internal view virtual override returns (IRollup.Config memory c) {
         c = super.config();
         c.forkMode = mode;
         c.owner = owner;
     }
 
     /// @dev Restarts the L2, with a rollup of this mode.
-    function restart(INativeRollup.ForkMode mode_) internal {
+    function restart(IRollup.ForkMode mode_) internal {
         mode = mode_;
         l2.create(genesis());
         deploy();

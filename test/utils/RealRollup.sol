@@ -7,7 +7,7 @@ import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
 import {IL1Anchor} from "../../contracts/interfaces/IL1Anchor.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
 import {ExecuteTest} from "./ExecuteTest.sol";
@@ -55,7 +55,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         L2.add(g, MESSENGER, PREMINT, vm.getDeployedCode("L2Messenger.sol:L2Messenger"));
     }
 
-    function config() internal view virtual returns (INativeRollup.Config memory) {
+    function config() internal view virtual returns (IRollup.Config memory) {
         return configOf(l2.schema);
     }
 
@@ -89,13 +89,13 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         advance(none());
     }
 
-    function advance(INativeRollup.Evidence memory evidence) internal {
+    function advance(IRollup.Evidence memory evidence) internal {
         rollup.advance(one(l2.seal()), evidence);
         nextL1Block();
     }
 
     /// @dev Asserts that a block with this evidence is rejected with exactly this error.
-    function expectRefused(bytes memory input, INativeRollup.Evidence memory e, bytes memory error_)
+    function expectRefused(bytes memory input, IRollup.Evidence memory e, bytes memory error_)
         internal
     {
         bytes[] memory inputs = one(input);
@@ -144,18 +144,18 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
 
     /// @dev Returns an update to the current state of the queue for the first block of the next
     /// call, and the anchor for the block's header; also queues its proof on the L2.
-    function newAnchor() internal returns (INativeRollup.Evidence memory, bytes32) {
+    function newAnchor() internal returns (IRollup.Evidence memory, bytes32) {
         return newAnchor(queue.checkpoint());
     }
 
     /// @dev Returns an anchor with an earlier state of the queue.
     function newAnchor(IL1MessageQueue.Checkpoint memory c)
         internal
-        returns (INativeRollup.Evidence memory evidence, bytes32 anchor)
+        returns (IRollup.Evidence memory evidence, bytes32 anchor)
     {
         uint64 number = uint64(vm.getBlockNumber()) - 1;
-        evidence.updates = new INativeRollup.AnchorUpdate[](1);
-        evidence.updates[0] = INativeRollup.AnchorUpdate({
+        evidence.updates = new IRollup.AnchorUpdate[](1);
+        evidence.updates[0] = IRollup.AnchorUpdate({
             index: 0,
             l1BlockNumber: number,
             messageCount: c.count,
@@ -191,7 +191,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
 
     /// @dev Anchors and relays all messages in one block.
     function bringOver() internal {
-        (INativeRollup.Evidence memory evidence, bytes32 anchor) = newAnchor();
+        (IRollup.Evidence memory evidence, bytes32 anchor) = newAnchor();
         queueRelay(false);
         bytes memory input = l2.seal(anchor);
         if (vm.getBlockTimestamp() >= rollup.duties().relayDue) {
@@ -224,14 +224,14 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
 
     /// @dev Returns a proof of the number of messages relayed after the head, for the first block
     /// of the next call.
-    function relayProof() internal returns (INativeRollup.Evidence memory evidence) {
+    function relayProof() internal returns (IRollup.Evidence memory evidence) {
         return relayProof(relayedCount());
     }
 
     /// @dev Returns a proof with the checkpoints for another count.
-    function relayProof(uint64 count) internal returns (INativeRollup.Evidence memory evidence) {
+    function relayProof(uint64 count) internal returns (IRollup.Evidence memory evidence) {
         IL2.AccountProof memory p = l2.prove(MESSENGER, 0);
-        evidence.relays = new INativeRollup.RelayProof[](1);
+        evidence.relays = new IRollup.RelayProof[](1);
         evidence.relays[0].accountProof = p.nodes;
         evidence.relays[0].storageProof = p.slots[0].nodes;
         (evidence.relays[0].before, evidence.relays[0].next) = around(count);
@@ -241,7 +241,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
     function around(uint64 count)
         internal
         view
-        returns (INativeRollup.Checkpoint memory before, INativeRollup.Checkpoint memory next)
+        returns (IRollup.Checkpoint memory before, IRollup.Checkpoint memory next)
     {
         for (uint256 i = 0; i < states.length; ++i) {
             // Only the last state with a number is the checkpoint.
@@ -259,9 +259,9 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
     function convert(IL1MessageQueue.Checkpoint memory c)
         internal
         pure
-        returns (INativeRollup.Checkpoint memory)
+        returns (IRollup.Checkpoint memory)
     {
-        return INativeRollup.Checkpoint(c.id, c.count, c.l1Block, c.timestamp, c.root);
+        return IRollup.Checkpoint(c.id, c.count, c.l1Block, c.timestamp, c.root);
     }
 
     // ------------------------------------------------------------------ messages to L1
@@ -322,13 +322,13 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
 
     // ------------------------------------------------------------------ forced transactions
 
-    function submit(bytes memory raw) internal returns (INativeRollup.ForcedTransaction memory) {
+    function submit(bytes memory raw) internal returns (IRollup.ForcedTransaction memory) {
         vm.recordLogs();
         inbox.submit(raw);
         VmSafe.Log[] memory logs = vm.getRecordedLogs();
         (IForcedInbox.ForcedTransaction memory t,) =
             abi.decode(logs[logs.length - 1].data, (IForcedInbox.ForcedTransaction, bytes));
-        return INativeRollup.ForcedTransaction({
+        return IRollup.ForcedTransaction({
             hash: t.hash,
             sender: t.sender,
             nonce: t.nonce,
@@ -356,33 +356,33 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         return l2.sign(t);
     }
 
-    function discharge(INativeRollup.ForcedTransaction memory t, INativeRollup.Outcome outcome)
+    function discharge(IRollup.ForcedTransaction memory t, IRollup.Outcome outcome)
         internal
-        returns (INativeRollup.Discharge memory d)
+        returns (IRollup.Discharge memory d)
     {
         d.transaction = t;
         d.outcome = outcome;
-        if (outcome == INativeRollup.Outcome.Invalid) d.accountProof = l2.prove(t.sender).nodes;
+        if (outcome == IRollup.Outcome.Invalid) d.accountProof = l2.prove(t.sender).nodes;
     }
 
-    function one(INativeRollup.Discharge memory d)
+    function one(IRollup.Discharge memory d)
         internal
         pure
-        returns (INativeRollup.Evidence memory evidence)
+        returns (IRollup.Evidence memory evidence)
     {
-        evidence.forced = new INativeRollup.ForcedBatch[](1);
-        evidence.forced[0].discharges = new INativeRollup.Discharge[](1);
+        evidence.forced = new IRollup.ForcedBatch[](1);
+        evidence.forced[0].discharges = new IRollup.Discharge[](1);
         evidence.forced[0].discharges[0] = d;
     }
 
     /// @dev Returns a batch with a following transaction that is not due.
-    function one(INativeRollup.Discharge memory d, INativeRollup.ForcedTransaction memory next)
+    function one(IRollup.Discharge memory d, IRollup.ForcedTransaction memory next)
         internal
         pure
-        returns (INativeRollup.Evidence memory evidence)
+        returns (IRollup.Evidence memory evidence)
     {
         evidence = one(d);
-        evidence.forced[0].next = new INativeRollup.ForcedTransaction[](1);
+        evidence.forced[0].next = new IRollup.ForcedTransaction[](1);
         evidence.forced[0].next[0] = next;
     }
 }

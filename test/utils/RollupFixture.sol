@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {GenesisHeaders} from "./GenesisHeaders.sol";
 import {IL2} from "./IL2.sol";
 import {RollupParts} from "./RollupParts.sol";
@@ -28,25 +28,19 @@ abstract contract RollupFixture is RollupParts {
     }
 
     /// @dev Deploys a rollup with its own queues.
-    function deploy(IL2.Head memory g, INativeRollup.Config memory c)
-        internal
-        returns (NativeRollup)
-    {
+    function deploy(IL2.Head memory g, IRollup.Config memory c) internal returns (NativeRollup) {
         return create(g, withQueues(c, 8_000_000, 16_384));
     }
 
     /// @dev Deploys a rollup with the queues in its configuration.
-    function create(IL2.Head memory g, INativeRollup.Config memory c)
-        internal
-        returns (NativeRollup)
-    {
+    function create(IL2.Head memory g, IRollup.Config memory c) internal returns (NativeRollup) {
         return new NativeRollup(GenesisHeaders.encode(g), c);
     }
 
     /// @dev Deploys queues for the contract that is deployed next.
-    function withQueues(INativeRollup.Config memory c, uint64 maxGas, uint64 maxData)
+    function withQueues(IRollup.Config memory c, uint64 maxGas, uint64 maxData)
         internal
-        returns (INativeRollup.Config memory)
+        returns (IRollup.Config memory)
     {
         makeQueues(maxGas, maxData);
         c.messageQueue = address(queue);
@@ -69,7 +63,7 @@ abstract contract RollupFixture is RollupParts {
 
     /// @dev Returns an input that passes all checks before EXECUTE.
     function nextBlock() internal view returns (StatelessInputs.Block memory) {
-        INativeRollup.Head memory head = rollup.head();
+        IRollup.Head memory head = rollup.head();
         return StatelessInputs.Block({
             schema: rollup.schemaAt(uint64(vm.getBlockTimestamp())),
             chainId: CHAIN_ID,

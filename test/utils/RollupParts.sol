@@ -5,7 +5,7 @@ import {Test} from "forge-std/Test.sol";
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {Guardians} from "./Guardians.sol";
 import {SystemContracts} from "./SystemContracts.sol";
@@ -23,6 +23,7 @@ abstract contract RollupParts is Test, SystemContracts {
     uint64 internal constant FORCED_GRACE = 2 hours;
     uint64 internal constant FORCED_EXPIRY = 2 days;
     uint64 internal constant UPGRADE_DELAY = 7 days;
+    uint64 internal constant L1_SLOT_MILLIS = 6000;
 
     L1MessageQueue internal queue;
     ForcedInbox internal inbox;
@@ -57,21 +58,27 @@ abstract contract RollupParts is Test, SystemContracts {
         });
     }
 
+    /// @dev Returns the number of checkpoints that the message queue stores.
+    function checkpoints() internal view virtual returns (uint64) {
+        return 16_382;
+    }
+
     /// @dev Returns the guardian of the message queue.
     function guardian() internal view virtual returns (IL1MessageQueue.Guardian memory) {
         return Guardians.none();
     }
 
     /// @dev Returns the rules of a rollup with the current queues.
-    function configOf(uint16 schema) internal view returns (INativeRollup.Config memory) {
-        return INativeRollup.Config({
+    function configOf(uint16 schema) internal view returns (IRollup.Config memory) {
+        return IRollup.Config({
             chainId: CHAIN_ID,
             schema: schema,
-            forkMode: INativeRollup.ForkMode.Follow,
+            forkMode: IRollup.ForkMode.Follow,
             maxLag: MAX_LAG,
             openAfter: OPEN_AFTER,
             relayDeadline: RELAY_DEADLINE,
             upgradeDelay: UPGRADE_DELAY,
+            l1SlotMillis: L1_SLOT_MILLIS,
             messageQueue: address(queue),
             forced: address(inbox),
             policy: address(0),
@@ -82,7 +89,7 @@ abstract contract RollupParts is Test, SystemContracts {
     /// @dev Deploys the queues of the contract that is deployed next.
     function makeQueues(uint64 maxGas, uint64 maxData) internal {
         address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
-        queue = new L1MessageQueue(next, maxGas, maxData, 0, guardian());
+        queue = new L1MessageQueue(next, maxGas, maxData, 0, checkpoints(), guardian());
         inbox = new ForcedInbox(forcedConfig(next));
     }
 
@@ -92,12 +99,12 @@ abstract contract RollupParts is Test, SystemContracts {
     }
 
     /// @dev Waits until an announced change is ready, with nothing pending.
-    function untilReady(INativeRollup.Change change, uint256 value) internal {
+    function untilReady(IRollup.Change change, uint256 value) internal {
         skip(UPGRADE_DELAY - 1 days);
         rollup.clear(change, value);
         skip(1 days);
     }
 
     /// @dev Returns evidence without content.
-    function none() internal pure returns (INativeRollup.Evidence memory evidence) {}
+    function none() internal pure returns (IRollup.Evidence memory evidence) {}
 }

@@ -244,7 +244,7 @@ pub(crate) fn witness(witness: &ExecutionWitness<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn batch_witness(witness: &BatchWitness<'_>, out: &mut Vec<u8>) {
+pub(crate) fn batch_witness(witness: &BatchWitness<'_>, out: &mut Vec<u8>) {
     let mut offset = 3 * OFFSET;
     let lengths = [witness.state.encoded_len(), witness.codes.encoded_len()];
     for length in lengths.into_iter().chain([0]) {

@@ -28,6 +28,7 @@ mod execute_tx;
 mod fork;
 mod geth;
 mod json;
+mod prefix;
 mod root;
 mod witness;
 
@@ -37,5 +38,6 @@ pub use encode::{Encode, batch_of, requests_from_typed, withdrawal_record};
 pub use engine::{PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness, PayloadVerdict};
 pub use execute_tx::{Allowance, ExecuteTx, ExecuteTxError, ExecuteTxVersion, SignedExecuteTx};
 pub use fork::{UnknownFork, fork_of_name, parse_fork};
+pub use prefix::{PrefixError, is_prefix, prefix, with_empty_witness};
 pub use root::{RootConvention, hash_tree_root};
 pub use witness::OwnedWitness;

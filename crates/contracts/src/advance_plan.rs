@@ -74,18 +74,18 @@ struct ContractGas {
 /// Gas up to Osaka and its blob-parameter forks.
 const OSAKA: ContractGas = ContractGas {
     transaction: 21_000,
-    call: 32_251,
-    further_input: 11_697,
-    further_block: 11_553,
-    further_block_in_blobs: 10_512,
+    call: 31_976,
+    further_input: 11_264,
+    further_block: 11_051,
+    further_block_in_blobs: 10_010,
     batch: 1_592,
-    batch_in_blobs: 1_496,
+    batch_in_blobs: 1_495,
     fresh_slot: 17_100,
     blob: 102,
     without_blobs: 10,
     longer: 8,
     with_references: 865,
-    reference: 1_066,
+    reference: 1_065,
     cold_account: 2_500,
     margin: 50_000,
 };
@@ -94,12 +94,12 @@ const OSAKA: ContractGas = ContractGas {
 /// gas for new slots (EIP-8037).
 const AMSTERDAM: ContractGas = ContractGas {
     transaction: 15_000,
-    call: 53_751,
-    further_input: 18_797,
-    further_block: 18_653,
-    further_block_in_blobs: 17_612,
+    call: 53_476,
+    further_input: 18_364,
+    further_block: 18_151,
+    further_block_in_blobs: 17_110,
     fresh_slot: 97_920,
-    reference: 1_266,
+    reference: 1_265,
     cold_account: 2_900,
     margin: 250_000,
     ..OSAKA

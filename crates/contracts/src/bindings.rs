@@ -7,7 +7,8 @@ use alloy_sol_types::sol;
 
 sol!(
     #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
-    "../../contracts/interfaces/INativeRollup.sol"
+    // With the members of `IRollup`: `sol!` ignores imports and inheritance.
+    "src/INativeRollup.sol"
 );
 sol!(
     #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
@@ -65,5 +66,29 @@ impl From<&IForcedInbox::ForcedTransaction> for INativeRollup::ForcedTransaction
             footprint: it.footprint,
             priced: it.priced,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// Returns the lines of code after this line.
+    fn code_after<'s>(source: &'s str, line: &str) -> Vec<&'s str> {
+        let lines = source.lines().skip_while(|it| *it != line).skip(1);
+        lines.filter(|it| !it.is_empty() && !it.trim_start().starts_with("//")).collect()
+    }
+
+    #[test]
+    fn merged_interface_has_members_of_both() {
+        let mut expected = code_after(
+            include_str!("../../../contracts/interfaces/IRollup.sol"),
+            "interface IRollup {",
+        );
+        assert_eq!(expected.pop(), Some("}"));
+        expected.extend(code_after(
+            include_str!("../../../contracts/interfaces/INativeRollup.sol"),
+            "interface INativeRollup is IRollup {",
+        ));
+        let merged = code_after(include_str!("INativeRollup.sol"), "interface INativeRollup {");
+        assert_eq!(merged, expected, "copy the members of both into src/INativeRollup.sol");
     }
 }

@@ -30,6 +30,11 @@ pub struct RollupConfig {
     /// Minimum fee of a message, in percent of the L1 cost, at the time of sending, of its gas and
     /// of the witness that it can require.
     pub fee_percent: u64,
+    /// Number of checkpoints that the message queue stores, from 1,024 to 2^20. Each L1 block with a
+    /// message uses one.
+    pub checkpoints: u64,
+    /// Minimum time between two L1 blocks, in milliseconds; at least 100.
+    pub l1_slot_millis: u64,
     /// The guardian of the message queue, or `None`.
     pub guardian: Option<GuardianConfig>,
     /// The queue of forced transactions.
@@ -90,6 +95,8 @@ impl RollupConfig {
             message_gas: 1_000_000,
             message_data: 10_000,
             fee_percent: 100,
+            checkpoints: 16_382,
+            l1_slot_millis: 6_000,
             guardian: None,
             forced: ForcedConfig {
                 delay: DAY,
@@ -109,7 +116,7 @@ impl RollupConfig {
     pub fn message_queue_arguments(&self, rollup: Address) -> Vec<u8> {
         let (account, pause, limit) =
             self.guardian.map_or_else(Default::default, |it| (it.account, it.pause, it.limit));
-        let caps = (self.message_gas, self.message_data, self.fee_percent);
+        let caps = (self.message_gas, self.message_data, self.fee_percent, self.checkpoints);
         // The guardian is a struct of static fields, so it is encoded like the list of its fields.
         ((rollup, caps), (account, pause, limit)).abi_encode_params()
     }
@@ -143,6 +150,7 @@ impl RollupConfig {
             openAfter: self.open_after,
             relayDeadline: self.relay_deadline,
             upgradeDelay: self.upgrade_delay,
+            l1SlotMillis: self.l1_slot_millis,
             messageQueue: message_queue,
             forced,
             policy: self.policy,
@@ -156,7 +164,7 @@ impl RollupConfig {
 mod tests {
     use super::*;
 
-    type Arguments = (Address, u64, u64, u64, (Address, u64, u128));
+    type Arguments = (Address, u64, u64, u64, u64, (Address, u64, u128));
 
     #[test]
     fn message_queue_arguments_contain_guardian() {
@@ -166,9 +174,12 @@ mod tests {
         let decoded = |config: &RollupConfig| {
             Arguments::abi_decode_params(&config.message_queue_arguments(rollup)).expect("decodes")
         };
-        assert_eq!(decoded(&config), (rollup, 1_000_000, 10_000, 100, (Address::ZERO, 0, 0)));
+        assert_eq!(
+            decoded(&config),
+            (rollup, 1_000_000, 10_000, 100, 16_382, (Address::ZERO, 0, 0))
+        );
         let account = Address::repeat_byte(2);
         config.guardian = Some(GuardianConfig { account, pause: 86_400, limit: 7 });
-        assert_eq!(decoded(&config).4, (account, 86_400, 7));
+        assert_eq!(decoded(&config).5, (account, 86_400, 7));
     }
 }

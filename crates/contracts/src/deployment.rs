@@ -22,6 +22,33 @@ const LONGEST: u64 = 1 << 28;
 /// not.
 const GENESIS_FILE: &str = "genesis.json";
 
+/// How the rollup contract is shown that blocks are valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verification {
+    /// By EXECUTE, in the call that adds the blocks. The inputs are complete.
+    #[default]
+    Native,
+    /// By a contract, which takes a proof besides each input. An input may end where its witness
+    /// would start.
+    Verified,
+}
+
+impl Verification {
+    /// Returns `true` if the inputs on L1 may lack their witness.
+    pub const fn allows_prefixes(self) -> bool {
+        matches!(self, Self::Verified)
+    }
+
+    /// Returns the kind with this name in a deployment file.
+    fn of_kind(name: &str) -> Option<Self> {
+        match name {
+            "native" => Some(Self::Native),
+            "verified" => Some(Self::Verified),
+            _ => None,
+        }
+    }
+}
+
 /// A deployed rollup as described by its deployment file: everything that a node needs to know
 /// about the two chains.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +77,8 @@ pub struct Deployment {
     pub l1_bridge: Address,
     /// `L2TokenBridge`, on the L2, or zero.
     pub l2_bridge: Address,
+    /// How the rollup contract is shown that blocks are valid; native if the file does not say.
+    pub verification: Verification,
     /// The genesis of the L2, whose first block is the one with [`Self::genesis_hash`].
     pub genesis: Genesis,
 }
@@ -187,6 +216,7 @@ impl Deployment {
             policy: fields.address("policy")?,
             l1_bridge: fields.address("l1Bridge")?,
             l2_bridge: fields.address("l2Bridge")?,
+            verification: fields.verification()?,
             genesis,
         };
         deployment.check_genesis(&genesis_path)?;
@@ -250,6 +280,7 @@ const NUMBER: &str = "a number below 2^64";
 const HASH: &str = "a hash: 0x and 64 hexadecimal digits";
 const ADDRESS: &str = "an address: 0x and 40 hexadecimal digits";
 const CONTRACT: &str = "the address of a contract";
+const VERIFICATION: &str = "an object whose kind is native or verified";
 
 /// The fields of a deployment file.
 struct Fields<'p> {
@@ -293,6 +324,14 @@ impl Fields<'_> {
 
     fn address(&self, field: &'static str) -> Result<Address, DeploymentError> {
         self.parse(field, ADDRESS)
+    }
+
+    /// Returns the kind of verification, which files of native rollups need not have.
+    fn verification(&self) -> Result<Verification, DeploymentError> {
+        let field = "verification";
+        let Some(value) = self.values.get(field) else { return Ok(Verification::default()) };
+        let kind = value.get("kind").and_then(Value::as_str);
+        kind.and_then(Verification::of_kind).ok_or_else(|| self.invalid(field, value, VERIFICATION))
     }
 
     /// Returns an address other than zero.

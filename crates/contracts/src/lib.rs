@@ -13,6 +13,7 @@ pub mod bindings;
 pub mod capacity;
 mod claims;
 pub mod code_reference;
+pub mod commitment;
 mod config;
 mod deployment;
 mod genesis;
@@ -23,7 +24,7 @@ pub use claims::{
     ClaimError, Unproven, claim_calldata, logged_message, message_proof, verify_message,
 };
 pub use config::{ForcedConfig, GuardianConfig, RollupConfig};
-pub use deployment::{Deployment, DeploymentError};
+pub use deployment::{Deployment, DeploymentError, Verification};
 pub use genesis::{
     L1_ANCHOR, L2_ACCOUNTS, L2_MESSENGER, PREMINT, Predeploys, alias_account, l2_chain_config,
     l2_chain_config_following, l2_genesis,

@@ -13,7 +13,7 @@ use crate::{
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, Log};
 use alloy_sol_types::{SolCall as _, SolEvent as _};
-use codec::blob_tail::Trailer;
+use codec::{blob_tail::Trailer, with_empty_witness};
 use contracts::{
     Deployment, Message,
     bindings::{
@@ -97,6 +97,10 @@ pub fn derive(
         } else {
             match inputs(deployment.rollup, transaction, &input_hashes, data) {
                 Ok(inputs) => {
+                    let inputs = match deployment.verification.allows_prefixes() {
+                        true => inputs.into_iter().map(completed).collect(),
+                        false => inputs,
+                    };
                     events.advanced.extend(matched(added, &inputs, l1_block, transaction)?);
                 }
                 Err(need) => return Ok(Derived::Lacks(need)),
@@ -280,6 +284,12 @@ pub fn hashes_in(bytes: &[u8]) -> Vec<B256> {
         decoded.requests().iter().map(|request| request.payload.block_hash).collect()
     };
     decoded.map(hashes).unwrap_or_default()
+}
+
+/// Completes an input that ends where its witness would start with an empty witness: a node executes
+/// blocks on its own state. Any other input is returned unchanged.
+fn completed(input: Bytes) -> Bytes {
+    with_empty_witness(&input).map_or(input, Bytes::from)
 }
 
 /// Joins the head of an EXECUTE input with its tail in the blobs of its transaction. Returns `None`

@@ -11,7 +11,9 @@ use alloy_rpc_types_eth::{Block, TransactionReceipt};
 use alloy_sol_types::SolValue as _;
 use chain::{Chain, ChainConfig, spec_of};
 use client::{Client, ClientError};
-use contracts::{Deployment, RollupConfig, l2_chain_config, l2_chain_config_following, l2_genesis};
+use contracts::{
+    Deployment, RollupConfig, Verification, l2_chain_config, l2_chain_config_following, l2_genesis,
+};
 use execute::EXECUTE_ADDRESS;
 use eyre::{OptionExt as _, Result, ensure};
 use serde_json::{Value, json};
@@ -207,6 +209,7 @@ impl RollupFixture {
             policy: config.policy,
             l1_bridge: Address::ZERO,
             l2_bridge: Address::ZERO,
+            verification: Verification::Native,
             genesis,
         })
     }
@@ -352,6 +355,7 @@ pub fn bare_deployment(rollup: Address, forced: Address) -> Deployment {
         policy: zero,
         l1_bridge: zero,
         l2_bridge: zero,
+        verification: Verification::Native,
         genesis: Genesis::default(),
     }
 }

@@ -134,6 +134,14 @@ impl Values<'_> {
             _ => "no bridge for ERC-20 tokens",
         };
         vec![
+            self.row(
+                "rollup.l1_slot_millis",
+                "minimum time between two L1 blocks, in milliseconds; half of the slots of Ethereum",
+            ),
+            self.row(
+                "messages.checkpoints",
+                "states of the message queue that are stored; each L1 block with a message uses one",
+            ),
             self.row("messages.max_gas", "maximum gas of a message from L1"),
             self.row("messages.max_data", "maximum size of a message's data, in bytes"),
             self.row(

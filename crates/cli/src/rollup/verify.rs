@@ -144,7 +144,7 @@ struct OnL1 {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct AnnouncedChange {
-    /// `policy`, `gas limit` or `fork`.
+    /// `policy`, `gas limit`, `fork` or `verification`.
     change: &'static str,
     /// New value: an address, a gas limit, or `timestamp << 16 | schema`.
     value: U256,
@@ -172,6 +172,7 @@ impl TryFrom<INativeRollup::Announcement> for AnnouncedChange {
             INativeRollup::Change::Policy => "policy",
             INativeRollup::Change::GasLimit => "gas limit",
             INativeRollup::Change::Fork => "fork",
+            INativeRollup::Change::Verification => "verification",
             INativeRollup::Change::__Invalid => {
                 bail!("the owner has announced a change of an unknown kind")
             }

@@ -7,6 +7,7 @@ mod compact;
 mod convert;
 mod engine;
 mod golden;
+mod prefix;
 mod roundtrip;
 mod strict;
 mod support;

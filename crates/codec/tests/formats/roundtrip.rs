@@ -237,6 +237,39 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100_000))]
+
+    #[test]
+    fn prefix_and_witness_are_the_input(parts in parts(), blocks in 1..4_usize) {
+        let input = parts.input();
+        let bytes = input.encode();
+        let prefix = enshrine_codec::prefix(&bytes).unwrap();
+        prop_assert_eq!(bytes.len() - prefix.len(), input.witness.encoded_len());
+        prop_assert!(enshrine_codec::is_prefix(prefix) && !enshrine_codec::is_prefix(&bytes));
+        let whole = enshrine_codec::with_empty_witness(prefix).unwrap();
+        let empty = StatelessInput { witness: ExecutionWitness::EMPTY, ..input.clone() };
+        prop_assert_eq!(StatelessInput::decode(&whole).unwrap(), empty);
+        prop_assert_eq!([prefix, &bytes[prefix.len()..]].concat(), &bytes[..]);
+
+        let mut codes: Vec<_> = parts.codes.clone();
+        codes.sort_unstable();
+        codes.dedup();
+        let witness = BatchWitness {
+            codes: (&codes).into(),
+            headers: input.witness.headers,
+            ..BatchWitness::EMPTY
+        };
+        let batch = enshrine_codec::batch_of(&vec![input; blocks], witness).unwrap();
+        let bytes = batch.encode();
+        let prefix = enshrine_codec::prefix(&bytes).unwrap();
+        prop_assert_eq!(bytes.len() - prefix.len(), witness.encoded_len());
+        let whole = enshrine_codec::with_empty_witness(prefix).unwrap();
+        let empty = StatelessBatch { witness: BatchWitness::EMPTY, ..batch.clone() };
+        prop_assert_eq!(StatelessBatch::decode(&whole).unwrap(), empty);
+    }
+}
+
 #[test]
 fn fields_that_a_shape_lacks_are_not_encoded() {
     let withdrawals = [[1; 44]; 2];

@@ -2,7 +2,9 @@
 
 use alloy_primitives::{Address, B256};
 use chain::{Chain, ChainConfig, spec_of};
-use enshrine_contracts::{Deployment, DeploymentError, Predeploys, l2_chain_config, l2_genesis};
+use enshrine_contracts::{
+    Deployment, DeploymentError, Predeploys, Verification, l2_chain_config, l2_genesis,
+};
 use eyre::Result;
 use serde_json::{Value, json};
 use std::fs;
@@ -61,6 +63,27 @@ impl Files {
 }
 
 #[test]
+fn verification_has_a_known_kind() -> Result<()> {
+    let files = Files::new()?;
+    let with = |verification: Value| {
+        let mut file = files.deployment.clone();
+        file["genesis"] = files.genesis.clone();
+        file["verification"] = verification;
+        files.read(&file).map(|it| it.verification)
+    };
+    assert_eq!(with(json!({ "kind": "native" }))?, Verification::Native);
+    assert_eq!(with(json!({ "kind": "verified" }))?, Verification::Verified);
+    for other in [json!({ "kind": "quorum?" }), json!({}), json!("native"), Value::Null] {
+        let refused = with(other.clone()).unwrap_err();
+        assert!(
+            matches!(refused, DeploymentError::Invalid { field: "verification", .. }),
+            "{other}: {refused}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn deployment_is_read_with_inline_or_separate_genesis() -> Result<()> {
     let files = Files::new()?;
     let inside = files.read_with(&[])?;
@@ -75,6 +98,8 @@ fn deployment_is_read_with_inline_or_separate_genesis() -> Result<()> {
     assert_eq!(inside.l1_bridge, Address::repeat_byte(6));
     assert_eq!(inside.l2_bridge, Address::repeat_byte(7));
     assert_eq!(serde_json::to_value(&inside.genesis)?, files.genesis);
+
+    assert_eq!(inside.verification, Verification::Native);
 
     let alone = files.read(&files.deployment).unwrap_err();
     assert!(matches!(alone, DeploymentError::NoGenesis { .. }), "{alone}");

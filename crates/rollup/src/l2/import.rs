@@ -7,11 +7,15 @@ use codec::OwnedWitness;
 use execute::{ExecuteError, Rules};
 use wire::{Input, StatelessInput};
 
-/// Returns the witness of an input with one block. A batch has one witness for all its blocks.
+/// Returns the witness of an input with one block. A batch has one witness for all its blocks, and
+/// an input that was posted without its witness has an empty one; a complete witness contains the
+/// parent.
 fn own_witness(input: &Input<'_>) -> Option<OwnedWitness> {
     match input {
-        Input::Block(StatelessInput { witness, .. }) => Some(OwnedWitness::of(witness)),
-        Input::Batch(_) => None,
+        Input::Block(StatelessInput { witness, .. }) if !witness.headers.is_empty() => {
+            Some(OwnedWitness::of(witness))
+        }
+        Input::Block(_) | Input::Batch(_) => None,
     }
 }
 
@@ -108,6 +112,17 @@ mod tests {
             let imported = import_unsafe(&chain, &input).unwrap();
             assert_eq!(imported.block.hash, new.block.hash);
             assert_eq!(imported.input().unwrap(), new.input().unwrap());
+        }
+    }
+
+    #[test]
+    fn import_records_a_witness_that_the_input_lacks() {
+        let (chain, new) = chain_and_block(Vec::new());
+        let whole = new.input().unwrap();
+        let bare = codec::with_empty_witness(codec::prefix(&whole).unwrap()).unwrap();
+        for bytes in [&whole, &bare] {
+            let imported = import(&chain, bytes, new.block.hash).unwrap();
+            assert_eq!(imported.input().unwrap(), whole);
         }
     }
 

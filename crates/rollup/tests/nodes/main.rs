@@ -24,6 +24,7 @@ mod messages;
 mod monitoring;
 mod planning;
 mod pool_attacks;
+mod prefixes;
 mod preflight;
 mod profile;
 mod promotion;

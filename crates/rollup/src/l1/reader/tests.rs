@@ -23,6 +23,7 @@ fn deployment() -> Deployment {
         policy: Address::ZERO,
         l1_bridge: Address::ZERO,
         l2_bridge: Address::ZERO,
+        verification: Default::default(),
         genesis: Default::default(),
     }
 }
