@@ -7,6 +7,7 @@
 
 mod fee_cap;
 mod in_flight;
+mod refusal;
 mod requests;
 mod sending;
 mod spending;
@@ -16,7 +17,7 @@ mod transaction;
 pub use in_flight::InFlight;
 pub use transaction::{Blobs, TxData};
 
-pub(crate) use sending::{is_execution_failure, is_refusal};
+pub(crate) use refusal::{is_execution_failure, is_refusal};
 
 use crate::{
     L1Error, RollupError, Signer,

@@ -3,7 +3,7 @@
 //!
 //! With one L1 node, its answers count.
 
-use super::sending::is_execution_failure;
+use super::refusal::is_execution_failure;
 use crate::{
     L1Error,
     l1::{L1Client, Verdicts},

@@ -1,20 +1,17 @@
 //! Responses of L1's pool to submitted transactions.
 
-use super::{InFlight, Submitter, requests::send};
+use super::{
+    InFlight, Submitter,
+    refusal::{is_refusal, is_underpriced},
+    requests::send,
+};
 use crate::{
     L1Error, RollupError,
     l1::L1Client,
     probe::{Probe, Unanswered},
 };
 use alloy_primitives::{B256, Bytes};
-use alloy_sol_types::{SolError as _, sol};
-use client::ClientError;
 use std::{io, sync::Arc, time::Instant};
-
-sol! {
-    /// EXECUTE rejected a block; declared in `contracts/libraries/Execute.sol`.
-    error ExecuteFailed();
-}
 
 /// A sent transaction for which L1's pool has not responded yet.
 #[derive(Debug)]
@@ -122,28 +119,6 @@ impl Submitter {
             false => error,
         })
     }
-}
-
-/// Returns `true` if L1 answered with a JSON-RPC error.
-pub(crate) const fn is_refusal(error: &RollupError) -> bool {
-    matches!(error, RollupError::L1(L1Error::Client(ClientError::Rpc(error))) if error.is_error_resp())
-}
-
-/// Returns `true` if L1 rejected a transaction because EXECUTE failed: a block is invalid, or the
-/// gas did not suffice.
-pub(crate) fn is_execution_failure(error: &L1Error) -> bool {
-    let L1Error::Client(ClientError::Rpc(error)) = error else { return false };
-    let Some(answer) = error.as_error_resp() else { return false };
-    let is_by_execute = answer
-        .as_revert_data()
-        .is_some_and(|data| data.get(..4) == Some(ExecuteFailed::SELECTOR.as_slice()));
-    let message = answer.message.to_lowercase();
-    // Messages of geth, reth and anvil for a call that runs out of gas, which has no revert data.
-    is_by_execute || ["out of gas", "gas required exceeds"].iter().any(|it| message.contains(it))
-}
-
-pub(super) fn is_underpriced(error: &RollupError) -> bool {
-    error.to_string().contains("underpriced")
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "passed to map_err")]

@@ -2,8 +2,9 @@
 
 use super::{
     InFlight, Submitter, SubmitterProgress,
+    refusal::is_underpriced,
     requests::{Account, account_at, send},
-    sending::{is_underpriced, no_thread},
+    sending::no_thread,
 };
 use crate::{
     L1Error, RollupError,
