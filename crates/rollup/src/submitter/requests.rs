@@ -124,9 +124,10 @@ fn estimate_of(estimates: &mut [u64]) -> Option<u64> {
     estimates.iter().copied().filter(|it| is_close(*it, median)).max()
 }
 
-/// Returns `true` if estimates differ by an eighth at most, which is added to them.
-const fn is_close(a: u64, b: u64) -> bool {
-    a.abs_diff(b) <= a / 8
+/// Returns `true` if estimates differ by at most an eighth of the lower one, which is added to
+/// estimates.
+fn is_close(a: u64, b: u64) -> bool {
+    a.abs_diff(b) <= a.min(b) / 8
 }
 
 fn upper_median(values: &mut [u64]) -> Option<u64> {
