@@ -20,6 +20,7 @@ pub(crate) use sending::{is_execution_failure, is_refusal};
 use crate::{
     L1Error, RollupError, Signer,
     l1::{L1Client, L1View},
+    lease::Fence,
     probe::Probe,
 };
 use alloy_eips::BlockNumHash;
@@ -158,6 +159,8 @@ pub struct Submitter {
     /// nonce does not show it yet.
     taken: usize,
     earlier: EarlierTransactions,
+    /// Right to post, checked right before.
+    fence: Fence,
 }
 
 impl Submitter {
@@ -185,6 +188,7 @@ impl Submitter {
             is_held: false,
             taken: 0,
             earlier: EarlierTransactions::Unknown,
+            fence: Fence::default(),
         }
     }
 
@@ -192,6 +196,12 @@ impl Submitter {
     #[must_use]
     pub fn with_limits(self, limits: L1Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Sets the right to post, which is checked before each transaction is sent to L1.
+    #[must_use]
+    pub fn with_fence(self, fence: Fence) -> Self {
+        Self { fence, ..self }
     }
 
     /// Records the spending in this file, so that the daily limit holds across restarts.
@@ -347,6 +357,8 @@ impl Submitter {
         }
         let (raw, hash) = self.unsigned(nonce, gas_limit, fees, &data).sign(&self.key)?;
         let has_blobs = data.blobs.is_some();
+        // After all that takes long, e.g. a remote signer.
+        self.fence.check()?;
         self.spending.sending(nonce, cost)?;
         tracing::info!(%hash, nonce, blocks = blocks.len(), gas_limit, has_blobs, "posting batch");
         let before = self.take(nonce);
