@@ -2,6 +2,7 @@
 
 use crate::{
     L1Error, RollupError,
+    error::Silence as _,
     l1::{
         Advanced, BlobClient, L1Client, L1Header, L1Transaction, L1View, PostedFile, ReadHeader,
         client::PARALLEL, kept::KeptCodes, log::L1Log, saved::Saved, view::MAX_HEADERS,
@@ -385,9 +386,17 @@ impl L1Reader {
             let mut data = FetchedData::default();
             events = loop {
                 let deployment = self.view.deployment();
-                match derive(deployment, &header, transactions, &data, known)? {
-                    Derived::Whole(events) => break events,
-                    Derived::Lacks(need) => self.fetch(need, &header, &mut data)?,
+                match derive(deployment, &header, transactions, &data, known) {
+                    Ok(Derived::Whole(events)) => break events,
+                    Ok(Derived::Lacks(need)) => self.fetch(need, &header, &mut data)?,
+                    Err(missing) => {
+                        // No header proves a trace, nor that an account has no code. With the
+                        // same node the next poll would fail again.
+                        if !data.calls.is_empty() || !data.codes.is_empty() {
+                            self.client.leave_node();
+                        }
+                        return Err(missing.into());
+                    }
                 }
             };
         }
@@ -493,7 +502,14 @@ impl L1Reader {
             .client
             .inner()
             .request("debug_traceTransaction", (transaction, options))
-            .map_err(L1Error::from)?;
+            .map_err(L1Error::from)
+            .inspect_err(|error| {
+                // After a missing response the client uses the next node by itself. A node that
+                // does not support the method never does.
+                if !error.is_silence() {
+                    self.client.leave_node();
+                }
+            })?;
         let (mut calls, mut waiting) = (Vec::new(), vec![frame]);
         while let Some(frame) = waiting.pop() {
             // A failed call was reverted, with all calls inside it.

@@ -1,6 +1,9 @@
 //! Blocks posted through other contracts, and nodes whose L1 has no `debug_traceTransaction`.
 
-use crate::support::{World, provider_of, refusal, signed, until};
+use crate::{
+    several_l1::behind,
+    support::{World, provider_of, refusal, signed, until},
+};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi as _};
@@ -12,7 +15,7 @@ use contracts::{
 use enshrine_rollup::{Role, RollupNode};
 use eyre::{Result, ensure};
 use std::time::Duration;
-use testkit::{ETHER, Key, Proxy, rich};
+use testkit::{ETHER, Key, Proxy, id_of, rich};
 
 /// Bytecode that copies the calldata into memory.
 const COPY: [u8; 4] = [0x36, 0x5f, 0x5f, 0x37];
@@ -97,6 +100,33 @@ pub(crate) async fn without_traces(
 pub(crate) async fn until_safe(follower: &RollupNode, number: u64) -> Result<()> {
     until("the follower", follower, || async { Ok(follower.status().safe_head.number == number) })
         .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_traces_of_one_node_stop_nothing() -> Result<()> {
+    let world = World::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
+    let Forwarding { hiding, sequencer, .. } = Forwarding::start(&world).await?;
+    let hidden = next_block(&sequencer).await?.iter().map(|byte| !byte).collect();
+    world.l1_call(hiding, U256::ZERO, hidden).await?;
+    let missing = |request: &str| refusal(request, "the method debug_traceTransaction is missing");
+    let empty = |request: &str| {
+        let (id, zero) = (id_of(request), Address::ZERO);
+        format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"result":{{"type":"CALL","from":"{zero}","gas":"0x0","gasUsed":"0x0","input":"0x"}}}}"#
+        )
+    };
+    for wrong in [missing as fn(&str) -> String, empty] {
+        let (proxies, config) = behind(&world, 3, Role::Follower { sequencer: None })?;
+        // The node in use from the start on.
+        proxies[0].intercept(move |request| {
+            request.contains("debug_traceTransaction").then(|| wrong(request))
+        });
+        let follower = RollupNode::start(config).await?;
+        until_safe(&follower, 1).await?;
+        follower.stop().await;
+    }
+    sequencer.stop().await;
+    Ok(())
 }
 
 /// A follower searches the calldata first, then the sequencer's feed, then a trace.
