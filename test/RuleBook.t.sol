@@ -5,7 +5,7 @@ import {Test} from "forge-std/Test.sol";
 import {Vm} from "forge-std/Vm.sol";
 import {LibString} from "solady/utils/LibString.sol";
 
-/// @dev Each rule for a block is defined once, whatever shows that the block is valid: a second
+/// @dev Each rule for a block is defined in one place, for all ways to verify blocks: a second
 /// definition could differ from the first.
 contract RuleBookTest is Test {
     using LibString for string;

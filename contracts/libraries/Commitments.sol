@@ -3,9 +3,9 @@ pragma solidity ^0.8.24;
 
 import {Execute} from "./Execute.sol";
 
-/// @title Commitments to the inputs that a rollup was given
-/// @notice One word stands for an input, for a verifier or for a later call. Each kind has another
-/// first byte, so no two kinds have a preimage in common.
+/// @title Commitments to the inputs of a rollup
+/// @notice A commitment identifies an input to a verifier or to a later call. The preimages of the
+/// two kinds begin with different bytes, so no input has the commitment of the other kind.
 library Commitments {
     /// @notice The input is too short for a head and a trailer.
     error HeadTooShort(uint256 got, uint256 minimum);
@@ -48,7 +48,7 @@ library Commitments {
         return keccak256(abi.encodePacked(IN_BLOBS, headHash, tail, hashes));
     }
 
-    /// @notice Returns the commitment to an input as this call was given it. In a transaction with
+    /// @notice Returns the commitment to an input in the calldata of this call. In a transaction with
     /// blobs, the input is a head and its trailer.
     function ofCall(bytes calldata input) internal view returns (bytes32) {
         if (!Execute.hasTrailer()) return plain(keccak256(input));

@@ -29,7 +29,7 @@ contract ExecuteVerifier is IVerifier {
     {
         bool inBlobs = proof.length == 0 && Execute.hasTrailer();
         bytes memory whole = bytes.concat(input, proof);
-        // Otherwise bytes that nobody was given in `input` could be part of the blocks.
+        // Otherwise the blocks could extend into the proof, which the commitment does not cover.
         if (!inBlobs) Execute.requirePrefix(whole, input.length);
         Execute.runAt(inBlobs ? BLOBS : PLAIN, whole);
         return IVerifier.verify.selector;

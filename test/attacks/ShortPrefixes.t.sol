@@ -6,11 +6,10 @@ import {Execute} from "../../contracts/libraries/Execute.sol";
 import {BlobInputs} from "../utils/ExecuteWithBlobs.sol";
 import {PrefixFixture} from "../utils/PrefixFixture.sol";
 
-/// @title Attack: a prefix that is not all of its block
-/// @notice The caller of a rollup whose verifier takes the witness as a proof posts only a part of
-/// a valid block as its input, and the rest as proof. The block would be accepted, and nobody who
-/// reads the inputs of the rollup could execute it: the caller alone would have the L2's state, and
-/// could stop it or sell it.
+/// @title Attack: an input that omits part of its block
+/// @notice The verifier of the rollup receives the witness as a proof. The caller posts a part of a
+/// valid block as the input, and the rest as the proof. If the rollup accepted it, nodes could not
+/// execute the block from the inputs of the rollup, and only the caller would have the L2's state.
 contract ShortPrefixesTest is PrefixFixture {
     function expectEndsElsewhere(bytes memory input, bytes memory proof, uint256 expected) private {
         vm.expectRevert(
@@ -86,7 +85,7 @@ contract ShortPrefixesTest is PrefixFixture {
         expectEndsElsewhere(head, witness, prefix.length);
     }
 
-    /// @dev No two kinds have a preimage in common: the first byte differs, whatever follows.
+    /// @dev The preimages of the two kinds begin with different bytes.
     function testFuzz_commitments_of_different_kinds_differ(
         bytes32 hash,
         uint32 tail,

@@ -13,8 +13,8 @@ import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title Attack: filling the smallest ring of checkpoints
 /// @notice An account sends a message in each L1 block, from the last proof on, to a queue with the
-/// fewest places that its rollup accepts for its delays. It would win if `send` closed while no
-/// account had to relay anything, because then nobody could open it.
+/// fewest places that its rollup accepts for its delays. The attack succeeds if `send` reverts
+/// while no block is required to relay anything, because then nobody could end that.
 contract ShortRingTest is RealRollup {
     using L2 for L2.Chain;
 

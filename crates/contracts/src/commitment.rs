@@ -1,4 +1,4 @@
-//! Commitments to the inputs that a rollup was given, as in `contracts/libraries/Commitments.sol`.
+//! Commitments to the inputs of a rollup, as in `contracts/libraries/Commitments.sol`.
 
 use alloy_primitives::{B256, keccak256};
 use codec::blob_tail::{BlobTailError, Trailer};
@@ -39,7 +39,7 @@ pub fn in_blobs(head: B256, tail: u32, hashes: &[B256]) -> B256 {
     keccak256(preimage)
 }
 
-/// Returns the commitment to an input as a call was given it, in a transaction with these blobs.
+/// Returns the commitment to an input in the calldata of a transaction with these blobs.
 ///
 /// # Errors
 ///

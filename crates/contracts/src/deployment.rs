@@ -22,14 +22,13 @@ const LONGEST: u64 = 1 << 28;
 /// not.
 const GENESIS_FILE: &str = "genesis.json";
 
-/// How the rollup contract is shown that blocks are valid.
+/// Method by which the rollup contract verifies blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verification {
     /// By EXECUTE, in the call that adds the blocks. The inputs are complete.
     #[default]
     Native,
-    /// By a contract, which takes a proof besides each input. An input may end where its witness
-    /// would start.
+    /// By a contract that receives a proof with each input. An input may omit its witness.
     Verified,
 }
 
