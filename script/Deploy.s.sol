@@ -26,6 +26,9 @@ import {RollupPlan} from "./RollupPlan.sol";
 /// its initial state, the references between contracts, the values in force (owner, policy, gas
 /// limit, fork schedule, genesis), and that the owner has announced no change.
 contract Deploy is RollupPlan {
+    /// @dev Kind of verification of `NativeRollup` in a deployment file.
+    string private constant VERIFICATION = "native";
+
     /// @notice The code at this address differs from that of the configured contract.
     error CodeMismatch(string name, address place, bytes32 got, bytes32 expected);
     /// @notice The contract at this address was created by other init code than the configured one,
@@ -59,6 +62,9 @@ contract Deploy is RollupPlan {
     error ForkTimeMismatch(uint256 index, uint64 got, uint64 expected);
     /// @notice Two contracts do not refer to each other.
     error LinkMismatch(string what, address got, address expected);
+    /// @notice The deployment file names another way to verify blocks than that of the contract,
+    /// whose code was compared. Nodes would complete inputs that EXECUTE has rejected.
+    error VerificationMismatch(string got, string expected);
 
     function run(string calldata config) external {
         Plan memory plan = read(config, msg.sender);
@@ -119,6 +125,13 @@ contract Deploy is RollupPlan {
         got = vm.parseJsonBytes32(json, ".genesisStateRoot");
         if (got != plan.genesis.stateRoot) {
             revert GenesisMismatch("state root of the file", got, plan.genesis.stateRoot);
+        }
+        // Files without it are of native rollups.
+        if (vm.keyExistsJson(json, ".verification")) {
+            string memory kind = vm.parseJsonString(json, ".verification.kind");
+            if (keccak256(bytes(kind)) != keccak256(bytes(VERIFICATION))) {
+                revert VerificationMismatch(kind, VERIFICATION);
+            }
         }
         console.log("check the state of the genesis: enshrine verify", plan.file);
     }
@@ -322,9 +335,11 @@ contract Deploy is RollupPlan {
         vm.serializeAddress(key, "forced", plan.forced);
         vm.serializeAddress(key, "policy", plan.policy);
         vm.serializeAddress(key, "l1Bridge", plan.l1Bridge);
-        string memory json = vm.serializeAddress(key, "l2Bridge", plan.l2Bridge);
+        vm.serializeAddress(key, "l2Bridge", plan.l2Bridge);
+        // `serializeString` embeds text that is a JSON object as an object.
+        string memory json =
+            vm.serializeString(key, "verification", string.concat('{"kind":"', VERIFICATION, '"}'));
         if (bytes(plan.genesisFile).length != 0) {
-            // `serializeString` embeds text that is a JSON object as an object.
             json = vm.serializeString(key, "genesis", vm.readFile(plan.genesisFile));
         }
         vm.createDir(_folderOf(plan.file), true);

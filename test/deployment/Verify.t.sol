@@ -192,6 +192,13 @@ contract VerifyTest is VerifyFixture {
             vm.writeJson(quoted(abi.encode(right[i])), p.file, keys[i]);
             certifier.compareFile(p);
         }
+        vm.writeJson("\"verified\"", p.file, ".verification.kind");
+        vm.expectRevert(
+            abi.encodeWithSelector(Deploy.VerificationMismatch.selector, "verified", "native")
+        );
+        certifier.compareFile(p);
+        vm.writeJson("\"native\"", p.file, ".verification.kind");
+        certifier.compareFile(p);
         vm.writeJson("\"0x00000000000000000000000000000000000000aa\"", p.file, ".rollup");
         vm.expectPartialRevert(Deploy.LinkMismatch.selector);
         certifier.compareFile(p);
