@@ -3,8 +3,8 @@
 use super::{
     genesis::First,
     keys::Keys,
-    meaning,
-    plan::{Delays, ForkMode, NodeConfig, Plan, Policy},
+    l1_slots, meaning,
+    plan::{Delays, ForkMode, L1_SLOT_MILLIS, NodeConfig, Plan, Policy},
 };
 use crate::{execute::fork_since, output::say};
 use alloy_genesis::{Genesis, GenesisAccount};
@@ -82,8 +82,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TEXT")]
     salt: Option<String>,
 
-    /// Balance of the operator on the L2 at genesis, in ether. It is not backed on L1 until the
-    /// same amount is deposited to an account without a known key.
+    /// Balance of the operator on the L2 at genesis, in ether. L1 cannot pay all withdrawals until
+    /// the same amount is added to the escrow, by `L1MessageQueue.back`.
     #[arg(long, value_name = "ETHER", value_parser = parse_float, default_value = "1")]
     operator_float: U256,
 
@@ -91,7 +91,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     dev: bool,
 
-    /// JSON-RPC URL of L1, for the configuration of the node.
+    /// JSON-RPC URL of L1, for the configuration of the node; its last 256 blocks determine
+    /// rollup.l1_slot_millis.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8545")]
     l1: String,
 
@@ -197,6 +198,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         policy: arguments.policy,
         sequencer,
         delays: if arguments.dev { Delays::DEV } else { Delays::USUAL },
+        // Without a response, the values for Ethereum.
+        l1_slot_millis: arguments
+            .l1_client()
+            .and_then(|l1| l1_slots::least_millis(&l1, L1_SLOT_MILLIS))
+            .unwrap_or_default(),
     };
     let node = NodeConfig {
         l1: &arguments.l1,
@@ -291,13 +297,19 @@ impl Arguments {
             .duration_since(UNIX_EPOCH)
             .wrap_err("the system clock is before 1970: use --timestamp")?
             .as_secs();
-        let options = ClientOptions { timeout: L1_TIMEOUT, ..ClientOptions::default() };
-        let latest = Client::new(&self.l1, options)
-            .and_then(|l1| l1.request::<_, Block>("eth_getBlockByNumber", ("latest", false)));
+        let latest = self
+            .l1_client()
+            .and_then(|l1| Ok(l1.request::<_, Block>("eth_getBlockByNumber", ("latest", false))?));
         Ok(match latest {
             Ok(block) => now.min(block.header.timestamp),
             Err(_) => now.saturating_sub(60),
         })
+    }
+
+    /// Returns a client of L1.
+    fn l1_client(&self) -> Result<Client> {
+        let options = ClientOptions { timeout: L1_TIMEOUT, ..ClientOptions::default() };
+        Ok(Client::new(&self.l1, options)?)
     }
 
     /// Prints the created files and the next steps.
@@ -335,15 +347,14 @@ impl Arguments {
         let float = float.trim_end_matches('0').trim_end_matches('.');
         say!("");
         say!(
-            "The operator has {float} ether on the L2 at genesis, which no ether on L1 backs yet. Until a \
-             deposit\nbacks it, L1 cannot pay all withdrawals. Deposit the same amount to an account without \
-             a known key:"
+            "The operator has {float} ether on the L2 at genesis, which no ether on L1 backs yet. Until it is \
+             backed,\nL1 cannot pay all withdrawals. Add the same amount to the escrow, which nobody can take \
+             back:"
         );
         say!("");
         say!(
-            "  npx forge script script/Operate.s.sol --sig 'deposit(string,address,uint256)' \\\n      \
-             {deployment} 0x000000000000000000000000000000000000dEaD {} \\\n      \
-             --rpc-url {l1} --broadcast --private-key KEY",
+            "  npx forge script script/Operate.s.sol --sig 'back(string,uint256)' \\\n      \
+             {deployment} {} --rpc-url {l1} --broadcast --private-key KEY",
             self.operator_float
         );
         say!("");

@@ -136,7 +136,7 @@ impl Values<'_> {
         vec![
             self.row(
                 "rollup.l1_slot_millis",
-                "minimum time between two L1 blocks, in milliseconds; half of the slots of Ethereum",
+                "minimum time between two L1 blocks, in milliseconds; half of the slots of L1",
             ),
             self.row(
                 "messages.checkpoints",

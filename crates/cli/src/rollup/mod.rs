@@ -9,6 +9,7 @@ pub(crate) mod genesis;
 pub(crate) mod init;
 mod key_source;
 mod keys;
+mod l1_slots;
 pub(crate) mod lease_witness;
 mod meaning;
 pub(crate) mod node;

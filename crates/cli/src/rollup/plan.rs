@@ -12,6 +12,12 @@ const EXAMPLE: &str = include_str!("../../../../script/rollup.example.toml");
 /// Duration of a guardian's pause, in seconds: time to fix a bug in L1.
 const PAUSE: u64 = 3 * 86_400;
 
+/// Minimum time between two L1 blocks in the template, in milliseconds.
+pub(crate) const L1_SLOT_MILLIS: u64 = 6_000;
+
+/// Number of checkpoints in the template.
+const CHECKPOINTS: u64 = 16_382;
+
 /// Policy that decides which accounts may advance the rollup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Policy {
@@ -129,9 +135,20 @@ pub(crate) struct Plan<'a> {
     pub(crate) policy: Policy,
     pub(crate) sequencer: Address,
     pub(crate) delays: Delays,
+    /// Minimum time between two L1 blocks in milliseconds, or `None` for that of the template.
+    pub(crate) l1_slot_millis: Option<u64>,
 }
 
 impl Plan<'_> {
+    /// Returns the number of checkpoints for an L1 with these slots: at least that of the template,
+    /// and enough for the longest time in which no account has to relay a message, if each L1 block
+    /// has one (`RollupRules`).
+    const fn checkpoints(&self, l1_slot_millis: u64) -> u64 {
+        let Delays { relay_deadline, max_lag, open_after, .. } = self.delays;
+        let needed = (1_000 * (relay_deadline + max_lag + open_after)).div_ceil(l1_slot_millis);
+        if needed > CHECKPOINTS { needed } else { CHECKPOINTS }
+    }
+
     /// Returns the template with these values.
     pub(crate) fn to_toml(&self) -> Result<String> {
         let delays = &self.delays;
@@ -158,6 +175,10 @@ impl Plan<'_> {
             ("forced", "expiry", delays.expiry),
         ] {
             file.set(section, key, &value.to_string())?;
+        }
+        if let Some(millis) = self.l1_slot_millis {
+            file.set("rollup", "l1_slot_millis", &millis.to_string())?;
+            file.set("messages", "checkpoints", &self.checkpoints(millis).to_string())?;
         }
         let zero = quoted(&Address::ZERO.to_string());
         match self.policy {
@@ -307,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn default_delays_match_template() {
+    fn defaults_match_template() {
         let Delays {
             max_lag,
             timeout,
@@ -327,6 +348,8 @@ mod tests {
             format!("\ndelay = {forced_delay}\n"),
             format!("\ngrace = {grace}\n"),
             format!("\nexpiry = {expiry}\n"),
+            format!("\nl1_slot_millis = {L1_SLOT_MILLIS}\n"),
+            format!("\ncheckpoints = {CHECKPOINTS}\n"),
         ] {
             assert!(EXAMPLE.contains(&line), "{line}");
         }

@@ -360,3 +360,30 @@ fn genesis_errors_contain_missing_parts() {
         .unwrap();
     assert_eq!(document(&fed.stdout)["blockHash"], first["blockHash"]);
 }
+
+/// A ring of checkpoints that is sized for slower slots would be full before a relay is due.
+#[test]
+fn init_measures_slots_of_l1() {
+    let mut devnet = Command::new(env!("CARGO_BIN_EXE_enshrine"));
+    let l1 = NodeProcess::start(devnet.args(["devnet", "--mainnet"])).unwrap();
+    let measured = || {
+        let (_parent, folder) = place();
+        run(&["init", &folder, "--l1", l1.client().url()]);
+        let plan = toml_of(&path(Path::new(&folder), "rollup.toml"));
+        let value = |section: &str, key: &str| plan[section][key].as_integer().unwrap();
+        (value("rollup", "l1_slot_millis"), value("messages", "checkpoints"))
+    };
+    let mine = |blocks: u64, seconds: u64| {
+        let _: Value = l1.client().request("anvil_mine", (blocks, seconds)).unwrap();
+    };
+    mine(31, 2);
+    assert_eq!(measured(), (6_000, 16_382), "too few blocks");
+    mine(225, 2);
+    assert_eq!(measured(), (1_000, 54_000));
+    mine(32, 1);
+    assert_eq!(measured(), (500, 108_000));
+    mine(224, 3);
+    assert_eq!(measured(), (500, 108_000), "the shortest of the last 256 blocks");
+    mine(256, 60);
+    assert_eq!(measured(), (6_000, 16_382), "a block on demand is no slot");
+}
