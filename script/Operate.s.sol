@@ -87,6 +87,15 @@ contract Operate is RollupPlan {
 
     // ------------------------------------------------------------------ operators
 
+    /// @notice Adds ETH to the escrow for what the genesis of the L2 allocates. No account can take
+    /// it back.
+    function back(string calldata file, uint256 value) external {
+        IL1MessageQueue queue = IL1MessageQueue(_address(file, ".messageQueue"));
+        vm.broadcast(msg.sender);
+        queue.back{value: value}();
+        console.log("the escrow has, in wei", address(queue).balance);
+    }
+
     /// @notice Advances the rollup, with the calldata of `INativeRollup.advance`.
     function advance(string calldata file, string calldata calldataFile) external {
         if (!tellOfExecute()) revert ChainWithoutExecute();

@@ -114,6 +114,12 @@ contract OperateTest is Test {
         );
     }
 
+    function test_back_sends_the_amount_without_a_message() public {
+        deployed("back");
+        script.back(file, 5 ether);
+        called(queue, 5 ether, abi.encodeCall(IL1MessageQueue.back, ()));
+    }
+
     /// @dev Returns a transfer of 1 wei with 21,000 gas on the chain with the id 5 (EIP-155).
     function signedTransfer() private returns (bytes memory) {
         bytes memory fields =

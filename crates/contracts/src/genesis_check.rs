@@ -225,8 +225,9 @@ fn storage(account: &GenesisAccount) -> (usize, Option<B256>) {
     (usize::from(first.is_some()) + slots.count(), first)
 }
 
-/// Returns the sum of all ETH of a genesis outside the messenger, in wei.
-pub fn unbacked_ether(genesis: &Genesis) -> U256 {
+/// Returns the sum of all ETH of a genesis outside the messenger, in wei. Only
+/// `L1MessageQueue.back` backs it.
+pub fn allocated_ether(genesis: &Genesis) -> U256 {
     genesis
         .alloc
         .iter()

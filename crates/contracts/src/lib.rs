@@ -30,6 +30,6 @@ pub use genesis::{
     l2_chain_config_following, l2_genesis,
 };
 pub use genesis_check::{
-    GenesisAllowance, GenesisFinding, check_genesis, storage_only_accounts, unbacked_ether,
+    GenesisAllowance, GenesisFinding, allocated_ether, check_genesis, storage_only_accounts,
 };
 pub use messages::{Anchor, Message, extend, kept_slot, pack, sent_in, sent_slot};

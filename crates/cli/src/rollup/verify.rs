@@ -1,5 +1,8 @@
 //! `enshrine verify`: checks the genesis of a rollup, and its contracts on L1.
 
+mod backing;
+
+use self::backing::Backing;
 use super::{Node, allowance::parse_pair, plan::ForkMode};
 use crate::output::{complain, say};
 use alloy_primitives::{Address, B256, U64, U256};
@@ -7,7 +10,7 @@ use alloy_rpc_types_eth::Log;
 use alloy_sol_types::SolEvent as _;
 use clap::Args;
 use contracts::{
-    Deployment, GenesisAllowance,
+    Deployment, GenesisAllowance, allocated_ether,
     bindings::{
         IL1MessageQueue::guardianCall,
         INativeRollup::{
@@ -15,7 +18,7 @@ use contracts::{
             headCall, ownerCall, pendingOwnerCall, stateRootAtCall,
         },
     },
-    check_genesis, unbacked_ether,
+    check_genesis,
 };
 use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure};
 use serde::Serialize;
@@ -32,8 +35,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "URL")]
     l1: Option<String>,
 
-    /// Account that may have ETH at genesis, with the maximum amount in wei; can be repeated. No
-    /// deposit on L1 backs this ETH.
+    /// Account that may have ETH at genesis, with the maximum amount in wei; can be repeated.
     #[arg(long, value_name = "ADDRESS=WEI", value_parser = parse_pair::<Address, U256>)]
     allow_balance: Vec<(Address, U256)>,
 
@@ -45,6 +47,10 @@ pub(crate) struct Arguments {
     /// Accept a rollup whose owner has announced changes of its rules, and print them.
     #[arg(long, requires = "l1")]
     allow_announced_changes: bool,
+
+    /// Accept a rollup whose escrow lacks ETH for what the genesis allocates, and print the amount.
+    #[arg(long, requires = "l1")]
+    allow_unbacked: bool,
 
     /// Print JSON instead of text.
     #[arg(long)]
@@ -72,7 +78,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             format!("{}; accept it with --allow-announced-changes", change.sentence())
         }));
     }
-    let unbacked = unbacked_ether(genesis);
+    if let Some(OnL1 { backing, .. }) = &on_l1
+        && !backing.missing().is_zero()
+        && !arguments.allow_unbacked
+    {
+        findings.push(backing.finding());
+    }
+    let owed = allocated_ether(genesis);
     if arguments.json {
         let document = json!({
             "valid": findings.is_empty(),
@@ -86,7 +98,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             "forks": on_l1.as_ref().map(|it| it.forks.name()),
             "nextForkOfL1": on_l1.as_ref().map(OnL1::next_fork),
             "accounts": genesis.alloc.len(),
-            "unbackedWei": unbacked.to_string(),
+            "owedWei": owed.to_string(),
+            "backedWei": on_l1.as_ref().map(|it| it.backing.backed.to_string()),
+            "missingWei": on_l1.as_ref().map(|it| it.backing.missing().to_string()),
+            "escrowWei": on_l1.as_ref().map(|it| it.backing.escrow.to_string()),
             "findings": findings,
         });
         say!("{}", serde_json::to_string_pretty(&document)?);
@@ -94,8 +109,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         say!("genesis     {}", deployment.genesis_hash);
         say!("state root  {}", deployment.genesis_state_root);
         say!("accounts    {}", genesis.alloc.len());
-        say!("unbacked    {unbacked} wei outside L2Messenger");
+        say!("owed        {owed} wei outside L2Messenger");
         if let Some(on_l1) = &on_l1 {
+            let Backing { backed, escrow, .. } = on_l1.backing;
+            say!("escrow      {escrow} wei");
+            say!("backed      {backed} wei, missing {} wei", on_l1.backing.missing());
             match on_l1.guardian {
                 Address::ZERO => say!("guardian    none"),
                 account => say!("guardian    {account} may pause deposits and delay large claims"),
@@ -138,6 +156,8 @@ struct OnL1 {
     announced: Vec<AnnouncedChange>,
     /// Source of the rollup's forks.
     forks: ForkMode,
+    /// What the escrow has for the ETH of the genesis.
+    backing: Backing,
 }
 
 /// A change of the rollup's rules that its owner has announced.
@@ -237,6 +257,7 @@ fn compare_with_l1(url: &str, deployment: &Deployment) -> Result<OnL1> {
             .map(AnnouncedChange::try_from)
             .collect::<Result<_>>()?,
         forks,
+        backing: Backing::read(&l1, deployment)?,
     })
 }
 

@@ -6,10 +6,10 @@ use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::{Address, B256, U256, hex};
 use alloy_sol_types::SolCall as _;
 use contracts::{
-    Deployment, L2_MESSENGER,
+    Deployment, L2_MESSENGER, Verification,
     bindings::{
         IForcedInbox::submitCall,
-        IL1MessageQueue::claimCall,
+        IL1MessageQueue::{backCall, claimCall, sendCall as depositCall},
         IL2Messenger::sendCall,
         INativeRollup::{
             Change, advanceCall, announceCall, clearCall, offerOwnershipCall, withdrawCall,
@@ -285,6 +285,8 @@ fn deployed_rollup_file_contains_genesis() {
         let deployment = Deployment::read(&file).unwrap();
         assert_eq!(deployment.genesis_hash.to_string(), told["genesisHash"].as_str().unwrap());
         assert_eq!(deployment.l2_chain_id, 8_079);
+        assert_eq!(deployment.verification, Verification::Native);
+        assert!(fs::read_to_string(&file).unwrap().contains("\"verification\""));
         assert_eq!(deployment.l1_chain_id, 31_337);
         assert_eq!(deployment.deployer, l1.sender);
         assert!(!deployment.policy.is_zero(), "{name} has a policy");
@@ -313,7 +315,7 @@ fn verify_rejects_premine_and_altered_messenger() {
     let with_l1 = ["verify", &file, "--l1", l1.url()];
     let told = json_of(&with_l1);
     assert_eq!((&told["valid"], &told["comparedWithL1"]), (&json!(true), &json!(true)));
-    assert_eq!(told["unbackedWei"], "0");
+    assert_eq!((&told["owedWei"], &told["missingWei"]), (&json!("0"), &json!("0")));
     assert!(run(&["verify", &file]).contains("All checks passed."));
 
     let original = fs::read_to_string(&file).unwrap();
@@ -346,6 +348,51 @@ fn verify_rejects_premine_and_altered_messenger() {
             assert!(refuse(&allow(&allowed)).to_lowercase().contains(&messenger));
         }
     }
+}
+
+#[test]
+fn verify_requires_backing_of_the_genesis() {
+    let l1 = L1::new("verify-backing");
+    let (folder, _) = l1.rollup("rollup", &["--operator-float", "0.5", "--dev"]);
+    let file = path(&folder, "deployment.json");
+    let deployment = Deployment::read(Path::new(&file)).unwrap();
+    let keys: Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("keys.json")).unwrap()).unwrap();
+    let float = ETHER / 2;
+    let allowed = format!("{}={float}", keys["operator"]["address"].as_str().unwrap());
+    let flags = ["verify", &file, "--l1", l1.url(), "--allow-balance", &allowed];
+    let accepting = [&flags[..], &["--allow-unbacked"]].concat();
+    let pay = |data: Vec<u8>, value: u128| {
+        let transaction = json!({
+            "from": l1.sender, "to": deployment.message_queue, "value": U256::from(value),
+            "data": hex::encode_prefixed(data),
+        });
+        let client = l1.node.client();
+        let hash: B256 = client.request("eth_sendTransaction", [transaction]).unwrap();
+        let receipt: Value = client.request("eth_getTransactionReceipt", [hash]).unwrap();
+        assert_eq!(receipt["status"], "0x1");
+    };
+    let deposit = depositCall {
+        to: l1.sender,
+        refundTo: l1.sender,
+        gasLimit: 0,
+        fee: ETHER,
+        data: Default::default(),
+    };
+    // A deposit backs what it mints itself, and nothing of the genesis.
+    pay(deposit.abi_encode(), ETHER + ETHER);
+    pay(backCall {}.abi_encode(), 0);
+    for (value, missing) in [(float - 1, 1), (1, 0)] {
+        let before = json_of(&accepting);
+        assert_ne!(before["missingWei"], "0");
+        assert!(refuse(&flags).contains("--allow-unbacked"));
+        pay(backCall {}.abi_encode(), value);
+        let told = json_of(&accepting);
+        assert_eq!(told["owedWei"], float.to_string());
+        assert_eq!(told["missingWei"], missing.to_string());
+        assert_eq!(told["escrowWei"], (ETHER + ETHER + float - missing).to_string());
+    }
+    assert!(run(&flags).contains("missing 0 wei"));
 }
 
 #[test]

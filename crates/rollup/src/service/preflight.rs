@@ -104,8 +104,8 @@ pub(crate) fn genesis(config: &Config, deployment: &Deployment) -> Check {
         let advice = "such an L2 can empty the escrow on L1: only --allow-altered-genesis lets the node start";
         (CheckOutcome::Warning, advice)
     } else {
-        let (accounts, unbacked) = (genesis.alloc.len(), contracts::unbacked_ether(genesis));
-        let got = format!("{accounts} accounts, {unbacked} wei that no deposit on L1 backs");
+        let (accounts, ether) = (genesis.alloc.len(), contracts::allocated_ether(genesis));
+        let got = format!("{accounts} accounts, {ether} wei outside L2Messenger");
         return Check::passed(name, got, expected);
     };
     let mut got: Vec<_> = findings.iter().take(MAX_FINDINGS).map(ToString::to_string).collect();
