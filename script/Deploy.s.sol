@@ -5,6 +5,7 @@ import {VmSafe} from "forge-std/Vm.sol";
 import {console} from "forge-std/console.sol";
 import {L1TokenBridge} from "../contracts/bridge/L1TokenBridge.sol";
 import {DeterministicDeployer} from "../contracts/deployment/DeterministicDeployer.sol";
+import {RollupExit} from "../contracts/exit/RollupExit.sol";
 import {ForcedInbox} from "../contracts/forced/ForcedInbox.sol";
 import {IRollup} from "../contracts/interfaces/IRollup.sol";
 import {L1MessageQueue} from "../contracts/messaging/L1MessageQueue.sol";
@@ -221,6 +222,12 @@ contract Deploy is RollupPlan {
             "rollup of the message queue", L1MessageQueue(plan.messageQueue).ROLLUP(), plan.rollup
         );
         _requireLink("rollup of the forced inbox", ForcedInbox(plan.forced).ROLLUP(), plan.rollup);
+        _requireLink(
+            "exit of the message queue",
+            L1MessageQueue(plan.messageQueue).EXIT_CONTRACT(),
+            plan.exit
+        );
+        _requireLink("rollup of the exit", RollupExit(plan.exit).ROLLUP(), plan.rollup);
         if (plan.l1Bridge == address(0)) return;
         L1TokenBridge bridge = L1TokenBridge(plan.l1Bridge);
         _requireLink("message queue of the bridge", bridge.MESSAGE_QUEUE(), plan.messageQueue);
@@ -333,6 +340,7 @@ contract Deploy is RollupPlan {
         vm.serializeAddress(key, "rollup", plan.rollup);
         vm.serializeAddress(key, "messageQueue", plan.messageQueue);
         vm.serializeAddress(key, "forced", plan.forced);
+        vm.serializeAddress(key, "exit", plan.exit);
         vm.serializeAddress(key, "policy", plan.policy);
         vm.serializeAddress(key, "l1Bridge", plan.l1Bridge);
         vm.serializeAddress(key, "l2Bridge", plan.l2Bridge);

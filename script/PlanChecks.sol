@@ -53,6 +53,11 @@ abstract contract PlanChecks is SequencingChecks {
 
     /// @dev Values for a file without these keys: the slots of Ethereum, halved.
     uint64 private constant CHECKPOINTS = 16_382;
+
+    /// @dev Bound of the time without a block after which a rollup may be closed, and the time if
+    /// the file has none; in seconds.
+    uint256 private constant MIN_LOST_AFTER = 30 days;
+    uint64 private constant LOST_AFTER = 60 days;
     uint64 private constant L1_SLOT_MILLIS = 6000;
 
     /// @dev Reads the chain id of the L2.
@@ -99,6 +104,22 @@ abstract contract PlanChecks is SequencingChecks {
     /// @dev Reads the number of checkpoints that the message queue stores.
     function _checkpoints(string memory toml) internal view returns (uint64) {
         return _u64(toml, ".messages.checkpoints", CHECKPOINTS);
+    }
+
+    /// @dev Reads the time without a block after which the rollup may be closed, in seconds.
+    function _lostAfter(string memory toml) internal view returns (uint64) {
+        return _u64(toml, ".exit.lost_after", LOST_AFTER);
+    }
+
+    /// @dev Checks that a rollup which anyone could still advance is not closed.
+    function _requireLostAfter(string memory toml, uint256 relay, uint256 lag, uint256 open)
+        private
+        view
+    {
+        uint256 least = relay + 2 * (lag + open);
+        if (least < MIN_LOST_AFTER) least = MIN_LOST_AFTER;
+        string memory why = "30 days, and rollup.relay_deadline and twice max_lag and open_after";
+        _atLeast(".exit.lost_after", _lostAfter(toml), least, why);
     }
 
     /// @dev Reads the minimum time between two L1 blocks, in milliseconds.
@@ -340,6 +361,7 @@ abstract contract PlanChecks is SequencingChecks {
             "with rollup.relay_deadline, forced.delay and forced.grace"
         );
         _requireRing(toml, relay, lag + open);
+        _requireLostAfter(toml, relay, lag, open);
     }
 
     /// @dev Checks that the duties of a block fit into the block and into L1; see `RollupRules`.

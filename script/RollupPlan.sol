@@ -7,6 +7,7 @@ import {L1TokenBridge} from "../contracts/bridge/L1TokenBridge.sol";
 import {L2TokenBridge} from "../contracts/bridge/L2TokenBridge.sol";
 import {TokenAddresses} from "../contracts/bridge/TokenAddresses.sol";
 import {DeterministicDeployer} from "../contracts/deployment/DeterministicDeployer.sol";
+import {RollupExit} from "../contracts/exit/RollupExit.sol";
 import {ForcedInbox} from "../contracts/forced/ForcedInbox.sol";
 import {IRollup} from "../contracts/interfaces/IRollup.sol";
 import {L1MessageQueue} from "../contracts/messaging/L1MessageQueue.sol";
@@ -47,6 +48,7 @@ abstract contract RollupPlan is PlanChecks {
         address rollup;
         address messageQueue;
         address forced;
+        address exit;
         /// Zero if any account may advance.
         address policy;
         /// Both zero if there is no bridge.
@@ -96,6 +98,7 @@ abstract contract RollupPlan is PlanChecks {
         plan.rollup = _at(deployer, salt, "rollup");
         plan.messageQueue = _at(deployer, salt, "message queue");
         plan.forced = _at(deployer, salt, "forced");
+        plan.exit = _at(deployer, salt, "exit");
         if (_bool(toml, ".bridge.enabled")) {
             plan.l1Bridge = _at(deployer, salt, "bridge");
             plan.l2Bridge = l2BridgeOf(plan.l1Bridge);
@@ -114,7 +117,7 @@ abstract contract RollupPlan is PlanChecks {
         if (policy.length != 0) plan.policy = _at(deployer, salt, "policy");
         plan.inForce = _inForce(toml, plan);
         uint256 more = (policy.length == 0 ? 0 : 1) + (plan.l1Bridge == address(0) ? 0 : 1);
-        plan.parts = new Part[](3 + more);
+        plan.parts = new Part[](4 + more);
         uint256 next = 0;
         plan.parts[next++] = Part(
             "L1MessageQueue",
@@ -130,6 +133,7 @@ abstract contract RollupPlan is PlanChecks {
         }
         plan.parts[next++] =
             Part("NativeRollup", _salt(salt, "rollup"), plan.rollup, _rollup(toml, plan));
+        plan.parts[next++] = Part("RollupExit", _salt(salt, "exit"), plan.exit, _exit(toml, plan));
         if (plan.l1Bridge != address(0)) {
             bytes memory bridge = abi.encodePacked(
                 type(L1TokenBridge).creationCode, abi.encode(plan.messageQueue, plan.l2Bridge)
@@ -162,6 +166,7 @@ abstract contract RollupPlan is PlanChecks {
             type(L1MessageQueue).creationCode,
             abi.encode(
                 plan.rollup,
+                plan.exit,
                 _u64(toml, ".messages.max_gas"),
                 _u64(toml, ".messages.max_data"),
                 _messagePercent(toml),
@@ -206,6 +211,12 @@ abstract contract RollupPlan is PlanChecks {
             abi.encodePacked(
                 type(NativeRollup).creationCode, abi.encode(plan.genesisHeader, config)
             );
+    }
+
+    function _exit(string memory toml, Plan memory plan) private view returns (bytes memory) {
+        return abi.encodePacked(
+            type(RollupExit).creationCode, abi.encode(plan.messageQueue, _lostAfter(toml))
+        );
     }
 
     /// @dev Returns the values at creation, unless the file contains changed values.

@@ -100,6 +100,10 @@ interface IL1MessageQueue {
     /// @notice The duration of a pause is out of bounds, or pause values are set without a
     /// guardian.
     error GuardianInvalid(address account, uint64 pause, uint64 least, uint64 most);
+    /// @notice The caller is not the contract `EXIT_CONTRACT`.
+    error NotExit(address caller);
+    /// @notice The queue is closed for good, and the rollup accepts no blocks.
+    error QueueClosed();
     /// @notice The caller is not the guardian.
     error NotGuardian(address caller);
     /// @notice The guardian cannot pause again before `earliest`.
@@ -276,6 +280,13 @@ interface IL1MessageQueue {
     /// @notice Returns the account that may pause the queue and the bounds of its pauses; all zero
     /// for none.
     function guardian() external view returns (Guardian memory);
+
+    /// @notice Pays ETH from the escrow, and closes the queue for good: it accepts no messages from
+    /// the next L1 block on, and the rollup no blocks. Only `EXIT_CONTRACT` may call.
+    function closeAndPay(address to, uint256 amount) external;
+
+    /// @notice Contract that may close the queue (see `IRollupExit`); zero for none.
+    function EXIT_CONTRACT() external view returns (address);
 
     /// @notice Rollup whose L2 the messages are exchanged with.
     function ROLLUP() external view returns (address);

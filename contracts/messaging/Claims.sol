@@ -87,6 +87,13 @@ abstract contract Claims is Escrow {
     }
 
     /// @inheritdoc IL1MessageQueue
+    function closeAndPay(address to, uint256 amount) external exclusive {
+        if (msg.sender != EXIT_CONTRACT) revert NotExit(msg.sender);
+        _close();
+        _release(to, amount);
+    }
+
+    /// @inheritdoc IL1MessageQueue
     function isClaimed(uint64 index) external view returns (bool) {
         return _claimed.get(index);
     }

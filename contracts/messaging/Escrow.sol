@@ -10,13 +10,20 @@ abstract contract Escrow is IL1MessageQueue {
     /// @inheritdoc IL1MessageQueue
     address public immutable ROLLUP;
 
+    /// @inheritdoc IL1MessageQueue
+    address public immutable EXIT_CONTRACT;
+
     /// @dev Account that may pause the queue; zero for none.
     address internal immutable _GUARDIAN;
 
-    constructor(address rollup, address guardianAccount) {
+    constructor(address rollup, address exit_, address guardianAccount) {
         ROLLUP = rollup;
+        EXIT_CONTRACT = exit_;
         _GUARDIAN = guardianAccount;
     }
+
+    /// @dev Accepts no messages and no proofs of relays from now on.
+    function _close() internal virtual;
 
     /// @dev Reverts if a pause blocks a message to the L2. Not called without a guardian.
     /// @param to Target on L2.

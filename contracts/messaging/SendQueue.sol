@@ -31,6 +31,10 @@ abstract contract SendQueue is Escrow {
     /// @dev Bits of `_state` that belong to the checkpoint.
     uint256 private constant CHECKPOINT_MASK = (1 << 176) - 1;
 
+    /// @dev Oldest checkpoint that is needed, in `_state`, if the queue is closed. Thereby `send` is
+    /// rejected without a check of its own, as if the ring were full.
+    uint256 private constant CLOSED = type(uint40).max;
+
     /// @dev Gas for the bytes that any message adds to inputs: the message itself and a trie path.
     uint256 private constant MESSAGE_GAS =
         Capacity.GAS_PER_BYTE * (Messages.PACKED_HEADER + Capacity.PATH_BYTES);
@@ -110,7 +114,7 @@ abstract contract SendQueue is Escrow {
         returns (uint64 pendingSince)
     {
         if (msg.sender != ROLLUP) revert NotRollup(msg.sender);
-        uint256 state = _state;
+        uint256 state = _openState();
         if (before.count <= relayed && _isCheckpoint(before)) {
             (uint64 settled,) = _before(state);
             if (before.count >= settled) {
@@ -127,7 +131,7 @@ abstract contract SendQueue is Escrow {
     /// @inheritdoc IL1MessageQueue
     function settleIfIdle(uint64 relayed) external returns (uint64 pendingSince) {
         if (msg.sender != ROLLUP) revert NotRollup(msg.sender);
-        uint256 state = _state;
+        uint256 state = _openState();
         (uint64 count, uint64 id) = _before(state);
         if (count > relayed) return 0;
         _keepFrom(state, id);
@@ -199,6 +203,7 @@ abstract contract SendQueue is Escrow {
                 uint256 id = uint40(state >> 56);
                 uint256 needed = uint40(state >> 176);
                 uint256 places = _PLACES;
+                // Also if the queue is closed, since no number is as high as `CLOSED`.
                 if (id - needed >= places) revert CheckpointsExhausted(needed, id);
                 bytes32 commitment = _commitment(root, state & CHECKPOINT_MASK);
                 // Without checks for zero and for the length of the array, which the constructor has
@@ -213,6 +218,19 @@ abstract contract SendQueue is Escrow {
             _state = state + ONE_MORE;
         }
         // forge-lint: disable-end(unsafe-typecast)
+    }
+
+    /// @inheritdoc Escrow
+    /// @dev Messages of this L1 block that follow another one are still accepted, and can be
+    /// returned like all others that are not relayed.
+    function _close() internal override {
+        _state |= CLOSED << 176;
+    }
+
+    /// @dev Returns `_state`; reverts if the queue is closed.
+    function _openState() private view returns (uint256 state) {
+        state = _state;
+        if (uint40(state >> 176) == CLOSED) revert QueueClosed();
     }
 
     /// @dev Marks the checkpoints from `id` on as needed.

@@ -87,8 +87,10 @@ contract ReentrancyTableTest is BridgeFixture {
         // Tail: the refund of excess fees; burned fees, paid to the treasury.
         rows("ForcedInbox", "submit");
         rows("FeeVault", "claim");
-        // Caller: the rollup, the guardian, the other side of the bridge, the owner, a member.
-        rows("L1MessageQueue", "settle settleIfIdle pause resume");
+        rows("RollupExit", "exit exitAlias returnMessage returnKept");
+        // Caller: the rollup, the exit, the guardian, the other side of the bridge, the owner, a
+        // member.
+        rows("L1MessageQueue", "settle settleIfIdle closeAndPay pause resume");
         rows("ForcedInbox", "discharge");
         rows("L2TokenBridge", "makeToken mint");
         rows("L2Accounts", "execute");
@@ -100,6 +102,7 @@ contract ReentrancyTableTest is BridgeFixture {
         rows("RotatingSequencing", "offer take");
         // Inert.
         rows("L1MessageQueue", "send back");
+        rows("RollupExit", "close");
         rows("L1TokenBridge", "register depositEtherToSelf");
         rows("L2Messenger", "send addWaypoint refundToL1");
         // An alias account accepts ETH and tokens; the predeploy forwards ETH to one, which only

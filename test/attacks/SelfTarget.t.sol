@@ -16,8 +16,9 @@ import {L2Chain} from "../utils/L2Chain.sol";
 /// no call, neither on delivery nor on a retry.
 contract SelfTargetTest is L2Chain {
     function test_the_queue_takes_no_message_to_a_predeploy() public {
-        L1MessageQueue l1 =
-            new L1MessageQueue(address(this), 1_000_000, 1000, 0, 16_382, Guardians.none());
+        L1MessageQueue l1 = new L1MessageQueue(
+            address(this), address(0), 1_000_000, 1000, 0, 16_382, Guardians.none()
+        );
         address[2] memory predeploys = [Predeploys.L1_ANCHOR, Predeploys.L2_MESSENGER];
         for (uint256 i = 0; i < predeploys.length; ++i) {
             vm.expectRevert(

@@ -37,7 +37,7 @@ abstract contract BridgeFixture is L2Chain {
 
     function setUp() public virtual override {
         super.setUp();
-        l1Queue = new L1MessageQueue(ROLLUP, 1_000_000, 10_000, 0, 16_382, guardianOf());
+        l1Queue = new L1MessageQueue(ROLLUP, address(0), 1_000_000, 10_000, 0, 16_382, guardianOf());
         uint256 nonce = vm.getNonce(address(this));
         address peer = vm.computeCreateAddress(address(this), nonce + 1);
         l1Bridge = new L1TokenBridge(address(l1Queue), peer);

@@ -20,7 +20,9 @@ contract ConfigurationTest is RollupFixture {
         uint16 data,
         uint64 percent
     ) public {
-        L1MessageQueue q = new L1MessageQueue(owner, gas, data, percent, 16_382, Guardians.none());
+        L1MessageQueue q = new L1MessageQueue(
+            owner, address(0), gas, data, percent, 16_382, Guardians.none()
+        );
         assertEq(q.ROLLUP(), owner);
         assertEq(q.MAX_GAS(), gas);
         assertEq(q.MAX_DATA(), data);

@@ -157,11 +157,23 @@ contract PlanBoundsTest is PlanFixture {
         }
     }
 
+    function test_the_time_of_a_lost_rollup_is_refused_where_the_contract_refuses_it() public {
+        string memory why = string.concat(
+            "at least 2592000: 30 days, and rollup.relay_deadline and twice max_lag and open_after"
+        );
+        expectRefused(
+            "lost_after = 5184000", "lost_after = 2591999", "exit.lost_after", "2591999", why
+        );
+        string memory text = fileWith("lost_after = 5184000", "lost_after = 2592000");
+        planner.deployAll(planner.parse(text, address(planner)));
+    }
+
     /// @dev A file from before these keys is one of Ethereum.
     function test_a_file_without_the_ring_has_the_one_of_the_example() public {
         RollupPlan.Plan memory plan = planner.parse(file(), address(planner));
         string memory text = fileWith("l1_slot_millis = 6000\n", "");
         text = vm.replace(text, "checkpoints = 16382\n", "");
+        text = vm.replace(text, "lost_after = 5184000\n", "");
         RollupPlan.Plan memory without = planner.parse(text, address(planner));
         assertEq(abi.encode(plan.parts), abi.encode(without.parts));
     }

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
+import {RollupExit} from "../../contracts/exit/RollupExit.sol";
 import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
 import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
@@ -16,7 +17,7 @@ import {VerifyFixture} from "./VerifyFixture.sol";
 contract PlannedValuesTest is VerifyFixture {
     /// @dev Returns the plan of the example with other values, and this policy.
     function planWith(string memory policy) private returns (Deploy.Plan memory) {
-        string[2][] memory changes = new string[2][](12);
+        string[2][] memory changes = new string[2][](13);
         changes[0] = ["chain_id = 8079", "chain_id = 8083"];
         changes[1] = [NO_OWNER, OWNER];
         changes[2] = ["max_lag = 3600\nopen_after = 7200", "max_lag = 3601\nopen_after = 7202"];
@@ -35,6 +36,7 @@ contract PlannedValuesTest is VerifyFixture {
         changes[9] = ["policy = \"none\"", policy];
         changes[10] = ["checkpoints = 16382", "checkpoints = 16384"];
         changes[11] = ["l1_slot_millis = 6000", "l1_slot_millis = 6015"];
+        changes[12] = ["lost_after = 5184000", "lost_after = 5184016"];
         return planOf(changes);
     }
 
@@ -55,6 +57,9 @@ contract PlannedValuesTest is VerifyFixture {
         assertEq(q.MAX_DATA(), 10_006);
         assertEq(q.FEE_PERCENT(), 107);
         assertEq(q.CHECKPOINTS(), 16_384);
+        assertEq(q.EXIT_CONTRACT(), p.exit);
+        assertEq(RollupExit(p.exit).LOST_AFTER(), 5_184_016);
+        assertEq(RollupExit(p.exit).MESSAGE_QUEUE(), p.messageQueue);
         ForcedInbox i = ForcedInbox(p.forced);
         assertEq(i.ROLLUP(), p.rollup);
         assertEq(i.CHAIN_ID(), 8083);

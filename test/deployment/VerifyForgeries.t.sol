@@ -14,6 +14,16 @@ import {VerifyFixture} from "./VerifyFixture.sol";
 /// @dev A deployer whose init code writes to storage before the constructors run: no such
 /// deployment passes verification.
 contract VerifyForgeriesTest is VerifyFixture {
+    /// @dev Arguments of the message queue, without the guardian.
+    struct QueueArguments {
+        address rollup;
+        address exit_;
+        uint64 gas;
+        uint64 data;
+        uint64 percent;
+        uint64 places;
+    }
+
     /// @dev Deploys as configured, except that the rollup starts with another value in a slot.
     function deployForged(Deploy.Plan memory p, uint256 slot, bytes32 value) private {
         Forgery[] memory forgeries = new Forgery[](1);
@@ -170,14 +180,14 @@ contract VerifyForgeriesTest is VerifyFixture {
         Forgery[] memory forgeries = new Forgery[](1);
         forgeries[0] =
             Forgery(bytes32(uint256(1_048_578)), keccak256(abi.encode(0, "messages of mine")));
-        (address rollup_, uint64 gas, uint64 data, uint64 percent, uint64 places) = abi.decode(
+        QueueArguments memory a = abi.decode(
             arguments(p.parts[0].initCode, type(L1MessageQueue).creationCode.length),
-            (address, uint64, uint64, uint64, uint64)
+            (QueueArguments)
         );
         bytes memory honest = p.parts[0].initCode;
         p.parts[0].initCode = abi.encodePacked(
             type(ForgedQueue).creationCode,
-            abi.encode(rollup_, gas, data, percent, places, forgeries)
+            abi.encode(a.rollup, a.exit_, a.gas, a.data, a.percent, a.places, forgeries)
         );
         certifier.deployAll(p);
         bytes32 got = keccak256(p.parts[0].initCode);

@@ -11,11 +11,12 @@ contract CodeSizeTest is Test {
     /// @dev Minimum number of bytes that are left for changes.
     uint256 internal constant MARGIN = 1000;
 
-    function names() internal pure returns (string[16] memory) {
+    function names() internal pure returns (string[17] memory) {
         return [
             "NativeRollup",
             "L1MessageQueue",
             "ForcedInbox",
+            "RollupExit",
             "PermissionedSequencing",
             "RotatingSequencing",
             "OpenSequencing",

@@ -260,7 +260,7 @@ contract GuardTest is BridgeFixture {
 
     function test_without_a_guardian_no_account_pauses() public {
         L1MessageQueue q =
-            new L1MessageQueue(ROLLUP, 1_000_000, 10_000, 0, 16_382, Guardians.none());
+            new L1MessageQueue(ROLLUP, address(0), 1_000_000, 10_000, 0, 16_382, Guardians.none());
         assertEq(q.guardian().account, address(0));
         assertEq(q.guardian().pause, 0);
         vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.NotGuardian.selector, guardian));
@@ -281,7 +281,8 @@ contract GuardTest is BridgeFixture {
         uint64[2] memory ends = [uint64(6 hours), 14 days];
         for (uint256 i = 0; i < 2; ++i) {
             IL1MessageQueue.Guardian memory g = IL1MessageQueue.Guardian(guardian, ends[i], 0);
-            L1MessageQueue q = new L1MessageQueue(ROLLUP, 1_000_000, 10_000, 0, 16_382, g);
+            L1MessageQueue q =
+                new L1MessageQueue(ROLLUP, address(0), 1_000_000, 10_000, 0, 16_382, g);
             assertEq(q.guardian().pause, ends[i]);
             assertEq(q.guardian().limit, 0);
             // Between two pauses there is a day for claims.
@@ -291,7 +292,7 @@ contract GuardTest is BridgeFixture {
 
     function expectInvalid(IL1MessageQueue.Guardian memory g) internal {
         vm.expectPartialRevert(IL1MessageQueue.GuardianInvalid.selector);
-        new L1MessageQueue(ROLLUP, 1_000_000, 10_000, 0, 16_382, g);
+        new L1MessageQueue(ROLLUP, address(0), 1_000_000, 10_000, 0, 16_382, g);
     }
 
     /// @dev After the storage of the other parts, whose slots do not move.

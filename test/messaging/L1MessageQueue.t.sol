@@ -22,7 +22,9 @@ abstract contract QueueTest is Test {
     function setUp() public virtual {
         vm.roll(1000);
         vm.warp(1_700_000_000);
-        queue = new L1MessageQueue(address(this), MAX_GAS, MAX_DATA, 0, 16_382, Guardians.none());
+        queue = new L1MessageQueue(
+            address(this), address(0), MAX_GAS, MAX_DATA, 0, 16_382, Guardians.none()
+        );
         vm.deal(address(this), type(uint256).max);
     }
 
@@ -124,20 +126,22 @@ contract L1MessageQueueSendTest is QueueTest {
         uint64 gas = type(uint32).max;
         uint64 data = type(uint32).max >> 1;
         L1MessageQueue largest =
-            new L1MessageQueue(address(this), gas, data, 0, 16_382, Guardians.none());
+            new L1MessageQueue(address(this), address(0), gas, data, 0, 16_382, Guardians.none());
         assertEq(largest.MAX_GAS(), gas);
         assertEq(largest.MAX_DATA(), data);
 
         vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.CapsTooHigh.selector, gas + 1, 0));
-        new L1MessageQueue(address(this), gas + 1, 0, 0, 16_382, Guardians.none());
+        new L1MessageQueue(address(this), address(0), gas + 1, 0, 0, 16_382, Guardians.none());
         vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.CapsTooHigh.selector, 0, data + 1));
-        new L1MessageQueue(address(this), 0, data + 1, 0, 16_382, Guardians.none());
+        new L1MessageQueue(address(this), address(0), 0, data + 1, 0, 16_382, Guardians.none());
     }
 
     function testFuzz_gas_is_paid_at_the_set_share_of_the_base_fee(uint64 gasLimit, uint64 baseFee)
         public
     {
-        queue = new L1MessageQueue(address(this), MAX_GAS, MAX_DATA, 150, 16_382, Guardians.none());
+        queue = new L1MessageQueue(
+            address(this), address(0), MAX_GAS, MAX_DATA, 150, 16_382, Guardians.none()
+        );
         gasLimit = uint64(bound(gasLimit, 1, MAX_GAS));
         baseFee = uint64(bound(baseFee, 1, 1e13));
         vm.fee(baseFee);
@@ -274,7 +278,8 @@ contract L1MessageQueueCheckpointTest is QueueTest {
         uint64[2] memory ends = [uint64(1024), 1 << 20];
         uint64[3] memory outside = [uint64(1023), (1 << 20) + 1, type(uint64).max];
         for (uint256 i = 0; i < ends.length; ++i) {
-            L1MessageQueue q = new L1MessageQueue(address(this), 0, 0, 0, ends[i], Guardians.none());
+            L1MessageQueue q =
+                new L1MessageQueue(address(this), address(0), 0, 0, 0, ends[i], Guardians.none());
             assertEq(q.CHECKPOINTS(), ends[i]);
         }
         for (uint256 i = 0; i < outside.length; ++i) {
@@ -283,14 +288,16 @@ contract L1MessageQueueCheckpointTest is QueueTest {
                     IL1MessageQueue.CheckpointsOutOfBounds.selector, outside[i], 1024, 1 << 20
                 )
             );
-            new L1MessageQueue(address(this), 0, 0, 0, outside[i], Guardians.none());
+            new L1MessageQueue(address(this), address(0), 0, 0, 0, outside[i], Guardians.none());
         }
     }
 
     /// @dev With each number of places, exactly so many checkpoints are known besides the state.
     function testFuzz_the_ring_has_as_many_places_as_it_was_given(uint64 places) public {
         places = uint64(bound(places, 1024, 1100));
-        queue = new L1MessageQueue(address(this), MAX_GAS, MAX_DATA, 0, places, Guardians.none());
+        queue = new L1MessageQueue(
+            address(this), address(0), MAX_GAS, MAX_DATA, 0, places, Guardians.none()
+        );
         IL1MessageQueue.Checkpoint memory first = sendOne();
         for (uint256 i = 1; i < places; ++i) {
             nextL1Block();

@@ -13,7 +13,9 @@ contract RoundTripTest is L2Chain {
 
     function setUp() public override {
         super.setUp();
-        l1 = new L1MessageQueue(address(this), 8_000_000, 1024, 0, 16_382, Guardians.none());
+        l1 = new L1MessageQueue(
+            address(this), address(0), 8_000_000, 1024, 0, 16_382, Guardians.none()
+        );
     }
 
     function testFuzz_what_the_queue_commits_to_is_what_the_messenger_relays(

@@ -24,7 +24,7 @@ contract StorageRootsTest is Test {
     bytes[] private accountProof;
 
     function setUp() public {
-        queue = new L1MessageQueue(ROLLUP, 0, 0, 0, 16_382, Guardians.none());
+        queue = new L1MessageQueue(ROLLUP, address(0), 0, 0, 0, 16_382, Guardians.none());
         message.to = address(0xaaaa);
         bytes32 hash = Messages.hash(
             Messages.Header(address(0), message.to, address(0), 0, 0, 0, 0, keccak256(""))
@@ -146,7 +146,7 @@ contract L2SenderTest is Test {
     IL1MessageQueue.Message private message;
 
     function setUp() public {
-        queue = new L1MessageQueue(ROLLUP, 0, 0, 0, 16_382, Guardians.none());
+        queue = new L1MessageQueue(ROLLUP, address(0), 0, 0, 0, 16_382, Guardians.none());
         vm.deal(address(queue), 1 ether);
         message.sender = SENDER;
         message.refundTo = address(this);

@@ -16,7 +16,9 @@ contract ClaimedOnceProof is Test {
     L1MessageQueue private queue;
 
     function setUp() public {
-        queue = new L1MessageQueue(address(0xabcd), 1_000_000, 10_000, 0, 16_382, Guardians.none());
+        queue = new L1MessageQueue(
+            address(0xabcd), address(0), 1_000_000, 10_000, 0, 16_382, Guardians.none()
+        );
     }
 
     /// @dev Arbitrary state of the queue; an arbitrary message of the L2 to an account without

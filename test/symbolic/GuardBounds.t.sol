@@ -23,7 +23,8 @@ contract GuardBoundsProof is Test {
 
     function setUp() public {
         IL1MessageQueue.Guardian memory guardian = IL1MessageQueue.Guardian(GUARDIAN, PAUSE, LIMIT);
-        queue = new L1MessageQueue(address(0xabcd), 1_000_000, 10_000, 0, 16_382, guardian);
+        queue =
+            new L1MessageQueue(address(0xabcd), address(0), 1_000_000, 10_000, 0, 16_382, guardian);
     }
 
     /// @dev Returns `true` if the guardian's call at this time succeeds.

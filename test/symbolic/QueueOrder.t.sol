@@ -15,10 +15,10 @@ contract QueueOrderProof is Test {
 
     function setUp() public {
         first = new L1MessageQueue(
-            address(0xabcd), type(uint32).max, 10_000, 0, 16_382, Guardians.none()
+            address(0xabcd), address(0), type(uint32).max, 10_000, 0, 16_382, Guardians.none()
         );
         second = new L1MessageQueue(
-            address(0xabcd), type(uint32).max, 10_000, 0, 16_382, Guardians.none()
+            address(0xabcd), address(0), type(uint32).max, 10_000, 0, 16_382, Guardians.none()
         );
     }
 

@@ -29,12 +29,13 @@ contract ForgedRollup is NativeRollup {
 contract ForgedQueue is L1MessageQueue {
     constructor(
         address rollup,
+        address exit_,
         uint64 maxGas,
         uint64 maxData,
         uint64 feePercent,
         uint64 checkpoints,
         Forgery[] memory forgeries
-    ) L1MessageQueue(rollup, maxGas, maxData, feePercent, checkpoints, Guardians.none()) {
+    ) L1MessageQueue(rollup, exit_, maxGas, maxData, feePercent, checkpoints, Guardians.none()) {
         for (uint256 i = 0; i < forgeries.length; ++i) {
             (bytes32 slot, bytes32 value) = (forgeries[i].slot, forgeries[i].value);
             assembly ("memory-safe") {

@@ -88,8 +88,11 @@ abstract contract RollupParts is Test, SystemContracts {
 
     /// @dev Deploys the queues of the contract that is deployed next.
     function makeQueues(uint64 maxGas, uint64 maxData) internal {
-        address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
-        queue = new L1MessageQueue(next, maxGas, maxData, 0, checkpoints(), guardian());
+        uint256 nonce = vm.getNonce(address(this));
+        address next = vm.computeCreateAddress(address(this), nonce + 2);
+        // The contract after the rollup may close it.
+        address exit_ = vm.computeCreateAddress(address(this), nonce + 3);
+        queue = new L1MessageQueue(next, exit_, maxGas, maxData, 0, checkpoints(), guardian());
         inbox = new ForcedInbox(forcedConfig(next));
     }
 

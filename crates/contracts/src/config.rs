@@ -118,7 +118,7 @@ impl RollupConfig {
             self.guardian.map_or_else(Default::default, |it| (it.account, it.pause, it.limit));
         let caps = (self.message_gas, self.message_data, self.fee_percent, self.checkpoints);
         // The guardian is a struct of static fields, so it is encoded like the list of its fields.
-        ((rollup, caps), (account, pause, limit)).abi_encode_params()
+        ((rollup, Address::ZERO, caps), (account, pause, limit)).abi_encode_params()
     }
 
     /// Returns the constructor arguments of `ForcedInbox` for the rollup at this address.
@@ -164,7 +164,7 @@ impl RollupConfig {
 mod tests {
     use super::*;
 
-    type Arguments = (Address, u64, u64, u64, u64, (Address, u64, u128));
+    type Arguments = (Address, Address, u64, u64, u64, u64, (Address, u64, u128));
 
     #[test]
     fn message_queue_arguments_contain_guardian() {
@@ -176,10 +176,10 @@ mod tests {
         };
         assert_eq!(
             decoded(&config),
-            (rollup, 1_000_000, 10_000, 100, 16_382, (Address::ZERO, 0, 0))
+            (rollup, Address::ZERO, 1_000_000, 10_000, 100, 16_382, (Address::ZERO, 0, 0))
         );
         let account = Address::repeat_byte(2);
         config.guardian = Some(GuardianConfig { account, pause: 86_400, limit: 7 });
-        assert_eq!(decoded(&config).5, (account, 86_400, 7));
+        assert_eq!(decoded(&config).6, (account, 86_400, 7));
     }
 }

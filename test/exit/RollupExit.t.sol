@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {RollupExit} from "../../contracts/exit/RollupExit.sol";
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {IRollup} from "../../contracts/interfaces/IRollup.sol";
+import {IRollupExit} from "../../contracts/interfaces/IRollupExit.sol";
+import {AliasAddresses} from "../../contracts/libraries/AliasAddresses.sol";
+import {Messages} from "../../contracts/messaging/Messages.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+/// @dev Contract on L1 that calls while it is being paid, and records the error.
+contract ReenteringWallet {
+    address private _target;
+    bytes private _call;
+    bytes public answer;
+
+    function prepare(address target, bytes calldata call_) external {
+        (_target, _call) = (target, call_);
+    }
+
+    receive() external payable {
+        (, answer) = _target.call(_call);
+    }
+}
+
+/// @dev Exit from a rollup whose last block is 60 days old.
+contract RollupExitTest is RealRollup {
+    using L2 for L2.Chain;
+
+    uint64 internal constant LOST_AFTER = 60 days;
+    /// @dev ETH of the accounts of the genesis.
+    uint256 internal constant GENESIS = 3000 ether + 12 ether;
+
+    address internal holder = makeAddr("contract of the L2");
+    address internal delegating = makeAddr("delegating");
+    address internal delegate = makeAddr("delegate");
+    address internal wallet = makeAddr("multisig on L1");
+
+    RollupExit internal exit_;
+
+    function setUp() public override {
+        super.setUp();
+        exit_ = new RollupExit(address(queue), LOST_AFTER);
+        hoax(relayer, GENESIS);
+        queue.back{value: GENESIS}();
+    }
+
+    function genesis() internal view override returns (IL2.Genesis memory g) {
+        g = super.genesis();
+        L2.add(g, holder, 7 ether, hex"00");
+        L2.add(g, delegating, 5 ether, abi.encodePacked(hex"ef0100", delegate));
+    }
+
+    function close() internal {
+        skip(LOST_AFTER);
+        IL2.AccountProof memory p = l2.prove(MESSENGER, Messages.RELAYED_SLOT);
+        exit_.close(p.nodes, p.slots[0].nodes);
+        nextL1Block();
+    }
+
+    /// @dev Relays all messages, in the L1 block after the last one.
+    function arrive() internal {
+        nextL1Block();
+        bringOver();
+    }
+
+    function expectRefused(bytes memory error_) internal {
+        vm.expectRevert(error_);
+    }
+
+    /// @dev Returns a message to the L2 in the type of the queue.
+    function message(uint256 index) internal view returns (IL1MessageQueue.Message memory) {
+        IL2Messenger.Message memory m = sent[index];
+        return IL1MessageQueue.Message(
+            m.sender, m.to, m.refundTo, m.value, m.fee, m.gasLimit, m.index, m.data
+        );
+    }
+
+    function hashOf(IL1MessageQueue.Message memory m) internal pure returns (bytes32) {
+        return Messages.hash(
+            Messages.Header(
+                m.sender, m.to, m.refundTo, m.value, m.fee, m.gasLimit, m.index, keccak256(m.data)
+            )
+        );
+    }
+
+    /// @dev Returns hashes of the messages with these indices.
+    function hashes(uint256 from, uint256 to) internal view returns (bytes32[] memory list) {
+        list = new bytes32[](to - from);
+        for (uint256 i = from; i < to; ++i) {
+            list[i - from] = hashOf(message(i));
+        }
+    }
+
+    function exitOf(address account) internal {
+        IL2.AccountProof memory p = l2.prove(account);
+        exit_.exit(account, address(0), p.nodes);
+    }
+
+    // ------------------------------------------------------------------ the end
+
+    function test_only_a_lost_rollup_is_closed() public {
+        advance();
+        IL2.AccountProof memory p = l2.prove(MESSENGER, Messages.RELAYED_SLOT);
+        (bytes[] memory account, bytes[] memory slot) = (p.nodes, p.slots[0].nodes);
+        uint256 from = uint256(rollup.head().timestamp) + LOST_AFTER;
+        vm.warp(from - 1);
+        expectRefused(abi.encodeWithSelector(IRollupExit.NotLost.selector, from));
+        exit_.close(account, slot);
+        vm.warp(from);
+        vm.expectEmit(address(exit_));
+        emit IRollupExit.RollupClosed(rollup.head().number, rollup.stateRoot(), 0);
+        exit_.close(account, slot);
+        assertEq(exit_.stateRoot(), l2.head.stateRoot);
+        expectRefused(abi.encodeWithSelector(IRollupExit.AlreadyClosed.selector));
+        exit_.close(account, slot);
+    }
+
+    /// @dev One block of anyone, in the last second, is sufficient.
+    function test_a_block_keeps_the_rollup_open() public {
+        advance();
+        skip(LOST_AFTER - 1);
+        rollup.advance(one(l2.seal()), none());
+        skip(1);
+        IL2.AccountProof memory p = l2.prove(MESSENGER, Messages.RELAYED_SLOT);
+        uint256 from = uint256(rollup.head().timestamp) + LOST_AFTER;
+        expectRefused(abi.encodeWithSelector(IRollupExit.NotLost.selector, from));
+        exit_.close(p.nodes, p.slots[0].nodes);
+    }
+
+    /// @dev A rollup may start from a genesis that is much older than its contracts.
+    function test_an_old_genesis_is_not_lost_at_the_deployment() public {
+        skip(LOST_AFTER);
+        deploy();
+        exit_ = new RollupExit(address(queue), LOST_AFTER);
+        IL2.AccountProof memory p = l2.prove(MESSENGER, Messages.RELAYED_SLOT);
+        uint256 from = vm.getBlockTimestamp() + LOST_AFTER;
+        expectRefused(abi.encodeWithSelector(IRollupExit.NotLost.selector, from));
+        exit_.close(p.nodes, p.slots[0].nodes);
+        skip(LOST_AFTER);
+        exit_.close(p.nodes, p.slots[0].nodes);
+    }
+
+    function test_a_closed_rollup_accepts_no_block_and_no_message() public {
+        advance();
+        send(bob, 1 ether, 0, "");
+        arrive();
+        uint256 snapshot = vm.snapshotState();
+        skip(LOST_AFTER);
+        bytes[] memory inputs = one(l2.seal());
+        IRollup.Evidence memory evidence = relayProof();
+        rollup.advance(inputs, evidence);
+        require(vm.revertToState(snapshot), "cannot go back");
+
+        close();
+        expectRefused(abi.encodeWithSelector(IL1MessageQueue.QueueClosed.selector));
+        rollup.advance(inputs, none());
+        expectRefused(abi.encodeWithSelector(IL1MessageQueue.QueueClosed.selector));
+        rollup.advance(inputs, evidence);
+        hoax(alice, 1 ether);
+        vm.expectPartialRevert(IL1MessageQueue.CheckpointsExhausted.selector);
+        queue.send{value: 1 ether}(bob, bob, 0, 0, "");
+    }
+
+    function test_only_the_exit_takes_from_the_queue() public {
+        expectRefused(abi.encodeWithSelector(IL1MessageQueue.NotExit.selector, address(this)));
+        queue.closeAndPay(address(this), 1);
+        vm.prank(address(exit_));
+        queue.closeAndPay(bob, 1);
+        assertEq(bob.balance, 1);
+    }
+
+    function test_times_that_are_too_short_are_refused() public {
+        // The queue pays for the first one only.
+        address expected = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
+        expectRefused(
+            abi.encodeWithSelector(
+                IRollupExit.QueueOfAnotherExit.selector, address(exit_), expected
+            )
+        );
+        new RollupExit(address(queue), LOST_AFTER);
+
+        uint64 least = 30 days;
+        deploy();
+        expectRefused(
+            abi.encodeWithSelector(IRollupExit.LostAfterTooShort.selector, least - 1, least)
+        );
+        new RollupExit(address(queue), least - 1);
+        // A failed creation uses a nonce too.
+        deploy();
+        exit_ = new RollupExit(address(queue), least);
+        assertEq(exit_.LOST_AFTER(), least);
+    }
+
+    function test_the_time_is_longer_than_all_delays_of_the_rollup() public {
+        uint64 least = RELAY_DEADLINE + 2 * (60 days + OPEN_AFTER);
+        deploy();
+        vm.mockCall(
+            address(rollup), abi.encodeCall(IRollup.MAX_LAG, ()), abi.encode(uint64(60 days))
+        );
+        expectRefused(
+            abi.encodeWithSelector(IRollupExit.LostAfterTooShort.selector, least - 1, least)
+        );
+        new RollupExit(address(queue), least - 1);
+        vm.clearMockedCalls();
+        deploy();
+        vm.mockCall(
+            address(rollup), abi.encodeCall(IRollup.MAX_LAG, ()), abi.encode(uint64(60 days))
+        );
+        new RollupExit(address(queue), least);
+    }
+
+    // ------------------------------------------------------------------ accounts
+
+    function test_accounts_get_their_last_balance_once() public {
+        l2.transfer("alice", bob, 3 ether);
+        advance();
+        IL2.AccountProof memory p = l2.prove(alice);
+        uint256 balance = p.balance;
+        assertGt(balance, 996 ether);
+        expectRefused(abi.encodeWithSelector(IRollupExit.NotClosed.selector));
+        exit_.exit(alice, address(0), p.nodes);
+        close();
+        // By a stranger, since alice has signed a transaction on the L2.
+        vm.expectEmit(address(exit_));
+        emit IRollupExit.AccountExited(alice, alice, balance);
+        exit_.exit(alice, address(0), p.nodes);
+        assertEq(alice.balance, balance);
+        expectRefused(abi.encodeWithSelector(IRollupExit.AlreadyExited.selector, alice));
+        exit_.exit(alice, address(0), p.nodes);
+
+        // Bob has not, so the address could be that of an alias account.
+        p = l2.prove(bob);
+        expectRefused(
+            abi.encodeWithSelector(IRollupExit.CallerNotAccount.selector, address(this), bob)
+        );
+        exit_.exit(bob, address(0), p.nodes);
+        vm.prank(bob);
+        exit_.exit(bob, address(0), p.nodes);
+        assertEq(bob.balance, 1003 ether);
+    }
+
+    function test_contracts_of_the_l2_are_not_paid() public {
+        advance();
+        close();
+        for (uint256 i = 0; i < 2; ++i) {
+            IL2.AccountProof memory p = l2.prove(i == 0 ? holder : delegating);
+            address account = i == 0 ? holder : delegating;
+            vm.startPrank(account);
+            for (uint256 j = 0; j < 2; ++j) {
+                vm.expectPartialRevert(IRollupExit.AccountHasCode.selector);
+                exit_.exit(account, j == 0 ? address(0) : makeAddr("another"), p.nodes);
+            }
+            vm.stopPrank();
+        }
+        IL2.AccountProof memory d = l2.prove(delegating);
+        exit_.exit(delegating, delegate, d.nodes);
+        assertEq(delegating.balance, 5 ether);
+        address absent = makeAddr("absent");
+        d = l2.prove(absent);
+        expectRefused(abi.encodeWithSelector(IRollupExit.NothingOwed.selector, absent));
+        exit_.exit(absent, address(0), d.nodes);
+    }
+
+    function test_alias_accounts_pay_their_l1_contract() public {
+        address account = AliasAddresses.account(wallet);
+        send(account, 2 ether, 0, "");
+        arrive();
+        close();
+        IL2.AccountProof memory p = l2.prove(account);
+        expectRefused(
+            abi.encodeWithSelector(IRollupExit.CallerNotAccount.selector, address(this), account)
+        );
+        exit_.exit(account, address(0), p.nodes);
+        exit_.exitAlias(wallet, p.nodes);
+        assertEq(wallet.balance, 2 ether);
+        expectRefused(abi.encodeWithSelector(IRollupExit.AlreadyExited.selector, account));
+        exit_.exitAlias(wallet, p.nodes);
+        p = l2.prove(AliasAddresses.account(bob));
+        expectRefused(
+            abi.encodeWithSelector(IRollupExit.NothingOwed.selector, AliasAddresses.account(bob))
+        );
+        exit_.exitAlias(bob, p.nodes);
+    }
+
+    /// @dev Neither the same account nor another one, whose payment the lock of the queue rejects.
+    function test_a_recipient_that_calls_back_is_paid_once() public {
+        ReenteringWallet paid = new ReenteringWallet();
+        address account = AliasAddresses.account(address(paid));
+        send(account, 2 ether, 0, "");
+        send(AliasAddresses.account(wallet), 1 ether, 0, "");
+        arrive();
+        close();
+        IL2.AccountProof memory own = l2.prove(account);
+        IL2.AccountProof memory other = l2.prove(AliasAddresses.account(wallet));
+        bytes[2] memory calls = [
+            abi.encodeCall(IRollupExit.exitAlias, (address(paid), own.nodes)),
+            abi.encodeCall(IRollupExit.exitAlias, (wallet, other.nodes))
+        ];
+        bytes[2] memory refusals = [
+            abi.encodeWithSelector(IRollupExit.AlreadyExited.selector, account),
+            abi.encodeWithSelector(IL1MessageQueue.Reentrancy.selector)
+        ];
+        for (uint256 i = 0; i < calls.length; ++i) {
+            uint256 state = vm.snapshotState();
+            paid.prepare(address(exit_), calls[i]);
+            exit_.exitAlias(address(paid), own.nodes);
+            assertEq(paid.answer(), refusals[i]);
+            assertEq(address(paid).balance, 2 ether);
+            vm.revertToState(state);
+        }
+        exit_.exitAlias(wallet, other.nodes);
+        assertEq(wallet.balance, 1 ether);
+    }
+
+    // ------------------------------------------------------------------ messages
+
+    function test_claims_do_not_expire() public {
+        IL1MessageQueue.Message memory m = queueSend("alice", wallet, bob, 2 ether, 1, 50_000, "");
+        advanceSends();
+        advance();
+        close();
+        skip(1000 days);
+        IL1MessageQueue.MessageProof memory proof = messageProof(m.index);
+        queue.claim(m, proof, bob);
+        assertEq(wallet.balance, 2 ether);
+        expectRefused(abi.encodeWithSelector(IL1MessageQueue.AlreadyClaimed.selector, m.index));
+        queue.claim(m, proof, bob);
+    }
+
+    function test_messages_that_were_not_relayed_are_returned() public {
+        send(bob, 1 ether, 0, "");
+        arrive();
+        // Index 1 and 2 in one L1 block, 3 in another; refunds to bob, to the sender's alias
+        // account, and to the sender.
+        send(wallet, bob, 2 ether, 3, 100_000, "data");
+        address account = AliasAddresses.account(alice);
+        send(wallet, account, 4 ether, 0, 0, "");
+        nextL1Block();
+        send(wallet, alice, 8 ether, 0, 0, "");
+        IL1MessageQueue.Checkpoint memory before = states[1];
+        IL1MessageQueue.Checkpoint memory next = states[3];
+        close();
+        IL1MessageQueue.Message memory m = message(1);
+        expectRefused(
+            abi.encodeWithSelector(IRollupExit.NotRefundable.selector, address(this), bob)
+        );
+        exit_.returnMessage(m, before, next, hashes(1, 3));
+        vm.prank(bob);
+        exit_.returnMessage(m, before, next, hashes(1, 3));
+        assertEq(bob.balance, 2 ether + 3);
+        vm.prank(bob);
+        expectRefused(abi.encodeWithSelector(IRollupExit.AlreadyReturned.selector, 1));
+        exit_.returnMessage(m, before, next, hashes(1, 3));
+
+        vm.deal(alice, 0);
+        vm.startPrank(alice);
+        exit_.returnMessage(message(2), before, next, hashes(1, 3));
+        assertEq(alice.balance, 4 ether);
+        exit_.returnMessage(message(3), next, queue.checkpoint(), hashes(3, 4));
+        assertEq(alice.balance, 12 ether);
+
+        // The relayed message, one that was never sent, and made-up lists.
+        expectRefused(abi.encodeWithSelector(IRollupExit.MessageRelayed.selector, 0, 1));
+        exit_.returnMessage(message(0), states[0], before, hashes(0, 1));
+        m.value += 1;
+        m.refundTo = alice;
+        vm.expectPartialRevert(IRollupExit.MessageMismatch.selector);
+        exit_.returnMessage(m, before, next, hashes(1, 3));
+        bytes32[] memory list = hashes(1, 3);
+        list[0] = hashOf(m);
+        vm.expectPartialRevert(IRollupExit.HashesMismatch.selector);
+        exit_.returnMessage(m, before, next, list);
+        m.index = 9;
+        vm.expectPartialRevert(IRollupExit.MessageMismatch.selector);
+        exit_.returnMessage(m, before, next, hashes(1, 3));
+        next.count += 1;
+        vm.expectPartialRevert(IRollupExit.NotCheckpoint.selector);
+        exit_.returnMessage(m, before, next, hashes(1, 3));
+        vm.stopPrank();
+    }
+
+    function test_messages_that_the_l2_kept_are_returned() public {
+        // A call of an account without code fails, and its fee is the relayer's.
+        send(makeAddr("no code"), alice, 2 ether, 5, 100_000, "data");
+        arrive();
+        send(holder, alice, 4 ether, 7, 100_000, "");
+        nextL1Block();
+        (IRollup.Evidence memory evidence, bytes32 anchor) = newAnchor();
+        queueRelay(true);
+        rollup.advance(one(l2.seal(anchor)), evidence);
+        nextL1Block();
+        send(bob, 1 ether, 0, "");
+        arrive();
+        close();
+        vm.deal(alice, 0);
+        uint256 paid = 0;
+        for (uint256 i = 0; i < 2; ++i) {
+            bytes32 slot = keccak256(abi.encode(hashOf(message(i)), 2));
+            IL2.AccountProof memory p = l2.prove(MESSENGER, slot);
+            bytes[] memory nodes = p.slots[0].nodes;
+            expectRefused(
+                abi.encodeWithSelector(IRollupExit.NotRefundable.selector, address(this), alice)
+            );
+            exit_.returnKept(message(i), nodes);
+            vm.startPrank(alice);
+            exit_.returnKept(message(i), nodes);
+            paid += i == 0 ? 2 ether : 4 ether + 7;
+            assertEq(alice.balance, paid);
+            expectRefused(abi.encodeWithSelector(IRollupExit.AlreadyReturned.selector, i));
+            exit_.returnKept(message(i), nodes);
+            vm.stopPrank();
+        }
+        bytes32 delivered = hashOf(message(2));
+        IL2.AccountProof memory q = l2.prove(MESSENGER, keccak256(abi.encode(delivered, 2)));
+        vm.prank(alice);
+        expectRefused(abi.encodeWithSelector(IRollupExit.MessageNotKept.selector, delivered));
+        exit_.returnKept(message(2), q.slots[0].nodes);
+    }
+
+    // ------------------------------------------------------------------ all of it
+
+    /// @dev Pays everything that can be paid, after a random history: exactly the escrow, less the
+    /// burned fees and what is in contracts.
+    function testFuzz_all_payments_together_are_covered(uint256 seed) public {
+        uint256 minted = 0;
+        for (uint256 i = 0; i < 3; ++i) {
+            uint128 value = uint128(1 + uint256(keccak256(abi.encode(seed, i))) % 10 ether);
+            send(i == 1 ? holder : bob, alice, value, 9, i == 1 ? 50_000 : 0, "");
+            minted += value + 9;
+            nextL1Block();
+            if (seed & (1 << i) != 0) bringOver();
+        }
+        uint64 relayed_ = relayedCount();
+        l2.transfer("alice", bob, seed % 100 ether);
+        IL1MessageQueue.Message memory m =
+            queueSend("bob", wallet, bob, uint128(seed % 7 ether), 1, 50_000, "");
+        advanceSends();
+        close();
+
+        uint256 before = address(queue).balance;
+        assertEq(before, GENESIS + minted);
+        address[4] memory accounts = [alice, bob, relayer, L2.account("fees")];
+        uint256 paid = uint256(m.value) + m.fee;
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            IL2.AccountProof memory p = l2.prove(accounts[i]);
+            if (p.balance == 0) continue;
+            vm.prank(accounts[i]);
+            exit_.exit(accounts[i], address(0), p.nodes);
+            paid += p.balance;
+        }
+        queue.claim(m, messageProof(m.index), bob);
+        vm.startPrank(alice);
+        for (uint256 i = relayed_; i < 3; ++i) {
+            exit_.returnMessage(message(i), states[i], queue.checkpoint(), hashes(i, 3));
+            paid += message(i).value + message(i).fee;
+        }
+        vm.stopPrank();
+        assertEq(address(queue).balance, before - paid);
+        // The rest: contracts of the genesis, a deposit to one, and burned fees.
+        uint256 rest = l2.balanceOf(holder) + l2.balanceOf(delegating);
+        assertGe(before - paid, rest);
+        assertLt(before - paid - rest, 1 ether);
+    }
+}
