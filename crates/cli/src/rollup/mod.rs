@@ -9,7 +9,6 @@ pub(crate) mod genesis;
 pub(crate) mod init;
 mod key_source;
 mod keys;
-pub(crate) mod lease_witness;
 mod meaning;
 pub(crate) mod node;
 mod plan;
