@@ -275,8 +275,17 @@ impl Inner {
             None => self.win(lease).await,
             // The response to the creation was lost.
             Some((leader, token)) if leader.id == own => self.adopt(token).await,
-            Some(_) => Ok(CANDIDATE_INTERVAL),
+            Some((_, token)) => self.depose(token).await,
         }
+    }
+
+    /// Deletes the election key of another candidate whose time is over. etcd may keep it for
+    /// longer: a new leader of etcd extends all leases.
+    async fn depose(&self, token: i64) -> Result<Duration, LeaseError> {
+        let overdue = self.state.lock().tenure.overdue(self.started.elapsed());
+        let Some(renewal) = overdue else { return Ok(CANDIDATE_INTERVAL) };
+        let (committed, _) = self.commit(&self.requests.depose(token, renewal)).await?;
+        Ok(if committed.succeeded { Duration::ZERO } else { CANDIDATE_INTERVAL })
     }
 
     /// Continues the term with this token, or repeats the resignation from it.

@@ -134,6 +134,20 @@ impl Requests {
         json!({ "compare": [self.is_created_at(token)], "success": deleted })
     }
 
+    /// Deletes the election key with this token if this renewal still is the last one.
+    pub(super) fn depose(&self, token: i64, renewal: i64) -> Value {
+        let is_last = json!({
+            "key": self.name.renewal(),
+            "target": "MOD",
+            "result": "EQUAL",
+            "mod_revision": renewal.to_string(),
+        });
+        json!({
+            "compare": [self.is_created_at(token), is_last],
+            "success": [{ "request_delete_range": { "key": self.name.leader() } }],
+        })
+    }
+
     /// Announces that this candidate requests the lease.
     pub(super) fn wait(&self, lease: i64) -> Value {
         let key = self.name.waiting(self.own.id);

@@ -26,11 +26,11 @@
 //! These rules need nothing of etcd but that transactions are linearizable. They do not depend on
 //! when etcd expires a lease, because its leases are no safe bound: a member that was suspended or
 //! blocked by its disk, and no longer is the leader when it resumes, may answer keep-alives from
-//! its old state, and may revoke leases that were renewed meanwhile (as etcd 3.4 does). The etcd
-//! lease only deletes the key of a dead holder: [`TTL_SECONDS`] after its last keep-alive, and later
-//! if etcd elects a leader meanwhile, which extends all leases. By then the wait has normally
-//! passed. A takeover therefore takes up to about 6.5 seconds, and up to 9 if etcd's leader fails
-//! too (two for the election, one for the extension).
+//! its old state, and may revoke leases that were renewed meanwhile (as etcd 3.4 does). And a new
+//! leader of etcd extends all leases, so that the key of a dead holder may stay for more than twice
+//! [`TTL_SECONDS`]. A candidate therefore deletes the key itself once it has seen no renewal for
+//! [`TAKEOVER_WAIT`], in a transaction that fails if there was one meanwhile. A takeover takes up to
+//! about 6.5 seconds, and up to 8 if etcd elects a leader meanwhile.
 //!
 //! A process that is suspended between the check of its token and the action may still act, but no
 //! node accepts its block without a signature, for which the time is checked again, and L1 orders

@@ -89,6 +89,11 @@ impl Tenure {
         Some((token, not_before <= now))
     }
 
+    /// Returns the revision of the last renewal seen, if no holder can hold the lease by it any more.
+    pub(super) fn overdue(&self, now: Duration) -> Option<i64> {
+        self.seen.filter(|(_, at)| *at + TAKEOVER_WAIT <= now).map(|(renewal, _)| renewal)
+    }
+
     /// Fencing token of the current term, whether the lease is held already or not.
     pub(super) fn token(&self) -> Option<i64> {
         self.own.map(|own| own.token)
@@ -153,6 +158,17 @@ mod tests {
         tenure.see(seconds(3), Some(5));
         tenure.win(seconds(4), seconds(4), 9, None);
         assert!(holds(&tenure, seconds(4)));
+    }
+
+    #[test]
+    fn renewal_is_overdue_after_wait() {
+        let mut tenure = Tenure::default();
+        assert_eq!(tenure.overdue(seconds(9)), None);
+        tenure.see(seconds(3), Some(5));
+        assert_eq!(tenure.overdue(seconds(7)), None);
+        assert_eq!(tenure.overdue(seconds(8)), Some(5));
+        tenure.see(seconds(8), Some(6));
+        assert_eq!(tenure.overdue(seconds(8)), None);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Candidates that end or cannot work, slow responses, and what a check of the fencing token costs.
 
 use crate::{Candidate, cluster, config, leases, referee::Referee, until};
+use alloy_primitives::{Address, B256};
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use enshrine_rollup::{HOLD, LeaseConfig, LeaseError};
+use serde_json::json;
 use std::{thread::sleep, time::Duration};
 use testkit::{DelayedLink, Etcd, Timeout};
 
@@ -20,6 +23,24 @@ fn killed_holder_is_replaced() {
         candidates[holder].resume();
     }
     assert!(referee.verdict() > 0);
+}
+
+/// etcd keeps a key for longer if it elects a leader. This one is attached to no lease, so etcd never
+/// deletes it.
+#[test]
+fn candidate_deletes_key_of_dead_holder() {
+    let Some(etcd) = Etcd::start(3, "a key that etcd keeps").unwrap() else { return };
+    let put = |name: &str, value: String| {
+        let key = BASE64.encode(format!("enshrine/lease/1/{}/{name}", Address::ZERO));
+        let put = json!({ "key": key, "value": BASE64.encode(value) });
+        assert!(etcd.post(0, "/v3/kv/put", &put).unwrap()["header"].is_object());
+    };
+    put("leader", json!({ "id": B256::ZERO, "url": "ws://127.0.0.1:1" }).to_string());
+    put("renewal", String::new());
+    let candidate = Candidate::start(etcd.urls());
+    until("the dead holder", || candidate.lease.leader().is_some());
+    until("a takeover", || candidate.holds());
+    candidate.fence().check().unwrap();
 }
 
 #[test]
