@@ -4,7 +4,7 @@ use super::{
     CandidateId, Leader, LeaseConfig, LeaseError, LeaseName, TTL_SECONDS,
     gateway::{Answered, Gateway, Moment},
     messages::{self, Committed, Election, Requests},
-    tenure::Tenure,
+    state::{MAX_BAR, State},
 };
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -28,10 +28,6 @@ const CANDIDATE_INTERVAL: Duration = Duration::from_millis(500);
 const ROUND_LIMIT: Duration = Duration::from_millis(3_000);
 /// Maximum time for a check of the fencing token, over all endpoints.
 const CHECK_LIMIT: Duration = Duration::from_millis(2_000);
-/// Time for which a leader that could not work does not request the lease, the first time.
-const FIRST_BAR: Duration = Duration::from_secs(10);
-/// Maximum of this time, which doubles each time.
-const MAX_BAR: Duration = Duration::from_secs(600);
 
 const GRANT: &str = "/v3/lease/grant";
 const KEEP_ALIVE: &str = "/v3/lease/keepalive";
@@ -53,27 +49,6 @@ struct Inner {
     started: Instant,
     runtime: OnceLock<Handle>,
     state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    tenure: Tenure,
-    /// Monotonic and calendar time before the newest renewal was sent; `None` if the node does not
-    /// want the lease.
-    confirmed: Option<(Duration, SystemTime)>,
-    /// Id of the etcd lease.
-    lease: Option<i64>,
-    /// `true` if the key that announces this candidate is attached to the lease.
-    is_announced: bool,
-    /// The other node that leads.
-    leader: Option<Leader>,
-    /// Error of the last round.
-    error: Option<String>,
-    /// Monotonic time at which the leader last worked.
-    worked: Duration,
-    /// Monotonic time until which this node does not request the lease because it could not work,
-    /// and the number of times in a row that this has happened.
-    barred: (Duration, u32),
 }
 
 impl Lease {
@@ -181,43 +156,6 @@ impl Lease {
     pub(super) fn check(&self, token: i64) -> Result<(), LeaseError> {
         let runtime = self.0.runtime.get().ok_or(LeaseError::NotHeld { token })?;
         runtime.block_on(self.0.check(token))
-    }
-}
-
-impl State {
-    /// Returns the time for which the lease is still held with this token; zero if it is not.
-    fn left(&self, now: Duration, token: i64) -> Duration {
-        let (Some((from, until, current)), Some((sent, calendar))) =
-            (self.tenure.held(), self.confirmed)
-        else {
-            return Duration::ZERO;
-        };
-        if current != token || now < from {
-            return Duration::ZERO;
-        }
-        // While a machine is suspended, its monotonic clock may stop but its calendar clock
-        // advances, so both are checked. A calendar clock that was set back counts as no time.
-        let slept = SystemTime::now().duration_since(calendar).unwrap_or_default();
-        until.saturating_sub(now.max(sent.saturating_add(slept)))
-    }
-
-    fn confirm(&mut self, sent: (Duration, SystemTime)) {
-        let is_newer = self.confirmed.is_none_or(|(at, _)| at <= sent.0);
-        self.confirmed = if is_newer { Some(sent) } else { self.confirmed };
-    }
-
-    fn observe(&mut self, now: Duration, own: CandidateId, election: Election) {
-        self.tenure.see(now, election.renewal);
-        self.leader = election.leader.map(|(leader, _)| leader).filter(|it| it.id != own);
-    }
-
-    /// Bars this node from requesting the lease, twice as long each time, since its standby may
-    /// fail for the same reason.
-    fn bar(&mut self, now: Duration) {
-        let (_, times) = self.barred;
-        let pause = FIRST_BAR.saturating_mul(1 << times.min(8)).min(MAX_BAR);
-        self.barred = (now.saturating_add(pause), times + 1);
-        self.confirmed = None;
     }
 }
 

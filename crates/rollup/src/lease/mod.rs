@@ -43,6 +43,7 @@ mod gateway;
 mod messages;
 #[cfg(test)]
 mod model;
+mod state;
 mod tenure;
 
 pub use agent::Lease;
