@@ -26,7 +26,7 @@ static HEAP: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(name = "enshrine", version, propagate_version = true)]
 struct Cli {
     /// Log format. RUST_LOG selects the log levels; without it, warnings and errors are logged, and
-    /// by `node` and `lease-witness` also their progress.
+    /// by `node` also its progress.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: logging::Format,
     #[command(subcommand)]
@@ -57,11 +57,6 @@ enum Command {
     /// file.
     #[command(subcommand)]
     Snapshot(rollup::snapshot::Command),
-    /// Run a lease witness. The lease decides which of several nodes sequences a rollup.
-    ///
-    /// A node holds the lease while a majority of the witnesses has granted it. Three witnesses on
-    /// machines that fail independently tolerate the failure of one. SIGINT and SIGTERM stop it.
-    LeaseWitness(rollup::lease_witness::Arguments),
     /// Print the first block of a genesis file: hash, state root and header.
     Genesis(rollup::genesis::Arguments),
     /// Verify the genesis of a rollup: state root and hash, code and storage of the predeploys, and
@@ -93,7 +88,6 @@ fn main() -> ExitCode {
         Command::Init(arguments) => rollup::init::run(&arguments),
         Command::Node(arguments) => rollup::node::run(&arguments),
         Command::Snapshot(command) => rollup::snapshot::run(&command),
-        Command::LeaseWitness(arguments) => rollup::lease_witness::run(&arguments),
         Command::Genesis(arguments) => rollup::genesis::run(&arguments),
         Command::Verify(arguments) => rollup::verify::run(&arguments),
         Command::Prove(arguments) => rollup::prove::run(&arguments),
@@ -109,9 +103,8 @@ fn main() -> ExitCode {
 /// Returns the levels and formats of the log and of the devnet's console output.
 fn shown(format: logging::Format, command: &Command) -> logging::Shown {
     let Command::Devnet(args) = command else {
-        // Long-running nodes log at `info`: the log is all that their operator sees.
-        let runs_on = matches!(command, Command::Node(_) | Command::LeaseWitness(_));
-        let verbosity = u8::from(runs_on);
+        // Nodes log at `info`: the log is all that their operator sees.
+        let verbosity = u8::from(matches!(command, Command::Node(_)));
         return logging::Shown { format, verbosity, ..Default::default() };
     };
     let display = &args.display;

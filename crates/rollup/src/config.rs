@@ -1,9 +1,8 @@
 //! Configuration of a rollup node.
 
-use crate::{ActorObserver, Signer, SubmitterConfig};
+use crate::{ActorObserver, LeaseConfig, Signer, SubmitterConfig};
 use alloy_primitives::Address;
 use contracts::{GenesisAllowance, advance_plan::L1Limits};
-use lease::LeaseConfig;
 use node::PoolLimits;
 use rpc::engine::JwtSecret;
 use rpc::{AccessToken, ServerConfig};

@@ -412,9 +412,9 @@ pub enum RollupError {
     /// The remote signer returns no valid signature.
     #[error(transparent)]
     Signer(#[from] SignerError),
-    /// The lease witnesses cannot be used.
+    /// etcd cannot be used, or the lease is lost.
     #[error(transparent)]
-    Lease(#[from] lease::LeaseError),
+    Lease(#[from] crate::lease::LeaseError),
     /// A value of the configuration is invalid.
     #[error("{field}: {reason}")]
     Config {

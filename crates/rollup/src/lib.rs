@@ -7,11 +7,11 @@
 //! those of its pool. It verifies each block by EXECUTE before it serves it to other nodes, and its
 //! [`Submitter`] posts them to L1.
 //!
-//! This crate implements the roles of an L2 node (following, block production and submission) and
-//! their RPC methods. Other crates implement derivation from L1 (`derive`), the L2's chain, pool
-//! and `eth_` methods (`chain`, `node`, `rpc`), the Engine API (`rpc::engine`; this crate decides
-//! which heads it may choose), the lease between nodes (`lease`), the formats of the contracts
-//! (`contracts`), and the flags and files of the command (`cli`).
+//! This crate implements the roles of an L2 node (following, block production, submission and leader
+//! election) and their RPC methods. Other crates implement derivation from L1 (`derive`), the L2's
+//! chain, pool and `eth_` methods (`chain`, `node`, `rpc`), the Engine API (`rpc::engine`; this crate
+//! decides which heads it may choose), the formats of the contracts (`contracts`), and the flags and
+//! files of the command (`cli`).
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
@@ -23,6 +23,7 @@ mod duties;
 mod error;
 pub mod l1;
 mod l2;
+mod lease;
 mod probe;
 mod rpc;
 mod sequencer;
@@ -45,7 +46,10 @@ pub use l1::queue::{KnownMessage, MessageQueue};
 pub use l1::{L1Client, L1Reader, L1View};
 pub use l2::follower::Follower;
 pub use l2::import::import;
-pub use lease::{LeaseConfig, LeaseError};
+pub use lease::{
+    CandidateId, Credentials, Fence, HOLD, Leader, Lease, LeaseConfig, LeaseError, LeaseName,
+    TAKEOVER_WAIT, TTL_SECONDS,
+};
 pub use node::PoolLimits;
 pub use sequencer::Sequencer;
 pub use sequencer::input_budget::InputLimits;

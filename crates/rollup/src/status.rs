@@ -1,9 +1,9 @@
 //! Status of a rollup node, as returned by `rollup_syncStatus`.
 
+use crate::lease::Lease;
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, U256};
 use client::RedactedUrl;
-use lease::Lease;
 use rpc::engine::Driven;
 use serde::Serialize;
 
@@ -58,6 +58,8 @@ pub struct LeaseStatus {
     pub wanted: bool,
     /// WebSocket URL of another holder.
     pub leader: Option<RedactedUrl>,
+    /// Error of the last requests to etcd, if they failed.
+    pub error: Option<String>,
 }
 
 impl LeaseStatus {
@@ -68,6 +70,7 @@ impl LeaseStatus {
             held: lease.is_held(),
             wanted: lease.is_wanted(),
             leader: leader.map(|it| RedactedUrl::new(&it.url)),
+            error: lease.error(),
         }
     }
 }

@@ -43,6 +43,11 @@ impl DelayedLink {
     pub fn ws_url(&self) -> String {
         format!("ws://{}", self.address)
     }
+
+    /// Returns the HTTP URL of the server over this link.
+    pub fn http_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
 }
 
 fn read(mut from: TcpStream, latency: Duration, sender: &SyncSender<(Instant, Vec<u8>)>) {

@@ -50,6 +50,9 @@ pub enum HarnessError {
         /// Error of the operating system.
         error: io::Error,
     },
+    /// A certificate cannot be issued.
+    #[error("cannot issue a certificate: {0}")]
+    Certificate(String),
     /// The `enshrine` binary is not built.
     #[error(
         "the enshrine binary does not exist: run `cargo build --release --bin enshrine`, or set \

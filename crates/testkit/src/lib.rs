@@ -8,8 +8,9 @@
 //! - invalid inputs: [nearly valid](mutations) and [tampered] ones, and blocks on an attacker's
 //!   [forged](Forgery) or [compact](hostile_states) states;
 //! - processes: [nodes](NodeProcess) at [free ports](free_port), a [proxy](Proxy) that changes
-//!   messages between them, a [slow link](DelayedLink), a [signer](Web3Signer) that fails, and a
-//!   [time limit](Timeout).
+//!   messages between them, a [slow link](DelayedLink), a [link that can be cut](Cable), a
+//!   [signer](Web3Signer) that fails, an [etcd](Etcd) cluster with [certificates](Certificates),
+//!   and a [time limit](Timeout).
 //!
 //! The crate depends on the location of the checkout that it was built in, so no shipped crate may
 //! link it: it is for tests, examples and measurements. It implements no rule of a chain or of a
@@ -19,10 +20,13 @@
 
 mod artifacts;
 mod blobs;
+mod cable;
+mod certificates;
 mod compact;
 mod delayed_link;
 mod draft;
 mod error;
+mod etcd;
 mod execute_tx;
 mod fixture;
 mod forged;
@@ -31,6 +35,7 @@ mod keys;
 mod l1;
 mod l2;
 mod mutated;
+mod peers;
 pub mod points;
 mod ports;
 mod process;
@@ -45,10 +50,13 @@ mod web3signer;
 
 pub use artifacts::{Artifact, Artifacts};
 pub use blobs::Blobs;
+pub use cable::Cable;
+pub use certificates::{Certificates, Identity};
 pub use compact::hostile_states;
 pub use delayed_link::DelayedLink;
 pub use draft::{DraftBuilt, DraftL2, draft_resealed};
 pub use error::HarnessError;
+pub use etcd::Etcd;
 pub use execute_tx::{execute_tx_calling, execute_tx_of, idle_execute_tx, with_allowance};
 pub use fixture::{
     FORCED_FEE, RollupFixture, bare_deployment, enrich, head_time, write_deployment,

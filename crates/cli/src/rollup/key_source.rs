@@ -133,7 +133,7 @@ fn check_work(crypto: &Value) -> Result<()> {
 
 /// Rejects a file with a plain secret that other users of the machine can access. Not for
 /// keystores, which are encrypted.
-fn refuse_readable(path: &Path) -> Result<()> {
+pub(super) fn refuse_readable(path: &Path) -> Result<()> {
     #[cfg(unix)]
     if let Ok(metadata) = fs::metadata(path) {
         let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;

@@ -10,7 +10,6 @@ pub(crate) mod init;
 mod key_source;
 mod keys;
 mod l1_slots;
-pub(crate) mod lease_witness;
 mod meaning;
 pub(crate) mod node;
 mod plan;

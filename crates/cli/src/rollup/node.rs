@@ -1,6 +1,8 @@
 //! `enshrine node`: configuration, checks, start and shutdown of a rollup node.
 
 mod config;
+mod flags;
+mod lease;
 mod values;
 
 use super::{key_source::refuse_secret, keys::read_short};

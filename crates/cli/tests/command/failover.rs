@@ -58,16 +58,6 @@ impl Node {
             "--data-dir".to_owned(),
             folder.join(port.to_string()).display().to_string(),
         ];
-        let at = |port| {
-            let options = ClientOptions {
-                timeout: Duration::from_secs(5),
-                tries: 1,
-                ..ClientOptions::default()
-            };
-            // The public port ignores the token.
-            let header = ("authorization".to_owned(), format!("Bearer {ADMIN_TOKEN}"));
-            Client::of_several(&[&format!("http://127.0.0.1:{port}")], &[header], options).unwrap()
-        };
         let arguments = arguments.iter().map(|it| (*it).to_owned()).chain(own).collect();
         let environment = Vec::new();
         Self {
@@ -76,8 +66,8 @@ impl Node {
             environment,
             port,
             admin_port: admin,
-            admin: at(admin),
-            public: at(port),
+            admin: client_of(admin),
+            public: client_of(port),
         }
     }
 
@@ -101,6 +91,11 @@ impl Node {
             process.kill().unwrap();
             process.wait().unwrap();
         }
+    }
+
+    /// Returns another client of the public port.
+    pub(crate) fn client(&self) -> Client {
+        client_of(self.port)
     }
 
     pub(crate) fn socket(&self) -> String {
@@ -153,18 +148,7 @@ impl Node {
 
     /// Sends one wei; returns the error if the node does not acknowledge it.
     pub(crate) fn try_send(&self, from: &Key, nonce: u64, to: Address) -> Result<B256, String> {
-        let signed = from.sign(TxEip1559 {
-            chain_id: L2_CHAIN,
-            nonce,
-            gas_limit: 21_000,
-            max_fee_per_gas: 10_000_000_000,
-            max_priority_fee_per_gas: 1_000_000,
-            to: to.into(),
-            value: U256::ONE,
-            ..Default::default()
-        });
-        let raw = Bytes::from(signed.encoded_2718());
-        self.public.request("eth_sendRawTransaction", (raw,)).map_err(|error| error.to_string())
+        send(&self.public, from, nonce, to)
     }
 
     pub(crate) fn is_on_l1(&self) -> bool {
@@ -177,6 +161,30 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn client_of(port: u16) -> Client {
+    let options =
+        ClientOptions { timeout: Duration::from_secs(5), tries: 1, ..ClientOptions::default() };
+    // The public port ignores the token.
+    let header = ("authorization".to_owned(), format!("Bearer {ADMIN_TOKEN}"));
+    Client::of_several(&[&format!("http://127.0.0.1:{port}")], &[header], options).unwrap()
+}
+
+/// Sends one wei; returns the error if the node does not acknowledge it.
+pub(crate) fn send(node: &Client, from: &Key, nonce: u64, to: Address) -> Result<B256, String> {
+    let signed = from.sign(TxEip1559 {
+        chain_id: L2_CHAIN,
+        nonce,
+        gas_limit: 21_000,
+        max_fee_per_gas: 10_000_000_000,
+        max_priority_fee_per_gas: 1_000_000,
+        to: to.into(),
+        value: U256::ONE,
+        ..Default::default()
+    });
+    let raw = Bytes::from(signed.encoded_2718());
+    node.request("eth_sendRawTransaction", (raw,)).map_err(|error| error.to_string())
 }
 
 /// An L1 with a deployed rollup, on whose L2 alice and carol have ether, and the keys of the

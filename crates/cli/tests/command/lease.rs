@@ -1,113 +1,28 @@
-//! Two sequencer processes with the same keys and a lease, under kills and network partitions.
+//! Two sequencer processes with the same keys and a lease in etcd, under kills, suspensions and
+//! network partitions.
 
 use crate::{
-    failover::{Node, Scene, until},
+    failover::{Node, Scene, send, until},
     support::free_port,
 };
 use alloy_primitives::{Address, U256};
+use client::Client;
 use serde_json::json;
 use std::{
-    io::{self, Read as _},
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::Duration,
 };
-use testkit::Key;
+use testkit::{Cable, Etcd, Key};
 
-/// Lease duration.
-const TTL: Duration = Duration::from_secs(4);
+/// Longer than a term without a renewal.
+const TERM: Duration = Duration::from_secs(6);
 
-/// A lease witness process, killed on drop.
-pub(crate) struct Witness(Child);
-
-impl Witness {
-    pub(crate) fn start(port: u16, secret: &Path) -> Self {
-        let address = format!("127.0.0.1:{port}");
-        let process = Command::new(env!("CARGO_BIN_EXE_enshrine"))
-            .args(["lease-witness", "--addr", &address, "--secret"])
-            .arg(secret)
-            .args(["--ttl-ms", &TTL.as_millis().to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn();
-        Self(process.unwrap())
-    }
-}
-
-impl Drop for Witness {
-    fn drop(&mut self) {
-        // The process may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A TCP proxy between a node and a witness, which can be cut.
-struct Cable {
-    port: u16,
-    is_cut: Arc<AtomicBool>,
-    open: Arc<Mutex<Vec<TcpStream>>>,
-}
-
-impl Cable {
-    fn to(port: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let cable = Self {
-            port: listener.local_addr().unwrap().port(),
-            is_cut: Arc::default(),
-            open: Arc::default(),
-        };
-        let (is_cut, open) = (Arc::clone(&cable.is_cut), Arc::clone(&cable.open));
-        thread::spawn(move || {
-            for near in listener.incoming().flatten() {
-                let Ok(far) = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))) else {
-                    continue;
-                };
-                if is_cut.load(Ordering::SeqCst) {
-                    continue;
-                }
-                for (from, to) in [(&near, &far), (&far, &near)] {
-                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    open.lock().unwrap().push(from.try_clone().unwrap());
-                    let is_cut = Arc::clone(&is_cut);
-                    thread::spawn(move || pump(from, to, &is_cut));
-                }
-            }
-        });
-        cable
-    }
-
-    fn cut(&self) {
-        self.is_cut.store(true, Ordering::SeqCst);
-        for stream in self.open.lock().unwrap().drain(..) {
-            // The stream may be closed already.
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-
-    fn mend(&self) {
-        self.is_cut.store(false, Ordering::SeqCst);
-    }
-}
-
-fn pump(mut from: TcpStream, mut to: TcpStream, is_cut: &AtomicBool) {
-    let mut bytes = [0; 4_096];
-    while let Ok(count @ 1..) = from.read(&mut bytes) {
-        if is_cut.load(Ordering::SeqCst) || io::Write::write_all(&mut to, &bytes[..count]).is_err()
-        {
-            break;
-        }
-    }
-    let _ = to.shutdown(Shutdown::Both);
-}
-
-/// A node, with a cable to each witness.
+/// A node, with a cable to each member of etcd.
 pub(crate) struct Member {
     pub(crate) node: Node,
     cables: Vec<Cable>,
@@ -115,19 +30,15 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    fn new(scene: &Scene, witnesses: &[u16], secret: &Path) -> Self {
-        let node = Node::new(&scene.with_keys(), scene.folder.path(), free_port());
-        Self::of(node, witnesses, secret)
+    fn new(scene: &Scene, etcd: &Etcd) -> Self {
+        Self::of(Node::new(&scene.with_keys(), scene.folder.path(), free_port()), etcd)
     }
 
-    pub(crate) fn of(node: Node, witnesses: &[u16], secret: &Path) -> Self {
-        let cables: Vec<_> = witnesses.iter().map(|port| Cable::to(*port)).collect();
+    pub(crate) fn of(node: Node, etcd: &Etcd) -> Self {
+        let cables: Vec<_> = etcd.ports().iter().map(|port| Cable::to(*port).unwrap()).collect();
         let urls: Vec<_> =
-            cables.iter().map(|it| format!("http://127.0.0.1:{}", it.port)).collect();
-        let secret = secret.display().to_string();
-        let lease = ["--lease-witnesses", &urls.join(","), "--lease-secret", &secret]
-            .map(str::to_owned)
-            .to_vec();
+            cables.iter().map(|it| format!("http://127.0.0.1:{}", it.port())).collect();
+        let lease = vec!["--lease-endpoints".to_owned(), urls.join(",")];
         Self { node, cables, lease }
     }
 
@@ -145,23 +56,57 @@ impl Member {
     pub(crate) fn leads(&self) -> bool {
         self.node.role() == "sequencer" && self.holds()
     }
+
+    /// Suspends or resumes the process.
+    fn signal(&self, name: &str) {
+        let id = self.node.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
 }
 
-pub(crate) fn secret(folder: &Path) -> PathBuf {
-    let file = folder.join("lease.hex");
-    std::fs::write(&file, "5a".repeat(32)).unwrap();
-    file
+/// A user who sends transactions all the time, to any node that acknowledges them.
+struct User {
+    ends: Arc<AtomicBool>,
+    thread: JoinHandle<u64>,
+}
+
+impl User {
+    fn start(nodes: [Client; 2], from: Key, to: Address) -> Self {
+        let ends = Arc::<AtomicBool>::default();
+        let end = Arc::clone(&ends);
+        let thread = thread::spawn(move || {
+            let mut nonce = 0;
+            while !end.load(Ordering::SeqCst) {
+                // Without a response the transaction may have been accepted.
+                let is_known =
+                    |it: &str| it.contains("already known") || it.contains("nonce too low");
+                let is_sent = |node: &Client| match send(node, &from, nonce, to) {
+                    Ok(_) => true,
+                    Err(reason) => is_known(&reason),
+                };
+                nonce += u64::from(nodes.iter().any(is_sent));
+                thread::sleep(Duration::from_millis(100));
+            }
+            nonce
+        });
+        Self { ends, thread }
+    }
+
+    /// Stops, and returns the number of acknowledged transactions.
+    fn stop(self) -> u64 {
+        self.ends.store(true, Ordering::SeqCst);
+        self.thread.join().unwrap()
+    }
 }
 
 #[test]
 fn lease_admits_one_sequencer_under_kills_and_partitions() {
+    let Some(mut etcd) = Etcd::start(3, "failover by a lease").unwrap() else { return };
     let scene = Scene::new();
-    let secret = secret(scene.folder.path());
-    let ports = [free_port(), free_port(), free_port()];
-    let [again, gone, stays] = ports.map(|port| Witness::start(port, &secret));
-    let mut first = Member::new(&scene, &ports, &secret);
-    let mut second = Member::new(&scene, &ports, &secret);
+    let mut first = Member::new(&scene, &etcd);
+    let mut second = Member::new(&scene, &etcd);
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
+    let dave = Address::repeat_byte(0xda);
     first.start();
     until("a leader", || first.leads());
     second.start();
@@ -170,6 +115,8 @@ fn lease_admits_one_sequencer_under_kills_and_partitions() {
         let status = second.node.status();
         status["lease"]["leader"] == to_first && status["role"] == "follower"
     });
+    let clients = [&first, &second].map(|it| it.node.client());
+    let user = User::start(clients, Key::named("carol"), dave);
     for nonce in 0..4 {
         first.node.send(&alice, nonce, bob);
     }
@@ -186,18 +133,16 @@ fn lease_admits_one_sequencer_under_kills_and_partitions() {
     until("the first follows", || first.node.balance(bob) == U256::from(8));
     assert_eq!(first.node.role(), "follower");
 
-    // A restart of one witness has no effect, because the other two are a majority. Once it grants
-    // leases again, a second witness can stop.
-    drop(again);
-    let _again = Witness::start(ports[0], &secret);
-    thread::sleep(2 * TTL);
-    drop(gone);
-    thread::sleep(2 * TTL);
+    // A killed member of etcd has no effect, because the other two are a majority.
+    etcd.kill(0);
+    thread::sleep(TERM);
     until("the second leads on", || second.leads());
     assert_eq!(first.node.role(), "follower");
+    etcd.restart(0).unwrap();
+    etcd.until_healthy().unwrap();
 
-    // The second node loses one of the two remaining witnesses, but still reaches L1 and its users.
-    second.cables[0].cut();
+    // The second node loses etcd, but still reaches L1 and its users.
+    second.cables.iter().for_each(Cable::cut);
     until("the first leads", || {
         let (before, other, after) = (first.holds(), second.holds(), first.holds());
         assert!(!(before && other && after), "both have the lease");
@@ -209,7 +154,7 @@ fn lease_admits_one_sequencer_under_kills_and_partitions() {
         first.node.send(&alice, nonce, bob);
     }
     until("blocks of the first", || first.node.balance(bob) == U256::from(12));
-    second.cables[0].mend();
+    second.cables.iter().for_each(Cable::mend);
     until("the second follows", || second.node.balance(bob) == U256::from(12));
     assert!(first.leads() && second.node.role() == "follower");
     // The follower forwards a transaction to the leader.
@@ -217,7 +162,25 @@ fn lease_admits_one_sequencer_under_kills_and_partitions() {
     until("all of it", || {
         [&first, &second].iter().all(|it| it.node.balance(bob) == U256::from(13))
     });
+
+    // The suspended leader resumes when the other one leads, and follows it.
+    first.signal("STOP");
+    until("the second leads", || second.leads());
+    for nonce in 13..16 {
+        second.node.send(&alice, nonce, bob);
+    }
+    first.signal("CONT");
+    until("the first follows", || first.node.role() == "follower" && !first.holds());
+    until("all of it", || {
+        [&first, &second].iter().all(|it| it.node.balance(bob) == U256::from(16))
+    });
+    assert!(second.leads());
+    let acknowledged = U256::from(user.stop());
+    eprintln!("acknowledged under kills and partitions: {acknowledged}");
+    assert!(acknowledged > U256::ZERO);
+    until("the acknowledged transactions", || {
+        [&first, &second].iter().all(|it| it.node.balance(dave) == acknowledged)
+    });
     until("all on L1", || first.node.is_on_l1() && second.node.is_on_l1());
     assert_eq!(first.node.status()["safeHead"], second.node.status()["safeHead"]);
-    drop(stays);
 }

@@ -14,25 +14,35 @@ fn node(arguments: &[&str]) -> (bool, String) {
 }
 
 #[test]
-fn lease_requires_witnesses_secret_and_url() {
+fn lease_requires_endpoints_and_url() {
     let folder = tempfile::tempdir().unwrap();
-    let secret = folder.path().join("lease.hex").display().to_string();
-    fs::write(&secret, "5a".repeat(32)).unwrap();
+    let write = |name: &str, text: &str, mode: u32| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        path.display().to_string()
+    };
+    let (good, open) =
+        (write("good", "user:password", 0o600), write("open", "user:password", 0o644));
+    let colonless = write("colonless", "password", 0o600);
     let nowhere = folder.path().join("nothing.json").display().to_string();
     let common = ["--deployment", &nowhere, "--l1", "http://127.0.0.1:1"];
-    let witnesses = ["--lease-witnesses", "http://127.0.0.1:1,http://127.0.0.1:2"];
-    let (secret, url) = (["--lease-secret", &secret], ["--lease-url", "ws://127.0.0.1:3"]);
+    let endpoints = ["--lease-endpoints", "http://127.0.0.1:1,http://127.0.0.1:2"];
+    let url = ["--lease-url", "ws://127.0.0.1:3"];
+    let both = [endpoints, url].concat();
     for (flags, expected) in [
-        ([&witnesses[..], &secret].concat(), "--lease-url is missing"),
-        ([&witnesses[..], &url].concat(), "--lease-secret is missing"),
-        ([&secret[..], &url].concat(), "--lease-witnesses is missing"),
-        (secret.to_vec(), "--lease-witnesses is missing"),
-        (
-            [&witnesses[..], &url, &["--lease-secret", "/nowhere/lease.hex"]].concat(),
-            "/nowhere/lease.hex",
-        ),
+        (endpoints.to_vec(), "--lease-url is missing"),
+        (url.to_vec(), "--lease-endpoints is missing"),
+        (vec!["--lease-credentials", &good], "--lease-endpoints is missing"),
+        (vec!["--lease-ca", &good], "--lease-endpoints is missing"),
+        (vec!["--lease-cert", &good], "--lease-endpoints is missing"),
+        ([&both[..], &["--lease-credentials", &open]].concat(), "has mode 0644"),
+        ([&both[..], &["--lease-cert", &open]].concat(), "has mode 0644"),
+        ([&both[..], &["--lease-credentials", &colonless]].concat(), "expected user:password"),
+        ([&both[..], &["--lease-ca", "/nowhere/ca.pem"]].concat(), "/nowhere/ca.pem"),
         // All lease flags are valid, so the first error is the missing deployment.
-        ([&witnesses[..], &secret, &url].concat(), "nothing.json"),
+        (both.clone(), "nothing.json"),
+        ([&both[..], &["--lease-credentials", &good]].concat(), "nothing.json"),
     ] {
         let (succeeded, said) = node(&[&common, &flags[..]].concat());
         assert!(!succeeded && said.contains(expected), "{flags:?}: {said}");

@@ -3,7 +3,7 @@
 
 use crate::{
     failover::{Node, Scene, until},
-    lease::{Member, Witness, secret},
+    lease::Member,
     support::free_port,
 };
 use alloy_primitives::{Address, U256};
@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use testkit::{ETHER, Interception, Key, Proxy, SignerMode, Timeout, Web3Signer, id_of};
+use testkit::{ETHER, Etcd, Interception, Key, Proxy, SignerMode, Timeout, Web3Signer, id_of};
 
 /// Library that blocks each `fsync` while the file in `HANG_WHILE` exists, like an unresponsive
 /// disk.
@@ -37,16 +37,15 @@ struct Pair {
     accounts: [Key; 2],
     signers: [Web3Signer; 2],
     members: [Member; 2],
-    _witness: Witness,
+    _etcd: Etcd,
 }
 
 impl Pair {
-    fn new() -> Self {
+    /// Returns `None` if etcd is not installed.
+    fn new() -> Option<Self> {
+        let etcd = Etcd::start(3, "leaders that cannot work").unwrap()?;
         let scene = Scene::new();
         let folder = scene.folder.path();
-        let secret = secret(folder);
-        let port = free_port();
-        let witness = Witness::start(port, &secret);
         let library = hanging_disk(folder);
         let upstream = scene.l1.client().url().trim_start_matches("http://").trim_end_matches('/');
         let l1 = [(), ()].map(|()| Proxy::start(upstream.parse().unwrap()).unwrap());
@@ -67,9 +66,9 @@ impl Pair {
                 ("LD_PRELOAD".to_owned(), library.display().to_string()),
                 ("HANG_WHILE".to_owned(), hang_while(folder, at).display().to_string()),
             ];
-            Member::of(node, &[port], &secret)
+            Member::of(node, &etcd)
         });
-        Self { scene, l1, accounts, signers, members, _witness: witness }
+        Some(Self { scene, l1, accounts, signers, members, _etcd: etcd })
     }
 
     fn limit_files(&self, at: usize, bytes: &str) {
@@ -159,7 +158,7 @@ const FAULTS: [(&str, Change, Change); 7] = [
 
 #[test]
 fn faulty_leader_yields_lease() {
-    let mut pair = Pair::new();
+    let Some(mut pair) = Pair::new() else { return };
     pair.members[0].start();
     until("a leader", || pair.members[0].leads());
     pair.members[1].start();

@@ -16,6 +16,7 @@ pub(crate) use throughput::{PARTS, Throughput};
 use crate::{
     Duties, L1Profile, RollupError, RollupRules, SequencerConfig, Submitter,
     l1::{KeptCodes, L1Client, L1Clock, L1View, execute_rate::ExecuteRate},
+    lease::Fence,
     sequencer::evidence::EvidenceBook,
     service::{
         data_dir::SPENDING,
@@ -256,6 +257,12 @@ impl Batcher {
             refused: (B256::ZERO, 0),
             goes_next_alone: false,
         })
+    }
+
+    /// Sets the right to post, which is checked before each submission.
+    pub(crate) fn with_fence(mut self, fence: Fence) -> Self {
+        self.submitter = self.submitter.with_fence(fence);
+        self
     }
 
     /// Starts the batcher's thread.

@@ -90,8 +90,8 @@ pub enum RoleError {
     /// L1 does not answer, or the node cannot start in its new role.
     #[error("not ready: {0}")]
     Unready(RollupError),
-    /// Another node has the lease, or too few lease witnesses answer. The node leads as soon as it
-    /// gets the lease.
+    /// Another node has the lease, or etcd does not answer. The node leads as soon as it gets the
+    /// lease.
     #[error("{} has the lease: this node leads once it gets it", leader.as_ref().map_or_else(|| "no known node".to_owned(), ToString::to_string))]
     NoLease {
         /// WebSocket URL of the node that has the lease, if it is known.

@@ -24,6 +24,7 @@ use crate::{
         poller::{L1Poll, L1Snapshot, Terms},
     },
     l2::{pool_log::PoolLog, syncer::L2Syncer},
+    lease::Fence,
     status::{BacklogStatus, SubmitterStatus},
 };
 use alloy_primitives::B256;
@@ -74,6 +75,8 @@ pub struct Sequencer {
     /// Reason why the L2 rejects the operator's transactions.
     operator_refused: Option<Rejection>,
     pool_log: Option<Arc<PoolLog>>,
+    /// Right to seal, checked right before.
+    fence: Fence,
     /// The last L1 transaction with blocks that replace this node's, until the worker takes it.
     pub(crate) overtaken_by: Option<B256>,
 }
@@ -109,10 +112,16 @@ impl Sequencer {
             ahead_since: None,
             operator_refused: None,
             pool_log,
+            fence: Fence::default(),
             overtaken_by: None,
         };
         sequencer.reset_attributes();
         sequencer
+    }
+
+    /// Sets the right to seal, which is checked before each block.
+    pub(crate) fn with_fence(self, fence: Fence) -> Self {
+        Self { fence, ..self }
     }
 
     /// Stops the batcher, so that another node may use its key, and returns the synced L2 and the

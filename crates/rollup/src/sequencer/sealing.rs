@@ -118,6 +118,7 @@ impl Sequencer {
             };
             // The `pending` block and its budget then show the block that is about to be sealed.
             self.node().execute(SetAttributes(request.clone()));
+            self.fence.check()?;
             let sealed = self.node().seal(&request)?;
             match system_outcome(&sealed, &system, &self.capacity()) {
                 SystemOutcome::Yes => {

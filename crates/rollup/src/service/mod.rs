@@ -20,6 +20,7 @@ use crate::{
         signed_blocks::{FeedTrust, trust},
         unsafe_block_client::UnsafeBlockClient,
     },
+    lease::{Lease, LeaseName},
     rpc::{
         RollupApi,
         admin::{self, AdminHandle, AdminRequest},
@@ -41,7 +42,6 @@ use contracts::Deployment;
 use disk::DiskOptions;
 use execute::Rules as ExecuteRules;
 use futures_util::future::BoxFuture;
-use lease::{Lease, LeaseName};
 use node::{Clock, Mining, Node, Settings};
 use rpc::engine::{Driver, Engine, EngineServer, RunningDriver};
 use rpc::{Api, Pages, RpcOptions, RunningServer, Telemetry, WorkerOptions, Workers};

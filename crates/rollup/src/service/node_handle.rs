@@ -9,13 +9,13 @@ use crate::{
         fork_schedule::Difference,
     },
     l2::signed_blocks::SignedBlocks,
+    lease::Lease,
     service::supervisor::Supervisor,
     status::LeaseStatus,
 };
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, Bytes};
 use chain::{Block, ChainError, ChainReader, Store};
-use lease::Lease;
 use node::Node;
 use parking_lot::Mutex;
 use rpc::RpcError;

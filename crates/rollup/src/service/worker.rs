@@ -20,6 +20,7 @@ use crate::{
         syncer::{self, L2Syncer},
         unsafe_block_client::UnsafeBlockClient,
     },
+    lease::{Fence, Lease},
     probe::{Probe, Unanswered},
     rpc::admin::{AdminCommand, AdminRequest, Responder, RoleError, sequencer_at},
     service::{metrics::Levels, node_handle::NodeHandle, supervisor::Actor},
@@ -28,7 +29,6 @@ use alloy_eips::{BlockId, BlockNumHash, eip2718::Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes};
 use chain::RecoveredTransaction;
 use client::RedactedUrl;
-use lease::Lease;
 use node::Node;
 use std::{
     io,
@@ -91,6 +91,8 @@ pub(crate) struct Worker {
     /// Always present, except during a role change.
     pub(crate) active_role: Option<ActiveRole>,
     pub(crate) leadership: Leadership,
+    /// Right to make blocks in the current term.
+    pub(crate) fence: Fence,
     pool_log: Option<Arc<PoolLog>>,
     /// Deferred transactions for the next role.
     kept: Vec<RecoveredTransaction>,
@@ -163,6 +165,7 @@ impl Worker {
             reads_blobs,
             active_role,
             leadership,
+            fence: Fence::default(),
             pool_log,
             kept,
             overtaken,
@@ -191,11 +194,10 @@ impl Worker {
         let (rules, profile) = (self.start.rules, self.start.profile.clone());
         let batcher =
             Batcher::new(client, deployment, rules, config, profile, self.reads_blobs, folder);
-        Some(
-            batcher.and_then(|batcher| {
-                batcher.start(Arc::clone(&self.start.shared)).map_err(no_thread)
-            }),
-        )
+        Some(batcher.and_then(|batcher| {
+            let batcher = batcher.with_fence(self.fence.clone());
+            batcher.start(Arc::clone(&self.start.shared)).map_err(no_thread)
+        }))
     }
 
     /// Switches to the role of a sequencer.
@@ -207,7 +209,8 @@ impl Worker {
         };
         let (pool_log, rate) = (self.pool_log.clone(), self.start.shared.rate.clone());
         let limits = profile.limits;
-        let mut sequencer = Sequencer::new(sync, *rules, config, limits, pool_log, batcher, rate);
+        let sequencer = Sequencer::new(sync, *rules, config, limits, pool_log, batcher, rate);
+        let mut sequencer = sequencer.with_fence(self.fence.clone());
         sequencer.keep(core::mem::take(&mut self.kept));
         self.overtaken = (0, B256::ZERO);
         self.sealing_failed = false;
@@ -347,6 +350,7 @@ impl Worker {
 
     /// Switches to the role of a sequencer, and returns the head from which it continues.
     pub(crate) fn promote(&mut self) -> Result<BlockNumHash, RoleError> {
+        self.fence = self.start.lease.as_ref().map(Fence::of).unwrap_or_default();
         let batcher = self.batcher(self.sync()).ok_or(RoleError::NoKeys)??;
         if let Some(ActiveRole::Follower(follower)) = self.active_role.take() {
             let (sync, kept) = follower.into_parts();
@@ -469,8 +473,8 @@ impl Worker {
                         // Signed only while this node still leads: if the disk hung during the
                         // append, another node may lead by now. Without the signature no node
                         // accepts the block.
-                        let holds = self.start.lease.as_ref().is_none_or(Lease::is_held);
-                        if let Some(block) = made.filter(|_| holds) {
+                        let leads = self.fence.lasts_for(Duration::ZERO);
+                        if let Some(block) = made.filter(|_| leads) {
                             self.signing.add(block.header.number, block.hash);
                             self.sealing_failed = false;
                         }

@@ -22,6 +22,7 @@ pub(crate) use refusal::{is_execution_failure, is_refusal};
 use crate::{
     L1Error, RollupError, Signer,
     l1::{L1Client, L1View},
+    lease::Fence,
     probe::Probe,
 };
 use alloy_eips::{BlockId, BlockNumHash};
@@ -161,6 +162,8 @@ pub struct Submitter {
     /// nonce does not show it yet.
     taken: usize,
     earlier: EarlierTransactions,
+    /// Right to post, checked right before.
+    fence: Fence,
 }
 
 impl Submitter {
@@ -188,6 +191,7 @@ impl Submitter {
             is_held: false,
             taken: 0,
             earlier: EarlierTransactions::Unknown,
+            fence: Fence::default(),
         }
     }
 
@@ -195,6 +199,12 @@ impl Submitter {
     #[must_use]
     pub fn with_limits(self, limits: L1Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Sets the right to post, which is checked before each transaction is sent to L1.
+    #[must_use]
+    pub fn with_fence(self, fence: Fence) -> Self {
+        Self { fence, ..self }
     }
 
     /// Records the spending in this file, so that the daily limit holds across restarts.
@@ -364,7 +374,8 @@ impl Submitter {
             is_refused: false,
             data,
         }));
-        self.sending = Some(Sending::begin(client, raw, (nonce, hash), is_first, before)?);
+        let id = (nonce, hash);
+        self.sending = Some(Sending::begin(client, &self.fence, raw, id, is_first, before)?);
         Ok(())
     }
 

@@ -5,8 +5,9 @@
 
 use super::refusal::is_execution_failure;
 use crate::{
-    L1Error,
+    L1Error, RollupError,
     l1::{L1Client, Verdicts},
+    lease::Fence,
 };
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, Bytes, U256};
@@ -58,12 +59,15 @@ pub(super) fn account_at(
     Ok((Account { used, balance, latest }, taken))
 }
 
-/// Sends a transaction to all L1 nodes, and waits until most of their pools have responded.
+/// Sends a transaction to all L1 nodes, and waits until most of their pools have responded. Checks
+/// right before that this node still leads.
 ///
 /// # Errors
 ///
+/// [`RollupError::Lease`] if it does not, or if etcd does not answer; the transaction was not sent.
 /// The error response if most pools reject the transaction, and [`L1Error::Client`] if none answers.
-pub(super) fn send(client: &L1Client, raw: &Bytes) -> Result<(), L1Error> {
+pub(super) fn send(client: &L1Client, fence: &Fence, raw: &Bytes) -> Result<(), RollupError> {
+    fence.check()?;
     let ask = |provider: RootProvider| {
         let raw = raw.clone();
         async move {
@@ -78,7 +82,7 @@ pub(super) fn send(client: &L1Client, raw: &Bytes) -> Result<(), L1Error> {
     // A pool that has it gossips it.
     match 2 * values(&answers).count() >= answers.all.len() {
         true => Ok(()),
-        false => Err(undecided(answers)),
+        false => Err(undecided(answers).into()),
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     L1Error, RollupError,
     l1::L1Client,
+    lease::Fence,
     probe::{Probe, Unanswered},
 };
 use alloy_primitives::{B256, Bytes};
@@ -29,14 +30,14 @@ pub(super) struct Sending {
 impl Sending {
     pub(super) fn begin(
         client: &Arc<L1Client>,
+        fence: &Fence,
         raw: Bytes,
         (nonce, hash): (u64, B256),
         is_first: bool,
         before: Option<InFlight>,
     ) -> Result<Self, RollupError> {
-        let client = Arc::clone(client);
-        let answer =
-            Probe::ask(move || send(&client, &raw).map_err(Into::into)).map_err(no_thread)?;
+        let (client, fence) = (Arc::clone(client), fence.clone());
+        let answer = Probe::ask(move || send(&client, &fence, &raw)).map_err(no_thread)?;
         Ok(Self { nonce, hash, is_first, before, begun: Instant::now(), answer })
     }
 }

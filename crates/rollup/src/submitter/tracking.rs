@@ -330,8 +330,8 @@ impl Submitter {
                 (sent.sent_at, sent.sent_when) = (head, Instant::now());
                 again.push(sent.raw.clone());
             }
-            let client = Arc::clone(client);
-            let sends = move || Ok(again.iter().try_for_each(|raw| send(&client, raw))?);
+            let (client, fence) = (Arc::clone(client), self.fence.clone());
+            let sends = move || again.iter().try_for_each(|raw| send(&client, &fence, raw));
             match Probe::ask(sends) {
                 Ok(sends) => self.resending = Some(sends),
                 Err(error) => outcome = Err(no_thread(error)),

@@ -8,6 +8,7 @@ mod ethrex_driven;
 mod execute_tx;
 mod fan_out;
 mod faults_of_l1;
+mod fencing;
 mod forgetting;
 mod forks;
 mod forks_of_clients;

@@ -34,5 +34,5 @@ pub use forkchoice::{ForkchoiceState, ForkchoiceUpdated};
 pub use jwt::{JwtError, JwtSecret, SecretError};
 pub use methods::CAPABILITIES;
 pub use new_payload::NewPayload;
-pub use server::{AuthenticatedServer, EngineServer, EngineServerError};
+pub use server::{EngineServer, EngineServerError};
 pub use state::{Engine, HeadPolicy};

@@ -42,49 +42,12 @@ pub struct EngineServerError {
     pub source: io::Error,
 }
 
-/// JSON-RPC server for clients with the JWT secret. Runs until it is stopped or dropped.
+/// Engine API server for clients with the JWT secret. Runs until it is stopped or dropped.
 #[derive(Debug)]
-pub struct AuthenticatedServer {
+pub struct EngineServer {
     address: SocketAddr,
     handle: ServerHandle,
 }
-
-impl AuthenticatedServer {
-    /// Starts a server for these methods. Request and response bodies are limited to `max_bytes`.
-    /// Must be called inside a Tokio runtime.
-    ///
-    /// # Errors
-    ///
-    /// [`EngineServerError`] if the address cannot be bound.
-    pub fn start(
-        address: SocketAddr,
-        secret: JwtSecret,
-        methods: Methods,
-        max_bytes: u32,
-    ) -> BoxFuture<'static, Result<Self, EngineServerError>> {
-        // Clients run on other machines and may use any host name.
-        let access = Access { hosts: vec!["*".to_owned()], ..Access::local(None) };
-        listen(address, Gate { secret, access, rest: None }, methods, max_bytes)
-    }
-
-    /// Returns the address on which the server listens.
-    pub const fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Stops the server and waits until its connections have ended.
-    pub fn stop(self) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            // An error means that the server has already stopped.
-            let _ = self.handle.stop();
-            self.handle.stopped().await;
-        })
-    }
-}
-
-/// Engine API server for clients with the JWT secret. Runs until it is stopped or dropped.
-#[derive(Debug)]
-pub struct EngineServer(AuthenticatedServer);
 
 impl EngineServer {
     /// Starts a server for the methods of the Engine API, and for all other methods of the node,
@@ -107,20 +70,24 @@ impl EngineServer {
             let own = registry(Arc::clone(&engine), workers).into_methods();
             let access = Access { hosts, ..Access::local(None) };
             let gate = Gate { secret, access, rest: Some(Rest::new(engine)) };
-            let server = listen(address, gate, overlaid(own, &others), LONGEST).await?;
+            let server = listen(address, gate, overlaid(own, &others)).await?;
             tracing::info!(address = %server.address, "serving Engine API");
-            Ok(Self(server))
+            Ok(server)
         })
     }
 
     /// Returns the address on which the server listens.
     pub const fn address(&self) -> SocketAddr {
-        self.0.address
+        self.address
     }
 
     /// Stops the server and waits until its connections have ended.
     pub fn stop(self) -> BoxFuture<'static, ()> {
-        self.0.stop()
+        Box::pin(async move {
+            // An error means that the server has already stopped.
+            let _ = self.handle.stop();
+            self.handle.stopped().await;
+        })
     }
 }
 
@@ -128,12 +95,11 @@ fn listen(
     address: SocketAddr,
     gate: Gate,
     methods: Methods,
-    max_bytes: u32,
-) -> BoxFuture<'static, Result<AuthenticatedServer, EngineServerError>> {
+) -> BoxFuture<'static, Result<EngineServer, EngineServerError>> {
     Box::pin(async move {
         let config = ServerConfig::builder()
-            .max_request_body_size(max_bytes)
-            .max_response_body_size(max_bytes)
+            .max_request_body_size(LONGEST)
+            .max_response_body_size(LONGEST)
             .max_connections(MAX_CONNECTIONS)
             .set_batch_request_config(BatchRequestConfig::Limit(MAX_BATCH_REQUESTS))
             .build();
@@ -145,7 +111,7 @@ fn listen(
             .await
             .map_err(failed)?;
         let address = server.local_addr().map_err(failed)?;
-        Ok(AuthenticatedServer { address, handle: server.start(methods) })
+        Ok(EngineServer { address, handle: server.start(methods) })
     })
 }
 

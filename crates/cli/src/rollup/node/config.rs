@@ -2,18 +2,19 @@
 
 use super::{
     RoleName,
+    flags::{given, milliseconds, missing, urls, within},
     values::{GWEI, Values},
 };
 use crate::rollup::{allowance::allowance, key_source::KeySource};
 use ::rollup::{
-    AdminConfig, AdminToken, BacklogConfig, Config, EngineConfig, L1Limits, LeaseConfig,
-    PoolLimits, Prices, Role, SequencerConfig, SubmitterConfig,
+    AdminConfig, AdminToken, BacklogConfig, Config, EngineConfig, L1Limits, PoolLimits, Prices,
+    Role, SequencerConfig, SubmitterConfig,
 };
 use client::RedactedUrl;
-use eyre::{Report, Result, WrapErr as _, bail, ensure, eyre};
+use eyre::{Result, WrapErr as _, bail, ensure};
 use rpc::engine::JwtSecret;
 use rpc::{Access, Namespaces, RequestLimits, ServerConfig};
-use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 use variants::GasSchedule;
 
 /// Maximum number of L1 confirmations.
@@ -219,7 +220,7 @@ impl Values {
     }
 
     /// Converts the values to the configuration of the node.
-    pub(super) fn config(self) -> Result<Config> {
+    pub(super) fn config(mut self) -> Result<Config> {
         let pool = self.pool()?;
         let (server, l1_limits) = (self.server()?, self.l1_limits()?);
         self.check_sequencer()?;
@@ -229,6 +230,7 @@ impl Values {
             10..=60_000,
             "below, L1 is polled without a pause; above, reorganisations are detected late",
         )?;
+        let lease = self.lease()?;
         let is_sequencer = self.role == Some(RoleName::Sequencer);
         // A follower with both keys can be promoted.
         let has_keys = (self.advance_key.is_some() || self.advance_signer.is_some())
@@ -250,25 +252,6 @@ impl Values {
             (Some(file), serve, drive) => {
                 let secret = JwtSecret::read(&file).wrap_err("--jwt-secret")?;
                 Some(EngineConfig { secret, serve, drive })
-            }
-        };
-        let lease = match (self.lease_witnesses, self.lease_secret, self.lease_url) {
-            (None, None, None) => None,
-            // Starting without the lease would give an operator who wants one two leaders.
-            (None, _, _) => return Err(missing("--lease-witnesses")),
-            (Some(witnesses), file, url) => {
-                let file = given("--lease-secret", file)?;
-                let secret = JwtSecret::read(&file).wrap_err("--lease-secret")?;
-                let url = given("--lease-url", url)?;
-                within(
-                    "--lease-work-timeout-ms",
-                    self.lease_work_timeout_ms,
-                    10_000..=600_000,
-                    "a standby needs up to nine seconds to detect that L1 does not respond to it either",
-                )?;
-                let work_timeout =
-                    milliseconds("--lease-work-timeout-ms", self.lease_work_timeout_ms)?;
-                Some(LeaseConfig { witnesses: urls(&witnesses), secret, url, work_timeout })
             }
         };
         let admin = match (self.admin_addr, self.admin_token_file, &self.data_dir) {
@@ -312,33 +295,8 @@ impl Values {
     }
 }
 
-fn missing(flag: &str) -> Report {
-    eyre!("{flag} is missing, and it has no default")
-}
-
-/// Returns a required value, or the error that it is missing.
-fn given<T>(flag: &str, value: Option<T>) -> Result<T> {
-    value.ok_or_else(|| missing(flag))
-}
-
-/// Splits a comma-separated list.
-fn urls(list: &str) -> Vec<String> {
-    list.split(',').map(|url| url.trim().to_owned()).collect()
-}
-
 fn namespaces(flag: &str, names: Option<&str>) -> Result<Namespaces> {
     given(flag, names)?.parse().wrap_err_with(|| flag.to_owned())
-}
-
-/// Rejects a number outside its range; the error contains the reason for the range.
-fn within(flag: &str, value: Option<u64>, range: RangeInclusive<u64>, reason: &str) -> Result<()> {
-    let (got, least, most) = (given(flag, value)?, range.start(), range.end());
-    ensure!(range.contains(&got), "{flag}: {got}, expected {least} to {most}: {reason}");
-    Ok(())
-}
-
-fn milliseconds(flag: &str, value: Option<u64>) -> Result<Duration> {
-    given(flag, value).map(Duration::from_millis)
 }
 
 fn wei(flag: &str, gwei: Option<u64>) -> Result<u128> {

@@ -244,14 +244,21 @@ pub(super) struct Values {
     /// accounts that the rollup's policy admits.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pub(super) feed_signer: Option<Vec<Address>>,
-    /// URLs of the lease witnesses (`enshrine lease-witness`), separated by commas. Of several
-    /// nodes with the keys of a sequencer, only the lease holder builds blocks; another node takes
-    /// over when its lease ends.
+    /// URLs of the members of an etcd cluster, separated by commas: https, or http on a loopback
+    /// address. Of several nodes with the keys of a sequencer, only the one that holds the lease in
+    /// etcd builds blocks; another node takes over when its lease ends.
     #[arg(long, value_name = "URLS")]
-    pub(super) lease_witnesses: Option<String>,
-    /// File with the secret shared with the lease witnesses: 32 bytes in hexadecimal.
+    pub(super) lease_endpoints: Option<String>,
+    /// File with the user and password of etcd: user:password.
     #[arg(long, value_name = "FILE")]
-    pub(super) lease_secret: Option<PathBuf>,
+    pub(super) lease_credentials: Option<PathBuf>,
+    /// PEM file with the authorities that sign etcd's certificates. Without it, those of the
+    /// system.
+    #[arg(long, value_name = "FILE")]
+    pub(super) lease_ca: Option<PathBuf>,
+    /// PEM file with this node's client certificate for etcd and its key.
+    #[arg(long, value_name = "FILE")]
+    pub(super) lease_cert: Option<PathBuf>,
     /// WebSocket URL at which other nodes follow this node while it holds the lease.
     #[arg(long, value_name = "URL")]
     pub(super) lease_url: Option<String>,
@@ -305,8 +312,10 @@ impl Values {
             sequencer: text(),
             sequencer_feed: text(),
             feed_signer: Some(Vec::new()),
-            lease_witnesses: text(),
-            lease_secret: Some(PathBuf::new()),
+            lease_endpoints: text(),
+            lease_credentials: Some(PathBuf::new()),
+            lease_ca: Some(PathBuf::new()),
+            lease_cert: Some(PathBuf::new()),
             lease_url: text(),
             http_cors: text(),
             admin_addr: address,
@@ -387,7 +396,7 @@ impl Values {
             operator_signer: redacted(self.operator_signer),
             sequencer: redacted(self.sequencer),
             sequencer_feed: redacted(self.sequencer_feed),
-            lease_witnesses: redacted(self.lease_witnesses),
+            lease_endpoints: redacted(self.lease_endpoints),
             lease_url: redacted(self.lease_url),
             engine: redacted(self.engine),
             ..self

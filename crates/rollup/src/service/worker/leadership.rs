@@ -2,16 +2,16 @@
 //! the holder.
 
 use super::{ActiveRole, Worker};
-use crate::{l1::sync_state::L1SyncState, rpc::admin::RoleError};
+use crate::{l1::sync_state::L1SyncState, lease::Lease, rpc::admin::RoleError};
 use client::RedactedUrl;
-use lease::Lease;
 use std::time::{Duration, Instant};
 
 /// Minimum remaining time of the lease to start a block; sealing takes less.
 const SEALING_MARGIN: Duration = Duration::from_secs(1);
 /// Time without an answer of L1 (at least two poll intervals) after which a node does not request
 /// the lease. Shorter than the time for which a leader without L1 keeps it
-/// ([`lease::LeaseConfig::work_timeout`]), so that the leader stays if no node can reach L1.
+/// ([`LeaseConfig::work_timeout`](crate::LeaseConfig)), so that the leader stays if no node can
+/// reach L1.
 const READY_SILENCE: Duration = Duration::from_secs(5);
 /// Pause before the node requests the lease again after it failed to lead, so that another node
 /// can get it.
@@ -44,7 +44,7 @@ impl Worker {
         let leads = matches!(self.active_role, Some(ActiveRole::Sequencer(_)));
         // Checked first in a turn: another node may lead from now on, and a block of this one would
         // be reverted.
-        if leads && !lease.is_held() {
+        if leads && !self.fence.lasts_for(Duration::ZERO) {
             tracing::error!("lost the lease, following");
             self.step_down();
             return Ok(());
@@ -67,8 +67,8 @@ impl Worker {
                 lease.want(false);
             });
         }
-        // Only members use the witnesses, so the leader's URL is trusted like a flag. EXECUTE
-        // verifies the leader's blocks in any case.
+        // Only nodes of this rollup can write to the keys in etcd, so the leader's URL is trusted
+        // like a flag. EXECUTE verifies the leader's blocks in any case.
         if let Some(leader) = lease.leader()
             && leader.id != lease.own().id
             && self.start.peer.as_ref() != Some(&leader.url)
@@ -111,10 +111,10 @@ impl Worker {
         self.client.answered().age(Instant::now()).unwrap_or(Duration::MAX)
     }
 
-    /// Returns `true` if the node may seal and post: it needs no lease, or holds it for at least
-    /// [`SEALING_MARGIN`].
+    /// Returns `true` if the node may seal and post: it needs no lease, or its term lasts for at
+    /// least [`SEALING_MARGIN`].
     pub(crate) fn may_lead(&self) -> bool {
-        self.start.lease.as_ref().is_none_or(|lease| lease.lasts_for(SEALING_MARGIN))
+        self.fence.lasts_for(SEALING_MARGIN)
     }
 
     /// Requests the lease from now on. Returns the reason why the node does not lead yet.

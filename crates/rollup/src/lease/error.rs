@@ -1,0 +1,121 @@
+//! Errors of the lease.
+
+use client::RedactedUrl;
+use std::time::Duration;
+
+/// Reason why a node cannot use etcd, or may not make blocks now.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// No etcd endpoint is configured.
+    #[error("the lease has no etcd endpoints")]
+    NoEndpoints,
+    /// An endpoint is listed twice.
+    #[error("the etcd endpoint {0} is listed twice")]
+    Twice(RedactedUrl),
+    /// An endpoint is not a URL of HTTP or HTTPS.
+    #[error("{url} is not the URL of an etcd endpoint: {reason}")]
+    Url {
+        /// The URL.
+        url: RedactedUrl,
+        /// Reason.
+        reason: String,
+    },
+    /// An endpoint on another machine is used without TLS.
+    #[error("the etcd endpoint {0} is not a loopback address and has no TLS: use https")]
+    Plain(RedactedUrl),
+    /// A PEM file cannot be used.
+    #[error("{file} of the lease: {reason}")]
+    Pem {
+        /// Which file.
+        file: &'static str,
+        /// Error of the parser.
+        reason: String,
+    },
+    /// The credentials are not `user:password`.
+    #[error("the credentials of the lease have no colon, expected user:password")]
+    Credentials,
+    /// The URL for followers is longer than accepted.
+    #[error("the URL for followers has {got} bytes, expected at most {limit}")]
+    UrlTooLong {
+        /// Length of the URL in bytes.
+        got: usize,
+        /// Maximum length.
+        limit: usize,
+    },
+    /// An etcd member cannot be reached, or its certificate is invalid.
+    #[error("etcd at {url}: {reason}")]
+    Unreachable {
+        /// URL of the member.
+        url: RedactedUrl,
+        /// Error of the connection.
+        reason: String,
+    },
+    /// No etcd member has answered in time.
+    #[error("etcd at {url} has not answered within {} ms", .limit.as_millis())]
+    Timeout {
+        /// URL of the last member to which the request was sent.
+        url: RedactedUrl,
+        /// The time limit.
+        limit: Duration,
+    },
+    /// A response exceeds the limit.
+    #[error("etcd at {url} sends more than {limit} bytes")]
+    TooLong {
+        /// URL of the member.
+        url: RedactedUrl,
+        /// Maximum length of a response in bytes.
+        limit: usize,
+    },
+    /// etcd rejects a request.
+    #[error("etcd at {url} rejects {path}: {message} (code {code})")]
+    Rejected {
+        /// URL of the member.
+        url: RedactedUrl,
+        /// Path of the request.
+        path: &'static str,
+        /// gRPC status code.
+        code: i64,
+        /// Message of etcd.
+        message: String,
+    },
+    /// A response is not one of etcd.
+    #[error("etcd at {url} answers {path} with HTTP status {status} and {excerpt:?}")]
+    Malformed {
+        /// URL of the member.
+        url: RedactedUrl,
+        /// Path of the request.
+        path: &'static str,
+        /// HTTP status.
+        status: u16,
+        /// Beginning of the response.
+        excerpt: String,
+    },
+    /// The node does not hold the lease, or not for long enough to check it.
+    #[error("this node does not hold the lease with fencing token {token}")]
+    NotHeld {
+        /// The fencing token, or zero if the node never had one.
+        token: i64,
+    },
+    /// Another node holds the lease, or none does.
+    #[error("etcd no longer has the election key with fencing token {token}")]
+    Lost {
+        /// The fencing token.
+        token: i64,
+    },
+}
+
+impl LeaseError {
+    /// Returns `true` if another member may answer the same request.
+    pub(super) const fn is_of_member(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::Timeout { .. }
+            | Self::TooLong { .. }
+            | Self::Malformed { .. } => true,
+            // Invalid argument, not found, permission denied, failed precondition: each member
+            // gives the same answer.
+            Self::Rejected { code, .. } => !matches!(code, 3 | 5 | 7 | 9),
+            _ => false,
+        }
+    }
+}

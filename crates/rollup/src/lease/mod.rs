@@ -1,0 +1,74 @@
+//! Leader election between the nodes of a rollup, in etcd.
+//!
+//! A candidate has an etcd lease, which it keeps alive, and creates the *election key* attached to
+//! it if there is none. The key's creation revision is the *fencing token* of its term. Each second
+//! the candidate *renews* its term: a transaction that compares the token and writes a second key,
+//! the *renewal*, which is attached to no lease. [`Fence`] checks the token right before each seal
+//! and each submission to L1.
+//!
+//! # Time bounds
+//!
+//! Two candidates never hold the lease at once:
+//!
+//! - A renewal lets a candidate hold the lease for [`HOLD`] from before the request was sent.
+//! - A candidate that has created the election key holds the lease only [`TAKEOVER_WAIT`] after it
+//!   first saw the last renewal of the previous holder. That renewal was sent before it was seen,
+//!   and no later one can succeed, because the token has changed. So the previous holder's time is
+//!   over, as long as the rates of their clocks differ by less than a tenth.
+//! - Only a holder that resigns deletes the renewal, after it has stopped making blocks; its
+//!   successor waits for nothing. It never continues a term from which it has resigned, even if its
+//!   key is still there, since the resignation may arrive later.
+//!
+//! The simulation in `model` finds two holders without the wait, without the margin for the clocks,
+//! and if a term from which a candidate has resigned is continued. It also bounds the time of a
+//! takeover.
+//!
+//! These rules need nothing of etcd but that transactions are linearizable. They do not depend on
+//! when etcd expires a lease, because its leases are no safe bound: a member that was suspended or
+//! blocked by its disk, and no longer is the leader when it resumes, may answer keep-alives from
+//! its old state, and may revoke leases that were renewed meanwhile (as etcd 3.4 does). And a new
+//! leader of etcd extends all leases, so that the key of a dead holder may stay for more than twice
+//! [`TTL_SECONDS`]. A candidate therefore deletes the key itself once it has seen no renewal for
+//! [`TAKEOVER_WAIT`], in a transaction that fails if there was one meanwhile. A takeover takes up to
+//! about 6.5 seconds, and up to 8 if etcd elects a leader meanwhile.
+//!
+//! A process that is suspended between the check of its token and the action may still act, but no
+//! node accepts its block without a signature, for which the time is checked again, and L1 orders
+//! what both nodes post.
+
+mod agent;
+mod error;
+mod fence;
+mod gateway;
+mod messages;
+#[cfg(test)]
+mod model;
+mod state;
+mod tenure;
+
+pub use agent::Lease;
+pub use error::LeaseError;
+pub use fence::Fence;
+pub use gateway::Credentials;
+pub use messages::{CandidateId, Leader, LeaseName};
+pub use tenure::{HOLD, TAKEOVER_WAIT, TTL_SECONDS};
+
+use std::time::Duration;
+
+/// Configuration of a candidate.
+#[derive(Debug, Clone)]
+pub struct LeaseConfig {
+    /// URLs of etcd members. Without TLS they have to be loopback addresses.
+    pub endpoints: Vec<String>,
+    /// User and password, if etcd requires them.
+    pub credentials: Option<Credentials>,
+    /// Certificates of the authorities that sign etcd's certificates, in PEM. Without them, those
+    /// of the system.
+    pub ca: Option<Vec<u8>>,
+    /// Client certificate and its key, in PEM.
+    pub identity: Option<Vec<u8>>,
+    /// WebSocket URL at which other nodes follow this one while it leads.
+    pub url: String,
+    /// Time after which a leader that cannot work resigns, if another candidate requests the lease.
+    pub work_timeout: Duration,
+}

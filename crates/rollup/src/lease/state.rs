@@ -1,0 +1,69 @@
+//! State of a candidate between its requests.
+
+use super::{CandidateId, Leader, messages::Election, tenure::Tenure};
+use std::time::{Duration, SystemTime};
+
+/// Time for which a leader that could not work does not request the lease, the first time.
+const FIRST_BAR: Duration = Duration::from_secs(10);
+/// Maximum of this time, which doubles each time.
+pub(super) const MAX_BAR: Duration = Duration::from_secs(600);
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) tenure: Tenure,
+    /// Monotonic and calendar time before the newest renewal was sent; `None` if the node does not
+    /// want the lease.
+    pub(super) confirmed: Option<(Duration, SystemTime)>,
+    /// Id of the etcd lease.
+    pub(super) lease: Option<i64>,
+    /// `true` if the key that announces this candidate is attached to the lease.
+    pub(super) is_announced: bool,
+    /// The other node that leads.
+    pub(super) leader: Option<Leader>,
+    /// Error of the last round.
+    pub(super) error: Option<String>,
+    /// Monotonic time at which the leader last worked.
+    pub(super) worked: Duration,
+    /// Monotonic time until which this node does not request the lease because it could not work,
+    /// and the number of times in a row that this has happened.
+    pub(super) barred: (Duration, u32),
+}
+
+impl State {
+    /// Returns the time for which the lease is still held with this token; zero if it is not.
+    pub(super) fn left(&self, now: Duration, token: i64) -> Duration {
+        let (Some((from, until, current)), Some((sent, calendar))) =
+            (self.tenure.held(), self.confirmed)
+        else {
+            return Duration::ZERO;
+        };
+        if current != token || now < from {
+            return Duration::ZERO;
+        }
+        // While a machine is suspended, its monotonic clock may stop but its calendar clock
+        // advances, so both are checked. A calendar clock that was set back counts as no time.
+        let slept = SystemTime::now().duration_since(calendar).unwrap_or_default();
+        until.saturating_sub(now.max(sent.saturating_add(slept)))
+    }
+
+    /// Records when the newest renewal was sent.
+    pub(super) fn confirm(&mut self, sent: (Duration, SystemTime)) {
+        let is_newer = self.confirmed.is_none_or(|(at, _)| at <= sent.0);
+        self.confirmed = if is_newer { Some(sent) } else { self.confirmed };
+    }
+
+    /// Records what a response contains about the election.
+    pub(super) fn observe(&mut self, now: Duration, own: CandidateId, election: Election) {
+        self.tenure.see(now, election.renewal);
+        self.leader = election.leader.map(|(leader, _)| leader).filter(|it| it.id != own);
+    }
+
+    /// Bars this node from requesting the lease, twice as long each time, since its standby may
+    /// fail for the same reason.
+    pub(super) fn bar(&mut self, now: Duration) {
+        let (_, times) = self.barred;
+        let pause = FIRST_BAR.saturating_mul(1 << times.min(8)).min(MAX_BAR);
+        self.barred = (now.saturating_add(pause), times + 1);
+        self.confirmed = None;
+    }
+}

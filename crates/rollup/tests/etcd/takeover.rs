@@ -1,0 +1,111 @@
+//! Candidates that end or cannot work, slow responses, and what a check of the fencing token costs.
+
+use crate::{Candidate, cluster, config, leases, referee::Referee, until};
+use alloy_primitives::{Address, B256};
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use enshrine_rollup::{HOLD, LeaseConfig, LeaseError};
+use serde_json::json;
+use std::{thread::sleep, time::Duration};
+use testkit::{DelayedLink, Etcd, Timeout};
+
+#[test]
+fn killed_holder_is_replaced() {
+    let Some((_etcd, mut candidates)) = cluster("takeover from a killed holder", 3) else { return };
+    let referee = Referee::of(&leases(&candidates));
+    for _ in 0..3 {
+        let holder = candidates.iter().position(Candidate::holds).unwrap();
+        candidates[holder].task.abort();
+        let begun = Timeout::begin();
+        until("a takeover", || {
+            candidates.iter().enumerate().any(|(at, it)| at != holder && it.holds())
+        });
+        eprintln!("takeover from a killed holder: {:?}", begun.spent());
+        candidates[holder].resume();
+    }
+    assert!(referee.verdict() > 0);
+}
+
+/// etcd keeps a key for longer if it elects a leader. This one is attached to no lease, so etcd never
+/// deletes it.
+#[test]
+fn candidate_deletes_key_of_dead_holder() {
+    let Some(etcd) = Etcd::start(3, "a key that etcd keeps").unwrap() else { return };
+    let put = |name: &str, value: String| {
+        let key = BASE64.encode(format!("enshrine/lease/1/{}/{name}", Address::ZERO));
+        let put = json!({ "key": key, "value": BASE64.encode(value) });
+        assert!(etcd.post(0, "/v3/kv/put", &put).unwrap()["header"].is_object());
+    };
+    put("leader", json!({ "id": B256::ZERO, "url": "ws://127.0.0.1:1" }).to_string());
+    put("renewal", String::new());
+    let candidate = Candidate::start(etcd.urls());
+    until("the dead holder", || candidate.lease.leader().is_some());
+    until("a takeover", || candidate.holds());
+    candidate.fence().check().unwrap();
+}
+
+#[test]
+fn resigned_holder_is_replaced_without_wait() {
+    let Some((_etcd, mut candidates)) = cluster("takeover after a resignation", 2) else { return };
+    let referee = Referee::of(&leases(&candidates));
+    let fence = candidates[0].fence();
+    fence.check().unwrap();
+    let begun = Timeout::begin();
+    candidates.remove(0).resign();
+    until("a takeover", || candidates[0].holds());
+    eprintln!("takeover after a resignation: {:?}", begun.spent());
+    candidates[0].fence().check().unwrap();
+    assert!(matches!(fence.check(), Err(LeaseError::NotHeld { .. })));
+    assert!(referee.verdict() > 0);
+}
+
+#[test]
+fn leader_without_work_yields() {
+    let Some(etcd) = Etcd::start(3, "a holder that cannot work").unwrap() else { return };
+    let work_timeout = Duration::from_millis(500);
+    let idle = LeaseConfig { work_timeout, ..config(etcd.urls()) };
+    let first = Candidate::with(idle).unwrap();
+    until("the first holder", || first.holds());
+    // Without another candidate it keeps the lease.
+    sleep(Duration::from_secs(4));
+    assert!(first.holds());
+    let second = Candidate::start(etcd.urls());
+    until("a takeover", || second.holds());
+    assert!(!first.holds());
+}
+
+/// A successor waits for the time from when a renewal was sent.
+#[test]
+fn slow_response_does_not_extend_term() {
+    let Some(etcd) = Etcd::start(3, "slow responses of etcd").unwrap() else { return };
+    let server = ([127, 0, 0, 1], etcd.ports()[0]).into();
+    let latency = Duration::from_millis(300);
+    let link = DelayedLink::start(server, latency).unwrap();
+    let candidate = Candidate::start(vec![link.http_url()]);
+    until("a holder", || candidate.holds());
+    let (token, mut renewals) = (candidate.lease.token().unwrap(), 0);
+    let mut was_fresh = false;
+    until("several renewals", || {
+        // A renewal is known only after the request and the response.
+        assert!(!candidate.lease.holds(token, HOLD - 2 * latency));
+        let is_fresh = candidate.lease.holds(token, HOLD - 4 * latency);
+        renewals += u32::from(is_fresh && !was_fresh);
+        was_fresh = is_fresh;
+        renewals >= 4
+    });
+}
+
+#[test]
+fn token_checks_are_measured() {
+    let Some((_etcd, candidates)) = cluster("the cost of a token check", 2) else { return };
+    let fence = candidates[0].fence();
+    let mut times: Vec<_> = (0..500)
+        .filter_map(|_| {
+            let begun = Timeout::begin();
+            fence.check().is_ok().then(|| begun.spent())
+        })
+        .collect();
+    times.sort_unstable();
+    let at = |percent: usize| times[times.len() * percent / 100];
+    eprintln!("token check: p50 {:?}, p99 {:?}, {} checks", at(50), at(99), times.len());
+    assert!(times.len() > 400);
+}

@@ -1,0 +1,104 @@
+//! The check of the fencing token right before a block is sealed and before it is posted.
+
+use crate::support::{World, admin_config, admin_of, is_settled, until};
+use alloy_primitives::{Address, U256};
+use alloy_provider::{Provider as _, RootProvider};
+use enshrine_rollup::{LeaseConfig, Role, RollupNode};
+use eyre::Result;
+use serde_json::Value;
+use std::time::Duration;
+use testkit::{Cable, Etcd};
+
+/// A sequencer with a lease, and the link to its etcd.
+struct Scene {
+    node: RollupNode,
+    admin: RootProvider,
+    cable: Cable,
+    _etcd: Etcd,
+}
+
+impl Scene {
+    /// Starts a sequencer that holds the lease. Returns `None` if etcd is not installed.
+    async fn start(world: &World) -> Result<Option<Self>> {
+        let Some(etcd) = Etcd::start(1, "fencing of blocks and of L1 transactions")? else {
+            return Ok(None);
+        };
+        let cable = Cable::to(etcd.ports()[0])?;
+        let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+        config.admin = Some(admin_config()?);
+        config.lease = Some(LeaseConfig {
+            endpoints: vec![format!("http://127.0.0.1:{}", cable.port())],
+            credentials: None,
+            ca: None,
+            identity: None,
+            url: "ws://127.0.0.1:9545".to_owned(),
+            work_timeout: Duration::from_secs(10),
+        });
+        let node = RollupNode::start(config).await?;
+        let admin = admin_of(&node)?;
+        let scene = Self { node, admin, cable, _etcd: etcd };
+        scene.until_leads().await?;
+        Ok(Some(scene))
+    }
+
+    async fn until_leads(&self) -> Result<()> {
+        until("the lease", &self.node, || async { Ok(self.node.status().role == "sequencer") })
+            .await
+    }
+
+    async fn switch(&self, method: &'static str) -> Result<()> {
+        self.admin.raw_request::<_, Value>(method.into(), ()).await?;
+        Ok(())
+    }
+
+    /// Cuts etcd off, calls a method, and waits until the term has ended. The node has some seconds
+    /// to act, in which only the check of the token keeps it from doing so.
+    async fn call_without_etcd(&self, method: &'static str) -> Result<()> {
+        self.cable.cut();
+        self.switch(method).await?;
+        until("the end of the term", &self.node, || async {
+            Ok(self.node.status().role == "follower")
+        })
+        .await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn block_requires_check_of_fencing_token() -> Result<()> {
+    let world = World::new().await?;
+    let Some(scene) = Scene::start(&world).await? else { return Ok(()) };
+    let head = || scene.node.status().unsafe_head.number;
+    scene.switch("admin_stopSealing").await?;
+    let receipt = world.deposit(Address::repeat_byte(0xb0), U256::ONE).await?;
+    until("the deposit", &scene.node, || async {
+        let l1_head = scene.node.status().l1_head;
+        Ok(l1_head.map(|it| it.number) >= receipt.block_number)
+    })
+    .await?;
+    assert_eq!(head(), 0);
+    scene.call_without_etcd("admin_startSealing").await?;
+    assert_eq!(head(), 0);
+    scene.cable.mend();
+    until("a block", &scene.node, || async { Ok(head() > 0) }).await?;
+    scene.node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn posting_requires_check_of_fencing_token() -> Result<()> {
+    let world = World::new().await?;
+    let Some(scene) = Scene::start(&world).await? else { return Ok(()) };
+    let status = || scene.node.status();
+    let nonce = || world.provider.get_transaction_count(world.l1.addresses()[1]).pending();
+    let before = nonce().await?;
+    scene.switch("admin_stopPosting").await?;
+    world.deposit(Address::repeat_byte(0xb0), U256::ONE).await?;
+    until("a block", &scene.node, || async { Ok(status().unsafe_head.number > 0) }).await?;
+    scene.call_without_etcd("admin_startPosting").await?;
+    assert_eq!((nonce().await?, status().safe_head.number), (before, 0));
+    scene.cable.mend();
+    until("the block on L1", &scene.node, || async { Ok(is_settled(&scene.node)) }).await?;
+    assert!(status().safe_head.number > 0);
+    scene.node.stop().await;
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! A TCP link that can be cut.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+const OPEN: u8 = 0;
+const CUT: u8 = 1;
+const SILENT: u8 = 2;
+/// Interval between checks of a silent link.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// A link to a port of this machine, which runs until the process exits.
+#[derive(Debug)]
+pub struct Cable {
+    port: u16,
+    state: Arc<AtomicU8>,
+    open: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Cable {
+    /// Creates an open link to a port.
+    pub fn to(port: u16) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let cable = Self {
+            port: listener.local_addr()?.port(),
+            state: Arc::default(),
+            open: Arc::default(),
+        };
+        let (state, open) = (Arc::clone(&cable.state), Arc::clone(&cable.open));
+        thread::spawn(move || {
+            for near in listener.incoming().flatten() {
+                let Ok(far) = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))) else {
+                    continue;
+                };
+                if state.load(Ordering::SeqCst) == CUT {
+                    continue;
+                }
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    if let (Ok(from), Ok(to), Ok(kept)) =
+                        (from.try_clone(), to.try_clone(), from.try_clone())
+                    {
+                        open.lock().unwrap_or_else(PoisonError::into_inner).push(kept);
+                        let state = Arc::clone(&state);
+                        thread::spawn(move || pump(from, to, &state));
+                    }
+                }
+            }
+        });
+        Ok(cable)
+    }
+
+    /// Returns the port of the near end.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Closes all connections, and new ones at once.
+    pub fn cut(&self) {
+        self.state.store(CUT, Ordering::SeqCst);
+        for stream in self.open.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            // The stream may be closed already.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Delays all bytes until the link is [mended](Self::mend).
+    pub fn silence(&self) {
+        self.state.store(SILENT, Ordering::SeqCst);
+    }
+
+    /// Opens the link again.
+    pub fn mend(&self) {
+        self.state.store(OPEN, Ordering::SeqCst);
+    }
+}
+
+fn pump(mut from: TcpStream, mut to: TcpStream, state: &AtomicU8) {
+    let mut bytes = [0; 4_096];
+    while let Ok(count @ 1..) = from.read(&mut bytes) {
+        while state.load(Ordering::SeqCst) == SILENT {
+            thread::sleep(LOOK);
+        }
+        if state.load(Ordering::SeqCst) == CUT || to.write_all(&bytes[..count]).is_err() {
+            break;
+        }
+    }
+    // The other end may be closed already.
+    let _ = to.shutdown(Shutdown::Both);
+}
