@@ -99,6 +99,11 @@ library Execute {
     address internal constant PRECOMPILE = 0x0000000000000000000000000000000000000101;
     /// @notice Address of EXECUTE for inputs whose tails are in blobs of the transaction.
     address internal constant BLOB_PRECOMPILE = 0x0000000000000000000000000000000000000103;
+    /// @notice Address of EXECUTE for inputs in calldata, with the headers of the blocks in the
+    /// answer (`HeaderReader`).
+    address internal constant HEADERS_PRECOMPILE = 0x0000000000000000000000000000000000000105;
+    /// @notice The same for inputs whose tails are in blobs of the transaction.
+    address internal constant BLOB_HEADERS_PRECOMPILE = 0x0000000000000000000000000000000000000106;
     /// @notice Length of the trailer of such an input, which describes the position of its tail.
     uint256 internal constant TRAILER_LENGTH = 8;
     /// @notice Bytes of each request in the head of such a batch, up to the end of the fixed part
@@ -147,6 +152,7 @@ library Execute {
     uint256 internal constant PARENT_HASH_AT = 62;
     uint256 internal constant FEE_RECIPIENT_AT = 62 + 32;
     uint256 internal constant STATE_ROOT_AT = 62 + 52;
+    uint256 internal constant RECEIPTS_ROOT_AT = 62 + 84;
     uint256 internal constant BLOCK_NUMBER_AT = 62 + 404;
     uint256 internal constant GAS_LIMIT_AT = 62 + 412;
     uint256 internal constant GAS_USED_AT = 62 + 420;
@@ -309,7 +315,7 @@ library Execute {
         pure
         returns (uint64 number, uint64 limit, uint64 time)
     {
-        uint256 lanes = _reversed(uint256(_word(input, BLOCK_NUMBER_AT)));
+        uint256 lanes = reversed(uint256(_word(input, BLOCK_NUMBER_AT)));
         number = uint64(lanes >> 192);
         limit = uint64(lanes >> 128);
         time = uint64(lanes);
@@ -327,7 +333,7 @@ library Execute {
 
     /// @notice Returns the base fee of the block, in wei.
     function baseFee(bytes memory input) internal pure returns (uint256) {
-        uint256 lanes = _reversed(uint256(_word(input, BASE_FEE_AT)));
+        uint256 lanes = reversed(uint256(_word(input, BASE_FEE_AT)));
         return lanes >> 192 | uint256(uint64(lanes >> 128)) << 64 | uint256(uint64(lanes >> 64))
             << 128 | lanes << 192;
     }
@@ -439,7 +445,7 @@ library Execute {
         // The chain id has the same byte order in input and result, the schema id has not.
         uint256 named = uint256(_word(input, CHAIN_ID_AT)) >> 192;
         if ((tail >> 184) & type(uint64).max != named) {
-            revert ResultChainIdMismatch(uint64(_reversed(uint64(tail >> 184))), chainId(input));
+            revert ResultChainIdMismatch(uint64(reversed(uint64(tail >> 184))), chainId(input));
         }
         uint16 got = uint16(tail >> 168);
         got = got << 8 | got >> 8;
@@ -456,11 +462,11 @@ library Execute {
     }
 
     function _uint32(bytes memory input, uint256 position) private pure returns (uint256) {
-        return _reversed(uint256(_word(input, position)) >> 224) >> 32;
+        return reversed(uint256(_word(input, position)) >> 224) >> 32;
     }
 
     function _uint64(bytes memory input, uint256 position) private pure returns (uint64) {
-        return uint64(_reversed(uint256(_word(input, position)) >> 192));
+        return uint64(reversed(uint256(_word(input, position)) >> 192));
     }
 
     function _word(bytes memory input, uint256 position) private pure returns (bytes32 word) {
@@ -469,8 +475,8 @@ library Execute {
         }
     }
 
-    /// @dev Reverses the bytes of each 64-bit lane of `v`.
-    function _reversed(uint256 v) private pure returns (uint256) {
+    /// @notice Reverses the bytes of each 64-bit lane of `v`.
+    function reversed(uint256 v) internal pure returns (uint256) {
         uint256 mask = 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff;
         v = ((v & mask) << 8) | ((v >> 8) & mask);
         mask = 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff;

@@ -11,7 +11,7 @@ contract CodeSizeTest is Test {
     /// @dev Minimum number of bytes that are left for changes.
     uint256 internal constant MARGIN = 1000;
 
-    function names() internal pure returns (string[17] memory) {
+    function names() internal pure returns (string[18] memory) {
         return [
             "NativeRollup",
             "L1MessageQueue",
@@ -28,6 +28,7 @@ contract CodeSizeTest is Test {
             "L2Accounts",
             "DeterministicDeployer",
             "ExecuteVerifier",
+            "HeaderReader",
             "StateRootRollup",
             "FeeVault"
         ];

@@ -48,7 +48,9 @@ contract ExecuteWithBlobs {
             left -= tail.length;
             whole = bytes.concat(whole, tail);
         }
-        (bool ok, bytes memory answer) = Execute.PRECOMPILE.staticcall(_joined(data[:end], whole));
+        bool isHeaders = address(this) == Execute.BLOB_HEADERS_PRECOMPILE;
+        address real = isHeaders ? Execute.HEADERS_PRECOMPILE : Execute.PRECOMPILE;
+        (bool ok, bytes memory answer) = real.staticcall(_joined(data[:end], whole));
         if (!ok) _fail();
         return answer;
     }
@@ -99,6 +101,12 @@ library BlobInputs {
         VM.label(Execute.BLOB_PRECOMPILE, "EXECUTE (blobs)");
     }
 
+    /// @notice Deploys the replacement at the address that answers with headers.
+    function installHeaders() internal {
+        VM.etch(Execute.BLOB_HEADERS_PRECOMPILE, type(ExecuteWithBlobs).runtimeCode);
+        VM.label(Execute.BLOB_HEADERS_PRECOMPILE, "EXECUTE (headers, blobs)");
+    }
+
     /// @notice Sets the blobs of the transaction to the tails of these inputs; that of a single
     /// input starts at byte `cut`. Returns the inputs for the calldata.
     function post(bytes[] memory inputs, uint256 cut) internal returns (bytes[] memory) {
@@ -128,7 +136,8 @@ library BlobInputs {
                 bytes memory data = slice(tails[i], from, length);
                 // forge does not check commitments, so any unique hash will do.
                 hashes[end] = bytes32(uint256(keccak256(data)) >> 8 | 1 << 248);
-                ExecuteWithBlobs(Execute.BLOB_PRECOMPILE).hold(hashes[end], data);
+                _hold(Execute.BLOB_PRECOMPILE, hashes[end], data);
+                _hold(Execute.BLOB_HEADERS_PRECOMPILE, hashes[end], data);
                 ++end;
             }
             posted[i] = bytes.concat(heads[i], trailer(tail, first, end - used));
@@ -138,6 +147,11 @@ library BlobInputs {
             mstore(hashes, used)
         }
         VM.blobhashes(hashes);
+    }
+
+    /// @dev Sets the content of a blob for the replacement at this address, if there is one.
+    function _hold(address place, bytes32 hash, bytes memory data) private {
+        if (place.code.length != 0) ExecuteWithBlobs(place).hold(hash, data);
     }
 
     /// @notice Returns head and tail of an input; a single input is cut at `cut`.

@@ -301,8 +301,9 @@ pub struct DevnetArgs {
     pub execute_gas: GasSchedule,
 
     /// Dialects of EXECUTE, each at its default address or a given one: `specs` (0x0101), `drake`
-    /// (0x0102), `blobs` (0x0103), `nested` (0x0101, replaces `specs`), `execute-tx` (0x12, with
-    /// transactions of type 0x05), e.g. `specs,drake@0x0000000000000000000000000000000000000112`
+    /// (0x0102), `blobs` (0x0103), `nested` (0x0101, replaces `specs`), `headers` (0x0105),
+    /// `headers-blobs` (0x0106), `execute-tx` (0x12, with transactions of type 0x05), e.g.
+    /// `specs,drake@0x0000000000000000000000000000000000000112`
     #[arg(
         long,
         default_value_t,

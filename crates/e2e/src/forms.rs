@@ -1,14 +1,14 @@
-//! Two more input forms of EXECUTE: a witness in a separate field of the transaction, and blocks as
-//! in the EIP-8079 draft.
+//! More forms of EXECUTE: a witness in a separate field of the transaction, answers with headers,
+//! and blocks as in the EIP-8079 draft.
 
-use alloy_consensus::TxEip1559;
-use alloy_primitives::{B256, Bytes, U256};
+use alloy_consensus::{Header, TxEip1559};
+use alloy_primitives::{B256, Bytes, U256, keccak256};
 use alloy_sol_types::SolCall as _;
 use chain::ExecutedBlock;
 use codec::ExecuteTx;
 use contracts::bindings::INativeRollup::{self, Evidence};
 use execute::Execute;
-use eyre::{OptionExt as _, Result, ensure};
+use eyre::{OptionExt as _, Result, bail, ensure};
 use localnet::{
     devnet,
     report::Report,
@@ -16,9 +16,9 @@ use localnet::{
 };
 use testkit::{
     DraftL2, ETHER, Key, L1, L2, Rollup, RollupFixture, TRANSACTION_GAS_CAP, draft_resealed,
-    execute_tx_calling, rich_genesis,
+    execute_tx_calling, resealed, rich_genesis,
 };
-use variants::{DialectName, Dialects, Draft8079, DraftBlock};
+use variants::{DialectName, Dialects, Draft8079, DraftBlock, Headers};
 use wire::ProtocolFork;
 
 const L1_CHAIN: u64 = 31_337;
@@ -46,6 +46,7 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     report.part("More forms of EXECUTE");
     let mut world = World::create(in_process, report)?;
     world.advance_by_transaction(report)?;
+    world.return_headers(report)?;
     world.verify_draft_block(report)
 }
 
@@ -54,8 +55,12 @@ impl World {
         let operator = Key::named("operator");
         let names = ["operator"];
         let execute = Execute::default();
-        let dialects = [DialectName::Specs, DialectName::Draft8079, DialectName::ExecuteTx];
-        let dialects = Dialects::usual(&dialects);
+        let dialects = Dialects::usual(&[
+            DialectName::Specs,
+            DialectName::Draft8079,
+            DialectName::ExecuteTx,
+            DialectName::Headers,
+        ]);
         let l1 = if in_process {
             L1::new(L1_CHAIN, execute.clone(), &names)?
         } else {
@@ -123,6 +128,36 @@ impl World {
         let (block, rejected) = self.l2.seal(time, B256::ZERO, transfers)?;
         ensure!(rejected.is_empty(), "not included: {rejected:?}");
         Ok(block)
+    }
+
+    /// Calls EXECUTE with a block and checks the header in its answer, after a forged block is
+    /// rejected.
+    fn return_headers(&mut self, report: &mut Report) -> Result<()> {
+        let block = self.block()?;
+        let input = block.input()?;
+        let forged = resealed(&input, |it| it.request.payload.state_root = B256::ZERO);
+        let forged = forged.ok_or_eyre("a forged block has a header")?;
+        let (from, to) = (self.operator.address(), Headers::ADDRESS);
+        let answer = self.l1.try_call(from, to, U256::ZERO, forged.into())?;
+        ensure!(
+            !answer.success && answer.output.is_empty(),
+            "EXECUTE returns the header of a forged block"
+        );
+        let answer = self.l1.try_call(from, to, U256::ZERO, input.into())?;
+        ensure!(answer.success, "EXECUTE at {to} rejects an honest block");
+        let split = Headers::split(&answer.output);
+        let (_, headers) = split.ok_or_eyre("EXECUTE returns no headers")?;
+        let [rlp] = headers[..] else { bail!("EXECUTE returns {} headers", headers.len()) };
+        ensure!(keccak256(rlp) == block.block.hash, "EXECUTE returns another header");
+        let header: Header = alloy_rlp::decode_exact(rlp)?;
+        ensure!(header == block.block.header, "the header has other fields");
+        report.shown(format!(
+            "EXECUTE at 0x0105 returns the header that it has verified, {} bytes that hash to block {}",
+            rlp.len(),
+            block.block.hash,
+        ));
+        self.l2.append(block)?;
+        Ok(())
     }
 
     /// Calls EXECUTE with a draft block, after two forged ones are rejected.

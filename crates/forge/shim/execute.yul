@@ -90,18 +90,20 @@ object "ExecuteShim" {
         function finish(paused, given, charge, size) {
             if paused { return(0x08, size) }
             let rest := sub(given, charge)
+            // Scratch space after the result, which may be long.
+            let free := and(add(size, 0x47), not(0x1f))
             // A point that is not on the curve, for which ecAdd consumes all gas of the call.
-            mstore(0x80, 1)
-            mstore(0xa0, 1)
-            cheat(0xe0, RESUME())
+            mstore(free, 1)
+            mstore(add(free, 0x20), 1)
+            cheat(add(free, 0x60), RESUME())
             // A call can forward 63/64 of the gas left, which may be less than must be consumed.
             for { } gt(sub(gas(), rest), 2000) { } {
-                pop(staticcall(shr(1, sub(gas(), rest)), 6, 0x80, 0x40, 0, 0))
+                pop(staticcall(shr(1, sub(gas(), rest)), 6, free, 0x40, 0, 0))
             }
-            pop(staticcall(sub(gas(), add(rest, EXIT())), 6, 0x80, 0x40, 0, 0))
+            pop(staticcall(sub(gas(), add(rest, EXIT())), 6, free, 0x40, 0, 0))
             // Work after the last call, so that the call can forward enough gas even if all gas must be
             // consumed.
-            mstore(0xc0, keccak256(0x00, 0x40))
+            mstore(free, keccak256(0x00, 0x40))
             return(0x08, size)
         }
 

@@ -5,7 +5,7 @@ use core::{fmt, num::NonZeroUsize, str::FromStr};
 use execute::{Dialect, Execute, ExecutionSpecs, ForkRule, RequestPolicy, Rules};
 use executor::ChainSpec;
 use std::sync::Arc;
-use variants::{DialectName, Draft8079, Drake, GasSchedule, Nested};
+use variants::{DialectName, Draft8079, Drake, GasSchedule, Headers, Nested};
 
 /// Parameters of EXECUTE in one line, as tests pass them: `key=value`, separated by commas.
 ///
@@ -16,7 +16,7 @@ use variants::{DialectName, Draft8079, Drake, GasSchedule, Nested};
 /// | `forks` | forks of the schemas that are accepted at any timestamp, `osaka,amsterdam` | all from Cancun on |
 /// | `l1` | fork schedule of L1, `prague,osaka@1800000000`: the fork at the block's timestamp is accepted | none |
 /// | `threads` | threads per call | 1 |
-/// | `dialect` | a [`DialectName`] whose calls need only calldata: `specs`, `drake`, `nested`, `draft-8079` | `specs` |
+/// | `dialect` | a [`DialectName`] whose calls need only calldata: `specs`, `drake`, `nested`, `draft-8079`, `headers` | `specs` |
 ///
 /// The empty line is the default EXECUTE.
 #[derive(Debug, Clone)]
@@ -119,13 +119,14 @@ impl FromStr for Profile {
                 }
                 "dialect" => {
                     // Forge tests have neither blobs nor transactions of type `0x05`.
-                    let is_in_calldata =
-                        |it: &_| !matches!(it, DialectName::Blobs | DialectName::ExecuteTx);
-                    dialect = value
-                        .parse()
-                        .ok()
-                        .filter(is_in_calldata)
-                        .ok_or_else(unknown("dialect=specs, drake, nested or draft-8079"))?;
+                    let is_in_calldata = |it: &_| {
+                        let elsewhere =
+                            [DialectName::Blobs, DialectName::HeadersBlobs, DialectName::ExecuteTx];
+                        !elsewhere.contains(it)
+                    };
+                    dialect = value.parse().ok().filter(is_in_calldata).ok_or_else(unknown(
+                        "dialect=specs, drake, nested, draft-8079 or headers",
+                    ))?;
                 }
                 _ => {
                     return Err(
@@ -138,9 +139,11 @@ impl FromStr for Profile {
             DialectName::Drake => Arc::new(Drake),
             DialectName::Nested => Arc::new(Nested::new(&execute)),
             DialectName::Draft8079 => Arc::new(Draft8079),
-            DialectName::Specs | DialectName::Blobs | DialectName::ExecuteTx => {
-                Arc::new(ExecutionSpecs)
-            }
+            DialectName::Headers => Arc::new(Headers::of_calldata(None)),
+            DialectName::Specs
+            | DialectName::Blobs
+            | DialectName::ExecuteTx
+            | DialectName::HeadersBlobs => Arc::new(ExecutionSpecs),
         };
         Ok(Self { line: line.to_owned(), execute, dialect })
     }
@@ -208,6 +211,7 @@ mod tests {
             "forks=osaka,threads=2,prague",
             "threads=0",
             "dialect=blobs",
+            "dialect=headers-blobs",
             "dialect=",
         ] {
             let error = line.parse::<Profile>().unwrap_err().to_string();

@@ -37,7 +37,12 @@ fn reader_runs_command_and_reports_differences() {
 
     // This implementation gives the expected answers in each dialect; one that fails every call
     // does not. Only few cases have blobs, because each process loads the KZG trusted setup.
-    for only in ["specs: osaka block", "drake: osaka batch", "blobs: osaka block, a call"] {
+    for only in [
+        "specs: osaka block",
+        "drake: osaka batch",
+        "headers: osaka batch",
+        "blobs: osaka block, a call",
+    ] {
         let ours = ["--only", only, "--run", SIM, "vectors", "--answer"];
         let ours = read(folder.path(), &ours).unwrap();
         assert!(ours.status.success() && said(&ours).contains(" 0 differ"), "{}", said(&ours));

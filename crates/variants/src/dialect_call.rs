@@ -57,8 +57,8 @@ pub enum NoForm {
 }
 
 impl DialectName {
-    /// Returns the call with this input, which is not executed. For [`Self::Blobs`] it may also be
-    /// an input of [`Self::Nested`].
+    /// Returns the call with this input, which is not executed. For [`Self::Blobs`] and the
+    /// dialects with headers it may also be an input of [`Self::Nested`].
     ///
     /// # Errors
     ///
@@ -66,11 +66,16 @@ impl DialectName {
     pub fn encode(self, input: &[u8]) -> Result<DialectCall, NoForm> {
         match self {
             Self::Specs => Ok(DialectCall { calldata: input.to_vec(), blobs: Vec::new() }),
+            Self::Headers => {
+                let specs = Nested::to_specs(input);
+                Input::decode(specs.as_deref().unwrap_or(input))?;
+                Ok(DialectCall { calldata: input.to_vec(), blobs: Vec::new() })
+            }
             Self::Drake => {
                 let calldata = claim_of(input)?.calldata(input);
                 Ok(DialectCall { calldata, blobs: Vec::new() })
             }
-            Self::Blobs => {
+            Self::Blobs | Self::HeadersBlobs => {
                 let specs = Nested::to_specs(input);
                 Input::decode(specs.as_deref().unwrap_or(input))?;
                 let (head, tail) = cut(input).ok_or(NoForm::NoHead { got: input.len() })?;
@@ -133,9 +138,11 @@ impl DialectName {
         match self {
             Self::Specs => Ok(calldata.to_vec()),
             Self::Drake => Ok(Claim::decode(calldata)?.1.to_vec()),
-            Self::Nested => Ok(Nested::to_specs(calldata).unwrap_or_else(|| calldata.to_vec())),
+            Self::Nested | Self::Headers => {
+                Ok(Nested::to_specs(calldata).unwrap_or_else(|| calldata.to_vec()))
+            }
             Self::Draft8079 => Ok(Draft8079.input(&PrecompileCall::from(calldata))?.into_owned()),
-            Self::Blobs => {
+            Self::Blobs | Self::HeadersBlobs => {
                 let (head, trailer) = Trailer::split(calldata).map_err(BlobRefusal::from)?;
                 let pieces = trailer.pieces(head).map_err(BlobRefusal::from)?;
                 let (has, range) = (blobs.len(), trailer.blobs());
@@ -173,8 +180,10 @@ impl DialectName {
         };
         let executed = match self {
             Self::Specs | Self::Drake | Self::ExecuteTx => execute.run(input, u64::MAX)?,
-            // The calldata of both begins with the schema id of the input.
-            Self::Blobs | Self::Nested => under(&Nested::new(execute))?,
+            // The calldata of all of them begins with the schema id of the input.
+            Self::Blobs | Self::Nested | Self::Headers | Self::HeadersBlobs => {
+                under(&Nested::new(execute))?
+            }
             Self::Draft8079 => under(&Draft8079)?,
         };
         self.check_claim(calldata, &executed)?;
@@ -190,7 +199,13 @@ impl DialectName {
     pub fn check_claim(self, calldata: &[u8], executed: &Executed) -> Result<(), ExecuteError> {
         match self {
             Self::Drake => Claim::decode(calldata)?.0.check(executed),
-            Self::Specs | Self::Blobs | Self::Nested | Self::Draft8079 | Self::ExecuteTx => Ok(()),
+            Self::Specs
+            | Self::Blobs
+            | Self::Nested
+            | Self::Draft8079
+            | Self::ExecuteTx
+            | Self::Headers
+            | Self::HeadersBlobs => Ok(()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The dialects of EXECUTE, their names in tools and their addresses.
 
 use crate::{
-    BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Draft8079, Drake, ExecuteTail, Nested,
+    BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Draft8079, Drake, ExecuteTail, Headers, Nested,
     located::located,
 };
 use alloy_primitives::Address;
@@ -29,16 +29,36 @@ pub enum DialectName {
     Draft8079,
     /// Inputs whose witness is in the surrounding transaction of type `0x05`: [`ExecuteTail`].
     ExecuteTx,
+    /// The dialect of the execution-specs, with the verified headers in the answer: [`Headers`].
+    /// Together with [`Self::Nested`] its inputs may also be of an L2 that has EXECUTE.
+    Headers,
+    /// As [`Self::Headers`], for the inputs of [`Self::Blobs`].
+    HeadersBlobs,
 }
 
 impl DialectName {
     /// All dialects.
-    pub const ALL: [Self; 6] =
-        [Self::Specs, Self::Drake, Self::Blobs, Self::Nested, Self::Draft8079, Self::ExecuteTx];
+    pub const ALL: [Self; 8] = [
+        Self::Specs,
+        Self::Drake,
+        Self::Blobs,
+        Self::Nested,
+        Self::Draft8079,
+        Self::ExecuteTx,
+        Self::Headers,
+        Self::HeadersBlobs,
+    ];
 
     /// Dialects that are called in ordinary Ethereum transactions.
-    pub const OF_ETHEREUM: [Self; 5] =
-        [Self::Specs, Self::Drake, Self::Blobs, Self::Nested, Self::Draft8079];
+    pub const OF_ETHEREUM: [Self; 7] = [
+        Self::Specs,
+        Self::Drake,
+        Self::Blobs,
+        Self::Nested,
+        Self::Draft8079,
+        Self::Headers,
+        Self::HeadersBlobs,
+    ];
 
     /// Returns the name, as used in flags.
     pub const fn name(self) -> &'static str {
@@ -49,6 +69,8 @@ impl DialectName {
             Self::Nested => "nested",
             Self::Draft8079 => "draft-8079",
             Self::ExecuteTx => "execute-tx",
+            Self::Headers => "headers",
+            Self::HeadersBlobs => "headers-blobs",
         }
     }
 
@@ -60,6 +82,8 @@ impl DialectName {
             Self::Blobs => BLOB_EXECUTE_ADDRESS,
             Self::Draft8079 => Draft8079::ADDRESS,
             Self::ExecuteTx => ExecuteTx::PRECOMPILE,
+            Self::Headers => Headers::ADDRESS,
+            Self::HeadersBlobs => Headers::BLOB_ADDRESS,
         }
     }
 
@@ -71,16 +95,23 @@ impl DialectName {
         blobs: &Arc<dyn BlobSource>,
         has_nested: bool,
     ) -> Arc<dyn Dialect> {
+        let nested = || has_nested.then(|| Nested::new(l1));
+        let tails = || {
+            let dialect = BlobTail::new(Arc::clone(blobs));
+            match nested() {
+                Some(nested) => dialect.with_nested(nested),
+                None => dialect,
+            }
+        };
         match self {
             Self::Specs => Arc::new(ExecutionSpecs),
             Self::Drake => Arc::new(Drake),
-            Self::Blobs => {
-                let dialect = BlobTail::new(Arc::clone(blobs));
-                Arc::new(if has_nested { dialect.with_nested(Nested::new(l1)) } else { dialect })
-            }
+            Self::Blobs => Arc::new(tails()),
             Self::Nested => Arc::new(Nested::new(l1)),
             Self::Draft8079 => Arc::new(Draft8079),
             Self::ExecuteTx => Arc::new(ExecuteTail::default()),
+            Self::Headers => Arc::new(Headers::of_calldata(nested())),
+            Self::HeadersBlobs => Arc::new(Headers::of_blobs(tails())),
         }
     }
 }
@@ -277,6 +308,7 @@ mod tests {
             "nested,drake",
             "specs,draft-8079",
             "specs,execute-tx",
+            "headers,headers-blobs",
             elsewhere,
         ] {
             assert_eq!(parsed(text).unwrap().to_string(), text);
@@ -316,7 +348,7 @@ mod tests {
         assert!(matches!(parsed("specs,nested"), Err(DialectsError::Taken { .. })));
         assert_eq!(
             Dialects::usual(&DialectName::ALL),
-            parsed("drake,blobs,nested,draft-8079,execute-tx").unwrap()
+            parsed("drake,blobs,nested,draft-8079,execute-tx,headers,headers-blobs").unwrap()
         );
     }
 

@@ -127,13 +127,14 @@ fn calls_round_trip_in_every_dialect() {
     for dialect in DialectName::OF_ETHEREUM.into_iter().filter(|it| *it != DialectName::Draft8079) {
         let call = dialect.encode(&input).unwrap();
         assert_eq!(dialect.decode(&call.calldata, &call.blobs).unwrap(), input, "{dialect}");
-        assert_eq!(call.blobs.is_empty(), dialect != DialectName::Blobs);
-        // Half of an input cannot be encoded, and half of a call cannot be decoded. The dialect of
-        // the execution-specs returns the bytes unchanged.
+        let has_blobs = matches!(dialect, DialectName::Blobs | DialectName::HeadersBlobs);
+        assert_eq!(call.blobs.is_empty(), !has_blobs);
+        // Half of an input cannot be encoded, and half of a call cannot be decoded. Dialects whose
+        // calldata is the input return the bytes unchanged.
         if dialect != DialectName::Specs {
             assert!(dialect.encode(&input[..input.len() / 2]).is_err(), "{dialect}");
         }
-        if !matches!(dialect, DialectName::Specs | DialectName::Nested) {
+        if !matches!(dialect, DialectName::Specs | DialectName::Nested | DialectName::Headers) {
             let half = &call.calldata[..call.calldata.len() / 2];
             assert!(dialect.decode(half, &call.blobs).is_err(), "{dialect}");
         }
@@ -309,7 +310,13 @@ fn mutated_inputs_get_equal_verdicts_in_all_dialects() {
     let execute = execute();
     for mutated in mutations(&input, mutated()).chain([input.clone()]) {
         let expected = execute.run(&mutated, PLENTY).is_ok();
-        for dialect in [DialectName::Drake, DialectName::Blobs, DialectName::Nested] {
+        for dialect in [
+            DialectName::Drake,
+            DialectName::Blobs,
+            DialectName::Nested,
+            DialectName::Headers,
+            DialectName::HeadersBlobs,
+        ] {
             let call = dialect.encode(&mutated);
             let got = call.is_ok_and(|call| is_accepted(&execute, dialect, &call));
             assert_eq!(got, expected, "{dialect}");

@@ -7,6 +7,7 @@ mod draft8079;
 mod evm;
 mod exact_reserve;
 mod forks;
+mod headers;
 mod market;
 mod nested;
 mod pricing;

@@ -24,7 +24,7 @@ use testkit::{Blobs, Key, L1, TRANSACTION_GAS_CAP};
 use variants::{BlobSource, DialectCall, DialectName, Dialects};
 
 const L1_CHAIN: u64 = 31_337;
-/// Compared dialects. The nested one costs as much as that of the execution-specs.
+/// Compared dialects.
 pub(crate) const FORMS: [DialectName; 5] = [
     DialectName::Specs,
     DialectName::Drake,
@@ -32,6 +32,9 @@ pub(crate) const FORMS: [DialectName; 5] = [
     DialectName::ExecuteTx,
     DialectName::Draft8079,
 ];
+/// Other dialects, each of which costs as much as one of [`FORMS`].
+pub(crate) const OF_EQUAL_COST: [DialectName; 3] =
+    [DialectName::Nested, DialectName::Headers, DialectName::HeadersBlobs];
 /// Number of timed runs of a call; the fastest counts.
 const ROUNDS: usize = 5;
 /// Base gas of a transaction.

@@ -1,7 +1,7 @@
 //! Time per gas of mutated calls, which are nearly valid.
 
 use crate::{
-    dialects::FORMS,
+    dialects::{FORMS, OF_EQUAL_COST},
     gas_model::{
         dialects::held,
         speed::{Timer, Yardstick},
@@ -56,7 +56,7 @@ impl Mutated {
 /// If a call with an invalid input is accepted, ends in an internal error, or takes longer than its
 /// gas covers.
 pub(super) fn run(calls: u64, json: bool) -> Result<()> {
-    let forms = FORMS.into_iter().chain([DialectName::Nested]);
+    let forms = FORMS.into_iter().chain(OF_EQUAL_COST);
     let measured: Vec<_> = forms.map(|it| measure(it, calls)).collect::<Result<_>>()?;
     if json {
         println!("{:#}", Value::from_iter(measured.iter().map(Mutated::json)));

@@ -66,7 +66,9 @@ impl Cases {
                     | DialectName::Blobs
                     | DialectName::Nested
                     | DialectName::Draft8079
-                    | DialectName::ExecuteTx => Expected::Failed(refusal.reason),
+                    | DialectName::ExecuteTx
+                    | DialectName::Headers
+                    | DialectName::HeadersBlobs => Expected::Failed(refusal.reason),
                 };
                 self.push(case, Some(&refusal.neighbour), expected)
             }

@@ -116,6 +116,13 @@ fn calls() -> Result<BTreeMap<String, Vectors>> {
     let mut transactions = Cases::new(DialectName::ExecuteTx);
     transactions.all(&blocks)?;
     execute_tx::add(&mut transactions, &blocks)?;
+    let mut headers = Cases::new(DialectName::Headers);
+    headers.all(&blocks)?;
+    headers.all(&batches)?;
+    let mut headers_blobs = Cases::new(DialectName::HeadersBlobs);
+    headers_blobs.all(&blocks)?;
+    headers_blobs.all(&batches)?;
+    tails::add(&mut headers_blobs, &blocks, &batches)?;
     let named = [
         ("blocks", plain),
         ("batches", together),
@@ -124,6 +131,8 @@ fn calls() -> Result<BTreeMap<String, Vectors>> {
         ("nested", l3),
         ("draft-8079", drafts),
         ("execute-tx", transactions),
+        ("headers", headers),
+        ("headers-blobs", headers_blobs),
     ];
     let wrong: Vec<_> = named.iter().flat_map(|(_, cases)| cases.wrong.iter().cloned()).collect();
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));

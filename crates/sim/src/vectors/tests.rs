@@ -30,6 +30,8 @@ fn vectors_are_deterministic_and_match_own_execute() {
         "draft-8079.json",
         "drake.json",
         "execute-tx.json",
+        "headers-blobs.json",
+        "headers.json",
         "legacy-0x12.json",
         "nested.json",
         "vectors.py",
@@ -66,6 +68,8 @@ fn check_rejects_case_with_other_expectation() {
         "blobs.json",
         "nested.json",
         "draft-8079.json",
+        "headers.json",
+        "headers-blobs.json",
     ] {
         let is_refused = |refused: bool| {
             let mut cases = made().calls[file].cases.iter();

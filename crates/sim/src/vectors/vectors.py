@@ -21,6 +21,8 @@ import sys
 
 BLOB = 131_072
 LENGTHS = {"specs": 43, "blobs": 43, "drake": 32, "nested": 43, "draft-8079": 51, "execute-tx": 43}
+# Dialects whose answer continues with the headers of the blocks, and dialects whose calls may have blobs.
+WITH_HEADERS, WITH_BLOBS = ("headers", "headers-blobs"), ("blobs", "headers-blobs")
 FIELDS = {
     "name": str, "dialect": str, "fork": str, "schedule": str, "gas": int, "input": str, "blobs": list,
     "answer": (str, type(None)), "gasCharged": int, "reason": (str, type(None)), "neighbour": (str, type(None)),
@@ -53,13 +55,19 @@ def check_case(case, accepted):
         assert blob.keys() == {"versionedHash", "data"}
         assert len(unhex(blob["versionedHash"])) == 32 and blob["versionedHash"].startswith("0x01")
         assert len(unhex(blob["data"])) <= BLOB and not blob["data"].endswith("00"), "trailing zeros must be omitted"
-    assert not case["blobs"] or dialect == "blobs", "only the dialect blobs may have blobs"
+    assert not case["blobs"] or dialect in WITH_BLOBS, f"only {WITH_BLOBS} may have blobs"
     if answer is None:
         assert reason is not None, "a failed call must have a reason"
         assert case["gasCharged"] == case["gas"], "a failed call must use all its gas"
         return
     answer = unhex(answer)
-    assert len(answer) == LENGTHS[dialect], f"{len(answer)} bytes of answer"
+    if dialect in WITH_HEADERS:
+        answer, headers = answer[:43], split_headers(answer[43:])
+        is_batch = calldata[1] == 0xBA
+        expected = int.from_bytes(calldata[18:22], "little") // 4 if is_batch else 1
+        assert len(headers) == expected, f"{len(headers)} headers, expected {expected}"
+    length = LENGTHS.get(dialect, 43)
+    assert len(answer) == length, f"{len(answer)} bytes of answer"
     if dialect == "drake":
         assert int.from_bytes(answer, "big") == (reason is None), "the answer must be 1 if the claim is true, else 0"
         return
@@ -71,6 +79,19 @@ def check_case(case, accepted):
         request = 40 if calldata[0] == 0x10 else 44
         place = 50 + request + (540 if calldata[0] == 0x15 else 528)
         assert answer[43:] == calldata[place : place + 8], "answer and payload must have the same burned fees"
+
+
+def split_headers(rest):
+    """Split the headers of an answer: for each a length of four big-endian bytes, and an RLP list."""
+    headers = []
+    while rest:
+        end = 4 + int.from_bytes(rest[:4], "big")
+        header = rest[4:end]
+        assert len(header) == end - 4 and header[:1] == b"\xf9", "a header must be a long list"
+        assert int.from_bytes(header[1:3], "big") == len(header) - 3, "the list must be all of the header"
+        headers.append(header)
+        rest = rest[end:]
+    return headers
 
 
 def decode_layout(calldata):

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+import {Execute} from "./libraries/Execute.sol";
+import {BlockFields, HeaderFields} from "./libraries/HeaderFields.sol";
+import {Rlp} from "./libraries/Rlp.sol";
+
+/// @title Blocks of inputs whose layout is not known
+/// @notice Calls EXECUTE at the address at which it answers with the headers of the blocks that it
+/// has verified, and reads the fields of the blocks from them. Of the input itself only the schema
+/// id is read, so this works for forks that did not exist when the contract was deployed, as long
+/// as their headers begin with the items of today's. Nothing is returned that EXECUTE has not
+/// verified.
+/// @dev Separate contract, because `Rlp` reads calldata and the code of a rollup is near the limit
+/// of EIP-170. It has no state and may be shared by all rollups of an L1.
+contract HeaderReader {
+    /// @notice The answer contains no header.
+    error NoHeaders();
+    /// @notice The answer contains more headers than a batch can have blocks.
+    error TooManyHeaders(uint256 got, uint256 maximum);
+
+    /// @notice Bytes of each block in the result of `read`: a request as in the head of a batch,
+    /// and its offset.
+    uint256 public constant BLOCK_LENGTH = 4 + 584;
+
+    /// @notice Executes an input and returns its blocks as a batch that `Execute.blockAt` reads,
+    /// and after it the hash of the input.
+    /// @dev The batch has the layout of Prague to Amsterdam whatever the layout of the input, and
+    /// the schema id of the input. It contains each field that `Execute` reads at a constant
+    /// offset, the transactions root in place of the receipts root, and zeros elsewhere. Its
+    /// transactions are out of reach, as if they were in blobs.
+    function read(bytes calldata input) external view returns (bytes memory blocks) {
+        (uint16 schema, uint64 chainId, BlockFields[] memory fields) = this.decode(_run(input));
+        // EXECUTE does not accept an input that is shorter than its schema id.
+        uint16 expected = uint16(bytes2(input));
+        if (schema != expected) revert Execute.ResultSchemaMismatch(schema, expected);
+        blocks = _laid(schema, chainId, fields, keccak256(input));
+    }
+
+    /// @notice Executes an input and returns the fields of its blocks.
+    function fieldsOf(bytes calldata input) external view returns (BlockFields[] memory fields) {
+        (,, fields) = this.decode(_run(input));
+    }
+
+    /// @notice Decodes an answer of EXECUTE with headers.
+    /// @return schema Schema id of the input.
+    /// @return chainId Chain id of the input.
+    /// @return fields Fields of each block.
+    function decode(bytes calldata answer)
+        external
+        pure
+        returns (uint16 schema, uint64 chainId, BlockFields[] memory fields)
+    {
+        if (answer.length < Execute.RESULT_LENGTH) {
+            revert Execute.ResultLengthMismatch(answer.length, Execute.RESULT_LENGTH);
+        }
+        uint256 flag = uint8(answer[32]);
+        if (flag != Execute.VALID) revert Execute.ResultNotValid(flag, Execute.VALID);
+        // The casts extract fields, which are little-endian.
+        // forge-lint: disable-start(unsafe-typecast)
+        chainId = uint64(Execute.reversed(uint64(bytes8(answer[33:41]))));
+        schema = uint16(bytes2(answer[41:43]));
+        schema = schema << 8 | schema >> 8;
+        // forge-lint: disable-end(unsafe-typecast)
+        uint256 pos;
+        assembly ("memory-safe") {
+            pos := add(answer.offset, 43)
+        }
+        uint256 end = pos + answer.length - Execute.RESULT_LENGTH;
+        uint256 count = _count(pos, end);
+        fields = new BlockFields[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            uint256 start = pos + 4;
+            pos = start + _length(pos);
+            fields[i] = HeaderFields.read(start, pos);
+        }
+    }
+
+    /// @dev Returns the number of headers. Reverts unless the last one ends at `end`.
+    function _count(uint256 pos, uint256 end) private pure returns (uint256 count) {
+        for (; pos != end; ++count) {
+            uint256 next = pos + 4 + _length(pos);
+            if (next > end) revert Rlp.RlpTruncated(pos, end);
+            pos = next;
+        }
+        if (count == 0) revert NoHeaders();
+        if (count > Execute.MAX_BLOCKS) revert TooManyHeaders(count, Execute.MAX_BLOCKS);
+    }
+
+    /// @dev Returns the length of a header, four bytes big-endian.
+    function _length(uint256 pos) private pure returns (uint256 length) {
+        assembly ("memory-safe") {
+            length := shr(224, calldataload(pos))
+        }
+    }
+
+    /// @dev Calls EXECUTE with all gas and returns its answer.
+    function _run(bytes calldata input) private view returns (bytes memory) {
+        address precompile =
+            Execute.hasTrailer() ? Execute.BLOB_HEADERS_PRECOMPILE : Execute.HEADERS_PRECOMPILE;
+        (bool ok, bytes memory answer) = precompile.staticcall(input);
+        if (!ok) revert Execute.ExecuteFailed();
+        // On a chain without EXECUTE, its address is an account without code.
+        if (answer.length == 0) revert Execute.ExecuteAbsent();
+        return answer;
+    }
+
+    /// @dev Returns the batch of `read`.
+    function _laid(uint16 schema, uint64 chainId, BlockFields[] memory fields, bytes32 hash)
+        private
+        pure
+        returns (bytes memory blocks)
+    {
+        uint256 count = fields.length;
+        uint256 list = Execute.REQUEST_AT + 4 * count;
+        uint256 end = Execute.REQUEST_AT + BLOCK_LENGTH * count;
+        blocks = new bytes(end + 32);
+        // Schema id, offset of the request, offset of the witness, chain id.
+        uint256 head =
+            uint256(schema) << 240 | Execute.INPUT_FIXED << 232 | Execute.reversed(chainId) << 112;
+        _put(blocks, 0, head);
+        for (uint256 i = 0; i < count; ++i) {
+            uint256 offset = 4 * count + Execute.REQUEST_HEAD * i;
+            _put(blocks, Execute.REQUEST_AT + 4 * i, Execute.reversed(offset << 192));
+        }
+        for (uint256 i = 0; i < count; ++i) {
+            _putBlock(blocks, list + Execute.REQUEST_HEAD * i, fields[i]);
+        }
+        _put(blocks, end, uint256(hash));
+    }
+
+    /// @dev Writes the fields of a block into its request at `place`. Each word may extend into the
+    /// next field, which is written after it.
+    function _putBlock(bytes memory blocks, uint256 place, BlockFields memory fields) private pure {
+        // Positions are those of a single input, whose request begins at byte 18.
+        uint256 origin = place - Execute.REQUEST_AT;
+        _put(blocks, place, Execute.REQUEST_FIXED << 248);
+        _put(
+            blocks,
+            origin + Execute.PARENT_BEACON_BLOCK_ROOT_AT,
+            uint256(fields.parentBeaconBlockRoot)
+        );
+        _put(blocks, origin + Execute.PARENT_HASH_AT, uint256(fields.parentHash));
+        _put(blocks, origin + Execute.FEE_RECIPIENT_AT, uint256(uint160(fields.feeRecipient)) << 96);
+        _put(blocks, origin + Execute.STATE_ROOT_AT, uint256(fields.stateRoot));
+        _put(blocks, origin + Execute.RECEIPTS_ROOT_AT, uint256(fields.transactionsRoot));
+        uint256 lanes = uint256(fields.number) << 192 | uint256(fields.gasLimit) << 128
+            | uint256(fields.gasUsed) << 64 | fields.timestamp;
+        _put(blocks, origin + Execute.BLOCK_NUMBER_AT, Execute.reversed(lanes));
+        // Base fees have 64 bits.
+        _put(blocks, origin + Execute.BASE_FEE_AT, Execute.reversed(fields.baseFee << 192));
+        _put(blocks, origin + Execute.BLOCK_HASH_AT, uint256(fields.blockHash));
+        // An end of the transactions that no input reaches.
+        _put(blocks, origin + Execute.WITHDRAWALS_OFFSET_AT, uint256(type(uint32).max) << 224);
+    }
+
+    function _put(bytes memory blocks, uint256 position, uint256 word) private pure {
+        assembly ("memory-safe") {
+            mstore(add(add(blocks, 0x20), position), word)
+        }
+    }
+}
