@@ -23,8 +23,7 @@ contract HeaderReader {
     /// and its offset.
     uint256 public constant BLOCK_LENGTH = 4 + 584;
 
-    /// @notice Executes an input and returns its blocks as a batch that `Execute.blockAt` reads,
-    /// and after it the hash of the input.
+    /// @notice Executes an input and returns its blocks as a batch that `Execute.blockAt` reads.
     /// @dev The batch has the layout of Prague to Amsterdam whatever the layout of the input, and
     /// the schema id of the input. It contains each field that `Execute` reads at a constant
     /// offset, the transactions root in place of the receipts root, and zeros elsewhere. Its
@@ -34,7 +33,7 @@ contract HeaderReader {
         // EXECUTE does not accept an input that is shorter than its schema id.
         uint16 expected = uint16(bytes2(input));
         if (schema != expected) revert Execute.ResultSchemaMismatch(schema, expected);
-        blocks = _laid(schema, chainId, fields, keccak256(input));
+        blocks = _laid(schema, chainId, fields);
     }
 
     /// @notice Executes an input and returns the fields of its blocks.
@@ -106,15 +105,14 @@ contract HeaderReader {
     }
 
     /// @dev Returns the batch of `read`.
-    function _laid(uint16 schema, uint64 chainId, BlockFields[] memory fields, bytes32 hash)
+    function _laid(uint16 schema, uint64 chainId, BlockFields[] memory fields)
         private
         pure
         returns (bytes memory blocks)
     {
         uint256 count = fields.length;
         uint256 list = Execute.REQUEST_AT + 4 * count;
-        uint256 end = Execute.REQUEST_AT + BLOCK_LENGTH * count;
-        blocks = new bytes(end + 32);
+        blocks = new bytes(Execute.REQUEST_AT + BLOCK_LENGTH * count);
         // Schema id, offset of the request, offset of the witness, chain id.
         uint256 head =
             uint256(schema) << 240 | Execute.INPUT_FIXED << 232 | Execute.reversed(chainId) << 112;
@@ -126,7 +124,6 @@ contract HeaderReader {
         for (uint256 i = 0; i < count; ++i) {
             _putBlock(blocks, list + Execute.REQUEST_HEAD * i, fields[i]);
         }
-        _put(blocks, end, uint256(hash));
     }
 
     /// @dev Writes the fields of a block into its request at `place`. Each word may extend into the

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
+import {HeaderReader} from "./HeaderReader.sol";
 import {Rollup} from "./Rollup.sol";
 import {INativeRollup} from "./interfaces/INativeRollup.sol";
 import {IRollup} from "./interfaces/IRollup.sol";
@@ -12,6 +13,11 @@ import {Execute} from "./libraries/Execute.sol";
 /// block contains no blobs, no withdrawals and nothing else that is specific to L1. That the block
 /// belongs to this L2 is verified by `Rollup`.
 contract NativeRollup is Rollup, INativeRollup {
+    /// @dev Reader of the blocks of later forks: the account that the common CREATE2 proxy deploys
+    /// with salt zero and the init code of `HeaderReader`. Its address commits to its code, so any
+    /// account may deploy it, at any time.
+    address private constant READER = 0x80cDB6f3d26fa2eC130FC111076c9425C6040ACf;
+
     /// @param genesisHeader RLP of the header of the L2 block with which the rollup starts.
     /// @param config Rules for all later blocks.
     constructor(bytes memory genesisHeader, Config memory config) Rollup(genesisHeader, config) {}
@@ -32,6 +38,10 @@ contract NativeRollup is Rollup, INativeRollup {
         Tip memory tip = _begin(inputs);
         bytes memory buffer = Execute.allocate(inputs);
         uint256 count = Execute.load(buffer, inputs[0]);
+        if (count == Execute.LATER) {
+            uint16 schema = Execute.schema(buffer);
+            revert SchemaNotSupported(schema, Execute.FIRST_SCHEMA, Execute.LAST_SCHEMA);
+        }
         bytes memory block_ = count == 0 ? buffer : Execute.blockAt(buffer, count, 0);
         (uint64 number, uint64 limit, uint64 time) = Execute.numbers(block_);
         _report(tip.rules, Execute.schema(buffer), time);
@@ -41,7 +51,36 @@ contract NativeRollup is Rollup, INativeRollup {
 
     /// @inheritdoc Rollup
     function _judge(Tip memory tip, bytes memory input, uint256) internal view override {
+        if (Execute.isLater(input)) return;
         Execute.run(input);
+        tip.inputsHash = Execute.extend(tip.inputsHash, input);
+    }
+
+    /// @inheritdoc Rollup
+    function _judgeLater(Tip memory tip, bytes memory input)
+        internal
+        view
+        override
+        returns (bytes memory blocks, uint256 count)
+    {
+        address reader = READER;
+        uint32 selector = uint32(HeaderReader.read.selector);
+        // As `HeaderReader(READER).read(input)`, in less code.
+        assembly ("memory-safe") {
+            blocks := mload(0x40)
+            mstore(blocks, shl(224, selector))
+            mstore(add(blocks, 0x04), 0x20)
+            let length := add(mload(input), 0x20)
+            mcopy(add(blocks, 0x24), input, length)
+            let ok := staticcall(gas(), reader, blocks, add(length, 0x24), 0, 0)
+            let size := returndatasize()
+            returndatacopy(blocks, 0, size)
+            // An account without code returns nothing.
+            if iszero(mul(ok, size)) { revert(blocks, size) }
+            mstore(0x40, and(add(add(blocks, size), 0x1f), not(0x1f)))
+            blocks := add(blocks, 0x20)
+            count := div(sub(mload(blocks), 18), 588)
+        }
         tip.inputsHash = Execute.extend(tip.inputsHash, input);
     }
 
