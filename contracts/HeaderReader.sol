@@ -32,6 +32,7 @@ contract HeaderReader {
     function read(bytes calldata input) external view returns (bytes memory blocks) {
         (uint16 schema, uint64 chainId, BlockFields[] memory fields) = this.decode(_run(input));
         // EXECUTE does not accept an input that is shorter than its schema id.
+        // forge-lint: disable-next-line(unsafe-typecast)
         uint16 expected = uint16(bytes2(input));
         if (schema != expected) revert Execute.ResultSchemaMismatch(schema, expected);
         blocks = _laid(schema, chainId, fields, keccak256(input));

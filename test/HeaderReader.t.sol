@@ -218,9 +218,12 @@ contract HeaderReaderTest is ExecuteTest {
             payload = bytes.concat(payload, items[i]);
         }
         uint256 length = payload.length;
+        // A header has fewer than 2^16 bytes.
+        // forge-lint: disable-start(unsafe-typecast)
         if (length < 56) return bytes.concat(bytes1(uint8(0xc0 + length)), payload);
         if (length < 256) return bytes.concat(hex"f8", bytes1(uint8(length)), payload);
         return bytes.concat(hex"f9", bytes2(uint16(length)), payload);
+        // forge-lint: disable-end(unsafe-typecast)
     }
 
     /// @dev Returns an answer with these headers: schema 0x1601 on chain 0x0807060504030201.

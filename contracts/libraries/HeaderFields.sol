@@ -71,6 +71,8 @@ library HeaderFields {
         // Ommers hash.
         next = _skip(next, end, 1);
         (word, next) = Rlp.fixedString(next, end, 20);
+        // A string of 20 bytes.
+        // forge-lint: disable-next-line(unsafe-typecast)
         fields.feeRecipient = address(uint160(word));
         (word, next) = Rlp.fixedString(next, end, 32);
         fields.stateRoot = bytes32(word);

@@ -230,7 +230,7 @@ abstract contract SendQueue is Escrow {
     /// @dev Returns `_state`; reverts if the queue is closed.
     function _openState() private view returns (uint256 state) {
         state = _state;
-        if (uint40(state >> 176) == CLOSED) revert QueueClosed();
+        if ((state >> 176) & CLOSED == CLOSED) revert QueueClosed();
     }
 
     /// @dev Marks the checkpoints from `id` on as needed.

@@ -23,7 +23,9 @@ contract ReenteringWallet {
     }
 
     receive() external payable {
-        (, answer) = _target.call(_call);
+        bool ok;
+        (ok, answer) = _target.call(_call);
+        assert(!ok);
     }
 }
 
@@ -433,12 +435,13 @@ contract RollupExitTest is RealRollup {
             send(i == 1 ? holder : bob, alice, value, 9, i == 1 ? 50_000 : 0, "");
             minted += value + 9;
             nextL1Block();
-            if (seed & (1 << i) != 0) bringOver();
+            if ((seed >> i) & 1 != 0) bringOver();
         }
         uint64 relayed_ = relayedCount();
         l2.transfer("alice", bob, seed % 100 ether);
-        IL1MessageQueue.Message memory m =
-            queueSend("bob", wallet, bob, uint128(seed % 7 ether), 1, 50_000, "");
+        // forge-lint: disable-next-line(unsafe-typecast)
+        uint128 withdrawn = uint128(seed % 7 ether);
+        IL1MessageQueue.Message memory m = queueSend("bob", wallet, bob, withdrawn, 1, 50_000, "");
         advanceSends();
         close();
 
