@@ -380,9 +380,14 @@ contract RollupExitTest is RealRollup {
         m.index = 9;
         vm.expectPartialRevert(IRollupExit.MessageMismatch.selector);
         exit_.returnMessage(m, before, next, hashes(1, 3));
+        // Each of the checkpoints must be one.
         next.count += 1;
         vm.expectPartialRevert(IRollupExit.NotCheckpoint.selector);
-        exit_.returnMessage(m, before, next, hashes(1, 3));
+        exit_.returnMessage(message(2), before, next, hashes(1, 3));
+        next.count -= 1;
+        before.count += 1;
+        vm.expectPartialRevert(IRollupExit.NotCheckpoint.selector);
+        exit_.returnMessage(message(2), before, next, hashes(1, 3));
         vm.stopPrank();
     }
 
