@@ -23,22 +23,16 @@ import {Messages} from "../messaging/Messages.sol";
 ///
 /// All payments together never exceed what the L2 owes: each wei of the L2 is in one account, in
 /// one message to L1, or in one message that the L2 has kept; each wei that was sent to the L2 and
-/// is not there is in one message that was never relayed. So they exceed the escrow only by what
-/// nobody has backed of the genesis (`IL1MessageQueue.back`).
+/// is not there is in one message that was never relayed. So they exceed the escrow only by
+/// balances of the genesis that are not backed (`IL1MessageQueue.back`).
 ///
 /// The rollup has no code for its end. After `LOST_AFTER`, its next block would have to settle
 /// which messages are relayed, since that duty is due long before; the queue then rejects it.
 contract RollupExit is IRollupExit {
     using LibBitmap for LibBitmap.Bitmap;
 
-    /// @dev Minimum of `LOST_AFTER`. Anyone may advance a rollup, but nobody should have to within
-    /// a few days.
+    /// @dev Minimum of `LOST_AFTER`, so that a rollup survives a long outage of all its nodes.
     uint256 private constant MIN_LOST_AFTER = 30 days;
-
-    /// @dev Slot of the mapping in `L2Messenger` from message hash to status, and its values.
-    uint256 private constant KEPT_SLOT = 2;
-    uint256 private constant FAILED = 1;
-    uint256 private constant PARKED = 2;
 
     /// @inheritdoc IRollupExit
     address public immutable ROLLUP;
@@ -157,11 +151,13 @@ contract RollupExit is IRollupExit {
     {
         if (stateRoot == 0) revert NotClosed();
         bytes32 messageHash = _hash(message);
-        bytes32 position = keccak256(abi.encode(messageHash, KEPT_SLOT));
+        bytes32 position = keccak256(abi.encode(messageHash, Messages.KEPT_SLOT));
         uint256 status = StateProof.slot(_messengerRoot, position, storageProof);
-        if (status != FAILED && status != PARKED) revert MessageNotKept(messageHash);
+        if (status != Messages.STATUS_FAILED && status != Messages.STATUS_PARKED) {
+            revert MessageNotKept(messageHash);
+        }
         // The relayer of a failed message has received its fee.
-        uint256 fee = status == PARKED ? message.fee : 0;
+        uint256 fee = status == Messages.STATUS_PARKED ? message.fee : 0;
         _return(message, message.value + fee);
     }
 

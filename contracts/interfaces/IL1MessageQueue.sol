@@ -102,7 +102,7 @@ interface IL1MessageQueue {
     error GuardianInvalid(address account, uint64 pause, uint64 least, uint64 most);
     /// @notice The caller is not the contract `EXIT_CONTRACT`.
     error NotExit(address caller);
-    /// @notice The queue is closed for good, and the rollup accepts no blocks.
+    /// @notice The queue is permanently closed, and the rollup accepts no blocks.
     error QueueClosed();
     /// @notice The caller is not the guardian.
     error NotGuardian(address caller);
@@ -281,7 +281,7 @@ interface IL1MessageQueue {
     /// for none.
     function guardian() external view returns (Guardian memory);
 
-    /// @notice Pays ETH from the escrow, and closes the queue for good: it accepts no messages from
+    /// @notice Pays ETH from the escrow, and closes the queue permanently: it accepts no messages from
     /// the next L1 block on, and the rollup no blocks. Only `EXIT_CONTRACT` may call.
     function closeAndPay(address to, uint256 amount) external;
 

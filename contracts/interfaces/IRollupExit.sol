@@ -47,7 +47,7 @@ interface IRollupExit {
     /// @notice Only the refund account or the sender of the message can have it returned.
     error NotRefundable(address caller, address refundTo);
 
-    /// @notice Closes the rollup for good: from the next L1 block on, the rollup accepts no blocks
+    /// @notice Closes the rollup permanently: from the next L1 block on, the rollup accepts no blocks
     /// and the queue no messages. Any account may call it, once the head and this contract are
     /// `LOST_AFTER` old. Any account could have advanced the rollup for most of that time.
     /// @param accountProof Proof of the messenger's account against the state root of the head.

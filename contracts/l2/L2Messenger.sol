@@ -32,7 +32,7 @@ import {Messages} from "../messaging/Messages.sol";
 ///   - Its value does not depend on the builder of blocks: `refundToL1` is a transaction that can
 ///     be forced.
 /// @dev Has no constructor and no immutables: its runtime code is part of the genesis state. L1
-/// proves slot 0 and the mapping at slot 4.
+/// proves slot 0 and the mappings at slots 2 and 4.
 contract L2Messenger is IL2Messenger {
     /// @inheritdoc IL2Messenger
     uint64 public constant MAX_CLAIM_GAS = 8_000_000;
@@ -40,15 +40,8 @@ contract L2Messenger is IL2Messenger {
     /// @inheritdoc IL2Messenger
     uint64 public constant MAX_CLAIM_DATA = 65_536;
 
-    /// @dev Status of a relayed message whose delivery failed. Its fee has been paid to the
-    /// relayer.
-    uint256 private constant FAILED = 1;
-
     /// @dev Hash of empty data, and of empty code.
     bytes32 private constant EMPTY_HASH = keccak256("");
-
-    /// @dev Status of a relayed message that was not attempted. Its fee has not been paid.
-    uint256 private constant PARKED = 2;
 
     /// @dev Slot 0, low 64 bits: number of relayed messages.
     uint64 private _count;
@@ -59,7 +52,8 @@ contract L2Messenger is IL2Messenger {
     /// @dev Slot 1: rolling hash over the relayed messages.
     bytes32 private _root;
 
-    /// @dev Slot 2: `FAILED` or `PARKED`, by message hash.
+    /// @dev Slot 2: `Messages.STATUS_FAILED` (the fee has been paid to the relayer) or
+    /// `Messages.STATUS_PARKED` (it has not), by message hash.
     mapping(bytes32 messageHash => uint256 status) private _kept;
 
     /// @dev Slot 3: rolling hashes of the waypoints at which relays may end, by number of messages.
@@ -187,12 +181,12 @@ contract L2Messenger is IL2Messenger {
 
     /// @inheritdoc IL2Messenger
     function isFailed(bytes32 messageHash) external view returns (bool) {
-        return _kept[messageHash] == FAILED;
+        return _kept[messageHash] == Messages.STATUS_FAILED;
     }
 
     /// @inheritdoc IL2Messenger
     function isParked(bytes32 messageHash) external view returns (bool) {
-        return _kept[messageHash] == PARKED;
+        return _kept[messageHash] == Messages.STATUS_PARKED;
     }
 
     /// @inheritdoc IL2Messenger
@@ -252,7 +246,7 @@ contract L2Messenger is IL2Messenger {
             (data, position, parked) = Messages.unpack(messages, position, header);
             if (parked) {
                 bytes32 messageHash = Messages.hash(header);
-                _kept[messageHash] = PARKED;
+                _kept[messageHash] = Messages.STATUS_PARKED;
                 emit MessageParked(header.index, messageHash);
             } else {
                 fees += header.fee;
@@ -262,7 +256,7 @@ contract L2Messenger is IL2Messenger {
                 } else {
                     header.dataHash = keccak256(data);
                     bytes32 messageHash = Messages.hash(header);
-                    _kept[messageHash] = FAILED;
+                    _kept[messageHash] = Messages.STATUS_FAILED;
                     emit MessageFailed(header.index, messageHash, reason);
                 }
             }
@@ -293,7 +287,7 @@ contract L2Messenger is IL2Messenger {
         uint256 status = _kept[messageHash];
         if (status == 0) revert NotFailed(messageHash);
         delete _kept[messageHash];
-        if (status == PARKED) fee = header.fee;
+        if (status == Messages.STATUS_PARKED) fee = header.fee;
     }
 
     /// @dev Stores the hash of a message to L1, which a claim proves there.

@@ -41,6 +41,13 @@ library Messages {
     /// @notice Slot of the mapping in `L2Messenger` from index to hash of a message to L1.
     uint256 internal constant SENT_SLOT = 4;
 
+    /// @notice Slot of the mapping in `L2Messenger` from message hash to status of a relayed message
+    /// that was not delivered: one whose delivery failed, or one that was not attempted. Zero for
+    /// all others.
+    uint256 internal constant KEPT_SLOT = 2;
+    uint256 internal constant STATUS_FAILED = 1;
+    uint256 internal constant STATUS_PARKED = 2;
+
     /// @dev Bit in the length of a packed message that marks it as parked.
     uint256 private constant PARKED = 1 << 31;
 

@@ -30,8 +30,8 @@ pub struct RollupConfig {
     /// Minimum fee of a message, in percent of the L1 cost, at the time of sending, of its gas and
     /// of the witness that it can require.
     pub fee_percent: u64,
-    /// Number of checkpoints that the message queue stores, from 1,024 to 2^20. Each L1 block with a
-    /// message uses one.
+    /// Number of checkpoints that the message queue stores, from 1,024 to 2^20. Each L1 block with
+    /// a message uses one.
     pub checkpoints: u64,
     /// Minimum time between two L1 blocks, in milliseconds; at least 100.
     pub l1_slot_millis: u64,

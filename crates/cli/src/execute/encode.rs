@@ -21,9 +21,9 @@ pub(crate) struct Arguments {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
-    /// Dialect of the call: specs, drake, blobs, nested, draft-8079, execute-tx, headers or headers-blobs. Blobs are
-    /// written to FILE.blob0, FILE.blob1 and so on, and the witness of an execute-tx to
-    /// FILE.witness.
+    /// Dialect of the call: specs, drake, blobs, nested, draft-8079, execute-tx, headers or
+    /// headers-blobs. Blobs are written to FILE.blob0, FILE.blob1 and so on, and the witness of an
+    /// execute-tx to FILE.witness.
     #[arg(long, value_name = "DIALECT", default_value_t = DialectName::Specs)]
     to: DialectName,
 

@@ -45,12 +45,13 @@ pub(crate) struct Source {
     #[arg(long, value_name = "FORK", value_parser = parse_fork)]
     fork: Option<ProtocolFork>,
 
-    /// Dialect of the files with calldata: specs, drake, blobs, nested, draft-8079, execute-tx, headers or headers-blobs.
+    /// Dialect of the files with calldata: specs, drake, blobs, nested, draft-8079, execute-tx,
+    /// headers or headers-blobs.
     #[arg(long, value_name = "DIALECT", default_value_t = DialectName::Specs)]
     dialect: DialectName,
 
-    /// Blob of the transaction for --dialect blobs or headers-blobs; can be repeated, in order. For --dialect
-    /// execute-tx, the witness of the transaction.
+    /// Blob of the transaction for --dialect blobs or headers-blobs; can be repeated, in order. For
+    /// --dialect execute-tx, the witness of the transaction.
     #[arg(long = "blob", value_name = "FILE")]
     blobs: Vec<PathBuf>,
 }

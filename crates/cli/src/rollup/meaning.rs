@@ -116,7 +116,7 @@ impl Values<'_> {
             self.time("rollup.relay_deadline", "messages from L1 are relayed to the L2 within this time"),
             self.time(
                 "exit.lost_after",
-                "anyone may close the rollup for good once no block was added for this long; the escrow then pays the \
+                "anyone may close the rollup permanently once no block was added for this long; the escrow then pays the \
                  accounts of the L2",
             ),
             self.time("rollup.upgrade_delay", "minimum time from the announcement of a change to the change"),

@@ -81,15 +81,17 @@ impl Tenure {
         self.own.take_if(|own| own.token == token);
     }
 
-    /// Ends the current term for good, before the resignation is sent. Returns its token, and `true`
-    /// if the previous holder's time is over, so that the next holder need not wait for it.
+    /// Ends the current term, which is never continued, before the resignation is sent. Returns its
+    /// token, and `true` if the previous holder's time is over, so that the next holder need not
+    /// wait for it.
     pub(super) fn resign(&mut self, now: Duration) -> Option<(i64, bool)> {
         let OwnTerm { token, not_before, .. } = self.own.take()?;
         self.resigned = token;
         Some((token, not_before <= now))
     }
 
-    /// Returns the revision of the last renewal seen, if no holder can hold the lease by it any more.
+    /// Returns the revision of the last renewal seen, if it no longer lets a candidate hold the
+    /// lease.
     pub(super) fn overdue(&self, now: Duration) -> Option<i64> {
         self.seen.filter(|(_, at)| *at + TAKEOVER_WAIT <= now).map(|(renewal, _)| renewal)
     }
