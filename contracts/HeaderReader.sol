@@ -23,19 +23,40 @@ contract HeaderReader {
     /// and its offset.
     uint256 public constant BLOCK_LENGTH = 4 + 584;
 
-    /// @notice Executes an input and returns its blocks as a batch that `Execute.blockAt` reads,
-    /// and after it the hash of the input.
+    /// @notice Executes an input and returns its blocks as a batch that `Execute.blockAt` reads.
     /// @dev The batch has the layout of Prague to Amsterdam whatever the layout of the input, and
     /// the schema id of the input. It contains each field that `Execute` reads at a constant
     /// offset, the transactions root in place of the receipts root, and zeros elsewhere. Its
     /// transactions are out of reach, as if they were in blobs.
-    function read(bytes calldata input) external view returns (bytes memory blocks) {
-        (uint16 schema, uint64 chainId, BlockFields[] memory fields) = this.decode(_run(input));
-        // EXECUTE does not accept an input that is shorter than its schema id.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        uint16 expected = uint16(bytes2(input));
+    function read(bytes calldata input) external view returns (bytes memory) {
+        uint256 size = _execute(input);
+        uint32 selector = uint32(this.batchOf.selector);
+        // `this.batchOf(schema, answer)`, whose result is returned as it is.
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            mstore(data, shl(224, selector))
+            // The schema id is the first two bytes of the input.
+            mstore(add(data, 0x04), shr(240, calldataload(input.offset)))
+            mstore(add(data, 0x24), 0x40)
+            mstore(add(data, 0x44), size)
+            returndatacopy(add(data, 0x64), 0, size)
+            let ok := staticcall(gas(), address(), data, add(size, 0x64), 0, 0)
+            returndatacopy(data, 0, returndatasize())
+            if iszero(ok) { revert(data, returndatasize()) }
+            return(data, returndatasize())
+        }
+    }
+
+    /// @notice Returns the blocks of an answer of EXECUTE with headers, as `read` does.
+    /// @param expected Schema id of the input.
+    function batchOf(uint16 expected, bytes calldata answer)
+        external
+        pure
+        returns (bytes memory blocks)
+    {
+        (uint16 schema, uint64 chainId, BlockFields[] memory fields) = _decode(answer);
         if (schema != expected) revert Execute.ResultSchemaMismatch(schema, expected);
-        blocks = _laid(schema, chainId, fields, keccak256(input));
+        return _laid(schema, chainId, fields);
     }
 
     /// @notice Executes an input and returns the fields of its blocks.
@@ -49,6 +70,14 @@ contract HeaderReader {
     /// @return fields Fields of each block.
     function decode(bytes calldata answer)
         external
+        pure
+        returns (uint16 schema, uint64 chainId, BlockFields[] memory fields)
+    {
+        return _decode(answer);
+    }
+
+    function _decode(bytes calldata answer)
+        private
         pure
         returns (uint16 schema, uint64 chainId, BlockFields[] memory fields)
     {
@@ -96,26 +125,40 @@ contract HeaderReader {
     }
 
     /// @dev Calls EXECUTE with all gas and returns its answer.
-    function _run(bytes calldata input) private view returns (bytes memory) {
+    function _run(bytes calldata input) private view returns (bytes memory answer) {
+        answer = new bytes(_execute(input));
+        assembly ("memory-safe") {
+            returndatacopy(add(answer, 0x20), 0, mload(answer))
+        }
+    }
+
+    /// @dev Calls EXECUTE with all gas and returns the length of its answer, which is the return
+    /// data.
+    function _execute(bytes calldata input) private view returns (uint256 size) {
         address precompile =
             Execute.hasTrailer() ? Execute.BLOB_HEADERS_PRECOMPILE : Execute.HEADERS_PRECOMPILE;
-        (bool ok, bytes memory answer) = precompile.staticcall(input);
+        bool ok;
+        // The memory of the input is not allocated: nothing reads it after the call.
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            calldatacopy(data, input.offset, input.length)
+            ok := staticcall(gas(), precompile, data, input.length, 0, 0)
+            size := returndatasize()
+        }
         if (!ok) revert Execute.ExecuteFailed();
         // On a chain without EXECUTE, its address is an account without code.
-        if (answer.length == 0) revert Execute.ExecuteAbsent();
-        return answer;
+        if (size == 0) revert Execute.ExecuteAbsent();
     }
 
     /// @dev Returns the batch of `read`.
-    function _laid(uint16 schema, uint64 chainId, BlockFields[] memory fields, bytes32 hash)
+    function _laid(uint16 schema, uint64 chainId, BlockFields[] memory fields)
         private
         pure
         returns (bytes memory blocks)
     {
         uint256 count = fields.length;
         uint256 list = Execute.REQUEST_AT + 4 * count;
-        uint256 end = Execute.REQUEST_AT + BLOCK_LENGTH * count;
-        blocks = new bytes(end + 32);
+        blocks = new bytes(Execute.REQUEST_AT + BLOCK_LENGTH * count);
         // Schema id, offset of the request, offset of the witness, chain id.
         uint256 head =
             uint256(schema) << 240 | Execute.INPUT_FIXED << 232 | Execute.reversed(chainId) << 112;
@@ -127,32 +170,37 @@ contract HeaderReader {
         for (uint256 i = 0; i < count; ++i) {
             _putBlock(blocks, list + Execute.REQUEST_HEAD * i, fields[i]);
         }
-        _put(blocks, end, uint256(hash));
     }
 
     /// @dev Writes the fields of a block into its request at `place`. Each word may extend into the
     /// next field, which is written after it.
     function _putBlock(bytes memory blocks, uint256 place, BlockFields memory fields) private pure {
-        // Positions are those of a single input, whose request begins at byte 18.
-        uint256 origin = place - Execute.REQUEST_AT;
-        _put(blocks, place, Execute.REQUEST_FIXED << 248);
-        _put(
-            blocks,
-            origin + Execute.PARENT_BEACON_BLOCK_ROOT_AT,
-            uint256(fields.parentBeaconBlockRoot)
-        );
-        _put(blocks, origin + Execute.PARENT_HASH_AT, uint256(fields.parentHash));
-        _put(blocks, origin + Execute.FEE_RECIPIENT_AT, uint256(uint160(fields.feeRecipient)) << 96);
-        _put(blocks, origin + Execute.STATE_ROOT_AT, uint256(fields.stateRoot));
-        _put(blocks, origin + Execute.RECEIPTS_ROOT_AT, uint256(fields.transactionsRoot));
-        uint256 lanes = uint256(fields.number) << 192 | uint256(fields.gasLimit) << 128
-            | uint256(fields.gasUsed) << 64 | fields.timestamp;
-        _put(blocks, origin + Execute.BLOCK_NUMBER_AT, Execute.reversed(lanes));
-        // Base fees have 64 bits.
-        _put(blocks, origin + Execute.BASE_FEE_AT, Execute.reversed(fields.baseFee << 192));
-        _put(blocks, origin + Execute.BLOCK_HASH_AT, uint256(fields.blockHash));
-        // An end of the transactions that no input reaches.
-        _put(blocks, origin + Execute.WITHDRAWALS_OFFSET_AT, uint256(type(uint32).max) << 224);
+        unchecked {
+            // Positions are those of a single input, whose request begins at byte 18.
+            uint256 origin = place - Execute.REQUEST_AT;
+            _put(blocks, place, Execute.REQUEST_FIXED << 248);
+            _put(
+                blocks,
+                origin + Execute.PARENT_BEACON_BLOCK_ROOT_AT,
+                uint256(fields.parentBeaconBlockRoot)
+            );
+            _put(blocks, origin + Execute.PARENT_HASH_AT, uint256(fields.parentHash));
+            _put(
+                blocks,
+                origin + Execute.FEE_RECIPIENT_AT,
+                uint256(uint160(fields.feeRecipient)) << 96
+            );
+            _put(blocks, origin + Execute.STATE_ROOT_AT, uint256(fields.stateRoot));
+            _put(blocks, origin + Execute.RECEIPTS_ROOT_AT, uint256(fields.transactionsRoot));
+            uint256 lanes = uint256(fields.number) << 192 | uint256(fields.gasLimit) << 128
+                | uint256(fields.gasUsed) << 64 | fields.timestamp;
+            _put(blocks, origin + Execute.BLOCK_NUMBER_AT, Execute.reversed(lanes));
+            // Base fees have 64 bits.
+            _put(blocks, origin + Execute.BASE_FEE_AT, Execute.reversed(fields.baseFee << 192));
+            _put(blocks, origin + Execute.BLOCK_HASH_AT, uint256(fields.blockHash));
+            // An end of the transactions that no input reaches.
+            _put(blocks, origin + Execute.WITHDRAWALS_OFFSET_AT, uint256(type(uint32).max) << 224);
+        }
     }
 
     function _put(bytes memory blocks, uint256 position, uint256 word) private pure {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
+import {HeaderReader} from "./HeaderReader.sol";
 import {Rollup} from "./Rollup.sol";
 import {INativeRollup} from "./interfaces/INativeRollup.sol";
 import {IRollup} from "./interfaces/IRollup.sol";
@@ -12,6 +13,11 @@ import {Execute} from "./libraries/Execute.sol";
 /// block contains no blobs, no withdrawals and nothing else that is specific to L1. That the block
 /// belongs to this L2 is verified by `Rollup`.
 contract NativeRollup is Rollup, INativeRollup {
+    /// @dev Reader of the blocks of later forks: the account that the common CREATE2 proxy deploys
+    /// with salt zero and the init code of `HeaderReader`. Its address commits to its code, so any
+    /// account may deploy it, at any time.
+    address private constant READER = 0xc8A64C61758664733BA13852cb9D4691b00285a3;
+
     /// @param genesisHeader RLP of the header of the L2 block with which the rollup starts.
     /// @param config Rules for all later blocks.
     constructor(bytes memory genesisHeader, Config memory config) Rollup(genesisHeader, config) {}
@@ -32,6 +38,7 @@ contract NativeRollup is Rollup, INativeRollup {
         Tip memory tip = _begin(inputs);
         bytes memory buffer = Execute.allocate(inputs);
         uint256 count = Execute.load(buffer, inputs[0]);
+        if (count == Execute.LATER) _rejectSchema(buffer);
         bytes memory block_ = count == 0 ? buffer : Execute.blockAt(buffer, count, 0);
         (uint64 number, uint64 limit, uint64 time) = Execute.numbers(block_);
         _report(tip.rules, Execute.schema(buffer), time);
@@ -41,8 +48,49 @@ contract NativeRollup is Rollup, INativeRollup {
 
     /// @inheritdoc Rollup
     function _judge(Tip memory tip, bytes memory input, uint256) internal view override {
+        if (Execute.isLater(input)) return;
         Execute.run(input);
         tip.inputsHash = Execute.extend(tip.inputsHash, input);
+    }
+
+    /// @inheritdoc Rollup
+    function _judgeLater(Tip memory tip, bytes memory input)
+        internal
+        view
+        override
+        returns (bytes memory blocks, uint256 count)
+    {
+        address reader = READER;
+        uint32 selector = uint32(HeaderReader.read.selector);
+        uint256 size;
+        // `HeaderReader(READER).read(input)`. A copy of the input would cost as much memory as the
+        // input; instead, its call data begin in the two words before it, which are restored.
+        assembly ("memory-safe") {
+            let data := sub(input, 0x24)
+            let first := mload(data)
+            let second := mload(sub(input, 0x20))
+            mstore(data, shl(224, selector))
+            mstore(sub(input, 0x20), 0x20)
+            let ok := staticcall(gas(), reader, data, add(mload(input), 0x44), 0, 0)
+            mstore(data, first)
+            mstore(sub(input, 0x20), second)
+
+            blocks := mload(0x40)
+            size := returndatasize()
+            returndatacopy(blocks, 0, size)
+            if iszero(ok) { revert(blocks, size) }
+            mstore(0x40, and(add(add(blocks, size), 0x1f), not(0x1f)))
+            blocks := add(blocks, 0x20)
+            count := div(sub(mload(blocks), 18), 588)
+        }
+        // The reader has not been deployed on this L1.
+        if (size == 0) _rejectSchema(input);
+        tip.inputsHash = Execute.extend(tip.inputsHash, input);
+    }
+
+    function _rejectSchema(bytes memory input) private pure {
+        uint16 schema = Execute.singleOf(Execute.schema(input));
+        revert SchemaNotSupported(schema, Execute.FIRST_SCHEMA, Execute.LAST_SCHEMA);
     }
 
     /// @inheritdoc Rollup

@@ -7,6 +7,7 @@ import {IForcedInbox} from "./interfaces/IForcedInbox.sol";
 import {IL1MessageQueue} from "./interfaces/IL1MessageQueue.sol";
 import {ISequencing} from "./interfaces/ISequencing.sol";
 import {Execute} from "./libraries/Execute.sol";
+import {Mismatch} from "./libraries/Mismatch.sol";
 import {RelayDuty} from "./messaging/RelayDuty.sol";
 
 /// @title Rules for the blocks of a rollup
@@ -49,10 +50,19 @@ abstract contract Rollup is RelayDuty, ForcedDuty {
 
     /// @dev Reverts unless the blocks of a loaded input are valid. Called once for each input,
     /// after the checks of its first block, so that a call that comes too late costs little gas.
+    /// The blocks of later forks (`Execute.isLater`) come from `_judgeLater`, which has checked them.
     /// @param tip Block before the first one of the input.
     /// @param input Loaded input, whose schema and chain id have been checked.
     /// @param count Result of `Execute.load`.
     function _judge(Tip memory tip, bytes memory input, uint256 count) internal virtual;
+
+    /// @dev Returns the blocks of a loaded input whose layout is not known, as a batch that
+    /// `Execute.blockAt` reads, and their number. Reverts unless they are valid. The rules are
+    /// checked after that, on these fields.
+    function _judgeLater(Tip memory tip, bytes memory input)
+        internal
+        virtual
+        returns (bytes memory blocks, uint256 count);
 
     /// @dev Records a block that has become the tip, before its duties are checked.
     function _added(uint64 number, bytes32 hash, bytes32 root) internal virtual;
@@ -67,14 +77,20 @@ abstract contract Rollup is RelayDuty, ForcedDuty {
         uint256 index;
         for (uint256 i = 0; i < inputs.length; ++i) {
             uint256 count = Execute.load(buffer, inputs[i]);
+            bytes memory input = buffer;
+            if (count == Execute.LATER) {
+                // Rejects the input in all modes but `follow`, before EXECUTE is paid for.
+                tip.rules = _rulesUnder(tip.rules, Execute.schema(buffer), 0, true);
+                (input, count) = _judgeLater(tip, buffer);
+            }
             uint256 inInput = 0;
             do {
                 if (!plain) _updateAnchor(tip, evidence.updates, index);
-                block_ = count == 0 ? buffer : Execute.blockAt(buffer, count, inInput);
-                _addBlock(tip, buffer, block_, count, inInput == 0);
+                block_ = count == 0 ? input : Execute.blockAt(input, count, inInput);
+                _addBlock(tip, input, block_, count, inInput == 0);
                 // Most blocks have no evidence and need none.
                 if (!plain || tip.timestamp >= tip.dutyDue) {
-                    tip.inputEnd = Execute.endOf(buffer, count);
+                    tip.inputEnd = Execute.endOf(input, count);
                     _requireDuties(tip, block_, evidence, index);
                 }
                 // Both are bounded by the length of the calldata.
@@ -104,35 +120,45 @@ abstract contract Rollup is RelayDuty, ForcedDuty {
         uint64 time
     ) internal view {
         uint64 chainId = Execute.chainId(input);
-        if (chainId != CHAIN_ID) revert ChainIdMismatch(chainId, CHAIN_ID);
+        if (chainId != CHAIN_ID) Mismatch.fail(ChainIdMismatch.selector, chainId, CHAIN_ID);
         bytes32 parent = Execute.parentHash(block_);
-        if (parent != tip.blockHash) revert ParentHashMismatch(parent, tip.blockHash);
+        if (parent != tip.blockHash) {
+            Mismatch.fail(ParentHashMismatch.selector, uint256(parent), uint256(tip.blockHash));
+        }
 
         if (tip.feeRecipient != address(0)) {
             address recipient = Execute.feeRecipient(block_);
             if (recipient != tip.feeRecipient) {
-                revert FeeRecipientMismatch(recipient, tip.feeRecipient);
+                Mismatch.fail(
+                    FeeRecipientMismatch.selector, uint160(recipient), uint160(tip.feeRecipient)
+                );
             }
         }
         bytes32 carried = Execute.parentBeaconBlockRoot(block_);
-        if (carried != tip.anchor) revert AnchorMismatch(carried, tip.anchor);
+        if (carried != tip.anchor) {
+            Mismatch.fail(AnchorMismatch.selector, uint256(carried), uint256(tip.anchor));
+        }
 
         unchecked {
             // Numbers of blocks fit into 48 bits.
             uint64 expected = tip.number + 1;
-            if (number != expected) revert BlockNumberMismatch(number, expected);
+            if (number != expected) Mismatch.fail(BlockNumberMismatch.selector, number, expected);
         }
         uint64 required = _nextGasLimit(tip.rules);
-        if (limit != required) revert GasLimitMismatch(limit, required);
+        if (limit != required) Mismatch.fail(GasLimitMismatch.selector, limit, required);
         tip.rules = _withGasLimit(tip.rules, limit);
 
-        if (time <= tip.timestamp) revert TimestampNotAfterParent(time, tip.timestamp);
+        if (time <= tip.timestamp) {
+            Mismatch.fail(TimestampNotAfterParent.selector, time, tip.timestamp);
+        }
         // forge-lint: disable-next-item(block-timestamp)
-        if (time > block.timestamp) revert TimestampInFuture(time, block.timestamp);
+        if (time > block.timestamp) {
+            Mismatch.fail(TimestampInFuture.selector, time, block.timestamp);
+        }
         unchecked {
             // forge-lint: disable-next-item(block-timestamp)
             uint256 earliest = block.timestamp > MAX_LAG ? block.timestamp - MAX_LAG : 0;
-            if (time < earliest) revert TimestampTooOld(time, earliest);
+            if (time < earliest) Mismatch.fail(TimestampTooOld.selector, time, earliest);
         }
     }
 
@@ -219,15 +245,15 @@ abstract contract Rollup is RelayDuty, ForcedDuty {
     function _requireAllUsed(Tip memory tip, Evidence calldata evidence) private pure {
         uint256 used = tip.updatesUsed;
         if (used != evidence.updates.length) {
-            revert AnchorUpdateUnused(used, evidence.updates[used].index);
+            Mismatch.fail(AnchorUpdateUnused.selector, used, evidence.updates[used].index);
         }
         used = tip.batchesUsed;
         if (used != evidence.forced.length) {
-            revert ForcedBatchUnused(used, evidence.forced[used].index);
+            Mismatch.fail(ForcedBatchUnused.selector, used, evidence.forced[used].index);
         }
         used = tip.relaysUsed;
         if (used != evidence.relays.length) {
-            revert RelayProofUnused(used, evidence.relays[used].index);
+            Mismatch.fail(RelayProofUnused.selector, used, evidence.relays[used].index);
         }
     }
 }

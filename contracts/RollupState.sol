@@ -200,7 +200,11 @@ abstract contract RollupState is IRollup {
             uint256 packed = _packDuties(tip.duties);
             if (packed != _duties) _duties = packed;
         }
-        uint256 fee = (tip.baseFee + BASE_FEE_UNIT - 1) / BASE_FEE_UNIT;
+        uint256 fee;
+        // Base fees fit into 64 bits.
+        unchecked {
+            fee = (tip.baseFee + BASE_FEE_UNIT - 1) / BASE_FEE_UNIT;
+        }
         _head = _packHead(
             tip.number, tip.timestamp, tip.anchorNumber, tip.messageCount, tip.dutyDue, fee
         );

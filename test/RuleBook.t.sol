@@ -52,25 +52,32 @@ contract RuleBookTest is Test {
             if (entries[i].path.contains("/dialects/")) continue;
             if (entries[i].path.contains("/l2/")) continue;
             string memory source = vm.readFile(entries[i].path);
-            uint256[] memory reverts = source.indicesOf("revert ");
-            for (uint256 j = 0; j < reverts.length; ++j) {
-                count(source.slice(reverts[j] + 7, reverts[j] + 7 + 60), names, found);
-            }
+            count(source, "revert ", "(", names, found);
+            count(source, "Mismatch.fail(", ".selector", names, found);
         }
         for (uint256 i = 0; i < found.length; ++i) {
             assertEq(found[i], 1, names[i]);
         }
     }
 
-    /// @dev Counts the rule whose error the text starts with, if there is one.
-    function count(string memory text, string[26] memory names, uint256[26] memory found)
-        internal
-        pure
-    {
-        if (text.startsWith("IRollup.")) text = text.slice(8);
-        text = text.slice(0, text.indexOf("("));
-        for (uint256 i = 0; i < names.length; ++i) {
-            if (text.eq(names[i])) ++found[i];
+    /// @dev Counts the rules whose errors stand in a source between `prefix` and `suffix`.
+    function count(
+        string memory source,
+        string memory prefix,
+        string memory suffix,
+        string[26] memory names,
+        uint256[26] memory found
+    ) internal pure {
+        uint256[] memory places = source.indicesOf(prefix);
+        for (uint256 i = 0; i < places.length; ++i) {
+            uint256 start = places[i] + bytes(prefix).length;
+            string memory text = source.slice(start, source.indexOf(suffix, start));
+            // The formatter may break the line after the prefix.
+            text = text.replace(" ", "").replace("\n", "");
+            if (text.startsWith("IRollup.")) text = text.slice(8);
+            for (uint256 j = 0; j < names.length; ++j) {
+                if (text.eq(names[j])) ++found[j];
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
 import {IRollup} from "../interfaces/IRollup.sol";
 import {Capacity} from "../libraries/Capacity.sol";
 import {Execute} from "../libraries/Execute.sol";
+import {Mismatch} from "../libraries/Mismatch.sol";
 import {Messages} from "../messaging/Messages.sol";
 
 /// @title Rules of a rollup, and how they may change
@@ -30,8 +31,9 @@ import {Messages} from "../messaging/Messages.sol";
 /// could advance it, then waiting helps no user, and only a change can.
 ///
 /// Forks come from L1, in one of three modes that is fixed at deployment (`ForkMode`). In each mode
-/// a block has a fork whose layout `Execute` can read, and no earlier fork than its parent, so
-/// older rules are never applied again.
+/// a block has no earlier fork than its parent, so older rules are never applied again, and a fork
+/// whose layout `Execute` can read, or with `follow` a later one, whose blocks are read by the
+/// headers that EXECUTE has verified.
 ///
 ///   follow     EXECUTE accepts the fork that L1 had at the timestamp of the block, and the rollup
 ///              accepts what EXECUTE accepts. A block that was built before a fork of L1 can still
@@ -46,7 +48,7 @@ import {Messages} from "../messaging/Messages.sol";
 ///              (`reportFork`) and no block has been added for `UPGRADE_DELAY`. While users can
 ///              exit, any of them can invalidate the report by advancing a block.
 ///
-/// In each mode, a fork whose layout `Execute` cannot read stops the rollup.
+/// With `registry` and `pinned`, a fork whose layout `Execute` cannot read stops the rollup.
 ///
 /// The gas limit is a target. Ethereum lets the gas limit of a block differ from that of its parent
 /// by less than 1/1024, and each block has to move towards the target by the maximum, as common
@@ -291,21 +293,29 @@ abstract contract RollupRules is RollupState {
         uint16 fork = Execute.singleOf(schema);
         if (_is(ForkMode.Pinned)) {
             rules = _rulesAt(rules, timestamp);
-            if (fork != _schemaOf(rules)) revert SchemaMismatch(schema, _schemaOf(rules));
+            if (fork != _schemaOf(rules)) {
+                Mismatch.fail(SchemaMismatch.selector, schema, _schemaOf(rules));
+            }
             return rules;
         }
         if (!first) return rules;
         if (_is(ForkMode.Registry)) {
             uint16 registered = _registered();
-            if (fork != registered) revert SchemaMismatch(schema, registered);
+            if (fork != registered) Mismatch.fail(SchemaMismatch.selector, schema, registered);
         }
         uint16 current = _schemaOf(rules);
         if (fork == current) return rules;
-        _requireSupported(fork);
-        if (!Execute.sameRevision(fork, current)) revert SchemaMismatch(schema, current);
+        // A fork of L1 whose layout is not known is read by its headers.
+        bool later = fork >> 8 > Execute.LAST_SCHEMA >> 8 && _is(ForkMode.Follow);
+        if (!later) _requireSupported(fork);
+        if (!Execute.sameRevision(fork, current)) {
+            Mismatch.fail(SchemaMismatch.selector, schema, current);
+        }
         // EXECUTE accepts Osaka under BPO2 as well. If that counted as a step back, a caller could
         // stop a sequencer that uses Osaka by posting a single block with the schema of BPO2.
-        if (Execute.rulesOf(fork) < Execute.rulesOf(current)) revert ForkWentBack(schema, current);
+        if (Execute.rulesOf(fork) < Execute.rulesOf(current)) {
+            Mismatch.fail(ForkWentBack.selector, schema, current);
+        }
         return _withSchema(rules, fork);
     }
 
@@ -315,12 +325,16 @@ abstract contract RollupRules is RollupState {
         uint16 fork = Execute.singleOf(schema);
         _requireSupported(fork);
         uint16 current = _schemaOf(_rulesAt(rules, timestamp));
-        if (!Execute.sameRevision(fork, current)) revert SchemaMismatch(schema, current);
+        if (!Execute.sameRevision(fork, current)) {
+            Mismatch.fail(SchemaMismatch.selector, schema, current);
+        }
         uint256 key = _reportKey(fork);
         bool later = Execute.rulesOf(fork) > Execute.rulesOf(current);
         // A second report of the same rules for the same head would only delay the change.
         // forge-lint: disable-next-line(unsafe-typecast)
-        if (!later || key <= uint80(_forkReport)) revert ForkNotLater(fork, current);
+        if (!later || key <= uint80(_forkReport)) {
+            Mismatch.fail(ForkNotLater.selector, fork, current);
+        }
         _forkReport = key | block.timestamp << 80;
         emit ForkReported(fork, _latest());
     }

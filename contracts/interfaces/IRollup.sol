@@ -54,7 +54,7 @@ interface IRollup {
     /// parent.
     enum ForkMode {
         /// The fork that EXECUTE accepts at the timestamp of the block, i.e. the one that L1 had
-        /// then.
+        /// then. It may be later than Amsterdam.
         Follow,
         /// The fork of the current entry in L1's registry (EIP-8357) when the block is posted.
         Registry,

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {KeptCodes} from "./KeptCodes.sol";
+import {Mismatch} from "./Mismatch.sol";
 
 /// @title Calls of the EXECUTE precompile, and the fields of its input
 /// @notice The input of EXECUTE is a schema id (two bytes, big-endian) and an SSZ `StatelessInput`.
@@ -113,6 +114,8 @@ library Execute {
     /// @notice First and last schema of single inputs with this layout: Prague and Amsterdam.
     uint16 internal constant FIRST_SCHEMA = 0x1101;
     uint16 internal constant LAST_SCHEMA = 0x1501;
+    /// @notice Result of `load` for an input whose fork is later than `LAST_SCHEMA`.
+    uint256 internal constant LATER = 0xffff;
     /// @dev The only schema between them that shares its rules with the schemas after it.
     uint16 private constant OSAKA = 0x1201;
 
@@ -177,12 +180,19 @@ library Execute {
     /// @dev One buffer for all inputs, because the cost of memory is superlinear.
     function allocate(bytes[] calldata inputs) internal pure returns (bytes memory buffer) {
         uint256 capacity = MIN_LENGTH;
-        for (uint256 i = 0; i < inputs.length; ++i) {
-            uint256 length = KeptCodes.lengthOf(inputs[i]);
-            if (length > capacity) capacity = length;
-        }
-        // Unlike `new bytes`, this does not clear the memory.
+        uint256 magic = KeptCodes.MAGIC;
+        // Unlike `new bytes`, this does not clear the memory. The lengths are checked when each
+        // input is loaded; here it is enough that none overflows.
         assembly ("memory-safe") {
+            let end := add(inputs.offset, shl(5, inputs.length))
+            for { let p := inputs.offset } lt(p, end) { p := add(p, 0x20) } {
+                let input := add(inputs.offset, calldataload(p))
+                let length := calldataload(input)
+                if gt(length, calldatasize()) { revert(0, 0) }
+                let word := calldataload(add(input, 0x20))
+                if eq(shr(240, word), magic) { length := and(shr(208, word), 0xffffffff) }
+                if gt(length, capacity) { capacity := length }
+            }
             buffer := mload(0x40)
             mstore(0x40, add(buffer, and(add(capacity, 0x3f), not(0x1f))))
             mstore(buffer, 0)
@@ -192,7 +202,7 @@ library Execute {
     /// @notice Copies one of the inputs for which `buffer` was allocated, and checks the offsets at
     /// which its fields are read.
     /// @return count Number of blocks if the input is a batch, which `blockAt` returns; zero for a
-    /// single input, which is itself read as its block.
+    /// single input, which is itself read as its block; `LATER` if the layout is not known.
     function load(bytes memory buffer, bytes calldata input) internal view returns (uint256 count) {
         if (KeptCodes.refers(input)) {
             KeptCodes.assemble(buffer, input);
@@ -202,8 +212,9 @@ library Execute {
                 calldatacopy(add(buffer, 0x20), input.offset, input.length)
             }
         }
+        if (isLater(buffer)) return LATER;
         uint256 length = buffer.length;
-        if (length < MIN_LENGTH) revert InputTooShort(length, MIN_LENGTH);
+        if (length < MIN_LENGTH) Mismatch.fail(InputTooShort.selector, length, MIN_LENGTH);
         // Schema id at byte 0 and both offsets, at bytes 2 and 18, are in one word.
         uint256 head = uint256(_word(buffer, 0));
         if (uint32(head >> 208) != INPUT_FIXED << 24) {
@@ -215,11 +226,13 @@ library Execute {
         }
         uint256 first = _uint32(buffer, REQUEST_AT);
         count = first / 4;
-        if (count == 0 || count > MAX_BLOCKS) revert BatchSizeInvalid(count, MAX_BLOCKS);
+        if (count == 0 || count > MAX_BLOCKS) {
+            Mismatch.fail(BatchSizeInvalid.selector, count, MAX_BLOCKS);
+        }
         if (first != 4 * count) revert OffsetNotCanonical(REQUEST_AT, first, 4 * count);
         if (!hasTrailer()) return count;
         uint256 expected = REQUEST_AT + (4 + REQUEST_HEAD) * count + TRAILER_LENGTH;
-        if (length != expected) revert HeadLengthMismatch(length, expected);
+        if (length != expected) Mismatch.fail(HeadLengthMismatch.selector, length, expected);
     }
 
     /// @notice Returns a block of a loaded batch, for use with the functions that read fields of
@@ -233,20 +246,29 @@ library Execute {
         returns (bytes memory block_)
     {
         uint256 offset;
-        if (hasTrailer()) {
-            offset = 4 * count + REQUEST_HEAD * index;
-        } else {
-            offset = _uint32(input, REQUEST_AT + 4 * index);
-            uint256 least = 4 * count;
-            if (index != 0) least = _uint32(input, REQUEST_AT + 4 * index - 4) + MIN_REQUEST;
-            // `load` has checked that the input is not shorter.
-            uint256 most = input.length - (18 + 44 + 528);
-            if (offset < least || offset > most) revert RequestOutOfPlace(offset, least, most);
+        // The count is at most `MAX_BLOCKS`, and offsets have 32 bits.
+        unchecked {
+            if (hasTrailer()) {
+                offset = 4 * count + REQUEST_HEAD * index;
+            } else {
+                offset = _uint32(input, REQUEST_AT + 4 * index);
+                uint256 least = 4 * count;
+                if (index != 0) least = _uint32(input, REQUEST_AT + 4 * index - 4) + MIN_REQUEST;
+                // `load` has checked that the input is not shorter.
+                uint256 most = input.length - (18 + 44 + 528);
+                if (offset < least || offset > most) revert RequestOutOfPlace(offset, least, most);
+            }
         }
         assembly ("memory-safe") {
             block_ := add(input, offset)
         }
         _requireOffset(block_, REQUEST_AT, REQUEST_FIXED);
+    }
+
+    /// @notice Returns `true` if the fork of a loaded input is later than those whose layout is
+    /// known.
+    function isLater(bytes memory input) internal pure returns (bool) {
+        return uint256(_word(input, 0)) >> 248 > LAST_SCHEMA >> 8;
     }
 
     /// @notice Returns the schema id of a loaded input.
@@ -370,7 +392,7 @@ library Execute {
         }
         if (!whole) revert TransactionsInBlobs();
         uint256 count = list == end ? 0 : _uint32(input, list) / 4;
-        if (position >= count) revert TransactionOutOfRange(position, count);
+        if (position >= count) Mismatch.fail(TransactionOutOfRange.selector, position, count);
         uint256 start = list + _uint32(input, list + 4 * position);
         if (position + 1 < count) end = list + _uint32(input, list + 4 * position + 4);
         assembly ("memory-safe") {
@@ -412,7 +434,7 @@ library Execute {
     /// prefix of the input: they contain all of its blocks, and a node that has the state before
     /// them needs no others.
     function requirePrefix(bytes memory input, uint256 end) internal pure {
-        if (end < MIN_LENGTH) revert InputTooShort(end, MIN_LENGTH);
+        if (end < MIN_LENGTH) Mismatch.fail(InputTooShort.selector, end, MIN_LENGTH);
         uint256 witness = INPUT_AT + _uint32(input, WITNESS_OFFSET_AT);
         if (end != witness) revert PrefixEndsElsewhere(end, witness);
     }
@@ -438,10 +460,12 @@ library Execute {
         }
         if (!ok) revert ExecuteFailed();
         if (size == 0) revert ExecuteAbsent();
-        if (size != RESULT_LENGTH) revert ResultLengthMismatch(size, RESULT_LENGTH);
+        if (size != RESULT_LENGTH) {
+            Mismatch.fail(ResultLengthMismatch.selector, size, RESULT_LENGTH);
+        }
 
         uint256 flag = tail >> 248;
-        if (flag != VALID) revert ResultNotValid(flag, VALID);
+        if (flag != VALID) Mismatch.fail(ResultNotValid.selector, flag, VALID);
         // The chain id has the same byte order in input and result, the schema id has not.
         uint256 named = uint256(_word(input, CHAIN_ID_AT)) >> 192;
         if ((tail >> 184) & type(uint64).max != named) {
@@ -449,7 +473,7 @@ library Execute {
         }
         uint16 got = uint16(tail >> 168);
         got = got << 8 | got >> 8;
-        if (got != schema(input)) revert ResultSchemaMismatch(got, schema(input));
+        if (got != schema(input)) Mismatch.fail(ResultSchemaMismatch.selector, got, schema(input));
     }
 
     // ------------------------------------------------------------------ leaves

@@ -92,12 +92,31 @@ library HeaderFields {
         (fields.timestamp, next) = _uint64(next, end);
     }
 
-    /// @dev Returns the end of `count` items, of any kind.
+    /// @dev Returns the end of `count` items, of any kind. Their lengths are not checked to be
+    /// canonical: EXECUTE has encoded the header.
     function _skip(uint256 pos, uint256 end, uint256 count) private pure returns (uint256 next) {
         next = pos;
-        for (uint256 i = 0; i < count; ++i) {
-            (, next,) = Rlp.item(next, end);
+        assembly ("memory-safe") {
+            for {} count { count := sub(count, 1) } {
+                let word := calldataload(next)
+                let first := byte(0, word)
+                // A single byte; else a string or a list, of up to 55 bytes or longer.
+                next := add(next, 1)
+                if gt(first, 0x7f) {
+                    first := sub(first, 0x80)
+                    if gt(first, 0x3f) { first := sub(first, 0x40) }
+                    switch gt(first, 55)
+                    case 0 { next := add(next, first) }
+                    default {
+                        // The length of the length is 1 to 8 bytes.
+                        let size := sub(first, 55)
+                        next := add(add(next, size), shr(sub(256, shl(3, size)), shl(8, word)))
+                    }
+                }
+            }
         }
+        // Positions only grow, and by less than 2^65 each.
+        if (next > end) revert Rlp.RlpTruncated(pos, end);
     }
 
     function _uint64(uint256 pos, uint256 end) private pure returns (uint64 value, uint256 next) {

@@ -108,6 +108,16 @@ library Rlp {
         returns (uint256 value, uint256 next)
     {
         uint256 start;
+        unchecked {
+            // Common case: the length in the first byte, which is not that of a single byte.
+            uint256 word = _word(pos);
+            next = pos + 1 + length;
+            if (length > 1 && word >> 248 == 0x80 + length && next <= end) {
+                value = (word << 8) >> (256 - 8 * length);
+                if (length == 32) value |= _word(pos + 32) >> 248;
+                return (value, next);
+            }
+        }
         (start, next) = str(pos, end);
         if (next - start != length) revert RlpLengthMismatch(pos, next - start, length);
         value = _word(start) >> (256 - 8 * length);

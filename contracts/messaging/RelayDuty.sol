@@ -5,6 +5,7 @@ import {RollupRules} from "../governance/RollupRules.sol";
 import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
 import {Capacity} from "../libraries/Capacity.sol";
 import {L1History} from "../libraries/L1History.sol";
+import {Mismatch} from "../libraries/Mismatch.sol";
 
 /// @title Relaying messages from L1 as a duty of the rollup
 /// @notice Anchors tell the L2 which messages exist; this contract enforces that they are relayed.
@@ -32,17 +33,21 @@ abstract contract RelayDuty is RollupRules {
         uint64 number = update.l1BlockNumber;
         uint64 count = update.messageCount;
         bytes32 root = update.messageRoot;
-        if (number < tip.anchorNumber) revert AnchorNumberWentBack(number, tip.anchorNumber);
-        if (count < tip.messageCount) revert MessageCountWentBack(count, tip.messageCount);
+        if (number < tip.anchorNumber) {
+            Mismatch.fail(AnchorNumberWentBack.selector, number, tip.anchorNumber);
+        }
+        if (count < tip.messageCount) {
+            Mismatch.fail(MessageCountWentBack.selector, count, tip.messageCount);
+        }
         if (count != tip.messageCount) {
             _loadDuties(tip);
             // Both are far below 2^64.
             // forge-lint: disable-next-line(unsafe-typecast)
             uint64 limit = tip.duties.relayed + uint64(Capacity.AHEAD);
-            if (count > limit) revert AnchorTooFarAhead(count, limit);
+            if (count > limit) Mismatch.fail(AnchorTooFarAhead.selector, count, limit);
         }
         if (update.checkpointBlock > number) {
-            revert CheckpointAfterAnchor(update.checkpointBlock, number);
+            Mismatch.fail(CheckpointAfterAnchor.selector, update.checkpointBlock, number);
         }
         bytes32 l1Hash = L1History.hashOf(number);
         bool known = IL1MessageQueue(MESSAGE_QUEUE)
@@ -89,12 +94,12 @@ abstract contract RelayDuty is RollupRules {
         IL1MessageQueue queue = IL1MessageQueue(MESSAGE_QUEUE);
         uint64 relayed = queue.relayedAfter(tip.stateRoot, proof.accountProof, proof.storageProof);
         // The messenger's counter never decreases; the subtraction below relies on that.
-        if (relayed < d.relayed) revert RelayedWentBack(relayed, d.relayed);
+        if (relayed < d.relayed) Mismatch.fail(RelayedWentBack.selector, relayed, d.relayed);
 
         uint64 since = queue.settle(relayed, _copy(proof.before), _copy(proof.next));
         uint64 due = since + RELAY_DEADLINE;
         if (demanded && tip.timestamp >= due && relayed - d.relayed < Capacity.RELAYS) {
-            revert MessagesOverdue(relayed, due);
+            Mismatch.fail(MessagesOverdue.selector, relayed, due);
         }
         worked = relayed != d.relayed;
         d.relayed = relayed;

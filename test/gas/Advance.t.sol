@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
+import {HeaderReader} from "../../contracts/HeaderReader.sol";
 import {IRollup} from "../../contracts/interfaces/IRollup.sol";
+import {Execute} from "../../contracts/libraries/Execute.sol";
+import {KeptCodes} from "../../contracts/libraries/KeptCodes.sol";
 import {OpenSequencing} from "../../contracts/sequencing/OpenSequencing.sol";
 import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
 import {RotatingSequencing} from "../../contracts/sequencing/RotatingSequencing.sol";
@@ -223,5 +226,38 @@ contract AdvanceGasTest is GasFixture {
         assertLt(single, many);
         // Its gas, and its bytes including the witness: as calldata, and in EXECUTE.
         assertLe((many - single) / 49, 21_000 + 900 * 32);
+    }
+
+    /// @dev Returns the cost of advancing by this block as one of a later fork, without EXECUTE.
+    function costByHeader(bytes memory input) internal returns (Cost memory) {
+        installDialect(Execute.HEADERS_PRECOMPILE, "dialect=headers");
+        (, bytes memory answer) = Execute.HEADERS_PRECOMPILE.staticcall(input);
+        (answer[41], answer[42]) = (0x01, 0x16);
+        // Code that returns the answer.
+        bytes memory code = abi.encodePacked(hex"61", uint16(answer.length), hex"80600a5f395ff3");
+        vm.etch(Execute.HEADERS_PRECOMPILE, bytes.concat(code, answer));
+        input = L2.broken(input, IL2.Field.Schema, bytes32(uint256(0x1601)), false);
+        return cost(address(rollup), 0, advanceCall(one(input), none()));
+    }
+
+    /// @dev A block of a fork whose layout is not known, compared with reading it in place.
+    function test_gas_of_a_block_that_is_read_by_its_header() public {
+        fillRing();
+        bytes32 initHash = keccak256(type(HeaderReader).creationCode);
+        address reader = vm.computeCreate2Address(0, initHash, KeptCodes.PROXY);
+        vm.etch(reader, type(HeaderReader).runtimeCode);
+        // The head already has the fork of the block.
+        uint256 state = vm.snapshotState();
+        bytes[] memory inputs = one(l2.seal());
+        uint256 charges = chargesOf(inputs);
+        Cost memory inPlace = cost(address(rollup), 0, advanceCall(inputs, none()));
+        vm.revertToState(state);
+        costByHeader(l2.seal());
+        nextL1Block();
+        uint256 used = costByHeader(l2.seal()).beyondCalldata;
+        assertHead();
+        uint256 more = used + charges - inPlace.beyondCalldata;
+        vm.snapshotValue("gas", "advance: a block read by its header, beyond in place", more);
+        assertLe(more, 22_000);
     }
 }

@@ -13,6 +13,7 @@ contract Meter {
         // Precompiles are warm in every transaction, but forge treats EXECUTE like other accounts.
         (bool ok,) = address(0x0101).staticcall{gas: 1000}("");
         assert(!ok);
+        (ok,) = address(0x0105).staticcall{gas: 1000}("");
         // The return data are not copied, because that would count.
         used = gasleft();
         assembly ("memory-safe") {

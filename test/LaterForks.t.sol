@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {HeaderReader} from "../contracts/HeaderReader.sol";
+import {IRollup} from "../contracts/interfaces/IRollup.sol";
+import {Execute} from "../contracts/libraries/Execute.sol";
+import {KeptCodes} from "../contracts/libraries/KeptCodes.sol";
+import {ForkedL1} from "./utils/ForkedL1.sol";
+import {IL2} from "./utils/IL2.sol";
+import {L2} from "./utils/L2.sol";
+import {LaterFork} from "./utils/LaterFork.sol";
+
+/// @dev A rollup without an owner follows L1 through forks whose layout it does not know.
+contract LaterForksTest is ForkedL1 {
+    using L2 for L2.Chain;
+
+    uint16 internal constant LATER = 0x1601;
+
+    /// @dev Address of `NativeRollup.READER`: that of the common CREATE2 proxy with salt zero.
+    address internal reader =
+        vm.computeCreate2Address(0, keccak256(type(HeaderReader).creationCode), KeptCodes.PROXY);
+
+    function setUp() public override {
+        super.setUp();
+        installExecute("");
+        installDialect(address(0xe105), "dialect=headers");
+        vm.etch(Execute.HEADERS_PRECOMPILE, type(LaterFork).runtimeCode);
+        vm.etch(reader, type(HeaderReader).runtimeCode);
+    }
+
+    /// @dev Returns the input of the later fork for one of Amsterdam.
+    function later(bytes memory input) internal pure returns (bytes memory other) {
+        other = bytes.concat(input);
+        for (uint256 i = 2; i < other.length; ++i) {
+            other[i] = ~other[i];
+        }
+        other[0] = 0x16;
+    }
+
+    function sealLater() internal returns (bytes memory) {
+        l2.schema = L2.AMSTERDAM;
+        return later(sealNow());
+    }
+
+    function test_an_ownerless_rollup_follows_a_fork_of_unknown_layout() public {
+        advance();
+        l2.schema = L2.AMSTERDAM;
+        advance();
+        nextL1Block();
+        bytes[] memory inputs = one(sealLater());
+        rollup.advance(inputs, none());
+        assertHead();
+        assertEq(rollup.schemaAt(0), LATER);
+        assertEq(rollup.baseFee(), (l2.head.baseFee + (1 << 24) - 1) >> 24 << 24);
+        // Messages continue.
+        send(alice, 1 ether, 0, "");
+        nextL1Block();
+        bytes[] memory blocks = new bytes[](3);
+        for (uint256 i = 0; i < 3; ++i) {
+            skip(12);
+            l2.schema = L2.AMSTERDAM;
+            blocks[i] = sealNow();
+        }
+        rollup.advance(one(later(L2.batchOf(blocks))), none());
+        assertHead();
+        assertEq(rollup.owner(), address(0));
+    }
+
+    /// @dev In one call: a block that is read in place, and then a later one.
+    function test_a_call_may_cross_the_fork() public {
+        bytes[] memory inputs = new bytes[](3);
+        l2.schema = L2.AMSTERDAM;
+        inputs[0] = sealNow();
+        skip(12);
+        inputs[1] = sealLater();
+        skip(12);
+        inputs[2] = sealLater();
+        rollup.advance(inputs, none());
+        assertHead();
+    }
+
+    function test_no_block_goes_back_from_a_later_fork() public {
+        rollup.advance(one(sealLater()), none());
+        nextL1Block();
+        IL2.Head memory head = l2.head;
+        l2.schema = L2.AMSTERDAM;
+        bytes[] memory inputs = one(sealNow());
+        vm.expectRevert(abi.encodeWithSelector(IRollup.ForkWentBack.selector, L2.AMSTERDAM, LATER));
+        rollup.advance(inputs, none());
+        l2.head = head;
+        rollup.advance(one(sealLater()), none());
+        assertHead();
+    }
+
+    /// @dev The rules are those of a block that is read in place.
+    function test_a_later_block_that_breaks_a_rule_is_refused() public {
+        IL2.Head memory start = l2.head;
+        l2.schema = L2.AMSTERDAM;
+        IL2.Block memory b = l2.next();
+        b.anchor = bytes32(uint256(1));
+        bytes memory input = later(l2.seal(b));
+        expectRefused(input, none(), abi.encodeWithSelector(IRollup.AnchorMismatch.selector, 1, 0));
+        l2.head = start;
+        b = l2.next();
+        b.gasLimit = 1;
+        input = later(l2.seal(b));
+        expectRefused(
+            input,
+            none(),
+            abi.encodeWithSelector(
+                IRollup.GasLimitMismatch.selector, l2.head.gasLimit, start.gasLimit
+            )
+        );
+        l2.head = start;
+        input = sealLater();
+        rollup.advance(one(input), none());
+        expectRefused(
+            input,
+            none(),
+            abi.encodeWithSelector(IRollup.ParentHashMismatch.selector, start.hash, l2.head.hash)
+        );
+    }
+
+    function test_an_invalid_later_block_is_refused() public {
+        bytes memory input = sealLater();
+        bytes memory forged = bytes.concat(input);
+        forged[Execute.STATE_ROOT_AT] ^= 0x01;
+        bytes[] memory inputs = one(forged);
+        vm.expectRevert(Execute.ExecuteFailed.selector);
+        rollup.advance{gas: 16_000_000}(inputs, none());
+        rollup.advance(one(input), none());
+        assertHead();
+    }
+
+    /// @dev Anyone may deploy it later.
+    function test_without_the_reader_nothing_later_is_accepted() public {
+        bytes memory code = reader.code;
+        bytes[] memory inputs = one(sealLater());
+        vm.etch(reader, "");
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IRollup.SchemaNotSupported.selector, LATER, L2.PRAGUE, L2.AMSTERDAM
+            )
+        );
+        rollup.advance(inputs, none());
+        vm.etch(reader, code);
+        rollup.advance(inputs, none());
+        assertHead();
+    }
+
+    /// @dev The other modes, and another revision.
+    function test_only_followers_of_l1_accept_later_forks() public {
+        IRollup.ForkMode[2] memory modes = [IRollup.ForkMode.Registry, IRollup.ForkMode.Pinned];
+        for (uint256 i = 0; i < 2; ++i) {
+            restart(modes[i]);
+            registry.set(LATER);
+            bytes[] memory inputs = one(sealLater());
+            vm.expectPartialRevert(
+                modes[i] == IRollup.ForkMode.Pinned
+                    ? IRollup.SchemaMismatch.selector
+                    : IRollup.SchemaNotSupported.selector
+            );
+            rollup.advance(inputs, none());
+        }
+        restart(IRollup.ForkMode.Follow);
+        bytes memory nested = sealLater();
+        nested[1] = 0x02;
+        bytes[] memory refused = one(nested);
+        vm.expectRevert(abi.encodeWithSelector(IRollup.SchemaMismatch.selector, 0x1602, L2.PRAGUE));
+        rollup.advance(refused, none());
+        nested[1] = 0x01;
+        rollup.advance(one(nested), none());
+        assertHead();
+    }
+}
