@@ -16,7 +16,7 @@ contract NativeRollup is Rollup, INativeRollup {
     /// @dev Reader of the blocks of later forks: the account that the common CREATE2 proxy deploys
     /// with salt zero and the init code of `HeaderReader`. Its address commits to its code, so any
     /// account may deploy it, at any time.
-    address private constant READER = 0xc8A64C61758664733BA13852cb9D4691b00285a3;
+    address private constant READER = 0x6cf5d6Dab3bbDf47C8105515dd28B72a8B9443b7;
 
     /// @param genesisHeader RLP of the header of the L2 block with which the rollup starts.
     /// @param config Rules for all later blocks.

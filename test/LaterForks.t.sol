@@ -5,10 +5,12 @@ import {HeaderReader} from "../contracts/HeaderReader.sol";
 import {IRollup} from "../contracts/interfaces/IRollup.sol";
 import {Execute} from "../contracts/libraries/Execute.sol";
 import {KeptCodes} from "../contracts/libraries/KeptCodes.sol";
+import {BlobInputs} from "./utils/ExecuteWithBlobs.sol";
 import {ForkedL1} from "./utils/ForkedL1.sol";
 import {IL2} from "./utils/IL2.sol";
 import {L2} from "./utils/L2.sol";
 import {LaterFork} from "./utils/LaterFork.sol";
+import {TransactionTries} from "./utils/TransactionTries.sol";
 
 /// @dev A rollup without an owner follows L1 through forks whose layout it does not know.
 contract LaterForksTest is ForkedL1 {
@@ -171,5 +173,32 @@ contract LaterForksTest is ForkedL1 {
         nested[1] = 0x01;
         rollup.advance(one(nested), none());
         assertHead();
+    }
+
+    /// @dev The layout of the transactions is not known, but their root is in the header.
+    function test_a_forced_transaction_is_included_by_proof() public {
+        bytes[] memory all = new bytes[](1);
+        all[0] = l2.sign(L2.transaction("alice", bob, 1, ""));
+        IRollup.ForcedTransaction memory t = submit(all[0]);
+        skip(FORCED_DELAY + 1);
+        l2.schema = L2.AMSTERDAM;
+        IL2.Head memory parent = l2.head;
+        bytes memory without = later(l2.seal());
+        expectRefused(
+            without, none(), abi.encodeWithSelector(IRollup.ForcedTransactionOmitted.selector, 0)
+        );
+        l2.head = parent;
+        l2.raw(all[0]);
+        bytes memory input = later(l2.seal());
+        IRollup.Discharge memory d = discharge(t, IRollup.Outcome.Included);
+        expectRefused(input, one(d), abi.encodeWithSelector(Execute.TransactionsInBlobs.selector));
+        (bool ok, bytes memory answer) = Execute.HEADERS_PRECOMPILE.staticcall(input);
+        assertTrue(ok);
+        uint256 start = Execute.RESULT_LENGTH + 4;
+        d.code = BlobInputs.slice(answer, start, answer.length - start);
+        (, d.accountProof) = TransactionTries.prove(all, 0);
+        rollup.advance(one(input), one(d));
+        assertHead();
+        assertEq(rollup.duties().forcedNext, 1);
     }
 }

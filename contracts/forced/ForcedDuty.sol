@@ -42,7 +42,10 @@ abstract contract ForcedDuty is RollupRules {
         for (uint256 i = 0; i < found.length; ++i) {
             Discharge calldata one = batch.discharges[i];
             if (one.outcome == Outcome.Included) {
-                found[i] = Execute.transactionHash(block_, tip.inputEnd, one.position);
+                // A proof begins at the hash of the block; the queue checks it.
+                found[i] = one.accountProof.length == 0
+                    ? Execute.transactionHash(block_, tip.inputEnd, one.position)
+                    : Execute.blockHash(block_);
             }
         }
         IForcedSettlement.BlockFacts memory facts = IForcedSettlement.BlockFacts({

@@ -5,13 +5,17 @@ import {IForcedInbox} from "../interfaces/IForcedInbox.sol";
 import {IForcedSettlement} from "../interfaces/IForcedSettlement.sol";
 import {IRollup} from "../interfaces/IRollup.sol";
 import {Capacity} from "../libraries/Capacity.sol";
+import {HeaderFields} from "../libraries/HeaderFields.sol";
 import {StateProof} from "../libraries/StateProof.sol";
+import {TransactionProof} from "../libraries/TransactionProof.sol";
 
 /// @title Resolution of forced transactions
 /// @notice A transaction is due `DELAY` seconds after its submission. From then on, a block that
 /// must resolve forced transactions (see `ForcedDuty`) does so with one of these outcomes:
 ///
-///   Included        the block includes it
+///   Included        the block includes it, at an index of the input, or by a proof against the
+///                   transactions root in its header. Blocks in blobs and of forks whose layout is
+///                   not known need the proof
 ///   Invalid         proven against the state root after the block: the nonce is another one, or
 ///                   the sender cannot pay or has code
 ///   Underpriced     it does not pay the block's base fee, and either its fee cap was below the
@@ -201,6 +205,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         uint64 index = judgement.index;
         uint256 length = Capacity.ENTRY_BYTES;
         if (outcome == IRollup.Outcome.Included) {
+            if (given.accountProof.length != 0) found = _provenIn(found, given);
             if (found != t.hash) revert IRollup.NotIncluded(index, found, t.hash);
             judgement.known[judgement.judged] = Known(t.sender, t.nonce + 1, true, false, 0);
             judgement.gas += t.gasLimit;
@@ -236,6 +241,18 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         }
         judgement.length += length;
         emit ForcedDischarged(index, t.hash, uint8(outcome));
+    }
+
+    /// @dev Returns the hash of the transaction at a position of the block, by a proof against the
+    /// transactions root in its header.
+    function _provenIn(bytes32 blockHash, IRollup.Discharge calldata given)
+        private
+        pure
+        returns (bytes32)
+    {
+        (bytes32 got, bytes32 root) = HeaderFields.transactionsRoot(given.code);
+        if (got != blockHash) revert IRollup.HeaderMismatch(got, blockHash);
+        return TransactionProof.hashAt(root, given.position, given.accountProof);
     }
 
     /// @dev Returns `true` if the transaction is invalid after the block because of the sender's

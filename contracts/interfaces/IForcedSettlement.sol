@@ -35,7 +35,7 @@ interface IForcedSettlement {
     /// @param facts The block and its duties.
     /// @param batch Evidence for the outcomes.
     /// @param found For each transaction with the outcome `Included`, the hash of the transaction
-    /// at that position of the block.
+    /// at that position of the block; the hash of the block, if the evidence has a proof.
     /// @return next Number of the first transaction that has not been discharged afterwards.
     /// @return due L2 timestamp from which that transaction may be due.
     function discharge(

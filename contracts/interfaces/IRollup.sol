@@ -222,9 +222,11 @@ interface IRollup {
         uint64 position;
         /// If it is invalid: trie nodes that prove the sender's account, or its absence, against
         /// the block's state root. If its target has code: trie nodes that prove the target's
-        /// account.
+        /// account. If it is included, and its position cannot be read from the input: trie nodes
+        /// that prove it against the transactions root of the block.
         bytes[] accountProof;
-        /// If it is invalid because the sender has code: that code.
+        /// If it is invalid because the sender has code: that code. If it is included and there is
+        /// a proof: the RLP of the block's header.
         bytes code;
     }
 
@@ -401,6 +403,8 @@ interface IRollup {
     error ForcedTransactionMismatch(uint64 index, bytes32 got, bytes32 expected);
     /// @notice The transaction is not due yet, so the only possible outcome is `Included`.
     error NotDue(uint64 index, uint64 due);
+    /// @notice The header in the evidence is not that of the block.
+    error HeaderMismatch(bytes32 got, bytes32 expected);
     /// @notice The block has another transaction at the given position.
     error NotIncluded(uint64 index, bytes32 got, bytes32 expected);
     /// @notice The transaction is valid after the block, so the block could have included it.

@@ -393,8 +393,12 @@ library Execute {
         if (!whole) revert TransactionsInBlobs();
         uint256 count = list == end ? 0 : _uint32(input, list) / 4;
         if (position >= count) Mismatch.fail(TransactionOutOfRange.selector, position, count);
-        uint256 start = list + _uint32(input, list + 4 * position);
-        if (position + 1 < count) end = list + _uint32(input, list + 4 * position + 4);
+        uint256 start;
+        // Offsets have 32 bits.
+        unchecked {
+            start = list + _uint32(input, list + 4 * position);
+            if (position + 1 < count) end = list + _uint32(input, list + 4 * position + 4);
+        }
         assembly ("memory-safe") {
             hash := keccak256(add(add(input, 0x20), start), sub(end, start))
         }

@@ -34,13 +34,7 @@ library HeaderFields {
     /// @notice Reads the header from `pos` to `end`, both absolute offsets in `msg.data`. Reverts
     /// unless the bytes are exactly one list that begins with these items.
     function read(uint256 pos, uint256 end) internal pure returns (BlockFields memory fields) {
-        bytes32 hash;
-        assembly ("memory-safe") {
-            let free := mload(0x40)
-            calldatacopy(free, pos, sub(end, pos))
-            hash := keccak256(free, sub(end, pos))
-        }
-        fields.blockHash = hash;
+        fields.blockHash = _hash(pos, end);
         (uint256 next, uint256 stop) = Rlp.list(pos, end);
         Rlp.requireEnd(stop, end);
         next = _roots(fields, next, stop);
@@ -57,6 +51,24 @@ library HeaderFields {
         next = _skip(next, stop, 3);
         (word,) = Rlp.fixedString(next, stop, 32);
         fields.parentBeaconBlockRoot = bytes32(word);
+    }
+
+    /// @notice Returns the hash of a header, and its transactions root.
+    function transactionsRoot(bytes calldata header)
+        internal
+        pure
+        returns (bytes32 blockHash, bytes32 root)
+    {
+        uint256 pos;
+        assembly ("memory-safe") {
+            pos := header.offset
+        }
+        uint256 end = pos + header.length;
+        blockHash = _hash(pos, end);
+        (uint256 next, uint256 stop) = Rlp.list(pos, end);
+        BlockFields memory fields;
+        _roots(fields, next, stop);
+        root = fields.transactionsRoot;
     }
 
     /// @dev Reads the items from the parent hash to the transactions root.
@@ -117,6 +129,14 @@ library HeaderFields {
         }
         // Positions only grow, and by less than 2^65 each.
         if (next > end) revert Rlp.RlpTruncated(pos, end);
+    }
+
+    function _hash(uint256 pos, uint256 end) private pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, pos, sub(end, pos))
+            hash := keccak256(free, sub(end, pos))
+        }
     }
 
     function _uint64(uint256 pos, uint256 end) private pure returns (uint64 value, uint256 next) {

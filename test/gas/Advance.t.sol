@@ -231,7 +231,8 @@ contract AdvanceGasTest is GasFixture {
     /// @dev Returns the cost of advancing by this block as one of a later fork, without EXECUTE.
     function costByHeader(bytes memory input) internal returns (Cost memory) {
         installDialect(Execute.HEADERS_PRECOMPILE, "dialect=headers");
-        (, bytes memory answer) = Execute.HEADERS_PRECOMPILE.staticcall(input);
+        (bool ok, bytes memory answer) = Execute.HEADERS_PRECOMPILE.staticcall(input);
+        assertTrue(ok);
         (answer[41], answer[42]) = (0x01, 0x16);
         // Code that returns the answer.
         bytes memory code = abi.encodePacked(hex"61", uint16(answer.length), hex"80600a5f395ff3");

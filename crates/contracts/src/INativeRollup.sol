@@ -180,6 +180,7 @@ interface INativeRollup {
     error ForcedTransactionOmitted(uint64 index);
     error ForcedTransactionMismatch(uint64 index, bytes32 got, bytes32 expected);
     error NotDue(uint64 index, uint64 due);
+    error HeaderMismatch(bytes32 got, bytes32 expected);
     error NotIncluded(uint64 index, bytes32 got, bytes32 expected);
     error StillValid(uint64 index);
     error PricedEnough(uint64 index, uint128 maxFee, uint256 baseFee);
