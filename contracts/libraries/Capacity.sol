@@ -51,7 +51,8 @@ library Capacity {
     uint256 internal constant DUTY_BYTES = 52_000;
 
     /// @notice Maximum gas that the duties of a block can use, if its gas limit is not lower.
-    uint256 internal constant DUTY_GAS = 8_000_000;
+    /// @dev Not higher, so that L1 could halve the maximum gas of a transaction.
+    uint256 internal constant DUTY_GAS = 4_000_000;
 
     /// @notice Bytes of a trie path without the root.
     uint256 internal constant PATH_BYTES = 3200;

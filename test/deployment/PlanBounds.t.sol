@@ -197,13 +197,13 @@ contract PlanBoundsTest is PlanFixture {
             "messages.max_gas",
             string.concat("at most 8834765: a message without data is ", why)
         );
-        string memory rule = "at most 8000000: what can be demanded of a block";
-        expectBound("\nmax_gas = 300000", "\nmax_gas", 8_000_000, 8_000_001, "forced.max_gas", rule);
+        string memory rule = "at most 4000000: what can be demanded of a block";
+        expectBound("\nmax_gas = 300000", "\nmax_gas", 4_000_000, 4_000_001, "forced.max_gas", rule);
         expectBound(
             "max_bounded_gas = 1000000",
             "max_bounded_gas",
-            8_000_000,
-            8_000_001,
+            4_000_000,
+            4_000_001,
             "forced.max_bounded_gas",
             rule
         );

@@ -179,7 +179,7 @@ contract ForcedGasBudgetTest is RealRollup {
 
     function forcedConfig(address rollup_) internal override returns (ForcedInbox.Config memory c) {
         c = super.forcedConfig(rollup_);
-        c.maxGas = gasLimit < 8_000_000 ? gasLimit : 8_000_000;
+        c.maxGas = gasLimit < 4_000_000 ? gasLimit : 4_000_000;
     }
 
     function transfer(uint64 nonce, uint64 gas) private returns (bytes memory) {
@@ -219,23 +219,23 @@ contract ForcedGasBudgetTest is RealRollup {
         assertEq(rollup.duties().forcedNext, 1);
     }
 
-    function test_a_block_owes_eight_million_gas() public {
-        assertHolds(4_000_000, 4_000_000);
+    function test_a_block_owes_four_million_gas() public {
+        assertHolds(2_000_000, 2_000_000);
     }
 
-    function test_a_block_owes_no_more_than_eight_million_gas() public {
-        assertHoldsNot(4_000_000, 4_000_001);
+    function test_a_block_owes_no_more_than_four_million_gas() public {
+        assertHoldsNot(2_000_000, 2_000_001);
     }
 
     function test_a_small_block_owes_all_of_its_gas() public {
-        gasLimit = 6_000_000;
+        gasLimit = 3_200_000;
         super.setUp();
-        assertHolds(3_000_000, 3_000_000);
+        assertHolds(1_600_000, 1_600_000);
     }
 
     function test_a_small_block_owes_no_more_than_its_gas() public {
-        gasLimit = 6_000_000;
+        gasLimit = 3_200_000;
         super.setUp();
-        assertHoldsNot(3_000_000, 3_000_001);
+        assertHoldsNot(1_600_000, 1_600_001);
     }
 }

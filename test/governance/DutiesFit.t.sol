@@ -39,10 +39,10 @@ contract DutiesFitTest is RealRollup {
 
     function test_no_more_can_be_forced_than_l1_carries() public {
         gasLimit = 30_000_000;
-        maxBoundedGas = 8_000_000;
+        maxBoundedGas = 4_000_000;
         deploy();
-        maxBoundedGas = 8_000_001;
-        expectTooLarge(8_000_001, 8_000_000);
+        maxBoundedGas = 4_000_001;
+        expectTooLarge(4_000_001, 4_000_000);
     }
 
     /// @dev A call of the bounded target by an alias account adds 47,800 bytes to those of the

@@ -36,9 +36,25 @@ contract CapacityTest is Test {
     /// @dev Leaves spare gas for what a builder adds.
     function test_a_block_with_the_largest_duty_fits_one_transaction() public pure {
         assertTrue(Capacity.fits(Capacity.TRANSACTION_BYTES, Capacity.DUTY_GAS));
-        assertTrue(Capacity.fits(Capacity.TRANSACTION_BYTES, Capacity.DUTY_GAS + 4_500_000));
+        assertTrue(Capacity.fits(Capacity.TRANSACTION_BYTES, Capacity.DUTY_GAS + 8_500_000));
         assertFalse(Capacity.fits(Capacity.TRANSACTION_BYTES, 13_000_000));
         assertFalse(Capacity.fits(Capacity.TRANSACTION_BYTES + 1, 0));
+    }
+
+    /// @dev Changes of L1 under which the largest duty still fits one transaction.
+    function test_the_largest_duty_survives_changes_of_l1() public pure {
+        uint256 bytes_ = Capacity.TRANSACTION_BYTES;
+        // Half the gas of a transaction leaves out less than 400 bytes, for the floor of EIP-7976.
+        uint256 gas = Capacity.advanceGas(bytes_ - 400, Capacity.DUTY_GAS);
+        assertLe(gas, TRANSACTION_GAS / 2);
+        // EXECUTE at twice its price.
+        uint256 execute = (20_000 + 4 * bytes_ + Capacity.DUTY_GAS) * 64 / 63;
+        assertLe(gas + execute, TRANSACTION_GAS);
+        // Twice the price of calldata, at the floor, leaves out less than 200 bytes.
+        assertLe(21_000 + 128 * (bytes_ - 200), TRANSACTION_GAS);
+        // Four times the price, for the evidence of a block in blobs.
+        uint256 evidence = Capacity.DUTY_BYTES + Capacity.ENVELOPE_BYTES + 610;
+        assertLe(21_000 + 256 * evidence, TRANSACTION_GAS);
     }
 
     function testFuzz_gas_is_that_of_the_dearer_schedule(uint256 length, uint256 gas) public pure {
@@ -99,7 +115,7 @@ contract CapacityTest is Test {
         assertEq(Capacity.BLOCK_BYTES, 78_000);
         assertEq(Capacity.ENVELOPE_BYTES, 1072);
         assertEq(Capacity.DUTY_BYTES, 52_000);
-        assertEq(Capacity.DUTY_GAS, 8_000_000);
+        assertEq(Capacity.DUTY_GAS, 4_000_000);
         assertEq(Capacity.RELAY_GAS, 3_000_000);
         assertEq(Capacity.TRANSACTION_GAS, TRANSACTION_GAS);
         assertEq(Capacity.ofTransfer(100), 100 + 2 * 3200 + 800);

@@ -1,7 +1,7 @@
 //! Limits of the duties of a block, equal to those of the contracts.
 
 /// Maximum L2 gas of the forced transactions that a block must include (`Capacity.DUTY_GAS`).
-pub const DUTY_GAS: u64 = 8_000_000;
+pub const DUTY_GAS: u64 = 4_000_000;
 /// Maximum bytes that duties add to an `advance` transaction (`Capacity.DUTY_BYTES`).
 pub const DUTY_BYTES: u64 = 52_000;
 /// Bytes of calldata that describe a forced transaction (`Capacity.ENTRY_BYTES`).
