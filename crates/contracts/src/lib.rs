@@ -18,6 +18,7 @@ mod config;
 mod deployment;
 mod genesis;
 mod genesis_check;
+mod inclusion;
 mod messages;
 
 pub use claims::{
@@ -32,4 +33,5 @@ pub use genesis::{
 pub use genesis_check::{
     GenesisAllowance, GenesisFinding, allocated_ether, check_genesis, storage_only_accounts,
 };
+pub use inclusion::{prove_inclusions, prove_transaction};
 pub use messages::{Anchor, Message, extend, kept_slot, pack, sent_in, sent_slot};

@@ -17,6 +17,7 @@ use contracts::{
     advance_plan::{self, AdvanceInput, AdvancePlan, Cost},
     bindings::INativeRollup::Evidence,
     code_reference::CodeReference,
+    prove_inclusions,
 };
 use std::{slice, sync::Arc};
 use wire::ProtocolFork;
@@ -25,6 +26,8 @@ use wire::ProtocolFork;
 const UPDATE_GAS: u64 = 100_000;
 /// Gas reserved for checking a proof of relayed messages.
 const PROOF_GAS: u64 = 400_000;
+/// Gas reserved for checking the outcome of a forced transaction, with a proof.
+const DISCHARGE_GAS: u64 = 150_000;
 /// Number of L1 blocks without blobs, or without code references, after an `advance` with them has
 /// failed. Doubled for blobs with each further failure.
 const RETRY_BLOCKS: u64 = 32;
@@ -133,7 +136,7 @@ impl Batcher {
         };
         let count = usize::try_from(posting.blocks).unwrap_or(usize::MAX).min(waiting.len());
         let blocks = waiting[..count].to_vec();
-        let (evidence, _) = evidence(
+        let (mut evidence, _) = evidence(
             &self.channel.evidence,
             &work.chain,
             &work.view,
@@ -141,15 +144,15 @@ impl Batcher {
             work.duties,
             &blocks,
         )??;
-        // The contract can prove the inclusion of forced transactions only in calldata.
-        if !evidence.forced.is_empty() {
-            return Ok(None);
-        }
+        // The contract cannot read transactions from blobs.
+        prove_inclusions(&mut evidence, |index| {
+            blocks.get(usize::try_from(index).ok()?).map(|block| &**block)
+        });
         let gas_limit = limit_with(&posting, &cost, &evidence, of_l1).min(self.limits().gas);
         let price = prices.blob_gas.unwrap_or_default();
         let sidecar = Arc::new(sidecar_of(&posting, self.present_fork(work, fork))?);
         let blobs = Blobs { sidecar, gas_limit, price };
-        let goes_alone = !evidence.relays.is_empty();
+        let goes_alone = !evidence.relays.is_empty() || !evidence.forced.is_empty();
         let data = TxData { input: posting.calldata(evidence), blobs: Some(blobs) };
         Ok(Some(Plan { blocks, data, goes_alone }))
     }
@@ -295,8 +298,10 @@ impl Work {
 fn limit_with(posting: &AdvancePlan, cost: &Cost, evidence: &Evidence, fork: ProtocolFork) -> u64 {
     let of = |evidence: Evidence| advance_plan::transaction_gas(fork, &posting.calldata(evidence));
     let ((plain, _), (whole, floor)) = (of(Evidence::default()), of(evidence.clone()));
-    let pieces =
-        UPDATE_GAS * evidence.updates.len() as u64 + PROOF_GAS * evidence.relays.len() as u64;
+    let discharges: usize = evidence.forced.iter().map(|batch| batch.discharges.len()).sum();
+    let pieces = UPDATE_GAS * evidence.updates.len() as u64
+        + PROOF_GAS * evidence.relays.len() as u64
+        + DISCHARGE_GAS * discharges as u64;
     // The calldata floor of EIP-7623 applies if EXECUTE is cheap and the calldata long.
     (cost.limit + (whole - plain) + pieces).max(floor)
 }

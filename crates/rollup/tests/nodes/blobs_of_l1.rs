@@ -7,7 +7,10 @@ use alloy_primitives::{Address, B256, Bytes, U256, hex};
 use alloy_provider::{Provider, ext::AnvilApi as _};
 use alloy_sol_types::SolCall as _;
 use codec::blob_tail::{REQUEST_HEAD, Trailer};
-use contracts::bindings::{IForcedInbox, INativeRollup};
+use contracts::bindings::{
+    IForcedInbox,
+    INativeRollup::{self, Evidence, Outcome},
+};
 use enshrine_rollup::{Config, Role, RollupNode, SubmitterConfig};
 use eyre::{OptionExt, Result};
 use std::{
@@ -93,6 +96,7 @@ struct Advance {
     nonce: u64,
     hashes: Vec<B256>,
     inputs: Vec<Bytes>,
+    evidence: Evidence,
     max_fee: u128,
     success: bool,
 }
@@ -113,6 +117,7 @@ async fn advances(world: &World) -> Result<Vec<Advance>> {
                     nonce: transaction.nonce(),
                     hashes: transaction.blob_versioned_hashes().unwrap_or_default().to_vec(),
                     inputs: call.inputs,
+                    evidence: call.evidence,
                     max_fee: transaction.max_fee_per_gas(),
                     success: receipt.ok_or_eyre("no receipt")?.status(),
                 });
@@ -336,7 +341,7 @@ async fn follower_rejects_blobs_of_lying_consensus_client() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn block_with_forced_transaction_is_posted_as_calldata() -> Result<()> {
+async fn block_in_blobs_includes_forced_transaction() -> Result<()> {
     let world = World::with_blobs().await?;
     let config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
     let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
@@ -356,7 +361,11 @@ async fn block_with_forced_transaction_is_posted_as_calldata() -> Result<()> {
     .await?;
     let advances = advances(&world).await?;
     assert!(advances.iter().all(|it| it.success), "{advances:?}");
-    assert!(advances[before.len()..].iter().any(is_calldata), "{advances:?}");
+    assert!(!advances.iter().any(is_calldata), "{advances:?}");
+    let discharges = advances.iter().flat_map(|it| &it.evidence.forced);
+    let outcomes: Vec<_> =
+        discharges.flat_map(|it| &it.discharges).map(|discharge| &discharge.outcome).collect();
+    assert_eq!(outcomes, [&Outcome::Included]);
     sequencer.stop().await;
     Ok(())
 }
