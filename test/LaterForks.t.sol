@@ -2,14 +2,17 @@
 pragma solidity ^0.8.28;
 
 import {HeaderReader} from "../contracts/HeaderReader.sol";
+import {IL1MessageQueue} from "../contracts/interfaces/IL1MessageQueue.sol";
 import {IRollup} from "../contracts/interfaces/IRollup.sol";
 import {Execute} from "../contracts/libraries/Execute.sol";
 import {KeptCodes} from "../contracts/libraries/KeptCodes.sol";
+import {Rlp} from "../contracts/libraries/Rlp.sol";
 import {BlobInputs} from "./utils/ExecuteWithBlobs.sol";
 import {ForkedL1} from "./utils/ForkedL1.sol";
 import {IL2} from "./utils/IL2.sol";
 import {L2} from "./utils/L2.sol";
 import {LaterFork} from "./utils/LaterFork.sol";
+import {Parrot} from "./utils/Parrot.sol";
 import {TransactionTries} from "./utils/TransactionTries.sol";
 
 /// @dev A rollup without an owner follows L1 through forks whose layout it does not know.
@@ -200,5 +203,81 @@ contract LaterForksTest is ForkedL1 {
         rollup.advance(one(input), one(d));
         assertHead();
         assertEq(rollup.duties().forcedNext, 1);
+    }
+
+    /// @dev A fork may commit to transactions in another way, for instance to SSZ.
+    function test_an_included_transaction_is_discharged_by_its_nonce() public {
+        bytes memory raw = l2.sign(L2.transaction("alice", bob, 1, ""));
+        IRollup.ForcedTransaction memory t = submit(raw);
+        skip(FORCED_DELAY + 1);
+        IL2.Head memory parent = l2.head;
+        bytes memory without = sealWith("");
+        IRollup.Discharge memory d = discharge(t, IRollup.Outcome.Invalid);
+        expectRefused(without, one(d), abi.encodeWithSelector(IRollup.StillValid.selector, 0));
+        l2.head = parent;
+        bytes memory input = sealWith(raw);
+        d = discharge(t, IRollup.Outcome.Invalid);
+        rollup.advance(one(input), one(d));
+        assertHead();
+        assertEq(rollup.duties().forcedNext, 1);
+    }
+
+    function sealWith(bytes memory raw) internal returns (bytes memory) {
+        l2.schema = L2.AMSTERDAM;
+        if (raw.length != 0) l2.raw(raw);
+        return later(l2.seal());
+    }
+
+    /// @dev Headers that are no RLP lists, such as SSZ containers. The rollup can only be left.
+    function test_headers_of_another_encoding_stop_the_rollup() public {
+        bytes memory input = sealLater();
+        bytes[] memory inputs = one(input);
+        (bool ok, bytes memory answer) = Execute.HEADERS_PRECOMPILE.staticcall(input);
+        assertTrue(ok);
+        bytes memory code = Execute.HEADERS_PRECOMPILE.code;
+        // A container starts with its first fixed field.
+        answer[Execute.RESULT_LENGTH + 4] = 0x00;
+        vm.etch(Execute.HEADERS_PRECOMPILE, type(Parrot).runtimeCode);
+        Parrot(Execute.HEADERS_PRECOMPILE).teach(answer);
+        vm.expectPartialRevert(Rlp.RlpNotList.selector);
+        rollup.advance(inputs, none());
+        vm.etch(Execute.HEADERS_PRECOMPILE, code);
+        rollup.advance(inputs, none());
+        assertHead();
+    }
+
+    /// @dev A deposit, a forced transaction and a withdrawal from before the fork, and a withdrawal
+    /// after it, in a block whose input ends in blobs.
+    function test_promises_in_flight_outlast_the_fork() public {
+        BlobInputs.install();
+        BlobInputs.installHeaders();
+        address payable carol = payable(makeAddr("carol"));
+        IL1MessageQueue.Message memory early = queueSend("alice", carol, carol, 1 ether, 0, 0, "");
+        advanceSends();
+        l2.schema = L2.AMSTERDAM;
+        advance();
+        send(bob, 2 ether, 0, "");
+        bytes memory raw = signedTransfer("bob", 0, 100 gwei);
+        IRollup.ForcedTransaction memory t = submit(raw);
+        skip(RELAY_DEADLINE > FORCED_DELAY ? RELAY_DEADLINE : FORCED_DELAY);
+
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        queueRelay(false);
+        l2.raw(raw);
+        IL1MessageQueue.Message memory late = queueSend("alice", carol, carol, 1 ether, 0, 0, "");
+        bytes memory input = later(l2.seal(anchor));
+        e.relays = relayProof().relays;
+        e.forced = one(discharge(t, IRollup.Outcome.Invalid)).forced;
+        bytes[] memory posted = BlobInputs.post(one(input), 602);
+        rollup.advance(posted, e);
+        vm.blobhashes(new bytes32[](0));
+        assertHead();
+        assertEq(rollup.duties().relayed, 1);
+        assertEq(rollup.duties().forcedNext, 1);
+
+        // Both withdrawals are paid, the first one by a block of either fork.
+        queue.claim(early, messageProof(early.index), carol);
+        queue.claim(late, messageProof(late.index), carol);
+        assertEq(carol.balance, 2 ether);
     }
 }
