@@ -1,16 +1,18 @@
-//! End-to-end run of a native rollup, in six parts:
+//! End-to-end run of a native rollup, in seven parts:
 //!
 //! 1. In process: an L1 with EXECUTE, an L2 that is a plain Ethereum chain, a deposit, a block on
 //!    L1, balances proven against the state root on L1, and rejected blocks: forged ones, and one
 //!    without a due forced transaction.
 //! 2. More input forms of EXECUTE: a transaction of type `0x05`, and blocks as in the EIP-8079
 //!    draft.
-//! 3. An L2 with EXECUTE, and an L3 whose withdrawal is claimed on the L2 and on L1.
-//! 4. As processes: devnet, sequencer and followers, a withdrawal, a killed sequencer, and an L1
+//! 3. A rollup without an owner that follows L1 through an invented fork, whose inputs have a
+//!    layout that its contract does not know.
+//! 4. An L2 with EXECUTE, and an L3 whose withdrawal is claimed on the L2 and on L1.
+//! 5. As processes: devnet, sequencer and followers, a withdrawal, a killed sequencer, and an L1
 //!    reorg.
-//! 5. Concurrently with that, an L1 that forks from Prague to Amsterdam during the operation of a
+//! 6. Concurrently with that, an L1 that forks from Prague to Amsterdam during the operation of a
 //!    rollup without an owner.
-//! 6. Real mainnet blocks through the same precompile.
+//! 7. Real mainnet blocks through the same precompile.
 //!
 //! Nothing is mocked: contracts are compiled and deployed, transactions are signed, blocks are
 //! executed, witnesses are recorded. The exit code is 0 if all checks passed.
@@ -23,6 +25,7 @@ mod forms;
 mod gas;
 mod in_process;
 mod l3;
+mod later_fork;
 mod mainnet;
 mod nodes;
 
@@ -119,6 +122,7 @@ fn run(arguments: &Arguments) -> Result<(Report, Option<Nodes>)> {
     }
     in_process::run(arguments.in_process, &mut report)?;
     forms::run(arguments.in_process, &mut report)?;
+    later_fork::run(&mut report)?;
     l3::run(arguments.in_process, &mut report)?;
     let nodes = if arguments.in_process { None } else { Some(with_processes(&mut report)?) };
     if !arguments.quick {
