@@ -87,7 +87,7 @@ contract ReentrancyTableTest is BridgeFixture {
         // Tail: the refund of excess fees; burned fees, paid to the treasury.
         rows("ForcedInbox", "submit");
         rows("FeeVault", "claim");
-        rows("RollupExit", "exit exitAlias returnMessage returnKept");
+        rows("RollupExit", "exit exitAlias returnMessage returnKept reclaimMessage reclaimKept");
         // Caller: the rollup, the exit, the guardian, the other side of the bridge, the owner, a
         // member.
         rows("L1MessageQueue", "settle settleIfIdle closeAndPay pause resume");
