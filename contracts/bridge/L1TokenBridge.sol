@@ -5,6 +5,7 @@ import {ERC20} from "solady/tokens/ERC20.sol";
 import {MetadataReaderLib} from "solady/utils/MetadataReaderLib.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
+import {TokenExit} from "../exit/TokenExit.sol";
 import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
 import {IL1TokenBridge} from "../interfaces/IL1TokenBridge.sol";
 import {IL2TokenBridge} from "../interfaces/IL2TokenBridge.sol";
@@ -31,7 +32,10 @@ import {TokenEscrow} from "./TokenEscrow.sol";
 /// A payment that fails on L1 can be claimed again at any time. If it can never succeed, for
 /// instance because the token rejects the recipient, the withdrawal can be sent back to the L2. For
 /// that reason the bridge itself is the `refundTo` account of its messages, on both sides.
-contract L1TokenBridge is TokenEscrow {
+///
+/// If the rollup is closed because nobody advances it any more, `TokenExit` pays the tokens by proofs
+/// against the last state.
+contract L1TokenBridge is TokenExit {
     using SafeTransferLib for address;
 
     /// @inheritdoc IL1TokenBridge

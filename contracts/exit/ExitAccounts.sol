@@ -48,6 +48,8 @@ library ExitAccounts {
             nodes.length := last
         }
         (, StateProof.Account memory a) = StateProof.account(stateRoot, account, nodes);
+        // The first bytes.
+        // forge-lint: disable-next-line(unsafe-typecast)
         bool isContract = code.length != 0 && bytes3(code) != DELEGATION;
         if (!isContract || keccak256(code) != a.codeHash) {
             revert IRollupExit.AccountNotContract(account, a.codeHash);
