@@ -5,13 +5,14 @@ import {ERC20} from "solady/tokens/ERC20.sol";
 import {MetadataReaderLib} from "solady/utils/MetadataReaderLib.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
+import {TokenExit} from "../exit/TokenExit.sol";
 import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
 import {IL1TokenBridge} from "../interfaces/IL1TokenBridge.sol";
 import {IL2TokenBridge} from "../interfaces/IL2TokenBridge.sol";
 import {AliasAddresses} from "../libraries/AliasAddresses.sol";
 import {Predeploys} from "../libraries/Predeploys.sol";
 import {Utf8} from "../libraries/Utf8.sol";
-import {TokenAddresses} from "./TokenAddresses.sol";
+import {TokenEscrow} from "./TokenEscrow.sol";
 
 /// @title ERC-20 bridge between L1 and an L2: the escrow on L1
 /// @notice An ordinary application of the message queue: no account owns it, and the rollup does
@@ -31,7 +32,10 @@ import {TokenAddresses} from "./TokenAddresses.sol";
 /// A payment that fails on L1 can be claimed again at any time. If it can never succeed, for
 /// instance because the token rejects the recipient, the withdrawal can be sent back to the L2. For
 /// that reason the bridge itself is the `refundTo` account of its messages, on both sides.
-contract L1TokenBridge is IL1TokenBridge {
+///
+/// If the rollup is closed because nobody advances it any more, `TokenExit` pays the tokens by proofs
+/// against the last state.
+contract L1TokenBridge is TokenExit {
     using SafeTransferLib for address;
 
     /// @inheritdoc IL1TokenBridge
@@ -54,40 +58,14 @@ contract L1TokenBridge is IL1TokenBridge {
     uint256 private constant MIN_REGISTER_GAS = 450_000;
 
     /// @inheritdoc IL1TokenBridge
-    address public immutable MESSAGE_QUEUE;
-
-    /// @inheritdoc IL1TokenBridge
-    address public immutable L2_BRIDGE;
-
-    /// @inheritdoc IL1TokenBridge
-    address public immutable L2_TOKEN_CODE;
-
-    /// @inheritdoc IL1TokenBridge
-    mapping(address l1Token => uint256) public owed;
-
-    /// @inheritdoc IL1TokenBridge
     mapping(address l1Token => bool) public isRegistered;
 
     /// @dev Timestamp from which a withdrawal may be sent back, by the hash of the withdrawal.
     mapping(bytes32 id => uint256 readyAt) private _refundAt;
 
-    /// @dev `true` during a token transfer.
-    bool private transient _busy;
-
-    modifier exclusive() {
-        if (_busy) revert Reentrancy();
-        _busy = true;
-        _;
-        _busy = false;
-    }
-
     /// @param queue Message queue of the rollup.
     /// @param l2Bridge Bridge on the L2, which may be deployed later at a precomputed address.
-    constructor(address queue, address l2Bridge) {
-        MESSAGE_QUEUE = queue;
-        L2_BRIDGE = l2Bridge;
-        L2_TOKEN_CODE = TokenAddresses.code(l2Bridge);
-    }
+    constructor(address queue, address l2Bridge) TokenEscrow(queue, l2Bridge) {}
 
     /// @inheritdoc IL1TokenBridge
     function register(address l1Token, uint64 gasLimit) external payable returns (uint64 message) {
@@ -173,23 +151,8 @@ contract L1TokenBridge is IL1TokenBridge {
         if (msg.sender != MESSAGE_QUEUE || IL1MessageQueue(MESSAGE_QUEUE).l2Sender() != L2_BRIDGE) {
             revert NotPeer(msg.sender);
         }
-        // The tokens would be lost: the withdrawal fails, and can be sent back.
-        if (to == l1Token || to == MESSAGE_QUEUE || to == IL1MessageQueue(MESSAGE_QUEUE).ROLLUP()) {
-            revert RecipientForbidden(to);
-        }
-        uint256 due = owed[l1Token];
-        if (amount > due) revert EscrowExceeded(l1Token, amount, due);
-        // Cannot underflow, see above.
-        unchecked {
-            owed[l1Token] = due - amount;
-        }
-        uint256 before = _balance(l1Token);
-        l1Token.safeTransfer(to, amount);
-        uint256 left = _balance(l1Token);
-        if (left < before && before - left > amount) {
-            revert Overcharged(l1Token, before - left, amount);
-        }
-        emit Released(l1Token, from, to, amount);
+        // If this reverts, the withdrawal fails, and can be sent back.
+        _payOut(l1Token, from, to, amount);
     }
 
     /// @inheritdoc IL1TokenBridge
@@ -260,11 +223,6 @@ contract L1TokenBridge is IL1TokenBridge {
         }
     }
 
-    /// @inheritdoc IL1TokenBridge
-    function l2TokenOf(address l1Token) public view returns (address) {
-        return TokenAddresses.token(L2_TOKEN_CODE, L2_BRIDGE, l1Token);
-    }
-
     /// @dev Returns the decimals of a token. The first registration fixes them permanently, so a
     /// token that does not return them, such as a proxy without an implementation, is rejected
     /// instead of getting a default.
@@ -291,7 +249,10 @@ contract L1TokenBridge is IL1TokenBridge {
         if (before < due) revert EscrowShort(l1Token, before, due);
         l1Token.safeTransferFrom(msg.sender, address(this), amount);
         uint256 held = _balance(l1Token);
-        received = held > before ? held - before : 0;
+        // Cannot underflow if the comparison holds.
+        unchecked {
+            received = held > before ? held - before : 0;
+        }
         // If another account transfers tokens during the call, they are a donation to the escrow.
         if (received > amount) received = amount;
         if (received == 0) revert NothingReceived(l1Token);
@@ -303,12 +264,6 @@ contract L1TokenBridge is IL1TokenBridge {
         return IL1MessageQueue(MESSAGE_QUEUE).send{value: msg.value}(
             L2_BRIDGE, L2_BRIDGE, gasLimit, SafeCastLib.toUint128(msg.value), data
         );
-    }
-
-    /// @dev Returns the balance of the escrow. Unlike solady's function, reverts if there is no
-    /// token.
-    function _balance(address l1Token) private view returns (uint256) {
-        return ERC20(l1Token).balanceOf(address(this));
     }
 
     /// @dev Builds the message of a withdrawal from its fields, so that no other message of the L2

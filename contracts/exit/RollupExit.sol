@@ -9,6 +9,7 @@ import {AliasAddresses} from "../libraries/AliasAddresses.sol";
 import {Predeploys} from "../libraries/Predeploys.sol";
 import {StateProof} from "../libraries/StateProof.sol";
 import {Messages} from "../messaging/Messages.sol";
+import {ExitAccounts} from "./ExitAccounts.sol";
 
 /// @title Exit from a rollup that nobody advances any more
 /// @notice Without blocks, no account of the L2 can send a message to L1. Once the rollup has been
@@ -19,7 +20,8 @@ import {Messages} from "../messaging/Messages.sol";
 ///   accounts            the ETH of accounts without code, of delegating and of alias accounts
 ///   messages to the L2  those that were never relayed, and those that the L2 has kept
 ///
-/// ETH in other contracts of the L2 stays in the escrow: L1 cannot know whose it is.
+/// ETH in other contracts of the L2 stays in the escrow: L1 cannot know whose it is. Bridges can pay
+/// tokens by proofs against the same state root (see `TokenExit`).
 ///
 /// All payments together never exceed what the L2 owes: each wei of the L2 is in one account, in
 /// one message to L1, or in one message that the L2 has kept; each wei that was sent to the L2 and
@@ -62,6 +64,9 @@ contract RollupExit is IRollupExit {
     /// @dev Messages to the L2 whose ETH has been returned, by index.
     LibBitmap.Bitmap private _returned;
 
+    /// @dev Those of them that their senders have reclaimed.
+    LibBitmap.Bitmap private _reclaimed;
+
     /// @param queue Message queue, which pays for this contract. Its rollup has been deployed.
     /// @param lostAfter Seconds without a block after which the rollup may be closed.
     constructor(address queue, uint64 lostAfter) {
@@ -102,13 +107,7 @@ contract RollupExit is IRollupExit {
     /// @inheritdoc IRollupExit
     function exit(address account, address delegate, bytes[] calldata accountProof) external {
         StateProof.Account memory a = _take(account, accountProof);
-        bytes32 codeHash = delegate == address(0)
-            ? StateProof.EMPTY_CODE_HASH
-            : keccak256(abi.encodePacked(hex"ef0100", delegate));
-        if (a.codeHash != codeHash) revert AccountHasCode(account, a.codeHash);
-        // An account that has signed nothing may be the alias account of an L1 contract, which has
-        // no code before its first message. Nobody controls its address on L1.
-        if (a.nonce == 0 && msg.sender != account) revert CallerNotAccount(msg.sender, account);
+        ExitAccounts.requireOwner(a, account, delegate);
         _pay(account, account, a.balance);
     }
 
@@ -126,6 +125,71 @@ contract RollupExit is IRollupExit {
         IL1MessageQueue.Checkpoint calldata next,
         bytes32[] calldata hashes
     ) external {
+        _requireUnrelayed(message, before, next, hashes);
+        _return(message, uint256(message.value) + message.fee);
+    }
+
+    /// @inheritdoc IRollupExit
+    function returnKept(IL1MessageQueue.Message calldata message, bytes[] calldata storageProof)
+        external
+    {
+        _return(message, _keptOf(message, storageProof));
+    }
+
+    /// @inheritdoc IRollupExit
+    function reclaimMessage(
+        IL1MessageQueue.Message calldata message,
+        IL1MessageQueue.Checkpoint calldata before,
+        IL1MessageQueue.Checkpoint calldata next,
+        bytes32[] calldata hashes,
+        address to,
+        bytes[] calldata refundProof
+    ) external {
+        _requireUnrelayed(message, before, next, hashes);
+        _reclaim(message, uint256(message.value) + message.fee, to, refundProof);
+    }
+
+    /// @inheritdoc IRollupExit
+    function reclaimKept(
+        IL1MessageQueue.Message calldata message,
+        bytes[] calldata storageProof,
+        address to,
+        bytes[] calldata refundProof
+    ) external {
+        _reclaim(message, _keptOf(message, storageProof), to, refundProof);
+    }
+
+    /// @inheritdoc IRollupExit
+    function isReturned(uint64 index) external view returns (bool) {
+        return _returned.get(index);
+    }
+
+    /// @dev Marks an account as paid, and returns it as proven.
+    function _take(address account, bytes[] calldata accountProof)
+        private
+        returns (StateProof.Account memory a)
+    {
+        bytes32 root = stateRoot;
+        if (root == 0) revert NotClosed();
+        bool before = hasExited[account];
+        hasExited[account] = true;
+        if (before) revert AlreadyExited(account);
+        (, a) = StateProof.account(root, account, accountProof);
+        if (a.balance == 0) revert NothingOwed(account);
+    }
+
+    function _pay(address account, address recipient, uint256 amount) private {
+        emit AccountExited(account, recipient, amount);
+        IL1MessageQueue(MESSAGE_QUEUE).closeAndPay(recipient, amount);
+    }
+
+    /// @dev Reverts unless the message was sent, and never relayed.
+    function _requireUnrelayed(
+        IL1MessageQueue.Message calldata message,
+        IL1MessageQueue.Checkpoint calldata before,
+        IL1MessageQueue.Checkpoint calldata next,
+        bytes32[] calldata hashes
+    ) private view {
         if (stateRoot == 0) revert NotClosed();
         uint64 index = message.index;
         // The L2 relays messages in the order of their indices.
@@ -142,12 +206,13 @@ contract RollupExit is IRollupExit {
         bytes32 expected =
             index < before.count || index >= next.count ? bytes32(0) : hashes[index - before.count];
         if (got != expected) revert MessageMismatch(index, got, expected);
-        _return(message, uint256(message.value) + message.fee);
     }
 
-    /// @inheritdoc IRollupExit
-    function returnKept(IL1MessageQueue.Message calldata message, bytes[] calldata storageProof)
-        external
+    /// @dev Returns the ETH of a message that the L2 has kept; reverts if it has not.
+    function _keptOf(IL1MessageQueue.Message calldata message, bytes[] calldata storageProof)
+        private
+        view
+        returns (uint256)
     {
         if (stateRoot == 0) revert NotClosed();
         bytes32 messageHash = _hash(message);
@@ -157,34 +222,10 @@ contract RollupExit is IRollupExit {
             revert MessageNotKept(messageHash);
         }
         // The relayer of a failed message has received its fee.
-        uint256 fee = status == Messages.STATUS_PARKED ? message.fee : 0;
-        _return(message, message.value + fee);
+        return message.value + (status == Messages.STATUS_PARKED ? uint256(message.fee) : 0);
     }
 
-    /// @inheritdoc IRollupExit
-    function isReturned(uint64 index) external view returns (bool) {
-        return _returned.get(index);
-    }
-
-    /// @dev Marks an account as paid, and returns it as proven.
-    function _take(address account, bytes[] calldata accountProof)
-        private
-        returns (StateProof.Account memory a)
-    {
-        bytes32 root = stateRoot;
-        if (root == 0) revert NotClosed();
-        if (hasExited[account]) revert AlreadyExited(account);
-        hasExited[account] = true;
-        (, a) = StateProof.account(root, account, accountProof);
-        if (a.balance == 0) revert NothingOwed(account);
-    }
-
-    function _pay(address account, address recipient, uint256 amount) private {
-        emit AccountExited(account, recipient, amount);
-        IL1MessageQueue(MESSAGE_QUEUE).closeAndPay(recipient, amount);
-    }
-
-    /// @dev Marks a message as returned, and pays it.
+    /// @dev Marks a message as returned, and pays it to its refund account.
     function _return(IL1MessageQueue.Message calldata message, uint256 amount) private {
         address recipient = message.refundTo;
         // Nobody controls the address of an alias account on L1.
@@ -196,7 +237,33 @@ contract RollupExit is IRollupExit {
         }
         // If the bit was already set, this clears it, but the call reverts.
         if (!_returned.toggle(message.index)) revert AlreadyReturned(message.index);
-        emit MessageReturned(message.index, recipient, amount);
+        _payReturned(message.index, recipient, amount);
+    }
+
+    /// @dev Marks a message as returned and as reclaimed, and pays it to an account that its sender
+    /// chose.
+    function _reclaim(
+        IL1MessageQueue.Message calldata message,
+        uint256 amount,
+        address to,
+        bytes[] calldata refundProof
+    ) private {
+        if (msg.sender != message.sender) {
+            revert NotRefundable(msg.sender, message.refundTo);
+        }
+        ExitAccounts.requireContract(stateRoot, message.refundTo, refundProof);
+        uint64 index = message.index;
+        // If the bit was already set, this clears it, but the call reverts.
+        if (!_reclaimed.toggle(index)) revert AlreadyReturned(index);
+        // Whoever controls the address of the refund account on L1, such as its deployer, may have
+        // been paid before. That must not lock what else the sender holds for the message.
+        if (_returned.get(index)) amount = 0;
+        else _returned.set(index);
+        _payReturned(index, to, amount);
+    }
+
+    function _payReturned(uint64 index, address recipient, uint256 amount) private {
+        emit MessageReturned(index, recipient, amount);
         IL1MessageQueue(MESSAGE_QUEUE).closeAndPay(recipient, amount);
     }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
+import {IL1MessageQueue} from "./IL1MessageQueue.sol";
+import {IL2TokenBridge} from "./IL2TokenBridge.sol";
+
 /// @title ERC-20 bridge between L1 and an L2: the escrow on L1
 interface IL1TokenBridge {
     /// @notice A withdrawal, as sent by `IL2TokenBridge.withdraw`.
@@ -31,6 +34,17 @@ interface IL1TokenBridge {
         bytes[] storageProof;
     }
 
+    /// @notice Proof of the balance of an account of the L2, against the last state root of a closed
+    /// rollup (`IRollupExit.stateRoot`).
+    struct TokenProof {
+        /// Proof of the account that holds the tokens; not read for an alias account.
+        bytes[] accountProof;
+        /// Proof of the account of the token on the L2. May be empty once a call has proven it.
+        bytes[] tokenProof;
+        /// Proof of the slot of the token with the balance.
+        bytes[] storageProof;
+    }
+
     /// @notice Emitted when the registration of a token is sent to the L2.
     /// @param l1Token Token on L1.
     /// @param l2Token Token on the L2 that represents it.
@@ -50,6 +64,11 @@ interface IL1TokenBridge {
         uint64 message
     );
     /// @notice Emitted when tokens are paid out of the escrow.
+    /// @param l1Token Token on L1.
+    /// @param from L2 account that withdrew or whose balance is paid; L1 account that deposited, if
+    /// a deposit is returned.
+    /// @param to L1 account that receives the tokens.
+    /// @param amount Amount in the token's smallest unit.
     event Released(
         address indexed l1Token, address indexed from, address indexed to, uint256 amount
     );
@@ -86,8 +105,11 @@ interface IL1TokenBridge {
     error EscrowExceeded(address l1Token, uint256 amount, uint256 owed);
     /// @notice The transfer reduced the balance of the escrow by more than `amount`.
     error Overcharged(address l1Token, uint256 taken, uint256 amount);
-    /// @notice The caller is not the `refundTo` account of the withdrawal.
+    /// @notice The caller is not the `refundTo` account of the withdrawal, or neither the depositor
+    /// nor the account to which the deposit is returned.
     error NotRefundable(address caller, address refundTo);
+    /// @notice No call has proven the storage root of the token on the L2.
+    error TokenRootUnknown(address l1Token);
     /// @notice The caller rejected the refund of ETH that was not needed.
     error ChangeRefused(address to, uint256 amount);
 
@@ -172,6 +194,8 @@ interface IL1TokenBridge {
     /// @param withdrawal The withdrawal.
     /// @param proof Proof that its message was sent on the L2.
     /// @param feeRecipient Account that receives the fee of the withdrawal.
+    /// @dev Reverts once the rollup is closed, if the payment fails: the queue accepts no message, so
+    /// the withdrawal stays open to claims.
     /// @param gasLimit Gas for the message to the L2.
     /// @return released `true` if the withdrawal was paid out after all.
     function refund(
@@ -180,6 +204,59 @@ interface IL1TokenBridge {
         address feeRecipient,
         uint64 gasLimit
     ) external payable returns (bool released);
+
+    /// @notice Pays the last balance of an L2 account without code, or with a delegation (EIP-7702),
+    /// to the same address on L1, once the rollup is closed (see `IRollupExit`). Any account may
+    /// call it for one that has signed a transaction on the L2; otherwise the account itself.
+    /// @param l1Token Token on L1.
+    /// @param account Account on the L2.
+    /// @param delegate Address to which the account delegates; zero for none.
+    /// @param proof Proof of the account, of the token and of the balance.
+    function exitToken(
+        address l1Token,
+        address account,
+        address delegate,
+        TokenProof calldata proof
+    ) external;
+
+    /// @notice Pays the last balance of the alias account of an L1 address to that address, once the
+    /// rollup is closed. Any account may call it.
+    /// @param l1Token Token on L1.
+    /// @param l1Account Account on L1.
+    /// @param proof Proof of the token and of the balance.
+    function exitTokenAlias(address l1Token, address l1Account, TokenProof calldata proof) external;
+
+    /// @notice Returns the tokens and the fee of a deposit that was never relayed, once the rollup is
+    /// closed: to its refund account; to its depositor, if there is none or if it is the
+    /// depositor's alias account. Only these two may call it.
+    /// @dev Also returns a withdrawal that `refund` has sent back: its depositor is the account that
+    /// called `refund`, and all other accounts are the one that withdrew. The recipient is paid
+    /// by a call, so one that rejects ETH gets nothing of a deposit with a fee.
+    /// @param deposit The deposit.
+    /// @param before Checkpoint of the queue before its message.
+    /// @param next Checkpoint after it.
+    /// @param hashes Hashes of all messages between the two checkpoints.
+    /// @param bridgeProof Proof of the account of the L2 bridge against the last state root,
+    /// followed by its code.
+    function returnDeposit(
+        IL2TokenBridge.Deposit calldata deposit,
+        IL1MessageQueue.Checkpoint calldata before,
+        IL1MessageQueue.Checkpoint calldata next,
+        bytes32[] calldata hashes,
+        bytes[] calldata bridgeProof
+    ) external;
+
+    /// @notice Returns the tokens of a deposit that the L2 has kept as failed or parked, as
+    /// `returnDeposit` does. The fee of a failed one was paid to its relayer.
+    /// @param deposit The deposit.
+    /// @param storageProof Proof of the messenger's slot for its message.
+    /// @param bridgeProof Proof of the account of the L2 bridge against the last state root,
+    /// followed by its code.
+    function returnKeptDeposit(
+        IL2TokenBridge.Deposit calldata deposit,
+        bytes[] calldata storageProof,
+        bytes[] calldata bridgeProof
+    ) external;
 
     /// @notice Returns the address of the token on the L2 that represents `l1Token`, whether or not
     /// it is deployed.

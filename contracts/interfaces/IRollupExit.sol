@@ -9,7 +9,8 @@ interface IRollupExit {
     event RollupClosed(uint64 indexed number, bytes32 stateRoot, uint64 relayed);
     /// @notice The ETH of an L2 account was paid on L1.
     event AccountExited(address indexed account, address indexed recipient, uint256 amount);
-    /// @notice The ETH of a message to the L2 was paid on L1.
+    /// @notice The ETH of a message to the L2 was paid on L1; zero if it had been paid before, and the
+    /// sender reclaims the message.
     event MessageReturned(uint64 indexed index, address indexed recipient, uint256 amount);
 
     /// @notice The rollup can be closed from this timestamp on, if no block is added until then.
@@ -29,6 +30,9 @@ interface IRollupExit {
     /// @notice The account has code on the L2, and does not delegate to the given address
     /// (EIP-7702).
     error AccountHasCode(address account, bytes32 codeHash);
+    /// @notice The account has no code on the L2, or delegates (EIP-7702), or the given code is not
+    /// its own.
+    error AccountNotContract(address account, bytes32 codeHash);
     /// @notice The account has never signed a transaction on the L2, so another address on L1 may
     /// control it: only the account itself can exit.
     error CallerNotAccount(address caller, address account);
@@ -36,7 +40,7 @@ interface IRollupExit {
     error MessageRelayed(uint64 index, uint64 relayed);
     /// @notice The L2 has not kept the message as failed or parked.
     error MessageNotKept(bytes32 messageHash);
-    /// @notice The ETH of the message has been paid before.
+    /// @notice The ETH of the message has been paid before, or its sender has reclaimed it before.
     error AlreadyReturned(uint64 index);
     /// @notice The queue has no such checkpoint.
     error NotCheckpoint(uint64 id, uint64 count, bytes32 root);
@@ -82,6 +86,39 @@ interface IRollupExit {
     /// @param storageProof Proof of the messenger's slot for the message.
     function returnKept(IL1MessageQueue.Message calldata message, bytes[] calldata storageProof)
         external;
+
+    /// @notice Returns value and fee of a message that was never relayed to an account that its
+    /// sender chooses, if its refund account is a contract on the L2, whose address may have no
+    /// owner on L1. Only the sender may call, once. If the refund account was paid by
+    /// `returnMessage` before, the call succeeds and pays nothing: a sender that holds something for
+    /// the message, such as the tokens of a deposit, returns it after this call.
+    /// @param before Checkpoint of the queue before the message.
+    /// @param next Checkpoint after it.
+    /// @param hashes Hashes of all messages between the two checkpoints.
+    /// @param to Account on L1 that is paid.
+    /// @param refundProof Proof of the refund account against the last state root, followed by its
+    /// code.
+    function reclaimMessage(
+        IL1MessageQueue.Message calldata message,
+        IL1MessageQueue.Checkpoint calldata before,
+        IL1MessageQueue.Checkpoint calldata next,
+        bytes32[] calldata hashes,
+        address to,
+        bytes[] calldata refundProof
+    ) external;
+
+    /// @notice Returns what `returnKept` returns to an account that the sender chooses, under the
+    /// conditions of `reclaimMessage`.
+    /// @param storageProof Proof of the messenger's slot for the message.
+    /// @param to Account on L1 that is paid.
+    /// @param refundProof Proof of the refund account against the last state root, followed by its
+    /// code.
+    function reclaimKept(
+        IL1MessageQueue.Message calldata message,
+        bytes[] calldata storageProof,
+        address to,
+        bytes[] calldata refundProof
+    ) external;
 
     /// @notice Returns the last state root; zero until the rollup is closed.
     function stateRoot() external view returns (bytes32);

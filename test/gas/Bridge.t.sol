@@ -5,12 +5,14 @@ import {VmSafe} from "forge-std/Vm.sol";
 import {BridgedToken} from "../../contracts/bridge/BridgedToken.sol";
 import {L1TokenBridge} from "../../contracts/bridge/L1TokenBridge.sol";
 import {L2TokenBridge} from "../../contracts/bridge/L2TokenBridge.sol";
+import {RollupExit} from "../../contracts/exit/RollupExit.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {IL2TokenBridge} from "../../contracts/interfaces/IL2TokenBridge.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
+import {Messages} from "../../contracts/messaging/Messages.sol";
 import {TokenCode} from "../utils/TokenCode.sol";
 import {KeptCodes} from "../../contracts/libraries/KeptCodes.sol";
 import {Token} from "../utils/Tokens.sol";
@@ -22,7 +24,9 @@ contract BridgeGasTest is GasFixture {
     using L2 for L2.Chain;
 
     uint64 internal constant GAS = 500_000;
+    uint64 internal constant LOST_AFTER = 60 days;
 
+    RollupExit internal exit_;
     L1TokenBridge internal bridge;
     address internal l2Bridge;
     Token internal token;
@@ -38,6 +42,7 @@ contract BridgeGasTest is GasFixture {
             L2.transaction("operator", KeptCodes.PROXY, 0, TokenCode.creation(l2Bridge));
         t.gasLimit = 1_000_000;
         l2.send(t);
+        exit_ = new RollupExit(address(queue), LOST_AFTER);
         bridge = new L1TokenBridge(address(queue), l2Bridge);
         address made = l2.deploy(
             "operator", abi.encodePacked(type(L2TokenBridge).creationCode, abi.encode(bridge))
@@ -146,5 +151,46 @@ contract BridgeGasTest is GasFixture {
         vm.snapshotValue("gas", "bridge: claim of a token, first of an L2 block: in all", c.inAll);
         assertLe(c.beyondCalldata, 120_000);
         assertEq(token.balanceOf(to), 12);
+    }
+
+    /// @dev Exits of two accounts; only the first proves the account of the token.
+    function test_gas_of_an_exit_with_tokens() public {
+        vm.prank(address(meter));
+        bridge.deposit(address(token), L2.account("alice"), holder, 7, GAS);
+        carry();
+        l2.transfer("alice", holder, 1);
+        l2.transfer("bob", holder, 1);
+        advance();
+        skip(LOST_AFTER);
+        IL2.AccountProof memory p = l2.prove(MESSENGER, Messages.RELAYED_SLOT);
+        exit_.close(p.nodes, p.slots[0].nodes);
+        for (uint256 i = 0; i < 2; ++i) {
+            address account = i == 0 ? holder : L2.account("alice");
+            token.give(account, 1);
+            IL1TokenBridge.TokenProof memory proof = tokenProof(account);
+            if (i == 1) proof.tokenProof = new bytes[](0);
+            Cost memory c = cost(
+                address(bridge),
+                0,
+                abi.encodeCall(bridge.exitToken, (address(token), account, address(0), proof))
+            );
+            string memory which = i == 0 ? "first of a token" : "later of a token";
+            vm.snapshotValue(
+                "gas",
+                string.concat("exit: tokens of an account, ", which, ": without calldata"),
+                c.beyondCalldata
+            );
+            vm.snapshotValue(
+                "gas", string.concat("exit: tokens of an account, ", which, ": in all"), c.inAll
+            );
+            assertLe(c.inAll, i == 0 ? 200_000 : 140_000);
+            assertEq(token.balanceOf(account), i == 0 ? 101 : 8);
+        }
+    }
+
+    function tokenProof(address account) internal returns (IL1TokenBridge.TokenProof memory) {
+        bytes32 slot = keccak256(abi.encodePacked(account, bytes8(0), bytes4(0x87a211a2)));
+        IL2.AccountProof memory p = l2.prove(bridge.l2TokenOf(address(token)), slot);
+        return IL1TokenBridge.TokenProof(l2.prove(account).nodes, p.nodes, p.slots[0].nodes);
     }
 }

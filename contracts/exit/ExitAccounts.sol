@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IRollupExit} from "../interfaces/IRollupExit.sol";
+import {StateProof} from "../libraries/StateProof.sol";
+
+/// @title Accounts of a closed rollup, as proven against its last state root
+/// @notice The same for ETH (`RollupExit`) and for tokens (`TokenExit`).
+library ExitAccounts {
+    /// @dev First bytes of the code of an account that delegates (EIP-7702). No contract can be
+    /// deployed with code that starts with 0xef (EIP-3541).
+    bytes3 private constant DELEGATION = 0xef0100;
+
+    /// @notice Reverts unless what the account owns on the L2 may be paid to the same address on
+    /// L1, in a call of this caller.
+    /// @param a The account, as proven.
+    /// @param delegate Address to which it delegates (EIP-7702); zero for none.
+    function requireOwner(StateProof.Account memory a, address account, address delegate)
+        internal
+        view
+    {
+        bytes32 codeHash = delegate == address(0)
+            ? StateProof.EMPTY_CODE_HASH
+            : keccak256(abi.encodePacked(DELEGATION, delegate));
+        if (a.codeHash != codeHash) revert IRollupExit.AccountHasCode(account, a.codeHash);
+        // An account that has signed nothing may be the alias account of an L1 contract, which has
+        // no code before its first message. Nobody controls its address on L1.
+        if (a.nonce == 0 && msg.sender != account) {
+            revert IRollupExit.CallerNotAccount(msg.sender, account);
+        }
+    }
+
+    /// @notice Reverts unless the account is a contract on the L2: it has code, and not that of an
+    /// account that delegates.
+    /// @dev The hash of a code does not distinguish the two, so the code itself is needed.
+    /// @param proof Proof of the account, followed by its code.
+    function requireContract(bytes32 stateRoot, address account, bytes[] calldata proof)
+        internal
+        pure
+    {
+        if (proof.length == 0) revert StateProof.ProofIncomplete(0);
+        uint256 last = proof.length - 1;
+        bytes calldata code = proof[last];
+        // Solidity has no slices of such arrays. The offsets of the items count from the first one.
+        bytes[] calldata nodes;
+        assembly ("memory-safe") {
+            nodes.offset := proof.offset
+            nodes.length := last
+        }
+        (, StateProof.Account memory a) = StateProof.account(stateRoot, account, nodes);
+        // The first bytes.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        bool isContract = code.length != 0 && bytes3(code) != DELEGATION;
+        if (!isContract || keccak256(code) != a.codeHash) {
+            revert IRollupExit.AccountNotContract(account, a.codeHash);
+        }
+    }
+}
