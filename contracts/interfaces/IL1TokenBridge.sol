@@ -232,14 +232,14 @@ interface IL1TokenBridge {
     /// @dev Also returns a withdrawal that `refund` has sent back: its depositor is the account that
     /// called `refund`, and all other accounts are the one that withdrew. The recipient is paid
     /// by a call, so one that rejects ETH gets nothing of a deposit with a fee.
-    /// @param deposit The deposit.
+    /// @param deposit_ The deposit.
     /// @param before Checkpoint of the queue before its message.
     /// @param next Checkpoint after it.
     /// @param hashes Hashes of all messages between the two checkpoints.
     /// @param bridgeProof Proof of the account of the L2 bridge against the last state root,
     /// followed by its code.
     function returnDeposit(
-        IL2TokenBridge.Deposit calldata deposit,
+        IL2TokenBridge.Deposit calldata deposit_,
         IL1MessageQueue.Checkpoint calldata before,
         IL1MessageQueue.Checkpoint calldata next,
         bytes32[] calldata hashes,
@@ -248,12 +248,12 @@ interface IL1TokenBridge {
 
     /// @notice Returns the tokens of a deposit that the L2 has kept as failed or parked, as
     /// `returnDeposit` does. The fee of a failed one was paid to its relayer.
-    /// @param deposit The deposit.
+    /// @param deposit_ The deposit.
     /// @param storageProof Proof of the messenger's slot for its message.
     /// @param bridgeProof Proof of the account of the L2 bridge against the last state root,
     /// followed by its code.
     function returnKeptDeposit(
-        IL2TokenBridge.Deposit calldata deposit,
+        IL2TokenBridge.Deposit calldata deposit_,
         bytes[] calldata storageProof,
         bytes[] calldata bridgeProof
     ) external;

@@ -276,18 +276,18 @@ contract DepositExitTest is TokenExitFixture {
     function test_deposits_that_the_l2_kept_are_returned_once() public {
         // Failed, parked, and delivered.
         IL2TokenBridge.Deposit[3] memory list;
-        list[0] = deposit(token, alice, bob, carol, 1, 3, 1000);
+        list[0] = deposit(token, alice, bob, AliasAddresses.account(alice), 1, 3, 1000);
         arrive();
-        list[1] = deposit(token, alice, bob, AliasAddresses.account(alice), 2, 5, GAS);
+        list[1] = deposit(token, alice, bob, carol, 2, 5, GAS);
         parkAll();
         list[2] = deposit(token, alice, bob, carol, 4, 7, GAS);
         arrive();
         bridgeProof = proveCode(l2Bridge);
-        refusedKept(carol, abi.encodeWithSelector(IRollupExit.NotClosed.selector), list[0]);
+        refusedKept(alice, abi.encodeWithSelector(IRollupExit.NotClosed.selector), list[0]);
         end();
         vm.deal(alice, 0);
         for (uint256 i = 0; i < 3; ++i) {
-            address to = i == 1 ? alice : carol;
+            address to = i == 0 ? alice : carol;
             refusedKept(bob, notRefundable(bob, to), list[i]);
             if (i == 2) {
                 refusedKept(
@@ -298,7 +298,8 @@ contract DepositExitTest is TokenExitFixture {
                     list[i]
                 );
             } else {
-                returnedKept(i == 0 ? alice : to, list[i]);
+                // By the depositor, whoever is paid.
+                returnedKept(alice, list[i]);
                 assertEq(token.balanceOf(to), 1 + i);
                 assertEq(to.balance, i == 0 ? 0 : 5);
                 refusedKept(to, again(list[i]), list[i]);

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
+import {IL2TokenBridge} from "../../contracts/interfaces/IL2TokenBridge.sol";
 import {IRollupExit} from "../../contracts/interfaces/IRollupExit.sol";
 import {AliasAddresses} from "../../contracts/libraries/AliasAddresses.sol";
 import {StateProof} from "../../contracts/libraries/StateProof.sol";
@@ -226,8 +227,7 @@ contract TokenExitTest is TokenExitFixture {
         bridge.exitToken(address(token), account, address(0), proof);
     }
 
-    /// @dev The reverse order: whoever owns the address of an alias account does not exist, but the
-    /// balance would be paid once all the same.
+    /// @dev The reverse order, though nobody owns the address of an alias account.
     function test_an_alias_account_is_paid_once_in_either_way() public {
         address account = AliasAddresses.account(wallet);
         deposit(token, account, 100);
@@ -287,14 +287,23 @@ contract TokenExitTest is TokenExitFixture {
         arrive();
         close();
         IL1TokenBridge.TokenProof memory proof = proofOf(calling, alice);
-        calling.prepare(
-            address(bridge),
-            abi.encodeCall(bridge.exitToken, (address(calling), alice, address(0), proof))
-        );
-        exitToken(calling, bob);
-        assertFalse(calling.succeeded());
-        assertEq(calling.answer(), abi.encodeWithSelector(IL1TokenBridge.Reentrancy.selector));
-        assertEq(calling.balanceOf(bob), 100);
+        IL2TokenBridge.Deposit memory d;
+        IL1MessageQueue.Checkpoint memory c;
+        bytes[4] memory calls = [
+            abi.encodeCall(bridge.exitToken, (address(calling), alice, address(0), proof)),
+            abi.encodeCall(bridge.exitTokenAlias, (address(calling), alice, proof)),
+            abi.encodeCall(bridge.returnDeposit, (d, c, c, new bytes32[](0), new bytes[](0))),
+            abi.encodeCall(bridge.returnKeptDeposit, (d, new bytes[](0), new bytes[](0)))
+        ];
+        for (uint256 i = 0; i < calls.length; ++i) {
+            uint256 state = vm.snapshotState();
+            calling.prepare(address(bridge), calls[i]);
+            exitToken(calling, bob);
+            assertFalse(calling.succeeded());
+            assertEq(calling.answer(), abi.encodeWithSelector(IL1TokenBridge.Reentrancy.selector));
+            assertEq(calling.balanceOf(bob), 100);
+            vm.revertToState(state);
+        }
         bridge.exitToken(address(calling), alice, address(0), proof);
         assertEq(calling.balanceOf(alice), 30);
     }
