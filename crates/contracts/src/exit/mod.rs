@@ -17,4 +17,4 @@ pub use closing::{Closing, RELAYED_SLOT};
 pub use error::ExitError;
 pub use message::{MessageReturn, MessageStatus, messenger_slots};
 pub use search::{FoundMessage, MessageSearch};
-pub use token::{TokenExit, TokenProofs, balance_slot};
+pub use token::{ITokenExit, TokenExit, TokenProofs, balance_slot};

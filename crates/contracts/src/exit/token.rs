@@ -28,6 +28,7 @@ sol! {
         ) external;
         function exitTokenAlias(address l1Token, address l1Account, TokenProof calldata proof)
             external;
+        function l2TokenOf(address l1Token) external view returns (address);
     }
 }
 
