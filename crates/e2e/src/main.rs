@@ -1,4 +1,4 @@
-//! End-to-end run of a native rollup, in six parts:
+//! End-to-end run of a native rollup, in seven parts:
 //!
 //! 1. In process: an L1 with EXECUTE, an L2 that is a plain Ethereum chain, a deposit, a block on
 //!    L1, balances proven against the state root on L1, and rejected blocks: forged ones, and one
@@ -6,11 +6,12 @@
 //! 2. More input forms of EXECUTE: a transaction of type `0x05`, and blocks as in the EIP-8079
 //!    draft.
 //! 3. An L2 with EXECUTE, and an L3 whose withdrawal is claimed on the L2 and on L1.
-//! 4. As processes: devnet, sequencer and followers, a withdrawal, a killed sequencer, and an L1
+//! 4. A rollup that nobody advances any more, whose users are paid on L1 by proofs.
+//! 5. As processes: devnet, sequencer and followers, a withdrawal, a killed sequencer, and an L1
 //!    reorg.
-//! 5. Concurrently with that, an L1 that forks from Prague to Amsterdam during the operation of a
+//! 6. Concurrently with that, an L1 that forks from Prague to Amsterdam during the operation of a
 //!    rollup without an owner.
-//! 6. Real mainnet blocks through the same precompile.
+//! 7. Real mainnet blocks through the same precompile.
 //!
 //! Nothing is mocked: contracts are compiled and deployed, transactions are signed, blocks are
 //! executed, witnesses are recorded. The exit code is 0 if all checks passed.
@@ -18,6 +19,7 @@
 #![warn(clippy::print_stdout)]
 
 mod bridge;
+mod exit;
 mod forks;
 mod forms;
 mod gas;
@@ -120,6 +122,7 @@ fn run(arguments: &Arguments) -> Result<(Report, Option<Nodes>)> {
     in_process::run(arguments.in_process, &mut report)?;
     forms::run(arguments.in_process, &mut report)?;
     l3::run(arguments.in_process, &mut report)?;
+    exit::run(arguments.in_process, &mut report)?;
     let nodes = if arguments.in_process { None } else { Some(with_processes(&mut report)?) };
     if !arguments.quick {
         mainnet::verify(&arguments.block, &mut report)?;
