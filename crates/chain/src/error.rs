@@ -3,7 +3,7 @@
 use alloy_primitives::B256;
 use executor::{BlockError, InternalError, Invalid, ReadError, StateError};
 use store::StoreError;
-use trie::SourceError;
+use trie::{SourceError, TrieError};
 use wire::DecodeError;
 
 /// Reason why an operation on a chain failed.
@@ -59,6 +59,17 @@ pub enum ChainError {
     /// The store lacks a part of the state of a stored block: a local fault.
     #[error("the store is incomplete: {0}")]
     Incomplete(#[from] StateError),
+    /// The state cannot be traversed.
+    #[error("the state cannot be traversed: {0}")]
+    Walk(TrieError),
+    /// The trie contains an account that cannot be decoded.
+    #[error("the account with the hashed address {hash} is malformed: {reason}")]
+    MalformedAccount {
+        /// Keccak-256 of its address.
+        hash: B256,
+        /// Error of the decoder.
+        reason: alloy_rlp::Error,
+    },
     /// Execution failed for an internal reason: a local fault.
     #[error(transparent)]
     Internal(#[from] InternalError),
@@ -94,7 +105,12 @@ impl ChainError {
     pub const fn is_internal(&self) -> bool {
         matches!(
             self,
-            Self::Store(_) | Self::Incomplete(_) | Self::Internal(_) | Self::Replay { .. }
+            Self::Store(_)
+                | Self::Incomplete(_)
+                | Self::Walk(_)
+                | Self::MalformedAccount { .. }
+                | Self::Internal(_)
+                | Self::Replay { .. }
         )
     }
 }

@@ -14,6 +14,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod accounts;
 mod allowance;
 mod attributes;
 mod budget;

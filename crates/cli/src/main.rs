@@ -67,6 +67,10 @@ enum Command {
     Verify(rollup::verify::Arguments),
     /// Print the calldata that claims an L2→L1 message on L1.
     Prove(rollup::prove::Arguments),
+    /// Leave a rollup that nobody advances any more: print proofs against its last state as
+    /// calldata for L1.
+    #[command(subcommand)]
+    Exit(rollup::exit::Command),
     /// Print calldata for the rollup's contracts on L1.
     #[command(subcommand)]
     Calldata(rollup::calldata::Command),
@@ -91,6 +95,7 @@ fn main() -> ExitCode {
         Command::Genesis(arguments) => rollup::genesis::run(&arguments),
         Command::Verify(arguments) => rollup::verify::run(&arguments),
         Command::Prove(arguments) => rollup::prove::run(&arguments),
+        Command::Exit(command) => rollup::exit::run(&command),
         Command::Calldata(command) => rollup::calldata::run(&command),
         Command::Completions(arguments) => completions::run(&arguments),
     };

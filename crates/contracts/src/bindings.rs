@@ -34,6 +34,11 @@ sol!(
     #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
     "../../contracts/interfaces/IL2Accounts.sol"
 );
+sol!(
+    #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
+    // `sol!` does not resolve the types of an imported interface.
+    "src/IRollupExit.sol"
+);
 
 impl Default for INativeRollup::Evidence {
     /// Empty evidence for the inputs of `advance`.
@@ -44,6 +49,23 @@ impl Default for INativeRollup::Evidence {
 
 /// Both interfaces declare the same struct, and `sol!` creates a type for each.
 impl From<IL1MessageQueue::Checkpoint> for INativeRollup::Checkpoint {
+    fn from(it: IL1MessageQueue::Checkpoint) -> Self {
+        let IL1MessageQueue::Checkpoint { id, count, l1Block, timestamp, root } = it;
+        Self { id, count, l1Block, timestamp, root }
+    }
+}
+
+/// Both interfaces declare the same struct, and `sol!` creates a type for each.
+impl From<IL1MessageQueue::Message> for IRollupExit::Message {
+    fn from(it: IL1MessageQueue::Message) -> Self {
+        let IL1MessageQueue::Message { sender, to, refundTo, value, fee, gasLimit, index, data } =
+            it;
+        Self { sender, to, refundTo, value, fee, gasLimit, index, data }
+    }
+}
+
+/// Both interfaces declare the same struct, and `sol!` creates a type for each.
+impl From<IL1MessageQueue::Checkpoint> for IRollupExit::Checkpoint {
     fn from(it: IL1MessageQueue::Checkpoint) -> Self {
         let IL1MessageQueue::Checkpoint { id, count, l1Block, timestamp, root } = it;
         Self { id, count, l1Block, timestamp, root }
@@ -90,5 +112,19 @@ mod tests {
         ));
         let merged = code_after(include_str!("INativeRollup.sol"), "interface INativeRollup {");
         assert_eq!(merged, expected, "copy the members of both into src/INativeRollup.sol");
+    }
+
+    #[test]
+    fn exit_interface_equals_contract() {
+        let queue = include_str!("../../../contracts/interfaces/IL1MessageQueue.sol");
+        let types = code_after(queue, "interface IL1MessageQueue {");
+        let end = types.iter().position(|line| *line == "    struct MessageProof {");
+        let mut expected: Vec<_> =
+            types[..end.unwrap()].iter().map(|line| (*line).to_owned()).collect();
+        let exit = include_str!("../../../contracts/interfaces/IRollupExit.sol");
+        let members = code_after(exit, "interface IRollupExit {");
+        expected.extend(members.iter().map(|line| line.replace("IL1MessageQueue.", "")));
+        let copied = code_after(include_str!("IRollupExit.sol"), "interface IRollupExit {");
+        assert_eq!(copied, expected, "copy the members of both into src/IRollupExit.sol");
     }
 }

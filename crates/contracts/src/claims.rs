@@ -6,17 +6,17 @@ use crate::{
         IL1MessageQueue::{MessageProof, claimCall},
         IL2Messenger::MessageSent,
     },
+    proof::{Unproven, lookup},
     sent_slot,
 };
 use alloy_consensus::EMPTY_ROOT_HASH;
-use alloy_primitives::{Address, B256, Bytes, Log, U256, keccak256, map::B256Map};
+use alloy_primitives::{Address, B256, Bytes, Log, U256, keccak256};
 use alloy_sol_types::{SolCall as _, SolEvent as _};
 use alloy_trie::{
     Nibbles,
     proof::{ProofVerificationError, verify_proof},
 };
 use chain::AccountProof;
-use trie::{NodePath, NodeSource, SourceError, Trie, TrieError};
 
 /// Error in the log or the proof of an L2→L1 message.
 #[derive(Debug, thiserror::Error)]
@@ -44,17 +44,6 @@ pub enum ClaimError {
     /// The nodes do not lead to the message.
     #[error("the nodes do not prove that the messenger holds the message: {0}")]
     Slot(Unproven),
-}
-
-/// Reason why nodes do not prove a value.
-#[derive(Debug, thiserror::Error)]
-pub enum Unproven {
-    /// A node is missing or malformed.
-    #[error(transparent)]
-    Node(#[from] TrieError),
-    /// The nodes lead to another value, or are not exactly those of the path.
-    #[error("{}", shortened(.0))]
-    Path(ProofVerificationError),
 }
 
 /// Decodes the L2→L1 message with this number from its log on L2.
@@ -93,12 +82,10 @@ pub fn verify_message(
 fn verify(root: B256, key: B256, value: Option<Vec<u8>>, nodes: &[Bytes]) -> Result<(), Unproven> {
     // First by a trie that takes any bytes: of a path that does not lead to a value, alloy's
     // verifier reads nodes that no trie can have, and panics at a path beyond the length of a key.
-    let known = Known(nodes.iter().map(|node| (keccak256(node), node)).collect());
-    let mut trie = Trie::new(root);
-    let got = trie.get(&known, &key)?;
+    let got = lookup(root, &key, nodes)?;
     let path = Nibbles::unpack(key);
-    if got != value.as_deref() {
-        let got = got.map(Bytes::copy_from_slice);
+    if got != value {
+        let got = got.map(Bytes::from);
         let expected = value.map(Bytes::from);
         return Err(Unproven::Path(ProofVerificationError::ValueMismatch { path, got, expected }));
     }
@@ -106,17 +93,6 @@ fn verify(root: B256, key: B256, value: Option<Vec<u8>>, nodes: &[Bytes]) -> Res
         return Ok(());
     }
     verify_proof(root, path, value, nodes).map_err(Unproven::Path)
-}
-
-/// Nodes of a proof, by hash.
-struct Known<'p>(B256Map<&'p Bytes>);
-
-impl<'p> NodeSource for Known<'p> {
-    type Bytes = &'p [u8];
-
-    fn node(&self, _: NodePath<'_>, hash: &B256) -> Result<Option<&'p [u8]>, SourceError> {
-        Ok(self.0.get(hash).map(|node| &node[..]))
-    }
 }
 
 /// Returns the calldata of `L1MessageQueue.claim` for an L2→L1 message, with the proof that it is
@@ -144,19 +120,6 @@ pub fn message_proof(number: u64, proof: AccountProof) -> MessageProof {
 
 fn storage_root(proof: &AccountProof) -> B256 {
     proof.account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root)
-}
-
-/// Formats an error without quoting the nodes.
-fn shortened(error: &ProofVerificationError) -> String {
-    match error {
-        ProofVerificationError::ValueMismatch { path, expected: Some(_), got: Some(_) } => {
-            format!("another value at the path {path:?}")
-        }
-        ProofVerificationError::ValueMismatch { path, .. } => {
-            format!("no value at the path {path:?}")
-        }
-        other => other.to_string(),
-    }
 }
 
 #[cfg(test)]

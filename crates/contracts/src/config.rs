@@ -39,6 +39,9 @@ pub struct RollupConfig {
     pub guardian: Option<GuardianConfig>,
     /// The queue of forced transactions.
     pub forced: ForcedConfig,
+    /// Seconds without a block after which the rollup can be closed, at least 30 days; `None`
+    /// without the contract `RollupExit`.
+    pub lost_after: Option<u64>,
     /// Contract that decides who may advance: an `ISequencing`, or zero for anyone.
     pub policy: Address,
     /// Account that may announce upgrades, or zero for none.
@@ -107,18 +110,26 @@ impl RollupConfig {
                 fee_percent: 100,
                 bounded_target: Address::ZERO,
             },
+            lost_after: None,
             policy,
             owner: Address::ZERO,
         }
     }
 
     /// Returns the constructor arguments of `L1MessageQueue` for the rollup at this address.
-    pub fn message_queue_arguments(&self, rollup: Address) -> Vec<u8> {
+    /// `exit` is the address of its `RollupExit`, or zero for none.
+    pub fn message_queue_arguments(&self, rollup: Address, exit: Address) -> Vec<u8> {
         let (account, pause, limit) =
             self.guardian.map_or_else(Default::default, |it| (it.account, it.pause, it.limit));
         let caps = (self.message_gas, self.message_data, self.fee_percent, self.checkpoints);
         // The guardian is a struct of static fields, so it is encoded like the list of its fields.
-        ((rollup, Address::ZERO, caps), (account, pause, limit)).abi_encode_params()
+        ((rollup, exit, caps), (account, pause, limit)).abi_encode_params()
+    }
+
+    /// Returns the constructor arguments of `RollupExit` for this message queue; `None` if the
+    /// rollup has no such contract.
+    pub fn exit_arguments(&self, message_queue: Address) -> Option<Vec<u8>> {
+        self.lost_after.map(|lost_after| (message_queue, lost_after).abi_encode_params())
     }
 
     /// Returns the constructor arguments of `ForcedInbox` for the rollup at this address.
@@ -167,16 +178,17 @@ mod tests {
     type Arguments = (Address, Address, u64, u64, u64, u64, (Address, u64, u128));
 
     #[test]
-    fn message_queue_arguments_contain_guardian() {
-        let rollup = Address::repeat_byte(1);
+    fn message_queue_arguments_contain_guardian_and_exit() {
+        let (rollup, exit) = (Address::repeat_byte(1), Address::repeat_byte(3));
         let mut config =
             RollupConfig::new(8_079, wire::ProtocolFork::Osaka.schema(), Address::ZERO);
         let decoded = |config: &RollupConfig| {
-            Arguments::abi_decode_params(&config.message_queue_arguments(rollup)).expect("decodes")
+            let encoded = config.message_queue_arguments(rollup, exit);
+            Arguments::abi_decode_params(&encoded).expect("decodes")
         };
         assert_eq!(
             decoded(&config),
-            (rollup, Address::ZERO, 1_000_000, 10_000, 100, 16_382, (Address::ZERO, 0, 0))
+            (rollup, exit, 1_000_000, 10_000, 100, 16_382, (Address::ZERO, 0, 0))
         );
         let account = Address::repeat_byte(2);
         config.guardian = Some(GuardianConfig { account, pause: 86_400, limit: 7 });

@@ -70,6 +70,8 @@ pub struct Deployment {
     pub message_queue: Address,
     /// `ForcedInbox`.
     pub forced: Address,
+    /// `RollupExit`, or zero. Files of rollups without this contract need not have it.
+    pub exit: Address,
     /// The sequencing policy, or zero if anyone may advance.
     pub policy: Address,
     /// `L1TokenBridge`, or zero.
@@ -212,6 +214,7 @@ impl Deployment {
             rollup: fields.contract("rollup")?,
             message_queue: fields.contract("messageQueue")?,
             forced: fields.contract("forced")?,
+            exit: fields.exit()?,
             policy: fields.address("policy")?,
             l1_bridge: fields.address("l1Bridge")?,
             l2_bridge: fields.address("l2Bridge")?,
@@ -323,6 +326,12 @@ impl Fields<'_> {
 
     fn address(&self, field: &'static str) -> Result<Address, DeploymentError> {
         self.parse(field, ADDRESS)
+    }
+
+    /// Returns the address of the exit, which files of rollups without one need not have.
+    fn exit(&self) -> Result<Address, DeploymentError> {
+        let field = "exit";
+        if self.values.contains_key(field) { self.address(field) } else { Ok(Address::ZERO) }
     }
 
     /// Returns the kind of verification, which files of native rollups need not have.

@@ -16,14 +16,14 @@ pub mod code_reference;
 pub mod commitment;
 mod config;
 mod deployment;
+pub mod exit;
 mod genesis;
 mod genesis_check;
 mod inclusion;
 mod messages;
+mod proof;
 
-pub use claims::{
-    ClaimError, Unproven, claim_calldata, logged_message, message_proof, verify_message,
-};
+pub use claims::{ClaimError, claim_calldata, logged_message, message_proof, verify_message};
 pub use config::{ForcedConfig, GuardianConfig, RollupConfig};
 pub use deployment::{Deployment, DeploymentError, Verification};
 pub use genesis::{
@@ -35,3 +35,4 @@ pub use genesis_check::{
 };
 pub use inclusion::{prove_inclusions, prove_transaction};
 pub use messages::{Anchor, Message, extend, kept_slot, pack, sent_in, sent_slot};
+pub use proof::Unproven;

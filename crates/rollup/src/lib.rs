@@ -54,6 +54,7 @@ pub use node::PoolLimits;
 pub use sequencer::Sequencer;
 pub use sequencer::input_budget::InputLimits;
 pub use service::RollupNode;
+pub use service::last_state::LastState;
 pub use service::preflight::preflight;
 pub use service::snapshot::{SnapshotSummary, export_snapshot, import_snapshot};
 pub use service::supervisor::{ActorObserver, ActorPanic};

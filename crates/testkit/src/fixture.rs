@@ -192,7 +192,7 @@ impl RollupFixture {
             config.policy = creator.create("PermissionedSequencing", &arguments)?;
         }
         let from = (deployer.address(), creator.nonce);
-        let Rollup { address, message_queue, forced } =
+        let Rollup { address, message_queue, forced, exit } =
             create_contracts(&config, first, from, |name, arguments| {
                 creator.create(name, &arguments)
             })?;
@@ -206,6 +206,7 @@ impl RollupFixture {
             rollup: address,
             message_queue,
             forced,
+            exit,
             policy: config.policy,
             l1_bridge: Address::ZERO,
             l2_bridge: Address::ZERO,
@@ -222,13 +223,19 @@ fn create_contracts<E>(
     (deployer, nonce): (Address, u64),
     mut create: impl FnMut(&str, Vec<u8>) -> Result<Address, E>,
 ) -> Result<Rollup, E> {
-    // The constructors of the queues need the address of the rollup, which is deployed after them.
+    // The constructors of the queues need the address of the rollup, which is deployed after them,
+    // and that of the exit, which reads the rollup.
     let rollup = deployer.create(nonce + 2);
-    let message_queue = create("L1MessageQueue", config.message_queue_arguments(rollup))?;
+    let exit = config.lost_after.map_or(Address::ZERO, |_| deployer.create(nonce + 3));
+    let message_queue = create("L1MessageQueue", config.message_queue_arguments(rollup, exit))?;
     let forced = create("ForcedInbox", config.forced_inbox_arguments(rollup))?;
     let address = create(ROLLUP, config.rollup_arguments(first, message_queue, forced))?;
     assert_eq!(address, rollup, "the queues have another address of the rollup");
-    Ok(Rollup { address, message_queue, forced })
+    if let Some(arguments) = config.exit_arguments(message_queue) {
+        let address = create("RollupExit", arguments)?;
+        assert_eq!(address, exit, "the queue has another address of the exit");
+    }
+    Ok(Rollup { address, message_queue, forced, exit })
 }
 
 /// Returns the initialisation code of a contract. The rollup contract calls EXECUTE at this
@@ -331,7 +338,7 @@ pub fn write_deployment(deployment: &Deployment, folder: &Path) -> Result<PathBu
         "l1ChainId": it.l1_chain_id, "l1Block": it.l1_block, "l2ChainId": it.l2_chain_id,
         "genesisHash": it.genesis_hash, "genesisStateRoot": it.genesis_state_root,
         "deployer": it.deployer, "rollup": it.rollup, "messageQueue": it.message_queue, "forced": it.forced,
-        "policy": it.policy, "l1Bridge": it.l1_bridge, "l2Bridge": it.l2_bridge,
+        "exit": it.exit, "policy": it.policy, "l1Bridge": it.l1_bridge, "l2Bridge": it.l2_bridge,
         "genesis": it.genesis,
     });
     let path = folder.join("deployment.json");
@@ -352,6 +359,7 @@ pub fn bare_deployment(rollup: Address, forced: Address) -> Deployment {
         rollup,
         message_queue: Address::repeat_byte(3),
         forced,
+        exit: zero,
         policy: zero,
         l1_bridge: zero,
         l2_bridge: zero,

@@ -21,6 +21,8 @@ pub struct Rollup {
     pub message_queue: Address,
     /// `ForcedInbox`.
     pub forced: Address,
+    /// `RollupExit`, or zero.
+    pub exit: Address,
 }
 
 impl Rollup {

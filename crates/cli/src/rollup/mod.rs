@@ -3,6 +3,7 @@
 mod account;
 mod allowance;
 pub(crate) mod calldata;
+pub(crate) mod exit;
 mod fee_cap;
 mod force;
 pub(crate) mod genesis;

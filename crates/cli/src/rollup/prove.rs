@@ -181,7 +181,7 @@ fn read(log: &Log, index: u64) -> Result<(Message, u64)> {
 }
 
 /// Returns the state root of an L2 block.
-fn state_root(l2: &Node, number: u64) -> Result<B256> {
+pub(super) fn state_root(l2: &Node, number: u64) -> Result<B256> {
     let block: Option<Block<B256>> =
         l2.request("eth_getBlockByNumber", (U64::from(number), false))?;
     let block = block.ok_or_else(|| eyre::eyre!("the L2 node has no block {number}"))?;
@@ -206,7 +206,7 @@ fn prove(l2: &Node, number: u64, state_root: B256, message: &Message) -> Result<
 }
 
 /// Converts the result of `eth_getProof`.
-fn account_proof(answer: EIP1186AccountProofResponse) -> AccountProof {
+pub(super) fn account_proof(answer: EIP1186AccountProofResponse) -> AccountProof {
     let account = TrieAccount {
         nonce: answer.nonce,
         balance: answer.balance,

@@ -209,6 +209,7 @@ impl Scene {
         let deployment = RollupFixture::new(L2_CHAIN, ProtocolFork::Osaka, time)
             .unwrap()
             .rich(["operator", "alice", "carol"], ETHER)
+            .with(|config| config.lost_after = Some(30 * 86_400))
             .deploy_over_rpc(l1.client(), &deployer)
             .unwrap();
         let allowed = allowed_balances(&deployment.genesis);

@@ -8,6 +8,7 @@ mod console_output;
 mod devnet;
 mod ending;
 mod execute;
+mod exit;
 mod failover;
 mod forge;
 mod init;

@@ -290,6 +290,7 @@ fn deployed_rollup_file_contains_genesis() {
         assert_eq!(deployment.l1_chain_id, 31_337);
         assert_eq!(deployment.deployer, l1.sender);
         assert!(!deployment.policy.is_zero(), "{name} has a policy");
+        assert!(!deployment.exit.is_zero(), "{name} has an exit");
         // The genesis is in the deployment file itself too.
         fs::remove_file(folder.join("genesis.json")).unwrap();
         assert_eq!(Deployment::read(&file).unwrap(), deployment);

@@ -5,7 +5,7 @@ use crate::{
     support::{free_port, json_of, path, refuse, run},
 };
 use alloy_primitives::{Address, U256};
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::Key;
 
 #[test]
@@ -34,13 +34,50 @@ fn follower_continues_from_imported_snapshot() {
     assert_eq!(block, (&taken["number"], &taken["hash"]));
     let said = run(&[&export[..], &["--file", &first, "--block", "1"]].concat());
     assert!(said.starts_with("wrote snapshot of block 1 (0x"), "{said}");
+
+    // The files contain everything for an exit.
+    let url = scene.l1.client().url();
+    let common = ["--deployment", &scene.deployment, "--l1", url];
+    let from_data = [&common[..], &["--data-dir", &data]].concat();
+    let from_file = [&common[..], &["--snapshot", &whole]].concat();
+    let account = alice.address().to_string();
+    let exit = |command: &[&str], source: &[&str]| {
+        run(&[&["exit"], command, source, &["--json"]].concat())
+    };
+    let close = exit(&["close"], &from_data);
+    assert_eq!(exit(&["close"], &from_file), close);
+    let paid = exit(&["account", &account], &from_data);
+    assert_eq!(exit(&["account", &account], &from_file), paid);
+    let paid: Value = serde_json::from_str(&paid).unwrap();
+    assert_eq!((&paid["onlyCaller"], &paid["knownToL1"]), (&Value::Null, &json!(true)));
+    let sums = |source: &[&str]| {
+        let listed = exit(&["all"], source);
+        assert!(listed.contains(paid["calldata"].as_str().unwrap()));
+        serde_json::from_str::<Value>(listed.lines().last().unwrap()).unwrap()["sums"].clone()
+    };
+    // The sequencer's blocks name Bob; a snapshot contains no blocks.
+    let known = sums(&from_data);
+    assert_eq!(known["unknown"]["wei"], "0");
+    assert_eq!(sums(&from_file)["unknown"]["wei"], "3");
+    let addresses = path(folder, "addresses");
+    std::fs::write(&addresses, bob.to_string()).unwrap();
+    assert_eq!(sums(&[&from_file[..], &["--addresses", &addresses]].concat()), known);
+    let start = path(folder, "start");
+    run(&[&export[..], &["--file", &start, "--block", "0"]].concat());
+    let said = refuse(&[&["exit", "close", "--snapshot", &start], &common[..]].concat());
+    assert!(said.contains("failed to open the last state") && said.contains("expected"), "{said}");
+    assert!(
+        !std::fs::read_dir(folder)
+            .unwrap()
+            .any(|entry| { entry.unwrap().file_name().to_string_lossy().contains(".state-") })
+    );
+
     let beyond = path(folder, "beyond");
     let said = refuse(&[&export[..], &["--file", &beyond, "--block", "1000000"]].concat());
     assert!(said.contains("failed to export the snapshot") && said.contains("1000000"), "{said}");
 
     let other = free_port();
     let fresh = folder.join(other.to_string()).display().to_string();
-    let url = scene.l1.client().url();
     let import = [
         "snapshot",
         "import",

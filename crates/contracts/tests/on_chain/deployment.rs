@@ -84,6 +84,27 @@ fn verification_has_a_known_kind() -> Result<()> {
 }
 
 #[test]
+fn exit_is_zero_if_absent() -> Result<()> {
+    let files = Files::new()?;
+    assert_eq!(files.read_with(&[])?.exit, Address::ZERO);
+    let with = |exit: Value| {
+        let mut file = files.deployment.clone();
+        file["genesis"] = files.genesis.clone();
+        file["exit"] = exit;
+        files.read(&file).map(|it| it.exit)
+    };
+    assert_eq!(with(json!(Address::repeat_byte(9)))?, Address::repeat_byte(9));
+    for other in [json!("none"), Value::Null] {
+        let refused = with(other.clone()).unwrap_err();
+        assert!(
+            matches!(refused, DeploymentError::Invalid { field: "exit", .. }),
+            "{other}: {refused}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn deployment_is_read_with_inline_or_separate_genesis() -> Result<()> {
     let files = Files::new()?;
     let inside = files.read_with(&[])?;

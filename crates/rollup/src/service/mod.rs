@@ -3,6 +3,7 @@
 
 mod connect;
 pub(crate) mod data_dir;
+pub(crate) mod last_state;
 pub(crate) mod latency;
 pub(crate) mod metrics;
 pub(crate) mod node_handle;

@@ -2,7 +2,7 @@
 
 use crate::{L1Client, L1Reader, RollupError, service::data_dir::L1_LOG};
 use alloy_primitives::B256;
-use chain::{ChainConfig, spec_of};
+use chain::{Chain, ChainConfig, spec_of};
 use contracts::Deployment;
 use disk::{
     open_chain,
@@ -26,7 +26,7 @@ pub struct SnapshotSummary {
     pub records: u64,
 }
 
-fn rules(deployment: &Deployment) -> ChainConfig {
+pub(super) fn rules(deployment: &Deployment) -> ChainConfig {
     ChainConfig::new(spec_of(&deployment.genesis.config))
 }
 
@@ -47,21 +47,10 @@ pub fn export_snapshot(
         let path = path.to_owned();
         move |error: io::Error| RollupError::DataFile { path, source: error }
     };
-    if !data_dir.join("blocks").is_dir() {
-        return Err(fault(data_dir)(io::ErrorKind::NotFound.into()));
-    }
-    let chain = open_chain(data_dir, &deployment.genesis, rules(deployment))?;
+    let chain = open_existing(data_dir, deployment)?;
     let number = match number {
         Some(number) => number,
-        None => {
-            // Only the stored history is read, so the client gets an unused URL.
-            let client = L1Client::new(&["http://127.0.0.1:1"], Duration::from_secs(1))?;
-            let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
-            let reader = L1Reader::new(client, deployment.clone())
-                .with_first(chain.first_number())
-                .with_log(&data_dir.join(L1_LOG), &known)?;
-            reader.view().advanced_head().map_or(chain.first_number(), |head| head.number)
-        }
+        None => newest_on_l1(&chain, data_dir, deployment)?,
     };
     let block = chain.canonical_block(number)?;
     let block = block.ok_or_else(|| RollupError::Snapshot(SnapshotError::NoBlock(number)))?;
@@ -71,6 +60,33 @@ pub fn export_snapshot(
     let written = out.flush().and_then(|()| out.get_ref().sync_all());
     written.map_err(fault(file))?;
     Ok(SnapshotSummary { number, hash: block.hash, records })
+}
+
+/// Opens the chain in the data directory of a stopped node.
+pub(super) fn open_existing(
+    data_dir: &Path,
+    deployment: &Deployment,
+) -> Result<Chain, RollupError> {
+    if !data_dir.join("blocks").is_dir() {
+        let source = io::ErrorKind::NotFound.into();
+        return Err(RollupError::DataFile { path: data_dir.to_owned(), source });
+    }
+    Ok(open_chain(data_dir, &deployment.genesis, rules(deployment))?)
+}
+
+/// Returns the number of the newest block that was on L1 when the node last read L1.
+pub(super) fn newest_on_l1(
+    chain: &Chain,
+    data_dir: &Path,
+    deployment: &Deployment,
+) -> Result<u64, RollupError> {
+    // Only the stored history is read, so the client gets an unused URL.
+    let client = L1Client::new(&["http://127.0.0.1:1"], Duration::from_secs(1))?;
+    let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
+    let reader = L1Reader::new(client, deployment.clone())
+        .with_first(chain.first_number())
+        .with_log(&data_dir.join(L1_LOG), &known)?;
+    Ok(reader.view().advanced_head().map_or(chain.first_number(), |head| head.number))
 }
 
 /// Creates a data directory from a snapshot. The snapshot is verified against its block hash on L1,

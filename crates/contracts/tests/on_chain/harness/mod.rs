@@ -6,5 +6,6 @@ mod claims;
 mod code_references;
 mod duties;
 mod execute_tx;
+mod exits;
 mod fixed_gas;
 mod support;

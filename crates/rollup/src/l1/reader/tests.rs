@@ -20,6 +20,7 @@ fn deployment() -> Deployment {
         rollup: Address::repeat_byte(1),
         message_queue: Address::repeat_byte(2),
         forced: Address::repeat_byte(3),
+        exit: Address::ZERO,
         policy: Address::ZERO,
         l1_bridge: Address::ZERO,
         l2_bridge: Address::ZERO,

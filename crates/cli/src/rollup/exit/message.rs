@@ -1,0 +1,80 @@
+//! `enshrine exit message`: the call that returns the ETH of a message to the L2.
+
+use super::{
+    printed,
+    state::{LastView, StateArguments},
+};
+use clap::Args;
+use contracts::{
+    L2_MESSENGER,
+    exit::{FoundMessage, MessageReturn, MessageSearch, MessageStatus, messenger_slots},
+};
+use eyre::{Result, ensure};
+use serde_json::json;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Index of the message, from its MessageSent event on L1. Needs --l1.
+    #[arg(value_name = "INDEX")]
+    index: u64,
+
+    #[command(flatten)]
+    state: StateArguments,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    let last = LastView::open(&arguments.state)?;
+    let l1 = last.required_l1()?;
+    l1.require_unreturned(arguments.index)?;
+    let found = search(&last, arguments.index)?;
+    let proof = last.source.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
+    let returned = MessageReturn::new(last.state_root, &found, &proof);
+    let returned = last.source.blame(returned.map_err(Into::into))?;
+    last.warn();
+    let status = match returned.status {
+        MessageStatus::Unrelayed => "unrelayed",
+        MessageStatus::Failed => "failed",
+        MessageStatus::Parked => "parked",
+    };
+    printed::calldata(
+        arguments.state.json,
+        &returned.calldata,
+        format_args!(
+            "{} pays {} of the {status} message {} to {} on L1; only this account or the sender {} may send",
+            printed::contract("RollupExit", Some(l1.exit)),
+            printed::ether(returned.amount),
+            returned.index,
+            returned.recipient,
+            returned.sender,
+        ),
+        json!({
+            "to": l1.exit,
+            "message": returned.index,
+            "messageHash": found.message.hash(),
+            "status": status,
+            "recipient": returned.recipient,
+            "sender": returned.sender,
+            "wei": returned.amount.to_string(),
+            "blockNumber": last.number,
+            "stateRoot": last.state_root,
+        }),
+    )
+}
+
+/// Finds a message among all that were sent, and checks that the L1 node has returned all.
+fn search(last: &LastView, index: u64) -> Result<FoundMessage> {
+    let l1 = last.required_l1()?;
+    let mut search = MessageSearch::new(index);
+    l1.each_message(|message, l1_block, timestamp| Ok(search.push(message, l1_block, timestamp)?))?;
+    let (got, expected) = (search.state(), l1.checkpoint()?);
+    ensure!(
+        *got == expected,
+        "the logs of the L1 node give {} messages with the rolling hash {}, but the queue has {} with {}: use \
+         an archive node, or try again if messages are being sent",
+        got.count,
+        got.root,
+        expected.count,
+        expected.root
+    );
+    Ok(search.finish()?)
+}

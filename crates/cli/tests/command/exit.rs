@@ -1,0 +1,360 @@
+//! `enshrine exit`, with a real L1 and a node of the L2 that nobody advances any more.
+
+use crate::support::{enshrine, json_of, path, refuse, run};
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, hex};
+use alloy_sol_types::SolCall as _;
+use contracts::{
+    Deployment, L2_MESSENGER, Message, alias_account,
+    bindings::{
+        IL1MessageQueue::{backCall, sendCall},
+        IRollupExit::{exitAliasCall, exitCall},
+    },
+    exit::RELAYED_SLOT,
+    kept_slot,
+};
+use serde_json::{Value, json};
+use std::{fs, process::Command};
+use tempfile::TempDir;
+use testkit::{ETHER, Key, NodeProcess, Proxy, RollupFixture, enrich, head_time, write_deployment};
+use wire::ProtocolFork;
+
+const L2_CHAIN: u64 = 8_079;
+const LOST_AFTER: u64 = 30 * 86_400;
+
+/// An L1 with a rollup, and an L2 node with its last state: the genesis.
+struct Scene {
+    l1: NodeProcess,
+    l2: NodeProcess,
+    folder: TempDir,
+    deployment: Deployment,
+    file: String,
+}
+
+fn alice() -> Address {
+    Key::named("alice").address()
+}
+
+/// Account without any rights.
+fn stranger() -> Address {
+    Address::repeat_byte(0x5a)
+}
+
+fn bob() -> Address {
+    Address::repeat_byte(0xb0)
+}
+
+fn holder() -> Address {
+    Address::repeat_byte(0x70)
+}
+
+fn wallet() -> Address {
+    Address::repeat_byte(0x3a)
+}
+
+/// Messages to the L2, of which it has relayed the first two and kept the second as failed.
+fn messages() -> [Message; 3] {
+    [0, 1, 2].map(|index| Message {
+        sender: Key::named("deployer").address(),
+        to: holder(),
+        refund_to: bob(),
+        value: ETHER,
+        fee: 5,
+        gas_limit: 50_000,
+        index,
+        data: Default::default(),
+    })
+}
+
+impl Scene {
+    fn new() -> Self {
+        let program = env!("CARGO_BIN_EXE_enshrine");
+        let l1 = NodeProcess::start(Command::new(program).args(["devnet", "--mainnet"])).unwrap();
+        let deployer = Key::named("deployer");
+        enrich(l1.client(), [deployer.address(), bob(), stranger()], 1_000 * ETHER).unwrap();
+        let account = |wei: u128, nonce| GenesisAccount {
+            balance: U256::from(wei),
+            nonce: Some(nonce),
+            ..Default::default()
+        };
+        let code = Some(vec![0].into());
+        let deployment =
+            RollupFixture::new(L2_CHAIN, ProtocolFork::Osaka, head_time(l1.client()).unwrap())
+                .unwrap()
+                .accounts([
+                    (alice(), account(3 * ETHER, 1)),
+                    (bob(), account(2 * ETHER, 0)),
+                    (holder(), GenesisAccount { code, ..account(7 * ETHER, 1) }),
+                    (alias_account(wallet()), account(ETHER, 0)),
+                ])
+                .with_genesis(|genesis| {
+                    let messenger = genesis.alloc.get_mut(&L2_MESSENGER).unwrap();
+                    let storage = messenger.storage.get_or_insert_default();
+                    let kept = kept_slot(messages()[1].hash());
+                    storage.insert(RELAYED_SLOT.into(), B256::with_last_byte(2));
+                    storage.insert(kept.into(), B256::with_last_byte(1));
+                })
+                .with(|config| config.lost_after = Some(LOST_AFTER))
+                .deploy_over_rpc(l1.client(), &deployer)
+                .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = write_deployment(&deployment, folder.path()).unwrap().display().to_string();
+        let genesis = path(folder.path(), "genesis.json");
+        fs::write(&genesis, serde_json::to_string(&deployment.genesis).unwrap()).unwrap();
+        let l2 = ["devnet", "--mainnet", "--no-execute", "--accounts", "0", "--init", &genesis];
+        let l2 = NodeProcess::start(Command::new(program).args(l2)).unwrap();
+        let scene = Self { l1, l2, folder, deployment, file };
+        let queue = scene.deployment.message_queue;
+        assert!(scene.pay(deployer.address(), queue, 13 * ETHER, &backCall {}.abi_encode()));
+        for Message { to, refund_to, value, fee, gas_limit, data, .. } in messages() {
+            let call = sendCall { to, refundTo: refund_to, gasLimit: gas_limit.into(), fee, data };
+            assert!(scene.pay(deployer.address(), queue, value + fee, &call.abi_encode()));
+        }
+        scene
+    }
+
+    /// Sends a transaction of any account on L1; returns `true` if it succeeds.
+    fn pay(&self, from: Address, to: Address, wei: u128, calldata: &[u8]) -> bool {
+        let client = self.l1.client();
+        let _: Value = client.request("anvil_impersonateAccount", [from]).unwrap();
+        let transaction = json!({
+            "from": from, "to": to, "value": U256::from(wei), "gas": "0xf4240",
+            "data": hex::encode_prefixed(calldata),
+        });
+        let hash: B256 = client.request("eth_sendTransaction", [transaction]).unwrap();
+        let receipt: Value = client.request("eth_getTransactionReceipt", [hash]).unwrap();
+        receipt["status"] == "0x1"
+    }
+
+    /// Sends printed calldata to the exit.
+    fn send(&self, from: Address, calldata: &str) -> bool {
+        let calldata = hex::decode(calldata.trim()).unwrap();
+        self.pay(from, self.deployment.exit, 0, &calldata)
+    }
+
+    fn balance(&self, account: Address) -> U256 {
+        self.l1.client().request("eth_getBalance", (account, "latest")).unwrap()
+    }
+
+    fn pass(&self, seconds: u64) {
+        let _: Value = self.l1.client().request("evm_increaseTime", [seconds]).unwrap();
+        let _: Value = self.l1.client().request("evm_mine", ()).unwrap();
+    }
+
+    fn close(&self) {
+        self.pass(LOST_AFTER + 60);
+        assert!(self.send(stranger(), &run(&self.arguments(&["close"]))));
+    }
+
+    /// Returns the arguments of a command with the honest node.
+    fn arguments<'a>(&'a self, command: &[&'a str]) -> Vec<&'a str> {
+        self.with_node(command, self.l2.client().url())
+    }
+
+    fn with_node<'a>(&'a self, command: &[&'a str], l2: &'a str) -> Vec<&'a str> {
+        let l1 = self.l1.client().url();
+        let own = ["--l2", l2, "--l1", l1, "--deployment", &self.file];
+        [&["exit"], command, &own].concat()
+    }
+}
+
+#[test]
+fn closed_rollup_pays_accounts_with_printed_calldata() {
+    let scene = Scene::new();
+    let (alice_, bob_) = (alice().to_string(), bob().to_string());
+    let close = scene.arguments(&["close"]);
+    let output = enshrine(&close);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.contains("at the earliest"), "{said}");
+    assert!(!scene.send(stranger(), &run(&close)), "the rollup is not lost yet");
+    let said = enshrine(&scene.arguments(&["account", &alice_])).stderr;
+    assert!(String::from_utf8_lossy(&said).contains("the rollup is not closed"));
+    let told = json_of(&close);
+    assert_eq!((&told["relayedMessages"], &told["blockNumber"]), (&json!(2), &json!(0)));
+    scene.close();
+    assert!(refuse(&close).contains("has already been closed"));
+
+    // Anyone sends for Alice, who has a nonce, and only Bob for himself.
+    let of_alice = scene.arguments(&["account", &alice_]);
+    let told = json_of(&of_alice);
+    assert_eq!(told["wei"], (3 * ETHER).to_string());
+    assert_eq!((&told["onlyCaller"], &told["knownToL1"]), (&Value::Null, &json!(true)));
+    let printed = run(&of_alice);
+    assert_eq!(told["calldata"], printed.trim());
+    let call = exitCall::abi_decode(&hex::decode(printed.trim()).unwrap()).unwrap();
+    assert_eq!((call.account, call.delegate), (alice(), Address::ZERO));
+    assert!(scene.send(bob(), &printed));
+    assert_eq!(scene.balance(alice()), U256::from(3 * ETHER));
+    assert!(refuse(&of_alice).contains("has already been paid"));
+    let of_bob = scene.arguments(&["account", &bob_]);
+    let output = enshrine(&of_bob);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains(&format!("pays 2 ETH to {bob_}")), "{said}");
+    assert!(said.contains(&format!("only {bob_}")), "{said}");
+    assert!(!scene.send(stranger(), &run(&of_bob)), "only Bob may send");
+    assert!(scene.send(bob(), &run(&of_bob)));
+
+    // The alias account of an L1 contract.
+    let (account, contract) = (alias_account(wallet()).to_string(), wallet().to_string());
+    let said = refuse(&scene.arguments(&["account", &account, "--alias", &bob_]));
+    assert!(said.contains("is not the alias account of"), "{said}");
+    let of_alias = scene.arguments(&["account", &account, "--alias", &contract]);
+    let printed = run(&of_alias);
+    let call = exitAliasCall::abi_decode(&hex::decode(printed.trim()).unwrap()).unwrap();
+    assert_eq!(call.l1Account, wallet());
+    assert!(scene.send(bob(), &printed));
+    assert_eq!(scene.balance(wallet()), U256::from(ETHER));
+
+    // Nobody can be paid.
+    let said = refuse(&scene.arguments(&["account", &holder().to_string()]));
+    assert!(
+        said.contains("is a contract of the L2") && said.contains("stay in the escrow"),
+        "{said}"
+    );
+    let nobody = Address::repeat_byte(0xee).to_string();
+    let said = refuse(&scene.arguments(&["account", &nobody]));
+    assert!(said.contains("has no ETH on the L2"), "{said}");
+}
+
+#[test]
+fn messages_are_returned_with_printed_calldata() {
+    let scene = Scene::new();
+    scene.close();
+    let said = refuse(&scene.arguments(&["message", "0"]));
+    assert!(said.contains("has relayed message 0, as the first 2"), "{said}");
+    for (index, status, fee) in [("1", "failed", 0), ("2", "unrelayed", 5)] {
+        let arguments = scene.arguments(&["message", index]);
+        let told = json_of(&arguments);
+        assert_eq!(told["status"], status);
+        assert_eq!(told["wei"], (ETHER + fee).to_string());
+        let printed = run(&arguments);
+        assert_eq!(told["calldata"], printed.trim());
+        assert!(!scene.send(stranger(), &printed), "neither refund account nor sender");
+        let before = scene.balance(bob());
+        assert!(scene.send(bob(), &printed));
+        assert!(scene.balance(bob()) > before + U256::from(ETHER - ETHER / 10));
+        let said = refuse(&arguments);
+        assert!(said.contains("has already been returned"), "{said}");
+    }
+    let said = refuse(&scene.arguments(&["message", "3"]));
+    assert!(said.contains("there is no message 3: 3 were sent"), "{said}");
+    let said = refuse(&["exit", "message", "1", "--l2", scene.l2.client().url()]);
+    assert!(said.contains("--l1 and --deployment are missing"), "{said}");
+}
+
+#[test]
+fn lying_nodes_and_wrong_deployments_are_detected() {
+    let scene = Scene::new();
+    let alice_ = alice().to_string();
+    let address = scene.l2.client().url().trim_start_matches("http://").trim_end_matches('/');
+    let proxy = Proxy::start(address.parse().unwrap()).unwrap();
+    let url = proxy.url();
+    let through = |command: &[&str]| -> Vec<String> {
+        scene.with_node(command, &url).into_iter().map(str::to_owned).collect()
+    };
+    let refused = |command: &[&str]| {
+        let arguments = through(command);
+        refuse(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let accepted = |command: &[&str]| {
+        let arguments = through(command);
+        json_of(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let honest = accepted(&["account", &alice_]);
+    // Only the nodes of the proof count, so another balance changes nothing.
+    let lie = |method: &'static str, change: fn(&mut Value)| {
+        proxy.set(move |request, answer| {
+            if !request.contains(method) {
+                return Some(answer);
+            }
+            let mut answer: Value = serde_json::from_str(&answer).unwrap();
+            change(&mut answer["result"]);
+            Some(answer.to_string())
+        });
+    };
+    lie("eth_getProof", |proof| proof["balance"] = json!("0x1"));
+    assert_eq!(accepted(&["account", &alice_]), honest);
+    lie("eth_getProof", |proof| {
+        proof["accountProof"].as_array_mut().unwrap().pop();
+    });
+    for command in [&["account", &alice_][..], &["close"]] {
+        let said = refused(command);
+        assert!(said.contains("do not prove the account"), "{said}");
+        assert!(said.contains(&url), "{said}");
+    }
+    // A contract as an account without code.
+    lie("eth_getProof", |proof| proof["codeHash"] = json!(KECCAK256_EMPTY));
+    let said = refused(&["account", &holder().to_string()]);
+    assert!(said.contains("has the hash"), "{said}");
+    lie("eth_getProof", |proof| {
+        proof["storageProof"][0]["proof"].as_array_mut().unwrap().pop();
+    });
+    let said = refused(&["close"]);
+    assert!(said.contains("do not prove slot"), "{said}");
+    lie("eth_getBlockByNumber", |block| block["stateRoot"] = json!(B256::repeat_byte(7)));
+    let said = refused(&["account", &alice_]);
+    assert!(said.contains("but L1 has"), "{said}");
+    proxy.honest();
+    assert_eq!(accepted(&["account", &alice_]), honest);
+
+    // Deployment files of another rollup, and without an exit.
+    let text = fs::read_to_string(&scene.file).unwrap();
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut document: Value = serde_json::from_str(&text).unwrap();
+        change(&mut document);
+        let file = path(scene.folder.path(), "other.json");
+        fs::write(&file, document.to_string()).unwrap();
+        let (l1, l2) = (scene.l1.client().url(), scene.l2.client().url());
+        refuse(&["exit", "close", "--l2", l2, "--l1", l1, "--deployment", &file])
+    };
+    let said = with(&|it| it["rollup"] = json!(Address::repeat_byte(9)));
+    assert!(said.contains("is that of the rollup"), "{said}");
+    let said = with(&|it| it["exit"] = json!(Address::repeat_byte(9)));
+    assert!(said.contains("is the contract deployed?"), "{said}");
+    let said = with(&|it| {
+        it.as_object_mut().unwrap().remove("exit");
+    });
+    assert!(said.contains("has no exit"), "{said}");
+}
+
+#[test]
+fn all_known_accounts_are_listed_with_sums() {
+    let scene = Scene::new();
+    scene.close();
+    let nobody = Address::repeat_byte(0xee);
+    let addresses = path(scene.folder.path(), "addresses");
+    let lines = [wallet(), alice(), nobody, holder(), alice()].map(|it| it.to_string());
+    fs::write(&addresses, format!("\n{}\n", lines.join("\n"))).unwrap();
+    let (l2, given) = (scene.l2.client().url(), ["--addresses", &addresses]);
+    let json = |arguments: &[&str]| -> Vec<Value> {
+        let output = run(&[arguments, &["--json"]].concat());
+        output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    // From a file only: Bob is not known.
+    let listed = json(&[&["exit", "all", "--l2", l2][..], &given].concat());
+    let accounts: Vec<_> = listed.iter().map(|it| it["account"].clone()).collect();
+    let expected = [alias_account(wallet()), alice(), holder()].map(|it| json!(it));
+    assert_eq!(accounts[..3], expected);
+    assert!(listed[2]["refused"].as_str().unwrap().contains("is a contract of the L2"));
+    let sums = &listed[3]["sums"];
+    assert_eq!(sums["payable"], json!({ "accounts": 2, "wei": (4 * ETHER).to_string() }));
+    assert_eq!(sums["contracts"], json!({ "accounts": 1, "wei": (7 * ETHER).to_string() }));
+    assert_eq!(sums["unknown"], Value::Null);
+    assert_eq!(listed.len(), 4);
+    // L1 also knows Bob, from his messages.
+    let printed = listed[1]["calldata"].as_str().unwrap();
+    assert!(scene.send(bob(), printed));
+    let all = scene.arguments(&["all", "--addresses", &addresses]);
+    let sums = json(&all).pop().unwrap()["sums"].clone();
+    assert_eq!(sums["payable"], json!({ "accounts": 2, "wei": (3 * ETHER).to_string() }));
+    assert_eq!(sums["paid"], json!({ "accounts": 1, "wei": (3 * ETHER).to_string() }));
+    let said = run(&all);
+    assert!(said.contains("payable     3 ETH in 2 accounts"), "{said}");
+    assert!(said.contains("  1 ETH  can be paid to "), "{said}");
+
+    assert!(refuse(&["exit", "all", "--l2", l2]).contains("use --addresses"));
+    fs::write(&addresses, format!("{}\nalice\n", alice())).unwrap();
+    let said = refuse(&[&["exit", "all", "--l2", l2][..], &given].concat());
+    assert!(said.contains("line 2: alice is not an address"), "{said}");
+    assert_eq!(enshrine(&["exit", "close"]).status.code(), Some(2));
+}

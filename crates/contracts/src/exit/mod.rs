@@ -1,0 +1,20 @@
+//! Exits from a rollup that nobody advances any more: what `RollupExit` and the token bridge pay by
+//! proofs against the last state root, and the calldata of these payments.
+//!
+//! Every proof is verified here by the rules of L1, and all amounts are read from the nodes of the
+//! proof, so that a node of the L2 cannot pretend anything.
+
+mod account;
+mod closing;
+mod error;
+mod message;
+mod proven;
+mod search;
+mod token;
+
+pub use account::{AccountExit, AccountKind};
+pub use closing::{Closing, RELAYED_SLOT};
+pub use error::ExitError;
+pub use message::{MessageReturn, MessageStatus, messenger_slots};
+pub use search::{FoundMessage, MessageSearch};
+pub use token::{ITokenExit, TokenExit, TokenProofs, balance_slot};

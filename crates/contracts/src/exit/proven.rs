@@ -1,0 +1,43 @@
+//! Accounts and slots, read from the nodes of their proofs.
+
+use super::ExitError;
+use crate::{Unproven, proof::read};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_rlp::Decodable;
+use alloy_trie::TrieAccount;
+use chain::AccountProof;
+
+/// Returns the account that the nodes of the proof contain; that of an untouched address if they
+/// prove that there is none.
+pub(super) fn account(
+    state_root: B256,
+    address: Address,
+    nodes: &[Bytes],
+) -> Result<TrieAccount, ExitError> {
+    decoded(state_root, keccak256(address), nodes)
+        .map_err(|reason| ExitError::Account { address, reason })
+}
+
+/// Returns the values of these slots of an account.
+pub(super) fn slots<const N: usize>(
+    address: Address,
+    storage_root: B256,
+    slots: [U256; N],
+    proof: &AccountProof,
+) -> Result<[U256; N], ExitError> {
+    let got = proof.slots.len();
+    if got != N {
+        return Err(ExitError::Slots { address, got, expected: N });
+    }
+    let mut values = [U256::ZERO; N];
+    for ((slot, proven), value) in slots.into_iter().zip(&proof.slots).zip(&mut values) {
+        *value = decoded(storage_root, keccak256(B256::from(slot)), &proven.nodes)
+            .map_err(|reason| ExitError::Slot { address, slot, reason })?;
+    }
+    Ok(values)
+}
+
+fn decoded<T: Decodable + Default>(root: B256, key: B256, nodes: &[Bytes]) -> Result<T, Unproven> {
+    let Some(value) = read(root, &key, nodes)? else { return Ok(T::default()) };
+    alloy_rlp::decode_exact(&value).map_err(Unproven::Value)
+}
