@@ -3,9 +3,9 @@ pragma solidity ^0.8.28;
 
 import {TokenEscrow} from "../bridge/TokenEscrow.sol";
 import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
-import {IL1TokenBridge} from "../interfaces/IL1TokenBridge.sol";
 import {IL2TokenBridge} from "../interfaces/IL2TokenBridge.sol";
 import {IRollupExit} from "../interfaces/IRollupExit.sol";
+import {ITokenExit} from "../interfaces/ITokenExit.sol";
 import {AliasAddresses} from "../libraries/AliasAddresses.sol";
 import {StateProof} from "../libraries/StateProof.sol";
 import {ExitAccounts} from "./ExitAccounts.sol";
@@ -24,7 +24,7 @@ import {ExitAccounts} from "./ExitAccounts.sol";
 ///
 /// All payments of a token together never exceed `owed`: each unit on the L2 is in one balance or in
 /// one withdrawal, and each deposited unit that is not there is in one deposit.
-abstract contract TokenExit is TokenEscrow {
+abstract contract TokenExit is TokenEscrow, ITokenExit {
     /// @dev Seed of the slots of balances in solady's ERC20, which `BridgedToken` is.
     uint256 private constant BALANCE_SLOT_SEED = 0x87a211a2;
 
@@ -34,7 +34,7 @@ abstract contract TokenExit is TokenEscrow {
     /// @dev Storage roots of tokens on the L2 in the last state.
     mapping(address l1Token => bytes32) private _storageRoots;
 
-    /// @inheritdoc IL1TokenBridge
+    /// @inheritdoc ITokenExit
     function exitToken(
         address l1Token,
         address account,
@@ -47,7 +47,7 @@ abstract contract TokenExit is TokenEscrow {
         _payBalance(stateRoot, l1Token, account, account, proof);
     }
 
-    /// @inheritdoc IL1TokenBridge
+    /// @inheritdoc ITokenExit
     function exitTokenAlias(address l1Token, address l1Account, TokenProof calldata proof)
         external
         exclusive
@@ -57,7 +57,7 @@ abstract contract TokenExit is TokenEscrow {
         _payBalance(_lastStateRoot(_exit()), l1Token, account, l1Account, proof);
     }
 
-    /// @inheritdoc IL1TokenBridge
+    /// @inheritdoc ITokenExit
     function returnDeposit(
         IL2TokenBridge.Deposit calldata deposit_,
         IL1MessageQueue.Checkpoint calldata before,
@@ -70,7 +70,7 @@ abstract contract TokenExit is TokenEscrow {
         _payOut(deposit_.l1Token, deposit_.from, to, deposit_.amount);
     }
 
-    /// @inheritdoc IL1TokenBridge
+    /// @inheritdoc ITokenExit
     function returnKeptDeposit(
         IL2TokenBridge.Deposit calldata deposit_,
         bytes[] calldata storageProof,

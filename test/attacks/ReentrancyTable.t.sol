@@ -8,6 +8,7 @@ import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
 import {IL2Accounts} from "../../contracts/interfaces/IL2Accounts.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {IL2TokenBridge} from "../../contracts/interfaces/IL2TokenBridge.sol";
+import {ITokenExit} from "../../contracts/interfaces/ITokenExit.sol";
 import {AccountCalls} from "../utils/AccountCalls.sol";
 import {Target} from "../utils/Targets.sol";
 import {OnceCallingToken} from "../utils/Tokens.sol";
@@ -253,17 +254,15 @@ contract ReentrancyTableTest is BridgeFixture {
 
     /// @dev The lock comes before anything else of an exit; `test/exit` has accepted ones.
     function attemptExits(address l1Token, bytes memory locked) private {
-        IL1TokenBridge.TokenProof memory proof;
+        ITokenExit.TokenProof memory proof;
         IL2TokenBridge.Deposit memory d;
         IL1MessageQueue.Checkpoint memory c;
         d.l1Token = l1Token;
         bytes[4] memory calls = [
-            abi.encodeCall(IL1TokenBridge.exitToken, (l1Token, bob, address(0), proof)),
-            abi.encodeCall(IL1TokenBridge.exitTokenAlias, (l1Token, bob, proof)),
-            abi.encodeCall(
-                IL1TokenBridge.returnDeposit, (d, c, c, new bytes32[](0), new bytes[](0))
-            ),
-            abi.encodeCall(IL1TokenBridge.returnKeptDeposit, (d, new bytes[](0), new bytes[](0)))
+            abi.encodeCall(ITokenExit.exitToken, (l1Token, bob, address(0), proof)),
+            abi.encodeCall(ITokenExit.exitTokenAlias, (l1Token, bob, proof)),
+            abi.encodeCall(ITokenExit.returnDeposit, (d, c, c, new bytes32[](0), new bytes[](0))),
+            abi.encodeCall(ITokenExit.returnKeptDeposit, (d, new bytes[](0), new bytes[](0)))
         ];
         for (uint256 i = 0; i < calls.length; ++i) {
             attempt(address(l1Bridge), calls[i], locked);

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
 import {IL2TokenBridge} from "../../contracts/interfaces/IL2TokenBridge.sol";
+import {ITokenExit} from "../../contracts/interfaces/ITokenExit.sol";
 import {AliasAddresses} from "../../contracts/libraries/AliasAddresses.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
@@ -75,7 +76,7 @@ contract TokenConservationTest is TokenExitFixture {
     }
 
     /// @dev Pays the balance of an account, in the way of its kind.
-    function pay(uint256 which, IL1TokenBridge.TokenProof memory proof) external {
+    function pay(uint256 which, ITokenExit.TokenProof memory proof) external {
         address account = accounts()[which];
         if (which == 4) {
             bridge.exitTokenAlias(address(token), wallet, proof);
@@ -109,7 +110,7 @@ contract TokenConservationTest is TokenExitFixture {
             uint256 amount = balanceOnL2(token, list[i]);
             address to = i == 4 ? wallet : list[i];
             uint256 before = token.balanceOf(to);
-            IL1TokenBridge.TokenProof memory proof = proofOf(token, list[i]);
+            ITokenExit.TokenProof memory proof = proofOf(token, list[i]);
             if (amount == 0 || i == 5) {
                 vm.expectRevert();
                 this.pay(i, proof);

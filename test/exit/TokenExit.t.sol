@@ -5,6 +5,7 @@ import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
 import {IL2TokenBridge} from "../../contracts/interfaces/IL2TokenBridge.sol";
 import {IRollupExit} from "../../contracts/interfaces/IRollupExit.sol";
+import {ITokenExit} from "../../contracts/interfaces/ITokenExit.sol";
 import {AliasAddresses} from "../../contracts/libraries/AliasAddresses.sol";
 import {StateProof} from "../../contracts/libraries/StateProof.sol";
 import {IL2} from "../utils/IL2.sol";
@@ -29,8 +30,8 @@ contract TokenExitTest is TokenExitFixture {
         deposit(token, bob, 100);
         deposit(token, carol, 20);
         arrive();
-        IL1TokenBridge.TokenProof memory ofBob = proofOf(token, bob);
-        IL1TokenBridge.TokenProof memory ofCarol = proofOf(token, carol);
+        ITokenExit.TokenProof memory ofBob = proofOf(token, bob);
+        ITokenExit.TokenProof memory ofCarol = proofOf(token, carol);
         expectRefused(abi.encodeWithSelector(IRollupExit.NotClosed.selector));
         bridge.exitToken(address(token), bob, address(0), ofBob);
         close();
@@ -60,15 +61,15 @@ contract TokenExitTest is TokenExitFixture {
         deposit(other, bob, 7);
         arrive();
         close();
-        IL1TokenBridge.TokenProof memory proof = proofOf(token, bob);
-        IL1TokenBridge.TokenProof memory wrong = proofOf(other, bob);
+        ITokenExit.TokenProof memory proof = proofOf(token, bob);
+        ITokenExit.TokenProof memory wrong = proofOf(other, bob);
         // Account or slot of the other token.
         vm.expectPartialRevert(StateProof.NodeHashMismatch.selector);
         bridge.exitToken(
             address(token),
             bob,
             address(0),
-            IL1TokenBridge.TokenProof(proof.accountProof, proof.tokenProof, wrong.storageProof)
+            ITokenExit.TokenProof(proof.accountProof, proof.tokenProof, wrong.storageProof)
         );
         vm.expectRevert();
         bridge.exitToken(address(token), bob, address(0), wrong);
@@ -96,7 +97,7 @@ contract TokenExitTest is TokenExitFixture {
             address(token),
             bob,
             address(0),
-            IL1TokenBridge.TokenProof(account, p.nodes, p.slots[0].nodes)
+            ITokenExit.TokenProof(account, p.nodes, p.slots[0].nodes)
         );
         // Without code at its address on the L2, a token has no balances.
         Token unregistered = new Token();
@@ -106,7 +107,7 @@ contract TokenExitTest is TokenExitFixture {
             address(unregistered),
             bob,
             address(0),
-            IL1TokenBridge.TokenProof(account, absence, new bytes[](0))
+            ITokenExit.TokenProof(account, absence, new bytes[](0))
         );
         exitToken(token, carol);
         assertEq(token.balanceOf(carol), 100);
@@ -115,18 +116,18 @@ contract TokenExitTest is TokenExitFixture {
     function test_only_the_last_state_counts() public {
         deposit(token, bob, 100);
         arrive();
-        IL1TokenBridge.TokenProof memory old = proofOf(token, bob);
+        ITokenExit.TokenProof memory old = proofOf(token, bob);
         l2.callFrom(
             "bob", bridge.l2TokenOf(address(token)), abi.encodeCall(token.transfer, (alice, 60))
         );
         advance();
         close();
-        IL1TokenBridge.TokenProof memory proof = proofOf(token, bob);
+        ITokenExit.TokenProof memory proof = proofOf(token, bob);
         vm.expectPartialRevert(StateProof.NodeHashMismatch.selector);
         bridge.exitToken(address(token), bob, address(0), old);
         // Each part of it.
         for (uint256 i = 0; i < 3; ++i) {
-            IL1TokenBridge.TokenProof memory mixed = IL1TokenBridge.TokenProof(
+            ITokenExit.TokenProof memory mixed = ITokenExit.TokenProof(
                 i == 0 ? old.accountProof : proof.accountProof,
                 i == 1 ? old.tokenProof : proof.tokenProof,
                 i == 2 ? old.storageProof : proof.storageProof
@@ -148,19 +149,15 @@ contract TokenExitTest is TokenExitFixture {
         deposit(other, carol, 3);
         arrive();
         close();
-        IL1TokenBridge.TokenProof memory proof = proofOf(token, carol);
+        ITokenExit.TokenProof memory proof = proofOf(token, carol);
         proof.tokenProof = new bytes[](0);
         vm.startPrank(carol);
-        expectRefused(
-            abi.encodeWithSelector(IL1TokenBridge.TokenRootUnknown.selector, address(token))
-        );
+        expectRefused(abi.encodeWithSelector(ITokenExit.TokenRootUnknown.selector, address(token)));
         bridge.exitToken(address(token), carol, address(0), proof);
         vm.stopPrank();
         exitToken(token, bob);
         vm.startPrank(carol);
-        expectRefused(
-            abi.encodeWithSelector(IL1TokenBridge.TokenRootUnknown.selector, address(other))
-        );
+        expectRefused(abi.encodeWithSelector(ITokenExit.TokenRootUnknown.selector, address(other)));
         bridge.exitToken(address(other), carol, address(0), proof);
         bridge.exitToken(address(token), carol, address(0), proof);
         vm.stopPrank();
@@ -176,7 +173,7 @@ contract TokenExitTest is TokenExitFixture {
         close();
         for (uint256 i = 0; i < 2; ++i) {
             address account = i == 0 ? holder : delegating;
-            IL1TokenBridge.TokenProof memory p = proofOf(token, account);
+            ITokenExit.TokenProof memory p = proofOf(token, account);
             vm.startPrank(account);
             for (uint256 j = 0; j < 2; ++j) {
                 vm.expectPartialRevert(IRollupExit.AccountHasCode.selector);
@@ -186,7 +183,7 @@ contract TokenExitTest is TokenExitFixture {
             }
             vm.stopPrank();
         }
-        IL1TokenBridge.TokenProof memory proof = proofOf(token, delegating);
+        ITokenExit.TokenProof memory proof = proofOf(token, delegating);
         bridge.exitToken(address(token), delegating, delegate, proof);
         assertEq(token.balanceOf(delegating), 30);
         // One that delegates nowhere, and one without tokens.
@@ -202,7 +199,7 @@ contract TokenExitTest is TokenExitFixture {
         address account = AliasAddresses.account(wallet);
         deposit(token, account, 100);
         arrive();
-        IL1TokenBridge.TokenProof memory proof = proofOf(token, account);
+        ITokenExit.TokenProof memory proof = proofOf(token, account);
         expectRefused(abi.encodeWithSelector(IRollupExit.NotClosed.selector));
         bridge.exitTokenAlias(address(token), wallet, proof);
         close();
@@ -211,13 +208,13 @@ contract TokenExitTest is TokenExitFixture {
         );
         bridge.exitToken(address(token), account, address(0), proof);
         address empty = AliasAddresses.account(bob);
-        IL1TokenBridge.TokenProof memory none_ = proofOf(token, empty);
+        ITokenExit.TokenProof memory none_ = proofOf(token, empty);
         expectRefused(abi.encodeWithSelector(IRollupExit.NothingOwed.selector, empty));
         bridge.exitTokenAlias(address(token), bob, none_);
         vm.expectEmit(address(bridge));
         emit IL1TokenBridge.Released(address(token), account, wallet, 100);
         // The account itself is not read.
-        none_ = IL1TokenBridge.TokenProof(new bytes[](0), proof.tokenProof, proof.storageProof);
+        none_ = ITokenExit.TokenProof(new bytes[](0), proof.tokenProof, proof.storageProof);
         bridge.exitTokenAlias(address(token), wallet, none_);
         assertEq(token.balanceOf(wallet), 100);
         expectRefused(abi.encodeWithSelector(IRollupExit.AlreadyExited.selector, account));
@@ -235,7 +232,7 @@ contract TokenExitTest is TokenExitFixture {
         arrive();
         close();
         exitToken(token, account);
-        IL1TokenBridge.TokenProof memory proof = proofOf(token, account);
+        ITokenExit.TokenProof memory proof = proofOf(token, account);
         expectRefused(abi.encodeWithSelector(IRollupExit.AlreadyExited.selector, account));
         bridge.exitTokenAlias(address(token), wallet, proof);
         assertOwed(token, 100);
@@ -250,7 +247,7 @@ contract TokenExitTest is TokenExitFixture {
         arrive();
         close();
         for (uint256 i = 0; i < 4; ++i) {
-            IL1TokenBridge.TokenProof memory proof =
+            ITokenExit.TokenProof memory proof =
                 proofOf(token, AliasAddresses.account(recipients[i]));
             expectRefused(
                 abi.encodeWithSelector(IL1TokenBridge.RecipientForbidden.selector, recipients[i])
@@ -269,7 +266,7 @@ contract TokenExitTest is TokenExitFixture {
         arrive();
         close();
         token.list(bob, true);
-        IL1TokenBridge.TokenProof memory proof = proofOf(token, bob);
+        ITokenExit.TokenProof memory proof = proofOf(token, bob);
         vm.expectRevert();
         bridge.exitToken(address(token), bob, address(0), proof);
         assertOwed(token, 100);
@@ -286,7 +283,7 @@ contract TokenExitTest is TokenExitFixture {
         deposit(calling, alice, 30);
         arrive();
         close();
-        IL1TokenBridge.TokenProof memory proof = proofOf(calling, alice);
+        ITokenExit.TokenProof memory proof = proofOf(calling, alice);
         IL2TokenBridge.Deposit memory d;
         IL1MessageQueue.Checkpoint memory c;
         bytes[4] memory calls = [
@@ -328,7 +325,7 @@ contract TokenExitTest is TokenExitFixture {
         deposit(topping, carol, 5);
         arrive();
         close();
-        IL1TokenBridge.TokenProof memory proof = proofOf(topping, bob);
+        ITokenExit.TokenProof memory proof = proofOf(topping, bob);
         topping.give(address(bridge), 1000);
         expectRefused(
             abi.encodeWithSelector(IL1TokenBridge.Overcharged.selector, address(topping), 110, 100)
@@ -345,7 +342,7 @@ contract TokenExitTest is TokenExitFixture {
         arrive();
         close();
         token.give(address(bridge), 1000);
-        IL1TokenBridge.TokenProof memory proof = proofOf(token, bob);
+        ITokenExit.TokenProof memory proof = proofOf(token, bob);
         bytes32 slot = keccak256(abi.encode(token, uint256(0)));
         assertEq(uint256(vm.load(address(bridge), slot)), 100);
         vm.store(address(bridge), slot, bytes32(uint256(99)));

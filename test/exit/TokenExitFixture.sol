@@ -7,6 +7,7 @@ import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {IL2TokenBridge} from "../../contracts/interfaces/IL2TokenBridge.sol";
+import {ITokenExit} from "../../contracts/interfaces/ITokenExit.sol";
 import {KeptCodes} from "../../contracts/libraries/KeptCodes.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
@@ -149,14 +150,10 @@ abstract contract TokenExitFixture is ExitFixture {
         return keccak256(abi.encodePacked(account, bytes8(0), bytes4(0x87a211a2)));
     }
 
-    function proofOf(Token one, address account)
-        internal
-        returns (IL1TokenBridge.TokenProof memory)
-    {
-        IL2.AccountProof memory p = L2.proveAt(
-            l2.head.hash, bridge.l2TokenOf(address(one)), slots(account)
-        );
-        return IL1TokenBridge.TokenProof(l2.prove(account).nodes, p.nodes, p.slots[0].nodes);
+    function proofOf(Token one, address account) internal returns (ITokenExit.TokenProof memory) {
+        IL2.AccountProof memory p =
+            L2.proveAt(l2.head.hash, bridge.l2TokenOf(address(one)), slots(account));
+        return ITokenExit.TokenProof(l2.prove(account).nodes, p.nodes, p.slots[0].nodes);
     }
 
     function slots(address account) internal pure returns (bytes32[] memory list) {
@@ -171,7 +168,7 @@ abstract contract TokenExitFixture is ExitFixture {
     }
 
     function exitToken(Token one, address account) internal {
-        IL1TokenBridge.TokenProof memory proof = proofOf(one, account);
+        ITokenExit.TokenProof memory proof = proofOf(one, account);
         vm.prank(account);
         bridge.exitToken(address(one), account, address(0), proof);
     }

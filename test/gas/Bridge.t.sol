@@ -10,6 +10,7 @@ import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {IL2TokenBridge} from "../../contracts/interfaces/IL2TokenBridge.sol";
+import {ITokenExit} from "../../contracts/interfaces/ITokenExit.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
@@ -167,7 +168,7 @@ contract BridgeGasTest is GasFixture {
         for (uint256 i = 0; i < 2; ++i) {
             address account = i == 0 ? holder : L2.account("alice");
             token.give(account, 1);
-            IL1TokenBridge.TokenProof memory proof = tokenProof(account);
+            ITokenExit.TokenProof memory proof = tokenProof(account);
             if (i == 1) proof.tokenProof = new bytes[](0);
             Cost memory c = cost(
                 address(bridge),
@@ -188,9 +189,9 @@ contract BridgeGasTest is GasFixture {
         }
     }
 
-    function tokenProof(address account) internal returns (IL1TokenBridge.TokenProof memory) {
+    function tokenProof(address account) internal returns (ITokenExit.TokenProof memory) {
         bytes32 slot = keccak256(abi.encodePacked(account, bytes8(0), bytes4(0x87a211a2)));
         IL2.AccountProof memory p = l2.prove(bridge.l2TokenOf(address(token)), slot);
-        return IL1TokenBridge.TokenProof(l2.prove(account).nodes, p.nodes, p.slots[0].nodes);
+        return ITokenExit.TokenProof(l2.prove(account).nodes, p.nodes, p.slots[0].nodes);
     }
 }
