@@ -1,8 +1,11 @@
 //! A rollup that nobody advances any more: anyone closes it, and its users are paid on L1 by proofs
 //! against the last state.
 
+mod tokens;
+
+use self::tokens::Holder;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, utils::format_ether};
-use alloy_sol_types::{SolCall as _, SolError, SolValue as _};
+use alloy_sol_types::{SolCall, SolError, SolValue as _};
 use chain::{AccountProof, CallOutcome};
 use contracts::{
     L2_MESSENGER, Message, alias_account,
@@ -11,6 +14,7 @@ use contracts::{
         INativeRollup::{self, Evidence},
         IRollupExit::{AlreadyExited, CallerNotAccount, NotLost},
     },
+    code_reference::PROXY,
     exit::{
         AccountExit, Closing, ExitError, MessageReturn, MessageSearch, RELAYED_SLOT,
         messenger_slots,
@@ -22,6 +26,7 @@ use localnet::{devnet, report::Report, units::grouped};
 use std::slice;
 use testkit::{
     Artifacts, ETHER, HarnessError, Key, L1, L2, Rollup, RollupFixture, TRANSACTION_GAS_CAP,
+    Transaction,
 };
 use toolchain::{Toolchain, progress_to_stderr};
 use variants::{DialectName, Dialects};
@@ -31,8 +36,8 @@ const L1_CHAIN: u64 = 31_337;
 const L2_CHAIN: u64 = 8_079;
 /// Seconds without a block after which the rollup can be closed: the minimum.
 const LOST_AFTER: u64 = 30 * 86_400;
-/// Wei in the genesis of the L2, for Alice and for the operator.
-const GENESIS: u128 = 11 * ETHER;
+/// Wei in the genesis of the L2, for Alice, the operator and Dave.
+const GENESIS: u128 = 12 * ETHER;
 /// Init code of a contract without functions, which has the code 0x00.
 const MUTE: &[u8] = &hex!("6001 5f f3");
 
@@ -54,8 +59,10 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     let multisig = world.multisig(&alice, &bob)?;
     let account = alias_account(multisig);
     world.deposit(&alice, account, alice.address(), 2 * ETHER)?;
+    let holder = Holder::create(&mut world, Key::named("dave"))?;
     let mute = alice.address().create(1);
-    world.last_block(&alice, bob.address())?;
+    let deployment = holder.deployment(&mut world)?;
+    world.last_block(deployment, &alice, bob.address())?;
     report.built(
         "a last block: Alice pays Bob 1 ETH and a contract 1 ETH, and a multisig on L1 has deposited 2 ETH to \
          its alias account"
@@ -86,7 +93,9 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     let error = world.exit(mute, None)?.err().ok_or_eyre("a contract of the L2 is paid")?;
     ensure!(matches!(error, ExitError::Contract { .. }), "another error: {error}");
     report.shown(format!("no proof pays the contract: {error}"));
-    world.return_message(&alice, 1, report)?;
+    holder.leave(&mut world, &carol, report)?;
+    let unrelayed = world.sent.len() as u64 - 1;
+    world.return_message(&alice, unrelayed, report)?;
     let paid = escrow - world.escrow()?;
     report.shown(format!(
         "the escrow has paid {} of {} ETH, and keeps that of contracts, of accounts that have not left, and \
@@ -99,7 +108,8 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
 
 impl World {
     fn create(in_process: bool, report: &mut Report) -> Result<Self> {
-        let (operator, names) = (Key::named("operator"), ["operator", "alice", "bob", "carol"]);
+        let (operator, names) =
+            (Key::named("operator"), ["operator", "alice", "bob", "carol", "dave"]);
         let fork = ProtocolFork::Osaka;
         let mut l1 = if in_process {
             L1::new(L1_CHAIN, Execute::on(fork), &names)?
@@ -110,8 +120,10 @@ impl World {
         };
         let time = l1.chain().head().header.timestamp;
         let (l2, rollup) = RollupFixture::new(L2_CHAIN, fork, time)?
+            // Almost all chains have the CREATE2 proxy, which deploys the code of bridged tokens.
+            .accounts(L1::genesis(L1_CHAIN, &[]).alloc.remove_entry(&PROXY))
             .rich(["alice"], 10 * ETHER)
-            .rich(["operator"], ETHER)
+            .rich(["operator", "dave"], ETHER)
             .with(|config| config.lost_after = Some(LOST_AFTER))
             .deploy_in(&mut l1, &operator)?;
         let back = IL1MessageQueue::backCall {};
@@ -138,29 +150,40 @@ impl World {
             fee: 0,
             data: Bytes::new(),
         };
-        let sent = self.l1.transact(from, self.rollup.message_queue, U256::from(wei), &call)?;
+        self.send(from, self.rollup.message_queue, U256::from(wei), &call)
+    }
+
+    /// Calls a contract that sends a message to the L2.
+    fn send<C: SolCall>(&mut self, from: &Key, to: Address, wei: U256, call: &C) -> Result<()> {
+        let sent = self.l1.transact(from, to, wei, call)?;
         let (number, time) = (sent.block.header.number, sent.block.header.timestamp);
         let messages = self.rollup.messages_in(&sent.block);
         self.sent.extend(messages.into_iter().map(|message| (message, number, time)));
         Ok(())
     }
 
-    /// Advances the rollup by a block that relays all messages, in which Alice pays Bob and a new
-    /// contract.
-    fn last_block(&mut self, alice: &Key, bob: Address) -> Result<()> {
+    /// Advances the rollup by a block that relays all messages after these transactions, and in
+    /// which Alice pays Bob and a new contract.
+    fn last_block(
+        &mut self,
+        mut transactions: Vec<Transaction>,
+        alice: &Key,
+        bob: Address,
+    ) -> Result<()> {
         let (anchor, update) = self.rollup.newest_anchor(&self.l1, 0)?;
         let messages: Vec<_> = self.sent.iter().map(|(message, ..)| message.clone()).collect();
         let (operator, wei) = (self.operator.clone(), U256::from(ETHER));
-        let transactions = vec![
+        transactions.extend([
             self.l2.prove_anchor(&operator, &anchor)?,
             self.l2.relay(&operator, &messages, operator.address())?,
             self.l2.sign(alice, bob.into(), wei, Bytes::new(), 21_000)?,
             self.l2.sign(alice, TxKind::Create, wei, MUTE.into(), 100_000)?,
-        ];
+        ]);
         let time = self.l2.chain().head().header.timestamp + 1;
         let (block, rejected) = self.l2.seal(time, anchor.hash(), transactions)?;
         ensure!(rejected.is_empty(), "not included: {rejected:?}");
-        ensure!(block.block.executed.receipts.iter().all(|it| it.success), "a transaction failed");
+        let failed = block.block.executed.receipts.iter().position(|receipt| !receipt.success);
+        ensure!(failed.is_none(), "transaction {failed:?} failed");
         let evidence = Evidence { updates: vec![update], ..Default::default() };
         let call = INativeRollup::advanceCall { inputs: vec![block.input()?.into()], evidence };
         self.l1.transact(&operator, self.rollup.address, U256::ZERO, &call)?;
