@@ -1,9 +1,10 @@
 //! `enshrine verify`: checks the genesis of a rollup, and its contracts on L1.
 
 mod backing;
+mod exits;
 
-use self::backing::Backing;
-use super::{Node, allowance::parse_pair, plan::ForkMode};
+use self::{backing::Backing, exits::Exits};
+use super::{Node, allowance::parse_pair, exit::totals::Totals, plan::ForkMode};
 use crate::output::{complain, say};
 use alloy_primitives::{Address, B256, U64, U256};
 use alloy_rpc_types_eth::Log;
@@ -23,7 +24,10 @@ use contracts::{
 use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure};
 use serde::Serialize;
 use serde_json::json;
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -52,6 +56,12 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "l1")]
     allow_unbacked: bool,
 
+    /// Data directory of a stopped node, to print how much of the escrow the accounts of its state
+    /// would be paid if nobody advanced the rollup any more, and how much belongs to contracts of
+    /// the L2.
+    #[arg(long, value_name = "FOLDER", requires = "l1")]
+    data_dir: Option<PathBuf>,
+
     /// Print JSON instead of text.
     #[arg(long)]
     json: bool,
@@ -61,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     // `read` compares the genesis with the state root and the hash in the file.
     let deployment = Deployment::read(&arguments.file)?;
     let on_l1 = match &arguments.l1 {
-        Some(url) => Some(compare_with_l1(url, &deployment)?),
+        Some(url) => Some(compare_with_l1(url, &deployment, arguments.data_dir.as_deref())?),
         None => None,
     };
     let allowance = GenesisAllowance {
@@ -85,6 +95,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         findings.push(backing.finding());
     }
     let owed = allocated_ether(genesis);
+    let exits = on_l1.as_ref().and_then(|it| it.exits);
     if arguments.json {
         let document = json!({
             "valid": findings.is_empty(),
@@ -102,6 +113,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             "backedWei": on_l1.as_ref().map(|it| it.backing.backed.to_string()),
             "missingWei": on_l1.as_ref().map(|it| it.backing.missing().to_string()),
             "escrowWei": on_l1.as_ref().map(|it| it.backing.escrow.to_string()),
+            "exitBlockNumber": exits.map(|it| it.number),
+            "exitPayableWei": exits.map(|it| it.totals.payable.wei.to_string()),
+            "exitContractsWei": exits.map(|it| it.totals.contracts.wei.to_string()),
             "findings": findings,
         });
         say!("{}", serde_json::to_string_pretty(&document)?);
@@ -114,6 +128,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             let Backing { backed, escrow, .. } = on_l1.backing;
             say!("escrow      {escrow} wei");
             say!("backed      {backed} wei, missing {} wei", on_l1.backing.missing());
+            if let Some(Exits { number, totals: Totals { payable, contracts } }) = exits {
+                say!(
+                    "exits       {} wei of {} accounts after block {number}; {} wei of {} contracts would stay",
+                    payable.wei,
+                    payable.accounts,
+                    contracts.wei,
+                    contracts.accounts
+                );
+            }
             match on_l1.guardian {
                 Address::ZERO => say!("guardian    none"),
                 account => say!("guardian    {account} may pause deposits and delay large claims"),
@@ -158,6 +181,8 @@ struct OnL1 {
     forks: ForkMode,
     /// What the escrow has for the ETH of the genesis.
     backing: Backing,
+    /// What exits would pay, if a state is available.
+    exits: Option<Exits>,
 }
 
 /// A change of the rollup's rules that its owner has announced.
@@ -212,7 +237,7 @@ impl OnL1 {
 ///
 /// The contract stores only the hash of its newest block, and the state roots of 8,191 blocks. The
 /// event of its constructor is permanent.
-fn compare_with_l1(url: &str, deployment: &Deployment) -> Result<OnL1> {
+fn compare_with_l1(url: &str, deployment: &Deployment, data_dir: Option<&Path>) -> Result<OnL1> {
     let l1 = Node::connect("L1", url, Some(deployment.l1_chain_id))?;
     let rollup = deployment.rollup;
     let chain_id = l1.call(rollup, &CHAIN_IDCall {})?;
@@ -258,6 +283,7 @@ fn compare_with_l1(url: &str, deployment: &Deployment) -> Result<OnL1> {
             .collect::<Result<_>>()?,
         forks,
         backing: Backing::read(&l1, deployment)?,
+        exits: data_dir.map(|folder| Exits::read(&l1, deployment, folder)).transpose()?,
     })
 }
 

@@ -36,19 +36,19 @@ fn alice() -> Address {
 }
 
 /// Account without any rights.
-fn stranger() -> Address {
+const fn stranger() -> Address {
     Address::repeat_byte(0x5a)
 }
 
-fn bob() -> Address {
+const fn bob() -> Address {
     Address::repeat_byte(0xb0)
 }
 
-fn holder() -> Address {
+const fn holder() -> Address {
     Address::repeat_byte(0x70)
 }
 
-fn wallet() -> Address {
+const fn wallet() -> Address {
     Address::repeat_byte(0x3a)
 }
 

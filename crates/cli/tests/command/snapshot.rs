@@ -2,7 +2,7 @@
 
 use crate::{
     failover::{Node, Scene, until},
-    support::{free_port, json_of, path, refuse, run},
+    support::{document, enshrine, free_port, json_of, path, refuse, run},
 };
 use alloy_primitives::{Address, U256};
 use serde_json::{Value, json};
@@ -62,6 +62,16 @@ fn follower_continues_from_imported_snapshot() {
     let addresses = path(folder, "addresses");
     std::fs::write(&addresses, bob.to_string()).unwrap();
     assert_eq!(sums(&[&from_file[..], &["--addresses", &addresses]].concat()), known);
+    let verify = ["verify", &scene.deployment, "--l1", url, "--data-dir", &data];
+    // The genesis has balances that no flag allows here.
+    let said = String::from_utf8(enshrine(&verify).stdout).unwrap();
+    let (payable, accounts) = (&known["payable"]["wei"], &known["payable"]["accounts"]);
+    let line = format!("exits       {} wei of {accounts} accounts", payable.as_str().unwrap());
+    assert!(said.contains(&line) && said.contains("; 0 wei of 0 contracts"), "{said}");
+    let output = enshrine(&[&verify[..], &["--json"]].concat());
+    let told = document(&output.stdout);
+    assert_eq!((&told["exitPayableWei"], &told["exitContractsWei"]), (payable, &json!("0")));
+
     let start = path(folder, "start");
     run(&[&export[..], &["--file", &start, "--block", "0"]].concat());
     let said = refuse(&[&["exit", "close", "--snapshot", &start], &common[..]].concat());
