@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// `IRollupExit` with the two types of `IL1MessageQueue` that it uses, without comments; a test
-// compares it with both.
+// Members of `IRollupExit`, and the two types of `IL1MessageQueue` that they use, without comments; a
+// test compares them with both.
 interface IRollupExit {
     struct Checkpoint {
         uint64 id;

