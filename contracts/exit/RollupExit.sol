@@ -228,8 +228,10 @@ contract RollupExit is IRollupExit {
     /// @dev Marks a message as returned, and pays it to its refund account.
     function _return(IL1MessageQueue.Message calldata message, uint256 amount) private {
         address recipient = message.refundTo;
-        // Nobody controls the address of an alias account on L1.
-        if (recipient == AliasAddresses.account(message.sender)) recipient = message.sender;
+        // Nobody controls the zero address, nor that of an alias account on L1.
+        if (recipient == address(0) || recipient == AliasAddresses.account(message.sender)) {
+            recipient = message.sender;
+        }
         // An account with the address of an L2 contract may have no owner on L1, so no third party
         // decides that it is paid.
         if (msg.sender != recipient && msg.sender != message.sender) {

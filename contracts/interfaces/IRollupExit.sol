@@ -70,7 +70,8 @@ interface IRollupExit {
     function exitAlias(address l1Account, bytes[] calldata accountProof) external;
 
     /// @notice Returns value and fee of a message that was never relayed to its refund account; to
-    /// its sender, if the refund account is the sender's alias account. Only these two may call it.
+    /// its sender, if there is none or if it is the sender's alias account. Only these two may call
+    /// it.
     /// @param before Checkpoint of the queue before the message.
     /// @param next Checkpoint after it.
     /// @param hashes Hashes of all messages between the two checkpoints.

@@ -320,6 +320,20 @@ contract RollupExitTest is ExitFixture {
         vm.stopPrank();
     }
 
+    function test_a_message_without_refund_account_returns_to_its_sender() public {
+        send(wallet, address(0), 2 ether, 3, 0, "");
+        close();
+        vm.deal(alice, 0);
+        IL1MessageQueue.Message memory m = message(0);
+        expectRefused(
+            abi.encodeWithSelector(IRollupExit.NotRefundable.selector, address(this), alice)
+        );
+        exit_.returnMessage(m, states[0], states[1], hashes(0, 1));
+        vm.prank(alice);
+        exit_.returnMessage(m, states[0], states[1], hashes(0, 1));
+        assertEq(alice.balance, 2 ether + 3);
+    }
+
     function test_messages_that_the_l2_kept_are_returned() public {
         // A call of an account without code fails, and its fee is the relayer's.
         send(makeAddr("no code"), alice, 2 ether, 5, 100_000, "data");

@@ -116,12 +116,6 @@ pub enum ExitError {
         /// Value of the messenger's slot.
         status: U256,
     },
-    /// The message has no refund account, and would be paid to the zero address.
-    #[error(
-        "message {0} has no refund account: its sender could only have its ETH sent to the zero \
-         address"
-    )]
-    NoRefundAccount(u64),
     /// The account has no units of the token.
     #[error("{account} has no units of the token {token} on the L2")]
     NoTokens {

@@ -76,11 +76,9 @@ impl MessageReturn {
             status => return Err(ExitError::UnknownStatus { index, status }),
         };
         let (sender, refund_to) = (message.sender, message.refund_to);
-        if refund_to.is_zero() {
-            return Err(ExitError::NoRefundAccount(index));
-        }
-        // Nobody controls the address of an alias account on L1.
-        let recipient = if refund_to == alias_account(sender) { sender } else { refund_to };
+        // Nobody controls the zero address, nor that of an alias account on L1.
+        let is_lost = refund_to.is_zero() || refund_to == alias_account(sender);
+        let recipient = if is_lost { sender } else { refund_to };
         let fee = if status == MessageStatus::Failed { 0 } else { message.fee };
         let amount = U256::from(message.value) + U256::from(fee);
         let argument = IL1MessageQueue::Message::from(message).into();

@@ -2,7 +2,7 @@
 
 use super::World;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
-use alloy_sol_types::{SolCall as _, SolValue as _};
+use alloy_sol_types::SolValue as _;
 use contracts::{
     code_reference::PROXY,
     exit::{ITokenExit, TokenExit, TokenProofs, balance_slot},
@@ -38,7 +38,7 @@ impl Holder {
         let queue = world.rollup.message_queue;
         let l1_bridge = world
             .l1
-            .deploy(&key, code("L1TokenBridge", (queue, l2_bridge).abi_encode_params())?)?;
+            .deploy(&key, code("L1TokenBridge", &(queue, l2_bridge).abi_encode_params())?)?;
         let tools = Toolchain::ensure(&progress_to_stderr)?;
         let made = Artifacts::compile_files(&tools, &["test/utils/Tokens.sol"])?;
         let l1_token = world.l1.deploy(&key, made.get("Token")?.init_code.clone())?;
@@ -63,9 +63,9 @@ impl Holder {
 
     /// Returns the transactions that deploy the bridge on the L2.
     pub(super) fn deployment(&self, world: &mut World) -> Result<Vec<Transaction>> {
-        let token = code("BridgedToken", self.l2_bridge.abi_encode())?;
+        let token = code("BridgedToken", &self.l2_bridge.abi_encode())?;
         let token = [&[0; 32][..], &token].concat().into();
-        let bridge = code("L2TokenBridge", self.l1_bridge.abi_encode())?;
+        let bridge = code("L2TokenBridge", &self.l1_bridge.abi_encode())?;
         [(PROXY.into(), token), (TxKind::Create, bridge)]
             .into_iter()
             .map(|(to, data)| Ok(world.l2.sign(&self.key, to, U256::ZERO, data, DEPLOYING)?))
@@ -97,7 +97,7 @@ impl Holder {
 }
 
 /// Returns the init code of a contract with these arguments.
-fn code(name: &str, arguments: Vec<u8>) -> Result<Bytes> {
+fn code(name: &str, arguments: &[u8]) -> Result<Bytes> {
     let artifacts = Artifacts::load(&progress_to_stderr)?;
-    Ok([&artifacts.get(name)?.init_code[..], &arguments].concat().into())
+    Ok([&artifacts.get(name)?.init_code[..], arguments].concat().into())
 }
