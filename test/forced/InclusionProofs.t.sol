@@ -165,6 +165,16 @@ contract InclusionProofsTest is AnchorFixture {
         assertDischarged();
     }
 
+    /// @dev The only leaf of a trie is also the root, whatever the path to it.
+    function test_a_position_beside_the_only_leaf_is_refused() public {
+        (bytes memory input, IRollup.Discharge memory d) = sealed_(among(0, 0), 0);
+        d.position = 1;
+        expectNotIncluded(input, d, 0);
+        d.position = 0;
+        rollup.advance(one(input), one(d));
+        assertDischarged();
+    }
+
     function expectNotIncluded(bytes memory input, IRollup.Discharge memory d, bytes32 got)
         internal
     {
