@@ -81,6 +81,7 @@ contract NativeRollup is Rollup, INativeRollup {
             if iszero(ok) { revert(blocks, size) }
             mstore(0x40, and(add(add(blocks, size), 0x1f), not(0x1f)))
             blocks := add(blocks, 0x20)
+            // `Execute.REQUEST_AT`, and `HeaderReader.BLOCK_LENGTH` for each block.
             count := div(sub(mload(blocks), 18), 588)
         }
         // The reader has not been deployed on this L1.

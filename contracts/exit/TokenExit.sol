@@ -92,7 +92,7 @@ abstract contract TokenExit is TokenEscrow, ITokenExit {
         bool before = _exited[l1Token][account];
         _exited[l1Token][account] = true;
         if (before) revert IRollupExit.AlreadyExited(account);
-        // The bridge as well would only add the tokens to what nobody is owed.
+        // Tokens that the bridge sends to itself would stay in the escrow, owed to no account.
         if (to == address(this)) revert RecipientForbidden(to);
         bytes32 root = _storageRootOf(stateRoot, l1Token, proof.tokenProof);
         uint256 amount = StateProof.slot(root, _balanceSlot(account), proof.storageProof);

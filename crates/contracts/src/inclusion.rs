@@ -27,14 +27,13 @@ pub fn prove_transaction(transactions: &[Bytes], index: usize) -> Vec<Bytes> {
     nodes.into_iter().map(|(_, node)| node).collect()
 }
 
-/// Adds to evidence the proofs of the forced transactions that the blocks include.
-/// `blocks` are those of the call.
+/// Adds the proofs of the forced transactions that the blocks of a call include. `blocks` returns
+/// the block with an index within the call.
 pub fn prove_inclusions<'b>(evidence: &mut Evidence, blocks: impl Fn(u64) -> Option<&'b Block>) {
     for batch in &mut evidence.forced {
         let Some(block) = blocks(batch.index) else { continue };
         let transactions = block.raw_transactions();
-        let included = |outcome: &Outcome| *outcome == Outcome::Included;
-        for discharge in batch.discharges.iter_mut().filter(|it| included(&it.outcome)) {
+        for discharge in batch.discharges.iter_mut().filter(|it| it.outcome == Outcome::Included) {
             let index = usize::try_from(discharge.position).unwrap_or(usize::MAX);
             discharge.accountProof = prove_transaction(&transactions, index);
             discharge.code = alloy_rlp::encode(&block.header).into();

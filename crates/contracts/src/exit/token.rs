@@ -109,3 +109,21 @@ impl TokenExit {
         Ok(Self { account: address, kind, recipient, amount, caller, calldata: calldata.into() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    /// `sol!` does not resolve the types of an imported interface, so the interface is repeated.
+    #[test]
+    fn interface_has_functions_of_contract() {
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let contract = words(include_str!("../../../../contracts/interfaces/ITokenExit.sol"));
+        for function in [
+            "exitToken( address l1Token, address account, address delegate, TokenProof calldata proof ) external;",
+            "exitTokenAlias(address l1Token, address l1Account, TokenProof calldata proof) external;",
+        ] {
+            assert!(contract.contains(&format!("function {function}")), "{function}");
+            let copy = words(include_str!("token.rs"));
+            assert!(copy.contains(&format!("function {function}")), "{function}");
+        }
+    }
+}

@@ -84,7 +84,7 @@ impl ExitOnL1 {
         Ok((from, self.timestamp("latest")?))
     }
 
-    /// Checks that an account has not been paid.
+    /// Returns `true` if the ETH of an account has been paid.
     pub(super) fn has_exited(&self, account: Address) -> Result<bool> {
         Ok(self.is_closed && self.node.call(self.exit, &hasExitedCall { account })?)
     }
