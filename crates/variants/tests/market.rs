@@ -340,3 +340,42 @@ fn foreign_code_at_market_address_is_refused() {
         assert_eq!(state.world.excess(), U256::from(5));
     }
 }
+
+/// Wei of all ether, and more.
+const ALL_ETHER: u128 = 200_000_000 * 1_000_000_000_000_000_000;
+/// L1 blocks in 30 days, the least time after which `RollupExit.close` can be called.
+const LOST_AFTER: u64 = 30 * 24 * 3_600 / 12;
+/// EXECUTE gas that a block with one transfer is charged, and a little more.
+const ADVANCE: u64 = 50_000;
+/// Wei that a single account pays to keep its rollup open.
+const PAID: u128 = 2_000_000_000_000_000_000;
+
+/// An attacker who excludes all rollups by full blocks has no ether left after a few hours, and the
+/// price falls as fast as it has risen.
+#[test]
+fn no_budget_excludes_rollups_until_they_are_lost() {
+    for base_fee in [0, GWEI, 1_000 * GWEI] {
+        let (mut budget, mut excess, mut blocks) = (ALL_ETHER, excess_at(GWEI), 0);
+        while let Some(rest) = budget.checked_sub(u128::from(LIMIT) * u128::from(price(excess))) {
+            budget = rest;
+            excess = next_excess(excess, LIMIT, base_fee);
+            blocks += 1;
+        }
+        assert!(blocks > 100, "the attack of {blocks} blocks has not raised the price");
+        while u128::from(ADVANCE) * u128::from(price(excess)) > PAID {
+            excess = next_excess(excess, 0, base_fee);
+            blocks += 1;
+        }
+        assert!(blocks < LOST_AFTER / 100, "no advance for {blocks} blocks");
+    }
+}
+
+/// A price is held by the target in each block, and one advance in all that time is enough.
+#[test]
+fn all_ether_holds_no_price_that_closes_rollup() {
+    let held = ALL_ETHER / u128::from(LOST_AFTER) / u128::from(TARGET);
+    let held = u64::try_from(held).unwrap();
+    let excess = excess_at(held);
+    assert_eq!(next_excess(excess, TARGET, GWEI), excess);
+    assert!(u128::from(ADVANCE) * u128::from(price(excess)) <= PAID, "{held} wei");
+}
