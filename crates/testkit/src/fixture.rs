@@ -6,7 +6,7 @@ use crate::{
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256, hex};
 use alloy_rpc_types_eth::{Block, TransactionReceipt};
 use alloy_sol_types::SolValue as _;
 use chain::{Chain, ChainConfig, spec_of};
@@ -54,6 +54,8 @@ pub struct RollupFixture {
     sequencer: Option<Address>,
     /// Address of EXECUTE that the rollup calls.
     execute: Address,
+    /// Deploys the bytecode of an earlier day instead of the checkout's.
+    pinned: bool,
 }
 
 impl RollupFixture {
@@ -99,7 +101,7 @@ impl RollupFixture {
         let config = RollupConfig::new(genesis.config.chain_id, fork.schema(), Address::ZERO);
         let mut config = RollupConfig { fee_percent: 0, ..config };
         config.forced.fee_percent = 1;
-        Self { genesis, fork, config, sequencer: None, execute: EXECUTE_ADDRESS }
+        Self { genesis, fork, config, sequencer: None, execute: EXECUTE_ADDRESS, pinned: false }
     }
 
     /// Sets the gas limit of L2 blocks.
@@ -154,6 +156,14 @@ impl RollupFixture {
         self
     }
 
+    /// Deploys the bytecode in `pinned/`, which was compiled on 2026-11-29, with its constructors of
+    /// that day. Only [`Self::deploy_in`] uses this setting.
+    #[must_use]
+    pub const fn pinned(mut self) -> Self {
+        self.pinned = true;
+        self
+    }
+
     /// Deploys the contracts on an L1 in this process, and starts the L2.
     ///
     /// # Errors
@@ -161,14 +171,18 @@ impl RollupFixture {
     /// If a contract cannot be deployed.
     pub fn deploy_in(self, l1: &mut L1, deployer: &Key) -> Result<(L2, Rollup), HarnessError> {
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
-        let l2 = L2::new(self.genesis.config.chain_id, self.fork, &self.genesis)?;
+        let config = ChainConfig::new(spec_of(&self.genesis.config));
+        let l2 = L2::configured(&self.genesis, config)?;
         let nonce = l1.chain().nonce(deployer.address())?;
         let rollup = create_contracts(
             &self.config,
             l2.chain().head(),
             (deployer.address(), nonce),
             |name, arguments| {
-                let code = init_code(artifacts, name, self.execute)?;
+                let code = match pinned_code(name).filter(|_| self.pinned) {
+                    Some(code) => code,
+                    None => init_code(artifacts, name, self.execute)?,
+                };
                 l1.deploy(deployer, [&code[..], &arguments].concat().into())
             },
         )?;
@@ -181,7 +195,7 @@ impl RollupFixture {
     ///
     /// If a request to the node or a deployment fails.
     pub fn deploy_over_rpc(self, l1: &Client, deployer: &Key) -> Result<Deployment> {
-        let Self { genesis, fork, mut config, sequencer, execute } = self;
+        let Self { genesis, fork, mut config, sequencer, execute, .. } = self;
         let chain = Chain::new(&genesis, ChainConfig::new(spec_of(&genesis.config)))?;
         let first = chain.head();
         let number = |method: &str| l1.request::<_, U64>(method, ()).map(|it| it.to::<u64>());
@@ -246,6 +260,18 @@ fn init_code(artifacts: &Artifacts, name: &str, execute: Address) -> Result<Byte
         return Ok(artifact.init_code.clone());
     }
     artifact.calling(execute).ok_or(HarnessError::OtherExecute(ROLLUP, execute))
+}
+
+/// Returns the initialisation code of a contract in `pinned/`.
+pub fn pinned_code(name: &str) -> Option<Bytes> {
+    let text = match name {
+        ROLLUP => include_str!("../pinned/NativeRollup.hex"),
+        "L1MessageQueue" => include_str!("../pinned/L1MessageQueue.hex"),
+        "ForcedInbox" => include_str!("../pinned/ForcedInbox.hex"),
+        "HeaderReader" => include_str!("../pinned/HeaderReader.hex"),
+        _ => return None,
+    };
+    hex::decode(text.trim()).ok().map(Bytes::from)
 }
 
 /// Account that deploys contracts over a node's RPC.

@@ -110,6 +110,16 @@ impl L1 {
         self
     }
 
+    /// Gives the chain in this process an EXECUTE with dialects that are created from the source of
+    /// its blobs.
+    #[must_use]
+    pub fn with_execute(mut self, execute: impl FnOnce(Arc<dyn BlobSource>) -> Execute) -> Self {
+        let execute = execute(Arc::<Blobs>::clone(&self.blobs));
+        self.chain
+            .configure(|config| config.set_extension(Arc::new(ExecuteExtension::new(execute))));
+        self
+    }
+
     /// Makes an L2 the parent chain of further rollups: each transaction gets its own L2 block with
     /// this anchor.
     pub fn on_l2(l2: L2, execute: Execute, anchor: B256) -> Self {

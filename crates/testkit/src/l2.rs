@@ -39,6 +39,11 @@ impl L2 {
         &self.chain
     }
 
+    /// Changes the configuration of the chain for later blocks.
+    pub fn configure(&mut self, change: impl FnOnce(&mut ChainConfig)) {
+        self.chain.configure(change);
+    }
+
     /// Converts the L2 into its chain.
     pub fn into_chain(self) -> Chain {
         self.chain

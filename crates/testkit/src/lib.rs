@@ -34,6 +34,7 @@ mod genesis;
 mod keys;
 mod l1;
 mod l2;
+mod later_fork;
 mod mutated;
 mod peers;
 pub mod points;
@@ -59,7 +60,7 @@ pub use error::HarnessError;
 pub use etcd::Etcd;
 pub use execute_tx::{execute_tx_calling, execute_tx_of, idle_execute_tx, with_allowance};
 pub use fixture::{
-    FORCED_FEE, RollupFixture, bare_deployment, enrich, head_time, write_deployment,
+    FORCED_FEE, RollupFixture, bare_deployment, enrich, head_time, pinned_code, write_deployment,
 };
 pub use forged::{Forgery, deep_storage, uniform_storage};
 pub use genesis::{
@@ -69,6 +70,7 @@ pub use genesis::{
 pub use keys::{Key, Transaction};
 pub use l1::{L1, Sent, TRANSACTION_GAS_CAP};
 pub use l2::L2;
+pub use later_fork::{LaterFork, LaterRules};
 pub use mutated::{mutations, mutations_of_batch, mutations_of_draft, relinked, resealed};
 pub use ports::free_port;
 pub use process::{NodeProcess, enshrine};

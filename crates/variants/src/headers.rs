@@ -1,6 +1,6 @@
 //! EXECUTE that also returns the headers that it has verified.
 
-use crate::{BlobTail, Nested};
+use crate::{BLOB_EXECUTE_ADDRESS, BlobTail, Nested};
 use alloy_primitives::{Address, Bytes, address, keccak256};
 use execute::{
     Answer, Dialect, ExecuteError, Executed, ExecutionSpecs, InternalError, PrecompileCall, Refused,
@@ -41,16 +41,19 @@ impl Headers {
 
     /// Creates the dialect for inputs in calldata, with those of [`Nested`], if given.
     pub fn of_calldata(nested: Option<Nested>) -> Self {
-        let form = nested.map_or_else(
-            || Arc::new(ExecutionSpecs) as Arc<dyn Dialect>,
-            |nested| Arc::new(nested) as Arc<dyn Dialect>,
-        );
-        Self { form, in_blobs: false }
+        nested.map_or_else(|| Self::of(Arc::new(ExecutionSpecs)), |it| Self::of(Arc::new(it)))
     }
 
     /// Creates the dialect for the inputs of [`BlobTail`].
     pub fn of_blobs(tails: BlobTail) -> Self {
-        Self { form: Arc::new(tails), in_blobs: true }
+        Self::of(Arc::new(tails))
+    }
+
+    /// Creates the dialect for the calls of `form`, which must answer with the 43-byte result. It
+    /// is for inputs with a tail in blobs if `form` has the address of [`BlobTail`].
+    pub fn of(form: Arc<dyn Dialect>) -> Self {
+        let in_blobs = form.address() == BLOB_EXECUTE_ADDRESS;
+        Self { form, in_blobs }
     }
 
     /// Splits an answer into the result and the RLP of each header. Returns `None` if the bytes do
