@@ -49,6 +49,20 @@ interface IRollupExit {
     ) external;
     function returnKept(Message calldata message, bytes[] calldata storageProof)
         external;
+    function reclaimMessage(
+        Message calldata message,
+        Checkpoint calldata before,
+        Checkpoint calldata next,
+        bytes32[] calldata hashes,
+        address to,
+        bytes[] calldata refundProof
+    ) external;
+    function reclaimKept(
+        Message calldata message,
+        bytes[] calldata storageProof,
+        address to,
+        bytes[] calldata refundProof
+    ) external;
     function stateRoot() external view returns (bytes32);
     function relayed() external view returns (uint64);
     function hasExited(address account) external view returns (bool);

@@ -23,7 +23,6 @@ use contracts::{
 use execute::Execute;
 use eyre::{OptionExt as _, Result, ensure, eyre};
 use localnet::{devnet, report::Report, units::grouped};
-use std::slice;
 use testkit::{
     Artifacts, ETHER, HarnessError, Key, L1, L2, Rollup, RollupFixture, TRANSACTION_GAS_CAP,
     Transaction,
@@ -49,6 +48,8 @@ struct World {
     operator: Key,
     /// Messages to the L2, with number and timestamp of their L1 block.
     sent: Vec<(Message, u64, u64)>,
+    /// Number of messages that the last block has relayed.
+    relayed: usize,
 }
 
 /// Runs this part.
@@ -68,8 +69,13 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
          its alias account"
             .to_owned(),
     );
+    let unrelayed = world.sent.len() as u64;
     world.deposit(&alice, bob.address(), alice.address(), 3 * ETHER)?;
-    report.built("Alice deposits 3 ETH, but the operator stops for good".to_owned());
+    holder.deposit(&mut world)?;
+    report.built(
+        "Alice deposits 3 ETH, and the holder of a token more of it, but the operator stops for good"
+            .to_owned(),
+    );
     let advance = world.next_block()?;
 
     let closing = Closing::new(world.root(), world.prove(L2_MESSENGER, &[RELAYED_SLOT])?)?;
@@ -94,8 +100,8 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     ensure!(matches!(error, ExitError::Contract { .. }), "another error: {error}");
     report.shown(format!("no proof pays the contract: {error}"));
     holder.leave(&mut world, &carol, report)?;
-    let unrelayed = world.sent.len() as u64 - 1;
     world.return_message(&alice, unrelayed, report)?;
+    holder.take_back(&mut world, unrelayed + 1, report)?;
     let paid = escrow - world.escrow()?;
     report.shown(format!(
         "the escrow has paid {} of {} ETH, and keeps that of contracts, of accounts that have not left, and \
@@ -129,7 +135,7 @@ impl World {
         let back = IL1MessageQueue::backCall {};
         l1.transact(&operator, rollup.message_queue, U256::from(GENESIS), &back)?;
         report.built(format!("NativeRollup deployed with the exit {}", rollup.exit));
-        Ok(Self { l1, l2, rollup, operator, sent: Vec::new() })
+        Ok(Self { l1, l2, rollup, operator, sent: Vec::new(), relayed: 0 })
     }
 
     /// Deploys a multisig on L1.
@@ -188,17 +194,19 @@ impl World {
         let call = INativeRollup::advanceCall { inputs: vec![block.input()?.into()], evidence };
         self.l1.transact(&operator, self.rollup.address, U256::ZERO, &call)?;
         self.l2.append(block)?;
+        self.relayed = self.sent.len();
         Ok(())
     }
 
-    /// Returns the call that advances the rollup by a valid block, which relays the last message.
+    /// Returns the call that advances the rollup by a valid block, which relays the other messages.
     fn next_block(&self) -> Result<Bytes> {
         let (anchor, update) = self.rollup.newest_anchor(&self.l1, 0)?;
-        let (message, ..) = self.sent.last().ok_or_eyre("no message")?;
+        let messages = &self.sent[self.relayed..];
+        let messages: Vec<_> = messages.iter().map(|(message, ..)| message.clone()).collect();
         let mut ahead = self.l2.detached();
         let transactions = vec![
             ahead.prove_anchor(&self.operator, &anchor)?,
-            ahead.relay(&self.operator, slice::from_ref(message), self.operator.address())?,
+            ahead.relay(&self.operator, &messages, self.operator.address())?,
         ];
         let time = ahead.chain().head().header.timestamp + LOST_AFTER;
         let (block, rejected) = ahead.seal(time, anchor.hash(), transactions)?;

@@ -19,11 +19,15 @@ pub(crate) mod snapshot;
 pub(crate) mod verify;
 
 use alloy_json_rpc::{RpcError, RpcRecv, RpcSend};
-use alloy_primitives::{Address, Bytes, U64};
+use alloy_primitives::{Address, B256, Bytes, U64};
+use alloy_rpc_types_eth::Log;
 use alloy_sol_types::SolCall;
 use client::{Client, ClientError, ClientOptions};
 use eyre::{Result, WrapErr as _, bail, eyre};
 use serde_json::json;
+
+/// Maximum number of `eth_getLogs` requests for the logs of a contract.
+const MAX_LOG_REQUESTS: usize = 4_096;
 
 /// Client of a node of L1 or the L2.
 struct Node {
@@ -65,5 +69,39 @@ impl Node {
         C::abi_decode_returns(&answer).wrap_err_with(|| {
             format!("{to} returned no valid result of {}: is the contract deployed?", C::SIGNATURE)
         })
+    }
+
+    /// Passes the logs of a contract with this topic to `visit`, in their order, from block `first`
+    /// to the latest one. Holds the logs of one response.
+    fn each_log(
+        &self,
+        address: Address,
+        topic: B256,
+        first: u64,
+        mut visit: impl FnMut(&Log) -> Result<()>,
+    ) -> Result<()> {
+        let latest: U64 = self.request("eth_blockNumber", ())?;
+        // Nodes limit the blocks and the logs of a response, so a range that one rejects is halved.
+        // Anyone can make a contract emit more logs, which only makes more requests necessary.
+        let mut ranges = vec![(first, latest.to::<u64>())];
+        let mut requests = 0;
+        while let Some((from, to)) = ranges.pop() {
+            requests += 1;
+            let filter = json!([{
+                "address": address,
+                "fromBlock": U64::from(from),
+                "toBlock": U64::from(to),
+                "topics": [topic],
+            }]);
+            let logs: Result<Vec<Log>> = self.request("eth_getLogs", filter);
+            match logs {
+                Err(_) if from < to && requests < MAX_LOG_REQUESTS => {
+                    let middle = from + (to - from) / 2;
+                    ranges.extend([(middle + 1, to), (from, middle)]);
+                }
+                logs => logs?.iter().try_for_each(&mut visit)?,
+            }
+        }
+        Ok(())
     }
 }

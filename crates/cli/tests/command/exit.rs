@@ -1,6 +1,6 @@
 //! `enshrine exit`, with a real L1 and a node of the L2 that nobody advances any more.
 
-use crate::support::{enshrine, json_of, path, refuse, run};
+use crate::support::{LimitedLogs, enshrine, json_of, path, refuse, run};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, hex};
 use alloy_sol_types::SolCall as _;
@@ -52,12 +52,13 @@ const fn wallet() -> Address {
     Address::repeat_byte(0x3a)
 }
 
-/// Messages to the L2, of which it has relayed the first two and kept the second as failed.
-fn messages() -> [Message; 3] {
-    [0, 1, 2].map(|index| Message {
+/// Messages to the L2, of which it has relayed the first two and kept the second as failed. The
+/// refund account of the last one is a contract of the L2.
+fn messages() -> [Message; 4] {
+    [0, 1, 2, 3].map(|index| Message {
         sender: Key::named("deployer").address(),
         to: holder(),
-        refund_to: bob(),
+        refund_to: if index == 3 { holder() } else { bob() },
         value: ETHER,
         fee: 5,
         gas_limit: 50_000,
@@ -236,10 +237,60 @@ fn messages_are_returned_with_printed_calldata() {
         let said = refuse(&arguments);
         assert!(said.contains("has already been returned"), "{said}");
     }
-    let said = refuse(&scene.arguments(&["message", "3"]));
-    assert!(said.contains("there is no message 3: 3 were sent"), "{said}");
+    let said = refuse(&scene.arguments(&["message", "4"]));
+    assert!(said.contains("there is no message 4: 4 were sent"), "{said}");
+    let carol = Address::repeat_byte(0xca);
+    let to = carol.to_string();
+    let said = refuse(&scene.arguments(&["message", "1", "--reclaim-to", &to]));
+    assert!(said.contains("has already been returned"), "{said}");
+    let arguments = scene.arguments(&["message", "3", "--reclaim-to", &to]);
+    let sender = Key::named("deployer").address();
+    let told = json_of(&arguments);
+    assert_eq!((&told["recipient"], &told["callers"]), (&json!(carol), &json!([sender])));
+    let printed = run(&arguments);
+    assert!(!scene.send(bob(), &printed), "only the sender may send");
+    assert!(scene.send(sender, &printed));
+    assert_eq!(scene.balance(carol), U256::from(ETHER + 5));
+    assert!(refuse(&arguments).contains("has already been returned"));
     let said = refuse(&["exit", "message", "1", "--l2", scene.l2.client().url()]);
     assert!(said.contains("--l1 and --deployment are missing"), "{said}");
+}
+
+/// The deployment file names a contract that has sent no message.
+#[test]
+fn messages_of_others_are_no_deposits() {
+    let scene = Scene::new();
+    scene.close();
+    let said = refuse(&scene.arguments(&["message", "2", "--reclaim-to", &bob().to_string()]));
+    assert!(said.contains("is no contract of the L2"), "{said}");
+    let deposit = ["deposit", "2"];
+    assert!(refuse(&scene.arguments(&deposit)).contains("no token bridge (l1Bridge)"));
+    let text = fs::read_to_string(&scene.file).unwrap();
+    let mut document: Value = serde_json::from_str(&text).unwrap();
+    document["l1Bridge"] = json!(wallet());
+    document["l2Bridge"] = json!(holder());
+    fs::write(&scene.file, document.to_string()).unwrap();
+    let said = refuse(&scene.arguments(&deposit));
+    assert!(said.contains("message 2 is no deposit of tokens: it is from"), "{said}");
+}
+
+#[test]
+fn messages_are_found_with_limited_log_ranges() {
+    let scene = Scene::new();
+    scene.close();
+    let l1 = LimitedLogs::of(scene.l1.client());
+    let (l2, url) = (scene.l2.client().url(), l1.url());
+    let own = ["--l2", l2, "--l1", &url, "--deployment", &scene.file];
+    let limited = [&["exit", "message", "2"][..], &own].concat();
+    let honest = json_of(&scene.arguments(&["message", "2"]));
+    for blocks in [1, 2, 5] {
+        l1.limit(blocks);
+        assert_eq!(json_of(&limited), honest, "{blocks} blocks");
+        assert!(l1.take_refused() > 2, "{blocks} blocks");
+    }
+    // A node that returns no logs at all has not shown that there are none.
+    l1.limit(0);
+    assert!(refuse(&limited).contains(LimitedLogs::MESSAGE));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `enshrine prove`, `verify` and `calldata`, with L1 and L2 nodes.
 
-use crate::support::{enshrine, json_of, path, place, refuse, run};
+use crate::support::{LimitedLogs, enshrine, json_of, path, place, refuse, run};
 use alloy_consensus::{Transaction as _, TxEip1559, transaction::SignerRecoverable as _};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::{Address, B256, U256, hex};
@@ -394,6 +394,18 @@ fn verify_requires_backing_of_the_genesis() {
         assert_eq!(told["escrowWei"], (ETHER + ETHER + float - missing).to_string());
     }
     assert!(run(&flags).contains("missing 0 wei"));
+
+    let limited = LimitedLogs::of(l1.node.client());
+    let url = limited.url();
+    let flags = ["verify", &file, "--l1", &url, "--allow-balance", &allowed];
+    for blocks in [1, 3] {
+        limited.limit(blocks);
+        assert_eq!(json_of(&flags)["backedWei"], float.to_string(), "{blocks} blocks");
+        assert!(limited.take_refused() > 2, "{blocks} blocks");
+    }
+    // A node that returns no logs at all has not shown that the escrow is not backed.
+    limited.limit(0);
+    assert!(refuse(&flags).contains(LimitedLogs::MESSAGE));
 }
 
 #[test]

@@ -81,6 +81,19 @@ pub enum ExitError {
         /// Hash of its code.
         code_hash: B256,
     },
+    /// The account is no contract of the L2, so that it may own the same address on L1.
+    #[error("{0} is no contract of the L2: its owner can be paid at the same address on L1")]
+    NotContract(Address),
+    /// The message is no deposit of this token bridge.
+    #[error("message {index} is no deposit of tokens: it is from {sender} to {to}")]
+    NotDeposit {
+        /// Index of the message.
+        index: u64,
+        /// Its sender.
+        sender: Address,
+        /// Its target.
+        to: Address,
+    },
     /// The queue has another message at this position.
     #[error("the message after {expected} others has index {got}")]
     MessageOrder {

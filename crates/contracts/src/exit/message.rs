@@ -9,7 +9,7 @@ use crate::{
     L2_MESSENGER, Message, alias_account,
     bindings::{
         IL1MessageQueue,
-        IRollupExit::{returnKeptCall, returnMessageCall},
+        IRollupExit::{reclaimKeptCall, reclaimMessageCall, returnKeptCall, returnMessageCall},
     },
     kept_slot,
 };
@@ -28,44 +28,26 @@ pub enum MessageStatus {
     Parked,
 }
 
-/// Payment of a message's ETH on L1.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MessageReturn {
-    /// Index of the message.
-    pub index: u64,
-    /// Its status.
-    pub status: MessageStatus,
-    /// L1 account that is paid.
-    pub recipient: Address,
-    /// Sender of the message. Only it and the recipient may call.
-    pub sender: Address,
-    /// Amount in wei.
-    pub amount: U256,
-    /// Calldata of `RollupExit.returnMessage` or `returnKept`.
-    pub calldata: Bytes,
+/// A message to the L2 that the L2 has not delivered, as proven by the last state.
+#[derive(Debug, Clone)]
+pub(super) struct Undelivered<'f> {
+    pub(super) found: &'f FoundMessage,
+    pub(super) status: MessageStatus,
+    /// Proof of the messenger's slot for a message that the L2 keeps.
+    pub(super) storage_proof: Vec<Bytes>,
 }
 
-/// Returns the slots of `L2_MESSENGER` whose proof [`MessageReturn::new`] needs for this message.
-pub fn messenger_slots(message: &Message) -> [U256; 2] {
-    [RELAYED_SLOT, kept_slot(message.hash())]
-}
-
-impl MessageReturn {
-    /// Returns the payment of a message. The proof is for `L2_MESSENGER` and the
+impl<'f> Undelivered<'f> {
+    /// Reads the status of a message. The proof is for `L2_MESSENGER` and the
     /// [slots](messenger_slots) of the message.
-    ///
-    /// # Errors
-    ///
-    /// [`ExitError`] if the nodes do not prove exactly that, or if the message cannot be returned.
-    pub fn new(
+    pub(super) fn prove(
         state_root: B256,
-        found: &FoundMessage,
+        found: &'f FoundMessage,
         proof: &AccountProof,
     ) -> Result<Self, ExitError> {
-        let message = &found.message;
-        let index = message.index;
+        let index = found.message.index;
         let storage_root = proven::account(state_root, L2_MESSENGER, &proof.nodes)?.storage_root;
-        let slots = messenger_slots(message);
+        let slots = messenger_slots(&found.message);
         let [count, kept] = proven::slots(L2_MESSENGER, storage_root, slots, proof)?;
         let relayed = relayed(count);
         let status = match kept {
@@ -75,27 +57,141 @@ impl MessageReturn {
             TWO => MessageStatus::Parked,
             status => return Err(ExitError::UnknownStatus { index, status }),
         };
-        let (sender, refund_to) = (message.sender, message.refund_to);
-        // Nobody controls the zero address, nor that of an alias account on L1.
-        let is_lost = refund_to.is_zero() || refund_to == alias_account(sender);
-        let recipient = if is_lost { sender } else { refund_to };
-        let fee = if status == MessageStatus::Failed { 0 } else { message.fee };
-        let amount = U256::from(message.value) + U256::from(fee);
-        let argument = IL1MessageQueue::Message::from(message).into();
-        let calldata = if status == MessageStatus::Unrelayed {
-            let call = returnMessageCall {
-                message: argument,
+        let storage_proof = proof.slots.last().map(|it| it.nodes.clone()).unwrap_or_default();
+        Ok(Self { found, status, storage_proof })
+    }
+
+    /// Returns the fee that the relayer has not received, in wei.
+    pub(super) const fn fee(&self) -> u128 {
+        match self.status {
+            MessageStatus::Failed => 0,
+            MessageStatus::Unrelayed | MessageStatus::Parked => self.found.message.fee,
+        }
+    }
+
+    /// Returns value and fee in wei.
+    fn amount(&self) -> U256 {
+        U256::from(self.found.message.value) + U256::from(self.fee())
+    }
+
+    /// Returns the payment of the message by a call of one of these accounts.
+    fn paid(
+        &self,
+        recipient: Address,
+        mut callers: Vec<Address>,
+        calldata: Vec<u8>,
+    ) -> MessageReturn {
+        callers.dedup();
+        MessageReturn {
+            index: self.found.message.index,
+            status: self.status,
+            recipient,
+            sender: self.found.message.sender,
+            callers,
+            amount: self.amount(),
+            calldata: calldata.into(),
+        }
+    }
+}
+
+/// Payment of a message's ETH on L1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageReturn {
+    /// Index of the message.
+    pub index: u64,
+    /// Its status.
+    pub status: MessageStatus,
+    /// L1 account that is paid.
+    pub recipient: Address,
+    /// Sender of the message.
+    pub sender: Address,
+    /// L1 accounts that may call.
+    pub callers: Vec<Address>,
+    /// Amount in wei.
+    pub amount: U256,
+    /// Calldata of `RollupExit.returnMessage`, `returnKept`, `reclaimMessage` or `reclaimKept`.
+    pub calldata: Bytes,
+}
+
+/// Returns the slots of `L2_MESSENGER` whose proof [`MessageReturn::new`] needs for this message.
+pub fn messenger_slots(message: &Message) -> [U256; 2] {
+    [RELAYED_SLOT, kept_slot(message.hash())]
+}
+
+impl MessageReturn {
+    /// Returns the payment of a message to its refund account. The proof is for `L2_MESSENGER` and
+    /// the [slots](messenger_slots) of the message.
+    ///
+    /// # Errors
+    ///
+    /// [`ExitError`] if the nodes do not prove exactly that, or if the message cannot be returned.
+    pub fn new(
+        state_root: B256,
+        found: &FoundMessage,
+        proof: &AccountProof,
+    ) -> Result<Self, ExitError> {
+        let it = Undelivered::prove(state_root, found, proof)?;
+        let (sender, refund_to) = (found.message.sender, found.message.refund_to);
+        let recipient = refund_recipient(sender, refund_to);
+        let message = IL1MessageQueue::Message::from(&found.message).into();
+        let calldata = match it.status {
+            MessageStatus::Unrelayed => returnMessageCall {
+                message,
                 before: found.before.clone().into(),
                 next: found.next.clone().into(),
                 hashes: found.hashes.clone(),
-            };
-            call.abi_encode()
-        } else {
-            let storage_proof = proof.slots[1].nodes.clone();
-            returnKeptCall { message: argument, storageProof: storage_proof }.abi_encode()
+            }
+            .abi_encode(),
+            MessageStatus::Failed | MessageStatus::Parked => {
+                returnKeptCall { message, storageProof: it.storage_proof.clone() }.abi_encode()
+            }
         };
-        Ok(Self { index, status, recipient, sender, amount, calldata: calldata.into() })
+        Ok(it.paid(recipient, vec![recipient, sender], calldata))
     }
+
+    /// Returns the payment of a message whose refund account is a contract of the L2 to `to`, which
+    /// its sender chooses. `refund` are the proof of the refund account and its code.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`], and [`ExitError::NotContract`] if the refund account is not a contract.
+    pub fn reclaim(
+        state_root: B256,
+        found: &FoundMessage,
+        proof: &AccountProof,
+        to: Address,
+        refund: (AccountProof, Bytes),
+    ) -> Result<Self, ExitError> {
+        let it = Undelivered::prove(state_root, found, proof)?;
+        let refund_proof = proven::contract(state_root, found.message.refund_to, refund)?;
+        let message = IL1MessageQueue::Message::from(&found.message).into();
+        let calldata = match it.status {
+            MessageStatus::Unrelayed => reclaimMessageCall {
+                message,
+                before: found.before.clone().into(),
+                next: found.next.clone().into(),
+                hashes: found.hashes.clone(),
+                to,
+                refundProof: refund_proof,
+            }
+            .abi_encode(),
+            MessageStatus::Failed | MessageStatus::Parked => reclaimKeptCall {
+                message,
+                storageProof: it.storage_proof.clone(),
+                to,
+                refundProof: refund_proof,
+            }
+            .abi_encode(),
+        };
+        Ok(it.paid(to, vec![found.message.sender], calldata))
+    }
+}
+
+/// Returns the L1 account that is paid for a refund account of the L2.
+pub(super) fn refund_recipient(sender: Address, refund_to: Address) -> Address {
+    // Nobody controls the zero address, nor that of an alias account on L1.
+    let is_lost = refund_to.is_zero() || refund_to == alias_account(sender);
+    if is_lost { sender } else { refund_to }
 }
 
 /// `Messages.STATUS_PARKED`.

@@ -6,6 +6,7 @@
 
 mod account;
 mod closing;
+mod deposit;
 mod error;
 mod message;
 mod proven;
@@ -14,6 +15,7 @@ mod token;
 
 pub use account::{AccountExit, AccountKind};
 pub use closing::{Closing, RELAYED_SLOT};
+pub use deposit::DepositReturn;
 pub use error::ExitError;
 pub use message::{MessageReturn, MessageStatus, messenger_slots};
 pub use search::{FoundMessage, MessageSearch};

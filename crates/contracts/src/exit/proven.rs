@@ -1,6 +1,6 @@
 //! Accounts and slots, read from the nodes of their proofs.
 
-use super::ExitError;
+use super::{ExitError, account::AccountKind};
 use crate::{Unproven, proof::read};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_rlp::Decodable;
@@ -16,6 +16,26 @@ pub(super) fn account(
 ) -> Result<TrieAccount, ExitError> {
     decoded(state_root, keccak256(address), nodes)
         .map_err(|reason| ExitError::Account { address, reason })
+}
+
+/// Returns the proof that an account is a contract of the L2, as `ExitAccounts.requireContract`
+/// reads it: the nodes of the account, followed by its code.
+pub(super) fn contract(
+    state_root: B256,
+    address: Address,
+    (proof, code): (AccountProof, Bytes),
+) -> Result<Vec<Bytes>, ExitError> {
+    let expected = account(state_root, address, &proof.nodes)?.code_hash;
+    let got = keccak256(&code);
+    if got != expected {
+        return Err(ExitError::Code { address, got, expected });
+    }
+    match AccountKind::of(&code) {
+        AccountKind::Plain | AccountKind::Delegating(_) => Err(ExitError::NotContract(address)),
+        AccountKind::Alias | AccountKind::Contract => {
+            Ok(proof.nodes.into_iter().chain([code]).collect())
+        }
+    }
 }
 
 /// Returns the values of these slots of an account.

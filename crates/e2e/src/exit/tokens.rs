@@ -4,8 +4,9 @@ use super::World;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::SolValue as _;
 use contracts::{
+    L2_MESSENGER,
     code_reference::PROXY,
-    exit::{ITokenExit, TokenExit, TokenProofs, balance_slot},
+    exit::{DepositReturn, ITokenExit, TokenExit, TokenProofs, balance_slot, messenger_slots},
 };
 use eyre::{Result, ensure};
 use localnet::{
@@ -18,6 +19,8 @@ use toolchain::{Toolchain, progress_to_stderr};
 
 /// Units of the token that the holder deposits.
 const UNITS: u64 = 600;
+/// Units that the holder deposits after the last block.
+const LATE: u64 = 70;
 /// Gas limit for the deployment of a contract of the bridge.
 const DEPLOYING: u64 = 5_000_000;
 
@@ -42,23 +45,34 @@ impl Holder {
         let tools = Toolchain::ensure(&progress_to_stderr)?;
         let made = Artifacts::compile_files(&tools, &["test/utils/Tokens.sol"])?;
         let l1_token = world.l1.deploy(&key, made.get("Token")?.init_code.clone())?;
-        let (to, amount) = (key.address(), U256::from(UNITS));
+        let (to, amount) = (key.address(), U256::from(UNITS + LATE));
         world.l1.transact(&key, l1_token, U256::ZERO, &IToken::giveCall { to, amount })?;
         let approve = IToken::approveCall { spender: l1_bridge, amount };
         world.l1.transact(&key, l1_token, U256::ZERO, &approve)?;
         let gas = world.l1.read(l1_bridge, &IL1TokenBridge::REGISTER_GASCall {})?;
         let register = IL1TokenBridge::registerCall { l1Token: l1_token, gasLimit: gas };
         world.send(&key, l1_bridge, U256::ZERO, &register)?;
+        let holder = Self { key, l1_bridge, l2_bridge, l1_token };
+        holder.send(world, UNITS)?;
+        Ok(holder)
+    }
+
+    /// Deposits more units.
+    pub(super) fn deposit(&self, world: &mut World) -> Result<()> {
+        self.send(world, LATE)
+    }
+
+    fn send(&self, world: &mut World, units: u64) -> Result<()> {
+        let (to, l1_bridge) = (self.key.address(), self.l1_bridge);
         let gas = world.l1.read(l1_bridge, &IL1TokenBridge::DEPOSIT_GASCall {})?;
         let deposit = IL1TokenBridge::depositCall {
-            l1Token: l1_token,
+            l1Token: self.l1_token,
             to,
             refundTo: to,
-            amount,
+            amount: U256::from(units),
             gasLimit: gas,
         };
-        world.send(&key, l1_bridge, U256::ZERO, &deposit)?;
-        Ok(Self { key, l1_bridge, l2_bridge, l1_token })
+        world.send(&self.key, l1_bridge, U256::ZERO, &deposit)
     }
 
     /// Returns the transactions that deploy the bridge on the L2.
@@ -90,6 +104,37 @@ impl Holder {
         ensure!(!again.success, "the tokens are paid twice");
         report.shown(format!(
             "a holder of a bridged token is paid {UNITS} units from the bridge's escrow, for {} L1 gas, and only once",
+            grouped(gas)
+        ));
+        Ok(())
+    }
+
+    /// Has the deposit returned that no block has relayed, which only the holder can.
+    pub(super) fn take_back(
+        &self,
+        world: &mut World,
+        index: u64,
+        report: &mut Report,
+    ) -> Result<()> {
+        let account = self.key.address();
+        let found = world.search(index)?.finish()?;
+        let proof = world.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
+        let code = world.l2.chain().code(self.l2_bridge)?;
+        let bridge = (world.prove(self.l2_bridge, &[])?, code);
+        let bridges = (self.l1_bridge, self.l2_bridge);
+        let returned = DepositReturn::new(world.root(), bridges, &found, &proof, bridge)?;
+        ensure!(returned.amount == U256::from(LATE), "another amount: {}", returned.amount);
+        let balance = IToken::balanceOfCall { account };
+        let before = world.l1.read(self.l1_token, &balance)?;
+        let stranger = world.try_call(&Key::named("carol"), self.l1_bridge, &returned.calldata)?;
+        ensure!(!stranger.success, "anyone can have the deposit returned");
+        let gas = world.call(&self.key, self.l1_bridge, &returned.calldata)?;
+        let after = world.l1.read(self.l1_token, &balance)?;
+        ensure!(after == before + returned.amount, "{account} has {after} units");
+        let again = world.try_call(&self.key, self.l1_bridge, &returned.calldata)?;
+        ensure!(!again.success, "the deposit is returned twice");
+        report.shown(format!(
+            "the holder's deposit of {LATE} units, which no block has relayed, is returned for {} L1 gas",
             grouped(gas)
         ));
         Ok(())

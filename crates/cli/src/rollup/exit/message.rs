@@ -4,10 +4,11 @@ use super::{
     printed,
     state::{LastView, StateArguments},
 };
+use alloy_primitives::Address;
 use clap::Args;
 use contracts::{
     L2_MESSENGER,
-    exit::{FoundMessage, MessageReturn, MessageSearch, MessageStatus, messenger_slots},
+    exit::{FoundMessage, MessageReturn, MessageSearch, messenger_slots},
 };
 use eyre::{Result, ensure};
 use serde_json::json;
@@ -17,6 +18,11 @@ pub(crate) struct Arguments {
     /// Index of the message, from its MessageSent event on L1. Needs --l1.
     #[arg(value_name = "INDEX")]
     index: u64,
+
+    /// Have it paid to this L1 account. Only the sender of the message can, and only if the refund
+    /// account is a contract of the L2.
+    #[arg(long, value_name = "ADDRESS")]
+    reclaim_to: Option<Address>,
 
     #[command(flatten)]
     state: StateArguments,
@@ -28,24 +34,27 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     l1.require_unreturned(arguments.index)?;
     let found = search(&last, arguments.index)?;
     let proof = last.source.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
-    let returned = MessageReturn::new(last.state_root, &found, &proof);
+    let returned = match arguments.reclaim_to {
+        None => MessageReturn::new(last.state_root, &found, &proof),
+        Some(to) => {
+            let refund = last.source.prove_with_code(found.message.refund_to)?;
+            MessageReturn::reclaim(last.state_root, &found, &proof, to, refund)
+        }
+    };
     let returned = last.source.blame(returned.map_err(Into::into))?;
     last.warn();
-    let status = match returned.status {
-        MessageStatus::Unrelayed => "unrelayed",
-        MessageStatus::Failed => "failed",
-        MessageStatus::Parked => "parked",
-    };
+    let status = printed::status(returned.status);
+    let callers: Vec<_> = returned.callers.iter().map(ToString::to_string).collect();
     printed::calldata(
         arguments.state.json,
         &returned.calldata,
         format_args!(
-            "{} pays {} of the {status} message {} to {} on L1; only this account or the sender {} may send",
+            "{} pays {} of the {status} message {} to {} on L1; only {} may send",
             printed::contract("RollupExit", Some(l1.exit)),
             printed::ether(returned.amount),
             returned.index,
             returned.recipient,
-            returned.sender,
+            callers.join(" or "),
         ),
         json!({
             "to": l1.exit,
@@ -54,6 +63,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             "status": status,
             "recipient": returned.recipient,
             "sender": returned.sender,
+            "callers": returned.callers,
             "wei": returned.amount.to_string(),
             "blockNumber": last.number,
             "stateRoot": last.state_root,
@@ -62,7 +72,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Finds a message among all that were sent, and checks that the L1 node has returned all.
-fn search(last: &LastView, index: u64) -> Result<FoundMessage> {
+pub(super) fn search(last: &LastView, index: u64) -> Result<FoundMessage> {
     let l1 = last.required_l1()?;
     let mut search = MessageSearch::new(index);
     l1.each_message(|message, l1_block, timestamp| Ok(search.push(message, l1_block, timestamp)?))?;

@@ -3,6 +3,7 @@
 mod account;
 mod all;
 mod close;
+mod deposit;
 mod message;
 mod on_l1;
 mod printed;
@@ -31,6 +32,9 @@ pub(crate) enum Command {
     /// Calldata that returns the ETH of a message to the L2 that was never relayed, or that the L2
     /// has kept as failed or parked.
     Message(message::Arguments),
+    /// Calldata that returns the tokens and the fee of a deposit that was never relayed, or that the
+    /// L2 has kept as failed or parked.
+    Deposit(deposit::Arguments),
     /// Calldata of `L1TokenBridge.exitToken`, which pays an account's units of a bridged token.
     Token(token::Arguments),
 }
@@ -41,6 +45,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
         Command::Account(arguments) => account::run(arguments),
         Command::All(arguments) => all::run(arguments),
         Command::Message(arguments) => message::run(arguments),
+        Command::Deposit(arguments) => deposit::run(arguments),
         Command::Token(arguments) => token::run(arguments),
     }?;
     Ok(ExitCode::SUCCESS)

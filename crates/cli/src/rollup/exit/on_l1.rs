@@ -1,8 +1,8 @@
 //! The exit on L1.
 
 use crate::rollup::Node;
-use alloy_primitives::{Address, B256, U64};
-use alloy_rpc_types_eth::{Block, Log};
+use alloy_primitives::{Address, B256};
+use alloy_rpc_types_eth::Block;
 use alloy_sol_types::{SolCall, SolEvent as _};
 use contracts::{
     Deployment, Message,
@@ -16,10 +16,6 @@ use contracts::{
     },
 };
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
-use serde_json::json;
-
-/// Maximum number of requests for logs.
-const MAX_REQUESTS: usize = 4_096;
 
 /// The last block of a rollup on L1.
 #[derive(Debug, Clone, Copy)]
@@ -91,15 +87,25 @@ impl ExitOnL1 {
 
     /// Checks that a message has not been returned.
     pub(super) fn require_unreturned(&self, index: u64) -> Result<()> {
-        let returned = self.node.call(self.exit, &isReturnedCall { index })?;
-        ensure!(!returned, "the ETH of message {index} has already been returned");
+        ensure!(!self.is_returned(index)?, "the ETH of message {index} has already been returned");
         Ok(())
+    }
+
+    /// Returns `true` if the ETH of a message has been returned.
+    pub(super) fn is_returned(&self, index: u64) -> Result<bool> {
+        self.node.call(self.exit, &isReturnedCall { index })
+    }
+
+    /// Returns the bridge of the deployment.
+    pub(super) fn bridge(&self) -> Result<Address> {
+        let bridge = self.l1_bridge;
+        ensure!(!bridge.is_zero(), "the deployment file has no token bridge (l1Bridge)");
+        Ok(bridge)
     }
 
     /// Calls the bridge of the deployment; returns its address too.
     pub(super) fn call_bridge<C: SolCall>(&self, call: &C) -> Result<(Address, C::Return)> {
-        let bridge = self.l1_bridge;
-        ensure!(!bridge.is_zero(), "the deployment file has no token bridge (l1Bridge)");
+        let bridge = self.bridge()?;
         Ok((bridge, self.node.call(bridge, call)?))
     }
 
@@ -114,48 +120,23 @@ impl ExitOnL1 {
         &self,
         mut visit: impl FnMut(Message, u64, u64) -> Result<()>,
     ) -> Result<()> {
-        let latest: U64 = self.node.request("eth_blockNumber", ())?;
-        // Nodes limit the logs of a response, so a range that one rejects is halved.
-        let mut ranges = vec![(self.first, latest.to::<u64>())];
-        let mut requests = 0;
         // Nodes may omit the timestamps of logs.
         let mut last = (0, 0);
-        while let Some((from, to)) = ranges.pop() {
-            requests += 1;
-            let logs = match self.messages(from, to) {
-                Err(_) if from < to && requests < MAX_REQUESTS => {
-                    let middle = from + (to - from) / 2;
-                    ranges.extend([(middle + 1, to), (from, middle)]);
-                    continue;
-                }
-                logs => logs?,
-            };
-            for log in &logs {
-                let number = log.block_number.ok_or_eyre("a log of L1 without a block number")?;
-                let event = MessageSent::decode_log(&log.inner).wrap_err("event of the queue")?;
-                let message = Message::from_event(&event)
-                    .ok_or_eyre("a message of the queue with an excessive gas limit")?;
-                if last.0 != number {
-                    let timestamp = match log.block_timestamp {
-                        Some(timestamp) => timestamp,
-                        None => self.timestamp(&format!("{number:#x}"))?,
-                    };
-                    last = (number, timestamp);
-                }
-                visit(message, number, last.1)?;
+        let topic = MessageSent::SIGNATURE_HASH;
+        self.node.each_log(self.message_queue, topic, self.first, |log| {
+            let number = log.block_number.ok_or_eyre("a log of L1 without a block number")?;
+            let event = MessageSent::decode_log(&log.inner).wrap_err("event of the queue")?;
+            let message = Message::from_event(&event)
+                .ok_or_eyre("a message of the queue with an excessive gas limit")?;
+            if last.0 != number {
+                let timestamp = match log.block_timestamp {
+                    Some(timestamp) => timestamp,
+                    None => self.timestamp(&format!("{number:#x}"))?,
+                };
+                last = (number, timestamp);
             }
-        }
-        Ok(())
-    }
-
-    fn messages(&self, from: u64, to: u64) -> Result<Vec<Log>> {
-        let filter = json!([{
-            "address": self.message_queue,
-            "fromBlock": U64::from(from),
-            "toBlock": U64::from(to),
-            "topics": [MessageSent::SIGNATURE_HASH],
-        }]);
-        self.node.request("eth_getLogs", filter)
+            visit(message, number, last.1)
+        })
     }
 
     fn timestamp(&self, block: &str) -> Result<u64> {

@@ -2,6 +2,7 @@
 
 use crate::output::{complain, say};
 use alloy_primitives::{Address, Bytes, U256, hex, utils::format_ether};
+use contracts::exit::MessageStatus;
 use core::fmt;
 use eyre::Result;
 use serde_json::{Value, json};
@@ -33,6 +34,15 @@ pub(super) fn ether(wei: U256) -> String {
 /// Formats a contract on L1.
 pub(super) fn contract(name: &str, address: Option<Address>) -> String {
     address.map_or_else(|| name.to_owned(), |address| format!("{name} at {address}"))
+}
+
+/// Formats the status of a message.
+pub(super) const fn status(status: MessageStatus) -> &'static str {
+    match status {
+        MessageStatus::Unrelayed => "unrelayed",
+        MessageStatus::Failed => "failed",
+        MessageStatus::Parked => "parked",
+    }
 }
 
 /// Formats who has to send calldata.

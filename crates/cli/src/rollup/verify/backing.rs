@@ -1,15 +1,10 @@
 //! What the escrow on L1 has for the ETH that the genesis of an L2 allocates.
 
 use crate::rollup::Node;
-use alloy_primitives::{Address, U64, U256};
-use alloy_rpc_types_eth::Log;
+use alloy_primitives::{Address, U256};
 use alloy_sol_types::SolEvent as _;
 use contracts::{Deployment, allocated_ether, bindings::IL1MessageQueue::Backed};
 use eyre::{Result, WrapErr as _};
-use serde_json::json;
-
-/// Maximum number of requests for logs.
-const MAX_REQUESTS: usize = 4_096;
 
 /// ETH of a genesis, and the ETH that was added to the escrow for it, in wei.
 #[derive(Debug, Clone, Copy)]
@@ -28,28 +23,12 @@ impl Backing {
     /// Reads the events of the message queue and its balance.
     pub(super) fn read(l1: &Node, deployment: &Deployment) -> Result<Self> {
         let queue = deployment.message_queue;
-        let latest: U64 = l1.request("eth_blockNumber", ())?;
         let mut backed = U256::ZERO;
-        // Anyone may back the escrow, also with nothing, and nodes limit the logs of a response: an
-        // account that fills it only makes more requests necessary.
-        let mut ranges = vec![(deployment.l1_block, latest.to())];
-        let mut requests = 0;
-        while let Some((from, to)) = ranges.pop() {
-            let logs = match backings(l1, queue, from, to) {
-                Err(_) if from < to && requests < MAX_REQUESTS => {
-                    let middle = from + (to - from) / 2;
-                    ranges.extend([(middle + 1, to), (from, middle)]);
-                    Vec::new()
-                }
-                logs => logs?,
-            };
-            requests += 1;
-            for log in &logs {
-                let event =
-                    Backed::decode_log(&log.inner).wrap_err("event of the message queue")?;
-                backed = backed.saturating_add(event.amount);
-            }
-        }
+        l1.each_log(queue, Backed::SIGNATURE_HASH, deployment.l1_block, |log| {
+            let event = Backed::decode_log(&log.inner).wrap_err("event of the message queue")?;
+            backed = backed.saturating_add(event.amount);
+            Ok(())
+        })?;
         let escrow = l1.request("eth_getBalance", (queue, "latest"))?;
         Ok(Self { owed: allocated_ether(&deployment.genesis), backed, escrow, queue })
     }
@@ -67,15 +46,4 @@ impl Backing {
              {queue} by `back()`, or accept it with --allow-unbacked"
         )
     }
-}
-
-/// Returns the events of `back` in a range of L1 blocks.
-fn backings(l1: &Node, queue: Address, from: u64, to: u64) -> Result<Vec<Log>> {
-    let filter = json!([{
-        "address": queue,
-        "fromBlock": U64::from(from),
-        "toBlock": U64::from(to),
-        "topics": [Backed::SIGNATURE_HASH],
-    }]);
-    l1.request("eth_getLogs", filter)
 }

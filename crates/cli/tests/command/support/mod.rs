@@ -1,9 +1,11 @@
 //! Runs the command to completion and captures its output.
 
 mod blocks;
+mod limited_logs;
 mod node;
 
 pub(crate) use blocks::{batch, block, transfer, witness_json};
+pub(crate) use limited_logs::LimitedLogs;
 pub(crate) use node::Node;
 
 use serde_json::Value;

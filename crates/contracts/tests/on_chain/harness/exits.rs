@@ -308,6 +308,55 @@ fn messages_are_returned_by_their_status() -> Result<()> {
 }
 
 #[test]
+fn messages_of_contracts_are_reclaimed_by_sender() -> Result<()> {
+    let mut scene = Scene::new()?;
+    let (alice, bob) = (alice(), Key::named("bob"));
+    // Accounts without code accept no data.
+    scene.send(Address::repeat_byte(0xee), holder(), 100_000, b"data")?;
+    scene.send(holder(), holder(), 100_000, b"")?;
+    scene.advance()?;
+    for refund_to in [holder(), bob.address(), delegating()] {
+        scene.send(holder(), refund_to, 100_000, b"late")?;
+    }
+    scene.l1.skip(LOST_AFTER + 60);
+    let closing = scene.closing()?;
+    scene.call(&alice, &closing.calldata)?;
+
+    let (root, to) = (scene.root(), Address::repeat_byte(0xca));
+    let reclaimed = |scene: &Scene, index, code: Option<Bytes>| {
+        let found = scene.found(index)?.finish()?;
+        let proof = scene.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
+        let account = found.message.refund_to;
+        let code = code.map_or_else(|| scene.l2.chain().code(account), Ok)?;
+        let refund = (scene.prove(account, &[])?, code);
+        eyre::Ok(MessageReturn::reclaim(root, &found, &proof, to, refund))
+    };
+    let mut sum = U256::ZERO;
+    for (index, status, fee) in [
+        (0, MessageStatus::Failed, 0),
+        (1, MessageStatus::Parked, 5),
+        (2, MessageStatus::Unrelayed, 5),
+    ] {
+        let returned = reclaimed(&scene, index, None)??;
+        assert_eq!((returned.status, returned.recipient), (status, to));
+        assert_eq!(returned.callers, [alice.address()]);
+        assert_eq!(returned.amount, U256::from(2 * ETHER + fee));
+        scene.refused::<IRollupExit::NotRefundable>(&bob, &returned.calldata);
+        scene.call(&alice, &returned.calldata)?;
+        sum += returned.amount;
+        assert_eq!(scene.l1.chain().balance(to)?, sum);
+        scene.refused::<IRollupExit::AlreadyReturned>(&alice, &returned.calldata);
+    }
+    for (index, account) in [(3, bob.address()), (4, delegating())] {
+        let error = reclaimed(&scene, index, None)?.unwrap_err();
+        assert!(matches!(error, ExitError::NotContract(it) if it == account), "{error}");
+    }
+    let error = reclaimed(&scene, 2, Some(vec![1].into()))?.unwrap_err();
+    assert!(matches!(error, ExitError::Code { .. }), "{error}");
+    Ok(())
+}
+
+#[test]
 fn token_exit_reads_slot_of_real_token() -> Result<()> {
     sol! {
         function mint(address to, uint256 amount) external;

@@ -1,0 +1,76 @@
+//! `enshrine exit deposit`: the call that returns the tokens of a deposit to the L2.
+
+use super::{
+    message::search,
+    printed,
+    state::{LastView, StateArguments},
+};
+use crate::output::complain;
+use alloy_primitives::U256;
+use clap::Args;
+use contracts::{
+    L2_MESSENGER,
+    exit::{DepositReturn, messenger_slots},
+};
+use eyre::{OptionExt as _, Result};
+use serde_json::json;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Index of the deposit's message, from its Deposited event on L1. Needs --l1.
+    #[arg(value_name = "INDEX")]
+    index: u64,
+
+    #[command(flatten)]
+    state: StateArguments,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    let last = LastView::open(&arguments.state)?;
+    let l1 = last.required_l1()?;
+    let deployment = last.deployment.as_ref().ok_or_eyre("--deployment is missing")?;
+    let bridges = (l1.bridge()?, deployment.l2_bridge);
+    let found = search(&last, arguments.index)?;
+    let proof = last.source.prove(L2_MESSENGER, &messenger_slots(&found.message))?;
+    let bridge = last.source.prove_with_code(bridges.1)?;
+    let returned = DepositReturn::new(last.state_root, bridges, &found, &proof, bridge);
+    let returned = last.source.blame(returned.map_err(Into::into))?;
+    last.warn();
+    // The fee belongs to the message, whose refund account is the L2 bridge: whoever controls its
+    // address on L1 may have been paid, and then the deposit still returns the tokens.
+    if l1.is_returned(arguments.index)? {
+        complain(format_args!(
+            "warning: the ETH of message {} has already been returned, and possibly the deposit",
+            arguments.index
+        ));
+    }
+    let status = printed::status(returned.status);
+    printed::calldata(
+        arguments.state.json,
+        &returned.calldata,
+        format_args!(
+            "{} pays {} units of {} and {} of the {status} deposit {} to {} on L1; only this account or the \
+             depositor {} may send",
+            printed::contract("L1TokenBridge", Some(bridges.0)),
+            returned.amount,
+            returned.l1_token,
+            printed::ether(U256::from(returned.fee)),
+            returned.index,
+            returned.recipient,
+            returned.depositor,
+        ),
+        json!({
+            "to": bridges.0,
+            "message": returned.index,
+            "messageHash": found.message.hash(),
+            "status": status,
+            "l1Token": returned.l1_token,
+            "recipient": returned.recipient,
+            "depositor": returned.depositor,
+            "units": returned.amount.to_string(),
+            "wei": returned.fee.to_string(),
+            "blockNumber": last.number,
+            "stateRoot": last.state_root,
+        }),
+    )
+}
