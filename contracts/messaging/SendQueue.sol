@@ -115,16 +115,7 @@ abstract contract SendQueue is Escrow {
     {
         if (msg.sender != ROLLUP) revert NotRollup(msg.sender);
         uint256 state = _openState();
-        if (before.count <= relayed && _isCheckpoint(before)) {
-            (uint64 settled,) = _before(state);
-            if (before.count >= settled) {
-                // All pending messages were sent in this L1 block.
-                pendingSince = uint64(block.timestamp);
-            } else if (next.id == before.id + 1 && next.count > relayed && _isCheckpoint(next)) {
-                pendingSince = next.timestamp;
-            }
-        }
-        if (pendingSince == 0) revert CheckpointsDoNotEnclose(relayed);
+        pendingSince = _pendingSince(state, relayed, before, next);
         _keepFrom(state, before.id);
     }
 
@@ -132,10 +123,9 @@ abstract contract SendQueue is Escrow {
     function settleIfIdle(uint64 relayed) external returns (uint64 pendingSince) {
         if (msg.sender != ROLLUP) revert NotRollup(msg.sender);
         uint256 state = _openState();
-        (uint64 count, uint64 id) = _before(state);
-        if (count > relayed) return 0;
-        _keepFrom(state, id);
-        return uint64(block.timestamp);
+        uint64 id;
+        (pendingSince, id) = _pendingSinceIfIdle(state, relayed);
+        if (pendingSince != 0) _keepFrom(state, id);
     }
 
     /// @inheritdoc IL1MessageQueue
@@ -227,14 +217,49 @@ abstract contract SendQueue is Escrow {
         _state |= CLOSED << 176;
     }
 
+    // A rollup that checks blocks before they are final needs the two parts of `settle` at two times.
+    // A queue for it makes the following functions external.
+
+    /// @dev Returns when the first unrelayed message was sent; see `settle`.
+    function _pendingSince(
+        uint256 state,
+        uint64 relayed,
+        Checkpoint calldata before,
+        Checkpoint calldata next
+    ) internal view returns (uint64 since) {
+        if (before.count <= relayed && _isCheckpoint(before)) {
+            (uint64 settled,) = _before(state);
+            if (before.count >= settled) {
+                // All pending messages were sent in this L1 block.
+                since = uint64(block.timestamp);
+            } else if (next.id == before.id + 1 && next.count > relayed && _isCheckpoint(next)) {
+                since = next.timestamp;
+            }
+        }
+        if (since == 0) revert CheckpointsDoNotEnclose(relayed);
+    }
+
+    /// @dev Returns the current time and the checkpoint to keep from, if all messages but those of
+    /// this L1 block have been relayed; else zeros.
+    function _pendingSinceIfIdle(uint256 state, uint64 relayed)
+        internal
+        view
+        returns (uint64 since, uint64 id)
+    {
+        uint64 count;
+        (count, id) = _before(state);
+        if (count > relayed) return (0, 0);
+        since = uint64(block.timestamp);
+    }
+
     /// @dev Returns `_state`; reverts if the queue is closed.
-    function _openState() private view returns (uint256 state) {
+    function _openState() internal view returns (uint256 state) {
         state = _state;
         if ((state >> 176) & CLOSED == CLOSED) revert QueueClosed();
     }
 
-    /// @dev Marks the checkpoints from `id` on as needed.
-    function _keepFrom(uint256 state, uint64 id) private {
+    /// @dev Marks the checkpoints from `id` on as needed. Never goes back.
+    function _keepFrom(uint256 state, uint64 id) internal {
         uint256 mask = uint256(type(uint40).max) << 176;
         if (id > (state & mask) >> 176) _state = state & ~mask | uint256(id) << 176;
     }

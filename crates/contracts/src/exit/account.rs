@@ -1,43 +1,14 @@
 //! ETH of accounts.
 
-use super::{ExitError, proven};
+use super::{AccountKind, ExitError, proven};
 use crate::{
     alias_account,
     bindings::IRollupExit::{exitAliasCall, exitCall},
-    genesis::alias_code,
 };
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::SolCall as _;
 use alloy_trie::TrieAccount;
 use chain::AccountProof;
-
-/// Kind of an L2 account, which decides whether and how an exit pays it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccountKind {
-    /// Account without code. It can be the alias account of an L1 contract that has never sent a
-    /// message.
-    Plain,
-    /// Account with a delegation to this address (EIP-7702).
-    Delegating(Address),
-    /// Alias account of an L1 contract.
-    Alias,
-    /// Contract of the L2, which no exit pays.
-    Contract,
-}
-
-impl AccountKind {
-    /// Returns the kind of the account with this code.
-    pub fn of(code: &[u8]) -> Self {
-        match code {
-            [] => Self::Plain,
-            [0xef, 0x01, 0x00, delegate @ ..] if delegate.len() == 20 => {
-                Self::Delegating(Address::from_slice(delegate))
-            }
-            code if code == alias_code() => Self::Alias,
-            _ => Self::Contract,
-        }
-    }
-}
 
 /// Payment of an account's ETH on L1.
 #[derive(Debug, Clone, PartialEq, Eq)]

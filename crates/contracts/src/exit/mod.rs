@@ -8,15 +8,17 @@ mod account;
 mod closing;
 mod deposit;
 mod error;
+mod kind;
 mod message;
 mod proven;
 mod search;
 mod token;
 
-pub use account::{AccountExit, AccountKind};
+pub use account::AccountExit;
 pub use closing::{Closing, RELAYED_SLOT};
 pub use deposit::DepositReturn;
 pub use error::ExitError;
+pub use kind::AccountKind;
 pub use message::{MessageReturn, MessageStatus, messenger_slots};
 pub use search::{FoundMessage, MessageSearch};
 pub use token::{ITokenExit, TokenExit, TokenProofs, balance_slot};

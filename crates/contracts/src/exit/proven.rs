@@ -1,6 +1,6 @@
 //! Accounts and slots, read from the nodes of their proofs.
 
-use super::{ExitError, account::AccountKind};
+use super::{AccountKind, ExitError};
 use crate::{Unproven, proof::read};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_rlp::Decodable;

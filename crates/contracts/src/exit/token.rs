@@ -1,10 +1,6 @@
 //! Tokens of accounts.
 
-use super::{
-    ExitError,
-    account::{AccountKind, Payee},
-    proven,
-};
+use super::{AccountKind, ExitError, account::Payee, proven};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::{SolCall as _, sol};
 use chain::AccountProof;
