@@ -12,7 +12,7 @@ use std::{
 
 use eyre::{Result, WrapErr as _, ensure};
 
-use crate::{cycles, trusted};
+use crate::{citations, cycles, trusted};
 
 /// Root folders of any Unix system, which documents may name (Filesystem Hierarchy Standard).
 const SYSTEM_FOLDERS: [&str; 8] = ["etc", "media", "mnt", "opt", "srv", "tmp", "usr", "var"];
@@ -57,6 +57,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     }
     findings.extend(trusted::check(root)?);
     findings.extend(cycles::check(root)?);
+    findings.extend(citations::check(root, &files)?);
     findings.iter().for_each(|finding| println!("{finding}"));
     println!("{} files checked, findings: {}", files.len(), findings.len());
     ensure!(findings.is_empty(), "the rules of the repository are violated");

@@ -8,6 +8,7 @@
 mod bench;
 mod book;
 mod built;
+mod citations;
 mod command;
 mod coverage;
 mod cycles;
