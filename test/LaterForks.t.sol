@@ -7,6 +7,7 @@ import {IRollup} from "../contracts/interfaces/IRollup.sol";
 import {Execute} from "../contracts/libraries/Execute.sol";
 import {KeptCodes} from "../contracts/libraries/KeptCodes.sol";
 import {Rlp} from "../contracts/libraries/Rlp.sol";
+import {StateProof} from "../contracts/libraries/StateProof.sol";
 import {BlobInputs} from "./utils/ExecuteWithBlobs.sol";
 import {ForkedL1} from "./utils/ForkedL1.sol";
 import {IL2} from "./utils/IL2.sol";
@@ -244,6 +245,65 @@ contract LaterForksTest is ForkedL1 {
         vm.etch(Execute.HEADERS_PRECOMPILE, code);
         rollup.advance(inputs, none());
         assertHead();
+    }
+
+    /// @dev As under EIP-7862: a header has the state root of the block before, which the contract
+    /// cannot know. A block that is not overdue fulfils a duty for the next one to prove; of an
+    /// overdue duty there is no proof, and the rollup can only be left.
+    function test_a_delayed_state_root_shows_duties_one_block_late() public {
+        send(bob, 1 ether, 0, "");
+        nextL1Block();
+        (IRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        queueRelay(false);
+        bytes32 parent = l2.head.hash;
+        (bytes[] memory inputs, bytes32 hash) = sealDelayed(anchor, parent);
+        rollup.advance(inputs, e);
+        assertEq(rollup.blockHash(), hash);
+        skip(RELAY_DEADLINE);
+        e = relayProof();
+        (inputs, hash) = sealDelayed(anchor, hash);
+        rollup.advance(inputs, e);
+        assertEq(rollup.duties().relayed, 1);
+
+        send(bob, 1 ether, 0, "");
+        skip(RELAY_DEADLINE + MAX_LAG);
+        vm.roll(vm.getBlockNumber() + 1);
+        IRollup.RelayProof[] memory stale = relayProof(1).relays;
+        (e, anchor) = newAnchor();
+        queueRelay(false);
+        (inputs, hash) = sealDelayed(anchor, hash);
+        vm.expectPartialRevert(IRollup.RelayProofMissing.selector);
+        rollup.advance(inputs, e);
+        e.relays = stale;
+        vm.expectPartialRevert(IRollup.MessagesOverdue.selector);
+        rollup.advance(inputs, e);
+        e.relays = relayProof().relays;
+        vm.expectPartialRevert(StateProof.NodeHashMismatch.selector);
+        rollup.advance(inputs, e);
+    }
+
+    /// @dev Seals a block on a block with this hash. EXECUTE returns its header with the state root
+    /// of the block before.
+    function sealDelayed(bytes32 anchor, bytes32 parent)
+        internal
+        returns (bytes[] memory inputs, bytes32 hash)
+    {
+        bytes32 root = l2.head.stateRoot;
+        l2.schema = L2.AMSTERDAM;
+        inputs = one(later(l2.seal(anchor)));
+        vm.etch(Execute.HEADERS_PRECOMPILE, type(LaterFork).runtimeCode);
+        (bool ok, bytes memory answer) = Execute.HEADERS_PRECOMPILE.staticcall(inputs[0]);
+        assertTrue(ok);
+        uint256 start = Execute.RESULT_LENGTH + 4;
+        // Parent hash and state root in the RLP of a header.
+        assembly ("memory-safe") {
+            let header := add(add(answer, 0x20), start)
+            mstore(add(header, 4), parent)
+            mstore(add(header, 91), root)
+            hash := keccak256(header, sub(mload(answer), start))
+        }
+        vm.etch(Execute.HEADERS_PRECOMPILE, type(Parrot).runtimeCode);
+        Parrot(Execute.HEADERS_PRECOMPILE).teach(answer);
     }
 
     /// @dev A deposit, a forced transaction and a withdrawal from before the fork, and a withdrawal
