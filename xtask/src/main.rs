@@ -197,6 +197,15 @@ enum Task {
         seed: u64,
     },
 
+    /// Compare the state that is built into `enshrine localnet` with the contracts
+    ///
+    /// Deploys a rollup by script/Deploy.s.sol to a devnet, as a test of crates/cli does.
+    Localnet {
+        /// Write it into crates/cli/localnet instead
+        #[arg(long)]
+        write: bool,
+    },
+
     /// Pack the contracts and the test utilities as a package for other projects
     ///
     /// Prints the path of the archive. Needs npm; see tools/package.
@@ -328,6 +337,12 @@ fn run(task: Task) -> eyre::Result<()> {
         Task::Soak { minutes, seed } => {
             let (minutes, seed) = (minutes.to_string(), seed.to_string());
             bench::sim("soak", &["--minutes", &minutes, "--seed", &seed])
+        }
+        Task::Localnet { write } => {
+            let mut test = toolchain::cargo();
+            test.args(["test", "--profile", built::CHECKS, "--workspace", "--test", "localnet"]);
+            test.args(["--", "built_in_state"]).current_dir(root);
+            run_command(test.envs(write.then_some(("ENSHRINE_WRITE_LOCALNET", "1"))))
         }
         Task::Package { out } => package::run(root, out),
         Task::Dist { target } => run_command(Command::new(root.join("tools/dist")).args(target)),
