@@ -41,9 +41,15 @@ pub(crate) struct Shown {
     pub(crate) verbosity: u8,
     /// Whether to show only the levels in `RUST_LOG`.
     pub(crate) quiet: bool,
+    /// Whether to leave out EXECUTE's rejections if `RUST_LOG` is not set, because nodes in the same
+    /// process call it without input to detect it.
+    pub(crate) without_rejections: bool,
     /// Format of the [console output](devnet::CONSOLE_OUTPUT), if it is on.
     pub(crate) console: Option<Format>,
 }
+
+/// Target of EXECUTE's rejections.
+const REJECTIONS: &str = "enshrine_rpc::telemetry";
 
 /// Installs the global subscriber. `RUST_LOG` selects the levels, for example `info` or
 /// `warn,enshrine_rpc=debug`.
@@ -59,6 +65,10 @@ pub(crate) fn start(shown: Shown) {
         Ok(targets) if !asked.is_empty() => (targets, None),
         Ok(_) => (default, None),
         Err(error) => (default, Some(error)),
+    };
+    let targets = match shown.without_rejections && asked.is_empty() {
+        true => targets.with_target(REJECTIONS, LevelFilter::OFF),
+        false => targets,
     };
     let targets = targets.with_target(devnet::CONSOLE_OUTPUT, LevelFilter::OFF);
     let writer = match shown.console {

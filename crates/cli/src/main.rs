@@ -10,6 +10,7 @@
 mod completions;
 mod execute;
 mod forge;
+mod localnet;
 mod logging;
 mod output;
 mod rollup;
@@ -43,6 +44,11 @@ enum Command {
     /// Listens on port 8545 for HTTP and WebSocket, and creates ten accounts with ether. SIGINT
     /// stops it.
     Devnet(Box<devnet::args::DevnetArgs>),
+    /// Run an L1 with EXECUTE and a rollup on it in one process, for development.
+    ///
+    /// Ten accounts have ether on both chains; everybody knows their keys. SIGINT and SIGTERM stop
+    /// both.
+    Localnet(Box<localnet::Arguments>),
     /// Commands that the test utilities for Foundry (`test/utils`) call.
     #[command(subcommand)]
     Forge(forge::Command),
@@ -88,6 +94,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         Command::Execute(command) => execute::run(command),
         Command::Devnet(args) => run_devnet(&args),
+        Command::Localnet(arguments) => localnet::run(&arguments),
         Command::Forge(command) => forge::run(command),
         Command::Init(arguments) => rollup::init::run(&arguments),
         Command::Node(arguments) => rollup::node::run(&arguments),
@@ -110,13 +117,15 @@ fn shown(format: logging::Format, command: &Command) -> logging::Shown {
     let Command::Devnet(args) = command else {
         // Nodes log at `info`: the log is all that their operator sees.
         let verbosity = u8::from(matches!(command, Command::Node(_)));
-        return logging::Shown { format, verbosity, ..Default::default() };
+        let without_rejections = matches!(command, Command::Localnet(_));
+        return logging::Shown { format, verbosity, without_rejections, ..Default::default() };
     };
     let display = &args.display;
     let format = if display.json { logging::Format::Json } else { format };
     let console = if display.json { logging::Format::Json } else { logging::Format::Text };
     let console = (!display.quiet).then_some(console);
-    logging::Shown { format, verbosity: display.verbosity, quiet: display.quiet, console }
+    let (verbosity, quiet) = (display.verbosity, display.quiet);
+    logging::Shown { format, verbosity, quiet, without_rejections: false, console }
 }
 
 fn run_devnet(args: &devnet::args::DevnetArgs) -> eyre::Result<ExitCode> {

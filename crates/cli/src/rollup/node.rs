@@ -71,6 +71,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
+/// Returns the configuration with these values, under the names of the flags, and the defaults of
+/// all others.
+pub(crate) fn configured(values: toml::Table) -> Result<Config> {
+    let mut all = toml::Table::try_from(Values::defaults()).wrap_err("invalid defaults")?;
+    all.extend(checked(values)?);
+    all.try_into::<Values>().wrap_err("invalid configuration")?.config()
+}
+
 /// Runs the checks of a node's start and prints them.
 fn check(config: &Config, json: bool) -> Result<ExitCode> {
     let checks = ::rollup::preflight(config)?;

@@ -1,7 +1,10 @@
-//! Tests of the state that is built into `enshrine localnet`.
+//! Tests of `enshrine localnet` as a process, and of the state that is built into it.
 
 // In a build of the whole workspace, alloy hashes with this crate, so every program must link it.
 use keccak as _;
 
+mod bridging;
 mod made;
+mod process;
+mod running;
 mod state;

@@ -1,0 +1,251 @@
+//! The L1 and the nodes of a running localnet.
+
+use super::{
+    Arguments,
+    error::LocalnetError,
+    state::{self, Place},
+};
+use crate::rollup::node::configured;
+use ::rollup::{ActorPanic, RollupNode};
+use alloy_primitives::{Address, B256};
+use chain::ForkTime;
+use devnet::{Accounts, Devnet, DevnetConfig, Hardfork, MiningMode, MnemonicSource};
+use eyre::{OptionExt as _, Result};
+use node::SetClock;
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::{Duration, Instant},
+};
+use tokio::time;
+use variants::Dialects;
+
+/// Chain id of L1.
+const L1_CHAIN_ID: u64 = 31_337;
+/// Dialects of EXECUTE on L1: those with headers let the rollup follow later forks, whatever their
+/// layout, and blobs make blocks cheaper.
+const DIALECTS: &str = "specs,blobs,headers,headers-blobs";
+/// Number of accounts that users know.
+pub(super) const USERS: u32 = 10;
+/// Index of the sequencer's account, which is also the deployer of the contracts.
+const SEQUENCER: usize = 10;
+/// Index of the account that pays for anchors and deliveries on the L2.
+const OPERATOR: usize = 11;
+/// ETH of the operator at genesis, in wei, as in the built-in deployment file.
+const FLOAT: &str = "10000000000000000000";
+/// Maximum that the sequencer spends on L1 per day, in gwei: more than its account has.
+const DAILY_LIMIT: i64 = 1_000_000_000_000;
+/// Maximum time until both chains are healthy. Loaded machines are slow.
+const START: Duration = Duration::from_secs(120);
+/// Pause between two looks at the status of a node.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Maximum time for the shutdown of the L2's nodes.
+const NODE_SHUTDOWN: Duration = Duration::from_millis(1_200);
+/// Maximum time for writing L1's state at the end.
+const SAVE: Duration = Duration::from_millis(1_000);
+/// Maximum time to wait for the connections of L1.
+const L1_SHUTDOWN: Duration = Duration::from_millis(300);
+
+/// An L1, a sequencer and possibly a follower.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) l1: Devnet,
+    pub(super) sequencer: RollupNode,
+    pub(super) follower: Option<RollupNode>,
+    /// The users' accounts, that of the sequencer, and that of its operator.
+    pub(super) accounts: Accounts,
+}
+
+impl Running {
+    /// Starts L1 from its state, and the nodes of the L2.
+    pub(super) async fn start(arguments: &Arguments, place: &Place) -> Result<Self> {
+        let l1 = start_l1(arguments, place).await?;
+        let defaults = DevnetConfig::default();
+        let count = u32::try_from(OPERATOR + 1)?;
+        let accounts =
+            Accounts::derive(&MnemonicSource::default(), &defaults.derivation_path, count)?;
+        let nodes = Nodes { arguments, place, l1: l1.endpoint(), accounts: &accounts };
+        let sequencer = RollupNode::start(configured(nodes.sequencer()?)?).await?;
+        let follower = match arguments.follower {
+            true => {
+                let feed = address(&sequencer)?;
+                Some(RollupNode::start(configured(nodes.follower(feed)?)?).await?)
+            }
+            false => None,
+        };
+        Ok(Self { l1, sequencer, follower, accounts })
+    }
+
+    /// Returns the account that posts blocks to L1.
+    pub(super) fn sequencer_account(&self) -> Option<Address> {
+        self.accounts.addresses().nth(SEQUENCER)
+    }
+
+    /// Returns the URL of the sequencer without its scheme.
+    pub(super) fn l2_authority(&self) -> String {
+        authority(&self.sequencer)
+    }
+
+    /// Returns the URL of the follower without its scheme, if there is one.
+    pub(super) fn follower_authority(&self) -> Option<String> {
+        self.follower.as_ref().map(authority)
+    }
+
+    /// Waits until the nodes have read all of L1 and have the first L2 block.
+    pub(super) async fn until_healthy(&self) -> Result<(), LocalnetError> {
+        let begun = Instant::now();
+        for node in std::iter::once(&self.sequencer).chain(&self.follower) {
+            loop {
+                let status = node.status();
+                let has_begun = status.unsafe_head.number > 0;
+                if status.synced && status.fault.is_none() && has_begun {
+                    break;
+                }
+                if begun.elapsed() > START {
+                    let waits = || format!("{} waits for the first L2 block", status.role);
+                    let fault = status.fault.unwrap_or_else(waits);
+                    return Err(LocalnetError::NotHealthy { seconds: START.as_secs(), fault });
+                }
+                time::sleep(PAUSE).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until an actor of a node panics.
+    pub(super) async fn failed(&self) -> ActorPanic {
+        match &self.follower {
+            Some(follower) => tokio::select! {
+                panicked = self.sequencer.failed() => panicked,
+                panicked = follower.failed() => panicked,
+            },
+            None => self.sequencer.failed().await,
+        }
+    }
+
+    /// Writes the state of L1.
+    pub(super) async fn save(&self, place: &Place) -> Result<()> {
+        Ok(self.l1.dump_state_within(&place.l1(), SAVE).await?)
+    }
+
+    /// Stops the L2 and then L1, whose state is written if the folder is kept.
+    pub(super) async fn stop(self, place: &Place) -> Result<()> {
+        let follower = async {
+            if let Some(follower) = self.follower {
+                follower.stop().await;
+            }
+        };
+        let both = async { tokio::join!(self.sequencer.stop(), follower) };
+        if time::timeout(NODE_SHUTDOWN, both).await.is_err() {
+            tracing::warn!("shutdown timed out, abandoning remaining tasks");
+        }
+        let saved = match place.is_kept() {
+            true => self.l1.dump_state_within(&place.l1(), SAVE).await,
+            false => Ok(()),
+        };
+        if time::timeout(L1_SHUTDOWN, self.l1.stop()).await.is_err() {
+            tracing::info!("abandoned in-flight requests at shutdown");
+        }
+        Ok(saved?)
+    }
+}
+
+/// Starts L1 and sets its clock to the system's time, unless it is already ahead of it.
+async fn start_l1(arguments: &Arguments, place: &Place) -> Result<Devnet> {
+    let mut config = DevnetConfig {
+        chain_id: Some(L1_CHAIN_ID),
+        // The first block is that of the state, and later forks are after it.
+        timestamp: Some(place.genesis_time),
+        hardfork: Hardfork::Osaka,
+        accounts: USERS,
+        mining: MiningMode::Interval(Duration::from_secs(arguments.block_time)),
+        execute_dialects: DIALECTS.parse::<Dialects>()?,
+        console: false,
+        ..DevnetConfig::default()
+    };
+    let later = place.later_forks().into_iter();
+    config.later_forks = later.map(|(fork, time)| (fork, ForkTime::At(time))).collect();
+    config.server.hosts = vec![arguments.host];
+    config.server.port = arguments.l1_port;
+    let l1 = Devnet::start_from(config.with_mainnet_rules(), Some(&place.l1())).await?;
+    let head = l1.node().read(|node| node.chain.head().header.timestamp);
+    let now = state::now()?;
+    if now <= head && !place.is_kept() {
+        return Err(LocalnetError::ClockBehind { got: now, expected: head + 1 }.into());
+    }
+    l1.node().execute(SetClock::Now(now.max(head + 1)));
+    // The nodes refuse to build on an L1 whose head is from the day of the deployment.
+    l1.node().mine_next()?;
+    Ok(l1)
+}
+
+/// Returns the address at which a node listens.
+fn address(node: &RollupNode) -> Result<SocketAddr> {
+    node.server().addresses().first().copied().ok_or_eyre("the node does not listen")
+}
+
+fn authority(node: &RollupNode) -> String {
+    address(node).map_or_else(|_| String::new(), |address| address.to_string())
+}
+
+/// What the configurations of the L2's nodes are made of.
+struct Nodes<'a> {
+    arguments: &'a Arguments,
+    place: &'a Place,
+    /// URL of L1.
+    l1: String,
+    accounts: &'a Accounts,
+}
+
+impl Nodes<'_> {
+    /// Returns the values of both nodes.
+    fn common(&self, name: &str, port: u16) -> Result<toml::Table> {
+        let deployment = self.place.deployment();
+        let deployment = deployment.to_str().ok_or_eyre("--data-dir is not valid UTF-8")?;
+        let operator = self.accounts.addresses().nth(OPERATOR).ok_or_eyre("no operator")?;
+        let mut values = toml::toml! {
+            poll_interval_ms = 100
+            http_api = "all"
+            ws_api = "all"
+            http_cors = "*"
+        };
+        let host: IpAddr = self.arguments.host;
+        let mut set = |key: &str, value: toml::Value| values.insert(key.to_owned(), value);
+        set("l1", self.l1.clone().into());
+        set("deployment", deployment.into());
+        set("http_host", host.to_string().into());
+        set("http_port", i64::from(port).into());
+        set("allow_balance", vec![format!("{operator}={FLOAT}")].into());
+        if let Some(folder) = self.arguments.node_data(name) {
+            let folder = folder.to_str().ok_or_eyre("--data-dir is not valid UTF-8")?;
+            set("data_dir", folder.into());
+        }
+        if self.arguments.blobs {
+            set("l1_beacon", self.l1.clone().into());
+        }
+        Ok(values)
+    }
+
+    fn sequencer(&self) -> Result<toml::Table> {
+        let mut values = self.common("sequencer", self.arguments.l2_port)?;
+        let millis = i64::try_from(1_000 * self.arguments.block_time)?;
+        values.extend(toml::toml! {
+            role = "sequencer"
+            idle_block_time_ms = 10000
+        });
+        values.insert("daily_limit_gwei".to_owned(), DAILY_LIMIT.into());
+        values.insert("block_time_ms".to_owned(), millis.into());
+        values.insert("submit_interval_ms".to_owned(), millis.into());
+        for (name, index) in [("advance_key", SEQUENCER), ("operator_key", OPERATOR)] {
+            let secret: B256 = self.accounts.secrets().nth(index).ok_or_eyre("no key")?;
+            values.insert(name.to_owned(), secret.to_string().into());
+        }
+        Ok(values)
+    }
+
+    fn follower(&self, sequencer: SocketAddr) -> Result<toml::Table> {
+        let mut values = self.common("follower", self.arguments.follower_port()?)?;
+        values.insert("role".to_owned(), "follower".into());
+        values.insert("sequencer".to_owned(), format!("ws://{sequencer}").into());
+        Ok(values)
+    }
+}

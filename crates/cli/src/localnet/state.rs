@@ -1,0 +1,283 @@
+//! The built-in state, and the folder of a localnet.
+//!
+//! `crates/cli/localnet` contains the state of an L1 to which `script/Deploy.s.sol` has deployed a
+//! rollup, and the deployment file. A test makes both anew and compares them.
+
+use super::error::LocalnetError;
+use alloy_genesis::Genesis;
+use alloy_primitives::Address;
+use contracts::l2_chain_config_following;
+use eyre::{Result, WrapErr as _};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{
+    env,
+    fs::{self, File, OpenOptions, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    process,
+    time::{SystemTime, UNIX_EPOCH},
+};
+use wire::ProtocolFork;
+
+/// State of L1, as gzipped JSON of `anvil_dumpState`.
+const L1: &[u8] = include_bytes!("../../localnet/l1.json.gz");
+/// Deployment file of the rollup, with the addresses of the test token.
+const DEPLOYMENT: &[u8] = include_bytes!("../../localnet/deployment.json");
+/// Fork of both chains in the built-in state.
+pub(super) const FIRST_FORK: ProtocolFork = ProtocolFork::Osaka;
+
+/// File about a localnet, whose presence marks its folder.
+const ABOUT: &str = "localnet.json";
+/// File that the process using the folder locks.
+const LOCK: &str = "localnet.lock";
+/// State of L1.
+const L1_FILE: &str = "l1.json";
+/// Deployment file.
+const DEPLOYMENT_FILE: &str = "deployment.json";
+/// Version of the folder's contents.
+const VERSION: u32 = 1;
+
+/// Contents of [`ABOUT`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct About {
+    version: u32,
+    /// Fork of both chains.
+    fork: String,
+    /// Time of the first start, in seconds, at which the fork activates.
+    since: u64,
+}
+
+/// Folder of a localnet: that of `--data-dir`, or a temporary one, which is removed on drop.
+#[derive(Debug)]
+pub(super) struct Place {
+    folder: PathBuf,
+    is_kept: bool,
+    /// Locked while this process uses the folder.
+    _lock: File,
+    /// Time of the first start, in seconds.
+    pub(super) since: u64,
+    /// Fork of both chains from that time on.
+    pub(super) fork: ProtocolFork,
+    /// Timestamp of the first block of both chains.
+    pub(super) genesis_time: u64,
+    /// Addresses of the test token on L1 and on the L2.
+    pub(super) token: (Address, Address),
+}
+
+/// Addresses in the built-in deployment file that those of other rollups do not have.
+#[derive(Debug, Deserialize)]
+struct Tokens {
+    l1: Address,
+    l2: Address,
+}
+
+impl Place {
+    /// Opens the folder, and creates its files at the first start.
+    pub(super) fn open(kept: Option<&Path>, fork: ProtocolFork, now: u64) -> Result<Self> {
+        let folder = kept.map_or_else(temporary, Path::to_owned);
+        let failed = |what| file_error(what, &folder);
+        fs::create_dir_all(&folder).map_err(failed("create"))?;
+        let about = folder.join(ABOUT);
+        let is_new = !about.exists();
+        if is_new {
+            let names = fs::read_dir(&folder).map_err(failed("read"))?;
+            let others = names.filter_map(Result::ok).any(|it| it.file_name() != LOCK);
+            // Files of a start that was killed before it wrote `ABOUT` are overwritten.
+            let is_ours = folder.join(LOCK).exists();
+            if others && !is_ours {
+                return Err(LocalnetError::NotOurs { path: folder, expected: ABOUT }.into());
+            }
+        }
+        let lock = lock(&folder)?;
+        let mut deployment: Value = serde_json::from_slice(DEPLOYMENT)?;
+        let token: Tokens = serde_json::from_value(deployment["token"].clone())?;
+        let genesis: Genesis = serde_json::from_value(deployment["genesis"].take())?;
+        let mut place = Self {
+            folder,
+            is_kept: kept.is_some(),
+            _lock: lock,
+            since: now,
+            fork,
+            genesis_time: genesis.timestamp,
+            token: (token.l1, token.l2),
+        };
+        if is_new {
+            deployment["genesis"] = scheduled(genesis, &place.later_forks())?;
+            write_whole(&place.deployment(), &deployment.to_string())?;
+            fs::write(place.l1(), L1).map_err(file_error("write", &place.l1()))?;
+            let own = About { version: VERSION, fork: fork.name().to_owned(), since: now };
+            // Last, because it marks the folder as complete.
+            write_whole(&about, &serde_json::to_string(&own)?)?;
+            return Ok(place);
+        }
+        let own = read_about(&about)?;
+        if own.fork != fork.name() {
+            let (path, got) = (place.folder.clone(), fork.name().to_owned());
+            return Err(LocalnetError::OtherFork { path, got, expected: own.fork }.into());
+        }
+        if now < own.since {
+            return Err(LocalnetError::ClockBehind { got: now, expected: own.since }.into());
+        }
+        place.since = own.since;
+        Ok(place)
+    }
+
+    /// Returns `true` if the next start continues the chains.
+    pub(super) const fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
+    /// Returns the path of L1's state.
+    pub(super) fn l1(&self) -> PathBuf {
+        self.folder.join(L1_FILE)
+    }
+
+    /// Returns the path of the deployment file.
+    pub(super) fn deployment(&self) -> PathBuf {
+        self.folder.join(DEPLOYMENT_FILE)
+    }
+
+    /// Returns the forks after the first, with their times.
+    pub(super) fn later_forks(&self) -> Vec<(ProtocolFork, u64)> {
+        (self.fork != FIRST_FORK).then_some((self.fork, self.since)).into_iter().collect()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            // Left behind, it would only take up space.
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// Returns a genesis with these forks after the first. Its first block is the same with any of them.
+fn scheduled(mut genesis: Genesis, later: &[(ProtocolFork, u64)]) -> Result<Value> {
+    genesis.config = l2_chain_config_following(genesis.config.chain_id, FIRST_FORK, later);
+    Ok(serde_json::to_value(genesis)?)
+}
+
+fn read_about(path: &Path) -> Result<About, LocalnetError> {
+    let text = fs::read(path).map_err(file_error("read", path))?;
+    let malformed = |reason| LocalnetError::Format { path: path.to_owned(), reason };
+    let about: About =
+        serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
+    if about.version != VERSION {
+        return Err(malformed(format!("version {}, expected {VERSION}", about.version)));
+    }
+    Ok(about)
+}
+
+/// Locks the folder for this process. The system releases the lock when the process ends.
+fn lock(folder: &Path) -> Result<File, LocalnetError> {
+    let path = folder.join(LOCK);
+    let mut options = OpenOptions::new();
+    let file = options.create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(file_error("write", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(LocalnetError::InUse { path: folder.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(file_error("lock", &path)(source)),
+    }
+}
+
+/// Returns a path for a temporary folder of this process.
+fn temporary() -> PathBuf {
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    env::temp_dir().join(format!("enshrine-localnet-{}-{nanos}", process::id()))
+}
+
+/// Returns the system's Unix time in seconds.
+pub(super) fn now() -> Result<u64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    Ok(now.wrap_err("the system clock is before 1970: correct it")?.as_secs())
+}
+
+/// Writes a file atomically, so that readers never see a part of it.
+pub(super) fn write_whole(path: &Path, text: &str) -> Result<(), LocalnetError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".tmp");
+    let unfinished = PathBuf::from(name);
+    fs::write(&unfinished, text).map_err(file_error("write", &unfinished))?;
+    fs::rename(&unfinished, path).map_err(file_error("write", path))
+}
+
+/// Removes a file, if it exists.
+pub(super) fn remove(path: &Path) -> Result<(), LocalnetError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(file_error("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn file_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LocalnetError {
+    let path = path.to_owned();
+    move |source| LocalnetError::File { what, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contracts::Deployment;
+
+    fn open(folder: &Path, fork: ProtocolFork, now: u64) -> Result<Place> {
+        Place::open(Some(folder), fork, now)
+    }
+
+    fn refused(outcome: Result<Place>) -> LocalnetError {
+        outcome.unwrap_err().downcast().unwrap()
+    }
+
+    #[test]
+    fn deployment_schedules_fork_at_first_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = open(folder.path(), ProtocolFork::Amsterdam, 1_800_000_000).unwrap();
+        let deployment = Deployment::read(&place.deployment()).unwrap();
+        assert_eq!(deployment.genesis.config.amsterdam_time, Some(1_800_000_000));
+        drop(place);
+        let again = open(folder.path(), ProtocolFork::Amsterdam, 1_800_000_009).unwrap();
+        assert_eq!(again.since, 1_800_000_000);
+    }
+
+    #[test]
+    fn folder_rejects_second_process_and_other_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = open(folder.path(), ProtocolFork::Osaka, 1_800_000_000).unwrap();
+        let second = refused(open(folder.path(), ProtocolFork::Osaka, 1_800_000_000));
+        assert!(matches!(second, LocalnetError::InUse { .. }), "{second}");
+        drop(place);
+        let other = refused(open(folder.path(), ProtocolFork::Bpo1, 1_800_000_000));
+        assert!(matches!(other, LocalnetError::OtherFork { .. }), "{other}");
+        let early = refused(open(folder.path(), ProtocolFork::Osaka, 1_799_999_999));
+        assert!(matches!(early, LocalnetError::ClockBehind { .. }), "{early}");
+        fs::write(folder.path().join(ABOUT), "{\"version\":2,\"fork\":\"osaka\",\"since\":1}")
+            .unwrap();
+        let newer = refused(open(folder.path(), ProtocolFork::Osaka, 1_800_000_000));
+        assert!(matches!(newer, LocalnetError::Format { .. }), "{newer}");
+    }
+
+    #[test]
+    fn folder_with_other_files_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("thesis.tex"), "").unwrap();
+        let theirs = refused(open(folder.path(), ProtocolFork::Osaka, 1_800_000_000));
+        assert!(matches!(theirs, LocalnetError::NotOurs { .. }), "{theirs}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let new = folder.path().join("new");
+        open(&new, ProtocolFork::Osaka, 1_800_000_000).unwrap();
+    }
+
+    #[test]
+    fn temporary_folder_is_removed() {
+        let place = Place::open(None, ProtocolFork::Osaka, 1_800_000_000).unwrap();
+        let folder = place.folder.clone();
+        assert!(folder.join(L1_FILE).is_file());
+        drop(place);
+        assert!(!folder.exists());
+    }
+}
