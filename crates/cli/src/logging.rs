@@ -41,15 +41,11 @@ pub(crate) struct Shown {
     pub(crate) verbosity: u8,
     /// Whether to show only the levels in `RUST_LOG`.
     pub(crate) quiet: bool,
-    /// Whether to leave out EXECUTE's rejections if `RUST_LOG` is not set, because nodes in the same
-    /// process call it without input to detect it.
-    pub(crate) without_rejections: bool,
+    /// Targets to leave out if `RUST_LOG` is not set.
+    pub(crate) hidden: &'static [&'static str],
     /// Format of the [console output](devnet::CONSOLE_OUTPUT), if it is on.
     pub(crate) console: Option<Format>,
 }
-
-/// Target of EXECUTE's rejections.
-const REJECTIONS: &str = "enshrine_rpc::telemetry";
 
 /// Installs the global subscriber. `RUST_LOG` selects the levels, for example `info` or
 /// `warn,enshrine_rpc=debug`.
@@ -66,10 +62,8 @@ pub(crate) fn start(shown: Shown) {
         Ok(_) => (default, None),
         Err(error) => (default, Some(error)),
     };
-    let targets = match shown.without_rejections && asked.is_empty() {
-        true => targets.with_target(REJECTIONS, LevelFilter::OFF),
-        false => targets,
-    };
+    let hidden = shown.hidden.iter().filter(|_| asked.is_empty());
+    let targets = targets.with_targets(hidden.map(|target| (*target, LevelFilter::OFF)));
     let targets = targets.with_target(devnet::CONSOLE_OUTPUT, LevelFilter::OFF);
     let writer = match shown.console {
         Some(Format::Text) => BoxMakeWriter::new(io::stdout),

@@ -117,15 +117,16 @@ fn shown(format: logging::Format, command: &Command) -> logging::Shown {
     let Command::Devnet(args) = command else {
         // Nodes log at `info`: the log is all that their operator sees.
         let verbosity = u8::from(matches!(command, Command::Node(_)));
-        let without_rejections = matches!(command, Command::Localnet(_));
-        return logging::Shown { format, verbosity, without_rejections, ..Default::default() };
+        let is_localnet = matches!(command, Command::Localnet(_));
+        let hidden = if is_localnet { localnet::HIDDEN_TARGETS } else { &[] };
+        return logging::Shown { format, verbosity, hidden, ..Default::default() };
     };
     let display = &args.display;
     let format = if display.json { logging::Format::Json } else { format };
     let console = if display.json { logging::Format::Json } else { logging::Format::Text };
     let console = (!display.quiet).then_some(console);
     let (verbosity, quiet) = (display.verbosity, display.quiet);
-    logging::Shown { format, verbosity, quiet, without_rejections: false, console }
+    logging::Shown { format, verbosity, quiet, hidden: &[], console }
 }
 
 fn run_devnet(args: &devnet::args::DevnetArgs) -> eyre::Result<ExitCode> {

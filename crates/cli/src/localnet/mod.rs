@@ -25,6 +25,12 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(5);
 /// writing a long chain takes a few percent of the time.
 const SAVE_PAUSE: u32 = 20;
 
+/// Targets whose warnings say nothing to the user of a localnet: the nodes call EXECUTE without
+/// input to detect it, and the first blocks are more than a sequencer expects an L1 to take that
+/// has not taken any yet.
+pub(crate) const HIDDEN_TARGETS: &[&str] =
+    &["enshrine_rpc::telemetry", "enshrine_rollup::sequencer::backlog"];
+
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Port of L1; 0 selects a free one.
@@ -39,7 +45,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     host: IpAddr,
 
-    /// Time between two blocks, of L1 and of a busy L2, in seconds.
+    /// Time between two blocks of L1, in seconds. A busy L2 makes one each second.
     #[arg(long, value_name = "SECONDS", default_value_t = 1,
           value_parser = clap::value_parser!(u64).range(1..=12))]
     block_time: u64,
@@ -112,7 +118,8 @@ async fn serve(arguments: &Arguments) -> Result<()> {
     if let Some(file) = &arguments.ready_file {
         state::remove(file)?;
     }
-    let place = Place::open(arguments.data_dir.as_deref(), arguments.fork.into(), state::now()?)?;
+    let begun = state::now()?.saturating_sub(running::HEAD_START);
+    let place = Place::open(arguments.data_dir.as_deref(), arguments.fork.into(), begun)?;
     let started = tokio::select! {
         started = Running::start(arguments, &place) => started?,
         _ = &mut end => return Ok(()),
@@ -134,7 +141,7 @@ async fn watch(
     end: &mut oneshot::Receiver<()>,
 ) -> Result<()> {
     tokio::select! {
-        healthy = running.until_healthy() => healthy?,
+        healthy = running.until_healthy(place) => healthy?,
         panicked = running.failed() => return Err(panicked.into()),
         _ = &mut *end => return Ok(()),
     }

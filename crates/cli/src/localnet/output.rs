@@ -56,8 +56,8 @@ impl Report {
             "l1Bridge": deployment.l1_bridge,
             "l2Bridge": deployment.l2_bridge,
             "l2Messenger": L2_MESSENGER,
-            "l1Token": place.token.0,
-            "l2Token": place.token.1,
+            "l1Token": place.l2.token.l1,
+            "l2Token": place.l2.token.l2,
             "mnemonic": running.accounts.mnemonic,
             "accounts": accounts
                 .iter()

@@ -6,9 +6,11 @@ use super::{
     state::{self, Place},
 };
 use crate::rollup::node::configured;
-use ::rollup::{ActorPanic, RollupNode};
-use alloy_primitives::{Address, B256};
+use ::rollup::{ActorPanic, RollupNode, Status};
+use alloy_primitives::{Address, B256, Bytes};
 use chain::ForkTime;
+use client::{Client, ClientOptions};
+use contracts::{L2_MESSENGER, exit::RELAYED_SLOT};
 use devnet::{Accounts, Devnet, DevnetConfig, Hardfork, MiningMode, MnemonicSource};
 use eyre::{OptionExt as _, Result};
 use node::SetClock;
@@ -16,7 +18,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
-use tokio::time;
+use tokio::{task, time};
 use variants::Dialects;
 
 /// Chain id of L1.
@@ -32,10 +34,19 @@ const SEQUENCER: usize = 10;
 const OPERATOR: usize = 11;
 /// ETH of the operator at genesis, in wei, as in the built-in deployment file.
 const FLOAT: &str = "10000000000000000000";
+/// Number of messages to the L2 in the built-in state: a deposit for each user and one for the
+/// sequencer's account, and the registration of the test token.
+const MESSAGES: u64 = USERS as u64 + 2;
 /// Maximum that the sequencer spends on L1 per day, in gwei: more than its account has.
 const DAILY_LIMIT: i64 = 1_000_000_000_000;
 /// Maximum time until both chains are healthy. Loaded machines are slow.
 const START: Duration = Duration::from_secs(120);
+/// Seconds by which L1's clock is behind the system's until the first L2 block, so that the second
+/// block need not wait for the next second.
+pub(super) const HEAD_START: u64 = 2;
+/// Time between two blocks of a busy L2, in milliseconds. Their timestamps are in seconds, so it
+/// makes at most one per second.
+const BLOCK_MILLIS: i64 = 100;
 /// Pause between two looks at the status of a node.
 const PAUSE: Duration = Duration::from_millis(10);
 /// Maximum time for the shutdown of the L2's nodes.
@@ -90,25 +101,51 @@ impl Running {
         self.follower.as_ref().map(authority)
     }
 
-    /// Waits until the nodes have read all of L1 and have the first L2 block.
-    pub(super) async fn until_healthy(&self) -> Result<(), LocalnetError> {
+    /// Waits until the nodes have read all of L1 and have the first L2 blocks, with the deposits and
+    /// the token bridge.
+    pub(super) async fn until_healthy(&self, place: &Place) -> Result<()> {
         let begun = Instant::now();
-        for node in std::iter::once(&self.sequencer).chain(&self.follower) {
-            loop {
-                let status = node.status();
-                let has_begun = status.unsafe_head.number > 0;
-                if status.synced && status.fault.is_none() && has_begun {
-                    break;
-                }
-                if begun.elapsed() > START {
-                    let waits = || format!("{} waits for the first L2 block", status.role);
-                    let fault = status.fault.unwrap_or_else(waits);
-                    return Err(LocalnetError::NotHealthy { seconds: START.as_secs(), fault });
-                }
-                time::sleep(PAUSE).await;
+        let has_bridge = || has_code(&self.sequencer, place.l2.token.l2);
+        if !has_bridge()? {
+            let relayed = |_: &Status| Ok(relayed(&self.sequencer)? >= MESSAGES);
+            wait(begun, &self.sequencer, "the deposits", relayed).await?;
+            self.send_transactions(place).await?;
+            if place.is_new {
+                // The next L2 block needs a later timestamp.
+                set_clock(&self.l1, state::now()?)?;
             }
+            wait(begun, &self.sequencer, "the token bridge", |_| has_bridge()).await?;
+        }
+        let head = self.sequencer.status().unsafe_head.number;
+        for node in std::iter::once(&self.sequencer).chain(&self.follower) {
+            wait(begun, node, "the newest block", |status| {
+                Ok(status.synced && status.fault.is_none() && status.unsafe_head.number >= head)
+            })
+            .await?;
         }
         Ok(())
+    }
+
+    /// Sends the transactions of the place that are not yet in a block.
+    async fn send_transactions(&self, place: &Place) -> Result<()> {
+        let account = self.sequencer_account().ok_or_eyre("no account")?;
+        let state = self.sequencer.node().state();
+        let sent = state.account(account)?.map_or(0, |account| account.nonce);
+        let rest = place.l2.transactions.iter().skip(usize::try_from(sent)?);
+        let rest: Vec<Bytes> = rest.cloned().collect();
+        let url = format!("http://{}", self.l2_authority());
+        let send = move || {
+            let client = Client::new(&url, ClientOptions::default())?;
+            for transaction in rest {
+                // One that an earlier process has sent may still be in the pool.
+                let sent = client.request::<_, B256>("eth_sendRawTransaction", (transaction,));
+                if let Err(error) = sent {
+                    tracing::debug!(%error, "transaction not accepted");
+                }
+            }
+            Ok(())
+        };
+        task::spawn_blocking(send).await?
     }
 
     /// Waits until an actor of a node panics.
@@ -168,14 +205,53 @@ async fn start_l1(arguments: &Arguments, place: &Place) -> Result<Devnet> {
     config.server.port = arguments.l1_port;
     let l1 = Devnet::start_from(config.with_mainnet_rules(), Some(&place.l1())).await?;
     let head = l1.node().read(|node| node.chain.head().header.timestamp);
-    let now = state::now()?;
-    if now <= head && !place.is_kept() {
-        return Err(LocalnetError::ClockBehind { got: now, expected: head + 1 }.into());
+    let now = state::now()?.saturating_sub(HEAD_START);
+    if now <= head && place.is_new {
+        let (got, expected) = (now, head + 1);
+        return Err(LocalnetError::ClockBehind { got, expected }.into());
     }
-    l1.node().execute(SetClock::Now(now.max(head + 1)));
     // The nodes refuse to build on an L1 whose head is from the day of the deployment.
-    l1.node().mine_next()?;
+    set_clock(&l1, if place.is_new { now } else { state::now()? })?;
     Ok(l1)
+}
+
+/// Sets L1's clock to this time, unless its head is later, and makes a block.
+fn set_clock(l1: &Devnet, time: u64) -> Result<()> {
+    let head = l1.node().read(|node| node.chain.head().header.timestamp);
+    l1.node().execute(SetClock::Now(time.max(head + 1)));
+    l1.node().mine_next()?;
+    Ok(())
+}
+
+/// Waits until a condition on the status of a node holds.
+async fn wait(
+    begun: Instant,
+    node: &RollupNode,
+    what: &'static str,
+    holds: impl Fn(&Status) -> Result<bool>,
+) -> Result<()> {
+    loop {
+        let status = node.status();
+        if holds(&status)? {
+            return Ok(());
+        }
+        if begun.elapsed() > START {
+            let fault = status.fault.unwrap_or_else(|| format!("{} lacks {what}", status.role));
+            return Err(LocalnetError::NotHealthy { seconds: START.as_secs(), fault }.into());
+        }
+        time::sleep(PAUSE).await;
+    }
+}
+
+/// Returns the number of messages that the L2 has relayed.
+fn relayed(node: &RollupNode) -> Result<u64> {
+    let value = node.node().state().storage(L2_MESSENGER, RELAYED_SLOT)?;
+    // The low 64 bits are the number.
+    Ok(value.as_limbs()[0])
+}
+
+fn has_code(node: &RollupNode, address: Address) -> Result<bool> {
+    Ok(!node.node().state().code(address)?.is_empty())
 }
 
 /// Returns the address at which a node listens.
@@ -227,14 +303,15 @@ impl Nodes<'_> {
 
     fn sequencer(&self) -> Result<toml::Table> {
         let mut values = self.common("sequencer", self.arguments.l2_port)?;
-        let millis = i64::try_from(1_000 * self.arguments.block_time)?;
+        // Two per L1 block, so that no block of L1 waits for the next one.
+        let submit_millis = i64::try_from(500 * self.arguments.block_time)?;
         values.extend(toml::toml! {
             role = "sequencer"
             idle_block_time_ms = 10000
         });
         values.insert("daily_limit_gwei".to_owned(), DAILY_LIMIT.into());
-        values.insert("block_time_ms".to_owned(), millis.into());
-        values.insert("submit_interval_ms".to_owned(), millis.into());
+        values.insert("block_time_ms".to_owned(), BLOCK_MILLIS.into());
+        values.insert("submit_interval_ms".to_owned(), submit_millis.into());
         for (name, index) in [("advance_key", SEQUENCER), ("operator_key", OPERATOR)] {
             let secret: B256 = self.accounts.secrets().nth(index).ok_or_eyre("no key")?;
             values.insert(name.to_owned(), secret.to_string().into());

@@ -5,7 +5,7 @@
 
 use super::error::LocalnetError;
 use alloy_genesis::Genesis;
-use alloy_primitives::Address;
+use alloy_primitives::{Address, Bytes};
 use contracts::l2_chain_config_following;
 use eyre::{Result, WrapErr as _};
 use serde::{Deserialize, Serialize};
@@ -22,8 +22,10 @@ use wire::ProtocolFork;
 
 /// State of L1, as gzipped JSON of `anvil_dumpState`.
 const L1: &[u8] = include_bytes!("../../localnet/l1.json.gz");
-/// Deployment file of the rollup, with the addresses of the test token.
+/// Deployment file of the rollup.
 const DEPLOYMENT: &[u8] = include_bytes!("../../localnet/deployment.json");
+/// The test token, and the first transactions of the L2.
+const L2: &[u8] = include_bytes!("../../localnet/l2.json");
 /// Fork of both chains in the built-in state.
 pub(super) const FIRST_FORK: ProtocolFork = ProtocolFork::Osaka;
 
@@ -62,15 +64,26 @@ pub(super) struct Place {
     pub(super) fork: ProtocolFork,
     /// Timestamp of the first block of both chains.
     pub(super) genesis_time: u64,
-    /// Addresses of the test token on L1 and on the L2.
-    pub(super) token: (Address, Address),
+    /// `true` at the first start.
+    pub(super) is_new: bool,
+    /// What the L2 has besides its genesis.
+    pub(super) l2: L2File,
 }
 
-/// Addresses in the built-in deployment file that those of other rollups do not have.
+/// Addresses of the test token.
 #[derive(Debug, Deserialize)]
-struct Tokens {
-    l1: Address,
-    l2: Address,
+pub(super) struct Token {
+    pub(super) l1: Address,
+    pub(super) l2: Address,
+}
+
+/// Contents of [`L2`].
+#[derive(Debug, Deserialize)]
+pub(super) struct L2File {
+    pub(super) token: Token,
+    /// Signed transactions of the sequencer's account, by nonce, that deploy the L2 side of the
+    /// token bridge and the test token.
+    pub(super) transactions: Vec<Bytes>,
 }
 
 impl Place {
@@ -92,7 +105,6 @@ impl Place {
         }
         let lock = lock(&folder)?;
         let mut deployment: Value = serde_json::from_slice(DEPLOYMENT)?;
-        let token: Tokens = serde_json::from_value(deployment["token"].clone())?;
         let genesis: Genesis = serde_json::from_value(deployment["genesis"].take())?;
         let mut place = Self {
             folder,
@@ -101,7 +113,8 @@ impl Place {
             since: now,
             fork,
             genesis_time: genesis.timestamp,
-            token: (token.l1, token.l2),
+            is_new,
+            l2: serde_json::from_slice(L2)?,
         };
         if is_new {
             deployment["genesis"] = scheduled(genesis, &place.later_forks())?;

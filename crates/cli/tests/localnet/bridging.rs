@@ -5,7 +5,7 @@ use crate::{
     process::{Localnet, until},
 };
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
-use alloy_sol_types::SolCall as _;
+use alloy_sol_types::{SolCall, sol};
 use client::Client;
 use contracts::{
     L2_MESSENGER,
@@ -18,6 +18,19 @@ use toolchain::{Toolchain, progress_to_stderr};
 
 /// Fee of a message to the L2, in wei.
 const FEE: u128 = ETHER / 100;
+
+sol! {
+    interface IL1TokenBridge {
+        function DEPOSIT_GAS() external view returns (uint64);
+        function deposit(address l1Token, address to, address refundTo, uint256 amount, uint64 gasLimit)
+            external payable returns (uint64);
+    }
+    interface IToken {
+        function mint(address to, uint256 amount) external;
+        function approve(address spender, uint256 amount) external returns (bool);
+        function balanceOf(address account) external view returns (uint256);
+    }
+}
 
 fn balance(node: &Client, account: Address) -> U256 {
     node.request("eth_getBalance", (account, "latest")).unwrap()
@@ -120,6 +133,36 @@ fn ether_crosses_both_ways() {
     on_l2(&localnet, 0, L2_MESSENGER, ETHER / 2, call.abi_encode().into());
     claim(&localnet, 0);
     assert_eq!(balance(&localnet.l1, stranger), U256::from(ETHER / 2));
+}
+
+#[test]
+fn test_token_crosses_to_l2() {
+    let localnet = Localnet::start(&["--fork", "amsterdam"]);
+    let (user, bridge) = (localnet.user(3), localnet.address("l1Bridge"));
+    let (on_l1_side, on_l2_side) = (localnet.address("l1Token"), localnet.address("l2Token"));
+    let amount = U256::from(7);
+    let mint = IToken::mintCall { to: user, amount };
+    on_l1(&localnet, user, on_l1_side, 0, &mint.abi_encode().into());
+    let approve = IToken::approveCall { spender: bridge, amount };
+    on_l1(&localnet, user, on_l1_side, 0, &approve.abi_encode().into());
+    let call = |node: &Client, to: Address, data: Vec<u8>| -> Bytes {
+        let request = json!({ "to": to, "input": Bytes::from(data) });
+        node.request("eth_call", (request, "latest")).unwrap()
+    };
+    let gas = call(&localnet.l1, bridge, IL1TokenBridge::DEPOSIT_GASCall {}.abi_encode());
+    let deposit = IL1TokenBridge::depositCall {
+        l1Token: on_l1_side,
+        to: user,
+        refundTo: user,
+        amount,
+        gasLimit: IL1TokenBridge::DEPOSIT_GASCall::abi_decode_returns(&gas).unwrap(),
+    };
+    on_l1(&localnet, user, bridge, FEE, &deposit.abi_encode().into());
+    let held = IToken::balanceOfCall { account: user }.abi_encode();
+    until("the tokens on the L2", || {
+        let answer = call(&localnet.l2, on_l2_side, held.clone());
+        IToken::balanceOfCall::abi_decode_returns(&answer).is_ok_and(|units| units == amount)
+    });
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //!
 //! All timestamps follow from the number of the block, so the state is the same each time.
 
+use crate::l2::transactions;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, sol};
 use client::Client;
@@ -43,8 +44,10 @@ sol! {
 pub(crate) struct Made {
     /// State of L1.
     pub(crate) l1: StateFile,
-    /// Deployment file of the rollup, with the addresses of the test token.
+    /// Deployment file of the rollup.
     pub(crate) deployment: Value,
+    /// Addresses of the test token, and the first transactions of the L2.
+    pub(crate) l2: Value,
 }
 
 /// The accounts of the test mnemonic, by index.
@@ -80,13 +83,16 @@ impl Made {
         let _: Value = node.request("anvil_setBlockTimestampInterval", (1_u64,)).unwrap();
         let _: Value = node.request("anvil_mine", (BLOCKS_TO_MEASURE,)).unwrap();
         initialise(&place, node.url());
-        let deployment = deploy(&tools, folder.path(), &place, node.url());
-        let found = Deployment::read(&place.join("deployment.json")).unwrap();
-        let token = send_messages(node, &tools, &found);
-        let mut deployment = deployment;
-        deployment["token"] = token;
+        let file = place.join("rollup.toml");
+        run_script(&tools, folder.path(), "Deploy", "run(string)", &file, node.url());
+        let file = place.join("deployment.json");
+        let deployment = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        let found = Deployment::read(&file).unwrap();
+        let (token, registration) = send_messages(node, &tools, &found);
         let packed: Bytes = node.request("anvil_dumpState", ()).unwrap();
-        Self { l1: StateFile::decode(&packed).unwrap(), deployment }
+        let transactions = transactions(&tools, folder.path(), &place, &found, &registration);
+        let l2 = json!({ "token": token, "transactions": transactions });
+        Self { l1: StateFile::decode(&packed).unwrap(), deployment, l2 }
     }
 }
 
@@ -111,34 +117,40 @@ fn initialise(place: &Path, l1: &str) {
     assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
 }
 
-/// Runs the deployment script, and returns the deployment file.
-fn deploy(tools: &Toolchain, folder: &Path, place: &Path, l1: &str) -> Value {
-    let script = "script/Deploy.s.sol";
+/// Runs a function of a script on a file, with transactions of the sequencer's account.
+pub(crate) fn run_script(
+    tools: &Toolchain,
+    folder: &Path,
+    name: &str,
+    function: &str,
+    file: &Path,
+    url: &str,
+) {
+    let script = format!("script/{name}.s.sol");
     let key = accounts().signers[USERS].to_bytes().to_string();
     let output = tools
-        .forge_beside_others(script, folder)
+        .forge_beside_others(&script, folder)
         .unwrap()
-        .args(["script", script, "--sig", "run(string)"])
-        .arg(place.join("rollup.toml"))
+        .args(["script", &script, "--sig", function])
+        .arg(file)
         // The node must estimate the gas, because forge's EVM supports neither forks after Osaka
         // nor EXECUTE.
-        .args(["--rpc-url", l1, "--broadcast", "--slow", "--skip-simulation"])
+        .args(["--rpc-url", url, "--broadcast", "--slow", "--skip-simulation"])
         .args(["--private-key", &key])
         .output()
         .unwrap();
     let said = [&output.stdout[..], &output.stderr].concat();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
-    let text = fs::read(place.join("deployment.json")).unwrap();
-    serde_json::from_slice(&text).unwrap()
 }
 
-/// Backs the operator's float, deposits for each user, and deploys and registers the test token.
-/// Returns the addresses of the token on both chains.
-fn send_messages(l1: &Client, tools: &Toolchain, deployment: &Deployment) -> Value {
+/// Backs the operator's float, deposits for each user and for the sequencer, and deploys and
+/// registers the test token. Returns the addresses of the token on both chains, and the receipt of
+/// the registration.
+fn send_messages(l1: &Client, tools: &Toolchain, deployment: &Deployment) -> (Value, Value) {
     let queue = deployment.message_queue;
     let back = IL1MessageQueue::backCall {};
     transact(l1, Some(queue), FLOAT * ETHER, &back.abi_encode().into());
-    for to in accounts().addresses().take(USERS) {
+    for to in accounts().addresses().take(USERS + 1) {
         let call = IL1MessageQueue::sendCall {
             to,
             refundTo: to,
@@ -155,9 +167,9 @@ fn send_messages(l1: &Client, tools: &Toolchain, deployment: &Deployment) -> Val
     let bridge = deployment.l1_bridge;
     let gas = ask(l1, bridge, &IL1TokenBridge::REGISTER_GASCall {});
     let register = IL1TokenBridge::registerCall { l1Token: token, gasLimit: gas };
-    transact(l1, Some(bridge), MESSAGE_FEE, &register.abi_encode().into());
+    let registration = transact(l1, Some(bridge), MESSAGE_FEE, &register.abi_encode().into());
     let l2: Address = ask(l1, bridge, &IL1TokenBridge::l2TokenOfCall { l1Token: token });
-    json!({ "l1": token, "l2": l2 })
+    (json!({ "l1": token, "l2": l2 }), registration)
 }
 
 /// Sends a transaction from the sequencer's account, and returns its receipt.

@@ -4,6 +4,7 @@
 use keccak as _;
 
 mod bridging;
+mod l2;
 mod made;
 mod process;
 mod running;

@@ -5,7 +5,7 @@ use alloy_primitives::{Address, U256};
 use devnet::state_file::{AccountState, StateFile};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
-use std::{env, fs, io::Write as _, path::PathBuf};
+use std::{env, fs, path::PathBuf};
 use testkit::ETHER;
 
 /// Variable with which the test writes the state instead of comparing it.
@@ -26,6 +26,8 @@ fn built_in_state_matches_deployed_contracts() {
     let text = fs::read(place("deployment.json")).unwrap();
     let deployment: Value = serde_json::from_slice(&text).unwrap();
     assert!(deployment == made.deployment, "crates/cli/localnet/deployment.json: {remedy}");
+    let l2: Value = serde_json::from_slice(&fs::read(place("l2.json")).unwrap()).unwrap();
+    assert!(l2 == made.l2, "crates/cli/localnet/l2.json: {remedy}");
     let l1 = StateFile::decode(&fs::read(place("l1.json.gz")).unwrap()).unwrap();
     for (address, expected) in &made.l1.accounts {
         let got = l1.accounts.get(address);
@@ -56,8 +58,7 @@ fn write(made: &Made) {
     let mut packed = GzEncoder::new(Vec::new(), Compression::best());
     serde_json::to_writer(&mut packed, &made.l1).unwrap();
     fs::write(place("l1.json.gz"), packed.finish().unwrap()).unwrap();
-    let mut text = serde_json::to_string_pretty(&made.deployment).unwrap();
-    text.push('\n');
-    let mut file = fs::File::create(place("deployment.json")).unwrap();
-    file.write_all(text.as_bytes()).unwrap();
+    for (name, value) in [("deployment.json", &made.deployment), ("l2.json", &made.l2)] {
+        fs::write(place(name), format!("{value:#}\n")).unwrap();
+    }
 }
