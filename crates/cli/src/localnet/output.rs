@@ -53,6 +53,7 @@ impl Report {
             "exit": deployment.exit,
             "policy": deployment.policy,
             "sequencer": running.sequencer_account(),
+            "operator": running.operator_account(),
             "l1Bridge": deployment.l1_bridge,
             "l2Bridge": deployment.l2_bridge,
             "l2Messenger": L2_MESSENGER,

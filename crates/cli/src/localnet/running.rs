@@ -91,6 +91,11 @@ impl Running {
         self.accounts.addresses().nth(SEQUENCER)
     }
 
+    /// Returns the account that pays for anchors and deliveries on the L2.
+    pub(super) fn operator_account(&self) -> Option<Address> {
+        self.accounts.addresses().nth(OPERATOR)
+    }
+
     /// Returns the URL of the sequencer without its scheme.
     pub(super) fn l2_authority(&self) -> String {
         authority(&self.sequencer)

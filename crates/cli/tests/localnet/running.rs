@@ -3,8 +3,14 @@
 use crate::process::{Localnet, ports, refuse, text, until};
 use alloy_primitives::{Address, U64, U256};
 use client::Client;
+use devnet::state_file::StateFile;
 use serde_json::{Value, json};
-use std::{fs, net::TcpListener};
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::TcpListener,
+    process::{Child, Command},
+};
 
 fn height(node: &Client) -> u64 {
     node.request::<_, U64>("eth_blockNumber", ()).unwrap().to()
@@ -73,15 +79,80 @@ fn restart_continues_both_chains() {
 fn killed_localnet_continues() {
     let folder = tempfile::tempdir().unwrap();
     let flags = ["--data-dir", &*text(folder.path())];
+    let stranger = Address::repeat_byte(0x5d);
     let mut localnet = Localnet::start(&flags);
+    pay(&localnet, stranger);
+    let file = folder.path().join("l1.json");
+    until("the payment in the state file", || {
+        let written = StateFile::read(&file).unwrap();
+        written.accounts.contains_key(&stranger)
+    });
     until_progress(&localnet);
     let l2 = height(&localnet.l2);
     assert!(!localnet.end("KILL").success());
     let mut localnet = Localnet::start(&flags);
+    assert_eq!(balance(&localnet.l1, stranger), U256::from(1));
     until_progress(&localnet);
     assert!(height(&localnet.l2) >= l2);
-    pay(&localnet, Address::repeat_byte(0x5d));
+    pay(&localnet, stranger);
     assert!(localnet.end("TERM").success());
+}
+
+#[test]
+fn document_lists_keys_of_report() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/localnet.md");
+    let document = fs::read_to_string(root).unwrap();
+    let (_, table) = document.split_once("## For programs").unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
+    let listed: BTreeSet<_> = rows
+        .flat_map(|row| row.split(" | ").next().unwrap_or_default().split(", "))
+        .map(|key| key.trim_matches('`').to_owned())
+        .collect();
+    let localnet = Localnet::start(&[]);
+    let keys = localnet.report.as_object().unwrap().keys().cloned();
+    assert_eq!(listed, keys.collect());
+}
+
+/// The genesis has no ETH besides the operator's, which is in the escrow.
+#[test]
+fn genesis_is_verified_and_backed() {
+    let localnet = Localnet::start(&[]);
+    let verify = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_enshrine"));
+        command.args(["verify", localnet.report["deployment"].as_str().unwrap()]);
+        command.args(["--l1", localnet.report["l1Url"].as_str().unwrap()]).args(more);
+        command.output().unwrap().status.success()
+    };
+    let float = format!("{}=10000000000000000000", localnet.address("operator"));
+    assert!(verify(&["--allow-balance", &float]));
+    assert!(!verify(&[]));
+}
+
+/// A process that keeps a core busy, killed on drop.
+struct Busy(Child);
+
+impl Busy {
+    fn start() -> Self {
+        Self(Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// By hand, because it takes long: `--ignored`.
+#[test]
+#[ignore = "twenty starts take long"]
+fn starts_succeed_beside_busy_loops() {
+    let _busy = [Busy::start(), Busy::start()];
+    for _ in 0..20 {
+        let mut localnet = Localnet::start(&[]);
+        assert!(localnet.end("INT").success());
+    }
 }
 
 #[test]
