@@ -3,6 +3,7 @@
 // In a build of the whole workspace, alloy hashes with this crate, so every program must link it.
 use keccak as _;
 
+mod action;
 mod bridging;
 mod l2;
 mod made;

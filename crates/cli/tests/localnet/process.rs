@@ -44,6 +44,8 @@ impl Localnet {
             .arg(&ready)
             .args(flags)
             .env_remove("RUST_LOG")
+            // A killed localnet leaves its temporary folder behind.
+            .env("TMPDIR", folder.path())
             .stdin(Stdio::null())
             .stdout(fs::File::create(&out).unwrap())
             .stderr(fs::File::create(&err).unwrap())
