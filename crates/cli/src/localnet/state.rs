@@ -92,6 +92,9 @@ impl Place {
         let folder = kept.map_or_else(temporary, Path::to_owned);
         let failed = |what| file_error(what, &folder);
         fs::create_dir_all(&folder).map_err(failed("create"))?;
+        // Other programs, in other folders, read the paths in the report.
+        let folder = fs::canonicalize(&folder).map_err(failed("read"))?;
+        let failed = |what| file_error(what, &folder);
         let about = folder.join(ABOUT);
         let is_new = !about.exists();
         if is_new {

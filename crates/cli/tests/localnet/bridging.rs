@@ -12,7 +12,10 @@ use contracts::{
     bindings::{IL1MessageQueue, IL2Messenger},
 };
 use serde_json::{Value, json};
-use std::process::Command;
+use std::{
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
 use testkit::ETHER;
 use toolchain::{Toolchain, progress_to_stderr};
 
@@ -163,6 +166,16 @@ fn test_token_crosses_to_l2() {
         let answer = call(&localnet.l2, on_l2_side, held.clone());
         IToken::balanceOfCall::abi_decode_returns(&answer).is_ok_and(|units| units == amount)
     });
+}
+
+/// The built-in state is of an earlier year.
+#[test]
+fn both_chains_have_time_of_system() {
+    let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let localnet = Localnet::start(&[]);
+    assert!(timestamp(&localnet.l1) >= begun);
+    // L1 is two seconds behind until the first L2 block.
+    assert!(timestamp(&localnet.l2) + 2 >= begun);
 }
 
 #[test]

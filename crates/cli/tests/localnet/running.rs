@@ -98,6 +98,19 @@ fn killed_localnet_continues() {
     assert!(localnet.end("TERM").success());
 }
 
+/// L1 has no state file yet but the built-in one, whereas the L2 has stored blocks.
+#[test]
+fn localnet_killed_before_first_save_continues() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--data-dir", &*text(folder.path())];
+    assert!(!Localnet::start(&flags).end("KILL").success());
+    let localnet = Localnet::start(&flags);
+    until_progress(&localnet);
+    let code: String =
+        localnet.l2.request("eth_getCode", (localnet.address("l2Token"), "latest")).unwrap();
+    assert!(code.len() > 2, "the test token is gone");
+}
+
 #[test]
 fn document_lists_keys_of_report() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/localnet.md");
