@@ -1,13 +1,16 @@
 //! Duties of an L2 block, and the evidence for them that `RelayDuty` and `ForcedDuty` require in
 //! `advance`.
 
+mod error;
+
+pub use error::DutyError;
+
 use crate::{
-    DutyError, RollupError,
     l1::{ForcedEntry, L1View},
     sequencer::evidence::{BlockFacts, EvidenceBook},
 };
 use alloy_primitives::{Address, Bytes};
-use chain::{Block, ChainReader};
+use chain::{Block, ChainError, ChainReader};
 use contracts::{
     L2_MESSENGER,
     bindings::INativeRollup::{
@@ -66,7 +69,7 @@ pub(crate) fn evidence(
     rules: &RollupRules,
     mut duties: Duties,
     blocks: &[Arc<Block>],
-) -> Result<Result<(Evidence, Duties), DutyError>, RollupError> {
+) -> Result<Result<(Evidence, Duties), DutyError>, ChainError> {
     let mut evidence = Evidence::default();
     let last = blocks.len().saturating_sub(1);
     for (position, block) in blocks.iter().enumerate() {
@@ -143,7 +146,7 @@ fn relay_proof(
     block: &Arc<Block>,
     facts: &BlockFacts,
     index: u64,
-) -> Result<(RelayProof, u64), RollupError> {
+) -> Result<(RelayProof, u64), ChainError> {
     let (relayed, proof) = (facts.relayed, facts.proof(chain, block, L2_MESSENGER)?);
     let (before, next) = view.messages().around(relayed);
     // If all messages are relayed, the deadline of the next one starts when L1 includes the block.
@@ -168,7 +171,7 @@ fn forced(
     view: &L1View,
     duties: &Duties,
     index: u64,
-) -> Result<Result<Option<ForcedBatch>, DutyError>, RollupError> {
+) -> Result<Result<Option<ForcedBatch>, DutyError>, ChainError> {
     let block = check.block;
     // At most `MAX_DISCHARGES` entries per block; the evidence also contains the entry after them.
     let entries: Vec<_> = view.forced_from(duties.forced_next).take(MAX_DISCHARGES + 1).collect();
@@ -242,7 +245,7 @@ impl<'j> ForcedInclusionCheck<'j> {
     }
 
     /// Proof of an account after the block.
-    fn proof_of(&self, account: Address) -> Result<Vec<Bytes>, RollupError> {
+    fn proof_of(&self, account: Address) -> Result<Vec<Bytes>, ChainError> {
         Ok(self.facts.proof(self.chain, self.block, account)?.nodes.clone())
     }
 
@@ -250,7 +253,7 @@ impl<'j> ForcedInclusionCheck<'j> {
         &mut self,
         entry: &ForcedEntry,
         position: u64,
-    ) -> Result<ForcedResolution, RollupError> {
+    ) -> Result<ForcedResolution, ChainError> {
         let (header, t) = (&self.block.header, &entry.transaction);
         let found = self.block.transactions.iter().position(|it| *it.hash() == t.hash);
         if let Some(at) = found {
@@ -302,7 +305,7 @@ impl<'j> ForcedInclusionCheck<'j> {
             return Ok(discharge(entry, Outcome::Invalid, 0, proof, code));
         }
         let has_code = |to| {
-            Ok::<_, RollupError>(!self.facts.account(self.chain, self.block, to)?.code.is_empty())
+            Ok::<_, ChainError>(!self.facts.account(self.chain, self.block, to)?.code.is_empty())
         };
         if !t.bounded && has_code(t.to)? {
             self.length += ENTRY_BYTES + PROOF_BYTES;

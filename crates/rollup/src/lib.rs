@@ -32,35 +32,38 @@ mod signer;
 mod status;
 mod submitter;
 
-pub use self::rpc::admin::RoleError;
+pub use self::rpc::error::{AdminPortError, RoleError};
+pub use batcher::BatcherError;
 pub use check::{Check, CheckOutcome};
 pub use config::{
     AdminConfig, AdminToken, BacklogConfig, Config, EngineConfig, Prices, Role, SequencerConfig,
 };
 pub use contracts::advance_plan::L1Limits;
 pub use controls::Switches;
-pub use duties::{Duties, RollupRules};
-pub use error::{DutyError, FeedError, L1Error, RollupError};
+pub use duties::{Duties, DutyError, RollupRules};
+pub use error::RollupError;
 pub use l1::profile::L1Profile;
 pub use l1::queue::{KnownMessage, MessageQueue};
-pub use l1::{L1Client, L1Reader, L1View};
+pub use l1::{L1Client, L1Error, L1Reader, L1View};
 pub use l2::follower::Follower;
 pub use l2::import::import;
+pub use l2::{FeedError, L2Error};
 pub use lease::{
     CandidateId, Credentials, Fence, HOLD, Leader, Lease, LeaseConfig, LeaseError, LeaseName,
     TAKEOVER_WAIT, TTL_SECONDS,
 };
 pub use node::PoolLimits;
-pub use sequencer::Sequencer;
 pub use sequencer::input_budget::InputLimits;
+pub use sequencer::{Sequencer, SequencerError};
 pub use service::RollupNode;
+pub use service::error::ServiceError;
 pub use service::last_state::LastState;
 pub use service::preflight::preflight;
 pub use service::snapshot::{SnapshotSummary, export_snapshot, import_snapshot};
 pub use service::supervisor::{ActorObserver, ActorPanic};
-pub use signer::Signer;
-pub use signer::web3signer::SignerError;
+pub use signer::{Signer, SignerError};
 pub use status::Status;
 pub use submitter::{
-    Blobs, InFlight, Submitter, SubmitterConfig, SubmitterProgress, TxCandidate, TxData,
+    Blobs, InFlight, Submitter, SubmitterConfig, SubmitterError, SubmitterProgress, TxCandidate,
+    TxData,
 };

@@ -1,11 +1,11 @@
 //! Signers of a node.
 
-pub(crate) mod web3signer;
+mod error;
+mod web3signer;
 
-use crate::{
-    RollupError,
-    signer::web3signer::{SignerError, Web3Signer},
-};
+pub use error::SignerError;
+
+use crate::signer::web3signer::Web3Signer;
 use alloy_consensus::{SignableTransaction, Signed};
 use alloy_primitives::{Address, B256, Signature, keccak256};
 use alloy_signer::SignerSync as _;
@@ -34,11 +34,11 @@ impl Signer {
     ///
     /// # Errors
     ///
-    /// [`RollupError::Config`] if the secret is zero or not below the order of the curve.
-    pub fn new(field: &'static str, secret: B256) -> Result<Self, RollupError> {
+    /// [`SignerError::Key`] if the secret is zero or not below the order of the curve.
+    pub fn new(field: &'static str, secret: B256) -> Result<Self, SignerError> {
         let key = PrivateKeySigner::from_bytes(&secret);
         key.map(|key| Self(Key::Local(key)))
-            .map_err(|error| RollupError::Config { field, reason: error.to_string() })
+            .map_err(|error| SignerError::Key { field, reason: error.to_string() })
     }
 
     /// Creates a signer for an account at a Web3Signer. Sends no request yet; each signature is
@@ -46,8 +46,8 @@ impl Signer {
     ///
     /// # Errors
     ///
-    /// [`RollupError::Signer`] if the URL is malformed.
-    pub fn remote(url: &str, account: Address) -> Result<Self, RollupError> {
+    /// [`SignerError`] if the URL is malformed.
+    pub fn remote(url: &str, account: Address) -> Result<Self, SignerError> {
         Ok(Self(Key::Remote(Arc::new(Web3Signer::new(url, account)?))))
     }
 
@@ -76,9 +76,9 @@ impl Signer {
     ///
     /// # Errors
     ///
-    /// [`RollupError::Config`] if the local key cannot sign, and [`RollupError::Signer`] if the
+    /// [`SignerError::Key`] if the local key cannot sign, and [`SignerError`] if the
     /// remote signer returns no valid signature in time.
-    pub fn sign<T>(&self, transaction: T) -> Result<Transaction, RollupError>
+    pub fn sign<T>(&self, transaction: T) -> Result<Transaction, SignerError>
     where
         T: SignableTransaction<Signature>,
         Signed<T>: Into<Transaction>,
@@ -92,7 +92,7 @@ impl Signer {
     }
 
     /// Signs the Keccak hash of data, which must not be the encoding of a transaction.
-    pub(crate) fn sign_data(&self, data: &[u8]) -> Result<Signature, RollupError> {
+    pub(crate) fn sign_data(&self, data: &[u8]) -> Result<Signature, SignerError> {
         let hash = keccak256(data);
         match &self.0 {
             Key::Local(key) => signed_by(key, &hash),
@@ -111,7 +111,7 @@ impl Signer {
         &self,
         transaction: T,
         wait: Duration,
-    ) -> Result<Transaction, RollupError>
+    ) -> Result<Transaction, SignerError>
     where
         T: SignableTransaction<Signature>,
         Signed<T>: Into<Transaction>,
@@ -127,16 +127,16 @@ impl Signer {
     }
 
     /// Recovers the sender as EXECUTE does, because the block builder does not recover it again.
-    fn checked(&self, transaction: Transaction) -> Result<Transaction, RollupError> {
+    fn checked(&self, transaction: Transaction) -> Result<Transaction, SignerError> {
         let (got, expected) = (recover_sender(&transaction), self.address());
         if got != Some(expected) {
-            return Err(SignerError::Unrecoverable { got, expected }.into());
+            return Err(SignerError::Unrecoverable { got, expected });
         }
         Ok(transaction)
     }
 }
 
-fn signed_by(key: &PrivateKeySigner, hash: &B256) -> Result<Signature, RollupError> {
+fn signed_by(key: &PrivateKeySigner, hash: &B256) -> Result<Signature, SignerError> {
     let signature = key.sign_hash_sync(hash);
-    signature.map_err(|error| RollupError::Config { field: "key", reason: error.to_string() })
+    signature.map_err(|error| SignerError::Key { field: "key", reason: error.to_string() })
 }

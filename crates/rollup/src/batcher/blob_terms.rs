@@ -1,7 +1,7 @@
 //! Terms for posting in blobs: whether L1's EXECUTE reads inputs from blobs, and the blob base fee.
 
 use super::{Batcher, Work};
-use crate::{L1Error, RollupError, l1::L1Client, probe::Probe};
+use crate::{BatcherError, L1Error, l1::L1Client, probe::Probe};
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::TransactionRequest;
 use contracts::advance_plan::L1Prices;
@@ -61,7 +61,7 @@ impl Batcher {
         &mut self,
         work: &Work,
         fork: ProtocolFork,
-    ) -> Result<Option<L1Prices>, RollupError> {
+    ) -> Result<Option<L1Prices>, BatcherError> {
         let Some(price) = self.blob_terms.at(work.l1_head(), &self.client)? else {
             self.blobs.warn_once(format!("L1 has no EXECUTE at {BLOB_EXECUTE_ADDRESS}"));
             return Ok(None);

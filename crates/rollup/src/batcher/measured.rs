@@ -1,7 +1,7 @@
 //! Costs of pending blocks, from the self-check at sealing or measured once.
 
 use super::{Batcher, Work};
-use crate::RollupError;
+use crate::BatcherError;
 use alloy_primitives::Bytes;
 use chain::{Block, BlockFootprint, ChainError, ChainReader, shortest_input};
 use contracts::advance_plan;
@@ -16,7 +16,7 @@ impl Batcher {
         &mut self,
         work: &Work,
         blocks: &[Arc<Block>],
-    ) -> Result<(), RollupError> {
+    ) -> Result<(), BatcherError> {
         for block in blocks {
             if self.measured.contains_key(&block.hash) {
                 continue;
@@ -27,7 +27,7 @@ impl Batcher {
             let footprint = Arc::new(chain.footprint_of(block)?);
             let bytes = alone(chain, block, &footprint, shortest_input)?;
             let executed = self.execute().run(&bytes, u64::MAX);
-            let executed = executed.map_err(|reason| RollupError::Refused { hash, reason })?;
+            let executed = executed.map_err(|reason| BatcherError::Refused { hash, reason })?;
             let cost = InputCost { bytes: bytes.len(), gas: executed.reserve, work: executed.work };
             self.measured.insert(hash, (cost, footprint));
         }
@@ -46,7 +46,7 @@ impl Batcher {
         chain: &ChainReader,
         blocks: &[Arc<Block>],
         single: SingleInput,
-    ) -> Result<advance_plan::AdvanceInput, RollupError> {
+    ) -> Result<advance_plan::AdvanceInput, BatcherError> {
         let execute = self.execute();
         let measured = blocks.iter().map(|block| {
             let unknown = || ChainError::UnknownBlock(block.hash);
@@ -70,13 +70,13 @@ impl Batcher {
             work = WorkGas { spent: gas, peak: gas }.then(work);
             let number = blocks.first().map_or(0, |first| first.header.number);
             let input = batch.input();
-            input.map_err(|source| RollupError::Input { number, source })?.into()
+            input.map_err(|source| BatcherError::Input { number, source })?.into()
         };
         let hash = blocks.first().map(|first| first.hash).unwrap_or_default();
         // Computed from recorded figures: planning executes nothing, so a hostile block cannot make
         // it slow.
         let cost = variants::cost_of(&*execute.gas, &bytes, used, work);
-        let cost = cost.map_err(|reason| RollupError::Refused { hash, reason })?;
+        let cost = cost.map_err(|reason| BatcherError::Refused { hash, reason })?;
         Ok(advance_plan::AdvanceInput {
             bytes,
             blocks: blocks.len() as u64,
@@ -110,11 +110,11 @@ fn alone(
     block: &Block,
     footprint: &BlockFootprint,
     single: SingleInput,
-) -> Result<Bytes, RollupError> {
+) -> Result<Bytes, BatcherError> {
     let spec = &chain.config().spec;
     let time = block.header.timestamp;
     let fork = spec.fork_at(time).ok_or(ChainError::NoFork(time))?;
     let input = single(block, fork, spec.chain_id(), footprint.witness());
     let number = block.header.number;
-    Ok(input.map_err(|source| RollupError::Input { number, source })?.into())
+    Ok(input.map_err(|source| BatcherError::Input { number, source })?.into())
 }

@@ -4,6 +4,7 @@
 //! blobs.
 
 mod blob_terms;
+mod error;
 mod measured;
 mod planning;
 mod submission;
@@ -11,10 +12,12 @@ mod submission;
 pub(crate) mod tests;
 mod throughput;
 
+pub use error::BatcherError;
+
 pub(crate) use throughput::{PARTS, Throughput};
 
 use crate::{
-    Duties, L1Profile, RollupError, RollupRules, SequencerConfig, Submitter,
+    Duties, L1Profile, RollupRules, SequencerConfig, Submitter,
     l1::{KeptCodes, L1Client, L1Clock, L1View, execute_rate::ExecuteRate},
     lease::Fence,
     sequencer::evidence::EvidenceBook,
@@ -223,7 +226,7 @@ impl Batcher {
         profile: L1Profile,
         reads_blobs: bool,
         data_dir: Option<&Path>,
-    ) -> Result<Self, RollupError> {
+    ) -> Result<Self, BatcherError> {
         let (chain_id, rollup) = (deployment.l1_chain_id, deployment.rollup);
         let key = config.advance_key.clone();
         let submitter = Submitter::new(key, chain_id, rollup, config.submitter.clone());
@@ -404,7 +407,7 @@ impl Work {
 
     /// Returns the blocks that are not on L1, oldest first; none if some of them were replaced
     /// meanwhile.
-    fn unsafe_blocks(&self) -> Result<Vec<Arc<Block>>, RollupError> {
+    fn unsafe_blocks(&self) -> Result<Vec<Arc<Block>>, BatcherError> {
         let safe = self.view.advanced_head();
         let safe = safe.map_or(self.view.deployment().genesis_hash, |head| head.hash);
         let mut blocks = Vec::new();

@@ -2,9 +2,9 @@
 
 use super::{Batcher, Work};
 use crate::{
-    RollupError,
+    BatcherError,
     duties::evidence,
-    error::Silence as _,
+    l1::Silence as _,
     submitter::{Blobs, TxData},
 };
 use alloy_eips::{
@@ -109,7 +109,7 @@ impl Batcher {
         waiting: &[Arc<Block>],
         calldata: &AdvanceInput,
         kept: &[CodeReference],
-    ) -> Result<Option<Plan>, RollupError> {
+    ) -> Result<Option<Plan>, BatcherError> {
         let Some(first) = waiting.first() else { return Ok(None) };
         if !self.reads_blobs || !self.blobs.allows(work.l1_head()) {
             return Ok(None);
@@ -181,7 +181,7 @@ impl Batcher {
 
     /// Compares the configured gas schedule of EXECUTE with L1's after an `advance` has failed, at
     /// most once in [`RETRY_BLOCKS`], since each comparison builds a block for its calls.
-    pub(super) fn check_prices(&mut self, work: &Work) -> Result<(), RollupError> {
+    pub(super) fn check_prices(&mut self, work: &Work) -> Result<(), BatcherError> {
         if work.l1_head() < self.prices_again_at {
             return Ok(());
         }
@@ -260,7 +260,7 @@ impl Batcher {
         work: &Work,
         waiting: &[Arc<Block>],
         fork: ProtocolFork,
-    ) -> Result<Vec<AdvancePlan>, RollupError> {
+    ) -> Result<Vec<AdvancePlan>, BatcherError> {
         let count = work.count_on(waiting, fork).min(self.most_blocks);
         let Some(first) = waiting.first().map(|block| block.header.number) else {
             return Ok(Vec::new());
@@ -311,8 +311,8 @@ fn limit_with(posting: &AdvancePlan, cost: &Cost, evidence: &Evidence, fork: Pro
 fn sidecar_of(
     posting: &AdvancePlan,
     fork: ProtocolFork,
-) -> Result<BlobTransactionSidecarVariant, RollupError> {
-    let refused = |error: &dyn core::fmt::Display| RollupError::Blobs(error.to_string());
+) -> Result<BlobTransactionSidecarVariant, BatcherError> {
+    let refused = |error: &dyn core::fmt::Display| BatcherError::Blobs(error.to_string());
     let blob = |bytes: &Vec<u8>| Blob::try_from(bytes.as_slice()).map_err(|error| refused(&error));
     let blobs = posting.blobs.iter().map(blob).collect::<Result<Vec<_>, _>>()?;
     let sidecar = match fork >= ProtocolFork::Osaka {

@@ -2,10 +2,11 @@
 
 use super::{Batcher, Work, planning::Plan};
 use crate::{
-    RollupError,
+    BatcherError,
     duties::evidence,
     submitter::{
-        InFlight, SubmitterProgress, TxCandidate, TxData, is_execution_failure, is_refusal,
+        InFlight, SubmitterError, SubmitterProgress, TxCandidate, TxData, is_execution_failure,
+        is_refusal,
     },
 };
 use alloy_eips::BlockNumHash;
@@ -42,8 +43,8 @@ impl Batcher {
     ///
     /// # Errors
     ///
-    /// [`RollupError`] if L1 does not answer or rejects a transaction. The next call retries.
-    pub(super) fn submit(&mut self, work: &Work) -> Result<Outcome, RollupError> {
+    /// [`BatcherError`] if L1 does not answer or rejects a transaction. The next call retries.
+    pub(super) fn submit(&mut self, work: &Work) -> Result<Outcome, BatcherError> {
         let outcome = self.post_next(work)?;
         // A transaction counts as in flight only once L1's pool has accepted it. Until then the
         // last error stays reported.
@@ -53,7 +54,7 @@ impl Batcher {
         }
     }
 
-    fn post_next(&mut self, work: &Work) -> Result<Outcome, RollupError> {
+    fn post_next(&mut self, work: &Work) -> Result<Outcome, BatcherError> {
         self.replace_at_fork(work);
         let before = self.submitter.in_flight().count();
         let mut has_news = false;
@@ -146,7 +147,7 @@ impl Batcher {
         work: &Work,
         mut waiting: Vec<Arc<Block>>,
         in_flight: Option<bool>,
-    ) -> Result<Option<TxCandidate>, RollupError> {
+    ) -> Result<Option<TxCandidate>, BatcherError> {
         let is_first = in_flight.is_none();
         let end = self.submitter.replaced_end();
         if let Some(last) = waiting.iter().position(|block| Some(block.hash) == end) {
@@ -222,13 +223,13 @@ impl Batcher {
     pub(super) fn has_failed<T>(
         &mut self,
         work: &Work,
-        error: RollupError,
-    ) -> Result<T, RollupError> {
-        if let RollupError::BlobsRefused(_) = &error {
+        error: SubmitterError,
+    ) -> Result<T, BatcherError> {
+        if let SubmitterError::BlobsRefused(_) = &error {
             self.blobs.on_failure(work.l1_head());
-            return Err(error);
+            return Err(error.into());
         }
-        if matches!(error, RollupError::TxFeeCap { .. }) {
+        if matches!(error, SubmitterError::TxFeeCap { .. }) {
             // Fewer blocks need less gas.
             self.most_blocks = (self.sent_blocks / 2).max(1);
         }
@@ -238,14 +239,14 @@ impl Batcher {
             // L1 may accept fewer blocks even if it rejects this number.
             self.most_blocks = (self.sent_blocks / 2).max(1);
             let is_failure =
-                matches!(&error, RollupError::L1(error) if is_execution_failure(error));
+                matches!(&error, SubmitterError::L1(error) if is_execution_failure(error));
             if self.sent_blocks == 1 && is_failure {
                 let (hash, times) = self.refused;
                 let times = if hash == self.sent_first { times.saturating_add(1) } else { 1 };
                 self.refused = (self.sent_first, times);
             }
         }
-        Err(error)
+        Err(error.into())
     }
 
     /// Abandons the transactions in flight if they were planned for another fork than L1 has now,
@@ -269,7 +270,7 @@ impl Batcher {
         &mut self,
         work: &Work,
         mut blocks: Vec<Arc<Block>>,
-    ) -> Result<Option<Fitting>, RollupError> {
+    ) -> Result<Option<Fitting>, BatcherError> {
         let (chain, time) = (&work.chain, work.l1_time());
         blocks.truncate(self.most_blocks);
         let fork_of = |block: &Arc<Block>| chain.config().spec.fork_at(block.header.timestamp);

@@ -230,7 +230,7 @@ fn in_flight(batcher: &Batcher) -> Vec<Vec<u64>> {
 
 /// Runs turns of the batcher until L1's pool has answered to a transaction, or no request is
 /// pending.
-fn submit(batcher: &mut Batcher, work: &Work) -> Result<Outcome, RollupError> {
+fn submit(batcher: &mut Batcher, work: &Work) -> Result<Outcome, BatcherError> {
     loop {
         let outcome = batcher.submit(work)?;
         if batcher.submitter.is_sending() {

@@ -2,8 +2,7 @@
 
 use crate::{
     L1Error,
-    error::Silence,
-    l1::{Answered, L1Cost, L1Header, L1Transaction, ReadHeader, vote},
+    l1::{Answered, L1Cost, L1Header, L1Transaction, ReadHeader, Silence, vote},
 };
 use alloy_consensus::{
     Header, Transaction as _,

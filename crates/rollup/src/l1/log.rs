@@ -6,7 +6,7 @@
 //! reorg can reach, so that only open entries take space.
 
 use crate::{
-    RollupError,
+    L1Error,
     l1::{
         Events, L1Header,
         saved::{Saved, decode, encode},
@@ -51,7 +51,7 @@ impl L1Log {
         path: &Path,
         subject: B256,
         mut take: impl FnMut(Saved) -> Result<usize, DiskError>,
-    ) -> Result<Self, RollupError> {
+    ) -> Result<Self, L1Error> {
         let mut begins = VecDeque::new();
         let (file, cut) = RecordFile::open(path, subject, |begin, body| {
             let remembered = take(decode(body)?)?;
@@ -74,14 +74,14 @@ impl L1Log {
     }
 
     /// Appends a block's record.
-    pub(super) fn append(&mut self, header: &L1Header, events: &Events) -> Result<(), RollupError> {
+    pub(super) fn append(&mut self, header: &L1Header, events: &Events) -> Result<(), L1Error> {
         let begin = self.file.append(&encode(header, events))?;
         self.begins.push_back(begin);
         Ok(())
     }
 
     /// Keeps the oldest `count` records of the remembered headers, and removes the rest.
-    pub(super) fn keep(&mut self, count: usize) -> Result<(), RollupError> {
+    pub(super) fn keep(&mut self, count: usize) -> Result<(), L1Error> {
         if let Some(begin) = self.begins.get(count) {
             self.file.cut_back(*begin)?;
             self.begins.truncate(count);
@@ -97,7 +97,7 @@ impl L1Log {
     }
 
     /// Removes all records.
-    pub(super) fn clear(&mut self) -> Result<(), RollupError> {
+    pub(super) fn clear(&mut self) -> Result<(), L1Error> {
         self.begins.clear();
         self.file = RecordFile::replace(&self.path, self.subject, [])?;
         Ok(())
@@ -121,7 +121,7 @@ impl L1Log {
 
     /// Replaces the records up to that of the oldest remembered header by a checkpoint of the state
     /// at that header.
-    pub(super) fn compact(&mut self, checkpoint: &[u8]) -> Result<(), RollupError> {
+    pub(super) fn compact(&mut self, checkpoint: &[u8]) -> Result<(), L1Error> {
         self.retry_from = self.length() + self.length() / 2;
         let Some(first) = self.begins.front() else { return Ok(()) };
         let kept = self.file.records_from(*first)?;

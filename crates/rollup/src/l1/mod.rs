@@ -5,6 +5,7 @@ mod blobs;
 mod client;
 mod clock;
 pub(crate) mod cost;
+mod error;
 pub(crate) mod execute_rate;
 pub(crate) mod fork_schedule;
 mod kept;
@@ -14,6 +15,7 @@ mod posted;
 pub(crate) mod profile;
 pub(crate) mod queue;
 mod reader;
+pub(crate) mod rollup_contracts;
 pub(crate) mod saved;
 pub(crate) mod sync_state;
 #[cfg(test)]
@@ -23,6 +25,7 @@ mod vote;
 
 pub use blobs::BlobClient;
 pub use client::L1Client;
+pub use error::L1Error;
 pub use reader::{L1Reader, L1Update};
 pub use view::L1View;
 
@@ -31,6 +34,7 @@ pub use derive::{Advanced, Events, ForcedEntry, L1Cost, L1Header, L1Transaction,
 pub(crate) use answered::Answered;
 pub(crate) use blobs::BeaconFacts;
 pub(crate) use clock::L1Clock;
+pub(crate) use error::Silence;
 pub(crate) use kept::KeptCodes;
 pub(crate) use posted::PostedFile;
 pub(crate) use vote::{Quorum, Verdicts};

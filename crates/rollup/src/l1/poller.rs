@@ -1,15 +1,15 @@
 //! Thread that polls L1, so that other threads do not wait for its responses.
 
 use crate::{
-    Duties, L1Error, RollupError, RollupRules,
+    Duties, L1Error, RollupRules,
     l1::{
-        L1Client, L1Clock, L1Header, L1Reader, L1Update, L1View, Quorum, execute_rate::ExecuteRate,
-        profile, sync_state::FailedPoll,
+        L1Client, L1Clock, L1Header, L1Reader, L1Update, L1View, Quorum,
+        execute_rate::ExecuteRate,
+        profile,
+        rollup_contracts::{self, Admission},
+        sync_state::FailedPoll,
     },
-    l2::{
-        contracts::relayed_after,
-        syncer::{self, Admission},
-    },
+    l2::contracts::relayed_after,
     service::{node_handle::NodeHandle, supervisor::Actor},
 };
 use alloy_primitives::{Address, B256};
@@ -171,7 +171,7 @@ impl L1Poller {
         }
     }
 
-    fn poll(&mut self, is_leading: bool) -> Result<L1Poll, RollupError> {
+    fn poll(&mut self, is_leading: bool) -> Result<L1Poll, L1Error> {
         let chain = self.node.read(|node| node.chain.reader().clone());
         let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
         let client = Arc::clone(self.reader.client());
@@ -195,9 +195,8 @@ impl L1Poller {
                 (head, scope.spawn(move || Self::ask_terms(client, &question, Quorum::All)))
             });
             let read = self.reader.read_up_to(newest, &known);
-            let asked = asked.map(|(head, asked)| {
-                (head, asked.join().unwrap_or_else(|_| Err(L1Error::Thread.into())))
-            });
+            let asked = asked
+                .map(|(head, asked)| (head, asked.join().unwrap_or_else(|_| Err(L1Error::Thread))));
             (read, asked, next.join().unwrap_or(Err(L1Error::Thread)))
         });
         if let Some(stayed) = self.reader.reverted_to() {
@@ -226,7 +225,7 @@ impl L1Poller {
 
     /// Drops messages that the L2 had relayed as of the oldest remembered header. Deeper reorgs are
     /// not followed.
-    fn forget_relayed(&mut self, chain: &ChainReader) -> Result<(), RollupError> {
+    fn forget_relayed(&mut self, chain: &ChainReader) -> Result<(), L1Error> {
         let view = self.reader.view();
         let (Some(oldest), Some(head)) = (view.oldest(), view.head()) else { return Ok(()) };
         let (oldest, head) = (oldest.number, head.number);
@@ -249,7 +248,7 @@ impl L1Poller {
         self.relayed.drain(..settled - 1);
         let state = chain.state_after(&safe);
         let is_kept =
-            |hash| Ok::<_, RollupError>(!state.storage(L2_MESSENGER, kept_slot(hash))?.is_zero());
+            |hash| Ok::<_, L1Error>(!state.storage(L2_MESSENGER, kept_slot(hash))?.is_zero());
         let (mut end, mut kept) = (None, Vec::new());
         for message in view.messages().settled(relayed, MAX_FORGOTTEN) {
             let hash = message.hash();
@@ -292,12 +291,12 @@ impl L1Poller {
         client: &L1Client,
         question: &Question,
         quorum: Quorum,
-    ) -> Result<PolledContracts, RollupError> {
+    ) -> Result<PolledContracts, L1Error> {
         let &Question { head: L1Header { hash, base_fee, .. }, rollup, account, rules } = question;
         client.most(quorum, |provider| async move {
-            let duties = syncer::duties(provider.clone(), rollup, hash);
+            let duties = rollup_contracts::duties(provider.clone(), rollup, hash);
             let admission =
-                syncer::admission(provider.clone(), rollup, account, rules, hash.into());
+                rollup_contracts::admission(provider.clone(), rollup, account, rules, hash.into());
             let rate = profile::rate_by(provider, hash.into(), base_fee).map_err(Into::into);
             let (duties, admission, rate) = tokio::try_join!(duties, admission, rate)?;
             Ok((Terms { duties, admission }, rate))
@@ -320,8 +319,8 @@ impl L1Poller {
     /// here if `asked` are those of another block.
     fn terms(
         &mut self,
-        asked: Option<(B256, Result<PolledContracts, RollupError>)>,
-    ) -> Result<Option<Arc<Terms>>, RollupError> {
+        asked: Option<(B256, Result<PolledContracts, L1Error>)>,
+    ) -> Result<Option<Arc<Terms>>, L1Error> {
         let Some(head) = self.reader.view().head().cloned() else { return Ok(None) };
         if let Some((at, terms)) = &self.terms
             && *at == head.hash
@@ -367,7 +366,7 @@ impl L1Polls {
         match self.polls.try_recv() {
             Ok(polled) => Some(polled),
             Err(_) if self.thread.is_finished() => {
-                Some(Err(FailedPoll { error: L1Error::Thread.into(), read: 0, latest: 0 }))
+                Some(Err(FailedPoll { error: L1Error::Thread, read: 0, latest: 0 }))
             }
             Err(_) => None,
         }

@@ -1,7 +1,7 @@
 //! File of the L1 transaction and cost of each settled L2 block.
 
 use crate::{
-    RollupError,
+    L1Error,
     l1::{
         PostedBlock,
         saved::{POSTED_BYTES, put_posted, read_posted},
@@ -18,7 +18,7 @@ pub(crate) struct PostedFile(SlotFile<POSTED_BYTES>);
 
 impl PostedFile {
     /// Opens or creates the file of a deployment.
-    pub(super) fn open(path: &Path, subject: B256) -> Result<Self, RollupError> {
+    pub(super) fn open(path: &Path, subject: B256) -> Result<Self, L1Error> {
         Ok(Self(SlotFile::open(path, subject)?))
     }
 

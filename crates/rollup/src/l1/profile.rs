@@ -1,7 +1,7 @@
 //! Properties of L1 for which a rollup's blocks are built: its forks, its prices of EXECUTE, and
 //! its limits of a transaction.
 
-use crate::{Config, InputLimits, L1Client, L1Error, RollupError};
+use crate::{Config, InputLimits, L1Client, L1Error};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Bytes, U256};
 use alloy_provider::{Provider as _, RootProvider};
@@ -89,24 +89,20 @@ impl L1Profile {
     ///
     /// # Errors
     ///
-    /// [`RollupError`] if L1 does not answer, has other prices of EXECUTE, or has a block gas limit
+    /// [`L1Error`] if L1 does not answer, has other prices of EXECUTE, or has a block gas limit
     /// below the limit of a transaction.
-    pub(crate) fn check(
-        &self,
-        client: &L1Client,
-        deployment: &Deployment,
-    ) -> Result<(), RollupError> {
+    pub(crate) fn check(&self, client: &L1Client, deployment: &Deployment) -> Result<(), L1Error> {
         if let Some(got) = block_gas(client)?
             && got < self.limits.gas
         {
-            return Err(RollupError::L1Limits { got, expected: self.limits.gas });
+            return Err(L1Error::Limits { got, expected: self.limits.gas });
         }
         self.check_prices(client, deployment)
     }
 
     /// Compares the prices with those of L1, and repeats this until the price of its market did not
     /// change meanwhile.
-    fn check_prices(&self, client: &L1Client, deployment: &Deployment) -> Result<(), RollupError> {
+    fn check_prices(&self, client: &L1Client, deployment: &Deployment) -> Result<(), L1Error> {
         let now = || {
             let Some(head) = client.header(BlockNumberOrTag::Latest)? else { return Ok(None) };
             rate(client, BlockId::latest(), head.header.base_fee)
@@ -131,21 +127,21 @@ impl L1Profile {
     ///
     /// # Errors
     ///
-    /// [`RollupError::Profile`] if L1's reserve is larger or smaller; [`RollupError::L1`] if L1
+    /// [`L1Error::Profile`] if L1's reserve is larger or smaller; [`L1Error`] if L1
     /// does not answer.
     fn check_at(
         &self,
         rate: Rate,
         client: &L1Client,
         deployment: &Deployment,
-    ) -> Result<(), RollupError> {
+    ) -> Result<(), L1Error> {
         let input = first_block(deployment)?;
         let reserve_by = |schedule| {
             let execute = self.priced(schedule);
             variants::cost_of(&*execute.gas, &input, 0, WorkGas::default())
                 .map(|cost| rate.gas(cost.reserve))
         };
-        let refused = |reason| RollupError::Refused { hash: deployment.genesis_hash, reason };
+        let refused = |reason| L1Error::Refused { hash: deployment.genesis_hash, reason };
         let reserve = reserve_by(self.execute).map_err(refused)?;
         let Some(head) = client.header(BlockNumberOrTag::Latest)? else { return Ok(()) };
         let Some(fork) = self.forks.fork_at(head.header.timestamp) else { return Ok(()) };
@@ -174,12 +170,7 @@ impl L1Profile {
         }
         let configured = self.execute.to_string();
         let what = if is_enough { "less" } else { "more" };
-        Err(RollupError::Profile {
-            configured,
-            reserve,
-            what,
-            fitting: fitting.unwrap_or("another"),
-        })
+        Err(L1Error::Profile { configured, reserve, what, fitting: fitting.unwrap_or("another") })
     }
 }
 
@@ -216,7 +207,7 @@ pub(crate) async fn rate_by(
 }
 
 /// Input of EXECUTE for an empty block on the genesis of an L2.
-fn first_block(deployment: &Deployment) -> Result<Bytes, RollupError> {
+fn first_block(deployment: &Deployment) -> Result<Bytes, L1Error> {
     let genesis = &deployment.genesis;
     let chain = Chain::new(genesis, ChainConfig::new(spec_of(&genesis.config)))?;
     let parent = &chain.head().header;
@@ -227,7 +218,7 @@ fn first_block(deployment: &Deployment) -> Result<Bytes, RollupError> {
     };
     let (new, _) = chain.build(&attributes, Vec::new())?;
     let number = new.block.header.number;
-    Ok(new.input().map_err(|source| RollupError::Input { number, source })?.into())
+    Ok(new.input().map_err(|source| L1Error::Input { number, source })?.into())
 }
 
 /// Returns `true` if EXECUTE verifies the input in a transaction with this gas.

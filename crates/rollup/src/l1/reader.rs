@@ -1,11 +1,11 @@
 //! Reading of L1: headers, transactions of the rollup, and the file that stores them.
 
 use crate::{
-    L1Error, RollupError,
-    error::Silence as _,
+    L1Error,
     l1::{
         Advanced, BlobClient, L1Client, L1Header, L1Transaction, L1View, PostedFile, ReadHeader,
-        client::PARALLEL, kept::KeptCodes, log::L1Log, saved::Saved, view::MAX_HEADERS,
+        Silence as _, client::PARALLEL, kept::KeptCodes, log::L1Log, saved::Saved,
+        view::MAX_HEADERS,
     },
     service::data_dir::POSTED,
 };
@@ -109,12 +109,8 @@ impl L1Reader {
     ///
     /// # Errors
     ///
-    /// [`RollupError::L1Log`] if a file cannot be read or written. A damaged log is truncated.
-    pub fn with_log(
-        mut self,
-        path: &Path,
-        known: &dyn Fn(&B256) -> bool,
-    ) -> Result<Self, RollupError> {
+    /// [`L1Error::Log`] if a file cannot be read or written. A damaged log is truncated.
+    pub fn with_log(mut self, path: &Path, known: &dyn Fn(&B256) -> bool) -> Result<Self, L1Error> {
         let subject = L1Log::subject(self.view.deployment());
         let posted = Arc::new(PostedFile::open(&path.with_file_name(POSTED), subject)?);
         let first = self.first;
@@ -190,16 +186,16 @@ impl L1Reader {
     ///
     /// # Errors
     ///
-    /// [`RollupError::L1`] if L1 cannot be read or contradicts itself. Results before the error are
+    /// [`L1Error`] if L1 cannot be read or contradicts itself. Results before the error are
     /// kept, and the next successful call returns them.
-    pub fn poll(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<L1Update, RollupError> {
+    pub fn poll(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<L1Update, L1Error> {
         let more = self.read_more(known)?;
         Ok(L1Update { more, ..self.hand_over() })
     }
 
     /// Reads like [`Self::poll`], but keeps the result for [`Self::hand_over`]. Returns `true` if
     /// there are more blocks to read.
-    pub(crate) fn read_more(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<bool, RollupError> {
+    pub(crate) fn read_more(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<bool, L1Error> {
         let newest = self.client.newest()?;
         self.read_up_to(newest, known)
     }
@@ -210,7 +206,7 @@ impl L1Reader {
         &mut self,
         (latest, finalized): (Option<ReadHeader>, Option<ReadHeader>),
         known: &dyn Fn(&B256) -> bool,
-    ) -> Result<bool, RollupError> {
+    ) -> Result<bool, L1Error> {
         if let Some(latest) = latest {
             self.read_on(latest, known)?;
         }
@@ -233,7 +229,7 @@ impl L1Reader {
         &mut self,
         latest: ReadHeader,
         known: &dyn Fn(&B256) -> bool,
-    ) -> Result<(), RollupError> {
+    ) -> Result<(), L1Error> {
         let is_known = self.view.head().is_some_and(|head| head.hash == latest.header.hash);
         // No block is dropped or added for a header that only one of several nodes reports.
         if !is_known && !self.client.is_agreed(&latest.header)? {
@@ -249,7 +245,7 @@ impl L1Reader {
             return Ok(());
         }
         let common = match self.last_common(&latest.header) {
-            Err(RollupError::L1(L1Error::TooDeep(_))) if self.may_start_anew => Common::Nothing,
+            Err(L1Error::TooDeep(_)) if self.may_start_anew => Common::Nothing,
             found => found?,
         };
         self.may_start_anew = false;
@@ -297,7 +293,7 @@ impl L1Reader {
 
     /// Finds the newest block of this view on the chain of `latest`, with doubling steps back and
     /// then bisection.
-    fn last_common(&self, latest: &L1Header) -> Result<Common, RollupError> {
+    fn last_common(&self, latest: &L1Header) -> Result<Common, L1Error> {
         let (Some(first), Some(head)) = (self.view.oldest(), self.view.head()) else {
             return Ok(Common::Head);
         };
@@ -308,7 +304,7 @@ impl L1Reader {
         let too_deep = L1Error::TooDeep(first.number);
         let top = head.number.min(latest.number);
         if top < first.number {
-            return Err(too_deep.into());
+            return Err(too_deep);
         }
         if self.is_shared(top, latest)? {
             return Ok(if top == head.number { Common::Head } else { Common::Block(top) });
@@ -319,7 +315,7 @@ impl L1Reader {
                 // If all headers from the deployment on are remembered, L1 can be read again from
                 // there.
                 let all = first.number == self.view.deployment().l1_block;
-                return if all { Ok(Common::Nothing) } else { Err(too_deep.into()) };
+                return if all { Ok(Common::Nothing) } else { Err(too_deep) };
             }
             let number = gone.saturating_sub(step).max(first.number);
             if self.is_shared(number, latest)? {
@@ -335,7 +331,7 @@ impl L1Reader {
     }
 
     /// Returns `true` if a remembered block is on the chain of `latest`.
-    fn is_shared(&self, number: u64, latest: &L1Header) -> Result<bool, RollupError> {
+    fn is_shared(&self, number: u64, latest: &L1Header) -> Result<bool, L1Error> {
         let theirs = match number == latest.number {
             true => Some(latest.hash),
             false => self.client.header(number.into())?.map(|read| read.header.hash),
@@ -345,7 +341,7 @@ impl L1Reader {
 
     /// Handles an L1 reorg with this last common block; `None` if there is none since the
     /// deployment.
-    fn revert_to(&mut self, stayed: Option<u64>) -> Result<(), RollupError> {
+    fn revert_to(&mut self, stayed: Option<u64>) -> Result<(), L1Error> {
         let from = self.view.head().map(|head| head.number);
         tracing::warn!(from, stayed, "L1 reorg detected");
         self.cut_back(stayed)?;
@@ -356,7 +352,7 @@ impl L1Reader {
     }
 
     /// Drops the blocks after this one; all for `None`.
-    fn cut_back(&mut self, stayed: Option<u64>) -> Result<(), RollupError> {
+    fn cut_back(&mut self, stayed: Option<u64>) -> Result<(), L1Error> {
         let is_kept = |number: u64| stayed.is_some_and(|stayed| number <= stayed);
         if let Some(log) = &mut self.log {
             match stayed {
@@ -376,7 +372,7 @@ impl L1Reader {
         header: L1Header,
         transactions: &[L1Transaction],
         known: &dyn Fn(&B256) -> bool,
-    ) -> Result<(), RollupError> {
+    ) -> Result<(), L1Error> {
         let mut events = Events::default();
         if !transactions.is_empty() {
             let first = self.first;
@@ -404,7 +400,7 @@ impl L1Reader {
     }
 
     /// Adds the events of the block after the head.
-    pub(super) fn accept(&mut self, header: L1Header, events: Events) -> Result<(), RollupError> {
+    pub(super) fn accept(&mut self, header: L1Header, events: Events) -> Result<(), L1Error> {
         self.view.accepts(&header, &events)?;
         if let Some(log) = &mut self.log {
             // Appended before the view changes: if this fails, the block is read again. In the
@@ -419,12 +415,7 @@ impl L1Reader {
 
     /// Fetches the data that a derivation lacks. Each call resolves a missing item, so the
     /// derivation ends.
-    fn fetch(
-        &self,
-        need: Need,
-        header: &L1Header,
-        data: &mut FetchedData,
-    ) -> Result<(), RollupError> {
+    fn fetch(&self, need: Need, header: &L1Header, data: &mut FetchedData) -> Result<(), L1Error> {
         match need {
             Need::Calls(transaction) => {
                 let calls = self.calls_of(self.view.deployment().rollup, transaction)?;
@@ -464,7 +455,7 @@ impl L1Reader {
         let synced = self.posted.as_ref().map_or(Ok(()), |posted| posted.sync());
         if let Some(checkpoint) = self.view.checkpoint()
             && let Err(error) =
-                synced.map_err(RollupError::from).and_then(|()| log.compact(&checkpoint.encode()))
+                synced.map_err(L1Error::from).and_then(|()| log.compact(&checkpoint.encode()))
         {
             tracing::warn!(%error, "failed to compact L1 history file, retrying when it has grown");
         }
@@ -496,7 +487,7 @@ impl L1Reader {
 
     /// Traces a transaction. Returns the calldata of all its successful calls of the rollup, in
     /// order. Unverified.
-    fn calls_of(&self, rollup: Address, transaction: B256) -> Result<Vec<Bytes>, RollupError> {
+    fn calls_of(&self, rollup: Address, transaction: B256) -> Result<Vec<Bytes>, L1Error> {
         let options = GethDebugTracingOptions::call_tracer(Default::default());
         let frame: CallFrame = self
             .client

@@ -1,12 +1,12 @@
 //! Progress of the worker in reading L1 and deriving the L2.
 
-use crate::RollupError;
+use crate::L1Error;
 use std::time::{Duration, Instant};
 
 /// A failed poll of L1.
 #[derive(Debug)]
 pub(crate) struct FailedPoll {
-    pub(crate) error: RollupError,
+    pub(crate) error: L1Error,
     /// Number of the newest L1 block that was read.
     pub(crate) read: u64,
     /// Number of L1's newest block.

@@ -4,7 +4,7 @@
 //! with well-formed false answers change nothing.
 
 use super::L1Client;
-use crate::{L1Error, error::Silence};
+use crate::l1::{L1Error, Silence};
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::U64;
 use alloy_provider::{Provider as _, RootProvider, transport::TransportError};

@@ -1,7 +1,7 @@
 //! The follower: imports the L2 blocks on L1, and the unsafe blocks of a sequencer on top.
 
 use crate::{
-    RollupError,
+    L2Error,
     l1::poller::L1Poll,
     l2::{import::import_unsafe, pool_log::PoolLog, syncer::L2Syncer},
 };
@@ -64,9 +64,9 @@ impl Follower {
     ///
     /// # Errors
     ///
-    /// [`RollupError`] if a block cannot be imported. Imported blocks are kept, and the next call
+    /// [`L2Error`] if a block cannot be imported. Imported blocks are kept, and the next call
     /// continues after them.
-    pub fn follow_l1(&mut self) -> Result<(), RollupError> {
+    pub fn follow_l1(&mut self) -> Result<(), L2Error> {
         // On an error the syncer keeps the displaced transactions until the next call.
         let update = self.sync.catch_up()?;
         self.is_reverted |= update.reverted;
@@ -79,7 +79,7 @@ impl Follower {
     }
 
     /// Moves the L2 head back to L1's blocks where the L2 has others.
-    fn settle(&mut self, displaced: &mut Vec<RecoveredTransaction>) -> Result<(), RollupError> {
+    fn settle(&mut self, displaced: &mut Vec<RecoveredTransaction>) -> Result<(), L2Error> {
         // A node without a feed derives the L2 from L1 alone, so it drops blocks that L1 has
         // reorged out.
         let (sync, has_feed) = (&self.sync, self.has_feed);
@@ -88,7 +88,7 @@ impl Follower {
             if !has_feed && sync.chain().head().hash != safe.hash {
                 sync.set_head(safe.hash, displaced)?;
             }
-            Ok::<_, RollupError>(())
+            Ok::<_, L2Error>(())
         })?;
         // A sequencer or a caller of the Engine API may have moved the head meanwhile, but the safe
         // block must stay canonical.
@@ -106,7 +106,7 @@ impl Follower {
         self.displaced.extend(displaced);
     }
 
-    fn tidy(&self) -> Result<(), RollupError> {
+    fn tidy(&self) -> Result<(), L2Error> {
         if let Some(log) = &self.pool_log {
             log.tidy(&self.sync.node, self.sync.safe()?.header.number, &self.displaced);
         }
@@ -116,7 +116,7 @@ impl Follower {
     /// Removes transactions of replaced blocks once their nonces are used. Until then another L1
     /// reorg may replace blocks with them, and this node may have to include them again as the
     /// sequencer.
-    fn forget_used(&mut self) -> Result<(), RollupError> {
+    fn forget_used(&mut self) -> Result<(), L2Error> {
         if self.displaced.is_empty() {
             return Ok(());
         }
@@ -140,10 +140,10 @@ impl Follower {
     ///
     /// # Errors
     ///
-    /// [`RollupError::Refused`] for a block that the rules of an L2 forbid,
-    /// [`RollupError::OtherL2`] for a block of another chain, and other errors of importing.
-    pub fn take_unsafe(&mut self, input: &Bytes) -> Result<Option<Arc<Block>>, RollupError> {
-        let malformed = |source| RollupError::Input { number: 0, source };
+    /// [`L2Error::Refused`] for a block that the rules of an L2 forbid,
+    /// [`L2Error::OtherL2`] for a block of another chain, and other errors of importing.
+    pub fn take_unsafe(&mut self, input: &Bytes) -> Result<Option<Arc<Block>>, L2Error> {
+        let malformed = |source| L2Error::Input { number: 0, source };
         let decoded = StatelessInput::decode(input).map_err(malformed)?;
         let payload = &decoded.request.payload;
         let chain = self.sync.chain();
@@ -162,7 +162,7 @@ impl Follower {
         // rejected in any case.
         let expected = chain.config().spec.chain_id();
         if decoded.chain_id != expected {
-            return Err(RollupError::OtherL2 { got: decoded.chain_id, expected });
+            return Err(L2Error::OtherL2 { got: decoded.chain_id, expected });
         }
         let new = self.sync.node.read(|node| import_unsafe(&node.chain, &decoded))?;
         // Blocks of a leader that were never fetched from it may be replaced by those of the next

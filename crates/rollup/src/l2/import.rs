@@ -1,6 +1,6 @@
 //! Import of L2 blocks from EXECUTE inputs, from L1 or from a sequencer.
 
-use crate::RollupError;
+use crate::L2Error;
 use alloy_primitives::B256;
 use chain::{Chain, ExecutedBlock, block_of};
 use codec::OwnedWitness;
@@ -24,14 +24,13 @@ fn own_witness(input: &Input<'_>) -> Option<OwnedWitness> {
 ///
 /// # Errors
 ///
-/// [`RollupError::Input`] if the input cannot be decoded, [`RollupError::Diverged`] if it does not
-/// contain the block, and [`RollupError::Chain`] if the block is invalid.
-pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<ExecutedBlock, RollupError> {
-    let malformed = |source| RollupError::Input { number: 0, source };
+/// [`L2Error::Input`] if the input cannot be decoded, [`L2Error::Diverged`] if it does not
+/// contain the block, and [`L2Error::Chain`] if the block is invalid.
+pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<ExecutedBlock, L2Error> {
+    let malformed = |source| L2Error::Input { number: 0, source };
     let decoded = Input::decode(bytes).map_err(malformed)?;
     let request = decoded.requests().iter().find(|it| it.payload.block_hash == hash);
-    let other =
-        |got, number| RollupError::Diverged { number, what: "the hash", got, expected: hash };
+    let other = |got, number| L2Error::Diverged { number, what: "the hash", got, expected: hash };
     let request = request.ok_or_else(|| other(B256::ZERO, 0))?;
     let raw = block_of(request, decoded.fork()).map_err(chain::ChainError::from)?;
     let Some(witness) = own_witness(&decoded) else { return Ok(chain.import(&raw)?) };
@@ -50,18 +49,18 @@ pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<ExecutedBlock, 
 ///
 /// # Errors
 ///
-/// [`RollupError::Refused`] if the rules of an L2 forbid the block, and [`RollupError::Chain`] if
+/// [`L2Error::Refused`] if the rules of an L2 forbid the block, and [`L2Error::Chain`] if
 /// it is invalid.
 pub(crate) fn import_unsafe(
     chain: &Chain,
     input: &StatelessInput<'_>,
-) -> Result<ExecutedBlock, RollupError> {
+) -> Result<ExecutedBlock, L2Error> {
     let (request, hash) = (&input.request, input.request.payload.block_hash);
     let raw = block_of(request, input.fork).map_err(chain::ChainError::from)?;
     let new = chain.import(&raw)?;
     // `None` only for a block with other than Ethereum's transactions, which an L2 never imports.
     let transactions = new.block.ethereum_transactions().unwrap_or_default();
-    let refused = |reason| RollupError::Refused { hash, reason: ExecuteError::Rules(reason) };
+    let refused = |reason| L2Error::Refused { hash, reason: ExecuteError::Rules(reason) };
     Rules::default().check(request, &transactions).map_err(refused)?;
     Ok(new)
 }
@@ -139,7 +138,7 @@ mod tests {
         assert!(refused(&|_| {}).is_ok());
         let wrong_state = refused(&|block| block.header.state_root = B256::repeat_byte(1));
         assert!(
-            matches!(wrong_state, Err(RollupError::Chain(ChainError::Invalid(_)))),
+            matches!(wrong_state, Err(L2Error::Chain(ChainError::Invalid(_)))),
             "{wrong_state:?}"
         );
         let blobs = refused(&|block| block.header.blob_gas_used = Some(131_072));
@@ -158,7 +157,7 @@ mod tests {
             assert!(chain.import(&raw).is_ok(), "Ethereum allows both");
             match import_unsafe(&chain, &input) {
                 Ok(_) => assert!(is_allowed),
-                Err(RollupError::Refused { reason: ExecuteError::Rules(reason), .. }) => {
+                Err(L2Error::Refused { reason: ExecuteError::Rules(reason), .. }) => {
                     assert_eq!((reason, is_allowed), (RuleViolation::Withdrawals(1), false));
                 }
                 Err(error) => panic!("{error}"),

@@ -2,6 +2,7 @@
 
 pub(crate) mod block_input;
 pub(crate) mod contracts;
+mod error;
 pub(crate) mod follower;
 pub(crate) mod heads;
 pub(crate) mod import;
@@ -10,3 +11,5 @@ pub(crate) mod signed_blocks;
 pub(crate) mod sync_progress;
 pub(crate) mod syncer;
 pub(crate) mod unsafe_block_client;
+
+pub use error::{FeedError, L2Error};

@@ -5,7 +5,7 @@
 //! acknowledged. The file is written without `fsync`: it survives the process, and most of it
 //! survives a power loss.
 
-use crate::{RollupError, service::data_dir::POOL};
+use crate::{L2Error, service::data_dir::POOL};
 use alloy_consensus::Transaction as _;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{
@@ -115,8 +115,8 @@ fn mend(path: &Path, genesis: B256) -> io::Result<()> {
 impl PoolLog {
     /// Opens or creates the file for the chain with this genesis, and returns its transactions,
     /// oldest first. The valid records of a damaged file are kept, and a copy of that file.
-    pub(crate) fn open(path: &Path, genesis: B256) -> Result<(Self, Vec<Bytes>), RollupError> {
-        let fault = |source| RollupError::Pool { path: path.to_owned(), source };
+    pub(crate) fn open(path: &Path, genesis: B256) -> Result<(Self, Vec<Bytes>), L2Error> {
+        let fault = |source| L2Error::Pool { path: path.to_owned(), source };
         mend(path, genesis).map_err(fault)?;
         let mut kept = Vec::new();
         let opened = RecordFile::open(path, genesis, |_, transaction| {
@@ -235,13 +235,13 @@ impl KeptPool {
     ///
     /// # Errors
     ///
-    /// [`RollupError::Pool`] if the file cannot be opened.
+    /// [`L2Error::Pool`] if the file cannot be opened.
     pub(crate) fn open(
         node: &Node,
         folder: &Path,
         genesis: B256,
         operator: Option<Address>,
-    ) -> Result<Self, RollupError> {
+    ) -> Result<Self, L2Error> {
         let (log, kept) = PoolLog::open(&folder.join(POOL), genesis)?;
         // Without limits, since all transactions were acknowledged. The file also has those of
         // replaced blocks, so there may be more than the pool's limits allow; and a rewritten file

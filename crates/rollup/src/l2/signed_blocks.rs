@@ -1,10 +1,9 @@
 //! Signatures of the sequencer on unsafe blocks, which allow a node to accept them from any peer.
 
 use crate::{
-    RollupError, RollupRules, Signer,
-    error::FeedError,
-    l1::{L1Client, Quorum},
-    l2::syncer,
+    L1Error, RollupRules, Signer, SignerError,
+    l1::{L1Client, Quorum, rollup_contracts},
+    l2::FeedError,
     probe::{Probe, Unanswered},
 };
 use alloy_eips::BlockNumHash;
@@ -92,7 +91,7 @@ impl SignedBlocks {
 
     /// Signs a block, unless it has a signature. With it the node vouches for the block and its
     /// ancestors.
-    fn sign(&self, number: u64, hash: B256) -> Result<(), RollupError> {
+    fn sign(&self, number: u64, hash: B256) -> Result<(), SignerError> {
         let Some((domain, Some(key))) = self.origin.get().filter(|_| !self.has(&hash)) else {
             return Ok(());
         };
@@ -130,7 +129,7 @@ impl SignedBlocks {
 #[derive(Debug, Default)]
 pub(crate) struct BlockSigning {
     waiting: VecDeque<BlockNumHash>,
-    pending: Option<Probe<Result<(), RollupError>>>,
+    pending: Option<Probe<Result<(), SignerError>>>,
     /// Time of the next attempt after a failure.
     not_before: Option<Instant>,
 }
@@ -284,14 +283,15 @@ impl PolicyTrust {
                 return Ok(false);
             }
         }
-        let unasked = |error: RollupError| FeedError::Policy(error.to_string());
+        let unasked = |error: L1Error| FeedError::Policy(error.to_string());
         let client = self.client.upgrade().ok_or(FeedError::NotOpen)?;
         let latest = alloy_eips::BlockId::latest();
         // Without the lock: L1 may be slow, and blocks of known accounts are accepted meanwhile.
         let (rollup, rules) = (self.rollup, self.rules);
         let is_admitted = client.most(Quorum::Answering, |provider| async move {
-            let admission = syncer::admission(provider, rollup, signer, rules, latest).await?;
-            Ok::<_, RollupError>(admission.is_by_policy())
+            let admission =
+                rollup_contracts::admission(provider, rollup, signer, rules, latest).await?;
+            Ok::<_, L1Error>(admission.is_by_policy())
         });
         let is_admitted = is_admitted.map_err(unasked)?;
         let mut known = self.known.lock();

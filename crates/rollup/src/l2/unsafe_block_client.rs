@@ -1,8 +1,10 @@
 //! Client for unsafe blocks of a sequencer, or of a node that forwards them.
 
 use crate::{
-    error::FeedError,
-    l2::signed_blocks::{FeedTrust, MAX_INPUTS, SignedInput},
+    l2::{
+        FeedError,
+        signed_blocks::{FeedTrust, MAX_INPUTS, SignedInput},
+    },
     service::node_handle::NodeHandle,
 };
 use alloy_primitives::Bytes;

@@ -1,6 +1,7 @@
 //! The JSON-RPC methods of the `rollup_` namespace.
 
 pub(crate) mod admin;
+pub(crate) mod error;
 pub(crate) mod forward;
 mod l1_fields;
 
@@ -23,6 +24,7 @@ use chain::{Block, ChainReader};
 use contracts::{
     ClaimError, L2_MESSENGER, Message, claim_calldata, kept_slot, logged_message, sent_slot,
 };
+use core::fmt::Display;
 use rpc::{
     Api, Args, Context, ErrorStyle, Number, Registry, RpcError, Telemetry, Workers, decode_pooled,
 };
@@ -313,8 +315,7 @@ impl RollupApi {
     }
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "passed to map_err")]
-fn internal(error: crate::RollupError) -> RpcError {
+fn internal(error: impl Display) -> RpcError {
     RpcError::internal(error.to_string())
 }
 

@@ -1,6 +1,6 @@
 //! L1 inputs of the next L2 block: an anchor, and the messages up to it.
 
-use crate::{RollupError, Signer, l1::L1View};
+use crate::{Signer, SignerError, l1::L1View};
 use alloy_consensus::{Transaction as _, TxEip1559};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall as _;
@@ -115,7 +115,7 @@ pub(crate) fn anchor_of(block: &Block) -> Option<Anchor> {
 ///
 /// # Errors
 ///
-/// [`RollupError::Signer`] if the operator's key gives no signature in time.
+/// [`SignerError`] if the operator's key gives no signature in time.
 pub(crate) fn system_transactions(
     view: &L1View,
     operator: &mut Operator,
@@ -124,7 +124,7 @@ pub(crate) fn system_transactions(
     relayed: u64,
     most: usize,
     deferred: impl Fn(u64) -> bool,
-) -> Result<SystemTransactions, RollupError> {
+) -> Result<SystemTransactions, SignerError> {
     let mut system = SystemTransactions { transactions: Vec::new(), relayed };
     let cost = operator.gas;
     if let Some(anchor) = anchor {
@@ -192,7 +192,7 @@ impl Operator {
         to: Address,
         input: Vec<u8>,
         gas_limit: u64,
-    ) -> Result<RecoveredTransaction, RollupError> {
+    ) -> Result<RecoveredTransaction, SignerError> {
         let transaction = TxEip1559 {
             chain_id: self.chain_id,
             nonce: self.nonce,

@@ -6,7 +6,7 @@
 
 use super::Sequencer;
 use crate::{
-    RollupError,
+    SequencerError,
     batcher::{PARTS, Throughput},
     config::BacklogConfig,
     l1::execute_rate::Capacity,
@@ -190,7 +190,7 @@ impl BacklogStatus {
 impl Sequencer {
     /// Updates the backlog and returns the pace of the next block. Closes the pool for transactions
     /// of users while the backlog is full, and opens it again.
-    pub(super) fn update_backlog(&mut self) -> Result<Pace, RollupError> {
+    pub(super) fn update_backlog(&mut self) -> Result<Pace, SequencerError> {
         self.follow_queue()?;
         let longest = self.config.backlog.longest(self.rules.max_lag);
         let now = self.clock.for_block(Instant::now());
@@ -207,7 +207,7 @@ impl Sequencer {
     }
 
     /// Updates the queue to the safe and the unsafe head.
-    fn follow_queue(&mut self) -> Result<(), RollupError> {
+    fn follow_queue(&mut self) -> Result<(), SequencerError> {
         let (safe, head, limits) =
             (self.sync.safe()?, self.chain().head().clone(), self.capacity());
         let mut queue = core::mem::take(&mut self.queue);

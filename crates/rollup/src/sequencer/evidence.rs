@@ -4,9 +4,9 @@
 //! sealing, planning and posting. The facts depend only on a block and the state after it, and
 //! never change: the self-check at sealing computes them, and the batcher reuses them.
 
-use crate::{RollupError, l2::contracts::relayed_after, sequencer::anchor::anchor_of};
+use crate::{l2::contracts::relayed_after, sequencer::anchor::anchor_of};
 use alloy_primitives::{Address, B256, Bytes, U256, map::B256Map};
-use chain::{AccountProof, Block, ChainReader};
+use chain::{AccountProof, Block, ChainError, ChainReader};
 use contracts::{Anchor, L2_MESSENGER};
 use parking_lot::Mutex;
 use std::{
@@ -54,7 +54,7 @@ impl EvidenceBook {
         &self,
         chain: &ChainReader,
         block: &Arc<Block>,
-    ) -> Result<Arc<BlockFacts>, RollupError> {
+    ) -> Result<Arc<BlockFacts>, ChainError> {
         // The lock is held during the few state reads, so that two threads do not both compute the
         // facts.
         let mut blocks = self.0.blocks.lock();
@@ -93,7 +93,7 @@ impl BlockFacts {
         chain: &ChainReader,
         block: &Block,
         account: Address,
-    ) -> Result<Arc<AccountProof>, RollupError> {
+    ) -> Result<Arc<AccountProof>, ChainError> {
         if let Some(known) = self.proofs.lock().get(&account) {
             return Ok(Arc::clone(known));
         }
@@ -110,7 +110,7 @@ impl BlockFacts {
         chain: &ChainReader,
         block: &Arc<Block>,
         account: Address,
-    ) -> Result<AccountFacts, RollupError> {
+    ) -> Result<AccountFacts, ChainError> {
         if let Some(known) = self.accounts.lock().get(&account) {
             return Ok(known.clone());
         }

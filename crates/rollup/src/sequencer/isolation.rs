@@ -7,7 +7,7 @@
 //! L1 rejects this block too, it has another reason, and nothing is dropped.
 
 use super::Sequencer;
-use crate::RollupError;
+use crate::SequencerError;
 use alloy_primitives::{B256, keccak256};
 use chain::Block;
 use node::DropTransaction;
@@ -64,7 +64,7 @@ impl Isolation {
 impl Sequencer {
     /// Replaces the oldest unsafe block if EXECUTE on L1 rejects it, and drops the transaction that
     /// causes this once it is found.
-    pub(super) fn isolate_refused(&mut self) -> Result<(), RollupError> {
+    pub(super) fn isolate_refused(&mut self) -> Result<(), SequencerError> {
         let safe = self.sync.safe()?;
         let oldest = self.chain().canonical_block(safe.header.number + 1)?;
         let is_oldest = |hash| oldest.as_ref().is_some_and(|block| block.hash == hash);
@@ -114,7 +114,7 @@ impl Sequencer {
         Some(users.map(|(hash, _)| hash).collect())
     }
 
-    fn drop_refused(&mut self, hash: B256) -> Result<(), RollupError> {
+    fn drop_refused(&mut self, hash: B256) -> Result<(), SequencerError> {
         let reason = "EXECUTE on L1 rejects every block with it";
         tracing::error!(transaction = %hash, reason, "dropped transaction");
         self.requeued.retain(|kept| *kept.transaction.hash() != hash);

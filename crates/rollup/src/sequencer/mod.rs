@@ -7,6 +7,7 @@
 pub(crate) mod anchor;
 mod backlog;
 pub(crate) mod budget;
+mod error;
 pub(crate) mod evidence;
 pub(crate) mod input_budget;
 mod isolation;
@@ -14,8 +15,10 @@ mod offer;
 mod recovery;
 mod sealing;
 
+pub use error::SequencerError;
+
 use crate::{
-    RollupError, RollupRules, SequencerConfig,
+    RollupRules, SequencerConfig,
     batcher::{BatcherHandle, Work},
     l1::{
         L1Clock, L1View,
@@ -160,8 +163,8 @@ impl Sequencer {
     }
 
     /// Reason why the last block has no L1 inputs.
-    pub(crate) fn not_relayed(&self) -> Option<RollupError> {
-        self.operator_refused.clone().map(RollupError::Operator)
+    pub(crate) fn not_relayed(&self) -> Option<SequencerError> {
+        self.operator_refused.clone().map(SequencerError::Operator)
     }
 
     /// Reason why the batcher does not post waiting blocks.
@@ -202,8 +205,8 @@ impl Sequencer {
     ///
     /// # Errors
     ///
-    /// [`RollupError`]; completed steps are kept, and the next call continues.
-    pub fn follow_l1(&mut self) -> Result<(), RollupError> {
+    /// [`SequencerError`]; completed steps are kept, and the next call continues.
+    pub fn follow_l1(&mut self) -> Result<(), SequencerError> {
         let update = self.sync.catch_up()?;
         if update.reverted {
             self.batcher.l1_went_back();
@@ -236,7 +239,7 @@ impl Sequencer {
     }
 
     /// Blocks that are not on L1, oldest first.
-    fn unsafe_blocks(&self) -> Result<Vec<Arc<Block>>, RollupError> {
+    fn unsafe_blocks(&self) -> Result<Vec<Arc<Block>>, SequencerError> {
         let (chain, safe) = (self.chain(), self.sync.safe()?);
         let numbers = safe.header.number + 1..=chain.head().header.number;
         let blocks = numbers.filter_map(|number| chain.canonical_block(number).transpose());
@@ -247,11 +250,11 @@ impl Sequencer {
     ///
     /// # Errors
     ///
-    /// [`RollupError`] if no block may or can be made.
+    /// [`SequencerError`] if no block may or can be made.
     pub(crate) fn make_block(
         &mut self,
         unknown_fork: Option<&Difference>,
-    ) -> Result<Option<Arc<Block>>, RollupError> {
+    ) -> Result<Option<Arc<Block>>, SequencerError> {
         let now = Instant::now();
         // First, even if no block is due: this opens the pool again once L1 has included enough.
         let pace = self.update_backlog()?;
@@ -260,19 +263,19 @@ impl Sequencer {
         // reverted.
         if silent > limit {
             let (silent, limit) = (silent.as_secs(), limit.as_secs());
-            return Err(RollupError::L1Silent { silent, limit });
+            return Err(SequencerError::L1Silent { silent, limit });
         }
         let Some(terms) = self.terms.clone() else { return Ok(None) };
         let chain = self.chain();
         let head = Arc::clone(chain.head());
         let time = self.clock.for_block(now);
         if let Some(difference) = unknown_fork.filter(|difference| time >= difference.at()) {
-            return Err(RollupError::UnknownFork { reason: difference.to_string() });
+            return Err(SequencerError::UnknownFork { reason: difference.to_string() });
         }
         if self.ahead_since.is_some() {
             let (number, got) = (head.header.number, head.header.timestamp);
             let expected = self.clock.next_block(now);
-            return Err(RollupError::AheadOfL1 { number, got, expected });
+            return Err(SequencerError::AheadOfL1 { number, got, expected });
         }
         if self.isolation.awaits_l1() {
             return Ok(None);

@@ -2,7 +2,7 @@
 //! the pool's.
 
 use super::Sequencer;
-use crate::{Duties, RollupError, RollupRules, l1::ForcedEntry};
+use crate::{Duties, RollupRules, SequencerError, l1::ForcedEntry};
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::{eip1559::MIN_PROTOCOL_BASE_FEE, eip2718::Decodable2718 as _};
 use alloy_primitives::{Address, B256};
@@ -172,7 +172,7 @@ impl Sequencer {
         &self,
         chain: &ChainReader,
         header: &Header,
-    ) -> Result<bool, RollupError> {
+    ) -> Result<bool, SequencerError> {
         let base_fee = header.base_fee_per_gas.unwrap_or_default();
         if base_fee <= MIN_PROTOCOL_BASE_FEE {
             return Ok(false);
@@ -203,7 +203,7 @@ impl Sequencer {
         chain: &ChainReader,
         known: &Duties,
         time: u64,
-    ) -> Result<Vec<Forced>, RollupError> {
+    ) -> Result<Vec<Forced>, SequencerError> {
         let l1_head = self.view().head().map_or(0, |head| head.number);
         let confirmed = l1_head.saturating_sub(self.config.confirmations);
         let state = chain.state();

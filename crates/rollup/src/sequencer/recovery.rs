@@ -2,7 +2,7 @@
 
 use super::Sequencer;
 use crate::{
-    RollupError,
+    SequencerError,
     l2::{contracts::relayed_after, pool_log::may_come_right},
     sequencer::anchor::anchor_of,
 };
@@ -31,7 +31,7 @@ impl Sequencer {
     /// its anchor refers to an L1 block or messages that a reorg removed. Also reverts blocks that
     /// have been ahead of L1's time for too long, after a reorg set it back. The transactions of
     /// reverted blocks are kept.
-    pub(super) fn rebuild_lost(&mut self) -> Result<(), RollupError> {
+    pub(super) fn rebuild_lost(&mut self) -> Result<(), SequencerError> {
         let instant = Instant::now();
         let (now, next) = (self.clock.at(instant), self.clock.next_block(instant));
         let is_ahead = self.chain().head().header.timestamp > next + JITTER;
@@ -59,7 +59,7 @@ impl Sequencer {
     }
 
     /// Reverts to a block, and keeps the transactions of the blocks after it.
-    pub(super) fn revert_to(&mut self, parent: B256) -> Result<(), RollupError> {
+    pub(super) fn revert_to(&mut self, parent: B256) -> Result<(), SequencerError> {
         // Before the head moves, so that the batcher posts none of the reverted blocks.
         self.batcher.forget();
         let mut displaced = Vec::new();
@@ -96,7 +96,7 @@ impl Sequencer {
         &mut self,
         block: &Arc<Block>,
         rejected: &[(B256, Rejection)],
-    ) -> Result<(), RollupError> {
+    ) -> Result<(), SequencerError> {
         self.return_gapped()?;
         if self.requeued.is_empty() {
             return Ok(());
@@ -135,7 +135,7 @@ impl Sequencer {
     /// Kept transactions precede the pool's in a block, so the missing ones, if they are in the
     /// pool, would be included only after them. One that the pool rejects for a reason that may
     /// pass is still kept: it was acknowledged.
-    pub(super) fn return_gapped(&mut self) -> Result<(), RollupError> {
+    pub(super) fn return_gapped(&mut self) -> Result<(), SequencerError> {
         let chain = self.chain();
         let base_fee = u128::from(chain.state().next_base_fee()?);
         let mut next = AddressMap::<u64>::default();

@@ -5,7 +5,7 @@ use super::{
     offer::{Offered, UserOffer},
 };
 use crate::{
-    Duties, DutyError, RollupError, SignerError,
+    Duties, DutyError, SequencerError, SignerError,
     duties::evidence,
     l1::{execute_rate::Capacity, poller::Terms},
     l2::contracts::{covered_by, relayed_after},
@@ -73,7 +73,7 @@ impl Sequencer {
         time: u64,
         terms: &Terms,
         pool_gas: Option<u64>,
-    ) -> Result<Option<SealedBlock>, RollupError> {
+    ) -> Result<Option<SealedBlock>, SequencerError> {
         let known = terms.duties;
         let mut l1_inputs = self.l1_inputs(chain, head, &known)?;
         let forced = self.forced(chain, &known, time)?;
@@ -96,12 +96,12 @@ impl Sequencer {
             let system = match self.system_transactions(chain, &l1_inputs, most, time) {
                 // Users do not wait for the operator's signer. Duties do: a block that has to
                 // discharge one is not sealed without it.
-                Err(RollupError::Signer(error)) if has_users => {
+                Err(SequencerError::Signer(error)) if has_users => {
                     tracing::warn!(%error, "operator's signer did not sign, sealing without L1 inputs");
                     l1_inputs.leave_out();
                     continue;
                 }
-                Err(RollupError::Signer(SignerError::Pending { .. })) => return Ok(None),
+                Err(SequencerError::Signer(SignerError::Pending { .. })) => return Ok(None),
                 system => system?,
             };
             let request = MineRequest {
@@ -182,7 +182,7 @@ impl Sequencer {
                     l1_inputs.leave_out();
                 }
                 SystemOutcome::OperatorRefused(reason) => {
-                    return Err(RollupError::Operator(reason));
+                    return Err(SequencerError::Operator(reason));
                 }
                 // Fewer kept transactions, then fewer messages, and finally a single message that
                 // is parked for anyone to deliver.
@@ -206,7 +206,7 @@ impl Sequencer {
     }
 
     /// Sets the coinbase to the policy's fee recipient, or else to the operator.
-    fn set_coinbase(&self, terms: &Terms, time: u64) -> Result<(), RollupError> {
+    fn set_coinbase(&self, terms: &Terms, time: u64) -> Result<(), SequencerError> {
         let recipient = terms.admission.fee_recipient(time)?;
         let coinbase = recipient.unwrap_or(self.config.operator_key.address());
         if self.node().read(|node| node.settings.coinbase) != coinbase {
@@ -222,7 +222,7 @@ impl Sequencer {
         chain: &ChainReader,
         head: &Arc<Block>,
         known: &Duties,
-    ) -> Result<L1Inputs, RollupError> {
+    ) -> Result<L1Inputs, SequencerError> {
         // Read from the state of the L2 and not counted in this process, since another node may
         // have made the last blocks.
         let (relayed, covered) = (relayed_after(chain, head)?, covered_by(chain, head)?);
@@ -242,7 +242,7 @@ impl Sequencer {
         l1_inputs: &L1Inputs,
         most: usize,
         time: u64,
-    ) -> Result<SystemTransactions, RollupError> {
+    ) -> Result<SystemTransactions, SequencerError> {
         let key = self.config.operator_key.clone();
         let spec = &chain.config().spec;
         let mut operator = Operator {
@@ -255,7 +255,7 @@ impl Sequencer {
         let deferred = |index| self.deferred.contains(&index);
         let L1Inputs { anchor, covered, relayed } = l1_inputs;
         let anchor = anchor.as_ref();
-        anchor::system_transactions(
+        Ok(anchor::system_transactions(
             self.view(),
             &mut operator,
             anchor,
@@ -263,7 +263,7 @@ impl Sequencer {
             *relayed,
             most,
             deferred,
-        )
+        )?)
     }
 
     /// Parks the last of the messages that an overdue block has to relay and that is not parked
@@ -272,7 +272,7 @@ impl Sequencer {
         &mut self,
         chain: &ChainReader,
         l1_inputs: &L1Inputs,
-    ) -> Result<bool, RollupError> {
+    ) -> Result<bool, SequencerError> {
         let L1Inputs { relayed, covered, .. } = *l1_inputs;
         for index in (relayed..covered.min(relayed + RELAYS)).rev() {
             let Some(message) = self.view().messages().range(index, index + 1).next() else {
@@ -291,7 +291,11 @@ impl Sequencer {
     }
 
     /// Checks the duties of a sealed block.
-    fn check_duties(&self, sealed: SealedBlock, known: Duties) -> Result<DutyCheck, RollupError> {
+    fn check_duties(
+        &self,
+        sealed: SealedBlock,
+        known: Duties,
+    ) -> Result<DutyCheck, SequencerError> {
         // On a copy of the chain that shares its state: readers must not see a block before it is
         // known to meet its duties.
         let mut after = self.node().read(|node| node.chain.detached());
@@ -349,8 +353,8 @@ fn system_outcome(
     }
 }
 
-fn too_large(sealed: &SealedBlock, limits: &Capacity) -> RollupError {
+fn too_large(sealed: &SealedBlock, limits: &Capacity) -> SequencerError {
     let (bytes, gas) = sealed.cost.map_or((0, 0), |cost| (cost.bytes, cost.gas));
     let (max_bytes, max_gas) = (limits.bytes, limits.gas);
-    RollupError::TooLarge { bytes, max_bytes, gas, max_gas }
+    SequencerError::TooLarge { bytes, max_bytes, gas, max_gas }
 }

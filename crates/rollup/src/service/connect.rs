@@ -3,9 +3,7 @@
 use crate::{
     Config, L1Client, L1Error, L1Profile, RollupError, RollupRules, SequencerConfig,
     check::Check,
-    error::Silence as _,
-    l1::{BlobClient, fork_schedule::Difference, profile},
-    l2::syncer,
+    l1::{BlobClient, Silence as _, fork_schedule::Difference, profile, rollup_contracts},
     service::{node_handle::NodeHandle, preflight, worker::MAX_RETRY_INTERVAL},
 };
 use chain::{Chain, ChainConfig, spec_of};
@@ -37,7 +35,7 @@ pub(super) struct Checked {
 impl Checked {
     /// Runs all checks against L1, and returns its parameters if none of them prevents a start.
     fn against(&self, client: &L1Client) -> Result<Connected, RollupError> {
-        let rules = syncer::rules(client, &self.deployment)?;
+        let rules = rollup_contracts::rules(client, &self.deployment)?;
         // The check of the prices uses the gas rules of L1's fork, which has to be known.
         let (forks, unknown_fork) = preflight::forks(client, &self.deployment)?;
         preflight::require_passed(slice::from_ref(&forks))?;
@@ -73,7 +71,7 @@ impl Checked {
     }
 
     /// Runs all checks except the fork check.
-    fn checks(&self, client: &L1Client, rules: &RollupRules) -> Result<Vec<Check>, RollupError> {
+    fn checks(&self, client: &L1Client, rules: &RollupRules) -> Result<Vec<Check>, L1Error> {
         let mut checks =
             preflight::of_l1(client, &self.deployment, rules, self.sequencing.as_ref())?;
         if let Some(beacon) = &self.beacon {

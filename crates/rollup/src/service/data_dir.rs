@@ -3,7 +3,7 @@
 //! With the list the node distinguishes a deleted file from one that never existed, and reports the
 //! loss.
 
-use crate::RollupError;
+use crate::service::error::ServiceError;
 use alloy_primitives::keccak256;
 use disk::RecordFile;
 use std::path::{Path, PathBuf};
@@ -45,15 +45,15 @@ impl DataDir {
     ///
     /// # Errors
     ///
-    /// [`RollupError::DataDir`] if the list cannot be read or written.
-    pub(crate) fn open(folder: &Path) -> Result<(Self, Vec<String>), RollupError> {
+    /// [`ServiceError::DataDir`] if the list cannot be read or written.
+    pub(crate) fn open(folder: &Path) -> Result<(Self, Vec<String>), ServiceError> {
         let path = folder.join(LIST);
         let mut listed = Vec::new();
         let (list, cut) = RecordFile::open(&path, keccak256(LIST), |_, name| {
             listed.push(String::from_utf8_lossy(name).into_owned());
             Ok(())
         })
-        .map_err(|source| RollupError::DataDir { path, source })?;
+        .map_err(|source| ServiceError::DataDir { path, source })?;
         let mut warnings = Vec::new();
         if let Some(cut) = cut {
             warnings.push(format!(
@@ -77,14 +77,14 @@ impl DataDir {
     ///
     /// # Errors
     ///
-    /// [`RollupError::DataDir`] if the list cannot be written.
-    pub(crate) fn note(&mut self) -> Result<(), RollupError> {
+    /// [`ServiceError::DataDir`] if the list cannot be written.
+    pub(crate) fn note(&mut self) -> Result<(), ServiceError> {
         // Listed after the file is created: a crash in between costs at most a warning about a
         // later loss, whereas the reverse order would report a file that never existed as lost.
         for (name, _) in LOSSES {
             if self.folder.join(name).exists() && !self.listed.iter().any(|it| it == name) {
                 let path = self.folder.join(LIST);
-                let fault = |source| RollupError::DataDir { path, source };
+                let fault = |source| ServiceError::DataDir { path, source };
                 self.list.append(name.as_bytes()).map_err(fault)?;
                 self.listed.push(name.to_owned());
             }

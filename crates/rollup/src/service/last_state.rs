@@ -2,7 +2,10 @@
 
 use crate::{
     RollupError,
-    service::snapshot::{newest_on_l1, open_existing, rules},
+    service::{
+        error::ServiceError,
+        snapshot::{newest_on_l1, open_existing, rules},
+    },
 };
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -65,10 +68,10 @@ impl LastState {
     ) -> Result<Self, RollupError> {
         let fault = |path: &Path| {
             let path = path.to_owned();
-            move |source: io::Error| RollupError::DataFile { path, source }
+            move |source: io::Error| ServiceError::DataFile { path, source }
         };
         let input = BufReader::with_capacity(1 << 20, File::open(file).map_err(fault(file))?);
-        let snapshot = Snapshot::open(input)?;
+        let snapshot = Snapshot::open(input).map_err(ServiceError::from)?;
         let header = &snapshot.head().header;
         let (number, got) = (header.number, header.hash_slow());
         let mut folder = file.as_os_str().to_owned();
@@ -78,7 +81,8 @@ impl LastState {
         let imported = ImportedFolder(folder);
         let (genesis, first) = (&deployment.genesis, deployment.genesis_hash);
         let expected = expected.unwrap_or(got);
-        snapshot.import(&imported.0, genesis, first, &rules(deployment), expected)?;
+        let import = snapshot.import(&imported.0, genesis, first, &rules(deployment), expected);
+        import.map_err(ServiceError::from)?;
         let chain = open_chain(&imported.0, genesis, rules(deployment))?;
         Self::at(chain, deployment, number, Some(imported))
     }
@@ -90,7 +94,7 @@ impl LastState {
         imported: Option<ImportedFolder>,
     ) -> Result<Self, RollupError> {
         let block = chain.canonical_block(number)?;
-        let block = block.ok_or_else(|| RollupError::Snapshot(SnapshotError::NoBlock(number)))?;
+        let block = block.ok_or_else(|| ServiceError::Snapshot(SnapshotError::NoBlock(number)))?;
         let state = chain.state_after(&block);
         let genesis = deployment.genesis.alloc.keys().copied().collect();
         Ok(Self { state, chain, genesis, _imported: imported })

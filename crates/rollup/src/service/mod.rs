@@ -3,6 +3,7 @@
 
 mod connect;
 pub(crate) mod data_dir;
+pub(crate) mod error;
 pub(crate) mod last_state;
 pub(crate) mod latency;
 pub(crate) mod metrics;
@@ -30,6 +31,7 @@ use crate::{
     },
     service::{
         data_dir::{DataDir, L1_LOG},
+        error::ServiceError,
         latency::Latencies,
         metrics::{ActorLevels, Levels, Readiness},
         node_handle::NodeHandle,
@@ -105,7 +107,7 @@ impl RollupNode {
 
     async fn open(mut config: Config) -> Result<Self, RollupError> {
         admin::check(config.admin.as_ref())?;
-        let deployment = Deployment::read(&config.deployment)?;
+        let deployment = Deployment::read(&config.deployment).map_err(ServiceError::from)?;
         preflight::require_passed(&[preflight::genesis(&config, &deployment)])?;
         let (l1, timeout) = (config.l1.clone(), config.l1_timeout);
         let has_beacon = !config.l1_beacon.is_empty();
@@ -177,7 +179,7 @@ impl RollupNode {
         if let Some(folder) = &config.data_dir {
             let field = "admin.json of the data directory";
             let unusable =
-                |error: io::Error| RollupError::Config { field, reason: error.to_string() };
+                |error: io::Error| ServiceError::Config { field, reason: error.to_string() };
             shared.controls.open(folder).map_err(unusable)?;
         }
         let health = Readiness {
@@ -333,7 +335,7 @@ impl Actors {
         let worker = started.inspect_err(|_| ends.store(true, Ordering::Relaxed))?;
         let ended = |error| {
             ends.store(true, Ordering::Relaxed);
-            no_thread(error)
+            ServiceError::NoThread(error)
         };
         let own = Arc::clone(&shared);
         let worker = spawn(&shared, Actor::Blocks, move || {
@@ -411,7 +413,8 @@ impl Ports {
         };
         let methods = rpc::overlaid(own, &rpc::methods(api, workers));
         let pages = Some(Pages { name, telemetry, health: Arc::new(health), more: None });
-        let server = RunningServer::start_with_pages(&config.server, methods, pages).await?;
+        let server = RunningServer::start_with_pages(&config.server, methods, pages).await;
+        let server = server.map_err(ServiceError::from)?;
         Ok(Self { server, admin, engine })
     }
 
@@ -431,7 +434,7 @@ async fn serve_engine(
     config: &Config,
     api: &Api,
     shared: &Arc<NodeHandle>,
-) -> Result<Option<EngineServer>, RollupError> {
+) -> Result<Option<EngineServer>, ServiceError> {
     let Some(EngineConfig { secret, serve: Some(address), .. }) = &config.engine else {
         return Ok(None);
     };
@@ -442,7 +445,7 @@ async fn serve_engine(
 }
 
 /// The driver of another client, if it is configured.
-fn driver(config: &Config, node: &Arc<Node>) -> Result<Option<Driver>, RollupError> {
+fn driver(config: &Config, node: &Arc<Node>) -> Result<Option<Driver>, ServiceError> {
     let Some(EngineConfig { secret, drive: Some(url), .. }) = &config.engine else {
         return Ok(None);
     };
@@ -471,9 +474,4 @@ fn spawn(
     shared.supervisor.start(actor);
     let thread = thread::Builder::new().name(actor.name().to_owned());
     thread.spawn(move || shared.supervisor.run(actor, work))
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "passed to map_err")]
-fn no_thread(error: io::Error) -> RollupError {
-    RollupError::Config { field: "threads", reason: error.to_string() }
 }

@@ -10,9 +10,9 @@ use crate::{
     l1::{
         BeaconFacts, BlobClient, Quorum,
         fork_schedule::{Difference, L1Schedule},
-        profile,
+        profile, rollup_contracts,
     },
-    l2::syncer,
+    service::error::ServiceError,
 };
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, U256};
@@ -31,9 +31,9 @@ const MAX_FINDINGS: usize = 8;
 /// [`RollupError`] if L1 does not answer, if the deployment cannot be read or is of another L1, or
 /// if L1 has other prices of EXECUTE: no further check is possible then.
 pub fn preflight(config: &Config) -> Result<Vec<Check>, RollupError> {
-    let deployment = Deployment::read(&config.deployment)?;
+    let deployment = Deployment::read(&config.deployment).map_err(ServiceError::from)?;
     let client = L1Client::new(&config.l1, config.l1_timeout)?;
-    let rules = syncer::rules(&client, &deployment)?;
+    let rules = rollup_contracts::rules(&client, &deployment)?;
     let rollup = format!("chain {}, rollup {}", deployment.l1_chain_id, deployment.rollup);
     let mut checks = vec![
         genesis(config, &deployment),
@@ -70,7 +70,7 @@ pub(crate) fn of_l1(
     deployment: &Deployment,
     rules: &RollupRules,
     sequencing: Option<&SequencerConfig>,
-) -> Result<Vec<Check>, RollupError> {
+) -> Result<Vec<Check>, L1Error> {
     let mut checks = vec![first_block(client, deployment)?];
     if let Some(SequencerConfig { advance_key, operator_key, .. }) = sequencing {
         checks.extend(remote_signer("signer of the advance key", advance_key));
@@ -119,7 +119,7 @@ pub(crate) fn genesis(config: &Config, deployment: &Deployment) -> Check {
 pub(crate) fn forks(
     client: &L1Client,
     deployment: &Deployment,
-) -> Result<(Check, Option<Difference>), RollupError> {
+) -> Result<(Check, Option<Difference>), L1Error> {
     let (name, expected) = ("fork schedule", "the forks of L1, at the same times");
     let Some(schedule) = L1Schedule::of(client)? else {
         let got = "L1 does not support eth_config".to_owned();
@@ -150,7 +150,7 @@ pub(crate) fn forks(
 
 /// Checks that the contracts have no logs before the first L1 block that a node reads. The node
 /// would miss them, e.g. a message, and then reject each block that relays later messages.
-fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, RollupError> {
+fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, L1Error> {
     const ADVICE: &str = "set `l1Block` of the deployment file to the L1 block of the deployment";
     let &Deployment { l1_block, rollup, message_queue, forced, .. } = deployment;
     let name = "first L1 block";
@@ -184,13 +184,13 @@ fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, Roll
                 "compare `l1Block` of the deployment file with the block of the deployment";
             Check::passed(name, got, expected).with(CheckOutcome::Warning, advice)
         }
-        Err(error) => return Err(L1Error::from(error).into()),
+        Err(error) => return Err(error.into()),
     })
 }
 
 /// Decision of a policy on an account; an error is a rejection. L1 clients express the reason in
 /// different words, so it is not compared.
-struct Decision(Option<RollupError>);
+struct Decision(Option<L1Error>);
 
 impl PartialEq for Decision {
     fn eq(&self, other: &Self) -> bool {
@@ -206,7 +206,7 @@ fn keys(
     rules: &RollupRules,
     advance: Address,
     operator: Address,
-) -> Result<Check, RollupError> {
+) -> Result<Check, L1Error> {
     let name = "sequencing policy";
     let head = client.header(BlockNumberOrTag::Latest)?;
     let time = head.map_or(0, |read| read.header.timestamp);
@@ -215,12 +215,13 @@ fn keys(
         let (rollup, rules) = (deployment.rollup, *rules);
         // Only the decision is compared: nodes may be at different blocks.
         let decided = client.most(Quorum::Answering, |provider| async move {
-            let admission = syncer::admission(provider, rollup, account, rules, latest).await?;
-            Ok::<_, RollupError>(Decision(admission.fee_recipient(time).err()))
+            let admission =
+                rollup_contracts::admission(provider, rollup, account, rules, latest).await?;
+            Ok::<_, L1Error>(Decision(admission.fee_recipient(time).err()))
         });
         match decided?.0 {
             None => Ok(None),
-            Some(RollupError::NotAuthorized { reason, .. }) => Ok(Some(reason)),
+            Some(L1Error::NotAuthorized { reason, .. }) => Ok(Some(reason)),
             Some(error) => Err(error),
         }
     };
@@ -255,7 +256,7 @@ fn remote_signer(name: &'static str, key: &Signer) -> Option<Check> {
 }
 
 /// Checks that the `advance` account has ether on L1.
-fn float(client: &L1Client, advance: Address, operator: Address) -> Result<Check, RollupError> {
+fn float(client: &L1Client, advance: Address, operator: Address) -> Result<Check, L1Error> {
     let balance = |account| {
         let provider = client.inner().provider().clone();
         client.wait(async move { provider.get_balance(account).await }).map_err(L1Error::from)
@@ -281,7 +282,7 @@ pub(crate) fn of_beacon(
     client: &L1Client,
     deployment: &Deployment,
     blobs: &BlobClient,
-) -> Result<Vec<Check>, RollupError> {
+) -> Result<Vec<Check>, L1Error> {
     let name = "consensus client";
     let Some(head) = client.header(BlockNumberOrTag::Latest)? else { return Ok(Vec::new()) };
     let (time, chain) = (head.header.timestamp, deployment.l1_chain_id);
@@ -334,12 +335,12 @@ pub(crate) fn warnings(checks: &[Check]) -> Vec<String> {
 }
 
 /// Logs the warnings, and fails with the first check that prevents a start.
-pub(crate) fn require_passed(checks: &[Check]) -> Result<(), RollupError> {
+pub(crate) fn require_passed(checks: &[Check]) -> Result<(), ServiceError> {
     for check in checks {
         match check.verdict {
             CheckOutcome::Passed => {}
             CheckOutcome::Warning => tracing::warn!(%check, "preflight check failed"),
-            CheckOutcome::Refused => return Err(RollupError::Preflight(Box::new(check.clone()))),
+            CheckOutcome::Refused => return Err(ServiceError::Preflight(Box::new(check.clone()))),
         }
     }
     Ok(())

@@ -1,6 +1,9 @@
 //! Snapshots of an L2, from which a follower can start when old blobs are no longer available.
 
-use crate::{L1Client, L1Reader, RollupError, service::data_dir::L1_LOG};
+use crate::{
+    L1Client, L1Error, L1Reader, RollupError,
+    service::{data_dir::L1_LOG, error::ServiceError},
+};
 use alloy_primitives::B256;
 use chain::{Chain, ChainConfig, spec_of};
 use contracts::Deployment;
@@ -35,7 +38,7 @@ pub(super) fn rules(deployment: &Deployment) -> ChainConfig {
 ///
 /// # Errors
 ///
-/// [`RollupError::Snapshot`] if the block or its state is pruned, or if the file cannot be written;
+/// [`ServiceError::Snapshot`] if the block or its state is pruned, or if the file cannot be written;
 /// [`RollupError::Chain`] if the chain cannot be opened.
 pub fn export_snapshot(
     data_dir: &Path,
@@ -45,7 +48,7 @@ pub fn export_snapshot(
 ) -> Result<SnapshotSummary, RollupError> {
     let fault = |path: &Path| {
         let path = path.to_owned();
-        move |error: io::Error| RollupError::DataFile { path, source: error }
+        move |error: io::Error| ServiceError::DataFile { path, source: error }
     };
     let chain = open_existing(data_dir, deployment)?;
     let number = match number {
@@ -53,10 +56,11 @@ pub fn export_snapshot(
         None => newest_on_l1(&chain, data_dir, deployment)?,
     };
     let block = chain.canonical_block(number)?;
-    let block = block.ok_or_else(|| RollupError::Snapshot(SnapshotError::NoBlock(number)))?;
+    let block = block.ok_or_else(|| ServiceError::Snapshot(SnapshotError::NoBlock(number)))?;
     let out = File::create(file).map_err(fault(file))?;
     let mut out = BufWriter::with_capacity(1 << 20, out);
-    let records = export(&chain, &block, deployment.genesis_hash, &mut out)?;
+    let records = export(&chain, &block, deployment.genesis_hash, &mut out);
+    let records = records.map_err(ServiceError::from)?;
     let written = out.flush().and_then(|()| out.get_ref().sync_all());
     written.map_err(fault(file))?;
     Ok(SnapshotSummary { number, hash: block.hash, records })
@@ -69,7 +73,7 @@ pub(super) fn open_existing(
 ) -> Result<Chain, RollupError> {
     if !data_dir.join("blocks").is_dir() {
         let source = io::ErrorKind::NotFound.into();
-        return Err(RollupError::DataFile { path: data_dir.to_owned(), source });
+        return Err(ServiceError::DataFile { path: data_dir.to_owned(), source }.into());
     }
     Ok(open_chain(data_dir, &deployment.genesis, rules(deployment))?)
 }
@@ -96,8 +100,8 @@ pub(super) fn newest_on_l1(
 ///
 /// # Errors
 ///
-/// [`RollupError::Snapshot`] if the snapshot is damaged or forged, or if its block is not on L1,
-/// and [`RollupError::SnapshotNotFinal`]; the folder is then removed.
+/// [`ServiceError::Snapshot`] if the snapshot is damaged or forged, or if its block is not on L1,
+/// and [`ServiceError::SnapshotNotFinal`]; the folder is then removed.
 pub fn import_snapshot(
     file: &Path,
     data_dir: &Path,
@@ -107,7 +111,7 @@ pub fn import_snapshot(
 ) -> Result<SnapshotSummary, RollupError> {
     let fault = |path: &Path| {
         let path = path.to_owned();
-        move |error: io::Error| RollupError::DataFile { path, source: error }
+        move |error: io::Error| ServiceError::DataFile { path, source: error }
     };
     let is_empty = |path: &Path| match fs::read_dir(path) {
         Ok(mut entries) => Ok(entries.next().is_none()),
@@ -115,10 +119,10 @@ pub fn import_snapshot(
         Err(error) => Err(error),
     };
     if !is_empty(data_dir).map_err(fault(data_dir))? {
-        return Err(fault(data_dir)(io::ErrorKind::DirectoryNotEmpty.into()));
+        return Err(fault(data_dir)(io::ErrorKind::DirectoryNotEmpty.into()).into());
     }
     let input = BufReader::with_capacity(1 << 20, File::open(file).map_err(fault(file))?);
-    let snapshot = Snapshot::open(input)?;
+    let snapshot = Snapshot::open(input).map_err(ServiceError::from)?;
     // Imported into a sibling folder, so that an interrupted import leaves no data directory. The
     // name is built from the path's components: with a trailing slash it would be a subfolder.
     let mut part = data_dir.components().as_path().as_os_str().to_owned();
@@ -152,14 +156,15 @@ fn import_into(
     let number = snapshot.head().header.number;
     let (got, expected) = (l1.chain_id()?, deployment.l1_chain_id);
     if got != expected {
-        return Err(RollupError::OtherL1 { got, expected });
+        return Err(L1Error::OtherL1 { got, expected }.into());
     }
     let hash = match number {
         0 => deployment.genesis_hash,
         _ => hash_on_l1(folder, deployment, l1, number, allows_unfinal)?,
     };
     let (genesis, first) = (&deployment.genesis, deployment.genesis_hash);
-    let records = snapshot.import(folder, genesis, first, &rules(deployment), hash)?;
+    let records = snapshot.import(folder, genesis, first, &rules(deployment), hash);
+    let records = records.map_err(ServiceError::from)?;
     Ok(SnapshotSummary { number, hash, records })
 }
 
@@ -184,12 +189,12 @@ fn hash_on_l1(
         if let Some(block) = update.advanced.iter().rev().find(|block| block.number == number) {
             if block.l1_block > finalized && !allows_unfinal {
                 let l1_block = block.l1_block;
-                return Err(RollupError::SnapshotNotFinal { number, l1_block, finalized });
+                return Err(ServiceError::SnapshotNotFinal { number, l1_block, finalized }.into());
             }
             return Ok(block.hash);
         }
         if !update.more {
-            return Err(RollupError::Snapshot(SnapshotError::NotTaken(number)));
+            return Err(ServiceError::Snapshot(SnapshotError::NotTaken(number)).into());
         }
     }
 }

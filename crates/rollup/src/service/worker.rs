@@ -6,24 +6,28 @@ mod leadership;
 use leadership::Leadership;
 
 use crate::{
-    Follower, L1Client, L1Profile, L1Reader, RollupError, RollupRules, Sequencer, SequencerConfig,
-    Submitter,
-    batcher::{Batcher, BatcherHandle},
+    Follower, L1Client, L1Profile, L1Reader, L2Error, RollupError, RollupRules, Sequencer,
+    SequencerConfig, Submitter,
+    batcher::{Batcher, BatcherError, BatcherHandle},
     l1::{
         Quorum,
         poller::{L1Poll, L1Poller, L1Polls, Sequencing},
+        rollup_contracts,
         sync_state::L1SyncState,
     },
     l2::{
         pool_log::{KeptPool, PoolLog},
         signed_blocks::BlockSigning,
-        syncer::{self, L2Syncer},
+        syncer::L2Syncer,
         unsafe_block_client::UnsafeBlockClient,
     },
     lease::{Fence, Lease},
     probe::{Probe, Unanswered},
-    rpc::admin::{AdminCommand, AdminRequest, Responder, RoleError, sequencer_at},
-    service::{metrics::Levels, node_handle::NodeHandle, supervisor::Actor},
+    rpc::{
+        admin::{AdminCommand, AdminRequest, Responder, sequencer_at},
+        error::RoleError,
+    },
+    service::{error::ServiceError, metrics::Levels, node_handle::NodeHandle, supervisor::Actor},
 };
 use alloy_eips::{BlockId, BlockNumHash, eip2718::Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes};
@@ -31,7 +35,6 @@ use chain::RecoveredTransaction;
 use client::RedactedUrl;
 use node::Node;
 use std::{
-    io,
     path::PathBuf,
     sync::{
         Arc,
@@ -154,7 +157,7 @@ impl Worker {
         let rate = start.shared.rate.clone();
         let poller = L1Poller::new(reader, Arc::clone(&start.node), sequencing, rate);
         let polls = poller.start(start.poll, Arc::clone(&start.stop), Arc::clone(&start.shared));
-        let polls = polls.map_err(no_thread)?;
+        let polls = polls.map_err(ServiceError::NoThread)?;
         let (active_role, overtaken) = (None, (0, B256::ZERO));
         let leadership = Leadership::new(is_sequencer);
         let has_lease = start.lease.is_some();
@@ -187,7 +190,7 @@ impl Worker {
     }
 
     /// Starts the batcher's thread; `None` if the node has no keys for it.
-    fn batcher(&self, sync: &L2Syncer) -> Option<Result<BatcherHandle, RollupError>> {
+    fn batcher(&self, sync: &L2Syncer) -> Option<Result<BatcherHandle, BatcherError>> {
         let config = self.start.sequencing.as_deref()?;
         let (client, deployment) = (Arc::clone(&self.client), sync.view.deployment());
         let folder = self.start.data_dir.as_deref();
@@ -196,7 +199,7 @@ impl Worker {
             Batcher::new(client, deployment, rules, config, profile, self.reads_blobs, folder);
         Some(batcher.and_then(|batcher| {
             let batcher = batcher.with_fence(self.fence.clone());
-            batcher.start(Arc::clone(&self.start.shared)).map_err(no_thread)
+            batcher.start(Arc::clone(&self.start.shared)).map_err(BatcherError::NoThread)
         }))
     }
 
@@ -324,12 +327,12 @@ impl Worker {
                 return Err(RoleError::Nonce { got: used, expected: with_waiting });
             }
             let admission = client.most(Quorum::Answering, |provider| {
-                syncer::admission(provider, rollup, account, rules, at)
+                rollup_contracts::admission(provider, rollup, account, rules, at)
             });
             admission?.fee_recipient(time)?;
             Ok(())
         });
-        probe.map_err(|error| RoleError::Unready(no_thread(error)))
+        probe.map_err(|error| RoleError::Unready(BatcherError::NoThread(error)))
     }
 
     /// Completes a promotion once its checks have passed, or rejects it.
@@ -423,13 +426,13 @@ impl Worker {
     /// may be a transaction of its own from before it lost its chain. From the second one on this
     /// node has to stop: otherwise both nodes would acknowledge transactions that the other one's
     /// blocks replace.
-    fn shares_keys(&self) -> Option<RollupError> {
+    fn shares_keys(&self) -> Option<ServiceError> {
         let ((times, transaction), account) = (self.overtaken, self.account()?);
         // After a takeover by lease, transactions that the previous leader had in flight do not
         // count.
         let config = self.start.sequencing.as_deref().filter(|_| self.start.lease.is_some());
         let left_over = config.map_or(0, |config| config.submitter.max_in_flight as u64);
-        (times > 1 + left_over).then_some(RollupError::SharedKeys { account, times, transaction })
+        (times > 1 + left_over).then_some(ServiceError::SharedKeys { account, times, transaction })
     }
 
     const fn role(&self) -> &'static str {
@@ -438,11 +441,6 @@ impl Worker {
             _ => "follower",
         }
     }
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "passed to map_err")]
-fn no_thread(error: io::Error) -> RollupError {
-    RollupError::Config { field: "threads", reason: error.to_string() }
 }
 
 impl Worker {
@@ -469,7 +467,8 @@ impl Worker {
                 let switches = shared.controls.get();
                 if may_seal && switches.sealing {
                     let unknown_fork = shared.unknown_fork.lock().clone();
-                    outcome = sequencer.make_block(unknown_fork.as_ref()).map(|made| {
+                    let made = sequencer.make_block(unknown_fork.as_ref());
+                    outcome = made.map_err(RollupError::from).map(|made| {
                         // Signed only while this node still leads: if the disk hung during the
                         // append, another node may lead by now. Without the signature no node
                         // accepts the block.
@@ -487,7 +486,7 @@ impl Worker {
                 not_submitted = sequencer.not_submitted();
                 not_relayed = sequencer.not_relayed().map(|error| error.to_string());
                 if let Some(error) = shares_keys {
-                    outcome = Err(error);
+                    outcome = Err(error.into());
                 }
             }
             self.signing.advance(&shared.signed);
@@ -509,7 +508,8 @@ impl Worker {
             }
             // The status has one fault: first those that stop block production, then those that
             // stop derivation, then those that delay posting and relaying.
-            let failed = outcome.and(taken).err().map(|error| error.to_string());
+            let failed =
+                outcome.and(taken.map_err(RollupError::from)).err().map(|error| error.to_string());
             let failed = failed.or_else(|| not_led.map(|error| error.to_string()));
             let unread = l1_sync.fault().or_else(|| self.silent_since_start(&l1_sync));
             let fault = failed.or(unread).or(not_submitted).or(not_relayed);
@@ -578,13 +578,13 @@ impl Worker {
 
     fn follow_l1(&mut self) -> Result<(), RollupError> {
         match &mut self.active_role {
-            Some(ActiveRole::Sequencer(sequencer)) => sequencer.follow_l1(),
-            Some(ActiveRole::Follower(follower)) => follower.follow_l1(),
+            Some(ActiveRole::Sequencer(sequencer)) => Ok(sequencer.follow_l1()?),
+            Some(ActiveRole::Follower(follower)) => Ok(follower.follow_l1()?),
             None => Ok(()),
         }
     }
 
-    fn take_unsafe(&mut self, inputs: &[Bytes]) -> Result<(), RollupError> {
+    fn take_unsafe(&mut self, inputs: &[Bytes]) -> Result<(), L2Error> {
         let Some(ActiveRole::Follower(follower)) = &mut self.active_role else { return Ok(()) };
         inputs.iter().try_for_each(|input| follower.take_unsafe(input).map(drop))
     }

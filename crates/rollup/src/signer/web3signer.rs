@@ -1,5 +1,6 @@
 //! Remote signer: Web3Signer's HTTP API for eth1 keys.
 
+use super::SignerError;
 use alloy_primitives::{Address, B256, Bytes, Signature, hex, keccak256, map::B256Map};
 use client::RedactedUrl;
 use parking_lot::{Condvar, Mutex};
@@ -18,82 +19,6 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_ANSWER: usize = 1 << 20;
 /// Maximum number of characters of a response in an error.
 const EXCERPT: usize = 200;
-
-/// Error of a remote signer.
-#[derive(Debug, thiserror::Error)]
-pub enum SignerError {
-    /// The URL is malformed.
-    #[error("{url} is not the URL of a signer: {reason}")]
-    Url {
-        /// The URL.
-        url: RedactedUrl,
-        /// Error of the parser.
-        reason: String,
-    },
-    /// The signer does not answer.
-    #[error("the remote signer at {url} does not answer: {reason}")]
-    Silent {
-        /// The URL.
-        url: RedactedUrl,
-        /// Error of the connection or timeout.
-        reason: String,
-    },
-    /// The signer rejects a request.
-    #[error("the remote signer at {url} answers with HTTP status {status}: {excerpt}")]
-    Refused {
-        /// The URL.
-        url: RedactedUrl,
-        /// HTTP status.
-        status: u16,
-        /// Beginning of the response.
-        excerpt: String,
-    },
-    /// The signer has not answered within the time that a block reserves for it.
-    #[error("the remote signer at {url} has not signed yet")]
-    Pending {
-        /// The URL.
-        url: RedactedUrl,
-    },
-    /// The response does not follow Web3Signer's API.
-    #[error("the remote signer at {url} answers {excerpt:?}, expected {expected}")]
-    Malformed {
-        /// The URL.
-        url: RedactedUrl,
-        /// Beginning of the response.
-        excerpt: String,
-        /// Expected format.
-        expected: &'static str,
-    },
-    /// The signer does not have the key.
-    #[error("the remote signer at {url} has {keys} keys, and none of them is that of {account}")]
-    NoKey {
-        /// The URL.
-        url: RedactedUrl,
-        /// Number of the signer's keys.
-        keys: usize,
-        /// The account.
-        account: Address,
-    },
-    /// The signature of a transaction is invalid or recovers to another account, so no block may
-    /// contain it.
-    #[error("the signature of {expected} recovers to {got:?}")]
-    Unrecoverable {
-        /// Account that the signature recovers to, if it is valid.
-        got: Option<Address>,
-        /// Account of the key.
-        expected: Address,
-    },
-    /// The signature was made with another key, or for another transaction.
-    #[error("the remote signer at {url} has signed for {got}, expected {expected}")]
-    WrongKey {
-        /// The URL.
-        url: RedactedUrl,
-        /// Account that the signature recovers to.
-        got: Address,
-        /// Account of the key.
-        expected: Address,
-    },
-}
 
 /// Key of an account at a Web3Signer.
 #[derive(Debug)]

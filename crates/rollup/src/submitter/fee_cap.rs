@@ -5,7 +5,7 @@
 //! time until its maximum fee is lower.
 
 use super::Submitter;
-use crate::{RollupError, l1::L1Client};
+use crate::{SubmitterError, l1::L1Client};
 
 /// Number of L1 blocks after which a learned cap expires: the client may use another node by then,
 /// or the node's operator may have raised the cap.
@@ -23,7 +23,7 @@ pub(super) struct FeeCap {
 impl FeeCap {
     /// Learns the cap from a node's error for a transaction with this maximum fee, in wei. Other
     /// errors are ignored.
-    pub(super) fn learn(&mut self, error: &RollupError, cost: u128, head: u64) {
+    pub(super) fn learn(&mut self, error: &SubmitterError, cost: u128, head: u64) {
         let message = error.to_string();
         let Some((_, named)) = message.split_once("exceeds the configured cap") else { return };
         let named = named.trim_start_matches(" (").split(' ').next().unwrap_or_default();
@@ -62,14 +62,14 @@ impl Submitter {
     ///
     /// # Errors
     ///
-    /// [`RollupError::TxFeeCap`] if that is below the highest possible base fee of the next L1
+    /// [`SubmitterError::TxFeeCap`] if that is below the highest possible base fee of the next L1
     /// block plus the tip.
     pub(super) fn affordable(
         &mut self,
         gas_limit: u64,
         base_fee: u128,
         head: u64,
-    ) -> Result<u128, RollupError> {
+    ) -> Result<u128, SubmitterError> {
         if self.fee_cap.learned.is_some_and(|(_, at)| head.saturating_sub(at) >= LIFETIME) {
             self.fee_cap.learned = None;
         }
@@ -78,7 +78,7 @@ impl Submitter {
         // The base fee of the next block is an eighth higher at most (EIP-1559).
         let least = base_fee.saturating_add(base_fee / 8).saturating_add(self.config.tip);
         if most < least {
-            return Err(RollupError::TxFeeCap { gas: gas_limit, price: least, cap });
+            return Err(SubmitterError::TxFeeCap { gas: gas_limit, price: least, cap });
         }
         Ok(most)
     }

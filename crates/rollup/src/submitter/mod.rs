@@ -5,6 +5,7 @@
 //! queued after a rejected one. The caller plans the next one meanwhile. `look` tracks all
 //! transactions in flight, with requests on other threads.
 
+mod error;
 mod fee_cap;
 mod in_flight;
 mod refusal;
@@ -14,13 +15,14 @@ mod spending;
 mod tracking;
 mod transaction;
 
+pub use error::SubmitterError;
 pub use in_flight::InFlight;
 pub use transaction::{Blobs, TxData};
 
 pub(crate) use refusal::{is_execution_failure, is_refusal};
 
 use crate::{
-    L1Error, RollupError, Signer,
+    L1Error, Signer,
     l1::{L1Client, L1View},
     lease::Fence,
     probe::Probe,
@@ -146,7 +148,7 @@ pub struct Submitter {
     /// The transaction to which L1's pool has not responded yet.
     sending: Option<Sending>,
     /// The pending request that resends transactions.
-    resending: Option<Probe<Result<(), RollupError>>>,
+    resending: Option<Probe<Result<(), SubmitterError>>>,
     /// Round trip of the last response of L1's pool.
     round_trip: Duration,
     /// Number of transactions in flight when L1's pool last rejected a further one, i.e. its limit
@@ -211,8 +213,8 @@ impl Submitter {
     ///
     /// # Errors
     ///
-    /// [`RollupError::Spending`] if the file cannot be used.
-    pub fn with_spending(self, path: &Path) -> Result<Self, RollupError> {
+    /// [`SubmitterError::Spending`] if the file cannot be used.
+    pub fn with_spending(self, path: &Path) -> Result<Self, SubmitterError> {
         let spending = Spending::open(path, self.chain_id, self.key.address())?;
         Ok(Self { spending, ..self })
     }
@@ -221,12 +223,15 @@ impl Submitter {
     ///
     /// # Errors
     ///
-    /// [`RollupError::Funds`] if its balance is zero; [`RollupError::L1`] if a request to L1 fails.
-    pub(crate) fn is_ready(client: &L1Client, account: Address) -> Result<(u64, u64), RollupError> {
+    /// [`SubmitterError::Funds`] if its balance is zero; [`SubmitterError::L1`] if a request to L1 fails.
+    pub(crate) fn is_ready(
+        client: &L1Client,
+        account: Address,
+    ) -> Result<(u64, u64), SubmitterError> {
         let (Account { used, balance, .. }, taken) =
             account_at(client, account, BlockId::latest(), true)?;
         if balance.is_zero() {
-            return Err(RollupError::Funds { account, balance, cost: U256::ONE });
+            return Err(SubmitterError::Funds { account, balance, cost: U256::ONE });
         }
         Ok((used, taken.unwrap_or(used)))
     }
@@ -288,15 +293,15 @@ impl Submitter {
     ///
     /// # Errors
     ///
-    /// [`RollupError::L1`] with L1's error; [`RollupError::Funds`] and
-    /// [`RollupError::SpendingLimit`] for all transactions in flight together, before anything is
+    /// [`SubmitterError::L1`] with L1's error; [`SubmitterError::Funds`] and
+    /// [`SubmitterError::SpendingLimit`] for all transactions in flight together, before anything is
     /// sent; the errors of [`Self::acknowledge`].
     pub fn submit(
         &mut self,
         client: &Arc<L1Client>,
         view: &L1View,
         candidate: TxCandidate,
-    ) -> Result<(), RollupError> {
+    ) -> Result<(), SubmitterError> {
         self.acknowledge()?;
         let account = self.key.address();
         let head = view.head().map_or(0, |head| head.number);
@@ -342,7 +347,7 @@ impl Submitter {
         // Maximum costs, since L1 may include all of them in one block at the highest fee.
         let owed = others.fold(cost, |sum, sent| sum.saturating_add(sent.cost));
         if balance < U256::from(owed) {
-            return Err(RollupError::Funds { account, balance, cost: U256::from(owed) });
+            return Err(SubmitterError::Funds { account, balance, cost: U256::from(owed) });
         }
         if balance < U256::from(self.config.low_balance) {
             tracing::warn!(%account, %balance, "low balance of the L1 account");
@@ -350,7 +355,7 @@ impl Submitter {
         let spent = self.spent_besides(nonce).saturating_add(owed);
         // Checked before anything is signed: this ends any loop of failing transactions.
         if spent > self.config.daily_limit {
-            return Err(RollupError::SpendingLimit { spent, limit: self.config.daily_limit });
+            return Err(SubmitterError::SpendingLimit { spent, limit: self.config.daily_limit });
         }
         let (raw, hash) = self.unsigned(nonce, gas_limit, fees, &data).sign(&self.key)?;
         let has_blobs = data.blobs.is_some();
@@ -419,7 +424,7 @@ impl Submitter {
         &mut self,
         client: &L1Client,
         candidate: &TxCandidate,
-    ) -> Result<(Account, u64), RollupError> {
+    ) -> Result<(Account, u64), SubmitterError> {
         let TxCandidate { gas_limit, for_fork, can_be_tried, .. } = *candidate;
         let (account, rollup) = (self.key.address(), self.rollup);
         let request = TransactionRequest::default()

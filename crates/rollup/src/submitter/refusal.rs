@@ -1,6 +1,6 @@
 //! Meaning of the error responses with which L1 rejects a transaction.
 
-use crate::{L1Error, RollupError};
+use crate::{L1Error, SubmitterError};
 use alloy_sol_types::{SolError as _, sol};
 use client::ClientError;
 
@@ -10,8 +10,8 @@ sol! {
 }
 
 /// Returns `true` if L1 answered with a JSON-RPC error.
-pub(crate) const fn is_refusal(error: &RollupError) -> bool {
-    matches!(error, RollupError::L1(L1Error::Client(ClientError::Rpc(error))) if error.is_error_resp())
+pub(crate) const fn is_refusal(error: &SubmitterError) -> bool {
+    matches!(error, SubmitterError::L1(L1Error::Client(ClientError::Rpc(error))) if error.is_error_resp())
 }
 
 /// Returns `true` if L1 rejected a transaction because EXECUTE failed: a block is invalid, or the
@@ -27,6 +27,6 @@ pub(crate) fn is_execution_failure(error: &L1Error) -> bool {
     is_by_execute || ["out of gas", "gas required exceeds"].iter().any(|it| message.contains(it))
 }
 
-pub(super) fn is_underpriced(error: &RollupError) -> bool {
+pub(super) fn is_underpriced(error: &SubmitterError) -> bool {
     error.to_string().contains("underpriced")
 }

@@ -5,7 +5,7 @@
 
 use super::refusal::is_execution_failure;
 use crate::{
-    L1Error, RollupError,
+    L1Error, SubmitterError,
     l1::{L1Client, Verdicts},
     lease::Fence,
 };
@@ -64,9 +64,9 @@ pub(super) fn account_at(
 ///
 /// # Errors
 ///
-/// [`RollupError::Lease`] if it does not, or if etcd does not answer; the transaction was not sent.
+/// [`SubmitterError::Lease`] if it does not, or if etcd does not answer; the transaction was not sent.
 /// The error response if most pools reject the transaction, and [`L1Error::Client`] if none answers.
-pub(super) fn send(client: &L1Client, fence: &Fence, raw: &Bytes) -> Result<(), RollupError> {
+pub(super) fn send(client: &L1Client, fence: &Fence, raw: &Bytes) -> Result<(), SubmitterError> {
     fence.check()?;
     let ask = |provider: RootProvider| {
         let raw = raw.clone();

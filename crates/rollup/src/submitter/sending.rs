@@ -6,13 +6,13 @@ use super::{
     requests::send,
 };
 use crate::{
-    L1Error, RollupError,
+    L1Error, SubmitterError,
     l1::L1Client,
     lease::Fence,
     probe::{Probe, Unanswered},
 };
 use alloy_primitives::{B256, Bytes};
-use std::{io, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 /// A sent transaction for which L1's pool has not responded yet.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) struct Sending {
     /// Transaction that it replaces, which L1's pool keeps if it rejects the replacement.
     pub(super) before: Option<InFlight>,
     begun: Instant,
-    answer: Probe<Result<(), RollupError>>,
+    answer: Probe<Result<(), SubmitterError>>,
 }
 
 impl Sending {
@@ -35,9 +35,10 @@ impl Sending {
         (nonce, hash): (u64, B256),
         is_first: bool,
         before: Option<InFlight>,
-    ) -> Result<Self, RollupError> {
+    ) -> Result<Self, SubmitterError> {
         let (client, fence) = (Arc::clone(client), fence.clone());
-        let answer = Probe::ask(move || send(&client, &fence, &raw)).map_err(no_thread)?;
+        let answer =
+            Probe::ask(move || send(&client, &fence, &raw)).map_err(SubmitterError::NoThread)?;
         Ok(Self { nonce, hash, is_first, before, begun: Instant::now(), answer })
     }
 }
@@ -47,17 +48,17 @@ impl Submitter {
     ///
     /// # Errors
     ///
-    /// [`RollupError::L1`] if L1 rejects the transaction or does not answer; without an answer the
-    /// pool may have it, so it stays in flight. [`RollupError::BlobsRefused`] if L1 rejects a blob
+    /// [`SubmitterError::L1`] if L1 rejects the transaction or does not answer; without an answer the
+    /// pool may have it, so it stays in flight. [`SubmitterError::BlobsRefused`] if L1 rejects a blob
     /// transaction, which is then no longer in flight.
-    pub fn acknowledge(&mut self) -> Result<(), RollupError> {
+    pub fn acknowledge(&mut self) -> Result<(), SubmitterError> {
         let Some(sending) = self.sending.take() else { return Ok(()) };
         let answer = sending.answer.wait();
         self.answered(sending, answer)
     }
 
     /// Processes the response of L1's pool, if it has arrived.
-    pub(super) fn take_answer(&mut self) -> Result<(), RollupError> {
+    pub(super) fn take_answer(&mut self) -> Result<(), SubmitterError> {
         let Some(sending) = self.sending.take() else { return Ok(()) };
         match sending.answer.answer() {
             Some(answer) => self.answered(sending, answer),
@@ -71,8 +72,8 @@ impl Submitter {
     fn answered(
         &mut self,
         sending: Sending,
-        answer: Result<Result<(), RollupError>, Unanswered>,
-    ) -> Result<(), RollupError> {
+        answer: Result<Result<(), SubmitterError>, Unanswered>,
+    ) -> Result<(), SubmitterError> {
         let Sending { nonce, hash, is_first, before, begun, .. } = sending;
         self.round_trip = begun.elapsed();
         let outcome = answer.unwrap_or_else(|_| Err(L1Error::Thread.into()));
@@ -116,13 +117,8 @@ impl Submitter {
             return Ok(());
         }
         Err(match has_blobs {
-            true => RollupError::BlobsRefused(error.to_string()),
+            true => SubmitterError::BlobsRefused(error.to_string()),
             false => error,
         })
     }
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "passed to map_err")]
-pub(super) fn no_thread(error: io::Error) -> RollupError {
-    RollupError::Config { field: "threads", reason: error.to_string() }
 }

@@ -1,6 +1,6 @@
 //! Ether spent on L1 within a day, persisted across restarts.
 
-use crate::RollupError;
+use crate::SubmitterError;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use alloy_sol_types::SolValue as _;
 use disk::{DiskError, Reader, RecordFile, Writer};
@@ -42,9 +42,13 @@ impl Spending {
     ///
     /// # Errors
     ///
-    /// [`RollupError::Spending`] if the file cannot be used.
-    pub(super) fn open(path: &Path, chain_id: u64, account: Address) -> Result<Self, RollupError> {
-        let fault = |source| RollupError::Spending { path: path.to_owned(), source };
+    /// [`SubmitterError::Spending`] if the file cannot be used.
+    pub(super) fn open(
+        path: &Path,
+        chain_id: u64,
+        account: Address,
+    ) -> Result<Self, SubmitterError> {
+        let fault = |source| SubmitterError::Spending { path: path.to_owned(), source };
         let subject = keccak256((chain_id, account).abi_encode());
         let (mut all, mut records) = (Self::default(), 0);
         let opened = RecordFile::open(path, subject, |_, record| {
@@ -80,14 +84,14 @@ impl Spending {
     ///
     /// # Errors
     ///
-    /// [`RollupError::SpendingNotKept`] if the file cannot be written; the transaction must not be
+    /// [`SubmitterError::SpendingNotKept`] if the file cannot be written; the transaction must not be
     /// sent then.
-    pub(super) fn sending(&mut self, nonce: u64, cost: u128) -> Result<(), RollupError> {
+    pub(super) fn sending(&mut self, nonce: u64, cost: u128) -> Result<(), SubmitterError> {
         let Some(file) = &mut self.file else { return Ok(()) };
         let record = Spent::now(nonce, cost).encode();
         // The file is written first: without a record the transaction would not count after a
         // crash.
-        file.append(&record).map(drop).map_err(RollupError::SpendingNotKept)?;
+        file.append(&record).map(drop).map_err(SubmitterError::SpendingNotKept)?;
         self.spent.retain(|it| it.nonce != nonce);
         Ok(())
     }

@@ -4,10 +4,9 @@ use super::{
     InFlight, Submitter, SubmitterProgress,
     refusal::is_underpriced,
     requests::{Account, account_at, send},
-    sending::no_thread,
 };
 use crate::{
-    L1Error, RollupError,
+    L1Error, SubmitterError,
     l1::{L1Client, L1View},
     probe::Probe,
 };
@@ -63,14 +62,14 @@ impl Submitter {
     ///
     /// # Errors
     ///
-    /// [`RollupError::L1`] if a request to L1 fails; the transactions stay in flight. Also the
+    /// [`SubmitterError::L1`] if a request to L1 fails; the transactions stay in flight. Also the
     /// errors of [`Self::acknowledge`].
     pub fn step(
         &mut self,
         client: &Arc<L1Client>,
         view: &Arc<L1View>,
         l1_time: u64,
-    ) -> Result<SubmitterProgress, RollupError> {
+    ) -> Result<SubmitterProgress, SubmitterError> {
         self.take_answer()?;
         if let Some(answer) = self.resending.as_ref().and_then(Probe::answer) {
             self.resending = None;
@@ -120,13 +119,13 @@ impl Submitter {
         is_of_use && is_due
     }
 
-    fn ask(&mut self, client: &Arc<L1Client>, view: &Arc<L1View>) -> Result<(), RollupError> {
+    fn ask(&mut self, client: &Arc<L1Client>, view: &Arc<L1View>) -> Result<(), SubmitterError> {
         let Some(head) = view.head() else { return Ok(()) };
         let block = BlockId::number(head.number);
         let (account, asks_for_earlier) = (self.key.address(), self.waits_for_earlier());
         let (client, when) = (Arc::clone(client), Instant::now());
         let question = move || account_at(&client, account, block, asks_for_earlier);
-        let answer = Probe::ask(question).map_err(no_thread)?;
+        let answer = Probe::ask(question).map_err(SubmitterError::NoThread)?;
         self.last_asked = Some((head.hash, when));
         self.asked = Some(AccountRequest { view: Arc::clone(view), when, answer });
         Ok(())
@@ -206,7 +205,7 @@ impl Submitter {
         view: &L1View,
         account: Account,
         asked: Instant,
-    ) -> Result<SubmitterProgress, RollupError> {
+    ) -> Result<SubmitterProgress, SubmitterError> {
         let head = view.head().map_or(0, |head| head.number);
         let Account { used, latest, .. } = account;
         let mut done = Vec::new();
@@ -287,7 +286,7 @@ impl Submitter {
         client: &Arc<L1Client>,
         head: u64,
         latest: u64,
-    ) -> Result<SubmitterProgress, RollupError> {
+    ) -> Result<SubmitterProgress, SubmitterError> {
         if self.is_held {
             return Ok(SubmitterProgress::Waiting);
         }
@@ -334,7 +333,7 @@ impl Submitter {
             let sends = move || again.iter().try_for_each(|raw| send(&client, &fence, raw));
             match Probe::ask(sends) {
                 Ok(sends) => self.resending = Some(sends),
-                Err(error) => outcome = Err(no_thread(error)),
+                Err(error) => outcome = Err(SubmitterError::NoThread(error)),
             }
         }
         self.in_flight = all;
@@ -346,7 +345,7 @@ impl Submitter {
     }
 
     /// Replaces a transaction by one with higher fees, within the configured limits.
-    fn bump(&mut self, sent: &mut InFlight, others: u128) -> Result<Bump, RollupError> {
+    fn bump(&mut self, sent: &mut InFlight, others: u128) -> Result<Bump, SubmitterError> {
         let fees = sent.fees.bumped(sent.data.bump());
         let cost = fees.cost(sent.gas_limit, &sent.data);
         let spent = self.spent_besides(sent.nonce).saturating_add(others).saturating_add(cost);

@@ -1,6 +1,6 @@
 //! L1 transactions that post blocks.
 
-use crate::{RollupError, Signer};
+use crate::{Signer, SubmitterError};
 use alloy_consensus::{Signed, TxEip1559, TxEip4844, TxEip4844WithSidecar, TxEnvelope};
 use alloy_eips::{eip2718::Encodable2718 as _, eip7594::BlobTransactionSidecarVariant};
 use alloy_primitives::{Address, B256, Bytes};
@@ -83,7 +83,7 @@ pub(super) struct Unsigned<'a> {
 impl Unsigned<'_> {
     /// Signs the transaction. Returns its encoding for the pool, with a blob sidecar if it has
     /// blobs, and its hash.
-    pub(super) fn sign(self, key: &Signer) -> Result<(Bytes, B256), RollupError> {
+    pub(super) fn sign(self, key: &Signer) -> Result<(Bytes, B256), SubmitterError> {
         let Self { chain_id, rollup, nonce, gas_limit, fees, data } = self;
         let Fees { max: max_fee_per_gas, tip, blob: max_fee_per_blob_gas } = fees;
         let (max_priority_fee_per_gas, input) = (tip.min(max_fee_per_gas), data.input.clone());

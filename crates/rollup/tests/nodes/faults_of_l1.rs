@@ -5,7 +5,7 @@ use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi};
 use alloy_rpc_types_eth::Header;
-use enshrine_rollup::{Role, RollupError, RollupNode};
+use enshrine_rollup::{L1Error, Role, RollupError, RollupNode};
 use eyre::{OptionExt, Result};
 use serde_json::Value;
 use std::time::Duration;
@@ -217,7 +217,7 @@ async fn start_waits_for_its_own_l1_only() -> Result<()> {
         Some(if lies { answer.replace("\"result\":\"0x", "\"result\":\"0x1") } else { answer })
     });
     let refused = tokio::time::timeout(support::PATIENCE, RollupNode::start(config)).await?;
-    assert!(matches!(refused, Err(RollupError::OtherL1 { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(RollupError::L1(L1Error::OtherL1 { .. }))), "{refused:?}");
     Ok(())
 }
 

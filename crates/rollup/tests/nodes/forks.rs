@@ -11,7 +11,9 @@ use contracts::{
     bindings::{IForcedInbox, IL2Messenger},
     l2_chain_config_following,
 };
-use enshrine_rollup::{CheckOutcome, Config, Role, RollupError, RollupNode, preflight};
+use enshrine_rollup::{
+    CheckOutcome, Config, Role, RollupError, RollupNode, ServiceError, preflight,
+};
 use eyre::{OptionExt as _, Result, bail, ensure};
 use serde_json::json;
 use std::{
@@ -283,7 +285,7 @@ async fn node_without_l1_fork_stops_until_genesis_update() -> Result<()> {
 
     // With the same genesis the node refuses to start.
     match RollupNode::start(config.clone()).await {
-        Err(RollupError::Preflight(check)) => {
+        Err(RollupError::Service(ServiceError::Preflight(check))) => {
             assert_eq!((check.name, check.verdict), ("fork schedule", CheckOutcome::Refused));
             assert!(check.to_string().contains("amsterdamTime"), "{check}");
         }

@@ -11,8 +11,8 @@ use alloy_provider::{DynProvider, Provider, ext::AnvilApi};
 use alloy_rpc_types_eth::{Transaction, TransactionRequest};
 use contracts::Deployment;
 use enshrine_rollup::{
-    Config, L1Client, L1Reader, Role, RollupError, RollupNode, Signer, Submitter, SubmitterConfig,
-    SubmitterProgress, TxCandidate, TxData,
+    Config, L1Client, L1Reader, Role, RollupNode, Signer, Submitter, SubmitterConfig,
+    SubmitterError, SubmitterProgress, TxCandidate, TxData,
 };
 use eyre::{OptionExt as _, Result, ensure, eyre};
 use std::{
@@ -244,7 +244,7 @@ async fn limit_and_balance_cover_all_in_flight_transactions() -> Result<()> {
                     bounded.submit(l1.client(), l1.view(), candidate(u64::try_from(number)?))?;
                 }
                 match bounded.submit(l1.client(), l1.view(), candidate(9)) {
-                    Err(RollupError::SpendingLimit { spent, limit: said }) => {
+                    Err(SubmitterError::SpendingLimit { spent, limit: said }) => {
                         assert_eq!((spent, said), (cost * (fitting + 1), limit));
                     }
                     other => panic!("{other:?}"),
@@ -265,7 +265,7 @@ async fn limit_and_balance_cover_all_in_flight_transactions() -> Result<()> {
             poor.submit(l1.client(), l1.view(), candidate(1))?;
             poor.submit(l1.client(), l1.view(), candidate(2))?;
             match poor.submit(l1.client(), l1.view(), candidate(3)) {
-                Err(RollupError::Funds { cost: said, .. }) => {
+                Err(SubmitterError::Funds { cost: said, .. }) => {
                     assert_eq!(said, U256::from(3 * cost));
                 }
                 other => panic!("{other:?}"),

@@ -7,7 +7,7 @@ use alloy_provider::{Provider, ext::AnvilApi};
 use alloy_sol_types::SolCall;
 use contracts::{Deployment, bindings::IForcedInbox};
 use devnet::Devnet;
-use enshrine_rollup::{L1Client, L1Reader, L1View, Role, RollupError, RollupNode};
+use enshrine_rollup::{L1Client, L1Error, L1Reader, L1View, Role, RollupNode};
 use eyre::{OptionExt, Result};
 use serde_json::Value;
 use std::{
@@ -77,16 +77,12 @@ impl Seen {
         let read = tokio::task::spawn_blocking(move || {
             let mut view = seen.view(log.as_deref(), &known)?;
             while view.poll(&known)?.more {}
-            Ok::<_, RollupError>(facts(view.view()))
+            Ok::<_, L1Error>(facts(view.view()))
         });
         Ok(read.await??)
     }
 
-    fn view(
-        &self,
-        log: Option<&Path>,
-        known: &dyn Fn(&B256) -> bool,
-    ) -> Result<L1Reader, RollupError> {
+    fn view(&self, log: Option<&Path>, known: &dyn Fn(&B256) -> bool) -> Result<L1Reader, L1Error> {
         let client = L1Client::new(&[&self.url], Duration::from_secs(10))?;
         let view = L1Reader::new(client, self.deployment.clone());
         match log {
@@ -228,7 +224,7 @@ async fn restart_follows_reorg_too_deep_for_running_reader() -> Result<()> {
     let running = tokio::task::spawn_blocking(move || {
         let mut view = running.view(Some(&kept), &|_| true)?;
         while view.poll(&|_| true)?.more {}
-        Ok::<_, RollupError>(view)
+        Ok::<_, L1Error>(view)
     });
     let mut running = running.await??;
     let nothing = Vec::<()>::new();
@@ -293,7 +289,7 @@ async fn stale_records_after_power_loss_are_truncated() -> Result<()> {
     let (opened, path) = (seen.clone(), log.clone());
     let read = tokio::task::spawn_blocking(move || {
         let view = opened.view(Some(&path), &|_| true)?;
-        Ok::<_, RollupError>(view.view().head().map(|head| head.number))
+        Ok::<_, L1Error>(view.view().head().map(|head| head.number))
     });
     assert_eq!(read.await??, Some(head - 3));
     assert_eq!(seen.read(Some(&log)).await?, after);
@@ -312,7 +308,7 @@ async fn l1_is_reread_from_first_missing_l2_block() -> Result<()> {
             let update = view.poll(&|_| true)?;
             hashes.extend(update.advanced.into_iter().map(|it| (it.hash, it.l1_block)));
             if !update.more {
-                return Ok::<_, RollupError>(hashes);
+                return Ok::<_, L1Error>(hashes);
             }
         }
     });

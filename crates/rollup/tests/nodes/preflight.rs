@@ -4,7 +4,7 @@ use crate::support::World;
 use alloy_primitives::{Address, B256, U256, address};
 use alloy_provider::ext::AnvilApi as _;
 use enshrine_rollup::{
-    Check, CheckOutcome, Config, Role, RollupError, RollupNode, Signer, preflight,
+    Check, CheckOutcome, Config, Role, RollupError, RollupNode, ServiceError, Signer, preflight,
 };
 use eyre::{OptionExt as _, Result, bail};
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ fn named<'c>(checks: &'c [Check], name: &str) -> Result<&'c Check> {
 /// Starts a node that must fail its preflight, and returns the failed check.
 async fn refused(config: Config) -> Result<Check> {
     match RollupNode::start(config).await {
-        Err(RollupError::Preflight(check)) => Ok(*check),
+        Err(RollupError::Service(ServiceError::Preflight(check))) => Ok(*check),
         Err(error) => Err(error.into()),
         Ok(_) => bail!("the node starts"),
     }

@@ -9,8 +9,8 @@ use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use contracts::Deployment;
 use disk::snapshot::{Snapshot, SnapshotError};
 use enshrine_rollup::{
-    Config, L1Client, Role, RollupError, RollupNode, SnapshotSummary, export_snapshot,
-    import_snapshot,
+    Config, L1Client, Role, RollupError, RollupNode, ServiceError, SnapshotSummary,
+    export_snapshot, import_snapshot,
 };
 use eyre::Result;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ async fn import_if(
     to: &Path,
     allows_unfinal: bool,
 ) -> Result<SnapshotSummary, RollupError> {
-    let deployment = Deployment::read(&world.deployment())?;
+    let deployment = Deployment::read(&world.deployment()).map_err(ServiceError::from)?;
     let (file, to, url) = (file.to_owned(), to.to_owned(), world.l1.endpoint());
     let importing = tokio::task::spawn_blocking(move || {
         let client = L1Client::new(&[url], Duration::from_secs(10))?;
@@ -150,7 +150,8 @@ async fn rejected_snapshot_leaves_no_files() -> Result<()> {
     assert!(head.number > safe.number);
     export(&world, &path("sequencer"), Some(head.number), &path("unknown")).await?;
     let refused = import(&world, &path("unknown"), &path("fresh")).await.unwrap_err();
-    let RollupError::Snapshot(SnapshotError::NotTaken(number)) = refused else {
+    let RollupError::Service(ServiceError::Snapshot(SnapshotError::NotTaken(number))) = refused
+    else {
         panic!("{refused}")
     };
     assert_eq!(number, head.number);
@@ -163,12 +164,12 @@ async fn rejected_snapshot_leaves_no_files() -> Result<()> {
     for bytes in [&damaged[..], &whole[..whole.len() / 2], b"nothing"] {
         fs::write(path("damaged"), bytes)?;
         let refused = import(&world, &path("damaged"), &path("fresh")).await.unwrap_err();
-        assert!(matches!(refused, RollupError::Snapshot(_)), "{refused}");
+        assert!(matches!(refused, RollupError::Service(ServiceError::Snapshot(_))), "{refused}");
         assert!(!path("fresh").exists() && !path("fresh.part").exists());
     }
     import(&world, &path("file"), &path("fresh")).await?;
     let again = import(&world, &path("file"), &path("fresh")).await.unwrap_err();
-    assert!(matches!(again, RollupError::DataFile { .. }), "{again}");
+    assert!(matches!(again, RollupError::Service(ServiceError::DataFile { .. })), "{again}");
     Ok(())
 }
 
@@ -185,7 +186,10 @@ async fn snapshot_must_be_of_a_final_block() -> Result<()> {
     sequencer.stop().await;
     let written = export(&world, &path("sequencer"), None, &path("file")).await?;
     let refused = import_if(&world, &path("file"), &path("strict"), false).await.unwrap_err();
-    assert!(matches!(refused, RollupError::SnapshotNotFinal { .. }), "{refused}");
+    assert!(
+        matches!(refused, RollupError::Service(ServiceError::SnapshotNotFinal { .. })),
+        "{refused}"
+    );
     assert!(!path("strict").exists());
 
     // Imports it nevertheless, and an L1 reorg removes the block.

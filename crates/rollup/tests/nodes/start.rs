@@ -8,7 +8,7 @@ use alloy_provider::Provider as _;
 use contracts::{Deployment, GenesisAllowance, L2_MESSENGER, Predeploys, l2_genesis};
 use disk::RecordFile;
 use enshrine_rollup::{
-    Check, CheckOutcome, Config, PoolLimits, Role, RollupError, RollupNode, preflight,
+    Check, CheckOutcome, Config, PoolLimits, Role, RollupError, RollupNode, ServiceError, preflight,
 };
 use eyre::{OptionExt as _, Result, bail, ensure};
 use std::{
@@ -246,7 +246,7 @@ async fn start_restores_whole_pool_file_beyond_limits() -> Result<()> {
 /// Starts a node that must fail the check of the genesis state, and returns the check.
 async fn refused(config: &Config) -> Result<Check> {
     match RollupNode::start(config.clone()).await {
-        Err(RollupError::Preflight(check)) => {
+        Err(RollupError::Service(ServiceError::Preflight(check))) => {
             ensure!(check.name == "genesis state", "{check}");
             Ok(*check)
         }

@@ -2,7 +2,7 @@
 //! the holder.
 
 use super::{ActiveRole, Worker};
-use crate::{l1::sync_state::L1SyncState, lease::Lease, rpc::admin::RoleError};
+use crate::{l1::sync_state::L1SyncState, lease::Lease, rpc::error::RoleError};
 use client::RedactedUrl;
 use std::time::{Duration, Instant};
 

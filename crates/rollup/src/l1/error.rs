@@ -1,0 +1,248 @@
+//! Errors of reading L1.
+
+use alloy_primitives::{Address, B256};
+use chain::ChainError;
+use client::ClientError;
+use core::fmt::Display;
+use disk::DiskError;
+use execute::ExecuteError;
+use wire::DecodeError;
+
+/// Error of reading L1, or a difference between L1 and the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum L1Error {
+    /// The L1 node does not answer, or responds with an error.
+    #[error("L1: {0}")]
+    Client(#[from] ClientError),
+    /// The L1 node's response contradicts itself, or a header that was read before.
+    #[error("inconsistent response of the L1 node: {what} is {got}, expected {expected}")]
+    Mismatch {
+        /// Name of the wrong value.
+        what: &'static str,
+        /// The L1 node's value.
+        got: String,
+        /// Expected value.
+        expected: String,
+    },
+    /// The L1 nodes have different blocks at the same height.
+    #[error(
+        "the L1 nodes disagree on block {number}: got {got}, which {same} of {nodes} nodes have, another has {expected}"
+    )]
+    Disagreement {
+        /// Number of the block.
+        number: u64,
+        /// Hash of the block that was read.
+        got: B256,
+        /// Hash at another node.
+        expected: B256,
+        /// Number of nodes with the hash that was read.
+        same: usize,
+        /// Number of nodes that answered.
+        nodes: usize,
+    },
+    /// The L1 nodes give different answers about the contracts.
+    #[error(
+        "the L1 nodes disagree on the state of L1: {same} of {nodes} nodes at most have the same answer, expected more than half"
+    )]
+    Undecided {
+        /// Number of nodes with the most frequent answer.
+        same: usize,
+        /// Number of nodes that answered.
+        nodes: usize,
+    },
+    /// The node no longer has a block that it reported before.
+    #[error("the L1 node no longer has block {0}")]
+    Gone(B256),
+    /// The node reports no latest block.
+    #[error("the L1 node has no latest block")]
+    NoHead,
+    /// A reorg replaced all remembered headers.
+    #[error("L1 was reorganised below block {0}, the oldest that this node remembers")]
+    TooDeep(u64),
+    /// A consensus client's response is not one of the Beacon API.
+    #[error("the consensus client of L1: {0}")]
+    Beacon(String),
+    /// A consensus client lacks a blob of a transaction.
+    #[error(
+        "the consensus client of L1 lacks the blob {hash} of a transaction in L1 block {block}"
+    )]
+    BlobMissing {
+        /// Number of the L1 block.
+        block: u64,
+        /// Versioned hash of the blob.
+        hash: B256,
+    },
+    /// A consensus client does not answer, or responds with an error.
+    #[error(
+        "failed to get the blobs {hashes} of L1 block {block} from the consensus client of L1: {source}"
+    )]
+    BlobsRefused {
+        /// Number of the L1 block.
+        block: u64,
+        /// Versioned hashes of the blobs.
+        hashes: String,
+        /// Error of the request.
+        source: Box<Self>,
+    },
+    /// L2 blocks are in blobs, and no consensus client is configured.
+    #[error(
+        "L2 blocks are in the blobs of L1 transaction {0}: set the URL of a consensus client (l1_beacon)"
+    )]
+    NoBeacon(B256),
+    /// A thread for a request has panicked.
+    #[error("a thread with a request to L1 has panicked")]
+    Thread,
+    /// The file of L1's history cannot be read or written.
+    #[error("the file of L1's history: {0}")]
+    Log(#[from] DiskError),
+    /// A call of a contract on L1 failed.
+    #[error("a contract on L1: {0}")]
+    Contract(#[from] alloy_contract::Error),
+    /// The inputs of an `advance` cannot be found.
+    #[error(transparent)]
+    DataMissing(#[from] derive::DataMissing),
+    /// The L1 is not that of the deployment.
+    #[error("the L1 has chain id {got}, but the deployment is on {expected}")]
+    OtherL1 {
+        /// Chain id of the L1 node.
+        got: u64,
+        /// L1 chain id of the deployment.
+        expected: u64,
+    },
+    /// The deployment's address has another rollup, or none.
+    #[error("the contract at {rollup} is not the rollup of the deployment: {reason}")]
+    OtherRollup {
+        /// The address.
+        rollup: Address,
+        /// The difference.
+        reason: String,
+    },
+    /// The sequencing policy does not allow the account of this node to advance now.
+    #[error("{account} may not advance the rollup now: {reason}")]
+    NotAuthorized {
+        /// The account.
+        account: Address,
+        /// The policy's reason.
+        reason: String,
+    },
+    /// L1's EXECUTE has another gas schedule than configured.
+    #[error(
+        "EXECUTE on L1 requires {what} gas than the schedule {configured}, which reserves {reserve} for an empty block; \
+         L1 seems to have the schedule {fitting}, see --l1-execute-gas"
+    )]
+    Profile {
+        /// Configured schedule.
+        configured: String,
+        /// Gas that the schedule reserves for an empty block.
+        reserve: u64,
+        /// `more` or `less`.
+        what: &'static str,
+        /// Name of a schedule with L1's prices, if one fits.
+        fitting: &'static str,
+    },
+    /// The gas limit of L1's blocks is below that of the transactions that L2 blocks are sized for.
+    #[error(
+        "L1's blocks have {got} gas, and L2 blocks are sized for transactions of up to {expected}: restart the node, and it \
+         builds smaller ones"
+    )]
+    Limits {
+        /// Gas limit of L1's newest block.
+        got: u64,
+        /// Maximum gas of a transaction by the configuration.
+        expected: u64,
+    },
+    /// An EXECUTE input cannot be encoded or decoded. If L1 has accepted it, L1 and this node
+    /// disagree.
+    #[error("the input of L2 block {number} on L1: {source}")]
+    Input {
+        /// Number of the block.
+        number: u64,
+        /// The decoding error.
+        source: DecodeError,
+    },
+    /// EXECUTE rejects the block by which its prices are compared.
+    #[error("EXECUTE refuses block {hash}: {reason}")]
+    Refused {
+        /// Hash of the block.
+        hash: B256,
+        /// EXECUTE's reason.
+        reason: ExecuteError,
+    },
+    /// The L2's chain cannot be read, or the block by which EXECUTE's prices are compared cannot be
+    /// built.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+}
+
+impl L1Error {
+    pub(crate) fn mismatch(what: &'static str, got: impl Display, expected: impl Display) -> Self {
+        Self::Mismatch { what, got: got.to_string(), expected: expected.to_string() }
+    }
+
+    /// Returns `true` if the next L1 node should be tried: this one contradicts itself, lacks data
+    /// that every node has, or sends a response of another type.
+    pub(crate) const fn is_of_this_node(&self) -> bool {
+        use alloy_provider::transport::RpcError;
+        matches!(
+            self,
+            Self::Mismatch { .. }
+                | Self::Gone(_)
+                | Self::NoHead
+                | Self::Client(ClientError::Rpc(RpcError::DeserError { .. }))
+        )
+    }
+
+    /// Returns `true` if a service of L1 is unavailable for now. Nothing contradicts its earlier
+    /// responses, so the sequencer may build on these for a while.
+    pub(crate) const fn is_outage(&self) -> bool {
+        matches!(
+            self,
+            Self::Client(_)
+                | Self::Disagreement { .. }
+                | Self::Undecided { .. }
+                | Self::Gone(_)
+                | Self::Beacon(_)
+                | Self::BlobMissing { .. }
+                | Self::BlobsRefused { .. }
+                | Self::Contract(alloy_contract::Error::TransportError(_))
+        )
+    }
+}
+
+impl<E> From<alloy_provider::transport::RpcError<E>> for L1Error
+where
+    ClientError: From<alloy_provider::transport::RpcError<E>>,
+{
+    fn from(error: alloy_provider::transport::RpcError<E>) -> Self {
+        Self::Client(error.into())
+    }
+}
+
+/// Errors of requests, which distinguish missing responses from error responses.
+pub(crate) trait Silence {
+    /// Returns `true` if the node did not answer.
+    fn is_silence(&self) -> bool;
+}
+
+impl<E> Silence for alloy_provider::transport::RpcError<E> {
+    fn is_silence(&self) -> bool {
+        self.is_transport_error()
+    }
+}
+
+impl Silence for L1Error {
+    fn is_silence(&self) -> bool {
+        match self {
+            Self::Client(ClientError::Http(_)) => true,
+            Self::Client(ClientError::Rpc(error)) => error.is_silence(),
+            Self::Contract(error) => error.is_silence(),
+            _ => false,
+        }
+    }
+}
+
+impl Silence for alloy_contract::Error {
+    fn is_silence(&self) -> bool {
+        matches!(self, Self::TransportError(error) if error.is_transport_error())
+    }
+}

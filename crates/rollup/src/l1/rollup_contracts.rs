@@ -1,0 +1,153 @@
+//! Requests to the rollup's contracts on L1.
+
+use crate::{
+    Duties, RollupRules,
+    l1::{L1Client, L1Error},
+};
+use alloy_eips::BlockId;
+use alloy_primitives::{Address, B256};
+use alloy_provider::RootProvider;
+use contracts::{
+    Deployment,
+    bindings::{IForcedInbox, INativeRollup, ISequencing},
+};
+
+/// Requests the parameters of a deployed rollup, and compares it with the deployment file.
+///
+/// # Errors
+///
+/// [`L1Error::OtherL1`] or [`L1Error::OtherRollup`] if they differ, and errors of the
+/// requests.
+pub(crate) fn rules(client: &L1Client, deployment: &Deployment) -> Result<RollupRules, L1Error> {
+    let (got, expected) = (client.chain_id()?, deployment.l1_chain_id);
+    if got != expected {
+        return Err(L1Error::OtherL1 { got, expected });
+    }
+    let (rollup, forced) = (deployment.rollup, deployment.forced);
+    let provider = client.inner().provider().clone();
+    let (rules, chain_id, message_queue, forced_inbox) = client.wait(async move {
+        let contract = INativeRollup::new(rollup, &provider);
+        let queue = IForcedInbox::new(forced, &provider);
+        let rules = RollupRules {
+            max_lag: contract.MAX_LAG().call().await?,
+            open_after: contract.OPEN_AFTER().call().await?,
+            relay_deadline: contract.RELAY_DEADLINE().call().await?,
+            forced_delay: queue.DELAY().call().await?,
+            forced_grace: queue.GRACE().call().await?,
+            forced_expiry: queue.EXPIRY().call().await?,
+        };
+        let chain_id = contract.CHAIN_ID().call().await?;
+        let (message_queue, forced) =
+            (contract.MESSAGE_QUEUE().call().await?, contract.FORCED().call().await?);
+        Ok::<_, alloy_contract::Error>((rules, chain_id, message_queue, forced))
+    })?;
+    let differs = |what: &str, got: String, expected: String| L1Error::OtherRollup {
+        rollup,
+        reason: format!("{what} is {got}, but the deployment has {expected}"),
+    };
+    // Otherwise a node with the deployment file of another rollup would follow the wrong rollup.
+    if chain_id != deployment.l2_chain_id {
+        let expected = deployment.l2_chain_id.to_string();
+        return Err(differs("the L2's chain id", chain_id.to_string(), expected));
+    }
+    for (what, got, expected) in [
+        ("the message queue", message_queue, deployment.message_queue),
+        ("the forced inbox", forced_inbox, forced),
+    ] {
+        if got != expected {
+            return Err(differs(what, got.to_string(), expected.to_string()));
+        }
+    }
+    Ok(rules)
+}
+
+/// Requests the state of the duties at the L1 block with this hash from a node. Unverified: with a
+/// false state a sequencer sends a transaction that fails.
+pub(crate) async fn duties(
+    provider: RootProvider,
+    rollup: Address,
+    at: B256,
+) -> Result<Duties, L1Error> {
+    let duties = INativeRollup::new(rollup, &provider).duties().block(at.into()).call().await?;
+    Ok(Duties {
+        relayed: duties.relayed,
+        relay_due: duties.relayDue,
+        forced_next: duties.forcedNext,
+        forced_due: duties.forcedDue,
+        forced_first_since: duties.forcedFirstSince,
+    })
+}
+
+/// Conditions under which L1 accepts blocks of an account.
+#[derive(Debug, Clone)]
+pub(crate) struct Admission {
+    account: Address,
+    /// L1 timestamp from which on anyone may advance; 0 without a policy.
+    open_at: u64,
+    /// Fee recipient that the policy requires, or its reason for rejecting the account.
+    policy: Result<Option<Address>, String>,
+}
+
+impl PartialEq for Admission {
+    fn eq(&self, other: &Self) -> bool {
+        // Without the reason of a rejection, which L1 clients express in different words.
+        let policy = |it: &Self| it.policy.as_ref().ok().copied();
+        self.account == other.account
+            && self.open_at == other.open_at
+            && policy(self) == policy(other)
+    }
+}
+
+impl Admission {
+    /// Returns `true` if the policy allows the account to advance, or there is none; `false` if the
+    /// account may advance only while the rollup is open to anyone.
+    pub(crate) const fn is_by_policy(&self) -> bool {
+        self.policy.is_ok()
+    }
+
+    /// Returns the fee recipient that a block must have for L1 to accept it at this time, if the
+    /// policy requires one.
+    ///
+    /// # Errors
+    ///
+    /// [`L1Error::NotAuthorized`] if L1 would reject the account's blocks.
+    pub(crate) fn fee_recipient(&self, l1_time: u64) -> Result<Option<Address>, L1Error> {
+        // Overdue duties open the rollup too. This is not checked here, so an account that may
+        // advance only for that reason waits until `open_at`.
+        if l1_time >= self.open_at {
+            return Ok(None);
+        }
+        let account = self.account;
+        let refused = |reason| L1Error::NotAuthorized { account, reason };
+        self.policy.clone().map_err(refused)
+    }
+}
+
+/// Requests the conditions for this account at an L1 block from a node.
+pub(crate) async fn admission(
+    provider: RootProvider,
+    rollup: Address,
+    account: Address,
+    rules: RollupRules,
+    at: BlockId,
+) -> Result<Admission, L1Error> {
+    let contract = INativeRollup::new(rollup, &provider);
+    let (policy, head) = (contract.policy().block(at), contract.head().block(at));
+    let (policy, head) = (async { policy.call().await }, async { head.call().await });
+    let (policy, head) = tokio::try_join!(policy, head)?;
+    // Without a policy anyone may advance at any time.
+    if policy.is_zero() {
+        return Ok(Admission { account, open_at: 0, policy: Ok(None) });
+    }
+    let open_at = head.timestamp.saturating_add(rules.open_after);
+    let policy = ISequencing::new(policy, &provider);
+    let answer = policy.authorize(account, head.timestamp).block(at).call().await;
+    let policy = match answer {
+        Ok(recipient) => Ok(Some(recipient).filter(|recipient| !recipient.is_zero())),
+        // A revert is the policy's rejection. Other errors are failures of the request, which the
+        // caller retries.
+        Err(error) if error.as_revert_data().is_some() => Err(error.to_string()),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Admission { account, open_at, policy })
+}
