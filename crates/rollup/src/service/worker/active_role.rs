@@ -1,0 +1,69 @@
+//! The role of a node.
+
+use crate::{
+    Follower, L2Error, RollupError, Sequencer, l1::poller::L1Poll, l2::syncer::L2Syncer,
+    status::SubmitterStatus,
+};
+use alloy_primitives::Bytes;
+use chain::RecoveredTransaction;
+
+/// The node's role with its state.
+pub(crate) enum ActiveRole {
+    Sequencer(Box<Sequencer>),
+    Follower(Box<Follower>),
+}
+
+impl ActiveRole {
+    /// Name of the role in the status and the log.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Sequencer(_) => "sequencer",
+            Self::Follower(_) => "follower",
+        }
+    }
+
+    pub(super) const fn sync(&self) -> &L2Syncer {
+        match self {
+            Self::Sequencer(sequencer) => sequencer.sync(),
+            Self::Follower(follower) => follower.sync(),
+        }
+    }
+
+    /// Queues a poll of L1, which [`Self::follow_l1`] applies.
+    pub(super) fn take_over(&mut self, polled: L1Poll) {
+        match self {
+            Self::Sequencer(sequencer) => sequencer.take_over(polled),
+            Self::Follower(follower) => follower.take_over(polled),
+        }
+    }
+
+    /// Applies the polls of L1.
+    pub(super) fn follow_l1(&mut self) -> Result<(), RollupError> {
+        match self {
+            Self::Sequencer(sequencer) => Ok(sequencer.follow_l1()?),
+            Self::Follower(follower) => Ok(follower.follow_l1()?),
+        }
+    }
+
+    /// Imports unsafe blocks of another node. A sequencer ignores them.
+    pub(super) fn take_unsafe(&mut self, inputs: &[Bytes]) -> Result<(), L2Error> {
+        let Self::Follower(follower) = self else { return Ok(()) };
+        inputs.iter().try_for_each(|input| follower.take_unsafe(input).map(drop))
+    }
+
+    /// Transactions of replaced blocks.
+    pub(super) fn requeued(&self) -> &[RecoveredTransaction] {
+        match self {
+            Self::Sequencer(sequencer) => sequencer.requeued(),
+            Self::Follower(follower) => follower.requeued(),
+        }
+    }
+
+    /// Submission to L1, if this node is the sequencer.
+    pub(super) fn submitter_status(&self) -> Option<SubmitterStatus> {
+        match self {
+            Self::Sequencer(sequencer) => Some(sequencer.submitter_status()),
+            Self::Follower(_) => None,
+        }
+    }
+}

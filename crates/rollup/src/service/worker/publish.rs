@@ -1,0 +1,48 @@
+//! The status of a node, published to its RPC methods.
+
+use super::ActiveRole;
+use crate::{l2::syncer::L2Syncer, service::node_handle::NodeHandle};
+use alloy_eips::{BlockNumHash, eip2718::Encodable2718 as _};
+use alloy_primitives::Bytes;
+use chain::RecoveredTransaction;
+use std::sync::Arc;
+
+/// Publishes the status of a node in a role. `overtaken` is the number of times that other blocks
+/// of its own account replaced its blocks on L1.
+pub(super) fn publish_status(
+    shared: &NodeHandle,
+    role: &ActiveRole,
+    overtaken: u64,
+    is_synced: bool,
+    fault: Option<String>,
+) {
+    let L2Syncer { node, view, .. } = role.sync();
+    let head = node.read(|node| Arc::clone(node.chain.head()));
+    let genesis = BlockNumHash::new(0, view.deployment().genesis_hash);
+    let mut status = shared.status.lock();
+    // Under one lock, so that no reader sees a safe head above the unsafe one.
+    status.role = role.name();
+    status.l1_head = view.head().map(|head| BlockNumHash::new(head.number, head.hash));
+    status.l1_timestamp = view.head().map_or(0, |head| head.timestamp);
+    status.l1_finalized = view.finalized();
+    status.l1_entries = view.held() as u64;
+    status.overtaken = overtaken;
+    status.unsafe_head = BlockNumHash::new(head.header.number, head.hash);
+    status.safe_head = view.advanced_head().unwrap_or(genesis);
+    status.finalized_head = view.finalized_head().unwrap_or(genesis);
+    status.synced = is_synced;
+    status.fault = fault;
+    status.submitter = role.submitter_status();
+    drop(status);
+    let waiting = role.requeued();
+    let hash = |it: &RecoveredTransaction| *it.transaction.hash();
+    let mut requeued = shared.requeued.lock();
+    // Encoded only when they have changed, and not at each turn.
+    if requeued.len() != waiting.len()
+        || waiting.last().map(hash) != requeued.last().map(|(hash, _)| *hash)
+    {
+        let raw = |it: &RecoveredTransaction| Bytes::from(it.transaction.encoded_2718());
+        *requeued = waiting.iter().map(|it| (hash(it), raw(it))).collect();
+    }
+    drop(requeued);
+}

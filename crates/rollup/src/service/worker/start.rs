@@ -1,0 +1,41 @@
+//! What a worker starts with.
+
+use crate::{
+    L1Profile, RollupRules, SequencerConfig,
+    l2::{pool_log::KeptPool, unsafe_block_client::UnsafeBlockClient},
+    lease::Lease,
+    service::node_handle::NodeHandle,
+};
+use node::Node;
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+/// Common parts of both roles.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) rules: RollupRules,
+    pub(crate) profile: L1Profile,
+    pub(crate) node: Arc<Node>,
+    pub(crate) shared: Arc<NodeHandle>,
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The pool's file, in either role: once this node makes blocks, it includes the acknowledged
+    /// transactions.
+    pub(crate) kept_pool: Option<KeptPool>,
+    /// Configuration of a sequencer, if the node can be one.
+    pub(crate) sequencing: Option<Box<SequencerConfig>>,
+    /// WebSocket URL of the sequencer, if this node is a follower.
+    pub(crate) peer: Option<String>,
+    /// Lease without which the node makes no blocks, if it has one.
+    pub(crate) lease: Option<Lease>,
+    /// `true` if callers of the Engine API supply blocks.
+    pub(crate) has_callers: bool,
+    pub(crate) feed: UnsafeBlockClient,
+    pub(crate) runtime: tokio::runtime::Handle,
+    /// Interval between two polls of L1.
+    pub(crate) poll: Duration,
+    /// Set when the node stops.
+    pub(crate) stop: Arc<AtomicBool>,
+}
