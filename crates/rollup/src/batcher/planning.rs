@@ -4,7 +4,7 @@ use super::{Batcher, Work};
 use crate::{
     BatcherError,
     duties::evidence,
-    l1::Silence as _,
+    l1::{L1Provider as _, Silence as _},
     submitter::{Blobs, TxData},
 };
 use alloy_eips::{

@@ -13,6 +13,7 @@ mod log;
 pub(crate) mod poller;
 mod posted;
 pub(crate) mod profile;
+mod provider;
 pub(crate) mod queue;
 mod reader;
 pub(crate) mod rollup_contracts;
@@ -26,6 +27,7 @@ mod vote;
 pub use blobs::BlobClient;
 pub use client::L1Client;
 pub use error::L1Error;
+pub use provider::L1Provider;
 pub use reader::{L1Reader, L1Update};
 pub use view::L1View;
 
@@ -56,9 +58,12 @@ pub(crate) fn partition_point<T: Clone>(list: &Vector<T>, is_before: impl Fn(&T)
 pub struct ReadHeader {
     /// The fields that the node stores.
     pub header: L1Header,
-    pub(crate) transactions_root: B256,
-    pub(crate) receipts_root: B256,
-    pub(crate) bloom: Bloom,
+    /// Root of the block's transactions.
+    pub transactions_root: B256,
+    /// Root of the block's receipts.
+    pub receipts_root: B256,
+    /// Bloom filter of the block's logs; empty from EIP-7668 on.
+    pub bloom: Bloom,
 }
 
 /// An L2 block on L1, and its L1 transaction.

@@ -3,7 +3,7 @@
 use crate::{
     Duties, L1Error, RollupRules,
     l1::{
-        L1Client, L1Clock, L1Header, L1Reader, L1Update, L1View, Quorum,
+        L1Client, L1Clock, L1Header, L1Provider as _, L1Reader, L1Update, L1View, Quorum,
         execute_rate::ExecuteRate,
         profile,
         rollup_contracts::{self, Admission},

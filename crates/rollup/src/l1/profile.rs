@@ -1,7 +1,7 @@
 //! Properties of L1 for which a rollup's blocks are built: its forks, its prices of EXECUTE, and
 //! its limits of a transaction.
 
-use crate::{Config, InputLimits, L1Client, L1Error};
+use crate::{Config, InputLimits, L1Client, L1Error, L1Provider as _};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Bytes, U256};
 use alloy_provider::{Provider as _, RootProvider};

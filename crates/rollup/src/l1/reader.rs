@@ -3,14 +3,12 @@
 use crate::{
     L1Error,
     l1::{
-        Advanced, BlobClient, L1Client, L1Header, L1Transaction, L1View, PostedFile, ReadHeader,
-        Silence as _, client::PARALLEL, kept::KeptCodes, log::L1Log, saved::Saved,
-        view::MAX_HEADERS,
+        Advanced, BlobClient, L1Client, L1Header, L1Provider, L1Transaction, L1View, PostedFile,
+        ReadHeader, client::PARALLEL, kept::KeptCodes, log::L1Log, saved::Saved, view::MAX_HEADERS,
     },
     service::data_dir::POSTED,
 };
-use alloy_primitives::{Address, B256, Bytes};
-use alloy_rpc_types_trace::geth::{CallFrame, GethDebugTracingOptions};
+use alloy_primitives::B256;
 use contracts::Deployment;
 use derive::{Derived, Events, FetchedData, Need, derive};
 use disk::DiskError;
@@ -43,10 +41,10 @@ pub struct L1Update {
     pub more: bool,
 }
 
-/// Reads L1 into an [`L1View`].
+/// Reads L1 into an [`L1View`], from a node by default.
 #[derive(Debug)]
-pub struct L1Reader {
-    client: Arc<L1Client>,
+pub struct L1Reader<P = L1Client> {
+    client: Arc<P>,
     /// Consensus client for blobs.
     blobs: Option<BlobClient>,
     /// Cache of the codes that inputs reference.
@@ -72,9 +70,9 @@ fn forget_settled(advanced: &mut Vec<Advanced>, view: &L1View) {
     advanced.drain(..settled.min(advanced.len().saturating_sub(1)));
 }
 
-impl L1Reader {
+impl<P: L1Provider> L1Reader<P> {
     /// Creates a reader that has not read any block.
-    pub fn new(client: L1Client, deployment: Deployment) -> Self {
+    pub fn new(client: P, deployment: Deployment) -> Self {
         Self {
             client: Arc::new(client),
             blobs: None,
@@ -173,7 +171,7 @@ impl L1Reader {
     }
 
     /// Returns the client of L1.
-    pub const fn client(&self) -> &Arc<L1Client> {
+    pub const fn client(&self) -> &Arc<P> {
         &self.client
     }
 
@@ -418,7 +416,7 @@ impl L1Reader {
     fn fetch(&self, need: Need, header: &L1Header, data: &mut FetchedData) -> Result<(), L1Error> {
         match need {
             Need::Calls(transaction) => {
-                let calls = self.calls_of(self.view.deployment().rollup, transaction)?;
+                let calls = self.client.calls_of(self.view.deployment().rollup, transaction)?;
                 data.calls.insert(transaction, calls);
             }
             Need::Blobs(transaction, hashes) => {
@@ -483,39 +481,6 @@ impl L1Reader {
         {
             Arc::make_mut(&mut self.view).set_finalized(header.number);
         }
-    }
-
-    /// Traces a transaction. Returns the calldata of all its successful calls of the rollup, in
-    /// order. Unverified.
-    fn calls_of(&self, rollup: Address, transaction: B256) -> Result<Vec<Bytes>, L1Error> {
-        let options = GethDebugTracingOptions::call_tracer(Default::default());
-        let frame: CallFrame = self
-            .client
-            .inner()
-            .request("debug_traceTransaction", (transaction, options))
-            .map_err(L1Error::from)
-            .inspect_err(|error| {
-                // After a missing response the client uses the next node by itself. A node that
-                // does not support the method never does.
-                if !error.is_silence() {
-                    self.client.leave_node();
-                }
-            })?;
-        let (mut calls, mut waiting) = (Vec::new(), vec![frame]);
-        while let Some(frame) = waiting.pop() {
-            // A failed call was reverted, with all calls inside it.
-            if frame.error.is_some() {
-                continue;
-            }
-            // `DELEGATECALL` and `CALLCODE` run the rollup's code on other storage, and
-            // `STATICCALL` cannot write, so they advance nothing.
-            if frame.to == Some(rollup) && frame.typ == "CALL" {
-                calls.push(frame.input.clone());
-            }
-            // Depth first in the order of execution, which is that of the logs.
-            waiting.extend(frame.calls.into_iter().rev());
-        }
-        Ok(calls)
     }
 }
 

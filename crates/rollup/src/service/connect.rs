@@ -3,7 +3,10 @@
 use crate::{
     Config, L1Client, L1Error, L1Profile, RollupError, RollupRules, SequencerConfig,
     check::Check,
-    l1::{BlobClient, Silence as _, fork_schedule::Difference, profile, rollup_contracts},
+    l1::{
+        BlobClient, L1Provider as _, Silence as _, fork_schedule::Difference, profile,
+        rollup_contracts,
+    },
     service::{node_handle::NodeHandle, preflight, worker::MAX_RETRY_INTERVAL},
 };
 use chain::{Chain, ChainConfig, spec_of};

@@ -4,8 +4,8 @@
 //! warnings for the others; `enshrine node --check` prints all results.
 
 use crate::{
-    Config, L1Client, L1Error, L1Profile, Role, RollupError, RollupRules, SequencerConfig, Signer,
-    SignerError,
+    Config, L1Client, L1Error, L1Profile, L1Provider as _, Role, RollupError, RollupRules,
+    SequencerConfig, Signer, SignerError,
     check::{Check, CheckOutcome},
     l1::{
         BeaconFacts, BlobClient, Quorum,

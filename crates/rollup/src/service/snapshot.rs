@@ -1,7 +1,7 @@
 //! Snapshots of an L2, from which a follower can start when old blobs are no longer available.
 
 use crate::{
-    L1Client, L1Error, L1Reader, RollupError,
+    L1Client, L1Error, L1Provider as _, L1Reader, RollupError,
     service::{data_dir::L1_LOG, error::ServiceError},
 };
 use alloy_primitives::B256;

@@ -5,7 +5,10 @@
 //! time until its maximum fee is lower.
 
 use super::Submitter;
-use crate::{SubmitterError, l1::L1Client};
+use crate::{
+    SubmitterError,
+    l1::{L1Client, L1Provider as _},
+};
 
 /// Number of L1 blocks after which a learned cap expires: the client may use another node by then,
 /// or the node's operator may have raised the cap.

@@ -4,7 +4,6 @@
 use super::*;
 use alloy_eips::eip7702::Authorization;
 use alloy_json_rpc::RpcRecv;
-use alloy_primitives::Bloom;
 use alloy_primitives::{TxKind, U256};
 use codec::{ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
 use devnet::Devnet;
@@ -238,26 +237,4 @@ async fn malformed_transaction_and_rpc_error_are_client_errors() -> Result<()> {
         scene.assert_honest(sent)?;
     }
     Ok(())
-}
-
-#[test]
-fn empty_blooms_exclude_only_blocks_without_receipts() {
-    let address = Address::repeat_byte(1);
-    let header = |logs_bloom: Bloom, receipts_root: B256| {
-        let header = Header { logs_bloom, receipts_root, ..Header::default() };
-        checked(&header, header.hash_slow()).unwrap()
-    };
-    let mut other = Bloom::ZERO;
-    other.accrue(BloomInput::Raw(Address::repeat_byte(2).as_slice()));
-    let mut own = other;
-    own.accrue(BloomInput::Raw(address.as_slice()));
-    let receipts = B256::repeat_byte(7);
-    for (bloom, root, concerns) in [
-        (own, receipts, true),
-        (other, receipts, false),
-        (Bloom::ZERO, receipts, true),
-        (Bloom::ZERO, EMPTY_RECEIPTS, false),
-    ] {
-        assert_eq!(may_concern(&header(bloom, root), &[address]), concerns, "{root}");
-    }
 }

@@ -1,8 +1,10 @@
 use super::*;
 use crate::l1::{L1Cost, SentMessage};
-use alloy_primitives::keccak256;
+use alloy_eips::BlockNumberOrTag;
+use alloy_primitives::{Address, Bloom, Bytes, keccak256};
 use contracts::Message;
 use disk::RecordFile;
+use parking_lot::Mutex;
 use std::{fs, time::Duration};
 
 const FIRST: u64 = 100;
@@ -243,4 +245,90 @@ fn corrupt_checkpoint_is_never_loaded() {
     }
     fs::write(&path, &whole).unwrap();
     assert_eq!(format!("{:?}", reader(&path).view), expected);
+}
+
+/// An L1 without logs in memory.
+#[derive(Debug, Default)]
+struct MemoryL1 {
+    headers: Mutex<Vec<L1Header>>,
+    /// `true` if other nodes do not have its headers.
+    is_alone: Mutex<bool>,
+}
+
+impl MemoryL1 {
+    /// Replaces the blocks from this number on by those of a branch, up to `head`.
+    fn extend(&self, from: u64, head: u64, branch: u8) {
+        let mut headers = self.headers.lock();
+        headers.truncate((from - FIRST) as usize);
+        for number in from..=head {
+            let parent = headers.last().map_or(B256::ZERO, |parent| parent.hash);
+            let (hash, timestamp) = (hash(number, branch), 12 * number);
+            headers.push(L1Header { number, hash, parent, timestamp, base_fee: 1_000 });
+        }
+    }
+
+    fn at(&self, number: u64) -> Option<ReadHeader> {
+        let header = self.headers.lock().get(number.checked_sub(FIRST)? as usize)?.clone();
+        let (transactions_root, receipts_root) = (B256::ZERO, B256::ZERO);
+        Some(ReadHeader { header, transactions_root, receipts_root, bloom: Bloom::ZERO })
+    }
+}
+
+impl L1Provider for MemoryL1 {
+    fn newest(&self) -> Result<(Option<ReadHeader>, Option<ReadHeader>), L1Error> {
+        let head = FIRST + self.headers.lock().len() as u64 - 1;
+        Ok((self.at(head), self.at(head - 2)))
+    }
+
+    fn header(&self, tag: BlockNumberOrTag) -> Result<Option<ReadHeader>, L1Error> {
+        Ok(tag.as_number().and_then(|number| self.at(number)))
+    }
+
+    fn headers(&self, from: u64, count: usize) -> Result<Vec<ReadHeader>, L1Error> {
+        Ok((from..).take(count).map_while(|number| self.at(number)).collect())
+    }
+
+    fn is_agreed(&self, _: &L1Header) -> Result<bool, L1Error> {
+        Ok(!*self.is_alone.lock())
+    }
+
+    fn transactions_of(
+        &self,
+        headers: &[ReadHeader],
+        _: &[Address],
+    ) -> Vec<Result<Vec<L1Transaction>, L1Error>> {
+        headers.iter().map(|_| Ok(Vec::new())).collect()
+    }
+
+    fn calls_of(&self, _: Address, _: B256) -> Result<Vec<Bytes>, L1Error> {
+        Ok(Vec::new())
+    }
+
+    fn code(&self, _: Address) -> Result<Bytes, L1Error> {
+        Ok(Bytes::new())
+    }
+
+    fn leave_node(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn reader_follows_reorgs_of_any_provider() {
+    let l1 = MemoryL1::default();
+    l1.extend(FIRST, FIRST + 9, 0);
+    let mut reader = L1Reader::new(l1, deployment());
+    let head = |reader: &L1Reader<_>| reader.view().head().map(|head| head.hash);
+    let update = reader.poll(&|_| true).unwrap();
+    assert_eq!((update.reverted_to, update.more), (None, false));
+    assert_eq!(head(&reader), Some(hash(FIRST + 9, 0)));
+    assert_eq!(reader.view().finalized(), FIRST + 7);
+    // A branch that only one node reports is not followed.
+    reader.client().extend(FIRST + 6, FIRST + 11, 1);
+    *reader.client().is_alone.lock() = true;
+    assert_eq!(reader.poll(&|_| true).unwrap().reverted_to, None);
+    assert_eq!(head(&reader), Some(hash(FIRST + 9, 0)));
+    *reader.client().is_alone.lock() = false;
+    assert_eq!(reader.poll(&|_| true).unwrap().reverted_to, Some(FIRST + 5));
+    assert_eq!(head(&reader), Some(hash(FIRST + 11, 1)));
 }
