@@ -1,9 +1,9 @@
 //! Traversal of all accounts of a state.
 
+use crate::store::{Visitor, walk};
 use crate::{ChainError, State};
 use alloy_primitives::{B256, Bytes};
 use alloy_trie::TrieAccount;
-use store::{Visitor, walk};
 use trie::TrieError;
 
 impl State {

@@ -4,6 +4,7 @@
 //! the part that the calls of EXECUTE have not drawn. So a frame can neither spend the ether that
 //! its calls cost, nor get it back by a revert.
 
+use crate::store::ExecuteDraw;
 use alloy_evm::eth::EthEvmContext;
 use alloy_primitives::{Address, U256, map::AddressMap};
 use codec::{Allowance, ExecuteTx};
@@ -13,7 +14,6 @@ use revm::{
     context_interface::{JournalTr as _, journaled_state::account::JournaledAccountTr as _},
     state::{Account, AccountInfo, EvmState},
 };
-use store::ExecuteDraw;
 
 /// Market of a chain that sells EXECUTE gas to transactions of type `0x05`.
 #[derive(Debug, Clone, Copy)]

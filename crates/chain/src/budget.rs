@@ -1,11 +1,11 @@
 //! Limits on a block beyond those of the protocol, which its builder enforces.
 
+use crate::store::Transaction;
 use crate::{ChainConfig, Rejection, record::WitnessSize};
 use alloy_consensus::Header;
 use core::fmt;
 use executor::{EvmOverrides, WorkGas};
 use revm::context::result::ResultAndState;
-use store::Transaction;
 
 /// Resources that the EXECUTE input of a block uses, or their limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

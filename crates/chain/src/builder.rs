@@ -1,5 +1,6 @@
 //! Block building.
 
+use crate::store::{Block, Changes, ExecutedBlock};
 use crate::{
     BlockAttributes, BudgetPolicy, BudgetRequest, ChainError, ChainReader, InputUse, Rejection,
     State,
@@ -19,7 +20,6 @@ use executor::{
 use revm::Database as _;
 use stateless::check_access_list_size;
 use std::collections::HashSet;
-use store::{Block, Changes, ExecutedBlock};
 use wire::{ProtocolFork, StatelessInput};
 
 /// Result of building a block.
@@ -287,7 +287,8 @@ impl State {
         let mut changes = Changes { preimages: state.changed(), ..Changes::default() };
         let post = state.into_post_state(|node| changes.put_node(node))?;
         changes.codes = post.codes;
-        let header = store::close_header(&executed, header.clone(), &transactions, post.root);
+        let header =
+            crate::store::close_header(&executed, header.clone(), &transactions, post.root);
         provable &= check_header(&header, &self.block.header, spec).is_ok();
         let withdrawals = withdrawals.to_vec();
         let mut block = Block::sealed(header, transactions, senders, withdrawals, executed);

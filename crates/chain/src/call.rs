@@ -1,5 +1,6 @@
 //! Calls without effect on the state (`eth_call`).
 
+use crate::store::Block;
 use crate::{ChainError, ChainReader, State};
 use alloy_evm::{Evm, EvmEnv};
 use alloy_primitives::{Address, Bytes, U256};
@@ -14,7 +15,6 @@ use revm::{
     primitives::TxKind,
 };
 use std::sync::Arc;
-use store::Block;
 
 /// A call on the state of the head, as in `eth_call`: no signature, no fee, any nonce.
 #[derive(Debug, Clone, Default)]

@@ -1,5 +1,6 @@
 //! A chain: its rules, its store, its head.
 
+use crate::store::{Block, CanonicalChange, Changes, ExecutedBlock, MemoryStore, Overlay, Store};
 use crate::{
     ChainConfig, ChainError, ChainReader, State,
     config::pending_merge,
@@ -12,7 +13,6 @@ use alloy_trie::EMPTY_ROOT_HASH;
 use core::ops::Deref;
 use executor::{BlockState, ForkBackend, ReadError};
 use std::sync::Arc;
-use store::{Block, CanonicalChange, Changes, ExecutedBlock, MemoryStore, Overlay, Store};
 
 /// Minimum number of states kept below the head, so that a reader of the newest state can finish
 /// before it is pruned, even while blocks are built.

@@ -30,7 +30,7 @@ pub struct ChainConfig {
     pub limits: LiftedLimits,
     /// Extensions of the execution of its blocks, in the order in which they apply. Unless all are
     /// [verifiable](EvmOverrides::is_verifiable), blocks are not
-    /// [provable](store::Block::provable): only this chain can verify them.
+    /// [provable](crate::store::Block::provable): only this chain can verify them.
     pub extensions: Arc<[Arc<dyn Extension>]>,
     /// Precompile for transactions of type `0x05`; without it the chain rejects this type. No L2
     /// has it.
@@ -137,7 +137,7 @@ impl ChainConfig {
     /// Returns the market of the chain and the allowance that a transaction requests from it.
     pub fn market_for(
         &self,
-        transaction: &store::Transaction,
+        transaction: &crate::store::Transaction,
     ) -> Option<(&ExecuteMarket, Allowance)> {
         let market = self.execute_tx.as_ref().and_then(ExecuteTxPrecompile::market);
         market.zip(transaction.as_execute().and_then(|it| it.tx.allowance()))

@@ -1,8 +1,8 @@
 //! Errors of a chain.
 
+use crate::store::StoreError;
 use alloy_primitives::B256;
 use executor::{BlockError, InternalError, Invalid, ReadError, StateError};
-use store::StoreError;
 use trie::{SourceError, TrieError};
 use wire::DecodeError;
 

@@ -6,6 +6,7 @@
 //! the witness while the frame runs. If the transaction buys an allowance of EXECUTE gas, the
 //! sender pays for it beforehand.
 
+use crate::store::{ExecuteDraw, Transaction};
 use crate::{
     ChainConfig, ChainError, ExecuteTxPrecompile, State,
     allowance::{Buyer, Purchase},
@@ -28,7 +29,6 @@ use revm::{
     },
 };
 use std::sync::Arc;
-use store::{ExecuteDraw, Transaction};
 use wire::ProtocolFork;
 
 /// Returns the minimum gas limit of a transaction in any state: intrinsic gas and calldata floor

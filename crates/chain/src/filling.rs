@@ -1,5 +1,6 @@
 //! Execution of the offered transactions of a block under construction.
 
+use crate::store::{ExecuteDraw, Transaction};
 use crate::{
     BlockBudget, ChainConfig, ChainError, Rejection, State,
     execute_tx::{self, Ran},
@@ -18,7 +19,6 @@ use revm::{
     Database as _,
     context::result::{InvalidTransaction, ResultAndState},
 };
-use store::{ExecuteDraw, Transaction};
 
 /// A transaction that is offered to a builder.
 #[derive(Debug, Clone)]

@@ -1,12 +1,12 @@
 //! Nodes and codes that a block read and wrote. The footprints of consecutive blocks suffice to
 //! join them to a batch.
 
+use crate::store::{Block, ExecutedBlock};
 use crate::{BatchWithWitness, ChainError, ChainReader, record::WitnessRecorder, replay::follow};
 use alloy_primitives::{B256, Bytes, map::B256Set};
 use codec::OwnedWitness;
 use keccak::keccak256_batch;
 use std::sync::{Arc, OnceLock};
-use store::{Block, ExecutedBlock};
 
 /// Nodes and codes that one block read and wrote.
 #[derive(Debug, Clone)]

@@ -1,12 +1,12 @@
 //! Remaining resources of a block for transactions.
 
 use crate::State;
+use crate::store::Transaction;
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::{Typed2718 as _, eip2718::Encodable2718, eip4895::Withdrawal};
 use alloy_rlp::Encodable as _;
 use executor::Invalid;
 use stateless::RlpSize;
-use store::Transaction;
 use wire::ProtocolFork;
 
 /// Reason why an offered transaction was not included in a block.

@@ -1,5 +1,6 @@
 //! The genesis block.
 
+use crate::store::Changes;
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_genesis::{Genesis, GenesisAccount};
@@ -7,7 +8,6 @@ use alloy_hardforks::{EthereumHardfork, EthereumHardforks};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, address, hex, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
 use executor::{ChainSpec, SYSTEM_CONTRACTS};
-use store::Changes;
 use trie::{NewNode, NodePath, NodeSource, SourceError, Trie, hash_tries};
 use wire::ProtocolFork;
 

@@ -3,12 +3,12 @@
 //! From the merge on the rules are those of `stateless`; before it, headers have difficulties and
 //! ommers. Seals are not checked.
 
+use crate::store::{Block, Store};
 use crate::{ChainError, genesis::INITIAL_BASE_FEE};
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header};
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks};
 use alloy_primitives::{B256, U256};
 use stateless::{ChainSpec, Invalid, next_base_fee, validate_header};
-use store::{Block, Store};
 use wire::ProtocolFork;
 
 /// Minimum difficulty of a block.

@@ -1,5 +1,6 @@
 //! Block import.
 
+use crate::store::{Block, Changes, ExecutedBlock, Transaction};
 use crate::{
     Chain, ChainError, State,
     config::pending_merge,
@@ -18,7 +19,6 @@ use executor::{
     Environment, EvmOverrides as _, ExecutionOutcome, Invalid, StateSource, check_transactions,
 };
 use stateless::{RlpSize, VerifyOptions, process_block};
-use store::{Block, Changes, ExecutedBlock, Transaction};
 use wire::DecodeError;
 
 /// A block with recovered senders that has passed all checks possible without executing it.

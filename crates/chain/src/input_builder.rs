@@ -2,6 +2,7 @@
 
 use crate::{BatchWithWitness, Chain, ChainConfig, ChainError};
 
+use crate::store::{Block, Changes, MemoryStore, Store as _};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::{Bytes, U256};
 use codec::{OwnedWitness, RawBlock};
@@ -11,7 +12,6 @@ use executor::{
 };
 use stateless::{Witness, header_of};
 use std::sync::Arc;
-use store::{Block, Changes, MemoryStore, Store as _};
 use wire::{ByteLists, NewPayloadRequest, ProtocolFork, StatelessInput};
 
 /// Encodes the stateless input of a block.

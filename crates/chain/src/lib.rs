@@ -8,9 +8,9 @@
 //!
 //! This crate owns genesis, building (within a [`BlockBudget`], if there is one), importing and
 //! replaying blocks (of all forks since Frontier; proof-of-work seals are not checked), the
-//! canonical chain, and state proofs. It does not own storage (`store`; in files, `disk`), validity
-//! (`stateless`), EXECUTE (an [`Extension`] in `variants`), transaction pools and clocks (`node`),
-//! or networking.
+//! canonical chain, state proofs, and the interface of storage with an implementation in memory
+//! ([`store`]). It does not own storage in files (`disk`), validity (`stateless`), EXECUTE (an
+//! [`Extension`] in `variants`), transaction pools and clocks (`node`), or networking.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
@@ -42,6 +42,7 @@ mod replay;
 mod sender;
 mod spec_reads;
 mod state;
+pub mod store;
 mod verify;
 mod witness;
 

@@ -1,10 +1,10 @@
 //! Proofs of accounts and slots, as returned by `eth_getProof`.
 
+use crate::store::{Block, prove};
 use crate::{ChainError, ChainReader, State};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
 use executor::StateError;
-use store::{Block, prove};
 use trie::{Trie, TrieError};
 
 /// An account, with the nodes that prove it or its absence against the state root.

@@ -1,12 +1,12 @@
 //! Read access to a chain.
 
+use crate::store::{Block, Store, TransactionLocation};
 use crate::{ChainConfig, ChainError, State};
 use alloy_primitives::{Address, B256, Bytes, U256, map::B256Map};
 use codec::OwnedWitness;
 use executor::ForkBackend;
 use revm::state::AccountInfo;
 use std::sync::Arc;
-use store::{Block, Store, TransactionLocation};
 
 /// The blocks and states of a chain at the time when the reader was created
 /// ([`Chain::reader`](crate::Chain::reader)). It is cheap to clone and holds no lock.

@@ -3,6 +3,7 @@
 //! For consecutive blocks it records only reads of items that the blocks have not written, which is
 //! the witness for verifying all of them.
 
+use crate::store::{Block, Recorder, Store, StoreError};
 use crate::{ChainError, State, spec_reads, state::ancestor_hash};
 use alloy_primitives::{B256, Bytes, map::B256Set};
 use codec::{OwnedWitness, compact::LengthAlone};
@@ -12,7 +13,6 @@ use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
 };
-use store::{Block, Recorder, Store, StoreError};
 use trie::{NodePath, SourceError};
 
 /// Length of the offset of an item in an SSZ list, in bytes.

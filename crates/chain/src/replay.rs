@@ -1,5 +1,6 @@
 //! Re-execution of blocks of the chain.
 
+use crate::store::Block;
 use crate::{ChainConfig, ChainError, State, execute_tx, record::WitnessRecorder};
 use alloy_consensus::Transaction as _;
 use alloy_evm::eth::EthEvmContext;
@@ -10,7 +11,6 @@ use revm::{
     Inspector,
     context::{TxEnv, result::ResultAndState},
 };
-use store::Block;
 
 /// A block that is executed again on its original pre-state, transaction by transaction.
 #[derive(Debug)]

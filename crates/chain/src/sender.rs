@@ -1,9 +1,9 @@
 //! Checks of a transaction against its sender's account.
 
+use crate::store::Transaction;
 use alloy_consensus::Transaction as _;
 use alloy_primitives::U256;
 use revm::{context::result::InvalidTransaction, context_interface::Cfg, state::AccountInfo};
-use store::Transaction;
 
 /// Returns the reason if the EVM would reject a transaction because of its sender's nonce or
 /// balance; `None` otherwise.

@@ -1,5 +1,6 @@
 //! The state after a block, for reads and execution.
 
+use crate::store::{Block, Changes, ExecutedBlock, Overlay, Store, StoreError};
 use crate::{ChainConfig, ChainError, header::base_fee_after};
 use alloy_consensus::Header;
 use alloy_eips::eip7825::MAX_TX_GAS_LIMIT_OSAKA;
@@ -8,7 +9,6 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use executor::{BlockState, Environment, ForkBackend, ReadError, StateSource};
 use revm::{Database, bytecode::Bytecode, state::AccountInfo};
 use std::sync::Arc;
-use store::{Block, Changes, ExecutedBlock, Overlay, Store, StoreError};
 use trie::{Nibbles, NodePath, SourceError};
 
 /// A state and the block to which it belongs. It is cheap to clone and independent of later changes

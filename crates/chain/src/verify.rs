@@ -1,10 +1,10 @@
 //! Verification of blocks with transactions of type `0x05`, which EXECUTE does not support.
 
+use crate::store::Block;
 use crate::{ChainError, ExecuteTxPrecompile, State};
 use codec::{OwnedWitness, RawBlock};
 use executor::Invalid;
 use stateless::Witness;
-use store::Block;
 
 impl State {
     /// Verifies a child block from a witness alone, as EXECUTE verifies the blocks of an L2: the

@@ -1,12 +1,12 @@
 //! Witnesses of blocks, and the inputs of EXECUTE that contain them.
 
+use crate::store::Block;
 use crate::{ChainError, ChainReader};
 use alloy_primitives::B256;
 use codec::Encode as _;
 use codec::{OwnedWitness, compact::compact};
 use core::slice;
 use std::sync::Arc;
-use store::Block;
 use trie::EMPTY_ROOT;
 use wire::{
     BatchWitness, DecodeError, ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput,

@@ -4,6 +4,7 @@
 
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, B256, TxKind};
+use chain::store::StoredNodes;
 use chain::{BlockAttributes, Chain, ChainConfig, to_stateless_input};
 use codec::{OwnedWitness, RawBlock};
 use core::num::NonZeroUsize;
@@ -12,7 +13,6 @@ use execute::{Execute, ExecuteError, Executed, Networks};
 use executor::{ChainSpec, SystemCode};
 use eyre::{OptionExt as _, Result};
 use std::sync::Arc;
-use store::StoredNodes;
 use testkit::{
     ETHER, Key, rich_genesis,
     vectors::{

@@ -13,6 +13,7 @@ use crate::{
 use alloy_consensus::{EthereumReceipt, Transaction as _, TxType, transaction::SignerRecoverable};
 use alloy_eips::Typed2718 as _;
 use alloy_primitives::{Address, B256, Log, U64, U256, map::B256Map};
+use chain::store::{Changes, ExecutedBlock, MemoryStore, Overlay, Store, StoreError, StoredNodes};
 use chain::{
     Block, Chain, ChainError, ChainReader, EditState as _, ExecuteDraw, State, Transaction,
 };
@@ -27,7 +28,6 @@ use std::{
     path::Path,
     sync::Arc,
 };
-use store::{Changes, ExecutedBlock, MemoryStore, Overlay, Store, StoreError, StoredNodes};
 
 /// Loads a state file into a devnet.
 pub(crate) fn load_file(devnet: &DevnetState, path: &Path) -> Result<(), DevnetError> {

@@ -21,6 +21,7 @@ use alloy_primitives::{
 };
 use alloy_provider::{Provider as _, RootProvider};
 use alloy_transport::TransportError;
+use chain::store::Preimages;
 use client::{ClientError, RedactedUrl};
 use executor::ForkBackend;
 use parking_lot::{Mutex, RwLock};
@@ -35,7 +36,6 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
 };
-use store::Preimages;
 use tokio::task::JoinSet;
 use trie::SourceError;
 

@@ -6,9 +6,9 @@ use crate::{
 };
 use alloy_consensus::{EthereumReceipt, TxType};
 use alloy_primitives::{Address, B256, Bytes, Log, LogData, U256};
+use chain::store::{Block, ExecuteDraw, Transaction};
 use codec::RawBlock;
 use executor::{ExecutionOutcome, Receipt};
-use store::{Block, ExecuteDraw, Transaction};
 
 const WHAT: &str = "block";
 

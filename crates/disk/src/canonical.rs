@@ -1,8 +1,8 @@
 //! Changes of the canonical chain in the state store.
 
 use alloy_primitives::{B256, map::B256Map};
+use chain::store::{CanonicalChange, TransactionLocation};
 use std::collections::BTreeMap;
-use store::{CanonicalChange, TransactionLocation};
 
 /// Numbers of the canonical blocks, from the first to one past the last.
 pub(crate) type Range = core::ops::Range<u64>;

@@ -10,8 +10,8 @@ use crate::{
     record::Record,
 };
 use alloy_primitives::map::B256Map;
+use chain::store::{Block, CanonicalChange, Changes, StoreError, TransactionLocation};
 use std::sync::Arc;
-use store::{Block, CanonicalChange, Changes, StoreError, TransactionLocation};
 
 impl Inner {
     /// Stores a commit durably.

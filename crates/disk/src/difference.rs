@@ -6,8 +6,8 @@ use alloy_primitives::{
 };
 use alloy_rlp::Decodable;
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount, nodes::TrieNode};
+use chain::store::{Visitor, walk};
 use core::cell::RefCell;
-use store::{Visitor, walk};
 use trie::{Nibbles, NodePath, NodeSource, SourceError, Trie, TrieError};
 
 /// Owner, path and hash of a node. Different states can have different nodes at one path.

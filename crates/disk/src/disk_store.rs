@@ -11,6 +11,9 @@ use crate::{
     state::{Meta, State},
 };
 use alloy_primitives::{B256, Bytes};
+use chain::store::{
+    Block, Changes, Preimages, Store, StoreError, StoredNodes, TransactionLocation,
+};
 use codec::OwnedWitness;
 use parking_lot::{Mutex, RwLock};
 use revm::bytecode::Bytecode;
@@ -26,7 +29,6 @@ use std::{
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
-use store::{Block, Changes, Preimages, Store, StoreError, StoredNodes, TransactionLocation};
 use trie::NodePath;
 
 /// Maximum time to wait until another holder has closed the chain.

@@ -2,8 +2,8 @@
 
 use crate::Position;
 use alloy_primitives::B256;
+use chain::store::StoreError;
 use std::{io, path::PathBuf};
-use store::StoreError;
 use wire::DecodeError;
 
 /// Reason why a chain on disk cannot be opened, read or written: a fault of the disk or of its

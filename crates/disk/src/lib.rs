@@ -18,8 +18,8 @@
 //! by number.
 //!
 //! This crate contains the file formats, the handling of damaged, torn and full files, and the
-//! retention of states. The interface is in `store`, and the execution and choice of blocks in
-//! `chain`.
+//! retention of states. The interface is `chain::store`; the execution and choice of blocks are in
+//! `chain` too.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -7,8 +7,8 @@ use crate::DiskError;
 use alloy_primitives::{B256, Bytes, map::B256Map};
 use alloy_rlp::Decodable;
 use alloy_trie::TrieAccount;
+use chain::store::{Changes, Visitor, walk};
 use core::cell::RefCell;
-use store::{Changes, Visitor, walk};
 use trie::{Nibbles, NodePath, NodeSource, SourceError, Trie, TrieError};
 
 /// A node with its location.

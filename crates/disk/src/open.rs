@@ -3,10 +3,10 @@
 use crate::{DiskOptions, DiskStore};
 use alloy_genesis::Genesis;
 use alloy_primitives::{B256, Keccak256};
+use chain::store::{Store as _, StoreError};
 use chain::{Chain, ChainConfig, ChainError, genesis_hash, genesis_header};
 use executor::ChainSpec;
 use std::{panic::resume_unwind, path::Path, sync::Arc, thread};
-use store::{Store as _, StoreError};
 
 /// Opens the chain in the folder `path`, or creates one there at `genesis`.
 ///

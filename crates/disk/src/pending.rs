@@ -10,6 +10,7 @@ use crate::{
     node_location::Placed,
 };
 use alloy_primitives::{B256, Bytes, map::B256Map};
+use chain::store::{Block, Changes, TransactionLocation};
 use core::{
     fmt,
     hash::{BuildHasher, Hash},
@@ -21,7 +22,6 @@ use std::{
     sync::Arc,
     thread,
 };
-use store::{Block, Changes, TransactionLocation};
 
 /// The part of a commit that the state store needs.
 #[derive(Debug, Default)]

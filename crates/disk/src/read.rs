@@ -4,10 +4,10 @@ use crate::{
     DiskError, Position, canonical::Range, disk_store::Inner, log::read_record, record::Record,
 };
 use alloy_primitives::{B256, Bytes, map::B256Set};
+use chain::store::{Block, Changes, Preimages, StoredNodes, TransactionLocation};
 use codec::OwnedWitness;
 use revm::bytecode::Bytecode;
 use std::sync::Arc;
-use store::{Block, Changes, Preimages, StoredNodes, TransactionLocation};
 use trie::{NodePath, NodeSource, SourceError};
 
 impl Inner {

@@ -6,9 +6,9 @@ use crate::{
     bytes::{Reader, Writer},
 };
 use alloy_primitives::{Address, B256, Bytes, U256};
+use chain::store::{Block, Changes};
 use codec::OwnedWitness;
 use std::sync::Arc;
-use store::{Block, Changes};
 
 /// First byte of a record: the layout of the rest.
 const VERSION: u8 = 1;
@@ -114,7 +114,7 @@ fn size_hint(changes: &Changes) -> usize {
 mod tests {
     use super::*;
     use alloy_primitives::keccak256;
-    use store::CanonicalChange;
+    use chain::store::CanonicalChange;
 
     fn changes(in_full: bool) -> Changes {
         let block = Arc::new(Block::from_header(alloy_consensus::Header::default()));

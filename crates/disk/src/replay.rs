@@ -9,8 +9,8 @@ use crate::{
     record::Record,
 };
 use alloy_primitives::{B256, Bytes};
+use chain::store::{Block, CanonicalChange, Changes};
 use std::sync::Arc;
-use store::{Block, CanonicalChange, Changes};
 
 impl Inner {
     /// Returns the next block to execute again, after applying the records before it that need no

@@ -2,8 +2,8 @@
 
 use crate::{DiskError, DiskStore, repair::SNAPSHOT, state::node_key, value::node_value};
 use alloy_primitives::{B256, Bytes};
+use chain::store::StoreError;
 use std::fs::{self, File};
-use store::StoreError;
 use trie::{Nibbles, NodePath};
 
 /// A trie node and its position.

@@ -18,6 +18,7 @@ use crate::{
     DiskError, Position, block::decode_block, canonical::Range, contents, stamps, value::read_node,
 };
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use chain::store::{Block, Preimages, TransactionLocation};
 use fjall::{
     Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
     compaction::Leveled,
@@ -25,7 +26,6 @@ use fjall::{
 };
 use parking_lot::Mutex;
 use std::{path::Path, sync::Arc};
-use store::{Block, Preimages, TransactionLocation};
 use trie::{NodePath, NodeSource, SourceError};
 
 /// Version of the layout of keys and values.

@@ -1,12 +1,12 @@
 //! The disk store passes the tests of all stores, also after reopening.
 
-#[path = "../../store/tests/suite/mod.rs"]
+#[path = "../../chain/tests/suite/mod.rs"]
 mod suite;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use enshrine_disk::{DiskOptions, DiskStore};
 // The suite refers to the crate by this name.
-use ::store as seam;
+use chain::store as seam;
 use seam::{Changes, Store};
 use suite::{advance, at, child, first, found, hashes, move_to};
 use tempfile::tempdir;

@@ -8,7 +8,7 @@
 //!
 //! This crate owns execution, from the transactions to receipts and the post-state root, for all
 //! forks since Frontier. It owns neither the rules of headers nor the verdict on a block
-//! (`stateless`), nor the trie (`trie`), formats (`wire`) or storage of states (`store`).
+//! (`stateless`), nor the trie (`trie`), formats (`wire`) or storage of states (`chain::store`).
 //!
 //! The type of an error states who is at fault: [`Invalid`] means the block, [`InternalError`]
 //! means this node.

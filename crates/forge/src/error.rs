@@ -3,8 +3,8 @@
 use crate::ProfileError;
 use alloy_primitives::B256;
 use chain::ChainError;
+use chain::store::StoreError;
 use std::{io, path::PathBuf};
-use store::StoreError;
 
 /// Reason why a call has no result.
 #[derive(Debug, thiserror::Error)]

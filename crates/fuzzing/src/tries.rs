@@ -8,8 +8,8 @@ use crate::{
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_rlp::Decodable as _;
 use alloy_trie::{HashBuilder, nodes::TrieNode, proof::verify_proof};
+use chain::store::{Recorder, prove};
 use std::{collections::BTreeMap, sync::LazyLock};
-use store::{Recorder, prove};
 use trie::{EMPTY_ROOT, Nibbles, NodePath, NodeSource, SourceError, Trie, TrieError, hash_tries};
 
 /// Maximum number of batches of changes in one run.

@@ -1,6 +1,9 @@
 //! A node on a failing store loses no data and reports each error.
 
 use alloy_primitives::{B256, Bytes};
+use chain::store::{
+    Block, Changes, MemoryStore, Preimages, Store, StoreError, StoredNodes, TransactionLocation,
+};
 use chain::{Chain, ChainConfig, ChainError, empty_genesis};
 use enshrine_node::{Clock, Event, MineRequest, Mining, Node, NodeError, Settings};
 use executor::ChainSpec;
@@ -11,9 +14,6 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
-};
-use store::{
-    Block, Changes, MemoryStore, Preimages, Store, StoreError, StoredNodes, TransactionLocation,
 };
 use wire::ProtocolFork;
 

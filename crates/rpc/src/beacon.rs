@@ -13,9 +13,9 @@ use crate::{
 use alloy_consensus::Transaction as _;
 use alloy_eips::{BlockNumberOrTag, eip4844::DATA_GAS_PER_BLOB};
 use alloy_primitives::{Address, B256};
+use chain::store::Block;
 use serde_json::{Value, json};
 use std::{fmt, sync::Arc};
-use store::Block;
 
 /// Slot length in seconds.
 const SLOT: u64 = 1;

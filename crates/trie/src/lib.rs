@@ -7,7 +7,7 @@
 //!
 //! This crate owns node encoding, reading, changing and hashing, and the [expansion](Expansion) of
 //! nodes from the parts that cannot be derived. It knows nothing of accounts or storage: keys are
-//! 32-byte hashes, values are bytes. The `store` crate records, proves and visits whole tries. No
+//! 32-byte hashes, values are bytes. `chain::store` records, proves and visits whole tries. No
 //! node is trusted: for any bytes, a walk ends in a value, an absence or a [`TrieError`], never in
 //! a panic, in unbounded recursion or in a root that the nodes do not prove. An error of the source
 //! is returned as [`TrieError::Source`].

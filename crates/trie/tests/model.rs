@@ -4,11 +4,11 @@ mod support;
 
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_trie::{HashBuilder, proof::verify_proof};
+use chain::store::{Recorder, prove};
 use enshrine_trie::{
     EMPTY_ROOT, Nibbles, NodePath, NodeSource, SourceError, Trie, TrieError, hash_tries,
 };
 use std::collections::{BTreeMap, HashMap};
-use store::{Recorder, prove};
 use support::Rng;
 
 /// Nodes by hash, as a test database.

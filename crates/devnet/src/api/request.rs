@@ -5,11 +5,11 @@ use crate::state::DevnetState;
 use alloy_eips::eip4844::Blob;
 use alloy_primitives::Bytes;
 use alloy_rpc_types_eth::TransactionRequest;
+use chain::store::ExecuteFields;
 use node::{Rejected, Sidecar};
 use rpc::{RpcError, blobs};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
-use store::ExecuteFields;
 
 /// Transaction request. Its blobs may lack commitments and proofs, which the node then computes.
 #[derive(Debug, Clone, Default)]

@@ -15,6 +15,7 @@ use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256}
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
+use chain::store::ExecuteFields;
 use chain::{RecoveredTransaction, Transaction};
 use codec::{ExecuteTx, SignedExecuteTx};
 use node::{PoolTransaction, Sidecar};
@@ -24,7 +25,6 @@ use rpc::{
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
-use store::ExecuteFields;
 
 pub(super) const METHODS: &[Method] = &[
     (&["eth_accounts", "eth_requestAccounts"], accounts),

@@ -90,7 +90,7 @@ const fn items(witness: &OwnedWitness) -> usize {
 /// Returns all nodes and codes that the chain has ever stored, and all ancestors of a block.
 fn everything(played: &Played, block: &Block) -> Result<OwnedWitness> {
     let reader = played.chain.reader();
-    let store::StoredNodes { nodes, codes } = reader.store().everything()?;
+    let chain::store::StoredNodes { nodes, codes } = reader.store().everything()?;
     let sorted =
         |items: Vec<Bytes>| items.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
     let ancestors = reader.first_number()..block.header.number;

@@ -4,11 +4,11 @@
 use crate::judges::Judges;
 use alloy_consensus::Header;
 use alloy_genesis::GenesisAccount;
+use chain::store::StoredNodes;
 use chain::{BlockAttributes, Chain, ChainConfig, ChainError, ExecutedBlock};
 use codec::{OwnedWitness, RawBlock};
 use executor::{Invalid, SYSTEM_CONTRACTS, SystemCode, Transaction, decode_transaction};
 use eyre::Result;
-use store::StoredNodes;
 use testkit::vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
 use wire::{ProtocolFork, Withdrawal};
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::{block::encode_block, state::node_key, value::node_value};
 use alloy_consensus::Header;
 use alloy_primitives::keccak256;
-use store::{CanonicalChange, Changes};
+use chain::store::{CanonicalChange, Changes};
 use tempfile::tempdir;
 use trie::Nibbles;
 

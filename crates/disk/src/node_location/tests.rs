@@ -2,8 +2,8 @@ use super::*;
 use alloy_consensus::{Header, constants::KECCAK_EMPTY};
 use alloy_primitives::{U256, keccak256};
 use alloy_trie::EMPTY_ROOT_HASH;
+use chain::store::{Block, MemoryStore, Store};
 use std::{collections::BTreeSet, sync::Arc};
-use store::{Block, MemoryStore, Store};
 use trie::hash_tries;
 
 struct Nothing;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::canonical::Moves;
 use alloy_consensus::Header;
-use store::Changes;
+use chain::store::Changes;
 
 const NODE: B256 = B256::repeat_byte(1);
 const TRANSACTION: B256 = B256::repeat_byte(2);

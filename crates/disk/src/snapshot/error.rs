@@ -3,8 +3,8 @@
 use super::MAGIC;
 use alloy_primitives::B256;
 use chain::ChainError;
+use chain::store::StoreError;
 use std::io;
-use store::StoreError;
 use trie::TrieError;
 
 /// Reason why a snapshot cannot be exported or imported.

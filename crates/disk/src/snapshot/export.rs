@@ -7,9 +7,9 @@ use super::{
 };
 use alloy_primitives::{B256, Bytes};
 use chain::ChainReader;
+use chain::store::Block;
 use core::cell::RefCell;
 use std::io::Write;
-use store::Block;
 use trie::{Nibbles, NodePath, TrieError};
 
 struct Export<'c, W> {

@@ -10,9 +10,9 @@ use alloy_consensus::Header;
 use alloy_genesis::Genesis;
 use alloy_primitives::{B256, Bytes};
 use chain::ChainConfig;
+use chain::store::{Block, CanonicalChange, Changes, Store as _, StoreError};
 use core::cell::RefCell;
 use std::{io::Read, path::Path, sync::Arc};
-use store::{Block, CanonicalChange, Changes, Store as _, StoreError};
 use trie::NodePath;
 
 /// Maximum length of the head in bytes: far more than 257 headers.

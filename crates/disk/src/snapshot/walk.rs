@@ -4,8 +4,8 @@ use super::SnapshotError;
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, map::B256Set};
 use alloy_rlp::Decodable as _;
 use alloy_trie::TrieAccount;
+use chain::store::{Visitor, walk};
 use core::cell::RefCell;
-use store::{Visitor, walk};
 use trie::{NodePath, NodeSource, SourceError};
 
 /// Source or sink for the parts of a state, in the order of the walk.

@@ -7,6 +7,7 @@ use crate::{
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{B256, Bytes, TxKind, U256};
+use chain::store::Transaction;
 use chain::{
     BlockAttributes, Chain, ChainConfig, ChainReader, ExecuteDraw, ExecuteMarket,
     ExecuteTxPrecompile, ExecutedBlock, RecoveredTransaction,
@@ -21,7 +22,6 @@ use std::{
     thread,
     time::Duration,
 };
-use store::Transaction;
 use tempfile::tempdir;
 use testkit::{Blobs, CHAIN_ID, ETHER, Key, L2, execute_tx_calling, rich_genesis};
 use variants::{

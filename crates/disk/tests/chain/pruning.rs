@@ -4,10 +4,10 @@ use crate::scene::{ACCOUNTS, CONTRACT, Twin, account, config, genesis, options};
 use alloy_primitives::{B256, Bytes, U256};
 use alloy_rlp::Decodable;
 use alloy_trie::TrieAccount;
+use chain::store::{Store, Visitor, walk};
 use chain::{Chain, ChainError};
 use enshrine_disk::{DiskOptions, DiskStore, open_chain_with};
 use std::{cell::RefCell, collections::BTreeSet, path::Path};
-use store::{Store, Visitor, walk};
 use tempfile::tempdir;
 use trie::{NodePath, NodeSource, SourceError};
 

@@ -3,9 +3,9 @@
 use crate::scene::{CONTRACT, SLOTS, Twin, config, copy_folder, open, options};
 use alloy_primitives::U256;
 use chain::Chain;
+use chain::store::{Store, StoredNodes};
 use enshrine_disk::DiskStore;
 use std::{collections::HashMap, path::Path, sync::Arc};
-use store::{Store, StoredNodes};
 use tempfile::tempdir;
 
 /// A chain on a store that the test can access.

@@ -2,11 +2,11 @@
 
 use crate::scene::{ACCOUNTS, CONTRACT, Twin, account, child, config, copy_folder, genesis, open};
 use alloy_primitives::U256;
+use chain::store::Store as _;
 use chain::{Chain, ChainError, EditState as _};
 use enshrine_disk::{DiskError, DiskOptions, DiskStore, open_chain};
 use executor::ChainSpec;
 use std::{fs, sync::Arc};
-use store::Store as _;
 use tempfile::tempdir;
 use testkit::CHAIN_ID;
 use wire::ProtocolFork;

@@ -13,10 +13,10 @@ use crate::{ForgeError, Workspace};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::SolCall;
+use chain::store::StoredNodes;
 use chain::{Chain, ChainConfig, empty_genesis};
 use executor::ChainSpec;
 use keccak::keccak256;
-use store::StoredNodes;
 use variants::ANCHOR_ADDRESS;
 use wire::ProtocolFork;
 

@@ -8,11 +8,11 @@ use super::{
 use crate::{ForgeError, Workspace};
 use alloy_primitives::{B256, Bytes};
 use alloy_trie::TrieAccount;
+use chain::store::StoredNodes;
 use chain::{Call, ChainConfig, ChainError, to_stateless_batch};
 use codec::Encode as _;
 use codec::OwnedWitness;
 use executor::ChainSpec;
-use store::StoredNodes;
 use wire::StatelessInput;
 
 /// Proves an account and some of its slots at a block.

@@ -8,11 +8,11 @@ use crate::{ForgeError, PROTOCOL, Workspace};
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes};
 use alloy_sol_types::SolValue;
+use chain::store::{Changes, MemoryStore, Store as _};
 use chain::{Chain, ChainConfig};
 use executor::ChainSpec;
 use keccak::keccak256;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
-use store::{Changes, MemoryStore, Store as _};
 use wire::ProtocolFork;
 
 /// A chain up to the requested block.

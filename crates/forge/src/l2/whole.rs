@@ -4,8 +4,8 @@ use crate::ForgeError;
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY};
 use alloy_trie::TrieAccount;
 use chain::ChainError;
+use chain::store::{Store, Visitor, walk};
 use std::collections::BTreeMap;
-use store::{Store, Visitor, walk};
 use trie::TrieError;
 
 /// The nodes and codes of a state, ordered by hash.

@@ -14,6 +14,7 @@ use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Log, U256, map::AddressSet};
 use alloy_rpc_types_eth::state::StateOverride;
 use alloy_rpc_types_eth::{TransactionRequest, simulate::SimCallResult};
+use chain::store::{Changes, close_header};
 use chain::{Block, ChainConfig, ChainError, ExecutedBlock, State};
 use executor::{
     BlockError, BlockExecution, BlockTally, Environment, EvmOverrides, HookState, Receipt,
@@ -31,7 +32,6 @@ use revm::{
 use revm_inspectors::transfer::{TRANSFER_EVENT_TOPIC, TRANSFER_LOG_EMITTER};
 use stateless::next_excess_blob_gas;
 use std::sync::Arc;
-use store::{Changes, close_header};
 
 /// Chain rules of a simulation, with moved precompiles.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ mod stores;
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
+use chain::store::Store as _;
 use chain::{BlockAttributes, Chain, ChainConfig};
 use disk::{DiskOptions, DiskStore, open_chain_with};
 use executor::ChainSpec;
@@ -21,7 +22,6 @@ use std::{
     process::{Command, Stdio},
     time::Instant,
 };
-use store::Store as _;
 use testkit::{CHAIN_ID, ETHER, Key, Transaction, rich_genesis};
 use wire::ProtocolFork;
 

@@ -1,11 +1,11 @@
 //! A store with injected failures.
 
 use alloy_primitives::{B256, Bytes};
-use revm::bytecode::Bytecode;
-use std::sync::{Arc, Mutex, MutexGuard};
-use store::{
+use enshrine_chain::store::{
     Block, Changes, MemoryStore, Preimages, Store, StoreError, StoredNodes, TransactionLocation,
 };
+use revm::bytecode::Bytecode;
+use std::sync::{Arc, Mutex, MutexGuard};
 use trie::NodePath;
 
 /// An in-memory store in which one operation, read or write, can be made to fail. It fails only

@@ -9,6 +9,7 @@ use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use codec::RawBlock;
 use core::fmt::Debug;
+use enshrine_chain::store::Store;
 use enshrine_chain::{Call, CallBlock, Chain, ChainConfig, ChainError, EditState as _, spec_of};
 use executor::Invalid;
 use failing::FailingStore;
@@ -17,7 +18,6 @@ use scene::{
     CHAIN_ID, READER, SETTER, SETTER_CODE, Scene, build, config, genesis, reader_code, set,
 };
 use std::sync::Arc;
-use store::Store;
 use testkit::Key;
 
 /// Asserts that a result has the expected value.

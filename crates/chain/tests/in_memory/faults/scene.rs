@@ -6,13 +6,13 @@ use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use core::fmt::Debug;
+use enshrine_chain::store::{Block, Store};
 use enshrine_chain::{
     BlockAttributes, Chain, ChainConfig, ChainError, ExecutedBlock, RecoveredTransaction,
     empty_genesis,
 };
 use executor::ChainSpec;
 use std::sync::Arc;
-use store::{Block, Store};
 use testkit::{Key, Transaction};
 use wire::ProtocolFork;
 

@@ -4,6 +4,7 @@ use super::requests::{Claim, claimed};
 use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, eth::EthEvmFactory};
 use alloy_primitives::{Bytes, TxKind, keccak256};
 use codec::{OwnedWitness, RawBlock};
+use enshrine_chain::store::StoredNodes;
 use enshrine_chain::{Chain, ChainConfig, ChainError};
 use execute::{EXECUTE_ADDRESS, Execute, ExecuteError, Networks};
 use executor::{ChainSpec, Invalid, SystemCode};
@@ -14,7 +15,6 @@ use revm::{
     primitives::hardfork::SpecId,
 };
 use std::{collections::BTreeMap, sync::Arc};
-use store::StoredNodes;
 use testkit::vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
 use variants::Flat;
 use wire::StatelessResult;

@@ -4,11 +4,11 @@
 use super::support::{Case, all, generated};
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::TrieAccount;
+use chain::store::{Visitor, walk};
 use codec::Encode as _;
 use codec::compact::{compact, compact_reachable};
 use enshrine_stateless::{expand, expand_within, verify_batch};
 use std::collections::BTreeMap;
-use store::{Visitor, walk};
 use testkit::Random;
 use trie::{
     EMPTY_ROOT, ExpandedNodes, NodeIndex, NodePath, NodeSource, SourceError, Trie, TrieError,

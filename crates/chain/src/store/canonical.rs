@@ -1,6 +1,6 @@
 //! The canonical blocks, and the locations of their transactions.
 
-use crate::{Block, CanonicalChange};
+use crate::store::{Block, CanonicalChange};
 use alloy_primitives::{B256, map::B256Map};
 use std::sync::Arc;
 

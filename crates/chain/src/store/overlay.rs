@@ -1,6 +1,6 @@
 //! A store on top of another one.
 
-use crate::{
+use crate::store::{
     Block, Changes, MemoryStore, Preimages, Store, StoreError, StoredNodes, TransactionLocation,
 };
 use alloy_primitives::{B256, Bytes};

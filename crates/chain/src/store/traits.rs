@@ -1,6 +1,6 @@
 //! The interface between a chain and its storage.
 
-use crate::{Block, Changes, StoreError, TransactionLocation};
+use crate::store::{Block, Changes, StoreError, TransactionLocation};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use codec::OwnedWitness;
 use core::fmt;

@@ -10,11 +10,8 @@
 //! Over any source of trie nodes, [`walk`] visits a whole trie, [`prove`] collects the nodes that
 //! prove a value, and a [`Recorder`] records the nodes that are read.
 //!
-//! This crate owns the interface, the type of an executed block, and the in-memory store. It does
-//! not select blocks or the canonical chain (`chain`), and does not interpret nodes (`trie`,
+//! This module does not select blocks or the canonical chain, and does not interpret nodes (`trie`,
 //! `executor`).
-
-#![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod block;
 mod canonical;
@@ -25,7 +22,7 @@ mod memory;
 mod overlay;
 mod prove;
 mod recorder;
-mod store;
+mod traits;
 mod transaction;
 mod walk;
 
@@ -37,6 +34,6 @@ pub use memory::MemoryStore;
 pub use overlay::Overlay;
 pub use prove::{Proven, prove};
 pub use recorder::{Measure, Recorder};
-pub use store::{Preimages, Store, StoredNodes};
+pub use traits::{Preimages, Store, StoredNodes};
 pub use transaction::{ExecuteFields, Transaction};
 pub use walk::{Visitor, walk};

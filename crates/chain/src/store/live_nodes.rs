@@ -1,6 +1,6 @@
 //! Trie nodes and codes that a set of states references.
 
-use crate::{Visitor, walk};
+use crate::store::{Visitor, walk};
 use alloy_primitives::{
     B256, Bytes,
     map::{B256Map, B256Set},

@@ -6,7 +6,7 @@ use alloy_consensus::constants::KECCAK_EMPTY;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
 // Named so that the suite finds it in every crate that includes it.
-use enshrine_store as seam;
+use enshrine_chain::store as seam;
 use seam::{Block, CanonicalChange, Changes, MemoryStore, Overlay, Store};
 use std::{collections::BTreeSet, sync::Arc};
 use suite::{advance, at, child, first, found, hashes, move_to, transaction};

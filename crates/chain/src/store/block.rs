@@ -1,6 +1,6 @@
-//! Executed blocks as a [`Store`](crate::Store) holds them.
+//! Executed blocks as a [`Store`](crate::store::Store) holds them.
 
-use crate::Transaction;
+use crate::store::Transaction;
 use alloy_consensus::{Header, Transaction as _, proofs::calculate_transaction_root};
 use alloy_eips::{Typed2718 as _, eip2718::Encodable2718, eip4895::Withdrawal};
 use alloy_primitives::{Address, B256, Bytes, U256};

@@ -1,6 +1,6 @@
 //! The in-memory store.
 
-use crate::{
+use crate::store::{
     Block, Changes, Preimages, Store, StoreError, StoredNodes, TransactionLocation,
     canonical::Canonical, live_nodes::LiveNodes,
 };

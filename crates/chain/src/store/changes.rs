@@ -1,6 +1,6 @@
 //! Contents of one commit to a store.
 
-use crate::Block;
+use crate::store::Block;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use codec::OwnedWitness;
 use executor::ChainSpec;

@@ -1,7 +1,7 @@
 //! The walk visits every node and every value of a trie, and nothing else.
 
 use alloy_primitives::{B256, Bytes, hex, keccak256};
-use enshrine_store::{Recorder, Visitor, prove, walk};
+use enshrine_chain::store::{Recorder, Visitor, prove, walk};
 use proptest::{
     prelude::Rng as _,
     test_runner::{RngAlgorithm, TestRng},
