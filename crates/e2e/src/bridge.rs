@@ -4,13 +4,13 @@ use alloy_primitives::{Address, Bytes, U256};
 use alloy_sol_types::SolCall as _;
 use client::Client;
 use eyre::{Result, ensure};
-use localnet::{
+use testkit::Key;
+use testkit::localnet::{
     bridge::{Token, interfaces::IToken, token_balance},
     processes::{L2_CHAIN, Rollup},
     report::Report,
     requests::{receipt, send, until},
 };
-use testkit::Key;
 
 /// Units that Alice deposits.
 const DEPOSITED: u64 = 600;

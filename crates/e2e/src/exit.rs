@@ -22,7 +22,7 @@ use contracts::{
 };
 use execute::Execute;
 use eyre::{OptionExt as _, Result, ensure, eyre};
-use localnet::{devnet, report::Report, units::grouped};
+use testkit::localnet::{devnet, report::Report, units::grouped};
 use testkit::{
     Artifacts, ETHER, HarnessError, Key, L1, L2, Rollup, RollupFixture, TRANSACTION_GAS_CAP,
     Transaction,

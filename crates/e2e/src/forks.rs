@@ -12,15 +12,15 @@ use contracts::{
     bindings::{IForcedInbox, IL2Messenger, INativeRollup},
 };
 use eyre::{OptionExt as _, Result, ensure};
-use localnet::{
+use serde_json::Value;
+use std::time::Instant;
+use testkit::localnet::{
     processes::{Deploying, Design, L1_CHAIN, L2_CHAIN, Rollup, SEQUENCER_FLAGS, claim},
     report::Report,
     requests::{
         ask, balance, nonce, number, receipt, send, shown, signed, status, until, until_safe,
     },
 };
-use serde_json::Value;
-use std::time::Instant;
 use testkit::{ETHER, FORCED_FEE, Key};
 use wire::ProtocolFork;
 

@@ -9,7 +9,7 @@ use codec::ExecuteTx;
 use contracts::bindings::INativeRollup::{self, Evidence};
 use execute::Execute;
 use eyre::{OptionExt as _, Result, bail, ensure};
-use localnet::{
+use testkit::localnet::{
     devnet,
     report::Report,
     units::{bytes, grouped},

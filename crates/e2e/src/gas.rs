@@ -5,11 +5,11 @@ use alloy_primitives::{Address, B256, Bytes, U64};
 use client::Client;
 use execute::{EXECUTE_ADDRESS, FURTHER_BLOCK_GAS, Items, Pricing, WorkCount};
 use eyre::{OptionExt as _, Result, ensure};
-use localnet::units::grouped;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stateless::{ChainSpec, UncheckedBlocks, VerifyOptions};
 use std::sync::Arc;
+use testkit::localnet::units::grouped;
 use variants::GasSchedule;
 use wire::{NewPayloadRequest, ProtocolFork, SchemaId, StatelessBatch, StatelessInput};
 

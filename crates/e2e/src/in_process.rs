@@ -19,13 +19,13 @@ use contracts::{
 };
 use execute::{Execute, ExecutionSpecs};
 use eyre::{OptionExt, Result, ensure, eyre};
-use localnet::{
+use std::{sync::Arc, thread, time::Instant};
+use testkit::localnet::{
     devnet,
     report::{Advanced, Report},
     scripts::Scripts,
     units::grouped,
 };
-use std::{sync::Arc, thread, time::Instant};
 use testkit::{
     Artifacts, ETHER, Key, L1, L2, Rollup, RollupFixture, TRANSACTION_GAS_CAP, Transaction,
 };

@@ -16,7 +16,7 @@ use contracts::{
 };
 use execute::Execute;
 use eyre::{OptionExt as _, Result, ensure};
-use localnet::{
+use testkit::localnet::{
     devnet,
     report::Report,
     units::{bytes, grouped},

@@ -26,11 +26,11 @@ use contracts::{
 use execute::{Execute, ExecutionSpecs};
 use executor::{ChainSpec, EvmOverrides as _};
 use eyre::{OptionExt as _, Result, ensure};
-use localnet::{
+use std::sync::Arc;
+use testkit::localnet::{
     report::Report,
     units::{bytes, grouped},
 };
-use std::sync::Arc;
 use testkit::{
     ETHER, FORCED_FEE, Key, L1, L2, LaterFork, LaterRules, Rollup, RollupFixture, Sent,
     TRANSACTION_GAS_CAP, Transaction, pinned_code,

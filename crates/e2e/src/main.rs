@@ -33,18 +33,18 @@ mod nodes;
 
 use clap::Parser;
 use eyre::{Result, WrapErr as _, eyre};
-use localnet::{
-    output::{complain, until_unheard},
-    page,
-    report::Report,
-    say,
-};
 use nodes::Nodes;
 use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
     thread,
+};
+use testkit::localnet::{
+    output::{complain, until_unheard},
+    page,
+    report::Report,
+    say,
 };
 
 /// Run a native rollup from deposit to proof, and real blocks through EXECUTE

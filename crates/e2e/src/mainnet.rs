@@ -10,12 +10,12 @@ use codec::RawBlock;
 use execute::{EXECUTE_ADDRESS, Execute, ExecuteError, Rules};
 use executor::ChainSpec;
 use eyre::{Result, ensure, eyre};
-use localnet::{
+use serde_json::{Value, json};
+use std::{path::PathBuf, process::Command, sync::Arc, time::Instant};
+use testkit::localnet::{
     devnet::build,
     report::{RealBlock, Report},
 };
-use serde_json::{Value, json};
-use std::{path::PathBuf, process::Command, sync::Arc, time::Instant};
 use testkit::{
     NodeProcess,
     vectors::{self, Block},

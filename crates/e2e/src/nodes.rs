@@ -10,7 +10,8 @@ use alloy_sol_types::SolCall;
 use client::Client;
 use contracts::{L2_MESSENGER, PREMINT, bindings::IL2Messenger};
 use eyre::{OptionExt, Result, ensure};
-use localnet::{
+use std::time::Instant;
+use testkit::localnet::{
     bridge::Token,
     budget::Budget,
     processes::{Deploying, L2_CHAIN, Rollup, claim},
@@ -20,7 +21,6 @@ use localnet::{
     },
     scripts::versions,
 };
-use std::time::Instant;
 use testkit::{ETHER, Key, NodeProcess};
 
 /// Number of L2 transfers in the throughput measurement.

@@ -20,8 +20,8 @@ mod vectors;
 
 use clap::Parser;
 use eyre::Result;
-use localnet::output::{complain, until_unheard};
 use std::process::ExitCode;
+use testkit::localnet::output::{complain, until_unheard};
 
 /// Measure and simulate the figures in Enshrine's documents
 #[derive(Debug, Parser)]

@@ -10,7 +10,8 @@
 //! - processes: [nodes](NodeProcess) at [free ports](free_port), a [proxy](Proxy) that changes
 //!   messages between them, a [slow link](DelayedLink), a [link that can be cut](Cable), a
 //!   [signer](Web3Signer) that fails, an [etcd](Etcd) cluster with [certificates](Certificates),
-//!   and a [time limit](Timeout).
+//!   and a [time limit](Timeout);
+//! - [`localnet`]: a rollup whose nodes are processes, and the report of a run with them.
 //!
 //! The crate depends on the location of the checkout that it was built in, so no shipped crate may
 //! link it: it is for tests, examples and measurements. It implements no rule of a chain or of a
@@ -35,6 +36,7 @@ mod keys;
 mod l1;
 mod l2;
 mod later_fork;
+pub mod localnet;
 mod mutated;
 mod peers;
 pub mod points;

@@ -9,7 +9,7 @@ use contracts::{
     exit::{DepositReturn, ITokenExit, TokenExit, TokenProofs, balance_slot, messenger_slots},
 };
 use eyre::{Result, ensure};
-use localnet::{
+use testkit::localnet::{
     bridge::interfaces::{IL1TokenBridge, IToken},
     report::Report,
     units::grouped,

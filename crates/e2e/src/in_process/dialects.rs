@@ -5,7 +5,7 @@ use alloy_primitives::{B256, TxKind, U256};
 use alloy_sol_types::{SolCall as _, SolConstructor as _};
 use chain::ExecutedBlock;
 use eyre::{Result, ensure};
-use localnet::{report::Report, units::grouped};
+use testkit::localnet::{report::Report, units::grouped};
 use testkit::{Artifacts, TRANSACTION_GAS_CAP};
 
 alloy_sol_types::sol! {

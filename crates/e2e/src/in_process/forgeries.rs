@@ -11,8 +11,8 @@ use contracts::bindings::{
 };
 use execute::Execute;
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure, eyre};
-use localnet::{report::Report, units::grouped};
 use serde_json::Value;
+use testkit::localnet::{report::Report, units::grouped};
 use testkit::{ETHER, FORCED_FEE, Key, Sent, TRANSACTION_GAS_CAP};
 use wire::StatelessInput;
 

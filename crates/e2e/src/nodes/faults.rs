@@ -5,7 +5,9 @@ use alloy_sol_types::SolCall;
 use client::{Client, ClientOptions};
 use contracts::bindings::{IForcedInbox, INativeRollup, ISequencing};
 use eyre::{OptionExt, Result, ensure};
-use localnet::{
+use serde_json::Value;
+use std::time::Instant;
+use testkit::localnet::{
     processes::{L1_CHAIN, L2_CHAIN, Rollup},
     report::Report,
     requests::{
@@ -13,8 +15,6 @@ use localnet::{
         until_safe,
     },
 };
-use serde_json::Value;
-use std::time::Instant;
 use testkit::{ETHER, FORCED_FEE, Interception, Key, NodeProcess, Proxy, rich};
 
 /// Number of transfers acknowledged just before the sequencer is killed.

@@ -12,7 +12,7 @@ use alloy_sol_types::SolCall as _;
 use client::Client;
 use contracts::bindings::IL1MessageQueue;
 use eyre::{Result, ensure};
-use localnet::{
+use testkit::localnet::{
     processes::{L1_CHAIN, L2_CHAIN, Rollup},
     report::Report,
     requests::{message_fee, nonce, receipt, send, until},

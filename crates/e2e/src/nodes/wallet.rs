@@ -14,13 +14,13 @@ use contracts::{
     },
 };
 use eyre::{OptionExt as _, Result, ensure};
-use localnet::{
+use serde_json::Value;
+use testkit::localnet::{
     bridge::{Token, interfaces::IToken, token_balance},
     processes::{L1_CHAIN, L2_CHAIN, Rollup, claim},
     report::Report,
     requests::{ask, balance, message_fee, nonce, receipt, send, signed, status, until},
 };
-use serde_json::Value;
 use testkit::{Artifacts, ETHER, FORCED_FEE, Key};
 
 alloy_sol_types::sol! {

@@ -17,9 +17,9 @@ use codec::ExecuteTx;
 use core::fmt;
 use execute::{Execute, PrecompileCall};
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
-use localnet::units::grouped;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use testkit::localnet::units::grouped;
 use testkit::{Blobs, Key, L1, TRANSACTION_GAS_CAP};
 use variants::{BlobSource, DialectCall, DialectName, Dialects};
 

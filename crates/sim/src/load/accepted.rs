@@ -3,12 +3,12 @@
 use super::{row, send_all, transfers};
 use alloy_primitives::Bytes;
 use eyre::Result;
-use localnet::{
+use serde::Serialize;
+use serde_json::Value;
+use testkit::localnet::{
     processes::{Deploying, Design, L2_CHAIN, Rollup},
     report::Report,
 };
-use serde::Serialize;
-use serde_json::Value;
 use testkit::{ETHER, Key, rich};
 
 /// Number of sending accounts.

@@ -5,15 +5,15 @@ use super::{Spread, row, send_all, stranger};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Bytes, U64, U256};
 use eyre::{OptionExt as _, Result, ensure};
-use localnet::{
+use serde::Serialize;
+use serde_json::Value;
+use std::fs;
+use testkit::localnet::{
     processes::{Deploying, Design, L2_CHAIN, Rollup},
     report::Report,
     requests::{number as head, signed, until},
     say,
 };
-use serde::Serialize;
-use serde_json::Value;
-use std::fs;
 use testkit::{ETHER, Key, rich};
 
 /// Number of sending accounts.

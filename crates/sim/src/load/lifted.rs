@@ -4,14 +4,14 @@ use super::{blocks, rebuild, row, send_all, until_settled};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, U256, keccak256};
 use eyre::Result;
-use localnet::{
+use serde::Serialize;
+use std::time::Instant;
+use testkit::localnet::{
     processes::{Deploying, Design, L2_CHAIN, Rollup},
     report::Report,
     requests::{number as head, signed},
     say,
 };
-use serde::Serialize;
-use std::time::Instant;
 use testkit::{ETHER, Key, NodeProcess, rich};
 
 /// Flags of an L1 with 10 Ggas per block and no transaction gas cap.

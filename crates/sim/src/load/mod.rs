@@ -13,13 +13,6 @@ use client::{Client, ClientOptions};
 use eyre::{OptionExt as _, Result, ensure, eyre};
 use large::Large;
 use lifted::Lifted;
-use localnet::{
-    budget::Budget,
-    processes::{Deploying, L2_CHAIN, Rollup},
-    report::Report,
-    requests::{balance, number as head, status, transfer, until, until_safe},
-    say,
-};
 use serde::Serialize;
 use serde_json::{Value, json};
 use slow_l1::SlowL1;
@@ -28,6 +21,13 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread::{self, sleep},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+use testkit::localnet::{
+    budget::Budget,
+    processes::{Deploying, L2_CHAIN, Rollup},
+    report::Report,
+    requests::{balance, number as head, status, transfer, until, until_safe},
+    say,
 };
 use testkit::{ETHER, Key, NodeProcess};
 

@@ -7,18 +7,18 @@ use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U64};
 use client::{Client, ClientOptions};
 use eyre::{OptionExt as _, Result, eyre};
-use localnet::{
-    processes::{Deploying, Design, L2_CHAIN, Rollup},
-    report::Report,
-    requests::{number as head, status, until},
-    say,
-};
 use serde::Serialize;
 use serde_json::Value;
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread::{self, sleep},
     time::{Duration, Instant},
+};
+use testkit::localnet::{
+    processes::{Deploying, Design, L2_CHAIN, Rollup},
+    report::Report,
+    requests::{number as head, status, until},
+    say,
 };
 use testkit::{ETHER, Key, rich};
 

@@ -19,14 +19,14 @@ use contracts::{
     code_reference::PROXY,
 };
 use eyre::{Result, ensure};
-use localnet::{
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeSet;
+use testkit::localnet::{
     bridge::{Token, interfaces::IL1TokenBridge, token_balance},
     processes::{L1_CHAIN, L2_CHAIN, Rollup, claim},
     requests::{balance, nonce, receipt, send, signed, until},
 };
-use serde::Deserialize;
-use serde_json::json;
-use std::collections::BTreeSet;
 use testkit::{Artifacts, ETHER, FORCED_FEE, Key};
 
 /// Total supply of the token.

@@ -6,7 +6,6 @@ use super::{
 };
 use alloy_primitives::{B256, Bytes};
 use eyre::{Result, WrapErr as _, ensure};
-use localnet::requests::{block_hash, block_time, number, status};
 use serde_json::Value;
 use std::{
     fs,
@@ -15,6 +14,7 @@ use std::{
     thread::sleep,
     time::Duration,
 };
+use testkit::localnet::requests::{block_hash, block_time, number, status};
 use testkit::{Interception, NodeProcess, Proxy, Random};
 
 /// A block that a node has shown.

@@ -10,7 +10,7 @@ use alloy_sol_types::SolCall as _;
 use client::{Client, ClientOptions};
 use contracts::{L2_MESSENGER, bindings::IL2Messenger};
 use eyre::{Result, ensure};
-use localnet::{
+use testkit::localnet::{
     processes::{L1_CHAIN, L2_CHAIN},
     requests::{send_deposit, signed},
 };

@@ -15,12 +15,6 @@ use contracts::{L2_MESSENGER, PREMINT, bindings::INativeRollup, sent_in};
 use crossing::Crossing;
 use eyre::{Result, WrapErr as _, ensure, eyre};
 use ledger::{Ledger, Ways, send_all};
-use localnet::{
-    processes::{Deploying, Design, Rollup},
-    report::Report,
-    requests::{ask, balance, block_time, find_hash, number, shown, status, until, until_safe},
-    say,
-};
 use plan::{Fault, Step};
 use rush::Rush;
 use serde_json::{Value, json};
@@ -30,6 +24,12 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread::{self, sleep},
     time::{Duration, Instant},
+};
+use testkit::localnet::{
+    processes::{Deploying, Design, Rollup},
+    report::Report,
+    requests::{ask, balance, block_time, find_hash, number, shown, status, until, until_safe},
+    say,
 };
 use testkit::{ETHER, Key, NodeProcess, Random};
 use wire::ProtocolFork;

@@ -11,7 +11,6 @@ use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use client::{Client, ClientError, ClientOptions};
 use eyre::{OptionExt as _, Result, ensure};
-use localnet::{processes::L2_CHAIN, requests::nonce, say};
 use serde_json::Value;
 use std::{
     net::SocketAddr,
@@ -19,6 +18,7 @@ use std::{
     thread::{self, sleep},
     time::Duration,
 };
+use testkit::localnet::{processes::L2_CHAIN, requests::nonce, say};
 use testkit::{ETHER, Key, Timeout, rich};
 
 /// Number of clients, each with its own account.

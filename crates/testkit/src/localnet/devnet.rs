@@ -1,6 +1,7 @@
 //! The L1 as a process: builds and starts `enshrine devnet`, which is killed when the run ends.
 
-use crate::output::complain;
+use crate::NodeProcess;
+use crate::localnet::output::complain;
 use alloy_genesis::Genesis;
 use eyre::{Result, WrapErr, ensure, eyre};
 use std::{
@@ -9,7 +10,6 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use testkit::NodeProcess;
 use variants::Dialects;
 
 /// Builds the `enshrine` binary with the profile of this one, and starts its devnet at a genesis,

@@ -1,5 +1,6 @@
 //! Requests to the nodes of a rollup: heads and states, signed transactions, and polling.
 
+use crate::{ETHER, Key};
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
@@ -14,7 +15,6 @@ use std::{
     thread::sleep,
     time::{Duration, Instant},
 };
-use testkit::{ETHER, Key};
 
 /// Maximum time that a run waits for progress of the nodes.
 pub(crate) const RETRY_TIMEOUT: Duration = Duration::from_secs(120);

@@ -1,13 +1,13 @@
 //! A token, and the bridge between L1 and the L2.
 
-use crate::processes::{L1_CHAIN, Rollup};
-use crate::requests::{ask, message_fee, nonce, receipt, send, until};
+use crate::localnet::processes::{L1_CHAIN, Rollup};
+use crate::localnet::requests::{ask, message_fee, nonce, receipt, send, until};
+use crate::{Artifacts, Key};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::SolCall;
 use client::Client;
 use eyre::{Result, ensure};
 use interfaces::{IL1TokenBridge, IL2TokenBridge, IToken};
-use testkit::{Artifacts, Key};
 
 /// Interfaces of the bridge, generated from the contracts, and of a token.
 #[allow(clippy::all, reason = "generated code")]

@@ -1,11 +1,12 @@
 //! A rollup whose nodes run as processes.
 
-use crate::{
+use crate::localnet::{
     devnet,
     report::Report,
     requests::{RETRY_TIMEOUT, receipt, send, send_deposit, until},
     scripts::Scripts,
 };
+use crate::{ETHER, Key, NodeProcess, Proxy, RollupFixture, allow_all, enrich, write_deployment};
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes};
 use client::{Client, ClientOptions};
@@ -23,7 +24,6 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tempfile::TempDir;
-use testkit::{ETHER, Key, NodeProcess, Proxy, RollupFixture, allow_all, enrich, write_deployment};
 use wire::ProtocolFork;
 
 /// Chain id of the L1.

@@ -1,11 +1,11 @@
 //! The checkout's scripts, run by forge as an operator would.
 
+use crate::Key;
 use eyre::{Result, WrapErr as _, ensure};
 use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use testkit::Key;
 use toolchain::{Toolchain, progress_to_stderr};
 
 /// Runner for forge scripts with its own folder for broadcasts and cache.

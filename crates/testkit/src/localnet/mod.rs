@@ -5,7 +5,7 @@
 //! checkout's forge scripts, and [`bridge`] bridges a token. A run prints its steps through a
 //! [`Report`](report::Report), which [`page`] renders as HTML.
 //!
-//! The end-to-end run and the simulations use this crate; no shipped crate links it.
+//! The end-to-end run and the simulations use this module.
 
 pub mod bridge;
 pub mod budget;
@@ -18,3 +18,5 @@ pub mod report;
 pub mod requests;
 pub mod scripts;
 pub mod units;
+
+pub use crate::say;

@@ -1,6 +1,6 @@
 //! The report of a run: its steps by part, and its measurements.
 
-use crate::{
+use crate::localnet::{
     output::{must, try_line},
     progress::Progress,
     say,

@@ -16,7 +16,7 @@ const CLOSED_PIPE: u8 = 128 + 13;
 #[macro_export]
 macro_rules! say {
     ($($text:tt)*) => {
-        $crate::output::line(::core::format_args!($($text)*))
+        $crate::localnet::output::line(::core::format_args!($($text)*))
     };
 }
 

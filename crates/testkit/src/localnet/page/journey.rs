@@ -2,7 +2,7 @@
 //! screens, and the style sheet shows one of them.
 
 use super::html::escaped;
-use crate::{report::Advanced, units};
+use crate::localnet::{report::Advanced, units};
 use std::fmt::Write as _;
 
 /// CSS class of boxes on L1.

@@ -5,7 +5,7 @@ mod chart;
 mod html;
 mod journey;
 
-use crate::{
+use crate::localnet::{
     report::{Advanced, Figures, Mark, Part, RealBlock, Report},
     units::{self, grouped},
 };
