@@ -118,6 +118,10 @@ impl PayloadVerdict {
 }
 
 /// A verdict on a payload and the reason for it (`PayloadStatusV1`).
+///
+/// The type of `alloy-rpc-types-engine` cannot replace it: that one rejects `INVALID` without an
+/// error, which the Engine API allows, and `INVALID_BLOCK_HASH` of older clients; its form in SSZ
+/// is another type, on another SSZ library.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PayloadStatus {

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 /// Execution payload as JSON, with the fields of Cancun (`ExecutionPayloadV3`) and Amsterdam
 /// (`ExecutionPayloadV4`).
+///
+/// One type for all versions, so that a method can name the field that a fork requires or lacks.
+/// `alloy-rpc-types-engine` has a type per version, and an enum over them that takes a payload
+/// without one field for an earlier version, and drops the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields are those of the Engine API, by their names there")]

@@ -10,6 +10,9 @@ use serde_json::Value;
 use wire::ProtocolFork;
 
 /// `PayloadAttributesV3`, or `PayloadAttributesV4` if the last two fields are set.
+///
+/// Unlike the type of `alloy-rpc-types-engine`, it requires withdrawals and the parent beacon block
+/// root, which all supported versions have, so a request without one is refused by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields are those of the Engine API, with its names")]

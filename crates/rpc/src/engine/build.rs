@@ -15,7 +15,8 @@ use wire::ProtocolFork;
 /// Maximum number of payload jobs; the oldest is dropped when a new one exceeds it.
 const MAX_JOBS: usize = 16;
 
-/// Result of `engine_getPayload`.
+/// Result of `engine_getPayload`, in all versions from Cancun on. `alloy-rpc-types-engine` has a
+/// type per version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuiltPayload {
