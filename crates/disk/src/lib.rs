@@ -1,14 +1,15 @@
 //! Crash-safe storage of a chain on disk.
 //!
 //! [`open_chain`] opens a chain in a folder, and [`snapshot`] exports a state to a file or creates
-//! a chain from one. [`DiskStore`] implements [`store::Store`] in two parts. The block log is the
-//! source of truth: each commit is one checksummed record at its end, synced before the commit is
-//! acknowledged. The state store (an LSM tree) contains data that can be rebuilt from the log: trie
-//! nodes by location, codes, blocks with receipts, the canonical chain and its transactions. A
-//! thread applies commits to it in order; until a commit is applied, reads find it in memory. The
-//! state store therefore lags behind the log by some records. When the chain is opened, a caller
-//! that can execute blocks executes the missing ones again ([`DiskStore::next_to_replay`]). A
-//! damaged state store is moved away on opening and rebuilt from the log ([`DiskStore::rebuilt`]).
+//! a chain from one. [`DiskStore`] implements [`chain::store::Store`] in two parts. The block log
+//! is the source of truth: each commit is one checksummed record at its end, synced before the
+//! commit is acknowledged. The state store (an LSM tree) contains data that can be rebuilt from the
+//! log: trie nodes by location, codes, blocks with receipts, the canonical chain and its
+//! transactions. A thread applies commits to it in order; until a commit is applied, reads find it
+//! in memory. The state store therefore lags behind the log by some records. When the chain is
+//! opened, a caller that can execute blocks executes the missing ones again
+//! ([`DiskStore::next_to_replay`]). A damaged state store is moved away on opening and rebuilt from
+//! the log ([`DiskStore::rebuilt`]).
 //!
 //! Trie nodes of the states of all recent blocks coexist, and are deleted as blocks leave the
 //! retention window.
