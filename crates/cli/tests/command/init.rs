@@ -10,7 +10,7 @@ use std::{
     process::Command,
     time::{SystemTime, UNIX_EPOCH},
 };
-use testkit::{ETHER, Key, NodeProcess};
+use testkit::{ETHER, Key, NodeProcess, head_time};
 
 fn toml_of(file: &str) -> toml::Table {
     fs::read_to_string(file).unwrap().parse().unwrap()
@@ -373,7 +373,10 @@ fn init_measures_slots_of_l1() {
         let value = |section: &str, key: &str| plan[section][key].as_integer().unwrap();
         (value("rollup", "l1_slot_millis"), value("messages", "checkpoints"))
     };
+    // Time passes between two calls, and must not lengthen the interval between their blocks.
     let mine = |blocks: u64, seconds: u64| {
+        let first = head_time(l1.client()).unwrap() + seconds;
+        let _: Value = l1.client().request("evm_setNextBlockTimestamp", (first,)).unwrap();
         let _: Value = l1.client().request("anvil_mine", (blocks, seconds)).unwrap();
     };
     mine(31, 2);
