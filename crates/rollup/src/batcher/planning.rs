@@ -31,6 +31,9 @@ const DISCHARGE_GAS: u64 = 150_000;
 /// Number of L1 blocks without blobs, or without code references, after an `advance` with them has
 /// failed. Doubled for blobs with each further failure.
 const RETRY_BLOCKS: u64 = 32;
+/// Number of L1 blocks without blobs after an `advance` whose evidence may have been stale. In that
+/// time its blocks are posted as calldata, which can be simulated.
+const STALE_BLOCKS: u64 = 2;
 /// Maximum number of L1 blocks without blobs after failures.
 const MAX_RETRY_BLOCKS: u64 = 8_192;
 
@@ -71,6 +74,15 @@ impl BlobBackoff {
         tracing::warn!(blocks = self.pause, "L1 refused blobs, posting calldata");
     }
 
+    /// Notes that a transaction with blobs has failed whose evidence depended on the state of L1.
+    /// Anyone can change that state, for instance by a message to the L2, so this must not make
+    /// blocks expensive for long.
+    pub(super) fn on_stale_evidence(&mut self, head: u64) {
+        self.is_proven = false;
+        self.again_at = self.again_at.max(head.saturating_add(STALE_BLOCKS));
+        tracing::info!("evidence may be stale, posting these blocks as calldata");
+    }
+
     /// Notes that L1 has included a transaction with blobs.
     pub(super) fn on_success(&mut self) {
         *self = Self { is_proven: true, ..Self::default() };
@@ -87,7 +99,7 @@ impl BlobBackoff {
         self.said = None;
     }
 
-    const fn allows(&self, head: u64) -> bool {
+    pub(super) const fn allows(&self, head: u64) -> bool {
         head >= self.again_at
     }
 

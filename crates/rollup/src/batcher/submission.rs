@@ -65,7 +65,12 @@ impl Batcher {
                 let taken = before.saturating_sub(self.submitter.in_flight().count()).max(1);
                 self.throughput.took(taken as u64);
             }
-            SubmitterProgress::NotByBlobs => self.blobs.on_failure(work.l1_head()),
+            SubmitterProgress::NotByBlobs { may_be_stale: true } => {
+                self.blobs.on_stale_evidence(work.l1_head());
+            }
+            SubmitterProgress::NotByBlobs { may_be_stale: false } => {
+                self.blobs.on_failure(work.l1_head());
+            }
             SubmitterProgress::Failed(_) => {
                 self.pause_code_references(work);
                 self.check_prices(work)?;

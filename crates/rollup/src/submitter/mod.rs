@@ -122,7 +122,11 @@ pub enum SubmitterProgress {
     Failed(Vec<BlockNumHash>),
     /// A blob transaction failed, or needs a higher fee than the limits allow: the blocks have to
     /// be posted as calldata. If the transaction is still pending, the next one replaces it.
-    NotByBlobs,
+    NotByBlobs {
+        /// `true` if it failed and its evidence depended on the state of L1, so that a change of
+        /// that state may be the reason.
+        may_be_stale: bool,
+    },
 }
 
 /// Posts blocks to L1.

@@ -236,7 +236,7 @@ impl Submitter {
             tracing::warn!(hash = %sent.hash, has_blobs, "posted batch failed on L1");
             self.forget();
             return Ok(if has_blobs {
-                SubmitterProgress::NotByBlobs
+                SubmitterProgress::NotByBlobs { may_be_stale: sent.goes_alone }
             } else {
                 SubmitterProgress::Failed(sent.blocks)
             });
@@ -308,7 +308,7 @@ impl Submitter {
                 Ok(Bump::Paid) => is_bumped = true,
                 Ok(Bump::TooMuch) => {}
                 Ok(Bump::NotByBlobs) => {
-                    outcome = Ok(SubmitterProgress::NotByBlobs);
+                    outcome = Ok(SubmitterProgress::NotByBlobs { may_be_stale: false });
                 }
                 Err(error) => outcome = Err(error),
             }
@@ -337,7 +337,7 @@ impl Submitter {
             }
         }
         self.in_flight = all;
-        if matches!(outcome, Ok(SubmitterProgress::NotByBlobs)) {
+        if matches!(outcome, Ok(SubmitterProgress::NotByBlobs { .. })) {
             // The later ones have blobs too, and would fail after a replacement of this one.
             self.forget();
         }

@@ -1,6 +1,7 @@
 //! Tests of posting in blobs: L1's terms, and batches after the first with blobs.
 
 use super::*;
+use crate::batcher::planning::BlobBackoff;
 use crate::l1::SentMessage;
 use contracts::Message;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,6 +64,23 @@ fn blobs_are_proven_from_inclusion_until_failure() {
     assert!(!batcher.blobs.is_proven());
 }
 
+/// Anyone can make evidence stale by a message, but nobody can make blocks expensive for long.
+#[test]
+fn stale_evidence_pauses_blobs_briefly() {
+    let mut backoff = BlobBackoff::default();
+    for head in (10..1_000).step_by(3) {
+        backoff.on_stale_evidence(head);
+        assert!(!backoff.allows(head + 1) && backoff.allows(head + 2));
+        assert!(!backoff.is_proven());
+    }
+    // The pause of a failure for another reason is neither cut short nor doubled.
+    backoff.on_failure(1_000);
+    backoff.on_stale_evidence(1_001);
+    assert!(!backoff.allows(1_031) && backoff.allows(1_032));
+    backoff.on_failure(1_032);
+    assert!(!backoff.allows(1_095) && backoff.allows(1_096));
+}
+
 #[test]
 fn only_blobs_follow_blobs_once_they_are_proven() {
     let mut fixture = Fixture::new();
@@ -85,16 +103,9 @@ fn only_blobs_follow_blobs_once_they_are_proven() {
     assert_eq!(in_flight(&batcher), [vec![1], vec![2]]);
 }
 
-/// They are planned only once while others are in flight.
-#[test]
-fn blocks_with_relay_evidence_are_sent_alone() {
-    let mut fixture = Fixture::new();
-    fixture.reads_blobs = true;
-    let mut batcher = fixture.batcher();
-    fixture.blocks(1);
-    submit(&mut batcher, &fixture.work()).unwrap();
-    batcher.blobs.on_success();
-    // A message is sent and overdue at once, so the next block needs evidence about relays.
+/// Returns a message that is sent and overdue at once, so that the next block needs evidence about
+/// relays.
+fn overdue_message() -> Events {
     let message = Message {
         sender: Address::ZERO,
         to: Address::ZERO,
@@ -106,7 +117,43 @@ fn blocks_with_relay_evidence_are_sent_alone() {
         data: Bytes::new(),
     };
     let sent = SentMessage { message, l1_block: 2, l1_timestamp: NOW };
-    fixture.view.take(header(2), Events { messages: vec![sent], ..Events::default() });
+    Events { messages: vec![sent], ..Events::default() }
+}
+
+/// Fails a blob transaction on L1, and returns whether blobs are used two L1 blocks later.
+fn uses_blobs_soon_after_failure(events: Events) -> bool {
+    let mut fixture = Fixture::new();
+    fixture.reads_blobs = true;
+    let mut batcher = fixture.batcher();
+    fixture.view.take(header(2), events);
+    fixture.blocks(1);
+    submit(&mut batcher, &fixture.work()).unwrap();
+    assert!(batcher.submitter.in_flight().all(|sent| sent.has_blobs()));
+    assert_eq!(in_flight(&batcher), [[1]]);
+    // Its nonce is used, and the rollup has not advanced.
+    fixture.l1.answers(|method, _| (method == "eth_getTransactionCount").then(|| Ok(json!("0x1"))));
+    fixture.view.take(header(3), Events::default());
+    submit(&mut batcher, &fixture.work()).unwrap();
+    assert!(!batcher.blobs.allows(4));
+    batcher.blobs.allows(5)
+}
+
+#[test]
+fn only_failures_of_blobs_pause_blobs_long() {
+    assert!(uses_blobs_soon_after_failure(overdue_message()));
+    assert!(!uses_blobs_soon_after_failure(Events::default()));
+}
+
+/// They are planned only once while others are in flight.
+#[test]
+fn blocks_with_relay_evidence_are_sent_alone() {
+    let mut fixture = Fixture::new();
+    fixture.reads_blobs = true;
+    let mut batcher = fixture.batcher();
+    fixture.blocks(1);
+    submit(&mut batcher, &fixture.work()).unwrap();
+    batcher.blobs.on_success();
+    fixture.view.take(header(2), overdue_message());
     fixture.blocks(1);
     assert!(!batcher.goes_next_alone);
     for _ in 0..2 {
