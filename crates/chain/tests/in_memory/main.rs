@@ -9,7 +9,6 @@ mod faults;
 mod fixtures;
 mod fork_backend;
 mod joined;
-mod layers;
 mod market;
 mod market_limit;
 mod support;
