@@ -7,7 +7,7 @@ use node::NodeError;
 /// Reason why no block is made.
 #[derive(Debug, thiserror::Error)]
 pub enum SequencerError {
-    /// The sequencing policy on L1 does not allow the account of this node to advance now.
+    /// L1 cannot be read, or does not admit the account of this node.
     #[error(transparent)]
     L1(#[from] L1Error),
     /// The L2 cannot be synced with L1.

@@ -96,7 +96,9 @@ impl Sequencer {
             let system = match self.system_transactions(chain, &l1_inputs, most, time) {
                 // Users do not wait for the operator's signer. Duties do: a block that has to
                 // discharge one is not sealed without it.
-                Err(SequencerError::Signer(error)) if has_users => {
+                Err(SequencerError::Signer(error))
+                    if has_users && !matches!(error, SignerError::Key { .. }) =>
+                {
                     tracing::warn!(%error, "operator's signer did not sign, sealing without L1 inputs");
                     l1_inputs.leave_out();
                     continue;
