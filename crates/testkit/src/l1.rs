@@ -85,10 +85,11 @@ impl L1 {
         mut execute: Execute,
         rich: &[&str],
     ) -> Result<Self, HarnessError> {
-        let blobs = Arc::<Blobs>::default();
-        let source: Arc<dyn BlobSource> = Arc::<Blobs>::clone(&blobs);
-        execute.dialects.push(Arc::new(BlobTail::new(source)));
-        Ok(Self { blobs, ..Self::on(fork, chain_id, execute, rich)? })
+        let l1 = Self::on(fork, chain_id, execute.clone(), rich)?;
+        Ok(l1.with_execute(|source| {
+            execute.dialects.push(Arc::new(BlobTail::new(source)));
+            execute
+        }))
     }
 
     /// Gives the chain in this process an EXECUTE with these dialects, and transactions of type
