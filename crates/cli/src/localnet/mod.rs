@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use error::LocalnetError;
 use eyre::{Result, WrapErr as _};
 use running::Running;
-use state::Place;
+use state::LocalnetDir;
 use std::{
     net::{IpAddr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -119,13 +119,13 @@ async fn serve(arguments: &Arguments) -> Result<()> {
         state::remove(file)?;
     }
     let begun = state::now()?.saturating_sub(running::HEAD_START);
-    let place = Place::open(arguments.data_dir.as_deref(), arguments.fork.into(), begun)?;
+    let dir = LocalnetDir::open(arguments.data_dir.as_deref(), arguments.fork.into(), begun)?;
     let started = tokio::select! {
-        started = Running::start(arguments, &place) => started?,
+        started = Running::start(arguments, &dir) => started?,
         _ = &mut end => return Ok(()),
     };
-    let outcome = watch(arguments, &started, &place, &mut end).await;
-    let stopped = started.stop(&place).await;
+    let outcome = watch(arguments, &started, &dir, &mut end).await;
+    let stopped = started.stop(&dir).await;
     if let Some(file) = &arguments.ready_file {
         state::remove(file)?;
     }
@@ -137,15 +137,15 @@ async fn serve(arguments: &Arguments) -> Result<()> {
 async fn watch(
     arguments: &Arguments,
     running: &Running,
-    place: &Place,
+    dir: &LocalnetDir,
     end: &mut oneshot::Receiver<()>,
 ) -> Result<()> {
     tokio::select! {
-        healthy = running.until_healthy(place) => healthy?,
+        healthy = running.until_healthy(dir) => healthy?,
         panicked = running.failed() => return Err(panicked.into()),
         _ = &mut *end => return Ok(()),
     }
-    let report = output::Report::of(arguments, running, place)?;
+    let report = output::Report::of(arguments, running, dir)?;
     if let Some(file) = &arguments.ready_file {
         state::write_whole(file, &report.json())?;
     }
@@ -157,9 +157,9 @@ async fn watch(
             panicked = running.failed() => return Err(panicked.into()),
             () = time::sleep(pause) => {}
         }
-        if place.is_kept() {
+        if dir.is_kept() {
             let begun = time::Instant::now();
-            if let Err(error) = running.save(place).await {
+            if let Err(error) = running.save(dir).await {
                 tracing::error!(%error, "failed to write the state of L1, retrying");
             }
             pause = SAVE_INTERVAL.max(SAVE_PAUSE * begun.elapsed());

@@ -1,6 +1,6 @@
 //! What a localnet prints once both chains are healthy.
 
-use super::{Arguments, running::Running, state::Place};
+use super::{Arguments, running::Running, state::LocalnetDir};
 use crate::output::say;
 use alloy_primitives::Address;
 use contracts::{Deployment, L2_MESSENGER};
@@ -25,9 +25,9 @@ impl Report {
     pub(super) fn of(
         arguments: &Arguments,
         running: &Running,
-        place: &Place,
+        dir: &LocalnetDir,
     ) -> eyre::Result<Self> {
-        let file = place.deployment();
+        let file = dir.deployment();
         let deployment = Deployment::read(&file)?;
         let l2 = running.l2_authority();
         let urls = (running.l1.endpoint(), format!("http://{l2}"));
@@ -43,7 +43,7 @@ impl Report {
             "l2Url": urls.1,
             "l2WebSocketUrl": format!("ws://{l2}"),
             "followerUrl": follower.map(|authority| format!("http://{authority}")),
-            "fork": place.fork.name(),
+            "fork": dir.fork.name(),
             "blockTime": arguments.block_time,
             "genesisHash": deployment.genesis_hash,
             "deployment": file,
@@ -57,8 +57,8 @@ impl Report {
             "l1Bridge": deployment.l1_bridge,
             "l2Bridge": deployment.l2_bridge,
             "l2Messenger": L2_MESSENGER,
-            "l1Token": place.l2.token.l1,
-            "l2Token": place.l2.token.l2,
+            "l1Token": dir.l2.token.l1,
+            "l2Token": dir.l2.token.l2,
             "mnemonic": running.accounts.mnemonic,
             "accounts": accounts
                 .iter()

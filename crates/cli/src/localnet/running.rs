@@ -3,7 +3,7 @@
 use super::{
     Arguments,
     error::LocalnetError,
-    state::{self, Place},
+    state::{self, LocalnetDir},
 };
 use crate::rollup::node::configured;
 use ::rollup::{ActorPanic, RollupNode, Status};
@@ -23,8 +23,7 @@ use variants::Dialects;
 
 /// Chain id of L1.
 const L1_CHAIN_ID: u64 = 31_337;
-/// Dialects of EXECUTE on L1: those with headers let the rollup follow later forks, whatever their
-/// layout, and blobs make blocks cheaper.
+/// Dialects of EXECUTE on L1. The rollup reads blocks of forks after Amsterdam from `headers`.
 const DIALECTS: &str = "specs,blobs,headers,headers-blobs";
 /// Number of accounts that users know.
 pub(super) const USERS: u32 = 10;
@@ -47,7 +46,7 @@ pub(super) const HEAD_START: u64 = 2;
 /// Time between two blocks of a busy L2, in milliseconds. Their timestamps are in seconds, so it
 /// makes at most one per second.
 const BLOCK_MILLIS: i64 = 100;
-/// Pause between two looks at the status of a node.
+/// Interval at which the status of a node is polled.
 const PAUSE: Duration = Duration::from_millis(10);
 /// Maximum time for the shutdown of the L2's nodes.
 const NODE_SHUTDOWN: Duration = Duration::from_millis(1_200);
@@ -68,13 +67,13 @@ pub(super) struct Running {
 
 impl Running {
     /// Starts L1 from its state, and the nodes of the L2.
-    pub(super) async fn start(arguments: &Arguments, place: &Place) -> Result<Self> {
-        let l1 = start_l1(arguments, place).await?;
+    pub(super) async fn start(arguments: &Arguments, dir: &LocalnetDir) -> Result<Self> {
+        let l1 = start_l1(arguments, dir).await?;
         let defaults = DevnetConfig::default();
         let count = u32::try_from(OPERATOR + 1)?;
         let accounts =
             Accounts::derive(&MnemonicSource::default(), &defaults.derivation_path, count)?;
-        let nodes = Nodes { arguments, place, l1: l1.endpoint(), accounts: &accounts };
+        let nodes = Nodes { arguments, dir, l1: l1.endpoint(), accounts: &accounts };
         let sequencer = RollupNode::start(configured(nodes.sequencer()?)?).await?;
         let follower = match arguments.follower {
             true => {
@@ -108,14 +107,14 @@ impl Running {
 
     /// Waits until the nodes have read all of L1 and have the first L2 blocks, with the deposits and
     /// the token bridge.
-    pub(super) async fn until_healthy(&self, place: &Place) -> Result<()> {
+    pub(super) async fn until_healthy(&self, dir: &LocalnetDir) -> Result<()> {
         let begun = Instant::now();
-        let has_bridge = || has_code(&self.sequencer, place.l2.token.l2);
+        let has_bridge = || has_code(&self.sequencer, dir.l2.token.l2);
         if !has_bridge()? {
             let relayed = |_: &Status| Ok(relayed(&self.sequencer)? >= MESSAGES);
             wait(begun, &self.sequencer, "the deposits", relayed).await?;
-            self.send_transactions(place).await?;
-            if place.is_new {
+            self.send_transactions(dir).await?;
+            if dir.is_new {
                 // The next L2 block needs a later timestamp.
                 set_clock(&self.l1, state::now()?)?;
             }
@@ -131,12 +130,12 @@ impl Running {
         Ok(())
     }
 
-    /// Sends the transactions of the place that are not yet in a block.
-    async fn send_transactions(&self, place: &Place) -> Result<()> {
+    /// Sends the first transactions of the L2 that are not yet in a block.
+    async fn send_transactions(&self, dir: &LocalnetDir) -> Result<()> {
         let account = self.sequencer_account().ok_or_eyre("no account")?;
         let state = self.sequencer.node().state();
         let sent = state.account(account)?.map_or(0, |account| account.nonce);
-        let rest = place.l2.transactions.iter().skip(usize::try_from(sent)?);
+        let rest = dir.l2.transactions.iter().skip(usize::try_from(sent)?);
         let rest: Vec<Bytes> = rest.cloned().collect();
         let url = format!("http://{}", self.l2_authority());
         let send = move || {
@@ -165,12 +164,12 @@ impl Running {
     }
 
     /// Writes the state of L1.
-    pub(super) async fn save(&self, place: &Place) -> Result<()> {
-        Ok(self.l1.dump_state_within(&place.l1(), SAVE).await?)
+    pub(super) async fn save(&self, dir: &LocalnetDir) -> Result<()> {
+        Ok(self.l1.dump_state_within(&dir.l1(), SAVE).await?)
     }
 
     /// Stops the L2 and then L1, whose state is written if the folder is kept.
-    pub(super) async fn stop(self, place: &Place) -> Result<()> {
+    pub(super) async fn stop(self, dir: &LocalnetDir) -> Result<()> {
         let follower = async {
             if let Some(follower) = self.follower {
                 follower.stop().await;
@@ -180,8 +179,8 @@ impl Running {
         if time::timeout(NODE_SHUTDOWN, both).await.is_err() {
             tracing::warn!("shutdown timed out, abandoning remaining tasks");
         }
-        let saved = match place.is_kept() {
-            true => self.l1.dump_state_within(&place.l1(), SAVE).await,
+        let saved = match dir.is_kept() {
+            true => self.l1.dump_state_within(&dir.l1(), SAVE).await,
             false => Ok(()),
         };
         if time::timeout(L1_SHUTDOWN, self.l1.stop()).await.is_err() {
@@ -192,11 +191,11 @@ impl Running {
 }
 
 /// Starts L1 and sets its clock to the system's time, unless it is already ahead of it.
-async fn start_l1(arguments: &Arguments, place: &Place) -> Result<Devnet> {
+async fn start_l1(arguments: &Arguments, dir: &LocalnetDir) -> Result<Devnet> {
     let mut config = DevnetConfig {
         chain_id: Some(L1_CHAIN_ID),
         // The first block is that of the state, and later forks are after it.
-        timestamp: Some(place.genesis_time),
+        timestamp: Some(dir.genesis_time),
         hardfork: Hardfork::Osaka,
         accounts: USERS,
         mining: MiningMode::Interval(Duration::from_secs(arguments.block_time)),
@@ -204,19 +203,19 @@ async fn start_l1(arguments: &Arguments, place: &Place) -> Result<Devnet> {
         console: false,
         ..DevnetConfig::default()
     };
-    let later = place.later_forks().into_iter();
+    let later = dir.later_forks().into_iter();
     config.later_forks = later.map(|(fork, time)| (fork, ForkTime::At(time))).collect();
     config.server.hosts = vec![arguments.host];
     config.server.port = arguments.l1_port;
-    let l1 = Devnet::start_from(config.with_mainnet_rules(), Some(&place.l1())).await?;
+    let l1 = Devnet::start_from(config.with_mainnet_rules(), Some(&dir.l1())).await?;
     let head = l1.node().read(|node| node.chain.head().header.timestamp);
     let now = state::now()?.saturating_sub(HEAD_START);
-    if now <= head && place.is_new {
+    if now <= head && dir.is_new {
         let (got, expected) = (now, head + 1);
         return Err(LocalnetError::ClockBehind { got, expected }.into());
     }
     // The nodes refuse to build on an L1 whose head is from the day of the deployment.
-    set_clock(&l1, if place.is_new { now } else { state::now()? })?;
+    set_clock(&l1, if dir.is_new { now } else { state::now()? })?;
     Ok(l1)
 }
 
@@ -271,7 +270,7 @@ fn authority(node: &RollupNode) -> String {
 /// What the configurations of the L2's nodes are made of.
 struct Nodes<'a> {
     arguments: &'a Arguments,
-    place: &'a Place,
+    dir: &'a LocalnetDir,
     /// URL of L1.
     l1: String,
     accounts: &'a Accounts,
@@ -280,7 +279,7 @@ struct Nodes<'a> {
 impl Nodes<'_> {
     /// Returns the values of both nodes.
     fn common(&self, name: &str, port: u16) -> Result<toml::Table> {
-        let deployment = self.place.deployment();
+        let deployment = self.dir.deployment();
         let deployment = deployment.to_str().ok_or_eyre("--data-dir is not valid UTF-8")?;
         let operator = self.accounts.addresses().nth(OPERATOR).ok_or_eyre("no operator")?;
         let mut values = toml::toml! {

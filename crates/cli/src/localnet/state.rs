@@ -53,7 +53,7 @@ struct About {
 
 /// Folder of a localnet: that of `--data-dir`, or a temporary one, which is removed on drop.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct LocalnetDir {
     folder: PathBuf,
     is_kept: bool,
     /// Locked while this process uses the folder.
@@ -86,7 +86,7 @@ pub(super) struct L2File {
     pub(super) transactions: Vec<Bytes>,
 }
 
-impl Place {
+impl LocalnetDir {
     /// Opens the folder, and creates its files at the first start.
     pub(super) fn open(kept: Option<&Path>, fork: ProtocolFork, now: u64) -> Result<Self> {
         let folder = kept.map_or_else(temporary, Path::to_owned);
@@ -109,7 +109,7 @@ impl Place {
         let lock = lock(&folder)?;
         let mut deployment: Value = serde_json::from_slice(DEPLOYMENT)?;
         let genesis: Genesis = serde_json::from_value(deployment["genesis"].take())?;
-        let mut place = Self {
+        let mut dir = Self {
             folder,
             is_kept: kept.is_some(),
             _lock: lock,
@@ -120,24 +120,24 @@ impl Place {
             l2: serde_json::from_slice(L2)?,
         };
         if is_new {
-            deployment["genesis"] = scheduled(genesis, &place.later_forks())?;
-            write_whole(&place.deployment(), &deployment.to_string())?;
-            fs::write(place.l1(), L1).map_err(file_error("write", &place.l1()))?;
+            deployment["genesis"] = scheduled(genesis, &dir.later_forks())?;
+            write_whole(&dir.deployment(), &deployment.to_string())?;
+            fs::write(dir.l1(), L1).map_err(file_error("write", &dir.l1()))?;
             let own = About { version: VERSION, fork: fork.name().to_owned(), since: now };
             // Last, because it marks the folder as complete.
             write_whole(&about, &serde_json::to_string(&own)?)?;
-            return Ok(place);
+            return Ok(dir);
         }
         let own = read_about(&about)?;
         if own.fork != fork.name() {
-            let (path, got) = (place.folder.clone(), fork.name().to_owned());
+            let (path, got) = (dir.folder.clone(), fork.name().to_owned());
             return Err(LocalnetError::OtherFork { path, got, expected: own.fork }.into());
         }
         if now < own.since {
             return Err(LocalnetError::ClockBehind { got: now, expected: own.since }.into());
         }
-        place.since = own.since;
-        Ok(place)
+        dir.since = own.since;
+        Ok(dir)
     }
 
     /// Returns `true` if the next start continues the chains.
@@ -161,7 +161,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for LocalnetDir {
     fn drop(&mut self) {
         if !self.is_kept {
             // Left behind, it would only take up space.
@@ -241,21 +241,21 @@ mod tests {
     use super::*;
     use contracts::Deployment;
 
-    fn open(folder: &Path, fork: ProtocolFork, now: u64) -> Result<Place> {
-        Place::open(Some(folder), fork, now)
+    fn open(folder: &Path, fork: ProtocolFork, now: u64) -> Result<LocalnetDir> {
+        LocalnetDir::open(Some(folder), fork, now)
     }
 
-    fn refused(outcome: Result<Place>) -> LocalnetError {
+    fn refused(outcome: Result<LocalnetDir>) -> LocalnetError {
         outcome.unwrap_err().downcast().unwrap()
     }
 
     #[test]
     fn deployment_schedules_fork_at_first_start() {
         let folder = tempfile::tempdir().unwrap();
-        let place = open(folder.path(), ProtocolFork::Amsterdam, 1_800_000_000).unwrap();
-        let deployment = Deployment::read(&place.deployment()).unwrap();
+        let dir = open(folder.path(), ProtocolFork::Amsterdam, 1_800_000_000).unwrap();
+        let deployment = Deployment::read(&dir.deployment()).unwrap();
         assert_eq!(deployment.genesis.config.amsterdam_time, Some(1_800_000_000));
-        drop(place);
+        drop(dir);
         let again = open(folder.path(), ProtocolFork::Amsterdam, 1_800_000_009).unwrap();
         assert_eq!(again.since, 1_800_000_000);
     }
@@ -263,10 +263,10 @@ mod tests {
     #[test]
     fn folder_rejects_second_process_and_other_values() {
         let folder = tempfile::tempdir().unwrap();
-        let place = open(folder.path(), ProtocolFork::Osaka, 1_800_000_000).unwrap();
+        let dir = open(folder.path(), ProtocolFork::Osaka, 1_800_000_000).unwrap();
         let second = refused(open(folder.path(), ProtocolFork::Osaka, 1_800_000_000));
         assert!(matches!(second, LocalnetError::InUse { .. }), "{second}");
-        drop(place);
+        drop(dir);
         let other = refused(open(folder.path(), ProtocolFork::Bpo1, 1_800_000_000));
         assert!(matches!(other, LocalnetError::OtherFork { .. }), "{other}");
         let early = refused(open(folder.path(), ProtocolFork::Osaka, 1_799_999_999));
@@ -290,10 +290,10 @@ mod tests {
 
     #[test]
     fn temporary_folder_is_removed() {
-        let place = Place::open(None, ProtocolFork::Osaka, 1_800_000_000).unwrap();
-        let folder = place.folder.clone();
+        let dir = LocalnetDir::open(None, ProtocolFork::Osaka, 1_800_000_000).unwrap();
+        let folder = dir.folder.clone();
         assert!(folder.join(L1_FILE).is_file());
-        drop(place);
+        drop(dir);
         assert!(!folder.exists());
     }
 }
