@@ -165,7 +165,7 @@ contract InclusionProofsTest is AnchorFixture {
         assertDischarged();
     }
 
-    /// @dev The only leaf of a trie is also the root, whatever the path to it.
+    /// @dev A trie with one leaf has that leaf as its root.
     function test_a_position_beside_the_only_leaf_is_refused() public {
         (bytes memory input, IRollup.Discharge memory d) = sealed_(among(0, 0), 0);
         d.position = 1;

@@ -36,8 +36,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let returned = DepositReturn::new(last.state_root, bridges, &found, &proof, bridge);
     let returned = last.source.blame(returned.map_err(Into::into))?;
     last.warn();
-    // The fee belongs to the message, whose refund account is the L2 bridge: whoever controls its
-    // address on L1 may have been paid, and then the deposit still returns the tokens.
+    // The refund account of the message is the L2 bridge. If the account with that address on L1 has
+    // had the fee returned, the deposit still returns the tokens.
     if l1.is_returned(arguments.index)? {
         complain(format_args!(
             "warning: the ETH of message {} has already been returned, and possibly the deposit",

@@ -64,7 +64,7 @@ fn blobs_are_proven_from_inclusion_until_failure() {
     assert!(!batcher.blobs.is_proven());
 }
 
-/// Anyone can make evidence stale by a message, but nobody can make blocks expensive for long.
+/// A message from anyone can make evidence stale, so the pause must be short.
 #[test]
 fn stale_evidence_pauses_blobs_briefly() {
     let mut backoff = BlobBackoff::default();
