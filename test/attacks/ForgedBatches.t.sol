@@ -98,6 +98,19 @@ contract ForgedBatchesTest is RealRollup {
         }
     }
 
+    /// @dev The hash in the event is over inputs, so it also shows that each is executed once.
+    function test_a_batch_is_executed_once() public {
+        bytes[] memory inputs = new bytes[](2);
+        (inputs[0], inputs[1]) = (honest[0], L2.batchOf(tail()));
+        bytes32 hash = keccak256(abi.encodePacked(bytes32(0), keccak256(inputs[0])));
+        hash = keccak256(abi.encodePacked(hash, keccak256(inputs[1])));
+        vm.expectCall(Execute.PRECOMPILE, inputs[1], 1);
+        vm.expectEmit(address(rollup));
+        emit IRollup.Advanced(1, 3, address(this), hash, 0);
+        rollup.advance(inputs, none());
+        assertHead();
+    }
+
     function test_batches_and_single_inputs_go_into_one_call_in_any_order() public {
         bytes[] memory two = new bytes[](2);
         (two[0], two[1]) = (honest[1], honest[2]);
