@@ -56,8 +56,8 @@ impl Follower {
     }
 
     /// Queues the result of an L1 poll; [`Self::follow_l1`] applies it.
-    pub(crate) fn take_over(&mut self, polled: L1Poll) {
-        self.sync.take_over(polled.update, polled.snapshot.view);
+    pub(crate) fn queue_poll(&mut self, polled: L1Poll) {
+        self.sync.queue_update(polled.update, polled.snapshot.view);
     }
 
     /// Imports the L2 blocks on L1, and follows L1 reorgs.
@@ -142,7 +142,7 @@ impl Follower {
     ///
     /// [`L2Error::Refused`] for a block that the rules of an L2 forbid,
     /// [`L2Error::OtherL2`] for a block of another chain, and other errors of importing.
-    pub fn take_unsafe(&mut self, input: &Bytes) -> Result<Option<Arc<Block>>, L2Error> {
+    pub fn import_unsafe(&mut self, input: &Bytes) -> Result<Option<Arc<Block>>, L2Error> {
         let malformed = |source| L2Error::Input { number: 0, source };
         let decoded = StatelessInput::decode(input).map_err(malformed)?;
         let payload = &decoded.request.payload;

@@ -37,7 +37,7 @@ impl L2Syncer {
     }
 
     /// Queues the result of reading L1; [`Self::catch_up`] applies it.
-    pub(crate) fn take_over(&mut self, update: L1Update, view: Arc<L1View>) {
+    pub(crate) fn queue_update(&mut self, update: L1Update, view: Arc<L1View>) {
         let L1Update { reverted_to, advanced, more } = update;
         if let Some(stayed) = reverted_to {
             // Blocks that were reorged out before this node imported them are never executed.

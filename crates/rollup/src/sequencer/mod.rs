@@ -195,9 +195,9 @@ impl Sequencer {
     }
 
     /// Stores a poll of L1, which [`Self::follow_l1`] applies.
-    pub(crate) fn take_over(&mut self, polled: L1Poll) {
+    pub(crate) fn queue_poll(&mut self, polled: L1Poll) {
         let L1Snapshot { view, terms, clock } = polled.snapshot;
-        self.sync.take_over(polled.update, view);
+        self.sync.queue_update(polled.update, view);
         (self.terms, self.clock) = (terms, clock);
     }
 

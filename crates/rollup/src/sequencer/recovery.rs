@@ -77,11 +77,12 @@ impl Sequencer {
         if let Some(log) = &self.pool_log {
             log.keep_displaced(&displaced);
         }
-        self.keep(displaced);
+        self.requeue(displaced);
     }
 
-    /// Keeps the transactions of replaced blocks, except the operator's, which are created again.
-    pub(crate) fn keep(&mut self, displaced: Vec<RecoveredTransaction>) {
+    /// Queues the transactions of replaced blocks again, except the operator's, which are created
+    /// anew.
+    pub(crate) fn requeue(&mut self, displaced: Vec<RecoveredTransaction>) {
         let operator = self.config.operator_key.address();
         let mut kept: Vec<_> = displaced.into_iter().filter(|it| it.sender != operator).collect();
         // Those of older blocks come first: later ones may depend on them.

@@ -30,10 +30,10 @@ impl ActiveRole {
     }
 
     /// Queues a poll of L1, which [`Self::follow_l1`] applies.
-    pub(super) fn take_over(&mut self, polled: L1Poll) {
+    pub(super) fn queue_poll(&mut self, polled: L1Poll) {
         match self {
-            Self::Sequencer(sequencer) => sequencer.take_over(polled),
-            Self::Follower(follower) => follower.take_over(polled),
+            Self::Sequencer(sequencer) => sequencer.queue_poll(polled),
+            Self::Follower(follower) => follower.queue_poll(polled),
         }
     }
 
@@ -46,9 +46,9 @@ impl ActiveRole {
     }
 
     /// Imports unsafe blocks of another node. A sequencer ignores them.
-    pub(super) fn take_unsafe(&mut self, inputs: &[Bytes]) -> Result<(), L2Error> {
+    pub(super) fn import_unsafe(&mut self, inputs: &[Bytes]) -> Result<(), L2Error> {
         let Self::Follower(follower) = self else { return Ok(()) };
-        inputs.iter().try_for_each(|input| follower.take_unsafe(input).map(drop))
+        inputs.iter().try_for_each(|input| follower.import_unsafe(input).map(drop))
     }
 
     /// Transactions of replaced blocks.

@@ -28,7 +28,7 @@ pub(super) struct Competitors {
     transaction: B256,
     /// L1 transaction with blocks that replaced this node's, and the pending request for their
     /// sequencer.
-    asked: Option<(B256, Probe<CompetingSequencer>)>,
+    pending: Option<(B256, Probe<CompetingSequencer>)>,
 }
 
 impl Competitors {
@@ -44,18 +44,18 @@ impl Competitors {
 
     /// Discards the pending request.
     pub(super) fn forget_request(&mut self) {
-        self.asked = None;
+        self.pending = None;
     }
 
     /// Returns `true` if no request is pending.
     pub(super) const fn is_idle(&self) -> bool {
-        self.asked.is_none()
+        self.pending.is_none()
     }
 
     /// Requests the sequencer of the blocks in an L1 transaction: the peer, if it is an active
     /// sequencer, or else the sender of the transaction. Another thread sends the requests, since
     /// the peer has three seconds to answer; this node makes blocks meanwhile.
-    pub(super) fn ask(
+    pub(super) fn request(
         &mut self,
         transaction: B256,
         peer: Option<String>,
@@ -68,15 +68,15 @@ impl Competitors {
             head.map_or_else(|| CompetingSequencer::Account(sender()), CompetingSequencer::Peer)
         });
         // If no thread can be started, the next such block triggers the request again.
-        self.asked = probe.ok().map(|probe| (transaction, probe));
+        self.pending = probe.ok().map(|probe| (transaction, probe));
     }
 
     /// Returns the head of the peer if it is the competing sequencer. Counts blocks that were
     /// posted by `account`, the own one.
     pub(super) fn peer(&mut self, account: Option<Address>) -> Option<u64> {
-        let (transaction, probe) = self.asked.as_ref()?;
+        let (transaction, probe) = self.pending.as_ref()?;
         let (transaction, competitor) = (*transaction, probe.answer()?);
-        self.asked = None;
+        self.pending = None;
         match (competitor, account) {
             (Ok(CompetingSequencer::Peer(head)), _) => return Some(head),
             // Blocks of another account are legitimate if the policy admits it.

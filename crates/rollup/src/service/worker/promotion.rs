@@ -18,13 +18,13 @@ use std::sync::Arc;
 /// A promotion whose checks are pending.
 #[derive(Debug)]
 pub(super) struct Promotion {
-    answer: Responder,
+    responder: Responder,
     checks: PromotionChecks,
 }
 
 impl Promotion {
-    pub(super) const fn new(answer: Responder, checks: PromotionChecks) -> Self {
-        Self { answer, checks }
+    pub(super) const fn new(responder: Responder, checks: PromotionChecks) -> Self {
+        Self { responder, checks }
     }
 
     /// Returns the channel for the result and the outcome of the checks, or the promotion while
@@ -32,8 +32,8 @@ impl Promotion {
     pub(super) fn checked(self) -> Result<(Responder, Result<(), RoleError>), Self> {
         match self.checks.0.answer() {
             None => Err(self),
-            Some(Ok(outcome)) => Ok((self.answer, outcome)),
-            Some(Err(Unanswered)) => Ok((self.answer, Err(RoleError::Silent))),
+            Some(Ok(outcome)) => Ok((self.responder, outcome)),
+            Some(Err(Unanswered)) => Ok((self.responder, Err(RoleError::Silent))),
         }
     }
 }
