@@ -6,28 +6,26 @@ use alloy_primitives::{B256, Bytes};
 use alloy_trie::TrieAccount;
 use trie::TrieError;
 
-impl State {
-    /// Passes each account to `visit`, with the Keccak-256 of its address, in ascending order of
-    /// these hashes. A state does not contain the addresses themselves. Memory use is bounded by
-    /// one path of the trie. Ends if `visit` returns `false`.
-    ///
-    /// # Errors
-    ///
-    /// [`ChainError`] if a part of the state is missing or malformed.
-    pub fn each_account(
-        &self,
-        visit: impl FnMut(B256, TrieAccount) -> bool,
-    ) -> Result<(), ChainError> {
-        let mut accounts = Accounts { visit, is_done: false, malformed: None };
-        let walked = walk(&*self.store, None, self.root, &mut accounts);
-        if let Some((hash, reason)) = accounts.malformed {
-            return Err(ChainError::MalformedAccount { hash, reason });
-        }
-        walked.map_err(|error| match error {
-            TrieError::Source(error) => error.into(),
-            error => ChainError::Walk(error),
-        })
+/// Passes each account of a state to `visit`, with the Keccak-256 of its address, in ascending
+/// order of these hashes. A state does not contain the addresses themselves. Memory use is bounded
+/// by one path of the trie. Ends if `visit` returns `false`.
+///
+/// # Errors
+///
+/// [`ChainError`] if a part of the state is missing or malformed.
+pub fn each_account(
+    state: &State,
+    visit: impl FnMut(B256, TrieAccount) -> bool,
+) -> Result<(), ChainError> {
+    let mut accounts = Accounts { visit, is_done: false, malformed: None };
+    let walked = walk(&*state.store, None, state.root, &mut accounts);
+    if let Some((hash, reason)) = accounts.malformed {
+        return Err(ChainError::MalformedAccount { hash, reason });
     }
+    walked.map_err(|error| match error {
+        TrieError::Source(error) => error.into(),
+        error => ChainError::Walk(error),
+    })
 }
 
 struct Accounts<F> {

@@ -92,7 +92,11 @@ impl ChainReader {
         }
         let state = self.state();
         let header = state.open_header(attributes)?;
-        let mut built = state.build_recorded(&header, &attributes.withdrawals, &recovered)?;
+        let mut built = BlockBuilder::new(&state).build_recorded(
+            &header,
+            &attributes.withdrawals,
+            &recovered,
+        )?;
         let reasons = core::mem::take(&mut built.rejected).into_iter();
         rejected.extend(reasons.map(|(at, reason)| (positions[at], reason.into_invalid())));
         rejected.sort_by_key(|(index, _)| *index);
@@ -100,10 +104,21 @@ impl ChainReader {
     }
 }
 
-impl State {
-    /// Builds a block on this state from the valid ones of `transactions`, in order, without
-    /// recording a witness. `header` comes from [`Self::open_header`] and the block's attributes; a
-    /// header that the rules forbid makes a block that is not [provable](Block::provable).
+/// Builds children of a block on the state after it.
+#[derive(Debug)]
+pub struct BlockBuilder<'s> {
+    state: &'s State,
+}
+
+impl<'s> BlockBuilder<'s> {
+    /// Creates a builder of children of the block of `state`.
+    pub const fn new(state: &'s State) -> Self {
+        Self { state }
+    }
+
+    /// Builds a block from the valid ones of `transactions`, in order, without recording a witness.
+    /// `header` comes from [`State::open_header`] and the block's attributes; a header that the
+    /// rules forbid makes a block that is not [provable](Block::provable).
     pub fn build<'c>(
         &self,
         header: &Header,
@@ -114,7 +129,7 @@ impl State {
         let mut rejected = Vec::new();
         loop {
             let attempt = Attempt { header, withdrawals, offered: &offered, bounds: None };
-            let (built, surplus) = self.execute(self, attempt, &mut rejected)?;
+            let (built, surplus) = self.execute(self.state, attempt, &mut rejected)?;
             let Some(surplus) = surplus else {
                 rejected.sort_by_key(|left: &Rejected| left.index);
                 let in_vain = executed_in_vain(&rejected).collect();
@@ -157,9 +172,9 @@ impl State {
         let (mut too_long, mut cut) = (0, false);
         let mut in_vain = Vec::new();
         loop {
-            let recording = WitnessRecorder::new(self);
+            let recording = WitnessRecorder::new(self.state);
             let mut rejected = Vec::new();
-            let budget = policy.open(&self.config, header, request);
+            let budget = policy.open(&self.state.config, header, request);
             let bounds = Some(Bounds { recording: &recording, budget: &*budget });
             let attempt = Attempt { header, withdrawals, offered: &offered, bounds };
             let (mut built, surplus) = self.execute(&recording, attempt, &mut rejected)?;
@@ -174,7 +189,7 @@ impl State {
             let max_bytes = budget.max_bytes();
             let read = recording.size().most;
             built.executed.witness = recording.into_witness()?;
-            let surplus = |max| built.surplus_length(&self.config.spec, read, max);
+            let surplus = |max| built.surplus_length(&self.state.config.spec, read, max);
             let length = max_bytes.map(surplus).transpose()?.flatten();
             let Some((max, length)) = max_bytes.zip(length) else {
                 all_rejected.sort_by_key(|(index, _)| *index);
@@ -232,19 +247,19 @@ impl State {
         rejected: &mut Vec<Rejected>,
     ) -> Result<(BlockBuilderOutcome, Option<Rejected>), ChainError> {
         let Attempt { header, withdrawals, offered, bounds } = attempt;
-        let spec = &self.config.spec;
-        let mut state = BlockState::new(source, self.root);
+        let spec = &self.state.config.spec;
+        let mut state = BlockState::new(source, self.state.root);
         if header.slot_number.is_some() {
             state = state.with_access_list();
         }
         let environment = Environment { header, ommers: &[], withdrawals, spec };
-        let overrides =
-            bounds.map_or(self.config() as &dyn EvmOverrides, |bounds| bounds.budget.overrides());
+        let overrides = bounds
+            .map_or(self.state.config() as &dyn EvmOverrides, |bounds| bounds.budget.overrides());
         let mut execution = BlockExecution::begin(&mut state, environment, overrides)?;
         if bounds.is_some_and(|bounds| bounds.budget.is_bounded()) {
             read_ahead(execution.evm_mut().db_mut(), spec.fork_at(header.timestamp))?;
         }
-        let mut filling = Filling::new(self, attempt, execution);
+        let mut filling = Filling::new(self.state, attempt, execution);
         for (index, offered) in offered.iter().copied() {
             filling.offer(index, offered, rejected)?;
         }
@@ -276,26 +291,28 @@ impl State {
     ) -> Result<ExecutedBlock, ChainError> {
         let Attempt { header, withdrawals, .. } = attempt;
         let IncludedTransactions { transactions, senders, draws, all_signed, .. } = taken;
-        let spec = &self.config.spec;
+        let parent = self.state;
+        let spec = &parent.config.spec;
         let mut provable = all_signed
-            && self.root == self.block.header.state_root
-            && self.fork_backend.is_none()
-            && self.config.is_verifiable();
+            && parent.root == parent.block.header.state_root
+            && parent.fork_backend.is_none()
+            && parent.config.is_verifiable();
         if let Some(fork) = spec.fork_at(header.timestamp) {
-            provable &= is_canonical(check_system_code(&mut state, fork, self.config.system_code))?;
+            provable &=
+                is_canonical(check_system_code(&mut state, fork, parent.config.system_code))?;
         }
         let mut changes = Changes { preimages: state.changed(), ..Changes::default() };
         let post = state.into_post_state(|node| changes.put_node(node))?;
         changes.codes = post.codes;
         let header =
             crate::store::close_header(&executed, header.clone(), &transactions, post.root);
-        provable &= check_header(&header, &self.block.header, spec).is_ok();
+        provable &= check_header(&header, &parent.block.header, spec).is_ok();
         let withdrawals = withdrawals.to_vec();
         let mut block = Block::sealed(header, transactions, senders, withdrawals, executed);
         block.execute_draws = draws;
         block.provable = provable;
-        block.total_difficulty = self.block.total_difficulty;
-        block.pre_state_root = self.root;
+        block.total_difficulty = parent.block.total_difficulty;
+        block.pre_state_root = parent.root;
         Ok(ExecutedBlock::new(block, changes, spec))
     }
 }

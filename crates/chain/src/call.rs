@@ -1,8 +1,7 @@
 //! Calls without effect on the state (`eth_call`).
 
-use crate::store::Block;
-use crate::{ChainError, ChainReader, State};
-use alloy_evm::{Evm, EvmEnv};
+use crate::{ChainError, ChainReader};
+use alloy_evm::Evm as _;
 use alloy_primitives::{Address, Bytes, U256};
 use executor::{BlockTally, EvmOverrides as _, InternalError, inspected_evm};
 use revm::{
@@ -55,23 +54,6 @@ pub struct CallOutcome {
     pub output: Bytes,
     /// Gas used.
     pub gas_used: u64,
-}
-
-impl State {
-    /// Returns the EVM of a call in `block`, without the checks that apply to transactions only.
-    /// The caller installs precompiles ([`ChainConfig`](crate::ChainConfig)).
-    pub fn call_env(&self, block: &Block) -> EvmEnv {
-        let (spec, header) = (&self.config.spec, &block.header);
-        let blob_params = spec.blob_params_at(header.timestamp);
-        let mut env = EvmEnv::for_eth_block(header, spec, spec.chain_id(), blob_params);
-        self.config.limits(&mut env.cfg_env);
-        env.cfg_env.disable_nonce_check = true;
-        env.cfg_env.disable_eip3607 = true;
-        env.cfg_env.disable_block_gas_limit = true;
-        env.cfg_env.disable_base_fee = true;
-        env.cfg_env.tx_gas_limit_cap = Some(u64::MAX);
-        env
-    }
 }
 
 impl ChainReader {

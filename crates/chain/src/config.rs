@@ -9,7 +9,7 @@ use alloy_hardforks::{
     EthereumChainHardforks, EthereumHardfork, EthereumHardforks as _, ForkCondition,
 };
 use alloy_primitives::{Address, Sealed, U256};
-use codec::{Allowance, SignedExecuteTx};
+use codec::{Allowance, ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
 use core::fmt;
 use executor::{
     BlockError, BlockTally, ChainSpec, Cryptography, EvmOverrides, ExecutionOutcome, HookState,
@@ -79,7 +79,7 @@ impl ExecuteTxPrecompile {
     }
 
     /// Returns the same precompile, with `install` for EVMs that
-    /// [verify](crate::State::verify_child) blocks. It must not reuse the builder's cached
+    /// [verify](crate::verify_child) blocks. It must not reuse the builder's cached
     /// verdicts, because verification could then not detect a wrong one.
     #[must_use]
     pub fn verified_by(
@@ -100,6 +100,23 @@ impl ExecuteTxPrecompile {
     /// Returns the market that sells allowances of EXECUTE gas, if the chain has one.
     pub const fn market(&self) -> Option<&ExecuteMarket> {
         self.market.as_ref()
+    }
+
+    /// Returns the reason if a transaction has a part that the chain does not support: bytes that
+    /// would not be paid for, or an allowance on a chain without a market.
+    pub fn refusal(&self, tx: &ExecuteTx) -> Option<&'static str> {
+        match &tx.version {
+            ExecuteTxVersion::V1 { blob_hashes } if !blob_hashes.is_empty() => {
+                Some("an ExecuteTx with blobs, which has no fee for them")
+            }
+            ExecuteTxVersion::V3 { .. } if self.market().is_none() => {
+                Some("an ExecuteTx with an allowance, which is not sold here")
+            }
+            _ if !tx.withdrawals.is_empty() => {
+                Some("an ExecuteTx with withdrawals, which no block of an L2 has")
+            }
+            _ => None,
+        }
     }
 
     pub(crate) const fn address(&self) -> Address {

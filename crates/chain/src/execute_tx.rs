@@ -15,7 +15,7 @@ use alloy_consensus::{Header, Signed, TxEip1559};
 use alloy_eips::eip2930::{AccessList, AccessListItem};
 use alloy_evm::{Evm as _, eth::EthEvmContext};
 use alloy_primitives::{Address, Sealed};
-use codec::{ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
+use codec::{ExecuteTx, SignedExecuteTx};
 use executor::{
     BlockError, BlockEvm, BlockExecution, BlockState, Environment, ExecutionOutcome, Invalid,
     StateSource, spec_id,
@@ -173,29 +173,26 @@ pub(crate) fn execute_block<'x, S: StateSource>(
     Ok((execution.finish()?, draws))
 }
 
-impl State {
-    /// Runs a transaction as the only one of a block with this header, and drops its result. The
-    /// precompile of the chain caches the verdicts of the run.
-    ///
-    /// # Errors
-    ///
-    /// [`ChainError`] if the state cannot be read; the inner [`Invalid`] if the block cannot
-    /// include the transaction.
-    pub fn try_alone(
-        &self,
-        header: &Header,
-        transaction: &Transaction,
-        sender: Address,
-    ) -> Result<Result<(), Invalid>, ChainError> {
-        let mut state = self.open();
-        let environment =
-            Environment { header, ommers: &[], withdrawals: &[], spec: &self.config.spec };
-        let mut execution = BlockExecution::begin(&mut state, environment, self.config())?;
-        match transact_if(&mut execution, self.config(), transaction, sender, |_| false) {
-            Ok(_) => Ok(Ok(())),
-            Err(BlockError::Invalid(reason)) => Ok(Err(reason)),
-            Err(error) => Err(error.into()),
-        }
+/// Runs a transaction as the only one of a block with this header, and drops its result. The
+/// precompile of the chain caches the verdicts of the run.
+///
+/// # Errors
+///
+/// [`ChainError`] if the state cannot be read; the inner [`Invalid`] if the block cannot
+/// include the transaction.
+pub fn try_alone(
+    state: &State,
+    header: &Header,
+    transaction: &Transaction,
+    sender: Address,
+) -> Result<Result<(), Invalid>, ChainError> {
+    let (mut opened, config) = (state.open(), state.config());
+    let environment = Environment { header, ommers: &[], withdrawals: &[], spec: &config.spec };
+    let mut execution = BlockExecution::begin(&mut opened, environment, config)?;
+    match transact_if(&mut execution, config, transaction, sender, |_| false) {
+        Ok(_) => Ok(Ok(())),
+        Err(BlockError::Invalid(reason)) => Ok(Err(reason)),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -346,23 +343,4 @@ fn call_of(
         input: tx.input.clone(),
     };
     Signed::new_unchecked(call, *signature, transaction.hash()).into()
-}
-
-impl ExecuteTxPrecompile {
-    /// Returns the reason if a transaction has a part that the chain does not support: bytes that
-    /// would not be paid for, or an allowance on a chain without a market.
-    pub fn refusal(&self, tx: &ExecuteTx) -> Option<&'static str> {
-        match &tx.version {
-            ExecuteTxVersion::V1 { blob_hashes } if !blob_hashes.is_empty() => {
-                Some("an ExecuteTx with blobs, which has no fee for them")
-            }
-            ExecuteTxVersion::V3 { .. } if self.market().is_none() => {
-                Some("an ExecuteTx with an allowance, which is not sold here")
-            }
-            _ if !tx.withdrawals.is_empty() => {
-                Some("an ExecuteTx with withdrawals, which no block of an L2 has")
-            }
-            _ => None,
-        }
-    }
 }

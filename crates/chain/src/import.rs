@@ -98,22 +98,22 @@ impl Chain {
         let parent = raw.header.parent_hash;
         let found = self.find_block(&parent)?;
         let parent = found.ok_or(ChainError::UnknownParent { block: raw.hash, parent })?;
-        self.state_after(&parent).examine(raw, ommers, senders)
+        RecoveredBlock::new(self.state_after(&parent), raw, ommers, senders)
     }
 }
 
-impl State {
-    /// Makes all checks of a child block that are possible without executing it. `senders` are
-    /// those of the transactions, if known.
-    pub(crate) fn examine<'b>(
-        self,
+impl<'b> RecoveredBlock<'b> {
+    /// Makes all checks of a child of the block of `state` that are possible without executing it.
+    /// `senders` are those of the transactions, if known.
+    pub(crate) fn new(
+        state: State,
         raw: &'b RawBlock,
         ommers: &'b [Header],
         senders: Option<&[Address]>,
-    ) -> Result<RecoveredBlock<'b>, ChainError> {
-        let (header, parent) = (&raw.header, &self.block);
+    ) -> Result<Self, ChainError> {
+        let (header, parent) = (&raw.header, &state.block);
         // A block after the terminal total difficulty follows the rules of the merge.
-        let mut spec = self.config().spec.clone();
+        let mut spec = state.config().spec.clone();
         if let Some(total) = pending_merge(&spec)
             && parent.total_difficulty >= total
         {
@@ -125,7 +125,7 @@ impl State {
         if spec.is_paris_active_at_block(header.number) {
             commitment("ommers hash", header.ommers_hash, alloy_consensus::EMPTY_OMMER_ROOT_HASH)?;
         }
-        check_ommers(ommers, parent, &**self.store(), &spec)?;
+        check_ommers(ommers, parent, &**state.store(), &spec)?;
         let transactions = raw
             .transactions
             .iter()
@@ -152,7 +152,7 @@ impl State {
             Some(senders) => senders.to_vec(),
             None => {
                 let found: Vec<_> = match &ethereum {
-                    Some(transactions) => self.config().cryptography().senders(transactions),
+                    Some(transactions) => state.config().cryptography().senders(transactions),
                     None => transactions.iter().map(Transaction::sender).collect(),
                 };
                 let numbered = found.into_iter().enumerate();
@@ -161,16 +161,14 @@ impl State {
                     .collect::<Result<_, _>>()?
             }
         };
-        let mut config = self.config().clone();
+        let mut config = state.config().clone();
         config.spec = spec;
         // Use the state root in the parent's header, which excludes later edits.
         let root = parent.header.state_root;
-        let parent = Self { config: config.into(), root, ..self };
-        Ok(RecoveredBlock { header, ommers, parent, transactions, senders, withdrawals })
+        let parent = State { config: config.into(), root, ..state };
+        Ok(Self { header, ommers, parent, transactions, senders, withdrawals })
     }
-}
 
-impl RecoveredBlock<'_> {
     /// Executes the block and compares the claims of its header with the result.
     pub(crate) fn execute<S: StateSource>(&self, source: &S) -> Result<ExecutedBlock, ChainError> {
         let config = self.parent.config();

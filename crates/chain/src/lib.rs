@@ -46,16 +46,17 @@ pub mod store;
 mod verify;
 mod witness;
 
+pub use accounts::each_account;
 pub use allowance::{AllowanceRefusal, ExecuteMarket};
 pub use attributes::BlockAttributes;
 pub use budget::{BlockBudget, BudgetPolicy, BudgetRequest, InputUse};
-pub use builder::BlockBuilderOutcome;
+pub use builder::{BlockBuilder, BlockBuilderOutcome};
 pub use call::{Call, CallBlock, CallOutcome};
 pub use chain::Chain;
 pub use config::{ChainConfig, ExecuteTxPrecompile, Extension, LiftedLimits, spec_of};
 pub use edit::EditState;
 pub use error::ChainError;
-pub use execute_tx::{initial_gas, intrinsic_gas};
+pub use execute_tx::{initial_gas, intrinsic_gas, try_alone};
 pub use failure::{foundry_revert_reason, halt_reason, revert_reason};
 pub use filling::RecoveredTransaction;
 pub use footprint::BlockFootprint;
@@ -66,9 +67,10 @@ pub use input_builder::{block_of, to_stateless_batch, to_stateless_input};
 pub use proof::{AccountProof, SlotProof};
 pub use reader::ChainReader;
 pub use record::{LIST_OFFSET, WitnessSize};
-pub use replay::Replay;
+pub use replay::{Replay, witness_of};
 pub use sender::max_cost;
 pub use state::State;
+pub use verify::verify_child;
 pub use witness::{BatchWithWitness, shortest_input};
 
 // Types that make up a chain.

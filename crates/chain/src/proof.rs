@@ -37,15 +37,15 @@ impl ChainReader {
         address: Address,
         slots: &[U256],
     ) -> Result<AccountProof, ChainError> {
-        self.state_after(&self.block(&block.hash)?).prove(address, slots)
+        AccountProof::new(&self.state_after(&self.block(&block.hash)?), address, slots)
     }
 }
 
-impl State {
-    /// Proves an account and some of its slots against the root of this state.
-    pub fn prove(&self, address: Address, slots: &[U256]) -> Result<AccountProof, ChainError> {
+impl AccountProof {
+    /// Proves an account and some of its slots against the root of a state.
+    pub fn new(state: &State, address: Address, slots: &[U256]) -> Result<Self, ChainError> {
         let owner = keccak256(address);
-        let (account, nodes) = prove(&*self.store, Trie::new(self.root), &owner)
+        let (account, nodes) = prove(&*state.store, Trie::new(state.root), &owner)
             .map_err(|error| broken(error, |source| StateError::Account { address, source }))?;
         let account = account
             .map(|account| alloy_rlp::decode_exact::<TrieAccount>(&account))
@@ -55,23 +55,23 @@ impl State {
         let prove_slot = |slot: &U256| {
             let slot = *slot;
             let place = keccak256(B256::from(slot));
-            let (value, nodes) = prove(&*self.store, Trie::storage(owner, storage_root), &place)
+            let (value, nodes) = prove(&*state.store, Trie::storage(owner, storage_root), &place)
                 .map_err(|error| {
-                    broken(error, |source| StateError::Storage { address, slot, source })
-                })?;
+                broken(error, |source| StateError::Storage { address, slot, source })
+            })?;
             let value = value
                 .map(|value| alloy_rlp::decode_exact::<U256>(&value))
                 .transpose()
                 .map_err(|reason| StateError::MalformedSlot { address, slot, reason })?;
             // The tries of a forked chain contain only its own changes.
-            let value = match &self.fork_backend {
+            let value = match &state.fork_backend {
                 None => value.unwrap_or_default(),
-                Some(_) => self.storage(address, slot)?,
+                Some(_) => state.storage(address, slot)?,
             };
             Ok(SlotProof { slot, value, nodes })
         };
         let slots = slots.iter().map(prove_slot).collect::<Result<_, ChainError>>()?;
-        Ok(AccountProof { account, nodes, slots })
+        Ok(Self { account, nodes, slots })
     }
 }
 

@@ -75,7 +75,7 @@ impl ChainReader {
     }
 
     /// Returns the witness that was recorded when the block was added to the chain, if the store
-    /// still has it. [`State::witness_of`] records it again.
+    /// still has it. [`witness_of`](crate::witness_of) records it again.
     pub fn witness(&self, block: &B256) -> Result<Option<OwnedWitness>, ChainError> {
         Ok(self.store.witness(block)?)
     }

@@ -1,13 +1,15 @@
 //! The state after a block, for reads and execution.
 
 use crate::store::{Block, Changes, ExecutedBlock, Overlay, Store, StoreError};
-use crate::{ChainConfig, ChainError, header::base_fee_after};
-use alloy_consensus::Header;
+use crate::{BlockAttributes, ChainConfig, ChainError, header::base_fee_after};
+use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, proofs};
 use alloy_eips::eip7825::MAX_TX_GAS_LIMIT_OSAKA;
+use alloy_evm::EvmEnv;
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks};
 use alloy_primitives::{Address, B256, Bytes, U256};
-use executor::{BlockState, Environment, ForkBackend, ReadError, StateSource};
+use executor::{BlockState, Environment, EvmOverrides as _, ForkBackend, ReadError, StateSource};
 use revm::{Database, bytecode::Bytecode, state::AccountInfo};
+use stateless::next_excess_blob_gas;
 use std::sync::Arc;
 use trie::{Nibbles, NodePath, SourceError};
 
@@ -157,6 +159,54 @@ impl State {
         })
     }
 
+    /// Returns the header of a child, with the fields known before execution.
+    pub fn open_header(&self, attributes: &BlockAttributes) -> Result<Header, ChainError> {
+        let parent = &self.block.header;
+        let spec = &self.config.spec;
+        let (number, timestamp) = (parent.number + 1, attributes.timestamp);
+        let fork = spec.hardfork_at(number, timestamp);
+        let since = |first: EthereumHardfork| fork >= first;
+        let excess_blob_gas = spec
+            .fork_at(timestamp)
+            .zip(spec.blob_params_at(timestamp))
+            .map(|(fork, params)| next_excess_blob_gas(parent, fork, &params))
+            .transpose()?;
+        let base_fee = base_fee_after(parent)?;
+        Ok(Header {
+            parent_hash: self.block.hash,
+            ommers_hash: EMPTY_OMMER_ROOT_HASH,
+            beneficiary: attributes.fee_recipient,
+            number,
+            gas_limit: next_gas_limit(parent.gas_limit, attributes.gas_limit),
+            timestamp,
+            extra_data: attributes.extra_data.clone(),
+            mix_hash: attributes.prev_randao,
+            base_fee_per_gas: since(EthereumHardfork::London).then_some(base_fee),
+            withdrawals_root: since(EthereumHardfork::Shanghai)
+                .then(|| proofs::calculate_withdrawals_root(&attributes.withdrawals)),
+            excess_blob_gas,
+            parent_beacon_block_root: since(EthereumHardfork::Cancun)
+                .then_some(attributes.parent_beacon_block_root),
+            slot_number: since(EthereumHardfork::Amsterdam).then_some(attributes.slot_number),
+            ..Default::default()
+        })
+    }
+
+    /// Returns the EVM of a call in `block`, without the checks that apply to transactions only.
+    /// The caller installs precompiles ([`ChainConfig`]).
+    pub fn call_env(&self, block: &Block) -> EvmEnv {
+        let (spec, header) = (&self.config.spec, &block.header);
+        let blob_params = spec.blob_params_at(header.timestamp);
+        let mut env = EvmEnv::for_eth_block(header, spec, spec.chain_id(), blob_params);
+        self.config.limits(&mut env.cfg_env);
+        env.cfg_env.disable_nonce_check = true;
+        env.cfg_env.disable_eip3607 = true;
+        env.cfg_env.disable_block_gas_limit = true;
+        env.cfg_env.disable_base_fee = true;
+        env.cfg_env.tx_gas_limit_cap = Some(u64::MAX);
+        env
+    }
+
     /// Edits the state without a transaction. The result belongs to the same block, whose header
     /// does not commit to it.
     pub fn edit(
@@ -217,4 +267,11 @@ pub(crate) fn ancestor_hash(
         hash = ancestor.header.parent_hash;
     }
     Ok(None)
+}
+
+/// Returns the gas limit of the next block: as close to the target as one block may get.
+fn next_gas_limit(parent: u64, target: Option<u64>) -> u64 {
+    let step = (parent / 1024).saturating_sub(1);
+    let target = target.unwrap_or(parent).max(5_000);
+    target.clamp(parent.saturating_sub(step), parent.saturating_add(step))
 }

@@ -1,7 +1,10 @@
 //! Witnesses of blocks, and the inputs of EXECUTE that contain them.
 
 use crate::store::Block;
-use crate::{ChainError, ChainReader};
+use crate::{
+    ChainError, ChainReader,
+    replay::{witness_of, witness_of_blocks},
+};
 use alloy_primitives::B256;
 use codec::Encode as _;
 use codec::{OwnedWitness, compact::compact};
@@ -95,7 +98,7 @@ impl ChainReader {
             return Ok(Some(witness));
         }
         let before = self.state_before(block)?;
-        before.map(|before| before.witness_of(block)).transpose()
+        before.map(|before| witness_of(&before, block)).transpose()
     }
 
     /// Executes consecutive blocks of the chain again, and returns their combined witness.
@@ -112,7 +115,7 @@ impl ChainReader {
         let parent = first.header.parent_hash;
         let state = self.state_before(first)?;
         let state = state.ok_or(ChainError::UnknownParent { block: first.hash, parent })?;
-        let witness = state.witness_of_blocks(blocks.iter().map(AsRef::as_ref))?;
+        let witness = witness_of_blocks(&state, blocks.iter().map(AsRef::as_ref))?;
         Ok(BatchWithWitness { blocks, fork, chain_id, witness })
     }
 

@@ -1,7 +1,7 @@
 //! Console output about each block: its transactions, their failures and their `console.log` lines.
 
 use alloy_consensus::Transaction as _;
-use chain::{Block, ChainError, ExecuteDraw};
+use chain::{Block, ChainError, ExecuteDraw, Replay};
 use node::{Node, Observer};
 use revm::context::result::{ExecutionResult, HaltReason};
 use revm_inspectors::tracing::{TracingInspector, TracingInspectorConfig};
@@ -39,7 +39,7 @@ impl ConsoleOutput {
         let config =
             if traced { TracingInspectorConfig::all() } else { TracingInspectorConfig::none() };
         let mut state = parent.open();
-        let mut replay = parent.replay(&mut state, block, TracingInspector::new(config))?;
+        let mut replay = Replay::new(&parent, &mut state, block, TracingInspector::new(config))?;
         let mut all = Vec::new();
         loop {
             let (seen, notes) = rpc::watch_again(|| {

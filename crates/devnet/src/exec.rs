@@ -2,7 +2,7 @@
 
 use alloy_evm::{Evm, eth::EthEvmContext};
 use alloy_primitives::{Address, B256, Bytes, U256};
-use chain::{Block, State};
+use chain::{Block, Replay, State};
 use executor::{BlockState, BlockTally, EvmOverrides as _, inspected_evm};
 use parking_lot::Mutex;
 use revm::{
@@ -125,7 +125,7 @@ where
 {
     let deadline = Deadline::after(limits.trace_time);
     let inspector = BoundedInspector::new(inspector, recorded, limits.trace_bytes, deadline);
-    let mut replay = parent.replay(state, block, inspector)?;
+    let mut replay = Replay::new(parent, state, block, inspector)?;
     let mut results = Vec::new();
     for wanted in (0..block.transactions.len()).filter(|index| wanted(*index)) {
         rpc::watch_again(|| replay.run_to(wanted)).0?;

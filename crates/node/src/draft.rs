@@ -5,8 +5,8 @@ use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, keccak256, map::AddressSet};
 use chain::{
-    BlockAttributes, BlockBuilderOutcome, BudgetPolicy, BudgetRequest, ChainError, InputUse,
-    RecoveredTransaction, State,
+    BlockAttributes, BlockBuilder, BlockBuilderOutcome, BudgetPolicy, BudgetRequest, ChainError,
+    InputUse, RecoveredTransaction, State,
 };
 use std::sync::Arc;
 use variants::GasSchedule;
@@ -171,9 +171,15 @@ impl Draft {
             ..self.request
         };
         if verify || self.is_bounded() {
-            self.state.build_within(header, withdrawals, offered, &*self.budget, request)
+            BlockBuilder::new(&self.state).build_within(
+                header,
+                withdrawals,
+                offered,
+                &*self.budget,
+                request,
+            )
         } else {
-            self.state.build(header, withdrawals, offered)
+            BlockBuilder::new(&self.state).build(header, withdrawals, offered)
         }
     }
 }

@@ -5,7 +5,7 @@ use alloy_primitives::{
     Address, B256,
     map::{AddressSet, B256Set},
 };
-use chain::{Block, ExecutedBlock, Rejection, State, shortest_input};
+use chain::{Block, ExecutedBlock, Rejection, State, shortest_input, verify_child};
 use codec::OwnedWitness;
 use execute::{Execute, Networks, Rules, TrustedContext};
 use executor::{Invalid, WorkGas};
@@ -320,7 +320,7 @@ pub(crate) fn verify_from_witness(
     let fork = config.spec.fork_at(block.header.timestamp);
     let Some(fork) = fork.filter(|fork| *fork >= ProtocolFork::Cancun) else { return Ok(None) };
     if block.transactions.iter().any(|transaction| transaction.as_execute().is_some()) {
-        parent.verify_child(block, witness).map_err(|error| unverified(error.into()))?;
+        verify_child(parent, block, witness).map_err(|error| unverified(error.into()))?;
         return Ok(None);
     }
     let calldata = form(block, fork, config.spec.chain_id(), witness)

@@ -6,7 +6,7 @@ use crate::{
 };
 use alloy_consensus::Header;
 use alloy_primitives::B256;
-use chain::State;
+use chain::{State, try_alone};
 use std::{sync::Arc, time::Instant};
 
 impl NodeState {
@@ -88,7 +88,7 @@ impl SenderCheck {
             return;
         }
         let begun = Instant::now();
-        let outcome = self.state.try_alone(&self.next, transaction, added.sender());
+        let outcome = try_alone(&self.state, &self.next, transaction, added.sender());
         let (hash, ms) = (added.hash(), begun.elapsed().as_millis());
         match outcome {
             Ok(Ok(())) => tracing::debug!(%hash, ms, "verified an ExecuteTx ahead of its block"),

@@ -3,7 +3,7 @@
 use crate::{Api, Registry, RpcError, precompile_events};
 use alloy_eips::BlockId;
 use alloy_primitives::{B256, Bytes};
-use chain::Block;
+use chain::{Block, witness_of};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ fn witness(api: &Api, block: &Arc<Block>) -> Result<Value, RpcError> {
     let parent = api.chain().state_before(block)?.ok_or_else(|| {
         RpcError::server("the genesis block has no parent, and therefore no witness")
     })?;
-    let witness = precompile_events::watch_again(|| parent.witness_of(block)).0?;
+    let witness = precompile_events::watch_again(|| witness_of(&parent, block)).0?;
     Ok(json!({
         "state": witness.state, "keys": [], "codes": witness.codes, "headers": witness.headers,
     }))

@@ -5,7 +5,7 @@ use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U64, U256, keccak256};
 use alloy_rpc_types_eth::{AccountInfo, EIP1186AccountProofResponse, EIP1186StorageProof, Index};
 use alloy_serde::JsonStorageKey;
-use chain::Block;
+use chain::{AccountProof, Block};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -300,7 +300,7 @@ fn register_state(methods: &mut Registry<Api>) {
     });
     methods.read("eth_getAccount", |api, args| {
         let address = args.required()?;
-        let proof = api.state(args.or_default()?)?.prove(address, &[])?;
+        let proof = AccountProof::new(&api.state(args.or_default()?)?, address, &[])?;
         Ok(proof.account.map(|account| {
             json!({
                 "balance": account.balance, "nonce": U64::from(account.nonce),
@@ -335,7 +335,7 @@ fn prove(
         )));
     }
     let slots: Vec<U256> = keys.iter().map(|key| key.as_b256().into()).collect();
-    let proof = api.state(id)?.prove(address, &slots)?;
+    let proof = AccountProof::new(&api.state(id)?, address, &slots)?;
     let account = proof.account.unwrap_or_else(no_account);
     let storage_proof = keys
         .into_iter()

@@ -11,7 +11,7 @@ use alloy_rpc_types_trace::{
     geth::{CallFrame, GethTrace},
     parity::{Action, TransactionTrace},
 };
-use chain::ChainConfig;
+use chain::{ChainConfig, Replay};
 use execute::ExecuteError;
 use revm::inspector::NoOpInspector;
 use revm_inspectors::tracing::TracingInspector;
@@ -73,7 +73,7 @@ fn replayed(api: &Api, hash: B256) -> Result<Vec<Note>, RpcError> {
         .state_before(&block)?
         .ok_or_else(|| RpcError::server("the genesis block executes nothing"))?;
     let mut state = parent.open();
-    let mut replay = parent.replay(&mut state, &block, NoOpInspector)?;
+    let mut replay = Replay::new(&parent, &mut state, &block, NoOpInspector)?;
     precompile_events::watch_again(|| replay.run_to(index)).0?;
     let (done, notes) =
         precompile_events::watch_again(|| replay.inspect(|_, _, _, _| Ok::<_, RpcError>(())));

@@ -8,7 +8,7 @@ use crate::{
 use alloy_consensus::{TxEip4844Variant, TxEnvelope, transaction::SignerRecoverable};
 use alloy_eips::{eip2718::Decodable2718, eip7594::BlobTransactionSidecarVariant};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
-use chain::{ChainError, RecoveredTransaction, State};
+use chain::{AccountProof, ChainError, RecoveredTransaction, State};
 use codec::ExecuteTx;
 use executor::Transaction;
 use node::{Event, PoolTransaction, Rejected};
@@ -259,7 +259,7 @@ impl Known {
     fn check(&self, address: Address, state: &State) -> Result<(), RpcError> {
         let values = match self {
             Self::Root(expected) => {
-                let account = state.prove(address, &[])?.account;
+                let account = AccountProof::new(state, address, &[])?.account;
                 let got = account
                     .map_or(alloy_consensus::constants::EMPTY_ROOT_HASH, |it| it.storage_root);
                 return same(&format!("storage root of {address}"), &got, expected);

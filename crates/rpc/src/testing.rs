@@ -7,7 +7,7 @@ use crate::{
 };
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{Address, B256, Bytes, U64};
-use chain::{BlockAttributes, RecoveredTransaction};
+use chain::{BlockAttributes, BlockBuilder, RecoveredTransaction};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -73,7 +73,7 @@ fn build(
         }
     };
     let header = parent.open_header(&attributes)?;
-    let built = parent.build(&header, &attributes.withdrawals, &candidates)?;
+    let built = BlockBuilder::new(&parent).build(&header, &attributes.withdrawals, &candidates)?;
     if let Some((index, reason)) = built.rejected.first().filter(|_| given) {
         return Err(RpcError::server(format!("transaction {index}: {reason}")));
     }

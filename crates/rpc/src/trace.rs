@@ -14,7 +14,7 @@ use alloy_rpc_types_trace::geth::{
     GethDebugTracerType::{self, BuiltInTracer},
     GethDebugTracingCallOptions, GethDebugTracingOptions, GethTrace, TraceResult,
 };
-use chain::{Block, ChainConfig, ChainError, State};
+use chain::{Block, ChainConfig, ChainError, Replay, State};
 use codec::RawBlock;
 use executor::{BlockState, ReadError};
 use revm::{
@@ -169,7 +169,7 @@ fn trace_block(
         .state_before(block)?
         .ok_or_else(|| RpcError::server("genesis is not traceable"))?;
     let mut state = parent.open();
-    let mut replay = parent.replay(&mut state, block, tracers(api, options)?)?;
+    let mut replay = Replay::new(&parent, &mut state, block, tracers(api, options)?)?;
     precompile_events::watch_again(|| replay.run_to(only.unwrap_or_default())).0?;
     let mut traces = Vec::new();
     loop {

@@ -4,7 +4,9 @@ use crate::{HarnessError, Key, Transaction};
 use alloy_consensus::Header;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{B256, Bytes, keccak256};
-use chain::{BlockAttributes, Chain, ChainConfig, ExecutedBlock, RecoveredTransaction, State};
+use chain::{
+    BlockAttributes, BlockBuilder, Chain, ChainConfig, ExecutedBlock, RecoveredTransaction, State,
+};
 use codec::{Encode as _, OwnedWitness};
 use executor::{ChainSpec, EvmOverrides as _, ExecutionOutcome, Invalid, recover_sender};
 use stateless::header_of;
@@ -109,7 +111,7 @@ impl DraftL2 {
         });
         let recovered = recovered.collect::<Result<Vec<_>, HarnessError>>()?;
         let header = state.open_header(&attributes)?;
-        let mut built = state.build_recorded(&header, &[], &recovered)?;
+        let mut built = BlockBuilder::new(state).build_recorded(&header, &[], &recovered)?;
         if let Some((_, reason)) = built.rejected.pop() {
             return Err(HarnessError::NotIncluded(reason.into_invalid()));
         }

@@ -9,8 +9,8 @@ use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest};
 use alloy_sol_types::SolCall;
 use chain::{
-    Block, BlockAttributes, Call, CallBlock, CallOutcome, Chain, ChainConfig, ExecuteTxPrecompile,
-    ExecutedBlock, RecoveredTransaction, State, empty_genesis,
+    Block, BlockAttributes, BlockBuilder, Call, CallBlock, CallOutcome, Chain, ChainConfig,
+    ExecuteTxPrecompile, ExecutedBlock, RecoveredTransaction, State, empty_genesis,
 };
 use client::{Client, ClientError};
 use codec::{ExecuteTx, RawBlock, SignedExecuteTx};
@@ -358,7 +358,8 @@ impl L1 {
             return self.sent(built, input);
         }
         let header = self.next_header()?;
-        let mut built = self.chain.state().build_recorded(&header, &[], [&offered])?;
+        let mut built =
+            BlockBuilder::new(&self.chain.state()).build_recorded(&header, &[], [&offered])?;
         if let Some((_, reason)) = built.rejected.pop() {
             return Err(HarnessError::NotIncluded(reason.into_invalid()));
         }

@@ -10,8 +10,9 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, TxKind, U256, hex};
 use codec::{ExecuteTx, ExecuteTxVersion, RawBlock, SignedExecuteTx};
 use enshrine_chain::{
-    Block, BlockAttributes, BlockBuilderOutcome, Chain, ChainConfig, ChainError, ExecuteDraw,
-    ExecuteMarket, ExecuteTxPrecompile, RecoveredTransaction, Rejection,
+    Block, BlockAttributes, BlockBuilder, BlockBuilderOutcome, Chain, ChainConfig, ChainError,
+    ExecuteDraw, ExecuteMarket, ExecuteTxPrecompile, RecoveredTransaction, Rejection, Replay,
+    try_alone, verify_child, witness_of,
 };
 use execute::Execute;
 use executor::{ChainSpec, Invalid};
@@ -88,7 +89,7 @@ impl L1 {
     pub(crate) fn build(&self, offered: &[RecoveredTransaction]) -> BlockBuilderOutcome {
         let state = self.chain.state();
         let header = state.open_header(&self.attributes()).unwrap();
-        state.build_recorded(&header, &[], offered).unwrap()
+        BlockBuilder::new(&state).build_recorded(&header, &[], offered).unwrap()
     }
 
     /// Builds and appends a block of all offered transactions, and also imports and replays it.
@@ -104,12 +105,12 @@ impl L1 {
             assert_eq!(imported.witness, built.executed.witness);
             assert_eq!(imported.block.execute_draws, block.execute_draws);
             assert!(block.provable && imported.block.provable);
-            self.chain.state().verify_child(block, &imported.witness).unwrap();
+            verify_child(&self.chain.state(), block, &imported.witness).unwrap();
         }
         let witness = built.executed.witness.clone();
         let head = self.chain.append(built.executed).unwrap();
         let before = self.chain.state_before(&head).unwrap().unwrap();
-        assert_eq!(before.witness_of(&head).unwrap(), witness);
+        assert_eq!(witness_of(&before, &head).unwrap(), witness);
         *self.reasons.0.lock().unwrap() = reasons;
         head
     }
@@ -128,7 +129,7 @@ impl L1 {
     fn alone(&self, offered: &RecoveredTransaction) -> Result<(), Invalid> {
         let state = self.chain.state();
         let header = state.open_header(&self.attributes()).unwrap();
-        state.try_alone(&header, &offered.transaction, offered.sender).unwrap()
+        try_alone(&state, &header, &offered.transaction, offered.sender).unwrap()
     }
 
     fn price(&self) -> u64 {
@@ -558,8 +559,10 @@ fn rejected_buyer_does_not_change_the_block() {
     let state = l1.chain.state();
     let attributes = BlockAttributes { fee_recipient: FULL, ..l1.attributes() };
     let header = state.open_header(&attributes).unwrap();
-    let expected = state.build_recorded(&header, &[], &good).unwrap();
-    let built = state.build_recorded(&header, &[], [&tipped, &good[0], &good[1]]).unwrap();
+    let expected = BlockBuilder::new(&state).build_recorded(&header, &[], &good).unwrap();
+    let built = BlockBuilder::new(&state)
+        .build_recorded(&header, &[], [&tipped, &good[0], &good[1]])
+        .unwrap();
     assert_eq!(built.rejected.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0]);
     assert_eq!(built.executed.block.hash, expected.executed.block.hash);
 }
@@ -571,7 +574,7 @@ fn trace_shows_the_refund() {
     let block = l1.block_of(&[buys("alice", 0, None, 500_000, &input)]);
     let parent = l1.chain.state_before(&block).unwrap().unwrap();
     let mut state = parent.open();
-    let mut replay = parent.replay(&mut state, &block, NoOpInspector).unwrap();
+    let mut replay = Replay::new(&parent, &mut state, &block, NoOpInspector).unwrap();
     let alice = Key::named("alice").address();
     let seen = replay
         .inspect(|_, _, _, done| Ok::<_, ChainError>(done.state[&alice].info.balance))

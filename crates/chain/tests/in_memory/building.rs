@@ -5,8 +5,8 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, TxKind, U256, keccak256};
 use enshrine_chain::{
-    BlockAttributes, BlockBuilderOutcome, BudgetRequest, Chain, ChainConfig, ExecutedBlock,
-    RecoveredTransaction, Rejection, empty_genesis, shortest_input,
+    BlockAttributes, BlockBuilder, BlockBuilderOutcome, BudgetRequest, Chain, ChainConfig,
+    ExecutedBlock, RecoveredTransaction, Rejection, empty_genesis, shortest_input,
 };
 use execute::{Execute, Networks};
 use executor::{BlockError, ChainSpec, EvmOverrides, HookState, Transaction, recover_sender};
@@ -84,8 +84,8 @@ fn build(chain: &Chain, transactions: &[Transaction]) -> BlockBuilderOutcome {
         .collect();
     let state = chain.state();
     let header = state.open_header(&next(chain)).unwrap();
-    let plain = state.build(&header, &[], &offered).unwrap();
-    let built = state.build_recorded(&header, &[], &offered).unwrap();
+    let plain = BlockBuilder::new(&state).build(&header, &[], &offered).unwrap();
+    let built = BlockBuilder::new(&state).build_recorded(&header, &[], &offered).unwrap();
     assert_eq!(plain.executed.block.hash, built.executed.block.hash);
     assert_eq!(plain.rejected, built.rejected);
 
@@ -236,7 +236,7 @@ fn build_counted(chain: &Chain, offered: &[RecoveredTransaction]) -> (BlockBuild
     let config = chain.config().clone().with_extension(begun.clone());
     let state = chain.state().with_config(config);
     let header = state.open_header(&next(chain)).unwrap();
-    let built = state.build_recorded(&header, &[], offered).unwrap();
+    let built = BlockBuilder::new(&state).build_recorded(&header, &[], offered).unwrap();
     (built, begun.0.load(Ordering::Relaxed))
 }
 
@@ -335,8 +335,9 @@ fn build_within(
 ) -> (BlockBuilderOutcome, usize) {
     let state = chain.state();
     let header = state.open_header(&next(chain)).unwrap();
-    let built =
-        state.build_within(&header, &[], offered, &bytes(max), BudgetRequest::default()).unwrap();
+    let built = BlockBuilder::new(&state)
+        .build_within(&header, &[], offered, &bytes(max), BudgetRequest::default())
+        .unwrap();
     let (length, _) = execute(chain, &built);
     (built, length)
 }
@@ -399,7 +400,7 @@ fn input_limit_applies_to_the_shortest_form() {
         let max = 40_000;
         let state = chain.state();
         let header = state.open_header(&next(&chain)).unwrap();
-        let built = state
+        let built = BlockBuilder::new(&state)
             .build_within(&header, &[], &offered, &bytes(max), BudgetRequest::default())
             .unwrap();
         let (length, own) = execute(&chain, &built);
@@ -443,14 +444,16 @@ fn underpaid_bytes_are_rejected_unless_owed() {
             let header = state.open_header(&next(&chain)).unwrap();
             let limits = InputLimits { byte_price, ..InputLimits::default() };
             let request = BudgetRequest { owed, ..BudgetRequest::default() };
-            let built = state.build_within(&header, &[], &offered, &limits, request).unwrap();
+            let built = BlockBuilder::new(&state)
+                .build_within(&header, &[], &offered, &limits, request)
+                .unwrap();
             execute(&chain, &built);
             left(&built)
         };
         let gas = {
             let state = chain.state();
             let header = state.open_header(&next(&chain)).unwrap();
-            let built = state.build_recorded(&header, &[], &offered).unwrap();
+            let built = BlockBuilder::new(&state).build_recorded(&header, &[], &offered).unwrap();
             let receipts = &built.executed.block.executed.receipts;
             receipts[1].cumulative_gas_used - receipts[0].cumulative_gas_used
         };
@@ -495,7 +498,7 @@ fn fee_cap_below_base_fee_is_not_final() {
         let recovered: Vec<_> = recovered.collect();
         let state = chain.state();
         let header = state.open_header(&next(&chain)).unwrap();
-        let outcome = state.build(&header, &[], &recovered).unwrap();
+        let outcome = BlockBuilder::new(&state).build(&header, &[], &recovered).unwrap();
         let finals: Vec<_> = outcome.rejected.iter().map(|(_, it)| it.is_final()).collect();
         // A used nonce is final.
         assert_eq!(finals, if is_included { vec![true] } else { vec![false; 3] });

@@ -10,6 +10,7 @@ use alloy_primitives::{Address, Bytes, TxKind, U256, map::AddressMap};
 use codec::RawBlock;
 use enshrine_chain::{
     BlockAttributes, Call, Chain, ChainConfig, ChainError, ExecutedBlock, Extension, empty_genesis,
+    witness_of,
 };
 use execute::{Execute, ExecuteError};
 use executor::{
@@ -203,7 +204,7 @@ fn block_is_valid_only_with_the_extension() {
         assert_eq!(verify(&block, chain.config()), Ok(()), "{fork}");
         let head = chain.append(block.clone()).unwrap();
         let before = chain.state_before(&head).unwrap().unwrap();
-        assert_eq!(before.witness_of(&head).unwrap(), block.witness, "{fork}");
+        assert_eq!(witness_of(&before, &head).unwrap(), block.witness, "{fork}");
 
         // Without the extension, the state root differs, or the access list in a fork that has one.
         let is_commitment = |reason: &Invalid| matches!(reason, Invalid::Commitment { .. });
@@ -257,7 +258,7 @@ fn internal_precompile_failure_is_no_verdict() {
         assert!(rejected.is_empty());
         let raw = RawBlock::decode(&block.block.rlp()).unwrap();
         assert_internal("import", faulty.import(&raw).map(drop));
-        assert_internal("witness_of", faulty.state().witness_of(&block.block).map(drop));
+        assert_internal("witness_of", witness_of(&faulty.state(), &block.block).map(drop));
         let call = Call { to: Some(BROKEN), ..Call::default() };
         assert_internal("call", faulty.call(call.clone()).map(drop));
         match verify(&block, &Faulty) {

@@ -4,8 +4,8 @@ use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use enshrine_chain::{
-    BlockAttributes, Call, Chain, ChainConfig, ChainError, EditState as _, RecoveredTransaction,
-    State,
+    BlockAttributes, BlockBuilder, Call, Chain, ChainConfig, ChainError, EditState as _,
+    RecoveredTransaction, State, witness_of,
 };
 use executor::{ChainSpec, ForkBackend, InternalError, recover_sender};
 use revm::{bytecode::Bytecode, state::AccountInfo};
@@ -225,15 +225,15 @@ fn backend_failure_is_internal_error_not_absence() {
     let sender = recover_sender(&transaction).unwrap();
     let recovered =
         [RecoveredTransaction { transaction: transaction.into(), sender, signed: true }];
-    breaks((&mut chain, &backend), "State::build", &|chain| {
+    breaks((&mut chain, &backend), "BlockBuilder::build", &|chain| {
         let header = chain.state().open_header(&attributes)?;
-        let built = chain.state().build(&header, &[], &recovered)?;
+        let built = BlockBuilder::new(&chain.state()).build(&header, &[], &recovered)?;
         assert!(built.rejected.is_empty());
         Ok(())
     });
     let (child, _) = chain.build(&attributes, vec![set(0, 1, 5)]).unwrap();
     let asked = breaks((&mut chain, &backend), "witness_of", &|chain| {
-        chain.state().witness_of(&child.block).map(drop)
+        witness_of(&chain.state(), &child.block).map(drop)
     });
     assert!(asked > 4, "{asked}");
     let asked = breaks((&mut chain, &backend), "edit", &|chain| {

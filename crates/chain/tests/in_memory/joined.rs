@@ -3,7 +3,7 @@
 
 use crate::taken_back::{self, next, random_transaction};
 use enshrine_chain::{
-    Block, BlockFootprint, BudgetRequest, Chain, ChainError, RecoveredTransaction,
+    Block, BlockBuilder, BlockFootprint, BudgetRequest, Chain, ChainError, RecoveredTransaction,
 };
 use execute::{Execute, Networks, UnderpricedWork, WorkGas};
 use rollup::InputLimits;
@@ -29,8 +29,9 @@ fn seal(chain: &mut Chain, offered: &[RecoveredTransaction], fork: ProtocolFork)
     let state = chain.state();
     let header = state.open_header(&next(chain)).unwrap();
     let limits = InputLimits { bytes: Some(60_000), ..InputLimits::default() };
-    let built =
-        state.build_within(&header, &[], offered, &limits, BudgetRequest::default()).unwrap();
+    let built = BlockBuilder::new(&state)
+        .build_within(&header, &[], offered, &limits, BudgetRequest::default())
+        .unwrap();
     let new = built.executed;
     let executed = execute_on(chain, fork).run(&new.input().unwrap(), u64::MAX).unwrap();
     let footprint = Arc::new(BlockFootprint::of(&new));

@@ -5,8 +5,8 @@ use alloy_eips::eip7702::Authorization;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use enshrine_chain::{
-    BlockAttributes, BlockBuilderOutcome, BudgetRequest, Chain, ChainConfig, ExecutedBlock,
-    RecoveredTransaction, Rejection, empty_genesis, shortest_input,
+    BlockAttributes, BlockBuilder, BlockBuilderOutcome, BudgetRequest, Chain, ChainConfig,
+    ExecutedBlock, RecoveredTransaction, Rejection, empty_genesis, shortest_input,
 };
 use execute::{Execute, Networks};
 use executor::{BlockError, ChainSpec, EvmOverrides, HookState, Transaction};
@@ -88,7 +88,7 @@ fn start(genesis: &Genesis, fork: ProtocolFork) -> Chain {
         let state = chain.state();
         let header = state.open_header(&next(&chain)).unwrap();
         let none: [RecoveredTransaction; 0] = [];
-        let built = state.build_recorded(&header, &[], &none).unwrap();
+        let built = BlockBuilder::new(&state).build_recorded(&header, &[], &none).unwrap();
         chain.append(built.executed).unwrap();
     }
     chain
@@ -135,8 +135,9 @@ fn build(
     let config = chain.config().clone().with_extension(runs.clone());
     let state = chain.state().with_config(config);
     let header = state.open_header(&next(chain)).unwrap();
-    let built =
-        state.build_within(&header, &[], offered, &limits, BudgetRequest::default()).unwrap();
+    let built = BlockBuilder::new(&state)
+        .build_within(&header, &[], offered, &limits, BudgetRequest::default())
+        .unwrap();
     let (begun, of_each) = core::mem::take(&mut *runs.0.lock().unwrap());
     (built, begun, of_each)
 }

@@ -8,7 +8,7 @@ use alloy_consensus::Header;
 use alloy_primitives::{B256, Bloom, Bytes};
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use codec::OwnedWitness;
-use enshrine_chain::{Block, ChainError, ExecutedBlock};
+use enshrine_chain::{Block, ChainError, ExecutedBlock, verify_child};
 use executor::Invalid;
 use variants::market::excess_at;
 use wire::ProtocolFork;
@@ -39,7 +39,7 @@ impl World {
     }
 
     fn verify(&self, block: &Block, witness: &OwnedWitness) -> Result<(), ChainError> {
-        self.l1.chain.state().verify_child(block, witness)
+        verify_child(&self.l1.chain.state(), block, witness)
     }
 
     /// Verifies the block with another header.

@@ -9,7 +9,7 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{B256, Bytes, TxKind, U256};
 use chain::store::Transaction;
 use chain::{
-    BlockAttributes, Chain, ChainConfig, ChainReader, ExecuteDraw, ExecuteMarket,
+    BlockAttributes, BlockBuilder, Chain, ChainConfig, ChainReader, ExecuteDraw, ExecuteMarket,
     ExecuteTxPrecompile, ExecutedBlock, RecoveredTransaction,
 };
 use codec::{ExecuteTx, ExecuteTxVersion, OwnedWitness, SignedExecuteTx};
@@ -132,7 +132,7 @@ fn child(chain: &ChainReader) -> ExecutedBlock {
     let timestamp = chain.head().header.timestamp + 12;
     let attributes = BlockAttributes { timestamp, ..BlockAttributes::default() };
     let header = chain.state().open_header(&attributes).unwrap();
-    let built = chain.state().build_recorded(&header, &[], &offered).unwrap();
+    let built = BlockBuilder::new(&chain.state()).build_recorded(&header, &[], &offered).unwrap();
     assert!(built.rejected.is_empty(), "{:?}", built.rejected);
     let receipts = &built.executed.block.executed.receipts;
     let succeeded: Vec<_> = receipts.iter().map(|receipt| receipt.success).collect();

@@ -17,7 +17,7 @@ use crate::{ForgeError, Workspace};
 use alloy_consensus::{Transaction as _, Typed2718};
 use alloy_primitives::{Address, Bytes, TxKind, U256, hex};
 use alloy_sol_types::SolCall;
-use chain::{Block, BlockAttributes, State, halt_reason, revert_reason};
+use chain::{Block, BlockAttributes, Replay, State, halt_reason, revert_reason};
 use revm::{context::result::ExecutionResult, inspector::NoOpInspector};
 use std::sync::Arc;
 use variants::DraftBlock;
@@ -165,7 +165,7 @@ fn failures(parent: &State, block: &Block) -> Result<Vec<Failure>, ForgeError> {
         return Ok(all);
     }
     let mut state = parent.open();
-    let mut replay = parent.replay(&mut state, block, NoOpInspector)?;
+    let mut replay = Replay::new(parent, &mut state, block, NoOpInspector)?;
     for failure in &mut all {
         let seen = replay.inspect(|_, _, _, done| Ok::<_, ForgeError>(why(&done.result)))?;
         *failure = seen.unwrap_or_default();

@@ -116,7 +116,7 @@ impl LastState {
     ///
     /// [`RollupError`] if a part of the state is missing.
     pub fn prove(&self, address: Address, slots: &[U256]) -> Result<AccountProof, RollupError> {
-        Ok(self.state.prove(address, slots)?)
+        Ok(AccountProof::new(&self.state, address, slots)?)
     }
 
     /// Returns the code with this hash.

@@ -7,7 +7,7 @@ use crate::{
 };
 use alloy_eips::Typed2718 as _;
 use alloy_primitives::{Bytes, FixedBytes, U256};
-use chain::{Block, BudgetRequest};
+use chain::{Block, BlockBuilder, BudgetRequest};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wire::ProtocolFork;
@@ -132,7 +132,7 @@ impl Engine {
             let ready = ready.iter().map(|pooled| pooled.recovered.clone());
             ready.filter(|it| !it.transaction.is_eip4844()).collect()
         });
-        let built = parent.build_within(
+        let built = BlockBuilder::new(&parent).build_within(
             &header,
             &attributes.withdrawals,
             &offered,

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{gas_model::speed::Timer, vectors::carrier};
 use alloy_consensus::TxEip1559;
-use chain::RecoveredTransaction;
+use chain::{BlockBuilder, RecoveredTransaction, try_alone};
 use codec::ExecuteTx;
 use execute::Execute;
 use eyre::{OptionExt as _, Result, ensure};
@@ -89,7 +89,7 @@ fn measure(subject: &Subject) -> Result<Times> {
         };
         let build = |offered: &RecoveredTransaction, shortest: &mut f64| {
             let timer = Timer::start();
-            let built = state.build(&header, &[], [offered])?;
+            let built = BlockBuilder::new(&state).build(&header, &[], [offered])?;
             *shortest = shortest.min(timer.nanoseconds() / 1e6);
             ensure!(built.rejected.is_empty(), "not included: {:?}", built.rejected);
             let succeeds = built.executed.block.executed.receipts.iter().all(|it| it.success);
@@ -97,7 +97,7 @@ fn measure(subject: &Subject) -> Result<Times> {
             Ok(())
         };
         let timer = Timer::start();
-        state.try_alone(&header, &by_transaction.transaction, by_transaction.sender)??;
+        try_alone(&state, &header, &by_transaction.transaction, by_transaction.sender)??;
         times.pool = times.pool.min(timer.nanoseconds() / 1e6);
         ensure!(counts()? == (1, 0), "the pool did not verify the transaction");
         build(&by_transaction, &mut times.with_verdict)?;

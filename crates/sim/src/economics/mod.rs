@@ -19,7 +19,7 @@ use alloy_eips::{eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
 use alloy_sol_types::{SolCall, sol};
-use chain::Block;
+use chain::{Block, witness_of};
 use contracts::{
     advance_plan::{AdvanceInput, AdvancePlan, L1Limits, L1Prices, cheapest, ways_in_blobs},
     bindings::INativeRollup::Evidence,
@@ -268,7 +268,7 @@ impl Scene {
     fn input(&self, blocks: &[Arc<Block>]) -> Result<Vec<u8>> {
         if let [block] = blocks {
             let state = self.l2.chain().state_before(block)?.ok_or_else(|| eyre!("no parent"))?;
-            return Ok(block.input(FORK, L2_CHAIN, &state.witness_of(block)?)?);
+            return Ok(block.input(FORK, L2_CHAIN, &witness_of(&state, block)?)?);
         }
         Ok(self.l2.chain().batch(blocks.to_vec())?.input()?)
     }

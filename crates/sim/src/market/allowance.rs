@@ -8,8 +8,8 @@ use super::block::{BASE_FEE, Block, L1_LIMIT};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{B256, Bytes, U256};
 use chain::{
-    BlockAttributes, Chain, ChainConfig, ExecuteMarket, ExecuteTxPrecompile, RecoveredTransaction,
-    empty_genesis,
+    BlockAttributes, BlockBuilder, Chain, ChainConfig, ExecuteMarket, ExecuteTxPrecompile,
+    RecoveredTransaction, empty_genesis,
 };
 use codec::{ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
 use execute::{DeclaredGas, Execute, Pricing};
@@ -115,7 +115,7 @@ impl AllowanceChain {
             state.open_header(&BlockAttributes { timestamp, ..BlockAttributes::default() })?;
         // As if other transactions used the remaining gas.
         header.base_fee_per_gas = Some(BASE_FEE);
-        let built = state.build(&header, &[], &offered)?;
+        let built = BlockBuilder::new(&state).build(&header, &[], &offered)?;
         ensure!(built.rejected.is_empty(), "not included: {:?}", built.rejected);
         let head = self.chain.append(built.executed)?;
         let receipts = &head.executed.receipts;

@@ -10,7 +10,10 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use codec::RawBlock;
 use core::fmt::Debug;
 use enshrine_chain::store::Store;
-use enshrine_chain::{Call, CallBlock, Chain, ChainConfig, ChainError, EditState as _, spec_of};
+use enshrine_chain::{
+    BlockBuilder, Call, CallBlock, Chain, ChainConfig, ChainError, EditState as _, Replay, spec_of,
+    witness_of,
+};
 use executor::Invalid;
 use failing::FailingStore;
 use revm::inspector::NoOpInspector;
@@ -39,16 +42,16 @@ fn building_returns_store_errors() {
         Ok(())
     });
     assert!(count > 40, "{count}");
-    scene.reads("State::build", |chain| {
+    scene.reads("BlockBuilder::build", |chain| {
         let header = chain.state().open_header(&attributes)?;
-        let built = chain.state().build(&header, &[], &recovered)?;
+        let built = BlockBuilder::new(&chain.state()).build(&header, &[], &recovered)?;
         is(built.executed.block.hash, &next.block.hash);
         is(built.rejected.len(), &1);
         Ok(())
     });
     scene.reads("build_recorded", |chain| {
         let header = chain.state().open_header(&attributes)?;
-        let built = chain.state().build_recorded(&header, &[], &recovered)?;
+        let built = BlockBuilder::new(&chain.state()).build_recorded(&header, &[], &recovered)?;
         is(built.executed.block.hash, &next.block.hash);
         is(built.executed.witness, &next.witness);
         Ok(())
@@ -225,14 +228,14 @@ fn replaying_returns_store_errors() {
     let block = Arc::clone(scene.chain.head());
     let count = scene.reads("witness_of", |chain| {
         let state = chain.state_before(&block)?.expect("it has a parent");
-        is(state.witness_of(&block)?, &next.witness);
+        is(witness_of(&state, &block)?, &next.witness);
         Ok(())
     });
     assert!(count > 30, "{count}");
     scene.reads("replay", |chain| {
         let before = chain.state_before(&block)?.expect("it has a parent");
         let mut state = before.open();
-        let mut replay = before.replay(&mut state, &block, NoOpInspector)?;
+        let mut replay = Replay::new(&before, &mut state, &block, NoOpInspector)?;
         replay.run_to(2)?;
         let mut gas = Vec::new();
         while let Some(used) = replay.inspect(|index, _, _, done| {

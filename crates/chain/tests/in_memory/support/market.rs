@@ -4,7 +4,9 @@ use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use codec::RawBlock;
-use enshrine_chain::{Block, BlockAttributes, Chain, ChainConfig, ExecutedBlock, empty_genesis};
+use enshrine_chain::{
+    Block, BlockAttributes, Chain, ChainConfig, ExecutedBlock, empty_genesis, witness_of,
+};
 use execute::{CallObserver, Execute, ExecuteError, ObservedCall};
 use executor::{BlockError, ChainSpec, EvmOverrides, Transaction};
 use stateless::{UncheckedBlocks, VerifyOptions};
@@ -151,7 +153,7 @@ impl L1 {
         assert_eq!(verify(&block, self.chain.config()), Ok(()));
         let head = self.chain.append(block.clone()).unwrap();
         let before = self.chain.state_before(&head).unwrap().unwrap();
-        assert_eq!(before.witness_of(&head).unwrap(), block.witness);
+        assert_eq!(witness_of(&before, &head).unwrap(), block.witness);
         *self.reasons.0.lock().unwrap() = reasons;
         let used = gas_used(&head);
         (block, used)

@@ -2,6 +2,7 @@
 
 use ::rollup::LastState;
 use alloy_primitives::{B256, KECCAK256_EMPTY, U256, keccak256, map::B256Map};
+use chain::each_account;
 use contracts::{L2_MESSENGER, exit::AccountKind};
 use eyre::{Result, eyre};
 
@@ -48,7 +49,7 @@ impl Totals {
         let messenger = keccak256(L2_MESSENGER);
         let mut totals = Self::default();
         let (mut kinds, mut failed) = (B256Map::default(), None);
-        last.state().each_account(|address, account| {
+        each_account(last.state(), |address, account| {
             if account.balance.is_zero() || address == messenger {
                 return true;
             }

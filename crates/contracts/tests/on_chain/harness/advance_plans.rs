@@ -2,7 +2,7 @@
 
 use super::support::{Harness, L2_CHAIN};
 use alloy_primitives::{Bytes, U256};
-use chain::Block;
+use chain::{Block, witness_of};
 use enshrine_contracts::{
     advance_plan::{
         AdvanceInput, AdvancePlan, Cost, L1Limits, L1Prices, MAX_BLOBS, STATE_ROOTS,
@@ -35,7 +35,7 @@ impl Harness {
     pub(crate) fn input_of(&self, blocks: &[Arc<Block>]) -> Result<AdvanceInput> {
         let [block] = blocks else { return self.batch_of(blocks) };
         let state = self.l2.chain().state_before(block)?.expect("it has a parent");
-        Self::measured(blocks, block.input(FORK, L2_CHAIN, &state.witness_of(block)?)?)
+        Self::measured(blocks, block.input(FORK, L2_CHAIN, &witness_of(&state, block)?)?)
     }
 
     /// Creates a batch of these blocks.

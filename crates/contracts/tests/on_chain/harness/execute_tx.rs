@@ -4,7 +4,7 @@ use super::support::{ETHER, L2_CHAIN};
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall as _;
-use chain::{Block, ExecutedBlock};
+use chain::{Block, BlockBuilder, ExecutedBlock, Replay, try_alone};
 use codec::ExecuteTx;
 use enshrine_contracts::{
     bindings::INativeRollup,
@@ -170,7 +170,7 @@ impl<CTX> Inspector<CTX> for Memory {
 fn memory_of(l1: &L1, block: &Block) -> Result<usize> {
     let before = l1.chain().state_before(block)?.ok_or_eyre("it has a parent")?;
     let (mut state, memory) = (before.open(), Memory::default());
-    let mut replay = before.replay(&mut state, block, memory.clone())?;
+    let mut replay = Replay::new(&before, &mut state, block, memory.clone())?;
     let ran = replay.inspect(|_, _, _, _| Ok::<_, eyre::Report>(()))?;
     ran.ok_or_eyre("it has a transaction")?;
     Ok(memory.0.get())
@@ -186,10 +186,10 @@ fn assert_the_block_finds_the_verdict(world: &World, block: &ExecutedBlock) -> R
         execute.map(|it| it.verdicts.counts()).ok_or_eyre("there is EXECUTE")
     };
     let before = counts()?;
-    state.try_alone(&header, &offered.transaction, offered.sender)??;
+    try_alone(&state, &header, &offered.transaction, offered.sender)??;
     let admitted = counts()?;
     assert_eq!((admitted.misses, admitted.hits), (before.misses + 1, before.hits));
-    let built = state.build(&header, &[], [&offered])?;
+    let built = BlockBuilder::new(&state).build(&header, &[], [&offered])?;
     ensure!(built.rejected.is_empty(), "{:?}", built.rejected);
     assert_eq!((counts()?.misses, counts()?.hits), (admitted.misses, admitted.hits + 1));
     Ok(())

@@ -9,6 +9,7 @@ use alloy_eips::{
 };
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
+use chain::BlockBuilder;
 use enshrine_stateless::{Invalid, VerifyOptions};
 use executor::{Transaction, check_transactions, intrinsic_gas};
 use testkit::{Key, Random};
@@ -218,7 +219,7 @@ fn state_and_chain_build_equal_blocks() {
         .collect();
     let state = filler.world.chain.state();
     let header = state.open_header(&filler.world.attributes()).expect("a header");
-    let built = state.build(&header, &[], &recovered).expect("builds");
+    let built = BlockBuilder::new(&state).build(&header, &[], &recovered).expect("builds");
     assert_eq!(built.executed.block.hash, block.block.hash);
     assert!(filler.world.verify(&block, VerifyOptions::default()).is_ok());
 }
