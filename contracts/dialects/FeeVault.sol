@@ -11,7 +11,7 @@ import {DraftExecute} from "../libraries/DraftExecute.sol";
 ///
 /// The credit of a block is the field `burned_fees`, which EXECUTE compares with the execution and
 /// returns. Base fee times gas used, which a contract could read in any input, is a different
-/// amount: from Amsterdam on it is up to a quarter more than what a block burns (EIP-7778), and the
+/// amount: since Amsterdam it is up to a quarter more than what a block burns (EIP-7778), and the
 /// difference would be paid from the ETH of the accounts of the L2; or it is less (EIP-8037).
 /// docs/formats.md, under "Why the field is needed", has the difference for a block of each kind.
 ///

@@ -125,7 +125,7 @@ interface IL1MessageQueue {
     error TargetForbidden(address to);
     /// @notice The gas limit is above the maximum for a message.
     error GasLimitTooHigh(uint64 got, uint64 max);
-    /// @notice The data are longer than the maximum for a message.
+    /// @notice The data is longer than the maximum for a message.
     error DataTooLong(uint256 got, uint256 max);
     /// @notice The fee does not cover the gas of the message.
     error FeeTooLow(uint128 fee, uint256 minimum);
@@ -179,7 +179,7 @@ interface IL1MessageQueue {
         payable
         returns (uint64 index);
 
-    /// @notice Adds ETH to the escrow, for accounts that have ETH on the L2 from its first block on.
+    /// @notice Adds ETH to the escrow, for accounts that have ETH on the L2 from its first block.
     /// Nothing is sent to the L2, and no account can take it back. Reverts during a pause.
     function back() external payable;
 

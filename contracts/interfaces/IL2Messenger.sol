@@ -76,7 +76,7 @@ interface IL2Messenger {
     error Reentrancy();
     /// @notice The gas limit is above the maximum for a message.
     error GasLimitTooHigh(uint64 got, uint64 max);
-    /// @notice The data are longer than the maximum for a message.
+    /// @notice The data is longer than the maximum for a message.
     error DataTooLong(uint256 got, uint256 max);
     /// @notice The fee exceeds the ETH sent with the call.
     error FeeAboveValue(uint128 fee, uint256 value);

@@ -8,7 +8,7 @@ import {Predeploys} from "../libraries/Predeploys.sol";
 import {Messages} from "../messaging/Messages.sol";
 
 /// @title Messenger between L2 and L1; predeploy at `Predeploys.L2_MESSENGER`
-/// @notice This contract holds all ETH of the L2 from genesis on. ETH leaves it as value and fee of
+/// @notice This contract holds all ETH of the L2 from genesis. ETH leaves it as value and fee of
 /// messages whose ETH is in the escrow on L1, and returns as value and fee of messages to L1. Each
 /// message from L1 releases its ETH once: the rolling hash admits it at one position only, and its
 /// value is transferred to the target, or stays here until a retry or a refund.

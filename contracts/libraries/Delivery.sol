@@ -20,7 +20,7 @@ library Delivery {
     /// @dev Without the check, a caller could choose its gas such that the target runs out of gas
     /// while enough is left (1/64) to record a failure. Only the gas at the call itself matters, so
     /// everything that costs gas before it, such as copying the data, is done before the check.
-    /// Return data are copied only up to `MAX_REASON`, so that long return data cost the target and
+    /// Return data is copied only up to `MAX_REASON`, so that long return data cost the target and
     /// no other account.
     function call(address to, uint256 value, uint256 minGas, uint256 maxGas, bytes calldata data)
         internal

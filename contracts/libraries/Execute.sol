@@ -18,9 +18,8 @@ import {Mismatch} from "./Mismatch.sol";
 /// only on those two offsets and on the layout of the containers. EXECUTE rejects an offset that is
 /// not canonical (the first must be the length of the fixed part), and `load` compares both with
 /// the same values: no decoder, however lenient, can read other fields than this one. The layouts
-/// follow from the schema id, which the caller compares: from Prague on, the fixed part of a
-/// request has 44 bytes, and Amsterdam extends the payload only after the fields that are read
-/// here.
+/// follow from the schema id, which the caller compares: since Prague, the fixed part of a request
+/// has 44 bytes, and Amsterdam extends the payload only after the fields that are read here.
 ///
 ///   byte 0   schema id, 2 bytes big-endian
 ///   byte 2   StatelessInput: offset of the request at 0 (16), offset of the witness at 4, chain id
@@ -81,7 +80,7 @@ library Execute {
     /// @notice The call of EXECUTE failed: the input is malformed, the block is invalid, the
     /// witness is incomplete, or the gas was insufficient. EXECUTE does not return which.
     error ExecuteFailed();
-    /// @notice The return data are not a result of EXECUTE.
+    /// @notice The return data is not a result of EXECUTE.
     error ResultLengthMismatch(uint256 got, uint256 expected);
     /// @notice The flag of the result is not that of a valid payload.
     error ResultNotValid(uint256 got, uint256 expected);

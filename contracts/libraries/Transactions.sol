@@ -30,7 +30,7 @@ library Transactions {
         uint128 value;
         /// First four bytes of the data, padded with zeros.
         bytes4 selector;
-        /// Word after the selector; zero if the data are shorter.
+        /// Word after the selector; zero if the data is shorter.
         bytes32 argument;
         uint256 dataLength;
         /// Number of addresses in the access list.
