@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub struct Call {
     /// Caller.
     pub from: Address,
-    /// The contract; `None` runs `data` as initialisation code.
+    /// The contract; `None` runs `data` as init code.
     pub to: Option<Address>,
     /// Calldata.
     pub data: Bytes,

@@ -164,7 +164,7 @@ impl Chain {
         Self { reader: ChainReader { store, ..self.reader.clone() }, bodies: self.bodies }
     }
 
-    /// Changes the chain's rules from the next block on.
+    /// Changes the chain's rules starting with the next block.
     pub fn configure(&mut self, change: impl FnOnce(&mut ChainConfig)) {
         change(Arc::make_mut(&mut self.reader.config));
     }
@@ -337,8 +337,8 @@ impl Chain {
         if !gone.is_empty() {
             self.store.commit(changes)?;
         }
-        // The bound decreases in a reorg to a lower head: the blocks from there on are new and have
-        // their bodies.
+        // The bound decreases in a reorg to a lower head: the blocks starting there are new and
+        // have their bodies.
         self.bodies = bound;
         Ok(gone)
     }

@@ -144,7 +144,7 @@ impl fmt::Debug for ExecuteTxPrecompile {
 /// EVM limits that a chain lifts. By default the limits of the fork apply.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LiftedLimits {
-    /// Maximum length of contract code in bytes; twice that for initialisation code.
+    /// Maximum length of contract code in bytes; twice that for init code.
     pub code_size: Option<usize>,
     /// `true` if a transaction may use all the gas of its block (EIP-7825 is disabled).
     pub no_transaction_gas_cap: bool,

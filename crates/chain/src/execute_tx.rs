@@ -218,16 +218,16 @@ impl WitnessGas {
     /// Returns gas parameters with which the EVM charges this gas to a transaction with one address
     /// in its access list, in place of the price of the address.
     fn added_to(&self, gas: &GasParams, fork: ProtocolFork) -> GasParams {
-        /// Bytes of an address, which count in the floor from Amsterdam on (EIP-7981).
+        /// Bytes of an address, which count in the floor since Amsterdam (EIP-7981).
         const ADDRESS: u64 = 20;
         let mut added = gas.clone();
         added.override_gas([
             (GasId::tx_access_list_address_cost(), self.initial),
             (GasId::tx_floor_cost_base_gas(), gas.tx_floor_cost_base_gas() + self.floor),
         ]);
-        // From Amsterdam on the floor includes the base cost of the transaction (EIP-2780), which
-        // no parameter changes. The amount is charged on the bytes of the address instead, rounded
-        // up to a whole token for each of them.
+        // Since Amsterdam, the floor includes the base cost of the transaction (EIP-2780), which no
+        // parameter changes. The amount is charged on the bytes of the address instead, rounded up
+        // to a whole token for each of them.
         if fork >= ProtocolFork::Amsterdam {
             let of_a_token = ADDRESS * gas.tx_floor_cost_per_token();
             let tokens = self.floor.div_ceil(of_a_token.max(1));

@@ -6,8 +6,8 @@ use wire::ProtocolFork;
 
 /// Fork schedule as text: `prague,osaka@+300,amsterdam@1800000000`.
 ///
-/// The first fork is active from genesis on; each further fork has the time of its activation.
-/// Forks that the list skips are activated together with the next fork in it.
+/// The first fork is active from genesis; each further fork has the time of its activation. Forks
+/// that the list skips are activated together with the next fork in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForkTimes {
     /// The fork at genesis.

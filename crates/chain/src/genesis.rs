@@ -14,7 +14,7 @@ use wire::ProtocolFork;
 /// Base fee of the first block that has one, in wei (EIP-1559).
 pub(crate) const INITIAL_BASE_FEE: u64 = 1_000_000_000;
 
-/// Deterministic CREATE2 factory, which exists from the first block of Amsterdam on (EIP-7997).
+/// Deterministic CREATE2 factory, which exists since the first block of Amsterdam (EIP-7997).
 const FACTORY: Address = address!("0x4e59b44847b379578588920cA78FbF26c0B4956C");
 const FACTORY_CODE: &[u8] = &hex!(
     "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3"

@@ -1,6 +1,6 @@
 //! Header validation against the parent, for all forks.
 //!
-//! From the merge on the rules are those of `stateless`; before it, headers have difficulties and
+//! Since the merge, the rules are those of `stateless`; before it, headers have difficulties and
 //! ommers. Seals are not checked.
 
 use crate::store::{Block, Store};

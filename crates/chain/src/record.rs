@@ -121,7 +121,7 @@ impl<'s> WitnessRecorder<'s> {
         self.header_bytes.set(checkpoint.header_bytes);
     }
 
-    /// Records that a verifier needs the headers from this number on.
+    /// Records that a verifier needs the headers starting at this number.
     fn reach_back_to(&self, number: u64) -> Result<(), StoreError> {
         let parent = &self.state.block.header;
         let oldest = self.oldest_ancestor.get();

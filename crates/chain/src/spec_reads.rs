@@ -4,7 +4,7 @@
 //! SSTORE, SELFDESTRUCT and calls (before Prague, only in those with a value); revm checks the gas
 //! first, and reads nothing if it does not suffice. A verifier that follows the specification needs
 //! these reads, so an EVM that records a witness makes them too, before each of these instructions.
-//! From Amsterdam on (EIP-7928) the specification charges first.
+//! Since Amsterdam (EIP-7928), the specification charges first.
 
 use alloy_evm::eth::EthEvmContext;
 use alloy_primitives::{Address, U256};
@@ -34,7 +34,7 @@ pub(crate) fn watch<'x, 's, S: StateSource>(
     instructions: &mut Instructions<State<'x, 's, S>>,
     spec: SpecId,
 ) {
-    // From Amsterdam on the specification charges first, and makes no extra reads.
+    // Since Amsterdam, the specification charges first, and makes no extra reads.
     if !spec.is_enabled_in(SpecId::BERLIN) || spec.is_enabled_in(SpecId::AMSTERDAM) {
         return;
     }

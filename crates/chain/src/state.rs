@@ -98,7 +98,7 @@ impl State {
         Ok(if self.has_base_fee() { base_fee_after(&self.block.header)? } else { 0 })
     }
 
-    /// Returns the maximum gas of a transaction in a child block (EIP-7825). From Amsterdam on this
+    /// Returns the maximum gas of a transaction in a child block (EIP-7825). Since Amsterdam, this
     /// limits only computation: gas above it pays for new state (EIP-8037).
     pub fn transaction_gas_cap(&self) -> u64 {
         let header = &self.block.header;

@@ -15,7 +15,7 @@ pub enum RootConvention {
     /// are a progressive list. This is the root in the result of EXECUTE.
     #[default]
     ExecutionSpecs,
-    /// consensus-specs: before Gloas plain containers and bounded lists; from Gloas on, which is
+    /// consensus-specs: before Gloas plain containers and bounded lists; since Gloas, which is
     /// Amsterdam (EIP-7688 and EIP-8025), the request too is a progressive container and its
     /// versioned hashes are a list of at most 4096.
     ///

@@ -468,7 +468,7 @@ pub fn cheapest(
 /// Returns the intrinsic gas of a transaction that calls a contract with this calldata, and its
 /// floor (EIP-7623).
 ///
-/// From Amsterdam on, zero and nonzero bytes cost the same in the floor (EIP-7976).
+/// Since Amsterdam, zero and nonzero bytes cost the same in the floor (EIP-7976).
 pub fn transaction_gas(fork: ProtocolFork, data: &[u8]) -> (u64, u64) {
     let zeros = data.iter().filter(|byte| **byte == 0).count() as u64;
     let others = data.len() as u64 - zeros;

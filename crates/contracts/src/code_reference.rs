@@ -6,7 +6,7 @@
 //! reference: offset of the stored bytes in the input (4) ‖ account that stores them (20)
 //! ```
 //!
-//! Numbers are big endian. The code of such an account is STOP followed by the bytes. The common
+//! Numbers are big-endian. The code of such an account is STOP followed by the bytes. The common
 //! CREATE2 proxy creates it, so its address commits to the bytes, and no party has to be trusted.
 
 use alloy_primitives::{Address, B256, Bytes, address, hex, keccak256};

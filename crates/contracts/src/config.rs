@@ -17,7 +17,7 @@ pub struct RollupConfig {
     pub fork_mode: ForkMode,
     /// Maximum lag of an L2 block behind L1, in seconds.
     pub max_lag: u64,
-    /// Age of the head, in seconds, from which on anyone may advance.
+    /// Age of the head, in seconds, from which anyone may advance.
     pub open_after: u64,
     /// Seconds after which an L1→L2 message must have been relayed.
     pub relay_deadline: u64,

@@ -92,8 +92,8 @@ pub fn l2_genesis(
 }
 
 /// Returns the configuration for the genesis file of an L2 with the rules of `fork` from its first
-/// block on, in the form of common clients: the rules that EXECUTE assumes for a private chain, so
-/// no deposit contract, and the blob parameters of Ethereum.
+/// block, in the form of common clients: the rules that EXECUTE assumes for a private chain, so no
+/// deposit contract, and the blob parameters of Ethereum.
 pub fn l2_chain_config(chain_id: u64, fork: ProtocolFork) -> ChainConfig {
     l2_chain_config_following(chain_id, fork, &[])
 }

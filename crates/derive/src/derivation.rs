@@ -1,7 +1,7 @@
 //! Derivation of the L2's inputs from L1 blocks.
 //!
-//! [`derive()`] is a pure function of an L1 block, the logs that its header commits to, and data that
-//! were fetched before. It reads no clock and sends no requests. If data are missing, it returns
+//! [`derive()`] is a pure function of an L1 block, the logs that its header commits to, and data
+//! that was fetched before. It reads no clock and sends no requests. If data is missing, it returns
 //! which ([`Need`]); the reader fetches them and derives the block again. So a history of L1 gives
 //! the same inputs however it was read: at once or block by block, with or without reorgs in
 //! between, before or after a restart.
@@ -33,7 +33,7 @@ use wire::Input;
 pub enum Derived {
     /// All of the rollup's events in the block.
     Whole(Events),
-    /// The first data that are missing.
+    /// The first piece of data that is missing.
     Lacks(Need),
 }
 

@@ -1,7 +1,7 @@
 //! Derivation of a rollup's L2 from L1.
 //!
 //! [`derive()`] is a pure function of an L1 block, the logs that its header commits to, and a
-//! [`DataAvailability`] with data that were fetched before. If data are missing, it returns which
+//! [`DataAvailability`] with data that was fetched before. If data is missing, it returns which
 //! ([`Need`]); the caller fetches them and derives the block again. So a history of L1 gives the
 //! same inputs and messages however it was read: at once or block by block, with or without reorgs
 //! in between, before or after a restart.

@@ -61,7 +61,7 @@ impl Cache {
             return None;
         }
         match serde_json::from_slice::<Cached>(&fs::read(path).ok()?) {
-            // After a reorganisation the number may refer to another block.
+            // After a reorg the number may refer to another block.
             Ok(cached) if cached.block.is_none_or(|block| block == self.block) => {
                 Some(cached.state)
             }

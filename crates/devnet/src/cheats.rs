@@ -182,7 +182,7 @@ impl Command for EditState {
     }
 }
 
-/// Replaces the cheats in the EVM, from the next block on.
+/// Replaces the cheats in the EVM, starting with the next block.
 #[derive(Debug, Clone)]
 pub(crate) struct SetEvmCheats(pub(crate) EvmCheats);
 
@@ -194,7 +194,7 @@ impl Command for SetEvmCheats {
     }
 }
 
-/// Sets the chain id, from the next block on.
+/// Sets the chain id, starting with the next block.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SetChainId(pub(crate) u64);
 

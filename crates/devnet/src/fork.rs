@@ -244,9 +244,9 @@ impl Remote {
         Ok(Some(number))
     }
 
-    /// Reads from the state after the forked block, by its hash, so that a reorganisation on the
-    /// forked node cannot mix the states of two chains. If the node does not support reads by hash
-    /// (EIP-1898), reads by number and checks the hash after each response.
+    /// Reads from the state after the forked block, by its hash, so that a reorg on the forked node
+    /// cannot mix the states of two chains. If the node does not support reads by hash (EIP-1898),
+    /// reads by number and checks the hash after each response.
     fn read<T, F>(&self, question: impl Fn(RootProvider, BlockId) -> F) -> Result<T, RemoteError>
     where
         T: Send + 'static,

@@ -118,7 +118,7 @@ impl DevnetState {
         }
     }
 
-    /// Modifies the cheats in the EVM, from the next block on.
+    /// Modifies the cheats in the EVM, starting with the next block.
     pub(crate) fn change_evm_cheats(&self, change: impl FnOnce(&mut EvmCheats)) {
         let mut cheats = self.evm_cheats.lock();
         change(&mut cheats);

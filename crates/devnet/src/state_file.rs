@@ -279,7 +279,7 @@ impl StateFile {
         let mut text = BufWriter::new(GzEncoder::new(Vec::new(), Compression::fast()));
         let written = serde_json::to_writer(&mut text, self).map_err(io::Error::from);
         let packed = written.and_then(|()| text.into_inner()?.finish());
-        // Writing to memory cannot fail, and neither can serialisation: all map keys are strings.
+        // Writing to memory cannot fail, and neither can serialization: all map keys are strings.
         packed.map(Bytes::from).unwrap_or_default()
     }
 }

@@ -1,6 +1,6 @@
 //! Encoding of records and values as a sequence of fields.
 //!
-//! Integers are big endian; byte strings and lists begin with their length as a `u32`. Reading
+//! Integers are big-endian; byte strings and lists begin with their length as a `u32`. Reading
 //! validates everything: a length that exceeds the remaining bytes is an error before anything is
 //! allocated for it.
 

@@ -79,15 +79,15 @@ pub(crate) struct BlockLog {
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) log: BlockLog,
-    /// Records from the requested position on.
+    /// Records starting at the requested position.
     pub(crate) records: VecDeque<Position>,
     pub(crate) torn: Option<TornTail>,
 }
 
 impl BlockLog {
-    /// Opens the log in `folder`, or creates one. The records from `applied` on are checked and
+    /// Opens the log in `folder`, or creates one. The records starting at `applied` are checked and
     /// listed; earlier records are checked when they are read. If the oldest segment to be `kept`
-    /// is known, no segment from there on may be missing.
+    /// is known, no segment starting there may be missing.
     pub(crate) fn open(
         folder: &Path,
         genesis: B256,

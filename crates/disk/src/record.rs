@@ -25,7 +25,7 @@ pub(crate) struct Record {
     pub(crate) codes: Vec<Bytes>,
     pub(crate) preimages: Vec<(Address, Vec<U256>)>,
     pub(crate) blocks: Vec<Arc<Block>>,
-    /// First number at which the canonical chain changes, and its blocks from there on.
+    /// First number at which the canonical chain changes, and its blocks starting there.
     pub(crate) canonical: Option<(u64, Vec<B256>)>,
     pub(crate) forgotten: Vec<B256>,
 }

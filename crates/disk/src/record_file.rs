@@ -158,7 +158,7 @@ impl RecordFile {
         Ok(file)
     }
 
-    /// Reads all records from the one at `offset` on.
+    /// Reads all records starting at `offset`.
     ///
     /// # Errors
     ///
@@ -200,12 +200,12 @@ impl RecordFile {
         self.end
     }
 
-    /// Returns the intact records after damaged bytes of a file, from `offset` on.
+    /// Returns the intact records after damaged bytes of a file, starting at `offset`.
     pub fn salvage(content: &[u8], offset: u64) -> Vec<Bytes> {
         find_records(content, offset).into_iter().map(Bytes::from).collect()
     }
 
-    /// Removes all records from the one at `offset` on.
+    /// Removes all records starting at `offset`.
     ///
     /// # Errors
     ///

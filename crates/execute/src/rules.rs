@@ -8,7 +8,7 @@ use wire::NewPayloadRequest;
 pub enum RequestPolicy {
     /// Requests are verified with the block and then ignored.
     ///
-    /// From Prague on any user can cause a request by calling a predeploy, so any user can halt an
+    /// Since Prague, any user can cause a request by calling a predeploy, so any user can halt an
     /// L2 that refuses requests.
     #[default]
     Ignore,

@@ -76,7 +76,7 @@ impl Execute {
 #[derive(Debug, Clone, Default)]
 pub enum Networks {
     /// The rules of the public network with the chain id, if there is one; otherwise those of the
-    /// schema id's fork, from genesis on.
+    /// schema id's fork, from genesis.
     #[default]
     ById,
     /// The rules of one chain; inputs of other chains are refused.
@@ -95,7 +95,7 @@ pub struct TrustedContext<'c> {
 
 impl Execute {
     /// Creates EXECUTE for blocks of any L1 at any time, for tools and tests: no L2 rules, and all
-    /// forks from Cancun on, at any timestamp.
+    /// forks since Cancun, at any timestamp.
     pub fn l1() -> Self {
         Self { rules: Rules::L1, forks: ForkRule::every(), ..Self::default() }
     }

@@ -151,7 +151,7 @@ where
         // Limits come first: the EVM is built from this environment and does not read it again.
         let mut env = EvmEnv::for_eth_block(header, spec, spec.chain_id(), blob_params);
         overrides.limits(&mut env.cfg_env);
-        // From the merge on, only empty fee recipients and empty beneficiaries of SELFDESTRUCT are
+        // Since the merge, only empty fee recipients and empty beneficiaries of SELFDESTRUCT are
         // removed.
         if fork >= EthereumHardfork::Paris {
             state.keep_empty_accounts_but(header.beneficiary);
@@ -357,7 +357,7 @@ where
     /// Returns the gas that the block has left for a transaction with this gas limit, or `None` if
     /// it is enough.
     ///
-    /// From Amsterdam on (EIP-8037) the gas limit applies to execution and to state separately, and
+    /// Since Amsterdam (EIP-8037), the gas limit applies to execution and to state separately, and
     /// a transaction must fit into both.
     pub fn shortage(&self, gas_limit: u64) -> Option<u64> {
         let executor = &self.executor;

@@ -61,13 +61,13 @@ impl ChainSpec {
         Self::new(Self::HOODI, EthereumChainHardforks::hoodi(), Some(deposits))
     }
 
-    /// Creates a chain with the rules of one fork from genesis on, without a deposit contract.
+    /// Creates a chain with the rules of one fork from genesis, without a deposit contract.
     pub fn constant(chain_id: u64, fork: ProtocolFork) -> Self {
         Self::scheduled(chain_id, fork, &[])
     }
 
-    /// Creates a chain with the rules of `first` from genesis on and those of later forks from the
-    /// given timestamps on, without a deposit contract.
+    /// Creates a chain with the rules of `first` from genesis and those of later forks from the
+    /// given timestamps, without a deposit contract.
     pub fn scheduled(chain_id: u64, first: ProtocolFork, later: &[(ProtocolFork, u64)]) -> Self {
         Self::from_hardfork(chain_id, hardfork(first), later)
     }
@@ -115,7 +115,7 @@ impl ChainSpec {
         self
     }
 
-    /// Returns the same chain with its own blob parameters (EIP-7840), each from a timestamp on.
+    /// Returns the same chain with its own blob parameters (EIP-7840), each from a timestamp.
     /// Before the first of them, those of the forks apply.
     #[must_use]
     pub fn with_blob_schedule(mut self, mut schedule: Vec<(u64, BlobParams)>) -> Self {
@@ -139,7 +139,7 @@ impl ChainSpec {
     }
 
     /// Returns the rules for an input with this chain id and schema id: those of the public network
-    /// if the id is known, otherwise `fork` from genesis on.
+    /// if the id is known, otherwise `fork` from genesis.
     pub fn for_input(chain_id: u64, fork: ProtocolFork) -> Self {
         Self::known(chain_id).unwrap_or_else(|| Self::constant(chain_id, fork))
     }

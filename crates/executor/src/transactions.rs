@@ -63,7 +63,7 @@ impl FixedGas {
     }
 
     /// Returns the minimum gas that the block counts for the transaction, assuming the maximum
-    /// refund. From Amsterdam on refunds do not reduce what a block counts (EIP-7778).
+    /// refund. Since Amsterdam, refunds do not reduce what a block counts (EIP-7778).
     fn counted(self, fork: ProtocolFork) -> u64 {
         let refund = if fork < ProtocolFork::Amsterdam {
             self.intrinsic / Self::MAX_REFUND_QUOTIENT
@@ -77,7 +77,7 @@ impl FixedGas {
 /// Returns the minimum gas limit of a transaction in any state: the larger of intrinsic gas and
 /// calldata floor.
 ///
-/// The result is exact up to BPO2. From Amsterdam on (EIP-2780) the price depends on whether the
+/// The result is exact up to BPO2. Since Amsterdam (EIP-2780), the price depends on whether the
 /// recipient is the sender, who is not known yet, so this returns the lower price.
 pub fn intrinsic_gas(transaction: &Transaction, fork: ProtocolFork) -> u64 {
     fixed_gas(transaction, fork).limit()
@@ -140,7 +140,7 @@ impl TransactionCheck {
     /// Checks the next transaction.
     pub fn add(&mut self, transaction: &Transaction) -> Result<(), Invalid> {
         let Self { fork, gas_limit, checked: index, .. } = *self;
-        // Every other type exists in all forks that can be verified, i.e. from Cancun on.
+        // Every other type exists in all forks that can be verified, i.e. since Cancun.
         if transaction.is_eip7702() && fork < ProtocolFork::Prague {
             let reason = format!("set-code transactions do not exist in {fork}");
             return Err(Invalid::Transaction { index, reason });

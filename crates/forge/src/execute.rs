@@ -5,7 +5,7 @@ use alloy_primitives::{B256, U256};
 
 /// Runs EXECUTE on the request with this hash, for a call that was given `gas`.
 ///
-/// The result is the charge (8 bytes, big endian), followed by the return data of EXECUTE in the
+/// The result is the charge (8 bytes, big-endian), followed by the return data of EXECUTE in the
 /// dialect of the profile.
 pub fn execute(workspace: &Workspace, profile: &Profile, request: B256, gas: U256) -> ForgeAnswer {
     let calldata = match workspace.take_request(request) {

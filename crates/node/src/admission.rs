@@ -51,7 +51,7 @@ pub(crate) fn check_transaction(
     if got > limit {
         return Err(Rejected::GasLimit { got, limit });
     }
-    // From Amsterdam on, gas above the cap pays for new state (EIP-8037).
+    // Since Amsterdam, gas above the cap pays for new state (EIP-8037).
     if fork >= EthereumHardfork::Osaka
         && fork < EthereumHardfork::Amsterdam
         && !config.limits.no_transaction_gas_cap

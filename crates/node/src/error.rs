@@ -179,7 +179,7 @@ pub enum Rejected {
     /// The next block does not sell the requested allowance of EXECUTE gas.
     #[error(transparent)]
     Allowance(#[from] AllowanceRefusal),
-    /// The initialisation code is too long (EIP-3860).
+    /// The init code is too long (EIP-3860).
     #[error("initialisation code of {got} bytes, at most {limit} are allowed")]
     InitCode {
         /// Length of the code.

@@ -77,7 +77,7 @@ pub(crate) fn withdrawals_of(payload: &ExecutionPayload<'_>) -> Vec<RlpWithdrawa
 pub struct RlpSize;
 
 impl RlpSize {
-    /// Maximum bytes of a block from Osaka on: 10 MiB, less 2 MiB for the consensus layer.
+    /// Maximum bytes of a block since Osaka: 10 MiB, less 2 MiB for the consensus layer.
     pub const LIMIT: usize = (10 << 20) - (2 << 20);
 
     /// Returns the length of `rlp([header, transactions, [], withdrawals])`, given the length of

@@ -20,7 +20,7 @@ pub struct Artifacts(BTreeMap<String, Artifact>);
 /// A compiled contract.
 #[derive(Debug, Clone)]
 pub struct Artifact {
-    /// Initialisation code, without constructor arguments.
+    /// Init code, without constructor arguments.
     pub init_code: Bytes,
     /// Runtime code. Immutables in it are zero until a constructor has run.
     pub runtime_code: Bytes,
@@ -168,9 +168,9 @@ const PUSH_BLOB_EXECUTE: [u8; 3] = hex!("610103");
 const BETWEEN: usize = 16;
 
 impl Artifact {
-    /// Returns the initialisation code of this contract with another address of EXECUTE, or `None`
-    /// if the code does not contain the address of EXECUTE exactly once, or if the new address is
-    /// longer than two bytes.
+    /// Returns the init code of this contract with another address of EXECUTE, or `None` if the
+    /// code does not contain the address of EXECUTE exactly once, or if the new address is longer
+    /// than two bytes.
     pub fn calling(&self, execute: Address) -> Option<Bytes> {
         let (zeros, address) = execute.split_at(18);
         let names_execute = |place: &usize| {

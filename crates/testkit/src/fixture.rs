@@ -252,8 +252,7 @@ fn create_contracts<E>(
     Ok(Rollup { address, message_queue, forced, exit })
 }
 
-/// Returns the initialisation code of a contract. The rollup contract calls EXECUTE at this
-/// address.
+/// Returns the init code of a contract. The rollup contract calls EXECUTE at this address.
 fn init_code(artifacts: &Artifacts, name: &str, execute: Address) -> Result<Bytes, HarnessError> {
     let artifact = artifacts.get(name)?;
     if name != ROLLUP || execute == EXECUTE_ADDRESS {
@@ -262,7 +261,7 @@ fn init_code(artifacts: &Artifacts, name: &str, execute: Address) -> Result<Byte
     artifact.calling(execute).ok_or(HarnessError::OtherExecute(ROLLUP, execute))
 }
 
-/// Returns the initialisation code of a contract in `pinned/`.
+/// Returns the init code of a contract in `pinned/`.
 pub fn pinned_code(name: &str) -> Option<Bytes> {
     let text = match name {
         ROLLUP => include_str!("../pinned/NativeRollup.hex"),
@@ -288,7 +287,7 @@ struct Creator<'l> {
 impl<'l> Creator<'l> {
     fn new(l1: &'l Client, key: &'l Key, chain_id: u64, fork: ProtocolFork) -> Result<Self> {
         let nonce: U64 = l1.request("eth_getTransactionCount", (key.address(), "latest"))?;
-        // L1 has the rules of its L2s. From Amsterdam on, the transaction gas cap does not cover
+        // L1 has the rules of its L2s. Since Amsterdam, the transaction gas cap does not cover
         // state gas (EIP-8037).
         let more = if fork >= ProtocolFork::Amsterdam { 3 } else { 1 };
         let gas_limit = more * TRANSACTION_GAS_CAP;

@@ -419,7 +419,7 @@ impl L1 {
         Ok(CodeReference::at(account, &code))
     }
 
-    /// Returns a gas limit for deploying any contract. From Amsterdam on the cap applies to regular
+    /// Returns a gas limit for deploying any contract. Since Amsterdam, the cap applies to regular
     /// gas only, and new code needs more than that as state gas (EIP-8037).
     fn deployment_gas(&self) -> u64 {
         let head = &self.chain.head().header;

@@ -80,8 +80,8 @@ impl EvmOverrides for LaterRules {
     }
 }
 
-/// EXECUTE on an L1 that has the fork from a timestamp on, for the calls of another dialect. From
-/// then on it refuses the blocks of Amsterdam, and until then those of the fork.
+/// EXECUTE on an L1 that has the fork from a timestamp, for the calls of another dialect. From then
+/// on it refuses the blocks of Amsterdam, and until then those of the fork.
 #[derive(Debug, Clone)]
 pub struct LaterFork {
     form: Arc<dyn Dialect>,
@@ -207,7 +207,7 @@ fn list(items: &[u8]) -> Vec<u8> {
     list
 }
 
-/// Returns the headers of ancestors, with the items of the fork from block `first` on.
+/// Returns the headers of ancestors, with the items of the fork starting with block `first`.
 fn extended<'a>(plain: impl Iterator<Item = &'a [u8]>, first: u64) -> Result<Vec<Bytes>> {
     plain
         .map(|bytes| {

@@ -84,7 +84,7 @@ impl Web3Signer {
         &self.url
     }
 
-    /// Changes how the signer responds, from the next connection on.
+    /// Changes how the signer responds, starting with the next connection.
     pub fn set(&self, mode: SignerMode) {
         self.state.mode.store(mode as usize, Ordering::SeqCst);
     }

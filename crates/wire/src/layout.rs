@@ -9,7 +9,7 @@ pub mod input {
     pub const REQUEST: usize = 0;
     /// Offset of `witness`.
     pub const WITNESS: usize = 4;
-    /// `chain_id`, eight bytes little endian.
+    /// `chain_id`, eight bytes little-endian.
     pub const CHAIN_ID: usize = 8;
     /// Length of the fixed part, hence the canonical value of the first offset.
     pub const FIXED: usize = 16;
@@ -22,7 +22,7 @@ pub mod batch {
     pub const REQUESTS: usize = crate::layout::input::REQUEST;
     /// Offset of `witness`.
     pub const WITNESS: usize = crate::layout::input::WITNESS;
-    /// `chain_id`, eight bytes little endian.
+    /// `chain_id`, eight bytes little-endian.
     pub const CHAIN_ID: usize = crate::layout::input::CHAIN_ID;
     /// Length of the fixed part, hence the canonical value of the first offset.
     pub const FIXED: usize = crate::layout::input::FIXED;
@@ -42,7 +42,7 @@ pub mod request {
     pub const FIXED_PARIS: usize = 4;
     /// Length of the fixed part in Cancun.
     pub const FIXED_CANCUN: usize = 40;
-    /// Length of the fixed part from Prague on.
+    /// Length of the fixed part since Prague.
     pub const FIXED: usize = 44;
 }
 
@@ -60,17 +60,17 @@ pub mod payload {
     pub const LOGS_BLOOM: usize = 116;
     /// `prev_randao`, 32 bytes.
     pub const PREV_RANDAO: usize = 372;
-    /// `block_number`, eight bytes little endian.
+    /// `block_number`, eight bytes little-endian.
     pub const BLOCK_NUMBER: usize = 404;
-    /// `gas_limit`, eight bytes little endian.
+    /// `gas_limit`, eight bytes little-endian.
     pub const GAS_LIMIT: usize = 412;
-    /// `gas_used`, eight bytes little endian.
+    /// `gas_used`, eight bytes little-endian.
     pub const GAS_USED: usize = 420;
-    /// `timestamp`, eight bytes little endian, in seconds.
+    /// `timestamp`, eight bytes little-endian, in seconds.
     pub const TIMESTAMP: usize = 428;
     /// Offset of `extra_data`.
     pub const EXTRA_DATA: usize = 436;
-    /// `base_fee_per_gas`, 32 bytes little endian, in wei.
+    /// `base_fee_per_gas`, 32 bytes little-endian, in wei.
     pub const BASE_FEE_PER_GAS: usize = 440;
     /// `block_hash`, 32 bytes.
     pub const BLOCK_HASH: usize = 472;
@@ -78,13 +78,13 @@ pub mod payload {
     pub const TRANSACTIONS: usize = 504;
     /// Offset of `withdrawals` (Shanghai and later).
     pub const WITHDRAWALS: usize = 508;
-    /// `blob_gas_used`, eight bytes little endian (Cancun and later).
+    /// `blob_gas_used`, eight bytes little-endian (Cancun and later).
     pub const BLOB_GAS_USED: usize = 512;
-    /// `excess_blob_gas`, eight bytes little endian (Cancun and later).
+    /// `excess_blob_gas`, eight bytes little-endian (Cancun and later).
     pub const EXCESS_BLOB_GAS: usize = 520;
     /// Offset of `block_access_list` (Amsterdam).
     pub const BLOCK_ACCESS_LIST: usize = 528;
-    /// `slot_number`, eight bytes little endian (Amsterdam).
+    /// `slot_number`, eight bytes little-endian (Amsterdam).
     pub const SLOT_NUMBER: usize = 532;
     /// Length of the fixed part of V1.
     pub const FIXED_V1: usize = 508;

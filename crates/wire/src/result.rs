@@ -24,9 +24,9 @@ impl StatelessResult {
     pub const LEN: usize = 43;
     /// Offset of the flag.
     pub const VALID: usize = 32;
-    /// Offset of the chain id, eight bytes little endian.
+    /// Offset of the chain id, eight bytes little-endian.
     pub const CHAIN_ID: usize = 33;
-    /// Offset of the schema id, two bytes little endian (big endian in front of the input).
+    /// Offset of the schema id, two bytes little-endian (big-endian in front of the input).
     pub const SCHEMA: usize = 41;
 
     /// Encodes the result.

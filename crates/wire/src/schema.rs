@@ -81,7 +81,7 @@ impl fmt::Display for ProtocolFork {
 
 /// The two bytes in front of every stateless input: fork number, then revision.
 ///
-/// Big endian in front of the input; little endian inside the result.
+/// Big endian in front of the input; little-endian inside the result.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SchemaId(u16);
 

@@ -39,7 +39,7 @@ pub struct Changes {
 pub struct CanonicalChange {
     /// Number of the first block that changes.
     pub from: u64,
-    /// The blocks that are canonical from there on, ascending and without a gap.
+    /// The blocks that are canonical starting there, ascending and without a gap.
     pub blocks: Vec<Arc<Block>>,
 }
 

@@ -2,7 +2,7 @@
 //! contract reads in place, stays in calldata; its tail is in blobs.
 //!
 //! The calldata is the head of the input and a trailer of eight bytes: length of the tail (4 bytes,
-//! big endian), position of its first blob among those of the transaction, number of its blobs, and
+//! big-endian), position of its first blob among those of the transaction, number of its blobs, and
 //! [`MAGIC`]. The input of a block is head ‖ tail.
 //!
 //! The head of a batch is everything up to the requests, followed by the first [`REQUEST_HEAD`]

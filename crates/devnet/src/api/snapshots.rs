@@ -1,4 +1,4 @@
-//! Snapshots, resets, reorganisations and state dumps.
+//! Snapshots, resets, reorgs and state dumps.
 
 use super::{
     Method,
@@ -190,7 +190,7 @@ impl Command for Reset {
     }
 }
 
-/// Transaction of a reorganisation: raw, or a request.
+/// Transaction of a reorg: raw, or a request.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum NewTransaction {
@@ -198,7 +198,7 @@ enum NewTransaction {
     Request(Box<TransactionRequest>),
 }
 
-/// Parameters of a reorganisation: an object, or depth and transactions.
+/// Parameters of a reorg: an object, or depth and transactions.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Reorg {
@@ -257,7 +257,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let made = made();
     devnet.node.execute(SetMining(mining));
     made?;
-    // Transactions that arrived during the reorganisation were not mined.
+    // Transactions that arrived during the reorg were not mined.
     if mining.is_auto() && waiting(devnet).iter().any(|hash| !waited.contains(hash)) {
         mine_waiting(devnet)?;
     }

@@ -6,7 +6,7 @@ use ethrex_common::{
     types::{ChainConfig, Fork},
 };
 
-/// Activation timestamps from Shanghai on; `None` if a fork is not scheduled.
+/// Activation timestamps since Shanghai; `None` if a fork is not scheduled.
 struct Schedule {
     chain_id: u64,
     deposit_contract: Address,

@@ -13,7 +13,7 @@
 //! CRC-32 of all          u32
 //! ```
 //!
-//! All integers are big endian. The walk visits each node before the nodes below it. The leaf of an
+//! All integers are big-endian. The walk visits each node before the nodes below it. The leaf of an
 //! account is followed by its code, unless that code has occurred before, and by the nodes of its
 //! storage. The reader therefore knows the hash of each record in advance, and needs memory for
 //! only one path.

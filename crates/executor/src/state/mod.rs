@@ -121,8 +121,8 @@ pub struct BlockState<'s, S: StateSource> {
     pub(crate) system_code: Option<SystemCode>,
     /// Meter of expensive work, if any.
     pub(crate) meter: Option<Arc<dyn WorkMeter>>,
-    /// If set, the only accounts that are removed when they are touched and empty: from the merge
-    /// on, fee recipients and beneficiaries of SELFDESTRUCT.
+    /// If set, the only accounts that are removed when they are touched and empty: since the merge,
+    /// fee recipients and beneficiaries of SELFDESTRUCT.
     empty_may_go: Option<Vec<Address>>,
 }
 

@@ -139,7 +139,7 @@ impl<'c> Signer<'c> {
     /// Returns the default gas limit, which suffices for most transactions. It is not much larger,
     /// because EXECUTE reserves it.
     fn default_gas(&self, described: &Described) -> Result<u64, ForgeError> {
-        // From Amsterdam on, new state is charged per byte (EIP-8037); a new account costs 130,000.
+        // Since Amsterdam, new state is charged per byte (EIP-8037); a new account costs 130,000.
         let state = if self.fork >= ProtocolFork::Amsterdam { 8 } else { 1 };
         let per_byte = 40 * described.data.len() as u64;
         let plain = described.data.is_empty()

@@ -88,8 +88,8 @@ impl DraftBlock {
     /// Returns the calldata for this stateless input and these values. It is not checked whether
     /// the values are those of the block.
     ///
-    /// Returns `None` if the bytes are not a stateless input of a single block from Cancun on, or
-    /// if an offset overflows.
+    /// Returns `None` if the bytes are not a stateless input of a single block since Cancun, or if
+    /// an offset overflows.
     pub fn encode(&self, input: &[u8]) -> Option<Vec<u8>> {
         let places = Places::of(StatelessInput::decode(input).ok()?.fork)?;
         let mut input = input.to_vec();
