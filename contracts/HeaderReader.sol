@@ -5,12 +5,12 @@ import {Execute} from "./libraries/Execute.sol";
 import {BlockFields, HeaderFields} from "./libraries/HeaderFields.sol";
 import {Rlp} from "./libraries/Rlp.sol";
 
-/// @title Blocks of inputs whose layout is not known
-/// @notice Calls EXECUTE at the address at which it answers with the headers of the blocks that it
-/// has verified, and reads the fields of the blocks from them. Of the input itself only the schema
-/// id is read, so this works for forks that did not exist when the contract was deployed, as long
-/// as their headers begin with the items of today's. Nothing is returned that EXECUTE has not
-/// verified.
+/// @title Reader for inputs of forks whose layout is unknown
+/// @notice Calls EXECUTE at the address at which it returns the headers of the verified blocks, and
+/// reads the fields of the blocks from these headers. Only the schema id is read from the input
+/// itself, so this works for forks that did not exist when the contract was deployed, as long as
+/// their headers begin with the items of today's. All returned values have been verified by
+/// EXECUTE.
 /// @dev Separate contract, because `Rlp` reads calldata and the code of a rollup is near the limit
 /// of EIP-170. It has no state and may be shared by all rollups of an L1.
 contract HeaderReader {

@@ -8,10 +8,10 @@ import {IRollup} from "./interfaces/IRollup.sol";
 import {Execute} from "./libraries/Execute.sol";
 
 /// @title Native rollup (EIP-8079)
-/// @notice Moves the head of an L2 by blocks that EXECUTE has accepted. EXECUTE does not know this
-/// rollup: it verifies that a block follows from its parent by the rules of Ethereum, and that the
-/// block contains no blobs, no withdrawals and nothing else that is specific to L1. That the block
-/// belongs to this L2 is verified by `Rollup`.
+/// @notice Advances the head of an L2 by blocks that EXECUTE accepts. EXECUTE is stateless and
+/// independent of this rollup: it verifies that a block is a valid child of its parent under
+/// Ethereum's rules, without blobs, withdrawals or anything else that is specific to L1. `Rollup`
+/// verifies that the block belongs to this L2.
 contract NativeRollup is Rollup, INativeRollup {
     /// @dev Reader of the blocks of later forks: the account that the common CREATE2 proxy deploys
     /// with salt zero and the init code of `HeaderReader`. Its address commits to its code, so any

@@ -11,7 +11,7 @@ import {Mismatch} from "./libraries/Mismatch.sol";
 import {RelayDuty} from "./messaging/RelayDuty.sol";
 
 /// @title Rules for the blocks of a rollup
-/// @notice Holds the head of an L2 and checks that the blocks after it belong to this L2:
+/// @notice Stores the head of an L2 and checks that new blocks belong to this L2:
 ///
 ///   schema, chain id   the fork is the one that L1 or a schedule requires (`RollupRules`)
 ///   parent, number     the block follows the head
@@ -36,9 +36,9 @@ abstract contract Rollup is RelayDuty, ForcedDuty {
     constructor(bytes memory genesisHeader, Config memory config)
         RollupRules(genesisHeader, config)
     {
-        // Messages and transactions that are sent from now on are due later than this. If some were
-        // sent before, the first block that can be required to include them proves when they are
-        // due.
+        // Lower bounds: messages and transactions sent after the deployment are due later. If some
+        // were sent before it, the first block that can be required to include them proves when
+        // they are due.
         uint64 time = uint64(block.timestamp);
         uint64 start = _forks[0].from;
         bool sent = IL1MessageQueue(MESSAGE_QUEUE).checkpoint().count != 0;
@@ -49,8 +49,8 @@ abstract contract Rollup is RelayDuty, ForcedDuty {
     // ------------------------------------------------------------------ for derived contracts
 
     /// @dev Reverts unless the blocks of a loaded input are valid. Called once for each input,
-    /// after the checks of its first block, so that a call that comes too late costs little gas.
-    /// The blocks of later forks (`Execute.isLater`) come from `_judgeLater`, which has checked them.
+    /// after the checks of its first block, so that losing a race to advance costs little gas. The
+    /// blocks of later forks (`Execute.isLater`) come from `_judgeLater`, which has checked them.
     /// @param tip Block before the first one of the input.
     /// @param input Loaded input, whose schema and chain id have been checked.
     /// @param count Result of `Execute.load`.
@@ -79,7 +79,7 @@ abstract contract Rollup is RelayDuty, ForcedDuty {
             uint256 count = Execute.load(buffer, inputs[i]);
             bytes memory input = buffer;
             if (count == Execute.LATER) {
-                // Rejects the input in all modes but `follow`, before EXECUTE is paid for.
+                // In all modes except `follow`, this rejects the input before it pays for EXECUTE.
                 tip.rules = _rulesUnder(tip.rules, Execute.schema(buffer), 0, true);
                 (input, count) = _judgeLater(tip, buffer);
             }
@@ -186,13 +186,13 @@ abstract contract Rollup is RelayDuty, ForcedDuty {
 
     /// @dev Reverts unless the block at the tip fulfils its duties.
     ///
-    /// A block that L1 can carry has room for relays or for forced transactions, but not always for
-    /// both (see `Capacity`). So a block must fulfil the kind of duty that may have been due for
-    /// longer; it must also fulfil the other kind if nothing was to be done for the first. Once a
-    /// block has proven what is next of a kind, the due time is exact; before, only a lower bound
-    /// is known. Duties are therefore fulfilled in the order of their due times, with a tolerance
-    /// of one block, and neither messages nor forced transactions can delay older entries of the
-    /// other kind for longer.
+    /// A block that fits into one L1 transaction has room for relays or for forced transactions,
+    /// but not always for both (see `Capacity`). A block must therefore fulfil the kind of duty
+    /// that may have been due for longer; it must also fulfil the other kind if there was nothing
+    /// to do for the first. The due time of a kind is exact once a block has proven the next entry
+    /// of that kind; until then, it is a lower bound. Duties are therefore fulfilled in the order
+    /// of their due times, with a tolerance of one block, and neither messages nor forced
+    /// transactions can delay older entries of the other kind for longer.
     function _requireDuties(
         Tip memory tip,
         bytes memory block_,

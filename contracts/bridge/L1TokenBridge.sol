@@ -33,7 +33,7 @@ import {TokenEscrow} from "./TokenEscrow.sol";
 /// instance because the token rejects the recipient, the withdrawal can be sent back to the L2. For
 /// that reason the bridge itself is the `refundTo` account of its messages, on both sides.
 ///
-/// If the rollup is closed because nobody advances it any more, `TokenExit` pays the tokens by proofs
+/// If the rollup is closed because it is no longer advanced, `TokenExit` pays the tokens by proofs
 /// against the last state.
 contract L1TokenBridge is TokenExit {
     using SafeTransferLib for address;

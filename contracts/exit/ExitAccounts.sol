@@ -5,7 +5,7 @@ import {IRollupExit} from "../interfaces/IRollupExit.sol";
 import {StateProof} from "../libraries/StateProof.sol";
 
 /// @title Accounts of a closed rollup, as proven against its last state root
-/// @notice The same for ETH (`RollupExit`) and for tokens (`TokenExit`).
+/// @notice Used for ETH (`RollupExit`) and for tokens (`TokenExit`).
 library ExitAccounts {
     /// @dev First bytes of the code of an account that delegates (EIP-7702). No contract can be
     /// deployed with code that starts with 0xef (EIP-3541).

@@ -11,7 +11,7 @@ import {StateProof} from "../libraries/StateProof.sol";
 import {Messages} from "../messaging/Messages.sol";
 import {ExitAccounts} from "./ExitAccounts.sol";
 
-/// @title Exit from a rollup that nobody advances any more
+/// @title Exit from a rollup that is no longer advanced
 /// @notice Without blocks, no account of the L2 can send a message to L1. Once the rollup has been
 /// closed, the escrow is paid out by proofs against the last state root instead:
 ///
@@ -20,8 +20,8 @@ import {ExitAccounts} from "./ExitAccounts.sol";
 ///   accounts            the ETH of accounts without code, of delegating and of alias accounts
 ///   messages to the L2  those that were never relayed, and those that the L2 has kept
 ///
-/// ETH in other contracts of the L2 stays in the escrow: L1 cannot know whose it is. Bridges can pay
-/// tokens by proofs against the same state root (see `TokenExit`).
+/// ETH in other contracts of the L2 stays in the escrow: L1 cannot determine its owner. Bridges can
+/// pay tokens by proofs against the same state root (see `TokenExit`).
 ///
 /// All payments together never exceed what the L2 owes: each wei of the L2 is in one account, in
 /// one message to L1, or in one message that the L2 has kept; each wei that was sent to the L2 and
@@ -75,7 +75,8 @@ contract RollupExit is IRollupExit {
         IRollup rollup = IRollup(IL1MessageQueue(queue).ROLLUP());
         // The first block of a call after that time is at most `MAX_LAG` older than L1, and the
         // last relay was proven at most `MAX_LAG` after the head: so a relay is due in that block.
-        // Twice `OPEN_AFTER` gives everyone as much time as any policy has.
+        // Twice `OPEN_AFTER` leaves every account at least as much time to advance as the policy
+        // had.
         uint256 least = uint256(rollup.RELAY_DEADLINE()) + 2
             * (uint256(rollup.MAX_LAG()) + rollup.OPEN_AFTER());
         if (least < MIN_LOST_AFTER) least = MIN_LOST_AFTER;

@@ -60,8 +60,8 @@ contract ForcedInbox is ForcedQueue {
 
     /// @inheritdoc IForcedInbox
     /// @dev A full block raises the base fee by an eighth, so it takes at least 18 full blocks to
-    /// exceed the cap. Nor can an account delay the transactions behind its own with such a cap:
-    /// only an equal rise of the base fee since submission does.
+    /// exceed the cap. An account cannot use such a cap to delay the transactions queued after its
+    /// own: that takes an equal rise of the base fee since submission.
     uint256 public constant FEE_CAP_MARGIN = 8;
 
     /// @inheritdoc IForcedInbox
@@ -103,9 +103,9 @@ contract ForcedInbox is ForcedQueue {
     }
 
     /// @inheritdoc IForcedInbox
-    /// @dev The fee is burned: it stays in this contract, and no function pays it out. If it were
-    /// paid to an account of the operator, or to the caller that includes the transaction, it would
-    /// cost them nothing to delay others.
+    /// @dev The fee is burned: it stays in this contract, and no function pays it out. If the
+    /// operator or the account that advances received it, filling the queue to delay others would
+    /// cost them nothing.
     function submit(bytes calldata raw) external payable returns (uint64 index) {
         (Transactions.Transaction memory t, bool bounded, uint256 footprint) = _read(raw);
         uint256 least = minimumFee(t.gasLimit, footprint);

@@ -168,7 +168,8 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
 
     /// @dev Returns the due time of the transaction after a batch. Reverts if it is already due,
     /// unless the batch is the maximum that can be required. Transactions that were submitted in
-    /// this L1 block do not count, because the builder of the L2 block could not know them.
+    /// this L1 block do not count, because the L2 block may have been built before they were
+    /// submitted.
     function _nextDue(
         BlockFacts calldata facts,
         IRollup.ForcedBatch calldata batch,
@@ -327,9 +328,9 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
                 && judgement.length + t.footprint <= Capacity.DUTY_BYTES;
     }
 
-    /// @dev Returns `true` if the base fee defers the transaction. The time is counted from when
-    /// each transaction is due, so several waiting transactions end together and delay those behind
-    /// them no longer than one of them would.
+    /// @dev Returns `true` if the base fee defers the transaction. Each transaction waits from its
+    /// own due time, so several waiting transactions expire together and delay those after them no
+    /// longer than one of them would.
     function _waitsForPrice(
         BlockFacts calldata facts,
         IRollup.ForcedTransaction calldata t,

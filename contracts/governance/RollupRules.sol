@@ -17,23 +17,24 @@ import {Messages} from "../messaging/Messages.sol";
 /// the gas limit, and the rollup's own fork schedule. Everything else is fixed at deployment;
 /// without an owner, these three are fixed too.
 ///
-/// A change is announced, and made `UPGRADE_DELAY` later at the earliest. That is longer than the
+/// A change is announced, and made no earlier than `UPGRADE_DELAY` later. That is longer than the
 /// exit time of a user who rejects it: a forced transaction becomes due and must then be included,
-/// a block with it is advanced (by any account, if the rollup has gone silent or leaves overdue
-/// duties undone), and its withdrawal is claimed on L1. Claims do not depend on anything that could
+/// a block with it is advanced (by any account, if no blocks are posted or overdue duties are not
+/// fulfilled), and its withdrawal is claimed on L1. Claims do not depend on anything that could
 /// change.
 ///
 /// The length of the queues is not bounded, so no delay alone would be sufficient. A change is made
 /// only after it was *cleared*: nothing is pending that was submitted or sent while the delay still
 /// covered the exit (for at least `NOTICE` after the announcement), and `EXIT_MARGIN` has passed
-/// since then. An account that fills the queues delays changes, but no exit before them. Later
-/// submissions delay nothing. If the rollup has not moved for `LOST_AFTER`, although any account
-/// could advance it, then waiting helps no user, and only a change can.
+/// since then. An account that fills the queues delays changes, but not the exits that precede
+/// them. Later submissions do not delay a change. If the rollup has not been advanced for
+/// `LOST_AFTER`, although any account could advance it, the change no longer waits for pending
+/// entries: users cannot exit anyway, and only a change can make the rollup work again.
 ///
 /// Forks come from L1, in one of three modes that is fixed at deployment (`ForkMode`). In each mode
-/// a block has no earlier fork than its parent, so older rules are never applied again, and a fork
-/// whose layout `Execute` can read, or with `follow` a later one, whose blocks are read by the
-/// headers that EXECUTE has verified.
+/// a block has no earlier fork than its parent, so older rules are never applied again. The fork
+/// must be one whose layout `Execute` can read; with `follow` it may also be a later one, whose
+/// blocks are read from the headers that EXECUTE returns.
 ///
 ///   follow     EXECUTE accepts the fork that L1 had at the timestamp of the block, and the rollup
 ///              accepts what EXECUTE accepts. A block that was built before a fork of L1 can still
@@ -41,10 +42,10 @@ import {Messages} from "../messaging/Messages.sol";
 ///   registry   The fork is the current entry of L1's registry (EIP-8357). A block that was built
 ///              before a fork of L1 and not posted is lost.
 ///   pinned     The rollup has a schedule, to which only future entries can be appended. A block
-///              has the last fork that is not later than the block. If L1 forks and the schedule
-///              does not, EXECUTE rejects every block until the owner adds the fork; without an
-///              owner, permanently. Pending messages and forced transactions can never be included
-///              then, so the addition does not wait for them once the fork was reported
+///              has the last fork that is not later than the block. If L1 activates a fork that is
+///              not in the schedule, EXECUTE rejects every block until the owner adds the fork;
+///              without an owner, permanently. Pending messages and forced transactions can never
+///              be included then, so the addition does not wait for them once the fork was reported
 ///              (`reportFork`) and no block has been added for `UPGRADE_DELAY`. While users can
 ///              exit, any of them can invalidate the report by advancing a block.
 ///
@@ -64,14 +65,15 @@ abstract contract RollupRules is RollupState {
     /// block that includes it.
     uint256 private constant RESCUE = 1 days;
 
-    /// @dev Age of the head from which the rollup counts as lost: no account could advance it.
+    /// @dev Age of the head after which the rollup is considered lost: no account was able to
+    /// advance it.
     uint256 private constant LOST_AFTER = 60 days;
 
     /// @dev Seconds after `readyAt` in which a change may be made.
     uint256 private constant STALE_AFTER = 14 days;
 
-    /// @dev Bounds the search for an announcement. A stale announcement can be withdrawn to make
-    /// room.
+    /// @dev Bounds the search for an announcement. The owner can withdraw a stale announcement to
+    /// free its slot.
     uint256 private constant MAX_ANNOUNCEMENTS = 8;
 
     /// @dev Minimum of `Config.l1SlotMillis`. Only the ring of checkpoints counts L1 blocks.
@@ -386,8 +388,8 @@ abstract contract RollupRules is RollupState {
 
     // ------------------------------------------------------------------ changes
 
-    /// @dev Reverts unless a change of this kind may be announced. No value is valid unless a
-    /// derived contract has more than one way to show that a block is valid.
+    /// @dev Reverts unless a change of this kind may be announced. Derived contracts with more than
+    /// one verifier override this; by default, every value is rejected.
     function _requireVerification(uint256 value) internal view virtual {
         revert ChangeInvalid(Change.Verification, value);
     }
@@ -559,7 +561,7 @@ abstract contract RollupRules is RollupState {
     ///     `DELAY`. A sequencer may defer it for `GRACE`; or build no block until any account may
     ///     advance, after `OPEN_AFTER`; or build one that leaves it undone because of older
     ///     entries, which takes another `OPEN_AFTER` until any account may advance until it is
-    ///     done. Then it is claimed (`EXIT_MARGIN`), at the latest after the pause of a guardian.
+    ///     done. Then it is claimed (`EXIT_MARGIN`), no later than after the pause of a guardian.
     ///     This bound does not cover the length of the queue; see `clear`.
     /// @return window The delay of a change minus the exit time, in seconds.
     function _requireDelays(Config memory config, IForcedInbox forced, uint256 claimTime)

@@ -166,10 +166,10 @@ interface IL1MessageQueue {
     /// cancelled.
     /// @param refundTo L2 account that may cancel the message and withdraw its value if the
     /// delivery fails. If zero, the message can only be retried.
-    /// @param gasLimit Gas that the delivery is guaranteed to receive; none is needed to pay an
-    /// account without code. A message to such an account with a gas limit of zero and without data
-    /// is delivered at the latest at the deadline of the rollup. Any other message may be parked
-    /// instead, and then any account can deliver it.
+    /// @param gasLimit Minimum gas of the delivery; zero is sufficient to pay an account without
+    /// code. A message to such an account with a gas limit of zero and without data is delivered
+    /// before the relay deadline of the rollup. Any other message may be parked instead; any
+    /// account can then deliver it.
     /// @param fee ETH paid on L2 to the account that delivers the message, in wei; at least
     /// `minimumFee(gasLimit)`.
     /// @param data Calldata of the delivery.
@@ -202,9 +202,9 @@ interface IL1MessageQueue {
         returns (bool delivered);
 
     /// @notice Returns when the first unrelayed message was sent. Returns the current time if all
-    /// unrelayed messages were sent in this L1 block, because no builder of an L2 block can know of
-    /// those yet. From now on, the queue does not overwrite `before` or later checkpoints. Only the
-    /// rollup may call.
+    /// unrelayed messages were sent in this L1 block, because an L2 block cannot have been built on
+    /// those yet. After this call, the queue does not overwrite `before` or later checkpoints. Only
+    /// the rollup may call.
     /// @param relayed Number of messages relayed so far.
     /// @param before Last checkpoint that covers at most `relayed` messages.
     /// @param next Checkpoint after `before`; ignored if `before` was the state of the queue at the

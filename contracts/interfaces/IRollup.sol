@@ -2,8 +2,8 @@
 pragma solidity ^0.8.24;
 
 /// @title Rollup on L1
-/// @notice Holds the head of an L2 that follows the rules of Ethereum. A derived interface adds the
-/// calls that move the head, which differ in how they show that a block is valid.
+/// @notice Stores the head of an L2 that follows the rules of Ethereum. Derived interfaces add the
+/// calls that advance the head, which differ in how they prove that a block is valid.
 interface IRollup {
     /// @notice Head of the L2.
     struct Head {
@@ -75,8 +75,8 @@ interface IRollup {
         /// Maximum age of a block when it is advanced, in seconds: L1 timestamp minus block
         /// timestamp.
         uint64 maxLag;
-        /// Age in seconds from which any account may advance: the age of the head, or the time for
-        /// which a duty that the head has left undone has been due.
+        /// Age in seconds after which any account may advance: the age of the head, or the time for
+        /// which a duty that the head has not fulfilled has been overdue.
         uint64 openAfter;
         /// Seconds within which a message from L1 must be relayed.
         uint64 relayDeadline;
@@ -113,11 +113,12 @@ interface IRollup {
         /// Fork schedule. The value is `timestamp << 16 | schema`, a new entry at the end of the
         /// schedule. Only with `ForkMode.Pinned`.
         Fork,
-        /// What shows that blocks are valid. A native rollup has only EXECUTE and accepts no value.
+        /// Method by which blocks are proven valid. A native rollup always uses EXECUTE and rejects
+        /// every value.
         Verification
     }
 
-    /// @notice Change that the owner has announced, and neither made nor withdrawn.
+    /// @notice Change that the owner has announced and that is still pending.
     struct Announcement {
         /// Parameter that changes.
         Change change;
@@ -253,7 +254,7 @@ interface IRollup {
 
     /// @notice Emitted when a block becomes the head, also for the genesis.
     event BlockAdded(uint64 indexed number, bytes32 indexed blockHash, bytes32 stateRoot);
-    /// @notice Emitted when a call has moved the head by the blocks `first` to `last`.
+    /// @notice Emitted when a call has advanced the head by the blocks `first` to `last`.
     /// @param first Number of the first block of the call.
     /// @param last Number of the last block of the call.
     /// @param caller Account that called `advance`. If a transaction calls it through a contract,
@@ -270,7 +271,7 @@ interface IRollup {
         bytes32 inputsHash,
         uint256 blobs
     );
-    /// @notice Emitted when a new anchor comes into force. From here on, L2 blocks carry
+    /// @notice Emitted when a new anchor comes into force. Later L2 blocks contain
     /// `keccak256(abi.encode(...))` of the four values.
     /// @param l1BlockNumber Number of the L1 block.
     /// @param l1BlockHash Hash of the L1 block.
@@ -369,7 +370,7 @@ interface IRollup {
     error TimestampTooOld(uint64 got, uint256 earliest);
     /// @notice The fee recipient of the block is not the one that the policy requires.
     error FeeRecipientMismatch(address got, address expected);
-    /// @notice The block does not carry the anchor in force.
+    /// @notice The parent beacon block root of the block is not the anchor in force.
     error AnchorMismatch(bytes32 got, bytes32 expected);
     /// @notice The anchor names an earlier L1 block than the anchor in force.
     error AnchorNumberWentBack(uint64 got, uint64 current);
@@ -416,8 +417,8 @@ interface IRollup {
     error StillPriced(uint64 index, uint64 until);
     /// @notice The block has room for the transaction, or is required to reserve it.
     error RoomLeft(uint64 index);
-    /// @notice The target has no code, or the state reads of the transaction are bounded, so a
-    /// block can be required to include it.
+    /// @notice The outcome is not allowed: the target has no code, or the state reads of the
+    /// transaction are bounded.
     error TargetIsPlain(uint64 index, address to);
     /// @notice The transaction has not expired.
     error NotExpired(uint64 index, uint64 expiresAt);
@@ -434,13 +435,13 @@ interface IRollup {
     error TooManyAnnouncements(uint256 max);
     /// @notice The change may not be made before `readyAt`.
     error NotReady(uint256 readyAt);
-    /// @notice Messages or forced transactions from before this timestamp are pending, or may be.
+    /// @notice Messages or forced transactions from before this timestamp may still be pending.
     error StillPending(uint256 until);
     /// @notice The change has not been cleared, see `clear`.
     error NotCleared(Change change, uint256 value);
     /// @notice The change has already been cleared.
     error AlreadyCleared(Change change, uint256 value);
-    /// @notice The change was not made by `staleAt`, and has to be announced again.
+    /// @notice The change was not made before `staleAt` and must be announced again.
     error Stale(uint256 staleAt);
     /// @notice The value is not valid for this parameter.
     error ChangeInvalid(Change change, uint256 value);
@@ -455,10 +456,10 @@ interface IRollup {
     /// @param value Value of the announcement.
     function withdraw(Change change, uint256 value) external;
 
-    /// @notice Records that everything is done that users submitted or sent while there was still
-    /// time to exit before the change: until `UPGRADE_DELAY` after the announcement, less the
-    /// duration of an exit. The change can be made a day later at the earliest. Any account may
-    /// call.
+    /// @notice Records that every message and forced transaction is resolved that users submitted
+    /// while there was still time to exit before the change, i.e. until `UPGRADE_DELAY` minus the
+    /// duration of an exit after the announcement. The change can be made no earlier than one day
+    /// later. Any account may call.
     /// @dev Pending entries are known as of the last block that had to prove them, see `duties`.
     /// @param change Parameter of the announcement.
     /// @param value Value of the announcement.
@@ -472,9 +473,9 @@ interface IRollup {
     /// @param value Value of the announcement.
     function make(Change change, uint256 value) external;
 
-    /// @notice Records that L1 has forked and the schedule has not: EXECUTE accepts a block that
-    /// could follow the head except for its fork, whose rules are later than those of the schedule.
-    /// Any account may call. Only with `ForkMode.Pinned`.
+    /// @notice Records that L1 has activated a fork that is not in the schedule, with a block as
+    /// evidence: EXECUTE accepts it, and it would be a valid child of the head if the schedule
+    /// contained its fork. Any account may call. Only with `ForkMode.Pinned`.
     /// @dev EXECUTE accepts one set of rules at a timestamp, so it rejects every block of the
     /// schedule from that timestamp on. Forks that differ only in blob parameters have the same
     /// rules; a report of one of them is a report of all.
@@ -487,7 +488,7 @@ interface IRollup {
     /// @param next The other account; zero withdraws the offer.
     function offerOwnership(address next) external;
 
-    /// @notice Takes the ownership that is offered to the caller.
+    /// @notice Accepts the ownership that is offered to the caller.
     function takeOwnership() external;
 
     /// @notice Renounces ownership, so that the rollup never changes again. Only the owner may
@@ -514,7 +515,7 @@ interface IRollup {
     /// @param number Number of the block.
     function stateRootAt(uint64 number) external view returns (bytes32);
 
-    /// @notice Anchor in force. The next block has to carry it, unless it comes with a new one.
+    /// @notice Anchor in force. The next block must contain it, unless the call updates the anchor.
     function anchor() external view returns (bytes32);
 
     /// @notice Returns the policy that decides which account may advance, an `ISequencing`; zero
@@ -565,8 +566,8 @@ interface IRollup {
     /// timestamp.
     function MAX_LAG() external view returns (uint64);
 
-    /// @notice Age in seconds from which any account may advance: the age of the head, or the time
-    /// for which a duty that the head has left undone has been due.
+    /// @notice Age in seconds after which any account may advance: the age of the head, or the time
+    /// for which a duty that the head has not fulfilled has been overdue.
     function OPEN_AFTER() external view returns (uint64);
 
     /// @notice Seconds within which a message from L1 must be relayed.

@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IL1MessageQueue} from "./IL1MessageQueue.sol";
 
-/// @title Exit from a rollup that nobody advances any more
+/// @title Exit from a rollup that is no longer advanced
 interface IRollupExit {
     /// @notice The rollup is closed: it accepts no block after this one, and its queue no message.
     event RollupClosed(uint64 indexed number, bytes32 stateRoot, uint64 relayed);

@@ -68,9 +68,9 @@ contract L2Messenger is IL2Messenger {
     /// @dev `true` during a call that delivers or pays.
     bool private transient _busy;
 
-    /// @dev Without the lock, a target that delivers, retries or refunds would see the messenger
-    /// between the start of a delivery and its outcome. (It may send: that does not touch the state
-    /// of a delivery.)
+    /// @dev Reentrancy lock: a target that delivers, retries or refunds would otherwise see a
+    /// delivery whose outcome is not stored yet. Targets may send messages, which does not touch
+    /// the state of a delivery.
     modifier exclusive() {
         if (_busy) revert Reentrancy();
         _busy = true;
@@ -234,8 +234,8 @@ contract L2Messenger is IL2Messenger {
     }
 
     /// @dev Delivers a batch that has been verified against the queue, and returns its fees. The
-    /// relayer also receives the fee of a failed message, because it has done the work; otherwise
-    /// anyone could make relayers work for free. It does not receive the fee of a parked message.
+    /// relayer also receives the fee of a failed message; otherwise, anyone could make relayers
+    /// spend gas for free. It does not receive the fee of a parked message.
     function _deliverAll(uint64 first, bytes calldata messages) private returns (uint256 fees) {
         Messages.Header memory header;
         header.index = first;
@@ -269,7 +269,7 @@ contract L2Messenger is IL2Messenger {
         private
         returns (bool ok, bytes memory reason)
     {
-        // Value paid to a precompile, and data sent to an account without code, would be lost.
+        // Value sent to a precompile and calls with data to an account without code would be lost.
         if (
             Predeploys.isForbiddenTarget(header.to) || Predeploys.isPrecompile(header.to)
                 || Delivery.isUnheard(header.to, data)

@@ -2,10 +2,11 @@
 pragma solidity ^0.8.24;
 
 /// @title Limits of an L2 block that a single transaction on L1 can carry
-/// @notice A block that cannot be advanced halts its rollup, so a block must never be required to
-/// include anything that could make it too large; and if a block fitted only by a private
-/// arrangement with builders of L1, not every account could advance. Everything that is required of
-/// a block therefore comes from a budget that fits by construction, whatever users submit:
+/// @notice A block that is too large for L1 halts its rollup, so the contract must never require a
+/// block to include so much that it does not fit into one L1 transaction. That transaction must be
+/// acceptable to public mempools: if it needed a private relationship with an L1 builder, not every
+/// account could advance. All required content of a block therefore shares a budget that fits by
+/// construction, whatever users submit:
 ///
 ///   128 KiB   maximum size of a transaction in public pools
 ///   2^24 gas  maximum gas of a transaction (EIP-7825), under the more expensive of the schedules
@@ -51,7 +52,7 @@ library Capacity {
     uint256 internal constant DUTY_BYTES = 52_000;
 
     /// @notice Maximum gas that the duties of a block can use, if its gas limit is not lower.
-    /// @dev Not higher, so that L1 could halve the maximum gas of a transaction.
+    /// @dev Low enough that blocks still fit if L1 halves the maximum gas of a transaction.
     uint256 internal constant DUTY_GAS = 4_000_000;
 
     /// @notice Bytes of a trie path without the root.

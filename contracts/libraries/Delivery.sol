@@ -20,8 +20,8 @@ library Delivery {
     /// @dev Without the check, a caller could choose its gas such that the target runs out of gas
     /// while enough is left (1/64) to record a failure. Only the gas at the call itself matters, so
     /// everything that costs gas before it, such as copying the data, is done before the check.
-    /// Return data is copied only up to `MAX_REASON`, so that long return data cost the target and
-    /// no other account.
+    /// Return data is copied only up to `MAX_REASON`, so that only the target pays for long return
+    /// data.
     function call(address to, uint256 value, uint256 minGas, uint256 maxGas, bytes calldata data)
         internal
         returns (bool ok)

@@ -14,8 +14,8 @@ pragma solidity ^0.8.24;
 ///           the account that stores them (20); in order, none before the end of the previous one
 ///   then    the remaining bytes of the assembled input, in order
 ///
-/// The assembled input has exactly the given length. A reference that is out of place, an account
-/// without code, and missing or superfluous bytes each have an error.
+/// The assembled input has exactly the given length. A reference that is out of order, an account
+/// without code, and missing or excess bytes each have their own error.
 ///
 /// @dev Bytes are stored by the account that the common CREATE2 proxy deploys with salt zero and
 /// the init code

@@ -73,8 +73,8 @@ abstract contract Claims is Escrow {
         if (msg.sender != message.refundTo) revert NotRefundable(msg.sender, message.refundTo);
         bytes calldata data = message.data;
         Messages.Header memory header = _take(message, data, proof);
-        // Only a target that rejects the message loses it, and it received the gas that it was
-        // promised.
+        // The value goes to `recipient` only if the target itself rejected the message, with at
+        // least the gas limit of the message.
         delivered = !_isForbidden(header.to) && !Delivery.isUnheard(header.to, data)
             && _deliver(header, data);
         if (delivered) {

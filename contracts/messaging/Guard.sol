@@ -13,9 +13,9 @@ import {Escrow} from "./Escrow.sol";
 ///   - `send` rejects messages, so no more value is deposited. Messages without value to
 ///     `L2Accounts` are still accepted, because contract wallets exit by such messages.
 ///   - Claims that pay ETH and call no code are still paid until their sum reaches the limit. All
-///     others have to wait for the end of the pause. A limit per claim would not stop a thief, who
-///     can make many claims. Calls always have to wait, since a call can move anything, tokens for
-///     example.
+///     others have to wait for the end of the pause. A limit per claim would not stop an attacker,
+///     who can make many claims. Claims that call code always have to wait, since a call can move
+///     any asset, such as tokens.
 ///
 /// A pause ends automatically after `PAUSE` seconds, and the next can begin `REST` times that
 /// duration later. So no exit is delayed by more than `PAUSE`, which the window before a change

@@ -52,8 +52,8 @@ library Messages {
     uint256 private constant PARKED = 1 << 31;
 
     /// @notice Gas for relaying one message, excluding its gas limit and its data: the base cost of
-    /// the transaction, state of the messenger, creation of accounts by payment, the record of a
-    /// failure. About 200,000 under Osaka; EIP-8037 makes new state more expensive.
+    /// the transaction, state of the messenger, creation of accounts by payment, the stored hash of
+    /// a failed message. About 200,000 under Osaka; EIP-8037 makes new state more expensive.
     uint256 internal constant RELAY_BASE = 1_000_000;
 
     /// @notice Gas for relaying one byte of data: the maximum cost of calldata (EIP-7976).

@@ -8,15 +8,15 @@ import {L1History} from "../libraries/L1History.sol";
 import {Mismatch} from "../libraries/Mismatch.sol";
 
 /// @title Relaying messages from L1 as a duty of the rollup
-/// @notice Anchors tell the L2 which messages exist; this contract enforces that they are relayed.
-/// Once the oldest message that is not proven to be relayed is older than the deadline, a block
-/// must come with a proof, against its own state root, of the number of messages that have been
+/// @notice Anchors commit to the messages that were sent; this contract enforces that the L2 relays
+/// them. Once the oldest message that is not proven to be relayed is older than the deadline, a
+/// block needs a proof, against its own state root, of the number of messages that have been
 /// relayed (or parked, see `L2Messenger`). If messages are still overdue after it, such a block
 /// must have relayed at least `Capacity.RELAYS` more than were proven before. That many always fit
-/// into a block, so its other content is no excuse.
+/// into a block, whatever else it contains.
 ///
-/// If no message is late, one proof per deadline is sufficient: it shows when the first pending
-/// message was sent, and no proof is required until that message is overdue.
+/// If no message is overdue, one proof per deadline is sufficient: it proves when the first pending
+/// message was sent, and the next proof is required only when that message is overdue.
 abstract contract RelayDuty is RollupRules {
     /// @dev Applies the new anchor of a block, if there is one.
     ///

@@ -10,14 +10,15 @@ import {Messages} from "./Messages.sol";
 
 /// @title Queue of messages from L1 to an L2
 /// @notice Each message extends a rolling hash. The states of the queue at the end of L1 blocks are
-/// its checkpoints, which an anchor may name: the builder of an L2 block knows them in advance, and
-/// no account can invalidate one by sending another message in between. After every
-/// `CHECKPOINT_INTERVAL` messages there is an additional checkpoint, so that the next one is always
-/// near, however many messages an L1 block contains.
+/// its checkpoints, which an anchor may refer to: they are final before an L2 block is built, so no
+/// account can invalidate one by sending another message in the meantime. There is an additional
+/// checkpoint after every `CHECKPOINT_INTERVAL` messages, which bounds the distance to the next
+/// checkpoint, however many messages an L1 block has.
 ///
 /// Storage is bounded: checkpoints are stored in a ring. A checkpoint that pending messages still
 /// need is never overwritten; instead, no message is accepted until the rollup has proven that it
-/// relayed older ones. A rollup that is being advanced does that long before.
+/// relayed older ones. A rollup that is being advanced provides such proofs long before the ring is
+/// full.
 abstract contract SendQueue is Escrow {
     /// @inheritdoc IL1MessageQueue
     uint64 public constant CHECKPOINT_INTERVAL = 256;
@@ -31,8 +32,8 @@ abstract contract SendQueue is Escrow {
     /// @dev Bits of `_state` that belong to the checkpoint.
     uint256 private constant CHECKPOINT_MASK = (1 << 176) - 1;
 
-    /// @dev Oldest checkpoint that is needed, in `_state`, if the queue is closed. Thereby `send` is
-    /// rejected without a check of its own, as if the ring were full.
+    /// @dev Value of the oldest needed checkpoint in `_state` once the queue is closed. `send` then
+    /// fails the check for a full ring and needs no check of its own.
     uint256 private constant CLOSED = type(uint40).max;
 
     /// @dev Gas for the bytes that any message adds to inputs: the message itself and a trie path.
@@ -169,9 +170,9 @@ abstract contract SendQueue is Escrow {
 
     /// @inheritdoc IL1MessageQueue
     /// @dev For each unit of gas that a message uses on L2, the account that advances the rollup
-    /// pays a unit on L1, and this is the only part of a message's cost that its sender has not
-    /// already paid for: without a price, 40,000 gas of a sender could spend `MAX_GAS` of the
-    /// rollup. Each message also adds bytes to inputs that prove its target or store it.
+    /// pays a unit on L1, and the sender's own L1 transaction does not pay for it. Without a price,
+    /// a sender could make the rollup spend `MAX_GAS` for about 40,000 gas. Each message also adds
+    /// bytes to inputs that prove its target or store it.
     function minimumFee(uint64 gasLimit) public view returns (uint256) {
         // The base fee is far below 2^128.
         unchecked {
@@ -188,8 +189,8 @@ abstract contract SendQueue is Escrow {
         unchecked {
             bool isFirst = uint40(state >> 96) != block.number;
             if (isFirst || index % CHECKPOINT_INTERVAL == 0) {
-                // The state so far is final. It is stored so that it can still be named after this
-                // message.
+                // The previous state is final. It is stored so that an anchor can refer to it after
+                // this message.
                 uint256 id = uint40(state >> 56);
                 uint256 needed = uint40(state >> 176);
                 uint256 places = _PLACES;
