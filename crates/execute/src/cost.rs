@@ -7,15 +7,15 @@ use crate::{DeclaredGas, Pricing, WorkGas};
 pub struct CallCost {
     /// Gas charged for a success.
     pub charge: u64,
-    /// Gas that the call must hold: the reserve before any work, and gas for underpriced work as it
-    /// is done.
+    /// Minimum gas of the call: the reserve, which is due before any work, plus the gas for
+    /// underpriced work, which is due as the work is done.
     pub reserve: u64,
 }
 
 impl CallCost {
-    /// Computes the cost of a call that declares `declared`. `own_gas` is the charge for the
-    /// further blocks of a batch, `used` the gas that the blocks used, including `own_gas`, and
-    /// `work` the price of their underpriced work.
+    /// Computes the cost of a call that declares `declared`. `own_gas` is the charge for the blocks
+    /// of a batch after the first, `used` is the gas used by the blocks plus `own_gas`, and `work`
+    /// is the price of their underpriced work.
     pub fn new(
         pricing: &dyn Pricing,
         declared: &DeclaredGas,
@@ -23,8 +23,8 @@ impl CallCost {
         used: u64,
         work: WorkGas,
     ) -> Self {
-        // The gas of the blocks covers a part of the work. The charge for the further blocks of a
-        // batch covers none of it.
+        // Only the gas of the blocks covers a part of the underpriced work. `own_gas` pays for
+        // other work.
         let owed = |work: u64, gas: u64| {
             work.saturating_sub(pricing.covered_work(gas.saturating_sub(own_gas)))
         };

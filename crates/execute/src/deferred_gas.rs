@@ -13,7 +13,7 @@ use stateless::{
     BlockTally, Cryptography, EvmOverrides, InsufficientGas, UnderpricedWork, WorkMeter,
 };
 
-/// Gas that a call owes for [`UnderpricedWork`], and the maximum that it can pay.
+/// Gas due for the [`UnderpricedWork`] of a call, and the maximum that the call can pay.
 #[derive(Debug)]
 pub(crate) struct DeferredGas {
     gas: Arc<dyn Pricing>,
@@ -22,15 +22,15 @@ pub(crate) struct DeferredGas {
     /// Gas that the call can pay for work beyond `covered`.
     beyond: u64,
     spent: AtomicU64,
-    /// Maximum that `spent` has had.
+    /// Highest value of `spent` so far.
     peak: AtomicU64,
     /// `true` once the peak exceeded both limits.
     is_short: AtomicBool,
 }
 
 impl DeferredGas {
-    /// Creates the account of a block that uses at most `bound` gas, in a call that can pay
-    /// `beyond` on top.
+    /// Creates the meter for blocks that use at most `bound` gas, in a call that can pay `beyond`
+    /// in addition.
     pub(crate) fn new(gas: &Arc<dyn Pricing>, bound: u64, beyond: u64) -> Self {
         Self {
             gas: Arc::clone(gas),
@@ -53,12 +53,12 @@ impl DeferredGas {
         self.peak.store(peak, Ordering::Relaxed);
     }
 
-    /// Gas that the call must hold for the work, for every amount of gas that the block may use.
+    /// Gas that the call must provide for the work, if the block uses its maximum gas.
     pub(crate) fn owed(&self) -> u64 {
         self.work().peak.saturating_sub(self.covered)
     }
 
-    /// Returns gas that was spent for more work than was done.
+    /// Refunds gas that was charged in advance for work that was not done.
     fn release(&self, gas: u64) {
         let WorkGas { spent, peak } = self.work();
         self.set_work(WorkGas { spent: spent.saturating_sub(gas), peak });
@@ -73,7 +73,8 @@ impl DeferredGas {
         if fits(given) {
             return Some(given);
         }
-        // Binary search between a value that fits and one that does not. More gas never costs less.
+        // Binary search between a value that fits and one that does not, since the price is
+        // monotonic in gas.
         let (mut fitting, mut beyond) = (0, given);
         while fitting + 1 < beyond {
             let between = fitting.midpoint(beyond);
@@ -91,7 +92,7 @@ impl DeferredGas {
 
 impl WorkMeter for DeferredGas {
     /// Only the executing thread calls this.
-    // Never reset: once the limit is exceeded even free work is refused, because the block is over.
+    // Never reset: once the limit is exceeded, the block has failed, so even free work is refused.
     fn spend(&self, work: UnderpricedWork) -> bool {
         let price = self.gas.underpriced_work(&work);
         let work = self.work().then(WorkGas { spent: price, peak: price });
@@ -121,11 +122,11 @@ impl EvmOverrides for Metered<'_> {
     }
 
     fn precompiles(&self, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
-        // The chain's own precompiles first: one that replaces an expensive precompile is metered
-        // as well.
+        // Install the chain's own precompiles first, so that one that replaces an expensive
+        // precompile is metered as well.
         self.chain.precompiles(precompiles, tally);
-        // Osaka added P256VERIFY and raised the price of MODEXP, so the presence of one tells the
-        // price of the other.
+        // Osaka added P256VERIFY and raised the price of MODEXP, so the presence of P256VERIFY
+        // implies the higher price.
         let cheap = precompiles.get(&P256VERIFY).is_none().then_some(CHEAP_MODEXP);
         for (address, _) in EXPENSIVE_PRECOMPILES.into_iter().chain(cheap) {
             if precompiles.get(&address).is_some() {
@@ -145,15 +146,15 @@ impl EvmOverrides for Metered<'_> {
     }
 }
 
-/// Counter of the [`UnderpricedWork`] in a block under construction, for the builder to know what
-/// EXECUTE will charge.
+/// Counter of the [`UnderpricedWork`] in a block under construction, from which the builder
+/// computes what EXECUTE will charge.
 #[derive(Debug)]
 pub struct WorkCount<'c>(Metered<'c>);
 
 impl<'c> WorkCount<'c> {
     /// Creates a counter for blocks of this chain at these prices.
     pub fn new(gas: &Arc<dyn Pricing>, chain: &'c dyn EvmOverrides) -> Self {
-        // Nothing is covered and everything can be paid: this counts and never stops a block.
+        // Covers nothing and has no limit, so it counts all work and never stops a block.
         let deferred = Arc::new(DeferredGas::new(gas, 0, u64::MAX));
         Self(Metered { chain, cryptography: chain.cryptography(), deferred })
     }
@@ -174,37 +175,38 @@ impl<'c> WorkCount<'c> {
     }
 }
 
-/// Wraps a precompile to report its work. A call that cannot be paid stops the block before any
-/// work: the precompile gets no more gas than its work can be paid for, and compares its own price
-/// with that gas first.
+/// Wraps a precompile to report its work. If the work cannot be paid for, the block stops before
+/// any work is done: the gas of the precompile is reduced to the maximum whose work can be paid
+/// for, and the precompile compares its own price with that gas before it starts.
 fn metered(address: Address, inner: DynPrecompile, deferred: Arc<DeferredGas>) -> DynPrecompile {
     use alloy_evm::precompiles::Precompile as _;
     let id = inner.precompile_id().clone();
     DynPrecompile::new(id, move |input: PrecompileInput<'_>| {
         let unpaid = || PrecompileError::Fatal(InsufficientGas.to_string());
-        // A stopped block may still run its outer calls; none of them may start more work.
+        // The outer calls of a stopped block may still run, but must not start more work.
         if deferred.is_short() {
             return Err(unpaid());
         }
         let (given, length) = (input.gas, input.data.len());
         let payable = deferred.payable(address, given);
         let output = payable.map(|gas| inner.call(PrecompileInput { gas, ..input })).transpose()?;
-        // Out of gas with a reduced amount counts as `given` as well, which exceeds what can be
-        // paid: with all of `given` the precompile would either use more than the reduced amount or
-        // run out of gas too.
+        // Out of gas with a reduced amount also counts as `given`, which exceeds what can be paid:
+        // with all of `given`, the precompile would either use more than the reduced amount or run
+        // out of gas as well.
         let gas = output.as_ref().map_or(given, |output| worth(address, output, given, length));
         let is_paid = deferred.spend(UnderpricedWork::Precompile { address, gas });
         output.filter(|_| is_paid).ok_or_else(unpaid)
     })
 }
 
-/// Wraps EXECUTE on an L2 to report its gas, of which a failed call burns all.
+/// Wraps EXECUTE on an L2 to report its gas. A failed call burns all of it.
 ///
-/// The gas of the call is never reduced: EXECUTE has to hold more than it charges, so with less gas
-/// it could fail where its work can be paid. The gas of the block pays for that work; what is
-/// reported is only that it covers no other. This must be paid before the work, or a call that
-/// cannot pay would have done it for nothing. How much gas the work takes is unknown then, so all
-/// of the gas is reported, and the rest released afterwards.
+/// The gas of the call is never reduced: EXECUTE requires more gas than it charges, so it could
+/// fail with less gas even if its work can be paid for. The gas of the block already pays for that
+/// work; it is reported so that the same gas does not cover other work too. This must be charged
+/// before the work is done, or a call that cannot pay would cause it for free. The gas that the
+/// call will use is unknown at that point, so all of its gas is charged and the unused part is
+/// refunded afterwards.
 fn metered_execute(inner: DynPrecompile, deferred: Arc<DeferredGas>) -> DynPrecompile {
     use alloy_evm::precompiles::Precompile as _;
     let id = inner.precompile_id().clone();
@@ -226,9 +228,9 @@ fn metered_execute(inner: DynPrecompile, deferred: Arc<DeferredGas>) -> DynPreco
 
 /// Returns the gas that the work of a precompile is worth.
 ///
-/// The amount must not depend on whether the meter reduced the gas of the call, or the reserve that
-/// a builder computes with unlimited gas would differ from the one that L1 demands. A failed call
-/// burns all of `given`:
+/// The amount must not depend on whether the meter reduced the gas of the call, because the reserve
+/// that a builder computes with unlimited gas would otherwise differ from the one that L1 requires.
+/// A failed call burns all of `given`:
 /// - Out of gas counts as `given`: how much gas would have sufficed is unknown.
 /// - Other failures count as at most the most expensive work on an input of this length, which is
 ///   never less than the precompile's own price. A call that can pay for it therefore never runs

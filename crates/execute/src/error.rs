@@ -25,7 +25,7 @@ pub enum ExecuteError {
         /// The violation.
         what: &'static str,
     },
-    /// A dialect, or the terms on which a chain sells calls, refuses the call for another reason.
+    /// A dialect or the EXECUTE market of the chain rejects the call for another reason.
     #[error("{reason}")]
     Variant {
         /// Kind of the reason in one word, for programs.
@@ -70,7 +70,8 @@ pub enum ExecuteError {
     /// A library panicked on the input. The call fails like any other.
     #[error("assertion in a library: {0}")]
     Panic(String),
-    /// Verification itself failed: a local fault, not a verdict. It stops the surrounding EVM.
+    /// Verification failed for a local reason, such as a defect of this node. This is not a verdict
+    /// on the block, so it stops the EVM that executes the call.
     #[error("internal error: {0}")]
     Internal(#[from] InternalError),
 }
@@ -102,7 +103,8 @@ impl ExecuteError {
         }
     }
 
-    /// Returns `true` if the call ends in every dialect: it could not pay, or this node failed.
+    /// Returns `true` if the call fails in every dialect: its gas was insufficient, or this node
+    /// failed.
     pub(crate) const fn ends_call(&self) -> bool {
         matches!(self, Self::OutOfGas { .. } | Self::Internal(_))
     }

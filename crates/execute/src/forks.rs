@@ -12,11 +12,11 @@ pub enum ForkRule {
     /// it only in blob parameters. An L2 has no blobs, so such forks execute its blocks
     /// identically.
     ///
-    /// The caller cannot choose the rules: the timestamp is a governed field of the block, and each
-    /// timestamp has one set of rules. A block built before a fork of L1 still verifies after it.
+    /// The caller cannot choose the rules: the rollup checks the timestamp of the block, and each
+    /// timestamp has one set of rules. A block built before a fork of L1 is still valid after it.
     Scheduled(Arc<ChainSpec>),
-    /// Each of these forks, at any timestamp. The caller chooses one of them, so none may have
-    /// cheaper rules than this L1.
+    /// Each of these forks, at any timestamp. The caller chooses among them, so none may charge
+    /// less gas for the same work than L1 does.
     Any(Vec<ProtocolFork>),
 }
 

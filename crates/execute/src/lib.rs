@@ -1,15 +1,15 @@
 //! EXECUTE: the precompile of a native rollup (EIP-8079), for revm.
 //!
-//! A call carries the schema id and the SSZ stateless input of one block, or of a batch of blocks,
-//! as calldata. If the block is valid, the call returns the 43-byte result. Otherwise the call
-//! fails like any precompile: no return data, all its gas consumed, and the transaction continues.
-//! There is no third outcome: no calldata can abort the surrounding EVM.
+//! The calldata of a call is the schema id and the SSZ stateless input of one block, or of a batch
+//! of blocks. If the block is valid, the call returns the 43-byte result. Otherwise the call fails
+//! like any precompile: no return data, all its gas consumed, and the transaction continues. No
+//! calldata can abort the EVM that executes the call.
 //!
-//! This crate owns everything that EXECUTE requires beyond validity: its price ([`Pricing`]) and
-//! the order of payment (gas before work), the contents of L2 blocks ([`Rules`]), and its calling
-//! convention ([`Dialect`]; the one above is [`ExecutionSpecs`]). The `stateless` crate owns
-//! validity, and the `variants` crate has other prices and conventions, and a market for EXECUTE
-//! gas.
+//! This crate implements everything that EXECUTE requires beyond block validity: its price
+//! ([`Pricing`]) and the order of payment (gas before work), the restrictions on L2 blocks
+//! ([`Rules`]), and the calling convention ([`Dialect`]; the one above is [`ExecutionSpecs`]).
+//! Block validity is in the `stateless` crate. The `variants` crate contains other gas schedules
+//! and dialects, and a market for EXECUTE gas.
 //!
 //! ```
 //! use enshrine_execute::Execute;
@@ -52,8 +52,7 @@ pub use run::{Execute, Networks, TrustedContext};
 
 use alloy_primitives::{Address, address};
 
-// The internal error that a dialect may report, and the types by which a schedule prices work
-// during execution and a block counts the gas of its calls.
+// These types appear in public signatures of this crate.
 pub use stateless::{BlockTally, InternalError, UnderpricedWork, WorkGas};
 
 /// Address of EXECUTE.

@@ -1,4 +1,4 @@
-//! Outcome of a call, before its dialect makes an answer of it.
+//! Outcome of a call, which its dialect converts to return data and a charge.
 
 use crate::{ExecuteError, WorkGas};
 use alloc::vec::Vec;
@@ -13,7 +13,7 @@ pub struct Executed {
     pub result: StatelessResult,
     /// Gas that the call is charged.
     pub gas: u64,
-    /// Gas that the call had to hold: the reserve, and the gas owed for underpriced work.
+    /// Minimum gas of the call: the reserve plus the gas due for underpriced work.
     pub reserve: u64,
     /// Price of all underpriced work of the blocks, in gas. The gas that they used covers a part of
     /// it.
@@ -41,13 +41,13 @@ impl Executed {
     }
 }
 
-/// A refused call, and the gas that pays for the work done on it.
+/// A failed call, with the gas that pays for the work that was done on it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Refused {
     /// Reason of the refusal.
     #[source]
     pub reason: ExecuteError,
-    /// Gas that the call was shown to hold, which pays for the work done on the call.
+    /// Gas that the call is known to have, which pays for the work that was done so far.
     pub held: u64,
 }

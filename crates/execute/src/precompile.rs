@@ -16,7 +16,7 @@ impl Execute {
     }
 
     /// Adds EXECUTE to the precompiles of an EVM, with `answer` as the handler of its calls, for a
-    /// chain that sells calls on its own terms.
+    /// chain with its own way to charge for calls.
     pub fn install_with<A>(self: &Arc<Self>, precompiles: &mut PrecompilesMap, answer: A)
     where
         A: Fn(&Self, &dyn Dialect, &mut PrecompileInput<'_>) -> Result<Answer, ExecuteError>
@@ -46,9 +46,9 @@ impl Execute {
     }
 }
 
-/// Converts the outcome of a call into the output of a precompile. A fault of the input halts only
-/// that call. An internal fault says nothing about the input, so it stops the EVM: a node that
-/// cannot verify must not decide.
+/// Converts the outcome of a call into the output of a precompile. An invalid input halts only that
+/// call. An internal error is not a verdict on the input, so it is fatal for the EVM: a node that
+/// cannot verify must neither accept nor reject.
 fn output(outcome: Result<Answer, ExecuteError>, reservoir: u64) -> PrecompileResult {
     Ok(match outcome {
         Ok(Answer { gas, output }) => PrecompileOutput::new(gas, output, reservoir),

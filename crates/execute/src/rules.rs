@@ -1,4 +1,4 @@
-//! Contents of blocks that EXECUTE verifies.
+//! Restrictions on the blocks that EXECUTE accepts.
 
 use stateless::Transaction;
 use wire::NewPayloadRequest;
@@ -6,7 +6,7 @@ use wire::NewPayloadRequest;
 /// Policy for blocks with execution requests (EIP-7685).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RequestPolicy {
-    /// Requests are verified with the block and then ignored.
+    /// Requests are verified with the block and have no other effect.
     ///
     /// Since Prague, any user can cause a request by calling a predeploy, so any user can halt an
     /// L2 that refuses requests.
@@ -74,7 +74,7 @@ impl Rules {
     ) -> Result<(), RuleViolation> {
         let Self::L2 { requests } = self else { return Ok(()) };
         let payload = &request.payload;
-        // A nonzero excess is refused too: even without any blob it would change BLOBBASEFEE on the
+        // A nonzero excess is rejected too: even without blobs, it would change BLOBBASEFEE on the
         // L2.
         for (field, got) in
             [("blob_gas_used", payload.blob_gas_used), ("excess_blob_gas", payload.excess_blob_gas)]

@@ -26,8 +26,9 @@ pub struct Execute {
     /// `true` if a call may contain a batch of blocks, under the batch schema ids of the accepted
     /// forks.
     pub batches: bool,
-    /// Code that is allowed at the system addresses of the pre-state. Any value except the
-    /// canonical code is for tests only: it allows work that no gas pays for.
+    /// Code that is allowed at the system addresses of the pre-state. Any value other than the
+    /// canonical code is for tests only: system calls are not paid for, so other code could do work
+    /// for free.
     pub system_code: SystemCode,
     /// Source of the chain rules for the chain id of an input.
     pub networks: Networks,
@@ -83,7 +84,7 @@ pub enum Networks {
     Only(Arc<ChainSpec>),
 }
 
-/// What a node knows about a block that it has built itself. The precompile has no such knowledge.
+/// Trusted data about a block that the node has built itself. Never used by the precompile.
 #[derive(Debug, Clone, Copy)]
 pub struct TrustedContext<'c> {
     /// Overrides of the EVM on the block's chain.
@@ -115,7 +116,7 @@ impl Execute {
         self.run_as(&ExecutionSpecs, calldata, gas, enter).map_err(|refused| refused.reason)
     }
 
-    /// Runs a call with what the node knows about a block that it has built.
+    /// Runs a call with trusted data about a block that the node has built.
     pub fn run_under(
         &self,
         calldata: &[u8],
@@ -180,13 +181,13 @@ impl Execute {
         context: TrustedContext<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, Refused> {
-        // A library may panic on an input. A single bad block must not stop a node, nor make it
-        // disagree with other nodes about anything but that block.
+        // A dependency may panic on an input. A single bad block must not stop the node, nor split
+        // it from other nodes over anything but that block.
         let run = || self.run_unguarded(dialect, call, &mut budget, context, enter);
         guarded(run).map_err(|reason| Refused { reason, held: budget.held() })
     }
 
-    /// Runs a call. No step is taken before the call is known to hold the gas for it.
+    /// Runs a call. Each step is paid for before it is done.
     fn run_unguarded(
         &self,
         dialect: &dyn Dialect,
@@ -195,14 +196,15 @@ impl Execute {
         context: TrustedContext<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, ExecuteError> {
-        // The price per byte pays for finding the parts.
+        // The price per byte pays for locating the parts of the input.
         budget.hold(self.gas.bytes(call.calldata.len() as u64))?;
-        // Bytes that the call only refers to are paid for before they are fetched.
+        // Bytes that the call passes by reference, such as blobs, are paid for before they are
+        // fetched.
         let length = dialect.bytes(&call)?;
         budget.hold(self.gas.bytes(length as u64))?;
         let input = dialect.input(&call)?;
         let input = Input::decode(&input)?;
-        // Without batches, their schema ids are refused like any unknown one.
+        // If batches are disabled, their schema ids are rejected like unknown ones.
         if input.is_batch() && !self.batches {
             return Err(ExecuteError::Schema(input.schema()));
         }
@@ -219,7 +221,8 @@ impl Execute {
         let reserve = self.gas.reserve(&declared);
         budget.hold(reserve)?;
         let blocks = batch::blocks(&input)?;
-        // The rules need no state, so a block that breaks them costs no execution.
+        // The rules do not depend on the state, so a block that violates them is rejected before it
+        // is executed.
         for (index, (request, transactions)) in blocks.iter().enumerate() {
             let checked = self.rules.check(request, transactions);
             checked.map_err(|broken| batch::in_block(&input, index, broken.into()))?;
@@ -244,8 +247,8 @@ impl Execute {
             self.threads > NonZeroUsize::MIN && batch::request_bytes(&input) > WORTH_A_THREAD;
         let (verified, request_root) =
             beside(shared, || input.request_root(), || blocks.verify(&spec, options, enter));
-        // Checked before the verdict: a block that the meter stopped has an internal error, which
-        // must not stop the EVM.
+        // Checked before the verdict: the meter stops a block with an internal error, which must
+        // not stop the EVM.
         if deferred.is_short() {
             return Err(budget.short_of(reserve.saturating_add(deferred.owed())));
         }
@@ -266,7 +269,7 @@ impl Execute {
     }
 
     /// Refuses an input whose schema id the [fork rule](Self::forks) does not accept. It reads only
-    /// timestamps, so it costs nothing beyond decoding.
+    /// timestamps, which decoding has already paid for.
     fn check_fork(&self, input: &Input<'_>) -> Result<(), ExecuteError> {
         let is_public =
             matches!(self.networks, Networks::ById) && ChainSpec::known(input.chain_id()).is_some();
@@ -287,8 +290,8 @@ impl Execute {
     }
 }
 
-/// Runs a call and turns a panic of a library into its failure. Without the standard library a
-/// panic ends the program, which then has no verdict.
+/// Runs a call and converts a panic into a failure of the call. Without the standard library, a
+/// panic aborts the program.
 fn guarded<T>(run: impl FnOnce() -> Result<T, ExecuteError>) -> Result<T, ExecuteError> {
     #[cfg(feature = "std")]
     return std::panic::catch_unwind(core::panic::AssertUnwindSafe(run)).unwrap_or_else(|panic| {
@@ -320,7 +323,8 @@ impl CallBudget {
         if self.gas < reserve {
             return Err(self.short_of(reserve));
         }
-        // Updated only on success: the gas held before a failing step has paid for the work so far.
+        // Updated only on success, since the previous amount has paid for the work up to the
+        // failing step.
         self.held = reserve;
         Ok(())
     }

@@ -1,8 +1,7 @@
 //! The input of a call: one block, or a batch of blocks.
 //!
-//! In every dialect, a batch is called, answered, charged and refused like a single input: the call
-//! succeeds if it would succeed for each block, and the result contains the root of the list of
-//! requests.
+//! All dialects treat a batch like a single input: the call succeeds if it would succeed for each
+//! block alone, and the result contains the hash tree root of the list of requests.
 
 use crate::{DeclaredGas, ExecuteError};
 use alloc::boxed::Box;
@@ -48,8 +47,7 @@ pub(crate) fn declared(input: &Input<'_>, bytes: usize) -> DeclaredGas {
     let mut declared = DeclaredGas {
         calldata: bytes as u64,
         request_bytes: request_bytes(input) as u64,
-        // Included from the start, so that the reserve covers it however little the blocks
-        // declare.
+        // Included first, so that the reserve covers it even if the blocks declare no gas.
         gas_limit: own_gas(input),
         ..match input {
             Input::Block(input) => DeclaredGas::of_witness(&input.witness),
@@ -58,14 +56,15 @@ pub(crate) fn declared(input: &Input<'_>, bytes: usize) -> DeclaredGas {
     };
     for request in input.requests() {
         declared.transactions += request.payload.transactions.len() as u64;
-        // Saturating: each block may declare the largest limit, and a sum that wraps would be
-        // cheap.
+        // Saturating: each block can declare the maximum gas limit, and a wrapped sum would make
+        // the call cheap.
         declared.gas_limit = declared.gas_limit.saturating_add(request.payload.gas_limit);
     }
     declared
 }
 
-/// Adds the gas limits of the transactions of an input, which are decoded one by one and not kept.
+/// Adds the gas limits of the transactions of an input, which are decoded one at a time and
+/// dropped.
 pub(crate) fn with_gas_limits(
     input: &Input<'_>,
     declared: DeclaredGas,
@@ -74,7 +73,7 @@ pub(crate) fn with_gas_limits(
     for (index, request) in input.requests().iter().enumerate() {
         let sum = declared_gas(request, input.fork())
             .map_err(|reason| in_block(input, index, reason.into()))?;
-        // No block can use more than its own limit, even if its transactions declare more.
+        // A block never uses more than its own gas limit, even if its transactions declare more.
         transaction_gas = transaction_gas.saturating_add(sum.min(request.payload.gas_limit));
     }
     Ok(DeclaredGas { transaction_gas, ..declared })

@@ -1,9 +1,9 @@
-//! Dialects of EXECUTE: address, calldata and answer.
+//! Dialects of EXECUTE: address, calldata and return data.
 //!
 //! A dialect is a type that implements [`Dialect`]: [`ExecutionSpecs`] is the default one, the
-//! `variants` crate has others. It defines address, calldata, answer and the form of a refusal. It
-//! defines neither validity nor the order of gas and work, which
-//! [`Execute::run_as`](crate::Execute::run_as) does for all dialects.
+//! `variants` crate has others. It defines the address, the format of calldata and return data, and
+//! how a call fails. Block validity and the order in which gas is charged and work is done are the
+//! same in all dialects, see [`Execute::run_as`](crate::Execute::run_as).
 
 pub(crate) mod batch;
 mod execution_specs;
@@ -69,17 +69,17 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError>;
 
     /// Returns the overrides of the EVM for the call's blocks; by default the EVM is that of their
-    /// fork. The gas of the blocks has to pay for everything that the overrides add. At this point
-    /// nothing has been paid for, and the call may be in another dialect: only [`Self::input`]
-    /// checks that.
+    /// fork. The gas of the blocks must pay for everything that the overrides add. This is called
+    /// before anything is paid for, and possibly for a call in another dialect: only
+    /// [`Self::input`] checks that.
     fn evm(&self, _: &PrecompileCall<'_>) -> Box<dyn EvmOverrides> {
         Box::new(())
     }
 
     /// Returns the answer and the charge of a call, given its outcome.
     ///
-    /// This is not called if the call could not pay or if there was an internal fault: both end the
-    /// call in every dialect.
+    /// Not called if the gas of the call was insufficient or if there was an internal error: in
+    /// these cases, the call fails in every dialect.
     ///
     /// # Errors
     ///

@@ -4,17 +4,18 @@
 use super::{DeclaredGas, Pricing, work};
 use stateless::UnderpricedWork;
 
-/// Reserves a bound and charges the actual use. Hashing is priced by item, and moving bytes by
+/// Reserves an upper bound and charges the gas used. Hashing is priced per item, and copying per
 /// byte.
 ///
 /// A trie node of half a kilobyte takes little more work than a node of one byte, so a price per
-/// byte that covers the small node is many times too high for the large one. The number of items
-/// follows from the offsets of the encoding alone, so it can be charged before anything is hashed.
+/// byte that covers the small node would be many times too high for the large one. The number of
+/// items follows from the SSZ offsets alone, so it can be charged before anything is hashed.
 ///
 /// The input costs `base + request · request_byte + rest · witness_byte + items · item`. The rest
 /// of the calldata is the witness and the framing of the dialect, plus the bytes by which its nodes
-/// grow as RLP; items are nodes, codes, headers and transactions. The call must hold this and
-/// `min(gas limit, Σ gas limits of the transactions)`; a success is charged this and the gas used.
+/// grow as RLP; items are nodes, codes, headers and transactions. The call must provide this plus
+/// `min(gas limit, Σ gas limits of the transactions)`; a successful call is charged this plus the
+/// gas used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Items {
     /// Gas of every call.
@@ -35,7 +36,8 @@ impl Items {
 }
 
 impl Pricing for Items {
-    /// The cheaper of both prices for all bytes: reading offsets is less work than either pays for.
+    /// The lower of the two prices for all bytes, since reading offsets is less work than either
+    /// price covers.
     fn bytes(&self, calldata: u64) -> u64 {
         let per_byte = self.request_byte.min(self.witness_byte);
         self.base.saturating_add(calldata.saturating_mul(per_byte))
@@ -59,7 +61,7 @@ impl Pricing for Items {
         self.input(declared).saturating_add(gas_used)
     }
 
-    /// A node at one more position costs as much as carrying it once more.
+    /// A node at an additional position costs as much as a second copy of it in the witness.
     fn underpriced_work(&self, work: &UnderpricedWork) -> u64 {
         work::price(work, |bytes| self.item.saturating_add(self.witness_byte.saturating_mul(bytes)))
     }

@@ -83,12 +83,12 @@ impl DeclaredGas {
     }
 }
 
-/// A gas schedule: the price of a call, in gas.
+/// Gas schedule of EXECUTE.
 ///
-/// A call has to hold [`bytes`](Self::bytes) before its calldata is read, [`input`](Self::input)
-/// before its transactions are decoded, and [`reserve`](Self::reserve) before anything is hashed or
-/// executed. A success is charged [`charge`](Self::charge), which never exceeds the reserve. No
-/// method may panic, for any declared amounts.
+/// The gas of a call must be at least [`bytes`](Self::bytes) before its calldata is read,
+/// [`input`](Self::input) before its transactions are decoded, and [`reserve`](Self::reserve)
+/// before anything is hashed or executed. A successful call is charged [`charge`](Self::charge),
+/// which never exceeds the reserve. No method may panic, whatever amounts are declared.
 pub trait Pricing: fmt::Debug + Send + Sync {
     /// Price of locating the parts of this much calldata.
     fn bytes(&self, calldata: u64) -> u64;
@@ -106,9 +106,9 @@ pub trait Pricing: fmt::Debug + Send + Sync {
     /// than its [bound](DeclaredGas::gas_bound).
     fn charge(&self, declared: &DeclaredGas, gas_used: u64) -> u64;
 
-    /// Price of work that neither the gas of the block nor its bytes pay for. It is unknown in
-    /// advance, so it is not part of the reserve: a call continues as long as it holds enough for
-    /// this too. More gas of a precompile must not cost less.
+    /// Price of work that neither the gas of the block nor its bytes pay for. The amount is unknown
+    /// in advance, so it is not part of the reserve: a call continues as long as its gas also
+    /// covers this. The price must not decrease with the gas of a precompile.
     fn underpriced_work(&self, work: &UnderpricedWork) -> u64 {
         let _ = work;
         0

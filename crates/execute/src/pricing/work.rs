@@ -1,10 +1,10 @@
 //! Price of work that neither the gas of a block nor its bytes pay for.
 //!
-//! A unit of L1 gas buys three nanoseconds. Most instructions of the EVM take less for their gas,
-//! some take several times as much; a block of only the latter would take that many times the time
-//! that EXECUTE charges. So work that costs more than twice its price is charged again within
-//! EXECUTE, in proportion. The L2 itself charges what Ethereum charges, and a verifier outside
-//! EXECUTE charges nothing.
+//! A unit of L1 gas pays for three nanoseconds. Most EVM instructions take less time than their gas
+//! pays for, but some take several times as much, and a block of only these would take several
+//! times as long as EXECUTE charges for. Work that takes more than twice the time its gas pays for
+//! is therefore charged again within EXECUTE, in proportion. Gas on the L2 is the same as on
+//! Ethereum, and a verifier outside EXECUTE charges nothing.
 
 use crate::EXECUTE_ADDRESS;
 use alloy_primitives::{Address, address};
@@ -64,8 +64,8 @@ pub fn price(work: &UnderpricedWork, carried: impl FnOnce(u64) -> u64) -> u64 {
 
 /// Returns the charge for a precompile beyond its gas. Other precompiles are never reported.
 ///
-/// EXECUTE on the L2 takes the time that its gas pays for, and has a covered part of its own. So
-/// its gas covers nothing here: what it would cover is charged.
+/// EXECUTE on the L2 takes the time that its gas pays for and has its own covered part, so its gas
+/// must not cover other work: the amount that it would cover is charged.
 fn precompile(address: &Address, gas: u64) -> u64 {
     if *address == EXECUTE_ADDRESS {
         return covered(gas);
@@ -88,7 +88,7 @@ const fn init_code(bytes: u64, is_hashed: bool) -> u64 {
     if is_hashed { searched.saturating_add(keccak(bytes)) } else { searched }
 }
 
-/// Returns the part of all charges that the gas of a block covers: the other work of a block takes
+/// Returns the part of all charges that the gas of a block covers. The other work of a block takes
 /// less time than its gas pays for, so a block with little underpriced work is not charged for it.
 pub const fn covered(gas: u64) -> u64 {
     // A quarter, measured on real blocks: they have too little underpriced work to be charged for
