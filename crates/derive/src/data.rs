@@ -8,10 +8,11 @@ use contracts::code_reference::CodeReference;
 
 /// Source of the data to which L1 blocks refer: calls inside transactions, blobs, and kept codes.
 /// All methods return `None` for data that has not been fetched, so that
-/// [`derive()`](crate::derive) reports them as a [`Need`]. It never waits: who fetches data, and
-/// from where, is for the caller.
+/// [`derive()`](crate::derive) reports them as a [`Need`]. Implementations must not block; the
+/// caller fetches missing data.
 ///
-/// The data is not trusted: an input counts only if it contains the blocks that L1 has logged.
+/// The data is not trusted: an input is used only if it contains the blocks that the rollup has
+/// logged.
 pub trait DataAvailability {
     /// Returns the calldata of each call of the rollup in a transaction to another contract, in
     /// order.

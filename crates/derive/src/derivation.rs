@@ -1,10 +1,8 @@
 //! Derivation of the L2's inputs from L1 blocks.
 //!
-//! [`derive()`] is a pure function of an L1 block, the logs that its header commits to, and data
-//! that was fetched before. It reads no clock and sends no requests. If data is missing, it returns
-//! which ([`Need`]); the reader fetches them and derives the block again. So a history of L1 gives
-//! the same inputs however it was read: at once or block by block, with or without reorgs in
-//! between, before or after a restart.
+//! [`derive()`] is a pure function of an L1 block, its verified logs, and data that was fetched
+//! before. It reads no clock and sends no requests. If some data is missing, it returns a [`Need`];
+//! the caller fetches the data and derives the block again.
 
 use crate::{
     Advanced, DataAvailability, Events, ForcedEntry, L1Header, L1Transaction, Need, SentMessage,
@@ -49,9 +47,9 @@ pub struct DataMissing {
 }
 
 /// Derives an L1 block from its transactions with logs of the rollup's contracts, in their order.
-/// If all L2 blocks of a transaction are `known`, for instance from the unsafe feed, neither blobs
-/// are needed, which consensus clients store only for some weeks, nor the calls inside a
-/// transaction to another contract, which not every L1 node can trace.
+/// If all L2 blocks of a transaction are `known`, for example from the unsafe feed, its inputs are
+/// not needed. This avoids requests for blobs, which consensus clients drop after some weeks, and
+/// for traces of internal calls, which not every L1 node supports.
 ///
 /// # Errors
 ///
@@ -185,8 +183,7 @@ fn inputs(
         Some(around) => joined(given, &ExecuteTail::of(Arc::clone(around))),
         None => given,
     };
-    // The inputs may include those of failed calls, whose blocks were not added; `matched` skips
-    // them.
+    // May include inputs of failed calls, which `matched` skips.
     let hashes = &transaction.blob_hashes;
     if hashes.is_empty() {
         return Ok(given);
@@ -286,8 +283,8 @@ pub fn hashes_in(bytes: &[u8]) -> Vec<B256> {
     decoded.map(hashes).unwrap_or_default()
 }
 
-/// Completes an input that ends where its witness would start with an empty witness: a node executes
-/// blocks on its own state. Any other input is returned unchanged.
+/// Completes an input that ends where its witness would start with an empty witness: a node
+/// executes blocks on its own state and does not need one. Any other input is returned unchanged.
 fn completed(input: Bytes) -> Bytes {
     with_empty_witness(&input).map_or(input, Bytes::from)
 }

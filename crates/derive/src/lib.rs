@@ -1,14 +1,13 @@
-//! Derivation of a rollup's L2 from L1.
+//! Derivation of an L2 from L1.
 //!
-//! [`derive()`] is a pure function of an L1 block, the logs that its header commits to, and a
-//! [`DataAvailability`] with data that was fetched before. If data is missing, it returns which
-//! ([`Need`]); the caller fetches them and derives the block again. So a history of L1 gives the
-//! same inputs and messages however it was read: at once or block by block, with or without reorgs
+//! [`derive()`] is a pure function of an L1 block, its verified logs, and a [`DataAvailability`]
+//! with data that was fetched before. If some data is missing, it returns a [`Need`]; the caller
+//! fetches the data and derives the block again. The derived inputs and messages therefore depend
+//! only on the L1 chain, not on how it was read: at once or block by block, with or without reorgs
 //! in between, before or after a restart.
 //!
-//! This crate owns what L1 blocks mean for the L2. It has no clock, no I/O and no threads: reading
-//! and verifying headers and logs, fetching data, and executing the inputs is up to the `rollup`
-//! crate.
+//! This crate has no clock, no I/O and no threads. The `rollup` crate reads and verifies headers
+//! and logs, fetches data, and executes the derived inputs.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -23,8 +23,8 @@ pub(super) fn inputs_within<E>(
     assemble: impl Fn(Bytes) -> Result<Option<Bytes>, E>,
 ) -> Result<Option<Vec<Bytes>>, E> {
     let mut candidates = Vec::new();
-    // Bounded, since a caller chooses the calldata, and each candidate may cost a request for
-    // codes.
+    // Bounded, because an attacker can choose the calldata, and each candidate may cause requests
+    // for codes.
     for candidate in byte_strings(data).take(MAX_CANDIDATES) {
         if let Some(input) = assemble(candidate)? {
             candidates.push((keccak256(&input), input));

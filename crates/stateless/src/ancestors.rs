@@ -27,8 +27,8 @@ impl Ancestors {
         let mut expected = parent_hash;
         let mut parent = None;
         let mut hashes = Vec::with_capacity(headers.len());
-        // From the parent backwards: a header is trusted only because a trusted child contains its
-        // hash.
+        // From the parent backwards, because a header is trusted only if its child is trusted and
+        // contains its hash.
         for (index, bytes) in headers.iter().enumerate().rev() {
             let got = keccak256(bytes);
             // The hash is compared before the header is decoded, so that only committed bytes are
@@ -61,7 +61,7 @@ impl Ancestors {
 
     /// Returns the hash of the ancestor with this number, if it is among the headers.
     pub fn hash_of(&self, number: u64) -> Option<B256> {
-        // Numbers come from headers that the caller may have invented, so all arithmetic is
+        // Block numbers come from headers that an attacker may have chosen, so all arithmetic is
         // checked.
         let back = usize::try_from(self.parent.number.checked_sub(number)?).ok()?;
         let index = self.hashes.len().checked_sub(1)?.checked_sub(back)?;

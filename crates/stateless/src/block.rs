@@ -96,8 +96,8 @@ impl RlpSize {
             })
             .sum();
         let withdrawals = withdrawals.iter().map(Encodable::length).sum();
-        // The length is computed without encoding, so that a block of 8 MiB is not copied.
-        // `list(0)` is the list of ommers.
+        // Computes the length without encoding, so that a block of 8 MiB is not copied. `list(0)`
+        // is the empty list of ommers.
         list(header + list(transactions) + list(0) + list(withdrawals))
     }
 

@@ -13,7 +13,7 @@ use wire::{
 /// # Errors
 ///
 /// [`DecodeError`] if the state refers to a missing code, or if its nodes have 4 GiB or more, which
-/// a file of half a gigabyte can declare.
+/// an input of half a gigabyte can declare.
 pub fn expand(state: &CompactState<'_>, codes: &NodeIndex) -> Result<ExpandedNodes, DecodeError> {
     expand_within(state, codes, Expansion::MAX_LEN)
 }

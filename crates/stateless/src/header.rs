@@ -1,7 +1,7 @@
 //! Rules for a header, given its parent and the fork.
 //!
-//! All arithmetic is checked or wide: the caller chooses the headers of a witness, and possibly
-//! also the hash that the parent is checked against.
+//! All arithmetic is checked or uses wider integers: an attacker chooses the headers of a witness,
+//! and may also choose the parent hash that they are checked against.
 
 use alloy_consensus::Header;
 use alloy_eips::{eip4844::DATA_GAS_PER_BLOB, eip7840::BlobParams};
@@ -44,15 +44,15 @@ pub fn validate_header(
             max: U256::from(max),
         })
     };
-    // An invented parent can have the largest number; the sums below must not overflow.
+    // A forged parent can have the maximum number, and the sums below must not overflow.
     within("parent number", parent.number, 0, u64::MAX - 1)?;
     equal("number", header.number, parent.number + 1)?;
     within("parent timestamp", parent.timestamp, 0, u64::MAX - 1)?;
     within("timestamp", header.timestamp, parent.timestamp + 1, u64::MAX)?;
     within("extra data length", header.extra_data.len() as u64, 0, MAX_EXTRA_DATA as u64)?;
 
-    // Strictly less than a 1,024th (EIP-1559). A tiny gas limit of the parent allows no change at
-    // all.
+    // Strictly less than 1/1024 (EIP-1559). No change is allowed if the gas limit of the parent is
+    // below 2,048.
     let slack = (parent.gas_limit / GAS_LIMIT_BOUND_DIVISOR).saturating_sub(1);
     let least = (parent.gas_limit - slack).max(MIN_GAS_LIMIT);
     within("gas limit", header.gas_limit, least, parent.gas_limit.saturating_add(slack))?;
@@ -78,7 +78,7 @@ pub fn validate_header(
 pub fn next_base_fee(parent: &Header) -> Result<u64, Invalid> {
     let base_fee = u128::from(parent.base_fee_per_gas.unwrap_or_default());
     let target = parent.gas_limit / ELASTICITY;
-    // Only an invented parent has a gas limit below 2, which must not cause a division by zero.
+    // Only a forged parent has a gas limit below 2. It must not cause a division by zero.
     if target == 0 {
         return Err(Invalid::HeaderRange {
             field: "parent gas limit",
@@ -87,7 +87,7 @@ pub fn next_base_fee(parent: &Header) -> Result<u64, Invalid> {
             max: U256::from(u64::MAX),
         });
     }
-    // 256 bits wide: base fee and gas of an invented parent have 64 bits each.
+    // 256 bits, because base fee and gas of a forged parent may each use all 64 bits.
     let change = |gas: u64| {
         let product = U256::from(base_fee) * U256::from(gas);
         let change = product / U256::from(target) / U256::from(BASE_FEE_CHANGE_DENOMINATOR);

@@ -39,8 +39,8 @@ impl From<BlockRefused> for BlockError {
 
 /// Blocks whose transactions are decoded, without any further checks.
 ///
-/// Decoding is separate from verification, so that a caller can inspect the transactions, their
-/// types and their maximum cost before any work is done for them.
+/// Decoding is separate from verification, so that a caller can check the transactions, their types
+/// and their maximum cost before it does any further work.
 #[derive(Debug)]
 pub struct UncheckedBlocks<'i, 'a> {
     pub(crate) fork: ProtocolFork,
@@ -96,7 +96,7 @@ impl<'i, 'a> UncheckedBlocks<'i, 'a> {
     }
 
     fn with_transactions(mut self) -> Result<Self, BlockRefused> {
-        // An empty input would be valid without proving anything.
+        // An empty batch would be accepted without proving anything.
         if self.requests.is_empty() {
             let reason = Invalid::from(DecodeError::Empty { what: "blocks" }).into();
             return Err(BlockRefused { block: 0, reason });

@@ -8,17 +8,17 @@
 //! [`verify_batch`] does the same for consecutive blocks with one witness: the witness is hashed
 //! and linked once, and each block is executed on the post-state of the previous one.
 //!
-//! The witness is advice. The verdict depends only on the payload and the chain: an incomplete
-//! witness makes the call fail, and no witness can make an invalid payload pass, because every byte
-//! that is used is found by a hash that the payload commits to.
+//! The witness is untrusted. An incomplete witness makes verification fail, but no witness can make
+//! an invalid payload pass, because every byte that is used is looked up by a hash that the payload
+//! commits to.
 //!
-//! This crate owns block validity. It owns neither formats (`wire`) nor the trie (`trie`), nor what
-//! a rollup or a gas schedule requires beyond validity (`execute`). It does no I/O, reads no clock
-//! and keeps no state between calls. Execution is in the `executor` crate, which also builds blocks
-//! on a full store; a chain imports blocks with [`process_block`].
+//! This crate implements block validity. Formats are in `wire`, the trie is in `trie`, and the
+//! additional rules of a rollup and its gas schedule are in `execute`. Transactions are executed by
+//! the `executor` crate, which also builds blocks on a full database; a chain imports blocks with
+//! [`process_block`]. This crate does no I/O, reads no clock and has no state between calls.
 //!
-//! The type of an error states who is at fault: [`Invalid`] is a verdict on the block, and
-//! [`BlockError::Internal`] is not.
+//! The type of an error tells an invalid block ([`Invalid`]) from a local failure
+//! ([`BlockError::Internal`]), which is not a verdict on the block.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 #![cfg_attr(not(test), no_std)]
@@ -52,7 +52,7 @@ pub use transactions::declared_gas;
 pub use verify::{Verdict, verify, verify_batch};
 pub use witness::{Witness, WitnessDb, WitnessState};
 
-// Types of the executor that verdicts and options contain.
+// Types that appear in verdicts and options.
 pub use executor::{
     BlockError, BlockTally, ChainSpec, Cryptography, EvmOverrides, HookState, InsufficientGas,
     InternalError, Invalid, OnceCell, SystemCode, Transaction, UnderpricedWork, WorkGas, WorkMeter,

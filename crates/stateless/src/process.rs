@@ -33,22 +33,22 @@ pub fn process_block<S: StateSource>(
 ) -> Result<(ExecutionOutcome, PostState), BlockError> {
     let header = block.header;
     enter(Stage::Execution);
-    // System calls get gas that no block pays for, so this option decides which code they may run.
+    // No transaction pays for the gas of system calls, so their code must be known; this option
+    // selects which is allowed.
     let mut state = BlockState::new(source, pre_state_root).with_system_code(options.system_code);
     if block.spec.is_amsterdam_active_at_timestamp(header.timestamp) {
         state = state.with_access_list();
     }
     let expected = header.gas_used;
-    // EXECUTE charges the claimed gas, so a block that uses more stops at the transaction that
-    // exceeds it.
+    // EXECUTE charges for the gas that the header claims, so a block that uses more is stopped at
+    // the transaction that exceeds the claim.
     let mut within_claim = |index, got| {
         (got <= expected).then_some(()).ok_or(Invalid::GasBeyondClaim { index, got, expected })
     };
     let executed = execute(&mut state, block, &mut within_claim)?;
 
     enter(Stage::Roots);
-    // Both roots need much hashing, so they are computed only after everything else has been
-    // checked.
+    // Both roots are expensive to compute, so everything else is checked first.
     check_executed(header, &executed)?;
     options.evm.check_outcome(header, &executed)?;
     // Number of receipts and logs below which computing the root takes less time than starting a
@@ -58,7 +58,7 @@ pub fn process_block<S: StateSource>(
     let shared = options.threads > NonZeroUsize::MIN && items > WORTH_A_THREAD;
     let (post, receipts) =
         beside(shared, || executed.receipts_root_and_bloom(), || state.into_post_state(sink));
-    // Compared in the same order for any number of threads.
+    // Compared in a fixed order, so that the error does not depend on the number of threads.
     let (receipts_root, bloom) = receipts();
     commitment("receipts root", header.receipts_root, receipts_root)?;
     if bloom != header.logs_bloom {

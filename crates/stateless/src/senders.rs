@@ -5,8 +5,8 @@ use alloy_primitives::Address;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use executor::{Cryptography, OnceCell, Transaction};
 
-/// Number of transactions that a thread claims at a time: a library may be faster per transaction
-/// in a batch. With larger batches, other threads would be idle at the end.
+/// Number of transactions that a thread claims at a time. Recovery libraries can be faster per
+/// signature in a batch; with larger batches, threads would be idle at the end of a block.
 const BATCH: usize = 32;
 
 /// Senders that several threads recover while one thread consumes them in order.

@@ -28,9 +28,9 @@ pub(crate) fn decode_transactions(
 
 /// Returns the sum of the gas limits of a block's transactions, saturating.
 ///
-/// Decoded transactions are dropped one by one, and decoding stops at the first one that no block
-/// with this gas limit can contain. The caller therefore needs to have been paid only for
-/// reading the input: a decoded transaction takes many times the memory of its bytes.
+/// A decoded transaction needs many times the memory of its encoding, so each is dropped before the
+/// next one is decoded, and decoding stops at the first one that does not fit into a block with
+/// this gas limit. The caller therefore only needs to have been paid for reading the input.
 pub fn declared_gas(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Result<u64, Invalid> {
     let mut check = TransactionCheck::new(request.payload.gas_limit, fork);
     transactions(request).try_for_each(|transaction| check.add(&transaction?))?;
@@ -47,8 +47,7 @@ pub(crate) fn check_versioned_hashes(
         .iter()
         .flat_map(|transaction| transaction.blob_versioned_hashes().unwrap_or_default())
         .copied();
-    // Both sequences are walked to the end of the longer one, so that neither can have surplus
-    // hashes.
+    // Iterates to the end of the longer sequence, so that neither can have extra hashes.
     for index in 0.. {
         let (got, expected) = (claimed.next(), actual.next());
         if got != expected {

@@ -84,8 +84,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                         |reason| BlockRefused { block: 0, reason: Invalid::from(reason).into() },
                     )?;
                 enter(Stage::Senders);
-                // With a single thread there is no help during execution, so all senders are
-                // recovered in one stage.
+                // With a single thread, all senders are recovered in one stage before execution.
                 if options.threads == NonZeroUsize::MIN {
                     work.senders.work(usize::MAX);
                 }
@@ -103,7 +102,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                     let environment = Environment { header: &header, ommers, withdrawals, spec };
                     let sender =
                         |index| work.senders.get(first + index).ok_or(Invalid::Signature { index });
-                    // No block reads the nodes of the last one, so they are not kept.
+                    // No later block reads the nodes of the last block, so they are not stored.
                     let is_followed = index + 1 < self.len();
                     let mut nodes = Vec::new();
                     let keep = |(hash, node): NewNode<'_>| {
@@ -127,7 +126,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                     .map_err(|reason| BlockRefused { block: index, reason })?;
                     let (chain_id, block_hash) = (self.chain_id, payload.block_hash);
                     if is_followed {
-                        // Only now is the block proven, so that the next one may use its nodes and
+                        // The block is valid at this point, so the next one may use its nodes and
                         // codes.
                         witness.advance(header.clone(), block_hash, nodes, post.codes);
                     }
@@ -209,14 +208,14 @@ impl<'a> UncheckedBlocks<'_, 'a> {
         };
         validate_header(&header, parent, fork, spec)?;
         check_versioned_hashes(request, transactions)?;
-        // Checked before any signature is recovered: the gas limit must pay for that work.
+        // Checked before any signature is recovered, because the gas limit must pay for that work.
         check_transactions(transactions, payload.gas_limit, fork)?;
         Ok(header)
     }
 }
 
-/// Work that several threads share. Each kind is claimed in pieces, so that neither the number of
-/// threads nor the time at which they start matters.
+/// Work that is shared between threads. Threads claim it in pieces, so the result does not depend
+/// on how many threads there are or when they start.
 struct SharedWork<'t> {
     nodes: HashedList<'t>,
     codes: AnalysedCodes<'t>,

@@ -89,8 +89,8 @@ impl<'a> HashedList<'a> {
     }
 }
 
-/// Codes that several threads hash and analyse. It is not known in advance which codes will run, so
-/// the main thread analyses those that it needs, and helpers may analyse them earlier.
+/// Codes that several threads hash and analyse. Which codes will run is not known in advance, so
+/// the main thread analyses codes on demand, and helper threads analyse them ahead of time.
 #[derive(Debug)]
 pub(crate) struct AnalysedCodes<'a> {
     cryptography: &'a dyn Cryptography,
@@ -155,8 +155,8 @@ pub struct WitnessDb<'w, 'a> {
 }
 
 /// Nodes and codes that blocks have written, which later blocks may use without the witness. The
-/// maps have random keys, because the author of the blocks can choose some bits of the hashes by
-/// trial.
+/// maps are keyed randomly, because an attacker can choose some bits of the hashes by trial to
+/// cause collisions.
 #[derive(Debug, Default)]
 struct Written {
     nodes: BTreeMap<B256, Box<[u8]>>,
@@ -165,8 +165,8 @@ struct Written {
 
 impl<'w, 'a> WitnessDb<'w, 'a> {
     /// Links a witness: hashes the items that are not hashed yet, expands compact nodes, and
-    /// indexes everything. The meter is informed of each node that is loaded at more than one
-    /// position, by more than one block, or by a block after the one that has written it.
+    /// indexes everything. The meter is notified of each node that is loaded at more than one
+    /// position, by more than one block, or by a later block than the one that has written it.
     pub(crate) fn new(
         nodes: &HashedList<'a>,
         compact: Option<&CompactState<'a>>,
@@ -174,8 +174,8 @@ impl<'w, 'a> WitnessDb<'w, 'a> {
         ancestors: Ancestors,
         meter: Option<Arc<dyn WorkMeter>>,
     ) -> Result<Self, DecodeError> {
-        // Codes first: the compact state refers to them by position, and its leaves contain their
-        // hashes.
+        // Codes are indexed first, because the compact state refers to them by position and its
+        // leaves contain their hashes.
         let code_index = NodeIndex::new(codes.hashed.digests());
         let expanded = compact.map(|state| expand(state, &code_index)).transpose()?;
         let digests = match &expanded {
