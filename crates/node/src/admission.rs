@@ -116,7 +116,8 @@ fn check_shape(
             return Err(Rejected::Blobs("a blob transaction needs a blob".to_owned()));
         }
         let Some(sidecar) = &new.sidecar else {
-            // An unsigned transaction replays one of another chain, where its blobs are.
+            // An unsigned blob transaction is a replay from another chain, so its blobs are not
+            // here.
             return match new.recovered.signed {
                 true => Err(Rejected::Blobs("the blobs are missing".to_owned())),
                 false => Ok(()),
@@ -149,7 +150,7 @@ fn check_fees(
 /// Checks the sender's nonce and, unless it `may_owe`, its balance, and that the next block can
 /// sell the requested allowance of EXECUTE gas.
 ///
-/// May block on a disk or on another node that provides the sender's account.
+/// May block on disk I/O or on a request to another node for the sender's account.
 pub(crate) fn check_sender(
     new: &PoolTransaction,
     state: &State,
@@ -180,9 +181,9 @@ pub(crate) fn check_sender(
     Ok(AdmissionContext { nonce, balance, is_delegated, ..AdmissionContext::default() })
 }
 
-/// Returns the accounts whose authorizations (EIP-7702) in a transaction can still apply: they are
-/// for this chain, and their nonce is not used. Anyone can include stale authorizations of another
-/// account.
+/// Returns the authorities of a transaction's EIP-7702 authorizations that can still be applied,
+/// i.e. that are for this chain and have an unused nonce. Others are ignored, because anyone can
+/// include stale authorizations of another account.
 pub(crate) fn authorities(
     new: &PoolTransaction,
     state: &State,

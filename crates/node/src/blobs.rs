@@ -1,4 +1,4 @@
-//! Index of the blobs that a node holds, by versioned hash.
+//! Index of the blobs in memory, by versioned hash.
 
 use crate::Sidecar;
 use alloy_primitives::{B256, Bytes, map::B256Map};
@@ -11,8 +11,8 @@ use variants::BlobSource;
 
 /// Blobs of transactions in pool and chain, by their versioned hashes.
 ///
-/// The index holds weak references. A blob stays available as long as its sidecar is in memory: in
-/// the pool until its transaction leaves, and in the node as long as it has the block.
+/// The index stores weak references, so a blob is available as long as its sidecar is in memory:
+/// while its transaction is in the pool, and while the node stores the block that includes it.
 #[derive(Default)]
 pub struct BlobStore {
     known: RwLock<Known>,
@@ -21,7 +21,7 @@ pub struct BlobStore {
 #[derive(Default)]
 struct Known {
     by_hash: B256Map<Vec<Place>>,
-    /// Number of hashes at which the entries of dropped sidecars are removed next.
+    /// Number of hashes at which entries of dropped sidecars are removed again.
     sweep_at: usize,
 }
 

@@ -14,8 +14,8 @@ pub enum TimeOfDay {
     /// The operating system.
     #[default]
     System,
-    /// Unix time in seconds, set by the test that shares the value, so that the result does not
-    /// depend on the speed of the test.
+    /// Unix time in seconds, set by the test that shares the value, so that results do not depend
+    /// on how fast the test runs.
     Manual(Arc<AtomicU64>),
 }
 
@@ -49,7 +49,7 @@ pub struct Clock {
     next: Option<u64>,
     /// Time set since the last block; the fixed interval counts from it.
     set: Option<u64>,
-    /// `true` if timestamps may be equal to or earlier than the parent's.
+    /// `true` if timestamps need not be later than the parent's.
     loose: bool,
 }
 

@@ -147,7 +147,7 @@ impl Command for SetCoinbase {
     }
 }
 
-/// Opens the pool for transactions from outside, or closes it for a reason.
+/// Opens the pool for external transactions, or closes it because of a backlog.
 #[derive(Debug, Clone, Copy)]
 pub struct SetClosed(pub Option<Backlog>);
 
@@ -196,8 +196,9 @@ impl Command for SetForkchoice {
 }
 
 /// Makes a known block the head and removes the transactions of the new canonical blocks from the
-/// pool. Returns the transactions of the replaced blocks in their order. They are not re-added to
-/// the pool, which would reject those that depend on earlier ones, such as a deposit.
+/// pool. Returns the transactions of the replaced blocks in their order. They are not added to the
+/// pool again, because it would reject those that depend on replaced blocks, such as a transaction
+/// that spends a deposit.
 #[derive(Debug, Clone, Copy)]
 pub struct SetHead(pub B256);
 

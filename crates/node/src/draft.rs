@@ -42,7 +42,7 @@ pub(crate) struct Draft {
     withdrawals: Vec<Withdrawal>,
     pub(crate) first: Vec<RecoveredTransaction>,
     pub(crate) offered: Vec<Arc<PoolTransaction>>,
-    /// Senders of the transactions at the end of `offered` who are set back.
+    /// Deprioritized senders, whose transactions are at the end of `offered`.
     set_back: AddressSet,
     pub(crate) budget: Arc<dyn BudgetPolicy>,
     request: BudgetRequest,
@@ -83,7 +83,8 @@ impl NodeState {
                 let mut ready = self.pool.ready(base_fee, settings.order, |sender| {
                     let own = request.transactions.iter().filter(|first| first.sender == sender);
                     let behind = own.map(|first| first.transaction.nonce().saturating_add(1)).max();
-                    // No transaction has the maximum nonce (EIP-2681), so none is executable.
+                    // No valid transaction has the maximum nonce (EIP-2681), so none of this sender
+                    // is executable.
                     let next = state.nonce(sender).unwrap_or_else(|error| {
                         failed.get_or_insert(error);
                         u64::MAX

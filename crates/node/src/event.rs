@@ -37,7 +37,7 @@ impl Event {
                 if newer { (&mut new, &mut added) } else { (&mut old, &mut removed) };
             let next = parent(end);
             passed.push(Arc::clone(end));
-            // Chains without a common block: the rest of the other chain is left out.
+            // The chains have no common block, so the rest of the other chain is omitted.
             let Some(next) = next else { break };
             *end = next;
         }

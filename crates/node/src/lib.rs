@@ -1,12 +1,12 @@
-//! A running chain: pool, block production, clock, events.
+//! A node without networking: transaction pool, block production, clock and events.
 //!
-//! [`Node`] is the handle that servers share. An L1 devnet and an L2 node have the same [`Node`]
-//! with other settings. It has one writer at a time. Readers obtain a [`chain::State`] or a block
-//! and continue without a lock, so they do not wait while a block is executed.
+//! [`Node`] is the handle that servers share. An L1 devnet and an L2 node use the same [`Node`]
+//! with different settings. Writers are serialized. Readers take a [`chain::State`] or a block and
+//! release the lock, so they do not wait while a block is executed.
 //!
-//! This crate owns the pool and its order, the triggers and timestamps of blocks, commands that
-//! change the state, and events. It does not own execution and state (`chain`), JSON-RPC (`rpc`),
-//! or the methods, keys and flags of a devnet (`devnet`).
+//! This crate contains the pool and its ordering, the triggers and timestamps of blocks, commands
+//! that change the state, and events. Execution and state are in `chain`, JSON-RPC is in `rpc`, and
+//! the methods, keys and flags of a devnet are in `devnet`.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

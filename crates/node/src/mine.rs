@@ -21,7 +21,7 @@ use wire::ProtocolFork;
 /// Delay before building is retried after a failure, if no block is due earlier.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// A block that is built, verified if the settings ask for it, and not yet part of the chain.
+/// A block that is built, and verified if verification is enabled, but not yet part of the chain.
 #[derive(Debug, Clone)]
 pub struct SealedBlock {
     /// The block. It has a witness if it was verified, or if inputs of EXECUTE are bounded.
@@ -30,7 +30,7 @@ pub struct SealedBlock {
     pub cost: Option<InputCost>,
     /// Transactions that were offered but not included, with the reasons.
     pub rejected: Vec<(B256, Rejection)>,
-    /// Senders of transactions that were executed and not included.
+    /// Senders of transactions that were executed but not included.
     in_vain: AddressSet,
     begun: Instant,
 }
@@ -48,8 +48,8 @@ pub struct InputCost {
 }
 
 impl NodeState {
-    /// Drops transactions that no block can include, and sets back the senders of those that the
-    /// builder executed in vain.
+    /// Drops transactions that no block can include, and deprioritizes the senders of those that
+    /// the builder executed without including them.
     fn settle_rejected(
         &mut self,
         rejected: &[(B256, Rejection)],
@@ -140,9 +140,9 @@ impl Node {
             let Some((got, max)) = gas.zip(max_gas).filter(|(got, max)| got > max) else {
                 break (built, rejected, cost);
             };
-            // The builder stayed within its own estimate, but the verifier measured more gas than
+            // The block is within the builder's estimate, but its verification needs more gas than
             // allowed. Retry with half of the pool transactions until the block fits or none is
-            // left. A transaction that is too expensive alone is rejected permanently.
+            // left. A transaction that does not even fit alone is rejected permanently.
             let left: B256Set = rejected.iter().map(|(left, _)| *left).collect();
             draft.offered.retain(|it| !left.contains(it.hash()));
             match draft.offered.len() {
@@ -188,7 +188,8 @@ impl Node {
         let block = node.chain.append(new)?;
         node.clock.used(block.header.timestamp);
         node.header_policy.made(&block.header);
-        // First, so that an included transaction does not pay for one after it.
+        // Must precede `settle_rejected`, so that an included transaction does not clear the
+        // penalty for a later one of the same sender.
         block.senders.iter().for_each(|sender| node.pool.forgive(*sender));
         node.settle_rejected(&rejected, &in_vain, block.header.number);
         node.forget_pooled(&block);

@@ -58,13 +58,13 @@ impl Node {
         })
     }
 
-    /// Reads the state under the lock. Keep the closure short: clone a [`State`] or a block out of
-    /// it, and work on that.
+    /// Reads the state under the lock. Keep the closure short: clone a [`State`] or a block and
+    /// work on the clone.
     pub fn read<T>(&self, read: impl FnOnce(&NodeState) -> T) -> T {
         read(&self.inner.read())
     }
 
-    /// Returns `true` if a writer is active, so that [`Self::read`] would wait.
+    /// Returns `true` if [`Self::read`] would block because a writer is active.
     pub fn is_being_changed(&self) -> bool {
         self.inner.is_locked_exclusive()
     }
@@ -103,7 +103,8 @@ impl Node {
     /// Subscribes to events after the head, and returns the head. Waits for a block that is being
     /// built.
     pub fn subscribe_at_head(&self) -> (broadcast::Receiver<Event>, Arc<Block>) {
-        // Events of a new head are sent before this lock is released.
+        // Events of a new head are sent before this lock is released, so none is missed or received
+        // twice.
         let _one = self.mining.lock();
         (self.subscribe(), self.read(|node| Arc::clone(node.chain.head())))
     }

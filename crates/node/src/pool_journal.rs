@@ -4,11 +4,11 @@ use crate::PoolTransaction;
 use core::fmt;
 use std::io;
 
-/// Records each transaction that enters the pool before the sender receives a response, so that an
-/// acknowledged transaction survives a restart.
+/// Write-ahead journal of the pool: each transaction is recorded before the sender receives a
+/// response, so that an acknowledged transaction survives a restart.
 ///
-/// Recording has two steps, so that concurrent submissions share one write: [`Self::note`] runs
-/// under the pool's lock, and [`Self::keep`] after it is released.
+/// Recording has two steps, so that concurrent submissions share one write: [`Self::note`] is
+/// called under the pool's lock, and [`Self::keep`] after the lock is released.
 pub trait PoolJournal: fmt::Debug + Send + Sync {
     /// Enqueues a transaction, and returns its number for [`Self::keep`]. Numbers ascend.
     fn note(&self, transaction: &PoolTransaction) -> u64;

@@ -55,8 +55,8 @@ pub struct Settings {
     pub gas_price: Option<u128>,
     /// `true` if the pool rejects transactions that cannot pay the base fee of the next block.
     pub refuse_below_base_fee: bool,
-    /// `true` if the pool rejects a gas limit below the calldata floor of EIP-7623. Otherwise the
-    /// next block omits the transaction, and the pool then drops it.
+    /// `true` if the pool rejects a gas limit below the calldata floor of EIP-7623. If `false`, the
+    /// transaction is dropped when the next block cannot include it.
     pub refuse_below_floor: bool,
     /// Blocks per epoch: safe is one epoch behind the head, finalized two.
     pub slots_in_an_epoch: u64,
@@ -64,8 +64,8 @@ pub struct Settings {
     pub final_number: u64,
     /// Maximum length of an encoded transaction without blobs, in bytes.
     pub max_transaction_bytes: usize,
-    /// Number of states below the head that can be queried; `None` for all. Older states are pruned
-    /// from time to time, except those of snapshots.
+    /// Number of states below the head that can be queried; `None` for all. Older states are
+    /// pruned, except those of snapshots.
     pub history: Option<u64>,
     /// Number of blocks, the head included, whose transactions and receipts are kept; `None` for
     /// all.

@@ -92,7 +92,7 @@ impl SenderCheck {
         let (hash, ms) = (added.hash(), begun.elapsed().as_millis());
         match outcome {
             Ok(Ok(())) => tracing::debug!(%hash, ms, "verified an ExecuteTx ahead of its block"),
-            // It may be valid in the next block, after other transactions of the pool.
+            // Keep it: it may be valid in the next block after other transactions of the pool.
             Ok(Err(reason)) => {
                 tracing::debug!(%hash, ms, %reason, "could not run an ExecuteTx ahead of its block");
             }
@@ -107,7 +107,8 @@ impl Node {
     /// The block is in the chain before this returns, so the receipt is available to the sender. If
     /// building the block fails, the transaction is removed from the pool again.
     pub fn submit(&self, new: PoolTransaction) -> Result<B256, Rejected> {
-        // The sender is read without the lock, because a disk or another node may be slow.
+        // The sender is read without the lock, because disk I/O or a request to another node may be
+        // slow.
         let sender = self.read(|node| node.check(&new))?;
         let mut context = sender.run(&new)?;
         let hash = *new.hash();
@@ -118,7 +119,7 @@ impl Node {
             }
             let is_replacement = node.pool.has(new.sender(), new.nonce());
             let (added, noted) = node.admit(new, &context)?;
-            // Needed for events only, so the pool is not searched without subscribers.
+            // Only events need these, so the pool is not searched if there are no subscribers.
             let mut executable = match self.events.receiver_count() {
                 0 => Vec::new(),
                 _ => node.pool.executable_from(&added, context.nonce),
@@ -131,8 +132,9 @@ impl Node {
             self.inner.write().pool.remove(&hash);
             return Err(Rejected::NotKept(error.to_string()));
         }
-        // Verify only admitted transactions: a rejected one costs its sender nothing. A replacement
-        // is verified in its block, because a sender pays only once per nonce.
+        // Only admitted transactions are verified here, because a rejected one costs its sender
+        // nothing. A replacement is verified when its block is built, because a sender pays only
+        // once per nonce.
         if !is_replacement {
             sender.verify_ahead(&added, context.nonce);
         }

@@ -3,7 +3,7 @@
 use alloy_primitives::{B256, map::B256Map};
 use std::collections::VecDeque;
 
-/// Maximum number of dropped transactions that are remembered.
+/// Maximum number of records of dropped transactions.
 const LIMIT: usize = 8_192;
 
 /// Reason why a transaction left a pool without being included in a block.

@@ -24,13 +24,15 @@ impl Pool {
         if !limits.holds_balances {
             return Ok(());
         }
-        // A gapped authorization may never be included, and must not restrict the account.
+        // A gapped transaction may never be included, so its authorizations must not restrict the
+        // account.
         let mut carriers = self.authorities.get(&sender).into_iter().flatten();
         let is_open = context.is_delegated || carriers.any(|hash| !self.gapped.contains_key(hash));
         if old.is_none() && waiting > 0 && is_open {
             return Err(Rejected::Delegated(sender));
         }
-        // The delegated code can spend the balance that the account's other transactions need.
+        // Once applied, the delegated code can spend the balance that the account's other
+        // transactions need.
         let reserved = |it: &&Address| {
             let own = usize::from(**it == sender && old.is_none());
             self.count_of(**it) + own > 1
@@ -85,8 +87,8 @@ impl Pool {
             - usize::from(replaced.is_some())
             - victims.len();
         let mut bytes = self.bytes + new.raw.len() - replaced.map_or(0, |it| it.raw.len()) - gone;
-        // After the limits were lowered, one better-paying transaction must not evict all those
-        // above the new limits.
+        // After the limits are lowered, a single better-paying transaction must not evict
+        // everything above the new limits.
         let most = limits.transactions.max(self.by_worth.len() + self.gapped.len());
         let most_bytes = limits.bytes.max(self.bytes);
         if count > most || bytes > most_bytes {
@@ -111,8 +113,8 @@ impl Pool {
                         return Err(full(cheap.0));
                     }
                     let of = self.by_hash.get(&cheap.2).map(|it| it.sender());
-                    // Evict the sender's last one: the later nonces cannot be included without this
-                    // transaction.
+                    // Evict the sender's last transaction instead, since evicting this one would
+                    // make all later ones gapped.
                     let last = self.of(of.unwrap_or_default()).rev().find(|it| is_free(it));
                     let Some(last) = last.map(Arc::clone) else { continue };
                     if last.sender() == sender && last.nonce() < new.nonce() {
@@ -280,7 +282,8 @@ impl Pool {
     /// Recomputes which transactions of a sender are executable and which are gapped.
     pub(super) fn reclassify(&mut self, sender: Address, next: u64) {
         let Some(queue) = self.by_sender.get_mut(&sender) else { return };
-        // The next nonce decreases only in a reorg.
+        // The next nonce decreases only in a reorg, which makes these transactions gapped without
+        // the sender's fault.
         let displaced = if next < queue.next { queue.next..queue.end } else { 0..0 };
         (queue.next, queue.end) = (next, next);
         let (all, is_local): (Vec<_>, _) =

@@ -5,9 +5,9 @@ use alloy_primitives::map::AddressSet;
 /// Limits of a pool.
 ///
 /// A transaction is *gapped* if a nonce between its sender's next one and its own is missing.
-/// Gapped transactions pay nothing while the nonce is missing, so they have limits of their own and
-/// are the first to be evicted. Those that became gapped through a reorg do not count against these
-/// limits: their senders sent all nonces.
+/// Gapped transactions cost their senders nothing while the nonce is missing, so they have separate
+/// limits and are evicted first. Those that became gapped through a reorg do not count against
+/// these limits, because their senders have sent all nonces.
 #[derive(Debug, Clone)]
 pub struct PoolLimits {
     /// Maximum number of transactions.

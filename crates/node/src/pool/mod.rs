@@ -45,8 +45,8 @@ struct Gapped {
     /// Number of the head when the transaction arrived or became gapped.
     since: u64,
     arrival: u64,
-    /// `true` if a reorg made the transaction gapped. The reorged blocks contain the missing
-    /// nonces, which return to the pool first.
+    /// `true` if a reorg made the transaction gapped. The missing nonces are in the reorged blocks,
+    /// whose transactions return to the pool.
     is_displaced: bool,
 }
 
@@ -135,7 +135,7 @@ impl Pool {
         Ok(new)
     }
 
-    /// Returns the reason why a transaction was dropped, if it is still remembered.
+    /// Returns the reason why a transaction was dropped, if it is among the last ones dropped.
     pub fn drop_reason(&self, hash: &B256) -> Option<&DropReason> {
         self.dropped.reason(hash)
     }
@@ -181,10 +181,11 @@ impl Pool {
         self.by_sender.keys().copied()
     }
 
-    /// Returns the nonce after the sender's consecutive transactions from `next` on.
+    /// Returns the nonce after the sender's consecutive transactions that start at `next`.
     pub fn next_nonce(&self, sender: Address, next: u64) -> u64 {
         let Some(nonces) = self.by_sender.get(&sender).map(Queue::nonces) else { return next };
-        // Fast path: usually no nonce is missing, so the ends of the range suffice.
+        // Fast path: there is usually no nonce gap, so comparing the ends of the range is
+        // sufficient.
         if let (Some((&first, _)), Some((&last, _))) =
             (nonces.first_key_value(), nonces.last_key_value())
             && first == next
@@ -206,8 +207,8 @@ impl Pool {
         self.by_sender.get(&sender).is_some_and(|queue| queue.nonces().contains_key(&nonce))
     }
 
-    /// Returns this transaction and the sender's consecutive ones after it, if no nonce from `next`
-    /// on is missing.
+    /// Returns this transaction and the sender's consecutive ones after it, if there is no nonce
+    /// gap between `next` and the transaction.
     pub(crate) fn executable_from(
         &self,
         first: &PoolTransaction,
@@ -277,17 +278,18 @@ impl Pool {
         }
     }
 
-    /// Offers the transactions of a sender after all others for some blocks, because the builder of
-    /// this block executed one of them and did not include it. Otherwise a few accounts could
-    /// consume the building time of every block for free. Also applies to transactions that arrive
-    /// later, since one that no block can include has left the pool.
+    /// Deprioritizes a sender: its transactions are offered after all others for some blocks,
+    /// because the builder of this block executed one of them and did not include it. Otherwise, a
+    /// few accounts could use up the building time of every block for free. This also applies to
+    /// transactions that arrive later, because one that no block can include has already been
+    /// dropped.
     pub fn set_back(&mut self, sender: Address, block: u64) {
         self.version += 1;
         self.set_back.add(sender, block);
     }
 
-    /// Ends the [set-back](Self::set_back) of a sender, because a block includes a transaction that
-    /// it has paid for.
+    /// Ends the [deprioritization](Self::set_back) of a sender, because a block includes a
+    /// transaction that it has paid for.
     pub fn forgive(&mut self, sender: Address) {
         self.version += 1;
         self.set_back.forgive(sender);

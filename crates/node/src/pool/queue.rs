@@ -8,13 +8,12 @@ use std::{collections::BTreeMap, sync::Arc};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Queue {
     nonces: BTreeMap<u64, Arc<PoolTransaction>>,
-    /// Sum of their costs, in wei. It is cached, because admission checks it under the pool's lock:
-    /// summing over all transactions of a sender with many would slow down everyone. 2^64 costs
-    /// fit.
+    /// Sum of their costs, in wei; 2^64 costs fit. It is cached because admission checks it under
+    /// the pool's lock, where summing over a long queue would block all other senders.
     held: U320,
     /// Last known next nonce of the sender.
     pub(super) next: u64,
-    /// First nonce from `next` on that is missing: the transactions below it are executable, and
+    /// First missing nonce that is not below `next`: transactions below it are executable, and
     /// those above it are gapped.
     pub(super) end: u64,
     /// `true` for a sender without limits.
@@ -37,7 +36,7 @@ impl Queue {
         self.nonces.range(self.end..).count()
     }
 
-    /// Adds a transaction, in place of another with its nonce.
+    /// Adds a transaction, replacing one with the same nonce.
     pub(super) fn insert(&mut self, new: Arc<PoolTransaction>) {
         self.remove(new.nonce());
         self.held += U320::from(new.cost());

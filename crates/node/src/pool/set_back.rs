@@ -1,52 +1,53 @@
-//! Senders whose transactions were executed in vain.
+//! Senders that are deprioritized, because their transactions were executed but not included.
 
 use alloy_primitives::{Address, map::AddressMap};
 use std::collections::BTreeSet;
 
-/// Number of blocks for which a sender is set back the first time. Each further time doubles it.
+/// Number of blocks for which a sender is deprioritized the first time; doubles each time.
 const SET_BACK_BLOCKS: u64 = 8;
 
-/// Maximum number of blocks for which a sender is set back, and for which its record is kept
+/// Maximum number of blocks for which a sender is deprioritized, and for which its record is stored
 /// afterwards.
 ///
-/// An account that makes the builder execute in vain pays nothing, so only its place limits how
-/// often it can. One that never pays soon costs the others one execution in 1,024 blocks, so an
-/// attacker needs new accounts. Each must be funded by a transaction of at least 21,000 gas that a
-/// block includes, or by a deposit. An account whose transaction a block includes starts anew, for
-/// the same price. Closing a class of gas limits for one block takes as many accounts as executions
-/// fit into a quarter of the block's gas limit: one to four for calls above a sixteenth of the
-/// block's gas limit, and about 65 for those below a 256th. So delaying the calls of one class
-/// costs the fees of 21,000 to 1,400,000 gas per block; transfers are in a class of their own.
+/// An account whose transaction is executed but not included pays nothing, so only its position in
+/// the order limits how often it can cause that. An account that never pays soon costs the others
+/// one execution in 1,024 blocks, so an attacker needs new accounts. Each must be funded by an
+/// included transaction of at least 21,000 gas, or by a deposit; resetting the penalty of an
+/// account takes an included transaction, which costs the same. To exclude one class of gas limits
+/// from a block, an attacker needs as many accounts as executions fit into a quarter of the block's
+/// gas limit: one to four for calls above 1/16 of the block's gas limit, and about 65 for those
+/// below 1/256. Delaying the calls of one class therefore costs the fees of 21,000 to 1,400,000 gas
+/// per block. Transfers have a separate class.
 const MAX_SET_BACK_BLOCKS: u64 = 1_024;
 
 /// Maximum number of records, of less than 200 bytes each: 6 MiB.
 ///
-/// A block of 30 million gas executes at most 3,600 transactions of senders that are not set back in
-/// vain, half of them kept ones, each of 21,000 gas. So the records of the last nine blocks fit at
-/// least, and the first set-back lasts eight. To remove a record early, an attacker has to fund
-/// this number of other accounts.
+/// In a block of 30 million gas, at most 3,600 transactions of other senders are executed without
+/// being included, each with 21,000 gas. The records of at least nine blocks therefore fit, and the
+/// first penalty lasts eight. To have a record removed early, an attacker must fund this number of
+/// other accounts.
 const LIMIT: usize = 32_768;
 
 #[derive(Debug, Clone, Copy)]
 struct Record {
-    /// Number of the first head at which the sender is no longer set back.
+    /// Number of the first head at which the sender is no longer deprioritized.
     until: u64,
-    /// Number of blocks for which it was set back last.
+    /// Length of the last penalty, in blocks.
     blocks: u64,
 }
 
-/// Senders whose transactions were executed and not included. They are offered after all others,
-/// whether or not the pool has a transaction of theirs at the time.
+/// Senders whose transactions are offered after all others. A record does not depend on whether the
+/// pool has a transaction of the sender.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SetBack {
     by_sender: AddressMap<Record>,
-    /// The same records by their ends.
+    /// Index of the records by the end of the penalty.
     by_end: BTreeSet<(u64, Address)>,
 }
 
 impl SetBack {
-    /// Sets a sender back after this block. One that already was is unaffected: its execution used
-    /// the gas that is reserved for such senders.
+    /// Deprioritizes a sender after this block. Does nothing if it already was, because its
+    /// execution then used the gas that is reserved for such senders.
     pub(super) fn add(&mut self, sender: Address, block: u64) {
         if self.contains(sender, block.saturating_sub(1)) {
             return;
@@ -63,7 +64,7 @@ impl SetBack {
         }
     }
 
-    /// Returns `true` if a sender is set back at the head with this number.
+    /// Returns `true` if a sender is deprioritized at the head with this number.
     pub(super) fn contains(&self, sender: Address, head: u64) -> bool {
         self.by_sender.get(&sender).is_some_and(|it| head < it.until)
     }

@@ -94,7 +94,8 @@ impl PoolTransaction {
             new >= old.saturating_add(more) && new > old
         };
         let fees = enough(new.max_fee_per_gas(), old.max_fee_per_gas());
-        // A higher fee cap alone costs the sender nothing, because it pays base fee and tip.
+        // A higher fee cap alone costs the sender nothing, because the sender pays only base fee
+        // and tip.
         let tips = bump == 0 || enough(tip_cap(new), tip_cap(old));
         let blobs = match (new.max_fee_per_blob_gas(), old.max_fee_per_blob_gas()) {
             (Some(new), Some(old)) => new >= old.saturating_mul(2),
