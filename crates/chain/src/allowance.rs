@@ -1,8 +1,8 @@
 //! Allowances of EXECUTE gas, which transactions of type `0x05` buy on the market of their chain.
 //!
 //! The sender is charged for the whole allowance before the frame runs, and refunded afterwards for
-//! the part that the calls of EXECUTE have not drawn. So a frame can neither spend the ether that
-//! its calls cost, nor get it back by a revert.
+//! the part that the calls of EXECUTE have not drawn. A frame can therefore neither spend the ether
+//! that pays for its calls, nor recover it by reverting.
 
 use crate::store::ExecuteDraw;
 use alloy_evm::eth::EthEvmContext;
@@ -74,7 +74,7 @@ impl ExecuteMarket {
     /// others that have used `used` EXECUTE gas.
     ///
     /// Unused parts of earlier allowances do not count against the limit: they are refunded, so a
-    /// sender could use them to exclude others for free.
+    /// sender could otherwise use them to exclude others for free.
     ///
     /// # Errors
     ///
@@ -124,13 +124,13 @@ pub(crate) struct Purchase {
 }
 
 impl Purchase {
-    /// Charges the buyer for an allowance, as the first change in the journal of the EVM that will
-    /// run the transaction. The charge is committed only with the transaction.
+    /// Charges the sender for an allowance, as the first entry in the EVM journal of the
+    /// transaction, so that the charge is committed only together with the transaction.
     ///
     /// # Errors
     ///
     /// [`Invalid::Transaction`] if the block cannot include the transaction. The journal is then
-    /// unchanged: an account that stayed warm would change the gas of the next transaction.
+    /// unchanged, because an account left warm would change the gas of the next transaction.
     pub(crate) fn make<DB>(
         context: &mut EthEvmContext<DB>,
         market: &ExecuteMarket,
@@ -148,8 +148,8 @@ impl Purchase {
         market.check(&allowance, price, used).map_err(invalid)?;
         let account = journal.db_mut().basic(sender)?.unwrap_or_default();
         let balance = account.balance;
-        // The balance is checked at the fee caps, as for gas and blobs: validity must not depend on
-        // how low the price is.
+        // The balance is checked at the fee caps, as for gas and blobs, so that validity does not
+        // depend on the current price.
         if tx.max_cost().is_none_or(|cost| cost > balance) {
             let cost = tx.max_cost().unwrap_or(U256::MAX);
             return Err(invalid(AllowanceRefusal::Funds { balance, cost }));

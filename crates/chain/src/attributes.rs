@@ -14,7 +14,8 @@ pub struct BlockAttributes {
     pub prev_randao: B256,
     /// Root of the parent beacon block (EIP-4788); the anchor of an L2.
     pub parent_beacon_block_root: B256,
-    /// Target gas limit, approached as far as one block allows; `None` keeps the parent's.
+    /// Target gas limit, which the block approaches by the maximum allowed change; `None` keeps the
+    /// parent's.
     pub gas_limit: Option<u64>,
     /// Extra data, at most 32 bytes.
     pub extra_data: Bytes,

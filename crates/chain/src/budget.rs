@@ -1,4 +1,4 @@
-//! Limits on a block beyond those of the protocol, which its builder enforces.
+//! Limits on a block that its builder enforces in addition to those of the protocol.
 
 use crate::store::Transaction;
 use crate::{ChainConfig, Rejection, record::WitnessSize};
@@ -21,11 +21,12 @@ pub struct InputUse {
 pub struct BudgetRequest {
     /// Bytes to keep free in the input, for other data in the L1 transaction.
     pub reserved_bytes: usize,
-    /// Number of leading transactions that the block must include, and that need not pay for their
+    /// Number of leading transactions that the block must include; these need not pay for their
     /// bytes.
     pub owed: usize,
-    /// Position of the first transaction of those, at the end, whose senders have made a builder
-    /// execute in vain. They must not use up the executions in vain of the others.
+    /// Position of the first transaction of deprioritized senders, whose transactions were executed
+    /// before without being included. They have a separate limit for such executions, so that they
+    /// cannot use up that of other senders.
     pub set_back: Option<usize>,
 }
 
@@ -53,12 +54,12 @@ pub trait BlockBudget {
     /// form](crate::shortest_input), in bytes; `None` if it is unbounded.
     fn max_bytes(&self) -> Option<usize>;
 
-    /// Returns `true` if a limit applies to the block. The builder then makes the reads at the end
-    /// of every block before the transactions, so that they are counted.
+    /// Returns `true` if a limit applies to the block. The builder then performs the reads that are
+    /// due at the end of every block before the transactions, so that they are counted.
     fn is_bounded(&self) -> bool;
 
-    /// Returns the reason if a transaction does not fit even if it reads nothing. `size` is that of
-    /// the witness so far.
+    /// Returns the reason if a transaction does not fit even if it reads no state. `size` is that
+    /// of the witness so far.
     fn before(
         &self,
         index: usize,

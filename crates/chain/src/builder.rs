@@ -32,7 +32,7 @@ pub struct BlockBuilderOutcome {
     pub used: Option<InputUse>,
     /// Position and reason of each transaction that was not included, by ascending position.
     pub rejected: Vec<(usize, Rejection)>,
-    /// Positions of the transactions that were executed and are not included, whatever the reason.
+    /// Positions of the transactions that were executed but not included, for any reason.
     pub in_vain: Vec<usize>,
 }
 
@@ -49,7 +49,7 @@ impl BlockBuilderOutcome {
         let ExecutedBlock { block, witness, .. } = &self.executed;
         let fork = spec.fork_at(block.header.timestamp);
         let Some(fork) = fork.filter(|fork| *fork >= ProtocolFork::Cancun) else { return Ok(None) };
-        // Usually the upper bound suffices, which requires no node to be hashed.
+        // The upper bound is usually sufficient and avoids hashing any node.
         let parents = witness.headers.last().cloned().into_iter().collect();
         let rest = OwnedWitness { headers: parents, ..OwnedWitness::default() };
         let (raw, chain_id) = (block.to_raw(), spec.chain_id());
@@ -65,8 +65,8 @@ impl BlockBuilderOutcome {
 }
 
 impl ChainReader {
-    /// Builds a child of the head from the valid ones of `transactions`, in order, with the minimal
-    /// witness for a verifier.
+    /// Builds a child of the head that includes the valid transactions among `transactions`, in
+    /// order, and records the minimal witness for a verifier.
     ///
     /// Returns the block, and the position and reason of each transaction that was not included.
     /// The block becomes part of the chain with [`Chain::append`](crate::Chain::append).
@@ -153,11 +153,10 @@ impl<'s> BlockBuilder<'s> {
 
     /// Builds a block and its witness within a budget. A block without transactions may exceed it.
     ///
-    /// A transaction that exceeds the budget alone in a block is
-    /// [too large](Rejection::TooLarge): no block can include it. A transaction that turns out not
-    /// to fit is reverted with all its reads, as if it had not been offered, and building
-    /// continues. It restarts only if the reads after the last transaction, for the state root,
-    /// make the block too long after all.
+    /// A transaction that exceeds the budget alone in a block is [too large](Rejection::TooLarge):
+    /// no block can include it. A transaction that turns out not to fit is removed together with
+    /// its recorded reads, and building continues. Building restarts only if the reads for the
+    /// state root, after the last transaction, make the block too long.
     pub fn build_within<'c>(
         &self,
         header: &Header,
@@ -205,8 +204,8 @@ impl<'s> BlockBuilder<'s> {
                     return Ok(BlockBuilderOutcome { rejected: all_rejected, in_vain, ..built });
                 }
                 [(index, _)] => {
-                    // No block can include it. Transactions that did not fit beside it are offered
-                    // again.
+                    // No block can include it. Offer the transactions again that did not fit next
+                    // to it.
                     all_rejected.push((index, Rejection::TooLarge(reason(index))));
                     in_vain.push(index);
                     too_long += 1;
@@ -222,8 +221,8 @@ impl<'s> BlockBuilder<'s> {
                     }
                 }
                 _ => {
-                    // All but the last transaction fitted, unless computing the post-state root
-                    // reads many nodes.
+                    // All transactions but the last fit, unless computing the post-state root reads
+                    // many nodes.
                     let count = offered.len();
                     let surplus = if cut { surplus_count(count, length, max) } else { 1 };
                     cut = true;
@@ -317,8 +316,8 @@ impl<'s> BlockBuilder<'s> {
     }
 }
 
-/// Removes the rejected transactions from the offered ones, which may be thousands for a block with
-/// a few dozen.
+/// Removes the rejected transactions from the offered ones. Thousands may be offered for a block
+/// that has room for a few dozen.
 fn leave_out(offered: &mut Vec<(usize, &RecoveredTransaction)>, rejected: &[Rejected]) {
     let out: HashSet<usize> = rejected.iter().map(|left| left.index).collect();
     offered.retain(|(index, _)| !out.contains(index));
@@ -329,7 +328,8 @@ fn executed_in_vain(rejected: &[Rejected]) -> impl Iterator<Item = usize> {
     rejected.iter().filter(|left| left.executed).map(|left| left.index)
 }
 
-/// Makes the reads at the end of every block ahead of the transactions, so that they are counted.
+/// Performs the reads that are due at the end of every block before the transactions, so that they
+/// are counted.
 fn read_ahead<S: StateSource>(
     state: &mut BlockState<'_, S>,
     fork: Option<ProtocolFork>,
@@ -356,8 +356,8 @@ fn is_canonical(checked: Result<(), BlockError>) -> Result<bool, BlockError> {
 /// the request, and the number of nodes.
 const BATCH_OVERHEAD: usize = 8;
 
-/// Maximum number of transactions per block that may turn out to be too long even alone. Each costs
-/// the builder an execution.
+/// Maximum number of transactions per block that turn out to be too long even alone. Bounded,
+/// because the builder executes each of them.
 const MAX_TOO_LONG: usize = 16;
 
 /// Returns the number of transactions, at least one of `count`, that make an input of `length`

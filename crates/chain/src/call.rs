@@ -24,7 +24,7 @@ pub struct Call {
     pub to: Option<Address>,
     /// Calldata.
     pub data: Bytes,
-    /// Value in wei; the caller must have it.
+    /// Value in wei, which the caller's balance must cover.
     pub value: U256,
     /// Gas limit of the call; `None` for the gas limit of the block.
     pub gas: Option<u64>,

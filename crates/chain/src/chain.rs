@@ -1,4 +1,4 @@
-//! A chain: its rules, its store, its head.
+//! A chain with its rules, its store and its head.
 
 use crate::store::{Block, CanonicalChange, Changes, ExecutedBlock, MemoryStore, Overlay, Store};
 use crate::{
@@ -14,15 +14,15 @@ use core::ops::Deref;
 use executor::{BlockState, ForkBackend, ReadError};
 use std::sync::Arc;
 
-/// Minimum number of states kept below the head, so that a reader of the newest state can finish
-/// before it is pruned, even while blocks are built.
+/// Minimum number of states retained below the head, so that a reader of the newest state can
+/// finish before that state is pruned, even while blocks are built.
 const LEAST_STATES: u64 = 16;
 
 /// An Ethereum chain over a store, of which it is the only writer. It dereferences to
 /// [`ChainReader`] for reads.
 ///
-/// Every failure leaves the chain unchanged: each change is one commit to the store, and the head
-/// is updated afterwards.
+/// A failed operation leaves the chain unchanged, because each change is a single commit to the
+/// store and the head is updated afterwards.
 #[derive(Debug)]
 pub struct Chain {
     reader: ChainReader,
@@ -116,8 +116,8 @@ impl Chain {
 
     /// Forks another chain after `header`; the state of that block is read through `backend`.
     ///
-    /// The chain stores only its own changes. Its state roots commit only to these, so they prove
-    /// nothing, and none of its blocks is [provable](Block::provable).
+    /// The chain stores only its own changes, and its state roots commit only to these. None of its
+    /// blocks is therefore [provable](Block::provable).
     pub fn forked(
         header: Header,
         backend: Arc<dyn ForkBackend>,
@@ -176,8 +176,8 @@ impl Chain {
         changes.canonical = self.canonical_change(&block)?;
         changes.blocks.push(Arc::clone(&block));
         self.store.commit(changes)?;
-        // A block that is built again has the state of its execution, without the edit that was
-        // made after it on an abandoned branch.
+        // A block that is built again has the state that results from its execution, without edits
+        // that were made after it on an abandoned branch.
         if self.roots.contains_key(&block.hash) {
             Arc::make_mut(&mut self.reader.roots).remove(&block.hash);
         }
@@ -297,7 +297,7 @@ impl Chain {
     }
 
     /// Prunes the states of blocks more than `states` below the head, except those with the roots
-    /// `also`; blocks are kept. The writer must call this after each block; it acts only once
+    /// `also`; blocks are kept. The writer must call this after each block; nothing is pruned until
     /// enough data has accumulated.
     pub fn prune(
         &mut self,
@@ -337,8 +337,8 @@ impl Chain {
         if !gone.is_empty() {
             self.store.commit(changes)?;
         }
-        // The bound decreases in a reorg to a lower head: the blocks starting there are new and
-        // have their bodies.
+        // The bound decreases in a reorg to a lower head. The new blocks above it have their
+        // bodies.
         self.bodies = bound;
         Ok(gone)
     }

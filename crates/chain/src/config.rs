@@ -26,7 +26,7 @@ pub struct ChainConfig {
     /// Code that is allowed at the system addresses. A private chain has the canonical code there;
     /// some official fixtures do not.
     pub system_code: SystemCode,
-    /// EVM limits that are lifted beyond Ethereum's.
+    /// EVM limits that are relaxed compared to Ethereum.
     pub limits: LiftedLimits,
     /// Extensions of the execution of its blocks, in the order in which they apply. Unless all are
     /// [verifiable](EvmOverrides::is_verifiable), blocks are not
@@ -64,8 +64,8 @@ impl ExecuteTxPrecompile {
     /// Creates the precompile at this address. `install` installs it in an EVM, for the calls in a
     /// transaction of type `0x05`, or for one of another type.
     ///
-    /// Only a chain with a `market` has transactions with an allowance. In these, the tally must
-    /// count exactly what all calls of EXECUTE draw, which is at most the allowance.
+    /// Only a chain with a `market` has transactions with an allowance. For these, the tally must
+    /// count exactly the EXECUTE gas that all calls use, which is at most the allowance.
     pub fn new(
         address: Address,
         market: Option<ExecuteMarket>,
@@ -141,7 +141,7 @@ impl fmt::Debug for ExecuteTxPrecompile {
     }
 }
 
-/// EVM limits that a chain lifts. By default the limits of the fork apply.
+/// EVM limits that a chain relaxes. By default, the limits of the fork apply.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LiftedLimits {
     /// Maximum length of contract code in bytes; twice that for init code.

@@ -8,8 +8,8 @@ use revm::database::DatabaseCommitExt as _;
 
 /// Moves the funds of the DAO fork before the transactions of its block.
 ///
-/// The executor of alloy-evm would move them after the transactions; it then finds the accounts
-/// already drained.
+/// The executor of alloy-evm moves them after the transactions, which has no effect because the
+/// accounts are already drained.
 pub(crate) fn move_dao_funds(
     spec: &ChainSpec,
     header: &Header,

@@ -1,10 +1,10 @@
-//! Transactions of type `0x05` in the blocks of a chain that has them.
+//! Execution of transactions of type `0x05`.
 //!
-//! The executor supports only Ethereum's transactions. It runs one of type `0x05` as the EIP-1559
-//! transaction with the same nonce, fees, gas, target, value and calldata, on an EVM that is
-//! prepared for this transaction: the witness counts in its intrinsic gas, and the precompile reads
-//! the witness while the frame runs. If the transaction buys an allowance of EXECUTE gas, the
-//! sender pays for it beforehand.
+//! The executor supports only Ethereum's transactions. A transaction of type `0x05` is executed as
+//! an EIP-1559 transaction with the same nonce, fees, gas, target, value and calldata, on an EVM
+//! that is prepared for it: its intrinsic gas includes the witness, and the precompile reads the
+//! witness while the frame runs. If the transaction buys an allowance of EXECUTE gas, the sender
+//! pays for it before execution.
 
 use crate::store::{ExecuteDraw, Transaction};
 use crate::{
@@ -205,8 +205,8 @@ struct WitnessGas {
 }
 
 impl WitnessGas {
-    /// A witness costs as much as the same bytes of calldata. Otherwise transactions of this type
-    /// could evade L1's bound on the payload size of a block.
+    /// A witness costs as much as the same bytes of calldata. Otherwise, transactions of this type
+    /// could circumvent the bound on the size of an L1 block that the calldata floor implies.
     fn of(gas: &GasParams, witness: &[u8]) -> Self {
         let tokens = get_tokens_in_calldata(witness, gas.tx_token_non_zero_byte_multiplier());
         Self {
@@ -291,7 +291,7 @@ impl<'c> Scope<'c> {
         let gas = cfg.gas_params.clone();
         cfg.gas_params = WitnessGas::of(&gas, &tx.witness).added_to(&gas, fork);
         let target = if tx.to.is_create() { precompile.address() } else { tx.target() };
-        // Listing the sender makes no access cheaper: it is warm in each transaction anyway.
+        // The sender is warm in every transaction, so listing it makes no access cheaper.
         let item = AccessListItem { address: sender, storage_keys: Vec::new() };
         let call = call_of(transaction, target, AccessList(vec![item]));
         Ok(Self { precompile, gas, call, purchase })

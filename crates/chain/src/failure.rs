@@ -1,4 +1,4 @@
-//! Failure reasons of executions, worded as in geth, because clients parse them.
+//! Messages for failed executions, with geth's wording, because clients parse them.
 
 use alloy_primitives::hex;
 use alloy_sol_types::{Panic, PanicKind, Revert, SolError as _, SolType as _, sol_data};

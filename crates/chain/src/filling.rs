@@ -1,4 +1,4 @@
-//! Execution of the offered transactions of a block under construction.
+//! Execution of the candidate transactions of a block under construction.
 
 use crate::store::{ExecuteDraw, Transaction};
 use crate::{
@@ -89,7 +89,8 @@ pub(crate) struct Filling<'a, 'w, 'x, 's, S: StateSource> {
     config: &'a ChainConfig,
     bounds: Option<Bounds<'a, 'w>>,
     gas_pool: GasPool,
-    /// Senders with a transaction that waits for a later block, as their later ones must.
+    /// Senders with a transaction that must wait for a later block, and whose later transactions
+    /// must wait as well.
     waiting: AddressSet,
     /// State of the parent, for reads of senders that are not recorded.
     unrecorded: BlockState<'a, State>,
@@ -182,9 +183,9 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
                 Rejection::Invalid(reason)
             }));
         }
-        // After the nonce and the balance, whose rejections may be final: the base fee of a later
-        // block may be lower. The sender's next nonces are too early without this one, but another
-        // transaction with this nonce may pay enough.
+        // Checked after nonce and balance, which may reject permanently, while a later block may
+        // have a lower base fee. The sender's later nonces are not executable without this one, but
+        // another transaction with this nonce may pay enough.
         let is_below = transaction.max_fee_per_gas() < u128::from(evm.block().basefee);
         if is_below && !evm.cfg_env().disable_base_fee {
             let reason = InvalidTransaction::GasPriceLessThanBasefee.to_string();

@@ -13,8 +13,8 @@ use std::sync::{Arc, OnceLock};
 pub struct BlockFootprint {
     number: u64,
     witness: OwnedWitness,
-    /// Hashes of the nodes and codes of the witness, in its order. They are computed lazily by the
-    /// thread that joins the first batch, to keep the work off the thread that seals blocks.
+    /// Hashes of the nodes and codes of the witness, in its order. Computed lazily by the thread
+    /// that joins the first batch, so that the thread that seals blocks need not do it.
     hashes: OnceLock<(Vec<B256>, Vec<B256>)>,
     written_nodes: Vec<B256>,
     written_codes: Vec<B256>,

@@ -52,9 +52,8 @@ impl Rejection {
 /// and amounts) and of the list prefixes, in bytes.
 const HEADER_GROWTH: usize = 512;
 
-/// Remaining resources of a block besides gas. It also decides whether a transaction that does not
-/// fit would fit into an empty block: revm enforces the limits of a transaction, but not all limits
-/// of a block.
+/// Remaining resources of a block besides gas. Also tells whether a transaction that does not fit
+/// would fit into an empty block, since revm does not enforce all limits of a block.
 pub(crate) struct GasPool {
     gas_limit: u64,
     blob_gas: u64,
@@ -105,7 +104,8 @@ impl GasPool {
         if self.bytes.saturating_add(bytes) > max {
             let all = self.bytes.saturating_add(bytes);
             let reason = invalid(format!("{all} bytes with it, a block has {max}"));
-            // If it does not fit alone with a header, no block can include it.
+            // If it does not even fit into a block without other transactions, no block can include
+            // it.
             let alone = HEADER_GROWTH.saturating_add(bytes) > max;
             return Err(if alone {
                 Rejection::Invalid(reason)

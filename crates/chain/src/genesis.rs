@@ -38,7 +38,7 @@ pub fn empty_genesis(fork: ProtocolFork) -> Genesis {
     genesis
 }
 
-/// Node source of a trie that is built from scratch, which reads no nodes.
+/// Empty node source, for a trie that is built from scratch.
 struct Nothing;
 
 impl NodeSource for Nothing {

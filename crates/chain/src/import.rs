@@ -52,8 +52,8 @@ impl Chain {
         recovered.execute(&recovered.parent)
     }
 
-    /// Executes a block from this chain's log again. The log also contains the senders, which are
-    /// slow to recover; a wrong sender would result in a different state root.
+    /// Executes a block from the block log again. The senders are read from the log, because
+    /// recovering them is slow; a wrong sender would result in a different state root.
     pub fn execute_again(&self, block: &Block) -> Result<Changes, ChainError> {
         let raw = block.to_raw();
         let recovered = self.examine(&raw, &block.ommers, Some(&block.senders))?;

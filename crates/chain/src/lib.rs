@@ -1,16 +1,16 @@
-//! An Ethereum chain on revm that can record the witness of every block.
+//! An Ethereum chain on revm that records the witness of every block.
 //!
 //! The chain uses the same trie and the same block execution as the verifier, over a
-//! [`store::Store`] that contains every node: the nodes that a block reads from the store *are* its
-//! witness. State is looked up by hash, so the state of every block stays readable until it is
-//! pruned, and a [`State`] can be read while the chain advances. [`Chain`] writes, [`ChainReader`]
-//! reads.
+//! [`store::Store`] that contains all trie nodes. The nodes that a block reads from the store are
+//! its witness. Nodes are stored by hash, so the state of every block is readable until it is
+//! pruned, and a [`State`] can be read while the chain advances. [`Chain`] is the writer,
+//! [`ChainReader`] is for readers.
 //!
-//! This crate owns genesis, building (within a [`BlockBudget`], if there is one), importing and
-//! replaying blocks (of all forks since Frontier; proof-of-work seals are not checked), the
-//! canonical chain, state proofs, and the interface of storage with an implementation in memory
-//! ([`store`]). It does not own storage in files (`disk`), validity (`stateless`), EXECUTE (an
-//! [`Extension`] in `variants`), transaction pools and clocks (`node`), or networking.
+//! This crate contains genesis, block building (optionally within a [`BlockBudget`]), import and
+//! replay of blocks (of all forks since Frontier; proof-of-work seals are not checked), the
+//! canonical chain, state proofs, and the storage interface with an in-memory implementation
+//! ([`store`]). Storage on disk is in `disk`, validity in `stateless`, EXECUTE in `variants` (as an
+//! [`Extension`]), and transaction pool and clock in `node`.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
@@ -73,5 +73,5 @@ pub use state::State;
 pub use verify::verify_child;
 pub use witness::{BatchWithWitness, shortest_input};
 
-// Types that make up a chain.
+// The main types of `store`.
 pub use store::{Block, ExecuteDraw, ExecutedBlock, Store, Transaction};

@@ -11,8 +11,9 @@ use std::sync::Arc;
 /// The blocks and states of a chain at the time when the reader was created
 /// ([`Chain::reader`](crate::Chain::reader)). It is cheap to clone and holds no lock.
 ///
-/// The canonical chain is looked up in the store, which keeps changing: numbers above the reader's
-/// head have no block here, and after a reorg the numbers below it refer to the new blocks.
+/// The canonical chain is looked up in the store, which changes as the chain advances: numbers
+/// above the reader's head have no block here, and after a reorg, numbers below it refer to the new
+/// blocks.
 #[derive(Debug, Clone)]
 pub struct ChainReader {
     pub(crate) config: Arc<ChainConfig>,

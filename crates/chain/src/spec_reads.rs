@@ -1,10 +1,10 @@
 //! State reads that the specification makes and revm omits.
 //!
-//! Up to BPO2 the specification reads an account or a slot before it charges for the read, in
-//! SSTORE, SELFDESTRUCT and calls (before Prague, only in those with a value); revm checks the gas
-//! first, and reads nothing if it does not suffice. A verifier that follows the specification needs
-//! these reads, so an EVM that records a witness makes them too, before each of these instructions.
-//! Since Amsterdam (EIP-7928), the specification charges first.
+//! Up to BPO2, the specification reads an account or a slot before it charges for the read, in
+//! SSTORE, SELFDESTRUCT and calls (before Prague, only in calls with a value). revm checks the gas
+//! first, and reads nothing if it is insufficient. A verifier that follows the specification needs
+//! these reads in the witness, so an EVM that records a witness performs them before each of these
+//! instructions. Since Amsterdam (EIP-7928), the specification charges first.
 
 use alloy_evm::eth::EthEvmContext;
 use alloy_primitives::{Address, U256};
@@ -114,7 +114,8 @@ const fn state<'h, 'x, 's, S: StateSource>(
 /// Reads an account and its code, and returns the code. An account in the journal has been read
 /// already and may have changed since.
 fn read_account<S: StateSource>(host: &mut Host<'_, '_, S>, address: Address) -> Option<Bytecode> {
-    // The state stores a failed read and fails the block, so the error can be dropped here.
+    // The state stores the error of a failed read and fails the block later, so it can be dropped
+    // here.
     let (hash, code) = match host.journaled_state.inner.state.get(&address) {
         Some(account) => (account.info.code_hash, account.info.code.clone()),
         None => (state(host).basic(address).ok()??.code_hash, None),
@@ -125,7 +126,7 @@ fn read_account<S: StateSource>(host: &mut Host<'_, '_, S>, address: Address) ->
 /// Reads an account without its code.
 fn read_account_alone<S: StateSource>(host: &mut Host<'_, '_, S>, address: Address) {
     if !host.journaled_state.inner.state.contains_key(&address) {
-        // As above, the state keeps the failure.
+        // As above, the state stores the error.
         let _ = state(host).basic(address);
     }
 }
@@ -133,7 +134,7 @@ fn read_account_alone<S: StateSource>(host: &mut Host<'_, '_, S>, address: Addre
 fn read_slot<S: StateSource>(host: &mut Host<'_, '_, S>, address: Address, slot: U256) {
     let account = host.journaled_state.inner.state.get(&address);
     if account.is_none_or(|account| !account.storage.contains_key(&slot)) {
-        // As above, the state keeps the failure.
+        // As above, the state stores the error.
         let _ = state(host).storage(address, slot);
     }
 }

@@ -41,7 +41,8 @@ impl State {
         self.root
     }
 
-    /// Returns `true` if the store has the state, which a foreign block may lack.
+    /// Returns `true` if the store has the state. Blocks that were executed elsewhere may have
+    /// none.
     pub fn is_here(&self) -> Result<bool, ChainError> {
         if !self.block.is_foreign() {
             return Ok(true);

@@ -15,7 +15,7 @@ use wire::{
     BatchWitness, DecodeError, ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput,
 };
 
-/// Name of the blocks of a batch in errors.
+/// Name of the list in errors.
 const BATCH: &str = "blocks of the batch";
 
 /// Consecutive blocks of a chain, and one witness for all of them.

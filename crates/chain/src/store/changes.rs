@@ -13,10 +13,10 @@ use wire::{DecodeError, ProtocolFork};
 /// Changes to a store from a block, a state edit or a new head. They are applied atomically.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
-    /// Trie nodes by hash. Each is part of the state after one of the blocks or of one of the
+    /// Trie nodes by hash. Each must be part of the state after one of the blocks, or of a state in
     /// `roots`; a path-based store drops other nodes.
     pub nodes: Vec<(B256, Bytes)>,
-    /// Roots of further states to which nodes belong, besides the post-states of the blocks.
+    /// Roots of other states to which nodes belong, in addition to the post-states of the blocks.
     pub roots: Vec<B256>,
     /// Codes by hash.
     pub codes: Vec<(B256, Bytecode)>,
@@ -24,9 +24,10 @@ pub struct Changes {
     pub preimages: Vec<(Address, Vec<U256>)>,
     /// Blocks; they replace stored blocks with the same hashes.
     pub blocks: Vec<Arc<Block>>,
-    /// Witness of the only block among `blocks`. By passing it the caller asserts that `nodes` and
-    /// `codes` are exactly the results of executing that block on its parent's state by the rules
-    /// of the chain, so that a store may execute it again instead of storing them twice.
+    /// Witness of the only block among `blocks`. By passing it, the caller asserts that `nodes` and
+    /// `codes` are exactly those that result from executing the block on its parent's state under
+    /// the rules of the chain. A log may then omit them, because executing the block again
+    /// reproduces them.
     pub witness: Option<OwnedWitness>,
     /// Change of the canonical chain, if any.
     pub canonical: Option<CanonicalChange>,

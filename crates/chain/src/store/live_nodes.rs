@@ -36,7 +36,8 @@ impl LiveNodes {
         let mut reachable = Self::default();
         let source = Nodes(nodes);
         for root in roots {
-            // The store holds only nodes that this process encoded or checked on import.
+            // The walk cannot fail, because the store contains only nodes that this process encoded
+            // or checked on import.
             let walked = walk(&source, None, *root, &mut Accounts(&mut reachable));
             debug_assert!(walked.is_ok(), "{walked:?}");
         }

@@ -13,12 +13,12 @@ use std::sync::{
 };
 use trie::NodePath;
 
-/// Minimum number of new nodes between two prunings. Pruning also waits until the store has twice
-/// the nodes that the last one left, so that its cost per node stays low.
+/// Minimum number of new nodes between two prunings. Pruning also waits until the number of nodes
+/// has doubled since the last pruning, so that its amortized cost per node is constant.
 const SLACK: usize = 2_048;
 
-/// Keeps everything in memory. Reads never fail; a commit fails only if it would leave a gap in the
-/// canonical chain.
+/// Store in memory. Reads never fail; a commit fails only if it would leave a gap in the canonical
+/// chain.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     contents: RwLock<Contents>,

@@ -4,14 +4,14 @@
 //! [`Store`] is the interface: a chain reads single items by hash or number, and commits all
 //! changes of a block in one [`Changes`], which a store applies atomically. Every method can fail
 //! with a [`StoreError`], which means neither that an item is missing nor that a block is invalid.
-//! [`MemoryStore`] keeps everything in memory; an [`Overlay`] reads from another store and holds
-//! its own additions in memory.
+//! [`MemoryStore`] is a store in memory; an [`Overlay`] is in memory too and falls back to another
+//! store for reads.
 //!
 //! Over any source of trie nodes, [`walk`] visits a whole trie, [`prove`] collects the nodes that
 //! prove a value, and a [`Recorder`] records the nodes that are read.
 //!
-//! This module does not select blocks or the canonical chain, and does not interpret nodes (`trie`,
-//! `executor`).
+//! This module does not choose the canonical chain and does not interpret nodes; see `trie` and
+//! `executor`.
 
 mod block;
 mod canonical;

@@ -9,8 +9,8 @@ use revm::bytecode::Bytecode;
 use std::sync::Arc;
 use trie::NodePath;
 
-/// Reads from another store and holds its own additions in memory, so that a pending block or a
-/// simulation leaves no trace. It never writes to the other store.
+/// A store in memory that falls back to another store for reads and never writes to it, for pending
+/// blocks and simulations.
 #[derive(Debug)]
 pub struct Overlay {
     below: Arc<dyn Store>,

@@ -10,7 +10,7 @@ use trie::{NodePath, NodeSource, SourceError};
 /// Measurement of each recorded node: two numbers, which the recorder sums up.
 pub type Measure = fn(NodePath<'_>, &[u8]) -> [usize; 2];
 
-/// A source that records the nodes read through it: they form the witness.
+/// A source that records the nodes read through it, which form the witness.
 #[derive(Debug)]
 pub struct Recorder<S: NodeSource> {
     source: S,
@@ -56,8 +56,7 @@ impl<S: NodeSource> Recorder<S> {
     pub fn rewind(&self, count: usize) {
         let (mut read, mut order) = (self.read.borrow_mut(), self.order.borrow_mut());
         let gone = count.min(order.len())..;
-        // Each length and measurement is subtracted again, so that the sums never need a pass over
-        // all nodes.
+        // The sums are updated by subtraction, so that they never require a pass over all nodes.
         for (hash, [first, second]) in order.drain(gone) {
             let length = read.remove(&hash).map_or(0, |node| node.as_ref().len());
             self.bytes.set(self.bytes.get() - length);
@@ -86,7 +85,8 @@ impl<S: NodeSource> NodeSource for Recorder<S> {
         if let Some(node) = &node
             && !self.known.borrow().contains(hash)
         {
-            // A node counts once, however often it is read: the witness lists it once.
+            // A node is recorded once, however often it is read, because the witness contains it
+            // once.
             self.read.borrow_mut().entry(*hash).or_insert_with(|| {
                 self.bytes.set(self.bytes.get() + node.as_ref().len());
                 let measured @ [first, second] = (self.measure)(path, node.as_ref());

@@ -52,7 +52,8 @@ pub trait Store: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
-    /// Returns all trie nodes and codes of every stored state: a witness that is never too small.
+    /// Returns all trie nodes and codes of every stored state, which are a sufficient witness for
+    /// any block on these states.
     fn everything(&self) -> Result<StoredNodes, StoreError>;
 
     /// Applies `changes` atomically.
@@ -64,7 +65,8 @@ pub trait Store: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Returns a report for the operator if the store was found damaged: the damage and its repair.
+    /// Returns a message for the operator if the store was found damaged, with the damage and how
+    /// it is repaired.
     fn report(&self) -> Option<String> {
         None
     }
@@ -75,7 +77,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     }
 
     /// Deletes the nodes and codes that no state with one of these roots references. No commit may
-    /// run at the same time. A store that prunes by itself does nothing here.
+    /// run at the same time. Does nothing in a store that prunes on its own.
     fn retain(&self, roots: &[B256]) -> Result<(), StoreError> {
         let _ = roots;
         Ok(())
