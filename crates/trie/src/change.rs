@@ -20,8 +20,8 @@ impl<B: NodeBytes> Trie<B> {
         let value = Value::Set(value.into());
         let key = Nibbles::unpack_array(&key.0);
         let mut path = Vec::new();
-        // All loading happens here, before the first change: if the source fails, the trie is
-        // unchanged.
+        // All nodes are loaded here, before the first change, so that the trie is unchanged if the
+        // source fails.
         let found = self.find(source, &key, |id, depth| path.push((id, depth)))?;
         // Every ancestor of the change gets a new hash. A missing reference marks it for rehashing.
         for (id, _) in &path {
@@ -84,7 +84,7 @@ impl<B: NodeBytes> Trie<B> {
         children[usize::from(index)] = Child(sibling.0);
         children[usize::from(rest.get_unchecked(shared))] = Child(leaf.0);
         let branch = Node::Branch { bytes: None, children };
-        // The slot of the old node is reused, so that its parent need not change.
+        // The branch takes the slot of the old node, so that the parent's reference stays valid.
         self.slots[at.0 as usize].node = if shared == 0 {
             branch
         } else {
@@ -128,7 +128,7 @@ impl<B: NodeBytes> Trie<B> {
                 Some((other, child))
             }
         };
-        // Nothing fails from here on, so ancestors can be marked as changed.
+        // Nothing can fail after this point, so ancestors can be marked as changed.
         for (id, _) in &path {
             self.slots[id.0 as usize].reference = None;
         }
@@ -185,8 +185,8 @@ impl<B: NodeBytes> Trie<B> {
         S: NodeSource<Bytes = B> + ?Sized,
         I: Iterator<Item = (B256, Option<&'v [u8]>)> + Clone,
     {
-        // A removal collapses a branch, and therefore reads a sibling, only if no insertion keeps
-        // the branch alive. A witness contains exactly the siblings that this order reads.
+        // A removal collapses a branch, and therefore reads a sibling, only if no insertion adds a
+        // child to that branch. Witnesses contain exactly the siblings that this order reads.
         for (key, value) in changes.clone() {
             if let Some(value) = value {
                 self.insert(source, &key, value)?;

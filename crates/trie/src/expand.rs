@@ -102,8 +102,8 @@ impl<'s> Expansion<'s> {
             return Err(ExpansionTooLong { got: bytes, limit: Self::MAX_LEN });
         }
         Ok(Self {
-            // Reserved once, with a bound that the caller has derived from bytes it has: the RLP
-            // never moves.
+            // Allocated once, so that the RLP is never moved. The caller derives the bound from the
+            // input, so it cannot exceed what the input pays for.
             rlp: Vec::with_capacity(bytes),
             limit: bytes,
             surplus: None,
@@ -161,8 +161,8 @@ impl<'s> Expansion<'s> {
         }
         let mut digests: Arc<[B256]> = core::iter::repeat_n(B256::ZERO, nodes.len()).collect();
         let all = Arc::get_mut(&mut digests).unwrap_or_else(|| unreachable!("it is new"));
-        // Lowest level first: the hashes of the children must be written before their parent is
-        // hashed.
+        // Lowest level first, because the hashes of the children must be written before their
+        // parent is hashed.
         let order = by_height(&nodes);
         let mut some = [B256::ZERO; BATCH];
         // Nodes of one level never depend on each other, so they can fill the lanes together.
@@ -255,8 +255,8 @@ impl<'s> Expansion<'s> {
         let start = self.rlp.len();
         let header = list_header_len(len);
         if self.surplus.is_some() || start + header + len > self.limit {
-            // Beyond the limit, only the open ancestors are stored, so that memory stays bounded
-            // while the caller continues.
+            // Beyond the limit, only the open ancestors are stored, so that memory is bounded while
+            // the caller continues.
             self.surplus.get_or_insert(start + header + len);
             self.payload.truncate(payload);
             self.missing.truncate(missing);

@@ -1,20 +1,20 @@
 //! A sparse Merkle-Patricia trie.
 //!
-//! The verifier and the chain use the same trie. It is an arena of the nodes that have been walked;
-//! all other nodes remain in a [`NodeSource`] (a witness, a database) and are loaded by hash when a
-//! path leads to them. Loaded nodes remain slices of their source's bytes. Only changed nodes are
+//! The verifier and the chain use the same trie. It is an arena of the nodes that have been loaded;
+//! all other nodes are in a [`NodeSource`] (a witness or a database) and are loaded by hash when a
+//! path leads to them. Loaded nodes are slices of the source's bytes. Only changed nodes are
 //! encoded and hashed again, level by level, in batches over many tries.
 //!
-//! This crate owns node encoding, reading, changing and hashing, and the [expansion](Expansion) of
-//! nodes from the parts that cannot be derived. It knows nothing of accounts or storage: keys are
-//! 32-byte hashes, values are bytes. `chain::store` records, proves and visits whole tries. No
-//! node is trusted: for any bytes, a walk ends in a value, an absence or a [`TrieError`], never in
-//! a panic, in unbounded recursion or in a root that the nodes do not prove. An error of the source
-//! is returned as [`TrieError::Source`].
+//! Keys are 32-byte hashes and values are bytes; accounts and storage are interpreted by callers.
+//! `chain::store` records, proves and traverses tries. The crate also contains the
+//! [expansion](Expansion) of compact witnesses into nodes. Nodes are untrusted: for any bytes, a
+//! walk returns a value, its absence or a [`TrieError`], and never panics, recurses without bound
+//! or yields a root that the nodes do not prove. An error of the source is returned as
+//! [`TrieError::Source`].
 //!
-//! Apply removals after insertions and updates, or use [`Trie::apply`], which does so: a removal
-//! that collapses a branch must read the remaining sibling, and a witness contains that sibling
-//! only if the branch is really collapsed.
+//! Apply removals after insertions and updates, or use [`Trie::apply`], which does so. A removal
+//! that collapses a branch reads the remaining sibling, and a witness contains that sibling only if
+//! the branch is still collapsed after all changes.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 #![cfg_attr(not(test), no_std)]

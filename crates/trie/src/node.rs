@@ -36,7 +36,7 @@ pub(crate) const LONGEST_BRANCH: usize = 3 + 16 * 33 + 1;
 
 /// Bounds of the first byte of an embedded node: a non-empty list that is shorter than 32 bytes in
 /// total (a longer node would be referred to by hash).
-// Bounded so that nesting terminates: each embedded node is shorter than its parent.
+// The bound limits nesting, because each embedded node is shorter than its parent.
 const EMBEDDED_FIRST: u8 = 0xc1;
 const EMBEDDED_LAST: u8 = 0xc0 + 30;
 
@@ -46,7 +46,8 @@ pub struct NodeId(pub(crate) u32);
 
 /// A child of a branch: one of the two constants, or the position of a node in the arena.
 ///
-/// Four bytes, while an equivalent enum would take eight: most of an arena consists of children.
+/// Four bytes instead of the eight of an equivalent enum, because children make up most of an
+/// arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Child(pub(crate) u32);
 
@@ -293,7 +294,7 @@ fn decode_at<B: NodeBytes>(bytes: &B, nibbles_left: usize) -> Result<Decoded<B>,
         if value.is_empty() {
             return Err("leaf without a value");
         }
-        // A leaf at another depth would answer for keys that do not exist.
+        // A leaf at another depth would prove values for keys that do not exist.
         if key.len() != nibbles_left {
             return Err("leaf does not end at the end of a key");
         }

@@ -13,7 +13,7 @@ use keccak::keccak256_batch_by;
 /// A node that was hashed: its hash and its RLP.
 pub type NewNode<'a> = (B256, &'a [u8]);
 
-/// Nodes per batch: enough to keep all SIMD lanes busy, few enough to stay in cache.
+/// Nodes per batch: enough to fill all SIMD lanes, few enough to fit into the cache.
 const BATCH: usize = 64;
 
 /// A changed node: its depth below the root in nodes, its trie, and its index there.

@@ -41,12 +41,12 @@ impl<S: NodeSource + ?Sized> NodeSource for &S {
 
 /// An index from hashes to positions, over digests that were computed elsewhere.
 ///
-/// The table is keyed with a random number from the operating system, if there is one. An adversary
-/// who chooses the nodes, and thereby by trial some bits of their hashes, cannot make them collide
-/// in one bucket. The key does not affect the results.
+/// The table is keyed with a random number from the operating system, if there is one. An attacker
+/// can choose some bits of the hashes by trial, but without the key cannot make them collide in one
+/// bucket. The key does not affect the results.
 ///
-/// Digests remain in the parts in which they were computed, because a hostile input of a few bytes
-/// per node can contain millions of nodes.
+/// Digests are not copied into one list, because a malicious input can contain millions of nodes of
+/// a few bytes each.
 #[derive(Debug)]
 pub struct NodeIndex {
     digests: Parts,
@@ -84,7 +84,7 @@ impl NodeIndex {
         debug_assert!(parts.iter().rev().skip(1).all(|part| part.len() == 1 << shift));
         let count = parts.iter().map(|part| part.len()).sum();
         let digests = Parts { parts, shift };
-        // Allocated for the number of digests that exist, not for a declared number.
+        // Sized by the number of existing digests, not by a declared number.
         let mut positions = HashTable::with_capacity(count);
         for (position, digest) in (0_u32..).zip(digests.parts.iter().flat_map(|part| &**part)) {
             let entry = positions.entry(

@@ -207,7 +207,7 @@ impl<B: NodeBytes> Trie<B> {
     pub(crate) fn push(&mut self, node: Node<B>, reference: Option<Reference>) -> NodeId {
         let id = u32::try_from(self.slots.len()).ok().filter(|id| *id < Child::IN_BYTES.0);
         let id = id.expect("an arena of 2^32 nodes fits no memory");
-        // Grows by eighths: a vector that doubles wastes a third on average.
+        // Grows by 1/8, because a vector that doubles wastes a third of its memory on average.
         if self.slots.len() == self.slots.capacity() {
             self.slots.reserve_exact(self.slots.len() / 8 + 2);
         }
