@@ -1,8 +1,8 @@
 //! Encoding of records and values as a sequence of fields.
 //!
-//! Integers are big-endian; byte strings and lists begin with their length as a `u32`. Reading
-//! validates everything: a length that exceeds the remaining bytes is an error before anything is
-//! allocated for it.
+//! Integers are big-endian; byte strings and lists begin with their length as a `u32`. Lengths are
+//! checked against the remaining bytes before anything is allocated, so a damaged record cannot
+//! exhaust memory.
 
 use crate::DiskError;
 use alloy_primitives::Bytes;
@@ -32,7 +32,7 @@ impl Writer {
 
     /// Appends the number of bytes or items that follow.
     pub fn length(&mut self, length: usize) {
-        // The limit on record lengths rejects a record long before this saturates.
+        // Never saturates in practice, because the limit on the length of a record is lower.
         self.raw(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
     }
 

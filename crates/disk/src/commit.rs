@@ -1,4 +1,4 @@
-//! Commits: they are appended to the log and queued for the state store.
+//! Commits, which are appended to the log and queued for the state store.
 
 use crate::{
     DiskError, Position,
@@ -16,8 +16,8 @@ use std::sync::Arc;
 impl Inner {
     /// Stores a commit durably.
     ///
-    /// The commit is in the log when this returns; if the state store lags behind, opening the
-    /// chain again catches up. The first commit of a chain is not in the log, because the caller of
+    /// The commit is durable in the log when this returns. After a crash, opening the chain applies
+    /// it to the state store. The first commit of a chain is not in the log, because the caller of
     /// `open` can recreate it.
     pub(crate) fn commit(&self, mut changes: Changes) -> Result<(), StoreError> {
         let fault = |error: DiskError| error.during("commit");
@@ -34,7 +34,7 @@ impl Inner {
         let Some(log) = &mut end.log else {
             return self.found(&mut end, changes).map_err(fault);
         };
-        // Everything is read before anything is written.
+        // All reads are done first, so that an error leaves log and state store unchanged.
         let mut commit = self.work_out(&changes).map_err(fault)?;
         let position = log.append(&Record::encode(&changes)).map_err(fault)?;
         commit.record = Some((position, log.end()));
@@ -72,9 +72,9 @@ impl Inner {
 
     /// Returns the effect of a commit on top of all earlier ones.
     ///
-    /// If the log will contain the nodes, their locations are determined immediately, because a
-    /// record that cannot be applied must not be logged. If executing the block reproduces the
-    /// nodes, their locations can be determined later.
+    /// If the record contains the nodes, their locations are determined here, because a record that
+    /// cannot be applied must not be logged. If the nodes are reproduced by executing the block,
+    /// the thread that applies the commit determines their locations.
     pub(crate) fn work_out(&self, changes: &Changes) -> Result<Commit, DiskError> {
         let in_full = changes.witness.is_none();
         Ok(Commit {
@@ -108,8 +108,8 @@ impl Inner {
             let Some(hash) = self.read_canonical(number)? else { continue };
             let Some(block) = self.read_block(&hash)? else { continue };
             for transaction in &block.transactions {
-                // A transaction that is also in an older block would no longer be found at all.
-                // Nonces rule this out for signed transactions.
+                // This would also remove the location of the transaction in an older block, but
+                // nonces rule out that a signed transaction is in two blocks.
                 let location = self.read_transaction(transaction.hash())?;
                 if location.is_some_and(|at| at.block == hash) {
                     moves.transactions.insert(*transaction.hash(), None);

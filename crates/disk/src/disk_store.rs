@@ -1,4 +1,5 @@
-//! The disk store: its opening, its threads, and its implementation of the store interface.
+//! Opening of the disk store, its threads, and its implementation of
+//! [`Store`](chain::store::Store).
 
 use crate::{
     DiskError, DiskOptions, Position, TornTail,
@@ -31,13 +32,13 @@ use std::{
 };
 use trie::NodePath;
 
-/// Maximum time to wait until another holder has closed the chain.
+/// Maximum time to wait for another process to close the chain.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 /// Size of the cache for blocks, in bytes.
 const BLOCK_CACHE: usize = 64 << 20;
 const CODE_CACHE: usize = 32 << 20;
 
-/// A chain in a folder. It can be open only once at a time.
+/// Store in a directory, which a file lock protects from being opened twice.
 #[derive(Debug)]
 pub struct DiskStore {
     inner: Arc<Inner>,
@@ -124,7 +125,7 @@ impl DiskStore {
         loop {
             match lock.try_lock() {
                 Ok(()) => break,
-                // Another holder may be closing the chain.
+                // Another process may be about to close the chain.
                 Err(TryLockError::WouldBlock) if begun.elapsed() < SHUTDOWN_TIMEOUT => {
                     thread::sleep(Duration::from_millis(10));
                 }
@@ -329,7 +330,7 @@ impl Inner {
 impl Drop for DiskStore {
     fn drop(&mut self) {
         self.inner.stop.store(true, Ordering::Relaxed);
-        // The writer applies the queued commits and ends, which closes the channel of the pruner.
+        // The writer exits after the queued commits, which closes the channel of the pruner.
         self.inner.pending.close();
         for thread in [self.writer.take(), self.pruner.take()].into_iter().flatten() {
             drop(thread.join());

@@ -1,26 +1,25 @@
 //! Crash-safe storage of a chain on disk.
 //!
-//! [`open_chain`] opens a chain in a folder, and [`snapshot`] exports a state to a file or creates
-//! a chain from one. [`DiskStore`] implements [`chain::store::Store`] in two parts. The block log
-//! is the source of truth: each commit is one checksummed record at its end, synced before the
-//! commit is acknowledged. The state store (an LSM tree) contains data that can be rebuilt from the
-//! log: trie nodes by location, codes, blocks with receipts, the canonical chain and its
-//! transactions. A thread applies commits to it in order; until a commit is applied, reads find it
-//! in memory. The state store therefore lags behind the log by some records. When the chain is
-//! opened, a caller that can execute blocks executes the missing ones again
-//! ([`DiskStore::next_to_replay`]). A damaged state store is moved away on opening and rebuilt from
-//! the log ([`DiskStore::rebuilt`]).
+//! [`open_chain`] opens a chain in a directory, and [`snapshot`] exports a state to a file or
+//! creates a chain from one. [`DiskStore`] implements [`chain::store::Store`] in two parts. The
+//! block log is a write-ahead log and the source of truth: each commit appends one checksummed
+//! record, which is synced before the commit is acknowledged. The state store (an LSM tree)
+//! contains data that can be rebuilt from the log: trie nodes by location, codes, blocks with
+//! receipts, the canonical chain and its transactions. A background thread applies commits to it in
+//! order; reads of a commit that is not applied yet are served from memory. The state store
+//! therefore lags behind the log by some records. When the chain is opened, the caller executes the
+//! missing blocks again ([`DiskStore::next_to_replay`]). A damaged state store is moved away on
+//! opening and rebuilt from the log ([`DiskStore::rebuilt`]).
 //!
-//! Trie nodes of the states of all recent blocks coexist, and are deleted as blocks leave the
-//! retention window.
+//! The state of every block in the retention window is available; nodes that only older states
+//! contain are deleted.
 //!
-//! A [`RecordFile`] stores data that a node can fetch again, in the record format of the log; a
-//! damaged file is truncated instead of rejected. A [`SlotFile`] stores records that are looked up
-//! by number.
+//! A [`RecordFile`] stores data that a node can download again, in the record format of the log; if
+//! it is damaged, it is truncated to its intact records. A [`SlotFile`] stores records of fixed
+//! size by number.
 //!
-//! This crate contains the file formats, the handling of damaged, torn and full files, and the
-//! retention of states. The interface is `chain::store`; the execution and choice of blocks are in
-//! `chain` too.
+//! The storage interface is in `chain::store`. Blocks are executed and the canonical chain is
+//! chosen in `chain`, not here.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -1,5 +1,5 @@
-//! The block log: all commits of a chain, in order. It is the source of truth; everything else on
-//! disk can be rebuilt from it.
+//! The block log: a write-ahead log of all commits of a chain. Everything else on disk can be
+//! rebuilt from it.
 //!
 //! A log is a folder of segments, which are files with consecutive numbers. Records are only
 //! appended to the last segment, and are deleted by removing the oldest segments.
@@ -30,7 +30,7 @@ impl Position {
 }
 
 /// An incomplete record at the end of the log, truncated on opening. The process or the machine
-/// went down while writing it, so it was never acknowledged.
+/// crashed while writing it, so the commit was never acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TornTail {
     /// Position of the record.
@@ -220,7 +220,8 @@ impl BlockLog {
             }
             return Err(DiskError::io("write", path)(error));
         }
-        // After a failed sync, it is unknown what has reached the disk.
+        // After a failed sync, it is unknown which bytes are on disk, so no further record may be
+        // appended.
         if let Err(error) = self.file.sync() {
             self.broken = Some(format!("cannot sync: {error}"));
             return Err(DiskError::io("sync", path)(error));
@@ -326,12 +327,12 @@ fn create_segment(folder: &Path, genesis: B256, number: u64) -> Result<File, Dis
         let mut file = options.read(true).write(true).create(true).truncate(true).open(&path)?;
         file.write_all(&segment_head(genesis, number))?;
         file.sync_all()?;
-        // Makes the name of the file durable as well.
+        // Syncs the directory, so that the file name is durable too.
         File::open(folder)?.sync_all()?;
         Ok(file)
     };
     create().map_err(|error| {
-        // A partial file would look like a segment whose head was not completely written.
+        // Otherwise, the partial file would be taken for a segment with a torn head.
         drop(fs::remove_file(&path));
         DiskError::io("create", &path)(error)
     })

@@ -93,9 +93,9 @@ where
         let mut storages = Storages { nodes: Some(&new.nodes), found: B256Map::default() };
         walk(&new, None, root, &mut storages).map_err(malformed)?;
         for (root, mut owners) in storages.found {
-            // Accounts that already had this storage root are found too, once another account gets
-            // the same root. Walking all of them would make a block with one new trie as expensive
-            // as one with thousands.
+            // Accounts that already had this storage root are found as well once another account
+            // gets the same root. Walking their tries too would make a block with one new trie as
+            // expensive as a block with thousands.
             let emitted = new.nodes.get(&root).map_or(0, |(_, count)| *count);
             if owners.len() > emitted
                 && let Some(before) = before

@@ -10,10 +10,10 @@ use std::{panic::resume_unwind, path::Path, sync::Arc, thread};
 
 /// Opens the chain in the folder `path`, or creates one there at `genesis`.
 ///
-/// After a kill or a loss of power the chain is unchanged: every block that
-/// [`append`](Chain::append) has acknowledged is present, and the head is the last one set. Blocks
-/// whose states were not stored in time are executed again. A chain can be open only once at a
-/// time; readers and states that still exist keep it open.
+/// After a kill or a loss of power, every block that [`append`](Chain::append) has acknowledged is
+/// present, and the head is the last one that was set. Blocks whose states were not stored yet are
+/// executed again. A chain can be opened only once at a time; it stays open while readers or states
+/// of it exist.
 ///
 /// An edited state after a block ([`set_state`](Chain::set_state)) is not stored: the block's own
 /// state is restored instead.
@@ -43,7 +43,8 @@ pub fn open_chain_with(
     config: ChainConfig,
     options: DiskOptions,
 ) -> Result<Chain, ChainError> {
-    // With a million accounts, each of the two takes a good part of a second.
+    // In parallel, because with a million accounts, each of the two takes a considerable part of a
+    // second.
     let (opened, digest) = thread::scope(|scope| {
         let digest = scope.spawn(|| digest(genesis, &config.spec));
         (

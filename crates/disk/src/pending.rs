@@ -1,8 +1,8 @@
 //! Commits that are in the log and not yet in the state store, in order and by hash.
 //!
-//! A committer only waits for the log. A thread writes the oldest commit into the state store
-//! before it removes the commit from this queue, so a reader that checks the queue first and the
-//! state store afterwards finds every commit.
+//! A commit returns once it is in the log. The writer thread applies the oldest commit to the state
+//! store before it removes it from this queue, so a reader that checks the queue first and the
+//! state store second finds every commit.
 
 use crate::{
     DiskError, Position,
@@ -95,7 +95,7 @@ impl Pending {
         self.queue.lock().check()
     }
 
-    /// Makes all further writes fail. The first reason is kept.
+    /// Makes all later writes fail. Only the first reason is stored.
     pub(crate) fn break_off(&self, reason: &dyn fmt::Display) {
         self.queue.lock().broken.get_or_insert_with(|| reason.to_string());
         self.moved.notify_all();
@@ -116,7 +116,7 @@ impl Pending {
     /// Adds a commit; readers find it from now on.
     pub(crate) fn push(&self, commit: Commit) {
         let commit = Arc::new(commit);
-        // Only one thread commits at a time, so both locks see the same order.
+        // Only one thread commits at a time, so both structures have the same order.
         let number = self.queue.lock().come;
         self.found.write().add(number, &commit);
         let mut queue = self.queue.lock();

@@ -1,14 +1,14 @@
 //! Deletion of states that have left the retention window, and of old log segments.
 //!
-//! Each node is stored with the epoch of its last write. An epoch is the highest block number so
+//! Each node is stored with the epoch of its last write. The epoch is the highest block number so
 //! far, so it never decreases, even across branches. When the state of block `n` becomes the oldest
-//! to be kept, a node is deleted if the state of `n` does not have it and its epoch is at most `n`:
-//! then neither a newer state of the canonical chain has it, nor a branch that forks off at `n` or
-//! above. Candidates are the nodes of the state that was the oldest before, and those of states
-//! that were written in an epoch up to `n`, including abandoned branches.
+//! retained state, a node is deleted if it is not in that state and its epoch is at most `n`. No
+//! newer state of the canonical chain contains such a node, and neither does a branch that forks
+//! off at `n` or above. Candidates are the nodes of the state that was the oldest before, and those
+//! of states that were written in an epoch up to `n`, including abandoned branches.
 //!
-//! Pruning works on the chain in the state store, which may be some commits behind. That is safe,
-//! because the states needed at an earlier commit include those needed now.
+//! Pruning works on the chain in the state store, which may be some commits behind. This is safe,
+//! because all states that are needed now were also needed at the earlier commit.
 
 use crate::{
     DiskError,
@@ -51,8 +51,7 @@ impl Inner {
     /// meanwhile, or if nothing can be written.
     fn prune_to(&self, oldest: u64) -> Result<bool, DiskError> {
         {
-            // Started between two commits, because the writes of a commit in progress would be
-            // missed.
+            // Holds the writer's lock, because the writes of a commit in progress would be missed.
             let _writer = self.writer.lock();
             *self.written_meanwhile.lock() = Some(HashSet::new());
         }
@@ -144,7 +143,8 @@ impl Inner {
         {
             let mut writer = self.writer.lock();
             let mut batch = self.state.batch();
-            // Stored before the segments are removed, so that a later missing segment is detected.
+            // Stored before the segments are removed, so that the loss of a later segment is
+            // detected.
             self.state.put_meta(&mut batch, Meta::Segment, &position.segment.to_be_bytes());
             self.state.commit(batch)?;
             self.sync(&mut writer)?;

@@ -24,8 +24,8 @@ impl Inner {
         }
         let node = self.state.node(place, hash)?.map(|(_, node)| node);
         if let Some(node) = &node {
-            // Copied, because the slice returned by the state store keeps a whole table block in
-            // memory.
+            // Copied, because the slice returned by the state store would keep a whole table block
+            // in memory.
             self.nodes.put(*hash, Bytes::copy_from_slice(node), node.len());
         }
         Ok(node)
@@ -121,7 +121,8 @@ impl Inner {
     }
 
     pub(crate) fn read_preimages(&self) -> Result<Preimages, DiskError> {
-        // In this order, a commit that is applied meanwhile is found twice instead of not at all.
+        // In this order, a commit that is applied in the meantime is found twice; in the other
+        // order, it could be missed.
         let waiting = self.pending.commits();
         let mut preimages = self.state.preimages()?;
         for (address, slots) in waiting.iter().flat_map(|commit| &commit.changes.preimages) {

@@ -1,4 +1,4 @@
-//! A file of records that can be fetched again.
+//! A file of records that can be downloaded again.
 
 use crate::{
     DiskError, Position,
@@ -18,9 +18,9 @@ const FILE_HEAD: usize = 8 + 32 + 4;
 
 /// An append-only file of records in the format of the block log.
 ///
-/// The data can be fetched again, so the file is not synced, and damaged data is discarded by
-/// truncating the file to the last intact record. A loss of power may leave arbitrary bytes after
-/// the records that had reached the disk.
+/// The data can be downloaded again, so the file is not synced, and it is truncated to the last
+/// intact record if it is damaged. After a loss of power, arbitrary bytes may follow the records
+/// that were on disk.
 #[derive(Debug)]
 pub struct RecordFile {
     path: PathBuf,

@@ -1,8 +1,8 @@
 //! Rebuilding a damaged state store from the log.
 //!
 //! A damaged store is not repaired in place: it is moved away, and the log is applied to an empty
-//! store, provided that the log reaches back to the first block. Damage that a read detects while
-//! the chain is open is recorded in a file, and the store is rebuilt on the next opening.
+//! store. This requires a log that starts at the first block. Damage that a read detects is
+//! recorded in a file, and the store is rebuilt the next time the chain is opened.
 
 use crate::{
     DiskError, Position,

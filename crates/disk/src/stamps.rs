@@ -1,9 +1,9 @@
 //! Completeness check of the state store: each keyspace contains the numbers of the last batches.
 //!
 //! Each keyspace writes its tables independently, and the journals contain the rest. If a journal
-//! or the tables of one keyspace are lost, the store still opens, and look-ups find nothing where
-//! there was data. Therefore each batch writes its number into every keyspace, in a ring buffer of
-//! [`RING`] slots, and opening the store checks that every keyspace has all of the last numbers.
+//! or the tables of one keyspace are lost, the store still opens, and look-ups silently miss data.
+//! Therefore each batch writes its number into every keyspace, in a ring buffer of [`RING`] slots,
+//! and opening the store checks that every keyspace has all of the last numbers.
 
 use crate::DiskError;
 use fjall::{Keyspace, OwnedWriteBatch};

@@ -90,16 +90,16 @@ impl State {
         contents::check(folder)?;
         let db = Database::builder(folder)
             .cache_size(cache)
-            // Opening the store reads the journals, so full ones must be removed early, mostly by
-            // `State::write_tables`.
+            // Opening the store reads all journals, so full ones should be removed early, usually
+            // by `State::write_tables`.
             .max_journaling_size(96 << 20)
             .worker_threads(2)
             .open()?;
         let keyspace = |name: &str, memtable: u64| {
             db.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable))
         };
-        // Most look-ups of nodes hit, because other nodes refer to them. Small tables let
-        // compaction remove pruned nodes early.
+        // Nodes are looked up by references from other nodes, so most look-ups hit. With small
+        // tables, compaction removes pruned nodes early.
         let nodes = db.keyspace("nodes", || {
             KeyspaceCreateOptions::default()
                 .max_memtable_size(16 << 20)
@@ -151,8 +151,8 @@ impl State {
 
     /// Creates a batch, which is atomic: after a crash, either all of it is present or nothing.
     pub(crate) fn batch(&self) -> OwnedWriteBatch {
-        // Each batch is handed to the operating system, so that it survives the process. It need
-        // not survive a loss of power, because the log does.
+        // Written to the operating system, so that the batch survives a crash of the process. After
+        // a loss of power, it is rebuilt from the log.
         self.db.batch().durability(Some(PersistMode::Buffer))
     }
 
@@ -397,8 +397,8 @@ impl core::fmt::Debug for State {
 /// hash
 /// ```
 ///
-/// With the hash in the key, nodes of different states and branches coexist at one location, and a
-/// look-up is a single read for states of any age.
+/// Because the key contains the hash, nodes of different states and branches coexist at one
+/// location, and a look-up is a single read, however old the state.
 pub(crate) fn node_key(place: NodePath<'_>, hash: &B256) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + 32 + 1 + 8 + 32);
     match place.owner {

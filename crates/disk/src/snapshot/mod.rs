@@ -15,8 +15,8 @@
 //!
 //! All integers are big-endian. The walk visits each node before the nodes below it. The leaf of an
 //! account is followed by its code, unless that code has occurred before, and by the nodes of its
-//! storage. The reader therefore knows the hash of each record in advance, and needs memory for
-//! only one path.
+//! storage. The reader can therefore verify each record against a hash that it has already read,
+//! and needs memory for a single path only.
 
 mod error;
 mod export;
