@@ -1,6 +1,6 @@
 //! On-disk cache of the forked node's responses, for later forks of the same block.
 //!
-//! The file is stored in anvil's cache folder. anvil's own file there is read too, but never
+//! The file is stored in anvil's cache directory. anvil's own file there is read too, but never
 //! changed.
 
 use crate::history::PastState;
@@ -28,7 +28,7 @@ struct Cached {
     state: PastState,
 }
 
-/// anvil's cache folder, if the user has a home folder.
+/// anvil's cache directory, if the user has a home directory.
 pub(crate) fn default_folder() -> Option<PathBuf> {
     let home = env::var_os("HOME").filter(|home| !home.is_empty())?;
     Some(PathBuf::from(home).join(".foundry/cache/rpc"))

@@ -213,10 +213,10 @@ pub struct TransactionInfo {
 }
 
 impl StateFile {
-    /// Name of the state file in a folder.
+    /// Name of the state file in a directory.
     const NAME: &'static str = "state.json";
 
-    /// Resolves the path of a file or of its folder to the file.
+    /// Resolves the path of a file or of its directory to the file.
     pub(crate) fn at(path: &Path) -> PathBuf {
         if path.is_dir() { path.join(Self::NAME) } else { path.to_owned() }
     }

@@ -39,7 +39,7 @@ pub struct Fork {
     pub gas_limit: Option<u64>,
     /// Base fee of the first new block, in wei; `None` derives it from the forked block.
     pub base_fee: Option<u64>,
-    /// Cache folder for later forks of the same block; `None` disables the cache.
+    /// Cache directory for later forks of the same block; `None` disables the cache.
     pub cache: Option<PathBuf>,
 }
 

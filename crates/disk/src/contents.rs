@@ -27,7 +27,7 @@ const ENTRY: usize = 8 + 8 + 2;
 /// Sections that begin with a number of entries, and the length of such an entry in bytes.
 const COUNTED: [(&[u8], u64); 2] = [(b"blob_files", 8 + 1 + 16), (b"blob_gc_stats", 8 + 4 + 8 + 8)];
 
-/// Checks all files below a folder. A missing folder is treated as empty.
+/// Checks all files below a directory. A missing directory is treated as empty.
 ///
 /// # Errors
 ///
@@ -43,7 +43,7 @@ pub(crate) fn check(folder: &Path) -> Result<(), DiskError> {
             check(&path)?;
         } else {
             let whole = match is_whole(&path) {
-                // The file was removed since the folder was listed, or is a dangling link. fjall
+                // The file was removed since the directory was listed, or is a dangling link. fjall
                 // reports it if it needs the file.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => true,
                 whole => whole.map_err(DiskError::io("read", &path))?,

@@ -23,7 +23,7 @@ pub enum DiskError {
     /// Another process, or another part of this one, has the chain open.
     #[error("{} is in use: only one process can have a chain open", path.display())]
     InUse {
-        /// The folder of the chain.
+        /// The directory of the chain.
         path: PathBuf,
     },
     /// The state store cannot read or write.
@@ -32,7 +32,7 @@ pub enum DiskError {
     /// The state store was written by a release with another layout.
     #[error("{}: layout version {got}, expected {expected}", path.display())]
     OtherLayout {
-        /// The folder of the state store.
+        /// The directory of the state store.
         path: PathBuf,
         /// Layout found.
         got: u64,
@@ -56,7 +56,7 @@ pub enum DiskError {
     /// The state store is damaged, and the block log is not complete enough to rebuild it.
     #[error("{}: {damage}; it cannot be rebuilt from the block log: {log}; restore the folder, import a snapshot, or read the chain from L1 into an empty folder", path.display())]
     CannotRebuild {
-        /// The folder of the state store.
+        /// The directory of the state store.
         path: PathBuf,
         /// The damage.
         damage: String,
@@ -73,10 +73,10 @@ pub enum DiskError {
         /// Value expected.
         expected: String,
     },
-    /// The chain in the folder has another first block.
+    /// The chain in the directory has another first block.
     #[error("{}: chain begins with {got}, expected {expected}", path.display())]
     OtherChain {
-        /// The file or folder.
+        /// The file or directory.
         path: PathBuf,
         /// Hash of the first block there.
         got: B256,
@@ -96,7 +96,7 @@ pub enum DiskError {
     /// A segment of the log that is still needed is missing.
     #[error("{}: segment {segment} of the block log is missing", path.display())]
     MissingSegment {
-        /// The folder of the log.
+        /// The directory of the log.
         path: PathBuf,
         /// Number of the segment.
         segment: u64,
@@ -175,10 +175,10 @@ pub enum DiskError {
         /// The violation.
         reason: String,
     },
-    /// A state can only be restored into a folder without a chain.
+    /// A state can only be restored into a directory without a chain.
     #[error("{}: has a chain with blocks {range:?}, expected an empty folder", path.display())]
     NotEmpty {
-        /// The folder.
+        /// The directory.
         path: PathBuf,
         /// Numbers of the canonical blocks.
         range: core::ops::Range<u64>,
@@ -186,7 +186,7 @@ pub enum DiskError {
     /// The chain starts from a snapshot, whose state is not in the log.
     #[error("{}: chain starts from a snapshot, which has to be imported again", path.display())]
     FromSnapshot {
-        /// The folder.
+        /// The directory.
         path: PathBuf,
     },
     /// Blocks in the log must be executed again before anything can be committed.

@@ -1,7 +1,7 @@
 //! The block log: a write-ahead log of all commits of a chain. Everything else on disk can be
 //! rebuilt from it.
 //!
-//! A log is a folder of segments, which are files with consecutive numbers. Records are only
+//! A log is a directory of segments, which are files with consecutive numbers. Records are only
 //! appended to the last segment, and are deleted by removing the oldest segments.
 
 use crate::{
@@ -296,7 +296,7 @@ fn segment_path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:010}.log"))
 }
 
-/// Returns the numbers of the segments in a folder, ascending.
+/// Returns the numbers of the segments in a directory, ascending.
 fn segments(folder: &Path) -> Result<Vec<u64>, DiskError> {
     let fault = || DiskError::io("list", folder);
     let mut numbers = Vec::new();

@@ -8,7 +8,7 @@ use chain::{Chain, ChainConfig, ChainError, genesis_hash, genesis_header};
 use executor::ChainSpec;
 use std::{panic::resume_unwind, path::Path, sync::Arc, thread};
 
-/// Opens the chain in the folder `path`, or creates one there at `genesis`.
+/// Opens the chain in the directory `path`, or creates one there at `genesis`.
 ///
 /// After a kill or a loss of power, every block that [`append`](Chain::append) has acknowledged is
 /// present, and the head is the last one that was set. Blocks whose states were not stored yet are
@@ -20,7 +20,7 @@ use std::{panic::resume_unwind, path::Path, sync::Arc, thread};
 ///
 /// # Errors
 ///
-/// [`ChainError::OtherGenesis`] if the folder has a chain with another genesis;
+/// [`ChainError::OtherGenesis`] if the directory has a chain with another genesis;
 /// [`ChainError::Store`] with a [`DiskError`](crate::DiskError) inside if files are damaged,
 /// missing or in use; [`ChainError::Replay`] if an appended block cannot be executed again, which
 /// does not happen under the same configuration.

@@ -18,9 +18,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Folder of the state store.
+/// Directory of the state store.
 pub(crate) const STATE: &str = "state";
-/// Folder to which a damaged state store is moved. Only the latest one is kept.
+/// Directory to which a damaged state store is moved. Only the latest one is kept.
 const DAMAGED: &str = "state.damaged";
 /// File with the reason for rebuilding the state store on the next opening.
 const NOTE: &str = "rebuild";
@@ -34,7 +34,7 @@ const NOTE_BYTES: usize = 1_024;
 pub struct Rebuilt {
     /// The damage.
     pub reason: String,
-    /// Folder to which the damaged store was moved, if it existed.
+    /// Directory to which the damaged store was moved, if it existed.
     pub moved_to: Option<PathBuf>,
 }
 

@@ -18,9 +18,9 @@ pub struct Workspace {
     root: PathBuf,
 }
 
-/// Folder into which Solidity writes requests.
+/// Directory into which Solidity writes requests.
 pub(crate) const REQUESTS: &str = "requests";
-/// Folder of L2 blocks.
+/// Directory of L2 blocks.
 const BLOCKS: &str = "l2";
 /// Minimum time between two updates of a file's modification time, which records its last use.
 const TOUCH_AFTER: Duration = Duration::from_secs(600);

@@ -61,8 +61,8 @@ impl Outcome {
 /// A property: a function of arbitrary bytes that panics if the property is violated.
 pub type Property = fn(&[u8]) -> Outcome;
 
-/// All properties by name. Each has a target of `cargo fuzz` and a folder of the corpus with this
-/// name.
+/// All properties by name. Each has a target of `cargo fuzz` and a directory of the corpus with
+/// this name.
 pub const PROPERTIES: [(&str, Property); 5] = [
     ("wire", wire),
     ("trie", trie),

@@ -53,7 +53,7 @@ impl Artifacts {
         Self::compile_into("contracts-files", files, toolchain)
     }
 
-    /// Compiles these files and folders with a separate cache of this name, to leave forge's
+    /// Compiles these files and directories with a separate cache of this name, to leave forge's
     /// default cache to contract developers.
     fn compile_into(
         cache: &str,
@@ -129,7 +129,7 @@ struct CompiledCode {
     immutable_references: BTreeMap<String, IgnoredAny>,
 }
 
-/// Reads the artifacts of one source file from its folder in forge's output.
+/// Reads the artifacts of one source file from its directory in forge's output.
 fn read_all(folder: &Path, artifacts: &mut BTreeMap<String, Artifact>) -> Result<(), HarnessError> {
     let failed = |path: &Path, error| HarnessError::Io { path: path.to_owned(), error };
     for file in fs::read_dir(folder).map_err(|error| failed(folder, error))? {

@@ -352,7 +352,7 @@ pub fn enrich(
     })
 }
 
-/// Writes a deployment file into a folder, as `script/Deploy.s.sol` does, and returns its path.
+/// Writes a deployment file into a directory, as `script/Deploy.s.sol` does, and returns its path.
 ///
 /// # Errors
 ///

@@ -19,7 +19,7 @@ const PACKAGE: &str = "@chainlink/contracts@1.5.0";
 /// Integrity hash of the tarball.
 const INTEGRITY: &str = "sha512-1fGJwjvivqAxvVOTqZUEXGR54CATtg0vjcXgSIk4Cfoad2nUhSG/qaWHXjLg1CkNTeOoteoxGQcpP/HiA5HsUA==";
 
-/// Only folder of the tarball that is unpacked.
+/// Only directory of the tarball that is unpacked.
 const FOLDER: &str = "package/src/v0.8/vendor/forge-std/src";
 
 /// Parent of `src`, where `foundry.toml` expects the library.

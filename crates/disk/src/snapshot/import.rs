@@ -63,7 +63,7 @@ impl<R: Read> Snapshot<R> {
     /// Creates a chain from the snapshot in `folder`, which must not have one. `expected` is the
     /// hash of the block with the snapshot's number on L1; each node and code is verified against
     /// its state root. Returns the number of nodes and codes. After a failure, the content of the
-    /// folder is unusable.
+    /// directory is unusable.
     ///
     /// # Errors
     ///

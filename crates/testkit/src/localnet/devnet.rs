@@ -45,7 +45,7 @@ pub fn build() -> Result<PathBuf> {
     let here = std::env::current_exe()?;
     let folder = here.parent().ok_or_else(|| eyre!("a program lies in a folder"))?;
     let root = toolchain::find_root()?;
-    // cargo names the folder after the profile, except that the folder of `dev` is `debug`.
+    // cargo names the directory after the profile, except that the directory of `dev` is `debug`.
     let profile = match folder.file_name().and_then(OsStr::to_str) {
         None | Some("debug") => "dev",
         Some(named) => named,

@@ -55,7 +55,7 @@ impl Ports {
 
 /// Bearer token of both admin ports.
 const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
-/// File with the token, in the folder of the processes.
+/// File with the token, in the directory of the processes.
 const ADMIN_TOKEN_FILE: &str = "admin.token";
 
 /// A sequencer and a follower with the same keys that follow each other and can swap roles.
@@ -279,7 +279,7 @@ impl Rollup {
         self.proxy.as_ref().map_or_else(|| self.l1.client().url().to_owned(), Proxy::url)
     }
 
-    /// Returns the folder of the rollup's configuration and keys.
+    /// Returns the directory of the rollup's configuration and keys.
     pub fn place(&self) -> PathBuf {
         self.folder.path().join("rollup")
     }
@@ -412,7 +412,7 @@ impl Rollup {
         })
     }
 
-    /// Keeps the files of the nodes when the rollup is dropped, and returns their folder.
+    /// Keeps the files of the nodes when the rollup is dropped, and returns their directory.
     pub fn keep_files(&mut self) -> &Path {
         self.folder.disable_cleanup(true);
         self.folder.path()

@@ -8,7 +8,7 @@ use std::{
 };
 use toolchain::{Toolchain, progress_to_stderr};
 
-/// Runner for forge scripts with its own folder for broadcasts and cache.
+/// Runner for forge scripts with its own directory for broadcasts and cache.
 #[derive(Debug)]
 pub struct Scripts {
     tools: Toolchain,

@@ -1,8 +1,8 @@
 //! The test vectors: real blocks with witnesses, and official fixtures.
 //!
 //! They are too large for the repository and not part of this project, so they are in a separate
-//! folder: `ENSHRINE_VECTORS`, by default `../shared/vectors` from the root of the checkout. A test
-//! whose vectors are missing reports that on standard error and continues without them.
+//! directory: `ENSHRINE_VECTORS`, by default `../shared/vectors` from the root of the checkout. A
+//! test whose vectors are missing reports that on standard error and continues without them.
 
 pub mod fixture;
 
@@ -18,12 +18,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Environment variable with the path of the folder.
+/// Environment variable with the path of the directory.
 pub const VARIABLE: &str = "ENSHRINE_VECTORS";
 
-/// Returns the folder of the vectors, or `None` if there is none.
+/// Returns the directory of the vectors, or `None` if there is none.
 ///
-/// If the variable is set, the folder must exist, so that a misspelt path is an error.
+/// If the variable is set, the directory must exist, so that a misspelt path is an error.
 pub fn folder() -> Result<Option<PathBuf>> {
     if let Some(named) = env::var_os(VARIABLE) {
         let folder = PathBuf::from(named);
@@ -34,7 +34,8 @@ pub fn folder() -> Result<Option<PathBuf>> {
     Ok(beside.is_dir().then_some(beside))
 }
 
-/// Returns the folder of a part of the vectors, or reports that `what` is skipped if it is missing.
+/// Returns the directory of a part of the vectors, or reports that `what` is skipped if it is
+/// missing.
 pub fn part(name: &str, what: &str) -> Result<Option<PathBuf>> {
     let part = folder()?.map(|folder| folder.join(name)).filter(|part| part.exists());
     if part.is_none() {
