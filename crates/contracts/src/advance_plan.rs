@@ -39,12 +39,12 @@ struct ContractGas {
     /// Gas of a call with one input of one block: storage, loops and events, without memory for the
     /// input.
     call: u64,
-    /// Gas of each further input.
+    /// Gas of each input after the first.
     further_input: u64,
-    /// Gas of each further block of a batch.
+    /// Gas of each block of a batch after the first.
     further_block: u64,
-    /// Gas of each further block in blobs, whose position the contract does not read from the
-    /// batch.
+    /// Gas of each block in blobs after the first, whose position the contract does not read from
+    /// the batch.
     further_block_in_blobs: u64,
     /// Additional gas for a batch, independent of its number of blocks.
     batch: u64,
@@ -66,7 +66,7 @@ struct ContractGas {
     reference: u64,
     /// Additional gas for the first reference to an account in a transaction (EIP-2929).
     cold_account: u64,
-    /// Reserve in the gas limit, because earlier L1 transactions can make some slots more
+    /// Safety margin in the gas limit, because earlier L1 transactions can make some slots more
     /// expensive.
     margin: u64,
 }
@@ -111,10 +111,10 @@ impl ContractGas {
     }
 }
 
-/// Bytes that are always reserved for evidence and ABI encoding, besides the inputs. Outcomes of
-/// forced transactions may take more.
+/// Bytes that are always reserved for evidence and ABI encoding, in addition to the inputs.
+/// Outcomes of forced transactions may need more.
 pub const EVIDENCE_BYTES: usize = 6_000;
-/// Floor price of a byte of calldata in gas, the highest of all forks (EIP-7976).
+/// Calldata floor in gas per byte, the highest of all forks (EIP-7976).
 const DEAREST_FLOOR: u64 = 64;
 
 /// Limits of a transaction on L1.
@@ -307,7 +307,7 @@ impl AdvancePlan {
             calldata.push([&head[..], &trailer.encode()].concat().into());
             blobs.extend(to_blobs(&tail));
         }
-        // Without blobs the contract would not interpret the trailers.
+        // The contract reads trailers only in a transaction with blobs.
         let trailers: u64 = inputs.iter().map(|input| input.trailer).sum();
         let posting = (!blobs.is_empty()).then(|| Self::of(inputs, calldata, blobs))?;
         Some(Self { charge: posting.charge + trailers, ..posting })
@@ -400,12 +400,12 @@ fn is_batch(input: &[u8]) -> bool {
     SchemaId::of(input).is_ok_and(|schema| schema.batch_fork().is_some())
 }
 
-/// Returns plans that post as many of `count` blocks as possible in blobs with one call. Each plan
-/// starts with inputs of one block, two, four and so on, or with one input of all blocks, and
-/// continues with smaller inputs where L1 does not admit another of that size.
+/// Returns plans that post as many of `count` blocks as possible in blobs with one call. The first
+/// input of a plan has one block, two, four and so on, or all blocks; the plan continues with
+/// smaller inputs when another input of that size exceeds L1's limits.
 ///
-/// Fewer inputs repeat less data, but a call reserves gas for the gas limits of all transactions of
-/// an input, and the unused part is returned only before the next input.
+/// Larger inputs share more witness data, but a call must provide gas for the gas limits of all
+/// transactions of an input, and the unused part is returned only after that input.
 ///
 /// # Errors
 ///

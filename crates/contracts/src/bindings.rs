@@ -124,7 +124,7 @@ mod tests {
         let exit = include_str!("../../../contracts/interfaces/IRollupExit.sol");
         let members = code_after(exit, "interface IRollupExit {");
         expected.extend(members.iter().map(|line| line.replace("IL1MessageQueue.", "")));
-        // Members that nothing in Rust uses need not be copied.
+        // Members that Rust code does not use need not be copied.
         let copied = code_after(include_str!("IRollupExit.sol"), "interface IRollupExit {");
         let mut rest = expected.iter();
         for line in copied {

@@ -80,8 +80,9 @@ pub fn verify_message(
 
 /// Verifies that the nodes prove a value, and that they are in the order that L1 requires.
 fn verify(root: B256, key: B256, value: Option<Vec<u8>>, nodes: &[Bytes]) -> Result<(), Unproven> {
-    // First by a trie that takes any bytes: of a path that does not lead to a value, alloy's
-    // verifier reads nodes that no trie can have, and panics at a path beyond the length of a key.
+    // Looked up in our trie first, which accepts arbitrary bytes: on a path that does not lead to a
+    // value, alloy's verifier reads nodes that no trie can have, and panics if the path is longer
+    // than a key.
     let got = lookup(root, &key, nodes)?;
     let path = Nibbles::unpack(key);
     if got != value {

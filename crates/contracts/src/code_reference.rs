@@ -6,8 +6,9 @@
 //! reference: offset of the stored bytes in the input (4) ‖ account that stores them (20)
 //! ```
 //!
-//! Numbers are big-endian. The code of such an account is STOP followed by the bytes. The common
-//! CREATE2 proxy creates it, so its address commits to the bytes, and no party has to be trusted.
+//! Numbers are big-endian. The code of such an account is STOP followed by the bytes. It is created
+//! by the deterministic deployment proxy, so its address commits to the bytes, and no party has to
+//! be trusted.
 
 use alloy_primitives::{Address, B256, Bytes, address, hex, keccak256};
 use std::collections::HashMap;
@@ -27,8 +28,9 @@ pub const REFERENCE_LENGTH: usize = 24;
 /// for STOP.
 pub const MAX_CODE_REFERENCE: usize = 24_575;
 
-/// Minimum length for which a reference costs less than calldata at 16 gas per byte. If the floor
-/// of EIP-7623 applies, the gas that the contract uses for references costs nothing extra.
+/// Minimum length for which a reference is cheaper than calldata at 16 gas per byte. If the
+/// calldata floor (EIP-7623) determines the price, the gas that the contract uses for references is
+/// free.
 pub(crate) const WORTH_A_REFERENCE: usize = 256;
 
 /// Maximum number of references in an input.
@@ -135,8 +137,8 @@ impl CodeReference {
 }
 
 /// Returns the encoded list of codes in the witness of an input, single or batch, including its
-/// offsets. Storing it pays off if other inputs have exactly the same codes. Empty if the bytes are
-/// not an input.
+/// offsets. Storing it saves gas if other inputs have exactly the same codes. Empty if the bytes
+/// are not an input.
 pub fn codes_in(input: &[u8]) -> &[u8] {
     let offset = |at: usize| {
         let bytes = input.get(at..)?.first_chunk()?;

@@ -17,7 +17,7 @@ pub struct RollupConfig {
     pub fork_mode: ForkMode,
     /// Maximum lag of an L2 block behind L1, in seconds.
     pub max_lag: u64,
-    /// Age of the head, in seconds, from which anyone may advance.
+    /// Age of the head, in seconds, after which anyone may advance.
     pub open_after: u64,
     /// Seconds after which an L1→L2 message must have been relayed.
     pub relay_deadline: u64,
@@ -80,10 +80,10 @@ pub struct ForcedConfig {
 }
 
 impl RollupConfig {
-    /// Creates the configuration of a rollup without an owner, which follows the forks of L1, with
-    /// a day for forced transactions and half a day for messages. `policy` decides which accounts
-    /// may advance the rollup: a `PermissionedSequencing` gives an operator a head start, and zero
-    /// admits all accounts.
+    /// Creates the configuration of a rollup without an owner that follows the forks of L1, with a
+    /// delay of one day for forced transactions and a deadline of half a day for messages. `policy`
+    /// decides which accounts may advance the rollup: with `PermissionedSequencing`, other accounts
+    /// may advance only after a timeout, and zero allows all accounts.
     pub const fn new(chain_id: u64, schema: SchemaId, policy: Address) -> Self {
         const HOUR: u64 = 3_600;
         const DAY: u64 = 24 * HOUR;

@@ -48,8 +48,7 @@ impl Verification {
     }
 }
 
-/// A deployed rollup as described by its deployment file: everything that a node needs to know
-/// about the two chains.
+/// Parsed deployment file: the parameters of a rollup that a node needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployment {
     /// Chain id of L1.
@@ -78,7 +77,7 @@ pub struct Deployment {
     pub l1_bridge: Address,
     /// `L2TokenBridge`, on the L2, or zero.
     pub l2_bridge: Address,
-    /// How the rollup contract is shown that blocks are valid; native if the file does not say.
+    /// How the rollup contract verifies blocks; native if the file has no such field.
     pub verification: Verification,
     /// The genesis of the L2, whose first block is the one with [`Self::genesis_hash`].
     pub genesis: Genesis,
@@ -307,7 +306,7 @@ impl Fields<'_> {
 
     fn number(&self, field: &'static str) -> Result<u64, DeploymentError> {
         let value = self.get(field, NUMBER)?;
-        // forge writes numbers that a double cannot hold as text.
+        // forge writes numbers that do not fit into a double as strings.
         let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
         number.ok_or_else(|| self.invalid(field, value, NUMBER))
     }

@@ -8,7 +8,7 @@ use wire::ProtocolFork;
 
 /// `L1Anchor`: the L2's view of L1.
 pub const L1_ANCHOR: Address = address!("0x8079000000000000000000000000000000000001");
-/// `L2Messenger`: delivers L1→L2 messages, and holds the ETH of the L2 that has not been deposited.
+/// `L2Messenger`: delivers L1→L2 messages, and holds all ETH that has not been deposited to the L2.
 pub const L2_MESSENGER: Address = address!("0x8079000000000000000000000000000000000002");
 /// `L2Accounts`: creates alias accounts, each controlled by the messages of one L1 sender.
 pub const L2_ACCOUNTS: Address = address!("0x8079000000000000000000000000000000000003");
@@ -16,7 +16,7 @@ pub const L2_ACCOUNTS: Address = address!("0x80790000000000000000000000000000000
 /// Balance of `L2Messenger` at genesis, in wei: more than the supply of ETH on L1 can ever be.
 pub const PREMINT: U256 = U256::from_limbs([0, 0, 1, 0]);
 
-/// Code of the contracts that an L2 has at genesis. No constructor runs for them, so they have no
+/// Code of the contracts that an L2 has at genesis. Their constructors do not run, so they have no
 /// immutables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Predeploys {
@@ -65,7 +65,7 @@ pub fn alias_account(l1_sender: Address) -> Address {
 
 /// Creates a genesis with the system contracts of `fork` and the rollup's predeploys.
 ///
-/// All ETH is in `L2Messenger`. If a caller adds an account with a balance, no ETH on L1 backs it.
+/// All ETH is in `L2Messenger`. Balances that a caller adds are not backed by ETH on L1.
 pub fn l2_genesis(
     predeploys: &Predeploys,
     fork: ProtocolFork,

@@ -1,8 +1,8 @@
-//! Comparison of an L2's genesis state with the one that the contracts on L1 rely on.
+//! Check of an L2's genesis state against the state that the contracts on L1 assume.
 //!
-//! `NativeRollup` starts from the hash of a header and cannot check the state that it commits to.
-//! With ETH outside `L2Messenger`, or with different code at its address, ordinary claims could
-//! empty the escrow on L1.
+//! `NativeRollup` is deployed with a genesis header and cannot check the state that the header
+//! commits to. With ETH outside `L2Messenger`, or with different code at its address, ordinary
+//! claims could drain the escrow on L1.
 
 use crate::{L2_MESSENGER, Predeploys, l2_genesis};
 use alloy_genesis::{Genesis, GenesisAccount};
@@ -170,7 +170,7 @@ fn compare(
     if nonce != expected_nonce {
         findings.push(GenesisFinding::Nonce { address, got: nonce, expected: expected_nonce });
     }
-    // Too little ETH in the messenger would stop deposits; too much in any contract is a premine.
+    // Too little ETH in the messenger would halt deposits; too much in any contract is unbacked.
     if got.balance != expected.balance {
         let (got, expected) = (got.balance, expected.balance);
         findings.push(GenesisFinding::ContractBalance { address, got, expected });

@@ -1,10 +1,9 @@
 //! Rust bindings of the rollup's contracts.
 //!
-//! This crate provides the interfaces of `contracts/` as types, also for calls over JSON-RPC,
-//! mirrors the formats that both sides must agree on, and contains the genesis of an L2, the
-//! constructor arguments on L1, and the file format of a [`Deployment`]. The protocol itself is
-//! written in Solidity, and tests compare these mirrors with it. The crate does not compile
-//! Solidity and does no network I/O.
+//! This crate provides the interfaces of `contracts/` as Rust types, also for calls over JSON-RPC.
+//! It reimplements the formats that L1 and the L2 nodes must agree on, and tests compare them with
+//! the Solidity code. It also contains the genesis of an L2, the constructor arguments on L1, and
+//! the file format of a [`Deployment`]. It does not compile Solidity and does no network I/O.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

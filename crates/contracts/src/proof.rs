@@ -1,4 +1,4 @@
-//! Proofs of values in a trie, as `contracts/libraries/StateProof.sol` verifies them.
+//! Merkle proofs, verified as in `contracts/libraries/StateProof.sol`.
 
 use alloy_primitives::{B256, Bytes, keccak256, map::B256Map};
 use alloy_trie::proof::ProofVerificationError;

@@ -99,8 +99,8 @@ impl Payee {
                 return Err(ExitError::Contract { address, balance, code_hash });
             }
         };
-        // An account that has signed nothing may be the alias account of an L1 contract, so that
-        // nobody may have the right to this address on L1.
+        // An account with nonce zero may be the alias account of an L1 contract, whose address has
+        // no owner on L1. Only a caller with this address proves that it has one.
         let caller = (account.nonce == 0).then_some(address);
         Ok(Self { kind, recipient: address, delegate: Some(delegate), caller })
     }

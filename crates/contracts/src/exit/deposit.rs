@@ -92,8 +92,8 @@ impl DepositReturn {
     ///
     /// # Errors
     ///
-    /// [`ExitError`] if the message is no deposit of this bridge, if the nodes do not prove exactly
-    /// that, or if the deposit cannot be returned.
+    /// [`ExitError`] if the message is not a deposit of this bridge, if the nodes do not prove
+    /// exactly that, or if the deposit cannot be returned.
     pub fn new(
         state_root: B256,
         (l1_bridge, l2_bridge): (Address, Address),

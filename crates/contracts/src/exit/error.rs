@@ -3,7 +3,7 @@
 use crate::Unproven;
 use alloy_primitives::{Address, B256, U256};
 
-/// Reason why an exit does not pay, or why a proof does not show that it does.
+/// Reason why an exit cannot pay, or why a proof is not sufficient.
 #[derive(Debug, thiserror::Error)]
 pub enum ExitError {
     /// The nodes do not prove an account.
@@ -81,10 +81,10 @@ pub enum ExitError {
         /// Hash of its code.
         code_hash: B256,
     },
-    /// The account is no contract of the L2, so that it may own the same address on L1.
+    /// The account is not a contract of the L2, so its owner may control the same address on L1.
     #[error("{0} is no contract of the L2: its owner can be paid at the same address on L1")]
     NotContract(Address),
-    /// The message is no deposit of this token bridge.
+    /// The message is not a deposit of this token bridge.
     #[error("message {index} is no deposit of tokens: it is from {sender} to {to}")]
     NotDeposit {
         /// Index of the message.

@@ -22,13 +22,13 @@ use chain::AccountProof;
 pub enum MessageStatus {
     /// The L2 has not relayed it.
     Unrelayed,
-    /// The L2 keeps it, because its delivery failed. Its relayer has received the fee.
+    /// The delivery failed, and the L2 stores the message. The relayer has received the fee.
     Failed,
-    /// The L2 keeps it without an attempt to deliver it.
+    /// The L2 stores the message without having attempted its delivery.
     Parked,
 }
 
-/// A message to the L2 that the L2 has not delivered, as proven by the last state.
+/// A message to the L2 that is proven undelivered in the last state.
 #[derive(Debug, Clone)]
 pub(super) struct Undelivered<'f> {
     pub(super) found: &'f FoundMessage,
@@ -189,7 +189,7 @@ impl MessageReturn {
 
 /// Returns the L1 account that is paid for a refund account of the L2.
 pub(super) fn refund_recipient(sender: Address, refund_to: Address) -> Address {
-    // Nobody controls the zero address, nor that of an alias account on L1.
+    // No key controls the zero address or the address of an alias account on L1.
     let is_lost = refund_to.is_zero() || refund_to == alias_account(sender);
     if is_lost { sender } else { refund_to }
 }

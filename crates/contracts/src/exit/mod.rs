@@ -1,8 +1,8 @@
-//! Exits from a rollup that nobody advances any more: what `RollupExit` and the token bridge pay by
-//! proofs against the last state root, and the calldata of these payments.
+//! Exits from a rollup that is no longer advanced: the payments that `RollupExit` and the token
+//! bridge make for proofs against the last state root, and their calldata.
 //!
-//! Every proof is verified here by the rules of L1, and all amounts are read from the nodes of the
-//! proof, so that a node of the L2 cannot pretend anything.
+//! L2 nodes are not trusted: every proof is verified as L1 does, and all amounts are read from the
+//! nodes of the proof.
 
 mod account;
 mod closing;

@@ -7,8 +7,7 @@ use alloy_rlp::Decodable;
 use alloy_trie::TrieAccount;
 use chain::AccountProof;
 
-/// Returns the account that the nodes of the proof contain; that of an untouched address if they
-/// prove that there is none.
+/// Returns the account that the nodes prove, or an empty account if they prove its absence.
 pub(super) fn account(
     state_root: B256,
     address: Address,
