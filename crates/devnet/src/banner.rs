@@ -46,7 +46,8 @@ pub struct Continued {
 }
 
 /// Returns the text that is printed before the node listens: accounts with their keys, and
-/// properties of the chain. It has anvil's sections, because programs parse them.
+/// properties of the chain. It has the same sections as anvil's banner, because programs parse
+/// them.
 pub fn banner(config: &DevnetConfig, accounts: &Accounts, facts: &Facts) -> String {
     let mut text = format!("\n{NAME}\n    {}\n", env!("CARGO_PKG_VERSION"));
     text += &section("Available Accounts");

@@ -1,8 +1,8 @@
 //! `console.log` output of contracts.
 //!
 //! The Solidity library calls an address without code. The devnet installs a precompile there that
-//! costs nothing, returns nothing and is as cold as an unused account, so that contracts cannot
-//! tell the difference. The precompile reports its calldata.
+//! costs no gas, returns no data and is cold, like an account without code, so that contracts
+//! cannot detect it. The precompile reports its calldata.
 
 use alloy_dyn_abi::{DynSolType, DynSolValue};
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};

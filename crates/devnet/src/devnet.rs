@@ -69,7 +69,8 @@ impl Devnet {
             traces: config.traces >= Traces::All,
             storage: config.traces >= Traces::Storage,
         }));
-        // A thread of this runtime may be serving the forked node, so connect without blocking it.
+        // A thread of this runtime may be serving the forked node, so it must not be blocked by the
+        // connection.
         let blobs = Arc::<BlobStore>::default();
         let (own, telemetry) = ((config, accounts), Arc::clone(&telemetry));
         let found_in = Arc::clone(&blobs);

@@ -64,13 +64,13 @@ pub(crate) fn dump(devnet: &DevnetState, past: bool) -> Result<StateFile, DumpEr
     if matches!(devnet.config.origin, Origin::Genesis { blocks: Some(_), .. }) {
         return Err(DumpError::Imported);
     }
-    // The snapshot keeps the state from being pruned in the meantime.
+    // The snapshot prevents the state from being pruned in the meantime.
     let (chain, _kept) = devnet.node.read(|node| (node.chain.reader().clone(), node.snapshot()));
     let state = chain.state();
     let mut accounts = BTreeMap::new();
     let mut preimages = state.store().preimages().map_err(ChainError::from)?;
-    // The node that loads the file may not be a fork, so include everything read from the forked
-    // node.
+    // The node that loads the file may not be a fork, so everything that was read from the forked
+    // node is included.
     if let Some(remote) = devnet.remote() {
         remote.add_known(&mut preimages);
     }
@@ -197,8 +197,7 @@ pub(crate) fn load(devnet: &DevnetState, file: &StateFile) -> Result<(), String>
     ForceHeader::GasLimit(None).apply(&devnet.forced_header);
     let is_fork = devnet.remote().is_some();
     if is_fork {
-        // Like cheats, this reads the forked node's values before any request has to wait for the
-        // chain.
+        // As for cheats, values of the forked node are read before the chain is locked.
         apply(&devnet.node.state().detached(), file)?;
     }
     devnet.node.execute(LoadState { file, blocks, past, is_fork })

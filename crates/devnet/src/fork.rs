@@ -1,8 +1,8 @@
 //! Fork of another node's chain.
 //!
-//! The devnet requests accounts and slots when they are first needed, and keeps them. Other forking
-//! nodes use a library with its own database under the EVM. Here the state is a set of tries that
-//! request missing entries, so a plain RPC client suffices.
+//! The devnet requests accounts and slots when they are first needed, and caches them. The state is
+//! a set of tries that request missing entries, so there is no separate database below the EVM as
+//! in other forking nodes.
 
 use crate::{
     DevnetConfig, DevnetError,
@@ -70,7 +70,7 @@ impl Remote {
             flag: "--fork-url",
             reason: format!("{}: {error}", RedactedUrl::new(url)),
         };
-        // These errors show the offending URL or header themselves.
+        // These errors already contain the URL or header in question.
         let upstream = Upstream::new(fork).map_err(|error| {
             let is_header = matches!(error, ClientError::Header(_));
             let flag = if is_header { "--fork-header" } else { "--fork-url" };
@@ -99,7 +99,7 @@ impl Remote {
                 let block = node.get_block_by_number(wanted).await?;
                 Ok((wanted, block.map(|block| block.header)))
             };
-            // Concurrently, because each round trip may be slow.
+            // Concurrent, because each round trip may be slow.
             tokio::try_join!(chain_id, header)
         });
         let (chain_id, (wanted, header)) = asked.map_err(|error| flag(&error))?;
@@ -161,8 +161,8 @@ impl Remote {
     /// Adds the accounts and slots that were read from the forked node.
     pub(crate) fn add_known(&self, preimages: &mut Preimages) {
         let slots: Vec<_> = self.slots.lock().keys().copied().collect();
-        // A slot may have been read without its account. It is useless without it, so it is omitted
-        // if the request for the account fails.
+        // A slot may have been read without its account. It is omitted if the request for the
+        // account fails, because it cannot be used without it.
         let owners: BTreeSet<_> = slots.iter().map(|(address, _)| *address).collect();
         if let Err(error) = self.fetch(owners.into_iter(), iter::empty()) {
             tracing::warn!(%error, "failed to read accounts of known slots");

@@ -283,7 +283,7 @@ fn forked(
         flag: "--fork-url",
         reason: error.to_string(),
     };
-    // Fetch everything at once: sequential requests would take one round trip each.
+    // Prefetched in one batch, because sequential requests would take one round trip each.
     let system = SYSTEM_CONTRACTS.iter().map(|contract| contract.address);
     let slots = system_slots(remote.number()).filter(|_| fork >= Some(ProtocolFork::Prague));
     remote
@@ -338,8 +338,8 @@ fn execute_extension(
 fn execute_tx(execute: Arc<ExecuteExtension>) -> Option<ExecuteTxPrecompile> {
     let address = execute.execute_tx_address()?;
     let market = execute.market.then_some(ExecuteMarket { limit: LIMIT, price: price_on });
-    // Verification has its own cache of verdicts, because the pool's verdicts are part of what it
-    // verifies.
+    // Verification has a separate cache of verdicts, because it must not rely on the pool's
+    // verdicts, which it verifies.
     let verifying = ExecuteExtension { verdicts: Arc::default(), ..(*execute).clone() };
     let precompile =
         ExecuteTxPrecompile::new(address, market, move |transaction, precompiles, tally| {
@@ -400,8 +400,8 @@ fn put_registry(genesis: &mut Genesis, spec: &ChainSpec) {
     genesis.alloc.insert(REGISTRY_ADDRESS, account);
 }
 
-/// Adds the market contract to a genesis without it, at the price at which EXECUTE gas costs as
-/// much as gas.
+/// Adds the market contract to a genesis that lacks it, with the price at which EXECUTE gas costs
+/// as much as gas.
 fn open_market(genesis: &mut Genesis, base_fee: u64) {
     genesis.alloc.entry(MARKET_ADDRESS).or_insert_with(|| GenesisAccount {
         code: Some(Bytes::from_static(MARKET_CODE)),

@@ -1,9 +1,9 @@
 //! L1 development node with EXECUTE and anvil's interface.
 //!
-//! This crate owns what is specific to a devnet: flags and banner, test accounts, the server (HTTP
-//! and WebSocket on one port, IPC), cheat methods, and state files in anvil's format. It does not
-//! own the chain, blocks or the `eth_` methods: `chain`, `node` and `rpc` do, which the L2 node
-//! shares.
+//! This crate contains everything that is specific to a devnet: flags and banner, test accounts,
+//! the server (HTTP and WebSocket on one port, IPC), cheat methods, and state files in anvil's
+//! format. The chain, block production and the `eth_` methods are in `chain`, `node` and `rpc`,
+//! which the L2 node shares.
 
 mod accounts;
 mod api;

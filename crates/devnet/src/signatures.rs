@@ -1,4 +1,4 @@
-//! Signatures that a cheat attributes to other accounts.
+//! Cheat that attributes signatures to other accounts than their signers.
 
 use alloy_eips::eip7702::SignedAuthorization;
 use alloy_evm::precompiles::{DynPrecompile, Precompile, PrecompileInput, PrecompilesMap};

@@ -1,4 +1,4 @@
-//! Requests that a fork forwards to the forked node: older blocks, transactions, logs and states.
+//! Forwarding of requests to the forked node: for older blocks, transactions, logs and states.
 
 mod joined;
 
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use std::{future::ready, sync::Arc};
 
 /// How the parameters of a method refer to a block or transaction, which determines the node that
-/// answers.
+/// serves the request.
 #[derive(Debug, Clone, Copy)]
 enum By {
     /// By a block in the parameter at this index; the forked node answers up to and including the
@@ -118,8 +118,8 @@ pub(crate) fn overlay(
     Ok(methods)
 }
 
-/// Wraps a method that the forked node may have to answer. Without a forked node it calls the local
-/// method directly.
+/// Wraps a method whose requests may be forwarded. Without a forked node, it calls the local method
+/// directly.
 fn forwarded(
     name: &'static str,
     by: By,
@@ -197,9 +197,9 @@ impl Request<'_> {
         }
     }
 
-    /// Returns the forked node's response to parameters with block numbers. Its earlier blocks
-    /// belong to this chain only while it still has the forked block, so that is checked
-    /// afterwards.
+    /// Returns the forked node's response to parameters with block numbers. Its earlier blocks are
+    /// ancestors of this chain only if it still has the forked block, which is checked after the
+    /// response.
     fn theirs_by_number(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
         let answer = self.theirs(params)?;
         self.remote.check_block().map_err(refusal)?;
@@ -327,7 +327,7 @@ pub(super) fn ask(
 
 pub(super) fn refusal(error: RemoteError) -> ErrorObjectOwned {
     match error {
-        // Unchanged, because clients of this node may match on the forked node's messages.
+        // Passed through unchanged, because clients may match on the forked node's error messages.
         RemoteError::Refused { code, message, data } => {
             ErrorObjectOwned::owned(code, message, data)
         }

@@ -45,7 +45,7 @@ fn snapshot(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
 fn revert(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let number = args.required::<Number>()?.u64()?;
     let Some(moment) = devnet.snapshots.lock().take(number) else { return Ok(json!(false)) };
-    // Snapshots only contain the chain: the pool and the mining mode stay as they are.
+    // Snapshots contain only the chain: pool and mining mode are unchanged.
     devnet.node.execute(RestoreChain(moment.chain)).map_err(RpcError::from)?;
     devnet.forced_header.change(|fields| *fields = moment.forced);
     Ok(json!(true))
@@ -136,7 +136,7 @@ fn reset(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let options: Option<ResetOptions> = args.optional()?;
     let another = match (options.and_then(|options| options.forking), devnet.remote()) {
         (Some(forking), _) => Some(fork_again(devnet, forking)?),
-        // As in anvil, options without `forking` reset to a chain that is no fork.
+        // As in anvil, options without `forking` reset to a chain that is not a fork.
         (None, Some(_)) => {
             let (chain, clock) = start(devnet, None)?;
             Some((None, chain, clock))
@@ -226,7 +226,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let waited = waiting(devnet);
     let replaced = newest(devnet, depth)?;
     go_back(devnet, depth, "Reorg")?;
-    // Mine manually meanwhile, so that the new blocks contain only the given transactions.
+    // Disable mining during the reorg, so that the new blocks contain only the given transactions.
     let mining = devnet.node.execute(SetMining(Mining::Manual));
     let made = || -> Result<(), RpcError> {
         let mut given: Vec<_> = given.iter().collect();

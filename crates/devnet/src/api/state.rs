@@ -27,8 +27,9 @@ sol! {
 
 /// Changes the state after the head.
 fn edit(devnet: &DevnetState, change: EditState) -> Result<Value, RpcError> {
-    // Commands lock the chain for all readers. So the values that the change reads from the forked
-    // node are fetched before, by applying it to a discarded copy, and are then cached.
+    // Commands lock the chain for all readers, so they must not wait for the forked node. The
+    // values that the change reads from it are therefore cached first, by applying the change to a
+    // copy that is discarded.
     if devnet.remote().is_some() {
         change.clone().edit(&devnet.node.state().detached())?;
     }
@@ -76,7 +77,7 @@ fn set_returned(
     let state = devnet.node.state();
     let calldata = Bytes::from(calldata);
     let (_, slots) = exec::view(&state, contract, calldata.clone()).map_err(|_| not_found())?;
-    // Try each slot that the call reads on a copy of the state.
+    // Tries each slot that the call reads, on a copy of the state.
     let slot = slots.into_iter().find(|(address, slot)| {
         let tried = state.detached().edit(|state| state.set_slot(*address, *slot, value));
         let returned =

@@ -85,7 +85,7 @@ fn filled(
     let execute = request.execute.take();
     if execute.is_some() {
         check_execute(&request.transaction)?;
-        // An estimate would run without the witness.
+        // A gas estimate would run without the witness.
         request.transaction.gas.get_or_insert_with(|| most_gas(devnet));
     }
     let (mut request, sidecar) = request.split(devnet)?;
@@ -162,7 +162,8 @@ fn check_execute(request: &TransactionRequest) -> Result<(), RpcError> {
 /// Checks that the next block's fork supports the transaction type of a request.
 fn check_type(devnet: &DevnetState, request: &TransactionRequest) -> Result<(), RpcError> {
     let (what, since) = match rpc::typed::tx_type(request) {
-        // An empty authorization list does not determine the type, but shows what the sender wants.
+        // An empty authorization list does not determine the type, but the sender intended this
+        // type.
         _ if request.authorization_list.is_some() => {
             ("authorizationList", EthereumHardfork::Prague)
         }

@@ -9,7 +9,7 @@ use jsonrpsee::types::ErrorObjectOwned;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-/// Maximum number of blocks in a fee history, as on a chain that is no fork.
+/// Maximum number of blocks in a fee history, as on a chain that is not a fork.
 const MAX_FEES: u64 = 1_024;
 
 impl Request<'_> {
@@ -82,7 +82,7 @@ impl Request<'_> {
     }
 
     /// Fees of both nodes' blocks. If the forked node's history does not connect to this node's,
-    /// only the latter is returned, which is shorter than requested, as from a node that lacks old
+    /// only the latter is returned. It is shorter than requested, as on a node that has pruned old
     /// blocks. If only blocks of the forked node are requested, its response is returned unchanged.
     pub(super) fn fees(&self) -> Result<Value, ErrorObjectOwned> {
         let count = self.params.get(0).and_then(quantity);
