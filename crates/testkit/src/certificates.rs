@@ -40,7 +40,8 @@ impl Certificates {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.serial_number = Some(1.into());
-        // Authorities have the same name, so certificates are told apart by their signatures.
+        // All authorities have the same name, so only the signature identifies the issuer of a
+        // certificate.
         params.key_identifier_method = KeyIdMethod::PreSpecified(vec![1]);
         Ok(Self { issuer: CertifiedIssuer::self_signed(params, key).map_err(failed)? })
     }

@@ -1,4 +1,5 @@
-//! States in compact form that are expensive to process for their size. No chain has any of them.
+//! States in compact form that are expensive to process for their size. They cannot occur on a
+//! chain.
 
 /// Number of nibbles in a key.
 const KEY: usize = 64;

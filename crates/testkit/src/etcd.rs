@@ -106,7 +106,7 @@ impl Etcd {
     /// Kills a member (SIGKILL), which keeps its data.
     pub fn kill(&mut self, member: usize) {
         if let Some(mut process) = self.members[member].process.take() {
-            // It is no error if the process has already exited.
+            // Ignore the error if the process has already exited.
             let _ = process.kill();
             let _ = process.wait();
         }

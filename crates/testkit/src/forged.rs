@@ -1,7 +1,7 @@
-//! Blocks on forged states, which no chain of blocks has produced.
+//! Blocks on forged states, which no sequence of blocks can produce.
 //!
-//! EXECUTE does not know the history of a block's pre-state: the caller may invent the parent and
-//! its state root. The keys in an attacker's trie therefore need not be hashes.
+//! EXECUTE does not verify the history of a block's pre-state, so an attacker can choose the parent
+//! and its state root. The keys in the attacker's tries therefore need not be hashes.
 
 use crate::{CHAIN_ID, Transaction};
 use alloy_consensus::transaction::SignerRecoverable as _;

@@ -1,4 +1,4 @@
-//! An invented fork after Amsterdam.
+//! A fictitious fork after Amsterdam.
 //!
 //! Headers have two more items, calldata costs twice the floor, payloads have a field in the middle
 //! of their fixed part, and requests have their fields in another order. Otherwise its rules are
@@ -80,8 +80,8 @@ impl EvmOverrides for LaterRules {
     }
 }
 
-/// EXECUTE on an L1 that has the fork from a timestamp, for the calls of another dialect. From then
-/// on it refuses the blocks of Amsterdam, and until then those of the fork.
+/// EXECUTE on an L1 that has the fork from a timestamp, for the calls of another dialect. It
+/// rejects blocks of the fork before the timestamp and blocks of Amsterdam after it.
 #[derive(Debug, Clone)]
 pub struct LaterFork {
     form: Arc<dyn Dialect>,

@@ -13,9 +13,9 @@
 //!   and a [time limit](Timeout);
 //! - [`localnet`]: a rollup whose nodes are processes, and the report of a run with them.
 //!
-//! The crate depends on the location of the checkout that it was built in, so no shipped crate may
-//! link it: it is for tests, examples and measurements. It implements no rule of a chain or of a
-//! rollup.
+//! The crate depends on the path of the checkout that it was built in, so shipped crates must not
+//! depend on it: it is for tests, examples and measurements. It does not implement rules of a chain
+//! or a rollup.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -96,7 +96,7 @@ impl NodeProcess {
 
     /// Kills the process (SIGKILL). Later requests fail.
     pub fn kill(&mut self) {
-        // It is no error if the process has already exited.
+        // Ignore the error if the process has already exited.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

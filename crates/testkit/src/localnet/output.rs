@@ -1,4 +1,4 @@
-//! Output of a run, which ends cleanly if its reader is gone.
+//! Output of a run, which stops cleanly if its reader closes the pipe.
 
 use std::{
     any::Any,
@@ -33,8 +33,7 @@ pub fn try_line(text: fmt::Arguments<'_>) -> io::Result<()> {
 /// Unwinds the run if printing failed.
 pub fn must(printed: io::Result<()>) {
     if let Err(error) = printed {
-        // Exiting here would leave nodes running, since they are killed when their owners are
-        // dropped.
+        // Unwind instead of exiting, because nodes are killed when their owners are dropped.
         resume_unwind(Box::new(Unheard(error)));
     }
 }
