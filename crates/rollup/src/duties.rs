@@ -20,7 +20,7 @@ use contracts::{
 };
 use std::sync::Arc;
 
-/// Number of relayed messages without proof on L1 from which on the node proves them even if no
+/// Number of relayed messages without proof on L1 from which the node proves them even if no
 /// message is overdue.
 const UNPROVEN: u64 = AHEAD / 2;
 
@@ -29,7 +29,7 @@ const UNPROVEN: u64 = AHEAD / 2;
 pub struct RollupRules {
     /// Maximum age of a block relative to L1's time, in seconds.
     pub max_lag: u64,
-    /// Age of the head from which on anyone may advance, in seconds.
+    /// Age of the head from which anyone may advance, in seconds.
     pub open_after: u64,
     /// Time from sending a message until it must be relayed, in seconds.
     pub relay_deadline: u64,
@@ -46,13 +46,13 @@ pub struct RollupRules {
 pub struct Duties {
     /// Number of messages proven to be relayed.
     pub relayed: u64,
-    /// L2 timestamp from which on the next message may be overdue.
+    /// L2 timestamp from which the next message may be overdue.
     pub relay_due: u64,
     /// Index of the first forced transaction that is not discharged.
     pub forced_next: u64,
-    /// L2 timestamp from which on that transaction may be due.
+    /// L2 timestamp from which that transaction may be due.
     pub forced_due: u64,
-    /// L2 timestamp from which on each block must discharge that transaction.
+    /// L2 timestamp from which each block must discharge that transaction.
     pub forced_first_since: u64,
 }
 
@@ -138,7 +138,7 @@ fn update(
     Ok(anchor.update(index, &checkpoint))
 }
 
-/// Returns the proof of relayed messages, and the time from which on the next message is overdue.
+/// Returns the proof of relayed messages, and the time from which the next message is overdue.
 fn relay_proof(
     chain: &ChainReader,
     view: &L1View,

@@ -189,7 +189,7 @@ pub(crate) struct Batcher {
     /// Costs and footprints of blocks that are not on L1 yet. With them the blocks can be planned
     /// without executing them again.
     measured: B256Map<(InputCost, Arc<BlockFootprint>)>,
-    /// L1 block from which on the gas schedule of EXECUTE is checked again after an `advance` has
+    /// L1 block from which the gas schedule of EXECUTE is checked again after an `advance` has
     /// failed.
     prices_again_at: u64,
     /// Number of executions for measuring blocks.
@@ -203,7 +203,7 @@ pub(crate) struct Batcher {
     planned_by: Option<(ProtocolFork, ProtocolFork)>,
     /// `true` while L1 may still have transactions that were abandoned because of a fork.
     replaces_for_fork: bool,
-    /// L1 block from which on inputs reference codes on L1 again.
+    /// L1 block from which inputs reference codes on L1 again.
     kept_again_at: u64,
     /// Blob base fee on L1, and its support for blobs.
     blob_terms: BlobTerms,

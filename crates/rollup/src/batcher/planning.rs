@@ -37,7 +37,7 @@ const STALE_BLOCKS: u64 = 2;
 /// Maximum number of L1 blocks without blobs after failures.
 const MAX_RETRY_BLOCKS: u64 = 8_192;
 
-/// Seconds before an L1 fork from which on transactions get the gas that they need after it.
+/// Seconds before an L1 fork from which transactions get the gas that they need after it.
 const FORK_MARGIN: u64 = 600;
 
 /// Blocks, and the transaction that posts them.
@@ -289,7 +289,7 @@ impl Batcher {
 }
 
 impl Work {
-    /// Returns the number of the rollup's genesis block, from which on the contract's ring buffers
+    /// Returns the number of the rollup's genesis block, from which the contract's ring buffers
     /// have filled. This node's chain may start later, from a snapshot.
     pub(super) fn genesis_number(&self) -> u64 {
         self.view.deployment().genesis.number.unwrap_or_default()
@@ -318,8 +318,8 @@ fn limit_with(posting: &AdvancePlan, cost: &Cost, evidence: &Evidence, fork: Pro
     (cost.limit + (whole - plain) + pieces).max(floor)
 }
 
-/// Returns the sidecar of a posting on an L1 of this fork: with cell proofs from Osaka on
-/// (EIP-7594), with one proof per blob before (EIP-4844).
+/// Returns the sidecar of a posting on an L1 of this fork: with cell proofs since Osaka (EIP-7594),
+/// with one proof per blob before (EIP-4844).
 fn sidecar_of(
     posting: &AdvancePlan,
     fork: ProtocolFork,

@@ -22,7 +22,7 @@ pub enum DutyError {
         block: u64,
         /// Number of messages relayed after the block.
         relayed: u64,
-        /// L2 timestamp from which on they are overdue.
+        /// L2 timestamp from which they are overdue.
         due: u64,
     },
     /// The block has a new anchor that none of its transactions proves, or that this node has not

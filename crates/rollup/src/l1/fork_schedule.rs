@@ -63,7 +63,7 @@ pub(crate) enum Difference {
 }
 
 impl Difference {
-    /// Returns the timestamp from which on the rules of L1 and the L2 may differ.
+    /// Returns the timestamp from which the rules of L1 and the L2 may differ.
     pub(crate) const fn at(&self) -> u64 {
         match self {
             Self::OnlyL1 { at } | Self::OnlyL2 { at } | Self::Blobs { at, .. } => *at,

@@ -21,7 +21,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Length of older records in bytes from which on the file is compacted, if they are also twice as
+/// Length of older records in bytes from which the file is compacted, if they are also twice as
 /// long as the records of the remembered headers.
 const COMPACT_FROM: u64 = 1 << 20;
 

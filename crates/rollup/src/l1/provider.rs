@@ -29,8 +29,8 @@ pub trait L1Provider: core::fmt::Debug + Send + Sync {
     /// another hash or number.
     fn header(&self, tag: BlockNumberOrTag) -> Result<Option<ReadHeader>, L1Error>;
 
-    /// Returns `count` headers from this number on, requested concurrently. Stops before the first
-    /// header that does not exist or cannot be fetched.
+    /// Returns `count` headers starting at this number, requested concurrently. Stops before the
+    /// first header that does not exist or cannot be fetched.
     ///
     /// # Errors
     ///

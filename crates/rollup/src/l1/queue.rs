@@ -50,7 +50,7 @@ pub struct MessageQueue {
     messages: Vector<Sent>,
     /// Hashes of the dropped messages that the L2 keeps for a retry, at most [`MAX_KEPT`].
     kept: OrdMap<u64, B256>,
-    /// Message index from which on these hashes are complete.
+    /// Message index from which these hashes are complete.
     kept_from: u64,
     /// Completed checkpoints, starting with the newest one that covers only dropped messages. The
     /// last, open one is [`Self::state`].

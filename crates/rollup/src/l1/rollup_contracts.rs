@@ -82,7 +82,7 @@ pub(crate) async fn duties(
 #[derive(Debug, Clone)]
 pub(crate) struct Admission {
     account: Address,
-    /// L1 timestamp from which on anyone may advance; 0 without a policy.
+    /// L1 timestamp from which anyone may advance; 0 without a policy.
     open_at: u64,
     /// Fee recipient that the policy requires, or its reason for rejecting the account.
     policy: Result<Option<Address>, String>,

@@ -1,4 +1,4 @@
-//! Questions to all L1 nodes whose answers no header proves.
+//! Requests to all L1 nodes for data that no header proves.
 //!
 //! With `2f + 1` nodes, the answer of more than half of them is that of an honest one, so `f` nodes
 //! with well-formed false answers change nothing.
@@ -185,7 +185,7 @@ impl L1Client {
         }
         let turn = self.client.turn();
         let (mut answers, error) = self.ask_all(ask, move |answers| {
-            // Nothing better comes soon, and the caller asks again.
+            // No better result is expected soon, and the caller will retry.
             let is_over = quorum == Quorum::All && answers.is_complete;
             is_over || answers.of_most(quorum, T::eq).is_ok()
         });
@@ -205,8 +205,8 @@ impl L1Client {
                 Ok(answers.given.swap_remove(at).1)
             }
             Err(same) => {
-                // The node in use may be the one that is wrong, and nothing shows it. For a quorum
-                // of all nodes it may just have a block that others do not have yet.
+                // The node in use may be the one that is wrong, which cannot be detected. For a
+                // quorum of all nodes it may just have a block that others do not have yet.
                 if quorum == Quorum::Answering {
                     self.client.leave_address(turn);
                 }

@@ -25,7 +25,7 @@ use std::{
     sync::Arc,
 };
 
-/// Length in bytes from which on the file is rewritten without obsolete records.
+/// Length in bytes from which the file is rewritten without obsolete records.
 const REWRITE_FROM: u64 = 1 << 20;
 
 /// Open file of the pool.

@@ -3,8 +3,8 @@
 //! A candidate has an etcd lease, which it keeps alive, and creates the *election key* attached to
 //! it if there is none. The key's creation revision is the *fencing token* of its term. Each second
 //! the candidate *renews* its term: a transaction that compares the token and writes a second key,
-//! the *renewal*, which is attached to no lease. [`Fence`] checks the token right before each seal
-//! and each submission to L1.
+//! the *renewal*, which is attached to no lease. [`Fence`] checks the token immediately before each
+//! seal and each submission to L1.
 //!
 //! # Time bounds
 //!
@@ -13,8 +13,8 @@
 //! - A renewal lets a candidate hold the lease for [`HOLD`] from before the request was sent.
 //! - A candidate that has created the election key holds the lease only [`TAKEOVER_WAIT`] after it
 //!   first saw the last renewal of the previous holder. That renewal was sent before it was seen,
-//!   and no later one can succeed, because the token has changed. So the previous holder's time is
-//!   over, as long as the rates of their clocks differ by less than a tenth.
+//!   and no later one can succeed, because the token has changed. So the previous holder's term has
+//!   ended, provided that the rates of their clocks differ by less than 10%.
 //! - Only a holder that resigns deletes the renewal, after it has stopped making blocks; its
 //!   successor waits for nothing. It never continues a term from which it has resigned, even if its
 //!   key is still there, since the resignation may arrive later.
@@ -23,14 +23,14 @@
 //! and if a term from which a candidate has resigned is continued. It also bounds the time of a
 //! takeover.
 //!
-//! These rules need nothing of etcd but that transactions are linearizable. They do not depend on
-//! when etcd expires a lease, because its leases are no safe bound: a member that was suspended or
-//! blocked by its disk, and no longer is the leader when it resumes, may answer keep-alives from
-//! its old state, and may revoke leases that were renewed meanwhile (as etcd 3.4 does). And a new
-//! leader of etcd extends all leases, so that the key of a dead holder may stay for more than twice
-//! [`TTL_SECONDS`]. A candidate therefore deletes the key itself once it has seen no renewal for
-//! [`TAKEOVER_WAIT`], in a transaction that fails if there was one meanwhile. A takeover takes up to
-//! about 6.5 seconds, and up to 8 if etcd elects a leader meanwhile.
+//! These rules only require that etcd's transactions are linearizable. They do not depend on when
+//! etcd expires a lease, because that is not a safe bound: a member that was suspended or blocked
+//! by its disk, and is no longer the leader when it resumes, may answer keep-alives from stale
+//! state, and may revoke leases that were renewed in the meantime (as etcd 3.4 does). In addition,
+//! a new leader of etcd extends all leases, so the key of a dead holder may exist for more than
+//! twice [`TTL_SECONDS`]. A candidate therefore deletes the key itself once it has seen no renewal
+//! for [`TAKEOVER_WAIT`], in a transaction that fails if there was one in the meantime. A takeover
+//! takes up to about 6.5 seconds, and up to 8 if etcd elects a leader at the same time.
 //!
 //! A process that is suspended between the check of its token and the action may still act, but no
 //! node accepts its block without a signature, for which the time is checked again, and L1 orders

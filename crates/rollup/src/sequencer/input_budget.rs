@@ -96,8 +96,8 @@ impl TxMinimum {
     }
 }
 
-/// Gas of transactions that were executed in vain, i.e. removed from the block again, because they
-/// did not fit, fit into no block or paid too little. Counted by classes of gas limits.
+/// Gas of transactions that were executed but removed from the block again, because they did not
+/// fit, fit into no block or paid too little. Counted by classes of gas limits.
 ///
 /// Each class may spend a quarter of the block's gas limit, and exceed it by one transaction. So
 /// transactions with a high gas limit cannot use up the attempts of those with a lower one. A plain
@@ -165,8 +165,8 @@ impl<'c> InputBudget<'c> {
         if fork.is_none_or(|fork| fork < ProtocolFork::Cancun) {
             limits = InputLimits::default();
         }
-        // Reserved for the calldata that is posted beside the input, which counts against the same
-        // limit of an L1 transaction.
+        // Reserved for the calldata that is posted in addition to the input, which counts against
+        // the same limit of an L1 transaction.
         limits.bytes = limits.bytes.map(|max| max.saturating_sub(request.reserved_bytes));
         let pricing: Arc<dyn Pricing> = limits.schedule.into();
         Self {

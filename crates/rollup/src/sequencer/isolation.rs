@@ -1,10 +1,10 @@
 //! Search for the transaction that makes EXECUTE on L1 reject a block which this node has executed.
 //!
 //! Such a block shows a consensus difference between the node and L1. Until it is fixed, one
-//! transaction must not keep all others from L1. The rejected block is replaced by blocks with
-//! fewer of its transactions, one at a time, until L1 rejects a single transaction. That
-//! transaction is dropped once L1 has accepted a block without user transactions in its place. If
-//! L1 rejects this block too, it has another reason, and nothing is dropped.
+//! transaction must not prevent all others from being posted. The rejected block is replaced by
+//! blocks with fewer of its transactions, one at a time, until L1 rejects a single transaction.
+//! That transaction is dropped once L1 has accepted a block without user transactions in its place.
+//! If L1 rejects this block too, it has another reason, and nothing is dropped.
 
 use super::Sequencer;
 use crate::SequencerError;

@@ -211,7 +211,7 @@ impl Sequencer {
         if update.reverted {
             self.batcher.l1_went_back();
         }
-        // Blocks replaced by an L1 reorg are no sign of a competing sequencer.
+        // Blocks replaced by an L1 reorg do not indicate a competing sequencer.
         self.overtaken_by = update.overtaken_by.filter(|_| !update.reverted).or(self.overtaken_by);
         self.displace(update.displaced);
         self.rebuild_lost()?;

@@ -20,7 +20,7 @@ const FORCED_BYTES: usize = 32_000;
 pub(super) struct Forced {
     /// Index in the queue.
     index: u64,
-    /// Time from which on it is due.
+    /// Time from which it is due.
     due: u64,
     transaction: RecoveredTransaction,
 }

@@ -39,8 +39,8 @@ impl Sequencer {
         let waits_too_long = self.ahead_since.is_some_and(|since| since.elapsed() >= AHEAD);
         let mut parent = self.sync.safe()?.hash;
         for block in self.unsafe_blocks()? {
-            // One slot early: a transaction sent now is included in the next L1 block at the
-            // earliest.
+            // One slot early, because a transaction sent now is included no earlier than in the
+            // next L1 block.
             let too_old = block.header.timestamp + self.rules.max_lag < now + LAG_MARGIN;
             let lost = anchor_of(&block).is_some_and(|anchor| !self.is_nameable(&anchor));
             let too_new = waits_too_long && block.header.timestamp > next + JITTER;

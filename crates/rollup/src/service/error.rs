@@ -30,10 +30,10 @@ pub enum ServiceError {
         /// Reason.
         source: DiskError,
     },
-    /// A file or folder cannot be used.
+    /// A file or directory cannot be used.
     #[error("cannot use {}: {source}", path.display())]
     DataFile {
-        /// Path of the file or folder.
+        /// Path of the file or directory.
         path: PathBuf,
         /// Reason.
         source: io::Error,

@@ -39,7 +39,7 @@ impl LastState {
     ///
     /// # Errors
     ///
-    /// [`RollupError`] if the folder has no chain of this deployment or no such block.
+    /// [`RollupError`] if the directory has no chain of this deployment or no such block.
     pub fn open(
         data_dir: &Path,
         deployment: &Deployment,
@@ -53,9 +53,9 @@ impl LastState {
         Self::at(chain, deployment, number, None)
     }
 
-    /// Imports a snapshot into a temporary folder beside the file, which is removed on drop. Each
-    /// node and code is verified against the header of the snapshot, which has to have the hash
-    /// `expected`, if one is given.
+    /// Imports a snapshot into a temporary directory beside the file, which is removed on drop.
+    /// Each node and code is verified against the header of the snapshot, which has to have the
+    /// hash `expected`, if one is given.
     ///
     /// # Errors
     ///
@@ -156,7 +156,7 @@ impl LastState {
     }
 }
 
-/// A folder that is removed on drop.
+/// A directory that is removed on drop.
 #[derive(Debug)]
 struct ImportedFolder(PathBuf);
 

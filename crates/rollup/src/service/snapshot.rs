@@ -101,7 +101,7 @@ pub(super) fn newest_on_l1(
 /// # Errors
 ///
 /// [`ServiceError::Snapshot`] if the snapshot is damaged or forged, or if its block is not on L1,
-/// and [`ServiceError::SnapshotNotFinal`]; the folder is then removed.
+/// and [`ServiceError::SnapshotNotFinal`]; the directory is then removed.
 pub fn import_snapshot(
     file: &Path,
     data_dir: &Path,
@@ -123,8 +123,8 @@ pub fn import_snapshot(
     }
     let input = BufReader::with_capacity(1 << 20, File::open(file).map_err(fault(file))?);
     let snapshot = Snapshot::open(input).map_err(ServiceError::from)?;
-    // Imported into a sibling folder, so that an interrupted import leaves no data directory. The
-    // name is built from the path's components: with a trailing slash it would be a subfolder.
+    // Imported into a sibling directory, so that an interrupted import leaves no data directory.
+    // The name is built from the path's components: with a trailing slash it would be a subfolder.
     let mut part = data_dir.components().as_path().as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
@@ -169,7 +169,7 @@ fn import_into(
 }
 
 /// Returns the hash of the L2 block with this number on L1, and stores the history of L1 in the
-/// folder.
+/// directory.
 fn hash_on_l1(
     folder: &Path,
     deployment: &Deployment,

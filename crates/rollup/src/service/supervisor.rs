@@ -209,7 +209,7 @@ fn message_of(payload: &(dyn Any + Send)) -> String {
 mod tests {
     use super::*;
 
-    /// An actor that ends without a panic is no fault.
+    /// An actor that ends without a panic is not a fault.
     #[test]
     fn supervisor_reports_first_panic() {
         let supervisor = Supervisor::default();

@@ -2,7 +2,7 @@
 //! until L1 has included them.
 //!
 //! A transaction is sent only after L1's pool has responded to the previous one, so that none is
-//! queued after a rejected one. The caller plans the next one meanwhile. `look` tracks all
+//! queued after a rejected one. The caller plans the next one in the meantime. `look` tracks all
 //! transactions in flight, with requests on other threads.
 
 mod error;
@@ -311,8 +311,8 @@ impl Submitter {
         let head = view.head().map_or(0, |head| head.number);
         let base_fee = view.head().map_or(0, |head| u128::from(head.base_fee));
         let is_first = self.in_flight().next().is_none();
-        // With transactions in flight the last answer is still valid: only they have changed the
-        // account since.
+        // While transactions are in flight, the last response is still valid, because only they
+        // have changed the account since.
         let known = self.account.filter(|_| !is_first).zip(candidate.gas_limit);
         let (Account { used, balance, .. }, estimate) = match known {
             Some(known) => known,
@@ -340,7 +340,7 @@ impl Submitter {
         }
         fees.max = fees.max.min(self.config.max_fee);
         fees.blob = fees.blob.min(self.config.max_blob_fee);
-        // EarlierTransactions transactions in the same L1 block may raise its gas.
+        // Earlier transactions in the same L1 block may raise its gas.
         let gas_limit = (estimate + estimate / 8).min(self.limits.gas);
         if data.blobs.is_none() {
             let most = self.affordable(gas_limit, base_fee, head);
@@ -390,7 +390,7 @@ impl Submitter {
 
     fn next_nonce(&self, used: u64) -> u64 {
         // Nonces in flight are consecutive. L1 may have included abandoned transactions before them
-        // which the account at the head of the view does not show.
+        // that the account state at the head of the view does not reflect yet.
         let first = self.in_flight().next().map_or(used, |first| first.nonce);
         let ours = self.landed.iter().chain(self.in_flight());
         ours.fold(first, |next, sent| next + u64::from(sent.nonce == next))

@@ -1,7 +1,7 @@
 //! Requests about the submitter's account and transactions, which no header proves: they are sent to
 //! all L1 nodes, and most of these decide.
 //!
-//! With one L1 node, its answers count.
+//! With a single L1 node, its responses are trusted.
 
 use super::refusal::is_execution_failure;
 use crate::{
@@ -79,7 +79,7 @@ pub(super) fn send(client: &L1Client, fence: &Fence, raw: &Bytes) -> Result<(), 
         }
     };
     let answers = client.verdicts(ask, |(), ()| true)?;
-    // A pool that has it gossips it.
+    // One pool is sufficient, because it gossips the transaction.
     match 2 * values(&answers).count() >= answers.all.len() {
         true => Ok(()),
         false => Err(undecided(answers).into()),

@@ -12,8 +12,8 @@ use std::{
 
 /// The window of the spending limit: a day.
 const DAY: Duration = Duration::from_secs(86_400);
-/// Number of records from which on the file is rewritten when it is opened, if more than half of
-/// them have expired.
+/// Number of records from which the file is rewritten when it is opened, if more than half of them
+/// have expired.
 const REWRITE_FROM: usize = 256;
 const WHAT: &str = "a spending record";
 

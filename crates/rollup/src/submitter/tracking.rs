@@ -19,8 +19,8 @@ use std::{
 /// Maximum number of included transactions that are kept with their blobs, to be sent again after
 /// an L1 reorg. Blocks removed by a deeper reorg are planned again.
 const MAX_LANDED: usize = 16;
-/// Round trip from which on L1 counts as slow. Transactions are then resent after
-/// [`RESEND_TRIPS`] round trips, and not at each L1 block: blocks may arrive faster than answers.
+/// Round trip from which L1 counts as slow. Transactions are then resent after [`RESEND_TRIPS`]
+/// round trips, and not at each L1 block: blocks may arrive faster than answers.
 const SLOW: Duration = Duration::from_millis(250);
 /// Number of round trips between two resends to a slow L1.
 const RESEND_TRIPS: u32 = 4;

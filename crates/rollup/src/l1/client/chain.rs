@@ -291,7 +291,7 @@ fn may_concern(header: &ReadHeader, addresses: &[Address]) -> bool {
 }
 
 fn checked(header: &Header, claimed: B256) -> Result<ReadHeader, L1Error> {
-    // All other data are verified against this hash, so it is computed from the fields and never
+    // All other data is verified against this hash, so it is computed from the fields and never
     // taken from the response.
     let hash = header.hash_slow();
     if hash != claimed {
@@ -320,7 +320,8 @@ fn check_lists(
     let transactions: Vec<_> =
         block.transactions.txns().map(|transaction| transaction.inner.inner().clone()).collect();
     let root = calculate_transaction_root(&transactions);
-    // Without this check a node could put other L2 blocks into the calldata of a real transaction.
+    // Without this check, an L1 node could replace the L2 blocks in the calldata of a real
+    // transaction.
     if root != header.transactions_root {
         return Err(L1Error::mismatch("transactions root", root, header.transactions_root));
     }

@@ -43,7 +43,7 @@ impl Promotion {
 pub(super) struct PromotionChecks(Probe<Result<(), RoleError>>);
 
 impl PromotionChecks {
-    /// Checks on another thread that the peer is no active sequencer, that the account has no
+    /// Checks on another thread that the peer is not an active sequencer, that the account has no
     /// pending transactions on L1 unless `force` is set, and that L1 admits it. The node follows
     /// blocks meanwhile.
     ///
