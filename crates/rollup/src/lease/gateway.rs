@@ -53,7 +53,7 @@ pub(super) struct Answered {
     pub(super) sent: Moment,
 }
 
-/// A point in time by the monotonic and the calendar clock.
+/// A point in time by the monotonic clock and the wall clock.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
     pub(super) instant: Instant,

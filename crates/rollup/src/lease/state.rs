@@ -40,8 +40,8 @@ impl State {
         if current != token || now < from {
             return Duration::ZERO;
         }
-        // While a machine is suspended, its monotonic clock may stop but its calendar clock
-        // advances, so both are checked. A calendar clock that was set back counts as no time.
+        // While a machine is suspended, its monotonic clock may stop but its wall clock advances,
+        // so both are checked. If the wall clock was set back, it counts as no elapsed time.
         let slept = SystemTime::now().duration_since(calendar).unwrap_or_default();
         until.saturating_sub(now.max(sent.saturating_add(slept)))
     }
