@@ -69,7 +69,7 @@ pub(crate) fn start(shown: Shown) {
         Some(Format::Text) => BoxMakeWriter::new(io::stdout),
         Some(Format::Json) | None => BoxMakeWriter::new(io::stderr),
     };
-    // Otherwise each event would log an error once the reader has closed the stream.
+    // Otherwise, each event would log an error once the reader has closed the stream.
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(writer)
         .with_ansi(false)
@@ -106,7 +106,7 @@ fn default_targets(verbosity: u8) -> Targets {
         2..=4 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    // The caller that needed the connection reports that it ended.
+    // The caller reports when its connection has ended.
     let quiet = ["alloy_pubsub", "alloy_transport_ws"].map(|target| (target, LevelFilter::OFF));
     Targets::new()
         .with_default(LevelFilter::WARN)

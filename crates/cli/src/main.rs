@@ -18,7 +18,7 @@ mod rollup;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-// RPC requests allocate many small objects, for which the C library's allocator is slower.
+// RPC requests allocate many small objects, which is slower with the C library's allocator.
 #[global_allocator]
 static HEAP: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -115,7 +115,7 @@ fn main() -> ExitCode {
 /// Returns the levels and formats of the log and of the devnet's console output.
 fn shown(format: logging::Format, command: &Command) -> logging::Shown {
     let Command::Devnet(args) = command else {
-        // Nodes log at `info`: the log is all that their operator sees.
+        // Nodes log at `info` by default, because operators monitor them by their logs.
         let verbosity = u8::from(matches!(command, Command::Node(_)));
         let is_localnet = matches!(command, Command::Localnet(_));
         let hidden = if is_localnet { localnet::HIDDEN_TARGETS } else { &[] };

@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(printed(&["no such file", "no such file"]), "no such file");
         assert_eq!(printed(&["x: no such file", "no such file"]), "x: no such file");
         assert_eq!(printed(&["a: b (code 3)", "b", "why"]), "a: b (code 3): why");
-        // A coincidental substring does not count.
+        // A coincidental substring is not a repetition.
         assert_eq!(printed(&["file", "fil"]), "file: fil");
         assert_eq!(printed(&["x: file", "fil"]), "x: file: fil");
         let around = Err::<(), _>(layers(&["x: y", "y"])).wrap_err("around").unwrap_err();

@@ -20,7 +20,7 @@ const LONGEST: u64 = 256 << 20;
 /// Magic number of a zstd frame.
 const ZSTD: [u8; 4] = 0xfd2f_b528_u32.to_le_bytes();
 
-/// File name that stands for standard input or output.
+/// File name for standard input or output.
 const STDIO: &str = "-";
 
 /// Decoded content of a file, without compression, hex or the envelope of a JSON-RPC response.

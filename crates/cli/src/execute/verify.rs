@@ -44,8 +44,8 @@ enum Finding {
 }
 
 impl Finding {
-    /// Returns the verdict for a cause; `None` if it is an internal error, which is no verdict on
-    /// the block.
+    /// Returns the verdict for a cause; `None` for an internal error, which is not a verdict on the
+    /// block.
     fn of(cause: &Cause<'_>) -> Option<Self> {
         let (is_internal, lacks_witness, is_unreadable) = match cause {
             Cause::Execute(error) => {
@@ -236,7 +236,7 @@ fn print(path: &str, finding: Finding, outcome: &Result<(usize, Executed)>, mill
         }
         Err(error) => {
             let reason = error_chain(error);
-            // The line already contains the path.
+            // The output line already contains the path.
             let mut own =
                 ["read", "decode"].map(|verb| format!("cannot {verb} {path}: ")).into_iter();
             let reason = own.find_map(|own| reason.strip_prefix(&own)).unwrap_or(&reason);

@@ -85,7 +85,8 @@ pub(crate) fn order(arguments: &Order) -> Result<ExitCode> {
     let call = Call { to: arguments.to, value: arguments.value, data: arguments.data.clone() };
     let send = sendCall {
         to: L2_ACCOUNTS,
-        // The sender controls its alias account, so it can recover a refund with another message.
+        // A refund is paid to the alias account, from which the sender can recover it with another
+        // message.
         refundTo: account,
         gasLimit: arguments.gas,
         fee: arguments.fee,

@@ -174,7 +174,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     files.refuse_to_overwrite()?;
     fs::create_dir_all(&arguments.folder)
         .wrap_err_with(|| format!("cannot create the folder {}", arguments.folder.display()))?;
-    // Before the keys, so that they cannot get under version control.
+    // Written before the keys, so that they are never tracked by version control.
     if !Path::new(&files.ignore).exists() {
         write(&files.ignore, "keys.json\ndata/\n")?;
     }
@@ -198,7 +198,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         policy: arguments.policy,
         sequencer,
         delays: if arguments.dev { Delays::DEV } else { Delays::USUAL },
-        // Without a response, the values for Ethereum.
+        // The values for Ethereum, if L1 does not respond.
         l1_slot_millis: arguments
             .l1_client()
             .and_then(|l1| l1_slots::least_millis(&l1, L1_SLOT_MILLIS))

@@ -81,8 +81,8 @@ impl Node {
         mut visit: impl FnMut(&Log) -> Result<()>,
     ) -> Result<()> {
         let latest: U64 = self.request("eth_blockNumber", ())?;
-        // Nodes limit the blocks and the logs of a response, so a range that one rejects is halved.
-        // Anyone can make a contract emit more logs, which only makes more requests necessary.
+        // Nodes limit the block range and the number of logs of a response, so a rejected range is
+        // halved. An attacker who makes a contract emit many logs only causes more requests.
         let mut ranges = vec![(first, latest.to::<u64>())];
         let mut requests = 0;
         while let Some((from, to)) = ranges.pop() {

@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     rpc::allow_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(config));
-    // Do not wait for a request to an L1 that does not respond.
+    // Blocking tasks may be waiting for an L1 node that does not respond.
     runtime.shutdown_background();
     outcome.map(|()| ExitCode::SUCCESS)
 }
@@ -115,7 +115,7 @@ async fn serve(config: Config) -> Result<()> {
     if let Some(address) = node.engine_address() {
         say!("Engine API on {address}");
     }
-    // A termination signal is final, so a closed channel counts as one too.
+    // A closed channel is treated as a termination signal.
     let panicked = tokio::select! {
         _ = end => None,
         panicked = node.failed() => Some(panicked),

@@ -1,4 +1,5 @@
-//! `enshrine execute bench`: EXECUTE against the minimum work of any verifier, the floor.
+//! `enshrine execute bench`: EXECUTE compared with the floor, which is the minimum work of any
+//! verifier.
 //!
 //! Times are medians over rounds. Each round measures the floor, one thread and all threads in
 //! turn, so that drift of the machine's speed affects all three equally. The floor and one thread

@@ -36,8 +36,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let returned = DepositReturn::new(last.state_root, bridges, &found, &proof, bridge);
     let returned = last.source.blame(returned.map_err(Into::into))?;
     last.warn();
-    // The refund account of the message is the L2 bridge. If the account with that address on L1 has
-    // had the fee returned, the deposit still returns the tokens.
+    // The refund account of the message is the L2 bridge. If the L1 account with that address has
+    // already been paid the fee, the deposit still returns the tokens.
     if l1.is_returned(arguments.index)? {
         complain(format_args!(
             "warning: the ETH of message {} has already been returned, and possibly the deposit",

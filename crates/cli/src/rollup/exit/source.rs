@@ -46,7 +46,7 @@ impl Source {
         Ok((proof, code))
     }
 
-    /// Adds the source to an error of a proof, since it is at fault.
+    /// Adds the source to the error of a proof, because an invalid proof is a fault of its source.
     pub(super) fn blame<T>(&self, result: Result<T>) -> Result<T> {
         match self {
             Self::Node(l2, number) => result.wrap_err_with(|| {

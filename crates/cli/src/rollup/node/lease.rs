@@ -16,7 +16,8 @@ impl Values {
             (self.lease_credentials.take(), self.lease_ca.take(), self.lease_cert.take());
         let url = self.lease_url.take();
         let Some(endpoints) = self.lease_endpoints.take() else {
-            // Starting without the lease would give an operator who wants one two leaders.
+            // Without the lease, there could be two leaders, so an incomplete configuration is an
+            // error.
             let is_meant =
                 credentials.is_some() || ca.is_some() || identity.is_some() || url.is_some();
             return if is_meant { Err(missing("--lease-endpoints")) } else { Ok(None) };
