@@ -1,4 +1,4 @@
-//! Fast libraries for senders, for jump destinations, and for precompiles of revm.
+//! Faster cryptography for sender recovery, jump destination analysis and revm's precompiles.
 //!
 //! A verifier or a chain receives [`libraries`], which recover the senders of many transactions at
 //! once, and find the jump destinations of many bytes of code at once.
@@ -6,20 +6,20 @@
 //! revm uses one cryptography provider per process for its precompiles. [`install`] sets a provider
 //! that computes bn254 (EIP-196, EIP-197) and MODEXP (EIP-198) with faster libraries. The other
 //! precompiles use the libraries that revm is built with, and prices and input formats of all
-//! precompiles remain those of revm. A program calls it once, before it executes anything, so that
-//! builder, verifier, `eth_call` and tracer use the same libraries.
+//! precompiles remain those of revm. A program must call it once, before it executes anything, so
+//! that builder, verifier, `eth_call` and tracer use the same libraries.
 //!
 //! [`recovery`] computes the public keys of secp256k1 signatures, eight at a time, for any caller.
 //!
 //! In a program that links this crate, alloy and revm also use the crate `keccak` for hashing (its
 //! feature `alloy`).
 //!
-//! This crate owns the choice of libraries and the arithmetic of [`recovery`]. It owns no prices, no
-//! formats and no rules of transactions (revm, `executor`). The crates that L1 trusts do not link it. Their own
-//! libraries are the *reference*, and the fast ones must give the same results:
+//! Prices, formats and the rules of transactions are in revm and `executor`. The crates that L1
+//! trusts do not depend on this crate. The libraries that they use are the *reference*, and the
+//! fast ones must return the same results:
 //!
-//! - a fast library only ever returns a result. If it refuses an input, the reference decides, so
-//!   that an input fails exactly if it fails in the reference, and for the same reason;
+//! - if a fast library rejects an input, the input is passed to the reference, so that it fails
+//!   exactly if it fails in the reference, with the same error;
 //! - inputs for which a fast library is slower are passed to the reference;
 //! - tests compare both on corner cases, random inputs and all test vectors, and compare verdicts
 //!   with either of them for every vector width and number of threads.

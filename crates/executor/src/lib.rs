@@ -1,17 +1,17 @@
 //! Executes Ethereum blocks on revm over a state of tries.
 //!
-//! [`BlockExecution`] runs a block on a [`BlockState`]: system calls, transactions one by one,
-//! withdrawals, rewards and requests, under the rules of a [`ChainSpec`]. Verifier, block builder,
-//! import and replay use the same executor with different [`StateSource`]s: the witness of a
-//! stateless input, or the store of a chain. A chain that differs from its fork implements
-//! [`EvmOverrides`]: limits, precompiles, hooks for blocks and transactions.
+//! [`BlockExecution`] executes a block on a [`BlockState`] under the rules of a [`ChainSpec`]:
+//! system calls, transactions, withdrawals, rewards and requests. Verifier, block builder, import
+//! and replay use the same executor with different [`StateSource`]s, such as the witness of a
+//! stateless input or the store of a chain. A chain whose rules differ from those of its fork
+//! implements [`EvmOverrides`]: limits, precompiles, and hooks for blocks and transactions.
 //!
-//! This crate owns execution, from the transactions to receipts and the post-state root, for all
-//! forks since Frontier. It owns neither the rules of headers nor the verdict on a block
-//! (`stateless`), nor the trie (`trie`), formats (`wire`) or storage of states (`chain::store`).
+//! This crate implements execution for all forks since Frontier, from the transactions to receipts
+//! and the post-state root. Header rules and the verdict on a block are in `stateless`, the trie is
+//! in `trie`, formats are in `wire`, and states are stored by `chain::store`.
 //!
-//! The type of an error states who is at fault: [`Invalid`] means the block, [`InternalError`]
-//! means this node.
+//! The type of an error tells an invalid block ([`Invalid`]) from a failure of this node
+//! ([`InternalError`]).
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 #![cfg_attr(not(test), no_std)]

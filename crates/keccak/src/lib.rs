@@ -1,8 +1,7 @@
 //! Keccak-256 of many independent inputs at once.
 //!
-//! This crate owns the hash function, and the distribution of a batch of inputs over SIMD lanes. It
-//! knows nothing of tries, codes or witnesses, it allocates nothing, and it starts no threads: a
-//! caller with several cores splits its batch.
+//! This crate implements the hash function and distributes the inputs of a batch over SIMD lanes.
+//! It does not allocate and does not start threads: callers split a batch to use several cores.
 //!
 //! Inputs of a batch may have different lengths and any order. A large batch is faster than several
 //! small ones, because lanes are idle only at the end of a batch.
@@ -17,7 +16,7 @@
 //! assert_eq!(hashes[2], keccak256(b"leaf"));
 //! ```
 //!
-//! Without the feature `simd` the crate needs no standard library, and hashes one input at a time.
+//! Without the feature `simd`, the crate is `no_std` and hashes one input at a time.
 
 #![cfg_attr(not(test), no_std)]
 

@@ -4,9 +4,10 @@
 //! [`ExecuteExtension`] adds EXECUTE, default or not, to a chain built from the crates of this
 //! project.
 //!
-//! A client with the default EXECUTE does not link this crate. A client that offers a variant must
-//! also trust its file here: a schedule decides whether work is paid for, a dialect decides which
-//! bytes are the input, and the market decides what a call gets for its gas.
+//! A client with the default EXECUTE does not depend on this crate. In a client that offers a
+//! variant, its file here is part of the trusted code: a schedule decides whether work is paid for,
+//! a dialect decides which bytes are the input, and the market decides what a call gets for its
+//! gas.
 //!
 //! ```
 //! use enshrine_variants::GasSchedule;

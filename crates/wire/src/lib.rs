@@ -1,15 +1,15 @@
 //! Byte formats of EXECUTE.
 //!
-//! This crate contains the encodings and nothing else: the SSZ `StatelessInput` of the
-//! execution-specs (a two-byte schema id, an `engine_newPayload` request, an execution witness and
-//! a chain id), its variant for several blocks ([`StatelessBatch`]) with one state in compact form
-//! ([`compact`]), the 43-byte result and the hash tree root of the request. It only decodes; the
-//! `codec` crate encodes these formats and converts other formats of blocks and witnesses. The
-//! `stateless` crate decides which blocks are valid.
+//! This crate contains only encodings: the SSZ `StatelessInput` of the execution-specs (a two-byte
+//! schema id, an `engine_newPayload` request, an execution witness and a chain id), its variant for
+//! several blocks ([`StatelessBatch`]) with one state in compact form ([`compact`]), the 43-byte
+//! result and the hash tree root of the request. It only decodes; the `codec` crate encodes these
+//! formats and converts other formats of blocks and witnesses. The `stateless` crate decides which
+//! blocks are valid.
 //!
 //! Decoding is strict and zero-copy: offsets must be canonical, every byte must belong to exactly
-//! one field, and variable parts stay slices of the input, so that an allocation never depends on a
-//! number that the input merely claims.
+//! one field, and variable parts are slices of the input, so that no allocation depends on a length
+//! that the input only declares.
 //!
 //! ```
 //! use enshrine_wire::{SchemaId, StatelessInput};

@@ -5,10 +5,10 @@
 //! plain transfers. With AVX-512 IFMA, each of the eight 64-bit lanes of a vector works on its own
 //! signature.
 //!
-//! This module owns the arithmetic of the field, the scalars and the points. It knows nothing of
-//! transactions, addresses or hashes, and starts no threads. It returns no result for a signature
-//! that is invalid or a special case; the caller must then use another library, the *reference*.
-//! The cases are:
+//! This module implements the arithmetic of the field, the scalars and the points. It is
+//! independent of transactions, addresses and hashes, and starts no threads. It returns no result
+//! for a signature that is invalid or a special case; the caller must then use another library, the
+//! *reference*. The cases are:
 //!
 //! - r or s is zero, or at least the order of the group; there is no point with x = r; the point
 //!   has x = r + n;
