@@ -15,7 +15,7 @@ use std::sync::{
 };
 use testkit::{ETHER, Key, Proxy};
 
-const DOCUMENT: &str = include_str!("../../../../docs/rollup-node.md");
+const DOCUMENT: &str = include_str!("../../../../docs/rollup-node-reference.md");
 
 /// A follower that can be promoted, the proxy in front of its L1, and its admin API.
 struct Standby {
