@@ -10,10 +10,10 @@ import {Messages} from "./Messages.sol";
 
 /// @title Queue of messages from L1 to an L2
 /// @notice Each message extends a rolling hash. The states of the queue at the end of L1 blocks are
-/// its checkpoints, which an anchor may refer to: they are final before an L2 block is built, so no
-/// account can invalidate one by sending another message in the meantime. There is an additional
-/// checkpoint after every `CHECKPOINT_INTERVAL` messages, which bounds the distance to the next
-/// checkpoint, however many messages an L1 block has.
+/// its checkpoints, which an anchor may refer to: they are fixed before an L2 block refers to them,
+/// so no account can invalidate one by sending another message in the meantime. There is an
+/// additional checkpoint after every `CHECKPOINT_INTERVAL` messages, which bounds the distance to
+/// the next checkpoint, however many messages an L1 block has.
 ///
 /// Storage is bounded: checkpoints are stored in a ring. A checkpoint that pending messages still
 /// need is never overwritten; instead, no message is accepted until the rollup has proven that it
