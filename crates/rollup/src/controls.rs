@@ -61,7 +61,8 @@ impl Controls {
         *self.switches.lock()
     }
 
-    /// Changes the switches, in the file first, so that an acknowledged change survives a crash.
+    /// Changes the switches. The file is written first, so that an acknowledged change survives a
+    /// crash.
     pub(crate) fn set(&self, change: impl FnOnce(&mut Switches)) -> io::Result<Switches> {
         // The lock is held during the write, so that concurrent changes cannot leave the file and
         // memory with different switches.

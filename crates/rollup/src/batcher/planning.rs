@@ -63,7 +63,7 @@ pub(super) struct BlobBackoff {
 }
 
 impl BlobBackoff {
-    /// Notes that a transaction with blobs has failed at L1's block `head`.
+    /// Records that a transaction with blobs has failed at L1's block `head`.
     pub(super) fn on_failure(&mut self, head: u64) {
         self.is_proven = false;
         if !self.allows(head) {
@@ -74,9 +74,9 @@ impl BlobBackoff {
         tracing::warn!(blocks = self.pause, "L1 refused blobs, posting calldata");
     }
 
-    /// Notes that a transaction with blobs has failed whose evidence depended on the state of L1.
-    /// Anyone can change that state, for instance by a message to the L2, so this must not make
-    /// blocks expensive for long.
+    /// Records that a transaction with blobs has failed whose evidence depended on the state of L1.
+    /// Anyone can change that state, for example by sending a message to the L2, so the backoff
+    /// must be short: otherwise, an attacker could keep posting expensive.
     pub(super) fn on_stale_evidence(&mut self, head: u64) {
         self.is_proven = false;
         self.again_at = self.again_at.max(head.saturating_add(STALE_BLOCKS));
@@ -88,8 +88,9 @@ impl BlobBackoff {
         *self = Self { is_proven: true, ..Self::default() };
     }
 
-    /// Returns `true` if several transactions with blobs may be in flight. Before that only one
-    /// may: if its blobs made it fail, those after it would fail too, and each costs gas.
+    /// Returns `true` if several transactions with blobs may be in flight. Until one has succeeded,
+    /// only one may be in flight: if its blobs are the reason of a failure, those after it would
+    /// fail too, and each costs gas.
     pub(super) const fn is_proven(&self) -> bool {
         self.is_proven
     }

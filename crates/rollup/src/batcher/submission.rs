@@ -256,7 +256,7 @@ impl Batcher {
 
     /// Abandons the transactions in flight if they were planned for another fork than L1 has now,
     /// or has soon: their gas limit may be too low, or L1 may no longer accept the proofs of their
-    /// blobs, so that they would be pending for ever. The next transactions use their nonces.
+    /// blobs, so that they would be pending forever. The next transactions use their nonces.
     fn replace_at_fork(&mut self, work: &Work) {
         let least = ProtocolFork::Cancun;
         let forks = (self.fork_of_l1(work, least), self.present_fork(work, least));

@@ -10,7 +10,7 @@ const WINDOW: Duration = Duration::from_secs(120);
 pub(crate) const PARTS: u64 = 1_000;
 
 /// Number of transactions that L1 has included, and the time during which at least one was waiting.
-/// Time without waiting transactions does not count, because it shows nothing about L1.
+/// Time without waiting transactions is not counted, because it does not depend on L1's capacity.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Throughput {
     /// Included transactions, in thousandths.

@@ -20,8 +20,8 @@ pub(super) const PARALLEL: usize = 16;
 const LONGEST_ANSWER: usize = 256 << 20;
 /// Timeout of a request if there is another node.
 const FAILOVER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum length in bytes of a response to a question that all nodes get: the JSON of a block with
-/// 100,000 transaction hashes. A hostile node sends a longer one in vain.
+/// Maximum length in bytes of a response to a request that is sent to all nodes: the JSON of a
+/// block with 100,000 transaction hashes. Bounds what a malicious node can make this one buffer.
 const LONGEST_VOTE: usize = 8 << 20;
 
 /// Client of one or several L1 nodes. It uses one of them until it fails, then the next one.

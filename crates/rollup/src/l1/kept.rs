@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 const MAX_REMEMBERED: usize = 256;
 /// Number of L1 blocks after which missing accounts are requested again.
 const RETRY_BLOCKS: u64 = 32;
-/// Maximum number of accounts requested for one input, so that a user who calls many contracts does
-/// not delay others.
+/// Maximum number of accounts requested for one input, so that an input with many contracts does
+/// not delay posting.
 const MAX_ASKED: usize = 16;
 
 /// Cache of kept codes from the L1 node. They are verified: the bytes determine the account's

@@ -38,7 +38,7 @@ const MAX_FORGOTTEN: usize = 1_024;
 /// Maximum sleep between checks of the stop flag.
 const STOP_POLL: Duration = Duration::from_millis(20);
 
-/// State of the contracts at the head of a view. Unverified: with a false one a sequencer builds
+/// State of the contracts at the head of a view. Unverified: a false state makes a sequencer build
 /// blocks that L1 rejects.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Terms {
@@ -303,8 +303,8 @@ impl L1Poller {
         })
     }
 
-    /// Compares the duties at the head of the view with its verified logs, and leaves the node if
-    /// they differ. With a single node there is no better answer.
+    /// Compares the duties at the head of the view with its verified logs, and switches to the next
+    /// L1 node if they differ. A single node is trusted.
     fn check_duties(&self, duties: &Duties) -> Result<(), L1Error> {
         let (client, expected) = (self.reader.client(), self.reader.view().forced_next());
         if duties.forced_next != expected && client.nodes() > 1 {

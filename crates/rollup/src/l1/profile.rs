@@ -100,8 +100,8 @@ impl L1Profile {
         self.check_prices(client, deployment)
     }
 
-    /// Compares the prices with those of L1, and repeats this until the price of its market did not
-    /// change meanwhile.
+    /// Compares the prices with those of L1, and repeats this until the price of its market has not
+    /// changed during the comparison.
     fn check_prices(&self, client: &L1Client, deployment: &Deployment) -> Result<(), L1Error> {
         let now = || {
             let Some(head) = client.header(BlockNumberOrTag::Latest)? else { return Ok(None) };

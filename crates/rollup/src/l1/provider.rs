@@ -7,11 +7,11 @@ use alloy_primitives::{Address, B256, Bytes};
 /// The chain of L1 as [`L1Reader`](crate::L1Reader) reads it. [`L1Client`](crate::L1Client)
 /// implements it over JSON-RPC.
 ///
-/// Headers and transactions are verified by the implementation: a header has the hash of its fields,
-/// and transactions with their logs match the roots in their header. That headers follow one another
-/// is checked by the reader. Codes and traces are not verified.
+/// Headers and transactions are verified by the implementation: a header has the hash of its
+/// fields, and transactions with their logs match the roots in their header. The reader checks that
+/// headers form a chain. Codes and traces are not verified.
 ///
-/// Methods block the thread. Each request has a timeout of its own.
+/// Methods block the thread. Each request has its own timeout.
 pub trait L1Provider: core::fmt::Debug + Send + Sync {
     /// Returns the latest and the finalized header, requested concurrently. The second is `None` if
     /// no block has been finalized yet, or the request for it fails.
@@ -39,8 +39,8 @@ pub trait L1Provider: core::fmt::Debug + Send + Sync {
 
     /// Returns `true` if the L1 nodes agree on a header: more than half of those that answer have
     /// it. Returns `false` if nodes lag behind and none has another header at that height. A single
-    /// node always agrees. Without agreement the next node is used from then on, since the current
-    /// one may stay ahead of the others.
+    /// node always agrees. Without agreement, the client switches to the next node, since the
+    /// current one may remain ahead of the others.
     ///
     /// # Errors
     ///

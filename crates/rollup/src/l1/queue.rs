@@ -39,8 +39,8 @@ pub enum KnownMessage {
 /// Messages that may still be relayed, and the checkpoints of the queue to which an anchor may
 /// refer.
 ///
-/// Messages whose relay no reorg can revert any more are dropped, so that the queue has only open
-/// entries. A clone shares its entries with the original.
+/// Messages whose relay is final are dropped, so that the queue contains only open entries. Clones
+/// share their entries.
 #[derive(Debug, Clone, Default)]
 pub struct MessageQueue {
     /// Number of dropped messages.

@@ -20,8 +20,8 @@ const MAX_BACKOFF: Duration = Duration::from_secs(60);
 /// Seconds by which timestamps of the pending block may differ and still count as equal. A block
 /// may be as much ahead of L1 without a fault.
 const SPREAD: u64 = 2;
-/// Seconds by which the time of a node may differ before it is left. Some nodes report the current
-/// time and others the next slot, and a node may lag behind.
+/// Maximum difference in seconds of a node's time before the client switches to another node. Some
+/// nodes report the current time and others that of the next slot, and a node may lag behind.
 const WRONG_TIME: u64 = 60;
 /// Number of blocks by which the node in use may lag behind most of the others.
 const MAX_BEHIND: u64 = 2;
@@ -29,8 +29,8 @@ const MAX_BEHIND: u64 = 2;
 /// Answers to a question that must be equal to decide it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Quorum {
-    /// More than half of all nodes. For questions about a block that other nodes may not have yet:
-    /// a node that is ahead of them would decide alone.
+    /// More than half of all nodes. For requests about a block that other nodes may not have yet,
+    /// since a node that is ahead of them would otherwise decide alone.
     All,
     /// More than half of the nodes that answer.
     Answering,
@@ -63,7 +63,8 @@ impl<T> Answers<T> {
     }
 }
 
-/// Nodes that did not answer lately. Questions are still sent to them, but do not wait for them.
+/// Nodes that have not responded recently. Requests are still sent to them, but callers do not wait
+/// for their responses.
 #[derive(Debug, Default)]
 pub(super) struct Silent(Mutex<Vec<(u32, Option<Instant>)>>);
 
@@ -158,13 +159,12 @@ struct NextBlock {
 }
 
 impl L1Client {
-    /// Sends a question to all nodes concurrently, and returns the answer of most of them. A node
-    /// in use that gives another answer is left as if it contradicted itself. With one node, its
-    /// answer counts.
+    /// Sends a request to all nodes concurrently, and returns the majority response. If the node in
+    /// use returns a different one, the client switches to the next node. A single node is trusted.
     ///
-    /// Nodes that return an error have no vote, and neither have those that do not answer within
-    /// the timeout of a request, which are then in backoff. No further answer is awaited once the
-    /// question is decided.
+    /// Nodes that return an error have no vote. Neither have nodes that do not respond within the
+    /// timeout, which are then in backoff. Returns as soon as the remaining responses cannot change
+    /// the result.
     ///
     /// # Errors
     ///
@@ -215,9 +215,9 @@ impl L1Client {
         }
     }
 
-    /// Sends a question to all nodes concurrently, and returns their answers once more than half of
-    /// the nodes share one, or all have answered. Error responses count as equal. A node in use
-    /// that gives another answer than most is left.
+    /// Sends a request to all nodes concurrently, and returns their responses once more than half
+    /// of the nodes agree, or all have responded. Error responses count as equal. If the node in
+    /// use disagrees with the majority, the client switches to the next one.
     ///
     /// # Errors
     ///
@@ -269,8 +269,8 @@ impl L1Client {
     /// Returns the timestamp of the pending block; of several nodes the median, or that of more
     /// than half of them if their times are equal but for seconds. `None` if no node reports one.
     ///
-    /// A node in use is left if its time differs by more than a minute, or if its `head` is more
-    /// than two blocks behind most nodes.
+    /// The client switches to the next node if the time of the node in use differs by more than a
+    /// minute, or if its `head` is more than two blocks behind the majority.
     ///
     /// # Errors
     ///
@@ -300,8 +300,8 @@ impl L1Client {
         Ok(Some(next.timestamp))
     }
 
-    /// Sends a question to all nodes, and returns their answers once they are decided or complete.
-    /// Also returns an error of a node that has none. Requests that are still open are cancelled.
+    /// Sends a request to all nodes, and returns their responses once they are decided or complete,
+    /// with an error of one of the nodes that have none. Pending requests are cancelled.
     fn ask_all<T, E, F>(
         &self,
         ask: impl Fn(RootProvider) -> F,
@@ -378,8 +378,8 @@ impl NextBlock {
     }
 }
 
-/// Returns the lowest of equal timestamps of more than half of the nodes, if there are so many. At
-/// least one of them is that of an honest node if most nodes are honest.
+/// Returns the lowest of equal timestamps of more than half of the nodes, if there are so many. If
+/// a majority of the nodes is honest, at least one of these timestamps is honest.
 fn cluster(times: &[u64], nodes: usize) -> Option<u64> {
     let groups = times.windows(nodes / 2 + 1);
     groups.filter(|it| it[it.len() - 1] - it[0] <= SPREAD).map(|it| it[0]).next_back()

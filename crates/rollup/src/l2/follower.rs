@@ -78,7 +78,7 @@ impl Follower {
         self.tidy()
     }
 
-    /// Moves the L2 head back to L1's blocks where the L2 has others.
+    /// Reverts the L2 head to the blocks on L1 where the L2 has different ones.
     fn settle(&mut self, displaced: &mut Vec<RecoveredTransaction>) -> Result<(), L2Error> {
         // A node without a feed derives the L2 from L1 alone, so it drops blocks that L1 has
         // reorged out.
@@ -175,7 +175,8 @@ impl Follower {
     }
 }
 
-/// Runs `work` if it is owed. It stays owed until it succeeds, so that a later call retries it.
+/// Runs `work` if it is pending. It remains pending until it succeeds, so that a later call retries
+/// it.
 fn once_done<E>(owed: &mut bool, work: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
     if *owed {
         work()?;

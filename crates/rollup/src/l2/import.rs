@@ -41,11 +41,11 @@ pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<ExecutedBlock, 
 /// Executes an unsafe block once, on a chain that has its parent, and checks it against its header
 /// and the rules of EXECUTE.
 ///
-/// EXECUTE itself does not run: it would execute the block a second time to prove what the import
-/// has proven, that the header follows from the parent's state. The sequencer's witness is not
-/// used, since it may lack nodes or contain extra ones. The import records the witness that this
-/// node stores and serves, so a false witness does not spread to other nodes. If L1 later rejects
-/// the sequencer's input, the block never becomes safe, like any block that is not posted.
+/// EXECUTE is not called, because it would execute the block a second time only to repeat what the
+/// import has verified: that the header follows from the parent's state. The sequencer's witness is
+/// not used, since it may lack nodes or contain extra ones. The import records the witness that
+/// this node stores and serves, so a false witness does not spread to other nodes. If L1 later
+/// rejects the sequencer's input, the block never becomes safe, like any block that is not posted.
 ///
 /// # Errors
 ///

@@ -29,7 +29,7 @@ const MAX_ACCOUNTS: usize = 8;
 /// Lifetime of a cached answer, since the policy may change.
 const BELIEVED: Duration = Duration::from_secs(60);
 /// Minimum interval between requests to L1 about unknown accounts, which limits the requests that a
-/// peer can trigger with signatures of invented accounts.
+/// peer can cause with signatures of random accounts.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Input of EXECUTE for a block, with the signature on the block.
@@ -89,8 +89,8 @@ impl SignedBlocks {
         self.kept.lock().0.get(hash).cloned()
     }
 
-    /// Signs a block, unless it has a signature. With it the node vouches for the block and its
-    /// ancestors.
+    /// Signs a block, unless it has a signature. The signature covers the block and, through its
+    /// hash, all its ancestors.
     fn sign(&self, number: u64, hash: B256) -> Result<(), SignerError> {
         let Some((domain, Some(key))) = self.origin.get().filter(|_| !self.has(&hash)) else {
             return Ok(());
@@ -135,7 +135,7 @@ pub(crate) struct BlockSigning {
 }
 
 impl BlockSigning {
-    /// Adds a block that this node has sealed, or that it vouches for as the new sequencer.
+    /// Adds a block that this node has sealed, or that it adopts as the new sequencer.
     pub(crate) fn add(&mut self, number: u64, hash: B256) {
         // The signer has failed for hours: followers have the oldest blocks from L1 by then.
         if self.waiting.len() >= MAX_KEPT && self.pending.is_none() {

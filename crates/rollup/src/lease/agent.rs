@@ -19,8 +19,8 @@ use tokio::{runtime::Handle, task::JoinHandle};
 
 /// Maximum length of a candidate's URL in bytes.
 const MAX_URL_BYTES: usize = 256;
-/// Interval between two renewals. A renewal is valid for several of them, so that a single failure
-/// does not matter.
+/// Interval between two renewals. A renewal is valid for several intervals, so that a single
+/// failure has no effect.
 const ROUND_INTERVAL: Duration = Duration::from_millis(1_000);
 /// Interval between two attempts of a candidate to become the leader.
 const CANDIDATE_INTERVAL: Duration = Duration::from_millis(500);
@@ -106,9 +106,9 @@ impl Lease {
         state.worked = state.worked.max(worked);
     }
 
-    /// Resigns at once, so that another node does not have to wait until etcd deletes the key of
-    /// this one. The node must have stopped making blocks, and the task of [`Self::start`] must
-    /// have ended.
+    /// Resigns immediately, so that the next leader need not wait until the election key is
+    /// deleted. The node must have stopped making blocks, and the task of [`Self::start`] must have
+    /// ended.
     pub async fn resign(&self) {
         self.want(false);
         self.0.release().await;
@@ -217,8 +217,8 @@ impl Inner {
         }
     }
 
-    /// Deletes the election key of another candidate whose time is over. etcd may keep it for
-    /// longer: a new leader of etcd extends all leases.
+    /// Deletes the election key of another candidate whose term has ended. etcd itself may keep the
+    /// key for longer, because a new etcd leader extends all leases.
     async fn depose(&self, token: i64) -> Result<Duration, LeaseError> {
         let overdue = self.state.lock().tenure.overdue(self.started.elapsed());
         let Some(renewal) = overdue else { return Ok(CANDIDATE_INTERVAL) };
