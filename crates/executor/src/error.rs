@@ -12,7 +12,7 @@ pub enum BlockError {
     /// The block is invalid, or the state that accompanies it does not prove its validity.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// A local fault; it says nothing about the block.
+    /// A local fault, which is not a verdict on the block.
     #[error(transparent)]
     Internal(#[from] InternalError),
 }
@@ -216,7 +216,8 @@ pub enum Invalid {
     Execution(String),
     /// The code at a system address is not the canonical one.
     ///
-    /// System calls get gas that no block pays for, so foreign code there would be unmetered work.
+    /// No transaction pays for the gas of system calls, so other code there would be unmetered
+    /// work.
     #[error("code {got} at the system address {address}, expected {expected}")]
     SystemCode {
         /// The system address.

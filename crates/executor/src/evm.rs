@@ -63,7 +63,7 @@ pub(crate) fn evm_over_state<'x, 's, S: StateSource, I>(
         insert(opcode::CREATE, Instruction::new(metered_create::<false, S>));
         insert(opcode::CREATE2, Instruction::new(metered_create::<true, S>));
     }
-    // The source wraps other instructions than the meter does, so neither replaces the other's.
+    // The source and the meter wrap different instructions, so neither replaces the other's.
     S::instrument(&mut instructions, spec);
     assemble(state, env, inspector, false, instructions)
 }
@@ -127,7 +127,7 @@ fn metered_keccak256<'x, 's, S: StateSource>(
     context: InstructionContext<'_, EthEvmContext<&'x mut BlockState<'s, S>>, EthInterpreter>,
 ) -> Result<(), InstructionResult> {
     let InstructionContext { interpreter, host } = context;
-    // A failed call may return to its caller, which would continue to hash without paying.
+    // A failed call may return to its caller, which could continue to hash without paying.
     if host.journaled_state.database.failure().is_some() {
         return Err(InstructionResult::OutOfGas);
     }

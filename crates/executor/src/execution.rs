@@ -188,7 +188,7 @@ where
         // Index 0 of the access list is everything before the first transaction (EIP-7928).
         execution.set_access_index(0);
         overrides.begin_block(header, execution.executor.evm_mut().db_mut())?;
-        // Checked right before the calls, on the state on which they will run.
+        // Checked immediately before the calls, on the same state.
         execution.check_system_code(SystemCalls::First)?;
         let applied = execution.executor.apply_pre_execution_changes();
         execution.check(applied)?;
@@ -205,8 +205,8 @@ where
         self.transact_if(transaction, sender, |_| true).map(drop)
     }
 
-    /// Gives the last receipt another EIP-2718 type: that of the transaction as which the chain
-    /// includes the one that ran.
+    /// Sets the EIP-2718 type of the last receipt, for a transaction that was executed as another
+    /// type than the one in the block.
     pub fn set_receipt_type(&mut self, foreign: u8) {
         self.foreign_types.extend(self.transactions.checked_sub(1).map(|last| (last, foreign)));
     }
@@ -486,8 +486,8 @@ pub fn execute_block<'x, S: StateSource>(
         BlockExecution::start(state, block, overrides, NoOpInspector, calls_precompiles)?;
     for (index, transaction) in transactions.iter().enumerate() {
         execution.transact(transaction, sender(index)?)?;
-        // Called after each transaction, so that a verifier can stop a block that exceeds its
-        // claimed gas.
+        // Called after each transaction, so that a verifier can stop a block that exceeds the gas
+        // in its header.
         after(index, execution.gas_used())?;
     }
     execution.finish()

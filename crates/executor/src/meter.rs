@@ -9,9 +9,9 @@ use core::{error::Error, fmt};
 pub enum UnderpricedWork {
     /// A witness node is loaded at one more position than it was carried for.
     ///
-    /// Trie keys are hashes, so in a state that blocks have produced, no node occurs twice in a
-    /// trie. The author of an invented state can make all children of every branch equal, and walk
-    /// a hundred nodes as if they were a complete trie.
+    /// Trie keys are hashes, so in a state that results from blocks, no node occurs twice in a
+    /// trie. In a forged state, all children of every branch can be the same node, so that a
+    /// hundred nodes are walked like a complete trie.
     RepeatedNode {
         /// Length of the node in bytes.
         bytes: usize,
@@ -59,8 +59,8 @@ impl WorkGas {
 
 /// Receiver of [`UnderpricedWork`] reports.
 pub trait WorkMeter: fmt::Debug + Send + Sync {
-    /// Records a piece of work and returns `true` if the block may continue. Otherwise execution
-    /// stops with an [`InternalError`](crate::InternalError), which says nothing about the block.
+    /// Records a piece of work and returns `true` if the block may continue. Otherwise, execution
+    /// stops with an [`InternalError`](crate::InternalError), which is not a verdict on the block.
     fn spend(&self, work: UnderpricedWork) -> bool;
 }
 

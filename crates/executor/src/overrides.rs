@@ -86,7 +86,7 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
     }
 
     /// Called before a transaction; `index` is its position in the block. A hook that returns an
-    /// error must not have committed anything, since nothing is undone.
+    /// error must not have committed any change, because changes are not reverted.
     fn before_transaction(
         &self,
         index: usize,
@@ -122,8 +122,8 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
     /// Returns the RLP of the header of the block to verify, whose hash is the block hash. A chain
     /// may append items to those of the fork.
     fn encode_header(&self, header: &Header) -> Vec<u8> {
-        // The payload contains the hash of these bytes, so a wrong encoding can only refuse a
-        // block.
+        // The payload contains the hash of these bytes, so a wrong encoding can only cause a
+        // rejection.
         self.base().map_or_else(|| alloy_rlp::encode(header), |base| base.encode_header(header))
     }
 
@@ -133,7 +133,7 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
     ///
     /// [`alloy_rlp::Error`] if the bytes are not the header of a block of this chain.
     fn decode_header(&self, bytes: &[u8]) -> alloy_rlp::Result<Header> {
-        // The hash of the bytes is in a child's header, but the caller may have invented the child.
+        // The hash of the bytes is in a child's header, but an attacker may have forged the child.
         self.base().map_or_else(|| alloy_rlp::decode_exact(bytes), |base| base.decode_header(bytes))
     }
 }
