@@ -188,7 +188,7 @@ impl Client {
         P: RpcSend + 'static,
         R: RpcRecv,
     {
-        // The unit type would serialise as null, which is not a parameter list.
+        // The unit type would be serialized as null, which is not a parameter list.
         let params = match size_of::<P>() {
             0 => to_raw_value::<[(); 0]>(&[]),
             _ => to_raw_value(&params),

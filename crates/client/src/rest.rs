@@ -12,7 +12,7 @@ use std::{
 const FIRST: Duration = Duration::from_secs(1);
 /// Maximum backoff of an address.
 const LONGEST: Duration = Duration::from_secs(300);
-/// Time without a failure after which an address's failure count is reset.
+/// Time without a failure after which the failure count of an address is reset.
 const FORGIVEN: Duration = Duration::from_secs(600);
 
 /// Failures of each address of a client, in the order of the addresses.

@@ -1,4 +1,4 @@
-//! Delays between the attempts of a request.
+//! Retry delays.
 
 use crate::ClientOptions;
 use std::{

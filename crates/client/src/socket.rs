@@ -88,7 +88,7 @@ impl Socket {
             Ok(answer) => answer,
             Err(_) => {
                 // The connection may be dead without being closed. Drop it for new requests;
-                // callers that already wait keep their handle.
+                // pending callers keep their handle.
                 if let Ok(mut connection) = self.connection.try_lock() {
                     *connection = None;
                 }

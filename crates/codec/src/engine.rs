@@ -206,7 +206,7 @@ impl PayloadStatus {
 
 /// Returns the longest prefix of a text that has at most `most` bytes.
 fn cut(text: &str, most: usize) -> &str {
-    // Cuts at a character boundary: the receiver refuses a text that is not UTF-8.
+    // Truncated at a character boundary, because receivers reject text that is not UTF-8.
     &text[..text.floor_char_boundary(most)]
 }
 

@@ -7,11 +7,11 @@
 use crate::encode::{batch_witness, witness};
 use wire::{BatchWitness, ExecutionWitness, SchemaId, layout::input as at, list::offset_at};
 
-/// Reasons for which bytes have no prefix or are none.
+/// Reasons for which bytes have no prefix or are not a prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PrefixError {
-    /// The schema id names neither a single input nor a batch. References to code on L1 have none
-    /// (`0xc0de`).
+    /// The schema id names neither a single input nor a batch. Inputs with references to code on L1
+    /// (`0xc0de`) have none.
     #[error("schema id {got:#06x} names neither a block nor a batch")]
     Schema {
         /// The schema id.

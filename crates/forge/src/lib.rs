@@ -9,8 +9,7 @@
 //! hash of their content, so that concurrent tests do not interfere, and a repeated test finds the
 //! same data.
 //!
-//! The rules of EXECUTE and of chains are not in this crate: prices and verdicts come from
-//! `execute`, blocks from `chain`.
+//! Prices and verdicts come from `execute`, and blocks from `chain`.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

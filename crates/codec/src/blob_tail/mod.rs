@@ -182,8 +182,8 @@ impl Trailer {
             return Err(BlobTailError::Magic { got: magic });
         }
         let tail = u32::from_be_bytes([a, b, c, d]);
-        // Exactly as many blobs as the length needs: surplus blobs would let one input have several
-        // encodings, each with another price.
+        // Exactly as many blobs as the length needs. With extra blobs, one input would have several
+        // encodings with different prices.
         let expected = blobs_for(tail as usize);
         if usize::from(count) != expected {
             return Err(BlobTailError::Count { tail, got: count, expected });
@@ -224,7 +224,7 @@ impl Trailer {
         };
         let blocks = blocks_of(list)?;
         let starts = REQUEST_IN_CALLDATA + blocks * OFFSET;
-        // The number of blocks fixes the length of the head, so no byte of it is left unread.
+        // The number of blocks determines the length of the head, so every byte of it is read.
         let (got, expected) = (head.len(), starts + blocks * REQUEST_HEAD);
         if got != expected {
             return Err(BlobTailError::HeadLength { blocks, got, expected });
@@ -304,7 +304,7 @@ impl Pieces<'_> {
     /// [`BlobTailError`] if the blobs are not the canonical ones of a tail of this length.
     pub fn join<B: AsRef<[u8]>>(&self, blobs: &[B]) -> Result<Vec<u8>, BlobTailError> {
         let tail = self.trailer.tail_len();
-        // The padding is checked before a byte is copied: a refused input allocates nothing.
+        // The padding is checked first, so that a rejected input causes no allocation.
         self.trailer.check(blobs)?;
         let head: usize = self.parts.iter().map(|(part, _)| part.len()).sum();
         // Both lengths count bytes that are present in calldata and blobs, so a claimed length

@@ -1,8 +1,8 @@
 //! L2 chains for tests in Solidity.
 //!
 //! A chain is identified by the hash of its head: a request names a block, and a block built on it
-//! has its own hash. Data is only added and never changed, so a test can go back to an earlier
-//! block, and tests can run concurrently.
+//! has its own hash. Data is append-only, so a test can return to an earlier block, and tests can
+//! run concurrently.
 
 mod abi;
 mod change;
