@@ -1,5 +1,4 @@
-//! Opening of the disk store, its threads, and its implementation of
-//! [`Store`](chain::store::Store).
+//! Opening of the disk store, its threads, and its implementation of [`Store`].
 
 use crate::{
     DiskError, DiskOptions, Position, TornTail,
