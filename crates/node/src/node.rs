@@ -7,7 +7,8 @@ use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use tokio::sync::{broadcast, watch};
 
-/// Maximum number of events that a subscriber can lag behind without missing any.
+/// Maximum number of events that a subscriber can lag behind. If it lags further, it gets an error
+/// and misses the oldest events, so that slow subscribers do not use memory without bound.
 const EVENTS: usize = 16_384;
 
 /// Handle of a node, shared by its servers.

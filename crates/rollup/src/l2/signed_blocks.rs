@@ -18,7 +18,7 @@ use std::{
 };
 use wire::StatelessInput;
 
-/// Maximum number of inputs in one response to a follower.
+/// Maximum number of inputs in one response to a follower, which bounds its size.
 pub(crate) const MAX_INPUTS: u64 = 64;
 /// Maximum number of stored signatures: far more than the backlog of blocks.
 const MAX_KEPT: usize = 8_192;

@@ -24,9 +24,11 @@ const MAX_URL_BYTES: usize = 256;
 const ROUND_INTERVAL: Duration = Duration::from_millis(1_000);
 /// Interval between two attempts of a candidate to become the leader.
 const CANDIDATE_INTERVAL: Duration = Duration::from_millis(500);
-/// Maximum time for a request of a round, over all endpoints.
+/// Maximum time for a request of a round, over all endpoints: enough for the timeouts of three
+/// members, and shorter than `HOLD`, so that a leader can still renew after a failed round.
 const ROUND_LIMIT: Duration = Duration::from_millis(3_000);
-/// Maximum time for a check of the fencing token, over all endpoints.
+/// Maximum time for a check of the fencing token, over all endpoints: enough to try a second
+/// member. Sealing waits for it.
 const CHECK_LIMIT: Duration = Duration::from_millis(2_000);
 
 const GRANT: &str = "/v3/lease/grant";

@@ -99,9 +99,9 @@ impl TxMinimum {
 /// Gas of transactions that were executed but removed from the block again, because they did not
 /// fit, fit into no block or paid too little. Counted by classes of gas limits.
 ///
-/// Each class may spend a quarter of the block's gas limit, and exceed it by one transaction. So
-/// transactions with a high gas limit cannot use up the attempts of those with a lower one. A plain
-/// transfer reads only its two accounts: if it does not fit, nothing does.
+/// Each class may spend a quarter of the block's gas limit, and exceed it by one transaction, so
+/// that transactions with a high gas limit cannot use up the attempts of those with a lower one. A
+/// plain transfer reads only its two accounts: if it does not fit, the block is full.
 struct VainGas {
     block_gas_limit: u64,
     spent: [Cell<u64>; Self::CLASSES],
@@ -139,7 +139,7 @@ struct InputBudget<'c> {
     limits: InputLimits,
     /// Number of leading transactions that are duties.
     owed: usize,
-    /// Position of the first transaction whose sender is set back.
+    /// Position of the first transaction of a deprioritized sender.
     set_back: usize,
     config: &'c ChainConfig,
     work: WorkCount<'c>,
@@ -149,7 +149,8 @@ struct InputBudget<'c> {
     /// Sums over the transactions so far.
     load: Cell<TxLoad>,
     /// Gas of executed transactions that were removed again: of the duties and kept transactions,
-    /// of those whose senders are set back, and of all others. None uses up that of another.
+    /// of deprioritized senders, and of all others. Separate, so that none can use up the limit of
+    /// another.
     in_vain: [VainGas; 3],
 }
 
