@@ -229,7 +229,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         if let Some(id) = self.ids.get(&address) {
             return Ok(*id as usize);
         }
-        // Only unknown accounts are refused: what was read before the failure remains readable.
+        // Only accounts that were not read yet are refused; earlier reads remain available.
         self.check_failure()?;
         match AccountState::read(&mut self.trie, self.source.nodes(), address) {
             Ok(mut account) => {

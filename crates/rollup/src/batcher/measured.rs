@@ -73,8 +73,8 @@ impl Batcher {
             input.map_err(|source| BatcherError::Input { number, source })?.into()
         };
         let hash = blocks.first().map(|first| first.hash).unwrap_or_default();
-        // Computed from recorded figures: planning executes nothing, so a hostile block cannot make
-        // it slow.
+        // Computed from recorded measurements. Planning does not execute blocks, so a malicious
+        // block cannot slow it down.
         let cost = variants::cost_of(&*execute.gas, &bytes, used, work);
         let cost = cost.map_err(|reason| BatcherError::Refused { hash, reason })?;
         Ok(advance_plan::AdvanceInput {

@@ -312,7 +312,8 @@ impl Batcher {
                     self.submitter.l1_went_back();
                 }
                 self.measured.extend(commands.sealed.drain(..));
-                // Only the newest work: older work would plan blocks that L1 has included since.
+                // Use only the newest work, because older work would plan blocks that L1 has
+                // included since.
                 commands.work.clone()
             };
             pause = PAUSE;

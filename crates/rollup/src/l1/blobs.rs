@@ -161,7 +161,7 @@ impl BlobNode {
             text.parse::<u64>().map_err(|_| L1Error::Beacon(format!("{text:?} is not a number")))
         };
         let (genesis, seconds) = (number(genesis_time)?, number(seconds_per_slot)?);
-        // Untrusted: a division by zero must not end the node.
+        // The value is untrusted, so avoid a division by zero.
         if seconds == 0 {
             return Err(L1Error::Beacon("seconds_per_slot is zero".to_owned()));
         }

@@ -150,8 +150,8 @@ impl L1Client {
         })?;
         let Some(found) = found else { return Ok(None) };
         let transaction = found.inner.inner();
-        // A sequencer stops if this account is its own. So neither the `hash` nor the `from` of the
-        // response is trusted: with them a lying node could stop the sequencer.
+        // A sequencer stops if this account is its own, so neither `hash` nor `from` of the
+        // response is trusted: a malicious node could otherwise stop the sequencer.
         let got = keccak256(transaction.encoded_2718());
         if got != hash {
             return Err(L1Error::mismatch("transaction hash", got, hash));

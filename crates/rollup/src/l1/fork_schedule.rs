@@ -79,7 +79,7 @@ impl L1Schedule {
     ///
     /// [`L1Error`] if L1 does not answer.
     pub(crate) fn of(client: &L1Client) -> Result<Option<Self>, L1Error> {
-        // A false schedule would stop a sequencer, so that of most nodes counts.
+        // A false schedule would stop a sequencer, so the majority decides.
         let answer = client.most(Quorum::Answering, |provider| async move {
             Ok::<Self, L1Error>(provider.raw_request("eth_config".into(), ()).await?)
         });
@@ -116,8 +116,8 @@ impl L1Schedule {
         }
         for fork in of_l1 {
             let at = fork.activation_time;
-            // Not compared up to genesis: a call of EXECUTE with the first block of the L2 checks
-            // that fork.
+            // Forks up to genesis are not compared here; a call of EXECUTE with the first block of
+            // the L2 checks that fork.
             if at <= genesis_time {
                 continue;
             }

@@ -375,8 +375,8 @@ impl<P: L1Provider> L1Reader<P> {
         if !transactions.is_empty() {
             let first = self.first;
             let known = |number: u64, hash: &B256| number < first || known(hash);
-            // Only for this block: blobs of many blocks would fill memory while L1 is read from the
-            // start.
+            // Data of this block only, because the blobs of many blocks would fill memory while L1
+            // is read from the start.
             let mut data = FetchedData::default();
             events = loop {
                 let deployment = self.view.deployment();

@@ -331,7 +331,7 @@ impl L1Client {
                 heard.push((node, !answer.as_ref().is_err_and(Silence::is_silence)));
                 match answer {
                     Ok(answer) => answers.given.push((node, answer)),
-                    // The reason of a node rather than the silence of another.
+                    // Prefer the error of a node over the timeout of another.
                     Err(error) if reason.as_ref().is_none_or(Silence::is_silence) => {
                         reason = Some(error);
                     }

@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn unsafe_block_is_imported_without_its_witness() {
         let (chain, new) = chain_and_block(Vec::new());
-        // EXECUTE cannot run without a witness, so only the import has executed the block.
+        // The input has no witness, so EXECUTE could not have run on it.
         let bare = new.input_with(&OwnedWitness::default()).unwrap();
         assert!(execute::Execute::on(FORK).run(&bare, u64::MAX).is_err());
         for bytes in [bare, new.input().unwrap()] {

@@ -264,7 +264,7 @@ impl Inner {
                 }
                 Ok(None)
             }
-            // The renewal may succeed all the same.
+            // The renewal may succeed nevertheless.
             Err(_) if has_key => Ok(Some(lease)),
             Err(error) => Err(error),
         }
@@ -359,7 +359,8 @@ impl Inner {
     async fn release(&self) {
         let (lease, resignation) = {
             let mut state = self.state.lock();
-            // First: another node may lead once etcd has executed the requests.
+            // Cleared first, because another node may lead as soon as etcd has executed the
+            // requests.
             state.confirmed = None;
             state.is_announced = false;
             (state.lease.take(), state.tenure.resign(self.started.elapsed()))

@@ -207,8 +207,8 @@ impl Operator {
             ..Default::default()
         };
         let transaction = self.key.sign_within(transaction, SIGNING_TIME)?;
-        // Only after signing: if a remote signer fails, there must be no nonce gap, after which no
-        // transaction could be included.
+        // Incremented only after signing, because a nonce gap after a failure of the remote signer
+        // would block all later transactions.
         self.nonce += 1;
         Ok(RecoveredTransaction {
             transaction: transaction.into(),

@@ -256,7 +256,8 @@ impl Sequencer {
         unknown_fork: Option<&Difference>,
     ) -> Result<Option<Arc<Block>>, SequencerError> {
         let now = Instant::now();
-        // First, even if no block is due: this opens the pool again once L1 has included enough.
+        // Called first, even if no block is due, because it opens the pool again once L1 has
+        // included enough.
         let pace = self.update_backlog()?;
         let (silent, limit) = (self.clock.age(now), self.longest_silence());
         // A block sealed after this might be too old before L1 can include it, and would be
@@ -303,7 +304,8 @@ impl Sequencer {
         self.has_sealed = true;
         self.isolation.sealed(block.hash);
         self.enqueue(&block, cost);
-        // Only now that the block is on disk: the batcher never posts one that a crash removes.
+        // Passed on only after the block is on disk, so that the batcher never posts a block that a
+        // crash removes.
         self.batcher.sealed(&block, cost, footprint);
         self.forget_kept(&block, &rejected)?;
         self.reset_attributes();

@@ -94,8 +94,8 @@ impl Sequencer {
         let (mut most, mut reserved) = (usize::MAX, 0);
         loop {
             let system = match self.system_transactions(chain, &l1_inputs, most, time) {
-                // Users do not wait for the operator's signer. Duties do: a block that has to
-                // discharge one is not sealed without it.
+                // User transactions do not wait for the operator's signer, but a block that has to
+                // discharge a duty is not sealed without it.
                 Err(SequencerError::Signer(error))
                     if has_users && !matches!(error, SignerError::Key { .. }) =>
                 {

@@ -292,7 +292,7 @@ impl RollupNode {
         Box::pin(async move {
             self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
             self.actors.end().await;
-            // After the last block: from here on another node may lead.
+            // Must follow the last block, because another node may lead afterwards.
             if let Some(lease) = self.shared.lease.get() {
                 lease.resign().await;
             }

@@ -213,7 +213,7 @@ fn keys(
     let refusal = |account| {
         let latest = BlockNumberOrTag::Latest.into();
         let (rollup, rules) = (deployment.rollup, *rules);
-        // Only the decision is compared: nodes may be at different blocks.
+        // Only the decision is compared, because nodes may be at different blocks.
         let decided = client.most(Quorum::Answering, |provider| async move {
             let admission =
                 rollup_contracts::admission(provider, rollup, account, rules, latest).await?;

@@ -85,8 +85,8 @@ impl Web3Signer {
             .ok_or_else(|| self.malformed(&answer, "a signature of 65 bytes in hexadecimal"))?
             // Cloud key managers may return a high `s`, which is invalid in transactions (EIP-2).
             .normalized_s();
-        // With another key the transaction would be one of another account, which would pay for it
-        // without effect.
+        // Signed by another key, the transaction would be from another account, which would pay for
+        // it without effect.
         let got = signature.recover_address_from_prehash(&hash).unwrap_or_default();
         let expected = self.account;
         if got != expected {

@@ -348,7 +348,7 @@ impl Submitter {
         }
         let cost = fees.cost(gas_limit, &data);
         let others = self.in_flight.iter().filter(|sent| sent.nonce != nonce);
-        // Maximum costs, since L1 may include all of them in one block at the highest fee.
+        // Uses the maximum costs, since L1 may include all of them in one block at the highest fee.
         let owed = others.fold(cost, |sum, sent| sum.saturating_add(sent.cost));
         if balance < U256::from(owed) {
             return Err(SubmitterError::Funds { account, balance, cost: U256::from(owed) });

@@ -349,8 +349,8 @@ impl Submitter {
         let fees = sent.fees.bumped(sent.data.bump());
         let cost = fees.cost(sent.gas_limit, &sent.data);
         let spent = self.spent_besides(sent.nonce).saturating_add(others).saturating_add(cost);
-        // Beyond the limits it keeps its fees and waits: L1's fees fall again, and spent ether does
-        // not come back.
+        // Beyond the limits, the transaction keeps its fees and waits, because L1's fees will fall
+        // again.
         let is_below_cap = fees.max.saturating_mul(sent.gas_limit.into()) <= self.fee_cap();
         let is_allowed = fees.max <= self.config.max_fee
             && (sent.has_blobs() || is_below_cap)
