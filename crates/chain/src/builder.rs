@@ -360,8 +360,8 @@ const BATCH_OVERHEAD: usize = 8;
 /// because the builder executes each of them.
 const MAX_TOO_LONG: usize = 16;
 
-/// Returns the number of transactions, at least one of `count`, that make an input of `length`
-/// bytes too long, under the assumption that all have the same size.
+/// Estimates how many of `count` transactions to remove from an input of `length` bytes so that it
+/// fits, assuming that all have the same size; at least one.
 const fn surplus_count(count: usize, length: usize, max: usize) -> usize {
     let surplus = (length - max).saturating_mul(count).div_ceil(length);
     if surplus == 0 {

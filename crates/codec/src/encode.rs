@@ -1,4 +1,4 @@
-//! SSZ encodings of the inputs of EXECUTE, and of the parts that they consist of.
+//! SSZ encodings of EXECUTE inputs and their parts.
 
 use alloy_eips::eip4895::Withdrawal;
 use wire::{

@@ -27,8 +27,8 @@ pub struct RollupConfig {
     pub message_gas: u64,
     /// Maximum length of the data of an L1→L2 message, in bytes.
     pub message_data: u64,
-    /// Minimum fee of a message, in percent of the L1 cost, at the time of sending, of its gas and
-    /// of the witness that it can require.
+    /// Minimum fee of a message, in percent of what its gas and its maximum witness cost on L1 when
+    /// it is sent.
     pub fee_percent: u64,
     /// Number of checkpoints that the message queue stores, from 1,024 to 2^20. Each L1 block with
     /// a message uses one.

@@ -31,8 +31,8 @@ pub struct Status {
     pub synced: bool,
     /// Error that currently prevents the node from working, if there is one.
     pub fault: Option<String>,
-    /// Number of times that other blocks of the same account replaced this sequencer's on L1, which
-    /// means that another node has its keys.
+    /// Number of times that blocks posted by the same account replaced this sequencer's blocks on
+    /// L1. If it is not zero, another node probably has its keys.
     pub overtaken: u64,
     /// State of the lease, if the node has one.
     pub lease: Option<LeaseStatus>,

@@ -23,8 +23,8 @@ pub struct Items {
     /// Gas of every byte of the payload request, which is hashed twice: into its root and the
     /// block's.
     pub request_byte: u64,
-    /// Gas of every other byte of calldata, nearly all of which are the witness, and of every byte
-    /// that is written to expand the nodes of a batch.
+    /// Gas of every other byte of calldata, i.e. mostly of the witness, and of every byte that is
+    /// written to expand the nodes of a batch.
     pub witness_byte: u64,
     /// Gas of every node, code, header and transaction.
     pub item: u64,
