@@ -4,10 +4,10 @@ pragma solidity ^0.8.28;
 import {DrakeExecute} from "../libraries/DrakeExecute.sol";
 
 /// @title Smallest rollup that Drake's form of EXECUTE allows: it only tracks the state root
-/// @notice For comparison with `NativeRollup`; not for production. The contract knows the state of
-/// its L2 and nothing about its blocks, so a builder chooses chain id, parent, number, timestamp,
-/// fee recipient, gas limit and anchor of each; docs/dialects.md lists the consequences. There are
-/// no messages and no forced transactions.
+/// @notice For comparison with `NativeRollup`; not for production. The contract stores only a state
+/// root and verifies no block fields, so a builder chooses chain id, parent, number, timestamp, fee
+/// recipient, gas limit and anchor of each; docs/dialects.md lists the consequences. There are no
+/// messages and no forced transactions.
 contract StateRootRollup {
     /// @notice State root after the latest block.
     bytes32 public stateRoot;

@@ -45,9 +45,9 @@ import {Mismatch} from "./Mismatch.sol";
 /// In a transaction with blobs, each input may be in the blobs except for its head. `load` then
 /// receives the head and a trailer of eight bytes, and `run` calls another address, where EXECUTE
 /// appends the tail from the blobs to the head. The tail of a single input follows the head, which
-/// must have at least 602 bytes; if the head is the whole input, the trailer says so. The head of a
-/// batch consists of the bytes before its requests, followed by the first 584 bytes of each
-/// request, without the bytes between them:
+/// must have at least 602 bytes; the trailer has a flag for a head that is the whole input. The
+/// head of a batch consists of the bytes before its requests, followed by the first 584 bytes of
+/// each request, without the bytes between them:
 ///
 ///   byte 18                     offsets of the requests, as above
 ///   byte 18 + 4 · n + 584 · i   first bytes of request i

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// finish before that state is pruned, even while blocks are built.
 const LEAST_STATES: u64 = 16;
 
-/// An Ethereum chain over a store, of which it is the only writer. It dereferences to
+/// An Ethereum chain over a store. Nothing else may write to the store. Dereferences to
 /// [`ChainReader`] for reads.
 ///
 /// A failed operation leaves the chain unchanged, because each change is a single commit to the

@@ -52,8 +52,9 @@ impl Rejection {
 /// and amounts) and of the list prefixes, in bytes.
 const HEADER_GROWTH: usize = 512;
 
-/// Remaining resources of a block besides gas. Also tells whether a transaction that does not fit
-/// would fit into an empty block, since revm does not enforce all limits of a block.
+/// Remaining resources of a block besides gas, since revm does not enforce all limits of a block.
+/// Distinguishes a transaction that only does not fit any more from one that does not fit into an
+/// empty block.
 pub(crate) struct GasPool {
     gas_limit: u64,
     blob_gas: u64,

@@ -66,7 +66,8 @@ pub(crate) fn check_header(
         let expected = B256::right_padding_from(DAO_EXTRA_DATA);
         return Err(Invalid::Commitment { what, got, expected });
     }
-    // London doubles the gas limit, of which half is the gas target (EIP-1559).
+    // London doubles the gas limit, so that the gas target, half of the limit, stays the same
+    // (EIP-1559).
     let starts_base_fee = header.base_fee_per_gas.is_some() && parent.base_fee_per_gas.is_none();
     let limit = parent.gas_limit.saturating_mul(if starts_base_fee { 2 } else { 1 });
     let slack = (limit / GAS_LIMIT_DIVISOR).saturating_sub(1);

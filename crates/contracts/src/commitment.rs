@@ -24,7 +24,7 @@ pub enum CommitmentError {
     },
 }
 
-/// Returns the commitment to an input in the calldata, of which `input` is the Keccak-256 hash.
+/// Returns the commitment to an input in the calldata. `input` is the input's Keccak-256 hash.
 pub fn plain(input: B256) -> B256 {
     keccak256([&[PLAIN], input.as_slice()].concat())
 }

@@ -38,7 +38,7 @@ const WITHOUT_STAMPS: u64 = 2;
 pub(crate) enum Meta {
     /// Version of the layout of keys and values.
     Layout,
-    /// Hash of the chain's first block. Without it, the store counts as empty.
+    /// Hash of the chain's first block. A store without it is treated as empty.
     Genesis,
     /// A hash stored for the creator of the chain.
     Mark,

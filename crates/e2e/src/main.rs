@@ -159,7 +159,8 @@ fn keep(nodes: &Nodes) -> ExitCode {
     match rpc::termination() {
         Ok(end) => {
             say!("\n{}", nodes.what_to_try());
-            // The sender lives until a signal arrives, so an error ends the run as well.
+            // The sender is dropped only after a signal, so an error also means that the run should
+            // end.
             let _ = end.blocking_recv();
             ExitCode::SUCCESS
         }

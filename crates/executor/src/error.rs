@@ -211,7 +211,7 @@ pub enum Invalid {
         /// revm's reason.
         reason: String,
     },
-    /// A part of block execution other than a transaction failed.
+    /// Block execution failed outside of the transactions.
     #[error("block execution: {0}")]
     Execution(String),
     /// The code at a system address is not the canonical one.

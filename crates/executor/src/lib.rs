@@ -10,7 +10,7 @@
 //! and the post-state root. Header rules and the verdict on a block are in `stateless`, the trie is
 //! in `trie`, formats are in `wire`, and states are stored by `chain::store`.
 //!
-//! The type of an error tells an invalid block ([`Invalid`]) from a failure of this node
+//! The type of an error distinguishes an invalid block ([`Invalid`]) from a failure of this node
 //! ([`InternalError`]).
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]

@@ -2,8 +2,8 @@
 //!
 //! Each function of [`PROPERTIES`] derives its choices from bytes and panics if the property is
 //! violated. A target of `cargo fuzz` passes it the bytes of libFuzzer; the test `smoke` passes it
-//! the committed corpus and mutations of it, on stable and without libFuzzer. The outcome tells how
-//! far the bytes got, so that a run can prove that it reached deep paths.
+//! the committed corpus and mutations of it, on stable and without libFuzzer. The outcome says how
+//! far the bytes got, so that the test can require that deep paths are reached.
 //!
 //! A property compares two ways to the same result: decoding with encoding, the trie with
 //! `alloy-trie`, a single block with the same block in a batch and on a chain, a call in a dialect

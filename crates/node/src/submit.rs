@@ -144,7 +144,7 @@ impl Node {
                 Ok(()) => {}
                 Err(error) => {
                     tracing::error!(%error, transaction = %hash, "failed to build block for transaction");
-                    // The sender is told that it failed. If this transaction is the cause, block
+                    // The sender receives an error. If this transaction is the cause, block
                     // production would stall while it stays in the pool.
                     let mut node = self.inner.write();
                     if node.pool.remove(&hash).is_none()

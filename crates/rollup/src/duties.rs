@@ -56,8 +56,8 @@ pub struct Duties {
     pub forced_first_since: u64,
 }
 
-/// Composes the evidence for an `advance` with these blocks, the first of which follows the head on
-/// L1. Also returns the state of the duties on L1 afterwards.
+/// Composes the evidence for an `advance` with these blocks. The first block must be the child of
+/// the head on L1. Also returns the state of the duties on L1 afterwards.
 ///
 /// # Errors
 ///

@@ -17,7 +17,7 @@
 //! the `executor` crate, which also builds blocks on a full database; a chain imports blocks with
 //! [`process_block`]. This crate does no I/O, reads no clock and has no state between calls.
 //!
-//! The type of an error tells an invalid block ([`Invalid`]) from a local failure
+//! The type of an error distinguishes an invalid block ([`Invalid`]) from a local failure
 //! ([`BlockError::Internal`]), which is not a verdict on the block.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]

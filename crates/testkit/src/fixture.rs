@@ -59,8 +59,8 @@ pub struct RollupFixture {
 }
 
 impl RollupFixture {
-    /// Returns a rollup whose L2 starts at this time with the predeploys of the checkout, and has
-    /// no accounts other than those of the protocol.
+    /// Returns a rollup whose L2 starts at this time with the predeploys of the checkout and only
+    /// the protocol's accounts.
     ///
     /// # Errors
     ///

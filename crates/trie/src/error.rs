@@ -26,7 +26,7 @@ pub enum TrieError {
         /// The violation of the format.
         reason: &'static str,
     },
-    /// The source failed. This is a local fault and says nothing about the trie.
+    /// The source failed. This is a local failure, not an error in the trie.
     #[error(transparent)]
     Source(#[from] SourceError),
 }

@@ -118,8 +118,7 @@ impl Dialect for Nested {
 mod tests {
     use super::*;
 
-    /// Foreign system code gets 30 million gas in each block of the L2, which nobody on L1 would
-    /// pay for.
+    /// Other system code could use 30 million gas in each L2 block that is not paid for on L1.
     #[test]
     fn execute_of_l2_demands_canonical_system_code() {
         for system_code in [SystemCode::Any, SystemCode::Canonical] {

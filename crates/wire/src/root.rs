@@ -150,8 +150,8 @@ impl Merkle {
         depth: usize,
         length: usize,
     ) -> Chunk {
-        // Deeper than the limit if the list is over it: the root is then wrong rather than a panic,
-        // and no valid block has it.
+        // A list that exceeds the limit gets a deeper tree, not a panic. No valid block has the
+        // resulting root.
         let depth = depth.max(chunks.len().next_power_of_two().trailing_zeros() as usize);
         mix_in_length(&self.tree(chunks, depth), length)
     }

@@ -11,8 +11,8 @@
 //! post [{"jsonrpc": …}]               a body as it stands
 //! ```
 //!
-//! In parameters, the string `"$name"` stands for the value of that name and `"$name/path"` for a
-//! part of it, by JSON pointer. A name may have another value on each node.
+//! In parameters, the string `"$name"` is replaced by the value of that name and `"$name/path"` for
+//! a part of it, by JSON pointer. A name may have another value on each node.
 
 use serde_json::Value;
 

@@ -106,9 +106,9 @@ impl<B: NodeBytes> AccountState<B> {
     /// Returns the account as the EVM sees it.
     ///
     /// A contract cannot be created at an address with storage (EIP-7610), but revm checks only
-    /// nonce and code. An account that only has storage therefore gets a code hash that differs
-    /// from that of empty code and yet counts as no code, except for EXTCODEHASH, which the block's
-    /// EVM corrects.
+    /// nonce and code. An account that only has storage therefore gets a code hash other than that
+    /// of empty code. The EVM still treats it as an account without code, except for EXTCODEHASH,
+    /// which the block's EVM corrects.
     pub(super) fn seen_by_evm(&self) -> Option<AccountInfo> {
         let mut info = self.now.clone()?;
         if info.code_hash.is_zero() {

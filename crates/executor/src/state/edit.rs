@@ -37,7 +37,7 @@ impl<S: StateSource> BlockState<'_, S> {
     /// Sets a storage slot of an account.
     pub fn set_slot(&mut self, address: Address, key: U256, value: U256) -> Result<(), ReadError> {
         let id = self.account_id(address)?;
-        // Read first: a slot counts as changed only relative to its value before the block.
+        // Load the slot first, because changes are detected against its value before the block.
         self.storage(address, key)?;
         let account = &mut self.accounts[id];
         account.now.get_or_insert_with(absent);
@@ -45,7 +45,8 @@ impl<S: StateSource> BlockState<'_, S> {
         Ok(())
     }
 
-    /// Returns the changed accounts and slots by address and key; the trie knows only their hashes.
+    /// Returns the changed accounts and slots by address and key; the trie contains only their
+    /// hashes.
     pub fn changed(&self) -> Vec<(Address, Vec<U256>)> {
         self.accounts
             .iter()

@@ -46,8 +46,8 @@ impl Batcher {
     /// [`BatcherError`] if L1 does not answer or rejects a transaction. The next call retries.
     pub(super) fn submit(&mut self, work: &Work) -> Result<Outcome, BatcherError> {
         let outcome = self.post_next(work)?;
-        // A transaction counts as in flight only once L1's pool has accepted it. Until then the
-        // last error stays reported.
+        // Progress only once L1's pool has accepted a transaction. Until then the last error stays
+        // reported.
         match self.submitter.take_accepted() {
             true => Ok(Outcome::Brought),
             false => Ok(outcome),

@@ -25,9 +25,9 @@ pub(crate) struct L1Clock {
     goes_on: bool,
 }
 
-/// Time after which L1's time counts as standing still if the timestamp of its next block does not
-/// advance although the estimate has reached it. Clocks that tick at different moments of a second
-/// differ by less than a second, and a response may be late.
+/// Time after which L1 is considered stalled if the timestamp of its next block does not advance
+/// although the estimate has reached it. Clocks that tick at different moments of a second differ
+/// by less than a second, and a response may be late.
 const STANDSTILL: Duration = Duration::from_secs(4);
 
 impl L1Clock {
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(clock.at(begun), 1_012);
         // Without a new report the clock waits at the upper bound.
         assert_eq!(clock.at(begun + seconds(60)), 1_012);
-        // An L1 whose time stands still, so that it is behind.
+        // A stalled L1, whose time is behind.
         clock.set_at(begun + seconds(60), 1_000, 1_001);
         assert_eq!(clock.at(begun + seconds(90)), 1_001);
         // An L1 whose time has jumped forward.

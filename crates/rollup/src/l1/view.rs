@@ -16,7 +16,7 @@ use imbl::{Vector, vector};
 pub(super) const MAX_HEADERS: usize = 1_024;
 
 /// L1 from the block of the deployment on: the newest headers, and the entries that are open before
-/// them. Clones share all unchanged data: the polling thread hands out clones, so that no reader of
+/// them. Clones share all unchanged data: the polling thread publishes clones, so that no reader of
 /// the view waits for L1.
 #[derive(Debug, Clone)]
 pub struct L1View {

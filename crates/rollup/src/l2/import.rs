@@ -58,7 +58,7 @@ pub(crate) fn import_unsafe(
     let (request, hash) = (&input.request, input.request.payload.block_hash);
     let raw = block_of(request, input.fork).map_err(chain::ChainError::from)?;
     let new = chain.import(&raw)?;
-    // `None` only for a block with other than Ethereum's transactions, which an L2 never imports.
+    // `None` only for a block with transactions of non-Ethereum types, which an L2 never imports.
     let transactions = new.block.ethereum_transactions().unwrap_or_default();
     let refused = |reason| L2Error::Refused { hash, reason: ExecuteError::Rules(reason) };
     Rules::default().check(request, &transactions).map_err(refused)?;

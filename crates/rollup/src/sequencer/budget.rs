@@ -21,7 +21,7 @@ pub(crate) struct Budget {
     execute_gas: Account,
     /// L2 gas.
     gas: Account,
-    /// Resource of which the smallest share is left.
+    /// Resource with the smallest remaining share.
     nearest: Bound,
     /// Blocks of a sequencer that are not on L1 yet.
     backlog: Option<BacklogStatus>,

@@ -184,7 +184,7 @@ impl<'c> InputBudget<'c> {
         }
     }
 
-    /// Returns the gas executed in vain that the transaction at this position counts towards.
+    /// Returns the counter of wasted gas for the transaction at this position.
     const fn in_vain(&self, index: usize) -> &VainGas {
         let [of_duties, of_set_back, of_others] = &self.in_vain;
         if index < self.owed {

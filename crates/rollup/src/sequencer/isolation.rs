@@ -26,8 +26,8 @@ pub(super) struct Isolation {
 }
 
 impl Isolation {
-    /// Maximum number of user transactions in the next block, all of which were in rejected blocks;
-    /// `None` without a limit.
+    /// Maximum number of user transactions in the next block; `None` without a limit. With a limit,
+    /// the block contains only transactions of rejected blocks.
     pub(super) const fn limit(&self) -> Option<usize> {
         self.limit
     }

@@ -90,7 +90,7 @@ impl Sequencer {
         let mut users = UserOffer::new(time, forced, &self.requeued, most_users);
         // Each iteration removes something, so the loop ends: half of the kept transactions, then
         // half of the messages, then the delivery of a single message is deferred. An omitted duty
-        // adds a forced transaction or a deferred message, of which a block has a bounded number.
+        // adds a forced transaction or a deferred message, and their number per block is bounded.
         let (mut most, mut reserved) = (usize::MAX, 0);
         loop {
             let system = match self.system_transactions(chain, &l1_inputs, most, time) {

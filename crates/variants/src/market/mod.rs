@@ -62,7 +62,7 @@ pub const fn excess_at(wei: u64) -> u64 {
 /// Returns the excess after a block with this base fee, in wei, whose calls have used `used` gas.
 ///
 /// While the price is below a [`RESERVE_RATIO`]th of the base fee, any use raises it (like EIP-7918
-/// for blobs): at a negligible price, use says nothing about demand.
+/// for blobs): at a negligible price, usage does not indicate demand.
 pub fn next_excess(excess: u64, used: u64, base_fee: u64) -> u64 {
     let is_reserve = u128::from(price(excess)) * u128::from(RESERVE_RATIO) < u128::from(base_fee);
     let next = if is_reserve {

@@ -139,7 +139,7 @@ pub enum StreamNode<'a> {
 }
 
 impl StreamNode<'_> {
-    /// Upper bound for the bytes of the node's RLP: each carried child counts as a hash.
+    /// Upper bound for the length of the node's RLP, with each carried child counted as a hash.
     pub(super) const fn rlp_bound(&self) -> usize {
         /// Flag of the hex prefix, and header of its string.
         const PREFIX: usize = 2;
