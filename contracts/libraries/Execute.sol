@@ -34,8 +34,8 @@ import {Mismatch} from "./Mismatch.sol";
 ///                                  the length of all of them
 ///   byte 18 + offset of a request  NewPayloadRequest, as above
 ///
-/// So each block of a batch is laid out, from its request on, like the block of a single input from
-/// byte 18 on. `blockAt` therefore returns a pointer for which byte 18 is the start of the block's
+/// So the layout of each block of a batch, from its request on, is that of a single input from byte
+/// 18 on. `blockAt` therefore returns a pointer for which byte 18 is the start of the block's
 /// request, and all fields after byte 18 are read relative to it; the bytes before byte 18 belong
 /// to something else, including the length word. `blockAt` repeats the checks of a strict decoder:
 /// the first offset is canonical, each request starts after the fixed part of the previous one and

@@ -194,11 +194,11 @@ abstract contract SendQueue is Escrow {
                 uint256 id = uint40(state >> 56);
                 uint256 needed = uint40(state >> 176);
                 uint256 places = _PLACES;
-                // Also if the queue is closed, since no number is as high as `CLOSED`.
+                // In a closed queue the subtraction underflows, since every id is below `CLOSED`.
                 if (id - needed >= places) revert CheckpointsExhausted(needed, id);
                 bytes32 commitment = _commitment(root, state & CHECKPOINT_MASK);
-                // Without checks for zero and for the length of the array, which the constructor has
-                // made.
+                // In assembly to skip the checks for a zero divisor and the array bounds: the
+                // constructor ensures both.
                 assembly ("memory-safe") {
                     sstore(add(_checkpoints.slot, mod(id, places)), commitment)
                 }

@@ -64,8 +64,8 @@ impl ExecuteTxPrecompile {
     /// Creates the precompile at this address. `install` installs it in an EVM, for the calls in a
     /// transaction of type `0x05`, or for one of another type.
     ///
-    /// Only a chain with a `market` has transactions with an allowance. For these, the tally must
-    /// count exactly the EXECUTE gas that all calls use, which is at most the allowance.
+    /// Only a chain with a `market` has transactions with an allowance. Their tally must be exactly
+    /// the EXECUTE gas of all calls, which is at most the allowance.
     pub fn new(
         address: Address,
         market: Option<ExecuteMarket>,

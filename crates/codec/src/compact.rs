@@ -110,8 +110,8 @@ impl<'n> Encoder<'n> {
     fn new(nodes: ByteLists<'n>, codes: ByteLists<'_>) -> Self {
         Self {
             nodes: nodes.iter().map(|node| (keccak256(node), node)).collect(),
-            // Of equal codes, the first position wins. (A batch with duplicates is refused
-            // elsewhere.)
+            // Reversed, so that equal codes get the first position. (A batch with duplicates is
+            // rejected elsewhere.)
             codes: codes.iter().enumerate().rev().map(|(at, code)| (keccak256(code), at)).collect(),
             code_count: codes.len(),
             carried: HashSet::new(),

@@ -7,7 +7,7 @@ use alloy_sol_types::sol;
 
 sol!(
     #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
-    // With the members of `IRollup`: `sol!` ignores imports and inheritance.
+    // Repeats the members of `IRollup`, because `sol!` ignores imports and inheritance.
     "src/INativeRollup.sol"
 );
 sol!(

@@ -94,7 +94,7 @@ pub enum MiningMode {
     Interval(Duration),
     /// A block per transaction and one at every interval.
     Mixed(Duration),
-    /// Only requests.
+    /// A block only on request.
     Manual,
 }
 

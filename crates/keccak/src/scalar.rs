@@ -26,7 +26,7 @@ pub(crate) fn keccak256(message: &[u8]) -> B256 {
             return unsafe { bmi::keccak256(message) };
         }
     }
-    // Not the library's function `keccak256`, which may call this one.
+    // The library's function `keccak256` may call this one, so use its hasher.
     let mut hasher = Keccak256::new();
     hasher.update(message);
     hasher.finalize()

@@ -78,7 +78,7 @@ pub fn validate_header(
 pub fn next_base_fee(parent: &Header) -> Result<u64, Invalid> {
     let base_fee = u128::from(parent.base_fee_per_gas.unwrap_or_default());
     let target = parent.gas_limit / ELASTICITY;
-    // Only a forged parent has a gas limit below 2. It must not cause a division by zero.
+    // Avoids a division by zero. Only a forged parent has a gas limit below 2.
     if target == 0 {
         return Err(Invalid::HeaderRange {
             field: "parent gas limit",

@@ -77,7 +77,7 @@ pub(crate) fn fork_since(oldest: ProtocolFork, text: &str) -> Result<ProtocolFor
 pub(crate) struct Loaded {
     pub(crate) name: String,
     pub(crate) calldata: Vec<u8>,
-    /// Whether the source is the calldata of a call, not a block.
+    /// `true` for the calldata of a call, `false` for a block.
     is_call: bool,
     /// Dialect and calldata of the original call, if it is of another dialect.
     call: Option<(DialectName, Vec<u8>)>,

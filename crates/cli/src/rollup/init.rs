@@ -276,7 +276,7 @@ impl Arguments {
     fn genesis(&self, operator: Address) -> Result<Genesis> {
         let timestamp = self.timestamp.map_or_else(|| self.begins(), Ok)?;
         let predeploys = Predeploys::built_in();
-        // With the system contracts of the newest fork: without those of a fork, the L2 has no
+        // Include the system contracts of the newest fork: an L2 without those of a fork has no
         // valid block from that fork on, and the times of L1's later forks are not known yet.
         let newest = ProtocolFork::ALL.into_iter().max().unwrap_or(self.fork.last());
         let mut genesis = l2_genesis(&predeploys, newest, self.gas_limit, timestamp);

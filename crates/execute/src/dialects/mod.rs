@@ -78,8 +78,8 @@ pub trait Dialect: fmt::Debug + Send + Sync {
 
     /// Returns the answer and the charge of a call, given its outcome.
     ///
-    /// Not called if the gas of the call was insufficient or if there was an internal error: in
-    /// these cases, the call fails in every dialect.
+    /// Not called if the gas was insufficient or there was an internal error, because the call then
+    /// fails in every dialect.
     ///
     /// # Errors
     ///

@@ -53,7 +53,8 @@ impl<S: StateSource> BlockState<'_, S> {
             return Err(failure.clone());
         }
         let nodes = self.source.nodes();
-        // With a fork backend, even the removal of an account must be recorded.
+        // With a fork backend, record even the removal of an account, or its next read would reach
+        // the backend.
         let continues = self.source.fork_backend().is_some();
         for account in &mut self.accounts {
             account.write_slots(nodes, continues)?;

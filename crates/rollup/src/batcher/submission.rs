@@ -164,8 +164,8 @@ impl Batcher {
         let kept = self.kept_of(work, &input.bytes);
         let by_blobs = self.by_blobs(work, &waiting, &input, &kept)?;
         if in_flight.is_some_and(|has_blobs| has_blobs != by_blobs.is_some()) {
-            // Not planned again at each turn: the result is the same until the transactions in
-            // flight are included.
+            // Skip planning until the transactions in flight are included: the result would be the
+            // same.
             self.goes_next_alone = true;
             return Ok(None);
         }

@@ -90,7 +90,7 @@ pub(crate) struct Admission {
 
 impl PartialEq for Admission {
     fn eq(&self, other: &Self) -> bool {
-        // Without the reason of a rejection, which L1 clients express in different words.
+        // Ignores the reason of a rejection, because L1 clients word it differently.
         let policy = |it: &Self| it.policy.as_ref().ok().copied();
         self.account == other.account
             && self.open_at == other.open_at

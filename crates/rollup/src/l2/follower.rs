@@ -124,7 +124,7 @@ impl Follower {
         let state = chain.state_after(chain.head());
         let (mut seen, mut waiting) = (B256Set::default(), Vec::new());
         for it in &self.displaced {
-            // With a used nonce, the transaction cannot be included again on this branch.
+            // A transaction with a used nonce cannot be included again on this branch.
             let is_used = it.transaction.nonce() < state.nonce(it.sender)?;
             if !is_used && seen.insert(*it.transaction.hash()) {
                 waiting.push(it.clone());

@@ -243,9 +243,9 @@ impl KeptPool {
         operator: Option<Address>,
     ) -> Result<Self, L2Error> {
         let (log, kept) = PoolLog::open(&folder.join(POOL), genesis)?;
-        // Without limits, since all transactions were acknowledged. The file also has those of
-        // replaced blocks, so there may be more than the pool's limits allow; and a rewritten file
-        // is not sorted, so most of them may have a nonce gap at first.
+        // Lift the limits while loading, since all of these transactions were acknowledged. The
+        // file also has those of replaced blocks, so there may be more than the pool's limits
+        // allow; and a rewritten file is not sorted, so most of them may have a nonce gap at first.
         let limits = node.read(|node| node.settings.pool_limits.clone());
         let limits = node.execute(SetPoolLimits(limits.unbounded()));
         let Offered { taken, refused } = offer(node, &kept, operator);

@@ -286,7 +286,8 @@ impl PolicyTrust {
         let unasked = |error: L1Error| FeedError::Policy(error.to_string());
         let client = self.client.upgrade().ok_or(FeedError::NotOpen)?;
         let latest = alloy_eips::BlockId::latest();
-        // Without the lock: L1 may be slow, and blocks of known accounts are accepted meanwhile.
+        // The lock is not held here: L1 may be slow, and blocks of known accounts are accepted
+        // meanwhile.
         let (rollup, rules) = (self.rollup, self.rules);
         let is_admitted = client.most(Quorum::Answering, |provider| async move {
             let admission =

@@ -190,7 +190,7 @@ async fn listen(
         if in_vain > MAX_VAIN {
             return Err(FeedError::InVain(in_vain));
         }
-        // On a blocking thread, since the check may request the policy from L1.
+        // Runs on a blocking thread, since the check may request the policy from L1.
         let (trust, own) = (Arc::clone(trust), Arc::clone(shared));
         let checked = tokio::task::spawn_blocking(move || {
             trust.check(&own.signed, from, MAX_INPUTS as usize, answer)

@@ -39,7 +39,7 @@ pub(crate) struct SystemTransactionGas {
 
 impl SystemTransactionGas {
     const OSAKA: Self = Self { prove: 300_000, relay: 300_000, message: 250_000 };
-    /// With 107,920 gas for each new slot and 183,600 for a new account (EIP-8037, EIP-8038).
+    /// Includes 107,920 gas for each new slot and 183,600 for a new account (EIP-8037, EIP-8038).
     const AMSTERDAM: Self = Self { prove: 700_000, relay: 600_000, message: 650_000 };
 
     pub(crate) fn on(fork: ProtocolFork) -> &'static Self {

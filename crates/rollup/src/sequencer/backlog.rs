@@ -145,8 +145,8 @@ impl BacklogStatus {
     /// Returns the first limit that another block, of the size of a whole L1 transaction, would
     /// exceed.
     fn full(&self, limits: &Capacity) -> Option<Backlog> {
-        // Without waiting blocks one more is always allowed: otherwise a node whose L1 was silent
-        // would never seal again.
+        // With an empty backlog one more block is always allowed: otherwise a node whose L1 was
+        // silent would never seal again.
         if self.blocks == 0 {
             return None;
         }

@@ -298,8 +298,8 @@ impl Sequencer {
         sealed: SealedBlock,
         known: Duties,
     ) -> Result<DutyCheck, SequencerError> {
-        // On a copy of the chain that shares its state: readers must not see a block before it is
-        // known to meet its duties.
+        // Append to a copy of the chain that shares its state, because readers must not see a block
+        // before its duties are checked.
         let mut after = self.node().read(|node| node.chain.detached());
         let block = after.append(sealed.new.clone())?;
         let mut blocks = self.unsafe_blocks()?;

@@ -145,7 +145,8 @@ impl RollupNode {
             // A transaction below the base fee would block its nonce indefinitely; if it is
             // rejected, the wallet can inform the user.
             refuse_below_base_fee: true,
-            // Also for a follower, which may be promoted with the transactions in its pool.
+            // Followers have the same limits, because they may be promoted with the transactions in
+            // their pool.
             budget: Arc::new(PricedLimits {
                 limits: profile.input_limits(prices.byte),
                 rate: shared.rate.clone(),
