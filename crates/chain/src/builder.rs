@@ -116,9 +116,9 @@ impl<'s> BlockBuilder<'s> {
         Self { state }
     }
 
-    /// Builds a block from the valid ones of `transactions`, in order, without recording a witness.
-    /// `header` comes from [`State::open_header`] and the block's attributes; a header that the
-    /// rules forbid makes a block that is not [provable](Block::provable).
+    /// Builds a block that includes the valid transactions among `transactions`, in order, without
+    /// recording a witness. `header` comes from [`State::open_header`] and the block's attributes;
+    /// a header that the rules forbid makes a block that is not [provable](Block::provable).
     pub fn build<'c>(
         &self,
         header: &Header,

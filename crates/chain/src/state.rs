@@ -270,7 +270,7 @@ pub(crate) fn ancestor_hash(
     Ok(None)
 }
 
-/// Returns the gas limit of the next block: as close to the target as one block may get.
+/// Returns the gas limit of the next block, moved towards the target by at most the allowed change.
 fn next_gas_limit(parent: u64, target: Option<u64>) -> u64 {
     let step = (parent / 1024).saturating_sub(1);
     let target = target.unwrap_or(parent).max(5_000);

@@ -53,15 +53,15 @@ impl Leadership {
         if roles.is_sequencer() {
             return Ok(());
         }
-        // A node that cannot lead must not keep the others from leading.
+        // A node that cannot lead must not prevent others from leading.
         let l1_responds = roles.l1_silence() < READY_SILENCE.max(2 * roles.start.poll);
         let is_ready = l1_sync.is_synced && l1_sync.fault().is_none() && l1_responds;
         let may_request = self.not_before.is_none_or(|at| at <= Instant::now());
         let has_keys = roles.start.sequencing.is_some();
         lease.want(self.wanted && is_ready && may_request && has_keys);
         if lease.is_held() {
-            // Pending L1 transactions of the previous leader are no reason to wait. L1 may have
-            // become unreachable between the request and the grant.
+            // Do not wait for pending L1 transactions of the previous leader. L1 may have become
+            // unreachable between the request and the grant.
             let ready = roles.may_be_promoted(l1_sync).map(|_| ());
             return ready.and_then(|()| roles.promote()).map(|_| ()).inspect_err(|_| {
                 self.not_before = Some(Instant::now() + RETRY_INTERVAL);

@@ -143,7 +143,7 @@ impl RoleManager {
         if self.competitors.is_idle()
             && let Some(transaction) = sequencer.overtaken_by.take()
         {
-            // With a lease no request is sent to the peer: the lease determines more reliably which
+            // With a lease, do not query the peer: the lease determines more reliably which
             // node makes blocks.
             let peer = self.start.peer.clone().filter(|_| self.start.lease.is_none());
             let (client, runtime) = (Arc::clone(&self.client), self.start.runtime.clone());
@@ -186,7 +186,8 @@ impl RoleManager {
         self.sealing_failed = false;
         self.sign_known(sequencer.sync());
         self.start.feed.rest();
-        // Last: from here on the node answers users as a sequencer, and polls include the terms.
+        // Must be last: from then on, the node responds to users as a sequencer, and polls include
+        // the terms.
         self.start.shared.makes_blocks.store(true, Ordering::Relaxed);
         self.active = Some(ActiveRole::Sequencer(Box::new(sequencer)));
     }
@@ -211,8 +212,8 @@ impl RoleManager {
     pub(super) fn follow(&mut self, sync: L2Syncer) {
         let peer = self.start.peer.clone();
         let has_feed = peer.is_some() || self.start.has_callers || self.start.feed.has_relays();
-        // First: from now on transactions are forwarded, and not acknowledged by a node that no
-        // longer seals.
+        // Must be first: transactions are forwarded from then on, instead of being acknowledged by
+        // a node that no longer seals.
         self.start.shared.makes_blocks.store(false, Ordering::Relaxed);
         self.start.feed.follow(peer);
         let deferred = core::mem::take(&mut self.deferred);
