@@ -146,6 +146,21 @@ impl RpcError {
         }
         self
     }
+
+    /// Error of a request that exceeds one of its limits.
+    pub fn exceeded(
+        what: &str,
+        got: impl Into<u128>,
+        limit: impl Into<u128>,
+        advice: &str,
+    ) -> Self {
+        let (got, limit) = (got.into(), limit.into());
+        let message = format!("{what}: got {got}, limit {limit}; {advice}");
+        // Numbers saturate at 64 bits, which suffice for bytes and milliseconds.
+        let short = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
+        let data = json!({ "got": short(got), "limit": short(limit) });
+        Self { data: Some(data), ..Self::new(codes::BUSY, message) }
+    }
 }
 
 impl From<RpcError> for ErrorObjectOwned {

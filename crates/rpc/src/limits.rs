@@ -1,6 +1,6 @@
 //! Limits of one request: its time, and the bytes that it holds until it is answered.
 
-use crate::{RpcError, codes};
+use crate::RpcError;
 use alloy_primitives::Log;
 use revm::{
     Inspector,
@@ -13,7 +13,6 @@ use revm::{
     },
     primitives::{Address, U256},
 };
-use serde_json::json;
 use std::{
     collections::{HashMap, HashSet},
     time::{Duration, Instant},
@@ -52,23 +51,6 @@ impl Default for RequestLimits {
             sync_time: Duration::from_secs(30),
             subscriptions: 16_384,
         }
-    }
-}
-
-impl RpcError {
-    /// Error of a request that exceeds one of its limits.
-    pub fn exceeded(
-        what: &str,
-        got: impl Into<u128>,
-        limit: impl Into<u128>,
-        advice: &str,
-    ) -> Self {
-        let (got, limit) = (got.into(), limit.into());
-        let message = format!("{what}: got {got}, limit {limit}; {advice}");
-        // Numbers saturate at 64 bits, which suffice for bytes and milliseconds.
-        let short = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
-        let data = json!({ "got": short(got), "limit": short(limit) });
-        Self { data: Some(data), ..Self::new(codes::BUSY, message) }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::ForkBackend;
 use crate::{ReadError, StateError};
+use alloc::{vec, vec::Vec};
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, map::HashMap};
 use alloy_trie::TrieAccount;
-use keccak::keccak256;
+use keccak::{keccak256, keccak256_batch_by};
 use revm::{
     primitives::{StorageKey, StorageValue},
     state::{Account, AccountInfo},
@@ -223,5 +224,40 @@ impl<B: NodeBytes> AccountState<B> {
             storage_root,
             code_hash: now.code_hash,
         })
+    }
+
+    /// Writes the changed slots to the storage trie.
+    pub(super) fn write_slots<N: NodeSource<Bytes = B> + ?Sized>(
+        &mut self,
+        nodes: &N,
+        keep_zeros: bool,
+    ) -> Result<(), ReadError> {
+        // A removed account loses its storage trie, so its slots need not be written.
+        if self.now.is_none() {
+            return Ok(());
+        }
+        let address = self.address;
+        let broken = |slot, error| {
+            ReadError::of_trie(error, |source| StateError::Storage { address, slot, source })
+        };
+        let changed = self.slots.iter().filter(|(_, slot)| slot.is_changed());
+        let (keys, values): (Vec<_>, Vec<_>) =
+            changed.map(|(key, slot)| (key.to_be_bytes::<32>(), (*key, slot.now))).unzip();
+        let mut places = vec![B256::ZERO; keys.len()];
+        keccak256_batch_by(|index| &keys[index], &mut places);
+        let mut changed: Vec<_> = places.into_iter().zip(values).collect();
+        // In the order of the trie, so that of several missing nodes always the same one is
+        // reported.
+        changed.sort_unstable();
+        let (removed, set): (Vec<_>, Vec<_>) =
+            changed.into_iter().partition(|(_, (_, now))| now.is_zero() && !keep_zeros);
+        for (place, (key, now)) in set {
+            let value = alloy_rlp::encode_fixed_size(&now);
+            self.trie.insert(nodes, &place, &value).map_err(|error| broken(key, error))?;
+        }
+        for (place, (key, _)) in removed {
+            self.trie.remove(nodes, &place).map_err(|error| broken(key, error))?;
+        }
+        Ok(())
     }
 }

@@ -1,13 +1,12 @@
 //! Root of the state after a block, computed from its changes.
 
-use super::{BlockState, Node, StateSource, account::AccountState};
+use super::{BlockState, Node, StateSource};
 use crate::{ReadError, StateError};
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 use alloy_primitives::B256;
 use alloy_trie::TrieAccount;
-use keccak::keccak256_batch_by;
 use revm::bytecode::Bytecode;
-use trie::{NewNode, NodeSource, Trie, hash_tries};
+use trie::{NewNode, Trie, hash_tries};
 
 /// Root and codes of the state after a block.
 #[derive(Debug)]
@@ -97,42 +96,5 @@ impl<S: StateSource> BlockState<'_, S> {
         }
         hash_tries(&mut [&mut self.trie], sink);
         Ok(self.trie.root().unwrap_or_default())
-    }
-}
-
-impl<B: trie::NodeBytes> AccountState<B> {
-    /// Writes the changed slots to the storage trie.
-    fn write_slots<N: NodeSource<Bytes = B> + ?Sized>(
-        &mut self,
-        nodes: &N,
-        keep_zeros: bool,
-    ) -> Result<(), ReadError> {
-        // A removed account loses its storage trie, so its slots need not be written.
-        if self.now.is_none() {
-            return Ok(());
-        }
-        let address = self.address;
-        let broken = |slot, error| {
-            ReadError::of_trie(error, |source| StateError::Storage { address, slot, source })
-        };
-        let changed = self.slots.iter().filter(|(_, slot)| slot.is_changed());
-        let (keys, values): (Vec<_>, Vec<_>) =
-            changed.map(|(key, slot)| (key.to_be_bytes::<32>(), (*key, slot.now))).unzip();
-        let mut places = vec![B256::ZERO; keys.len()];
-        keccak256_batch_by(|index| &keys[index], &mut places);
-        let mut changed: Vec<_> = places.into_iter().zip(values).collect();
-        // In the order of the trie, so that of several missing nodes always the same one is
-        // reported.
-        changed.sort_unstable();
-        let (removed, set): (Vec<_>, Vec<_>) =
-            changed.into_iter().partition(|(_, (_, now))| now.is_zero() && !keep_zeros);
-        for (place, (key, now)) in set {
-            let value = alloy_rlp::encode_fixed_size(&now);
-            self.trie.insert(nodes, &place, &value).map_err(|error| broken(key, error))?;
-        }
-        for (place, (key, _)) in removed {
-            self.trie.remove(nodes, &place).map_err(|error| broken(key, error))?;
-        }
-        Ok(())
     }
 }

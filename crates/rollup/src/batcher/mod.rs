@@ -11,14 +11,16 @@ mod submission;
 #[cfg(test)]
 pub(crate) mod tests;
 mod throughput;
+mod work;
 
 pub use error::BatcherError;
 
 pub(crate) use throughput::{PARTS, Throughput};
+pub(crate) use work::Work;
 
 use crate::{
-    Duties, L1Profile, RollupRules, SequencerConfig, Submitter,
-    l1::{KeptCodes, L1Client, L1Clock, L1View, execute_rate::ExecuteRate},
+    L1Profile, RollupRules, SequencerConfig, Submitter,
+    l1::{KeptCodes, L1Client, execute_rate::ExecuteRate},
     lease::Fence,
     sequencer::evidence::EvidenceBook,
     service::{
@@ -33,7 +35,7 @@ use alloy_primitives::{
     map::{B256Map, B256Set},
 };
 use blob_terms::BlobTerms;
-use chain::{Block, BlockFootprint, ChainReader};
+use chain::{Block, BlockFootprint};
 use contracts::{Deployment, advance_plan::L1Limits};
 use node::InputCost;
 use parking_lot::{Condvar, Mutex};
@@ -51,17 +53,6 @@ use wire::ProtocolFork;
 const PAUSE: Duration = Duration::from_millis(20);
 /// Pause after an error.
 const ERROR_PAUSE: Duration = Duration::from_millis(200);
-
-/// Consistent snapshot of the sequencer's state, from which the batcher posts blocks.
-#[derive(Debug, Clone)]
-pub(crate) struct Work {
-    /// The chain. It contains all blocks that are on L1 by `view`.
-    pub(crate) chain: ChainReader,
-    pub(crate) view: Arc<L1View>,
-    /// State of the duties on L1 at the head of `view`.
-    pub(crate) duties: Duties,
-    pub(crate) clock: L1Clock,
-}
 
 /// Commands of the sequencer to the batcher.
 #[derive(Debug, Default)]
@@ -392,34 +383,5 @@ impl Batcher {
         let head = work.chain.head().header.number;
         self.measured.retain(|hash, (_, it)| it.number() > head || there.contains(hash));
         self.channel.evidence.retain(|number, hash| number > head || there.contains(hash));
-    }
-}
-
-impl Work {
-    /// Returns L1's time, at most the timestamp of its next block.
-    fn l1_time(&self) -> u64 {
-        self.clock.at(Instant::now())
-    }
-
-    /// Number of the newest L1 block that was read.
-    fn l1_head(&self) -> u64 {
-        self.view.head().map_or(0, |head| head.number)
-    }
-
-    /// Returns the blocks that are not on L1, oldest first; none if some of them were replaced
-    /// meanwhile.
-    fn unsafe_blocks(&self) -> Result<Vec<Arc<Block>>, BatcherError> {
-        let safe = self.view.advanced_head();
-        let safe = safe.map_or(self.view.deployment().genesis_hash, |head| head.hash);
-        let mut blocks = Vec::new();
-        let mut next = Arc::clone(self.chain.head());
-        while next.hash != safe {
-            let parent = self.chain.find_block(&next.header.parent_hash)?;
-            // The chain was reorganised during the walk. The next work has the new blocks.
-            let Some(parent) = parent else { return Ok(Vec::new()) };
-            blocks.push(core::mem::replace(&mut next, parent));
-        }
-        blocks.reverse();
-        Ok(blocks)
     }
 }

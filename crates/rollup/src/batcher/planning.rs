@@ -289,23 +289,6 @@ impl Batcher {
     }
 }
 
-impl Work {
-    /// Returns the number of the rollup's genesis block, from which the contract's ring buffers
-    /// have filled. This node's chain may start later, from a snapshot.
-    pub(super) fn genesis_number(&self) -> u64 {
-        self.view.deployment().genesis.number.unwrap_or_default()
-    }
-
-    /// Returns how many of the oldest blocks are of this fork and not later than L1's time.
-    pub(super) fn count_on(&self, waiting: &[Arc<Block>], fork: ProtocolFork) -> usize {
-        let (chain, time) = (&self.chain, self.l1_time());
-        let fork_of = |block: &Arc<Block>| chain.config().spec.fork_at(block.header.timestamp);
-        let can =
-            |block: &&Arc<Block>| block.header.timestamp <= time && fork_of(block) == Some(fork);
-        waiting.iter().take_while(can).count()
-    }
-}
-
 /// Returns the gas limit of a posting with its evidence, with an upper bound for checking each
 /// piece.
 fn limit_with(posting: &AdvancePlan, cost: &Cost, evidence: &Evidence, fork: ProtocolFork) -> u64 {

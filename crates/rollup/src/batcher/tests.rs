@@ -5,8 +5,8 @@ mod order;
 
 use super::*;
 use crate::{
-    BacklogConfig, L1Client, Prices, Signer, SubmitterConfig,
-    l1::{Advanced, Events, L1Cost, L1Header},
+    BacklogConfig, Duties, L1Client, Prices, Signer, SubmitterConfig,
+    l1::{Advanced, Events, L1Clock, L1Cost, L1Header, L1View},
 };
 use alloy_consensus::{Transaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Decodable2718 as _;

@@ -6,7 +6,6 @@ use super::{
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, FixedBytes, U64};
 use client::RedactedUrl;
-use codec::Encode as _;
 use codec::{OwnedWitness, PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness};
 use futures_util::future::BoxFuture;
 use reqwest::{RequestBuilder, Url};
@@ -16,7 +15,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
-use wire::{ByteLists, DecodeError, ProtocolFork, StatelessInput};
+use wire::{ByteLists, DecodeError, ProtocolFork};
 
 /// Timeout of one request.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -346,24 +345,5 @@ impl BuiltPayload {
             parent_beacon_block_root,
             requests: self.execution_requests.unwrap_or_default(),
         }
-    }
-}
-
-impl NewPayload {
-    /// Encodes the EXECUTE input for a payload and its witness.
-    ///
-    /// # Errors
-    ///
-    /// [`EngineError::Format`] if the execution requests are malformed.
-    pub fn stateless_input(
-        &self,
-        fork: ProtocolFork,
-        chain_id: u64,
-        witness: &OwnedWitness,
-    ) -> Result<Vec<u8>, EngineError> {
-        Ok(self.with_request(fork, |request| {
-            let (request, witness) = (request.clone(), witness.view());
-            StatelessInput { fork, request, witness, chain_id }.encode()
-        })?)
     }
 }

@@ -5,12 +5,12 @@ use crate::{RpcError, payload::Payload};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{B256, Bytes};
 use chain::{ChainError, block_of};
-use codec::PayloadStatus;
+use codec::{Encode as _, OwnedWitness, PayloadStatus};
 use executor::decode_transaction;
 use node::{NodeError, Unverified};
 use wire::{
     ByteLists, DecodeError, ExecutionPayload, NewPayloadRequest, PayloadShape, ProtocolFork,
-    Records,
+    Records, StatelessInput,
 };
 
 /// Parameters of `engine_newPayload`; Cancun and later.
@@ -106,6 +106,23 @@ impl NewPayload {
             return Err(RpcError::params(text));
         }
         Ok(())
+    }
+
+    /// Encodes the EXECUTE input for a payload and its witness.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the execution requests are malformed.
+    pub fn stateless_input(
+        &self,
+        fork: ProtocolFork,
+        chain_id: u64,
+        witness: &OwnedWitness,
+    ) -> Result<Vec<u8>, DecodeError> {
+        self.with_request(fork, |request| {
+            let (request, witness) = (request.clone(), witness.view());
+            StatelessInput { fork, request, witness, chain_id }.encode()
+        })
     }
 }
 

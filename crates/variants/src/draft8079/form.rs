@@ -4,8 +4,10 @@
 //! that the offsets of all later fields differ by constants.
 
 use super::{DRAFT_REVISION, Draft8079, DraftBlock};
-use alloy_primitives::B256;
+use alloy_consensus::Header;
+use alloy_primitives::{B256, U256};
 use execute::ExecuteError;
+use executor::ExecutionOutcome;
 use wire::{
     DecodeError, PayloadShape, ProtocolFork, SchemaId, StatelessInput,
     layout::{REQUEST_IN_CALLDATA, input, payload, request},
@@ -139,5 +141,14 @@ impl DraftBlock {
         let anchor: [u8; ANCHOR] = *calldata.get(ANCHOR_AT..)?.first_chunk()?;
         let burned_fees = u64::from_le_bytes(*calldata.get(places.burned()..)?.first_chunk()?);
         Some(Self { anchor: B256::new(anchor), burned_fees })
+    }
+
+    /// Returns the base fees that the transactions of a block have paid, in wei.
+    ///
+    /// This counts the gas that senders pay for, which since Amsterdam differs from the gas used in
+    /// the header (EIP-7778).
+    pub fn burned(header: &Header, outcome: &ExecutionOutcome) -> U256 {
+        let paid = outcome.receipts.last().map_or(0, |receipt| receipt.cumulative_gas_used);
+        U256::from(header.base_fee_per_gas.unwrap_or_default()) * U256::from(paid)
     }
 }

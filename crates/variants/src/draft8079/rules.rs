@@ -30,17 +30,6 @@ pub const ANCHOR_CODE_HASH: B256 =
 /// Number of items in plain headers: of Paris, Shanghai, Cancun, Prague and Amsterdam.
 const HEADER_ITEMS: [usize; 5] = [16, 17, 20, 21, 23];
 
-impl DraftBlock {
-    /// Returns the base fees that the transactions of a block have paid, in wei.
-    ///
-    /// This counts the gas that senders pay for, which since Amsterdam differs from the gas used in
-    /// the header (EIP-7778).
-    pub fn burned(header: &Header, outcome: &ExecutionOutcome) -> U256 {
-        let paid = outcome.receipts.last().map_or(0, |receipt| receipt.cumulative_gas_used);
-        U256::from(header.base_fee_per_gas.unwrap_or_default()) * U256::from(paid)
-    }
-}
-
 impl EvmOverrides for DraftBlock {
     /// Stores the anchor in the state.
     fn begin_block(&self, _: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {

@@ -1,0 +1,65 @@
+//! The state from which the batcher posts blocks.
+
+use super::BatcherError;
+use crate::{
+    Duties,
+    l1::{L1Clock, L1View},
+};
+use chain::{Block, ChainReader};
+use std::{sync::Arc, time::Instant};
+use wire::ProtocolFork;
+
+/// Consistent snapshot of the sequencer's state, from which the batcher posts blocks.
+#[derive(Debug, Clone)]
+pub(crate) struct Work {
+    /// The chain. It contains all blocks that are on L1 by `view`.
+    pub(crate) chain: ChainReader,
+    pub(crate) view: Arc<L1View>,
+    /// State of the duties on L1 at the head of `view`.
+    pub(crate) duties: Duties,
+    pub(crate) clock: L1Clock,
+}
+
+impl Work {
+    /// Returns L1's time, at most the timestamp of its next block.
+    pub(super) fn l1_time(&self) -> u64 {
+        self.clock.at(Instant::now())
+    }
+
+    /// Number of the newest L1 block that was read.
+    pub(super) fn l1_head(&self) -> u64 {
+        self.view.head().map_or(0, |head| head.number)
+    }
+
+    /// Returns the blocks that are not on L1, oldest first; none if some of them were replaced
+    /// meanwhile.
+    pub(super) fn unsafe_blocks(&self) -> Result<Vec<Arc<Block>>, BatcherError> {
+        let safe = self.view.advanced_head();
+        let safe = safe.map_or(self.view.deployment().genesis_hash, |head| head.hash);
+        let mut blocks = Vec::new();
+        let mut next = Arc::clone(self.chain.head());
+        while next.hash != safe {
+            let parent = self.chain.find_block(&next.header.parent_hash)?;
+            // The chain was reorganised during the walk. The next work has the new blocks.
+            let Some(parent) = parent else { return Ok(Vec::new()) };
+            blocks.push(core::mem::replace(&mut next, parent));
+        }
+        blocks.reverse();
+        Ok(blocks)
+    }
+
+    /// Returns the number of the rollup's genesis block, from which the contract's ring buffers
+    /// have filled. This node's chain may start later, from a snapshot.
+    pub(super) fn genesis_number(&self) -> u64 {
+        self.view.deployment().genesis.number.unwrap_or_default()
+    }
+
+    /// Returns how many of the oldest blocks are of this fork and not later than L1's time.
+    pub(super) fn count_on(&self, waiting: &[Arc<Block>], fork: ProtocolFork) -> usize {
+        let (chain, time) = (&self.chain, self.l1_time());
+        let fork_of = |block: &Arc<Block>| chain.config().spec.fork_at(block.header.timestamp);
+        let can =
+            |block: &&Arc<Block>| block.header.timestamp <= time && fork_of(block) == Some(fork);
+        waiting.iter().take_while(can).count()
+    }
+}
