@@ -329,7 +329,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
     }
 
     /// @dev Returns `true` if the base fee defers the transaction. Each transaction waits from its
-    /// own due time, so several waiting transactions expire together and delay those after them no
+    /// own due time, so multiple waiting transactions expire together and delay those after them no
     /// longer than one of them would.
     function _waitsForPrice(
         BlockFacts calldata facts,

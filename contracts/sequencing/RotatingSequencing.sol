@@ -4,7 +4,7 @@ pragma solidity ^0.8.24;
 import {ISequencing} from "../interfaces/ISequencing.sol";
 import {LivenessTimeout} from "./LivenessTimeout.sol";
 
-/// @title Policy with several sequencers that take turns
+/// @title Policy with multiple sequencers that take turns
 /// @notice L1 time is divided into slots of equal length, which are assigned to the members in the
 /// order of the list. Only the member of a slot may advance in it, so a silent member costs the
 /// rollup its slots, and a censoring member delays a transaction until the next slot. If all
@@ -56,7 +56,7 @@ contract RotatingSequencing is LivenessTimeout {
     /// @notice Account to which a place is offered; zero if there is none.
     mapping(uint256 place => address) public nextMembers;
 
-    /// @param list Members, in the order of their slots. A member may hold several places.
+    /// @param list Members, in the order of their slots. A member may hold multiple places.
     /// @param start Timestamp at which the first slot began, not in the future, in seconds.
     /// @param slotLength Length of a slot, in seconds.
     /// @param timeout Age of the head from which any account may advance, in seconds; see

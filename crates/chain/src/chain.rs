@@ -14,7 +14,7 @@ use core::ops::Deref;
 use executor::{BlockState, ForkBackend, ReadError};
 use std::sync::Arc;
 
-/// Minimum number of states retained below the head, so that a reader of the newest state can
+/// Minimum number of states retained below the head, so that a reader of the latest state can
 /// finish before that state is pruned, even while blocks are built.
 const LEAST_STATES: u64 = 16;
 
@@ -318,7 +318,7 @@ impl Chain {
         Ok(self.store.retain(&roots)?)
     }
 
-    /// Drops transactions and receipts of all canonical blocks except the newest `blocks`,
+    /// Drops transactions and receipts of all canonical blocks except the latest `blocks`,
     /// including the head; headers are kept. The caller must call this after each block. Returns
     /// the hashes of the dropped transactions.
     pub fn forget_bodies(&mut self, blocks: u64) -> Result<Vec<B256>, ChainError> {

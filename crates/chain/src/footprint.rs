@@ -117,7 +117,7 @@ impl ChainReader {
     }
 }
 
-/// A joined witness of several blocks under construction.
+/// A joined witness of multiple blocks under construction.
 #[derive(Debug, Default)]
 struct Union {
     witness: OwnedWitness,

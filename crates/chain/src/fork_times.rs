@@ -99,7 +99,7 @@ impl ForkTimes {
         Self { first, later: Vec::new() }
     }
 
-    /// Returns the newest fork.
+    /// Returns the latest fork.
     pub fn last(&self) -> ProtocolFork {
         self.later.last().map_or(self.first, |(fork, _)| *fork)
     }

@@ -43,7 +43,7 @@ impl ChainReader {
         self.fork_backend.is_some()
     }
 
-    /// Returns the newest block.
+    /// Returns the latest block.
     pub const fn head(&self) -> &Arc<Block> {
         &self.head
     }

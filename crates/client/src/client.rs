@@ -40,9 +40,9 @@ impl Client {
         Self::of_several(&[url], &[], options)
     }
 
-    /// Creates a client of a node with several URLs, used according to [`ClientOptions::rotation`].
-    /// The headers (name and value) are sent with each request. A WebSocket must be the only URL
-    /// and supports no headers. Sends no request.
+    /// Creates a client of a node with multiple URLs, used according to
+    /// [`ClientOptions::rotation`]. The headers (name and value) are sent with each request. A
+    /// WebSocket must be the only URL and supports no headers. Sends no request.
     ///
     /// # Errors
     ///
@@ -122,7 +122,7 @@ impl Client {
         }
     }
 
-    /// Switches to the next address, if there are several and the rotation is
+    /// Switches to the next address, if there are multiple and the rotation is
     /// [`crate::Rotation::OnFailure`]. For callers that cannot use the responses of the address
     /// since this turn. Concurrent calls with the same turn switch once.
     pub fn leave_address(&self, turn: usize) {

@@ -24,7 +24,7 @@ const LONGEST_ERROR: usize = 1 << 16;
 /// Maximum length of a response excerpt in an error, in bytes.
 const EXCERPT: usize = 200;
 
-/// Initial size limit of a response, in bytes, if there are several addresses. Mainnet blocks have
+/// Initial size limit of a response, in bytes, if there are multiple addresses. Mainnet blocks have
 /// a tenth of it.
 const FIRST_LONGEST: usize = 32 << 20;
 
@@ -38,7 +38,7 @@ pub struct Http {
     turn: Arc<AtomicUsize>,
     /// Failures of the addresses, which determine the next turn.
     rest: Arc<Rest>,
-    /// Current size limit of a response, in bytes. With several addresses it starts small and
+    /// Current size limit of a response, in bytes. With multiple addresses it starts small and
     /// doubles if the responses of all addresses exceed it.
     longest: Arc<AtomicUsize>,
     /// Total bytes of the responses that are being received.
@@ -206,7 +206,7 @@ impl Http {
         self.has_left(turn);
     }
 
-    /// Returns `true` if the rotation is [`Rotation::OnFailure`] and there are several addresses.
+    /// Returns `true` if the rotation is [`Rotation::OnFailure`] and there are multiple addresses.
     fn has_others(&self) -> bool {
         self.options.rotation == Rotation::OnFailure && self.urls.len() > 1
     }
@@ -251,7 +251,7 @@ impl Http {
         while let Some(part) = response.chunk().await.map_err(failed)? {
             let longest = self.longest.load(Ordering::Relaxed);
             let all = received.add(part.len());
-            // With several addresses, all responses together count towards the limit: an address
+            // With multiple addresses, all responses together count towards the limit: an address
             // could send an endless response to each of many concurrent requests.
             if answer.len() + part.len() > longest || self.has_others() && all > longest {
                 return Err(HttpError::TooLong(longest));

@@ -31,7 +31,7 @@ pub struct ClientOptions {
     /// Maximum number of concurrent requests that are sent as one batch; batching is off below two.
     /// If the node rejects batches, requests are sent one by one.
     pub batch: usize,
-    /// Order in which several addresses are used.
+    /// Order in which multiple addresses are used.
     pub rotation: Rotation,
 }
 

@@ -195,7 +195,7 @@ fn transaction_bytes(item: &[u8]) -> alloy_rlp::Result<Bytes> {
         return Ok(Bytes::copy_from_slice(item));
     }
     let bytes = Bytes::decode(&mut { item })?;
-    // An unwrapped legacy transaction would read the same, and one block would have several
+    // An unwrapped legacy transaction would read the same, and one block would have multiple
     // encodings.
     if is_list(&bytes) {
         return Err(alloy_rlp::Error::Custom("legacy transaction wrapped in a string"));

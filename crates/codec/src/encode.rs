@@ -102,7 +102,7 @@ pub fn requests_from_typed<T: AsRef<[u8]>>(
     for request in requests {
         // An empty item has no type byte; EIP-7685 leaves out types without records.
         let Some((kind, data)) = request.as_ref().split_first() else { continue };
-        // Descending or repeated types would give one list of requests several encodings, but only
+        // Descending or repeated types would give one list of requests multiple encodings, but only
         // one hash.
         if let Some(last) = last.replace(*kind)
             && last >= *kind

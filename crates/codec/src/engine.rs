@@ -127,7 +127,7 @@ impl PayloadVerdict {
 pub struct PayloadStatus {
     /// The verdict.
     pub status: PayloadVerdict,
-    /// Hash of the newest valid block on the branch of the payload, if known.
+    /// Hash of the latest valid block on the branch of the payload, if known.
     #[serde(default)]
     pub latest_valid_hash: Option<B256>,
     /// Reason why the payload is invalid.

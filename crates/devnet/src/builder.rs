@@ -41,7 +41,7 @@ impl DevnetBuilder {
         self.with(|config| config.chain_id = Some(id))
     }
 
-    /// Forks another node's chain at a block, or at the newest one.
+    /// Forks another node's chain at a block, or at the latest one.
     #[must_use]
     pub fn fork(self, url: impl Into<String>, block: Option<u64>) -> Self {
         let block = block.and_then(|number| i64::try_from(number).ok());

@@ -155,7 +155,7 @@ pub struct DevnetConfig {
     /// `true` if step tracing was requested. Struct logs are always available, so this is only
     /// reported.
     pub steps_tracing: bool,
-    /// Number of states kept before the newest one; `None` keeps all.
+    /// Number of states kept before the latest one; `None` keeps all.
     pub history: Option<u64>,
     /// Number of blocks whose transactions and receipts are kept; `None` keeps all.
     pub bodies: Option<u64>,

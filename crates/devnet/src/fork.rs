@@ -63,7 +63,7 @@ pub(crate) struct Remote {
 
 impl Remote {
     /// Connects to a node to fork its chain at a block: the given number, counted back from the
-    /// newest block if negative, or the newest block.
+    /// latest block if negative, or the latest block.
     pub(crate) fn connect(fork: &Fork) -> Result<Self, DevnetError> {
         let (url, at) = fork.url_and_block();
         let flag = |error: &dyn std::fmt::Display| DevnetError::Flag {

@@ -21,7 +21,7 @@ pub struct Fork {
     pub url: String,
     /// Additional URLs of the same chain, used in rotation with the first one.
     pub more_urls: Vec<String>,
-    /// Number of the block to fork; counted back from the newest if negative.
+    /// Number of the block to fork; counted back from the latest if negative.
     pub block: Option<i64>,
     /// Chain id; `None` requests it from the node.
     pub chain_id: Option<u64>,

@@ -1,7 +1,7 @@
 //! Encoding of records and values as a sequence of fields.
 //!
 //! Integers are big-endian; byte strings and lists begin with their length as a `u32`. Lengths are
-//! checked against the remaining bytes before anything is allocated, so a damaged record cannot
+//! checked against the remaining bytes before anything is allocated, so a corrupted record cannot
 //! exhaust memory.
 
 use crate::DiskError;

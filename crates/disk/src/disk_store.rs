@@ -73,7 +73,7 @@ pub(crate) struct Inner {
     /// pruning.
     pub(crate) written_meanwhile: Mutex<Option<HashSet<Vec<u8>>>>,
     pub(crate) stop: AtomicBool,
-    /// Damage of the state store that was detected since the chain was opened.
+    /// Corruption of the state store that was detected since the chain was opened.
     damage: Mutex<Option<String>>,
     /// Locked as long as the chain is open.
     _lock: File,
@@ -185,14 +185,14 @@ impl DiskStore {
         self.torn.as_ref()
     }
 
-    /// Returns the damage for which the state store was moved away on opening. The new one is
+    /// Returns the corruption for which the state store was moved away on opening. The new one is
     /// rebuilt as the log is [replayed](Self::next_to_replay).
     pub const fn rebuilt(&self) -> Option<&Rebuilt> {
         self.rebuilt.as_ref()
     }
 
-    /// Returns the damage of the state store that was detected since it was opened. It is rebuilt
-    /// the next time the chain is opened.
+    /// Returns the corruption of the state store that was detected since it was opened. It is
+    /// rebuilt the next time the chain is opened.
     pub fn damage(&self) -> Option<String> {
         self.inner.damage.lock().clone()
     }
@@ -299,8 +299,8 @@ impl DiskStore {
 }
 
 impl Inner {
-    /// Runs an operation. A panic becomes an error, and damage of the state store is recorded so
-    /// that it is rebuilt on the next opening.
+    /// Runs an operation. A panic becomes an error, and corruption of the state store is recorded
+    /// so that it is rebuilt on the next opening.
     fn run<T>(
         &self,
         operation: &'static str,
@@ -312,7 +312,7 @@ impl Inner {
         })
     }
 
-    /// Records the damage for the next opening if the error indicates damage of the state store.
+    /// Records corruption of the state store for the next opening, if the error indicates any.
     pub(crate) fn look_for_damage(&self, error: &DiskError) {
         let mut damage = self.damage.lock();
         // A malformed item may come from the caller.

@@ -50,20 +50,21 @@ pub enum DiskError {
         /// Number of the last batch of any keyspace.
         last: u64,
     },
-    /// The library of the state store panicked, because its files are damaged in an unexpected way.
+    /// The library of the state store panicked, because its files are corrupted in an unexpected
+    /// way.
     #[error("state store panicked: {0}")]
     Panicked(String),
-    /// The state store is damaged, and the block log is not complete enough to rebuild it.
+    /// The state store is corrupted, and the block log is not complete enough to rebuild it.
     #[error("{}: {damage}; it cannot be rebuilt from the block log: {log}; restore the folder, import a snapshot, or read the chain from L1 into an empty folder", path.display())]
     CannotRebuild {
         /// The directory of the state store.
         path: PathBuf,
-        /// The damage.
+        /// The corruption.
         damage: String,
         /// Reason why the log does not suffice.
         log: String,
     },
-    /// A file in place of a log segment is not a segment, or its head is damaged.
+    /// A file in place of a log segment is not a segment, or its head is corrupted.
     #[error("{}: not a segment of a block log: head is {got}, expected {expected}", path.display())]
     NotALog {
         /// The file.

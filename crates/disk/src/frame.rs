@@ -127,8 +127,8 @@ pub(crate) fn read_frame(
     Ok(Found::Record(body))
 }
 
-/// Returns the bodies of all intact records of a file starting at `offset`, skipping damaged bytes
-/// between them.
+/// Returns the bodies of all intact records of a file starting at `offset`, skipping corrupted
+/// bytes between them.
 pub(crate) fn find_records(file: &[u8], offset: u64) -> Vec<Vec<u8>> {
     let (mut found, mut at) = (Vec::new(), usize::try_from(offset).unwrap_or(usize::MAX));
     let field = |at: usize| {

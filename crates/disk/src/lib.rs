@@ -8,14 +8,14 @@
 //! receipts, the canonical chain and its transactions. A background thread applies commits to it in
 //! order; reads of a commit that is not applied yet are served from memory. The state store
 //! therefore lags behind the log by some records. When the chain is opened, the caller executes the
-//! missing blocks again ([`DiskStore::next_to_replay`]). A damaged state store is moved away on
+//! missing blocks again ([`DiskStore::next_to_replay`]). A corrupted state store is moved away on
 //! opening and rebuilt from the log ([`DiskStore::rebuilt`]).
 //!
 //! The state of every block in the retention window is available; nodes that only older states
 //! contain are deleted.
 //!
 //! A [`RecordFile`] stores data that a node can download again, in the record format of the log; if
-//! it is damaged, it is truncated to its intact records. A [`SlotFile`] stores records of fixed
+//! it is corrupted, it is truncated to its intact records. A [`SlotFile`] stores records of fixed
 //! size by number.
 //!
 //! The storage interface is in `chain::store`. Blocks are executed and the canonical chain is

@@ -21,7 +21,7 @@ use std::{panic::resume_unwind, path::Path, sync::Arc, thread};
 /// # Errors
 ///
 /// [`ChainError::OtherGenesis`] if the directory has a chain with another genesis;
-/// [`ChainError::Store`] with a [`DiskError`](crate::DiskError) inside if files are damaged,
+/// [`ChainError::Store`] with a [`DiskError`](crate::DiskError) inside if files are corrupted,
 /// missing or in use; [`ChainError::Replay`] if an appended block cannot be executed again, which
 /// does not happen under the same configuration.
 pub fn open_chain(
@@ -55,7 +55,7 @@ pub fn open_chain_with(
     let fault = |fault| StoreError::new("open the chain", fault);
     let store = Arc::new(opened.map_err(fault)?);
     match on_disk(&store, digest, genesis, config.clone()) {
-        // The damage has been recorded, so opening the chain again rebuilds the state store.
+        // The corruption has been recorded, so opening the chain again rebuilds the state store.
         Err(_) if store.damage().is_some() => {
             drop(store);
             let store = Arc::new(DiskStore::open(path, options).map_err(fault)?);

@@ -25,7 +25,7 @@ pub struct DiskOptions {
 
 impl Default for DiskOptions {
     fn default() -> Self {
-        // Claims are proven against the last 8,191 heads on L1, which does not have the newest
+        // Claims are proven against the last 8,191 heads on L1, which does not have the latest
         // blocks yet.
         let states = 8_191 + 1_024;
         Self {

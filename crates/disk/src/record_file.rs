@@ -19,7 +19,7 @@ const FILE_HEAD: usize = 8 + 32 + 4;
 /// An append-only file of records in the format of the block log.
 ///
 /// The data can be downloaded again, so the file is not synced, and it is truncated to the last
-/// intact record if it is damaged. After a loss of power, arbitrary bytes may follow the records
+/// intact record if it is corrupted. After a loss of power, arbitrary bytes may follow the records
 /// that were on disk.
 #[derive(Debug)]
 pub struct RecordFile {
@@ -43,7 +43,7 @@ pub struct CutOff {
 
 impl RecordFile {
     /// Opens or creates the file of `subject`, and passes its records to the callback with their
-    /// positions, oldest first. The file is truncated before the first record that is damaged or
+    /// positions, oldest first. The file is truncated before the first record that is corrupted or
     /// that the callback refuses; a file with another subject is emptied.
     ///
     /// # Errors
@@ -162,7 +162,7 @@ impl RecordFile {
     ///
     /// # Errors
     ///
-    /// [`DiskError`] if one of them is damaged.
+    /// [`DiskError`] if one of them is corrupted.
     pub fn records_from(&self, offset: u64) -> Result<Vec<Bytes>, DiskError> {
         let fault = |what| DiskError::io(what, &self.path);
         let mut file = File::open(&self.path).map_err(fault("open"))?;
@@ -200,7 +200,7 @@ impl RecordFile {
         self.end
     }
 
-    /// Returns the intact records after damaged bytes of a file, starting at `offset`.
+    /// Returns the intact records after corrupted bytes of a file, starting at `offset`.
     pub fn salvage(content: &[u8], offset: u64) -> Vec<Bytes> {
         find_records(content, offset).into_iter().map(Bytes::from).collect()
     }

@@ -1,7 +1,7 @@
-//! Rebuilding a damaged state store from the log.
+//! Rebuilding a corrupted state store from the log.
 //!
-//! A damaged store is not repaired in place: it is moved away, and the log is applied to an empty
-//! store. This requires a log that starts at the first block. Damage that a read detects is
+//! A corrupted store is not repaired in place: it is moved away, and the log is applied to an empty
+//! store. This requires a log that starts at the first block. Corruption that a read detects is
 //! recorded in a file, and the store is rebuilt the next time the chain is opened.
 
 use crate::{
@@ -20,7 +20,7 @@ use std::{
 
 /// Directory of the state store.
 pub(crate) const STATE: &str = "state";
-/// Directory to which a damaged state store is moved. Only the latest one is kept.
+/// Directory to which a corrupted state store is moved. Only the latest one is kept.
 const DAMAGED: &str = "state.damaged";
 /// File with the reason for rebuilding the state store on the next opening.
 const NOTE: &str = "rebuild";
@@ -32,9 +32,9 @@ const NOTE_BYTES: usize = 1_024;
 /// A rebuild of the state store when the chain was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rebuilt {
-    /// The damage.
+    /// The corruption.
     pub reason: String,
-    /// Directory to which the damaged store was moved, if it existed.
+    /// Directory to which the corrupted store was moved, if it existed.
     pub moved_to: Option<PathBuf>,
 }
 
@@ -63,12 +63,12 @@ impl OpenState {
         })
     }
 
-    /// Opens the state store of the chain in `folder`. A damaged one is moved away and replaced by
-    /// an empty one.
+    /// Opens the state store of the chain in `folder`. A corrupted one is moved away and replaced
+    /// by an empty one.
     ///
     /// # Errors
     ///
-    /// [`DiskError::CannotRebuild`] if it is damaged and the log is incomplete.
+    /// [`DiskError::CannotRebuild`] if it is corrupted and the log is incomplete.
     pub(crate) fn open(folder: &Path, cache: u64) -> Result<Self, DiskError> {
         let path = folder.join(STATE);
         let log = folder.join("blocks");
@@ -80,7 +80,7 @@ impl OpenState {
                     if open.genesis.is_none() && folder.join(SNAPSHOT).exists() {
                         return Err(DiskError::FromSnapshot { path: folder.into() });
                     }
-                    // A deleted store is rebuilt like a damaged one.
+                    // A deleted store is rebuilt like a corrupted one.
                     if open.genesis.is_none() && first_block(&log)?.is_some() {
                         let reason = "state store is empty".into();
                         open.rebuilt = Some(Rebuilt { reason, moved_to: None });

@@ -14,7 +14,7 @@ const SUM: usize = 4;
 /// one. It has no index in memory, and opening it reads nothing.
 ///
 /// A slot is the CRC-32 of subject, number and record, followed by the record. A slot of zeros was
-/// never written. A slot that is damaged or has another subject is an error, and does not affect
+/// never written. A slot that is corrupted or has another subject is an error, and does not affect
 /// other slots.
 #[derive(Debug)]
 pub struct SlotFile<const N: usize> {
@@ -51,7 +51,7 @@ impl<const N: usize> SlotFile<N> {
     ///
     /// # Errors
     ///
-    /// [`DiskError::Io`]; [`DiskError::Malformed`] for a damaged slot.
+    /// [`DiskError::Io`]; [`DiskError::Malformed`] for a corrupted slot.
     pub fn get(&self, number: u64) -> Result<Option<[u8; N]>, DiskError> {
         let (mut slot, mut read) = (vec![0; SUM + N], 0);
         let Ok(offset) = Self::offset(number) else { return Ok(None) };

@@ -71,7 +71,7 @@ impl Posted {
         Ok(parent.transact(operator, self.rollup.address, U256::ZERO, &call)?)
     }
 
-    /// Claims a message on the parent chain with a proof against the rollup's newest state.
+    /// Claims a message on the parent chain with a proof against the rollup's latest state.
     fn claim(
         &self,
         parent: &mut L1,

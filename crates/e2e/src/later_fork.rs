@@ -62,7 +62,7 @@ struct World {
     alice: Key,
     /// Timestamps of the forks.
     forks: [u64; 2],
-    /// Anchor of the L2's newest block.
+    /// Anchor of the L2's latest block.
     anchor: B256,
 }
 

@@ -425,7 +425,7 @@ where
     /// Checks that no withdrawal overflows the balance of its account. The executor would ignore
     /// the overflow.
     fn check_withdrawals(&mut self) -> Result<(), BlockError> {
-        // Several withdrawals may credit the same account, so the sums are tracked here.
+        // Multiple withdrawals may credit the same account, so the sums are tracked here.
         let mut balances = AddressMap::default();
         for withdrawal in self.executor.ctx.withdrawals.clone().unwrap_or_default().iter() {
             let (address, amount) = (withdrawal.address, withdrawal.amount_wei());

@@ -164,7 +164,7 @@ impl ChainSpec {
         self.chain_id
     }
 
-    /// Returns the newest fork that is active at a timestamp, or `None` before Shanghai: older
+    /// Returns the latest fork that is active at a timestamp, or `None` before Shanghai: older
     /// blocks have no schema id.
     pub fn fork_at(&self, timestamp: u64) -> Option<ProtocolFork> {
         // Paris itself activates by total difficulty, so no timestamp selects it.
@@ -188,7 +188,7 @@ impl ChainSpec {
         ProtocolFork::ALL.into_iter().filter_map(since).collect()
     }
 
-    /// Returns the newest fork that is active for a block, of all forks since Frontier.
+    /// Returns the latest fork that is active for a block, of all forks since Frontier.
     ///
     /// The DAO fork changes the state of one chain but no rules, so it is never returned.
     pub fn hardfork_at(&self, number: u64, timestamp: u64) -> EthereumHardfork {

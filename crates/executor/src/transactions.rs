@@ -19,7 +19,7 @@ pub type Transaction = EthereumTxEnvelope<TxEip4844>;
 /// Decodes a transaction from its complete EIP-2718 encoding.
 pub fn decode_transaction(mut bytes: &[u8]) -> Result<Transaction, String> {
     let transaction = Transaction::decode_2718(&mut bytes).map_err(|error| error.to_string())?;
-    // Trailing bytes would give one transaction several encodings.
+    // Trailing bytes would give one transaction multiple encodings.
     if bytes.is_empty() {
         Ok(transaction)
     } else {

@@ -5,7 +5,7 @@ use core::hash::{BuildHasher as _, Hash};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Results by the 64-bit hash of their inputs. Different bytes of a fuzzer often lead to the same
-/// input, and several checks of an input need the same verdict.
+/// input, and multiple checks of an input need the same verdict.
 #[derive(Debug)]
 pub(crate) struct Memo<T> {
     limit: usize,

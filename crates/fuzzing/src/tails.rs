@@ -23,7 +23,7 @@ const ELEMENT: usize = 32;
 /// A blob before those of the tail.
 static OTHER: LazyLock<Bytes> = LazyLock::new(|| vec![0x11; BLOB_LEN].into());
 
-/// Checks an input whose tail is in blobs, split and damaged by the bytes.
+/// Checks an input whose tail is in blobs, split and corrupted by the bytes.
 ///
 /// The answer equals that of the whole input, wherever the tail begins. An accepted call has
 /// exactly the calldata and blobs of an input that is accepted as a whole with the same answer, so

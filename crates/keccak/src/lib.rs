@@ -1,7 +1,7 @@
 //! Keccak-256 of many independent inputs at once.
 //!
 //! This crate implements the hash function and distributes the inputs of a batch over SIMD lanes.
-//! It does not allocate and does not start threads: callers split a batch to use several cores.
+//! It does not allocate and does not start threads: callers split a batch to use multiple cores.
 //!
 //! Inputs of a batch may have different lengths and any order. A large batch is faster than several
 //! small ones, because lanes are idle only at the end of a batch.

@@ -1,6 +1,6 @@
 //! The permutation Keccak-f[1600], written once for words of any width.
 //!
-//! A backend provides a word type (one 64-bit lane of one or several states) and five operations;
+//! A backend provides a word type (one 64-bit lane of one or more states) and five operations;
 //! [`keccak_f`] defines the permutation with them. It is a macro instead of a generic function
 //! because the features of a `#[target_feature]` function apply to the code written inside it, but
 //! not to a trait method that it calls. In this way the arithmetic of all backends is safe code.

@@ -21,7 +21,7 @@ impl<const LANES: usize> States<LANES> {
     }
 }
 
-/// A permutation of several states at a time.
+/// A permutation of multiple states at a time.
 pub(crate) trait Lanes<const LANES: usize>: Copy {
     /// Absorbs the first `count` blocks of every lane. The lanes whose bits are set in `fresh`
     /// start from the zero state.

@@ -40,7 +40,7 @@ pub struct FloorTimes {
 }
 
 impl FloorTimes {
-    /// Combines the times of each part over several runs.
+    /// Combines the times of each part over multiple runs.
     pub fn each(runs: &[Self], combine: impl Fn(Vec<f64>) -> f64) -> Self {
         let part = |of: fn(&Self) -> f64| combine(runs.iter().map(of).collect());
         Self {

@@ -26,7 +26,7 @@ pub struct StageTimes {
 }
 
 impl StageTimes {
-    /// Combines the times of each stage over several calls.
+    /// Combines the times of each stage over multiple calls.
     pub fn each(calls: &[Call], combine: impl Fn(Vec<f64>) -> f64) -> Self {
         let stage =
             |of: fn(&Self) -> f64| combine(calls.iter().map(|call| of(&call.stages)).collect());

@@ -44,9 +44,9 @@ pub struct NodeState {
 /// Safe and finalized blocks, as reported by a consensus client or derived from L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Forkchoice {
-    /// Number of the newest block that only an L1 reorg can remove.
+    /// Number of the latest block that only an L1 reorg can remove.
     pub safe: u64,
-    /// Number of the newest block that no reorg can remove.
+    /// Number of the latest block that no reorg can remove.
     pub finalized: u64,
 }
 

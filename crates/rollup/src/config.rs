@@ -37,7 +37,7 @@ pub struct SequencerConfig {
     /// Number of confirmations of an L1 block before an L2 block includes its messages and forced
     /// transactions.
     pub confirmations: u64,
-    /// Maximum time for which the sequencer builds blocks without an answer from L1; at most half
+    /// Maximum time for which the sequencer builds blocks without a response from L1; at most half
     /// of the lag that L1 allows.
     pub l1_drift: Duration,
     /// Fees and spending limits of L1 transactions.
@@ -115,7 +115,7 @@ pub struct Config {
     /// Balances and codes outside the protocol that the genesis may have.
     pub genesis_allowance: GenesisAllowance,
     /// URLs of L1 nodes. With several, the next one is used when one fails, and a header is
-    /// accepted if more than half of those that answer have it.
+    /// accepted if more than half of those that respond have it.
     pub l1: Vec<String>,
     /// URLs of L1's consensus clients, for L2 blocks in blobs; the next one is used if one lacks a
     /// blob. A sequencer with a consensus client posts through blobs when that is cheaper.
@@ -146,7 +146,7 @@ pub struct Config {
     /// WebSocket URL of a node that may replace this sequencer. While that node is the sequencer,
     /// this one follows it.
     pub peer: Option<String>,
-    /// Lease that this node must hold to build blocks, if several nodes may be the sequencer. A
+    /// Lease that this node must hold to build blocks, if multiple nodes may be the sequencer. A
     /// node that starts as a sequencer requests the lease, and follows its holder meanwhile.
     pub lease: Option<LeaseConfig>,
     /// The admin port, if there is one.

@@ -93,7 +93,7 @@ pub(crate) fn evidence(
         if pending && (is_due || many) {
             let (proof, due) = relay_proof(chain, view, rules, block, &facts, index)?;
             // The contract accepts an overdue block if it has relayed at least `RELAYS` messages,
-            // since a backlog of messages may take several blocks.
+            // since a backlog of messages may take multiple blocks.
             if is_due && due <= block.header.timestamp && relayed < duties.relayed + RELAYS {
                 let block = block.header.number;
                 return Ok(Err(DutyError::MessagesOverdue { block, relayed, due }));

@@ -105,7 +105,7 @@ impl Signer {
     ///
     /// # Errors
     ///
-    /// [`SignerError::Pending`] if the remote signer has not answered in time, and the errors of
+    /// [`SignerError::Pending`] if the remote signer has not responded in time, and the errors of
     /// [`Self::sign`].
     pub(crate) fn sign_within<T>(
         &self,

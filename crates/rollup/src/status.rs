@@ -13,19 +13,19 @@ use serde::Serialize;
 pub struct Status {
     /// `sequencer` or `follower`.
     pub role: &'static str,
-    /// Newest L1 block that the node has read.
+    /// Latest L1 block that the node has read.
     pub l1_head: Option<BlockNumHash>,
     /// Timestamp of that block, in seconds.
     pub l1_timestamp: u64,
-    /// Number of the newest final L1 block.
+    /// Number of the latest final L1 block.
     pub l1_finalized: u64,
     /// Number of messages, forced transactions and posted L2 blocks in memory.
     pub l1_entries: u64,
-    /// Newest L2 block of the node.
+    /// Latest L2 block of the node.
     pub unsafe_head: BlockNumHash,
-    /// Newest L2 block on L1.
+    /// Latest L2 block on L1.
     pub safe_head: BlockNumHash,
-    /// Newest L2 block in a final L1 block.
+    /// Latest L2 block in a final L1 block.
     pub finalized_head: BlockNumHash,
     /// `true` once all of L1 has been read.
     pub synced: bool,
@@ -42,7 +42,7 @@ pub struct Status {
     pub sealing: bool,
     /// `true` if the operator allows the node to post blocks.
     pub posting: bool,
-    /// Warnings of the configuration checks, and reports of lost files, damage and feed errors.
+    /// Warnings of the configuration checks, and reports of lost files, corruption and feed errors.
     pub warnings: Vec<String>,
     /// Client that this node drives over the Engine API, if there is one.
     pub driven: Option<Driven>,
@@ -92,7 +92,7 @@ pub struct SubmitterStatus {
     pub spent_today: u128,
     /// Hash of the first transaction in flight.
     pub in_flight: Option<B256>,
-    /// Number of the newest L2 block in transactions in flight.
+    /// Number of the latest L2 block in transactions in flight.
     pub posted_head: Option<u64>,
     /// Number of transactions in flight.
     pub transactions_in_flight: usize,

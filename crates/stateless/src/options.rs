@@ -36,7 +36,7 @@ pub enum Stage {
     Header,
     /// Nodes and codes are being hashed and indexed.
     Link,
-    /// Senders are being recovered. With several threads, helpers recover them during linking and
+    /// Senders are being recovered. With multiple threads, helpers recover them during linking and
     /// execution.
     Senders,
     /// Transactions are being executed.

@@ -1,4 +1,4 @@
-//! Senders of transactions, recovered on several threads.
+//! Senders of transactions, recovered on multiple threads.
 
 use alloc::vec::Vec;
 use alloy_primitives::Address;
@@ -9,7 +9,7 @@ use executor::{Cryptography, OnceCell, Transaction};
 /// signature in a batch; with larger batches, threads would be idle at the end of a block.
 const BATCH: usize = 32;
 
-/// Senders that several threads recover while one thread consumes them in order.
+/// Senders that multiple threads recover while one thread consumes them in order.
 ///
 /// Threads claim batches from the front. The consumer never waits for a sender that another thread
 /// has claimed: it recovers that sender itself, and a whole batch if no thread has claimed it. Its

@@ -41,7 +41,7 @@ impl NodeUse {
     }
 }
 
-/// Items of a list that several threads hash in parts.
+/// Items of a list that multiple threads hash in parts.
 #[derive(Debug)]
 pub(crate) struct HashedList<'a> {
     list: ByteLists<'a>,
@@ -89,7 +89,7 @@ impl<'a> HashedList<'a> {
     }
 }
 
-/// Codes that several threads hash and analyse. Which codes will run is not known in advance, so
+/// Codes that multiple threads hash and analyse. Which codes will run is not known in advance, so
 /// the main thread analyses codes on demand, and helper threads analyse them ahead of time.
 #[derive(Debug)]
 pub(crate) struct AnalysedCodes<'a> {

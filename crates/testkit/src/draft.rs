@@ -67,12 +67,12 @@ impl DraftL2 {
         Ok(Self { state: state.advance(first)?, fork, burned: vec![0] })
     }
 
-    /// Returns the state after the newest block.
+    /// Returns the state after the latest block.
     pub const fn state(&self) -> &State {
         &self.state
     }
 
-    /// Builds a child of the newest block with these transactions, all of which must be valid.
+    /// Builds a child of the latest block with these transactions, all of which must be valid.
     pub fn build(
         &self,
         values: DraftBlock,

@@ -209,7 +209,7 @@ impl Etcd {
         Ok(())
     }
 
-    /// Sends a request to the gateway of a member without TLS; `None` if it does not answer.
+    /// Sends a request to the gateway of a member without TLS; `None` if it does not respond.
     pub fn post(&self, member: usize, path: &str, body: &Value) -> Option<Value> {
         request(self.members[member].client, "POST", path, &body.to_string())
     }

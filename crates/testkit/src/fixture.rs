@@ -327,7 +327,7 @@ fn receipt(node: &Client, hash: B256) -> Result<TransactionReceipt> {
     Err(eyre::eyre!("no block includes transaction {hash}"))
 }
 
-/// Returns the timestamp of a node's newest block.
+/// Returns the timestamp of a node's latest block.
 ///
 /// # Errors
 ///

@@ -104,7 +104,7 @@ impl L2 {
     }
 
     /// Signs the transaction that relays messages, which must be all unrelayed ones up to the
-    /// newest anchor.
+    /// latest anchor.
     pub fn relay(
         &mut self,
         from: &Key,

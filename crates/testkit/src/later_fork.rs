@@ -115,7 +115,7 @@ impl LaterFork {
         to_later(&input.encode()).ok_or_eyre("an input of Amsterdam")
     }
 
-    /// Returns the input of several blocks of the fork.
+    /// Returns the input of multiple blocks of the fork.
     ///
     /// # Errors
     ///

@@ -34,7 +34,7 @@ impl Rollup {
         )
     }
 
-    /// Returns the newest anchor that the next L1 block can use, i.e. the head of L1 with all
+    /// Returns the latest anchor that the next L1 block can use, i.e. the head of L1 with all
     /// messages so far, and the update for the input with this index in `advance`.
     pub fn newest_anchor(
         &self,

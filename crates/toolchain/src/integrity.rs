@@ -20,7 +20,7 @@ pub(crate) fn verify(
     }
 }
 
-/// Returns the SHA-256 of several byte strings, in base64. Each string is prefixed by its length,
+/// Returns the SHA-256 of multiple byte strings, in base64. Each string is prefixed by its length,
 /// so that moving bytes from one string to the next changes the result.
 pub(crate) fn fingerprint(parts: &[Vec<u8>]) -> String {
     let mut hash = Sha256::new();

@@ -141,7 +141,7 @@ impl<B: NodeBytes> Trie<B> {
     }
 
     /// Returns the index of the only child of `branch` besides `index`; `None` if there are
-    /// several.
+    /// multiple.
     fn only_other_child(&self, branch: NodeId, index: u8) -> Option<u8> {
         let Node::Branch { children, .. } = &self.slots[branch.0 as usize].node else {
             unreachable!("a leaf below another node is below a branch");

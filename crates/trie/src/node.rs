@@ -217,7 +217,7 @@ fn list_header(bytes: &[u8]) -> Option<(usize, usize)> {
     match *bytes {
         [first @ 0xc0..=0xf7, ..] => Some((1, usize::from(first) - 0xc0)),
         // Lengths that fit the short form must use it, and lengths have no leading zeros. Otherwise
-        // a node would have several encodings, and a trie several roots.
+        // a node would have multiple encodings, and a trie multiple roots.
         [0xf8, len, ..] if len > 55 => Some((2, usize::from(len))),
         [0xf9, high, low, ..] if high > 0 => {
             Some((3, usize::from(u16::from_be_bytes([high, low]))))
@@ -270,7 +270,7 @@ pub fn decode<B: NodeBytes>(bytes: &B, path: &Nibbles) -> Result<Decoded<B>, Tri
 fn decode_at<B: NodeBytes>(bytes: &B, nibbles_left: usize) -> Result<Decoded<B>, &'static str> {
     let raw = bytes.as_ref();
     let (header, len) = list_header(raw).ok_or("not an RLP list")?;
-    // No byte may remain: with surplus bytes, a node would have several hashes.
+    // No byte may remain: with surplus bytes, a node would have multiple hashes.
     if header + len != raw.len() {
         return Err("list length does not match");
     }

@@ -27,7 +27,7 @@ pub trait NodeSource {
     ///
     /// # Errors
     ///
-    /// [`SourceError`] if the source cannot answer.
+    /// [`SourceError`] if the source cannot be read.
     fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Self::Bytes>, SourceError>;
 }
 

@@ -285,7 +285,7 @@ impl FromStr for Dialects {
     }
 }
 
-/// Returns `true` for the address of an Ethereum precompile in the newest fork.
+/// Returns `true` for the address of an Ethereum precompile in the latest fork.
 fn is_precompile(address: &Address) -> bool {
     Precompiles::latest().contains(address)
 }

@@ -1,4 +1,4 @@
-//! The input of EXECUTE for several blocks at once.
+//! The input of EXECUTE for multiple blocks at once.
 
 use crate::{
     BatchWitness, ByteLists, DecodeError, NewPayloadRequest, ProtocolFork, SchemaId,

@@ -110,7 +110,7 @@ fn older_dialect(body: &[u8]) -> Option<DecodeError> {
 pub enum Input<'a> {
     /// One block with its witness.
     Block(StatelessInput<'a>),
-    /// Several blocks with one witness.
+    /// Multiple blocks with one witness.
     Batch(StatelessBatch<'a>),
 }
 

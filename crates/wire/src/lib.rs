@@ -2,7 +2,7 @@
 //!
 //! This crate contains only encodings: the SSZ `StatelessInput` of the execution-specs (a two-byte
 //! schema id, an `engine_newPayload` request, an execution witness and a chain id), its variant for
-//! several blocks ([`StatelessBatch`]) with one state in compact form ([`compact`]), the 43-byte
+//! multiple blocks ([`StatelessBatch`]) with one state in compact form ([`compact`]), the 43-byte
 //! result and the hash tree root of the request. It only decodes; the `codec` crate encodes these
 //! formats and converts other formats of blocks and witnesses. The `stateless` crate decides which
 //! blocks are valid.

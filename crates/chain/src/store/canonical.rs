@@ -28,7 +28,7 @@ impl Canonical {
         self.first
     }
 
-    /// Returns the number after that of the newest block.
+    /// Returns the number after that of the latest block.
     fn end(&self) -> Option<u64> {
         Some(self.first? + self.hashes.len() as u64)
     }

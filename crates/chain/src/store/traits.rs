@@ -65,7 +65,7 @@ pub trait Store: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Returns a message for the operator if the store was found damaged, with the damage and how
+    /// Returns a message for the operator if the store was found corrupted, with the cause and how
     /// it is repaired.
     fn report(&self) -> Option<String> {
         None

@@ -1,4 +1,4 @@
-//! Batches of several blocks with one witness: which blocks can be combined, and their size.
+//! Batches of multiple blocks with one witness: which blocks can be combined, and their size.
 
 use alloy_consensus::TxEip1559;
 use alloy_genesis::Genesis;

@@ -189,7 +189,7 @@ fn time_of_l1_moves_both_chains() {
     until("the time of the L2", || timestamp(&localnet.l2) >= begun + day);
     assert!(timestamp(&localnet.l1) >= begun + day);
     until("the deposit", || !balance(&localnet.l2, Address::repeat_byte(0x5b)).is_zero());
-    // The rollup goes on: its newest block gets to L1.
+    // The rollup goes on: its latest block gets to L1.
     let status = || localnet.l2.request::<_, Value>("rollup_syncStatus", ()).unwrap();
     let number = status()["unsafeHead"]["number"].as_u64().unwrap();
     until("the block on L1", || status()["safeHead"]["number"].as_u64().unwrap() >= number);

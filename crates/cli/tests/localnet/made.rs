@@ -26,7 +26,7 @@ pub(crate) const DEPOSIT: u128 = 100;
 const FLOAT: u128 = 10;
 /// Fee of a message to the L2, in wei: more than enough for any gas limit at the first base fees.
 const MESSAGE_FEE: u128 = ETHER / 100;
-/// Gas limit of each transaction. The devnet's estimates are for the newest block, in which another
+/// Gas limit of each transaction. The devnet's estimates are for the latest block, in which another
 /// deposit may already have paid for a checkpoint.
 const GAS: &str = "0x2dc6c0";
 /// Salt that, with the deployer's account, determines the addresses of the contracts.
@@ -186,7 +186,7 @@ fn transact(l1: &Client, to: Option<Address>, wei: u128, input: &Bytes) -> Value
     receipt
 }
 
-/// Calls a contract at the newest block.
+/// Calls a contract at the latest block.
 fn ask<C: SolCall>(l1: &Client, to: Address, call: &C) -> C::Return {
     let request = json!({ "to": to, "input": Bytes::from(call.abi_encode()) });
     let answer: Bytes = l1.request("eth_call", (request, "latest")).unwrap();

@@ -28,7 +28,7 @@ fn pay(localnet: &Localnet, to: Address) {
     until("the payment", || balance(&localnet.l1, to) > before);
 }
 
-/// Waits until L1 and the L2 have new blocks, and the newest L2 block is on L1.
+/// Waits until L1 and the L2 have new blocks, and the latest L2 block is on L1.
 fn until_progress(localnet: &Localnet) {
     let (l1, l2) = (height(&localnet.l1), height(&localnet.l2));
     until("blocks of both chains", || height(&localnet.l1) > l1 && height(&localnet.l2) > l2);

@@ -182,8 +182,8 @@ impl Trailer {
             return Err(BlobTailError::Magic { got: magic });
         }
         let tail = u32::from_be_bytes([a, b, c, d]);
-        // Exactly as many blobs as the length needs. With extra blobs, one input would have several
-        // encodings with different prices.
+        // Exactly as many blobs as the length needs. With extra blobs, one input would have
+        // multiple encodings with different prices.
         let expected = blobs_for(tail as usize);
         if usize::from(count) != expected {
             return Err(BlobTailError::Count { tail, got: count, expected });

@@ -88,7 +88,7 @@ struct ResetOptions {
 struct Forking {
     /// URL of the node; by default the currently forked one.
     json_rpc_url: Option<String>,
-    /// Number of the block; by default the newest.
+    /// Number of the block; by default the latest.
     block_number: Option<Number>,
 }
 
@@ -210,7 +210,7 @@ enum Reorg {
     },
 }
 
-/// Replaces the newest blocks with the same number of new ones, which include the given
+/// Replaces the latest blocks with the same number of new ones, which include the given
 /// transactions.
 fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (depth, given) = match args.required()? {
@@ -264,7 +264,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     Ok(Value::Null)
 }
 
-/// Hashes of the newest `count` blocks, oldest first; fewer if the chain is shorter.
+/// Hashes of the latest `count` blocks, oldest first; fewer if the chain is shorter.
 fn newest(devnet: &DevnetState, count: u64) -> Result<Vec<B256>, RpcError> {
     let chain = devnet.api.chain();
     let head = chain.head().header.number;

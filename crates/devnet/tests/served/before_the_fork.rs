@@ -24,7 +24,7 @@ fn hash_of(client: &Client, number: u64) -> Value {
     ask(client, "eth_getBlockByNumber", json!([at, false]))["hash"].clone()
 }
 
-/// Forks the newest block of a node, without rate limiting.
+/// Forks the latest block of a node, without rate limiting.
 fn forking(other: &Served) -> Served {
     let fork = Fork { units_per_second: None, ..Fork::at(other.url(), None) };
     serve(|config| config.origin = Origin::Fork(fork))

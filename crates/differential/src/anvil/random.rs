@@ -34,7 +34,7 @@ pub struct Walk {
     /// Number of snapshots taken so far.
     taken: u64,
     transactions: u64,
-    /// The newest transaction that does not depend on an earlier pending one.
+    /// The latest transaction that does not depend on an earlier pending one.
     ready: u64,
     automine: bool,
     time: u64,
@@ -236,7 +236,7 @@ impl Walk {
     }
 
     fn revert(&mut self) {
-        // Mostly the newest snapshot. One on an abandoned chain would break anvil; a script shows
+        // Mostly the latest snapshot. One on an abandoned chain would break anvil; a script shows
         // this.
         let which = match self.dice.below(4) {
             0 => self.dice.below(self.snapshots.len().max(1) as u64),

@@ -37,7 +37,7 @@ impl<R: Read> Snapshot<R> {
     ///
     /// # Errors
     ///
-    /// [`SnapshotError`] if the input is not a snapshot, or damaged.
+    /// [`SnapshotError`] if the input is not a snapshot, or corrupted.
     pub fn open(input: R) -> Result<Self, SnapshotError> {
         let mut input = Summed::new(input);
         let mut magic = [0; 8];
@@ -67,8 +67,8 @@ impl<R: Read> Snapshot<R> {
     ///
     /// # Errors
     ///
-    /// [`SnapshotError`] if the snapshot is of another block or chain, damaged or forged, or if it
-    /// cannot be written.
+    /// [`SnapshotError`] if the snapshot is of another block or chain, corrupted or forged, or if
+    /// it cannot be written.
     pub fn import(
         self,
         folder: &Path,

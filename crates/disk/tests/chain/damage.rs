@@ -1,4 +1,4 @@
-//! Torn and damaged files: an error or no effect, never a wrong answer.
+//! Torn and corrupted files: an error or no effect, never a wrong answer.
 
 use crate::scene::{Twin, account, copy_folder, open, random};
 use chain::ChainError;

@@ -82,7 +82,7 @@ fn damage(whole: &Path, folder: &Path, case: usize) -> String {
     format!("flipped bit {bit} of byte {at} of {}", name(path))
 }
 
-/// Returns the outcome of opening and reading a damaged chain.
+/// Returns the outcome of opening and reading a corrupted chain.
 fn examine(twin: &Twin, folder: &Path) -> &'static str {
     let looked = |chain: &Chain| {
         let errors = twin.assert_never_wrong(chain);

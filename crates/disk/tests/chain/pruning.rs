@@ -81,7 +81,7 @@ fn nodes_of(chain: &Chain, roots: impl IntoIterator<Item = B256>) -> usize {
     places.len()
 }
 
-/// Returns the roots of the retained states: those of the newest canonical blocks.
+/// Returns the roots of the retained states: those of the latest canonical blocks.
 fn kept(chain: &Chain) -> Vec<B256> {
     let head = chain.head().header.number;
     let oldest = (head + 1).saturating_sub(STATES);

@@ -177,7 +177,7 @@ impl Twin {
         for (hash, witness) in &self.witnesses {
             assert_eq!(disk.witness(hash).unwrap().as_ref(), Some(witness));
         }
-        // The newest state is complete enough to build on it.
+        // The latest state is complete enough to build on it.
         assert_eq!(child(disk, 9).block.hash, child(memory, 9).block.hash);
     }
 

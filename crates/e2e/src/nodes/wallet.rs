@@ -116,7 +116,7 @@ impl<'a> Wallet<'a> {
         self.act(L2_MESSENGER, value, gas_limit, call.abi_encode().into())
     }
 
-    /// Waits until all present blocks are on L1, and claims the newest L2→L1 message.
+    /// Waits until all present blocks are on L1, and claims the latest L2→L1 message.
     fn claim_last(&self, l2: &Client) -> Result<()> {
         let head = status(l2)?.unsafe_head.number;
         until("L1", || Ok(status(l2)?.safe_head.number >= head))?;

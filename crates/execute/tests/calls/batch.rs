@@ -1,4 +1,4 @@
-//! Several blocks in one call: paid once, answered once, and refused if any of them is.
+//! Multiple blocks in one call: paid once, answered once, and refused if any of them is.
 
 use crate::support::{
     host::{CALL, Host, Seen, WARM_CALL},

@@ -44,7 +44,7 @@ pub trait StateSource {
     ///
     /// # Errors
     ///
-    /// [`SourceError`] if the source cannot answer.
+    /// [`SourceError`] if the source cannot be read.
     fn code(&self, hash: &B256) -> Result<Option<Bytecode>, SourceError>;
 
     /// Returns the hash of the ancestor with this number, if it is known. It is called only for
@@ -52,7 +52,7 @@ pub trait StateSource {
     ///
     /// # Errors
     ///
-    /// [`SourceError`] if the source cannot answer.
+    /// [`SourceError`] if the source cannot be read.
     fn block_hash(&self, number: u64) -> Result<Option<B256>, SourceError>;
 
     /// Wraps instructions of the EVM over this source, for a source that records more reads than

@@ -19,7 +19,7 @@ pub(super) struct Whole {
 
 impl Whole {
     /// Collects the state with this root; `None` if the store lacks a part of it, or if a part is
-    /// damaged.
+    /// corrupted.
     pub(super) fn collect(store: &dyn Store, root: B256) -> Result<Option<Self>, ForgeError> {
         let mut whole = Self::default();
         if !whole.walk(store, None, root)? {

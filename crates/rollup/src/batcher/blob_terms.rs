@@ -16,7 +16,7 @@ const MAX_AGE: u64 = 3;
 /// L1's blob base fee in wei; `None` if its EXECUTE does not read inputs from blobs.
 type Answer = Result<Option<u128>, L1Error>;
 
-/// The newest terms, and the pending request for newer ones. Planning waits for L1 only if the
+/// The latest terms, and the pending request for newer ones. Planning waits for L1 only if the
 /// terms are too old.
 #[derive(Debug, Default)]
 pub(super) struct BlobTerms {

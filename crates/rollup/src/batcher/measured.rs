@@ -39,7 +39,7 @@ impl Batcher {
         self.profile.execute()
     }
 
-    /// Returns the input for [measured](Self::measure) blocks, and its cost. Several blocks are
+    /// Returns the input for [measured](Self::measure) blocks, and its cost. Multiple blocks are
     /// encoded as one batch, a single block by `single`.
     pub(super) fn input_of(
         &self,

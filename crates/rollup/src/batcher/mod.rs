@@ -57,7 +57,7 @@ const ERROR_PAUSE: Duration = Duration::from_millis(200);
 /// Commands of the sequencer to the batcher.
 #[derive(Debug, Default)]
 struct BatcherCommands {
-    /// The newest work; `None` while L1 cannot be read.
+    /// The latest work; `None` while L1 cannot be read.
     work: Option<Work>,
     /// Blocks sealed since the last turn, with their sizes and costs.
     sealed: Vec<(B256, (InputCost, Arc<BlockFootprint>))>,
@@ -134,7 +134,7 @@ impl BatcherHandle {
         (commands.went_back, commands.work) = (true, None);
     }
 
-    /// Returns the batcher's newest report.
+    /// Returns the batcher's latest report.
     pub(crate) fn report(&self) -> Report {
         let mut report = self.channel.report.lock().clone();
         if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
@@ -280,7 +280,7 @@ impl Batcher {
     fn run(mut self, supervisor: &Supervisor) {
         let (mut pause, mut not_submitted) = (Duration::ZERO, None);
         // L1's time at the last turn. L1 bounds the age of blocks by it, and it advances even while
-        // L1 does not answer.
+        // L1 does not respond.
         let mut looked: Option<u64> = None;
         let mut turned = Instant::now();
         loop {
@@ -303,7 +303,7 @@ impl Batcher {
                     self.submitter.l1_went_back();
                 }
                 self.measured.extend(commands.sealed.drain(..));
-                // Use only the newest work, because older work would plan blocks that L1 has
+                // Use only the latest work, because older work would plan blocks that L1 has
                 // included since.
                 commands.work.clone()
             };

@@ -88,9 +88,9 @@ impl BlobBackoff {
         *self = Self { is_proven: true, ..Self::default() };
     }
 
-    /// Returns `true` if several transactions with blobs may be in flight. Until one has succeeded,
-    /// only one may be in flight: if its blobs are the reason of a failure, those after it would
-    /// fail too, and each costs gas.
+    /// Returns `true` if multiple transactions with blobs may be in flight. Until one has
+    /// succeeded, only one may be in flight: if its blobs are the reason of a failure, those after
+    /// it would fail too, and each costs gas.
     pub(super) const fn is_proven(&self) -> bool {
         self.is_proven
     }
@@ -199,7 +199,7 @@ impl Batcher {
             return Ok(());
         }
         let checked = self.profile.check(&self.client, work.view.deployment());
-        // Another node may have other answers, by which the next comparison passes.
+        // Another node may respond differently, so that the next comparison passes.
         checked.inspect_err(|error| {
             if !error.is_silence() {
                 self.client.leave_node();

@@ -34,7 +34,7 @@ type Fitting = (Vec<Arc<Block>>, AdvanceInput);
 pub(super) enum Outcome {
     /// All blocks are on L1 or in flight, or L1's pool has accepted the next of them.
     Brought,
-    /// It was not time to post, or L1 has not answered yet.
+    /// It was not time to post, or L1 has not responded yet.
     Untried,
 }
 
@@ -43,7 +43,7 @@ impl Batcher {
     ///
     /// # Errors
     ///
-    /// [`BatcherError`] if L1 does not answer or rejects a transaction. The next call retries.
+    /// [`BatcherError`] if L1 does not respond or rejects a transaction. The next call retries.
     pub(super) fn submit(&mut self, work: &Work) -> Result<Outcome, BatcherError> {
         let outcome = self.post_next(work)?;
         // Progress only once L1's pool has accepted a transaction. Until then the last error stays

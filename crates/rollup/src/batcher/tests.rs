@@ -228,7 +228,7 @@ fn in_flight(batcher: &Batcher) -> Vec<Vec<u64>> {
     batcher.submitter.in_flight().map(|sent| of(&sent.blocks)).collect()
 }
 
-/// Runs turns of the batcher until L1's pool has answered to a transaction, or no request is
+/// Runs turns of the batcher until L1's pool has responded to a transaction, or no request is
 /// pending.
 fn submit(batcher: &mut Batcher, work: &Work) -> Result<Outcome, BatcherError> {
     loop {

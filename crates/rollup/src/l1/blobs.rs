@@ -88,9 +88,9 @@ impl BlobClient {
     ///
     /// # Errors
     ///
-    /// The error of the last node: [`L1Error::BlobsRefused`] if it does not answer, lacks all blobs
-    /// or sends a malformed response, and [`L1Error::BlobMissing`] if its response lacks one of
-    /// them.
+    /// The error of the last node: [`L1Error::BlobsRefused`] if it does not respond, lacks all
+    /// blobs or sends a malformed response, and [`L1Error::BlobMissing`] if its response lacks one
+    /// of them.
     pub fn blobs(&self, header: &L1Header, hashes: &[B256]) -> Result<Vec<Bytes>, L1Error> {
         let mut given = Err(L1Error::Beacon("none is configured".to_owned()));
         for node in &self.nodes {

@@ -24,11 +24,11 @@ const FAILOVER_TIMEOUT: Duration = Duration::from_secs(5);
 /// block with 100,000 transaction hashes. Bounds what a malicious node can make this one buffer.
 const LONGEST_VOTE: usize = 8 << 20;
 
-/// Client of one or several L1 nodes. It uses one of them until it fails, then the next one.
+/// Client of one or more L1 nodes. It uses one of them until it fails, then the next one.
 #[derive(Debug)]
 pub struct L1Client {
     pub(super) client: Client,
-    /// Clients of the single nodes, if there are several.
+    /// Clients of the single nodes, if there are multiple.
     pub(super) nodes: Vec<Arc<Client>>,
     pub(super) silent: vote::Silent,
     pub(super) answered: Answered,
@@ -36,7 +36,7 @@ pub struct L1Client {
 
 impl L1Client {
     /// Creates a client of the nodes at these URLs. It uses the first until that fails or does not
-    /// answer for five seconds, then the next one.
+    /// respond for five seconds, then the next one.
     ///
     /// # Errors
     ///
@@ -124,7 +124,7 @@ impl L1Client {
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`] if L1 does not answer.
+    /// [`L1Error::Client`] if L1 does not respond.
     pub fn chain_id(&self) -> Result<u64, L1Error> {
         let provider = self.client.provider().clone();
         Ok(self.wait(async move { provider.get_chain_id().await })?)
@@ -135,7 +135,7 @@ impl L1Client {
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`] if L1 does not answer, and [`L1Error::Mismatch`] if its response is a
+    /// [`L1Error::Client`] if L1 does not respond, and [`L1Error::Mismatch`] if its response is a
     /// transaction with another hash.
     pub(crate) fn sender_of(&self, hash: B256) -> Result<Option<Address>, L1Error> {
         self.verified(|| self.sender_of_once(hash))
@@ -159,11 +159,11 @@ impl L1Client {
         Ok(transaction.sender())
     }
 
-    /// Returns the codes of accounts at the newest block, requested concurrently. Unverified.
+    /// Returns the codes of accounts at the latest block, requested concurrently. Unverified.
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`] if L1 does not answer.
+    /// [`L1Error::Client`] if L1 does not respond.
     pub(crate) fn codes(&self, accounts: &[Address]) -> Result<Vec<Bytes>, L1Error> {
         self.verified(|| {
             let (provider, accounts) = (self.client.provider().clone(), accounts.to_vec());
@@ -179,7 +179,7 @@ impl L1Client {
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`] if L1 does not answer.
+    /// [`L1Error::Client`] if L1 does not respond.
     pub fn next_timestamp(&self) -> Result<Option<u64>, L1Error> {
         self.verified(|| {
             let block = self.wait(vote::pending(self.client.provider().clone()))?;

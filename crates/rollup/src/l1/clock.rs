@@ -65,7 +65,7 @@ impl L1Clock {
     }
 
     /// Returns the time for a new L2 block: like [`Self::at`], but advancing while L1 does not
-    /// answer.
+    /// respond.
     pub(crate) fn for_block(&self, now: Instant) -> u64 {
         let (head, _) = self.bounds;
         self.running(now).clamp(head, self.next_block(now))
@@ -155,7 +155,7 @@ mod tests {
             assert_eq!(clock.next_block(now), 1_005 + silent);
             assert_eq!(clock.age(now), seconds(silent));
         }
-        // L1 answers again, and its time has advanced.
+        // L1 responds again, and its time has advanced.
         clock.set_at(begun + seconds(65), 1_060, 1_065);
         assert_eq!(clock.for_block(begun + seconds(66)), 1_066);
         // A report with the same timestamp soon after does not count as standing still.

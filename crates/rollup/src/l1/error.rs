@@ -11,7 +11,7 @@ use wire::DecodeError;
 /// Error of reading L1, or a difference between L1 and the configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum L1Error {
-    /// The L1 node does not answer, or responds with an error.
+    /// The L1 node does not respond, or responds with an error.
     #[error("L1: {0}")]
     Client(#[from] ClientError),
     /// The L1 node's response contradicts itself, or a header that was read before.
@@ -37,17 +37,17 @@ pub enum L1Error {
         expected: B256,
         /// Number of nodes with the hash that was read.
         same: usize,
-        /// Number of nodes that answered.
+        /// Number of nodes that responded.
         nodes: usize,
     },
-    /// The L1 nodes give different answers about the contracts.
+    /// The L1 nodes respond differently about the contracts.
     #[error(
         "the L1 nodes disagree on the state of L1: {same} of {nodes} nodes at most have the same answer, expected more than half"
     )]
     Undecided {
-        /// Number of nodes with the most frequent answer.
+        /// Number of nodes with the most frequent response.
         same: usize,
-        /// Number of nodes that answered.
+        /// Number of nodes that responded.
         nodes: usize,
     },
     /// The node no longer has a block that it reported before.
@@ -72,7 +72,7 @@ pub enum L1Error {
         /// Versioned hash of the blob.
         hash: B256,
     },
-    /// A consensus client does not answer, or responds with an error.
+    /// A consensus client does not respond, or responds with an error.
     #[error(
         "failed to get the blobs {hashes} of L1 block {block} from the consensus client of L1: {source}"
     )]
@@ -146,7 +146,7 @@ pub enum L1Error {
          builds smaller ones"
     )]
     Limits {
-        /// Gas limit of L1's newest block.
+        /// Gas limit of L1's latest block.
         got: u64,
         /// Maximum gas of a transaction by the configuration.
         expected: u64,
@@ -220,7 +220,7 @@ where
 
 /// Errors of requests, which distinguish missing responses from error responses.
 pub(crate) trait Silence {
-    /// Returns `true` if the node did not answer.
+    /// Returns `true` if the node did not respond.
     fn is_silence(&self) -> bool;
 }
 

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use variants::market::{LIMIT, Rate};
 
-/// L1 gas per unit of EXECUTE gas, as of the newest L1 block that was read. Clones share it.
+/// L1 gas per unit of EXECUTE gas, as of the latest L1 block that was read. Clones share it.
 ///
 /// One L1 block raises the price by at most 1/8 and lowers the base fee by at most 1/8, so a unit
 /// then costs up to 9/7 as much gas. A few blocks lie between reading L1 and the block that

@@ -77,7 +77,7 @@ impl L1Schedule {
     ///
     /// # Errors
     ///
-    /// [`L1Error`] if L1 does not answer.
+    /// [`L1Error`] if L1 does not respond.
     pub(crate) fn of(client: &L1Client) -> Result<Option<Self>, L1Error> {
         // A false schedule would stop a sequencer, so the majority decides.
         let answer = client.most(Quorum::Answering, |provider| async move {

@@ -121,7 +121,7 @@ mod tests {
             };
             assembled(given.clone(), |account| codes.kept_at(account, &answer))
         };
-        // No code yet, another code, and a node that does not answer.
+        // No code yet, another code, and a node that does not respond.
         assert_eq!(given(&short, Ok(Vec::new())).unwrap(), None);
         assert_eq!(given(&short, Ok([&[0], &input[21..180]].concat())).unwrap(), None);
         assert!(given(&short, Err(L1Error::Thread)).is_err());

@@ -46,7 +46,7 @@ impl L1Log {
 
     /// Opens or creates the file of a [subject](Self::subject), and passes its records to `take`,
     /// which returns the number of remembered headers. The file is truncated at the first record
-    /// that is damaged or rejected by `take`.
+    /// that is corrupted or rejected by `take`.
     pub(super) fn open(
         path: &Path,
         subject: B256,

@@ -78,9 +78,9 @@ pub(crate) struct L1Poller {
     clock: L1Clock,
     /// Price of EXECUTE gas, updated by this thread.
     rate: ExecuteRate,
-    /// Newest terms, with the hash of their L1 block.
+    /// Latest terms, with the hash of their L1 block.
     terms: Option<(B256, Arc<Terms>)>,
-    /// Numbers of the newest L1 blocks, with the number of messages that the L2 had relayed at
+    /// Numbers of the latest L1 blocks, with the number of messages that the L2 had relayed at
     /// each.
     relayed: VecDeque<(u64, u64)>,
     /// Number of messages stored for a retry after the last check of all.
@@ -188,7 +188,7 @@ impl L1Poller {
                 client.agreed_timestamp(shown).map(|next| (asked, Instant::now(), next))
             });
             let asked = asks.map(|question| {
-                // Other nodes may not have the block yet, so the answer of those that have it is
+                // Other nodes may not have the block yet, so the response of those that have it is
                 // not enough.
                 let head = question.head.hash;
                 let client = &client;

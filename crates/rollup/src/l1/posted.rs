@@ -11,7 +11,7 @@ use alloy_primitives::{B256, Bytes};
 use disk::{DiskError, Reader, SlotFile, Writer};
 use std::path::Path;
 
-/// L2 blocks that are settled on L1, by number. The newest blocks, which an L1 reorg may still
+/// L2 blocks that are settled on L1, by number. The latest blocks, which an L1 reorg may still
 /// affect, are in the view and its log.
 #[derive(Debug)]
 pub(crate) struct PostedFile(SlotFile<POSTED_BYTES>);
@@ -43,7 +43,7 @@ impl PostedFile {
         self.0.sync()
     }
 
-    /// Returns the block with this number, if it was written. A damaged record is logged and
+    /// Returns the block with this number, if it was written. A corrupted record is logged and
     /// treated as absent.
     pub(crate) fn get(&self, number: u64) -> Option<PostedBlock> {
         let read = self.0.get(number).and_then(|record| {

@@ -89,7 +89,7 @@ impl L1Profile {
     ///
     /// # Errors
     ///
-    /// [`L1Error`] if L1 does not answer, has other prices of EXECUTE, or has a block gas limit
+    /// [`L1Error`] if L1 does not respond, has other prices of EXECUTE, or has a block gas limit
     /// below the limit of a transaction.
     pub(crate) fn check(&self, client: &L1Client, deployment: &Deployment) -> Result<(), L1Error> {
         if let Some(got) = block_gas(client)?
@@ -127,8 +127,8 @@ impl L1Profile {
     ///
     /// # Errors
     ///
-    /// [`L1Error::Profile`] if L1's reserve is larger or smaller; [`L1Error`] if L1
-    /// does not answer.
+    /// [`L1Error::Profile`] if L1's reserve is larger or smaller; [`L1Error`] if L1 does not
+    /// respond.
     fn check_at(
         &self,
         rate: Rate,
@@ -174,7 +174,7 @@ impl L1Profile {
     }
 }
 
-/// Gas limit of L1's newest block.
+/// Gas limit of L1's latest block.
 pub(crate) fn block_gas(client: &L1Client) -> Result<Option<u64>, L1Error> {
     let provider = client.inner().provider().clone();
     let latest = BlockNumberOrTag::Latest;

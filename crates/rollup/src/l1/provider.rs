@@ -25,7 +25,7 @@ pub trait L1Provider: core::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`] if L1 does not answer, and [`L1Error::Mismatch`] if the header has
+    /// [`L1Error::Client`] if L1 does not respond, and [`L1Error::Mismatch`] if the header has
     /// another hash or number.
     fn header(&self, tag: BlockNumberOrTag) -> Result<Option<ReadHeader>, L1Error>;
 
@@ -37,7 +37,7 @@ pub trait L1Provider: core::fmt::Debug + Send + Sync {
     /// Errors of [`Self::header`] for the first header.
     fn headers(&self, from: u64, count: usize) -> Result<Vec<ReadHeader>, L1Error>;
 
-    /// Returns `true` if the L1 nodes agree on a header: more than half of those that answer have
+    /// Returns `true` if the L1 nodes agree on a header: more than half of those that respond have
     /// it. Returns `false` if nodes lag behind and none has another header at that height. A single
     /// node always agrees. Without agreement, the client switches to the next node, since the
     /// current one may remain ahead of the others.
@@ -47,7 +47,7 @@ pub trait L1Provider: core::fmt::Debug + Send + Sync {
     /// [`L1Error::Disagreement`] if too few nodes have the header and one has another.
     fn is_agreed(&self, header: &L1Header) -> Result<bool, L1Error>;
 
-    /// Returns the transactions of several blocks that have logs of these addresses, requested
+    /// Returns the transactions of multiple blocks that have logs of these addresses, requested
     /// concurrently, with all logs of each, as in the headers' roots. One result for each header.
     fn transactions_of(
         &self,
@@ -60,14 +60,14 @@ pub trait L1Provider: core::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`] if the node does not answer, or cannot trace.
+    /// [`L1Error::Client`] if the node does not respond, or cannot trace.
     fn calls_of(&self, rollup: Address, transaction: B256) -> Result<Vec<Bytes>, L1Error>;
 
-    /// Returns the code of an account at the newest block. Unverified.
+    /// Returns the code of an account at the latest block. Unverified.
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`] if L1 does not answer.
+    /// [`L1Error::Client`] if L1 does not respond.
     fn code(&self, account: Address) -> Result<Bytes, L1Error>;
 
     /// Switches to the next L1 node. Returns `false` if there is no other.

@@ -52,7 +52,7 @@ pub struct MessageQueue {
     kept: OrdMap<u64, B256>,
     /// Message index from which these hashes are complete.
     kept_from: u64,
-    /// Completed checkpoints, starting with the newest one that covers only dropped messages. The
+    /// Completed checkpoints, starting with the latest one that covers only dropped messages. The
     /// last, open one is [`Self::state`].
     checkpoints: Vector<Checkpoint>,
     /// Id, L1 block and timestamp of the open checkpoint.
@@ -218,7 +218,7 @@ impl MessageQueue {
         }
     }
 
-    /// Newest checkpoint at the end of an L1 block that covers at most `most` messages.
+    /// Latest checkpoint at the end of an L1 block that covers at most `most` messages.
     pub fn checkpoint_at(&self, l1_block: u64, most: u64) -> Checkpoint {
         let fits = |it: &Checkpoint| it.l1Block <= l1_block && it.count <= most;
         let now = self.state();

@@ -107,7 +107,7 @@ impl<P: L1Provider> L1Reader<P> {
     ///
     /// # Errors
     ///
-    /// [`L1Error::Log`] if a file cannot be read or written. A damaged log is truncated.
+    /// [`L1Error::Log`] if a file cannot be read or written. A corrupted log is truncated.
     pub fn with_log(mut self, path: &Path, known: &dyn Fn(&B256) -> bool) -> Result<Self, L1Error> {
         let subject = L1Log::subject(self.view.deployment());
         let posted = Arc::new(PostedFile::open(&path.with_file_name(POSTED), subject)?);
@@ -229,7 +229,7 @@ impl<P: L1Provider> L1Reader<P> {
         known: &dyn Fn(&B256) -> bool,
     ) -> Result<(), L1Error> {
         let is_known = self.view.head().is_some_and(|head| head.hash == latest.header.hash);
-        // No block is dropped or added for a header that only one of several nodes reports.
+        // No block is dropped or added for a header that only one of multiple nodes reports.
         if !is_known && !self.client.is_agreed(&latest.header)? {
             return Ok(());
         }
@@ -237,7 +237,7 @@ impl<P: L1Provider> L1Reader<P> {
             Arc::make_mut(&mut self.view).set_latest(latest.header.number);
         }
         if is_known {
-            // L1 has the newest block of the file.
+            // L1 has the latest block of the file.
             self.may_start_anew = false;
             self.forget_old_headers();
             return Ok(());
@@ -289,7 +289,7 @@ impl<P: L1Provider> L1Reader<P> {
         Ok(())
     }
 
-    /// Finds the newest block of this view on the chain of `latest`, with doubling steps back and
+    /// Finds the latest block of this view on the chain of `latest`, with doubling steps back and
     /// then bisection.
     fn last_common(&self, latest: &L1Header) -> Result<Common, L1Error> {
         let (Some(first), Some(head)) = (self.view.oldest(), self.view.head()) else {

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct FailedPoll {
     pub(crate) error: L1Error,
-    /// Number of the newest L1 block that was read.
+    /// Number of the latest L1 block that was read.
     pub(crate) read: u64,
-    /// Number of L1's newest block.
+    /// Number of L1's latest block.
     pub(crate) latest: u64,
 }
 

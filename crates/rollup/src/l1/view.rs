@@ -15,13 +15,13 @@ use imbl::{Vector, vector};
 /// Number of remembered headers. Deeper reorgs are not followed.
 pub(super) const MAX_HEADERS: usize = 1_024;
 
-/// L1 from the block of the deployment on: the newest headers, and the entries that are open before
+/// L1 from the block of the deployment on: the latest headers, and the entries that are open before
 /// them. Clones share all unchanged data: the polling thread publishes clones, so that no reader of
 /// the view waits for L1.
 #[derive(Debug, Clone)]
 pub struct L1View {
     deployment: Deployment,
-    /// The newest headers.
+    /// The latest headers.
     headers: Vector<L1Header>,
     messages: MessageQueue,
     /// Forced transactions, except the oldest ones whose discharge is
@@ -29,15 +29,15 @@ pub struct L1View {
     forced: Vector<ForcedEntry>,
     /// Number of dropped forced transactions.
     forced_forgotten: u64,
-    /// The newest L2 blocks on L1.
+    /// The latest L2 blocks on L1.
     advanced: Vector<PostedBlock>,
-    /// The newest finalized block among the dropped L2 blocks.
+    /// The latest finalized block among the dropped L2 blocks.
     final_before: Option<BlockNumHash>,
     /// Indexes of recently discharged forced transactions, with the numbers of the L1 blocks.
     discharged: Vector<(u64, u64)>,
-    /// Number of the newest finalized L1 block.
+    /// Number of the latest finalized L1 block.
     finalized: u64,
-    /// Number of the newest L1 block, as last reported.
+    /// Number of the latest L1 block, as last reported.
     latest: u64,
 }
 
@@ -63,7 +63,7 @@ impl L1View {
         &self.deployment
     }
 
-    /// Returns the newest header that was read.
+    /// Returns the latest header that was read.
     pub fn head(&self) -> Option<&L1Header> {
         self.headers.back()
     }
@@ -83,12 +83,12 @@ impl L1View {
         }
     }
 
-    /// Returns the number of the newest finalized L1 block.
+    /// Returns the number of the latest finalized L1 block.
     pub const fn finalized(&self) -> u64 {
         self.finalized
     }
 
-    /// Returns the number of the newest L1 block, read or not. Unverified.
+    /// Returns the number of the latest L1 block, read or not. Unverified.
     pub const fn latest(&self) -> u64 {
         self.latest
     }
@@ -115,12 +115,12 @@ impl L1View {
         self.discharged.back().map_or(self.forced_forgotten, |(index, _)| index + 1)
     }
 
-    /// Returns number and hash of the newest L2 block on L1, the safe head.
+    /// Returns number and hash of the latest L2 block on L1, the safe head.
     pub fn advanced_head(&self) -> Option<BlockNumHash> {
         self.advanced.back().map(|block| BlockNumHash::new(block.number, block.hash))
     }
 
-    /// Returns number and hash of the newest L2 block in a finalized L1 block.
+    /// Returns number and hash of the latest L2 block in a finalized L1 block.
     pub fn finalized_head(&self) -> Option<BlockNumHash> {
         let last = partition_point(&self.advanced, |block| block.l1_block <= self.finalized);
         let newest = last.checked_sub(1).and_then(|last| self.advanced.get(last));
@@ -317,12 +317,12 @@ impl L1View {
         self.messages.held() + self.forced.len() + self.advanced.len() + self.discharged.len()
     }
 
-    /// Sets the newest L1 block.
+    /// Sets the latest L1 block.
     pub(super) const fn set_latest(&mut self, latest: u64) {
         self.latest = latest;
     }
 
-    /// Sets the newest final L1 block.
+    /// Sets the latest final L1 block.
     pub(super) const fn set_finalized(&mut self, finalized: u64) {
         self.finalized = finalized;
     }

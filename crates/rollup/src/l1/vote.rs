@@ -1,7 +1,7 @@
 //! Requests to all L1 nodes for data that no header proves.
 //!
-//! With `2f + 1` nodes, the answer of more than half of them is that of an honest one, so `f` nodes
-//! with well-formed false answers change nothing.
+//! With `2f + 1` nodes, any response that more than half of them agree on is also the response of
+//! an honest node, so `f` nodes with well-formed false responses change nothing.
 
 use super::L1Client;
 use crate::l1::{L1Error, Silence};
@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use std::time::{Duration, Instant};
 
-/// Backoff of a node that did not answer, for which no request waits; it doubles each time.
+/// Backoff of a node that did not respond, for which no request waits; it doubles each time.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// Maximum backoff.
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
@@ -26,17 +26,17 @@ const WRONG_TIME: u64 = 60;
 /// Number of blocks by which the node in use may lag behind most of the others.
 const MAX_BEHIND: u64 = 2;
 
-/// Answers to a question that must be equal to decide it.
+/// Number of equal responses that decides a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Quorum {
     /// More than half of all nodes. For requests about a block that other nodes may not have yet,
     /// since a node that is ahead of them would otherwise decide alone.
     All,
-    /// More than half of the nodes that answer.
+    /// More than half of the nodes that respond.
     Answering,
 }
 
-/// Answers to a question so far, with the indexes of the nodes.
+/// Responses to a request so far, with the indexes of the nodes.
 #[derive(Debug)]
 struct Answers<T> {
     given: Vec<(usize, T)>,
@@ -47,8 +47,8 @@ struct Answers<T> {
 }
 
 impl<T> Answers<T> {
-    /// Returns the first of the answers of more than `half` nodes, and the size of the largest
-    /// group of equal answers.
+    /// Returns the first response on which more than `half` nodes agree, and the size of the
+    /// largest group of equal responses.
     fn of_most(&self, quorum: Quorum, same: impl Fn(&T, &T) -> bool) -> Result<usize, usize> {
         let needed = match quorum {
             Quorum::Answering if self.is_complete => self.given.len(),
@@ -102,14 +102,14 @@ impl Silent {
 /// accepted.
 #[derive(Debug)]
 pub(crate) struct Verdicts<T> {
-    /// Values and error responses of the nodes that answered.
+    /// Values and error responses of the nodes that responded.
     pub(crate) all: Vec<Result<T, TransportError>>,
-    /// Index of an answer that more than half of them share.
+    /// Index of a response that more than half of them share.
     most: Option<usize>,
 }
 
 impl<T> Verdicts<T> {
-    /// Returns the answer that more than half of the nodes share.
+    /// Returns the response that more than half of the nodes share.
     pub(crate) fn most(&self) -> Option<&Result<T, TransportError>> {
         self.all.get(self.most?)
     }
@@ -162,14 +162,13 @@ impl L1Client {
     /// Sends a request to all nodes concurrently, and returns the majority response. If the node in
     /// use returns a different one, the client switches to the next node. A single node is trusted.
     ///
-    /// Nodes that return an error have no vote. Neither have nodes that do not respond within the
-    /// timeout, which are then in backoff. Returns as soon as the remaining responses cannot change
-    /// the result.
+    /// Nodes that return an error or do not respond within the timeout have no vote; the latter are
+    /// then in backoff. Returns as soon as the remaining responses cannot change the result.
     ///
     /// # Errors
     ///
-    /// [`L1Error::Undecided`] if the answers differ and none is that of the quorum; the error of a
-    /// node if none answers.
+    /// [`L1Error::Undecided`] if the responses differ and no quorum agrees; the error of a node if
+    /// none responds.
     pub(crate) fn most<T, E, F>(
         &self,
         quorum: Quorum,
@@ -221,7 +220,7 @@ impl L1Client {
     ///
     /// # Errors
     ///
-    /// The error of a node if none answers.
+    /// The error of a node if none responds.
     pub(crate) fn verdicts<T, F>(
         &self,
         ask: impl Fn(RootProvider) -> F,
@@ -266,7 +265,7 @@ impl L1Client {
         Ok(Verdicts { all: answers.given.into_iter().map(|(_, answer)| answer).collect(), most })
     }
 
-    /// Returns the timestamp of the pending block; of several nodes the median, or that of more
+    /// Returns the timestamp of the pending block; of multiple nodes the median, or that of more
     /// than half of them if their times are equal but for seconds. `None` if no node reports one.
     ///
     /// The client switches to the next node if the time of the node in use differs by more than a
@@ -274,7 +273,7 @@ impl L1Client {
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`] if L1 does not answer.
+    /// [`L1Error::Client`] if L1 does not respond.
     pub(crate) fn agreed_timestamp(
         &self,
         (turn, head): (usize, Option<u64>),
@@ -357,8 +356,8 @@ impl L1Client {
 }
 
 impl NextBlock {
-    /// Returns L1's next block by the answers so far; `None` if they have none. The node in use has
-    /// the block `head`.
+    /// Returns L1's next block according to the responses so far; `None` if they have none. The
+    /// node in use has the block `head`.
     fn of(answers: &Answers<Option<Pending>>, head: Option<u64>) -> Option<Self> {
         let mut times: Vec<_> = answers.known().map(|pending| pending.timestamp()).collect();
         times.sort_unstable();
@@ -371,7 +370,7 @@ impl NextBlock {
         })
     }
 
-    /// Returns `true` if no further answer is waited for. Whether the node in use lags behind is
+    /// Returns `true` if no further response is needed. Whether the node in use lags behind is
     /// decided by all of them.
     fn is_decided(answers: &Answers<Option<Pending>>, head: Option<u64>) -> bool {
         Self::of(answers, head).is_some_and(|next| next.is_equal || answers.is_complete)

@@ -81,7 +81,7 @@ pub enum FeedError {
     /// The request failed, or the response is malformed.
     #[error("{0}")]
     Request(String),
-    /// The node did not answer within this number of seconds.
+    /// The node did not respond within this number of seconds.
     #[error("no answer within {0} s")]
     Silent(u64),
     /// A response has more blocks than requested.
@@ -154,7 +154,7 @@ pub enum FeedError {
     Behind {
         /// Number of the node's head.
         got: u64,
-        /// Number of the newest L2 block on L1.
+        /// Number of the latest L2 block on L1.
         expected: u64,
     },
     /// The node repeatedly serves blocks that do not extend this node's chain.

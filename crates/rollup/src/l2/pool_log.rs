@@ -83,8 +83,8 @@ fn slices(transactions: &[Bytes]) -> impl Iterator<Item = &[u8]> {
     transactions.iter().map(|it| &it[..])
 }
 
-/// Replaces a damaged file by one with its valid records, and keeps the damaged one as `.damaged`.
-/// At any moment one of the two exists.
+/// Replaces a corrupted file by one with its valid records, and keeps the corrupted one as
+/// `.damaged`. At any moment one of the two exists.
 fn mend(path: &Path, genesis: B256) -> io::Result<()> {
     let found = match fs::metadata(path) {
         Ok(there) if there.is_file() => fs::read(path)?,
@@ -114,7 +114,7 @@ fn mend(path: &Path, genesis: B256) -> io::Result<()> {
 
 impl PoolLog {
     /// Opens or creates the file for the chain with this genesis, and returns its transactions,
-    /// oldest first. The valid records of a damaged file are kept, and a copy of that file.
+    /// oldest first. The valid records of a corrupted file are kept, and a copy of that file.
     pub(crate) fn open(path: &Path, genesis: B256) -> Result<(Self, Vec<Bytes>), L2Error> {
         let fault = |source| L2Error::Pool { path: path.to_owned(), source };
         mend(path, genesis).map_err(fault)?;

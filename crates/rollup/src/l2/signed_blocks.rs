@@ -24,9 +24,9 @@ pub(crate) const MAX_INPUTS: u64 = 64;
 const MAX_KEPT: usize = 8_192;
 /// Pause before a failed signature is requested again.
 const SIGN_RETRY: Duration = Duration::from_secs(1);
-/// Maximum number of accounts in the cache of policy answers.
+/// Maximum number of accounts in the cache of policy responses.
 const MAX_ACCOUNTS: usize = 8;
-/// Lifetime of a cached answer, since the policy may change.
+/// Lifetime of a cached response, since the policy may change.
 const BELIEVED: Duration = Duration::from_secs(60);
 /// Minimum interval between requests to L1 about unknown accounts, which limits the requests that a
 /// peer can cause with signatures of random accounts.
@@ -68,7 +68,7 @@ impl SigningDomain {
     }
 }
 
-/// The newest signatures by block hash, and the signing key of a node that can make blocks.
+/// The latest signatures by block hash, and the signing key of a node that can make blocks.
 #[derive(Debug, Default)]
 pub(crate) struct SignedBlocks {
     origin: OnceLock<(SigningDomain, Option<Signer>)>,
@@ -186,7 +186,7 @@ pub(crate) enum FeedTrust {
     Policy(PolicyTrust),
 }
 
-/// The policy on L1, with a small cache of its answers.
+/// The policy on L1, with a small cache of its responses.
 #[derive(Debug)]
 pub(crate) struct PolicyTrust {
     pub(crate) client: Weak<L1Client>,
@@ -234,8 +234,8 @@ impl FeedTrust {
             }
             match (signature, self) {
                 (None, Self::Url) => {}
-                // The sequencer serves a block before its signer has answered. The blocks before it
-                // are accepted.
+                // The sequencer serves a block before its signer has responded. The blocks before
+                // it are accepted.
                 (None, _) if !inputs.is_empty() => break,
                 (None, _) => return Err(FeedError::Unsigned { number, hash }),
                 (Some(bytes), _) => {

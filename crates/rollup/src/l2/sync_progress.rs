@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// Interval between two log lines.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Sync progress from the first read L1 block to the newest.
+/// Sync progress from the first read L1 block to the latest.
 #[derive(Debug, Default)]
 pub(crate) struct SyncProgress {
     begun: Option<(Instant, u64)>,
@@ -14,7 +14,7 @@ pub(crate) struct SyncProgress {
 
 impl SyncProgress {
     /// Records that L1 blocks up to `read` of `latest` have been read, and logs this at most once
-    /// per [`INTERVAL`]; `l2` is the number of the newest L2 block.
+    /// per [`INTERVAL`]; `l2` is the number of the latest L2 block.
     pub(crate) fn note(&mut self, read: u64, latest: u64, l2: u64) {
         let now = Instant::now();
         let (begun, from) = *self.begun.get_or_insert((now, read));

@@ -121,7 +121,7 @@ impl L2Syncer {
         Ok(())
     }
 
-    /// Returns the safe block: the newest L2 block on L1, or the chain's first block if there is
+    /// Returns the safe block: the latest L2 block on L1, or the chain's first block if there is
     /// none.
     pub(crate) fn safe(&self) -> Result<Arc<Block>, L2Error> {
         let chain = self.chain();

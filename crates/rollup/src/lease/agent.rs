@@ -19,7 +19,7 @@ use tokio::{runtime::Handle, task::JoinHandle};
 
 /// Maximum length of a candidate's URL in bytes.
 const MAX_URL_BYTES: usize = 256;
-/// Interval between two renewals. A renewal is valid for several intervals, so that a single
+/// Interval between two renewals. A renewal is valid for multiple intervals, so that a single
 /// failure has no effect.
 const ROUND_INTERVAL: Duration = Duration::from_millis(1_000);
 /// Interval between two attempts of a candidate to become the leader.

@@ -50,7 +50,7 @@ pub enum LeaseError {
         /// Error of the connection.
         reason: String,
     },
-    /// No etcd member has answered in time.
+    /// No etcd member has responded in time.
     #[error("etcd at {url} has not answered within {} ms", .limit.as_millis())]
     Timeout {
         /// URL of the last member to which the request was sent.
@@ -105,7 +105,7 @@ pub enum LeaseError {
 }
 
 impl LeaseError {
-    /// Returns `true` if another member may answer the same request.
+    /// Returns `true` if another member may be able to serve the same request.
     pub(super) const fn is_of_member(&self) -> bool {
         match self {
             Self::Unreachable { .. }
@@ -113,7 +113,7 @@ impl LeaseError {
             | Self::TooLong { .. }
             | Self::Malformed { .. } => true,
             // Invalid argument, not found, permission denied, failed precondition: each member
-            // gives the same answer.
+            // responds the same.
             Self::Rejected { code, .. } => !matches!(code, 3 | 5 | 7 | 9),
             _ => false,
         }

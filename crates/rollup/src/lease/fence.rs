@@ -26,7 +26,7 @@ impl Fence {
     /// # Errors
     ///
     /// [`LeaseError::Lost`] if the term has ended; [`LeaseError::NotHeld`] if its time is over; the
-    /// error of the last etcd member if none answers while the term lasts.
+    /// error of the last etcd member if none responds while the term lasts.
     pub fn check(&self) -> Result<(), LeaseError> {
         let Some((lease, token)) = &self.0 else { return Ok(()) };
         lease.check(*token)

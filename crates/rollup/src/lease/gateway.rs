@@ -1,4 +1,4 @@
-//! Client of etcd's JSON gateway: several endpoints, TLS, and a token for user and password.
+//! Client of etcd's JSON gateway: multiple endpoints, TLS, and a token for user and password.
 
 use super::{LeaseConfig, LeaseError};
 use client::RedactedUrl;
@@ -70,7 +70,7 @@ impl Moment {
 pub(super) struct Gateway {
     http: reqwest::Client,
     endpoints: Vec<Url>,
-    /// Number of the endpoint that answered last.
+    /// Number of the endpoint that responded last.
     at: AtomicUsize,
     credentials: Option<Credentials>,
     token: Mutex<Option<String>>,
@@ -140,7 +140,7 @@ impl Gateway {
                 outcome => return outcome,
             };
             tracing::debug!(%error, path, "etcd request failed");
-            // Requests of several threads must not skip an endpoint.
+            // Requests of multiple threads must not skip an endpoint.
             let next = (at + 1) % self.endpoints.len();
             let _ = self.at.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed);
             tried += 1;

@@ -116,8 +116,8 @@ impl Requests {
     pub(super) fn check(&self, token: i64) -> Value {
         json!({
             "compare": [self.is_created_at(token)],
-            // Without this read etcd would treat the transaction as serializable, and a member
-            // that is cut off from the others would answer from its old state.
+            // Without this read etcd would treat the transaction as serializable, and a member that
+            // is partitioned from the others would respond with stale state.
             "success": [{ "request_range": { "key": self.name.leader(), "keys_only": true } }],
         })
     }

@@ -171,7 +171,7 @@ impl World {
     fn ask(&mut self, now: u64, candidate: usize, request: Request) {
         let from = (candidate, self.candidates[candidate].restarts);
         self.send(now, Event::Arrival { from, request, sent: now });
-        // To another member too, because the first one has not answered.
+        // To another member too, because the first one has not responded.
         if self.loses && self.random.one_in(20) {
             self.send(now, Event::Arrival { from, request, sent: now });
         }

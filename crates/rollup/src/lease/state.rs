@@ -11,7 +11,7 @@ pub(super) const MAX_BAR: Duration = Duration::from_secs(600);
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) tenure: Tenure,
-    /// Monotonic and calendar time before the newest renewal was sent; `None` if the node does not
+    /// Monotonic and calendar time before the latest renewal was sent; `None` if the node does not
     /// want the lease.
     pub(super) confirmed: Option<(Duration, SystemTime)>,
     /// Id of the etcd lease.
@@ -46,7 +46,7 @@ impl State {
         until.saturating_sub(now.max(sent.saturating_add(slept)))
     }
 
-    /// Records when the newest renewal was sent.
+    /// Records when the latest renewal was sent.
     pub(super) fn confirm(&mut self, sent: (Duration, SystemTime)) {
         let is_newer = self.confirmed.is_none_or(|(at, _)| at <= sent.0);
         self.confirmed = if is_newer { Some(sent) } else { self.confirmed };

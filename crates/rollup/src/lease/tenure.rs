@@ -19,7 +19,7 @@ pub const HOLD: Duration = Duration::from_millis(TTL_SECONDS * 1_000 * 9 / 10);
 /// are etcd's.
 #[derive(Debug, Default)]
 pub(super) struct Tenure {
-    /// Revision of the newest renewal of any candidate that this one has seen, and the time of the
+    /// Revision of the latest renewal of any candidate that this one has seen, and the time of the
     /// first response with it.
     seen: Option<(i64, Duration)>,
     own: Option<OwnTerm>,

@@ -135,7 +135,7 @@ impl BacklogConfig {
     /// Maximum time from sealing a block to its inclusion on L1, for a rollup with this maximum lag
     /// in seconds.
     fn longest(&self, max_lag: u64) -> Duration {
-        // The other half of the lag is reserved for blocks sealed while L1 does not answer.
+        // The other half of the lag is reserved for blocks sealed while L1 does not respond.
         let lag = Duration::from_secs(max_lag / 2);
         self.max_age.map_or(lag, |max| max.min(lag))
     }

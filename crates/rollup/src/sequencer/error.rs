@@ -19,7 +19,7 @@ pub enum SequencerError {
     /// Error of the L2's node.
     #[error(transparent)]
     Node(#[from] NodeError),
-    /// L1 has not answered for longer than the sequencer may build blocks without it.
+    /// L1 has not responded for longer than the sequencer may build blocks without it.
     #[error(
         "L1 has not answered for {silent} s, and blocks are made without it for {limit} s at most: L1 would reject older ones"
     )]
@@ -29,7 +29,7 @@ pub enum SequencerError {
         /// Maximum seconds.
         limit: u64,
     },
-    /// L1's time was set back before that of the newest L2 block, which L1 does not accept yet.
+    /// L1's time was set back before that of the latest L2 block, which L1 does not accept yet.
     #[error(
         "L1's time has gone back: L2 block {number} has timestamp {got}, and L1's next block would have {expected}; \
          sealing resumes when L1 has caught up, or the blocks are rebuilt if that takes too long"
@@ -75,7 +75,7 @@ pub enum SequencerError {
     /// The operator's key gives no valid signature.
     #[error(transparent)]
     Signer(#[from] SignerError),
-    /// This node may not make blocks: it has lost the lease, or etcd does not answer.
+    /// This node may not make blocks: it has lost the lease, or etcd does not respond.
     #[error(transparent)]
     Lease(#[from] LeaseError),
 }

@@ -1,4 +1,4 @@
-//! Block production from the newest snapshot of L1, without requests to L1.
+//! Block production from the latest snapshot of L1, without requests to L1.
 //!
 //! `sealing` chooses the content of blocks, `recovery` replaces blocks that L1 can never accept,
 //! `isolation` searches for a transaction that makes L1 reject a block, and `backlog` paces block
@@ -73,7 +73,7 @@ pub struct Sequencer {
     /// State of the contracts at the head of the view.
     terms: Option<Arc<Terms>>,
     clock: L1Clock,
-    /// Time since which the newest block has been ahead of L1's time.
+    /// Time since which the latest block has been ahead of L1's time.
     ahead_since: Option<Instant>,
     /// Reason why the L2 rejects the operator's transactions.
     operator_refused: Option<Rejection>,
@@ -232,8 +232,8 @@ impl Sequencer {
         });
     }
 
-    /// Maximum time without an answer of L1 during which blocks are made. It leaves at least half
-    /// of the maximum lag to post them.
+    /// Maximum time without a response from L1 during which blocks are made. It leaves at least
+    /// half of the maximum lag to post them.
     fn longest_silence(&self) -> Duration {
         self.config.l1_drift.min(Duration::from_secs(self.rules.max_lag / 2))
     }

@@ -23,7 +23,7 @@ const LAG_MARGIN: u64 = 12;
 /// that continues its slots has caught up by then, after any reorg.
 const AHEAD: Duration = Duration::from_secs(24);
 /// Seconds by which a block may be ahead of L1 without a fault: L1's time is extrapolated while L1
-/// does not answer, and its answers arrive late by their round trip.
+/// does not respond, and its responses arrive late by their round trip.
 const JITTER: u64 = 2;
 
 impl Sequencer {

@@ -129,7 +129,7 @@ impl Checked {
     }
 }
 
-/// Reads the parameters of a deployment, and retries until L1 answers, so that a node which
+/// Reads the parameters of a deployment, and retries until L1 responds, so that a node which
 /// restarts while L1 is down needs no operator.
 pub(super) async fn connect(
     client: L1Client,

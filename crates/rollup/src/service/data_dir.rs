@@ -41,7 +41,7 @@ pub(crate) struct DataDir {
 
 impl DataDir {
     /// Opens the list before the files are opened. Returns it with a warning for each file that is
-    /// missing, or for the list itself if it was damaged.
+    /// missing, or for the list itself if it was corrupted.
     ///
     /// # Errors
     ///

@@ -50,7 +50,7 @@ pub enum ServiceError {
         number: u64,
         /// Number of the L1 block that includes it.
         l1_block: u64,
-        /// Number of the newest finalized L1 block.
+        /// Number of the latest finalized L1 block.
         finalized: u64,
     },
     /// Another node builds blocks with the keys of this sequencer.
@@ -73,7 +73,7 @@ pub enum ServiceError {
     /// The node cannot listen on the port of the Engine API.
     #[error("the Engine API: {0}")]
     EnginePort(#[from] rpc::engine::EngineServerError),
-    /// The execution client that the node drives does not answer, or rejects a block.
+    /// The execution client that the node drives does not respond, or rejects a block.
     #[error("execution client: {0}")]
     Engine(#[from] rpc::engine::EngineError),
     /// The operating system cannot create a thread.

@@ -35,7 +35,7 @@ pub struct LastState {
 
 impl LastState {
     /// Opens the state after a block in the data directory of a stopped node. The default block is
-    /// the newest one that was on L1 when the node last read L1.
+    /// the latest one that was on L1 when the node last read L1.
     ///
     /// # Errors
     ///
@@ -59,8 +59,8 @@ impl LastState {
     ///
     /// # Errors
     ///
-    /// [`RollupError`] if the snapshot is damaged or of another chain or block, or if it cannot be
-    /// imported.
+    /// [`RollupError`] if the snapshot is corrupted or of another chain or block, or if it cannot
+    /// be imported.
     pub fn import(
         file: &Path,
         deployment: &Deployment,

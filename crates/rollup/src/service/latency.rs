@@ -153,7 +153,7 @@ impl LatencyTracker {
         }
     }
 
-    /// Records the newest block on L1 and the newest posted one. A block that was both posted and
+    /// Records the latest block on L1 and the latest posted one. A block that was both posted and
     /// included between two calls counts as posted now.
     fn progress(&mut self, now: Instant, safe: u64, posted: u64) {
         for (_, sealed) in self.sealed.range_mut(..=posted.max(safe)) {

@@ -172,14 +172,14 @@ impl ActorLevels {
 /// Wei per gwei.
 const GWEI: u128 = 1_000_000_000;
 
-/// Readiness of a node for `/health`: it has read all of L1, has no fault and no panicked actor, and
-/// L1 has answered recently.
+/// Readiness of a node for `/health`: it has read all of L1, has no fault and no panicked actor,
+/// and L1 has responded recently.
 #[derive(Debug)]
 pub(crate) struct Readiness {
     pub(crate) shared: Arc<NodeHandle>,
-    /// Time of L1's last answer.
+    /// Time of L1's last response.
     pub(crate) answered: Answered,
-    /// Maximum time since L1's last answer.
+    /// Maximum time since L1's last response.
     pub(crate) longest_silence: Duration,
 }
 

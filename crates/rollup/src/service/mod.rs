@@ -60,7 +60,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Maximum wait for the worker thread at shutdown: it may be blocked by an L1 that does not answer.
+/// Maximum wait for the worker thread at shutdown: it may be blocked by an L1 that does not
+/// respond.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A running rollup node.
@@ -92,7 +93,8 @@ struct Ports {
 }
 
 impl RollupNode {
-    /// Starts a node. Must be called inside a multi-threaded Tokio runtime. Waits until L1 answers.
+    /// Starts a node. Must be called inside a multi-threaded Tokio runtime. Waits until L1
+    /// responds.
     ///
     /// The order is: the stores, the pool's file, its journal, the actors, the ports. A node thus
     /// serves no request before it can persist what it acknowledges.

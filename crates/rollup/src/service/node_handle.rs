@@ -25,7 +25,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-/// Error code of a follower that follows no sequencer, or whose sequencer does not answer.
+/// Error code of a follower that follows no sequencer, or whose sequencer does not respond.
 pub(crate) const NO_SEQUENCER: i32 = -32_031;
 
 /// State that the threads of a node share with each other and with the RPC methods.
@@ -56,7 +56,7 @@ pub(crate) struct NodeHandle {
     pub(crate) supervisor: Supervisor,
     /// Reports of lost files in the data directory, found at the start.
     pub(crate) notices: Mutex<Vec<String>>,
-    /// Store of the chain, for its reports of damage and repairs.
+    /// Store of the chain, for its reports of corruption and repairs.
     pub(crate) store: Mutex<Option<Weak<dyn Store>>>,
     /// First difference between the fork schedules of L1 and the L2 at the last check: the node
     /// makes no blocks from that time on.
@@ -93,7 +93,7 @@ impl NodeHandle {
         Ok(())
     }
 
-    /// Warnings of checks, reports of lost files and damage, and the error of the feed.
+    /// Warnings of checks, reports of lost files and corruption, and the error of the feed.
     pub(crate) fn all_warnings(&self) -> Vec<String> {
         let store = self.store.lock().as_ref().and_then(Weak::upgrade);
         let report = store.and_then(|store| store.report());

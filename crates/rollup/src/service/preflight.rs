@@ -28,7 +28,7 @@ const MAX_FINDINGS: usize = 8;
 ///
 /// # Errors
 ///
-/// [`RollupError`] if L1 does not answer, if the deployment cannot be read or is of another L1, or
+/// [`RollupError`] if L1 does not respond, if the deployment cannot be read or is of another L1, or
 /// if L1 has other prices of EXECUTE: no further check is possible then.
 pub fn preflight(config: &Config) -> Result<Vec<Check>, RollupError> {
     let deployment = Deployment::read(&config.deployment).map_err(ServiceError::from)?;
@@ -315,7 +315,7 @@ pub(crate) fn of_beacon(
             }
             match is_aligned {
                 true => check,
-                // The client's answer may be wrong: it is requested again if a blob cannot be
+                // The client's response may be wrong: it is requested again if a blob cannot be
                 // found with it.
                 false => check.with(
                     CheckOutcome::Warning,

@@ -33,7 +33,7 @@ pub(super) fn rules(deployment: &Deployment) -> ChainConfig {
     ChainConfig::new(spec_of(&deployment.genesis.config))
 }
 
-/// Writes a snapshot from the data directory of a stopped node. The default block is the newest one
+/// Writes a snapshot from the data directory of a stopped node. The default block is the latest one
 /// that was on L1 when the node last read L1.
 ///
 /// # Errors
@@ -78,7 +78,7 @@ pub(super) fn open_existing(
     Ok(open_chain(data_dir, &deployment.genesis, rules(deployment))?)
 }
 
-/// Returns the number of the newest block that was on L1 when the node last read L1.
+/// Returns the number of the latest block that was on L1 when the node last read L1.
 pub(super) fn newest_on_l1(
     chain: &Chain,
     data_dir: &Path,
@@ -100,7 +100,7 @@ pub(super) fn newest_on_l1(
 ///
 /// # Errors
 ///
-/// [`ServiceError::Snapshot`] if the snapshot is damaged or forged, or if its block is not on L1,
+/// [`ServiceError::Snapshot`] if the snapshot is corrupted or forged, or if its block is not on L1,
 /// and [`ServiceError::SnapshotNotFinal`]; the directory is then removed.
 pub fn import_snapshot(
     file: &Path,

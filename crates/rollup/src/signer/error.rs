@@ -22,7 +22,7 @@ pub enum SignerError {
         /// Error of the parser.
         reason: String,
     },
-    /// The signer does not answer.
+    /// The signer does not respond.
     #[error("the remote signer at {url} does not answer: {reason}")]
     Silent {
         /// The URL.
@@ -40,7 +40,7 @@ pub enum SignerError {
         /// Beginning of the response.
         excerpt: String,
     },
-    /// The signer has not answered within the time that a block reserves for it.
+    /// The signer has not responded within the time that a block reserves for it.
     #[error("the remote signer at {url} has not signed yet")]
     Pending {
         /// The URL.

@@ -8,7 +8,7 @@ use std::{io, path::PathBuf};
 /// Reason why a transaction was not sent to L1, or was rejected by its pool.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitterError {
-    /// L1 does not answer, or rejects the transaction.
+    /// L1 does not respond, or rejects the transaction.
     #[error(transparent)]
     L1(#[from] L1Error),
     /// L1 rejects a transaction with blobs.
@@ -58,7 +58,7 @@ pub enum SubmitterError {
     /// The key gives no valid signature.
     #[error(transparent)]
     Signer(#[from] SignerError),
-    /// This node may not post: it has lost the lease, or etcd does not answer.
+    /// This node may not post: it has lost the lease, or etcd does not respond.
     #[error(transparent)]
     Lease(#[from] LeaseError),
     /// The operating system cannot create a thread.

@@ -26,7 +26,7 @@ pub struct InFlight {
     pub(super) sent_at: u64,
     /// Time at which these bytes were last sent.
     pub(super) sent_when: Instant,
-    /// Number of L1's newest block when this transaction, with these fees, was first seen to have
+    /// Number of L1's latest block when this transaction, with these fees, was first seen to have
     /// the account's next nonce; `None` until L1 has reported that since it was sent. Taken from
     /// L1's answer and not from the view, which lags behind an L1 that answers late.
     pub(super) waits_since: Option<u64>,

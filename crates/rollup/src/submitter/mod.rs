@@ -143,7 +143,7 @@ pub struct Submitter {
     /// Included transactions, oldest first, which are sent again if an L1 reorg removes them.
     landed: VecDeque<InFlight>,
     spending: Spending,
-    /// The account in L1's last answer.
+    /// The account in L1's last response.
     account: Option<Account>,
     /// The pending request for the account.
     asked: Option<AccountRequest>,
@@ -164,7 +164,7 @@ pub struct Submitter {
     fee_cap: FeeCap,
     /// `true` while transactions removed by an L1 reorg are not to be resent yet.
     is_held: bool,
-    /// Number of transactions in flight that are included in the newest view, while the account's
+    /// Number of transactions in flight that are included in the latest view, while the account's
     /// nonce does not show it yet.
     taken: usize,
     earlier: EarlierTransactions,
@@ -250,7 +250,7 @@ impl Submitter {
         self.in_flight.iter().filter(|sent| !sent.is_void)
     }
 
-    /// Number of transactions in flight that the newest view does not include.
+    /// Number of transactions in flight that the latest view does not include.
     pub fn waiting(&self) -> usize {
         self.in_flight().count().saturating_sub(self.taken)
     }
@@ -318,7 +318,7 @@ impl Submitter {
             Some(known) => known,
             None => self.ask_for_all(client, &candidate)?,
         };
-        // L1's newest block includes a transaction that the view, by which these blocks were
+        // L1's latest block includes a transaction that the view, by which these blocks were
         // chosen, does not show yet: they would fail after it.
         if self.in_flight.iter().any(|sent| sent.nonce < used) {
             return Ok(());

@@ -20,7 +20,7 @@ pub(super) struct Account {
     /// Nonce of the account, i.e. the number of its included transactions.
     pub(super) used: u64,
     pub(super) balance: U256,
-    /// Number of L1's newest block.
+    /// Number of L1's latest block.
     pub(super) latest: u64,
 }
 
@@ -29,8 +29,8 @@ pub(super) struct Account {
 ///
 /// # Errors
 ///
-/// [`L1Error::Client`] if L1 does not answer, and [`L1Error::Undecided`] if the nodes have different
-/// accounts and no more than half agree.
+/// [`L1Error::Client`] if L1 does not respond, and [`L1Error::Undecided`] if the nodes have
+/// different accounts and no more than half agree.
 pub(super) fn account_at(
     client: &L1Client,
     account: Address,
@@ -49,7 +49,7 @@ pub(super) fn account_at(
         };
         tokio::try_join!(used.into_future(), balance.into_future(), latest.into_future(), taken)
     };
-    // Neither the newest block nor the pools of honest nodes have to be equal.
+    // Neither the latest block nor the pools of honest nodes have to be equal.
     let answers = client.verdicts(ask, |a, b| (a.0, a.1) == (b.0, b.1))?;
     let Some(Ok((used, balance, ..))) = answers.most() else { return Err(undecided(answers)) };
     let (used, balance) = (*used, *balance);
@@ -64,8 +64,9 @@ pub(super) fn account_at(
 ///
 /// # Errors
 ///
-/// [`SubmitterError::Lease`] if it does not, or if etcd does not answer; the transaction was not sent.
-/// The error response if most pools reject the transaction, and [`L1Error::Client`] if none answers.
+/// [`SubmitterError::Lease`] if it does not, or if etcd does not respond; the transaction was not
+/// sent. The error response if most pools reject the transaction, and [`L1Error::Client`] if none
+/// responds.
 pub(super) fn send(client: &L1Client, fence: &Fence, raw: &Bytes) -> Result<(), SubmitterError> {
     fence.check()?;
     let ask = |provider: RootProvider| {
@@ -90,7 +91,7 @@ pub(super) fn send(client: &L1Client, fence: &Fence, raw: &Bytes) -> Result<(), 
 ///
 /// # Errors
 ///
-/// The error response unless it succeeds on most nodes, and [`L1Error::Client`] if none answers.
+/// The error response unless it succeeds on most nodes, and [`L1Error::Client`] if none responds.
 pub(super) fn simulate(client: &L1Client, request: &TransactionRequest) -> Result<(), L1Error> {
     let ask = |provider: RootProvider| {
         let request = request.clone();
@@ -107,7 +108,7 @@ pub(super) fn simulate(client: &L1Client, request: &TransactionRequest) -> Resul
 ///
 /// # Errors
 ///
-/// The error response unless most nodes have an estimate, and [`L1Error::Client`] if none answers.
+/// The error response unless most nodes have an estimate, and [`L1Error::Client`] if none responds.
 pub(super) fn estimate(client: &L1Client, request: &TransactionRequest) -> Result<u64, L1Error> {
     let ask = |provider: RootProvider| {
         let request = request.clone();

@@ -48,7 +48,7 @@ impl Submitter {
     ///
     /// # Errors
     ///
-    /// [`SubmitterError::L1`] if L1 rejects the transaction or does not answer; without an answer
+    /// [`SubmitterError::L1`] if L1 rejects the transaction or does not respond; without a response
     /// the transaction may be in the pool, so it stays in flight. [`SubmitterError::BlobsRefused`]
     /// if L1 rejects a blob transaction, which is then no longer in flight.
     pub fn acknowledge(&mut self) -> Result<(), SubmitterError> {
@@ -86,7 +86,7 @@ impl Submitter {
         else {
             return Ok(());
         };
-        // Without an answer, the transaction may be in the pool.
+        // Without a response, the transaction may be in the pool.
         if !is_refusal(&error) {
             return Err(error);
         }

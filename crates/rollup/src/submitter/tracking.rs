@@ -20,12 +20,12 @@ use std::{
 /// an L1 reorg. Blocks removed by a deeper reorg are planned again.
 const MAX_LANDED: usize = 16;
 /// Round trip from which L1 counts as slow. Transactions are then resent after [`RESEND_TRIPS`]
-/// round trips, and not at each L1 block: blocks may arrive faster than answers.
+/// round trips, and not at each L1 block: blocks may arrive faster than responses.
 const SLOW: Duration = Duration::from_millis(250);
 /// Number of round trips between two resends to a slow L1.
 const RESEND_TRIPS: u32 = 4;
 
-/// Answer to an account request: the account, and its pending nonce if that was requested.
+/// Response to an account request: the account, and its pending nonce if that was requested.
 type Answer = Result<(Account, Option<u64>), L1Error>;
 
 /// A pending request for the account at the head of a view.
@@ -55,7 +55,7 @@ impl Submitter {
         self.earlier != EarlierTransactions::Gone
     }
 
-    /// Updates the transactions in flight with L1's answers since the last call. Requests the
+    /// Updates the transactions in flight with L1's responses since the last call. Requests the
     /// account at each new L1 block, resends the transactions at each block or after a slot without
     /// one, and bumps the fees of the first one if it waits for too long. `l1_time` is the
     /// timestamp of L1's next block. Never blocks.
@@ -155,7 +155,7 @@ impl Submitter {
             return;
         };
         let back = self.landed.split_off(first);
-        // A pending answer is from before the reorg.
+        // A pending response is from before the reorg.
         (self.asked, self.last_asked) = (None, None);
         for mut sent in back {
             // Its evidence was made for a state that the reorg removed, or L1 has another block at
@@ -247,7 +247,7 @@ impl Submitter {
         }
         // A nonce gap: L1 returned a wrong nonce, was reorganised since, or another account posted
         // the blocks of an earlier transaction. The missing nonce may never be used, so
-        // transactions after it would wait forever. The answer does not cover transactions sent
+        // transactions after it would wait forever. The response does not cover transactions sent
         // after the request, and those that an L1 reorg removed are sent again.
         let behind_gap = self.in_flight().next().filter(|first| {
             let is_known = asked > first.sent_when && self.landed.iter().all(|it| it.nonce < used);

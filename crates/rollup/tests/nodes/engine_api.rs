@@ -67,7 +67,7 @@ pub(crate) fn head_of(node: &RollupNode) -> Arc<Block> {
     node.node().read(|node| Arc::clone(node.chain.head()))
 }
 
-/// Asserts that both have the same blocks, and returns the number of the newest.
+/// Asserts that both have the same blocks, and returns the number of the latest.
 pub(crate) async fn assert_equal(ours: &RootProvider, theirs: &RootProvider) -> Result<u64> {
     // A block may be sealed meanwhile, and reaches the client a moment later.
     let timeout = Timeout::begin();
@@ -198,7 +198,7 @@ async fn l1_reorg_reaches_driven_client() -> Result<()> {
     }
     let before = head_of(&sequencer);
     theirs.until_at(before.hash).await?;
-    // The newest L1 blocks are replaced by empty ones.
+    // The latest L1 blocks are replaced by empty ones.
     let nothing = Vec::<()>::new();
     world.provider.raw_request::<_, ()>("anvil_reorg".into(), (8_u64, nothing)).await?;
     world.deposit(alice, U256::from(7 * ETHER)).await?;

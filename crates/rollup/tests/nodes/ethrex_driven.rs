@@ -1,4 +1,4 @@
-//! A follower drives ethrex by the Engine API, over several L1 reorgs.
+//! A follower drives ethrex by the Engine API, over multiple L1 reorgs.
 
 use crate::{
     engine_api::{COUNTER, assert_equal, follower, hash_at, head_of, send},
@@ -65,7 +65,7 @@ async fn driven_ethrex_has_equal_blocks_across_l1_reorgs() -> Result<()> {
         })
         .await?;
 
-        // A reorg replaces the newest L1 blocks with their deposit; another deposit follows.
+        // A reorg replaces the latest L1 blocks with their deposit; another deposit follows.
         world.provider.anvil_mine(Some(DEPTH), None).await?;
         let kept = u128::from(round - 1) * 2 * ETHER;
         world.deposit(carol, U256::from(ETHER)).await?;

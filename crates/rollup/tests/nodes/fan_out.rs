@@ -258,7 +258,7 @@ async fn block_is_served_before_its_signature() -> Result<()> {
     let relay = Relay::over(&sequencer).await?;
     let signers = vec![world.l1.addresses()[1]];
     let node = follower(&world, &sequencer, vec![relay.url()], signers).await?;
-    // The newest block has no signature in the first responses, as while a remote signer works.
+    // The latest block has no signature in the first responses, as while a remote signer works.
     let late = Arc::new(Mutex::new(0));
     let answers = Arc::clone(&late);
     relay.set(move |_, mut blocks| {

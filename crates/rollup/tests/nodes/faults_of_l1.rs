@@ -31,7 +31,7 @@ async fn deposits_are_relayed_once_after_l1_reorgs() -> Result<()> {
                 && sequencer.status().safe_head.number == sequencer.status().unsafe_head.number)
         })
         .await?;
-        // The newest L1 blocks are replaced by empty ones, so their deposits are gone. The next
+        // The latest L1 blocks are replaced by empty ones, so their deposits are gone. The next
         // round deposits again.
         let gone = deposits_in_last(&world, depth).await?;
         let nothing = Vec::<()>::new();
@@ -53,7 +53,7 @@ async fn deposits_are_relayed_once_after_l1_reorgs() -> Result<()> {
     Ok(())
 }
 
-/// Returns the number of deposits in the newest `depth` blocks of L1.
+/// Returns the number of deposits in the latest `depth` blocks of L1.
 async fn deposits_in_last(world: &World, depth: u64) -> Result<u64> {
     let head = world.provider.get_block_number().await?;
     let filter = alloy_rpc_types_eth::Filter::new()
@@ -432,7 +432,7 @@ async fn deposits_arrive_after_l1_clock_is_set_back() -> Result<()> {
     let sequencer = world.sequencer().await?;
     let l2 = provider_of(&sequencer)?;
     let bob = Address::repeat_byte(0xb0);
-    // The L2's time is current, while L1's newest block is ten minutes older.
+    // The L2's time is current, while L1's latest block is ten minutes older.
     world.provider.anvil_increase_time(600).await?;
     let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
     let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();

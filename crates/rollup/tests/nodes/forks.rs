@@ -244,7 +244,7 @@ async fn l1_forks_from_prague_to_amsterdam_lose_nothing() -> Result<()> {
 
 /// Waits for a fault that stops sealing and sends a transfer, which stays in the pool.
 async fn waits(l2: &RootProvider, sequencer: &RollupNode, fault: &str) -> Result<B256> {
-    // The node seals blocks of the time before until it has read L1's newest block.
+    // The node seals blocks of the time before until it has read L1's latest block.
     until("the fault", sequencer, || async {
         Ok(sequencer.status().fault.unwrap_or_default().contains(fault))
     })

@@ -99,7 +99,7 @@ async fn one_refused_transaction_is_found_and_dropped() -> Result<()> {
     until_all_posted(&sequencer, &honest).await?;
     assert!(refused.load(Ordering::SeqCst) >= 3);
     assert_eq!(l2.get_balance(MARK).await?, U256::ZERO);
-    // The account can use the nonce again, and blocks contain several transactions again.
+    // The account can use the nonce again, and blocks contain multiple transactions again.
     let again = send(&l2, "mallory", 1, TO).await?;
     let more = send(&l2, "alice", 3, TO).await?;
     until_all_posted(&sequencer, &[again, more]).await?;

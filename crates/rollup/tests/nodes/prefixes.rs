@@ -35,7 +35,7 @@ fn seal(l2: &mut L2, alice: &Key) -> Result<Sealed> {
     Ok(sealed)
 }
 
-/// An input of several blocks, without the witness.
+/// An input of multiple blocks, without the witness.
 fn batch(blocks: &[Sealed]) -> Result<Vec<u8>> {
     let inputs: Vec<_> =
         blocks.iter().map(|(_, input)| StatelessInput::decode(input)).collect::<Result<_, _>>()?;

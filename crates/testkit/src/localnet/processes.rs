@@ -239,7 +239,7 @@ impl Rollup {
         let mut refused = None;
         let promoted = until("a promotion", || {
             // The node rejects the promotion while the old sequencer's L1 transactions are pending,
-            // or while it has not read L1's newest blocks.
+            // or while it has not read L1's latest blocks.
             let answer = admin(new)?.request::<_, Value>("rollup_promote", ());
             refused = answer.err();
             Ok(refused.is_none())

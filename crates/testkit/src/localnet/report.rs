@@ -76,7 +76,7 @@ pub struct RealBlock {
     pub input_bytes: usize,
     /// Gas charged by EXECUTE.
     pub execute_gas: u64,
-    /// Duration of the fastest of several calls, in milliseconds.
+    /// Duration of the fastest of multiple calls, in milliseconds.
     #[serde(rename = "milliseconds")]
     pub ms: f64,
     /// Reason why the block is invalid under the rules of an L2, if it is.

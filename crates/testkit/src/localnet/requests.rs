@@ -45,9 +45,9 @@ pub fn send_deposit(
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    /// Newest block of the node.
+    /// Latest block of the node.
     pub unsafe_head: Head,
-    /// Newest L2 block that is on L1.
+    /// Latest L2 block that is on L1.
     pub safe_head: Head,
     fault: Option<String>,
 }
@@ -97,19 +97,19 @@ pub fn balance(node: &Client, account: Address) -> Result<U256> {
     Ok(node.request("eth_getBalance", (account, "latest"))?)
 }
 
-/// Calls a contract at the newest block.
+/// Calls a contract at the latest block.
 pub fn ask<C: SolCall>(node: &Client, to: Address, call: &C) -> Result<C::Return> {
     let request = json!({ "to": to, "input": Bytes::from(call.abi_encode()) });
     let answer: Bytes = node.request("eth_call", (request, "latest"))?;
     Ok(C::abi_decode_returns(&answer)?)
 }
 
-/// Returns the number of the newest block.
+/// Returns the number of the latest block.
 pub fn number(node: &Client) -> Result<u64> {
     Ok(node.request::<_, U64>("eth_blockNumber", ())?.to())
 }
 
-/// Returns the timestamp of the newest block.
+/// Returns the timestamp of the latest block.
 pub fn block_time(node: &Client) -> Result<u64> {
     let block: Block = node.request("eth_getBlockByNumber", ("latest", false))?;
     Ok(block.header.timestamp)

@@ -31,7 +31,7 @@ impl Harness {
             .collect()
     }
 
-    /// Creates the input for these blocks: a batch if there are several.
+    /// Creates the input for these blocks: a batch if there are multiple.
     pub(crate) fn input_of(&self, blocks: &[Arc<Block>]) -> Result<AdvanceInput> {
         let [block] = blocks else { return self.batch_of(blocks) };
         let state = self.l2.chain().state_before(block)?.expect("it has a parent");

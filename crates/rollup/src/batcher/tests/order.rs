@@ -49,7 +49,7 @@ fn next_batch_waits_for_included_replaced_transaction() {
     let first = fixture.blocks(1);
     submit(&mut batcher, &fixture.work()).unwrap();
     fixture.blocks(1);
-    // The first transaction is abandoned for a fork, but L1's newest block includes it.
+    // The first transaction is abandoned for a fork, but L1's latest block includes it.
     fixture.now = 9_500;
     fixture.l1.answers(|method, params| {
         let is_newest = method == "eth_getTransactionCount" && params[1] != json!("0x1");

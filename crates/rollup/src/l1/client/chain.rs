@@ -80,7 +80,7 @@ impl L1Provider for L1Client {
         for node in self.nodes.iter().map(Arc::clone) {
             let sender = sender.clone();
             thread::spawn(move || {
-                // Fails if enough other nodes have answered, so that the receiver was dropped.
+                // Fails if enough other nodes have responded, so that the receiver was dropped.
                 let _ = sender.send(hash_at(&node, number));
             });
         }
@@ -95,7 +95,7 @@ impl L1Provider for L1Client {
                 return Ok(true);
             }
         }
-        // Nodes that do not answer have no vote: with two of three nodes down, the third is still
+        // Nodes that do not respond have no vote: with two of three nodes down, the third is still
         // followed.
         if answers.is_empty() || 2 * same > answers.len() {
             return Ok(true);
@@ -198,7 +198,7 @@ impl L1Client {
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`] if L1 does not answer, [`L1Error::Gone`] if the node no longer has the
+    /// [`L1Error::Client`] if L1 does not respond, [`L1Error::Gone`] if the node no longer has the
     /// block, and [`L1Error::Mismatch`] if the data do not match the header.
     pub fn transactions(
         &self,
@@ -271,7 +271,7 @@ impl L1Client {
 }
 
 /// Returns the hash of a node's block with this number, computed from its header; `Some(None)` if
-/// the node has no such block, and `None` if it does not answer.
+/// the node has no such block, and `None` if it does not respond.
 fn hash_at(node: &Client, number: BlockNumberOrTag) -> Option<Option<B256>> {
     let provider = node.provider().clone();
     let block = node.wait(async move { provider.get_block_by_number(number).await }).ok()?;

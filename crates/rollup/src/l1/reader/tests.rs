@@ -218,7 +218,7 @@ fn l1_is_read_again_from_missing_l2_blocks() {
     drop(running);
     let copy = folder.path().join("copy");
     fs::copy(&path, &copy).unwrap();
-    // The newest L2 block is missing: only its L1 block and those after it are read again.
+    // The latest L2 block is missing: only its L1 block and those after it are read again.
     let some = reader_knowing(&copy, &|hash| *hash != newest);
     assert_eq!(some.view.head().unwrap().number, head / 10 * 10 - 1);
     let none = reader_knowing(&path, &|_| false);

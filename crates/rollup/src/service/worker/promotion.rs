@@ -60,7 +60,7 @@ impl PromotionChecks {
         view: &L1View,
     ) -> Result<Self, RoleError> {
         let time = view.head().map_or(0, |head| head.timestamp);
-        // At a block that most L1 nodes have, so that they give equal answers.
+        // At a block that most L1 nodes have, so that their responses are equal.
         let at = view.head().map_or(BlockId::latest(), |head| head.hash.into());
         let rollup = view.deployment().rollup;
         let probe = Probe::ask(move || {

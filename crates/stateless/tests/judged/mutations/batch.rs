@@ -307,7 +307,7 @@ fn invalid_block_has_same_reason_in_batch() {
                 match (case.verify(&alone), verdicts(line, &together)) {
                     (Ok(alone), Ok(together)) => assert_eq!(together[place], alone, "{what}"),
                     (Err(Invalid::State(_)), Err((block, Invalid::State(_)))) => {
-                        // Of several missing nodes, the one reported depends on the other nodes.
+                        // Of multiple missing nodes, the one reported depends on the other nodes.
                         assert_eq!(block, place, "{what}");
                         by_state += 1;
                     }
