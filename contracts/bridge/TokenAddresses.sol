@@ -6,7 +6,7 @@ import {KeptCodes} from "../libraries/KeptCodes.sol";
 import {BridgedToken} from "./BridgedToken.sol";
 
 /// @title Addresses of the tokens of a bridge
-/// @notice The address of a token is derived from that of the L2 bridge and that of the token on
+/// @notice The address of a token is derived from the addresses of the L2 bridge and the token on
 /// L1, so both sides can compute it before the token is deployed.
 library TokenAddresses {
     /// @notice Returns the init code of the implementation of all tokens of a bridge.

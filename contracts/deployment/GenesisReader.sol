@@ -9,8 +9,8 @@ import {Rlp} from "../libraries/Rlp.sol";
 /// from one header, so that they are consistent with the hash: an account that could choose the
 /// state root independently of the hash could prove any message to L1, and drain the escrow.
 ///
-/// The decoder is as strict as that of any L2 node. No node could build on a header that it cannot
-/// decode, and funds sent to such a rollup would be lost.
+/// The decoder is as strict as any L2 node. No node could build on a header that it cannot decode,
+/// and funds sent to such a rollup would be lost.
 /// @dev Separate contract because `Rlp` reads calldata, which constructors do not have.
 contract GenesisReader {
     /// @dev Fork whose headers have two more fields: the hash of the block access list (EIP-7928)

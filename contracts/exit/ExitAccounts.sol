@@ -30,8 +30,8 @@ library ExitAccounts {
         }
     }
 
-    /// @notice Reverts unless the account is a contract on the L2: it has code, and not that of an
-    /// account that delegates.
+    /// @notice Reverts unless the account is a contract on the L2: it has code, and not the code of
+    /// an account that delegates.
     /// @dev The hash of a code does not distinguish the two, so the code itself is needed.
     /// @param proof Proof of the account, followed by its code.
     function requireContract(bytes32 stateRoot, address account, bytes[] calldata proof)

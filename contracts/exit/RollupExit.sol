@@ -229,7 +229,7 @@ contract RollupExit is IRollupExit {
     /// @dev Marks a message as returned, and pays it to its refund account.
     function _return(IL1MessageQueue.Message calldata message, uint256 amount) private {
         address recipient = message.refundTo;
-        // Nobody controls the zero address, nor that of an alias account on L1.
+        // On L1, nobody controls the zero address or the address of an alias account.
         if (recipient == address(0) || recipient == AliasAddresses.account(message.sender)) {
             recipient = message.sender;
         }

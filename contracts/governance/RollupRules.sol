@@ -51,8 +51,8 @@ import {Messages} from "../messaging/Messages.sol";
 ///
 /// With `registry` and `pinned`, a fork whose layout `Execute` cannot read stops the rollup.
 ///
-/// The gas limit is a target. Ethereum lets the gas limit of a block differ from that of its parent
-/// by less than 1/1024, and each block has to move towards the target by the maximum, as common
+/// The gas limit is a target. Ethereum lets the gas limit of a block differ from its parent's by
+/// less than 1/1024, and each block has to move towards the target by the maximum, as common
 /// clients do.
 abstract contract RollupRules is RollupState {
     /// @dev Minimum time to notice an announcement and submit an exit before the change.

@@ -50,8 +50,7 @@ interface IRollup {
         bytes32 anchor;
     }
 
-    /// @notice Source of a rollup's forks. The fork of a block is never earlier than that of its
-    /// parent.
+    /// @notice Source of a rollup's forks. The fork of a block is never earlier than its parent's.
     enum ForkMode {
         /// The fork that EXECUTE accepts at the timestamp of the block, i.e. the one that L1 had
         /// then. It may be later than Amsterdam.
@@ -322,7 +321,7 @@ interface IRollup {
     /// @notice The number or the gas limit of the genesis, or the number of a later block, would
     /// not fit into storage.
     error GenesisOutOfBounds(uint64 got, uint256 max);
-    /// @notice The timestamp of the genesis is later than that of L1.
+    /// @notice The timestamp of the genesis is later than L1's.
     error GenesisInFuture(uint64 got, uint256 latest);
     /// @notice The queue at this address belongs to another rollup or another chain id.
     error QueueMismatch(address queue);
@@ -352,21 +351,21 @@ interface IRollup {
     /// @notice The schema id of the input is not the one that the schedule or the registry
     /// requires.
     error SchemaMismatch(uint16 got, uint16 expected);
-    /// @notice The fork of the input is earlier than that of the head.
+    /// @notice The fork of the input is earlier than the head's.
     error ForkWentBack(uint16 got, uint16 current);
     /// @notice The input has another chain id.
     error ChainIdMismatch(uint64 got, uint64 expected);
     /// @notice The parent of the block is not the head.
     error ParentHashMismatch(bytes32 got, bytes32 expected);
-    /// @notice The number of the block is not that of the head plus one.
+    /// @notice The number of the block is not the head's plus one.
     error BlockNumberMismatch(uint64 got, uint64 expected);
     /// @notice The gas limit of the block is not the one that the rollup requires.
     error GasLimitMismatch(uint64 got, uint64 expected);
-    /// @notice The timestamp of the block is not later than that of its parent.
+    /// @notice The timestamp of the block is not later than its parent's.
     error TimestampNotAfterParent(uint64 got, uint64 parent);
-    /// @notice The timestamp of the block is later than that of L1.
+    /// @notice The timestamp of the block is later than L1's.
     error TimestampInFuture(uint64 got, uint256 latest);
-    /// @notice The timestamp of the block is more than `MAX_LAG` behind that of L1.
+    /// @notice The timestamp of the block is more than `MAX_LAG` behind L1's.
     error TimestampTooOld(uint64 got, uint256 earliest);
     /// @notice The fee recipient of the block is not the one that the policy requires.
     error FeeRecipientMismatch(address got, address expected);
@@ -404,7 +403,7 @@ interface IRollup {
     error ForcedTransactionMismatch(uint64 index, bytes32 got, bytes32 expected);
     /// @notice The transaction is not due yet, so the only possible outcome is `Included`.
     error NotDue(uint64 index, uint64 due);
-    /// @notice The header in the evidence is not that of the block.
+    /// @notice The header in the evidence is not the block's.
     error HeaderMismatch(bytes32 got, bytes32 expected);
     /// @notice The block has another transaction at the given position.
     error NotIncluded(uint64 index, bytes32 got, bytes32 expected);

@@ -44,7 +44,7 @@ interface IRollupExit {
     error AlreadyReturned(uint64 index);
     /// @notice The queue has no such checkpoint.
     error NotCheckpoint(uint64 id, uint64 count, bytes32 root);
-    /// @notice The hashes are not those of the messages between the two checkpoints.
+    /// @notice The hashes do not match the messages between the two checkpoints.
     error HashesMismatch(bytes32 got, bytes32 expected);
     /// @notice The message is not the one at its index.
     error MessageMismatch(uint64 index, bytes32 got, bytes32 expected);

@@ -5,8 +5,8 @@ import {LibClone} from "solady/utils/LibClone.sol";
 import {Predeploys} from "./Predeploys.sol";
 
 /// @title Addresses of alias accounts
-/// @notice An alias address is derived from that of the L1 sender only, on every L2, so contracts
-/// on L1 can compute it before the account has code.
+/// @notice An alias address depends only on the address of the L1 sender and is the same on every
+/// L2, so contracts on L1 can compute it before the account has code.
 library AliasAddresses {
     /// @dev Prefix of the code of an account that delegates (EIP-7702); an address follows.
     bytes3 private constant DELEGATION_PREFIX = 0xef0100;

@@ -82,7 +82,7 @@ library Execute {
     error ExecuteFailed();
     /// @notice The return data is not a result of EXECUTE.
     error ResultLengthMismatch(uint256 got, uint256 expected);
-    /// @notice The flag of the result is not that of a valid payload.
+    /// @notice The result does not say that the payload is valid.
     error ResultNotValid(uint256 got, uint256 expected);
     /// @notice The result is for another chain id.
     error ResultChainIdMismatch(uint64 got, uint64 expected);
@@ -282,7 +282,7 @@ library Execute {
         return schema_ - BATCH_REVISION + REVISION;
     }
 
-    /// @notice Returns `true` if the schema id is that of single inputs of a fork with the layout
+    /// @notice Returns `true` if the schema id is for single inputs of a fork with the layout
     /// above.
     function isFork(uint16 schema_) internal pure returns (bool) {
         uint16 revision = schema_ & 0xff;

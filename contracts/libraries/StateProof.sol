@@ -43,7 +43,7 @@ library StateProof {
 
     /// @notice Returns the account at `target`, or proves that there is none.
     /// @return exists `true` if the account exists.
-    /// @return result The account; that of an untouched address if it does not exist.
+    /// @return result The account; an empty account if it does not exist.
     function account(bytes32 stateRoot, address target, bytes[] calldata nodes)
         internal
         pure

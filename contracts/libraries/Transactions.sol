@@ -9,7 +9,7 @@ import {Rlp} from "./Rlp.sol";
 /// include in any state: malformed encoding, another chain id, fields out of bounds, an invalid
 /// signature, insufficient gas. Type 3 carries blobs, which an L2 does not have.
 ///
-/// @dev The rules are at least as strict as those of every L2 node under every fork from Prague to
+/// @dev The rules are at least as strict as every L2 node under every fork from Prague to
 /// Amsterdam: an L2 could be required to include a transaction that is accepted here and rejected
 /// there. Where forks differ, the strictest rule applies.
 library Transactions {
@@ -71,7 +71,7 @@ library Transactions {
     /// @notice Gas per address and per storage key of an access list (EIP-8038, EIP-7981).
     uint256 internal constant GAS_ADDRESS = 4180;
     uint256 internal constant GAS_KEY = 4048;
-    /// @notice Gas per authorization: that of EIP-7702 before Amsterdam.
+    /// @notice Gas per authorization before Amsterdam (EIP-7702).
     uint256 internal constant GAS_AUTHORIZATION = 25_000;
     /// @notice Gas floor per byte (EIP-7976, EIP-7981).
     uint256 internal constant FLOOR_BYTE = 64;

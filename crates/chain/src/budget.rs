@@ -26,7 +26,7 @@ pub struct BudgetRequest {
     pub owed: usize,
     /// Position of the first transaction of deprioritized senders, whose transactions were executed
     /// before without being included. They have a separate limit for such executions, so that they
-    /// cannot use up that of other senders.
+    /// cannot use up the budget of other senders.
     pub set_back: Option<usize>,
 }
 

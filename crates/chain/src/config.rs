@@ -330,8 +330,8 @@ fn blob_schedule(config: &GenesisConfig) -> Vec<(u64, BlobParams)> {
     .into_iter()
     .filter_map(|(name, at, default)| {
         let own = config.blob_schedule.get(name)?;
-        // Minimum fee, base cost and blobs per transaction are those of the fork; the schedule has
-        // the rest.
+        // Minimum fee, base cost and blobs per transaction depend on the fork; the schedule has the
+        // rest.
         let params = BlobParams {
             target_blob_count: own.target_blob_count,
             max_blob_count: own.max_blob_count,

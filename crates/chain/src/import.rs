@@ -88,7 +88,8 @@ impl Chain {
         Ok(count)
     }
 
-    /// Checks a block without executing it. `senders` are those of the transactions, if known.
+    /// Checks a block without executing it. `senders` are the senders of its transactions, if
+    /// known.
     fn examine<'b>(
         &self,
         raw: &'b RawBlock,

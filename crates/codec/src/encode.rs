@@ -158,7 +158,7 @@ pub(crate) fn lists(lists: ByteLists<'_>, out: &mut Vec<u8>) {
 /// Appends the SSZ encoding of a payload.
 pub(crate) fn payload(payload: &ExecutionPayload<'_>, out: &mut Vec<u8>) {
     let mut offset = payload.shape.fixed_len();
-    // Field order is that of the container; offsets are written where the variable fields have
+    // Fields are in the order of the container; offsets are written where the variable fields have
     // their slots.
     out.extend_from_slice(payload.parent_hash.as_slice());
     out.extend_from_slice(payload.fee_recipient.as_slice());

@@ -1,7 +1,7 @@
 //! Request and response bodies of the Engine API over REST: payload envelopes and payload statuses.
 //!
-//! The containers are those of the REST and SSZ proposal of execution-apis, where `Optional[T]` is
-//! a list of at most one element.
+//! The containers follow the REST and SSZ proposal of execution-apis, where `Optional[T]` is a list
+//! of at most one element.
 
 use crate::{
     OwnedWitness,

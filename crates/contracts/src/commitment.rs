@@ -117,7 +117,7 @@ mod tests {
         }
         let vector = &vectors("inBlobs")[3];
         let (input, blobs) = (input(vector), blobs(vector));
-        // The first blobs of the transaction are not those of the tail.
+        // The first blobs of the transaction do not contain the tail.
         let moved = of_call(&input, &[&blobs[1..], &blobs[..1]].concat()).unwrap();
         assert_ne!(moved, word(vector, "commitment"));
         let absent = of_call(&input, &blobs[..2]).unwrap_err();

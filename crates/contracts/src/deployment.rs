@@ -224,7 +224,7 @@ impl Deployment {
         Ok(deployment)
     }
 
-    /// Checks that the genesis is that of this rollup, and that its chain configuration has the
+    /// Checks that the genesis belongs to this rollup, and that its chain configuration has the
     /// rules by which EXECUTE validates blocks with this chain id.
     fn check_genesis(&self, path: &Path) -> Result<(), DeploymentError> {
         let config = &self.genesis.config;

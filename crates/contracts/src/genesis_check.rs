@@ -123,11 +123,10 @@ pub struct GenesisAllowance {
     pub codes: BTreeMap<Address, B256>,
 }
 
-/// Compares each account of a genesis with that of a new L2 and returns all differences that are
-/// not allowed, those in protocol contracts first.
+/// Compares each account of a genesis with the same account of a new L2 and returns all differences
+/// that are not allowed, those in protocol contracts first.
 ///
-/// System contracts of forks after that of the first block may be present with their canonical
-/// code.
+/// System contracts of forks after the first block's may be present with their canonical code.
 pub fn check_genesis(genesis: &Genesis, allowance: &GenesisAllowance) -> Vec<GenesisFinding> {
     let predeploys = Predeploys::built_in();
     let fork = spec_of(&genesis.config).fork_at(genesis.timestamp).unwrap_or(ProtocolFork::Prague);

@@ -6,8 +6,8 @@
 //! revm uses one cryptography provider per process for its precompiles. [`install`] sets a provider
 //! that computes bn254 (EIP-196, EIP-197) and MODEXP (EIP-198) with faster libraries. The other
 //! precompiles use the libraries that revm is built with, and prices and input formats of all
-//! precompiles remain those of revm. A program must call it once, before it executes anything, so
-//! that builder, verifier, `eth_call` and tracer use the same libraries.
+//! precompiles remain revm's. A program must call it once, before it executes anything, so that
+//! builder, verifier, `eth_call` and tracer use the same libraries.
 //!
 //! [`recovery`] computes the public keys of secp256k1 signatures, eight at a time, for any caller.
 //!

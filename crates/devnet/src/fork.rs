@@ -441,7 +441,7 @@ impl ForkBackend for Remote {
 }
 
 impl DevnetConfig {
-    /// Turns the configuration into that of a fork of another node.
+    /// Adapts the configuration to a fork of another node.
     #[must_use]
     pub fn forking(mut self, url: impl Into<String>, block: Option<i64>) -> Self {
         self.origin = crate::Origin::Fork(Fork::at(url, block));

@@ -35,7 +35,7 @@ pub struct Fork {
     pub backoff: Duration,
     /// Compute units per second that the provider allows; `None` for no limit.
     pub units_per_second: Option<u64>,
-    /// Gas limit of new blocks; `None` keeps that of the forked block.
+    /// Gas limit of new blocks; `None` keeps the forked block's.
     pub gas_limit: Option<u64>,
     /// Base fee of the first new block, in wei; `None` derives it from the forked block.
     pub base_fee: Option<u64>,

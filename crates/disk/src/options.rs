@@ -1,6 +1,6 @@
 //! Retention options of a chain on disk.
 
-/// Retention and other options of a [`DiskStore`](crate::DiskStore). The defaults are those of a
+/// Retention and other options of a [`DiskStore`](crate::DiskStore). The defaults are meant for a
 /// rollup node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskOptions {

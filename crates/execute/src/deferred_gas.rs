@@ -238,7 +238,7 @@ fn metered_execute(inner: DynPrecompile, deferred: Arc<DeferredGas>) -> DynPreco
 /// - BLAKE2F checks its gas, one unit per round, before the final flag. No length bounds the
 ///   rounds, so any of its failures counts as `given`.
 fn worth(address: Address, output: &PrecompileOutput, given: u64, length: usize) -> u64 {
-    /// Gas of point evaluation, which exceeds that of any other precompile without pairs.
+    /// Gas of point evaluation, the most expensive precompile without pairs.
     const LEAST: u64 = 50_000;
     /// Gas per byte of the first pairing (EIP-1108): 34,000 for 192 bytes.
     const PER_BYTE: u64 = 178;

@@ -39,7 +39,7 @@ pub enum ExecuteError {
     /// The schema id is not accepted by this L1.
     #[error("schema id {0}{fork} is not accepted here", fork = fork_of(*.0))]
     Schema(SchemaId),
-    /// The rules of the schema id differ from those of L1 at the block's timestamp.
+    /// The rules of the schema id differ from L1's rules at the block's timestamp.
     #[error(
         "schema id {got}{of_got} of a block with timestamp {timestamp}, at which L1 had {}",
         l1_fork(*.expected), of_got = fork_of(*.got)

@@ -10,7 +10,7 @@ use revm::bytecode::Bytecode;
 /// Signature recovery, code analysis and precompiles of a verifier or a node. A zkVM guest has
 /// circuits for them, and a host may have faster libraries than this crate.
 ///
-/// Results are not checked, so they must equal those of this crate.
+/// Results are not checked, so they must equal this crate's results.
 pub trait Cryptography: fmt::Debug + Send + Sync {
     /// Recovers the sender of each transaction; `None` if its signature is invalid or has a high s
     /// (EIP-2).

@@ -71,7 +71,7 @@ pub enum Invalid {
     #[error(transparent)]
     Decode(#[from] wire::DecodeError),
 
-    /// The chain id differs from that of the chain for which the block is verified.
+    /// The chain id is not the id of the chain for which the block is verified.
     #[error("chain id {got}, expected {expected}")]
     ChainId {
         /// Chain id of the input.
@@ -163,7 +163,7 @@ pub enum Invalid {
         /// The decoder's reason.
         reason: String,
     },
-    /// The blob hashes of the transactions differ from those of the request.
+    /// The blob hashes of the transactions differ from the request's.
     #[error("versioned hash {index}: got {got:?}, the transactions have {expected:?}")]
     VersionedHash {
         /// Position among all versioned hashes.

@@ -57,7 +57,7 @@ pub(crate) fn evm_over_state<'x, 's, S: StateSource, I>(
     insert(opcode::STOP, Instruction::new(end_of_call::<{ opcode::STOP }, S>));
     insert(opcode::RETURN, Instruction::new(end_of_call::<{ opcode::RETURN }, S>));
     insert(opcode::REVERT, Instruction::new(end_of_call::<{ opcode::REVERT }, S>));
-    // Without a meter, the instructions are those of revm.
+    // Without a meter, these are revm's instructions.
     if state.meter.is_some() {
         insert(opcode::KECCAK256, Instruction::new(metered_keccak256::<S>));
         insert(opcode::CREATE, Instruction::new(metered_create::<false, S>));

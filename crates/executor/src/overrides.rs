@@ -1,4 +1,4 @@
-//! Differences between the rules of a chain and those of its fork.
+//! Differences between the rules of a chain and its fork.
 
 use crate::{
     BlockError, BlockTally, Cryptography, ExecutionOutcome, Invalid, ReadError, Transaction,
@@ -33,8 +33,8 @@ impl<T: Database<Error = ReadError> + DatabaseCommit> HookState for T {}
 /// [`BlockError::Invalid`] rejects the block or the transaction; a builder then continues without
 /// the transaction.
 pub trait EvmOverrides: fmt::Debug + Send + Sync {
-    /// Returns the overrides that these extend; none by default. Methods that a type does not
-    /// implement call those of its base, so that no wrapper loses a check.
+    /// Returns the overrides that these extend; none by default. Default implementations of the
+    /// methods call the base, so that no wrapper loses a check.
     fn base(&self) -> Option<&dyn EvmOverrides> {
         None
     }
@@ -51,8 +51,8 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         self.base().map_or(&(), |base| base.cryptography())
     }
 
-    /// Adds precompiles to those of the fork. They may count their work in `tally`, which belongs
-    /// to the block or call that they serve.
+    /// Adds precompiles to the fork's. They may count their work in `tally`, which belongs to the
+    /// block or call that they serve.
     fn precompiles(&self, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
         if let Some(base) = self.base() {
             base.precompiles(precompiles, tally);

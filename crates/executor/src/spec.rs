@@ -20,7 +20,7 @@ pub struct ChainSpec {
     chain_id: u64,
     forks: EthereumChainHardforks,
     deposit_contract: Option<Address>,
-    /// Blob parameters by first timestamp, ascending; empty to use those of the forks.
+    /// Blob parameters by first timestamp, ascending; empty for the defaults of the forks.
     blob_schedule: Vec<(u64, BlobParams)>,
     /// First proof-of-stake block, if the forks define the merge by total difficulty.
     merged_at: Option<u64>,
@@ -116,7 +116,7 @@ impl ChainSpec {
     }
 
     /// Returns the same chain with its own blob parameters (EIP-7840), each from a timestamp.
-    /// Before the first of them, those of the forks apply.
+    /// Before the first of them, the defaults of the forks apply.
     #[must_use]
     pub fn with_blob_schedule(mut self, mut schedule: Vec<(u64, BlobParams)>) -> Self {
         schedule.sort_by_key(|(timestamp, _)| *timestamp);

@@ -17,8 +17,8 @@ pub(crate) fn keccak256(message: &[u8]) -> B256 {
     #[cfg(all(feature = "simd", target_arch = "x86_64"))]
     {
         if crate::Backend::Avx512.is_available() && std::is_x86_feature_detected!("avx512vl") {
-            // SAFETY: this CPU has the features of the function, which are those of the AVX-512
-            // backend.
+            // SAFETY: the function requires `avx512f`, which `is_available` has detected, and
+            // `avx512vl`.
             return unsafe { avx512vl::keccak256(message) };
         }
         if std::is_x86_feature_detected!("bmi1") && std::is_x86_feature_detected!("bmi2") {

@@ -46,7 +46,7 @@ pub enum Rejected {
     /// The nonce is 2^64 - 1, which no account may reach (EIP-2681).
     #[error("the nonce is at its maximum, 2^64 - 1")]
     NonceMax,
-    /// The gas limit is above that of a block.
+    /// The gas limit is above the block gas limit.
     #[error("gas limit {got} exceeds the block's {limit}")]
     GasLimit {
         /// Gas limit of the transaction.
@@ -54,7 +54,7 @@ pub enum Rejected {
         /// Gas limit of the block.
         limit: u64,
     },
-    /// The gas limit is above that of any transaction (EIP-7825).
+    /// The gas limit is above the cap per transaction (EIP-7825).
     #[error("gas limit {got} exceeds the transaction gas cap {limit}")]
     GasCap {
         /// Gas limit of the transaction.

@@ -14,7 +14,7 @@ use chain::ChainError;
 /// Error that keeps a rollup node from starting or continuing.
 #[derive(Debug, thiserror::Error)]
 pub enum RollupError {
-    /// L1 cannot be read, or is not that of the configuration.
+    /// L1 cannot be read, or is not the configured one.
     #[error(transparent)]
     L1(#[from] L1Error),
     /// The L2 cannot be synced.

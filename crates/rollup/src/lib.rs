@@ -4,8 +4,8 @@
 //! headers, and the rollup's transactions and logs verified against them; they are stored in a file
 //! for the next start. A [`Follower`] derives the whole L2 from these alone. A [`Sequencer`] builds
 //! blocks that fit into L1 transactions: anchors and messages first, then forced transactions, then
-//! those of its pool. It verifies each block with EXECUTE before it serves the block to other
-//! nodes, and its [`Submitter`] posts the blocks to L1.
+//! the transactions of its pool. It verifies each block with EXECUTE before it serves the block to
+//! other nodes, and its [`Submitter`] posts the blocks to L1.
 //!
 //! This crate implements the roles of an L2 node (following, block production, submission and leader
 //! election) and their RPC methods. Other crates implement derivation from L1 (`derive`), the L2's

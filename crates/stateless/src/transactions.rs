@@ -37,7 +37,7 @@ pub fn declared_gas(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Resu
     Ok(check.allowed())
 }
 
-/// Checks that the blob hashes of the request are those of the transactions, in order.
+/// Checks that the blob hashes of the request match the transactions, in order.
 pub(crate) fn check_versioned_hashes(
     request: &NewPayloadRequest<'_>,
     transactions: &[Transaction],

@@ -94,7 +94,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                     self.iter().zip(headers).enumerate()
                 {
                     let (payload, first) = (&request.payload, self.start(index));
-                    // The state root is that of a verified header: the parent in the witness, or
+                    // The state root comes from a verified header: the parent in the witness, or
                     // the previous block.
                     let pre_state_root = witness.parent().state_root;
                     let withdrawals = withdrawals_of(payload);
@@ -140,8 +140,8 @@ impl<'a> UncheckedBlocks<'_, 'a> {
         )
     }
 
-    /// Makes all checks that need no state: those of each header, and that each block is the child
-    /// of the previous one. Returns the headers, and the ancestors of the first block.
+    /// Makes all checks that need no state: of each header, and that each block is the child of the
+    /// previous one. Returns the headers, and the ancestors of the first block.
     fn check_headers(
         &self,
         spec: &ChainSpec,

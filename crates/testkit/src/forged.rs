@@ -27,7 +27,7 @@ pub struct Forgery {
     pub genesis: Genesis,
     /// Fork of the block.
     pub fork: ProtocolFork,
-    /// Forged storage roots, which replace those of the genesis.
+    /// Forged storage roots, which replace the real ones of the genesis.
     pub storage_roots: BTreeMap<Address, B256>,
     /// Trie nodes of the forged storage.
     pub nodes: Vec<Bytes>,

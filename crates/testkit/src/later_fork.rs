@@ -218,7 +218,7 @@ fn extended<'a>(plain: impl Iterator<Item = &'a [u8]>, first: u64) -> Result<Vec
         .collect()
 }
 
-/// Sets the block hash to that of the extended header.
+/// Sets the block hash to the hash of the extended header.
 fn rehash(request: &mut NewPayloadRequest<'_>) -> Result<()> {
     let header = header_of(request, ProtocolFork::Amsterdam).ok_or_eyre("no header")?;
     request.payload.block_hash = LaterRules::hash(&header);

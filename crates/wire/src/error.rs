@@ -29,13 +29,13 @@ pub enum DecodeError {
         /// Bytes expected.
         expected: usize,
     },
-    /// The schema id is not that of a known fork.
+    /// The schema id does not belong to a known fork.
     #[error("schema id {got:#06x} is not one of 0x0e01 (Paris) to 0x1501 (Amsterdam)")]
     UnknownSchema {
         /// The id found.
         got: u16,
     },
-    /// The schema id is not that of a batch.
+    /// The schema id does not belong to a batch.
     #[error("schema id {got:#06x} is not one of 0x0eba (Paris) to 0x15ba (Amsterdam)")]
     NoBatchSchema {
         /// The id found.

@@ -173,8 +173,8 @@ impl<'a> ExecutionRequests<'a> {
 
     /// Number of lists that the requests of a fork have.
     pub const fn lists_of(fork: ProtocolFork) -> usize {
-        // Compared as numbers because the function is `const`; the order is that of the
-        // specification.
+        // Compared as numbers because the function is `const`; the forks are declared in the order
+        // of the specification.
         if fork as u8 >= ProtocolFork::Amsterdam as u8 { 5 } else { 3 }
     }
 

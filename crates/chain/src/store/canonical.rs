@@ -28,7 +28,7 @@ impl Canonical {
         self.first
     }
 
-    /// Returns the number after that of the latest block.
+    /// Returns the number of the latest block plus one.
     fn end(&self) -> Option<u64> {
         Some(self.first? + self.hashes.len() as u64)
     }

@@ -67,7 +67,7 @@ impl TokenExit {
     ///
     /// # Errors
     ///
-    /// [`ExitError`] if the proofs are not those of the account and the token in the state with this
+    /// [`ExitError`] if the proofs are not for the account and the token in the state with this
     /// root, or if the account cannot be paid.
     pub fn new(
         state_root: B256,

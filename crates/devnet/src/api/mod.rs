@@ -1,4 +1,4 @@
-//! Devnet methods, in addition to those of every node.
+//! Methods that only a devnet has.
 
 mod args;
 mod calls;

@@ -97,7 +97,7 @@ pub(super) fn replay_one<T>(
     Ok(seen?.pop().map(|(seen, _)| seen))
 }
 
-/// Builds the requested traces of a transaction. They contain calls of EXECUTE, but not those of
+/// Builds the requested traces of a transaction. They contain calls of EXECUTE, but no calls of
 /// other precompiles.
 pub(super) fn trace_results(
     devnet: &DevnetState,

@@ -138,7 +138,7 @@ fn make_whole(loaded: &Loaded, state: &mut StoredState) -> Result<(), ForgeError
     let whole = Whole::collect(&**store, head.header.state_root)?
         .ok_or(ForgeError::StateIncomplete(head.hash))?;
     (state.nodes, state.codes) = whole.into_parts();
-    // The loaded headers are those of the blocks before the new one.
+    // The loaded headers belong to the blocks before the new one.
     state.ancestors = loaded.headers.values().rev().take(BLOCKHASH_REACH).cloned().collect();
     state.distance = 0;
     Ok(())

@@ -101,7 +101,7 @@ pub enum L1Error {
     /// The inputs of an `advance` cannot be found.
     #[error(transparent)]
     DataMissing(#[from] derive::DataMissing),
-    /// The L1 is not that of the deployment.
+    /// The deployment is on another L1.
     #[error("the L1 has chain id {got}, but the deployment is on {expected}")]
     OtherL1 {
         /// Chain id of the L1 node.
@@ -140,7 +140,8 @@ pub enum L1Error {
         /// Name of a schedule with L1's prices, if one fits.
         fitting: &'static str,
     },
-    /// The gas limit of L1's blocks is below that of the transactions that L2 blocks are sized for.
+    /// The gas limit of L1's blocks is below the gas limit of the transactions for which L2 blocks
+    /// are sized.
     #[error(
         "L1's blocks have {got} gas, and L2 blocks are sized for transactions of up to {expected}: restart the node, and it \
          builds smaller ones"

@@ -1,4 +1,4 @@
-//! The fork schedule of an L2 compared with that of its L1.
+//! Comparison of an L2's fork schedule with L1's.
 //!
 //! EXECUTE verifies an L2 block by the fork that L1 had at the block's timestamp, so the genesis of
 //! the L2 must have the forks of L1 at the same times. L1 nodes report their forks in `eth_config`

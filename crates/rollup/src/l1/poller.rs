@@ -316,7 +316,7 @@ impl L1Poller {
     }
 
     /// Returns the terms at the head of the view. They are requested once for each L1 block; again
-    /// here if `asked` are those of another block.
+    /// here if `asked` belongs to another block.
     fn terms(
         &mut self,
         asked: Option<(B256, Result<PolledContracts, L1Error>)>,

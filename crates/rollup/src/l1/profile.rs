@@ -83,9 +83,8 @@ impl L1Profile {
         }
     }
 
-    /// Compares prices and limits with those of L1. A running node does not reduce its limits if
-    /// L1's block gas limit falls, because blocks sealed under the old limits are still to be
-    /// posted.
+    /// Compares prices and limits with L1's. A running node does not reduce its limits if L1's
+    /// block gas limit falls, because blocks sealed under the old limits are still to be posted.
     ///
     /// # Errors
     ///
@@ -100,7 +99,7 @@ impl L1Profile {
         self.check_prices(client, deployment)
     }
 
-    /// Compares the prices with those of L1, and repeats this until the price of its market has not
+    /// Compares the prices with L1's, and repeats this until the price of its market has not
     /// changed during the comparison.
     fn check_prices(&self, client: &L1Client, deployment: &Deployment) -> Result<(), L1Error> {
         let now = || {

@@ -25,7 +25,7 @@ const FORCED_WORDS: usize = 11;
 pub(super) enum Saved {
     /// A block with its events.
     Block(L1Header, Events),
-    /// Open entries at a block. It replaces all records up to that of the block.
+    /// Open entries at a block. It replaces all records up to this block.
     Checkpoint(Box<Checkpoint>),
 }
 

@@ -165,8 +165,8 @@ impl Follower {
             return Err(L2Error::OtherL2 { got: decoded.chain_id, expected });
         }
         let new = self.sync.node.read(|node| import_unsafe(&node.chain, &decoded))?;
-        // Blocks of a leader that were never fetched from it may be replaced by those of the next
-        // leader.
+        // Blocks of a leader that were never fetched from it may be replaced by the blocks of the
+        // next leader.
         let mut displaced = Vec::new();
         let adopted = self.sync.adopt(new, &mut displaced);
         self.keep(displaced);

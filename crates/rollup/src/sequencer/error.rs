@@ -29,7 +29,8 @@ pub enum SequencerError {
         /// Maximum seconds.
         limit: u64,
     },
-    /// L1's time was set back before that of the latest L2 block, which L1 does not accept yet.
+    /// L1's time was set back before the timestamp of the latest L2 block, which L1 does not accept
+    /// yet.
     #[error(
         "L1's time has gone back: L2 block {number} has timestamp {got}, and L1's next block would have {expected}; \
          sealing resumes when L1 has caught up, or the blocks are rebuilt if that takes too long"

@@ -315,8 +315,8 @@ impl Sequencer {
         Ok(Some(block))
     }
 
-    /// Resets the attributes of the pending block: the head's anchor, and no transactions before
-    /// those of the pool, until the next block is sealed.
+    /// Resets the attributes of the pending block: the head's anchor, and only transactions of the
+    /// pool, until the next block is sealed.
     fn reset_attributes(&self) {
         let head = Arc::clone(self.chain().head());
         let anchor = head.header.parent_beacon_block_root.unwrap_or_default();

@@ -88,7 +88,7 @@ fn shift(bytes: &mut [u8], place: usize, change: impl FnOnce(u32) -> Option<u32>
 
 impl DraftBlock {
     /// Returns the calldata for this stateless input and these values. It is not checked whether
-    /// the values are those of the block.
+    /// the values come from the block.
     ///
     /// Returns `None` if the bytes are not a stateless input of a single block since Cancun, or if
     /// an offset overflows.

@@ -1,4 +1,4 @@
-//! Rules of a chain under the EIP-8079 draft that differ from those of its forks.
+//! Rules of a chain under the EIP-8079 draft that differ from its forks.
 
 use super::DraftBlock;
 use crate::system_call::HookContract;

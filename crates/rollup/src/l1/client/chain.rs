@@ -158,7 +158,7 @@ impl L1Provider for L1Client {
             if frame.to == Some(rollup) && frame.typ == "CALL" {
                 calls.push(frame.input.clone());
             }
-            // Depth first in the order of execution, which is that of the logs.
+            // Depth first in the order of execution, which is also the order of the logs.
             waiting.extend(frame.calls.into_iter().rev());
         }
         Ok(calls)
