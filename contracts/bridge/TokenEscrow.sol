@@ -71,8 +71,7 @@ abstract contract TokenEscrow is IL1TokenBridge {
         emit Released(l1Token, from, to, amount);
     }
 
-    /// @dev Returns the balance of the escrow. Unlike solady's function, reverts if there is no
-    /// token.
+    /// @dev Returns the escrow balance. Unlike solady's function, reverts if there is no token.
     function _balance(address l1Token) internal view returns (uint256) {
         return ERC20(l1Token).balanceOf(address(this));
     }

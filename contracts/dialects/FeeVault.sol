@@ -12,7 +12,7 @@ import {DraftExecute} from "../libraries/DraftExecute.sol";
 /// The credit of a block is the field `burned_fees`, which EXECUTE compares with the execution and
 /// returns. Base fee times gas used, which a contract could read in any input, is a different
 /// amount: since Amsterdam it is up to a quarter more than what a block burns (EIP-7778), and the
-/// difference would be paid from the ETH of the accounts of the L2; or it is less (EIP-8037).
+/// difference would be paid from the ETH of the L2 accounts; or it is less (EIP-8037).
 /// docs/formats.md, under "Why the field is needed", has the difference for a block of each kind.
 ///
 /// Head, escrow and credit are in one contract, because a credit is correct for one chain only:
@@ -62,7 +62,7 @@ contract FeeVault {
     error NotTreasury(address got, address expected);
     /// @notice The amount exceeds the credit of the treasury.
     error CreditExceeded(uint256 amount, uint256 left);
-    /// @notice The amount exceeds the balance of the escrow.
+    /// @notice The amount exceeds the escrow balance.
     error EscrowShort(uint256 amount, uint256 held);
     /// @notice The treasury rejected the payment.
     error PaymentFailed(address to, uint256 amount);
@@ -97,7 +97,7 @@ contract FeeVault {
 
     /// @notice Pays a part of the credit to the treasury. Only the treasury may call.
     /// @dev The payment is the last step, so a reentrant call sees the reduced credit.
-    /// @param amount Amount in wei; at most the credit and the balance of the escrow.
+    /// @param amount Amount in wei; at most the credit and the escrow balance.
     function claim(uint256 amount) external {
         if (msg.sender != TREASURY) revert NotTreasury(msg.sender, TREASURY);
         if (amount > credit) revert CreditExceeded(amount, credit);

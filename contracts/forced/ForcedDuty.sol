@@ -42,7 +42,7 @@ abstract contract ForcedDuty is RollupRules {
         for (uint256 i = 0; i < found.length; ++i) {
             Discharge calldata one = batch.discharges[i];
             if (one.outcome == Outcome.Included) {
-                // A proof begins at the hash of the block; the queue checks it.
+                // A proof begins at the block hash; the queue checks it.
                 found[i] = one.accountProof.length == 0
                     ? Execute.transactionHash(block_, tip.inputEnd, one.position)
                     : Execute.blockHash(block_);

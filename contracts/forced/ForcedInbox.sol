@@ -35,8 +35,8 @@ import {ForcedQueue} from "./ForcedQueue.sol";
 /// while the operator includes their transactions; for that they depend on the operator, or on its
 /// silence, after which the rollup is open to others.
 ///
-/// Neither the sender's account nor its nonce is checked, because L1 does not have the state of the
-/// L2. The fee pays for the calldata that the transaction can add to `advance`, so submitting
+/// Neither the sender's account nor its nonce is checked, because L1 does not have the L2 state.
+/// The fee pays for the calldata that the transaction can add to `advance`, so submitting
 /// transactions that turn out to be invalid is expensive.
 /// @dev Each transaction uses one slot until it is discharged.
 contract ForcedInbox is ForcedQueue {

@@ -55,8 +55,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
     /// @dev State of an account after the block, as shown by a discharge.
     struct Known {
         address account;
-        /// Nonce of the account; or, if only `used` is set, a number below which all nonces are
-        /// used.
+        /// Account nonce; or, if only `used` is set, a number below which all nonces are used.
         uint64 nonce;
         bool used;
         bool hasCode;

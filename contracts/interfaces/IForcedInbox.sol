@@ -7,7 +7,7 @@ pragma solidity ^0.8.24;
 interface IForcedInbox {
     /// @notice Record of a submitted transaction. The queue stores only its hash, see `commitment`.
     struct ForcedTransaction {
-        /// Hash of the transaction.
+        /// Transaction hash.
         bytes32 hash;
         /// Account on the L2 that signed it.
         address sender;
@@ -95,7 +95,7 @@ interface IForcedInbox {
     function count() external view returns (uint64);
 
     /// @notice Returns the minimum fee for a transaction in this L1 block, in wei. It pays for the
-    /// gas of the transaction and for the calldata that it can add to `advance`.
+    /// transaction's gas and for the calldata that it can add to `advance`.
     /// @param gasLimit Gas limit of the transaction.
     /// @param footprint Result of `footprintOf`.
     function minimumFee(uint64 gasLimit, uint256 footprint) external view returns (uint256);

@@ -9,7 +9,7 @@ import {IRollup} from "./IRollup.sol";
 interface IForcedSettlement {
     /// @notice Facts about a block against which its evidence is checked.
     struct BlockFacts {
-        /// Timestamp of the block, in seconds.
+        /// Block timestamp, in seconds.
         uint64 timestamp;
         /// Gas limit of the block.
         uint64 gasLimit;
@@ -35,7 +35,7 @@ interface IForcedSettlement {
     /// @param facts The block and its duties.
     /// @param batch Evidence for the outcomes.
     /// @param found For each transaction with the outcome `Included`, the hash of the transaction
-    /// at that position of the block; the hash of the block, if the evidence has a proof.
+    /// at that position of the block; the block hash, if the evidence has a proof.
     /// @return next Number of the first transaction that has not been discharged afterwards.
     /// @return due L2 timestamp from which that transaction may be due.
     function discharge(

@@ -83,13 +83,13 @@ interface IL1TokenBridge {
     error GasTooLow(uint256 got, uint256 minimum);
     /// @notice The token has not been registered.
     error TokenNotRegistered(address l1Token);
-    /// @notice The transfer did not increase the balance of the escrow.
+    /// @notice The transfer did not increase the escrow balance.
     error NothingReceived(address l1Token);
     /// @notice The escrow holds less than it owes, because the token reduces balances.
     error EscrowShort(address l1Token, uint256 held, uint256 owed);
     /// @notice The payment exceeds what was deposited and not paid out.
     error EscrowExceeded(address l1Token, uint256 amount, uint256 owed);
-    /// @notice The transfer reduced the balance of the escrow by more than `amount`.
+    /// @notice The transfer reduced the escrow balance by more than `amount`.
     error Overcharged(address l1Token, uint256 taken, uint256 amount);
     /// @notice The caller is not the `refundTo` account of the withdrawal, or neither the depositor
     /// nor the account to which the deposit is returned.
@@ -101,14 +101,14 @@ interface IL1TokenBridge {
     /// may call, also repeatedly; the first message that is delivered fixes name, symbol and
     /// decimals permanently. A token whose `decimals()` fails is rejected. Name and symbol are
     /// truncated to 31 bytes at a character boundary, and bytes that are not UTF-8 are replaced by
-    /// question marks. `msg.value` is the fee of the message.
+    /// question marks. `msg.value` is the message's fee.
     /// @param l1Token Token on L1.
     /// @param gasLimit Gas for the message; `REGISTER_GAS` is sufficient under any fork.
     /// @return message Number of the message to the L2.
     function register(address l1Token, uint64 gasLimit) external payable returns (uint64 message);
 
     /// @notice Moves tokens of the caller, who must have approved the transfer, to the L2.
-    /// `msg.value` is the fee of the message.
+    /// `msg.value` is the message's fee.
     /// @dev If the delivery on the L2 fails, it can be retried there, or `refundTo` can send the
     /// tokens back (`IL2TokenBridge.refund`).
     /// @param l1Token Registered token on L1.

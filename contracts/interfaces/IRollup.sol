@@ -35,13 +35,13 @@ interface IRollup {
 
     /// @notice L2 block with which a rollup starts, as read from its header.
     struct Genesis {
-        /// Number of the block, usually 0.
+        /// Block number, usually 0.
         uint64 number;
-        /// Timestamp of the block, in seconds.
+        /// Block timestamp, in seconds.
         uint64 timestamp;
         /// Gas limit of the block.
         uint64 gasLimit;
-        /// Hash of the block.
+        /// Block hash.
         bytes32 blockHash;
         /// State root after the block.
         bytes32 stateRoot;
@@ -52,19 +52,19 @@ interface IRollup {
 
     /// @notice Source of a rollup's forks. The fork of a block is never earlier than its parent's.
     enum ForkMode {
-        /// The fork that EXECUTE accepts at the timestamp of the block, i.e. the one that L1 had
-        /// then. It may be later than Amsterdam.
+        /// The fork that EXECUTE accepts at the block timestamp, i.e. the one that L1 had then. It
+        /// may be later than Amsterdam.
         Follow,
         /// The fork of the current entry in L1's registry (EIP-8357) when the block is posted.
         Registry,
-        /// The fork in the rollup's own schedule at the timestamp of the block. The owner extends
-        /// the schedule.
+        /// The fork in the rollup's own schedule at the block timestamp. The owner extends the
+        /// schedule.
         Pinned
     }
 
     /// @notice Configuration of a rollup.
     struct Config {
-        /// Chain id of the L2.
+        /// L2 chain id.
         uint64 chainId;
         /// Schema id of the inputs of the first blocks: a fork from Prague to Amsterdam, and the
         /// revision, which is the same for all blocks.
@@ -216,9 +216,9 @@ interface IRollup {
         ForcedTransaction transaction;
         /// The claimed outcome.
         Outcome outcome;
-        /// If it is included: its index among the transactions of the block. If it is invalid and
-        /// has no proof of its own: the index of an earlier discharge of the batch that shows its
-        /// sender, by proof or by inclusion.
+        /// If it is included: its index among the block's transactions. If it is invalid and has no
+        /// proof of its own: the index of an earlier discharge of the batch that shows its sender,
+        /// by proof or by inclusion.
         uint64 position;
         /// If it is invalid: trie nodes that prove the sender's account, or its absence, against
         /// the block's state root. If its target has code: trie nodes that prove the target's
@@ -258,9 +258,9 @@ interface IRollup {
     /// @param last Number of the last block of the call.
     /// @param caller Account that called `advance`. If a transaction calls it through a contract,
     /// that contract.
-    /// @param inputsHash Rolling hash over the inputs of EXECUTE, starting at zero:
-    /// `keccak256(hash ‖ keccak256(input))` for each in order. An input with references to code on
-    /// L1 is hashed in its assembled form.
+    /// @param inputsHash Rolling hash over the EXECUTE inputs, starting at zero: `keccak256(hash ‖
+    /// keccak256(input))` for each in order. An input with references to code on L1 is hashed in
+    /// its assembled form.
     /// @param blobs Number of blobs of the transaction. If there are any, they contain the ends of
     /// the inputs.
     event Advanced(
@@ -357,15 +357,15 @@ interface IRollup {
     error ChainIdMismatch(uint64 got, uint64 expected);
     /// @notice The parent of the block is not the head.
     error ParentHashMismatch(bytes32 got, bytes32 expected);
-    /// @notice The number of the block is not the head's plus one.
+    /// @notice The block number is not the head's plus one.
     error BlockNumberMismatch(uint64 got, uint64 expected);
     /// @notice The gas limit of the block is not the one that the rollup requires.
     error GasLimitMismatch(uint64 got, uint64 expected);
-    /// @notice The timestamp of the block is not later than its parent's.
+    /// @notice The block timestamp is not later than its parent's.
     error TimestampNotAfterParent(uint64 got, uint64 parent);
-    /// @notice The timestamp of the block is later than L1's.
+    /// @notice The block timestamp is later than L1's.
     error TimestampInFuture(uint64 got, uint256 latest);
-    /// @notice The timestamp of the block is more than `MAX_LAG` behind L1's.
+    /// @notice The block timestamp is more than `MAX_LAG` behind L1's.
     error TimestampTooOld(uint64 got, uint256 earliest);
     /// @notice The fee recipient of the block is not the one that the policy requires.
     error FeeRecipientMismatch(address got, address expected);
@@ -409,7 +409,7 @@ interface IRollup {
     error NotIncluded(uint64 index, bytes32 got, bytes32 expected);
     /// @notice The transaction is valid after the block, so the block could have included it.
     error StillValid(uint64 index);
-    /// @notice The fee cap of the transaction covers the base fee of the block.
+    /// @notice The fee cap of the transaction covers the block's base fee.
     error PricedEnough(uint64 index, uint128 maxFee, uint256 baseFee);
     /// @notice The fee cap of the transaction was sufficient at submission. Until this L2
     /// timestamp, a higher base fee defers the transaction (`NoRoom`) and does not discharge it.
@@ -494,7 +494,7 @@ interface IRollup {
     /// call.
     function renounceOwnership() external;
 
-    /// @notice Returns the head of the L2.
+    /// @notice Returns the L2 head.
     function head() external view returns (Head memory);
 
     /// @notice Returns the base fee of the latest block in wei, rounded up to a multiple of 2^24;

@@ -61,8 +61,8 @@ contract L1Anchor is IL1Anchor {
         return (_messageCount, _messageRoot);
     }
 
-    /// @dev Returns the anchor of this block, which the system call before the first transaction
-    /// has stored.
+    /// @dev Returns this block's anchor, which the system call before the first transaction has
+    /// stored.
     function _inForce() private view returns (bytes32) {
         (bool ok, bytes memory answer) = BEACON_ROOTS.staticcall(abi.encode(block.timestamp));
         if (!ok || answer.length != 32) revert BeaconRootUnavailable();

@@ -48,10 +48,10 @@ library Capacity {
     /// @notice Bytes of the L1 transaction around the block and its evidence.
     uint256 internal constant ENVELOPE_BYTES = 1072;
 
-    /// @notice Maximum bytes that the duties of a block can add.
+    /// @notice Maximum bytes that a block's duties can add.
     uint256 internal constant DUTY_BYTES = 52_000;
 
-    /// @notice Maximum gas that the duties of a block can use, if its gas limit is not lower.
+    /// @notice Maximum gas that a block's duties can use, if its gas limit is not lower.
     /// @dev Low enough that blocks still fit if L1 halves the maximum gas of a transaction.
     uint256 internal constant DUTY_GAS = 4_000_000;
 
@@ -150,10 +150,10 @@ library Capacity {
     function advanceGas(uint256 length, uint256 gas) internal pure returns (uint256) {
         uint256 words = (length + 31) / 32;
         uint256 memoryGas = 3 * words + words * words / 512;
-        // EXECUTE: 20,000, the gas of the block, and a 63rd of the gas that must remain. Bytes cost
-        // 3 in the block and 1 in its witness, items 84 each. Among the indispensable parts of a
-        // block, a node of 32 bytes with its offset is the most expensive per byte, and the nodes
-        // that a block needs are no shorter.
+        // EXECUTE: 20,000, the block's gas, and a 63rd of the gas that must remain. Bytes cost 3 in
+        // the block and 1 in its witness, items 84 each. Among the indispensable parts of a block,
+        // a node of 32 bytes with its offset is the most expensive per byte, and the nodes that a
+        // block needs are no shorter.
         uint256 execute = (20_000 + 4 * length + gas) * 64 / 63;
         uint256 standard = 21_000 + CONTRACT_GAS + 16 * length + memoryGas + 3 * words + execute;
         // EIP-7976. Under EIP-2780 no transaction costs more than 21,000 in addition to its

@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 /// @title Calls of message targets with guaranteed gas and bounded return data
 library Delivery {
-    /// @notice The gas left is not sufficient for the gas limit of the message.
+    /// @notice The gas left is not sufficient for the message's gas limit.
     error InsufficientGas(uint256 got, uint256 expected);
 
     /// @notice Maximum gas that a call costs in addition to the gas that the target receives:

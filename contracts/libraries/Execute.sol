@@ -80,7 +80,7 @@ library Execute {
     /// @notice The call of EXECUTE failed: the input is malformed, the block is invalid, the
     /// witness is incomplete, or the gas was insufficient. EXECUTE does not return which.
     error ExecuteFailed();
-    /// @notice The return data is not a result of EXECUTE.
+    /// @notice The return data is not an EXECUTE result.
     error ResultLengthMismatch(uint256 got, uint256 expected);
     /// @notice The result does not say that the payload is valid.
     error ResultNotValid(uint256 got, uint256 expected);
@@ -324,7 +324,7 @@ library Execute {
         return _word(input, STATE_ROOT_AT);
     }
 
-    /// @notice Returns the gas limit of the block.
+    /// @notice Returns the block's gas limit.
     function gasLimit(bytes memory input) internal pure returns (uint64) {
         return _uint64(input, GAS_LIMIT_AT);
     }
@@ -352,7 +352,7 @@ library Execute {
         return _uint64(input, GAS_USED_AT);
     }
 
-    /// @notice Returns the base fee of the block, in wei.
+    /// @notice Returns the block's base fee, in wei.
     function baseFee(bytes memory input) internal pure returns (uint256) {
         uint256 lanes = reversed(uint256(_word(input, BASE_FEE_AT)));
         return lanes >> 192 | uint256(uint64(lanes >> 128)) << 64 | uint256(uint64(lanes >> 64))
@@ -403,7 +403,7 @@ library Execute {
         }
     }
 
-    /// @notice Returns the hash of the block.
+    /// @notice Returns the block hash.
     function blockHash(bytes memory input) internal pure returns (bytes32) {
         return _word(input, BLOCK_HASH_AT);
     }

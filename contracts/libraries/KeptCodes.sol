@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 /// @title Inputs of EXECUTE that reference code on L1
 /// @notice Many witnesses contain the same codes of L2 contracts. Anyone can store such bytes on L1
-/// once, as the code of an account, and inputs of `advance` then reference that account instead of
+/// once, as an account's code, and inputs of `advance` then reference that account instead of
 /// containing the bytes. EXECUTE receives the standard input, which is assembled here. An input
 /// with references has this format, in which numbers are big-endian:
 ///
@@ -22,14 +22,14 @@ pragma solidity ^0.8.24;
 ///
 ///   INIT_HEAD ‖ bytes
 ///
-/// which is a loader of 11 bytes that returns everything after it, and a zero byte. So the code of
-/// the account is STOP followed by the bytes, and is determined by its address: the address commits
-/// to the init code, and the init code does not depend on its environment. The address is computed
-/// here again from the code. An account that passes this check can never have other code: only STOP
-/// can be executed, so it cannot destroy itself; therefore anyone who follows L1 finds the same
-/// bytes at any later time. A leading STOP alone would not be sufficient: init code may destroy its
-/// own account, whose code then exists until the end of the transaction, and a node that syncs
-/// later could not derive the L2.
+/// which is a loader of 11 bytes that returns everything after it, and a zero byte. So the
+/// account's code is STOP followed by the bytes, and is determined by its address: the address
+/// commits to the init code, and the init code does not depend on its environment. The address is
+/// computed here again from the code. An account that passes this check can never have other code:
+/// only STOP can be executed, so it cannot destroy itself; therefore anyone who follows L1 finds
+/// the same bytes at any later time. A leading STOP alone would not be sufficient: init code may
+/// destroy its own account, whose code then exists until the end of the transaction, and a node
+/// that syncs later could not derive the L2.
 library KeptCodes {
     /// @notice The input ends within its references.
     error ReferencesTooShort(uint256 got, uint256 minimum);

@@ -74,7 +74,7 @@ abstract contract Claims is Escrow {
         bytes calldata data = message.data;
         Messages.Header memory header = _take(message, data, proof);
         // The value goes to `recipient` only if the target itself rejected the message, with at
-        // least the gas limit of the message.
+        // least the message's gas limit.
         delivered = !_isForbidden(header.to) && !Delivery.isUnheard(header.to, data)
             && _deliver(header, data);
         if (delivered) {
@@ -159,7 +159,7 @@ abstract contract Claims is Escrow {
         _storageRoots[place] = commitment;
     }
 
-    /// @dev Calls the target with at least the gas limit of the message.
+    /// @dev Calls the target with at least the message's gas limit.
     function _deliver(Messages.Header memory header, bytes calldata data)
         private
         returns (bool ok)

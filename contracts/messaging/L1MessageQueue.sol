@@ -15,8 +15,8 @@ import {SendQueue} from "./SendQueue.sol";
 contract L1MessageQueue is SendQueue, Claims, Guard {
     /// @param rollup Rollup, which is deployed later at a precomputed address. It rejects a queue
     /// that was deployed for another rollup.
-    /// @param exit_ Contract that may close the queue and then pays the accounts of the L2; zero for
-    /// none. It is deployed after the rollup.
+    /// @param exit_ Contract that may close the queue and then pays the L2 accounts; zero for none.
+    /// It is deployed after the rollup.
     /// @param maxGas Maximum gas limit of a message.
     /// @param maxData Maximum length of the data of a message, in bytes.
     /// @param feePercent Minimum price per unit of a message's gas, in percent of the L1 base fee.

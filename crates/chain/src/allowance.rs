@@ -1,7 +1,7 @@
 //! Allowances of EXECUTE gas, which transactions of type `0x05` buy on the market of their chain.
 //!
 //! The sender is charged for the whole allowance before the frame runs, and refunded afterwards for
-//! the part that the calls of EXECUTE have not drawn. A frame can therefore neither spend the ether
+//! the part that the EXECUTE calls have not drawn. A frame can therefore neither spend the ether
 //! that pays for its calls, nor recover it by reverting.
 
 use crate::store::ExecuteDraw;
@@ -108,7 +108,7 @@ pub(crate) struct Buyer<'t> {
     pub(crate) used: u64,
 }
 
-/// An allowance that the sender of a transaction has paid for.
+/// An allowance that a transaction's sender has paid for.
 pub(crate) struct Purchase {
     sender: Address,
     /// Position of the transaction in its block.

@@ -26,7 +26,7 @@ pub struct Call {
     pub data: Bytes,
     /// Value in wei, which the caller's balance must cover.
     pub value: U256,
-    /// Gas limit of the call; `None` for the gas limit of the block.
+    /// Gas limit of the call; `None` for the block's gas limit.
     pub gas: Option<u64>,
     /// Block in which the call is executed.
     pub block: CallBlock,

@@ -16,7 +16,7 @@ pub trait EditState {
     /// Sets the nonce of an account.
     fn set_nonce(&mut self, address: Address, nonce: u64) -> Result<(), ReadError>;
 
-    /// Sets the code of an account; empty code removes it.
+    /// Sets an account's code; empty code removes it.
     fn set_code(&mut self, address: Address, code: Bytes) -> Result<(), ReadError>;
 
     /// Removes all storage of an account.

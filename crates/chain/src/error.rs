@@ -85,9 +85,9 @@ pub enum ChainError {
     /// with rules that differ from those before.
     #[error("block {number} ({block}) of the log cannot be executed again: {reason}")]
     Replay {
-        /// Number of the block.
+        /// Block number.
         number: u64,
-        /// Hash of the block.
+        /// Block hash.
         block: B256,
         /// The reason.
         reason: Box<Self>,

@@ -49,7 +49,7 @@ impl BlockFootprint {
         })
     }
 
-    /// Returns the number of the block.
+    /// Returns the block number.
     pub const fn number(&self) -> u64 {
         self.number
     }

@@ -152,7 +152,7 @@ impl State {
         self.read(|state| state.storage(address, slot))
     }
 
-    /// Returns the code of an account.
+    /// Returns an account's code.
     pub fn code(&self, address: Address) -> Result<Bytes, ChainError> {
         self.read(|state| match state.basic(address)? {
             Some(account) => Ok(state.code_by_hash(account.code_hash)?.original_bytes()),

@@ -57,7 +57,7 @@ impl BatchWithWitness {
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if the fork of the block has no such input.
+/// [`DecodeError`] if the block's fork has no such input.
 pub fn shortest_input(
     block: &Block,
     fork: ProtocolFork,
@@ -87,8 +87,8 @@ fn batch_of(
 }
 
 impl ChainReader {
-    /// Returns the witness of a block, which is either stored or recorded by executing the block
-    /// again; `None` for genesis.
+    /// Returns a block's witness, which is either stored or recorded by executing the block again;
+    /// `None` for genesis.
     ///
     /// # Errors
     ///

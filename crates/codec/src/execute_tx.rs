@@ -258,7 +258,7 @@ impl SignedExecuteTx {
         envelope(&items)
     }
 
-    /// Returns the hash of the transaction.
+    /// Returns the transaction hash.
     pub fn hash(&self) -> B256 {
         keccak256(self.encode())
     }

@@ -1,7 +1,7 @@
 //! Encoders and converters for the block and witness formats around EXECUTE.
 //!
-//! The `wire` crate decodes the calldata of EXECUTE and is part of the code that an L1 client has
-//! to trust. This crate contains the rest: encoders for that calldata ([`Encode`], [`compact`],
+//! The `wire` crate decodes the EXECUTE calldata and is part of the code that an L1 client has to
+//! trust. This crate contains the rest: encoders for that calldata ([`Encode`], [`compact`],
 //! [`blob_tail`]), converters for the formats in which clients return blocks and witnesses
 //! (`debug_executionWitness` JSON, geth's witness RLP, raw block RLP), the transaction of type
 //! `0x05` ([`ExecuteTx`]), the bodies of the Engine API over REST, and the hash tree root by the

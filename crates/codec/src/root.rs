@@ -12,7 +12,7 @@ use wire::{
 pub enum RootConvention {
     /// execution-specs: under every fork payload and execution requests are progressive containers
     /// of progressive lists, the request around them is a plain container and its versioned hashes
-    /// are a progressive list. This is the root in the result of EXECUTE.
+    /// are a progressive list. This is the root in the EXECUTE result.
     #[default]
     ExecutionSpecs,
     /// consensus-specs: before Gloas plain containers and bounded lists; since Gloas, which is

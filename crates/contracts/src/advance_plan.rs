@@ -168,7 +168,7 @@ pub struct AdvanceInput {
     pub blocks: u64,
     /// Charge of EXECUTE for it.
     pub charge: u64,
-    /// Gas that must be available to the call of EXECUTE; the unused part is returned.
+    /// Gas that must be available to the EXECUTE call; the unused part is returned.
     pub reserve: u64,
     /// Charge of EXECUTE for the bytes of a trailer.
     pub trailer: u64,
@@ -179,7 +179,7 @@ pub struct AdvanceInput {
 pub struct AdvancePlan {
     /// The `inputs` argument of the call.
     pub inputs: Vec<Bytes>,
-    /// The blobs of the transaction, in order.
+    /// The transaction's blobs, in order.
     pub blobs: Vec<Vec<u8>>,
     /// Number of L2 blocks in all inputs.
     pub blocks: u64,
@@ -238,7 +238,7 @@ pub struct Cost {
 /// Current prices of L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct L1Prices {
-    /// Fork of L1.
+    /// L1 fork.
     pub fork: ProtocolFork,
     /// Gas price in wei.
     pub gas: u128,

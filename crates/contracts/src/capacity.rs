@@ -1,4 +1,4 @@
-//! Limits of the duties of a block, equal to those of the contracts.
+//! Limits of a block's duties, equal to those of the contracts.
 
 /// Maximum L2 gas of the forced transactions that a block must include (`Capacity.DUTY_GAS`).
 pub const DUTY_GAS: u64 = 4_000_000;

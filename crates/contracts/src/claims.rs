@@ -32,7 +32,7 @@ pub enum ClaimError {
         /// Number of the requested message.
         expected: u64,
     },
-    /// The gas limit of the message is beyond 32 bits.
+    /// The message's gas limit is beyond 32 bits.
     #[error("it asks for {0} gas, more than any message may")]
     Gas(u64),
     /// The nodes do not lead to the account.

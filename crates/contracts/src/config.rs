@@ -9,7 +9,7 @@ use wire::SchemaId;
 /// Parameters of a rollup.
 #[derive(Debug, Clone, Copy)]
 pub struct RollupConfig {
-    /// Chain id of the L2.
+    /// L2 chain id.
     pub chain_id: u64,
     /// Schema id of its first blocks.
     pub schema: SchemaId,
@@ -80,7 +80,7 @@ pub struct ForcedConfig {
 }
 
 impl RollupConfig {
-    /// Creates the configuration of a rollup without an owner that follows the forks of L1, with a
+    /// Creates the configuration of a rollup without an owner that follows the L1 forks, with a
     /// delay of one day for forced transactions and a deadline of half a day for messages. `policy`
     /// decides which accounts may advance the rollup: with `PermissionedSequencing`, other accounts
     /// may advance only after a timeout, and zero allows all accounts.

@@ -18,8 +18,7 @@ use wire::ProtocolFork;
 /// accounts.
 const LONGEST: u64 = 1 << 28;
 
-/// File next to a deployment file that contains the genesis of the L2, if the deployment file does
-/// not.
+/// File next to a deployment file that contains the L2 genesis, if the deployment file does not.
 const GENESIS_FILE: &str = "genesis.json";
 
 /// Method by which the rollup contract verifies blocks.
@@ -55,7 +54,7 @@ pub struct Deployment {
     pub l1_chain_id: u64,
     /// An L1 block before the deployment of the contracts: all their logs are in later blocks.
     pub l1_block: u64,
-    /// Chain id of the L2.
+    /// L2 chain id.
     pub l2_chain_id: u64,
     /// Hash of the first block of the L2.
     pub genesis_hash: B256,
@@ -79,7 +78,7 @@ pub struct Deployment {
     pub l2_bridge: Address,
     /// How the rollup contract verifies blocks; native if the file has no such field.
     pub verification: Verification,
-    /// The genesis of the L2, whose first block is the one with [`Self::genesis_hash`].
+    /// The L2 genesis, whose first block is the one with [`Self::genesis_hash`].
     pub genesis: Genesis,
 }
 
@@ -179,7 +178,7 @@ pub enum DeploymentError {
 }
 
 impl Deployment {
-    /// Reads a deployment file and the genesis of the L2, which is under the key `genesis` or in
+    /// Reads a deployment file and the L2 genesis, which is under the key `genesis` or in
     /// `genesis.json` next to the file, and checks that its first block is the one with which the
     /// rollup was deployed.
     ///

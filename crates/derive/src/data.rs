@@ -28,16 +28,16 @@ pub trait DataAvailability {
 pub enum Need {
     /// Calls of the rollup in this transaction.
     Calls(B256),
-    /// The blobs of this transaction, by their versioned hashes.
+    /// This transaction's blobs, by their versioned hashes.
     Blobs(B256, Vec<B256>),
-    /// The code of this account.
+    /// This account's code.
     Code(Address),
 }
 
 /// Data fetched for one L1 block, in memory.
 #[derive(Debug, Clone, Default)]
 pub struct FetchedData {
-    /// Calls of the rollup, by the hash of the transaction.
+    /// Calls of the rollup, by the transaction hash.
     pub calls: B256Map<Vec<Bytes>>,
     /// Blobs, by their versioned hashes.
     pub blobs: B256Map<Bytes>,

@@ -40,7 +40,7 @@ pub enum Derived {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no input of L1 transaction {transaction} contains L2 block {number}, which it has added")]
 pub struct DataMissing {
-    /// Hash of the transaction.
+    /// Transaction hash.
     pub transaction: B256,
     /// Number of the L2 block.
     pub number: u64,

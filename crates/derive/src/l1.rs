@@ -8,13 +8,13 @@ use std::sync::Arc;
 /// Fields of an L1 header that derivation and a node use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct L1Header {
-    /// Number of the block.
+    /// Block number.
     pub number: u64,
     /// Hash of the header.
     pub hash: B256,
     /// Hash of the parent.
     pub parent: B256,
-    /// Timestamp of the block, in seconds.
+    /// Block timestamp, in seconds.
     pub timestamp: u64,
     /// Base fee per gas, in wei.
     pub base_fee: u64,
@@ -23,7 +23,7 @@ pub struct L1Header {
 /// A transaction of an L1 block with its logs.
 #[derive(Debug, Clone)]
 pub struct L1Transaction {
-    /// Hash of the transaction.
+    /// Transaction hash.
     pub hash: B256,
     /// Called contract; `None` for a creation.
     pub to: Option<Address>,

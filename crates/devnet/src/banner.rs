@@ -37,9 +37,9 @@ pub struct Facts {
 pub struct Continued {
     /// URL of the forked node.
     pub url: RedactedUrl,
-    /// Number of the block.
+    /// Block number.
     pub number: u64,
-    /// Hash of the block.
+    /// Block hash.
     pub hash: B256,
     /// Base fee of the block, in wei.
     pub base_fee: u64,

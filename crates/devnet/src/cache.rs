@@ -21,7 +21,7 @@ const LONGEST: u64 = 1 << 30;
 /// Responses that never change: those about the state after one block.
 #[derive(Debug, Serialize, Deserialize)]
 struct Cached {
-    /// Hash of the block; anvil's files lack it.
+    /// Block hash; anvil's files lack it.
     #[serde(default)]
     block: Option<B256>,
     #[serde(flatten)]

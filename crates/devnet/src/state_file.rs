@@ -45,7 +45,7 @@ pub struct StateFile {
 /// Environment of a block.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockEnvironment {
-    /// Number of the block.
+    /// Block number.
     pub number: U256,
     /// Fee recipient; older files call it `coinbase`.
     #[serde(alias = "coinbase")]
@@ -99,7 +99,7 @@ pub struct AccountState {
 /// Block with its transactions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredBlock {
-    /// Header of the block.
+    /// Block header.
     pub header: Header,
     /// Transactions of the block.
     pub transactions: Vec<StoredBody>,
@@ -177,16 +177,16 @@ pub struct StoredTransaction {
     pub info: TransactionInfo,
     /// Receipt in the format of EIP-2718.
     pub receipt: Value,
-    /// Hash of the block.
+    /// Block hash.
     pub block_hash: B256,
-    /// Number of the block.
+    /// Block number.
     pub block_number: u64,
 }
 
 /// Execution result of a transaction.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TransactionInfo {
-    /// Hash of the transaction.
+    /// Transaction hash.
     pub transaction_hash: B256,
     /// Index in the block.
     pub transaction_index: u64,

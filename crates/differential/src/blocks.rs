@@ -6,7 +6,7 @@ use codec::RawBlock;
 use executor::ChainSpec;
 use eyre::{Result, WrapErr, eyre};
 
-/// A real block as the calldata of EXECUTE.
+/// A real block as EXECUTE calldata.
 #[derive(Debug, Clone)]
 pub struct RealBlock {
     /// Chain and number.

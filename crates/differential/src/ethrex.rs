@@ -54,7 +54,7 @@ pub enum EthrexError {
     Fork {
         /// Fork of the schema id.
         claimed: Fork,
-        /// Fork that is active at the timestamp of the block.
+        /// Fork that is active at the block timestamp.
         active: Fork,
     },
     /// A claim of the request differs from the value that ethrex computes.

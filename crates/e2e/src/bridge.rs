@@ -76,7 +76,7 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// Sends a transaction on the L2, which must succeed. Returns the number of its block.
+/// Sends a transaction on the L2, which must succeed. Returns its block number.
 fn transact_on_l2(l2: &Client, from: &Key, to: Address, input: Bytes) -> Result<u64> {
     let hash = send(l2, L2_CHAIN, from, to.into(), 0, input, 1_000_000)?;
     let receipt = receipt(l2, hash)?;

@@ -35,7 +35,7 @@ const L1_CHAIN: u64 = 31_337;
 const L2_CHAIN: u64 = 8_079;
 /// Seconds without a block after which the rollup can be closed: the minimum.
 const LOST_AFTER: u64 = 30 * 86_400;
-/// Wei in the genesis of the L2, for Alice, the operator and Dave.
+/// Wei in the L2 genesis, for Alice, the operator and Dave.
 const GENESIS: u128 = 12 * ETHER;
 /// Init code of a contract without functions, which has the code 0x00.
 const MUTE: &[u8] = &hex!("6001 5f f3");
@@ -336,7 +336,7 @@ impl World {
         Ok(self.l1.try_call(from.address(), to, U256::ZERO, calldata.clone())?)
     }
 
-    /// Sends calldata to a contract; returns the gas of the transaction.
+    /// Sends calldata to a contract; returns the transaction's gas.
     fn call(&mut self, from: &Key, to: Address, calldata: &Bytes) -> Result<u64> {
         let tried = self.try_call(from, to, calldata)?;
         if !tried.success {

@@ -24,7 +24,7 @@ use testkit::localnet::{
 use testkit::{ETHER, FORCED_FEE, Key};
 use wire::ProtocolFork;
 
-/// Forks of L1 and the number of seconds from its start at which they activate.
+/// L1 forks and the number of seconds from its start at which they activate.
 const FORKS: &[(ProtocolFork, u64)] =
     &[(ProtocolFork::Osaka, 300), (ProtocolFork::Bpo2, 600), (ProtocolFork::Amsterdam, 900)];
 /// Number of seconds before a fork at which L2 blocks are sealed that L1 includes after it. A block
@@ -205,7 +205,7 @@ impl Crossing<'_> {
         bridge::check(&token, rollup, l2, report)
     }
 
-    /// Sends a transaction from Alice on the L2; returns the number of its block.
+    /// Sends a transaction from Alice on the L2; returns its block number.
     fn included(&self, to: Address, value: u128, input: Bytes) -> Result<u64> {
         let hash = send(self.l2, L2_CHAIN, &self.alice, to.into(), value, input, 300_000)?;
         let receipt = receipt(self.l2, hash)?;

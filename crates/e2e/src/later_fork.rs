@@ -49,7 +49,7 @@ const PRAGUE: u16 = 0x1101;
 const AMSTERDAM: u16 = 0x1501;
 const LATER: u16 = 0x1601;
 /// Zero bytes of calldata in the transaction that shows the gas rule, enough for the floor to be
-/// more than the gas of the transaction.
+/// more than the transaction's gas.
 const CALLDATA: usize = 2_000;
 /// Wei of the deposit, the forced transfer and each withdrawal.
 const PAID: u128 = ETHER / 4;
@@ -218,7 +218,7 @@ impl World {
     }
 
     /// Crosses the invented fork with a block in blobs that keeps what was promised before it.
-    /// Returns the number of the block.
+    /// Returns the block number.
     fn cross(&mut self, promises: Promises, report: &mut Report) -> Result<u64> {
         let [_, later] = self.forks;
         let first = self.l2.chain().head().header.number + 1;

@@ -2,7 +2,7 @@
 
 use crate::{DeclaredGas, Pricing, WorkGas};
 
-/// Gas of a call of EXECUTE.
+/// Gas of an EXECUTE call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallCost {
     /// Gas charged for a success.

@@ -201,12 +201,12 @@ fn metered(address: Address, inner: DynPrecompile, deferred: Arc<DeferredGas>) -
 
 /// Wraps EXECUTE on an L2 to report its gas. A failed call burns all of it.
 ///
-/// The gas of the call is never reduced: EXECUTE requires more gas than it charges, so it could
-/// fail with less gas even if its work can be paid for. The gas of the block already pays for that
-/// work; it is reported so that the same gas does not cover other work too. This must be charged
-/// before the work is done, or a call that cannot pay would cause it for free. The gas that the
-/// call will use is unknown at that point, so all of its gas is charged and the unused part is
-/// refunded afterwards.
+/// The call's gas is never reduced: EXECUTE requires more gas than it charges, so it could fail
+/// with less gas even if its work can be paid for. The gas of the block already pays for that work;
+/// it is reported so that the same gas does not cover other work too. This must be charged before
+/// the work is done, or a call that cannot pay would cause it for free. The gas that the call will
+/// use is unknown at that point, so all of its gas is charged and the unused part is refunded
+/// afterwards.
 fn metered_execute(inner: DynPrecompile, deferred: Arc<DeferredGas>) -> DynPrecompile {
     use alloy_evm::precompiles::Precompile as _;
     let id = inner.precompile_id().clone();
@@ -228,9 +228,9 @@ fn metered_execute(inner: DynPrecompile, deferred: Arc<DeferredGas>) -> DynPreco
 
 /// Returns the gas that the work of a precompile is worth.
 ///
-/// The amount must not depend on whether the meter reduced the gas of the call, because the reserve
-/// that a builder computes with unlimited gas would otherwise differ from the one that L1 requires.
-/// A failed call burns all of `given`:
+/// The amount must not depend on whether the meter reduced the call's gas, because the reserve that
+/// a builder computes with unlimited gas would otherwise differ from the one that L1 requires. A
+/// failed call burns all of `given`:
 /// - Out of gas counts as `given`: how much gas would have sufficed is unknown.
 /// - Other failures count as at most the most expensive work on an input of this length, which is
 ///   never less than the precompile's own price. A call that can pay for it therefore never runs

@@ -49,7 +49,7 @@ pub enum ExecuteError {
         got: SchemaId,
         /// The fork that L1 had; `None` for a fork that EXECUTE does not verify.
         expected: Option<ProtocolFork>,
-        /// Timestamp of the block.
+        /// Block timestamp.
         timestamp: u64,
     },
     /// The block breaks the rules for blocks of an L2.

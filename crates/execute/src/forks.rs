@@ -12,8 +12,8 @@ pub enum ForkRule {
     /// it only in blob parameters. An L2 has no blobs, so such forks execute its blocks
     /// identically.
     ///
-    /// The caller cannot choose the rules: the rollup checks the timestamp of the block, and each
-    /// timestamp has one set of rules. A block built before a fork of L1 is still valid after it.
+    /// The caller cannot choose the rules: the rollup checks the block timestamp, and each
+    /// timestamp has one set of rules. A block built before an L1 fork is still valid after it.
     Scheduled(Arc<ChainSpec>),
     /// Each of these forks, at any timestamp. The caller chooses among them, so none may charge
     /// less gas for the same work than L1 does.

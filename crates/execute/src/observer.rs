@@ -21,10 +21,10 @@ pub struct ObservedCall<'c> {
     pub outcome: &'c Result<Answer, ExecuteError>,
 }
 
-/// Receives the outcome of each call, for logs, metrics and tools, because the EVM does not report
-/// why a call fails. Runs synchronously on the EVM's thread after each call.
+/// Receives each call's outcome, for logs, metrics and tools, because the EVM does not report why a
+/// call fails. Runs synchronously on the EVM's thread after each call.
 ///
-/// It cannot affect the outcome of the call.
+/// It cannot affect the call's outcome.
 pub trait CallObserver: fmt::Debug + Send + Sync {
     /// Returns the time since an arbitrary moment; by default no time passes. EXECUTE itself has no
     /// clock.

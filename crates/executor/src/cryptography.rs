@@ -12,7 +12,7 @@ use revm::bytecode::Bytecode;
 ///
 /// Results are not checked, so they must equal this crate's results.
 pub trait Cryptography: fmt::Debug + Send + Sync {
-    /// Recovers the sender of each transaction; `None` if its signature is invalid or has a high s
+    /// Recovers each transaction's sender; `None` if its signature is invalid or has a high s
     /// (EIP-2).
     fn senders(&self, transactions: &[Transaction]) -> Vec<Option<Address>> {
         transactions.iter().map(recover_sender).collect()

@@ -86,7 +86,7 @@ pub enum Invalid {
         got: ProtocolFork,
         /// Fork in force.
         expected: ProtocolFork,
-        /// Timestamp of the block.
+        /// Block timestamp.
         timestamp: u64,
     },
     /// Blocks of this fork cannot be verified.

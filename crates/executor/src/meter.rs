@@ -1,10 +1,10 @@
-//! Metering of work that the gas of a block does not pay for.
+//! Metering of work that a block's gas does not pay for.
 
 use alloy_primitives::Address;
 use core::{error::Error, fmt};
 
-/// A piece of work that takes more time than the gas of the block, or the bytes of its witness,
-/// have paid for. It is reported before or after it is done.
+/// A piece of work that takes more time than the block's gas, or the bytes of its witness, have
+/// paid for. It is reported before or after it is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnderpricedWork {
     /// A witness node is loaded at one more position than it was carried for.

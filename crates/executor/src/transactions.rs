@@ -27,7 +27,7 @@ pub fn decode_transaction(mut bytes: &[u8]) -> Result<Transaction, String> {
     }
 }
 
-/// Recovers the sender of a transaction. Only low-s signatures are accepted (EIP-2).
+/// Recovers a transaction's sender. Only low-s signatures are accepted (EIP-2).
 pub fn recover_sender(transaction: &Transaction) -> Option<Address> {
     transaction.recover_signer().ok()
 }

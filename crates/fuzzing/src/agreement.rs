@@ -8,7 +8,7 @@ use testkit::CHAIN_ID;
 use wire::Input;
 
 /// Compares the verdict on calldata with that of a chain, which executes the same blocks on the
-/// states in a store. Returns `true` if EXECUTE accepts the calldata by the rules of L1.
+/// states in a store. Returns `true` if EXECUTE accepts the calldata by the L1 rules.
 ///
 /// If EXECUTE accepts an input, the chain imports its blocks in order. If the chain imports them
 /// and EXECUTE rejects the input, the witness must be the reason: with the witness of the chain,

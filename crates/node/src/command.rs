@@ -36,7 +36,7 @@ impl Command for RemoveTransaction {
 /// Removes a transaction from the pool, if it is there, and records the reason.
 #[derive(Debug, Clone)]
 pub struct DropTransaction {
-    /// Hash of the transaction.
+    /// Transaction hash.
     pub hash: B256,
     /// Reason, for the sender.
     pub reason: String,
@@ -122,8 +122,8 @@ impl Command for SetPoolJournal {
     }
 }
 
-/// Changes the limits of the pool, and returns the old ones. The pool keeps all its transactions,
-/// even beyond the new limits.
+/// Changes the pool's limits, and returns the old ones. The pool keeps all its transactions, even
+/// beyond the new limits.
 #[derive(Debug, Clone)]
 pub struct SetPoolLimits(pub PoolLimits);
 

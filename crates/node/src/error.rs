@@ -245,7 +245,7 @@ pub enum NodeError {
     /// A block made by this node does not verify from its own witness: a fault of the node.
     #[error("block {number} does not verify from its own witness: {reason}")]
     Unverified {
-        /// Number of the block.
+        /// Block number.
         number: u64,
         /// Reason of the rejection.
         reason: Box<Unverified>,
@@ -255,7 +255,7 @@ pub enum NodeError {
 /// Reason why a block does not verify from its own witness.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unverified {
-    /// The block cannot be encoded as an input of EXECUTE.
+    /// The block cannot be encoded as an EXECUTE input.
     #[error("encoding: {0}")]
     Encoding(#[from] DecodeError),
     /// EXECUTE rejects the block.

@@ -7,7 +7,7 @@ use chain::RecoveredTransaction;
 /// Parameters of a block: the Engine API's payload attributes, with additions for an L2.
 #[derive(Debug, Clone, Default)]
 pub struct MineRequest {
-    /// Timestamp of the block; `None` for the clock's.
+    /// Block timestamp; `None` for the clock's.
     pub timestamp: Option<u64>,
     /// Transactions that come before all others, if they are valid in the block. They need not be
     /// in the pool.
@@ -19,7 +19,7 @@ pub struct MineRequest {
     pub withdrawals: Vec<Withdrawal>,
     /// Anchor of the block.
     pub parent_beacon_block_root: B256,
-    /// Bytes to keep free in the input of EXECUTE, for other data in the L1 transaction.
+    /// Bytes to keep free in the EXECUTE input, for other data in the L1 transaction.
     pub reserved_bytes: usize,
     /// Maximum sum of the gas limits of transactions from the pool; `None` for no limit. The first
     /// transaction is always included, so that no transaction is too large for every block.

@@ -77,8 +77,8 @@ impl SenderCheck {
         Ok(AdmissionContext { authorities, base_fee, block, ..context })
     }
 
-    /// Verifies the L2 block in a transaction of type `0x05` ahead of its L1 block, within the gas
-    /// of the transaction, so that block building finds the verdict cached. A transaction with a
+    /// Verifies the L2 block in a transaction of type `0x05` ahead of its L1 block, within the
+    /// transaction's gas, so that block building finds the verdict cached. A transaction with a
     /// nonce above `nonce`, the sender's next one, is skipped.
     ///
     /// This takes as long as executing the L2 block, so no lock of the node may be held.

@@ -28,7 +28,7 @@ use wire::{ExecutionWitness, NewPayloadRequest, ProtocolFork, StatelessBatch, St
 pub struct Verdict {
     /// EIP-155 id of its chain.
     pub chain_id: u64,
-    /// Hash of the block.
+    /// Block hash.
     pub block_hash: B256,
     /// Its header.
     pub header: Header,

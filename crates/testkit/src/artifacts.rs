@@ -146,7 +146,7 @@ fn read_all(folder: &Path, artifacts: &mut BTreeMap<String, Artifact>) -> Result
 }
 
 impl Artifact {
-    /// Returns the code of a contract, or `None` for interfaces and unlinked contracts.
+    /// Returns a contract's code, or `None` for interfaces and unlinked contracts.
     fn of(compiled: &Compiled) -> Option<Self> {
         let code = |code: &CompiledCode| hex::decode(&code.object).ok().map(Bytes::from);
         let init_code = code(&compiled.bytecode)?;

@@ -41,7 +41,7 @@ const ROLLUP: &str = "NativeRollup";
 /// excess.
 pub const FORCED_FEE: u128 = ETHER / 10;
 
-/// Rollup that is not deployed yet: the genesis of its L2, and the parameters of its contracts.
+/// Rollup that is not deployed yet: its L2 genesis, and the parameters of its contracts.
 ///
 /// By default any account may advance the rollup, and only forced transactions have a fee, which is
 /// a hundredth of the base fee.
@@ -117,7 +117,7 @@ impl RollupFixture {
         self.accounts(names.into_iter().map(|name| (Key::named(name).address(), rich(wei))))
     }
 
-    /// Adds accounts to the genesis of the L2.
+    /// Adds accounts to the L2 genesis.
     #[must_use]
     pub fn accounts(
         mut self,
@@ -127,7 +127,7 @@ impl RollupFixture {
         self
     }
 
-    /// Changes the genesis of the L2.
+    /// Changes the L2 genesis.
     #[must_use]
     pub fn with_genesis(mut self, change: impl FnOnce(&mut Genesis)) -> Self {
         change(&mut self.genesis);

@@ -179,7 +179,7 @@ impl<B: NodeBytes> Trie<B> {
 
     /// Applies changes in the order that reads the fewest nodes: insertions first, then removals.
     ///
-    /// On error, some of the changes have been applied, and the root of the trie is meaningless.
+    /// On error, some of the changes have been applied, and the trie root is meaningless.
     pub fn apply<'v, S, I>(&mut self, source: &S, changes: I) -> Result<(), TrieError>
     where
         S: NodeSource<Bytes = B> + ?Sized,

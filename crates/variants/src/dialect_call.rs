@@ -161,7 +161,7 @@ impl DialectName {
         }
     }
 
-    /// Runs the input of a call, as [`Self::decode`] returns it, with unlimited gas, and checks the
+    /// Runs a call's input, as [`Self::decode`] returns it, with unlimited gas, and checks the
     /// claims of the call.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Gas schedule with a price per call and per byte, plus the gas of the block.
+//! Gas schedule with a price per call and per byte, plus the block's gas.
 
 use execute::{DeclaredGas, Pricing, UnderpricedWork, work};
 

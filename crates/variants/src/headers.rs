@@ -9,9 +9,9 @@ use executor::EvmOverrides;
 use std::{borrow::Cow, sync::Arc};
 use wire::StatelessResult;
 
-/// EXECUTE for the calls of another dialect with the 43-byte result, whose answer also contains the
-/// header of each block: after the result, for each block in order, the length of the header as
-/// four big-endian bytes, and the RLP of the header, exactly as it is hashed.
+/// EXECUTE for the calls of another dialect with the 43-byte result, whose answer also contains
+/// each block header: after the result, for each block in order, the length of the header as four
+/// big-endian bytes, and the RLP of the header, exactly as it is hashed.
 ///
 /// A contract can read the fields of a verified block from its header without knowing the layout of
 /// the payload. Headers have only ever been extended at the end, so their items keep their index in

@@ -22,11 +22,11 @@ pub struct LegacyExecuteCall {
     pub gas_limit: u64,
     /// Fee recipient of the block.
     pub coinbase: Address,
-    /// Number of the block.
+    /// Block number.
     pub block_number: u64,
     /// Gas price of the message, in wei.
     pub gas_price: u64,
-    /// Timestamp of the block.
+    /// Block timestamp.
     pub timestamp: u64,
     /// Witness as RLP, at most [`Self::MAX_SIZE`] bytes.
     pub witness: Bytes,

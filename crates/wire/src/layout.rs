@@ -100,6 +100,6 @@ pub mod payload {
 /// the input, fixed part of the request.
 pub const PAYLOAD_IN_CALLDATA: usize = crate::SchemaId::LEN + input::FIXED + request::FIXED;
 
-/// Offset of the request in the calldata of EXECUTE. In a batch, offset of the list of requests,
-/// which begins with four bytes for each request: its offset from the start of the list.
+/// Offset of the request in the EXECUTE calldata. In a batch, offset of the list of requests, which
+/// begins with four bytes for each request: its offset from the start of the list.
 pub const REQUEST_IN_CALLDATA: usize = crate::SchemaId::LEN + input::FIXED;

@@ -14,7 +14,7 @@ impl NewPayloadRequest<'_> {
     /// Returns the hash tree root of this request as a request of `fork`, by the convention of the
     /// execution-specs: under every fork payload and execution requests are progressive containers
     /// of progressive lists, the request around them is a plain container and its versioned hashes
-    /// are a progressive list. This is the root in the result of EXECUTE.
+    /// are a progressive list. This is the root in the EXECUTE result.
     pub fn hash_tree_root(&self, fork: ProtocolFork) -> B256 {
         B256::new(Merkle::get().request(self, fork))
     }

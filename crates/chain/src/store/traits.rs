@@ -46,7 +46,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// of imported blocks are not included.
     fn preimages(&self) -> Result<Preimages, StoreError>;
 
-    /// Returns the witness of a block, if it was [committed](Changes::witness) and is still stored.
+    /// Returns a block's witness, if it was [committed](Changes::witness) and is still stored.
     fn witness(&self, block: &B256) -> Result<Option<OwnedWitness>, StoreError> {
         let _ = block;
         Ok(None)

@@ -49,7 +49,7 @@ impl Transaction {
         SignedExecuteTx::decode(bytes).map(Self::from).map_err(|error| error.to_string())
     }
 
-    /// Returns the hash of the transaction.
+    /// Returns the transaction hash.
     pub fn hash(&self) -> &B256 {
         match self {
             Self::Ethereum(transaction) => transaction.hash(),

@@ -179,7 +179,7 @@ fn filling_the_limit_raises_price_by_one_eighth() {
         let (built, used) = l1.block(calls.collect());
         let success = built.block.executed.receipts.iter().all(|receipt| receipt.success);
         assert!(success && l1.reasons().is_empty());
-        // The gas that EXECUTE has charged, at the base fee of the block, without intrinsic gas.
+        // The gas that EXECUTE has charged, at the block's base fee, without intrinsic gas.
         let base_fee = u128::from(built.block.header.base_fee_per_gas.unwrap());
         let paid: u128 = used.iter().map(|gas| u128::from(*gas) * base_fee).sum();
         assert!(paid >= u128::from(LIMIT) * u128::from(price), "block {block}");

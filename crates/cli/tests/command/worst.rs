@@ -44,7 +44,7 @@ fn worst() -> Vec<(&'static str, Value)> {
     let trace = |code: &str, options: Value| json!({ "method": "debug_traceCall", "params": [call(code), "latest", options] });
     let ask =
         |method: &str, code: &str| json!({ "method": method, "params": [call(code), "latest"] });
-    // Five blocks, each nearly full, use the gas limit of a call.
+    // Five blocks, each nearly full, use a call's gas limit.
     let filling = json!({ "input": LOOP, "gas": "0x895440" });
     let blocks: Vec<_> = (0..5).map(|_| json!({ "calls": [filling] })).collect();
     vec![

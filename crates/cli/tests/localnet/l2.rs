@@ -51,8 +51,8 @@ pub(crate) fn transactions(
     calls.into_iter().enumerate().map(sign).collect()
 }
 
-/// Deploys the L2 side of the bridge to a devnet with the genesis of the L2. Returns recipients and
-/// inputs of the transactions.
+/// Deploys the L2 side of the bridge to a devnet with the L2 genesis. Returns recipients and inputs
+/// of the transactions.
 fn bridge(tools: &Toolchain, folder: &Path, place: &Path) -> Vec<(Address, Bytes)> {
     let l2 = NodeProcess::start(
         Command::new(env!("CARGO_BIN_EXE_enshrine"))

@@ -1,7 +1,7 @@
 //! Makes the built-in state of `enshrine localnet`: deploys a rollup by the scripts of the checkout
 //! to a devnet, and sends the messages that the first L2 block relays.
 //!
-//! All timestamps follow from the number of the block, so the state is the same each time.
+//! All timestamps follow from the block number, so the state is the same each time.
 
 use crate::l2::transactions;
 use alloy_primitives::{Address, B256, Bytes, U256};

@@ -207,7 +207,7 @@ impl Trailer {
         self.tail as usize
     }
 
-    /// Positions of the tail's blobs among the blobs of the transaction.
+    /// Positions of the tail's blobs among the transaction's blobs.
     pub fn blobs(self) -> Range<usize> {
         usize::from(self.first)..usize::from(self.first) + usize::from(self.count)
     }

@@ -88,7 +88,7 @@ struct ResetOptions {
 struct Forking {
     /// URL of the node; by default the currently forked one.
     json_rpc_url: Option<String>,
-    /// Number of the block; by default the latest.
+    /// Block number; by default the latest.
     block_number: Option<Number>,
 }
 

@@ -93,7 +93,7 @@ impl Scene {
         node.read(|node| execute(node.chain.config()))
     }
 
-    /// Sets the code of an account.
+    /// Sets an account's code.
     pub(crate) fn deploy(&self, address: Address, code: &[u8]) {
         self.ask("anvil_setCode", json!([address, Bytes::copy_from_slice(code)]));
     }

@@ -58,7 +58,7 @@ impl Scene {
         json!({ "from": from, "to": EXECUTE, "data": self.input, "gas": format!("{gas:#x}") })
     }
 
-    /// Signs and sends a call of EXECUTE, and returns its hash.
+    /// Signs and sends an EXECUTE call, and returns its hash.
     fn send(&self, nonce: u64, gas: u64) -> B256 {
         let tx = TxEip1559 {
             chain_id: self.served.devnet.chain_id(),

@@ -62,7 +62,7 @@ pub enum SnapshotError {
     /// The block of the snapshot is not the one on L1.
     #[error("snapshot of block {number} with hash {got}, expected {expected}")]
     OtherBlock {
-        /// Number of the block.
+        /// Block number.
         number: u64,
         /// Hash of the block in the snapshot.
         got: B256,

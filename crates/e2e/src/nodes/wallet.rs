@@ -179,7 +179,7 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Forces the delivery of a message, with Bob's key.
+/// Forces a message's delivery, with Bob's key.
 fn force(wallet: &Wallet<'_>, l2: &Client, message: &Message) -> Result<()> {
     let call = forceCall { target: L2_MESSENGER, message: message.into() };
     let bob = &wallet.bob;

@@ -9,7 +9,7 @@ use stateless::{BlockError, BlockRefused, UncheckedBlocks, declared_gas};
 use wire::Input;
 
 /// Gas charged for each block of a batch after the first; the price of a call covers one block. It
-/// pays for the work that the gas of the block does not cover: system calls, header and roots.
+/// pays for the work that the block's gas does not cover: system calls, header and roots.
 pub const FURTHER_BLOCK_GAS: u64 = 10_000;
 
 impl DeclaredGas {

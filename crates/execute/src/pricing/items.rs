@@ -1,5 +1,4 @@
-//! Gas schedule with a price per call, per byte of each kind and per item, plus the gas of the
-//! block.
+//! Gas schedule with a price per call, per byte of each kind and per item, plus the block's gas.
 
 use super::{DeclaredGas, Pricing, work};
 use stateless::UnderpricedWork;

@@ -199,7 +199,7 @@ fn changed_burned_fees_or_anchor_are_refused() {
     }
 }
 
-/// This holds for the header of the block and for that of its parent.
+/// This holds for the block header and for that of its parent.
 #[test]
 fn headers_without_burned_fees_are_refused() {
     for fork in FORKS {

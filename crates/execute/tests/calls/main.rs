@@ -1,4 +1,4 @@
-//! Calls of EXECUTE: verdicts, prices, dialects, attacks.
+//! EXECUTE calls: verdicts, prices, dialects, attacks.
 
 mod batch;
 mod blob_tail;

@@ -95,7 +95,7 @@ pub(crate) struct Host {
     execute: Arc<Execute>,
     /// Tally of the market's block that contains all transactions, if there is one.
     tally: Option<Arc<BlockTally>>,
-    /// Versioned hashes of the blobs of each transaction.
+    /// Versioned hashes of each transaction's blobs.
     pub(crate) blob_hashes: Vec<B256>,
     /// Balance of the address of EXECUTE after the last transaction, in wei.
     pub(crate) last_balance_of_execute: U256,

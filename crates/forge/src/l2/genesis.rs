@@ -21,7 +21,7 @@ use variants::ANCHOR_ADDRESS;
 use wire::ProtocolFork;
 
 /// Creates the genesis that the request describes, with the system contracts of all forks, because
-/// a test may choose the fork of each block.
+/// a test may choose each block's fork.
 pub(super) fn create(workspace: &Workspace, request: &Request) -> Result<Head, ForgeError> {
     let fork = fork_of(request.schema)?;
     let mut genesis = empty_genesis(ProtocolFork::Amsterdam);

@@ -55,17 +55,17 @@ impl PoolTransaction {
         Self { recovered, sidecar, raw, arrival: 0, authorities: Vec::new() }
     }
 
-    /// Returns the hash of the transaction.
+    /// Returns the transaction hash.
     pub fn hash(&self) -> &B256 {
         self.recovered.transaction.hash()
     }
 
-    /// Returns the sender of the transaction.
+    /// Returns the transaction's sender.
     pub const fn sender(&self) -> Address {
         self.recovered.sender
     }
 
-    /// Returns the nonce of the transaction.
+    /// Returns the transaction's nonce.
     pub fn nonce(&self) -> u64 {
         self.recovered.transaction.nonce()
     }

@@ -23,7 +23,7 @@ pub enum BatcherError {
     /// disagree.
     #[error("the input of L2 block {number} on L1: {source}")]
     Input {
-        /// Number of the block.
+        /// Block number.
         number: u64,
         /// The decoding error.
         source: DecodeError,
@@ -37,7 +37,7 @@ pub enum BatcherError {
     /// EXECUTE rejects a block.
     #[error("EXECUTE refuses block {hash}: {reason}")]
     Refused {
-        /// Hash of the block.
+        /// Block hash.
         hash: B256,
         /// EXECUTE's reason.
         reason: ExecuteError,

@@ -12,13 +12,13 @@ pub enum DutyError {
         index: u64,
         /// Hash of the forced transaction.
         hash: B256,
-        /// Number of the block.
+        /// Block number.
         block: u64,
     },
     /// Messages are overdue, and the block has relayed too few.
     #[error("messages are overdue since {due}, and block {block} has relayed {relayed}")]
     MessagesOverdue {
-        /// Number of the block.
+        /// Block number.
         block: u64,
         /// Number of messages relayed after the block.
         relayed: u64,
@@ -29,7 +29,7 @@ pub enum DutyError {
     /// read on L1.
     #[error("block {block} has an anchor that this node does not know: {anchor}")]
     AnchorUnknown {
-        /// Number of the block.
+        /// Block number.
         block: u64,
         /// Hash of the anchor.
         anchor: B256,

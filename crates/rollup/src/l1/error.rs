@@ -29,7 +29,7 @@ pub enum L1Error {
         "the L1 nodes disagree on block {number}: got {got}, which {same} of {nodes} nodes have, another has {expected}"
     )]
     Disagreement {
-        /// Number of the block.
+        /// Block number.
         number: u64,
         /// Hash of the block that was read.
         got: B256,
@@ -156,7 +156,7 @@ pub enum L1Error {
     /// disagree.
     #[error("the input of L2 block {number} on L1: {source}")]
     Input {
-        /// Number of the block.
+        /// Block number.
         number: u64,
         /// The decoding error.
         source: DecodeError,
@@ -164,7 +164,7 @@ pub enum L1Error {
     /// EXECUTE rejects the block by which its prices are compared.
     #[error("EXECUTE refuses block {hash}: {reason}")]
     Refused {
-        /// Hash of the block.
+        /// Block hash.
         hash: B256,
         /// EXECUTE's reason.
         reason: ExecuteError,

@@ -1,7 +1,7 @@
 //! Comparison of an L2's fork schedule with L1's.
 //!
-//! EXECUTE verifies an L2 block by the fork that L1 had at the block's timestamp, so the genesis of
-//! the L2 must have the forks of L1 at the same times. L1 nodes report their forks in `eth_config`
+//! EXECUTE verifies an L2 block by the fork that L1 had at the block's timestamp, so the L2 genesis
+//! must have the forks of L1 at the same times. L1 nodes report their forks in `eth_config`
 //! (EIP-7910): the current fork, the next one, and the last planned one.
 
 use crate::{L1Client, L1Error, l1::Quorum};
@@ -63,7 +63,7 @@ pub(crate) enum Difference {
 }
 
 impl Difference {
-    /// Returns the timestamp from which the rules of L1 and the L2 may differ.
+    /// Returns the timestamp from which the L1 rules and the L2 may differ.
     pub(crate) const fn at(&self) -> u64 {
         match self {
             Self::OnlyL1 { at } | Self::OnlyL2 { at } | Self::Blobs { at, .. } => *at,

@@ -24,7 +24,7 @@ pub enum L2Error {
     /// disagree.
     #[error("the input of L2 block {number} on L1: {source}")]
     Input {
-        /// Number of the block.
+        /// Block number.
         number: u64,
         /// The decoding error.
         source: DecodeError,
@@ -44,7 +44,7 @@ pub enum L2Error {
     /// EXECUTE rejects a block.
     #[error("EXECUTE refuses block {hash}: {reason}")]
     Refused {
-        /// Hash of the block.
+        /// Block hash.
         hash: B256,
         /// EXECUTE's reason.
         reason: ExecuteError,
@@ -54,7 +54,7 @@ pub enum L2Error {
     OtherL2 {
         /// Chain id of the block.
         got: u64,
-        /// Chain id of the L2.
+        /// L2 chain id.
         expected: u64,
     },
     /// L1 no longer includes the block of the snapshot from which this node started.
@@ -98,7 +98,7 @@ pub enum FeedError {
     /// The blocks are not consecutive from the requested one on.
     #[error("block {got}, expected block {expected}")]
     OutOfOrder {
-        /// Number of the block.
+        /// Block number.
         got: u64,
         /// Expected number.
         expected: u64,
@@ -114,7 +114,7 @@ pub enum FeedError {
     /// A block lacks the required signature.
     #[error("block {number} ({hash}) is not signed, expected a signature of the sequencer")]
     Unsigned {
-        /// Number of the block.
+        /// Block number.
         number: u64,
         /// Its hash.
         hash: B256,
@@ -122,7 +122,7 @@ pub enum FeedError {
     /// A block's signature is malformed.
     #[error("the signature on block {number} ({hash}) is malformed")]
     NoSignature {
-        /// Number of the block.
+        /// Block number.
         number: u64,
         /// Its hash.
         hash: B256,
@@ -133,7 +133,7 @@ pub enum FeedError {
         "block {number} is signed by {got}, expected an account of --feed-signer, or one that the rollup's policy admits"
     )]
     WrongSigner {
-        /// Number of the block.
+        /// Block number.
         number: u64,
         /// Account that the signature recovers to.
         got: Address,

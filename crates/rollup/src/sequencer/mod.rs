@@ -85,7 +85,7 @@ pub struct Sequencer {
 }
 
 impl Sequencer {
-    /// A sequencer over a node and a view of L1, with the batcher that posts its blocks.
+    /// A sequencer over a node and an L1 view, with the batcher that posts its blocks.
     pub(crate) fn new(
         sync: L2Syncer,
         rules: RollupRules,
@@ -201,7 +201,7 @@ impl Sequencer {
         (self.terms, self.clock) = (terms, clock);
     }
 
-    /// Applies the polls of L1, and rebuilds blocks that L1 can no longer accept.
+    /// Applies the L1 polls, and rebuilds blocks that L1 can no longer accept.
     ///
     /// # Errors
     ///

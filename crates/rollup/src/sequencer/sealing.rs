@@ -225,8 +225,8 @@ impl Sequencer {
         head: &Arc<Block>,
         known: &Duties,
     ) -> Result<L1Inputs, SequencerError> {
-        // Read from the state of the L2 and not counted in this process, since another node may
-        // have made the last blocks.
+        // Read from the L2 state and not counted in this process, since another node may have made
+        // the last blocks.
         let (relayed, covered) = (relayed_after(chain, head)?, covered_by(chain, head)?);
         let l1_head = self.view().head().map(|head| head.number);
         let named = l1_head.and_then(|number| number.checked_sub(self.config.confirmations));

@@ -32,7 +32,7 @@ pub(crate) const NO_SEQUENCER: i32 = -32_031;
 #[derive(Debug, Default)]
 pub(crate) struct NodeHandle {
     pub(crate) status: Mutex<Status>,
-    /// View of L1, once it exists.
+    /// L1 view, once it exists.
     pub(crate) view: Mutex<Option<Arc<L1View>>>,
     /// Signatures on unsafe blocks.
     pub(crate) signed: Arc<SignedBlocks>,

@@ -115,7 +115,7 @@ pub(crate) fn genesis(config: &Config, deployment: &Deployment) -> Check {
     Check::passed(name, got.join("; "), expected).with(verdict, advice)
 }
 
-/// Checks that the genesis of the L2 has the fork schedule of L1, and returns the first difference.
+/// Checks that the L2 genesis has the fork schedule of L1, and returns the first difference.
 pub(crate) fn forks(
     client: &L1Client,
     deployment: &Deployment,

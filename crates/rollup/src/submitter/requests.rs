@@ -17,7 +17,7 @@ use alloy_rpc_types_eth::TransactionRequest;
 /// An account on L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Account {
-    /// Nonce of the account, i.e. the number of its included transactions.
+    /// Account nonce, i.e. the number of its included transactions.
     pub(super) used: u64,
     pub(super) balance: U256,
     /// Number of L1's latest block.

@@ -28,8 +28,8 @@ use wire::ProtocolFork::{self, Amsterdam, Bpo2, Osaka, Prague};
 
 /// Time of L1's first block.
 pub(crate) const START: u64 = 1_900_000_000;
-/// Forks of L1, and the number of seconds after its first block at which they activate. L2 blocks
-/// may lag by an hour.
+/// L1 forks, and the number of seconds after its first block at which they activate. L2 blocks may
+/// lag by an hour.
 const FORKS: [(ProtocolFork, u64); 3] = [(Osaka, 2_000), (Bpo2, 4_000), (Amsterdam, 6_000)];
 /// Number of seconds before a fork at which blocks are sealed that L1 includes after it.
 const BEFORE: u64 = 300;

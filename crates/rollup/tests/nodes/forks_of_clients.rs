@@ -12,8 +12,8 @@ use eyre::{OptionExt as _, Result};
 use testkit::{ETHER, Key, rich};
 use wire::ProtocolFork;
 
-/// Forks of L1, and the number of seconds after its first block at which they activate. The time
-/// jumps are short enough that a block sealed before one can still get a child.
+/// L1 forks, and the number of seconds after its first block at which they activate. The time jumps
+/// are short enough that a block sealed before one can still get a child.
 const FORKS: [(ProtocolFork, u64); 3] =
     [(ProtocolFork::Osaka, 300), (ProtocolFork::Bpo2, 600), (ProtocolFork::Amsterdam, 900)];
 

@@ -28,7 +28,7 @@ use wire::ProtocolFork;
 
 /// Chain id of the L1.
 pub const L1_CHAIN: u64 = 31_337;
-/// Chain id of the L2.
+/// L2 chain id.
 pub const L2_CHAIN: u64 = 8_079;
 /// Configuration file of all nodes but the sequencer, with the allowances for the genesis.
 const ALLOWED: &str = "allowed.toml";
@@ -80,7 +80,7 @@ pub struct Rollup {
     proxy: Option<Proxy>,
     /// Ports of the sequencer and the persistent follower, if they can swap roles.
     pair: Option<Pair>,
-    /// The L1 contracts and the genesis of the L2.
+    /// The L1 contracts and the L2 genesis.
     pub deployment: Deployment,
     /// Runner for the checkout's forge scripts.
     pub scripts: Scripts,
@@ -110,7 +110,7 @@ pub struct Design {
     pub dev: bool,
     /// Gas limit of L2 blocks, or `None` for the default.
     pub gas_limit: Option<u64>,
-    /// Additional accounts in the genesis of the L2, for [`Deploying::Plainly`].
+    /// Additional accounts in the L2 genesis, for [`Deploying::Plainly`].
     pub accounts: Vec<(Address, GenesisAccount)>,
 }
 

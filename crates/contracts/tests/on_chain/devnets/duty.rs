@@ -127,7 +127,7 @@ impl Duty {
         Ok(Self::Forced { transactions: vec![], entries, outcome: Outcome::Invalid })
     }
 
-    /// Returns the transactions of the block.
+    /// Returns the block's transactions.
     pub(crate) fn transactions(&self, l2: &mut L2, operator: &Key) -> Result<Vec<Transaction>> {
         let Relays { messages, anchor, .. } = match self {
             Self::Relays(relays) => &**relays,
@@ -150,7 +150,7 @@ impl Duty {
         ])
     }
 
-    /// Returns the anchor of the block.
+    /// Returns the block's anchor.
     pub(crate) fn anchor(&self) -> B256 {
         match self {
             Self::Relays(relays) => relays.anchor.hash(),

@@ -242,7 +242,7 @@ impl L1Client {
             .zip(blob_gas_prices)
             .map(|((transaction, receipt), blob_gas_price)| {
                 let before = used;
-                // The root commits to the cumulative gas, not to the gas of each transaction.
+                // The root commits to the cumulative gas, not to each transaction's gas.
                 used = receipt.cumulative_gas_used();
                 // The price follows from the signed fields and the verified header. The
                 // `effectiveGasPrice` of the response is not used.

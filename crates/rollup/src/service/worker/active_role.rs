@@ -37,7 +37,7 @@ impl ActiveRole {
         }
     }
 
-    /// Applies the polls of L1.
+    /// Applies the L1 polls.
     pub(super) fn follow_l1(&mut self) -> Result<(), RollupError> {
         match self {
             Self::Sequencer(sequencer) => Ok(sequencer.follow_l1()?),

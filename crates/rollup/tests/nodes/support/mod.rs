@@ -150,7 +150,7 @@ impl World {
         Self::forking_apart(time, later, later, accounts).await
     }
 
-    /// Like [`Self::forking`], but with separate later forks for L1 and the genesis of the L2.
+    /// Like [`Self::forking`], but with separate later forks for L1 and the L2 genesis.
     pub(crate) async fn forking_apart(
         time: u64,
         of_l1: &[(ProtocolFork, u64)],

@@ -1,4 +1,4 @@
-//! Completion of a block and its witness to the input of EXECUTE.
+//! Completion of a block and its witness to the EXECUTE input.
 
 use super::support::{generated, relink::owned, verdict_on};
 use chain::to_stateless_input;

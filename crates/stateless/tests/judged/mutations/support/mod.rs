@@ -17,7 +17,7 @@ pub(crate) struct Case {
     pub(crate) spec: ChainSpec,
     /// The block's RLP.
     pub(crate) rlp: Bytes,
-    /// The stateless input, as in the calldata of EXECUTE.
+    /// The stateless input, as in the EXECUTE calldata.
     pub(crate) bytes: Vec<u8>,
     pub(crate) verdict: Verdict,
     /// `true` if the witness is known to contain nothing unnecessary.
