@@ -12,16 +12,16 @@ import {ForcedQueue} from "./ForcedQueue.sol";
 
 /// @title Queue of forced transactions
 /// @notice Accepts ordinary signed L2 transactions. Transactions that no block could include are
-/// rejected on submission; whether the state of the L2 allows one is decided by `ForcedQueue` when
-/// it is due. Every transaction in the queue can therefore be required of a block:
+/// rejected on submission; whether the L2 state allows one is decided by `ForcedQueue` when it is
+/// due. Every transaction in the queue can therefore be required of a block:
 ///
 ///   - Its form, chain id, signature and intrinsic gas are those of a valid transaction, under
 ///     every fork that the rollup may have.
 ///   - L1 can carry a block with it, whatever it does. Gas does not bound the state that a
 ///     transaction reads (see `Capacity`), so it must be one of these: a transfer, with or without
-///     data, which is required only as long as its target has no code; a call of `L2Messenger` that
-///     sends to L1; a call of one more contract that the deployer has chosen (a token bridge, for
-///     example); a call of `L2Accounts` that delivers a stored message of an L1 contract, if the
+///     data, which is required only as long as its target has no code; a call to `L2Messenger` that
+///     sends to L1; a call to one more contract that the deployer has chosen (a token bridge, for
+///     example); a call to `L2Accounts` that delivers a stored message of an L1 contract, if the
 ///     message calls either of these two. A precompile has no code either, but the gas of some
 ///     precompiles pays for several times as much work as other gas, for which EXECUTE charges its
 ///     caller more than the L2 has charged; so no precompile can be the target.

@@ -29,7 +29,7 @@ interface IL1MessageQueue {
         uint128 value;
         /// ETH for the claimant, in wei.
         uint128 fee;
-        /// Minimum gas that the call of the target receives.
+        /// Minimum gas that the call to the target receives.
         uint64 gasLimit;
         /// Number of the message, counted from zero.
         uint64 index;
@@ -69,7 +69,7 @@ interface IL1MessageQueue {
     /// @param refundTo L2 account that may cancel the message if the delivery fails; zero for none.
     /// @param value ETH for the target, in wei.
     /// @param fee ETH for the relayer, in wei.
-    /// @param gasLimit Minimum gas that the call of the target receives.
+    /// @param gasLimit Minimum gas that the call to the target receives.
     /// @param data Calldata for the target.
     event MessageSent(
         uint64 indexed index,
@@ -153,7 +153,7 @@ interface IL1MessageQueue {
     error StorageRootMismatch(bytes32 got, bytes32 expected);
     /// @notice The target has no code yet. A message with data can be claimed only once it has.
     error TargetWithoutCode(address to);
-    /// @notice The call of the target failed. The message can be claimed again.
+    /// @notice The call to the target failed. The message can be claimed again.
     error DeliveryFailed(bytes reason);
     /// @notice The caller is not the `refundTo` account of the message.
     error NotRefundable(address caller, address refundTo);

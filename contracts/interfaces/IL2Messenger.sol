@@ -15,7 +15,7 @@ interface IL2Messenger {
         uint128 value;
         /// ETH for the relayer, in wei.
         uint128 fee;
-        /// Minimum gas that the call of the target receives.
+        /// Minimum gas that the call to the target receives.
         uint64 gasLimit;
         /// Number of the message, counted from zero.
         uint64 index;
@@ -43,7 +43,7 @@ interface IL2Messenger {
     /// @param refundTo L1 account that may withdraw the value if the target rejects the message.
     /// @param value ETH for the target, in wei.
     /// @param fee ETH for the claimant, in wei.
-    /// @param gasLimit Minimum gas that the call of the target receives.
+    /// @param gasLimit Minimum gas that the call to the target receives.
     /// @param data Calldata for the target.
     event MessageSent(
         uint64 indexed index,
@@ -57,7 +57,7 @@ interface IL2Messenger {
     );
     /// @notice Emitted when the target accepts a message, on the first attempt or on a retry.
     event MessageDelivered(uint64 indexed index);
-    /// @notice Emitted when the call of the target failed. The message is stored for `retry` and
+    /// @notice Emitted when the call to the target failed. The message is stored for `retry` and
     /// `refund`.
     /// @param index Number of the message.
     /// @param messageHash Hash of the message.
@@ -100,7 +100,7 @@ interface IL2Messenger {
     /// @notice No such message is stored: it was not relayed, was delivered by its relay, or has
     /// been delivered or refunded since.
     error NotFailed(bytes32 messageHash);
-    /// @notice The call of the target failed again.
+    /// @notice The call to the target failed again.
     error RetryFailed(bytes reason);
     /// @notice The caller is not the `refundTo` account of the message.
     error NotRefundable(address caller, address refundTo);

@@ -6,7 +6,7 @@ import {IL2TokenBridge} from "./IL2TokenBridge.sol";
 
 /// @title Exit of bridged tokens from a closed rollup, a part of `L1TokenBridge`
 interface ITokenExit {
-    /// @notice Proof of the balance of an account of the L2, against the last state root of a closed
+    /// @notice Proof of the balance of an L2 account, against the last state root of a closed
     /// rollup (`IRollupExit.stateRoot`).
     struct TokenProof {
         /// Proof of the account that holds the tokens; not read for an alias account.

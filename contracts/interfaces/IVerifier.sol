@@ -5,7 +5,7 @@ pragma solidity ^0.8.24;
 interface IVerifier {
     /// @notice Returns the selector of this function if each block of the input is valid on its
     /// parent, by the rules of the input's schema and on the chain that it names. Reverts
-    /// otherwise. No other return value means anything: a call of an account without code succeeds.
+    /// otherwise. No other return value means anything: a call to an account without code succeeds.
     /// @dev Not payable and without effects, so a verifier cannot record, pay or call back.
     /// @param commitment Commitment to what was posted, see `Commitments`. It contains the
     /// versioned hashes of blobs, which are not in `input`.

@@ -55,7 +55,7 @@ contract L2Accounts is IL2Accounts, Receiver {
 
     /// @inheritdoc IL2Accounts
     /// @dev `execute` checks the call of the message. During that call the messenger is locked
-    /// except for `send`, `refundToL1` and `addWaypoint`, so a call of the messenger runs no other
+    /// except for `send`, `refundToL1` and `addWaypoint`, so a call to the messenger runs no other
     /// code.
     function force(address target, AccountMessage calldata message) external {
         if (!_isHere()) revert NotInAccount(address(this));

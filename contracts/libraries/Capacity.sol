@@ -16,7 +16,7 @@ pragma solidity ^0.8.24;
 /// Gas does not bound the bytes that an L2 transaction adds to an input: a call of 2,500 gas can
 /// read a contract of 64 KiB, all of which has to be in the witness. Therefore no required
 /// transaction executes code whose reads are not bounded: they are transfers and deposits to
-/// accounts without code, calls of the messenger that send to L1, and calls of one contract that
+/// accounts without code, calls to the messenger that send to L1, and calls to one contract that
 /// the deployer has chosen. Nor does gas bound what EXECUTE charges on L1 for precompiles, some of
 /// whose gas counts several times; none of them is called with gas that a user has chosen.
 ///
@@ -65,7 +65,7 @@ library Capacity {
     /// @notice Bytes that describe a forced transaction in that calldata, without a proof.
     uint256 internal constant ENTRY_BYTES = 800;
 
-    /// @notice Bytes that a call of the bounded target reads, see `IForcedInbox`: nine paths and
+    /// @notice Bytes that a call to the bounded target reads, see `IForcedInbox`: nine paths and
     /// code.
     uint256 internal constant BOUNDED_BYTES = 40_000;
 
@@ -109,13 +109,13 @@ library Capacity {
         return size + 2 * PATH_BYTES + ENTRY_BYTES;
     }
 
-    /// @notice Returns the bytes that a forced call of the messenger adds: its sender, and three
+    /// @notice Returns the bytes that a forced call to the messenger adds: its sender, and three
     /// slots.
     function ofSend(uint256 size) internal pure returns (uint256) {
         return size + 4 * PATH_BYTES + ENTRY_BYTES;
     }
 
-    /// @notice Returns the bytes that a forced call of the bounded target adds.
+    /// @notice Returns the bytes that a forced call to the bounded target adds.
     function ofBounded(uint256 size) internal pure returns (uint256) {
         return size + BOUNDED_BYTES + ENTRY_BYTES;
     }

@@ -5,8 +5,8 @@ import {KeptCodes} from "./KeptCodes.sol";
 import {Mismatch} from "./Mismatch.sol";
 
 /// @title Calls of the EXECUTE precompile, and the fields of its input
-/// @notice The input of EXECUTE is a schema id (two bytes, big-endian) and an SSZ `StatelessInput`.
-/// It is copied to memory once, unchanged except that references to code on L1 are resolved
+/// @notice The EXECUTE input is a schema id (two bytes, big-endian) and an SSZ `StatelessInput`. It
+/// is copied to memory once, unchanged except that references to code on L1 are resolved
 /// (`KeptCodes`). The fields that a rollup governs are read in place, and the same bytes are passed
 /// to EXECUTE. Nothing is encoded again, so the fields that were compared are those that were
 /// executed.
@@ -77,8 +77,8 @@ library Execute {
     error PrefixEndsElsewhere(uint256 got, uint256 expected);
     /// @notice This chain has no EXECUTE.
     error ExecuteAbsent();
-    /// @notice The call of EXECUTE failed: the input is malformed, the block is invalid, the
-    /// witness is incomplete, or the gas was insufficient. EXECUTE does not return which.
+    /// @notice The EXECUTE call failed: the input is malformed, the block is invalid, the witness
+    /// is incomplete, or the gas was insufficient. EXECUTE does not return which.
     error ExecuteFailed();
     /// @notice The return data is not an EXECUTE result.
     error ResultLengthMismatch(uint256 got, uint256 expected);

@@ -22,7 +22,7 @@ pub enum Rejection {
     /// The transaction is invalid at this position.
     #[error(transparent)]
     Invalid(Invalid),
-    /// The input of EXECUTE for the transaction exceeds the limits of L1, even alone in a block.
+    /// The EXECUTE input for the transaction exceeds the L1 limits, even alone in a block.
     #[error("too large for L1: {0}")]
     TooLarge(Invalid),
     /// The transaction pays too little for its bytes in the input.

@@ -1,4 +1,4 @@
-//! Conversion of blocks into inputs of EXECUTE and back, and of these inputs into batches.
+//! Conversion of blocks into EXECUTE inputs and back, and of these inputs into batches.
 
 use crate::{BatchWithWitness, Chain, ChainConfig, ChainError};
 

@@ -1,4 +1,4 @@
-//! Witnesses of blocks, and the inputs of EXECUTE that contain them.
+//! Witnesses of blocks, and the EXECUTE inputs that contain them.
 
 use crate::store::Block;
 use crate::{

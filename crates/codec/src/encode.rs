@@ -9,7 +9,7 @@ use wire::{
 
 const REQUESTS: &str = "requests of the batch";
 
-/// An input that can be encoded as calldata of EXECUTE.
+/// An input that can be encoded as EXECUTE calldata.
 pub trait Encode {
     /// Encodes schema id and body.
     fn encode(&self) -> Vec<u8>;

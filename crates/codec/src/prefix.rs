@@ -1,4 +1,4 @@
-//! Inputs of EXECUTE without their witness.
+//! EXECUTE inputs without their witness.
 //!
 //! The witness is the last field of a single input and of a batch, so an input is its *prefix* and
 //! the encoding of the witness, one after the other. A node that has the state of the parent needs

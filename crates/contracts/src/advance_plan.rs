@@ -1,10 +1,10 @@
 //! The ways to post L2 blocks to L1, and the cost of each.
 //!
-//! An [`AdvancePlan`] is the content of one `advance` call: inputs of EXECUTE as plain calldata,
-//! with references to code stored on L1 ([`crate::code_reference`]), or in blobs except for their
-//! heads. [`AdvancePlan::cost`] returns its exact gas on L1 by the rules of L1's fork, for a call
-//! without duties and evidence: apart from the price of their bytes as calldata, duties cost the
-//! same in every plan. [`cheapest`] chooses between plans.
+//! An [`AdvancePlan`] is the content of one `advance` call: EXECUTE inputs as plain calldata, with
+//! references to code stored on L1 ([`crate::code_reference`]), or in blobs except for their heads.
+//! [`AdvancePlan::cost`] returns its exact gas on L1 by the rules of L1's fork, for a call without
+//! duties and evidence: apart from the price of their bytes as calldata, duties cost the same in
+//! every plan. [`cheapest`] chooses between plans.
 
 use crate::{
     bindings::INativeRollup::{Evidence, advanceCall},

@@ -23,7 +23,7 @@ pub struct Message {
     pub value: u128,
     /// Fee for the relayer, in wei.
     pub fee: u128,
-    /// Minimum gas for the call of the target.
+    /// Minimum gas for the call to the target.
     pub gas_limit: u32,
     /// Number of the message, counted from zero.
     pub index: u64,

@@ -14,7 +14,7 @@ use contracts::code_reference::CodeReference;
 /// The data is not trusted: an input is used only if it contains the blocks that the rollup has
 /// logged.
 pub trait DataAvailability {
-    /// Returns the calldata of each call of the rollup in a transaction to another contract, in
+    /// Returns the calldata of each call to the rollup in a transaction to another contract, in
     /// order.
     fn calls(&self, transaction: &B256) -> Option<&[Bytes]>;
     /// Returns the blob with this versioned hash.
@@ -26,7 +26,7 @@ pub trait DataAvailability {
 /// Data that a derivation lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Need {
-    /// Calls of the rollup in this transaction.
+    /// Calls to the rollup in this transaction.
     Calls(B256),
     /// This transaction's blobs, by their versioned hashes.
     Blobs(B256, Vec<B256>),
@@ -37,7 +37,7 @@ pub enum Need {
 /// Data fetched for one L1 block, in memory.
 #[derive(Debug, Clone, Default)]
 pub struct FetchedData {
-    /// Calls of the rollup, by the transaction hash.
+    /// Calls to the rollup, by the transaction hash.
     pub calls: B256Map<Vec<Bytes>>,
     /// Blobs, by their versioned hashes.
     pub blobs: B256Map<Bytes>,

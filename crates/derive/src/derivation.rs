@@ -67,7 +67,7 @@ pub fn derive(
         let (mut added, mut input_hashes) = (Vec::new(), Vec::new());
         for log in &transaction.logs {
             take_log(deployment, header, log, &mut events, &mut added);
-            // One log per call of `advance`, in the order of the calls.
+            // One log per call to `advance`, in the order of the calls.
             if log.address == deployment.rollup
                 && let Ok(advanced) = AdvancedLog::decode_log(log)
             {
@@ -159,7 +159,7 @@ fn inputs(
         let code = |account| data.kept_code(&account).ok_or(Need::Code(account));
         assembled(input, |account| code(account).map(Option::<&CodeReference>::cloned))
     };
-    // A transaction to the rollup itself is a single call of `advance`, so its calldata is decoded
+    // A transaction to the rollup itself is a single call to `advance`, so its calldata is decoded
     // without a search.
     let is_direct = transaction.to == Some(rollup);
     let found = match is_direct {

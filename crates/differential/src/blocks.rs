@@ -1,4 +1,4 @@
-//! The real blocks of the vectors as inputs of EXECUTE.
+//! The real blocks of the vectors as EXECUTE inputs.
 
 use alloy_primitives::Bytes;
 use chain::to_stateless_input;

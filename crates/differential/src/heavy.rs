@@ -106,7 +106,7 @@ pub fn batches() -> Result<Vec<Batch>> {
         .collect()
 }
 
-/// Builds a block with one call of a contract with this code, and returns the chain after it and
+/// Builds a block with one call to a contract with this code, and returns the chain after it and
 /// its input.
 fn block(code: &[u8], input: Bytes, gas: u64, codes: &[Vec<u8>]) -> Result<(Chain, Bytes)> {
     let sender = Key::named("sender");

@@ -116,7 +116,7 @@ impl Crossing<'_> {
         until(what, holds)
     }
 
-    /// Mines a block of L1 with this timestamp.
+    /// Mines an L1 block with this timestamp.
     fn mine_at(&self, time: u64) -> Result<()> {
         self.l1.request::<_, Value>("evm_setNextBlockTimestamp", (time,))?;
         self.l1.request::<_, Value>("anvil_mine", (1,))?;

@@ -18,7 +18,7 @@ use wire::{NewPayloadRequest, ProtocolFork, SchemaId, StatelessBatch, StatelessI
 pub(crate) struct Measured {
     /// Gas charged before the first step: 21,000 and the gas of the calldata.
     pub(crate) intrinsic: u64,
-    /// Gas used by calls of EXECUTE.
+    /// Gas used by EXECUTE calls.
     pub(crate) execute: u64,
     /// Gas used by all other steps.
     pub(crate) contracts: u64,
@@ -59,7 +59,7 @@ struct Frame {
     calls: Vec<Self>,
 }
 
-/// Returns the gas used by calls of EXECUTE in this frame and its subcalls.
+/// Returns the gas used by EXECUTE calls in this frame and its subcalls.
 fn in_execute(frame: &Frame) -> u64 {
     if frame.to == Some(EXECUTE_ADDRESS) {
         return frame.gas_used.to();

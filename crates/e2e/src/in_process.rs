@@ -299,7 +299,7 @@ impl World {
         self.advance_by(name, short.bytes, &sizes, Evidence::default(), report)
     }
 
-    /// Sends an input of EXECUTE to the rollup and checks the transaction's gas.
+    /// Sends an EXECUTE input to the rollup and checks the transaction's gas.
     fn advance_by(
         &mut self,
         name: &str,

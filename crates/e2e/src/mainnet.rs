@@ -26,7 +26,7 @@ use wire::{ProtocolFork, StatelessInput, StatelessResult};
 /// Gas limit of a transaction with a real block, more than any of them uses.
 const TRANSACTION_GAS: u64 = 1_000_000_000;
 
-/// Number of calls of EXECUTE per block. The report contains the time of the fastest.
+/// Number of EXECUTE calls per block. The report contains the time of the fastest.
 const CALLS: usize = 3;
 
 /// Starts a devnet process whose EXECUTE accepts blocks of all forks in the vectors.

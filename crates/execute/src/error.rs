@@ -52,7 +52,7 @@ pub enum ExecuteError {
         /// Block timestamp.
         timestamp: u64,
     },
-    /// The block breaks the rules for blocks of an L2.
+    /// The block breaks the rules for L2 blocks.
     #[error(transparent)]
     Rules(#[from] RuleViolation),
     /// The block is invalid, or the witness does not prove its validity.

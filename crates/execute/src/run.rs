@@ -101,7 +101,7 @@ impl Execute {
         Self { rules: Rules::L1, forks: ForkRule::every(), ..Self::default() }
     }
 
-    /// Runs a call in the dialect of the execution-specs with `gas`.
+    /// Runs a call in the execution-specs dialect with `gas`.
     pub fn run(&self, calldata: &[u8], gas: u64) -> Result<Executed, ExecuteError> {
         self.run_observed(calldata, gas, |_| {})
     }

@@ -464,7 +464,7 @@ where
     }
 }
 
-/// Executes all transactions of a block, and the steps before and after them. `after` is called
+/// Executes all transactions in a block, and the steps before and after them. `after` is called
 /// with the index of each executed transaction and the gas used so far, and can stop the block.
 ///
 /// # Errors

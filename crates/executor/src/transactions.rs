@@ -164,7 +164,7 @@ impl TransactionCheck {
     }
 }
 
-/// Runs [`TransactionCheck`] on all transactions of a block.
+/// Runs [`TransactionCheck`] on all transactions in a block.
 pub fn check_transactions(
     transactions: &[Transaction],
     gas_limit: u64,

@@ -1,4 +1,4 @@
-//! A call of EXECUTE.
+//! An EXECUTE call.
 
 use crate::{ForgeAnswer, ForgeError, Profile, Workspace};
 use alloy_primitives::{B256, U256};

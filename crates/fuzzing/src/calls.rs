@@ -1,4 +1,4 @@
-//! Calls of EXECUTE in each dialect.
+//! EXECUTE calls in each dialect.
 
 use crate::{
     Outcome,

@@ -21,7 +21,7 @@ const REPEATED_CODE: usize = 6;
 /// which it was decoded.
 ///
 /// Bytes that begin with zero are a number of codes and a state in compact form; all others are
-/// decoded as calldata of EXECUTE and as a result.
+/// decoded as EXECUTE calldata and as a result.
 pub fn wire(data: &[u8]) -> Outcome {
     match data {
         [0, codes, state @ ..] => compact_state(state, usize::from(*codes) % MAX_CODES),

@@ -30,7 +30,7 @@ const GAS_LIMIT: u64 = 400_000;
 pub(crate) struct SceneBlock {
     /// The block.
     pub(crate) block: Arc<Block>,
-    /// The calldata of EXECUTE for this block.
+    /// The EXECUTE calldata for this block.
     pub(crate) input: Vec<u8>,
     /// Nonces of Alice and Bob before the block.
     pub(crate) nonces: [u64; 2],

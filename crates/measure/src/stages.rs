@@ -40,7 +40,7 @@ impl StageTimes {
     }
 }
 
-/// A call of EXECUTE on the calling thread, from calldata to verdict.
+/// An EXECUTE call on the calling thread, from calldata to verdict.
 #[derive(Debug, Clone, Copy)]
 pub struct Call {
     /// Total time.

@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// A block that is built, and verified if verification is enabled, but not yet part of the chain.
 #[derive(Debug, Clone)]
 pub struct SealedBlock {
-    /// The block. It has a witness if it was verified, or if inputs of EXECUTE are bounded.
+    /// The block. It has a witness if it was verified, or if EXECUTE inputs are bounded.
     pub new: ExecutedBlock,
     /// Cost of its input, if EXECUTE has verified the block.
     pub cost: Option<InputCost>,

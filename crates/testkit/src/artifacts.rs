@@ -158,9 +158,9 @@ impl Artifact {
     }
 }
 
-/// `PUSH2` of the address of EXECUTE.
+/// `PUSH2` of the EXECUTE address.
 const PUSH_EXECUTE: [u8; 3] = hex!("610101");
-/// `PUSH2` of the address of EXECUTE for inputs in blobs. `Execute.run` chooses between both
+/// `PUSH2` of the EXECUTE address for inputs in blobs. `Execute.run` chooses between both
 /// addresses.
 const PUSH_BLOB_EXECUTE: [u8; 3] = hex!("610103");
 /// Window in bytes in which both pushes must occur. The first one alone may also push a code
@@ -169,8 +169,8 @@ const BETWEEN: usize = 16;
 
 impl Artifact {
     /// Returns the init code of this contract with another address of EXECUTE, or `None` if the
-    /// code does not contain the address of EXECUTE exactly once, or if the new address is longer
-    /// than two bytes.
+    /// code does not contain the EXECUTE address exactly once, or if the new address is longer than
+    /// two bytes.
     pub fn calling(&self, execute: Address) -> Option<Bytes> {
         let (zeros, address) = execute.split_at(18);
         let names_execute = |place: &usize| {

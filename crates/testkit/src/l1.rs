@@ -432,7 +432,7 @@ impl L1 {
         TRANSACTION_GAS_CAP.min(self.chain.head().header.gas_limit)
     }
 
-    /// Sends a call of a contract. A revert is an error that contains the revert data.
+    /// Sends a call to a contract. A revert is an error that contains the revert data.
     pub fn transact<C: SolCall>(
         &mut self,
         from: &Key,

@@ -1,4 +1,4 @@
-//! Inputs of EXECUTE that are nearly valid.
+//! EXECUTE inputs that are nearly valid.
 
 use crate::draft_resealed;
 use alloy_primitives::{U256, keccak256};

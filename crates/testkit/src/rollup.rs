@@ -34,8 +34,8 @@ impl Rollup {
         )
     }
 
-    /// Returns the latest anchor that the next L1 block can use, i.e. the head of L1 with all
-    /// messages so far, and the update for the input with this index in `advance`.
+    /// Returns the latest anchor that the next L1 block can use, i.e. the L1 head with all messages
+    /// so far, and the update for the input with this index in `advance`.
     pub fn newest_anchor(
         &self,
         l1: &L1,
@@ -53,7 +53,7 @@ impl Rollup {
         Ok((anchor, update))
     }
 
-    /// Returns the head of the L2 according to the rollup contract.
+    /// Returns the L2 head according to the rollup contract.
     pub fn head(&self, l1: &L1) -> Result<INativeRollup::Head, HarnessError> {
         l1.read(self.address, &INativeRollup::headCall {})
     }

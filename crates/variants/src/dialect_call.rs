@@ -1,4 +1,4 @@
-//! Conversion between inputs and calls of EXECUTE in each dialect.
+//! Conversion between inputs and EXECUTE calls in each dialect.
 
 use crate::{BlobRefusal, DialectName, Draft8079, ExecuteTail, Nested, TailRefusal, drake::Claim};
 use alloy_consensus::Header;

@@ -16,21 +16,21 @@ use std::sync::Arc;
 /// To add a dialect, add a file to this crate, a variant here, and a row in docs/formats.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DialectName {
-    /// The dialect of the execution-specs: [`ExecutionSpecs`].
+    /// The execution-specs dialect: [`ExecutionSpecs`].
     Specs,
     /// The claim of Drake's proposal: [`Drake`].
     Drake,
     /// Inputs whose tail is in blobs of the transaction: [`BlobTail`]. Together with
     /// [`Self::Nested`] these may also be of an L2 that has EXECUTE.
     Blobs,
-    /// The dialect of the execution-specs, also for blocks of an L2 that has EXECUTE: [`Nested`].
+    /// The execution-specs dialect, also for blocks of an L2 that has EXECUTE: [`Nested`].
     Nested,
     /// The dialect of the EIP's draft, for chains whose headers contain burned fees: [`Draft8079`].
     Draft8079,
     /// Inputs whose witness is in the surrounding transaction of type `0x05`: [`ExecuteTail`].
     ExecuteTx,
-    /// The dialect of the execution-specs, with the verified headers in the answer: [`Headers`].
-    /// Together with [`Self::Nested`] its inputs may also be of an L2 that has EXECUTE.
+    /// The execution-specs dialect, with the verified headers in the answer: [`Headers`]. Together
+    /// with [`Self::Nested`] its inputs may also be of an L2 that has EXECUTE.
     Headers,
     /// As [`Self::Headers`], for the inputs of [`Self::Blobs`].
     HeadersBlobs,

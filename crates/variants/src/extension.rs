@@ -145,7 +145,7 @@ mod tests {
     /// Calls BLAKE2F with 2^32 - 1 rounds and all gas, which fails.
     const RUNS_OUT: &[u8] = &hex!("63ffffffff60e01b5f52600160d4535f5f60d55f60095afa5000");
 
-    /// Returns the call of EXECUTE with a block that contains a failing precompile, or a transfer.
+    /// Returns the EXECUTE call with a block that contains a failing precompile, or a transfer.
     fn tail_of(fails: bool) -> ExecuteTail {
         let fork = ProtocolFork::Osaka;
         let mut l2 = L2::new(CHAIN_ID, fork, &rich_genesis(fork, ["alice"], ETHER)).unwrap();

@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 
-/// A call of EXECUTE in the first version of the precompile `0x12`: one message with a witness.
+/// An EXECUTE call in the first version of the precompile `0x12`: one message with a witness.
 ///
 /// This format is for tools that encounter such calldata; no dialect of EXECUTE accepts it. It
 /// contains less than the others: a size of two bytes limits the witness to 65,535 bytes, less than

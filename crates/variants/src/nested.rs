@@ -17,7 +17,7 @@ pub const NESTED_REVISION: u8 = 0x02;
 /// Position of the revision in an input.
 const REVISION_AT: usize = 1;
 
-/// EXECUTE in the dialect of the execution-specs, and with an additional revision of each schema id
+/// EXECUTE in the execution-specs dialect, and with an additional revision of each schema id
 /// ([`NESTED_REVISION`]) for single blocks of an L2 that has EXECUTE at `0x…0101`, so that rollups
 /// can run on that L2.
 ///
@@ -25,10 +25,10 @@ const REVISION_AT: usize = 1;
 /// different chains: in one of them the address is an empty account. A rollup contract must fix the
 /// revision, or else the caller chooses it.
 ///
-/// EXECUTE on the L2 accepts only the dialect of the execution-specs, with the prices, forks and
-/// rules of L1, on one thread, without blobs, without a market, and without EXECUTE in its own
-/// blocks: the depth is two. Its calls are paid for with gas of the L2's transactions, which is
-/// part of the reserve that the call on L1 holds.
+/// EXECUTE on the L2 accepts only the execution-specs dialect, with the prices, forks and rules of
+/// L1, on one thread, without blobs, without a market, and without EXECUTE in its own blocks: the
+/// depth is two. Its calls are paid for with gas of the L2's transactions, which is part of the
+/// reserve that the call on L1 holds.
 #[derive(Debug, Clone)]
 pub struct Nested {
     l2: ExecuteExtension,

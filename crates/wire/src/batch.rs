@@ -1,4 +1,4 @@
-//! The input of EXECUTE for multiple blocks at once.
+//! The EXECUTE input for multiple blocks at once.
 
 use crate::{
     BatchWitness, ByteLists, DecodeError, NewPayloadRequest, ProtocolFork, SchemaId,

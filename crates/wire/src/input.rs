@@ -1,4 +1,4 @@
-//! The input of EXECUTE: one block, or a batch of blocks.
+//! The EXECUTE input: one block, or a batch of blocks.
 
 use crate::{
     DecodeError, ExecutionWitness, NewPayloadRequest, ProtocolFork, SchemaId, StatelessBatch,

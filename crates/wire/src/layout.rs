@@ -96,8 +96,8 @@ pub mod payload {
     pub const FIXED_V4: usize = 540;
 }
 
-/// Offset of the payload in the calldata of EXECUTE (Prague and later): schema id, fixed part of
-/// the input, fixed part of the request.
+/// Offset of the payload in the EXECUTE calldata (Prague and later): schema id, fixed part of the
+/// input, fixed part of the request.
 pub const PAYLOAD_IN_CALLDATA: usize = crate::SchemaId::LEN + input::FIXED + request::FIXED;
 
 /// Offset of the request in the EXECUTE calldata. In a batch, offset of the list of requests, which

@@ -1,4 +1,4 @@
-//! `enshrine exit`, with a real L1 and a node of the L2 that nobody advances any more.
+//! `enshrine exit`, with a real L1 and an L2 node that nobody advances any more.
 
 use crate::support::{LimitedLogs, enshrine, json_of, path, refuse, run};
 use alloy_genesis::GenesisAccount;

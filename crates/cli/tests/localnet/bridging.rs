@@ -184,7 +184,7 @@ fn time_of_l1_moves_both_chains() {
     let begun = timestamp(&localnet.l2);
     let day = 86_400_u64;
     let _: Value = localnet.l1.request("evm_increaseTime", (day,)).unwrap();
-    // The L2 makes a block, for which it reads the time of L1.
+    // The L2 makes a block, for which it reads L1's time.
     deposit(&localnet, Address::repeat_byte(0x5b), ETHER);
     until("the time of the L2", || timestamp(&localnet.l2) >= begun + day);
     assert!(timestamp(&localnet.l1) >= begun + day);

@@ -1,4 +1,4 @@
-//! An input of EXECUTE that is split between calldata and blobs: its head, with the fields that a
+//! An EXECUTE input that is split between calldata and blobs: its head, with the fields that a
 //! contract reads in place, stays in calldata; its tail is in blobs.
 //!
 //! The calldata is the head of the input and a trailer of eight bytes: length of the tail (4 bytes,

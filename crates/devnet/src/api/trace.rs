@@ -97,8 +97,8 @@ pub(super) fn replay_one<T>(
     Ok(seen?.pop().map(|(seen, _)| seen))
 }
 
-/// Builds the requested traces of a transaction. They contain calls of EXECUTE, but no calls of
-/// other precompiles.
+/// Builds the requested traces of a transaction. They contain EXECUTE calls, but no calls to other
+/// precompiles.
 pub(super) fn trace_results(
     devnet: &DevnetState,
     inspector: TracingInspector,
@@ -270,7 +270,7 @@ fn replay_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, Rp
     Ok(json!(replayed(devnet, &block, Some(index), &kinds)?.pop()))
 }
 
-/// Counts the executions and the gas of each opcode, in one or all transactions of a block. Gas
+/// Counts the executions and the gas of each opcode, in one or all transactions in a block. Gas
 /// forwarded to a call counts for the callee's opcodes.
 fn opcode_gas(
     devnet: &DevnetState,

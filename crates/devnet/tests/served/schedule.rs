@@ -95,7 +95,7 @@ fn large_transaction_is_accepted_until_gas_cap_fork() {
     assert!(refused(&client, "eth_sendTransaction", large).contains("gas"));
 }
 
-/// Calldata for the blocks of an L2 with L1's forks, one second before and at each fork.
+/// Calldata for the L2 blocks with L1's forks, one second before and at each fork.
 fn l2_blocks() -> Vec<(u64, String)> {
     let later = [(Osaka, START + 100), (Bpo2, START + 200), (Amsterdam, START + 300)];
     let spec = ChainSpec::scheduled(L2_CHAIN, Prague, &later);

@@ -1,4 +1,4 @@
-//! The dialect of the execution-specs.
+//! The execution-specs dialect.
 
 use super::{Answer, Dialect, PrecompileCall};
 use crate::{EXECUTE_ADDRESS, ExecuteError, Executed, Refused};

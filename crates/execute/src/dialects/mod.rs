@@ -18,7 +18,7 @@ use alloy_primitives::{Address, B256, Bytes};
 use core::fmt;
 use stateless::EvmOverrides;
 
-/// A call of EXECUTE.
+/// An EXECUTE call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PrecompileCall<'c> {
     /// Its calldata.

@@ -319,7 +319,7 @@ fn draft_and_other_dialects_reject_each_other() {
     let fork = ProtocolFork::Osaka;
     let built = busy_on(fork);
     let (input, _) = DraftBlock::decode(&built.calldata).unwrap();
-    // In the dialect of the execution-specs, the block hash matches no header.
+    // In the execution-specs dialect, the block hash matches no header.
     let refused = Execute::on(fork).answer(&ExecutionSpecs, &input, PLENTY).unwrap_err();
     assert!(matches!(refused, ExecuteError::Invalid(Invalid::BlockHash { .. })), "{refused}");
     for dialect in [&ExecutionSpecs as &dyn Dialect, &Nested::new(&Execute::on(fork))] {

@@ -97,7 +97,7 @@ pub(crate) struct Host {
     tally: Option<Arc<BlockTally>>,
     /// Versioned hashes of each transaction's blobs.
     pub(crate) blob_hashes: Vec<B256>,
-    /// Balance of the address of EXECUTE after the last transaction, in wei.
+    /// Balance of the EXECUTE address after the last transaction, in wei.
     pub(crate) last_balance_of_execute: U256,
 }
 
@@ -178,7 +178,7 @@ impl Host {
         }
     }
 
-    /// Returns the result of a call of EXECUTE in this way with this gas, as a contract sees it.
+    /// Returns the result of an EXECUTE call in this way with this gas, as a contract sees it.
     pub(crate) fn see(&mut self, how: How, calldata: &[u8], gas: u64) -> Seen {
         self.see_at(EXECUTE_ADDRESS, how, calldata, gas)
     }

@@ -57,7 +57,7 @@ impl L2 {
         (0..count).map(|nonce| transfer(nonce, gas_limit)).collect()
     }
 
-    /// A block of `count` transfers as calldata of EXECUTE.
+    /// A block of `count` transfers as EXECUTE calldata.
     pub(crate) fn calldata(&self, count: u64) -> Vec<u8> {
         self.build(self.transfers(count, 25_000)).input().expect("encodes")
     }

@@ -24,7 +24,7 @@ sol! {
 
     /// Other stored data of a block.
     struct StoredBody {
-        /// The calldata of EXECUTE; empty for genesis.
+        /// The EXECUTE calldata; empty for genesis.
         bytes input;
         /// The return data of `IL2.receipts`.
         bytes receipts;

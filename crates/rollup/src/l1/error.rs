@@ -95,7 +95,7 @@ pub enum L1Error {
     /// The file of L1's history cannot be read or written.
     #[error("the file of L1's history: {0}")]
     Log(#[from] DiskError),
-    /// A call of a contract on L1 failed.
+    /// A call to a contract on L1 failed.
     #[error("a contract on L1: {0}")]
     Contract(#[from] alloy_contract::Error),
     /// The inputs of an `advance` cannot be found.

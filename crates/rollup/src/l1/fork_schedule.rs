@@ -116,7 +116,7 @@ impl L1Schedule {
         }
         for fork in of_l1 {
             let at = fork.activation_time;
-            // Forks up to genesis are not compared here; a call of EXECUTE with the first block of
+            // Forks up to genesis are not compared here; an EXECUTE call with the first block of
             // the L2 checks that fork.
             if at <= genesis_time {
                 continue;

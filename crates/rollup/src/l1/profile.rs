@@ -20,9 +20,9 @@ use variants::{
 };
 use wire::{ProtocolFork, StatelessResult};
 
-/// Properties of L1 for which the blocks of an L2 are built, shared by the builder, the self-check,
-/// the planner, the submitter, and a follower that may be promoted. They are compared with L1 at
-/// the start, and after each `advance` that L1 rejected.
+/// Properties of L1 for which the L2 blocks are built, shared by the builder, the self-check, the
+/// planner, the submitter, and a follower that may be promoted. They are compared with L1 at the
+/// start, and after each `advance` that L1 rejected.
 ///
 /// On an L1 with a [`market`](variants::market) the price of EXECUTE gas varies: the node reads it
 /// at each L1 block.

@@ -55,7 +55,7 @@ pub trait L1Provider: core::fmt::Debug + Send + Sync {
         addresses: &[Address],
     ) -> Vec<Result<Vec<L1Transaction>, L1Error>>;
 
-    /// Traces a transaction. Returns the calldata of all its successful calls of the rollup, in
+    /// Traces a transaction. Returns the calldata of all its successful calls to the rollup, in
     /// order. Unverified.
     ///
     /// # Errors

@@ -104,7 +104,7 @@ impl LatencyTracker {
     }
 
     fn take(&mut self, event: Event, is_sequencer: bool) {
-        // One instant for all transactions of a block.
+        // One instant for all transactions in a block.
         let now = Instant::now();
         match event {
             Event::Pooled(transaction) => {

@@ -53,7 +53,7 @@ async fn deposits_are_relayed_once_after_l1_reorgs() -> Result<()> {
     Ok(())
 }
 
-/// Returns the number of deposits in the latest `depth` blocks of L1.
+/// Returns the number of deposits in the latest `depth` L1 blocks.
 async fn deposits_in_last(world: &World, depth: u64) -> Result<u64> {
     let head = world.provider.get_block_number().await?;
     let filter = alloy_rpc_types_eth::Filter::new()
@@ -464,7 +464,7 @@ async fn follower_misses_nothing_when_l1_reads_fail() -> Result<()> {
         .await?;
     }
     let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
-    // Most of the receipts requests get no response, so that polls of L1 fail halfway.
+    // Most of the receipts requests get no response, so that L1 polls fail halfway.
     let asked = std::sync::atomic::AtomicUsize::new(0);
     proxy.set(move |request, answer| {
         let is_read = request.contains("eth_getBlockReceipts");

@@ -75,7 +75,7 @@ pub(crate) fn install_with(
     });
 }
 
-/// A function that answers a call of EXECUTE in a dialect, with this much gas.
+/// A function that answers an EXECUTE call in a dialect, with this much gas.
 pub(crate) trait Answering:
     Fn(&Execute, &dyn Dialect, PrecompileCall<'_>, u64) -> (Result<Answer, ExecuteError>, u64)
     + Clone

@@ -202,7 +202,7 @@ pub(crate) fn send(
     })
 }
 
-/// Returns an L2 block without transactions as calldata of EXECUTE.
+/// Returns an L2 block without transactions as EXECUTE calldata.
 pub(crate) fn empty_l2_block(fork: ProtocolFork) -> Vec<u8> {
     let config = ChainConfig::new(ChainSpec::constant(9_999, fork));
     let chain = Chain::new(&empty_genesis(fork), config).unwrap();

@@ -77,7 +77,7 @@ impl Duty {
         Ok(Self::Relays(Box::new(Relays { messages, anchor, update, around })))
     }
 
-    /// Submits calls of the messenger that use up the bytes and the gas of the duty budget.
+    /// Submits calls to the messenger that use up the bytes and the gas of the duty budget.
     pub(crate) fn forced(scene: &mut Scene) -> Result<Self> {
         let (mut transactions, mut entries) = (Vec::new(), Vec::new());
         for name in SENDERS {

@@ -71,7 +71,7 @@ impl Scene {
         Ok(Self { fork, l1, l2, rollup, operator })
     }
 
-    /// Advances the time of L1 and mines a block.
+    /// Advances L1's time and mines a block.
     pub(crate) fn pass(&mut self, seconds: u64) -> Result<()> {
         self.l1.skip(seconds);
         let operator = self.operator.clone();

@@ -23,7 +23,7 @@ use wire::ProtocolFork;
 pub(super) const DAY: u64 = 86_400;
 
 impl Harness {
-    /// Advances the time of L1 and mines a block.
+    /// Advances L1's time and mines a block.
     pub(super) fn pass(&mut self, seconds: u64) -> Result<()> {
         self.l1.skip(seconds);
         let alice = self.alice.clone();
@@ -31,7 +31,7 @@ impl Harness {
         Ok(())
     }
 
-    /// Seals the next block with the timestamp of L1, and appends it.
+    /// Seals the next block with L1's timestamp, and appends it.
     pub(super) fn block_now(&mut self, transactions: Vec<Transaction>) -> Result<ExecutedBlock> {
         let block = self.seal(self.l1.chain().head().header.timestamp, transactions)?;
         self.l2.append(block.clone())?;

@@ -50,7 +50,7 @@ const RELAY_BASE: u64 = 1_000_000;
 /// Gas limit of the message with which the L1 bridge releases tokens.
 const RELEASE_GAS: u64 = 200_000;
 
-/// Maximum gas of a forced call of the messenger or the bridge (`RollupConfig::new`).
+/// Maximum gas of a forced call to the messenger or the bridge (`RollupConfig::new`).
 const BOUNDED_GAS: u64 = 1_000_000;
 
 /// Maximum gas of each of the two transactions that deploy the bridge: forge sets the gas limit to
@@ -101,8 +101,8 @@ impl Bridged {
         Ok(bridged)
     }
 
-    /// Builds a block with the timestamp of L1 and advances the rollup by it, after which all
-    /// messages must have been relayed.
+    /// Builds a block with L1's timestamp and advances the rollup by it, after which all messages
+    /// must have been relayed.
     fn block(
         &mut self,
         transactions: Vec<Transaction>,

@@ -115,7 +115,7 @@ pub(crate) fn run(command: &mut Command) -> String {
     out.trim().to_owned()
 }
 
-/// Calldata of EXECUTE for an empty L2 block.
+/// EXECUTE calldata for an empty L2 block.
 pub(crate) fn execute_input() -> String {
     execute_input_with(Vec::new())
 }

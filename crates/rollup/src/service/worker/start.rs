@@ -34,7 +34,7 @@ pub(crate) struct Start {
     pub(crate) has_callers: bool,
     pub(crate) feed: UnsafeBlockClient,
     pub(crate) runtime: tokio::runtime::Handle,
-    /// Interval between two polls of L1.
+    /// Interval between two L1 polls.
     pub(crate) poll: Duration,
     /// Set when the node stops.
     pub(crate) stop: Arc<AtomicBool>,

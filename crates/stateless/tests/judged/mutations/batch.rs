@@ -26,7 +26,7 @@ fn lines() -> &'static [Line] {
     &LINES
 }
 
-/// Returns the input of EXECUTE for a range of a line's blocks.
+/// Returns the EXECUTE input for a range of a line's blocks.
 fn batch_of(line: &Line, blocks: Range<usize>) -> Vec<u8> {
     let known = |case: &Case| line.chain.block(&case.verdict.block_hash).expect("is known");
     let blocks = line.cases[blocks].iter().map(known).collect();
