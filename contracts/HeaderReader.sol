@@ -14,9 +14,9 @@ import {Rlp} from "./libraries/Rlp.sol";
 /// @dev Separate contract, because `Rlp` reads calldata and the code of a rollup is near the limit
 /// of EIP-170. It has no state and may be shared by all rollups of an L1.
 contract HeaderReader {
-    /// @notice The answer contains no header.
+    /// @notice The return data contain no header.
     error NoHeaders();
-    /// @notice The answer contains more headers than a batch can have blocks.
+    /// @notice The return data contain more headers than a batch can have blocks.
     error TooManyHeaders(uint256 got, uint256 maximum);
 
     /// @notice Bytes of each block in the result of `read`: a request as in the head of a batch,
@@ -47,7 +47,7 @@ contract HeaderReader {
         }
     }
 
-    /// @notice Returns the blocks of an answer of EXECUTE with headers, as `read` does.
+    /// @notice Returns the blocks in the return data of EXECUTE with headers, as `read` does.
     /// @param expected Schema id of the input.
     function batchOf(uint16 expected, bytes calldata answer)
         external
@@ -64,7 +64,7 @@ contract HeaderReader {
         (,, fields) = this.decode(_run(input));
     }
 
-    /// @notice Decodes an answer of EXECUTE with headers.
+    /// @notice Decodes the return data of EXECUTE with headers.
     /// @return schema Schema id of the input.
     /// @return chainId Chain id of the input.
     /// @return fields Fields of each block.
@@ -124,7 +124,7 @@ contract HeaderReader {
         }
     }
 
-    /// @dev Calls EXECUTE with all gas and returns its answer.
+    /// @dev Calls EXECUTE with all gas and returns the return data.
     function _run(bytes calldata input) private view returns (bytes memory answer) {
         answer = new bytes(_execute(input));
         assembly ("memory-safe") {
@@ -132,8 +132,7 @@ contract HeaderReader {
         }
     }
 
-    /// @dev Calls EXECUTE with all gas and returns the length of its answer, which is the return
-    /// data.
+    /// @dev Calls EXECUTE with all gas and returns the length of the return data.
     function _execute(bytes calldata input) private view returns (uint256 size) {
         address precompile =
             Execute.hasTrailer() ? Execute.BLOB_HEADERS_PRECOMPILE : Execute.HEADERS_PRECOMPILE;

@@ -99,8 +99,8 @@ library Execute {
     address internal constant PRECOMPILE = 0x0000000000000000000000000000000000000101;
     /// @notice Address of EXECUTE for inputs whose tails are in blobs of the transaction.
     address internal constant BLOB_PRECOMPILE = 0x0000000000000000000000000000000000000103;
-    /// @notice Address of EXECUTE for inputs in calldata, with the headers of the blocks in the
-    /// answer (`HeaderReader`).
+    /// @notice Address of EXECUTE for inputs in calldata, with the block headers in the return data
+    /// (`HeaderReader`).
     address internal constant HEADERS_PRECOMPILE = 0x0000000000000000000000000000000000000105;
     /// @notice The same for inputs whose tails are in blobs of the transaction.
     address internal constant BLOB_HEADERS_PRECOMPILE = 0x0000000000000000000000000000000000000106;

@@ -48,7 +48,7 @@ impl Devnet {
         Self::start_from(config, None)
     }
 
-    /// Like [`Self::start`], but loads a state file before the first request is answered.
+    /// Like [`Self::start`], but loads a state file before the first request is served.
     ///
     /// # Errors
     ///

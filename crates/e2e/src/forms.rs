@@ -1,5 +1,5 @@
-//! More forms of EXECUTE: a witness in a separate field of the transaction, answers with headers,
-//! and blocks as in the EIP-8079 draft.
+//! More forms of EXECUTE: a witness in a separate field of the transaction, return data with
+//! headers, and blocks as in the EIP-8079 draft.
 
 use alloy_consensus::{Header, TxEip1559};
 use alloy_primitives::{B256, Bytes, U256, keccak256};

@@ -17,7 +17,7 @@ pub struct ObservedCall<'c> {
     pub gas: u64,
     /// Duration of the call, measured with the [clock](CallObserver::now) of the observer.
     pub took: Duration,
-    /// Its answer, or the reason for its failure.
+    /// Return data and gas charge, or the reason of the failure.
     pub outcome: &'c Result<Answer, ExecuteError>,
 }
 

@@ -128,7 +128,7 @@ impl Execute {
             .map_err(|refused| refused.reason)
     }
 
-    /// Returns the answer and the charge of a call in a dialect.
+    /// Runs a call in a dialect and returns its return data and gas charge.
     pub fn answer<'c>(
         &self,
         dialect: &dyn Dialect,
@@ -138,8 +138,8 @@ impl Execute {
         self.answer_counted(dialect, call.into(), gas).0
     }
 
-    /// Returns the answer of a call, and the gas that it takes: its charge, or if it fails, the gas
-    /// that it was shown to hold.
+    /// Runs a call like [`Self::answer`]. Also returns the gas to take: its charge or, if it fails,
+    /// the gas that it was shown to hold.
     pub fn answer_counted(
         &self,
         dialect: &dyn Dialect,

@@ -3,7 +3,7 @@
 use crate::ForgeError;
 use alloy_primitives::hex;
 
-/// The answer to a call from Solidity: a status byte, followed by result or reason.
+/// Response to a call from Solidity: a status byte, followed by result or reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ForgeAnswer {
     /// The request was executed, with this result.
@@ -18,7 +18,7 @@ pub enum ForgeAnswer {
 }
 
 impl ForgeAnswer {
-    /// Encodes the answer as one line of hexadecimal digits, which forge converts to bytes.
+    /// Encodes the response as one line of hexadecimal digits, which forge converts to bytes.
     pub fn to_hex(&self) -> String {
         let (status, rest) = match self {
             Self::Done(result) => (0, result.as_slice()),

@@ -2,7 +2,7 @@
 //!
 //! Forge cannot load a precompile, but a contract at its address can get the result from another
 //! process over FFI and then behave like the precompile. This crate contains both: [`shim_code`] is
-//! the code at `0x0101`, [`execute`] answers its calls, and [`l2`] builds the blocks that tests
+//! the code at `0x0101`, [`execute`] handles its calls, and [`l2`] builds the blocks that tests
 //! pass to it. The Solidity side is in `test/utils`: `ExecuteTest.sol` and `L2.sol`.
 //!
 //! Every call is a separate process. Calls share data in a [`Workspace`], in files named by the

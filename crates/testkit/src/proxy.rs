@@ -17,7 +17,7 @@ type Intercept = Box<dyn Fn(&str) -> Option<Interception> + Send>;
 /// Handling of a request that the proxy does not forward.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Interception {
-    /// The proxy answers the request.
+    /// The proxy responds to the request.
     Answer(String),
     /// The proxy rejects the request with this HTTP status.
     Refused(u16),

@@ -57,8 +57,8 @@ impl From<BlobRefusal> for ExecuteError {
 }
 
 /// EXECUTE for calldata that is the head of a stateless input or a batch, with a [`Trailer`] that
-/// selects the blobs of the same transaction that contain its tail ([`codec::blob_tail`]). The call
-/// is answered, charged and refused like one with the whole input in its calldata.
+/// selects the blobs of the same transaction that contain its tail ([`codec::blob_tail`]). Result,
+/// charge and failure of the call are the same as with the whole input in its calldata.
 ///
 /// The versioned hashes of the transaction, as the instruction BLOBHASH returns them, bind the
 /// blobs to the call. The call fails if the transaction lacks a blob, or if a blob is not encoded

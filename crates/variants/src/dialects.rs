@@ -29,8 +29,8 @@ pub enum DialectName {
     Draft8079,
     /// Inputs whose witness is in the surrounding transaction of type `0x05`: [`ExecuteTail`].
     ExecuteTx,
-    /// The execution-specs dialect, with the verified headers in the answer: [`Headers`]. Together
-    /// with [`Self::Nested`] its inputs may also be of an L2 that has EXECUTE.
+    /// The execution-specs dialect, with the verified headers in the return data: [`Headers`].
+    /// Together with [`Self::Nested`] its inputs may also be of an L2 that has EXECUTE.
     Headers,
     /// As [`Self::Headers`], for the inputs of [`Self::Blobs`].
     HeadersBlobs,

@@ -5,15 +5,15 @@ use core::fmt;
 use execute::{Answer, Dialect, ExecuteError, Executed, PrecompileCall, Refused};
 use std::borrow::Cow;
 
-/// EXECUTE that answers a claim: the caller claims the state roots before and after and the gas
-/// used, and the answer is whether the trace proves the claim.
+/// EXECUTE that verifies a claim: the caller claims the state roots before and after and the gas
+/// used, and EXECUTE returns whether the trace proves the claim.
 ///
 /// Calldata is the canonical `abi.encode(bytes32 pre, bytes32 post, bytes trace, uint256 gasUsed)`,
 /// without a selector. The trace is a stateless input, or a batch, in which case the claim covers
-/// all of its blocks. The answer is a word, 0 or 1.
+/// all of its blocks. The result is a word, 0 or 1.
 ///
-/// A negative answer is not a failure, so it must not be cheap: it is charged all gas that the call
-/// had to hold, because a false claim takes as much work as a true one. The call fails only if the
+/// A result of 0 is not a failure, so it must not be cheap: it is charged all gas that the call had
+/// to hold, because a false claim takes as much work as a true one. The call fails only if the
 /// calldata is not canonical or the gas does not suffice.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Drake;

@@ -17,8 +17,8 @@ const SHORT_ITEMS: usize = 64;
 const BYTES_PER_ITEM: usize = 32;
 
 /// EXECUTE for calldata that is a stateless input without its witness, which is a field of the
-/// surrounding transaction of type `0x05`. The call is answered, charged and refused like one with
-/// the whole input in its calldata.
+/// surrounding transaction of type `0x05`. Result, charge and failure of the call are the same as
+/// with the whole input in its calldata.
 ///
 /// The fields of the transaction bind it to one block of an L2: pre-state root, fee recipient,
 /// number, timestamp and, if given, parent beacon block root must be those of the payload. Outside

@@ -45,10 +45,10 @@ impl ExecuteExtension {
     /// Installs the precompile in an EVM, for calls in `transaction`, or in a transaction of
     /// another type.
     ///
-    /// A call whose input has a cached verdict, for example from the pool, is answered without
-    /// verification. On a market, the allowance of the transaction pays for its calls in all
-    /// dialects: a call that converted gas in addition could take the part of the block's limit
-    /// that the allowance has paid for.
+    /// A call whose input has a cached verdict, for example from the pool, is not verified again.
+    /// On a market, the allowance of the transaction pays for its calls in all dialects: a call
+    /// that converted gas in addition could take the part of the block's limit that the allowance
+    /// has paid for.
     pub fn install_execute_tx(
         &self,
         transaction: Option<&Arc<Sealed<SignedExecuteTx>>>,
@@ -102,7 +102,7 @@ impl EvmOverrides for ExecuteExtension {
     }
 }
 
-/// Returns the answer of a call in a transaction and the gas that it takes, and caches the verdict.
+/// Returns the result of a call in a transaction and the gas that it takes, and caches the verdict.
 fn answered(
     verdicts: &Verdicts,
     tail: &ExecuteTail,

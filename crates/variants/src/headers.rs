@@ -9,7 +9,7 @@ use executor::EvmOverrides;
 use std::{borrow::Cow, sync::Arc};
 use wire::StatelessResult;
 
-/// EXECUTE for the calls of another dialect with the 43-byte result, whose answer also contains
+/// EXECUTE for the calls of another dialect with the 43-byte result, whose return data also contain
 /// each block header: after the result, for each block in order, the length of the header as four
 /// big-endian bytes, and the RLP of the header, exactly as it is hashed.
 ///
@@ -17,9 +17,9 @@ use wire::StatelessResult;
 /// the payload. Headers have only ever been extended at the end, so their items keep their index in
 /// later forks.
 ///
-/// The call is charged and refused like that of the other dialect. The headers need no charge of
-/// their own: a header has at most [`Self::MAX_HEADER`] bytes, while the request of its block in
-/// the input has at least 584, and each block costs at least as much as
+/// The call is charged and rejected as in the other dialect. The headers need no separate charge: a
+/// header has at most [`Self::MAX_HEADER`] bytes, while the request of its block in the input has
+/// at least 584, and each block costs at least as much as
 /// [`FURTHER_BLOCK_GAS`](execute::FURTHER_BLOCK_GAS), which pays for building and hashing its
 /// header. This is more than 13 gas per returned byte.
 #[derive(Debug, Clone)]
@@ -49,15 +49,15 @@ impl Headers {
         Self::of(Arc::new(tails))
     }
 
-    /// Creates the dialect for the calls of `form`, which must answer with the 43-byte result. It
-    /// is for inputs with a tail in blobs if `form` has the address of [`BlobTail`].
+    /// Creates the dialect for the calls of `form`, which must return the 43-byte result. It is for
+    /// inputs with a tail in blobs if `form` has the address of [`BlobTail`].
     pub fn of(form: Arc<dyn Dialect>) -> Self {
         let in_blobs = form.address() == BLOB_EXECUTE_ADDRESS;
         Self { form, in_blobs }
     }
 
-    /// Splits an answer into the result and the RLP of each header. Returns `None` if the bytes do
-    /// not have this form.
+    /// Splits return data into the result and the RLP of each header. Returns `None` if the bytes
+    /// do not have this form.
     pub fn split(answer: &[u8]) -> Option<(StatelessResult, Vec<&[u8]>)> {
         let (result, mut rest) = answer.split_at_checked(StatelessResult::LEN)?;
         let mut headers = Vec::new();
@@ -71,7 +71,7 @@ impl Headers {
         Some((StatelessResult::decode(result).ok()?, headers))
     }
 
-    /// Returns the headers of verified blocks in the form of the answer.
+    /// Encodes the headers of verified blocks as in the return data.
     fn encode(evm: &dyn EvmOverrides, executed: &Executed) -> Result<Vec<u8>, ExecuteError> {
         let mut encoded = Vec::new();
         for verdict in executed.verdicts() {

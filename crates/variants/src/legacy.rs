@@ -6,8 +6,8 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 ///
 /// This format is for tools that encounter such calldata; no dialect of EXECUTE accepts it. It
 /// contains less than the others: a size of two bytes limits the witness to 65,535 bytes, less than
-/// a mainnet block needs, and neither the calldata nor the answer (gas and return data of the
-/// message) contains the post-state root.
+/// a mainnet block needs, and neither the calldata nor the return data (gas and return data of the
+/// message) contain the post-state root.
 ///
 /// The layout follows the authors' description, which leaves the order of some bytes open. Here
 /// numbers shorter than a word are little-endian, words are big-endian, and the size of the witness

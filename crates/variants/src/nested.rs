@@ -21,7 +21,7 @@ const REVISION_AT: usize = 1;
 /// ([`NESTED_REVISION`]) for single blocks of an L2 that has EXECUTE at `0x…0101`, so that rollups
 /// can run on that L2.
 ///
-/// The two revisions of a block differ in the second byte of input and answer. They belong to
+/// The two revisions of a block differ in the second byte of input and result. They belong to
 /// different chains: in one of them the address is an empty account. A rollup contract must fix the
 /// revision, or else the caller chooses it.
 ///

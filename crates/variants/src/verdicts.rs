@@ -45,7 +45,7 @@ struct Verdict {
 /// Number of calls with and without a cached verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct VerdictCounts {
-    /// Calls that were answered from the cache.
+    /// Calls whose verdict was cached.
     pub hits: u64,
     /// Calls that were verified.
     pub misses: u64,
@@ -68,7 +68,7 @@ impl Verdicts {
         keccak256(key)
     }
 
-    /// Returns the answer of a call that holds this much gas, if the verdict is cached and the gas
+    /// Returns the result of a call that holds this much gas, if the verdict is cached and the gas
     /// suffices.
     pub fn get(&self, key: &B256, gas: u64) -> Option<Answer> {
         let found = self.lock().by_key.get(key).filter(|it| it.reserve <= gas).cloned();

@@ -174,7 +174,7 @@ fn answer(
     }
 }
 
-/// Request that this node, the forked node or both can answer.
+/// Request that this node, the forked node or both can serve.
 struct Request<'a> {
     name: &'static str,
     params: Value,
@@ -248,8 +248,7 @@ impl Request<'_> {
         }
     }
 
-    /// Answers a request about a block, or forwards it if `is_theirs` returns `true` for the
-    /// number.
+    /// Serves a request about a block, or forwards it if `is_theirs` returns `true` for the number.
     fn of_block(
         mut self,
         index: usize,
@@ -338,7 +337,7 @@ pub(super) fn refusal(error: RemoteError) -> ErrorObjectOwned {
     }
 }
 
-/// Answers a request from this node.
+/// Serves a request from this node.
 fn locally(here: &Methods, name: &str, params: &Value) -> Result<Value, ErrorObjectOwned> {
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": name, "params": params });
     let request = request.to_string();

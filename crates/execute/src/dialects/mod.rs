@@ -76,7 +76,7 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         Box::new(())
     }
 
-    /// Returns the answer and the charge of a call, given its outcome.
+    /// Returns the return data and the gas charge of a call, given its outcome.
     ///
     /// Not called if the gas was insufficient or there was an internal error, because the call then
     /// fails in every dialect.

@@ -1,4 +1,4 @@
-//! Requests and answers, read from the Solidity source, and the stored form of a block.
+//! Requests and responses, read from the Solidity source, and the stored form of a block.
 
 #![allow(missing_docs, reason = "the documentation stands in the Solidity source")]
 #![allow(clippy::all, reason = "generated code")]

@@ -20,7 +20,7 @@ use alloy_primitives::B256;
 use alloy_sol_types::{SolCall, SolInterface};
 use wire::{ProtocolFork, SchemaId};
 
-/// Answers the request with this hash, which is the calldata of a function of `IL2`.
+/// Handles the request with this hash, which is the calldata of a function of `IL2`.
 ///
 /// The result is the ABI-encoded return data of the function.
 pub fn l2(workspace: &Workspace, request: B256) -> ForgeAnswer {

@@ -23,7 +23,7 @@ const BLOB_TRANSACTION: u8 = 0x03;
 /// bytes that the caller chooses.
 ///
 /// Calldata is a stateless input with its own [revision](DRAFT_REVISION), the anchor as fourth
-/// field, and the burned fees after the fixed part of the payload. The answer is the 43-byte
+/// field, and the burned fees after the fixed part of the payload. The return data are the 43-byte
 /// result, with the same revision, followed by the burned fees. The root in the result is that of
 /// the request without the burned fees, which the block hash commits to.
 ///
@@ -44,7 +44,7 @@ pub struct DraftBlock {
 impl Draft8079 {
     /// Address of the precompile.
     pub const ADDRESS: Address = address!("0x0000000000000000000000000000000000000104");
-    /// Bytes of the answer.
+    /// Length of the return data, in bytes.
     pub const ANSWER_LEN: usize = StatelessResult::LEN + size_of::<u64>();
     /// Name for logs and tools.
     const NAME: &str = "EXECUTE (EIP-8079 draft)";

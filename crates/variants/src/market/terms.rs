@@ -59,7 +59,7 @@ pub fn install(execute: &Arc<Execute>, precompiles: &mut PrecompilesMap, tally: 
 }
 
 /// Like [`install`], with this payment, and with `answer` as the handler of calls, which returns
-/// the answer of a call and the gas that it takes.
+/// the result of a call and the gas that it takes.
 pub(crate) fn install_with(
     execute: &Arc<Execute>,
     precompiles: &mut PrecompilesMap,
@@ -75,7 +75,7 @@ pub(crate) fn install_with(
     });
 }
 
-/// A function that answers an EXECUTE call in a dialect, with this much gas.
+/// A function that handles an EXECUTE call in a dialect, with this much gas.
 pub(crate) trait Answering:
     Fn(&Execute, &dyn Dialect, PrecompileCall<'_>, u64) -> (Result<Answer, ExecuteError>, u64)
     + Clone
@@ -90,7 +90,7 @@ impl<T> Answering for T where
 {
 }
 
-/// Answers a call. The call has not been shown to hold any gas yet, so computing its price takes a
+/// Handles a call. The call has not been shown to hold any gas yet, so computing its price takes a
 /// single read of the state, except for the first call of a block.
 fn sell(
     execute: &Execute,
@@ -124,7 +124,7 @@ fn sell(
     }
 }
 
-/// Answers a call in a transaction with an allowance of this much EXECUTE gas, without taking gas
+/// Handles a call in a transaction with an allowance of this much EXECUTE gas, without taking gas
 /// of the call.
 ///
 /// A block includes the transaction only if its limit has room for the whole allowance.
