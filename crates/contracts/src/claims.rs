@@ -21,10 +21,10 @@ use chain::AccountProof;
 /// Error in the log or the proof of an L2→L1 message.
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
-    /// The log is of another event.
+    /// The log belongs to another event.
     #[error("it is not a MessageSent event: {0}")]
     Event(alloy_sol_types::Error),
-    /// The log is of another message.
+    /// The log belongs to another message.
     #[error("it is of message {got}, not of {expected}")]
     Index {
         /// Number of the message in the log.

@@ -18,7 +18,7 @@ pub(crate) fn recover(transactions: &[Transaction]) -> Option<Vec<Option<Address
     let mut senders = addresses(&keys);
     senders.resize(transactions.len(), None);
     for (sender, transaction) in senders.iter_mut().zip(transactions) {
-        // `recovery` accepts a high s, so the reference must refuse it (EIP-2).
+        // `recovery` accepts a high s, so the reference must reject it (EIP-2).
         let is_high = transaction.signature().s() > SECP256K1N_HALF;
         if is_high || sender.is_none() {
             *sender = recover_sender(transaction);

@@ -84,7 +84,8 @@ pub(crate) enum RemoteError {
     /// The node returned another block than the requested one.
     #[error("the forked node, asked for block {expected}, answers with {got}")]
     OtherBlock { got: u64, expected: u64 },
-    /// The node has replaced the forked block, so responses by number would be of another chain.
+    /// The node has replaced the forked block, so responses by number would belong to another
+    /// chain.
     #[error(
         "the forked node has replaced block {number}: got {}, expected {expected}; anvil_reset forks its new chain",
         shown(.got.as_ref())

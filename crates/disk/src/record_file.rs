@@ -44,7 +44,7 @@ pub struct CutOff {
 impl RecordFile {
     /// Opens or creates the file of `subject`, and passes its records to the callback with their
     /// positions, oldest first. The file is truncated before the first record that is corrupted or
-    /// that the callback refuses; a file with another subject is emptied.
+    /// that the callback rejects; a file with another subject is emptied.
     ///
     /// # Errors
     ///

@@ -278,7 +278,7 @@ impl World {
         Ok(first)
     }
 
-    /// Advances by a batch of the fork, refuses blocks of Amsterdam, and claims the withdrawals
+    /// Advances by a batch of the fork, rejects blocks of Amsterdam, and claims the withdrawals
     /// from before and after the fork.
     fn after_fork(&mut self, first: u64, report: &mut Report) -> Result<()> {
         let before = self.l2.chain().canonical_block(first - 1)?.ok_or_eyre("no block")?;

@@ -92,7 +92,7 @@ impl DeferredGas {
 
 impl WorkMeter for DeferredGas {
     /// Only the executing thread calls this.
-    // Never reset: once the limit is exceeded, the block has failed, so even free work is refused.
+    // Never reset: once the limit is exceeded, the block has failed, so even free work is rejected.
     fn spend(&self, work: UnderpricedWork) -> bool {
         let price = self.gas.underpriced_work(&work);
         let work = self.work().then(WorkGas { spent: price, peak: price });
@@ -276,7 +276,7 @@ mod tests {
         assert!(!deferred.is_short());
         assert!(!deferred.spend(work));
         assert!(deferred.is_short() && deferred.owed() > price);
-        // Free work is refused as well: the block is over.
+        // Free work is rejected as well: the block is over.
         let free = UnderpricedWork::Precompile { address: Address::with_last_byte(2), gas: 60 };
         assert!(!deferred.spend(free));
     }

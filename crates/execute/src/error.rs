@@ -58,7 +58,7 @@ pub enum ExecuteError {
     /// The block is invalid, or the witness does not prove its validity.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// A block of a batch is refused, for a reason that would also refuse it as a single block.
+    /// A block of a batch is rejected, for a reason that would also reject it as a single block.
     #[error("block {block} of the batch: {reason}")]
     InBatch {
         /// Its position in the batch.

@@ -9,10 +9,10 @@ pub enum RequestPolicy {
     /// Requests are verified with the block and have no other effect.
     ///
     /// Since Prague, any user can cause a request by calling a predeploy, so any user can halt an
-    /// L2 that refuses requests.
+    /// L2 that rejects requests.
     #[default]
     Ignore,
-    /// A block that causes a request is refused, as ethrex does.
+    /// A block that causes a request is rejected, as ethrex does.
     Refuse,
 }
 
@@ -59,7 +59,7 @@ pub enum RuleViolation {
     /// The payload has withdrawals.
     #[error("L2 rules: {0} withdrawals, expected none")]
     Withdrawals(usize),
-    /// The block causes execution requests, and the policy refuses them.
+    /// The block causes execution requests, and the policy rejects them.
     #[error("L2 rules: the block causes execution requests, which the policy refuses")]
     Requests,
 }

@@ -80,7 +80,7 @@ pub enum Networks {
     /// schema id's fork, from genesis.
     #[default]
     ById,
-    /// The rules of one chain; inputs of other chains are refused.
+    /// The rules of one chain; inputs of other chains are rejected.
     Only(Arc<ChainSpec>),
 }
 

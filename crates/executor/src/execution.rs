@@ -196,7 +196,7 @@ where
     }
 
     /// Runs a transaction. On error the state is unchanged: a builder continues without the
-    /// transaction, and a verifier refuses the block with the error.
+    /// transaction, and a verifier rejects the block with the error.
     pub fn transact(
         &mut self,
         transaction: &Transaction,

@@ -64,7 +64,7 @@ pub trait WorkMeter: fmt::Debug + Send + Sync {
     fn spend(&self, work: UnderpricedWork) -> bool;
 }
 
-/// Error of a meter that refuses further work.
+/// Error of a meter that rejects further work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InsufficientGas;
 

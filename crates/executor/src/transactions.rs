@@ -95,7 +95,7 @@ fn fixed_gas(transaction: &Transaction, fork: ProtocolFork) -> FixedGas {
         (list.len() as u64, list.iter().map(|item| item.storage_keys.len() as u64).sum())
     });
     let authorizations = transaction.authorization_list().map_or(0, <[_]>::len) as u64;
-    // The sender is unknown, and a check before execution must never refuse a valid block.
+    // The sender is unknown, and a check before execution must never reject a valid block.
     let cheapest = Eip2780TxInfo { value: U256::ZERO, is_self_transfer: true };
     let gas = GasParams::new_spec(spec).initial_tx_gas(
         transaction.input(),

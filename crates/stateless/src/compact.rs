@@ -35,7 +35,8 @@ pub fn expand_within(
         got,
         limit,
     };
-    // The bound is known from decoding, so an oversized state is refused before memory is reserved.
+    // The bound is known from decoding, so an oversized state is rejected before memory is
+    // reserved.
     let bytes = state.expanded_len();
     if bytes > limit {
         return Err(too_long(ExpansionTooLong { got: bytes, limit }));
@@ -55,7 +56,7 @@ pub fn expand_within(
             StreamNode::Slot { path, value } => expansion.leaf(path.nibbles, path.packed, value),
             StreamNode::Account { path, account } => {
                 value.clear();
-                // A missing code was refused when the stream was decoded; the hash of zeros is
+                // A missing code was rejected when the stream was decoded; the hash of zeros is
                 // never used.
                 let root = account.encode(|code| codes.digest(code).copied(), &mut value);
                 match root {

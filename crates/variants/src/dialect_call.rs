@@ -166,7 +166,7 @@ impl DialectName {
     ///
     /// # Errors
     ///
-    /// [`ExecuteError`] if the input is refused, or if a claim of the call is false.
+    /// [`ExecuteError`] if the input is rejected, or if a claim of the call is false.
     pub fn run(
         self,
         execute: &Execute,

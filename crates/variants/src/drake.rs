@@ -132,7 +132,7 @@ impl Dialect for Drake {
         let (answer, gas) = match outcome {
             Ok(executed) if claim == Claim::of(&executed) => (true, executed.gas),
             Ok(executed) => (false, executed.reserve),
-            // A call that was refused at an early step has held less gas, and has also caused less
+            // A call that was rejected at an early step has held less gas, and has also caused less
             // work.
             Err(refused) => (false, refused.held),
         };

@@ -140,7 +140,7 @@ impl ExecuteTail {
         let root = parent.map(|parent| parent.state_root);
         let anchor = tx.anchor().is_none_or(|it| it == block.request.parent_beacon_block_root);
         for (field, is_same) in [
-            // Without its parent the block is refused for that reason.
+            // Without its parent the block is rejected for that reason.
             ("pre-state root", root.is_none_or(|root| root == tx.pre_state_root)),
             ("coinbase", payload.fee_recipient == tx.coinbase),
             ("block number", payload.block_number == tx.block_number),

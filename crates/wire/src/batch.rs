@@ -39,7 +39,7 @@ impl<'a> StatelessBatch<'a> {
     /// allocated, and each request takes more bytes in the input than in memory.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let (schema, body) = SchemaId::split(bytes)?;
-        // A single-block schema id is refused here, so that one calldata never has two readings.
+        // A single-block schema id is rejected here, so that one calldata never has two readings.
         let fork = schema.batch_fork().ok_or(DecodeError::NoBatchSchema { got: schema.get() })?;
         let [requests, witness] =
             variable_fields(WHAT, body, at::FIXED, [at::REQUESTS, at::WITNESS])?;

@@ -38,7 +38,7 @@ impl<'a> StatelessInput<'a> {
             });
         }
         let fork = schema.fork().ok_or(DecodeError::UnknownSchema { got: schema.get() })?;
-        // The dialect is guessed only after a failure: a valid input is never refused for
+        // The dialect is guessed only after a failure: a valid input is never rejected for
         // resembling an older one.
         Self::decode_body(body, fork).map_err(|error| older_dialect(body).unwrap_or(error))
     }

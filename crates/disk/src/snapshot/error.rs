@@ -45,7 +45,7 @@ pub enum SnapshotError {
     /// The head cannot be decoded.
     #[error("head of the snapshot: {0}")]
     Head(String),
-    /// The snapshot is of another chain.
+    /// The snapshot belongs to another chain.
     #[error(
         "snapshot of chain {got_id} that begins with {got}, expected chain {expected_id} that begins with {expected}"
     )]

@@ -229,7 +229,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         if let Some(id) = self.ids.get(&address) {
             return Ok(*id as usize);
         }
-        // Only accounts that were not read yet are refused; earlier reads remain available.
+        // Only accounts that were not read yet are rejected; earlier reads remain available.
         self.check_failure()?;
         match AccountState::read(&mut self.trie, self.source.nodes(), address) {
             Ok(mut account) => {

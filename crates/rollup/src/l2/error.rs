@@ -49,7 +49,7 @@ pub enum L2Error {
         /// EXECUTE's reason.
         reason: ExecuteError,
     },
-    /// A block is of another chain.
+    /// A block belongs to another chain.
     #[error("block of chain {got}, expected chain {expected}")]
     OtherL2 {
         /// Chain id of the block.
@@ -103,7 +103,7 @@ pub enum FeedError {
         /// Expected number.
         expected: u64,
     },
-    /// A block is of another L2.
+    /// A block belongs to another L2.
     #[error("block of chain {got}, expected chain {expected}")]
     OtherChain {
         /// Chain id of the block.

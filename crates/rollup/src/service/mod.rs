@@ -101,8 +101,8 @@ impl RollupNode {
     ///
     /// # Errors
     ///
-    /// [`RollupError`] if the deployment cannot be read or is of another L1, if a check refuses the
-    /// configuration, or if the server cannot listen. Nothing is running then.
+    /// [`RollupError`] if the deployment cannot be read or belongs to another L1, if a check
+    /// rejects the configuration, or if the server cannot listen. Nothing is running then.
     pub fn start(config: Config) -> BoxFuture<'static, Result<Self, RollupError>> {
         Box::pin(Self::open(config))
     }
@@ -118,7 +118,7 @@ impl RollupNode {
             true => (Some(beacon()?), Some(beacon()?)),
             false => (None, None),
         };
-        // Before the stores are opened, so that a refused node leaves no files behind.
+        // Before the stores are opened, so that a rejected node leaves no files behind.
         let checked = Arc::new(Checked {
             deployment: deployment.clone(),
             profile: L1Profile::new(&config, &deployment),

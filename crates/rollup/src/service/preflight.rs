@@ -28,8 +28,8 @@ const MAX_FINDINGS: usize = 8;
 ///
 /// # Errors
 ///
-/// [`RollupError`] if L1 does not respond, if the deployment cannot be read or is of another L1, or
-/// if L1 has other prices of EXECUTE: no further check is possible then.
+/// [`RollupError`] if L1 does not respond, if the deployment cannot be read or belongs to another
+/// L1, or if L1 has other prices of EXECUTE: no further check is possible then.
 pub fn preflight(config: &Config) -> Result<Vec<Check>, RollupError> {
     let deployment = Deployment::read(&config.deployment).map_err(ServiceError::from)?;
     let client = L1Client::new(&config.l1, config.l1_timeout)?;

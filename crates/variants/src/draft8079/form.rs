@@ -108,7 +108,7 @@ impl DraftBlock {
     /// Returns the stateless input of a call, and its other values.
     ///
     /// Each calldata yields a different input or different values. Nothing else is checked: the
-    /// decoder of the input refuses offsets that do not point to the constant positions.
+    /// decoder of the input rejects offsets that do not point to the constant positions.
     ///
     /// # Errors
     ///

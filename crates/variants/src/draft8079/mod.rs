@@ -67,7 +67,7 @@ impl Dialect for Draft8079 {
     fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
         // The copy is paid for: the price per byte covers decoding, which copies more.
         let (input, _) = DraftBlock::decode(call.calldata)?;
-        // EXECUTE of the draft refuses blob transactions under any rules of this L1.
+        // EXECUTE of the draft rejects blob transactions under any rules of this L1.
         let with_blobs = {
             let mut transactions =
                 StatelessInput::decode(&input)?.request.payload.transactions.iter();

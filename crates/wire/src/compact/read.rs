@@ -370,7 +370,7 @@ impl<'a> StreamReader<'a> {
     /// Reads the RLP of an integer of at most `limit` bytes.
     fn integer(&mut self, what: &'static str, limit: usize) -> Result<&'a [u8], StreamError> {
         let first = self.rest.first().copied();
-        // A list header (0xc0 and above) yields a length above every limit and is refused by the
+        // A list header (0xc0 and above) yields a length above every limit and is rejected by the
         // check below.
         let len = usize::from(first.unwrap_or_default().saturating_sub(0x80));
         if len > limit {
