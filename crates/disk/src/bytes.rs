@@ -25,7 +25,7 @@ impl Writer {
         self.0.push(byte);
     }
 
-    /// Appends an integer of eight bytes.
+    /// Appends a 64-bit integer.
     pub fn word(&mut self, word: u64) {
         self.raw(&word.to_be_bytes());
     }
@@ -114,7 +114,7 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// Reads an integer of eight bytes.
+    /// Reads a 64-bit integer.
     pub fn word(&mut self) -> Result<u64, DiskError> {
         Ok(u64::from_be_bytes(self.array()?))
     }

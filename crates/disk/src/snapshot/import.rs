@@ -67,8 +67,8 @@ impl<R: Read> Snapshot<R> {
     ///
     /// # Errors
     ///
-    /// [`SnapshotError`] if the snapshot belongs to another block or chain, corrupted or forged, or
-    /// if it cannot be written.
+    /// [`SnapshotError`] if the snapshot is corrupted, forged or of another block or chain, or if
+    /// it cannot be written.
     pub fn import(
         self,
         folder: &Path,

@@ -94,7 +94,7 @@ pub(super) fn change(bytes: &[u8], changes: &[Change], rehash: bool) -> Result<B
     Ok(encoded.into())
 }
 
-/// Changes a field of fixed size; returns `false` if the change belongs to another kind.
+/// Changes a field of fixed size; returns `false` for any other kind of change.
 fn apply_scalar(input: &mut StatelessInput<'_>, change: &Change) -> Result<bool, ForgeError> {
     let request = &mut input.request;
     let payload = &mut request.payload;

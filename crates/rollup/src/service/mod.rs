@@ -118,7 +118,8 @@ impl RollupNode {
             true => (Some(beacon()?), Some(beacon()?)),
             false => (None, None),
         };
-        // Before the stores are opened, so that a rejected node leaves no files behind.
+        // Before the stores are opened, so that a node that fails the checks leaves no files
+        // behind.
         let checked = Arc::new(Checked {
             deployment: deployment.clone(),
             profile: L1Profile::new(&config, &deployment),
