@@ -246,8 +246,8 @@ impl<B: NodeBytes> AccountState<B> {
         let mut places = vec![B256::ZERO; keys.len()];
         keccak256_batch_by(|index| &keys[index], &mut places);
         let mut changed: Vec<_> = places.into_iter().zip(values).collect();
-        // In the order of the trie, so that of several missing nodes always the same one is
-        // reported.
+        // In the order of the trie, so that the reported one of multiple missing nodes is always
+        // the same.
         changed.sort_unstable();
         let (removed, set): (Vec<_>, Vec<_>) =
             changed.into_iter().partition(|(_, (_, now))| now.is_zero() && !keep_zeros);

@@ -26,7 +26,7 @@ impl Work {
         self.clock.at(Instant::now())
     }
 
-    /// Number of the newest L1 block that was read.
+    /// Number of the latest L1 block that was read.
     pub(super) fn l1_head(&self) -> u64 {
         self.view.head().map_or(0, |head| head.number)
     }

@@ -6,8 +6,8 @@ use crate::{l1::sync_state::L1SyncState, lease::Lease, rpc::error::RoleError};
 use client::RedactedUrl;
 use std::time::{Duration, Instant};
 
-/// Time without an answer of L1 (at least two poll intervals) after which a node does not request
-/// the lease. Shorter than the time for which a leader without L1 keeps it
+/// Time without a response from L1 (at least two poll intervals) after which a node does not
+/// request the lease. Shorter than the time for which a leader without L1 keeps it
 /// ([`LeaseConfig::work_timeout`](crate::LeaseConfig)), so that the leader stays if no node can
 /// reach L1.
 const READY_SILENCE: Duration = Duration::from_secs(5);

@@ -98,12 +98,13 @@ impl RoleManager {
         self.fence.lasts_for(SEALING_MARGIN)
     }
 
-    /// Time since L1's last answer.
+    /// Time since L1's last response.
     pub(super) fn l1_silence(&self) -> Duration {
         self.client.answered().age(Instant::now()).unwrap_or(Duration::MAX)
     }
 
-    /// Reports to the lease that the leader was working at L1's last answer, unless it has a fault.
+    /// Reports to the lease that the leader was working at L1's last response, unless it has a
+    /// fault.
     pub(super) fn report_work(&self, has_fault: bool) {
         if let Some(lease) = &self.start.lease
             && !has_fault
