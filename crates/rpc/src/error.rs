@@ -147,6 +147,13 @@ impl RpcError {
         self
     }
 
+    /// Adds the number of the block that a search reached, so that the client can narrow it.
+    #[must_use]
+    pub fn at_block(mut self, number: u64) -> Self {
+        self.message = format!("{}; the search ended at block {number}", self.message);
+        self
+    }
+
     /// Error of a request that exceeds one of its limits.
     pub fn exceeded(
         what: &str,

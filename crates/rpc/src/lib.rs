@@ -29,6 +29,7 @@ mod error;
 mod estimate;
 mod eth;
 mod explain;
+pub mod explorer;
 pub mod fees;
 mod filters;
 mod fork_config;

@@ -170,7 +170,7 @@ impl<C: Context> Registry<C> {
     }
 
     /// Adds methods from another module, such as subscriptions.
-    pub(crate) fn merge(&mut self, methods: impl Into<Methods>) {
+    pub fn merge(&mut self, methods: impl Into<Methods>) {
         let added = self.methods.merge(methods);
         debug_assert!(added.is_ok(), "{added:?}");
     }

@@ -1,11 +1,7 @@
 //! `trace_call`, `trace_callMany` and `eth_callMany`.
 
-use super::{
-    Method,
-    args::Args,
-    trace::{bounds, trace_results},
-};
-use crate::{exec::Shared, state::DevnetState};
+use super::{Method, args::Args};
+use crate::state::DevnetState;
 use alloy_eips::BlockId;
 use alloy_evm::Evm as _;
 use alloy_primitives::{Bytes, map::HashSet};
@@ -15,7 +11,13 @@ use chain::State;
 use executor::BlockState;
 use revm::{DatabaseCommit as _, inspector::NoOpInspector};
 use revm_inspectors::tracing::{TracingInspector, TracingInspectorConfig};
-use rpc::{BoundedInspector, CallRequest, Deadline, Outcome, RpcError};
+use rpc::{
+    BoundedInspector, CallRequest, Deadline, Outcome, RpcError,
+    explorer::{
+        Shared,
+        parity::{bounds, trace_results},
+    },
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -67,7 +69,7 @@ fn traced(
 ) -> Result<TraceResults, RpcError> {
     let call = request.prepare(&devnet.api)?;
     let config = TracingInspectorConfig::from_parity_config(kinds);
-    let (limits, recorded) = bounds(devnet, kinds.contains(&TraceType::VmTrace));
+    let (limits, recorded) = bounds(&devnet.api, kinds.contains(&TraceType::VmTrace));
     let deadline = Deadline::after(limits.trace_time);
     let inspector = TracingInspector::new(config);
     let inspector = BoundedInspector::new(inspector, recorded, limits.trace_bytes, deadline);
@@ -77,7 +79,7 @@ fn traced(
     let (database, inspector, _) = evm.components_mut();
     inspector.check()?;
     let (inspector, before) = (inspector.inner.clone(), Shared::new(database));
-    let mut results = trace_results(devnet, inspector, &done, kinds, before)?;
+    let mut results = trace_results(&devnet.api, inspector, &done, kinds, before)?;
     rpc::refused_traces(results.trace.iter_mut(), &notes);
     drop(evm);
     state.commit(done.state);

@@ -1,8 +1,8 @@
 //! Forwarding of requests to the forked node: for older blocks, transactions, logs and states.
 
+mod explorer;
 mod joined;
 
-use super::ots;
 use crate::{fork::Remote, state::DevnetState, upstream::RemoteError};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::B256;
@@ -191,7 +191,7 @@ impl Request<'_> {
 
     /// Returns the forked node's response to these parameters.
     fn theirs(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
-        match ots::ELSEWHERE.iter().find(|(name, _)| *name == self.name) {
+        match explorer::ELSEWHERE.iter().find(|(name, _)| *name == self.name) {
             Some((_, answer)) => Ok(answer(self.remote, params)?),
             None => ask(self.remote, self.name, params),
         }

@@ -7,7 +7,7 @@ use super::{
 use crate::{cheats::ForceHeader, state::DevnetState};
 use alloy_primitives::{Address, U256};
 use node::{MineRequest, Mining, SetClock, SetCoinbase, SetGasPrice, SetMining};
-use rpc::{FailureStyle, RpcError};
+use rpc::{FailureStyle, RpcError, explorer::parity::replay_one};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -96,7 +96,7 @@ fn mine_detailed(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcErro
             if block.executed.receipts[index].success {
                 continue;
             }
-            let output = super::trace::replay_one(devnet, &block, index, |result| {
+            let output = replay_one(&devnet.api, &block, index, |result| {
                 result.output().cloned().unwrap_or_default()
             })?
             .unwrap_or_default();

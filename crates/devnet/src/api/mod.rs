@@ -5,20 +5,18 @@ mod calls;
 mod forward;
 mod mining;
 mod node_info;
-mod ots;
 mod pool;
 mod request;
 mod snapshots;
 mod state;
 mod time;
-mod trace;
 mod wallet;
 
 use crate::state::DevnetState;
 use args::Args;
 pub(crate) use forward::overlay;
 use jsonrpsee::Methods;
-use rpc::{Context, ErrorStyle, Registry, RpcError, Telemetry, WorkerPool, Workers};
+use rpc::{Context, ErrorStyle, Registry, RpcError, Telemetry, WorkerPool, Workers, explorer};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -29,16 +27,14 @@ type Handler = fn(&DevnetState, &mut Args) -> Result<Value, RpcError>;
 type Method = (&'static [&'static str], Handler);
 
 /// All methods, by the worker pool that runs them.
-const TABLES: [(WorkerPool, &[Method]); 10] = [
+const TABLES: [(WorkerPool, &[Method]); 8] = [
     (WorkerPool::Execute, calls::METHODS),
     (WorkerPool::Write, mining::METHODS),
     (WorkerPool::Read, node_info::METHODS),
-    (WorkerPool::Execute, ots::METHODS),
     (WorkerPool::Write, pool::METHODS),
     (WorkerPool::Write, snapshots::METHODS),
     (WorkerPool::Write, state::METHODS),
     (WorkerPool::Write, time::METHODS),
-    (WorkerPool::Trace, trace::METHODS),
     (WorkerPool::Write, wallet::METHODS),
 ];
 
@@ -59,8 +55,6 @@ const EXCEPTIONS: &[(WorkerPool, &[&str])] = &[
             "hardhat_getAutomine",
             "anvil_getIntervalMining",
             "anvil_getGenesisTime",
-            "ots_getApiLevel",
-            "ots_hasCode",
         ],
     ),
 ];
@@ -77,7 +71,9 @@ impl Context for DevnetState {
 
 /// Returns all devnet methods.
 pub(crate) fn methods(devnet: &Arc<DevnetState>, workers: &Arc<Workers>) -> Methods {
-    let mut methods = Registry::new(Arc::clone(devnet), Arc::clone(workers), ErrorStyle::Plain);
+    let style = ErrorStyle::Plain;
+    let mut methods = Registry::new(Arc::clone(devnet), Arc::clone(workers), style);
+    methods.merge(explorer::methods(devnet.api.clone(), Arc::clone(workers), style));
     for (lane, table) in TABLES {
         for (names, handler) in table {
             for name in *names {

@@ -47,7 +47,7 @@ use execute::Rules as ExecuteRules;
 use futures_util::future::BoxFuture;
 use node::{Clock, Mining, Node, Settings};
 use rpc::engine::{Driver, Engine, EngineServer, RunningDriver};
-use rpc::{Api, Pages, RpcOptions, RunningServer, Telemetry, WorkerOptions, Workers};
+use rpc::{Api, ErrorStyle, Pages, RpcOptions, RunningServer, Telemetry, WorkerOptions, Workers};
 use std::{
     io,
     net::SocketAddr,
@@ -415,7 +415,10 @@ impl Ports {
             Some(admin) => Some(admin::serve(admin, orders, Arc::clone(&workers)).await?),
             None => None,
         };
-        let methods = rpc::overlaid(own, &rpc::methods(api, workers));
+        let explorer =
+            rpc::explorer::methods(api.clone(), Arc::clone(&workers), ErrorStyle::Geth);
+        let methods = rpc::overlaid(explorer, &rpc::methods(api, workers));
+        let methods = rpc::overlaid(own, &methods);
         let pages = Some(Pages { name, telemetry, health: Arc::new(health), more: None });
         let server = RunningServer::start_with_pages(&config.server, methods, pages).await;
         let server = server.map_err(ServiceError::from)?;

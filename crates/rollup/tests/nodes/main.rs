@@ -6,6 +6,7 @@ mod controls;
 mod engine_api;
 mod ethrex_driven;
 mod execute_tx;
+mod explorers;
 mod fan_out;
 mod faults_of_l1;
 mod fencing;

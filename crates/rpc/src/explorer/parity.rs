@@ -1,12 +1,9 @@
 //! `trace_…` methods, which re-execute blocks under revm's inspectors.
 
-use super::{
-    Method,
-    args::{Args, Number, invalid},
-};
+use super::replay::{Shared, replay};
 use crate::{
-    exec::{Shared, replay},
-    state::DevnetState,
+    Api, Args, Deadline, Number, Recorded, Registry, RequestLimits, RpcError, refused_traces,
+    show_execute,
 };
 use alloy_consensus::Transaction as _;
 use alloy_eips::{BlockId, BlockNumberOrTag};
@@ -28,65 +25,47 @@ use revm_inspectors::{
     opcode::OpcodeGasInspector,
     tracing::{TracingInspector, TracingInspectorConfig},
 };
-use rpc::{Deadline, Recorded, RequestLimits, RpcError};
 use serde_json::{Value, json};
 use std::{mem, sync::Arc};
 
-pub(super) const METHODS: &[Method] = &[
-    (&["trace_transaction"], transaction),
-    (&["trace_block"], block),
-    (&["trace_filter"], filter),
-    (&["trace_replayBlockTransactions"], replay_block),
-    (&["trace_replayTransaction"], replay_transaction),
-    (&["trace_get"], get),
-    (&["trace_transactionOpcodeGas"], transaction_opcode_gas),
-    (&["trace_blockOpcodeGas"], block_opcode_gas),
-];
+pub(super) fn register(methods: &mut Registry<Api>) {
+    methods.trace("trace_transaction", transaction);
+    methods.trace("trace_block", block);
+    methods.trace("trace_filter", filter);
+    methods.trace("trace_replayBlockTransactions", replay_block);
+    methods.trace("trace_replayTransaction", replay_transaction);
+    methods.trace("trace_get", get);
+    methods.trace("trace_transactionOpcodeGas", transaction_opcode_gas);
+    methods.trace("trace_blockOpcodeGas", block_opcode_gas);
+}
 
 /// Maximum number of blocks for one `trace_filter`.
 const MAX_FILTERED: u64 = 100_000;
 
 /// Limits of a trace that records steps, or only calls.
-pub(super) fn bounds(devnet: &DevnetState, steps: bool) -> (&RequestLimits, Recorded) {
-    (&devnet.api.options().limits, Recorded { steps, ..Recorded::default() })
+pub fn bounds(api: &Api, steps: bool) -> (&RequestLimits, Recorded) {
+    (&api.options().limits, Recorded { steps, ..Recorded::default() })
 }
 
-/// Returns the canonical block that a number or tag refers to.
-pub(super) fn block_at(
-    devnet: &DevnetState,
-    at: BlockNumberOrTag,
-) -> Result<Option<Arc<Block>>, RpcError> {
-    let found = devnet.node.read(|node| {
-        let head = node.chain.head().header.number;
-        let behind = |epochs: u64| {
-            head.saturating_sub(epochs * node.settings.slots_in_an_epoch)
-                .max(node.chain.first_number())
-        };
-        let number = match at {
-            BlockNumberOrTag::Number(number) => number,
-            BlockNumberOrTag::Earliest => node.chain.first_number(),
-            BlockNumberOrTag::Safe => behind(1),
-            BlockNumberOrTag::Finalized => behind(2),
-            BlockNumberOrTag::Latest | BlockNumberOrTag::Pending => head,
-        };
-        node.chain.canonical_block(number)
-    });
-    found.map_err(RpcError::from)
+/// Returns the canonical block that a number or tag refers to. The pending block has no trace: the
+/// latest one takes its place.
+pub(super) fn block_at(api: &Api, at: BlockNumberOrTag) -> Result<Option<Arc<Block>>, RpcError> {
+    api.block_by_number(if at.is_pending() { BlockNumberOrTag::Latest } else { at })
 }
 
 /// Re-executes a transaction of a block and maps its result with `see`.
-pub(super) fn replay_one<T>(
-    devnet: &DevnetState,
+pub fn replay_one<T>(
+    api: &Api,
     block: &Arc<Block>,
     index: usize,
     see: impl Fn(&ExecutionResult<HaltReason>) -> T,
 ) -> Result<Option<T>, RpcError> {
-    let Some(parent) = devnet.api.chain().state_before(block).map_err(RpcError::from)? else {
+    let Some(parent) = api.chain().state_before(block).map_err(RpcError::from)? else {
         return Ok(None);
     };
     let wanted = |at| at == index;
     let seen = replay(
-        bounds(devnet, false),
+        bounds(api, false),
         &parent,
         &mut parent.open(),
         block,
@@ -99,8 +78,8 @@ pub(super) fn replay_one<T>(
 
 /// Builds the requested traces of a transaction. They contain EXECUTE calls, but no calls to other
 /// precompiles.
-pub(super) fn trace_results(
-    devnet: &DevnetState,
+pub fn trace_results(
+    api: &Api,
     inspector: TracingInspector,
     done: &ResultAndState<HaltReason>,
     kinds: &HashSet<TraceType>,
@@ -113,7 +92,7 @@ pub(super) fn trace_results(
         .into_trace_results_with_state(done, kinds, before)
         .map_err(|error| RpcError::internal(error.to_string()))?;
     if let Some(mut calls) = calls {
-        rpc::show_execute(&mut calls, devnet.api.chain().config());
+        show_execute(&mut calls, api.chain().config());
         results.trace = calls.into_parity_builder().into_transaction_traces();
     }
     Ok(results)
@@ -121,17 +100,17 @@ pub(super) fn trace_results(
 
 /// Call traces of a block or of one of its transactions.
 pub(super) fn call_traces(
-    devnet: &DevnetState,
+    api: &Api,
     block: &Arc<Block>,
     only: Option<usize>,
 ) -> Result<Vec<Vec<LocalizedTransactionTrace>>, RpcError> {
-    let Some(parent) = devnet.api.chain().state_before(block).map_err(RpcError::from)? else {
+    let Some(parent) = api.chain().state_before(block).map_err(RpcError::from)? else {
         return Ok(Vec::new());
     };
     let inspector = TracingInspector::new(TracingInspectorConfig::default_parity());
     let wanted = |index| only.is_none_or(|only| only == index);
     let traces = replay(
-        bounds(devnet, false),
+        bounds(api, false),
         &parent,
         &mut parent.open(),
         block,
@@ -148,65 +127,66 @@ pub(super) fn call_traces(
             };
             let mut inspector = traced.inspector.clone();
             traced.inspector.fuse();
-            rpc::show_execute(&mut inspector, devnet.api.chain().config());
+            show_execute(&mut inspector, api.chain().config());
             Ok(inspector.into_parity_builder().into_localized_transaction_traces(info))
         },
     );
     let explained = traces?.into_iter().map(|(mut traces, notes)| {
-        rpc::refused_traces(traces.iter_mut().map(|localized| &mut localized.trace), &notes);
+        refused_traces(traces.iter_mut().map(|localized| &mut localized.trace), &notes);
         traces
     });
     Ok(explained.collect())
 }
 
-fn transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn transaction(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let hash: B256 = args.required()?;
-    let Some((block, index)) = devnet.api.chain().transaction(&hash).map_err(RpcError::from)?
-    else {
+    let Some((block, index)) = api.chain().transaction(&hash).map_err(RpcError::from)? else {
         return Ok(json!([]));
     };
-    Ok(json!(call_traces(devnet, &block, Some(index))?.concat()))
+    Ok(json!(call_traces(api, &block, Some(index))?.concat()))
 }
 
-fn get(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn get(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let (hash, address): (B256, Vec<Number>) = (args.required()?, args.required()?);
     let address: Vec<usize> = address
         .into_iter()
         .map(|part| Ok(part.u64()? as usize))
         .collect::<Result<_, RpcError>>()?;
-    let Some((block, index)) = devnet.api.chain().transaction(&hash).map_err(RpcError::from)?
-    else {
+    let Some((block, index)) = api.chain().transaction(&hash).map_err(RpcError::from)? else {
         return Ok(Value::Null);
     };
-    let traces = call_traces(devnet, &block, Some(index))?.concat();
+    let traces = call_traces(api, &block, Some(index))?.concat();
     Ok(json!(traces.into_iter().find(|trace| trace.trace.trace_address == address)))
 }
 
-fn block(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn block(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let at: BlockNumberOrTag = args.required()?;
-    let Some(block) = block_at(devnet, at)? else { return Ok(json!([])) };
-    Ok(json!(call_traces(devnet, &block, None)?.concat()))
+    let Some(block) = block_at(api, at)? else { return Ok(json!([])) };
+    Ok(json!(call_traces(api, &block, None)?.concat()))
 }
 
-fn filter(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn filter(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let filter: TraceFilter = args.required()?;
-    let head = devnet.node.read(|node| node.chain.head().header.number);
+    let head = api.node().read(|node| node.chain.head().header.number);
     let (from, to) = (filter.from_block.unwrap_or(0), filter.to_block.unwrap_or(head).min(head));
     if from > to {
-        return Err(invalid(
+        return Err(RpcError::params(
             "invalid block range, ensure that to block is greater than from block",
         ));
     }
     if to - from > MAX_FILTERED {
-        return Err(invalid(format!("{} blocks, at most {MAX_FILTERED} are looked at", to - from)));
+        return Err(RpcError::params(format!(
+            "{} blocks, at most {MAX_FILTERED} are looked at",
+            to - from
+        )));
     }
     let matcher = filter.matcher();
     let mut found = Vec::new();
-    let deadline = Deadline::after(devnet.api.options().limits.trace_time);
+    let deadline = Deadline::after(api.options().limits.trace_time);
     for number in from..=to {
         deadline.check()?;
-        let Some(block) = block_at(devnet, number.into())? else { continue };
-        let traces = call_traces(devnet, &block, None)?.concat();
+        let Some(block) = block_at(api, number.into())? else { continue };
+        let traces = call_traces(api, &block, None)?.concat();
         found.extend(traces.into_iter().filter(|trace| matcher.matches(&trace.trace)));
     }
     let skip = usize::try_from(filter.after.unwrap_or(0)).unwrap_or(usize::MAX);
@@ -216,19 +196,19 @@ fn filter(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
 }
 
 fn replayed(
-    devnet: &DevnetState,
+    api: &Api,
     block: &Arc<Block>,
     only: Option<usize>,
     kinds: &HashSet<TraceType>,
 ) -> Result<Vec<TraceResults>, RpcError> {
-    let Some(parent) = devnet.api.chain().state_before(block).map_err(RpcError::from)? else {
+    let Some(parent) = api.chain().state_before(block).map_err(RpcError::from)? else {
         return Ok(Vec::new());
     };
     let config = TracingInspectorConfig::from_parity_config(kinds);
     let wanted = |index| only.is_none_or(|only| only == index);
     let inspector = TracingInspector::new(config);
     let results = replay(
-        bounds(devnet, kinds.contains(&TraceType::VmTrace)),
+        bounds(api, kinds.contains(&TraceType::VmTrace)),
         &parent,
         &mut parent.open(),
         block,
@@ -237,20 +217,20 @@ fn replayed(
         |traced| {
             let inspector = traced.inspector.clone();
             traced.inspector.fuse();
-            trace_results(devnet, inspector, traced.result, kinds, Shared::new(traced.database))
+            trace_results(api, inspector, traced.result, kinds, Shared::new(traced.database))
         },
     );
     let explained = results?.into_iter().map(|(mut results, notes)| {
-        rpc::refused_traces(results.trace.iter_mut(), &notes);
+        refused_traces(results.trace.iter_mut(), &notes);
         results
     });
     Ok(explained.collect())
 }
 
-fn replay_block(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn replay_block(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let (at, kinds): (BlockNumberOrTag, HashSet<TraceType>) = (args.required()?, args.required()?);
-    let Some(block) = block_at(devnet, at)? else { return Ok(json!([])) };
-    let results: Vec<_> = replayed(devnet, &block, None, &kinds)?
+    let Some(block) = block_at(api, at)? else { return Ok(json!([])) };
+    let results: Vec<_> = replayed(api, &block, None, &kinds)?
         .into_iter()
         .zip(&block.transactions)
         .map(|(full_trace, transaction)| TraceResultsWithTransactionHash {
@@ -261,29 +241,28 @@ fn replay_block(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError
     Ok(json!(results))
 }
 
-fn replay_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn replay_transaction(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let (hash, kinds): (B256, HashSet<TraceType>) = (args.required()?, args.required()?);
-    let Some((block, index)) = devnet.api.chain().transaction(&hash).map_err(RpcError::from)?
-    else {
+    let Some((block, index)) = api.chain().transaction(&hash).map_err(RpcError::from)? else {
         return Err(RpcError::server(format!("transaction {hash} not found")));
     };
-    Ok(json!(replayed(devnet, &block, Some(index), &kinds)?.pop()))
+    Ok(json!(replayed(api, &block, Some(index), &kinds)?.pop()))
 }
 
 /// Counts the executions and the gas of each opcode, in one or all transactions in a block. Gas
 /// forwarded to a call counts for the callee's opcodes.
 fn opcode_gas(
-    devnet: &DevnetState,
+    api: &Api,
     block: &Arc<Block>,
     only: Option<usize>,
 ) -> Result<Vec<TransactionOpcodeGas>, RpcError> {
-    let Some(parent) = devnet.api.chain().state_before(block).map_err(RpcError::from)? else {
+    let Some(parent) = api.chain().state_before(block).map_err(RpcError::from)? else {
         return Ok(Vec::new());
     };
     let wanted = |index| only.is_none_or(|only| only == index);
     let inspector = OpcodeGasInspector::default();
     let seen = replay(
-        bounds(devnet, false),
+        bounds(api, false),
         &parent,
         &mut parent.open(),
         block,
@@ -299,40 +278,39 @@ fn opcode_gas(
     Ok(seen?.into_iter().map(|(seen, _)| seen).collect())
 }
 
-fn transaction_opcode_gas(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn transaction_opcode_gas(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let hash: B256 = args.required()?;
-    let Some((block, index)) = devnet.api.chain().transaction(&hash).map_err(RpcError::from)?
-    else {
+    let Some((block, index)) = api.chain().transaction(&hash).map_err(RpcError::from)? else {
         return Ok(Value::Null);
     };
-    Ok(json!(opcode_gas(devnet, &block, Some(index))?.pop()))
+    Ok(json!(opcode_gas(api, &block, Some(index))?.pop()))
 }
 
-fn block_opcode_gas(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn block_opcode_gas(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let block = match args.required()? {
-        BlockId::Hash(hash) => devnet.api.block_by_hash(hash.block_hash)?,
-        BlockId::Number(at) => block_at(devnet, at)?,
+        BlockId::Hash(hash) => api.block_by_hash(hash.block_hash)?,
+        BlockId::Number(at) => block_at(api, at)?,
     };
     let Some(block) = block else { return Ok(Value::Null) };
     Ok(json!(BlockOpcodeGas {
         block_hash: block.hash,
         block_number: block.header.number,
-        transactions: opcode_gas(devnet, &block, None)?,
+        transactions: opcode_gas(api, &block, None)?,
     }))
 }
 
 /// Searches the traces for the transaction and the sender that created a contract.
-pub(super) fn creator(
-    devnet: &DevnetState,
-    contract: Address,
-) -> Result<Option<(B256, Address)>, RpcError> {
-    let head = devnet.node.read(|node| node.chain.head().header.number);
-    for number in 0..=head {
-        let Some(block) = block_at(devnet, number.into())? else { continue };
+pub(super) fn creator(api: &Api, contract: Address) -> Result<Option<(B256, Address)>, RpcError> {
+    let (first, head) =
+        api.node().read(|node| (node.chain.first_number(), node.chain.head().header.number));
+    let deadline = Deadline::after(api.options().limits.trace_time);
+    for number in first..=head {
+        deadline.check().map_err(|error| error.at_block(number))?;
+        let Some(block) = block_at(api, number.into())? else { continue };
         if block.transactions.iter().all(|transaction| transaction.input().is_empty()) {
             continue;
         }
-        for trace in call_traces(devnet, &block, None)?.concat() {
+        for trace in call_traces(api, &block, None)?.concat() {
             let created = trace.trace.result.as_ref().and_then(|result| match result {
                 alloy_rpc_types_trace::parity::TraceOutput::Create(output) => Some(output.address),
                 alloy_rpc_types_trace::parity::TraceOutput::Call(_) => None,

@@ -1,16 +1,16 @@
 //! Otterscan methods for blocks of the forked node, built on methods that most nodes have.
 
-use super::{details, operations, page_of, steps};
+use super::ask;
 use crate::{
-    api::{
-        args::{internal, invalid},
-        forward::ask,
-    },
+    api::args::{internal, invalid},
     fork::Remote,
 };
 use alloy_primitives::U256;
 use alloy_rpc_types_trace::parity::LocalizedTransactionTrace;
-use rpc::RpcError;
+use rpc::{
+    RpcError,
+    explorer::ots::{details, operations, page_of, steps},
+};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 type Elsewhere = fn(&Remote, &Value) -> Result<Value, RpcError>;
 
 /// Methods that few nodes have, and their implementations.
-pub(in crate::api) const ELSEWHERE: &[(&str, Elsewhere)] = &[
+pub(super) const ELSEWHERE: &[(&str, Elsewhere)] = &[
     ("ots_hasCode", has_code_there),
     ("ots_getInternalOperations", |remote, params| Ok(operations(&traces_there(remote, params)?))),
     ("ots_getTransactionError", transaction_error_there),

@@ -1,66 +1,58 @@
 //! Methods of the Otterscan block explorer, and Erigon's header method.
 
-mod elsewhere;
-
-use super::{
-    Method,
-    args::{Args, Number, invalid},
-    trace::{block_at, call_traces, creator, replay_one},
-};
-use crate::state::DevnetState;
+use super::parity::{block_at, call_traces, creator, replay_one};
+use crate::{Api, Args, Deadline, Number, Registry, RpcError, convert};
 use alloy_consensus::Transaction as _;
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, U256};
 use alloy_rpc_types_trace::parity::{Action, LocalizedTransactionTrace, TraceOutput};
 use chain::Block;
-pub(super) use elsewhere::ELSEWHERE;
 use revm::context::result::ExecutionResult;
-use rpc::RpcError;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-pub(super) const METHODS: &[Method] = &[
-    (&["ots_getApiLevel"], api_level),
-    (&["ots_hasCode"], has_code),
-    (&["ots_getInternalOperations"], internal_operations),
-    (&["ots_getTransactionError"], transaction_error),
-    (&["ots_traceTransaction"], trace_transaction),
-    (&["ots_getBlockDetails"], block_details),
-    (&["ots_getBlockDetailsByHash"], block_details_by_hash),
-    (&["ots_getBlockTransactions"], block_transactions),
-    (&["ots_searchTransactionsBefore"], search_before),
-    (&["ots_searchTransactionsAfter"], search_after),
-    (&["ots_getTransactionBySenderAndNonce"], by_sender_and_nonce),
-    (&["ots_getContractCreator"], contract_creator),
-    (&["erigon_getHeaderByNumber"], header_by_number),
-];
+pub(super) fn register(methods: &mut Registry<Api>) {
+    methods.read("ots_getApiLevel", api_level);
+    methods.read("ots_hasCode", has_code);
+    methods.execute("ots_getInternalOperations", internal_operations);
+    methods.execute("ots_getTransactionError", transaction_error);
+    methods.execute("ots_traceTransaction", trace_transaction);
+    methods.execute("ots_getBlockDetails", block_details);
+    methods.execute("ots_getBlockDetailsByHash", block_details_by_hash);
+    methods.execute("ots_getBlockTransactions", block_transactions);
+    methods.execute("ots_searchTransactionsBefore", search_before);
+    methods.execute("ots_searchTransactionsAfter", search_after);
+    methods.execute("ots_getTransactionBySenderAndNonce", by_sender_and_nonce);
+    methods.execute("ots_getContractCreator", contract_creator);
+    methods.execute("erigon_getHeaderByNumber", header_by_number);
+}
 
-fn api_level(_: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn api_level(_: &Api, args: &mut Args) -> Result<Value, RpcError> {
     args.none()?;
     Ok(json!(8))
 }
 
-fn has_code(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn has_code(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let address: Address = args.required()?;
     let at = args.optional::<PlainNumber<BlockId>>()?.map_or_else(BlockId::default, |at| at.0);
-    let code = devnet.api.state(at)?.code(address).map_err(RpcError::from)?;
+    let code = api.state(at)?.code(address).map_err(RpcError::from)?;
     Ok(json!(!code.is_empty()))
 }
 
-fn location(devnet: &DevnetState, hash: &B256) -> Result<Option<(Arc<Block>, usize)>, RpcError> {
-    devnet.api.chain().transaction(hash).map_err(RpcError::from)
+fn location(api: &Api, hash: &B256) -> Result<Option<(Arc<Block>, usize)>, RpcError> {
+    api.chain().transaction(hash).map_err(RpcError::from)
 }
 
-fn internal_operations(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn internal_operations(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let hash: B256 = args.required()?;
-    let Some((block, index)) = location(devnet, &hash)? else { return Ok(json!([])) };
-    Ok(operations(&call_traces(devnet, &block, Some(index))?.concat()))
+    let Some((block, index)) = location(api, &hash)? else { return Ok(json!([])) };
+    Ok(operations(&call_traces(api, &block, Some(index))?.concat()))
 }
 
 /// Internal operations of a transaction: value transfers, created contracts and destroyed
 /// contracts.
-fn operations(traces: &[LocalizedTransactionTrace]) -> Value {
+pub fn operations(traces: &[LocalizedTransactionTrace]) -> Value {
     let operations = traces.iter().filter_map(|trace| {
         let trace = &trace.trace;
         let (kind, from, to, value) = match (&trace.action, &trace.result) {
@@ -78,24 +70,24 @@ fn operations(traces: &[LocalizedTransactionTrace]) -> Value {
     operations.collect()
 }
 
-fn transaction_error(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn transaction_error(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let hash: B256 = args.required()?;
-    let Some((block, index)) = location(devnet, &hash)? else { return Ok(Value::Null) };
-    let output = replay_one(devnet, &block, index, |result| match result {
+    let Some((block, index)) = location(api, &hash)? else { return Ok(Value::Null) };
+    let output = replay_one(api, &block, index, |result| match result {
         ExecutionResult::Revert { output, .. } => output.clone(),
         _ => Default::default(),
     })?;
     Ok(json!(output.unwrap_or_default()))
 }
 
-fn trace_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn trace_transaction(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let hash: B256 = args.required()?;
-    let Some((block, index)) = location(devnet, &hash)? else { return Ok(json!([])) };
-    Ok(steps(&call_traces(devnet, &block, Some(index))?.concat()))
+    let Some((block, index)) = location(api, &hash)? else { return Ok(json!([])) };
+    Ok(steps(&call_traces(api, &block, Some(index))?.concat()))
 }
 
 /// Calls of a transaction in Otterscan's format.
-fn steps(traces: &[LocalizedTransactionTrace]) -> Value {
+pub fn steps(traces: &[LocalizedTransactionTrace]) -> Value {
     let steps = traces.iter().filter_map(|trace| {
         let trace = &trace.trace;
         let Action::Call(call) = &trace.action else { return None };
@@ -119,7 +111,7 @@ fn steps(traces: &[LocalizedTransactionTrace]) -> Value {
 }
 
 /// Block in Otterscan's format, without the fields that it does not need.
-fn details(mut shape: Value, fees: U256) -> Value {
+pub fn details(mut shape: Value, fees: U256) -> Value {
     if let Some(members) = shape.as_object_mut() {
         let transactions = members.remove("transactions");
         let count = transactions.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
@@ -141,12 +133,12 @@ fn details_here(block: &Block) -> Value {
             U256::from(price) * U256::from(block.transaction_gas(index))
         })
         .sum();
-    details(json!(rpc::convert::block(block, false)), fees)
+    details(json!(convert::block(block, false)), fees)
 }
 
-fn block_details(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn block_details(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let PlainNumber(at) = args.required()?;
-    let Some(block) = block_at(devnet, at)? else { return Err(invalid("block not found")) };
+    let Some(block) = block_at(api, at)? else { return Err(RpcError::params("block not found")) };
     Ok(details_here(&block))
 }
 
@@ -163,29 +155,29 @@ impl<'de, T: DeserializeOwned + From<u64>> Deserialize<'de> for PlainNumber<T> {
     }
 }
 
-fn block_details_by_hash(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn block_details_by_hash(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let hash: B256 = args.required()?;
-    let block = devnet.api.block_by_hash(hash)?.ok_or_else(|| invalid("block not found"))?;
+    let block = api.block_by_hash(hash)?.ok_or_else(|| RpcError::params("block not found"))?;
     Ok(details_here(&block))
 }
 
-fn receipts(devnet: &DevnetState, block: &Block) -> Vec<Value> {
-    devnet.node.read(|node| {
-        let receipts = rpc::convert::receipts(block, node.chain.config());
+fn receipts(api: &Api, block: &Block) -> Vec<Value> {
+    api.node().read(|node| {
+        let receipts = convert::receipts(block, node.chain.config());
         receipts.iter().map(|receipt| json!(receipt)).collect()
     })
 }
 
-fn block_transactions(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn block_transactions(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let (number, page, size): (u64, usize, usize) =
         (args.required()?, args.required()?, args.required()?);
-    let block = block_at(devnet, number.into())?.ok_or_else(|| invalid("block not found"))?;
-    let shape = json!(rpc::convert::block(&block, true));
-    page_of(shape, receipts(devnet, &block), page, size)
+    let block = block_at(api, number.into())?.ok_or_else(|| RpcError::params("block not found"))?;
+    let shape = json!(convert::block(&block, true));
+    page_of(shape, receipts(api, &block), page, size)
 }
 
 /// Returns a page of a block's transactions and receipts, with the block.
-fn page_of(
+pub fn page_of(
     mut shape: Value,
     mut receipts: Vec<Value>,
     page: usize,
@@ -224,12 +216,8 @@ fn page_of(
 }
 
 /// Returns `true` if a transaction, or a call in it, involves the address.
-fn concerns(
-    devnet: &DevnetState,
-    block: &Arc<Block>,
-    address: Address,
-) -> Result<Vec<usize>, RpcError> {
-    let traces = call_traces(devnet, block, None)?;
+fn concerns(api: &Api, block: &Arc<Block>, address: Address) -> Result<Vec<usize>, RpcError> {
+    let traces = call_traces(api, block, None)?;
     let touches = |action: &Action, result: Option<&TraceOutput>| match action {
         Action::Call(call) => call.from == address || call.to == address,
         Action::Create(create) => {
@@ -251,28 +239,35 @@ fn concerns(
 }
 
 fn search(
-    devnet: &DevnetState,
+    api: &Api,
     address: Address,
     numbers: impl Iterator<Item = u64>,
     size: usize,
     newest_first: bool,
 ) -> Result<(Vec<Value>, Vec<Value>, bool), RpcError> {
     let (mut transactions, mut shown) = (Vec::new(), Vec::new());
+    let deadline = Deadline::after(api.options().limits.trace_time);
     for number in numbers {
         if transactions.len() >= size {
             return Ok((transactions, shown, false));
         }
-        let Some(block) = block_at(devnet, number.into())? else { continue };
+        match deadline.check() {
+            Ok(()) => {}
+            // The client continues from the last transaction of the page.
+            Err(_) if !transactions.is_empty() => return Ok((transactions, shown, false)),
+            Err(error) => return Err(error.at_block(number)),
+        }
+        let Some(block) = block_at(api, number.into())? else { continue };
         if block.transactions.is_empty() {
             continue;
         }
-        let mut found = concerns(devnet, &block, address)?;
+        let mut found = concerns(api, &block, address)?;
         if newest_first {
             found.reverse();
         }
-        let receipts = receipts(devnet, &block);
+        let receipts = receipts(api, &block);
         for index in found {
-            transactions.push(json!(rpc::convert::transaction(&block, index)));
+            transactions.push(json!(convert::transaction(&block, index)));
             let mut receipt = receipts[index].clone();
             receipt["timestamp"] = json!(format!("{:#x}", block.header.timestamp));
             shown.push(receipt);
@@ -281,35 +276,37 @@ fn search(
     Ok((transactions, shown, true))
 }
 
-fn search_before(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn search_before(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let (address, number, size): (Address, u64, usize) =
         (args.required()?, args.required()?, args.required()?);
-    let head = devnet.node.read(|node| node.chain.head().header.number);
+    let head = api.node().read(|node| node.chain.head().header.number);
     let from = if number == 0 { head } else { number.saturating_sub(1).min(head) };
-    let (transactions, receipts, all) = search(devnet, address, (0..=from).rev(), size, true)?;
+    let (transactions, receipts, all) = search(api, address, (0..=from).rev(), size, true)?;
     let first = number == 0;
     Ok(json!({ "txs": transactions, "receipts": receipts, "firstPage": first, "lastPage": all }))
 }
 
-fn search_after(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn search_after(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let (address, number, size): (Address, u64, usize) =
         (args.required()?, args.required()?, args.required()?);
-    let head = devnet.node.read(|node| node.chain.head().header.number);
+    let head = api.node().read(|node| node.chain.head().header.number);
     let from = if number == 0 { 0 } else { number + 1 };
-    let (mut transactions, mut receipts, all) = search(devnet, address, from..=head, size, false)?;
+    let (mut transactions, mut receipts, all) = search(api, address, from..=head, size, false)?;
     transactions.reverse();
     receipts.reverse();
     let last = number == 0;
     Ok(json!({ "txs": transactions, "receipts": receipts, "firstPage": all, "lastPage": last }))
 }
 
-fn by_sender_and_nonce(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn by_sender_and_nonce(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let (sender, nonce): (Address, Number) = (args.required()?, args.required()?);
     let nonce = nonce.u64()?;
     let (first, head) =
-        devnet.node.read(|node| (node.chain.first_number(), node.chain.head().header.number));
+        api.node().read(|node| (node.chain.first_number(), node.chain.head().header.number));
+    let deadline = Deadline::after(api.options().limits.trace_time);
     for number in first..=head {
-        let Some(block) = block_at(devnet, number.into())? else { continue };
+        deadline.check().map_err(|error| error.at_block(number))?;
+        let Some(block) = block_at(api, number.into())? else { continue };
         for (transaction, from) in block.transactions.iter().zip(&block.senders) {
             if *from == sender && transaction.nonce() == nonce {
                 return Ok(json!(transaction.hash()));
@@ -319,13 +316,13 @@ fn by_sender_and_nonce(devnet: &DevnetState, args: &mut Args) -> Result<Value, R
     Ok(Value::Null)
 }
 
-fn contract_creator(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
-    let creator = creator(devnet, args.required()?)?;
+fn contract_creator(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
+    let creator = creator(api, args.required()?)?;
     Ok(json!(creator.map(|(hash, creator)| json!({ "hash": hash, "creator": creator }))))
 }
 
-fn header_by_number(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+fn header_by_number(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let PlainNumber(at) = args.required()?;
-    let block = devnet.api.block_by_number(at)?;
-    Ok(json!(block.map(|block| rpc::convert::block(&block, false))))
+    let block = api.block_by_number(at)?;
+    Ok(json!(block.map(|block| convert::block(&block, false))))
 }
