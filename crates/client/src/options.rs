@@ -35,16 +35,21 @@ pub struct ClientOptions {
     pub rotation: Rotation,
 }
 
+impl ClientOptions {
+    /// The default options: one attempt of a minute, and responses of up to 1 GiB.
+    pub const DEFAULT: Self = Self {
+        timeout: Duration::from_secs(60),
+        longest_answer: 1 << 30,
+        tries: 1,
+        first_pause: Duration::from_millis(50),
+        units_per_second: None,
+        batch: 1,
+        rotation: Rotation::EachRequest,
+    };
+}
+
 impl Default for ClientOptions {
     fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(60),
-            longest_answer: 1 << 30,
-            tries: 1,
-            first_pause: Duration::from_millis(50),
-            units_per_second: None,
-            batch: 1,
-            rotation: Rotation::EachRequest,
-        }
+        Self::DEFAULT
     }
 }

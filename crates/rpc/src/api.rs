@@ -1,7 +1,8 @@
 //! State shared by all RPC methods, and the resolution of block ids.
 
 use crate::{
-    Context, Deadline, FailureStyle, RequestLimits, RpcError, Telemetry, installed_filters::Filters,
+    Context, Deadline, FailureStyle, RequestLimits, RpcError, Telemetry,
+    installed_filters::Filters, subscription_permits::SubscriptionPermits,
 };
 use alloy_eips::{BlockId, BlockNumberOrTag, RpcBlockHash};
 use alloy_primitives::{B256, Bytes};
@@ -87,7 +88,7 @@ pub struct Api {
     options: Arc<RpcOptions>,
     pub(crate) filters: Arc<Filters>,
     /// Permits for subscriptions, shared by all connections.
-    pub(crate) subscriptions: Arc<Semaphore>,
+    pub(crate) subscriptions: Arc<SubscriptionPermits>,
     /// Permits for subscriptions that send at the same time: on half of the cores, so that requests
     /// are processed on the others.
     pub(crate) notifying: Arc<Semaphore>,
@@ -109,8 +110,7 @@ impl Api {
     /// Creates the API of a node.
     pub fn new(node: Arc<Node>, options: RpcOptions) -> Self {
         let filters = Arc::new(Filters::new(options.filter_lifetime));
-        let subscriptions = options.limits.subscriptions.min(Semaphore::MAX_PERMITS);
-        let subscriptions = Arc::new(Semaphore::new(subscriptions));
+        let subscriptions = SubscriptionPermits::new(options.limits.subscriptions);
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let notifying = Arc::new(Semaphore::new((cores / 2).max(1)));
         let filter_items = Arc::new(Semaphore::new(MAX_FILTER_ITEMS));

@@ -46,6 +46,7 @@ mod registry;
 mod send;
 mod server;
 mod simulate;
+mod subscription_permits;
 mod subscriptions;
 mod telemetry;
 mod testing;

@@ -1,15 +1,15 @@
 //! Registry of RPC methods by name.
 
 use crate::{
-    Args, ErrorStyle, LogLimit, RpcError, Telemetry,
+    Args, Client, ErrorStyle, LogLimit, RpcError, Telemetry,
     call_tree::revert_words,
     error::{REFUSED, REVERTED, codes},
     telemetry::Answers,
-    workers::{WorkerPool, Workers},
+    workers::{Caller, WorkerPool, Workers},
 };
 use alloy_primitives::Bytes;
 use jsonrpsee::{
-    ConnectionId, MethodResponse, Methods, ResponsePayload,
+    Extensions, MethodResponse, Methods, ResponsePayload,
     core::server::MethodCallback,
     types::{ErrorObjectOwned, Id},
 };
@@ -136,7 +136,7 @@ impl<C: Context> Registry<C> {
                              params: jsonrpsee::types::Params<'static>,
                              connection,
                              limit,
-                             extensions| {
+                             extensions: Extensions| {
             let arrived = Instant::now();
             if let Some(telemetry) = context.telemetry() {
                 telemetry.count_request(name);
@@ -150,7 +150,9 @@ impl<C: Context> Registry<C> {
                 return Box::pin(ready(answer.with_extensions(extensions))) as _;
             }
             let (method, context) = (Arc::clone(&method), Arc::clone(&context));
-            let answer = on_worker(&workers, pool, connection, params, id, move |params, id| {
+            let address = extensions.get::<Client>().map(Client::address);
+            let caller = Caller { address, connection };
+            let answer = on_worker(&workers, pool, caller, params, id, move |params, id| {
                 method.answer(&*context, params, arrived, id, limit)
             });
             Box::pin(async move { answer.await.with_extensions(extensions) }) as _
@@ -303,7 +305,7 @@ fn words(error: &ErrorObjectOwned) -> Cow<'_, str> {
 fn on_worker(
     workers: &Workers,
     pool: WorkerPool,
-    connection: ConnectionId,
+    caller: Caller,
     params: jsonrpsee::types::Params<'static>,
     id: Id<'static>,
     answer: impl FnOnce(Option<&str>, Id<'static>) -> MethodResponse + Send + 'static,
@@ -313,7 +315,7 @@ fn on_worker(
     let own = id.clone();
     // Methods that wait need the timers of the runtime that serves the connection.
     let runtime = Handle::try_current();
-    let queued = workers.run(pool, connection, bytes, move || {
+    let queued = workers.run(pool, caller, bytes, move || {
         // The client has disconnected, so nobody needs the response.
         if sender.is_closed() {
             return;

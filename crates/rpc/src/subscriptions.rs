@@ -1,7 +1,7 @@
 //! Subscriptions over WebSocket and IPC.
 
 use crate::{
-    Api, Client, RpcError, RpcLog, convert,
+    Api, Client, RpcLog, convert,
     log_matching::{changed_blocks, check_filter, matching},
 };
 use alloy_rpc_types_eth::{
@@ -45,18 +45,11 @@ pub(crate) fn module(api: Api) -> RpcModule<Api> {
                 Ok((kind, params)) => (kind, params.unwrap_or_default()),
                 Err(error) => return pending.reject(error).await,
             };
-            let limit = api.options().limits.subscriptions;
-            let Ok(_place) = api.subscriptions.try_acquire() else {
-                let advice = "end one, or ask again later";
-                let error = RpcError::exceeded(
-                    "too many subscriptions of all connections",
-                    limit as u128 + 1,
-                    limit as u128,
-                    advice,
-                );
-                return pending.reject(ErrorObjectOwned::from(error)).await;
-            };
             let client = extensions.get::<Client>().cloned();
+            let _permit = match api.subscriptions.acquire(client.as_ref().map(Client::address)) {
+                Ok(permit) => permit,
+                Err(error) => return pending.reject(ErrorObjectOwned::from(error)).await,
+            };
             start(pending, &api, client, kind, params).await;
         },
     );

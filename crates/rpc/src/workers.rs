@@ -1,15 +1,19 @@
 //! Worker threads for RPC methods, so that no method blocks the threads that serve connections.
 //!
 //! Each [`WorkerPool`] has its own threads, so a method waits only for methods of its own class.
-//! Within a pool, connections take turns, so a client with many requests only delays itself. A pool
-//! rejects requests beyond its queue immediately.
+//! Within a pool, addresses take turns, and the connections of an address among themselves, so a
+//! client with many requests only delays itself, however many connections it opens. A pool rejects
+//! requests beyond its queue immediately.
 
 use crate::LogLimit;
 use jsonrpsee::ConnectionId;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::{
     collections::{HashMap, VecDeque},
-    fmt, io,
+    fmt,
+    hash::Hash,
+    io,
+    net::IpAddr,
     num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -44,6 +48,15 @@ pub enum WorkerPool {
     Write,
     /// Waits for an event, such as a block.
     Wait,
+}
+
+/// Client whose turn it is to run a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Caller {
+    /// Address by which connections are counted; `None` for IPC.
+    pub(crate) address: Option<IpAddr>,
+    /// Connection of the request.
+    pub(crate) connection: ConnectionId,
 }
 
 /// Limits of one worker pool.
@@ -156,12 +169,12 @@ impl Workers {
         }
     }
 
-    /// Queues a job until its connection's turn. `bytes` is the memory that the job holds until
+    /// Queues a job until its caller's turn. `bytes` is the memory that the job holds until
     /// then.
     pub(crate) fn run(
         &self,
         pool: WorkerPool,
-        connection: ConnectionId,
+        caller: Caller,
         bytes: usize,
         job: impl FnOnce() + Send + 'static,
     ) -> Result<(), Overloaded> {
@@ -172,7 +185,7 @@ impl Workers {
             WorkerPool::Send | WorkerPool::Write => &self.write,
             WorkerPool::Wait => &self.wait,
         };
-        pool.run(connection, Job { bytes, run: Box::new(job) })
+        pool.run(caller, Job { bytes, run: Box::new(job) })
     }
 }
 
@@ -194,9 +207,8 @@ struct Shared {
 
 #[derive(Default)]
 struct Queue {
-    /// Connections with queued jobs; the first one is next.
-    turns: VecDeque<ConnectionId>,
-    jobs: HashMap<ConnectionId, VecDeque<Job>>,
+    /// Addresses with queued jobs.
+    addresses: Turns<Option<IpAddr>, Turns<ConnectionId, VecDeque<Job>>>,
     waiting: usize,
     bytes: usize,
     threads: usize,
@@ -204,37 +216,71 @@ struct Queue {
     closed: bool,
 }
 
-impl Queue {
-    fn put(&mut self, connection: ConnectionId, job: Job) {
-        self.waiting += 1;
-        self.bytes += job.bytes;
-        let jobs = self.jobs.entry(connection).or_default();
-        if jobs.is_empty() {
-            self.turns.push_back(connection);
-        }
-        jobs.push_back(job);
+/// Queues that take turns.
+struct Turns<K, Q> {
+    /// Keys of the queues that are not empty; the first one is next.
+    order: VecDeque<K>,
+    queues: HashMap<K, Q>,
+}
+
+impl<K, Q> Default for Turns<K, Q> {
+    fn default() -> Self {
+        Self { order: VecDeque::new(), queues: HashMap::new() }
+    }
+}
+
+impl<K: Copy + Eq + Hash, Q: Default> Turns<K, Q> {
+    /// Returns the queue of `key`, to which the caller adds a job.
+    fn queue(&mut self, key: K) -> &mut Q {
+        self.queues.entry(key).or_insert_with(|| {
+            self.order.push_back(key);
+            Q::default()
+        })
     }
 
-    /// Removes the oldest job of the connection whose turn it is.
-    fn take(&mut self) -> Option<Job> {
-        let connection = self.turns.pop_front()?;
-        let jobs = self.jobs.get_mut(&connection)?;
-        let job = jobs.pop_front()?;
-        if jobs.is_empty() {
-            self.jobs.remove(&connection);
+    /// Removes a job with `take` from the queue whose turn it is; `take` also returns whether the
+    /// queue is empty then.
+    fn take(&mut self, take: impl FnOnce(&mut Q) -> (Option<Job>, bool)) -> Option<Job> {
+        let key = self.order.pop_front()?;
+        let (job, is_empty) = take(self.queues.get_mut(&key)?);
+        if is_empty {
+            self.queues.remove(&key);
         } else {
-            self.turns.push_back(connection);
+            self.order.push_back(key);
         }
+        job
+    }
+}
+
+impl Queue {
+    fn put(&mut self, caller: Caller, job: Job) {
+        self.waiting += 1;
+        self.bytes += job.bytes;
+        self.addresses.queue(caller.address).queue(caller.connection).push_back(job);
+    }
+
+    /// Removes the oldest job of the connection whose turn it is, at the address whose turn it is.
+    fn take(&mut self) -> Option<Job> {
+        let job = self.addresses.take(|connections| {
+            let job = connections.take(|jobs| (jobs.pop_front(), jobs.is_empty()));
+            (job, connections.order.is_empty())
+        })?;
         self.waiting -= 1;
         self.bytes -= job.bytes;
         Some(job)
     }
 
-    /// Returns `true` if one more job fits. One connection may use at most half of the queue.
-    fn has_room(&self, connection: ConnectionId, job: &Job, shared: &Shared) -> bool {
-        let own = self.jobs.get(&connection).map_or(0, VecDeque::len);
-        self.waiting < shared.limits.queue
-            && own < shared.limits.queue.div_ceil(2)
+    /// Returns `true` if one more job fits. One connection may use at most half of the queue, and
+    /// one address at most three quarters.
+    fn has_room(&self, caller: Caller, job: &Job, shared: &Shared) -> bool {
+        let (half, limit) = (shared.limits.queue.div_ceil(2), shared.limits.queue);
+        let address = self.addresses.queues.get(&caller.address);
+        let of_address =
+            address.map_or(0, |it| it.queues.values().map(VecDeque::len).sum::<usize>());
+        let own = address.and_then(|it| it.queues.get(&caller.connection)).map_or(0, VecDeque::len);
+        self.waiting < limit
+            && own < half
+            && of_address < half + (limit - half).div_ceil(2)
             && (self.waiting == 0 || self.bytes.saturating_add(job.bytes) <= shared.queued_bytes)
     }
 }
@@ -245,11 +291,11 @@ impl Pool {
         Self(Arc::new(Shared { name, limits, queued_bytes, queue, ready }))
     }
 
-    fn run(&self, connection: ConnectionId, job: Job) -> Result<(), Overloaded> {
+    fn run(&self, caller: Caller, job: Job) -> Result<(), Overloaded> {
         let shared = &self.0;
         let mut queue = shared.queue.lock();
         let refused = Overloaded { waiting: queue.waiting };
-        if !queue.has_room(connection, &job, shared) {
+        if !queue.has_room(caller, &job, shared) {
             if let Some(left_out) = REFUSED.admit() {
                 tracing::warn!(
                     pool = shared.name,
@@ -271,7 +317,7 @@ impl Pool {
                 }
             }
         }
-        queue.put(connection, job);
+        queue.put(caller, job);
         drop(queue);
         shared.ready.notify_one();
         Ok(())
@@ -332,6 +378,11 @@ mod tests {
 
     const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 
+    /// Returns a connection of the address that ends with `address`.
+    fn caller(address: u8, connection: u32) -> Caller {
+        Caller { address: Some([10, 0, 0, address].into()), connection: connection.into() }
+    }
+
     fn workers(threads: usize, queue: usize) -> Workers {
         let pool = WorkerPoolLimits { threads: threads.try_into().unwrap(), queue };
         Workers::new(&WorkerOptions {
@@ -360,7 +411,7 @@ mod tests {
         let mut held = Vec::new();
         for connection in 0_u32..2 {
             let (let_go, job) = blocked(&begun);
-            workers.run(pool, ConnectionId::from(connection), 0, job).unwrap();
+            workers.run(pool, caller(1, connection), 0, job).unwrap();
             held.push(let_go);
             running.recv_timeout(RETRY_TIMEOUT).unwrap();
         }
@@ -373,9 +424,7 @@ mod tests {
         let _held = full(&workers, WorkerPool::Execute);
         for pool in [WorkerPool::Read, WorkerPool::Trace, WorkerPool::Write, WorkerPool::Wait] {
             let (done, answer) = channel();
-            workers
-                .run(pool, ConnectionId::from(0_u32), 0, move || done.send(()).unwrap())
-                .unwrap();
+            workers.run(pool, caller(1, 0), 0, move || done.send(()).unwrap()).unwrap();
             answer.recv_timeout(RETRY_TIMEOUT).unwrap();
         }
     }
@@ -389,7 +438,7 @@ mod tests {
             for _ in 0..count {
                 let done = done.clone();
                 let job = move || done.send(connection).unwrap();
-                workers.run(WorkerPool::Execute, ConnectionId::from(connection), 0, job).unwrap();
+                workers.run(WorkerPool::Execute, caller(1, connection), 0, job).unwrap();
             }
         }
         // Release a single thread, so that the remaining jobs run in order.
@@ -399,11 +448,47 @@ mod tests {
     }
 
     #[test]
+    fn address_with_many_connections_delays_only_itself() {
+        let workers = workers(2, 1_000);
+        let (held, _running) = full(&workers, WorkerPool::Execute);
+        let (done, order) = channel();
+        let put = |address, connection| {
+            let done = done.clone();
+            let job = move || done.send(address).unwrap();
+            workers.run(WorkerPool::Execute, caller(address, connection), 0, job)
+        };
+        for connection in 0..300 {
+            put(7, connection).unwrap();
+        }
+        put(8, 0).unwrap();
+        put(8, 0).unwrap();
+        held[0].send(()).unwrap();
+        let first: Vec<u8> = (0..5).map(|_| order.recv_timeout(RETRY_TIMEOUT).unwrap()).collect();
+        assert_eq!(first, [7, 8, 7, 8, 7]);
+    }
+
+    #[test]
+    fn one_address_leaves_quarter_of_queue() {
+        let workers = workers(2, 8);
+        let _held = full(&workers, WorkerPool::Execute);
+        let put = |address, connection| {
+            workers.run(WorkerPool::Execute, caller(address, connection), 0, || ())
+        };
+        for connection in 0..6 {
+            put(7, connection).unwrap();
+        }
+        assert_eq!(put(7, 6), Err(Overloaded { waiting: 6 }));
+        assert_eq!((put(8, 0), put(9, 0)), (Ok(()), Ok(())));
+        assert_eq!(put(10, 0), Err(Overloaded { waiting: 8 }), "the queue is full");
+    }
+
+    #[test]
     fn full_queue_rejects_and_connections_get_half() {
         let workers = workers(2, 4);
         let (held, _running) = full(&workers, WorkerPool::Execute);
-        let put = |connection: usize, bytes| {
-            workers.run(WorkerPool::Execute, ConnectionId::from(connection), bytes, || ())
+        let put = |connection: u8, bytes| {
+            let caller = caller(connection, u32::from(connection));
+            workers.run(WorkerPool::Execute, caller, bytes, || ())
         };
         assert_eq!((put(7, 60), put(7, 0)), (Ok(()), Ok(())));
         assert_eq!(
@@ -418,7 +503,7 @@ mod tests {
         let (done, answer) = channel();
         // Once there is room again, the pool accepts more jobs.
         while workers
-            .run(WorkerPool::Execute, ConnectionId::from(7_u32), 0, {
+            .run(WorkerPool::Execute, caller(7, 7), 0, {
                 let done = done.clone();
                 move || done.send(()).unwrap()
             })
@@ -433,12 +518,8 @@ mod tests {
     fn panicking_job_does_not_end_its_thread() {
         let workers = workers(1, 8);
         let (done, answer) = channel();
-        workers
-            .run(WorkerPool::Read, ConnectionId::from(0_u32), 0, || panic!("on purpose"))
-            .unwrap();
-        workers
-            .run(WorkerPool::Read, ConnectionId::from(0_u32), 0, move || done.send(()).unwrap())
-            .unwrap();
+        workers.run(WorkerPool::Read, caller(1, 0), 0, || panic!("on purpose")).unwrap();
+        workers.run(WorkerPool::Read, caller(1, 0), 0, move || done.send(()).unwrap()).unwrap();
         answer.recv_timeout(RETRY_TIMEOUT).unwrap();
     }
 }

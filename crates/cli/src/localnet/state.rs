@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::{
     env,
     fs::{self, File, OpenOptions, TryLockError},
-    io,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process,
     time::{SystemTime, UNIX_EPOCH},
@@ -37,6 +37,8 @@ const LOCK: &str = "localnet.lock";
 const L1_FILE: &str = "l1.json";
 /// Deployment file.
 const DEPLOYMENT_FILE: &str = "deployment.json";
+/// Folders of the nodes, which exist once a localnet has started.
+const CHAINS: [&str; 2] = ["sequencer", "follower"];
 /// Version of the folder's contents.
 const VERSION: u32 = 1;
 
@@ -100,9 +102,11 @@ impl LocalnetDir {
         if is_new {
             let names = fs::read_dir(&folder).map_err(failed("read"))?;
             let others = names.filter_map(Result::ok).any(|it| it.file_name() != LOCK);
-            // Files of a start that was killed before it wrote `ABOUT` are overwritten.
+            // Files of a start that was killed before it wrote `ABOUT` are overwritten, but not the
+            // chains of a localnet that has lost it.
             let is_ours = folder.join(LOCK).exists();
-            if others && !is_ours {
+            let has_chain = CHAINS.iter().any(|chain| folder.join(chain).exists());
+            if others && (!is_ours || has_chain) {
                 return Err(LocalnetError::NotOurs { path: folder, expected: ABOUT }.into());
             }
         }
@@ -217,8 +221,17 @@ pub(super) fn write_whole(path: &Path, text: &str) -> Result<(), LocalnetError> 
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
     let unfinished = PathBuf::from(name);
-    fs::write(&unfinished, text).map_err(file_error("write", &unfinished))?;
-    fs::rename(&unfinished, path).map_err(file_error("write", path))
+    // Synced before and after the rename: otherwise a loss of power could leave the new name with an
+    // empty file.
+    let write = || {
+        let mut file = File::create(&unfinished)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(file_error("write", &unfinished))?;
+    fs::rename(&unfinished, path).map_err(file_error("write", path))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    File::open(folder).and_then(|it| it.sync_all()).map_err(file_error("write", folder))
 }
 
 /// Removes a file, if it exists.
@@ -286,6 +299,22 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         let new = folder.path().join("new");
         open(&new, ProtocolFork::Osaka, 1_800_000_000).unwrap();
+    }
+
+    #[test]
+    fn chains_without_their_file_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(open(folder.path(), ProtocolFork::Osaka, 1_800_000_000).unwrap());
+        fs::remove_file(folder.path().join(ABOUT)).unwrap();
+        // A start that was killed early is repeated.
+        drop(open(folder.path(), ProtocolFork::Osaka, 1_800_000_000).unwrap());
+        fs::create_dir(folder.path().join(CHAINS[0])).unwrap();
+        drop(open(folder.path(), ProtocolFork::Osaka, 1_800_000_000).unwrap());
+        fs::remove_file(folder.path().join(ABOUT)).unwrap();
+        fs::write(folder.path().join(L1_FILE), "later").unwrap();
+        let lost = refused(open(folder.path(), ProtocolFork::Osaka, 1_800_000_000));
+        assert!(matches!(lost, LocalnetError::NotOurs { .. }), "{lost}");
+        assert_eq!(fs::read(folder.path().join(L1_FILE)).unwrap(), b"later");
     }
 
     #[test]

@@ -29,6 +29,10 @@ use serde_json::json;
 /// Maximum number of `eth_getLogs` requests for the logs of a contract.
 const MAX_LOG_REQUESTS: usize = 4_096;
 
+/// Options of the clients. The nodes need not be trusted, so responses are shorter than the memory
+/// of a small machine.
+const OPTIONS: ClientOptions = ClientOptions { longest_answer: 64 << 20, ..ClientOptions::DEFAULT };
+
 /// Client of a node of L1 or the L2.
 struct Node {
     client: Client,
@@ -39,7 +43,7 @@ struct Node {
 impl Node {
     /// Connects to a node and checks its chain id, if one is expected.
     fn connect(name: &'static str, url: &str, chain_id: Option<u64>) -> Result<Self> {
-        let node = Self { client: Client::new(url, ClientOptions::default())?, name };
+        let node = Self { client: Client::new(url, OPTIONS)?, name };
         let got: U64 = node.request("eth_chainId", ())?;
         match chain_id {
             Some(expected) if got.to::<u64>() != expected => bail!(

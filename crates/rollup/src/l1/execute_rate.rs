@@ -1,6 +1,6 @@
 //! Price of EXECUTE gas on an L1 with an EXECUTE gas market.
 
-use crate::sequencer::input_budget::InputLimits;
+use crate::sequencer::{byte_price::BytePrice, input_budget::InputLimits};
 use alloy_consensus::Header;
 use chain::{BlockBudget, BudgetPolicy, BudgetRequest, ChainConfig, InputUse};
 use contracts::advance_plan::L1Limits;
@@ -54,17 +54,22 @@ fn risen(rate: Rate, times: u64, parts: u64) -> Rate {
     Rate { price: rate.price.max(1).saturating_mul(times).div_ceil(parts), ..rate }
 }
 
-/// Limits of a block's input, with the limit in L1 gas converted to EXECUTE gas at the price when
-/// the block is built.
+/// Limits of a block's input when it is built: the limit in L1 gas is converted to EXECUTE gas at
+/// the present price, and bytes cost at least `byte_price`.
 #[derive(Debug, Clone)]
 pub(crate) struct PricedLimits {
     pub(crate) limits: InputLimits,
     pub(crate) rate: ExecuteRate,
+    pub(crate) byte_price: BytePrice,
 }
 
 impl PricedLimits {
     fn now(&self) -> InputLimits {
-        InputLimits { gas: self.limits.gas.map(|gas| self.rate.bought_by(gas)), ..self.limits }
+        InputLimits {
+            gas: self.limits.gas.map(|gas| self.rate.bought_by(gas)),
+            byte_price: self.limits.byte_price.max(self.byte_price.get()),
+            ..self.limits
+        }
     }
 }
 

@@ -16,7 +16,10 @@ use std::{
     sync::{Arc, mpsc::Sender},
     time::{Duration, Instant},
 };
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 /// Pause before reconnecting.
 const RECONNECT: Duration = Duration::from_secs(1);
@@ -26,6 +29,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time without a new head after which the client requests the node's head.
 const QUIET: Duration = Duration::from_secs(3);
+/// Interval between two requests without a subscription.
+const POLL: Duration = Duration::from_secs(1);
 /// Maximum wait for the signature of a served block, since the sequencer's signer may be remote.
 const SIGNATURE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum number of consecutive responses that do not advance this node's head.
@@ -107,7 +112,7 @@ impl UnsafeBlockClient {
                     *shared.feed_fault.lock() =
                         Some(format!("feed of unsafe blocks at {url}: {error}"));
                 }
-                tokio::time::sleep(RECONNECT).await;
+                sleep(RECONNECT).await;
             };
             // A role change drops the connection to the old sequencer at once, even if it hangs.
             tokio::select! {
@@ -142,8 +147,16 @@ async fn listen(
     );
     let provider =
         with_timeout(ProviderBuilder::<_, _, Ethereum>::default().connect_ws(bounded)).await?;
-    // Subscribed before the first request, so that no block in between is missed.
-    let mut heads = with_timeout(provider.subscribe_blocks().into_future()).await?;
+    // Subscribed before the first request, so that no block in between is missed. If the other node
+    // has no subscription left, this node polls it: its blocks matter more than their latency.
+    let mut heads = match with_timeout(provider.subscribe_blocks().into_future()).await {
+        Ok(heads) => Some(heads),
+        Err(FeedError::Request(error)) => {
+            tracing::warn!(error, "feed of unsafe blocks has no subscription, polling");
+            None
+        }
+        Err(error) => return Err(error),
+    };
     let (mut in_vain, mut last, mut cursor) = (0, None, 0);
     let mut unsigned_since: Option<Instant> = None;
     loop {
@@ -180,6 +193,10 @@ async fn listen(
             }
             *shared.feed_fault.lock() = None;
             in_vain = 0;
+            let Some(heads) = &mut heads else {
+                sleep(POLL).await;
+                continue;
+            };
             match timeout(QUIET, heads.recv()).await {
                 Ok(Ok(_)) | Err(_) => continue,
                 Ok(Err(_)) => return Ok(()),
@@ -200,7 +217,7 @@ async fn listen(
             let since = *unsigned_since.get_or_insert_with(Instant::now);
             if since.elapsed() < SIGNATURE_TIMEOUT {
                 in_vain = 0;
-                tokio::time::sleep(PAUSE).await;
+                sleep(PAUSE).await;
                 continue;
             }
         }
@@ -213,6 +230,6 @@ async fn listen(
             return Ok(());
         }
         // Gives the worker time to import the blocks.
-        tokio::time::sleep(PAUSE).await;
+        sleep(PAUSE).await;
     }
 }

@@ -7,6 +7,7 @@
 pub(crate) mod anchor;
 mod backlog;
 pub(crate) mod budget;
+pub(crate) mod byte_price;
 mod error;
 pub(crate) mod evidence;
 pub(crate) mod input_budget;
@@ -143,6 +144,11 @@ impl Sequencer {
 
     pub(crate) const fn sync(&self) -> &L2Syncer {
         &self.sync
+    }
+
+    /// Returns the amount spent on L1 within a day, and its limit, in wei.
+    pub(crate) fn spending(&self) -> (u128, u128) {
+        (self.batcher.report().status.spent_today, self.config.submitter.daily_limit)
     }
 
     pub(crate) fn submitter_status(&self) -> SubmitterStatus {

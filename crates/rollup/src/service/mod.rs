@@ -153,6 +153,7 @@ impl RollupNode {
             budget: Arc::new(PricedLimits {
                 limits: profile.input_limits(prices.byte),
                 rate: shared.rate.clone(),
+                byte_price: shared.byte_price.clone(),
             }),
             execute_gas: profile.execute,
             // A block built on stale state would be rejected by every verifier, and L1 would never
@@ -415,8 +416,7 @@ impl Ports {
             Some(admin) => Some(admin::serve(admin, orders, Arc::clone(&workers)).await?),
             None => None,
         };
-        let explorer =
-            rpc::explorer::methods(api.clone(), Arc::clone(&workers), ErrorStyle::Geth);
+        let explorer = rpc::explorer::methods(api.clone(), Arc::clone(&workers), ErrorStyle::Geth);
         let methods = rpc::overlaid(explorer, &rpc::methods(api, workers));
         let methods = rpc::overlaid(own, &methods);
         let pages = Some(Pages { name, telemetry, health: Arc::new(health), more: None });

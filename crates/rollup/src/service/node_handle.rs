@@ -10,6 +10,7 @@ use crate::{
     },
     l2::signed_blocks::SignedBlocks,
     lease::Lease,
+    sequencer::byte_price::BytePrice,
     service::supervisor::Supervisor,
     status::LeaseStatus,
 };
@@ -40,6 +41,8 @@ pub(crate) struct NodeHandle {
     pub(crate) feed_fault: Mutex<Option<String>>,
     /// Price of EXECUTE on L1.
     pub(crate) rate: ExecuteRate,
+    /// Minimum price of bytes in the next block.
+    pub(crate) byte_price: BytePrice,
     /// L1 transactions of L2 blocks.
     pub(crate) costs: CostBook,
     /// `true` while this node makes the blocks.

@@ -170,6 +170,9 @@ impl Worker {
         // Blocks can be sealed for a while without L1, but posting with an outdated view would
         // waste fees.
         sequencer.submit(may_seal && l1_sync.unread.is_none() && switches.posting);
+        let base_fee = sequencer.sync().view.head().map_or(0, |head| head.base_fee);
+        let (spent, limit) = sequencer.spending();
+        shared.byte_price.update(spent, limit, base_fee);
         turn.not_submitted = sequencer.not_submitted();
         turn.not_relayed = sequencer.not_relayed().map(|error| error.to_string());
         if let Some(error) = shares_keys {

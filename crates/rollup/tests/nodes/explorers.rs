@@ -5,8 +5,8 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes};
 use alloy_provider::Provider as _;
 use enshrine_rollup::{Role, RollupNode};
-use enshrine_rpc::Namespaces;
 use eyre::{Result, ensure};
+use rpc::Namespaces;
 use serde_json::{Value, json};
 use testkit::{ETHER, Key, rich};
 
@@ -19,7 +19,8 @@ const PUBLIC: &str = "enshrine,eth,net,rollup,web3";
 async fn otterscan_shows_l2_if_operator_allows() -> Result<()> {
     let alice = Key::named("alice");
     let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
-    for (namespaces, is_served) in [(format!("{PUBLIC},erigon,ots,trace"), true), (PUBLIC.into(), false)]
+    for (namespaces, is_served) in
+        [(format!("{PUBLIC},erigon,ots,trace"), true), (PUBLIC.into(), false)]
     {
         let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
         config.server.http_api = namespaces.parse::<Namespaces>()?;

@@ -3,6 +3,7 @@
 mod backlog;
 mod blobs_of_l1;
 mod controls;
+mod daily_limit;
 mod engine_api;
 mod ethrex_driven;
 mod execute_tx;

@@ -242,6 +242,11 @@ impl Control {
         self.connections.bounds.patience
     }
 
+    /// Address by which the connection is counted.
+    pub(crate) const fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// Returns `true` if the connection must close.
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.load(Relaxed)

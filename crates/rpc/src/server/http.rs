@@ -4,10 +4,10 @@
 //! one write each. The first request of another kind, by its head or body, is handed over to the
 //! full server together with its connection.
 
-use super::{Access, Handover, call, listen::Connection, next_connection};
+use super::{Access, Client, Handover, call, listen::Connection, next_connection};
 use crate::codes;
 use jsonrpsee::{
-    ConnectionId, MethodResponse,
+    ConnectionId, Extensions, MethodResponse,
     core::server::MethodCallback,
     server::Methods,
     types::{ErrorObjectOwned, Id, Request, TwoPointZero},
@@ -132,7 +132,10 @@ impl<'m> Plain<'m> {
             let error = ErrorObjectOwned::owned(codes::METHOD, message, None::<()>);
             return Some((MethodResponse::error(request.id.into_owned(), error), end));
         }
-        let answer = call(self.methods, &request, self.id, self.max_response).await?;
+        let mut extensions = Extensions::new();
+        extensions.insert(Client(Arc::clone(self.connection.control())));
+        let (methods, max_response) = (self.methods, self.max_response);
+        let answer = call(methods, &request, self.id, max_response, extensions).await?;
         Some((answer, end))
     }
 

@@ -1,7 +1,7 @@
 //! JSON-RPC over a Unix socket: a stream of JSON values in each direction.
 
 use super::{HexIds, call, next_connection, notifications};
-use crate::{RpcError, codes};
+use crate::{LogLimit, RpcError, codes};
 use jsonrpsee::{
     ConnectionId, Extensions, MethodResponse,
     core::{
@@ -19,6 +19,7 @@ use std::{
     fs, io,
     os::unix::{fs::FileTypeExt, net::UnixListener as StdListener},
     path::{Path, PathBuf},
+    time::Duration,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -31,6 +32,10 @@ use tokio::{
 const BUFFER: usize = 64;
 /// Maximum number of concurrent requests per client; at the limit the server stops reading.
 const AT_WORK: usize = 1024;
+/// Pause after a failed accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+static ACCEPT: LogLimit = LogLimit::new();
 
 /// IPC socket that is served until it is dropped.
 #[derive(Debug)]
@@ -64,14 +69,16 @@ impl IpcServer {
                         let client = Client::new(methods.clone(), max_response, max_subscriptions);
                         connections.spawn(serve(stream, client, max_request));
                     }
+                    // Such as too many open files, which ends when other clients disconnect.
                     Err(error) => {
-                        tracing::error!(%error, "failed to accept IPC connections, closing the socket");
-                        break;
+                        if let Some(left_out) = ACCEPT.admit() {
+                            tracing::warn!(%error, left_out, "failed to accept IPC connection");
+                        }
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 }
                 while connections.try_join_next().is_some() {}
             }
-            while connections.join_next().await.is_some() {}
         });
         Ok(Self { path: path.to_owned(), task })
     }
@@ -222,7 +229,7 @@ async fn answer(request: String, client: Client, answers: mpsc::Sender<String>) 
 async fn one(request: &str, client: &Client, begun: &mut Vec<Notifications>) -> Option<String> {
     let Client { id, methods, max_response, subscriptions } = client;
     if let Ok(call_of) = serde_json::from_str::<Request<'_>>(request) {
-        if let Some(answer) = call(methods, &call_of, *id, *max_response).await {
+        if let Some(answer) = call(methods, &call_of, *id, *max_response, Extensions::new()).await {
             return Some(answer.as_ref().to_owned());
         }
         let params = Params::new(call_of.params.as_ref().map(|params| params.get()));
@@ -258,7 +265,7 @@ async fn one(request: &str, client: &Client, begun: &mut Vec<Notifications>) -> 
     let Ok((answer, _)) = methods.raw_json_request(request, BUFFER).await else {
         let Some(notification) = notification(request) else { return Some(failure(-32600)) };
         if let Some(request) = notifications::request(notification, methods) {
-            drop(call(methods, &request, *id, *max_response).await);
+            drop(call(methods, &request, *id, *max_response, Extensions::new()).await);
         }
         return None;
     };

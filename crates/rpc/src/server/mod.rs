@@ -28,7 +28,7 @@ use access::AccessLayer;
 use connections::{Bounds, Connections};
 use futures_util::future::BoxFuture;
 use jsonrpsee::{
-    ConnectionId, MethodResponse,
+    ConnectionId, Extensions, MethodResponse,
     core::{middleware::RpcServiceBuilder, server::MethodCallback, traits::IdProvider},
     server::{
         BatchRequestConfig, Methods, Server, ServerConfig as RpcConfig, ServerHandle,
@@ -340,12 +340,13 @@ async fn call(
     request: &Request<'_>,
     connection: ConnectionId,
     max_response: usize,
+    extensions: Extensions,
 ) -> Option<MethodResponse> {
     let Some(MethodCallback::Async(method)) = methods.method(&request.method) else { return None };
     let params = request.params.as_ref().map(|params| params.get());
     let params = Params::new(params).into_owned();
     let id = request.id.clone().into_owned();
-    Some(method(id, params, connection, max_response, Default::default()).await)
+    Some(method(id, params, connection, max_response, extensions).await)
 }
 
 fn cors(origin: &str) -> Result<CorsLayer, ServeError> {

@@ -16,6 +16,7 @@ use jsonrpsee::{
     types::Request,
 };
 use std::{
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -25,6 +26,13 @@ use tower::Service;
 /// Connection of a request, stored in the request's extensions.
 #[derive(Debug, Clone)]
 pub(crate) struct Client(pub(crate) Arc<Control>);
+
+impl Client {
+    /// Address by which the client's connections are counted.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.0.address()
+    }
+}
 
 /// Services of a connection, one per transport.
 #[derive(Debug, Clone)]
@@ -51,9 +59,9 @@ where
     }
 
     fn call(&mut self, mut request: HttpRequest<B>) -> Self::Future {
+        request.extensions_mut().insert(Client(Arc::clone(&self.control)));
         if is_upgrade_request(&request) {
             self.control.lasts();
-            request.extensions_mut().insert(Client(Arc::clone(&self.control)));
             return Box::pin(self.ws.call(request));
         }
         let (control, answer) = (Arc::clone(&self.control), self.http.call(request));

@@ -276,8 +276,9 @@ async fn total_body_limit_closes_slowest_client() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn subscriptions_are_limited_per_connection_and_globally() {
-    let node = Server::bounded(RequestLimits { subscriptions: 3, ..RequestLimits::default() });
+async fn subscriptions_are_limited_per_connection_and_address() {
+    // One address gets half of them.
+    let node = Server::bounded(RequestLimits { subscriptions: 6, ..RequestLimits::default() });
     let config = ServerConfig { port: 0, max_subscriptions: 2, ..ServerConfig::default() };
     let server = RunningServer::start(&config, node.methods).await.unwrap();
     let address = server.addresses()[0];
