@@ -156,13 +156,20 @@ fn missing_files<'l>(line: &'l str, context: &Context) -> impl Iterator<Item = &
     line.split('`').skip(1).step_by(2).filter(move |code| is_path(code)).filter(is_missing)
 }
 
-/// Returns the first version in a `package.json` that is not exact.
+/// Returns the first version in a `package.json` that is not exact. A peer dependency is a range,
+/// which says what a package works with; the version that it is tested with is a development
+/// dependency.
 fn npm_error(text: &str) -> Option<String> {
     let manifest: serde_json::Value = match serde_json::from_str(text) {
         Ok(manifest) => manifest,
         Err(error) => return Some(format!("is not valid JSON: {error}")),
     };
-    ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"]
+    let is_tested = |name: &str| manifest["devDependencies"][name].is_string();
+    let mut peers = manifest["peerDependencies"].as_object().into_iter().flatten();
+    if let Some((name, _)) = peers.find(|(name, _)| !is_tested(name)) {
+        return Some(format!("{name} is a peer, and devDependencies do not pin it"));
+    }
+    ["dependencies", "devDependencies", "optionalDependencies"]
         .iter()
         .filter_map(|section| manifest[section].as_object())
         .flatten()
@@ -214,6 +221,7 @@ mod tests {
             ("package.json", "{"),
             ("package.json", r#"{"dependencies":{"a":"^1.7.1","b":"1.0.0"}}"#),
             ("sub/package.json", r#"{"devDependencies":{"a":"1.7"}}"#),
+            ("package.json", r#"{"peerDependencies":{"a":">=1 <3"}}"#),
             ("crates/a/Cargo.toml", "[package]\nname = \"a\""),
             ("crates/a/Cargo.toml", "[lints]\nworkspace = false"),
             ("crates/a/Cargo.toml", "[lints.rust]\nworkspace = true"),
@@ -234,6 +242,10 @@ mod tests {
             ("crates/testkit/src/localnet/b.rs", ELAPSED),
             ("docs/a.md", "`crates/a/` `src/c.rs` `crates/<name>` `a/b` `/crates/y`"),
             ("package.json", r#"{"dependencies":{"a":"1.7.1","b":"2.0.0-rc.1"}}"#),
+            (
+                "package.json",
+                r#"{"peerDependencies":{"a":">=1 <3"},"devDependencies":{"a":"1.7.1"}}"#,
+            ),
             ("crates/a/Cargo.toml", "lints.workspace = true"),
             ("crates/a/Cargo.toml", "[workspace]\nmembers = []"),
             ("crates/a/Cargo.toml", "[lints]\n# all\nworkspace = true"),

@@ -17,6 +17,7 @@ mod lint;
 mod no_std;
 mod package;
 mod rust_tests;
+mod sdk;
 mod stages;
 mod tools;
 mod trusted;

@@ -17,7 +17,7 @@ use crate::{
     book,
     built::{self, BUILD_CHECKED, CHECKS},
     command::{cargo, run as run_command},
-    lint, no_std, rust_tests,
+    lint, no_std, rust_tests, sdk,
     tools::{self, DENY, RUMDL, SHEAR, TYPOS, install},
 };
 
@@ -56,6 +56,8 @@ pub(crate) enum Stage {
     ForgeTest,
     /// The tests of the whole workspace, two programs at a time, and its doctests
     RustTest,
+    /// The TypeScript package: types, bundles, and its actions on a localnet
+    Sdk,
     /// The book, with valid links only
     Book,
 }
@@ -201,6 +203,11 @@ impl Stage {
                 forge(root, &["test", "--fuzz-seed", FUZZ_SEED], profile)?;
             }
             Self::RustTest => rust_tests::run(root)?,
+            Self::Sdk => {
+                // The ABIs are compared with its output.
+                forge(root, &["build"], DEFAULT)?;
+                sdk::run(root)?;
+            }
             Self::Book => book::build(root)?,
         }
         Ok(None)

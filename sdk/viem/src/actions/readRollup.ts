@@ -1,0 +1,157 @@
+import { defineChain, zeroAddress, type Address, type Chain } from 'viem'
+import { getChainId, readContract } from 'viem/actions'
+import { forcedInboxAbi } from '../abis/forcedInbox.js'
+import { l1TokenBridgeAbi } from '../abis/l1TokenBridge.js'
+import { messageQueueAbi } from '../abis/messageQueue.js'
+import { rollupAbi } from '../abis/rollup.js'
+import { accountsAddress, anchorAddress, messengerAddress } from '../constants.js'
+import type { ReadClient } from '../types/client.js'
+import type { Rollup } from '../types/rollup.js'
+import { requireSame } from '../utils/checks.js'
+
+/** Parameters of {@link readRollup}. */
+export type ReadRollupParameters = {
+  /** Address of `NativeRollup` on L1. */
+  address: Address
+  /** Address of `L1TokenBridge`. The rollup does not name it, because anyone can deploy one. */
+  l1Bridge?: Address | null | undefined
+  /** URL of an L2 node, for the chain definition. */
+  l2Url?: string | undefined
+}
+
+/**
+ * Reads a rollup from L1 alone: its contracts from `NativeRollup`, and the rules from them. Trusts
+ * the L1 node and the address, and no node of the L2.
+ *
+ * @param client - Client of L1.
+ * @throws `WrongRollupError` if the token bridge is of another rollup.
+ *
+ * @example
+ * import { createClient, http } from 'viem'
+ * import { readRollup } from '@enshrine/viem'
+ *
+ * const client = createClient({ transport: http('http://127.0.0.1:8545') })
+ * const rollup = await readRollup(client, {
+ *   address: '0x282c21f7586f25feed1f3ba2c64f61fcad09b942',
+ * })
+ */
+export async function readRollup(
+  client: ReadClient,
+  { address, l1Bridge = null, l2Url }: ReadRollupParameters,
+): Promise<Rollup> {
+  const rollup = { abi: rollupAbi, address } as const
+  const [l1Id, l2Id, messageQueue, forced, policy, owner] = await Promise.all([
+    client.chain?.id ?? getChainId(client),
+    readContract(client, { ...rollup, functionName: 'CHAIN_ID' }),
+    readContract(client, { ...rollup, functionName: 'MESSAGE_QUEUE' }),
+    readContract(client, { ...rollup, functionName: 'FORCED' }),
+    readContract(client, { ...rollup, functionName: 'policy' }),
+    readContract(client, { ...rollup, functionName: 'owner' }),
+  ])
+  const [rules, queue, inbox, l2Bridge] = await Promise.all([
+    readDelays(client, address),
+    readQueue(client, messageQueue),
+    readForced(client, forced),
+    l1Bridge && readBridge(client, l1Bridge, messageQueue),
+  ])
+  requireSame('messageQueue', address, queue.rollup)
+  requireSame('forced', address, inbox.rollup)
+  return {
+    l1: client.chain ?? chainOf(l1Id, `L1 ${l1Id}`),
+    l2: chainOf(Number(l2Id), `Rollup ${l2Id}`, l2Url, l1Id),
+    contracts: {
+      rollup: address,
+      messageQueue,
+      forced,
+      exit: orNull(queue.exit),
+      policy: orNull(policy),
+      l1Bridge,
+      l2Bridge,
+      messenger: messengerAddress,
+      anchor: anchorAddress,
+      accounts: accountsAddress,
+    },
+    rules: {
+      ...rules,
+      owner: orNull(owner),
+      forced: inbox.rules,
+      messages: queue.messages,
+      guardian: queue.guardian,
+    },
+  }
+}
+
+async function readDelays(client: ReadClient, address: Address) {
+  const contract = { abi: rollupAbi, address } as const
+  const read = async (
+    functionName: 'MAX_LAG' | 'OPEN_AFTER' | 'RELAY_DEADLINE' | 'UPGRADE_DELAY' | 'STATE_ROOTS',
+  ) => Number(await readContract(client, { ...contract, functionName }))
+  const [maxLag, openAfter, relayDeadline, upgradeDelay, stateRoots] = await Promise.all([
+    read('MAX_LAG'),
+    read('OPEN_AFTER'),
+    read('RELAY_DEADLINE'),
+    read('UPGRADE_DELAY'),
+    read('STATE_ROOTS'),
+  ])
+  return { maxLag, openAfter, relayDeadline, upgradeDelay, stateRoots }
+}
+
+async function readQueue(client: ReadClient, address: Address) {
+  const contract = { abi: messageQueueAbi, address } as const
+  const [rollup, exit, maxGas, maxData, feePercent, guardian] = await Promise.all([
+    readContract(client, { ...contract, functionName: 'ROLLUP' }),
+    readContract(client, { ...contract, functionName: 'EXIT_CONTRACT' }),
+    readContract(client, { ...contract, functionName: 'MAX_GAS' }),
+    readContract(client, { ...contract, functionName: 'MAX_DATA' }),
+    readContract(client, { ...contract, functionName: 'FEE_PERCENT' }),
+    readContract(client, { ...contract, functionName: 'guardian' }),
+  ])
+  return {
+    rollup,
+    exit,
+    messages: { maxGas: Number(maxGas), maxData: Number(maxData), feePercent: Number(feePercent) },
+    guardian: orNull(guardian.account) && { ...guardian, pause: Number(guardian.pause) },
+  }
+}
+
+async function readForced(client: ReadClient, address: Address) {
+  const contract = { abi: forcedInboxAbi, address } as const
+  const read = async (
+    functionName: 'DELAY' | 'GRACE' | 'EXPIRY' | 'MAX_SIZE' | 'MAX_GAS' | 'MAX_BOUNDED_GAS',
+  ) => Number(await readContract(client, { ...contract, functionName }))
+  const [rollup, delay, grace, expiry, maxSize, maxGas, maxBoundedGas] = await Promise.all([
+    readContract(client, { ...contract, functionName: 'ROLLUP' }),
+    read('DELAY'),
+    read('GRACE'),
+    read('EXPIRY'),
+    read('MAX_SIZE'),
+    read('MAX_GAS'),
+    read('MAX_BOUNDED_GAS'),
+  ])
+  return { rollup, rules: { delay, grace, expiry, maxSize, maxGas, maxBoundedGas } }
+}
+
+async function readBridge(client: ReadClient, address: Address, messageQueue: Address) {
+  const contract = { abi: l1TokenBridgeAbi, address } as const
+  const [queue, l2Bridge] = await Promise.all([
+    readContract(client, { ...contract, functionName: 'MESSAGE_QUEUE' }),
+    readContract(client, { ...contract, functionName: 'L2_BRIDGE' }),
+  ])
+  requireSame('l1Bridge', queue, messageQueue)
+  return l2Bridge
+}
+
+/** Returns a chain definition with ether as its currency. */
+export function chainOf(id: number, name: string, url?: string, sourceId?: number): Chain {
+  return defineChain({
+    id,
+    name,
+    nativeCurrency: { name: 'Ether', symbol: 'ETH', decimals: 18 },
+    rpcUrls: { default: { http: url === undefined ? [] : [url] } },
+    ...(sourceId === undefined ? {} : { sourceId }),
+  })
+}
+
+function orNull(address: Address): Address | null {
+  return address === zeroAddress ? null : address
+}

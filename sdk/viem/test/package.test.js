@@ -1,0 +1,15 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import test from 'node:test'
+import { packageFolder } from './support/paths.js'
+
+test('package_depends_on_viem_only', () => {
+  const manifest = JSON.parse(readFileSync(`${packageFolder}/package.json`, 'utf8'))
+  assert.equal(manifest.dependencies, undefined)
+  assert.deepEqual(Object.keys(manifest.peerDependencies), ['viem'])
+  assert.equal(manifest.sideEffects, false)
+  // Types come first: the conditions of an export are tried in order.
+  for (const [path, to] of Object.entries(manifest.exports)) {
+    if (typeof to === 'object') assert.equal(Object.keys(to)[0], 'types', path)
+  }
+})
