@@ -7,6 +7,7 @@ export const localnetL1 = /*#__PURE__*/ defineChain({
   id: 31_337,
   name: 'Enshrine localnet L1',
   nativeCurrency: ether,
+  blockTime: 1_000,
   rpcUrls: { default: { http: ['http://127.0.0.1:8545'], webSocket: ['ws://127.0.0.1:8545'] } },
   testnet: true,
 })
@@ -16,6 +17,7 @@ export const localnet = /*#__PURE__*/ defineChain({
   id: 8_079,
   name: 'Enshrine localnet',
   nativeCurrency: ether,
+  blockTime: 1_000,
   rpcUrls: { default: { http: ['http://127.0.0.1:9545'], webSocket: ['ws://127.0.0.1:9545'] } },
   sourceId: 31_337,
   testnet: true,

@@ -13,6 +13,8 @@ export {
   type DepositTransactionParameters,
 } from './actions/depositTransaction.js'
 export * from './actions/depositToken.js'
+export * from './actions/estimateTotalFee.js'
+export * from './actions/explainExecute.js'
 export * from './actions/forceTransaction.js'
 export {
   buildAliasCall,
@@ -23,9 +25,15 @@ export {
 } from './actions/getAliasAccount.js'
 export * from './actions/getDepositStatus.js'
 export * from './actions/getExitBound.js'
+export * from './actions/getForcedStatus.js'
 export * from './actions/getHead.js'
+export * from './actions/getMessage.js'
 export * from './actions/getMessages.js'
+export * from './actions/getRollup.js'
+export * from './actions/getSyncStatus.js'
 export * from './actions/getTokenPair.js'
+export * from './actions/getTransactionFinality.js'
+export * from './actions/getWithdrawalStatus.js'
 export * from './actions/initiateTokenWithdrawal.js'
 export * from './actions/initiateWithdrawal.js'
 export { readRollup, type ReadRollupParameters } from './actions/readRollup.js'

@@ -41,8 +41,11 @@ test('deposit_and_claim_are_small', async (t) => {
 
 test('one_action_contains_no_other', async (t) => {
   const exported = await import('@enshrine/viem')
-  // What an action is built on: the head on L1, the address of an alias account, the proof.
-  const below = ['actions/getHead.js', 'actions/getAliasAccount.js', 'actions/verifyMessage.js']
+  // What other actions are built on: the head on L1, the address of an alias account, the proof of a
+  // message, the rollup from L1, the state of a message.
+  const below = ['getHead', 'getAliasAccount', 'verifyMessage', 'readRollup', 'getMessage'].map(
+    (name) => `actions/${name}.js`,
+  )
   const isAction = ([name, value]) =>
     value instanceof Function && /^[a-z]/.test(name) && !/^(public|wallet)Actions/.test(name)
   const names = Object.entries(exported)

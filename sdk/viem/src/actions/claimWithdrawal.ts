@@ -8,7 +8,7 @@ import type { Message, MessageProof } from '../types/message.js'
 import type { Rollup, RollupParameter } from '../types/rollup.js'
 import { requireContract, requireL1, requireL2, requireSame } from '../utils/checks.js'
 import { hashMessage, sentSlot } from '../utils/message.js'
-import { request } from '../utils/rpc.js'
+import { indexParameter, request } from '../utils/rpc.js'
 import {
   addressOf,
   contractCall,
@@ -89,8 +89,10 @@ async function proofOfNode(
   message: Message,
   feeRecipient: Address,
 ): Promise<MessageProof> {
-  const index = `0x${message.index.toString(16)}`
-  const answer = await request<ClaimProof>(l2Client, 'rollup_claimProof', [index, feeRecipient])
+  const answer = await request<ClaimProof>(l2Client, 'rollup_claimProof', [
+    indexParameter(message.index),
+    feeRecipient,
+  ])
   requireSame('messageQueue', answer.to, rollup.contracts.messageQueue)
   const [got, proof] = decodeClaim(answer.data)
   const expected = hashMessage(message)

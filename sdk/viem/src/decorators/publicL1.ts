@@ -3,6 +3,7 @@ import {
   buildDepositTransaction,
   estimateDepositTransactionGas,
 } from '../actions/depositTransaction.js'
+import { explainExecute } from '../actions/explainExecute.js'
 import { estimateForcedFee, getForced, suggestForcedFeeCap } from '../actions/forceTransaction.js'
 import { buildAliasCall, getAliasAccount } from '../actions/getAliasAccount.js'
 import { getExitBound } from '../actions/getExitBound.js'
@@ -23,6 +24,7 @@ const actions = {
   estimateClaimGas,
   estimateDepositTransactionGas,
   estimateForcedFee,
+  explainExecute,
   getAliasAccount,
   getExitBound,
   getForced,

@@ -3,6 +3,16 @@ import {
   estimateInitiateWithdrawalGas,
 } from '../actions/initiateWithdrawal.js'
 import { getDepositStatus, waitForRelay } from '../actions/getDepositStatus.js'
+import { estimateTotalFee } from '../actions/estimateTotalFee.js'
+import { getForcedStatus, getForcedTransaction, waitForForced } from '../actions/getForcedStatus.js'
+import { getMessage, listMessages } from '../actions/getMessage.js'
+import { getBlockCost, getSyncStatus } from '../actions/getSyncStatus.js'
+import {
+  getL1Cost,
+  getTransactionFinality,
+  waitForFinality,
+} from '../actions/getTransactionFinality.js'
+import { getWithdrawalStatus } from '../actions/getWithdrawalStatus.js'
 import { getWithdrawals } from '../actions/getMessages.js'
 import type { ReadClient } from '../types/client.js'
 import type { Rollup } from '../types/rollup.js'
@@ -11,8 +21,20 @@ import { bind, type BoundActions } from './bind.js'
 const actions = {
   buildInitiateWithdrawal,
   estimateInitiateWithdrawalGas,
+  estimateTotalFee,
+  getBlockCost,
   getDepositStatus,
+  getForcedStatus,
+  getForcedTransaction,
+  getL1Cost,
+  getMessage,
+  getSyncStatus,
+  getTransactionFinality,
   getWithdrawals,
+  getWithdrawalStatus,
+  listMessages,
+  waitForFinality,
+  waitForForced,
   waitForRelay,
 }
 

@@ -130,3 +130,18 @@ export class AccountMissingError extends EvidenceError {
     })
   }
 }
+
+/** The node has dropped a transaction from its pool. */
+export class TransactionDroppedError extends EvidenceError {
+  override name = 'TransactionDroppedError'
+  /** Why it was dropped, as far as the node knows. */
+  readonly reason: string | null
+
+  constructor({ hash, reason }: { hash: string; reason: string | null }) {
+    super(`Transaction ${hash} was dropped${reason ? `: ${reason}` : ''}.`, {
+      got: 'dropped',
+      expected: 'a block that contains it',
+    })
+    this.reason = reason
+  }
+}

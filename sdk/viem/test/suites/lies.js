@@ -391,69 +391,73 @@ const LIES = [
   ],
 ]
 
-for (const [name, lies, run, refused] of LIES) {
-  test(`lie: ${name}`, async () => {
-    const sent = await lying(lies, () => assert.rejects(run(), refused))
+export default function suite() {
+  for (const [name, lies, run, refused] of LIES) {
+    test(`lie: ${name}`, async () => {
+      const sent = await lying(lies, () => assert.rejects(run(), refused))
+      assert.equal(sent, 0)
+    })
+  }
+
+  test('receipt_with_another_value_is_refused_at_the_claim', async () => {
+    const double = (log) => ({
+      ...log,
+      data: log.data.replace(word(22n).slice(2), word(44n).slice(2)),
+    })
+    const lies = {
+      l2: answering('eth_getTransactionReceipt', (it) => ({ ...it, logs: it.logs.map(double) })),
+    }
+    const sent = await lying(lies, async () => {
+      const receipt = await getTransactionReceipt(l2Client, { hash })
+      const [claimed] = await getWithdrawals(l2Client, { rollup, receipt })
+      assert.equal(claimed.value, 44n)
+      await assert.rejects(claiming({ message: claimed })(), mismatch('message'))
+    })
     assert.equal(sent, 0)
   })
-}
 
-test('receipt_with_another_value_is_refused_at_the_claim', async () => {
-  const double = (log) => ({
-    ...log,
-    data: log.data.replace(word(22n).slice(2), word(44n).slice(2)),
-  })
-  const lies = {
-    l2: answering('eth_getTransactionReceipt', (it) => ({ ...it, logs: it.logs.map(double) })),
-  }
-  const sent = await lying(lies, async () => {
-    const receipt = await getTransactionReceipt(l2Client, { hash })
-    const [claimed] = await getWithdrawals(l2Client, { rollup, receipt })
-    assert.equal(claimed.value, 44n)
-    await assert.rejects(claiming({ message: claimed })(), mismatch('message'))
-  })
-  assert.equal(sent, 0)
-})
-
-test('fields_beside_the_proof_are_not_used', async () => {
-  const address = net.accounts[0].address
-  const lies = { l2: answering('eth_getProof', (it) => ({ ...it, balance: '0x1', nonce: '0x9' })) }
-  await lying(lies, async () => {
-    const { account, l2Block } = await verifyAccount(l1Client, { rollup, l2Client, address })
-    const told = await verifyAccount(l1(), { rollup, l2Client: l2(), address, l2Block })
-    assert.deepEqual(account, told.account)
-  })
-})
-
-test('fee_recipient_of_the_node_is_not_used', async () => {
-  const data = honest.data.replace(net.accounts[7].address.slice(2), 'ee'.repeat(20))
-  await lying({ l2: ofNode({ to, data }) }, async () => {
-    const call = await buildClaim(l1Client, { ...claim, source })
-    assert.ok(!call.data.includes('ee'.repeat(20)))
-  })
-})
-
-test('truth_is_accepted_by_the_same_proxies', async () => {
-  const lies = { l2: ofNode({ to, data: honestOther.data }) }
-  const sent = await lying(lies, async () => {
-    const claimed = await claimWithdrawal(l1Client, { rollup, l2Client, message: other, source })
-    assert.equal((await waitForTransactionReceipt(l1Client, { hash: claimed })).status, 'success')
-  })
-  assert.equal(sent, 1)
-  const calls = [
-    () => claimWithdrawal(l1Client, claim),
-    () => depositTransaction(l1Client, deposit),
-    () => depositTransaction(l1Client, { ...deposit, account }),
-    () => registerToken(l1Client, { rollup, l1Token: net.l1Token }),
-    () => forceTransaction(l1Client, { rollup, serializedTransaction }),
-  ]
-  for (const call of calls) {
-    const count = await lying({}, async () => {
-      const { status } = await waitForTransactionReceipt(l1Client, { hash: await call() })
-      assert.equal(status, 'success')
+  test('fields_beside_the_proof_are_not_used', async () => {
+    const address = net.accounts[0].address
+    const lies = {
+      l2: answering('eth_getProof', (it) => ({ ...it, balance: '0x1', nonce: '0x9' })),
+    }
+    await lying(lies, async () => {
+      const { account, l2Block } = await verifyAccount(l1Client, { rollup, l2Client, address })
+      const told = await verifyAccount(l1(), { rollup, l2Client: l2(), address, l2Block })
+      assert.deepEqual(account, told.account)
     })
-    assert.equal(count, 1)
-  }
-  await verifyHeader(l1Client, { rollup, l2Client })
-  assert.equal(await lying({}, () => initiateWithdrawal(l2Client, deposit)), 1)
-})
+  })
+
+  test('fee_recipient_of_the_node_is_not_used', async () => {
+    const data = honest.data.replace(net.accounts[7].address.slice(2), 'ee'.repeat(20))
+    await lying({ l2: ofNode({ to, data }) }, async () => {
+      const call = await buildClaim(l1Client, { ...claim, source })
+      assert.ok(!call.data.includes('ee'.repeat(20)))
+    })
+  })
+
+  test('truth_is_accepted_by_the_same_proxies', async () => {
+    const lies = { l2: ofNode({ to, data: honestOther.data }) }
+    const sent = await lying(lies, async () => {
+      const claimed = await claimWithdrawal(l1Client, { rollup, l2Client, message: other, source })
+      assert.equal((await waitForTransactionReceipt(l1Client, { hash: claimed })).status, 'success')
+    })
+    assert.equal(sent, 1)
+    const calls = [
+      () => claimWithdrawal(l1Client, claim),
+      () => depositTransaction(l1Client, deposit),
+      () => depositTransaction(l1Client, { ...deposit, account }),
+      () => registerToken(l1Client, { rollup, l1Token: net.l1Token }),
+      () => forceTransaction(l1Client, { rollup, serializedTransaction }),
+    ]
+    for (const call of calls) {
+      const count = await lying({}, async () => {
+        const { status } = await waitForTransactionReceipt(l1Client, { hash: await call() })
+        assert.equal(status, 'success')
+      })
+      assert.equal(count, 1)
+    }
+    await verifyHeader(l1Client, { rollup, l2Client })
+    assert.equal(await lying({}, () => initiateWithdrawal(l2Client, deposit)), 1)
+  })
+}
