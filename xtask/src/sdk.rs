@@ -25,7 +25,7 @@ const SCRIPTS: [&[&str]; 5] = [
     &["test", "--silent"],
 ];
 
-/// Builds the package and runs its tests on a localnet.
+/// Builds the package, and runs its tests and that of the packed command on a localnet.
 pub(crate) fn run(root: &Path) -> Result<()> {
     cargo(root, &BUILD_CHECKED)?;
     let folder = root.join(FOLDER);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import test from 'node:test'
-import { packageFolder } from './support/paths.js'
+import { packageFolder, root } from './support/paths.js'
 
 test('package_depends_on_viem_only', () => {
   const manifest = JSON.parse(readFileSync(`${packageFolder}/package.json`, 'utf8'))
@@ -12,4 +12,10 @@ test('package_depends_on_viem_only', () => {
   for (const [path, to] of Object.entries(manifest.exports)) {
     if (typeof to === 'object') assert.equal(Object.keys(to)[0], 'types', path)
   }
+})
+
+test('version_is_that_of_the_workspace', () => {
+  const manifest = JSON.parse(readFileSync(`${packageFolder}/package.json`, 'utf8'))
+  const [, workspace] = readFileSync(`${root}/Cargo.toml`, 'utf8').split('[workspace.package]')
+  assert.equal(manifest.version, workspace.match(/^version = "(.*)"$/m)[1])
 })

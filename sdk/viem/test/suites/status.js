@@ -76,13 +76,20 @@ function config() {
   }
 }
 
-const isVersion1 = await l2()
-  .request({ method: 'rollup_config', params: [] })
-  .then(
-    () => true,
-    () => false,
-  )
-const skip = isVersion1 ? false : 'the node does not have version 1 of its interface'
+/** Why to skip tests of a method, or `false` if the node has it. */
+async function missing(method, ...params) {
+  try {
+    await l2().request({ method, params })
+  } catch (error) {
+    if (error.code === -32601) return `the node does not have ${method}`
+  }
+  return false
+}
+const skip = {
+  config: await missing('rollup_config'),
+  messages: await missing('rollup_getMessage', 'l1ToL2', '0x0'),
+  forced: await missing('rollup_getForced', '0x0'),
+}
 
 export default function suite() {
   test('rollup_of_a_node_is_verified', async () => {
@@ -287,12 +294,12 @@ export default function suite() {
     assert.ok(fee >= 21_000n)
   })
 
-  test('node_and_l1_agree_on_the_rollup', { skip }, async () => {
+  test('node_and_l1_agree_on_the_rollup', { skip: skip.config }, async () => {
     const { contracts, rules } = await getRollup(l2(), { l1Client: l1(), address: net.rollup })
     assert.deepEqual({ contracts, rules }, { contracts: rollup.contracts, rules: rollup.rules })
   })
 
-  test('node_follows_messages_and_forced_transactions', { skip }, async () => {
+  test('node_follows_messages', { skip: skip.messages }, async () => {
     const hash = await depositTransaction(l1(6), { rollup, value: 1n })
     const receipt = await waitForTransactionReceipt(l1(6), { hash })
     const [sent] = await getMessages(l1(), { rollup, receipt })
@@ -303,7 +310,10 @@ export default function suite() {
     const { messages } = await listMessages(l2(), { direction: 'l1ToL2', account, limit: 1 })
     assert.equal(messages[0].message.index, sent.index)
     assert.equal(messages[0].sent.transaction, hash)
+  })
 
+  test('node_follows_forced_transactions', { skip: skip.forced }, async () => {
+    const account = net.accounts[6].address
     const client = l2(6)
     const serializedTransaction = await client.account.signTransaction({
       chainId: net.l2ChainId,
@@ -323,7 +333,7 @@ export default function suite() {
     assert.equal((await getForcedTransaction(client, { index })).l1Transaction, submit)
   })
 
-  test('node_builds_the_call_of_a_claim', { skip }, async () => {
+  test('node_builds_the_call_of_a_claim', { skip: skip.messages }, async () => {
     const hash = await initiateWithdrawal(l2(6), { rollup, value: 6n })
     const receipt = await waitForTransactionReceipt(l2(6), { hash })
     const [sent] = await getWithdrawals(l2(), { rollup, receipt })
