@@ -272,6 +272,12 @@ const LIES = [
     mismatch('message'),
   ],
   [
+    'call by a node of another L2',
+    { l2: { ...ofNode({ to, data: honest.data }), ...wrongChain } },
+    claiming({ source }),
+    chainIs('L2'),
+  ],
+  [
     'call of another function',
     { l2: ofNode({ to, data: approve }) },
     claiming({ source }),
