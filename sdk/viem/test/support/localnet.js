@@ -59,13 +59,19 @@ export const net = info
 /** Milliseconds between two polls. */
 const pollingInterval = 100
 
+/**
+ * Times that viem repeats a request, with growing delays: on a busy machine, the sequencer refuses
+ * transactions while too many blocks wait for L1, and asks to send them again later.
+ */
+const retryCount = 8
+
 /** Returns a client of L1, with the account of this number unless it is `undefined`. */
 export function l1(account, url = net.l1Url) {
   return createClient({
     ...accountOf(account),
     chain: localnetL1,
     pollingInterval,
-    transport: http(url, { retryCount: 0 }),
+    transport: http(url, { retryCount }),
   })
 }
 
@@ -75,7 +81,7 @@ export function l2(account, url = net.l2Url) {
     ...accountOf(account),
     chain: localnet,
     pollingInterval,
-    transport: http(url, { retryCount: 0 }),
+    transport: http(url, { retryCount }),
   })
 }
 
