@@ -128,4 +128,9 @@ export const claimsAbi = [
     name: 'ReleaseFailed',
     inputs: [{ type: 'address', name: 'to' }, { type: 'uint256', name: 'amount' }],
   },
+  {
+    type: 'error',
+    name: 'StateRootUnavailable',
+    inputs: [{ type: 'uint64', name: 'number' }, { type: 'uint64', name: 'latest' }],
+  },
 ] as const

@@ -136,4 +136,16 @@ export const l1TokenBridgeAbi = [
     name: 'ChangeRefused',
     inputs: [{ type: 'address', name: 'to' }, { type: 'uint256', name: 'amount' }],
   },
+  {
+    type: 'error',
+    name: 'FeeTooLow',
+    inputs: [{ type: 'uint128', name: 'fee' }, { type: 'uint256', name: 'minimum' }],
+  },
+  {
+    type: 'error',
+    name: 'GasLimitTooHigh',
+    inputs: [{ type: 'uint64', name: 'got' }, { type: 'uint64', name: 'max' }],
+  },
+  { type: 'error', name: 'SendPaused', inputs: [{ type: 'uint64', name: 'until' }] },
+  { type: 'error', name: 'QueueClosed', inputs: [] },
 ] as const

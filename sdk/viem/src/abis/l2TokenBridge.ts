@@ -63,4 +63,14 @@ export const l2TokenBridgeAbi = [
   { type: 'error', name: 'TokenUnknown', inputs: [{ type: 'address', name: 'l1Token' }] },
   { type: 'error', name: 'AmountZero', inputs: [] },
   { type: 'error', name: 'RecipientForbidden', inputs: [{ type: 'address', name: 'to' }] },
+  {
+    type: 'error',
+    name: 'GasLimitTooHigh',
+    inputs: [{ type: 'uint64', name: 'got' }, { type: 'uint64', name: 'max' }],
+  },
+  {
+    type: 'error',
+    name: 'ValueTooLarge',
+    inputs: [{ type: 'uint256', name: 'value' }, { type: 'uint256', name: 'max' }],
+  },
 ] as const
