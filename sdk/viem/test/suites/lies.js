@@ -15,6 +15,7 @@ import {
   initiateWithdrawal,
   ProofMismatchError,
   registerToken,
+  StateRootExpiredError,
   verifyAccount,
   verifyHeader,
   waitToClaim,
@@ -24,6 +25,7 @@ import {
 } from '@enshrine/viem'
 import {
   decodeFunctionData,
+  encodeErrorResult,
   encodeFunctionData,
   erc20Abi,
   numberToHex,
@@ -32,6 +34,7 @@ import {
 } from 'viem'
 import { getTransactionReceipt, waitForTransactionReceipt } from 'viem/actions'
 import { claimsAbi } from '../../dist/abis/claims.js'
+import { rollupAbi } from '../../dist/abis/rollup.js'
 import { sentSlot } from '../../dist/utils/message.js'
 import { l1, l2, net, rollup } from '../support/localnet.js'
 import { startProxy } from '../support/proxy.js'
@@ -98,6 +101,21 @@ const chainIs = (layer) => (error) =>
   error instanceof WrongChainError && error.message.includes(layer)
 const differs = (what) => (error) => error instanceof WrongRollupError && error.what === what
 const wrongChain = answering('eth_chainId', () => '0x1')
+/** The revert of L1 for a block whose state root it no longer stores. */
+const expired = {
+  failing: (method, [call]) =>
+    method === 'eth_call' && call.data.startsWith(selector('stateRootAt(uint64)'))
+      ? {
+          code: 3,
+          message: 'execution reverted',
+          data: encodeErrorResult({
+            abi: rollupAbi,
+            errorName: 'StateRootUnavailable',
+            args: [message.l2Block, 100_000n],
+          }),
+        }
+      : undefined,
+}
 const elsewhere = (name) => ({
   ...rollup,
   contracts: { ...rollup.contracts, [name]: '0x00000000000000000000000000000000000a11ce' },
@@ -240,6 +258,12 @@ const LIES = [
     { l1: returning('head()', (it) => word(message.l2Block - 1n) + it.slice(66)) },
     claiming(),
     (error) => error instanceof WithdrawalNotReadyError && error.safeHead === message.l2Block - 1n,
+  ],
+  [
+    'expired state root',
+    { l1: expired },
+    claiming(),
+    (error) => error instanceof StateRootExpiredError && error.expected === 'block 91810 or later',
   ],
   [
     'claimed already',

@@ -11,9 +11,10 @@ const SENDS = ['eth_sendRawTransaction', 'eth_sendTransaction', 'eth_sendRawTran
  *
  * @param target - URL of the node.
  * @returns `url`; `lie`, to set any of `instead(method)`, which returns a result without asking the
- * node, `request(method, params)`, which returns other params, and `answer(method, params,
- * result)`, which returns another result (all `undefined` for the truth); `sent()`, the number of
- * transactions that were sent through the proxy; and `stop()`.
+ * node, `failing(method, params)`, which returns an error, `request(method, params)`, which returns
+ * other params, and `answer(method, params, result)`, which returns another result (all `undefined`
+ * for the truth); `sent()`, the number of transactions that were sent through the proxy; and
+ * `stop()`.
  */
 export async function startProxy(target) {
   let lies = {}
@@ -21,6 +22,8 @@ export async function startProxy(target) {
   const forward = async (body) => {
     if (SENDS.includes(body.method)) sent += 1
     const instead = lies.instead?.(body.method)
+    const error = lies.failing?.(body.method, body.params ?? [])
+    if (error !== undefined) return { jsonrpc: '2.0', id: body.id, error }
     if (instead !== undefined) return { jsonrpc: '2.0', id: body.id, result: instead }
     const params = lies.request?.(body.method, body.params) ?? body.params
     const answer = await fetch(target, {
