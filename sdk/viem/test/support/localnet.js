@@ -22,6 +22,8 @@ export async function startLocalnet(...flags) {
   const ready = join(folder, 'ready.json')
   const options = ['localnet', '--l1-port', '0', '--l2-port', '0', '--json', '--ready-file', ready]
   const child = spawn(program, [...options, ...flags], { stdio: ['ignore', 'ignore', 'pipe'] })
+  // Also if the process ends by an error, after which nothing awaits the end of the localnet.
+  process.once('exit', () => child.kill('SIGTERM'))
   let log = ''
   child.stderr.on('data', (data) => {
     log = (log + data).slice(-10_000)
