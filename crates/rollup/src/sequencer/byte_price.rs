@@ -11,7 +11,7 @@ const GAS_PER_BYTE: u128 = 96;
 ///
 /// The L2 charges no fee for the cost of its blocks on L1, so without a minimum anyone could make
 /// the sequencer spend its daily limit for almost nothing, after which it posts no blocks until the
-/// next day. Once half of the limit is spent, transactions therefore pay for their bytes.
+/// next day. Once more than half of the limit is spent, transactions therefore pay for their bytes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BytePrice(Arc<Mutex<u128>>);
 
@@ -19,7 +19,7 @@ impl BytePrice {
     /// Sets the price from the amount `spent` within a day and its `limit`, and from L1's base fee
     /// per gas, all in wei.
     pub(crate) fn update(&self, spent: u128, limit: u128, base_fee: u64) {
-        let is_scarce = spent >= limit / 2;
+        let is_scarce = spent > limit / 2;
         *self.0.lock() = if is_scarce { GAS_PER_BYTE * u128::from(base_fee) } else { 0 };
     }
 
@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn bytes_cost_from_half_of_limit() {
         let price = BytePrice::default();
-        for (spent, expected) in [(0, 0), (499, 0), (500, 960), (1_000, 960), (400, 0)] {
+        for (spent, expected) in [(0, 0), (499, 0), (500, 0), (501, 960), (1_000, 960), (400, 0)] {
             price.update(spent, 1_000, 10);
             assert_eq!(price.get(), expected, "{spent}");
         }

@@ -63,7 +63,7 @@ async fn bytes_without_tip_cannot_exhaust_daily_limit() -> Result<()> {
     node.stop().await;
 
     // The same amount is more than half of the limit now.
-    let node = RollupNode::start(config(Some(2 * before))?).await?;
+    let node = RollupNode::start(config(Some(2 * before - 1))?).await?;
     let l2 = provider_of(&node)?;
     let free = with_tip(&mallory, 1, 10_000, 0);
     let withheld = *l2.send_raw_transaction(&free.encoded_2718()).await?.tx_hash();
