@@ -226,6 +226,16 @@ enum Task {
         target: Option<String>,
     },
 
+    /// Make the report in docs/report from its templates and data files
+    ///
+    /// `--check` fails if it is outdated, `--measure [NAME…]` measures data files again, `--assets`
+    /// and `--pdf` write below target/.
+    Report {
+        /// Arguments of the program `report`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+
     /// Count the code that an L1 client has to trust: all crates of the workspace that the
     /// precompile links
     ///
@@ -347,6 +357,7 @@ fn run(task: Task) -> eyre::Result<()> {
         }
         Task::Package { out } => package::run(root, out),
         Task::Dist { target } => run_command(Command::new(root.join("tools/dist")).args(target)),
+        Task::Report { arguments } => bench::report(root, &arguments),
         Task::Trusted { write } => trusted::run(root, write),
         Task::Book => {
             let made = book::build(root);

@@ -15,6 +15,7 @@ mod economics;
 mod gas_model;
 mod load;
 mod market;
+mod report_data;
 mod soak;
 mod vectors;
 

@@ -199,6 +199,18 @@ pub(crate) fn vectors(out: Option<PathBuf>, check: Option<PathBuf>) -> Result<()
     sim("vectors", &arguments)
 }
 
+/// Makes, checks or measures the report; measurements call `sim`.
+pub(crate) fn report(root: &Path, arguments: &[String]) -> Result<()> {
+    Toolchain::ensure(&progress_to_stderr)?;
+    let programs = ["--bin", "sim", "--bin", "report"];
+    command::cargo(
+        root,
+        &[&["build", "--profile", built::CHECKS, "--workspace"], &programs[..]].concat(),
+    )?;
+    let program = built::target(root).join(built::CHECKS).join("report");
+    command::run(Command::new(program).args(arguments).current_dir(root))
+}
+
 /// Returns the absolute path of a folder.
 fn absolute(folder: PathBuf) -> Result<String> {
     let path = std::path::absolute(folder)?.into_os_string();

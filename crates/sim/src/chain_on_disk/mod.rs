@@ -2,7 +2,6 @@
 //! proofs of old states, and the same commits in other stores. The results are in
 //! `docs/benchmarks.md`.
 
-mod plot;
 mod stores;
 
 use alloy_consensus::TxEip1559;
@@ -10,10 +9,11 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use chain::store::Store as _;
 use chain::{BlockAttributes, Chain, ChainConfig};
+use charts::{GrowthPoint, growth};
 use disk::{DiskOptions, DiskStore, open_chain_with};
 use executor::ChainSpec;
 use eyre::{OptionExt, Result, ensure};
-use plot::Point;
+use serde_json::{Value, json};
 use std::{
     env,
     fs::{self, File},
@@ -41,6 +41,9 @@ pub(crate) struct Arguments {
     folder: PathBuf,
     /// File for an SVG chart of block time and witness size
     svg: Option<PathBuf>,
+    /// File for the figures of the commits as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
     /// Append blocks to the chain with this many accounts until this process is killed
     #[arg(long, value_name = "ACCOUNTS", hide = true)]
     append: Option<u64>,
@@ -56,16 +59,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "  accounts  make s  block ms    p90  commit ms    p90    max    sync  on core  witness kB  \
          nodes kB"
     );
-    let mut points = Vec::new();
+    let (mut points, mut rows) = (Vec::new(), Vec::new());
     for accounts in [1_000, 10_000, 100_000, 1_000_000] {
         let blocks = if accounts == 1_000_000 { 200 } else { 60 };
-        points.push(commits(&folder.join(accounts.to_string()), accounts, blocks)?);
+        let (point, row) = commits(&folder.join(accounts.to_string()), accounts, blocks)?;
+        points.push(point);
+        rows.push(row);
         if accounts < 1_000_000 {
             fs::remove_dir_all(folder.join(accounts.to_string()))?;
         }
     }
     if let Some(svg) = &arguments.svg {
-        fs::write(svg, plot::draw(&points))?;
+        fs::write(svg, growth(&points))?;
+    }
+    if let Some(file) = &arguments.json {
+        fs::write(file, format!("{:#}\n", json!({ "commits": rows })))?;
     }
     let largest = folder.join("1000000");
     reopen(&largest, 1_000_000)?;
@@ -177,7 +185,7 @@ fn quantile(values: &mut [f64], share: f64) -> f64 {
     values[((values.len() - 1) as f64 * share).round() as usize]
 }
 
-fn commits(folder: &Path, accounts: u64, blocks: u64) -> Result<Point> {
+fn commits(folder: &Path, accounts: u64, blocks: u64) -> Result<(GrowthPoint, Value)> {
     let genesis = genesis(accounts);
     let start = Instant::now();
     let mut chain = open(folder, &genesis, 64)?;
@@ -189,8 +197,11 @@ fn commits(folder: &Path, accounts: u64, blocks: u64) -> Result<Point> {
         }
     }
     let [build, commit, own, witness, nodes] = &mut columns;
-    let point =
-        Point { accounts, build: quantile(build, 0.5), witness: quantile(witness, 0.5) / 1e3 };
+    let point = GrowthPoint {
+        accounts,
+        build: quantile(build, 0.5),
+        witness: quantile(witness, 0.5) / 1e3,
+    };
     let sync = sync_of(folder, quantile(witness, 0.5) as usize)?;
     println!(
         "{accounts:>10}{made:>8.1}{:>10.1}{:>7.1}{:>11.1}{:>7.1}{:>7.1}{sync:>8.1}{:>9.1}{:>12.0}{:>10.0}",
@@ -203,8 +214,20 @@ fn commits(folder: &Path, accounts: u64, blocks: u64) -> Result<Point> {
         point.witness,
         quantile(nodes, 0.5) / 1e3,
     );
+    let row = json!({
+        "accounts": accounts,
+        "build_ms_p50": point.build,
+        "build_ms_p90": quantile(build, 0.9),
+        "commit_ms_p50": quantile(commit, 0.5),
+        "commit_ms_p90": quantile(commit, 0.9),
+        "commit_ms_most": quantile(commit, 1.0),
+        "commit_on_core_ms_p50": quantile(own, 0.5),
+        "sync_ms_p50": sync,
+        "witness_bytes": quantile(witness, 0.5),
+        "node_bytes": quantile(nodes, 0.5),
+    });
     chain.close()?;
-    Ok(point)
+    Ok((point, row))
 }
 
 /// Returns the median milliseconds to write and sync this many bytes, a lower bound for a commit.

@@ -60,13 +60,17 @@ fn rows(document: &str) -> BTreeSet<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialects::measure;
+    use crate::{
+        dialects::{json_of, measure},
+        report_data,
+    };
 
     #[test]
     fn documented_table_matches_input_form_costs() {
         let with_real = testkit::vectors::folder().unwrap().is_some();
         let mut forms = measure(with_real).unwrap();
         check(&forms, with_real).unwrap();
+        report_data::check("dialects", &json_of(&forms)).unwrap();
         assert!(
             check(&forms[1..], true).is_err(),
             "a documented row without a measurement must be an error"

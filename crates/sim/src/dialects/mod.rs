@@ -10,14 +10,14 @@ mod blocks;
 mod documented;
 mod mutated;
 
-use crate::{gas_model::speed::Timer, vectors::carrier};
+use crate::{gas_model::speed::Timer, report_data, vectors::carrier};
 use alloy_primitives::{B256, Bytes, U256};
 use blocks::Subject;
 use codec::ExecuteTx;
 use core::fmt;
 use execute::{Execute, PrecompileCall};
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use testkit::localnet::units::grouped;
 use testkit::{Blobs, Key, L1, TRANSACTION_GAS_CAP};
@@ -138,7 +138,7 @@ impl Form {
     fn json(&self) -> Value {
         let (limit, share) = self.limit();
         json!({
-            "block": self.block, "dialect": self.dialect.name(), "bytes": self.bytes, "blobs": self.blobs,
+            "bytes": self.bytes, "blobs": self.blobs,
             "gas": self.gas, "reserve": self.reserve, "ms": self.ms,
             "limit": limit.to_string(), "share": share,
         })
@@ -154,14 +154,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     let forms = measure(!arguments.without_vectors)?;
     if arguments.json {
-        println!("{:#}", Value::from_iter(forms.iter().map(Form::json)));
+        println!("{:#}", json_of(&forms));
     } else {
         println!("{}", table(&forms));
     }
     if arguments.check {
         documented::check(&forms, !arguments.without_vectors)?;
+        report_data::check("dialects", &json_of(&forms))?;
     }
     Ok(())
+}
+
+/// Returns the forms by block and dialect.
+fn json_of(forms: &[Form]) -> Value {
+    let mut blocks = Map::new();
+    for form in forms {
+        let block = blocks.entry(form.block.clone()).or_insert_with(|| json!({}));
+        block[form.dialect.name()] = form.json();
+    }
+    blocks.into()
 }
 
 /// Formats the table as in docs/dialects.md: forms of a block that differ only in their time share

@@ -2,6 +2,7 @@
 
 use alloy_primitives::{Address, B256, keccak256};
 use eyre::{Result, ensure, eyre};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::{
     StatelessBatch,
@@ -74,6 +75,26 @@ impl Parts {
         ensure!(rest.bytes >= fixed, "payloads are missing");
         found.parts.insert("payload and offsets: all else".to_owned(), rest);
         Ok(found)
+    }
+
+    /// Returns the sum of all parts.
+    pub(crate) fn all(&self) -> Count {
+        let add = |sum: Count, part: &Count| Count {
+            bytes: sum.bytes + part.bytes,
+            zeros: sum.zeros + part.zeros,
+        };
+        self.parts.values().fold(Count::default(), add)
+    }
+
+    /// Returns bytes and zero bytes of each part and of `all`.
+    pub(crate) fn json(&self) -> Value {
+        let all = self.all();
+        let counts = self.parts.iter().map(|(name, count)| (name.as_str(), count));
+        let counts = counts.chain([("all", &all)]);
+        let entries = counts.map(|(name, count)| {
+            (name.to_owned(), json!({ "bytes": count.bytes, "zeros": count.zeros }))
+        });
+        Value::Object(entries.collect::<Map<_, _>>())
     }
 
     fn add(&mut self, name: &str, bytes: &[u8]) {

@@ -1,6 +1,7 @@
 //! Comparison with the figures in docs/gas.md.
 
 use super::figures::Figures;
+use crate::report_data;
 use eyre::{OptionExt, Result, bail, ensure};
 use serde_json::Value;
 
@@ -53,6 +54,9 @@ pub(crate) fn check(figures: &Figures, column: Column) -> Result<()> {
     ensure!(compared > 0, "docs/gas.md has no table of figures");
     ensure!(others.is_empty(), "not as in docs/gas.md: {}", others.join("; "));
     println!("{compared} figures are those of docs/gas.md");
+    if matches!(column, Column::TenThousand) {
+        report_data::check("economics", &measured.into())?;
+    }
     Ok(())
 }
 
@@ -85,7 +89,7 @@ fn written(figure: &Value) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::economics::{ACCOUNTS, Past, account};
+    use crate::economics::{ACCOUNTS, Past, account, compositions, json_of};
     use variants::GasSchedule;
 
     #[test]
@@ -95,5 +99,12 @@ mod tests {
         let figures = Figures::measure(GasSchedule::DEFAULT, &past).unwrap();
         check(&figures, Column::TenThousand).unwrap();
         assert!(check(&figures, Column::Young).is_err(), "other figures must be an error");
+    }
+
+    #[test]
+    fn report_has_parts_of_inputs() {
+        let people = (0..ACCOUNTS).map(|index| account(index).address()).collect();
+        let past = Past { people, is_young: false };
+        report_data::check("bytes", &json_of(&compositions(&past).unwrap())).unwrap();
     }
 }

@@ -10,11 +10,7 @@ mod bytes;
 mod documented;
 mod figures;
 
-use self::{
-    bytes::{Count, Parts},
-    documented::Column,
-    figures::Figures,
-};
+use self::{bytes::Parts, documented::Column, figures::Figures};
 use alloy_eips::{eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
@@ -28,7 +24,7 @@ use contracts::{
 use core::ops::AddAssign;
 use execute::Execute;
 use eyre::{Result, ensure, eyre};
-use serde_json::Map;
+use serde_json::{Map, Value};
 use std::{collections::BTreeMap, slice::from_ref, sync::Arc, time::Instant};
 use testkit::{
     Artifacts, ETHER, Key, L1, L2, Random, Rollup, RollupFixture, TRANSACTION_GAS_CAP, Transaction,
@@ -412,8 +408,8 @@ fn calldata_gas(data: &[u8]) -> u64 {
     data.iter().map(|byte| if *byte == 0 { 4 } else { 16 }).sum()
 }
 
-/// Prints the composition of inputs: of a block with one transfer, and of batches with either load.
-fn print_bytes(past: &Past) -> Result<()> {
+/// Returns the composition of inputs: of a block with one transfer, and of batches with either load.
+fn compositions(past: &Past) -> Result<Vec<(&'static str, Parts)>> {
     let names = [
         ("EIP-4788", BEACON_ROOTS_ADDRESS),
         ("EIP-2935", HISTORY_STORAGE_ADDRESS),
@@ -425,6 +421,7 @@ fn print_bytes(past: &Past) -> Result<()> {
         ("fee recipient", Address::ZERO),
     ];
     let mut scene = Scene::new(GasSchedule::DEFAULT, past)?;
+    let mut compositions = Vec::new();
     for (what, load, blocks, transfers) in [
         ("a block with one transfer", Load::Ether, 1, 1),
         ("transfers", Load::Ether, BLOCKS, TRANSFERS),
@@ -433,16 +430,26 @@ fn print_bytes(past: &Past) -> Result<()> {
         let blocks =
             (0..blocks).map(|_| scene.block(load, transfers)).collect::<Result<Vec<_>>>()?;
         let input = scene.l2.chain().batch(blocks)?.input()?;
+        compositions.push((what, Parts::of(&input, &names)?));
+    }
+    Ok(compositions)
+}
+
+/// Returns compositions as JSON.
+fn json_of(compositions: &[(&str, Parts)]) -> Value {
+    let object = compositions.iter().map(|(what, parts)| ((*what).to_owned(), parts.json()));
+    Value::Object(object.collect())
+}
+
+fn print_bytes(compositions: &[(&str, Parts)]) {
+    for (what, parts) in compositions {
         println!("{:<44} {:>8} {:>8} {:>10}", what, "bytes", "zeros", "floor");
-        let mut all = Count::default();
-        for (part, count) in Parts::of(&input, &names)?.parts {
+        for (part, count) in &parts.parts {
             println!("{part:<44} {:>8} {:>8} {:>10}", count.bytes, count.zeros, count.floor());
-            all.bytes += count.bytes;
-            all.zeros += count.zeros;
         }
+        let all = parts.all();
         println!("{:<44} {:>8} {:>8} {:>10}\n", "", all.bytes, all.zeros, all.floor());
     }
-    Ok(())
 }
 
 /// Arguments of the measurement.
@@ -471,7 +478,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let people = (0..accounts.unwrap_or(ACCOUNTS)).map(|index| account(index).address()).collect();
     let past = Past { people, is_young: arguments.young };
     if arguments.bytes {
-        return print_bytes(&past);
+        let compositions = compositions(&past)?;
+        if as_json {
+            println!("{:#}", json_of(&compositions));
+        } else {
+            print_bytes(&compositions);
+        }
+        return Ok(());
     }
     if arguments.check {
         let column = Column::of(past.people.len(), past.is_young)?;

@@ -12,12 +12,14 @@ pub(crate) mod dialects;
 mod inputs;
 pub(crate) mod precompiles;
 mod programs;
+mod report;
 mod rows;
 pub(crate) mod speed;
 
 use execute::Execute;
 use eyre::{Result, bail};
 use keccak::Backend;
+use report::{MeasuredRow, document, print_head};
 use rows::{Input, Rows};
 use speed::{Timer, Yardstick};
 use std::process::ExitCode;
@@ -44,10 +46,13 @@ pub(crate) struct Arguments {
     /// Skip real blocks and official fixtures
     #[arg(long)]
     without_vectors: bool,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
-    let Arguments { names, mut forks, quick, without_vectors } = arguments;
+    let Arguments { names, mut forks, quick, without_vectors, json } = arguments;
     if forks.is_empty() {
         // Blob parameter forks change no price.
         forks = Execute::l1().forks.forks();
@@ -55,29 +60,24 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     let rounds = if quick { 3 } else { 7 };
     let backends: Vec<Backend> = Backend::available().collect();
-    println!(
-        "milliseconds on the machine of the prices, how many times as long they took on this one, and of the slowest \
-         nanoseconds per gas and time over price\n"
-    );
-    print!("  {:<60}{:>10}{:>12}", "", "bytes", "gas");
-    for backend in &backends {
-        print!("{:>10}", format!("{backend:?}"));
+    if !json {
+        print_head(&backends);
     }
-    println!("{:>8}{:>9}{:>7}", "slower", "ns/gas", "ratio");
     let yardstick = Yardstick::new();
-    let (mut expensive, mut measured) = (Vec::new(), 0);
-    let mut row = |input: Input| -> Result<()> {
+    let (mut all, mut group) = (Vec::new(), "vectors".to_owned());
+    let mut row = |group: &str, input: Input| -> Result<()> {
         if !names.is_empty() && !names.iter().any(|part| input.name.contains(part.as_str())) {
             return Ok(());
         }
-        measured += 1;
-        let ratio = measure(&input, &backends, rounds, &yardstick);
-        if ratio > TOLERANCE {
-            expensive.push((input.name, ratio));
+        let measured = measure(group, &input, &backends, rounds, &yardstick);
+        if !json {
+            measured.print();
         }
+        all.push(measured);
         Ok(())
     };
     if !without_vectors {
+        let mut row = |input| row(&group, input);
         let found = [inputs::real(&mut row)?, inputs::worst_cases(&mut row)?];
         if found.contains(&0) {
             bail!(
@@ -86,33 +86,57 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         }
     }
     for fork in forks {
-        println!("\n{fork}");
-        inputs::hostile(&mut Rows { fork, measure: &mut row })?;
+        if !json {
+            println!("\n{fork}");
+        }
+        group = fork.to_string();
+        inputs::hostile(&mut Rows { fork, measure: &mut |input| row(&group, input) })?;
     }
-    if measured == 0 {
+    if all.is_empty() {
         bail!("no input matches these names");
     }
+    let expensive: Vec<_> = all.iter().filter(|it| it.ratio > TOLERANCE).collect();
+    let verdict = if expensive.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if json {
+        println!("{:#}", document(&all));
+        return Ok(verdict);
+    }
+    let (count, measured) = (expensive.len(), all.len());
     if expensive.is_empty() {
         println!("\nno input of {measured} takes more than {TOLERANCE} times what it pays for");
-        return Ok(ExitCode::SUCCESS);
+    } else {
+        println!(
+            "\n{count} of {measured} inputs take more than {TOLERANCE} times what they pay for:"
+        );
     }
-    println!(
-        "\n{} of {measured} inputs take more than {TOLERANCE} times what they pay for:",
-        expensive.len()
-    );
-    for (name, ratio) in expensive {
-        println!("  {name}: {ratio:.2}");
+    for row in expensive {
+        println!("  {}: {:.2}", row.name, row.ratio);
     }
-    Ok(ExitCode::FAILURE)
+    Ok(verdict)
 }
 
-/// Prints a row, and returns the time divided by the price with the slowest Keccak.
-fn measure(input: &Input, backends: &[Backend], rounds: usize, yardstick: &Yardstick) -> f64 {
+/// Measures an input, relative to its price with the slowest Keccak.
+fn measure(
+    group: &str,
+    input: &Input,
+    backends: &[Backend],
+    rounds: usize,
+    yardstick: &Yardstick,
+) -> MeasuredRow {
     let (gas, verdict) = price(input);
     let call = input.call();
     let bytes = input.dialect.bytes(&call).unwrap_or(call.calldata.len());
-    print!("  {:<60}{bytes:>10}{gas:>12}", input.name);
-    let (mut slowest, mut slowness) = (0.0_f64, 1.0_f64);
+    let mut row = MeasuredRow {
+        name: input.name.clone(),
+        group: group.to_owned(),
+        bytes,
+        gas,
+        verdict,
+        ms: Vec::new(),
+        slowness: 1.0,
+        ratio: 0.0,
+        spread: [0.0; 2],
+    };
     for backend in backends {
         keccak::restrict_to(*backend);
         // Short runs are repeated, so that reading the clock is negligible.
@@ -129,23 +153,26 @@ fn measure(input: &Input, backends: &[Backend], rounds: usize, yardstick: &Yards
             (taken, f64::midpoint(before, yardstick.slowness()))
         });
         let rounds: Vec<_> = rounds.collect();
-        let taken = median(rounds.iter().map(|(taken, slower)| taken / slower));
-        let slower = median(rounds.iter().map(|(_, slower)| *slower));
-        print!("{:>10.3}", taken / 1e6);
-        slowest = slowest.max(taken);
-        slowness = slowness.max(slower);
+        let ratios =
+            || rounds.iter().map(|(taken, slower)| taken / slower / gas as f64 / NANOSECONDS);
+        row.ms.push(quantile(rounds.iter().map(|(taken, slower)| taken / slower), 0.5) / 1e6);
+        row.slowness = row.slowness.max(quantile(rounds.iter().map(|(_, slower)| *slower), 0.5));
+        let ratio = quantile(ratios(), 0.5);
+        if ratio > row.ratio {
+            row.ratio = ratio;
+            row.spread = [0.1, 0.9].map(|share| quantile(ratios(), share));
+        }
     }
     keccak::restrict_to(Backend::Avx512);
-    let (per_gas, ratio) = (slowest / gas as f64, slowest / (gas as f64 * NANOSECONDS));
-    println!("{slowness:>8.2}{per_gas:>9.2}{ratio:>7.2}  {verdict}");
-    ratio
+    row
 }
 
-/// Returns the median.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+/// Returns a quantile: the median for a share of a half.
+fn quantile(values: impl Iterator<Item = f64>, share: f64) -> f64 {
     let mut values: Vec<_> = values.collect();
     values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
+    let last = values.len().saturating_sub(1) as f64;
+    values.get((last * share).round() as usize).copied().unwrap_or_default()
 }
 
 /// Returns the charge of a call, or for a failed call its reserve, the minimum that it loses.

@@ -4,12 +4,12 @@
 mod allowance;
 mod block;
 mod l1;
-mod plot;
 mod report;
 #[cfg(test)]
 mod tests;
 mod world;
 
+use crate::report_data;
 use eyre::{OptionExt as _, Result, ensure};
 use report::{Report, placed, report};
 use std::{fs, path::Path};
@@ -23,11 +23,18 @@ pub(crate) struct Arguments {
     /// Fail if figures or plots differ from docs/market.md
     #[arg(long)]
     check: bool,
+    /// Print JSON instead of tables
+    #[arg(long, conflicts_with_all = ["write", "check"])]
+    json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
-    let Report { text, plots } = report()?;
+    let Report { text, plots, figures } = report()?;
+    if arguments.json {
+        println!("{figures:#}");
+        return Ok(());
+    }
     let document = docs.join("market.md");
     let now = fs::read_to_string(&document)?;
     let new =
@@ -43,6 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             is_same &= fs::read_to_string(docs.join(name))? == svg;
         }
         ensure!(is_same, "docs/market.md is outdated: run cargo xtask market --write");
+        report_data::check("market", &figures)?;
     } else {
         print!("{text}");
     }

@@ -2,10 +2,11 @@
 
 use super::{
     block::Payment,
-    plot::{Curve, Plot},
     world::{ATTACK, BLOCKS, Demand, History, SETTLED, TRANSFER, run},
 };
+use charts::{Curve, Curves};
 use eyre::Result;
+use serde_json::{Map, Value, json};
 use std::{fmt::Write as _, ops::Range};
 use variants::market::TARGET;
 
@@ -25,6 +26,8 @@ const AROUND: Range<usize> = ATTACK - 20..ATTACK + 180;
 pub(crate) struct Report {
     pub(crate) text: String,
     pub(crate) plots: [(&'static str, String); 2],
+    /// The figures of the text, by model of the base fee, number of rollups and demand.
+    pub(crate) figures: Value,
 }
 
 fn gwei(wei: u64) -> f64 {
@@ -70,6 +73,42 @@ const HEAD: &str = "demand | price, gwei: p1 / p50 / p99 | blocks to ±10 % | L1
      advances that wait | blocks waited: p99 / most | waits at the end, in blocks | \
      L1 gas for each L2 transaction: p50 / p99 | EXECUTE ms per block, real: p50 / p99 | \
      EXECUTE ms per block, worst: p50 / p99 |\n|---|---|---|---|---|---|---|---|---|---|---|\n";
+
+/// Returns the figures of a simulation.
+fn figures(demand: Demand, history: &History, equilibrium: f64) -> Value {
+    let path = sorted(&history.prices[SETTLED..]);
+    let prices = [1, 50, 99].map(|percent| percentile(&path, percent));
+    let (used, gas) = (sorted(&history.used[SETTLED..]), sorted(&history.gas[SETTLED..]));
+    let (waits, costs) = (sorted(&history.waits), sorted(&history.costs));
+    let both = |values: &[u64]| json!([percentile(values, 50), percentile(values, 99)]);
+    let begin = if demand == Demand::Hostile { ATTACK + history.filled } else { 0 };
+    json!({
+        "price_wei_p1": prices[0],
+        "price_wei_p50": prices[1],
+        "price_wei_p99": prices[2],
+        "blocks_to_equilibrium": settled(&history.prices, begin, equilibrium),
+        "l1_gas_p50_p99": both(&gas),
+        "execute_gas_p50_p99": both(&used),
+        "advances": waits.len(),
+        "advances_that_wait": waits.iter().filter(|wait| **wait > 0).count(),
+        "blocks_waited_most": waits.last(),
+        "gas_per_transaction_p50_p99": both(&costs),
+        "filled": history.filled,
+        "spent_wei": history.spent.to_string(),
+        "price_wei_most_in_attack": history.prices[AROUND].iter().max(),
+        "base_fee_wei_most_in_attack": history.fees[AROUND].iter().max(),
+    })
+}
+
+/// Returns the figures of each kind of demand.
+fn figures_of(worlds: &Worlds) -> Value {
+    let equilibrium = mean(&worlds[0].prices[BLOCKS / 2..]);
+    let named = Demand::ALL.iter().zip(worlds);
+    let entries = named.map(|(demand, history)| {
+        (demand.name().to_owned(), figures(*demand, history, equilibrium))
+    });
+    Value::Object(entries.collect())
+}
 
 fn row(name: &str, demand: Demand, history: &History, equilibrium: f64) -> String {
     let History { prices, used, gas, waits, costs, .. } = history;
@@ -149,7 +188,7 @@ fn curve(name: &'static str, prices: &[u64]) -> Curve {
 /// Returns charts of the prices for each kind of demand, and around the attack for each payment.
 fn plots(compared: &[(Payment, Worlds)]) -> [(&'static str, String); 2] {
     let follows = compared.iter().filter(|(payment, _)| *payment == Payment::Follows);
-    let prices = Plot {
+    let prices = Curves {
         title: "price of EXECUTE gas, in gwei; ten rollups, the base fee follows",
         first: 0,
         curves: follows
@@ -157,7 +196,7 @@ fn plots(compared: &[(Payment, Worlds)]) -> [(&'static str, String); 2] {
             .map(|(demand, history)| curve(demand.name(), &history.prices))
             .collect(),
     };
-    let attack = Plot {
+    let attack = Curves {
         title: "an attacker fills the blocks: price of EXECUTE gas, in gwei",
         first: AROUND.start,
         curves: compared
@@ -171,8 +210,11 @@ fn plots(compared: &[(Payment, Worlds)]) -> [(&'static str, String); 2] {
 /// Runs all simulations.
 pub(crate) fn report() -> Result<Report> {
     let mut text = format!("| rollups | {HEAD}");
+    let mut by_rollups = Map::new();
     for rollups in ROLLUPS {
-        text += &rows(&rollups.to_string(), &worlds(rollups, Payment::Follows)?);
+        let worlds = worlds(rollups, Payment::Follows)?;
+        by_rollups.insert(rollups.to_string(), figures_of(&worlds));
+        text += &rows(&rollups.to_string(), &worlds);
     }
     let compared: Vec<_> = Payment::ALL
         .into_iter()
@@ -188,7 +230,12 @@ pub(crate) fn report() -> Result<Report> {
     for (payment, [.., hostile]) in &compared {
         text += &attacked(payment.name(), hostile);
     }
-    Ok(Report { text, plots: plots(&compared) })
+    let by_payment = compared
+        .iter()
+        .map(|(payment, worlds)| (payment.name().to_owned(), figures_of(worlds)))
+        .collect::<Map<_, _>>();
+    let figures = json!({ "rollups": by_rollups, "payments": by_payment });
+    Ok(Report { text, plots: plots(&compared), figures })
 }
 
 /// Markers around the generated part of a document.

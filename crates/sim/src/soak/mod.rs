@@ -19,7 +19,7 @@ use plan::{Fault, Step};
 use rush::Rush;
 use serde_json::{Value, json};
 use std::{
-    mem,
+    fs, mem,
     path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
     thread::{self, sleep},
@@ -76,10 +76,14 @@ pub(crate) struct Arguments {
     /// Seed of the random choices
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// File for the counts of a run without an error, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
 }
 
 /// Runs steps for this many minutes.
-pub(crate) fn run(&Arguments { minutes, seed }: &Arguments) -> Result<()> {
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let &Arguments { minutes, seed, ref json } = arguments;
     let report = &mut Report::new(false);
     report.part(&format!("Traffic and faults for {minutes} minutes, seed {seed}"));
     let end = Instant::now() + Duration::try_from_secs_f64(minutes * 60.0)?;
@@ -113,6 +117,16 @@ pub(crate) fn run(&Arguments { minutes, seed }: &Arguments) -> Result<()> {
         soak.claims,
         soak.crossing.check_forced(&soak.rollup, soak.sequencer.client())?
     ));
+    if let Some(file) = json {
+        let counts = json!({
+            "minutes": minutes, "seed": seed, "steps": soak.steps, "faults": soak.faults,
+            "kills": soak.kills, "reorgs": soak.reorganisations, "role_changes": soak.role_changes,
+            "l1_forks": forks, "acknowledged": sums.acknowledged, "dropped": sums.dropped,
+            "acknowledged_to_waiting_clients": soak.ledger.acknowledged(), "lost": 0,
+            "claims": soak.claims,
+        });
+        fs::write(file, format!("{counts:#}\n"))?;
+    }
     say!("\nAll checks passed.");
     Ok(())
 }

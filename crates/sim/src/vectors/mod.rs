@@ -27,8 +27,9 @@ use codec::blob_tail::BLOB_LEN;
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
 use forms::Cases;
 use legacy::{Layout, Layouts};
+use serde_json::{Value, json};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env, fs,
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -53,11 +54,18 @@ pub(crate) struct Arguments {
     /// Answer one call in the protocol of vectors.py instead
     #[arg(long, conflicts_with_all = ["out", "check"])]
     answer: bool,
+    /// Print the number of calls of each file as JSON instead
+    #[arg(long, conflicts_with_all = ["out", "check", "answer"])]
+    json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.answer {
         println!("{}", answer()?);
+        return Ok(());
+    }
+    if arguments.json {
+        println!("{:#}", counts(&calls()?));
         return Ok(());
     }
     if let Some(folder) = &arguments.check {
@@ -141,6 +149,25 @@ fn calls() -> Result<BTreeMap<String, Vectors>> {
         (format!("{name}.json"), vectors)
     };
     Ok(named.into_iter().map(file).collect())
+}
+
+/// Returns the numbers of accepted and rejected calls of each file, and of reasons and forks.
+fn counts(files: &BTreeMap<String, Vectors>) -> Value {
+    let all = || files.values().flat_map(|vectors| &vectors.cases);
+    let of = |cases: &[Case]| {
+        let accepted = cases.iter().filter(|case| case.answer.is_some()).count();
+        json!({ "accepted": accepted, "rejected": cases.len() - accepted })
+    };
+    let by_file = files.iter().map(|(name, vectors)| (name.clone(), of(&vectors.cases)));
+    let reasons: BTreeSet<_> = all().filter_map(|case| case.reason.as_ref()).collect();
+    let forks: BTreeSet<_> = all().map(|case| &case.fork).collect();
+    json!({
+        "files": Value::Object(by_file.collect()),
+        "calls": all().count(),
+        "rejected": all().filter(|case| case.answer.is_none()).count(),
+        "reasons": reasons.len(),
+        "forks": forks.len(),
+    })
 }
 
 /// Writes the files into a folder.

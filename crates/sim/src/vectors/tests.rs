@@ -1,4 +1,5 @@
 use super::*;
+use crate::report_data;
 use alloy_primitives::{Bytes, keccak256};
 use std::{collections::BTreeSet, sync::OnceLock};
 
@@ -15,6 +16,11 @@ fn made() -> &'static Files {
 
 fn cases() -> impl Iterator<Item = &'static Case> {
     made().calls.values().flat_map(|vectors| &vectors.cases)
+}
+
+#[test]
+fn report_has_counts_of_vectors() {
+    report_data::check("vectors", &counts(&made().calls)).unwrap();
 }
 
 #[test]

@@ -7,7 +7,6 @@
 //! execution, roots. Single-thread times are CPU time, multi-thread times wall-clock time. Only
 //! ratios can be compared across machines.
 
-mod chart;
 mod heap;
 mod measured;
 mod report;
@@ -60,7 +59,7 @@ fn main() -> Result<()> {
         bail!("no block has one of these names: {}", arguments.names.join(", "));
     }
     if let Some(file) = &arguments.svg {
-        fs::write(file, chart::svg(&all))
+        fs::write(file, report::chart(&all))
             .wrap_err_with(|| format!("cannot write {}", file.display()))?;
     }
     if arguments.json {

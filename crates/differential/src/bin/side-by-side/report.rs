@@ -1,6 +1,7 @@
-//! Output of the figures as a table and as JSON.
+//! Output of the figures as a table, as JSON, and as a chart.
 
 use crate::measured::{Kind, Measured};
+use charts::{Bar, Bars, COLOURS};
 use comfy_table::{CellAlignment, Table, presets};
 use core::num::NonZeroUsize;
 use measure::geometric_mean;
@@ -93,4 +94,22 @@ pub(crate) fn print(all: &[Measured], threads: NonZeroUsize) {
     println!("{}", table.trim_fmt());
     let document = document(all, threads);
     println!("geometric means: {}; worst: {}", document["geomean"], document["worst"]);
+}
+
+/// Returns an SVG with a bar for each input, of the time on one thread relative to ethrex, and a
+/// line at ethrex's time.
+pub(crate) fn chart(all: &[Measured]) -> String {
+    let [real, batch, heavy, _] = COLOURS;
+    let bar = |measured: &Measured| Bar {
+        name: measured.name.clone(),
+        value: measured.single_over_ethrex(),
+        figure: format!("{:.2}", measured.single_over_ethrex()),
+        colour: match measured.kind {
+            Kind::Real => real,
+            Kind::Heavy => heavy,
+            Kind::Batch => batch,
+        },
+    };
+    let title = "time on one thread over ethrex 31's, shorter is faster".to_owned();
+    Bars { title, reference: Some((300.0, 1.3)), bars: all.iter().map(bar).collect() }.svg()
 }

@@ -1,22 +1,7 @@
 //! Pieces of HTML.
 
+use charts::escaped;
 use std::fmt::Write as _;
-
-/// Escapes text for use in elements and in quoted attributes.
-pub(super) fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
 
 /// Shortens each hash in a text to its first and last digits. Addresses are not shortened.
 pub(super) fn short_hashes(text: &str) -> String {

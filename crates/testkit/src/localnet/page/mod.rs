@@ -1,7 +1,6 @@
 //! The run as a self-contained HTML page: headline figures, the path of a block, the steps by part,
 //! and charts. The page loads nothing.
 
-mod chart;
 mod html;
 mod journey;
 
@@ -9,8 +8,8 @@ use crate::localnet::{
     report::{Advanced, Figures, Mark, Part, RealBlock, Report},
     units::{self, grouped},
 };
-use chart::{Bar, chart, legend};
-use html::{escaped, short_hashes, table};
+use charts::{FluidBar, escaped, fluid_bars, legend};
+use html::{short_hashes, table};
 use journey::journey;
 use std::{cmp::Reverse, fmt::Write as _, thread};
 
@@ -169,7 +168,7 @@ fn parts(parts: &[Part]) -> String {
 
 /// Returns the section on latencies and rates of the L2 whose nodes are processes.
 fn of_processes(figures: &Figures) -> String {
-    let bar = |name: &str, length, figure| Bar {
+    let bar = |name: &str, length, figure| FluidBar {
         name: name.to_owned(),
         parts: vec![("execute", length)],
         figure,
@@ -181,8 +180,11 @@ fn of_processes(figures: &Figures) -> String {
          a public L1 with slots of 12 s, times are longer.</p>\n<div class=\"pair\">\n",
     );
     for (title, bars) in [("Latency", &latencies[..]), ("Transfers per second", &rates[..])] {
-        let _ =
-            write!(page, "<div class=\"card\"><h3>{title}</h3>\n{}</div>\n", chart(title, bars));
+        let _ = write!(
+            page,
+            "<div class=\"card\"><h3>{title}</h3>\n{}</div>\n",
+            fluid_bars(title, bars)
+        );
     }
     page + "</div>\n"
 }
@@ -199,13 +201,13 @@ fn advanced(rows: &[Advanced]) -> String {
             ],
             None => vec![("calldata", row.l1_gas as f64)],
         };
-        Bar { name: row.name.clone(), parts, figure: units::gas(row.l1_gas) }
+        FluidBar { name: row.name.clone(), parts, figure: units::gas(row.l1_gas) }
     });
     let mut page = String::from(
         "<h2>L1 gas of a block</h2>\n<p>Gas of the L1 transaction that advances the rollup by one block, under \
          mainnet's limits.</p>\n<div class=\"card\">\n",
     );
-    page += &chart("L1 gas by block", &gas.collect::<Vec<_>>());
+    page += &fluid_bars("L1 gas by block", &gas.collect::<Vec<_>>());
     page += &legend(&[
         ("execute", "EXECUTE"),
         ("calldata", "calldata"),
@@ -248,7 +250,7 @@ fn real_blocks(rows: &[RealBlock]) -> String {
     let shown = |row: &RealBlock| row.name.replace('_', " ");
     let mut rows: Vec<_> = rows.iter().collect();
     rows.sort_by_key(|row| Reverse(row.execute_gas));
-    let charges = rows.iter().map(|row| Bar {
+    let charges = rows.iter().map(|row| FluidBar {
         name: shown(row),
         parts: vec![
             ("other", row.gas.min(row.execute_gas) as f64),
@@ -256,7 +258,7 @@ fn real_blocks(rows: &[RealBlock]) -> String {
         ],
         figure: units::gas(row.execute_gas),
     });
-    let times = rows.iter().map(|row| Bar {
+    let times = rows.iter().map(|row| FluidBar {
         name: shown(row),
         parts: vec![("calldata", row.ms)],
         figure: format!("{} · {}", units::milliseconds(row.ms), throughput(row.gas, row.ms)),
@@ -266,10 +268,10 @@ fn real_blocks(rows: &[RealBlock]) -> String {
          their witnesses, with L1's gas limits lifted. A rate is a block's gas divided by the time of the fastest of several calls.</p>\n<div class=\"pair\">\n<div class=\"card\">\
          <h3>Gas charged</h3>\n",
     );
-    page += &chart("Gas that EXECUTE charges, by block", &charges.collect::<Vec<_>>());
+    page += &fluid_bars("Gas that EXECUTE charges, by block", &charges.collect::<Vec<_>>());
     page += &legend(&[("other", "gas of the block"), ("execute", "input and underpriced work")]);
     page += "</div>\n<div class=\"card\"><h3>Time</h3>\n";
-    page += &chart("Time of EXECUTE, by block", &times.collect::<Vec<_>>());
+    page += &fluid_bars("Time of EXECUTE, by block", &times.collect::<Vec<_>>());
     page += "</div>\n</div>\n";
     let heads =
         ["block", "gas", "transactions", "witness", "input", "EXECUTE", "time", "under L2 rules"];

@@ -1,7 +1,7 @@
-//! Bar charts as SVG. Lengths are percentages of the width, so a chart fits any screen without
-//! scaling its text.
+//! Bars whose lengths are percentages of the page's width, so that a chart fits any screen without
+//! scaling its text. Colours come from the style sheet of the page.
 
-use super::html::escaped;
+use crate::canvas::escaped;
 use std::fmt::Write as _;
 
 /// Height of a bar with its label, in pixels.
@@ -14,17 +14,19 @@ const TEXT_AT: usize = 14;
 const BAR_AT: usize = 21;
 
 /// A labelled bar.
-pub(super) struct Bar {
-    pub(super) name: String,
+#[derive(Debug, Clone)]
+pub struct FluidBar {
+    /// Text above the bar.
+    pub name: String,
     /// CSS class and length of each part.
-    pub(super) parts: Vec<(&'static str, f64)>,
+    pub parts: Vec<(&'static str, f64)>,
     /// Figure shown next to the name.
-    pub(super) figure: String,
+    pub figure: String,
 }
 
-/// Draws bars below each other. The longest has the full width.
-pub(super) fn chart(title: &str, bars: &[Bar]) -> String {
-    let length = |bar: &Bar| bar.parts.iter().map(|(_, part)| part).sum::<f64>();
+/// Draws bars below each other, as SVG inside a page. The longest has the full width.
+pub fn fluid_bars(title: &str, bars: &[FluidBar]) -> String {
+    let length = |bar: &FluidBar| bar.parts.iter().map(|(_, part)| part).sum::<f64>();
     let longest = bars.iter().map(length).fold(0.0, f64::max);
     let scale = if longest > 0.0 { 100.0 / longest } else { 0.0 };
     let (height, title) = (ROW * bars.len(), escaped(title));
@@ -54,8 +56,8 @@ pub(super) fn chart(title: &str, bars: &[Bar]) -> String {
     svg + "</svg>\n"
 }
 
-/// Returns the legend for the CSS classes of a chart's parts.
-pub(super) fn legend(parts: &[(&str, &str)]) -> String {
+/// Returns the legend for the CSS classes of a chart's parts, as HTML.
+pub fn legend(parts: &[(&str, &str)]) -> String {
     let mut text = String::from("<p class=\"legend\">");
     for (class, name) in parts {
         let _ = write!(text, "<span><i class=\"{class}\"></i>{}</span> ", escaped(name));
@@ -69,15 +71,15 @@ mod tests {
 
     #[test]
     fn bars_are_scaled_to_the_longest() {
-        let bar = |name: &str, length| Bar {
+        let bar = |name: &str, length| FluidBar {
             name: name.to_owned(),
             parts: vec![("execute", length)],
             figure: String::new(),
         };
-        let svg = chart("lengths", &[bar("half", 5.0), bar("whole", 10.0)]);
+        let svg = fluid_bars("lengths", &[bar("half", 5.0), bar("whole", 10.0)]);
         assert!(svg.contains("width=\"100.00%\""), "{svg}");
         assert!(svg.contains("width=\"50.00%\""), "{svg}");
-        let nothing = chart("nothing", &[bar("none", 0.0)]);
+        let nothing = fluid_bars("nothing", &[bar("none", 0.0)]);
         assert!(nothing.contains("width=\"0.00%\"") && !nothing.contains("NaN"), "{nothing}");
     }
 }

@@ -1,5 +1,9 @@
-//! Charts of curves over blocks, as SVG with a logarithmic scale.
+//! Curves over L1 blocks with a logarithmic scale.
 
+use crate::{
+    COLOURS,
+    canvas::{AXIS, begin, decade, escaped, logarithm, power_of_ten},
+};
 use std::fmt::Write as _;
 
 const WIDTH: f64 = 640.0;
@@ -8,25 +12,30 @@ const LEFT: f64 = 50.0;
 const RIGHT: f64 = 560.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 280.0;
-const COLOURS: [&str; 4] = ["#1f6feb", "#2da44e", "#bf8700", "#cf222e"];
 
 /// A curve with a value per block.
-pub(crate) struct Curve {
-    pub(crate) name: &'static str,
-    pub(crate) points: Vec<f64>,
+#[derive(Debug, Clone)]
+pub struct Curve {
+    /// Text beside the chart.
+    pub name: &'static str,
+    /// Value at each block; below 0.01, it is drawn there.
+    pub points: Vec<f64>,
 }
 
-/// Curves of one plot.
-pub(crate) struct Plot {
-    pub(crate) title: &'static str,
+/// Curves of one chart.
+#[derive(Debug, Clone)]
+pub struct Curves {
+    /// Text above the curves.
+    pub title: &'static str,
     /// Number of the first block.
-    pub(crate) first: usize,
-    pub(crate) curves: Vec<Curve>,
+    pub first: usize,
+    /// The curves, in the order of [`COLOURS`].
+    pub curves: Vec<Curve>,
 }
 
-impl Plot {
+impl Curves {
     /// Returns the chart as SVG, without points that would coincide.
-    pub(crate) fn svg(&self) -> String {
+    pub fn svg(&self) -> String {
         let all = || self.curves.iter().flat_map(|curve| &curve.points).copied();
         let low = decade(all().fold(f64::INFINITY, f64::min).max(0.01), false);
         let high = decade(all().fold(0.0, f64::max), true).max(low + 1);
@@ -36,13 +45,13 @@ impl Plot {
             let part = (logarithm(value.max(0.01)) - f64::from(low)) / f64::from(high - low);
             BOTTOM - (BOTTOM - TOP) * part
         };
-        let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
-             font-family=\"sans-serif\" font-size=\"12\">\n\
-             <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
-             <path d=\"M{LEFT} {TOP}V{BOTTOM}H{RIGHT}\" fill=\"none\" stroke=\"#57606a\"/>\n"
+        let mut svg = begin(WIDTH, HEIGHT);
+        let _ = writeln!(
+            svg,
+            "<path d=\"M{LEFT} {TOP}V{BOTTOM}H{RIGHT}\" fill=\"none\" stroke=\"{AXIS}\"/>\n\
+             <text x=\"{LEFT}\" y=\"18\">{}</text>",
+            escaped(self.title)
         );
-        let _ = writeln!(svg, "<text x=\"{LEFT}\" y=\"18\">{}</text>", self.title);
         for power in low..=high {
             let (at, value) = (y(power_of_ten(power)), power_of_ten(power));
             let _ = writeln!(
@@ -73,39 +82,26 @@ impl Plot {
                 "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"/>\n\
                  <text x=\"568\" y=\"{name}\" fill=\"{colour}\">{}</text>",
                 points.trim_end(),
-                curve.name,
+                escaped(curve.name),
             );
         }
         svg + "</svg>\n"
     }
 }
 
-fn power_of_ten(power: i32) -> f64 {
-    if power < 0 {
-        1.0 / 10_u32.pow(power.unsigned_abs()) as f64
-    } else {
-        10_u32.pow(power.unsigned_abs()).into()
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Returns the exponent of the power of ten below or above a number.
-fn decade(value: f64, above: bool) -> i32 {
-    let power = (-2..9).rev().find(|power| power_of_ten(*power) <= value).unwrap_or(-2);
-    if above && power_of_ten(power) < value { power + 1 } else { power }
-}
-
-/// Returns the decimal logarithm, computed bit by bit, because library logarithms differ between
-/// platforms.
-fn logarithm(value: f64) -> f64 {
-    let whole = decade(value, false);
-    let (mut rest, mut sum, mut part) = (value / power_of_ten(whole), f64::from(whole), 0.5);
-    while part > 1e-4 {
-        rest *= rest;
-        if rest >= 10.0 {
-            rest /= 10.0;
-            sum += part;
-        }
-        part /= 2.0;
+    #[test]
+    fn curve_without_values_is_drawn() {
+        let curves = |points: Vec<f64>| Curves {
+            title: "price",
+            first: 480,
+            curves: vec![Curve { name: "held", points }],
+        };
+        assert!(!curves(Vec::new()).svg().contains("NaN"));
+        let svg = curves(vec![1.0, 10.0, 100.0]).svg();
+        assert!(svg.contains(">480<") && svg.contains(">100<"), "{svg}");
     }
-    sum
 }

@@ -1,15 +1,17 @@
-//! Draws a chart of block time and witness size by state size.
+//! Block time and witness size over the size of a state.
 
+use crate::canvas::scale_end;
 use core::fmt::Write as _;
 
 /// Measurements at one size of the state.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Point {
-    pub(crate) accounts: u64,
+pub struct GrowthPoint {
+    /// Number of accounts in the state.
+    pub accounts: u64,
     /// Median time to build a block, in milliseconds.
-    pub(crate) build: f64,
+    pub build: f64,
     /// Median size of the witness, in kB.
-    pub(crate) witness: f64,
+    pub witness: f64,
 }
 
 const WIDTH: f64 = 640.0;
@@ -23,7 +25,7 @@ const WITNESS: &str = "#bc4c00";
 
 /// Returns an SVG with two curves over the logarithm of the number of accounts. Each has its own
 /// linear scale, so a straight line means logarithmic growth.
-pub(crate) fn draw(points: &[Point]) -> String {
+pub fn growth(points: &[GrowthPoint]) -> String {
     let decade = |accounts: u64| (accounts as f64).log10();
     let (first, last) = (points.first(), points.last());
     let from = first.map_or(0.0, |point| decade(point.accounts));
@@ -98,12 +100,15 @@ pub(crate) fn draw(points: &[Point]) -> String {
     svg
 }
 
-/// Returns the next round number above a value whose quarter is round too.
-fn scale_end(value: f64) -> f64 {
-    let unit = 10_f64.powf(value.log10().floor());
-    [1.0, 2.0, 4.0, 8.0]
-        .into_iter()
-        .map(|times| times * unit)
-        .find(|end| *end > value * 1.05)
-        .unwrap_or(20.0 * unit)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_curves_are_drawn() {
+        let point = |accounts| GrowthPoint { accounts, build: 18.0, witness: 87.0 };
+        let svg = growth(&[point(1_000), point(10_000)]);
+        assert_eq!(svg.matches("<polyline").count(), 2, "{svg}");
+        assert!(!svg.contains("NaN"));
+    }
 }

@@ -1,0 +1,257 @@
+//! The report "EXECUTE, measured": findings whose figures come from data files.
+//!
+//! Templates in `docs/report/src` and data files in `docs/report/data` determine everything else in
+//! `docs/report`: the pages of the findings, their charts, the index, and one HTML page. [`Report`]
+//! makes it, and [`differences`] compares it with the files of a checkout.
+
+mod data;
+mod drawings;
+mod exact;
+mod html;
+mod manifest;
+mod template;
+
+pub use data::{Data, Kind};
+pub use exact::{DOCUMENTS, prices, tables};
+pub use html::page;
+pub use manifest::{Manifest, hash};
+pub use template::{Figure, Filled, fill};
+
+use eyre::{OptionExt as _, Result, WrapErr as _, ensure, eyre};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Folder of the report in a checkout.
+pub const FOLDER: &str = "docs/report";
+/// Headings that each finding has, in order.
+const PARTS: [&str; 6] =
+    ["Why it matters to L1", "Measured", "Repeat it", "Evidence", "Limits", "Recommendation"];
+
+/// A finding.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// `F-01` and so on. An id is never used for another finding.
+    pub id: String,
+    /// Name of the page, without the ending.
+    pub name: String,
+    /// Title without the id.
+    pub title: String,
+    /// The page.
+    pub text: String,
+    /// Its figures.
+    pub figures: Vec<Figure>,
+}
+
+/// The report of a checkout.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Findings by id.
+    pub findings: Vec<Finding>,
+    /// Data files.
+    pub data: Data,
+    /// Charts by file name.
+    pub charts: Vec<(&'static str, String)>,
+}
+
+impl Report {
+    /// Reads templates and data files, and fills the templates.
+    ///
+    /// # Errors
+    ///
+    /// If a file is missing or malformed, if a key is unknown or unused, or if ids have changed.
+    pub fn read(root: &Path) -> Result<Self> {
+        let folder = root.join(FOLDER);
+        let data = Data::read(&folder.join("data"))?;
+        let charts = drawings::draw(&data)?;
+        let mut findings = Vec::new();
+        for path in templates(&folder.join("src"))? {
+            let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+            let name = name.trim_end_matches(".md.in");
+            let Some(id) = name.get(..4).filter(|it| it.starts_with("F-")) else { continue };
+            let text = fs::read_to_string(&path).wrap_err_with(|| path.display().to_string())?;
+            let finding = finding(id, name, &text, &data).wrap_err_with(|| name.to_owned())?;
+            findings.push(finding);
+        }
+        let ids: String = findings.iter().map(|it| format!("{}\n", it.name)).collect();
+        let known = fs::read_to_string(folder.join("ids.txt")).wrap_err("ids.txt")?;
+        ensure!(ids == known, "ids.txt has\n{known}and the templates have\n{ids}");
+        let drawn: BTreeSet<_> = charts.iter().map(|(name, _)| *name).collect();
+        for finding in &findings {
+            for chart in charts_of(&finding.text) {
+                ensure!(drawn.contains(chart), "{}: no chart {chart}", finding.name);
+            }
+        }
+        let shown = |name: &str| findings.iter().any(|it| charts_of(&it.text).contains(&name));
+        let unused: Vec<_> = drawn.iter().filter(|name| !shown(name)).collect();
+        ensure!(unused.is_empty(), "charts that no finding shows: {unused:?}");
+        Ok(Self { findings, data, charts })
+    }
+
+    /// Returns all generated files, by their path in [`FOLDER`].
+    ///
+    /// # Errors
+    ///
+    /// If the template of the index cannot be read.
+    pub fn files(&self, root: &Path) -> Result<BTreeMap<PathBuf, String>> {
+        let mut files = BTreeMap::new();
+        for finding in &self.findings {
+            files.insert(format!("{}.md", finding.name).into(), finding.text.clone());
+        }
+        for (name, svg) in &self.charts {
+            files.insert(Path::new("charts").join(name), svg.clone());
+        }
+        let template = root.join(FOLDER).join("src/README.md.in");
+        let template = fs::read_to_string(&template).wrap_err("src/README.md.in")?;
+        let rows = self
+            .findings
+            .iter()
+            .map(|it| format!("| [{}]({}.md) | {} | {} |\n", it.id, it.name, it.title, it.kinds()));
+        let table = format!("| | finding | figures |\n|---|---|---|\n{}", rows.collect::<String>());
+        let index = template.replacen("{{findings}}\n", &table, 1);
+        ensure!(index != template, "src/README.md.in has no place for the findings");
+        files.insert("README.md".into(), index);
+        Ok(files)
+    }
+}
+
+impl Finding {
+    /// Returns the kinds of its figures.
+    fn kinds(&self) -> String {
+        let kinds: BTreeSet<_> = self.figures.iter().map(|it| it.kind).collect();
+        let names: Vec<_> = kinds.into_iter().map(Kind::name).collect();
+        if names.is_empty() { "none (analysis)".to_owned() } else { names.join(", ") }
+    }
+}
+
+/// Returns the templates of a folder, sorted.
+fn templates(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).wrap_err_with(|| folder.display().to_string())?;
+    let mut paths = entries.map(|it| Ok(it?.path())).collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// Fills a template and appends the table of its figures.
+fn finding(id: &str, name: &str, template: &str, data: &Data) -> Result<Finding> {
+    let Filled { mut text, figures } = fill(id, template, data)?;
+    let title = text.trim_start().lines().next().unwrap_or_default();
+    let title = title.strip_prefix(&format!("# {id}: ")).ok_or_eyre("no title with the id")?;
+    let title = title.to_owned();
+    let headings: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    ensure!(headings == PARTS, "headings {headings:?}, expected {PARTS:?}");
+    let (_, evidence) = text.split_once("## Evidence\n").ok_or_eyre("no evidence")?;
+    let (evidence, _) = evidence.split_once("## Limits").ok_or_eyre("no limits")?;
+    ensure!(evidence.contains(".rs::") || evidence.contains(".sol::"), "no test as evidence");
+    if !figures.is_empty() {
+        text += "\n## Figures\n\n| key | figure | kind | from |\n|---|---|---|---|\n";
+        for figure in &figures {
+            let from: Vec<_> = figure.files.iter().map(|file| source(file, data)).collect();
+            let from = if from.is_empty() { "arithmetic".to_owned() } else { from.join("; ") };
+            let Figure { key, text: value, kind, .. } = figure;
+            text += &format!("| `{id}.{key}` | {value} | {} | {from} |\n", kind.name());
+        }
+    }
+    Ok(Finding { id: id.to_owned(), name: name.to_owned(), title, text, figures })
+}
+
+/// Returns the command behind a data file, and its machine if its figures are timed.
+fn source(file: &str, data: &Data) -> String {
+    let found = data.files().get(file);
+    let of = |key: &str| found.and_then(|it| it[key].as_str()).unwrap_or_default();
+    match of("machine") {
+        "" => format!("`{}`", of("command")),
+        machine => format!("`{}` ({machine})", of("command")),
+    }
+}
+
+/// Returns the names of the charts that a page shows.
+fn charts_of(text: &str) -> Vec<&str> {
+    let parts = text.split("](charts/").skip(1);
+    parts.filter_map(|part| Some(part.split_once(')')?.0)).collect()
+}
+
+/// Returns a line for each generated or computed file of a checkout that is not as it should be.
+///
+/// # Errors
+///
+/// If the report cannot be made.
+pub fn differences(root: &Path) -> Result<Vec<String>> {
+    let folder = root.join(FOLDER);
+    let report = Report::read(root)?;
+    let mut found = Vec::new();
+    for (path, text) in report.files(root)? {
+        let now = fs::read_to_string(folder.join(&path)).unwrap_or_default();
+        if now != text {
+            found.push(format!("{} is outdated: run cargo xtask report", path.display()));
+        }
+    }
+    for (name, figures) in computed(root)? {
+        let file = report.data.files().get(&name).ok_or_else(|| eyre!("no data/{name}.json"))?;
+        if file["figures"] != figures {
+            found.push(format!(
+                "data/{name}.json has other figures: run cargo xtask report --measure {name}"
+            ));
+        }
+    }
+    found.extend(Manifest::read(root)?.differences(root)?);
+    Ok(found)
+}
+
+/// Returns the figures that are computed without a measurement, by data file.
+///
+/// # Errors
+///
+/// If a document cannot be read.
+pub fn computed(root: &Path) -> Result<Vec<(String, serde_json::Value)>> {
+    let mut all = vec![("prices".to_owned(), prices())];
+    for document in DOCUMENTS {
+        all.push((document.to_owned(), tables(root, document)?));
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root() -> PathBuf {
+        toolchain::find_root().unwrap()
+    }
+
+    #[test]
+    fn report_follows_from_templates_and_data() {
+        let found = differences(&root()).unwrap();
+        assert!(found.is_empty(), "{}", found.join("\n"));
+    }
+
+    #[test]
+    fn html_is_deterministic_and_has_every_id() {
+        let root = root();
+        let make = || page(&Report::read(&root).unwrap(), &root).unwrap();
+        let html = make();
+        assert_eq!(html, make());
+        for line in fs::read_to_string(root.join(FOLDER).join("ids.txt")).unwrap().lines() {
+            assert!(html.contains(&format!("id=\"{}\"", &line[..4])), "{line}");
+        }
+        assert!(!html.contains("src=\"http") && !html.contains("@import"));
+    }
+
+    #[test]
+    fn finding_needs_all_parts_and_a_test() {
+        let parts = |evidence: &str| {
+            let parts = PARTS.map(|part| {
+                let text = if part == "Evidence" { evidence } else { "text" };
+                format!("## {part}\n\n{text}\n")
+            });
+            format!("\n---\n# F-01: claim\n\n{}", parts.concat())
+        };
+        let made = |text: &str| finding("F-01", "F-01-x", text, &Data::default());
+        assert_eq!(made(&parts("`a/b.rs::c`")).unwrap().title, "claim");
+        assert!(made(&parts("none")).is_err());
+        assert!(made(&parts("`a/b.rs::c`").replace("## Limits\n", "")).is_err());
+        assert!(made(&parts("`a/b.rs::c`").replace("# F-01: claim", "# claim")).is_err());
+    }
+}
