@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn scales_end_above_value() {
-        for (value, end) in [(0.9, 1.0), (1.0, 2.0), (37.0, 40.0), (643.0, 800.0), (800.0, 2_000.0)]
+        for (value, end) in [(0.9, 2.0), (1.0, 2.0), (37.0, 40.0), (643.0, 800.0), (800.0, 2_000.0)]
         {
             assert_eq!(scale_end(value), end, "{value}");
         }
