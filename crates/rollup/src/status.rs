@@ -1,15 +1,14 @@
-//! Status of a rollup node, as returned by `rollup_syncStatus`.
+//! Status of a rollup node, and its form in the answer of `rollup_syncStatus`.
 
 use crate::lease::Lease;
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, U256};
 use client::RedactedUrl;
 use rpc::engine::Driven;
-use serde::Serialize;
+use rpc_types::{Role, SyncStatus};
 
 /// Heads, synchronisation and faults of a node.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default)]
 pub struct Status {
     /// `sequencer` or `follower`.
     pub role: &'static str,
@@ -49,8 +48,7 @@ pub struct Status {
 }
 
 /// State of a lease.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LeaseStatus {
     /// `true` if this node holds the lease.
     pub held: bool,
@@ -76,8 +74,7 @@ impl LeaseStatus {
 }
 
 /// State of the submission to L1, and the accounts that it uses.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default)]
 pub struct SubmitterStatus {
     /// Address of the account that posts blocks on L1.
     pub address: Address,
@@ -107,7 +104,7 @@ pub struct SubmitterStatus {
 }
 
 /// Backlog of blocks that are not on L1 yet, compared with L1's capacity.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BacklogStatus {
     /// Number of blocks.
     pub blocks: u64,
@@ -121,10 +118,84 @@ pub struct BacklogStatus {
 }
 
 /// An amount with its limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BoundedAmount {
     /// Amount in use.
     pub used: u64,
     /// Maximum amount.
     pub limit: u64,
+}
+
+/// Returns number and hash in the form of the RPC methods.
+pub(crate) const fn num_hash(block: BlockNumHash) -> rpc_types::BlockNumHash {
+    rpc_types::BlockNumHash { number: block.number, hash: block.hash }
+}
+
+impl From<Status> for SyncStatus {
+    fn from(status: Status) -> Self {
+        let role = match status.role {
+            "sequencer" => Role::Sequencer,
+            "follower" => Role::Follower,
+            _ => Role::Unknown,
+        };
+        Self {
+            role,
+            l1_head: status.l1_head.map(num_hash),
+            l1_timestamp: status.l1_timestamp,
+            l1_finalized: status.l1_finalized,
+            l1_entries: status.l1_entries,
+            unsafe_head: num_hash(status.unsafe_head),
+            safe_head: num_hash(status.safe_head),
+            finalized_head: num_hash(status.finalized_head),
+            synced: status.synced,
+            fault: status.fault,
+            overtaken: status.overtaken,
+            lease: status.lease.map(Into::into),
+            submitter: status.submitter.map(Into::into),
+            sealing: status.sealing,
+            posting: status.posting,
+            warnings: status.warnings,
+            driven: status.driven.map(|driven| rpc_types::Driven {
+                url: driven.url.to_string(),
+                number: driven.number,
+                hash: driven.hash,
+                fault: driven.fault,
+            }),
+        }
+    }
+}
+
+impl From<LeaseStatus> for rpc_types::LeaseStatus {
+    fn from(lease: LeaseStatus) -> Self {
+        let LeaseStatus { held, wanted, leader, error } = lease;
+        Self { held, wanted, leader: leader.map(|it| it.to_string()), error }
+    }
+}
+
+impl From<SubmitterStatus> for rpc_types::SubmitterStatus {
+    fn from(submitter: SubmitterStatus) -> Self {
+        Self {
+            address: submitter.address,
+            balance: submitter.balance,
+            operator: submitter.operator,
+            operator_balance: submitter.operator_balance,
+            spent_today: submitter.spent_today,
+            in_flight: submitter.in_flight,
+            posted_head: submitter.posted_head,
+            transactions_in_flight: submitter.transactions_in_flight as u64,
+            unsafe_blocks: submitter.unsafe_blocks,
+            planning_executions: submitter.planning_executions,
+            evidence_made: submitter.evidence_made,
+            backlog: submitter.backlog.into(),
+        }
+    }
+}
+
+impl From<BacklogStatus> for rpc_types::BacklogStatus {
+    fn from(backlog: BacklogStatus) -> Self {
+        let BacklogStatus { blocks, gas, bytes, age } = backlog;
+        let amount =
+            |it: BoundedAmount| rpc_types::BoundedAmount { used: it.used, limit: it.limit };
+        Self { blocks, gas: amount(gas), bytes: amount(bytes), age: amount(age) }
+    }
 }

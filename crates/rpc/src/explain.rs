@@ -99,11 +99,11 @@ fn shape(call: &ExecuteCall) -> Value {
         "kind": kind,
         "dialect": call.dialect,
         "address": call.address,
-        "calldataBytes": call.bytes,
+        "calldataBytes": U64::from(call.bytes),
         "gas": U64::from(call.gas),
         "gasUsed": U64::from(gas_used),
         "output": output,
-        "microseconds": u64::try_from(call.took.as_micros()).unwrap_or(u64::MAX),
+        "microseconds": U64::from(u64::try_from(call.took.as_micros()).unwrap_or(u64::MAX)),
     })
 }
 

@@ -3,7 +3,7 @@
 use super::{Arguments, running::Running, state::LocalnetDir};
 use crate::output::say;
 use alloy_primitives::Address;
-use contracts::{Deployment, L2_MESSENGER};
+use contracts::{Deployment, L1_ANCHOR, L2_ACCOUNTS, L2_MESSENGER};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -57,6 +57,8 @@ impl Report {
             "l1Bridge": deployment.l1_bridge,
             "l2Bridge": deployment.l2_bridge,
             "l2Messenger": L2_MESSENGER,
+            "l2Anchor": L1_ANCHOR,
+            "l2Accounts": L2_ACCOUNTS,
             "l1Token": dir.l2.token.l1,
             "l2Token": dir.l2.token.l2,
             "mnemonic": running.accounts.mnemonic,

@@ -281,7 +281,7 @@ fn follower_replaces_killed_sequencer() {
         first.send(&alice, nonce, bob);
     }
     until("the follower", || second.nonce(alice.address()) == 8);
-    assert_eq!(second.status()["safeHead"]["number"], json!(0));
+    assert_eq!(second.status()["safeHead"]["number"], json!("0x0"));
     // A killed follower keeps the transactions that it has acknowledged.
     second.send(&carol, 0, dave);
     second.kill();

@@ -11,6 +11,7 @@ use contracts::{
     L2_MESSENGER,
     bindings::{IL1MessageQueue, IL2Messenger},
 };
+use rpc_types::SyncStatus;
 use serde_json::{Value, json};
 use std::{
     process::Command,
@@ -189,10 +190,10 @@ fn time_of_l1_moves_both_chains() {
     until("the time of the L2", || timestamp(&localnet.l2) >= begun + day);
     assert!(timestamp(&localnet.l1) >= begun + day);
     until("the deposit", || !balance(&localnet.l2, Address::repeat_byte(0x5b)).is_zero());
-    // The rollup goes on: its latest block gets to L1.
-    let status = || localnet.l2.request::<_, Value>("rollup_syncStatus", ()).unwrap();
-    let number = status()["unsafeHead"]["number"].as_u64().unwrap();
-    until("the block on L1", || status()["safeHead"]["number"].as_u64().unwrap() >= number);
+    // The rollup goes on: its newest block gets to L1.
+    let status = || localnet.l2.request::<_, SyncStatus>("rollup_syncStatus", ()).unwrap();
+    let number = status().unsafe_head.number;
+    until("the block on L1", || status().safe_head.number >= number);
 }
 
 /// The commands that the banner prints, with the accounts and URLs in it.

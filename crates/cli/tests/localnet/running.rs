@@ -4,6 +4,7 @@ use crate::process::{Localnet, ports, refuse, text, until};
 use alloy_primitives::{Address, U64, U256};
 use client::Client;
 use devnet::state_file::StateFile;
+use rpc_types::SyncStatus;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
@@ -34,9 +35,9 @@ fn until_progress(localnet: &Localnet) {
     until("blocks of both chains", || height(&localnet.l1) > l1 && height(&localnet.l2) > l2);
     let number = height(&localnet.l2);
     until("the L2 on L1", || {
-        let status: Value = localnet.l2.request("rollup_syncStatus", ()).unwrap();
-        assert_eq!(status["fault"], Value::Null, "{status}");
-        status["safeHead"]["number"].as_u64().unwrap() >= number
+        let status: SyncStatus = localnet.l2.request("rollup_syncStatus", ()).unwrap();
+        assert_eq!(status.fault, None);
+        status.safe_head.number >= number
     });
 }
 

@@ -119,7 +119,7 @@ fn explain_covers_every_call_outcome() {
     let refused = explain(EMPTY);
     assert_eq!(refused["verdict"], "refused");
     assert!(refused["reason"].as_str().unwrap().contains(REASON), "{refused}");
-    assert_eq!((&refused["calldataBytes"], &refused["address"]), (&json!(2), &json!(EXECUTE)));
+    assert_eq!((&refused["calldataBytes"], &refused["address"]), (&json!("0x2"), &json!(EXECUTE)));
     assert_eq!((&refused["gasUsed"], &refused["kind"]), (&refused["gas"], &json!("decode")));
 
     let valid = explain(&execute_input());

@@ -12,9 +12,10 @@ use crate::{
     l1::{L1Cost, PostedBlock, PostedFile},
 };
 use alloy_eips::BlockNumHash;
-use alloy_primitives::{B256, U64, U128, U256, U512};
+use alloy_primitives::{B256, U256, U512};
 use chain::{Block, ChainError, ChainReader};
 use parking_lot::Mutex;
+use rpc_types::{BlockCost, L1Fields};
 use serde::Serialize;
 use std::{
     collections::VecDeque,
@@ -45,20 +46,6 @@ struct GasSums {
     sums: Vec<u64>,
 }
 
-/// Fields about L1 in an RPC response, for an L2 block or one of its transactions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct L1Fields {
-    l1_transaction_hash: B256,
-    l1_block_number: U64,
-    l1_gas_used: U64,
-    l1_gas_price: U128,
-    l1_blob_gas_used: U64,
-    l1_blob_gas_price: Option<U128>,
-    /// Share of the L1 transaction's cost in wei, if it is known.
-    l1_cost: Option<U256>,
-}
-
 /// RPC response with additional fields about L1.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct WithL1<T> {
@@ -68,56 +55,36 @@ pub(crate) struct WithL1<T> {
     pub(crate) l1: Option<L1Fields>,
 }
 
-/// L1 transaction of an L2 block, the block's share of its cost, and the data from which the share
-/// is computed.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct BlockCost {
-    #[serde(flatten)]
-    fields: L1Fields,
-    first_block: U64,
-    last_block: U64,
-    transaction_cost: Option<U256>,
+/// Returns the data of a block that has this share of the cost of its L1 transaction.
+fn cost_of(posted: &PostedBlock, share: Option<U256>) -> BlockCost {
+    let PostedBlock { l1_block, transaction, first, last, cost, .. } = *posted;
+    let L1Cost { gas, gas_price, blob_gas, blob_gas_price, .. } = cost;
+    BlockCost {
+        fields: L1Fields {
+            l1_transaction_hash: transaction,
+            l1_block_number: l1_block,
+            l1_gas_used: gas,
+            l1_gas_price: gas_price,
+            l1_blob_gas_used: blob_gas,
+            l1_blob_gas_price: blob_gas_price,
+            l1_cost: share,
+        },
+        first_block: first,
+        last_block: last.number,
+        transaction_cost: cost.total(),
+    }
 }
 
-impl BlockCost {
-    /// Creates the data of a block that has this share of the cost of its L1 transaction.
-    fn new(posted: &PostedBlock, share: Option<U256>) -> Self {
-        let PostedBlock { l1_block, transaction, first, last, cost, .. } = *posted;
-        let L1Cost { gas, gas_price, blob_gas, blob_gas_price, .. } = cost;
-        let fields = L1Fields {
-            l1_transaction_hash: transaction,
-            l1_block_number: U64::from(l1_block),
-            l1_gas_used: U64::from(gas),
-            l1_gas_price: U128::from(gas_price),
-            l1_blob_gas_used: U64::from(blob_gas),
-            l1_blob_gas_price: blob_gas_price.map(U128::from),
-            l1_cost: share,
-        };
-        Self {
-            fields,
-            first_block: U64::from(first),
-            last_block: U64::from(last.number),
-            transaction_cost: cost.total(),
-        }
-    }
-
-    /// Returns the fields for the whole block.
-    pub(crate) fn fields(&self) -> L1Fields {
-        self.fields.clone()
-    }
-
-    /// Returns the fields for a transaction of the block, by its index.
-    pub(crate) fn fields_at(&self, block: &Block, index: usize) -> L1Fields {
-        let receipts = &block.executed.receipts;
-        let sum = |count: usize| {
-            let last = count.checked_sub(1).and_then(|last| receipts.get(last));
-            last.map_or(0, |receipt| receipt.cumulative_gas_used)
-        };
-        let sums = (sum(index), sum(index + 1), sum(receipts.len()));
-        let l1_cost = self.fields.l1_cost.map(|share| part(share, sums));
-        L1Fields { l1_cost, ..self.fields() }
-    }
+/// Returns the fields for a transaction of a block, by its index.
+pub(crate) fn fields_at(cost: &BlockCost, block: &Block, index: usize) -> L1Fields {
+    let receipts = &block.executed.receipts;
+    let sum = |count: usize| {
+        let last = count.checked_sub(1).and_then(|last| receipts.get(last));
+        last.map_or(0, |receipt| receipt.cumulative_gas_used)
+    };
+    let sums = (sum(index), sum(index + 1), sum(receipts.len()));
+    let l1_cost = cost.fields.l1_cost.map(|share| part(share, sums));
+    L1Fields { l1_cost, ..cost.fields.clone() }
 }
 
 /// Returns the part of an amount that belongs to the range between two cumulative sums, in
@@ -160,7 +127,7 @@ impl CostBook {
             let all = gas.sums.last().copied().unwrap_or(0);
             share = sum(at).map(|after| part(total, (before, after, all)));
         }
-        Ok(Some(BlockCost::new(&posted, share)))
+        Ok(Some(cost_of(&posted, share)))
     }
 
     fn posted(&self, view: &L1View, number: u64) -> Option<PostedBlock> {

@@ -8,8 +8,13 @@ use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256};
 use alloy_provider::RootProvider;
 use contracts::{
-    Deployment,
-    bindings::{IForcedInbox, INativeRollup, ISequencing},
+    Deployment, L1_ANCHOR, L2_ACCOUNTS, L2_MESSENGER, Verification,
+    bindings::{IForcedInbox, IL1MessageQueue, INativeRollup, ISequencing},
+};
+use execute::EXECUTE_ADDRESS;
+use rpc_types::{
+    API_VERSION, Contracts, Execute, ForcedRules, ForkMode, Guardian, MessageRules, RollupConfig,
+    Rules,
 };
 
 /// Requests the parameters of a deployed rollup, and compares it with the deployment file.
@@ -59,6 +64,142 @@ pub(crate) fn rules(client: &L1Client, deployment: &Deployment) -> Result<Rollup
         }
     }
     Ok(rules)
+}
+
+/// Requests what [`rollup_config`](RollupConfig) says about a rollup whose [`rules`] have been
+/// checked. Client version and EXECUTE's schedule are the caller's to fill in.
+pub(crate) fn config(
+    client: &L1Client,
+    deployment: &Deployment,
+    rules: &RollupRules,
+) -> Result<RollupConfig, L1Error> {
+    let &Deployment { rollup, message_queue, forced, .. } = deployment;
+    let provider = client.inner().provider().clone();
+    let facts = client.wait(async move {
+        let contract = INativeRollup::new(rollup, &provider);
+        // At once: one after the other they would take seconds with a remote L1.
+        let calls = (contract.FORK_MODE(), contract.UPGRADE_DELAY(), contract.STATE_ROOTS());
+        let own = async { tokio::try_join!(calls.0.call(), calls.1.call(), calls.2.call()) };
+        tokio::try_join!(
+            own,
+            changeable(&provider, rollup),
+            forced_rules(&provider, forced),
+            message_rules(&provider, message_queue)
+        )
+    })?;
+    let ((fork_mode, upgrade_delay, state_roots), (owner, policy), forced_rules, messages) = facts;
+    let (messages, guardian) = messages;
+    let present = |address: Address| (!address.is_zero()).then_some(address);
+    Ok(RollupConfig {
+        api: API_VERSION.into(),
+        client_version: String::new(),
+        l1_chain_id: deployment.l1_chain_id,
+        l2_chain_id: deployment.l2_chain_id,
+        l1_block: deployment.l1_block,
+        genesis_hash: deployment.genesis_hash,
+        genesis_state_root: deployment.genesis_state_root,
+        contracts: Contracts {
+            rollup,
+            message_queue,
+            forced,
+            exit: present(deployment.exit),
+            policy,
+            l1_bridge: present(deployment.l1_bridge),
+            l2_messenger: L2_MESSENGER,
+            l2_anchor: L1_ANCHOR,
+            l2_accounts: L2_ACCOUNTS,
+            l2_bridge: present(deployment.l2_bridge),
+        },
+        rules: Rules {
+            fork_mode: match fork_mode {
+                INativeRollup::ForkMode::Follow => ForkMode::Follow,
+                INativeRollup::ForkMode::Registry => ForkMode::Registry,
+                INativeRollup::ForkMode::Pinned => ForkMode::Pinned,
+                _ => ForkMode::Unknown,
+            },
+            max_lag: rules.max_lag,
+            open_after: rules.open_after,
+            relay_deadline: rules.relay_deadline,
+            upgrade_delay,
+            state_roots,
+            forced: forced_rules,
+            messages,
+        },
+        owner,
+        guardian: present(guardian.account).map(|account| Guardian {
+            account,
+            pause: guardian.pause,
+            limit: guardian.limit,
+        }),
+        verification: match deployment.verification {
+            Verification::Native => rpc_types::Verification::Native,
+            Verification::Verified => rpc_types::Verification::Verified,
+        },
+        execute: Execute { address: EXECUTE_ADDRESS, schedule: String::new(), blobs: false },
+    })
+}
+
+/// Requests owner and policy of a rollup, which may change.
+pub(crate) fn owner_and_policy(
+    client: &L1Client,
+    rollup: Address,
+) -> Result<(Option<Address>, Option<Address>), L1Error> {
+    let provider = client.inner().provider().clone();
+    Ok(client.wait(async move { changeable(&provider, rollup).await })?)
+}
+
+async fn changeable(
+    provider: &RootProvider,
+    rollup: Address,
+) -> Result<(Option<Address>, Option<Address>), alloy_contract::Error> {
+    let contract = INativeRollup::new(rollup, provider);
+    let (owner, policy) = (contract.owner(), contract.policy());
+    let (owner, policy) = tokio::try_join!(owner.call(), policy.call())?;
+    let present = |address: Address| (!address.is_zero()).then_some(address);
+    Ok((present(owner), present(policy)))
+}
+
+async fn forced_rules(
+    provider: &RootProvider,
+    forced: Address,
+) -> Result<ForcedRules, alloy_contract::Error> {
+    let inbox = IForcedInbox::new(forced, provider);
+    let delays = (inbox.DELAY(), inbox.GRACE(), inbox.EXPIRY());
+    let fees = (inbox.FEE_CAP_MARGIN(), inbox.FEE_CAP_FLOOR(), inbox.FEE_PERCENT());
+    let limits = (inbox.MAX_SIZE(), inbox.MAX_GAS(), inbox.MAX_BOUNDED_GAS());
+    let (delay, grace, expiry, fee_cap_margin, fee_cap_floor, fee_percent, size, gas, bounded) = tokio::try_join!(
+        delays.0.call(),
+        delays.1.call(),
+        delays.2.call(),
+        fees.0.call(),
+        fees.1.call(),
+        fees.2.call(),
+        limits.0.call(),
+        limits.1.call(),
+        limits.2.call()
+    )?;
+    Ok(ForcedRules {
+        delay,
+        grace,
+        expiry,
+        fee_cap_margin,
+        fee_cap_floor,
+        fee_percent,
+        max_size: size,
+        max_gas: gas,
+        max_bounded_gas: bounded,
+    })
+}
+
+async fn message_rules(
+    provider: &RootProvider,
+    message_queue: Address,
+) -> Result<(MessageRules, IL1MessageQueue::Guardian), alloy_contract::Error> {
+    let queue = IL1MessageQueue::new(message_queue, provider);
+    let calls = (queue.MAX_GAS(), queue.MAX_DATA(), queue.FEE_PERCENT(), queue.guardian());
+    let (max_gas, max_data, fee_percent, guardian) =
+        tokio::try_join!(calls.0.call(), calls.1.call(), calls.2.call(), calls.3.call())?;
+    Ok((MessageRules { max_gas, max_data, fee_percent }, guardian))
 }
 
 /// Requests the state of the duties at the L1 block with this hash from a node. Unverified: with a

@@ -4,6 +4,7 @@ use crate::{
     AdminConfig, AdminToken, Switches,
     rpc::error::{AdminPortError, RoleError},
     service::node_handle::NodeHandle,
+    status::num_hash,
 };
 use alloy_eips::BlockNumHash;
 use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereum};
@@ -11,7 +12,7 @@ use rpc::{
     Access, AccessToken, Context, ErrorStyle, Registry, RpcError, RunningServer, ServerConfig,
     Workers,
 };
-use serde::Deserialize;
+use rpc_types::{Role, SyncStatus};
 use std::{
     fs::{self, OpenOptions},
     io::{self, Read as _, Write as _},
@@ -202,6 +203,7 @@ pub(crate) async fn serve(
         commands
             .send(AdminCommand::Promote { force })
             .and_then(|it| it.outcome(ROLE_CHANGE_TIMEOUT))
+            .map(num_hash)
             .map_err(refused)
     });
     methods.execute("rollup_demote", |commands: &AdminHandle, args| {
@@ -209,6 +211,7 @@ pub(crate) async fn serve(
         commands
             .send(AdminCommand::Demote { sequencer })
             .and_then(|it| it.outcome(ROLE_CHANGE_TIMEOUT))
+            .map(num_hash)
             .map_err(refused)
     });
     methods.inline("admin_status", |commands: &AdminHandle, _| Ok(commands.shared.controls.get()));
@@ -237,30 +240,17 @@ fn refused(error: RoleError) -> RpcError {
     RpcError { data: error.data(), ..RpcError::new(error.code(), error.to_string()) }
 }
 
-/// Fields of another node's `rollup_syncStatus` that a role change needs.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PeerStatus {
-    role: String,
-    unsafe_head: PeerHead,
-}
-
-#[derive(Debug, Deserialize)]
-struct PeerHead {
-    number: u64,
-}
-
 /// Returns the number of the newest block of the node at a URL if it is a sequencer. A node that
 /// does not answer counts as a follower.
 pub(crate) async fn sequencer_at(url: &str) -> Option<u64> {
     let asked = async {
         let provider =
             ProviderBuilder::<_, _, Ethereum>::default().connect_ws(WsConnect::new(url)).await?;
-        provider.raw_request::<_, PeerStatus>("rollup_syncStatus".into(), ()).await
+        provider.raw_request::<_, SyncStatus>("rollup_syncStatus".into(), ()).await
     };
     // A dead node must not keep its standby from taking over.
     let status = tokio::time::timeout(PEER_TIMEOUT, asked).await.ok()?.ok()?;
-    (status.role == "sequencer").then_some(status.unsafe_head.number)
+    (status.role == Role::Sequencer).then_some(status.unsafe_head.number)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Ethereum's methods with additional fields about L1.
 
 use super::RollupApi;
-use crate::l1::cost::WithL1;
+use crate::l1::cost::{WithL1, fields_at};
 use alloy_rpc_types_eth::BlockId;
 use chain::Block;
 use rpc::{Args, Hash, Registry, RpcError, convert};
@@ -26,7 +26,7 @@ pub(crate) fn register(methods: &mut Registry<RollupApi>) {
         let receipts = convert::receipts(&block, chain.config()).into_iter().enumerate();
         let with = |(index, inner)| WithL1 {
             inner,
-            l1: on_l1.as_ref().map(|it| it.fields_at(&block, index)),
+            l1: on_l1.as_ref().map(|it| fields_at(it, &block, index)),
         };
         Ok(Some(receipts.map(with).collect::<Vec<_>>()))
     });
@@ -40,7 +40,7 @@ pub(crate) fn register(methods: &mut Registry<RollupApi>) {
         let mut l1 = None;
         if let Some((block, index)) = block.zip(index) {
             let on_l1 = rollup.shared.on_l1(&chain, &block)?;
-            l1 = on_l1.map(|it| it.fields_at(&block, index));
+            l1 = on_l1.map(|it| fields_at(&it, &block, index));
         }
         Ok(Some(WithL1 { inner, l1 }))
     });
@@ -55,7 +55,7 @@ impl RollupApi {
         let full = args.or_default()?;
         let Some(block) = block else { return Ok(None) };
         let on_l1 = self.shared.on_l1(&self.api.chain(), &block)?;
-        let l1 = on_l1.map(|it| it.fields());
+        let l1 = on_l1.map(|it| it.fields);
         Ok(Some(WithL1 { inner: convert::block(&block, full), l1 }))
     }
 }

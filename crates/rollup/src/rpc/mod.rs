@@ -6,19 +6,16 @@ pub(crate) mod forward;
 mod l1_fields;
 
 use crate::{
-    l1::{
-        cost::{BlockCost, L1Fields},
-        queue::KnownMessage,
-    },
+    l1::{cost::fields_at, queue::KnownMessage},
     l2::{
         block_input,
         contracts::{covered_by, relayed_after},
         signed_blocks::{MAX_INPUTS, SignedInput},
     },
-    sequencer::budget::Budget,
+    sequencer::budget::budget,
     service::node_handle::NodeHandle,
 };
-use alloy_eips::{BlockId, BlockNumHash};
+use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, Bytes};
 use chain::{Block, ChainReader};
 use contracts::{
@@ -28,6 +25,7 @@ use core::fmt::Display;
 use rpc::{
     Api, Args, Context, ErrorStyle, Number, Registry, RpcError, Telemetry, Workers, decode_pooled,
 };
+use rpc_types::{BlockCost, RollupConfig, SyncStatus, TransactionStatus};
 use serde::Serialize;
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -86,37 +84,10 @@ struct ForcedStatus {
     l2_block: Option<u64>,
 }
 
-/// State of a transaction.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase", tag = "status")]
-enum TransactionStatus {
-    /// Waiting in the pool of this node, or deferred after its block was replaced.
-    Pending,
-    /// In a block that is not on L1 yet.
-    Included {
-        /// The L2 block.
-        block: BlockNumHash,
-    },
-    /// In a block on L1.
-    Posted {
-        /// The L2 block.
-        block: BlockNumHash,
-        /// `true` if the L1 block is final.
-        finalized: bool,
-        /// The L1 transaction that posted the block, and this transaction's share of its cost.
-        #[serde(flatten)]
-        l1: Option<L1Fields>,
-    },
-    /// Removed from the pool without being included.
-    Dropped {
-        /// Why it was dropped.
-        reason: String,
-    },
-}
-
 pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Registry<RollupApi> {
     let mut methods = Registry::new(context, workers, ErrorStyle::Geth);
-    methods.inline("rollup_syncStatus", |rollup, _| Ok(rollup.shared.status(rollup.api.node())));
+    methods.inline("rollup_syncStatus", |rollup, _| Ok(rollup.sync_status()));
+    methods.inline("rollup_config", |rollup, _| rollup.config());
     methods.read("rollup_messageStatus", |rollup, args| {
         let index = number(args)?;
         rollup.message_status(index)
@@ -147,8 +118,7 @@ pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Regist
         let status = rollup.shared.status.lock();
         let backlog = status.submitter.as_ref().map(|submitter| submitter.backlog);
         drop(status);
-        Budget::of(rollup.api.node(), backlog)
-            .map_err(|error| RpcError::internal(error.to_string()))
+        budget(rollup.api.node(), backlog).map_err(|error| RpcError::internal(error.to_string()))
     });
     methods.read("rollup_blockCost", |rollup, args| rollup.block_cost(args.required()?));
     l1_fields::register(&mut methods);
@@ -163,6 +133,16 @@ fn number(args: &mut Args) -> Result<u64, RpcError> {
 }
 
 impl RollupApi {
+    fn sync_status(&self) -> SyncStatus {
+        self.shared.status(self.api.node()).into()
+    }
+
+    fn config(&self) -> Result<RollupConfig, RpcError> {
+        let config = self.shared.config.lock().clone();
+        let config = config.ok_or_else(|| RpcError::server("the rollup's rules are not read"))?;
+        Ok(RollupConfig { client_version: self.api.options().client_version.clone(), ..config })
+    }
+
     fn message_status(&self, index: u64) -> Result<MessageState, RpcError> {
         let view = self.shared.view.lock().clone();
         let known = view.as_ref().map_or(KnownMessage::Unknown, |it| it.messages().find(index));
@@ -232,18 +212,26 @@ impl RollupApi {
     fn transaction_status(&self, hash: &B256) -> Result<Option<TransactionStatus>, RpcError> {
         let chain = self.api.chain();
         if let Some((found, index)) = chain.transaction(hash)? {
-            let (safe, finalized) = {
+            let (safe, finalized, sent) = {
                 let status = self.shared.status.lock();
-                (status.safe_head.number, status.finalized_head.number)
+                let submitter = status.submitter.as_ref();
+                let sent = submitter.and_then(|it| Some((it.posted_head?, it.in_flight)));
+                (status.safe_head.number, status.finalized_head.number, sent)
             };
             let number = found.header.number;
-            let (block, finalized) =
-                (BlockNumHash { number, hash: found.hash }, number <= finalized);
+            let block = rpc_types::BlockNumHash { number, hash: found.hash };
+            let finalized = number <= finalized;
             if number > safe {
-                return Ok(Some(TransactionStatus::Included { block }));
+                let submitted = sent.filter(|(posted_head, _)| number <= *posted_head);
+                return Ok(Some(match submitted {
+                    Some((_, l1_transaction_hash)) => {
+                        TransactionStatus::Submitted { block, l1_transaction_hash }
+                    }
+                    None => TransactionStatus::Included { block },
+                }));
             }
             let on_l1 = self.shared.on_l1(&chain, &found)?;
-            let l1 = on_l1.map(|it| it.fields_at(&found, index));
+            let l1 = on_l1.map(|it| fields_at(&it, &found, index));
             return Ok(Some(TransactionStatus::Posted { block, finalized, l1 }));
         }
         let is_deferred = self.shared.requeued.lock().iter().any(|(waiting, _)| waiting == hash);

@@ -11,6 +11,7 @@ use crate::{
 };
 use chain::{Chain, ChainConfig, spec_of};
 use contracts::Deployment;
+use rpc_types::{Execute, RollupConfig};
 use std::{slice, sync::Arc, time::Duration};
 
 /// Interval of the fork check, and of the other checks while there are warnings.
@@ -23,6 +24,8 @@ pub(super) struct Connected {
     /// Configured profile of L1, within the gas limit of its blocks.
     pub(super) profile: L1Profile,
     pub(super) warnings: Vec<String>,
+    /// What the node says about the rollup.
+    pub(super) config: RollupConfig,
     /// First difference between the fork schedules of L1 and the L2.
     pub(super) unknown_fork: Option<Difference>,
 }
@@ -48,7 +51,14 @@ impl Checked {
         preflight::require_passed(&checks)?;
         checks.push(forks);
         let warnings = preflight::warnings(&checks);
-        Ok(Connected { rules, profile, warnings, unknown_fork })
+        let config = rollup_contracts::config(client, &self.deployment, &rules)?;
+        let execute = Execute {
+            schedule: profile.execute.to_string(),
+            blobs: self.beacon.is_some(),
+            ..config.execute
+        };
+        let config = RollupConfig { execute, ..config };
+        Ok(Connected { rules, profile, warnings, config, unknown_fork })
     }
 
     /// Runs all checks. If they fail with the L1 node in use, they are repeated with the others, and
@@ -86,6 +96,14 @@ impl Checked {
     /// Repeats the fork check, and all checks while there are warnings, so that a warning
     /// disappears with its cause.
     fn check_again(&self, client: &L1Client, rules: &RollupRules, shared: &NodeHandle) {
+        // The owner can change these.
+        if let Ok((owner, policy)) =
+            rollup_contracts::owner_and_policy(client, self.deployment.rollup)
+            && let Some(config) = &mut *shared.config.lock()
+        {
+            config.owner = owner;
+            config.contracts.policy = policy;
+        }
         let forks = preflight::forks(client, &self.deployment);
         let Ok((check, unknown_fork)) = forks else { return };
         let is_new = *shared.unknown_fork.lock() != unknown_fork;

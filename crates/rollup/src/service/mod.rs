@@ -127,7 +127,7 @@ impl RollupNode {
             beacon: asked_beacon,
         });
         let (client, connected) = connect(L1Client::new(&l1, timeout)?, &checked).await?;
-        let Connected { rules, profile, warnings, unknown_fork } = connected;
+        let Connected { rules, profile, warnings, config: rollup_config, unknown_fork } = connected;
         let chain = open_chain(&config, &deployment)?;
         let coinbase = match &config.role {
             Role::Sequencer(it) => it.operator_key.address(),
@@ -177,6 +177,7 @@ impl RollupNode {
         let latencies = Latencies::new(&mut telemetry);
         let telemetry = Arc::new(telemetry);
         *shared.warnings.lock() = warnings;
+        *shared.config.lock() = Some(rollup_config);
         *shared.notices.lock() = notices;
         let store = node.read(|node| Arc::downgrade(node.chain.reader().store()));
         *shared.store.lock() = Some(store);

@@ -3,11 +3,7 @@
 use crate::{
     L1View, Status,
     controls::{Controls, Switches},
-    l1::{
-        cost::{BlockCost, CostBook},
-        execute_rate::ExecuteRate,
-        fork_schedule::Difference,
-    },
+    l1::{cost::CostBook, execute_rate::ExecuteRate, fork_schedule::Difference},
     l2::signed_blocks::SignedBlocks,
     lease::Lease,
     sequencer::byte_price::BytePrice,
@@ -21,6 +17,7 @@ use node::Node;
 use parking_lot::Mutex;
 use rpc::RpcError;
 use rpc::engine::Driven;
+use rpc_types::{BlockCost, RollupConfig};
 use std::sync::{
     Arc, OnceLock, Weak,
     atomic::{AtomicBool, Ordering},
@@ -53,6 +50,8 @@ pub(crate) struct NodeHandle {
     pub(crate) requeued: Mutex<Vec<(B256, Bytes)>>,
     /// Switches of the operator.
     pub(crate) controls: Controls,
+    /// What the node says about the rollup.
+    pub(crate) config: Mutex<Option<RollupConfig>>,
     /// Warnings of the last configuration checks.
     pub(crate) warnings: Mutex<Vec<String>>,
     /// Progress and failures of the actors.

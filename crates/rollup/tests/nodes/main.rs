@@ -1,5 +1,6 @@
 //! Sequencers and followers over an L1 behind real sockets.
 
+mod api_version_1;
 mod backlog;
 mod blobs_of_l1;
 mod controls;

@@ -4,7 +4,7 @@ use crate::support::{
     World, admin_config, admin_of, is_settled, provider_of, refusal, signed, until,
 };
 use alloy_eips::Encodable2718 as _;
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::{Address, Bytes, U64, U256};
 use alloy_provider::{Provider, RootProvider, ext::AnvilApi};
 use enshrine_rollup::{Config, Role, RollupNode};
 use eyre::{Result, bail, ensure};
@@ -58,7 +58,9 @@ impl Standby {
 
     async fn promote(&self) -> Result<()> {
         let head = self.ask("rollup_promote", json!([])).await?;
-        ensure!(head == serde_json::to_value(self.node.status().unsafe_head)?, "{head}");
+        let expected = self.node.status().unsafe_head;
+        let (number, hash) = (U64::from(expected.number), expected.hash);
+        ensure!(head == json!({ "number": number, "hash": hash }), "{head}");
         until("the role", &self.node, || async { Ok(self.node.status().role == "sequencer") }).await
     }
 

@@ -4,12 +4,13 @@ use crate::support::{L2_CHAIN, World, is_settled, provider_of, until};
 use alloy_consensus::{Transaction as _, TxEip1559};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::GenesisAccount;
-use alloy_primitives::{Address, Bytes, U256, keccak256};
+use alloy_primitives::{Address, Bytes, U64, U256, keccak256};
 use alloy_provider::{Provider, RootProvider};
 use alloy_sol_types::{SolCall as _, SolValue as _};
 use contracts::bindings::{IForcedInbox::submitCall, INativeRollup::advanceCall};
 use enshrine_rollup::{L1Limits, Prices, Role, RollupNode, SequencerConfig};
 use eyre::{OptionExt as _, Result, ensure};
+use serde::Deserialize as _;
 use serde_json::Value;
 use std::{ops::Range, time::Duration};
 use testkit::{ETHER, FORCED_FEE, Key, rich};
@@ -149,7 +150,7 @@ async fn budget_describes_block_under_construction() -> Result<()> {
     let l2 = provider_of(&sequencer)?;
     let budget =
         || async { Ok::<Value, eyre::Report>(l2.raw_request("rollup_budget".into(), ()).await?) };
-    let number = |value: &Value| value.as_u64().ok_or_eyre("no number");
+    let number = |value: &Value| -> Result<u64> { Ok(U64::deserialize(value)?.to()) };
     let empty = budget().await?;
     let limits = L1Limits::default();
     let expected = [

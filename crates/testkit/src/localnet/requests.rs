@@ -9,7 +9,7 @@ use alloy_sol_types::SolCall;
 use client::Client;
 use contracts::bindings::IL1MessageQueue;
 use eyre::{OptionExt, Result, WrapErr as _, ensure, eyre};
-use serde::Deserialize;
+use rpc_types::SyncStatus;
 use serde_json::{Value, json};
 use std::{
     thread::sleep,
@@ -41,27 +41,9 @@ pub fn send_deposit(
     send(l1, chain_id, from, message_queue.into(), value + fee, call.abi_encode().into(), 300_000)
 }
 
-/// Part of the response of `rollup_syncStatus`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Status {
-    /// Latest block of the node.
-    pub unsafe_head: Head,
-    /// Latest L2 block that is on L1.
-    pub safe_head: Head,
-    fault: Option<String>,
-}
-
-/// Head of a chain.
-#[derive(Debug, Deserialize)]
-pub struct Head {
-    /// Block number.
-    pub number: u64,
-}
-
 /// Requests a node's sync status.
-pub fn status(node: &Client) -> Result<Status> {
-    Ok(serde_json::from_value(node.request::<_, Value>("rollup_syncStatus", ())?)?)
+pub fn status(node: &Client) -> Result<SyncStatus> {
+    Ok(node.request("rollup_syncStatus", ())?)
 }
 
 /// Waits until all blocks of a node are on L1, and returns the number of the last.

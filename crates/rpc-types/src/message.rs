@@ -1,0 +1,176 @@
+//! Answers of `rollup_getMessage`, `rollup_getMessages` and `rollup_claimProof`.
+
+use alloy_primitives::{Address, B256, Bytes};
+use serde::{Deserialize, Serialize};
+
+/// Direction of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Direction {
+    /// From L1 to the L2.
+    #[serde(rename = "l1ToL2")]
+    L1ToL2,
+    /// From the L2 to L1.
+    #[serde(rename = "l2ToL1")]
+    L2ToL1,
+}
+
+/// Fields of a message. Both directions have the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    /// Account that sent the message.
+    pub sender: Address,
+    /// Target account or contract on the other chain.
+    pub to: Address,
+    /// Account that may reclaim the value if the delivery fails, if there is one.
+    pub refund_to: Option<Address>,
+    /// Value for the target, in wei.
+    #[serde(with = "alloy_serde::quantity")]
+    pub value: u128,
+    /// Fee for the account that delivers it, in wei.
+    #[serde(with = "alloy_serde::quantity")]
+    pub fee: u128,
+    /// Minimum gas for the call of the target.
+    #[serde(with = "alloy_serde::quantity")]
+    pub gas_limit: u64,
+    /// Index of the message, counted from zero.
+    #[serde(with = "alloy_serde::quantity")]
+    pub index: u64,
+    /// Keccak-256 of the calldata for the target.
+    pub data_hash: B256,
+    /// Calldata for the target; `None` if only the log on L1 has it.
+    pub data: Option<Bytes>,
+}
+
+/// State of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MessageState {
+    /// To the L2: on L1 only.
+    Sent,
+    /// To the L2: covered by the anchor of the newest block.
+    Anchored,
+    /// To the L2: delivered.
+    Relayed,
+    /// To the L2: the delivery failed; anyone can retry it.
+    Failed,
+    /// To the L2: stored without an attempt to deliver it; anyone can deliver it.
+    Parked,
+    /// Cancelled, and its value paid out.
+    Refunded,
+    /// To L1: its L2 block is not on L1.
+    Unsafe,
+    /// To L1: anyone can claim it.
+    Claimable,
+    /// To L1: delivered.
+    Claimed,
+    /// To L1: its L2 block is on L1, and a guardian pauses the queue. A claim that calls no
+    /// contract may still be possible.
+    Delayed,
+    /// A value of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Transaction that sent a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// Number of the block, of L1 for a message to the L2, else of the L2.
+    #[serde(with = "alloy_serde::quantity")]
+    pub block: u64,
+    /// Hash of the transaction.
+    pub transaction: B256,
+    /// Timestamp of the block.
+    #[serde(with = "alloy_serde::quantity")]
+    pub timestamp: u64,
+}
+
+/// L2 transaction that handled a message from L1 last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivered {
+    /// Number of the L2 block.
+    #[serde(with = "alloy_serde::quantity")]
+    pub block: u64,
+    /// Hash of the L2 transaction.
+    pub transaction: B256,
+}
+
+/// Failure of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// First bytes of the data that the target returned.
+    pub reason: Bytes,
+}
+
+/// L1 transaction that claimed or refunded a message to L1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Claim {
+    /// Number of the L1 block.
+    #[serde(with = "alloy_serde::quantity")]
+    pub l1_block: u64,
+    /// Hash of the L1 transaction.
+    pub l1_transaction: B256,
+}
+
+/// A message and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageInfo {
+    /// Direction of the message.
+    pub direction: Direction,
+    /// Index of the message, counted from zero in each direction.
+    #[serde(with = "alloy_serde::quantity")]
+    pub index: u64,
+    /// The message.
+    pub message: Message,
+    /// Hash of the message, as the contracts compute it.
+    pub message_hash: B256,
+    /// What became of it.
+    pub state: MessageState,
+    /// Transaction that sent it.
+    pub sent: Sent,
+    /// Timestamp of an L2 block by which a message to the L2 must be relayed.
+    #[serde(with = "alloy_serde::quantity::opt")]
+    pub deadline: Option<u64>,
+    /// Transaction that relayed, parked, retried or refunded a message to the L2.
+    pub delivered: Option<Delivered>,
+    /// Why the delivery failed, of a [failed](MessageState::Failed) message.
+    pub failure: Option<Failure>,
+    /// Transaction that claimed or refunded a message to L1.
+    pub claim: Option<Claim>,
+    /// `true` if no reorganisation of blocks that are not final on L1 can undo the state.
+    pub finalized: bool,
+}
+
+/// A page of messages, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessagePage {
+    /// The messages.
+    pub messages: Vec<MessageInfo>,
+    /// Value of `before` for the next page; `None` after the last one. A page may be short, or
+    /// empty, although there are more.
+    #[serde(with = "alloy_serde::quantity::opt")]
+    pub next: Option<u64>,
+}
+
+/// Call that claims a message to L1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimProof {
+    /// Contract on L1 to call.
+    pub to: Address,
+    /// Calldata of the call.
+    pub data: Bytes,
+    /// The message.
+    pub message: Message,
+    /// L2 block of whose state the message is proven.
+    #[serde(with = "alloy_serde::quantity")]
+    pub l2_block: u64,
+    /// State root of that block.
+    pub state_root: B256,
+    /// Last L2 block as head of L1 with which L1 still has that state root.
+    #[serde(with = "alloy_serde::quantity")]
+    pub valid_until_block: u64,
+}
