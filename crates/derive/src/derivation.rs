@@ -5,8 +5,8 @@
 //! the caller fetches the data and derives the block again.
 
 use crate::{
-    Advanced, DataAvailability, Events, ForcedEntry, L1Header, L1Transaction, Need, SentMessage,
-    within::inputs_within,
+    Advanced, ClaimedMessage, DataAvailability, Discharged, Events, ForcedEntry, L1Header,
+    L1Transaction, Need, SentMessage, within::inputs_within,
 };
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, Log};
@@ -16,7 +16,9 @@ use contracts::{
     Deployment, Message,
     bindings::{
         IForcedInbox::{ForcedDischarged, ForcedSubmitted},
-        IL1MessageQueue::MessageSent,
+        IL1MessageQueue::{
+            MessageClaimed, MessageRefunded, MessageSent, QueuePaused, QueueResumed,
+        },
         INativeRollup::{Advanced as AdvancedLog, BlockAdded, Outcome, advanceCall},
     },
     code_reference::{CodeReference, References},
@@ -66,7 +68,7 @@ pub fn derive(
     for transaction in transactions {
         let (mut added, mut input_hashes) = (Vec::new(), Vec::new());
         for log in &transaction.logs {
-            take_log(deployment, header, log, &mut events, &mut added);
+            take_log(deployment, header, transaction.hash, log, &mut events, &mut added);
             // One log per call to `advance`, in the order of the calls.
             if log.address == deployment.rollup
                 && let Ok(advanced) = AdvancedLog::decode_log(log)
@@ -112,6 +114,7 @@ pub fn derive(
 fn take_log(
     deployment: &Deployment,
     header: &L1Header,
+    l1_transaction: B256,
     log: &Log,
     events: &mut Events,
     added: &mut Vec<BlockNumHash>,
@@ -120,8 +123,9 @@ fn take_log(
         let sent = MessageSent::decode_log(log).ok();
         if let Some(message) = sent.and_then(|sent| Message::from_event(&sent)) {
             let (l1_block, l1_timestamp) = (header.number, header.timestamp);
-            events.messages.push(SentMessage { message, l1_block, l1_timestamp });
+            events.messages.push(SentMessage { message, l1_block, l1_timestamp, l1_transaction });
         }
+        take_claim(log, header.number, l1_transaction, events);
     } else if log.address == deployment.forced {
         if let Ok(submitted) = ForcedSubmitted::decode_log(log) {
             events.forced.push(ForcedEntry {
@@ -129,6 +133,7 @@ fn take_log(
                 transaction: submitted.transaction.clone(),
                 raw: submitted.raw.clone(),
                 l1_block: header.number,
+                l1_transaction,
             });
         }
     } else if log.address == deployment.rollup
@@ -143,7 +148,26 @@ fn take_log(
         && let Ok(dealt) = ForcedDischarged::decode_log(log)
         && dealt.outcome != Outcome::NoRoom as u8
     {
-        events.discharged.push(dealt.index);
+        events.discharged.push(Discharged { index: dealt.index, outcome: dealt.outcome });
+    }
+}
+
+/// Adds the event of a log of the message queue about a claim or a pause.
+fn take_claim(log: &Log, l1_block: u64, l1_transaction: B256, events: &mut Events) {
+    let claimed = |index: u64, is_refunded: bool| ClaimedMessage {
+        index,
+        is_refunded,
+        l1_block,
+        l1_transaction,
+    };
+    if let Ok(event) = MessageClaimed::decode_log(log) {
+        events.claimed.push(claimed(event.index, false));
+    } else if let Ok(event) = MessageRefunded::decode_log(log) {
+        events.claimed.push(claimed(event.index, true));
+    } else if let Ok(event) = QueuePaused::decode_log(log) {
+        events.pauses.push(event.until);
+    } else if QueueResumed::decode_log(log).is_ok() {
+        events.pauses.push(0);
     }
 }
 

@@ -13,6 +13,30 @@ pub struct SentMessage {
     pub l1_block: u64,
     /// Timestamp of that block.
     pub l1_timestamp: u64,
+    /// Hash of the L1 transaction.
+    pub l1_transaction: B256,
+}
+
+/// A message to L1 that was claimed or refunded on L1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClaimedMessage {
+    /// Index of the message.
+    pub index: u64,
+    /// `true` if its target has rejected it and its value was paid out.
+    pub is_refunded: bool,
+    /// Number of the L1 block.
+    pub l1_block: u64,
+    /// Hash of the L1 transaction.
+    pub l1_transaction: B256,
+}
+
+/// A forced transaction that was discharged on L1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Discharged {
+    /// Index in the queue.
+    pub index: u64,
+    /// An `IRollup.Outcome`.
+    pub outcome: u8,
 }
 
 /// A forced transaction that was submitted on L1.
@@ -26,6 +50,8 @@ pub struct ForcedEntry {
     pub raw: Bytes,
     /// Number of the L1 block.
     pub l1_block: u64,
+    /// Hash of the L1 transaction.
+    pub l1_transaction: B256,
 }
 
 /// An L2 block on L1.
@@ -91,6 +117,11 @@ pub struct Events {
     pub forced: Vec<ForcedEntry>,
     /// L2 blocks, in the order in which they were added.
     pub advanced: Vec<Advanced>,
-    /// Indexes of discharged forced transactions.
-    pub discharged: Vec<u64>,
+    /// Discharged forced transactions.
+    pub discharged: Vec<Discharged>,
+    /// Messages to L1 that were claimed or refunded.
+    pub claimed: Vec<ClaimedMessage>,
+    /// Ends of the pauses of the message queue that begin in the block, and zero for a pause that
+    /// ends early.
+    pub pauses: Vec<u64>,
 }

@@ -170,9 +170,9 @@ impl Crossing<'_> {
             Ok(status(l2)?.safe_head.number >= head)
         })?;
         self.confirmed("the deposit and the forced transaction", || {
-            let known = l2.request::<_, Value>("rollup_forcedStatus", (U64::from(index),));
+            let known = l2.request::<_, Value>("rollup_getForced", (U64::from(index),));
             let forced = known.unwrap_or_default();
-            let is_included = forced["discharged"] == true && !forced["l2Block"].is_null();
+            let is_included = forced["outcome"] == "included" && !forced["l2Block"].is_null();
             Ok(balance(l2, depositor)? == U256::from(ETHER) && is_included)
         })?;
         let first = self.included(*bob, 1, Bytes::new())?;

@@ -42,8 +42,8 @@ pub(super) fn force(rollup: &Rollup, l2: &Client, alice: &Key, report: &mut Repo
     let hash = send(l1, L1_CHAIN, alice, forced.into(), FORCED_FEE, input, 1_000_000)?;
     ensure!(receipt(l1, hash)?.status(), "submitting the forced transaction failed");
     until("the forced transaction", || {
-        let known = l2.request::<_, Value>("rollup_forcedStatus", ("0x0",)).unwrap_or_default();
-        Ok(known["discharged"] == true)
+        let known = l2.request::<_, Value>("rollup_getForced", ("0x0",)).unwrap_or_default();
+        Ok(known["outcome"] == "included")
     })?;
     ensure!(balance(&user, erin)? == U256::from(ETHER), "Erin has another balance");
     report.survived(

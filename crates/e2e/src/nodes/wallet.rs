@@ -194,8 +194,8 @@ fn force(wallet: &Wallet<'_>, l2: &Client, message: &Message) -> Result<()> {
     ensure!(receipt(l1, hash)?.status(), "submitting the forced transaction failed");
     until("the forced transaction", || {
         let status = l2
-            .request::<_, Value>("rollup_forcedStatus", (format!("{index:#x}"),))
+            .request::<_, Value>("rollup_getForced", (format!("{index:#x}"),))
             .unwrap_or_default();
-        Ok(status["discharged"] == true)
+        Ok(status["outcome"] == "included")
     })
 }

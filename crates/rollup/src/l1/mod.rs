@@ -2,6 +2,7 @@
 
 mod answered;
 mod blobs;
+pub(crate) mod bridge_log;
 mod client;
 mod clock;
 pub(crate) mod cost;
@@ -31,7 +32,10 @@ pub use provider::L1Provider;
 pub use reader::{L1Reader, L1Update};
 pub use view::L1View;
 
-pub use derive::{Advanced, Events, ForcedEntry, L1Cost, L1Header, L1Transaction, SentMessage};
+pub use derive::{
+    Advanced, ClaimedMessage, Discharged, Events, ForcedEntry, L1Cost, L1Header, L1Transaction,
+    SentMessage,
+};
 
 pub(crate) use answered::Answered;
 pub(crate) use blobs::BeaconFacts;

@@ -1,7 +1,8 @@
 //! Encoding of the records of the L1 history file.
 
 use crate::l1::{
-    Advanced, Events, ForcedEntry, L1Cost, L1Header, PostedBlock, SentMessage, queue::MessageQueue,
+    Advanced, ClaimedMessage, Discharged, Events, ForcedEntry, L1Cost, L1Header, PostedBlock,
+    SentMessage, bridge_log::BridgeLog, queue::MessageQueue,
 };
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, Bytes};
@@ -11,9 +12,9 @@ use disk::{DiskError, Reader, Writer};
 
 const WHAT: &str = "record of an L1 block";
 /// First byte of the record of a block.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 /// First byte of a checkpoint.
-const CHECKPOINT: u8 = 0x82;
+const CHECKPOINT: u8 = 0x83;
 /// Flag of the cost of a transaction with an allowance of EXECUTE gas. Such a transaction has no
 /// blobs, and so no blob price.
 const PARTIAL: u8 = 2;
@@ -34,6 +35,7 @@ pub(super) enum Saved {
 pub(super) struct Checkpoint {
     pub(super) header: Option<L1Header>,
     pub(super) messages: MessageQueue,
+    pub(super) bridge: BridgeLog,
     pub(super) forced: Vec<ForcedEntry>,
     pub(super) forced_forgotten: u64,
     pub(super) advanced: Vec<PostedBlock>,
@@ -45,8 +47,16 @@ pub(super) struct Checkpoint {
 impl Checkpoint {
     /// Encodes the record.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let Self { header, messages, forced, forced_forgotten, advanced, final_before, discharged } =
-            self;
+        let Self {
+            header,
+            messages,
+            bridge,
+            forced,
+            forced_forgotten,
+            advanced,
+            final_before,
+            discharged,
+        } = self;
         let mut out = Writer::default();
         // No version of a block's record has this byte, so older nodes reject the file instead of
         // misreading it.
@@ -67,6 +77,7 @@ impl Checkpoint {
             out.word(*index);
             out.word(*l1_block);
         });
+        bridge.save(&mut out);
         out.0
     }
 }
@@ -75,6 +86,7 @@ fn read_checkpoint(mut from: Reader<'_>) -> Result<Saved, DiskError> {
     let checkpoint = Checkpoint {
         header: from.option(read_header)?,
         messages: MessageQueue::load(&mut from)?,
+        bridge: BridgeLog::default(),
         forced: from.list(|from| {
             let entry = read_forced(from, 0)?;
             Ok(ForcedEntry { l1_block: from.word()?, ..entry })
@@ -85,6 +97,7 @@ fn read_checkpoint(mut from: Reader<'_>) -> Result<Saved, DiskError> {
             .option(|from| Ok(BlockNumHash::new(from.word()?, from.array()?.into())))?,
         discharged: from.list(|from| Ok((from.word()?, from.word()?)))?,
     };
+    let checkpoint = Checkpoint { bridge: BridgeLog::load(&mut from)?, ..checkpoint };
     from.end()?;
     Ok(Saved::Checkpoint(Box::new(checkpoint)))
 }
@@ -94,10 +107,22 @@ pub(super) fn encode(header: &L1Header, events: &Events) -> Vec<u8> {
     let mut out = Writer::default();
     out.byte(VERSION);
     put_header(&mut out, header);
-    out.list(&events.messages, |out, sent| put_message(out, &sent.message));
+    out.list(&events.messages, |out, sent| {
+        put_message(out, &sent.message);
+        out.raw(sent.l1_transaction.as_slice());
+    });
     out.list(&events.forced, put_forced);
     out.list(&events.advanced, |out, block| put_posted(out, &block.into()));
-    out.list(&events.discharged, |out, index| out.word(*index));
+    out.list(&events.discharged, |out, it| {
+        out.word(it.index);
+        out.byte(it.outcome);
+    });
+    out.list(&events.claimed, |out, it| {
+        out.word(it.index);
+        out.byte(it.is_refunded.into());
+        out.raw(it.l1_transaction.as_slice());
+    });
+    out.list(&events.pauses, |out, until| out.word(*until));
     out.0
 }
 
@@ -116,7 +141,8 @@ pub(super) fn decode(body: &Bytes) -> Result<Saved, DiskError> {
     let l1_block = header.number;
     let messages = from.list(|from| {
         let message = read_message(from)?;
-        Ok(SentMessage { message, l1_block, l1_timestamp: header.timestamp })
+        let l1_transaction = from.array()?.into();
+        Ok(SentMessage { message, l1_block, l1_timestamp: header.timestamp, l1_transaction })
     })?;
     let forced = from.list(|from| read_forced(from, l1_block))?;
     let advanced = from.list(|from| {
@@ -124,9 +150,16 @@ pub(super) fn decode(body: &Bytes) -> Result<Saved, DiskError> {
         let PostedBlock { number, hash, l1_block, transaction, first, last, cost } = block;
         Ok(Advanced { number, hash, input: None, l1_block, transaction, first, last, cost })
     })?;
-    let discharged = from.list(Reader::word)?;
+    let discharged =
+        from.list(|from| Ok(Discharged { index: from.word()?, outcome: from.byte()? }))?;
+    let claimed = from.list(|from| {
+        let (index, is_refunded) = (from.word()?, from.flag()?);
+        let l1_transaction = from.array()?.into();
+        Ok(ClaimedMessage { index, is_refunded, l1_block, l1_transaction })
+    })?;
+    let pauses = from.list(Reader::word)?;
     from.end()?;
-    Ok(Saved::Block(header, Events { messages, forced, advanced, discharged }))
+    Ok(Saved::Block(header, Events { messages, forced, advanced, discharged, claimed, pauses }))
 }
 
 /// Length of an encoded [`PostedBlock`], in bytes.
@@ -231,6 +264,7 @@ fn put_forced(out: &mut Writer, entry: &ForcedEntry) {
     out.word(entry.index);
     out.raw(&entry.transaction.abi_encode());
     out.string(&entry.raw);
+    out.raw(entry.l1_transaction.as_slice());
 }
 
 fn read_forced(from: &mut Reader<'_>, l1_block: u64) -> Result<ForcedEntry, DiskError> {
@@ -238,7 +272,8 @@ fn read_forced(from: &mut Reader<'_>, l1_block: u64) -> Result<ForcedEntry, Disk
     let words = from.array::<{ 32 * FORCED_WORDS }>()?;
     let transaction = ForcedTransaction::abi_decode_validate(&words)
         .map_err(|error| DiskError::malformed(WHAT, error))?;
-    Ok(ForcedEntry { index, transaction, raw: from.string()?, l1_block })
+    let (raw, l1_transaction) = (from.string()?, from.array()?.into());
+    Ok(ForcedEntry { index, transaction, raw, l1_block, l1_transaction })
 }
 
 #[cfg(test)]

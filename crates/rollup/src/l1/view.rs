@@ -3,8 +3,8 @@
 use crate::{
     L1Error,
     l1::{
-        Events, ForcedEntry, L1Header, PostedBlock, SentMessage, partition_point,
-        queue::MessageQueue, saved::Checkpoint,
+        Events, ForcedEntry, L1Header, PostedBlock, SentMessage, bridge_log::BridgeLog,
+        partition_point, queue::MessageQueue, saved::Checkpoint,
     },
 };
 use alloy_eips::BlockNumHash;
@@ -24,6 +24,8 @@ pub struct L1View {
     /// The latest headers.
     headers: Vector<L1Header>,
     messages: MessageQueue,
+    /// Records of all messages and forced transactions.
+    bridge: BridgeLog,
     /// Forced transactions, except the oldest ones whose discharge is
     /// [settled](Self::forget_settled).
     forced: Vector<ForcedEntry>,
@@ -48,6 +50,7 @@ impl L1View {
             deployment,
             headers: Vector::new(),
             messages: MessageQueue::default(),
+            bridge: BridgeLog::default(),
             forced: Vector::new(),
             forced_forgotten: 0,
             advanced: Vector::new(),
@@ -96,6 +99,11 @@ impl L1View {
     /// Returns the queue of messages to the L2.
     pub const fn messages(&self) -> &MessageQueue {
         &self.messages
+    }
+
+    /// Returns the records of all messages, claims and forced transactions.
+    pub(crate) const fn bridge(&self) -> &BridgeLog {
+        &self.bridge
     }
 
     /// Returns the forced transactions from this index on; none if the first of them was dropped.
@@ -174,6 +182,7 @@ impl L1View {
         // All lists are ordered by L1 block.
         self.headers.truncate(self.headers_up_to(Some(stayed)));
         self.messages.revert_to(stayed);
+        self.bridge.cut_back(stayed);
         let forced = partition_point(&self.forced, |entry| is_kept(entry.l1_block));
         self.forced.truncate(forced);
         let advanced = partition_point(&self.advanced, |block| is_kept(block.l1_block));
@@ -191,6 +200,7 @@ impl L1View {
         Some(Checkpoint {
             header: Some(oldest),
             messages: base.messages,
+            bridge: base.bridge,
             forced: base.forced.into_iter().collect(),
             forced_forgotten: base.forced_forgotten,
             advanced: base.advanced.into_iter().collect(),
@@ -211,6 +221,7 @@ impl L1View {
         let Checkpoint {
             header,
             messages,
+            bridge,
             forced,
             forced_forgotten,
             advanced,
@@ -221,6 +232,7 @@ impl L1View {
             deployment: self.deployment.clone(),
             headers: header.into_iter().collect(),
             messages,
+            bridge,
             forced: forced.into_iter().collect(),
             forced_forgotten,
             advanced: advanced.into_iter().collect(),
@@ -254,11 +266,12 @@ impl L1View {
 
     /// Adds a block with its events, which [`Self::accepts`] has checked.
     pub(crate) fn take(&mut self, header: L1Header, events: Events) {
-        for SentMessage { message, l1_block, l1_timestamp } in events.messages {
+        self.bridge.take(&header, &events);
+        for SentMessage { message, l1_block, l1_timestamp, .. } in events.messages {
             self.messages.push(message, l1_block, l1_timestamp);
         }
         self.forced.extend(events.forced);
-        self.discharged.extend(events.discharged.into_iter().map(|index| (index, header.number)));
+        self.discharged.extend(events.discharged.into_iter().map(|it| (it.index, header.number)));
         self.advanced.extend(events.advanced.iter().map(PostedBlock::from));
         self.headers.push_back(header);
     }

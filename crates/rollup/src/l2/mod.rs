@@ -6,6 +6,7 @@ mod error;
 pub(crate) mod follower;
 pub(crate) mod heads;
 pub(crate) mod import;
+pub(crate) mod message_index;
 pub(crate) mod pool_log;
 pub(crate) mod signed_blocks;
 pub(crate) mod sync_progress;

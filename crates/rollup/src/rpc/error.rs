@@ -1,10 +1,19 @@
 //! Errors of role changes, and of the admin port.
 
 use crate::{batcher::BatcherError, l1::L1Error, submitter::SubmitterError};
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, U64, U256};
 use client::RedactedUrl;
-use rpc::ServeError;
+use rpc::{RpcError, ServeError};
 use serde_json::{Value, json};
+
+/// Creates an error with what was got and expected.
+pub(super) fn evidence(error: RpcError, got: u64, expected: u64) -> RpcError {
+    let data = json!({
+        "got": U64::from(got),
+        "expected": U64::from(expected),
+    });
+    RpcError { data: Some(data), ..error }
+}
 
 /// Reason why the admin port cannot be opened.
 #[derive(Debug, thiserror::Error)]

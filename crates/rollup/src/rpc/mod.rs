@@ -2,35 +2,31 @@
 
 pub(crate) mod admin;
 pub(crate) mod error;
+mod forced;
 pub(crate) mod forward;
 mod l1_fields;
+mod messages;
+mod paging;
 
 use crate::{
-    l1::{cost::fields_at, queue::KnownMessage},
+    l1::cost::fields_at,
     l2::{
         block_input,
-        contracts::{covered_by, relayed_after},
         signed_blocks::{MAX_INPUTS, SignedInput},
     },
     sequencer::budget::budget,
     service::node_handle::NodeHandle,
 };
 use alloy_eips::BlockId;
-use alloy_primitives::{Address, B256, Bytes};
-use chain::{Block, ChainReader};
-use contracts::{
-    ClaimError, L2_MESSENGER, Message, claim_calldata, kept_slot, logged_message, sent_slot,
-};
+use alloy_primitives::{B256, Bytes};
+use chain::Block;
 use core::fmt::Display;
+use paging::Page;
 use rpc::{
     Api, Args, Context, ErrorStyle, Number, Registry, RpcError, Telemetry, Workers, decode_pooled,
 };
-use rpc_types::{BlockCost, RollupConfig, SyncStatus, TransactionStatus};
-use serde::Serialize;
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
-};
+use rpc_types::{BlockCost, Direction, RollupConfig, SyncStatus, TransactionStatus};
+use std::sync::{Arc, atomic::Ordering};
 
 /// Total length of inputs after which a response ends, in bytes. Its hexadecimal form stays within
 /// the size limit of public ports.
@@ -53,48 +49,24 @@ impl Context for RollupApi {
     }
 }
 
-/// State of an L1→L2 message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-enum MessageState {
-    /// On L1 only.
-    Sent,
-    /// Covered by the head's anchor.
-    Anchored,
-    /// Delivered or refunded.
-    Relayed,
-    /// The delivery failed; anyone can retry it.
-    Failed,
-    /// Stored on the L2 without an attempt to deliver it; anyone can deliver it.
-    Parked,
-}
-
-/// State of a forced transaction.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ForcedStatus {
-    /// Transaction hash; `null`, like the L1 block, if it was discharged so long ago that the node
-    /// has dropped it.
-    hash: Option<B256>,
-    /// L1 block in which it was submitted.
-    l1_block: Option<u64>,
-    /// `true` once it is discharged on L1.
-    discharged: bool,
-    /// L2 block that includes it, if there is one.
-    l2_block: Option<u64>,
-}
-
 pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Registry<RollupApi> {
     let mut methods = Registry::new(context, workers, ErrorStyle::Geth);
     methods.inline("rollup_syncStatus", |rollup, _| Ok(rollup.sync_status()));
     methods.inline("rollup_config", |rollup, _| rollup.config());
-    methods.read("rollup_messageStatus", |rollup, args| {
-        let index = number(args)?;
-        rollup.message_status(index)
+    methods.execute("rollup_getMessage", |rollup, args| {
+        let direction = direction(args)?;
+        rollup.message(direction, number(args)?)
     });
-    methods.read("rollup_forcedStatus", |rollup, args| {
+    methods.execute("rollup_getMessages", |rollup, args| {
+        let direction = direction(args)?;
+        rollup.messages(direction, &Page::new(args.or_default()?, false)?)
+    });
+    methods.read("rollup_getForced", |rollup, args| {
         let index = number(args)?;
-        rollup.forced_status(index)
+        rollup.forced(index)
+    });
+    methods.execute("rollup_getForcedTransactions", |rollup, args| {
+        rollup.forced_page(&Page::new(args.or_default()?, true)?)
     });
     methods.write("rollup_submit", |rollup, args| rollup.submit(&args.required()?));
     methods.read("rollup_transactionStatus", |rollup, args| {
@@ -103,8 +75,7 @@ pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Regist
     });
     methods.execute("rollup_claimProof", |rollup, args| {
         let index = number(args)?;
-        let (fee_recipient, sent_in) = (args.optional()?, args.optional()?);
-        rollup.claim(index, fee_recipient, sent_in.map(|Number(number)| number.saturating_to()))
+        rollup.claim(index, args.optional()?)
     });
     methods.execute("rollup_inputsAfter", |rollup, args| {
         let number = number(args)?;
@@ -132,6 +103,21 @@ fn number(args: &mut Args) -> Result<u64, RpcError> {
         .map_err(|_| RpcError::params(format!("{number} does not fit into 64 bits")))
 }
 
+/// Parses the next parameter as the direction of a message.
+fn direction(args: &mut Args) -> Result<Direction, RpcError> {
+    let got: String = args.required()?;
+    match got.as_str() {
+        "l1ToL2" => Ok(Direction::L1ToL2),
+        "l2ToL1" => Ok(Direction::L2ToL1),
+        _ => {
+            let expected = ["l1ToL2", "l2ToL1"];
+            let data = Some(serde_json::json!({ "got": got, "expected": expected }));
+            let error = RpcError::params("unknown direction, expected l1ToL2 or l2ToL1");
+            Err(RpcError { data, ..error })
+        }
+    }
+}
+
 impl RollupApi {
     fn sync_status(&self) -> SyncStatus {
         self.shared.status(self.api.node()).into()
@@ -141,59 +127,6 @@ impl RollupApi {
         let config = self.shared.config.lock().clone();
         let config = config.ok_or_else(|| RpcError::server("the rollup's rules are not read"))?;
         Ok(RollupConfig { client_version: self.api.options().client_version.clone(), ..config })
-    }
-
-    fn message_status(&self, index: u64) -> Result<MessageState, RpcError> {
-        let view = self.shared.view.lock().clone();
-        let known = view.as_ref().map_or(KnownMessage::Unknown, |it| it.messages().find(index));
-        let hash = match known {
-            KnownMessage::Hash(hash) => hash,
-            KnownMessage::Settled => return Ok(MessageState::Relayed),
-            KnownMessage::Forgotten => {
-                let text = format!(
-                    "message {index} is too old: this node no longer knows whether it was delivered, refunded or kept for a retry"
-                );
-                return Err(RpcError::params(text));
-            }
-            KnownMessage::Unknown => {
-                let sent = view.map_or(0, |view| view.messages().len());
-                let text = format!("message {index} was not sent: there are {sent}");
-                return Err(RpcError::params(text));
-            }
-        };
-        let chain = self.api.chain();
-        let head = chain.head();
-        if index >= relayed_after(&chain, head).map_err(internal)? {
-            let anchored = covered_by(&chain, head).map_err(internal)?;
-            return Ok(if index < anchored { MessageState::Anchored } else { MessageState::Sent });
-        }
-        let kept = chain.storage(L2_MESSENGER, kept_slot(hash))?;
-        Ok(match kept.as_limbs()[0] {
-            1 => MessageState::Failed,
-            2 => MessageState::Parked,
-            _ => MessageState::Relayed,
-        })
-    }
-
-    fn forced_status(&self, index: u64) -> Result<ForcedStatus, RpcError> {
-        let view = self.shared.view.lock().clone();
-        let there = view.as_ref().map_or(0, |view| view.forced_len());
-        let Some(view) = view.filter(|_| index < there) else {
-            let text = format!("forced transaction {index} was not submitted: there are {there}");
-            return Err(RpcError::params(text));
-        };
-        let entry = view.forced_from(index).next();
-        let hash = entry.map(|entry| entry.transaction.hash);
-        let included = match &hash {
-            Some(hash) => self.api.chain().transaction(hash)?,
-            None => None,
-        };
-        Ok(ForcedStatus {
-            hash,
-            l1_block: entry.map(|entry| entry.l1_block),
-            discharged: index < view.forced_next(),
-            l2_block: included.map(|(block, _)| block.header.number),
-        })
     }
 
     /// Accepts a transaction forwarded by another node, if this node makes blocks.
@@ -250,26 +183,6 @@ impl RollupApi {
         Ok(self.shared.on_l1(&self.api.chain(), &block)?)
     }
 
-    /// Calldata of `L1MessageQueue.claim` for an L2→L1 message, with a proof against the newest L2
-    /// block on L1. The fee is paid to `fee_recipient`, or else to the message's target. If the
-    /// search for the message takes too long, `sent_in` has to be the block that sent it.
-    fn claim(
-        &self,
-        index: u64,
-        fee_recipient: Option<Address>,
-        sent_in: Option<u64>,
-    ) -> Result<Bytes, RpcError> {
-        let chain = self.api.chain();
-        let safe = self.shared.status.lock().safe_head.number;
-        let block = chain.canonical_block(safe)?;
-        let block = block.ok_or_else(|| RpcError::server("the safe block is not known"))?;
-        let time = self.api.options().limits.call_time;
-        let message = find_message(&chain, safe, index, sent_in, time)?;
-        let proof = chain.prove(&block, L2_MESSENGER, &[sent_slot(index)])?;
-        let fee_recipient = fee_recipient.unwrap_or(message.to);
-        Ok(claim_calldata(&message, block.header.number, proof, fee_recipient))
-    }
-
     fn inputs_after(&self, number: u64) -> Result<Vec<Bytes>, RpcError> {
         Ok(self.blocks_after(number)?.into_iter().map(|(_, input)| input).collect())
     }
@@ -305,45 +218,6 @@ impl RollupApi {
 
 fn internal(error: impl Display) -> RpcError {
     RpcError::internal(error.to_string())
-}
-
-/// Finds an L2→L1 message in the logs of block `sent_in`, or else of the blocks up to `newest`,
-/// searched backwards for at most `time`.
-fn find_message(
-    chain: &ChainReader,
-    newest: u64,
-    index: u64,
-    sent_in: Option<u64>,
-    time: Duration,
-) -> Result<Message, RpcError> {
-    let begun = Instant::now();
-    let last = sent_in.map_or(newest, |number| number.min(newest));
-    let unknown = |from: u64| {
-        let message = format!("no block from {from} to {last} has message {index} to L1");
-        RpcError::server(message)
-    };
-    for number in (chain.first_number()..=last).rev() {
-        let Some(block) = chain.canonical_block(number)? else { return Err(unknown(number + 1)) };
-        let logs = block.executed.receipts.iter().flat_map(|receipt| &receipt.logs);
-        let sent = logs.filter(|log| log.address == L2_MESSENGER);
-        let mut is_past = sent_in.is_some();
-        for logged in sent.map(|log| logged_message(log, index)) {
-            match logged {
-                Ok(message) => return Ok(message),
-                // Messages are numbered in order, so a lower index means that older blocks lack it.
-                Err(ClaimError::Index { got, expected }) => is_past |= got < expected,
-                Err(_) => {}
-            }
-        }
-        if is_past {
-            return Err(unknown(number));
-        }
-        if begun.elapsed() > time {
-            let advice = "give the number of the block that sent it as third parameter";
-            return Err(RpcError::server(format!("{}: {advice}", unknown(number).message)));
-        }
-    }
-    Err(unknown(chain.first_number()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::{
     L1View, Status,
     controls::{Controls, Switches},
     l1::{cost::CostBook, execute_rate::ExecuteRate, fork_schedule::Difference},
-    l2::signed_blocks::SignedBlocks,
+    l2::{message_index::MessageIndex, signed_blocks::SignedBlocks},
     lease::Lease,
     sequencer::byte_price::BytePrice,
     service::supervisor::Supervisor,
@@ -50,6 +50,8 @@ pub(crate) struct NodeHandle {
     pub(crate) requeued: Mutex<Vec<(B256, Bytes)>>,
     /// Switches of the operator.
     pub(crate) controls: Controls,
+    /// Messages in the logs of the L2.
+    pub(crate) messages: Mutex<MessageIndex>,
     /// What the node says about the rollup.
     pub(crate) config: Mutex<Option<RollupConfig>>,
     /// Warnings of the last configuration checks.

@@ -1,16 +1,25 @@
 //! Answers of the node's own methods: their form, and what they say.
 
-use crate::support::{World, provider_of, signed, until};
+use crate::support::{World, is_settled, provider_of, signed, signed_with, until};
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, Bytes, U256};
-use alloy_provider::{Provider, RootProvider};
-use eyre::Result;
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, Bytes, U256, keccak256};
+use alloy_provider::{Provider, RootProvider, ext::AnvilApi as _};
+use alloy_sol_types::SolCall as _;
+use contracts::{
+    L2_MESSENGER,
+    bindings::{IForcedInbox, IL1MessageQueue, IL2Messenger},
+};
+use enshrine_rollup::{Config, Role as NodeRole, RollupNode};
+use eyre::{OptionExt as _, Result};
 use rpc_types::{
-    Budget, ForkMode, Role, RollupConfig, SyncStatus, TransactionStatus, Verification,
+    Budget, ClaimProof, Direction, ForcedOutcome, ForcedPage, ForcedTransaction, ForkMode,
+    MessageInfo, MessagePage, MessageState, Role, RollupConfig, SyncStatus, TransactionStatus,
+    Verification,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
-use testkit::{ETHER, Key};
+use serde_json::{Value, json};
+use testkit::{ETHER, FORCED_FEE, Key};
 
 /// Requires that an answer has no JSON number: JavaScript would read a large one wrong.
 fn require_form(method: &str, value: &Value) {
@@ -92,6 +101,234 @@ async fn status_follows_transaction_to_l1() -> Result<()> {
         Ok(matches!(status, Some(TransactionStatus::Posted { l1: Some(_), .. })))
     })
     .await?;
+    sequencer.stop().await;
+    Ok(())
+}
+
+async fn message(l2: &RootProvider, direction: Direction, index: u64) -> Result<MessageInfo> {
+    let found: Option<MessageInfo> =
+        ask(l2, "rollup_getMessage", (direction, format!("{index:#x}"))).await?;
+    found.ok_or_eyre("no such message")
+}
+
+/// Requires that a request is refused with these parameters, and returns the data of the refusal.
+async fn refused(l2: &RootProvider, method: &'static str, parameters: Value) -> Value {
+    let error = l2.raw_request::<_, Value>(method.into(), parameters).await.unwrap_err();
+    let error = error.as_error_resp().cloned().unwrap();
+    error.data.map_or(Value::Null, |data| serde_json::from_str(data.get()).unwrap())
+}
+
+async fn withdraw(
+    l2: &RootProvider,
+    from: &Key,
+    nonce: u64,
+    to: Address,
+    data: &[u8],
+) -> Result<()> {
+    let gas_limit = if data.is_empty() { 0 } else { 100_000 };
+    let data = Bytes::copy_from_slice(data);
+    let send = IL2Messenger::sendCall { to, refundTo: to, gasLimit: gas_limit, fee: 0, data };
+    let input = send.abi_encode().into();
+    let transaction = signed_with(from, nonce, L2_MESSENGER, 7, input, 300_000);
+    let _ = l2.send_raw_transaction(&transaction.encoded_2718()).await?;
+    Ok(())
+}
+
+/// A deposit and a message that fails, and two withdrawals, one of which is claimed.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
+    use Direction::{L1ToL2, L2ToL1};
+    // MSTORE(0, 42), REVERT(0, 32).
+    let refuses = Address::repeat_byte(0xbd);
+    let code = Bytes::from_static(&[0x60, 0x2a, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xfd]);
+    let account = GenesisAccount { code: Some(code), ..Default::default() };
+    let world = World::with(vec![(refuses, account)]).await?;
+    let folder = tempfile::tempdir()?;
+    let config = || -> Result<Config> {
+        let role = NodeRole::Sequencer(Box::new(world.sequencer_config()?));
+        Ok(Config { data_dir: Some(folder.path().to_owned()), ..world.config(role) })
+    };
+    let sequencer = RollupNode::start(config()?).await?;
+    let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
+    let l2 = provider_of(&sequencer)?;
+    let deposit = world.deposit(alice.address(), U256::from(ETHER)).await?;
+    let fails = IL1MessageQueue::sendCall {
+        to: refuses,
+        refundTo: bob,
+        gasLimit: 50_000,
+        fee: 0,
+        data: Bytes::from_static(b"data"),
+    };
+    world.l1_call(world.message_queue, U256::from(5), fails.abi_encode()).await?;
+    until("the messages", &sequencer, || async {
+        let second = message(&l2, L1ToL2, 1).await;
+        Ok(second.is_ok_and(|it| it.state == MessageState::Failed))
+    })
+    .await?;
+    let first = message(&l2, L1ToL2, 0).await?;
+    assert_eq!((first.state, first.message.to), (MessageState::Relayed, alice.address()));
+    assert_eq!((first.sent.transaction, Some(first.sent.block)), {
+        (deposit.transaction_hash, deposit.block_number)
+    });
+    let rules = ask::<RollupConfig>(&l2, "rollup_config", ()).await?.rules;
+    assert_eq!(first.deadline, Some(first.sent.timestamp + rules.relay_deadline));
+    let delivered = first.delivered.ok_or_eyre("it is delivered")?;
+    let receipt = l2.get_transaction_receipt(delivered.transaction).await?;
+    assert_eq!(receipt.and_then(|it| it.block_number), Some(delivered.block));
+    let failed = message(&l2, L1ToL2, 1).await?;
+    let reason = failed.failure.clone().ok_or_eyre("it has failed")?.reason;
+    assert_eq!(U256::from_be_slice(&reason), U256::from(42));
+    assert_eq!(failed.message.data_hash, keccak256(b"data"));
+    assert_eq!(failed.message.refund_to, Some(bob));
+
+    // Withdrawals: a payment, and a call of a target that does not exist.
+    withdraw(&l2, &alice, 0, bob, &[]).await?;
+    withdraw(&l2, &alice, 1, refuses, b"call").await?;
+    until("the withdrawals", &sequencer, || async {
+        let state = message(&l2, L2ToL1, 1).await.map(|it| it.state);
+        Ok(state.is_ok_and(|it| it == MessageState::Claimable) && is_settled(&sequencer))
+    })
+    .await?;
+    let sent = message(&l2, L2ToL1, 0).await?;
+    assert_eq!((sent.state, sent.claim), (MessageState::Claimable, None));
+    assert_eq!(sent.message.sender, alice.address());
+    assert_eq!(message(&l2, L2ToL1, 1).await?.message.data, Some(Bytes::from_static(b"call")));
+    let claim: ClaimProof = ask(&l2, "rollup_claimProof", ("0x0",)).await?;
+    assert_eq!((claim.to, claim.message.clone()), (world.message_queue, sent.message));
+    assert_eq!(claim.valid_until_block, claim.l2_block + 8_190);
+    let proven = l2.get_block_by_number(claim.l2_block.into()).await?.unwrap_or_default();
+    assert_eq!(proven.header.state_root, claim.state_root);
+    world.l1_call(claim.to, U256::ZERO, claim.data.to_vec()).await?;
+    let is_claimed = async |node: &RollupNode| -> Result<bool> {
+        // A node that has just started does not have the message.
+        let found = message(&provider_of(node)?, L2ToL1, 0).await;
+        Ok(found.is_ok_and(|it| it.state == MessageState::Claimed && it.claim.is_some()))
+    };
+    until("the claim", &sequencer, || is_claimed(&sequencer)).await?;
+
+    // Lists: newest first, by account, with a cursor.
+    let listed = async |direction: Direction, filter: Value| -> Result<(Vec<u64>, Option<u64>)> {
+        let page: MessagePage = ask(&l2, "rollup_getMessages", (direction, filter)).await?;
+        Ok((page.messages.iter().map(|it| it.index).collect(), page.next))
+    };
+    assert_eq!(listed(L1ToL2, json!({})).await?, (vec![1, 0], None));
+    assert_eq!(listed(L1ToL2, json!({ "limit": "0x1" })).await?, (vec![1], Some(1)));
+    let rest = json!({ "limit": "0x1", "before": "0x1" });
+    assert_eq!(listed(L1ToL2, rest).await?, (vec![0], None));
+    assert_eq!(listed(L1ToL2, json!({ "account": bob })).await?, (vec![1], None));
+    assert_eq!(listed(L2ToL1, json!({ "account": bob })).await?, (vec![0], None));
+    assert_eq!(listed(L2ToL1, json!({ "account": alice.address() })).await?, (vec![1, 0], None));
+    let beyond = json!({ "before": "0xffffffffffffffff", "limit": "0x64" });
+    assert_eq!(listed(L2ToL1, beyond).await?, (vec![1, 0], None));
+
+    // Other requests have no such message, or are refused with evidence.
+    for direction in [L1ToL2, L2ToL1] {
+        for index in ["0x2", "0xffffffffffffffff"] {
+            let found: Option<MessageInfo> =
+                ask(&l2, "rollup_getMessage", (direction, index)).await?;
+            assert_eq!(found, None);
+        }
+    }
+    let data = refused(&l2, "rollup_getMessage", json!(["l1Tol2", "0x0"])).await;
+    assert_eq!(data["got"], "l1Tol2");
+    for limit in ["0x0", "0x65"] {
+        let data = refused(&l2, "rollup_getMessages", json!(["l1ToL2", { "limit": limit }])).await;
+        assert_eq!((&data["got"], &data["expected"]), (&json!(limit), &json!("0x64")));
+    }
+    let data = refused(&l2, "rollup_claimProof", json!(["0x2"])).await;
+    assert_eq!((&data["got"], &data["expected"]), (&json!("0x2"), &json!("0x2")));
+    assert_eq!(
+        refused(&l2, "rollup_getMessage", json!(["l1ToL2", "0x10000000000000000"])).await,
+        Value::Null
+    );
+
+    // A follower that reads L1 says the same, and so does the node after a restart.
+    let all = async |node: &RollupNode| -> Result<Vec<MessageInfo>> {
+        let l2 = provider_of(node)?;
+        let mut all = Vec::new();
+        for direction in [L1ToL2, L2ToL1] {
+            let page: MessagePage = ask(&l2, "rollup_getMessages", (direction, json!({}))).await?;
+            all.extend(page.messages);
+        }
+        Ok(all)
+    };
+    // Of an open message a node also has the data.
+    let bare = |mut all: Vec<MessageInfo>| {
+        for it in &mut all {
+            it.finalized = false;
+            if it.direction == L1ToL2 {
+                it.message.data = None;
+            }
+        }
+        all
+    };
+    let before = bare(all(&sequencer).await?);
+    let follower = world.follower(None).await?;
+    until("the follower", &follower, || is_claimed(&follower)).await?;
+    assert_eq!(bare(all(&follower).await?), before);
+    follower.stop().await;
+    sequencer.stop().await;
+    let sequencer = RollupNode::start(config()?).await?;
+    until("the restart", &sequencer, || is_claimed(&sequencer)).await?;
+    assert_eq!(bare(all(&sequencer).await?), before);
+
+    // A reorg of L1 removes the claim.
+    let depth =
+        world.provider.get_block_number().await? - before[3].claim.map_or(0, |it| it.l1_block) + 1;
+    let nothing = Vec::<()>::new();
+    world.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    let l2 = provider_of(&sequencer)?;
+    until("the reorg", &sequencer, || async {
+        let found = message(&l2, L2ToL1, 0).await;
+        Ok(found.is_ok_and(|it| it.state == MessageState::Claimable && it.claim.is_none()))
+    })
+    .await?;
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forced_transactions_have_deadlines_and_outcomes() -> Result<()> {
+    let world = World::new().await?;
+    let sequencer = world.sequencer().await?;
+    let (alice, l2) = (Key::named("alice"), provider_of(&sequencer)?);
+    world.deposit(alice.address(), U256::from(ETHER)).await?;
+    until("the deposit", &sequencer, || async {
+        Ok(l2.get_balance(alice.address()).await? == U256::from(ETHER))
+    })
+    .await?;
+    let transfer = signed(&l2, &alice, Address::repeat_byte(1), 1, Bytes::new(), 21_000).await?;
+    let submit = IForcedInbox::submitCall { raw: transfer.encoded_2718().into() };
+    world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
+    let forced = async || -> Result<Option<ForcedTransaction>> {
+        ask(&l2, "rollup_getForced", ("0x0",)).await
+    };
+    until("the forced transaction", &sequencer, || async {
+        Ok(forced().await?.is_some_and(|it| it.outcome == ForcedOutcome::Included))
+    })
+    .await?;
+    let found = forced().await?.ok_or_eyre("it was submitted")?;
+    assert_eq!((found.hash, found.sender), (*transfer.hash(), alice.address()));
+    assert!(found.l2_block.is_some() && found.l1_transaction.is_some());
+    let rules = ask::<RollupConfig>(&l2, "rollup_config", ()).await?.rules.forced;
+    assert_eq!(found.due, found.submitted_at + rules.delay);
+    assert_eq!(found.grace_until, found.due + rules.grace);
+    assert_eq!(found.expires, found.grace_until + rules.expiry);
+    for (filter, count) in [
+        (json!({}), 1),
+        (json!({ "sender": alice.address() }), 1),
+        (json!({ "sender": Address::ZERO }), 0),
+        (json!({ "before": "0x0" }), 0),
+    ] {
+        let page: ForcedPage = ask(&l2, "rollup_getForcedTransactions", (filter,)).await?;
+        assert_eq!((page.transactions.len(), page.next), (count, None));
+    }
+    let none: Option<ForcedTransaction> =
+        ask(&l2, "rollup_getForced", ("0xffffffffffffffff",)).await?;
+    assert_eq!(none, None);
+    let data = refused(&l2, "rollup_getForcedTransactions", json!([{ "limit": "0x65" }])).await;
+    assert_eq!(data["got"], "0x65");
     sequencer.stop().await;
     Ok(())
 }

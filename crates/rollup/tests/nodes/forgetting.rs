@@ -8,7 +8,7 @@ use alloy_provider::{Provider, RootProvider, ext::AnvilApi};
 use alloy_sol_types::SolCall as _;
 use contracts::bindings::{IForcedInbox, IL1MessageQueue};
 use enshrine_rollup::RollupNode;
-use eyre::Result;
+use eyre::{OptionExt as _, Result, ensure};
 use serde_json::Value;
 use testkit::{ETHER, FORCED_FEE, Key};
 
@@ -16,11 +16,14 @@ use testkit::{ETHER, FORCED_FEE, Key};
 const DEPOSITS: u64 = 40;
 
 async fn state(l2: &RootProvider, index: u64) -> Result<String> {
-    Ok(l2.raw_request("rollup_messageStatus".into(), (index,)).await?)
+    let message: Value = l2.raw_request("rollup_getMessage".into(), ("l1ToL2", index)).await?;
+    message["state"].as_str().map(str::to_owned).ok_or_eyre("no such message")
 }
 
 async fn forced(l2: &RootProvider, index: u64) -> Result<Value> {
-    Ok(l2.raw_request("rollup_forcedStatus".into(), (index,)).await?)
+    let known: Value = l2.raw_request("rollup_getForced".into(), (index,)).await?;
+    ensure!(!known.is_null(), "no such transaction");
+    Ok(known)
 }
 
 async fn held_after(node: &RollupNode, world: &World, blocks: u64) -> Result<u64> {
@@ -64,7 +67,8 @@ async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
     let submit = IForcedInbox::submitCall { raw: transaction.encoded_2718().into() };
     world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
     until("the forced transaction", &sequencer, || async {
-        Ok(forced(&l2, 0).await.is_ok_and(|it| it["discharged"] == true) && is_settled(&sequencer))
+        Ok(forced(&l2, 0).await.is_ok_and(|it| it["outcome"] == "included")
+            && is_settled(&sequencer))
     })
     .await?;
     let before = forced(&l2, 0).await?;
@@ -86,7 +90,9 @@ async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
         }
         assert_eq!(state(&l2, DEPOSITS).await?, "failed");
         assert!(state(&l2, DEPOSITS + 1).await.is_err(), "no such message was sent");
-        assert_eq!(forced(&l2, 0).await?["discharged"], true);
+        let forced_before = forced(&l2, 0).await?;
+        assert_eq!(forced_before["outcome"], "included");
+        assert_eq!(forced_before["hash"], before["hash"]);
         assert!(forced(&l2, 1).await.is_err(), "no such transaction was submitted");
     }
 
@@ -105,7 +111,7 @@ async fn settled_l1_history_is_pruned_but_status_remains() -> Result<()> {
     for node in [&sequencer, &follower] {
         let l2 = provider_of(node)?;
         until("the new message and transaction", node, || async {
-            let is_discharged = forced(&l2, 1).await.is_ok_and(|it| it["discharged"] == true);
+            let is_discharged = forced(&l2, 1).await.is_ok_and(|it| it["outcome"] == "included");
             let is_relayed = state(&l2, DEPOSITS + 1).await.is_ok_and(|it| it == "relayed");
             Ok(is_discharged && is_relayed && is_settled(node))
         })

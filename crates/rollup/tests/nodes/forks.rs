@@ -15,6 +15,7 @@ use enshrine_rollup::{
     CheckOutcome, Config, Role, RollupError, RollupNode, ServiceError, preflight,
 };
 use eyre::{OptionExt as _, Result, bail, ensure};
+use rpc_types::ClaimProof;
 use serde_json::json;
 use std::{
     fs,
@@ -195,8 +196,9 @@ async fn cross(world: &World, sequencer: &RollupNode, fork: ProtocolFork, time: 
 
     // The withdrawal from before the fork can be claimed after it.
     let index = FORKS.iter().position(|(it, _)| *it == fork).ok_or_eyre("no such fork")?;
-    let claim: Bytes = l2.raw_request("rollup_claimProof".into(), (format!("{index:#x}"),)).await?;
-    world.l1_call(world.message_queue, U256::ZERO, claim.to_vec()).await?;
+    let claim: ClaimProof =
+        l2.raw_request("rollup_claimProof".into(), (format!("{index:#x}"),)).await?;
+    world.l1_call(claim.to, U256::ZERO, claim.data.to_vec()).await?;
     assert_eq!(world.provider.get_balance(receiver).await?, U256::from(7));
     Ok(())
 }

@@ -152,8 +152,9 @@ async fn overdue_messages_that_do_not_fit_are_parked() -> Result<()> {
     until("the messages", &sequencer, || async {
         world.next_second().await?;
         let index = format!("{:#x}", COUNT - 1);
-        let last: Value = l2.raw_request("rollup_messageStatus".into(), (index,)).await?;
-        Ok(last != "sent" && last != "anchored" && is_settled(&sequencer))
+        let last: Value = l2.raw_request("rollup_getMessage".into(), ("l1ToL2", index)).await?;
+        let last = &last["state"];
+        Ok(*last != "sent" && *last != "anchored" && is_settled(&sequencer))
     })
     .await?;
     sequencer.stop().await;

@@ -127,8 +127,8 @@ async fn told_world() -> Result<World> {
     world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
     until("the forced transaction", &sequencer, || async {
         let status: Value =
-            l2.raw_request("rollup_forcedStatus".into(), ("0x0",)).await.unwrap_or_default();
-        Ok(status["discharged"] == true)
+            l2.raw_request("rollup_getForced".into(), ("0x0",)).await.unwrap_or_default();
+        Ok(status["outcome"] == "included")
     })
     .await?;
     sequencer.stop().await;

@@ -7,6 +7,7 @@ use alloy_rpc_types_eth::TransactionRequest;
 use alloy_sol_types::SolCall;
 use contracts::bindings::IL1MessageQueue::sendCall;
 use eyre::Result;
+use rpc_types::{MessageInfo, MessageState};
 
 fn recipient(index: u64) -> Address {
     Address::from_word(U256::from(0xdead_0000_0000_u64 + index).into())
@@ -82,11 +83,15 @@ async fn undeliverable_message_is_parked_between_relayed_ones() -> Result<()> {
     .await?;
     assert_eq!(l2.get_balance(before).await?, U256::ONE);
     assert_eq!(l2.get_balance(reader).await?, U256::ZERO);
-    let mut states = Vec::<String>::new();
+    let mut states = Vec::new();
     for index in ["0x0", "0x1", "0x2"] {
-        states.push(l2.raw_request("rollup_messageStatus".into(), (index,)).await?);
+        let message: MessageInfo =
+            l2.raw_request("rollup_getMessage".into(), ("l1ToL2", index)).await?;
+        assert!(message.delivered.is_some());
+        states.push(message.state);
     }
-    assert_eq!(states, ["relayed", "parked", "relayed"]);
+    use MessageState::{Parked, Relayed};
+    assert_eq!(states, [Relayed, Parked, Relayed]);
     sequencer.stop().await;
     Ok(())
 }

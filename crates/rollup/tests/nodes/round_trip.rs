@@ -10,8 +10,7 @@ use contracts::{
     bindings::{IForcedInbox, IL2Messenger},
 };
 use eyre::Result;
-use serde_json::{Value, json};
-use std::str::FromStr as _;
+use rpc_types::{ClaimProof, MessageInfo, MessageState};
 use testkit::{ETHER, FORCED_FEE, Key};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,8 +26,9 @@ async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
         Ok(l2.get_balance(alice.address()).await? == U256::from(5 * ETHER))
     })
     .await?;
-    let status: String = l2.raw_request("rollup_messageStatus".into(), ("0x0",)).await?;
-    assert_eq!(status, "relayed");
+    let message: MessageInfo =
+        l2.raw_request("rollup_getMessage".into(), ("l1ToL2", "0x0")).await?;
+    assert_eq!(message.state, MessageState::Relayed);
 
     // Alice spends some of it on the L2, and withdraws another part.
     let transfer = signed(&l2, &alice, bob, ETHER, Bytes::new(), 21_000).await?;
@@ -66,20 +66,9 @@ async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
     assert!(metrics.contains(&format!("enshrine_rollup_safe_head {safe}\n")), "{metrics}");
 
     // The withdrawal is claimed on L1.
-    let claim: Bytes = l2.raw_request("rollup_claimProof".into(), ("0x0",)).await?;
-    let sent = json!([{ "fromBlock": "earliest", "address": L2_MESSENGER }]);
-    let logs: Vec<Value> = l2.raw_request("eth_getLogs".into(), sent).await?;
-    let sent_in = U256::from_str(logs.last().and_then(|it| it["blockNumber"].as_str()).unwrap())?;
-    let proof = async |index: &str, sent_in: U256| {
-        let params = (index.to_owned(), Value::Null, sent_in);
-        l2.raw_request::<_, Bytes>("rollup_claimProof".into(), params).await
-    };
-    assert_eq!(proof("0x0", sent_in).await?, claim);
-    for (index, sent_in) in [("0x0", sent_in - U256::ONE), ("0x1", sent_in)] {
-        let error = proof(index, sent_in).await.unwrap_err().to_string();
-        assert!(error.contains("has message"), "{error}");
-    }
-    world.l1_call(world.message_queue, U256::ZERO, claim.to_vec()).await?;
+    let claim: ClaimProof = l2.raw_request("rollup_claimProof".into(), ("0x0",)).await?;
+    assert_eq!(claim.to, world.message_queue);
+    world.l1_call(claim.to, U256::ZERO, claim.data.to_vec()).await?;
     assert_eq!(world.provider.get_balance(target).await?, U256::from(2 * ETHER));
 
     // A forced transaction, which was sent to no L2 node, arrives through L1.
@@ -88,8 +77,8 @@ async fn deposit_is_spent_withdrawn_and_claimed() -> Result<()> {
     world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
     until("the forced transaction", &sequencer, || async {
         let status: serde_json::Value =
-            l2.raw_request("rollup_forcedStatus".into(), ("0x0",)).await.unwrap_or_default();
-        Ok(status["discharged"] == true)
+            l2.raw_request("rollup_getForced".into(), ("0x0",)).await.unwrap_or_default();
+        Ok(status["outcome"] == "included")
     })
     .await?;
     assert_eq!(l2.get_balance(bob).await?, U256::from(3 * ETHER / 2));
@@ -143,8 +132,9 @@ async fn visible_deposit_always_has_relayed_status() -> Result<()> {
         Ok(l2.get_balance(alice.address()).await? > U256::ZERO)
     })
     .await?;
-    let status: String = l2.raw_request("rollup_messageStatus".into(), ("0x0",)).await?;
-    assert_eq!(status, "relayed");
+    let message: MessageInfo =
+        l2.raw_request("rollup_getMessage".into(), ("l1ToL2", "0x0")).await?;
+    assert_eq!(message.state, MessageState::Relayed);
     follower.stop().await;
     sequencer.stop().await;
     Ok(())

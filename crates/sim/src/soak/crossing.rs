@@ -5,7 +5,7 @@
 //! earlier actions.
 
 use super::{logs, plan::Step};
-use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
+use alloy_primitives::{Address, Bytes, TxKind, U64, U256};
 use alloy_rpc_types_eth::TransactionReceipt;
 use alloy_sol_types::{SolCall as _, SolEvent as _, SolValue as _};
 use client::Client;
@@ -19,7 +19,7 @@ use contracts::{
     code_reference::PROXY,
 };
 use eyre::{Result, ensure};
-use serde::Deserialize;
+use rpc_types::{ForcedOutcome, ForcedTransaction};
 use serde_json::json;
 use std::collections::BTreeSet;
 use testkit::localnet::{
@@ -54,16 +54,6 @@ struct Outgoing {
     index: u64,
     wei: U256,
     units: U256,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ForcedStatus {
-    /// Hash of the transaction, or `None` if it was discharged so long ago that the node has pruned
-    /// it.
-    hash: Option<B256>,
-    discharged: bool,
-    l2_block: Option<u64>,
 }
 
 impl Crossing {
@@ -180,14 +170,12 @@ impl Crossing {
                 logs.iter().filter_map(|log| ForcedSubmitted::decode_log(&log.inner).ok());
             count = submitted.count() as u64;
             for index in 0..count {
-                // A node that does not know the transaction yet returns an error.
-                let known =
-                    l2.request::<_, ForcedStatus>("rollup_forcedStatus", (U64::from(index),));
-                let is_done = match known {
-                    Ok(ForcedStatus { discharged: true, hash: None, .. }) => true,
-                    Ok(ForcedStatus { discharged: true, hash: Some(hash), l2_block: Some(_) }) => {
+                let known: Option<ForcedTransaction> =
+                    l2.request("rollup_getForced", (U64::from(index),))?;
+                let is_done = match &known {
+                    Some(it) if it.outcome == ForcedOutcome::Included => {
                         let receipt: Option<TransactionReceipt> =
-                            l2.request("eth_getTransactionReceipt", (hash,))?;
+                            l2.request("eth_getTransactionReceipt", (it.hash,))?;
                         receipt.is_some_and(|receipt| receipt.status())
                     }
                     _ => false,

@@ -8,10 +8,11 @@ use crate::localnet::{
 };
 use crate::{ETHER, Key, NodeProcess, Proxy, RollupFixture, allow_all, enrich, write_deployment};
 use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::Address;
 use client::{Client, ClientOptions};
 use contracts::Deployment;
 use eyre::{OptionExt, Result, WrapErr as _, ensure};
+use rpc_types::ClaimProof;
 use serde_json::Value;
 use std::{
     fmt::Display,
@@ -439,9 +440,9 @@ impl Rollup {
 
 /// Claims an L2→L1 message whose L2 block is on L1.
 pub fn claim(rollup: &Rollup, l2: &Client, from: &Key, index: u64) -> Result<()> {
-    let claim: Bytes = l2.request("rollup_claimProof", (format!("{index:#x}"),))?;
+    let claim: ClaimProof = l2.request("rollup_claimProof", (format!("{index:#x}"),))?;
     let (l1, message_queue) = (rollup.l1.client(), rollup.deployment.message_queue);
-    let hash = send(l1, L1_CHAIN, from, message_queue.into(), 0, claim, 1_500_000)?;
+    let hash = send(l1, L1_CHAIN, from, message_queue.into(), 0, claim.data, 1_500_000)?;
     ensure!(receipt(l1, hash)?.status(), "the claim of message {index} failed");
     Ok(())
 }

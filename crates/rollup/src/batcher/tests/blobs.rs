@@ -116,7 +116,7 @@ fn overdue_message() -> Events {
         index: 0,
         data: Bytes::new(),
     };
-    let sent = SentMessage { message, l1_block: 2, l1_timestamp: NOW };
+    let sent = SentMessage { message, l1_block: 2, l1_timestamp: NOW, l1_transaction: B256::ZERO };
     Events { messages: vec![sent], ..Events::default() }
 }
 

@@ -65,6 +65,7 @@ fn block(view: &L1View, branch: u8) -> (L1Header, Events) {
         },
         l1_block: number,
         l1_timestamp: timestamp,
+        l1_transaction: hash(number, branch),
     });
     let advanced = number.is_multiple_of(10).then(|| Advanced {
         number: number / 10 - FIRST / 10 + 1,

@@ -1,0 +1,189 @@
+//! Index of the messages in the logs of the L2: where messages to L1 were sent, and where messages
+//! from L1 were delivered. The data stay in the logs.
+
+use alloy_primitives::{Address, B256, BloomInput};
+use alloy_sol_types::SolEvent as _;
+use chain::{Block, ChainError, ChainReader};
+use contracts::{
+    L2_MESSENGER,
+    bindings::IL2Messenger::{
+        MessageDelivered, MessageFailed, MessageParked, MessageRefunded, MessageSent,
+    },
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+/// Number of blocks whose hashes are remembered. After a deeper reorg the index is made anew.
+const MAX_REORG: usize = 8_192;
+/// Maximum number of indexed events. It bounds memory, at some 100 bytes an event. The index says
+/// that it is incomplete after that; each event costs gas of the L2.
+const MAX_EVENTS: usize = 1 << 21;
+
+/// A message to L1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SentToL1 {
+    /// Number of the L2 block.
+    pub(crate) block: u64,
+    /// Index of the transaction in it.
+    pub(crate) transaction: u32,
+    pub(crate) sender: Address,
+    pub(crate) to: Address,
+    pub(crate) refund_to: Address,
+}
+
+/// What an L2 transaction did with a message from L1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handling {
+    Delivered,
+    Failed,
+    Parked,
+    Refunded,
+}
+
+/// Handling of a message from L1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Handled {
+    pub(crate) how: Handling,
+    /// Number of the L2 block.
+    pub(crate) block: u64,
+    /// Index of the transaction in it.
+    pub(crate) transaction: u32,
+}
+
+/// The index up to a block. It is made from the blocks of the chain after each start.
+#[derive(Debug, Default)]
+pub(crate) struct MessageIndex {
+    /// Numbers and hashes of the newest indexed blocks.
+    blocks: VecDeque<(u64, B256)>,
+    /// Index of the first message to L1 in the blocks of this node.
+    first: u64,
+    sent: Vec<SentToL1>,
+    handled: BTreeMap<u64, Vec<Handled>>,
+    /// Block and index of each handling, in order.
+    order: Vec<(u64, u64)>,
+}
+
+impl MessageIndex {
+    /// Number of the newest indexed block.
+    pub(crate) fn head(&self) -> Option<u64> {
+        self.blocks.back().map(|(number, _)| *number)
+    }
+
+    /// Indexes the blocks up to the head of the chain, for at most `time`, and undoes those that a
+    /// reorg has removed. Returns `true` if all are indexed.
+    pub(crate) fn catch_up(
+        &mut self,
+        chain: &ChainReader,
+        time: Duration,
+    ) -> Result<bool, ChainError> {
+        let begun = Instant::now();
+        while let Some(&(number, hash)) = self.blocks.back() {
+            if chain.canonical_hash(number)? == Some(hash) {
+                break;
+            }
+            self.undo();
+        }
+        let head = chain.head().header.number;
+        let mut next = match self.head() {
+            Some(number) => number + 1,
+            None => {
+                *self = Self::default();
+                chain.first_number()
+            }
+        };
+        while next <= head {
+            if begun.elapsed() > time || self.sent.len() + self.order.len() > MAX_EVENTS {
+                return Ok(false);
+            }
+            let Some(block) = chain.canonical_block(next)? else { return Ok(false) };
+            // The chain may change in between; the next call undoes what it has removed.
+            if self.blocks.back().is_some_and(|(_, hash)| *hash != block.header.parent_hash) {
+                return Ok(false);
+            }
+            self.take(&block);
+            next += 1;
+        }
+        Ok(true)
+    }
+
+    fn undo(&mut self) {
+        let Some((number, _)) = self.blocks.pop_back() else { return };
+        while self.sent.last().is_some_and(|sent| sent.block >= number) {
+            self.sent.pop();
+        }
+        while let Some(&(block, index)) = self.order.last()
+            && block >= number
+        {
+            self.order.pop();
+            if let Some(handled) = self.handled.get_mut(&index) {
+                handled.pop();
+                if handled.is_empty() {
+                    self.handled.remove(&index);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, block: &Block) {
+        let number = block.header.number;
+        self.blocks.push_back((number, block.hash));
+        if self.blocks.len() > MAX_REORG {
+            self.blocks.pop_front();
+        }
+        let messenger = BloomInput::Raw(L2_MESSENGER.as_slice());
+        if !block.header.logs_bloom.contains_input(messenger) && !block.header.logs_bloom.is_zero()
+        {
+            return;
+        }
+        for (transaction, receipt) in (0_u32..).zip(&block.executed.receipts) {
+            for log in receipt.logs.iter().filter(|log| log.address == L2_MESSENGER) {
+                if let Ok(event) = MessageSent::decode_log(log) {
+                    if self.sent.is_empty() {
+                        self.first = event.index;
+                    }
+                    let (sender, to, refund_to) = (event.sender, event.to, event.refundTo);
+                    let sent = SentToL1 { block: number, transaction, sender, to, refund_to };
+                    self.sent.push(sent);
+                    continue;
+                }
+                let handled = if let Ok(event) = MessageDelivered::decode_log(log) {
+                    (event.index, Handling::Delivered)
+                } else if let Ok(event) = MessageFailed::decode_log(log) {
+                    (event.index, Handling::Failed)
+                } else if let Ok(event) = MessageParked::decode_log(log) {
+                    (event.index, Handling::Parked)
+                } else if let Ok(event) = MessageRefunded::decode_log(log) {
+                    (event.index, Handling::Refunded)
+                } else {
+                    continue;
+                };
+                let (index, how) = handled;
+                let handled = Handled { how, block: number, transaction };
+                self.handled.entry(index).or_default().push(handled);
+                self.order.push((number, index));
+            }
+        }
+    }
+
+    /// Number of messages to L1, including those before the first block of this node.
+    pub(crate) const fn sent_len(&self) -> u64 {
+        self.first + self.sent.len() as u64
+    }
+
+    /// Index of the first message to L1 that this node has.
+    pub(crate) const fn first_sent(&self) -> u64 {
+        self.first
+    }
+
+    /// Returns a message to L1.
+    pub(crate) fn sent(&self, index: u64) -> Option<SentToL1> {
+        self.sent.get(usize::try_from(index.checked_sub(self.first)?).ok()?).copied()
+    }
+
+    /// Returns the last handling of a message from L1.
+    pub(crate) fn handled(&self, index: u64) -> Option<Handled> {
+        self.handled.get(&index)?.last().copied()
+    }
+}

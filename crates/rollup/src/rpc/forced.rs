@@ -1,0 +1,90 @@
+//! Forced transactions.
+
+use super::{RollupApi, error::evidence, paging::Page};
+use crate::{L1View, l1::bridge_log::ForcedRecord};
+use chain::ChainReader;
+use rpc::RpcError;
+use rpc_types::{ForcedOutcome, ForcedPage, ForcedRules, ForcedTransaction};
+use std::sync::Arc;
+
+impl RollupApi {
+    fn forced_view(&self) -> Result<(Arc<L1View>, ForcedRules), RpcError> {
+        let view = self.shared.view.lock().clone();
+        let rules = self.shared.config.lock().as_ref().map(|config| config.rules.forced);
+        view.zip(rules).ok_or_else(|| RpcError::server("L1 has not been read"))
+    }
+
+    /// Returns a forced transaction; `None` if it was not submitted.
+    pub(super) fn forced(&self, index: u64) -> Result<Option<ForcedTransaction>, RpcError> {
+        let (view, rules) = self.forced_view()?;
+        let bridge = view.bridge();
+        let Some(record) = bridge.forced(index) else {
+            let first = bridge.first_forced();
+            if index < first {
+                let text = format!("this node has the forced transactions from {first} on");
+                return Err(evidence(RpcError::server(text), index, first));
+            }
+            return Ok(None);
+        };
+        shown(&self.api.chain(), &view, &rules, index, record).map(Some)
+    }
+
+    /// Returns a page of forced transactions, newest first.
+    pub(super) fn forced_page(&self, page: &Page) -> Result<ForcedPage, RpcError> {
+        let (view, rules) = self.forced_view()?;
+        let bridge = view.bridge();
+        let is_listed = |index: u64| {
+            let sender = bridge.forced(index).map(|it| it.transaction.sender);
+            sender.is_some_and(|it| page.account.is_none_or(|account| it == account))
+        };
+        let (indexes, next) = page.walk(bridge.first_forced(), bridge.forced_len(), is_listed);
+        let chain = self.api.chain();
+        let listed = indexes.into_iter().filter_map(|index| Some((index, bridge.forced(index)?)));
+        let listed = listed.map(|(index, record)| shown(&chain, &view, &rules, index, record));
+        Ok(ForcedPage { transactions: listed.collect::<Result<_, _>>()?, next })
+    }
+}
+
+fn shown(
+    chain: &ChainReader,
+    view: &L1View,
+    rules: &ForcedRules,
+    index: u64,
+    record: &ForcedRecord,
+) -> Result<ForcedTransaction, RpcError> {
+    let entry = &record.transaction;
+    let due = entry.submittedAt.saturating_add(rules.delay);
+    let grace_until = due.saturating_add(rules.grace);
+    let outcome = match record.discharged {
+        Some((outcome, _)) => match outcome {
+            0 => ForcedOutcome::Included,
+            1 => ForcedOutcome::Invalid,
+            2 => ForcedOutcome::Underpriced,
+            3 => ForcedOutcome::Expired,
+            5 => ForcedOutcome::TargetHasCode,
+            _ => ForcedOutcome::Unknown,
+        },
+        None if chain.head().header.timestamp >= due => ForcedOutcome::Due,
+        None => ForcedOutcome::Waiting,
+    };
+    let included = chain.transaction(&entry.hash)?;
+    Ok(ForcedTransaction {
+        index,
+        hash: entry.hash,
+        sender: entry.sender,
+        to: entry.to,
+        nonce: entry.nonce,
+        gas_limit: entry.gasLimit,
+        max_fee: entry.maxFee,
+        priced: entry.priced,
+        l1_block: record.l1_block,
+        l1_transaction: Some(record.l1_transaction),
+        submitted_at: entry.submittedAt,
+        due,
+        grace_until,
+        expires: grace_until.saturating_add(rules.expiry),
+        outcome,
+        l2_block: included.map(|(block, _)| block.header.number),
+        finalized: record.discharged.is_some_and(|(_, l1_block)| l1_block <= view.finalized()),
+    })
+}

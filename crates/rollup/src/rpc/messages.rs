@@ -1,0 +1,326 @@
+//! Messages in both directions, and their claims.
+
+use super::{RollupApi, error::evidence, internal, paging::Page};
+use crate::{
+    L1View,
+    l1::bridge_log::SentRecord,
+    l2::{
+        contracts::{covered_by, relayed_after},
+        message_index::{Handled, Handling, MessageIndex, SentToL1},
+    },
+};
+use alloy_primitives::{Address, keccak256};
+use alloy_sol_types::SolEvent as _;
+use chain::{Block, ChainReader};
+use contracts::{
+    L2_MESSENGER, Message, bindings::IL2Messenger::MessageFailed, claim_calldata, kept_slot,
+    logged_message, sent_slot,
+};
+use parking_lot::MutexGuard;
+use rpc::RpcError;
+use rpc_types::{
+    Claim, ClaimProof, Delivered, Direction, Failure, MessageInfo, MessagePage, MessageState, Sent,
+};
+use std::{sync::Arc, time::Duration};
+
+/// Maximum time for which a request indexes blocks.
+const INDEX_TIME: Duration = Duration::from_secs(2);
+
+/// State at the time of a request.
+struct Now {
+    view: Arc<L1View>,
+    chain: ChainReader,
+    safe: u64,
+    finalized: u64,
+    /// Number of relayed messages.
+    relayed: u64,
+    /// Number of messages that the head's anchor covers.
+    anchored: u64,
+    relay_deadline: u64,
+}
+
+fn present(account: Address) -> Option<Address> {
+    (!account.is_zero()).then_some(account)
+}
+
+impl RollupApi {
+    /// Returns the index of the L2's logs up to the head.
+    fn message_index(&self, chain: &ChainReader) -> Result<MutexGuard<'_, MessageIndex>, RpcError> {
+        let mut index = self.shared.messages.lock();
+        if !index.catch_up(chain, INDEX_TIME)? {
+            let (got, expected) = (index.head().unwrap_or_default(), chain.head().header.number);
+            let text = format!("messages are indexed up to block {got} of {expected}, try again");
+            return Err(evidence(RpcError::server(text), got, expected));
+        }
+        Ok(index)
+    }
+
+    fn now(&self) -> Result<Now, RpcError> {
+        let view = self.shared.view.lock().clone();
+        let view = view.ok_or_else(|| RpcError::server("L1 has not been read"))?;
+        let chain = self.api.chain();
+        // From the view, which also has the claims: the status is published after it.
+        let safe = view.advanced_head().map_or(0, |head| head.number);
+        let finalized = view.finalized_head().map_or(0, |head| head.number);
+        let config = self.shared.config.lock();
+        let relay_deadline = config.as_ref().map_or(0, |config| config.rules.relay_deadline);
+        drop(config);
+        let head = chain.head();
+        let relayed = relayed_after(&chain, head).map_err(internal)?;
+        let anchored = covered_by(&chain, head).map_err(internal)?;
+        Ok(Now { view, safe, finalized, relayed, anchored, relay_deadline, chain })
+    }
+
+    /// Returns a message; `None` if no such message was sent.
+    pub(super) fn message(
+        &self,
+        direction: Direction,
+        index: u64,
+    ) -> Result<Option<MessageInfo>, RpcError> {
+        let now = self.now()?;
+        match direction {
+            Direction::L1ToL2 => {
+                let bridge = now.view.bridge();
+                let Some(sent) = bridge.sent(index) else {
+                    return self.absent(index, bridge.first_sent());
+                };
+                let handled = self.message_index(&now.chain)?.handled(index);
+                to_l2(&now, index, sent, handled).map(Some)
+            }
+            Direction::L2ToL1 => {
+                let messages = self.message_index(&now.chain)?;
+                let Some(sent) = messages.sent(index) else {
+                    return self.absent(index, messages.first_sent());
+                };
+                drop(messages);
+                to_l1(&now, index, sent).map(Some)
+            }
+        }
+    }
+
+    #[allow(clippy::unused_self, reason = "beside its callers")]
+    fn absent<T>(&self, index: u64, first: u64) -> Result<Option<T>, RpcError> {
+        if index >= first {
+            return Ok(None);
+        }
+        let text = format!("this node has the messages from {first} on");
+        Err(evidence(RpcError::server(text), index, first))
+    }
+
+    /// Returns a page of messages, newest first.
+    pub(super) fn messages(
+        &self,
+        direction: Direction,
+        page: &Page,
+    ) -> Result<MessagePage, RpcError> {
+        let now = self.now()?;
+        let messages = self.message_index(&now.chain)?;
+        let bridge = now.view.bridge();
+        let parties = |index: u64| match direction {
+            Direction::L1ToL2 => bridge.sent(index).map(|it| [it.sender, it.to, it.refund_to]),
+            Direction::L2ToL1 => messages.sent(index).map(|it| [it.sender, it.to, it.refund_to]),
+        };
+        let (first, len) = match direction {
+            Direction::L1ToL2 => (bridge.first_sent(), bridge.sent_len()),
+            Direction::L2ToL1 => (messages.first_sent(), messages.sent_len()),
+        };
+        let is_listed = |index: u64| {
+            parties(index)
+                .is_some_and(|it| page.account.is_none_or(|account| it.contains(&account)))
+        };
+        let (indexes, next) = page.walk(first, len, is_listed);
+        let found: Vec<_> =
+            indexes.into_iter().map(|it| (it, messages.sent(it), messages.handled(it))).collect();
+        drop(messages);
+        let messages = found.into_iter().filter_map(|(index, sent, handled)| match direction {
+            Direction::L1ToL2 => bridge.sent(index).map(|sent| to_l2(&now, index, sent, handled)),
+            Direction::L2ToL1 => sent.map(|sent| to_l1(&now, index, sent)),
+        });
+        Ok(MessagePage { messages: messages.collect::<Result<_, _>>()?, next })
+    }
+
+    /// Returns the call of `L1MessageQueue.claim` for a message to L1, with a proof against the
+    /// newest L2 block on L1. The fee is paid to `fee_recipient`, or else to the message's target.
+    pub(super) fn claim(
+        &self,
+        index: u64,
+        fee_recipient: Option<Address>,
+    ) -> Result<ClaimProof, RpcError> {
+        let now = self.now()?;
+        let messages = self.message_index(&now.chain)?;
+        let (sent, len) = (messages.sent(index), messages.sent_len());
+        drop(messages);
+        let Some(sent) = sent else {
+            let text = format!("this node has no message {index} to L1: {len} were sent");
+            return Err(evidence(RpcError::server(text), index, len));
+        };
+        // The chain has this block, unlike perhaps the newest one of the view.
+        let safe = self.shared.status.lock().safe_head.number;
+        if sent.block > safe {
+            let (got, expected) = (safe, sent.block);
+            let text =
+                format!("L1 has the blocks up to {got}, and message {index} is in {expected}");
+            return Err(evidence(RpcError::server(text), got, expected));
+        }
+        let (message, _) = logged(&now.chain, index, &sent)?;
+        let block = now.chain.canonical_block(safe)?;
+        let block = block.ok_or_else(|| RpcError::server("the safe block is not known"))?;
+        let proof = now.chain.prove(&block, L2_MESSENGER, &[sent_slot(index)])?;
+        let l2_block = block.header.number;
+        let fee_recipient = fee_recipient.unwrap_or(message.to);
+        Ok(ClaimProof {
+            to: now.view.deployment().message_queue,
+            data: claim_calldata(&message, l2_block, proof, fee_recipient),
+            message: with_data(&message),
+            l2_block,
+            state_root: block.header.state_root,
+            // The next block in the same place of the ring replaces the state root.
+            valid_until_block: l2_block + contracts::advance_plan::STATE_ROOTS - 1,
+        })
+    }
+}
+
+fn with_data(message: &Message) -> rpc_types::Message {
+    rpc_types::Message {
+        sender: message.sender,
+        to: message.to,
+        refund_to: present(message.refund_to),
+        value: message.value,
+        fee: message.fee,
+        gas_limit: message.gas_limit.into(),
+        index: message.index,
+        data_hash: keccak256(&message.data),
+        data: Some(message.data.clone()),
+    }
+}
+
+fn block_of(chain: &ChainReader, number: u64) -> Result<Arc<Block>, RpcError> {
+    let block = chain.canonical_block(number)?;
+    block.ok_or_else(|| RpcError::server(format!("block {number} is not known")))
+}
+
+/// Reads a message to L1 from its log, with its block.
+fn logged(
+    chain: &ChainReader,
+    index: u64,
+    sent: &SentToL1,
+) -> Result<(Message, Arc<Block>), RpcError> {
+    let block = block_of(chain, sent.block)?;
+    let receipt = block.executed.receipts.get(sent.transaction as usize);
+    let logs = receipt.into_iter().flat_map(|receipt| &receipt.logs);
+    let mut own = logs.filter(|log| log.address == L2_MESSENGER);
+    let message = own.find_map(|log| logged_message(log, index).ok());
+    let unknown = || RpcError::server(format!("block {} was replaced, try again", sent.block));
+    Ok((message.ok_or_else(unknown)?, Arc::clone(&block)))
+}
+
+fn to_l1(now: &Now, index: u64, sent: SentToL1) -> Result<MessageInfo, RpcError> {
+    let (message, block) = logged(&now.chain, index, &sent)?;
+    let bridge = now.view.bridge();
+    let claim = bridge.claim(index);
+    let l1_time = now.view.head().map_or(0, |head| head.timestamp);
+    let state = match claim {
+        Some(claim) if claim.is_refunded => MessageState::Refunded,
+        Some(_) => MessageState::Claimed,
+        None if sent.block > now.safe => MessageState::Unsafe,
+        None if bridge.paused_until() > l1_time => MessageState::Delayed,
+        None => MessageState::Claimable,
+    };
+    let finalized = match claim {
+        Some(claim) => claim.l1_block <= now.view.finalized(),
+        None => sent.block <= now.finalized && state == MessageState::Claimable,
+    };
+    Ok(MessageInfo {
+        direction: Direction::L2ToL1,
+        index,
+        message_hash: message.hash(),
+        message: with_data(&message),
+        state,
+        sent: Sent {
+            block: sent.block,
+            transaction: transaction_hash(&block, sent.transaction)?,
+            timestamp: block.header.timestamp,
+        },
+        deadline: None,
+        delivered: None,
+        failure: None,
+        claim: claim.map(|it| Claim { l1_block: it.l1_block, l1_transaction: it.transaction }),
+        finalized,
+    })
+}
+
+fn to_l2(
+    now: &Now,
+    index: u64,
+    sent: &SentRecord,
+    handled: Option<Handled>,
+) -> Result<MessageInfo, RpcError> {
+    let handled = handled.filter(|_| index < now.relayed);
+    let state = match handled.map(|it| it.how) {
+        _ if index >= now.anchored => MessageState::Sent,
+        _ if index >= now.relayed => MessageState::Anchored,
+        Some(Handling::Delivered) => MessageState::Relayed,
+        Some(Handling::Failed) => MessageState::Failed,
+        Some(Handling::Parked) => MessageState::Parked,
+        Some(Handling::Refunded) => MessageState::Refunded,
+        // It was handled before the first block of this node.
+        None => match now.chain.storage(L2_MESSENGER, kept_slot(sent.hash))?.as_limbs()[0] {
+            1 => MessageState::Failed,
+            2 => MessageState::Parked,
+            _ => MessageState::Relayed,
+        },
+    };
+    let (mut delivered, mut failure) = (None, None);
+    if let Some(handled) = handled {
+        let block = block_of(&now.chain, handled.block)?;
+        let transaction = transaction_hash(&block, handled.transaction)?;
+        delivered = Some(Delivered { block: handled.block, transaction });
+        if handled.how == Handling::Failed {
+            let receipt = block.executed.receipts.get(handled.transaction as usize);
+            let logs = receipt.into_iter().flat_map(|receipt| &receipt.logs);
+            let own = logs.filter(|log| log.address == L2_MESSENGER);
+            let events = own.filter_map(|log| MessageFailed::decode_log(log).ok());
+            let mut reasons = events.filter(|it| it.index == index).map(|it| it.reason.clone());
+            failure = reasons.next().map(|reason| Failure { reason });
+        }
+    }
+    let open = now.view.messages().range(index, index.saturating_add(1)).next();
+    let finalized = match handled {
+        Some(handled) => handled.block <= now.finalized,
+        None if index < now.relayed => true,
+        None => state == MessageState::Sent && sent.l1_block <= now.view.finalized(),
+    };
+    Ok(MessageInfo {
+        direction: Direction::L1ToL2,
+        index,
+        message: rpc_types::Message {
+            sender: sent.sender,
+            to: sent.to,
+            refund_to: present(sent.refund_to),
+            value: sent.value,
+            fee: sent.fee,
+            gas_limit: sent.gas_limit.into(),
+            index,
+            data_hash: sent.data_hash,
+            data: open.map(|message| message.data.clone()),
+        },
+        message_hash: sent.hash,
+        state,
+        sent: Sent {
+            block: sent.l1_block,
+            transaction: sent.transaction,
+            timestamp: sent.timestamp,
+        },
+        deadline: Some(sent.timestamp.saturating_add(now.relay_deadline)),
+        delivered,
+        failure,
+        claim: None,
+        finalized,
+    })
+}
+
+fn transaction_hash(block: &Block, index: u32) -> Result<alloy_primitives::B256, RpcError> {
+    let transaction = block.transactions.get(index as usize);
+    let unknown = || RpcError::server("the block was replaced, try again");
+    Ok(*transaction.ok_or_else(unknown)?.hash())
+}
