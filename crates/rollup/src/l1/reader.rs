@@ -126,7 +126,7 @@ impl<P: L1Provider> L1Reader<P> {
                     // L2 blocks on L1 are handed over again, since they must be compared with the
                     // chain on disk.
                     update.advanced.extend(events.advanced.iter().cloned());
-                    view.take(header, events);
+                    view.take(header, *events);
                 }
             }
             // The file may be long, so memory is bounded as it is while reading from L1.

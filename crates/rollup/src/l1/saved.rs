@@ -25,7 +25,7 @@ const FORCED_WORDS: usize = 11;
 #[derive(Debug)]
 pub(super) enum Saved {
     /// A block with its events.
-    Block(L1Header, Events),
+    Block(L1Header, Box<Events>),
     /// Open entries at a block. It replaces all records up to this block.
     Checkpoint(Box<Checkpoint>),
 }
@@ -159,7 +159,8 @@ pub(super) fn decode(body: &Bytes) -> Result<Saved, DiskError> {
     })?;
     let pauses = from.list(Reader::word)?;
     from.end()?;
-    Ok(Saved::Block(header, Events { messages, forced, advanced, discharged, claimed, pauses }))
+    let events = Events { messages, forced, advanced, discharged, claimed, pauses };
+    Ok(Saved::Block(header, Box::new(events)))
 }
 
 /// Length of an encoded [`PostedBlock`], in bytes.

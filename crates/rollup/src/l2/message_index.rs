@@ -17,9 +17,9 @@ use std::{
 
 /// Number of blocks whose hashes are remembered. After a deeper reorg the index is made anew.
 const MAX_REORG: usize = 8_192;
-/// Maximum number of indexed events. It bounds memory, at some 100 bytes an event. The index says
-/// that it is incomplete after that; each event costs gas of the L2.
-const MAX_EVENTS: usize = 1 << 21;
+/// Maximum number of indexed events in each direction. It bounds memory, at some 100 bytes an event.
+/// The oldest ones are dropped: anyone can send messages, and must not stop the index with them.
+const MAX_EVENTS: usize = 1 << 20;
 
 /// A message to L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,10 +59,10 @@ pub(crate) struct MessageIndex {
     blocks: VecDeque<(u64, B256)>,
     /// Index of the first message to L1 in the blocks of this node.
     first: u64,
-    sent: Vec<SentToL1>,
-    handled: BTreeMap<u64, Vec<Handled>>,
+    sent: VecDeque<SentToL1>,
+    handled: BTreeMap<u64, VecDeque<Handled>>,
     /// Block and index of each handling, in order.
-    order: Vec<(u64, u64)>,
+    order: VecDeque<(u64, u64)>,
 }
 
 impl MessageIndex {
@@ -94,7 +94,7 @@ impl MessageIndex {
             }
         };
         while next <= head {
-            if begun.elapsed() > time || self.sent.len() + self.order.len() > MAX_EVENTS {
+            if begun.elapsed() > time {
                 return Ok(false);
             }
             let Some(block) = chain.canonical_block(next)? else { return Ok(false) };
@@ -103,6 +103,7 @@ impl MessageIndex {
                 return Ok(false);
             }
             self.take(&block);
+            self.forget_beyond(MAX_EVENTS);
             next += 1;
         }
         Ok(true)
@@ -110,15 +111,33 @@ impl MessageIndex {
 
     fn undo(&mut self) {
         let Some((number, _)) = self.blocks.pop_back() else { return };
-        while self.sent.last().is_some_and(|sent| sent.block >= number) {
-            self.sent.pop();
+        while self.sent.back().is_some_and(|sent| sent.block >= number) {
+            self.sent.pop_back();
         }
-        while let Some(&(block, index)) = self.order.last()
+        while let Some(&(block, index)) = self.order.back()
             && block >= number
         {
-            self.order.pop();
+            self.order.pop_back();
             if let Some(handled) = self.handled.get_mut(&index) {
-                handled.pop();
+                handled.pop_back();
+                if handled.is_empty() {
+                    self.handled.remove(&index);
+                }
+            }
+        }
+    }
+
+    /// Drops the oldest events beyond `most` in each direction.
+    fn forget_beyond(&mut self, most: usize) {
+        while self.sent.len() > most {
+            self.sent.pop_front();
+            self.first += 1;
+        }
+        while self.order.len() > most
+            && let Some((_, index)) = self.order.pop_front()
+        {
+            if let Some(handled) = self.handled.get_mut(&index) {
+                handled.pop_front();
                 if handled.is_empty() {
                     self.handled.remove(&index);
                 }
@@ -145,7 +164,7 @@ impl MessageIndex {
                     }
                     let (sender, to, refund_to) = (event.sender, event.to, event.refundTo);
                     let sent = SentToL1 { block: number, transaction, sender, to, refund_to };
-                    self.sent.push(sent);
+                    self.sent.push_back(sent);
                     continue;
                 }
                 let handled = if let Ok(event) = MessageDelivered::decode_log(log) {
@@ -161,14 +180,14 @@ impl MessageIndex {
                 };
                 let (index, how) = handled;
                 let handled = Handled { how, block: number, transaction };
-                self.handled.entry(index).or_default().push(handled);
-                self.order.push((number, index));
+                self.handled.entry(index).or_default().push_back(handled);
+                self.order.push_back((number, index));
             }
         }
     }
 
     /// Number of messages to L1, including those before the first block of this node.
-    pub(crate) const fn sent_len(&self) -> u64 {
+    pub(crate) fn sent_len(&self) -> u64 {
         self.first + self.sent.len() as u64
     }
 
@@ -184,6 +203,40 @@ impl MessageIndex {
 
     /// Returns the last handling of a message from L1.
     pub(crate) fn handled(&self, index: u64) -> Option<Handled> {
-        self.handled.get(&index)?.last().copied()
+        self.handled.get(&index)?.back().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handling(index: &mut MessageIndex, block: u64, message: u64, how: Handling) {
+        let handled = Handled { how, block, transaction: 0 };
+        index.handled.entry(message).or_default().push_back(handled);
+        index.order.push_back((block, message));
+    }
+
+    #[test]
+    fn oldest_events_are_dropped_beyond_limit() {
+        let mut index = MessageIndex { first: 7, ..MessageIndex::default() };
+        for block in 0..10 {
+            let (sender, to) = (Address::repeat_byte(1), Address::repeat_byte(2));
+            let sent = SentToL1 { block, transaction: 0, sender, to, refund_to: sender };
+            index.sent.push_back(sent);
+            handling(&mut index, block, block / 2, Handling::Failed);
+            index.blocks.push_back((block, B256::with_last_byte(block as u8)));
+        }
+        index.forget_beyond(3);
+        assert_eq!((index.first_sent(), index.sent_len()), (14, 17));
+        assert_eq!(index.sent(13), None);
+        assert_eq!(index.sent(14).map(|it| it.block), Some(7));
+        assert_eq!(index.handled(2), None);
+        assert_eq!(index.handled(3).map(|it| it.block), Some(7));
+        // A reorg undoes what is left of its blocks.
+        for _ in 0..3 {
+            index.undo();
+        }
+        assert_eq!((index.sent_len(), index.handled(4), index.handled(3)), (14, None, None));
     }
 }

@@ -16,7 +16,7 @@ const MAX_SCANNED: u64 = 100_000;
 const SCAN_TIME: Duration = Duration::from_millis(20);
 
 /// Parameters of a page, as they arrive.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Filter {
     account: Option<Address>,
@@ -38,19 +38,20 @@ impl Page {
     /// Checks the parameters. The account is in the field `account` or `sender`, as `by_sender`
     /// says.
     pub(super) fn new(filter: Filter, by_sender: bool) -> Result<Self, RpcError> {
+        let Filter { account, sender, before, limit } = filter;
         let (account, other, name) = match by_sender {
-            true => (filter.sender, filter.account, "account"),
-            false => (filter.account, filter.sender, "sender"),
+            true => (sender, account, "account"),
+            false => (account, sender, "sender"),
         };
         if other.is_some() {
             return Err(RpcError::params(format!("unknown field `{name}`")));
         }
-        let limit = filter.limit.map_or(Ok(LIMIT), Number::u64)?;
+        let limit = limit.map_or(Ok(LIMIT), Number::u64)?;
         if !(1..=MAX_LIMIT).contains(&limit) {
             let error = RpcError::params(format!("limit {limit} is not from 1 to {MAX_LIMIT}"));
             return Err(evidence(error, limit, MAX_LIMIT));
         }
-        let before = filter.before.map_or(Ok(u64::MAX), Number::u64)?;
+        let before = before.map_or(Ok(u64::MAX), Number::u64)?;
         Ok(Self { account, before, limit })
     }
 
