@@ -76,21 +76,6 @@ function config() {
   }
 }
 
-/** Why to skip tests of a method, or `false` if the node has it. */
-async function missing(method, ...params) {
-  try {
-    await l2().request({ method, params })
-  } catch (error) {
-    if (error.code === -32601) return `the node does not have ${method}`
-  }
-  return false
-}
-const skip = {
-  config: await missing('rollup_config'),
-  messages: await missing('rollup_getMessage', 'l1ToL2', '0x0'),
-  forced: await missing('rollup_getForced', '0x0'),
-}
-
 export default function suite() {
   test('rollup_of_a_node_is_verified', async () => {
     const parameters = { l1Client: l1(), address: net.rollup }
@@ -294,12 +279,12 @@ export default function suite() {
     assert.ok(fee >= 21_000n)
   })
 
-  test('node_and_l1_agree_on_the_rollup', { skip: skip.config }, async () => {
+  test('node_and_l1_agree_on_the_rollup', async () => {
     const { contracts, rules } = await getRollup(l2(), { l1Client: l1(), address: net.rollup })
     assert.deepEqual({ contracts, rules }, { contracts: rollup.contracts, rules: rollup.rules })
   })
 
-  test('node_follows_messages', { skip: skip.messages }, async () => {
+  test('node_follows_messages', async () => {
     const hash = await depositTransaction(l1(6), { rollup, value: 1n })
     const receipt = await waitForTransactionReceipt(l1(6), { hash })
     const [sent] = await getMessages(l1(), { rollup, receipt })
@@ -312,7 +297,7 @@ export default function suite() {
     assert.equal(messages[0].sent.transaction, hash)
   })
 
-  test('node_follows_forced_transactions', { skip: skip.forced }, async () => {
+  test('node_follows_forced_transactions', async () => {
     const account = net.accounts[6].address
     const client = l2(6)
     const serializedTransaction = await client.account.signTransaction({
@@ -333,7 +318,7 @@ export default function suite() {
     assert.equal((await getForcedTransaction(client, { index })).l1Transaction, submit)
   })
 
-  test('node_builds_the_call_of_a_claim', { skip: skip.messages }, async () => {
+  test('node_builds_the_call_of_a_claim', async () => {
     const hash = await initiateWithdrawal(l2(6), { rollup, value: 6n })
     const receipt = await waitForTransactionReceipt(l2(6), { hash })
     const [sent] = await getWithdrawals(l2(), { rollup, receipt })
