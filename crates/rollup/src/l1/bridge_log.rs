@@ -9,7 +9,7 @@ use imbl::{OrdMap, Vector};
 
 /// Maximum number of records of each kind. It bounds memory, at some 200 bytes a record: sending a
 /// message costs gas of L1, but anyone can. The oldest records are dropped.
-const MAX_RECORDS: usize = 1 << 20;
+const MAX_RECORDS: usize = 1 << 18;
 /// Maximum number of remembered pauses.
 const MAX_PAUSES: usize = 64;
 /// Number of 32-byte words of the ABI encoding of a [`ForcedTransaction`].

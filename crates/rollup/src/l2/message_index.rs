@@ -19,7 +19,7 @@ use std::{
 const MAX_REORG: usize = 8_192;
 /// Maximum number of indexed events in each direction. It bounds memory, at some 100 bytes an event.
 /// The oldest ones are dropped: anyone can send messages, and must not stop the index with them.
-const MAX_EVENTS: usize = 1 << 20;
+const MAX_EVENTS: usize = 1 << 18;
 
 /// A message to L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
