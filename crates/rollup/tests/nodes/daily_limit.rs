@@ -67,7 +67,7 @@ async fn bytes_without_tip_cannot_exhaust_daily_limit() -> Result<()> {
     let l2 = provider_of(&node)?;
     let free = with_tip(&mallory, 1, 10_000, 0);
     let withheld = *l2.send_raw_transaction(&free.encoded_2718()).await?.tx_hash();
-    let paid = with_tip(&alice, 0, 0, 1_000_000_000_000);
+    let paid = with_tip(&alice, 0, 0, 100_000_000_000);
     let hash = *l2.send_raw_transaction(&paid.encoded_2718()).await?.tx_hash();
     until("the transaction with a tip", &node, || async {
         Ok(l2.get_transaction_receipt(hash).await?.is_some())
