@@ -91,7 +91,8 @@ async fn sealing_stops_before_backlog_exceeds_l1_capacity() -> Result<()> {
     // The block that was being sealed may appear after the rejection.
     until("the budget of all blocks", &sequencer, || async {
         let budget: Value = l2.raw_request("rollup_budget".into(), ()).await?;
-        Ok(budget["backlog"]["blocks"] == sequencer.status().unsafe_head.number)
+        let head = sequencer.status().unsafe_head.number;
+        Ok(budget["backlog"]["blocks"] == format!("{head:#x}"))
     })
     .await?;
     let sealed = sequencer.status().unsafe_head.number;
