@@ -48,6 +48,8 @@ pub(super) const HEAD_START: u64 = 2;
 const BLOCK_MILLIS: i64 = 100;
 /// Interval at which the status of a node is polled.
 const PAUSE: Duration = Duration::from_millis(10);
+/// Time after which the first transactions of the L2 are sent again.
+const RESEND: Duration = Duration::from_secs(2);
 /// Maximum time for the shutdown of the L2's nodes.
 const NODE_SHUTDOWN: Duration = Duration::from_millis(1_200);
 /// Maximum time for writing L1's state at the end.
@@ -118,7 +120,14 @@ impl Running {
                 // The next L2 block needs a later timestamp.
                 set_clock(&self.l1, state::now()?)?;
             }
-            wait(begun, &self.sequencer, "the token bridge", |_| has_bridge()).await?;
+            loop {
+                let bridge = wait(begun, &self.sequencer, "the token bridge", |_| has_bridge());
+                match time::timeout(RESEND, bridge).await {
+                    Ok(found) => break found?,
+                    // A busy node may have rejected some of them.
+                    Err(_) => self.send_transactions(dir).await?,
+                }
+            }
         }
         let head = self.sequencer.status().unsafe_head.number;
         for node in std::iter::once(&self.sequencer).chain(&self.follower) {
