@@ -146,11 +146,10 @@ async fn watch(
         _ = &mut *end => return Ok(()),
     }
     let report = output::Report::of(arguments, running, dir)?;
-    // First: a program that finds the file may read the output.
-    report.print(arguments.json);
     if let Some(file) = &arguments.ready_file {
         state::write_whole(file, &report.json())?;
     }
+    report.print(arguments.json);
     let mut pause = SAVE_INTERVAL;
     loop {
         tokio::select! {

@@ -45,7 +45,10 @@ fn until_progress(localnet: &Localnet) {
 fn signal_ends_localnet_and_removes_files() {
     for signal in ["INT", "TERM"] {
         let mut localnet = Localnet::start(&["--json", "--block-time", "2"]);
-        let printed: Value = serde_json::from_str(&localnet.said("out")).unwrap();
+        // The file is there before the output.
+        let printed = || serde_json::from_str::<Value>(&localnet.said("out"));
+        until("the output", || printed().is_ok());
+        let printed = printed().unwrap();
         assert_eq!(printed, localnet.report);
         let deployment = localnet.report["deployment"].as_str().unwrap().to_owned();
         assert!(fs::exists(&deployment).unwrap());
