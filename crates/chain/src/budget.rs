@@ -35,6 +35,12 @@ pub trait BudgetPolicy: fmt::Debug + Send + Sync {
     /// Returns the limits of a block; `None` if blocks are unbounded.
     fn limits(&self) -> Option<InputUse>;
 
+    /// Returns the tip per gas with which a transfer pays for its share of the limits at present, in
+    /// wei.
+    fn suggested_tip(&self) -> u128 {
+        0
+    }
+
     /// Opens the budget of a block.
     fn open<'b>(
         &self,

@@ -51,7 +51,8 @@ pub fn suggested_tip(api: &Api) -> u128 {
         let base_fee = head.header.base_fee_per_gas.unwrap_or_default();
         let tips = head.transactions.iter().filter_map(|tx| tx.effective_tip_per_gas(base_fee));
         let least = tips.min().unwrap_or_default();
-        least.max(node.settings.suggested_tip).max(node.settings.min_tip)
+        let of_budget = node.settings.budget.suggested_tip();
+        least.max(node.settings.suggested_tip).max(node.settings.min_tip).max(of_budget)
     })
 }
 

@@ -55,7 +55,7 @@ fn risen(rate: Rate, times: u64, parts: u64) -> Rate {
 }
 
 /// Limits of a block's input when it is built: the limit in L1 gas is converted to EXECUTE gas at
-/// the present price, and bytes cost at least `byte_price`.
+/// the present price, and bytes have the present `byte_price`.
 #[derive(Debug, Clone)]
 pub(crate) struct PricedLimits {
     pub(crate) limits: InputLimits,
@@ -67,13 +67,17 @@ impl PricedLimits {
     fn now(&self) -> InputLimits {
         InputLimits {
             gas: self.limits.gas.map(|gas| self.rate.bought_by(gas)),
-            byte_price: self.limits.byte_price.max(self.byte_price.get()),
+            present_byte_price: self.byte_price.get(),
             ..self.limits
         }
     }
 }
 
 impl BudgetPolicy for PricedLimits {
+    fn suggested_tip(&self) -> u128 {
+        self.byte_price.suggested_tip()
+    }
+
     fn limits(&self) -> Option<InputUse> {
         self.now().limits()
     }

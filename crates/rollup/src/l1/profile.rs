@@ -79,6 +79,7 @@ impl L1Profile {
             bytes: Some(self.limits.input_bytes()),
             gas: Some(self.limits.execute_gas()),
             byte_price,
+            present_byte_price: 0,
             schedule: self.execute,
         }
     }

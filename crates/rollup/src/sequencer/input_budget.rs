@@ -25,13 +25,22 @@ pub struct InputLimits {
     /// Minimum tip per byte by which a transaction lengthens the input, in wei: its own bytes, and
     /// those of the state that it is the first to read. Duties are exempt.
     pub byte_price: u128,
+    /// Minimum tip per byte at present, in wei. A transaction that pays less waits for a block with
+    /// a lower price: the price may have risen after the transaction was accepted.
+    pub present_byte_price: u128,
     /// Gas schedule of EXECUTE on the L1 that the block goes to.
     pub schedule: GasSchedule,
 }
 
+impl InputLimits {
+    const fn has_byte_price(&self) -> bool {
+        self.byte_price > 0 || self.present_byte_price > 0
+    }
+}
+
 impl BudgetPolicy for InputLimits {
     fn limits(&self) -> Option<InputUse> {
-        let is_bounded = self.bytes.is_some() || self.gas.is_some() || self.byte_price > 0;
+        let is_bounded = self.bytes.is_some() || self.gas.is_some() || self.has_byte_price();
         let (bytes, gas) = (self.bytes.unwrap_or(usize::MAX), self.gas.unwrap_or(u64::MAX));
         is_bounded.then_some(InputUse { bytes, gas })
     }
@@ -252,7 +261,8 @@ impl<'c> InputBudget<'c> {
     }
 
     /// Returns the rejection of a transaction that pays too little for its bytes with this gas, if
-    /// it does. Duties are exempt.
+    /// it does: final below [`InputLimits::byte_price`], else until the present price falls. Duties
+    /// are exempt.
     fn debt(
         &self,
         index: usize,
@@ -265,12 +275,18 @@ impl<'c> InputBudget<'c> {
         }
         let tip = transaction.effective_tip_per_gas(self.base_fee).unwrap_or_default();
         let paid = tip.saturating_mul(gas_used.into());
-        let owed = self.limits.byte_price.saturating_mul(own.bytes as u128);
-        (paid < owed).then(|| {
-            let bytes = own.bytes;
+        let bytes = own.bytes;
+        let owed = |price: u128| price.saturating_mul(bytes as u128);
+        let reason = |owed| {
             let reason = format!("it pays {paid} wei in tips for {bytes} bytes, expected {owed}");
-            Rejection::Underpaid(Invalid::Transaction { index, reason })
-        })
+            Invalid::Transaction { index, reason }
+        };
+        let InputLimits { byte_price, present_byte_price, .. } = self.limits;
+        if paid < owed(byte_price) {
+            return Some(Rejection::Underpaid(reason(owed(byte_price))));
+        }
+        (paid < owed(present_byte_price))
+            .then(|| Rejection::BlockFull(reason(owed(present_byte_price))))
     }
 
     /// Estimate of the EXECUTE gas at the end of the block, including reads after the last

@@ -149,7 +149,10 @@ impl Worker {
         let (shares_keys, may_lead) = (self.roles.shares_keys(), self.roles.may_lead());
         shared.shares_keys.store(shares_keys.is_some(), Ordering::Relaxed);
         let mut turn = SequencerTurn { sealed: Ok(()), not_submitted: None, not_relayed: None };
-        let Some(ActiveRole::Sequencer(sequencer)) = &mut self.roles.active else { return turn };
+        let Some(ActiveRole::Sequencer(sequencer)) = &mut self.roles.active else {
+            shared.byte_price.clear();
+            return turn;
+        };
         // An inconsistent view of L1 may be forged, and blocks built on it would be reverted.
         let may_seal = l1_sync.may_seal() && shares_keys.is_none() && may_lead;
         let switches = shared.controls.get();

@@ -68,13 +68,25 @@ async fn bytes_without_tip_cannot_exhaust_daily_limit() -> Result<()> {
     let l2 = provider_of(&node)?;
     let free = with_tip(&mallory, 1, 10_000, 0);
     let withheld = *l2.send_raw_transaction(&free.encoded_2718()).await?.tx_hash();
-    let paid = with_tip(&alice, 0, 0, 100_000_000_000);
+    // The tip that the node suggests to wallets suffices.
+    let paid = with_tip(&alice, 0, 0, l2.get_max_priority_fee_per_gas().await?);
     let hash = *l2.send_raw_transaction(&paid.encoded_2718()).await?.tx_hash();
     until("the transaction with a tip", &node, || async {
         Ok(l2.get_transaction_receipt(hash).await?.is_some())
     })
     .await?;
     ensure!(l2.get_transaction_receipt(withheld).await?.is_none(), "included without a tip");
+    let status: Value = l2.raw_request("rollup_transactionStatus".into(), (withheld,)).await?;
+    ensure!(status["status"] == "pending", "an accepted transaction is lost: {status}");
+    node.stop().await;
+
+    // It is included once the price has fallen.
+    let node = RollupNode::start(config(None)?).await?;
+    let l2 = provider_of(&node)?;
+    until("the transaction that waited", &node, || async {
+        Ok(l2.get_transaction_receipt(withheld).await?.is_some())
+    })
+    .await?;
     node.stop().await;
     Ok(())
 }

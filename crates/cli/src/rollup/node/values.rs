@@ -229,7 +229,8 @@ pub(super) struct Values {
     #[arg(long, value_name = "WEI")]
     pub(super) min_tip: Option<u64>,
     /// Minimum tip for each byte that a transaction adds to a block's input on L1, in wei [default:
-    /// 0]. Once half of the daily limit is spent, bytes cost at least what they cost on L1.
+    /// 0]. While more than half of the daily limit is spent, transactions that pay less than their
+    /// bytes cost on L1 wait.
     #[arg(long, value_name = "WEI")]
     pub(super) byte_price: Option<u64>,
     /// WebSocket URL of the sequencer, for unsafe blocks, which are not on L1 yet. A node with
