@@ -13,6 +13,7 @@ mod failover;
 mod forge;
 mod init;
 mod installed;
+mod ipc;
 mod kills;
 mod lease;
 mod node_flags;

@@ -65,6 +65,26 @@ async fn until_at_head_of(node: &RollupNode, sequencer: &RollupNode) -> Result<(
     .await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn follower_polls_node_without_free_subscription() -> Result<()> {
+    let world = World::with(accounts()).await?;
+    let mut config = world.sequencer_config()?;
+    config.submit_interval = Duration::from_secs(3_600);
+    let mut config = world.config(Role::Sequencer(Box::new(config)));
+    config.server.limits.subscriptions = 0;
+    let sequencer = RollupNode::start(config).await?;
+    let follower = follower(&world, &sequencer, Vec::new(), Vec::new()).await?;
+    for nonce in 0..2 {
+        make_block(&sequencer, &sequencer, nonce).await?;
+        until_at_head_of(&follower, &sequencer).await?;
+    }
+    // Nothing is on L1, so the blocks came from the sequencer.
+    assert_eq!(follower.status().safe_head.number, 0);
+    follower.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}
+
 /// Changes the response to `rollup_signedInputsAfter`, whose parameter is the first argument.
 type Lie = Box<dyn Fn(u64, Vec<Value>) -> Vec<Value> + Send>;
 
