@@ -5,7 +5,8 @@
 //! [overlays](overlaid) it on these, and serves everything with a [`RunningServer`]: HTTP and
 //! WebSocket on one port, and IPC. Methods run on [`Workers`], so that no method blocks the server.
 //!
-//! [`engine`] has the authenticated port for consensus clients, and a client of that port.
+//! [`explorer`] has the methods of block explorers, and [`engine`] the authenticated port for
+//! consensus clients and a client of that port.
 //!
 //! Responses follow the execution-apis specification. Where it defines no error codes, errors have
 //! geth's codes.

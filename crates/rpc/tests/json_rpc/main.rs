@@ -2,6 +2,7 @@
 
 mod clients;
 mod conformance;
+mod explorer;
 mod limits;
 mod listening;
 mod methods;
