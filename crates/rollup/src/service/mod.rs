@@ -6,6 +6,7 @@ pub(crate) mod data_dir;
 pub(crate) mod error;
 pub(crate) mod last_state;
 pub(crate) mod latency;
+mod message_indexer;
 pub(crate) mod metrics;
 pub(crate) mod node_handle;
 pub(crate) mod preflight;
@@ -73,35 +74,6 @@ pub struct RollupNode {
     ports: Ports,
     /// Actors that only observe.
     tasks: Vec<tokio::task::AbortHandle>,
-}
-
-/// Interval in which the messages in the logs of new L2 blocks are indexed, so that requests find
-/// little left to do.
-const INDEX_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Starts the task that indexes messages. Each turn is short, since requests wait for its lock.
-fn index_messages(node: &Arc<Node>, shared: &Arc<NodeHandle>) -> tokio::task::JoinHandle<()> {
-    const TURN: Duration = Duration::from_millis(200);
-    let (node, shared) = (Arc::downgrade(node), Arc::downgrade(shared));
-    tokio::spawn(async move {
-        loop {
-            let (Some(node), Some(shared)) = (node.upgrade(), shared.upgrade()) else { return };
-            let turn = tokio::task::spawn_blocking(move || {
-                let chain = node.read(|node| node.chain.reader().clone());
-                let before = shared.messages.lock().head();
-                let done = shared.messages.lock().catch_up(&chain, TURN);
-                if let Err(error) = &done {
-                    tracing::warn!(%error, "failed to index messages, trying again");
-                }
-                !done.unwrap_or(true) && shared.messages.lock().head() != before
-            });
-            match turn.await {
-                Ok(true) => tokio::task::yield_now().await,
-                Ok(false) => tokio::time::sleep(INDEX_INTERVAL).await,
-                Err(_) => return,
-            }
-        }
-    })
 }
 
 /// Threads and tasks of a node.
@@ -268,7 +240,7 @@ impl RollupNode {
             latency::start(latencies, node.subscribe(), &shared).abort_handle(),
             checked.recheck(reader.client(), rules, &shared).abort_handle(),
             room_levels.follow(&shared).abort_handle(),
-            index_messages(&node, &shared).abort_handle(),
+            message_indexer::start(&node, &shared).abort_handle(),
         ];
         tasks.extend(start.lease.as_ref().map(|lease| lease.start().abort_handle()));
         let offers = Arc::clone(&forwarder);
