@@ -57,11 +57,13 @@ pub struct BacklogConfig {
     /// Percentage of L1's capacity in that time above which the sequencer builds smaller blocks at
     /// longer intervals.
     pub slow_percent: u8,
+    /// Assumed time until L1 includes a transaction, before the sequencer has observed it.
+    pub l1_slot: Duration,
 }
 
 impl Default for BacklogConfig {
     fn default() -> Self {
-        Self { max_age: None, slow_percent: 50 }
+        Self { max_age: None, slow_percent: 50, l1_slot: Duration::from_secs(12) }
     }
 }
 

@@ -26,10 +26,8 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(5);
 const SAVE_PAUSE: u32 = 20;
 
 /// Targets whose warnings say nothing to the user of a localnet: the nodes call EXECUTE without
-/// input to detect it, and the first blocks are more than a sequencer expects an L1 to take that
-/// has not taken any yet.
-pub(crate) const HIDDEN_TARGETS: &[&str] =
-    &["enshrine_rpc::telemetry", "enshrine_rollup::sequencer::backlog"];
+/// input to detect it.
+pub(crate) const HIDDEN_TARGETS: &[&str] = &["enshrine_rpc::telemetry"];
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {

@@ -325,6 +325,9 @@ impl Nodes<'_> {
         values.insert("daily_limit_gwei".to_owned(), DAILY_LIMIT.into());
         values.insert("block_time_ms".to_owned(), BLOCK_MILLIS.into());
         values.insert("submit_interval_ms".to_owned(), submit_millis.into());
+        // The first blocks of the L2 fill more than two transactions on L1, which is more than a
+        // sequencer would expect of slots of twelve seconds within the rollup's lag.
+        values.insert("l1_slot_ms".to_owned(), (2 * submit_millis).into());
         for (name, index) in [("advance_key", SEQUENCER), ("operator_key", OPERATOR)] {
             let secret: B256 = self.accounts.secrets().nth(index).ok_or_eyre("no key")?;
             values.insert(name.to_owned(), secret.to_string().into());

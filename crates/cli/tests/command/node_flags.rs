@@ -258,6 +258,7 @@ fn harmful_values_are_rejected_with_range() {
         ("--pool-transactions", "0", "1"),
         ("--pool-per-account", "0", "1"),
         ("--backlog-age-ms", "0", "1000"),
+        ("--l1-slot-ms", "0", "100"),
         ("--sequencer", "http://127.0.0.1:9546", "ws://127.0.0.1:9546"),
         // The node's own default address.
         ("--sequencer", "ws://localhost:9545", "ws://127.0.0.2:9545"),

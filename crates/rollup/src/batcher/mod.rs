@@ -238,7 +238,7 @@ impl Batcher {
             measured: B256Map::default(),
             prices_again_at: 0,
             executions: 0,
-            throughput: Throughput::default(),
+            throughput: Throughput::new(config.backlog.l1_slot),
             last_submission: Instant::now(),
             most_blocks: submission::MAX_BLOCKS,
             blobs: BlobBackoff::default(),

@@ -1,9 +1,8 @@
 //! Rate at which L1 includes the batcher's transactions while some are waiting.
 
+use crate::BacklogConfig;
 use std::time::Duration;
 
-/// Assumed time until L1 includes a transaction, before any observation: one slot.
-const SLOT: Duration = Duration::from_secs(12);
 /// Waiting time after which all observations are halved.
 const WINDOW: Duration = Duration::from_secs(120);
 /// Units per transaction in which inclusions are counted.
@@ -11,19 +10,32 @@ pub(crate) const PARTS: u64 = 1_000;
 
 /// Number of transactions that L1 has included, and the time during which at least one was waiting.
 /// Time without waiting transactions is not counted, because it does not depend on L1's capacity.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Throughput {
+    /// Assumed time until L1 includes a transaction, before any observation.
+    slot: Duration,
     /// Included transactions, in thousandths.
     taken: u64,
     waited: Duration,
 }
 
+impl Default for Throughput {
+    fn default() -> Self {
+        Self::new(BacklogConfig::default().l1_slot)
+    }
+}
+
 impl Throughput {
+    /// Creates an estimate without observations, for an L1 with this time between two blocks.
+    pub(crate) const fn new(slot: Duration) -> Self {
+        Self { slot, taken: 0, waited: Duration::ZERO }
+    }
+
     /// Adds waiting time: `by_l1` by L1's clock, and `here` by the local clock.
     pub(super) fn waited(&mut self, by_l1: Duration, here: Duration) {
         // If L1's clock is set forward by hours, L1 has not produced blocks in them, so they are
         // not waiting time.
-        let time = by_l1.min(here.saturating_add(SLOT));
+        let time = by_l1.min(here.saturating_add(self.slot));
         // Halved and not reset: the estimate adapts within one or two minutes if L1 stops, but a
         // single slow block changes it little.
         self.waited += time;
@@ -41,7 +53,7 @@ impl Throughput {
     /// thousandths. The observations start with one transaction in one slot.
     pub(crate) fn within(&self, time: Duration) -> u64 {
         let seen = u128::from(self.taken.saturating_add(PARTS));
-        let parts = seen * time.as_millis() / (self.waited + SLOT).as_millis();
+        let parts = seen * time.as_millis() / (self.waited + self.slot).as_millis();
         u64::try_from(parts).unwrap_or(u64::MAX)
     }
 }
@@ -59,6 +71,7 @@ mod tests {
         let throughput = Throughput::default();
         assert_eq!(throughput.within(seconds(120)), 10 * PARTS);
         assert_eq!(throughput.within(seconds(0)), 0);
+        assert_eq!(Throughput::new(seconds(1)).within(seconds(30)), 30 * PARTS);
     }
 
     #[test]

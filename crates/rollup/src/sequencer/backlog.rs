@@ -251,7 +251,9 @@ mod tests {
     use execute::WorkGas;
     use node::{Clock, Node, Settings};
 
-    const CONFIG: BacklogConfig = BacklogConfig { max_age: None, slow_percent: 50 };
+    const SLOT: Duration = Duration::from_secs(12);
+    const CONFIG: BacklogConfig =
+        BacklogConfig { max_age: None, slow_percent: 50, l1_slot: SLOT };
 
     fn capacity() -> Capacity {
         ExecuteRate::default().capacity(&L1Limits::default())
@@ -270,7 +272,7 @@ mod tests {
 
     fn status(queue: &Queue, longest: u64) -> BacklogStatus {
         let longest = Duration::from_secs(longest);
-        queue.status(1_000, longest, &capacity(), &Throughput::default())
+        queue.status(1_000, longest, &capacity(), &Throughput::new(SLOT))
     }
 
     #[test]

@@ -65,7 +65,8 @@ async fn sealing_stops_before_backlog_exceeds_l1_capacity() -> Result<()> {
     let world = World::with(accounts).await?;
     let mut config = world.sequencer_config()?;
     // A small backlog limit, because L1 has included no transaction yet.
-    config.backlog = BacklogConfig { max_age: Some(Duration::from_secs(60)), slow_percent: 50 };
+    config.backlog =
+        BacklogConfig { max_age: Some(Duration::from_secs(60)), ..BacklogConfig::default() };
     let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
     proxy.intercept(|request| {
         let is_send = request.contains("eth_sendRawTransaction");

@@ -60,6 +60,7 @@ impl Values {
             backlog: BacklogConfig {
                 max_age: self.backlog_age_ms.map(Duration::from_millis),
                 slow_percent,
+                l1_slot: milliseconds("--l1-slot-ms", self.l1_slot_ms)?,
             },
             prices: Prices {
                 gas: given("--min-tip", self.min_tip)?.into(),
@@ -137,6 +138,12 @@ impl Values {
             self.l1_tx_fee_cap_gwei,
             1_000_000..=u64::MAX,
             "an advance with 1,000,000 gas costs 1,000,000 gwei at 1 gwei per gas",
+        )?;
+        within(
+            "--l1-slot-ms",
+            self.l1_slot_ms,
+            100..=60_000,
+            "L1 includes at most one block per slot, and a slot of Ethereum has 12,000 ms",
         )?;
         if self.backlog_age_ms.is_some() {
             within(

@@ -202,6 +202,10 @@ pub(super) struct Values {
     /// of what L1 includes within --backlog-age-ms [default: 50].
     #[arg(long, value_name = "PERCENT")]
     pub(super) backlog_slow_percent: Option<u8>,
+    /// Assumed time between two blocks of L1 until the sequencer has measured how many transactions
+    /// L1 includes, in milliseconds [default: 12000].
+    #[arg(long, value_name = "MS")]
+    pub(super) l1_slot_ms: Option<u64>,
     /// Maximum number of transactions in a sequencer's pool [default: 20000].
     #[arg(long, value_name = "COUNT")]
     pub(super) pool_transactions: Option<usize>,
@@ -368,6 +372,7 @@ impl Values {
             l1_transaction_gas: Some(L1Limits::default().gas),
             l1_execute_gas: Some(GasSchedule::DEFAULT.to_string()),
             backlog_slow_percent: Some(BacklogConfig::default().slow_percent),
+            l1_slot_ms: u64::try_from(BacklogConfig::default().l1_slot.as_millis()).ok(),
             pool_transactions: Some(pool.transactions),
             pool_per_account: Some(pool.per_sender),
             pool_gapped: Some(pool.gapped),
