@@ -49,7 +49,7 @@ pub struct ForcedTransaction {
     /// L2 block that includes it, if there is one.
     #[serde(with = "alloy_serde::quantity::opt")]
     pub l2_block: Option<u64>,
-    /// `true` if no reorganisation of blocks that are not final on L1 can undo the outcome.
+    /// `true` if L1 has finalized the L2 block that includes it, or its other outcome.
     pub finalized: bool,
 }
 
@@ -61,9 +61,9 @@ pub enum ForcedOutcome {
     Waiting,
     /// It is in the queue, and each L2 block must deal with it if it is the first.
     Due,
-    /// An L2 block includes it.
+    /// An L2 block includes it, whether or not L1 has discharged it.
     Included,
-    /// Its nonce or its sender's balance makes it invalid, or the sender has code.
+    /// No block includes it, and its nonce, its sender's balance or code makes it invalid.
     Invalid,
     /// It does not pay the base fee.
     Underpriced,

@@ -55,19 +55,18 @@ fn shown(
     let entry = &record.transaction;
     let due = entry.submittedAt.saturating_add(rules.delay);
     let grace_until = due.saturating_add(rules.grace);
-    let outcome = match record.discharged {
-        Some((outcome, _)) => match outcome {
-            0 => ForcedOutcome::Included,
-            1 => ForcedOutcome::Invalid,
-            2 => ForcedOutcome::Underpriced,
-            3 => ForcedOutcome::Expired,
-            5 => ForcedOutcome::TargetHasCode,
-            _ => ForcedOutcome::Unknown,
-        },
-        None if chain.head().header.timestamp >= due => ForcedOutcome::Due,
-        None => ForcedOutcome::Waiting,
+    let included = chain.transaction(&entry.hash)?.map(|(block, _)| block.header.number);
+    let (outcome, finalized) = match (included, record.discharged) {
+        // L1 resolves the queue in order. A transaction that a block included before those ahead of
+        // it were due is later discharged as invalid, because its nonce is used.
+        (Some(block), _) => {
+            let finalized = view.finalized_head().map_or(0, |head| head.number);
+            (ForcedOutcome::Included, block <= finalized)
+        }
+        (None, Some((outcome, l1_block))) => (discharged(outcome), l1_block <= view.finalized()),
+        (None, None) if chain.head().header.timestamp >= due => (ForcedOutcome::Due, false),
+        (None, None) => (ForcedOutcome::Waiting, false),
     };
-    let included = chain.transaction(&entry.hash)?;
     Ok(ForcedTransaction {
         index,
         hash: entry.hash,
@@ -84,7 +83,19 @@ fn shown(
         grace_until,
         expires: grace_until.saturating_add(rules.expiry),
         outcome,
-        l2_block: included.map(|(block, _)| block.header.number),
-        finalized: record.discharged.is_some_and(|(_, l1_block)| l1_block <= view.finalized()),
+        l2_block: included,
+        finalized,
     })
+}
+
+/// Returns the outcome with which L1 has discharged a transaction (`IRollup.Outcome`).
+const fn discharged(outcome: u8) -> ForcedOutcome {
+    match outcome {
+        0 => ForcedOutcome::Included,
+        1 => ForcedOutcome::Invalid,
+        2 => ForcedOutcome::Underpriced,
+        3 => ForcedOutcome::Expired,
+        5 => ForcedOutcome::TargetHasCode,
+        _ => ForcedOutcome::Unknown,
+    }
 }

@@ -252,8 +252,7 @@ mod tests {
     use node::{Clock, Node, Settings};
 
     const SLOT: Duration = Duration::from_secs(12);
-    const CONFIG: BacklogConfig =
-        BacklogConfig { max_age: None, slow_percent: 50, l1_slot: SLOT };
+    const CONFIG: BacklogConfig = BacklogConfig { max_age: None, slow_percent: 50, l1_slot: SLOT };
 
     fn capacity() -> Capacity {
         ExecuteRate::default().capacity(&L1Limits::default())

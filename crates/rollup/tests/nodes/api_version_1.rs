@@ -299,11 +299,18 @@ async fn forced_transactions_have_deadlines_and_outcomes() -> Result<()> {
     })
     .await?;
     let transfer = signed(&l2, &alice, Address::repeat_byte(1), 1, Bytes::new(), 21_000).await?;
-    let submit = IForcedInbox::submitCall { raw: transfer.encoded_2718().into() };
-    world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
-    let forced = async || -> Result<Option<ForcedTransaction>> {
-        ask(&l2, "rollup_getForced", ("0x0",)).await
+    // Before it in the queue is one that no block can include, and that L1 does not discharge until
+    // it is due.
+    let bob = Key::named("bob");
+    let early = signed_with(&bob, 1, Address::repeat_byte(1), 1, Bytes::new(), 21_000);
+    for transaction in [&early, &transfer] {
+        let submit = IForcedInbox::submitCall { raw: transaction.encoded_2718().into() };
+        world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
+    }
+    let forced_at = async |index: &'static str| -> Result<Option<ForcedTransaction>> {
+        ask(&l2, "rollup_getForced", (index,)).await
     };
+    let forced = async || forced_at("0x1").await;
     until("the forced transaction", &sequencer, || async {
         Ok(forced().await?.is_some_and(|it| it.outcome == ForcedOutcome::Included))
     })
@@ -311,12 +318,17 @@ async fn forced_transactions_have_deadlines_and_outcomes() -> Result<()> {
     let found = forced().await?.ok_or_eyre("it was submitted")?;
     assert_eq!((found.hash, found.sender), (*transfer.hash(), alice.address()));
     assert!(found.l2_block.is_some() && found.l1_transaction.is_some());
+    let first = forced_at("0x0").await?.ok_or_eyre("it was submitted")?;
+    assert_eq!(
+        (first.outcome, first.l2_block, first.hash),
+        (ForcedOutcome::Waiting, None, *early.hash())
+    );
     let rules = ask::<RollupConfig>(&l2, "rollup_config", ()).await?.rules.forced;
     assert_eq!(found.due, found.submitted_at + rules.delay);
     assert_eq!(found.grace_until, found.due + rules.grace);
     assert_eq!(found.expires, found.grace_until + rules.expiry);
     for (filter, count) in [
-        (json!({}), 1),
+        (json!({}), 2),
         (json!({ "sender": alice.address() }), 1),
         (json!({ "sender": Address::ZERO }), 0),
         (json!({ "before": "0x0" }), 0),
