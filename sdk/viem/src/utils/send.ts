@@ -115,6 +115,8 @@ export async function estimateCall(
   call: ContractCall,
   parameters: TransactionParameters,
 ): Promise<bigint> {
-  const account = senderOf(client, parameters)
+  // By address: for an account with a key, viem would first estimate to fill a transaction, and then
+  // limit the second estimate to the first, which the next block may exceed.
+  const account = addressOf(senderOf(client, parameters))
   return MARGIN + (await estimateContractGas(client, { ...call, account } as never))
 }

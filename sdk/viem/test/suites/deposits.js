@@ -26,6 +26,7 @@ import { parseEther } from 'viem'
 import { getBalance, readContract, sendTransaction, waitForTransactionReceipt } from 'viem/actions'
 import { accountsAbi } from '../../dist/abis/accounts.js'
 import { l1, l2, net, rollup } from '../support/localnet.js'
+import { startProxy } from '../support/proxy.js'
 import { until } from '../support/until.js'
 
 const target = (byte) => `0x${byte.repeat(20)}`
@@ -49,6 +50,26 @@ export default function suite() {
     assert.equal(await getBalance(l2(), { address: to }), parseEther('1'))
     const later = { ...message, index: message.index + 1_000n }
     assert.equal(await getDepositStatus(l2(), { rollup, message: later }), 'sent')
+  })
+
+  // The first message in a block of L1 needs more gas than the others: an estimate for one of these
+  // does not limit the next estimate.
+  test('estimate_is_not_limited_by_another', async () => {
+    const proxy = await startProxy(net.l1Url)
+    try {
+      const limits = []
+      proxy.lie({
+        request: (method, params) => {
+          if (method === 'eth_estimateGas') limits.push(params[0].gas)
+        },
+      })
+      const client = l1(1, proxy.url)
+      const hash = await depositTransaction(client, { rollup, to: target('d5'), value: 1n })
+      assert.deepEqual(limits, [undefined])
+      assert.equal((await waitForTransactionReceipt(client, { hash })).status, 'success')
+    } finally {
+      await proxy.stop()
+    }
   })
 
   test('failed_message_is_retried_and_refunded', async () => {
