@@ -22,6 +22,15 @@ pub(super) const METHODS: &[Method] = &[
 /// milliseconds have exceeded it since 1973.
 const LARGEST_SECONDS: u64 = 100_000_000_000;
 
+/// Rejects a timestamp after which the chain would soon have none left: each block needs a later one,
+/// and no later request could set the time back.
+fn require_time_left(timestamp: u64) -> Result<(), RpcError> {
+    if timestamp <= LARGEST_SECONDS {
+        return Ok(());
+    }
+    Err(invalid(format!("timestamp: got {timestamp}, expected at most {LARGEST_SECONDS}")))
+}
+
 /// Sets the timestamp of the next block.
 pub(super) fn set_next(devnet: &DevnetState, timestamp: u64) -> Result<(), RpcError> {
     if timestamp < devnet.node.read(|node| node.chain.head().header.timestamp) {
@@ -29,6 +38,7 @@ pub(super) fn set_next(devnet: &DevnetState, timestamp: u64) -> Result<(), RpcEr
             "Timestamp error: {timestamp} is lower than previous block's timestamp"
         )));
     }
+    require_time_left(timestamp)?;
     devnet.node.execute(SetClock::NextBlock(timestamp));
     Ok(())
 }
@@ -40,6 +50,8 @@ fn set_next_timestamp(devnet: &DevnetState, args: &mut Args) -> Result<Value, Rp
 
 fn set_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let seconds = args.required::<Number>()?.u64()?;
+    let head = devnet.node.read(|node| node.chain.head().header.timestamp);
+    require_time_left(head.saturating_add(seconds))?;
     devnet.node.execute(SetClock::Interval(Some(seconds)));
     Ok(Value::Null)
 }
@@ -53,6 +65,8 @@ fn remove_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcEr
 
 fn increase(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let seconds = args.required::<Number>()?.u64()?;
+    let now = devnet.node.read(|node| node.clock.now());
+    require_time_left(now.saturating_add(seconds))?;
     devnet.node.execute(SetClock::Advance(seconds.into()));
     let offset = devnet.node.read(|node| node.clock.offset());
     Ok(json!(i64::try_from(offset).unwrap_or(i64::MAX)))
@@ -63,6 +77,7 @@ fn set(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     if timestamp > LARGEST_SECONDS {
         timestamp /= 1000;
     }
+    require_time_left(timestamp)?;
     let before = devnet.node.read(|node| node.clock.now());
     devnet.node.execute(SetClock::Now(timestamp));
     Ok(json!(timestamp.saturating_sub(before)))

@@ -143,6 +143,28 @@ fn revert_restores_the_snapshot_time() {
 }
 
 #[test]
+fn timestamps_without_successors_are_rejected() {
+    let time = TimeOfDay::manual(NOW);
+    let served = serve(|config| config.time = time.clone());
+    let client = client(&served);
+    let last = 100_000_000_000_u64;
+    for (method, accepted, rejected) in [
+        ("anvil_setBlockTimestampInterval", last - NOW, u64::MAX),
+        ("evm_increaseTime", 1, u64::MAX - NOW),
+        ("evm_increaseTime", 1, last),
+        ("evm_setNextBlockTimestamp", last - 1, last + 1),
+        ("evm_mine", last, u64::MAX),
+    ] {
+        match client.request::<_, Value>(method, json!([rejected])) {
+            Err(error) => assert!(error.to_string().contains("expected at most"), "{error}"),
+            Ok(answer) => panic!("{method} of {rejected}: {answer}"),
+        }
+        ask(&client, method, json!([accepted]));
+    }
+    assert_eq!(number(&block(&client, "latest")["timestamp"]), last);
+}
+
+#[test]
 fn pending_filter_reports_executable_transactions_only() {
     let served = serve(|config| config.mining = MiningMode::Manual);
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
