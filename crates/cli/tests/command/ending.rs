@@ -27,7 +27,18 @@ impl Devnet {
     }
 
     fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_enshrine"))
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_enshrine")), arguments, variables)
+    }
+
+    /// Starts a devnet that ignores SIGHUP, as `nohup` does.
+    fn start_without_hangup() -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", r#"trap "" HUP; exec "$0" "$@""#, env!("CARGO_BIN_EXE_enshrine")]);
+        Self::spawn(shell, &[], &[])
+    }
+
+    fn spawn(mut command: Command, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let child = command
             .args(["devnet", "--port", "0"])
             .args(arguments)
             .envs(variables.iter().copied())
@@ -112,6 +123,24 @@ fn signal_stops_start_with_silent_upstream() {
         devnet.signal(signal);
         assert!(devnet.ended().is_some(), "{signal}");
     }
+}
+
+#[test]
+fn hangup_stops_devnet_unless_ignored() {
+    let mut devnet = Devnet::start(&[]);
+    devnet.address();
+    devnet.signal("-HUP");
+    assert!(devnet.ended().is_some_and(|status| status.success()));
+
+    let mut devnet = Devnet::start_without_hangup();
+    let address = devnet.address();
+    // As if a file exceeded its limit: the write fails, and the process goes on.
+    for signal in ["-HUP", "-XFSZ"] {
+        devnet.signal(signal);
+        assert!(answer(&address, "eth_chainId", "[]").contains("0x7a69"), "{signal}");
+    }
+    devnet.signal("-TERM");
+    assert!(devnet.ended().is_some_and(|status| status.success()));
 }
 
 #[test]

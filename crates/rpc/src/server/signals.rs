@@ -1,14 +1,18 @@
 //! Termination signals.
 
-use std::{io, process, thread};
+use rustix::process::Signal;
+use std::{fs, future::poll_fn, io, process, task::Poll, thread};
 use tokio::{
     runtime::Builder,
-    signal::unix::{Signal, SignalKind, signal},
+    signal::unix::{Signal as SignalStream, SignalKind, signal},
     sync::oneshot,
 };
 
-/// Returns a future that resolves at the first SIGINT or SIGTERM from now on. The second signal
-/// exits the process immediately.
+/// Returns a future that resolves at the first SIGINT, SIGTERM or SIGHUP from now on. The second
+/// signal exits the process immediately. A SIGHUP that was ignored when the process started, as by
+/// `nohup`, stays ignored.
+///
+/// A write beyond the limit of file sizes fails from now on, and does not end the process (SIGXFSZ).
 ///
 /// A dedicated thread handles the signals, so that busy workers cannot delay them.
 ///
@@ -18,30 +22,50 @@ use tokio::{
 pub fn termination() -> io::Result<oneshot::Receiver<()>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let entered = runtime.enter();
-    let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
-    let (mut interrupts, mut terminations) = (signal(interrupt)?, signal(terminate)?);
+    let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
+    if ignored_signals().is_some_and(|ignored| !has_signal(ignored, SignalKind::hangup())) {
+        kinds.push(SignalKind::hangup());
+    }
+    let mut signals = Vec::with_capacity(kinds.len());
+    for kind in kinds {
+        signals.push((kind, signal(kind)?));
+    }
+    // The handler stays when the stream is dropped.
+    drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?);
     drop(entered);
     let (sender, end) = oneshot::channel();
-    let mut next = async move || match either(&mut interrupts, &mut terminations).await {
-        true => interrupt,
-        false => terminate,
-    };
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(async move {
-            next().await;
+            first_of(&mut signals).await;
             // The receiver is dropped only if the process is about to exit anyway.
             let _ = sender.send(());
-            let second = next().await;
+            let second = first_of(&mut signals).await;
             process::exit(128 + second.as_raw_value());
         });
     })?;
     Ok(end)
 }
 
-/// Waits for either signal; returns `true` if it was the first.
-async fn either(first: &mut Signal, second: &mut Signal) -> bool {
-    tokio::select! {
-        _ = first.recv() => true,
-        _ = second.recv() => false,
-    }
+/// Waits for one of the signals.
+async fn first_of(signals: &mut [(SignalKind, SignalStream)]) -> SignalKind {
+    poll_fn(|context| {
+        let mut ready = |it: &mut (SignalKind, SignalStream)| it.1.poll_recv(context).is_ready();
+        signals
+            .iter_mut()
+            .find_map(|it| ready(it).then_some(Poll::Ready(it.0)))
+            .unwrap_or(Poll::Pending)
+    })
+    .await
+}
+
+/// Signals that this process ignores, as a bit set; `None` where the system does not report them.
+fn ignored_signals() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(ignored.trim(), 16).ok()
+}
+
+/// Returns `true` if a bit set of signals contains this one.
+const fn has_signal(signals: u64, kind: SignalKind) -> bool {
+    signals >> (kind.as_raw_value() - 1) & 1 == 1
 }
