@@ -16,7 +16,7 @@ use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
     process,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use wire::ProtocolFork;
 
@@ -33,6 +33,10 @@ pub(super) const FIRST_FORK: ProtocolFork = ProtocolFork::Osaka;
 const ABOUT: &str = "localnet.json";
 /// File that the process using the folder locks.
 const LOCK: &str = "localnet.lock";
+/// Start of the names of temporary folders.
+const TEMPORARY: &str = "enshrine-localnet-";
+/// Age from which a temporary folder that no process has locked is removed.
+const ABANDONED_AGE: Duration = Duration::from_secs(60);
 /// State of L1.
 const L1_FILE: &str = "l1.json";
 /// Deployment file.
@@ -91,6 +95,9 @@ pub(super) struct L2File {
 impl LocalnetDir {
     /// Opens the folder, and creates its files at the first start.
     pub(super) fn open(kept: Option<&Path>, fork: ProtocolFork, now: u64) -> Result<Self> {
+        if kept.is_none() {
+            remove_abandoned(&env::temp_dir());
+        }
         let folder = kept.map_or_else(temporary, Path::to_owned);
         let failed = |what| file_error(what, &folder);
         fs::create_dir_all(&folder).map_err(failed("create"))?;
@@ -207,7 +214,24 @@ fn lock(folder: &Path) -> Result<File, LocalnetError> {
 /// Returns a path for a temporary folder of this process.
 fn temporary() -> PathBuf {
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    env::temp_dir().join(format!("enshrine-localnet-{}-{nanos}", process::id()))
+    env::temp_dir().join(format!("{TEMPORARY}{}-{nanos}", process::id()))
+}
+
+/// Removes the temporary folders of localnets that were killed: those that no process has locked.
+/// Errors are ignored, since other users' folders cannot be removed.
+fn remove_abandoned(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        // A localnet locks its folder immediately after it has created it.
+        let age =
+            entry.metadata().and_then(|it| it.modified()).ok().and_then(|it| it.elapsed().ok());
+        let is_old = age.is_some_and(|age| age >= ABANDONED_AGE);
+        let lock = File::open(entry.path().join(LOCK));
+        let is_ours = entry.file_name().to_string_lossy().starts_with(TEMPORARY);
+        if is_ours && is_old && lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Returns the system's Unix time in seconds.
@@ -315,6 +339,31 @@ mod tests {
         let lost = refused(open(folder.path(), ProtocolFork::Osaka, 1_800_000_000));
         assert!(matches!(lost, LocalnetError::NotOurs { .. }), "{lost}");
         assert_eq!(fs::read(folder.path().join(L1_FILE)).unwrap(), b"later");
+    }
+
+    #[test]
+    fn abandoned_folders_are_removed() {
+        let parent = tempfile::tempdir().unwrap();
+        let create = |name: &str| {
+            let folder = parent.path().join(name);
+            fs::create_dir(&folder).unwrap();
+            fs::write(folder.join(L1_FILE), b"state").unwrap();
+            let lock = lock(&folder).unwrap();
+            let long_ago = SystemTime::now() - 2 * ABANDONED_AGE;
+            File::open(&folder).unwrap().set_modified(long_ago).unwrap();
+            (folder, lock)
+        };
+        let (killed, released) = create(&format!("{TEMPORARY}1-1"));
+        drop(released);
+        let (running, _lock) = create(&format!("{TEMPORARY}2-2"));
+        let (foreign, released) = create("enshrine-1");
+        drop(released);
+        let (new, released) = create(&format!("{TEMPORARY}3-3"));
+        drop(released);
+        File::open(&new).unwrap().set_modified(SystemTime::now()).unwrap();
+        remove_abandoned(parent.path());
+        let left = [killed, running, foreign, new].map(|folder| folder.join(L1_FILE).exists());
+        assert_eq!(left, [false, true, true, true]);
     }
 
     #[test]
