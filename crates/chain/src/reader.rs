@@ -1,6 +1,6 @@
 //! Read access to a chain.
 
-use crate::store::{Block, Store, TransactionLocation};
+use crate::store::{Block, BloomQuery, BloomSection, SECTION, Store, TransactionLocation};
 use crate::{ChainConfig, ChainError, State};
 use alloy_primitives::{Address, B256, Bytes, U256, map::B256Map};
 use codec::OwnedWitness;
@@ -65,6 +65,54 @@ impl ChainReader {
     pub fn canonical_block(&self, number: u64) -> Result<Option<Arc<Block>>, ChainError> {
         let Some(hash) = self.canonical_hash(number)? else { return Ok(None) };
         Ok(self.store.block(&hash)?)
+    }
+
+    /// Returns the numbers of the canonical blocks of a section that may have logs of this query,
+    /// ascending. Indexes the section if it is not indexed yet, which reads its blocks. `None` if
+    /// the store has no index, or the chain not all of the section's blocks.
+    pub fn log_candidates(
+        &self,
+        section: u64,
+        query: &BloomQuery,
+    ) -> Result<Option<Vec<u64>>, ChainError> {
+        let (Some(index), Some(start)) = (self.store.log_index(), section.checked_mul(SECTION))
+        else {
+            return Ok(None);
+        };
+        if start < self.first {
+            return Ok(None);
+        }
+        let Some(last) = self.canonical_hash(start + (SECTION - 1))? else { return Ok(None) };
+        let bits = query.bits();
+        let found = match index.read(section, &last, &bits)? {
+            Some(rows) => query.matches(|bit| {
+                // `bits` has all bits of the query.
+                &rows[bits.binary_search(&bit).unwrap_or_default()]
+            }),
+            None => {
+                let Some(blooms) = self.blooms(start, &last)? else { return Ok(None) };
+                index.write(section, &last, &blooms);
+                query.matches(|bit| blooms.row(bit))
+            }
+        };
+        let is_found = |at: &u64| found[*at as usize / 8] >> (at % 8) & 1 == 1;
+        Ok(Some((0..SECTION).filter(is_found).map(|at| start + at).collect()))
+    }
+
+    /// Returns the bloom filters of the section from `start` to the block `last`; `None` if a
+    /// reorganisation changes it meanwhile.
+    fn blooms(&self, start: u64, last: &B256) -> Result<Option<BloomSection>, ChainError> {
+        let mut blooms = BloomSection::default();
+        let mut parent = None;
+        for position in 0..SECTION {
+            let Some(block) = self.canonical_block(start + position)? else { return Ok(None) };
+            if parent.is_some_and(|parent| parent != block.header.parent_hash) {
+                return Ok(None);
+            }
+            blooms.insert(position as usize, &block.header.logs_bloom);
+            parent = Some(block.hash);
+        }
+        Ok((parent.as_ref() == Some(last)).then_some(blooms))
     }
 
     /// Returns the block of a canonical transaction and its position there.

@@ -5,6 +5,7 @@ use crate::{
     cache::{Cache, Shards},
     canonical::Range,
     log::{BlockLog, Opened},
+    log_index::LogIndexFile,
     pending::Pending,
     record::Record,
     repair::{OpenState, Rebuilt, guard, note},
@@ -12,7 +13,7 @@ use crate::{
 };
 use alloy_primitives::{B256, Bytes};
 use chain::store::{
-    Block, Changes, Preimages, Store, StoreError, StoredNodes, TransactionLocation,
+    Block, Changes, LogIndex, Preimages, Store, StoreError, StoredNodes, TransactionLocation,
 };
 use codec::OwnedWitness;
 use parking_lot::{Mutex, RwLock};
@@ -36,6 +37,8 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 /// Size of the cache for blocks, in bytes.
 const BLOCK_CACHE: usize = 64 << 20;
 const CODE_CACHE: usize = 32 << 20;
+/// Name of the file with the index of logs.
+const LOG_INDEX: &str = "log-index";
 
 /// Store in a directory, which a file lock protects from being opened twice.
 #[derive(Debug)]
@@ -67,6 +70,7 @@ pub(crate) struct Inner {
     pub(crate) nodes: Shards<Bytes>,
     pub(crate) blocks: Cache<Arc<Block>>,
     pub(crate) codes: Cache<Bytecode>,
+    log_index: LogIndexFile,
     /// Held by the pruning thread.
     pub(crate) pruning: Mutex<()>,
     /// Keys of the nodes written since pruning started, which must not be deleted; `None` outside
@@ -161,6 +165,7 @@ impl DiskStore {
             nodes: Shards::new(node_cache),
             blocks: Cache::new(BLOCK_CACHE),
             codes: Cache::new(CODE_CACHE),
+            log_index: LogIndexFile::open(&folder.join(LOG_INDEX))?,
             pruning: Mutex::new(()),
             written_meanwhile: Mutex::new(None),
             stop: AtomicBool::new(false),
@@ -385,6 +390,10 @@ impl Store for DiskStore {
 
     fn transaction(&self, hash: &B256) -> Result<Option<TransactionLocation>, StoreError> {
         self.inner.run("read a location", |inner| inner.read_transaction(hash))
+    }
+
+    fn log_index(&self) -> Option<&dyn LogIndex> {
+        Some(&self.inner.log_index)
     }
 
     fn preimages(&self) -> Result<Preimages, StoreError> {

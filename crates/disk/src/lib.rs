@@ -34,6 +34,7 @@ mod disk_store;
 mod error;
 mod frame;
 mod log;
+mod log_index;
 mod node_location;
 mod open;
 mod options;

@@ -2,7 +2,7 @@
 
 use crate::{RpcError, RpcLog, convert};
 use alloy_rpc_types_eth::{Filter, FilterBlockOption};
-use chain::Block;
+use chain::{Block, store::BloomQuery};
 use node::Event;
 use std::sync::Arc;
 
@@ -27,6 +27,15 @@ pub(crate) fn check_filter(filter: &Filter) -> Result<usize, RpcError> {
         return Err(RpcError::params(message));
     }
     Ok(got)
+}
+
+/// Returns the condition of a filter on the bloom filter of a block; `None` if it excludes none or
+/// is too long to be worth it.
+pub(crate) fn bloom_query(filter: &Filter) -> Option<BloomQuery> {
+    let addresses = filter.address.iter().map(|address| address.as_slice()).collect();
+    let topics = filter.topics.iter().map(|topics| topics.iter().map(|it| it.as_slice()).collect());
+    let query = BloomQuery::new(core::iter::once(addresses).chain(topics));
+    (items_of(filter) <= MAX_BLOOM_ITEMS && !query.is_empty()).then_some(query)
 }
 
 /// Logs of a block that match a filter, converted lazily.

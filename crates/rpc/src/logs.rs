@@ -3,9 +3,13 @@
 use crate::{
     Api, Registry, RpcError, RpcLog,
     limits::log_bytes,
-    log_matching::{check_filter, matching},
+    log_matching::{bloom_query, check_filter, matching},
 };
 use alloy_rpc_types_eth::{Filter, FilterBlockOption};
+use chain::store::SECTION;
+
+/// Number of blocks from which on the index is used: indexing a section reads all of its blocks.
+const MIN_INDEXED: u64 = 256;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("eth_getLogs", |api, args| find(api, &args.required()?));
@@ -54,22 +58,36 @@ pub(crate) fn find(api: &Api, filter: &Filter) -> Result<Vec<RpcLog>, RpcError> 
     if chain.canonical_block(from)?.is_none() {
         api.require_history(from, first)?;
     }
-    for number in from.max(first)..=to {
-        let Some(block) = chain.canonical_block(number)? else { break };
-        found.extend(matching(&block, filter));
+    let query = bloom_query(filter);
+    let mut next = from.max(first);
+    while next <= to {
+        let section = next / SECTION;
+        let end = (section * SECTION + (SECTION - 1)).min(to);
+        let query = query.as_ref().filter(|_| end - next >= MIN_INDEXED);
+        let candidates = match query {
+            Some(query) => chain.log_candidates(section, query)?,
+            None => None,
+        };
+        let numbers = candidates.unwrap_or_else(|| (next..=end).collect());
+        for number in numbers.into_iter().filter(|number| (next..=end).contains(number)) {
+            let Some(block) = chain.canonical_block(number)? else { return Ok(found) };
+            found.extend(matching(&block, filter));
+            deadline.check()?;
+            bytes += found[counted..].iter().map(|log| log_bytes(&log.inner)).sum::<u64>();
+            counted = found.len();
+            if bytes > limit {
+                let advice = format!("narrow the range, {from} to {number} is too wide");
+                return Err(RpcError::exceeded("too many logs (bytes)", bytes, limit, &advice));
+            }
+            let max = api.options().max_logs;
+            if found.len() > max {
+                return Err(RpcError::server(format!(
+                    "query returns more than {max} logs: narrow the range, {from} to {number} is too wide"
+                )));
+            }
+        }
         deadline.check()?;
-        bytes += found[counted..].iter().map(|log| log_bytes(&log.inner)).sum::<u64>();
-        counted = found.len();
-        if bytes > limit {
-            let advice = format!("narrow the range, {from} to {number} is too wide");
-            return Err(RpcError::exceeded("too many logs (bytes)", bytes, limit, &advice));
-        }
-        let max = api.options().max_logs;
-        if found.len() > max {
-            return Err(RpcError::server(format!(
-                "query returns more than {max} logs: narrow the range, {from} to {number} is too wide"
-            )));
-        }
+        next = end + 1;
     }
     Ok(found)
 }

@@ -1,6 +1,6 @@
 //! The interface between a chain and its storage.
 
-use crate::store::{Block, Changes, StoreError, TransactionLocation};
+use crate::store::{Block, Changes, LogIndex, StoreError, TransactionLocation};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use codec::OwnedWitness;
 use core::fmt;
@@ -41,6 +41,11 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Returns the location of a transaction in the canonical chain.
     fn transaction(&self, hash: &B256) -> Result<Option<TransactionLocation>, StoreError>;
+
+    /// Returns the index of logs, if the store has one. Without it, each block of a range is read.
+    fn log_index(&self) -> Option<&dyn LogIndex> {
+        None
+    }
 
     /// Returns the accounts and slots that locally built blocks and state edits have changed. Those
     /// of imported blocks are not included.

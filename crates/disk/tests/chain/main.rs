@@ -4,6 +4,7 @@ mod damage;
 mod execute_tx;
 mod full;
 mod killing;
+mod log_index;
 mod lost;
 mod pruning;
 mod queue;

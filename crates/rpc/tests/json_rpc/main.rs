@@ -5,6 +5,7 @@ mod conformance;
 mod explorer;
 mod limits;
 mod listening;
+mod logs;
 mod methods;
 mod namespaces;
 mod notifications;

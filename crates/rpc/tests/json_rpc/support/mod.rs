@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "not every test uses all of it")]
 
+use alloy_genesis::Genesis;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use chain::{Chain, ChainConfig};
 use enshrine_rpc::{Api, RequestLimits, RpcOptions, WorkerOptions, Workers, methods};
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    path::Path,
     sync::Arc,
 };
 use testkit::{ETHER, Key, logger, rich_genesis};
@@ -42,13 +44,20 @@ impl Server {
         Self::with_options(settings, RpcOptions { limits, ..RpcOptions::default() })
     }
 
+    /// Creates a server whose chain is in this folder.
+    pub(crate) fn on_disk(folder: &Path, settings: Settings) -> Self {
+        let (genesis, config) = genesis();
+        let chain = disk::open_chain(folder, &genesis, config).unwrap();
+        Self::on(chain, settings, RpcOptions::default())
+    }
+
     fn with_options(settings: Settings, options: RpcOptions) -> Self {
-        let fork = ProtocolFork::Osaka;
-        let mut genesis = rich_genesis(fork, ["alice", "carol"], 100 * ETHER);
-        genesis.alloc.insert(LOGGER, logger());
-        let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork));
-        let node =
-            Node::new(Chain::new(&genesis, config).unwrap(), Clock::starting_at(1_000), settings);
+        let (genesis, config) = genesis();
+        Self::on(Chain::new(&genesis, config).unwrap(), settings, options)
+    }
+
+    fn on(chain: Chain, settings: Settings, options: RpcOptions) -> Self {
+        let node = Node::new(chain, Clock::starting_at(1_000), settings);
         let workers = Arc::new(Workers::new(&WorkerOptions::default()));
         let methods = methods(Api::new(Arc::clone(&node), options), workers);
         Self { node, methods }
@@ -73,6 +82,13 @@ impl Server {
         let answer = self.answer(method, params).await;
         answer["error"]["code"].as_i64().unwrap_or_else(|| panic!("{method}: {answer}"))
     }
+}
+
+fn genesis() -> (Genesis, ChainConfig) {
+    let fork = ProtocolFork::Osaka;
+    let mut genesis = rich_genesis(fork, ["alice", "carol"], 100 * ETHER);
+    genesis.alloc.insert(LOGGER, logger());
+    (genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)))
 }
 
 /// A signed transaction of Alice, encoded.
