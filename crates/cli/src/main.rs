@@ -12,6 +12,7 @@ mod execute;
 mod forge;
 mod localnet;
 mod logging;
+mod openrpc;
 mod output;
 mod rollup;
 
@@ -80,6 +81,8 @@ enum Command {
     /// Print calldata for the rollup's contracts on L1.
     #[command(subcommand)]
     Calldata(rollup::calldata::Command),
+    /// Print the OpenRPC document of the nodes' methods that other Ethereum nodes do not have.
+    Openrpc(openrpc::Arguments),
     /// Print shell completions, or write manual pages.
     Completions(completions::Arguments),
 }
@@ -104,6 +107,7 @@ fn main() -> ExitCode {
         Command::Prove(arguments) => rollup::prove::run(&arguments),
         Command::Exit(command) => rollup::exit::run(&command),
         Command::Calldata(command) => rollup::calldata::run(&command),
+        Command::Openrpc(arguments) => openrpc::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

@@ -1,19 +1,21 @@
 //! Answer of `rollup_budget`.
 
+use crate::Quantity;
 use serde::{Deserialize, Serialize};
 
 /// Use of L1's limits by the block under construction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Budget {
     /// Number of the block.
-    #[serde(with = "alloy_serde::quantity")]
+    #[serde(with = "Quantity")]
     pub block: u64,
     /// Number of transactions in it.
-    #[serde(with = "alloy_serde::quantity")]
+    #[serde(with = "Quantity")]
     pub transactions: u64,
     /// Number of executable transactions in the pool that do not fit into it.
-    #[serde(with = "alloy_serde::quantity")]
+    #[serde(with = "Quantity")]
     pub waiting: u64,
     /// Bytes of the EXECUTE input in its shortest form.
     pub input_bytes: BudgetAmount,
@@ -29,20 +31,22 @@ pub struct Budget {
 
 /// Used, allowed and remaining amount of one resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BudgetAmount {
     /// Amount in use.
-    #[serde(with = "alloy_serde::quantity")]
+    #[serde(with = "Quantity")]
     pub used: u64,
     /// Maximum amount.
-    #[serde(with = "alloy_serde::quantity")]
+    #[serde(with = "Quantity")]
     pub limit: u64,
     /// Remaining amount.
-    #[serde(with = "alloy_serde::quantity")]
+    #[serde(with = "Quantity")]
     pub left: u64,
 }
 
 /// A bounded resource of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum BudgetBound {
     /// Bytes of the EXECUTE input.
@@ -58,9 +62,10 @@ pub enum BudgetBound {
 
 /// Backlog of blocks that are not on L1 yet, compared with L1's capacity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BacklogStatus {
     /// Number of blocks.
-    #[serde(with = "alloy_serde::quantity")]
+    #[serde(with = "Quantity")]
     pub blocks: u64,
     /// EXECUTE gas of the blocks. A block of more than half an L1 transaction counts as a whole
     /// one.
@@ -73,11 +78,12 @@ pub struct BacklogStatus {
 
 /// An amount with its limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BoundedAmount {
     /// Amount in use.
-    #[serde(with = "alloy_serde::quantity")]
+    #[serde(with = "Quantity")]
     pub used: u64,
     /// Maximum amount.
-    #[serde(with = "alloy_serde::quantity")]
+    #[serde(with = "Quantity")]
     pub limit: u64,
 }

@@ -3,27 +3,42 @@
 //! Integers are encoded as `QUANTITY` (`"0x…"`), bytes as `DATA`, durations in seconds, times in
 //! Unix seconds, enumerations in lower camel case, and an absent value as `null`. Enumerations may
 //! get further values: a reader takes a value that it does not know as `unknown`.
+//!
+//! [`methods`] contains the names of the methods with the types of their answers. With the feature
+//! `schema`, `document` describes them as an OpenRPC document.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod block;
 mod budget;
 mod config;
+mod execute;
 mod forced;
 mod message;
+pub mod methods;
+#[cfg(feature = "schema")]
+mod openrpc;
+mod quantity;
+#[cfg(feature = "schema")]
+mod schema;
 mod status;
 mod transaction;
 
-pub use block::BlockNumHash;
+pub use block::{BlockNumHash, SignedInput};
 pub use budget::{BacklogStatus, BoundedAmount, Budget, BudgetAmount, BudgetBound};
 pub use config::{
     API_VERSION, Contracts, Execute, ForcedRules, ForkMode, Guardian, MessageRules, RollupConfig,
     Rules, Verification,
 };
-pub use forced::{ForcedOutcome, ForcedPage, ForcedTransaction};
+pub use execute::{ExplainedCall, Verdict};
+pub use forced::{ForcedFilter, ForcedOutcome, ForcedPage, ForcedTransaction};
 pub use message::{
-    Claim, ClaimProof, Delivered, Direction, Failure, Message, MessageInfo, MessagePage,
-    MessageState, Sent,
+    Claim, ClaimProof, Delivered, Direction, Failure, Message, MessageFilter, MessageInfo,
+    MessagePage, MessageState, Sent,
 };
+#[cfg(feature = "schema")]
+pub use openrpc::document;
+pub(crate) use quantity::OptionalQuantity;
+pub use quantity::Quantity;
 pub use status::{Driven, LeaseStatus, Role, SubmitterStatus, Switches, SyncStatus};
 pub use transaction::{BlockCost, L1Fields, TransactionStatus};

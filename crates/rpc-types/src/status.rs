@@ -1,11 +1,14 @@
 //! Answers of `rollup_syncStatus` and `admin_status`.
 
-use crate::{BacklogStatus, BlockNumHash};
+#[cfg(feature = "schema")]
+use crate::schema;
+use crate::{BacklogStatus, BlockNumHash, OptionalQuantity, Quantity};
 use alloy_primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize};
 
 /// Heads, synchronisation and faults of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SyncStatus {
     /// Role of the node.
@@ -13,13 +16,13 @@ pub struct SyncStatus {
     /// Newest L1 block that the node has read.
     pub l1_head: Option<BlockNumHash>,
     /// Timestamp of that block.
-    #[serde(with = "alloy_serde::quantity")]
+    #[serde(with = "Quantity")]
     pub l1_timestamp: u64,
     /// Number of the newest final L1 block.
-    #[serde(with = "alloy_serde::quantity")]
+    #[serde(with = "Quantity")]
     pub l1_finalized: u64,
     /// Number of messages, forced transactions and posted L2 blocks in memory.
-    #[serde(with = "alloy_serde::quantity")]
+    #[serde(with = "Quantity")]
     pub l1_entries: u64,
     /// Newest L2 block of the node.
     pub unsafe_head: BlockNumHash,
@@ -32,7 +35,7 @@ pub struct SyncStatus {
     /// Error that currently prevents the node from working, if there is one.
     pub fault: Option<String>,
     /// Number of times that other blocks of the same account replaced this sequencer's on L1.
-    #[serde(with = "alloy_serde::quantity")]
+    #[serde(with = "Quantity")]
     pub overtaken: u64,
     /// State of the lease, if the node has one.
     pub lease: Option<LeaseStatus>,
@@ -50,6 +53,7 @@ pub struct SyncStatus {
 
 /// Role of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Role {
     /// Makes blocks and posts them on L1.
@@ -63,6 +67,7 @@ pub enum Role {
 
 /// State of a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LeaseStatus {
     /// `true` if this node holds the lease.
@@ -77,35 +82,41 @@ pub struct LeaseStatus {
 
 /// State of the submission to L1, and the accounts that it uses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SubmitterStatus {
     /// Account that posts blocks on L1.
+    #[cfg_attr(feature = "schema", schemars(with = "schema::Address"))]
     pub address: Address,
     /// Last known balance of this account, in wei.
+    #[cfg_attr(feature = "schema", schemars(with = "Quantity"))]
     pub balance: U256,
     /// Account of the operator on the L2, which sends the system transactions.
+    #[cfg_attr(feature = "schema", schemars(with = "schema::Address"))]
     pub operator: Address,
     /// Balance of the operator on the L2, in wei.
+    #[cfg_attr(feature = "schema", schemars(with = "Quantity"))]
     pub operator_balance: U256,
     /// Upper bound of the amount spent within a day, in wei.
-    #[serde(with = "alloy_serde::quantity")]
+    #[serde(with = "Quantity")]
     pub spent_today: u128,
     /// Hash of the first transaction in flight.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<schema::Hash>"))]
     pub in_flight: Option<B256>,
     /// Number of the newest L2 block in transactions in flight.
-    #[serde(with = "alloy_serde::quantity::opt")]
+    #[serde(with = "OptionalQuantity")]
     pub posted_head: Option<u64>,
     /// Number of transactions in flight.
-    #[serde(with = "alloy_serde::quantity")]
+    #[serde(with = "Quantity")]
     pub transactions_in_flight: u64,
     /// Number of L2 blocks that are not on L1.
-    #[serde(with = "alloy_serde::quantity")]
+    #[serde(with = "Quantity")]
     pub unsafe_blocks: u64,
     /// Number of block executions to plan L1 transactions.
-    #[serde(with = "alloy_serde::quantity")]
+    #[serde(with = "Quantity")]
     pub planning_executions: u64,
     /// Number of blocks whose facts were computed for evidence.
-    #[serde(with = "alloy_serde::quantity")]
+    #[serde(with = "Quantity")]
     pub evidence_made: u64,
     /// Backlog of blocks that are not on L1 yet.
     pub backlog: BacklogStatus,
@@ -113,14 +124,16 @@ pub struct SubmitterStatus {
 
 /// Progress of a client that the node drives over the Engine API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Driven {
     /// URL of the client's Engine API, without credentials.
     pub url: String,
     /// Number of the newest block that the client confirmed as its head.
-    #[serde(with = "alloy_serde::quantity")]
+    #[serde(with = "Quantity")]
     pub number: u64,
     /// Hash of that block.
+    #[cfg_attr(feature = "schema", schemars(with = "schema::Hash"))]
     pub hash: B256,
     /// Error of the last update, or `None` if it succeeded.
     pub fault: Option<String>,
@@ -128,6 +141,7 @@ pub struct Driven {
 
 /// Switches of the operator of a sequencer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Switches {
     /// `true` if the node may make blocks.
     pub sealing: bool,

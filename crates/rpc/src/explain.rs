@@ -5,7 +5,7 @@ use crate::{
     precompile_events,
 };
 use alloy_evm::Evm as _;
-use alloy_primitives::{B256, U64};
+use alloy_primitives::B256;
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_rpc_types_trace::{
     geth::{CallFrame, GethTrace},
@@ -15,12 +15,12 @@ use chain::{ChainConfig, Replay};
 use execute::ExecuteError;
 use revm::inspector::NoOpInspector;
 use revm_inspectors::tracing::TracingInspector;
+use rpc_types::{ExplainedCall, Verdict, methods::EXPLAIN_EXECUTE};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use variants::ExecuteExtension;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
-    methods.execute("enshrine_explainExecute", explain);
+    methods.execute(EXPLAIN_EXECUTE, explain);
 }
 
 /// What to explain: a transaction or a call.
@@ -33,7 +33,7 @@ enum Subject {
 
 /// Outcome of each EXECUTE call in a transaction of the chain, or in a call that is simulated on
 /// the state of a block.
-fn explain(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
+fn explain(api: &Api, args: &mut Args) -> Result<Vec<ExplainedCall>, RpcError> {
     let notes = match args.required()? {
         Subject::Transaction(hash) => replayed(api, hash)?,
         Subject::Call(transaction) => called(
@@ -81,30 +81,30 @@ fn replayed(api: &Api, hash: B256) -> Result<Vec<Note>, RpcError> {
     Ok(notes)
 }
 
-fn shape(call: &ExecuteCall) -> Value {
+fn shape(call: &ExecuteCall) -> ExplainedCall {
     let (verdict, gas_used, output, reason, kind) = match &call.outcome {
-        Ok((gas, output)) => ("valid", *gas, Some(output), None, None),
+        Ok((gas, output)) => (Verdict::Valid, *gas, Some(output.clone()), None, None),
         Err(error) => {
             let verdict = match error {
-                ExecuteError::OutOfGas { .. } => "outOfGas",
-                ExecuteError::Internal(_) => "internal",
-                _ => "refused",
+                ExecuteError::OutOfGas { .. } => Verdict::OutOfGas,
+                ExecuteError::Internal(_) => Verdict::Internal,
+                _ => Verdict::Refused,
             };
-            (verdict, call.gas, None, Some(error.to_string()), Some(error.kind()))
+            (verdict, call.gas, None, Some(error.to_string()), Some(error.kind().into()))
         }
     };
-    json!({
-        "verdict": verdict,
-        "reason": reason,
-        "kind": kind,
-        "dialect": call.dialect,
-        "address": call.address,
-        "calldataBytes": U64::from(call.bytes),
-        "gas": U64::from(call.gas),
-        "gasUsed": U64::from(gas_used),
-        "output": output,
-        "microseconds": U64::from(u64::try_from(call.took.as_micros()).unwrap_or(u64::MAX)),
-    })
+    ExplainedCall {
+        verdict,
+        reason,
+        kind,
+        dialect: call.dialect.into(),
+        address: call.address,
+        calldata_bytes: call.bytes as u64,
+        gas: call.gas,
+        gas_used,
+        output,
+        microseconds: u64::try_from(call.took.as_micros()).unwrap_or(u64::MAX),
+    }
 }
 
 /// Inserts EXECUTE calls into the frames of a tracer that omits precompiles.

@@ -39,6 +39,7 @@ mod limits;
 mod log_limit;
 mod log_matching;
 mod logs;
+mod namespace;
 mod overrides;
 pub mod payload;
 mod precompile_events;
@@ -70,7 +71,7 @@ pub use explain::{refused_traces, show_execute};
 pub use limits::{BoundedInspector, Deadline, Recorded, RequestLimits};
 pub use log_limit::LogLimit;
 pub use precompile_events::{CONSOLE, ExecuteCall, Note, note, take_missed, watch, watch_again};
-pub use registry::{Context, Registry, overlaid};
+pub use registry::{Context, MethodName, Registry, overlaid};
 pub use send::{decode_pooled, wait_for_receipt};
 pub(crate) use server::Client;
 pub use server::{

@@ -4,6 +4,7 @@ use crate::{
     Args, Client, ErrorStyle, LogLimit, RpcError, Telemetry,
     call_tree::revert_words,
     error::{REFUSED, REVERTED, codes},
+    namespace::namespace_of,
     telemetry::Answers,
     workers::{Caller, WorkerPool, Workers},
 };
@@ -13,6 +14,7 @@ use jsonrpsee::{
     core::server::MethodCallback,
     types::{ErrorObjectOwned, Id},
 };
+use rpc_types::methods::Method;
 use serde::Serialize;
 use std::{
     borrow::Cow,
@@ -40,6 +42,34 @@ pub trait Context: Send + Sync + 'static {
     }
 }
 
+/// Namespaces whose methods [`rpc_types::methods`] declares.
+const DECLARED: [&str; 3] = ["admin", "enshrine", "rollup"];
+
+/// A method's name, which fixes the type of its answers if [`rpc_types::methods`] declares it.
+pub trait MethodName<T> {
+    /// Returns the name.
+    ///
+    /// # Panics
+    ///
+    /// If the name is only text, and its namespace is one of those whose methods are declared: such
+    /// a method would be absent from the OpenRPC document.
+    fn name(self) -> &'static str;
+}
+
+impl<T> MethodName<T> for &'static str {
+    fn name(self) -> &'static str {
+        let is_declared = DECLARED.contains(&namespace_of(self));
+        assert!(!is_declared, "{self} is not declared in rpc_types::methods");
+        self
+    }
+}
+
+impl<T> MethodName<T> for Method<T> {
+    fn name(self) -> &'static str {
+        self.name
+    }
+}
+
 /// RPC methods with their shared context.
 pub struct Registry<C> {
     context: Arc<C>,
@@ -61,7 +91,7 @@ impl<C: Context> Registry<C> {
     }
 
     /// Adds a method that reads a few values in memory.
-    pub fn inline<T, F>(&mut self, name: &'static str, method: F)
+    pub fn inline<T, F>(&mut self, name: impl MethodName<T>, method: F)
     where
         T: Serialize + Clone + Send + 'static,
         F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
@@ -70,7 +100,7 @@ impl<C: Context> Registry<C> {
     }
 
     /// Adds a method that reads some values of the state, or a block.
-    pub fn read<T, F>(&mut self, name: &'static str, method: F)
+    pub fn read<T, F>(&mut self, name: impl MethodName<T>, method: F)
     where
         T: Serialize + Clone + Send + 'static,
         F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
@@ -79,7 +109,7 @@ impl<C: Context> Registry<C> {
     }
 
     /// Adds a method that executes code, or reads an amount of data that the caller chooses.
-    pub fn execute<T, F>(&mut self, name: &'static str, method: F)
+    pub fn execute<T, F>(&mut self, name: impl MethodName<T>, method: F)
     where
         T: Serialize + Clone + Send + 'static,
         F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
@@ -88,7 +118,7 @@ impl<C: Context> Registry<C> {
     }
 
     /// Adds a method that executes and records each step.
-    pub fn trace<T, F>(&mut self, name: &'static str, method: F)
+    pub fn trace<T, F>(&mut self, name: impl MethodName<T>, method: F)
     where
         T: Serialize + Clone + Send + 'static,
         F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
@@ -97,7 +127,7 @@ impl<C: Context> Registry<C> {
     }
 
     /// Adds a method that submits a signed transaction to the pool.
-    pub fn send<T, F>(&mut self, name: &'static str, method: F)
+    pub fn send<T, F>(&mut self, name: impl MethodName<T>, method: F)
     where
         T: Serialize + Clone + Send + 'static,
         F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
@@ -106,7 +136,7 @@ impl<C: Context> Registry<C> {
     }
 
     /// Adds a method that changes the node's state.
-    pub fn write<T, F>(&mut self, name: &'static str, method: F)
+    pub fn write<T, F>(&mut self, name: impl MethodName<T>, method: F)
     where
         T: Serialize + Clone + Send + 'static,
         F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
@@ -116,21 +146,21 @@ impl<C: Context> Registry<C> {
 
     /// Adds a method. Registering a name twice is a programming error; the second method is
     /// ignored.
-    pub fn add<T, F>(&mut self, pool: WorkerPool, name: &'static str, method: F)
+    pub fn add<T, F>(&mut self, pool: WorkerPool, name: impl MethodName<T>, method: F)
     where
         T: Serialize + Clone + Send + 'static,
         F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
     {
         self.insert(
             pool,
-            name,
+            name.name(),
             Box::new(move |context, args, id, limit| Ok(within(id, method(context, args)?, limit))),
         );
     }
 
     fn insert(&mut self, pool: WorkerPool, name: &'static str, call: Box<Call<C>>) {
         let answers = OnceLock::new();
-        let method = Arc::new(Method { name, wording: self.wording, answers, call });
+        let method = Arc::new(Entry { name, wording: self.wording, answers, call });
         let (context, workers) = (Arc::clone(&self.context), Arc::clone(&self.workers));
         let callback = move |id: Id<'static>,
                              params: jsonrpsee::types::Params<'static>,
@@ -211,7 +241,7 @@ fn pool_of(pool: WorkerPool, params: &str) -> WorkerPool {
 type Call<C> =
     dyn Fn(&C, &mut Args, Id<'static>, usize) -> Result<MethodResponse, RpcError> + Send + Sync;
 
-struct Method<C> {
+struct Entry<C> {
     name: &'static str,
     wording: ErrorStyle,
     /// Counters of the method, created with its first response.
@@ -219,7 +249,7 @@ struct Method<C> {
     call: Box<Call<C>>,
 }
 
-impl<C: Context> Method<C> {
+impl<C: Context> Entry<C> {
     fn answer(
         &self,
         context: &C,

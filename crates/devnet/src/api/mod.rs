@@ -77,7 +77,7 @@ pub(crate) fn methods(devnet: &Arc<DevnetState>, workers: &Arc<Workers>) -> Meth
     for (lane, table) in TABLES {
         for (names, handler) in table {
             for name in *names {
-                methods.add(lane_of(name).unwrap_or(lane), name, handler);
+                methods.add(lane_of(name).unwrap_or(lane), *name, handler);
             }
         }
     }

@@ -10,7 +10,7 @@ use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, Signature, keccak256, map::B256Map};
 use contracts::Deployment;
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
+use rpc_types::SignedInput;
 use std::{
     collections::VecDeque,
     sync::{Arc, OnceLock, Weak},
@@ -31,14 +31,6 @@ const BELIEVED: Duration = Duration::from_secs(60);
 /// Minimum interval between requests to L1 about unknown accounts, which limits the requests that a
 /// peer can cause with signatures of random accounts.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Input of EXECUTE for a block, with the signature on the block.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SignedInput {
-    pub(crate) input: Bytes,
-    /// `None` if the node that serves it neither makes blocks nor has received a signature.
-    pub(crate) signature: Option<Bytes>,
-}
 
 /// Rollup to which a signature is bound.
 #[derive(Debug, Clone, Copy)]

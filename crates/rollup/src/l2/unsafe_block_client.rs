@@ -3,7 +3,7 @@
 use crate::{
     l2::{
         FeedError,
-        signed_blocks::{FeedTrust, MAX_INPUTS, SignedInput},
+        signed_blocks::{FeedTrust, MAX_INPUTS},
     },
     service::node_handle::NodeHandle,
 };
@@ -12,6 +12,7 @@ use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereu
 use alloy_rpc_types_eth::Block;
 use client::RedactedUrl;
 use node::Node;
+use rpc_types::{SignedInput, methods::SIGNED_INPUTS_AFTER};
 use std::{
     sync::{Arc, mpsc::Sender},
     time::{Duration, Instant},
@@ -178,7 +179,7 @@ async fn listen(
         in_vain = if last == Some((own.hash, from)) { in_vain + 1 } else { 0 };
         last = Some((own.hash, from));
         let head = with_timeout(provider.get_block_number().into_future()).await?;
-        let method = "rollup_signedInputsAfter".into();
+        let method = SIGNED_INPUTS_AFTER.name.into();
         let answer: Vec<SignedInput> =
             with_timeout(provider.raw_request(method, (format!("{from:#x}"),))).await?;
         if answer.is_empty() {

@@ -12,7 +12,10 @@ use rpc::{
     Access, AccessToken, Context, ErrorStyle, Registry, RpcError, RunningServer, ServerConfig,
     Workers,
 };
-use rpc_types::{Role, SyncStatus};
+use rpc_types::{
+    Role, SyncStatus,
+    methods::{self, Method},
+};
 use std::{
     fs::{self, OpenOptions},
     io::{self, Read as _, Write as _},
@@ -129,11 +132,11 @@ impl Context for AdminHandle {
 type Switch = fn(&mut Switches);
 
 /// Methods that set the switches of a sequencer; each returns all switches.
-const SWITCHES: [(&str, Switch); 4] = [
-    ("admin_startSealing", |switches| switches.sealing = true),
-    ("admin_stopSealing", |switches| switches.sealing = false),
-    ("admin_startPosting", |switches| switches.posting = true),
-    ("admin_stopPosting", |switches| switches.posting = false),
+const SWITCHES: [(Method<rpc_types::Switches>, Switch); 4] = [
+    (methods::START_SEALING, |switches| switches.sealing = true),
+    (methods::STOP_SEALING, |switches| switches.sealing = false),
+    (methods::START_POSTING, |switches| switches.posting = true),
+    (methods::STOP_POSTING, |switches| switches.posting = false),
 ];
 
 /// Returns an error if the address of the admin port is not a loopback address.
@@ -197,8 +200,8 @@ pub(crate) async fn serve(
     commands: AdminHandle,
     workers: Arc<Workers>,
 ) -> Result<RunningServer, AdminPortError> {
-    let mut methods = Registry::new(Arc::new(commands), workers, ErrorStyle::Geth);
-    methods.execute("rollup_promote", |commands: &AdminHandle, args| {
+    let mut registry = Registry::new(Arc::new(commands), workers, ErrorStyle::Geth);
+    registry.execute(methods::PROMOTE, |commands: &AdminHandle, args| {
         let force = args.optional()?.unwrap_or(false);
         commands
             .send(AdminCommand::Promote { force })
@@ -206,7 +209,7 @@ pub(crate) async fn serve(
             .map(num_hash)
             .map_err(refused)
     });
-    methods.execute("rollup_demote", |commands: &AdminHandle, args| {
+    registry.execute(methods::DEMOTE, |commands: &AdminHandle, args| {
         let sequencer = args.optional()?;
         commands
             .send(AdminCommand::Demote { sequencer })
@@ -214,11 +217,14 @@ pub(crate) async fn serve(
             .map(num_hash)
             .map_err(refused)
     });
-    methods.inline("admin_status", |commands: &AdminHandle, _| Ok(commands.shared.controls.get()));
+    registry.inline(methods::STATUS, |commands: &AdminHandle, _| {
+        Ok(switches(commands.shared.controls.get()))
+    });
     for (name, change) in SWITCHES {
-        methods.execute(name, move |commands: &AdminHandle, _| {
+        registry.execute(name, move |commands: &AdminHandle, _| {
             let kept = commands.shared.controls.set(change);
-            kept.map_err(|error| RpcError::internal(format!("cannot store the change: {error}")))
+            kept.map(switches)
+                .map_err(|error| RpcError::internal(format!("cannot store the change: {error}")))
         });
     }
     let AdminConfig { address, token } = config;
@@ -232,7 +238,12 @@ pub(crate) async fn serve(
         max_connections: 8,
         ..ServerConfig::default()
     };
-    Ok(RunningServer::start_with_pages(&config, methods.into_methods(), None).await?)
+    Ok(RunningServer::start_with_pages(&config, registry.into_methods(), None).await?)
+}
+
+const fn switches(switches: Switches) -> rpc_types::Switches {
+    let Switches { sealing, posting } = switches;
+    rpc_types::Switches { sealing, posting }
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "passed to map_err")]
@@ -246,7 +257,7 @@ pub(crate) async fn sequencer_at(url: &str) -> Option<u64> {
     let asked = async {
         let provider =
             ProviderBuilder::<_, _, Ethereum>::default().connect_ws(WsConnect::new(url)).await?;
-        provider.raw_request::<_, SyncStatus>("rollup_syncStatus".into(), ()).await
+        provider.raw_request::<_, SyncStatus>(methods::SYNC_STATUS.name.into(), ()).await
     };
     // A dead node must not keep its standby from taking over.
     let status = tokio::time::timeout(PEER_TIMEOUT, asked).await.ok()?.ok()?;

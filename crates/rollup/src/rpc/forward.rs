@@ -32,7 +32,7 @@ use std::{
 
 /// Method of a sequencer for forwarded transactions. Unlike `eth_sendRawTransaction` it never
 /// forwards, so two followers of each other cannot forward a transaction in a loop.
-pub(crate) const METHOD: &str = "rollup_submit";
+pub(crate) const METHOD: &str = rpc_types::methods::SUBMIT.name;
 
 /// Error code of `rollup_submit` on a node that is not a sequencer.
 pub(crate) const NOT_SEQUENCER: i32 = -32_032;

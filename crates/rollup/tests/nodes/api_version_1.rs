@@ -1,10 +1,16 @@
 //! Answers of the node's own methods: their form, and what they say.
 
-use crate::support::{World, is_settled, provider_of, signed, signed_with, until};
+use crate::support::{
+    World, admin_config, admin_of,
+    described::{mismatch, schema_of},
+    is_settled, provider_of, signed, signed_with, until,
+};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, U256, keccak256};
-use alloy_provider::{Provider, RootProvider, ext::AnvilApi as _};
+use alloy_provider::{
+    Provider, ProviderBuilder, RootProvider, WsConnect, ext::AnvilApi as _, network::Ethereum,
+};
 use alloy_sol_types::SolCall as _;
 use contracts::{
     L2_MESSENGER,
@@ -16,6 +22,7 @@ use rpc_types::{
     Budget, ClaimProof, Direction, ForcedOutcome, ForcedPage, ForcedTransaction, ForkMode,
     MessageInfo, MessagePage, MessageState, Role, RollupConfig, SyncStatus, TransactionStatus,
     Verification,
+    methods::{self, METHODS, Method},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -31,16 +38,20 @@ fn require_form(method: &str, value: &Value) {
     }
 }
 
-/// Requests an answer, and requires its form, and that its type reads and writes it unchanged.
+/// Requests an answer, and requires its form, that of the node's OpenRPC document, and that its
+/// type reads and writes it unchanged.
 async fn ask<T: DeserializeOwned + Serialize>(
-    l2: &RootProvider,
-    method: &'static str,
+    node: &RootProvider,
+    method: Method<T>,
     parameters: impl Serialize + Clone + core::fmt::Debug + Send + Sync + Unpin + 'static,
 ) -> Result<T> {
-    let answer: Value = l2.raw_request(method.into(), serde_json::to_value(parameters)?).await?;
-    require_form(method, &answer);
+    let name = method.name;
+    let answer: Value = node.raw_request(name.into(), serde_json::to_value(parameters)?).await?;
+    require_form(name, &answer);
+    let document: Value = node.raw_request("rpc.discover".into(), ()).await?;
+    assert_eq!(mismatch(&document, schema_of(&document, name), &answer), None, "{name}");
     let typed: T = serde_json::from_value(answer.clone())?;
-    assert_eq!(serde_json::to_value(&typed)?, answer, "{method}");
+    assert_eq!(serde_json::to_value(&typed)?, answer, "{name}");
     Ok(typed)
 }
 
@@ -50,7 +61,7 @@ async fn answers_about_node_and_rollup_are_typed() -> Result<()> {
     let sequencer = world.sequencer().await?;
     let follower = world.follower(None).await?;
     let l2 = provider_of(&sequencer)?;
-    let config: RollupConfig = ask(&l2, "rollup_config", ()).await?;
+    let config: RollupConfig = ask(&l2, methods::CONFIG, ()).await?;
     assert_eq!(config.api, "1.0");
     assert!(config.client_version.starts_with("enshrine/"), "{}", config.client_version);
     assert_eq!(config.l1_chain_id, world.provider.get_chain_id().await?);
@@ -66,18 +77,100 @@ async fn answers_about_node_and_rollup_are_typed() -> Result<()> {
     assert!(config.rules.max_lag > 0 && config.rules.relay_deadline > config.rules.max_lag);
     assert!(config.rules.forced.delay > config.rules.max_lag);
     // A follower says the same.
-    let theirs: RollupConfig = ask(&provider_of(&follower)?, "rollup_config", ()).await?;
+    let theirs: RollupConfig = ask(&provider_of(&follower)?, methods::CONFIG, ()).await?;
     assert_eq!(theirs, config);
 
-    let status: SyncStatus = ask(&l2, "rollup_syncStatus", ()).await?;
+    let status: SyncStatus = ask(&l2, methods::SYNC_STATUS, ()).await?;
     assert_eq!((status.role, status.submitter.is_some()), (Role::Sequencer, true));
-    let status: SyncStatus = ask(&provider_of(&follower)?, "rollup_syncStatus", ()).await?;
+    let status: SyncStatus = ask(&provider_of(&follower)?, methods::SYNC_STATUS, ()).await?;
     assert_eq!((status.role, status.submitter), (Role::Follower, None));
-    let budget: Budget = ask(&l2, "rollup_budget", ()).await?;
+    let budget: Budget = ask(&l2, methods::BUDGET, ()).await?;
     assert_eq!(budget.gas.left, budget.gas.limit - budget.gas.used);
     follower.stop().await;
     sequencer.stop().await;
     Ok(())
+}
+
+/// Returns the names of the methods in the document that a port serves.
+async fn discovered(node: &RootProvider) -> Result<Vec<String>> {
+    let document: Value = node.raw_request("rpc.discover".into(), ()).await?;
+    assert_eq!(document["openrpc"], "1.3.2");
+    let methods = document["methods"].as_array().into_iter().flatten();
+    Ok(methods.filter_map(|it| it["name"].as_str()).map(str::to_owned).collect())
+}
+
+#[test]
+fn documentation_lists_declared_methods() {
+    let document = include_str!("../../../../docs/methods.md");
+    let mut listed: Vec<_> = document
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `rollup_"))
+        .filter_map(|line| line.split('`').next())
+        .map(|name| format!("rollup_{name}"))
+        .collect();
+    // The rest is listed in prose.
+    let (_, port) = document.split_once("\nAt the address of `--admin-addr`").unwrap();
+    let (port, _) = port.split_once("\n#").unwrap();
+    let words = port.split('`').skip(1).step_by(2).filter_map(|it| it.split('(').next());
+    let is_admin = |word: &&str| word.starts_with("rollup_") || word.starts_with("admin_");
+    listed.extend(words.filter(is_admin).map(str::to_owned));
+    listed.push("enshrine_explainExecute".to_owned());
+    let mut declared: Vec<_> = METHODS.iter().map(ToString::to_string).collect();
+    listed.sort_unstable();
+    declared.sort_unstable();
+    assert_eq!(listed, declared);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn discover_describes_the_served_methods() -> Result<()> {
+    let world = World::new().await?;
+    let role = NodeRole::Sequencer(Box::new(world.sequencer_config()?));
+    let mut config = Config { admin: Some(admin_config()?), ..world.config(role) };
+    config.server.ws_api = "eth,enshrine".parse()?;
+    let node = RollupNode::start(config).await?;
+    let (public, admin) = (provider_of(&node)?, admin_of(&node)?);
+    let (mut listed, operator) = (discovered(&public).await?, discovered(&admin).await?);
+    assert!(listed.iter().all(|it| !operator.contains(it)));
+    assert!(operator.contains(&"rollup_promote".to_owned()));
+    listed.extend(operator);
+    listed.sort_unstable();
+    let mut declared = METHODS.to_vec();
+    declared.sort_unstable();
+    assert_eq!(listed, declared);
+
+    let url = format!("ws://{}", node.server().addresses()[0]);
+    let socket = ProviderBuilder::<_, _, Ethereum>::default().connect_ws(WsConnect::new(url));
+    assert_eq!(discovered(socket.await?.root()).await?, ["enshrine_explainExecute"]);
+    ask(&admin, methods::STATUS, ()).await?;
+    ask(&admin, methods::STOP_POSTING, ()).await?;
+    ask(&admin, methods::DEMOTE, ()).await?;
+    ask(&admin, methods::PROMOTE, (true,)).await?;
+    node.stop().await;
+    Ok(())
+}
+
+#[test]
+fn schema_check_finds_each_difference() {
+    let document = rpc_types::document(|_| true);
+    let schema = schema_of(&document, "rollup_getForcedTransactions");
+    let mut page = json!({ "transactions": [], "next": "0x1" });
+    assert_eq!(mismatch(&document, schema, &page), None);
+    page["next"] = Value::Null;
+    assert_eq!(mismatch(&document, schema, &page), None);
+    for (field, value) in [
+        ("next", json!(1)),
+        ("next", json!("0x01")),
+        ("next", json!("1")),
+        ("transactions", json!(null)),
+        ("transactions", json!([{}])),
+        ("more", json!(true)),
+    ] {
+        let mut changed = page.clone();
+        changed[field] = value;
+        assert!(mismatch(&document, schema, &changed).is_some(), "{changed}");
+    }
+    let fields = json!({ "transactions": [] });
+    assert!(mismatch(&document, schema, &fields).is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,12 +185,12 @@ async fn status_follows_transaction_to_l1() -> Result<()> {
     .await?;
     let transfer = signed(&l2, &alice, Address::ZERO, 1, Bytes::new(), 21_000).await?;
     let hash = *transfer.hash();
-    let unknown: Option<TransactionStatus> = ask(&l2, "rollup_transactionStatus", (hash,)).await?;
+    let unknown: Option<TransactionStatus> = ask(&l2, methods::TRANSACTION_STATUS, (hash,)).await?;
     assert_eq!(unknown, None);
     let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
     until("the transfer on L1", &sequencer, || async {
         let status: Option<TransactionStatus> =
-            ask(&l2, "rollup_transactionStatus", (hash,)).await?;
+            ask(&l2, methods::TRANSACTION_STATUS, (hash,)).await?;
         Ok(matches!(status, Some(TransactionStatus::Posted { l1: Some(_), .. })))
     })
     .await?;
@@ -107,7 +200,7 @@ async fn status_follows_transaction_to_l1() -> Result<()> {
 
 async fn message(l2: &RootProvider, direction: Direction, index: u64) -> Result<MessageInfo> {
     let found: Option<MessageInfo> =
-        ask(l2, "rollup_getMessage", (direction, format!("{index:#x}"))).await?;
+        ask(l2, methods::GET_MESSAGE, (direction, format!("{index:#x}"))).await?;
     found.ok_or_eyre("no such message")
 }
 
@@ -170,7 +263,7 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
     assert_eq!((first.sent.transaction, Some(first.sent.block)), {
         (deposit.transaction_hash, deposit.block_number)
     });
-    let rules = ask::<RollupConfig>(&l2, "rollup_config", ()).await?.rules;
+    let rules = ask(&l2, methods::CONFIG, ()).await?.rules;
     assert_eq!(first.deadline, Some(first.sent.timestamp + rules.relay_deadline));
     let delivered = first.delivered.ok_or_eyre("it is delivered")?;
     let receipt = l2.get_transaction_receipt(delivered.transaction).await?;
@@ -193,7 +286,7 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
     assert_eq!((sent.state, sent.claim), (MessageState::Claimable, None));
     assert_eq!(sent.message.sender, alice.address());
     assert_eq!(message(&l2, L2ToL1, 1).await?.message.data, Some(Bytes::from_static(b"call")));
-    let claim: ClaimProof = ask(&l2, "rollup_claimProof", ("0x0",)).await?;
+    let claim: ClaimProof = ask(&l2, methods::CLAIM_PROOF, ("0x0",)).await?;
     assert_eq!((claim.to, claim.message.clone()), (world.message_queue, sent.message));
     assert_eq!(claim.valid_until_block, claim.l2_block + 8_190);
     let proven = l2.get_block_by_number(claim.l2_block.into()).await?.unwrap_or_default();
@@ -208,7 +301,7 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
 
     // Lists: newest first, by account, with a cursor.
     let listed = async |direction: Direction, filter: Value| -> Result<(Vec<u64>, Option<u64>)> {
-        let page: MessagePage = ask(&l2, "rollup_getMessages", (direction, filter)).await?;
+        let page: MessagePage = ask(&l2, methods::GET_MESSAGES, (direction, filter)).await?;
         Ok((page.messages.iter().map(|it| it.index).collect(), page.next))
     };
     assert_eq!(listed(L1ToL2, json!({})).await?, (vec![1, 0], None));
@@ -225,7 +318,7 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
     for direction in [L1ToL2, L2ToL1] {
         for index in ["0x2", "0xffffffffffffffff"] {
             let found: Option<MessageInfo> =
-                ask(&l2, "rollup_getMessage", (direction, index)).await?;
+                ask(&l2, methods::GET_MESSAGE, (direction, index)).await?;
             assert_eq!(found, None);
         }
     }
@@ -247,7 +340,7 @@ async fn messages_have_their_states_through_restart_and_reorg() -> Result<()> {
         let l2 = provider_of(node)?;
         let mut all = Vec::new();
         for direction in [L1ToL2, L2ToL1] {
-            let page: MessagePage = ask(&l2, "rollup_getMessages", (direction, json!({}))).await?;
+            let page: MessagePage = ask(&l2, methods::GET_MESSAGES, (direction, json!({}))).await?;
             all.extend(page.messages);
         }
         Ok(all)
@@ -308,7 +401,7 @@ async fn forced_transactions_have_deadlines_and_outcomes() -> Result<()> {
         world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
     }
     let forced_at = async |index: &'static str| -> Result<Option<ForcedTransaction>> {
-        ask(&l2, "rollup_getForced", (index,)).await
+        ask(&l2, methods::GET_FORCED, (index,)).await
     };
     let forced = async || forced_at("0x1").await;
     until("the forced transaction", &sequencer, || async {
@@ -323,7 +416,7 @@ async fn forced_transactions_have_deadlines_and_outcomes() -> Result<()> {
         (first.outcome, first.l2_block, first.hash),
         (ForcedOutcome::Waiting, None, *early.hash())
     );
-    let rules = ask::<RollupConfig>(&l2, "rollup_config", ()).await?.rules.forced;
+    let rules = ask(&l2, methods::CONFIG, ()).await?.rules.forced;
     assert_eq!(found.due, found.submitted_at + rules.delay);
     assert_eq!(found.grace_until, found.due + rules.grace);
     assert_eq!(found.expires, found.grace_until + rules.expiry);
@@ -333,11 +426,11 @@ async fn forced_transactions_have_deadlines_and_outcomes() -> Result<()> {
         (json!({ "sender": Address::ZERO }), 0),
         (json!({ "before": "0x0" }), 0),
     ] {
-        let page: ForcedPage = ask(&l2, "rollup_getForcedTransactions", (filter,)).await?;
+        let page: ForcedPage = ask(&l2, methods::GET_FORCED_TRANSACTIONS, (filter,)).await?;
         assert_eq!((page.transactions.len(), page.next), (count, None));
     }
     let none: Option<ForcedTransaction> =
-        ask(&l2, "rollup_getForced", ("0xffffffffffffffff",)).await?;
+        ask(&l2, methods::GET_FORCED, ("0xffffffffffffffff",)).await?;
     assert_eq!(none, None);
     let data = refused(&l2, "rollup_getForcedTransactions", json!([{ "limit": "0x65" }])).await;
     assert_eq!(data["got"], "0x65");

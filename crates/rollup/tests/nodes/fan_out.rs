@@ -107,14 +107,15 @@ impl Relay {
         let style = rpc::ErrorStyle::Geth;
         let mut methods = Registry::new(context, Arc::clone(&workers), style);
         let own = Arc::clone(&lie);
-        methods.execute("rollup_signedInputsAfter", move |_, args| {
+        let method = rpc_types::methods::SIGNED_INPUTS_AFTER;
+        methods.execute(method, move |_, args| {
             let Number(number) = args.required()?;
             let from = number.saturating_to::<u64>();
-            let blocks = client
-                .request::<_, Vec<Value>>("rollup_signedInputsAfter", (format!("{from:#x}"),));
+            let blocks = client.request::<_, Vec<Value>>(method.name, (format!("{from:#x}"),));
             let blocks = blocks.map_err(|error| RpcError::server(error.to_string()))?;
             let lie = own.lock().map_err(|_| RpcError::server("poisoned"))?;
-            Ok(lie(from, blocks))
+            let blocks = serde_json::from_value(lie(from, blocks).into());
+            blocks.map_err(|error| RpcError::server(error.to_string()))
         });
         let methods = rpc::overlaid(methods.into_methods(), &rpc::methods(api, workers));
         let config = ServerConfig { port: 0, ..ServerConfig::default() };

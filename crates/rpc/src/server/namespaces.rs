@@ -1,7 +1,7 @@
 //! Method namespaces, which each transport can restrict.
 
 use super::ServeError;
-use crate::codes;
+use crate::{codes, namespace::namespace_of};
 use jsonrpsee::{
     Extensions, IntoResponse as _, MethodResponse,
     core::server::MethodCallback,
@@ -17,6 +17,8 @@ use std::{
 const RPC: &str = "rpc";
 /// Method that lists the served namespaces.
 const MODULES: &str = "rpc_modules";
+/// Method that returns the OpenRPC document of the served methods.
+const DISCOVER: &str = "rpc.discover";
 /// Version of every namespace in the response of [`MODULES`], as in geth.
 const VERSION: &str = "1.0";
 
@@ -39,8 +41,8 @@ impl Namespaces {
         }
     }
 
-    /// Methods of a transport: those of the served namespaces, `rpc_modules`, and, for every other
-    /// method, an error that names the flag excluding it.
+    /// Methods of a transport: those of the served namespaces, `rpc_modules`, `rpc.discover`, and,
+    /// for every other method, an error that names the flag excluding it.
     pub(super) fn select(&self, all: &Methods, flag: &'static str) -> Result<Methods, ServeError> {
         let known: BTreeSet<_> = all.method_names().map(namespace_of).collect();
         if let Self::Listed(names) = self
@@ -60,8 +62,11 @@ impl Namespaces {
         let modules: Map<String, Value> =
             served.iter().map(|name| ((*name).to_owned(), json!(VERSION))).collect();
         add(MODULES, always(move |_| Ok(Value::Object(modules.clone()))));
+        let is_served = |name: &str| all.method(name).is_some() && self.serves(name);
+        let document = Arc::new(rpc_types::document(is_served));
+        add(DISCOVER, always(move |_| Ok(Value::clone(&document))));
         let served: Arc<[String]> = served.into_iter().map(str::to_owned).collect();
-        for name in all.method_names().filter(|name| *name != MODULES) {
+        for name in all.method_names().filter(|name| ![MODULES, DISCOVER].contains(name)) {
             let Some(method) = all.method(name) else { continue };
             if self.serves(name) {
                 add(name, method.clone());
@@ -95,11 +100,6 @@ fn not_served(method: &str, flag: &str, served: &[String]) -> ErrorObjectOwned {
     );
     let data = json!({ "got": namespace, "expected": served });
     ErrorObjectOwned::owned(codes::METHOD, message, Some(data))
-}
-
-/// The part of a method name before the first underscore.
-fn namespace_of(method: &str) -> &str {
-    method.split_once('_').map_or(method, |(namespace, _)| namespace)
 }
 
 impl FromStr for Namespaces {

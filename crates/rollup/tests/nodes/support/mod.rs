@@ -1,5 +1,6 @@
 //! A rollup on a devnet, both behind real sockets.
 
+pub(crate) mod described;
 pub(crate) mod driven;
 pub(crate) mod ethereumjs;
 pub(crate) mod ethrex;
