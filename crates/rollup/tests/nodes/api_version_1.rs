@@ -2,7 +2,7 @@
 
 use crate::support::{
     World, admin_config, admin_of,
-    described::{mismatch, schema_of},
+    described::{examples, mismatch, other_form, schema_of},
     is_settled, provider_of, signed, signed_with, until,
 };
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -38,8 +38,8 @@ fn require_form(method: &str, value: &Value) {
     }
 }
 
-/// Requests an answer, and requires its form, that of the node's OpenRPC document, and that its
-/// type reads and writes it unchanged.
+/// Requests an answer, and requires its form, that of the node's OpenRPC document and of the
+/// example, and that its type reads and writes it unchanged.
 async fn ask<T: DeserializeOwned + Serialize>(
     node: &RootProvider,
     method: Method<T>,
@@ -50,6 +50,9 @@ async fn ask<T: DeserializeOwned + Serialize>(
     require_form(name, &answer);
     let document: Value = node.raw_request("rpc.discover".into(), ()).await?;
     assert_eq!(mismatch(&document, schema_of(&document, name), &answer), None, "{name}");
+    if let Some(example) = examples().get(name) {
+        assert_eq!(other_form(example, &answer), None, "{name}");
+    }
     let typed: T = serde_json::from_value(answer.clone())?;
     assert_eq!(serde_json::to_value(&typed)?, answer, "{name}");
     Ok(typed)
@@ -143,10 +146,32 @@ async fn discover_describes_the_served_methods() -> Result<()> {
     assert_eq!(discovered(socket.await?.root()).await?, ["enshrine_explainExecute"]);
     ask(&admin, methods::STATUS, ()).await?;
     ask(&admin, methods::STOP_POSTING, ()).await?;
+    ask(&admin, methods::STOP_SEALING, ()).await?;
+    ask(&admin, methods::START_POSTING, ()).await?;
+    ask(&admin, methods::START_SEALING, ()).await?;
     ask(&admin, methods::DEMOTE, ()).await?;
     ask(&admin, methods::PROMOTE, (true,)).await?;
     node.stop().await;
     Ok(())
+}
+
+#[test]
+fn each_method_has_a_valid_example() {
+    let (document, examples) = (rpc_types::document(|_| true), examples());
+    for method in METHODS.iter().filter(|it| !it.starts_with("enshrine_")) {
+        let example = examples.get(method).unwrap_or_else(|| panic!("no example of {method}"));
+        assert_eq!(mismatch(&document, schema_of(&document, method), example), None, "{method}");
+        let Some(fields) = example.as_object() else { continue };
+        for name in fields.keys() {
+            let mut changed = example.clone();
+            changed.as_object_mut().unwrap().remove(name);
+            assert!(other_form(example, &changed).is_some() || name == "status", "{name}");
+            changed[name] = json!(1);
+            let is_found = other_form(example, &changed).is_some();
+            assert!(is_found || example[name].is_null() || name == "status", "{name}");
+        }
+    }
+    assert!(examples.keys().all(|it| METHODS.contains(it)));
 }
 
 #[test]
@@ -187,13 +212,19 @@ async fn status_follows_transaction_to_l1() -> Result<()> {
     let hash = *transfer.hash();
     let unknown: Option<TransactionStatus> = ask(&l2, methods::TRANSACTION_STATUS, (hash,)).await?;
     assert_eq!(unknown, None);
-    let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+    let raw = Bytes::from(transfer.encoded_2718());
+    assert_eq!(ask(&l2, methods::SUBMIT, (raw,)).await?, hash);
     until("the transfer on L1", &sequencer, || async {
         let status: Option<TransactionStatus> =
             ask(&l2, methods::TRANSACTION_STATUS, (hash,)).await?;
         Ok(matches!(status, Some(TransactionStatus::Posted { l1: Some(_), .. })))
     })
     .await?;
+    let inputs = ask(&l2, methods::INPUTS_AFTER, ("0x0",)).await?;
+    let signed = ask(&l2, methods::SIGNED_INPUTS_AFTER, ("0x0",)).await?;
+    assert!(!inputs.is_empty() && signed.into_iter().map(|it| it.input).eq(inputs));
+    assert!(ask(&l2, methods::BLOCK_COST, ("0x1",)).await?.is_some());
+    assert_eq!(ask(&l2, methods::BLOCK_COST, ("0xffff",)).await?, None);
     sequencer.stop().await;
     Ok(())
 }

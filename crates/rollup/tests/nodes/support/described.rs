@@ -1,7 +1,8 @@
-//! Answers compared with the OpenRPC document.
+//! Answers compared with the OpenRPC document and with the examples in `docs/methods.md`.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Returns the place in a value that does not match a schema of an OpenRPC document. Panics on
 /// keywords that it does not know, so that no part of a schema is skipped.
@@ -95,4 +96,45 @@ pub(crate) fn schema_of<'d>(document: &'d Value, method: &str) -> &'d Value {
     let mut methods = document["methods"].as_array().into_iter().flatten();
     let found = methods.find(|it| it["name"] == method);
     &found.unwrap_or_else(|| panic!("{method} is not in the document"))["result"]["schema"]
+}
+
+/// Returns the example answers in `docs/methods.md` by method.
+pub(crate) fn examples() -> BTreeMap<&'static str, Value> {
+    let document = include_str!("../../../../../docs/methods.md");
+    let mut examples = BTreeMap::new();
+    for section in document.split("\n### ").skip(1) {
+        let (title, rest) = section.split_once('\n').unwrap();
+        let Some((_, rest)) = rest.split_once("```json\n") else { continue };
+        let (json, _) = rest.split_once("```").unwrap();
+        let example: Value = serde_json::from_str(json).unwrap();
+        let names = title.split('`').skip(1).step_by(2);
+        examples.extend(names.map(|name| (name, example.clone())));
+    }
+    examples
+}
+
+/// Returns the place in an answer that has other fields, or other kinds of values, than an example.
+/// What is absent in one of the two is not compared, nor are variants of other names.
+pub(crate) fn other_form(example: &Value, answer: &Value) -> Option<String> {
+    let is_hex = |text: &str| text.starts_with("0x");
+    match (example, answer) {
+        (Value::Null, _) | (_, Value::Null) | (Value::Bool(_), Value::Bool(_)) => None,
+        (Value::String(one), Value::String(other)) if is_hex(one) == is_hex(other) => None,
+        (Value::Array(examples), Value::Array(items)) => {
+            let example = examples.first()?;
+            items.iter().find_map(|item| other_form(example, item))
+        }
+        (Value::Object(fields), Value::Object(others)) => {
+            let is_other = |name: &str| fields.get(name) != others.get(name);
+            if is_other("status") {
+                return None;
+            }
+            let names = fields.keys().chain(others.keys());
+            names.into_iter().find_map(|name| match (fields.get(name), others.get(name)) {
+                (Some(example), Some(answer)) => other_form(example, answer),
+                _ => Some(format!("only one of the two has {name}")),
+            })
+        }
+        _ => Some(format!("{answer}, in the example {example}")),
+    }
 }
