@@ -3,9 +3,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
-use eyre::{Result, WrapErr as _};
+use eyre::{Result, WrapErr as _, ensure};
 
 /// Returns the files below a folder, sorted by path.
 pub(crate) fn below(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -41,4 +42,15 @@ pub(crate) fn empty(folder: &Path) -> Result<()> {
             .wrap_err_with(|| format!("cannot remove {}", folder.display()))?;
     }
     fs::create_dir_all(folder).wrap_err_with(|| format!("cannot make {}", folder.display()))
+}
+
+/// Returns the files that git tracks or would add.
+pub(crate) fn tracked(root: &Path) -> Result<Vec<PathBuf>> {
+    let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let output = Command::new("git").args(list).current_dir(root).output();
+    let output = output.wrap_err("cannot run git, which knows the files of the repository")?;
+    let names = String::from_utf8(output.stdout).wrap_err("a file's name is not UTF-8")?;
+    let files: Vec<_> = names.split_terminator('\0').map(PathBuf::from).collect();
+    ensure!(output.status.success() && !files.is_empty(), "git lists no file in {root:?}");
+    Ok(files)
 }

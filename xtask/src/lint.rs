@@ -7,12 +7,11 @@ use std::{
     collections::{BTreeSet, HashSet},
     env, fs, io,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use eyre::{Result, WrapErr as _, ensure};
 
-use crate::{citations, cycles, trusted};
+use crate::{citations, cycles, files, trusted};
 
 /// Root folders of any Unix system, which documents may name (Filesystem Hierarchy Standard).
 const SYSTEM_FOLDERS: [&str; 8] = ["etc", "media", "mnt", "opt", "srv", "tmp", "usr", "var"];
@@ -37,12 +36,7 @@ struct Context {
 
 /// Checks the files of the checkout at `root`, and prints the findings. Fails if there are any.
 pub(crate) fn run(root: &Path) -> Result<()> {
-    let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-    let output = Command::new("git").args(list).current_dir(root).output();
-    let output = output.wrap_err("cannot run git, which knows the files of the repository")?;
-    let names = String::from_utf8(output.stdout).wrap_err("a file's name is not UTF-8")?;
-    let files: Vec<_> = names.split_terminator('\0').map(PathBuf::from).collect();
-    ensure!(output.status.success() && !files.is_empty(), "git lists no file in {root:?}");
+    let files = files::tracked(root)?;
     let context = Context {
         machine_paths: machine_paths([Some(root.to_owned()), env::home_dir()]),
         known: files.iter().flat_map(|file| file.ancestors()).map(Path::to_owned).collect(),

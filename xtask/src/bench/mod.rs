@@ -7,7 +7,7 @@ mod methods;
 
 use crate::{
     built::{self, build},
-    command,
+    citations, command,
 };
 use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, TxEip1559, TxEip4844};
 use alloy_eips::eip2718::Encodable2718;
@@ -199,8 +199,12 @@ pub(crate) fn vectors(out: Option<PathBuf>, check: Option<PathBuf>) -> Result<()
     sim("vectors", &arguments)
 }
 
-/// Makes, checks or measures the report; measurements call `sim`.
+/// Makes, checks or measures the report; measurements call `sim`. A check also needs the tests that
+/// documents name.
 pub(crate) fn report(root: &Path, arguments: &[String]) -> Result<()> {
+    if arguments.iter().any(|it| it == "--check") {
+        citations::require(root)?;
+    }
     Toolchain::ensure(&progress_to_stderr)?;
     let programs = ["--bin", "sim", "--bin", "report"];
     command::cargo(
