@@ -1,9 +1,10 @@
 //! The report "EXECUTE, measured": findings whose figures come from data files.
 //!
 //! Templates in `docs/report/src` and data files in `docs/report/data` determine everything else in
-//! `docs/report`: the pages of the findings, their charts, the index, and one HTML page. [`Report`]
-//! makes it, and [`differences`] compares it with the files of a checkout.
+//! `docs/report`: the pages of the findings, their charts, the data as CSV, the index, and one HTML
+//! page. [`Report`] makes it, and [`differences`] compares it with the files of a checkout.
 
+mod csv;
 mod data;
 mod drawings;
 mod exact;
@@ -67,7 +68,7 @@ impl Report {
         let data = Data::read(&folder.join("data"))?;
         let charts = drawings::draw(&data)?;
         let mut findings = Vec::new();
-        for path in templates(&folder.join("src"))? {
+        for path in listed(&folder.join("src"))? {
             let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
             let name = name.trim_end_matches(".md.in");
             let Some(id) = name.get(..4).filter(|it| it.starts_with("F-")) else { continue };
@@ -103,6 +104,9 @@ impl Report {
         for (name, svg) in &self.charts {
             files.insert(Path::new("charts").join(name), svg.clone());
         }
+        for (name, file) in self.data.files() {
+            files.insert(Path::new("data").join(name).with_extension("csv"), csv::csv(file));
+        }
         let template = root.join(FOLDER).join("src/README.md.in");
         let template = fs::read_to_string(&template).wrap_err("src/README.md.in")?;
         let rows = self
@@ -126,8 +130,8 @@ impl Finding {
     }
 }
 
-/// Returns the templates of a folder, sorted.
-fn templates(folder: &Path) -> Result<Vec<PathBuf>> {
+/// Returns the files of a folder, sorted.
+fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).wrap_err_with(|| folder.display().to_string())?;
     let mut paths = entries.map(|it| Ok(it?.path())).collect::<Result<Vec<_>>>()?;
     paths.sort();
@@ -182,10 +186,17 @@ pub fn differences(root: &Path) -> Result<Vec<String>> {
     let folder = root.join(FOLDER);
     let report = Report::read(root)?;
     let mut found = Vec::new();
-    for (path, text) in report.files(root)? {
-        let now = fs::read_to_string(folder.join(&path)).unwrap_or_default();
-        if now != text {
+    let generated = report.files(root)?;
+    for (path, text) in &generated {
+        let now = fs::read_to_string(folder.join(path)).unwrap_or_default();
+        if now != *text {
             found.push(format!("{} is outdated: run cargo xtask report", path.display()));
+        }
+    }
+    for path in listed(&folder.join("data"))? {
+        let name = Path::new("data").join(path.file_name().unwrap_or_default());
+        if path.extension().is_none_or(|it| it != "json") && !generated.contains_key(&name) {
+            found.push(format!("{} belongs to no data file", name.display()));
         }
     }
     for (name, figures) in computed(root)? {

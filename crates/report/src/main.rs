@@ -61,13 +61,13 @@ fn run(arguments: &Arguments) -> Result<()> {
     if let Some(names) = &arguments.measure {
         measure::measure(&root, names)?;
     }
-    let mut manifest = Manifest::read(&root)?;
-    manifest.hash_files(&root)?;
-    manifest.write(&root)?;
     let report = Report::read(&root)?;
     for (path, text) in report.files(&root)? {
         write(&root.join(FOLDER).join(path), &text)?;
     }
+    let mut manifest = Manifest::read(&root)?;
+    manifest.hash_files(&root)?;
+    manifest.write(&root)?;
     let html = root.join("target/report/execute-measured.html");
     write(&html, &page(&report, &root)?)?;
     let keys: usize = report.findings.iter().map(|it| it.figures.len()).sum();
