@@ -8,14 +8,18 @@ mod canvas;
 mod curves;
 mod fluid;
 mod growth;
+mod lanes;
 mod scatter;
+mod steps;
 
 pub use bars::{Bar, Bars};
 pub use canvas::escaped;
 pub use curves::{Curve, Curves};
 pub use fluid::{FluidBar, fluid_bars, legend};
 pub use growth::{GrowthPoint, growth};
+pub use lanes::{Lane, Lanes, Segment};
 pub use scatter::{Dot, Scatter};
+pub use steps::{Step, Steps};
 
 /// Colours of the series of a chart, in order.
 pub const COLOURS: [&str; 4] = ["#1f6feb", "#2da44e", "#bf8700", "#cf222e"];

@@ -65,17 +65,31 @@ impl Data {
             let kind = Kind::of(file["kind"].as_str().unwrap_or_default()).wrap_err_with(failed)?;
             ensure!(file["command"].is_string(), "{}: no command", path.display());
             ensure!(file["figures"].is_object(), "{}: no figures", path.display());
-            let is_named = file["machine"].is_string();
-            ensure!(kind != Kind::Timed || is_named, "{}: no machine", path.display());
+            let is_dated = file["machine"].is_string() && file["date"].is_string();
+            ensure!(kind != Kind::Timed || is_dated, "{}: no machine or date", path.display());
             let name = path.file_stem().ok_or_eyre("a file has a name")?;
             files.insert(name.to_string_lossy().into_owned(), file);
         }
         Ok(Self { files })
     }
 
+    #[cfg(test)]
+    pub(crate) fn of<const N: usize>(files: [(&str, Value); N]) -> Self {
+        let file = |(name, figures): (&str, Value)| {
+            let file = serde_json::json!({ "kind": "exact", "command": "", "figures": figures });
+            (name.to_owned(), file)
+        };
+        Self { files: files.into_iter().map(file).collect() }
+    }
+
     /// Returns all files.
     pub const fn files(&self) -> &BTreeMap<String, Value> {
         &self.files
+    }
+
+    /// Returns `true` if there is a file of this name.
+    pub fn has(&self, file: &str) -> bool {
+        self.files.contains_key(file)
     }
 
     /// Returns the kind of a file, and a figure by its JSON pointer.

@@ -1,7 +1,7 @@
 //! Charts of findings, from data files.
 
 use crate::data::Data;
-use charts::{Bar, Bars, COLOURS, Dot, Scatter};
+use charts::{Bar, Bars, COLOURS, Dot, Lane, Lanes, Scatter, Segment, Step, Steps};
 use eyre::{OptionExt as _, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -12,19 +12,22 @@ use std::collections::BTreeMap;
 ///
 /// If a data file lacks a figure of a chart.
 pub(crate) fn draw(data: &Data) -> Result<Vec<(&'static str, String)>> {
-    let mut charts = vec![
+    let charts = vec![
         ("F-01-transfer.svg", transfer(data)?),
         ("F-02-node-price.svg", node_price(data)?),
+        ("F-02-time.svg", time(data)?),
+        ("F-03-order.svg", order(data)?),
+        ("F-05-positions.svg", positions(data)?),
         ("F-06-factors.svg", factors(data)?),
+        ("F-10-timeline.svg", timeline()),
+        ("F-11-input.svg", input(data)?),
         ("F-12-parts.svg", parts(data)?),
         ("F-13-forms.svg", forms(data)?),
         ("F-14-waits.svg", payments(data)?),
+        ("F-16-witness.svg", witness(data)?),
         ("F-17-vectors.svg", vectors(data)?),
         ("F-18-speed.svg", speed(data)?),
     ];
-    if data.files().contains_key("gas-model") {
-        charts.push(("F-02-time.svg", time(data)?));
-    }
     Ok(charts)
 }
 
@@ -85,20 +88,144 @@ fn node_price(data: &Data) -> Result<String> {
     .svg())
 }
 
+/// Names of blocks of public networks begin with one of these.
+const NETWORKS: [&str; 3] = ["mainnet", "sepolia", "hoodi"];
+
+/// Draws the rows of the measurement, or those of the document without one.
 fn time(data: &Data) -> Result<String> {
-    let rows = data.get("gas-model", "/rows")?.1.as_array().ok_or_eyre("no rows")?;
-    let dots = rows.iter().filter_map(|row| {
-        let series = usize::from(row["group"] != "vectors");
-        Some(Dot { x: row["bytes"].as_f64()?, y: row["ratio"].as_f64()?, series })
-    });
+    let series = |name: &str| usize::from(!NETWORKS.iter().any(|it| name.starts_with(it)));
+    let mut dots = Vec::new();
+    if data.has("gas-model") {
+        let rows = data.get("gas-model", "/rows")?.1.as_array().ok_or_eyre("no rows")?;
+        dots.extend(rows.iter().filter_map(|row| {
+            let series = series(row["name"].as_str()?);
+            Some(Dot { x: row["bytes"].as_f64()?, y: row["ratio"].as_f64()?, series })
+        }));
+    } else {
+        let table = "/How the prices were measured";
+        for name in object(data, "gas", table)?.keys() {
+            let of = |column: &str| data.number("gas", &format!("{table}/{name}/{column}"));
+            let (Ok((_, x)), Ok((_, y))) = (of("bytes"), of("time over price")) else { continue };
+            dots.push(Dot { x, y, series: series(name) });
+        }
+    }
     Ok(Scatter {
         title: "time over what the call pays for, at 3 ns per gas".into(),
         across: "bytes of the input".into(),
-        series: vec!["real blocks, fixtures".into(), "worst-case inputs".into()],
+        series: vec!["real blocks".into(), "worst-case inputs".into()],
         is_connected: false,
-        dots: dots.collect(),
+        dots,
     }
     .svg())
+}
+
+fn order(data: &Data) -> Result<String> {
+    let price = |key: &str| Ok::<_, eyre::Report>(grouped(data.number("prices", key)?.1));
+    let (base, byte) = (price("/base")?, price("/witness_byte")?);
+    let item = price("/item")?;
+    let request =
+        data.number("prices", "/request_byte")?.1 - data.number("prices", "/witness_byte")?.1;
+    let request = grouped(request);
+    let steps = [
+        ("count the bytes of the calldata", String::new()),
+        ("read offsets, select the rules", format!("{base} + {byte} a byte")),
+        ("decode transactions", format!("+ {item} an item, {request} a byte of the request")),
+        ("check L2 rules, header, minimum gas", "+ gas limits: the whole reserve".to_owned()),
+        ("hash the witness, recover senders", "the same".to_owned()),
+        ("execute", "the surcharge of underpriced work, before it is done".to_owned()),
+        ("compare gas, roots and hashes", String::new()),
+        ("return, charge by gas used", String::new()),
+    ];
+    let steps = steps.map(|(name, condition)| Step { name: name.to_owned(), condition });
+    let title = "gas that the call must hold before the step; otherwise it fails".to_owned();
+    Ok(Steps { title, steps: steps.into() }.svg())
+}
+
+fn positions(data: &Data) -> Result<String> {
+    let mut dots = Vec::new();
+    for (slots, row) in object(data, "shared-nodes", "")? {
+        let x: f64 = slots.parse()?;
+        for (series, key) in ["positions", "nodes"].into_iter().enumerate() {
+            dots.push(Dot { x, y: row[key].as_f64().ok_or_eyre("no count")?, series });
+        }
+    }
+    dots.sort_by(|a, b| a.x.total_cmp(&b.x));
+    Ok(Scatter {
+        title: "positions of nodes that a block reads, and nodes of its witness".into(),
+        across: "slots that the block reads".into(),
+        series: vec!["positions".into(), "nodes".into()],
+        is_connected: true,
+        dots,
+    }
+    .svg())
+}
+
+fn timeline() -> String {
+    const FORK: f64 = 0.5;
+    const POSTED: f64 = 0.76;
+    let lane = |name, segments: &[(f64, f64, &'static str, usize)]| Lane {
+        name,
+        segments: segments
+            .iter()
+            .map(|&(from, to, text, colour)| Segment { at: (from, to), text, colour })
+            .collect(),
+    };
+    Lanes {
+        marks: vec![(FORK, "L1 forks"), (POSTED, "last old block is posted")],
+        lanes: vec![
+            lane(
+                "blocks that are built",
+                &[(0.0, FORK, "old rules", 0), (FORK, 1.0, "new rules", 1)],
+            ),
+            lane(
+                "blocks that are posted",
+                &[(0.18, POSTED, "old rules", 0), (POSTED, 1.0, "new rules", 1)],
+            ),
+            lane("rules by timestamp", &[(0.18, 1.0, "all accepted", 1)]),
+            lane(
+                "rules of L1's fork, registry",
+                &[
+                    (0.18, FORK, "accepted", 1),
+                    (FORK, POSTED, "lost", 3),
+                    (POSTED, 1.0, "built again, accepted", 1),
+                ],
+            ),
+            lane("pinned, no owner", &[(0.18, POSTED, "accepted", 1), (POSTED, 1.0, "stopped", 3)]),
+        ],
+    }
+    .svg()
+}
+
+fn input(data: &Data) -> Result<String> {
+    let mut dots = Vec::new();
+    for (series, fork) in ["osaka", "amsterdam"].into_iter().enumerate() {
+        for (gas, bytes) in object(data, "limits", &format!("/{fork}/by_gas_limit"))? {
+            let (x, y) = (gas.parse()?, bytes.as_f64().ok_or_eyre("no length")?);
+            dots.push(Dot { x, y, series });
+        }
+    }
+    dots.sort_by(|a, b| a.x.total_cmp(&b.x));
+    Ok(Scatter {
+        title: "bytes of an input that one L1 transaction can post".into(),
+        across: "gas limit of the L2 block".into(),
+        series: vec!["L1 at Osaka".into(), "L1 at Amsterdam".into()],
+        is_connected: true,
+        dots,
+    }
+    .svg())
+}
+
+fn witness(data: &Data) -> Result<String> {
+    let mut rows = Vec::new();
+    for (name, sizes) in object(data, "witness-sizes", "/blocks")? {
+        for (of, colour) in [("published", COLOURS[2]), ("ours", COLOURS[0])] {
+            let value = sizes[of]["bytes"].as_f64().ok_or_eyre("no size")?;
+            let name = format!("{}, {of}", name.replace('_', " "));
+            rows.push(Bar { name, value, figure: grouped(value), colour });
+        }
+    }
+    let title = "bytes of the witness of a real block, as published and as recorded".to_owned();
+    Ok(Bars { title, reference: None, bars: rows }.svg())
 }
 
 fn factors(data: &Data) -> Result<String> {
@@ -156,11 +283,50 @@ fn vectors(data: &Data) -> Result<String> {
 
 fn speed(data: &Data) -> Result<String> {
     let mut rows = Vec::new();
-    for name in object(data, "benchmarks", "/EXECUTE")?.keys() {
-        let ratio = data.number("benchmarks", &format!("/EXECUTE/{name}/one over ethrex"));
-        let Ok((_, ratio)) = ratio else { continue };
-        rows.push((name.to_string(), ratio, format!("{ratio:.2}")));
+    if data.has("execute") {
+        let blocks = data.get("execute", "/blocks")?.1.as_array().ok_or_eyre("no blocks")?;
+        for block in blocks.iter().filter(|it| it["kind"] == "real") {
+            let of = |pointer: &str| block.pointer(pointer).and_then(Value::as_f64);
+            let ours = of("/single/median/onCore").ok_or_eyre("no time")?;
+            let ratio = ours / of("/ethrex/median/onCore").ok_or_eyre("no time of ethrex")?;
+            let name = block["name"].as_str().ok_or_eyre("no name")?;
+            rows.push((name.replace('_', " "), ratio, format!("{ratio:.2}")));
+        }
+    } else {
+        for name in object(data, "benchmarks", "/EXECUTE")?.keys() {
+            let ratio = data.number("benchmarks", &format!("/EXECUTE/{name}/one over ethrex"));
+            let Ok((_, ratio)) = ratio else { continue };
+            rows.push((name.to_string(), ratio, format!("{ratio:.2}")));
+        }
     }
     rows.sort_by(|a, b| a.1.total_cmp(&b.1));
     Ok(bars("time on one thread over ethrex 31's", rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn measurements_replace_tables_of_documents() {
+        let table = json!({ "hoodi 1": { "bytes": "1,000", "time over price": "0.50" } });
+        let gas = json!({ "How the prices were measured": table });
+        let row = json!({ "name": "SLOAD", "bytes": 5_000, "ratio": 1.25 });
+        let times = |ms: f64| json!({ "median": { "onCore": ms } });
+        let block = json!({
+            "name": "mainnet_7", "kind": "real", "single": times(1.0), "ethrex": times(4.0),
+        });
+        let speeds = json!({ "hoodi 1": { "one over ethrex": "0.54" } });
+        let mut data = Data::of([("gas", gas), ("benchmarks", json!({ "EXECUTE": speeds }))]);
+        assert_eq!(time(&data).unwrap().matches("<circle").count(), 1);
+        assert!(speed(&data).unwrap().contains("hoodi 1"));
+        data = Data::of([
+            ("gas-model", json!({ "rows": [row.clone(), row] })),
+            ("execute", json!({ "blocks": [block] })),
+        ]);
+        assert_eq!(time(&data).unwrap().matches("<circle").count(), 2);
+        let speed = speed(&data).unwrap();
+        assert!(speed.contains("mainnet 7") && speed.contains("0.25"), "{speed}");
+    }
 }

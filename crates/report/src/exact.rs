@@ -7,6 +7,9 @@ use serde_json::{Map, Value, json};
 use std::{fs, path::Path};
 use variants::{Flat, market};
 
+/// Data files that follow from the code alone.
+pub const COMPUTED: [&str; 2] = ["prices", "limits"];
+
 /// Documents whose tables are data: they are measured by hand, on the machine that they name.
 pub const DOCUMENTS: [&str; 3] = ["benchmarks", "gas", "performance"];
 
@@ -62,6 +65,51 @@ pub fn prices() -> Value {
         "market_limit": market::LIMIT,
         "market_target": market::TARGET,
     })
+}
+
+/// Gas limits of L2 blocks for which [`limits`] computes the longest input.
+const GAS_LIMITS: [u64; 8] =
+    [1_000_000, 2_000_000, 4_000_000, 8_000_000, 10_000_000, 12_000_000, 14_000_000, 16_000_000];
+/// Price of a non-zero calldata byte, and the floor of each byte by fork of L1 (EIP-7623, EIP-7976).
+const BYTE: u64 = 16;
+const FLOORS: [(&str, u64); 2] = [("osaka", 40), ("amsterdam", 64)];
+/// Gas of the contract, as [`docs/gas.md`](tables) rounds it.
+const CONTRACT: u64 = 50_000;
+/// Maximum charge of an input byte with its share of the items.
+const EXECUTE_BYTE: u64 = 4;
+/// Maximum gas of an L1 transaction (EIP-7825).
+const TRANSACTION_CAP: u64 = 1 << 24;
+const TRANSACTION: u64 = 21_000;
+
+/// Returns the most bytes, all non-zero, of the input of a block that one L1 transaction can post,
+/// by fork of L1 and gas limit of the block; and the bytes that the floor alone leaves.
+pub fn limits() -> Value {
+    let of = |floor: u64| {
+        let fits = |gas_limit: u64, bytes: u64| {
+            let words = bytes.div_ceil(32);
+            // Memory of the contract, and one copy of the input.
+            let memory = 3 * words + words * words / 512 + 3 * words;
+            let reserve = Items::DEFAULT.base + gas_limit + EXECUTE_BYTE * bytes;
+            // A call gets at most 63 of 64 parts of the gas (EIP-150).
+            let call = reserve + reserve.div_ceil(63);
+            let executed = TRANSACTION + BYTE * bytes + CONTRACT + memory + call;
+            executed.max(TRANSACTION + floor * bytes) <= TRANSACTION_CAP
+        };
+        let longest = |gas_limit: u64| {
+            let (mut least, mut most) = (0, TRANSACTION_CAP);
+            while least < most {
+                let middle = (least + most).div_ceil(2);
+                (least, most) =
+                    if fits(gas_limit, middle) { (middle, most) } else { (least, middle - 1) };
+            }
+            least
+        };
+        let by_limit = GAS_LIMITS.map(|it| (it.to_string(), longest(it).into()));
+        let floor = (TRANSACTION_CAP - TRANSACTION) / floor;
+        json!({ "by_gas_limit": Value::Object(by_limit.into_iter().collect()), "by_floor": floor })
+    };
+    let forks = FLOORS.map(|(fork, floor)| (fork.to_owned(), of(floor)));
+    Value::Object(forks.into_iter().collect())
 }
 
 /// Returns the tables of a document: by heading, first cell of the row, and head of the column.
@@ -124,6 +172,18 @@ mod tests {
         fs::write(folder.path().join("docs/page.md"), text).unwrap();
         let got = tables(folder.path(), "page").unwrap();
         assert_eq!(got, json!({ "Sub": { "r": { "one over two": "3", "2": "x-s" } } }));
+    }
+
+    #[test]
+    fn longer_inputs_need_smaller_gas_limits() {
+        let limits = limits();
+        let of = |fork: &str, gas: &str| limits[fork]["by_gas_limit"][gas].as_u64().unwrap();
+        // The rounded figures of docs/gas.md.
+        assert_eq!(of("osaka", "12000000") / 1_000, 217);
+        assert_eq!(of("osaka", "10000000") / 1_000, 313);
+        assert_eq!(of("amsterdam", "10000000") / 100, 2_618);
+        assert_eq!(of("osaka", "1000000"), limits["osaka"]["by_floor"].as_u64().unwrap());
+        assert!(of("osaka", "16000000") < of("osaka", "14000000"));
     }
 
     #[test]

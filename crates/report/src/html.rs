@@ -7,8 +7,8 @@ use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 use std::{fs, path::Path};
 
 const STYLE: &str = include_str!("style.css");
-/// Pages without findings that the report contains.
-const PAGES: [&str; 2] = ["README", "method"];
+/// Pages without findings that the report contains, before and after them.
+const PAGES: [&[&str]; 2] = [&["README", "method"], &["eip-8079", "gap", "REVIEW"]];
 /// Where links to other documents lead.
 const REPOSITORY: &str = "https://github.com/enshrine-rollups/enshrine/blob/main/docs/";
 
@@ -34,23 +34,28 @@ pub fn page(report: &Report, root: &Path) -> Result<String> {
          <footer>{stamp}</footer>\n<main>\n"
     );
     let generated = report.files(root)?;
-    for name in PAGES {
-        let path = format!("{name}.md");
-        let text = match generated.get(Path::new(&path)) {
-            Some(text) => text.clone(),
-            None => fs::read_to_string(root.join(FOLDER).join(&path)).wrap_err(path)?,
-        };
-        section(&mut html, name, &text, report);
-    }
+    let pages = |html: &mut String, names: &[&str]| -> Result<()> {
+        for name in names {
+            let path = format!("{name}.md");
+            let text = match generated.get(Path::new(&path)) {
+                Some(text) => text.clone(),
+                None => fs::read_to_string(root.join(FOLDER).join(&path)).wrap_err(path)?,
+            };
+            section(html, name, &text, report);
+        }
+        Ok(())
+    };
+    pages(&mut html, PAGES[0])?;
     for finding in &report.findings {
         section(&mut html, &finding.id, &finding.text, report);
     }
+    pages(&mut html, PAGES[1])?;
     html += &format!("</main>\n<p class=\"stamp\">{stamp}</p>\n</body>\n</html>\n");
     Ok(html)
 }
 
 /// Appends a page of Markdown as a section.
-fn section(html: &mut String, id: &str, text: &str, report: &Report) {
+fn section(html: &mut String, page: &str, text: &str, report: &Report) {
     let mut image = None;
     let events = Parser::new_ext(text, Options::ENABLE_TABLES).filter_map(|event| match event {
         Event::Start(Tag::Image { dest_url, .. }) => {
@@ -64,30 +69,54 @@ fn section(html: &mut String, id: &str, text: &str, report: &Report) {
         }
         _ if image.is_some() => None,
         Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
-            let dest_url = target(&dest_url).into();
+            let dest_url = target(&dest_url, page).into();
             Some(Event::Start(Tag::Link { link_type, dest_url, title, id }))
         }
         event => Some(event),
     });
-    let events: Vec<_> = events.collect();
-    *html += &format!("<section id=\"{id}\">\n");
+    let mut events: Vec<_> = events.collect();
+    for index in 0..events.len() {
+        let (before, after) = events.split_at_mut(index + 1);
+        let Some(Event::Start(Tag::Heading { id, .. })) = before.last_mut() else { continue };
+        let parts = after.iter().take_while(|it| !matches!(it, Event::End(TagEnd::Heading(_))));
+        let text = parts.map(|it| match it {
+            Event::Text(text) | Event::Code(text) => &**text,
+            _ => "",
+        });
+        *id = Some(anchor(page, &slug(&text.collect::<String>())).into());
+    }
+    *html += &format!("<section id=\"{page}\">\n");
     html::push_html(html, events.into_iter());
     *html += "</section>\n";
 }
 
 /// Returns where a link of a page leads: to another section, or to the repository.
-fn target(link: &str) -> String {
-    if link.contains("://") || link.starts_with('#') {
+fn target(link: &str, page: &str) -> String {
+    if link.contains("://") {
         return link.to_owned();
     }
     if let Some(document) = link.strip_prefix("../") {
         return format!("{REPOSITORY}{document}");
     }
-    match link.get(..4).filter(|it| it.starts_with("F-")) {
-        Some(id) => format!("#{id}"),
-        None if link == "method.md" => "#method".to_owned(),
-        None => format!("{REPOSITORY}report/{link}"),
-    }
+    let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+    let own = match file.trim_end_matches(".md") {
+        "" => page,
+        name if name.starts_with("F-") => name.get(..4).unwrap_or(name),
+        name if PAGES.concat().contains(&name) => name,
+        _ => return format!("{REPOSITORY}report/{link}"),
+    };
+    if heading.is_empty() { format!("#{own}") } else { format!("#{}", anchor(own, heading)) }
+}
+
+/// Returns the id of a heading in the one page.
+fn anchor(page: &str, heading: &str) -> String {
+    format!("{page}--{heading}")
+}
+
+/// Returns the anchor that forges give to a heading.
+fn slug(heading: &str) -> String {
+    let kept = heading.chars().filter(|it| it.is_alphanumeric() || matches!(it, ' ' | '-' | '_'));
+    kept.flat_map(char::to_lowercase).map(|it| if it == ' ' { '-' } else { it }).collect()
 }
 
 #[cfg(test)]
@@ -95,15 +124,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn slugs_are_those_of_forges() {
+        assert_eq!(slug("16. `msg.sender` of L1"), "16-msgsender-of-l1");
+        assert_eq!(slug("Re-execution vs ZK"), "re-execution-vs-zk");
+    }
+
+    #[test]
     fn links_lead_to_sections_or_repository() {
         for (link, expected) in [
-            ("F-01-settlement.md#limits", "#F-01".to_owned()),
+            ("F-01-settlement.md#limits", "#F-01--limits".to_owned()),
+            ("F-01-settlement.md", "#F-01".to_owned()),
+            ("#fee-rules", "#gap--fee-rules".to_owned()),
             ("method.md", "#method".to_owned()),
             ("../gas.md#names", format!("{REPOSITORY}gas.md#names")),
-            ("gap.md", format!("{REPOSITORY}report/gap.md")),
+            ("gap.md#fee-rules", "#gap--fee-rules".to_owned()),
+            ("ids.txt", format!("{REPOSITORY}report/ids.txt")),
             ("https://example.org", "https://example.org".to_owned()),
         ] {
-            assert_eq!(target(link), expected);
+            assert_eq!(target(link, "gap"), expected);
         }
     }
 }

@@ -10,12 +10,14 @@ mod drawings;
 mod exact;
 mod html;
 mod manifest;
+mod pdf;
 mod template;
 
 pub use data::{Data, Kind};
-pub use exact::{DOCUMENTS, prices, tables};
+pub use exact::{COMPUTED, DOCUMENTS, limits, prices, tables};
 pub use html::page;
 pub use manifest::{Manifest, hash};
+pub use pdf::{MAX_PAGES, print};
 pub use template::{Figure, Filled, fill};
 
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure, eyre};
@@ -161,13 +163,13 @@ fn finding(id: &str, name: &str, template: &str, data: &Data) -> Result<Finding>
     Ok(Finding { id: id.to_owned(), name: name.to_owned(), title, text, figures })
 }
 
-/// Returns the command behind a data file, and its machine if its figures are timed.
+/// Returns the command behind a data file, and its day and machine if its figures are timed.
 fn source(file: &str, data: &Data) -> String {
     let found = data.files().get(file);
     let of = |key: &str| found.and_then(|it| it[key].as_str()).unwrap_or_default();
-    match of("machine") {
-        "" => format!("`{}`", of("command")),
-        machine => format!("`{}` ({machine})", of("command")),
+    match (of("machine"), of("date")) {
+        ("", _) => format!("`{}`", of("command")),
+        (machine, date) => format!("`{}`, {date} ({machine})", of("command")),
     }
 }
 
@@ -217,7 +219,8 @@ pub fn differences(root: &Path) -> Result<Vec<String>> {
 ///
 /// If a document cannot be read.
 pub fn computed(root: &Path) -> Result<Vec<(String, serde_json::Value)>> {
-    let mut all = vec![("prices".to_owned(), prices())];
+    let [prices_name, limits_name] = COMPUTED.map(str::to_owned);
+    let mut all = vec![(prices_name, prices()), (limits_name, limits())];
     for document in DOCUMENTS {
         all.push((document.to_owned(), tables(root, document)?));
     }
@@ -227,28 +230,6 @@ pub fn computed(root: &Path) -> Result<Vec<(String, serde_json::Value)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn root() -> PathBuf {
-        toolchain::find_root().unwrap()
-    }
-
-    #[test]
-    fn report_follows_from_templates_and_data() {
-        let found = differences(&root()).unwrap();
-        assert!(found.is_empty(), "{}", found.join("\n"));
-    }
-
-    #[test]
-    fn html_is_deterministic_and_has_every_id() {
-        let root = root();
-        let make = || page(&Report::read(&root).unwrap(), &root).unwrap();
-        let html = make();
-        assert_eq!(html, make());
-        for line in fs::read_to_string(root.join(FOLDER).join("ids.txt")).unwrap().lines() {
-            assert!(html.contains(&format!("id=\"{}\"", &line[..4])), "{line}");
-        }
-        assert!(!html.contains("src=\"http") && !html.contains("@import"));
-    }
 
     #[test]
     fn finding_needs_all_parts_and_a_test() {

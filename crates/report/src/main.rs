@@ -2,18 +2,15 @@
 
 mod assets;
 mod measure;
+mod sources;
 
 // In a build of the whole workspace, alloy hashes with this crate, so every program must link it.
 use keccak as _;
 
 use clap::Parser;
-use enshrine_report::{FOLDER, Manifest, Report, differences, page};
+use enshrine_report::{FOLDER, Manifest, Report, differences, page, print};
 use eyre::{Result, WrapErr as _, ensure};
-use std::{
-    fs,
-    path::Path,
-    process::{Command, ExitCode},
-};
+use std::{fs, path::Path, process::ExitCode};
 
 /// Make the report "EXECUTE, measured" from its templates and data files
 #[derive(Debug, Parser)]
@@ -26,6 +23,10 @@ struct Arguments {
     /// Measure data files again first: those named, those of findings such as F-02, or all
     #[arg(long, value_name = "NAME", num_args = 0.., conflicts_with = "check")]
     measure: Option<Vec<String>>,
+
+    /// Make the timed measurements short, and write them into target/report/quick instead
+    #[arg(long, requires = "measure")]
+    quick: bool,
 
     /// Also write target/assets/eip-8079, as an EIP may include it
     #[arg(long)]
@@ -59,7 +60,10 @@ fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     if let Some(names) = &arguments.measure {
-        measure::measure(&root, names)?;
+        measure::measure(&root, names, arguments.quick)?;
+        if arguments.quick {
+            return Ok(());
+        }
     }
     let report = Report::read(&root)?;
     for (path, text) in report.files(&root)? {
@@ -74,7 +78,11 @@ fn run(arguments: &Arguments) -> Result<()> {
     let (findings, charts) = (report.findings.len(), report.charts.len());
     println!("{findings} findings, {keys} keys, {charts} charts: {}", html.display());
     if arguments.pdf {
-        print_pdf(&html)?;
+        let titles = report.findings.iter().map(|it| format!("{}: ", it.id));
+        match print(&html, &titles.collect::<Vec<_>>())? {
+            Some((pdf, pages)) => println!("{pages} pages: {}", pdf.display()),
+            None => eprintln!("SKIPPED: no PDF, since no Chromium is installed"),
+        }
     }
     if arguments.assets {
         println!("{}", assets::write(&root, &report)?.display());
@@ -87,20 +95,4 @@ fn write(path: &Path, text: &str) -> Result<()> {
     let failed = || format!("cannot write {}", path.display());
     path.parent().map_or(Ok(()), fs::create_dir_all).wrap_err_with(failed)?;
     fs::write(path, text).wrap_err_with(failed)
-}
-
-/// Prints the page by the first Chromium that is installed; without one, says so.
-fn print_pdf(html: &Path) -> Result<()> {
-    let pdf = html.with_extension("pdf");
-    for program in ["chromium", "chromium-browser", "google-chrome"] {
-        let mut command = Command::new(program);
-        command.args(["--headless", "--no-sandbox", "--no-pdf-header-footer"]);
-        command.arg(format!("--print-to-pdf={}", pdf.display())).arg(html);
-        let Ok(status) = command.status() else { continue };
-        ensure!(status.success() && pdf.is_file(), "{program} has not written {}", pdf.display());
-        println!("{}", pdf.display());
-        return Ok(());
-    }
-    eprintln!("SKIPPED: no PDF, since no Chromium is installed");
-    Ok(())
 }

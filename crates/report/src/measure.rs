@@ -1,6 +1,7 @@
 //! Measurements: programs of the repository, whose output becomes data files.
 
-use enshrine_report::{DOCUMENTS, FOLDER, Kind, Manifest, Report, computed};
+use crate::sources::{SOURCES, Source};
+use enshrine_report::{COMPUTED, DOCUMENTS, FOLDER, Kind, Manifest, Report, computed};
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
 use serde_json::{Value, json};
 use std::{
@@ -11,34 +12,31 @@ use std::{
     time::Instant,
 };
 
-/// A data file that a simulation writes: name, kind, arguments, and the command for a reader.
-type Source = (&'static str, Kind, &'static [&'static str], &'static str);
-
-const SOURCES: [Source; 6] = [
-    ("economics", Kind::Exact, &["economics", "--json"], "cargo xtask bench economics --json"),
+/// Machine of the tables that are copied from a document, and the day on which they were written.
+const DOCUMENTED: [(&str, &str, &str); 3] = [
     (
-        "bytes",
-        Kind::Exact,
-        &["economics", "--bytes", "--json"],
-        "cargo xtask report --measure bytes",
+        "benchmarks",
+        "copied from the document: two Zen 5 cores with AVX-512, otherwise idle; the faults on two \
+         cores shared with other work; not measured again for this edition",
+        "2026-11-27",
     ),
-    ("dialects", Kind::Exact, &["dialects", "--json"], "cargo xtask dialects --json"),
-    ("market", Kind::Simulated, &["market", "--json"], "cargo xtask report --measure market"),
-    ("vectors", Kind::Exact, &["vectors", "--json"], "cargo xtask report --measure vectors"),
     (
-        "gas-model",
-        Kind::Timed,
-        &["gas-model", "--json", "--quick"],
-        "cargo xtask report --measure gas-model",
+        "gas",
+        "copied from the document: one core of a loaded Xeon with AVX-512, times over a Keccak \
+         yardstick; not measured again for this edition",
+        "2026-11-26",
+    ),
+    (
+        "performance",
+        "copied from the document: Zen 4 and Zen 5 cores, as the page says; not measured again for \
+         this edition",
+        "2026-11-25",
     ),
 ];
 
-/// Machine of the documents whose tables are data.
-const DOCUMENTED: &str =
-    "figures of the document, on the machine that it names; not measured again for this edition";
-
-/// Measures data files: those named, those of the named findings, or all.
-pub(crate) fn measure(root: &Path, names: &[String]) -> Result<()> {
+/// Measures data files: those named, those of the named findings, or all. Short runs write into
+/// `target/report/quick` instead of the report.
+pub(crate) fn measure(root: &Path, names: &[String], is_quick: bool) -> Result<()> {
     let mut wanted: BTreeSet<String> =
         names.iter().filter(|it| !it.starts_with("F-")).cloned().collect();
     if names.iter().any(|it| it.starts_with("F-")) {
@@ -47,50 +45,99 @@ pub(crate) fn measure(root: &Path, names: &[String]) -> Result<()> {
         }
         ensure!(!wanted.is_empty(), "no data file of {names:?}");
     }
+    let known = || computed_names().into_iter().chain(SOURCES.map(|it| it.name));
+    for name in &wanted {
+        ensure!(known().any(|it| it == name), "no data file {name}; there are: {}", list(known()));
+    }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.contains(name);
-    let folder = root.join(FOLDER).join("data");
+    let folder =
+        if is_quick { "target/report/quick".into() } else { Path::new(FOLDER).join("data") };
+    let folder = root.join(folder);
     let write = |name: &str, file: &Value| {
         let path = folder.join(name).with_extension("json");
         crate::write(&path, &format!("{file:#}\n"))
     };
     for (name, figures) in computed(root)?.into_iter().filter(|(name, _)| is_wanted(name)) {
-        let file = if DOCUMENTS.contains(&name.as_str()) {
-            let command = format!("docs/{name}.md");
-            json!({ "kind": "timed", "command": command, "machine": DOCUMENTED, "figures": figures })
-        } else {
-            json!({ "kind": "exact", "command": "cargo xtask report", "figures": figures })
+        let file = match DOCUMENTED.iter().find(|(document, ..)| *document == name) {
+            Some((_, machine, date)) => json!({
+                "kind": "timed", "command": format!("docs/{name}.md"), "machine": machine,
+                "date": date, "figures": figures,
+            }),
+            None => json!({
+                "kind": "exact", "command": "cargo xtask report", "figures": figures,
+            }),
         };
         write(&name, &file)?;
     }
-    for (name, kind, arguments, command) in SOURCES.into_iter().filter(|it| is_wanted(it.0)) {
-        let (before, begun) = (load(), Instant::now());
-        let mut figures: Value = serde_json::from_str(&simulation(arguments)?).wrap_err(name)?;
-        let minutes = begun.elapsed().as_secs_f64() / 60.0;
-        println!("{name}: {minutes:.1} minutes");
-        let mut file = json!({ "kind": kind.name(), "command": command });
-        if kind == Kind::Timed {
-            file["machine"] = machine().into();
-            file["load"] = json!([before, load()]);
-            file["minutes"] = json!((minutes * 10.0).round() / 10.0);
-        } else {
-            without_times(&mut figures);
+    for source in SOURCES.into_iter().filter(|it| is_wanted(it.name)) {
+        if is_quick && source.kind == Kind::Timed && source.quick.is_empty() {
+            println!("{}: has no short run", source.name);
+            continue;
         }
-        file["figures"] = figures;
-        write(name, &file)?;
+        write(source.name, &run(root, &source, is_quick)?)?;
     }
-    describe(root)
+    if is_quick { Ok(()) } else { describe(root) }
 }
 
-/// Runs the program `sim` beside this one and returns its output.
+fn computed_names() -> Vec<&'static str> {
+    COMPUTED.iter().chain(&DOCUMENTS).copied().collect()
+}
+
+fn list<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// Measures one data file.
+fn run(root: &Path, source: &Source, is_quick: bool) -> Result<Value> {
+    let (before, begun) = (load(), Instant::now());
+    let is_short = is_quick && !source.quick.is_empty();
+    let arguments = if is_short { source.quick } else { source.arguments };
+    let text = output_of(root, source, arguments)?;
+    let mut figures: Value = serde_json::from_str(&text).wrap_err(source.name)?;
+    let minutes = begun.elapsed().as_secs_f64() / 60.0;
+    println!("{}: {minutes:.1} minutes", source.name);
+    let mut file = json!({ "kind": source.kind.name(), "command": source.command });
+    if source.kind == Kind::Timed {
+        file["machine"] = machine()?.into();
+        file["date"] = output(root, "date", &["-u", "+%F"])?.into();
+        file["load"] = json!([before, load()]);
+        file["minutes"] = json!((minutes * 10.0).round() / 10.0);
+    } else {
+        without_times(&mut figures);
+    }
+    file["figures"] = figures;
+    Ok(file)
+}
+
+/// Runs a program and returns the JSON that it prints or writes.
+fn output_of(root: &Path, source: &Source, arguments: &[&str]) -> Result<String> {
+    if source.output.is_empty() {
+        return program(source.program, arguments);
+    }
+    let file = root.join("target/report").join(source.name).with_extension("output.json");
+    fs::create_dir_all(root.join("target/report"))?;
+    // So that an old file is not taken for the new one.
+    drop(fs::remove_file(&file));
+    let path = file.to_str().ok_or_eyre("no Unicode path")?;
+    program(source.program, &[arguments, &[source.output, path]].concat())?;
+    fs::read_to_string(&file).wrap_err_with(|| file.display().to_string())
+}
+
+/// Runs the program `sim` beside this one and returns what it prints.
 pub(crate) fn simulation(arguments: &[&str]) -> Result<String> {
+    program("sim", arguments)
+}
+
+/// Runs a program beside this one and returns what it prints.
+fn program(name: &str, arguments: &[&str]) -> Result<String> {
     let own = env::current_exe()?;
-    let program = own.with_file_name(format!("sim{}", env::consts::EXE_SUFFIX));
+    let program = own.with_file_name(format!("{name}{}", env::consts::EXE_SUFFIX));
     let output = Command::new(&program).args(arguments).stderr(Stdio::inherit()).output();
     let output = output.wrap_err_with(|| format!("cannot run {}", program.display()))?;
     let text = String::from_utf8(output.stdout)?;
     // An input above the tolerance is a result, which is in the output.
     let is_finding = arguments.first() == Some(&"gas-model") && text.starts_with('{');
-    ensure!(output.status.success() || is_finding, "sim {}: {text}", arguments.join(" "));
+    ensure!(output.status.success() || is_finding, "{name} {}: {text}", arguments.join(" "));
     Ok(text)
 }
 
@@ -107,8 +154,8 @@ fn load() -> String {
     fs::read_to_string("/proc/loadavg").unwrap_or_default().trim().to_owned()
 }
 
-/// Returns CPU, cores, memory and kernel.
-fn machine() -> String {
+/// Returns CPU, cores, memory, kernel and the profile of the programs.
+fn machine() -> Result<String> {
     let field = |file: &str, name: &str| {
         let text = fs::read_to_string(file).unwrap_or_default();
         let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
@@ -116,33 +163,38 @@ fn machine() -> String {
     };
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!(
-        "{}, {cores} cores, {}, Linux {}, profile `checks`, other builds running",
+    let own = env::current_exe()?;
+    let profile = own.parent().and_then(Path::file_name).ok_or_eyre("a program has a folder")?;
+    Ok(format!(
+        "{}, {cores} cores, {}, Linux {}, profile `{}`, other programs running",
         field("/proc/cpuinfo", "model name"),
         field("/proc/meminfo", "MemTotal"),
         kernel.trim(),
-    )
+        profile.to_string_lossy(),
+    ))
+}
+
+/// Runs a tool and returns what it prints.
+fn output(root: &Path, tool: &str, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(tool).args(arguments).current_dir(root).output();
+    let output = output.wrap_err_with(|| format!("cannot run {tool}"))?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
 /// Writes date, commit, versions and machine into the manifest.
 fn describe(root: &Path) -> Result<()> {
-    let output = |program: &str, arguments: &[&str]| -> Result<String> {
-        let output = Command::new(program).args(arguments).current_dir(root).output();
-        let output = output.wrap_err_with(|| format!("cannot run {program}"))?;
-        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
-    };
     let lock = fs::read_to_string(root.join("Cargo.lock")).wrap_err("Cargo.lock")?;
     let version = |name: &str| {
         let (_, after) = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?;
         Some(after.split_once('"')?.0.to_owned())
     };
     let mut manifest = Manifest::read(root)?;
-    manifest.0["date"] = output("date", &["-u", "+%F"])?.into();
-    manifest.0["commit"] = output("git", &["rev-parse", "--short=12", "HEAD"])?.into();
-    manifest.0["rustc"] = output("rustc", &["--version"])?.into();
+    manifest.0["date"] = output(root, "date", &["-u", "+%F"])?.into();
+    manifest.0["commit"] = output(root, "git", &["rev-parse", "--short=12", "HEAD"])?.into();
+    manifest.0["rustc"] = output(root, "rustc", &["--version"])?.into();
     manifest.0["revm"] = version("revm").ok_or_eyre("Cargo.lock has no revm")?.into();
     manifest.0["ethrex"] = version("ethrex-crypto").ok_or_eyre("Cargo.lock has no ethrex")?.into();
-    manifest.0["machine"] = machine().into();
+    manifest.0["machine"] = machine()?.into();
     manifest.0["load"] = load().into();
     manifest.0["command"] = "cargo xtask report --measure".into();
     manifest.write(root)

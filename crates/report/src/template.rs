@@ -2,7 +2,9 @@
 //!
 //! A template begins with lines `key = expression [format]`, up to a line of three dashes. Terms of
 //! an expression are numbers and `file:/pointer`, joined by ` + `, ` - `, ` * ` and ` / ` and
-//! evaluated from left to right. The format is `.N` for decimals or `%N` for a share in per cent
+//! evaluated from left to right. ` | ` separates alternatives, of which the first counts whose files
+//! all exist: a measurement that is not made for each edition comes before the document that had
+//! its figures first. The format is `.N` for decimals or `%N` for a share in per cent
 //! with N decimals; without it the result is a whole number, rounded down.
 
 use crate::data::{Data, Kind};
@@ -66,11 +68,18 @@ pub fn fill(id: &str, template: &str, data: &Data) -> Result<Filled> {
 }
 
 fn evaluate(key: &str, expression: &str, data: &Data) -> Result<Figure> {
-    let mut words: Vec<&str> = expression.split_whitespace().collect();
-    let format = words.last().copied().filter(|it| it.starts_with(['.', '%']));
-    if format.is_some() {
-        words.pop();
-    }
+    let (expression, format) = match expression.rsplit_once(' ') {
+        Some((expression, format)) if format.starts_with(['.', '%']) => (expression, Some(format)),
+        _ => (expression, None),
+    };
+    let mut alternatives: Vec<_> = expression.split(" | ").collect();
+    let last = alternatives.pop().ok_or_eyre("no expression")?;
+    let exists = |word: &str| word.split_once(':').is_none_or(|(file, _)| data.has(file));
+    let chosen = alternatives.into_iter().find(|it| it.split_whitespace().all(exists));
+    term_by_term(key, chosen.unwrap_or(last), format, data)
+}
+
+fn term_by_term(key: &str, expression: &str, format: Option<&str>, data: &Data) -> Result<Figure> {
     let (mut kind, mut files) = (Kind::Exact, BTreeSet::new());
     let mut term = |word: &str| -> Result<f64> {
         let Some((file, pointer)) = word.split_once(':') else {
@@ -82,7 +91,7 @@ fn evaluate(key: &str, expression: &str, data: &Data) -> Result<Figure> {
         kind = kind.max(of);
         Ok(value)
     };
-    let mut words = words.into_iter();
+    let mut words = expression.split_whitespace();
     let mut value = term(words.next().ok_or_eyre("no expression")?)?;
     while let Some(operator) = words.next() {
         let other = term(words.next().ok_or_eyre("an operator without a term")?)?;
@@ -129,6 +138,14 @@ mod tests {
         let text =
             "gas = 60000000 / 23240\nshare = 1 / 8 %1\n\n---\n{{F-01.gas}} and {{F-01.share}}";
         assert_eq!(filled(text).unwrap(), "2,581ᵉ and 12.5 %ᵉ");
+    }
+
+    #[test]
+    fn first_alternative_with_files_counts() {
+        let of = |expression: &str| filled(&format!("a = {expression}\n\n---\n{{{{F-01.a}}}}"));
+        assert_eq!(of("none:/x | 2 * 3").unwrap(), "6ᵉ");
+        assert_eq!(of("7 | none:/x .1").unwrap(), "7.0ᵉ");
+        assert!(of("none:/x | none:/y").is_err());
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! transactions on L1, `dialects` compares the input forms of EXECUTE, `market` simulates what
 //! rollups pay for EXECUTE gas, and `chain-on-disk` measures how fast a chain commits, reopens and
 //! proves. `load` and `soak` run a rollup whose nodes are processes: the former measures it, the
-//! latter injects faults and compares the nodes. `vectors` writes conformance vectors for EXECUTE.
+//! latter injects faults and compares the nodes. `vectors` writes conformance vectors for EXECUTE,
+//! `findings` further exact figures of `docs/report`.
 //!
 //! This crate contains the simulated setups and the output of their figures. It implements no rule
 //! that it measures, and no shipped crate links it.
@@ -12,6 +13,7 @@
 mod chain_on_disk;
 mod dialects;
 mod economics;
+mod findings;
 mod gas_model;
 mod load;
 mod market;
@@ -36,6 +38,8 @@ enum Simulation {
     Dialects(dialects::Arguments),
     /// Write or check conformance vectors: calls of EXECUTE and their answers
     Vectors(vectors::Arguments),
+    /// Print exact figures of the report in docs/report
+    Findings(findings::Arguments),
     /// Simulate the EXECUTE gas market: prices, queueing delays and utilisation
     Market(market::Arguments),
     /// Measure commits, reopening after a kill, disk space and proofs of a chain on disk
@@ -61,6 +65,7 @@ fn run() -> Result<ExitCode> {
         Simulation::Economics(arguments) => economics::run(&arguments)?,
         Simulation::Dialects(arguments) => dialects::run(&arguments)?,
         Simulation::Vectors(arguments) => vectors::run(&arguments)?,
+        Simulation::Findings(arguments) => findings::run(&arguments)?,
         Simulation::Market(arguments) => market::run(&arguments)?,
         Simulation::ChainOnDisk(arguments) => chain_on_disk::run(&arguments)?,
         Simulation::Load(arguments) => load::run(&arguments)?,

@@ -206,13 +206,27 @@ pub(crate) fn report(root: &Path, arguments: &[String]) -> Result<()> {
         citations::require(root)?;
     }
     Toolchain::ensure(&progress_to_stderr)?;
-    let programs = ["--bin", "sim", "--bin", "report"];
+    // Times of programs without optimisation would say nothing.
+    let profile = if measures_time(arguments) { "release" } else { built::CHECKS };
+    let programs =
+        ["--bin", "sim", "--bin", "report", "--bin", "side-by-side", "--bin", "enshrine"];
     command::cargo(
         root,
-        &[&["build", "--profile", built::CHECKS, "--workspace"], &programs[..]].concat(),
+        &[&["build", "--profile", profile, "--workspace"], &programs[..]].concat(),
     )?;
-    let program = built::target(root).join(built::CHECKS).join("report");
+    let program = built::target(root).join(profile).join("report");
     command::run(Command::new(program).args(arguments).current_dir(root))
+}
+
+/// Returns `true` if the arguments of `report` ask for a data file whose figures are timed, for all,
+/// or for those of a finding, except in short runs.
+fn measures_time(arguments: &[String]) -> bool {
+    const TIMED: [&str; 4] = ["gas-model", "execute", "soak", "rollup"];
+    let has = |flag: &str| arguments.iter().any(|it| it == flag);
+    let mut names = arguments.iter().skip_while(|it| *it != "--measure").skip(1).peekable();
+    let is_timed = |name: &String| TIMED.contains(&name.as_str()) || name.starts_with("F-");
+    let is_all = names.peek().is_none_or(|it| it.starts_with("--"));
+    has("--measure") && !has("--quick") && (is_all || names.any(is_timed))
 }
 
 /// Returns the absolute path of a folder.
@@ -238,4 +252,25 @@ fn run_built(kind: &str, name: &str, arguments: &[&str]) -> Result<()> {
     command::cargo(&root, &["build", "--release", "--workspace", kind, name])?;
     let folder = if kind == "--example" { "release/examples" } else { "release" };
     command::run(Command::new(built::target(&root).join(folder).join(name)).args(arguments))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_timed_measurements_need_release_build() {
+        for (arguments, expected) in [
+            ("--check", false),
+            ("--measure", true),
+            ("--measure --pdf", true),
+            ("--measure vectors limits", false),
+            ("--measure vectors gas-model", true),
+            ("--measure F-02", true),
+            ("--measure gas-model --quick", false),
+        ] {
+            let words: Vec<_> = arguments.split(' ').map(str::to_owned).collect();
+            assert_eq!(measures_time(&words), expected, "{arguments}");
+        }
+    }
 }

@@ -15,6 +15,9 @@ mod execute_tx;
 mod forms;
 mod legacy;
 pub(crate) mod nested;
+mod precompiles;
+#[cfg(test)]
+mod published;
 mod subject;
 mod tails;
 #[cfg(test)]
@@ -119,6 +122,8 @@ fn calls() -> Result<BTreeMap<String, Vectors>> {
     let mut l3 = Cases::new(DialectName::Nested);
     l3.all(&blocks)?;
     nested::add(&mut l3)?;
+    let mut calls_of_precompiles = Cases::new(DialectName::Specs);
+    precompiles::add(&mut calls_of_precompiles)?;
     let mut drafts = Cases::new(DialectName::Draft8079);
     draft::add(&mut drafts)?;
     let mut transactions = Cases::new(DialectName::ExecuteTx);
@@ -137,6 +142,7 @@ fn calls() -> Result<BTreeMap<String, Vectors>> {
         ("drake", claims),
         ("blobs", tails),
         ("nested", l3),
+        ("precompiles", calls_of_precompiles),
         ("draft-8079", drafts),
         ("execute-tx", transactions),
         ("headers", headers),

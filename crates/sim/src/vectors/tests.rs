@@ -40,6 +40,7 @@ fn vectors_are_deterministic_and_match_own_execute() {
         "headers.json",
         "legacy-0x12.json",
         "nested.json",
+        "precompiles.json",
         "vectors.py",
     ];
     for name in names {

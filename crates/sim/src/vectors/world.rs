@@ -23,6 +23,12 @@ const ARCHIVE_CODE: [u8; 8] = hex!("60034303405f5500");
 /// number of returned bytes: 44 if EXECUTE accepts, 0 if it rejects, 1 if there is no EXECUTE.
 const CALLER: Address = address!("0x2000000000000000000000000000000000000021");
 const CALLER_CODE: [u8; 18] = hex!("365f5f37 5f5f365f6101015afa 3d01 5f55 00");
+/// A contract that calls BLAKE2F with its calldata after the first word, which is the gas of the
+/// call, and stores in slot 0 whether the call has succeeded.
+const HASHER: Address = address!("0x2000000000000000000000000000000000000022");
+const HASHER_CODE: [u8; 21] = hex!("6020 36 03 80 6020 5f 37 5f 5f 82 5f 6009 5f 35 fa 5f 55 00");
+/// Gas limit of a call of it.
+const HASHER_GAS: u64 = 300_000;
 /// Gas limit of a transfer.
 const TRANSFER_GAS: u64 = 25_000;
 /// Gas limit of a call.
@@ -58,6 +64,11 @@ impl World {
         let l1 = Execute::following(ChainSpec::constant(CHAIN_ID, fork));
         let extension = Arc::new(ExecuteExtension::new(Nested::execute_of_l2(&l1)));
         Self::of(fork, Some((CALLER, &CALLER_CODE)), |config| config.with_extension(extension))
+    }
+
+    /// Starts a chain with a contract that calls a precompile.
+    pub(super) fn with_caller_of_precompile(fork: ProtocolFork) -> Result<Self> {
+        Self::of(fork, Some((HASHER, &HASHER_CODE)), |config| config)
     }
 
     /// Starts a chain with a changed configuration and optionally a further contract.
@@ -98,6 +109,19 @@ impl World {
         let call = self.sign(CALLER, U256::ZERO, input, EXECUTE_GAS)?;
         let block = self.seal(vec![call])?;
         Ok((block, self.l2.chain().storage(CALLER, U256::ZERO)?))
+    }
+
+    /// Appends a block in which a contract gives this gas to a call of BLAKE2F with so many rounds.
+    /// Returns its input and what the contract has stored.
+    pub(super) fn blake2f(&mut self, rounds: u32, gas: u32) -> Result<(Vec<u8>, U256)> {
+        // EIP-152: rounds, state, message, offsets, and a flag for the last block.
+        let mut calldata = U256::from(gas).to_be_bytes::<32>().to_vec();
+        calldata.extend(rounds.to_be_bytes());
+        calldata.extend([0; 208]);
+        calldata.push(1);
+        let call = self.sign(HASHER, U256::ZERO, &calldata, HASHER_GAS)?;
+        let block = self.seal(vec![call])?;
+        Ok((block, self.l2.chain().storage(HASHER, U256::ZERO)?))
     }
 
     /// Appends a block of these transactions and returns its input.

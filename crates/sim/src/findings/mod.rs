@@ -1,0 +1,74 @@
+//! Exact figures of the report that no other simulation prints: work below shared nodes, gas of
+//! transactions by fork, and the size of witnesses.
+
+mod shared_nodes;
+mod transaction_gas;
+mod witness_sizes;
+
+use clap::ValueEnum;
+use eyre::Result;
+use serde_json::Value;
+
+/// Arguments of the command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Figures to print as JSON
+    which: Figures,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Figures {
+    /// Positions, bytes and gas of a block that reads slots below shared nodes
+    SharedNodes,
+    /// Intrinsic gas and the minimum that a block counts, by fork
+    TransactionGas,
+    /// Sizes of the witnesses of the real blocks in the test vectors, and of ours for the same
+    /// blocks
+    WitnessSizes,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    println!("{:#}", arguments.which.of()?);
+    Ok(())
+}
+
+impl Figures {
+    fn of(self) -> Result<Value> {
+        match self {
+            Self::SharedNodes => shared_nodes::figures(),
+            Self::TransactionGas => transaction_gas::figures(),
+            Self::WitnessSizes => witness_sizes::figures(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report_data;
+
+    #[test]
+    fn report_has_figures_of_shared_nodes() {
+        let figures = Figures::SharedNodes.of().unwrap();
+        report_data::check("shared-nodes", &figures).unwrap();
+        // Each slot has a path of its own but for its first nodes, and each place is charged.
+        let of = |slots: &str, key: &str| figures[slots][key].as_u64().unwrap();
+        assert!(of("64", "positions") > 60 * of("1", "positions"));
+        assert!(of("64", "bytes") < of("1", "bytes") + 1_000);
+    }
+
+    #[test]
+    fn report_has_gas_of_transactions() {
+        let figures = Figures::TransactionGas.of().unwrap();
+        report_data::check("transaction-gas", &figures).unwrap();
+    }
+
+    #[test]
+    fn report_has_witness_sizes_of_real_blocks() {
+        let figures = Figures::WitnessSizes.of().unwrap();
+        // Without the test vectors there is nothing to compare.
+        if figures["blocks"].as_object().is_some_and(|it| !it.is_empty()) {
+            report_data::check("witness-sizes", &figures).unwrap();
+        }
+    }
+}
