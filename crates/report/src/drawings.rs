@@ -14,11 +14,13 @@ use std::collections::BTreeMap;
 pub(crate) fn draw(data: &Data) -> Result<Vec<(&'static str, String)>> {
     let charts = vec![
         ("F-01-transfer.svg", transfer(data)?),
+        ("F-01-limits.svg", both_limits(data)?),
         ("F-02-node-price.svg", node_price(data)?),
         ("F-02-time.svg", time(data)?),
         ("F-03-order.svg", order(data)?),
         ("F-05-positions.svg", positions(data)?),
         ("F-06-factors.svg", factors(data)?),
+        ("F-06-libraries.svg", libraries(data)?),
         ("F-10-timeline.svg", timeline()),
         ("F-11-input.svg", input(data)?),
         ("F-12-parts.svg", parts(data)?),
@@ -67,6 +69,24 @@ fn transfer(data: &Data) -> Result<String> {
     });
     let rows: Vec<_> = rows.into_iter().collect::<Result<_>>()?;
     Ok(bars("L1 gas for each transfer, without blob gas", rows))
+}
+
+/// Gas of an L1 block.
+const L1_GAS: f64 = 60e6;
+/// Blobs of an L1 block from BPO2 on: target and maximum.
+const BLOBS: [(&str, f64); 2] =
+    [("by 14 blobs, the target", 14.0), ("by 21 blobs, the maximum", 21.0)];
+/// Transfers of the batch in the data file.
+const BATCH: f64 = 500.0;
+
+fn both_limits(data: &Data) -> Result<String> {
+    let by_gas = L1_GAS / data.number("economics", "/transfer_blobs")?.1;
+    let of_blob = BATCH / data.number("economics", "/batch_blobs")?.1;
+    let mut rows = vec![("by 60 million gas".to_owned(), by_gas, grouped(by_gas))];
+    for (name, blobs) in BLOBS {
+        rows.push((name.to_owned(), of_blob * blobs, grouped(of_blob * blobs)));
+    }
+    Ok(bars("transfers that an L1 block suffices for, all rollups together", rows))
 }
 
 fn node_price(data: &Data) -> Result<String> {
@@ -235,6 +255,21 @@ fn factors(data: &Data) -> Result<String> {
         Some((name.clone(), times, format!("{times} ×")))
     });
     Ok(bars("how many times EXECUTE counts the gas of a precompile", rows))
+}
+
+/// Draws how much longer the reference takes, of the first figures of the table.
+fn libraries(data: &Data) -> Result<String> {
+    let table = "/Libraries for precompiles";
+    let mut rows = Vec::new();
+    for name in object(data, "performance", table)?.keys() {
+        let of = |column: &str| data.number("performance", &format!("{table}/{name}/{column}"));
+        let (Ok((_, reference)), Ok((_, fast))) = (of("reference"), of("fast library")) else {
+            continue;
+        };
+        let name = name.split(" over ").next().unwrap_or_default().to_owned();
+        rows.push((name, reference / fast, format!("{:.1} ×", reference / fast)));
+    }
+    Ok(bars("time of a call with the reference over time with the fast library", rows))
 }
 
 fn parts(data: &Data) -> Result<String> {

@@ -21,7 +21,7 @@ pub(crate) struct Source {
 }
 
 /// All sources. Together they take about forty minutes on two cores.
-pub(crate) const SOURCES: [Source; 12] = [
+pub(crate) const SOURCES: [Source; 13] = [
     exact("economics", &["economics", "--json"], "cargo xtask bench economics --json"),
     exact("bytes", &["economics", "--bytes", "--json"], "cargo xtask report --measure bytes"),
     exact("dialects", &["dialects", "--json"], "cargo xtask dialects --json"),
@@ -30,6 +30,7 @@ pub(crate) const SOURCES: [Source; 12] = [
         ..exact("market", &["market", "--json"], "cargo xtask report --measure market")
     },
     exact("vectors", &["vectors", "--json"], "cargo xtask report --measure vectors"),
+    exact("nested-cost", &["findings", "nested-cost"], "cargo xtask report --measure nested-cost"),
     exact(
         "shared-nodes",
         &["findings", "shared-nodes"],

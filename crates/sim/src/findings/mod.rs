@@ -1,6 +1,7 @@
-//! Exact figures of the report that no other simulation prints: work below shared nodes, gas of
-//! transactions by fork, and the size of witnesses.
+//! Exact figures of the report that no other simulation prints: nested calls, work below shared
+//! nodes, gas of transactions by fork, and the size of witnesses.
 
+mod nested_cost;
 mod shared_nodes;
 mod transaction_gas;
 mod witness_sizes;
@@ -18,6 +19,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Figures {
+    /// Charge of an L2 block that calls EXECUTE with a block of an L3
+    NestedCost,
     /// Positions, bytes and gas of a block that reads slots below shared nodes
     SharedNodes,
     /// Intrinsic gas and the minimum that a block counts, by fork
@@ -35,6 +38,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 impl Figures {
     fn of(self) -> Result<Value> {
         match self {
+            Self::NestedCost => nested_cost::figures(),
             Self::SharedNodes => shared_nodes::figures(),
             Self::TransactionGas => transaction_gas::figures(),
             Self::WitnessSizes => witness_sizes::figures(),
@@ -55,6 +59,16 @@ mod tests {
         let of = |slots: &str, key: &str| figures[slots][key].as_u64().unwrap();
         assert!(of("64", "positions") > 60 * of("1", "positions"));
         assert!(of("64", "bytes") < of("1", "bytes") + 1_000);
+    }
+
+    #[test]
+    fn report_has_cost_of_nested_call() {
+        let figures = Figures::NestedCost.of().unwrap();
+        report_data::check("nested-cost", &figures).unwrap();
+        let of = |layer: &str, key: &str| figures[layer][key].as_u64().unwrap();
+        // The L2 pays for the call, and L1 is paid for what the L2 pays.
+        assert!(of("l2", "gas_used") > of("l3", "charge"));
+        assert!(of("l2", "charge") > of("l2", "gas_used"));
     }
 
     #[test]

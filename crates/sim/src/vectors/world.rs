@@ -60,7 +60,7 @@ impl World {
 
     /// Starts a chain with EXECUTE, as on L2s of the dialect `nested`, and a contract that calls
     /// it.
-    pub(super) fn with_execute(fork: ProtocolFork) -> Result<Self> {
+    pub(crate) fn with_execute(fork: ProtocolFork) -> Result<Self> {
         let l1 = Execute::following(ChainSpec::constant(CHAIN_ID, fork));
         let extension = Arc::new(ExecuteExtension::new(Nested::execute_of_l2(&l1)));
         Self::of(fork, Some((CALLER, &CALLER_CODE)), |config| config.with_extension(extension))
@@ -105,7 +105,7 @@ impl World {
 
     /// Appends a block in which a contract calls EXECUTE. Returns its input and what the contract
     /// has stored.
-    pub(super) fn execute(&mut self, input: &[u8]) -> Result<(Vec<u8>, U256)> {
+    pub(crate) fn execute(&mut self, input: &[u8]) -> Result<(Vec<u8>, U256)> {
         let call = self.sign(CALLER, U256::ZERO, input, EXECUTE_GAS)?;
         let block = self.seal(vec![call])?;
         Ok((block, self.l2.chain().storage(CALLER, U256::ZERO)?))
