@@ -5,8 +5,8 @@
 //! the caller fetches the data and derives the block again.
 
 use crate::{
-    Advanced, ClaimedMessage, DataAvailability, Discharged, Events, ForcedEntry, L1Header,
-    L1Transaction, Need, SentMessage, within::inputs_within,
+    ClaimedMessage, DataAvailability, Discharged, Events, ForcedEntry, L1Header, L1Transaction,
+    Need, PostedBlock, SentMessage, within::inputs_within,
 };
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, Log};
@@ -76,36 +76,25 @@ pub fn derive(
                 input_hashes.push(advanced.inputsHash);
             }
         }
-        let (l1_block, hash) = (header.number, transaction.hash);
+        if added.is_empty() {
+            continue;
+        }
+        let mut blocks = posted(&added, header.number, transaction);
         let needs_more =
             !transaction.blob_hashes.is_empty() || transaction.to != Some(deployment.rollup);
-        let (Some(first), Some(&last)) = (added.first(), added.last()) else { continue };
-        let first = first.number;
-        if needs_more && added.iter().all(|block| known(block.number, &block.hash)) {
-            events.advanced.extend(added.into_iter().map(
-                |BlockNumHash { number, hash: of_block }| Advanced {
-                    number,
-                    hash: of_block,
-                    input: None,
-                    l1_block,
-                    transaction: hash,
-                    first,
-                    last,
-                    cost: transaction.cost,
-                },
-            ));
-        } else {
+        if !needs_more || !blocks.iter().all(|block| known(block.number, &block.hash)) {
             match inputs(deployment.rollup, transaction, &input_hashes, data) {
                 Ok(inputs) => {
                     let inputs = match deployment.verification.allows_prefixes() {
                         true => inputs.into_iter().map(completed).collect(),
                         false => inputs,
                     };
-                    events.advanced.extend(matched(added, &inputs, l1_block, transaction)?);
+                    set_inputs(&mut blocks, &inputs)?;
                 }
                 Err(need) => return Ok(Derived::Lacks(need)),
             }
         }
+        events.advanced.extend(blocks);
     }
     Ok(Derived::Whole(events))
 }
@@ -207,7 +196,7 @@ fn inputs(
         Some(around) => joined(given, &ExecuteTail::of(Arc::clone(around))),
         None => given,
     };
-    // May include inputs of failed calls, which `matched` skips.
+    // May include inputs of failed calls, which `set_inputs` skips.
     let hashes = &transaction.blob_hashes;
     if hashes.is_empty() {
         return Ok(given);
@@ -262,40 +251,40 @@ pub fn assembled<E>(
     Ok(whole.ok().map(Bytes::from))
 }
 
-/// Matches the blocks that the rollup has logged with the inputs that contain them. Both have the
-/// same order; inputs of failed calls may lie in between.
-fn matched(
-    added: Vec<BlockNumHash>,
-    inputs: &[Bytes],
-    l1_block: u64,
-    of: &L1Transaction,
-) -> Result<Vec<Advanced>, DataMissing> {
+/// Returns the blocks that the rollup has logged in a transaction, without inputs.
+fn posted(added: &[BlockNumHash], l1_block: u64, of: &L1Transaction) -> Vec<PostedBlock> {
     let &L1Transaction { hash: transaction, cost, .. } = of;
-    let (first, last) = match (added.first(), added.last()) {
-        (Some(first), Some(last)) => (first.number, *last),
-        _ => return Ok(Vec::new()),
+    let (Some(&BlockNumHash { number: first, .. }), Some(&last)) = (added.first(), added.last())
+    else {
+        return Vec::new();
     };
+    let block = |&BlockNumHash { number, hash }: &BlockNumHash| PostedBlock {
+        number,
+        hash,
+        l1_block,
+        transaction,
+        first,
+        last,
+        cost,
+        input: None,
+    };
+    added.iter().map(block).collect()
+}
+
+/// Sets the inputs that contain the blocks of a transaction. Both have the same order; inputs of
+/// failed calls may lie in between.
+fn set_inputs(blocks: &mut [PostedBlock], inputs: &[Bytes]) -> Result<(), DataMissing> {
     let mut held = inputs.iter().flat_map(|input| {
         let hashes = hashes_in(input);
         hashes.into_iter().map(move |hash| (hash, input))
     });
-    added
-        .into_iter()
-        .map(|BlockNumHash { number, hash }| {
-            let found = held.find(|(held, _)| *held == hash);
-            let (_, input) = found.ok_or(DataMissing { transaction, number })?;
-            Ok(Advanced {
-                number,
-                hash,
-                input: Some(input.clone()),
-                l1_block,
-                transaction,
-                first,
-                last,
-                cost,
-            })
-        })
-        .collect()
+    for block in blocks {
+        let PostedBlock { number, transaction, .. } = *block;
+        let found = held.find(|(held, _)| *held == block.hash);
+        let (_, input) = found.ok_or(DataMissing { transaction, number })?;
+        block.input = Some(input.clone());
+    }
+    Ok(())
 }
 
 /// Returns the hashes of the blocks in an EXECUTE input, in order; empty if it cannot be decoded.

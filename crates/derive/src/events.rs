@@ -54,16 +54,13 @@ pub struct ForcedEntry {
     pub l1_transaction: B256,
 }
 
-/// An L2 block on L1.
-#[derive(Debug, Clone)]
-pub struct Advanced {
+/// An L2 block on L1, and its L1 transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostedBlock {
     /// Number of the L2 block.
     pub number: u64,
     /// Hash of the L2 block.
     pub hash: B256,
-    /// EXECUTE input with the block, alone or in a batch; `None` if the node already had the block,
-    /// so that the blobs or calls with the input were not requested.
-    pub input: Option<Bytes>,
     /// Number of the L1 block.
     pub l1_block: u64,
     /// Hash of the L1 transaction.
@@ -74,6 +71,23 @@ pub struct Advanced {
     pub last: BlockNumHash,
     /// Gas and prices of the transaction.
     pub cost: L1Cost,
+    /// EXECUTE input with the block, alone or in a batch; `None` if the node already had the block,
+    /// so that the blobs or calls with the input were not requested, and in lists that would
+    /// otherwise keep the inputs in memory.
+    pub input: Option<Bytes>,
+}
+
+impl PostedBlock {
+    /// Returns number and hash of the block.
+    pub const fn num_hash(&self) -> BlockNumHash {
+        BlockNumHash::new(self.number, self.hash)
+    }
+
+    /// Returns the block without its input.
+    #[must_use]
+    pub fn without_input(self) -> Self {
+        Self { input: None, ..self }
+    }
 }
 
 /// Gas and prices of an L1 transaction.
@@ -116,7 +130,7 @@ pub struct Events {
     /// Submitted forced transactions, in the order of the queue.
     pub forced: Vec<ForcedEntry>,
     /// L2 blocks, in the order in which they were added.
-    pub advanced: Vec<Advanced>,
+    pub advanced: Vec<PostedBlock>,
     /// Discharged forced transactions.
     pub discharged: Vec<Discharged>,
     /// Messages to L1 that were claimed or refunded.

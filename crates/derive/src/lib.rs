@@ -19,5 +19,7 @@ mod within;
 
 pub use data::{DataAvailability, FetchedData, Need};
 pub use derivation::{DataMissing, Derived, assembled, derive, hashes_in};
-pub use events::{Advanced, ClaimedMessage, Discharged, Events, ForcedEntry, L1Cost, SentMessage};
+pub use events::{
+    ClaimedMessage, Discharged, Events, ForcedEntry, L1Cost, PostedBlock, SentMessage,
+};
 pub use l1::{L1Header, L1Transaction};

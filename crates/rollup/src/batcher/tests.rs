@@ -6,7 +6,7 @@ mod order;
 use super::*;
 use crate::{
     BacklogConfig, Duties, L1Client, Prices, Signer, SubmitterConfig,
-    l1::{Advanced, Events, L1Clock, L1Cost, L1Header, L1View},
+    l1::{Events, L1Clock, L1Cost, L1Header, L1View, PostedBlock},
 };
 use alloy_consensus::{Transaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Decodable2718 as _;
@@ -208,7 +208,7 @@ pub(crate) fn header(number: u64) -> L1Header {
 /// Events of an L1 block that includes these L2 blocks.
 pub(crate) fn included(blocks: &[Arc<Block>], l1_block: u64) -> Events {
     let (first, last) = (&blocks[0], &blocks[blocks.len() - 1]);
-    let advanced = blocks.iter().map(|block| Advanced {
+    let advanced = blocks.iter().map(|block| PostedBlock {
         number: block.header.number,
         hash: block.hash,
         input: None,

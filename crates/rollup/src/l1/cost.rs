@@ -57,7 +57,7 @@ pub(crate) struct WithL1<T> {
 
 /// Returns the data of a block that has this share of the cost of its L1 transaction.
 fn cost_of(posted: &PostedBlock, share: Option<U256>) -> BlockCost {
-    let PostedBlock { l1_block, transaction, first, last, cost, .. } = *posted;
+    let &PostedBlock { l1_block, transaction, first, last, cost, .. } = posted;
     let L1Cost { gas, gas_price, blob_gas, blob_gas_price, .. } = cost;
     BlockCost {
         fields: L1Fields {
@@ -132,7 +132,7 @@ impl CostBook {
 
     fn posted(&self, view: &L1View, number: u64) -> Option<PostedBlock> {
         if let Some(block) = view.posted(number) {
-            return Some(*block);
+            return Some(block.clone());
         }
         let settled = self.posted.get()?.get(number)?;
         // A record that is not settled in this view was written before L1 was read again.
@@ -147,8 +147,8 @@ impl CostBook {
         chain: &ChainReader,
         posted: &PostedBlock,
     ) -> Result<Option<Arc<GasSums>>, ChainError> {
-        let PostedBlock { first, last: BlockNumHash { number: last, hash: last_hash }, .. } =
-            *posted;
+        let &PostedBlock { first, last: BlockNumHash { number: last, hash: last_hash }, .. } =
+            posted;
         let known = |it: &&Arc<GasSums>| it.first == first && it.last == last_hash;
         if let Some(known) = self.remembered.lock().iter().find(known) {
             return Ok(Some(Arc::clone(known)));

@@ -33,7 +33,7 @@ pub use reader::{L1Reader, L1Update};
 pub use view::L1View;
 
 pub use derive::{
-    Advanced, ClaimedMessage, Discharged, Events, ForcedEntry, L1Cost, L1Header, L1Transaction,
+    ClaimedMessage, Discharged, Events, ForcedEntry, L1Cost, L1Header, L1Transaction, PostedBlock,
     SentMessage,
 };
 
@@ -45,7 +45,6 @@ pub(crate) use kept::KeptCodes;
 pub(crate) use posted::PostedFile;
 pub(crate) use vote::{Quorum, Verdicts};
 
-use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, Bloom};
 use imbl::Vector;
 use std::cmp::Ordering;
@@ -68,23 +67,4 @@ pub struct ReadHeader {
     pub receipts_root: B256,
     /// Bloom filter of the block's logs; empty from EIP-7668 on.
     pub bloom: Bloom,
-}
-
-/// An L2 block on L1, and its L1 transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PostedBlock {
-    pub(crate) number: u64,
-    pub(crate) hash: B256,
-    pub(crate) l1_block: u64,
-    pub(crate) transaction: B256,
-    pub(crate) first: u64,
-    pub(crate) last: BlockNumHash,
-    pub(crate) cost: L1Cost,
-}
-
-impl From<&Advanced> for PostedBlock {
-    fn from(advanced: &Advanced) -> Self {
-        let &Advanced { number, hash, l1_block, transaction, first, last, cost, .. } = advanced;
-        Self { number, hash, l1_block, transaction, first, last, cost }
-    }
 }

@@ -3,7 +3,7 @@
 use crate::{
     L1Error,
     l1::{
-        Advanced, BlobClient, L1Client, L1Header, L1Provider, L1Transaction, L1View, PostedFile,
+        BlobClient, L1Client, L1Header, L1Provider, L1Transaction, L1View, PostedBlock, PostedFile,
         ReadHeader, client::PARALLEL, kept::KeptCodes, log::L1Log, saved::Saved, view::MAX_HEADERS,
     },
     service::data_dir::POSTED,
@@ -36,7 +36,7 @@ pub struct L1Update {
     /// Number of the last common L1 block, if L1 was reorganised; 0 if there is none.
     pub reverted_to: Option<u64>,
     /// New L2 blocks on L1, in order.
-    pub advanced: Vec<Advanced>,
+    pub advanced: Vec<PostedBlock>,
     /// `true` if L1 has more blocks to read now.
     pub more: bool,
 }
@@ -64,7 +64,7 @@ pub struct L1Reader<P = L1Client> {
 }
 
 /// Drops L2 blocks that were added before the oldest remembered header, except the newest of them.
-fn forget_settled(advanced: &mut Vec<Advanced>, view: &L1View) {
+fn forget_settled(advanced: &mut Vec<PostedBlock>, view: &L1View) {
     let oldest = view.oldest().map_or(0, |header| header.number);
     let settled = advanced.iter().take_while(|block| block.l1_block < oldest).count();
     advanced.drain(..settled.min(advanced.len().saturating_sub(1)));

@@ -1,8 +1,8 @@
 //! Encoding of the records of the L1 history file.
 
 use crate::l1::{
-    Advanced, ClaimedMessage, Discharged, Events, ForcedEntry, L1Cost, L1Header, PostedBlock,
-    SentMessage, bridge_log::BridgeLog, queue::MessageQueue,
+    ClaimedMessage, Discharged, Events, ForcedEntry, L1Cost, L1Header, PostedBlock, SentMessage,
+    bridge_log::BridgeLog, queue::MessageQueue,
 };
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, Bytes};
@@ -112,7 +112,7 @@ pub(super) fn encode(header: &L1Header, events: &Events) -> Vec<u8> {
         out.raw(sent.l1_transaction.as_slice());
     });
     out.list(&events.forced, put_forced);
-    out.list(&events.advanced, |out, block| put_posted(out, &block.into()));
+    out.list(&events.advanced, put_posted);
     out.list(&events.discharged, |out, it| {
         out.word(it.index);
         out.byte(it.outcome);
@@ -145,11 +145,7 @@ pub(super) fn decode(body: &Bytes) -> Result<Saved, DiskError> {
         Ok(SentMessage { message, l1_block, l1_timestamp: header.timestamp, l1_transaction })
     })?;
     let forced = from.list(|from| read_forced(from, l1_block))?;
-    let advanced = from.list(|from| {
-        let block = read_posted(from)?;
-        let PostedBlock { number, hash, l1_block, transaction, first, last, cost } = block;
-        Ok(Advanced { number, hash, input: None, l1_block, transaction, first, last, cost })
-    })?;
+    let advanced = from.list(read_posted)?;
     let discharged =
         from.list(|from| Ok(Discharged { index: from.word()?, outcome: from.byte()? }))?;
     let claimed = from.list(|from| {
@@ -166,9 +162,9 @@ pub(super) fn decode(body: &Bytes) -> Result<Saved, DiskError> {
 /// Length of an encoded [`PostedBlock`], in bytes.
 pub(super) const POSTED_BYTES: usize = 8 + 32 + 8 + 32 + 8 + 8 + 32 + 8 + 16 + 8 + 1 + 16;
 
-/// Encodes an L2 block on L1 in [`POSTED_BYTES`].
+/// Encodes an L2 block on L1, without its input, in [`POSTED_BYTES`].
 pub(super) fn put_posted(out: &mut Writer, block: &PostedBlock) {
-    let PostedBlock { number, hash, l1_block, transaction, first, last, cost } = block;
+    let PostedBlock { number, hash, l1_block, transaction, first, last, cost, input: _ } = block;
     out.word(*number);
     out.raw(hash.as_slice());
     out.word(*l1_block);
@@ -212,6 +208,7 @@ pub(super) fn read_posted(from: &mut Reader<'_>) -> Result<PostedBlock, DiskErro
             };
             L1Cost { gas, gas_price, blob_gas, blob_gas_price, is_partial }
         },
+        input: None,
     })
 }
 
@@ -305,6 +302,7 @@ mod tests {
                 first: number,
                 last: last.into(),
                 cost,
+                input: None,
             };
             let mut out = Writer::default();
             put_posted(&mut out, &block);

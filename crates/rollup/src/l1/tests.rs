@@ -193,7 +193,7 @@ fn submission(index: u64, hash: B256, raw: Bytes) -> L1Transaction {
 /// A node that follows L1: its view, and the L2 blocks that it has derived.
 struct Node {
     view: L1View,
-    handed_on: Vec<Advanced>,
+    handed_on: Vec<PostedBlock>,
 }
 
 impl Node {
@@ -215,7 +215,7 @@ impl Node {
     /// Everything that was derived from L1.
     fn result(&self) -> impl PartialEq + core::fmt::Debug {
         let advanced =
-            |it: &Advanced| (it.number, it.hash, it.input.clone(), it.l1_block, it.transaction);
+            |it: &PostedBlock| (it.number, it.hash, it.input.clone(), it.l1_block, it.transaction);
         let forced: Vec<_> =
             self.view.forced_from(0).map(|it| (it.index, it.raw.clone())).collect();
         let head = self.view.head().cloned();
@@ -274,6 +274,9 @@ fn inputs_do_not_depend_on_chunks_or_reorgs() {
         for it in &node.handed_on {
             let input = it.input.as_ref().unwrap();
             assert_eq!(hashes_in(input), [it.hash], "seed {seed}");
+            // The view keeps the block for as long as its L1 headers, but not its input.
+            let kept = node.view.posted(it.number).unwrap();
+            assert_eq!(*kept, it.clone().without_input(), "seed {seed}");
         }
     }
     assert!(inputs > 200 && detours > 200, "{inputs} inputs, {detours} detours");

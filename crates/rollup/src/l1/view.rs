@@ -31,7 +31,7 @@ pub struct L1View {
     forced: Vector<ForcedEntry>,
     /// Number of dropped forced transactions.
     forced_forgotten: u64,
-    /// The latest L2 blocks on L1.
+    /// The latest L2 blocks on L1, without inputs.
     advanced: Vector<PostedBlock>,
     /// The latest finalized block among the dropped L2 blocks.
     final_before: Option<BlockNumHash>,
@@ -125,14 +125,14 @@ impl L1View {
 
     /// Returns number and hash of the latest L2 block on L1, the safe head.
     pub fn advanced_head(&self) -> Option<BlockNumHash> {
-        self.advanced.back().map(|block| BlockNumHash::new(block.number, block.hash))
+        self.advanced.back().map(PostedBlock::num_hash)
     }
 
     /// Returns number and hash of the latest L2 block in a finalized L1 block.
     pub fn finalized_head(&self) -> Option<BlockNumHash> {
         let last = partition_point(&self.advanced, |block| block.l1_block <= self.finalized);
         let newest = last.checked_sub(1).and_then(|last| self.advanced.get(last));
-        newest.map_or(self.final_before, |block| Some(BlockNumHash::new(block.number, block.hash)))
+        newest.map(PostedBlock::num_hash).or(self.final_before)
     }
 
     /// Returns the hash of the L2 block with this number on L1; `None` if it is not on L1, or was
@@ -272,7 +272,7 @@ impl L1View {
         }
         self.forced.extend(events.forced);
         self.discharged.extend(events.discharged.into_iter().map(|it| (it.index, header.number)));
-        self.advanced.extend(events.advanced.iter().map(PostedBlock::from));
+        self.advanced.extend(events.advanced.into_iter().map(PostedBlock::without_input));
         self.headers.push_back(header);
     }
 

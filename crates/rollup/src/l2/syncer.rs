@@ -2,7 +2,7 @@
 
 use crate::{
     L2Error,
-    l1::{Advanced, L1Error, L1Update, L1View},
+    l1::{L1Error, L1Update, L1View, PostedBlock},
     l2::{import::import, sync_progress::SyncProgress},
 };
 use alloy_eips::BlockNumHash;
@@ -19,7 +19,7 @@ pub(crate) struct L2Syncer {
     /// The last view of L1.
     pub(crate) view: Arc<L1View>,
     /// L2 blocks on L1 that this node has not imported, for instance after an error.
-    waiting: VecDeque<Advanced>,
+    waiting: VecDeque<PostedBlock>,
     /// Result of the current sync, kept over failed attempts.
     outcome: SyncOutcome,
     progress: SyncProgress,
@@ -93,7 +93,7 @@ impl L2Syncer {
         let (mut first, mut end) = (0, self.waiting.len());
         while first < end {
             let middle = first + (end - first) / 2;
-            let Advanced { number, hash, .. } = &self.waiting[middle];
+            let PostedBlock { number, hash, .. } = &self.waiting[middle];
             let is_before = *number < chain.first_number();
             match is_before || chain.canonical_hash(*number)? == Some(*hash) {
                 true => first = middle + 1,
@@ -142,10 +142,10 @@ impl L2Syncer {
     /// to `displaced`.
     fn take(
         &self,
-        advanced: &Advanced,
+        posted: &PostedBlock,
         displaced: &mut Vec<RecoveredTransaction>,
     ) -> Result<(), L2Error> {
-        let Advanced { number, hash, input, transaction, .. } = advanced;
+        let PostedBlock { number, hash, input, transaction, .. } = posted;
         let chain = self.chain();
         if chain.canonical_hash(*number)? == Some(*hash) {
             return Ok(());

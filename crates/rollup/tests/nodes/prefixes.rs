@@ -8,7 +8,7 @@ use contracts::{
     bindings::INativeRollup::{BlockAdded, Evidence, advanceCall},
 };
 use derive::{
-    Advanced, DataMissing, Derived, FetchedData, L1Cost, L1Header, L1Transaction, derive,
+    DataMissing, Derived, FetchedData, L1Cost, L1Header, L1Transaction, PostedBlock, derive,
 };
 use enshrine_rollup::import;
 use eyre::{Result, bail};
@@ -49,7 +49,7 @@ fn derived(
     number: u64,
     blocks: &[Sealed],
     input: Vec<u8>,
-) -> Result<Result<Vec<Advanced>, DataMissing>> {
+) -> Result<Result<Vec<PostedBlock>, DataMissing>> {
     let logs = (number..).zip(blocks).map(|(number, (hash, _))| {
         let event = BlockAdded { number, blockHash: *hash, stateRoot: B256::ZERO };
         Log { address: ROLLUP, data: event.encode_log_data() }

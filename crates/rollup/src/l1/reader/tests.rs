@@ -69,7 +69,7 @@ fn block(view: &L1View, branch: u8) -> (L1Header, Events) {
         l1_timestamp: timestamp,
         l1_transaction: hash(number, branch),
     });
-    let advanced = number.is_multiple_of(10).then(|| Advanced {
+    let advanced = number.is_multiple_of(10).then(|| PostedBlock {
         number: number / 10 - FIRST / 10 + 1,
         hash: hash(number, 0xaa),
         input: None,
@@ -160,7 +160,7 @@ fn dropped_l2_blocks_are_in_posted_file() {
         let posted = reader.posted().unwrap();
         let mut from_file = 0;
         for number in 1..=BLOCKS / 10 {
-            let found = view.posted(number).copied().or_else(|| {
+            let found = view.posted(number).cloned().or_else(|| {
                 from_file += 1;
                 posted.get(number)
             });
