@@ -1,0 +1,141 @@
+//! Reasons for which evidence does not prove a fault.
+
+use crate::{HeaderError, ProofError, SignatureError};
+use alloy_primitives::{Address, B256};
+use wire::SchemaId;
+
+/// A reason for which evidence is refused. Each corresponds to an error of the contract.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A header is malformed.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// The signature is invalid.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// A proof of a transaction is invalid.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+    /// A header is not the preimage of the hash.
+    #[error("header hash {got}, expected {expected}")]
+    HeaderMismatch {
+        /// Hash of the header.
+        got: B256,
+        /// Expected hash.
+        expected: B256,
+    },
+    /// The messages are about different rollups.
+    #[error("rollups {a} and {b} differ")]
+    RollupDiffers {
+        /// Rollup of the first message.
+        a: Address,
+        /// Rollup of the second message.
+        b: Address,
+    },
+    /// Different accounts are liable for the messages.
+    #[error("accounts {a} and {b} differ")]
+    AccountDiffers {
+        /// Account of the first message.
+        a: Address,
+        /// Account of the second message.
+        b: Address,
+    },
+    /// The blocks have different numbers.
+    #[error("block numbers {a} and {b} differ")]
+    HeightDiffers {
+        /// Number of the first block.
+        a: u64,
+        /// Number of the second block.
+        b: u64,
+    },
+    /// The blocks have different parents.
+    #[error("parents {a} and {b} differ")]
+    ParentDiffers {
+        /// Parent of the first block.
+        a: B256,
+        /// Parent of the second block.
+        b: B256,
+    },
+    /// L1 does not serve the hash of the block on which the promise depends.
+    #[error("hash of L1 block {l1_block} is not available")]
+    ConditionUnavailable {
+        /// Number of the L1 block.
+        l1_block: u64,
+    },
+    /// The promise is void: L1 does not contain the block on which it depends.
+    #[error("L1 block {l1_block} has the hash {got}, the promise depends on {expected}")]
+    ConditionVoid {
+        /// Number of the L1 block.
+        l1_block: u64,
+        /// Its hash.
+        got: B256,
+        /// Hash in the message.
+        expected: B256,
+    },
+    /// The later block is so late that the promise had ended.
+    #[error("timestamp {later}, but the promise ended at {end}")]
+    PromiseEnded {
+        /// Timestamp of the later block, in seconds.
+        later: u64,
+        /// Timestamp at which the promise ended, in seconds.
+        end: u128,
+    },
+    /// Both can be kept.
+    #[error("the promise is kept")]
+    NotInConflict,
+    /// The valid block has other inputs than the signed header.
+    #[error("inputs {got}, expected {expected}")]
+    InputsDiffer {
+        /// Fingerprint of the valid block's header.
+        got: B256,
+        /// Fingerprint of the signed header.
+        expected: B256,
+    },
+    /// The block was executed under another schema id.
+    #[error("schema {got:?}, expected {expected:?}")]
+    SchemaDiffers {
+        /// Schema id of the execution.
+        got: SchemaId,
+        /// Schema id of the message.
+        expected: SchemaId,
+    },
+    /// The block was executed with another chain id.
+    #[error("chain id {got}, expected {expected}")]
+    ChainIdDiffers {
+        /// Chain id of the execution.
+        got: u64,
+        /// Chain id of the rollup.
+        expected: u64,
+    },
+    /// Execution gives the signed header.
+    #[error("execution gives the signed header")]
+    OutcomesEqual,
+    /// The time for the block is not over.
+    #[error("not late before {from}")]
+    NotLate {
+        /// First timestamp at which it is, in seconds.
+        from: u128,
+    },
+    /// The account has been punished for delay a short time ago.
+    #[error("punished for delay until {until}")]
+    LateAlready {
+        /// Timestamp until which it is not punished again, in seconds.
+        until: u64,
+    },
+    /// The rollup has a block with this number.
+    #[error("head {head} has reached block {number}")]
+    HeadReached {
+        /// Number of the head.
+        head: u64,
+        /// Number of the signed block.
+        number: u64,
+    },
+    /// The header is not that of the rollup's block.
+    #[error("the rollup's block has the hash {expected}, got {got}")]
+    NotCanonical {
+        /// Hash of the header.
+        got: B256,
+        /// Hash of the rollup's block.
+        expected: B256,
+    },
+}

@@ -1,0 +1,39 @@
+//! Preconfirmations: signed promises of a sequencer about the next L2 blocks, and their faults.
+//!
+//! A [`Preconfirmation`] names the hash of a complete header, so a promise is a block that could be
+//! sealed and posted. It is signed as EIP-712 typed data and travels with the header in a
+//! [`PrefixUpdate`]. [`HeaderSummary`] reads the header as the contracts do, and [`faults`] judges
+//! signed messages by the rules of `contracts/sequencing/preconf/Faults.sol`.
+//!
+//! This crate does no I/O and has no clock: what L1 has is an argument.
+//!
+//! ```
+//! use alloy_primitives::{Address, B256};
+//! use enshrine_preconf::{Domain, Preconfirmation};
+//! use wire::SchemaId;
+//!
+//! let domain = Domain { l1_chain_id: 1, contract: Address::repeat_byte(0xb0) };
+//! let message = Preconfirmation {
+//!     rollup: Address::repeat_byte(0xa0),
+//!     block_hash: B256::repeat_byte(0x11),
+//!     schema: SchemaId::OSAKA,
+//!     is_sealed: true,
+//!     l1_block: 100,
+//!     l1_hash: B256::repeat_byte(0x22),
+//! };
+//! let other = Domain { l1_chain_id: 5, ..domain };
+//! assert_ne!(message.digest(&domain), message.digest(&other), "bound to one L1");
+//! ```
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+pub mod faults;
+mod header;
+mod message;
+mod proof;
+mod update;
+
+pub use header::{HeaderError, HeaderSummary};
+pub use message::{Domain, Preconfirmation, SignatureError, recover, signer_digest};
+pub use proof::{EMPTY_TRIE, ProofError, transaction_hash_at};
+pub use update::PrefixUpdate;

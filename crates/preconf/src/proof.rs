@@ -1,0 +1,150 @@
+//! Proofs of transactions against a transactions root, as `TransactionProof.sol` reads them.
+
+use alloy_primitives::{B256, Bytes, b256, keccak256};
+use alloy_rlp::Header;
+
+/// Root of a trie without entries.
+pub const EMPTY_TRIE: B256 =
+    b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
+
+/// Most nibbles of a key: the RLP of an index below 2^16.
+const MAX_NIBBLES: usize = 6;
+
+/// Returns the hash of the transaction at an index, or `None` if the block has none there.
+///
+/// `nodes` are the trie nodes from the root to the leaf, or to the node at which the path ends. The
+/// empty trie has none. No block has 2^16 transactions.
+///
+/// # Errors
+///
+/// [`ProofError`] if the nodes prove neither.
+pub fn transaction_hash_at(
+    root: B256,
+    index: u32,
+    nodes: &[Bytes],
+) -> Result<Option<B256>, ProofError> {
+    if root == EMPTY_TRIE && nodes.is_empty() {
+        return Ok(None);
+    }
+    let key = alloy_rlp::encode(index);
+    let mut path: Vec<_> = key.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]).collect();
+    if path.len() > MAX_NIBBLES {
+        return Ok(None);
+    }
+    let mut expected = root;
+    for (node, rlp) in nodes.iter().enumerate() {
+        let got = keccak256(rlp);
+        if got != expected {
+            return Err(ProofError::Hash { node, got, expected });
+        }
+        match step(rlp, &mut path).ok_or(ProofError::Malformed { node })? {
+            Step::Next(hash) => expected = hash,
+            Step::Nothing => return Ok(None),
+            Step::Transaction(hash) if node + 1 == nodes.len() => return Ok(Some(hash)),
+            Step::Transaction(_) => {
+                return Err(ProofError::TooLong { used: node + 1, nodes: nodes.len() });
+            }
+        }
+    }
+    Err(ProofError::Incomplete { nodes: nodes.len() })
+}
+
+/// Where the path leads from a node.
+enum Step {
+    Next(B256),
+    Nothing,
+    Transaction(B256),
+}
+
+/// Follows the path through a node; `None` if it is malformed.
+fn step(mut rlp: &[u8], path: &mut Vec<u8>) -> Option<Step> {
+    let header = Header::decode(&mut rlp).ok()?;
+    if !header.list || rlp.len() != header.payload_length {
+        return None;
+    }
+    let first = item(&mut rlp)?;
+    let mut rest = rlp;
+    let second = item(&mut rest)?;
+    let (child, count) = if rest.is_empty() {
+        let (nibbles, is_leaf) = short_path(first)?;
+        let is_on_path = path.starts_with(&nibbles);
+        if is_leaf {
+            let is_found = is_on_path && nibbles.len() == path.len();
+            let hash = || keccak256(second);
+            return Some(if is_found { Step::Transaction(hash()) } else { Step::Nothing });
+        }
+        if !is_on_path {
+            return Some(Step::Nothing);
+        }
+        (second, nibbles.len())
+    } else {
+        let index = *path.first()?;
+        let mut child = first;
+        for _ in 0..index {
+            child = item(&mut rlp)?;
+        }
+        (child, 1)
+    };
+    if child.is_empty() {
+        return Some(Step::Nothing);
+    }
+    path.drain(..count);
+    B256::try_from(child).ok().map(Step::Next)
+}
+
+/// Reads the payload of an item.
+fn item<'a>(rlp: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let header = Header::decode(rlp).ok()?;
+    let (payload, rest) = rlp.split_at_checked(header.payload_length)?;
+    *rlp = rest;
+    Some(payload)
+}
+
+/// Reads the hex-prefix path of a leaf or an extension.
+fn short_path(bytes: &[u8]) -> Option<(Vec<u8>, bool)> {
+    if bytes.len() > 1 + MAX_NIBBLES / 2 {
+        return None;
+    }
+    let (first, rest) = bytes.split_first()?;
+    let mut nibbles = Vec::with_capacity(MAX_NIBBLES + 1);
+    if first & 0x10 != 0 {
+        nibbles.push(first & 0x0f);
+    }
+    nibbles.extend(rest.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]));
+    Some((nibbles, first & 0x20 != 0))
+}
+
+/// Reasons for which a proof is rejected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProofError {
+    /// A node is not the one that its parent, or the root, names.
+    #[error("node {node} of the proof: hash {got}, expected {expected}")]
+    Hash {
+        /// Index of the node.
+        node: usize,
+        /// Its hash.
+        got: B256,
+        /// Hash in its parent.
+        expected: B256,
+    },
+    /// A node cannot be part of a trie of transactions.
+    #[error("node {node} of the proof is malformed")]
+    Malformed {
+        /// Index of the node.
+        node: usize,
+    },
+    /// The path continues beyond the last node.
+    #[error("the path continues after the {nodes} nodes of the proof")]
+    Incomplete {
+        /// Number of nodes.
+        nodes: usize,
+    },
+    /// Nodes follow the leaf.
+    #[error("the path ends after {used} of the {nodes} nodes of the proof")]
+    TooLong {
+        /// Number of nodes on the path.
+        used: usize,
+        /// Number of nodes.
+        nodes: usize,
+    },
+}

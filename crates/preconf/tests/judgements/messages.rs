@@ -1,0 +1,292 @@
+//! Signed messages that differ from one another in every way that a judgement distinguishes.
+
+use alloy_consensus::Header;
+use alloy_primitives::{Address, B256, Bloom, Bytes, U256, keccak256};
+use alloy_signer::SignerSync as _;
+use alloy_signer_local::PrivateKeySigner;
+use alloy_trie::{HashBuilder, Nibbles, proof::ProofRetainer};
+use enshrine_preconf::{
+    Domain, EMPTY_TRIE, Preconfirmation,
+    faults::{Context, Signed},
+};
+use wire::SchemaId;
+
+pub(crate) const ROLLUP: Address = Address::repeat_byte(0xa0);
+pub(crate) const OTHER_ROLLUP: Address = Address::repeat_byte(0xa1);
+pub(crate) const DOMAIN: Domain = Domain { l1_chain_id: 1, contract: Address::repeat_byte(0xb0) };
+pub(crate) const POST_WITHIN: u64 = 1800;
+pub(crate) const CHAIN_ID: u64 = 80_790;
+/// Number of the current L1 block.
+pub(crate) const L1_HEAD: u64 = 200;
+pub(crate) const NUMBER: u64 = 7;
+pub(crate) const TIMESTAMP: u64 = 1_700_000_000;
+
+/// Key of an account with a bond, a signer that it has registered, and a stranger.
+pub(crate) fn key(index: u8) -> PrivateKeySigner {
+    PrivateKeySigner::from_bytes(&B256::repeat_byte(index)).unwrap()
+}
+
+pub(crate) fn account_of(signer: Address) -> Address {
+    if signer == key(2).address() { key(1).address() } else { signer }
+}
+
+/// Hashes of the L1 blocks from 100 on: their number in each byte.
+pub(crate) fn l1_hash(number: u64) -> Option<B256> {
+    (100..L1_HEAD).contains(&number).then(|| B256::repeat_byte(number as u8))
+}
+
+pub(crate) fn context() -> Context<'static> {
+    Context { domain: DOMAIN, account_of: &account_of, l1_hash: &l1_hash, post_within: POST_WITHIN }
+}
+
+/// Transactions of a block, each as a letter.
+pub(crate) fn transactions(letters: &str) -> Vec<Bytes> {
+    letters.bytes().map(|letter| vec![letter; 40].into()).collect()
+}
+
+/// Returns the root of a trie of transactions, and the nodes on the path to `index`.
+pub(crate) fn trie(transactions: &[Bytes], index: u32) -> (B256, Vec<Bytes>) {
+    if transactions.is_empty() {
+        return (EMPTY_TRIE, Vec::new());
+    }
+    let path = |index: usize| Nibbles::unpack(alloy_rlp::encode(index));
+    let target = path(index as usize);
+    let mut leaves: Vec<_> = (0..transactions.len()).map(|it| (path(it), it)).collect();
+    leaves.sort_unstable();
+    let mut builder = HashBuilder::default().with_proof_retainer(ProofRetainer::new(vec![target]));
+    for (path, at) in leaves {
+        builder.add_leaf(path, &transactions[at]);
+    }
+    let root = builder.root();
+    let nodes = builder.take_proof_nodes().matching_nodes_sorted(&target);
+    (root, nodes.into_iter().map(|(_, node)| node).collect())
+}
+
+/// A message with everything that it is judged by.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) name: String,
+    pub(crate) message: Preconfirmation,
+    pub(crate) signature: Vec<u8>,
+    pub(crate) header: Vec<u8>,
+    pub(crate) transactions: Vec<Bytes>,
+}
+
+impl Message {
+    pub(crate) fn signed(&self) -> Signed<'_> {
+        Signed { message: self.message, signature: &self.signature, header: &self.header }
+    }
+}
+
+/// A message that is not signed yet.
+#[derive(Clone)]
+struct Draft {
+    header: Header,
+    transactions: Vec<Bytes>,
+    schema: u16,
+    is_sealed: bool,
+    condition: (u64, B256),
+    rollup: Address,
+    key: u8,
+}
+
+impl Draft {
+    /// An unsealed prefix with one transaction, on a block of L1.
+    fn new() -> Self {
+        Self {
+            header: Header {
+                parent_hash: B256::repeat_byte(1),
+                beneficiary: Address::repeat_byte(3),
+                state_root: B256::repeat_byte(4),
+                receipts_root: B256::repeat_byte(6),
+                logs_bloom: Bloom::ZERO,
+                number: NUMBER,
+                gas_limit: 10_000_000,
+                gas_used: 21_000,
+                timestamp: TIMESTAMP,
+                base_fee_per_gas: Some(1_000_000_000),
+                withdrawals_root: Some(EMPTY_TRIE),
+                blob_gas_used: Some(0),
+                excess_blob_gas: Some(0),
+                parent_beacon_block_root: Some(B256::repeat_byte(10)),
+                requests_hash: Some(B256::repeat_byte(11)),
+                ..Default::default()
+            },
+            transactions: transactions("a"),
+            schema: 0x1201,
+            is_sealed: false,
+            condition: (100, B256::repeat_byte(100)),
+            rollup: ROLLUP,
+            key: 1,
+        }
+    }
+
+    fn finish(mut self, name: &str) -> Message {
+        self.header.transactions_root = trie(&self.transactions, 0).0;
+        let header = alloy_rlp::encode(&self.header);
+        self.over(name, header)
+    }
+
+    /// Signs the hash of these bytes, whatever they are.
+    fn over(self, name: &str, header: Vec<u8>) -> Message {
+        let message = Preconfirmation {
+            rollup: self.rollup,
+            block_hash: keccak256(&header),
+            schema: SchemaId::new(self.schema),
+            is_sealed: self.is_sealed,
+            l1_block: self.condition.0,
+            l1_hash: self.condition.1,
+        };
+        let signature = key(self.key).sign_hash_sync(&message.digest(&DOMAIN)).unwrap();
+        Message {
+            name: name.to_owned(),
+            message,
+            signature: signature.as_bytes().to_vec(),
+            header,
+            transactions: self.transactions,
+        }
+    }
+}
+
+fn changed(name: &str, change: impl FnOnce(&mut Draft)) -> Message {
+    let mut draft = Draft::new();
+    change(&mut draft);
+    draft.finish(name)
+}
+
+/// All messages.
+pub(crate) fn messages() -> Vec<Message> {
+    let mut all = honest();
+    all.extend(conflicting());
+    all.extend(malformed());
+    all.extend(mixed(20));
+    all
+}
+
+fn honest() -> Vec<Message> {
+    vec![
+        changed("prefix of one", |_| {}),
+        changed("empty prefix", |it| it.transactions.clear()),
+        changed("prefix of three", |it| it.transactions = transactions("abc")),
+        changed("sealed block of three", |it| {
+            it.transactions = transactions("abc");
+            it.is_sealed = true;
+        }),
+        changed("the same without condition", |it| {
+            it.transactions = transactions("abc");
+            it.is_sealed = true;
+            it.condition = (0, B256::ZERO);
+        }),
+        changed("sealed block of one", |it| it.is_sealed = true),
+        changed("sealed empty block", |it| {
+            it.transactions.clear();
+            it.is_sealed = true;
+        }),
+        changed("prefix of 300", |it| it.transactions = transactions(&"abc".repeat(100))),
+        changed("other order", |it| it.transactions = transactions("bac")),
+        changed("other last transaction", |it| it.transactions = transactions("abx")),
+    ]
+}
+
+fn conflicting() -> Vec<Message> {
+    vec![
+        changed("other state root", |it| it.header.state_root = B256::ZERO),
+        changed("other gas used", |it| it.header.gas_used = 42_000),
+        changed("other logs, sealed", |it| {
+            it.header.logs_bloom = Bloom::repeat_byte(1);
+            it.is_sealed = true;
+        }),
+        changed("other requests", |it| it.header.requests_hash = Some(B256::ZERO)),
+        changed("other coinbase", |it| it.header.beneficiary = Address::ZERO),
+        changed("other randao", |it| it.header.mix_hash = B256::repeat_byte(9)),
+        changed("other parent", |it| it.header.parent_hash = B256::ZERO),
+        changed("other number", |it| it.header.number = NUMBER + 1),
+        changed("other schema", |it| it.schema = 0x1101),
+        changed("schema of nested rollups", |it| it.schema = 0x1202),
+        changed("other rollup", |it| it.rollup = OTHER_ROLLUP),
+        changed("registered signer", |it| {
+            it.key = 2;
+            it.header.beneficiary = Address::ZERO;
+        }),
+        changed("stranger", |it| it.key = 3),
+        changed("one second later", |it| it.header.timestamp += 1),
+        changed("last second", |it| it.header.timestamp += POST_WITHIN - 1),
+        changed("too late", |it| it.header.timestamp += POST_WITHIN),
+        changed("last timestamp", |it| it.header.timestamp = u64::MAX),
+        changed("later block of L1", |it| {
+            it.condition = (150, B256::repeat_byte(150));
+            it.header.beneficiary = Address::ZERO;
+        }),
+        changed("void", |it| it.condition.1 = B256::ZERO),
+        changed("void without a number", |it| it.condition.0 = 0),
+        changed("block of L1 in the future", |it| it.condition = (L1_HEAD, B256::repeat_byte(200))),
+        changed("Amsterdam", |it| {
+            it.schema = 0x1501;
+            it.header.block_access_list_hash = Some(B256::ZERO);
+            it.header.slot_number = Some(7);
+        }),
+    ]
+}
+
+fn malformed() -> Vec<Message> {
+    let good = changed("", |_| {});
+    let mut all = Vec::new();
+    let mut add = |name: &str, change: &dyn Fn(&mut Message)| {
+        let mut it = Message { name: name.to_owned(), ..good.clone() };
+        change(&mut it);
+        all.push(it);
+    };
+    add("short signature", &|it| it.signature.truncate(64));
+    add("v of zero", &|it| it.signature[64] -= 27);
+    add("high s", &|it| {
+        let order = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
+        let order = U256::from_str_radix(order, 16).unwrap();
+        let high = order - U256::from_be_slice(&it.signature[32..64]);
+        it.signature[32..64].copy_from_slice(&high.to_be_bytes::<32>());
+        it.signature[64] = 55 - it.signature[64];
+    });
+    add("r of zero", &|it| it.signature[..32].fill(0));
+    add("changed header", &|it| it.header[4] ^= 1);
+    add("no header", &|it| it.header.clear());
+    let resigned = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut header = good.header.clone();
+        change(&mut header);
+        Draft::new().over(name, header)
+    };
+    all.push(resigned("trailing byte", &|it| it.push(0)));
+    all.push(resigned("truncated", &|it| it.truncate(600)));
+    all.push(resigned("too long", &|it| it.resize(1025, 0)));
+    // The header of the list has three bytes; the parent hash follows.
+    all.push(resigned("hash of another length", &|it| it[3] = 0x9f));
+    all.push(resigned("list as parent", &|it| it[3] = 0xe0));
+    all.push(resigned("sixteen items", &|it| {
+        *it = [0xd0].into_iter().chain([0x80; 16]).collect();
+    }));
+    all.push(resigned("24 items", &|it| {
+        *it = [0xd8].into_iter().chain([0x80; 24]).collect();
+    }));
+    all
+}
+
+/// Messages with several changes at once, always the same.
+fn mixed(count: u64) -> Vec<Message> {
+    let draft = |seed: u64| {
+        let bits = keccak256(seed.to_be_bytes());
+        let choice = |at: usize, count: u8| bits[at] % count;
+        let mut it = Draft::new();
+        it.transactions = transactions(["", "a", "ab", "abc", "b"][choice(0, 5) as usize]);
+        it.is_sealed = choice(1, 2) == 0;
+        it.header.timestamp += [0, 0, 1, POST_WITHIN - 1, POST_WITHIN][choice(2, 5) as usize];
+        it.header.state_root = B256::repeat_byte(4 + choice(3, 2));
+        it.header.number += u64::from(choice(4, 8) / 7);
+        it.schema = [0x1201, 0x1201, 0x1201, 0x1301][choice(5, 4) as usize];
+        it.condition = match choice(6, 5) {
+            0 => (0, B256::ZERO),
+            1 => (101, B256::repeat_byte(100)),
+            _ => (101, B256::repeat_byte(101)),
+        };
+        it.key = [1, 1, 1, 2, 3][choice(7, 5) as usize];
+        it
+    };
+    (0..count).map(|seed| draft(seed).finish(&format!("mixed {seed}"))).collect()
+}
