@@ -87,10 +87,12 @@ contract ReentrancyTableTest is BridgeFixture {
         rows("L1TokenBridge", "deposit depositToSelf release refund announceRefund");
         rows("L1TokenBridge", "exitToken exitTokenAlias returnDeposit returnKeptDeposit");
         rows("L2Messenger", "relay retry refund");
-        // Tail: the refund of excess fees; burned fees, paid to the treasury.
+        // Tail: the refund of excess fees; burned fees, paid to the treasury; a bond, or the reward
+        // of a reporter.
         rows("ForcedInbox", "submit");
         rows("FeeVault", "claim");
         rows("RollupExit", "exit exitAlias returnMessage returnKept reclaimMessage reclaimKept");
+        rows("PreconfBonds", "withdraw accuseEquivocation accuseBroken accuseLie accuseLate");
         // Caller: the rollup, the exit, the guardian, the other side of the bridge, the owner, a
         // member.
         rows("L1MessageQueue", "settle settleIfIdle closeAndPay pause resume");
@@ -106,6 +108,7 @@ contract ReentrancyTableTest is BridgeFixture {
         // Inert.
         rows("L1MessageQueue", "send back");
         rows("RollupExit", "close");
+        rows("PreconfBonds", "deposit setSigner requestWithdrawal cancelWithdrawal commit");
         rows("L1TokenBridge", "register depositEtherToSelf");
         rows("L2Messenger", "send addWaypoint refundToL1");
         // An alias account accepts ETH and tokens; the predeploy forwards ETH to one, which only
