@@ -208,8 +208,10 @@ pub(crate) fn report(root: &Path, arguments: &[String]) -> Result<()> {
     Toolchain::ensure(&progress_to_stderr)?;
     // Times of programs without optimisation would say nothing.
     let profile = if measures_time(arguments) { "release" } else { built::CHECKS };
-    let programs =
-        ["--bin", "sim", "--bin", "report", "--bin", "side-by-side", "--bin", "enshrine"];
+    let mut programs = vec!["--bin", "sim", "--bin", "report"];
+    if arguments.iter().any(|it| it == "--measure") {
+        programs.extend(["--bin", "side-by-side", "--bin", "enshrine"]);
+    }
     command::cargo(
         root,
         &[&["build", "--profile", profile, "--workspace"], &programs[..]].concat(),
