@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IPreconfBonds} from "../../../contracts/interfaces/IPreconfBonds.sol";
 import {Execute} from "../../../contracts/libraries/Execute.sol";
+import {BlobInputs} from "../../utils/ExecuteWithBlobs.sol";
 import {IL2} from "../../utils/IL2.sol";
 import {KeptInputs} from "../../utils/KeptInputs.sol";
 import {L2} from "../../utils/L2.sol";
@@ -137,6 +138,20 @@ contract LiesTest is LieFixture {
         bytes memory short = KeptInputs.shorten(input, KeptInputs.codesOf(input));
         assertLt(short.length, input.length);
         assertLie(lying(10, hex"5208"), header, short);
+    }
+
+    /// @dev In a transaction with blobs, each input has a trailer, and its end may be in a blob.
+    function test_an_input_may_end_in_a_blob() public {
+        BlobInputs.install();
+        bytes memory posted = BlobInputs.post(one(input), 602)[0];
+        assertLt(posted.length, input.length);
+        assertLie(lying(10, hex"5208"), header, posted);
+        expectLieRefused(
+            lying(10, hex"5208"),
+            header,
+            input,
+            abi.encodeWithSelector(Execute.ExecuteFailed.selector)
+        );
     }
 
     /// forge-config: default.fuzz.runs = 32
