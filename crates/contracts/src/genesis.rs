@@ -4,12 +4,11 @@ use alloy_eips::eip7840::BlobParams;
 use alloy_genesis::{ChainConfig, Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, U256, address, hex};
 use chain::empty_genesis;
+use sdk::L2_MESSENGER;
 use wire::ProtocolFork;
 
 /// `L1Anchor`: the L2's view of L1.
 pub const L1_ANCHOR: Address = address!("0x8079000000000000000000000000000000000001");
-/// `L2Messenger`: delivers L1→L2 messages, and holds all ETH that has not been deposited to the L2.
-pub const L2_MESSENGER: Address = address!("0x8079000000000000000000000000000000000002");
 /// `L2Accounts`: creates alias accounts, each controlled by the messages of one L1 sender.
 pub const L2_ACCOUNTS: Address = address!("0x8079000000000000000000000000000000000003");
 

@@ -11,11 +11,11 @@ use clap::Args;
 use contracts::{
     Deployment, L2_MESSENGER, Message,
     bindings::{
-        IL1MessageQueue::isClaimedCall,
+        IL1MessageQueue::{MessageProof, isClaimedCall},
         IL2Messenger,
         INativeRollup::{headCall, stateRootAtCall},
     },
-    claim_calldata, logged_message, sent_slot, verify_message,
+    claim_calldata, logged_message, message_proof, sent_slot, verify_message,
 };
 use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure};
 use serde_json::json;
@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             message.fee
         ),
     };
-    let calldata = claim_calldata(&message, number, proof, fee_recipient);
+    let calldata = claim_calldata(&message, proof, fee_recipient);
     if !arguments.json {
         if l1.is_none() {
             complain(format_args!(
@@ -190,10 +190,10 @@ pub(super) fn state_root(l2: &Node, number: u64) -> Result<B256> {
 
 /// Fetches the proof that the L2 state with this root contains a message, and verifies it as L1
 /// does.
-fn prove(l2: &Node, number: u64, state_root: B256, message: &Message) -> Result<AccountProof> {
+fn prove(l2: &Node, number: u64, state_root: B256, message: &Message) -> Result<MessageProof> {
     let keys = [B256::from(sent_slot(message.index))];
     let params = (L2_MESSENGER, keys, U64::from(number));
-    let proof = account_proof(l2.request("eth_getProof", params)?);
+    let proof = message_proof(number, account_proof(l2.request("eth_getProof", params)?));
     verify_message(state_root, message, &proof).wrap_err_with(|| {
         format!(
             "the proof of the L2 node at {} does not show that message {} is in the state of block \

@@ -1,11 +1,10 @@
 //! Accounts and slots, read from the nodes of their proofs.
 
 use super::{AccountKind, ExitError};
-use crate::{Unproven, proof::read};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use alloy_rlp::Decodable;
 use alloy_trie::TrieAccount;
 use chain::AccountProof;
+use sdk::proof::read;
 
 /// Returns the account that the nodes prove, or an empty account if they prove its absence.
 pub(super) fn account(
@@ -13,7 +12,7 @@ pub(super) fn account(
     address: Address,
     nodes: &[Bytes],
 ) -> Result<TrieAccount, ExitError> {
-    decoded(state_root, keccak256(address), nodes)
+    read(state_root, keccak256(address), nodes)
         .map_err(|reason| ExitError::Account { address, reason })
 }
 
@@ -50,13 +49,8 @@ pub(super) fn slots<const N: usize>(
     }
     let mut values = [U256::ZERO; N];
     for ((slot, proven), value) in slots.into_iter().zip(&proof.slots).zip(&mut values) {
-        *value = decoded(storage_root, keccak256(B256::from(slot)), &proven.nodes)
+        *value = read(storage_root, keccak256(B256::from(slot)), &proven.nodes)
             .map_err(|reason| ExitError::Slot { address, slot, reason })?;
     }
     Ok(values)
-}
-
-fn decoded<T: Decodable + Default>(root: B256, key: B256, nodes: &[Bytes]) -> Result<T, Unproven> {
-    let Some(value) = read(root, &key, nodes)? else { return Ok(T::default()) };
-    alloy_rlp::decode_exact(&value).map_err(Unproven::Value)
 }

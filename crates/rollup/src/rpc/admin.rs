@@ -7,15 +7,16 @@ use crate::{
     status::num_hash,
 };
 use alloy_eips::BlockNumHash;
-use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereum};
+use alloy_provider::{ProviderBuilder, WsConnect, network::Ethereum};
 use rpc::{
     Access, AccessToken, Context, ErrorStyle, Registry, RpcError, RunningServer, ServerConfig,
     Workers,
 };
 use rpc_types::{
-    Role, SyncStatus,
+    Role,
     methods::{self, Method},
 };
+use sdk::RollupApi as _;
 use std::{
     fs::{self, OpenOptions},
     io::{self, Read as _, Write as _},
@@ -257,7 +258,7 @@ pub(crate) async fn sequencer_at(url: &str) -> Option<u64> {
     let asked = async {
         let provider =
             ProviderBuilder::<_, _, Ethereum>::default().connect_ws(WsConnect::new(url)).await?;
-        provider.raw_request::<_, SyncStatus>(methods::SYNC_STATUS.name.into(), ()).await
+        provider.rollup_sync_status().await
     };
     // A dead node must not keep its standby from taking over.
     let status = tokio::time::timeout(PEER_TIMEOUT, asked).await.ok()?.ok()?;

@@ -14,7 +14,7 @@ use alloy_sol_types::SolEvent as _;
 use chain::{Block, ChainReader};
 use contracts::{
     L2_MESSENGER, Message, bindings::IL2Messenger::MessageFailed, claim_calldata, kept_slot,
-    logged_message, sent_slot,
+    logged_message, message_proof, sent_slot,
 };
 use parking_lot::MutexGuard;
 use rpc::RpcError;
@@ -170,7 +170,7 @@ impl RollupApi {
         let fee_recipient = fee_recipient.unwrap_or(message.to);
         Ok(ClaimProof {
             to: now.view.deployment().message_queue,
-            data: claim_calldata(&message, l2_block, proof, fee_recipient),
+            data: claim_calldata(&message, message_proof(l2_block, proof), fee_recipient),
             message: with_data(&message),
             l2_block,
             state_root: block.header.state_root,

@@ -12,27 +12,27 @@ sol!(
 );
 sol!(
     #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
-    "../../contracts/interfaces/IL1MessageQueue.sol"
+    "interfaces/IL1MessageQueue.sol"
 );
 sol!(
     #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
-    "../../contracts/interfaces/IForcedInbox.sol"
+    "interfaces/IForcedInbox.sol"
 );
 sol!(
     #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
-    "../../contracts/interfaces/ISequencing.sol"
+    "interfaces/ISequencing.sol"
 );
 sol!(
     #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
-    "../../contracts/interfaces/IL1Anchor.sol"
+    "interfaces/IL1Anchor.sol"
 );
 sol!(
     #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
-    "../../contracts/interfaces/IL2Messenger.sol"
+    "interfaces/IL2Messenger.sol"
 );
 sol!(
     #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
-    "../../contracts/interfaces/IL2Accounts.sol"
+    "interfaces/IL2Accounts.sol"
 );
 sol!(
     #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
@@ -101,13 +101,11 @@ mod tests {
 
     #[test]
     fn merged_interface_has_members_of_both() {
-        let mut expected = code_after(
-            include_str!("../../../contracts/interfaces/IRollup.sol"),
-            "interface IRollup {",
-        );
+        let mut expected =
+            code_after(include_str!("../interfaces/IRollup.sol"), "interface IRollup {");
         assert_eq!(expected.pop(), Some("}"));
         expected.extend(code_after(
-            include_str!("../../../contracts/interfaces/INativeRollup.sol"),
+            include_str!("../interfaces/INativeRollup.sol"),
             "interface INativeRollup is IRollup {",
         ));
         let merged = code_after(include_str!("INativeRollup.sol"), "interface INativeRollup {");
@@ -116,12 +114,12 @@ mod tests {
 
     #[test]
     fn exit_interface_has_members_of_contract() {
-        let queue = include_str!("../../../contracts/interfaces/IL1MessageQueue.sol");
+        let queue = include_str!("../interfaces/IL1MessageQueue.sol");
         let types = code_after(queue, "interface IL1MessageQueue {");
         let end = types.iter().position(|line| *line == "    struct MessageProof {");
         let mut expected: Vec<_> =
             types[..end.unwrap()].iter().map(|line| (*line).to_owned()).collect();
-        let exit = include_str!("../../../contracts/interfaces/IRollupExit.sol");
+        let exit = include_str!("../interfaces/IRollupExit.sol");
         let members = code_after(exit, "interface IRollupExit {");
         expected.extend(members.iter().map(|line| line.replace("IL1MessageQueue.", "")));
         // Members that Rust code does not use need not be copied.

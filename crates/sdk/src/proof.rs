@@ -1,7 +1,7 @@
 //! Merkle proofs, verified as in `contracts/libraries/StateProof.sol`.
 
 use alloy_primitives::{B256, Bytes, keccak256, map::B256Map};
-use alloy_trie::proof::ProofVerificationError;
+use alloy_rlp::Decodable;
 use core::cell::RefCell;
 use trie::{NodePath, NodeSource, SourceError, Trie, TrieError};
 
@@ -11,9 +11,6 @@ pub enum Unproven {
     /// A node is missing or malformed.
     #[error(transparent)]
     Node(#[from] TrieError),
-    /// The nodes lead to another value, or are not exactly those of the path.
-    #[error("{}", shortened(.0))]
-    Path(ProofVerificationError),
     /// The nodes are not exactly those of the path, from the root down.
     #[error("{got} nodes, expected the {expected} of the path, from the root down")]
     Nodes {
@@ -27,15 +24,18 @@ pub enum Unproven {
     Value(alloy_rlp::Error),
 }
 
-/// Returns the value to which the nodes lead, or `None` if they prove that there is none. Other
-/// nodes are ignored.
-pub(crate) fn lookup(root: B256, key: &B256, nodes: &[Bytes]) -> Result<Option<Vec<u8>>, Unproven> {
-    Ok(Known::new(nodes).get(root, key)?)
+/// Returns the decoded value to which the nodes lead, or the default if they prove that there is
+/// none. Like L1, accepts exactly the nodes of the path, in their order.
+///
+/// # Errors
+///
+/// [`Unproven`] if the nodes prove neither.
+pub fn read<T: Decodable + Default>(root: B256, key: B256, nodes: &[Bytes]) -> Result<T, Unproven> {
+    let Some(value) = read_bytes(root, &key, nodes)? else { return Ok(T::default()) };
+    alloy_rlp::decode_exact(&value).map_err(Unproven::Value)
 }
 
-/// Returns the value to which the nodes lead, or `None` if they prove that there is none. Like L1,
-/// accepts exactly the nodes of the path, in their order.
-pub(crate) fn read(root: B256, key: &B256, nodes: &[Bytes]) -> Result<Option<Vec<u8>>, Unproven> {
+fn read_bytes(root: B256, key: &B256, nodes: &[Bytes]) -> Result<Option<Vec<u8>>, Unproven> {
     let known = Known::new(nodes);
     let value = known.get(root, key)?;
     let path = known.read.into_inner();
@@ -72,18 +72,5 @@ impl<'p> NodeSource for Known<'p> {
         let node = self.nodes.get(hash).map(|node| &node[..]);
         self.read.borrow_mut().extend(node.map(|_| *hash));
         Ok(node)
-    }
-}
-
-/// Formats an error without quoting the nodes.
-fn shortened(error: &ProofVerificationError) -> String {
-    match error {
-        ProofVerificationError::ValueMismatch { path, expected: Some(_), got: Some(_) } => {
-            format!("another value at the path {path:?}")
-        }
-        ProofVerificationError::ValueMismatch { path, .. } => {
-            format!("no value at the path {path:?}")
-        }
-        other => other.to_string(),
     }
 }

@@ -1,0 +1,1 @@
+../../../contracts/interfaces/IRollup.sol

@@ -1,0 +1,1 @@
+../../../contracts/interfaces/IRollupExit.sol

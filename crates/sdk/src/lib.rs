@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+mod api;
+pub mod bindings;
+mod claims;
+mod messages;
+pub mod proof;
+
+pub use api::RollupApi;
+pub use claims::{ClaimError, claim_calldata, logged_message, verify_message};
+pub use messages::{L2_MESSENGER, Message, extend, kept_slot, pack, sent_in, sent_slot};
+pub use rpc_types;
