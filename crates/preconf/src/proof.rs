@@ -148,3 +148,26 @@ pub enum ProofError {
         nodes: usize,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the hash that a trie of one leaf with this hex-prefix path has at index 0, whose key
+    /// is `0x80`.
+    fn at_index_zero(path: &[u8]) -> Result<Option<B256>, ProofError> {
+        let leaf = alloy_rlp::encode(vec![Bytes::copy_from_slice(path), Bytes::from_static(b"tx")]);
+        transaction_hash_at(keccak256(&leaf), 0, &[leaf.into()])
+    }
+
+    /// No real trie has such leaves, but a signer may sign the root of a forged one.
+    #[test]
+    fn leaf_path_must_be_the_whole_key() {
+        assert_eq!(at_index_zero(&[0x20, 0x80]), Ok(Some(keccak256("tx"))));
+        assert_eq!(at_index_zero(&[0x38]), Ok(None));
+        assert_eq!(at_index_zero(&[0x38, 0x00]), Ok(None));
+        assert_eq!(at_index_zero(&[0x20]), Ok(None));
+        assert_eq!(at_index_zero(&[]), Err(ProofError::Malformed { node: 0 }));
+        assert_eq!(at_index_zero(&[0x20, 0, 0, 0, 0]), Err(ProofError::Malformed { node: 0 }));
+    }
+}
