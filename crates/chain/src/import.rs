@@ -15,20 +15,16 @@ use alloy_primitives::{Address, B256, Bytes};
 use alloy_rlp::{Encodable as _, Header as RlpHeader};
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use codec::RawBlock;
-use executor::{
-    Environment, EvmOverrides as _, ExecutionOutcome, Invalid, StateSource, check_transactions,
-};
+use executor::{EvmOverrides as _, ExecutionOutcome, Invalid, StateSource, check_transactions};
 use stateless::{RlpSize, VerifyOptions, process_block};
 use wire::DecodeError;
 
-/// A block with recovered senders that has passed all checks possible without executing it.
-pub(crate) struct RecoveredBlock<'b> {
-    header: &'b Header,
-    ommers: &'b [Header],
+/// A block with recovered senders that has passed all checks possible without executing it. It is
+/// a type of its own so that only checked blocks can be executed, and that no block without results
+/// of execution gets out of this module.
+pub(crate) struct RecoveredBlock {
     parent: State,
-    transactions: Vec<Transaction>,
-    senders: Vec<Address>,
-    withdrawals: Vec<Withdrawal>,
+    block: Block,
 }
 
 impl Chain {
@@ -37,7 +33,8 @@ impl Chain {
     /// The parent may be any known block. [`Chain::append`] adds the block to the chain.
     pub fn import(&self, raw: &RawBlock) -> Result<ExecutedBlock, ChainError> {
         let recovered = self.examine(raw, &[], None)?;
-        let recording = WitnessRecorder::new(&recovered.parent);
+        let parent = recovered.parent.clone();
+        let recording = WitnessRecorder::new(&parent);
         let executed = recovered.execute(&recording)?;
         Ok(ExecutedBlock { witness: recording.into_witness()?, ..executed })
     }
@@ -48,8 +45,7 @@ impl Chain {
         raw: &RawBlock,
         ommers: &[Header],
     ) -> Result<ExecutedBlock, ChainError> {
-        let recovered = self.examine(raw, ommers, None)?;
-        recovered.execute(&recovered.parent)
+        self.examine(raw, ommers, None)?.execute_on_parent()
     }
 
     /// Executes a block from the block log again. The senders are read from the log, because
@@ -57,7 +53,7 @@ impl Chain {
     pub fn execute_again(&self, block: &Block) -> Result<Changes, ChainError> {
         let raw = block.to_raw();
         let recovered = self.examine(&raw, &block.ommers, Some(&block.senders))?;
-        Ok(recovered.execute(&recovered.parent)?.changes)
+        Ok(recovered.execute_on_parent()?.changes)
     }
 
     /// Imports consecutive blocks in RLP, the format of `geth export`, and makes the last one the
@@ -90,12 +86,12 @@ impl Chain {
 
     /// Checks a block without executing it. `senders` are the senders of its transactions, if
     /// known.
-    fn examine<'b>(
+    fn examine(
         &self,
-        raw: &'b RawBlock,
-        ommers: &'b [Header],
+        raw: &RawBlock,
+        ommers: &[Header],
         senders: Option<&[Address]>,
-    ) -> Result<RecoveredBlock<'b>, ChainError> {
+    ) -> Result<RecoveredBlock, ChainError> {
         let parent = raw.header.parent_hash;
         let found = self.find_block(&parent)?;
         let parent = found.ok_or(ChainError::UnknownParent { block: raw.hash, parent })?;
@@ -103,13 +99,13 @@ impl Chain {
     }
 }
 
-impl<'b> RecoveredBlock<'b> {
+impl RecoveredBlock {
     /// Makes all checks of a child of the block of `state` that are possible without executing it.
     /// `senders` are those of the transactions, if known.
     pub(crate) fn new(
         state: State,
-        raw: &'b RawBlock,
-        ommers: &'b [Header],
+        raw: &RawBlock,
+        ommers: &[Header],
         senders: Option<&[Address]>,
     ) -> Result<Self, ChainError> {
         let (header, parent) = (&raw.header, &state.block);
@@ -166,15 +162,25 @@ impl<'b> RecoveredBlock<'b> {
         config.spec = spec;
         // Use the state root in the parent's header, which excludes later edits.
         let root = parent.header.state_root;
+        let none = ExecutionOutcome::default();
+        let mut block = Block::sealed(header.clone(), transactions, senders, withdrawals, none);
+        block.ommers = ommers.to_vec();
+        block.total_difficulty = parent.total_difficulty + header.difficulty;
+        block.pre_state_root = root;
         let parent = State { config: config.into(), root, ..state };
-        Ok(Self { header, ommers, parent, transactions, senders, withdrawals })
+        Ok(Self { parent, block })
+    }
+
+    /// Executes the block on the state after its parent.
+    fn execute_on_parent(self) -> Result<ExecutedBlock, ChainError> {
+        let parent = self.parent.clone();
+        self.execute(&parent)
     }
 
     /// Executes the block and compares the claims of its header with the result.
-    pub(crate) fn execute<S: StateSource>(&self, source: &S) -> Result<ExecutedBlock, ChainError> {
-        let config = self.parent.config();
-        let (header, ommers, withdrawals) = (self.header, self.ommers, &self.withdrawals[..]);
-        let environment = Environment { header, ommers, withdrawals, spec: &config.spec };
+    pub(crate) fn execute<S: StateSource>(self, source: &S) -> Result<ExecutedBlock, ChainError> {
+        let Self { parent, mut block } = self;
+        let (config, environment) = (parent.config(), parent.environment(&block));
         let (mut changes, mut draws) = (Changes::default(), Vec::new());
         let options = VerifyOptions {
             system_code: config.system_code,
@@ -184,15 +190,15 @@ impl<'b> RecoveredBlock<'b> {
         let (executed, post) = process_block(
             source,
             environment,
-            self.parent.root,
+            parent.root,
             &options,
-            |state, block, after| {
+            |state, environment, after| {
                 let (executed, drawn) = execute_tx::execute_block(
                     state,
-                    block,
+                    environment,
                     config,
-                    &self.transactions,
-                    |index| Ok(self.senders[index]),
+                    &block.transactions,
+                    |index| Ok(block.senders[index]),
                     after,
                 )?;
                 draws = drawn;
@@ -202,22 +208,9 @@ impl<'b> RecoveredBlock<'b> {
             |node| changes.put_node(node),
         )?;
         changes.codes = post.codes;
-        let mut sealed = self.sealed(executed, changes);
-        sealed.block.execute_draws = draws;
-        Ok(sealed)
-    }
-
-    /// Creates the block with the results of its execution.
-    fn sealed(&self, executed: ExecutionOutcome, changes: Changes) -> ExecutedBlock {
-        let parent = &self.parent.block;
-        let (transactions, senders) = (self.transactions.clone(), self.senders.clone());
-        let withdrawals = self.withdrawals.clone();
-        let mut block =
-            Block::sealed(self.header.clone(), transactions, senders, withdrawals, executed);
-        block.ommers = self.ommers.to_vec();
-        block.total_difficulty = parent.total_difficulty + self.header.difficulty;
-        block.pre_state_root = self.parent.root;
-        ExecutedBlock::new(block, changes, &self.parent.config().spec)
+        block = block.with_outcome(executed);
+        block.execute_draws = draws;
+        Ok(ExecutedBlock::new(block, changes, &config.spec))
     }
 }
 

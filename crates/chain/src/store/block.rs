@@ -2,7 +2,7 @@
 
 use crate::store::Transaction;
 use alloy_consensus::{Header, Transaction as _, proofs::calculate_transaction_root};
-use alloy_eips::{Typed2718 as _, eip2718::Encodable2718, eip4895::Withdrawal};
+use alloy_eips::{BlockNumHash, Typed2718 as _, eip2718::Encodable2718, eip4895::Withdrawal};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{Encodable, Header as RlpHeader};
 use codec::{Encode as _, OwnedWitness, RawBlock, withdrawal_record};
@@ -64,6 +64,11 @@ impl Block {
         .executed_on(state_root)
     }
 
+    /// Returns number and hash of the block.
+    pub const fn num_hash(&self) -> BlockNumHash {
+        BlockNumHash::new(self.header.number, self.hash)
+    }
+
     /// Returns the block without its transactions and receipts. It is not
     /// [provable](Self::provable), because it cannot be executed again.
     #[must_use]
@@ -106,10 +111,9 @@ impl Block {
         transactions: Vec<Transaction>,
         senders: Vec<Address>,
         withdrawals: Vec<Withdrawal>,
-        mut executed: ExecutionOutcome,
+        executed: ExecutionOutcome,
     ) -> Self {
-        executed.foreign_types = foreign_types(&transactions);
-        Self {
+        let block = Self {
             hash: header.hash_slow(),
             execute_draws: Vec::new(),
             pre_state_root: B256::ZERO,
@@ -119,10 +123,18 @@ impl Block {
             senders,
             ommers: Vec::new(),
             withdrawals,
-            executed,
+            executed: ExecutionOutcome::default(),
             provable: true,
             size: OnceLock::new(),
-        }
+        };
+        block.with_outcome(executed)
+    }
+
+    /// Sets the results of execution.
+    pub(crate) fn with_outcome(mut self, mut executed: ExecutionOutcome) -> Self {
+        executed.foreign_types = foreign_types(&self.transactions);
+        self.executed = executed;
+        self
     }
 
     const fn executed_on(mut self, pre_state_root: B256) -> Self {
