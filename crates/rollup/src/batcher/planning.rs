@@ -5,7 +5,7 @@ use crate::{
     BatcherError,
     duties::evidence,
     l1::{L1Provider as _, Silence as _},
-    submitter::{Blobs, TxData},
+    submitter::{Blobs, TxCandidate, TxData},
 };
 use alloy_eips::{
     eip4844::{Blob, BlobTransactionSidecar, env_settings::EnvKzgSettings},
@@ -39,14 +39,6 @@ const MAX_RETRY_BLOCKS: u64 = 8_192;
 
 /// Seconds before an L1 fork from which transactions get the gas that they need after it.
 const FORK_MARGIN: u64 = 600;
-
-/// Blocks, and the transaction that posts them.
-pub(super) struct Plan {
-    pub(super) blocks: Vec<Arc<Block>>,
-    pub(super) data: TxData,
-    /// `true` if its evidence depends on the current state of the duties on L1.
-    pub(super) goes_alone: bool,
-}
 
 /// Backoff of posting in blobs: a transaction with blobs cannot be simulated before it is sent, and
 /// costs gas even if it fails.
@@ -114,15 +106,15 @@ impl BlobBackoff {
 }
 
 impl Batcher {
-    /// Returns as many of the oldest waiting blocks as fit into blobs, and the transaction that
-    /// posts them, if that costs less per block than `calldata`.
+    /// Returns the transaction that posts as many of the oldest waiting blocks as fit into blobs, if
+    /// that costs less per block than `calldata`.
     pub(super) fn by_blobs(
         &mut self,
         work: &Work,
         waiting: &[Arc<Block>],
         calldata: &AdvanceInput,
         kept: &[CodeReference],
-    ) -> Result<Option<Plan>, BatcherError> {
+    ) -> Result<Option<TxCandidate>, BatcherError> {
         let Some(first) = waiting.first() else { return Ok(None) };
         if !self.reads_blobs || !self.blobs.allows(work.l1_head()) {
             return Ok(None);
@@ -149,14 +141,7 @@ impl Batcher {
         };
         let count = usize::try_from(posting.blocks).unwrap_or(usize::MAX).min(waiting.len());
         let blocks = waiting[..count].to_vec();
-        let (mut evidence, _) = evidence(
-            &self.channel.evidence,
-            &work.chain,
-            &work.view,
-            &self.rules,
-            work.duties,
-            &blocks,
-        )??;
+        let mut evidence = self.evidence_of(work, &blocks)?;
         // The contract cannot read transactions from blobs.
         prove_inclusions(&mut evidence, |index| {
             blocks.get(usize::try_from(index).ok()?).map(|block| &**block)
@@ -165,9 +150,24 @@ impl Batcher {
         let price = prices.blob_gas.unwrap_or_default();
         let sidecar = Arc::new(sidecar_of(&posting, self.present_fork(work, fork))?);
         let blobs = Blobs { sidecar, gas_limit, price };
-        let goes_alone = !evidence.relays.is_empty() || !evidence.forced.is_empty();
+        let goes_alone = depends_on_duties(&evidence);
         let data = TxData { input: posting.calldata(evidence), blobs: Some(blobs) };
-        Ok(Some(Plan { blocks, data, goes_alone }))
+        Ok(Some(TxCandidate {
+            gas_limit: Some(gas_limit),
+            goes_alone,
+            ..TxCandidate::new(&blocks, data)
+        }))
+    }
+
+    /// Returns the evidence with which these blocks meet the duties on L1.
+    pub(super) fn evidence_of(
+        &self,
+        work: &Work,
+        blocks: &[Arc<Block>],
+    ) -> Result<Evidence, BatcherError> {
+        let (book, rules) = (&self.channel.evidence, &self.rules);
+        let (evidence, _) = evidence(book, &work.chain, &work.view, rules, work.duties, blocks)??;
+        Ok(evidence)
     }
 
     /// Returns `true` if there is no known reason not to use blobs.
@@ -287,6 +287,11 @@ impl Batcher {
             self.input_of(&work.chain, &waiting[range], Block::input)
         })
     }
+}
+
+/// Returns `true` if the evidence depends on the current state of the duties on L1.
+pub(super) const fn depends_on_duties(evidence: &Evidence) -> bool {
+    !evidence.relays.is_empty() || !evidence.forced.is_empty()
 }
 
 /// Returns the gas limit of a posting with its evidence, with an upper bound for checking each

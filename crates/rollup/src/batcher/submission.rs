@@ -1,15 +1,13 @@
 //! Decides when to post, and which blocks each L1 transaction contains.
 
-use super::{Batcher, Work, planning::Plan};
+use super::{Batcher, Work, planning::depends_on_duties};
 use crate::{
     BatcherError,
-    duties::evidence,
     submitter::{
         InFlight, SubmitterError, SubmitterProgress, TxCandidate, TxData, is_execution_failure,
         is_refusal,
     },
 };
-use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, map::B256Set};
 use alloy_sol_types::SolCall as _;
 use chain::{Block, ChainError, shortest_input};
@@ -169,33 +167,16 @@ impl Batcher {
             self.goes_next_alone = true;
             return Ok(None);
         }
-        let id = |block: &Arc<Block>| BlockNumHash::new(block.header.number, block.hash);
-        if let Some(Plan { blocks, data, goes_alone }) = by_blobs {
-            if goes_alone && !is_first {
+        if let Some(candidate) = by_blobs {
+            if candidate.goes_alone && !is_first {
                 self.goes_next_alone = true;
                 return Ok(None);
             }
-            return Ok(Some(TxCandidate {
-                timestamp: last_timestamp(&blocks),
-                blocks: blocks.iter().map(id).collect(),
-                gas_limit: data.blobs.as_ref().map(|blobs| blobs.gas_limit),
-                data,
-                for_fork: 0,
-                can_be_tried: false,
-                goes_alone,
-            }));
+            return Ok(Some(candidate));
         }
-        let evidence = evidence(
-            &self.channel.evidence,
-            &work.chain,
-            &work.view,
-            &self.rules,
-            work.duties,
-            &blocks,
-        );
-        let (evidence, _) = evidence??;
+        let evidence = self.evidence_of(work, &blocks)?;
         // The evidence depends on the state of the duties after the transactions in flight.
-        let goes_alone = !evidence.relays.is_empty() || !evidence.forced.is_empty();
+        let goes_alone = depends_on_duties(&evidence);
         if goes_alone && !is_first {
             self.goes_next_alone = true;
             return Ok(None);
@@ -214,13 +195,11 @@ impl Batcher {
         };
         let input = advanceCall { inputs, evidence }.abi_encode().into();
         Ok(Some(TxCandidate {
-            timestamp: last_timestamp(&blocks),
-            blocks: blocks.iter().map(id).collect(),
-            data: TxData { input, blobs: None },
             gas_limit,
             for_fork,
             can_be_tried,
             goes_alone,
+            ..TxCandidate::new(&blocks, TxData { input, blobs: None })
         }))
     }
 
@@ -310,9 +289,4 @@ impl Batcher {
         }
         Ok(None)
     }
-}
-
-/// Returns the timestamp of the last block, or 0 if there is none.
-pub(super) fn last_timestamp(blocks: &[Arc<Block>]) -> u64 {
-    blocks.last().map_or(0, |last| last.header.timestamp)
 }

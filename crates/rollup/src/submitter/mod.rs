@@ -30,6 +30,7 @@ use crate::{
 use alloy_eips::{BlockId, BlockNumHash};
 use alloy_primitives::{Address, B256, U256};
 use alloy_rpc_types_eth::TransactionRequest;
+use chain::Block;
 use contracts::advance_plan::L1Limits;
 use fee_cap::FeeCap;
 use requests::{Account, account_at, estimate, simulate};
@@ -105,6 +106,21 @@ pub struct TxCandidate {
     /// `true` if no transaction may be sent after this one until L1 has included it: the evidence
     /// of the next one depends on the L1 time at which this one is included.
     pub goes_alone: bool,
+}
+
+impl TxCandidate {
+    /// Creates a candidate whose gas has to be estimated, without a simulation.
+    pub fn new(blocks: &[Arc<Block>], data: TxData) -> Self {
+        Self {
+            blocks: blocks.iter().map(|block| block.num_hash()).collect(),
+            timestamp: blocks.last().map_or(0, |last| last.header.timestamp),
+            data,
+            gas_limit: None,
+            for_fork: 0,
+            can_be_tried: false,
+            goes_alone: false,
+        }
+    }
 }
 
 /// Progress of the transactions in flight.

@@ -1,9 +1,9 @@
 //! Tests of the order of transactions: replacements, and waiting for L1.
 
 use super::*;
+use crate::submitter::{TxCandidate, TxData};
 use alloy_sol_types::SolCall as _;
 use contracts::{Anchor, L1_ANCHOR};
-use submission::last_timestamp;
 
 #[test]
 fn l1_fork_replaces_transactions_in_flight() {
@@ -106,6 +106,8 @@ fn l1_estimates_gas_of_evidence() {
 #[test]
 fn batch_timestamp_is_that_of_last_block() {
     let blocks = Fixture::new().blocks(3);
-    assert_eq!(last_timestamp(&blocks), blocks[2].header.timestamp);
+    let candidate = TxCandidate::new(&blocks, TxData { input: Bytes::new(), blobs: None });
+    assert_eq!(candidate.timestamp, blocks[2].header.timestamp);
+    assert_eq!(candidate.blocks[0], blocks[0].num_hash());
     assert!(blocks[1].header.timestamp < blocks[2].header.timestamp);
 }
