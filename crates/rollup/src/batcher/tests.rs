@@ -215,7 +215,7 @@ pub(crate) fn included(blocks: &[Arc<Block>], l1_block: u64) -> Events {
         l1_block,
         transaction: B256::ZERO,
         first: first.header.number,
-        last: (last.header.number, last.hash).into(),
+        last: last.num_hash(),
         cost: L1Cost::default(),
     });
     Events { advanced: advanced.collect(), ..Events::default() }

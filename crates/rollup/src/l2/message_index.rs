@@ -1,7 +1,8 @@
 //! Index of the messages in the logs of the L2: where messages to L1 were sent, and where messages
 //! from L1 were delivered. The data stay in the logs.
 
-use alloy_primitives::{Address, B256, BloomInput};
+use alloy_eips::BlockNumHash;
+use alloy_primitives::{Address, BloomInput};
 use alloy_sol_types::SolEvent as _;
 use chain::{Block, ChainError, ChainReader};
 use contracts::{
@@ -56,7 +57,7 @@ pub(crate) struct Handled {
 #[derive(Debug, Default)]
 pub(crate) struct MessageIndex {
     /// Numbers and hashes of the newest indexed blocks.
-    blocks: VecDeque<(u64, B256)>,
+    blocks: VecDeque<BlockNumHash>,
     /// Index of the first message to L1 in the blocks of this node.
     first: u64,
     sent: VecDeque<SentToL1>,
@@ -68,7 +69,7 @@ pub(crate) struct MessageIndex {
 impl MessageIndex {
     /// Number of the newest indexed block.
     pub(crate) fn head(&self) -> Option<u64> {
-        self.blocks.back().map(|(number, _)| *number)
+        self.blocks.back().map(|block| block.number)
     }
 
     /// Indexes the blocks up to the head of the chain, for at most `time`, and undoes those that a
@@ -79,8 +80,8 @@ impl MessageIndex {
         time: Duration,
     ) -> Result<bool, ChainError> {
         let begun = Instant::now();
-        while let Some(&(number, hash)) = self.blocks.back() {
-            if chain.canonical_hash(number)? == Some(hash) {
+        while let Some(newest) = self.blocks.back() {
+            if chain.canonical_hash(newest.number)? == Some(newest.hash) {
                 break;
             }
             self.undo();
@@ -99,7 +100,7 @@ impl MessageIndex {
             }
             let Some(block) = chain.canonical_block(next)? else { return Ok(false) };
             // The chain may change in between; the next call undoes what it has removed.
-            if self.blocks.back().is_some_and(|(_, hash)| *hash != block.header.parent_hash) {
+            if self.blocks.back().is_some_and(|last| last.hash != block.header.parent_hash) {
                 return Ok(false);
             }
             self.take(&block);
@@ -110,7 +111,7 @@ impl MessageIndex {
     }
 
     fn undo(&mut self) {
-        let Some((number, _)) = self.blocks.pop_back() else { return };
+        let Some(BlockNumHash { number, .. }) = self.blocks.pop_back() else { return };
         while self.sent.back().is_some_and(|sent| sent.block >= number) {
             self.sent.pop_back();
         }
@@ -147,7 +148,7 @@ impl MessageIndex {
 
     fn take(&mut self, block: &Block) {
         let number = block.header.number;
-        self.blocks.push_back((number, block.hash));
+        self.blocks.push_back(block.num_hash());
         if self.blocks.len() > MAX_REORG {
             self.blocks.pop_front();
         }
@@ -210,6 +211,7 @@ impl MessageIndex {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloy_primitives::B256;
 
     fn handling(index: &mut MessageIndex, block: u64, message: u64, how: Handling) {
         let handled = Handled { how, block, transaction: 0 };
@@ -225,7 +227,7 @@ mod tests {
             let sent = SentToL1 { block, transaction: 0, sender, to, refund_to: sender };
             index.sent.push_back(sent);
             handling(&mut index, block, block / 2, Handling::Failed);
-            index.blocks.push_back((block, B256::with_last_byte(block as u8)));
+            index.blocks.push_back(BlockNumHash::new(block, B256::with_last_byte(block as u8)));
         }
         index.forget_beyond(3);
         assert_eq!((index.first_sent(), index.sent_len()), (14, 17));

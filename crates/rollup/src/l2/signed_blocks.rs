@@ -128,12 +128,12 @@ pub(crate) struct BlockSigning {
 
 impl BlockSigning {
     /// Adds a block that this node has sealed, or that it adopts as the new sequencer.
-    pub(crate) fn add(&mut self, number: u64, hash: B256) {
+    pub(crate) fn add(&mut self, block: BlockNumHash) {
         // The signer has failed for hours: followers have the oldest blocks from L1 by then.
         if self.waiting.len() >= MAX_KEPT && self.pending.is_none() {
             self.waiting.pop_front();
         }
-        self.waiting.push_back(BlockNumHash { number, hash });
+        self.waiting.push_back(block);
     }
 
     /// Processes a finished signature, and requests the next one. Never blocks on a remote signer.
@@ -359,7 +359,7 @@ mod tests {
         let hash = B256::repeat_byte(7);
         let sign = |book: &Arc<SignedBlocks>| {
             let mut signing = BlockSigning::default();
-            signing.add(3, hash);
+            signing.add(BlockNumHash { number: 3, hash });
             signing.advance(book);
             assert!(signing.waiting.is_empty() && signing.pending.is_none());
         };

@@ -13,6 +13,7 @@ use crate::{
     l2::{block_input, signed_blocks::MAX_INPUTS},
     sequencer::budget::budget,
     service::node_handle::NodeHandle,
+    status::num_hash,
 };
 use alloy_eips::BlockId;
 use alloy_primitives::{B256, Bytes};
@@ -151,7 +152,7 @@ impl RollupApi {
                 (status.safe_head.number, status.finalized_head.number, sent)
             };
             let number = found.header.number;
-            let block = rpc_types::BlockNumHash { number, hash: found.hash };
+            let block = num_hash(found.num_hash());
             let finalized = number <= finalized;
             if number > safe {
                 let submitted = sent.filter(|(posted_head, _)| number <= *posted_head);

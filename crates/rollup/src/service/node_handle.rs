@@ -10,7 +10,6 @@ use crate::{
     service::supervisor::Supervisor,
     status::LeaseStatus,
 };
-use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, Bytes};
 use chain::{Block, ChainError, ChainReader, Store};
 use node::Node;
@@ -75,7 +74,7 @@ impl NodeHandle {
     /// The node's status, with the current head.
     pub(crate) fn status(&self, node: &Node) -> Status {
         let head = node.read(|node| Arc::clone(node.chain.head()));
-        let unsafe_head = BlockNumHash { number: head.header.number, hash: head.hash };
+        let unsafe_head = head.num_hash();
         let driven = self.driven.lock().as_ref().map(|driven| driven.lock().clone());
         let Switches { sealing, posting } = self.controls.get();
         let warnings = self.all_warnings();

@@ -165,7 +165,7 @@ impl Worker {
                 // another node may lead by now. Without the signature no node accepts the block.
                 let leads = self.roles.fence.lasts_for(Duration::ZERO);
                 if let Some(block) = sealed.filter(|_| leads) {
-                    self.roles.signing.add(block.header.number, block.hash);
+                    self.roles.signing.add(block.num_hash());
                     self.roles.sealing_failed = false;
                 }
             });

@@ -27,7 +27,7 @@ pub(super) fn publish_status(
     status.l1_finalized = view.finalized();
     status.l1_entries = view.held() as u64;
     status.overtaken = overtaken;
-    status.unsafe_head = BlockNumHash::new(head.header.number, head.hash);
+    status.unsafe_head = head.num_hash();
     status.safe_head = view.advanced_head().unwrap_or(genesis);
     status.finalized_head = view.finalized_head().unwrap_or(genesis);
     status.synced = is_synced;

@@ -204,7 +204,7 @@ impl RoleManager {
         for number in first.max(chain.first_number() + 1)..=head {
             // An unreadable block is not served either.
             if let Ok(Some(hash)) = chain.canonical_hash(number) {
-                self.signing.add(number, hash);
+                self.signing.add(BlockNumHash { number, hash });
             }
         }
     }
@@ -260,7 +260,7 @@ impl RoleManager {
     fn log_change(&self) -> BlockNumHash {
         let head = self.start.node.read(|node| Arc::clone(node.chain.head()));
         tracing::warn!(role = self.name(), head = head.header.number, "changed role");
-        BlockNumHash { number: head.header.number, hash: head.hash }
+        head.num_hash()
     }
 
     /// Checks the conditions of a promotion that need no requests.
