@@ -22,6 +22,7 @@ use wire::ProtocolFork;
 const RETRY: Duration = Duration::from_secs(1);
 
 /// A block that is built, and verified if verification is enabled, but not yet part of the chain.
+/// Only [`Node::seal`] makes one, so [`Node::append`] gets no block that skipped verification.
 #[derive(Debug, Clone)]
 pub struct SealedBlock {
     /// The block. It has a witness if it was verified, or if EXECUTE inputs are bounded.
