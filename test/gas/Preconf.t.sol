@@ -52,6 +52,8 @@ contract PreconfGasTest is GasFixture, BondsFixture {
         all = new bytes[](TRANSACTIONS);
         for (uint256 i = 0; i < TRANSACTIONS; ++i) {
             bytes32 hash = keccak256(abi.encode(i < TRANSACTIONS - 1 ? 0 : seed, i));
+            // A part of the hash is enough.
+            // forge-lint: disable-next-line(unsafe-typecast)
             all[i] = abi.encodePacked(hex"02", hash, hash, hash, bytes16(hash));
         }
     }
@@ -69,6 +71,8 @@ contract PreconfGasTest is GasFixture, BondsFixture {
 
     function test_gas_of_equivocations() public {
         IPreconfBonds.TxProof memory proof;
+        // A small constant.
+        // forge-lint: disable-next-line(unsafe-typecast)
         proof.index = uint32(TRANSACTIONS - 1);
         bytes32 root;
         (root, proof.ours) = TransactionTries.prove(transfers(1), proof.index);
@@ -103,6 +107,8 @@ contract PreconfGasTest is GasFixture, BondsFixture {
         pure
         returns (IPreconfBonds.TxProof memory proof, bytes32 root)
     {
+        // A small constant.
+        // forge-lint: disable-next-line(unsafe-typecast)
         proof.index = uint32(TRANSACTIONS - 1);
         (root, proof.ours) = TransactionTries.prove(transfers(1), proof.index);
         bytes[] memory all = new bytes[](1);

@@ -88,6 +88,8 @@ contract BrokenPromisesTest is LieFixture {
         bytes memory error_
     ) internal {
         vm.prank(reporter);
+        // The length is four.
+        // forge-lint: disable-next-line(unsafe-typecast)
         if (error_.length == 4) vm.expectPartialRevert(bytes4(error_));
         else vm.expectRevert(error_);
         bonds.accuseBroken(s, c, noProof(), SALT);
@@ -117,6 +119,8 @@ contract BrokenPromisesTest is LieFixture {
         view
         returns (IPreconfBonds.TxProof memory proof)
     {
+        // An index of a transaction in one block.
+        // forge-lint: disable-next-line(unsafe-typecast)
         proof.index = uint32(index);
         (, proof.ours) = TransactionTries.prove(first(ours), index);
         if (index < theirs) (, proof.theirs) = TransactionTries.prove(first(theirs), index);

@@ -158,6 +158,8 @@ contract JudgementsTest is Test {
     /// @dev Returns the letter of a verdict in the file.
     function letter(bool ok, bytes memory answer) internal pure returns (bytes1) {
         if (ok) return "+";
+        // The selector is the start of the answer.
+        // forge-lint: disable-next-line(unsafe-typecast)
         bytes4 e = bytes4(answer);
         if (e == Headers.HeaderTooLong.selector) return "l";
         if (e == Headers.HeaderItemsInvalid.selector) return "i";
