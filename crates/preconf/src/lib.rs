@@ -36,4 +36,7 @@ mod update;
 pub use header::{HeaderError, HeaderSummary};
 pub use message::{Domain, Preconfirmation, SignatureError, recover, signer_digest};
 pub use proof::{EMPTY_TRIE, ProofError, transaction_hash_at};
+// Linked for the Keccak-256 hook that alloy calls where the fast implementations are built (feature
+// `alloy` of `keccak`).
+use keccak as _;
 pub use update::PrefixUpdate;
