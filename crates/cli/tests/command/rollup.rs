@@ -98,7 +98,9 @@ fn prove_prints_claim_from_state_with_message() {
     let cheat = (L2_MESSENGER, contracts::sent_slot(0), B256::ZERO);
     let _: Value = l2.client().request("anvil_setStorageAt", cheat).unwrap();
     mine();
-    for (block, reason) in [("3", "prove the account"), ("4", "prove that the messenger holds")] {
+    for (block, reason) in
+        [("3", "prove the account"), ("4", "has a message with the hash 0x00000000")]
+    {
         let said = refuse(&["prove", "--l2", &url, "--message", "0", "--block", block]);
         assert!(said.contains("does not show") && said.contains(reason), "{said}");
         assert!(said.len() < 1_000, "{said}");
