@@ -3,11 +3,15 @@
 
 mod api;
 pub mod bindings;
+mod bridge;
 mod claims;
+mod error;
 mod messages;
 pub mod proof;
 
 pub use api::RollupApi;
+pub use bridge::{Bridge, NewMessage, Rollup};
 pub use claims::{ClaimError, claim_calldata, logged_message, verify_message};
+pub use error::{BridgeError, Layer};
 pub use messages::{L2_MESSENGER, Message, extend, kept_slot, pack, sent_in, sent_slot};
 pub use rpc_types;

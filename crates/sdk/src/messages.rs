@@ -67,6 +67,13 @@ impl Message {
         message_of!(event)
     }
 
+    /// Creates the message from an argument of `L1MessageQueue.claim`.
+    ///
+    /// `None` if the gas limit does not fit in 32 bits, which no message has.
+    pub fn from_call(message: &IL1MessageQueue::Message) -> Option<Self> {
+        message_of!(message)
+    }
+
     /// Returns
     /// `keccak256(abi.encode(sender, to, refundTo, value, fee, gasLimit, index, keccak256(data)))`.
     pub fn hash(&self) -> B256 {

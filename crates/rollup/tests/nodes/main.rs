@@ -35,6 +35,7 @@ mod promotion;
 mod remote_signer;
 mod room;
 mod round_trip;
+mod sdk_lies;
 mod several_l1;
 mod shared_keys;
 mod slow_l1;

@@ -1,0 +1,100 @@
+//! Errors of the bridge. Each is returned before anything is sent.
+
+use crate::ClaimError;
+use alloy_contract::Error as ContractError;
+use alloy_primitives::{Address, B256};
+use alloy_transport::TransportError;
+use core::fmt;
+
+/// A chain of a rollup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layer {
+    /// L1.
+    L1,
+    /// The L2.
+    L2,
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::L1 => "L1",
+            Self::L2 => "L2",
+        })
+    }
+}
+
+/// Reason why nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum BridgeError {
+    /// A request failed, or a node rejected the transaction.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// A call of a contract on L1 failed.
+    #[error(transparent)]
+    Contract(#[from] ContractError),
+    /// The node, or a transaction to be forced, is of another chain.
+    #[error("the chain id of the {layer} is {expected}, got {got}")]
+    WrongChain {
+        /// Chain of the rollup.
+        layer: Layer,
+        /// Chain id of the node or of the transaction, zero if the transaction has none.
+        got: u64,
+        /// Chain id of the rollup's chain.
+        expected: u64,
+    },
+    /// A contract belongs to another rollup.
+    #[error("{what} is {got}, expected {expected}")]
+    WrongRollup {
+        /// Which contract.
+        what: &'static str,
+        /// Address that was found.
+        got: Address,
+        /// Expected address.
+        expected: Address,
+    },
+    /// L1 does not have the block of the message yet.
+    #[error("L1 has the L2 blocks up to {got}, and the message was sent in block {expected}")]
+    NotReady {
+        /// Newest L2 block on L1.
+        got: u64,
+        /// L2 block that L1 must have.
+        expected: u64,
+    },
+    /// L1 no longer stores the state root of the block.
+    #[error("L1 stores the state roots from L2 block {expected} on, not that of {got}")]
+    StateRootExpired {
+        /// L2 block of the proof.
+        got: u64,
+        /// Oldest L2 block whose state root L1 stores.
+        expected: u64,
+    },
+    /// The message has been claimed or refunded.
+    #[error("message {0} has already been claimed")]
+    AlreadyClaimed(u64),
+    /// The node of the L2 did not prove the message.
+    #[error(transparent)]
+    Proof(#[from] ClaimError),
+    /// The node of the L2 returned a call that is not the claim of the message.
+    #[error("the node returned the call of another function, or a malformed one: {0}")]
+    Calldata(alloy_sol_types::Error),
+    /// The node of the L2 returned the claim of another message.
+    #[error("the node returned the claim of a message with the hash {got}, expected {expected}")]
+    OtherMessage {
+        /// Hash of the message in the call.
+        got: B256,
+        /// Hash of the message to be claimed.
+        expected: B256,
+    },
+    /// The sender is a contract on L1: nobody controls its address on the L2.
+    #[error("{sender} is a contract with {code_size} bytes of code: name a target on the L2")]
+    ContractWallet {
+        /// The sender.
+        sender: Address,
+        /// Length of its code.
+        code_size: usize,
+    },
+    /// A transaction to be forced cannot be decoded.
+    #[error("malformed transaction: {0}")]
+    Malformed(alloy_eips::eip2718::Eip2718Error),
+}
