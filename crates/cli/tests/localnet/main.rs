@@ -9,4 +9,5 @@ mod l2;
 mod made;
 mod process;
 mod running;
+mod sdk;
 mod state;
