@@ -1,12 +1,14 @@
 //! Read access to a chain.
 
-use crate::store::{Block, BloomQuery, BloomSection, SECTION, Store, TransactionLocation};
+use crate::store::{
+    Block, BloomQuery, BloomSection, LogIndex, SECTION, Store, TransactionLocation,
+};
 use crate::{ChainConfig, ChainError, State};
 use alloy_primitives::{Address, B256, Bytes, U256, map::B256Map};
 use codec::OwnedWitness;
 use executor::ForkBackend;
 use revm::state::AccountInfo;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The blocks and states of a chain at the time when the reader was created
 /// ([`Chain::reader`](crate::Chain::reader)). It is cheap to clone and holds no lock.
@@ -68,13 +70,51 @@ impl ChainReader {
     }
 
     /// Returns the numbers of the canonical blocks of a section that may have logs of this query,
-    /// ascending. Indexes the section if it is not indexed yet, which reads its blocks. `None` if
-    /// the store has no index, or the chain not all of the section's blocks.
+    /// ascending; `None` if the section is not [indexed](Self::index_logs).
     pub fn log_candidates(
         &self,
         section: u64,
         query: &BloomQuery,
     ) -> Result<Option<Vec<u64>>, ChainError> {
+        let Some((index, start, last)) = self.section(section)? else { return Ok(None) };
+        let bits = query.bits();
+        let Some(rows) = index.read(section, &last, &bits)? else { return Ok(None) };
+        let rows: BTreeMap<_, _> = bits.into_iter().zip(rows).collect();
+        let found = query.matches(|bit| &rows[&bit]);
+        let is_found = |at: &u64| found[*at as usize / 8] >> (at % 8) & 1 == 1;
+        Ok(Some((0..SECTION).filter(is_found).map(|at| start + at).collect()))
+    }
+
+    /// Indexes the logs of a section, which reads all of its blocks. Does nothing if the store has no
+    /// index, if the chain does not have all of the blocks, if a reorganisation changes them
+    /// meanwhile, or once `is_over` returns `true`, which is called before each block.
+    pub fn index_logs(
+        &self,
+        section: u64,
+        mut is_over: impl FnMut() -> bool,
+    ) -> Result<(), ChainError> {
+        let Some((index, start, last)) = self.section(section)? else { return Ok(()) };
+        let (mut blooms, mut parent) = (BloomSection::default(), None);
+        for position in 0..SECTION {
+            if is_over() {
+                return Ok(());
+            }
+            let Some(block) = self.canonical_block(start + position)? else { return Ok(()) };
+            if parent.is_some_and(|parent| parent != block.header.parent_hash) {
+                return Ok(());
+            }
+            blooms.insert(position as usize, &block.header.logs_bloom);
+            parent = Some(block.hash);
+        }
+        if parent == Some(last) {
+            index.write(section, &last, &blooms);
+        }
+        Ok(())
+    }
+
+    /// Returns the store's index, the first number of a section, and the hash of its last block, if
+    /// the chain has all of its blocks.
+    fn section(&self, section: u64) -> Result<Option<(&dyn LogIndex, u64, B256)>, ChainError> {
         let (Some(index), Some(start)) = (self.store.log_index(), section.checked_mul(SECTION))
         else {
             return Ok(None);
@@ -82,37 +122,7 @@ impl ChainReader {
         if start < self.first {
             return Ok(None);
         }
-        let Some(last) = self.canonical_hash(start + (SECTION - 1))? else { return Ok(None) };
-        let bits = query.bits();
-        let found = match index.read(section, &last, &bits)? {
-            Some(rows) => query.matches(|bit| {
-                // `bits` has all bits of the query.
-                &rows[bits.binary_search(&bit).unwrap_or_default()]
-            }),
-            None => {
-                let Some(blooms) = self.blooms(start, &last)? else { return Ok(None) };
-                index.write(section, &last, &blooms);
-                query.matches(|bit| blooms.row(bit))
-            }
-        };
-        let is_found = |at: &u64| found[*at as usize / 8] >> (at % 8) & 1 == 1;
-        Ok(Some((0..SECTION).filter(is_found).map(|at| start + at).collect()))
-    }
-
-    /// Returns the bloom filters of the section from `start` to the block `last`; `None` if a
-    /// reorganisation changes it meanwhile.
-    fn blooms(&self, start: u64, last: &B256) -> Result<Option<BloomSection>, ChainError> {
-        let mut blooms = BloomSection::default();
-        let mut parent = None;
-        for position in 0..SECTION {
-            let Some(block) = self.canonical_block(start + position)? else { return Ok(None) };
-            if parent.is_some_and(|parent| parent != block.header.parent_hash) {
-                return Ok(None);
-            }
-            blooms.insert(position as usize, &block.header.logs_bloom);
-            parent = Some(block.hash);
-        }
-        Ok((parent.as_ref() == Some(last)).then_some(blooms))
+        Ok(self.canonical_hash(start + (SECTION - 1))?.map(|last| (index, start, last)))
     }
 
     /// Returns the block of a canonical transaction and its position there.

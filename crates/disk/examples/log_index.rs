@@ -77,7 +77,13 @@ fn find(chain: &Chain, address: Address) -> Result<usize, Box<dyn Error>> {
     let query = BloomQuery::new([vec![address.as_slice()]]);
     let mut found = 0;
     for section in 0..chain.head().header.number / SECTION {
-        let candidates = chain.log_candidates(section, &query)?.ok_or("not indexed")?;
+        let candidates = match chain.log_candidates(section, &query)? {
+            Some(candidates) => candidates,
+            None => {
+                chain.index_logs(section, || false)?;
+                chain.log_candidates(section, &query)?.ok_or("not indexed")?
+            }
+        };
         for number in candidates {
             let block = chain.canonical_block(number)?.ok_or("no block")?;
             let has_it = block.header.logs_bloom.contains_input(BloomInput::Raw(&address[..]));

@@ -8,7 +8,7 @@ use crate::{
 use alloy_rpc_types_eth::{Filter, FilterBlockOption};
 use chain::store::SECTION;
 
-/// Number of blocks from which on the index is used: indexing a section reads all of its blocks.
+/// Number of blocks from which on the index is used: it reads four records for an address.
 const MIN_INDEXED: u64 = 256;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
@@ -64,10 +64,16 @@ pub(crate) fn find(api: &Api, filter: &Filter) -> Result<Vec<RpcLog>, RpcError> 
         let section = next / SECTION;
         let end = (section * SECTION + (SECTION - 1)).min(to);
         let query = query.as_ref().filter(|_| end - next >= MIN_INDEXED);
-        let candidates = match query {
-            Some(query) => chain.log_candidates(section, query)?,
-            None => None,
-        };
+        let mut candidates = None;
+        if let Some(query) = query {
+            candidates = chain.log_candidates(section, query)?;
+            // Only if the query reads all of the section's blocks anyway.
+            if candidates.is_none() && end - next == SECTION - 1 {
+                chain.index_logs(section, || deadline.check().is_err())?;
+                deadline.check()?;
+                candidates = chain.log_candidates(section, query)?;
+            }
+        }
         let numbers = candidates.unwrap_or_else(|| (next..=end).collect());
         for number in numbers.into_iter().filter(|number| (next..=end).contains(number)) {
             let Some(block) = chain.canonical_block(number)? else { return Ok(found) };
