@@ -101,7 +101,7 @@ impl Preconfirmation {
         recover(self.digest(domain), signature)
     }
 
-    /// Returns `true` if the promise holds whatever L1 contains.
+    /// Returns `true` if the promise does not depend on an L1 block.
     pub fn is_unconditional(&self) -> bool {
         self.l1_block == 0 && self.l1_hash.is_zero()
     }

@@ -66,7 +66,7 @@ impl PrefixUpdate {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if a list is longer than the format allows, so that nobody could decode it.
+    /// [`DecodeError`] if a list is longer than the format allows, so that decoding would fail.
     pub fn encode(&self) -> Result<Vec<u8>, DecodeError> {
         let transactions = ByteLists::from(&self.transactions);
         self.check_lengths(&transactions)?;

@@ -86,7 +86,7 @@ pub enum BridgeError {
         /// Hash of the message to be claimed.
         expected: B256,
     },
-    /// The sender is a contract on L1: nobody controls its address on the L2.
+    /// The sender is a contract on L1: no key controls its address on the L2.
     #[error("{sender} is a contract with {code_size} bytes of code: name a target on the L2")]
     ContractWallet {
         /// The sender.

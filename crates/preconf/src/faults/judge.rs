@@ -101,7 +101,7 @@ pub fn equivocation(
     }
 }
 
-/// Judges a message by the rollup's block in its place, whoever posted that block.
+/// Judges a message by the rollup's block in its place, which any account may have posted.
 ///
 /// # Errors
 ///
