@@ -157,7 +157,8 @@ fn calls() -> Result<BTreeMap<String, Vectors>> {
     Ok(named.into_iter().map(file).collect())
 }
 
-/// Returns the numbers of accepted and rejected calls of each file, and of reasons and forks.
+/// Returns the numbers of accepted and rejected calls of each file, and of reasons, forks, and fork
+/// schedules.
 fn counts(files: &BTreeMap<String, Vectors>) -> Value {
     let all = || files.values().flat_map(|vectors| &vectors.cases);
     let of = |cases: &[Case]| {
@@ -166,13 +167,15 @@ fn counts(files: &BTreeMap<String, Vectors>) -> Value {
     };
     let by_file = files.iter().map(|(name, vectors)| (name.clone(), of(&vectors.cases)));
     let reasons: BTreeSet<_> = all().filter_map(|case| case.reason.as_ref()).collect();
-    let forks: BTreeSet<_> = all().map(|case| &case.fork).collect();
+    let (schedules, forks): (BTreeSet<_>, BTreeSet<_>) =
+        all().map(|case| &case.fork).partition(|fork| fork.contains(','));
     json!({
         "files": Value::Object(by_file.collect()),
         "calls": all().count(),
         "rejected": all().filter(|case| case.answer.is_none()).count(),
         "reasons": reasons.len(),
         "forks": forks.len(),
+        "schedules": schedules.len(),
     })
 }
 
