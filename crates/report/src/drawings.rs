@@ -6,7 +6,7 @@ use eyre::{OptionExt as _, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Returns the charts by file name.
+/// Returns the charts that `timings` does not draw, by file name.
 ///
 /// # Errors
 ///
@@ -16,7 +16,6 @@ pub(crate) fn draw(data: &Data) -> Result<Vec<(&'static str, String)>> {
         ("F-01-transfer.svg", transfer(data)?),
         ("F-01-limits.svg", both_limits(data)?),
         ("F-02-node-price.svg", node_price(data)?),
-        ("F-02-time.svg", time(data)?),
         ("F-03-order.svg", order(data)?),
         ("F-05-positions.svg", positions(data)?),
         ("F-06-factors.svg", factors(data)?),
@@ -28,19 +27,18 @@ pub(crate) fn draw(data: &Data) -> Result<Vec<(&'static str, String)>> {
         ("F-14-waits.svg", payments(data)?),
         ("F-16-witness.svg", witness(data)?),
         ("F-17-vectors.svg", vectors(data)?),
-        ("F-18-speed.svg", speed(data)?),
     ];
     Ok(charts)
 }
 
-fn bars(title: &str, rows: impl IntoIterator<Item = (String, f64, String)>) -> String {
+pub(crate) fn bars(title: &str, rows: impl IntoIterator<Item = (String, f64, String)>) -> String {
     let bar = |(name, value, figure)| Bar { name, value, figure, colour: COLOURS[0] };
     let bars = rows.into_iter().map(bar).collect();
     Bars { title: title.to_owned(), reference: None, bars }.svg()
 }
 
 /// Returns the entries of an object, sorted, since the order of a map depends on features of crates.
-fn object<'d>(
+pub(crate) fn object<'d>(
     data: &'d Data,
     file: &str,
     pointer: &str,
@@ -103,37 +101,6 @@ fn node_price(data: &Data) -> Result<String> {
         across: "bytes of the node".into(),
         series: vec!["by items".into(), "16 gas a byte".into()],
         is_connected: true,
-        dots,
-    }
-    .svg())
-}
-
-/// Names of blocks of public networks begin with one of these.
-const NETWORKS: [&str; 3] = ["mainnet", "sepolia", "hoodi"];
-
-/// Draws the rows of the measurement, or those of the document without one.
-fn time(data: &Data) -> Result<String> {
-    let series = |name: &str| usize::from(!NETWORKS.iter().any(|it| name.starts_with(it)));
-    let mut dots = Vec::new();
-    if data.has("gas-model") {
-        let rows = data.get("gas-model", "/rows")?.1.as_array().ok_or_eyre("no rows")?;
-        dots.extend(rows.iter().filter_map(|row| {
-            let series = series(row["name"].as_str()?);
-            Some(Dot { x: row["bytes"].as_f64()?, y: row["ratio"].as_f64()?, series })
-        }));
-    } else {
-        let table = "/How the prices were measured";
-        for name in object(data, "gas", table)?.keys() {
-            let of = |column: &str| data.number("gas", &format!("{table}/{name}/{column}"));
-            let (Ok((_, x)), Ok((_, y))) = (of("bytes"), of("time over price")) else { continue };
-            dots.push(Dot { x, y, series: series(name) });
-        }
-    }
-    Ok(Scatter {
-        title: "time over what the call pays for, at 3 ns per gas".into(),
-        across: "bytes of the input".into(),
-        series: vec!["real blocks".into(), "worst-case inputs".into()],
-        is_connected: false,
         dots,
     }
     .svg())
@@ -314,54 +281,4 @@ fn vectors(data: &Data) -> Result<String> {
         rows.push((file.to_string(), accepted + rejected, figure));
     }
     Ok(bars("calls of the conformance vectors", rows))
-}
-
-fn speed(data: &Data) -> Result<String> {
-    let mut rows = Vec::new();
-    if data.has("execute") {
-        let blocks = data.get("execute", "/blocks")?.1.as_array().ok_or_eyre("no blocks")?;
-        for block in blocks.iter().filter(|it| it["kind"] == "real") {
-            let of = |pointer: &str| block.pointer(pointer).and_then(Value::as_f64);
-            let ours = of("/single/median/onCore").ok_or_eyre("no time")?;
-            let ratio = ours / of("/ethrex/median/onCore").ok_or_eyre("no time of ethrex")?;
-            let name = block["name"].as_str().ok_or_eyre("no name")?;
-            rows.push((name.replace('_', " "), ratio, format!("{ratio:.2}")));
-        }
-    } else {
-        for name in object(data, "benchmarks", "/EXECUTE")?.keys() {
-            let ratio = data.number("benchmarks", &format!("/EXECUTE/{name}/one over ethrex"));
-            let Ok((_, ratio)) = ratio else { continue };
-            rows.push((name.to_string(), ratio, format!("{ratio:.2}")));
-        }
-    }
-    rows.sort_by(|a, b| a.1.total_cmp(&b.1));
-    Ok(bars("time on one thread over ethrex 31's", rows))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn measurements_replace_tables_of_documents() {
-        let table = json!({ "hoodi 1": { "bytes": "1,000", "time over price": "0.50" } });
-        let gas = json!({ "How the prices were measured": table });
-        let row = json!({ "name": "SLOAD", "bytes": 5_000, "ratio": 1.25 });
-        let times = |ms: f64| json!({ "median": { "onCore": ms } });
-        let block = json!({
-            "name": "mainnet_7", "kind": "real", "single": times(1.0), "ethrex": times(4.0),
-        });
-        let speeds = json!({ "hoodi 1": { "one over ethrex": "0.54" } });
-        let mut data = Data::of([("gas", gas), ("benchmarks", json!({ "EXECUTE": speeds }))]);
-        assert_eq!(time(&data).unwrap().matches("<circle").count(), 1);
-        assert!(speed(&data).unwrap().contains("hoodi 1"));
-        data = Data::of([
-            ("gas-model", json!({ "rows": [row.clone(), row] })),
-            ("execute", json!({ "blocks": [block] })),
-        ]);
-        assert_eq!(time(&data).unwrap().matches("<circle").count(), 2);
-        let speed = speed(&data).unwrap();
-        assert!(speed.contains("mainnet 7") && speed.contains("0.25"), "{speed}");
-    }
 }

@@ -12,6 +12,7 @@ mod html;
 mod manifest;
 mod pdf;
 mod template;
+mod timings;
 
 pub use data::{Data, Kind};
 pub use exact::{COMPUTED, DOCUMENTS, limits, prices, tables};
@@ -68,7 +69,8 @@ impl Report {
     pub fn read(root: &Path) -> Result<Self> {
         let folder = root.join(FOLDER);
         let data = Data::read(&folder.join("data"))?;
-        let charts = drawings::draw(&data)?;
+        let mut charts = drawings::draw(&data)?;
+        charts.extend(timings::draw(&data)?);
         let mut findings = Vec::new();
         for path in listed(&folder.join("src"))? {
             let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
