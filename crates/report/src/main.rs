@@ -1,6 +1,7 @@
 //! `report`: makes, checks and measures the report in `docs/report`.
 
 mod assets;
+mod differential;
 mod measure;
 mod sources;
 

@@ -1,6 +1,9 @@
 //! Measurements: programs of the repository, whose output becomes data files.
 
-use crate::sources::{SOURCES, Source};
+use crate::{
+    differential,
+    sources::{SOURCES, Source, TESTS},
+};
 use enshrine_report::{COMPUTED, DOCUMENTS, FOLDER, Kind, Manifest, Report, computed};
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
 use serde_json::{Value, json};
@@ -111,6 +114,9 @@ fn run(root: &Path, source: &Source, is_quick: bool) -> Result<Value> {
 
 /// Runs a program and returns the JSON that it prints or writes.
 fn output_of(root: &Path, source: &Source, arguments: &[&str]) -> Result<String> {
+    if source.program == TESTS {
+        return differential::run(root, arguments.first().ok_or_eyre("no number of worlds")?);
+    }
     if source.output.is_empty() {
         return program(source.program, arguments);
     }

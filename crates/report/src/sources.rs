@@ -8,7 +8,7 @@ pub(crate) struct Source {
     /// Name of the data file, without the ending.
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    /// Program beside this one.
+    /// Program beside this one, or [`TESTS`].
     pub(crate) program: &'static str,
     pub(crate) arguments: &'static [&'static str],
     /// Arguments of a short run, whose figures are not for the report; empty if the whole
@@ -20,8 +20,11 @@ pub(crate) struct Source {
     pub(crate) command: &'static str,
 }
 
-/// All sources. Together they take about forty minutes on two cores.
-pub(crate) const SOURCES: [Source; 13] = [
+/// Stands for the differential tests, which are no program.
+pub(crate) const TESTS: &str = "agreement";
+
+/// All sources. Together they take less than an hour on two cores.
+pub(crate) const SOURCES: [Source; 14] = [
     exact("economics", &["economics", "--json"], "cargo xtask bench economics --json"),
     exact("bytes", &["economics", "--bytes", "--json"], "cargo xtask report --measure bytes"),
     exact("dialects", &["dialects", "--json"], "cargo xtask dialects --json"),
@@ -46,6 +49,12 @@ pub(crate) const SOURCES: [Source; 13] = [
         &["findings", "witness-sizes"],
         "cargo xtask report --measure witness-sizes",
     ),
+    Source {
+        program: TESTS,
+        quick: &["2"],
+        // As many worlds as `cargo xtask differential` has by default.
+        ..exact("differential", &["1400"], "cargo xtask report --measure differential")
+    },
     Source {
         name: "gas-model",
         kind: Kind::Timed,
