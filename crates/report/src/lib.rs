@@ -30,6 +30,8 @@ use std::{
 
 /// Folder of the report in a checkout.
 pub const FOLDER: &str = "docs/report";
+/// Beginning of the command of a data file whose figures are copied from a document.
+const COPIED: &str = "copied from ";
 /// Headings that each finding has, in order.
 const PARTS: [&str; 6] =
     ["Why it matters to L1", "Measured", "Repeat it", "Evidence", "Limits", "Recommendation"];
@@ -118,8 +120,11 @@ impl Report {
             .iter()
             .map(|it| format!("| [{}]({}.md) | {} | {} |\n", it.id, it.name, it.title, it.kinds()));
         let table = format!("| | finding | figures |\n|---|---|---|\n{}", rows.collect::<String>());
-        let index = template.replacen("{{findings}}\n", &table, 1);
-        ensure!(index != template, "src/README.md.in has no place for the findings");
+        let mut index = template;
+        for (place, table) in [("{{findings}}\n", table), ("{{timed}}\n", timed(&self.data))] {
+            ensure!(index.contains(place), "src/README.md.in has no {}", place.trim());
+            index = index.replacen(place, &table, 1);
+        }
         files.insert("README.md".into(), index);
         Ok(files)
     }
@@ -155,24 +160,64 @@ fn finding(id: &str, name: &str, template: &str, data: &Data) -> Result<Finding>
     ensure!(evidence.contains(".rs::") || evidence.contains(".sol::"), "no test as evidence");
     if !figures.is_empty() {
         text += "\n## Figures\n\n| key | figure | kind | from |\n|---|---|---|---|\n";
-        for figure in &figures {
-            let from: Vec<_> = figure.files.iter().map(|file| source(file, data)).collect();
-            let from = if from.is_empty() { "arithmetic".to_owned() } else { from.join("; ") };
-            let Figure { key, text: value, kind, .. } = figure;
+        let mut files = BTreeSet::new();
+        for Figure { key, text: value, kind, files: of } in &figures {
+            let names: Vec<_> = of.iter().map(|file| format!("`{file}`")).collect();
+            let from = if names.is_empty() { "arithmetic".to_owned() } else { names.join(", ") };
             text += &format!("| `{id}.{key}` | {value} | {} | {from} |\n", kind.name());
+            files.extend(of);
         }
+        let lines = files.into_iter().map(|file| format!("- `{file}`: {}.\n", source(file, data)));
+        let lines: String = lines.collect();
+        text += &if lines.is_empty() { lines } else { format!("\n{lines}") };
     }
     Ok(Finding { id: id.to_owned(), name: name.to_owned(), title, text, figures })
 }
 
-/// Returns the command behind a data file, and its day and machine if its figures are timed.
+/// Returns the command behind a data file; if its figures are timed also the day, the machine, and,
+/// if they are not copied from a document, the load and the minutes of the run.
 fn source(file: &str, data: &Data) -> String {
-    let found = data.files().get(file);
-    let of = |key: &str| found.and_then(|it| it[key].as_str()).unwrap_or_default();
-    match (of("machine"), of("date")) {
-        ("", _) => format!("`{}`", of("command")),
-        (machine, date) => format!("`{}`, {date} ({machine})", of("command")),
+    let Some(found) = data.files().get(file) else { return String::new() };
+    let of = |key: &str| found[key].as_str().unwrap_or_default();
+    let made = match of("command").strip_prefix(COPIED) {
+        Some(document) => format!("{COPIED}`{document}`"),
+        None => format!("`{}`", of("command")),
+    };
+    let mut text = match (of("machine"), of("date")) {
+        ("", _) => made,
+        (machine, date) => format!("{made}, {date}, {machine}"),
+    };
+    if let (Some([before, after]), Some(minutes)) = (loads(found), found["minutes"].as_f64()) {
+        text += &format!("; load {before} before, {after} after; {minutes:.1} minutes");
     }
+    text
+}
+
+/// Returns the load averages over one minute before and after the measurement of a data file.
+fn loads(file: &serde_json::Value) -> Option<[&str; 2]> {
+    let of = |index: usize| file["load"][index].as_str()?.split_whitespace().next();
+    Some([of(0)?, of(1)?])
+}
+
+/// Returns a table of the data files with timed figures, and the sum of their minutes.
+fn timed(data: &Data) -> String {
+    let mut text =
+        "| data | date | machine | load before, after | minutes |\n|---|---|---|---|---|\n"
+            .to_owned();
+    let mut sum = 0.0;
+    for (name, file) in data.files().iter().filter(|(_, it)| it["kind"] == Kind::Timed.name()) {
+        let of = |key: &str| file[key].as_str().unwrap_or_default();
+        let minutes = file["minutes"].as_f64();
+        sum += minutes.unwrap_or_default();
+        let machine = match of("command").strip_prefix(COPIED) {
+            Some(document) => format!("{COPIED}`{document}`: {}", of("machine")),
+            None => of("machine").to_owned(),
+        };
+        let load = loads(file).map_or_else(|| "–".to_owned(), |it| it.join(", "));
+        let minutes = minutes.map_or_else(|| "–".to_owned(), |it| format!("{it:.1}"));
+        text += &format!("| `{name}` | {} | {machine} | {load} | {minutes} |\n", of("date"));
+    }
+    text + &format!("| sum | | | | {sum:.1} |\n")
 }
 
 /// Returns the names of the charts that a page shows.
@@ -232,6 +277,7 @@ pub fn computed(root: &Path) -> Result<Vec<(String, serde_json::Value)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn finding_needs_all_parts_and_a_test() {
@@ -247,5 +293,43 @@ mod tests {
         assert!(made(&parts("none")).is_err());
         assert!(made(&parts("`a/b.rs::c`").replace("## Limits\n", "")).is_err());
         assert!(made(&parts("`a/b.rs::c`").replace("# F-01: claim", "# claim")).is_err());
+    }
+
+    #[test]
+    fn timed_files_are_listed_with_load_and_minutes() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, file: serde_json::Value| {
+            fs::write(folder.path().join(name).with_extension("json"), file.to_string()).unwrap();
+        };
+        let figures = json!({ "a": 1 });
+        write("exact", json!({ "kind": "exact", "command": "run", "figures": figures }));
+        write(
+            "page",
+            json!({
+                "kind": "timed", "command": "copied from docs/page.md", "machine": "old",
+                "date": "2026-01-01", "figures": figures,
+            }),
+        );
+        write(
+            "run",
+            json!({
+                "kind": "timed", "command": "measure", "machine": "new", "date": "2026-01-02",
+                "load": ["0.10 1 2 1/9 7", "1.50 1 2 1/9 8"], "minutes": 8.3, "figures": figures,
+            }),
+        );
+        let data = Data::read(folder.path()).unwrap();
+        let table = timed(&data);
+        assert!(!table.contains("exact"), "{table}");
+        for row in [
+            "| `page` | 2026-01-01 | copied from `docs/page.md`: old | – | – |",
+            "| `run` | 2026-01-02 | new | 0.10, 1.50 | 8.3 |",
+            "| sum | | | | 8.3 |",
+        ] {
+            assert!(table.contains(row), "{table}");
+        }
+        assert_eq!(source("exact", &data), "`run`");
+        assert_eq!(source("page", &data), "copied from `docs/page.md`, 2026-01-01, old");
+        let expected = "`measure`, 2026-01-02, new; load 0.10 before, 1.50 after; 8.3 minutes";
+        assert_eq!(source("run", &data), expected);
     }
 }

@@ -19,22 +19,12 @@ use std::{
 const DOCUMENTED: [(&str, &str, &str); 3] = [
     (
         "benchmarks",
-        "copied from the document: two Zen 5 cores with AVX-512, otherwise idle; the faults on two \
-         cores shared with other work; not measured again for this edition",
+        "two Zen 5 cores with AVX-512, otherwise idle; the faults on two cores shared with other \
+         work",
         "2026-11-27",
     ),
-    (
-        "gas",
-        "copied from the document: one core of a loaded Xeon with AVX-512, times over a Keccak \
-         yardstick; not measured again for this edition",
-        "2026-11-26",
-    ),
-    (
-        "performance",
-        "copied from the document: Zen 4 and Zen 5 cores, as the page says; not measured again for \
-         this edition",
-        "2026-11-25",
-    ),
+    ("gas", "one core of a loaded Xeon with AVX-512, times over a Keccak yardstick", "2026-11-26"),
+    ("performance", "Zen 4 and Zen 5 cores, as the page says", "2026-11-25"),
 ];
 
 /// Measures data files: those named, those of the named findings, or all. Short runs write into
@@ -56,6 +46,7 @@ pub(crate) fn measure(root: &Path, names: &[String], is_quick: bool) -> Result<(
     let folder =
         if is_quick { "target/report/quick".into() } else { Path::new(FOLDER).join("data") };
     let folder = root.join(folder);
+    let begun = Instant::now();
     let write = |name: &str, file: &Value| {
         let path = folder.join(name).with_extension("json");
         crate::write(&path, &format!("{file:#}\n"))
@@ -63,8 +54,8 @@ pub(crate) fn measure(root: &Path, names: &[String], is_quick: bool) -> Result<(
     for (name, figures) in computed(root)?.into_iter().filter(|(name, _)| is_wanted(name)) {
         let file = match DOCUMENTED.iter().find(|(document, ..)| *document == name) {
             Some((_, machine, date)) => json!({
-                "kind": "timed", "command": format!("docs/{name}.md"), "machine": machine,
-                "date": date, "figures": figures,
+                "kind": "timed", "command": format!("copied from docs/{name}.md"),
+                "machine": machine, "date": date, "figures": figures,
             }),
             None => json!({
                 "kind": "exact", "command": "cargo xtask report", "figures": figures,
@@ -79,7 +70,16 @@ pub(crate) fn measure(root: &Path, names: &[String], is_quick: bool) -> Result<(
         }
         write(source.name, &run(root, &source, is_quick)?)?;
     }
-    if is_quick { Ok(()) } else { describe(root) }
+    if is_quick {
+        return Ok(());
+    }
+    let all = wanted.is_empty().then(|| rounded_minutes(begun));
+    describe(root, all)
+}
+
+/// Returns the minutes since a time, to a tenth.
+fn rounded_minutes(begun: Instant) -> f64 {
+    (begun.elapsed().as_secs_f64() / 6.0).round() / 10.0
 }
 
 fn computed_names() -> Vec<&'static str> {
@@ -97,14 +97,14 @@ fn run(root: &Path, source: &Source, is_quick: bool) -> Result<Value> {
     let arguments = if is_short { source.quick } else { source.arguments };
     let text = output_of(root, source, arguments)?;
     let mut figures: Value = serde_json::from_str(&text).wrap_err(source.name)?;
-    let minutes = begun.elapsed().as_secs_f64() / 60.0;
+    let minutes = rounded_minutes(begun);
     println!("{}: {minutes:.1} minutes", source.name);
     let mut file = json!({ "kind": source.kind.name(), "command": source.command });
     if source.kind == Kind::Timed {
         file["machine"] = machine()?.into();
         file["date"] = output(root, "date", &["-u", "+%F"])?.into();
         file["load"] = json!([before, load()]);
-        file["minutes"] = json!((minutes * 10.0).round() / 10.0);
+        file["minutes"] = minutes.into();
     } else {
         without_times(&mut figures);
     }
@@ -160,20 +160,28 @@ fn load() -> String {
     fs::read_to_string("/proc/loadavg").unwrap_or_default().trim().to_owned()
 }
 
-/// Returns CPU, cores, memory, kernel and the profile of the programs.
+/// Features of a CPU that the libraries detect.
+const CPU_FEATURES: [&str; 6] = ["adx", "avx2", "avx512f", "avx512ifma", "bmi2", "sha_ni"];
+
+/// Returns CPU, cores, memory, kernel and the profile of the programs. The load before and after
+/// each measurement shows whether other programs ran.
 fn machine() -> Result<String> {
     let field = |file: &str, name: &str| {
         let text = fs::read_to_string(file).unwrap_or_default();
         let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
         line.split_once(':').map_or_else(String::new, |(_, value)| value.trim().to_owned())
     };
+    let flags = field("/proc/cpuinfo", "flags");
+    let has = |name: &&str| flags.split(' ').any(|flag| flag == *name);
+    let features: Vec<_> = CPU_FEATURES.into_iter().filter(has).collect();
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let own = env::current_exe()?;
     let profile = own.parent().and_then(Path::file_name).ok_or_eyre("a program has a folder")?;
     Ok(format!(
-        "{}, {cores} cores, {}, Linux {}, profile `{}`, other programs running",
+        "{} ({}), {cores} cores, {}, Linux {}, profile `{}`",
         field("/proc/cpuinfo", "model name"),
+        features.join(" "),
         field("/proc/meminfo", "MemTotal"),
         kernel.trim(),
         profile.to_string_lossy(),
@@ -187,8 +195,9 @@ fn output(root: &Path, tool: &str, arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// Writes date, commit, versions and machine into the manifest.
-fn describe(root: &Path) -> Result<()> {
+/// Writes date, commit, versions and machine into the manifest, and the minutes of a run that
+/// measured all files.
+fn describe(root: &Path, minutes: Option<f64>) -> Result<()> {
     let lock = fs::read_to_string(root.join("Cargo.lock")).wrap_err("Cargo.lock")?;
     let version = |name: &str| {
         let (_, after) = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?;
@@ -203,5 +212,8 @@ fn describe(root: &Path) -> Result<()> {
     manifest.0["machine"] = machine()?.into();
     manifest.0["load"] = load().into();
     manifest.0["command"] = "cargo xtask report --measure".into();
+    if let Some(minutes) = minutes {
+        manifest.0["minutes"] = minutes.into();
+    }
     manifest.write(root)
 }
