@@ -73,8 +73,9 @@ pub(crate) fn measure(root: &Path, names: &[String], is_quick: bool) -> Result<(
     if is_quick {
         return Ok(());
     }
-    let all = wanted.is_empty().then(|| rounded_minutes(begun));
-    describe(root, all)
+    let minutes = wanted.is_empty().then(|| rounded_minutes(begun));
+    let is_timed = SOURCES.iter().any(|it| it.kind == Kind::Timed && is_wanted(it.name));
+    describe(root, is_timed, minutes)
 }
 
 /// Returns the minutes since a time, to a tenth.
@@ -195,9 +196,9 @@ fn output(root: &Path, tool: &str, arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// Writes date, commit, versions and machine into the manifest, and the minutes of a run that
-/// measured all files.
-fn describe(root: &Path, minutes: Option<f64>) -> Result<()> {
+/// Writes date, commit and versions into the manifest, the machine if times were measured, and the
+/// minutes of a run that measured all files.
+fn describe(root: &Path, is_timed: bool, minutes: Option<f64>) -> Result<()> {
     let lock = fs::read_to_string(root.join("Cargo.lock")).wrap_err("Cargo.lock")?;
     let version = |name: &str| {
         let (_, after) = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?;
@@ -209,8 +210,10 @@ fn describe(root: &Path, minutes: Option<f64>) -> Result<()> {
     manifest.0["rustc"] = output(root, "rustc", &["--version"])?.into();
     manifest.0["revm"] = version("revm").ok_or_eyre("Cargo.lock has no revm")?.into();
     manifest.0["ethrex"] = version("ethrex-crypto").ok_or_eyre("Cargo.lock has no ethrex")?.into();
-    manifest.0["machine"] = machine()?.into();
-    manifest.0["load"] = load().into();
+    if is_timed {
+        manifest.0["machine"] = machine()?.into();
+        manifest.0["load"] = load().into();
+    }
     manifest.0["command"] = "cargo xtask report --measure".into();
     if let Some(minutes) = minutes {
         manifest.0["minutes"] = minutes.into();
