@@ -5,7 +5,8 @@
 //! evaluated from left to right. ` | ` separates alternatives, of which the first counts whose files
 //! all exist: a measurement that is not made for each edition comes before the document that had
 //! its figures first. The format is `.N` for decimals or `%N` for a share in per cent
-//! with N decimals; without it the result is a whole number, rounded down.
+//! with N decimals; without it the result is a whole number, rounded down. The format `text` is for
+//! a single term that is a name in a data file, such as that of the slowest input.
 
 use crate::data::{Data, Kind};
 use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure, eyre};
@@ -32,6 +33,9 @@ pub struct Filled {
     /// The figures, in the order of their definitions.
     pub figures: Vec<Figure>,
 }
+
+/// Format of a term that is no number.
+const TEXT: &str = "text";
 
 /// Fills a template.
 ///
@@ -69,14 +73,29 @@ pub fn fill(id: &str, template: &str, data: &Data) -> Result<Filled> {
 
 fn evaluate(key: &str, expression: &str, data: &Data) -> Result<Figure> {
     let (expression, format) = match expression.rsplit_once(' ') {
-        Some((expression, format)) if format.starts_with(['.', '%']) => (expression, Some(format)),
+        Some((expression, format)) if format.starts_with(['.', '%']) || format == TEXT => {
+            (expression, Some(format))
+        }
         _ => (expression, None),
     };
     let mut alternatives: Vec<_> = expression.split(" | ").collect();
     let last = alternatives.pop().ok_or_eyre("no expression")?;
     let exists = |word: &str| word.split_once(':').is_none_or(|(file, _)| data.has(file));
     let chosen = alternatives.into_iter().find(|it| it.split_whitespace().all(exists));
-    term_by_term(key, chosen.unwrap_or(last), format, data)
+    let chosen = chosen.unwrap_or(last);
+    if format == Some(TEXT) {
+        name(key, chosen, data)
+    } else {
+        term_by_term(key, chosen, format, data)
+    }
+}
+
+/// Returns a figure that is a name.
+fn name(key: &str, term: &str, data: &Data) -> Result<Figure> {
+    let (file, pointer) = term.split_once(':').ok_or_eyre("no term")?;
+    let (kind, value) = data.get(file, &pointer.replace('~', " "))?;
+    let text = value.as_str().ok_or_else(|| eyre!("{value} is no text"))?.to_owned();
+    Ok(Figure { key: key.to_owned(), text, kind, files: BTreeSet::from([file.to_owned()]) })
 }
 
 fn term_by_term(key: &str, expression: &str, format: Option<&str>, data: &Data) -> Result<Figure> {
@@ -146,6 +165,19 @@ mod tests {
         assert_eq!(of("none:/x | 2 * 3").unwrap(), "6ᵉ");
         assert_eq!(of("7 | none:/x .1").unwrap(), "7.0ᵉ");
         assert!(of("none:/x | none:/y").is_err());
+    }
+
+    #[test]
+    fn names_are_filled_from_data() {
+        let figures = serde_json::json!({ "worst": { "name": "a call", "ratio": 2 } });
+        let data = Data::of([("model", figures)]);
+        let of = |expression: &str| {
+            fill("F-01", &format!("a = {expression}\n\n---\n{{{{F-01.a}}}}"), &data)
+        };
+        assert_eq!(of("model:/worst/name text").unwrap().text, "a callᵉ");
+        assert_eq!(of("none:/x | model:/worst/name text").unwrap().text, "a callᵉ");
+        assert!(of("model:/worst/ratio text").is_err());
+        assert!(of("model:/worst/name").is_err());
     }
 
     #[test]
