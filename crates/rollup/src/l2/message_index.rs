@@ -1,8 +1,10 @@
 //! Index of the messages in the logs of the L2: where messages to L1 were sent, and where messages
 //! from L1 were delivered. The data stay in the logs.
 
+mod file;
+
 use alloy_eips::BlockNumHash;
-use alloy_primitives::{Address, BloomInput};
+use alloy_primitives::{Address, B256, BloomInput};
 use alloy_sol_types::SolEvent as _;
 use chain::{Block, ChainError, ChainReader};
 use contracts::{
@@ -11,8 +13,11 @@ use contracts::{
         MessageDelivered, MessageFailed, MessageParked, MessageRefunded, MessageSent,
     },
 };
+use disk::DiskError;
+use file::{BLOCKS, Events, IndexFile};
 use std::{
     collections::{BTreeMap, VecDeque},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -34,13 +39,13 @@ pub(crate) struct SentToL1 {
     pub(crate) refund_to: Address,
 }
 
-/// What an L2 transaction did with a message from L1.
+/// What an L2 transaction did with a message from L1. The numbers are those of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Handling {
-    Delivered,
-    Failed,
-    Parked,
-    Refunded,
+    Delivered = 0,
+    Failed = 1,
+    Parked = 2,
+    Refunded = 3,
 }
 
 /// Handling of a message from L1.
@@ -53,20 +58,89 @@ pub(crate) struct Handled {
     pub(crate) transaction: u32,
 }
 
-/// The index up to a block. It is made from the blocks of the chain after each start.
+/// Error of opening the file.
+#[derive(Debug, thiserror::Error)]
+enum OpenError {
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+/// A handling of a message from L1 in the order of the chain.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    index: u64,
+    handled: Handled,
+    /// Number of the handling of the same message before, which may be dropped.
+    previous: Option<u64>,
+}
+
+/// The index up to a block. With a file, a start reads only the newest blocks again.
 #[derive(Debug, Default)]
 pub(crate) struct MessageIndex {
-    /// Numbers and hashes of the newest indexed blocks.
+    /// Numbers and hashes of indexed blocks, ascending: each of the newest ones, and of those before
+    /// the start the last ones of the file's records.
     blocks: VecDeque<BlockNumHash>,
     /// Index of the first message to L1 in the blocks of this node.
     first: u64,
     sent: VecDeque<SentToL1>,
-    handled: BTreeMap<u64, VecDeque<Handled>>,
-    /// Block and index of each handling, in order.
-    order: VecDeque<(u64, u64)>,
+    /// Number of dropped handlings.
+    dropped: u64,
+    handlings: VecDeque<Entry>,
+    /// Number of the last handling of each message from L1.
+    last: BTreeMap<u64, u64>,
+    file: Option<IndexFile>,
 }
 
 impl MessageIndex {
+    /// Opens the index of a chain with its file. If the file cannot be used, the index is made
+    /// without it.
+    pub(crate) fn open(path: &Path, chain: &ChainReader) -> Self {
+        Self::with_file(path, chain).unwrap_or_else(|error| {
+            tracing::warn!(path = %path.display(), %error, "failed to open the message index");
+            Self::default()
+        })
+    }
+
+    fn with_file(path: &Path, chain: &ChainReader) -> Result<Self, OpenError> {
+        let mut index = Self::default();
+        let Some(first) = chain.canonical_hash(chain.first_number())? else { return Ok(index) };
+        let mut file = IndexFile::open(path, first, |events| index.load(events))?;
+        // All ancestors of a canonical block are canonical.
+        index.blocks = file.ends().collect();
+        while let Some(newest) = index.blocks.back()
+            && chain.canonical_hash(newest.number)? != Some(newest.hash)
+        {
+            index.undo();
+        }
+        let stayed = index.head();
+        file.cut_back(stayed)?;
+        index.file = Some(file);
+        if let Some(number) = stayed {
+            tracing::info!(number, "loaded the message index from disk");
+        }
+        Ok(index)
+    }
+
+    /// Adds the events of a record.
+    fn load(&mut self, events: Events) -> Result<(), DiskError> {
+        let Events { first, sent, handled, .. } = events;
+        if !sent.is_empty() {
+            if self.sent.is_empty() {
+                self.first = first;
+            }
+            if first != self.sent_len() {
+                let reason = format!("message {first}, expected {}", self.sent_len());
+                return Err(DiskError::malformed("message index", reason));
+            }
+        }
+        self.sent.extend(sent);
+        handled.into_iter().for_each(|(index, handled)| self.handle(index, handled));
+        self.forget_beyond(MAX_EVENTS);
+        Ok(())
+    }
+
     /// Number of the newest indexed block.
     pub(crate) fn head(&self) -> Option<u64> {
         self.blocks.back().map(|block| block.number)
@@ -86,11 +160,14 @@ impl MessageIndex {
             }
             self.undo();
         }
+        let stayed = self.head();
+        // Also after a call that has failed in between.
+        self.write(|file| file.cut_back(stayed));
         let head = chain.head().header.number;
-        let mut next = match self.head() {
+        let mut next = match stayed {
             Some(number) => number + 1,
             None => {
-                *self = Self::default();
+                *self = Self { file: self.file.take(), ..Self::default() };
                 chain.first_number()
             }
         };
@@ -105,26 +182,82 @@ impl MessageIndex {
             }
             self.take(&block);
             self.forget_beyond(MAX_EVENTS);
+            self.save();
             next += 1;
         }
         Ok(true)
     }
 
+    /// Appends a record to the file if there are enough new blocks.
+    fn save(&mut self) {
+        let (Some(file), Some(newest)) = (&self.file, self.blocks.back()) else { return };
+        let saved = file.end();
+        let next = saved.map_or(0, |end| end.number + 1);
+        if newest.number + 1 < next + BLOCKS {
+            return;
+        }
+        let events = self.events(saved, *newest);
+        self.write(|file| file.append(&events));
+    }
+
+    /// Returns the events of the blocks after `after` up to `end`.
+    fn events(&self, after: Option<BlockNumHash>, end: BlockNumHash) -> Events {
+        let is_before = |block: u64| after.is_some_and(|after| block <= after.number);
+        let sent_from = self.sent.partition_point(|sent| is_before(sent.block));
+        let sent = self.sent.range(sent_from..).take_while(|sent| sent.block <= end.number);
+        let from = self.handlings.partition_point(|entry| is_before(entry.handled.block));
+        let handled = self.handlings.range(from..).map(|entry| (entry.index, entry.handled));
+        Events {
+            after: after.map_or(B256::ZERO, |after| after.hash),
+            end,
+            first: self.first + sent_from as u64,
+            sent: sent.copied().collect(),
+            handled: handled.take_while(|(_, handled)| handled.block <= end.number).collect(),
+        }
+    }
+
+    /// Removes dropped events from a long file.
+    pub(crate) fn compact(&mut self) {
+        let events = self.sent.len() + self.handlings.len();
+        if self.file.as_ref().is_some_and(|file| file.is_wasteful(events)) {
+            self.rewrite();
+        }
+    }
+
+    fn rewrite(&mut self) {
+        let Some(file) = &self.file else { return };
+        let (mut after, mut records) = (None, Vec::new());
+        for end in file.ends() {
+            records.push(self.events(after, end));
+            after = Some(end);
+        }
+        self.write(|file| file.replace(&records));
+    }
+
+    /// Changes the file. After an error it is no longer used: the next start reads what it has.
+    fn write(&mut self, change: impl FnOnce(&mut IndexFile) -> Result<(), DiskError>) {
+        if let Some(Err(error)) = self.file.as_mut().map(change) {
+            tracing::warn!(%error, "failed to write the message index, it is in memory until restart");
+            self.file = None;
+        }
+    }
+
     fn undo(&mut self) {
-        let Some(BlockNumHash { number, .. }) = self.blocks.pop_back() else { return };
-        while self.sent.back().is_some_and(|sent| sent.block >= number) {
+        self.blocks.pop_back();
+        self.remove_after(self.head());
+    }
+
+    /// Removes the events after a block; all without one.
+    fn remove_after(&mut self, stayed: Option<u64>) {
+        let is_removed = |block: u64| stayed.is_none_or(|stayed| block > stayed);
+        while self.sent.back().is_some_and(|sent| is_removed(sent.block)) {
             self.sent.pop_back();
         }
-        while let Some(&(block, index)) = self.order.back()
-            && block >= number
-        {
-            self.order.pop_back();
-            if let Some(handled) = self.handled.get_mut(&index) {
-                handled.pop_back();
-                if handled.is_empty() {
-                    self.handled.remove(&index);
-                }
-            }
+        while let Some(entry) = self.handlings.pop_back_if(|it| is_removed(it.handled.block)) {
+            match entry.previous.filter(|previous| *previous >= self.dropped) {
+                Some(previous) => self.last.insert(entry.index, previous),
+                None => self.last.remove(&entry.index),
+            };
         }
     }
 
@@ -134,16 +267,20 @@ impl MessageIndex {
             self.sent.pop_front();
             self.first += 1;
         }
-        while self.order.len() > most
-            && let Some((_, index)) = self.order.pop_front()
+        while self.handlings.len() > most
+            && let Some(entry) = self.handlings.pop_front()
         {
-            if let Some(handled) = self.handled.get_mut(&index) {
-                handled.pop_front();
-                if handled.is_empty() {
-                    self.handled.remove(&index);
-                }
+            if self.last.get(&entry.index) == Some(&self.dropped) {
+                self.last.remove(&entry.index);
             }
+            self.dropped += 1;
         }
+    }
+
+    fn handle(&mut self, index: u64, handled: Handled) {
+        let number = self.dropped + self.handlings.len() as u64;
+        let previous = self.last.insert(index, number);
+        self.handlings.push_back(Entry { index, handled, previous });
     }
 
     fn take(&mut self, block: &Block) {
@@ -168,7 +305,7 @@ impl MessageIndex {
                     self.sent.push_back(sent);
                     continue;
                 }
-                let handled = if let Ok(event) = MessageDelivered::decode_log(log) {
+                let (index, how) = if let Ok(event) = MessageDelivered::decode_log(log) {
                     (event.index, Handling::Delivered)
                 } else if let Ok(event) = MessageFailed::decode_log(log) {
                     (event.index, Handling::Failed)
@@ -179,10 +316,7 @@ impl MessageIndex {
                 } else {
                     continue;
                 };
-                let (index, how) = handled;
-                let handled = Handled { how, block: number, transaction };
-                self.handled.entry(index).or_default().push_back(handled);
-                self.order.push_back((number, index));
+                self.handle(index, Handled { how, block: number, transaction });
             }
         }
     }
@@ -204,41 +338,10 @@ impl MessageIndex {
 
     /// Returns the last handling of a message from L1.
     pub(crate) fn handled(&self, index: u64) -> Option<Handled> {
-        self.handled.get(&index)?.back().copied()
+        let position = self.last.get(&index)?.checked_sub(self.dropped)?;
+        self.handlings.get(usize::try_from(position).ok()?).map(|entry| entry.handled)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloy_primitives::B256;
-
-    fn handling(index: &mut MessageIndex, block: u64, message: u64, how: Handling) {
-        let handled = Handled { how, block, transaction: 0 };
-        index.handled.entry(message).or_default().push_back(handled);
-        index.order.push_back((block, message));
-    }
-
-    #[test]
-    fn oldest_events_are_dropped_beyond_limit() {
-        let mut index = MessageIndex { first: 7, ..MessageIndex::default() };
-        for block in 0..10 {
-            let (sender, to) = (Address::repeat_byte(1), Address::repeat_byte(2));
-            let sent = SentToL1 { block, transaction: 0, sender, to, refund_to: sender };
-            index.sent.push_back(sent);
-            handling(&mut index, block, block / 2, Handling::Failed);
-            index.blocks.push_back(BlockNumHash::new(block, B256::with_last_byte(block as u8)));
-        }
-        index.forget_beyond(3);
-        assert_eq!((index.first_sent(), index.sent_len()), (14, 17));
-        assert_eq!(index.sent(13), None);
-        assert_eq!(index.sent(14).map(|it| it.block), Some(7));
-        assert_eq!(index.handled(2), None);
-        assert_eq!(index.handled(3).map(|it| it.block), Some(7));
-        // A reorg undoes what is left of its blocks.
-        for _ in 0..3 {
-            index.undo();
-        }
-        assert_eq!((index.sent_len(), index.handled(4), index.handled(3)), (14, None, None));
-    }
-}
+mod tests;

@@ -15,6 +15,8 @@ const LIST: &str = "files";
 pub(crate) const L1_LOG: &str = "l1.log";
 /// File of the L1 transactions of settled L2 blocks.
 pub(crate) const POSTED: &str = "posted";
+/// File of the index of messages in the logs of the L2.
+pub(crate) const MESSAGES: &str = "messages.log";
 /// File of the pool.
 pub(crate) const POOL: &str = "pool";
 /// File of a sequencer's spending on L1.
@@ -23,9 +25,10 @@ pub(crate) const SPENDING: &str = "spending";
 pub(crate) const SWITCHES: &str = "admin.json";
 
 /// Consequences of losing each file.
-const LOSSES: [(&str, &str); 5] = [
+const LOSSES: [(&str, &str); 6] = [
     (L1_LOG, "L1 is read again from the deployment on"),
     (POSTED, "older blocks and receipts lack their L1 transaction and its cost"),
+    (MESSAGES, "the messages of the L2 are indexed again"),
     (POOL, "acknowledged transactions that are not in a block are lost"),
     (SPENDING, "the daily limit of L1 spending starts again at zero"),
     (SWITCHES, "sealing and posting are on again, even if the operator had stopped them"),

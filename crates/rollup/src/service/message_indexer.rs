@@ -2,6 +2,7 @@
 
 use super::node_handle::NodeHandle;
 use node::Node;
+use parking_lot::MutexGuard;
 use std::{sync::Arc, time::Duration};
 use tokio::{
     task::{self, JoinHandle},
@@ -23,12 +24,17 @@ pub(super) fn start(node: &Arc<Node>, shared: &Arc<NodeHandle>) -> JoinHandle<()
             let (Some(node), Some(shared)) = (node.upgrade(), shared.upgrade()) else { return };
             let turn = task::spawn_blocking(move || {
                 let chain = node.read(|node| node.chain.reader().clone());
-                let before = shared.messages.lock().head();
-                let done = shared.messages.lock().catch_up(&chain, TURN);
+                let mut messages = shared.messages.lock();
+                let before = messages.head();
+                let done = messages.catch_up(&chain, TURN);
                 if let Err(error) = &done {
                     tracing::warn!(%error, "failed to index messages, trying again");
                 }
-                !done.unwrap_or(true) && shared.messages.lock().head() != before
+                let has_progressed = messages.head() != before;
+                messages.compact();
+                // A waiting request gets the lock before the next turn.
+                MutexGuard::unlock_fair(messages);
+                !done.unwrap_or(true) && has_progressed
             });
             match turn.await {
                 Ok(true) => task::yield_now().await,

@@ -19,6 +19,7 @@ use crate::{
     l1::{BlobClient, execute_rate::PricedLimits},
     l2::{
         heads::Heads,
+        message_index::MessageIndex,
         pool_log::KeptPool,
         signed_blocks::{FeedTrust, trust},
         unsafe_block_client::UnsafeBlockClient,
@@ -31,7 +32,7 @@ use crate::{
         registry,
     },
     service::{
-        data_dir::{DataDir, L1_LOG},
+        data_dir::{DataDir, L1_LOG, MESSAGES},
         error::ServiceError,
         latency::Latencies,
         metrics::{ActorLevels, Levels, Readiness},
@@ -213,6 +214,7 @@ impl RollupNode {
             let first = chain.first_number();
             reader = reader.with_first(first).with_log(&folder.join(L1_LOG), &known)?;
             reader.posted().into_iter().for_each(|it| shared.costs.open(Arc::clone(it)));
+            *shared.messages.lock() = MessageIndex::open(&folder.join(MESSAGES), &chain);
         }
         let trust = trust(&config.feed_signers, &deployment, reader.client(), rules);
         let (orders, asked) = AdminHandle::new(Arc::clone(&shared));

@@ -24,6 +24,7 @@ mod kept;
 mod kept_codes;
 mod l1_cost;
 mod l1_log;
+mod message_index;
 mod messages;
 mod monitoring;
 mod planning;

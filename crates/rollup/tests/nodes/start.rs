@@ -72,12 +72,13 @@ fn holds(folder: &Path, raw: &Bytes) -> Result<bool> {
 
 /// Files in the order in which a start reads them, and the bytes that a pipe in place of the file
 /// supplies.
-const STEPS: [(&str, &[u8]); 6] = [
+const STEPS: [(&str, &[u8]); 7] = [
     ("deployment.json", b""),
     ("files", &[0; 64]),
     ("pool", &[0; 64]),
     ("admin.json", br#"{"sealing":true,"posting":true}"#),
     ("l1.log", &[0; 64]),
+    ("messages.log", &[0; 64]),
     ("spending", &[0; 64]),
 ];
 

@@ -124,6 +124,14 @@ impl World {
         Self::of(forks, l1, accounts, move |it| it.with(|config| config.max_lag = max_lag)).await
     }
 
+    /// Deploys a rollup with this change of its genesis or contracts.
+    pub(crate) async fn changed(
+        change: impl FnOnce(RollupFixture) -> RollupFixture + Send + 'static,
+    ) -> Result<Self> {
+        let forks = ForkTimes::constant(ProtocolFork::Osaka);
+        Self::of(forks, Devnet::builder(), Vec::new(), change).await
+    }
+
     /// Mines an L1 block one second later.
     pub(crate) async fn next_second(&self) -> Result<()> {
         self.provider.anvil_increase_time(1).await?;

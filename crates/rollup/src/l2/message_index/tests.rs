@@ -1,0 +1,322 @@
+use super::*;
+use alloy_consensus::{Header, TxType};
+use alloy_genesis::Genesis;
+use alloy_primitives::{Bytes, Log};
+use chain::{Chain, ChainConfig, store::Changes};
+use executor::{ChainSpec, ExecutionOutcome, Receipt};
+use std::{fs, sync::Arc};
+use wire::ProtocolFork;
+
+/// Number of blocks of a chain: three records of the file, and some that are not in it.
+const LENGTH: u64 = 3 * BLOCKS + 10;
+/// Block up to which its file has records.
+const SAVED: u64 = 3 * BLOCKS - 1;
+
+fn chain_of(timestamp: u64) -> Chain {
+    let genesis = Genesis { timestamp, ..Genesis::default() };
+    let spec = ChainSpec::constant(1, ProtocolFork::Shanghai);
+    Chain::new(&genesis, ChainConfig::new(spec)).unwrap()
+}
+
+/// Logs of a block. The number of messages up to a block is the same in each branch.
+fn logs(number: u64, branch: u8) -> Vec<Log> {
+    let mut data = Vec::new();
+    if number.is_multiple_of(3) {
+        let to = Address::repeat_byte(number as u8);
+        let sent = MessageSent {
+            index: number / 3 - 1,
+            sender: Address::repeat_byte(branch),
+            to,
+            refundTo: to,
+            value: 1,
+            fee: 0,
+            gasLimit: 0,
+            data: Bytes::new(),
+        };
+        data.push(sent.encode_log_data());
+    }
+    if number.is_multiple_of(4) {
+        let index = number / 8;
+        let reason = Bytes::from([branch]);
+        let failed = MessageFailed { index, messageHash: B256::ZERO, reason };
+        data.push(failed.encode_log_data());
+        if branch == 1 || number.is_multiple_of(16) {
+            data.push(MessageDelivered { index }.encode_log_data());
+        }
+    }
+    data.into_iter().map(|data| Log { address: L2_MESSENGER, data }).collect()
+}
+
+/// Extends a chain to this length.
+fn grow(chain: &mut Chain, length: u64, branch: u8) {
+    let mut parent = Arc::clone(chain.head());
+    let mut blocks = Vec::new();
+    while parent.header.number < length {
+        let number = parent.header.number + 1;
+        let receipt = Receipt {
+            tx_type: TxType::Eip1559,
+            success: true,
+            cumulative_gas_used: 21_000,
+            logs: logs(number, branch),
+        };
+        let executed = ExecutionOutcome { receipts: vec![receipt], ..Default::default() };
+        let header = Header {
+            parent_hash: parent.hash,
+            number,
+            timestamp: parent.header.timestamp + 1,
+            logs_bloom: executed.receipts_root_and_bloom().1,
+            extra_data: Bytes::from([branch]),
+            ..parent.header.clone()
+        };
+        parent = Arc::new(Block::sealed(header, vec![], vec![], vec![], executed));
+        blocks.push(Arc::clone(&parent));
+    }
+    chain.store().commit(Changes { blocks, ..Changes::default() }).unwrap();
+    chain.set_head(&parent.hash).unwrap();
+}
+
+/// Replaces the blocks after this one by others of another branch.
+fn reorg(chain: &mut Chain, stayed: u64, length: u64, branch: u8) {
+    let stayed = chain.canonical_hash(stayed).unwrap().unwrap();
+    chain.set_head(&stayed).unwrap();
+    grow(chain, length, branch);
+}
+
+fn whole(mut index: MessageIndex, chain: &Chain) -> MessageIndex {
+    assert!(index.catch_up(chain.reader(), Duration::MAX).unwrap());
+    index
+}
+
+/// Requires the answers of an index that has read all blocks.
+fn check(index: &MessageIndex, chain: &Chain) {
+    let expected = whole(MessageIndex::default(), chain);
+    assert_eq!(index.head(), Some(chain.head().header.number));
+    assert_eq!(index.sent_len(), expected.sent_len());
+    assert_eq!(index.first_sent(), expected.first_sent());
+    for message in 0..=expected.sent_len().max(expected.last.len() as u64) {
+        assert_eq!(index.sent(message), expected.sent(message), "{message}");
+        assert_eq!(index.handled(message), expected.handled(message), "{message}");
+    }
+}
+
+fn open(path: &Path, chain: &Chain) -> MessageIndex {
+    whole(MessageIndex::open(path, chain.reader()), chain)
+}
+
+#[test]
+fn restart_reads_only_newest_blocks_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("messages");
+    let mut chain = chain_of(1);
+    grow(&mut chain, LENGTH, 1);
+    let index = open(&path, &chain);
+    check(&index, &chain);
+    assert_eq!(index.handled(2).map(|it| (it.how, it.block)), Some((Handling::Delivered, 20)));
+    drop(index);
+    let index = MessageIndex::open(&path, chain.reader());
+    assert_eq!(index.head(), Some(SAVED));
+    check(&whole(index, &chain), &chain);
+    // Blocks are saved as the chain grows.
+    let mut index = open(&path, &chain);
+    for _ in 0..BLOCKS {
+        let next = chain.head().header.number + 1;
+        grow(&mut chain, next, 1);
+        assert!(index.catch_up(chain.reader(), Duration::MAX).unwrap());
+    }
+    check(&index, &chain);
+    assert_eq!(MessageIndex::open(&path, chain.reader()).head(), Some(SAVED + BLOCKS));
+    // A request that ends early loses nothing.
+    let mut index = MessageIndex::default();
+    assert!(!index.catch_up(chain.reader(), Duration::ZERO).unwrap());
+    check(&whole(index, &chain), &chain);
+}
+
+/// A kill during a write leaves a shorter file.
+#[test]
+fn killed_or_damaged_index_equals_fresh_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("messages");
+    let mut chain = chain_of(1);
+    grow(&mut chain, LENGTH, 1);
+    drop(open(&path, &chain));
+    let content = fs::read(&path).unwrap();
+    let check_with = |bytes: Option<&[u8]>| {
+        match bytes {
+            Some(bytes) => fs::write(&path, bytes).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        check(&open(&path, &chain), &chain);
+        assert!(fs::read(&path).unwrap() == content, "the file is complete again");
+    };
+    check_with(None);
+    for length in (0..content.len()).step_by(content.len() / 100) {
+        check_with(Some(&content[..length]));
+    }
+    for at in (0..content.len()).step_by(content.len() / 200) {
+        let mut damaged = content.clone();
+        damaged[at] ^= 1 << (at % 8);
+        check_with(Some(&damaged));
+        // Lost pages of the file.
+        let end = (at + 4_096).min(damaged.len());
+        damaged[at..end].fill(0);
+        check_with(Some(&damaged));
+    }
+    check_with(Some(&[&content[..], &[0xff; 100]].concat()));
+}
+
+#[test]
+fn reorgs_are_followed_while_running_or_stopped() {
+    for (stayed, length) in [
+        (LENGTH - 1, LENGTH),
+        (SAVED, LENGTH + 9),
+        (SAVED - 1, SAVED + 1),
+        (BLOCKS, LENGTH),
+        (BLOCKS - 1, BLOCKS - 1),
+        (1, LENGTH + BLOCKS),
+        (0, 2),
+    ] {
+        for is_running in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("messages");
+            let mut chain = chain_of(1);
+            grow(&mut chain, LENGTH, 1);
+            let first = chain.head().hash;
+            let mut index = open(&path, &chain);
+            let mut follow = |chain: &Chain| {
+                if is_running {
+                    assert!(index.catch_up(chain.reader(), Duration::MAX).unwrap());
+                } else {
+                    index = open(&path, chain);
+                }
+                check(&index, chain);
+            };
+            reorg(&mut chain, stayed, length, 2);
+            follow(&chain);
+            // And back.
+            chain.set_head(&first).unwrap();
+            follow(&chain);
+            reorg(&mut chain, stayed, length, 3);
+            follow(&chain);
+            drop(index);
+            let reopened = MessageIndex::open(&path, chain.reader());
+            let saved = reopened.head().map_or(0, |head| head + 1);
+            assert!(saved + 2 * BLOCKS > chain.head().header.number, "{saved}");
+            check(&whole(reopened, &chain), &chain);
+        }
+    }
+}
+
+#[test]
+fn compacted_file_has_same_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("messages");
+    let mut chain = chain_of(1);
+    grow(&mut chain, LENGTH, 1);
+    let mut index = open(&path, &chain);
+    let before = fs::read(&path).unwrap();
+    index.compact();
+    index.rewrite();
+    assert!(fs::read(&path).unwrap() == before, "it has nothing to drop");
+    index.forget_beyond(7);
+    index.rewrite();
+    assert!(fs::read(&path).unwrap().len() < before.len() / 2);
+    let (last, first) = (index.sent_len() - 1, index.first_sent());
+    let expected = index.sent(last);
+    // It is appended to, and truncated.
+    grow(&mut chain, LENGTH + BLOCKS, 1);
+    drop(whole(index, &chain));
+    let index = open(&path, &chain);
+    assert_eq!((index.sent(last), index.first_sent()), (expected, first));
+    drop(index);
+    reorg(&mut chain, SAVED, LENGTH, 2);
+    let index = MessageIndex::open(&path, chain.reader());
+    assert_eq!(index.head(), Some(SAVED));
+    assert_eq!(whole(index, &chain).sent(last - 4).map(|it| it.block), Some(SAVED - 2));
+}
+
+#[test]
+fn file_is_wasteful_only_with_dropped_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("messages");
+    let mut file = IndexFile::open(&path, B256::ZERO, |_| Ok(())).unwrap();
+    let account = Address::ZERO;
+    let sent =
+        SentToL1 { block: 1, transaction: 0, sender: account, to: account, refund_to: account };
+    let events = Events {
+        after: B256::ZERO,
+        end: BlockNumHash::new(1, B256::with_last_byte(1)),
+        first: 0,
+        sent: vec![sent; 1 << 17],
+        handled: Vec::new(),
+    };
+    file.append(&events).unwrap();
+    assert!(!file.is_wasteful(1 << 17) && file.is_wasteful(1_000));
+    file.replace(&[Events { sent: vec![sent; 1_000], ..events }]).unwrap();
+    assert!(!file.is_wasteful(1_000));
+}
+
+#[test]
+fn record_that_does_not_follow_is_dropped() {
+    let end = |number: u64| BlockNumHash::new(number, B256::with_last_byte(number as u8));
+    let record = |after: Option<u64>, last: u64| Events {
+        after: after.map_or(B256::ZERO, |number| end(number).hash),
+        end: end(last),
+        first: 0,
+        sent: Vec::new(),
+        handled: Vec::new(),
+    };
+    for (records, expected) in [
+        ([record(None, 5), record(Some(5), 9)], Some(9)),
+        ([record(None, 5), record(Some(4), 9)], Some(5)),
+        ([record(None, 5), record(None, 9)], Some(5)),
+        ([record(None, 5), record(Some(5), 5)], Some(5)),
+        ([record(Some(4), 5), record(Some(5), 9)], None),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("messages");
+        let mut file = IndexFile::open(&path, B256::ZERO, |_| Ok(())).unwrap();
+        records.iter().for_each(|record| file.append(record).unwrap());
+        let file = IndexFile::open(&path, B256::ZERO, |_| Ok(())).unwrap();
+        assert_eq!(file.end().map(|end| end.number), expected);
+    }
+}
+
+#[test]
+fn unusable_or_foreign_file_has_no_effect() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("messages");
+    let (mut chain, mut other) = (chain_of(1), chain_of(2));
+    grow(&mut chain, LENGTH, 1);
+    grow(&mut other, LENGTH, 2);
+    drop(open(&path, &other));
+    let index = MessageIndex::open(&path, chain.reader());
+    assert_eq!(index.head(), None);
+    check(&whole(index, &chain), &chain);
+    assert_eq!(MessageIndex::open(&path, chain.reader()).head(), Some(SAVED));
+    check(&open(folder.path(), &chain), &chain);
+}
+
+#[test]
+fn oldest_events_are_dropped_beyond_limit() {
+    let mut index = MessageIndex { first: 7, ..MessageIndex::default() };
+    for block in 0..10 {
+        let (sender, to) = (Address::repeat_byte(1), Address::repeat_byte(2));
+        let sent = SentToL1 { block, transaction: 0, sender, to, refund_to: sender };
+        index.sent.push_back(sent);
+        index.handle(block / 2, Handled { how: Handling::Failed, block, transaction: 0 });
+        index.blocks.push_back(BlockNumHash::new(block, B256::with_last_byte(block as u8)));
+    }
+    index.forget_beyond(3);
+    assert_eq!((index.first_sent(), index.sent_len()), (14, 17));
+    assert_eq!(index.sent(13), None);
+    assert_eq!(index.sent(14).map(|it| it.block), Some(7));
+    assert_eq!(index.handled(2), None);
+    assert_eq!(index.handled(3).map(|it| it.block), Some(7));
+    // A reorg undoes what is left of its blocks.
+    index.undo();
+    assert_eq!(index.handled(4).map(|it| it.block), Some(8));
+    for _ in 0..2 {
+        index.undo();
+    }
+    assert_eq!((index.sent_len(), index.handled(4), index.handled(3)), (14, None, None));
+}
