@@ -16,3 +16,9 @@ pub(crate) fn relayed_after(chain: &ChainReader, block: &Arc<Block>) -> Result<u
     let slot = chain.state_after(block).storage(L2_MESSENGER, U256::ZERO)?;
     Ok(slot.as_limbs()[0])
 }
+
+/// Returns the number of messages sent to L1 up to a block, from `L2Messenger`.
+pub(crate) fn sent_after(chain: &ChainReader, block: &Arc<Block>) -> Result<u64, ChainError> {
+    let slot = chain.state_after(block).storage(L2_MESSENGER, U256::ZERO)?;
+    Ok(slot.as_limbs()[1])
+}

@@ -321,6 +321,11 @@ impl MessageIndex {
         }
     }
 
+    /// Returns `true` if the blocks of this node have sent no message to L1.
+    pub(crate) fn has_sent_none(&self) -> bool {
+        self.sent.is_empty()
+    }
+
     /// Number of messages to L1, including those before the first block of this node.
     pub(crate) fn sent_len(&self) -> u64 {
         self.first + self.sent.len() as u64

@@ -5,7 +5,7 @@ use crate::{
     L1View,
     l1::bridge_log::SentRecord,
     l2::{
-        contracts::{covered_by, relayed_after},
+        contracts::{covered_by, relayed_after, sent_after},
         message_index::{Handled, Handling, MessageIndex, SentToL1},
     },
 };
@@ -90,7 +90,14 @@ impl RollupApi {
             Direction::L2ToL1 => {
                 let messages = self.message_index(&now.chain)?;
                 let Some(sent) = messages.sent(index) else {
-                    return self.absent(index, messages.first_sent());
+                    let (has_none, first) = (messages.has_sent_none(), messages.first_sent());
+                    drop(messages);
+                    // The blocks of a node that starts from a snapshot may not have sent any.
+                    let first = match has_none {
+                        true => sent_after(&now.chain, now.chain.head()).map_err(internal)?,
+                        false => first,
+                    };
+                    return self.absent(index, first);
                 };
                 drop(messages);
                 to_l1(&now, index, sent).map(Some)

@@ -40,7 +40,7 @@ fn require_form(method: &str, value: &Value) {
 
 /// Requests an answer, and requires its form, that of the node's OpenRPC document and of the
 /// example, and that its type reads and writes it unchanged.
-async fn ask<T: DeserializeOwned + Serialize>(
+pub(crate) async fn ask<T: DeserializeOwned + Serialize>(
     node: &RootProvider,
     method: Method<T>,
     parameters: impl Serialize + Clone + core::fmt::Debug + Send + Sync + Unpin + 'static,
@@ -229,7 +229,12 @@ async fn status_follows_transaction_to_l1() -> Result<()> {
     Ok(())
 }
 
-async fn message(l2: &RootProvider, direction: Direction, index: u64) -> Result<MessageInfo> {
+/// Returns a message, which must exist.
+pub(crate) async fn message(
+    l2: &RootProvider,
+    direction: Direction,
+    index: u64,
+) -> Result<MessageInfo> {
     let found: Option<MessageInfo> =
         ask(l2, methods::GET_MESSAGE, (direction, format!("{index:#x}"))).await?;
     found.ok_or_eyre("no such message")
@@ -242,7 +247,8 @@ async fn refused(l2: &RootProvider, method: &'static str, parameters: Value) -> 
     error.data.map_or(Value::Null, |data| serde_json::from_str(data.get()).unwrap())
 }
 
-async fn withdraw(
+/// Sends a message with 7 wei to L1.
+pub(crate) async fn withdraw(
     l2: &RootProvider,
     from: &Key,
     nonce: u64,

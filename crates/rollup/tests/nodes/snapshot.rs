@@ -1,8 +1,9 @@
 //! A follower of a rollup whose blobs have expired starts from a snapshot, verified against L1.
 
 use crate::{
+    api_version_1::{message, withdraw},
     blobs_of_l1::{Beacon, balance, deposit_and_spend, deposit_once_more, with_beacon},
-    support::{World, provider_of, until},
+    support::{World, is_settled, provider_of, until},
 };
 use alloy_primitives::{Address, U256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
@@ -13,6 +14,7 @@ use enshrine_rollup::{
     export_snapshot, import_snapshot,
 };
 use eyre::Result;
+use rpc_types::{Direction, MessageState};
 use serde_json::{Value, json};
 use std::{fs, path::Path, time::Duration};
 use testkit::{ETHER, Key};
@@ -62,6 +64,14 @@ async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
     let config = Config { data_dir: Some(path("sequencer")), ..config };
     let sequencer = RollupNode::start(config.clone()).await?;
     deposit_and_spend(&world, &sequencer).await?;
+    let l2 = provider_of(&sequencer)?;
+    withdraw(&l2, &Key::named("alice"), 1, TO, &[]).await?;
+    until("the withdrawal", &sequencer, || async {
+        let found = message(&l2, Direction::L2ToL1, 0).await;
+        let is_claimable = found.is_ok_and(|it| it.state == MessageState::Claimable);
+        Ok(is_claimable && is_settled(&sequencer))
+    })
+    .await?;
     let taken = sequencer.status().safe_head;
     sequencer.stop().await;
     let written = export(&world, &path("sequencer"), None, &path("file")).await?;
@@ -106,6 +116,13 @@ async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
         let answer: Value = l2.raw_request(method.into(), neighbour).await?;
         assert!(!answer.is_null(), "{method}");
     }
+    // The messages before are counted by the state; the next one was not sent.
+    let refused: Result<Value, _> =
+        l2.raw_request("rollup_getMessage".into(), ("l2ToL1", "0x0")).await;
+    let error = refused.unwrap_err().as_error_resp().map(|it| it.message.to_string());
+    assert_eq!(error.as_deref(), Some("this node has the messages from 1 on"));
+    let none: Value = l2.raw_request("rollup_getMessage".into(), ("l2ToL1", "0x1")).await?;
+    assert!(none.is_null(), "{none}");
 
     // The follower derives new blocks, also after a restart.
     beacon.set(|_, body| Some(body));
