@@ -21,9 +21,12 @@ use rpc::RpcError;
 use rpc_types::{
     Claim, ClaimProof, Delivered, Direction, Failure, MessageInfo, MessagePage, MessageState, Sent,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-/// Maximum time for which a request indexes blocks.
+/// Maximum time for which a request waits for the index and indexes blocks.
 const INDEX_TIME: Duration = Duration::from_secs(2);
 
 /// State at the time of a request.
@@ -46,9 +49,16 @@ fn present(account: Address) -> Option<Address> {
 impl RollupApi {
     /// Returns the index of the L2's logs up to the head.
     fn message_index(&self, chain: &ChainReader) -> Result<MutexGuard<'_, MessageIndex>, RpcError> {
-        let mut index = self.shared.messages.lock();
-        if !index.catch_up(chain, INDEX_TIME)? {
-            let (got, expected) = (index.head().unwrap_or_default(), chain.head().header.number);
+        let limit = INDEX_TIME.min(self.api.options().limits.call_time);
+        let begun = Instant::now();
+        let expected = chain.head().header.number;
+        // While a long chain is indexed, requests would wait for each other.
+        let Some(mut index) = self.shared.messages.try_lock_for(limit) else {
+            let text = format!("messages are being indexed up to block {expected}, try again");
+            return Err(RpcError::server(text));
+        };
+        if !index.catch_up(chain, limit.saturating_sub(begun.elapsed()))? {
+            let got = index.head().unwrap_or_default();
             let text = format!("messages are indexed up to block {got} of {expected}, try again");
             return Err(evidence(RpcError::server(text), got, expected));
         }
