@@ -171,8 +171,11 @@ impl RollupApi {
             let text = format!("this node has no message {index} to L1: {len} were sent");
             return Err(evidence(RpcError::server(text), index, len));
         };
-        // The chain has this block, unlike perhaps the newest one of the view.
-        let safe = self.shared.status.lock().safe_head.number;
+        // The chain may lack the newest block of the view, by which a message is claimable.
+        let safe = match now.view.advanced_head() {
+            Some(head) if now.chain.canonical_hash(head.number)? == Some(head.hash) => head.number,
+            _ => self.shared.status.lock().safe_head.number,
+        };
         if sent.block > safe {
             let (got, expected) = (safe, sent.block);
             let text =
