@@ -1,13 +1,23 @@
-//! Messages that do not fit into one block, or into any block.
+//! Messages that do not fit into one block, or into any block, or that have to wait.
 
-use crate::support::{World, is_settled, provider_of, until, with_much_code};
+use crate::{
+    api_version_1::{ask, message, withdraw},
+    support::{World, is_settled, provider_of, until, with_much_code},
+};
+use alloy_consensus::TxEip1559;
+use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_sol_types::SolCall;
-use contracts::bindings::IL1MessageQueue::sendCall;
-use eyre::Result;
-use rpc_types::{MessageInfo, MessageState};
+use contracts::{
+    GuardianConfig,
+    bindings::IL1MessageQueue::{pauseCall, resumeCall, sendCall},
+};
+use eyre::{OptionExt as _, Result, ensure};
+use rpc_types::{ClaimProof, Direction, MessageInfo, MessagePage, MessageState, methods};
+use serde_json::json;
+use testkit::{ETHER, Key, rich};
 
 fn recipient(index: u64) -> Address {
     Address::from_word(U256::from(0xdead_0000_0000_u64 + index).into())
@@ -92,6 +102,126 @@ async fn undeliverable_message_is_parked_between_relayed_ones() -> Result<()> {
     }
     use MessageState::{Parked, Relayed};
     assert_eq!(states, [Relayed, Parked, Relayed]);
+    sequencer.stop().await;
+    Ok(())
+}
+
+/// Without a sequencer no L2 block covers a message.
+#[tokio::test(flavor = "multi_thread")]
+async fn message_is_sent_until_a_block_covers_it() -> Result<()> {
+    use Direction::{L1ToL2, L2ToL1};
+    let world = World::new().await?;
+    let follower = world.follower(None).await?;
+    let l2 = provider_of(&follower)?;
+    let to = recipient(1);
+    let receipt = world.deposit(to, U256::from(5)).await?;
+    let has_state = async |expected: MessageState| -> Result<bool> {
+        // A node that has not read the block does not have the message.
+        Ok(message(&l2, L1ToL2, 0).await.is_ok_and(|it| it.state == expected))
+    };
+    until("the message", &follower, || has_state(MessageState::Sent)).await?;
+    let sent = message(&l2, L1ToL2, 0).await?;
+    assert_eq!((sent.message.to, sent.message.value), (to, 5));
+    assert_eq!(sent.sent.transaction, receipt.transaction_hash);
+    assert_eq!(Some(sent.sent.block), receipt.block_number);
+    assert!(sent.delivered.is_none() && sent.failure.is_none() && sent.claim.is_none());
+    let rules = ask(&l2, methods::CONFIG, ()).await?.rules;
+    assert_eq!(sent.deadline, Some(sent.sent.timestamp + rules.relay_deadline));
+    let page: MessagePage = ask(&l2, methods::GET_MESSAGES, (L1ToL2, json!({}))).await?;
+    assert_eq!(page.messages.iter().map(|it| it.state).collect::<Vec<_>>(), [MessageState::Sent]);
+    for (direction, index) in [(L1ToL2, "0x1"), (L2ToL1, "0x0")] {
+        let none = ask(&l2, methods::GET_MESSAGE, (direction, index)).await?;
+        assert_eq!(none, None);
+    }
+
+    // A reorg of L1 without the message removes it.
+    let mined = world.provider.get_block_number().await?;
+    let depth = mined - receipt.block_number.ok_or_eyre("it is mined")? + 1;
+    let nothing = Vec::<()>::new();
+    world.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    until("the reorg", &follower, || async { Ok(message(&l2, L1ToL2, 0).await.is_err()) }).await?;
+    world.deposit(to, U256::from(6)).await?;
+    until("the other message", &follower, || has_state(MessageState::Sent)).await?;
+
+    let sequencer = world.sequencer().await?;
+    until("the relay", &follower, || has_state(MessageState::Relayed)).await?;
+    let relayed = message(&l2, L1ToL2, 0).await?;
+    assert!(relayed.delivered.is_some() && relayed.message.value == 6);
+    sequencer.stop().await;
+    follower.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guardian_delays_claimable_messages_only() -> Result<()> {
+    use Direction::L2ToL1;
+    let (alice, guardian) = (Key::named("alice"), Key::named("guardian"));
+    // The shortest pause, during which no ether can be claimed.
+    let powers = GuardianConfig { account: guardian.address(), pause: 6 * 3_600, limit: 0 };
+    let world = World::changed(move |fixture| {
+        fixture.rich(["alice"], ETHER).with(|config| config.guardian = Some(powers))
+    })
+    .await?;
+    world.provider.anvil_set_balance(guardian.address(), rich(ETHER).balance).await?;
+    let chain_id = world.provider.get_chain_id().await?;
+    let by_guardian = async |nonce: u64, input: Vec<u8>| -> Result<()> {
+        let transaction = guardian.sign(TxEip1559 {
+            chain_id,
+            nonce,
+            gas_limit: 200_000,
+            max_fee_per_gas: 20_000_000_000,
+            to: world.message_queue.into(),
+            input: input.into(),
+            ..Default::default()
+        });
+        let sent = world.provider.send_raw_transaction(&transaction.encoded_2718()).await?;
+        ensure!(sent.get_receipt().await?.status(), "the guardian's transaction failed");
+        Ok(())
+    };
+    // The escrow pays claims from deposits.
+    world.deposit(alice.address(), U256::from(100)).await?;
+    let sequencer = world.sequencer().await?;
+    let l2 = provider_of(&sequencer)?;
+    for nonce in 0..2 {
+        withdraw(&l2, &alice, nonce, recipient(nonce), &[]).await?;
+    }
+    let states = async || -> Result<Vec<MessageState>> {
+        let page: MessagePage = ask(&l2, methods::GET_MESSAGES, (L2ToL1, json!({}))).await?;
+        Ok(page.messages.iter().rev().map(|it| it.state).collect())
+    };
+    let until_states = async |expected: [MessageState; 2]| -> Result<()> {
+        let last = &expected;
+        until("the states", &sequencer, || async { Ok(states().await? == last) }).await?;
+        for (index, expected) in (0..).zip(expected) {
+            let found = message(&l2, L2ToL1, index).await?;
+            assert_eq!(found.state, expected, "{index}");
+            assert!(!(found.finalized && expected == MessageState::Delayed));
+        }
+        Ok(())
+    };
+    use MessageState::{Claimable, Claimed, Delayed};
+    until_states([Claimable; 2]).await?;
+    let claim_of = async |index: &'static str| -> Result<ClaimProof> {
+        ask(&l2, methods::CLAIM_PROOF, (index,)).await
+    };
+    let claim = claim_of("0x0").await?;
+    world.l1_call(claim.to, U256::ZERO, claim.data.to_vec()).await?;
+    until_states([Claimed, Claimable]).await?;
+
+    by_guardian(0, pauseCall {}.abi_encode()).await?;
+    until_states([Claimed, Delayed]).await?;
+    // The proof is that of any other time, and L1 refuses the claim.
+    let claim = claim_of("0x1").await?;
+    let call = TransactionRequest::default().to(claim.to).input(claim.data.clone().into());
+    let error = world.provider.call(call.clone()).await.expect_err("the queue is paused");
+    assert!(error.as_error_resp().is_some(), "{error}");
+
+    by_guardian(1, resumeCall {}.abi_encode()).await?;
+    until_states([Claimed, Claimable]).await?;
+    let _ = world.provider.call(call).await?;
+    world.l1_call(claim.to, U256::ZERO, claim.data.to_vec()).await?;
+    until_states([Claimed; 2]).await?;
     sequencer.stop().await;
     Ok(())
 }
