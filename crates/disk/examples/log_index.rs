@@ -1,6 +1,6 @@
 //! Measures `eth_getLogs` over a long chain on disk: the time until all sections are indexed, then
-//! the time of queries for an address in ten of the blocks, and of a scan for comparison. The blocks
-//! have no transactions, but the bloom filters of busy ones.
+//! the time of queries for an address in ten of the blocks, of one for an address in each tenth block,
+//! and of a scan for comparison. The blocks have no transactions, but the bloom filters of busy ones.
 //!
 //! `cargo run --profile checks -p enshrine-disk --example log_index [BLOCKS]`
 
@@ -26,6 +26,9 @@ const ITEMS: u64 = 20;
 /// Number of addresses that are searched, each in as many blocks.
 const ADDRESSES: u64 = 200;
 const OCCURRENCES: u64 = 10;
+/// An address that occurs in each tenth block, as the messenger of a busy rollup does.
+const BUSY: Address = Address::repeat_byte(0xbb);
+const DISTANCE: u64 = 10;
 /// Number of blocks of a commit.
 const BATCH: u64 = 1_000;
 /// Number of blocks that are scanned without the index.
@@ -45,6 +48,9 @@ fn bloom(number: u64, blocks: u64) -> Bloom {
     let distance = blocks / OCCURRENCES;
     if number % distance < ADDRESSES {
         bloom.accrue(BloomInput::Raw(address(number % distance).as_slice()));
+    }
+    if number.is_multiple_of(DISTANCE) {
+        bloom.accrue(BloomInput::Raw(BUSY.as_slice()));
     }
     bloom
 }
@@ -117,6 +123,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     times.sort_unstable();
     let at = |percent: usize| times[(times.len() - 1) * percent / 100];
     println!("queries: median {:.2?}, p99 {:.2?}", at(50), at(99));
+    let begun = Instant::now();
+    let found = find(&chain, BUSY)?;
+    println!("address in {found} blocks: {:.2?}", begun.elapsed());
     let begun = Instant::now();
     let scanned = SCANNED.min(blocks);
     for number in 0..scanned {
