@@ -4,6 +4,7 @@
 //! `ENSHRINE_WRITE_VECTORS=yes` writes the file.
 
 mod messages;
+mod promises;
 
 use alloy_primitives::Bytes;
 use enshrine_preconf::{

@@ -1,0 +1,176 @@
+//! What a signer has promised, and what it may still sign.
+
+use crate::{HeaderSummary, Preconfirmation};
+use alloy_primitives::B256;
+use std::collections::BTreeMap;
+
+/// Maximum number of conflicting promises for one parent. Each needs an L1 reorganization, or half
+/// of the rollup's maximum lag.
+const MAX_FOR_PARENT: usize = 64;
+
+/// A header that a signer has promised, or is about to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promised {
+    /// The message.
+    pub message: Preconfirmation,
+    /// The header whose hash the message contains.
+    pub header: HeaderSummary,
+    /// Hashes of the transactions of its block.
+    pub transactions: Vec<B256>,
+}
+
+/// All promises of a signer that may still be evidence.
+///
+/// No two promises that pass [`Self::check`] one after the other are evidence of an
+/// [`equivocation`](crate::faults::equivocation), in any history of L1: a second header for a parent
+/// either extends the first one, or comes after its end, or the first one is void on each L1 chain
+/// on which the second one is not.
+#[derive(Debug)]
+pub struct Promises {
+    /// Seconds from the timestamp of a block to the end of the promise.
+    post_within: u64,
+    /// By number of the block and hash of its parent.
+    by_parent: BTreeMap<(u64, B256), Vec<Promised>>,
+}
+
+/// A header that contradicts an earlier promise.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "block {number} on {parent}: {got} contradicts {promised}, which is promised until {until} or until L1 replaces block {l1_block}"
+)]
+pub struct Conflict {
+    /// Number of the block.
+    pub number: u64,
+    /// Hash of its parent.
+    pub parent: B256,
+    /// Hash of the header that contradicts the promise.
+    pub got: B256,
+    /// Hash of the promised header.
+    pub promised: B256,
+    /// Timestamp from which another block no longer breaks the promise, in seconds.
+    pub until: u64,
+    /// L1 block on which the promise depends; 0 for none.
+    pub l1_block: u64,
+}
+
+/// Returns `true` if L1's chain has another block than this one at this number.
+pub type IsReplaced<'a> = &'a dyn Fn(u64, B256) -> bool;
+
+impl Promises {
+    /// Creates an empty list. A promise ends `post_within` seconds after the timestamp of its
+    /// block: half of the rollup's `MAX_LAG`.
+    pub const fn new(post_within: u64) -> Self {
+        Self { post_within, by_parent: BTreeMap::new() }
+    }
+
+    /// Seconds from the timestamp of a block to the end of the promise.
+    pub const fn post_within(&self) -> u64 {
+        self.post_within
+    }
+
+    /// Checks that a header may be signed.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`] if it contradicts an earlier promise.
+    pub fn check(&self, new: &Promised, is_replaced: IsReplaced<'_>) -> Result<(), Conflict> {
+        self.check_all(new, |old| {
+            // Both conditions never hold on one L1 chain: at this number the chains on which they
+            // hold have different blocks.
+            is_replaced(old.message.l1_block, old.message.l1_hash)
+                && new.message.l1_block >= old.message.l1_block
+        })
+    }
+
+    /// Checks that a block may be sealed without a signature.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`] if it contradicts an earlier promise.
+    pub fn check_unsigned(
+        &self,
+        new: &Promised,
+        is_replaced: IsReplaced<'_>,
+    ) -> Result<(), Conflict> {
+        self.check_all(new, |old| is_replaced(old.message.l1_block, old.message.l1_hash))
+    }
+
+    fn check_all(
+        &self,
+        new: &Promised,
+        is_void: impl Fn(&Promised) -> bool,
+    ) -> Result<(), Conflict> {
+        let key = (new.header.number, new.header.parent);
+        let others = self.by_parent.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let is_kept = |old: &&Promised| {
+            let has_ended = new.header.timestamp >= self.end(old);
+            old.allows(new) || has_ended || (!old.message.is_unconditional() && is_void(old))
+        };
+        let broken = match others.iter().find(|old| !is_kept(old)) {
+            None if others.len() < MAX_FOR_PARENT => return Ok(()),
+            None => others.last(),
+            found => found,
+        };
+        broken.map_or(Ok(()), |old| {
+            Err(Conflict {
+                number: new.header.number,
+                parent: new.header.parent,
+                got: new.header.hash,
+                promised: old.header.hash,
+                until: self.end(old),
+                l1_block: old.message.l1_block,
+            })
+        })
+    }
+
+    /// Adds a promise that has passed [`Self::check`].
+    pub fn add(&mut self, new: Promised) {
+        let others = self.by_parent.entry((new.header.number, new.header.parent)).or_default();
+        let condition = |it: &Promised| (it.message.l1_block, it.message.l1_hash);
+        // What extends the longer prefix also extends the shorter one.
+        match others.iter_mut().find(|old| old.allows(&new) && condition(old) == condition(&new)) {
+            Some(old) if old.message.is_sealed => {}
+            Some(old) => *old = new,
+            None => others.push(new),
+        }
+    }
+
+    /// Returns the lowest number of the L1 block that the condition of another header for this
+    /// parent has to name: the highest that an earlier one names.
+    pub fn least_condition(&self, number: u64, parent: B256) -> u64 {
+        let promises = self.by_parent.get(&(number, parent)).into_iter().flatten();
+        promises.map(|it| it.message.l1_block).max().unwrap_or_default()
+    }
+
+    /// Returns `true` if this block was promised as sealed.
+    pub fn has_sealed(&self, number: u64, hash: B256) -> bool {
+        let of_number =
+            self.by_parent.range((number, B256::ZERO)..=(number, B256::repeat_byte(255)));
+        of_number.flat_map(|(_, all)| all).any(|it| it.message.is_sealed && it.header.hash == hash)
+    }
+
+    /// Drops the promises about blocks up to this number, which are final on L1.
+    pub fn forget_up_to(&mut self, number: u64) {
+        self.by_parent = self.by_parent.split_off(&(number.saturating_add(1), B256::ZERO));
+    }
+
+    fn end(&self, promise: &Promised) -> u64 {
+        promise.header.timestamp.saturating_add(self.post_within)
+    }
+}
+
+impl Promised {
+    /// Returns `true` if the other header keeps this promise: it is the same one, or adds
+    /// transactions to a prefix.
+    fn allows(&self, other: &Self) -> bool {
+        if self.header.environment != other.header.environment
+            || self.message.schema != other.message.schema
+        {
+            return false;
+        }
+        let extends = !self.message.is_sealed
+            && other.transactions.len() > self.transactions.len()
+            && other.transactions.starts_with(&self.transactions);
+        self.header.hash == other.header.hash || extends
+    }
+}

@@ -1,0 +1,229 @@
+//! What a signer may sign after what it has signed, and the judgement of all of it.
+
+use crate::messages::trie;
+use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header};
+use alloy_primitives::{Address, B256, Bytes, keccak256};
+use alloy_rlp::Encodable as _;
+use alloy_signer::SignerSync as _;
+use alloy_signer_local::PrivateKeySigner;
+use enshrine_preconf::{
+    Domain, HeaderSummary, IsReplaced, Preconfirmation, Promised, Promises,
+    faults::{Context, Refusal, Signed, TransactionEvidence, equivocation},
+};
+use proptest::prelude::*;
+use wire::SchemaId;
+
+const POST_WITHIN: u64 = 1_800;
+const DOMAIN: Domain = Domain { l1_chain_id: 1, contract: Address::repeat_byte(0xb0) };
+
+/// A header with these transactions, and the message about it.
+fn candidate(
+    parent: u8,
+    timestamp: u64,
+    transactions: &[u8],
+    is_sealed: bool,
+    (l1_block, l1_hash): (u64, B256),
+) -> (Promised, Vec<u8>) {
+    let raw = raw(transactions);
+    let (root, _) = trie(&raw, 0);
+    let header = Header {
+        parent_hash: B256::repeat_byte(parent),
+        ommers_hash: EMPTY_OMMER_ROOT_HASH,
+        transactions_root: root,
+        // Execution gives one result for each list of transactions.
+        state_root: keccak256(root),
+        number: 7,
+        timestamp,
+        base_fee_per_gas: Some(7),
+        withdrawals_root: Some(B256::ZERO),
+        ..Header::default()
+    };
+    let mut rlp = Vec::new();
+    header.encode(&mut rlp);
+    let header = HeaderSummary::read(&rlp).unwrap();
+    let message = Preconfirmation {
+        rollup: Address::repeat_byte(0xa0),
+        block_hash: header.hash,
+        schema: SchemaId::OSAKA,
+        is_sealed,
+        l1_block,
+        l1_hash,
+    };
+    let transactions = raw.iter().map(keccak256).collect();
+    (Promised { message, header, transactions }, rlp)
+}
+
+const NONE: (u64, B256) = (0, B256::ZERO);
+const CANONICAL: IsReplaced<'static> = &|_, _| false;
+
+#[test]
+fn prefix_may_only_be_extended() {
+    let mut promises = Promises::new(POST_WITHIN);
+    let new = |list: &[u8], is_sealed| candidate(1, 1_000, list, is_sealed, NONE).0;
+    for list in [&[1][..], &[1], &[1, 2]] {
+        assert_eq!(promises.check(&new(list, false), CANONICAL), Ok(()));
+        promises.add(new(list, false));
+    }
+    for list in [&[1][..], &[2], &[1, 3], &[1, 3, 2], &[]] {
+        let refused = promises.check(&new(list, false), CANONICAL).unwrap_err();
+        assert_eq!((refused.number, refused.until), (7, 1_000 + POST_WITHIN), "{list:?}");
+        assert!(promises.check_unsigned(&new(list, true), CANONICAL).is_err(), "{list:?}");
+    }
+    promises.add(new(&[1, 2, 3], true));
+    assert!(promises.has_sealed(7, new(&[1, 2, 3], true).header.hash));
+    assert!(!promises.has_sealed(7, new(&[1, 2], true).header.hash));
+    assert_eq!(promises.check(&new(&[1, 2, 3], true), CANONICAL), Ok(()));
+    assert!(promises.check(&new(&[1, 2, 3, 4], true), CANONICAL).is_err(), "sealed");
+}
+
+#[test]
+fn other_block_waits_for_end_of_promise() {
+    let mut promises = Promises::new(POST_WITHIN);
+    promises.add(candidate(1, 1_000, &[1], true, NONE).0);
+    let at = |timestamp| candidate(1, timestamp, &[2], true, NONE).0;
+    assert!(promises.check(&at(1_000 + POST_WITHIN - 1), CANONICAL).is_err());
+    assert_eq!(promises.check(&at(1_000 + POST_WITHIN), CANONICAL), Ok(()));
+    // A promise about another parent binds nothing here.
+    assert_eq!(promises.check(&candidate(2, 1_000, &[2], true, NONE).0, CANONICAL), Ok(()));
+}
+
+#[test]
+fn void_promise_may_be_replaced() {
+    let mut promises = Promises::new(POST_WITHIN);
+    let (old, new) = (B256::repeat_byte(0xaa), B256::repeat_byte(0xbb));
+    promises.add(candidate(1, 1_000, &[1], true, (100, old)).0);
+    let other = |l1_block| candidate(1, 1_001, &[2], true, (l1_block, new)).0;
+    assert!(promises.check(&other(100), CANONICAL).is_err(), "L1 still has the block");
+    let replaced: IsReplaced<'_> = &|number, hash| (number, hash) == (100, old);
+    assert_eq!(promises.least_condition(7, B256::repeat_byte(1)), 100);
+    assert!(promises.check(&other(99), replaced).is_err(), "both could hold");
+    assert_eq!(promises.check(&other(100), replaced), Ok(()));
+    assert_eq!(promises.check_unsigned(&candidate(1, 1_001, &[2], true, NONE).0, replaced), Ok(()));
+    // A promise without a condition is never void.
+    let mut promises = Promises::new(POST_WITHIN);
+    promises.add(candidate(1, 1_000, &[1], true, NONE).0);
+    assert!(promises.check(&other(100), &|_, _| true).is_err());
+}
+
+#[test]
+fn promises_about_final_blocks_are_forgotten() {
+    let mut promises = Promises::new(POST_WITHIN);
+    promises.add(candidate(1, 1_000, &[1], true, NONE).0);
+    let other = candidate(1, 1_001, &[2], true, NONE).0;
+    promises.forget_up_to(6);
+    assert!(promises.check(&other, CANONICAL).is_err());
+    promises.forget_up_to(7);
+    assert_eq!(promises.check(&other, CANONICAL), Ok(()));
+}
+
+/// An L1 that reorganizes, and returns to chains that it has left.
+#[derive(Debug, Clone)]
+enum Step {
+    /// A new L1 block.
+    Extend,
+    /// Blocks from this depth on are replaced.
+    Reorg(usize),
+    /// An earlier chain is canonical again.
+    Return(usize),
+    /// A candidate for a signature: parent, timestamp, transactions, sealed, depth of its condition.
+    Sign(u8, u64, Vec<u8>, bool, Option<usize>),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let sign = (
+        1..3_u8,
+        prop_oneof![Just(1_000_u64), Just(1_001), 1_000..1_000 + 3 * POST_WITHIN],
+        prop::collection::vec(1..4_u8, 0..4),
+        any::<bool>(),
+        prop::option::of(0..6_usize),
+    );
+    prop_oneof![
+        2 => Just(Step::Extend),
+        2 => (1..5_usize).prop_map(Step::Reorg),
+        1 => (0..8_usize).prop_map(Step::Return),
+        8 => sign.prop_map(|(parent, time, list, is_sealed, depth)| {
+            Step::Sign(parent, time, list, is_sealed, depth)
+        }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// Whatever L1 does, and on whichever of its chains the judge is: a signer that follows the
+    /// rule is never proven to have equivocated.
+    #[test]
+    fn no_two_signatures_are_evidence(steps in prop::collection::vec(step(), 1..60)) {
+        let key = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap();
+        let mut promises = Promises::new(POST_WITHIN);
+        let (mut chain, mut fresh) = (vec![B256::ZERO], 0_u64);
+        let mut chains = vec![chain.clone()];
+        let mut signed: Vec<(Promised, Vec<u8>, Vec<u8>, Vec<u8>)> = Vec::new();
+        for step in steps {
+            let mut next = |chain: &mut Vec<B256>| {
+                fresh += 1;
+                chain.push(keccak256(fresh.to_be_bytes()));
+            };
+            match step {
+                Step::Extend => next(&mut chain),
+                Step::Reorg(depth) => {
+                    chains.push(chain.clone());
+                    chain.truncate(chain.len().saturating_sub(depth).max(1));
+                    next(&mut chain);
+                }
+                Step::Return(index) => {
+                    chains.push(chain.clone());
+                    chain = chains[index % chains.len()].clone();
+                }
+                Step::Sign(parent, timestamp, list, is_sealed, depth) => {
+                    let condition = depth.map_or(NONE, |depth| {
+                        let number = (chain.len() - 1).saturating_sub(depth);
+                        (number as u64, chain[number])
+                    });
+                    let (new, rlp) = candidate(parent, timestamp, &list, is_sealed, condition);
+                    let is_replaced = |number: u64, hash| {
+                        chain.get(number as usize).is_some_and(|at| *at != hash)
+                    };
+                    if promises.check(&new, &is_replaced).is_ok() {
+                        promises.add(new.clone());
+                        let digest = new.message.digest(&DOMAIN);
+                        let signature = key.sign_hash_sync(&digest).unwrap().as_bytes();
+                        signed.push((new, rlp, signature.to_vec(), list));
+                    }
+                }
+            }
+        }
+        chains.push(chain);
+        for (index, (a, a_rlp, a_signature, ours)) in signed.iter().enumerate() {
+            for (b, b_rlp, b_signature, theirs) in &signed[index + 1..] {
+                let [a, b] = [(a, a_rlp, a_signature), (b, b_rlp, b_signature)].map(
+                    |(it, header, signature)| Signed { message: it.message, signature, header },
+                );
+                let differs = ours.iter().zip(theirs).position(|(a, b)| a != b);
+                let at = differs.unwrap_or_else(|| ours.len().min(theirs.len()));
+                let transaction = TransactionEvidence {
+                    index: at as u32,
+                    ours: trie(&raw(ours), at as u32).1,
+                    theirs: trie(&raw(theirs), at as u32).1,
+                };
+                for chain in &chains {
+                    let l1_hash = |number: u64| chain.get(number as usize).copied();
+                    let context = Context {
+                        domain: DOMAIN,
+                        account_of: &|signer| signer,
+                        l1_hash: &l1_hash,
+                        post_within: POST_WITHIN,
+                    };
+                    let judged = equivocation(&a, &b, &transaction, &context);
+                    prop_assert!(judged.is_err(), "{a:?} {b:?} {chain:?}");
+                    let is_form = matches!(judged, Err(Refusal::Proof(_) | Refusal::Header(_)));
+                    prop_assert!(!is_form, "the evidence itself is in order: {judged:?}");
+                }
+            }
+        }
+    }
+}
+
+fn raw(transactions: &[u8]) -> Vec<Bytes> {
+    transactions.iter().map(|byte| vec![*byte; 40].into()).collect()
+}
