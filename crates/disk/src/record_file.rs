@@ -18,9 +18,9 @@ const FILE_HEAD: usize = 8 + 32 + 4;
 
 /// An append-only file of records in the format of the block log.
 ///
-/// The data can be downloaded again, so the file is not synced, and it is truncated to the last
-/// intact record if it is corrupted. After a loss of power, arbitrary bytes may follow the records
-/// that were on disk.
+/// The data can be downloaded again, so the file is synced only on [request](Self::sync), and it is
+/// truncated to the last intact record if it is corrupted. After a loss of power, arbitrary bytes
+/// may follow the records that were on disk.
 #[derive(Debug)]
 pub struct RecordFile {
     path: PathBuf,
@@ -135,6 +135,19 @@ impl RecordFile {
             bytes.extend_from_slice(&END);
         }
         if bytes.is_empty() { Ok(()) } else { self.write_at_end(&bytes) }
+    }
+
+    /// Syncs the records to the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError::Io`]; the file rejects all further records then, since it is unknown which of
+    /// them are on the disk.
+    pub fn sync(&mut self) -> Result<(), DiskError> {
+        self.file.sync().map_err(|error| {
+            self.broken = Some(format!("cannot sync it: {error}"));
+            DiskError::io("sync", &self.path)(error)
+        })
     }
 
     /// Atomically replaces the file at `path` by a file with these records, after syncing it.

@@ -4,7 +4,7 @@ use crate::{
     Backlog, BlobStore, DropReason, Event, Forkchoice, MineRequest, Mining, NodeState, Observer,
     PoolJournal, PoolLimits, PoolTransaction, Snapshot,
 };
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, map::B256Set};
 use chain::{ChainError, RecoveredTransaction, State};
 use core::fmt;
 use std::sync::Arc;
@@ -132,6 +132,18 @@ impl Command for SetPoolLimits {
 
     fn apply(self, node: &mut NodeState) -> PoolLimits {
         core::mem::replace(&mut node.settings.pool_limits, self.0)
+    }
+}
+
+/// Sets the transactions of the pool that are in the signed prefix of the next block.
+#[derive(Debug, Clone, Default)]
+pub struct SetPreconfirmed(pub B256Set);
+
+impl Command for SetPreconfirmed {
+    type Output = ();
+
+    fn apply(self, node: &mut NodeState) {
+        node.pool.set_preconfirmed(self.0);
     }
 }
 

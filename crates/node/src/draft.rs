@@ -20,8 +20,8 @@ pub struct Pending {
     pub used: Option<InputUse>,
     /// Number of executable transactions that did not fit.
     pub waiting: usize,
-    /// Request that the block was built for.
-    pub(crate) key: PendingKey,
+    /// Request that the block was built for; `None` for a block that the node was given.
+    pub(crate) key: Option<PendingKey>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -112,6 +112,12 @@ pub enum Rejected {
         /// Required price increase, in percent.
         bump: u8,
     },
+    /// The pool has a transaction with the same nonce, which the sequencer has preconfirmed.
+    #[error("replaces {known}, which is preconfirmed")]
+    Preconfirmed {
+        /// Hash of the transaction in the pool.
+        known: B256,
+    },
     /// The pool is full of transactions that pay more.
     #[error("the pool is full: the tip is {got} wei per gas, the lowest in the pool {least}")]
     PoolFull {
@@ -241,6 +247,16 @@ pub enum NodeError {
         parent: B256,
         /// Hash of the head.
         head: B256,
+    },
+    /// A block does not begin with the transactions that it has to begin with.
+    #[error("the block lacks transaction {transaction} at index {index}: {reason}")]
+    PrefixLost {
+        /// Index at which the transaction has to be.
+        index: usize,
+        /// Hash of the transaction.
+        transaction: B256,
+        /// Reason why the builder left it out.
+        reason: String,
     },
     /// A block made by this node does not verify from its own witness: a fault of the node.
     #[error("block {number} does not verify from its own witness: {reason}")]

@@ -34,7 +34,7 @@ pub use clock::{Clock, TimeOfDay};
 pub use command::{
     ClearPool, Command, DropTransaction, RemoveSender, RemoveTransaction, Restore, RestoreChain,
     SetAttributes, SetBlobStore, SetClock, SetClosed, SetCoinbase, SetForkchoice, SetGasPrice,
-    SetHead, SetMining, SetObserver, SetPoolJournal, SetPoolLimits, SetState,
+    SetHead, SetMining, SetObserver, SetPoolJournal, SetPoolLimits, SetPreconfirmed, SetState,
 };
 pub use draft::Pending;
 pub use error::{Backlog, NodeError, Rejected, Unverified};

@@ -5,7 +5,7 @@ use alloy_primitives::{
     Address, B256,
     map::{AddressSet, B256Set},
 };
-use chain::{Block, ExecutedBlock, Rejection, State, shortest_input, verify_child};
+use chain::{Block, ExecutedBlock, InputUse, Rejection, State, shortest_input, verify_child};
 use codec::OwnedWitness;
 use execute::{Execute, Networks, Rules, TrustedContext};
 use executor::{Invalid, WorkGas};
@@ -159,6 +159,7 @@ impl Node {
             }
         };
         let rejected: Vec<_> = rejected.into_iter().chain(too_expensive).collect();
+        require_prefix(request, &built.executed.block, &rejected)?;
         for (transaction, reason) in &rejected {
             tracing::debug!(%transaction, %reason, "transaction left out of block");
         }
@@ -234,24 +235,65 @@ impl Node {
         Ok(block)
     }
 
-    /// Returns the block that would be built now, and the state after it.
+    /// Returns the block that is [shown](Self::show_pending) as pending or, without one, the block
+    /// that would be built now, with the state after it.
     pub fn pending(&self) -> Result<Pending, NodeError> {
+        let head = self.read(|node| node.chain.head().hash);
+        if let Some(shown) = self.shown.lock().as_ref()
+            && shown.state.block().header.parent_hash == head
+        {
+            return Ok(shown.clone());
+        }
         let mut cached = self.pending.lock();
         let draft = {
             let node = self.inner.read();
             node.draft(&node.attributes)?
         };
         let key = draft.key();
-        if let Some(pending) = cached.as_ref().filter(|pending| pending.key == key) {
+        if let Some(pending) = cached.as_ref().filter(|it| it.key.as_ref() == Some(&key)) {
             return Ok(pending.clone());
         }
         let built = draft.build(false)?;
         let is_waiting = |(_, reason): &&(usize, Rejection)| !reason.is_final();
         let waiting = built.rejected.iter().filter(is_waiting).count();
         let (used, state) = (built.used, draft.state.after(built.executed)?);
-        let pending = Pending { state, used, waiting, key };
+        let pending = Pending { state, used, waiting, key: Some(key) };
         *cached = Some(pending.clone());
         Ok(pending)
+    }
+
+    /// Shows a block as pending for as long as its parent is the head, instead of the block that
+    /// would be built. Requests then start no build. `used` is the use of the EXECUTE input budget.
+    /// Returns the state after the block.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError::Stale`] if its parent is not the head; what is shown is unchanged.
+    pub fn show_pending(
+        &self,
+        block: ExecutedBlock,
+        used: Option<InputUse>,
+    ) -> Result<State, NodeError> {
+        let state = self.state();
+        let (parent, head) = (block.block.header.parent_hash, state.block().hash);
+        if parent != head {
+            return Err(NodeError::Stale { parent, head });
+        }
+        let state = state.after(block)?;
+        let shown = Pending { state: state.clone(), used, waiting: 0, key: None };
+        *self.shown.lock() = Some(shown);
+        Ok(state)
+    }
+
+    /// Shows the block that would be built as pending again.
+    pub fn hide_pending(&self) {
+        *self.shown.lock() = None;
+    }
+
+    /// Returns `true` if the pool has executable transactions for a block with this request,
+    /// besides the request's own.
+    pub fn has_executable(&self, request: &MineRequest) -> Result<bool, NodeError> {
+        Ok(!self.inner.read().draft(request)?.offered.is_empty())
     }
 
     /// Builds blocks at the interval in the settings, and retries failed blocks. Runs until the
@@ -292,6 +334,24 @@ impl Node {
             interval = node.read(|node| node.settings.mining.interval());
         }
     }
+}
+
+/// Checks that a block begins with the fixed transactions of its request.
+fn require_prefix(
+    request: &MineRequest,
+    block: &Block,
+    rejected: &[(B256, Rejection)],
+) -> Result<(), NodeError> {
+    for (index, expected) in request.transactions.iter().take(request.fixed).enumerate() {
+        let transaction = *expected.transaction.hash();
+        if block.transactions.get(index).is_some_and(|got| *got.hash() == transaction) {
+            continue;
+        }
+        let reason = rejected.iter().find(|(hash, _)| *hash == transaction);
+        let reason = reason.map_or_else(|| "not rejected".to_owned(), |(_, it)| it.to_string());
+        return Err(NodeError::PrefixLost { index, transaction, reason });
+    }
+    Ok(())
 }
 
 /// Returns the accounts that a block changes.

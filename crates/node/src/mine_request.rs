@@ -12,6 +12,9 @@ pub struct MineRequest {
     /// Transactions that come before all others, if they are valid in the block. They need not be
     /// in the pool.
     pub transactions: Vec<RecoveredTransaction>,
+    /// Number of the first of these transactions that the block must begin with. Otherwise
+    /// [`Node::seal`](crate::Node::seal) fails.
+    pub fixed: usize,
     /// Transactions of the pool to include, if they are valid in the block; `None` for all
     /// executable ones.
     pub only: Option<Vec<B256>>,

@@ -18,6 +18,8 @@ pub struct Node {
     /// Lock held while a block is built or the state is changed.
     pub(crate) mining: Mutex<()>,
     pub(crate) pending: Mutex<Option<Pending>>,
+    /// Block that is shown as pending while its parent is the head.
+    pub(crate) shown: Mutex<Option<Pending>>,
     pub(crate) mining_changed: watch::Sender<()>,
     pub(crate) events: broadcast::Sender<Event>,
 }
@@ -54,6 +56,7 @@ impl Node {
             inner: RwLock::new(state),
             mining: Mutex::new(()),
             pending: Mutex::new(None),
+            shown: Mutex::new(None),
             mining_changed: watch::Sender::new(()),
             events: broadcast::Sender::new(EVENTS),
         })

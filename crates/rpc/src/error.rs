@@ -240,6 +240,9 @@ impl From<Rejected> for RpcError {
                 "max priority fee per gas higher than max fee per gas".to_owned()
             }
             Rejected::Underpriced { .. } => "replacement transaction underpriced".to_owned(),
+            Rejected::Preconfirmed { known } => {
+                format!("replacement refused: {known} is preconfirmed")
+            }
             Rejected::ChainId { got, expected } => {
                 format!("invalid chain id for signer: have {got} want {expected}")
             }

@@ -219,7 +219,7 @@ impl Pool {
         is_local: bool,
     ) {
         self.unplace(transaction);
-        if is_local {
+        if is_local || self.is_preconfirmed(transaction.hash()) {
             return;
         }
         self.bytes += transaction.raw.len();

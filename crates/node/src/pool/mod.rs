@@ -68,6 +68,8 @@ pub struct Pool {
     authorities: AddressMap<B256Set>,
     /// Senders whose transactions are offered after all others.
     set_back: SetBack,
+    /// Transactions in the signed prefix of the next block.
+    preconfirmed: B256Set,
     dropped: Dropped,
     base_fee: u64,
     /// Last known number of the head.
@@ -99,6 +101,11 @@ impl Pool {
         self.block = self.block.max(context.block);
         let queue = self.by_sender.get(&sender);
         let old = queue.and_then(|queue| queue.nonces().get(&nonce)).map(Arc::clone);
+        if let Some(old) = &old
+            && self.preconfirmed.contains(old.hash())
+        {
+            return Err(Rejected::Preconfirmed { known: *old.hash() });
+        }
         if let Some(old) = &old
             && !new.outbids(old, bump)
         {
@@ -218,6 +225,26 @@ impl Pool {
         let queue = self.by_sender.get(&first.sender());
         let run = queue.into_iter().flat_map(|queue| queue.nonces().range(first.nonce()..end));
         run.map(|(_, waiting)| Arc::clone(waiting)).collect()
+    }
+
+    /// Sets the transactions in the signed prefix of the next block. They cannot be replaced or
+    /// evicted, and do not count against the limits.
+    pub fn set_preconfirmed(&mut self, hashes: B256Set) {
+        let before = core::mem::replace(&mut self.preconfirmed, hashes);
+        let changed = before.symmetric_difference(&self.preconfirmed);
+        let changed: Vec<_> = changed.filter_map(|hash| self.by_hash.get(hash).cloned()).collect();
+        for transaction in changed {
+            let queue = self.by_sender.get(&transaction.sender());
+            let placed = queue.map(|queue| (transaction.nonce() < queue.end, queue.is_local));
+            if let Some((executable, is_local)) = placed {
+                self.place(&transaction, executable, is_local);
+            }
+        }
+    }
+
+    /// Returns `true` if the transaction is in the signed prefix of the next block.
+    pub fn is_preconfirmed(&self, hash: &B256) -> bool {
+        self.preconfirmed.contains(hash)
     }
 
     /// Removes a transaction. Later ones of its sender become gapped.
