@@ -46,6 +46,20 @@ pub struct SequencerConfig {
     pub backlog: BacklogConfig,
     /// Minimum tips of transactions from the pool.
     pub prices: Prices,
+    /// Signed prefixes of blocks; `None` signs only whole blocks.
+    pub preconfirm: Option<PreconfirmConfig>,
+}
+
+/// Configuration of preconfirmations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PreconfirmConfig {
+    /// Minimum time between two signed prefixes of a block.
+    pub slice: Duration,
+}
+
+impl PreconfirmConfig {
+    /// Shortest time between two prefixes.
+    pub const MIN_SLICE: Duration = Duration::from_millis(50);
 }
 
 /// Limits of the backlog: sealed blocks that are not on L1 yet.
@@ -145,6 +159,9 @@ pub struct Config {
     /// Accounts whose signatures on unsafe blocks are accepted; by default those that the rollup's
     /// policy admits. Without accounts and without a policy, blocks need no signature.
     pub feed_signers: Vec<Address>,
+    /// The contract `PreconfBonds` where the sequencer has a bond, if it has one. Signed prefixes are
+    /// bound to it.
+    pub preconf_bonds: Option<Address>,
     /// WebSocket URL of a node that may replace this sequencer. While that node is the sequencer,
     /// this one follows it.
     pub peer: Option<String>,

@@ -5,6 +5,7 @@ use crate::{
     l1::{L1Error, Silence},
     l2::L2Error,
     lease::LeaseError,
+    prefix::PrefixError,
     rpc::error::AdminPortError,
     sequencer::SequencerError,
     service::error::ServiceError,
@@ -29,6 +30,9 @@ pub enum RollupError {
     /// The batcher cannot start.
     #[error(transparent)]
     Batcher(#[from] BatcherError),
+    /// The journal of preconfirmations cannot be opened.
+    #[error(transparent)]
+    Prefix(#[from] PrefixError),
     /// etcd cannot be used.
     #[error(transparent)]
     Lease(#[from] LeaseError),

@@ -24,6 +24,7 @@ mod error;
 pub mod l1;
 mod l2;
 mod lease;
+mod prefix;
 mod probe;
 mod rpc;
 mod sequencer;
@@ -36,7 +37,8 @@ pub use self::rpc::error::{AdminPortError, RoleError};
 pub use batcher::BatcherError;
 pub use check::{Check, CheckOutcome};
 pub use config::{
-    AdminConfig, AdminToken, BacklogConfig, Config, EngineConfig, Prices, Role, SequencerConfig,
+    AdminConfig, AdminToken, BacklogConfig, Config, EngineConfig, PreconfirmConfig, Prices, Role,
+    SequencerConfig,
 };
 pub use contracts::advance_plan::L1Limits;
 pub use controls::Switches;
@@ -53,6 +55,7 @@ pub use lease::{
     TAKEOVER_WAIT, TTL_SECONDS,
 };
 pub use node::PoolLimits;
+pub use prefix::{NotPreconfirming, PrefixError};
 pub use sequencer::input_budget::InputLimits;
 pub use sequencer::{Sequencer, SequencerError};
 pub use service::RollupNode;

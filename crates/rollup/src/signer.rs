@@ -11,6 +11,7 @@ use alloy_primitives::{Address, B256, Signature, keccak256};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use executor::{Transaction, recover_sender};
+use preconf::{Domain, Preconfirmation};
 use std::{sync::Arc, time::Duration};
 
 /// A key with its account, either local or at a remote signer. `Debug` prints no secret.
@@ -98,6 +99,18 @@ impl Signer {
             Key::Local(key) => signed_by(key, &hash),
             Key::Remote(signer) => Ok(signer.sign(data, hash)?),
         }
+    }
+
+    /// Signs a preconfirmation. The data that a remote signer gets begins with `0x1901`, as no
+    /// transaction does.
+    pub(crate) fn sign_preconfirmation(
+        &self,
+        domain: Domain,
+        message: &Preconfirmation,
+    ) -> Result<Signature, SignerError> {
+        let (separator, message) = (domain.separator(), message.struct_hash());
+        let data = [&[0x19, 0x01][..], separator.as_slice(), message.as_slice()];
+        self.sign_data(&data.concat())
     }
 
     /// Signs a transaction of a block, and waits at most `wait` for a remote signer. A signature

@@ -5,7 +5,7 @@ use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, U256};
 use client::RedactedUrl;
 use rpc::engine::Driven;
-use rpc_types::{Role, SyncStatus};
+use rpc_types::{Preconfirming, Role, SyncStatus};
 
 /// Heads, synchronisation and faults of a node.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +35,8 @@ pub struct Status {
     pub overtaken: u64,
     /// State of the lease, if the node has one.
     pub lease: Option<LeaseStatus>,
+    /// Whether the node signs prefixes of its blocks, if it is configured to.
+    pub preconfirming: Option<Preconfirming>,
     /// Submission to L1, if the node is the sequencer.
     pub submitter: Option<SubmitterStatus>,
     /// `true` if the operator allows the node to make blocks.
@@ -151,6 +153,7 @@ impl From<Status> for SyncStatus {
             fault: status.fault,
             overtaken: status.overtaken,
             lease: status.lease.map(Into::into),
+            preconfirming: status.preconfirming,
             submitter: status.submitter.map(Into::into),
             sealing: status.sealing,
             posting: status.posting,

@@ -29,3 +29,13 @@ pub struct SignedInput {
     #[cfg_attr(feature = "schema", schemars(with = "Option<schema::Data>"))]
     pub signature: Option<Bytes>,
 }
+
+/// A signed prefix of the next block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PrefixItem {
+    /// SSZ encoding of a `PrefixUpdate`: message, signature, header, and the transactions that the
+    /// reader lacks.
+    #[cfg_attr(feature = "schema", schemars(with = "schema::Data"))]
+    pub ssz: Bytes,
+}

@@ -24,7 +24,7 @@ mod schema;
 mod status;
 mod transaction;
 
-pub use block::{BlockNumHash, SignedInput};
+pub use block::{BlockNumHash, PrefixItem, SignedInput};
 pub use budget::{BacklogStatus, BoundedAmount, Budget, BudgetAmount, BudgetBound};
 pub use config::{
     API_VERSION, Contracts, Execute, ForcedRules, ForkMode, Guardian, MessageRules, RollupConfig,
@@ -40,5 +40,5 @@ pub use message::{
 pub use openrpc::document;
 pub(crate) use quantity::OptionalQuantity;
 pub use quantity::Quantity;
-pub use status::{Driven, LeaseStatus, Role, SubmitterStatus, Switches, SyncStatus};
+pub use status::{Driven, LeaseStatus, Preconfirming, Role, SubmitterStatus, Switches, SyncStatus};
 pub use transaction::{BlockCost, L1Fields, TransactionStatus};

@@ -2,7 +2,8 @@
 
 use crate::{
     BlockCost, BlockNumHash, Budget, ClaimProof, ExplainedCall, ForcedPage, ForcedTransaction,
-    MessageInfo, MessagePage, RollupConfig, SignedInput, Switches, SyncStatus, TransactionStatus,
+    MessageInfo, MessagePage, PrefixItem, RollupConfig, SignedInput, Switches, SyncStatus,
+    TransactionStatus,
 };
 #[cfg(feature = "schema")]
 use crate::{
@@ -129,6 +130,8 @@ methods! {
     INPUTS_AFTER = "rollup_inputsAfter"(block: Quantity) -> Vec<Bytes> as Vec<Data>;
     /// Returns the inputs of EXECUTE of the blocks after a block, with the sequencer's signatures.
     SIGNED_INPUTS_AFTER = "rollup_signedInputsAfter"(block: Quantity) -> Vec<SignedInput>;
+    /// Returns the newest signed prefix of a block, without its first `first` transactions.
+    PREFIX = "rollup_prefix"(block: Quantity, first: Quantity) -> Option<PrefixItem>;
     /// Returns how much of L1's limits the block under construction uses.
     BUDGET = "rollup_budget"() -> Budget;
     /// Returns the L1 transaction of a block of the L2, and the block's share of its cost.

@@ -39,6 +39,9 @@ pub struct SyncStatus {
     pub overtaken: u64,
     /// State of the lease, if the node has one.
     pub lease: Option<LeaseStatus>,
+    /// Whether the node signs prefixes of its blocks, if it is configured to.
+    #[serde(default)]
+    pub preconfirming: Option<Preconfirming>,
     /// Submission to L1, if the node is the sequencer.
     pub submitter: Option<SubmitterStatus>,
     /// `true` if the operator allows the node to make blocks.
@@ -49,6 +52,17 @@ pub struct SyncStatus {
     pub warnings: Vec<String>,
     /// Client that this node drives over the Engine API, if there is one.
     pub driven: Option<Driven>,
+}
+
+/// Whether a sequencer signs prefixes of its blocks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Preconfirming {
+    /// `true` if it does.
+    pub on: bool,
+    /// Why it does not.
+    pub reason: Option<String>,
 }
 
 /// Role of a node.

@@ -3,7 +3,7 @@
 #[cfg(feature = "schema")]
 use crate::schema;
 use crate::{BlockNumHash, OptionalQuantity, Quantity};
-use alloy_primitives::{B256, U256};
+use alloy_primitives::{B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
 /// State of a transaction.
@@ -13,6 +13,23 @@ use serde::{Deserialize, Serialize};
 pub enum TransactionStatus {
     /// Waiting in the pool of this node, or deferred after its block was replaced.
     Pending,
+    /// In a signed prefix of the next block.
+    Preconfirmed {
+        /// Number of the block, and hash of the header that the sequencer has signed.
+        block: BlockNumHash,
+        /// Index of the transaction in the block.
+        #[serde(with = "Quantity")]
+        index: u64,
+        /// L1 block on which the promise depends; zero for none.
+        #[serde(with = "Quantity")]
+        l1_block: u64,
+        /// RLP of the header.
+        #[cfg_attr(feature = "schema", schemars(with = "schema::Data"))]
+        header: Bytes,
+        /// Signature of the message, 65 bytes.
+        #[cfg_attr(feature = "schema", schemars(with = "schema::Data"))]
+        signature: Bytes,
+    },
     /// In a block that is not on L1 yet.
     Included {
         /// The L2 block.

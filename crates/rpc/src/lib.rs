@@ -83,6 +83,8 @@ pub use telemetry::{
 };
 pub use workers::{Overloaded, WorkerOptions, WorkerPool, WorkerPoolLimits, Workers};
 
+pub use subscriptions::{SubscriptionNames, channel as subscription};
+
 use jsonrpsee::Methods;
 use std::sync::Arc;
 

@@ -9,8 +9,8 @@ use alloy_rpc_types_eth::{
     pubsub::{Params, SubscriptionKind},
 };
 use jsonrpsee::{
-    PendingSubscriptionSink, RpcModule, SubscriptionSink, TrySendError, core::to_json_raw_value,
-    types::ErrorObjectOwned,
+    Methods, PendingSubscriptionSink, RpcModule, SubscriptionSink, TrySendError,
+    core::to_json_raw_value, types::ErrorObjectOwned,
 };
 use node::Event;
 use serde::Serialize;
@@ -55,6 +55,66 @@ pub(crate) fn module(api: Api) -> RpcModule<Api> {
     );
     debug_assert!(registered.is_ok(), "eth_subscribe is registered twice");
     module
+}
+
+/// Names of a subscription's methods and its kind.
+#[derive(Debug, Clone, Copy)]
+pub struct SubscriptionNames {
+    /// Method that subscribes, e.g. `rollup_subscribe`.
+    pub subscribe: &'static str,
+    /// Method of the notifications.
+    pub notification: &'static str,
+    /// Method that unsubscribes.
+    pub unsubscribe: &'static str,
+    /// The only kind of subscription, its first parameter.
+    pub kind: &'static str,
+}
+
+/// Returns the methods of a subscription to the items of a channel. `source` subscribes to it.
+pub fn channel<T>(
+    api: Api,
+    names: SubscriptionNames,
+    source: impl Fn() -> Receiver<T> + Send + Sync + Clone + 'static,
+) -> Methods
+where
+    T: Serialize + Clone + Send + 'static,
+{
+    let SubscriptionNames { subscribe, notification, unsubscribe, kind } = names;
+    let mut module = RpcModule::new(api);
+    let registered = module.register_subscription(
+        subscribe,
+        notification,
+        unsubscribe,
+        move |params, pending, api, extensions| {
+            let source = source.clone();
+            async move {
+                let got = params.one::<String>();
+                drop(params);
+                if got.as_deref() != Ok(kind) {
+                    let message = format!("no such subscription, expected \"{kind}\"");
+                    let error = ErrorObjectOwned::owned(-32_602, message, None::<()>);
+                    return pending.reject(error).await;
+                }
+                let client = extensions.get::<Client>().cloned();
+                let address = client.as_ref().map(Client::address);
+                let _permit = match api.subscriptions.acquire(address) {
+                    Ok(permit) => permit,
+                    Err(error) => return pending.reject(ErrorObjectOwned::from(error)).await,
+                };
+                let mut items = source();
+                let Ok(sink) = pending.accept().await else { return };
+                let senders = Arc::clone(&api.notifying);
+                let mut subscriber = Subscriber { sink, client, senders };
+                while let Some(item) = next_event(&subscriber, &mut items).await {
+                    if !subscriber.send_all([item].into_iter()).await {
+                        return;
+                    }
+                }
+            }
+        },
+    );
+    debug_assert!(registered.is_ok(), "{subscribe} is registered twice");
+    module.into()
 }
 
 async fn start(
@@ -200,7 +260,7 @@ async fn send_all<T: Serialize>(
 }
 
 /// Waits for the next event; `None` if the subscription or the node has ended.
-async fn next_event(subscriber: &Subscriber, events: &mut Receiver<Event>) -> Option<Event> {
+async fn next_event<T: Clone>(subscriber: &Subscriber, events: &mut Receiver<T>) -> Option<T> {
     loop {
         let event = tokio::select! {
             () = subscriber.sink.closed() => return None,

@@ -4,7 +4,8 @@
 //! transactions on L1, `dialects` compares the input forms of EXECUTE, `market` simulates what
 //! rollups pay for EXECUTE gas, and `chain-on-disk` measures how fast a chain commits, reopens and
 //! proves. `load` and `soak` run a rollup whose nodes are processes: the former measures it, the
-//! latter injects faults and compares the nodes. `vectors` writes conformance vectors for EXECUTE,
+//! latter injects faults and compares the nodes. `kills` kills a sequencer that signs prefixes.
+//! `vectors` writes conformance vectors for EXECUTE,
 //! `findings` further exact figures of `docs/report`.
 //!
 //! This crate contains the simulated setups and the output of their figures. It implements no rule
@@ -15,6 +16,7 @@ mod dialects;
 mod economics;
 mod findings;
 mod gas_model;
+mod kills;
 mod load;
 mod market;
 mod report_data;
@@ -48,6 +50,8 @@ enum Simulation {
     Load(load::Arguments),
     /// Run a rollup under random traffic and faults, and compare its nodes after each step
     Soak(soak::Arguments),
+    /// Kill a sequencer that signs prefixes, and compare what it has signed with its blocks
+    Kills(kills::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -70,6 +74,7 @@ fn run() -> Result<ExitCode> {
         Simulation::ChainOnDisk(arguments) => chain_on_disk::run(&arguments)?,
         Simulation::Load(arguments) => load::run(&arguments)?,
         Simulation::Soak(arguments) => soak::run(&arguments)?,
+        Simulation::Kills(arguments) => kills::run(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }

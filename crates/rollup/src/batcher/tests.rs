@@ -137,6 +137,7 @@ impl Fixture {
             submitter: SubmitterConfig::default(),
             backlog: BacklogConfig::default(),
             prices: Prices::default(),
+            preconfirm: None,
         };
         let mut view = L1View::new(deployment);
         view.take(header(1), Events::default());

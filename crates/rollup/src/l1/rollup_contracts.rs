@@ -246,6 +246,11 @@ impl Admission {
         self.policy.is_ok()
     }
 
+    /// Returns `true` if the rollup has no policy, so that any account may advance at any time.
+    pub(crate) const fn is_open_to_all(&self) -> bool {
+        self.open_at == 0
+    }
+
     /// Returns the fee recipient that a block must have for L1 to accept it at this time, if the
     /// policy requires one.
     ///

@@ -136,6 +136,13 @@ impl BlockSigning {
         self.waiting.push_back(block);
     }
 
+    /// Adds a block, if there is one.
+    pub(crate) fn extend(&mut self, block: Option<BlockNumHash>) {
+        if let Some(block) = block {
+            self.add(block);
+        }
+    }
+
     /// Processes a finished signature, and requests the next one. Never blocks on a remote signer.
     pub(crate) fn advance(&mut self, signed: &Arc<SignedBlocks>) {
         if let Some(pending) = &self.pending {
@@ -247,7 +254,12 @@ impl FeedTrust {
         Ok(inputs)
     }
 
-    fn admits(&self, signer: Address, number: u64) -> Result<(), FeedError> {
+    /// Checks that the account may sign a block with this number. May wait for L1.
+    ///
+    /// # Errors
+    ///
+    /// [`FeedError::WrongSigner`], or [`FeedError::Policy`] if L1 cannot be asked.
+    pub(crate) fn admits(&self, signer: Address, number: u64) -> Result<(), FeedError> {
         let is_admitted = match self {
             Self::Url => true,
             Self::Accounts(accounts) => accounts.contains(&signer),

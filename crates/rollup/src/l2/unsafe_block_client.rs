@@ -5,6 +5,7 @@ use crate::{
         FeedError,
         signed_blocks::{FeedTrust, MAX_INPUTS},
     },
+    prefix::PrefixClient,
     service::node_handle::NodeHandle,
 };
 use alloy_primitives::Bytes;
@@ -12,6 +13,7 @@ use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereu
 use alloy_rpc_types_eth::Block;
 use client::RedactedUrl;
 use node::Node;
+use preconf::Domain;
 use rpc_types::{SignedInput, methods::SIGNED_INPUTS_AFTER};
 use std::{
     sync::{Arc, mpsc::Sender},
@@ -93,21 +95,33 @@ impl UnsafeBlockClient {
         relay.cloned().or_else(|| followed.sequencer.clone())
     }
 
-    /// Sends the inputs of new unsafe blocks to the channel `inputs`, and reconnects after errors.
+    /// Sends the inputs of new unsafe blocks to the channel `inputs`, shows signed prefixes of the
+    /// next block, which are signed for `domain`, and reconnects after errors.
     pub(crate) async fn read(
         self,
         node: Arc<Node>,
         shared: Arc<NodeHandle>,
         trust: Arc<FeedTrust>,
         inputs: Sender<Vec<Bytes>>,
+        domain: Domain,
     ) {
+        let prefixes = PrefixClient {
+            node: Arc::clone(&node),
+            shared: Arc::clone(&shared),
+            trust: Arc::clone(&trust),
+            domain,
+        };
         let mut changes = self.followed.subscribe();
         let mut failures = 0;
         loop {
             let url = self.url(&changes.borrow_and_update().clone(), failures);
             let listening = async {
                 let Some(url) = &url else { return core::future::pending().await };
-                if let Err(error) = listen(url, &node, &shared, &trust, &inputs).await {
+                let listened = tokio::select! {
+                    listened = listen(url, &node, &shared, &trust, &inputs) => listened,
+                    () = prefixes.follow(url) => Ok(()),
+                };
+                if let Err(error) = listened {
                     let url = RedactedUrl::new(url);
                     tracing::warn!(%error, %url, "feed of unsafe blocks failed, reconnecting");
                     *shared.feed_fault.lock() =

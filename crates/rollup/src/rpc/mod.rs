@@ -11,6 +11,7 @@ mod paging;
 use crate::{
     l1::cost::fields_at,
     l2::{block_input, signed_blocks::MAX_INPUTS},
+    prefix::PublishedPrefix,
     sequencer::budget::budget,
     service::node_handle::NodeHandle,
     status::num_hash,
@@ -84,6 +85,12 @@ pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Regist
     registry.execute(methods::SIGNED_INPUTS_AFTER, |rollup, args| {
         let number = number(args)?;
         rollup.signed_inputs_after(number)
+    });
+    registry.read(methods::PREFIX, |rollup, args| {
+        let number = number(args)?;
+        let first = usize::try_from(self::number(args)?).unwrap_or(usize::MAX);
+        let newest = rollup.shared.prefixes.newest();
+        Ok(newest.filter(|it| it.number() == number).and_then(|it| it.update(first)))
     });
     registry.execute(methods::BUDGET, |rollup, _| {
         let status = rollup.shared.status.lock();
@@ -167,6 +174,12 @@ impl RollupApi {
             let l1 = on_l1.map(|it| fields_at(&it, &found, index));
             return Ok(Some(TransactionStatus::Posted { block, finalized, l1 }));
         }
+        if let Some(prefix) = self.shared.prefixes.newest()
+            && prefix.prefix.promised.header.parent == chain.head().hash
+            && let Some(index) = prefix.position(hash)
+        {
+            return Ok(Some(preconfirmed(&prefix, index)));
+        }
         let is_deferred = self.shared.requeued.lock().iter().any(|(waiting, _)| waiting == hash);
         Ok(self.api.node().read(|node| {
             if is_deferred || node.pool.get(hash).is_some() {
@@ -213,6 +226,18 @@ impl RollupApi {
             }
         }
         Ok(inputs)
+    }
+}
+
+/// State of a transaction in a signed prefix.
+fn preconfirmed(prefix: &PublishedPrefix, index: usize) -> TransactionStatus {
+    let message = &prefix.prefix.promised.message;
+    TransactionStatus::Preconfirmed {
+        block: rpc_types::BlockNumHash { number: prefix.number(), hash: message.block_hash },
+        index: index as u64,
+        l1_block: message.l1_block,
+        header: prefix.prefix.header.clone(),
+        signature: prefix.signature.into(),
     }
 }
 

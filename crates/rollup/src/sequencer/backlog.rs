@@ -78,6 +78,11 @@ pub(super) enum Pace {
 }
 
 impl Queue {
+    /// Timestamp of the oldest block.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        self.0.front().map(|first| first.timestamp)
+    }
+
     /// Removes the blocks up to `safe`, which are on L1. If the rest does not reach from there to
     /// the head, e.g. after a reorg or a rebuild, the queue is rebuilt from `unsafe_blocks`; the
     /// measurements of blocks that are still in it are kept.

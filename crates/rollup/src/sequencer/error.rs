@@ -1,6 +1,9 @@
 //! Errors of block production.
 
-use crate::{duties::DutyError, l1::L1Error, l2::L2Error, lease::LeaseError, signer::SignerError};
+use crate::{
+    duties::DutyError, l1::L1Error, l2::L2Error, lease::LeaseError, prefix::PrefixError,
+    signer::SignerError,
+};
 use chain::{ChainError, Rejection};
 use node::NodeError;
 
@@ -76,6 +79,9 @@ pub enum SequencerError {
     /// The operator's key gives no valid signature.
     #[error(transparent)]
     Signer(#[from] SignerError),
+    /// A block contradicts what this node has signed.
+    #[error(transparent)]
+    Prefix(#[from] PrefixError),
     /// This node may not make blocks: it has lost the lease, or etcd does not respond.
     #[error(transparent)]
     Lease(#[from] LeaseError),

@@ -2,7 +2,8 @@
 //!
 //! `sealing` chooses the content of blocks, `recovery` replaces blocks that L1 can never accept,
 //! `isolation` searches for a transaction that makes L1 reject a block, and `backlog` paces block
-//! production. The batcher posts the blocks on its own thread.
+//! production. `open_block` signs prefixes of a block while it is built. The batcher posts the blocks
+//! on its own thread.
 
 pub(crate) mod anchor;
 mod backlog;
@@ -12,11 +13,15 @@ mod error;
 pub(crate) mod evidence;
 pub(crate) mod input_budget;
 mod isolation;
+mod may_preconfirm;
 mod offer;
+mod open_block;
 mod recovery;
 mod sealing;
+mod unfinished;
 
 pub use error::SequencerError;
+pub(crate) use open_block::Preconfirmations;
 
 use crate::{
     RollupRules, SequencerConfig,
@@ -36,8 +41,9 @@ use backlog::{Pace, Queue};
 use chain::{Block, BlockFootprint, ChainReader, RecoveredTransaction, Rejection};
 use contracts::advance_plan::L1Limits;
 use isolation::Isolation;
-use node::{MineRequest, Node, SetAttributes};
+use node::{MineRequest, Node, SealedBlock, SetAttributes};
 use offer::Offered;
+use open_block::OpenBlock;
 use std::{
     collections::BTreeSet,
     sync::Arc,
@@ -79,6 +85,10 @@ pub struct Sequencer {
     /// Reason why the L2 rejects the operator's transactions.
     operator_refused: Option<Rejection>,
     pool_log: Option<Arc<PoolLog>>,
+    /// Signer of prefixes, if the node signs any.
+    preconfirmations: Option<Preconfirmations>,
+    /// The block of which a prefix is signed.
+    open: Option<OpenBlock>,
     /// Right to seal, checked right before.
     fence: Fence,
     /// The last L1 transaction with blocks that replace this node's, until the worker takes it.
@@ -116,6 +126,8 @@ impl Sequencer {
             ahead_since: None,
             operator_refused: None,
             pool_log,
+            preconfirmations: None,
+            open: None,
             fence: Fence::default(),
             overtaken_by: None,
         };
@@ -265,6 +277,10 @@ impl Sequencer {
         // Called first, even if no block is due, because it opens the pool again once L1 has
         // included enough.
         let pace = self.update_backlog()?;
+        if self.open.is_some() {
+            let sealed = self.continue_block(now)?;
+            return sealed.map(|sealed| self.commit(sealed)).transpose();
+        }
         let (silent, limit) = (self.clock.age(now), self.longest_silence());
         // A block sealed after this might be too old before L1 can include it, and would be
         // reverted.
@@ -275,7 +291,9 @@ impl Sequencer {
         let Some(terms) = self.terms.clone() else { return Ok(None) };
         let chain = self.chain();
         let head = Arc::clone(chain.head());
-        let time = self.clock.for_block(now);
+        let lead = self.lead_time(&head, &terms, now);
+        let due = now + lead.unwrap_or_default();
+        let time = self.clock.for_block(due);
         if let Some(difference) = unknown_fork.filter(|difference| time >= difference.at()) {
             return Err(SequencerError::UnknownFork { reason: difference.to_string() });
         }
@@ -284,16 +302,25 @@ impl Sequencer {
             let expected = self.clock.next_block(now);
             return Err(SequencerError::AheadOfL1 { number, got, expected });
         }
+        if let Some(sealed) = self.unfinished_block(time)? {
+            return self.commit(sealed).map(Some);
+        }
         if self.isolation.awaits_l1() {
             return Ok(None);
         }
         let Pace::After(pause, size) = pace else { return Ok(None) };
-        if self.last_block.elapsed() < pause || time <= head.header.timestamp {
+        // The first prefix of a block may be made as early as its last one is late.
+        let wait = pause.saturating_sub(lead.unwrap_or_default());
+        if self.last_block.elapsed() < wait || time <= head.header.timestamp {
             return Ok(None);
         }
         // The first transaction of the pool is included at any size.
         let gas_limit = head.header.gas_limit;
-        let pool_gas = (size < backlog::WHOLE).then(|| gas_limit / backlog::WHOLE * size);
+        let whole = gas_limit / backlog::WHOLE * size;
+        let pool_gas = match lead {
+            Some(_) => Some(self.first_share(whole)),
+            None => (size < backlog::WHOLE).then_some(whole),
+        };
         let sealed = self.seal(&chain, &head, time, &terms, pool_gas);
         let sealed = match sealed {
             Ok(Some(sealed)) => sealed,
@@ -302,6 +329,16 @@ impl Sequencer {
                 return nothing.map(|_| None);
             }
         };
+        let sealed = match lead {
+            Some(_) => self.open_block(sealed, due, whole)?,
+            None => Some(sealed),
+        };
+        sealed.map(|sealed| self.commit(sealed)).transpose()
+    }
+
+    /// Makes a block the head, and hands it to the batcher.
+    pub(super) fn commit(&mut self, sealed: SealedBlock) -> Result<Arc<Block>, SequencerError> {
+        self.require_kept_promises(&sealed.new.block)?;
         let (rejected, cost) = (sealed.rejected.clone(), sealed.cost);
         // Taken before the append, which consumes the block's state changes.
         let footprint = BlockFootprint::of(&sealed.new);
@@ -313,12 +350,13 @@ impl Sequencer {
         // Passed on only after the block is on disk, so that the batcher never posts a block that a
         // crash removes.
         self.batcher.sealed(&block, cost, footprint);
+        self.note_sealed(&block);
         self.forget_kept(&block, &rejected)?;
         self.reset_attributes();
         if let Some(log) = &self.pool_log {
             log.tidy(self.node(), self.sync.safe()?.header.number, &self.requeued);
         }
-        Ok(Some(block))
+        Ok(block)
     }
 
     /// Resets the attributes of the pending block: the head's anchor, and only transactions of the

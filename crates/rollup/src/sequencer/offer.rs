@@ -1,7 +1,7 @@
 //! User transactions that are offered to the next block: forced ones, those of replaced blocks, and
 //! the pool's.
 
-use super::Sequencer;
+use super::{Sequencer, open_block::transactions_of};
 use crate::{Duties, RollupRules, SequencerError, l1::ForcedEntry};
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::{eip1559::MIN_PROTOCOL_BASE_FEE, eip2718::Decodable2718 as _};
@@ -259,6 +259,12 @@ impl Sequencer {
         Some(Forced { index: entry.index, due, transaction })
     }
 
+    /// Returns the forced transaction with this index.
+    pub(super) fn forced_entry(&self, index: u64) -> Option<RecoveredTransaction> {
+        let entry = self.view().forced_from(index).next()?;
+        self.recovered(entry).map(|forced| forced.transaction)
+    }
+
     /// Adds the forced transaction with this index, which a sealed block has omitted, to the offer.
     /// `system` is the number of its system transactions. Returns `false` if it cannot be added.
     pub(super) fn demand(
@@ -270,12 +276,6 @@ impl Sequencer {
     ) -> bool {
         let entry = self.view().forced_from(index).next();
         let Some(omitted) = entry.and_then(|entry| self.recovered(entry)) else { return false };
-        let of_block = block.transactions.iter().zip(&block.senders).skip(system);
-        let of_block = of_block.map(|(transaction, sender)| RecoveredTransaction {
-            transaction: transaction.clone(),
-            sender: *sender,
-            signed: true,
-        });
-        users.demand(omitted, of_block.collect())
+        users.demand(omitted, transactions_of(block).split_off(system))
     }
 }

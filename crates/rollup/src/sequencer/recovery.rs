@@ -43,7 +43,9 @@ impl Sequencer {
             // next L1 block.
             let too_old = block.header.timestamp + self.rules.max_lag < now + LAG_MARGIN;
             let lost = anchor_of(&block).is_some_and(|anchor| !self.is_nameable(&anchor));
-            let too_new = waits_too_long && block.header.timestamp > next + JITTER;
+            // What is promised is not given up because L1's time went back.
+            let is_promised = self.has_promised(&block);
+            let too_new = waits_too_long && !is_promised && block.header.timestamp > next + JITTER;
             if too_old || lost || too_new {
                 let reason = match (too_old, lost) {
                     (true, _) => "too old for L1",
@@ -180,7 +182,7 @@ impl Sequencer {
     }
 
     /// Returns `true` if L1's canonical chain still contains the anchor block and its messages.
-    fn is_nameable(&self, anchor: &Anchor) -> bool {
+    pub(super) fn is_nameable(&self, anchor: &Anchor) -> bool {
         let messages = self.view().messages();
         self.view().is_canonical(anchor.l1_block_number, anchor.l1_block_hash)
             && messages.checkpoint_of(anchor.message_count).is_some()

@@ -42,7 +42,7 @@ impl L1Inputs {
 }
 
 /// Outcome of the check of a sealed block's duties.
-enum DutyCheck {
+pub(super) enum DutyCheck {
     /// The block meets them, and has this length of calldata on L1 without the input.
     Met {
         sealed: SealedBlock,
@@ -293,7 +293,7 @@ impl Sequencer {
     }
 
     /// Checks the duties of a sealed block.
-    fn check_duties(
+    pub(super) fn check_duties(
         &self,
         sealed: SealedBlock,
         known: Duties,
@@ -355,7 +355,7 @@ fn system_outcome(
     }
 }
 
-fn too_large(sealed: &SealedBlock, limits: &Capacity) -> SequencerError {
+pub(super) fn too_large(sealed: &SealedBlock, limits: &Capacity) -> SequencerError {
     let (bytes, gas) = sealed.cost.map_or((0, 0), |cost| (cost.bytes, cost.gas));
     let (max_bytes, max_gas) = (limits.bytes, limits.gas);
     SequencerError::TooLarge { bytes, max_bytes, gas, max_gas }

@@ -35,6 +35,7 @@ pub(crate) struct Levels {
     planning_executions: Gauge,
     sealing_stopped: Gauge,
     posting_stopped: Gauge,
+    not_preconfirming: Gauge,
     check_warnings: Gauge,
 }
 
@@ -86,6 +87,10 @@ impl Levels {
             ),
             sealing_stopped: gauge("rollup_sealing_stopped", "1 if the operator stopped sealing"),
             posting_stopped: gauge("rollup_posting_stopped", "1 if the operator stopped posting"),
+            not_preconfirming: gauge(
+                "rollup_not_preconfirming",
+                "1 if the node is configured to sign prefixes of blocks and signs none",
+            ),
             check_warnings: gauge(
                 "rollup_check_warnings",
                 "Warnings of the checks of the configuration",
@@ -106,6 +111,8 @@ impl Levels {
         self.has_fault.set(status.fault.is_some().into());
         self.sealing_stopped.set((!status.sealing).into());
         self.posting_stopped.set((!status.posting).into());
+        let is_silent = status.preconfirming.as_ref().is_some_and(|it| !it.on);
+        self.not_preconfirming.set(is_silent.into());
         self.check_warnings.set(status.warnings.len() as u64);
         if let Some(driven) = &status.driven {
             self.driven_head.set(driven.number);

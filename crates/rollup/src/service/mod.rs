@@ -15,7 +15,8 @@ pub(crate) mod supervisor;
 pub(crate) mod worker;
 
 use crate::{
-    Config, EngineConfig, L1Client, L1Profile, L1Reader, Role, RollupError,
+    Config, EngineConfig, L1Client, L1Limits, L1Profile, L1Reader, PreconfirmConfig, Role,
+    RollupError, RollupRules,
     l1::{BlobClient, execute_rate::PricedLimits},
     l2::{
         heads::Heads,
@@ -25,14 +26,16 @@ use crate::{
         unsafe_block_client::UnsafeBlockClient,
     },
     lease::{Lease, LeaseName},
+    prefix::PrefixSigner,
     rpc::{
         RollupApi,
         admin::{self, AdminHandle, AdminRequest},
         forward::Forwarder,
         registry,
     },
+    sequencer::Preconfirmations,
     service::{
-        data_dir::{DataDir, L1_LOG, MESSAGES},
+        data_dir::{DataDir, L1_LOG, MESSAGES, PRECONFIRMATIONS},
         error::ServiceError,
         latency::Latencies,
         metrics::{ActorLevels, Levels, Readiness},
@@ -48,8 +51,12 @@ use disk::DiskOptions;
 use execute::Rules as ExecuteRules;
 use futures_util::future::BoxFuture;
 use node::{Clock, Mining, Node, Settings};
+use preconf::Domain;
 use rpc::engine::{Driver, Engine, EngineServer, RunningDriver};
-use rpc::{Api, ErrorStyle, Pages, RpcOptions, RunningServer, Telemetry, WorkerOptions, Workers};
+use rpc::{
+    Api, ErrorStyle, Pages, RpcOptions, RunningServer, SubscriptionNames, Telemetry, WorkerOptions,
+    Workers,
+};
 use std::{
     io,
     net::SocketAddr,
@@ -62,6 +69,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Subscription to signed prefixes.
+const PREFIX_SUBSCRIPTION: SubscriptionNames = SubscriptionNames {
+    subscribe: "rollup_subscribe",
+    notification: "rollup_subscription",
+    unsubscribe: "rollup_unsubscribe",
+    kind: "prefixes",
+};
 /// Maximum wait for the worker thread at shutdown: it may be blocked by an L1 that does not
 /// respond.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -222,8 +236,10 @@ impl RollupNode {
         let has_callers = config.engine.as_ref().is_some_and(|engine| engine.serve.is_some());
         let forwarder = Forwarder::new(Arc::clone(&shared), feed.clone(), has_callers);
         let forwarder = Arc::new(forwarder);
+        let preconfirmations = preconfirmations(&config, &deployment, &rules, &node, &shared)?;
         let start = Start {
             rules,
+            preconfirmations,
             profile,
             node: Arc::clone(&node),
             shared: Arc::clone(&shared),
@@ -246,8 +262,9 @@ impl RollupNode {
         ];
         tasks.extend(start.lease.as_ref().map(|lease| lease.start().abort_handle()));
         let offers = Arc::clone(&forwarder);
+        let domain = domain(&config, &deployment);
         let actors =
-            Actors::start(&mut config, start, reader, levels, asked, offers, trust).await?;
+            Actors::start(&mut config, start, reader, levels, asked, offers, trust, domain).await?;
         if let Some(Err(error)) = data_dir.as_mut().map(DataDir::note) {
             tracing::error!(%error, "failed to list the files of the data directory");
         }
@@ -321,6 +338,7 @@ impl Actors {
         asked: Receiver<AdminRequest>,
         forwarder: Arc<Forwarder>,
         trust: FeedTrust,
+        domain: Domain,
     ) -> Result<Self, RollupError> {
         start.sequencing = config.standby.take();
         let is_sequencer = match &mut config.role {
@@ -352,7 +370,8 @@ impl Actors {
             worker.work(&own, &levels, &receiver, &asked);
         });
         let worker = worker.map_err(ended)?;
-        let read = client.read(Arc::clone(&node), Arc::clone(&shared), Arc::new(trust), inputs);
+        let read =
+            client.read(Arc::clone(&node), Arc::clone(&shared), Arc::new(trust), inputs, domain);
         let own = Arc::clone(&shared);
         shared.supervisor.start(Actor::UnsafeBlocks);
         let feed =
@@ -415,7 +434,12 @@ impl Ports {
         let workers = WorkerOptions { inline_reads, inline_sends, ..WorkerOptions::default() };
         let workers = Arc::new(Workers::new(&workers));
         let rollup = Arc::new(RollupApi { api: api.clone(), shared: Arc::clone(shared) });
-        let own = registry(rollup, Arc::clone(&workers)).into_methods();
+        let mut own = registry(rollup, Arc::clone(&workers)).into_methods();
+        let book = Arc::clone(&shared.prefixes);
+        let prefixes =
+            rpc::subscription(api.clone(), PREFIX_SUBSCRIPTION, move || book.subscribe());
+        let added = own.merge(prefixes);
+        debug_assert!(added.is_ok(), "rollup_subscribe is registered twice");
         let engine = serve_engine(config, &api, shared).await?;
         let admin = match &config.admin {
             Some(admin) => Some(admin::serve(admin, orders, Arc::clone(&workers)).await?),
@@ -439,6 +463,54 @@ impl Ports {
         }
         self.server.stop().await;
     }
+}
+
+/// Domain of the messages about prefixes.
+fn domain(config: &Config, deployment: &Deployment) -> Domain {
+    let contract = config.preconf_bonds.unwrap_or(deployment.rollup);
+    Domain { l1_chain_id: deployment.l1_chain_id, contract }
+}
+
+/// Opens the signer of prefixes, if it is configured.
+fn preconfirmations(
+    config: &Config,
+    deployment: &Deployment,
+    rules: &RollupRules,
+    node: &Node,
+    shared: &NodeHandle,
+) -> Result<Option<Preconfirmations>, RollupError> {
+    let Some(sequencing) = preflight::sequencing(config) else { return Ok(None) };
+    let Some(preconfirm) = &sequencing.preconfirm else { return Ok(None) };
+    let field = "preconfirm";
+    let refused = |reason: String| ServiceError::Config { field, reason };
+    let Some(folder) = &config.data_dir else {
+        let reason = "signatures are recorded in the data directory, and there is none".to_owned();
+        return Err(refused(reason).into());
+    };
+    if config.lease.is_some() {
+        let reason = "the journal of signatures is not shared with the other holders of the lease";
+        return Err(refused(reason.to_owned()).into());
+    }
+    let (got, least) = (preconfirm.slice, PreconfirmConfig::MIN_SLICE);
+    if got < least {
+        return Err(refused(format!("a prefix every {got:?}, at least {least:?} expected")).into());
+    }
+    let public = L1Limits::default();
+    if config.l1_limits.gas > public.gas || config.l1_limits.bytes > public.bytes {
+        let reason = "the limits of L1 transactions are above those of public ones, so false                       promises could not be proven";
+        return Err(refused(reason.to_owned()).into());
+    }
+    let has_history = node.read(|node| node.chain.head().header.number) > 0;
+    let signer = PrefixSigner::open(
+        &folder.join(PRECONFIRMATIONS),
+        deployment.rollup,
+        domain(config, deployment),
+        sequencing.advance_key.clone(),
+        rules,
+        has_history,
+    )?;
+    let book = Arc::clone(&shared.prefixes);
+    Ok(Some(Preconfirmations { signer, book, slice: preconfirm.slice }))
 }
 
 /// Starts the server of the Engine API, if it is configured.

@@ -6,6 +6,7 @@ use crate::{
     l1::{cost::CostBook, execute_rate::ExecuteRate, fork_schedule::Difference},
     l2::{message_index::MessageIndex, signed_blocks::SignedBlocks},
     lease::Lease,
+    prefix::PrefixBook,
     sequencer::byte_price::BytePrice,
     service::supervisor::Supervisor,
     status::LeaseStatus,
@@ -33,6 +34,8 @@ pub(crate) struct NodeHandle {
     pub(crate) view: Mutex<Option<Arc<L1View>>>,
     /// Signatures on unsafe blocks.
     pub(crate) signed: Arc<SignedBlocks>,
+    /// Signed prefixes of the next block.
+    pub(crate) prefixes: Arc<PrefixBook>,
     /// Error of the feed of unsafe blocks.
     pub(crate) feed_fault: Mutex<Option<String>>,
     /// Price of EXECUTE on L1.
@@ -84,7 +87,8 @@ impl NodeHandle {
             status.fault = Some(panicked.to_string());
         }
         let lease = self.lease.get().map(LeaseStatus::of);
-        Status { unsafe_head, driven, sealing, posting, warnings, lease, ..status }
+        let preconfirming = self.prefixes.state();
+        Status { unsafe_head, driven, sealing, posting, warnings, lease, preconfirming, ..status }
     }
 
     /// Returns an error while this node makes no blocks because another node has its keys.

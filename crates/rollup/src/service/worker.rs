@@ -169,6 +169,12 @@ impl Worker {
                     self.roles.sealing_failed = false;
                 }
             });
+        } else if may_lead && shares_keys.is_none() {
+            // A promise holds although the operator or L1 stops this sequencer.
+            match sequencer.seal_open_block() {
+                Ok(block) => self.roles.signing.extend(block.map(|block| block.num_hash())),
+                Err(error) => turn.sealed = Err(error.into()),
+            }
         }
         // Blocks can be sealed for a while without L1, but posting with an outdated view would
         // waste fees.

@@ -29,6 +29,7 @@ mod messages;
 mod monitoring;
 mod planning;
 mod pool_attacks;
+mod preconfirmations;
 mod prefixes;
 mod preflight;
 mod profile;

@@ -1,7 +1,7 @@
 //! Configuration mistakes, reported before the node serves requests.
 
-use crate::support::World;
-use alloy_primitives::{Address, B256, U256, address};
+use crate::support::{ADVANCE, World};
+use alloy_primitives::{Address, B256, U256};
 use alloy_provider::ext::AnvilApi as _;
 use enshrine_rollup::{
     Check, CheckOutcome, Config, Role, RollupError, RollupNode, ServiceError, Signer, preflight,
@@ -15,9 +15,6 @@ use std::{
     thread,
 };
 use testkit::Key;
-
-/// Account of the devnet's second key, which advances the rollup in these tests.
-const ADVANCE: Address = address!("0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
 
 /// Runs the checks on a thread that may block.
 async fn checks(config: &Config) -> Result<Vec<Check>> {

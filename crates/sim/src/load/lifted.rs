@@ -28,6 +28,9 @@ const SEQUENCER: &[&str] = &[
     "6000000",
     "--daily-limit-gwei",
     "1000000000000",
+    // A transaction of billions of gas costs more than the default cap.
+    "--l1-tx-fee-cap-gwei",
+    "1000000000000",
     "--pool-transactions",
     "100000",
 ];

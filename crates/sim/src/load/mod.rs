@@ -5,6 +5,7 @@
 mod accepted;
 mod large;
 mod lifted;
+mod preconfirmed;
 mod slow_l1;
 
 use accepted::Accepted;
@@ -13,6 +14,7 @@ use client::{Client, ClientOptions};
 use eyre::{OptionExt as _, Result, ensure, eyre};
 use large::Large;
 use lifted::Lifted;
+use preconfirmed::Preconfirmed;
 use serde::Serialize;
 use serde_json::{Value, json};
 use slow_l1::SlowL1;
@@ -92,6 +94,8 @@ struct Load {
     lifted: Option<Lifted>,
     #[serde(skip_serializing_if = "Option::is_none")]
     large: Option<Large>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preconfirmed: Option<Preconfirmed>,
     #[serde(rename = "slowL1", skip_serializing_if = "Option::is_none")]
     slow_l1: Option<SlowL1>,
 }
@@ -121,6 +125,9 @@ impl Load {
         if let Some(large) = &self.large {
             large.print();
         }
+        if let Some(preconfirmed) = &self.preconfirmed {
+            preconfirmed.print();
+        }
         if let Some(slow_l1) = &self.slow_l1 {
             slow_l1.print();
         }
@@ -136,6 +143,9 @@ pub(crate) struct Arguments {
     /// Measure only an L2 on a slow L1
     #[arg(long, conflicts_with = "json")]
     only_slow_l1: bool,
+    /// Measure only signed prefixes
+    #[arg(long, conflicts_with_all = ["json", "only_slow_l1"])]
+    only_preconfirmed: bool,
     /// Print one JSON document instead of text
     #[arg(long)]
     json: bool,
@@ -154,6 +164,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut report = Report::new(arguments.json);
     if arguments.only_slow_l1 {
         slow_l1::run(&mut report)?.print();
+        report.end();
+        return Ok(());
+    }
+    if arguments.only_preconfirmed {
+        preconfirmed::run(&mut report)?.print();
         report.end();
         return Ok(());
     }
@@ -177,6 +192,7 @@ fn measure(accounts: u64, report: &mut Report) -> Result<Load> {
     if accounts > 0 {
         load.large = Some(large::run(accounts, report)?);
     }
+    load.preconfirmed = Some(preconfirmed::run(report)?);
     load.slow_l1 = Some(slow_l1::run(report)?);
     Ok(load)
 }
@@ -273,6 +289,7 @@ fn of_a_small_one(accepted: Accepted, report: &mut Report) -> Result<Load> {
         rebuilt_mgas_per_second: all_gas as f64 / 1e6 / rebuilding,
         lifted: None,
         large: None,
+        preconfirmed: None,
         slow_l1: None,
     })
 }

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::rollup::{allowance::allowance, key_source::KeySource};
 use ::rollup::{
-    AdminConfig, AdminToken, BacklogConfig, Config, EngineConfig, L1Limits, PoolLimits, Prices,
-    Role, SequencerConfig, SubmitterConfig,
+    AdminConfig, AdminToken, BacklogConfig, Config, EngineConfig, L1Limits, PoolLimits,
+    PreconfirmConfig, Prices, Role, SequencerConfig, SubmitterConfig,
 };
 use client::RedactedUrl;
 use eyre::{Result, WrapErr as _, bail, ensure};
@@ -65,6 +65,12 @@ impl Values {
             prices: Prices {
                 gas: given("--min-tip", self.min_tip)?.into(),
                 byte: given("--byte-price", self.byte_price)?.into(),
+            },
+            preconfirm: match self.preconfirm.unwrap_or_default() {
+                true => {
+                    Some(PreconfirmConfig { slice: milliseconds("--slice-ms", self.slice_ms)? })
+                }
+                false => None,
             },
         })
     }
@@ -291,6 +297,7 @@ impl Values {
             standby,
             feeds: self.sequencer_feed.as_deref().map(urls).unwrap_or_default(),
             feed_signers: self.feed_signer.unwrap_or_default(),
+            preconf_bonds: self.preconf_bonds.filter(|bonds| !bonds.is_zero()),
             peer,
             lease,
             admin: admin

@@ -237,6 +237,17 @@ pub(super) struct Values {
     /// bytes cost on L1 wait.
     #[arg(long, value_name = "WEI")]
     pub(super) byte_price: Option<u64>,
+    /// Sign prefixes of each block while it is built, so that users know the result of a transaction
+    /// before the block is sealed. Requires --data-dir.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(super) preconfirm: Option<bool>,
+    /// Minimum time between two signed prefixes of a block, in milliseconds [default: 100].
+    #[arg(long, value_name = "MILLISECONDS")]
+    pub(super) slice_ms: Option<u64>,
+    /// Address of the contract PreconfBonds on L1 where the sequencer has its bond. Signed prefixes
+    /// are bound to it.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) preconf_bonds: Option<Address>,
     /// WebSocket URL of the sequencer, for unsafe blocks, which are not on L1 yet. A node with
     /// --role sequencer starts as a follower if the node at this URL is already the sequencer.
     #[arg(long, value_name = "URL")]
@@ -311,6 +322,8 @@ impl Values {
             operator_address: Some(Address::ZERO),
             pool_local: Some(Vec::new()),
             allow_unprotected: Some(false),
+            preconfirm: Some(false),
+            preconf_bonds: Some(Address::ZERO),
             allow_altered_genesis: Some(false),
             allow_balance: Some(Vec::new()),
             allow_code: Some(Vec::new()),
@@ -380,6 +393,7 @@ impl Values {
             pool_gapped_lifetime: Some(pool.gapped_lifetime),
             min_tip: Some(0),
             byte_price: Some(0),
+            slice_ms: Some(100),
             ..Self::default()
         }
     }

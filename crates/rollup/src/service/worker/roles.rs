@@ -181,7 +181,9 @@ impl RoleManager {
         let (pool_log, rate) = (self.pool_log.clone(), self.start.shared.rate.clone());
         let limits = profile.limits;
         let sequencer = Sequencer::new(sync, *rules, config, limits, pool_log, batcher, rate);
-        let mut sequencer = sequencer.with_fence(self.fence.clone());
+        let mut sequencer = sequencer
+            .with_fence(self.fence.clone())
+            .with_preconfirmations(self.start.preconfirmations.take());
         sequencer.requeue(core::mem::take(&mut self.deferred));
         self.competitors.reset_count();
         self.sealing_failed = false;
@@ -314,6 +316,10 @@ impl RoleManager {
         self.fence = self.start.lease.as_ref().map(Fence::of).unwrap_or_default();
         let batcher = self.batcher(self.sync()).ok_or(RoleError::NoKeys)??;
         if let Some(ActiveRole::Follower(follower)) = self.active.take() {
+            // The previous sequencer may have the same key.
+            if let Some(preconfirmations) = &mut self.start.preconfirmations {
+                preconfirmations.signer.doubt();
+            }
             let (sync, deferred) = follower.into_parts();
             self.deferred = deferred;
             self.lead(sync, batcher);
@@ -324,7 +330,8 @@ impl RoleManager {
     /// Switches to the role of a follower, if the node is the sequencer.
     pub(super) fn step_down(&mut self) {
         match self.active.take() {
-            Some(ActiveRole::Sequencer(sequencer)) => {
+            Some(ActiveRole::Sequencer(mut sequencer)) => {
+                self.start.preconfirmations = sequencer.take_preconfirmations();
                 let (sync, deferred) = sequencer.into_parts();
                 self.deferred = deferred;
                 self.follow(sync);

@@ -4,6 +4,7 @@ use crate::{
     L1Profile, RollupRules, SequencerConfig,
     l2::{pool_log::KeptPool, unsafe_block_client::UnsafeBlockClient},
     lease::Lease,
+    sequencer::Preconfirmations,
     service::node_handle::NodeHandle,
 };
 use node::Node;
@@ -26,6 +27,8 @@ pub(crate) struct Start {
     pub(crate) kept_pool: Option<KeptPool>,
     /// Configuration of a sequencer, if the node can be one.
     pub(crate) sequencing: Option<Box<SequencerConfig>>,
+    /// Signer of prefixes, if the node signs any as sequencer.
+    pub(crate) preconfirmations: Option<Preconfirmations>,
     /// WebSocket URL of the sequencer, if this node is a follower.
     pub(crate) peer: Option<String>,
     /// Lease without which the node makes no blocks, if it has one.

@@ -8,7 +8,7 @@ pub(crate) mod ethrex;
 use alloy_consensus::TxEip1559;
 use alloy_eips::BlockNumberOrTag;
 use alloy_genesis::GenesisAccount;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address};
 use alloy_provider::{DynProvider, Provider, RootProvider, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use alloy_sol_types::SolCall;
@@ -32,6 +32,8 @@ use variants::{DialectName, Dialects, GasSchedule};
 use wire::ProtocolFork;
 
 pub(crate) const L2_CHAIN: u64 = 8_079;
+/// Account of a sequencer on L1: the second key of the devnet.
+pub(crate) const ADVANCE: Address = address!("0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
 /// Maximum time that a test waits for an action of a node.
 pub(crate) const PATIENCE: Duration = Timeout::LIMIT;
 
@@ -55,6 +57,12 @@ impl World {
     /// Deploys a rollup that only this sequencer may advance.
     pub(crate) async fn with_sequencer(sequencer: Address) -> Result<Self> {
         Self::on(Devnet::builder(), Vec::new(), Some(sequencer)).await
+    }
+
+    /// Deploys a rollup that only the node of [`Self::sequencer_config`] may advance, with these
+    /// accounts in its genesis.
+    pub(crate) async fn with_policy(accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
+        Self::on(Devnet::builder(), accounts, Some(ADVANCE)).await
     }
 
     /// Deploys a rollup on an L1 that starts at this time.
@@ -255,6 +263,7 @@ impl World {
             standby: None,
             feeds: Vec::new(),
             feed_signers: Vec::new(),
+            preconf_bonds: None,
             peer: None,
             lease: None,
             admin: None,
@@ -277,6 +286,7 @@ impl World {
             submitter: SubmitterConfig::default(),
             backlog: BacklogConfig::default(),
             prices: Prices::default(),
+            preconfirm: None,
         })
     }
 

@@ -1,0 +1,112 @@
+//! The newest prefix, for RPC methods and subscribers.
+
+use crate::prefix::{NotPreconfirming, Prefix};
+use alloy_primitives::{B256, FixedBytes};
+use parking_lot::Mutex;
+use preconf::PrefixUpdate;
+use rpc_types::{Preconfirming, PrefixItem};
+use std::sync::Arc;
+use tokio::sync::broadcast;
+
+/// Number of updates that a subscriber can lag behind.
+const UPDATES: usize = 256;
+
+/// What a node has signed, or has received from the sequencer and executed.
+#[derive(Debug)]
+pub(crate) struct PrefixBook {
+    newest: Mutex<Option<Arc<PublishedPrefix>>>,
+    updates: broadcast::Sender<PrefixItem>,
+    state: Mutex<Option<Preconfirming>>,
+}
+
+/// A signed prefix.
+#[derive(Debug, Clone)]
+pub(crate) struct PublishedPrefix {
+    pub(crate) prefix: Prefix,
+    pub(crate) signature: FixedBytes<65>,
+}
+
+impl PublishedPrefix {
+    /// Number of the block.
+    pub(crate) const fn number(&self) -> u64 {
+        self.prefix.promised.header.number
+    }
+
+    /// Returns the index of a transaction.
+    pub(crate) fn position(&self, hash: &B256) -> Option<usize> {
+        self.prefix.promised.transactions.iter().position(|it| it == hash)
+    }
+
+    /// Returns the update for a reader that has the first `first` transactions; `None` if there are
+    /// fewer, or if the update is too long for its format.
+    pub(crate) fn update(&self, first: usize) -> Option<PrefixItem> {
+        let Prefix { promised, header, transactions } = &self.prefix;
+        let update = PrefixUpdate {
+            message: promised.message,
+            signature: self.signature,
+            header: header.clone(),
+            first: u32::try_from(first).ok()?,
+            transactions: transactions.get(first..)?.to_vec(),
+            tip: 0,
+            floor: 0,
+        };
+        Some(PrefixItem { ssz: update.encode().ok()?.into() })
+    }
+}
+
+impl Default for PrefixBook {
+    fn default() -> Self {
+        let updates = broadcast::Sender::new(UPDATES);
+        Self { newest: Mutex::default(), updates, state: Mutex::default() }
+    }
+}
+
+impl PrefixBook {
+    /// Publishes a signed prefix.
+    pub(crate) fn publish(&self, published: PublishedPrefix) {
+        let mut newest = self.newest.lock();
+        // Subscribers have the transactions of the previous prefix of the same block.
+        let environment = |it: &PublishedPrefix| it.prefix.promised.header.environment;
+        let previous = newest.as_ref().filter(|it| environment(it) == environment(&published));
+        let first = previous.map_or(0, |it| it.prefix.transactions.len());
+        if let Some(update) = published.update(first) {
+            // An error means that there are no subscribers.
+            drop(self.updates.send(update));
+        }
+        *newest = Some(Arc::new(published));
+    }
+
+    /// Forgets the prefix of a block that was given up.
+    pub(crate) fn clear(&self) {
+        *self.newest.lock() = None;
+    }
+
+    /// Returns the newest prefix.
+    pub(crate) fn newest(&self) -> Option<Arc<PublishedPrefix>> {
+        self.newest.lock().clone()
+    }
+
+    /// Subscribes to updates.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<PrefixItem> {
+        self.updates.subscribe()
+    }
+
+    /// Sets whether this node preconfirms the next block, and why not.
+    pub(crate) fn set_state(&self, state: Result<(), &NotPreconfirming>) {
+        let reason = state.err().map(ToString::to_string);
+        let mut shown = self.state.lock();
+        if shown.as_ref().is_some_and(|shown| shown.reason == reason) {
+            return;
+        }
+        match &reason {
+            Some(reason) => tracing::warn!(reason, "blocks are not preconfirmed"),
+            None => tracing::info!("blocks are preconfirmed"),
+        }
+        *shown = Some(Preconfirming { on: reason.is_none(), reason });
+    }
+
+    /// Returns whether this node preconfirms blocks; `None` if it is not configured to.
+    pub(crate) fn state(&self) -> Option<Preconfirming> {
+        self.state.lock().clone()
+    }
+}

@@ -1,0 +1,212 @@
+//! Client for signed prefixes of a sequencer, or of a node that forwards them.
+
+use crate::{
+    l2::{FeedError, signed_blocks::FeedTrust},
+    prefix::{Prefix, PublishedPrefix},
+    service::node_handle::NodeHandle,
+};
+use alloy_consensus::Header;
+use alloy_primitives::{Bytes, U64};
+use alloy_provider::{Provider as _, ProviderBuilder, RootProvider, WsConnect, network::Ethereum};
+use alloy_rlp::Decodable as _;
+use chain::ChainError;
+use client::RedactedUrl;
+use codec::RawBlock;
+use node::{Event, Node, NodeError};
+use preconf::{ClientView, Domain, PrefixUpdate, Unacceptable, accept};
+use rpc_types::{PrefixItem, methods::PREFIX};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::broadcast::error::RecvError,
+    time::{sleep, timeout},
+};
+use wire::DecodeError;
+
+/// Pause before reconnecting, also if the other node signs no prefixes.
+const RECONNECT: Duration = Duration::from_secs(2);
+/// Timeout of a request.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum length of a WebSocket message: a block in hexadecimal.
+const MAX_MESSAGE: usize = 4 << 20;
+
+/// Reads, checks and executes the prefixes of other nodes.
+#[derive(Debug, Clone)]
+pub(crate) struct PrefixClient {
+    pub(crate) node: Arc<Node>,
+    pub(crate) shared: Arc<NodeHandle>,
+    pub(crate) trust: Arc<FeedTrust>,
+    pub(crate) domain: Domain,
+}
+
+/// Reason why a prefix is not shown.
+#[derive(Debug, thiserror::Error)]
+enum PrefixRefused {
+    #[error(transparent)]
+    Malformed(#[from] DecodeError),
+    #[error(transparent)]
+    Unacceptable(#[from] Unacceptable),
+    #[error(transparent)]
+    Signer(#[from] FeedError),
+    #[error("L1 is not read yet")]
+    NoView,
+    /// The transactions before the update are missing.
+    #[error("an update from transaction {first} on, {known} are known")]
+    Gap { first: u32, known: usize },
+    /// The signed header does not follow from the transactions.
+    #[error("the sequencer has signed a false result of block {number}: {source}")]
+    Lie { number: u64, source: ChainError },
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    #[error(transparent)]
+    Header(#[from] preconf::HeaderError),
+}
+
+impl PrefixClient {
+    /// Follows the prefixes of a node, and reconnects after errors. Never ends.
+    pub(crate) async fn follow(&self, url: &str) {
+        loop {
+            if let Err(error) = self.listen(url).await {
+                let url = RedactedUrl::new(url);
+                tracing::debug!(%error, %url, "no signed prefixes");
+            }
+            sleep(RECONNECT).await;
+        }
+    }
+
+    async fn listen(&self, url: &str) -> Result<(), FeedError> {
+        let failed = |error: alloy_provider::transport::TransportError| {
+            FeedError::Request(error.to_string())
+        };
+        let bounded = WsConnect::new(url).with_config(
+            alloy_provider::WebSocketConfig::default()
+                .max_message_size(Some(MAX_MESSAGE))
+                .max_frame_size(Some(MAX_MESSAGE)),
+        );
+        let connect = ProviderBuilder::<_, _, Ethereum>::default().connect_ws(bounded);
+        let provider = within(connect).await?.map_err(failed)?;
+        let mut call = provider.client().request("rollup_subscribe", ("prefixes",));
+        call.set_is_subscription();
+        let id = within(call).await?.map_err(failed)?;
+        let subscription = within(provider.get_subscription::<PrefixItem>(id)).await?;
+        let mut updates = subscription.map_err(failed)?;
+        let mut heads = self.node.subscribe();
+        // An update whose parent is not imported yet. Only the newest one matters.
+        let mut waiting = None;
+        loop {
+            let update = tokio::select! {
+                update = updates.recv() => match update {
+                    Ok(item) => Some(item),
+                    Err(RecvError::Lagged(_)) => None,
+                    Err(RecvError::Closed) => return Ok(()),
+                },
+                head = heads.recv() => match head {
+                    Ok(Event::Head { .. }) => waiting.take(),
+                    Ok(Event::Pooled(_)) | Err(RecvError::Lagged(_)) => None,
+                    Err(RecvError::Closed) => return Ok(()),
+                },
+            };
+            let Some(update) = update else { continue };
+            match self.apply_on_worker(update.clone()).await {
+                Ok(()) => {}
+                Err(PrefixRefused::Gap { .. }) => {
+                    if let Some(whole) = self.whole(&provider, &update).await?
+                        && let Err(refused) = self.apply_on_worker(whole).await
+                    {
+                        self.report(&refused);
+                    }
+                }
+                Err(PrefixRefused::Unacceptable(Unacceptable::Parent { .. })) => {
+                    waiting = Some(update);
+                }
+                Err(refused) => self.report(&refused),
+            }
+        }
+    }
+
+    /// Requests the whole prefix of which an update is part.
+    async fn whole(
+        &self,
+        provider: &RootProvider,
+        update: &PrefixItem,
+    ) -> Result<Option<PrefixItem>, FeedError> {
+        let Ok(update) = PrefixUpdate::decode(&update.ssz) else { return Ok(None) };
+        let Ok(header) = preconf::HeaderSummary::read(&update.header) else { return Ok(None) };
+        let request =
+            provider.raw_request(PREFIX.name.into(), (U64::from(header.number), U64::ZERO));
+        let answer: Result<Option<PrefixItem>, _> = within(request).await?;
+        answer.map_err(|error| FeedError::Request(error.to_string()))
+    }
+
+    /// Executes on a thread that may block: the check may request the policy from L1.
+    async fn apply_on_worker(&self, item: PrefixItem) -> Result<(), PrefixRefused> {
+        let client = self.clone();
+        let applied = tokio::task::spawn_blocking(move || client.apply(&item)).await;
+        applied.unwrap_or_else(|error| Err(FeedError::Request(error.to_string()).into()))
+    }
+
+    /// Checks and executes an update, and shows its block as pending.
+    fn apply(&self, item: &PrefixItem) -> Result<(), PrefixRefused> {
+        let update = PrefixUpdate::decode(&item.ssz)?;
+        let view = self.shared.view.lock().clone().ok_or(PrefixRefused::NoView)?;
+        let chain = self.node.read(|node| node.chain.detached());
+        let head = chain.head().num_hash();
+        let spec = &chain.config().spec;
+        let l1_head = view.head().map_or(0, |head| head.number);
+        let known = ClientView {
+            domain: self.domain,
+            rollup: view.deployment().rollup,
+            head: head.hash,
+            number: head.number,
+            schema_at: &|timestamp| spec.fork_at(timestamp).map(wire::ProtocolFork::schema),
+            l1_head,
+            is_canonical: &|number, hash| view.is_canonical(number, hash),
+        };
+        let (header, signer) = accept(&update, &known)?;
+        self.trust.admits(signer, header.number)?;
+        let transactions = self.transactions(&update, header.environment)?;
+        let decoded = Header::decode(&mut &update.header[..]);
+        let decoded = decoded.map_err(|reason| preconf::HeaderError::List(reason))?;
+        let raw = RawBlock {
+            header: decoded,
+            hash: header.hash,
+            transactions: transactions.clone(),
+            withdrawals: Some(Vec::new()),
+            versioned_hashes: Vec::new(),
+        };
+        let number = header.number;
+        let executed = chain.import(&raw);
+        let executed = executed.map_err(|source| PrefixRefused::Lie { number, source })?;
+        self.node.show_pending(executed, None)?;
+        let prefix = Prefix::new(update.message, update.header, transactions)?;
+        self.shared.prefixes.publish(PublishedPrefix { prefix, signature: update.signature });
+        Ok(())
+    }
+
+    /// Returns all transactions of the prefix that an update extends.
+    fn transactions(
+        &self,
+        update: &PrefixUpdate,
+        environment: alloy_primitives::B256,
+    ) -> Result<Vec<Bytes>, PrefixRefused> {
+        let newest = self.shared.prefixes.newest();
+        let same = newest.filter(|it| it.prefix.promised.header.environment == environment);
+        let known = same.as_ref().map(|it| &it.prefix.transactions[..]).unwrap_or_default();
+        let first = usize::try_from(update.first).ok().and_then(|first| known.get(..first));
+        let first = first.ok_or(PrefixRefused::Gap { first: update.first, known: known.len() })?;
+        Ok(first.iter().chain(&update.transactions).cloned().collect())
+    }
+
+    fn report(&self, refused: &PrefixRefused) {
+        if matches!(refused, PrefixRefused::Lie { .. }) {
+            tracing::error!(%refused, "signed prefix refused");
+            *self.shared.feed_fault.lock() = Some(refused.to_string());
+        } else {
+            tracing::debug!(%refused, "signed prefix refused");
+        }
+    }
+}
+
+/// Waits for a request with [`TIMEOUT`].
+async fn within<T>(request: impl IntoFuture<Output = T>) -> Result<T, FeedError> {
+    timeout(TIMEOUT, request).await.map_err(|_| FeedError::Silent(TIMEOUT.as_secs()))
+}

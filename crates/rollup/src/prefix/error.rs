@@ -1,0 +1,81 @@
+//! Errors of signing prefixes, and reasons for signing none.
+
+use crate::signer::SignerError;
+use disk::DiskError;
+use preconf::{Conflict, HeaderError};
+use std::path::PathBuf;
+
+/// Reason why a prefix is not signed.
+#[derive(Debug, thiserror::Error)]
+pub enum PrefixError {
+    /// The journal cannot be opened.
+    #[error("journal of preconfirmations {}: {source}", path.display())]
+    Journal {
+        /// Path of the journal.
+        path: PathBuf,
+        /// The error.
+        source: DiskError,
+    },
+    /// The journal cannot be written, so the prefix must not be signed.
+    #[error("preconfirmation not recorded: {0}")]
+    NotRecorded(DiskError),
+    /// The prefix contradicts an earlier signature.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// The header is too long, or has items that the contracts do not know.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// The key gives no signature.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+}
+
+/// Reason why the next block is sealed without signed prefixes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotPreconfirming {
+    /// The journal was lost or damaged, and no block of this process is on L1 yet. Until then, an
+    /// unknown signature may bind the key.
+    #[error(
+        "the journal of preconfirmations is not complete, and L1 has no block of this process yet"
+    )]
+    JournalLost,
+    /// Anyone may post blocks.
+    #[error("the rollup has no sequencing policy, so any account may post another block")]
+    OpenPolicy,
+    /// The parent is the head on L1, and so much older that the policy may open before the promise
+    /// ends.
+    #[error(
+        "the parent on L1 is {age} s older, at most {limit} s are safe before the policy opens"
+    )]
+    NearTimeout {
+        /// Seconds between the parent and the block.
+        age: u64,
+        /// Maximum number of seconds.
+        limit: u64,
+    },
+    /// The oldest block that is not on L1 is too old.
+    #[error("the oldest block that is not on L1 is {age} s old, at most {limit} s allowed")]
+    NotPosted {
+        /// Age of the block in seconds.
+        age: u64,
+        /// Maximum age in seconds.
+        limit: u64,
+    },
+    /// A duty is overdue, so that L1 may soon accept blocks of any account.
+    #[error("a duty is overdue by {overdue} s, at most {limit} s allowed")]
+    DutyOverdue {
+        /// Seconds since the duty was due.
+        overdue: u64,
+        /// Maximum number of seconds.
+        limit: u64,
+    },
+    /// The search for a transaction that L1 rejects replaces blocks.
+    #[error("blocks are replaced to find a transaction that L1 rejects")]
+    Isolating,
+    /// L1 has not been read up to the block on which the promise would depend.
+    #[error("L1 has not been read up to the block on which the promise depends")]
+    L1Behind,
+    /// A prefix could not be signed.
+    #[error("the last prefix was not signed: {0}")]
+    Failed(String),
+}

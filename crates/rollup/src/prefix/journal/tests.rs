@@ -1,0 +1,130 @@
+use super::*;
+use alloy_consensus::Header;
+use alloy_primitives::B256;
+use alloy_rlp::Encodable as _;
+use std::fs;
+
+const ROLLUP: Address = Address::repeat_byte(0xa0);
+const ACCOUNT: Address = Address::repeat_byte(0xc0);
+
+/// A prefix of block `number` with `count` transactions.
+fn prefix(number: u64, count: u8, is_sealed: bool) -> Prefix {
+    let header = Header {
+        number,
+        state_root: B256::repeat_byte(count),
+        transactions_root: B256::repeat_byte(count),
+        base_fee_per_gas: Some(7),
+        withdrawals_root: Some(B256::ZERO),
+        ..Header::default()
+    };
+    let mut rlp = Vec::new();
+    header.encode(&mut rlp);
+    let message = Preconfirmation {
+        rollup: ROLLUP,
+        block_hash: keccak256(&rlp),
+        schema: SchemaId::OSAKA,
+        is_sealed,
+        l1_block: 9,
+        l1_hash: B256::repeat_byte(9),
+    };
+    let transactions = (1..=count).map(|byte| Bytes::from(vec![byte; 50])).collect();
+    Prefix::new(message, rlp.into(), transactions).unwrap()
+}
+
+fn open(path: &Path) -> Opened {
+    Journal::open(path, ROLLUP, ACCOUNT).unwrap()
+}
+
+fn same(got: &[Prefix], expected: &[Prefix]) {
+    let all = |list: &[Prefix]| -> Vec<_> {
+        list.iter().map(|it| (it.promised.clone(), it.transactions.clone())).collect()
+    };
+    assert_eq!(all(got), all(expected));
+}
+
+#[test]
+fn records_are_read_again_with_all_transactions() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("preconfirmations");
+    let all = [prefix(1, 1, false), prefix(1, 3, false), prefix(1, 3, true), prefix(2, 2, false)];
+    let Opened { mut journal, prefixes, is_intact } = open(&path);
+    assert!(prefixes.is_empty() && is_intact);
+    let mut lengths = Vec::new();
+    for prefix in &all {
+        let before = journal.file.length();
+        journal.record(prefix).unwrap();
+        lengths.push(journal.file.length() - before);
+    }
+    // The third one has no transaction that the second one lacks.
+    assert!(lengths[2] + 50 < lengths[0], "{lengths:?}");
+    drop(journal);
+    let Opened { mut journal, prefixes, is_intact } = open(&path);
+    same(&prefixes, &all);
+    assert!(is_intact);
+    // The first record after a start shares transactions with the last one before it.
+    journal.record(&prefix(2, 3, true)).unwrap();
+    drop(journal);
+    same(&open(&path).prefixes[4..], &[prefix(2, 3, true)]);
+}
+
+#[test]
+fn records_of_final_blocks_leave_long_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("preconfirmations");
+    let mut journal = open(&path).journal;
+    for number in 0..5_000 {
+        journal.record(&prefix(number, 3, true)).unwrap();
+    }
+    let long = journal.file.length();
+    journal.forget_up_to(4_990).unwrap();
+    assert!(long > REWRITE_FROM && journal.file.length() < long / 100);
+    journal.record(&prefix(5_000, 1, false)).unwrap();
+    drop(journal);
+    let numbers: Vec<_> = open(&path).prefixes.iter().map(|it| it.promised.header.number).collect();
+    assert_eq!(numbers, (4_991..=5_000).collect::<Vec<_>>());
+}
+
+/// Whatever is damaged: the records that are read were written, and if one is missing, the journal
+/// says so.
+#[test]
+fn damaged_journal_is_never_intact() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("preconfirmations");
+    let all = [prefix(1, 1, false), prefix(1, 2, true)];
+    let mut journal = open(&path).journal;
+    all.iter().for_each(|it| journal.record(it).unwrap());
+    drop(journal);
+    let whole = fs::read(&path).unwrap();
+    for at in 0..whole.len() {
+        for damaged in
+            [whole[..at].to_vec(), [&whole[..at], &[whole[at] ^ 0x10], &whole[at + 1..]].concat()]
+        {
+            fs::write(&path, &damaged).unwrap();
+            let Opened { prefixes, is_intact, .. } = open(&path);
+            let count = prefixes.len();
+            same(&prefixes, &all[..count]);
+            // A file that ends between two records is one of an earlier time; the caller knows
+            // whether there should be a file at all.
+            let at_boundary = damaged.len() < whole.len() && is_boundary(&whole, damaged.len());
+            assert!(!is_intact || at_boundary, "byte {at}: {count} records");
+        }
+    }
+}
+
+/// Returns `true` if the file ends between two records at this length.
+fn is_boundary(whole: &[u8], length: usize) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("whole");
+    fs::write(&path, whole).unwrap();
+    let lengths: Vec<_> = open(&path).journal.records.iter().map(|(_, it)| it.len()).collect();
+    length == 0 || RecordFile::offsets(lengths).any(|offset| offset == length as u64)
+}
+
+#[test]
+fn journal_of_another_account_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("preconfirmations");
+    open(&path).journal.record(&prefix(1, 1, true)).unwrap();
+    let other = Journal::open(&path, ROLLUP, ROLLUP).unwrap();
+    assert!(other.prefixes.is_empty() && !other.is_intact);
+}

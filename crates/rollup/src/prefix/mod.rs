@@ -1,0 +1,75 @@
+//! Signed prefixes: promises of the sequencer about the next block.
+//!
+//! Each prefix is a complete block. The [`PrefixSigner`] writes it to the [`journal`] before it
+//! signs, and signs nothing that contradicts an earlier signature. The [`PrefixBook`] holds what the
+//! node serves to others.
+
+mod book;
+mod client;
+mod condition;
+mod error;
+mod journal;
+mod signer;
+
+pub(crate) use book::{PrefixBook, PublishedPrefix};
+pub(crate) use client::PrefixClient;
+pub(crate) use condition::{L1Condition, condition};
+pub use error::{NotPreconfirming, PrefixError};
+pub(crate) use signer::{PrefixSigner, Unfinished};
+
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes};
+use alloy_rlp::Encodable as _;
+use chain::Block;
+use preconf::{HeaderError, HeaderSummary, Preconfirmation, Promised};
+use wire::SchemaId;
+
+/// A prefix before it is signed.
+#[derive(Debug, Clone)]
+pub(crate) struct Prefix {
+    pub(crate) promised: Promised,
+    /// RLP of the header.
+    pub(crate) header: Bytes,
+    /// EIP-2718 encodings of the transactions.
+    pub(crate) transactions: Vec<Bytes>,
+}
+
+impl Prefix {
+    /// Describes a block.
+    ///
+    /// # Errors
+    ///
+    /// [`HeaderError`] if the contracts would reject its header.
+    pub(crate) fn of(
+        block: &Block,
+        rollup: Address,
+        schema: SchemaId,
+        is_sealed: bool,
+        condition: L1Condition,
+    ) -> Result<Self, HeaderError> {
+        let mut header = Vec::new();
+        block.header.encode(&mut header);
+        let message = Preconfirmation {
+            rollup,
+            block_hash: block.hash,
+            schema,
+            is_sealed,
+            l1_block: condition.number,
+            l1_hash: condition.hash,
+        };
+        let transactions = block.transactions.iter();
+        Self::new(message, header.into(), transactions.map(|it| it.encoded_2718().into()).collect())
+    }
+
+    /// Puts together a message, its header and its transactions.
+    pub(crate) fn new(
+        message: Preconfirmation,
+        header: Bytes,
+        transactions: Vec<Bytes>,
+    ) -> Result<Self, HeaderError> {
+        let summary = HeaderSummary::read(&header)?;
+        let hashes: Vec<B256> = transactions.iter().map(alloy_primitives::keccak256).collect();
+        let promised = Promised { message, header: summary, transactions: hashes };
+        Ok(Self { promised, header, transactions })
+    }
+}

@@ -1,0 +1,168 @@
+//! The only owner of the key for signatures on prefixes.
+
+use crate::{
+    RollupRules, Signer,
+    l1::L1View,
+    prefix::{
+        NotPreconfirming, Prefix, PrefixError, PublishedPrefix,
+        condition::is_replaced,
+        journal::{Journal, Opened},
+    },
+};
+use alloy_primitives::{Address, B256};
+use preconf::{Conflict, Domain, Promises};
+use std::path::Path;
+
+/// Signs prefixes, and refuses those that contradict an earlier signature. There is no way around
+/// the refusal.
+#[derive(Debug)]
+pub(crate) struct PrefixSigner {
+    domain: Domain,
+    rollup: Address,
+    key: Signer,
+    promises: Promises,
+    journal: Journal,
+    unfinished: Option<Unfinished>,
+    /// State of a signer that may lack records.
+    unsure: Option<Unsure>,
+}
+
+/// An unsealed prefix with which the journal ended at the start.
+#[derive(Debug, Clone)]
+pub(crate) struct Unfinished(pub(crate) Prefix);
+
+/// A signer that may lack records of signatures signs nothing until L1 has a block of this process:
+/// what it does not know of has a parent that is decided then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unsure {
+    /// This process has sealed no block.
+    Waiting,
+    /// This process has sealed this block first.
+    Sealed { number: u64, hash: B256 },
+}
+
+impl PrefixSigner {
+    /// Opens the signer of a sequencer. `has_history` tells that the data directory may have had a
+    /// journal that is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`PrefixError::Journal`] if the journal cannot be used.
+    pub(crate) fn open(
+        path: &Path,
+        rollup: Address,
+        domain: Domain,
+        key: Signer,
+        rules: &RollupRules,
+        has_history: bool,
+    ) -> Result<Self, PrefixError> {
+        let is_new = !path.exists();
+        let opened = Journal::open(path, rollup, key.address())?;
+        let Opened { journal, prefixes, is_intact } = opened;
+        let mut promises = Promises::new(rules.max_lag / 2);
+        let last = prefixes.last().cloned();
+        prefixes.into_iter().for_each(|it| promises.add(it.promised));
+        let is_complete = is_intact && !(is_new && has_history);
+        Ok(Self {
+            domain,
+            rollup,
+            key,
+            promises,
+            journal,
+            unfinished: last.filter(|it| !it.promised.message.is_sealed).map(Unfinished),
+            unsure: (!is_complete).then_some(Unsure::Waiting),
+        })
+    }
+
+    /// Notes that another node may have signed with this key.
+    pub(crate) const fn doubt(&mut self) {
+        self.unsure = Some(Unsure::Waiting);
+    }
+
+    /// The rollup of the messages.
+    pub(crate) const fn rollup(&self) -> Address {
+        self.rollup
+    }
+
+    /// Returns the prefix with which the journal ended, if its parent is this block, and its promise
+    /// has not ended at this time. Its block must be sealed as it is.
+    pub(crate) fn unfinished_on(&mut self, parent: B256, time: u64) -> Option<Unfinished> {
+        let post_within = self.promises.post_within();
+        self.unfinished = self.unfinished.take().filter(|it| {
+            let header = &it.0.promised.header;
+            header.parent == parent && time < header.timestamp.saturating_add(post_within)
+        });
+        self.unfinished.clone()
+    }
+
+    /// Forgets that prefix, since its block was sealed or cannot be built again.
+    pub(crate) fn forget_unfinished(&mut self) {
+        self.unfinished = None;
+    }
+
+    /// Returns an error if this signer may lack records of its signatures.
+    pub(crate) fn require_complete(&mut self, view: &L1View) -> Result<(), NotPreconfirming> {
+        if let Some(Unsure::Sealed { number, hash }) = self.unsure
+            && view.advanced_hash(number) == Some(hash)
+        {
+            self.unsure = None;
+        }
+        self.unsure.map_or(Ok(()), |_| Err(NotPreconfirming::JournalLost))
+    }
+
+    /// Notes a block that this process has sealed.
+    pub(crate) fn sealed(&mut self, number: u64, hash: B256) {
+        if self.unsure == Some(Unsure::Waiting) {
+            self.unsure = Some(Unsure::Sealed { number, hash });
+        }
+    }
+
+    /// Lowest number of the L1 block that the condition of another header for this parent has to
+    /// name.
+    pub(crate) fn least_condition(&self, number: u64, parent: B256) -> u64 {
+        self.promises.least_condition(number, parent)
+    }
+
+    /// Returns `true` if this key has promised the block as sealed.
+    pub(crate) fn has_sealed(&self, number: u64, hash: B256) -> bool {
+        self.promises.has_sealed(number, hash)
+    }
+
+    /// Checks that a block may be sealed without a signature.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`] if it contradicts a signature of this key.
+    pub(crate) fn check_unsigned(&self, block: &Prefix, view: &L1View) -> Result<(), Conflict> {
+        let is_replaced = |number, hash| is_replaced(view, number, hash);
+        self.promises.check_unsigned(&block.promised, &is_replaced)
+    }
+
+    /// Records a prefix on the disk, and signs it. If the key gives no signature, the record stays:
+    /// the signature may exist.
+    ///
+    /// # Errors
+    ///
+    /// [`PrefixError`] if the prefix contradicts an earlier one, cannot be recorded, or cannot be
+    /// signed.
+    pub(crate) fn sign(
+        &mut self,
+        prefix: Prefix,
+        view: &L1View,
+    ) -> Result<PublishedPrefix, PrefixError> {
+        let is_replaced = |number, hash| is_replaced(view, number, hash);
+        self.promises.check(&prefix.promised, &is_replaced)?;
+        self.journal.record(&prefix)?;
+        self.promises.add(prefix.promised.clone());
+        let signature = self.key.sign_preconfirmation(self.domain, &prefix.promised.message)?;
+        Ok(PublishedPrefix { prefix, signature: signature.as_bytes().into() })
+    }
+
+    /// Drops what was signed about blocks up to this number, which are final on L1.
+    pub(crate) fn forget_up_to(&mut self, number: u64) {
+        self.promises.forget_up_to(number);
+        if let Err(error) = self.journal.forget_up_to(number) {
+            tracing::warn!(%error, "failed to shorten the journal of preconfirmations");
+        }
+    }
+}

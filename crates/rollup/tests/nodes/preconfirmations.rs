@@ -1,0 +1,386 @@
+//! Signed prefixes of blocks, on the sequencer and at followers.
+
+use crate::support::{L2_CHAIN, World, is_settled, provider_of, signed_with, until};
+use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718 as _};
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
+use alloy_provider::{Provider as _, ProviderBuilder, RootProvider, WsConnect, ext::AnvilApi as _};
+use enshrine_rollup::{Config, PreconfirmConfig, Role, RollupNode};
+use eyre::{OptionExt as _, Result, ensure};
+use preconf::{
+    Domain, HeaderSummary, PrefixUpdate,
+    faults::{Context, Signed, TransactionEvidence, equivocation},
+};
+use rpc_types::{PrefixItem, SyncStatus, TransactionStatus};
+use std::{fs, path::Path, sync::Arc, time::Duration};
+use testkit::{ETHER, Key, rich};
+use tokio::{sync::Mutex, task::JoinHandle};
+
+const TO: Address = Address::repeat_byte(0xb0);
+
+/// A rollup that only its sequencer may advance, with these rich accounts.
+async fn world(accounts: &[&str]) -> Result<World> {
+    let accounts = accounts.iter().map(|name| (Key::named(name).address(), rich(ETHER)));
+    World::with_policy(accounts.collect()).await
+}
+
+/// Configuration of a sequencer that signs prefixes of long blocks.
+fn preconfirming(world: &World, folder: &Path, block_time: Duration) -> Result<Config> {
+    let mut sequencing = world.sequencer_config()?;
+    sequencing.block_time = block_time;
+    sequencing.preconfirm = Some(PreconfirmConfig { slice: PreconfirmConfig::MIN_SLICE });
+    let config = world.config(Role::Sequencer(Box::new(sequencing)));
+    Ok(Config { data_dir: Some(folder.to_owned()), ..config })
+}
+
+async fn send(l2: &RootProvider, from: &str, nonce: u64) -> Result<B256> {
+    let raw = signed_with(&Key::named(from), nonce, TO, 1, Bytes::new(), 21_000);
+    Ok(*l2.send_raw_transaction(&raw.encoded_2718()).await?.tx_hash())
+}
+
+async fn status(node: &RollupNode, hash: B256) -> Result<Option<TransactionStatus>> {
+    Ok(provider_of(node)?.raw_request("rollup_transactionStatus".into(), (hash,)).await?)
+}
+
+/// Waits until a transaction is in a signed prefix.
+async fn until_preconfirmed(node: &RollupNode, hash: B256) -> Result<()> {
+    until("a preconfirmation", node, || async {
+        Ok(matches!(status(node, hash).await?, Some(TransactionStatus::Preconfirmed { .. })))
+    })
+    .await
+}
+
+async fn until_included(node: &RollupNode, hash: B256) -> Result<()> {
+    let l2 = provider_of(node)?;
+    until("a receipt", node, || async { Ok(l2.get_transaction_receipt(hash).await?.is_some()) })
+        .await
+}
+
+/// Whether the node preconfirms, and its reason if it does not.
+async fn state(node: &RollupNode) -> Result<(bool, String)> {
+    let status: SyncStatus = provider_of(node)?.raw_request("rollup_syncStatus".into(), ()).await?;
+    let state = status.preconfirming.ok_or_eyre("not configured to preconfirm")?;
+    Ok((state.on, state.reason.unwrap_or_default()))
+}
+
+/// All updates that a node publishes.
+struct Recording {
+    updates: Arc<Mutex<Vec<PrefixUpdate>>>,
+    task: JoinHandle<()>,
+}
+
+impl Recording {
+    async fn start(node: &RollupNode) -> Result<Self> {
+        let url = format!("ws://{}", node.server().addresses()[0]);
+        let provider = ProviderBuilder::default().connect_ws(WsConnect::new(url)).await?;
+        let provider: RootProvider = provider;
+        let mut call = provider.client().request("rollup_subscribe", ("prefixes",));
+        call.set_is_subscription();
+        let id: B256 = call.await?;
+        let mut items = provider.get_subscription::<PrefixItem>(id).await?;
+        let updates = Arc::new(Mutex::new(Vec::new()));
+        let own = Arc::clone(&updates);
+        let task = tokio::spawn(async move {
+            // The connection ends with the provider.
+            let _connected = provider;
+            while let Ok(item) = items.recv().await {
+                if let Ok(update) = PrefixUpdate::decode(&item.ssz) {
+                    own.lock().await.push(update);
+                }
+            }
+        });
+        Ok(Self { updates, task })
+    }
+
+    async fn end(self) -> Vec<PrefixUpdate> {
+        self.task.abort();
+        let updates = self.updates.lock().await;
+        updates.clone()
+    }
+}
+
+/// Puts the transactions of each update together.
+fn whole(updates: &[PrefixUpdate]) -> Result<Vec<(HeaderSummary, bool, Vec<Bytes>)>> {
+    let mut all: Vec<(HeaderSummary, bool, Vec<Bytes>)> = Vec::new();
+    for update in updates {
+        let header = HeaderSummary::read(&update.header)?;
+        let first = update.first as usize;
+        let before = all.last().map(|(.., list)| &list[..]).unwrap_or_default();
+        let known = before.get(..first).ok_or_eyre("a gap in the updates")?;
+        let list = known.iter().chain(&update.transactions).cloned().collect();
+        all.push((header, update.message.is_sealed, list));
+    }
+    Ok(all)
+}
+
+/// Checks that no two updates are evidence of an equivocation on this L1.
+async fn require_no_evidence(world: &World, updates: &[PrefixUpdate]) -> Result<()> {
+    let deployment = contracts::Deployment::read(&world.deployment())?;
+    let mut hashes = Vec::new();
+    for number in 0..=world.provider.get_block_number().await? {
+        let block = world.provider.get_block_by_number(number.into()).await?;
+        hashes.push(block.ok_or_eyre("no block")?.header.hash);
+    }
+    let context = Context {
+        domain: Domain { l1_chain_id: deployment.l1_chain_id, contract: deployment.rollup },
+        account_of: &|signer| signer,
+        l1_hash: &|number| hashes.get(number as usize).copied(),
+        post_within: 1_800,
+    };
+    for (index, a) in updates.iter().enumerate() {
+        for b in &updates[index + 1..] {
+            let [first, second] = [a, b].map(|it| Signed {
+                message: it.message,
+                signature: it.signature.as_slice(),
+                header: &it.header,
+            });
+            // Without proofs of transactions, conflicts of environment, results and sealed blocks
+            // are still seen.
+            let none = TransactionEvidence::default();
+            let judged = equivocation(&first, &second, &none, &context);
+            ensure!(judged.is_err(), "evidence: {first:?} {second:?}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prefixes_grow_into_the_sealed_block() -> Result<()> {
+    let (world, folder) = (world(&["alice", "bob"]).await?, tempfile::tempdir()?);
+    let config = preconfirming(&world, folder.path(), Duration::from_secs(3))?;
+    let node = RollupNode::start(config).await?;
+    let recording = Recording::start(&node).await?;
+    let l2 = provider_of(&node)?;
+
+    let first = send(&l2, "alice", 0).await?;
+    until_preconfirmed(&node, first).await?;
+    // Shown as pending, but no block yet.
+    assert_eq!(l2.get_block_number().await?, 0);
+    assert!(l2.get_transaction_receipt(first).await?.is_none());
+    let pending = l2.get_block_by_number(BlockNumberOrTag::Pending).await?.ok_or_eyre("pending")?;
+    assert!(pending.transactions.hashes().any(|hash| hash == first));
+    let balance = l2.get_balance(TO).pending().await?;
+    assert_eq!(balance.to::<u64>(), 1);
+
+    let second = send(&l2, "bob", 0).await?;
+    until_preconfirmed(&node, second).await?;
+    let Some(TransactionStatus::Preconfirmed { block, index, header, .. }) =
+        status(&node, second).await?
+    else {
+        eyre::bail!("sealed before it was read")
+    };
+    assert_eq!((block.number, HeaderSummary::read(&header)?.hash), (1, block.hash));
+    until_included(&node, second).await?;
+    let receipt = l2.get_transaction_receipt(second).await?.ok_or_eyre("no receipt")?;
+    assert_eq!(receipt.transaction_index, Some(index));
+    // The last prefix is the block, and L1 accepts it.
+    until("settlement", &node, || async { Ok(is_settled(&node)) }).await?;
+    let updates = recording.end().await;
+    let all = whole(&updates)?;
+    let sealed = all.last().ok_or_eyre("no updates")?;
+    assert!(sealed.1 && sealed.0.hash == receipt.block_hash.unwrap_or_default());
+    assert!(all.iter().filter(|it| it.0.number == 1).count() >= 3, "{all:?}");
+    for pair in all.windows(2).filter(|pair| pair[0].0.number == pair[1].0.number) {
+        assert!(pair[1].2.starts_with(&pair[0].2) && !pair[0].1);
+        assert_eq!(pair[0].0.environment, pair[1].0.environment);
+    }
+    require_no_evidence(&world, &updates).await?;
+    let (is_on, reason) = state(&node).await?;
+    assert!(is_on, "{reason}");
+    node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn preconfirmed_transaction_cannot_be_replaced() -> Result<()> {
+    let (world, folder) = (world(&["alice"]).await?, tempfile::tempdir()?);
+    let config = preconfirming(&world, folder.path(), Duration::from_secs(4))?;
+    let node = RollupNode::start(config).await?;
+    let l2 = provider_of(&node)?;
+    let replace = async |nonce| {
+        let dearer = Key::named("alice").sign(alloy_consensus::TxEip1559 {
+            chain_id: L2_CHAIN,
+            nonce,
+            gas_limit: 21_000,
+            max_fee_per_gas: 40_000_000_000,
+            max_priority_fee_per_gas: 20_000_000,
+            to: TO.into(),
+            ..Default::default()
+        });
+        l2.send_raw_transaction(&dearer.encoded_2718()).await.map(|it| *it.tx_hash())
+    };
+    let first = send(&l2, "alice", 0).await?;
+    // Behind a gap, so it is in no prefix.
+    let gapped = send(&l2, "alice", 2).await?;
+    until_preconfirmed(&node, first).await?;
+    let refused = replace(0).await.expect_err("it is preconfirmed").to_string();
+    assert!(refused.contains("preconfirmed"), "{refused}");
+    let by = replace(2).await?;
+    assert!(matches!(status(&node, gapped).await?, Some(TransactionStatus::Dropped { .. })));
+    until_included(&node, first).await?;
+    assert!(l2.get_transaction_receipt(by).await?.is_none());
+    node.stop().await;
+    Ok(())
+}
+
+/// The node stops between the signature and the block.
+#[tokio::test(flavor = "multi_thread")]
+async fn preconfirmed_block_is_sealed_after_restart() -> Result<()> {
+    let (world, folder) = (world(&["alice", "bob"]).await?, tempfile::tempdir()?);
+    let long = preconfirming(&world, folder.path(), Duration::from_secs(60))?;
+    let node = RollupNode::start(long.clone()).await?;
+    let recording = Recording::start(&node).await?;
+    let first = send(&provider_of(&node)?, "alice", 0).await?;
+    until_preconfirmed(&node, first).await?;
+    let second = send(&provider_of(&node)?, "bob", 0).await?;
+    until_preconfirmed(&node, second).await?;
+    let mut updates = recording.end().await;
+    node.stop().await;
+
+    // L1 has reached the time of the block. Not even the pool is left.
+    world.provider.anvil_increase_time(100).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    fs::remove_file(folder.path().join("pool"))?;
+    let node = RollupNode::start(long).await?;
+    let recording = Recording::start(&node).await?;
+    until_included(&node, second).await?;
+    let l2 = provider_of(&node)?;
+    let block = l2.get_block_by_number(BlockNumberOrTag::Latest).await?.ok_or_eyre("no head")?;
+    let last = updates.last().ok_or_eyre("no updates")?;
+    assert_eq!(block.header.hash, last.message.block_hash);
+    // The next block is preconfirmed as before.
+    let third = send(&l2, "alice", 1).await?;
+    until_preconfirmed(&node, third).await?;
+    updates.extend(recording.end().await);
+    require_no_evidence(&world, &updates).await?;
+    node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_journal_stops_signatures_until_l1_has_block() -> Result<()> {
+    let (world, folder) = (world(&["alice"]).await?, tempfile::tempdir()?);
+    let config = preconfirming(&world, folder.path(), Duration::from_millis(1_200))?;
+    let node = RollupNode::start(config.clone()).await?;
+    let first = send(&provider_of(&node)?, "alice", 0).await?;
+    until_included(&node, first).await?;
+    node.stop().await;
+
+    fs::remove_file(folder.path().join("preconfirmations"))?;
+    // L1 includes nothing for now.
+    world.provider.anvil_set_auto_mine(false).await?;
+    let node = RollupNode::start(config).await?;
+    let second = send(&provider_of(&node)?, "alice", 1).await?;
+    until_included(&node, second).await?;
+    let (is_on, reason) = state(&node).await?;
+    assert!(!is_on && reason.contains("not complete"), "{reason}");
+    assert!(node.status().warnings.iter().any(|it| it.contains("preconfirmations is missing")));
+    world.provider.anvil_set_auto_mine(true).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    until("settlement", &node, || async { Ok(is_settled(&node)) }).await?;
+    let third = send(&provider_of(&node)?, "alice", 2).await?;
+    until_preconfirmed(&node, third).await?;
+    node.stop().await;
+    Ok(())
+}
+
+/// Anyone may post another block there, so a promise would be worth nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn rollup_without_policy_is_not_preconfirmed() -> Result<()> {
+    let world = World::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
+    let folder = tempfile::tempdir()?;
+    let config = preconfirming(&world, folder.path(), Duration::from_millis(300))?;
+    let node = RollupNode::start(config).await?;
+    let first = send(&provider_of(&node)?, "alice", 0).await?;
+    until_included(&node, first).await?;
+    let (is_on, reason) = state(&node).await?;
+    assert!(!is_on && reason.contains("no sequencing policy"), "{reason}");
+    node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn preconfirming_needs_a_data_directory() -> Result<()> {
+    let (world, folder) = (world(&["alice"]).await?, tempfile::tempdir()?);
+    let config = preconfirming(&world, folder.path(), Duration::from_secs(1))?;
+    let refused = RollupNode::start(Config { data_dir: None, ..config.clone() }).await;
+    let refused = refused.expect_err("nothing to record signatures in").to_string();
+    assert!(refused.contains("data directory"), "{refused}");
+    RollupNode::start(config).await?.stop().await;
+    Ok(())
+}
+
+/// A follower executes each prefix itself, and shows it before the block is sealed.
+#[tokio::test(flavor = "multi_thread")]
+async fn follower_shows_prefixes_that_it_has_executed() -> Result<()> {
+    let (world, folder) = (world(&["alice", "bob"]).await?, tempfile::tempdir()?);
+    let config = preconfirming(&world, folder.path(), Duration::from_secs(5))?;
+    let node = RollupNode::start(config).await?;
+    let follower = world.follower(Some(&node)).await?;
+    let l2 = provider_of(&node)?;
+    let first = send(&l2, "alice", 0).await?;
+    until_preconfirmed(&follower, first).await?;
+    let at_follower = provider_of(&follower)?;
+    assert_eq!(at_follower.get_block_number().await?, 0);
+    assert_eq!(at_follower.get_balance(TO).pending().await?.to::<u64>(), 1);
+    let second = send(&l2, "bob", 0).await?;
+    until_preconfirmed(&follower, second).await?;
+
+    // A follower that joins later gets the whole prefix, not only what is added.
+    let late = world.follower(Some(&node)).await?;
+    let third = send(&l2, "alice", 1).await?;
+    until("a prefix or the block", &late, || async {
+        Ok(matches!(
+            status(&late, third).await?,
+            Some(TransactionStatus::Preconfirmed { .. } | TransactionStatus::Included { .. })
+        ))
+    })
+    .await?;
+    until_included(&follower, third).await?;
+    let [block, own] = [&at_follower, &l2];
+    let block = block.get_block_by_number(1.into()).await?.ok_or_eyre("no block")?;
+    let own = own.get_block_by_number(1.into()).await?.ok_or_eyre("no block")?;
+    assert_eq!(block.header.hash, own.header.hash);
+    let newest: Option<PrefixItem> =
+        l2.raw_request("rollup_prefix".into(), (U64::from(9), U64::ZERO)).await?;
+    assert!(newest.is_none(), "no such block");
+    for node in [late, follower, node] {
+        node.stop().await;
+    }
+    Ok(())
+}
+
+/// The anchor of the open block disappears from L1, with the message that it covers.
+#[tokio::test(flavor = "multi_thread")]
+async fn l1_reorg_of_open_block_makes_no_evidence() -> Result<()> {
+    let (world, folder) = (world(&["alice", "bob"]).await?, tempfile::tempdir()?);
+    let config = preconfirming(&world, folder.path(), Duration::from_secs(6))?;
+    let node = RollupNode::start(config).await?;
+    let recording = Recording::start(&node).await?;
+    let l2 = provider_of(&node)?;
+    let _sent = world.deposit(Address::repeat_byte(7), U256::from(ETHER)).await?;
+    let first = send(&l2, "alice", 0).await?;
+    until_preconfirmed(&node, first).await?;
+    let nothing: [(); 0] = [];
+    world.provider.raw_request::<_, ()>("anvil_reorg".into(), (1_u64, nothing)).await?;
+    let second = send(&l2, "bob", 0).await?;
+    // L1 grows beyond the block on which the promise depended.
+    until_mined(&world, &node, first).await?;
+    until_mined(&world, &node, second).await?;
+    until("settlement", &node, || async { Ok(is_settled(&node)) }).await?;
+    let updates = recording.end().await;
+    ensure!(!updates.is_empty(), "no updates");
+    require_no_evidence(&world, &updates).await?;
+    assert!(node.status().fault.is_none(), "{:?}", node.status());
+    node.stop().await;
+    Ok(())
+}
+
+/// Mines L1 blocks until a transaction of the L2 is in a block.
+async fn until_mined(world: &World, node: &RollupNode, hash: B256) -> Result<()> {
+    let l2 = provider_of(node)?;
+    until("a receipt", node, || async {
+        world.provider.anvil_mine(Some(1), None).await?;
+        Ok(l2.get_transaction_receipt(hash).await?.is_some())
+    })
+    .await
+}
