@@ -18,7 +18,7 @@ use std::{
 use testkit::localnet::{
     processes::{Deploying, L2_CHAIN, Rollup},
     report::Report,
-    requests::{balance, number as head, transfer, until, until_safe},
+    requests::{balance, number as head, status, transfer, until, until_safe},
 };
 use testkit::{ETHER, Key, NodeProcess, Random};
 
@@ -27,7 +27,7 @@ const PAYERS: usize = 32;
 /// Interval between polls of the newest prefix.
 const LOOK: Duration = Duration::from_millis(5);
 /// Longest time from the start of a sequencer to its end, in milliseconds: two blocks.
-const LONGEST: u64 = 2_000;
+const LONGEST: u64 = 6_000;
 const FLAGS: [&str; 5] =
     ["--preconfirm", "--poll-interval-ms", "50", "--daily-limit-gwei", "1000000000000"];
 
@@ -69,9 +69,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     })?;
     let mut random = Random::new(seed);
     let mut shown = AllShown::new();
+    let mut reasons = BTreeMap::new();
     for kill in 0..count {
         let life = Duration::from_millis(random.below(LONGEST));
         shown.extend(live(&sequencer, &payers, life)?);
+        let state = status(sequencer.client())?.preconfirming;
+        *reasons.entry(state.and_then(|it| it.reason).unwrap_or_default()).or_insert(0_u64) += 1;
         sequencer.kill();
         sequencer = rollup.sequencer_with(&FLAGS)?;
         if kill % 10 == 9 {
@@ -86,6 +89,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
          {transactions} preconfirmed transactions, all in their blocks",
         shown.len()
     ));
+    for (reason, times) in reasons.iter().filter(|(reason, _)| !reason.is_empty()) {
+        report.shown(format!("not preconfirming before {times} of the kills: {reason}"));
+    }
     report.end();
     Ok(())
 }
