@@ -229,13 +229,7 @@ fn of_a_small_one(accepted: Accepted, report: &mut Report) -> Result<Load> {
     let deposit_blocks = head(sequencer.client())? - before;
 
     let raw: Vec<_> = payers.iter().map(|payer| transfers(payer, 0..TRANSFERS)).collect();
-    // Each deposit was an L1 block one second after the previous one, so L1's time is ahead of the
-    // clock. Until the clock catches up, the L2 could seal only one block per L1 block.
-    until("the time of L1's head", || {
-        let head: Value = rollup.l1.client().request("eth_getBlockByNumber", ("latest", false))?;
-        let time: U64 = serde_json::from_value(head["timestamp"].clone())?;
-        Ok(SystemTime::now() >= UNIX_EPOCH + Duration::from_secs(time.to()))
-    })?;
+    until_l1_time(&rollup)?;
 
     let first = head(sequencer.client())?;
     let l1_before = head(rollup.l1.client())?;
@@ -291,6 +285,16 @@ fn of_a_small_one(accepted: Accepted, report: &mut Report) -> Result<Load> {
         large: None,
         preconfirmed: None,
         slow_l1: None,
+    })
+}
+
+/// Waits until the clock has reached the time of L1's head. Each deposit is an L1 block one second
+/// after the previous one, and while L1's time is ahead, the L2 seals only one block per L1 block.
+fn until_l1_time(rollup: &Rollup) -> Result<()> {
+    until("the time of L1's head", || {
+        let head: Value = rollup.l1.client().request("eth_getBlockByNumber", ("latest", false))?;
+        let time: U64 = serde_json::from_value(head["timestamp"].clone())?;
+        Ok(SystemTime::now() >= UNIX_EPOCH + Duration::from_secs(time.to()))
     })
 }
 

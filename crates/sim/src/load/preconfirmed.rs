@@ -1,6 +1,6 @@
 //! Time from sending a transfer to its signed prefix at a follower, which has executed it.
 
-use super::{LOOK, Spread, TIP, row, stranger};
+use super::{LOOK, Spread, TIP, row, stranger, until_l1_time};
 use alloy_primitives::{B256, Bytes, U256};
 use client::{Client, ClientOptions};
 use eyre::{Result, eyre};
@@ -74,6 +74,7 @@ pub(super) fn run(report: &mut Report) -> Result<Preconfirmed> {
         let all = payers.iter().map(|key| balance(sequencer.client(), key.address()));
         Ok(all.collect::<Result<Vec<_>>>()?.iter().all(|it| *it >= U256::from(ETHER)))
     })?;
+    until_l1_time(&rollup)?;
     let (mut rates, mut sent) = (Vec::new(), 0);
     for (per_second, transfers) in RATES {
         let raw: Vec<_> = (sent..sent + transfers)
