@@ -75,9 +75,6 @@ async function requireUnclaimed(client: ReadClient, rollup: Rollup, index: bigin
   if (isClaimed) throw new AlreadyClaimedError({ index })
 }
 
-/** Answer of `rollup_claimProof`. */
-type ClaimProof = { to: Address; data: Hex }
-
 /**
  * Returns the proof in the call that the node has built, after verifying it against L1: the call is
  * decoded, and built anew from the message of the caller.
@@ -89,7 +86,7 @@ async function proofOfNode(
   message: Message,
   feeRecipient: Address,
 ): Promise<MessageProof> {
-  const answer = await request<ClaimProof>(l2Client, 'rollup_claimProof', [
+  const answer = await request(l2Client, 'rollup_claimProof', [
     indexParameter(message.index),
     feeRecipient,
   ])

@@ -1,6 +1,6 @@
 import type { Address, Hash, Hex } from 'viem'
 import type { ReadClient } from '../types/client.js'
-import { quantity, request, type Quantity } from '../utils/rpc.js'
+import { quantity, request, smallQuantity } from '../utils/rpc.js'
 
 /** A call of EXECUTE in a transaction. */
 export type ExecuteCall = {
@@ -20,8 +20,8 @@ export type ExecuteCall = {
   reason: string | null
   /** Kind of the reason in one word, or `null`. */
   kind: string | null
-  /** Result of the call. */
-  output: Hex
+  /** Result of the call, or `null`. */
+  output: Hex | null
 }
 
 /** Parameters of {@link explainExecute}. */
@@ -39,12 +39,11 @@ export async function explainExecute(
   client: ReadClient,
   { hash }: ExplainExecuteParameters,
 ): Promise<ExecuteCall[]> {
-  type Answer = Omit<ExecuteCall, 'gas' | 'gasUsed'> & { gas: Quantity; gasUsed: Quantity }
-  const calls = await request<Answer[]>(client, 'enshrine_explainExecute', [hash])
+  const calls = await request(client, 'enshrine_explainExecute', [hash])
   return calls.map(({ gas, gasUsed, ...call }) => ({
     address: call.address,
     dialect: call.dialect,
-    calldataBytes: call.calldataBytes,
+    calldataBytes: smallQuantity(call.calldataBytes),
     gas: quantity(gas),
     gasUsed: quantity(gasUsed),
     verdict: call.verdict,

@@ -3,7 +3,7 @@ import { getBlock } from 'viem/actions'
 import type { ReadClient } from '../types/client.js'
 import type { ForcedStatus } from '../types/message.js'
 import { poll, type WaitParameters } from '../utils/poll.js'
-import { indexParameter, quantity, quantityOrNull, request, type Quantity } from '../utils/rpc.js'
+import { indexParameter, namedState, quantity, quantityOrNull, request } from '../utils/rpc.js'
 
 /** A forced transaction and what became of it. Times are in Unix seconds. */
 export type ForcedTransaction = {
@@ -29,26 +29,9 @@ export type ForcedTransaction = {
   status: ForcedStatus
   /** L2 block that contains it, or `null`. */
   l2Block: bigint | null
-  /** L1 transaction that submitted it. */
-  l1Transaction: Hash
+  /** L1 transaction that submitted it, or `null` if the node does not know it. */
+  l1Transaction: Hash | null
   /** `true` if no reorganisation of L1 can undo the state. */
-  finalized: boolean
-}
-
-/** Answer of `rollup_getForced`. */
-type Answer = {
-  index: Quantity
-  hash: Hash
-  sender: Address
-  to: Address
-  priced: boolean
-  l1Transaction: Hash
-  submittedAt: Quantity
-  due: Quantity
-  graceUntil: Quantity
-  expires: Quantity
-  outcome: ForcedStatus
-  l2Block: Quantity | null
   finalized: boolean
 }
 
@@ -67,9 +50,10 @@ export async function getForcedTransaction(
   client: ReadClient,
   { index }: GetForcedTransactionParameters,
 ): Promise<ForcedTransaction | null> {
-  const answer = await request<Answer | null>(client, 'rollup_getForced', [indexParameter(index)])
+  const answer = await request(client, 'rollup_getForced', [indexParameter(index)])
   if (answer === null) return null
-  const { outcome, due } = answer
+  const { due } = answer
+  const outcome = namedState(answer.outcome)
   return {
     index: quantity(answer.index),
     hash: answer.hash,

@@ -1,7 +1,8 @@
 import { zeroAddress, type Address, type Hash, type Hex } from 'viem'
 import type { ReadClient } from '../types/client.js'
 import type { DepositStatus, Direction, WithdrawalStatus } from '../types/message.js'
-import { indexParameter, quantity, quantityOrNull, request, type Quantity } from '../utils/rpc.js'
+import type { MessageInfo as Answer } from '../types/rpc.js'
+import { indexParameter, namedState, quantity, quantityOrNull, request } from '../utils/rpc.js'
 
 /** Transaction of a chain, with its block. */
 export type MessageTransaction = {
@@ -45,30 +46,6 @@ export type MessageInfo = {
   finalized: boolean
 }
 
-/** Answer of `rollup_getMessage`. */
-type Answer = {
-  direction: Direction
-  message: {
-    sender: Address
-    to: Address
-    refundTo: Address | null
-    value: Quantity
-    fee: Quantity
-    gasLimit: Quantity
-    index: Quantity
-    dataHash: Hex
-    data: Hex | null
-  }
-  messageHash: Hex
-  state: MessageInfo['state']
-  sent: { block: Quantity; transaction: Hash; timestamp: Quantity }
-  deadline: Quantity | null
-  delivered: { block: Quantity; transaction: Hash } | null
-  failure: { reason: Hex } | null
-  claim: { l1Block: Quantity; l1Transaction: Hash } | null
-  finalized: boolean
-}
-
 /** Parameters of {@link getMessage}. */
 export type GetMessageParameters = {
   /** Direction of the message. */
@@ -87,8 +64,7 @@ export async function getMessage(
   client: ReadClient,
   { direction, index }: GetMessageParameters,
 ): Promise<MessageInfo | null> {
-  const params = [direction, indexParameter(index)]
-  const answer = await request<Answer | null>(client, 'rollup_getMessage', params)
+  const answer = await request(client, 'rollup_getMessage', [direction, indexParameter(index)])
   return answer && infoOf(answer)
 }
 
@@ -127,8 +103,7 @@ export async function listMessages(
     ...(before === undefined ? {} : { before: indexParameter(before) }),
     ...(limit === undefined ? {} : { limit: indexParameter(BigInt(limit)) }),
   }
-  type Page = { messages: Answer[]; next: Quantity | null }
-  const page = await request<Page>(client, 'rollup_getMessages', [direction, filter])
+  const page = await request(client, 'rollup_getMessages', [direction, filter])
   return { messages: page.messages.map(infoOf), next: quantityOrNull(page.next) }
 }
 
@@ -148,7 +123,7 @@ function infoOf(answer: Answer): MessageInfo {
       dataHash: message.dataHash,
     },
     messageHash: rest.messageHash,
-    state: rest.state,
+    state: namedState(rest.state),
     sent: { ...sent, block: quantity(sent.block), timestamp: quantity(sent.timestamp) },
     deadline: quantityOrNull(deadline),
     delivered: delivered && { ...delivered, block: quantity(delivered.block) },

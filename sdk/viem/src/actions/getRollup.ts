@@ -4,7 +4,8 @@ import { ProofMismatchError, WrongChainError } from '../errors/evidence.js'
 import type { ReadClient } from '../types/client.js'
 import type { Rollup, RollupContracts } from '../types/rollup.js'
 import { requireSame } from '../utils/checks.js'
-import { quantity, request, smallQuantity, type Quantity } from '../utils/rpc.js'
+import type { Quantity, RollupConfig } from '../types/rpc.js'
+import { quantity, request, smallQuantity } from '../utils/rpc.js'
 import { chainOf, readRollup } from './readRollup.js'
 
 /** Parameters of {@link getRollup}. */
@@ -13,35 +14,6 @@ export type GetRollupParameters = {
   l1Client?: ReadClient | undefined
   /** Address of `NativeRollup` on L1, as its operator publishes it. */
   address?: Address | undefined
-}
-
-/** Answer of `rollup_config`. */
-type RollupConfig = {
-  l1ChainId: Quantity
-  l2ChainId: Quantity
-  contracts: {
-    rollup: Address
-    messageQueue: Address
-    forced: Address
-    exit: Address | null
-    policy: Address | null
-    l1Bridge: Address | null
-    l2Bridge: Address | null
-    l2Messenger: Address
-    l2Anchor: Address
-    l2Accounts: Address
-  }
-  rules: {
-    maxLag: Quantity
-    openAfter: Quantity
-    relayDeadline: Quantity
-    upgradeDelay: Quantity
-    stateRoots: Quantity
-    forced: Record<'delay' | 'grace' | 'expiry' | 'maxSize' | 'maxGas' | 'maxBoundedGas', Quantity>
-    messages: Record<'maxGas' | 'maxData' | 'feePercent', Quantity>
-  }
-  owner: Address | null
-  guardian: { account: Address; pause: Quantity; limit: Quantity } | null
 }
 
 /**
@@ -60,7 +32,7 @@ export async function getRollup(
   { l1Client, address }: GetRollupParameters = {},
 ): Promise<Rollup> {
   const [config, l2Id] = await Promise.all([
-    request<RollupConfig>(client, 'rollup_config', []),
+    request(client, 'rollup_config', []),
     getChainId(client),
   ])
   const rollup = rollupOf(config, client)

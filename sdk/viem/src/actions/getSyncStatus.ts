@@ -1,6 +1,7 @@
-import { numberToHex, type Hash, type Hex } from 'viem'
+import { numberToHex, type Hash } from 'viem'
 import type { ReadClient } from '../types/client.js'
-import { quantity, quantityOrNull, request, type Quantity } from '../utils/rpc.js'
+import type { BlockNumHash } from '../types/rpc.js'
+import { quantity, quantityOrNull, request } from '../utils/rpc.js'
 
 /** Number and hash of a block. */
 export type BlockId = {
@@ -12,10 +13,10 @@ export type BlockId = {
 
 /** State of a rollup node. */
 export type SyncStatus = {
-  /** `sequencer` or `follower`. Treat a role that you do not know as unknown. */
-  role: 'sequencer' | 'follower'
-  /** Newest L1 block that the node has read. */
-  l1Head: BlockId
+  /** Role of the node; `unknown` before it knows it. Treat other roles as `unknown`. */
+  role: 'sequencer' | 'follower' | 'unknown'
+  /** Newest L1 block that the node has read; `null` before it has read any. */
+  l1Head: BlockId | null
   /** Number of the newest final L1 block. */
   l1Finalized: bigint
   /** Newest L2 block that the node has. */
@@ -30,26 +31,17 @@ export type SyncStatus = {
   fault: string | null
 }
 
-type RpcBlockId = { number: Quantity; hash: Hash }
-
 /**
  * Returns the heads of a rollup node.
  *
  * @param client - Client of a rollup node.
  */
 export async function getSyncStatus(client: ReadClient): Promise<SyncStatus> {
-  type Heads = 'l1Head' | 'unsafeHead' | 'safeHead' | 'finalizedHead'
-  type Answer = Record<Heads, RpcBlockId> & {
-    role: SyncStatus['role']
-    l1Finalized: Quantity
-    synced: boolean
-    fault: string | null
-  }
-  const answer = await request<Answer>(client, 'rollup_syncStatus', [])
-  const block = ({ number, hash }: RpcBlockId) => ({ number: quantity(number), hash })
+  const answer = await request(client, 'rollup_syncStatus', [])
+  const block = ({ number, hash }: BlockNumHash) => ({ number: quantity(number), hash })
   return {
     role: answer.role,
-    l1Head: block(answer.l1Head),
+    l1Head: answer.l1Head && block(answer.l1Head),
     l1Finalized: quantity(answer.l1Finalized),
     unsafeHead: block(answer.unsafeHead),
     safeHead: block(answer.safeHead),
@@ -90,16 +82,8 @@ export async function getBlockCost(
   client: ReadClient,
   { block }: GetBlockCostParameters,
 ): Promise<BlockCost | null> {
-  type Answer = {
-    l1TransactionHash: Hash
-    l1BlockNumber: Hex
-    firstBlock: Hex
-    lastBlock: Hex
-    l1Cost: Hex | null
-    transactionCost: Hex | null
-  }
   const id = typeof block === 'bigint' ? numberToHex(block) : block
-  const answer = await request<Answer | null>(client, 'rollup_blockCost', [id])
+  const answer = await request(client, 'rollup_blockCost', [id])
   return (
     answer && {
       l1Transaction: answer.l1TransactionHash,

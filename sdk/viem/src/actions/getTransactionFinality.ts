@@ -3,15 +3,8 @@ import { TransactionDroppedError } from '../errors/bridge.js'
 import type { ReadClient } from '../types/client.js'
 import type { Finality } from '../types/message.js'
 import { poll, type WaitParameters } from '../utils/poll.js'
-import { quantityOrNull, request, type Quantity } from '../utils/rpc.js'
-
-/** Answer of `rollup_transactionStatus`. */
-type Answer = {
-  status: 'pending' | 'included' | 'submitted' | 'posted' | 'dropped'
-  finalized?: boolean
-  reason?: string
-  l1Cost?: Quantity | null
-}
+import type { TransactionStatus } from '../types/rpc.js'
+import { quantityOrNull, request } from '../utils/rpc.js'
 
 /** Parameters of {@link getTransactionFinality} and {@link getL1Cost}. */
 export type GetTransactionFinalityParameters = {
@@ -19,11 +12,11 @@ export type GetTransactionFinalityParameters = {
   hash: Hash
 }
 
-function statusOf(client: ReadClient, hash: Hash): Promise<Answer | null> {
-  return request<Answer | null>(client, 'rollup_transactionStatus', [hash])
+function statusOf(client: ReadClient, hash: Hash): Promise<TransactionStatus | null> {
+  return request(client, 'rollup_transactionStatus', [hash])
 }
 
-function finalityOf(answer: Answer | null): Finality | null {
+function finalityOf(answer: TransactionStatus | null): Finality | null {
   switch (answer?.status) {
     case 'included':
       return 'unsafe'
@@ -72,7 +65,7 @@ export async function waitForFinality(
   return poll(client, `transaction ${hash}`, parameters, async () => {
     const answer = await statusOf(client, hash)
     if (answer?.status === 'dropped') {
-      throw new TransactionDroppedError({ hash, reason: answer.reason ?? null })
+      throw new TransactionDroppedError({ hash, reason: answer.reason })
     }
     const got = finalityOf(answer)
     const isReached = got !== null && ORDER.indexOf(got) >= ORDER.indexOf(finality)
@@ -90,5 +83,6 @@ export async function getL1Cost(
   client: ReadClient,
   { hash }: GetTransactionFinalityParameters,
 ): Promise<bigint | null> {
-  return quantityOrNull((await statusOf(client, hash))?.l1Cost)
+  const answer = await statusOf(client, hash)
+  return answer?.status === 'posted' ? quantityOrNull(answer.l1Cost) : null
 }

@@ -4,7 +4,6 @@ import { rollupAbi } from '../abis/rollup.js'
 import { WithdrawalNotReadyError } from '../errors/bridge.js'
 import { ProofMismatchError } from '../errors/evidence.js'
 import type { ReadClient } from '../types/client.js'
-import { request } from '../utils/rpc.js'
 import { requireL2 } from '../utils/checks.js'
 import { getHead } from './getHead.js'
 import type { VerifyParameters } from './verifyMessage.js'
@@ -90,8 +89,10 @@ export async function verifyHeader(
   const head = await getHead(client, { rollup })
   const l2Block = parameters.l2Block ?? head.number
   if (l2Block > head.number) throw new WithdrawalNotReadyError({ l2Block, safeHead: head.number })
-  const params = [numberToHex(l2Block), false]
-  const header = await request<RpcHeader | null>(l2Client, 'eth_getBlockByNumber', params)
+  const header = (await l2Client.request({
+    method: 'eth_getBlockByNumber',
+    params: [numberToHex(l2Block), false],
+  })) as RpcHeader | null
   const contract = { abi: rollupAbi, address: rollup.contracts.rollup } as const
   const events = await getContractEvents(client, {
     ...contract,

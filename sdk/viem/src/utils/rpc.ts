@@ -1,14 +1,23 @@
 import { BaseError, MethodNotFoundRpcError, hexToBigInt, numberToHex, type Hex } from 'viem'
 import { ProofMismatchError } from '../errors/evidence.js'
 import type { ReadClient } from '../types/client.js'
+import type { Quantity, RollupRpcSchema } from '../types/rpc.js'
 
-/** Calls a JSON-RPC method that viem does not know. */
-export async function request<T>(
+type Entry = RollupRpcSchema[number]
+type EntryOf<method extends Entry['Method']> = Extract<Entry, { Method: method }>
+
+/** Calls a method of Enshrine's nodes, which viem does not know. */
+export async function request<const method extends Entry['Method']>(
   client: ReadClient,
-  method: string,
-  params: readonly unknown[],
-): Promise<T> {
-  return (await client.request({ method, params } as never)) as T
+  method: method,
+  params: EntryOf<method>['Parameters'],
+): Promise<EntryOf<method>['ReturnType']> {
+  return (await client.request({ method, params } as never)) as EntryOf<method>['ReturnType']
+}
+
+/** Returns a state that this version has a name for: none is `unknown` in the answer of a node. */
+export function namedState<T extends string>(state: T): Exclude<T, 'unknown'> {
+  return state as Exclude<T, 'unknown'>
 }
 
 /** Returns `true` if a node does not have the method, such as one that is no rollup node. */
@@ -18,12 +27,9 @@ export function isMissingMethod(error: unknown): boolean {
   )
 }
 
-/** Numbers of an answer: QUANTITY, or a JSON number of a node before RPC version 1. */
-export type Quantity = Hex | number
-
 /** Converts a number of an answer. */
 export function quantity(value: Quantity): bigint {
-  return typeof value === 'number' ? BigInt(value) : hexToBigInt(value)
+  return hexToBigInt(value)
 }
 
 /** Converts a number of an answer; `null` stays. */

@@ -275,6 +275,7 @@ export default function suite() {
     const [call] = await explainExecute(l1(), { hash: cost.l1Transaction })
     assert.equal(call.verdict, 'valid')
     assert.ok(call.gasUsed > 0n && call.gasUsed <= call.gas)
+    assert.ok(Number.isInteger(call.calldataBytes) && call.calldataBytes > 0)
     const fee = await estimateTotalFee(l2(), { account: net.accounts[6].address, to: zeroAddress })
     assert.ok(fee >= 21_000n)
   })

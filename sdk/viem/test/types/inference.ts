@@ -14,6 +14,7 @@ import {
   type DepositStatus,
   type MessageProof,
   type Rollup,
+  type RollupRpcSchema,
   type Withdrawal,
 } from '@enshrine/viem'
 import { localnet, localnetL1 } from '@enshrine/viem/chains'
@@ -23,8 +24,10 @@ import {
   createWalletClient,
   http,
   parseEther,
+  rpcSchema,
   type Chain,
   type Hash,
+  type Hex,
   type TransactionReceipt,
 } from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
@@ -69,6 +72,20 @@ export async function decoratedClients(rollup: Rollup) {
   await l2Wallet.retryMessage({ message: messages[0]! })
   const proof = await reader.verifyMessage({ l2Client: l2, message: messages[0]! })
   holds<Equal<typeof proof, MessageProof>>()
+}
+
+export async function methodsOfNodes() {
+  const node = createClient({ transport, rpcSchema: rpcSchema<RollupRpcSchema>() })
+  const message = await node.request({ method: 'rollup_getMessage', params: ['l1ToL2', '0x0'] })
+  if (message === null) return
+  const { index, deadline, failure } = message
+  holds<Equal<typeof index, Hex>>()
+  holds<Equal<typeof deadline, Hex | null>>()
+  holds<Equal<typeof failure, { reason: Hex } | null>>()
+  // @ts-expect-error no such direction
+  await node.request({ method: 'rollup_getMessage', params: ['l1ToL3', '0x0'] })
+  // @ts-expect-error integers are QUANTITY
+  await node.request({ method: 'rollup_getMessage', params: ['l1ToL2', 0] })
 }
 
 export async function mistakes(rollup: Rollup) {
