@@ -1,9 +1,9 @@
-import { defineChain } from 'viem'
+import { defineChain, type Chain } from 'viem'
 
 const ether = { name: 'Ether', symbol: 'ETH', decimals: 18 }
 
 /** L1 of `enshrine localnet`. */
-export const localnetL1 = /*#__PURE__*/ defineChain({
+export const localnetL1: Chain & { id: 31_337 } = /*#__PURE__*/ defineChain({
   id: 31_337,
   name: 'Enshrine localnet L1',
   nativeCurrency: ether,
@@ -13,7 +13,7 @@ export const localnetL1 = /*#__PURE__*/ defineChain({
 })
 
 /** Rollup of `enshrine localnet`. */
-export const localnet = /*#__PURE__*/ defineChain({
+export const localnet: Chain & { id: 8_079 } = /*#__PURE__*/ defineChain({
   id: 8_079,
   name: 'Enshrine localnet',
   nativeCurrency: ether,
