@@ -4,13 +4,11 @@ use alloy_eips::eip7840::BlobParams;
 use alloy_genesis::{ChainConfig, Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, U256, address, hex};
 use chain::empty_genesis;
-use sdk::L2_MESSENGER;
+use sdk::{L2_ACCOUNTS, L2_MESSENGER};
 use wire::ProtocolFork;
 
 /// `L1Anchor`: the L2's view of L1.
 pub const L1_ANCHOR: Address = address!("0x8079000000000000000000000000000000000001");
-/// `L2Accounts`: creates alias accounts, each controlled by the messages of one L1 sender.
-pub const L2_ACCOUNTS: Address = address!("0x8079000000000000000000000000000000000003");
 
 /// Balance of `L2Messenger` at genesis, in wei: more than the supply of ETH on L1 can ever be.
 pub const PREMINT: U256 = U256::from_limbs([0, 0, 1, 0]);
@@ -41,25 +39,6 @@ impl Predeploys {
             l2_accounts: code(include_str!("../predeploys/L2Accounts.hex")),
         }
     }
-}
-
-/// Code of an alias account: the minimal proxy that `L2Accounts` creates, with itself as the
-/// implementation, in the middle.
-const ALIAS_CODE: ([u8; 9], [u8; 16]) =
-    (hex!("5f5f365f5f37365f73"), hex!("5af43d5f5f3e6029573d5ffd5b3d5ff3"));
-
-/// Returns the code of an alias account that has sent a message.
-pub(crate) fn alias_code() -> Vec<u8> {
-    let (head, tail) = ALIAS_CODE;
-    [head.as_slice(), L2_ACCOUNTS.as_slice(), tail.as_slice()].concat()
-}
-
-/// Returns the address of the alias account of an L1 sender, which is the same on every L2.
-pub fn alias_account(l1_sender: Address) -> Address {
-    // Returns the code after it.
-    const CREATION: [u8; 9] = hex!("602d5f8160095f39f3");
-    let init_code = [CREATION.as_slice(), &alias_code()].concat();
-    L2_ACCOUNTS.create2_from_code(l1_sender.into_word(), init_code)
 }
 
 /// Creates a genesis with the system contracts of `fork` and the rollup's predeploys.

@@ -24,14 +24,13 @@ pub use claims::message_proof;
 pub use config::{ForcedConfig, GuardianConfig, RollupConfig};
 pub use deployment::{Deployment, DeploymentError, Verification};
 pub use genesis::{
-    L1_ANCHOR, L2_ACCOUNTS, PREMINT, Predeploys, alias_account, l2_chain_config,
-    l2_chain_config_following, l2_genesis,
+    L1_ANCHOR, PREMINT, Predeploys, l2_chain_config, l2_chain_config_following, l2_genesis,
 };
 pub use genesis_check::{
     GenesisAllowance, GenesisFinding, allocated_ether, check_genesis, storage_only_accounts,
 };
 pub use inclusion::{prove_inclusions, prove_transaction};
 pub use sdk::{
-    ClaimError, L2_MESSENGER, Message, bindings, claim_calldata, extend, kept_slot, logged_message,
-    pack, proof::Unproven, sent_in, sent_slot, verify_message,
+    ClaimError, L2_ACCOUNTS, L2_MESSENGER, Message, alias_account, bindings, claim_calldata,
+    extend, kept_slot, logged_message, pack, proof::Unproven, sent_in, sent_slot, verify_message,
 };

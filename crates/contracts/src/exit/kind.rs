@@ -1,7 +1,7 @@
 //! Kinds of L2 accounts.
 
-use crate::genesis::alias_code;
 use alloy_primitives::Address;
+use sdk::alias_code;
 
 /// Kind of an L2 account, which decides whether and how an exit pays it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
