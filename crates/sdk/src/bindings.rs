@@ -36,6 +36,23 @@ sol!(
 );
 sol!(
     #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
+    "interfaces/IL1TokenBridge.sol"
+);
+sol!(
+    #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
+    "interfaces/IL2TokenBridge.sol"
+);
+sol! {
+    /// A token of ERC-20. The results of transactions are left out: some tokens return none.
+    #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
+    interface IERC20 {
+        function approve(address spender, uint256 amount) external;
+        function allowance(address owner, address spender) external view returns (uint256);
+        function balanceOf(address account) external view returns (uint256);
+    }
+}
+sol!(
+    #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
     // `sol!` does not resolve the types of an imported interface.
     "src/IRollupExit.sol"
 );

@@ -1,73 +1,23 @@
 //! Messages between the chains, claims and forced transactions, by providers of both chains.
 
 use crate::{
-    ClaimError, L2_MESSENGER, Message, RollupApi as _,
+    ClaimError, L2_MESSENGER, Message, Rollup, RollupApi as _,
+    alias::{alias_account, is_key},
     bindings::{
         IForcedInbox, IL1MessageQueue,
         IL1MessageQueue::{MessageProof, claimCall},
         IL2Messenger,
         INativeRollup::{self, StateRootUnavailable},
     },
+    call::{READ_GAS, Sent, offered_fee, request, require_chain, require_same, send},
     error::{BridgeError, Layer},
     sent_slot, verify_message,
 };
 use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_eips::Decodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
-use alloy_provider::{PendingTransactionBuilder, Provider, network::Ethereum};
-use alloy_rpc_types_eth::TransactionRequest;
-use alloy_sol_types::SolCall;
-
-/// Start of the code of an account that delegates to a contract (EIP-7702), and its length.
-const DELEGATION: ([u8; 3], usize) = ([0xef, 0x01, 0x00], 23);
-
-/// Gas of a call that reads the base fee. Such a call has a gas price, because nodes execute calls
-/// without one at a base fee of zero.
-const READ_GAS: u64 = 200_000;
-
-/// Gas in addition to the estimate. Nodes estimate in the latest block, where an earlier transaction
-/// may have paid for storage that the first one of the next block has to write again: the queues
-/// store their state once per L1 block. Gas that is not used is not paid.
-const GAS_MARGIN: u64 = 60_000;
-
-/// Contracts and chain ids of a rollup, read from L1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rollup {
-    /// `NativeRollup`.
-    pub address: Address,
-    /// `L1MessageQueue`.
-    pub message_queue: Address,
-    /// `ForcedInbox`.
-    pub forced: Address,
-    /// Chain id of L1.
-    pub l1_chain_id: u64,
-    /// Chain id of the L2.
-    pub l2_chain_id: u64,
-}
-
-impl Rollup {
-    /// Reads the rollup at this address. Trusts the node of L1 and the address.
-    ///
-    /// # Errors
-    ///
-    /// [`BridgeError::WrongRollup`] if its contracts name another rollup.
-    pub async fn read(l1: &impl Provider, address: Address) -> Result<Self, BridgeError> {
-        let rollup = INativeRollup::new(address, l1);
-        let message_queue = rollup.MESSAGE_QUEUE().call().await?;
-        let forced = rollup.FORCED().call().await?;
-        let queue_of = IL1MessageQueue::new(message_queue, l1).ROLLUP().call().await?;
-        let inbox_of = IForcedInbox::new(forced, l1).ROLLUP().call().await?;
-        require_same("the rollup of the message queue", queue_of, address)?;
-        require_same("the rollup of the forced inbox", inbox_of, address)?;
-        Ok(Self {
-            address,
-            message_queue,
-            forced,
-            l1_chain_id: l1.get_chain_id().await?,
-            l2_chain_id: rollup.CHAIN_ID().call().await?,
-        })
-    }
-}
+use alloy_provider::Provider;
+use alloy_sol_types::SolCall as _;
 
 /// A message to be sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,7 +33,11 @@ pub struct NewMessage {
     /// Fee for the account that delivers the message, in wei. By default twice the minimum on the
     /// way to the L2, because L1's base fee may double in six blocks, and none on the way to L1.
     pub fee: Option<u128>,
-    /// Account that may reclaim the value if the delivery fails; the sender by default.
+    /// Maximum of the default fee of a message to the L2, in wei.
+    pub max_fee: Option<u128>,
+    /// Account that may reclaim the value if the delivery fails. By default the sender; on the way
+    /// to the L2 the account there that the sender controls, which is its alias account if the
+    /// sender is a contract.
     pub refund_to: Option<Address>,
 }
 
@@ -92,12 +46,10 @@ pub struct NewMessage {
 /// providers, and fail if their node is of another chain.
 #[derive(Debug, Clone)]
 pub struct Bridge<L1, L2> {
-    rollup: Rollup,
-    l1: L1,
-    l2: L2,
+    pub(crate) rollup: Rollup,
+    pub(crate) l1: L1,
+    pub(crate) l2: L2,
 }
-
-type Sent = Result<PendingTransactionBuilder<Ethereum>, BridgeError>;
 
 impl<L1: Provider, L2: Provider> Bridge<L1, L2> {
     /// Creates the bridge of a rollup.
@@ -124,30 +76,17 @@ impl<L1: Provider, L2: Provider> Bridge<L1, L2> {
     ///
     /// # Errors
     ///
-    /// [`BridgeError::ContractWallet`] if a contract names no target.
+    /// [`BridgeError::ContractWallet`] if a contract names no target, and
+    /// [`BridgeError::FeeAboveMaximum`].
     pub async fn deposit(&self, from: Address, message: NewMessage) -> Sent {
         self.require_l1().await?;
-        let code = self.l1.get_code_at(from).await?;
-        let (start, length) = DELEGATION;
-        let is_key = code.is_empty() || (code.len() == length && code.starts_with(&start));
-        if message.to.is_none() && !is_key {
-            let code_size = code.len();
-            return Err(BridgeError::ContractWallet { sender: from, code_size });
-        }
-        let NewMessage { to, value, data, gas_limit, fee, refund_to } = message;
-        let queue = IL1MessageQueue::new(self.rollup.message_queue, &self.l1);
-        let fee = match fee {
-            Some(fee) => fee,
-            None => {
-                let price = self.l1.get_gas_price().await?;
-                let call = queue.minimumFee(gas_limit).from(from).gas(READ_GAS);
-                let least = call.max_fee_per_gas(price).call().await?;
-                least.saturating_mul(U256::from(2)).saturating_to()
-            }
-        };
+        self.require_queue().await?;
+        let NewMessage { to, value, data, gas_limit, fee, max_fee, refund_to } = message;
+        let (to, controlled) = self.target_of(from, to).await?;
+        let fee = self.message_fee(from, gas_limit, fee, max_fee).await?;
         let call = IL1MessageQueue::sendCall {
-            to: to.unwrap_or(from),
-            refundTo: refund_to.unwrap_or(from),
+            to,
+            refundTo: refund_to.unwrap_or(controlled),
             gasLimit: gas_limit,
             fee,
             data,
@@ -161,7 +100,7 @@ impl<L1: Provider, L2: Provider> Bridge<L1, L2> {
     /// block.
     pub async fn withdraw(&self, from: Address, message: NewMessage) -> Sent {
         self.require_l2().await?;
-        let NewMessage { to, value, data, gas_limit, fee, refund_to } = message;
+        let NewMessage { to, value, data, gas_limit, fee, refund_to, max_fee: _ } = message;
         let fee = fee.unwrap_or_default();
         let call = IL2Messenger::sendCall {
             to: to.unwrap_or(from),
@@ -236,6 +175,7 @@ impl<L1: Provider, L2: Provider> Bridge<L1, L2> {
         fee_recipient: Address,
     ) -> Sent {
         self.require_l1().await?;
+        self.require_queue().await?;
         let queue = self.rollup.message_queue;
         if IL1MessageQueue::new(queue, &self.l1).isClaimed(message.index).call().await? {
             return Err(BridgeError::AlreadyClaimed(message.index));
@@ -258,6 +198,8 @@ impl<L1: Provider, L2: Provider> Bridge<L1, L2> {
         let signed = TxEnvelope::decode_2718_exact(&transaction).map_err(BridgeError::Malformed)?;
         let got = signed.chain_id().unwrap_or_default();
         require_chain(Layer::L2, got, self.rollup.l2_chain_id)?;
+        let named = INativeRollup::new(self.rollup.address, &self.l1).FORCED().call().await?;
+        require_same("the forced inbox", self.rollup.forced, named)?;
         let inbox = IForcedInbox::new(self.rollup.forced, &self.l1);
         let fee = match fee {
             Some(fee) => fee,
@@ -292,33 +234,51 @@ impl<L1: Provider, L2: Provider> Bridge<L1, L2> {
         Err(BridgeError::StateRootExpired { got: block, expected })
     }
 
-    async fn require_l1(&self) -> Result<(), BridgeError> {
+    /// Returns the target of a deposit and the account of the L2 that the sender controls. The
+    /// default target is the sender, which only a key controls on both chains.
+    pub(crate) async fn target_of(
+        &self,
+        sender: Address,
+        to: Option<Address>,
+    ) -> Result<(Address, Address), BridgeError> {
+        let code = self.l1.get_code_at(sender).await?;
+        if is_key(&code) {
+            return Ok((to.unwrap_or(sender), sender));
+        }
+        let to = to.ok_or(BridgeError::ContractWallet { sender, code_size: code.len() })?;
+        Ok((to, alias_account(sender)))
+    }
+
+    /// Returns the fee of a message to the L2: the given one, or by default twice the minimum, but
+    /// not more than `max_fee`.
+    pub(crate) async fn message_fee(
+        &self,
+        from: Address,
+        gas_limit: u64,
+        fee: Option<u128>,
+        max_fee: Option<u128>,
+    ) -> Result<u128, BridgeError> {
+        if let Some(fee) = fee {
+            return Ok(fee);
+        }
+        let queue = IL1MessageQueue::new(self.rollup.message_queue, &self.l1);
+        let price = self.l1.get_gas_price().await?;
+        let call = queue.minimumFee(gas_limit).from(from).gas(READ_GAS).max_fee_per_gas(price);
+        offered_fee(call.call().await?, max_fee)
+    }
+
+    /// Requires that the queue is the one that the rollup names: what is sent to another is lost.
+    pub(crate) async fn require_queue(&self) -> Result<(), BridgeError> {
+        let rollup = INativeRollup::new(self.rollup.address, &self.l1);
+        let named = rollup.MESSAGE_QUEUE().call().await?;
+        require_same("the message queue", self.rollup.message_queue, named)
+    }
+
+    pub(crate) async fn require_l1(&self) -> Result<(), BridgeError> {
         require_chain(Layer::L1, self.l1.get_chain_id().await?, self.rollup.l1_chain_id)
     }
 
-    async fn require_l2(&self) -> Result<(), BridgeError> {
+    pub(crate) async fn require_l2(&self) -> Result<(), BridgeError> {
         require_chain(Layer::L2, self.l2.get_chain_id().await?, self.rollup.l2_chain_id)
     }
-}
-
-/// Sends a transaction with the estimated gas and a margin.
-async fn send(provider: &impl Provider, request: TransactionRequest) -> Sent {
-    let gas = provider.estimate_gas(request.clone()).await?;
-    let gas = gas.saturating_add(GAS_MARGIN);
-    Ok(provider.send_transaction(request.gas_limit(gas)).await?)
-}
-
-/// Returns a call that only a node of this chain executes.
-fn request(chain: u64, from: Address, to: Address, call: &impl SolCall) -> TransactionRequest {
-    let mut request = TransactionRequest::default().from(from).to(to);
-    request.chain_id = Some(chain);
-    request.input(call.abi_encode().into())
-}
-
-const fn require_chain(layer: Layer, got: u64, expected: u64) -> Result<(), BridgeError> {
-    if got == expected { Ok(()) } else { Err(BridgeError::WrongChain { layer, got, expected }) }
-}
-
-fn require_same(what: &'static str, got: Address, expected: Address) -> Result<(), BridgeError> {
-    if got == expected { Ok(()) } else { Err(BridgeError::WrongRollup { what, got, expected }) }
 }

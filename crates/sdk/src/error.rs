@@ -1,8 +1,16 @@
-//! Errors of the bridge. Each is returned before anything is sent.
+//! Errors of the bridge. Each is returned before anything is sent, but for the approval of a deposit
+//! of tokens.
 
-use crate::ClaimError;
+use crate::{
+    ClaimError,
+    bindings::{
+        IL1MessageQueue::IL1MessageQueueErrors, IL1TokenBridge::IL1TokenBridgeErrors,
+        IL2TokenBridge::IL2TokenBridgeErrors,
+    },
+};
 use alloy_contract::Error as ContractError;
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, U256};
+use alloy_provider::PendingTransactionError;
 use alloy_transport::TransportError;
 use core::fmt;
 
@@ -24,7 +32,21 @@ impl fmt::Display for Layer {
     }
 }
 
-/// Reason why nothing was sent.
+/// Error of a contract that rejects a call of the token bridge.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The bridge on L1.
+    #[error("the token bridge on L1 rejects the call: {0:?}")]
+    L1TokenBridge(IL1TokenBridgeErrors),
+    /// The queue, which the bridge on L1 calls.
+    #[error("the message queue rejects the message of the token bridge: {0:?}")]
+    MessageQueue(IL1MessageQueueErrors),
+    /// The bridge on the L2.
+    #[error("the token bridge on the L2 rejects the call: {0:?}")]
+    L2TokenBridge(IL2TokenBridgeErrors),
+}
+
+/// Reason why a transaction was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum BridgeError {
     /// A request failed, or a node rejected the transaction.
@@ -94,6 +116,23 @@ pub enum BridgeError {
         /// Length of its code.
         code_size: usize,
     },
+    /// The minimum fee of a message is above the maximum that the caller accepts.
+    #[error("the minimum fee is {got} wei, at most {expected} is accepted")]
+    FeeAboveMaximum {
+        /// Minimum fee, in wei.
+        got: U256,
+        /// Maximum fee, in wei.
+        expected: u128,
+    },
+    /// The rollup was read without its token bridge.
+    #[error("no token bridge is known, add it by `Rollup::with_token_bridge`")]
+    NoTokenBridge,
+    /// A contract rejects a call of the token bridge.
+    #[error(transparent)]
+    Rejected(Box<Rejection>),
+    /// The approval of a deposit of tokens was sent, and L1 has not included it.
+    #[error("the approval was not included: {0}")]
+    Approval(#[from] PendingTransactionError),
     /// A transaction to be forced cannot be decoded.
     #[error("malformed transaction: {0}")]
     Malformed(alloy_eips::eip2718::Eip2718Error),

@@ -10,4 +10,5 @@ mod made;
 mod process;
 mod running;
 mod sdk;
+mod sdk_tokens;
 mod state;

@@ -328,11 +328,24 @@ async fn lies_are_refused_and_nothing_is_sent() -> Result<()> {
     let elsewhere = signed_with(&alice, 0, from, 1, Bytes::new(), 21_000);
     let mut wrong = rollup;
     wrong.l2_chain_id += 1;
-    let error = Bridge::new(wrong, l1, bridge.l2().clone())
-        .force(from, elsewhere.encoded_2718().into(), None)
-        .await
-        .unwrap_err();
+    let of = |wrong| Bridge::new(wrong, l1.clone(), bridge.l2().clone());
+    let raw = Bytes::from(elsewhere.encoded_2718());
+    let error = of(wrong).force(from, raw.clone(), None).await.unwrap_err();
     assert!(matches!(error, BridgeError::WrongChain { layer: L2, .. }), "{error:?}");
+    // Contracts that the rollup on L1 does not name.
+    let got = Address::repeat_byte(0xa1);
+    let wrong = of(Rollup { message_queue: got, forced: got, ..rollup });
+    let proof = bridge.prove(&message, sent_in).await?;
+    for error in [
+        wrong.deposit(from, NewMessage::default()).await.unwrap_err(),
+        wrong.claim(from, &message, proof, from).await.unwrap_err(),
+        wrong.force(from, raw, None).await.unwrap_err(),
+    ] {
+        assert!(
+            matches!(error, BridgeError::WrongRollup { got: it, .. } if it == got),
+            "{error:?}"
+        );
+    }
     assert_eq!(sent.load(Ordering::SeqCst), 0);
 
     // The truth, by the same proxies.

@@ -1,0 +1,1 @@
+../../../contracts/interfaces/IL1TokenBridge.sol

@@ -1,0 +1,1 @@
+../../../contracts/interfaces/IL2TokenBridge.sol
