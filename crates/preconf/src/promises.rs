@@ -27,8 +27,8 @@ pub struct Promised {
 /// on which the second one is not.
 #[derive(Debug)]
 pub struct Promises {
-    /// Seconds from the timestamp of a block to the end of the promise.
-    post_within: u64,
+    /// Seconds from the timestamp of a block for which its promise binds the signer.
+    binds_for: u64,
     /// By number of the block and hash of its parent.
     by_parent: BTreeMap<(u64, B256), Vec<Promised>>,
 }
@@ -36,7 +36,7 @@ pub struct Promises {
 /// A header that contradicts an earlier promise.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "block {number} on {parent}: {got} contradicts {promised}, which is promised until {until} or until L1 replaces block {l1_block}"
+    "block {number} on {parent}: {got} contradicts {promised}, which binds until {until} or until L1 replaces block {l1_block}"
 )]
 pub struct Conflict {
     /// Number of the block.
@@ -47,7 +47,7 @@ pub struct Conflict {
     pub got: B256,
     /// Hash of the promised header.
     pub promised: B256,
-    /// Timestamp from which another block no longer breaks the promise, in seconds.
+    /// Timestamp from which the signer may sign another block, in seconds.
     pub until: u64,
     /// L1 block on which the promise depends; 0 for none.
     pub l1_block: u64,
@@ -57,15 +57,17 @@ pub struct Conflict {
 pub type IsReplaced<'a> = &'a dyn Fn(u64, B256) -> bool;
 
 impl Promises {
-    /// Creates an empty list. A promise ends `post_within` seconds after the timestamp of its
-    /// block: half of the rollup's `MAX_LAG`.
-    pub const fn new(post_within: u64) -> Self {
-        Self { post_within, by_parent: BTreeMap::new() }
+    /// Creates an empty list. A promise binds the signer for `binds_for` seconds from the timestamp
+    /// of its block: until L1 accepts the block no more, which is later than another block stops to
+    /// break the promise. Until then anyone may post the signed block, which would break the promise
+    /// about another one.
+    pub const fn new(binds_for: u64) -> Self {
+        Self { binds_for, by_parent: BTreeMap::new() }
     }
 
-    /// Seconds from the timestamp of a block to the end of the promise.
-    pub const fn post_within(&self) -> u64 {
-        self.post_within
+    /// Seconds from the timestamp of a block for which its promise binds the signer.
+    pub const fn binds_for(&self) -> u64 {
+        self.binds_for
     }
 
     /// Checks that a header may be signed.
@@ -155,7 +157,7 @@ impl Promises {
     }
 
     fn end(&self, promise: &Promised) -> u64 {
-        promise.header.timestamp.saturating_add(self.post_within)
+        promise.header.timestamp.saturating_add(self.binds_for)
     }
 }
 

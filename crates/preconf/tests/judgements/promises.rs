@@ -14,6 +14,8 @@ use proptest::prelude::*;
 use wire::SchemaId;
 
 const POST_WITHIN: u64 = 1_800;
+/// Maximum lag of the rollup.
+const MAX_LAG: u64 = 2 * POST_WITHIN;
 const DOMAIN: Domain = Domain { l1_chain_id: 1, contract: Address::repeat_byte(0xb0) };
 
 /// A header with these transactions, and the message about it.
@@ -58,7 +60,7 @@ const CANONICAL: IsReplaced<'static> = &|_, _| false;
 
 #[test]
 fn prefix_may_only_be_extended() {
-    let mut promises = Promises::new(POST_WITHIN);
+    let mut promises = Promises::new(MAX_LAG);
     let new = |list: &[u8], is_sealed| candidate(1, 1_000, list, is_sealed, NONE).0;
     for list in [&[1][..], &[1], &[1, 2]] {
         assert_eq!(promises.check(&new(list, false), CANONICAL), Ok(()));
@@ -66,7 +68,7 @@ fn prefix_may_only_be_extended() {
     }
     for list in [&[1][..], &[2], &[1, 3], &[1, 3, 2], &[]] {
         let refused = promises.check(&new(list, false), CANONICAL).unwrap_err();
-        assert_eq!((refused.number, refused.until), (7, 1_000 + POST_WITHIN), "{list:?}");
+        assert_eq!((refused.number, refused.until), (7, 1_000 + MAX_LAG), "{list:?}");
         assert!(promises.check_unsigned(&new(list, true), CANONICAL).is_err(), "{list:?}");
     }
     promises.add(new(&[1, 2, 3], true));
@@ -78,18 +80,18 @@ fn prefix_may_only_be_extended() {
 
 #[test]
 fn other_block_waits_for_end_of_promise() {
-    let mut promises = Promises::new(POST_WITHIN);
+    let mut promises = Promises::new(MAX_LAG);
     promises.add(candidate(1, 1_000, &[1], true, NONE).0);
     let at = |timestamp| candidate(1, timestamp, &[2], true, NONE).0;
-    assert!(promises.check(&at(1_000 + POST_WITHIN - 1), CANONICAL).is_err());
-    assert_eq!(promises.check(&at(1_000 + POST_WITHIN), CANONICAL), Ok(()));
+    assert!(promises.check(&at(1_000 + MAX_LAG - 1), CANONICAL).is_err());
+    assert_eq!(promises.check(&at(1_000 + MAX_LAG), CANONICAL), Ok(()));
     // A promise about another parent binds nothing here.
     assert_eq!(promises.check(&candidate(2, 1_000, &[2], true, NONE).0, CANONICAL), Ok(()));
 }
 
 #[test]
 fn void_promise_may_be_replaced() {
-    let mut promises = Promises::new(POST_WITHIN);
+    let mut promises = Promises::new(MAX_LAG);
     let (old, new) = (B256::repeat_byte(0xaa), B256::repeat_byte(0xbb));
     promises.add(candidate(1, 1_000, &[1], true, (100, old)).0);
     let other = |l1_block| candidate(1, 1_001, &[2], true, (l1_block, new)).0;
@@ -100,14 +102,14 @@ fn void_promise_may_be_replaced() {
     assert_eq!(promises.check(&other(100), replaced), Ok(()));
     assert_eq!(promises.check_unsigned(&candidate(1, 1_001, &[2], true, NONE).0, replaced), Ok(()));
     // A promise without a condition is never void.
-    let mut promises = Promises::new(POST_WITHIN);
+    let mut promises = Promises::new(MAX_LAG);
     promises.add(candidate(1, 1_000, &[1], true, NONE).0);
     assert!(promises.check(&other(100), &|_, _| true).is_err());
 }
 
 #[test]
 fn promises_about_final_blocks_are_forgotten() {
-    let mut promises = Promises::new(POST_WITHIN);
+    let mut promises = Promises::new(MAX_LAG);
     promises.add(candidate(1, 1_000, &[1], true, NONE).0);
     let other = candidate(1, 1_001, &[2], true, NONE).0;
     promises.forget_up_to(6);
@@ -132,7 +134,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let sign = (
         1..3_u8,
-        prop_oneof![Just(1_000_u64), Just(1_001), 1_000..1_000 + 3 * POST_WITHIN],
+        prop_oneof![Just(1_000_u64), Just(1_001), 1_000..1_000 + 2 * MAX_LAG],
         prop::collection::vec(1..4_u8, 0..4),
         any::<bool>(),
         prop::option::of(0..6_usize),
@@ -155,7 +157,7 @@ proptest! {
     #[test]
     fn no_two_signatures_are_evidence(steps in prop::collection::vec(step(), 1..60)) {
         let key = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap();
-        let mut promises = Promises::new(POST_WITHIN);
+        let mut promises = Promises::new(MAX_LAG);
         let (mut chain, mut fresh) = (vec![B256::ZERO], 0_u64);
         let mut chains = vec![chain.clone()];
         let mut signed: Vec<(Promised, Vec<u8>, Vec<u8>, Vec<u8>)> = Vec::new();

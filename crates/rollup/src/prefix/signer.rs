@@ -13,6 +13,9 @@ use alloy_primitives::{Address, B256};
 use preconf::{Conflict, Domain, Promises};
 use std::path::Path;
 
+/// Slot of L1, in seconds.
+const L1_SLOT: u64 = 12;
+
 /// Signs prefixes, and refuses those that contradict an earlier signature. There is no way around
 /// the refusal.
 #[derive(Debug)]
@@ -59,7 +62,8 @@ impl PrefixSigner {
         let is_new = !path.exists();
         let opened = Journal::open(path, rollup, key.address())?;
         let Opened { journal, prefixes, is_intact } = opened;
-        let mut promises = Promises::new(rules.max_lag / 2);
+        // One slot more than L1 accepts the block for: L1's time is an estimate.
+        let mut promises = Promises::new(rules.max_lag.saturating_add(L1_SLOT));
         let last = prefixes.last().cloned();
         prefixes.into_iter().for_each(|it| promises.add(it.promised));
         let is_complete = is_intact && !(is_new && has_history);
@@ -85,12 +89,12 @@ impl PrefixSigner {
     }
 
     /// Returns the prefix with which the journal ended, if its parent is this block, and its promise
-    /// has not ended at this time. Its block must be sealed as it is.
+    /// still binds at this time. Its block must be sealed as it is.
     pub(crate) fn unfinished_on(&mut self, parent: B256, time: u64) -> Option<Unfinished> {
-        let post_within = self.promises.post_within();
+        let binds_for = self.promises.binds_for();
         self.unfinished = self.unfinished.take().filter(|it| {
             let header = &it.0.promised.header;
-            header.parent == parent && time < header.timestamp.saturating_add(post_within)
+            header.parent == parent && time < header.timestamp.saturating_add(binds_for)
         });
         self.unfinished.clone()
     }
