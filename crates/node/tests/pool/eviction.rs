@@ -44,6 +44,29 @@ fn transaction_does_not_evict_its_own_predecessor() {
 }
 
 #[test]
+fn preconfirmed_transactions_are_neither_evicted_nor_replaced() {
+    let mut pool = Pool::default();
+    let limits = limits(2, 10);
+    let first = add(&mut pool, transaction("alice", 0, 1), 10, &limits).unwrap();
+    add(&mut pool, transaction("bob", 0, 5), 10, &limits).unwrap();
+    let known = *first.hash();
+    pool.set_preconfirmed([known].into_iter().collect());
+    // It does not count any more, so there is room for one more.
+    add(&mut pool, transaction("carol", 0, 9), 10, &limits).unwrap();
+    add(&mut pool, transaction("dave", 0, 9), 10, &limits).unwrap();
+    assert!(pool.is_preconfirmed(&known) && pool.get(&known).is_some());
+    assert_eq!(pool.of(Key::named("bob").address()).count(), 0);
+    let refused = add(&mut pool, transaction("alice", 0, 1_000_000), 10, &limits);
+    assert_eq!(refused.unwrap_err(), Rejected::Preconfirmed { known });
+
+    // Without the prefix it counts, and can be replaced and evicted.
+    pool.set_preconfirmed([].into_iter().collect());
+    add(&mut pool, transaction("alice", 0, 1_000_000), 10, &limits).unwrap();
+    let refused = add(&mut pool, transaction("eve", 0, 8), 10, &limits);
+    assert_eq!(refused.unwrap_err(), Rejected::PoolFull { got: 8, least: 9 });
+}
+
+#[test]
 fn sender_limit_does_not_apply_to_local_senders() {
     let (alice, owner) = (Key::named("alice").address(), Key::named("owner").address());
     let limits = PoolLimits { local: [owner].into_iter().collect(), ..limits(3, 2) };

@@ -210,3 +210,6 @@ impl PrefixClient {
 async fn within<T>(request: impl IntoFuture<Output = T>) -> Result<T, FeedError> {
     timeout(TIMEOUT, request).await.map_err(|_| FeedError::Silent(TIMEOUT.as_secs()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@ use crate::support::{L2_CHAIN, World, is_settled, provider_of, signed_with, unti
 use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_provider::{Provider as _, ProviderBuilder, RootProvider, WsConnect, ext::AnvilApi as _};
+use alloy_sol_types::SolCall as _;
+use contracts::bindings::IForcedInbox;
 use enshrine_rollup::{Config, PreconfirmConfig, Role, RollupNode};
 use eyre::{OptionExt as _, Result, ensure};
 use preconf::{
@@ -371,6 +373,71 @@ async fn l1_reorg_of_open_block_makes_no_evidence() -> Result<()> {
     ensure!(!updates.is_empty(), "no updates");
     require_no_evidence(&world, &updates).await?;
     assert!(node.status().fault.is_none(), "{:?}", node.status());
+    node.stop().await;
+    Ok(())
+}
+
+/// Its nonce is too high until a transaction of the pool is in a prefix.
+#[tokio::test(flavor = "multi_thread")]
+async fn forced_transaction_made_valid_by_a_prefix() -> Result<()> {
+    let (world, folder) = (world(&["alice", "mallory"]).await?, tempfile::tempdir()?);
+    let config = preconfirming(&world, folder.path(), Duration::from_secs(4))?;
+    let node = RollupNode::start(config).await?;
+    let l2 = provider_of(&node)?;
+    let owed = signed_with(&Key::named("mallory"), 1, TO, 1, Bytes::new(), 21_000);
+    let submit = IForcedInbox::submitCall { raw: owed.encoded_2718().into() };
+    world.l1_call(world.forced, U256::from(ETHER), submit.abi_encode()).await?;
+    world.provider.anvil_increase_time(86_401).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    let first = send(&l2, "alice", 0).await?;
+    until_preconfirmed(&node, first).await?;
+    let makes_valid = send(&l2, "mallory", 0).await?;
+    until_preconfirmed(&node, makes_valid).await?;
+    // Due, and valid now: L1 rejects the block without it.
+    let status = status(&node, *owed.hash()).await?;
+    assert!(!matches!(status, None | Some(TransactionStatus::Pending)), "{status:?}");
+    until_included(&node, makes_valid).await?;
+    until("settlement", &node, || async { Ok(is_settled(&node)) }).await?;
+    let receipts = [first, makes_valid, *owed.hash()].map(|hash| l2.get_transaction_receipt(hash));
+    for receipt in receipts {
+        assert_eq!(receipt.await?.ok_or_eyre("no receipt")?.block_number, Some(1));
+    }
+    node.stop().await;
+    Ok(())
+}
+
+/// Early transactions cannot fill a block before later ones arrive that pay more.
+#[tokio::test(flavor = "multi_thread")]
+async fn flood_leaves_room_for_later_transactions() -> Result<()> {
+    let names: Vec<String> = (0..12).map(|index| format!("flood {index}")).collect();
+    let mut all: Vec<&str> = names.iter().map(String::as_str).collect();
+    all.push("alice");
+    let (world, folder) = (world(&all).await?, tempfile::tempdir()?);
+    let config = preconfirming(&world, folder.path(), Duration::from_secs(10))?;
+    let node = RollupNode::start(config).await?;
+    let l2 = provider_of(&node)?;
+    // More than two blocks of them.
+    let mut flood = Vec::new();
+    for nonce in 0..60 {
+        for name in &names {
+            flood.push(send(&l2, name, nonce).await?);
+        }
+    }
+    until_preconfirmed(&node, flood[0]).await?;
+    let late = Key::named("alice").sign(alloy_consensus::TxEip1559 {
+        chain_id: L2_CHAIN,
+        gas_limit: 21_000,
+        max_fee_per_gas: 10_000_000_000,
+        max_priority_fee_per_gas: 1_000_000_000,
+        to: TO.into(),
+        ..Default::default()
+    });
+    let late = *l2.send_raw_transaction(&late.encoded_2718()).await?.tx_hash();
+    until_included(&node, late).await?;
+    let [first, late] = [flood[0], late].map(|hash| l2.get_transaction_receipt(hash));
+    let (first, late) = (first.await?.ok_or_eyre("none")?, late.await?.ok_or_eyre("none")?);
+    assert_eq!(first.block_number, late.block_number);
+    assert!(first.transaction_index < late.transaction_index, "what was signed stays first");
     node.stop().await;
     Ok(())
 }
