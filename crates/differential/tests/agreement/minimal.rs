@@ -17,7 +17,7 @@ use codec::{Encode as _, OwnedWitness};
 use executor::SystemCode;
 use eyre::Result;
 use std::collections::BTreeSet;
-use wire::{ProtocolFork, StatelessInput};
+use wire::{ExecutionWitness, ProtocolFork, StatelessInput};
 
 /// Only one in this many worlds is used, because each item of each state is removed once.
 const EVERY: u64 = 12;
@@ -87,13 +87,17 @@ const fn items(witness: &OwnedWitness) -> usize {
     witness.state.len() + witness.codes.len() + witness.headers.len()
 }
 
-/// Returns all nodes and codes that the chain has ever stored, and all ancestors of a block.
+/// Returns all nodes and codes that the chain has ever stored, and all ancestors of a block that a
+/// witness may have.
 fn everything(played: &Played, block: &Block) -> Result<OwnedWitness> {
     let reader = played.chain.reader();
     let chain::store::StoredNodes { nodes, codes } = reader.store().everything()?;
     let sorted =
         |items: Vec<Bytes>| items.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
-    let ancestors = reader.first_number()..block.header.number;
+    let number = block.header.number;
+    let ancestors =
+        reader.first_number().max(number.saturating_sub(ExecutionWitness::MAX_HEADERS as u64))
+            ..number;
     let header = |number| -> Result<Option<Bytes>> {
         let block = reader.canonical_block(number)?;
         Ok(block.map(|block| alloy_rlp::encode(&block.header).into()))
