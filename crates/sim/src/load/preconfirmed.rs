@@ -109,7 +109,9 @@ fn measure([sequencer, follower]: [&str; 2], per_second: u64, raw: Vec<Bytes>) -
             let at = Instant::now();
             let hash = client.request::<_, B256>("eth_sendRawTransaction", (raw,))?;
             // A receiver ends only after an error, which is returned below.
-            senders.iter().for_each(|send| drop(send.send((hash, at))));
+            for send in &senders {
+                let _ = send.send((hash, at));
+            }
         }
         drop(senders);
         let joined = looks
