@@ -3,18 +3,18 @@ pragma solidity ^0.8.24;
 
 /// @title Bonds of sequencers that sign preconfirmations
 /// @notice A sequencer deposits a bond and signs promises about the next blocks of its rollups.
-/// Anyone can prove that a promise was broken, and the bond is burned except for a reward. Evidence
-/// consists of signed messages with their headers, proofs against the rollup's own block, and
-/// inputs of EXECUTE: nobody's word is trusted. One registry serves any number of rollups. It has
-/// no owner and never changes.
+/// Any account can prove that a promise was broken, and the bond is burned except for a reward.
+/// Evidence consists of signed messages with their headers, proofs against the rollup's own block,
+/// and inputs of EXECUTE; the registry relies on no statement of the reporter. One registry serves
+/// any number of rollups. It has no owner and cannot be upgraded.
 interface IPreconfBonds {
-    /// @notice What a signer can do wrong.
+    /// @notice Kinds of faults of a signer.
     enum Fault {
-        /// It signed two messages that cannot both be kept.
+        /// The signer signed two conflicting messages.
         Equivocation,
         /// The rollup has another block than the signed one.
         Broken,
-        /// Execution gives another result than the signed header.
+        /// Execution has another outcome than the signed header.
         Lie,
         /// The signed block was not posted in time.
         Late
@@ -60,7 +60,8 @@ interface IPreconfBonds {
         bytes[] slotProof;
     }
 
-    /// @notice What two blocks have at an index. Ignored if other fields already decide.
+    /// @notice Proofs of the transactions of two blocks at an index. Ignored if the blocks are
+    /// found to conflict without them.
     struct TxProof {
         /// Index of a transaction.
         uint32 index;
@@ -75,9 +76,9 @@ interface IPreconfBonds {
     struct Bond {
         /// In wei.
         uint128 amount;
-        /// Timestamp from which it can be withdrawn, in seconds; zero if that was not requested.
+        /// Timestamp from which it can be withdrawn, in seconds; zero without a request.
         uint64 withdrawableAt;
-        /// Timestamp until which the account is not punished again for delay, in seconds.
+        /// Timestamp before which the account is not slashed for another delay, in seconds.
         uint64 lateUntil;
     }
 
@@ -85,18 +86,18 @@ interface IPreconfBonds {
     event Deposited(address indexed account, address indexed from, uint256 amount);
     /// @notice Emitted when an account becomes liable for a signer.
     event SignerSet(address indexed account, address indexed signer);
-    /// @notice Emitted when a withdrawal is requested. From then on promises of the account are
-    /// worth nothing to a cautious client.
+    /// @notice Emitted when a withdrawal is requested. From then on `bondOf` returns zero, and
+    /// clients should not rely on new promises of the account.
     event WithdrawalRequested(address indexed account, uint256 readyAt);
-    /// @notice Emitted when a request is cancelled.
+    /// @notice Emitted when the request of a withdrawal is cancelled.
     event WithdrawalCancelled(address indexed account);
     /// @notice Emitted when a bond is withdrawn.
     event Withdrawn(address indexed account, address to, uint256 amount);
-    /// @notice Emitted when evidence is announced.
+    /// @notice Emitted when a commitment to evidence is stored.
     event Committed(bytes32 indexed commitment, address indexed reporter);
     /// @notice Emitted when a fault is proven.
     /// @param number Number of the L2 block.
-    /// @param burned Amount that stays in this contract for good, in wei.
+    /// @param burned Amount that is burned, in wei: no function can transfer it.
     /// @param reward Amount paid to the reporter, in wei.
     event Slashed(
         address indexed account,
@@ -113,8 +114,8 @@ interface IPreconfBonds {
     error SignatureInvalid();
     /// @notice Another account is liable for this signer, or it has a bond itself.
     error SignerTaken(address signer, address account);
-    /// @notice The first deposit for an account comes from another one. Otherwise a stranger could
-    /// keep a key from being registered as a signer.
+    /// @notice The first deposit for an account comes from another account, which could so prevent
+    /// the registration of the account as a signer.
     error NotOwnDeposit(address account, address from);
     /// @notice The header has another hash.
     error HeaderMismatch(bytes32 got, bytes32 expected);
@@ -128,9 +129,9 @@ interface IPreconfBonds {
     error ParentDiffers(bytes32 a, bytes32 b);
     /// @notice The promise is void: this chain does not contain the L1 block on which it depends.
     error ConditionVoid(uint64 l1Block, bytes32 got, bytes32 expected);
-    /// @notice The later block is so late that the promise had ended.
+    /// @notice The timestamp of the later block is not before the end of the promise.
     error PromiseEnded(uint64 later, uint256 end);
-    /// @notice Both can be kept.
+    /// @notice The two messages, or the message and the block, do not conflict.
     error NotInConflict();
     /// @notice The executed block has other inputs than the signed header.
     error InputsDiffer(bytes32 got, bytes32 expected);
@@ -140,11 +141,12 @@ interface IPreconfBonds {
     error ChainIdDiffers(uint64 got, uint64 expected);
     /// @notice The input is a batch of `count` blocks, or of a fork whose layout is not known.
     error InputNotSingle(uint256 count);
-    /// @notice Execution gives the signed header.
+    /// @notice Execution has the outcome of the signed header.
     error OutcomesEqual();
-    /// @notice The time for the block is not over.
+    /// @notice The block is late from this timestamp on, in seconds.
     error NotLate(uint256 from);
-    /// @notice The account has been punished for delay a short time ago.
+    /// @notice The account has been slashed for a delay, and is not slashed for another one before
+    /// this timestamp, in seconds.
     error LateAlready(uint64 until);
     /// @notice The rollup has a block with this number.
     error HeadReached(uint64 head, uint64 number);
@@ -158,7 +160,7 @@ interface IPreconfBonds {
     error NotRequested();
     /// @notice The withdrawal is not possible yet.
     error TooSoon(uint256 readyAt);
-    /// @notice This was committed before.
+    /// @notice The commitment is already stored.
     error CommitmentExists(bytes32 commitment);
     /// @notice The recipient rejected the payment.
     error TransferFailed(address to);
@@ -166,13 +168,12 @@ interface IPreconfBonds {
     /// @notice Increases the bond of an account. The first deposit must be its own.
     function deposit(address account) external payable;
 
-    /// @notice Makes the caller liable for a signer, for good. A signer that could change its
-    /// account would take the bond out of reach.
+    /// @notice Makes the caller permanently liable for a signer. If a signer could change its
+    /// account, the bond could not be slashed for its earlier messages.
     /// @param consent Signature of the signer on `Signer(address account)` in this domain.
     function setSigner(address signer, bytes calldata consent) external;
 
-    /// @notice Requests the withdrawal of the caller's bond. A further request starts the delay
-    /// anew.
+    /// @notice Requests the withdrawal of the caller's bond. A further request restarts the delay.
     function requestWithdrawal() external;
 
     /// @notice Cancels the request.
@@ -181,15 +182,17 @@ interface IPreconfBonds {
     /// @notice Pays out the whole bond of the caller. It can be slashed until then.
     function withdraw(address payable to) external;
 
-    /// @notice Announces evidence without revealing it. Only evidence that was committed in an
-    /// earlier block earns a reward, so whoever copies it from the mempool gets nothing.
+    /// @notice Stores a commitment to evidence, which does not reveal it. A reward is paid only if
+    /// the commitment was stored in an earlier block, so an account that copies the evidence from
+    /// the mempool gets none.
     /// @param commitment `keccak256(abi.encode(fault, hash of the first message, reporter, salt))`.
     function commit(bytes32 commitment) external;
 
-    /// @notice Proves that an account signed two messages that cannot both be kept: for the same
-    /// parent, both in force, and less apart than a promise lasts. They conflict if environment or
-    /// schema id differ, if they have the same inputs and different outcomes, if both are sealed
-    /// and differ, or if a transaction differs.
+    /// @notice Proves that an account signed two conflicting messages. Their blocks have the same
+    /// number and parent, the L1 blocks on which they depend are both on this chain, and the later
+    /// timestamp is before the end of the earlier promise. They conflict if environment or schema
+    /// id differ, if they have the same inputs and different outcomes, if both are sealed and
+    /// differ, or if a transaction differs.
     function accuseEquivocation(
         Signed calldata a,
         Signed calldata b,
@@ -197,8 +200,8 @@ interface IPreconfBonds {
         bytes32 salt
     ) external;
 
-    /// @notice Proves that the rollup has another block in the place of a signed one, whoever
-    /// posted it.
+    /// @notice Proves that the rollup has another block with the number and the parent of a signed
+    /// one. It does not matter which account posted it.
     function accuseBroken(
         Signed calldata s,
         Canonical calldata c,
@@ -212,7 +215,7 @@ interface IPreconfBonds {
     function accuseLie(Signed calldata s, bytes calldata header, bytes calldata input, bytes32 salt)
         external;
 
-    /// @notice Proves that the rollup has not reached a signed block in time.
+    /// @notice Proves that the rollup did not reach the number of a signed block in time.
     function accuseLate(Signed calldata s, bytes32 salt) external;
 
     /// @notice Returns the bond of an account in wei; zero once a withdrawal is requested.

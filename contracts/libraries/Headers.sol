@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {Rlp} from "./Rlp.sol";
 
-/// @title Headers that somebody has signed, and two fingerprints of each
+/// @title Headers of preconfirmations, and two fingerprints of each
 /// @notice Reads a header from its RLP. Unlike `HeaderFields`, which reads what EXECUTE has
 /// verified, it accepts only one canonical list of 17 to 23 strings. Items that are not part of the
 /// summary are not interpreted.
@@ -18,7 +18,7 @@ import {Rlp} from "./Rlp.sol";
 /// @dev Execution is a function of the schema id, the chain id and the items that `inputs` covers:
 /// of two headers with equal `inputs` and different hashes, at most one is that of a valid block.
 library Headers {
-    /// @notice What the judgement of a preconfirmation reads from a header.
+    /// @notice Fields of a header that the proof of a fault depends on.
     struct Summary {
         /// Hash of the header.
         bytes32 hash;

@@ -7,14 +7,15 @@ import {Execute} from "../../libraries/Execute.sol";
 import {Headers} from "../../libraries/Headers.sol";
 import {KeptCodes} from "../../libraries/KeptCodes.sol";
 import {L1History} from "../../libraries/L1History.sol";
+import {PreconfMessages} from "../../libraries/PreconfMessages.sol";
 import {StateProof} from "../../libraries/StateProof.sol";
 import {TransactionProof} from "../../libraries/TransactionProof.sol";
 
-/// @title Judgement of preconfirmations
-/// @notice Four functions that return the promise that was broken, or revert. They change nothing.
-/// `crates/preconf` judges by the same rules in the same order.
-/// @dev Of the rollup, which the message names, only view functions are called, hence by
-/// STATICCALL. A signer that signs for a malicious rollup harms only itself.
+/// @title Proofs of faults
+/// @notice One view function for each kind of fault, which returns the broken promise or reverts.
+/// `crates/preconf` has the same checks in the same order.
+/// @dev The rollup in the message may be any contract. Only view functions of it are called, hence
+/// by STATICCALL. A malicious one can cause only the signer of the message to be slashed.
 abstract contract Faults is IPreconfBonds {
     /// @dev A signed message whose header and signature have been checked.
     struct Promise {
@@ -25,20 +26,6 @@ abstract contract Faults is IPreconfBonds {
         address account;
         Headers.Summary header;
     }
-
-    bytes32 private constant DOMAIN_TYPE = keccak256(
-        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-    );
-    bytes32 private constant NAME = keccak256("Enshrine preconfirmations");
-    bytes32 private constant VERSION = keccak256("1");
-    bytes32 private constant PRECONFIRMATION_TYPE = keccak256(
-        "Preconfirmation(address rollup,bytes32 blockHash,uint16 schema,bool isSealed,uint64 l1Block,bytes32 l1Hash)"
-    );
-    bytes32 private constant SIGNER_TYPE = keccak256("Signer(address account)");
-
-    /// @dev Half of the order of secp256k1.
-    uint256 private constant HALF_ORDER =
-        0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
 
     /// @dev Number of blocks whose hashes the history contract of the L2 stores.
     uint64 private constant HISTORY_LENGTH = 8191;
@@ -60,8 +47,8 @@ abstract contract Faults is IPreconfBonds {
         }
         if (p.account != q.account) revert AccountDiffers(p.account, q.account);
         _requireSamePlace(p.header, q.header);
-        _requireCondition(a.message);
-        _requireCondition(b.message);
+        PreconfMessages.requireCondition(a.message);
+        PreconfMessages.requireCondition(b.message);
         if (p.header.timestamp <= q.header.timestamp) {
             _requireInForce(a.message.rollup, p.header.timestamp, q.header.timestamp);
         } else {
@@ -86,7 +73,7 @@ abstract contract Faults is IPreconfBonds {
         returns (Promise memory p)
     {
         p = _open(s);
-        _requireCondition(s.message);
+        PreconfMessages.requireCondition(s.message);
         Headers.Summary memory canonical = Headers.read(c.header);
         _requireSamePlace(p.header, canonical);
         bytes32 hash = _canonicalHash(IRollup(s.message.rollup), canonical.number, c);
@@ -98,7 +85,8 @@ abstract contract Faults is IPreconfBonds {
         if (ours == 0 || ours == theirs) revert NotInConflict();
     }
 
-    /// @dev No condition and no time limits apply: execution from this parent has one result.
+    /// @dev Neither the L1 block of the message nor its age matters: execution from this parent
+    /// has one outcome.
     function _lie(Signed calldata s, bytes calldata header, bytes calldata input)
         internal
         view
@@ -122,14 +110,14 @@ abstract contract Faults is IPreconfBonds {
         Execute.run(buffer);
     }
 
-    /// @param lateUntil Timestamp until which the account is not punished again, by account.
+    /// @param lateUntil Returns `Bond.lateUntil` of an account.
     function _late(Signed calldata s, function(address) internal view returns (uint64) lateUntil)
         internal
         view
         returns (Promise memory p)
     {
         p = _open(s);
-        _requireCondition(s.message);
+        PreconfMessages.requireCondition(s.message);
         uint64 head = IRollup(s.message.rollup).head().number;
         if (head >= p.header.number) revert HeadReached(head, p.header.number);
         uint256 from = _end(s.message.rollup, p.header.timestamp) + 1;
@@ -148,59 +136,9 @@ abstract contract Faults is IPreconfBonds {
         if (p.header.hash != s.message.blockHash) {
             revert HeaderMismatch(p.header.hash, s.message.blockHash);
         }
-        p.digest = _hashOf(s.message);
-        p.signer = _recover(p.digest, s.signature);
+        p.digest = PreconfMessages.hashOf(s.message, address(this));
+        p.signer = PreconfMessages.recover(p.digest, s.signature);
         p.account = accountOf(p.signer);
-    }
-
-    function _hashOf(Preconfirmation calldata m) internal view returns (bytes32) {
-        return _digest(
-            keccak256(
-                abi.encode(
-                    PRECONFIRMATION_TYPE,
-                    m.rollup,
-                    m.blockHash,
-                    m.schema,
-                    m.isSealed,
-                    m.l1Block,
-                    m.l1Hash
-                )
-            )
-        );
-    }
-
-    /// @dev Returns the hash that a key signs so that `account` is liable for it.
-    function _consentOf(address account) internal view returns (bytes32) {
-        return _digest(keccak256(abi.encode(SIGNER_TYPE, account)));
-    }
-
-    /// @dev The chain id is read each time: it changes if this chain splits.
-    function _digest(bytes32 structHash) private view returns (bytes32) {
-        bytes32 domain =
-            keccak256(abi.encode(DOMAIN_TYPE, NAME, VERSION, block.chainid, address(this)));
-        return keccak256(abi.encodePacked(hex"1901", domain, structHash));
-    }
-
-    function _recover(bytes32 digest, bytes calldata signature)
-        internal
-        pure
-        returns (address signer)
-    {
-        if (signature.length != 65) revert SignatureInvalid();
-        bytes32 r = bytes32(signature[:32]);
-        bytes32 s = bytes32(signature[32:64]);
-        // ecrecover returns zero for any v other than 27 and 28. With a high s, each signature
-        // would have a second form.
-        if (uint256(s) > HALF_ORDER) revert SignatureInvalid();
-        signer = ecrecover(digest, uint8(signature[64]), r, s);
-        if (signer == address(0)) revert SignatureInvalid();
-    }
-
-    /// @dev Requires that this chain contains the L1 block on which the promise depends.
-    function _requireCondition(Preconfirmation calldata m) private view {
-        if (m.l1Block == 0 && m.l1Hash == 0) return;
-        bytes32 got = L1History.hashOf(m.l1Block);
-        if (got != m.l1Hash) revert ConditionVoid(m.l1Block, got, m.l1Hash);
     }
 
     // ------------------------------------------------------------------ blocks
@@ -210,8 +148,8 @@ abstract contract Faults is IPreconfBonds {
         if (a.parent != b.parent) revert ParentDiffers(a.parent, b.parent);
     }
 
-    /// @dev A block with a much later timestamp takes the place of one that was late, which is
-    /// another fault.
+    /// @dev A block whose timestamp is after the end of a promise does not break it. The signed
+    /// block was late, which is another fault.
     function _requireInForce(address rollup, uint64 timestamp, uint64 later) private view {
         uint256 end = _end(rollup, timestamp);
         if (later >= end) revert PromiseEnded(later, end);

@@ -2,16 +2,17 @@
 pragma solidity ^0.8.24;
 
 import {IPreconfBonds} from "../../interfaces/IPreconfBonds.sol";
+import {PreconfMessages} from "../../libraries/PreconfMessages.sol";
 import {Faults} from "./Faults.sol";
 
 /// @title Registry of bonds
-/// @notice Holds bonds, and burns them when a fault is proven. Burned ether stays in this contract:
-/// no function pays it out.
-/// @dev An account with a bond is never the registered signer of another account. Otherwise its own
-/// signatures would count against that account, and its bond would be out of reach.
+/// @notice Holds bonds, and burns them when a fault is proven. Burned ether remains in this
+/// contract, and no function can transfer it.
+/// @dev An account with a bond is never the registered signer of another account. Otherwise that
+/// account would be liable for its signatures, and its own bond could not be slashed.
 contract PreconfBonds is Faults {
     /// @notice Seconds from the request of a withdrawal until it is possible. Longer than evidence
-    /// can be delayed: L1 serves the hashes on which promises depend for 27 hours.
+    /// other than of a lie is valid: the hashes of L1 blocks are available for 27 hours.
     uint64 public constant WITHDRAWAL_DELAY = 7 days;
     /// @notice Divisor of the bond for the penalty of a delay: 5 %.
     uint256 public constant LATE_DIVISOR = 20;
@@ -40,7 +41,8 @@ contract PreconfBonds is Faults {
 
     /// @inheritdoc IPreconfBonds
     function setSigner(address signer, bytes calldata consent) external {
-        if (_recover(_consentOf(msg.sender), consent) != signer) revert SignatureInvalid();
+        bytes32 digest = PreconfMessages.consentOf(msg.sender, address(this));
+        if (PreconfMessages.recover(digest, consent) != signer) revert SignatureInvalid();
         address account = _accounts[signer];
         if (account != address(0)) revert SignerTaken(signer, account);
         if (_bonds[signer].amount != 0) revert SignerTaken(signer, signer);
@@ -140,7 +142,7 @@ contract PreconfBonds is Faults {
 
     /// @inheritdoc IPreconfBonds
     function hashOf(Preconfirmation calldata message) external view returns (bytes32) {
-        return _hashOf(message);
+        return PreconfMessages.hashOf(message, address(this));
     }
 
     // ------------------------------------------------------------------ penalty

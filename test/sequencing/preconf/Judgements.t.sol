@@ -7,6 +7,7 @@ import {IRollup} from "../../../contracts/interfaces/IRollup.sol";
 import {Execute} from "../../../contracts/libraries/Execute.sol";
 import {Headers} from "../../../contracts/libraries/Headers.sol";
 import {L1History} from "../../../contracts/libraries/L1History.sol";
+import {PreconfMessages} from "../../../contracts/libraries/PreconfMessages.sol";
 import {StateProof} from "../../../contracts/libraries/StateProof.sol";
 import {Faults} from "../../../contracts/sequencing/preconf/Faults.sol";
 import {StatelessInputs} from "../../utils/StatelessInputs.sol";
@@ -78,7 +79,7 @@ contract Judge is Faults {
     }
 
     function hashOf(Preconfirmation calldata message) external view returns (bytes32) {
-        return _hashOf(message);
+        return PreconfMessages.hashOf(message, address(this));
     }
 
     function summary(bytes calldata header) external pure returns (Headers.Summary memory) {
