@@ -161,7 +161,7 @@ abstract contract Faults is IPreconfBonds {
     }
 
     /// @dev Returns the seconds from the timestamp of a block within which it has to be posted.
-    function _postWithin(address rollup) internal view returns (uint64) {
+    function _postWithin(address rollup) private view returns (uint64) {
         return IRollup(rollup).MAX_LAG() / 2;
     }
 

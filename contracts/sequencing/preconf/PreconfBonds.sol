@@ -16,6 +16,11 @@ contract PreconfBonds is Faults {
     uint64 public constant WITHDRAWAL_DELAY = 7 days;
     /// @notice Divisor of the bond for the penalty of a delay: 5 %.
     uint256 public constant LATE_DIVISOR = 20;
+    /// @notice Seconds from a penalty for a delay in which the account is not slashed for another
+    /// one.
+    /// @dev Not read from the rollup: the account could report a delay of a contract of its own,
+    /// and would then not be slashed for delays of its rollups for years.
+    uint64 public constant LATE_PERIOD = 30 minutes;
     /// @notice Divisor of the penalty for the reward of the reporter: 10 %.
     uint256 public constant REWARD_DIVISOR = 10;
 
@@ -158,7 +163,7 @@ contract PreconfBonds is Faults {
             // A part of what was stored in 128 bits; timestamps fit into 64 bits.
             // forge-lint: disable-start(unsafe-typecast)
             bond.amount = uint128(rest - penalty);
-            bond.lateUntil = uint64(block.timestamp) + _postWithin(rollup);
+            bond.lateUntil = uint64(block.timestamp) + LATE_PERIOD;
             // forge-lint: disable-end(unsafe-typecast)
         } else {
             delete _bonds[p.account];
