@@ -45,8 +45,9 @@ contract PermissionedSequencing is LivenessTimeout {
 
     /// @inheritdoc ISequencing
     function authorize(address caller, uint64 headTimestamp)
-        external
+        public
         view
+        virtual
         returns (address feeRecipient)
     {
         address current = sequencer;

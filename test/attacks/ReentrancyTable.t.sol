@@ -79,14 +79,15 @@ contract ReentrancyTableTest is BridgeFixture {
         }
     }
 
-    /// @dev Fills the table. The tests below cover the locks; the contracts' own tests cover the
-    /// others.
+    /// @dev Fills the table. The tests below and `PostedByAnyone` cover the locks; the contracts'
+    /// own tests cover the others.
     function fillTable() private {
         // Lock.
         rows("L1MessageQueue", "claim refund");
         rows("L1TokenBridge", "deposit depositToSelf release refund announceRefund");
         rows("L1TokenBridge", "exitToken exitTokenAlias returnDeposit returnKeptDeposit");
         rows("L2Messenger", "relay retry refund");
+        rows("HybridSequencing", "post");
         // Tail: the refund of excess fees; burned fees, paid to the treasury; a bond, or the reward
         // of a reporter.
         rows("ForcedInbox", "submit");
@@ -104,6 +105,7 @@ contract ReentrancyTableTest is BridgeFixture {
             "NativeRollup", "announce withdraw make offerOwnership takeOwnership renounceOwnership"
         );
         rows("PermissionedSequencing", "offer take");
+        rows("HybridSequencing", "offer take");
         rows("RotatingSequencing", "offer take");
         // Inert.
         rows("L1MessageQueue", "send back");

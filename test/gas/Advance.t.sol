@@ -5,9 +5,13 @@ import {HeaderReader} from "../../contracts/HeaderReader.sol";
 import {IRollup} from "../../contracts/interfaces/IRollup.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
 import {KeptCodes} from "../../contracts/libraries/KeptCodes.sol";
+import {BondedSequencing} from "../../contracts/sequencing/BondedSequencing.sol";
+import {HybridSequencing} from "../../contracts/sequencing/HybridSequencing.sol";
 import {OpenSequencing} from "../../contracts/sequencing/OpenSequencing.sol";
 import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
 import {RotatingSequencing} from "../../contracts/sequencing/RotatingSequencing.sol";
+import {PreconfBonds} from "../../contracts/sequencing/preconf/PreconfBonds.sol";
+import {BondsFixture} from "../sequencing/preconf/BondsFixture.sol";
 import {IL2} from "../utils/IL2.sol";
 import {KeptInputs} from "../utils/KeptInputs.sol";
 import {L2} from "../utils/L2.sol";
@@ -15,11 +19,13 @@ import {GasFixture} from "./GasFixture.sol";
 
 /// @dev Gas of `advance`, excluding its calldata and EXECUTE.
 /// forge-config: default.isolate = true
-contract AdvanceGasTest is GasFixture {
+contract AdvanceGasTest is GasFixture, BondsFixture {
     using L2 for L2.Chain;
 
     uint256 internal constant ONE_BLOCK_BOUND = 71_000;
     uint256 internal constant FURTHER_BLOCK_BOUND = 25_000;
+    /// @dev Check of a bond: the registry and its slot are cold.
+    uint256 internal constant BOND_BOUND = 6000;
     uint256 internal constant INPUT_LENGTH = 20_000;
     uint256 internal constant NEW_SLOT = 17_100;
 
@@ -168,6 +174,31 @@ contract AdvanceGasTest is GasFixture {
         uint256 used = underPolicy(address(p));
         vm.snapshotValue("gas", "advance: one block, rotating sequencing", used);
         assertLe(used, ONE_BLOCK_BOUND);
+    }
+
+    /// @dev Deposits a bond of the account that advances.
+    function depositOfMeter() internal {
+        bonds = new PreconfBonds();
+        vm.deal(address(this), BOND);
+        meter.measure{value: BOND}(address(bonds), abi.encodeCall(bonds.deposit, (address(meter))));
+    }
+
+    function test_gas_of_one_block_of_a_sequencer_with_a_bond() public {
+        depositOfMeter();
+        uint256 state = vm.snapshotState();
+        uint256 used = underPolicy(
+            address(
+                new HybridSequencing(address(meter), address(0), OPEN_AFTER - 1, 300, bonds, BOND)
+            )
+        );
+        vm.snapshotValue("gas", "advance: one block, hybrid sequencing", used);
+        assertLe(used, ONE_BLOCK_BOUND + BOND_BOUND);
+        vm.revertToState(state);
+        PermissionedSequencing inner =
+            new PermissionedSequencing(address(meter), address(0), OPEN_AFTER - 1);
+        used = underPolicy(address(new BondedSequencing(inner, OPEN_AFTER - 1, bonds, BOND)));
+        vm.snapshotValue("gas", "advance: one block, bonded permissioned sequencing", used);
+        assertLe(used, ONE_BLOCK_BOUND + BOND_BOUND);
     }
 
     function test_gas_of_one_block_of_open_sequencing() public {

@@ -11,7 +11,7 @@ contract CodeSizeTest is Test {
     /// @dev Minimum number of bytes that are left for changes.
     uint256 internal constant MARGIN = 1000;
 
-    function names() internal pure returns (string[19] memory) {
+    function names() internal pure returns (string[21] memory) {
         return [
             "NativeRollup",
             "L1MessageQueue",
@@ -20,6 +20,8 @@ contract CodeSizeTest is Test {
             "PermissionedSequencing",
             "RotatingSequencing",
             "OpenSequencing",
+            "HybridSequencing",
+            "BondedSequencing",
             "PreconfBonds",
             "L1TokenBridge",
             "L2TokenBridge",

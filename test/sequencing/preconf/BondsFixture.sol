@@ -19,8 +19,9 @@ abstract contract BondsFixture is CommonBase {
     address internal sequencer = vm.addr(key);
     address internal reporter = vm.addr(uint256(keccak256("reporter")));
 
+    /// @dev Deposits the bond of the sequencer, in a registry that may exist.
     function makeBonds() internal {
-        bonds = new PreconfBonds();
+        if (address(bonds) == address(0)) bonds = new PreconfBonds();
         vm.deal(sequencer, BOND);
         vm.prank(sequencer);
         bonds.deposit{value: BOND}(sequencer);
@@ -61,6 +62,30 @@ abstract contract BondsFixture is CommonBase {
 
     function headerOf(IL2.Head memory head) internal pure returns (bytes memory) {
         return GenesisHeaders.encode(head);
+    }
+
+    // ------------------------------------------------------------------ signers
+
+    function consentOf(uint256 key_, address account) internal view returns (bytes memory) {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256(
+                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+                ),
+                keccak256("Enshrine preconfirmations"),
+                keccak256("1"),
+                block.chainid,
+                address(bonds)
+            )
+        );
+        bytes32 message = keccak256(abi.encode(keccak256("Signer(address account)"), account));
+        return signatureOf(keccak256(abi.encodePacked(hex"1901", domain, message)), key_);
+    }
+
+    function setSigner(uint256 key_, address account) internal {
+        bytes memory consent = consentOf(key_, account);
+        vm.prank(account);
+        bonds.setSigner(vm.addr(key_), consent);
     }
 
     // ------------------------------------------------------------------ accusations

@@ -86,28 +86,6 @@ contract PreconfBondsTest is Test, BondsFixture {
 
     uint256 internal hot = uint256(keccak256("hot key"));
 
-    function consentOf(uint256 key_, address account) internal view returns (bytes memory) {
-        bytes32 domain = keccak256(
-            abi.encode(
-                keccak256(
-                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-                ),
-                keccak256("Enshrine preconfirmations"),
-                keccak256("1"),
-                block.chainid,
-                address(bonds)
-            )
-        );
-        bytes32 message = keccak256(abi.encode(keccak256("Signer(address account)"), account));
-        return signatureOf(keccak256(abi.encodePacked(hex"1901", domain, message)), key_);
-    }
-
-    function setSigner(uint256 key_, address account) internal {
-        bytes memory consent = consentOf(key_, account);
-        vm.prank(account);
-        bonds.setSigner(vm.addr(key_), consent);
-    }
-
     function test_an_account_is_liable_for_its_signer() public {
         vm.expectEmit();
         emit IPreconfBonds.SignerSet(sequencer, vm.addr(hot));
