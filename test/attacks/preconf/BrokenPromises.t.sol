@@ -3,8 +3,10 @@ pragma solidity ^0.8.28;
 
 import {IPreconfBonds} from "../../../contracts/interfaces/IPreconfBonds.sol";
 import {StateProof} from "../../../contracts/libraries/StateProof.sol";
+import {IRollup} from "../../../contracts/interfaces/IRollup.sol";
 import {IL2} from "../../utils/IL2.sol";
 import {L2} from "../../utils/L2.sol";
+import {SmallTries} from "../../utils/SmallTries.sol";
 import {TransactionTries} from "../../utils/TransactionTries.sol";
 import {LieFixture} from "./LieFixture.sol";
 
@@ -219,6 +221,34 @@ contract BrokenPromisesTest is LieFixture {
         }
         c.witnessBlock = number + 1;
         assertBroken(promised(twoHeader), c, noProof());
+    }
+
+    /// @dev The last block whose state has the hash is 8,191 blocks later, and the rollup stores
+    /// its state root for 8,190 more.
+    function test_posted_block_is_provable_for_16381_blocks() public {
+        post(1);
+        uint64 number = rollup.head().number;
+        uint64 witness = number + 8191;
+        IPreconfBonds.Canonical memory c =
+            IPreconfBonds.Canonical(oneHeader, witness, new bytes[](0), new bytes[](0));
+        bytes32 root;
+        (root, c.slotProof) =
+            SmallTries.storageTrie(bytes32(uint256(number % 8191)), keccak256(oneHeader));
+        (root, c.accountProof) = SmallTries.stateTrie(HISTORY, root);
+        vm.store(address(rollup), bytes32(5 + uint256(witness % 8191)), root);
+        setHeadNumber(number + 16_382);
+        expectRefused(
+            promised(twoHeader),
+            c,
+            abi.encodeWithSelector(IRollup.StateRootUnavailable.selector, witness, number + 16_382)
+        );
+        setHeadNumber(number + 16_381);
+        assertBroken(promised(twoHeader), c, noProof());
+    }
+
+    function setHeadNumber(uint64 number) internal {
+        uint256 word = uint256(vm.load(address(rollup), 0)) >> 48 << 48;
+        vm.store(address(rollup), 0, bytes32(word | number));
     }
 
     /// @dev Not evidence: the sequencer was overtaken, and the promise has another parent.
