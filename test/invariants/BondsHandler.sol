@@ -28,7 +28,7 @@ contract AnyRollup {
 /// effect.
 contract BondsHandler is BondsFixture, StdUtils {
     uint256 internal constant ACCOUNTS = 4;
-    uint256 internal constant START = 1_700_000_000;
+    uint64 internal constant START = 1_700_000_000;
 
     AnyRollup internal immutable ROLLUP = new AnyRollup();
     uint256[] internal keys;
@@ -127,7 +127,7 @@ contract BondsHandler is BondsFixture, StdUtils {
     {
         IL2.Head memory head;
         (head.number, head.feeRecipient) = (number % 20, recipient);
-        head.timestamp = uint64(START);
+        head.timestamp = START;
         bytes memory header = headerOf(head);
         return signed(messageOf(address(ROLLUP), header, true), header, keyOf(signer));
     }

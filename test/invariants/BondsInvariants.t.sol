@@ -14,7 +14,7 @@ contract BondsInvariants is Test {
         targetSender(makeAddr("fuzzer"));
     }
 
-    /// forge-config: default.invariant.runs = 256
+    /// forge-config: default.invariant.runs = 64
     /// forge-config: default.invariant.depth = 128
     /// forge-config: default.invariant.fail-on-revert = true
     function invariant_bonds_and_burned_ether_are_the_balance() public view {

@@ -8,9 +8,9 @@ import {L2} from "../../utils/L2.sol";
 import {LieFixture} from "./LieFixture.sol";
 
 /// @title A lie about the largest block that a sequencer seals
-/// @notice The proof of a lie contains the input of a block, and EXECUTE verifies it. If a block fit
-/// into an L1 transaction of `advance` and not into one of `accuseLie`, a lie about it could not be
-/// proven. The limits are those of `crates/contracts/src/advance_plan.rs` for a public L1.
+/// @notice The proof of a lie contains the input of a block, and EXECUTE verifies it. If a block
+/// fit into an L1 transaction of `advance` and not into one of `accuseLie`, a lie about it could
+/// not be proven. The limits are those of `crates/contracts/src/advance_plan.rs` for a public L1.
 contract LargestLieTest is LieFixture {
     using L2 for L2.Chain;
 
@@ -39,6 +39,7 @@ contract LargestLieTest is LieFixture {
     function sealWith(uint256 length) internal {
         IL2.Transaction memory t = L2.transaction("alice", address(0xb0b), 0, new bytes(length));
         // All of it is used: EXECUTE reserves gas for the limit. Zero bytes at the floor price.
+        // forge-lint: disable-next-line(unsafe-typecast)
         t.gasLimit = uint64(21_000 + 10 * length);
         l2.send(t);
         (input, header) = sealed_();
