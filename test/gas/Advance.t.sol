@@ -183,7 +183,7 @@ contract AdvanceGasTest is GasFixture, BondsFixture {
         meter.measure{value: BOND}(address(bonds), abi.encodeCall(bonds.deposit, (address(meter))));
     }
 
-    function test_gas_of_one_block_of_a_sequencer_with_a_bond() public {
+    function test_gas_of_one_block_with_a_bond() public {
         depositOfMeter();
         uint256 state = vm.snapshotState();
         uint256 used = underPolicy(

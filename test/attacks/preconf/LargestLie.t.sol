@@ -79,7 +79,7 @@ contract LargestLieTest is LieFixture {
 
     /// @dev The price of EXECUTE may rise after a block was signed. A lie can be proven at any time
     /// later, and the bond remains unless its withdrawal is requested.
-    function test_lie_is_proven_after_the_price_of_execute_fell() public {
+    function test_lie_is_proven_after_execute_became_cheaper() public {
         bytes memory call_ = accusation();
         charge(3 * EXECUTE_GAS);
         (bool ok, bytes memory answer) = accuse(call_);
