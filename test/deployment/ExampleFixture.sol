@@ -9,7 +9,7 @@ import {RollupParts} from "../utils/RollupParts.sol";
 /// @title Example of a configuration file, with the header of an L2's genesis
 abstract contract ExampleFixture is RollupParts {
     /// @dev Policy of `script/rollup.example.toml`, whose sequencer is a placeholder.
-    string private constant EXAMPLE_POLICY = "policy = \"permissioned\"\ntimeout = 5400\n"
+    string private constant EXAMPLE_POLICY = "policy = \"permissioned\"\ntimeout = 6300\n"
         "sequencer = \"0x0000000000000000000000000000000000000000\"\n"
         "fee_recipient = \"0x0000000000000000000000000000000000000000\"";
     /// @dev Policy without values, for tests of other sections.

@@ -71,7 +71,7 @@ contract SequencingPlanTest is PlanFixture {
     }
 
     function test_the_zero_address_as_sequencer_is_refused() public {
-        string memory policy = "policy = \"permissioned\"\ntimeout = 5400\n"
+        string memory policy = "policy = \"permissioned\"\ntimeout = 6300\n"
             "fee_recipient = \"0x0000000000000000000000000000000000000000\"\nsequencer = ";
         expectRefused(
             "policy = \"none\"",
@@ -86,7 +86,7 @@ contract SequencingPlanTest is PlanFixture {
 
     function test_rotating_sequencers_are_one_or_more_and_not_the_zero_address() public {
         string memory policy =
-            "policy = \"rotating\"\ntimeout = 5400\nstart = 1700000000\nslot_length = 60\n";
+            "policy = \"rotating\"\ntimeout = 6300\nstart = 1700000000\nslot_length = 60\n";
         string memory one_ = vm.toString(address(1));
         string memory zero = vm.toString(address(0));
         string memory field = "sequencing.members";
@@ -104,7 +104,7 @@ contract SequencingPlanTest is PlanFixture {
     function test_turns_take_time_and_have_begun_or_are_refused_as_the_contracts_do() public {
         string memory line = "policy = \"none\"";
         string memory policy = string.concat(
-            "policy = \"rotating\"\ntimeout = 5400\nmembers = [\"", vm.toString(address(1)), "\"]\n"
+            "policy = \"rotating\"\ntimeout = 6300\nmembers = [\"", vm.toString(address(1)), "\"]\n"
         );
         expectBound(
             line,

@@ -11,7 +11,7 @@ import {VerifyFixture} from "./VerifyFixture.sol";
 /// @dev A deployment passes verification if it matches the configuration, and fails if it differs
 /// in one value.
 contract VerifyTest is VerifyFixture {
-    string private constant PERMISSIONED = "policy = \"permissioned\"\ntimeout = 5400\n"
+    string private constant PERMISSIONED = "policy = \"permissioned\"\ntimeout = 6300\n"
         "sequencer = \"0x00000000000000000000000000000000000000bb\"\n"
         "fee_recipient = \"0x00000000000000000000000000000000000000cc\"";
 
@@ -47,7 +47,7 @@ contract VerifyTest is VerifyFixture {
         certifier.certify(p);
         p.parts[2].initCode = abi.encodePacked(
             type(PermissionedSequencing).creationCode,
-            abi.encode(address(0), address(0xcc), uint64(5400))
+            abi.encode(address(0), address(0xcc), uint64(6300))
         );
         bytes memory reason = abi.encodeWithSelector(PermissionedSequencing.SequencerZero.selector);
         vm.expectRevert(

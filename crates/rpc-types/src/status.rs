@@ -40,7 +40,6 @@ pub struct SyncStatus {
     /// State of the lease, if the node has one.
     pub lease: Option<LeaseStatus>,
     /// Whether the node signs prefixes of its blocks, if it is configured to.
-    #[serde(default)]
     pub preconfirming: Option<Preconfirming>,
     /// Submission to L1, if the node is the sequencer.
     pub submitter: Option<SubmitterStatus>,

@@ -32,7 +32,7 @@ const MAX_FEE: u128 = 20_000_000_000;
 /// Number of polls for a receipt, and the pause between them.
 const TRIES: (u32, Duration) = (1_000, Duration::from_millis(20));
 /// Age of the head in seconds after which accounts other than the sequencer may advance.
-const SILENCE: u64 = 3_600;
+const SILENCE: u64 = 6_300;
 
 /// Name of the rollup contract, which calls EXECUTE.
 const ROLLUP: &str = "NativeRollup";

@@ -65,7 +65,7 @@ pub(crate) struct Arguments {
     guardian: Option<Address>,
 
     /// Policy that decides who can advance the rollup. By default one sequencer has a head start,
-    /// and anyone can advance once the head is 90 minutes old (90 seconds with --dev).
+    /// and anyone can advance once the head is 105 minutes old (105 seconds with --dev).
     #[arg(long, value_enum, default_value_t = Policy::Permissioned)]
     policy: Policy,
 

@@ -92,7 +92,7 @@ impl Delays {
     /// Default delays, which are those of the template.
     pub(crate) const USUAL: Self = Self {
         max_lag: 3_600,
-        timeout: 5_400,
+        timeout: 6_300,
         open_after: 7_200,
         relay_deadline: 43_200,
         upgrade_delay: 604_800,
@@ -109,7 +109,7 @@ impl Delays {
         let (max_lag, open_after, forced_delay, grace) = (60, 120, 90, 30);
         Self {
             max_lag,
-            timeout: 90,
+            timeout: 105,
             open_after,
             relay_deadline: 75,
             upgrade_delay: DAY + forced_delay + grace + max_lag + 2 * open_after + DAY,

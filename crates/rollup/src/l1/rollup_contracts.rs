@@ -7,6 +7,7 @@ use crate::{
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256};
 use alloy_provider::RootProvider;
+use alloy_sol_types::sol;
 use contracts::{
     Deployment, L1_ANCHOR, L2_ACCOUNTS, L2_MESSENGER, Verification,
     bindings::{IForcedInbox, IL1MessageQueue, INativeRollup, ISequencing},
@@ -64,6 +65,36 @@ pub(crate) fn rules(client: &L1Client, deployment: &Deployment) -> Result<Rollup
         }
     }
     Ok(rules)
+}
+
+sol! {
+    #[sol(rpc)]
+    interface ILivenessTimeout {
+        /// Age of the head in seconds from which any account may advance.
+        function TIMEOUT() external view returns (uint64);
+    }
+}
+
+/// Requests the age of the head, in seconds, from which a policy lets any account advance. Zero
+/// without a policy, or if it has no such timeout.
+pub(crate) fn policy_timeout(client: &L1Client, policy: Address) -> Result<u64, L1Error> {
+    if policy.is_zero() {
+        return Ok(0);
+    }
+    let provider = client.inner().provider().clone();
+    let answer = client.wait(async move {
+        let answer = ILivenessTimeout::new(policy, &provider).TIMEOUT().call().await;
+        // A policy without the function reverts, or answers with something else.
+        Ok::<_, alloy_contract::Error>(match answer {
+            Err(alloy_contract::Error::TransportError(error))
+                if error.as_error_resp().is_none() =>
+            {
+                return Err(error.into());
+            }
+            answer => answer.unwrap_or_default(),
+        })
+    })?;
+    Ok(answer)
 }
 
 /// Requests what [`rollup_config`](RollupConfig) says about a rollup whose [`rules`] have been

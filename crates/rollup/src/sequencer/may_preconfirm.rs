@@ -31,9 +31,11 @@ impl Sequencer {
         terms: &Terms,
         time: u64,
     ) -> Result<(), NotPreconfirming> {
-        let Some(Preconfirmations { signer, .. }) = &mut self.preconfirmations else {
+        let Some(Preconfirmations { signer, policy_timeout, .. }) = &mut self.preconfirmations
+        else {
             return Ok(());
         };
+        let policy_timeout = *policy_timeout;
         let view = Arc::clone(&self.sync.view);
         signer.require_complete(&view)?;
         if terms.admission.is_open_to_all() {
@@ -45,11 +47,15 @@ impl Sequencer {
         // L1 accepts blocks for `max_lag`, and a promise lasts for half of it. Half of that is left
         // for posting.
         let limit = self.rules.max_lag / 4;
+        // Once the policy opens, any account may post a child of L1's head with a timestamp of
+        // `max_lag` ago. The promise has to end before.
+        let max_lag = self.rules.max_lag;
+        let until_open = policy_timeout.saturating_sub(max_lag.saturating_add(max_lag / 2));
         let safe = view.advanced_head();
         let is_child_of_safe = safe.is_none_or(|safe| safe.hash == head.hash);
         let age = time.saturating_sub(head.header.timestamp);
-        if is_child_of_safe && age > limit {
-            return Err(NotPreconfirming::NearTimeout { age, limit });
+        if is_child_of_safe && age > limit.min(until_open) {
+            return Err(NotPreconfirming::NearTimeout { age, limit: limit.min(until_open) });
         }
         let age = self.queue.oldest().map_or(0, |oldest| time.saturating_sub(oldest));
         if age > limit {

@@ -34,6 +34,8 @@ pub(crate) struct Preconfirmations {
     pub(crate) book: Arc<PrefixBook>,
     /// Minimum time between two prefixes.
     pub(crate) slice: Duration,
+    /// Age of the head, in seconds, from which the policy lets any account advance.
+    pub(crate) policy_timeout: u64,
 }
 
 /// A block of which a prefix is signed.

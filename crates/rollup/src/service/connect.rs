@@ -28,6 +28,8 @@ pub(super) struct Connected {
     pub(super) config: RollupConfig,
     /// First difference between the fork schedules of L1 and the L2.
     pub(super) unknown_fork: Option<Difference>,
+    /// Age of the head, in seconds, from which the policy lets any account advance.
+    pub(super) policy_timeout: u64,
 }
 
 /// Parts of a configuration that are checked against L1 at the start.
@@ -58,7 +60,9 @@ impl Checked {
             ..config.execute
         };
         let config = RollupConfig { execute, ..config };
-        Ok(Connected { rules, profile, warnings, config, unknown_fork })
+        let policy = config.contracts.policy.unwrap_or_default();
+        let policy_timeout = rollup_contracts::policy_timeout(client, policy)?;
+        Ok(Connected { rules, profile, warnings, config, unknown_fork, policy_timeout })
     }
 
     /// Runs all checks. If they fail with the L1 node in use, they are repeated with the others, and

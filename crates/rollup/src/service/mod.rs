@@ -143,7 +143,14 @@ impl RollupNode {
             beacon: asked_beacon,
         });
         let (client, connected) = connect(L1Client::new(&l1, timeout)?, &checked).await?;
-        let Connected { rules, profile, warnings, config: rollup_config, unknown_fork } = connected;
+        let Connected {
+            rules,
+            profile,
+            warnings,
+            config: rollup_config,
+            unknown_fork,
+            policy_timeout,
+        } = connected;
         let chain = open_chain(&config, &deployment)?;
         let coinbase = match &config.role {
             Role::Sequencer(it) => it.operator_key.address(),
@@ -236,7 +243,8 @@ impl RollupNode {
         let has_callers = config.engine.as_ref().is_some_and(|engine| engine.serve.is_some());
         let forwarder = Forwarder::new(Arc::clone(&shared), feed.clone(), has_callers);
         let forwarder = Arc::new(forwarder);
-        let preconfirmations = preconfirmations(&config, &deployment, &rules, &node, &shared)?;
+        let preconfirmations =
+            preconfirmations(&config, &deployment, &rules, policy_timeout, &node, &shared)?;
         let start = Start {
             rules,
             preconfirmations,
@@ -476,6 +484,7 @@ fn preconfirmations(
     config: &Config,
     deployment: &Deployment,
     rules: &RollupRules,
+    policy_timeout: u64,
     node: &Node,
     shared: &NodeHandle,
 ) -> Result<Option<Preconfirmations>, RollupError> {
@@ -510,7 +519,8 @@ fn preconfirmations(
         has_history,
     )?;
     let book = Arc::clone(&shared.prefixes);
-    Ok(Some(Preconfirmations { signer, book, slice: preconfirm.slice }))
+    let slice = preconfirm.slice;
+    Ok(Some(Preconfirmations { signer, book, slice, policy_timeout }))
 }
 
 /// Starts the server of the Engine API, if it is configured.

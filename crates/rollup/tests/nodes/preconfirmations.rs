@@ -13,6 +13,7 @@ use preconf::{
     faults::{Context, Signed, TransactionEvidence, equivocation},
 };
 use rpc_types::{PrefixItem, SyncStatus, TransactionStatus};
+use serde_json::Value;
 use std::{fs, path::Path, sync::Arc, time::Duration};
 use testkit::{ETHER, Key, rich};
 use tokio::{sync::Mutex, task::JoinHandle};
@@ -387,9 +388,20 @@ async fn forced_transaction_made_valid_by_a_prefix() -> Result<()> {
     let owed = signed_with(&Key::named("mallory"), 1, TO, 1, Bytes::new(), 21_000);
     let submit = IForcedInbox::submitCall { raw: owed.encoded_2718().into() };
     world.l1_call(world.forced, U256::from(ETHER), submit.abi_encode()).await?;
-    world.provider.anvil_increase_time(86_401).await?;
-    world.provider.anvil_mine(Some(1), None).await?;
-    let first = send(&l2, "alice", 0).await?;
+    let head = world.provider.get_block_by_number(BlockNumberOrTag::Latest).await?;
+    let due = head.ok_or_eyre("no head")?.header.timestamp + 86_400;
+    let pass_until = async |time: u64| {
+        world.provider.raw_request::<_, Value>("evm_setTime".into(), (time,)).await?;
+        world.provider.anvil_mine(Some(1), None).await?;
+        until("L1's new time", &node, || async { Ok(node.status().l1_timestamp >= time) }).await
+    };
+    // A block that need not include it yet, and is a day younger than the genesis.
+    pass_until(due - 100).await?;
+    let before = send(&l2, "alice", 0).await?;
+    until_included(&node, before).await?;
+    until("settlement", &node, || async { Ok(is_settled(&node)) }).await?;
+    pass_until(due + 1).await?;
+    let first = send(&l2, "alice", 1).await?;
     until_preconfirmed(&node, first).await?;
     let makes_valid = send(&l2, "mallory", 0).await?;
     until_preconfirmed(&node, makes_valid).await?;
@@ -400,7 +412,7 @@ async fn forced_transaction_made_valid_by_a_prefix() -> Result<()> {
     until("settlement", &node, || async { Ok(is_settled(&node)) }).await?;
     let receipts = [first, makes_valid, *owed.hash()].map(|hash| l2.get_transaction_receipt(hash));
     for receipt in receipts {
-        assert_eq!(receipt.await?.ok_or_eyre("no receipt")?.block_number, Some(1));
+        assert_eq!(receipt.await?.ok_or_eyre("no receipt")?.block_number, Some(2));
     }
     node.stop().await;
     Ok(())

@@ -421,6 +421,23 @@ export type MessageState =
 
 export type Overrides = Record<string, unknown>
 
+/** Whether a sequencer signs prefixes of its blocks. */
+export type Preconfirming = {
+  /** `true` if it does. */
+  on: boolean
+  /** Why it does not. */
+  reason: string | null
+}
+
+/** A signed prefix of the next block. */
+export type PrefixItem = {
+  /**
+   * SSZ encoding of a `PrefixUpdate`: message, signature, header, and the transactions that
+   * the reader lacks.
+   */
+  ssz: Data
+}
+
 export type Quantity = Hex
 
 /** Role of a node. */
@@ -547,6 +564,8 @@ export type SyncStatus = {
   overtaken: Quantity
   /** `true` if the operator allows the node to post blocks. */
   posting: boolean
+  /** Whether the node signs prefixes of its blocks, if it is configured to. */
+  preconfirming: Preconfirming | null
   /** Role of the node. */
   role: Role
   /** Newest L2 block on L1. */
@@ -569,6 +588,19 @@ export type TransactionOrCall = string | Record<string, unknown>
 export type TransactionStatus =
   | {
       status: 'pending'
+    }
+  | {
+      /** Number of the block, and hash of the header that the sequencer has signed. */
+      block: BlockNumHash
+      /** RLP of the header. */
+      header: Data
+      /** Index of the transaction in the block. */
+      index: Quantity
+      /** L1 block on which the promise depends; zero for none. */
+      l1Block: Quantity
+      /** Signature of the message, 65 bytes. */
+      signature: Data
+      status: 'preconfirmed'
     }
   | {
       /** The L2 block. */
@@ -691,6 +723,12 @@ export type RollupRpcSchema = [
     Method: 'rollup_signedInputsAfter'
     Parameters: [block: Quantity]
     ReturnType: SignedInput[]
+  },
+  /** Returns the newest signed prefix of a block, without its first `first` transactions. */
+  {
+    Method: 'rollup_prefix'
+    Parameters: [block: Quantity, first: Quantity]
+    ReturnType: PrefixItem | null
   },
   /** Returns how much of L1's limits the block under construction uses. */
   {

@@ -50,7 +50,7 @@ pub(crate) const PROXY_CODE: Bytes = bytes!(
 );
 
 /// The policy section of the example configuration, with a placeholder as the sequencer.
-const EXAMPLE_POLICY: &str = "policy = \"permissioned\"\ntimeout = 5400\n\
+const EXAMPLE_POLICY: &str = "policy = \"permissioned\"\ntimeout = 6300\n\
     sequencer = \"0x0000000000000000000000000000000000000000\"\n\
     fee_recipient = \"0x0000000000000000000000000000000000000000\"";
 

@@ -88,7 +88,7 @@ fn owner(owner: Address) -> String {
 fn interrupted_deployment_resumes() -> Result<()> {
     let bench = Bench::new("interrupted", &[])?;
     let members = format!(
-        "policy = \"rotating\"\ntimeout = 5400\nmembers = [\"{DEPLOYER}\", \"{STRANGER}\"]\n\
+        "policy = \"rotating\"\ntimeout = 6300\nmembers = [\"{DEPLOYER}\", \"{STRANGER}\"]\n\
          start = 1700000000\nslot_length = 60"
     );
     let config = bench.configure("rollup.toml", &[("policy = \"none\"", &members)])?;
