@@ -1,6 +1,6 @@
 //! Execution of the candidate transactions of a block under construction.
 
-use crate::store::{ExecuteDraw, Transaction};
+use crate::store::{Block, ExecuteDraw, Transaction};
 use crate::{
     BlockBudget, ChainConfig, ChainError, Rejection, State,
     execute_tx::{self, Ran},
@@ -30,6 +30,18 @@ pub struct RecoveredTransaction {
     /// `true` if the sender signed it; otherwise the block is not
     /// [provable](crate::Block::provable).
     pub signed: bool,
+}
+
+impl RecoveredTransaction {
+    /// Returns the transactions of a block, in order.
+    pub fn of_block(block: &Block) -> impl Iterator<Item = Self> + '_ {
+        let of_block = block.transactions.iter().zip(&block.senders);
+        of_block.map(|(transaction, sender)| Self {
+            transaction: transaction.clone(),
+            sender: *sender,
+            signed: true,
+        })
+    }
 }
 
 /// Inputs of an attempt to build a block.

@@ -223,14 +223,7 @@ impl Command for SetHead {
         let moved = Event::between(&node.chain, &before, node.chain.head());
         let Some(Event::Head { removed, added }) = moved else { return Ok(Vec::new()) };
         added.iter().for_each(|block| node.forget_pooled(block));
-        let transactions = removed.iter().rev().flat_map(|block| {
-            let of_block = block.transactions.iter().zip(&block.senders);
-            of_block.map(|(transaction, sender)| RecoveredTransaction {
-                transaction: transaction.clone(),
-                sender: *sender,
-                signed: true,
-            })
-        });
+        let transactions = removed.iter().rev().flat_map(|it| RecoveredTransaction::of_block(it));
         Ok(transactions.collect())
     }
 }

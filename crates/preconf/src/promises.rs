@@ -156,7 +156,7 @@ impl Promises {
         self.by_parent = self.by_parent.split_off(&(number.saturating_add(1), B256::ZERO));
     }
 
-    fn end(&self, promise: &Promised) -> u64 {
+    const fn end(&self, promise: &Promised) -> u64 {
         promise.header.timestamp.saturating_add(self.binds_for)
     }
 }

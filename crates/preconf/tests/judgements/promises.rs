@@ -160,7 +160,7 @@ proptest! {
         let mut promises = Promises::new(MAX_LAG);
         let (mut chain, mut fresh) = (vec![B256::ZERO], 0_u64);
         let mut chains = vec![chain.clone()];
-        let mut signed: Vec<(Promised, Vec<u8>, Vec<u8>, Vec<u8>)> = Vec::new();
+        let mut signed = Vec::new();
         for step in steps {
             let mut next = |chain: &mut Vec<B256>| {
                 fresh += 1;

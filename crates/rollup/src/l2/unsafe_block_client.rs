@@ -13,7 +13,6 @@ use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereu
 use alloy_rpc_types_eth::Block;
 use client::RedactedUrl;
 use node::Node;
-use preconf::Domain;
 use rpc_types::{SignedInput, methods::SIGNED_INPUTS_AFTER};
 use std::{
     sync::{Arc, mpsc::Sender},
@@ -96,21 +95,9 @@ impl UnsafeBlockClient {
     }
 
     /// Sends the inputs of new unsafe blocks to the channel `inputs`, shows signed prefixes of the
-    /// next block, which are signed for `domain`, and reconnects after errors.
-    pub(crate) async fn read(
-        self,
-        node: Arc<Node>,
-        shared: Arc<NodeHandle>,
-        trust: Arc<FeedTrust>,
-        inputs: Sender<Vec<Bytes>>,
-        domain: Domain,
-    ) {
-        let prefixes = PrefixClient {
-            node: Arc::clone(&node),
-            shared: Arc::clone(&shared),
-            trust: Arc::clone(&trust),
-            domain,
-        };
+    /// next block, and reconnects after errors.
+    pub(crate) async fn read(self, prefixes: PrefixClient, inputs: Sender<Vec<Bytes>>) {
+        let PrefixClient { node, shared, trust, .. } = &prefixes;
         let mut changes = self.followed.subscribe();
         let mut failures = 0;
         loop {
@@ -118,7 +105,7 @@ impl UnsafeBlockClient {
             let listening = async {
                 let Some(url) = &url else { return core::future::pending().await };
                 let listened = tokio::select! {
-                    listened = listen(url, &node, &shared, &trust, &inputs) => listened,
+                    listened = listen(url, node, shared, trust, &inputs) => listened,
                     () = prefixes.follow(url) => Ok(()),
                 };
                 if let Err(error) = listened {

@@ -165,7 +165,7 @@ impl PrefixClient {
         self.trust.admits(signer, header.number)?;
         let transactions = self.transactions(&update, header.environment)?;
         let decoded = Header::decode(&mut &update.header[..]);
-        let decoded = decoded.map_err(|reason| preconf::HeaderError::List(reason))?;
+        let decoded = decoded.map_err(preconf::HeaderError::List)?;
         let raw = RawBlock {
             header: decoded,
             hash: header.hash,

@@ -1,7 +1,7 @@
 //! User transactions that are offered to the next block: forced ones, those of replaced blocks, and
 //! the pool's.
 
-use super::{Sequencer, open_block::transactions_of};
+use super::Sequencer;
 use crate::{Duties, RollupRules, SequencerError, l1::ForcedEntry};
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::{eip1559::MIN_PROTOCOL_BASE_FEE, eip2718::Decodable2718 as _};
@@ -276,6 +276,6 @@ impl Sequencer {
     ) -> bool {
         let entry = self.view().forced_from(index).next();
         let Some(omitted) = entry.and_then(|entry| self.recovered(entry)) else { return false };
-        users.demand(omitted, transactions_of(block).split_off(system))
+        users.demand(omitted, RecoveredTransaction::of_block(block).skip(system).collect())
     }
 }

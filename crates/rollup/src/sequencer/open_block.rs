@@ -248,7 +248,7 @@ impl Sequencer {
         if open.pool == (version, false) {
             return Ok(None);
         }
-        let fixed = transactions_of(block);
+        let fixed: Vec<_> = RecoveredTransaction::of_block(block).collect();
         let used: u64 = fixed.iter().map(|it| it.transaction.gas_limit()).sum();
         let (slices, made) = open.slices;
         let share = if is_last { open.pool_gas } else { open.pool_gas / slices * made.min(slices) };
@@ -283,7 +283,8 @@ impl Sequencer {
                     error: error @ DutyError::ForcedOmitted { index, .. },
                 } if request.only.is_none() => {
                     let Some(forced) = self.forced_entry(index) else { return Err(error.into()) };
-                    request.transactions = transactions_of(&sealed.new.block);
+                    request.transactions =
+                        RecoveredTransaction::of_block(&sealed.new.block).collect();
                     request.transactions.push(forced);
                     request.only = Some(Vec::new());
                     continue;
@@ -354,16 +355,4 @@ impl Sequencer {
             preconfirmations.book.set_state(state);
         }
     }
-}
-
-/// Returns the transactions of a block in the form of a request.
-pub(super) fn transactions_of(block: &Block) -> Vec<RecoveredTransaction> {
-    let of_block = block.transactions.iter().zip(&block.senders);
-    of_block
-        .map(|(transaction, sender)| RecoveredTransaction {
-            transaction: transaction.clone(),
-            sender: *sender,
-            signed: true,
-        })
-        .collect()
 }

@@ -19,14 +19,11 @@ use crate::{
     RollupError, RollupRules,
     l1::{BlobClient, execute_rate::PricedLimits},
     l2::{
-        heads::Heads,
-        message_index::MessageIndex,
-        pool_log::KeptPool,
-        signed_blocks::{FeedTrust, trust},
+        heads::Heads, message_index::MessageIndex, pool_log::KeptPool, signed_blocks::trust,
         unsafe_block_client::UnsafeBlockClient,
     },
     lease::{Lease, LeaseName},
-    prefix::PrefixSigner,
+    prefix::{PrefixClient, PrefixSigner},
     rpc::{
         RollupApi,
         admin::{self, AdminHandle, AdminRequest},
@@ -238,6 +235,12 @@ impl RollupNode {
             *shared.messages.lock() = MessageIndex::open(&folder.join(MESSAGES), &chain);
         }
         let trust = trust(&config.feed_signers, &deployment, reader.client(), rules);
+        let prefixes = PrefixClient {
+            node: Arc::clone(&node),
+            shared: Arc::clone(&shared),
+            trust: Arc::new(trust),
+            domain: domain(&config, &deployment),
+        };
         let (orders, asked) = AdminHandle::new(Arc::clone(&shared));
         let feed = UnsafeBlockClient::new(config.feeds.clone());
         let has_callers = config.engine.as_ref().is_some_and(|engine| engine.serve.is_some());
@@ -270,9 +273,8 @@ impl RollupNode {
         ];
         tasks.extend(start.lease.as_ref().map(|lease| lease.start().abort_handle()));
         let offers = Arc::clone(&forwarder);
-        let domain = domain(&config, &deployment);
         let actors =
-            Actors::start(&mut config, start, reader, levels, asked, offers, trust, domain).await?;
+            Actors::start(&mut config, start, reader, levels, asked, offers, prefixes).await?;
         if let Some(Err(error)) = data_dir.as_mut().map(DataDir::note) {
             tracing::error!(%error, "failed to list the files of the data directory");
         }
@@ -345,8 +347,7 @@ impl Actors {
         levels: Levels,
         asked: Receiver<AdminRequest>,
         forwarder: Arc<Forwarder>,
-        trust: FeedTrust,
-        domain: Domain,
+        prefixes: PrefixClient,
     ) -> Result<Self, RollupError> {
         start.sequencing = config.standby.take();
         let is_sequencer = match &mut config.role {
@@ -378,8 +379,7 @@ impl Actors {
             worker.work(&own, &levels, &receiver, &asked);
         });
         let worker = worker.map_err(ended)?;
-        let read =
-            client.read(Arc::clone(&node), Arc::clone(&shared), Arc::new(trust), inputs, domain);
+        let read = client.read(prefixes, inputs);
         let own = Arc::clone(&shared);
         shared.supervisor.start(Actor::UnsafeBlocks);
         let feed =
