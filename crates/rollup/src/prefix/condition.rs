@@ -40,12 +40,9 @@ pub(crate) fn condition(
     if latest > head.number {
         return Ok(None);
     }
-    if latest <= view.finalized() && latest >= least {
-        let is_free = least == 0;
-        // A block that replaces an earlier promise names a block in any case.
-        if is_free {
-            return Ok(Some(L1Condition::default()));
-        }
+    // A promise that replaces another one names a block in any case.
+    if least == 0 && latest <= view.finalized() {
+        return Ok(Some(L1Condition::default()));
     }
     let is_deep = head.number - latest > MAX_DEPTH || view.header(latest).is_none();
     let number = if is_deep { head.number.saturating_sub(NAMED_DEPTH).max(latest) } else { latest };

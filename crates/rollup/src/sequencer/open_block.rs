@@ -146,7 +146,7 @@ impl Sequencer {
         let head = self.chain().state();
         let after = head.after(sealed.new.clone())?;
         let block = Arc::clone(after.block());
-        let Some(Preconfirmations { signer, slice, .. }) = &self.preconfirmations else {
+        let Some(Preconfirmations { signer, .. }) = &self.preconfirmations else {
             return Ok(Some(sealed));
         };
         let least = signer.least_condition(block.header.number, block.header.parent_hash);
@@ -155,7 +155,6 @@ impl Sequencer {
             self.report(Err(&NotPreconfirming::L1Behind));
             return Ok(Some(sealed));
         };
-        let slices = self.config.block_time.as_nanos() / slice.as_nanos().max(1);
         let open = OpenBlock {
             parent: block.header.parent_hash,
             anchor: anchor_of(&block),
@@ -163,7 +162,7 @@ impl Sequencer {
             signed: sealed.clone(),
             due,
             begun,
-            slices: (u64::try_from(slices).unwrap_or(u64::MAX).max(1), 1),
+            slices: (self.slices(), 1),
             pool_gas,
             pool: (0, true),
         };
@@ -180,11 +179,21 @@ impl Sequencer {
         }
     }
 
-    /// Gas limit of the pool's transactions in the first prefix, of that in the whole block.
+    /// Returns the part of the pool's gas in a block that its first prefix may use. Each further one
+    /// may use as much more, so that early transactions do not fill the block.
     pub(super) fn first_share(&self, pool_gas: u64) -> u64 {
-        let slice = self.preconfirmations.as_ref().map_or(Duration::ZERO, |it| it.slice);
-        let slices = self.config.block_time.as_nanos() / slice.as_nanos().max(1);
-        pool_gas / u64::try_from(slices).unwrap_or(u64::MAX).max(1)
+        pool_gas / self.slices()
+    }
+
+    /// Number of prefixes in the time of a block.
+    fn slices(&self) -> u64 {
+        let slice = self.slice().as_nanos().max(1);
+        u64::try_from(self.config.block_time.as_nanos() / slice).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// Minimum time between two prefixes.
+    fn slice(&self) -> Duration {
+        self.preconfirmations.as_ref().map_or(Duration::ZERO, |it| it.slice)
     }
 
     /// Makes the next prefix of the open block if one is due, and returns the block once it has to
@@ -201,32 +210,28 @@ impl Sequencer {
             self.drop_open_block();
             return Ok(None);
         }
-        let slice = self.preconfirmations.as_ref().map_or(Duration::ZERO, |it| it.slice);
         let is_due = now >= open.due;
-        if !is_due && now.saturating_duration_since(open.begun) < slice {
+        if !is_due && now.saturating_duration_since(open.begun) < self.slice() {
             self.open = Some(open);
             return Ok(None);
         }
         open.begun = now;
         open.slices.1 += 1;
-        match self.extended(&mut open, is_due) {
-            Ok(Some(longer)) => match self.sign(&longer, is_due, open.condition) {
-                Ok(()) => open.signed = longer,
+        let longer = self.extended(&mut open, is_due).unwrap_or_else(|error| {
+            tracing::warn!(%error, "prefix not extended");
+            None
+        });
+        // At the end, the last prefix is signed once more: the block ends with it.
+        if let Some(next) = longer.or_else(|| is_due.then(|| open.signed.clone())) {
+            match self.sign(&next, is_due, open.condition) {
+                Ok(()) => open.signed = next,
                 // It is recorded, and a remote signer may have signed it.
                 Err(PrefixError::Signer(error)) => {
                     tracing::warn!(%error, "prefix not signed");
-                    open.signed = longer;
+                    open.signed = next;
                 }
                 Err(error) => tracing::warn!(%error, "prefix not signed"),
-            },
-            // The signature that says that the block ends here.
-            Ok(None) if is_due => {
-                if let Err(error) = self.sign(&open.signed.clone(), true, open.condition) {
-                    tracing::warn!(%error, "sealed block not preconfirmed");
-                }
             }
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "prefix not extended"),
         }
         if !is_due {
             self.open = Some(open);
