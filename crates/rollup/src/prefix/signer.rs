@@ -10,9 +10,15 @@ use crate::{
     },
 };
 use alloy_primitives::{Address, B256};
+use disk::DiskError;
 use preconf::{Conflict, Domain, Promises};
-use std::path::Path;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
+/// Extension of the file that exists while the journal may lack records.
+const INCOMPLETE: &str = "incomplete";
 /// Slot of L1, in seconds.
 const L1_SLOT: u64 = 12;
 
@@ -28,6 +34,8 @@ pub(crate) struct PrefixSigner {
     unfinished: Option<Unfinished>,
     /// State of a signer that may lack records.
     unsure: Option<Unsure>,
+    /// File that exists while the journal may lack records, for the next start.
+    marker: PathBuf,
 }
 
 /// An unsealed prefix with which the journal ended at the start.
@@ -60,13 +68,27 @@ impl PrefixSigner {
         has_history: bool,
     ) -> Result<Self, PrefixError> {
         let is_new = !path.exists();
-        let opened = Journal::open(path, rollup, key.address())?;
-        let Opened { journal, prefixes, is_intact } = opened;
+        let marker = path.with_extension(INCOMPLETE);
+        let failed = |what: &'static str| {
+            let (path, marker) = (path.to_owned(), marker.clone());
+            move |source| PrefixError::Journal {
+                path,
+                source: DiskError::Io { what, path: marker, source },
+            }
+        };
+        let was_incomplete = marker.exists();
+        // Before the journal is opened, which removes damaged records: a crash in between must not
+        // make it look complete.
+        fs::File::create(&marker).and_then(|file| file.sync_all()).map_err(failed("create"))?;
+        let Opened { journal, prefixes, is_intact } = Journal::open(path, rollup, key.address())?;
         // One slot more than L1 accepts the block for: L1's time is an estimate.
         let mut promises = Promises::new(rules.max_lag.saturating_add(L1_SLOT));
         let last = prefixes.last().cloned();
         prefixes.into_iter().for_each(|it| promises.add(it.promised));
-        let is_complete = is_intact && !(is_new && has_history);
+        let is_complete = is_intact && !was_incomplete && !(is_new && has_history);
+        if is_complete {
+            fs::remove_file(&marker).map_err(failed("remove"))?;
+        }
         Ok(Self {
             domain,
             rollup,
@@ -75,6 +97,7 @@ impl PrefixSigner {
             journal,
             unfinished: last.filter(|it| !it.promised.message.is_sealed).map(Unfinished),
             unsure: (!is_complete).then_some(Unsure::Waiting),
+            marker,
         })
     }
 
@@ -109,7 +132,12 @@ impl PrefixSigner {
         if let Some(Unsure::Sealed { number, hash }) = self.unsure
             && view.advanced_hash(number) == Some(hash)
         {
-            self.unsure = None;
+            match fs::remove_file(&self.marker) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, marker = %self.marker.display(), "cannot remove file");
+                }
+                _ => self.unsure = None,
+            }
         }
         self.unsure.map_or(Ok(()), |_| Err(NotPreconfirming::JournalLost))
     }

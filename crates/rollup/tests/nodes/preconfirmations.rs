@@ -1,6 +1,8 @@
 //! Signed prefixes of blocks, on the sequencer and at followers.
 
-use crate::support::{L2_CHAIN, World, is_settled, provider_of, signed_with, until};
+use crate::support::{
+    L2_CHAIN, World, admin_config, admin_of, is_settled, provider_of, signed_with, until,
+};
 use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_provider::{Provider as _, ProviderBuilder, RootProvider, WsConnect, ext::AnvilApi as _};
@@ -32,7 +34,23 @@ fn preconfirming(world: &World, folder: &Path, block_time: Duration) -> Result<C
     sequencing.block_time = block_time;
     sequencing.preconfirm = Some(PreconfirmConfig { slice: PreconfirmConfig::MIN_SLICE });
     let config = world.config(Role::Sequencer(Box::new(sequencing)));
-    Ok(Config { data_dir: Some(folder.to_owned()), ..config })
+    Ok(Config { data_dir: Some(folder.to_owned()), admin: Some(admin_config()?), ..config })
+}
+
+/// Time of a block that is open for as long as a test needs: [`seal`] ends it.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Seals the open block, by stopping the sequencer for a moment, and moves L1's time past that of
+/// the block.
+async fn seal(world: &World, node: &RollupNode) -> Result<()> {
+    let (admin, head) = (admin_of(node)?, node.status().unsafe_head.number);
+    admin.raw_request::<_, Value>("admin_stopSealing".into(), ()).await?;
+    until("the sealed block", node, || async { Ok(node.status().unsafe_head.number > head) })
+        .await?;
+    world.provider.anvil_increase_time(2 * LONG.as_secs()).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    admin.raw_request::<_, Value>("admin_startSealing".into(), ()).await?;
+    Ok(())
 }
 
 async fn send(l2: &RootProvider, from: &str, nonce: u64) -> Result<B256> {
@@ -149,7 +167,7 @@ async fn require_no_evidence(world: &World, updates: &[PrefixUpdate]) -> Result<
 #[tokio::test(flavor = "multi_thread")]
 async fn prefixes_grow_into_the_sealed_block() -> Result<()> {
     let (world, folder) = (world(&["alice", "bob"]).await?, tempfile::tempdir()?);
-    let config = preconfirming(&world, folder.path(), Duration::from_secs(3))?;
+    let config = preconfirming(&world, folder.path(), LONG)?;
     let node = RollupNode::start(config).await?;
     let recording = Recording::start(&node).await?;
     let l2 = provider_of(&node)?;
@@ -172,6 +190,7 @@ async fn prefixes_grow_into_the_sealed_block() -> Result<()> {
         eyre::bail!("sealed before it was read")
     };
     assert_eq!((block.number, HeaderSummary::read(&header)?.hash), (1, block.hash));
+    seal(&world, &node).await?;
     until_included(&node, second).await?;
     let receipt = l2.get_transaction_receipt(second).await?.ok_or_eyre("no receipt")?;
     assert_eq!(receipt.transaction_index, Some(index));
@@ -196,7 +215,7 @@ async fn prefixes_grow_into_the_sealed_block() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn preconfirmed_transaction_cannot_be_replaced() -> Result<()> {
     let (world, folder) = (world(&["alice"]).await?, tempfile::tempdir()?);
-    let config = preconfirming(&world, folder.path(), Duration::from_secs(4))?;
+    let config = preconfirming(&world, folder.path(), LONG)?;
     let node = RollupNode::start(config).await?;
     let l2 = provider_of(&node)?;
     let replace = async |nonce| {
@@ -219,6 +238,7 @@ async fn preconfirmed_transaction_cannot_be_replaced() -> Result<()> {
     assert!(refused.contains("preconfirmed"), "{refused}");
     let by = replace(2).await?;
     assert!(matches!(status(&node, gapped).await?, Some(TransactionStatus::Dropped { .. })));
+    seal(&world, &node).await?;
     until_included(&node, first).await?;
     assert!(l2.get_transaction_receipt(by).await?.is_none());
     node.stop().await;
@@ -229,7 +249,7 @@ async fn preconfirmed_transaction_cannot_be_replaced() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn preconfirmed_block_is_sealed_after_restart() -> Result<()> {
     let (world, folder) = (world(&["alice", "bob"]).await?, tempfile::tempdir()?);
-    let long = preconfirming(&world, folder.path(), Duration::from_secs(60))?;
+    let long = preconfirming(&world, folder.path(), LONG)?;
     let node = RollupNode::start(long.clone()).await?;
     let recording = Recording::start(&node).await?;
     let first = send(&provider_of(&node)?, "alice", 0).await?;
@@ -262,26 +282,34 @@ async fn preconfirmed_block_is_sealed_after_restart() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_journal_stops_signatures_until_l1_has_block() -> Result<()> {
     let (world, folder) = (world(&["alice"]).await?, tempfile::tempdir()?);
-    let config = preconfirming(&world, folder.path(), Duration::from_millis(1_200))?;
-    let node = RollupNode::start(config.clone()).await?;
+    let long = preconfirming(&world, folder.path(), LONG)?;
+    let node = RollupNode::start(long).await?;
     let first = send(&provider_of(&node)?, "alice", 0).await?;
-    until_included(&node, first).await?;
+    until_preconfirmed(&node, first).await?;
+    seal(&world, &node).await?;
     node.stop().await;
 
     fs::remove_file(folder.path().join("preconfirmations"))?;
     // L1 includes nothing for now.
     world.provider.anvil_set_auto_mine(false).await?;
-    let node = RollupNode::start(config).await?;
+    let short = preconfirming(&world, folder.path(), Duration::from_millis(300))?;
+    let node = RollupNode::start(short.clone()).await?;
+    assert!(node.status().warnings.iter().any(|it| it.contains("preconfirmations is missing")));
     let second = send(&provider_of(&node)?, "alice", 1).await?;
     until_included(&node, second).await?;
     let (is_on, reason) = state(&node).await?;
     assert!(!is_on && reason.contains("not complete"), "{reason}");
-    assert!(node.status().warnings.iter().any(|it| it.contains("preconfirmations is missing")));
+    node.stop().await;
+
+    // It is not forgotten at the next start, although there is a journal now.
+    let node = RollupNode::start(short).await?;
+    let third = send(&provider_of(&node)?, "alice", 2).await?;
+    until_included(&node, third).await?;
+    let (is_on, reason) = state(&node).await?;
+    assert!(!is_on && reason.contains("not complete"), "{reason}");
     world.provider.anvil_set_auto_mine(true).await?;
     world.provider.anvil_mine(Some(1), None).await?;
-    until("settlement", &node, || async { Ok(is_settled(&node)) }).await?;
-    let third = send(&provider_of(&node)?, "alice", 2).await?;
-    until_preconfirmed(&node, third).await?;
+    until("signatures", &node, || async { Ok(is_settled(&node) && state(&node).await?.0) }).await?;
     node.stop().await;
     Ok(())
 }
@@ -316,7 +344,7 @@ async fn preconfirming_needs_a_data_directory() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn follower_shows_prefixes_that_it_has_executed() -> Result<()> {
     let (world, folder) = (world(&["alice", "bob"]).await?, tempfile::tempdir()?);
-    let config = preconfirming(&world, folder.path(), Duration::from_secs(5))?;
+    let config = preconfirming(&world, folder.path(), LONG)?;
     let node = RollupNode::start(config).await?;
     let follower = world.follower(Some(&node)).await?;
     let l2 = provider_of(&node)?;
@@ -338,6 +366,7 @@ async fn follower_shows_prefixes_that_it_has_executed() -> Result<()> {
         ))
     })
     .await?;
+    seal(&world, &node).await?;
     until_included(&follower, third).await?;
     let [block, own] = [&at_follower, &l2];
     let block = block.get_block_by_number(1.into()).await?.ok_or_eyre("no block")?;
@@ -356,7 +385,7 @@ async fn follower_shows_prefixes_that_it_has_executed() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_reorg_of_open_block_makes_no_evidence() -> Result<()> {
     let (world, folder) = (world(&["alice", "bob"]).await?, tempfile::tempdir()?);
-    let config = preconfirming(&world, folder.path(), Duration::from_secs(6))?;
+    let config = preconfirming(&world, folder.path(), LONG)?;
     let node = RollupNode::start(config).await?;
     let recording = Recording::start(&node).await?;
     let l2 = provider_of(&node)?;
@@ -367,8 +396,15 @@ async fn l1_reorg_of_open_block_makes_no_evidence() -> Result<()> {
     world.provider.raw_request::<_, ()>("anvil_reorg".into(), (1_u64, nothing)).await?;
     let second = send(&l2, "bob", 0).await?;
     // L1 grows beyond the block on which the promise depended.
-    until_mined(&world, &node, first).await?;
-    until_mined(&world, &node, second).await?;
+    until("a prefix with both", &node, || async {
+        world.provider.anvil_mine(Some(1), None).await?;
+        let both = [status(&node, first).await?, status(&node, second).await?];
+        Ok(both.iter().all(|it| matches!(it, Some(TransactionStatus::Preconfirmed { .. }))))
+    })
+    .await?;
+    seal(&world, &node).await?;
+    until_included(&node, first).await?;
+    until_included(&node, second).await?;
     until("settlement", &node, || async { Ok(is_settled(&node)) }).await?;
     let updates = recording.end().await;
     ensure!(!updates.is_empty(), "no updates");
@@ -382,25 +418,22 @@ async fn l1_reorg_of_open_block_makes_no_evidence() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn forced_transaction_made_valid_by_a_prefix() -> Result<()> {
     let (world, folder) = (world(&["alice", "mallory"]).await?, tempfile::tempdir()?);
-    let config = preconfirming(&world, folder.path(), Duration::from_secs(4))?;
-    let node = RollupNode::start(config).await?;
-    let l2 = provider_of(&node)?;
+    let short = preconfirming(&world, folder.path(), Duration::from_millis(300))?;
+    let node = RollupNode::start(short).await?;
     let owed = signed_with(&Key::named("mallory"), 1, TO, 1, Bytes::new(), 21_000);
     let submit = IForcedInbox::submitCall { raw: owed.encoded_2718().into() };
     world.l1_call(world.forced, U256::from(ETHER), submit.abi_encode()).await?;
     let head = world.provider.get_block_by_number(BlockNumberOrTag::Latest).await?;
     let due = head.ok_or_eyre("no head")?.header.timestamp + 86_400;
-    let pass_until = async |time: u64| {
-        world.provider.raw_request::<_, Value>("evm_setTime".into(), (time,)).await?;
-        world.provider.anvil_mine(Some(1), None).await?;
-        until("L1's new time", &node, || async { Ok(node.status().l1_timestamp >= time) }).await
-    };
     // A block that need not include it yet, and is a day younger than the genesis.
-    pass_until(due - 100).await?;
-    let before = send(&l2, "alice", 0).await?;
+    pass_until(&world, &node, due - 100).await?;
+    let before = send(&provider_of(&node)?, "alice", 0).await?;
     until_included(&node, before).await?;
     until("settlement", &node, || async { Ok(is_settled(&node)) }).await?;
-    pass_until(due + 1).await?;
+    node.stop().await;
+    let node = RollupNode::start(preconfirming(&world, folder.path(), LONG)?).await?;
+    let l2 = provider_of(&node)?;
+    pass_until(&world, &node, due + 1).await?;
     let first = send(&l2, "alice", 1).await?;
     until_preconfirmed(&node, first).await?;
     let makes_valid = send(&l2, "mallory", 0).await?;
@@ -408,6 +441,7 @@ async fn forced_transaction_made_valid_by_a_prefix() -> Result<()> {
     // Due, and valid now: L1 rejects the block without it.
     let status = status(&node, *owed.hash()).await?;
     assert!(!matches!(status, None | Some(TransactionStatus::Pending)), "{status:?}");
+    seal(&world, &node).await?;
     until_included(&node, makes_valid).await?;
     until("settlement", &node, || async { Ok(is_settled(&node)) }).await?;
     let receipts = [first, makes_valid, *owed.hash()].map(|hash| l2.get_transaction_receipt(hash));
@@ -425,7 +459,7 @@ async fn flood_leaves_room_for_later_transactions() -> Result<()> {
     let mut all: Vec<&str> = names.iter().map(String::as_str).collect();
     all.push("alice");
     let (world, folder) = (world(&all).await?, tempfile::tempdir()?);
-    let config = preconfirming(&world, folder.path(), Duration::from_secs(10))?;
+    let config = preconfirming(&world, folder.path(), LONG)?;
     let node = RollupNode::start(config).await?;
     let l2 = provider_of(&node)?;
     // More than two blocks of them.
@@ -445,7 +479,8 @@ async fn flood_leaves_room_for_later_transactions() -> Result<()> {
         ..Default::default()
     });
     let late = *l2.send_raw_transaction(&late.encoded_2718()).await?.tx_hash();
-    until_included(&node, late).await?;
+    until_preconfirmed(&node, late).await?;
+    seal(&world, &node).await?;
     let [first, late] = [flood[0], late].map(|hash| l2.get_transaction_receipt(hash));
     let (first, late) = (first.await?.ok_or_eyre("none")?, late.await?.ok_or_eyre("none")?);
     assert_eq!(first.block_number, late.block_number);
@@ -454,12 +489,9 @@ async fn flood_leaves_room_for_later_transactions() -> Result<()> {
     Ok(())
 }
 
-/// Mines L1 blocks until a transaction of the L2 is in a block.
-async fn until_mined(world: &World, node: &RollupNode, hash: B256) -> Result<()> {
-    let l2 = provider_of(node)?;
-    until("a receipt", node, || async {
-        world.provider.anvil_mine(Some(1), None).await?;
-        Ok(l2.get_transaction_receipt(hash).await?.is_some())
-    })
-    .await
+/// Sets L1's time, and waits until the node has read it.
+async fn pass_until(world: &World, node: &RollupNode, time: u64) -> Result<()> {
+    world.provider.raw_request::<_, Value>("evm_setTime".into(), (time,)).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    until("L1's new time", node, || async { Ok(node.status().l1_timestamp >= time) }).await
 }
