@@ -123,7 +123,7 @@ fn init_describes_each_rollup_parameter() {
         "no guardian",
         "the fork that L1 had",
         "head start",
-        "90 minutes old",
+        "105 minutes old",
         "1 hour: a block is",
     ] {
         assert!(said.contains(expected), "{expected}: {said}");

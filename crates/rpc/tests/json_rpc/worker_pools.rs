@@ -178,9 +178,11 @@ async fn full_pool_rejects_immediately_and_recovers() {
         asked.open();
         for stream in begun {
             stream.set_nonblocking(false).unwrap();
-            assert_eq!(receive(stream)["result"], "done");
+            let answer = receive(stream);
+            assert_eq!(answer["result"], "done", "{answer}");
         }
-        assert_eq!(receive(send(address, &request("slow", &json!([]))))["result"], "done");
+        let answer = receive(send(address, &request("slow", &json!([]))));
+        assert_eq!(answer["result"], "done", "{answer}");
     });
     asking.await.unwrap();
     server.stop().await;
