@@ -202,9 +202,11 @@ fn printed_commands_work_in_shell() {
     let localnet = Localnet::start(&[]);
     let tools = Toolchain::ensure(&progress_to_stderr).unwrap();
     let (cast, enshrine) = (tools.cast(), env!("CARGO_BIN_EXE_enshrine"));
+    let is_command = |line: &&str| line.starts_with("  cast ");
+    // The banner follows the first answers.
+    until("the commands", || localnet.said("out").lines().filter(is_command).count() == 3);
     let said = localnet.said("out");
-    let commands: Vec<_> = said.lines().filter(|line| line.starts_with("  cast ")).collect();
-    assert_eq!(commands.len(), 3, "{said}");
+    let commands: Vec<_> = said.lines().filter(is_command).collect();
     for command in commands {
         let command = command
             .replace("  cast ", &format!("{} ", cast.display()))
