@@ -160,4 +160,4 @@ fn decode(record: &Bytes, previous: Option<&Prefix>) -> Result<Prefix, DiskError
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -38,7 +38,8 @@ pub(crate) struct PrefixSigner {
     marker: PathBuf,
 }
 
-/// An unsealed prefix with which the journal ended at the start.
+/// The prefix with which the journal ended at the start. If it is sealed, the node may have stopped
+/// before it stored the block.
 #[derive(Debug, Clone)]
 pub(crate) struct Unfinished(pub(crate) Prefix);
 
@@ -95,7 +96,7 @@ impl PrefixSigner {
             key,
             promises,
             journal,
-            unfinished: last.filter(|it| !it.promised.message.is_sealed).map(Unfinished),
+            unfinished: last.map(Unfinished),
             unsure: (!is_complete).then_some(Unsure::Waiting),
             marker,
         })
@@ -195,6 +196,43 @@ impl PrefixSigner {
         self.promises.forget_up_to(number);
         if let Err(error) = self.journal.forget_up_to(number) {
             tracing::warn!(%error, "failed to shorten the journal of preconfirmations");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prefix::journal::tests::prefix;
+
+    fn open(path: &Path) -> PrefixSigner {
+        let key = Signer::new("key", B256::repeat_byte(7)).unwrap();
+        let rollup = Address::repeat_byte(0xa0);
+        let domain = Domain { l1_chain_id: 1, contract: rollup };
+        let rules = RollupRules {
+            max_lag: 3_600,
+            open_after: 0,
+            relay_deadline: 0,
+            forced_delay: 0,
+            forced_grace: 0,
+            forced_expiry: 0,
+        };
+        PrefixSigner::open(path, rollup, domain, key, &rules, false).unwrap()
+    }
+
+    /// The node may have stopped between the last signature and storing the block.
+    #[test]
+    fn sealed_prefix_may_be_unfinished_too() {
+        for is_sealed in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("preconfirmations");
+            let last = prefix(1, 2, is_sealed);
+            open(&path).journal.record(&last).unwrap();
+            let parent = last.promised.header.parent;
+            let unfinished = |parent, time| open(&path).unfinished_on(parent, time);
+            assert_eq!(unfinished(parent, 3_611).map(|it| it.0.promised), Some(last.promised));
+            assert!(unfinished(parent, 3_612).is_none(), "it binds no longer");
+            assert!(unfinished(B256::repeat_byte(1), 0).is_none(), "the block is stored");
         }
     }
 }

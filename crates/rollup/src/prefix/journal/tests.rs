@@ -8,7 +8,7 @@ const ROLLUP: Address = Address::repeat_byte(0xa0);
 const ACCOUNT: Address = Address::repeat_byte(0xc0);
 
 /// A prefix of block `number` with `count` transactions.
-fn prefix(number: u64, count: u8, is_sealed: bool) -> Prefix {
+pub(in crate::prefix) fn prefix(number: u64, count: u8, is_sealed: bool) -> Prefix {
     let header = Header {
         number,
         state_root: B256::repeat_byte(count),
