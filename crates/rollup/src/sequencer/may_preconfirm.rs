@@ -16,6 +16,7 @@ impl Sequencer {
         terms: &Terms,
         now: Instant,
     ) -> Option<Duration> {
+        self.preconfirmations.as_ref()?.slice?;
         let time = self.clock.for_block(now + self.config.block_time);
         let may = self.may_preconfirm(head, terms, time);
         let preconfirmations = self.preconfirmations.as_ref()?;

@@ -32,8 +32,8 @@ use wire::ProtocolFork;
 pub(crate) struct Preconfirmations {
     pub(crate) signer: PrefixSigner,
     pub(crate) book: Arc<PrefixBook>,
-    /// Minimum time between two prefixes.
-    pub(crate) slice: Duration,
+    /// Minimum time between two prefixes; `None` signs no more, and keeps the earlier promises.
+    pub(crate) slice: Option<Duration>,
     /// Age of the head, in seconds, from which the policy lets any account advance.
     pub(crate) policy_timeout: u64,
 }
@@ -193,7 +193,7 @@ impl Sequencer {
 
     /// Minimum time between two prefixes.
     fn slice(&self) -> Duration {
-        self.preconfirmations.as_ref().map_or(Duration::ZERO, |it| it.slice)
+        self.preconfirmations.as_ref().and_then(|it| it.slice).unwrap_or_default()
     }
 
     /// Makes the next prefix of the open block if one is due, and returns the block once it has to

@@ -479,7 +479,7 @@ fn domain(config: &Config, deployment: &Deployment) -> Domain {
     Domain { l1_chain_id: deployment.l1_chain_id, contract }
 }
 
-/// Opens the signer of prefixes, if it is configured.
+/// Opens the signer of prefixes, if it is configured, or if its key is bound by earlier signatures.
 fn preconfirmations(
     config: &Config,
     deployment: &Deployment,
@@ -489,29 +489,19 @@ fn preconfirmations(
     shared: &NodeHandle,
 ) -> Result<Option<Preconfirmations>, RollupError> {
     let Some(sequencing) = preflight::sequencing(config) else { return Ok(None) };
-    let Some(preconfirm) = &sequencing.preconfirm else { return Ok(None) };
-    let field = "preconfirm";
-    let refused = |reason: String| ServiceError::Config { field, reason };
-    let Some(folder) = &config.data_dir else {
-        let reason = "signatures are recorded in the data directory, and there is none".to_owned();
-        return Err(refused(reason).into());
+    let journal = config.data_dir.as_ref().map(|folder| folder.join(PRECONFIRMATIONS));
+    let slice = match &sequencing.preconfirm {
+        Some(preconfirm) => Some(checked_slice(config, preconfirm)?),
+        None if journal.as_ref().is_some_and(|path| path.exists()) => None,
+        None => return Ok(None),
     };
-    if config.lease.is_some() {
-        let reason = "the journal of signatures is not shared with the other holders of the lease";
-        return Err(refused(reason.to_owned()).into());
-    }
-    let (got, least) = (preconfirm.slice, PreconfirmConfig::MIN_SLICE);
-    if got < least {
-        return Err(refused(format!("a prefix every {got:?}, at least {least:?} expected")).into());
-    }
-    let public = L1Limits::default();
-    if config.l1_limits.gas > public.gas || config.l1_limits.bytes > public.bytes {
-        let reason = "the limits of L1 transactions are above those of public ones, so false                       promises could not be proven";
-        return Err(refused(reason.to_owned()).into());
-    }
+    let Some(journal) = journal else {
+        let reason = "signatures are recorded in the data directory, and there is none".to_owned();
+        return Err(ServiceError::Config { field: "preconfirm", reason }.into());
+    };
     let has_history = node.read(|node| node.chain.head().header.number) > 0;
     let signer = PrefixSigner::open(
-        &folder.join(PRECONFIRMATIONS),
+        &journal,
         deployment.rollup,
         domain(config, deployment),
         sequencing.advance_key.clone(),
@@ -519,8 +509,27 @@ fn preconfirmations(
         has_history,
     )?;
     let book = Arc::clone(&shared.prefixes);
-    let slice = preconfirm.slice;
     Ok(Some(Preconfirmations { signer, book, slice, policy_timeout }))
+}
+
+/// Returns the time between two prefixes, if the configuration allows to sign any.
+fn checked_slice(config: &Config, preconfirm: &PreconfirmConfig) -> Result<Duration, ServiceError> {
+    let refused = |reason: String| Err(ServiceError::Config { field: "preconfirm", reason });
+    if config.lease.is_some() {
+        let reason = "the journal of signatures is not shared with the other holders of the lease";
+        return refused(reason.to_owned());
+    }
+    let (got, least) = (preconfirm.slice, PreconfirmConfig::MIN_SLICE);
+    if got < least {
+        return refused(format!("a prefix every {got:?}, at least {least:?} expected"));
+    }
+    let public = L1Limits::default();
+    if config.l1_limits.gas > public.gas || config.l1_limits.bytes > public.bytes {
+        let reason = "the limits of L1 transactions are above those of public ones, so false \
+                      promises could not be proven";
+        return refused(reason.to_owned());
+    }
+    Ok(got)
 }
 
 /// Starts the server of the Engine API, if it is configured.

@@ -8,7 +8,7 @@ use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_provider::{Provider as _, ProviderBuilder, RootProvider, WsConnect, ext::AnvilApi as _};
 use alloy_sol_types::SolCall as _;
 use contracts::bindings::IForcedInbox;
-use enshrine_rollup::{Config, PreconfirmConfig, Role, RollupNode};
+use enshrine_rollup::{Config, L1Limits, PreconfirmConfig, Role, RollupNode};
 use eyre::{OptionExt as _, Result, ensure};
 use preconf::{
     Domain, HeaderSummary, PrefixUpdate,
@@ -330,13 +330,50 @@ async fn rollup_without_policy_is_not_preconfirmed() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn preconfirming_needs_a_data_directory() -> Result<()> {
+async fn configuration_without_safe_promises_is_refused() -> Result<()> {
     let (world, folder) = (world(&["alice"]).await?, tempfile::tempdir()?);
     let config = preconfirming(&world, folder.path(), Duration::from_secs(1))?;
-    let refused = RollupNode::start(Config { data_dir: None, ..config.clone() }).await;
-    let refused = refused.expect_err("nothing to record signatures in").to_string();
-    assert!(refused.contains("data directory"), "{refused}");
+    let mut often = world.sequencer_config()?;
+    often.preconfirm = Some(PreconfirmConfig { slice: Duration::from_millis(49) });
+    let role = Role::Sequencer(Box::new(often));
+    let above = L1Limits { bytes: L1Limits::default().bytes + 1, ..L1Limits::default() };
+    for (refused, reason) in [
+        (Config { data_dir: None, ..config.clone() }, "data directory"),
+        (Config { role, ..config.clone() }, "at least 50ms"),
+        (Config { l1_limits: above, ..config.clone() }, "so false promises could not be proven"),
+    ] {
+        let error = RollupNode::start(refused).await.expect_err(reason).to_string();
+        assert!(error.contains(reason), "{error}");
+    }
     RollupNode::start(config).await?.stop().await;
+    Ok(())
+}
+
+/// The operator gives up preconfirmations while a block is promised.
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_binds_node_that_signs_no_more() -> Result<()> {
+    let (world, folder) = (world(&["alice", "bob"]).await?, tempfile::tempdir()?);
+    let node = RollupNode::start(preconfirming(&world, folder.path(), LONG)?).await?;
+    let first = send(&provider_of(&node)?, "alice", 0).await?;
+    until_preconfirmed(&node, first).await?;
+    let Some(TransactionStatus::Preconfirmed { block, .. }) = status(&node, first).await? else {
+        eyre::bail!("sealed")
+    };
+    node.stop().await;
+
+    world.provider.anvil_increase_time(2 * LONG.as_secs()).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let data_dir = Some(folder.path().to_owned());
+    let node = RollupNode::start(Config { data_dir, ..world.config(role) }).await?;
+    let l2 = provider_of(&node)?;
+    let second = send(&l2, "bob", 0).await?;
+    until_included(&node, second).await?;
+    let sealed = l2.get_block_by_number(1.into()).await?.ok_or_eyre("no block")?;
+    assert_eq!(sealed.header.hash, block.hash);
+    let status: SyncStatus = l2.raw_request("rollup_syncStatus".into(), ()).await?;
+    assert!(status.preconfirming.is_none());
+    node.stop().await;
     Ok(())
 }
 
