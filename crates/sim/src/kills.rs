@@ -3,7 +3,8 @@
 //! What it has shown to anyone must be in its blocks, at the same position, and no two of its
 //! signatures may be evidence of a fault.
 
-use alloy_primitives::{B256, Bytes, U64, U256, keccak256};
+use crate::payers::payers;
+use alloy_primitives::{B256, Bytes, U64, keccak256};
 use client::{Client, ClientOptions};
 use eyre::{OptionExt as _, Result, ensure, eyre};
 use preconf::{HeaderSummary, PrefixUpdate};
@@ -18,9 +19,9 @@ use std::{
 use testkit::localnet::{
     processes::{Deploying, L2_CHAIN, Rollup},
     report::Report,
-    requests::{balance, number as head, status, transfer, until, until_safe},
+    requests::{number as head, status, transfer, until_safe},
 };
-use testkit::{ETHER, Key, NodeProcess, Random};
+use testkit::{Key, NodeProcess, Random};
 
 /// Number of sending accounts.
 const PAYERS: usize = 32;
@@ -59,14 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     report.part(&format!("A sequencer that signs prefixes, killed {count} times, seed {seed}"));
     let rollup = Rollup::create(Deploying::ByScripts, report)?;
     let mut sequencer = rollup.sequencer_with(&FLAGS)?;
-    let payers: Vec<Key> = (0..PAYERS).map(|index| Key::named(&format!("payer {index}"))).collect();
-    for key in &payers {
-        rollup.deposit(&Key::named("alice"), key.address(), ETHER)?;
-    }
-    until("the deposits", || {
-        let all = payers.iter().map(|key| balance(sequencer.client(), key.address()));
-        Ok(all.collect::<Result<Vec<_>>>()?.iter().all(|it| *it >= U256::from(ETHER)))
-    })?;
+    let payers = payers(&rollup, &sequencer, PAYERS)?;
     let mut random = Random::new(seed);
     let mut shown = AllShown::new();
     let mut reasons = BTreeMap::new();

@@ -19,6 +19,7 @@ mod gas_model;
 mod kills;
 mod load;
 mod market;
+mod payers;
 mod report_data;
 mod soak;
 mod vectors;

@@ -1,7 +1,8 @@
 //! Time from sending a transfer to its signed prefix at a follower, which has executed it.
 
 use super::{LOOK, Spread, TIP, row, stranger, until_l1_time};
-use alloy_primitives::{B256, Bytes, U256};
+use crate::payers::payers;
+use alloy_primitives::{B256, Bytes};
 use client::{Client, ClientOptions};
 use eyre::{Result, eyre};
 use rpc_types::TransactionStatus;
@@ -14,10 +15,9 @@ use std::{
 use testkit::localnet::{
     processes::{Deploying, L2_CHAIN, Rollup},
     report::Report,
-    requests::{balance, transfer, until},
+    requests::transfer,
     say,
 };
-use testkit::{ETHER, Key};
 
 /// Number of sending accounts. Each has few transactions in a block, as real senders do.
 const PAYERS: usize = 64;
@@ -66,14 +66,7 @@ pub(super) fn run(report: &mut Report) -> Result<Preconfirmed> {
         ["--preconfirm", "--poll-interval-ms", "100", "--daily-limit-gwei", "1000000000000"];
     let sequencer = rollup.sequencer_with(&flags)?;
     let follower = rollup.follower_of(&sequencer)?;
-    let payers: Vec<Key> = (0..PAYERS).map(|index| Key::named(&format!("payer {index}"))).collect();
-    for key in &payers {
-        rollup.deposit(&Key::named("alice"), key.address(), ETHER)?;
-    }
-    until("the deposits", || {
-        let all = payers.iter().map(|key| balance(sequencer.client(), key.address()));
-        Ok(all.collect::<Result<Vec<_>>>()?.iter().all(|it| *it >= U256::from(ETHER)))
-    })?;
+    let payers = payers(&rollup, &sequencer, PAYERS)?;
     until_l1_time(&rollup)?;
     let (mut rates, mut sent) = (Vec::new(), 0);
     for (per_second, transfers) in RATES {
