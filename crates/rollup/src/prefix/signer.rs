@@ -204,6 +204,7 @@ impl PrefixSigner {
 mod tests {
     use super::*;
     use crate::prefix::journal::tests::prefix;
+    use testkit::bare_deployment;
 
     fn open(path: &Path) -> PrefixSigner {
         let key = Signer::new("key", B256::repeat_byte(7)).unwrap();
@@ -218,6 +219,27 @@ mod tests {
             forced_expiry: 0,
         };
         PrefixSigner::open(path, rollup, domain, key, &rules, false).unwrap()
+    }
+
+    /// Neither by a signature nor by a block without one, also after a restart.
+    #[test]
+    fn conflicting_prefix_is_refused_and_not_recorded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("preconfirmations");
+        let view = L1View::new(bare_deployment(Address::repeat_byte(0xa0), Address::ZERO));
+        let mut signer = open(&path);
+        signer.sign(prefix(1, 2, false), &view).unwrap();
+        for mut signer in [signer, open(&path)] {
+            let refused = signer.sign(prefix(1, 1, false), &view);
+            assert!(matches!(refused, Err(PrefixError::Conflict(_))), "{refused:?}");
+            assert!(signer.check_unsigned(&prefix(1, 1, true), &view).is_err());
+            assert!(signer.check_unsigned(&prefix(1, 3, true), &view).is_ok());
+        }
+        let mut signer = open(&path);
+        signer.sign(prefix(1, 3, true), &view).unwrap();
+        let recorded = Journal::open(&path, Address::repeat_byte(0xa0), signer.key.address());
+        let recorded = recorded.unwrap().prefixes;
+        assert_eq!(recorded.iter().map(|it| it.transactions.len()).collect::<Vec<_>>(), [2, 3]);
     }
 
     /// The node may have stopped between the last signature and storing the block.
