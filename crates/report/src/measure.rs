@@ -98,6 +98,10 @@ fn run(root: &Path, source: &Source, is_quick: bool) -> Result<Value> {
     let arguments = if is_short { source.quick } else { source.arguments };
     let text = output_of(root, source, arguments)?;
     let mut figures: Value = serde_json::from_str(&text).wrap_err(source.name)?;
+    // `sim load` also prints the texts of its steps.
+    if let Some(load) = figures.get_mut("load") {
+        figures = load.take();
+    }
     let minutes = rounded_minutes(begun);
     println!("{}: {minutes:.1} minutes", source.name);
     let mut file = json!({ "kind": source.kind.name(), "command": source.command });
