@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// `INativeRollup` with the members of its base, without comments; a test compares it with both.
+// `INativeRollup` with the members of its base, and a policy that calls it, without comments; tests compare
+// them with the contracts.
 interface INativeRollup {
     struct Head {
         uint64 number;
@@ -233,4 +234,43 @@ interface INativeRollup {
     function FORCED() external view returns (address);
     function STATE_ROOTS() external view returns (uint64);
     function advance(bytes[] calldata inputs, Evidence calldata evidence) external;
+}
+
+// Members of `HybridSequencing`; `post` has the types of the rollup.
+interface IHybridSequencing {
+    struct Preconfirmation {
+        address rollup;
+        bytes32 blockHash;
+        uint16 schema;
+        bool isSealed;
+        uint64 l1Block;
+        bytes32 l1Hash;
+    }
+    event HandoverOffered(address indexed sequencer, address indexed next);
+    event SequencerChanged(address indexed previous, address indexed sequencer);
+    error NotSequencer(address caller, address sequencer, uint256 opensAt);
+    error OnlySequencer(address caller, address sequencer);
+    error NotOffered(address caller, address next);
+    error BondTooSmall(uint256 got, uint256 least);
+    error NotSealed();
+    error NotSignedBySequencer(address signer, address sequencer);
+    error PostTooSoon(uint256 from);
+    error OtherBlock(bytes32 got, bytes32 expected);
+    error Reentrancy();
+    function post(
+        Preconfirmation calldata message,
+        bytes calldata signature,
+        bytes[] calldata inputs,
+        INativeRollup.Evidence calldata evidence
+    ) external;
+    function offer(address next) external;
+    function take() external;
+    function sequencer() external view returns (address);
+    function nextSequencer() external view returns (address);
+    function FEE_RECIPIENT() external view returns (address);
+    function TIMEOUT() external view returns (uint64);
+    function POST_DELAY() external view returns (uint64);
+    function POST_BOND_DIVISOR() external view returns (uint256);
+    function BONDS() external view returns (address);
+    function MIN_BOND() external view returns (uint256);
 }

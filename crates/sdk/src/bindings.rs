@@ -7,7 +7,8 @@ use alloy_sol_types::sol;
 
 sol!(
     #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
-    // Repeats the members of `IRollup`, because `sol!` ignores imports and inheritance.
+    // Repeats the members of `IRollup`, because `sol!` ignores imports and inheritance, and has the
+    // policy whose `post` shares the types of `advance`.
     "src/INativeRollup.sol"
 );
 sol!(
@@ -21,6 +22,10 @@ sol!(
 sol!(
     #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
     "interfaces/ISequencing.sol"
+);
+sol!(
+    #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
+    "interfaces/IPreconfBonds.sol"
 );
 sol!(
     #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
@@ -90,6 +95,15 @@ impl From<IL1MessageQueue::Checkpoint> for IRollupExit::Checkpoint {
 }
 
 /// Both interfaces declare the same struct, and `sol!` creates a type for each.
+impl From<IPreconfBonds::Preconfirmation> for IHybridSequencing::Preconfirmation {
+    fn from(it: IPreconfBonds::Preconfirmation) -> Self {
+        let IPreconfBonds::Preconfirmation { rollup, blockHash, schema, isSealed, l1Block, l1Hash } =
+            it;
+        Self { rollup, blockHash, schema, isSealed, l1Block, l1Hash }
+    }
+}
+
+/// Both interfaces declare the same struct, and `sol!` creates a type for each.
 impl From<&IForcedInbox::ForcedTransaction> for INativeRollup::ForcedTransaction {
     fn from(it: &IForcedInbox::ForcedTransaction) -> Self {
         Self {
@@ -110,10 +124,15 @@ impl From<&IForcedInbox::ForcedTransaction> for INativeRollup::ForcedTransaction
 
 #[cfg(test)]
 mod tests {
-    /// Returns the lines of code after this line.
+    /// Returns the lines of code from this line to the end of its interface.
     fn code_after<'s>(source: &'s str, line: &str) -> Vec<&'s str> {
         let lines = source.lines().skip_while(|it| *it != line).skip(1);
-        lines.filter(|it| !it.is_empty() && !it.trim_start().starts_with("//")).collect()
+        let mut code: Vec<_> = lines
+            .take_while(|it| *it != "}")
+            .filter(|it| !it.is_empty() && !it.trim_start().starts_with("//"))
+            .collect();
+        code.push("}");
+        code
     }
 
     #[test]
@@ -127,6 +146,46 @@ mod tests {
         ));
         let merged = code_after(include_str!("INativeRollup.sol"), "interface INativeRollup {");
         assert_eq!(merged, expected, "copy the members of both into src/INativeRollup.sol");
+    }
+
+    #[test]
+    fn policy_interface_has_members_of_contract() {
+        let policy: String = [
+            include_str!("../../../contracts/sequencing/LivenessTimeout.sol"),
+            include_str!("../../../contracts/sequencing/PermissionedSequencing.sol"),
+            include_str!("../../../contracts/sequencing/preconf/BondRequirement.sol"),
+            include_str!("../../../contracts/sequencing/HybridSequencing.sol"),
+        ]
+        .concat();
+        let bonds = include_str!("../interfaces/IPreconfBonds.sol");
+        let merged = include_str!("INativeRollup.sol");
+        let mut members = code_after(merged, "interface IHybridSequencing {").into_iter();
+        let message: Vec<_> = members.by_ref().take_while(|it| *it != "    }").collect();
+        let expected = code_after(bonds, "    struct Preconfirmation {");
+        assert_eq!(message[1..], expected[..message.len() - 1]);
+        for member in members.filter(|it| *it != "}") {
+            // A getter is a variable in the contract, and the types of `post` have other names.
+            let name = member.trim_start().strip_prefix("function ");
+            let getter = name.and_then(|it| it.split_once("() external view returns ("));
+            let variable = getter.map(|(name, kind)| (name, kind.trim_end_matches(");")));
+            let found = match variable {
+                Some((name, kind)) => policy.lines().any(|line| {
+                    let kind = if name == "BONDS" { "IPreconfBonds" } else { kind };
+                    let end = [format!(" {name};"), format!(" {name} = 10;")];
+                    line.starts_with(&format!("    {kind} public "))
+                        && end.iter().any(|end| line.ends_with(end))
+                }),
+                None => {
+                    let member =
+                        member.replace("  Preconfirmation ", "  IPreconfBonds.Preconfirmation ");
+                    policy
+                        .lines()
+                        .any(|line| line.trim_end_matches(" {") == member.trim_end_matches(';'))
+                        || policy.contains(&member)
+                }
+            };
+            assert!(found, "not in the contract: {member}");
+        }
     }
 
     #[test]

@@ -1,0 +1,1 @@
+../../../contracts/interfaces/IPreconfBonds.sol
