@@ -5,7 +5,6 @@
 
 use crate::bindings::INativeRollup::{Evidence, Outcome};
 use alloy_primitives::Bytes;
-use alloy_trie::{HashBuilder, Nibbles, proof::ProofRetainer};
 use chain::Block;
 
 /// Returns the trie nodes from the transactions root to the transaction at `index`, given all
@@ -14,17 +13,7 @@ pub fn prove_transaction(transactions: &[Bytes], index: usize) -> Vec<Bytes> {
     if index >= transactions.len() {
         return Vec::new();
     }
-    let key = |index: usize| Nibbles::unpack(alloy_rlp::encode(index));
-    let target = key(index);
-    let mut leaves: Vec<_> = (0..transactions.len()).map(|it| (key(it), it)).collect();
-    leaves.sort_unstable();
-    let mut builder = HashBuilder::default().with_proof_retainer(ProofRetainer::new(vec![target]));
-    for (path, at) in leaves {
-        builder.add_leaf(path, &transactions[at]);
-    }
-    builder.root();
-    let nodes = builder.take_proof_nodes().matching_nodes_sorted(&target);
-    nodes.into_iter().map(|(_, node)| node).collect()
+    preconf::prove_transaction(transactions, index)
 }
 
 /// Adds the proofs of the forced transactions that the blocks of a call include. `blocks` returns
@@ -46,7 +35,7 @@ mod tests {
     use super::*;
     use alloy_consensus::proofs::ordered_trie_root_with_encoder;
     use alloy_primitives::keccak256;
-    use alloy_trie::proof::verify_proof;
+    use alloy_trie::{Nibbles, proof::verify_proof};
 
     fn transactions(count: usize) -> Vec<Bytes> {
         (0..count).map(|at| Bytes::from(vec![at as u8; 100 + at % 500])).collect()

@@ -3,8 +3,9 @@
 //! A [`Preconfirmation`] names the hash of a complete header, so a promise is a block that could be
 //! sealed and posted. It is signed as EIP-712 typed data and travels with the header in a
 //! [`PrefixUpdate`]. [`HeaderSummary`] reads the header as the contracts do, and [`faults`] judges
-//! signed messages by the rules of `contracts/sequencing/preconf/Faults.sol`. [`Promises`] decides
-//! what a signer may sign, so that none of its messages is evidence.
+//! signed messages by the rules of `contracts/sequencing/preconf/Faults.sol`, and [`evidence`] puts
+//! together what the contract needs to judge the same. [`Promises`] decides what a signer may sign, so
+//! that none of its messages is evidence.
 //!
 //! This crate does no I/O and has no clock: what L1 has is an argument.
 //!
@@ -29,6 +30,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod accept;
+pub mod evidence;
 pub mod faults;
 mod header;
 mod message;
@@ -40,7 +42,7 @@ pub use accept::{ClientView, MAX_CONDITION_DEPTH, Unacceptable, accept};
 pub use header::{HeaderError, HeaderSummary};
 pub use message::{Domain, Preconfirmation, SignatureError, recover, signer_digest};
 pub use promises::{Conflict, IsReplaced, Promised, Promises};
-pub use proof::{EMPTY_TRIE, ProofError, transaction_hash_at};
+pub use proof::{EMPTY_TRIE, ProofError, prove_transaction, transaction_hash_at};
 // Linked for the Keccak-256 hook that alloy calls where the fast implementations are built (feature
 // `alloy` of `keccak`).
 use keccak as _;

@@ -2,6 +2,7 @@
 
 use alloy_primitives::{B256, Bytes, b256, keccak256};
 use alloy_rlp::Header;
+use alloy_trie::{HashBuilder, Nibbles, proof::ProofRetainer};
 
 /// Root of a trie without entries.
 pub const EMPTY_TRIE: B256 =
@@ -9,6 +10,26 @@ pub const EMPTY_TRIE: B256 =
 
 /// Most nibbles of a key: the RLP of an index below 2^16.
 const MAX_NIBBLES: usize = 6;
+
+/// Returns the trie nodes from the transactions root to the transaction at `index`, or to the node at
+/// which the path ends if there is none; none for the empty trie. `transactions` are all transactions
+/// of the block, as EIP-2718 encodings.
+pub fn prove_transaction(transactions: &[Bytes], index: usize) -> Vec<Bytes> {
+    if transactions.is_empty() {
+        return Vec::new();
+    }
+    let key = |index: usize| Nibbles::unpack(alloy_rlp::encode(index));
+    let target = key(index);
+    let mut leaves: Vec<_> = (0..transactions.len()).map(|it| (key(it), it)).collect();
+    leaves.sort_unstable();
+    let mut builder = HashBuilder::default().with_proof_retainer(ProofRetainer::new(vec![target]));
+    for (path, at) in leaves {
+        builder.add_leaf(path, &transactions[at]);
+    }
+    builder.root();
+    let nodes = builder.take_proof_nodes().matching_nodes_sorted(&target);
+    nodes.into_iter().map(|(_, node)| node).collect()
+}
 
 /// Returns the hash of the transaction at an index, or `None` if the block has none there.
 ///

@@ -3,6 +3,7 @@
 //!
 //! `ENSHRINE_WRITE_VECTORS=yes` writes the file.
 
+mod evidence;
 mod messages;
 mod promises;
 

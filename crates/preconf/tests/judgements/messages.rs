@@ -1,13 +1,13 @@
 //! Signed messages that differ from one another in every way that a judgement distinguishes.
 
-use alloy_consensus::Header;
+use alloy_consensus::{Header, proofs::ordered_trie_root_with_encoder};
 use alloy_primitives::{Address, B256, Bloom, Bytes, U256, keccak256};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
-use alloy_trie::{HashBuilder, Nibbles, proof::ProofRetainer};
 use enshrine_preconf::{
     Domain, EMPTY_TRIE, Preconfirmation,
     faults::{Context, Signed},
+    prove_transaction,
 };
 use wire::SchemaId;
 
@@ -46,20 +46,9 @@ pub(crate) fn transactions(letters: &str) -> Vec<Bytes> {
 
 /// Returns the root of a trie of transactions, and the nodes on the path to `index`.
 pub(crate) fn trie(transactions: &[Bytes], index: u32) -> (B256, Vec<Bytes>) {
-    if transactions.is_empty() {
-        return (EMPTY_TRIE, Vec::new());
-    }
-    let path = |index: usize| Nibbles::unpack(alloy_rlp::encode(index));
-    let target = path(index as usize);
-    let mut leaves: Vec<_> = (0..transactions.len()).map(|it| (path(it), it)).collect();
-    leaves.sort_unstable();
-    let mut builder = HashBuilder::default().with_proof_retainer(ProofRetainer::new(vec![target]));
-    for (path, at) in leaves {
-        builder.add_leaf(path, &transactions[at]);
-    }
-    let root = builder.root();
-    let nodes = builder.take_proof_nodes().matching_nodes_sorted(&target);
-    (root, nodes.into_iter().map(|(_, node)| node).collect())
+    let put = |it: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(it);
+    let root = ordered_trie_root_with_encoder(transactions, put);
+    (root, prove_transaction(transactions, index as usize))
 }
 
 /// A message with everything that it is judged by.
