@@ -6,6 +6,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod accusation;
 pub mod advance_plan;
 mod anchor;
 pub mod capacity;
@@ -19,6 +20,7 @@ mod genesis;
 mod genesis_check;
 mod inclusion;
 
+pub use accusation::{accuse_calldata, canonical_block};
 pub use anchor::Anchor;
 pub use claims::message_proof;
 pub use config::{ForcedConfig, GuardianConfig, RollupConfig};

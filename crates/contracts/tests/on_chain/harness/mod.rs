@@ -8,4 +8,5 @@ mod duties;
 mod execute_tx;
 mod exits;
 mod fixed_gas;
+mod preconf;
 mod support;
