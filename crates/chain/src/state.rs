@@ -2,7 +2,7 @@
 
 use crate::store::{Block, Changes, ExecutedBlock, Overlay, Store, StoreError};
 use crate::{BlockAttributes, ChainConfig, ChainError, header::base_fee_after};
-use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, proofs};
+use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH, Header, proofs};
 use alloy_eips::eip7825::MAX_TX_GAS_LIMIT_OSAKA;
 use alloy_evm::EvmEnv;
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks};
@@ -44,9 +44,17 @@ impl State {
     /// Returns `true` if the store has the state. Blocks that were executed elsewhere may have
     /// none.
     pub fn is_here(&self) -> Result<bool, ChainError> {
-        if !self.block.is_foreign() {
-            return Ok(true);
-        }
+        Ok(!self.block.is_foreign() || self.has_root()?)
+    }
+
+    /// Returns `false` if the state was pruned or never stored. The state of a fork of another chain
+    /// is fetched from there.
+    pub fn is_stored(&self) -> Result<bool, ChainError> {
+        let is_trivial = self.fork_backend.is_some() || self.root == EMPTY_ROOT_HASH;
+        Ok(is_trivial || self.has_root()?)
+    }
+
+    fn has_root(&self) -> Result<bool, ChainError> {
         let place = NodePath { owner: None, nibbles: &Nibbles::new() };
         Ok(self.store.node(place, &self.root)?.is_some())
     }

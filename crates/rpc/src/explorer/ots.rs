@@ -1,12 +1,12 @@
 //! Methods of the Otterscan block explorer, and Erigon's header method.
 
-use super::parity::{block_at, call_traces, creator, replay_one};
+use super::parity::{block_at, call_traces, can_replay, created_directly, creator, replay_one};
 use crate::{Api, Args, Deadline, Number, Registry, RpcError, convert};
 use alloy_consensus::Transaction as _;
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, U256};
 use alloy_rpc_types_trace::parity::{Action, LocalizedTransactionTrace, TraceOutput};
-use chain::Block;
+use chain::{Block, ChainError, State};
 use revm::context::result::ExecutionResult;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -36,8 +36,22 @@ fn api_level(_: &Api, args: &mut Args) -> Result<Value, RpcError> {
 fn has_code(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let address: Address = args.required()?;
     let at = args.optional::<PlainNumber<BlockId>>()?.map_or_else(BlockId::default, |at| at.0);
-    let code = api.state(at)?.code(address).map_err(RpcError::from)?;
+    let code = state_or_latest(api, at)?.code(address).map_err(RpcError::from)?;
     Ok(json!(!code.is_empty()))
+}
+
+/// Returns the state after a block, or the latest one if it is not stored: accounts of an old block
+/// are labelled as they are now.
+fn state_or_latest(api: &Api, at: BlockId) -> Result<State, RpcError> {
+    if matches!(at, BlockId::Number(it) if it.is_latest() || it.is_pending()) {
+        return api.state(at);
+    }
+    let block = api.block(at)?;
+    match api.node().read(|node| node.state_after(&block)) {
+        Ok(state) if state.is_stored()? => Ok(state),
+        Ok(_) | Err(ChainError::NotLoaded(_) | ChainError::Pruned(_)) => Ok(api.node().state()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn location(api: &Api, hash: &B256) -> Result<Option<(Arc<Block>, usize)>, RpcError> {
@@ -138,8 +152,7 @@ fn details_here(block: &Block) -> Value {
 
 fn block_details(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let PlainNumber(at) = args.required()?;
-    let Some(block) = block_at(api, at)? else { return Err(RpcError::params("block not found")) };
-    Ok(details_here(&block))
+    Ok(block_at(api, at)?.map_or(Value::Null, |block| details_here(&block)))
 }
 
 /// Parameter that is a plain JSON number, as Otterscan sends it, or has the usual format.
@@ -157,8 +170,7 @@ impl<'de, T: DeserializeOwned + From<u64>> Deserialize<'de> for PlainNumber<T> {
 
 fn block_details_by_hash(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let hash: B256 = args.required()?;
-    let block = api.block_by_hash(hash)?.ok_or_else(|| RpcError::params("block not found"))?;
-    Ok(details_here(&block))
+    Ok(api.block_by_hash(hash)?.map_or(Value::Null, |block| details_here(&block)))
 }
 
 fn receipts(api: &Api, block: &Block) -> Vec<Value> {
@@ -215,8 +227,25 @@ pub fn page_of(
     Ok(json!({ "fullblock": shape, "receipts": shown }))
 }
 
-/// Returns `true` if a transaction, or a call in it, involves the address.
+/// Returns the positions of the transactions that name the address without being executed: as
+/// sender, recipient or created contract, or in a log.
+fn naming(block: &Block, address: Address) -> Vec<usize> {
+    let named = |index: &usize| {
+        let (transaction, sender) = (&block.transactions[*index], block.senders[*index]);
+        sender == address
+            || transaction.to() == Some(address)
+            || created_directly(block, *index) == Some(address)
+            || block.executed.receipts[*index].logs.iter().any(|log| log.address == address)
+    };
+    (0..block.transactions.len()).filter(named).collect()
+}
+
+/// Returns the positions of the transactions that involve the address, themselves or in a call. If
+/// the state before the block is not stored, calls are unknown.
 fn concerns(api: &Api, block: &Arc<Block>, address: Address) -> Result<Vec<usize>, RpcError> {
+    if !can_replay(api, block)? {
+        return Ok(naming(block, address));
+    }
     let traces = call_traces(api, block, None)?;
     let touches = |action: &Action, result: Option<&TraceOutput>| match action {
         Action::Call(call) => call.from == address || call.to == address,

@@ -14,7 +14,7 @@ use alloy_rpc_types_trace::{
     opcode::{BlockOpcodeGas, TransactionOpcodeGas},
     parity::{LocalizedTransactionTrace, TraceResults, TraceResultsWithTransactionHash, TraceType},
 };
-use chain::Block;
+use chain::{Block, ChainError};
 use executor::ReadError;
 use revm::{
     DatabaseRef,
@@ -299,7 +299,25 @@ fn block_opcode_gas(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     }))
 }
 
-/// Searches the traces for the transaction and the sender that created a contract.
+/// Returns `false` if a block cannot be executed again, because the state before it is not stored.
+pub(super) fn can_replay(api: &Api, block: &Block) -> Result<bool, RpcError> {
+    match api.chain().state_before(block) {
+        Ok(state) => Ok(state.map_or(Ok(true), |state| state.is_stored())?),
+        Err(ChainError::NotLoaded(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns the contract that a transaction creates by itself, not in a call.
+pub(super) fn created_directly(block: &Block, index: usize) -> Option<Address> {
+    let transaction = &block.transactions[index];
+    let is_successful = block.executed.receipts[index].success;
+    (transaction.is_create() && is_successful)
+        .then(|| block.senders[index].create(transaction.nonce()))
+}
+
+/// Searches the traces for the transaction and the sender that created a contract. In blocks that
+/// cannot be executed again, contracts that were created in calls are not found.
 pub(super) fn creator(api: &Api, contract: Address) -> Result<Option<(B256, Address)>, RpcError> {
     let (first, head) =
         api.node().read(|node| (node.chain.first_number(), node.chain.head().header.number));
@@ -308,6 +326,13 @@ pub(super) fn creator(api: &Api, contract: Address) -> Result<Option<(B256, Addr
         deadline.check().map_err(|error| error.at_block(number))?;
         let Some(block) = block_at(api, number.into())? else { continue };
         if block.transactions.iter().all(|transaction| transaction.input().is_empty()) {
+            continue;
+        }
+        if !can_replay(api, &block)? {
+            let mut all = 0..block.transactions.len();
+            if let Some(index) = all.find(|it| created_directly(&block, *it) == Some(contract)) {
+                return Ok(Some((*block.transactions[index].hash(), block.senders[index])));
+            }
             continue;
         }
         for trace in call_traces(api, &block, None)?.concat() {

@@ -1,6 +1,7 @@
 //! Methods for block explorers.
 
-use crate::support::{BOB, Server, raw};
+use crate::support::{BOB, LOGGER, Server, raw, raw_to};
+use alloy_primitives::{Address, TxKind};
 use enshrine_rpc::{
     Api, ErrorStyle, RequestLimits, RpcOptions, WorkerOptions, Workers, codes, explorer,
 };
@@ -55,5 +56,69 @@ async fn searches_end_at_their_time_limit() {
         assert_eq!(error["code"], codes::BUSY, "{method}: {error}");
         let message = error["message"].as_str().unwrap();
         assert!(message.contains("the search ended at block"), "{method}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn searches_without_states_find_named_addresses() {
+    let server = Server::new(Mining::Auto);
+    let called = Address::repeat_byte(0xca);
+    // CALL(GAS, to, 0, 0, 0, 0, 0).
+    let call = |to: Address| [&[0x5f; 5][..], &[0x73], to.as_slice(), &[0x5a, 0xf1]].concat();
+    let init = [call(LOGGER), call(called)].concat();
+    for transaction in [raw(0, BOB, vec![]), raw_to(1, TxKind::Create, init), raw(2, BOB, vec![])] {
+        server.ask("eth_sendRawTransaction", json!([transaction])).await;
+    }
+    let methods = methods(&server, RequestLimits::default());
+    let alice = testkit::Key::named("alice").address();
+    let created = alice.create(1);
+    let counts = async || {
+        let mut counts = Vec::new();
+        for address in [alice, BOB, created, LOGGER, called] {
+            for method in ["ots_searchTransactionsBefore", "ots_searchTransactionsAfter"] {
+                let answer = ask(&methods, method, json!([address, 0, 25])).await;
+                counts.push(answer["result"]["txs"].as_array().unwrap().len());
+            }
+        }
+        counts
+    };
+    let creator = async |contract: Address| {
+        ask(&methods, "ots_getContractCreator", json!([contract])).await["result"].clone()
+    };
+    assert_eq!(counts().await, [3, 3, 2, 2, 1, 1, 1, 1, 1, 1]);
+    let known = creator(created).await;
+    assert_eq!(known["creator"], json!(alice));
+
+    server.node.read(|node| {
+        let root = node.chain.head().header.state_root;
+        node.chain.store().retain(&[root]).unwrap();
+    });
+    let traced = ask(&methods, "trace_block", json!(["0x2"])).await;
+    assert!(traced["error"].is_object(), "{traced}");
+    // Only the log names it, and nothing names the other one.
+    assert_eq!(counts().await, [3, 3, 2, 2, 1, 1, 1, 1, 0, 0]);
+    assert_eq!(creator(created).await, known);
+    assert_eq!(creator(called).await, Value::Null);
+    // Accounts are labelled by their present code, in blocks that exist.
+    for (address, number, expected) in
+        [(LOGGER, 1, json!(true)), (BOB, 1, json!(false)), (LOGGER, 9, Value::Null)]
+    {
+        let answer = ask(&methods, "ots_hasCode", json!([address, number])).await;
+        assert_eq!(answer["result"], expected, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn details_of_unknown_block_are_null() {
+    let server = Server::new(Mining::Auto);
+    let methods = methods(&server, RequestLimits::default());
+    let genesis = server.ask("eth_getBlockByNumber", json!(["0x0", false])).await["hash"].clone();
+    for (method, known, unknown) in [
+        ("ots_getBlockDetails", json!([0]), json!([9])),
+        ("ots_getBlockDetailsByHash", json!([genesis]), json!([format!("0x{:064x}", 9)])),
+    ] {
+        assert!(ask(&methods, method, known).await["result"].is_object(), "{method}");
+        let answer = ask(&methods, method, unknown).await;
+        assert!(answer["error"].is_null() && answer["result"].is_null(), "{answer}");
     }
 }

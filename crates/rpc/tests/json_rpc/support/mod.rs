@@ -93,6 +93,11 @@ fn genesis() -> (Genesis, ChainConfig) {
 
 /// A signed transaction of Alice, encoded.
 pub(crate) fn raw(nonce: u64, to: Address, input: Vec<u8>) -> Bytes {
+    raw_to(nonce, TxKind::Call(to), input)
+}
+
+/// [`raw`] that may create a contract.
+pub(crate) fn raw_to(nonce: u64, to: TxKind, input: Vec<u8>) -> Bytes {
     use alloy_eips::eip2718::Encodable2718;
     let transaction = alloy_consensus::TxEip1559 {
         chain_id: CHAIN_ID,
@@ -100,8 +105,8 @@ pub(crate) fn raw(nonce: u64, to: Address, input: Vec<u8>) -> Bytes {
         gas_limit: 100_000,
         max_fee_per_gas: 20_000_000_000,
         max_priority_fee_per_gas: 1_000_000_000,
-        to: TxKind::Call(to),
-        value: U256::from(u64::from(to == BOB)),
+        to,
+        value: U256::from(u64::from(to == TxKind::Call(BOB))),
         input: input.into(),
         ..Default::default()
     };
