@@ -4,8 +4,9 @@ use crate::{
     DiskError,
     bytes::{Reader, Writer},
 };
-use alloy_consensus::{EthereumReceipt, TxType};
-use alloy_primitives::{Address, B256, Bytes, Log, LogData, U256};
+use alloy_consensus::{EthereumReceipt, Header, TxType};
+use alloy_primitives::{Address, B256, Bloom, Bytes, Log, LogData, U256};
+use alloy_rlp::{Decodable as _, Header as RlpHeader};
 use chain::store::{Block, ExecuteDraw, Transaction};
 use codec::RawBlock;
 use executor::{ExecutionOutcome, Receipt};
@@ -48,6 +49,16 @@ pub(crate) fn encode_block(block: &Block) -> Vec<u8> {
         });
     }
     out.0
+}
+
+/// Decodes the bloom filter of an encoded block.
+pub(crate) fn bloom_of_block(bytes: &Bytes) -> Result<Bloom, DiskError> {
+    let raw = Reader::new(WHAT, bytes).string()?;
+    let header = || {
+        let mut list = RlpHeader::decode_bytes(&mut &raw[..], true)?;
+        Header::decode(&mut list)
+    };
+    Ok(header().map_err(|error| DiskError::malformed(WHAT, error.to_string()))?.logs_bloom)
 }
 
 /// Decodes a block. Its hash is computed from the stored header, so the caller can compare it with

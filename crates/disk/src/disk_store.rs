@@ -11,7 +11,7 @@ use crate::{
     repair::{OpenState, Rebuilt, guard, note},
     state::{Meta, State},
 };
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{B256, BloomInput, Bytes};
 use chain::store::{
     Block, Changes, LogIndex, Preimages, Store, StoreError, StoredNodes, TransactionLocation,
 };
@@ -394,6 +394,16 @@ impl Store for DiskStore {
 
     fn log_index(&self) -> Option<&dyn LogIndex> {
         Some(&self.inner.log_index)
+    }
+
+    fn scan_blocks(
+        &self,
+        prefix: u8,
+        input: BloomInput<'_>,
+        visit: &mut dyn FnMut(&Block),
+    ) -> Result<bool, StoreError> {
+        self.inner.run("scan blocks", |inner| inner.scan_blocks(prefix, input, visit))?;
+        Ok(true)
     }
 
     fn preimages(&self) -> Result<Preimages, StoreError> {

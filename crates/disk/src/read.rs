@@ -3,7 +3,7 @@
 use crate::{
     DiskError, Position, canonical::Range, disk_store::Inner, log::read_record, record::Record,
 };
-use alloy_primitives::{B256, Bytes, map::B256Set};
+use alloy_primitives::{B256, Bloom, BloomInput, Bytes, map::B256Set};
 use chain::store::{Block, Changes, Preimages, StoredNodes, TransactionLocation};
 use codec::OwnedWitness;
 use revm::bytecode::Bytecode;
@@ -77,6 +77,27 @@ impl Inner {
         // `offer` does not overwrite a block that a commit has replaced meanwhile.
         self.blocks.offer(*hash, Arc::clone(&block), bytes);
         Ok(Some(block))
+    }
+
+    pub(crate) fn scan_blocks(
+        &self,
+        prefix: u8,
+        input: BloomInput<'_>,
+        visit: &mut dyn FnMut(&Block),
+    ) -> Result<(), DiskError> {
+        let mut visit = |block: &Block| {
+            if block.header.logs_bloom.contains_input(input) {
+                visit(block);
+            }
+        };
+        // In this order, a commit that is applied in the meantime is found twice; in the other
+        // order, it could be missed.
+        for commit in self.pending.commits() {
+            let blocks = commit.blocks.iter().filter(|(hash, _)| hash[0] == prefix);
+            blocks.for_each(|(_, block)| visit(block));
+        }
+        let is_wanted = |bloom: &Bloom| bloom.contains_input(input);
+        self.state.each_block(prefix, is_wanted, |block| visit(&block))
     }
 
     pub(crate) fn has_block(&self, hash: &B256) -> Result<bool, DiskError> {

@@ -15,9 +15,13 @@
 //! Each keyspace also contains the numbers of the last batches (see `stamps`).
 
 use crate::{
-    DiskError, Position, block::decode_block, canonical::Range, contents, stamps, value::read_node,
+    DiskError, Position,
+    block::{bloom_of_block, decode_block},
+    canonical::Range,
+    contents, stamps,
+    value::read_node,
 };
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_primitives::{Address, B256, Bloom, Bytes, U256, keccak256};
 use chain::store::{Block, Preimages, TransactionLocation};
 use fjall::{
     Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
@@ -293,6 +297,34 @@ impl State {
             return Err(DiskError::Hash { what: "block", got: block.hash, expected: *hash });
         }
         Ok(Some((block, value.len())))
+    }
+
+    /// Calls `visit` for the blocks whose hashes begin with this byte, if their bloom filters are
+    /// wanted. The other blocks are not decoded.
+    pub(crate) fn each_block(
+        &self,
+        prefix: u8,
+        is_wanted: impl Fn(&Bloom) -> bool,
+        mut visit: impl FnMut(Block),
+    ) -> Result<(), DiskError> {
+        for guard in self.blocks.prefix([prefix]) {
+            let (key, value) = guard.into_inner()?;
+            if stamps::is_stamp(&key) {
+                continue;
+            }
+            let value = Bytes(value.into());
+            if !is_wanted(&bloom_of_block(&value)?) {
+                continue;
+            }
+            let block = decode_block(&value)?;
+            let expected = B256::try_from(&key[..])
+                .map_err(|_| DiskError::malformed("hash of a block", "not 32 bytes"))?;
+            if block.hash != expected {
+                return Err(DiskError::Hash { what: "block", got: block.hash, expected });
+            }
+            visit(block);
+        }
+        Ok(())
     }
 
     pub(crate) fn transaction(

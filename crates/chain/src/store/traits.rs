@@ -1,7 +1,7 @@
 //! The interface between a chain and its storage.
 
 use crate::store::{Block, Changes, LogIndex, StoreError, TransactionLocation};
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, BloomInput, Bytes, U256};
 use codec::OwnedWitness;
 use core::fmt;
 use revm::bytecode::Bytecode;
@@ -45,6 +45,19 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Returns the index of logs, if the store has one. Without it, each block of a range is read.
     fn log_index(&self) -> Option<&dyn LogIndex> {
         None
+    }
+
+    /// Visits the blocks whose hashes begin with this byte and whose bloom filters contain `input`,
+    /// canonical or not, in no order; a block that is being written may be visited twice. Returns
+    /// `false` if the store cannot do this without a look-up for each block.
+    fn scan_blocks(
+        &self,
+        prefix: u8,
+        input: BloomInput<'_>,
+        visit: &mut dyn FnMut(&Block),
+    ) -> Result<bool, StoreError> {
+        let _ = (prefix, input, visit);
+        Ok(false)
     }
 
     /// Returns the accounts and slots that locally built blocks and state edits have changed. Those

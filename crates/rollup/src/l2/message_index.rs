@@ -2,6 +2,7 @@
 //! from L1 were delivered. The data stay in the logs.
 
 mod file;
+mod scan;
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, BloomInput};
@@ -15,6 +16,7 @@ use contracts::{
 };
 use disk::DiskError;
 use file::{BLOCKS, Events, IndexFile};
+pub(crate) use scan::Scan;
 use std::{
     collections::{BTreeMap, VecDeque},
     path::Path,
@@ -56,6 +58,20 @@ pub(crate) struct Handled {
     pub(crate) block: u64,
     /// Index of the transaction in it.
     pub(crate) transaction: u32,
+}
+
+/// An event about a message.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    Sent(SentToL1),
+    Handled(Handled),
+}
+
+/// An event with the index of its message.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    index: u64,
+    event: Event,
 }
 
 /// Error of opening the file.
@@ -154,23 +170,8 @@ impl MessageIndex {
         time: Duration,
     ) -> Result<bool, ChainError> {
         let begun = Instant::now();
-        while let Some(newest) = self.blocks.back() {
-            if chain.canonical_hash(newest.number)? == Some(newest.hash) {
-                break;
-            }
-            self.undo();
-        }
-        let stayed = self.head();
-        // Also after a call that has failed in between.
-        self.write(|file| file.cut_back(stayed));
         let head = chain.head().header.number;
-        let mut next = match stayed {
-            Some(number) => number + 1,
-            None => {
-                *self = Self { file: self.file.take(), ..Self::default() };
-                chain.first_number()
-            }
-        };
+        let mut next = self.undo_reorg(chain)?;
         while next <= head {
             if begun.elapsed() > time {
                 return Ok(false);
@@ -180,12 +181,40 @@ impl MessageIndex {
             if self.blocks.back().is_some_and(|last| last.hash != block.header.parent_hash) {
                 return Ok(false);
             }
-            self.take(&block);
-            self.forget_beyond(MAX_EVENTS);
-            self.save();
+            for found in events(&block) {
+                self.add(found);
+            }
+            self.extend_to(block.num_hash());
             next += 1;
         }
         Ok(true)
+    }
+
+    /// Undoes the blocks that a reorg has removed. Returns the number of the next block.
+    fn undo_reorg(&mut self, chain: &ChainReader) -> Result<u64, ChainError> {
+        while let Some(newest) = self.blocks.back() {
+            if chain.canonical_hash(newest.number)? == Some(newest.hash) {
+                break;
+            }
+            self.undo();
+        }
+        let stayed = self.head();
+        // Also after a call that has failed in between.
+        self.write(|file| file.cut_back(stayed));
+        if stayed.is_none() {
+            *self = Self { file: self.file.take(), ..Self::default() };
+        }
+        Ok(stayed.map_or(chain.first_number(), |number| number + 1))
+    }
+
+    /// Makes a block the newest one, after the events up to it were added.
+    fn extend_to(&mut self, block: BlockNumHash) {
+        self.blocks.push_back(block);
+        if self.blocks.len() > MAX_REORG {
+            self.blocks.pop_front();
+        }
+        self.forget_beyond(MAX_EVENTS);
+        self.save();
     }
 
     /// Appends a record to the file if there are enough new blocks.
@@ -283,41 +312,19 @@ impl MessageIndex {
         self.handlings.push_back(Entry { index, handled, previous });
     }
 
-    fn take(&mut self, block: &Block) {
-        let number = block.header.number;
-        self.blocks.push_back(block.num_hash());
-        if self.blocks.len() > MAX_REORG {
-            self.blocks.pop_front();
-        }
-        let messenger = BloomInput::Raw(L2_MESSENGER.as_slice());
-        if !block.header.logs_bloom.contains_input(messenger) && !block.header.logs_bloom.is_zero()
-        {
-            return;
-        }
-        for (transaction, receipt) in (0_u32..).zip(&block.executed.receipts) {
-            for log in receipt.logs.iter().filter(|log| log.address == L2_MESSENGER) {
-                if let Ok(event) = MessageSent::decode_log(log) {
-                    if self.sent.is_empty() {
-                        self.first = event.index;
-                    }
-                    let (sender, to, refund_to) = (event.sender, event.to, event.refundTo);
-                    let sent = SentToL1 { block: number, transaction, sender, to, refund_to };
-                    self.sent.push_back(sent);
-                    continue;
+    fn add(&mut self, found: Found) {
+        match found.event {
+            Event::Sent(sent) => {
+                // After a gap, which dropped events leave, the older ones are dropped too.
+                if found.index != self.sent_len() {
+                    self.sent.clear();
                 }
-                let (index, how) = if let Ok(event) = MessageDelivered::decode_log(log) {
-                    (event.index, Handling::Delivered)
-                } else if let Ok(event) = MessageFailed::decode_log(log) {
-                    (event.index, Handling::Failed)
-                } else if let Ok(event) = MessageParked::decode_log(log) {
-                    (event.index, Handling::Parked)
-                } else if let Ok(event) = MessageRefunded::decode_log(log) {
-                    (event.index, Handling::Refunded)
-                } else {
-                    continue;
-                };
-                self.handle(index, Handled { how, block: number, transaction });
+                if self.sent.is_empty() {
+                    self.first = found.index;
+                }
+                self.sent.push_back(sent);
             }
+            Event::Handled(handled) => self.handle(found.index, handled),
         }
     }
 
@@ -346,6 +353,39 @@ impl MessageIndex {
         let position = self.last.get(&index)?.checked_sub(self.dropped)?;
         self.handlings.get(usize::try_from(position).ok()?).map(|entry| entry.handled)
     }
+}
+
+/// Returns the events in the logs of a block.
+fn events(block: &Block) -> Vec<Found> {
+    let (number, bloom) = (block.header.number, &block.header.logs_bloom);
+    if !bloom.contains_input(BloomInput::Raw(L2_MESSENGER.as_slice())) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for (transaction, receipt) in (0_u32..).zip(&block.executed.receipts) {
+        for log in receipt.logs.iter().filter(|log| log.address == L2_MESSENGER) {
+            if let Ok(event) = MessageSent::decode_log(log) {
+                let (sender, to, refund_to) = (event.sender, event.to, event.refundTo);
+                let sent = SentToL1 { block: number, transaction, sender, to, refund_to };
+                found.push(Found { index: event.index, event: Event::Sent(sent) });
+                continue;
+            }
+            let (index, how) = if let Ok(event) = MessageDelivered::decode_log(log) {
+                (event.index, Handling::Delivered)
+            } else if let Ok(event) = MessageFailed::decode_log(log) {
+                (event.index, Handling::Failed)
+            } else if let Ok(event) = MessageParked::decode_log(log) {
+                (event.index, Handling::Parked)
+            } else if let Ok(event) = MessageRefunded::decode_log(log) {
+                (event.index, Handling::Refunded)
+            } else {
+                continue;
+            };
+            let handled = Handled { how, block: number, transaction };
+            found.push(Found { index, event: Event::Handled(handled) });
+        }
+    }
+    found
 }
 
 #[cfg(test)]

@@ -206,6 +206,56 @@ fn reorgs_are_followed_while_running_or_stopped() {
     }
 }
 
+fn scan(chain: &Chain, end: u64) -> Scan {
+    let mut scan = Scan::of(0, end, chain.reader()).unwrap().unwrap();
+    while !scan.advance(chain.reader()).unwrap() {}
+    scan
+}
+
+#[test]
+fn scanned_index_equals_one_that_read_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let config = ChainConfig::new(ChainSpec::constant(1, ProtocolFork::Shanghai));
+    let genesis = Genesis::default();
+    let mut chain: Chain = disk::open_chain(&path("chain"), &genesis, config).unwrap();
+    grow(&mut chain, BLOCKS + 9, 1);
+    let mut begun = open(&path("begun"), &chain);
+    // Blocks of the first branch stay in the store.
+    grow(&mut chain, LENGTH, 1);
+    reorg(&mut chain, BLOCKS + 50, LENGTH, 2);
+    let expected = open(&path("expected"), &chain);
+    assert!(Scan::begin(&MessageIndex::default(), chain.reader()).unwrap().is_none(), "too few");
+
+    for end in [SAVED, SAVED + 5] {
+        let name = format!("scanned to {end}");
+        let mut scanned = MessageIndex::open(&path(&name), chain.reader());
+        scanned.adopt(scan(&chain, end), chain.reader()).unwrap();
+        assert_eq!(scanned.head(), Some(SAVED));
+        let scanned = whole(scanned, &chain);
+        check(&scanned, &chain);
+        assert_eq!(scanned.handlings.len(), expected.handlings.len());
+        assert!(fs::read(path(&name)).unwrap() == fs::read(path("expected")).unwrap());
+    }
+    // Requests have indexed some of the blocks meanwhile.
+    begun.adopt(scan(&chain, SAVED), chain.reader()).unwrap();
+    assert_eq!(begun.head(), Some(SAVED));
+    check(&whole(begun, &chain), &chain);
+    // A scan of blocks that a reorg has removed meanwhile changes nothing.
+    let removed = scan(&chain, SAVED);
+    reorg(&mut chain, SAVED - 3, LENGTH, 3);
+    let mut index = MessageIndex::default();
+    index.adopt(removed, chain.reader()).unwrap();
+    assert_eq!(index.head(), None);
+    index.adopt(scan(&chain, SAVED), chain.reader()).unwrap();
+    assert_eq!(index.head(), Some(SAVED));
+    check(&whole(index, &chain), &chain);
+    // A chain in memory is read block by block.
+    let mut in_memory = chain_of(1);
+    grow(&mut in_memory, LENGTH, 1);
+    assert!(Scan::of(0, SAVED, in_memory.reader()).unwrap().is_none());
+}
+
 #[test]
 fn compacted_file_has_same_answers() {
     let folder = tempfile::tempdir().unwrap();

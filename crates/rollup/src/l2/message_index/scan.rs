@@ -1,0 +1,144 @@
+//! Indexing of a long chain without its file.
+//!
+//! Blocks are stored by hash, so reading them by number takes a random read each. A scan visits
+//! them in the order in which they are stored, and decodes only those with logs of the messenger.
+
+use super::{Event, Found, MAX_EVENTS, MAX_REORG, MessageIndex, events, file::BLOCKS};
+use alloy_eips::BlockNumHash;
+use alloy_primitives::BloomInput;
+use chain::{Block, ChainError, ChainReader};
+use contracts::L2_MESSENGER;
+
+/// Number of the newest blocks that a scan leaves to be read by number, because a reorg may replace
+/// them in the meantime.
+const LEFT: u64 = MAX_REORG as u64;
+/// Minimum number of blocks of a scan.
+const MIN_BLOCKS: u64 = 32_768;
+
+/// An event with its position in the chain: block, transaction and event.
+type Placed = ((u64, u32, u32), Found);
+
+/// Events of the blocks that were visited so far.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    /// The first block.
+    first: u64,
+    /// The last block.
+    end: BlockNumHash,
+    /// First byte of the hashes that are visited next.
+    next: u16,
+    sent: Vec<Placed>,
+    handled: Vec<Placed>,
+}
+
+impl Scan {
+    /// Starts a scan. `None` if the index lacks few blocks, or if the store cannot be scanned.
+    pub(crate) fn begin(
+        index: &MessageIndex,
+        chain: &ChainReader,
+    ) -> Result<Option<Self>, ChainError> {
+        let end = chain.head().header.number.saturating_sub(LEFT);
+        let first = index.head().map_or(chain.first_number(), |head| head + 1);
+        if end < first.saturating_add(MIN_BLOCKS) {
+            return Ok(None);
+        }
+        Self::of(first, end, chain)
+    }
+
+    pub(super) fn of(
+        first: u64,
+        end: u64,
+        chain: &ChainReader,
+    ) -> Result<Option<Self>, ChainError> {
+        let Some(hash) = chain.canonical_hash(end)? else { return Ok(None) };
+        let end = BlockNumHash { number: end, hash };
+        let mut scan = Self { first, end, next: 0, sent: Vec::new(), handled: Vec::new() };
+        Ok(scan.visit(chain)?.then_some(scan))
+    }
+
+    /// Visits the next blocks. Returns `true` after the last ones.
+    pub(crate) fn advance(&mut self, chain: &ChainReader) -> Result<bool, ChainError> {
+        self.visit(chain)?;
+        Ok(self.next > u16::from(u8::MAX))
+    }
+
+    /// Visits the next blocks. Returns `false` if the store cannot be scanned.
+    fn visit(&mut self, chain: &ChainReader) -> Result<bool, ChainError> {
+        let Ok(prefix) = u8::try_from(self.next) else { return Ok(true) };
+        let input = BloomInput::Raw(L2_MESSENGER.as_slice());
+        let mut failed = None;
+        let can_scan = chain.store().scan_blocks(prefix, input, &mut |block| {
+            if failed.is_none() {
+                failed = self.take(chain, block).err();
+            }
+        })?;
+        self.next += 1;
+        failed.map_or(Ok(can_scan), Err)
+    }
+
+    fn take(&mut self, chain: &ChainReader, block: &Block) -> Result<(), ChainError> {
+        let number = block.header.number;
+        let is_asked = (self.first..=self.end.number).contains(&number);
+        if !is_asked || chain.canonical_hash(number)? != Some(block.hash) {
+            return Ok(());
+        }
+        for (position, found) in (0..).zip(events(block)) {
+            match found.event {
+                Event::Sent(sent) => {
+                    push(&mut self.sent, ((number, sent.transaction, position), found));
+                }
+                Event::Handled(handled) => {
+                    push(&mut self.handled, ((number, handled.transaction, position), found));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the events in the order of the chain.
+    fn into_events(self) -> impl Iterator<Item = Placed> {
+        let mut all = self.sent;
+        all.extend(self.handled);
+        all.sort_unstable_by_key(|(place, _)| *place);
+        // A block that was being written was visited twice.
+        all.dedup_by_key(|(place, _)| *place);
+        all.into_iter()
+    }
+}
+
+/// Adds an event. Of too many, the index would drop the oldest.
+fn push(events: &mut Vec<Placed>, event: Placed) {
+    events.push(event);
+    if events.len() > 2 * MAX_EVENTS {
+        events.select_nth_unstable_by_key(MAX_EVENTS, |(place, _)| *place);
+        events.drain(..MAX_EVENTS);
+    }
+}
+
+impl MessageIndex {
+    /// Adds the events of a completed scan, unless a reorg has removed its blocks.
+    pub(crate) fn adopt(&mut self, scan: Scan, chain: &ChainReader) -> Result<(), ChainError> {
+        let (first, end) = (scan.first, scan.end);
+        let next = self.undo_reorg(chain)?;
+        if next < first || chain.canonical_hash(end.number)? != Some(end.hash) {
+            return Ok(());
+        }
+        let mut events =
+            scan.into_events().skip_while(|((number, ..), _)| *number < next).peekable();
+        let from = chain.first_number();
+        loop {
+            // Each record of the file ends where it would if all blocks were read.
+            let before = self.file.as_ref().map_or(self.blocks.back().copied(), |it| it.end());
+            let last = before.map_or(0, |block| block.number + 1) + (BLOCKS - 1);
+            let last = last.max(from);
+            if last < next || last > end.number {
+                return Ok(());
+            }
+            let Some(hash) = chain.canonical_hash(last)? else { return Ok(()) };
+            while let Some((_, found)) = events.next_if(|((number, ..), _)| *number <= last) {
+                self.add(found);
+            }
+            self.extend_to(BlockNumHash { number: last, hash });
+        }
+    }
+}
