@@ -21,6 +21,7 @@ mod sdk;
 mod stages;
 mod tools;
 mod trusted;
+mod wasm;
 
 use std::{
     env,

@@ -19,6 +19,7 @@ use crate::{
     command::{cargo, run as run_command},
     lint, no_std, rust_tests, sdk,
     tools::{self, DENY, RUMDL, SHEAR, TYPOS, install},
+    wasm,
 };
 
 /// One stage. Stages run in this order: quick ones, and those that others need, come first.
@@ -50,6 +51,8 @@ pub(crate) enum Stage {
     RustDoc,
     /// The zkVM guest without the standard library, on real blocks
     NoStd,
+    /// The Rust SDK for browsers; skipped where the target cannot be installed
+    Wasm,
     /// forge build, warnings denied
     ForgeBuild,
     /// forge test, with the helper that its tests call
@@ -195,6 +198,7 @@ impl Stage {
                 cargo(root, &BUILD_CHECKED)?;
                 return no_std::run(root);
             }
+            Self::Wasm => return wasm::run(root),
             Self::ForgeBuild => forge(root, &["build"], DEFAULT)?,
             Self::ForgeTest => {
                 // The tests call EXECUTE through this binary.
