@@ -97,22 +97,27 @@ impl RollupApi {
                 let handled = self.message_index(&now.chain)?.handled(index);
                 to_l2(&now, index, sent, handled).map(Some)
             }
-            Direction::L2ToL1 => {
-                let messages = self.message_index(&now.chain)?;
-                let Some(sent) = messages.sent(index) else {
-                    let (has_none, first) = (messages.has_sent_none(), messages.first_sent());
-                    drop(messages);
-                    // The blocks of a node that starts from a snapshot may not have sent any.
-                    let first = match has_none {
-                        true => sent_after(&now.chain, now.chain.head()).map_err(internal)?,
-                        false => first,
-                    };
-                    return self.absent(index, first);
-                };
-                drop(messages);
-                to_l1(&now, index, sent).map(Some)
-            }
+            Direction::L2ToL1 => match self.sent_to_l1(&now, index)? {
+                Some(sent) => to_l1(&now, index, sent).map(Some),
+                None => Ok(None),
+            },
         }
+    }
+
+    /// Returns where a message to L1 was sent; `None` if no such message was sent.
+    fn sent_to_l1(&self, now: &Now, index: u64) -> Result<Option<SentToL1>, RpcError> {
+        let messages = self.message_index(&now.chain)?;
+        if let Some(sent) = messages.sent(index) {
+            return Ok(Some(sent));
+        }
+        let (has_none, first) = (messages.has_sent_none(), messages.first_sent());
+        drop(messages);
+        // The blocks of a node that starts from a snapshot may not have sent any.
+        let first = match has_none {
+            true => sent_after(&now.chain, now.chain.head()).map_err(internal)?,
+            false => first,
+        };
+        self.absent(index, first)
     }
 
     #[allow(clippy::unused_self, reason = "beside its callers")]
@@ -164,10 +169,8 @@ impl RollupApi {
         fee_recipient: Option<Address>,
     ) -> Result<ClaimProof, RpcError> {
         let now = self.now()?;
-        let messages = self.message_index(&now.chain)?;
-        let (sent, len) = (messages.sent(index), messages.sent_len());
-        drop(messages);
-        let Some(sent) = sent else {
+        let Some(sent) = self.sent_to_l1(&now, index)? else {
+            let len = sent_after(&now.chain, now.chain.head()).map_err(internal)?;
             let text = format!("this node has no message {index} to L1: {len} were sent");
             return Err(evidence(RpcError::server(text), index, len));
         };

@@ -117,12 +117,23 @@ async fn follower_starts_from_snapshot_after_blob_expiry() -> Result<()> {
         assert!(!answer.is_null(), "{method}");
     }
     // The messages before are counted by the state; the next one was not sent.
-    let refused: Result<Value, _> =
-        l2.raw_request("rollup_getMessage".into(), ("l2ToL1", "0x0")).await;
-    let error = refused.unwrap_err().as_error_resp().map(|it| it.message.to_string());
-    assert_eq!(error.as_deref(), Some("this node has the messages from 1 on"));
+    let refusal = async |method: &'static str, params: Value| {
+        let refused = l2.raw_request::<_, Value>(method.into(), params).await.unwrap_err();
+        let error = refused.as_error_resp().cloned().unwrap();
+        let data: Value = serde_json::from_str(error.data.unwrap().get()).unwrap();
+        (error.message.to_string(), data)
+    };
+    let before = (
+        "this node has the messages from 1 on".to_owned(),
+        json!({ "got": "0x0", "expected": "0x1" }),
+    );
+    assert_eq!(refusal("rollup_getMessage", json!(["l2ToL1", "0x0"])).await, before);
+    assert_eq!(refusal("rollup_claimProof", json!(["0x0"])).await, before);
     let none: Value = l2.raw_request("rollup_getMessage".into(), ("l2ToL1", "0x1")).await?;
     assert!(none.is_null(), "{none}");
+    let (text, data) = refusal("rollup_claimProof", json!(["0x1"])).await;
+    assert_eq!(text, "this node has no message 1 to L1: 1 were sent");
+    assert_eq!(data, json!({ "got": "0x1", "expected": "0x1" }));
 
     // The follower derives new blocks, also after a restart.
     beacon.set(|_, body| Some(body));
