@@ -29,6 +29,7 @@ pub struct NewMessage {
     /// Calldata for the target.
     pub data: Bytes,
     /// Minimum gas for the call of the target; none is needed to pay an account without code.
+    /// Required with data.
     pub gas_limit: u64,
     /// Fee for the account that delivers the message, in wei. By default twice the minimum on the
     /// way to the L2, because L1's base fee may double in six blocks, and none on the way to L1.
@@ -39,6 +40,16 @@ pub struct NewMessage {
     /// to the L2 the account there that the sender controls, which is its alias account if the
     /// sender is a contract.
     pub refund_to: Option<Address>,
+}
+
+impl NewMessage {
+    /// Checks that the call of the target gets gas.
+    fn check(&self) -> Result<(), BridgeError> {
+        match self.data.len() {
+            got if got > 0 && self.gas_limit == 0 => Err(BridgeError::MessageGasMissing { got }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Sends messages, claims and forced transactions of a rollup. No node of the L2 is trusted: what
@@ -76,9 +87,10 @@ impl<L1: Provider, L2: Provider> Bridge<L1, L2> {
     ///
     /// # Errors
     ///
-    /// [`BridgeError::ContractWallet`] if a contract names no target, and
-    /// [`BridgeError::FeeAboveMaximum`].
+    /// [`BridgeError::ContractWallet`] if a contract names no target,
+    /// [`BridgeError::MessageGasMissing`], and [`BridgeError::FeeAboveMaximum`].
     pub async fn deposit(&self, from: Address, message: NewMessage) -> Sent {
+        message.check()?;
         self.require_l1().await?;
         self.require_queue().await?;
         let NewMessage { to, value, data, gas_limit, fee, max_fee, refund_to } = message;
@@ -98,7 +110,12 @@ impl<L1: Provider, L2: Provider> Bridge<L1, L2> {
 
     /// Sends a message from the L2 to L1, where anyone can [claim](Self::claim) it once L1 has the
     /// block.
+    ///
+    /// # Errors
+    ///
+    /// [`BridgeError::MessageGasMissing`].
     pub async fn withdraw(&self, from: Address, message: NewMessage) -> Sent {
+        message.check()?;
         self.require_l2().await?;
         let NewMessage { to, value, data, gas_limit, fee, refund_to, max_fee: _ } = message;
         let fee = fee.unwrap_or_default();

@@ -116,6 +116,12 @@ pub enum BridgeError {
         /// Length of its code.
         code_size: usize,
     },
+    /// A message with data has no gas limit, so the call of its target would fail.
+    #[error("a message with {got} bytes of data has no gas limit, expected the gas of its call")]
+    MessageGasMissing {
+        /// Length of the data, in bytes.
+        got: usize,
+    },
     /// The minimum fee of a message is above the maximum that the caller accepts.
     #[error("the minimum fee is {got} wei, at most {expected} is accepted")]
     FeeAboveMaximum {

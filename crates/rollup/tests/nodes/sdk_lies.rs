@@ -320,6 +320,14 @@ async fn lies_are_refused_and_nothing_is_sent() -> Result<()> {
     lie(&l1_proxy, &sent, "eth_getCode", ANY, |it| *it = json!("0x6000"));
     let error = bridge.deposit(from, NewMessage::default()).await.unwrap_err();
     assert!(matches!(error, BridgeError::ContractWallet { code_size: 2, .. }), "{error:?}");
+    // The call of a target needs gas.
+    let called = NewMessage { data: Bytes::from([1, 2]), ..NewMessage::default() };
+    for error in [
+        bridge.deposit(from, called.clone()).await.unwrap_err(),
+        bridge.withdraw(from, called.clone()).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, BridgeError::MessageGasMissing { got: 2 }), "{error:?}");
+    }
     // What the caller says is not what the L2 has sent.
     lie(&l1_proxy, &sent, "", ANY, |_| {});
     let changed = Message { value: message.value + 1, ..message.clone() };
@@ -354,6 +362,7 @@ async fn lies_are_refused_and_nothing_is_sent() -> Result<()> {
         claim(&bridge, from, &message, sent_in, Proof).await?,
         claim(&bridge, from, &other, sent_in, Node).await?,
         *bridge.deposit(from, NewMessage { value: 1, ..NewMessage::default() }).await?.tx_hash(),
+        *bridge.deposit(from, NewMessage { gas_limit: 1, ..called }).await?.tx_hash(),
         *bridge.force(from, raw.into(), None).await?.tx_hash(),
     ];
     for hash in hashes {

@@ -69,7 +69,7 @@ async function depositCall(
   parameters: DepositTransactionParameters,
 ): Promise<ContractCall> {
   const { rollup, to, value = 0n, data = '0x', maxFee } = parameters
-  if (data !== '0x' && parameters.gas === undefined) throw new MessageGasMissingError({ data })
+  if (data !== '0x' && !parameters.gas) throw new MessageGasMissingError({ data })
   await requireL1(client, rollup)
   await requireContract(client, rollup, 'messageQueue')
 

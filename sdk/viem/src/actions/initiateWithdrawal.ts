@@ -38,7 +38,7 @@ async function withdrawalCall(
   parameters: InitiateWithdrawalParameters,
 ): Promise<ContractCall> {
   const { rollup, value = 0n, data = '0x', fee = 0n, refundTo = zeroAddress } = parameters
-  if (data !== '0x' && parameters.gas === undefined) throw new MessageGasMissingError({ data })
+  if (data !== '0x' && !parameters.gas) throw new MessageGasMissingError({ data })
   await requireL2(client, rollup)
   const to = parameters.to ?? addressOf(senderOf(client, parameters))
   return contractCall({

@@ -21,7 +21,7 @@ export class ContractWalletDepositError extends EvidenceError {
   }
 }
 
-/** A message with data has no gas limit. Nothing was sent. */
+/** A message with data has no gas limit, or one of zero. Nothing was sent. */
 export class MessageGasMissingError extends EvidenceError {
   override name = 'MessageGasMissingError'
 

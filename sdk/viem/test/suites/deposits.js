@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import {
   buildAliasCall,
   buildDepositTransaction,
+  buildInitiateWithdrawal,
   claimWithdrawal,
   ContractWalletDepositError,
   deliverParked,
@@ -192,8 +193,19 @@ export default function suite() {
 
   test('message_with_data_needs_gas', async () => {
     const parameters = { rollup, to: target('d4'), data: '0x01' }
-    await assert.rejects(buildDepositTransaction(l1(1), parameters), MessageGasMissingError)
+    const withdrawal = { ...parameters, data: '0x0102' }
+    for (const gas of [undefined, 0n]) {
+      const isRefused = (got) => (error) =>
+        error instanceof MessageGasMissingError &&
+        error.got === got &&
+        error.expected === 'a gas limit'
+      const deposit = buildDepositTransaction(l1(1), { ...parameters, gas })
+      await assert.rejects(deposit, isRefused('1 bytes of data without gas'))
+      const refused = buildInitiateWithdrawal(l2(1), { ...withdrawal, gas })
+      await assert.rejects(refused, isRefused('2 bytes of data without gas'))
+    }
     await buildDepositTransaction(l1(1), { ...parameters, gas: 50_000n })
+    await buildInitiateWithdrawal(l2(1), { ...withdrawal, gas: 50_000n })
   })
 
   test('fee_is_bounded_by_its_maximum', async () => {
