@@ -27,6 +27,12 @@ pub(super) enum LocalnetError {
          has it, or choose another (0 selects a free one)"
     )]
     Listen { flag: &'static str, address: SocketAddr, source: io::Error },
+    /// A flag of the devnet would change what the rollup on it relies on.
+    #[error(
+        "-- {got}: the localnet sets this itself, expected a flag of the pool, the server or the traces: \
+         {expected}"
+    )]
+    DevnetFlag { got: String, expected: String },
     /// A file or a folder cannot be read or written.
     #[error(
         "cannot {what} {}: {source}; expected a folder that this user can write", path.display()

@@ -1,11 +1,13 @@
 //! `enshrine localnet`: an L1 with EXECUTE and a rollup on it, in one process.
 
+mod devnet_flags;
 mod error;
 mod output;
 mod running;
 mod state;
 
 use clap::{Args, ValueEnum};
+use devnet::DevnetConfig;
 use error::LocalnetError;
 use eyre::{Result, WrapErr as _};
 use running::Running;
@@ -78,6 +80,10 @@ pub(crate) struct Arguments {
     /// Accept a --host that other machines can reach. Anyone there can use the accounts.
     #[arg(long)]
     i_know_these_keys_are_public: bool,
+
+    /// Flags of `enshrine devnet` for L1: those of its pool, its server and its traces.
+    #[arg(last = true, value_name = "DEVNET FLAGS")]
+    devnet: Vec<String>,
 }
 
 /// Fork of both chains.
@@ -102,16 +108,17 @@ impl From<Fork> for ProtocolFork {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     arguments.check()?;
+    let l1 = devnet_flags::config(&arguments.devnet)?;
     rpc::allow_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(serve(arguments));
+    let outcome = runtime.block_on(serve(arguments, l1));
     // Do not wait for a request that is still being answered.
     runtime.shutdown_background();
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
 /// Runs both chains until the process receives a termination signal.
-async fn serve(arguments: &Arguments) -> Result<()> {
+async fn serve(arguments: &Arguments, l1: DevnetConfig) -> Result<()> {
     let mut end = rpc::termination().wrap_err("cannot listen for signals")?;
     if let Some(file) = &arguments.ready_file {
         state::remove(file)?;
@@ -119,7 +126,7 @@ async fn serve(arguments: &Arguments) -> Result<()> {
     let begun = state::now()?.saturating_sub(running::HEAD_START);
     let dir = LocalnetDir::open(arguments.data_dir.as_deref(), arguments.fork.into(), begun)?;
     let started = tokio::select! {
-        started = Running::start(arguments, &dir) => started?,
+        started = Running::start(arguments, l1, &dir) => started?,
         _ = &mut end => return Ok(()),
     };
     let outcome = watch(arguments, &started, &dir, &mut end).await;

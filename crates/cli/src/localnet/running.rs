@@ -69,8 +69,12 @@ pub(super) struct Running {
 
 impl Running {
     /// Starts L1 from its state, and the nodes of the L2.
-    pub(super) async fn start(arguments: &Arguments, dir: &LocalnetDir) -> Result<Self> {
-        let l1 = start_l1(arguments, dir).await?;
+    pub(super) async fn start(
+        arguments: &Arguments,
+        l1: DevnetConfig,
+        dir: &LocalnetDir,
+    ) -> Result<Self> {
+        let l1 = start_l1(arguments, l1, dir).await?;
         let defaults = DevnetConfig::default();
         let count = u32::try_from(OPERATOR + 1)?;
         let accounts =
@@ -200,7 +204,7 @@ impl Running {
 }
 
 /// Starts L1 and sets its clock to the system's time, unless it is already ahead of it.
-async fn start_l1(arguments: &Arguments, dir: &LocalnetDir) -> Result<Devnet> {
+async fn start_l1(arguments: &Arguments, given: DevnetConfig, dir: &LocalnetDir) -> Result<Devnet> {
     let mut config = DevnetConfig {
         chain_id: Some(L1_CHAIN_ID),
         // The first block is that of the state, and later forks are after it.
@@ -209,8 +213,7 @@ async fn start_l1(arguments: &Arguments, dir: &LocalnetDir) -> Result<Devnet> {
         accounts: USERS,
         mining: MiningMode::Interval(Duration::from_secs(arguments.block_time)),
         execute_dialects: DIALECTS.parse::<Dialects>()?,
-        console: false,
-        ..DevnetConfig::default()
+        ..given
     };
     let later = dir.later_forks().into_iter();
     config.later_forks = later.map(|(fork, time)| (fork, ForkTime::At(time))).collect();

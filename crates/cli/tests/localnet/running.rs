@@ -181,6 +181,7 @@ fn each_rejected_flag_has_accepted_neighbour() {
     refused(&["--host", "localhost"], "--host");
     refused(&["--fork", "prague"], "--fork");
     refused(&["--block-time", "0"], "1..=12");
+    refused(&["--", "--chain-id", "1"], "--chain-id: the localnet sets this itself");
     refused(&["--block-time", "13"], "1..=12");
     refused(&["--data-dir", "/proc/localnet"], "cannot create");
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -193,7 +194,8 @@ fn each_rejected_flag_has_accepted_neighbour() {
     let flags = ["--host", "0.0.0.0", "--i-know-these-keys-are-public", "--block-time", "12"];
     refused(&["--blobs", "--data-dir", &text(theirs.path())], "cannot be used with");
     drop(Localnet::start(&flags));
-    drop(Localnet::start(&["--host", "127.0.0.2", "--fork", "bpo2", "--blobs"]));
+    let flags = ["--host", "127.0.0.2", "--fork", "bpo2", "--blobs", "--", "--order", "fifo"];
+    drop(Localnet::start(&flags));
 }
 
 #[test]
