@@ -39,3 +39,25 @@ pub fn document(is_listed: impl Fn(&str) -> bool) -> Value {
         "components": { "schemas": schemas },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// JavaScript rounds numbers of more than 53 bits.
+    #[test]
+    fn no_method_has_json_numbers() {
+        fn visit(value: &Value, place: &str) {
+            let kinds = value["type"].as_array().cloned().unwrap_or(vec![value["type"].clone()]);
+            let is_number = kinds.iter().any(|kind| kind == "integer" || kind == "number");
+            assert!(!is_number, "{place} is a number, expected a Quantity");
+            let members = value.as_object().into_iter().flatten();
+            members.for_each(|(name, member)| visit(member, &format!("{place}/{name}")));
+            let items = value.as_array().into_iter().flatten();
+            items.for_each(|item| visit(item, place));
+        }
+        let document = document(|_| true);
+        assert!(document["components"]["schemas"]["Quantity"].is_object());
+        visit(&document, "");
+    }
+}
