@@ -28,7 +28,7 @@ static HEAP: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(name = "enshrine", version, propagate_version = true)]
 struct Cli {
     /// Log format. RUST_LOG selects the log levels; without it, warnings and errors are logged, and
-    /// by `node` also its progress.
+    /// by `node` and `watch` also their progress.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: logging::Format,
     #[command(subcommand)]
@@ -60,6 +60,11 @@ enum Command {
     ///
     /// Serves JSON-RPC over HTTP and WebSocket. SIGINT and SIGTERM stop it.
     Node(Box<rollup::node::Arguments>),
+    /// Watch the sequencer of a rollup: a follower that finds broken preconfirmations, and proves them
+    /// to the registry of bonds on L1.
+    ///
+    /// SIGINT and SIGTERM stop it.
+    Watch(Box<rollup::watch::Arguments>),
     /// Export the state of an L2 to a file, or create the data directory of a node from such a
     /// file.
     #[command(subcommand)]
@@ -101,6 +106,7 @@ fn main() -> ExitCode {
         Command::Forge(command) => forge::run(command),
         Command::Init(arguments) => rollup::init::run(&arguments),
         Command::Node(arguments) => rollup::node::run(&arguments),
+        Command::Watch(arguments) => rollup::watch::run(&arguments),
         Command::Snapshot(command) => rollup::snapshot::run(&command),
         Command::Genesis(arguments) => rollup::genesis::run(&arguments),
         Command::Verify(arguments) => rollup::verify::run(&arguments),
@@ -120,7 +126,7 @@ fn main() -> ExitCode {
 fn shown(format: logging::Format, command: &Command) -> logging::Shown {
     let Command::Devnet(args) = command else {
         // Nodes log at `info` by default, because operators monitor them by their logs.
-        let verbosity = u8::from(matches!(command, Command::Node(_)));
+        let verbosity = u8::from(matches!(command, Command::Node(_) | Command::Watch(_)));
         let is_localnet = matches!(command, Command::Localnet(_));
         let hidden = if is_localnet { localnet::HIDDEN_TARGETS } else { &[] };
         return logging::Shown { format, verbosity, hidden, ..Default::default() };

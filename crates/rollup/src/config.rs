@@ -1,6 +1,6 @@
 //! Configuration of a rollup node.
 
-use crate::{ActorObserver, LeaseConfig, Signer, SubmitterConfig};
+use crate::{ActorObserver, LeaseConfig, Signer, SubmitterConfig, WatchConfig};
 use alloy_primitives::Address;
 use contracts::{GenesisAllowance, advance_plan::L1Limits};
 use node::PoolLimits;
@@ -174,6 +174,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Configuration of the Engine API, if it is used.
     pub engine: Option<EngineConfig>,
+    /// Configuration of a follower that watches the sequencer, if it does.
+    pub watch: Option<WatchConfig>,
     /// Observer of the actors, if the process has one.
     pub observer: Option<Arc<dyn ActorObserver>>,
 }

@@ -32,6 +32,7 @@ mod service;
 mod signer;
 mod status;
 mod submitter;
+mod watch;
 
 pub use self::rpc::error::{AdminPortError, RoleError};
 pub use batcher::BatcherError;
@@ -70,3 +71,4 @@ pub use submitter::{
     Blobs, InFlight, Submitter, SubmitterConfig, SubmitterError, SubmitterProgress, TxCandidate,
     TxData,
 };
+pub use watch::{WatchConfig, WatchEvent, WatchReport};

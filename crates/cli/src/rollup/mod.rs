@@ -17,6 +17,7 @@ mod plan;
 pub(crate) mod prove;
 pub(crate) mod snapshot;
 pub(crate) mod verify;
+pub(crate) mod watch;
 
 use alloy_json_rpc::{RpcError, RpcRecv, RpcSend};
 use alloy_primitives::{Address, B256, Bytes, U64};

@@ -7,11 +7,11 @@ mod values;
 
 use super::{key_source::refuse_secret, keys::read_short};
 use crate::output::{self, say};
-use ::rollup::{Check, CheckOutcome, Config, RollupNode};
+use ::rollup::{Check, CheckOutcome, Config, RollupNode, WatchConfig, WatchReport};
 use clap::{Args, ValueEnum};
 use eyre::{Report, Result, WrapErr as _};
 use serde::{Deserialize, Serialize};
-use std::{env, path::PathBuf, process::ExitCode, time::Duration};
+use std::{env, path::PathBuf, process::ExitCode, sync::mpsc::Sender, time::Duration};
 use tokio::time;
 use values::Values;
 
@@ -24,11 +24,8 @@ const PREFIX: &str = "ENSHRINE_";
 /// file of --config, else from its default.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// TOML file with values under the names of the flags (`http_port` for --http-port).
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
     #[command(flatten)]
-    values: Values,
+    sources: Sources,
     /// Print the resulting configuration without secrets, and exit.
     #[arg(long)]
     print_config: bool,
@@ -39,6 +36,16 @@ pub(crate) struct Arguments {
     /// Print the checks as JSON.
     #[arg(long, requires = "check")]
     json: bool,
+}
+
+/// Flags and file with the values of a node's configuration.
+#[derive(Debug, Args)]
+pub(super) struct Sources {
+    /// TOML file with values under the names of the flags (`http_port` for --http-port).
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    values: Values,
 }
 
 /// Role of a node.
@@ -52,7 +59,7 @@ pub(crate) enum RoleName {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let values = arguments.values()?;
+    let values = arguments.sources.values()?;
     if arguments.print_config {
         let text = toml::to_string(&values.shown())
             .wrap_err("cannot serialise the configuration as TOML")?;
@@ -63,6 +70,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.check {
         return check(&config, arguments.json);
     }
+    start(config)
+}
+
+/// Runs a follower that watches the sequencer, and sends its reports to this channel.
+pub(super) fn watch(sources: &Sources, reports: Sender<WatchReport>) -> Result<ExitCode> {
+    let values = sources.values()?;
+    let watching = values.watching()?;
+    let config = values.config()?;
+    start(Config { watch: Some(WatchConfig { reports: Some(reports), ..watching }), ..config })
+}
+
+fn start(config: Config) -> Result<ExitCode> {
     rpc::allow_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(config));
@@ -129,12 +148,13 @@ async fn serve(config: Config) -> Result<()> {
     panicked.map_or(Ok(()), |panicked| Err(panicked.into()))
 }
 
-impl Arguments {
+impl Sources {
     /// Merges the values of all sources. Flags take precedence over the environment, the file and
     /// the defaults.
     fn values(&self) -> Result<Values> {
         refuse_secret("--advance-key", self.values.advance_key.as_deref())?;
         refuse_secret("--operator-key", self.values.operator_key.as_deref())?;
+        refuse_secret("--reporter-key", self.values.reporter_key.as_deref())?;
         let flags = toml::Table::try_from(&self.values).wrap_err("invalid flags")?;
         let mut all = toml::Table::try_from(Values::defaults()).wrap_err("invalid defaults")?;
         all.extend(match &self.config {

@@ -4,6 +4,7 @@ use crate::{
     l2::{FeedError, signed_blocks::FeedTrust},
     prefix::{Prefix, PublishedPrefix},
     service::node_handle::NodeHandle,
+    watch::{Watch, WatchGap},
 };
 use alloy_consensus::Header;
 use alloy_primitives::{Bytes, U64};
@@ -36,6 +37,8 @@ pub(crate) struct PrefixClient {
     pub(crate) shared: Arc<NodeHandle>,
     pub(crate) trust: Arc<FeedTrust>,
     pub(crate) domain: Domain,
+    /// Keeps all updates, if this node watches the sequencer.
+    pub(crate) watch: Option<Arc<Watch>>,
 }
 
 /// Reason why a prefix is not shown.
@@ -61,11 +64,23 @@ enum PrefixRefused {
     Header(#[from] preconf::HeaderError),
 }
 
+/// What is done with an update.
+type Handle = fn(&PrefixClient, &PrefixItem) -> Result<(), PrefixRefused>;
+
 impl PrefixClient {
     /// Follows the prefixes of a node, and reconnects after errors. Never ends.
     pub(crate) async fn follow(&self, url: &str) {
+        self.follow_by(url, Self::apply).await;
+    }
+
+    /// Like [`Self::follow`], but only keeps the updates: the node shows those of another one.
+    pub(crate) async fn watch(&self, url: &str) {
+        self.follow_by(url, Self::keep).await;
+    }
+
+    async fn follow_by(&self, url: &str, handle: Handle) {
         loop {
-            if let Err(error) = self.listen(url).await {
+            if let Err(error) = self.listen(url, handle).await {
                 let url = RedactedUrl::new(url);
                 tracing::debug!(%error, %url, "no signed prefixes");
             }
@@ -73,7 +88,7 @@ impl PrefixClient {
         }
     }
 
-    async fn listen(&self, url: &str) -> Result<(), FeedError> {
+    async fn listen(&self, url: &str, handle: Handle) -> Result<(), FeedError> {
         let failed = |error: alloy_provider::transport::TransportError| {
             FeedError::Request(error.to_string())
         };
@@ -106,11 +121,11 @@ impl PrefixClient {
                 },
             };
             let Some(update) = update else { continue };
-            match self.apply_on_worker(update.clone()).await {
+            match self.run_on_worker(handle, update.clone()).await {
                 Ok(()) => {}
                 Err(PrefixRefused::Gap { .. }) => {
                     if let Some(whole) = self.whole(&provider, &update).await?
-                        && let Err(refused) = self.apply_on_worker(whole).await
+                        && let Err(refused) = self.run_on_worker(handle, whole).await
                     {
                         self.report(&refused);
                     }
@@ -138,15 +153,29 @@ impl PrefixClient {
     }
 
     /// Executes on a thread that may block: the check may request the policy from L1.
-    async fn apply_on_worker(&self, item: PrefixItem) -> Result<(), PrefixRefused> {
+    async fn run_on_worker(&self, handle: Handle, item: PrefixItem) -> Result<(), PrefixRefused> {
         let client = self.clone();
-        let applied = tokio::task::spawn_blocking(move || client.apply(&item)).await;
+        let applied = tokio::task::spawn_blocking(move || handle(&client, &item)).await;
         applied.unwrap_or_else(|error| Err(FeedError::Request(error.to_string()).into()))
+    }
+
+    /// Keeps an update, if this node watches the sequencer.
+    fn keep(&self, item: &PrefixItem) -> Result<(), PrefixRefused> {
+        self.keep_decoded(&PrefixUpdate::decode(&item.ssz)?)
+    }
+
+    fn keep_decoded(&self, update: &PrefixUpdate) -> Result<(), PrefixRefused> {
+        let Some(watch) = &self.watch else { return Ok(()) };
+        let chain = self.node.read(|node| node.chain.reader().clone());
+        let kept = watch.take(update, &self.trust, &chain);
+        kept.map_err(|WatchGap { first, known }| PrefixRefused::Gap { first, known })
     }
 
     /// Checks and executes an update, and shows its block as pending.
     fn apply(&self, item: &PrefixItem) -> Result<(), PrefixRefused> {
         let update = PrefixUpdate::decode(&item.ssz)?;
+        // First, because evidence includes what is not shown.
+        self.keep_decoded(&update)?;
         let view = self.shared.view.lock().clone().ok_or(PrefixRefused::NoView)?;
         let chain = self.node.read(|node| node.chain.detached());
         let head = chain.head().num_hash();
@@ -175,6 +204,9 @@ impl PrefixClient {
         };
         let number = header.number;
         let executed = chain.import(&raw);
+        if let Some(watch) = &self.watch {
+            watch.executed(&header.hash, executed.is_ok());
+        }
         let executed = executed.map_err(|source| PrefixRefused::Lie { number, source })?;
         self.node.show_pending(executed, None)?;
         let prefix = Prefix::new(update.message, update.header, transactions)?;

@@ -23,17 +23,20 @@ pub(crate) const POOL: &str = "pool";
 pub(crate) const SPENDING: &str = "spending";
 /// Journal of preconfirmations.
 pub(crate) const PRECONFIRMATIONS: &str = "preconfirmations";
+/// File of the messages that a watcher has received.
+pub(crate) const WATCHED: &str = "watched";
 /// File of the operator's switches.
 pub(crate) const SWITCHES: &str = "admin.json";
 
 /// Consequences of losing each file.
-const LOSSES: [(&str, &str); 7] = [
+const LOSSES: [(&str, &str); 8] = [
     (L1_LOG, "L1 is read again from the deployment on"),
     (POSTED, "older blocks and receipts lack their L1 transaction and its cost"),
     (MESSAGES, "the messages of the L2 are indexed again"),
     (POOL, "acknowledged transactions that are not in a block are lost"),
     (SPENDING, "the daily limit of L1 spending starts again at zero"),
     (PRECONFIRMATIONS, "nothing is preconfirmed until L1 has a new block of this node"),
+    (WATCHED, "faults of the sequencer before this start may not be found"),
     (SWITCHES, "sealing and posting are on again, even if the operator had stopped them"),
 ];
 

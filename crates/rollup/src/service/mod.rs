@@ -12,6 +12,7 @@ pub(crate) mod node_handle;
 pub(crate) mod preflight;
 pub(crate) mod snapshot;
 pub(crate) mod supervisor;
+mod watching;
 pub(crate) mod worker;
 
 use crate::{
@@ -40,6 +41,7 @@ use crate::{
         supervisor::{Actor, ActorPanic},
         worker::{Start, Worker},
     },
+    watch::{WatchLevels, Watcher},
 };
 use alloy_primitives::B256;
 use connect::{Checked, Connected, connect, open_chain};
@@ -95,6 +97,7 @@ struct Actors {
     worker: JoinHandle<()>,
     feed: tokio::task::JoinHandle<()>,
     driver: Option<RunningDriver>,
+    watcher: Option<JoinHandle<()>>,
 }
 
 /// The servers of a node.
@@ -195,6 +198,7 @@ impl RollupNode {
         let levels = Levels::new(&mut telemetry);
         let room_levels = ActorLevels::new(&mut telemetry);
         let latencies = Latencies::new(&mut telemetry);
+        let watch_levels = WatchLevels::new(&mut telemetry);
         let telemetry = Arc::new(telemetry);
         *shared.warnings.lock() = warnings;
         *shared.config.lock() = Some(rollup_config);
@@ -235,11 +239,13 @@ impl RollupNode {
             *shared.messages.lock() = MessageIndex::open(&folder.join(MESSAGES), &chain);
         }
         let trust = trust(&config.feed_signers, &deployment, reader.client(), rules);
+        let watch = watching::open(&config, &deployment, domain(&config, &deployment))?;
         let prefixes = PrefixClient {
             node: Arc::clone(&node),
             shared: Arc::clone(&shared),
             trust: Arc::new(trust),
             domain: domain(&config, &deployment),
+            watch: watch.clone(),
         };
         let (orders, asked) = AdminHandle::new(Arc::clone(&shared));
         let feed = UnsafeBlockClient::new(config.feeds.clone());
@@ -272,9 +278,31 @@ impl RollupNode {
             message_indexer::start(&node, &shared).abort_handle(),
         ];
         tasks.extend(start.lease.as_ref().map(|lease| lease.start().abort_handle()));
+        let watcher = watch.zip(config.watch.take()).map(|(watch, watching)| {
+            let client = Arc::clone(reader.client());
+            let (facts, limits) = ((&deployment, &rules), config.l1_limits);
+            Watcher::new(watch, Arc::clone(&node), client, watching, facts, (limits, watch_levels))
+        });
+        // A sequencer may not show the same to all nodes.
+        for url in watching::other_streams(&config).filter(|_| watcher.is_some()) {
+            let prefixes = prefixes.clone();
+            let watch = async move { prefixes.watch(&url).await };
+            tasks.push(tokio::spawn(watch).abort_handle());
+        }
         let offers = Arc::clone(&forwarder);
-        let actors =
+        let mut actors =
             Actors::start(&mut config, start, reader, levels, asked, offers, prefixes).await?;
+        if let Some(watcher) = watcher {
+            let (own, stop) = (Arc::clone(&shared), Arc::clone(&actors.stop));
+            let work = move || watcher.work(&own, &stop);
+            match spawn(&shared, Actor::Watcher, work) {
+                Ok(thread) => actors.watcher = Some(thread),
+                Err(error) => {
+                    actors.end().await;
+                    return Err(ServiceError::NoThread(error).into());
+                }
+            }
+        }
         if let Some(Err(error)) = data_dir.as_mut().map(DataDir::note) {
             tracing::error!(%error, "failed to list the files of the data directory");
         }
@@ -387,25 +415,27 @@ impl Actors {
         let (offers, stops) = (Arc::downgrade(&node), Arc::clone(&stop));
         spawn(&shared, Actor::Offers, move || forwarder.offer(&offers, &stops)).map_err(ended)?;
         let driver = driver.map(|driver| drive(driver, &shared)).transpose().map_err(ended)?;
-        Ok(Self { stop, worker, feed, driver })
+        Ok(Self { stop, worker, feed, driver, watcher: None })
     }
 
     async fn end(self) {
-        let Self { stop, worker, feed, driver } = self;
+        let Self { stop, worker, feed, driver, watcher } = self;
         stop.store(true, Ordering::Relaxed);
         feed.abort();
         if let Some(driver) = &driver {
             driver.end();
         }
         let begun = Instant::now();
-        while !worker.is_finished() && begun.elapsed() < SHUTDOWN_TIMEOUT {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        if worker.is_finished() {
-            // A panic was logged by the supervisor.
-            let _ = worker.join();
-        } else {
-            tracing::warn!("L1 request still pending at shutdown, abandoned it");
+        for thread in [Some(worker), watcher].into_iter().flatten() {
+            while !thread.is_finished() && begun.elapsed() < SHUTDOWN_TIMEOUT {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            if thread.is_finished() {
+                // A panic was logged by the supervisor.
+                let _ = thread.join();
+            } else {
+                tracing::warn!("L1 request still pending at shutdown, abandoned it");
+            }
         }
         if let Some(driver) = driver {
             let _ = tokio::task::spawn_blocking(move || driver.stop()).await;

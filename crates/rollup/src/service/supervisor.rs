@@ -38,12 +38,21 @@ pub(crate) enum Actor {
     Offers,
     /// Drives another client over the Engine API.
     Driver,
+    /// Judges what the sequencer has signed.
+    Watcher,
 }
 
 impl Actor {
     /// All actors in the order of their start: each after those whose output it uses.
-    pub(crate) const ORDER: [Self; 6] =
-        [Self::L1, Self::Batcher, Self::Blocks, Self::UnsafeBlocks, Self::Offers, Self::Driver];
+    pub(crate) const ORDER: [Self; 7] = [
+        Self::L1,
+        Self::Batcher,
+        Self::Blocks,
+        Self::UnsafeBlocks,
+        Self::Offers,
+        Self::Driver,
+        Self::Watcher,
+    ];
 
     /// Name of the actor in logs, health and metrics.
     pub(crate) const fn name(self) -> &'static str {
@@ -54,6 +63,7 @@ impl Actor {
             Self::UnsafeBlocks => "unsafe_blocks",
             Self::Offers => "offers",
             Self::Driver => "driver",
+            Self::Watcher => "watcher",
         }
     }
 }

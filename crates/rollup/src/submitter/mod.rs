@@ -5,6 +5,7 @@
 //! queued after a rejected one. The caller plans the next one in the meantime. `look` tracks all
 //! transactions in flight, with requests on other threads.
 
+mod calls;
 mod error;
 mod fee_cap;
 mod in_flight;
@@ -19,6 +20,7 @@ pub use error::SubmitterError;
 pub use in_flight::InFlight;
 pub use transaction::{Blobs, TxData};
 
+pub(crate) use calls::{CallSender, CallState};
 pub(crate) use refusal::{is_execution_failure, is_refusal};
 
 use crate::{

@@ -46,3 +46,4 @@ mod start;
 mod submission;
 mod supervision;
 mod support;
+mod watching;

@@ -20,16 +20,16 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 use testkit::{ETHER, Key, rich};
 use tokio::{sync::Mutex, task::JoinHandle};
 
-const TO: Address = Address::repeat_byte(0xb0);
+pub(crate) const TO: Address = Address::repeat_byte(0xb0);
 
 /// A rollup that only its sequencer may advance, with these rich accounts.
-async fn world(accounts: &[&str]) -> Result<World> {
+pub(crate) async fn world(accounts: &[&str]) -> Result<World> {
     let accounts = accounts.iter().map(|name| (Key::named(name).address(), rich(ETHER)));
     World::with_policy(accounts.collect()).await
 }
 
 /// Configuration of a sequencer that signs prefixes of long blocks.
-fn preconfirming(world: &World, folder: &Path, block_time: Duration) -> Result<Config> {
+pub(crate) fn preconfirming(world: &World, folder: &Path, block_time: Duration) -> Result<Config> {
     let mut sequencing = world.sequencer_config()?;
     sequencing.block_time = block_time;
     sequencing.preconfirm = Some(PreconfirmConfig { slice: PreconfirmConfig::MIN_SLICE });
@@ -38,11 +38,11 @@ fn preconfirming(world: &World, folder: &Path, block_time: Duration) -> Result<C
 }
 
 /// Time of a block that is open for as long as a test needs: [`seal`] ends it.
-const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// Seals the open block, by stopping the sequencer for a moment, and moves L1's time past that of
 /// the block.
-async fn seal(world: &World, node: &RollupNode) -> Result<()> {
+pub(crate) async fn seal(world: &World, node: &RollupNode) -> Result<()> {
     let (admin, head) = (admin_of(node)?, node.status().unsafe_head.number);
     admin.raw_request::<_, Value>("admin_stopSealing".into(), ()).await?;
     until("the sealed block", node, || async { Ok(node.status().unsafe_head.number > head) })
@@ -53,7 +53,7 @@ async fn seal(world: &World, node: &RollupNode) -> Result<()> {
     Ok(())
 }
 
-async fn send(l2: &RootProvider, from: &str, nonce: u64) -> Result<B256> {
+pub(crate) async fn send(l2: &RootProvider, from: &str, nonce: u64) -> Result<B256> {
     let raw = signed_with(&Key::named(from), nonce, TO, 1, Bytes::new(), 21_000);
     Ok(*l2.send_raw_transaction(&raw.encoded_2718()).await?.tx_hash())
 }
@@ -63,14 +63,14 @@ async fn status(node: &RollupNode, hash: B256) -> Result<Option<TransactionStatu
 }
 
 /// Waits until a transaction is in a signed prefix.
-async fn until_preconfirmed(node: &RollupNode, hash: B256) -> Result<()> {
+pub(crate) async fn until_preconfirmed(node: &RollupNode, hash: B256) -> Result<()> {
     until("a preconfirmation", node, || async {
         Ok(matches!(status(node, hash).await?, Some(TransactionStatus::Preconfirmed { .. })))
     })
     .await
 }
 
-async fn until_included(node: &RollupNode, hash: B256) -> Result<()> {
+pub(crate) async fn until_included(node: &RollupNode, hash: B256) -> Result<()> {
     let l2 = provider_of(node)?;
     until("a receipt", node, || async { Ok(l2.get_transaction_receipt(hash).await?.is_some()) })
         .await
@@ -84,13 +84,13 @@ async fn state(node: &RollupNode) -> Result<(bool, String)> {
 }
 
 /// All updates that a node publishes.
-struct Recording {
+pub(crate) struct Recording {
     updates: Arc<Mutex<Vec<PrefixUpdate>>>,
     task: JoinHandle<()>,
 }
 
 impl Recording {
-    async fn start(node: &RollupNode) -> Result<Self> {
+    pub(crate) async fn start(node: &RollupNode) -> Result<Self> {
         let url = format!("ws://{}", node.server().addresses()[0]);
         let provider = ProviderBuilder::default().connect_ws(WsConnect::new(url)).await?;
         let provider: RootProvider = provider;
@@ -112,7 +112,7 @@ impl Recording {
         Ok(Self { updates, task })
     }
 
-    async fn end(self) -> Vec<PrefixUpdate> {
+    pub(crate) async fn end(self) -> Vec<PrefixUpdate> {
         self.task.abort();
         let updates = self.updates.lock().await;
         updates.clone()
@@ -120,7 +120,7 @@ impl Recording {
 }
 
 /// Puts the transactions of each update together.
-fn whole(updates: &[PrefixUpdate]) -> Result<Vec<(HeaderSummary, bool, Vec<Bytes>)>> {
+pub(crate) fn whole(updates: &[PrefixUpdate]) -> Result<Vec<(HeaderSummary, bool, Vec<Bytes>)>> {
     let mut all: Vec<(HeaderSummary, bool, Vec<Bytes>)> = Vec::new();
     for update in updates {
         let header = HeaderSummary::read(&update.header)?;
@@ -527,7 +527,7 @@ async fn flood_leaves_room_for_later_transactions() -> Result<()> {
 }
 
 /// Sets L1's time, and waits until the node has read it.
-async fn pass_until(world: &World, node: &RollupNode, time: u64) -> Result<()> {
+pub(crate) async fn pass_until(world: &World, node: &RollupNode, time: u64) -> Result<()> {
     world.provider.raw_request::<_, Value>("evm_setTime".into(), (time,)).await?;
     world.provider.anvil_mine(Some(1), None).await?;
     until("L1's new time", node, || async { Ok(node.status().l1_timestamp >= time) }).await

@@ -8,7 +8,7 @@ use super::{
 use crate::rollup::{allowance::allowance, key_source::KeySource};
 use ::rollup::{
     AdminConfig, AdminToken, BacklogConfig, Config, EngineConfig, L1Limits, PoolLimits,
-    PreconfirmConfig, Prices, Role, SequencerConfig, SubmitterConfig,
+    PreconfirmConfig, Prices, Role, SequencerConfig, SubmitterConfig, WatchConfig,
 };
 use client::RedactedUrl;
 use eyre::{Result, WrapErr as _, bail, ensure};
@@ -72,6 +72,29 @@ impl Values {
                 }
                 false => None,
             },
+        })
+    }
+
+    /// Returns the configuration of a watcher.
+    pub(super) fn watching(&self) -> Result<WatchConfig> {
+        let reporter = KeySource {
+            name: "reporter",
+            key: self.reporter_key.as_deref(),
+            password: self.reporter_password_file.as_deref(),
+            signer: self.reporter_signer.as_deref(),
+            address: self.reporter_address,
+        };
+        let has_key = self.reporter_key.is_some() || self.reporter_signer.is_some();
+        let reporter = has_key.then(|| reporter.signer(|keys| keys.advance.secret()));
+        Ok(WatchConfig {
+            reporter: reporter.transpose()?,
+            submitter: SubmitterConfig {
+                daily_limit: wei("--daily-limit-gwei", self.daily_limit_gwei)?,
+                max_tx_fee: wei("--l1-tx-fee-cap-gwei", self.l1_tx_fee_cap_gwei)?,
+                ..SubmitterConfig::default()
+            },
+            at_a_loss: self.report_at_a_loss.unwrap_or_default(),
+            reports: None,
         })
     }
 
@@ -304,6 +327,7 @@ impl Values {
                 .map(|(address, file)| AdminConfig { address, token: AdminToken::File(file) }),
             server,
             engine,
+            watch: None,
             observer: None,
         })
     }

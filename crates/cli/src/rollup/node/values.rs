@@ -248,6 +248,22 @@ pub(super) struct Values {
     /// are bound to it.
     #[arg(long, value_name = "ADDRESS")]
     pub(super) preconf_bonds: Option<Address>,
+    /// Key of the account that submits evidence of `enshrine watch`, in the forms of --advance-key.
+    /// Without it, evidence is only reported.
+    #[arg(long, value_name = "FILE")]
+    pub(super) reporter_key: Option<String>,
+    /// File with the password of the keystore in --reporter-key.
+    #[arg(long, value_name = "FILE")]
+    pub(super) reporter_password_file: Option<PathBuf>,
+    /// URL of a Web3Signer that signs the transactions with evidence; requires --reporter-address.
+    #[arg(long, value_name = "URL")]
+    pub(super) reporter_signer: Option<String>,
+    /// Account for which --reporter-signer signs.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) reporter_address: Option<Address>,
+    /// Submit evidence also if the reward is less than the cost of the L1 transactions.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(super) report_at_a_loss: Option<bool>,
     /// WebSocket URL of the sequencer, for unsafe blocks, which are not on L1 yet. A node with
     /// --role sequencer starts as a follower if the node at this URL is already the sequencer.
     #[arg(long, value_name = "URL")]
@@ -324,6 +340,11 @@ impl Values {
             allow_unprotected: Some(false),
             preconfirm: Some(false),
             preconf_bonds: Some(Address::ZERO),
+            reporter_key: text(),
+            reporter_password_file: Some(PathBuf::new()),
+            reporter_signer: text(),
+            reporter_address: Some(Address::ZERO),
+            report_at_a_loss: Some(false),
             allow_altered_genesis: Some(false),
             allow_balance: Some(Vec::new()),
             allow_code: Some(Vec::new()),
@@ -410,10 +431,12 @@ impl Values {
         Self {
             advance_key: hidden(self.advance_key),
             operator_key: hidden(self.operator_key),
+            reporter_key: hidden(self.reporter_key),
             l1: redacted(self.l1),
             l1_beacon: redacted(self.l1_beacon),
             advance_signer: redacted(self.advance_signer),
             operator_signer: redacted(self.operator_signer),
+            reporter_signer: redacted(self.reporter_signer),
             sequencer: redacted(self.sequencer),
             sequencer_feed: redacted(self.sequencer_feed),
             lease_endpoints: redacted(self.lease_endpoints),

@@ -33,7 +33,8 @@ impl Fixture {
         *shared.view.lock() = Some(Arc::new(L1View::new(deployment)));
         let key = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap();
         let trust = Arc::new(FeedTrust::Accounts(vec![key.address()]));
-        Self { client: PrefixClient { node, shared, trust, domain }, key, rollup }
+        let client = PrefixClient { node, shared, trust, domain, watch: None };
+        Self { client, key, rollup }
     }
 
     /// Builds a block with the first `count` transfers of alice.

@@ -269,6 +269,7 @@ impl World {
             admin: None,
             server: ServerConfig { port: 0, ..ServerConfig::default() },
             engine: None,
+            watch: None,
             observer: None,
         }
     }

@@ -1,0 +1,53 @@
+//! Start of a watcher.
+
+use crate::{
+    Config, Role,
+    service::{data_dir::WATCHED, error::ServiceError},
+    watch::Watch,
+};
+use contracts::Deployment;
+use preconf::Domain;
+use std::sync::Arc;
+
+/// Opens the book of a node that watches the sequencer.
+///
+/// # Errors
+///
+/// [`ServiceError::Config`] if the configuration does not allow it, and [`ServiceError::DataDir`] if
+/// the file cannot be used.
+pub(super) fn open(
+    config: &Config,
+    deployment: &Deployment,
+    domain: Domain,
+) -> Result<Option<Arc<Watch>>, ServiceError> {
+    if config.watch.is_none() {
+        return Ok(None);
+    }
+    let refused =
+        |reason: &str| Err(ServiceError::Config { field: "watch", reason: reason.to_owned() });
+    if matches!(config.role, Role::Sequencer(_)) {
+        return refused("a sequencer does not watch itself, expected the role of a follower");
+    }
+    if config.preconf_bonds.is_none() {
+        return refused("faults are proven to PreconfBonds, and its address is not configured");
+    }
+    if deployment.policy.is_zero() && config.feed_signers.is_empty() {
+        return refused("the rollup has no policy, so it is unknown whose messages count");
+    }
+    let path = config.data_dir.as_ref().map(|folder| folder.join(WATCHED));
+    let opened = Watch::open(path.as_deref(), deployment.rollup, domain);
+    let path = path.unwrap_or_default();
+    let watch = opened.map_err(|source| ServiceError::DataDir { path, source })?;
+    Ok(Some(Arc::new(watch)))
+}
+
+/// URLs of all nodes whose prefixes a watcher can read, besides the first one.
+pub(super) fn other_streams(config: &Config) -> impl Iterator<Item = String> {
+    let sequencer = match &config.role {
+        Role::Follower { sequencer } => sequencer.clone(),
+        Role::Sequencer(_) => None,
+    };
+    let mut all = config.feeds.clone();
+    all.extend(sequencer.filter(|url| !config.feeds.contains(url)));
+    all.into_iter().skip(1)
+}

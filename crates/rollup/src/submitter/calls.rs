@@ -1,0 +1,238 @@
+//! Calls of contracts on L1, one after the other, from an account that posts no blocks.
+
+use super::{
+    SubmitterConfig, TxData,
+    refusal::is_refusal,
+    requests::{Account, account_at, estimate, send},
+    spending::Spending,
+    transaction::{Fees, Unsigned},
+};
+use crate::{
+    L1Error, Signer, SubmitterError,
+    l1::{L1Client, L1View, Quorum},
+    lease::Fence,
+};
+use alloy_eips::BlockId;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_provider::Provider as _;
+use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
+use contracts::advance_plan::L1Limits;
+
+/// Sends calls to a contract, and waits until L1 has included each. Its methods block on L1.
+#[derive(Debug)]
+pub(crate) struct CallSender {
+    key: Signer,
+    chain_id: u64,
+    contract: Address,
+    config: SubmitterConfig,
+    limits: L1Limits,
+    spending: Spending,
+    pending: Option<Pending>,
+}
+
+/// The transaction that L1 has not included yet.
+#[derive(Debug)]
+struct Pending {
+    nonce: u64,
+    gas_limit: u64,
+    data: TxData,
+    fees: Fees,
+    raw: Bytes,
+    /// Hash of the latest version, and of those with lower fees.
+    hashes: Vec<B256>,
+    cost: u128,
+    /// Numbers of L1's head when it was last signed and last sent.
+    signed_at: u64,
+    sent_at: u64,
+}
+
+/// Maximum number of versions of a transaction, which differ in their fees.
+const MAX_VERSIONS: usize = 16;
+
+/// What a call costs at most, and whether L1 accepts it now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CallPrice {
+    pub(crate) gas: u64,
+    /// Expected cost in wei, at the current base fee.
+    pub(crate) cost: u128,
+}
+
+/// State of the last call.
+#[derive(Debug)]
+pub(crate) enum CallState {
+    /// L1 has not included it.
+    Pending,
+    /// L1 has included it.
+    Included(Box<TransactionReceipt>),
+    /// Its nonce was used by another transaction.
+    Lost,
+}
+
+impl CallSender {
+    /// Creates a sender of calls to this contract.
+    pub(crate) fn new(
+        key: Signer,
+        chain_id: u64,
+        contract: Address,
+        config: SubmitterConfig,
+        limits: L1Limits,
+    ) -> Self {
+        let spending = Spending::default();
+        Self { key, chain_id, contract, config, limits, spending, pending: None }
+    }
+
+    /// Address of the account.
+    pub(crate) fn address(&self) -> Address {
+        self.key.address()
+    }
+
+    /// Executes a call on L1's head without sending it.
+    ///
+    /// # Errors
+    ///
+    /// [`L1Error::Client`] with the reason of a revert, or if L1 does not respond.
+    pub(crate) fn price(
+        &self,
+        client: &L1Client,
+        view: &L1View,
+        input: &Bytes,
+    ) -> Result<CallPrice, L1Error> {
+        let request = TransactionRequest::default()
+            .from(self.key.address())
+            .to(self.contract)
+            .gas_limit(self.limits.gas)
+            .input(input.clone().into());
+        let gas = estimate(client, &request)?;
+        let base_fee = view.head().map_or(0, |head| u128::from(head.base_fee));
+        let cost = u128::from(gas).saturating_mul(base_fee.saturating_add(self.config.tip));
+        Ok(CallPrice { gas, cost })
+    }
+
+    /// Sends a call that has passed [`Self::price`].
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitterError`] if the account cannot pay for it, or L1 rejects it.
+    pub(crate) fn send(
+        &mut self,
+        client: &L1Client,
+        view: &L1View,
+        input: Bytes,
+        gas: u64,
+    ) -> Result<(), SubmitterError> {
+        let account = self.key.address();
+        let (Account { used: nonce, balance, .. }, _) =
+            account_at(client, account, BlockId::latest(), false)?;
+        let (tip, head) = (self.config.tip, view.head());
+        let base_fee = head.map_or(0, |head| u128::from(head.base_fee));
+        let max = base_fee.saturating_mul(2).saturating_add(tip).min(self.config.max_fee);
+        let (fees, data) = (Fees { max, tip, blob: 0 }, TxData { input, blobs: None });
+        let gas_limit = (gas + gas / 8).min(self.limits.gas);
+        let cost = fees.cost(gas_limit, &data);
+        if balance < U256::from(cost) {
+            return Err(SubmitterError::Funds { account, balance, cost: U256::from(cost) });
+        }
+        self.check_limit(cost)?;
+        let (raw, hash) = self.unsigned(nonce, gas_limit, fees, &data).sign(&self.key)?;
+        let number = head.map_or(0, |head| head.number);
+        let sent = send(client, &Fence::default(), &raw);
+        // Without a response the pool may have it.
+        if sent.as_ref().is_err_and(is_refusal) {
+            return sent;
+        }
+        let (signed_at, sent_at, hashes) = (number, number, vec![hash]);
+        let pending =
+            Pending { nonce, gas_limit, data, fees, raw, hashes, cost, signed_at, sent_at };
+        self.pending = Some(pending);
+        Ok(())
+    }
+
+    /// Returns the state of the last call; `None` if there is none. Sends it again at each L1 block,
+    /// and with higher fees after some blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitterError`] if a request to L1 fails; the call stays pending.
+    pub(crate) fn step(
+        &mut self,
+        client: &L1Client,
+        view: &L1View,
+    ) -> Result<Option<CallState>, SubmitterError> {
+        let Some(pending) = &self.pending else { return Ok(None) };
+        if let Some(receipt) = receipt(client, &pending.hashes)? {
+            self.spending.used(pending.nonce, pending.cost);
+            self.pending = None;
+            return Ok(Some(CallState::Included(Box::new(receipt))));
+        }
+        let (account, _) = account_at(client, self.key.address(), BlockId::latest(), false)?;
+        if account.used > pending.nonce {
+            // Included between both requests, or replaced.
+            let included = receipt(client, &pending.hashes)?;
+            self.pending = None;
+            let included = included.map(|it| CallState::Included(Box::new(it)));
+            return Ok(Some(included.unwrap_or(CallState::Lost)));
+        }
+        self.resend(client, view.head().map_or(0, |head| head.number))?;
+        Ok(Some(CallState::Pending))
+    }
+
+    fn resend(&mut self, client: &L1Client, head: u64) -> Result<(), SubmitterError> {
+        let Some(pending) = &self.pending else { return Ok(()) };
+        if pending.sent_at >= head {
+            return Ok(());
+        }
+        let fees = pending.fees.bumped(pending.data.bump());
+        let cost = fees.cost(pending.gas_limit, &pending.data);
+        let is_slow = head >= pending.signed_at.saturating_add(self.config.bump_after);
+        let is_allowed = fees.max <= self.config.max_fee
+            && pending.hashes.len() < MAX_VERSIONS
+            && self.check_limit(cost).is_ok();
+        let bumped = match is_slow && is_allowed {
+            true => {
+                let unsigned = self.unsigned(pending.nonce, pending.gas_limit, fees, &pending.data);
+                Some(unsigned.sign(&self.key)?)
+            }
+            false => None,
+        };
+        let Some(pending) = &mut self.pending else { return Ok(()) };
+        if let Some((raw, hash)) = bumped {
+            (pending.raw, pending.fees, pending.cost) = (raw, fees, cost);
+            pending.signed_at = head;
+            pending.hashes.push(hash);
+        }
+        pending.sent_at = head;
+        send(client, &Fence::default(), &pending.raw)
+    }
+
+    fn check_limit(&self, cost: u128) -> Result<(), SubmitterError> {
+        let spent = self.spending.besides(|_| false).saturating_add(cost);
+        let limit = self.config.daily_limit;
+        if spent > limit {
+            return Err(SubmitterError::SpendingLimit { spent, limit });
+        }
+        Ok(())
+    }
+
+    const fn unsigned<'a>(
+        &self,
+        nonce: u64,
+        gas_limit: u64,
+        fees: Fees,
+        data: &'a TxData,
+    ) -> Unsigned<'a> {
+        Unsigned { chain_id: self.chain_id, rollup: self.contract, nonce, gas_limit, fees, data }
+    }
+}
+
+/// Requests the receipt of the version that L1 has included.
+fn receipt(client: &L1Client, hashes: &[B256]) -> Result<Option<TransactionReceipt>, L1Error> {
+    for hash in hashes.iter().rev().copied() {
+        let found = client.most(Quorum::Answering, |provider| async move {
+            Ok::<_, L1Error>(provider.get_transaction_receipt(hash).await?)
+        })?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}

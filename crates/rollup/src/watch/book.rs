@@ -1,0 +1,335 @@
+//! Signed messages that may become evidence.
+
+use crate::watch::{
+    file::WatchFile,
+    watched::{Body, Place, Watched},
+};
+use alloy_consensus::proofs::ordered_trie_root_with_encoder;
+use alloy_primitives::{Address, B256, Bytes};
+use preconf::{HeaderSummary, PrefixUpdate, evidence::SignedHeader};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Maximum size of all messages and transactions in memory, in bytes; the oldest are dropped. A
+/// block whose transactions the chain has takes about a kilobyte: 27 hours with one block a second
+/// take 100 MB.
+const MAX_BYTES: usize = 128 << 20;
+/// Maximum number of messages for one parent. A sequencer needs two; more are evidence already.
+const MAX_FOR_PARENT: usize = 16;
+/// Maximum number of parents of one block that the chain does not have.
+const MAX_PARENTS: usize = 8;
+/// Maximum number of parents with conflicts that are judged at once.
+const MAX_JUDGED: usize = 256;
+/// Maximum number of messages whose execution is not checked yet.
+const MAX_UNCHECKED: usize = 256;
+/// Time that the follower has for executing a prefix, before the watcher does it.
+const EXECUTION_TIME: Duration = Duration::from_secs(2);
+
+/// Messages for one parent.
+#[derive(Debug, Default)]
+struct Parent {
+    all: Vec<Arc<Watched>>,
+    /// Hash of the rollup's block by which all of them were judged.
+    judged_by: Option<B256>,
+}
+
+/// A message whose block was not executed.
+#[derive(Debug)]
+struct Unchecked {
+    watched: Arc<Watched>,
+    due: Instant,
+}
+
+/// Reason why an update is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotKept {
+    /// Its transactions are not those of its header.
+    Garbage,
+    /// The transactions before those of the update are missing.
+    Gap { first: u32, known: usize },
+}
+
+/// All messages, in memory and in the data directory.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    parents: BTreeMap<Place, Parent>,
+    /// Parents with messages that may conflict.
+    conflicts: BTreeSet<Place>,
+    /// Parents with messages that do not conflict on L1's present chain.
+    doubtful: BTreeSet<Place>,
+    unchecked: VecDeque<Unchecked>,
+    /// Accounts that have signed; only admitted ones can.
+    signers: BTreeSet<Address>,
+    bytes: usize,
+    file: Option<WatchFile>,
+}
+
+impl Book {
+    /// Restores the messages of a file, to which new ones are appended from now on.
+    pub(super) fn restored(file: WatchFile, all: Vec<Watched>) -> Self {
+        let mut book = Self::default();
+        for watched in all {
+            book.insert(Arc::new(watched));
+        }
+        Self { file: Some(file), ..book }
+    }
+
+    /// Has the messages checked whose blocks the chain does not have, after a restart.
+    pub(super) fn check_unknown(&mut self, is_known: impl Fn(&B256) -> bool) {
+        let all = self.parents.values().rev().flat_map(|parent| &parent.all);
+        let unknown = all.filter(|watched| !is_known(&watched.header.hash)).take(MAX_UNCHECKED);
+        let due = Instant::now() + EXECUTION_TIME;
+        let unknown = unknown.map(|watched| Unchecked { watched: Arc::clone(watched), due });
+        self.unchecked = unknown.collect();
+    }
+
+    /// Number of bytes of all messages.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Returns the signers that are not in this map.
+    pub(super) fn signers_besides(&self, known: &BTreeMap<Address, Address>) -> BTreeSet<Address> {
+        self.signers.iter().filter(|signer| !known.contains_key(*signer)).copied().collect()
+    }
+
+    /// Keeps an update of a signer. Returns `false` if it is known. `has_parent` tells whether the
+    /// chain has the parent: a signer could name any number of others.
+    ///
+    /// # Errors
+    ///
+    /// [`NotKept`].
+    pub(super) fn keep(
+        &mut self,
+        update: &PrefixUpdate,
+        header: HeaderSummary,
+        signer: Address,
+        has_parent: bool,
+    ) -> Result<bool, NotKept> {
+        let place = (header.number, header.parent);
+        let of_number = (header.number, B256::ZERO)..=(header.number, B256::repeat_byte(0xff));
+        if !has_parent
+            && !self.parents.contains_key(&place)
+            && self.parents.range(of_number).count() >= MAX_PARENTS
+        {
+            return Err(NotKept::Garbage);
+        }
+        let transactions = self.transactions_of(update, &header)?;
+        let signed = SignedHeader::from(update);
+        let body = Body::Own(transactions);
+        let watched = Arc::new(Watched { signed, header, signer, body });
+        let mut known = self.parents.get(&place).into_iter().flat_map(|it| &it.all);
+        if known.any(|it| it.signed.message == watched.signed.message) {
+            return Ok(false);
+        }
+        if self.insert(Arc::clone(&watched))
+            && let Some(file) = &mut self.file
+        {
+            file.append(&watched);
+            if file.is_long(self.bytes) {
+                file.rewrite(self.parents.values().flat_map(|it| &it.all));
+            }
+        }
+        if self.unchecked.iter().all(|it| it.watched.header.hash != header.hash) {
+            let due = Instant::now() + EXECUTION_TIME;
+            self.unchecked.push_back(Unchecked { watched, due });
+        }
+        if self.unchecked.len() > MAX_UNCHECKED {
+            self.unchecked.pop_front();
+        }
+        Ok(true)
+    }
+
+    /// Returns all transactions of the prefix that an update ends. They are compared with the root
+    /// in the header, since a sequencer may send conflicting prefixes by turns.
+    fn transactions_of(
+        &self,
+        update: &PrefixUpdate,
+        header: &HeaderSummary,
+    ) -> Result<Vec<Bytes>, NotKept> {
+        let first = usize::try_from(update.first).unwrap_or(usize::MAX);
+        let added = || update.transactions.iter().map(|it| Bytes::copy_from_slice(it));
+        let is_right = |all: &Vec<Bytes>| {
+            let put = |bytes: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(bytes);
+            ordered_trie_root_with_encoder(all, put) == header.transactions_root
+        };
+        if first == 0 {
+            return Some(added().collect()).filter(is_right).ok_or(NotKept::Garbage);
+        }
+        let of_parent = self.parents.get(&(header.number, header.parent));
+        let known = of_parent.into_iter().flat_map(|it| it.all.iter().rev());
+        let mut longest = 0;
+        for watched in known.filter(|watched| watched.header.environment == header.environment) {
+            let Body::Own(all) = &watched.body else { continue };
+            longest = longest.max(all.len());
+            let Some(begin) = all.get(..first) else { continue };
+            let all = begin.iter().cloned().chain(added()).collect();
+            if is_right(&all) {
+                return Ok(all);
+            }
+        }
+        Err(NotKept::Gap { first: update.first, known: longest })
+    }
+
+    /// Adds a message unless it is known, or follows from another one.
+    fn insert(&mut self, watched: Arc<Watched>) -> bool {
+        let place = watched.place();
+        let parent = self.parents.entry(place).or_default();
+        let is_like = |old: &&Arc<Watched>| {
+            old.signer == watched.signer && old.condition() == watched.condition()
+        };
+        if parent.all.iter().filter(is_like).any(|old| watched.is_extended_by(old)) {
+            return false;
+        }
+        self.bytes += watched.bytes();
+        self.signers.insert(watched.signer);
+        parent.judged_by = None;
+        let is_new = |old: &Arc<Watched>| !old.is_kept_by(&watched) && !watched.is_kept_by(old);
+        if parent.all.iter().any(is_new) {
+            self.conflicts.insert(place);
+        }
+        // The sealed block does not replace its longest prefix before L1 has the block.
+        let is_replaced = |old: &&Arc<Watched>| {
+            is_like(old) && !watched.signed.message.is_sealed && old.is_extended_by(&watched)
+        };
+        let mut freed = 0;
+        if let Some(at) = parent.all.iter().position(|old| is_replaced(&old)) {
+            freed += parent.all.remove(at).bytes();
+        } else if parent.all.len() >= MAX_FOR_PARENT {
+            freed += parent.all.remove(0).bytes();
+        }
+        parent.all.push(watched);
+        self.bytes -= freed;
+        while self.bytes > MAX_BYTES && self.parents.len() > 1 {
+            self.drop_oldest();
+        }
+        true
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some((place, parent)) = self.parents.pop_first() {
+            self.bytes -= parent.all.iter().map(|it| it.bytes()).sum::<usize>();
+            self.conflicts.remove(&place);
+        }
+    }
+
+    /// Drops the messages about blocks before this number.
+    pub(super) fn forget_before(&mut self, number: u64) {
+        while self.parents.first_key_value().is_some_and(|(place, _)| place.0 < number) {
+            self.drop_oldest();
+        }
+    }
+
+    /// Notes that the follower has executed a block, and has found its header.
+    pub(super) fn executed(&mut self, hash: &B256) {
+        self.unchecked.retain(|it| it.watched.header.hash != *hash);
+    }
+
+    /// Notes that the follower has found another header.
+    pub(super) fn is_false(&mut self, hash: &B256) {
+        let of_hash = self.unchecked.iter_mut().filter(|it| it.watched.header.hash == *hash);
+        of_hash.for_each(|it| it.due = Instant::now());
+    }
+
+    /// Takes the messages whose blocks the follower should have executed by now.
+    pub(super) fn take_unchecked(&mut self) -> Vec<Arc<Watched>> {
+        let now = Instant::now();
+        let (due, others): (Vec<_>, Vec<_>) =
+            self.unchecked.drain(..).partition(|it| it.due <= now);
+        self.unchecked = others.into();
+        due.into_iter().map(|it| it.watched).collect()
+    }
+
+    /// Puts back a message whose parent is not known yet.
+    pub(super) fn check_later(&mut self, watched: Arc<Watched>) {
+        let due = Instant::now() + EXECUTION_TIME;
+        if self.unchecked.len() < MAX_UNCHECKED {
+            self.unchecked.push_back(Unchecked { watched, due });
+        }
+    }
+
+    /// Returns the messages of parents with conflicts.
+    pub(super) fn conflicting(&self) -> Vec<(Place, Vec<Arc<Watched>>)> {
+        let all =
+            self.conflicts.iter().take(MAX_JUDGED).filter_map(|place| {
+                self.parents.get(place).map(|parent| (*place, parent.all.clone()))
+            });
+        all.collect()
+    }
+
+    /// Notes that the messages of a parent were judged. If they are `doubtful`, another chain of L1
+    /// may change the judgement.
+    pub(super) fn settle_conflict(&mut self, place: &Place, doubtful: bool) {
+        self.conflicts.remove(place);
+        if doubtful {
+            self.doubtful.insert(*place);
+        }
+        while self.doubtful.len() > MAX_JUDGED {
+            self.doubtful.pop_first();
+        }
+    }
+
+    /// Has doubtful messages judged again, after a new block of L1.
+    pub(super) fn judge_doubtful(&mut self) {
+        self.conflicts.append(&mut self.doubtful);
+    }
+
+    /// Returns the messages about blocks up to this number that were not judged by the rollup's
+    /// block, which `posted` returns.
+    pub(super) fn to_judge(
+        &self,
+        up_to: u64,
+        posted: impl Fn(u64) -> Option<B256>,
+    ) -> Vec<(Place, B256, Vec<Arc<Watched>>)> {
+        let decided = self.parents.range(..=(up_to, B256::repeat_byte(0xff)));
+        let open = decided.filter_map(|(place, parent)| {
+            let hash = posted(place.0).filter(|hash| parent.judged_by != Some(*hash))?;
+            Some((*place, hash, parent.all.clone()))
+        });
+        open.collect()
+    }
+
+    /// Returns the messages about blocks after this number, in the order of the numbers.
+    pub(super) fn after(&self, number: u64) -> impl Iterator<Item = &Arc<Watched>> {
+        let later = self.parents.range((number.saturating_add(1), B256::ZERO)..);
+        later.flat_map(|(_, parent)| &parent.all)
+    }
+
+    /// Notes that the messages of a parent were judged by the rollup's block with this hash, which
+    /// the chain has. What the block keeps takes its transactions from there.
+    pub(super) fn judged(&mut self, place: &Place, hash: B256) {
+        let Some(parent) = self.parents.get_mut(place) else { return };
+        parent.judged_by = Some(hash);
+        let before: usize = parent.all.iter().map(|it| it.bytes()).sum();
+        let is_block = |it: &Arc<Watched>| it.header.hash == hash && it.signed.message.is_sealed;
+        if let Some(sealed) = parent.all.iter().find(|it| is_block(it)).cloned() {
+            // Whatever breaks such a prefix also breaks the sealed block.
+            parent.all.retain(|it| {
+                it.signer != sealed.signer
+                    || it.condition() != sealed.condition()
+                    || !it.is_extended_by(&sealed)
+            });
+        }
+        for it in &mut parent.all {
+            if let Body::Own(all) = &it.body
+                && it.header.hash == hash
+            {
+                let count = all.len();
+                *it = Arc::new(Watched { body: Body::InBlock { hash, count }, ..(**it).clone() });
+            }
+        }
+        let after: usize = parent.all.iter().map(|it| it.bytes()).sum();
+        self.bytes = self.bytes + after - before;
+    }
+
+    /// Has all messages judged by the rollup's blocks again, after an L1 reorg.
+    pub(super) fn judge_again(&mut self) {
+        self.parents.values_mut().for_each(|parent| parent.judged_by = None);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+use super::*;
+use alloy_consensus::Header;
+use alloy_signer::SignerSync as _;
+use alloy_signer_local::PrivateKeySigner;
+use preconf::{Domain, Preconfirmation};
+use std::{fs, path::Path};
+use wire::SchemaId;
+
+const ROLLUP: Address = Address::repeat_byte(0xa0);
+const DOMAIN: Domain = Domain { l1_chain_id: 1, contract: Address::repeat_byte(0xb0) };
+const NUMBER: u64 = 7;
+const PARENT: B256 = B256::repeat_byte(1);
+
+fn transactions(letters: &str) -> Vec<Bytes> {
+    letters.bytes().map(|letter| vec![letter; 40].into()).collect()
+}
+
+/// An update with these transactions, of which it contains those from `first` on.
+fn update(parent: B256, letters: &str, first: usize, is_sealed: bool) -> PrefixUpdate {
+    let list = transactions(letters);
+    let put = |it: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(it);
+    let header = Header {
+        parent_hash: parent,
+        number: NUMBER,
+        transactions_root: ordered_trie_root_with_encoder(&list, put),
+        base_fee_per_gas: Some(7),
+        withdrawals_root: Some(B256::ZERO),
+        ..Header::default()
+    };
+    let message = Preconfirmation {
+        rollup: ROLLUP,
+        block_hash: header.hash_slow(),
+        schema: SchemaId::OSAKA,
+        is_sealed,
+        l1_block: 0,
+        l1_hash: B256::ZERO,
+    };
+    let key = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap();
+    PrefixUpdate {
+        message,
+        signature: key.sign_hash_sync(&message.digest(&DOMAIN)).unwrap().as_bytes().into(),
+        header: alloy_rlp::encode(&header).into(),
+        first: first as u32,
+        transactions: list[first..].to_vec(),
+        tip: 0,
+        floor: 0,
+    }
+}
+
+fn keep(book: &mut Book, update: &PrefixUpdate) -> Result<bool, NotKept> {
+    let header = HeaderSummary::read(&update.header).unwrap();
+    let signer = update.message.signer(&DOMAIN, update.signature.as_slice()).unwrap();
+    book.keep(update, header, signer, header.parent == PARENT)
+}
+
+/// Lengths of the kept blocks.
+fn kept(book: &Book) -> Vec<usize> {
+    let all = book.parents.values().flat_map(|it| &it.all);
+    let length = |it: &Arc<Watched>| match &it.body {
+        Body::Own(all) => all.len(),
+        Body::InBlock { count, .. } => *count,
+    };
+    all.map(length).collect()
+}
+
+#[test]
+fn longest_prefix_and_sealed_block_are_kept() {
+    let mut book = Book::default();
+    for (letters, first) in [("", 0), ("a", 0), ("abc", 1)] {
+        assert_eq!(keep(&mut book, &update(PARENT, letters, first, false)), Ok(true));
+    }
+    assert_eq!(keep(&mut book, &update(PARENT, "abc", 3, false)), Ok(false), "known");
+    assert_eq!(keep(&mut book, &update(PARENT, "abcd", 3, true)), Ok(true));
+    assert_eq!(kept(&book), [3, 4]);
+    assert!(book.conflicting().is_empty());
+    // Once L1 has the block, its prefix proves nothing more, and the chain has the transactions.
+    let hash = update(PARENT, "abcd", 0, true).message.block_hash;
+    let before = book.bytes();
+    book.judged(&(NUMBER, PARENT), hash);
+    assert_eq!(kept(&book), [4]);
+    assert!(book.bytes() < before / 2);
+    assert!(book.to_judge(NUMBER, |_| Some(hash)).is_empty());
+    assert_eq!(book.to_judge(NUMBER, |_| Some(PARENT)).len(), 1, "after an L1 reorg");
+}
+
+#[test]
+fn conflicting_messages_are_found() {
+    for (other, is_sealed) in [("b", false), ("a", true), ("ac", false), ("abcd", true)] {
+        let mut book = Book::default();
+        keep(&mut book, &update(PARENT, "ab", 0, false)).unwrap();
+        keep(&mut book, &update(PARENT, "abc", 2, true)).unwrap();
+        assert!(book.conflicting().is_empty());
+        keep(&mut book, &update(PARENT, other, 0, is_sealed)).unwrap();
+        assert_eq!(book.conflicting().len(), 1, "{other}");
+    }
+}
+
+#[test]
+fn updates_need_their_transactions() {
+    let mut book = Book::default();
+    let gap = keep(&mut book, &update(PARENT, "ab", 1, false));
+    assert_eq!(gap, Err(NotKept::Gap { first: 1, known: 0 }));
+    keep(&mut book, &update(PARENT, "a", 0, false)).unwrap();
+    assert_eq!(keep(&mut book, &update(PARENT, "ab", 1, false)), Ok(true));
+    let mut other = update(PARENT, "abc", 0, false);
+    other.transactions.pop();
+    assert_eq!(keep(&mut book, &other), Err(NotKept::Garbage));
+    // By turns, on a chain that the watcher does not have.
+    let foreign = |index: u8| update(B256::repeat_byte(index), "a", 0, false);
+    for index in 2..20 {
+        let expected = if index < 9 { Ok(true) } else { Err(NotKept::Garbage) };
+        assert_eq!(keep(&mut book, &foreign(index)), expected, "{index}");
+    }
+}
+
+fn open(path: &Path) -> Book {
+    let (file, all) = WatchFile::open(path, ROLLUP, &DOMAIN).unwrap();
+    Book::restored(file, all)
+}
+
+#[test]
+fn messages_survive_restarts_and_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("watched");
+    let mut book = open(&path);
+    let all = [("a", 0, false), ("abc", 1, false), ("abcd", 3, true), ("x", 0, false)];
+    for (letters, first, is_sealed) in all {
+        keep(&mut book, &update(PARENT, letters, first, is_sealed)).unwrap();
+    }
+    drop(book);
+    let mut book = open(&path);
+    assert_eq!((kept(&book), book.conflicting().len()), (vec![3, 4, 1], 1));
+    // Without the messages that are no longer kept.
+    let file = book.file.as_mut().unwrap();
+    file.rewrite(book.parents.values().flat_map(|it| &it.all));
+    drop(book);
+    let whole = fs::read(&path).unwrap();
+    assert_eq!(kept(&open(&path)), [3, 4, 1]);
+    for at in (0..whole.len()).step_by(7) {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 0x40;
+        fs::write(&path, &flipped).unwrap();
+        assert!([0, 1, 2, 3].contains(&kept(&open(&path)).len()), "{at}");
+    }
+}

@@ -1,0 +1,285 @@
+//! Judgement of the messages in the book by the rules of `PreconfBonds`.
+
+use crate::{
+    l1::L1View,
+    watch::{book::Book, watched::Watched},
+};
+use alloy_consensus::Header;
+use alloy_primitives::{Address, Bytes};
+use alloy_rlp::Decodable as _;
+use chain::{
+    BlockAttributes, BlockBuilder, ChainError, ChainReader, RecoveredTransaction, Transaction,
+};
+use parking_lot::Mutex;
+use preconf::{
+    Domain,
+    evidence::{Accusation, CanonicalBlock, LieRefused, SignedBlock},
+    faults::{Context, Offence, Refusal},
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Maximum number of late blocks that are judged at once: the first one is sufficient.
+const MAX_LATE: usize = 16;
+
+/// Accounts that are liable for signers other than themselves.
+pub(super) type Accounts = BTreeMap<Address, Address>;
+
+/// Evidence of a fault.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) accusation: Accusation,
+    pub(super) offence: Offence,
+}
+
+/// Rules of the rollup.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Judge {
+    pub(super) domain: Domain,
+    pub(super) chain_id: u64,
+    /// Half of the rollup's maximum lag, in seconds.
+    pub(super) post_within: u64,
+}
+
+/// Outcome of executing the block of a message.
+enum Execution {
+    /// It gives the signed header, or nothing that EXECUTE would accept.
+    NoLie,
+    /// The parent is not known yet.
+    NoParent,
+    Lie(Box<Found>),
+}
+
+impl Judge {
+    /// Judges with what a view of L1 shows. Blocks before its oldest header count as unchanged.
+    fn with<T>(
+        &self,
+        view: &L1View,
+        accounts: &Accounts,
+        watched: &[&Watched],
+        judge: impl FnOnce(&Context<'_>) -> T,
+    ) -> T {
+        let l1_hash = |number: u64| {
+            let own = || {
+                let mut messages = watched.iter().map(|it| &it.signed.message);
+                let named = messages.find(|it| it.l1_block == number)?.l1_hash;
+                view.is_canonical(number, named).then_some(named)
+            };
+            view.header(number).map(|header| header.hash).or_else(own)
+        };
+        let account_of = |signer: Address| accounts.get(&signer).copied().unwrap_or(signer);
+        judge(&Context {
+            domain: self.domain,
+            account_of: &account_of,
+            l1_hash: &l1_hash,
+            post_within: self.post_within,
+        })
+    }
+
+    /// Executes the blocks that the follower has not executed, or not with the signed result.
+    pub(super) fn lies(
+        &self,
+        book: &Mutex<Book>,
+        chain: &ChainReader,
+        view: &L1View,
+        accounts: &Accounts,
+    ) -> Vec<Found> {
+        let mut found = Vec::new();
+        let due = book.lock().take_unchecked();
+        for watched in due {
+            match self.execute(&watched, chain, view, accounts) {
+                Ok(Execution::Lie(lie)) => found.push(*lie),
+                Ok(Execution::NoParent) if watched.header.number > chain.head().header.number => {
+                    book.lock().check_later(watched);
+                }
+                Ok(Execution::NoLie | Execution::NoParent) => {}
+                Err(error) => {
+                    let number = watched.header.number;
+                    tracing::warn!(%error, number, "failed to execute a signed block");
+                }
+            }
+        }
+        found
+    }
+
+    /// Builds the block of a message on the state after its parent.
+    fn execute(
+        &self,
+        watched: &Watched,
+        chain: &ChainReader,
+        view: &L1View,
+        accounts: &Accounts,
+    ) -> Result<Execution, ChainError> {
+        if chain.find_block(&watched.header.hash)?.is_some() {
+            return Ok(Execution::NoLie);
+        }
+        let Some(parent) = chain.find_block(&watched.header.parent)? else {
+            return Ok(Execution::NoParent);
+        };
+        let Ok(claimed) = Header::decode(&mut &watched.signed.header[..]) else {
+            return Ok(Execution::NoLie);
+        };
+        let state = chain.state_after(&parent);
+        let Some(transactions) =
+            watched.transactions(chain)?.filter(|_| state.is_here().is_ok_and(|it| it))
+        else {
+            return Ok(Execution::NoLie);
+        };
+        let recovered = transactions.iter().map(|raw| {
+            let transaction = Transaction::decode(raw).ok()?;
+            let sender = transaction.sender()?;
+            Some(RecoveredTransaction { transaction, sender, signed: true })
+        });
+        let Some(recovered) = recovered.collect::<Option<Vec<_>>>() else {
+            return Ok(Execution::NoLie);
+        };
+        let attributes = BlockAttributes {
+            timestamp: claimed.timestamp,
+            fee_recipient: claimed.beneficiary,
+            prev_randao: claimed.mix_hash,
+            parent_beacon_block_root: claimed.parent_beacon_block_root.unwrap_or_default(),
+            gas_limit: Some(claimed.gas_limit),
+            extra_data: claimed.extra_data,
+            withdrawals: Vec::new(),
+            slot_number: claimed.slot_number.unwrap_or_default(),
+        };
+        let header = state.open_header(&attributes)?;
+        let built = BlockBuilder::new(&state).build_recorded(&header, &[], &recovered)?;
+        if !built.rejected.is_empty() || built.executed.block.hash == watched.header.hash {
+            return Ok(Execution::NoLie);
+        }
+        let Ok(input) = built.executed.input() else { return Ok(Execution::NoLie) };
+        let (header, input) = (alloy_rlp::encode(&built.executed.block.header), input);
+        let judged = self.with(view, accounts, &[watched], |context| {
+            Accusation::lie(&watched.signed, header.into(), input.into(), self.chain_id, context)
+        });
+        Ok(match judged {
+            Ok((accusation, offence)) => Execution::Lie(Box::new(Found { accusation, offence })),
+            Err(error @ (LieRefused::Input(_) | LieRefused::Refused(_))) => {
+                let number = watched.header.number;
+                tracing::warn!(%error, number, "signed block cannot be executed");
+                Execution::NoLie
+            }
+        })
+    }
+
+    /// Judges pairs of messages for the same parent.
+    pub(super) fn equivocations(
+        &self,
+        book: &Mutex<Book>,
+        chain: &ChainReader,
+        view: &L1View,
+        accounts: &Accounts,
+    ) -> Vec<Found> {
+        let all = book.lock().conflicting();
+        let mut found = Vec::new();
+        for (place, watched) in all {
+            match self.conflict(&watched, chain, view, accounts) {
+                Ok(Verdict::Fault(fault)) => {
+                    found.push(*fault);
+                    book.lock().settle_conflict(&place, false);
+                }
+                Ok(Verdict::MayBe) => book.lock().settle_conflict(&place, true),
+                Ok(Verdict::None) => book.lock().settle_conflict(&place, false),
+                Err(error) => tracing::warn!(%error, "failed to read a watched block"),
+            }
+        }
+        found
+    }
+
+    fn conflict(
+        &self,
+        all: &[Arc<Watched>],
+        chain: &ChainReader,
+        view: &L1View,
+        accounts: &Accounts,
+    ) -> Result<Verdict, ChainError> {
+        let mut verdict = Verdict::None;
+        for (at, a) in all.iter().enumerate() {
+            for b in &all[at + 1..] {
+                let (ours, theirs) = (a.transactions(chain)?, b.transactions(chain)?);
+                let Some((ours, theirs)) = ours.zip(theirs) else { continue };
+                let first = SignedBlock { signed: &a.signed, transactions: &ours };
+                let second = SignedBlock { signed: &b.signed, transactions: &theirs };
+                let judged = self.with(view, accounts, &[a, b], |context| {
+                    Accusation::equivocation(first, second, context)
+                });
+                match judged {
+                    Ok((accusation, offence)) => {
+                        return Ok(Verdict::Fault(Box::new(Found { accusation, offence })));
+                    }
+                    // L1 may change.
+                    Err(Refusal::ConditionVoid { .. } | Refusal::ConditionUnavailable { .. }) => {
+                        verdict = Verdict::MayBe;
+                    }
+                    Err(_) => {}
+                }
+            }
+        }
+        Ok(verdict)
+    }
+
+    /// Judges messages by the rollup's blocks on L1. Returns `false` if the chain lacks some.
+    pub(super) fn broken(
+        &self,
+        book: &Mutex<Book>,
+        chain: &ChainReader,
+        view: &L1View,
+        accounts: &Accounts,
+        found: &mut Vec<Found>,
+    ) -> Result<bool, ChainError> {
+        let safe = view.advanced_head().map_or(0, |head| head.number);
+        let open = book.lock().to_judge(safe, |number| view.advanced_hash(number));
+        let mut is_complete = true;
+        for (place, hash, watched) in open {
+            let Some(block) = chain.find_block(&hash)? else {
+                is_complete = false;
+                continue;
+            };
+            let theirs = block.raw_transactions();
+            let header = Bytes::from(alloy_rlp::encode(&block.header));
+            for it in watched.iter().filter(|it| it.header.hash != hash) {
+                let Some(ours) = it.transactions(chain)? else { continue };
+                let canonical =
+                    CanonicalBlock { header: header.clone(), ..CanonicalBlock::default() };
+                let signed = SignedBlock { signed: &it.signed, transactions: &ours };
+                let judged = self.with(view, accounts, &[it], |context| {
+                    Accusation::broken(signed, canonical, &theirs, context)
+                });
+                found
+                    .extend(judged.ok().map(|(accusation, offence)| Found { accusation, offence }));
+            }
+            book.lock().judged(&place, hash);
+        }
+        Ok(is_complete)
+    }
+
+    /// Judges the first block that is late.
+    pub(super) fn late(
+        &self,
+        book: &Mutex<Book>,
+        view: &L1View,
+        accounts: &Accounts,
+    ) -> Option<Found> {
+        let now = view.head()?.timestamp;
+        let safe = view.advanced_head().map_or(0, |head| head.number);
+        let is_over = |watched: &&Arc<Watched>| {
+            watched.header.timestamp.saturating_add(self.post_within) < now
+        };
+        let late: Vec<_> =
+            book.lock().after(safe).filter(is_over).take(MAX_LATE).cloned().collect();
+        late.iter().find_map(|it| {
+            let judged = self.with(view, accounts, &[it], |context| {
+                Accusation::late(&it.signed, safe, now, 0, context)
+            });
+            judged.ok().map(|(accusation, offence)| Found { accusation, offence })
+        })
+    }
+}
+
+/// Judgement of the messages for one parent.
+enum Verdict {
+    Fault(Box<Found>),
+    /// A condition is void on L1's present chain.
+    MayBe,
+    None,
+}

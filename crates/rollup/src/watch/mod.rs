@@ -1,0 +1,327 @@
+//! Watching a sequencer: keeps what it has signed, judges it as `PreconfBonds` does, and submits
+//! evidence of faults.
+//!
+//! A watcher is a follower. The [`PrefixClient`](crate::prefix::PrefixClient) gives it each update,
+//! also those that the follower does not show. A thread judges new messages, and all of them when
+//! L1 has a new block.
+
+mod book;
+mod file;
+mod judge;
+mod report;
+mod watched;
+
+pub use report::{WatchEvent, WatchReport};
+
+use crate::{
+    L1Error, RollupRules, SubmitterConfig,
+    l1::{L1Client, L1View, Quorum},
+    l2::{FeedError, signed_blocks::FeedTrust},
+    service::{node_handle::NodeHandle, supervisor::Actor},
+    signer::Signer,
+    submitter::CallSender,
+};
+use alloy_primitives::{Address, B256};
+use book::{Book, NotKept};
+use chain::ChainReader;
+use contracts::{Deployment, advance_plan::L1Limits, bindings::IPreconfBonds};
+use disk::DiskError;
+use file::WatchFile;
+use judge::{Accounts, Judge};
+use node::Node;
+use parking_lot::Mutex;
+use preconf::{Domain, HeaderSummary, PrefixUpdate};
+use report::{Reporter, name};
+use rpc::{Gauge, Telemetry};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::Sender,
+    },
+    thread,
+    time::Duration,
+};
+
+/// Pause between two turns of the thread.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Number of L2 blocks for which evidence about a posted block can be proven.
+const PROVABLE: u64 = 16_381;
+/// Maximum number of blocks after the follower's head about which messages are kept.
+const MAX_AHEAD: u64 = 64;
+/// Maximum number of signers whose liable accounts are remembered.
+const MAX_SIGNERS: usize = 64;
+
+/// Configuration of a watcher.
+#[derive(Debug, Clone, Default)]
+pub struct WatchConfig {
+    /// Key of the account that submits evidence; `None` only reports it to the operator.
+    pub reporter: Option<Signer>,
+    /// Fees and spending limits of its L1 transactions.
+    pub submitter: SubmitterConfig,
+    /// Submits evidence also if the reward is less than the cost.
+    pub at_a_loss: bool,
+    /// Receiver of all reports.
+    pub reports: Option<Sender<WatchReport>>,
+}
+
+/// The messages of a sequencer, and who may sign for it.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    book: Mutex<Book>,
+    rollup: Address,
+    domain: Domain,
+    /// Number of updates that were received.
+    updates: AtomicU64,
+    /// Increases with each message that is kept.
+    version: AtomicU64,
+}
+
+/// An update whose first transactions are not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WatchGap {
+    pub(crate) first: u32,
+    pub(crate) known: usize,
+}
+
+impl Watch {
+    /// Opens the file of messages, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError::Io`].
+    pub(crate) fn open(
+        path: Option<&Path>,
+        rollup: Address,
+        domain: Domain,
+    ) -> Result<Self, DiskError> {
+        let book = match path {
+            Some(path) => {
+                let (file, all) = WatchFile::open(path, rollup, &domain)?;
+                Book::restored(file, all)
+            }
+            None => Book::default(),
+        };
+        let (updates, version) = Default::default();
+        Ok(Self { book: Mutex::new(book), rollup, domain, updates, version })
+    }
+
+    /// Keeps an update that an admitted account has signed, whether or not its block is the next
+    /// one. May wait for L1.
+    ///
+    /// # Errors
+    ///
+    /// [`WatchGap`]; the whole prefix has to be requested then.
+    pub(crate) fn take(
+        &self,
+        update: &PrefixUpdate,
+        trust: &FeedTrust,
+        chain: &ChainReader,
+    ) -> Result<(), WatchGap> {
+        self.updates.fetch_add(1, Ordering::Relaxed);
+        let Ok((header, signer)) = self.admit(update, trust) else { return Ok(()) };
+        let parent = chain.find_block(&header.parent).ok().flatten();
+        let (has_parent, head) = (parent.is_some(), chain.head().header.number);
+        let is_possible = match parent {
+            Some(parent) => header.number == parent.header.number.saturating_add(1),
+            // A block on another one that the chain lacks matters only while its number is open.
+            None => {
+                (head..head.saturating_add(MAX_AHEAD)).contains(&(header.number.saturating_sub(1)))
+            }
+        };
+        if header.number == 0 || !is_possible {
+            return Ok(());
+        }
+        let kept = self.book.lock().keep(update, header, signer, has_parent);
+        match kept {
+            Ok(is_new) => {
+                self.version.fetch_add(u64::from(is_new), Ordering::Relaxed);
+                Ok(())
+            }
+            Err(NotKept::Gap { first, known }) => Err(WatchGap { first, known }),
+            Err(NotKept::Garbage) => Ok(()),
+        }
+    }
+
+    /// Returns the header and the signer of an update, if it binds an account of the sequencer.
+    fn admit(
+        &self,
+        update: &PrefixUpdate,
+        trust: &FeedTrust,
+    ) -> Result<(HeaderSummary, Address), FeedError> {
+        let malformed = |error: String| FeedError::Malformed(error);
+        let message = &update.message;
+        let header = HeaderSummary::read(&update.header);
+        let header = header.map_err(|error| malformed(error.to_string()))?;
+        if header.hash != message.block_hash || message.rollup != self.rollup {
+            return Err(malformed(format!("a message about {}", message.block_hash)));
+        }
+        let signer = message.signer(&self.domain, update.signature.as_slice());
+        let signer = signer.map_err(|error| malformed(error.to_string()))?;
+        trust.admits(signer, header.number)?;
+        Ok((header, signer))
+    }
+
+    /// Notes whether the follower has found the signed header when it executed the block.
+    pub(crate) fn executed(&self, hash: &B256, is_true: bool) {
+        let mut book = self.book.lock();
+        if is_true {
+            book.executed(hash);
+        } else {
+            book.is_false(hash);
+            self.version.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The thread that judges and reports.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    watch: Arc<Watch>,
+    node: Arc<Node>,
+    judge: Judge,
+    reporter: Reporter,
+    accounts: Accounts,
+    levels: WatchLevels,
+    /// Head of L1, and version of the book, at the last judgement.
+    judged: (Option<B256>, u64),
+    /// Number and hash of that head.
+    last_head: Option<(u64, B256)>,
+    /// `true` if the chain lacked blocks of L1 at the last judgement.
+    is_behind: bool,
+}
+
+impl Watcher {
+    /// Creates a watcher of a rollup with these rules.
+    pub(crate) fn new(
+        watch: Arc<Watch>,
+        node: Arc<Node>,
+        client: Arc<L1Client>,
+        config: WatchConfig,
+        (deployment, rules): (&Deployment, &RollupRules),
+        (limits, levels): (L1Limits, WatchLevels),
+    ) -> Self {
+        let WatchConfig { reporter, submitter, at_a_loss, reports } = config;
+        let domain = watch.domain;
+        let sender = reporter.map(|key| {
+            CallSender::new(key, deployment.l1_chain_id, domain.contract, submitter, limits)
+        });
+        let judge =
+            Judge { domain, chain_id: deployment.l2_chain_id, post_within: rules.max_lag / 2 };
+        let reporter = Reporter::new(client, domain, sender, at_a_loss, reports);
+        let reader = node.read(|node| node.chain.reader().clone());
+        let is_known = |hash: &B256| reader.find_block(hash).is_ok_and(|found| found.is_some());
+        watch.book.lock().check_unknown(is_known);
+        let (accounts, judged, last_head, is_behind) = Default::default();
+        Self { watch, node, judge, reporter, accounts, levels, judged, last_head, is_behind }
+    }
+
+    /// Watches until it is stopped.
+    pub(crate) fn work(mut self, shared: &NodeHandle, stop: &AtomicBool) {
+        while !stop.load(Ordering::Relaxed) {
+            shared.supervisor.advanced(Actor::Watcher);
+            let view = shared.view.lock().clone();
+            // Before L1 has been read, old blocks look late.
+            if let Some(view) = view.filter(|_| shared.status.lock().synced) {
+                self.judge(&view);
+                let chain = self.node.read(|node| node.chain.reader().clone());
+                self.reporter.step(&view, &chain);
+            }
+            self.levels.show(&self.watch, &self.reporter);
+            thread::sleep(PAUSE);
+        }
+    }
+
+    fn judge(&mut self, view: &L1View) {
+        let chain = self.node.read(|node| node.chain.reader().clone());
+        let watch = Arc::clone(&self.watch);
+        let book = &watch.book;
+        let head = view.head().map(|head| (head.number, head.hash));
+        let version = watch.version.load(Ordering::Relaxed);
+        let is_new = self.judged != (head.map(|head| head.1), version);
+        if self.judged.0 != head.map(|head| head.1) {
+            book.lock().judge_doubtful();
+        }
+        let mut found = self.judge.lies(book, &chain, view, &self.accounts);
+        if is_new {
+            self.learn_accounts();
+            if self.last_head.is_some_and(|(number, hash)| !view.is_canonical(number, hash)) {
+                book.lock().judge_again();
+            }
+            found.extend(self.judge.equivocations(book, &chain, view, &self.accounts));
+            found.extend(self.judge.late(book, view, &self.accounts));
+        }
+        if is_new || self.is_behind {
+            let judged = self.judge.broken(book, &chain, view, &self.accounts, &mut found);
+            self.is_behind = !judged.unwrap_or_else(|error| {
+                tracing::warn!(%error, "failed to read a block of the rollup");
+                true
+            });
+        }
+        found.into_iter().for_each(|fault| self.reporter.add(fault, view));
+        (self.judged, self.last_head) = ((head.map(|head| head.1), version), head);
+        let safe = view.advanced_head().map_or(0, |head| head.number);
+        book.lock().forget_before(safe.saturating_sub(PROVABLE));
+    }
+
+    /// Requests the accounts that are liable for new signers.
+    fn learn_accounts(&mut self) {
+        let unknown = self.watch.book.lock().signers_besides(&self.accounts);
+        for signer in unknown.into_iter().take(MAX_SIGNERS.saturating_sub(self.accounts.len())) {
+            let bonds = self.reporter.bonds;
+            let account = self.reporter.client.most(Quorum::Answering, |provider| async move {
+                Ok::<_, L1Error>(
+                    IPreconfBonds::new(bonds, provider).accountOf(signer).call().await?,
+                )
+            });
+            match account {
+                Ok(account) => drop(self.accounts.insert(signer, account)),
+                Err(error) => {
+                    tracing::warn!(%error, %signer, "failed to read the account of a signer");
+                }
+            }
+        }
+    }
+}
+
+/// Gauges of a watcher for `/metrics`.
+#[derive(Debug)]
+pub(crate) struct WatchLevels {
+    updates: Gauge,
+    kept: Gauge,
+    bytes: Gauge,
+    evidence: [Gauge; 4],
+    sent: Gauge,
+    accepted: Gauge,
+}
+
+impl WatchLevels {
+    /// Registers the gauges.
+    pub(crate) fn new(telemetry: &mut Telemetry) -> Self {
+        use preconf::faults::Fault::{Broken, Equivocation, Late, Lie};
+        let mut gauge = |name: &str, help: &str| telemetry.gauge(name, help);
+        Self {
+            updates: gauge("rollup_watch_updates", "Signed prefixes that were received"),
+            kept: gauge("rollup_watch_kept", "Signed prefixes that were kept and judged"),
+            bytes: gauge("rollup_watch_bytes", "Bytes of the signed prefixes in memory"),
+            evidence: [Equivocation, Broken, Lie, Late].map(|fault| {
+                let name = format!("rollup_watch_evidence_{}", name(fault));
+                gauge(&name, "Faults of this kind that were found")
+            }),
+            sent: gauge("rollup_watch_sent", "Accusations that L1 has included"),
+            accepted: gauge("rollup_watch_accepted", "Accusations that L1 has accepted"),
+        }
+    }
+
+    fn show(&self, watch: &Watch, reporter: &Reporter) {
+        self.updates.set(watch.updates.load(Ordering::Relaxed));
+        self.kept.set(watch.version.load(Ordering::Relaxed));
+        self.bytes.set(watch.book.lock().bytes() as u64);
+        for (gauge, count) in self.evidence.iter().zip(reporter.evidence) {
+            gauge.set(count);
+        }
+        self.sent.set(reporter.sent);
+        self.accepted.set(reporter.accepted);
+    }
+}

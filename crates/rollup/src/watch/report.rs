@@ -1,0 +1,395 @@
+//! Submission of evidence to `PreconfBonds`: a commitment, and one L1 block later the accusation.
+
+use crate::{
+    L1Error, SubmitterError,
+    l1::{L1Client, L1View, Quorum},
+    submitter::{CallSender, CallState},
+    watch::judge::Found,
+};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_rpc_types_eth::TransactionReceipt;
+use alloy_sol_types::{SolCall as _, SolEvent as _};
+use chain::{ChainError, ChainReader};
+use contracts::{
+    accuse_calldata,
+    bindings::IPreconfBonds::{self, Slashed},
+    canonical_block,
+};
+use preconf::{Domain, evidence::Accusation, faults::Fault};
+use serde::Serialize;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, mpsc::Sender},
+};
+
+/// Maximum number of pieces of evidence that are held: each but a delay costs the whole bond.
+const MAX_CASES: usize = 32;
+/// Number of L1 blocks after which evidence is tried again that L1 has rejected, or that is not
+/// worth its cost; it doubles with each try.
+const RETRY_AFTER: u64 = 2;
+/// Maximum number of tries, which limits the wait between two of them to some hours.
+const MAX_TRIES: u32 = 10;
+/// Maximum number of blocks between a block and the one in whose state its hash is proven.
+const HISTORY: u64 = 8_191;
+/// As in `PreconfBonds`: divisors of the penalty and the reward.
+const LATE_DIVISOR: u128 = 20;
+const REWARD_DIVISOR: u128 = 10;
+
+/// What a watcher has found or done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WatchReport {
+    /// What happened.
+    pub event: WatchEvent,
+    /// Kind of the fault: `equivocation`, `broken`, `lie` or `late`.
+    pub fault: &'static str,
+    /// Account whose bond pays for it.
+    pub account: Address,
+    /// Number of the L2 block.
+    pub number: u64,
+    /// Hash of the signed header.
+    pub block_hash: B256,
+    /// Number of L1's head.
+    pub l1_head: u64,
+    /// L1 transaction of the watcher.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<B256>,
+    /// Reward in wei.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reward: Option<U256>,
+    /// Reason why the evidence was not submitted, or was rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Event of a [`WatchReport`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum WatchEvent {
+    /// Evidence was found.
+    Evidence,
+    /// L1 has stored the commitment.
+    Committed,
+    /// L1 has accepted the accusation.
+    Accepted,
+    /// L1 rejects the accusation, or it is not worth its cost. It is tried again later.
+    Postponed,
+}
+
+/// Name of a fault in reports and metrics.
+pub(super) const fn name(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Equivocation => "equivocation",
+        Fault::Broken => "broken",
+        Fault::Lie => "lie",
+        Fault::Late => "late",
+    }
+}
+
+/// Evidence, and what was done with it.
+#[derive(Debug)]
+struct Case {
+    found: Found,
+    salt: B256,
+    stage: Stage,
+    tries: u32,
+    /// Number of L1's head from which the next step is made.
+    not_before: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Found,
+    /// The commitment is sent.
+    Committing,
+    Committed,
+    /// The accusation is sent.
+    Accusing,
+}
+
+/// Reason why a step fails.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReportError {
+    #[error(transparent)]
+    L1(#[from] L1Error),
+    #[error(transparent)]
+    Submitter(#[from] SubmitterError),
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    #[error("{account} has no bond")]
+    NoBond { account: Address },
+    #[error("{account} is not punished for another delay before {until}")]
+    LateAlready { account: Address, until: u64 },
+    #[error("the reward of {reward} wei is less than the cost of {cost} wei")]
+    NotWorthwhile { reward: u128, cost: u128 },
+    #[error("the rollup's block {0} cannot be proven any more")]
+    NotProvable(u64),
+}
+
+/// Submits evidence, one transaction after the other.
+#[derive(Debug)]
+pub(super) struct Reporter {
+    pub(super) client: Arc<L1Client>,
+    pub(super) bonds: Address,
+    pub(super) domain: Domain,
+    /// `None`: evidence is only reported to the operator.
+    pub(super) sender: Option<CallSender>,
+    /// Submits evidence also if the reward is less than the cost.
+    pub(super) at_a_loss: bool,
+    pub(super) reports: Option<Sender<WatchReport>>,
+    cases: Vec<Case>,
+    /// Fault and message of what was found already.
+    known: BTreeSet<(u8, B256)>,
+    /// Number of accusations that were sent, and that L1 has accepted.
+    pub(super) sent: u64,
+    pub(super) accepted: u64,
+    /// Pieces of evidence by fault.
+    pub(super) evidence: [u64; 4],
+}
+
+impl Reporter {
+    pub(super) const fn new(
+        client: Arc<L1Client>,
+        domain: Domain,
+        sender: Option<CallSender>,
+        at_a_loss: bool,
+        reports: Option<Sender<WatchReport>>,
+    ) -> Self {
+        Self {
+            client,
+            bonds: domain.contract,
+            domain,
+            sender,
+            at_a_loss,
+            reports,
+            cases: Vec::new(),
+            known: BTreeSet::new(),
+            sent: 0,
+            accepted: 0,
+            evidence: [0; 4],
+        }
+    }
+
+    /// Adds evidence, unless it is known.
+    pub(super) fn add(&mut self, found: Found, view: &L1View) {
+        let fault = found.accusation.fault();
+        let key = (fault as u8, found.accusation.first().message.digest(&self.domain));
+        if self.known.contains(&key) || !self.has_room() {
+            return;
+        }
+        self.known.insert(key);
+        // Forgotten evidence is only found again.
+        while self.known.len() > 64 * MAX_CASES {
+            self.known.pop_first();
+        }
+        self.evidence[usize::from(fault as u8)] += 1;
+        self.report(WatchEvent::Evidence, &found, view, None, None, None);
+        let (salt, stage) = (B256::random(), Stage::Found);
+        self.cases.push(Case { found, salt, stage, tries: 0, not_before: 0 });
+    }
+
+    /// Drops evidence that L1 has rejected, if there is too much.
+    fn has_room(&mut self) -> bool {
+        if self.cases.len() < MAX_CASES {
+            return true;
+        }
+        let waiting = self.cases.iter().enumerate().filter(|(_, it)| it.stage == Stage::Found);
+        let least = waiting.max_by_key(|(_, case)| case.tries).filter(|(_, case)| case.tries > 0);
+        least.map(|(at, _)| at).map(|at| self.cases.remove(at)).is_some()
+    }
+
+    /// Makes the next step with the first evidence that is due. Waits for L1.
+    pub(super) fn step(&mut self, view: &L1View, chain: &ChainReader) {
+        let head = view.head().map_or(0, |head| head.number);
+        let Some(mut sender) = self.sender.take() else { return };
+        let stepped = sender.step(&self.client, view);
+        match stepped {
+            Err(error) => tracing::warn!(%error, "failed to follow a report to L1, retrying"),
+            Ok(Some(CallState::Pending)) => {}
+            Ok(Some(CallState::Included(receipt))) => self.included(&receipt, view),
+            Ok(Some(CallState::Lost)) => self.lost(),
+            Ok(None) => {
+                let due = self.cases.iter().position(|case| case.not_before <= head);
+                if let Some(at) = due {
+                    let mut case = self.cases.remove(at);
+                    if let Err(error) = self.advance(&mut sender, &mut case, view, chain) {
+                        case.tries = (case.tries + 1).min(MAX_TRIES);
+                        case.not_before = head + (RETRY_AFTER << (case.tries - 1));
+                        let reason = error.to_string();
+                        self.report(
+                            WatchEvent::Postponed,
+                            &case.found,
+                            view,
+                            None,
+                            None,
+                            Some(reason),
+                        );
+                    }
+                    self.cases.insert(at, case);
+                }
+            }
+        }
+        self.sender = Some(sender);
+    }
+
+    fn advance(
+        &self,
+        sender: &mut CallSender,
+        case: &mut Case,
+        view: &L1View,
+        chain: &ChainReader,
+    ) -> Result<(), ReportError> {
+        refresh(&mut case.found.accusation, view, chain)?;
+        let accuse = Bytes::from(accuse_calldata(case.found.accusation.clone(), case.salt));
+        let reward = self.reward(&case.found, view)?;
+        // Also the check that L1 accepts it.
+        let price = sender.price(&self.client, view, &accuse)?;
+        let require_worth = |cost: u128| {
+            let is_worth = self.at_a_loss || reward >= cost;
+            is_worth.then_some(()).ok_or(ReportError::NotWorthwhile { reward, cost })
+        };
+        match case.stage {
+            Stage::Found | Stage::Committing => {
+                let accusation = &case.found.accusation;
+                let commitment = accusation.commitment(&self.domain, sender.address(), case.salt);
+                let commit = Bytes::from(IPreconfBonds::commitCall { commitment }.abi_encode());
+                let first = sender.price(&self.client, view, &commit)?;
+                require_worth(price.cost.saturating_add(first.cost))?;
+                sender.send(&self.client, view, commit, first.gas)?;
+                case.stage = Stage::Committing;
+            }
+            Stage::Committed | Stage::Accusing => {
+                require_worth(price.cost)?;
+                sender.send(&self.client, view, accuse, price.gas)?;
+                case.stage = Stage::Accusing;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the reward for evidence, in wei.
+    fn reward(&self, found: &Found, view: &L1View) -> Result<u128, ReportError> {
+        let (bonds, account) = (self.bonds, found.offence.account);
+        let bond = self.client.most(Quorum::Answering, |provider| async move {
+            Ok::<_, L1Error>(IPreconfBonds::new(bonds, provider).bonds(account).call().await?)
+        })?;
+        if bond.amount == 0 {
+            return Err(ReportError::NoBond { account });
+        }
+        let mut penalty = bond.amount;
+        if found.accusation.fault() == Fault::Late {
+            let (now, until) = (view.head().map_or(0, |head| head.timestamp), bond.lateUntil);
+            if now < until {
+                return Err(ReportError::LateAlready { account, until });
+            }
+            penalty /= LATE_DIVISOR;
+        }
+        Ok(penalty / REWARD_DIVISOR)
+    }
+
+    fn included(&mut self, receipt: &TransactionReceipt, view: &L1View) {
+        let is_sent = |case: &Case| matches!(case.stage, Stage::Committing | Stage::Accusing);
+        let Some(at) = self.cases.iter().position(is_sent) else { return };
+        let hash = Some(receipt.transaction_hash);
+        let mut case = self.cases.remove(at);
+        let is_accusation = case.stage == Stage::Accusing;
+        self.sent += u64::from(is_accusation);
+        if !receipt.status() {
+            // Such as one that another reporter was faster with.
+            case.stage = if is_accusation { Stage::Committed } else { Stage::Found };
+            let reason = Some("the transaction failed on L1".to_owned());
+            self.report(WatchEvent::Postponed, &case.found, view, hash, None, reason);
+            self.cases.insert(at, case);
+            return;
+        }
+        if !is_accusation {
+            case.stage = Stage::Committed;
+            self.report(WatchEvent::Committed, &case.found, view, hash, None, None);
+            self.cases.insert(at, case);
+            return;
+        }
+        self.accepted += 1;
+        let slashed = receipt.logs().iter().find_map(|log| Slashed::decode_log(&log.inner).ok());
+        let reward = slashed.map(|event| event.reward);
+        self.report(WatchEvent::Accepted, &case.found, view, hash, reward, None);
+        if case.found.accusation.fault() == Fault::Late {
+            // The block may be late for another period.
+            let digest = case.found.accusation.first().message.digest(&self.domain);
+            self.known.remove(&(Fault::Late as u8, digest));
+        }
+    }
+
+    /// Starts again with evidence whose transaction L1 has not included.
+    fn lost(&mut self) {
+        for case in &mut self.cases {
+            case.stage = match case.stage {
+                Stage::Committing => Stage::Found,
+                Stage::Accusing => Stage::Committed,
+                stage => stage,
+            };
+        }
+    }
+
+    fn report(
+        &self,
+        event: WatchEvent,
+        found: &Found,
+        view: &L1View,
+        transaction: Option<B256>,
+        reward: Option<U256>,
+        reason: Option<String>,
+    ) {
+        let fault = name(found.accusation.fault());
+        let Found { accusation, offence } = found;
+        let block_hash = accusation.first().message.block_hash;
+        let (account, number) = (offence.account, offence.number);
+        match event {
+            WatchEvent::Evidence => {
+                tracing::error!(fault, %account, number, %block_hash, "evidence of a fault");
+            }
+            WatchEvent::Accepted => {
+                tracing::error!(fault, %account, number, ?reward, "L1 has accepted an accusation");
+            }
+            WatchEvent::Committed => tracing::info!(fault, number, "committed to evidence on L1"),
+            WatchEvent::Postponed => {
+                let reason = reason.as_deref().unwrap_or_default();
+                tracing::warn!(fault, number, reason, "evidence is not accepted, retrying");
+            }
+        }
+        let l1_head = view.head().map_or(0, |head| head.number);
+        let report = WatchReport {
+            event,
+            fault,
+            account,
+            number,
+            block_hash,
+            l1_head,
+            transaction,
+            reward,
+            reason,
+        };
+        if let Some(reports) = &self.reports {
+            // An error means that nobody reads them.
+            drop(reports.send(report));
+        }
+    }
+}
+
+/// Proves the rollup's block by the present head of the rollup on L1.
+fn refresh(
+    accusation: &mut Accusation,
+    view: &L1View,
+    chain: &ChainReader,
+) -> Result<(), ReportError> {
+    let Accusation::Broken { canonical, .. } = accusation else { return Ok(()) };
+    let hash = keccak256(&canonical.header);
+    let block = chain.block(&hash)?;
+    let (number, safe) = (block.header.number, view.advanced_head());
+    let safe = safe.map_or(number, |head| head.number);
+    let witness = match safe.min(number.saturating_add(HISTORY)) {
+        last if last <= number => None,
+        last => Some(chain.canonical_block(last)?.ok_or(ReportError::NotProvable(number))?),
+    };
+    *canonical = canonical_block(chain, &block, witness.as_deref())?;
+    Ok(())
+}

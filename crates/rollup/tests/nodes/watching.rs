@@ -1,0 +1,444 @@
+//! Watchers of sequencers that break their promises, and of honest ones.
+
+use crate::{
+    preconfirmations::{
+        LONG, Recording, TO, pass_until, preconfirming, seal, send, until_included,
+        until_preconfirmed, whole, world,
+    },
+    support::{ADVANCE, L2_CHAIN, World, is_settled, provider_of, signed_with, until},
+};
+use alloy_consensus::{
+    EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH, Header, proofs::ordered_trie_root_with_encoder,
+};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_provider::{Provider as _, ext::AnvilApi as _};
+use alloy_rpc_types_eth::TransactionRequest;
+use alloy_signer::SignerSync as _;
+use alloy_signer_local::PrivateKeySigner;
+use alloy_sol_types::SolCall as _;
+use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
+use contracts::{Deployment, accuse_calldata, bindings::IPreconfBonds};
+use enshrine_rollup::{Config, Role, RollupNode, Signer, WatchConfig, WatchEvent, WatchReport};
+use executor::ChainSpec;
+use eyre::{OptionExt as _, Result, ensure};
+use node::{Clock, Node, Settings};
+use preconf::{
+    Domain, Preconfirmation, PrefixUpdate,
+    evidence::{Accusation, SignedHeader},
+    faults::TransactionEvidence,
+    prove_transaction,
+};
+use rpc::{Api, RpcOptions, RunningServer, ServerConfig, SubscriptionNames};
+use rpc_types::PrefixItem;
+use std::{
+    path::Path,
+    sync::mpsc::{Receiver, channel},
+    time::Duration,
+};
+use testkit::{Artifacts, ETHER, Key};
+use tokio::sync::broadcast;
+use wire::ProtocolFork;
+
+const FORK: ProtocolFork = ProtocolFork::Osaka;
+const BOND: u128 = 100 * ETHER;
+/// Half of the maximum lag of the rollup.
+const POST_WITHIN: u64 = 1_800;
+
+/// A rollup whose sequencer has a bond, and a second stream of prefixes under its signature. Only
+/// tests have one: the node has no way to sign what it did not build.
+struct Bonded {
+    world: World,
+    bonds: Address,
+    domain: Domain,
+    rollup: Address,
+    /// Key of the sequencer.
+    key: PrivateKeySigner,
+    stream: broadcast::Sender<PrefixItem>,
+    server: RunningServer,
+}
+
+/// A node that watches the sequencer.
+struct Watching {
+    node: RollupNode,
+    reports: Receiver<WatchReport>,
+    seen: Vec<WatchReport>,
+}
+
+impl Bonded {
+    async fn new(accounts: &[&str]) -> Result<Self> {
+        let world = world(accounts).await?;
+        let code = tokio::task::spawn_blocking(|| {
+            let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
+            Ok::<_, eyre::Report>(artifacts.get("PreconfBonds")?.init_code.clone())
+        });
+        let request = TransactionRequest::default().from(world.l1.addresses()[0]);
+        let request = request.create().input(code.await??.into());
+        let receipt = world.provider.send_transaction(request).await?.get_receipt().await?;
+        let bonds = receipt.contract_address.ok_or_eyre("not deployed")?;
+        let deposit = IPreconfBonds::depositCall { account: ADVANCE }.abi_encode();
+        let request = TransactionRequest::default().from(ADVANCE).to(bonds);
+        let request = request.value(U256::from(BOND)).input(deposit.into());
+        let receipt = world.provider.send_transaction(request).await?.get_receipt().await?;
+        ensure!(receipt.status(), "no deposit");
+        let deployment = Deployment::read(&world.deployment())?;
+        let key = PrivateKeySigner::from_slice(&world.l1.keys()[1].to_bytes()[..])?;
+        let (stream, server) = stream().await?;
+        Ok(Self {
+            bonds,
+            domain: Domain { l1_chain_id: deployment.l1_chain_id, contract: bonds },
+            rollup: deployment.rollup,
+            key,
+            stream,
+            server,
+            world,
+        })
+    }
+
+    fn config(&self, config: Config) -> Config {
+        Config { preconf_bonds: Some(self.bonds), ..config }
+    }
+
+    /// An honest sequencer with long blocks.
+    async fn sequencer(&self, folder: &Path) -> Result<RollupNode> {
+        let config = preconfirming(&self.world, folder, LONG)?;
+        Ok(RollupNode::start(self.config(config)).await?)
+    }
+
+    /// A watcher that follows a node, and the second stream.
+    async fn watch(&self, feed: &RollupNode, folder: Option<&Path>) -> Result<Watching> {
+        let (sender, reports) = channel();
+        let secret = B256::from_slice(&self.world.l1.keys()[2].to_bytes()[..]);
+        let watch = WatchConfig {
+            reporter: Some(Signer::new("reporter_key", secret)?),
+            reports: Some(sender),
+            ..WatchConfig::default()
+        };
+        let sequencer = Some(format!("ws://{}", self.server.addresses()[0]));
+        let config = Config {
+            watch: Some(watch),
+            feeds: vec![format!("ws://{}", feed.server().addresses()[0])],
+            data_dir: folder.map(Path::to_owned),
+            ..self.config(self.world.config(Role::Follower { sequencer }))
+        };
+        let node = RollupNode::start(config).await?;
+        until("the second stream", &node, || async { Ok(self.stream.receiver_count() > 0) })
+            .await?;
+        until("the head of L1", &node, || async { Ok(node.status().synced) }).await?;
+        Ok(Watching { node, reports, seen: Vec::new() })
+    }
+
+    /// Signs a block with these transactions as the sequencer.
+    fn signed(&self, header: &Header, is_sealed: bool, list: Vec<Bytes>) -> Result<PrefixUpdate> {
+        let put = |it: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(it);
+        let transactions_root = ordered_trie_root_with_encoder(&list, put);
+        let header = Header { transactions_root, ..header.clone() };
+        let message = Preconfirmation {
+            rollup: self.rollup,
+            block_hash: header.hash_slow(),
+            schema: FORK.schema(),
+            is_sealed,
+            l1_block: 0,
+            l1_hash: B256::ZERO,
+        };
+        let signature = self.key.sign_hash_sync(&message.digest(&self.domain))?;
+        Ok(PrefixUpdate {
+            message,
+            signature: signature.as_bytes().into(),
+            header: alloy_rlp::encode(&header).into(),
+            first: 0,
+            transactions: list,
+            tip: 0,
+            floor: 0,
+        })
+    }
+
+    fn publish(&self, update: &PrefixUpdate) -> Result<()> {
+        self.stream.send(PrefixItem { ssz: update.encode()?.into() })?;
+        Ok(())
+    }
+
+    /// Header of a first block of the L2, of which only the inputs are right.
+    async fn first_header(&self) -> Result<Header> {
+        let deployment = Deployment::read(&self.world.deployment())?;
+        let head = self.world.provider.get_block_by_number(Default::default()).await?;
+        Ok(Header {
+            parent_hash: deployment.genesis_hash,
+            ommers_hash: EMPTY_OMMER_ROOT_HASH,
+            number: 1,
+            gas_limit: deployment.genesis.gas_limit,
+            timestamp: head.ok_or_eyre("no head")?.header.timestamp,
+            base_fee_per_gas: Some(7),
+            withdrawals_root: Some(EMPTY_ROOT_HASH),
+            blob_gas_used: Some(0),
+            excess_blob_gas: Some(0),
+            parent_beacon_block_root: Some(B256::ZERO),
+            requests_hash: Some(B256::ZERO),
+            ..Header::default()
+        })
+    }
+
+    async fn bond(&self) -> Result<u128> {
+        let contract = IPreconfBonds::new(self.bonds, &self.world.provider);
+        Ok(contract.bonds(ADVANCE).call().await?.amount)
+    }
+
+    /// Waits until the sequencer has lost this part of its bond, and checks that the watcher needed
+    /// at most three L1 blocks for it.
+    async fn until_slashed(
+        &self,
+        watching: &mut Watching,
+        fault: &str,
+        penalty: u128,
+    ) -> Result<()> {
+        let left = BOND - penalty;
+        until("the penalty", &watching.node, || async { Ok(self.bond().await? == left) }).await?;
+        let is_accepted = |it: &WatchReport| it.event == WatchEvent::Accepted;
+        while !watching.seen.iter().any(is_accepted) {
+            watching.seen.push(watching.reports.recv_timeout(Duration::from_secs(20))?);
+        }
+        let at = |event| {
+            let found = watching.seen.iter().find(|it| it.event == event && it.fault == fault);
+            found.map(|it| it.l1_head).ok_or_eyre("no such report")
+        };
+        let (found, accepted) = (at(WatchEvent::Evidence)?, at(WatchEvent::Accepted)?);
+        assert!(accepted <= found + 3, "{:?}", watching.seen);
+        let reward = watching.seen.iter().filter(|it| is_accepted(it)).find_map(|it| it.reward);
+        assert_eq!(reward, Some(U256::from(penalty / 10)), "{:?}", watching.seen);
+        Ok(())
+    }
+}
+
+impl Watching {
+    fn reports(&mut self) -> &[WatchReport] {
+        self.seen.extend(self.reports.try_iter());
+        &self.seen
+    }
+}
+
+/// Serves a subscription to prefixes, and nothing else.
+async fn stream() -> Result<(broadcast::Sender<PrefixItem>, RunningServer)> {
+    const NAMES: SubscriptionNames = SubscriptionNames {
+        subscribe: "rollup_subscribe",
+        notification: "rollup_subscription",
+        unsubscribe: "rollup_unsubscribe",
+        kind: "prefixes",
+    };
+    let config = ChainConfig::new(ChainSpec::constant(L2_CHAIN, FORK));
+    let chain = Chain::new(&empty_genesis(FORK), config)?;
+    let node = Node::new(chain, Clock::default(), Settings::default());
+    let (sender, _) = broadcast::channel(64);
+    let source = sender.clone();
+    let api = Api::new(node, RpcOptions::default());
+    let methods = rpc::subscription(api, NAMES, move || source.subscribe());
+    let config = ServerConfig { port: 0, ..ServerConfig::default() };
+    Ok((sender, RunningServer::start(&config, methods).await?))
+}
+
+/// A transaction that no block can include, so that a header over it can be anything.
+fn invalid(value: u128) -> Bytes {
+    signed_with(&Key::named("alice"), 9, TO, value, Bytes::new(), 21_000).encoded_2718().into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lies_about_state_and_receipts_are_slashed() -> Result<()> {
+    let lies: [fn(&mut Header); 2] =
+        [|it| it.state_root = B256::repeat_byte(1), |it| it.receipts_root = B256::repeat_byte(1)];
+    for lie in lies {
+        let bonded = Bonded::new(&["alice"]).await?;
+        let feed = bonded.world.follower(None).await?;
+        let mut watching = bonded.watch(&feed, None).await?;
+        let deployment = Deployment::read(&bonded.world.deployment())?;
+        let config = ChainConfig::new(ChainSpec::constant(L2_CHAIN, FORK));
+        let chain = Chain::new(&deployment.genesis, config)?;
+        let timestamp = chain.head().header.timestamp + 1;
+        let attributes = BlockAttributes { timestamp, ..BlockAttributes::default() };
+        let transfer = signed_with(&Key::named("alice"), 0, TO, 1, Bytes::new(), 21_000);
+        let (valid, rejected) = chain.build(&attributes, vec![transfer])?;
+        ensure!(rejected.is_empty(), "{rejected:?}");
+        let (mut header, list) = (valid.block.header.clone(), valid.block.raw_transactions());
+        lie(&mut header);
+        bonded.publish(&bonded.signed(&header, false, list)?)?;
+        bonded.until_slashed(&mut watching, "lie", BOND).await?;
+        feed.stop().await;
+        watching.node.stop().await;
+    }
+    Ok(())
+}
+
+/// The transactions of a block change, within what is promised and after its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn equivocations_are_slashed() -> Result<()> {
+    for is_sealed in [false, true] {
+        let bonded = Bonded::new(&["alice"]).await?;
+        let feed = bonded.world.follower(None).await?;
+        let mut watching = bonded.watch(&feed, None).await?;
+        let header = bonded.first_header().await?;
+        let list = vec![invalid(1), invalid(2)];
+        bonded.publish(&bonded.signed(&header, false, list.clone())?)?;
+        let longer = vec![list[0].clone(), list[1].clone(), invalid(3)];
+        let honest = bonded.signed(&header, true, longer)?;
+        // What is added alone: the watcher knows the rest.
+        bonded.publish(&PrefixUpdate {
+            first: 2,
+            transactions: honest.transactions[2..].to_vec(),
+            ..honest
+        })?;
+        until("both messages", &watching.node, || async {
+            Ok(metric(&watching.node, "rollup_watch_kept").await? >= 2)
+        })
+        .await?;
+        assert_eq!(watching.reports(), []);
+        let other = if is_sealed { vec![list[0].clone()] } else { vec![list[1].clone()] };
+        bonded.publish(&bonded.signed(&header, is_sealed, other)?)?;
+        bonded.until_slashed(&mut watching, "equivocation", BOND).await?;
+        feed.stop().await;
+        watching.node.stop().await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broken_promise_is_slashed_after_restart() -> Result<()> {
+    let (bonded, folder) = (Bonded::new(&["alice"]).await?, tempfile::tempdir()?);
+    let sequencer = bonded.world.sequencer().await?;
+    let watching = bonded.watch(&sequencer, Some(folder.path())).await?;
+    let header = bonded.first_header().await?;
+    bonded.publish(&bonded.signed(&header, true, vec![invalid(1)])?)?;
+    until("the message", &watching.node, || async {
+        Ok(metric(&watching.node, "rollup_watch_kept").await? == 1)
+    })
+    .await?;
+    watching.node.stop().await;
+    // Posted while nobody watches; the next block makes a proof from the history necessary.
+    for nonce in 0..2 {
+        let sent = send(&provider_of(&sequencer)?, "alice", nonce).await?;
+        until_included(&sequencer, sent).await?;
+        until("settlement", &sequencer, || async { Ok(is_settled(&sequencer)) }).await?;
+    }
+    let mut watching = bonded.watch(&sequencer, Some(folder.path())).await?;
+    bonded.until_slashed(&mut watching, "broken", BOND).await?;
+    sequencer.stop().await;
+    watching.node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn withheld_block_costs_a_twentieth() -> Result<()> {
+    let bonded = Bonded::new(&["alice"]).await?;
+    let feed = bonded.world.follower(None).await?;
+    let mut watching = bonded.watch(&feed, None).await?;
+    let header = bonded.first_header().await?;
+    bonded.publish(&bonded.signed(&header, true, vec![invalid(1)])?)?;
+    pass_until(&bonded.world, &watching.node, header.timestamp + POST_WITHIN - 100).await?;
+    assert_eq!(watching.reports(), []);
+    pass_until(&bonded.world, &watching.node, header.timestamp + POST_WITHIN + 100).await?;
+    bonded.until_slashed(&mut watching, "late", BOND / 20).await?;
+    feed.stop().await;
+    watching.node.stop().await;
+    Ok(())
+}
+
+/// Every pair of messages, every late block and every block as a lie of itself is submitted, as a
+/// watcher would that does not judge first.
+async fn require_all_refused(bonded: &Bonded, updates: &[PrefixUpdate]) -> Result<()> {
+    let all: Vec<_> = updates.iter().map(SignedHeader::from).zip(whole(updates)?).collect();
+    let refused = async |accusation: Accusation| {
+        let input = accuse_calldata(accusation, B256::ZERO);
+        let request = TransactionRequest::default().from(bonded.world.l1.addresses()[2]);
+        let request = request.to(bonded.bonds).input(input.into());
+        let tried = bonded.world.provider.call(request).await;
+        let error = tried.err().ok_or_eyre("the contract accepts it")?;
+        ensure!(error.is_error_resp(), "{error}");
+        Ok::<_, eyre::Report>(())
+    };
+    for (index, (a, (.., ours))) in all.iter().enumerate() {
+        refused(Accusation::Late { signed: a.clone() }).await?;
+        for (b, (.., theirs)) in &all[index + 1..] {
+            let same = ours.iter().zip(theirs).take_while(|(a, b)| a == b).count();
+            let transaction = TransactionEvidence {
+                index: same as u32,
+                ours: prove_transaction(ours, same),
+                theirs: prove_transaction(theirs, same),
+            };
+            let (a, b) = (a.clone(), b.clone());
+            refused(Accusation::Equivocation { a, b, transaction }).await?;
+        }
+    }
+    Ok(())
+}
+
+/// It rebuilds a block after an L1 reorg, and goes on after a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn honest_sequencer_keeps_its_bond() -> Result<()> {
+    let bonded = Bonded::new(&["alice", "bob"]).await?;
+    let (folder, kept) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let (world, mut updates) = (&bonded.world, Vec::new());
+    let sequencer = bonded.sequencer(folder.path()).await?;
+    let mut watching = bonded.watch(&sequencer, Some(kept.path())).await?;
+    let recording = Recording::start(&sequencer).await?;
+    let _sent = world.deposit(Address::repeat_byte(7), U256::from(ETHER)).await?;
+    let first = send(&provider_of(&sequencer)?, "alice", 0).await?;
+    until_preconfirmed(&sequencer, first).await?;
+    let nothing: [(); 0] = [];
+    world.provider.raw_request::<_, ()>("anvil_reorg".into(), (1_u64, nothing)).await?;
+    let second = send(&provider_of(&sequencer)?, "bob", 0).await?;
+    until("a prefix with both", &sequencer, || async {
+        world.provider.anvil_mine(Some(1), None).await?;
+        let newest = metric(&watching.node, "rollup_watch_kept").await?;
+        Ok(newest >= 2 && until_preconfirmed(&sequencer, second).await.is_ok())
+    })
+    .await?;
+    seal(world, &sequencer).await?;
+    until_included(&sequencer, second).await?;
+    until("settlement", &sequencer, || async { Ok(is_settled(&sequencer)) }).await?;
+    let third = send(&provider_of(&sequencer)?, "alice", 1).await?;
+    until_preconfirmed(&sequencer, third).await?;
+    updates.extend(recording.end().await);
+    sequencer.stop().await;
+
+    world.provider.anvil_increase_time(100).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    assert_eq!(watching.reports(), []);
+    watching.node.stop().await;
+    let sequencer = bonded.sequencer(folder.path()).await?;
+    let mut watching = bonded.watch(&sequencer, Some(kept.path())).await?;
+    let recording = Recording::start(&sequencer).await?;
+    until_included(&sequencer, third).await?;
+    let fourth = send(&provider_of(&sequencer)?, "bob", 1).await?;
+    until_preconfirmed(&watching.node, fourth).await?;
+    updates.extend(recording.end().await);
+    ensure!(updates.len() > 3, "too few updates");
+    require_all_refused(&bonded, &updates).await?;
+    assert_eq!(watching.reports(), []);
+    assert_eq!(bonded.bond().await?, BOND);
+    for node in [watching.node, sequencer] {
+        node.stop().await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watcher_without_registry_or_policy_is_refused() -> Result<()> {
+    let bonded = Bonded::new(&["alice"]).await?;
+    let watch = Some(WatchConfig::default());
+    let follower = || bonded.world.config(Role::Follower { sequencer: None });
+    let config = Config { watch: watch.clone(), ..follower() };
+    let error = RollupNode::start(config).await.expect_err("no registry").to_string();
+    assert!(error.contains("PreconfBonds"), "{error}");
+    let role = Role::Sequencer(Box::new(bonded.world.sequencer_config()?));
+    let config = bonded.config(Config { watch: watch.clone(), ..bonded.world.config(role) });
+    let error = RollupNode::start(config).await.expect_err("a sequencer").to_string();
+    assert!(error.contains("follower"), "{error}");
+    let config = bonded.config(Config { watch, ..follower() });
+    RollupNode::start(config).await?.stop().await;
+    Ok(())
+}
+
+/// Value of a gauge.
+async fn metric(node: &RollupNode, name: &str) -> Result<u64> {
+    let url = format!("http://{}/metrics", node.server().addresses()[0]);
+    let text = reqwest::get(url).await?.text().await?;
+    let line = text.lines().find(|line| line.contains(name) && !line.starts_with('#'));
+    Ok(line.and_then(|it| it.split(' ').nth(1)).unwrap_or_default().parse()?)
+}
