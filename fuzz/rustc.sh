@@ -14,7 +14,7 @@ for argument; do
     [ "$next" = --crate-name ] && case $argument in
         enshrine_wire) own=yes counted=yes comparing=yes ;;
         enshrine_codec | enshrine_trie | enshrine_execute | enshrine_variants) own=yes counted=yes ;;
-        enshrine_fuzzing | blob_tails | dialects | inputs | trie | wire) own=yes counted=yes ;;
+        enshrine_fuzzing | blob_tails | dialects | inputs | trie | updates | wire) own=yes counted=yes ;;
         enshrine_*) own=yes counted=$COUNT_EXECUTION ;;
     esac
     next=$argument

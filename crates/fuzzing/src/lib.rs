@@ -33,12 +33,14 @@ mod sequences;
 mod signatures;
 mod tails;
 mod tries;
+mod updates;
 
 pub use blocks::inputs;
 pub use calls::dialects;
 pub use formats::wire;
 pub use tails::blob_tails;
 pub use tries::trie;
+pub use updates::updates;
 
 /// How far an input got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,10 +65,11 @@ pub type Property = fn(&[u8]) -> Outcome;
 
 /// All properties by name. Each has a target of `cargo fuzz` and a directory of the corpus with
 /// this name.
-pub const PROPERTIES: [(&str, Property); 5] = [
+pub const PROPERTIES: [(&str, Property); 6] = [
     ("wire", wire),
     ("trie", trie),
     ("inputs", inputs),
     ("dialects", dialects),
     ("blob_tails", blob_tails),
+    ("updates", updates),
 ];

@@ -117,6 +117,11 @@ fn blob_tail_verdict_matches_whole_input() {
 }
 
 #[test]
+fn updates_of_prefixes_have_one_encoding() {
+    run("updates");
+}
+
+#[test]
 fn every_property_has_target_and_corpus() {
     let names: BTreeSet<_> = PROPERTIES.iter().map(|(name, _)| (*name).to_owned()).collect();
     let in_folder = |name: &str| -> BTreeSet<String> {
