@@ -5,6 +5,7 @@ use keccak as _;
 
 mod action;
 mod bridging;
+mod explorer;
 mod l2;
 mod made;
 mod process;

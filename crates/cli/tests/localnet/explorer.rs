@@ -1,0 +1,82 @@
+//! The requests that Otterscan 2.10.0 was recorded to send from a browser, on both chains.
+
+use crate::process::{Localnet, until};
+use alloy_primitives::{Address, U64};
+use client::Client;
+use serde_json::{Value, json};
+
+/// A block that neither chain reaches.
+const UNKNOWN: u64 = 99_999_999;
+
+fn ask(node: &Client, method: &str, params: &Value) -> Value {
+    let answer = node.request(method, params.clone());
+    answer.unwrap_or_else(|error| panic!("{method} {params}: {error}"))
+}
+
+/// Returns the number of transactions of an account.
+fn count(node: &Client, account: Address) -> usize {
+    let found = ask(node, "ots_searchTransactionsBefore", &json!([account, 0, 100]));
+    found["txs"].as_array().unwrap().len()
+}
+
+/// Opens the pages of an account, and those of its newest transaction and its block. Returns the
+/// number of transactions.
+fn open_account(node: &Client, account: Address) -> usize {
+    let ask = |method: &str, params: Value| ask(node, method, &params);
+    for method in ["eth_getBalance", "eth_getCode", "eth_getTransactionCount", "ots_hasCode"] {
+        ask(method, json!([account, "latest"]));
+    }
+    ask("ots_getContractCreator", json!([account]));
+    let after = ask("ots_searchTransactionsAfter", json!([account, 0, 25]));
+    let before = ask("ots_searchTransactionsBefore", json!([account, 0, 25]));
+    assert_eq!(after["txs"], before["txs"]);
+    let transactions = before["txs"].as_array().unwrap();
+    for transaction in transactions {
+        let number: U64 = serde_json::from_value(transaction["blockNumber"].clone()).unwrap();
+        // As JSON numbers.
+        ask("ots_hasCode", json!([transaction["from"], number.to::<u64>()]));
+    }
+    let Some(newest) = transactions.first() else { return 0 };
+    let hash = &newest["hash"];
+    for method in [
+        "eth_getTransactionByHash",
+        "eth_getTransactionReceipt",
+        "ots_getInternalOperations",
+        "ots_getTransactionError",
+        "ots_traceTransaction",
+    ] {
+        assert!(!ask(method, json!([hash])).is_null(), "{method}");
+    }
+    assert!(ask("trace_replayTransaction", json!([hash, ["stateDiff"]]))["stateDiff"].is_object());
+    let nonce: U64 = serde_json::from_value(newest["nonce"].clone()).unwrap();
+    let found =
+        ask("ots_getTransactionBySenderAndNonce", json!([newest["from"], nonce.to::<u64>()]));
+    assert_eq!(found, *hash);
+    let number: U64 = serde_json::from_value(newest["blockNumber"].clone()).unwrap();
+    let number = number.to::<u64>();
+    let page = ask("ots_getBlockTransactions", json!([number, 0, 25]));
+    assert!(page["fullblock"]["transactions"].to_string().contains(hash.as_str().unwrap()));
+    assert_eq!(ask("ots_getBlockDetails", json!([number]))["block"]["hash"], newest["blockHash"]);
+    transactions.len()
+}
+
+#[test]
+fn otterscan_finds_accounts_of_both_chains() {
+    let localnet = Localnet::start(&[]);
+    // The state file of L1 has the first transactions of the queue, and this is a new one.
+    let (user, queue) = (localnet.user(0), localnet.address("messageQueue"));
+    let before = count(&localnet.l1, user);
+    let payment = json!({ "from": user, "to": Address::repeat_byte(0x0e), "value": "0x1" });
+    ask(&localnet.l1, "eth_sendTransaction", &json!([payment]));
+    until("the payment", || open_account(&localnet.l1, user) > before);
+    assert!(count(&localnet.l1, queue) > 10);
+    assert!(open_account(&localnet.l2, localnet.address("l2Messenger")) > 0);
+    for node in [&localnet.l1, &localnet.l2] {
+        let head: U64 = node.request("eth_blockNumber", ()).unwrap();
+        assert_eq!(ask(node, "ots_getApiLevel", &json!([])), json!(8));
+        assert!(ask(node, "erigon_getHeaderByNumber", &json!([head.to::<u64>()])).is_object());
+        assert!(ask(node, "ots_getBlockDetails", &json!([UNKNOWN])).is_null());
+        let unknown = json!([format!("0x{UNKNOWN:064x}")]);
+        assert!(ask(node, "eth_getTransactionByHash", &unknown).is_null());
+    }
+}
