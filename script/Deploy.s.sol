@@ -9,6 +9,8 @@ import {RollupExit} from "../contracts/exit/RollupExit.sol";
 import {ForcedInbox} from "../contracts/forced/ForcedInbox.sol";
 import {IRollup} from "../contracts/interfaces/IRollup.sol";
 import {L1MessageQueue} from "../contracts/messaging/L1MessageQueue.sol";
+import {BondRequirement} from "../contracts/sequencing/preconf/BondRequirement.sol";
+import {PreconfBonds} from "../contracts/sequencing/preconf/PreconfBonds.sol";
 import {RollupPlan} from "./RollupPlan.sol";
 
 /// @title Deploys a rollup to any L1
@@ -75,6 +77,9 @@ contract Deploy is RollupPlan {
         tellOfExecute();
         requireProxy();
         ensureCreate2("DeterministicDeployer", type(DeterministicDeployer).creationCode);
+        if (plan.preconfBonds == sharedBonds()) {
+            ensureCreate2("PreconfBonds", type(PreconfBonds).creationCode);
+        }
         bool isNew = false;
         for (uint256 i = 0; i < plan.parts.length; ++i) {
             if (plan.parts[i].place.code.length != 0) continue;
@@ -127,6 +132,11 @@ contract Deploy is RollupPlan {
         if (got != plan.genesis.stateRoot) {
             revert GenesisMismatch("state root of the file", got, plan.genesis.stateRoot);
         }
+        // Files without it are of rollups that require no bond.
+        address bonds = vm.keyExistsJson(json, ".preconfBonds")
+            ? vm.parseJsonAddress(json, ".preconfBonds")
+            : address(0);
+        _requireLink("registry of bonds in the file", bonds, plan.preconfBonds);
         // Files without it are of native rollups.
         if (vm.keyExistsJson(json, ".verification")) {
             string memory kind = vm.parseJsonString(json, ".verification.kind");
@@ -192,6 +202,11 @@ contract Deploy is RollupPlan {
 
     /// @dev Reverts unless all contracts exist and were created and configured as planned.
     function _verify(Plan memory plan) internal {
+        // The address commits to the init code, and the code at another one is compared with the
+        // plan's values.
+        if (plan.preconfBonds != address(0) && plan.preconfBonds.code.length == 0) {
+            revert NotDeployed("PreconfBonds", plan.preconfBonds);
+        }
         for (uint256 i = 0; i < plan.parts.length; ++i) {
             Part memory part = plan.parts[i];
             if (part.place.code.length == 0) revert NotDeployed(part.name, part.place);
@@ -228,6 +243,13 @@ contract Deploy is RollupPlan {
             plan.exit
         );
         _requireLink("rollup of the exit", RollupExit(plan.exit).ROLLUP(), plan.rollup);
+        if (plan.preconfBonds != address(0)) {
+            _requireLink(
+                "registry of bonds of the policy",
+                address(BondRequirement(plan.policy).BONDS()),
+                plan.preconfBonds
+            );
+        }
         if (plan.l1Bridge == address(0)) return;
         L1TokenBridge bridge = L1TokenBridge(plan.l1Bridge);
         _requireLink("message queue of the bridge", bridge.MESSAGE_QUEUE(), plan.messageQueue);
@@ -342,6 +364,9 @@ contract Deploy is RollupPlan {
         vm.serializeAddress(key, "forced", plan.forced);
         vm.serializeAddress(key, "exit", plan.exit);
         vm.serializeAddress(key, "policy", plan.policy);
+        if (plan.preconfBonds != address(0)) {
+            vm.serializeAddress(key, "preconfBonds", plan.preconfBonds);
+        }
         vm.serializeAddress(key, "l1Bridge", plan.l1Bridge);
         vm.serializeAddress(key, "l2Bridge", plan.l2Bridge);
         // `serializeString` embeds text that is a JSON object as an object.

@@ -11,16 +11,14 @@ import {RollupExit} from "../contracts/exit/RollupExit.sol";
 import {ForcedInbox} from "../contracts/forced/ForcedInbox.sol";
 import {IRollup} from "../contracts/interfaces/IRollup.sol";
 import {L1MessageQueue} from "../contracts/messaging/L1MessageQueue.sol";
-import {OpenSequencing} from "../contracts/sequencing/OpenSequencing.sol";
-import {PermissionedSequencing} from "../contracts/sequencing/PermissionedSequencing.sol";
-import {RotatingSequencing} from "../contracts/sequencing/RotatingSequencing.sol";
 import {PlanChecks} from "./PlanChecks.sol";
+import {SequencingPlan} from "./SequencingPlan.sol";
 
 /// @title Plan of the contracts in a configuration file, with their addresses
 /// @notice All addresses are derived from the deployer's account and the salt in the file, so the
 /// contracts can refer to one another in any order of deployment. The genesis of the L2 is
 /// independent of L1: its predeploys have no constructor, and read L1 through the anchor.
-abstract contract RollupPlan is PlanChecks {
+abstract contract RollupPlan is PlanChecks, SequencingPlan {
     /// @notice Contract to be deployed.
     struct Part {
         string name;
@@ -51,6 +49,8 @@ abstract contract RollupPlan is PlanChecks {
         address exit;
         /// Zero if any account may advance.
         address policy;
+        /// Registry of bonds; zero if the policy requires none.
+        address preconfBonds;
         /// Both zero if there is no bridge.
         address l1Bridge;
         address l2Bridge;
@@ -113,10 +113,13 @@ abstract contract RollupPlan is PlanChecks {
         _requireUnanchored(plan.genesis.anchor);
         _requireCapacity(toml, plan.genesis.gasLimit);
 
-        bytes memory policy = _policy(toml);
-        if (policy.length != 0) plan.policy = _at(deployer, salt, "policy");
+        address inner = _at(deployer, salt, "inner policy");
+        PolicyCode memory policy = _policy(toml, inner);
+        plan.preconfBonds = policy.bonds;
+        if (policy.code.length != 0) plan.policy = _at(deployer, salt, "policy");
         plan.inForce = _inForce(toml, plan);
-        uint256 more = (policy.length == 0 ? 0 : 1) + (plan.l1Bridge == address(0) ? 0 : 1);
+        uint256 more = (policy.inner.length == 0 ? 0 : 1) + (policy.code.length == 0 ? 0 : 1)
+            + (plan.l1Bridge == address(0) ? 0 : 1);
         plan.parts = new Part[](4 + more);
         uint256 next = 0;
         plan.parts[next++] = Part(
@@ -127,9 +130,13 @@ abstract contract RollupPlan is PlanChecks {
         );
         plan.parts[next++] =
             Part("ForcedInbox", _salt(salt, "forced"), plan.forced, _forced(toml, plan));
-        if (policy.length != 0) {
+        if (policy.inner.length != 0) {
             plan.parts[next++] =
-                Part("sequencing policy", _salt(salt, "policy"), plan.policy, policy);
+                Part("inner sequencing policy", _salt(salt, "inner policy"), inner, policy.inner);
+        }
+        if (policy.code.length != 0) {
+            plan.parts[next++] =
+                Part("sequencing policy", _salt(salt, "policy"), plan.policy, policy.code);
         }
         plan.parts[next++] =
             Part("NativeRollup", _salt(salt, "rollup"), plan.rollup, _rollup(toml, plan));
@@ -247,42 +254,6 @@ abstract contract RollupPlan is PlanChecks {
         }
     }
 
-    /// @dev Returns the init code of the policy; empty if any account may advance and builders
-    /// choose the fee recipient.
-    function _policy(string memory toml) private view returns (bytes memory) {
-        string memory kind = _string(toml, ".sequencing.policy");
-        if (_is(kind, "none")) return "";
-        if (_is(kind, "open")) {
-            (OpenSequencing.Fees fees, address recipient) = _fees(toml);
-            return abi.encodePacked(type(OpenSequencing).creationCode, abi.encode(fees, recipient));
-        }
-        bool isPermissioned = _is(kind, "permissioned");
-        if (!isPermissioned && !_is(kind, "rotating")) {
-            revert ValueInvalid("sequencing.policy", kind, "none, open, permissioned or rotating");
-        }
-        _requireTimeout(toml);
-        uint64 timeout = _u64(toml, ".sequencing.timeout");
-        if (isPermissioned) {
-            address sequencer = _account(toml, ".sequencing.sequencer");
-            if (sequencer == address(0)) {
-                revert ValueInvalid(
-                    "sequencing.sequencer", vm.toString(sequencer), "the account that may advance"
-                );
-            }
-            address recipient = _account(toml, ".sequencing.fee_recipient");
-            return abi.encodePacked(
-                type(PermissionedSequencing).creationCode, abi.encode(sequencer, recipient, timeout)
-            );
-        }
-        address[] memory members = _members(toml);
-        _requireTurns(toml);
-        uint64 start = _u64(toml, ".sequencing.start");
-        uint64 slot = _u64(toml, ".sequencing.slot_length");
-        return abi.encodePacked(
-            type(RotatingSequencing).creationCode, abi.encode(members, start, slot, timeout)
-        );
-    }
-
     /// @dev Computes `DeterministicDeployer.addressOf`, which cannot be called before that contract
     /// is deployed.
     function _at(address deployer, string memory salt, string memory name)
@@ -296,9 +267,5 @@ abstract contract RollupPlan is PlanChecks {
 
     function _salt(string memory salt, string memory name) private pure returns (bytes32) {
         return keccak256(abi.encode(salt, name));
-    }
-
-    function _is(string memory a, string memory b) private pure returns (bool) {
-        return keccak256(bytes(a)) == keccak256(bytes(b));
     }
 }

@@ -47,10 +47,32 @@ abstract contract SequencingChecks is TomlValues {
         );
     }
 
+    /// @dev Reads the account that may advance at all times.
+    function _sequencer(string memory toml) internal pure returns (address sequencer) {
+        string memory key = ".sequencing.sequencer";
+        sequencer = _account(toml, key);
+        if (sequencer != address(0)) return sequencer;
+        revert ValueInvalid(_name(key), vm.toString(sequencer), "the account that may advance");
+    }
+
+    /// @dev Reads the age from which any account may post a block that the sequencer signed.
+    function _postDelay(string memory toml) internal pure returns (uint64 delay) {
+        string memory key = ".sequencing.post_delay";
+        delay = _u64(toml, key);
+        uint256 end = _u64(toml, ".rollup.max_lag") / 2;
+        string memory rule = string.concat(
+            "below ",
+            vm.toString(end),
+            ", half of rollup.max_lag: a promise about a block ends at that age"
+        );
+        _require(delay < end, key, delay, rule);
+    }
+
     /// @dev Checks the timeout: a policy that opens for a head that was just advanced would open
     /// although the rollup moves, and one that opens later than the rollup would not be called any
-    /// more; see `LivenessTimeout`.
-    function _requireTimeout(string memory toml) internal view virtual {
+    /// more; see `LivenessTimeout`. When a policy opens, a stranger can post a child of the head
+    /// with a timestamp of `max_lag` ago, which must not break a promise about another child.
+    function _requireTimeout(string memory toml, bool isPreconfirmed) internal view virtual {
         string memory key = ".sequencing.timeout";
         uint256 timeout = _u64(toml, key);
         uint256 lag = _u64(toml, ".rollup.max_lag");
@@ -60,6 +82,14 @@ abstract contract SequencingChecks is TomlValues {
             lag + 1,
             "more than rollup.max_lag, as a head that was just advanced may be that old"
         );
+        if (isPreconfirmed) {
+            _atLeast(
+                key,
+                timeout,
+                (7 * lag + 3) / 4,
+                "7/4 of rollup.max_lag, as otherwise a block of another account could break a promise"
+            );
+        }
         uint256 open = _u64(toml, ".rollup.open_after");
         string memory rule = string.concat(
             "at most ", vm.toString(open), ": from rollup.open_after on anyone may advance anyway"

@@ -22,8 +22,8 @@ contract Planner is RollupPlan {
         if (!unchecked_) super._requireCapacity(toml, gasLimit);
     }
 
-    function _requireTimeout(string memory toml) internal view override {
-        if (!unchecked_) super._requireTimeout(toml);
+    function _requireTimeout(string memory toml, bool isPreconfirmed) internal view override {
+        if (!unchecked_) super._requireTimeout(toml, isPreconfirmed);
     }
 
     function _requireTurns(string memory toml) internal view override {

@@ -120,7 +120,7 @@ contract PlanValuesTest is PlanFixture {
             "policy = \"foo\"",
             "sequencing.policy",
             "foo",
-            "none, open, permissioned or rotating"
+            "none, open, permissioned, hybrid or rotating"
         );
     }
 

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {DeterministicDeployer} from "../../contracts/deployment/DeterministicDeployer.sol";
 import {IRollup} from "../../contracts/interfaces/IRollup.sol";
+import {PreconfBonds} from "../../contracts/sequencing/preconf/PreconfBonds.sol";
 import {Deploy} from "../../script/Deploy.s.sol";
 import {ExampleFixture} from "./ExampleFixture.sol";
 
@@ -172,6 +173,54 @@ contract RunTest is ExampleFixture {
         vm.expectRevert(Deployer.Unanswered.selector);
         script.verify(path);
         script.failProbe(false);
+        script.verify(path);
+        vm.removeDir(folder, true);
+    }
+
+    /// @dev The registry is the same for all rollups of a chain.
+    function test_a_run_deploys_the_registry_of_bonds_unless_it_is_there() public {
+        string memory path = config("bonds", false);
+        string memory text = vm.readFile(path);
+        string memory policy = string.concat(
+            "policy = \"hybrid\"\ntimeout = 6300\npost_delay = 300\nbonds = \"deploy\"\n",
+            "min_bond_gwei = 7\nfee_recipient = \"",
+            vm.toString(address(0)),
+            "\"\nsequencer = \"",
+            vm.toString(address(1)),
+            "\""
+        );
+        vm.writeFile(path, changed(text, "policy = \"none\"", policy));
+        Deploy.Plan memory plan = script.read(path, address(this));
+        assertEq(plan.preconfBonds, script.sharedBonds());
+        vm.expectRevert(
+            abi.encodeWithSelector(Deploy.NotDeployed.selector, "PreconfBonds", plan.preconfBonds)
+        );
+        script.verify(path);
+        script.run(path);
+        assertEq(plan.preconfBonds.codehash, keccak256(type(PreconfBonds).runtimeCode));
+        assertEq(written(".preconfBonds"), plan.preconfBonds);
+        script.verify(path);
+
+        // Another rollup with the same registry, which it names by its address.
+        policy = changed(
+            policy, "\"deploy\"", string.concat("\"", vm.toString(plan.preconfBonds), "\"")
+        );
+        text = changed(text, "policy = \"none\"", policy);
+        vm.writeFile(path, changed(text, "\"my rollup\"", "\"another rollup\""));
+        script.run(path);
+        assertNotEq(written(".rollup"), plan.rollup);
+        assertEq(written(".preconfBonds"), plan.preconfBonds);
+        script.verify(path);
+
+        vm.writeJson(vm.toString(address(2)), deployment(), ".preconfBonds");
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                Deploy.LinkMismatch.selector,
+                "registry of bonds in the file",
+                address(2),
+                plan.preconfBonds
+            )
+        );
         script.verify(path);
         vm.removeDir(folder, true);
     }

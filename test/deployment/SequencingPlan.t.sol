@@ -2,7 +2,10 @@
 pragma solidity ^0.8.28;
 
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
+import {BondedSequencing} from "../../contracts/sequencing/BondedSequencing.sol";
+import {HybridSequencing} from "../../contracts/sequencing/HybridSequencing.sol";
 import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
+import {PreconfBonds} from "../../contracts/sequencing/preconf/PreconfBonds.sol";
 import {RollupPlan} from "../../script/RollupPlan.sol";
 import {TomlValues} from "../../script/TomlValues.sol";
 import {PlanFixture} from "./PlanFixture.sol";
@@ -152,6 +155,162 @@ contract SequencingPlanTest is PlanFixture {
             expectRefused(line, string.concat(key, "3600"), field, "3600", low);
             expectRefused(line, string.concat(key, "7201"), field, "7201", high);
             planner.parse(fileWith(line, string.concat(key, "7200")), address(planner));
+        }
+    }
+
+    // ------------------------------------------------------------------ preconfirmations
+
+    string private constant NO_POLICY = "policy = \"none\"";
+
+    /// @dev Returns a policy of one sequencer, with more keys.
+    function sequencedBy(string memory kind, string memory more)
+        private
+        pure
+        returns (string memory)
+    {
+        string memory one = string.concat("\"", vm.toString(address(1)), "\"");
+        return string.concat(
+            "policy = \"", kind, "\"\nsequencer = ", one, "\nfee_recipient = ", one, "\n", more
+        );
+    }
+
+    function accept(string memory policy) private returns (RollupPlan.Plan memory) {
+        return planner.parse(fileWith(NO_POLICY, policy), address(planner));
+    }
+
+    function test_hybrid_policy_is_deployed_with_and_without_a_bond() public {
+        string memory keys = "timeout = 6300\npost_delay = 300\n";
+        for (uint256 i = 0; i < 2; ++i) {
+            bool bonded = i == 1;
+            uint256 before = vm.snapshotState();
+            string memory bond = bonded ? "bonds = \"deploy\"\nmin_bond_gwei = 7" : "";
+            RollupPlan.Plan memory plan = accept(sequencedBy("hybrid", string.concat(keys, bond)));
+            planner.deployAll(plan);
+            HybridSequencing policy = HybridSequencing(plan.policy);
+            assertEq(policy.sequencer(), address(1));
+            assertEq(policy.FEE_RECIPIENT(), address(1));
+            assertEq(policy.TIMEOUT(), 6300);
+            assertEq(policy.POST_DELAY(), 300);
+            assertEq(address(policy.BONDS()), bonded ? planner.sharedBonds() : address(0));
+            assertEq(policy.MIN_BOND(), bonded ? 7 gwei : 0);
+            assertEq(plan.preconfBonds, address(policy.BONDS()));
+            vm.revertToState(before);
+        }
+    }
+
+    function test_a_bond_wraps_policies_that_require_none() public {
+        string memory bond = "timeout = 6300\nbonds = \"deploy\"\nmin_bond_gwei = 7\n";
+        string[2] memory policies = [
+            sequencedBy("permissioned", bond),
+            string.concat(
+                "policy = \"rotating\"\nstart = 1700000000\nslot_length = 60\nmembers = [\"",
+                vm.toString(address(1)),
+                "\"]\n",
+                bond
+            )
+        ];
+        for (uint256 i = 0; i < policies.length; ++i) {
+            uint256 before = vm.snapshotState();
+            RollupPlan.Plan memory plan = accept(policies[i]);
+            planner.deployAll(plan);
+            BondedSequencing policy = BondedSequencing(plan.policy);
+            assertEq(address(policy.INNER()), plan.parts[2].place);
+            assertEq(policy.INNER().TIMEOUT(), 6300);
+            assertEq(policy.TIMEOUT(), 6300);
+            assertEq(address(policy.BONDS()), planner.sharedBonds());
+            assertEq(policy.MIN_BOND(), 7 gwei);
+            assertEq(NativeRollup(plan.rollup).policy(), plan.policy);
+            vm.revertToState(before);
+        }
+    }
+
+    function test_signed_blocks_are_posted_before_their_promise_ends() public {
+        string memory keys = sequencedBy("hybrid", "timeout = 6300\npost_delay = ");
+        expectRefused(
+            NO_POLICY,
+            string.concat(keys, "1800"),
+            "sequencing.post_delay",
+            "1800",
+            "below 1800, half of rollup.max_lag: a promise about a block ends at that age"
+        );
+        accept(string.concat(keys, "1799"));
+    }
+
+    function test_timeout_leaves_time_for_promises() public {
+        string memory rule =
+            "at least 6300: 7/4 of rollup.max_lag, as otherwise a block of another account could break a promise";
+        string memory bond = "bonds = \"deploy\"\nmin_bond_gwei = 7\ntimeout = ";
+        string[2] memory policies = [
+            sequencedBy("hybrid", "post_delay = 300\ntimeout = "), sequencedBy("permissioned", bond)
+        ];
+        for (uint256 i = 0; i < policies.length; ++i) {
+            string memory late = string.concat(policies[i], "6299");
+            expectRefused(NO_POLICY, late, "sequencing.timeout", "6299", rule);
+            accept(string.concat(policies[i], "6300"));
+        }
+        accept(sequencedBy("permissioned", "timeout = 6299"));
+    }
+
+    function test_registry_has_the_code_of_preconf_bonds() public {
+        address bonds = makeAddr("registry");
+        string memory policy = sequencedBy(
+            "permissioned",
+            string.concat("timeout = 6300\nmin_bond_gwei = 7\nbonds = \"", vm.toString(bonds), "\"")
+        );
+        string memory rule =
+            "\"deploy\", or the address of a contract PreconfBonds; this account has ";
+        string memory field = "sequencing.bonds";
+        string memory shown = vm.toString(bonds);
+        expectRefused(NO_POLICY, policy, field, shown, string.concat(rule, "no code"));
+        vm.etch(bonds, hex"00");
+        expectRefused(NO_POLICY, policy, field, shown, string.concat(rule, "other code"));
+        vm.etch(bonds, address(new PreconfBonds()).code);
+        assertEq(accept(policy).preconfBonds, bonds);
+    }
+
+    function test_minimum_bond_and_registry_come_together() public {
+        string memory policy = sequencedBy("permissioned", "timeout = 6300\n");
+        string memory field = "sequencing.min_bond_gwei";
+        expectRefused(
+            NO_POLICY,
+            string.concat(policy, "min_bond_gwei = 7"),
+            field,
+            "7",
+            "absent, or with sequencing.bonds: a bond is deposited in a registry"
+        );
+        policy = string.concat(policy, "bonds = \"deploy\"\n");
+        expectRefused(
+            NO_POLICY,
+            policy,
+            field,
+            "a value of another kind, or none",
+            "a whole number below 2^64"
+        );
+        expectRefused(
+            NO_POLICY,
+            string.concat(policy, "min_bond_gwei = 0"),
+            field,
+            "0",
+            "at least 1: without a bond, leave out sequencing.bonds"
+        );
+        accept(string.concat(policy, "min_bond_gwei = 1"));
+    }
+
+    function test_policies_open_to_all_require_no_bond() public {
+        string memory bond = "\nbonds = \"deploy\"\nmin_bond_gwei = 7";
+        string memory open = string.concat(
+            "policy = \"open\"\nfees = 0\nfee_recipient = \"", vm.toString(address(0)), "\""
+        );
+        string[2] memory policies = [NO_POLICY, open];
+        for (uint256 i = 0; i < policies.length; ++i) {
+            expectRefused(
+                NO_POLICY,
+                string.concat(policies[i], bond),
+                "sequencing.bonds",
+                vm.toString(planner.sharedBonds()),
+                "absent: under this policy anyone may advance, with and without a bond"
+            );
+            accept(policies[i]);
         }
     }
 }

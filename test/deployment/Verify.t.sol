@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
+import {PreconfBonds} from "../../contracts/sequencing/preconf/PreconfBonds.sol";
 import {Chain as ScriptChain} from "../../script/Chain.sol";
 import {Deploy} from "../../script/Deploy.s.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
@@ -11,6 +12,7 @@ import {VerifyFixture} from "./VerifyFixture.sol";
 /// @dev A deployment passes verification if it matches the configuration, and fails if it differs
 /// in one value.
 contract VerifyTest is VerifyFixture {
+    bytes4 private constant BONDS = bytes4(keccak256("BONDS()"));
     string private constant PERMISSIONED = "policy = \"permissioned\"\ntimeout = 6300\n"
         "sequencer = \"0x00000000000000000000000000000000000000bb\"\n"
         "fee_recipient = \"0x00000000000000000000000000000000000000cc\"";
@@ -28,6 +30,44 @@ contract VerifyTest is VerifyFixture {
             uint256 before = vm.snapshotState();
             Deploy.Plan memory p = planOf(changes[i][0], changes[i][1]);
             certifier.deployAll(p);
+            certifier.certify(p);
+            vm.revertToState(before);
+        }
+    }
+
+    function test_policies_with_a_bond_are_certified() public {
+        string memory bond = "\nbonds = \"deploy\"\nmin_bond_gwei = 7";
+        string[2] memory policies = [
+            string.concat(PERMISSIONED, bond),
+            string.concat(
+                vm.replace(PERMISSIONED, "permissioned", "hybrid"), bond, "\npost_delay = 3"
+            )
+        ];
+        for (uint256 i = 0; i < policies.length; ++i) {
+            uint256 before = vm.snapshotState();
+            Deploy.Plan memory p = planOf("policy = \"none\"", policies[i]);
+            certifier.deployAll(p);
+            vm.expectRevert(
+                abi.encodeWithSelector(Deploy.NotDeployed.selector, "PreconfBonds", p.preconfBonds)
+            );
+            certifier.certify(p);
+            vm.etch(p.preconfBonds, address(new PreconfBonds()).code);
+            certifier.certify(p);
+            vm.mockCall(p.policy, abi.encodePacked(BONDS), abi.encode(address(3)));
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    Deploy.LinkMismatch.selector,
+                    "registry of bonds of the policy",
+                    address(3),
+                    p.preconfBonds
+                )
+            );
+            certifier.certify(p);
+            vm.clearMockedCalls();
+
+            // Deployed with another minimum bond.
+            p = planOf("policy = \"none\"", vm.replace(policies[i], "gwei = 7", "gwei = 8"));
+            vm.expectPartialRevert(Deploy.CodeMismatch.selector);
             certifier.certify(p);
             vm.revertToState(before);
         }

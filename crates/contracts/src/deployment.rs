@@ -72,6 +72,9 @@ pub struct Deployment {
     pub exit: Address,
     /// The sequencing policy, or zero if anyone may advance.
     pub policy: Address,
+    /// `PreconfBonds`, the registry of the sequencers' bonds, or zero if the policy requires none.
+    /// Files of rollups without one need not have it.
+    pub preconf_bonds: Address,
     /// `L1TokenBridge`, or zero.
     pub l1_bridge: Address,
     /// `L2TokenBridge`, on the L2, or zero.
@@ -212,8 +215,9 @@ impl Deployment {
             rollup: fields.contract("rollup")?,
             message_queue: fields.contract("messageQueue")?,
             forced: fields.contract("forced")?,
-            exit: fields.exit()?,
+            exit: fields.optional("exit")?,
             policy: fields.address("policy")?,
+            preconf_bonds: fields.optional("preconfBonds")?,
             l1_bridge: fields.address("l1Bridge")?,
             l2_bridge: fields.address("l2Bridge")?,
             verification: fields.verification()?,
@@ -326,9 +330,8 @@ impl Fields<'_> {
         self.parse(field, ADDRESS)
     }
 
-    /// Returns the address of the exit, which files of rollups without one need not have.
-    fn exit(&self) -> Result<Address, DeploymentError> {
-        let field = "exit";
+    /// Returns the address of a contract, or zero. Files of rollups without it need not have it.
+    fn optional(&self, field: &'static str) -> Result<Address, DeploymentError> {
         if self.values.contains_key(field) { self.address(field) } else { Ok(Address::ZERO) }
     }
 

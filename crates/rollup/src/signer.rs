@@ -101,16 +101,24 @@ impl Signer {
         }
     }
 
-    /// Signs a preconfirmation. The data that a remote signer gets begins with `0x1901`, as no
-    /// transaction does.
+    /// Signs a preconfirmation.
     pub(crate) fn sign_preconfirmation(
         &self,
         domain: Domain,
         message: &Preconfirmation,
     ) -> Result<Signature, SignerError> {
-        let (separator, message) = (domain.separator(), message.struct_hash());
-        let data = [&[0x19, 0x01][..], separator.as_slice(), message.as_slice()];
-        self.sign_data(&data.concat())
+        self.sign_typed(domain, message.struct_hash())
+    }
+
+    /// Signs typed data (EIP-712) with this struct hash. The data that a remote signer gets begins
+    /// with `0x1901`, as no transaction does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::sign`].
+    pub fn sign_typed(&self, domain: Domain, struct_hash: B256) -> Result<Signature, SignerError> {
+        let separator = domain.separator();
+        self.sign_data(&[&[0x19, 0x01][..], separator.as_slice(), struct_hash.as_slice()].concat())
     }
 
     /// Signs a transaction of a block, and waits at most `wait` for a remote signer. A signature

@@ -33,6 +33,8 @@ const MAX_FEE: u128 = 20_000_000_000;
 const TRIES: (u32, Duration) = (1_000, Duration::from_millis(20));
 /// Age of the head in seconds after which accounts other than the sequencer may advance.
 const SILENCE: u64 = 6_300;
+/// Age of a signed block in seconds from which any account may post it, with a bond.
+const POST_DELAY: u64 = 300;
 
 /// Name of the rollup contract, which calls EXECUTE.
 const ROLLUP: &str = "NativeRollup";
@@ -52,6 +54,8 @@ pub struct RollupFixture {
     fork: ProtocolFork,
     config: RollupConfig,
     sequencer: Option<Address>,
+    /// Minimum bond of the sequencer in wei, or zero.
+    min_bond: u128,
     /// Address of EXECUTE that the rollup calls.
     execute: Address,
     /// Deploys the bytecode of an earlier day instead of the checkout's.
@@ -101,7 +105,15 @@ impl RollupFixture {
         let config = RollupConfig::new(genesis.config.chain_id, fork.schema(), Address::ZERO);
         let mut config = RollupConfig { fee_percent: 0, ..config };
         config.forced.fee_percent = 1;
-        Self { genesis, fork, config, sequencer: None, execute: EXECUTE_ADDRESS, pinned: false }
+        Self {
+            genesis,
+            fork,
+            config,
+            sequencer: None,
+            min_bond: 0,
+            execute: EXECUTE_ADDRESS,
+            pinned: false,
+        }
     }
 
     /// Sets the gas limit of L2 blocks.
@@ -146,6 +158,14 @@ impl RollupFixture {
     #[must_use]
     pub const fn sequenced_by(mut self, sequencer: Address) -> Self {
         self.sequencer = Some(sequencer);
+        self
+    }
+
+    /// Has the sequencer of [`Self::sequenced_by`] deposit at least this bond in wei in a new
+    /// registry, and lets other accounts post blocks that it has signed.
+    #[must_use]
+    pub const fn bonded(mut self, min_bond: u128) -> Self {
+        self.min_bond = min_bond;
         self
     }
 
@@ -195,15 +215,24 @@ impl RollupFixture {
     ///
     /// If a request to the node or a deployment fails.
     pub fn deploy_over_rpc(self, l1: &Client, deployer: &Key) -> Result<Deployment> {
-        let Self { genesis, fork, mut config, sequencer, execute, .. } = self;
+        let Self { genesis, fork, mut config, sequencer, min_bond, execute, .. } = self;
         let chain = Chain::new(&genesis, ChainConfig::new(spec_of(&genesis.config)))?;
         let first = chain.head();
         let number = |method: &str| l1.request::<_, U64>(method, ()).map(|it| it.to::<u64>());
         let (l1_chain_id, l1_block) = (number("eth_chainId")?, number("eth_blockNumber")?);
         let mut creator = Creator { execute, ..Creator::new(l1, deployer, l1_chain_id, fork)? };
+        let mut preconf_bonds = Address::ZERO;
         if let Some(sequencer) = sequencer {
-            let arguments = (sequencer, Address::ZERO, SILENCE).abi_encode_params();
-            config.policy = creator.create("PermissionedSequencing", &arguments)?;
+            let arguments = (sequencer, Address::ZERO, SILENCE);
+            config.policy = match min_bond {
+                0 => creator.create("PermissionedSequencing", &arguments.abi_encode_params())?,
+                wei => {
+                    preconf_bonds = creator.create("PreconfBonds", &[])?;
+                    let bond = (POST_DELAY, preconf_bonds, U256::from(wei));
+                    let arguments = (arguments.0, arguments.1, arguments.2, bond.0, bond.1, bond.2);
+                    creator.create("HybridSequencing", &arguments.abi_encode_params())?
+                }
+            };
         }
         let from = (deployer.address(), creator.nonce);
         let Rollup { address, message_queue, forced, exit } =
@@ -222,6 +251,7 @@ impl RollupFixture {
             forced,
             exit,
             policy: config.policy,
+            preconf_bonds,
             l1_bridge: Address::ZERO,
             l2_bridge: Address::ZERO,
             verification: Verification::Native,
@@ -363,8 +393,8 @@ pub fn write_deployment(deployment: &Deployment, folder: &Path) -> Result<PathBu
         "l1ChainId": it.l1_chain_id, "l1Block": it.l1_block, "l2ChainId": it.l2_chain_id,
         "genesisHash": it.genesis_hash, "genesisStateRoot": it.genesis_state_root,
         "deployer": it.deployer, "rollup": it.rollup, "messageQueue": it.message_queue, "forced": it.forced,
-        "exit": it.exit, "policy": it.policy, "l1Bridge": it.l1_bridge, "l2Bridge": it.l2_bridge,
-        "genesis": it.genesis,
+        "exit": it.exit, "policy": it.policy, "preconfBonds": it.preconf_bonds,
+        "l1Bridge": it.l1_bridge, "l2Bridge": it.l2_bridge, "genesis": it.genesis,
     });
     let path = folder.join("deployment.json");
     fs::write(&path, text.to_string())?;
@@ -386,6 +416,7 @@ pub fn bare_deployment(rollup: Address, forced: Address) -> Deployment {
         forced,
         exit: zero,
         policy: zero,
+        preconf_bonds: zero,
         l1_bridge: zero,
         l2_bridge: zero,
         verification: Verification::Native,

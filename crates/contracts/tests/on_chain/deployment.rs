@@ -63,6 +63,25 @@ impl Files {
 }
 
 #[test]
+fn registry_of_bonds_is_optional() -> Result<()> {
+    let files = Files::new()?;
+    let with = |bonds: Option<&str>| {
+        let mut file = files.deployment.clone();
+        file["genesis"] = files.genesis.clone();
+        if let Some(bonds) = bonds {
+            file["preconfBonds"] = bonds.into();
+        }
+        files.read(&file).map(|it| it.preconf_bonds)
+    };
+    let bonds = Address::repeat_byte(8);
+    assert_eq!(with(None)?, Address::ZERO);
+    assert_eq!(with(Some(&bonds.to_string()))?, bonds);
+    let refused = with(Some("deploy")).unwrap_err();
+    assert!(matches!(refused, DeploymentError::Invalid { field: "preconfBonds", .. }), "{refused}");
+    Ok(())
+}
+
+#[test]
 fn verification_has_a_known_kind() -> Result<()> {
     let files = Files::new()?;
     let with = |verification: Value| {

@@ -505,7 +505,8 @@ impl Ports {
 
 /// Domain of the messages about prefixes.
 fn domain(config: &Config, deployment: &Deployment) -> Domain {
-    let contract = config.preconf_bonds.unwrap_or(deployment.rollup);
+    let deployed = Some(deployment.preconf_bonds).filter(|bonds| !bonds.is_zero());
+    let contract = config.preconf_bonds.or(deployed).unwrap_or(deployment.rollup);
     Domain { l1_chain_id: deployment.l1_chain_id, contract }
 }
 

@@ -245,7 +245,8 @@ pub(super) struct Values {
     #[arg(long, value_name = "MILLISECONDS")]
     pub(super) slice_ms: Option<u64>,
     /// Address of the contract PreconfBonds on L1 where the sequencer has its bond. Signed prefixes
-    /// are bound to it.
+    /// are bound to it. Without this flag, that of the deployment file; if it has none, they are
+    /// bound to the rollup.
     #[arg(long, value_name = "ADDRESS")]
     pub(super) preconf_bonds: Option<Address>,
     /// Key of the account that submits evidence of `enshrine watch`, in the forms of --advance-key.

@@ -26,6 +26,7 @@ fn deployment() -> Deployment {
         forced: Address::repeat_byte(3),
         exit: Address::ZERO,
         policy: Address::ZERO,
+        preconf_bonds: Address::ZERO,
         l1_bridge: Address::ZERO,
         l2_bridge: Address::ZERO,
         verification: Default::default(),
