@@ -4,11 +4,11 @@ use super::{
     genesis::First,
     keys::Keys,
     l1_slots, meaning,
-    plan::{Delays, ForkMode, L1_SLOT_MILLIS, NodeConfig, Plan, Policy},
+    plan::{Bond, Delays, ForkMode, L1_SLOT_MILLIS, NodeConfig, Plan, Policy},
 };
 use crate::{execute::fork_since, output::say};
 use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, U256, utils::format_ether, utils::parse_ether};
+use alloy_primitives::{Address, Bytes, U256, utils::format_ether, utils::parse_ether};
 use alloy_rpc_types_eth::Block;
 use chain::ForkTimes;
 use clap::Args;
@@ -69,9 +69,19 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = Policy::Permissioned)]
     policy: Policy,
 
-    /// Account of the sequencer, with --policy permissioned [default: that of the advance key]
+    /// Account of the sequencer, with --policy permissioned and preconfirmed [default: that of the
+    /// advance key]
     #[arg(long, value_name = "ADDRESS")]
     sequencer: Option<Address>,
+
+    /// Contract PreconfBonds on L1 for the sequencer's bond, with --policy preconfirmed [default:
+    /// one for all rollups of L1, which the script deploys if it is missing]
+    #[arg(long, value_name = "ADDRESS")]
+    bonds: Option<Address>,
+
+    /// Minimum bond of the sequencer in ether, with --policy preconfirmed [default: 10]
+    #[arg(long, value_name = "ETHER", value_parser = parse_bond)]
+    min_bond: Option<u64>,
 
     /// Account that can announce upgrades [default: none, which cannot be changed later]
     #[arg(long, value_name = "ADDRESS")]
@@ -123,6 +133,23 @@ fn parse_float(ether: &str) -> Result<U256, String> {
         parse_ether(ether).map_err(|error| format!("expected an amount of ether: {error}"))?;
     let most = U256::from(u64::MAX);
     (wei <= most).then_some(wei).ok_or_else(|| format!("at most {} ether", format_ether(most)))
+}
+
+/// Wei in a gwei, and gwei in an ether.
+const GWEI: u64 = 1_000_000_000;
+
+/// Default of the minimum bond, in gwei.
+const MIN_BOND_GWEI: u64 = 10 * GWEI;
+
+/// Parses the minimum bond, and returns it in gwei, as `rollup.toml` contains it.
+fn parse_bond(ether: &str) -> Result<u64, String> {
+    let wei =
+        parse_ether(ether).map_err(|error| format!("expected an amount of ether: {error}"))?;
+    let (gwei, rest) = wei.div_rem(U256::from(GWEI));
+    match u64::try_from(gwei) {
+        Ok(gwei) if gwei > 0 && rest.is_zero() => Ok(gwei),
+        _ => Err(format!("expected whole gwei, from 1 to {}", u64::MAX)),
+    }
 }
 
 /// Paths of a rollup's files, as the other files reference them.
@@ -197,6 +224,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         guardian: arguments.guardian.unwrap_or_default(),
         policy: arguments.policy,
         sequencer,
+        bond: arguments.bond(),
         delays: if arguments.dev { Delays::DEV } else { Delays::USUAL },
         // The values for Ethereum, if L1 does not respond.
         l1_slot_millis: arguments
@@ -214,6 +242,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         idle_block_time_ms: if arguments.dev { 10_000 } else { 600_000 },
         submit_interval_ms: if arguments.dev { 2_000 } else { 12_000 },
         l1_confirmations: if arguments.dev { 0 } else { 4 },
+        preconfirm: arguments.policy == Policy::Preconfirmed,
         float: (!arguments.operator_float.is_zero())
             .then_some((keys.operator.address, arguments.operator_float)),
     };
@@ -222,6 +251,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     write(&files.plan, &plan)?;
     write(&files.node, &node.to_toml())?;
     if arguments.json {
+        let bond = (arguments.policy == Policy::Preconfirmed).then(|| arguments.bond());
         let document = json!({
             "chainId": arguments.chain_id,
             "fork": arguments.fork.first.name(),
@@ -237,7 +267,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             "deployment": files.deployment,
             "advance": keys.advance.address,
             "operator": keys.operator.address,
-            "sequencer": (arguments.policy == Policy::Permissioned).then_some(sequencer),
+            "sequencer": arguments.policy.has_sequencer().then_some(sequencer),
+            "bonds": bond.map(|it| it.registry()),
+            "minBondGwei": bond.map(|it| it.min_gwei),
             "operatorFloat": arguments.operator_float.to_string(),
         });
         say!("{}", serde_json::to_string_pretty(&document)?);
@@ -264,12 +296,32 @@ impl Arguments {
         );
         if let Some(sequencer) = self.sequencer {
             ensure!(
-                self.policy == Policy::Permissioned,
-                "--sequencer: only --policy permissioned has one"
+                self.policy.has_sequencer(),
+                "--sequencer: only --policy permissioned and preconfirmed have one"
             );
             ensure!(!sequencer.is_zero(), "--sequencer: the zero address has no key");
         }
+        let given = [("--bonds", self.bonds.is_some()), ("--min-bond", self.min_bond.is_some())];
+        if let Some((flag, _)) = given.iter().find(|(_, is_given)| *is_given) {
+            ensure!(
+                self.policy == Policy::Preconfirmed,
+                "{flag}: only --policy preconfirmed requires a bond"
+            );
+        }
+        let Some(bonds) = self.bonds else { return Ok(()) };
+        // If L1 does not respond, the script finds out before it deploys anything.
+        let code = self
+            .l1_client()
+            .and_then(|l1| Ok(l1.request::<_, Bytes>("eth_getCode", (bonds, "latest"))?));
+        if let Ok(code) = code {
+            ensure!(!code.is_empty(), "--bonds: {bonds} has no code on the L1 at {}", self.l1);
+        }
         Ok(())
+    }
+
+    /// Returns the bond of the sequencer, with [`Policy::Preconfirmed`].
+    fn bond(&self) -> Bond {
+        Bond { registry: self.bonds, min_gwei: self.min_bond.unwrap_or(MIN_BOND_GWEI) }
     }
 
     /// Creates the genesis, with the operator's float if it is not zero.
@@ -338,7 +390,21 @@ impl Arguments {
              --rpc-url {l1} --broadcast --slow --private-key KEY"
         );
         say!("  # Fund the sequencer on L1.");
-        say!("  npx cast send {advance} --value 10ether --rpc-url {l1} --private-key KEY");
+        let bond = match self.policy {
+            Policy::Preconfirmed => U256::from(self.bond().min_gwei) * U256::from(GWEI),
+            _ => U256::ZERO,
+        };
+        let funds = format_ether(U256::from(10) * U256::from(GWEI) * U256::from(GWEI) + bond);
+        let funds = funds.trim_end_matches('0').trim_end_matches('.');
+        say!("  npx cast send {advance} --value {funds}ether --rpc-url {l1} --private-key KEY");
+        if !bond.is_zero() {
+            say!("  # Deposit its bond, without which it may not advance the rollup.");
+            say!(
+                "  enshrine bond deposit {} --l1 {l1} --deployment {deployment} \\\n      \
+                 --advance-key {key_file}",
+                format_ether(bond).trim_end_matches('0').trim_end_matches('.')
+            );
+        }
         say!("  enshrine node --config {node}");
         if self.operator_float.is_zero() {
             return;

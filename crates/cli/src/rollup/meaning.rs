@@ -78,6 +78,13 @@ impl Values<'_> {
                     "the sequencer has a head start: anyone may advance once the head is {timeout} old"
                 )
             }
+            "hybrid" => {
+                let timeout = Duration(self.number("sequencing.timeout"));
+                format!(
+                    "the sequencer has a head start, and anyone may post blocks that it has signed: anyone may \
+                     advance once the head is {timeout} old"
+                )
+            }
             "open" => {
                 "anyone may advance; a contract, which an owner can replace, decides who receives the fees"
                     .to_owned()
@@ -100,6 +107,22 @@ impl Values<'_> {
         ];
         if self.get("sequencing.sequencer").is_some() {
             rows.push(self.row("sequencing.sequencer", "the account that posts blocks to L1"));
+        }
+        if self.get("sequencing.post_delay").is_some() {
+            rows.push(self.time(
+                "sequencing.post_delay",
+                "anyone may post a block that the sequencer has signed once it is this old",
+            ));
+        }
+        if self.get("sequencing.bonds").is_some() {
+            rows.push(self.row(
+                "sequencing.bonds",
+                "registry of the bond that the sequencer loses if it breaks a signed promise",
+            ));
+            rows.push(self.row(
+                "sequencing.min_bond_gwei",
+                "minimum bond; without it, the sequencer may not advance",
+            ));
         }
         rows
     }

@@ -27,6 +27,32 @@ pub(crate) enum Policy {
     Open,
     /// One account has a head start; anyone may advance once the head is too old.
     Permissioned,
+    /// Like `permissioned`, and the sequencer deposits a bond for what it signs before blocks are on
+    /// L1. Anyone may post a block that it has signed.
+    Preconfirmed,
+}
+
+impl Policy {
+    /// Returns `true` if the policy has one sequencer.
+    pub(crate) const fn has_sequencer(self) -> bool {
+        matches!(self, Self::Permissioned | Self::Preconfirmed)
+    }
+}
+
+/// Bond of a sequencer that signs preconfirmations.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bond {
+    /// Registry on L1, or `None` for the one that the script deploys.
+    pub(crate) registry: Option<Address>,
+    /// Minimum bond in gwei.
+    pub(crate) min_gwei: u64,
+}
+
+impl Bond {
+    /// Returns the registry as in `rollup.toml`.
+    pub(crate) fn registry(&self) -> String {
+        self.registry.map_or_else(|| "deploy".to_owned(), |address| address.to_string())
+    }
 }
 
 /// Source of the rollup's forks.
@@ -78,8 +104,11 @@ impl ForkMode {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Delays {
     pub(crate) max_lag: u64,
-    /// Timeout of a permissioned policy. It has an effect only between `max_lag` and `open_after`.
+    /// Timeout of a policy with a sequencer. It has an effect only between `max_lag` and
+    /// `open_after`. For preconfirmations it is at least 7/4 of `max_lag`.
     pub(crate) timeout: u64,
+    /// Age from which any account may post a block that the sequencer signed.
+    pub(crate) post_delay: u64,
     pub(crate) open_after: u64,
     pub(crate) relay_deadline: u64,
     pub(crate) upgrade_delay: u64,
@@ -93,6 +122,7 @@ impl Delays {
     pub(crate) const USUAL: Self = Self {
         max_lag: 3_600,
         timeout: 6_300,
+        post_delay: 300,
         open_after: 7_200,
         relay_deadline: 43_200,
         upgrade_delay: 604_800,
@@ -110,6 +140,7 @@ impl Delays {
         Self {
             max_lag,
             timeout: 105,
+            post_delay: 10,
             open_after,
             relay_deadline: 75,
             upgrade_delay: DAY + forced_delay + grace + max_lag + 2 * open_after + DAY,
@@ -134,6 +165,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) guardian: Address,
     pub(crate) policy: Policy,
     pub(crate) sequencer: Address,
+    /// Bond of the sequencer, with [`Policy::Preconfirmed`].
+    pub(crate) bond: Bond,
     pub(crate) delays: Delays,
     /// Minimum time between two L1 blocks in milliseconds, or `None` for that of the template.
     pub(crate) l1_slot_millis: Option<u64>,
@@ -196,11 +229,18 @@ impl Plan<'_> {
                 file.set("sequencing", "fees", "0")?;
                 file.set("sequencing", "fee_recipient", &zero)?;
             }
-            Policy::Permissioned => {
-                file.set("sequencing", "policy", "\"permissioned\"")?;
+            Policy::Permissioned | Policy::Preconfirmed => {
+                let is_preconfirmed = self.policy == Policy::Preconfirmed;
+                let name = if is_preconfirmed { "hybrid" } else { "permissioned" };
+                file.set("sequencing", "policy", &quoted(name))?;
                 file.set("sequencing", "fee_recipient", &zero)?;
                 file.set("sequencing", "timeout", &delays.timeout.to_string())?;
                 file.set("sequencing", "sequencer", &quoted(&self.sequencer.to_string()))?;
+                if is_preconfirmed {
+                    file.set("sequencing", "post_delay", &delays.post_delay.to_string())?;
+                    file.set("sequencing", "bonds", &quoted(&self.bond.registry()))?;
+                    file.set("sequencing", "min_bond_gwei", &self.bond.min_gwei.to_string())?;
+                }
             }
         }
         Ok(file.0)
@@ -219,6 +259,8 @@ pub(crate) struct NodeConfig<'a> {
     pub(crate) idle_block_time_ms: u64,
     pub(crate) submit_interval_ms: u64,
     pub(crate) l1_confirmations: u64,
+    /// Whether the sequencer signs prefixes.
+    pub(crate) preconfirm: bool,
     /// Account with ETH at genesis, and its balance in wei.
     pub(crate) float: Option<(Address, U256)>,
 }
@@ -236,6 +278,13 @@ impl NodeConfig<'_> {
                  allow_balance = [\"{account}={wei}\"]\n"
             )
         });
+        let preconfirm = if self.preconfirm {
+            "# Sign prefixes of each block while it is built, in the domain of the registry of bonds that the deployment\n\
+             # file names.\n\
+             preconfirm = true\n"
+        } else {
+            ""
+        };
         format!(
             "# Configuration of a rollup node. Paths are relative to its working directory.\n\
              \n\
@@ -256,6 +305,7 @@ impl NodeConfig<'_> {
              submit_interval_ms = {submit_interval_ms}\n\
              # Confirmations of an L1 block before its messages are included in the L2.\n\
              l1_confirmations = {l1_confirmations}\n\
+             {preconfirm}\
              \n\
              # Key file of `enshrine init`: the `advance` key pays on L1, the `operator` key on the L2.\n\
              advance_key = {keys}\n\
@@ -332,6 +382,7 @@ mod tests {
         let Delays {
             max_lag,
             timeout,
+            post_delay,
             open_after,
             relay_deadline,
             upgrade_delay,
@@ -342,6 +393,7 @@ mod tests {
         for line in [
             format!("\nmax_lag = {max_lag}\n"),
             format!("\ntimeout = {timeout}\n"),
+            format!("\n# post_delay = {post_delay}\n"),
             format!("\nopen_after = {open_after}\n"),
             format!("\nrelay_deadline = {relay_deadline}\n"),
             format!("\nupgrade_delay = {upgrade_delay}\n"),
@@ -352,6 +404,16 @@ mod tests {
             format!("\ncheckpoints = {CHECKPOINTS}\n"),
         ] {
             assert!(EXAMPLE.contains(&line), "{line}");
+        }
+    }
+
+    /// The bounds of `script/SequencingChecks.sol`.
+    #[test]
+    fn delays_allow_preconfirmations() {
+        for Delays { max_lag, timeout, post_delay, open_after, .. } in [Delays::USUAL, Delays::DEV]
+        {
+            assert!(7 * max_lag <= 4 * timeout && timeout <= open_after);
+            assert!(post_delay < max_lag / 2);
         }
     }
 }

@@ -1,9 +1,10 @@
 //! `enshrine verify`: checks the genesis of a rollup, and its contracts on L1.
 
 mod backing;
+mod bonded;
 mod exits;
 
-use self::{backing::Backing, exits::Exits};
+use self::{backing::Backing, bonded::BondedPolicy, exits::Exits};
 use super::{Node, allowance::parse_pair, exit::totals::Totals, plan::ForkMode};
 use crate::output::{complain, say};
 use alloy_primitives::{Address, B256, U64, U256};
@@ -94,6 +95,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     {
         findings.push(backing.finding());
     }
+    let bonded = on_l1.as_ref().and_then(|it| it.bonded.as_ref());
+    findings.extend(bonded.iter().flat_map(|it| it.findings.iter().cloned()));
     let owed = allocated_ether(genesis);
     let exits = on_l1.as_ref().and_then(|it| it.exits);
     if arguments.json {
@@ -108,6 +111,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             "announced": on_l1.as_ref().map(|it| &it.announced),
             "forks": on_l1.as_ref().map(|it| it.forks.name()),
             "nextForkOfL1": on_l1.as_ref().map(OnL1::next_fork),
+            "preconfBonds": bonded.map(|it| it.bonds),
+            "minBondWei": bonded.map(|it| it.min_bond.to_string()),
+            "postDelaySeconds": bonded.and_then(|it| it.post_delay),
             "accounts": genesis.alloc.len(),
             "owedWei": owed.to_string(),
             "backedWei": on_l1.as_ref().map(|it| it.backing.backed.to_string()),
@@ -151,6 +157,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             for change in &on_l1.announced {
                 say!("announced   {}", change.sentence());
             }
+            if let Some(BondedPolicy { policy, bonds, min_bond, post_delay, .. }) = bonded {
+                say!("policy      {policy}");
+                match *bonds {
+                    Address::ZERO => say!("bond        none"),
+                    bonds => say!("bond        at least {min_bond} wei in the registry {bonds}"),
+                }
+                if let Some(delay) = post_delay {
+                    say!("            anyone may post signed blocks that are {delay} s old");
+                }
+            }
             say!("forks       {}: {}", on_l1.forks.name(), on_l1.next_fork());
         }
         for finding in &findings {
@@ -181,6 +197,8 @@ struct OnL1 {
     forks: ForkMode,
     /// What the escrow has for the ETH of the genesis.
     backing: Backing,
+    /// The policy, if it requires a bond or lets any account post signed blocks.
+    bonded: Option<BondedPolicy>,
     /// What exits would pay, if a state is available.
     exits: Option<Exits>,
 }
@@ -283,6 +301,7 @@ fn compare_with_l1(url: &str, deployment: &Deployment, data_dir: Option<&Path>) 
             .collect::<Result<_>>()?,
         forks,
         backing: Backing::read(&l1, deployment)?,
+        bonded: BondedPolicy::read(&l1, deployment)?,
         exits: data_dir.map(|folder| Exits::read(&l1, deployment, folder)).transpose()?,
     })
 }

@@ -233,8 +233,15 @@ fn init_stores_flags_and_rejects_invalid_ones() {
         (&["--chain-id", "0"], "at least 1"),
         (&["--gas-limit", "4294967296"], "at most 4294967295"),
         (&["--fork", "cancun"], "prague, osaka"),
-        (&["--policy", "none", "--sequencer", &sequencer], "only --policy permissioned"),
+        (
+            &["--policy", "none", "--sequencer", &sequencer],
+            "only --policy permissioned and preconfirmed",
+        ),
         (&["--sequencer", "0x0000000000000000000000000000000000000000"], "has no key"),
+        (&["--bonds", &owner], "only --policy preconfirmed"),
+        (&["--min-bond", "1"], "only --policy preconfirmed"),
+        (&["--policy", "preconfirmed", "--min-bond", "0"], "whole gwei"),
+        (&["--policy", "preconfirmed", "--min-bond", "0.0000000001"], "whole gwei"),
         (&["--operator-float", "a lot"], "an amount of ether"),
         (&["--operator-float", "19"], "at most 18.44"),
     ] {
@@ -287,6 +294,67 @@ fn init_stores_flags_and_rejects_invalid_ones() {
     let operator = told["operator"].as_str().unwrap().to_lowercase();
     assert!(alloc["alloc"].get(&operator).is_none(), "an operator without a float");
     assert!(!node.contains_key("allow_balance"));
+}
+
+#[test]
+fn preconfirmed_policy_requires_a_bond() {
+    let l1 = NodeProcess::start(
+        Command::new(env!("CARGO_BIN_EXE_enshrine")).args(["devnet", "--mainnet"]),
+    )
+    .unwrap();
+    let l1 = l1.client();
+    let registry = Address::repeat_byte(0xb0);
+    let given = registry.to_string();
+    let with = |folder: &str, more: &[&str]| {
+        let base = ["init", folder, "--l1", l1.url(), "--policy", "preconfirmed"];
+        [&base[..], more].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (more, bonds, gwei) in [
+        (&[][..], "deploy", 10_000_000_000_i64),
+        (&["--min-bond", "0.5", "--dev"], "deploy", 500_000_000),
+        (&["--min-bond", "7", "--bonds", &given], &*given, 7_000_000_000),
+    ] {
+        let (_parent, folder) = place();
+        let owned = with(&folder, more);
+        let arguments: Vec<&str> = owned.iter().map(String::as_str).collect();
+        if more.contains(&"--bonds") {
+            let said = refuse(&arguments);
+            assert!(said.contains("has no code on the L1"), "{said}");
+            let code = "0x00";
+            l1.request::<_, Value>("anvil_setCode", (registry, code)).unwrap();
+        }
+        let told = json_of(&arguments);
+        let folder = Path::new(&folder);
+        let (rollup, node) =
+            (toml_of(&path(folder, "rollup.toml")), toml_of(&path(folder, "node.toml")));
+        let sequencing = &rollup["sequencing"];
+        assert_eq!(sequencing["policy"].as_str(), Some("hybrid"));
+        assert_eq!(sequencing["bonds"].as_str(), Some(bonds));
+        assert_eq!(sequencing["min_bond_gwei"].as_integer(), Some(gwei));
+        let sequencer = sequencing["sequencer"].as_str().unwrap().to_lowercase();
+        assert_eq!(told["advance"], sequencer);
+        assert!(sequencing["post_delay"].is_integer());
+        assert_eq!(told["bonds"], bonds);
+        assert_eq!(told["minBondGwei"], gwei);
+        assert_eq!(node["preconfirm"].as_bool(), Some(true));
+    }
+    let (_parent, folder) = place();
+    let owned = with(&folder, &["--min-bond", "2.5"]);
+    let said = run(&owned.iter().map(String::as_str).collect::<Vec<_>>());
+    for expected in [
+        "anyone may post blocks that it has signed",
+        "sequencing.min_bond_gwei = 2500000000 ",
+        "--value 12.5ether",
+        "enshrine bond deposit 2.5 ",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    // Other policies have no bond, and their sequencers sign nothing.
+    let (_parent, folder) = place();
+    assert_eq!(json_of(&["init", &folder])["bonds"], Value::Null);
+    let folder = Path::new(&folder);
+    assert!(toml_of(&path(folder, "rollup.toml"))["sequencing"].get("bonds").is_none());
+    assert!(!toml_of(&path(folder, "node.toml")).contains_key("preconfirm"));
 }
 
 #[test]
