@@ -65,6 +65,10 @@ enum Command {
     ///
     /// SIGINT and SIGTERM stop it.
     Watch(Box<rollup::watch::Arguments>),
+    /// Deposit, inspect and withdraw the bond of a sequencer that signs preconfirmations, and register
+    /// its signers.
+    #[command(subcommand)]
+    Bond(rollup::bond::Command),
     /// Export the state of an L2 to a file, or create the data directory of a node from such a
     /// file.
     #[command(subcommand)]
@@ -107,6 +111,7 @@ fn main() -> ExitCode {
         Command::Init(arguments) => rollup::init::run(&arguments),
         Command::Node(arguments) => rollup::node::run(&arguments),
         Command::Watch(arguments) => rollup::watch::run(&arguments),
+        Command::Bond(command) => rollup::bond::run(&command),
         Command::Snapshot(command) => rollup::snapshot::run(&command),
         Command::Genesis(arguments) => rollup::genesis::run(&arguments),
         Command::Verify(arguments) => rollup::verify::run(&arguments),

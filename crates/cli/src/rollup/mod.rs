@@ -2,6 +2,7 @@
 
 mod account;
 mod allowance;
+pub(crate) mod bond;
 pub(crate) mod calldata;
 pub(crate) mod exit;
 mod fee_cap;
@@ -76,12 +77,12 @@ impl Node {
         })
     }
 
-    /// Passes the logs of a contract with this topic to `visit`, in their order, from block `first`
-    /// to the latest one. Holds the logs of one response.
+    /// Passes the logs of a contract with these topics to `visit`, in their order, from block
+    /// `first` to the latest one. Holds the logs of one response.
     fn each_log(
         &self,
         address: Address,
-        topic: B256,
+        topics: &[B256],
         first: u64,
         mut visit: impl FnMut(&Log) -> Result<()>,
     ) -> Result<()> {
@@ -96,7 +97,7 @@ impl Node {
                 "address": address,
                 "fromBlock": U64::from(from),
                 "toBlock": U64::from(to),
-                "topics": [topic],
+                "topics": topics,
             }]);
             let logs: Result<Vec<Log>> = self.request("eth_getLogs", filter);
             match logs {

@@ -1,6 +1,7 @@
 //! Tests that run the `enshrine` command as a process.
 
 mod as_documented;
+mod bond;
 mod browser;
 mod calldata;
 mod checks;

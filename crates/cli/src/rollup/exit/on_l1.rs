@@ -123,7 +123,7 @@ impl ExitOnL1 {
         // Nodes may omit the timestamps of logs.
         let mut last = (0, 0);
         let topic = MessageSent::SIGNATURE_HASH;
-        self.node.each_log(self.message_queue, topic, self.first, |log| {
+        self.node.each_log(self.message_queue, &[topic], self.first, |log| {
             let number = log.block_number.ok_or_eyre("a log of L1 without a block number")?;
             let event = MessageSent::decode_log(&log.inner).wrap_err("event of the queue")?;
             let message = Message::from_event(&event)

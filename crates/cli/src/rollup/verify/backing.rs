@@ -24,7 +24,7 @@ impl Backing {
     pub(super) fn read(l1: &Node, deployment: &Deployment) -> Result<Self> {
         let queue = deployment.message_queue;
         let mut backed = U256::ZERO;
-        l1.each_log(queue, Backed::SIGNATURE_HASH, deployment.l1_block, |log| {
+        l1.each_log(queue, &[Backed::SIGNATURE_HASH], deployment.l1_block, |log| {
             let event = Backed::decode_log(&log.inner).wrap_err("event of the message queue")?;
             backed = backed.saturating_add(event.amount);
             Ok(())

@@ -1,0 +1,197 @@
+//! `enshrine bond`, and `enshrine verify` of a rollup with a bond, with a real L1.
+
+use crate::support::{enshrine, json_of, path, refuse, run};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_sol_types::SolCall;
+use contracts::{
+    Deployment,
+    bindings::IPreconfBonds::{accountOfCall, bondOfCall},
+};
+use serde_json::{Value, json};
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
+use tempfile::TempDir;
+use testkit::{ETHER, Key, NodeProcess, RollupFixture, enrich, head_time, write_deployment};
+use wire::ProtocolFork;
+
+const L2_CHAIN: u64 = 8_079;
+/// Seven days, and a margin for blocks whose timestamps are ahead of the clock.
+const SEVEN_DAYS: u64 = 7 * 86_400 + 60;
+
+/// An L1 with a rollup whose sequencer needs a bond of two ether.
+struct Scene {
+    l1: NodeProcess,
+    folder: TempDir,
+    deployment: Deployment,
+    file: String,
+    /// Key file of the sequencer, and of another account.
+    keys: [String; 2],
+    sequencer: Address,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let program = env!("CARGO_BIN_EXE_enshrine");
+        let l1 = NodeProcess::start(Command::new(program).args(["devnet", "--mainnet"])).unwrap();
+        let [deployer, sequencer, other] = ["deployer", "sequencer", "other"].map(Key::named);
+        let accounts = [deployer.address(), sequencer.address(), other.address()];
+        enrich(l1.client(), accounts, 1_000 * ETHER).unwrap();
+        let deployment =
+            RollupFixture::new(L2_CHAIN, ProtocolFork::Osaka, head_time(l1.client()).unwrap())
+                .unwrap()
+                .sequenced_by(sequencer.address())
+                .bonded(2 * ETHER)
+                .deploy_over_rpc(l1.client(), &deployer)
+                .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = write_deployment(&deployment, folder.path()).unwrap().display().to_string();
+        let keys = [&sequencer, &other].map(|key| {
+            let entry = json!({ "address": key.address(), "key": key.secret() });
+            let file = path(folder.path(), &format!("{}.json", key.address()));
+            fs::write(&file, json!({ "advance": entry, "operator": entry }).to_string()).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+            file
+        });
+        Self { l1, folder, deployment, file, keys, sequencer: sequencer.address() }
+    }
+
+    /// Returns the arguments of a subcommand, by the key file of an account if one is given.
+    fn arguments<'a>(&'a self, subcommand: &[&'a str], key: Option<usize>) -> Vec<&'a str> {
+        let mut arguments = vec!["bond"];
+        arguments.extend(subcommand);
+        arguments.extend(["--l1", self.l1.client().url(), "--deployment", &self.file]);
+        if let Some(key) = key {
+            arguments.extend(["--advance-key", &self.keys[key]]);
+        }
+        arguments
+    }
+
+    fn json(&self, subcommand: &[&str], key: Option<usize>) -> Value {
+        json_of(&self.arguments(subcommand, key))
+    }
+
+    fn refuse(&self, subcommand: &[&str], key: usize) -> String {
+        refuse(&self.arguments(subcommand, Some(key)))
+    }
+
+    fn call<C: SolCall>(&self, call: &C) -> C::Return {
+        let data = Bytes::from(call.abi_encode());
+        let request = json!({ "to": self.deployment.preconf_bonds, "data": data });
+        let answer: Bytes = self.l1.client().request("eth_call", (request, "latest")).unwrap();
+        C::abi_decode_returns(&answer).unwrap()
+    }
+
+    fn pass(&self, seconds: u64) {
+        let _: Value = self.l1.client().request("anvil_increaseTime", [seconds]).unwrap();
+        let _: Value = self.l1.client().request("anvil_mine", ()).unwrap();
+    }
+}
+
+fn wei(ether: u128) -> String {
+    (ether * ETHER).to_string()
+}
+
+#[test]
+fn bond_is_deposited_and_withdrawn_after_a_week() {
+    let scene = Scene::new();
+    // Without a bond, `status` fails and says what is missing.
+    let output = enshrine(&scene.arguments(&["status"], None));
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("requires 2 ether"), "{said}");
+
+    let told = scene.json(&["deposit", "1.5"], Some(0));
+    assert_eq!(told["bondWei"], (3 * ETHER / 2).to_string());
+    assert_eq!(told["suffices"], false);
+    let told = scene.json(&["deposit", "0.5"], Some(0));
+    assert_eq!((&told["bondWei"], &told["minBondWei"]), (&json!(wei(2)), &json!(wei(2))));
+    assert_eq!(told["suffices"], true);
+    let hash: B256 = told["transactionHash"].as_str().unwrap().parse().unwrap();
+    let receipt: Value = scene.l1.client().request("eth_getTransactionReceipt", [hash]).unwrap();
+    assert_eq!(receipt["status"], "0x1");
+    let account = scene.sequencer;
+    assert_eq!(scene.call(&bondOfCall { account }), U256::from(2 * ETHER));
+    let told = scene.json(&["status"], None);
+    assert_eq!(told["account"], account.to_string().to_lowercase());
+    let fee: u128 = told["highestBaseFeeWei"].as_str().unwrap().parse().unwrap();
+    assert!(fee > 0);
+    let advised: u128 = told["advisedWei"].as_str().unwrap().parse().unwrap();
+    assert_eq!(advised, fee * 20 * (1 << 24));
+
+    // A withdrawal needs a request, seven days before.
+    assert!(scene.refuse(&["withdraw"], 0).contains("NotRequested"));
+    assert!(scene.refuse(&["withdraw", "--cancel"], 0).contains("NotRequested"));
+    let told = scene.json(&["withdraw", "--request"], Some(0));
+    assert_eq!((&told["countedWei"], &told["suffices"]), (&json!("0"), &json!(false)));
+    let told = scene.json(&["withdraw", "--cancel"], Some(0));
+    assert_eq!((&told["withdrawableAt"], &told["suffices"]), (&Value::Null, &json!(true)));
+    let told = scene.json(&["withdraw", "--request"], Some(0));
+    assert!(told["withdrawableAt"].as_u64().unwrap() >= head_time(scene.l1.client()).unwrap());
+    assert!(scene.refuse(&["withdraw"], 0).contains("TooSoon"));
+    scene.pass(SEVEN_DAYS);
+    let to = Address::repeat_byte(0x70).to_string();
+    let told = scene.json(&["withdraw", "--to", &to], Some(0));
+    assert_eq!(told["bondWei"], "0");
+    let balance: U256 = scene.l1.client().request("eth_getBalance", (to, "latest")).unwrap();
+    assert_eq!(balance, U256::from(2 * ETHER));
+}
+
+#[test]
+fn signer_is_registered_once_with_its_consent() {
+    let scene = Scene::new();
+    run(&scene.arguments(&["deposit", "2"], Some(0)));
+    let other = Key::named("other").address();
+    let told = scene.json(&["signer", "--signer-key", &scene.keys[1]], Some(0));
+    assert_eq!(told["signers"], json!([other]));
+    assert_eq!(scene.call(&accountOfCall { signer: other }), scene.sequencer);
+    let said = scene.refuse(&["signer", "--signer-key", &scene.keys[1]], 0);
+    assert!(said.contains("SignerTaken"), "{said}");
+    // A signer gets no bond of its own, and its status names the account that is liable for it.
+    assert!(scene.refuse(&["deposit", "1"], 1).contains("SignerTaken"));
+    let output = enshrine(&scene.arguments(&["status", "--account", &other.to_string()], None));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("is a registered signer of"), "{said}");
+    // An account with a bond is no signer of another one.
+    let said = scene.refuse(&["signer", "--signer-key", &scene.keys[0]], 1);
+    assert!(said.contains("SignerTaken"), "{said}");
+}
+
+#[test]
+fn bond_requires_registry_key_and_amount() {
+    let scene = Scene::new();
+    for (arguments, key, reason) in [
+        (&["deposit", "0"][..], 0, "more than 0 ether"),
+        (&["deposit", "much"], 0, "an amount of ether"),
+        (&["withdraw", "--request", "--cancel"], 0, "cannot be used with"),
+        (&["signer"], 0, "--signer-key is missing"),
+    ] {
+        let said = scene.refuse(arguments, key);
+        assert!(said.contains(reason), "{arguments:?}: {said}");
+    }
+    let said = refuse(&scene.arguments(&["deposit", "1"], None));
+    assert!(said.contains("--advance-key is missing"), "{said}");
+    let bare = Deployment { preconf_bonds: Address::ZERO, ..scene.deployment.clone() };
+    let other = tempfile::tempdir().unwrap();
+    let bare = write_deployment(&bare, other.path()).unwrap().display().to_string();
+    let said = refuse(&["bond", "status", "--l1", scene.l1.client().url(), "--deployment", &bare]);
+    assert!(said.contains("no registry of bonds"), "{said}");
+    assert_eq!(scene.json(&["deposit", "2"], Some(0))["suffices"], true);
+}
+
+#[test]
+fn verify_compares_the_registry_of_bonds() {
+    let scene = Scene::new();
+    let url = scene.l1.client().url();
+    let told = json_of(&["verify", &scene.file, "--l1", url]);
+    assert_eq!(told["valid"], true);
+    assert_eq!(told["preconfBonds"], json!(scene.deployment.preconf_bonds));
+    assert_eq!((&told["minBondWei"], &told["postDelaySeconds"]), (&json!(wei(2)), &json!(300)));
+
+    let folder = path(scene.folder.path(), "other");
+    fs::create_dir(&folder).unwrap();
+    for registry in [Address::ZERO, Address::repeat_byte(7)] {
+        let other = Deployment { preconf_bonds: registry, ..scene.deployment.clone() };
+        let file = write_deployment(&other, folder.as_ref()).unwrap().display().to_string();
+        let said = refuse(&["verify", &file, "--l1", url]);
+        assert!(said.contains("in another domain"), "{said}");
+    }
+}
