@@ -1,4 +1,4 @@
-//! End-to-end run of a native rollup, in eight parts:
+//! End-to-end run of a native rollup, in nine parts:
 //!
 //! 1. In process: an L1 with EXECUTE, an L2 that is a plain Ethereum chain, a deposit, a block on
 //!    L1, balances proven against the state root on L1, and rejected blocks: forged ones, and one
@@ -9,11 +9,13 @@
 //!    layout that its contract does not know.
 //! 4. An L2 with EXECUTE, and an L3 whose withdrawal is claimed on the L2 and on L1.
 //! 5. A rollup that nobody advances any more, whose users are paid on L1 by proofs.
-//! 6. As processes: devnet, sequencer and followers, a withdrawal, a killed sequencer, and an L1
+//! 6. A sequencer with a bond that signs a prefix with a false log: a follower finds it, EXECUTE on
+//!    L1 proves it, and the bond is lost.
+//! 7. As processes: devnet, sequencer and followers, a withdrawal, a killed sequencer, and an L1
 //!    reorg.
-//! 7. Concurrently with that, an L1 that forks from Prague to Amsterdam during the operation of a
+//! 8. Concurrently with that, an L1 that forks from Prague to Amsterdam during the operation of a
 //!    rollup without an owner.
-//! 8. Real mainnet blocks through the same precompile.
+//! 9. Real mainnet blocks through the same precompile.
 //!
 //! Nothing is mocked: contracts are compiled and deployed, transactions are signed, blocks are
 //! executed, witnesses are recorded. The exit code is 0 if all checks passed.
@@ -28,6 +30,7 @@ mod gas;
 mod in_process;
 mod l3;
 mod later_fork;
+mod lie;
 mod mainnet;
 mod nodes;
 
@@ -127,6 +130,7 @@ fn run(arguments: &Arguments) -> Result<(Report, Option<Nodes>)> {
     later_fork::run(&mut report)?;
     l3::run(arguments.in_process, &mut report)?;
     exit::run(arguments.in_process, &mut report)?;
+    lie::run(arguments.in_process, &mut report)?;
     let nodes = if arguments.in_process { None } else { Some(with_processes(&mut report)?) };
     if !arguments.quick {
         mainnet::verify(&arguments.block, &mut report)?;
