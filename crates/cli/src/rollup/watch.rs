@@ -8,7 +8,8 @@ use clap::Args;
 use eyre::Result;
 use std::{process::ExitCode, sync::mpsc::channel, thread};
 
-/// The flags of a follower. Requires --preconf-bonds; with --reporter-key, evidence is submitted.
+/// The flags of a follower. Requires a registry of bonds in the deployment file or by
+/// --preconf-bonds; with --reporter-key, evidence is submitted.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]

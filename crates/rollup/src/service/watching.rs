@@ -28,8 +28,8 @@ pub(super) fn open(
     if matches!(config.role, Role::Sequencer(_)) {
         return refused("a sequencer does not watch itself, expected the role of a follower");
     }
-    if config.preconf_bonds.is_none() {
-        return refused("faults are proven to PreconfBonds, and its address is not configured");
+    if domain.contract == deployment.rollup {
+        return refused("faults are proven to PreconfBonds, and no address of it is configured");
     }
     if deployment.policy.is_zero() && config.feed_signers.is_empty() {
         return refused("the rollup has no policy, so it is unknown whose messages count");
