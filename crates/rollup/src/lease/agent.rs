@@ -154,6 +154,33 @@ impl Lease {
         &self.0.requests.own
     }
 
+    pub(super) fn requests(&self) -> &Requests {
+        &self.0.requests
+    }
+
+    /// Sends a request in the term with this fencing token, and waits for the response.
+    pub(super) fn post(
+        &self,
+        token: i64,
+        path: &'static str,
+        body: &Value,
+        limit: Duration,
+    ) -> Result<Value, LeaseError> {
+        let runtime = self.0.runtime.get().ok_or(LeaseError::NotHeld { token })?;
+        Ok(runtime.block_on(self.0.gateway.post(path, body, limit))?.body)
+    }
+
+    /// Error of a response that is not one of etcd.
+    pub(super) fn malformed(&self, path: &'static str, body: &Value) -> LeaseError {
+        self.0.gateway.malformed(path, body)
+    }
+
+    /// Ends the term with this fencing token, since etcd no longer has its key.
+    pub(super) fn lost(&self, token: i64) -> LeaseError {
+        self.0.lose(token);
+        LeaseError::Lost { token }
+    }
+
     /// Checks in etcd that the term with this fencing token has not ended.
     pub(super) fn check(&self, token: i64) -> Result<(), LeaseError> {
         let runtime = self.0.runtime.get().ok_or(LeaseError::NotHeld { token })?;

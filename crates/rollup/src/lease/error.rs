@@ -102,6 +102,29 @@ pub enum LeaseError {
         /// The fencing token.
         token: i64,
     },
+    /// etcd has a record with this number already, of this leader: the response to an earlier
+    /// request was lost.
+    #[error("etcd has a record {number} already")]
+    RecordExists {
+        /// Number of the record.
+        number: u64,
+    },
+    /// A record is longer than accepted.
+    #[error("the record has {got} bytes, expected at most {limit}")]
+    RecordTooLong {
+        /// Length in bytes.
+        got: usize,
+        /// Maximum length.
+        limit: usize,
+    },
+    /// The records in etcd are longer than accepted, all together.
+    #[error("the records in etcd have {got} bytes, expected at most {limit}")]
+    RecordsTooLong {
+        /// Length in bytes of those that were read.
+        got: usize,
+        /// Maximum length.
+        limit: usize,
+    },
 }
 
 impl LeaseError {

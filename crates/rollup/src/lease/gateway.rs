@@ -13,8 +13,8 @@ use std::{
 
 /// Timeout of a request to one member.
 const TIMEOUT: Duration = Duration::from_millis(1_000);
-/// Maximum length of a response in bytes.
-const MAX_RESPONSE: usize = 64 << 10;
+/// Maximum length of a response in bytes: a page of records in base64 is shorter.
+const MAX_RESPONSE: usize = 4 << 20;
 /// Maximum number of bytes of a response in an error.
 const EXCERPT: usize = 200;
 /// gRPC status of a request without a valid token.

@@ -1,6 +1,6 @@
 //! Keys of an election in etcd, and requests and responses of etcd's JSON gateway.
 
-use alloy_primitives::{Address, B256, hex};
+use alloy_primitives::{Address, B256, Bytes, hex};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
@@ -8,41 +8,63 @@ use serde_json::{Value, json};
 /// Maximum number of keys of an election that a request reads; those of the holder come first.
 const MAX_KEYS: u64 = 16;
 
-/// Prefix of the keys of a rollup's election, so that rollups can share an etcd cluster.
+/// Prefixes of the keys of a rollup's election and of its records, so that rollups can share an
+/// etcd cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeaseName(String);
+pub struct LeaseName {
+    election: String,
+    records: String,
+}
 
 impl LeaseName {
-    /// Returns the name of a rollup's lease: `enshrine/lease/<L1 chain id>/<rollup>/`.
+    /// Returns the name of a rollup's lease: `enshrine/lease/<L1 chain id>/<rollup>/`, and
+    /// `enshrine/records/…` for its records.
     pub fn of_rollup(l1_chain_id: u64, rollup: Address) -> Self {
-        Self(format!("enshrine/lease/{l1_chain_id}/{}/", hex::encode_prefixed(rollup)))
+        let rollup = hex::encode_prefixed(rollup);
+        let [election, records] =
+            ["lease", "records"].map(|kind| format!("enshrine/{kind}/{l1_chain_id}/{rollup}/"));
+        Self { election, records }
     }
 
     /// Key of the holder, attached to its etcd lease. Its creation revision is the fencing token.
     fn leader(&self) -> String {
-        BASE64.encode(format!("{}leader", self.0))
+        BASE64.encode(format!("{}leader", self.election))
     }
 
     /// Key that each renewal writes, without a lease. It outlives the holder; only a holder that
     /// resigns deletes it.
     fn renewal(&self) -> String {
-        BASE64.encode(format!("{}renewal", self.0))
+        BASE64.encode(format!("{}renewal", self.election))
     }
 
     /// Key of a candidate that requests the lease, attached to the candidate's etcd lease.
     fn waiting(&self, id: CandidateId) -> String {
-        BASE64.encode(format!("{}waiting/{}", self.0, id.0))
+        BASE64.encode(format!("{}waiting/{}", self.election, id.0))
     }
 
     fn range(&self) -> Value {
-        let mut end = self.0.clone().into_bytes();
-        // The prefix ends with a slash, so this is the first key after those with the prefix.
-        if let Some(last) = end.last_mut() {
-            *last += 1;
-        }
-        let (key, range_end) = (BASE64.encode(&self.0), BASE64.encode(end));
+        let (key, range_end) = (BASE64.encode(&self.election), after(&self.election));
         json!({ "key": key, "range_end": range_end, "limit": MAX_KEYS.to_string() })
     }
+
+    /// Key of a record. Keys are in the order of the numbers.
+    pub(super) fn record(&self, number: u64) -> String {
+        BASE64.encode(format!("{}{number:016x}", self.records))
+    }
+
+    /// First key after those of all records.
+    pub(super) fn records_end(&self) -> String {
+        after(&self.records)
+    }
+}
+
+/// Returns the first key after those with a prefix, which must end with a slash.
+fn after(prefix: &str) -> String {
+    let mut end = prefix.as_bytes().to_vec();
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    BASE64.encode(end)
 }
 
 /// Identity of a candidate: random for each process, to distinguish processes with the same
@@ -66,6 +88,15 @@ pub struct Leader {
     pub id: CandidateId,
     /// WebSocket URL at which other nodes follow the candidate while it leads.
     pub url: String,
+}
+
+/// A record with its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Number of the record.
+    pub number: u64,
+    /// Content.
+    pub bytes: Bytes,
 }
 
 /// Requests of a candidate.
@@ -118,8 +149,13 @@ impl Requests {
             "compare": [self.is_created_at(token)],
             // Without this read etcd would treat the transaction as serializable, and a member that
             // is partitioned from the others would respond with stale state.
-            "success": [{ "request_range": { "key": self.name.leader(), "keys_only": true } }],
+            "success": [self.holder()],
         })
+    }
+
+    /// Reads the election key.
+    pub(super) fn holder(&self) -> Value {
+        json!({ "request_range": { "key": self.name.leader() } })
     }
 
     /// Deletes the election key with this token, and the record of renewals if no earlier holder
@@ -158,7 +194,7 @@ impl Requests {
         json!({ "key": self.name.renewal(), "value": BASE64.encode(self.own.id.0) })
     }
 
-    fn is_created_at(&self, revision: i64) -> Value {
+    pub(super) fn is_created_at(&self, revision: i64) -> Value {
         json!({
             "key": self.name.leader(),
             "target": "CREATE",
@@ -238,6 +274,18 @@ pub(super) fn committed(requests: &Requests, answer: Value) -> Option<Committed>
     Some(Committed { succeeded, revision: header.revision, election: of_range(requests, read) })
 }
 
+/// Parses the response to a read of records.
+pub(super) fn records(requests: &Requests, answer: Value) -> Option<Vec<Record>> {
+    let range: Range = serde_json::from_value(answer).ok()?;
+    let record = |it: KeyValue| {
+        let key = BASE64.decode(it.key).ok()?;
+        let digits = key.strip_prefix(requests.name.records.as_bytes())?;
+        let number = u64::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
+        Some(Record { number, bytes: BASE64.decode(it.value).ok()?.into() })
+    };
+    range.kvs.into_iter().map(record).collect()
+}
+
 /// Parses the response to a grant: the id of the lease.
 pub(super) fn granted(answer: Value) -> Option<i64> {
     #[derive(Deserialize)]
@@ -256,7 +304,7 @@ pub(super) fn is_alive(answer: &Value) -> bool {
 
 fn of_range(requests: &Requests, range: Range) -> Election {
     let mut election = Election::default();
-    let waiting = format!("{}waiting/", requests.name.0);
+    let waiting = format!("{}waiting/", requests.name.election);
     let own = requests.name.waiting(requests.own.id);
     for KeyValue { key, value, create_revision, mod_revision } in range.kvs {
         if key == requests.name.leader() {

@@ -35,6 +35,11 @@
 //! A process that is suspended between the check of its token and the action may still act, but no
 //! node accepts its block without a signature, for which the time is checked again, and L1 orders
 //! what both nodes post.
+//!
+//! # Records
+//!
+//! The leader also keeps [records](SharedRecords) in etcd for its successors: the blocks of which it
+//! signs prefixes. Each request compares the fencing token, so a former leader adds none.
 
 mod agent;
 mod error;
@@ -43,6 +48,7 @@ mod gateway;
 mod messages;
 #[cfg(test)]
 mod model;
+mod records;
 mod state;
 mod tenure;
 
@@ -50,7 +56,8 @@ pub use agent::Lease;
 pub use error::LeaseError;
 pub use fence::Fence;
 pub use gateway::Credentials;
-pub use messages::{CandidateId, Leader, LeaseName};
+pub use messages::{CandidateId, Leader, LeaseName, Record};
+pub use records::{MAX_RECORD, SharedRecords};
 pub use tenure::{HOLD, TAKEOVER_WAIT, TTL_SECONDS};
 
 use std::time::Duration;

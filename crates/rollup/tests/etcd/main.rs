@@ -4,6 +4,7 @@
 mod authentication;
 mod failures;
 mod partitions;
+mod records;
 mod referee;
 mod takeover;
 

@@ -1,0 +1,153 @@
+//! Records that the leaders of a rollup share in etcd.
+
+use super::{
+    Lease, LeaseError,
+    messages::{self, Record, Requests},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Maximum length of a record in bytes. etcd's limit of a request is 1.5 MiB, in which a record is
+/// encoded as base64.
+pub const MAX_RECORD: usize = 512 << 10;
+/// Number of records that a request reads, so that a response is below the limit of responses.
+const PAGE: u64 = 4;
+/// Maximum number of bytes of all records that are read: more is not expected, since the leader
+/// adds none above a smaller limit.
+const MAX_BYTES: usize = 128 << 20;
+/// Time limit of an addition. A signature waits for it, so it is short; the block is made without
+/// the signature otherwise.
+const APPEND_LIMIT: Duration = Duration::from_millis(500);
+/// Time limit of other requests, over all endpoints.
+const LIMIT: Duration = Duration::from_millis(3_000);
+
+const TXN: &str = "/v3/kv/txn";
+const RANGE: &str = "/v3/kv/range";
+
+/// Records of a rollup's leaders, which are numbered. Only the holder of the lease can add and
+/// remove some: each request compares the fencing token, so a former leader that resumes after a
+/// pause changes nothing. Requests block the thread, which must not be one of the runtime.
+#[derive(Debug, Clone)]
+pub struct SharedRecords {
+    lease: Lease,
+    token: i64,
+}
+
+impl SharedRecords {
+    /// Returns the records as the holder of a lease in its current term uses them.
+    pub fn of(lease: &Lease) -> Self {
+        Self { lease: lease.clone(), token: lease.token().unwrap_or_default() }
+    }
+
+    /// Reads the records from this number on. The term must not have ended: then they include all
+    /// that earlier leaders have added.
+    ///
+    /// # Errors
+    ///
+    /// [`LeaseError`] if etcd does not respond, or if the records are malformed or too long.
+    pub fn read(&self, from: u64) -> Result<Vec<Record>, LeaseError> {
+        let (mut all, mut bytes, mut next) = (Vec::<Record>::new(), 0, from);
+        loop {
+            let request = self.requests().range(next);
+            let answer = self.post(RANGE, &request, LIMIT)?;
+            let page = messages::records(self.requests(), answer.clone());
+            let page = page.ok_or_else(|| self.lease.malformed(RANGE, &answer))?;
+            let Some(last) = page.last() else { return Ok(all) };
+            // Ascending, so that the loop ends.
+            if page.iter().zip(next..).any(|(record, least)| record.number < least) {
+                return Err(self.lease.malformed(RANGE, &answer));
+            }
+            next = last.number.saturating_add(1);
+            bytes += page.iter().map(|record| record.bytes.len()).sum::<usize>();
+            if bytes > MAX_BYTES {
+                return Err(LeaseError::RecordsTooLong { got: bytes, limit: MAX_BYTES });
+            }
+            let is_last = (page.len() as u64) < PAGE;
+            all.extend(page);
+            if is_last {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Adds a record. If the response is lost, the record may exist nevertheless.
+    ///
+    /// # Errors
+    ///
+    /// [`LeaseError::RecordExists`] if there is a record with this number; [`LeaseError::Lost`] if
+    /// the term has ended; [`LeaseError::RecordTooLong`]; or the error of the last etcd member.
+    pub fn append(&self, number: u64, record: &[u8]) -> Result<(), LeaseError> {
+        if record.len() > MAX_RECORD {
+            return Err(LeaseError::RecordTooLong { got: record.len(), limit: MAX_RECORD });
+        }
+        let request = self.requests().append(self.token, number, record);
+        if self.commit(&request, APPEND_LIMIT)? {
+            return Ok(());
+        }
+        Err(LeaseError::RecordExists { number })
+    }
+
+    /// Removes all records before this number.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::append`].
+    pub fn remove_before(&self, number: u64) -> Result<(), LeaseError> {
+        let request = self.requests().remove(self.token, number);
+        self.commit(&request, LIMIT).map(|_| ())
+    }
+
+    /// Sends a transaction that compares the fencing token. Returns `false` if another comparison
+    /// failed.
+    fn commit(&self, request: &Value, limit: Duration) -> Result<bool, LeaseError> {
+        let answer = self.post(TXN, request, limit)?;
+        let committed = messages::committed(self.requests(), answer.clone());
+        let committed = committed.ok_or_else(|| self.lease.malformed(TXN, &answer))?;
+        let holder = committed.election.leader.map(|(_, token)| token);
+        if !committed.succeeded && holder != Some(self.token) {
+            return Err(self.lease.lost(self.token));
+        }
+        Ok(committed.succeeded)
+    }
+
+    fn requests(&self) -> &Requests {
+        self.lease.requests()
+    }
+
+    fn post(&self, path: &'static str, body: &Value, limit: Duration) -> Result<Value, LeaseError> {
+        self.lease.post(self.token, path, body, limit)
+    }
+}
+
+impl Requests {
+    fn range(&self, from: u64) -> Value {
+        json!({
+            "key": self.name.record(from),
+            "range_end": self.name.records_end(),
+            "limit": PAGE.to_string(),
+            "sort_order": "ASCEND",
+            "sort_target": "KEY",
+        })
+    }
+
+    fn append(&self, token: i64, number: u64, record: &[u8]) -> Value {
+        let key = self.name.record(number);
+        let is_new =
+            json!({ "key": key, "target": "CREATE", "result": "EQUAL", "create_revision": "0" });
+        json!({
+            "compare": [self.is_created_at(token), is_new],
+            "success": [{ "request_put": { "key": key, "value": BASE64.encode(record) } }],
+            "failure": [self.holder()],
+        })
+    }
+
+    fn remove(&self, token: i64, before: u64) -> Value {
+        let range = json!({ "key": self.name.record(0), "range_end": self.name.record(before) });
+        json!({
+            "compare": [self.is_created_at(token)],
+            "success": [{ "request_delete_range": range }],
+            "failure": [self.holder()],
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! Records that leaders keep in etcd for their successors.
+
+use crate::{Candidate, cluster, until};
+use enshrine_rollup::{LeaseError, MAX_RECORD, Record, SharedRecords};
+
+fn records(candidate: &Candidate) -> SharedRecords {
+    SharedRecords::of(&candidate.lease)
+}
+
+fn record(number: u64, byte: u8, length: usize) -> Record {
+    Record { number, bytes: vec![byte; length].into() }
+}
+
+/// Adds a record, perhaps after attempts at a member that is down.
+fn append(records: &SharedRecords, record: &Record) {
+    let mut outcome = Ok(());
+    until("an addition", || {
+        outcome = records.append(record.number, &record.bytes);
+        !matches!(outcome, Err(LeaseError::Timeout { .. } | LeaseError::Unreachable { .. }))
+    });
+    assert!(matches!(outcome, Ok(()) | Err(LeaseError::RecordExists { .. })), "{outcome:?}");
+}
+
+#[test]
+fn successor_reads_records_and_fences_predecessor() {
+    let Some((_etcd, mut candidates)) = cluster("records of a leader", 2) else { return };
+    let second = candidates.pop().unwrap();
+    let first = candidates.pop().unwrap();
+    let (of_first, of_standby) = (records(&first), records(&second));
+    let mut all = vec![record(0, 7, 1), record(1, 8, 1_000), record(2, 9, 0)];
+    all.iter().for_each(|it| append(&of_first, it));
+    assert_eq!(of_first.read(0).unwrap(), all);
+    assert_eq!(of_standby.read(1).unwrap(), all[1..]);
+    assert!(of_standby.append(3, b"no").is_err(), "only the leader may add some");
+
+    // The first one is suspended, and knows nothing of the second.
+    first.task.abort();
+    until("the second holder", || second.holds());
+    let of_second = records(&second);
+    assert_eq!(of_second.read(0).unwrap(), all);
+    let refused = of_first.append(3, b"late");
+    assert!(matches!(refused, Err(LeaseError::Lost { .. })), "{refused:?}");
+    assert!(of_first.remove_before(3).is_err());
+    all.push(record(3, 10, 5));
+    append(&of_second, &all[3]);
+    of_second.remove_before(2).unwrap();
+    assert_eq!(of_second.read(0).unwrap(), all[2..]);
+}
+
+#[test]
+fn record_is_added_once() {
+    let Some((_etcd, candidates)) = cluster("numbers of records", 1) else { return };
+    let records = records(&candidates[0]);
+    append(&records, &record(4, 1, 10));
+    let again = records.append(4, b"other");
+    assert!(matches!(again, Err(LeaseError::RecordExists { number: 4 })), "{again:?}");
+    assert_eq!(records.read(0).unwrap(), [record(4, 1, 10)]);
+    assert!(candidates[0].holds(), "the term goes on");
+}
+
+#[test]
+fn long_records_are_read_in_pages() {
+    let Some((_etcd, candidates)) = cluster("long records", 1) else { return };
+    let records = records(&candidates[0]);
+    let refused = records.append(0, &vec![0; MAX_RECORD + 1]);
+    let Err(LeaseError::RecordTooLong { got, limit }) = refused else { panic!("{refused:?}") };
+    assert_eq!((got, limit), (MAX_RECORD + 1, MAX_RECORD));
+    let all: Vec<_> = (0..9).map(|number| record(number, number as u8, MAX_RECORD)).collect();
+    all.iter().for_each(|it| append(&records, it));
+    assert!(records.read(0).unwrap() == all, "as they were added");
+}
