@@ -129,6 +129,12 @@ impl Promises {
     pub fn add(&mut self, new: Promised) {
         let others = self.by_parent.entry((new.header.number, new.header.parent)).or_default();
         let condition = |it: &Promised| (it.message.l1_block, it.message.l1_hash);
+        // A journal that is read again adds nothing.
+        let implies =
+            |old: &Promised| new.allows(old) && (old.message.is_sealed || !new.message.is_sealed);
+        if others.iter().any(|old| implies(old) && condition(old) == condition(&new)) {
+            return;
+        }
         // What extends the longer prefix also extends the shorter one.
         match others.iter_mut().find(|old| old.allows(&new) && condition(old) == condition(&new)) {
             Some(old) if old.message.is_sealed => {}
