@@ -1,6 +1,6 @@
 //! Errors of signing prefixes, and reasons for signing none.
 
-use crate::signer::SignerError;
+use crate::{lease::LeaseError, signer::SignerError};
 use disk::DiskError;
 use preconf::{Conflict, HeaderError};
 use std::path::PathBuf;
@@ -19,6 +19,25 @@ pub enum PrefixError {
     /// The journal cannot be written, so the prefix must not be signed.
     #[error("preconfirmation not recorded: {0}")]
     NotRecorded(DiskError),
+    /// The journal in etcd cannot be read or written, so the prefix must not be signed.
+    #[error("journal of preconfirmations in etcd: {0}")]
+    NotShared(LeaseError),
+    /// A record in etcd is malformed.
+    #[error("record {number} of the journal in etcd: {source}")]
+    SharedRecord {
+        /// Number of the record.
+        number: u64,
+        /// The error.
+        source: DiskError,
+    },
+    /// This node lacks blocks on which earlier leaders have made promises.
+    #[error("this node has block {got}, and earlier leaders have promised block {expected}")]
+    Behind {
+        /// Number of the head.
+        got: u64,
+        /// Number of the first recorded block whose promise is in force.
+        expected: u64,
+    },
     /// The prefix contradicts an earlier signature.
     #[error(transparent)]
     Conflict(#[from] Conflict),
@@ -39,6 +58,19 @@ pub enum NotPreconfirming {
         "the journal of preconfirmations is not complete, and L1 has no block of this process yet"
     )]
     JournalLost,
+    /// The parent is neither on L1 nor in the journal in etcd, so the next leader may lack it.
+    #[error("the parent is neither on L1 nor recorded in etcd")]
+    ParentNotShared,
+    /// The journal in etcd is too long.
+    #[error(
+        "the journal in etcd has {got} bytes, at most {limit} allowed until L1 has more blocks"
+    )]
+    JournalLong {
+        /// Length of all records in bytes.
+        got: usize,
+        /// Limit in bytes.
+        limit: usize,
+    },
     /// Anyone may post blocks.
     #[error("the rollup has no sequencing policy, so any account may post another block")]
     OpenPolicy,

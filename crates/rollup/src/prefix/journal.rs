@@ -121,7 +121,7 @@ fn shared(prefix: &Prefix, previous: Option<&Prefix>) -> usize {
     same.map_or(0, |it| it.transactions.len())
 }
 
-fn encode(prefix: &Prefix, previous: Option<&Prefix>) -> Vec<u8> {
+pub(super) fn encode(prefix: &Prefix, previous: Option<&Prefix>) -> Vec<u8> {
     let message = &prefix.promised.message;
     let first = shared(prefix, previous);
     let mut out = Writer::default();
@@ -136,7 +136,7 @@ fn encode(prefix: &Prefix, previous: Option<&Prefix>) -> Vec<u8> {
     out.0
 }
 
-fn decode(record: &Bytes, previous: Option<&Prefix>) -> Result<Prefix, DiskError> {
+pub(super) fn decode(record: &Bytes, previous: Option<&Prefix>) -> Result<Prefix, DiskError> {
     let mut reader = Reader::new(WHAT, record);
     let rollup = Address::from(reader.array::<20>()?);
     let schema = SchemaId::new(u16::from_be_bytes(reader.array()?));

@@ -1,21 +1,23 @@
 //! Signed prefixes: promises of the sequencer about the next block.
 //!
 //! Each prefix is a complete block. The [`PrefixSigner`] writes it to the [`journal`] before it
-//! signs, and signs nothing that contradicts an earlier signature. The [`PrefixBook`] holds what the
-//! node serves to others.
+//! signs, and signs nothing that contradicts an earlier signature. With a lease, the journal of all
+//! its holders is in etcd too ([`shared`]). The [`PrefixBook`] holds what the node serves to others.
 
 mod book;
 mod client;
 mod condition;
 mod error;
 mod journal;
+mod shared;
 mod signer;
 
 pub(crate) use book::{PrefixBook, PublishedPrefix};
 pub(crate) use client::PrefixClient;
 pub(crate) use condition::{L1Condition, condition};
 pub use error::{NotPreconfirming, PrefixError};
-pub(crate) use signer::{PrefixSigner, Unfinished};
+pub(crate) use shared::Recorded;
+pub(crate) use signer::PrefixSigner;
 
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes};

@@ -3,16 +3,20 @@
 use crate::{
     RollupRules, Signer,
     l1::L1View,
+    lease::SharedRecords,
     prefix::{
-        NotPreconfirming, Prefix, PrefixError, PublishedPrefix,
+        NotPreconfirming, Prefix, PrefixError, PublishedPrefix, Recorded,
         condition::is_replaced,
         journal::{Journal, Opened},
+        shared::SharedJournal,
     },
 };
+use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256};
 use disk::DiskError;
 use preconf::{Conflict, Domain, Promises};
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -31,17 +35,15 @@ pub(crate) struct PrefixSigner {
     key: Signer,
     promises: Promises,
     journal: Journal,
-    unfinished: Option<Unfinished>,
+    /// Journal of all holders of the lease, if the node has one.
+    shared: Option<SharedJournal>,
+    /// The last recorded block of each parent, which has to be made as it is.
+    unfinished: BTreeMap<B256, Recorded>,
     /// State of a signer that may lack records.
     unsure: Option<Unsure>,
     /// File that exists while the journal may lack records, for the next start.
     marker: PathBuf,
 }
-
-/// The prefix with which the journal ended at the start. If it is sealed, the node may have stopped
-/// before it stored the block.
-#[derive(Debug, Clone)]
-pub(crate) struct Unfinished(pub(crate) Prefix);
 
 /// A signer that may lack records of signatures signs nothing until L1 has a block of this process:
 /// what it does not know of has a parent that is decided then.
@@ -84,7 +86,9 @@ impl PrefixSigner {
         let Opened { journal, prefixes, is_intact } = Journal::open(path, rollup, key.address())?;
         // One slot more than L1 accepts the block for: L1's time is an estimate.
         let mut promises = Promises::new(rules.max_lag.saturating_add(L1_SLOT));
-        let last = prefixes.last().cloned();
+        // The last one: if it is sealed, the node may have stopped before it stored the block.
+        let last = prefixes.last().cloned().map(|prefix| Recorded { prefix, is_signed: true });
+        let unfinished = last.map(|it| (it.prefix.promised.header.parent, it));
         prefixes.into_iter().for_each(|it| promises.add(it.promised));
         let is_complete = is_intact && !was_incomplete && !(is_new && has_history);
         if is_complete {
@@ -96,10 +100,17 @@ impl PrefixSigner {
             key,
             promises,
             journal,
-            unfinished: last.map(Unfinished),
+            shared: None,
+            unfinished: unfinished.into_iter().collect(),
             unsure: (!is_complete).then_some(Unsure::Waiting),
             marker,
         })
+    }
+
+    /// Shares the journal with the other holders of the lease, once this node [holds](Self::join)
+    /// it. Until then, it signs nothing.
+    pub(crate) fn with_shared_journal(self) -> Self {
+        Self { shared: Some(SharedJournal::default()), ..self }
     }
 
     /// Notes that another node may have signed with this key.
@@ -107,25 +118,73 @@ impl PrefixSigner {
         self.unsure = Some(Unsure::Waiting);
     }
 
+    /// Reads, at the start of a term, what earlier leaders have recorded, which binds this node
+    /// too.
+    ///
+    /// # Errors
+    ///
+    /// [`PrefixError`] if etcd does not respond, or if this node lacks blocks on which others are
+    /// recorded. The node must not lead then.
+    pub(crate) fn join(
+        &mut self,
+        records: SharedRecords,
+        head: BlockNumHash,
+        view: &L1View,
+    ) -> Result<(), PrefixError> {
+        let Some(shared) = &mut self.shared else {
+            self.doubt();
+            return Ok(());
+        };
+        for recorded in shared.join(Box::new(records))? {
+            let promised = &recorded.prefix.promised;
+            if recorded.is_signed {
+                self.promises.add(promised.clone());
+            }
+            self.unfinished.insert(promised.header.parent, recorded);
+        }
+        let is_empty = shared.is_empty();
+        let time = view.head().map_or(0, |head| head.timestamp);
+        self.unfinished.retain(|_, it| it.prefix.promised.header.number > head.number);
+        let parents: Vec<B256> = self.unfinished.keys().copied().collect();
+        let in_force = parents.into_iter().filter_map(|parent| {
+            let recorded = self.unfinished_on(parent, time, view)?;
+            Some((recorded.prefix.promised.header.number, parent))
+        });
+        let in_force: BTreeMap<u64, B256> = in_force.collect();
+        if let Some((expected, _)) = in_force.first_key_value()
+            && !in_force.values().any(|parent| *parent == head.hash)
+        {
+            return Err(PrefixError::Behind { got: head.number, expected: *expected });
+        }
+        if is_empty {
+            // All signatures are recorded, unless etcd has lost its data.
+            self.doubt();
+        } else {
+            self.make_sure();
+        }
+        Ok(())
+    }
+
     /// The rollup of the messages.
     pub(crate) const fn rollup(&self) -> Address {
         self.rollup
     }
 
-    /// Returns the prefix with which the journal ended, if its parent is this block, and its promise
-    /// still binds at this time. Its block must be sealed as it is.
-    pub(crate) fn unfinished_on(&mut self, parent: B256, time: u64) -> Option<Unfinished> {
-        let binds_for = self.promises.binds_for();
-        self.unfinished = self.unfinished.take().filter(|it| {
-            let header = &it.0.promised.header;
-            header.parent == parent && time < header.timestamp.saturating_add(binds_for)
-        });
-        self.unfinished.clone()
+    /// Returns the block that was recorded last for this parent, before the start or by an earlier
+    /// leader, if its promise binds at this time. It must be sealed as it is.
+    pub(crate) fn unfinished_on(&self, parent: B256, time: u64, view: &L1View) -> Option<Recorded> {
+        let recorded = self.unfinished.get(&parent)?;
+        let promised = &recorded.prefix.promised;
+        let message = &promised.message;
+        let has_ended = time >= promised.header.timestamp.saturating_add(self.promises.binds_for());
+        let is_void =
+            !message.is_unconditional() && is_replaced(view, message.l1_block, message.l1_hash);
+        (!has_ended && !is_void).then(|| recorded.clone())
     }
 
-    /// Forgets that prefix, since its block was sealed or cannot be built again.
-    pub(crate) fn forget_unfinished(&mut self) {
-        self.unfinished = None;
+    /// Forgets that block, since it was sealed or cannot be built again.
+    pub(crate) fn forget_unfinished(&mut self, parent: B256) {
+        self.unfinished.remove(&parent);
     }
 
     /// Returns an error if this signer may lack records of its signatures.
@@ -133,14 +192,49 @@ impl PrefixSigner {
         if let Some(Unsure::Sealed { number, hash }) = self.unsure
             && view.advanced_hash(number) == Some(hash)
         {
-            match fs::remove_file(&self.marker) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    tracing::warn!(%error, marker = %self.marker.display(), "cannot remove file");
-                }
-                _ => self.unsure = None,
-            }
+            self.make_sure();
         }
         self.unsure.map_or(Ok(()), |_| Err(NotPreconfirming::JournalLost))
+    }
+
+    /// Notes that all signatures are known.
+    fn make_sure(&mut self) {
+        match fs::remove_file(&self.marker) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, marker = %self.marker.display(), "cannot remove file");
+            }
+            _ => self.unsure = None,
+        }
+    }
+
+    /// Returns an error if the next leader might lack the parent of a block, or if the journal in
+    /// etcd is too long.
+    pub(crate) fn require_shared(
+        &self,
+        parent: BlockNumHash,
+        view: &L1View,
+    ) -> Result<(), NotPreconfirming> {
+        let Some(shared) = &self.shared else { return Ok(()) };
+        let (got, limit) = shared.length();
+        if got > limit {
+            return Err(NotPreconfirming::JournalLong { got, limit });
+        }
+        let is_on_l1 = view.advanced_hash(parent.number) == Some(parent.hash);
+        let is_known = is_on_l1 || shared.has_sealed(parent.hash);
+        is_known.then_some(()).ok_or(NotPreconfirming::ParentNotShared)
+    }
+
+    /// Records a block for the next leader that is sealed without a signature. Nothing depends on
+    /// this record: without it, no prefix on the block is signed until L1 has the block.
+    pub(crate) fn share_sealed(&mut self, block: &Prefix) {
+        let Some(shared) = &mut self.shared else { return };
+        let (got, limit) = shared.length();
+        if got > limit || shared.has_sealed(block.promised.header.hash) {
+            return;
+        }
+        if let Err(error) = shared.record(block, false) {
+            tracing::warn!(%error, number = block.promised.header.number, "block not recorded");
+        }
     }
 
     /// Notes a block that this process has sealed.
@@ -148,6 +242,7 @@ impl PrefixSigner {
         if self.unsure == Some(Unsure::Waiting) {
             self.unsure = Some(Unsure::Sealed { number, hash });
         }
+        self.unfinished.retain(|_, it| it.prefix.promised.header.number > number);
     }
 
     /// Lowest number of the L1 block that the condition of another header for this parent has to
@@ -185,16 +280,25 @@ impl PrefixSigner {
     ) -> Result<PublishedPrefix, PrefixError> {
         let is_replaced = |number, hash| is_replaced(view, number, hash);
         self.promises.check(&prefix.promised, &is_replaced)?;
+        if let Some(shared) = &mut self.shared {
+            shared.record(&prefix, true)?;
+        }
         self.journal.record(&prefix)?;
         self.promises.add(prefix.promised.clone());
         let signature = self.key.sign_preconfirmation(self.domain, &prefix.promised.message)?;
         Ok(PublishedPrefix { prefix, signature: signature.as_bytes().into() })
     }
 
-    /// Drops what was signed about blocks up to this number, which are final on L1.
-    pub(crate) fn forget_up_to(&mut self, number: u64) {
-        self.promises.forget_up_to(number);
-        if let Err(error) = self.journal.forget_up_to(number) {
+    /// Drops what was signed about blocks up to `finalized`, which are final on L1. The journal in
+    /// etcd also drops those up to `safe`, which are on L1, if it is long.
+    pub(crate) fn forget_up_to(&mut self, finalized: u64, safe: u64) {
+        self.promises.forget_up_to(finalized);
+        let shortened = self.journal.forget_up_to(finalized);
+        let shared = self.shared.as_mut().map_or(Ok(()), |shared| {
+            let (got, limit) = shared.length();
+            shared.forget_up_to(if got > limit / 2 { safe } else { finalized })
+        });
+        if let Err(error) = shortened.and(shared) {
             tracing::warn!(%error, "failed to shorten the journal of preconfirmations");
         }
     }
@@ -221,12 +325,16 @@ mod tests {
         PrefixSigner::open(path, rollup, domain, key, &rules, false).unwrap()
     }
 
+    fn view() -> L1View {
+        L1View::new(bare_deployment(Address::repeat_byte(0xa0), Address::ZERO))
+    }
+
     /// Neither by a signature nor by a block without one, also after a restart.
     #[test]
     fn conflicting_prefix_is_refused_and_not_recorded() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("preconfirmations");
-        let view = L1View::new(bare_deployment(Address::repeat_byte(0xa0), Address::ZERO));
+        let view = view();
         let mut signer = open(&path);
         signer.sign(prefix(1, 2, false), &view).unwrap();
         for mut signer in [signer, open(&path)] {
@@ -251,8 +359,9 @@ mod tests {
             let last = prefix(1, 2, is_sealed);
             open(&path).journal.record(&last).unwrap();
             let parent = last.promised.header.parent;
-            let unfinished = |parent, time| open(&path).unfinished_on(parent, time);
-            assert_eq!(unfinished(parent, 3_611).map(|it| it.0.promised), Some(last.promised));
+            let unfinished = |parent, time| open(&path).unfinished_on(parent, time, &view());
+            let got = unfinished(parent, 3_611).map(|it| it.prefix.promised);
+            assert_eq!(got, Some(last.promised));
             assert!(unfinished(parent, 3_612).is_none(), "it binds no longer");
             assert!(unfinished(B256::repeat_byte(1), 0).is_none(), "the block is stored");
         }

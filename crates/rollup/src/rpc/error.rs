@@ -1,6 +1,6 @@
 //! Errors of role changes, and of the admin port.
 
-use crate::{batcher::BatcherError, l1::L1Error, submitter::SubmitterError};
+use crate::{batcher::BatcherError, l1::L1Error, prefix::PrefixError, submitter::SubmitterError};
 use alloy_primitives::{Address, U64, U256};
 use client::RedactedUrl;
 use rpc::{RpcError, ServeError};
@@ -43,6 +43,9 @@ pub enum RoleError {
     /// The node has no sequencer configuration, and so no keys to sign with.
     #[error("this node was started without the keys of a sequencer")]
     NoKeys,
+    /// The node cannot keep the promises of earlier leaders.
+    #[error(transparent)]
+    Prefix(#[from] PrefixError),
     /// The node is not synced with L1, or has a fault.
     #[error("L1 is read up to block {got} of {expected}{}", fault.as_ref().map(|it| format!(": {it}")).unwrap_or_default())]
     NotSynced {
@@ -138,6 +141,7 @@ impl RoleError {
             Self::Unready(_) => -32_028,
             Self::Silent => -32_029,
             Self::NoLease { .. } => -32_030,
+            Self::Prefix(_) => -32_031,
         }
     }
 
@@ -158,6 +162,7 @@ impl RoleError {
             }
             Self::Unready(error) => json!({ "reason": error.to_string() }),
             Self::NoLease { leader } => json!({ "leader": leader }),
+            Self::Prefix(error) => json!({ "reason": error.to_string() }),
             Self::NoKeys | Self::Silent => return None,
         })
     }

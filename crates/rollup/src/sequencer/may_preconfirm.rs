@@ -39,6 +39,7 @@ impl Sequencer {
         let policy_timeout = *policy_timeout;
         let view = Arc::clone(&self.sync.view);
         signer.require_complete(&view)?;
+        signer.require_shared(head.num_hash(), &view)?;
         if terms.admission.is_open_to_all() {
             return Err(NotPreconfirming::OpenPolicy);
         }

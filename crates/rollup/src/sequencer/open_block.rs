@@ -66,8 +66,11 @@ impl Sequencer {
     }
 
     /// Seals the open block, and returns the signer of prefixes for the time when this node makes
-    /// blocks again.
+    /// blocks again. Without the lease, the next leader seals the block.
     pub(crate) fn take_preconfirmations(&mut self) -> Option<Preconfirmations> {
+        if !self.fence.lasts_for(Duration::ZERO) {
+            self.drop_open_block();
+        }
         if let Err(error) = self.seal_open_block() {
             tracing::error!(%error, "preconfirmed block not sealed");
         }
@@ -112,11 +115,18 @@ impl Sequencer {
 
     /// Notes a new head of this node, and forgets what was signed about final blocks.
     pub(super) fn note_sealed(&mut self, block: &Block) {
-        let finalized = self.sync.view.finalized_head();
+        let [finalized, safe] = [self.sync.view.finalized_head(), self.sync.view.advanced_head()]
+            .map(|head| head.map(|head| head.number));
+        let signer = self.preconfirmations.as_ref().filter(|it| it.slice.is_some());
+        let prefix = signer
+            .and_then(|it| self.prefix_of(&it.signer, block, true, L1Condition::default()).ok());
         if let Some(Preconfirmations { signer, .. }) = &mut self.preconfirmations {
+            if let Some(prefix) = prefix {
+                signer.share_sealed(&prefix);
+            }
             signer.sealed(block.header.number, block.hash);
             if let Some(finalized) = finalized {
-                signer.forget_up_to(finalized.number);
+                signer.forget_up_to(finalized, safe.unwrap_or(finalized));
             }
         }
     }

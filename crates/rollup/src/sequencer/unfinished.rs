@@ -3,10 +3,11 @@
 use super::{Preconfirmations, Sequencer};
 use crate::{
     SequencerError,
-    prefix::{L1Condition, Prefix, Unfinished},
+    prefix::{L1Condition, Prefix, Recorded},
 };
 use alloy_consensus::Header;
 use alloy_eips::eip2718::Decodable2718 as _;
+use alloy_primitives::B256;
 use alloy_rlp::Decodable as _;
 use chain::RecoveredTransaction;
 use executor::{Transaction, recover_sender};
@@ -14,19 +15,18 @@ use node::{MineRequest, NodeError, SealedBlock, SetCoinbase};
 use std::sync::Arc;
 
 impl Sequencer {
-    /// Builds the block again of which a prefix was signed, or was about to be signed, when the node
-    /// stopped. It is sealed as it is.
+    /// Builds the block again of which a prefix was signed, or was about to be signed, when this
+    /// node or the last leader stopped. It is sealed as it is.
     pub(super) fn unfinished_block(
         &mut self,
         time: u64,
     ) -> Result<Option<SealedBlock>, SequencerError> {
         let head = Arc::clone(self.chain().head());
-        let Some(Preconfirmations { signer, .. }) = &mut self.preconfirmations else {
+        let Some(Preconfirmations { signer, .. }) = &self.preconfirmations else {
             return Ok(None);
         };
-        let Some(Unfinished(prefix)) = signer.unfinished_on(head.hash, time) else {
-            return Ok(None);
-        };
+        let recorded = signer.unfinished_on(head.hash, time, self.view());
+        let Some(Recorded { prefix, is_signed }) = recorded else { return Ok(None) };
         let (number, expected) = (prefix.promised.header.number, prefix.promised.header.hash);
         let sealed = match self.build_again(&prefix) {
             Ok(sealed) if sealed.new.block.hash == expected => sealed,
@@ -38,12 +38,15 @@ impl Sequencer {
                 let got = other.map(|sealed| sealed.new.block.hash.to_string());
                 let got = got.unwrap_or_else(|error| error.to_string());
                 tracing::error!(number, got, %expected, "cannot build the preconfirmed block again");
-                self.forget_unfinished();
+                self.forget_unfinished(head.hash);
                 return Ok(None);
             }
         };
         tracing::info!(number, hash = %expected, "sealing the block that was preconfirmed before");
-        self.forget_unfinished();
+        self.forget_unfinished(head.hash);
+        if !is_signed {
+            return Ok(Some(sealed));
+        }
         let message = &prefix.promised.message;
         let condition = L1Condition { number: message.l1_block, hash: message.l1_hash };
         if let Err(error) = self.sign(&sealed, true, condition) {
@@ -52,9 +55,9 @@ impl Sequencer {
         Ok(Some(sealed))
     }
 
-    fn forget_unfinished(&mut self) {
+    fn forget_unfinished(&mut self, parent: B256) {
         if let Some(Preconfirmations { signer, .. }) = &mut self.preconfirmations {
-            signer.forget_unfinished();
+            signer.forget_unfinished(parent);
         }
     }
 

@@ -510,7 +510,8 @@ fn domain(config: &Config, deployment: &Deployment) -> Domain {
     Domain { l1_chain_id: deployment.l1_chain_id, contract }
 }
 
-/// Opens the signer of prefixes, if it is configured, or if its key is bound by earlier signatures.
+/// Opens the signer of prefixes, if it is configured, or if its key may be bound by earlier
+/// signatures, of this node or of other holders of the lease.
 fn preconfirmations(
     config: &Config,
     deployment: &Deployment,
@@ -521,9 +522,10 @@ fn preconfirmations(
 ) -> Result<Option<Preconfirmations>, RollupError> {
     let Some(sequencing) = preflight::sequencing(config) else { return Ok(None) };
     let journal = config.data_dir.as_ref().map(|folder| folder.join(PRECONFIRMATIONS));
+    let has_lease = shared.lease.get().is_some();
     let slice = match &sequencing.preconfirm {
         Some(preconfirm) => Some(checked_slice(config, preconfirm)?),
-        None if journal.as_ref().is_some_and(|path| path.exists()) => None,
+        None if journal.as_ref().is_some_and(|path| path.exists() || has_lease) => None,
         None => return Ok(None),
     };
     let Some(journal) = journal else {
@@ -539,6 +541,7 @@ fn preconfirmations(
         rules,
         has_history,
     )?;
+    let signer = if has_lease { signer.with_shared_journal() } else { signer };
     let book = Arc::clone(&shared.prefixes);
     Ok(Some(Preconfirmations { signer, book, slice, policy_timeout }))
 }
@@ -546,10 +549,6 @@ fn preconfirmations(
 /// Returns the time between two prefixes, if the configuration allows to sign any.
 fn checked_slice(config: &Config, preconfirm: &PreconfirmConfig) -> Result<Duration, ServiceError> {
     let refused = |reason: String| Err(ServiceError::Config { field: "preconfirm", reason });
-    if config.lease.is_some() {
-        let reason = "the journal of signatures is not shared with the other holders of the lease";
-        return refused(reason.to_owned());
-    }
     let (got, least) = (preconfirm.slice, PreconfirmConfig::MIN_SLICE);
     if got < least {
         return refused(format!("a prefix every {got:?}, at least {least:?} expected"));

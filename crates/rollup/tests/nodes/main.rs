@@ -9,6 +9,7 @@ mod engine_api;
 mod ethrex_driven;
 mod execute_tx;
 mod explorers;
+mod failover;
 mod fan_out;
 mod faults_of_l1;
 mod fencing;

@@ -134,7 +134,7 @@ pub(crate) fn whole(updates: &[PrefixUpdate]) -> Result<Vec<(HeaderSummary, bool
 }
 
 /// Checks that no two updates are evidence of an equivocation on this L1.
-async fn require_no_evidence(world: &World, updates: &[PrefixUpdate]) -> Result<()> {
+pub(crate) async fn require_no_evidence(world: &World, updates: &[PrefixUpdate]) -> Result<()> {
     let deployment = contracts::Deployment::read(&world.deployment())?;
     let mut hashes = Vec::new();
     for number in 0..=world.provider.get_block_number().await? {

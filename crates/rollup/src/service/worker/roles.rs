@@ -14,8 +14,9 @@ use crate::{
         signed_blocks::BlockSigning,
         syncer::L2Syncer,
     },
-    lease::Fence,
+    lease::{Fence, SharedRecords},
     rpc::{admin::Responder, error::RoleError},
+    sequencer::Preconfirmations,
     service::error::ServiceError,
 };
 use alloy_eips::BlockNumHash;
@@ -314,17 +315,29 @@ impl RoleManager {
     /// Switches to the role of a sequencer, and returns the head from which it continues.
     pub(super) fn promote(&mut self) -> Result<BlockNumHash, RoleError> {
         self.fence = self.start.lease.as_ref().map(Fence::of).unwrap_or_default();
+        self.join_journal()?;
         let batcher = self.batcher(self.sync()).ok_or(RoleError::NoKeys)??;
         if let Some(ActiveRole::Follower(follower)) = self.active.take() {
-            // The previous sequencer may have the same key.
-            if let Some(preconfirmations) = &mut self.start.preconfirmations {
-                preconfirmations.signer.doubt();
-            }
             let (sync, deferred) = follower.into_parts();
             self.deferred = deferred;
             self.lead(sync, batcher);
         }
         Ok(self.log_change())
+    }
+
+    /// Prepares the signer of prefixes for what the previous sequencer may have signed with the same
+    /// key.
+    fn join_journal(&mut self) -> Result<(), RoleError> {
+        let sync = self.sync();
+        let (head, view) = (sync.chain().head().num_hash(), Arc::clone(&sync.view));
+        let Some(Preconfirmations { signer, .. }) = &mut self.start.preconfirmations else {
+            return Ok(());
+        };
+        match &self.start.lease {
+            Some(lease) => signer.join(SharedRecords::of(lease), head, &view)?,
+            None => signer.doubt(),
+        }
+        Ok(())
     }
 
     /// Switches to the role of a follower, if the node is the sequencer.

@@ -1,0 +1,182 @@
+//! Journal of the prefixes that the leaders of a rollup sign, in etcd.
+//!
+//! With a lease, a prefix is recorded in etcd before it is signed, as well as in the leader's own
+//! [journal](super::journal). The next leader reads the records, is bound by them like by
+//! signatures of its own, and makes the recorded blocks. A former leader can record nothing, so it
+//! can sign nothing new either.
+
+use crate::{
+    lease::{LeaseError, Record, SharedRecords},
+    prefix::{Prefix, error::PrefixError, journal},
+};
+use alloy_primitives::B256;
+use disk::DiskError;
+use std::{collections::VecDeque, fmt};
+
+/// Length of all records, in bytes, above which no more prefixes are signed until L1 has the oldest
+/// blocks. A next leader has to read them, and etcd's default quota is 2 GB with its history.
+const MAX_BYTES: usize = 64 << 20;
+/// Number of records that are removed at once, so that not every block causes a request.
+const BATCH: usize = 64;
+const WHAT: &str = "a record of a preconfirmation in etcd";
+
+/// Store of the records, in which only the leader can change some.
+pub(super) trait Records: fmt::Debug + Send {
+    /// Reads the records from this number on.
+    fn read(&self, from: u64) -> Result<Vec<Record>, LeaseError>;
+    /// Adds a record.
+    fn append(&self, number: u64, record: &[u8]) -> Result<(), LeaseError>;
+    /// Removes the records before this number.
+    fn remove_before(&self, number: u64) -> Result<(), LeaseError>;
+}
+
+impl Records for SharedRecords {
+    fn read(&self, from: u64) -> Result<Vec<Record>, LeaseError> {
+        self.read(from)
+    }
+
+    fn append(&self, number: u64, record: &[u8]) -> Result<(), LeaseError> {
+        self.append(number, record)
+    }
+
+    fn remove_before(&self, number: u64) -> Result<(), LeaseError> {
+        self.remove_before(number)
+    }
+}
+
+/// A block in the shared journal.
+#[derive(Debug, Clone)]
+pub(crate) struct Recorded {
+    pub(crate) prefix: Prefix,
+    /// `false`: the block was sealed without a signature, and is recorded for the next leader.
+    pub(crate) is_signed: bool,
+}
+
+/// The shared journal, as the leader uses it in its current term.
+#[derive(Debug, Default)]
+pub(super) struct SharedJournal {
+    /// `None` as long as the node has not led.
+    records: Option<Box<dyn Records>>,
+    /// Number of the next record.
+    next: u64,
+    kept: VecDeque<Kept>,
+    bytes: usize,
+    /// Block of the last record.
+    last: Option<Prefix>,
+}
+
+/// What the leader has to know about a record.
+#[derive(Debug)]
+struct Kept {
+    record: u64,
+    bytes: usize,
+    block: u64,
+    /// Hash of the block if it is sealed.
+    sealed: Option<B256>,
+}
+
+impl SharedJournal {
+    /// Reads the journal at the start of a term.
+    ///
+    /// # Errors
+    ///
+    /// [`PrefixError`] if etcd does not respond, or if a record is malformed.
+    pub(super) fn join(&mut self, records: Box<dyn Records>) -> Result<Vec<Recorded>, PrefixError> {
+        *self = Self { records: Some(records), ..Self::default() };
+        self.load()
+    }
+
+    /// Records a block, before its prefix is signed.
+    ///
+    /// # Errors
+    ///
+    /// [`PrefixError::NotShared`]; the prefix must not be signed then.
+    pub(super) fn record(&mut self, prefix: &Prefix, is_signed: bool) -> Result<(), PrefixError> {
+        match self.append(prefix, is_signed) {
+            // The response to an earlier request was lost, and its prefix was not signed.
+            Err(PrefixError::NotShared(LeaseError::RecordExists { .. })) => {
+                self.load()?;
+                self.append(prefix, is_signed)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Returns `true` if this sealed block is recorded.
+    pub(super) fn has_sealed(&self, hash: B256) -> bool {
+        self.kept.iter().rev().any(|it| it.sealed == Some(hash))
+    }
+
+    /// Returns `true` if there is no record, as in an etcd that has lost its data.
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// Returns the length of all records in bytes, and the limit for further ones.
+    pub(super) const fn length(&self) -> (usize, usize) {
+        (self.bytes, MAX_BYTES)
+    }
+
+    /// Removes the records of blocks up to this number, which are on L1, but those of the last
+    /// block: a journal without records counts as lost.
+    ///
+    /// # Errors
+    ///
+    /// [`PrefixError::NotShared`]; the records are removed later then.
+    pub(super) fn forget_up_to(&mut self, number: u64) -> Result<(), PrefixError> {
+        let Some(last) = self.kept.back().map(|it| it.block) else { return Ok(()) };
+        let is_kept = |it: &Kept| it.block > number || it.block == last;
+        let count = self.kept.iter().take_while(|it| !is_kept(it)).count();
+        let (Some(first), Some(records)) = (self.kept.get(count), &self.records) else {
+            return Ok(());
+        };
+        if count < BATCH {
+            return Ok(());
+        }
+        records.remove_before(first.record).map_err(PrefixError::NotShared)?;
+        let removed: usize = self.kept.drain(..count).map(|it| it.bytes).sum();
+        self.bytes = self.bytes.saturating_sub(removed);
+        Ok(())
+    }
+
+    fn append(&mut self, prefix: &Prefix, is_signed: bool) -> Result<(), PrefixError> {
+        let Some(records) = &self.records else {
+            return Err(PrefixError::NotShared(LeaseError::NotHeld { token: 0 }));
+        };
+        let mut record = vec![u8::from(is_signed)];
+        record.extend(journal::encode(prefix, self.last.as_ref()));
+        records.append(self.next, &record).map_err(PrefixError::NotShared)?;
+        self.keep(self.next, record.len(), prefix);
+        Ok(())
+    }
+
+    /// Reads the records that are not known yet.
+    fn load(&mut self) -> Result<Vec<Recorded>, PrefixError> {
+        let Some(records) = &self.records else { return Ok(Vec::new()) };
+        let mut all = Vec::new();
+        for Record { number, bytes } in records.read(self.next).map_err(PrefixError::NotShared)? {
+            let malformed = |source| PrefixError::SharedRecord { number, source };
+            let (is_signed, record) = match bytes.split_first() {
+                Some((0, _)) => (false, bytes.slice(1..)),
+                Some((1, _)) => (true, bytes.slice(1..)),
+                _ => return Err(malformed(DiskError::malformed(WHAT, "no flag"))),
+            };
+            let prefix = journal::decode(&record, self.last.as_ref()).map_err(malformed)?;
+            self.keep(number, bytes.len(), &prefix);
+            all.push(Recorded { prefix, is_signed });
+        }
+        Ok(all)
+    }
+
+    fn keep(&mut self, record: u64, bytes: usize, prefix: &Prefix) {
+        let header = &prefix.promised.header;
+        let sealed = prefix.promised.message.is_sealed.then_some(header.hash);
+        self.kept.push_back(Kept { record, bytes, block: header.number, sealed });
+        self.bytes += bytes;
+        self.next = record.saturating_add(1);
+        self.last = Some(prefix.clone());
+    }
+}
+
+#[cfg(test)]
+mod model;

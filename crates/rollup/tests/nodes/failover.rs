@@ -1,0 +1,117 @@
+//! Preconfirmations of sequencers with a lease: the next leader keeps the promises of the last one.
+
+use crate::{
+    preconfirmations::{
+        LONG, Recording, preconfirming, require_no_evidence, send, until_included,
+        until_preconfirmed, whole, world,
+    },
+    support::{World, is_settled, provider_of, until},
+};
+use alloy_primitives::{Address, U256};
+use alloy_provider::ext::AnvilApi as _;
+use enshrine_rollup::{Config, LeaseConfig, RollupNode};
+use eyre::{OptionExt as _, Result};
+use preconf::PrefixUpdate;
+use std::{path::Path, time::Duration};
+use testkit::{Cable, Etcd};
+
+/// A sequencer with a lease, and the link to its etcd.
+struct Member {
+    node: RollupNode,
+    cable: Cable,
+}
+
+impl Member {
+    async fn start(
+        world: &World,
+        etcd: &Etcd,
+        folder: &Path,
+        block_time: Duration,
+    ) -> Result<Self> {
+        let cable = Cable::to(etcd.ports()[0])?;
+        let lease = LeaseConfig {
+            endpoints: vec![format!("http://127.0.0.1:{}", cable.port())],
+            credentials: None,
+            ca: None,
+            identity: None,
+            url: "ws://127.0.0.1:9545".to_owned(),
+            work_timeout: Duration::from_secs(3_600),
+        };
+        let config = preconfirming(world, folder, block_time)?;
+        let node = RollupNode::start(Config { lease: Some(lease), ..config }).await?;
+        Ok(Self { node, cable })
+    }
+
+    async fn until_leads(&self) -> Result<()> {
+        until("the lease", &self.node, || async { Ok(self.node.status().role == "sequencer") })
+            .await
+    }
+
+    /// Waits until the node knows all signatures, and the parent of the next block is shared.
+    async fn until_preconfirming(&self) -> Result<()> {
+        until("preconfirmations", &self.node, || async {
+            Ok(self.node.status().preconfirming.is_some_and(|it| it.on))
+        })
+        .await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn next_leader_seals_prefix_of_last_one() -> Result<()> {
+    let Some(etcd) = Etcd::start(1, "failover of preconfirmations")? else { return Ok(()) };
+    let world = world(&["alice", "bob"]).await?;
+    let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
+    // etcd has no journal, so the first leader signs nothing before a block of it is on L1.
+    let short = Duration::from_millis(200);
+    let first = Member::start(&world, &etcd, folders[0].path(), short).await?;
+    world.deposit(Address::repeat_byte(0xda), U256::ONE).await?;
+    first.until_leads().await?;
+    first.until_preconfirming().await?;
+    until("settlement", &first.node, || async { Ok(is_settled(&first.node)) }).await?;
+    first.node.stop().await;
+    let first = Member::start(&world, &etcd, folders[0].path(), LONG).await?;
+    first.until_leads().await?;
+    let second = Member::start(&world, &etcd, folders[1].path(), LONG).await?;
+    let seen = [Recording::start(&first.node).await?, Recording::start(&second.node).await?];
+
+    let mut promised = Vec::new();
+    for nonce in 0..3 {
+        promised.push(send(&provider_of(&first.node)?, "alice", nonce).await?);
+        until_preconfirmed(&first.node, promised[nonce as usize]).await?;
+    }
+    let head = first.node.status().unsafe_head.number;
+    first.cable.cut();
+    second.until_leads().await?;
+    for hash in &promised {
+        until_included(&second.node, *hash).await?;
+    }
+    // The first node has dropped the open block, and follows.
+    until("the end of the term", &first.node, || async {
+        Ok(first.node.status().role == "follower")
+    })
+    .await?;
+    assert_eq!(first.node.status().unsafe_head.number, head);
+
+    // The sealed block has a time at the end of its long slot, and L1 follows.
+    world.provider.anvil_increase_time(2 * LONG.as_secs()).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    second.until_preconfirming().await?;
+    let hash = send(&provider_of(&second.node)?, "bob", 0).await?;
+    until_preconfirmed(&second.node, hash).await?;
+    let mut updates = Vec::<PrefixUpdate>::new();
+    let mut last = Vec::new();
+    for recording in seen {
+        let own = recording.end().await;
+        last.push(whole(&own)?);
+        updates.extend(own);
+    }
+    let (header, is_sealed, _) = last[0].last().ok_or_eyre("no prefix of the first leader")?;
+    assert!(!is_sealed);
+    let (sealed, is_sealed, _) = last[1].first().ok_or_eyre("no prefix of the second leader")?;
+    assert!(is_sealed, "the recorded prefix is sealed at once");
+    assert_eq!(header.hash, sealed.hash);
+    require_no_evidence(&world, &updates).await?;
+    first.node.stop().await;
+    second.node.stop().await;
+    Ok(())
+}
