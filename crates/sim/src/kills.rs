@@ -45,13 +45,13 @@ pub(crate) struct Arguments {
 
 /// A signed prefix that a node has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Shown {
+pub(crate) struct Shown {
     update: PrefixUpdate,
     header: HeaderSummary,
 }
 
 /// All prefixes that were shown, by number of the block and hash of the header.
-type AllShown = BTreeMap<(u64, B256, bool), Shown>;
+pub(crate) type AllShown = BTreeMap<(u64, B256, bool), Shown>;
 
 /// Runs the simulation.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -119,23 +119,29 @@ fn look(url: &str, done: &AtomicBool) -> Result<AllShown> {
     let client = Client::new(url, ClientOptions::default())?;
     let mut all = AllShown::new();
     while !done.load(Ordering::Relaxed) {
-        let next = head(&client)? + 1;
-        for number in [next - 1, next] {
-            let request = (U64::from(number), U64::ZERO);
-            let item: Option<PrefixItem> = client.request("rollup_prefix", request)?;
-            let Some(item) = item else { continue };
-            let update = PrefixUpdate::decode(&item.ssz)?;
-            let header = HeaderSummary::read(&update.header)?;
-            let key = (header.number, header.hash, update.message.is_sealed);
-            all.insert(key, Shown { update, header });
-        }
+        look_once(&client, &mut all)?;
         sleep(LOOK);
     }
     Ok(all)
 }
 
+/// Adds the newest prefixes that a node shows.
+pub(crate) fn look_once(client: &Client, all: &mut AllShown) -> Result<()> {
+    let next = head(client)? + 1;
+    for number in [next - 1, next] {
+        let request = (U64::from(number), U64::ZERO);
+        let item: Option<PrefixItem> = client.request("rollup_prefix", request)?;
+        let Some(item) = item else { continue };
+        let update = PrefixUpdate::decode(&item.ssz)?;
+        let header = HeaderSummary::read(&update.header)?;
+        let key = (header.number, header.hash, update.message.is_sealed);
+        all.insert(key, Shown { update, header });
+    }
+    Ok(())
+}
+
 /// Compares all prefixes for one parent, and returns the number of pairs.
-fn conflicts(all: &AllShown) -> Result<u64> {
+pub(crate) fn conflicts(all: &AllShown) -> Result<u64> {
     let mut pairs = 0;
     let all: Vec<_> = all.values().collect();
     for (index, a) in all.iter().enumerate() {
@@ -160,7 +166,7 @@ fn conflicts(all: &AllShown) -> Result<u64> {
 
 /// Checks that each transaction of a prefix is in the block that was promised, and returns their
 /// number.
-fn require_kept(client: &Client, all: &AllShown) -> Result<u64> {
+pub(crate) fn require_kept(client: &Client, all: &AllShown) -> Result<u64> {
     let mut known = BTreeMap::new();
     for shown in all.values() {
         for (index, raw) in (0_u64..).zip(&shown.update.transactions) {

@@ -4,8 +4,8 @@
 //! transactions on L1, `dialects` compares the input forms of EXECUTE, `market` simulates what
 //! rollups pay for EXECUTE gas, and `chain-on-disk` measures how fast a chain commits, reopens and
 //! proves. `load` and `soak` run a rollup whose nodes are processes: the former measures it, the
-//! latter injects faults and compares the nodes. `kills` kills a sequencer that signs prefixes.
-//! `vectors` writes conformance vectors for EXECUTE,
+//! latter injects faults and compares the nodes. `kills` kills a sequencer that signs prefixes, and
+//! `failover` the leader of two with a lease. `vectors` writes conformance vectors for EXECUTE,
 //! `findings` further exact figures of `docs/report`.
 //!
 //! This crate contains the simulated setups and the output of their figures. It implements no rule
@@ -14,6 +14,7 @@
 mod chain_on_disk;
 mod dialects;
 mod economics;
+mod failover;
 mod findings;
 mod gas_model;
 mod kills;
@@ -53,6 +54,8 @@ enum Simulation {
     Soak(soak::Arguments),
     /// Kill a sequencer that signs prefixes, and compare what it has signed with its blocks
     Kills(kills::Arguments),
+    /// Kill and suspend the leader of two sequencers with a lease that sign prefixes, and compare
+    Failover(failover::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -76,6 +79,7 @@ fn run() -> Result<ExitCode> {
         Simulation::Load(arguments) => load::run(&arguments)?,
         Simulation::Soak(arguments) => soak::run(&arguments)?,
         Simulation::Kills(arguments) => kills::run(&arguments)?,
+        Simulation::Failover(arguments) => failover::run(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }
