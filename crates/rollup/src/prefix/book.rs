@@ -5,7 +5,10 @@ use alloy_primitives::{B256, FixedBytes};
 use parking_lot::Mutex;
 use preconf::PrefixUpdate;
 use rpc_types::{Preconfirming, PrefixItem};
-use std::sync::Arc;
+use std::{
+    mem::{self, Discriminant},
+    sync::Arc,
+};
 use tokio::sync::broadcast;
 
 /// Number of updates that a subscriber can lag behind.
@@ -16,7 +19,8 @@ const UPDATES: usize = 256;
 pub(crate) struct PrefixBook {
     newest: Mutex<Option<Arc<PublishedPrefix>>>,
     updates: broadcast::Sender<PrefixItem>,
-    state: Mutex<Option<Preconfirming>>,
+    /// Whether the node preconfirms, with the kind of the reason that was logged.
+    state: Mutex<Option<(Option<Discriminant<NotPreconfirming>>, Preconfirming)>>,
 }
 
 /// A signed prefix.
@@ -93,20 +97,21 @@ impl PrefixBook {
 
     /// Sets whether this node preconfirms the next block, and why not.
     pub(crate) fn set_state(&self, state: Result<(), &NotPreconfirming>) {
-        let reason = state.err().map(ToString::to_string);
+        let (kind, reason) =
+            (state.err().map(mem::discriminant), state.err().map(ToString::to_string));
         let mut shown = self.state.lock();
-        if shown.as_ref().is_some_and(|shown| shown.reason == reason) {
-            return;
+        // Logged once for each kind: the age in a reason grows each second.
+        if shown.as_ref().is_none_or(|(before, _)| *before != kind) {
+            match &reason {
+                Some(reason) => tracing::warn!(reason, "blocks are not preconfirmed"),
+                None => tracing::info!("blocks are preconfirmed"),
+            }
         }
-        match &reason {
-            Some(reason) => tracing::warn!(reason, "blocks are not preconfirmed"),
-            None => tracing::info!("blocks are preconfirmed"),
-        }
-        *shown = Some(Preconfirming { on: reason.is_none(), reason });
+        *shown = Some((kind, Preconfirming { on: reason.is_none(), reason }));
     }
 
     /// Returns whether this node preconfirms blocks; `None` if it is not configured to.
     pub(crate) fn state(&self) -> Option<Preconfirming> {
-        self.state.lock().clone()
+        self.state.lock().as_ref().map(|(_, state)| state.clone())
     }
 }
