@@ -1,6 +1,6 @@
 //! Evidence of faults: the arguments of `PreconfBonds`, built from what a client has received.
 //!
-//! Each function returns an [`Accusation`] only if [`faults`](crate::faults) judges it a fault, and
+//! Each function returns an [`Accusation`] only if [`faults`] judges it a fault, and
 //! the contract judges by the same rules.
 
 use crate::{
