@@ -45,7 +45,7 @@ const TRANSACTIONS: u64 = 300;
 const WORKER: Address = Address::repeat_byte(0x3c);
 /// Code of the contract: 4,000 squarings, each written to memory, and an update of a slot per
 /// caller.
-const WORK: &[u8] = &[
+pub(super) const WORK: &[u8] = &[
     0x61, 0x0f, 0xa0, // PUSH2 4,000
     0x5b, // JUMPDEST
     0x60, 0x01, 0x90, 0x03, // decrement
@@ -55,7 +55,7 @@ const WORK: &[u8] = &[
     0x00,
 ];
 /// Gas limit of a call.
-const CALL_GAS: u64 = 230_000;
+pub(super) const CALL_GAS: u64 = 230_000;
 
 /// Rate of one kind of transactions.
 #[derive(Debug, Clone, Copy, Serialize)]

@@ -1,10 +1,15 @@
-//! Time from sending a transfer to its signed prefix at a follower, which has executed it.
+//! Time from sending a transaction to its signed prefix at a follower, which has executed it.
 
-use super::{LOOK, Spread, TIP, row, stranger, until_l1_time};
+use super::{
+    LOOK, Spread, TIP,
+    lifted::{CALL_GAS, WORK},
+    row, stranger, until_l1_time,
+};
 use crate::payers::payers;
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
+use alloy_sol_types::SolValue as _;
 use client::{Client, ClientOptions};
-use eyre::{Result, eyre};
+use eyre::{OptionExt as _, Result, eyre};
 use rpc_types::TransactionStatus;
 use serde::Serialize;
 use std::{
@@ -15,14 +20,40 @@ use std::{
 use testkit::localnet::{
     processes::{Deploying, L2_CHAIN, Rollup},
     report::Report,
-    requests::transfer,
+    requests::{balance, receipt, send, signed, transfer, until},
     say,
 };
+use testkit::{ETHER, Key};
 
 /// Number of sending accounts. Each has few transactions in a block, as real senders do.
 const PAYERS: usize = 64;
-/// Transfers per second of each measurement, and their number.
-const RATES: [(u64, u64); 3] = [(1, 20), (20, 400), (100, 2_000)];
+/// Transactions per second of each measurement, and their number. The last two fill blocks to
+/// about four fifths, by the bytes of an L1 transaction and by gas: above that, transactions wait
+/// for later blocks.
+const RATES: [(Kind, u64, u64); 5] = [
+    (Kind::Transfer, 1, 20),
+    (Kind::Transfer, 20, 400),
+    (Kind::Transfer, 100, 2_000),
+    (Kind::Data, 40, 800),
+    (Kind::Call, 36, 720),
+];
+/// Length of the calldata of [`Kind::Data`] in bytes, which cannot be compressed.
+const DATA: u64 = 2_000;
+/// Gas limit of such a transaction: the floor of EIP-7623 for bytes that are not zero, and the
+/// 21,000 of a transaction.
+const DATA_GAS: u64 = 21_000 + 40 * DATA;
+
+/// Kind of transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Kind {
+    /// A transfer to a new account.
+    Transfer,
+    /// A transfer with calldata.
+    Data,
+    /// A call that computes and writes storage.
+    Call,
+}
 
 /// Measurements of the run.
 #[derive(Debug, Clone, Serialize)]
@@ -35,9 +66,10 @@ pub(crate) struct Preconfirmed {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Rate {
+    kind: Kind,
     per_second: u64,
-    transfers: u64,
-    /// Transfers that the follower showed in a sealed block first.
+    transactions: u64,
+    /// Transactions that the follower showed in a sealed block first.
     missed: u64,
     #[serde(rename = "sequencerMilliseconds")]
     sequencer_ms: Spread,
@@ -50,7 +82,12 @@ impl Preconfirmed {
         say!("\nSigned prefixes every 100 ms, blocks every second");
         for rate in &self.rates {
             let of = |it: Spread| format!("{:.0} / {:.0}", it.p50, it.p99);
-            let what = format!("{}/s: sent until preconfirmed, ms, p50 / p99", rate.per_second);
+            let kind = match rate.kind {
+                Kind::Transfer => "transfers",
+                Kind::Data => "with 2 kB",
+                Kind::Call => "calls of 230,000 gas",
+            };
+            let what = format!("{}/s {kind}: until preconfirmed, ms, p50 / p99", rate.per_second);
             row(&what, of(rate.sequencer_ms));
             row("  at a follower, which has executed it", of(rate.follower_ms));
             row("  seen there only once sealed", rate.missed);
@@ -67,28 +104,61 @@ pub(super) fn run(report: &mut Report) -> Result<Preconfirmed> {
     let sequencer = rollup.sequencer_with(&flags)?;
     let follower = rollup.follower_of(&sequencer)?;
     let payers = payers(&rollup, &sequencer, PAYERS)?;
-    until_l1_time(&rollup)?;
     let (mut rates, mut sent) = (Vec::new(), 0);
-    for (per_second, transfers) in RATES {
-        let raw: Vec<_> = (sent..sent + transfers)
+    let deployer = Key::named("deployer");
+    rollup.deposit(&Key::named("alice"), deployer.address(), ETHER)?;
+    let worker = worker(sequencer.client(), &deployer)?;
+    until_l1_time(&rollup)?;
+    for (kind, per_second, count) in RATES {
+        let raw: Vec<_> = (sent..sent + count)
             .map(|number| {
                 let payer = &payers[number as usize % PAYERS];
-                let to = stranger("preconfirmed", number);
-                transfer(L2_CHAIN, payer, number / PAYERS as u64, to, TIP)
+                transaction(kind, payer, number, worker)
             })
             .collect();
-        sent += transfers;
+        sent += count;
         let urls = [sequencer.client().url(), follower.client().url()];
-        let rate = measure(urls, per_second, raw)?;
-        report.shown(format!("{transfers} transfers at {per_second}/s are preconfirmed"));
+        let rate = measure(urls, kind, per_second, raw)?;
+        report.shown(format!("{count} transactions at {per_second}/s are preconfirmed"));
         rates.push(rate);
     }
     Ok(Preconfirmed { rates })
 }
 
-/// Sends transfers at a rate, and measures when a follower has each in a signed prefix.
-fn measure([sequencer, follower]: [&str; 2], per_second: u64, raw: Vec<Bytes>) -> Result<Rate> {
-    let transfers = raw.len() as u64;
+/// Creates the contract that the calls use.
+fn worker(l2: &Client, from: &Key) -> Result<Address> {
+    until("the deposit", || Ok(balance(l2, from.address())? >= U256::from(ETHER)))?;
+    let length = u8::try_from(WORK.len())?;
+    // PUSH1 length, PUSH1 10, PUSH0, CODECOPY, PUSH1 length, PUSH0, RETURN.
+    let init = [0x60, length, 0x60, 10, 0x5f, 0x39, 0x60, length, 0x5f, 0xf3];
+    let code: Bytes = [&init, WORK].concat().into();
+    let hash = send(l2, L2_CHAIN, from, TxKind::Create, 0, code, 200_000)?;
+    receipt(l2, hash)?.contract_address.ok_or_eyre("the contract was not created")
+}
+
+/// Signs the transaction with this number, of which each payer has every 64th.
+fn transaction(kind: Kind, payer: &Key, number: u64, worker: Address) -> Bytes {
+    let (nonce, to) = (number / PAYERS as u64, stranger("preconfirmed", number));
+    match kind {
+        Kind::Transfer => transfer(L2_CHAIN, payer, nonce, to, TIP),
+        Kind::Data => {
+            let words = (0..DATA.div_ceil(32)).map(|word| keccak256((number, word).abi_encode()));
+            let mut data: Vec<u8> = words.flatten().collect();
+            data.truncate(DATA as usize);
+            signed(L2_CHAIN, payer, nonce, to.into(), 1, data.into(), DATA_GAS)
+        }
+        Kind::Call => signed(L2_CHAIN, payer, nonce, worker.into(), 0, Bytes::new(), CALL_GAS),
+    }
+}
+
+/// Sends transactions at a rate, and measures when a follower has each in a signed prefix.
+fn measure(
+    [sequencer, follower]: [&str; 2],
+    kind: Kind,
+    per_second: u64,
+    raw: Vec<Bytes>,
+) -> Result<Rate> {
+    let transactions = raw.len() as u64;
     let (senders, looks): (Vec<_>, Vec<_>) = (0..2).map(|_| channel()).unzip();
     let seen = thread::scope(|scope| {
         let looks = [sequencer, follower].into_iter().zip(looks);
@@ -114,10 +184,10 @@ fn measure([sequencer, follower]: [&str; 2], per_second: u64, raw: Vec<Bytes>) -
     })?;
     let [(own, _), (theirs, missed)] = &seen[..] else { unreachable!("two nodes are polled") };
     let (sequencer_ms, follower_ms) = (Spread::of(own.clone())?, Spread::of(theirs.clone())?);
-    Ok(Rate { per_second, transfers, missed: *missed, sequencer_ms, follower_ms })
+    Ok(Rate { kind, per_second, transactions, missed: *missed, sequencer_ms, follower_ms })
 }
 
-/// Polls the status of each sent transfer, in order. Returns the milliseconds until each was
+/// Polls the status of each sent transaction, in order. Returns the milliseconds until each was
 /// preconfirmed, and the number of those that were in a sealed block by then.
 fn look(url: &str, sent: &Receiver<(B256, Instant)>) -> Result<(Vec<f64>, u64)> {
     let client = Client::new(url, ClientOptions::default())?;
