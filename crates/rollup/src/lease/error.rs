@@ -128,6 +128,16 @@ pub enum LeaseError {
 }
 
 impl LeaseError {
+    /// Returns `true` if a response has more bytes than this client or etcd's gateway accepts.
+    pub(super) const fn is_too_long(&self) -> bool {
+        const RESOURCE_EXHAUSTED: i64 = 8;
+        match self {
+            Self::TooLong { .. } => true,
+            Self::Rejected { code, .. } => *code == RESOURCE_EXHAUSTED,
+            _ => false,
+        }
+    }
+
     /// Returns `true` if another member may be able to serve the same request.
     pub(super) const fn is_of_member(&self) -> bool {
         match self {

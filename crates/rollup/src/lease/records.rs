@@ -11,10 +11,11 @@ use std::time::Duration;
 /// Maximum length of a record in bytes. etcd's limit of a request is 1.5 MiB, in which a record is
 /// encoded as base64.
 pub const MAX_RECORD: usize = 512 << 10;
-/// Number of records that a request reads, so that a response is below the limit of responses.
-const PAGE: u64 = 4;
-/// Maximum number of bytes of all records that are read: more is not expected, since the leader
-/// adds none above a smaller limit.
+/// Number of records that a request reads: first many, and if these are too long for a response,
+/// few.
+const PAGES: [u64; 2] = [256, 4];
+/// Maximum number of bytes of all records that are read. The leader stops adding records at a lower
+/// limit.
 const MAX_BYTES: usize = 128 << 20;
 /// Time limit of an addition. A signature waits for it, so it is short; the block is made without
 /// the signature otherwise.
@@ -49,26 +50,34 @@ impl SharedRecords {
     pub fn read(&self, from: u64) -> Result<Vec<Record>, LeaseError> {
         let (mut all, mut bytes, mut next) = (Vec::<Record>::new(), 0, from);
         loop {
-            let request = self.requests().range(next);
-            let answer = self.post(RANGE, &request, LIMIT)?;
-            let page = messages::records(self.requests(), answer.clone());
-            let page = page.ok_or_else(|| self.lease.malformed(RANGE, &answer))?;
+            let [many, few] = PAGES;
+            let (page, limit) = match self.page(next, many) {
+                Ok(page) => (page, many),
+                Err(error) if error.is_too_long() => (self.page(next, few)?, few),
+                Err(error) => return Err(error),
+            };
             let Some(last) = page.last() else { return Ok(all) };
-            // Ascending, so that the loop ends.
-            if page.iter().zip(next..).any(|(record, least)| record.number < least) {
-                return Err(self.lease.malformed(RANGE, &answer));
-            }
             next = last.number.saturating_add(1);
             bytes += page.iter().map(|record| record.bytes.len()).sum::<usize>();
             if bytes > MAX_BYTES {
                 return Err(LeaseError::RecordsTooLong { got: bytes, limit: MAX_BYTES });
             }
-            let is_last = (page.len() as u64) < PAGE;
+            let is_last = (page.len() as u64) < limit;
             all.extend(page);
             if is_last {
                 return Ok(all);
             }
         }
+    }
+
+    /// Reads at most `limit` records from this number on.
+    fn page(&self, from: u64, limit: u64) -> Result<Vec<Record>, LeaseError> {
+        let answer = self.post(RANGE, &self.requests().range(from, limit), LIMIT)?;
+        let page = messages::records(self.requests(), answer.clone());
+        // Ascending, so that the reader comes to an end.
+        let is_ascending =
+            |page: &Vec<Record>| page.iter().zip(from..).all(|(it, least)| it.number >= least);
+        page.filter(is_ascending).ok_or_else(|| self.lease.malformed(RANGE, &answer))
     }
 
     /// Adds a record. If the response is lost, the record may exist nevertheless.
@@ -121,11 +130,11 @@ impl SharedRecords {
 }
 
 impl Requests {
-    fn range(&self, from: u64) -> Value {
+    fn range(&self, from: u64, limit: u64) -> Value {
         json!({
             "key": self.name.record(from),
             "range_end": self.name.records_end(),
-            "limit": PAGE.to_string(),
+            "limit": limit.to_string(),
             "sort_order": "ASCEND",
             "sort_target": "KEY",
         })

@@ -49,6 +49,13 @@ pub enum PrefixError {
     Signer(#[from] SignerError),
 }
 
+impl PrefixError {
+    /// Returns `true` if a record or a signature of the prefix may exist nevertheless.
+    pub(crate) const fn may_be_recorded(&self) -> bool {
+        matches!(self, Self::Signer(_) | Self::NotRecorded(_) | Self::NotShared(_))
+    }
+}
+
 /// Reason why the next block is sealed without signed prefixes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotPreconfirming {

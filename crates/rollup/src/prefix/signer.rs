@@ -3,7 +3,7 @@
 use crate::{
     RollupRules, Signer,
     l1::L1View,
-    lease::SharedRecords,
+    lease::{LeaseError, SharedRecords},
     prefix::{
         NotPreconfirming, Prefix, PrefixError, PublishedPrefix, Recorded,
         condition::is_replaced,
@@ -14,7 +14,7 @@ use crate::{
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256};
 use disk::DiskError;
-use preconf::{Conflict, Domain, Promises};
+use preconf::{Conflict, Domain, Promised, Promises};
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -40,7 +40,7 @@ pub(crate) struct PrefixSigner {
     /// The last recorded block of each parent, which has to be made as it is.
     unfinished: BTreeMap<B256, Recorded>,
     /// State of a signer that may lack records.
-    unsure: Option<Unsure>,
+    incomplete: Option<Incomplete>,
     /// File that exists while the journal may lack records, for the next start.
     marker: PathBuf,
 }
@@ -48,7 +48,7 @@ pub(crate) struct PrefixSigner {
 /// A signer that may lack records of signatures signs nothing until L1 has a block of this process:
 /// what it does not know of has a parent that is decided then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unsure {
+enum Incomplete {
     /// This process has sealed no block.
     Waiting,
     /// This process has sealed this block first.
@@ -102,7 +102,7 @@ impl PrefixSigner {
             journal,
             shared: None,
             unfinished: unfinished.into_iter().collect(),
-            unsure: (!is_complete).then_some(Unsure::Waiting),
+            incomplete: (!is_complete).then_some(Incomplete::Waiting),
             marker,
         })
     }
@@ -113,9 +113,12 @@ impl PrefixSigner {
         Self { shared: Some(SharedJournal::default()), ..self }
     }
 
-    /// Notes that another node may have signed with this key.
-    pub(crate) const fn doubt(&mut self) {
-        self.unsure = Some(Unsure::Waiting);
+    /// Notes that another node may have signed with this key, also for the next start.
+    pub(crate) fn mark_incomplete(&mut self) {
+        self.incomplete = Some(Incomplete::Waiting);
+        if let Err(error) = fs::File::create(&self.marker).and_then(|file| file.sync_all()) {
+            tracing::error!(%error, marker = %self.marker.display(), "cannot create file");
+        }
     }
 
     /// Reads, at the start of a term, what earlier leaders have recorded, which binds this node
@@ -132,7 +135,7 @@ impl PrefixSigner {
         view: &L1View,
     ) -> Result<(), PrefixError> {
         let Some(shared) = &mut self.shared else {
-            self.doubt();
+            self.mark_incomplete();
             return Ok(());
         };
         for recorded in shared.join(Box::new(records))? {
@@ -143,26 +146,48 @@ impl PrefixSigner {
             self.unfinished.insert(promised.header.parent, recorded);
         }
         let is_empty = shared.is_empty();
-        let time = view.head().map_or(0, |head| head.timestamp);
         self.unfinished.retain(|_, it| it.prefix.promised.header.number > head.number);
-        let parents: Vec<B256> = self.unfinished.keys().copied().collect();
-        let in_force = parents.into_iter().filter_map(|parent| {
-            let recorded = self.unfinished_on(parent, time, view)?;
-            Some((recorded.prefix.promised.header.number, parent))
-        });
-        let in_force: BTreeMap<u64, B256> = in_force.collect();
-        if let Some((expected, _)) = in_force.first_key_value()
-            && !in_force.values().any(|parent| *parent == head.hash)
-        {
-            return Err(PrefixError::Behind { got: head.number, expected: *expected });
+        let time = view.head().map_or(0, |head| head.timestamp);
+        if let Some(expected) = self.first_out_of_reach(head, time, view) {
+            return Err(PrefixError::Behind { got: head.number, expected });
         }
         if is_empty {
             // All signatures are recorded, unless etcd has lost its data.
-            self.doubt();
+            self.mark_incomplete();
         } else {
-            self.make_sure();
+            self.mark_complete();
         }
         Ok(())
+    }
+
+    /// Returns the number of the first recorded block whose promise is in force and that does not
+    /// descend from this head, on a branch that L1 has not replaced.
+    fn first_out_of_reach(&self, head: BlockNumHash, time: u64, view: &L1View) -> Option<u64> {
+        let headers = self.unfinished.values().map(|it| &it.prefix.promised.header);
+        let parents: BTreeMap<B256, B256> = headers.map(|it| (it.hash, it.parent)).collect();
+        let in_force = self
+            .unfinished
+            .values()
+            .filter(|it| it.is_signed && self.is_in_force(&it.prefix.promised, time, view));
+        let out_of_reach = in_force.map(|it| &it.prefix.promised.header).filter(|header| {
+            let (mut root, mut number) = (header.parent, header.number.saturating_sub(1));
+            while root != head.hash
+                && let Some(parent) = parents.get(&root)
+            {
+                (root, number) = (*parent, number.saturating_sub(1));
+            }
+            let is_replaced = view.advanced_hash(number).is_some_and(|hash| hash != root);
+            root != head.hash && !is_replaced
+        });
+        out_of_reach.map(|header| header.number).min()
+    }
+
+    fn is_in_force(&self, promised: &Promised, time: u64, view: &L1View) -> bool {
+        let message = &promised.message;
+        let has_ended = time >= promised.header.timestamp.saturating_add(self.promises.binds_for());
+        let is_void =
+            !message.is_unconditional() && is_replaced(view, message.l1_block, message.l1_hash);
+        !has_ended && !is_void
     }
 
     /// The rollup of the messages.
@@ -174,12 +199,7 @@ impl PrefixSigner {
     /// leader, if its promise binds at this time. It must be sealed as it is.
     pub(crate) fn unfinished_on(&self, parent: B256, time: u64, view: &L1View) -> Option<Recorded> {
         let recorded = self.unfinished.get(&parent)?;
-        let promised = &recorded.prefix.promised;
-        let message = &promised.message;
-        let has_ended = time >= promised.header.timestamp.saturating_add(self.promises.binds_for());
-        let is_void =
-            !message.is_unconditional() && is_replaced(view, message.l1_block, message.l1_hash);
-        (!has_ended && !is_void).then(|| recorded.clone())
+        self.is_in_force(&recorded.prefix.promised, time, view).then(|| recorded.clone())
     }
 
     /// Forgets that block, since it was sealed or cannot be built again.
@@ -189,21 +209,21 @@ impl PrefixSigner {
 
     /// Returns an error if this signer may lack records of its signatures.
     pub(crate) fn require_complete(&mut self, view: &L1View) -> Result<(), NotPreconfirming> {
-        if let Some(Unsure::Sealed { number, hash }) = self.unsure
+        if let Some(Incomplete::Sealed { number, hash }) = self.incomplete
             && view.advanced_hash(number) == Some(hash)
         {
-            self.make_sure();
+            self.mark_complete();
         }
-        self.unsure.map_or(Ok(()), |_| Err(NotPreconfirming::JournalLost))
+        self.incomplete.map_or(Ok(()), |_| Err(NotPreconfirming::JournalLost))
     }
 
     /// Notes that all signatures are known.
-    fn make_sure(&mut self) {
+    fn mark_complete(&mut self) {
         match fs::remove_file(&self.marker) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 tracing::warn!(%error, marker = %self.marker.display(), "cannot remove file");
             }
-            _ => self.unsure = None,
+            _ => self.incomplete = None,
         }
     }
 
@@ -224,23 +244,40 @@ impl PrefixSigner {
         is_known.then_some(()).ok_or(NotPreconfirming::ParentNotShared)
     }
 
-    /// Records a block for the next leader that is sealed without a signature. Nothing depends on
-    /// this record: without it, no prefix on the block is signed until L1 has the block.
-    pub(crate) fn share_sealed(&mut self, block: &Prefix) {
-        let Some(shared) = &mut self.shared else { return };
+    /// Records a block for the next leader that is sealed without a signature. The next leader
+    /// could otherwise make another one in its place.
+    ///
+    /// # Errors
+    ///
+    /// [`PrefixError::NotShared`]. The record may exist, so the same block has to be sealed: it is
+    /// [unfinished](Self::unfinished_on).
+    pub(crate) fn share_sealed(&mut self, block: Prefix) -> Result<(), PrefixError> {
+        let Some(shared) = &mut self.shared else { return Ok(()) };
         let (got, limit) = shared.length();
-        if got > limit || shared.has_sealed(block.promised.header.hash) {
-            return;
+        // An incomplete journal stays empty, so that the next leader sees that it is incomplete.
+        let is_recorded = shared.has_sealed(block.promised.header.hash);
+        if self.incomplete.is_some() || got > limit || is_recorded {
+            return Ok(());
         }
-        if let Err(error) = shared.record(block, false) {
-            tracing::warn!(%error, number = block.promised.header.number, "block not recorded");
+        match shared.record(&block, false) {
+            // No prefix on it is signed until L1 has it.
+            Err(error @ PrefixError::NotShared(LeaseError::RecordTooLong { .. })) => {
+                tracing::warn!(%error, number = block.promised.header.number, "block not recorded");
+                Ok(())
+            }
+            Err(error) => {
+                let parent = block.promised.header.parent;
+                self.unfinished.insert(parent, Recorded { prefix: block, is_signed: false });
+                Err(error)
+            }
+            Ok(()) => Ok(()),
         }
     }
 
     /// Notes a block that this process has sealed.
     pub(crate) fn sealed(&mut self, number: u64, hash: B256) {
-        if self.unsure == Some(Unsure::Waiting) {
-            self.unsure = Some(Unsure::Sealed { number, hash });
+        if self.incomplete == Some(Incomplete::Waiting) {
+            self.incomplete = Some(Incomplete::Sealed { number, hash });
         }
         self.unfinished.retain(|_, it| it.prefix.promised.header.number > number);
     }
@@ -364,6 +401,24 @@ mod tests {
             assert_eq!(got, Some(last.promised));
             assert!(unfinished(parent, 3_612).is_none(), "it binds no longer");
             assert!(unfinished(B256::repeat_byte(1), 0).is_none(), "the block is stored");
+        }
+    }
+
+    /// A standby that lacks the parent of a promised block must not lead.
+    #[test]
+    fn promise_out_of_reach_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut signer = open(&folder.path().join("preconfirmations"));
+        let prefix = prefix(2, 1, true);
+        let parent = prefix.promised.header.parent;
+        let [own, other] =
+            [parent, B256::repeat_byte(1)].map(|hash| BlockNumHash { number: 1, hash });
+        for (is_signed, expected) in [(true, Some(2)), (false, None)] {
+            let recorded = Recorded { prefix: prefix.clone(), is_signed };
+            signer.unfinished.insert(parent, recorded);
+            assert_eq!(signer.first_out_of_reach(other, 0, &view()), expected);
+            assert_eq!(signer.first_out_of_reach(own, 0, &view()), None);
+            assert_eq!(signer.first_out_of_reach(other, 3_612, &view()), None, "it has ended");
         }
     }
 }

@@ -94,16 +94,21 @@ impl Sequencer {
         self.commit(open.signed).map(Some)
     }
 
-    /// Checks that a block contradicts nothing that this node has signed.
+    /// Checks that a block contradicts nothing that this node has signed, and records it for the
+    /// next leader.
     ///
     /// # Errors
     ///
-    /// [`SequencerError::Prefix`] if it does.
-    pub(super) fn require_kept_promises(&self, block: &Block) -> Result<(), SequencerError> {
+    /// [`SequencerError::Prefix`] if it does, or if it cannot be recorded; the same block is tried
+    /// again then.
+    pub(super) fn require_kept_promises(&mut self, block: &Block) -> Result<(), SequencerError> {
         let Some(Preconfirmations { signer, .. }) = &self.preconfirmations else { return Ok(()) };
         let prefix = self.prefix_of(signer, block, true, L1Condition::default());
         let prefix = prefix.map_err(PrefixError::from)?;
         signer.check_unsigned(&prefix, self.view()).map_err(PrefixError::from)?;
+        if let Some(Preconfirmations { signer, slice: Some(_), .. }) = &mut self.preconfirmations {
+            signer.share_sealed(prefix)?;
+        }
         Ok(())
     }
 
@@ -117,13 +122,7 @@ impl Sequencer {
     pub(super) fn note_sealed(&mut self, block: &Block) {
         let [finalized, safe] = [self.sync.view.finalized_head(), self.sync.view.advanced_head()]
             .map(|head| head.map(|head| head.number));
-        let signer = self.preconfirmations.as_ref().filter(|it| it.slice.is_some());
-        let prefix = signer
-            .and_then(|it| self.prefix_of(&it.signer, block, true, L1Condition::default()).ok());
         if let Some(Preconfirmations { signer, .. }) = &mut self.preconfirmations {
-            if let Some(prefix) = prefix {
-                signer.share_sealed(&prefix);
-            }
             signer.sealed(block.header.number, block.hash);
             if let Some(finalized) = finalized {
                 signer.forget_up_to(finalized, safe.unwrap_or(finalized));
@@ -235,12 +234,14 @@ impl Sequencer {
         if let Some(next) = longer.or_else(|| is_due.then(|| open.signed.clone())) {
             match self.sign(&next, is_due, open.condition) {
                 Ok(()) => open.signed = next,
-                // It is recorded, and a remote signer may have signed it.
-                Err(PrefixError::Signer(error)) => {
+                Err(error) => {
                     tracing::warn!(%error, "prefix not signed");
-                    open.signed = next;
+                    // A remote signer may have signed it, and a record may exist although the
+                    // response was lost: what follows has to extend it.
+                    if error.may_be_recorded() {
+                        open.signed = next;
+                    }
                 }
-                Err(error) => tracing::warn!(%error, "prefix not signed"),
             }
         }
         if !is_due {

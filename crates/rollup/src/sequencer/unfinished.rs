@@ -43,7 +43,6 @@ impl Sequencer {
             }
         };
         tracing::info!(number, hash = %expected, "sealing the block that was preconfirmed before");
-        self.forget_unfinished(head.hash);
         if !is_signed {
             return Ok(Some(sealed));
         }

@@ -59,7 +59,7 @@ impl Member {
 #[tokio::test(flavor = "multi_thread")]
 async fn next_leader_seals_prefix_of_last_one() -> Result<()> {
     let Some(etcd) = Etcd::start(1, "failover of preconfirmations")? else { return Ok(()) };
-    let world = world(&["alice", "bob"]).await?;
+    let world = world(&["alice", "bob", "carol"]).await?;
     let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
     // etcd has no journal, so the first leader signs nothing before a block of it is on L1.
     let short = Duration::from_millis(200);
@@ -67,6 +67,8 @@ async fn next_leader_seals_prefix_of_last_one() -> Result<()> {
     world.deposit(Address::repeat_byte(0xda), U256::ONE).await?;
     first.until_leads().await?;
     first.until_preconfirming().await?;
+    let recorded = send(&provider_of(&first.node)?, "carol", 0).await?;
+    until_included(&first.node, recorded).await?;
     until("settlement", &first.node, || async { Ok(is_settled(&first.node)) }).await?;
     first.node.stop().await;
     let first = Member::start(&world, &etcd, folders[0].path(), LONG).await?;

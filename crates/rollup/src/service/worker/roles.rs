@@ -335,7 +335,7 @@ impl RoleManager {
         };
         match &self.start.lease {
             Some(lease) => signer.join(SharedRecords::of(lease), head, &view)?,
-            None => signer.doubt(),
+            None => signer.mark_incomplete(),
         }
         Ok(())
     }
