@@ -209,7 +209,8 @@ interface IPreconfBonds {
         bytes32 salt
     ) external;
 
-    /// @notice Proves by EXECUTE that a signed header has a false outcome.
+    /// @notice Proves by EXECUTE that a signed header has a false outcome. EXECUTE is called only
+    /// if there is a bond to slash.
     /// @param header RLP of the header of the valid block with the same inputs.
     /// @param input Single input of that block.
     function accuseLie(Signed calldata s, bytes calldata header, bytes calldata input, bytes32 salt)

@@ -13,7 +13,7 @@ import {TransactionProof} from "../../libraries/TransactionProof.sol";
 
 /// @title Proofs of faults
 /// @notice One view function for each kind of fault, which returns the broken promise or reverts.
-/// `crates/preconf` has the same checks in the same order.
+/// `crates/preconf` has the same checks in the same order, except that of the bond.
 /// @dev The rollup in the message may be any contract. Only view functions of it are called, hence
 /// by STATICCALL. A malicious one can cause only the signer of the message to be slashed.
 abstract contract Faults is IPreconfBonds {
@@ -33,6 +33,11 @@ abstract contract Faults is IPreconfBonds {
     /// @inheritdoc IPreconfBonds
     function accountOf(address signer) public view virtual returns (address);
 
+    /// @dev Reverts if an account has no bond. Each fault calls it before any costly check: if
+    /// another report is included first, such as one of the account itself, the reporter must not
+    /// pay for EXECUTE.
+    function _requireBond(address account) internal view virtual;
+
     // ------------------------------------------------------------------ the four faults
 
     function _equivocation(Signed calldata a, Signed calldata b, TxProof calldata proof)
@@ -46,6 +51,7 @@ abstract contract Faults is IPreconfBonds {
             revert RollupDiffers(a.message.rollup, b.message.rollup);
         }
         if (p.account != q.account) revert AccountDiffers(p.account, q.account);
+        _requireBond(p.account);
         _requireSamePlace(p.header, q.header);
         PreconfMessages.requireCondition(a.message);
         PreconfMessages.requireCondition(b.message);
@@ -73,6 +79,7 @@ abstract contract Faults is IPreconfBonds {
         returns (Promise memory p)
     {
         p = _open(s);
+        _requireBond(p.account);
         PreconfMessages.requireCondition(s.message);
         Headers.Summary memory canonical = Headers.read(c.header);
         _requireSamePlace(p.header, canonical);
@@ -93,6 +100,7 @@ abstract contract Faults is IPreconfBonds {
         returns (Promise memory p)
     {
         p = _open(s);
+        _requireBond(p.account);
         Headers.Summary memory valid = Headers.read(header);
         bytes memory buffer = _allocate(input);
         uint256 count = Execute.load(buffer, input);
@@ -117,6 +125,7 @@ abstract contract Faults is IPreconfBonds {
         returns (Promise memory p)
     {
         p = _open(s);
+        _requireBond(p.account);
         PreconfMessages.requireCondition(s.message);
         uint64 head = IRollup(s.message.rollup).head().number;
         if (head >= p.header.number) revert HeadReached(head, p.header.number);

@@ -57,8 +57,8 @@ contract PreconfBonds is Faults {
 
     /// @inheritdoc IPreconfBonds
     function requestWithdrawal() external {
+        _requireBond(msg.sender);
         Bond storage bond = _bonds[msg.sender];
-        if (bond.amount == 0) revert NothingBonded(msg.sender);
         // Timestamps fit into 64 bits.
         // forge-lint: disable-next-line(unsafe-typecast)
         uint64 readyAt = uint64(block.timestamp) + WITHDRAWAL_DELAY;
@@ -152,11 +152,11 @@ contract PreconfBonds is Faults {
 
     // ------------------------------------------------------------------ penalty
 
-    /// @dev Burns the bond, or a part of it for a delay. The payment is the last step.
+    /// @dev Burns the bond, or a part of it for a delay. The proof of the fault has checked that
+    /// there is one, and calls only view functions. The payment is the last step.
     function _slash(Fault fault, Promise memory p, address rollup, bytes32 salt) private {
         Bond storage bond = _bonds[p.account];
         uint256 penalty = bond.amount;
-        if (penalty == 0) revert NothingBonded(p.account);
         if (fault == Fault.Late) {
             uint256 rest = penalty;
             penalty /= LATE_DIVISOR;
@@ -181,6 +181,10 @@ contract PreconfBonds is Faults {
             msg.sender
         );
         if (reward != 0) _pay(msg.sender, reward);
+    }
+
+    function _requireBond(address account) internal view override {
+        if (_bonds[account].amount == 0) revert NothingBonded(account);
     }
 
     /// @dev Returns `true` if the caller committed to this accusation in an earlier block. Each

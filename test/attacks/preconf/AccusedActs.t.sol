@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IPreconfBonds} from "../../../contracts/interfaces/IPreconfBonds.sol";
 import {IRollup} from "../../../contracts/interfaces/IRollup.sol";
+import {Execute} from "../../../contracts/libraries/Execute.sol";
 import {ClosedPolicy} from "../../utils/ClosedPolicy.sol";
 import {IL2} from "../../utils/IL2.sol";
 import {L2} from "../../utils/L2.sol";
@@ -171,6 +172,32 @@ contract AccusedActsTest is HybridFixture {
         vm.prank(reporter);
         vm.expectRevert(abi.encodeWithSelector(IPreconfBonds.NothingBonded.selector, sequencer));
         bonds.accuseLie(lie, posted.header, input, SALT);
+    }
+
+    /// @dev The sequencer burns its bond with a report of its own, which is included before that
+    /// of an honest account. The latter reverts without the cost of EXECUTE.
+    function test_self_report_included_first_prevents_execute() public {
+        uint256 snapshot = vm.snapshotState();
+        vm.expectCall(Execute.PRECOMPILE, input, 1);
+        vm.prank(reporter);
+        bonds.accuseLie(lie, posted.header, input, SALT);
+        vm.revertToState(snapshot);
+
+        accuse(broken, posted, sequencer);
+        bytes memory nothing =
+            abi.encodeWithSelector(IPreconfBonds.NothingBonded.selector, sequencer);
+        vm.startPrank(reporter);
+        vm.expectRevert(nothing);
+        bonds.accuseLie(lie, posted.header, input, SALT);
+        vm.expectRevert(nothing);
+        bonds.accuseEquivocation(broken, posted, noProof(), SALT);
+        IPreconfBonds.Canonical memory c;
+        c.header = posted.header;
+        vm.expectRevert(nothing);
+        bonds.accuseBroken(broken, c, noProof(), SALT);
+        vm.expectRevert(nothing);
+        bonds.accuseLate(missing, SALT);
+        vm.stopPrank();
     }
 
     // ------------------------------------------------------------------ a contract of its own
