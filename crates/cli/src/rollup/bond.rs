@@ -1,15 +1,16 @@
 //! `enshrine bond`: the bond of a sequencer that signs preconfirmations.
 
 mod keys;
+mod registry;
 mod sending;
 mod status;
 
 use self::{
     keys::{AccountKey, SignerKey},
+    registry::Registry,
     sending::Account,
     status::Status,
 };
-use super::Node;
 use crate::output::{complain, say};
 use ::rollup::Signer;
 use alloy_primitives::{
@@ -18,14 +19,11 @@ use alloy_primitives::{
 };
 use alloy_sol_types::SolStruct as _;
 use clap::{Args, Subcommand};
-use contracts::{
-    Deployment,
-    bindings::IPreconfBonds::{
-        cancelWithdrawalCall, depositCall, requestWithdrawalCall, setSignerCall, withdrawCall,
-    },
+use contracts::bindings::IPreconfBonds::{
+    cancelWithdrawalCall, depositCall, requestWithdrawalCall, setSignerCall, withdrawCall,
 };
 use eyre::{Result, ensure};
-use preconf::{Domain, recover, signer_digest};
+use preconf::{recover, signer_digest};
 use std::{path::PathBuf, process::ExitCode};
 
 mod typed {
@@ -148,7 +146,8 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
             registry.print(account.address(), Some(hash), &arguments.common)
         }
         Command::Withdraw(Withdraw { request, cancel, to, key, common }) => {
-            let (Registry { l1, bonds, .. }, account) = &connect(common, key)?;
+            let (registry, account) = connect(common, key)?;
+            let Registry { l1, bonds, .. } = &registry;
             let hash = match (request, cancel) {
                 (true, _) => account.send(l1, *bonds, &requestWithdrawalCall {}, U256::ZERO)?,
                 (_, true) => account.send(l1, *bonds, &cancelWithdrawalCall {}, U256::ZERO)?,
@@ -157,14 +156,14 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
                     account.send(l1, *bonds, &withdrawCall { to }, U256::ZERO)?
                 }
             };
-            Registry::connect(common)?.print(account.address(), Some(hash), common)
+            registry.print(account.address(), Some(hash), common)
         }
     }
 }
 
 /// Registers a signer of the account, with the signer's consent.
 fn set_signer(registry: &Registry, account: &Account, signer: &Signer) -> Result<B256> {
-    let domain = Domain { l1_chain_id: registry.deployment.l1_chain_id, contract: registry.bonds };
+    let domain = registry.domain();
     let consent = typed::Signer { account: account.address() }.eip712_hash_struct();
     let consent = signer.sign_typed(domain, consent)?.as_bytes();
     let recovered = recover(signer_digest(account.address(), &domain), &consent)?;
@@ -177,13 +176,6 @@ fn set_signer(registry: &Registry, account: &Account, signer: &Signer) -> Result
     account.send(&registry.l1, registry.bonds, &call, U256::ZERO)
 }
 
-/// The registry of bonds of a rollup.
-struct Registry {
-    l1: Node,
-    deployment: Deployment,
-    bonds: Address,
-}
-
 fn connect(common: &Common, key: &AccountKey) -> Result<(Registry, Account)> {
     let signer = key.signer()?;
     let registry = Registry::connect(common)?;
@@ -192,18 +184,6 @@ fn connect(common: &Common, key: &AccountKey) -> Result<(Registry, Account)> {
 }
 
 impl Registry {
-    fn connect(common: &Common) -> Result<Self> {
-        let deployment = Deployment::read(&common.deployment)?;
-        let bonds = deployment.preconf_bonds;
-        ensure!(
-            !bonds.is_zero(),
-            "{} has no registry of bonds (preconfBonds): the policy of this rollup requires no bond",
-            common.deployment.display()
-        );
-        let l1 = Node::connect("L1", &common.l1, Some(deployment.l1_chain_id))?;
-        Ok(Self { l1, deployment, bonds })
-    }
-
     /// Prints the bond of an account, after this transaction. The exit code is that of `status`
     /// only without one.
     fn print(&self, account: Address, sent: Option<B256>, common: &Common) -> Result<ExitCode> {

@@ -1,7 +1,7 @@
 //! `enshrine bond`, and `enshrine verify` of a rollup with a bond, with a real L1.
 
 use crate::support::{enshrine, json_of, path, refuse, run};
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_sol_types::SolCall;
 use contracts::{
     Deployment,
@@ -175,6 +175,47 @@ fn bond_requires_registry_key_and_amount() {
     let said = refuse(&["bond", "status", "--l1", scene.l1.client().url(), "--deployment", &bare]);
     assert!(said.contains("no registry of bonds"), "{said}");
     assert_eq!(scene.json(&["deposit", "2"], Some(0))["suffices"], true);
+}
+
+#[test]
+fn nothing_is_sent_to_another_account() {
+    let scene = Scene::new();
+    let url = scene.l1.client().url();
+    let folder = tempfile::tempdir().unwrap();
+    let bare = Address::repeat_byte(7);
+    let other = Address::repeat_byte(8);
+    // Returns 32 zero bytes, and accepts ether.
+    let _: Value = scene.l1.client().request("anvil_setCode", (other, "0x60205ff3")).unwrap();
+    let nonce = || -> U64 {
+        let account = (scene.sequencer, "latest");
+        scene.l1.client().request("eth_getTransactionCount", account).unwrap()
+    };
+    let before = nonce();
+    for (registry, reason) in [
+        (bare, "has no code on chain"),
+        (scene.deployment.rollup, "does not answer as one"),
+        (other, "hashes a preconfirmation to 0x00000000"),
+    ] {
+        let deployment = Deployment { preconf_bonds: registry, ..scene.deployment.clone() };
+        let file = write_deployment(&deployment, folder.path()).unwrap().display().to_string();
+        for subcommand in [
+            &["deposit", "1"][..],
+            &["signer", "--signer-key", &scene.keys[1]],
+            &["withdraw", "--request"],
+            &["withdraw"],
+        ] {
+            let rest = ["--l1", url, "--deployment", &file, "--advance-key", &scene.keys[0]];
+            let said = refuse(&[&["bond"], subcommand, &rest[..]].concat());
+            assert!(said.contains(reason), "{registry} {subcommand:?}: {said}");
+            assert!(said.contains("nothing was sent"), "{said}");
+        }
+        let balance: U256 =
+            scene.l1.client().request("eth_getBalance", (registry, "latest")).unwrap();
+        assert_eq!(balance, U256::ZERO, "{registry}");
+    }
+    assert_eq!(nonce(), before);
+    assert_eq!(scene.json(&["deposit", "1"], Some(0))["bondWei"], wei(1));
+    assert_eq!(nonce(), before + U64::ONE);
 }
 
 #[test]
