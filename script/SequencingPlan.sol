@@ -122,27 +122,24 @@ abstract contract SequencingPlan is SequencingChecks {
                 "absent, or with sequencing.bonds: a bond is deposited in a registry"
             );
         }
-        if (_is(_text(toml, key), "deploy")) {
-            bonds = sharedBonds();
-        } else {
-            bonds = _account(toml, key);
-            _requireRegistry(_name(key), bonds);
-        }
+        bonds = sharedBonds();
+        if (!_is(_text(toml, key), "deploy")) _requireShared(_name(key), _account(toml, key));
         minBond = _u64(toml, minKey);
         _atLeast(minKey, minBond, 1, "without a bond, leave out sequencing.bonds");
         minBond *= 1 gwei;
     }
 
-    /// @dev Reverts unless a contract is the registry of this version. Whatever init code created
-    /// it may have written other signers and bonds.
-    function _requireRegistry(string memory field, address bonds) private view {
-        if (bonds.codehash == keccak256(type(PreconfBonds).runtimeCode)) return;
+    /// @dev Reverts unless an address is that of the shared registry. Another contract with the same
+    /// code could have been created by init code that wrote signers and bonds, which the code of a
+    /// deployed contract does not show.
+    function _requireShared(string memory field, address got) private pure {
+        address shared = sharedBonds();
+        if (got == shared) return;
         revert ValueInvalid(
             field,
-            vm.toString(bonds),
+            vm.toString(got),
             string.concat(
-                "\"deploy\", or the address of a contract PreconfBonds; this account has ",
-                bonds.code.length == 0 ? "no code" : "other code"
+                "\"deploy\" or ", vm.toString(shared), ", the registry that all rollups share"
             )
         );
     }

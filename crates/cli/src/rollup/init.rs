@@ -4,11 +4,11 @@ use super::{
     genesis::First,
     keys::Keys,
     l1_slots, meaning,
-    plan::{Bond, Delays, ForkMode, L1_SLOT_MILLIS, NodeConfig, Plan, Policy},
+    plan::{Delays, ForkMode, L1_SLOT_MILLIS, NodeConfig, Plan, Policy, SHARED_BONDS},
 };
 use crate::{execute::fork_since, output::say};
 use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, Bytes, U256, utils::format_ether, utils::parse_ether};
+use alloy_primitives::{Address, U256, utils::format_ether, utils::parse_ether};
 use alloy_rpc_types_eth::Block;
 use chain::ForkTimes;
 use clap::Args;
@@ -73,11 +73,6 @@ pub(crate) struct Arguments {
     /// advance key]
     #[arg(long, value_name = "ADDRESS")]
     sequencer: Option<Address>,
-
-    /// Contract PreconfBonds on L1 for the sequencer's bond, with --policy preconfirmed [default:
-    /// one for all rollups of L1, which the script deploys if it is missing]
-    #[arg(long, value_name = "ADDRESS")]
-    bonds: Option<Address>,
 
     /// Minimum bond of the sequencer in ether, with --policy preconfirmed [default: 10]
     #[arg(long, value_name = "ETHER", value_parser = parse_bond)]
@@ -224,7 +219,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         guardian: arguments.guardian.unwrap_or_default(),
         policy: arguments.policy,
         sequencer,
-        bond: arguments.bond(),
+        min_bond_gwei: arguments.min_bond_gwei(),
         delays: if arguments.dev { Delays::DEV } else { Delays::USUAL },
         // The values for Ethereum, if L1 does not respond.
         l1_slot_millis: arguments
@@ -251,7 +246,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     write(&files.plan, &plan)?;
     write(&files.node, &node.to_toml())?;
     if arguments.json {
-        let bond = (arguments.policy == Policy::Preconfirmed).then(|| arguments.bond());
+        let has_bond = arguments.policy == Policy::Preconfirmed;
         let document = json!({
             "chainId": arguments.chain_id,
             "fork": arguments.fork.first.name(),
@@ -268,8 +263,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             "advance": keys.advance.address,
             "operator": keys.operator.address,
             "sequencer": arguments.policy.has_sequencer().then_some(sequencer),
-            "bonds": bond.map(|it| it.registry()),
-            "minBondGwei": bond.map(|it| it.min_gwei),
+            "bonds": has_bond.then_some(SHARED_BONDS),
+            "minBondGwei": has_bond.then(|| arguments.min_bond_gwei()),
             "operatorFloat": arguments.operator_float.to_string(),
         });
         say!("{}", serde_json::to_string_pretty(&document)?);
@@ -301,27 +296,16 @@ impl Arguments {
             );
             ensure!(!sequencer.is_zero(), "--sequencer: the zero address has no key");
         }
-        let given = [("--bonds", self.bonds.is_some()), ("--min-bond", self.min_bond.is_some())];
-        if let Some((flag, _)) = given.iter().find(|(_, is_given)| *is_given) {
-            ensure!(
-                self.policy == Policy::Preconfirmed,
-                "{flag}: only --policy preconfirmed requires a bond"
-            );
-        }
-        let Some(bonds) = self.bonds else { return Ok(()) };
-        // If L1 does not respond, the script finds out before it deploys anything.
-        let code = self
-            .l1_client()
-            .and_then(|l1| Ok(l1.request::<_, Bytes>("eth_getCode", (bonds, "latest"))?));
-        if let Ok(code) = code {
-            ensure!(!code.is_empty(), "--bonds: {bonds} has no code on the L1 at {}", self.l1);
-        }
+        ensure!(
+            self.min_bond.is_none() || self.policy == Policy::Preconfirmed,
+            "--min-bond: only --policy preconfirmed requires a bond"
+        );
         Ok(())
     }
 
-    /// Returns the bond of the sequencer, with [`Policy::Preconfirmed`].
-    fn bond(&self) -> Bond {
-        Bond { registry: self.bonds, min_gwei: self.min_bond.unwrap_or(MIN_BOND_GWEI) }
+    /// Returns the minimum bond of the sequencer in gwei, with [`Policy::Preconfirmed`].
+    fn min_bond_gwei(&self) -> u64 {
+        self.min_bond.unwrap_or(MIN_BOND_GWEI)
     }
 
     /// Creates the genesis, with the operator's float if it is not zero.
@@ -391,7 +375,7 @@ impl Arguments {
         );
         say!("  # Fund the sequencer on L1.");
         let bond = match self.policy {
-            Policy::Preconfirmed => U256::from(self.bond().min_gwei) * U256::from(GWEI),
+            Policy::Preconfirmed => U256::from(self.min_bond_gwei()) * U256::from(GWEI),
             _ => U256::ZERO,
         };
         let funds = format_ether(U256::from(10) * U256::from(GWEI) * U256::from(GWEI) + bond);

@@ -39,21 +39,8 @@ impl Policy {
     }
 }
 
-/// Bond of a sequencer that signs preconfirmations.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bond {
-    /// Registry on L1, or `None` for the one that the script deploys.
-    pub(crate) registry: Option<Address>,
-    /// Minimum bond in gwei.
-    pub(crate) min_gwei: u64,
-}
-
-impl Bond {
-    /// Returns the registry as in `rollup.toml`.
-    pub(crate) fn registry(&self) -> String {
-        self.registry.map_or_else(|| "deploy".to_owned(), |address| address.to_string())
-    }
-}
+/// Registry of bonds as in `rollup.toml`: the one that all rollups of an L1 share.
+pub(crate) const SHARED_BONDS: &str = "deploy";
 
 /// Source of the rollup's forks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -165,8 +152,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) guardian: Address,
     pub(crate) policy: Policy,
     pub(crate) sequencer: Address,
-    /// Bond of the sequencer, with [`Policy::Preconfirmed`].
-    pub(crate) bond: Bond,
+    /// Minimum bond of the sequencer in gwei, with [`Policy::Preconfirmed`].
+    pub(crate) min_bond_gwei: u64,
     pub(crate) delays: Delays,
     /// Minimum time between two L1 blocks in milliseconds, or `None` for that of the template.
     pub(crate) l1_slot_millis: Option<u64>,
@@ -238,8 +225,8 @@ impl Plan<'_> {
                 file.set("sequencing", "sequencer", &quoted(&self.sequencer.to_string()))?;
                 if is_preconfirmed {
                     file.set("sequencing", "post_delay", &delays.post_delay.to_string())?;
-                    file.set("sequencing", "bonds", &quoted(&self.bond.registry()))?;
-                    file.set("sequencing", "min_bond_gwei", &self.bond.min_gwei.to_string())?;
+                    file.set("sequencing", "bonds", &quoted(SHARED_BONDS))?;
+                    file.set("sequencing", "min_bond_gwei", &self.min_bond_gwei.to_string())?;
                 }
             }
         }

@@ -238,7 +238,6 @@ fn init_stores_flags_and_rejects_invalid_ones() {
             "only --policy permissioned and preconfirmed",
         ),
         (&["--sequencer", "0x0000000000000000000000000000000000000000"], "has no key"),
-        (&["--bonds", &owner], "only --policy preconfirmed"),
         (&["--min-bond", "1"], "only --policy preconfirmed"),
         (&["--policy", "preconfirmed", "--min-bond", "0"], "whole gwei"),
         (&["--policy", "preconfirmed", "--min-bond", "0.0000000001"], "whole gwei"),
@@ -298,43 +297,28 @@ fn init_stores_flags_and_rejects_invalid_ones() {
 
 #[test]
 fn preconfirmed_policy_requires_a_bond() {
-    let l1 = NodeProcess::start(
-        Command::new(env!("CARGO_BIN_EXE_enshrine")).args(["devnet", "--mainnet"]),
-    )
-    .unwrap();
-    let l1 = l1.client();
-    let registry = Address::repeat_byte(0xb0);
-    let given = registry.to_string();
     let with = |folder: &str, more: &[&str]| {
-        let base = ["init", folder, "--l1", l1.url(), "--policy", "preconfirmed"];
+        let base = ["init", folder, "--policy", "preconfirmed"];
         [&base[..], more].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
-    for (more, bonds, gwei) in [
-        (&[][..], "deploy", 10_000_000_000_i64),
-        (&["--min-bond", "0.5", "--dev"], "deploy", 500_000_000),
-        (&["--min-bond", "7", "--bonds", &given], &*given, 7_000_000_000),
-    ] {
+    for (more, gwei) in
+        [(&[][..], 10_000_000_000_i64), (&["--min-bond", "0.5", "--dev"], 500_000_000)]
+    {
         let (_parent, folder) = place();
         let owned = with(&folder, more);
         let arguments: Vec<&str> = owned.iter().map(String::as_str).collect();
-        if more.contains(&"--bonds") {
-            let said = refuse(&arguments);
-            assert!(said.contains("has no code on the L1"), "{said}");
-            let code = "0x00";
-            l1.request::<_, Value>("anvil_setCode", (registry, code)).unwrap();
-        }
         let told = json_of(&arguments);
         let folder = Path::new(&folder);
         let (rollup, node) =
             (toml_of(&path(folder, "rollup.toml")), toml_of(&path(folder, "node.toml")));
         let sequencing = &rollup["sequencing"];
         assert_eq!(sequencing["policy"].as_str(), Some("hybrid"));
-        assert_eq!(sequencing["bonds"].as_str(), Some(bonds));
+        assert_eq!(sequencing["bonds"].as_str(), Some("deploy"));
         assert_eq!(sequencing["min_bond_gwei"].as_integer(), Some(gwei));
         let sequencer = sequencing["sequencer"].as_str().unwrap().to_lowercase();
         assert_eq!(told["advance"], sequencer);
         assert!(sequencing["post_delay"].is_integer());
-        assert_eq!(told["bonds"], bonds);
+        assert_eq!(told["bonds"], "deploy");
         assert_eq!(told["minBondGwei"], gwei);
         assert_eq!(node["preconfirm"].as_bool(), Some(true));
     }
