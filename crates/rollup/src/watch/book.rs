@@ -213,6 +213,7 @@ impl Book {
         if let Some((place, parent)) = self.parents.pop_first() {
             self.bytes -= parent.all.iter().map(|it| it.bytes()).sum::<usize>();
             self.conflicts.remove(&place);
+            self.doubtful.remove(&place);
         }
     }
 
@@ -253,11 +254,10 @@ impl Book {
 
     /// Returns the messages of parents with conflicts.
     pub(super) fn conflicting(&self) -> Vec<(Place, Vec<Arc<Watched>>)> {
-        let all =
-            self.conflicts.iter().take(MAX_JUDGED).filter_map(|place| {
-                self.parents.get(place).map(|parent| (*place, parent.all.clone()))
-            });
-        all.collect()
+        let all = self.conflicts.iter().filter_map(|place| {
+            self.parents.get(place).map(|parent| (*place, parent.all.clone()))
+        });
+        all.take(MAX_JUDGED).collect()
     }
 
     /// Notes that the messages of a parent were judged. If they are `doubtful`, another chain of L1

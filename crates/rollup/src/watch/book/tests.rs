@@ -96,6 +96,29 @@ fn conflicting_messages_are_found() {
 }
 
 #[test]
+fn dropped_places_never_hide_later_conflicts() {
+    let mut book = Book::default();
+    let place = (NUMBER, PARENT);
+    for _ in 0..2 {
+        for letters in ["a", "b"] {
+            keep(&mut book, &update(PARENT, letters, 0, true)).unwrap();
+        }
+        assert_eq!(book.conflicting().len(), 1);
+        book.settle_conflict(&place, true);
+        book.forget_before(NUMBER + 1);
+        book.judge_doubtful();
+        assert!(book.conflicts.is_empty(), "nothing would settle it");
+    }
+    // Even if there were more of them than are judged at once.
+    let missing = (0..=MAX_JUDGED as u64).map(|number| (number, B256::ZERO));
+    book.conflicts.extend(missing.filter(|it| it.0 < NUMBER || it.0 > NUMBER));
+    for letters in ["a", "b"] {
+        keep(&mut book, &update(B256::repeat_byte(9), letters, 0, true)).unwrap();
+    }
+    assert_eq!(book.conflicting().len(), 1);
+}
+
+#[test]
 fn updates_need_their_transactions() {
     let mut book = Book::default();
     let gap = keep(&mut book, &update(PARENT, "ab", 1, false));
@@ -105,7 +128,7 @@ fn updates_need_their_transactions() {
     let mut other = update(PARENT, "abc", 0, false);
     other.transactions.pop();
     assert_eq!(keep(&mut book, &other), Err(NotKept::Garbage));
-    // By turns, on a chain that the watcher does not have.
+    // The chain has none of these parents: only so many of them are kept for one number.
     let foreign = |index: u8| update(B256::repeat_byte(index), "a", 0, false);
     for index in 2..20 {
         let expected = if index < 9 { Ok(true) } else { Err(NotKept::Garbage) };
