@@ -167,7 +167,8 @@ impl PrefixClient {
     fn keep_decoded(&self, update: &PrefixUpdate) -> Result<(), PrefixRefused> {
         let Some(watch) = &self.watch else { return Ok(()) };
         let chain = self.node.read(|node| node.chain.reader().clone());
-        let kept = watch.take(update, &self.trust, &chain);
+        let view = self.shared.view.lock().clone();
+        let kept = watch.take(update, &self.trust, &chain, view.as_deref());
         kept.map_err(|WatchGap { first, known }| PrefixRefused::Gap { first, known })
     }
 

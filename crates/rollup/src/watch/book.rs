@@ -6,7 +6,7 @@ use crate::watch::{
 };
 use alloy_consensus::proofs::ordered_trie_root_with_encoder;
 use alloy_primitives::{Address, B256, Bytes};
-use preconf::{HeaderSummary, PrefixUpdate, evidence::SignedHeader};
+use preconf::{HeaderSummary, Preconfirmation, PrefixUpdate, evidence::SignedHeader};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
@@ -17,7 +17,8 @@ use std::{
 /// block whose transactions the chain has takes about a kilobyte: 27 hours with one block a second
 /// take 100 MB.
 const MAX_BYTES: usize = 128 << 20;
-/// Maximum number of messages for one parent. A sequencer needs two; more are evidence already.
+/// Maximum number of messages for one parent. A sequencer needs two; more are evidence already,
+/// unless L1 has none of the blocks on which they depend.
 const MAX_FOR_PARENT: usize = 16;
 /// Maximum number of parents of one block that the chain does not have.
 const MAX_PARENTS: usize = 8;
@@ -68,12 +69,14 @@ pub(super) struct Book {
 }
 
 impl Book {
-    /// Restores the messages of a file, to which new ones are appended from now on.
+    /// Restores the messages of a file, to which new ones are appended from now on. Without L1's
+    /// chain all are kept, until [`Self::trim`].
     pub(super) fn restored(file: WatchFile, all: Vec<Watched>) -> Self {
         let mut book = Self::default();
         for watched in all {
             book.insert(Arc::new(watched));
         }
+        book.drop_surplus();
         Self { file: Some(file), ..book }
     }
 
@@ -97,7 +100,8 @@ impl Book {
     }
 
     /// Keeps an update of a signer. Returns `false` if it is known. `has_parent` tells whether the
-    /// chain has the parent: a signer could name any number of others.
+    /// chain has the parent: a signer could name any number of others. `is_on_l1` tells whether L1's
+    /// chain has a block.
     ///
     /// # Errors
     ///
@@ -108,6 +112,7 @@ impl Book {
         header: HeaderSummary,
         signer: Address,
         has_parent: bool,
+        is_on_l1: &dyn Fn(u64, B256) -> bool,
     ) -> Result<bool, NotKept> {
         let place = (header.number, header.parent);
         let of_number = (header.number, B256::ZERO)..=(header.number, B256::repeat_byte(0xff));
@@ -125,9 +130,10 @@ impl Book {
         if known.any(|it| it.signed.message == watched.signed.message) {
             return Ok(false);
         }
-        if self.insert(Arc::clone(&watched))
-            && let Some(file) = &mut self.file
-        {
+        let is_new = self.insert(Arc::clone(&watched))
+            && self.trim_parent(&place, is_on_l1) != Some(watched.signed.message);
+        self.drop_surplus();
+        if is_new && let Some(file) = &mut self.file {
             file.append(&watched);
             if file.is_long(self.bytes) {
                 file.rewrite(self.parents.values().flat_map(|it| &it.all));
@@ -198,15 +204,43 @@ impl Book {
         let mut freed = 0;
         if let Some(at) = parent.all.iter().position(|old| is_replaced(&old)) {
             freed += parent.all.remove(at).bytes();
-        } else if parent.all.len() >= MAX_FOR_PARENT {
-            freed += parent.all.remove(0).bytes();
         }
         parent.all.push(watched);
         self.bytes -= freed;
+        true
+    }
+
+    /// Drops surplus messages of each parent.
+    pub(super) fn trim(&mut self, is_on_l1: &dyn Fn(u64, B256) -> bool) {
+        let long = self.parents.iter().filter(|(_, parent)| parent.all.len() > MAX_FOR_PARENT);
+        let long: Vec<_> = long.map(|(place, _)| *place).collect();
+        for place in long {
+            self.trim_parent(&place, is_on_l1);
+        }
+    }
+
+    /// Drops surplus messages of a parent, and returns the last of them.
+    fn trim_parent(
+        &mut self,
+        place: &Place,
+        is_on_l1: &dyn Fn(u64, B256) -> bool,
+    ) -> Option<Preconfirmation> {
+        let parent = self.parents.get_mut(place)?;
+        let mut dropped = None;
+        while parent.all.len() > MAX_FOR_PARENT {
+            let ranks = parent.all.iter().map(|it| it.rank(is_on_l1)).enumerate();
+            let (at, _) = ranks.min_by_key(|(_, rank)| *rank)?;
+            let watched = parent.all.remove(at);
+            self.bytes -= watched.bytes();
+            dropped = Some(watched.signed.message);
+        }
+        dropped
+    }
+
+    fn drop_surplus(&mut self) {
         while self.bytes > MAX_BYTES && self.parents.len() > 1 {
             self.drop_oldest();
         }
-        true
     }
 
     fn drop_oldest(&mut self) {
@@ -254,9 +288,10 @@ impl Book {
 
     /// Returns the messages of parents with conflicts.
     pub(super) fn conflicting(&self) -> Vec<(Place, Vec<Arc<Watched>>)> {
-        let all = self.conflicts.iter().filter_map(|place| {
-            self.parents.get(place).map(|parent| (*place, parent.all.clone()))
-        });
+        let all = self
+            .conflicts
+            .iter()
+            .filter_map(|place| self.parents.get(place).map(|parent| (*place, parent.all.clone())));
         all.take(MAX_JUDGED).collect()
     }
 

@@ -118,6 +118,7 @@ impl Watch {
         update: &PrefixUpdate,
         trust: &FeedTrust,
         chain: &ChainReader,
+        view: Option<&L1View>,
     ) -> Result<(), WatchGap> {
         self.updates.fetch_add(1, Ordering::Relaxed);
         let Ok((header, signer)) = self.admit(update, trust) else { return Ok(()) };
@@ -133,7 +134,8 @@ impl Watch {
         if header.number == 0 || !is_possible {
             return Ok(());
         }
-        let kept = self.book.lock().keep(update, header, signer, has_parent);
+        let is_on_l1 = |number, hash| view.is_none_or(|view| view.is_canonical(number, hash));
+        let kept = self.book.lock().keep(update, header, signer, has_parent, &is_on_l1);
         match kept {
             Ok(is_new) => {
                 self.version.fetch_add(u64::from(is_new), Ordering::Relaxed);
@@ -245,6 +247,7 @@ impl Watcher {
         }
         let mut found = self.judge.lies(book, &chain, view, &self.accounts);
         if is_new {
+            book.lock().trim(&|number, hash| view.is_canonical(number, hash));
             self.learn_accounts();
             if self.last_head.is_some_and(|(number, hash)| !view.is_canonical(number, hash)) {
                 book.lock().judge_again();

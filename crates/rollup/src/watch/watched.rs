@@ -75,6 +75,16 @@ impl Watched {
         (self.header.number, self.header.parent)
     }
 
+    /// Order in which messages for one parent are dropped: those that are void on L1's chain first,
+    /// and those without a condition last, since L1 can void none of them.
+    pub(super) fn rank(&self, is_on_l1: impl Fn(u64, B256) -> bool) -> u8 {
+        let (number, hash) = self.condition();
+        match self.signed.message.is_unconditional() {
+            true => 2,
+            false => u8::from(is_on_l1(number, hash)),
+        }
+    }
+
     pub(super) const fn condition(&self) -> (u64, B256) {
         (self.signed.message.l1_block, self.signed.message.l1_hash)
     }
