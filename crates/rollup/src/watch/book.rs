@@ -17,6 +17,12 @@ use std::{
 /// block whose transactions the chain has takes about a kilobyte: 27 hours with one block a second
 /// take 100 MB.
 const MAX_BYTES: usize = 128 << 20;
+/// Maximum size of the messages about parents that the chain does not have, in bytes. They are
+/// dropped first, the largest parent before others.
+const MAX_ORPHAN_BYTES: usize = 8 << 20;
+/// Maximum size of the transactions of a block, in bytes: more than the six blobs of an L1
+/// transaction carry.
+const MAX_BLOCK_BYTES: usize = 1 << 20;
 /// Maximum number of messages for one parent. A sequencer needs two; more are evidence already,
 /// unless L1 has none of the blocks on which they depend.
 const MAX_FOR_PARENT: usize = 16;
@@ -35,6 +41,14 @@ struct Parent {
     all: Vec<Arc<Watched>>,
     /// Hash of the rollup's block by which all of them were judged.
     judged_by: Option<B256>,
+    /// `true` if the chain does not have the parent.
+    is_orphan: bool,
+}
+
+impl Parent {
+    fn bytes(&self) -> usize {
+        self.all.iter().map(|it| it.bytes()).sum()
+    }
 }
 
 /// A message whose block was not executed.
@@ -47,7 +61,7 @@ struct Unchecked {
 /// Reason why an update is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotKept {
-    /// Its transactions are not those of its header.
+    /// Its transactions are not those of its header, or more than L1 can carry.
     Garbage,
     /// The transactions before those of the update are missing.
     Gap { first: u32, known: usize },
@@ -70,18 +84,21 @@ pub(super) struct Book {
 
 impl Book {
     /// Restores the messages of a file, to which new ones are appended from now on. Without L1's
-    /// chain all are kept, until [`Self::trim`].
+    /// chain all are kept, until [`Self::trim`] and [`Self::check_unknown`].
     pub(super) fn restored(file: WatchFile, all: Vec<Watched>) -> Self {
         let mut book = Self::default();
         for watched in all {
             book.insert(Arc::new(watched));
         }
-        book.drop_surplus();
         Self { file: Some(file), ..book }
     }
 
     /// Has the messages checked whose blocks the chain does not have, after a restart.
     pub(super) fn check_unknown(&mut self, is_known: impl Fn(&B256) -> bool) {
+        for ((_, hash), parent) in &mut self.parents {
+            parent.is_orphan = !is_known(hash);
+        }
+        self.drop_surplus();
         let all = self.parents.values().rev().flat_map(|parent| &parent.all);
         let unknown = all.filter(|watched| !is_known(&watched.header.hash)).take(MAX_UNCHECKED);
         let due = Instant::now() + EXECUTION_TIME;
@@ -123,6 +140,9 @@ impl Book {
             return Err(NotKept::Garbage);
         }
         let transactions = self.transactions_of(update, &header)?;
+        if transactions.iter().map(|it| it.len()).sum::<usize>() > MAX_BLOCK_BYTES {
+            return Err(NotKept::Garbage);
+        }
         let signed = SignedHeader::from(update);
         let body = Body::Own(transactions);
         let watched = Arc::new(Watched { signed, header, signer, body });
@@ -132,6 +152,9 @@ impl Book {
         }
         let is_new = self.insert(Arc::clone(&watched))
             && self.trim_parent(&place, is_on_l1) != Some(watched.signed.message);
+        if let Some(parent) = self.parents.get_mut(&place) {
+            parent.is_orphan = !has_parent;
+        }
         self.drop_surplus();
         if is_new && let Some(file) = &mut self.file {
             file.append(&watched);
@@ -143,10 +166,27 @@ impl Book {
             let due = Instant::now() + EXECUTION_TIME;
             self.unchecked.push_back(Unchecked { watched, due });
         }
-        if self.unchecked.len() > MAX_UNCHECKED {
-            self.unchecked.pop_front();
-        }
+        self.limit_unchecked();
         Ok(true)
+    }
+
+    /// Drops the oldest message whose execution is not checked, if there are too many: one that
+    /// cannot be executed, or else any.
+    fn limit_unchecked(&mut self) {
+        if self.unchecked.len() > MAX_UNCHECKED {
+            let is_orphan = |it: &Unchecked| {
+                self.parents.get(&it.watched.place()).is_none_or(|it| it.is_orphan)
+            };
+            let first = self.unchecked.iter().position(is_orphan);
+            self.unchecked.remove(first.unwrap_or_default());
+        }
+    }
+
+    /// Notes which parents the chain has.
+    pub(super) fn find_parents(&mut self, is_known: impl Fn(&B256) -> bool) {
+        for ((_, hash), parent) in self.parents.iter_mut().filter(|(_, it)| it.is_orphan) {
+            parent.is_orphan = !is_known(hash);
+        }
     }
 
     /// Returns all transactions of the prefix that an update ends. They are compared with the root
@@ -238,17 +278,33 @@ impl Book {
     }
 
     fn drop_surplus(&mut self) {
+        let orphans = self.parents.iter().filter(|(_, parent)| parent.is_orphan);
+        let mut orphans: Vec<_> = orphans.map(|(place, it)| (it.bytes(), *place)).collect();
+        let mut bytes: usize = orphans.iter().map(|(bytes, _)| bytes).sum();
+        if bytes > MAX_ORPHAN_BYTES {
+            orphans.sort_unstable();
+        }
+        while bytes > MAX_ORPHAN_BYTES
+            && let Some((of_place, place)) = orphans.pop()
+        {
+            bytes -= of_place;
+            self.drop_parent(&place);
+        }
         while self.bytes > MAX_BYTES && self.parents.len() > 1 {
             self.drop_oldest();
         }
     }
 
     fn drop_oldest(&mut self) {
-        if let Some((place, parent)) = self.parents.pop_first() {
-            self.bytes -= parent.all.iter().map(|it| it.bytes()).sum::<usize>();
-            self.conflicts.remove(&place);
-            self.doubtful.remove(&place);
+        if let Some((&place, _)) = self.parents.first_key_value() {
+            self.drop_parent(&place);
         }
+    }
+
+    fn drop_parent(&mut self, place: &Place) {
+        self.bytes -= self.parents.remove(place).map_or(0, |parent| parent.bytes());
+        self.conflicts.remove(place);
+        self.doubtful.remove(place);
     }
 
     /// Drops the messages about blocks before this number.
@@ -281,9 +337,8 @@ impl Book {
     /// Puts back a message whose parent is not known yet.
     pub(super) fn check_later(&mut self, watched: Arc<Watched>) {
         let due = Instant::now() + EXECUTION_TIME;
-        if self.unchecked.len() < MAX_UNCHECKED {
-            self.unchecked.push_back(Unchecked { watched, due });
-        }
+        self.unchecked.push_back(Unchecked { watched, due });
+        self.limit_unchecked();
     }
 
     /// Returns the messages of parents with conflicts.
@@ -338,7 +393,7 @@ impl Book {
     pub(super) fn judged(&mut self, place: &Place, hash: B256) {
         let Some(parent) = self.parents.get_mut(place) else { return };
         parent.judged_by = Some(hash);
-        let before: usize = parent.all.iter().map(|it| it.bytes()).sum();
+        let before = parent.bytes();
         let is_block = |it: &Arc<Watched>| it.header.hash == hash && it.signed.message.is_sealed;
         if let Some(sealed) = parent.all.iter().find(|it| is_block(it)).cloned() {
             // Whatever breaks such a prefix also breaks the sealed block.
@@ -356,7 +411,7 @@ impl Book {
                 *it = Arc::new(Watched { body: Body::InBlock { hash, count }, ..(**it).clone() });
             }
         }
-        let after: usize = parent.all.iter().map(|it| it.bytes()).sum();
+        let after = parent.bytes();
         self.bytes = self.bytes + after - before;
     }
 

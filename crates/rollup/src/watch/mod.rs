@@ -190,6 +190,8 @@ pub(crate) struct Watcher {
     judged: (Option<B256>, u64),
     /// Number and hash of that head.
     last_head: Option<(u64, B256)>,
+    /// Head of the follower's chain when parents were last looked up.
+    chain_head: Option<B256>,
     /// `true` if the chain lacked blocks of L1 at the last judgement.
     is_behind: bool,
 }
@@ -215,8 +217,20 @@ impl Watcher {
         let reader = node.read(|node| node.chain.reader().clone());
         let is_known = |hash: &B256| reader.find_block(hash).is_ok_and(|found| found.is_some());
         watch.book.lock().check_unknown(is_known);
-        let (accounts, judged, last_head, is_behind) = Default::default();
-        Self { watch, node, judge, reporter, accounts, levels, judged, last_head, is_behind }
+        let (accounts, judged, last_head) = Default::default();
+        let (chain_head, is_behind) = Default::default();
+        Self {
+            watch,
+            node,
+            judge,
+            reporter,
+            accounts,
+            levels,
+            judged,
+            last_head,
+            chain_head,
+            is_behind,
+        }
     }
 
     /// Watches until it is stopped.
@@ -244,6 +258,11 @@ impl Watcher {
         let is_new = self.judged != (head.map(|head| head.1), version);
         if self.judged.0 != head.map(|head| head.1) {
             book.lock().judge_doubtful();
+        }
+        let head_hash = Some(chain.head().hash);
+        if self.chain_head != head_hash {
+            book.lock().find_parents(|hash| chain.find_block(hash).is_ok_and(|it| it.is_some()));
+            self.chain_head = head_hash;
         }
         let mut found = self.judge.lies(book, &chain, view, &self.accounts);
         if is_new {

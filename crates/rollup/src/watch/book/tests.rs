@@ -18,12 +18,21 @@ fn transactions(letters: &str) -> Vec<Bytes> {
 
 /// An update with these transactions, of which it contains those from `first` on.
 fn update(parent: B256, letters: &str, first: usize, is_sealed: bool) -> PrefixUpdate {
-    let list = transactions(letters);
+    update_of(NUMBER, parent, &transactions(letters), first, is_sealed)
+}
+
+fn update_of(
+    number: u64,
+    parent: B256,
+    list: &[Bytes],
+    first: usize,
+    is_sealed: bool,
+) -> PrefixUpdate {
     let put = |it: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(it);
     let header = Header {
         parent_hash: parent,
-        number: NUMBER,
-        transactions_root: ordered_trie_root_with_encoder(&list, put),
+        number,
+        transactions_root: ordered_trie_root_with_encoder(list, put),
         base_fee_per_gas: Some(7),
         withdrawals_root: Some(B256::ZERO),
         ..Header::default()
@@ -182,6 +191,49 @@ fn void_copies_never_displace_evidence() {
     let mut book = open(&path);
     book.trim(&is_on_l1);
     require_both(&book, MAX_FOR_PARENT);
+}
+
+#[test]
+fn foreign_parents_never_displace_evidence() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("watched");
+    let mut book = open(&path);
+    let lie = update(PARENT, "a", 0, true);
+    keep(&mut book, &lie).unwrap();
+    let foreign = |number: u64, byte: u8, len: usize| {
+        update_of(number, B256::repeat_byte(byte), &[vec![7; len].into()], 0, true)
+    };
+    // More than are checked at once, and larger than all that is kept of them.
+    for number in 0..MAX_UNCHECKED as u64 / 4 {
+        for byte in 2..8 {
+            let len = if number < 8 { MAX_BLOCK_BYTES / 2 } else { 1 };
+            keep(&mut book, &foreign(NUMBER + 1 + number, byte, len)).unwrap();
+        }
+    }
+    let is_foreign = |(place, _): &(&Place, &Parent)| place.1 != PARENT;
+    let bytes = |book: &Book| -> usize {
+        book.parents.iter().filter(is_foreign).map(|(_, it)| it.bytes()).sum()
+    };
+    assert!((1..=MAX_ORPHAN_BYTES).contains(&bytes(&book)), "{}", bytes(&book));
+    assert!(book.parents.contains_key(&(NUMBER, PARENT)));
+    assert!(book.unchecked.iter().any(|it| it.watched.signed.message == lie.message));
+    assert_eq!(book.unchecked.len(), MAX_UNCHECKED);
+    drop(book);
+    let mut book = open(&path);
+    book.check_unknown(|hash| *hash == PARENT);
+    assert!((1..=MAX_ORPHAN_BYTES).contains(&bytes(&book)), "{}", bytes(&book));
+    assert!(book.parents.contains_key(&(NUMBER, PARENT)));
+    // What the chain has counts as any other block.
+    book.find_parents(|_| true);
+    assert!(book.parents.values().all(|it| !it.is_orphan));
+}
+
+#[test]
+fn blocks_longer_than_blobs_are_refused() {
+    let mut book = Book::default();
+    let long = |len: usize| update_of(NUMBER, PARENT, &[vec![7; len].into()], 0, true);
+    assert_eq!(keep(&mut book, &long(MAX_BLOCK_BYTES + 1)), Err(NotKept::Garbage));
+    assert_eq!(keep(&mut book, &long(MAX_BLOCK_BYTES)), Ok(true));
 }
 
 #[test]
