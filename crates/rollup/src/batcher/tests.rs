@@ -38,10 +38,10 @@ pub(crate) const RULES: RollupRules = RollupRules {
 };
 
 /// Response of L1; an `Err` is a JSON-RPC error.
-type Answer = Result<Value, &'static str>;
+pub(crate) type Answer = Result<Value, &'static str>;
 
 /// An L1 that accepts every transaction, includes none, and stores no code.
-struct FakeL1 {
+pub(crate) struct FakeL1 {
     proxy: Proxy,
     asked: Arc<Mutex<Vec<Value>>>,
 }
@@ -55,7 +55,7 @@ impl FakeL1 {
     }
 
     /// Responds with `answer(method, params)`, or with the default response if that is `None`.
-    fn answers(&self, answer: impl Fn(&str, &Value) -> Option<Answer> + Send + 'static) {
+    pub(crate) fn answers(&self, answer: impl Fn(&str, &Value) -> Option<Answer> + Send + 'static) {
         let asked = Arc::clone(&self.asked);
         self.proxy.intercept(move |request| {
             let request: Value = serde_json::from_str(request).unwrap();
@@ -86,12 +86,16 @@ impl FakeL1 {
         })
     }
 
+    pub(crate) fn client(&self) -> L1Client {
+        L1Client::new(&[self.proxy.url()], Duration::from_secs(60)).unwrap()
+    }
+
     fn asked(&self) -> usize {
         self.asked.lock().len()
     }
 
     /// Returns the transactions that were sent, including repetitions.
-    fn sent(&self) -> Vec<TxEnvelope> {
+    pub(crate) fn sent(&self) -> Vec<TxEnvelope> {
         let asked = self.asked.lock();
         let sent = asked.iter().filter(|request| request["method"] == "eth_sendRawTransaction");
         sent.map(|request| {
@@ -104,7 +108,7 @@ impl FakeL1 {
 
 /// The chain that a batcher posts, its view of L1, and its configuration.
 pub(crate) struct Fixture {
-    l1: FakeL1,
+    pub(crate) l1: FakeL1,
     pub(crate) chain: Chain,
     pub(crate) view: L1View,
     pub(crate) config: SequencerConfig,
@@ -145,7 +149,7 @@ impl Fixture {
     }
 
     pub(crate) fn batcher(&self) -> Batcher {
-        let client = L1Client::new(&[self.l1.proxy.url()], Duration::from_secs(60)).unwrap();
+        let client = self.l1.client();
         let profile = L1Profile {
             forks: Arc::new(self.chain.config().spec.clone()),
             execute: GasSchedule::DEFAULT,

@@ -2,7 +2,7 @@
 
 use super::{
     SubmitterConfig, TxData,
-    refusal::is_refusal,
+    refusal::{is_refusal, is_revert},
     requests::{Account, account_at, estimate, send},
     spending::Spending,
     transaction::{Fees, Unsigned},
@@ -34,12 +34,16 @@ pub(crate) struct CallSender {
 #[derive(Debug)]
 struct Pending {
     nonce: u64,
+    /// The contract, or the account itself if the call is replaced by an empty transaction.
+    to: Address,
     gas_limit: u64,
     data: TxData,
     fees: Fees,
     raw: Bytes,
     /// Hash of the latest version, and of those with lower fees.
     hashes: Vec<B256>,
+    /// Number of those that are the call.
+    calls: usize,
     cost: u128,
     /// Numbers of L1's head when it was last signed and last sent.
     signed_at: u64,
@@ -48,6 +52,8 @@ struct Pending {
 
 /// Maximum number of versions of a transaction, which differ in their fees.
 const MAX_VERSIONS: usize = 16;
+/// Gas of a transaction without calldata.
+const EMPTY_GAS: u64 = 21_000;
 
 /// What a call costs at most, and whether L1 accepts it now.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +70,8 @@ pub(crate) enum CallState {
     Pending,
     /// L1 has included it.
     Included(Box<TransactionReceipt>),
-    /// Its nonce was used by another transaction.
+    /// Its nonce was used by another transaction, such as the empty one by which it was replaced
+    /// because it would revert.
     Lost,
 }
 
@@ -97,15 +104,19 @@ impl CallSender {
         view: &L1View,
         input: &Bytes,
     ) -> Result<CallPrice, L1Error> {
+        let gas = self.estimate(client, input)?;
+        let base_fee = view.head().map_or(0, |head| u128::from(head.base_fee));
+        let cost = u128::from(gas).saturating_mul(base_fee.saturating_add(self.config.tip));
+        Ok(CallPrice { gas, cost })
+    }
+
+    fn estimate(&self, client: &L1Client, input: &Bytes) -> Result<u64, L1Error> {
         let request = TransactionRequest::default()
             .from(self.key.address())
             .to(self.contract)
             .gas_limit(self.limits.gas)
             .input(input.clone().into());
-        let gas = estimate(client, &request)?;
-        let base_fee = view.head().map_or(0, |head| u128::from(head.base_fee));
-        let cost = u128::from(gas).saturating_mul(base_fee.saturating_add(self.config.tip));
-        Ok(CallPrice { gas, cost })
+        estimate(client, &request)
     }
 
     /// Sends a call that has passed [`Self::price`].
@@ -133,7 +144,8 @@ impl CallSender {
             return Err(SubmitterError::Funds { account, balance, cost: U256::from(cost) });
         }
         self.check_limit(cost)?;
-        let (raw, hash) = self.unsigned(nonce, gas_limit, fees, &data).sign(&self.key)?;
+        let to = self.contract;
+        let (raw, hash) = self.unsigned(to, nonce, gas_limit, fees, &data).sign(&self.key)?;
         let number = head.map_or(0, |head| head.number);
         let sent = send(client, &Fence::default(), &raw);
         // Without a response the pool may have it.
@@ -141,14 +153,24 @@ impl CallSender {
             return sent;
         }
         let (signed_at, sent_at, hashes) = (number, number, vec![hash]);
-        let pending =
-            Pending { nonce, gas_limit, data, fees, raw, hashes, cost, signed_at, sent_at };
-        self.pending = Some(pending);
+        self.pending = Some(Pending {
+            nonce,
+            to,
+            gas_limit,
+            data,
+            fees,
+            raw,
+            hashes,
+            calls: 1,
+            cost,
+            signed_at,
+            sent_at,
+        });
         Ok(())
     }
 
     /// Returns the state of the last call; `None` if there is none. Sends it again at each L1 block,
-    /// and with higher fees after some blocks.
+    /// and with higher fees after some blocks, unless it reverts by then.
     ///
     /// # Errors
     ///
@@ -161,13 +183,17 @@ impl CallSender {
         let Some(pending) = &self.pending else { return Ok(None) };
         if let Some(receipt) = receipt(client, &pending.hashes)? {
             self.spending.used(pending.nonce, pending.cost);
+            let is_call = pending.hashes[..pending.calls].contains(&receipt.transaction_hash);
             self.pending = None;
-            return Ok(Some(CallState::Included(Box::new(receipt))));
+            return Ok(Some(match is_call {
+                true => CallState::Included(Box::new(receipt)),
+                false => CallState::Lost,
+            }));
         }
         let (account, _) = account_at(client, self.key.address(), BlockId::latest(), false)?;
         if account.used > pending.nonce {
             // Included between both requests, or replaced.
-            let included = receipt(client, &pending.hashes)?;
+            let included = receipt(client, &pending.hashes[..pending.calls])?;
             self.pending = None;
             let included = included.map(|it| CallState::Included(Box::new(it)));
             return Ok(Some(included.unwrap_or(CallState::Lost)));
@@ -182,26 +208,43 @@ impl CallSender {
             return Ok(());
         }
         let fees = pending.fees.bumped(pending.data.bump());
-        let cost = fees.cost(pending.gas_limit, &pending.data);
         let is_slow = head >= pending.signed_at.saturating_add(self.config.bump_after);
         let is_allowed = fees.max <= self.config.max_fee
             && pending.hashes.len() < MAX_VERSIONS
-            && self.check_limit(cost).is_ok();
-        let bumped = match is_slow && is_allowed {
-            true => {
-                let unsigned = self.unsigned(pending.nonce, pending.gas_limit, fees, &pending.data);
-                Some(unsigned.sign(&self.key)?)
-            }
-            false => None,
-        };
-        let Some(pending) = &mut self.pending else { return Ok(()) };
-        if let Some((raw, hash)) = bumped {
-            (pending.raw, pending.fees, pending.cost) = (raw, fees, cost);
-            pending.signed_at = head;
-            pending.hashes.push(hash);
+            && self.check_limit(fees.cost(pending.gas_limit, &pending.data)).is_ok();
+        if is_slow && is_allowed {
+            self.raise(client, fees, head)?;
         }
+        let Some(pending) = &mut self.pending else { return Ok(()) };
         pending.sent_at = head;
         send(client, &Fence::default(), &pending.raw)
+    }
+
+    /// Signs the pending call with these fees. If it would revert now, an empty transaction takes its
+    /// place.
+    fn raise(&mut self, client: &L1Client, fees: Fees, head: u64) -> Result<(), SubmitterError> {
+        let Some(pending) = &self.pending else { return Ok(()) };
+        let Pending { mut to, mut gas_limit, ref data, mut calls, .. } = *pending;
+        let mut data = data.clone();
+        if to == self.contract {
+            match self.estimate(client, &data.input) {
+                Ok(_) => calls += 1,
+                Err(error) if is_revert(&error) => {
+                    (to, gas_limit) = (self.key.address(), EMPTY_GAS);
+                    data.input = Bytes::new();
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let unsigned = self.unsigned(to, pending.nonce, gas_limit, fees, &data);
+        let (raw, hash) = unsigned.sign(&self.key)?;
+        let cost = fees.cost(gas_limit, &data);
+        let Some(pending) = &mut self.pending else { return Ok(()) };
+        (pending.to, pending.gas_limit, pending.data, pending.calls) = (to, gas_limit, data, calls);
+        (pending.raw, pending.fees, pending.cost) = (raw, fees, cost);
+        pending.signed_at = head;
+        pending.hashes.push(hash);
+        Ok(())
     }
 
     fn check_limit(&self, cost: u128) -> Result<(), SubmitterError> {
@@ -215,12 +258,13 @@ impl CallSender {
 
     const fn unsigned<'a>(
         &self,
+        to: Address,
         nonce: u64,
         gas_limit: u64,
         fees: Fees,
         data: &'a TxData,
     ) -> Unsigned<'a> {
-        Unsigned { chain_id: self.chain_id, rollup: self.contract, nonce, gas_limit, fees, data }
+        Unsigned { chain_id: self.chain_id, rollup: to, nonce, gas_limit, fees, data }
     }
 }
 
@@ -235,4 +279,45 @@ fn receipt(client: &L1Client, hashes: &[B256]) -> Result<Option<TransactionRecei
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batcher::tests::{Fixture, header};
+    use alloy_consensus::Transaction as _;
+    use testkit::{CHAIN_ID, Key};
+
+    #[test]
+    fn call_that_reverts_is_replaced() {
+        for reverts in [false, true] {
+            let mut fixture = Fixture::new();
+            let client = fixture.l1.client();
+            let key = Signer::new("key", Key::named("alice").secret()).unwrap();
+            let (config, contract) = (SubmitterConfig::default(), Address::repeat_byte(9));
+            let bump_after = config.bump_after;
+            let limits = L1Limits::default();
+            let mut sender = CallSender::new(key, CHAIN_ID, contract, config, limits);
+            let input = Bytes::from_static(b"call");
+            sender.send(&client, &fixture.view, input.clone(), 50_000).unwrap();
+            fixture.l1.answers(move |method, _| {
+                (method == "eth_estimateGas" && reverts).then_some(Err("execution reverted"))
+            });
+            for number in 2..3 + 2 * bump_after {
+                fixture.view.take(header(number), Default::default());
+                let state = sender.step(&client, &fixture.view).unwrap();
+                assert!(matches!(state, Some(CallState::Pending)));
+            }
+            let sent = fixture.l1.sent();
+            let (first, last) = (&sent[0], &sent[sent.len() - 1]);
+            assert_eq!((first.to(), first.input()), (Some(contract), &input));
+            assert!(last.max_fee_per_gas() > first.max_fee_per_gas());
+            assert_eq!(last.nonce(), first.nonce());
+            let (to, data) = match reverts {
+                true => (sender.address(), Bytes::new()),
+                false => (contract, input),
+            };
+            assert_eq!((last.to(), last.input()), (Some(to), &data));
+        }
+    }
 }
