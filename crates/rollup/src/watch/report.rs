@@ -7,7 +7,8 @@ use crate::{
     watch::judge::Found,
 };
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use alloy_rpc_types_eth::TransactionReceipt;
+use alloy_provider::Provider as _;
+use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use alloy_sol_types::{SolCall as _, SolEvent as _};
 use chain::{ChainError, ChainReader};
 use contracts::{
@@ -31,6 +32,11 @@ const RETRY_AFTER: u64 = 2;
 const MAX_TRIES: u32 = 10;
 /// Maximum number of blocks between a block and the one in whose state its hash is proven.
 const HISTORY: u64 = 8_191;
+alloy_sol_types::sol! {
+    /// Number of the L1 block that has stored a commitment; declared in `PreconfBonds`.
+    function commitments(bytes32 commitment) external view returns (uint256 number);
+}
+
 /// As in `PreconfBonds`: divisors of the penalty and the reward.
 const LATE_DIVISOR: u128 = 20;
 const REWARD_DIVISOR: u128 = 10;
@@ -248,23 +254,34 @@ impl Reporter {
             let is_worth = self.at_a_loss || reward >= cost;
             is_worth.then_some(()).ok_or(ReportError::NotWorthwhile { reward, cost })
         };
-        match case.stage {
-            Stage::Found | Stage::Committing => {
-                let accusation = &case.found.accusation;
-                let commitment = accusation.commitment(&self.domain, sender.address(), case.salt);
+        let accusation = &case.found.accusation;
+        let commitment = accusation.commitment(&self.domain, sender.address(), case.salt);
+        // After an L1 reorg L1 may lack it, and an accusation without it earns nothing.
+        match self.is_committed(commitment)? {
+            false => {
                 let commit = Bytes::from(IPreconfBonds::commitCall { commitment }.abi_encode());
                 let first = sender.price(&self.client, view, &commit)?;
                 require_worth(price.cost.saturating_add(first.cost))?;
                 sender.send(&self.client, view, commit, first.gas)?;
                 case.stage = Stage::Committing;
             }
-            Stage::Committed | Stage::Accusing => {
+            true => {
                 require_worth(price.cost)?;
                 sender.send(&self.client, view, accuse, price.gas)?;
                 case.stage = Stage::Accusing;
             }
         }
         Ok(())
+    }
+
+    fn is_committed(&self, commitment: B256) -> Result<bool, L1Error> {
+        let input = commitmentsCall { commitment }.abi_encode();
+        let request = TransactionRequest::default().to(self.bonds).input(Bytes::from(input).into());
+        let number = self.client.most(Quorum::Answering, |provider| {
+            let request = request.clone();
+            async move { Ok::<_, L1Error>(provider.call(request).await?) }
+        })?;
+        Ok(number.iter().any(|byte| *byte != 0))
     }
 
     /// Returns the reward for evidence, in wei.
