@@ -2,11 +2,14 @@
 
 use crate::watch::{
     file::WatchFile,
+    judge::Found,
     watched::{Body, Place, Watched},
 };
 use alloy_consensus::proofs::ordered_trie_root_with_encoder;
 use alloy_primitives::{Address, B256, Bytes};
-use preconf::{HeaderSummary, Preconfirmation, PrefixUpdate, evidence::SignedHeader};
+use preconf::{
+    HeaderSummary, Preconfirmation, PrefixUpdate, evidence::SignedHeader, faults::Fault,
+};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
@@ -34,6 +37,8 @@ const MAX_JUDGED: usize = 256;
 const MAX_UNCHECKED: usize = 256;
 /// Time that the follower has for executing a prefix, before the watcher does it.
 const EXECUTION_TIME: Duration = Duration::from_secs(2);
+/// Time after which a block is executed again whose evidence is not held.
+const REOPENED_TIME: Duration = Duration::from_secs(60);
 
 /// Messages for one parent.
 #[derive(Debug, Default)]
@@ -173,7 +178,7 @@ impl Book {
     /// Drops the oldest message whose execution is not checked, if there are too many: one that
     /// cannot be executed, or else any.
     fn limit_unchecked(&mut self) {
-        if self.unchecked.len() > MAX_UNCHECKED {
+        while self.unchecked.len() > MAX_UNCHECKED {
             let is_orphan = |it: &Unchecked| {
                 self.parents.get(&it.watched.place()).is_none_or(|it| it.is_orphan)
             };
@@ -338,6 +343,29 @@ impl Book {
     pub(super) fn check_later(&mut self, watched: Arc<Watched>) {
         let due = Instant::now() + EXECUTION_TIME;
         self.unchecked.push_back(Unchecked { watched, due });
+        self.limit_unchecked();
+    }
+
+    /// Has messages judged again at a later block of L1, because the evidence is not held.
+    pub(super) fn reopen(&mut self, found: &Found) {
+        let number = found.offence.number;
+        let hash = found.accusation.first().message.block_hash;
+        let of_number = (number, B256::ZERO)..=(number, B256::repeat_byte(0xff));
+        for (place, parent) in self.parents.range_mut(of_number) {
+            let Some(watched) = parent.all.iter().find(|it| it.header.hash == hash) else {
+                continue;
+            };
+            match found.accusation.fault() {
+                Fault::Equivocation => drop(self.doubtful.insert(*place)),
+                Fault::Lie => {
+                    let due = Instant::now() + REOPENED_TIME;
+                    self.unchecked.push_back(Unchecked { watched: Arc::clone(watched), due });
+                }
+                Fault::Broken => parent.judged_by = None,
+                // Delays are judged at each block of L1.
+                Fault::Late => {}
+            }
+        }
         self.limit_unchecked();
     }
 

@@ -281,7 +281,11 @@ impl Watcher {
                 true
             });
         }
-        found.into_iter().for_each(|fault| self.reporter.add(fault, view));
+        for fault in found {
+            if let Some(dropped) = self.reporter.add(fault, view) {
+                book.lock().reopen(&dropped);
+            }
+        }
         (self.judged, self.last_head) = ((head.map(|head| head.1), version), head);
         let safe = view.advanced_head().map_or(0, |head| head.number);
         book.lock().forget_before(safe.saturating_sub(PROVABLE));

@@ -92,10 +92,14 @@ pub(super) const fn name(fault: Fault) -> &'static str {
     }
 }
 
+/// Number of a fault, and hash of the first message.
+type Key = (u8, B256);
+
 /// Evidence, and what was done with it.
 #[derive(Debug)]
 struct Case {
     found: Found,
+    key: Key,
     salt: B256,
     stage: Stage,
     tries: u32,
@@ -145,7 +149,9 @@ pub(super) struct Reporter {
     pub(super) reports: Option<Sender<WatchReport>>,
     cases: Vec<Case>,
     /// Fault and message of what was found already.
-    known: BTreeSet<(u8, B256)>,
+    known: BTreeSet<Key>,
+    /// Evidence among them that L1 has accepted.
+    accepted_keys: BTreeSet<Key>,
     /// Number of accusations that were sent, and that L1 has accepted.
     pub(super) sent: u64,
     pub(super) accepted: u64,
@@ -170,38 +176,48 @@ impl Reporter {
             reports,
             cases: Vec::new(),
             known: BTreeSet::new(),
+            accepted_keys: BTreeSet::new(),
             sent: 0,
             accepted: 0,
             evidence: [0; 4],
         }
     }
 
-    /// Adds evidence, unless it is known.
-    pub(super) fn add(&mut self, found: Found, view: &L1View) {
+    /// Reports evidence unless it is known, and holds it until L1 has accepted it. Returns the
+    /// evidence for which there is no room, which has to be found again.
+    #[must_use]
+    pub(super) fn add(&mut self, found: Found, view: &L1View) -> Option<Found> {
         let fault = found.accusation.fault();
         let key = (fault as u8, found.accusation.first().message.digest(&self.domain));
-        if self.known.contains(&key) || !self.has_room() {
-            return;
+        if self.known.insert(key) {
+            self.evidence[usize::from(fault as u8)] += 1;
+            self.report(WatchEvent::Evidence, &found, view, None, None, None);
         }
-        self.known.insert(key);
         // Forgotten evidence is only found again.
-        while self.known.len() > 64 * MAX_CASES {
-            self.known.pop_first();
+        for keys in [&mut self.known, &mut self.accepted_keys] {
+            while keys.len() > 64 * MAX_CASES {
+                keys.pop_first();
+            }
         }
-        self.evidence[usize::from(fault as u8)] += 1;
-        self.report(WatchEvent::Evidence, &found, view, None, None, None);
+        let is_held = self.cases.iter().any(|case| case.key == key);
+        if self.sender.is_none() || is_held || self.accepted_keys.contains(&key) {
+            return None;
+        }
+        let mut dropped = None;
+        if self.cases.len() >= MAX_CASES {
+            let Some(at) = self.least_useful() else { return Some(found) };
+            dropped = Some(self.cases.remove(at).found);
+        }
         let (salt, stage) = (B256::random(), Stage::Found);
-        self.cases.push(Case { found, salt, stage, tries: 0, not_before: 0 });
+        self.cases.push(Case { found, key, salt, stage, tries: 0, not_before: 0 });
+        dropped
     }
 
-    /// Drops evidence that L1 has rejected, if there is too much.
-    fn has_room(&mut self) -> bool {
-        if self.cases.len() < MAX_CASES {
-            return true;
-        }
+    /// Returns the index of the evidence that L1 has rejected most often.
+    fn least_useful(&self) -> Option<usize> {
         let waiting = self.cases.iter().enumerate().filter(|(_, it)| it.stage == Stage::Found);
-        let least = waiting.max_by_key(|(_, case)| case.tries).filter(|(_, case)| case.tries > 0);
-        least.map(|(at, _)| at).map(|at| self.cases.remove(at)).is_some()
+        let rejected = waiting.filter(|(_, case)| case.tries > 0);
+        rejected.max_by_key(|(_, case)| case.tries).map(|(at, _)| at)
     }
 
     /// Makes the next step with the first evidence that is due. Waits for L1.
@@ -331,8 +347,9 @@ impl Reporter {
         self.report(WatchEvent::Accepted, &case.found, view, hash, reward, None);
         if case.found.accusation.fault() == Fault::Late {
             // The block may be late for another period.
-            let digest = case.found.accusation.first().message.digest(&self.domain);
-            self.known.remove(&(Fault::Late as u8, digest));
+            self.known.remove(&case.key);
+        } else {
+            self.accepted_keys.insert(case.key);
         }
     }
 
@@ -410,3 +427,6 @@ fn refresh(
     *canonical = canonical_block(chain, &block, witness.as_deref())?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
