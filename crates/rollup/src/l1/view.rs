@@ -336,7 +336,7 @@ impl L1View {
     }
 
     /// Sets the latest final L1 block.
-    pub(super) const fn set_finalized(&mut self, finalized: u64) {
+    pub(crate) const fn set_finalized(&mut self, finalized: u64) {
         self.finalized = finalized;
     }
 }

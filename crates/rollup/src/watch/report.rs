@@ -6,6 +6,7 @@ use crate::{
     submitter::{CallSender, CallState},
     watch::judge::Found,
 };
+use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
@@ -20,6 +21,7 @@ use preconf::{Domain, evidence::Accusation, faults::Fault};
 use serde::Serialize;
 use std::{
     collections::BTreeSet,
+    mem,
     sync::{Arc, mpsc::Sender},
 };
 
@@ -115,6 +117,8 @@ enum Stage {
     Committed,
     /// The accusation is sent.
     Accusing,
+    /// L1 has accepted it in this block, which may not be final yet.
+    Accepted(BlockNumHash),
 }
 
 /// Reason why a step fails.
@@ -150,7 +154,7 @@ pub(super) struct Reporter {
     cases: Vec<Case>,
     /// Fault and message of what was found already.
     known: BTreeSet<Key>,
-    /// Evidence among them that L1 has accepted.
+    /// Evidence among them that L1 has accepted in a final block.
     accepted_keys: BTreeSet<Key>,
     /// Number of accusations that were sent, and that L1 has accepted.
     pub(super) sent: u64,
@@ -223,6 +227,7 @@ impl Reporter {
     /// Makes the next step with the first evidence that is due. Waits for L1.
     pub(super) fn step(&mut self, view: &L1View, chain: &ChainReader) {
         let head = view.head().map_or(0, |head| head.number);
+        self.settle(view);
         let Some(mut sender) = self.sender.take() else { return };
         let stepped = sender.step(&self.client, view);
         match stepped {
@@ -231,7 +236,10 @@ impl Reporter {
             Ok(Some(CallState::Included(receipt))) => self.included(&receipt, view),
             Ok(Some(CallState::Lost)) => self.lost(),
             Ok(None) => {
-                let due = self.cases.iter().position(|case| case.not_before <= head);
+                let is_due = |case: &Case| {
+                    case.not_before <= head && !matches!(case.stage, Stage::Accepted(_))
+                };
+                let due = self.cases.iter().position(is_due);
                 if let Some(at) = due {
                     let mut case = self.cases.remove(at);
                     if let Err(error) = self.advance(&mut sender, &mut case, view, chain) {
@@ -252,6 +260,32 @@ impl Reporter {
             }
         }
         self.sender = Some(sender);
+    }
+
+    /// Drops evidence that L1 has accepted in a final block, and submits it again if L1's chain no
+    /// longer has the block.
+    fn settle(&mut self, view: &L1View) {
+        let head = view.head().map_or(0, |head| head.number);
+        for mut case in mem::take(&mut self.cases) {
+            let Stage::Accepted(block) = case.stage else {
+                self.cases.push(case);
+                continue;
+            };
+            if block.number <= head && !view.is_canonical(block.number, block.hash) {
+                case.stage = Stage::Found;
+                let reason = Some("an L1 reorg has removed the accusation".to_owned());
+                self.report(WatchEvent::Postponed, &case.found, view, None, None, reason);
+            } else if block.number <= head.min(view.finalized()) {
+                if case.found.accusation.fault() == Fault::Late {
+                    // The block may be late for another period.
+                    self.known.remove(&case.key);
+                } else {
+                    self.accepted_keys.insert(case.key);
+                }
+                continue;
+            }
+            self.cases.push(case);
+        }
     }
 
     fn advance(
@@ -345,12 +379,10 @@ impl Reporter {
         let slashed = receipt.logs().iter().find_map(|log| Slashed::decode_log(&log.inner).ok());
         let reward = slashed.map(|event| event.reward);
         self.report(WatchEvent::Accepted, &case.found, view, hash, reward, None);
-        if case.found.accusation.fault() == Fault::Late {
-            // The block may be late for another period.
-            self.known.remove(&case.key);
-        } else {
-            self.accepted_keys.insert(case.key);
-        }
+        let (number, hash) = (receipt.block_number, receipt.block_hash);
+        let number = number.unwrap_or_default();
+        case.stage = Stage::Accepted(BlockNumHash { number, hash: hash.unwrap_or_default() });
+        self.cases.insert(at, case);
     }
 
     /// Starts again with evidence whose transaction L1 has not included.

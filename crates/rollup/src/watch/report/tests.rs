@@ -167,3 +167,29 @@ fn commitment_without_block_is_sent_again() {
         assert_eq!(test.reporter.cases[0].stage, expected);
     }
 }
+#[test]
+fn accusation_is_kept_until_final() {
+    for is_reorganized in [false, true] {
+        let mut test = Test::new(true);
+        test.add(1);
+        test.reporter.cases[0].stage = Stage::Accusing;
+        test.fixture.view.take(header(2), Default::default());
+        test.include(true);
+        test.l1.lock().reverts = true;
+        test.step();
+        assert!(matches!(test.reporter.cases[0].stage, Stage::Accepted(_)));
+        if is_reorganized {
+            test.fixture.view.cut_back(Some(1));
+            let other = L1Header { hash: B256::repeat_byte(0xee), ..header(2) };
+            test.fixture.view.take(other, Default::default());
+            test.step();
+            assert_eq!(test.reporter.cases[0].stage, Stage::Found);
+            continue;
+        }
+        test.fixture.view.set_finalized(2);
+        test.step();
+        assert!(test.reporter.cases.is_empty());
+        assert_eq!(test.add(1), None);
+        assert!(test.reporter.cases.is_empty(), "L1 has it");
+    }
+}
