@@ -21,7 +21,7 @@ pub use in_flight::InFlight;
 pub use transaction::{Blobs, TxData};
 
 pub(crate) use calls::{CallSender, CallState};
-pub(crate) use refusal::{is_execution_failure, is_refusal};
+pub(crate) use refusal::{is_execution_failure, is_refusal, is_revert};
 
 use crate::{
     L1Error, Signer,

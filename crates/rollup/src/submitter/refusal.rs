@@ -27,6 +27,14 @@ pub(crate) fn is_execution_failure(error: &L1Error) -> bool {
     is_by_execute || ["out of gas", "gas required exceeds"].iter().any(|it| message.contains(it))
 }
 
+/// Returns `true` if L1 has executed a call that reverts, and did not fail to respond.
+pub(crate) fn is_revert(error: &L1Error) -> bool {
+    let L1Error::Client(ClientError::Rpc(error)) = error else { return false };
+    error.as_error_resp().is_some_and(|answer| {
+        answer.as_revert_data().is_some() || answer.message.to_lowercase().contains("revert")
+    })
+}
+
 pub(super) fn is_underpriced(error: &SubmitterError) -> bool {
     error.to_string().contains("underpriced")
 }

@@ -3,7 +3,7 @@
 use crate::{
     L1Error, SubmitterError,
     l1::{L1Client, L1View, Quorum},
-    submitter::{CallSender, CallState},
+    submitter::{CallSender, CallState, is_revert},
     watch::judge::Found,
 };
 use alloy_eips::BlockNumHash;
@@ -30,8 +30,9 @@ const MAX_CASES: usize = 32;
 /// Number of L1 blocks after which evidence is tried again that L1 has rejected, or that is not
 /// worth its cost; it doubles with each try.
 const RETRY_AFTER: u64 = 2;
-/// Maximum number of tries, which limits the wait between two of them to some hours.
-const MAX_TRIES: u32 = 10;
+/// Maximum number of tries that count, which limits the wait between two of them to 32 L1 blocks:
+/// conditions can be checked for a day, and fees fall within minutes.
+const MAX_TRIES: u32 = 5;
 /// Maximum number of blocks between a block and the one in whose state its hash is proven.
 const HISTORY: u64 = 8_191;
 alloy_sol_types::sol! {
@@ -121,6 +122,18 @@ enum Stage {
     Accepted(BlockNumHash),
 }
 
+impl Case {
+    /// Tries again in a later L1 block: in the next one if this try does not count.
+    fn postpone(&mut self, head: u64, counts: bool) {
+        self.tries = (self.tries + u32::from(counts)).min(MAX_TRIES);
+        let wait = match counts {
+            true => RETRY_AFTER << (self.tries - 1),
+            false => 1,
+        };
+        self.not_before = head.saturating_add(wait);
+    }
+}
+
 /// Reason why a step fails.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReportError {
@@ -138,6 +151,16 @@ pub(super) enum ReportError {
     NotWorthwhile { reward: u128, cost: u128 },
     #[error("the rollup's block {0} cannot be proven any more")]
     NotProvable(u64),
+}
+
+impl ReportError {
+    /// Returns `false` if L1 has not judged the evidence, such as without a response.
+    fn is_rejection(&self) -> bool {
+        match self {
+            Self::L1(error) | Self::Submitter(SubmitterError::L1(error)) => is_revert(error),
+            _ => true,
+        }
+    }
 }
 
 /// Submits evidence, one transaction after the other.
@@ -243,8 +266,7 @@ impl Reporter {
                 if let Some(at) = due {
                     let mut case = self.cases.remove(at);
                     if let Err(error) = self.advance(&mut sender, &mut case, view, chain) {
-                        case.tries = (case.tries + 1).min(MAX_TRIES);
-                        case.not_before = head + (RETRY_AFTER << (case.tries - 1));
+                        case.postpone(head, error.is_rejection());
                         let reason = error.to_string();
                         self.report(
                             WatchEvent::Postponed,
@@ -364,6 +386,7 @@ impl Reporter {
         if !receipt.status() {
             // Such as one that another reporter was faster with.
             case.stage = if is_accusation { Stage::Committed } else { Stage::Found };
+            case.postpone(view.head().map_or(0, |head| head.number), true);
             let reason = Some("the transaction failed on L1".to_owned());
             self.report(WatchEvent::Postponed, &case.found, view, hash, None, reason);
             self.cases.insert(at, case);

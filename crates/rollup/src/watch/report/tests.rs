@@ -193,3 +193,27 @@ fn accusation_is_kept_until_final() {
         assert!(test.reporter.cases.is_empty(), "L1 has it");
     }
 }
+#[test]
+fn retries_are_at_most_32_blocks_apart() {
+    let mut test = Test::new(true);
+    test.add(1);
+    let mut waits = Vec::new();
+    test.l1.lock().reverts = true;
+    for _ in 0..7 {
+        test.reporter.cases[0].not_before = 0;
+        test.step();
+        waits.push(test.reporter.cases[0].not_before - 1);
+    }
+    assert_eq!(waits, [2, 4, 8, 16, 32, 32, 32]);
+    // Without a response of L1 nothing is known about the evidence.
+    test.l1.lock().is_silent = true;
+    let case = &mut test.reporter.cases[0];
+    (case.not_before, case.tries) = (0, 1);
+    test.step();
+    let case = &mut test.reporter.cases[0];
+    assert_eq!((case.not_before, case.tries), (2, 1));
+    case.stage = Stage::Accusing;
+    test.include(false);
+    let case = &test.reporter.cases[0];
+    assert_eq!((case.not_before, case.tries), (5, 2));
+}
