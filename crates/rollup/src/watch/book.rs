@@ -443,6 +443,13 @@ impl Book {
         self.bytes = self.bytes + after - before;
     }
 
+    /// Has all messages judged again, after another account became liable for a signer.
+    pub(super) fn judge_all(&mut self) {
+        self.judge_again();
+        let several = self.parents.iter().filter(|(_, parent)| parent.all.len() > 1);
+        self.conflicts.extend(several.map(|(place, _)| *place));
+    }
+
     /// Has all messages judged by the rollup's blocks again, after an L1 reorg.
     pub(super) fn judge_again(&mut self) {
         self.parents.values_mut().for_each(|parent| parent.judged_by = None);

@@ -267,6 +267,10 @@ impl Watcher {
         let mut found = self.judge.lies(book, &chain, view, &self.accounts);
         if is_new {
             book.lock().trim(&|number, hash| view.is_canonical(number, hash));
+            if self.judged.0 != head.map(|head| head.1) {
+                // A signer can be registered once, for good.
+                self.accounts.retain(|signer, account| signer != account);
+            }
             self.learn_accounts();
             if self.last_head.is_some_and(|(number, hash)| !view.is_canonical(number, hash)) {
                 book.lock().judge_again();
@@ -302,7 +306,12 @@ impl Watcher {
                 )
             });
             match account {
-                Ok(account) => drop(self.accounts.insert(signer, account)),
+                Ok(account) => {
+                    self.accounts.insert(signer, account);
+                    if account != signer {
+                        self.watch.book.lock().judge_all();
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, %signer, "failed to read the account of a signer");
                 }

@@ -319,7 +319,7 @@ impl Reporter {
     ) -> Result<(), ReportError> {
         refresh(&mut case.found.accusation, view, chain)?;
         let accuse = Bytes::from(accuse_calldata(case.found.accusation.clone(), case.salt));
-        let reward = self.reward(&case.found, view)?;
+        let reward = self.reward(&mut case.found, view)?;
         // Also the check that L1 accepts it.
         let price = sender.price(&self.client, view, &accuse)?;
         let require_worth = |cost: u128| {
@@ -357,11 +357,15 @@ impl Reporter {
     }
 
     /// Returns the reward for evidence, in wei.
-    fn reward(&self, found: &Found, view: &L1View) -> Result<u128, ReportError> {
-        let (bonds, account) = (self.bonds, found.offence.account);
-        let bond = self.client.most(Quorum::Answering, |provider| async move {
-            Ok::<_, L1Error>(IPreconfBonds::new(bonds, provider).bonds(account).call().await?)
+    fn reward(&self, found: &mut Found, view: &L1View) -> Result<u128, ReportError> {
+        let (bonds, signer) = (self.bonds, found.offence.signer);
+        let (account, bond) = self.client.most(Quorum::Answering, |provider| async move {
+            let contract = IPreconfBonds::new(bonds, provider);
+            let account = contract.accountOf(signer).call().await?;
+            Ok::<_, L1Error>((account, contract.bonds(account).call().await?))
         })?;
+        // The signer may be registered since the judgement.
+        found.offence.account = account;
         if bond.amount == 0 {
             return Err(ReportError::NoBond { account });
         }

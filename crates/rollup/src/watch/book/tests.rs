@@ -144,6 +144,22 @@ fn dropped_places_never_hide_later_conflicts() {
 }
 
 #[test]
+fn registered_signer_is_judged_again() {
+    let mut book = Book::default();
+    let hash = update(PARENT, "a", 0, true).message.block_hash;
+    for letters in ["a", "b"] {
+        keep(&mut book, &update(PARENT, letters, 0, true)).unwrap();
+    }
+    book.settle_conflict(&(NUMBER, PARENT), false);
+    book.judged(&(NUMBER, PARENT), hash);
+    assert!(book.conflicting().is_empty());
+    assert!(book.to_judge(NUMBER, |_| Some(hash)).is_empty());
+    book.judge_all();
+    assert_eq!(book.conflicting().len(), 1);
+    assert_eq!(book.to_judge(NUMBER, |_| Some(hash)).len(), 1);
+}
+
+#[test]
 fn updates_need_their_transactions() {
     let mut book = Book::default();
     let gap = keep(&mut book, &update(PARENT, "ab", 1, false));

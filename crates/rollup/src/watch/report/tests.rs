@@ -217,3 +217,18 @@ fn retries_are_at_most_32_blocks_apart() {
     let case = &test.reporter.cases[0];
     assert_eq!((case.not_before, case.tries), (5, 2));
 }
+#[test]
+fn registered_signer_is_charged_to_account() {
+    let mut test = Test::new(true);
+    test.add(1);
+    test.l1.lock().bond = 0;
+    test.step();
+    assert!(test.sent().is_empty());
+    let account = Address::repeat_byte(0xd0);
+    let l1 = L1 { account, bond: 100 * ETHER, ..*test.l1.lock() };
+    *test.l1.lock() = l1;
+    test.reporter.cases[0].not_before = 0;
+    test.step();
+    assert_eq!(test.sent().len(), 1);
+    assert_eq!(test.reporter.cases[0].found.offence.account, account);
+}
