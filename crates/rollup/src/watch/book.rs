@@ -116,6 +116,11 @@ impl Book {
         self.bytes
     }
 
+    /// Returns `true` if messages of this signer were kept.
+    pub(super) fn has_signer(&self, signer: &Address) -> bool {
+        self.signers.contains(signer)
+    }
+
     /// Returns the signers that are not in this map.
     pub(super) fn signers_besides(&self, known: &BTreeMap<Address, Address>) -> BTreeSet<Address> {
         self.signers.iter().filter(|signer| !known.contains_key(*signer)).copied().collect()

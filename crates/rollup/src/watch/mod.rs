@@ -122,13 +122,17 @@ impl Watch {
     ) -> Result<(), WatchGap> {
         self.updates.fetch_add(1, Ordering::Relaxed);
         let Ok((header, signer)) = self.admit(update, trust) else { return Ok(()) };
-        let parent = chain.find_block(&header.parent).ok().flatten();
-        let (has_parent, head) = (parent.is_some(), chain.head().header.number);
+        let parent = chain.find_block(&header.parent);
+        let (has_parent, head) = (matches!(parent, Ok(Some(_))), chain.head().header.number);
         let is_possible = match parent {
-            Some(parent) => header.number == parent.header.number.saturating_add(1),
+            Ok(Some(parent)) => header.number == parent.header.number.saturating_add(1),
             // A block on another one that the chain lacks matters only while its number is open.
-            None => {
+            Ok(None) => {
                 (head..head.saturating_add(MAX_AHEAD)).contains(&(header.number.saturating_sub(1)))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "failed to read the parent of a watched block");
+                true
             }
         };
         if header.number == 0 || !is_possible {
@@ -161,7 +165,12 @@ impl Watch {
         }
         let signer = message.signer(&self.domain, update.signature.as_slice());
         let signer = signer.map_err(|error| malformed(error.to_string()))?;
-        trust.admits(signer, header.number)?;
+        match trust.admits(signer, header.number) {
+            // Without a response of L1 the earlier one counts: this may be the only copy.
+            Err(FeedError::Policy(_) | FeedError::NotOpen)
+                if self.book.lock().has_signer(&signer) => {}
+            admitted => admitted?,
+        }
         Ok((header, signer))
     }
 
@@ -360,3 +369,6 @@ impl WatchLevels {
         self.accepted.set(reporter.accepted);
     }
 }
+
+#[cfg(test)]
+mod tests;
