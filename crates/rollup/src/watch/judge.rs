@@ -86,17 +86,9 @@ impl Judge {
         let mut found = Vec::new();
         let due = book.lock().take_unchecked();
         for watched in due {
-            match self.execute(&watched, chain, view, accounts) {
-                Ok(Execution::Lie(lie)) => found.push(*lie),
-                Ok(Execution::NoParent) if watched.header.number > chain.head().header.number => {
-                    book.lock().check_later(watched);
-                }
-                Ok(Execution::NoLie | Execution::NoParent) => {}
-                Err(error) => {
-                    let number = watched.header.number;
-                    tracing::warn!(%error, number, "failed to execute a signed block");
-                }
-            }
+            let executed = self.execute(&watched, chain, view, accounts);
+            let head = chain.head().header.number;
+            found.extend(conclude(&mut book.lock(), watched, executed, head));
         }
         found
     }
@@ -119,11 +111,12 @@ impl Judge {
             return Ok(Execution::NoLie);
         };
         let state = chain.state_after(&parent);
-        let Some(transactions) =
-            watched.transactions(chain)?.filter(|_| state.is_here().is_ok_and(|it| it))
-        else {
+        let Some(transactions) = watched.transactions(chain)? else {
             return Ok(Execution::NoLie);
         };
+        if !state.is_here()? {
+            return Ok(Execution::NoLie);
+        }
         let recovered = transactions.iter().map(|raw| {
             let transaction = Transaction::decode(raw).ok()?;
             let sender = transaction.sender()?;
@@ -276,10 +269,59 @@ impl Judge {
     }
 }
 
+/// Returns the lie that an execution has shown. Without an outcome the message is executed again.
+fn conclude(
+    book: &mut Book,
+    watched: Arc<Watched>,
+    executed: Result<Execution, ChainError>,
+    head: u64,
+) -> Option<Found> {
+    let number = watched.header.number;
+    match executed {
+        Ok(Execution::Lie(lie)) => return Some(*lie),
+        Ok(Execution::NoParent) if number > head => book.check_later(watched),
+        Ok(Execution::NoLie | Execution::NoParent) => {}
+        Err(error) => {
+            tracing::warn!(%error, number, "failed to execute a signed block");
+            if error.is_internal() {
+                book.check_later(watched);
+            }
+        }
+    }
+    None
+}
+
 /// Judgement of the messages for one parent.
 enum Verdict {
     Fault(Box<Found>),
     /// A condition is void on L1's present chain.
     MayBe,
     None,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::book::tests::watched;
+    use alloy_primitives::B256;
+
+    #[test]
+    fn read_error_never_loses_lie() {
+        let read = || ChainError::MalformedAccount {
+            hash: B256::ZERO,
+            reason: alloy_rlp::Error::Overflow,
+        };
+        let cases: [(Result<Execution, ChainError>, usize); 4] = [
+            (Err(read()), 1),
+            (Err(ChainError::NoFork(0)), 0),
+            (Ok(Execution::NoParent), 1),
+            (Ok(Execution::NoLie), 0),
+        ];
+        for (executed, count) in cases {
+            let (mut book, watched) = (Book::default(), watched());
+            let head = watched.header.number - 1;
+            assert!(conclude(&mut book, watched, executed, head).is_none());
+            assert_eq!(book.unchecked_len(), count);
+        }
+    }
 }

@@ -72,6 +72,19 @@ fn signature(message: &Preconfirmation) -> FixedBytes<65> {
     key.sign_hash_sync(&message.digest(&DOMAIN)).unwrap().as_bytes().into()
 }
 
+/// A sealed block.
+pub(in crate::watch) fn watched() -> Arc<Watched> {
+    let mut book = Book::default();
+    keep(&mut book, &update(PARENT, "a", 0, true)).unwrap();
+    Arc::clone(&book.parents[&(NUMBER, PARENT)].all[0])
+}
+
+impl Book {
+    pub(in crate::watch) fn unchecked_len(&self) -> usize {
+        self.unchecked.len()
+    }
+}
+
 fn keep(book: &mut Book, update: &PrefixUpdate) -> Result<bool, NotKept> {
     let header = HeaderSummary::read(&update.header).unwrap();
     let signer = update.message.signer(&DOMAIN, update.signature.as_slice()).unwrap();
