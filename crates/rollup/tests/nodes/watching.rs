@@ -16,15 +16,20 @@ use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
-use alloy_sol_types::SolCall as _;
+use alloy_sol_types::{SolCall as _, SolInterface as _};
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
-use contracts::{Deployment, accuse_calldata, bindings::IPreconfBonds};
+use codec::OwnedWitness;
+use contracts::{
+    Deployment, accuse_calldata,
+    bindings::IPreconfBonds::{self, IPreconfBondsErrors as Refused},
+    canonical_block,
+};
 use enshrine_rollup::{Config, Role, RollupNode, Signer, WatchConfig, WatchEvent, WatchReport};
 use executor::ChainSpec;
 use eyre::{OptionExt as _, Result, ensure};
 use node::{Clock, Node, Settings};
 use preconf::{
-    Domain, Preconfirmation, PrefixUpdate,
+    Domain, HeaderSummary, Preconfirmation, PrefixUpdate,
     evidence::{Accusation, SignedHeader},
     faults::TransactionEvidence,
     prove_transaction,
@@ -339,9 +344,18 @@ async fn withheld_block_costs_a_twentieth() -> Result<()> {
     Ok(())
 }
 
-/// Every pair of messages, every late block and every block as a lie of itself is submitted, as a
-/// watcher would that does not judge first.
-async fn require_all_refused(bonded: &Bonded, updates: &[PrefixUpdate]) -> Result<()> {
+/// Submits every pair of messages, and each message as a delay, as a promise that the rollup's block
+/// breaks and as a lie by the rollup's block, as a watcher would that does not judge first. Returns
+/// the refusals of the contract.
+async fn require_all_refused(
+    bonded: &Bonded,
+    updates: &[PrefixUpdate],
+    node: &RollupNode,
+) -> Result<Vec<Refused>> {
+    let chain = node.node().read(|node| node.chain.reader().clone());
+    let safe = node.status().safe_head.number;
+    let witness = chain.canonical_block(safe)?.ok_or_eyre("no safe head")?;
+    let mut refusals = Vec::new();
     let all: Vec<_> = updates.iter().map(SignedHeader::from).zip(whole(updates)?).collect();
     let refused = async |accusation: Accusation| {
         let input = accuse_calldata(accusation, B256::ZERO);
@@ -349,11 +363,47 @@ async fn require_all_refused(bonded: &Bonded, updates: &[PrefixUpdate]) -> Resul
         let request = request.to(bonded.bonds).input(input.into());
         let tried = bonded.world.provider.call(request).await;
         let error = tried.err().ok_or_eyre("the contract accepts it")?;
-        ensure!(error.is_error_resp(), "{error}");
-        Ok::<_, eyre::Report>(())
+        let data = error.as_error_resp().and_then(|answer| answer.as_revert_data());
+        let data = data.ok_or_else(|| eyre::eyre!("no error of the contract: {error}"))?;
+        Ok::<_, eyre::Report>(Refused::abi_decode(&data)?)
     };
-    for (index, (a, (.., ours))) in all.iter().enumerate() {
-        refused(Accusation::Late { signed: a.clone() }).await?;
+    for (index, (a, (header, _, ours))) in all.iter().enumerate() {
+        let late = refused(Accusation::Late { signed: a.clone() }).await?;
+        let is_expected = matches!(
+            late,
+            Refused::HeadReached(_) | Refused::NotLate(_) | Refused::ConditionVoid(_)
+        );
+        ensure!(is_expected, "delay: {late:?}");
+        refusals.push(late);
+        if header.number <= safe {
+            let block = chain.canonical_block(header.number)?.ok_or_eyre("no such block")?;
+            let later = (header.number < safe).then_some(&*witness);
+            let theirs = block.raw_transactions();
+            let same = ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count();
+            let transaction = TransactionEvidence {
+                index: same as u32,
+                ours: prove_transaction(ours, same),
+                theirs: prove_transaction(&theirs, same),
+            };
+            let canonical = canonical_block(&chain, &block, later)?;
+            let broken = Accusation::Broken { signed: a.clone(), canonical, transaction };
+            let broken = refused(broken).await?;
+            let is_expected = matches!(
+                broken,
+                Refused::NotInConflict(_) | Refused::ConditionVoid(_) | Refused::PromiseEnded(_)
+            );
+            ensure!(is_expected, "broken promise: {broken:?}");
+            refusals.push(broken);
+            // The contract compares the outcomes before it runs EXECUTE.
+            let input = block.input(FORK, L2_CHAIN, &OwnedWitness::default())?.into();
+            let valid = alloy_rlp::encode(&block.header).into();
+            let lie = refused(Accusation::Lie { signed: a.clone(), header: valid, input }).await?;
+            match header.hash == block.hash {
+                true => ensure!(matches!(lie, Refused::OutcomesEqual(_)), "lie: {lie:?}"),
+                false => ensure!(matches!(lie, Refused::InputsDiffer(_)), "lie: {lie:?}"),
+            }
+            refusals.push(lie);
+        }
         for (b, (.., theirs)) in &all[index + 1..] {
             let same = ours.iter().zip(theirs).take_while(|(a, b)| a == b).count();
             let transaction = TransactionEvidence {
@@ -362,10 +412,20 @@ async fn require_all_refused(bonded: &Bonded, updates: &[PrefixUpdate]) -> Resul
                 theirs: prove_transaction(theirs, same),
             };
             let (a, b) = (a.clone(), b.clone());
-            refused(Accusation::Equivocation { a, b, transaction }).await?;
+            let pair = refused(Accusation::Equivocation { a, b, transaction }).await?;
+            let is_expected = matches!(
+                pair,
+                Refused::NotInConflict(_)
+                    | Refused::HeightDiffers(_)
+                    | Refused::ParentDiffers(_)
+                    | Refused::ConditionVoid(_)
+                    | Refused::PromiseEnded(_)
+            );
+            ensure!(is_expected, "equivocation: {pair:?}");
+            refusals.push(pair);
         }
     }
-    Ok(())
+    Ok(refusals)
 }
 
 /// It rebuilds a block after an L1 reorg, and goes on after a restart.
@@ -409,7 +469,22 @@ async fn honest_sequencer_keeps_its_bond() -> Result<()> {
     until_preconfirmed(&watching.node, fourth).await?;
     updates.extend(recording.end().await);
     ensure!(updates.len() > 3, "too few updates");
-    require_all_refused(&bonded, &updates).await?;
+    // The L1 reorg made it sign two blocks for one parent that differ in more than their length.
+    let headers = updates.iter().map(|update| HeaderSummary::read(&update.header));
+    let headers = headers.collect::<Result<Vec<_>, _>>()?;
+    let is_pair = |a: &HeaderSummary, b: &HeaderSummary| {
+        (a.number, a.parent) == (b.number, b.parent) && a.environment != b.environment
+    };
+    ensure!(headers.iter().any(|a| headers.iter().any(|b| is_pair(a, b))), "no such pair");
+    until("settlement", &sequencer, || async { Ok(is_settled(&sequencer)) }).await?;
+    let refusals = require_all_refused(&bonded, &updates, &sequencer).await?;
+    for (error, was_seen) in [
+        ("void", refusals.iter().any(|it| matches!(it, Refused::ConditionVoid(_)))),
+        ("kept", refusals.iter().any(|it| matches!(it, Refused::NotInConflict(_)))),
+        ("true", refusals.iter().any(|it| matches!(it, Refused::OutcomesEqual(_)))),
+    ] {
+        ensure!(was_seen, "nothing was refused as {error}: {refusals:?}");
+    }
     assert_eq!(watching.reports(), []);
     assert_eq!(bonded.bond().await?, BOND);
     for node in [watching.node, sequencer] {
