@@ -168,7 +168,7 @@ impl PrefixClient {
         let Some(watch) = &self.watch else { return Ok(()) };
         let chain = self.node.read(|node| node.chain.reader().clone());
         let view = self.shared.view.lock().clone();
-        let kept = watch.take(update, &self.trust, &chain, view.as_deref());
+        let kept = watch.store(update, &self.trust, &chain, view.as_deref());
         kept.map_err(|WatchGap { first, known }| PrefixRefused::Gap { first, known })
     }
 

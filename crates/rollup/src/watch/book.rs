@@ -423,7 +423,7 @@ impl Book {
 
     /// Notes that the messages of a parent were judged by the rollup's block with this hash, which
     /// the chain has. What the block keeps takes its transactions from there.
-    pub(super) fn judged(&mut self, place: &Place, hash: B256) {
+    pub(super) fn checked(&mut self, place: &Place, hash: B256) {
         let Some(parent) = self.parents.get_mut(place) else { return };
         parent.judged_by = Some(hash);
         let before = parent.bytes();
@@ -449,14 +449,14 @@ impl Book {
     }
 
     /// Has all messages judged again, after another account became liable for a signer.
-    pub(super) fn judge_all(&mut self) {
-        self.judge_again();
+    pub(super) fn recheck_all(&mut self) {
+        self.recheck();
         let several = self.parents.iter().filter(|(_, parent)| parent.all.len() > 1);
         self.conflicts.extend(several.map(|(place, _)| *place));
     }
 
     /// Has all messages judged by the rollup's blocks again, after an L1 reorg.
-    pub(super) fn judge_again(&mut self) {
+    pub(super) fn recheck(&mut self) {
         self.parents.values_mut().for_each(|parent| parent.judged_by = None);
     }
 }

@@ -51,7 +51,7 @@ enum Execution {
 
 impl Judge {
     /// Judges with what a view of L1 shows. Blocks before its oldest header count as unchanged.
-    fn with<T>(
+    fn with_context<T>(
         &self,
         view: &L1View,
         accounts: &Accounts,
@@ -142,7 +142,7 @@ impl Judge {
         }
         let Ok(input) = built.executed.input() else { return Ok(Execution::NoLie) };
         let (header, input) = (alloy_rlp::encode(&built.executed.block.header), input);
-        let judged = self.with(view, accounts, &[watched], |context| {
+        let judged = self.with_context(view, accounts, &[watched], |context| {
             Accusation::lie(&watched.signed, header.into(), input.into(), self.chain_id, context)
         });
         Ok(match judged {
@@ -171,7 +171,7 @@ impl Judge {
                     found.push(*fault);
                     book.lock().settle_conflict(&place, false);
                 }
-                Ok(Verdict::MayBe) => book.lock().settle_conflict(&place, true),
+                Ok(Verdict::ConditionVoid) => book.lock().settle_conflict(&place, true),
                 Ok(Verdict::None) => book.lock().settle_conflict(&place, false),
                 Err(error) => tracing::warn!(%error, "failed to read a watched block"),
             }
@@ -193,7 +193,7 @@ impl Judge {
                 let Some((ours, theirs)) = ours.zip(theirs) else { continue };
                 let first = SignedBlock { signed: &a.signed, transactions: &ours };
                 let second = SignedBlock { signed: &b.signed, transactions: &theirs };
-                let judged = self.with(view, accounts, &[a, b], |context| {
+                let judged = self.with_context(view, accounts, &[a, b], |context| {
                     Accusation::equivocation(first, second, context)
                 });
                 match judged {
@@ -202,7 +202,7 @@ impl Judge {
                     }
                     // L1 may change.
                     Err(Refusal::ConditionVoid { .. } | Refusal::ConditionUnavailable { .. }) => {
-                        verdict = Verdict::MayBe;
+                        verdict = Verdict::ConditionVoid;
                     }
                     Err(_) => {}
                 }
@@ -235,13 +235,13 @@ impl Judge {
                 let canonical =
                     CanonicalBlock { header: header.clone(), ..CanonicalBlock::default() };
                 let signed = SignedBlock { signed: &it.signed, transactions: &ours };
-                let judged = self.with(view, accounts, &[it], |context| {
+                let judged = self.with_context(view, accounts, &[it], |context| {
                     Accusation::broken(signed, canonical, &theirs, context)
                 });
                 found
                     .extend(judged.ok().map(|(accusation, offence)| Found { accusation, offence }));
             }
-            book.lock().judged(&place, hash);
+            book.lock().checked(&place, hash);
         }
         Ok(is_complete)
     }
@@ -261,7 +261,7 @@ impl Judge {
         let late: Vec<_> =
             book.lock().after(safe).filter(is_over).take(MAX_LATE).cloned().collect();
         late.iter().find_map(|it| {
-            let judged = self.with(view, accounts, &[it], |context| {
+            let judged = self.with_context(view, accounts, &[it], |context| {
                 Accusation::late(&it.signed, safe, now, 0, context)
             });
             judged.ok().map(|(accusation, offence)| Found { accusation, offence })
@@ -295,7 +295,7 @@ fn conclude(
 enum Verdict {
     Fault(Box<Found>),
     /// A condition is void on L1's present chain.
-    MayBe,
+    ConditionVoid,
     None,
 }
 

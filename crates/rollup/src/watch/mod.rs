@@ -113,7 +113,7 @@ impl Watch {
     /// # Errors
     ///
     /// [`WatchGap`]; the whole prefix has to be requested then.
-    pub(crate) fn take(
+    pub(crate) fn store(
         &self,
         update: &PrefixUpdate,
         trust: &FeedTrust,
@@ -282,7 +282,7 @@ impl Watcher {
             }
             self.learn_accounts();
             if self.last_head.is_some_and(|(number, hash)| !view.is_canonical(number, hash)) {
-                book.lock().judge_again();
+                book.lock().recheck();
             }
             found.extend(self.judge.equivocations(book, &chain, view, &self.accounts));
             found.extend(self.judge.late(book, view, &self.accounts));
@@ -318,7 +318,7 @@ impl Watcher {
                 Ok(account) => {
                     self.accounts.insert(signer, account);
                     if account != signer {
-                        self.watch.book.lock().judge_all();
+                        self.watch.book.lock().recheck_all();
                     }
                 }
                 Err(error) => {

@@ -114,7 +114,7 @@ fn longest_prefix_and_sealed_block_are_kept() {
     // Once L1 has the block, its prefix proves nothing more, and the chain has the transactions.
     let hash = update(PARENT, "abcd", 0, true).message.block_hash;
     let before = book.bytes();
-    book.judged(&(NUMBER, PARENT), hash);
+    book.checked(&(NUMBER, PARENT), hash);
     assert_eq!(kept(&book), [4]);
     assert!(book.bytes() < before / 2);
     assert!(book.to_judge(NUMBER, |_| Some(hash)).is_empty());
@@ -164,10 +164,10 @@ fn registered_signer_is_judged_again() {
         keep(&mut book, &update(PARENT, letters, 0, true)).unwrap();
     }
     book.settle_conflict(&(NUMBER, PARENT), false);
-    book.judged(&(NUMBER, PARENT), hash);
+    book.checked(&(NUMBER, PARENT), hash);
     assert!(book.conflicting().is_empty());
     assert!(book.to_judge(NUMBER, |_| Some(hash)).is_empty());
-    book.judge_all();
+    book.recheck_all();
     assert_eq!(book.conflicting().len(), 1);
     assert_eq!(book.to_judge(NUMBER, |_| Some(hash)).len(), 1);
 }
