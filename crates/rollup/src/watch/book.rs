@@ -2,7 +2,6 @@
 
 use crate::watch::{
     file::WatchFile,
-    judge::Found,
     watched::{Body, Place, Watched},
 };
 use alloy_consensus::proofs::ordered_trie_root_with_encoder;
@@ -149,6 +148,7 @@ impl Book {
         {
             return Err(NotKept::Garbage);
         }
+        let is_first = !self.parents.contains_key(&place);
         let transactions = self.transactions_of(update, &header)?;
         if transactions.iter().map(|it| it.len()).sum::<usize>() > MAX_BLOCK_BYTES {
             return Err(NotKept::Garbage);
@@ -163,7 +163,8 @@ impl Book {
         let is_new = self.insert(Arc::clone(&watched))
             && self.trim_parent(&place, is_on_l1) != Some(watched.signed.message);
         if let Some(parent) = self.parents.get_mut(&place) {
-            parent.is_orphan = !has_parent;
+            // The chain can be unreadable, or on another branch: what it has had stays.
+            parent.is_orphan = !has_parent && (is_first || parent.is_orphan);
         }
         self.drop_surplus();
         if is_new && let Some(file) = &mut self.file {
@@ -352,15 +353,13 @@ impl Book {
     }
 
     /// Has messages judged again at a later block of L1, because the evidence is not held.
-    pub(super) fn reopen(&mut self, found: &Found) {
-        let number = found.offence.number;
-        let hash = found.accusation.first().message.block_hash;
+    pub(super) fn reopen(&mut self, fault: Fault, number: u64, hash: B256) {
         let of_number = (number, B256::ZERO)..=(number, B256::repeat_byte(0xff));
         for (place, parent) in self.parents.range_mut(of_number) {
             let Some(watched) = parent.all.iter().find(|it| it.header.hash == hash) else {
                 continue;
             };
-            match found.accusation.fault() {
+            match fault {
                 Fault::Equivocation => drop(self.doubtful.insert(*place)),
                 Fault::Lie => {
                     let due = Instant::now() + REOPENED_TIME;

@@ -27,7 +27,7 @@ use chain::ChainReader;
 use contracts::{Deployment, advance_plan::L1Limits, bindings::IPreconfBonds};
 use disk::DiskError;
 use file::WatchFile;
-use judge::{Accounts, Judge};
+use judge::{Accounts, Found, Judge};
 use node::Node;
 use parking_lot::Mutex;
 use preconf::{Domain, HeaderSummary, PrefixUpdate};
@@ -296,7 +296,9 @@ impl Watcher {
         }
         for fault in found {
             if let Some(dropped) = self.reporter.add(fault, view) {
-                book.lock().reopen(&dropped);
+                let Found { accusation, offence } = dropped;
+                let hash = accusation.first().message.block_hash;
+                book.lock().reopen(accusation.fault(), offence.number, hash);
             }
         }
         (self.judged, self.last_head) = ((head.map(|head| head.1), version), head);

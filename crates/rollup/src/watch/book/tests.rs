@@ -149,11 +149,38 @@ fn dropped_places_never_hide_later_conflicts() {
     }
     // Even if there were more of them than are judged at once.
     let missing = (0..=MAX_JUDGED as u64).map(|number| (number, B256::ZERO));
-    book.conflicts.extend(missing.filter(|it| it.0 < NUMBER || it.0 > NUMBER));
+    book.conflicts.extend(missing.filter(|it| it.0 != NUMBER));
     for letters in ["a", "b"] {
         keep(&mut book, &update(B256::repeat_byte(9), letters, 0, true)).unwrap();
     }
     assert_eq!(book.conflicting().len(), 1);
+}
+
+#[test]
+fn evidence_that_is_not_held_is_reopened() {
+    let mut book = Book::default();
+    let signed = update(PARENT, "a", 0, true);
+    let hash = signed.message.block_hash;
+    keep(&mut book, &signed).unwrap();
+    keep(&mut book, &update(PARENT, "b", 0, true)).unwrap();
+    book.unchecked.clear();
+    book.settle_conflict(&(NUMBER, PARENT), false);
+    book.checked(&(NUMBER, PARENT), hash);
+    let is_open = |book: &mut Book| {
+        book.judge_doubtful();
+        let is_broken = !book.to_judge(NUMBER, |_| Some(hash)).is_empty();
+        (!book.conflicting().is_empty(), is_broken, !book.unchecked.is_empty())
+    };
+    assert_eq!(is_open(&mut book), (false, false, false));
+    for (fault, expected) in [
+        (Fault::Late, (false, false, false)),
+        (Fault::Equivocation, (true, false, false)),
+        (Fault::Broken, (true, true, false)),
+        (Fault::Lie, (true, true, true)),
+    ] {
+        book.reopen(fault, NUMBER, hash);
+        assert_eq!(is_open(&mut book), expected);
+    }
 }
 
 #[test]
@@ -255,6 +282,11 @@ fn foreign_parents_never_displace_evidence() {
     // What the chain has counts as any other block.
     book.find_parents(|_| true);
     assert!(book.parents.values().all(|it| !it.is_orphan));
+    // Even if its parent cannot be found later.
+    let (place, number) = book.parents.keys().map(|place| (*place, place.0)).next_back().unwrap();
+    let more = update_of(number, place.1, &transactions("z"), 0, true);
+    assert_eq!(keep(&mut book, &more), Ok(true));
+    assert!(!book.parents[&place].is_orphan);
 }
 
 #[test]
