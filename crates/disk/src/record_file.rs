@@ -7,6 +7,7 @@ use crate::{
 };
 use alloy_primitives::{B256, Bytes, hex};
 use std::{
+    fmt,
     fs::{self, File, OpenOptions},
     io::{BufReader, Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
@@ -39,6 +40,13 @@ pub struct CutOff {
     pub bytes: u64,
     /// Reason for truncating.
     pub reason: DiskError,
+}
+
+impl fmt::Display for CutOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { offset, bytes, reason } = self;
+        write!(f, "{bytes} bytes removed from offset {offset} on: {reason}")
+    }
 }
 
 impl RecordFile {

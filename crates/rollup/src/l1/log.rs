@@ -63,9 +63,7 @@ impl L1Log {
         if let Some(cut) = cut {
             tracing::warn!(
                 path = %path.display(),
-                offset = cut.offset,
-                bytes = cut.bytes,
-                reason = %cut.reason,
+                %cut,
                 "L1 history file truncated, reading the rest from L1 again"
             );
         }

@@ -66,9 +66,7 @@ impl Journal {
         if let Some(cut) = &cut {
             tracing::error!(
                 path = %path.display(),
-                offset = cut.offset,
-                bytes = cut.bytes,
-                reason = %cut.reason,
+                %cut,
                 "journal of preconfirmations was damaged"
             );
         }

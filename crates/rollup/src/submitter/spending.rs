@@ -60,9 +60,7 @@ impl Spending {
         if let Some(cut) = cut {
             tracing::error!(
                 path = %path.display(),
-                offset = cut.offset,
-                bytes = cut.bytes,
-                reason = %cut.reason,
+                %cut,
                 "spending file was damaged and is truncated, the daily limit counts the remaining records"
             );
         }

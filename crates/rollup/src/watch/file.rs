@@ -52,9 +52,7 @@ impl WatchFile {
         if let Some(cut) = cut {
             tracing::error!(
                 path = %path.display(),
-                offset = cut.offset,
-                bytes = cut.bytes,
-                reason = %cut.reason,
+                %cut,
                 "file of watched messages was damaged and is truncated"
             );
         }

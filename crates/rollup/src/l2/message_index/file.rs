@@ -76,9 +76,7 @@ impl IndexFile {
         if let Some(cut) = cut {
             tracing::warn!(
                 path = %path.display(),
-                offset = cut.offset,
-                bytes = cut.bytes,
-                reason = %cut.reason,
+                %cut,
                 "message index was damaged and is truncated, the blocks are indexed again"
             );
         }
