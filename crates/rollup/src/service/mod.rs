@@ -9,6 +9,7 @@ pub(crate) mod latency;
 mod message_indexer;
 pub(crate) mod metrics;
 pub(crate) mod node_handle;
+mod preconfirming;
 pub(crate) mod preflight;
 pub(crate) mod snapshot;
 pub(crate) mod supervisor;
@@ -16,24 +17,22 @@ mod watching;
 pub(crate) mod worker;
 
 use crate::{
-    Config, EngineConfig, L1Client, L1Limits, L1Profile, L1Reader, PreconfirmConfig, Role,
-    RollupError, RollupRules,
+    Config, EngineConfig, L1Client, L1Profile, L1Reader, Role, RollupError,
     l1::{BlobClient, execute_rate::PricedLimits},
     l2::{
         heads::Heads, message_index::MessageIndex, pool_log::KeptPool, signed_blocks::trust,
         unsafe_block_client::UnsafeBlockClient,
     },
     lease::{Lease, LeaseName},
-    prefix::{PrefixClient, PrefixSigner},
+    prefix::PrefixClient,
     rpc::{
         RollupApi,
         admin::{self, AdminHandle, AdminRequest},
         forward::Forwarder,
         registry,
     },
-    sequencer::Preconfirmations,
     service::{
-        data_dir::{DataDir, L1_LOG, MESSAGES, PRECONFIRMATIONS},
+        data_dir::{DataDir, L1_LOG, MESSAGES},
         error::ServiceError,
         latency::Latencies,
         metrics::{ActorLevels, Levels, Readiness},
@@ -50,7 +49,6 @@ use disk::DiskOptions;
 use execute::Rules as ExecuteRules;
 use futures_util::future::BoxFuture;
 use node::{Clock, Mining, Node, Settings};
-use preconf::Domain;
 use rpc::engine::{Driver, Engine, EngineServer, RunningDriver};
 use rpc::{
     Api, ErrorStyle, Pages, RpcOptions, RunningServer, SubscriptionNames, Telemetry, WorkerOptions,
@@ -239,12 +237,13 @@ impl RollupNode {
             *shared.messages.lock() = MessageIndex::open(&folder.join(MESSAGES), &chain);
         }
         let trust = trust(&config.feed_signers, &deployment, reader.client(), rules);
-        let watch = watching::open(&config, &deployment, domain(&config, &deployment))?;
+        let watch =
+            watching::open(&config, &deployment, preconfirming::domain(&config, &deployment))?;
         let prefixes = PrefixClient {
             node: Arc::clone(&node),
             shared: Arc::clone(&shared),
             trust: Arc::new(trust),
-            domain: domain(&config, &deployment),
+            domain: preconfirming::domain(&config, &deployment),
             watch: watch.clone(),
         };
         let (orders, asked) = AdminHandle::new(Arc::clone(&shared));
@@ -253,7 +252,7 @@ impl RollupNode {
         let forwarder = Forwarder::new(Arc::clone(&shared), feed.clone(), has_callers);
         let forwarder = Arc::new(forwarder);
         let preconfirmations =
-            preconfirmations(&config, &deployment, &rules, policy_timeout, &node, &shared)?;
+            preconfirming::open(&config, &deployment, &rules, policy_timeout, &node, &shared)?;
         let start = Start {
             rules,
             preconfirmations,
@@ -501,65 +500,6 @@ impl Ports {
         }
         self.server.stop().await;
     }
-}
-
-/// Domain of the messages about prefixes.
-fn domain(config: &Config, deployment: &Deployment) -> Domain {
-    let deployed = Some(deployment.preconf_bonds).filter(|bonds| !bonds.is_zero());
-    let contract = config.preconf_bonds.or(deployed).unwrap_or(deployment.rollup);
-    Domain { l1_chain_id: deployment.l1_chain_id, contract }
-}
-
-/// Opens the signer of prefixes, if it is configured, or if its key may be bound by earlier
-/// signatures, of this node or of other holders of the lease.
-fn preconfirmations(
-    config: &Config,
-    deployment: &Deployment,
-    rules: &RollupRules,
-    policy_timeout: u64,
-    node: &Node,
-    shared: &NodeHandle,
-) -> Result<Option<Preconfirmations>, RollupError> {
-    let Some(sequencing) = preflight::sequencing(config) else { return Ok(None) };
-    let journal = config.data_dir.as_ref().map(|folder| folder.join(PRECONFIRMATIONS));
-    let has_lease = shared.lease.get().is_some();
-    let slice = match &sequencing.preconfirm {
-        Some(preconfirm) => Some(checked_slice(config, preconfirm)?),
-        None if journal.as_ref().is_some_and(|path| path.exists() || has_lease) => None,
-        None => return Ok(None),
-    };
-    let Some(journal) = journal else {
-        let reason = "signatures are recorded in the data directory, and there is none".to_owned();
-        return Err(ServiceError::Config { field: "preconfirm", reason }.into());
-    };
-    let has_history = node.read(|node| node.chain.head().header.number) > 0;
-    let signer = PrefixSigner::open(
-        &journal,
-        deployment.rollup,
-        domain(config, deployment),
-        sequencing.advance_key.clone(),
-        rules,
-        has_history,
-    )?;
-    let signer = if has_lease { signer.with_shared_journal() } else { signer };
-    let book = Arc::clone(&shared.prefixes);
-    Ok(Some(Preconfirmations { signer, book, slice, policy_timeout }))
-}
-
-/// Returns the time between two prefixes, if the configuration allows to sign any.
-fn checked_slice(config: &Config, preconfirm: &PreconfirmConfig) -> Result<Duration, ServiceError> {
-    let refused = |reason: String| Err(ServiceError::Config { field: "preconfirm", reason });
-    let (got, least) = (preconfirm.slice, PreconfirmConfig::MIN_SLICE);
-    if got < least {
-        return refused(format!("a prefix every {got:?}, at least {least:?} expected"));
-    }
-    let public = L1Limits::default();
-    if config.l1_limits.gas > public.gas || config.l1_limits.bytes > public.bytes {
-        let reason = "the limits of L1 transactions are above those of public ones, so false \
-                      promises could not be proven";
-        return refused(reason.to_owned());
-    }
-    Ok(got)
 }
 
 /// Starts the server of the Engine API, if it is configured.

@@ -1,0 +1,78 @@
+//! Start of the signer of prefixes.
+
+use crate::{
+    Config, L1Limits, PreconfirmConfig, RollupError, RollupRules,
+    prefix::PrefixSigner,
+    sequencer::Preconfirmations,
+    service::{
+        data_dir::PRECONFIRMATIONS, error::ServiceError, node_handle::NodeHandle, preflight,
+    },
+};
+use contracts::Deployment;
+use node::Node;
+use preconf::Domain;
+use std::{sync::Arc, time::Duration};
+
+/// Returns the domain of the messages about prefixes.
+pub(super) fn domain(config: &Config, deployment: &Deployment) -> Domain {
+    let deployed = Some(deployment.preconf_bonds).filter(|bonds| !bonds.is_zero());
+    let contract = config.preconf_bonds.or(deployed).unwrap_or(deployment.rollup);
+    Domain { l1_chain_id: deployment.l1_chain_id, contract }
+}
+
+/// Opens the signer of prefixes, if it is configured, or if its key may be bound by earlier
+/// signatures, of this node or of other holders of the lease.
+///
+/// # Errors
+///
+/// [`ServiceError::Config`] if the configuration does not allow it, and
+/// [`PrefixError`](crate::prefix::PrefixError) if the journal cannot be used.
+pub(super) fn open(
+    config: &Config,
+    deployment: &Deployment,
+    rules: &RollupRules,
+    policy_timeout: u64,
+    node: &Node,
+    shared: &NodeHandle,
+) -> Result<Option<Preconfirmations>, RollupError> {
+    let Some(sequencing) = preflight::sequencing(config) else { return Ok(None) };
+    let journal = config.data_dir.as_ref().map(|folder| folder.join(PRECONFIRMATIONS));
+    let has_lease = shared.lease.get().is_some();
+    let slice = match &sequencing.preconfirm {
+        Some(preconfirm) => Some(checked_slice(config, preconfirm)?),
+        None if journal.as_ref().is_some_and(|path| path.exists() || has_lease) => None,
+        None => return Ok(None),
+    };
+    let Some(journal) = journal else {
+        let reason = "signatures are recorded in the data directory, and there is none".to_owned();
+        return Err(ServiceError::Config { field: "preconfirm", reason }.into());
+    };
+    let has_history = node.read(|node| node.chain.head().header.number) > 0;
+    let signer = PrefixSigner::open(
+        &journal,
+        deployment.rollup,
+        domain(config, deployment),
+        sequencing.advance_key.clone(),
+        rules,
+        has_history,
+    )?;
+    let signer = if has_lease { signer.with_shared_journal() } else { signer };
+    let book = Arc::clone(&shared.prefixes);
+    Ok(Some(Preconfirmations { signer, book, slice, policy_timeout }))
+}
+
+/// Returns the time between two prefixes, if the configuration allows to sign any.
+fn checked_slice(config: &Config, preconfirm: &PreconfirmConfig) -> Result<Duration, ServiceError> {
+    let refused = |reason: String| Err(ServiceError::Config { field: "preconfirm", reason });
+    let (got, least) = (preconfirm.slice, PreconfirmConfig::MIN_SLICE);
+    if got < least {
+        return refused(format!("a prefix every {got:?}, at least {least:?} expected"));
+    }
+    let public = L1Limits::default();
+    if config.l1_limits.gas > public.gas || config.l1_limits.bytes > public.bytes {
+        let reason = "the limits of L1 transactions are above those of public ones, so false \
+                      promises could not be proven";
+        return refused(reason.to_owned());
+    }
+    Ok(got)
+}
