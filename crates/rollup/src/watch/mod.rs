@@ -277,7 +277,7 @@ impl Watcher {
         if is_new {
             book.lock().trim(&|number, hash| view.is_canonical(number, hash));
             if self.judged.0 != head.map(|head| head.1) {
-                // A signer can be registered once, for good.
+                // A registration is permanent.
                 self.accounts.retain(|signer, account| signer != account);
             }
             self.learn_accounts();

@@ -462,7 +462,7 @@ impl Reporter {
             reason,
         };
         if let Some(reports) = &self.reports {
-            // An error means that nobody reads them.
+            // An error means that the receiver was dropped.
             drop(reports.send(report));
         }
     }

@@ -315,7 +315,8 @@ async fn broken_promise_is_slashed_after_restart() -> Result<()> {
     })
     .await?;
     watching.node.stop().await;
-    // Posted while nobody watches; the next block makes a proof from the history necessary.
+    // Posted while the watcher is stopped. After the next block, the hash has to be proven from the
+    // history contract.
     for nonce in 0..2 {
         let sent = send(&provider_of(&sequencer)?, "alice", nonce).await?;
         until_included(&sequencer, sent).await?;
