@@ -290,6 +290,8 @@ impl Report {
         }
         if let Some(part) = self.parts.last_mut() {
             part.steps.push(step);
+            // The task that led to this step is over.
+            self.progress.begin(&part.title);
         }
     }
 
