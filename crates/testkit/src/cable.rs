@@ -14,6 +14,9 @@ use std::{
 const OPEN: u8 = 0;
 const CUT: u8 = 1;
 const SILENT: u8 = 2;
+/// Requests pass until one contains the trigger; its response and later ones do not.
+const ARMED: u8 = 3;
+const WITHOUT_RESPONSES: u8 = 4;
 /// Interval between checks of a silent link.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -22,6 +25,7 @@ const LOOK: Duration = Duration::from_millis(10);
 pub struct Cable {
     port: u16,
     state: Arc<AtomicU8>,
+    trigger: Arc<Mutex<Vec<u8>>>,
     open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -32,9 +36,11 @@ impl Cable {
         let cable = Self {
             port: listener.local_addr()?.port(),
             state: Arc::default(),
+            trigger: Arc::default(),
             open: Arc::default(),
         };
         let (state, open) = (Arc::clone(&cable.state), Arc::clone(&cable.open));
+        let trigger = Arc::clone(&cable.trigger);
         thread::spawn(move || {
             for near in listener.incoming().flatten() {
                 let Ok(far) = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))) else {
@@ -43,13 +49,15 @@ impl Cable {
                 if state.load(Ordering::SeqCst) == CUT {
                     continue;
                 }
-                for (from, to) in [(&near, &far), (&far, &near)] {
+                for (from, to, is_response) in [(&near, &far, false), (&far, &near, true)] {
+                    // Small parts of a message must not wait for an acknowledgement.
+                    let _ = to.set_nodelay(true);
                     if let (Ok(from), Ok(to), Ok(kept)) =
                         (from.try_clone(), to.try_clone(), from.try_clone())
                     {
                         open.lock().unwrap_or_else(PoisonError::into_inner).push(kept);
-                        let state = Arc::clone(&state);
-                        thread::spawn(move || pump(from, to, &state));
+                        let (state, trigger) = (Arc::clone(&state), Arc::clone(&trigger));
+                        thread::spawn(move || pump(from, to, &state, &trigger, is_response));
                     }
                 }
             }
@@ -76,16 +84,45 @@ impl Cable {
         self.state.store(SILENT, Ordering::SeqCst);
     }
 
+    /// Delays all responses from the one to the first request on that contains these bytes, until the
+    /// link is [mended](Self::mend). Requests arrive.
+    pub fn withhold_responses_from(&self, request: &[u8]) {
+        *self.trigger.lock().unwrap_or_else(PoisonError::into_inner) = request.to_vec();
+        self.state.store(ARMED, Ordering::SeqCst);
+    }
+
     /// Opens the link again.
     pub fn mend(&self) {
         self.state.store(OPEN, Ordering::SeqCst);
     }
 }
 
-fn pump(mut from: TcpStream, mut to: TcpStream, state: &AtomicU8) {
+fn pump(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    state: &AtomicU8,
+    trigger: &Mutex<Vec<u8>>,
+    is_response: bool,
+) {
     let mut bytes = [0; 4_096];
     while let Ok(count @ 1..) = from.read(&mut bytes) {
-        while state.load(Ordering::SeqCst) == SILENT {
+        let is_held = || match state.load(Ordering::SeqCst) {
+            SILENT => true,
+            WITHOUT_RESPONSES => is_response,
+            _ => false,
+        };
+        if !is_response && state.load(Ordering::SeqCst) == ARMED {
+            let trigger = trigger.lock().unwrap_or_else(PoisonError::into_inner);
+            if bytes[..count].windows(trigger.len().max(1)).any(|it| it == &trigger[..]) {
+                let _ = state.compare_exchange(
+                    ARMED,
+                    WITHOUT_RESPONSES,
+                    Ordering::SeqCst,
+                    Ordering::SeqCst,
+                );
+            }
+        }
+        while is_held() {
             thread::sleep(LOOK);
         }
         if state.load(Ordering::SeqCst) == CUT || to.write_all(&bytes[..count]).is_err() {

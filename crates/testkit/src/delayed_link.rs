@@ -29,9 +29,7 @@ impl DelayedLink {
                 let Ok(server) = TcpStream::connect(server) else { continue };
                 for (from, to) in [(&client, &server), (&server, &client)] {
                     if let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) {
-                        let (sender, receiver) = sync_channel(IN_FLIGHT);
-                        thread::spawn(move || read(from, latency, &sender));
-                        thread::spawn(move || write(to, &receiver));
+                        thread::spawn(move || forward(from, to, latency));
                     }
                 }
             }
@@ -48,6 +46,19 @@ impl DelayedLink {
     pub fn http_url(&self) -> String {
         format!("http://{}", self.address)
     }
+}
+
+/// Forwards bytes with this latency until one end is closed.
+pub(crate) fn forward(mut from: TcpStream, mut to: TcpStream, latency: Duration) {
+    if latency.is_zero() {
+        // A connection that fails or is closed ends.
+        let _ = io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Both);
+        return;
+    }
+    let (sender, receiver) = sync_channel(IN_FLIGHT);
+    thread::spawn(move || read(from, latency, &sender));
+    write(to, &receiver);
 }
 
 fn read(mut from: TcpStream, latency: Duration, sender: &SyncSender<(Instant, Vec<u8>)>) {

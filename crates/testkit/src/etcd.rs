@@ -126,6 +126,11 @@ impl Etcd {
         is_installed
     }
 
+    /// Sets the latency of the links between members in each direction. Open connections are closed.
+    pub fn delay_links(&self, latency: Duration) {
+        self.network.delay(latency);
+    }
+
     /// Cuts these links between members, in both directions, and mends all others. Clients still
     /// reach all members.
     pub fn cut(&self, links: &[(usize, usize)]) {

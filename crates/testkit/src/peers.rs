@@ -3,11 +3,13 @@
 //! Each member connects to the others through a SOCKS5 proxy of its own (RFC 1928), so both ends of
 //! a connection are known.
 
+use crate::delayed_link::forward;
 use std::{
     io::{self, Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
+    time::Duration,
 };
 
 /// End of the members' host names.
@@ -29,6 +31,8 @@ struct Links(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     cut: Vec<Link>,
+    /// Time that each byte takes in one direction.
+    latency: Duration,
     open: Vec<(Link, TcpStream)>,
 }
 
@@ -62,6 +66,16 @@ impl PeerNetwork {
         format!("{member}{SUFFIX}")
     }
 
+    /// Sets the latency of all links in each direction, and closes their connections.
+    pub(crate) fn delay(&self, latency: Duration) {
+        let mut state = self.links.lock();
+        state.latency = latency;
+        for (_, stream) in state.open.drain(..) {
+            // The stream may be closed already.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
     /// Cuts these links in both directions, and mends all others.
     pub(crate) fn cut(&self, links: &[Link]) {
         let mut state = self.links.lock();
@@ -92,20 +106,22 @@ impl Links {
     fn connect(&self, from: usize, mut near: TcpStream) -> io::Result<()> {
         let (to, port) = requested(&mut near)?;
         let far = TcpStream::connect(("127.0.0.1", port))?;
-        {
+        let latency = {
             let mut state = self.lock();
             if state.is_cut((from, to)) {
                 return Ok(());
             }
             for stream in [&near, &far] {
+                stream.set_nodelay(true)?;
                 state.open.push(((from, to), stream.try_clone()?));
             }
-        }
+            state.latency
+        };
         // Succeeded, from an unspecified address.
         near.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0])?;
         let (back, forth) = ((far.try_clone()?, near.try_clone()?), (near, far));
-        thread::spawn(move || pump(back.0, back.1));
-        pump(forth.0, forth.1);
+        thread::spawn(move || forward(back.0, back.1, latency));
+        forward(forth.0, forth.1, latency);
         Ok(())
     }
 }
@@ -131,10 +147,4 @@ fn requested(client: &mut TcpStream) -> io::Result<(usize, u16)> {
 fn read<const N: usize>(stream: &mut TcpStream) -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     stream.read_exact(&mut bytes).map(|()| bytes)
-}
-
-fn pump(mut from: TcpStream, mut to: TcpStream) {
-    // A connection that fails or is cut ends.
-    let _ = io::copy(&mut from, &mut to);
-    let _ = to.shutdown(Shutdown::Both);
 }

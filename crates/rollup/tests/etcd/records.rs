@@ -1,7 +1,10 @@
 //! Records that leaders keep in etcd for their successors.
 
 use crate::{Candidate, cluster, until};
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use enshrine_rollup::{LeaseError, MAX_RECORD, Record, SharedRecords};
+use serde_json::json;
+use testkit::{Cable, Etcd};
 
 fn records(candidate: &Candidate) -> SharedRecords {
     SharedRecords::of(&candidate.lease)
@@ -56,6 +59,31 @@ fn record_is_added_once() {
     assert!(matches!(again, Err(LeaseError::RecordExists { number: 4 })), "{again:?}");
     assert_eq!(records.read(0).unwrap(), [record(4, 1, 10)]);
     assert!(candidates[0].holds(), "the term goes on");
+}
+
+#[test]
+fn lost_response_leaves_record() {
+    let Some(etcd) = Etcd::start(3, "a lost response to a record").unwrap() else { return };
+    let cables: Vec<_> = etcd.ports().iter().map(|port| Cable::to(*port).unwrap()).collect();
+    let urls = cables.iter().map(|it| format!("http://127.0.0.1:{}", it.port())).collect();
+    let candidate = Candidate::start(urls);
+    until("a holder", || candidate.holds());
+    let (own, first) = (records(&candidate), record(0, 7, 1_000));
+    let put = BASE64.encode("enshrine/record");
+    cables.iter().for_each(|it| it.withhold_responses_from(put.as_bytes()));
+    let lost = own.append(0, &first.bytes);
+    assert!(matches!(lost, Err(LeaseError::Timeout { .. })), "{lost:?}");
+    let [key, range_end] = ["enshrine/records/", "enshrine/records0"].map(|it| BASE64.encode(it));
+    let range = json!({ "key": key, "range_end": range_end, "count_only": true });
+    until("the record", || {
+        let answer = etcd.post(1, "/v3/kv/range", &range);
+        answer.is_some_and(|it| it["count"] == json!("1"))
+    });
+    cables.iter().for_each(Cable::mend);
+    append(&own, &record(0, 8, 10));
+    assert_eq!(own.read(0).unwrap(), [first]);
+    append(&own, &record(1, 9, 10));
+    assert_eq!(own.read(1).unwrap(), [record(1, 9, 10)]);
 }
 
 #[test]

@@ -8,11 +8,14 @@ use crate::{
     support::{World, is_settled, provider_of, until},
 };
 use alloy_primitives::{Address, U256};
-use alloy_provider::ext::AnvilApi as _;
+use alloy_provider::{Provider as _, ext::AnvilApi as _};
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use enshrine_rollup::{Config, LeaseConfig, RollupNode};
-use eyre::{OptionExt as _, Result};
+use eyre::{OptionExt as _, Result, ensure};
 use preconf::PrefixUpdate;
+use serde_json::json;
 use std::{path::Path, time::Duration};
+use tempfile::TempDir;
 use testkit::{Cable, Etcd};
 
 /// A sequencer with a lease, and the link to its etcd.
@@ -56,24 +59,56 @@ impl Member {
     }
 }
 
+/// Two members of which the first leads and preconfirms, with long blocks.
+struct Pair {
+    world: World,
+    etcd: Etcd,
+    first: Member,
+    second: Member,
+    _folders: [TempDir; 2],
+}
+
+impl Pair {
+    /// Returns `None` if etcd is not installed.
+    async fn start(what: &str) -> Result<Option<Self>> {
+        let Some(etcd) = Etcd::start(1, what)? else { return Ok(None) };
+        let world = world(&["alice", "bob", "carol"]).await?;
+        let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
+        // etcd has no journal, so the first leader signs nothing before a block of it is on L1.
+        let short = Duration::from_millis(200);
+        let first = Member::start(&world, &etcd, folders[0].path(), short).await?;
+        world.deposit(Address::repeat_byte(0xda), U256::ONE).await?;
+        first.until_leads().await?;
+        first.until_preconfirming().await?;
+        let recorded = send(&provider_of(&first.node)?, "carol", 0).await?;
+        until_included(&first.node, recorded).await?;
+        until("settlement", &first.node, || async { Ok(is_settled(&first.node)) }).await?;
+        first.node.stop().await;
+        let first = Member::start(&world, &etcd, folders[0].path(), LONG).await?;
+        first.until_leads().await?;
+        let second = Member::start(&world, &etcd, folders[1].path(), LONG).await?;
+        Ok(Some(Self { world, etcd, first, second, _folders: folders }))
+    }
+
+    /// Number of records in etcd.
+    fn records(&self) -> Result<u64> {
+        let [key, range_end] =
+            ["enshrine/records/", "enshrine/records0"].map(|it| BASE64.encode(it));
+        let range = json!({ "key": key, "range_end": range_end, "count_only": true });
+        let answer = self.etcd.post(0, "/v3/kv/range", &range).ok_or_eyre("no response")?;
+        Ok(answer["count"].as_str().ok_or_eyre("no count")?.parse()?)
+    }
+
+    async fn stop(self) {
+        self.first.node.stop().await;
+        self.second.node.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn next_leader_seals_prefix_of_last_one() -> Result<()> {
-    let Some(etcd) = Etcd::start(1, "failover of preconfirmations")? else { return Ok(()) };
-    let world = world(&["alice", "bob", "carol"]).await?;
-    let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
-    // etcd has no journal, so the first leader signs nothing before a block of it is on L1.
-    let short = Duration::from_millis(200);
-    let first = Member::start(&world, &etcd, folders[0].path(), short).await?;
-    world.deposit(Address::repeat_byte(0xda), U256::ONE).await?;
-    first.until_leads().await?;
-    first.until_preconfirming().await?;
-    let recorded = send(&provider_of(&first.node)?, "carol", 0).await?;
-    until_included(&first.node, recorded).await?;
-    until("settlement", &first.node, || async { Ok(is_settled(&first.node)) }).await?;
-    first.node.stop().await;
-    let first = Member::start(&world, &etcd, folders[0].path(), LONG).await?;
-    first.until_leads().await?;
-    let second = Member::start(&world, &etcd, folders[1].path(), LONG).await?;
+    let Some(pair) = Pair::start("failover of preconfirmations").await? else { return Ok(()) };
+    let Pair { world, first, second, .. } = &pair;
     let seen = [Recording::start(&first.node).await?, Recording::start(&second.node).await?];
 
     let mut promised = Vec::new();
@@ -112,8 +147,52 @@ async fn next_leader_seals_prefix_of_last_one() -> Result<()> {
     let (sealed, is_sealed, _) = last[1].first().ok_or_eyre("no prefix of the second leader")?;
     assert!(is_sealed, "the recorded prefix is sealed at once");
     assert_eq!(header.hash, sealed.hash);
-    require_no_evidence(&world, &updates).await?;
-    first.node.stop().await;
-    second.node.stop().await;
+    require_no_evidence(world, &updates).await?;
+    pair.stop().await;
+    Ok(())
+}
+
+/// The record exists, but its prefix was not signed, since the response was lost. Then the leader is
+/// cut off from etcd.
+#[tokio::test(flavor = "multi_thread")]
+async fn record_without_response_binds_next_leader() -> Result<()> {
+    let Some(pair) = Pair::start("a lost response of etcd").await? else { return Ok(()) };
+    let Pair { world, first, second, .. } = &pair;
+    let seen = [Recording::start(&first.node).await?, Recording::start(&second.node).await?];
+    let signed = send(&provider_of(&first.node)?, "alice", 0).await?;
+    until_preconfirmed(&first.node, signed).await?;
+    let records = pair.records()?;
+    first.cable.withhold_responses_from(BASE64.encode("enshrine/record").as_bytes());
+    let recorded = send(&provider_of(&first.node)?, "alice", 1).await?;
+    until("the record", &first.node, || async { Ok(pair.records()? > records) }).await?;
+    first.cable.cut();
+    second.until_leads().await?;
+    until_included(&second.node, recorded).await?;
+
+    // The first node gets the same block from L1.
+    world.provider.anvil_increase_time(2 * LONG.as_secs()).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    let mut blocks = Vec::new();
+    for (node, hash) in [(second, signed), (second, recorded), (first, signed), (first, recorded)] {
+        until_included(&node.node, hash).await?;
+        let receipt = provider_of(&node.node)?.get_transaction_receipt(hash).await?;
+        blocks.push(receipt.ok_or_eyre("no receipt")?.block_hash);
+    }
+    ensure!(blocks.iter().all(|it| *it == blocks[0]), "in different blocks: {blocks:?}");
+    let mut updates = Vec::<PrefixUpdate>::new();
+    let mut last = Vec::new();
+    for recording in seen {
+        let own = recording.end().await;
+        last.push(whole(&own)?);
+        updates.extend(own);
+    }
+    let (prefix, is_sealed, ours) = last[0].last().ok_or_eyre("no prefix of the first leader")?;
+    assert!(!is_sealed);
+    let (sealed, is_sealed, theirs) = last[1].first().ok_or_eyre("no prefix of the second")?;
+    assert!(is_sealed, "the recorded prefix is sealed at once");
+    assert_eq!((Some(sealed.hash), prefix.environment), (blocks[0], sealed.environment));
+    assert_eq!((&theirs[..ours.len()], theirs.len()), (&ours[..], ours.len() + 1));
+    require_no_evidence(world, &updates).await?;
+    pair.stop().await;
     Ok(())
 }
