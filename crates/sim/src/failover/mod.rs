@@ -1,8 +1,11 @@
 //! Two sequencers with one key and a lease in etcd, of which the leader is killed or suspended again
-//! and again while it signs prefixes.
+//! and again while it signs prefixes, and the members of etcd and their links fail.
 //!
 //! What either has shown to anyone must be in the blocks, at the same position, and no two of their
-//! signatures may be evidence of a fault.
+//! signatures may be evidence of a fault. Nothing is signed while etcd has no majority, and signing
+//! resumes after each fault.
+
+mod members;
 
 use crate::{
     kills::{AllShown, conflicts, look_once, require_kept},
@@ -10,8 +13,10 @@ use crate::{
 };
 use alloy_primitives::{B256, U64};
 use client::{Client, ClientOptions};
-use eyre::{Result, eyre};
+use eyre::{Result, WrapErr as _, ensure, eyre};
+use members::{Cluster, FAULTS, Fault};
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{
         Mutex, PoisonError,
@@ -21,7 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 use testkit::{
-    Etcd, Key, NodeProcess, Random,
+    Key, NodeProcess, Random,
     localnet::{
         processes::{Deploying, L2_CHAIN, Rollup},
         report::Report,
@@ -60,6 +65,9 @@ pub(crate) struct Arguments {
     /// Number of times that the leader is suspended
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     pauses: u64,
+    /// Number of faults of etcd's members, of their disks, and of the links to and between them
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    member_faults: u64,
     /// Seed of the random choices
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -73,11 +81,11 @@ struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
-    fn start(rollup: &'a Rollup, etcd: &Etcd, folder: &Path) -> Result<Self> {
-        let flags = ["a", "b"].map(|name| {
+    fn start(rollup: &'a Rollup, cluster: &Cluster, folder: &Path) -> Result<Self> {
+        let flags = [("a", 0), ("b", 1)].map(|(name, node)| {
             let own = folder.join(name).to_string_lossy().into_owned();
             let shared = FLAGS.map(str::to_owned);
-            let lease = ["--lease-endpoints".to_owned(), etcd.urls().join(",")];
+            let lease = ["--lease-endpoints".to_owned(), cluster.endpoints(node)];
             shared
                 .into_iter()
                 .chain(lease)
@@ -104,6 +112,16 @@ impl<'a> Pair<'a> {
         Ok(leader)
     }
 
+    /// Describes both nodes, after a failure.
+    fn shown(&self) -> String {
+        let of = |node| match quick(node).and_then(|client| status(&client)) {
+            Ok(it) => format!("{:?}, {:?}, {:?}", it.lease, it.preconfirming, it.fault),
+            Err(error) => error.to_string(),
+        };
+        let [a, b] = &self.nodes;
+        format!("{}\n{}\n{}", of(a), of(b), self.rollup.last_words("sequencer.log"))
+    }
+
     fn restart(&mut self, at: usize) -> Result<()> {
         self.nodes[at].kill();
         self.nodes[at] = begin(self.rollup, &self.flags[at])?;
@@ -120,21 +138,62 @@ fn quick(node: &NodeProcess) -> Result<Client> {
     Ok(Client::new(node.client().url(), options)?)
 }
 
+/// What a run does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    Kill,
+    Pause,
+    Member(Fault),
+}
+
+/// Remaining events of a run.
+#[derive(Debug)]
+struct Remaining {
+    kills: u64,
+    pauses: u64,
+    faults: u64,
+}
+
+impl Remaining {
+    const fn all(&self) -> u64 {
+        self.kills + self.pauses + self.faults
+    }
+
+    const fn next(&mut self, random: &mut Random) -> Event {
+        let at = random.below(self.all());
+        if at < self.kills {
+            self.kills -= 1;
+            Event::Kill
+        } else if at < self.kills + self.pauses {
+            self.pauses -= 1;
+            Event::Pause
+        } else {
+            self.faults -= 1;
+            Event::Member(FAULTS[self.faults as usize % FAULTS.len()])
+        }
+    }
+}
+
+/// Times from the end of a fault to the next prefix, by fault.
+type Resumed = BTreeMap<&'static str, Vec<Duration>>;
+
 /// Runs the simulation.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let &Arguments { mut kills, mut pauses, seed } = arguments;
+    let &Arguments { kills, pauses, member_faults: faults, seed } = arguments;
     let report = &mut Report::new(false);
-    report
-        .part(&format!("Two sequencers with a lease, {kills} kills, {pauses} pauses, seed {seed}"));
-    let Some(etcd) = Etcd::start(3, "failover of preconfirmations")? else { return Ok(()) };
+    report.part(&format!(
+        "Two sequencers with a lease, {kills} kills, {pauses} pauses, {faults} faults of etcd, seed {seed}"
+    ));
+    let Some(mut cluster) = Cluster::start()? else { return Ok(()) };
     let rollup = Rollup::create(Deploying::ByScripts, report)?;
-    let mut pair = Pair::start(&rollup, &etcd, &rollup.place())?;
+    let mut pair = Pair::start(&rollup, &cluster, &rollup.place())?;
     let leader = pair.leader(None)?;
     let payers = payers(&rollup, &pair.nodes[leader], PAYERS)?;
     let mut random = Random::new(seed);
     let (mut shown, mut gaps, mut without) = (AllShown::new(), Vec::new(), 0);
-    let mut nonces = vec![0; PAYERS];
-    while kills + pauses > 0 {
+    let (mut nonces, mut resumed) = (vec![0; PAYERS], Resumed::new());
+    let mut remaining = Remaining { kills, pauses, faults };
+    while remaining.all() > 0 {
         let leader = pair.leader(None)?;
         let before = shown.len();
         let life = Duration::from_millis(1 + random.below(LONGEST_LIFE));
@@ -143,38 +202,56 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             Ok(())
         })?;
         without += u64::from(shown.len() == before);
-        let is_kill = random.below(kills + pauses) < kills;
+        let event = remaining.next(&mut random);
         let pause = Duration::from_millis(1 + random.below(LONGEST_PAUSE));
-        if is_kill {
-            kills -= 1;
+        if let Event::Member(fault) = event {
+            cluster.begin(fault, leader, &mut random)?;
+        }
+        let is_killed = match event {
+            Event::Kill => true,
+            Event::Pause => false,
+            Event::Member(fault) => fault.is_with_kill(&mut random),
+        };
+        if is_killed {
             pair.nodes[leader].kill();
-        } else {
-            pauses -= 1;
+        } else if event == Event::Pause {
             pair.nodes[leader].pause()?;
         }
         let ended = Instant::now();
-        watch(&pair, &payers, &mut nonces, &mut shown, |newest| {
+        watch(&pair, &payers, &mut nonces, &mut shown, |newest| match event {
+            Event::Member(fault) => {
+                let took = suffer(&mut cluster, fault, leader, pause, newest, &mut random);
+                let took = took.wrap_err_with(|| {
+                    format!("{} for {pause:?}: {}", fault.name(), pair.shown())
+                })?;
+                resumed.entry(fault.name()).or_default().push(took);
+                Ok(())
+            }
+            Event::Kill => {
+                until("another prefix", || Ok(is_after(newest, ended)))?;
+                gaps.push(ended.elapsed());
+                Ok(())
+            }
             // The first signature of another node, or of the same one if the pause was short.
-            until("another prefix", || {
-                if !is_kill && ended.elapsed() >= pause {
+            Event::Pause => until("another prefix", || {
+                if ended.elapsed() >= pause {
                     pair.nodes[leader].resume()?;
                 }
-                let newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
-                Ok(newest.is_some_and(|at| at > ended) && (is_kill || ended.elapsed() >= pause))
-            })?;
-            if is_kill {
-                gaps.push(ended.elapsed());
-            }
-            Ok(())
+                Ok(is_after(newest, ended) && ended.elapsed() >= pause)
+            }),
         })?;
-        if is_kill {
-            pair.restart(leader)?;
-        } else {
+        if event == Event::Pause {
             pair.nodes[leader].resume()?;
         }
-        if (kills + pauses) % 10 == 0 {
-            let left = kills + pauses;
-            report.shown(format!("{left} left, {} prefixes seen", shown.len()));
+        if is_killed {
+            pair.restart(leader)?;
+        }
+        for node in &mut pair.nodes {
+            let status = node.ended()?;
+            ensure!(status.is_none(), "a node has exited: {status:?}");
+        }
+        if remaining.all().is_multiple_of(10) {
+            report.shown(format!("{} left, {} prefixes seen", remaining.all(), shown.len()));
         }
     }
     let leader = pair.leader(None)?;
@@ -183,22 +260,54 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let pairs = conflicts(&shown)?;
     let transactions = require_kept(client, &shown)?;
     report.shown(format!(
-        "{} kills (SIGKILL), {} pauses (SIGSTOP), {} prefixes seen, {pairs} pairs for one parent compared, 0 in \
-         conflict; {transactions} preconfirmed transactions, all in their blocks; {without} times no prefix before",
-        arguments.kills,
-        arguments.pauses,
+        "{kills} kills (SIGKILL), {pauses} pauses (SIGSTOP), {faults} faults of etcd, {} prefixes seen, {pairs} pairs \
+         for one parent compared, 0 in conflict; {transactions} preconfirmed transactions, all in their blocks; \
+         {without} times no prefix before",
         shown.len()
     ));
-    gaps.sort_unstable();
-    if let (Some(median), Some(longest)) = (gaps.get(gaps.len() / 2), gaps.last()) {
-        report.shown(format!(
-            "from a kill to the next prefix: {} ms at the median, {} ms at most",
-            median.as_millis(),
-            longest.as_millis()
-        ));
+    print_times(report, "a kill", gaps);
+    for (fault, times) in resumed {
+        print_times(report, &format!("the end of {} times {fault}", times.len()), times);
     }
     report.end();
     Ok(())
+}
+
+fn print_times(report: &mut Report, what: &str, mut times: Vec<Duration>) {
+    times.sort_unstable();
+    if let (Some(median), Some(longest)) = (times.get(times.len() / 2), times.last()) {
+        let (median, longest) = (median.as_millis(), longest.as_millis());
+        report.shown(format!(
+            "from {what} to the next prefix: {median} ms at the median, {longest} ms at most"
+        ));
+    }
+}
+
+/// Returns `true` if a prefix was first seen after this time.
+fn is_after(newest: &Mutex<Option<Instant>>, time: Instant) -> bool {
+    newest.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at > time)
+}
+
+/// Lets a fault last for some time and repairs it. Returns the time from then to the next prefix.
+fn suffer(
+    cluster: &mut Cluster,
+    fault: Fault,
+    leader: usize,
+    pause: Duration,
+    newest: &Mutex<Option<Instant>>,
+    random: &mut Random,
+) -> Result<Duration> {
+    sleep(fault.first_part(random));
+    let since = Instant::now();
+    cluster.worsen(fault, leader, random);
+    sleep(pause);
+    if fault.is_without_majority() {
+        ensure!(!is_after(newest, since), "a prefix was signed without a majority of etcd");
+    }
+    cluster.repair()?;
+    let repaired = Instant::now();
+    until("another prefix", || Ok(is_after(newest, repaired)))?;
+    Ok(repaired.elapsed())
 }
 
 /// Sends transfers to both nodes and polls their prefixes, while `action` runs. Its argument is the
