@@ -5,8 +5,9 @@
 //! rollups pay for EXECUTE gas, and `chain-on-disk` measures how fast a chain commits, reopens and
 //! proves. `load` and `soak` run a rollup whose nodes are processes: the former measures it, the
 //! latter injects faults and compares the nodes. `kills` kills a sequencer that signs prefixes, and
-//! `failover` the leader of two with a lease. `vectors` writes conformance vectors for EXECUTE,
-//! `findings` further exact figures of `docs/report`.
+//! `failover` the leader of two with a lease, and members of etcd. `etcd` measures the latency of a
+//! record there. `vectors` writes conformance vectors for EXECUTE, `findings` further exact figures
+//! of `docs/report`.
 //!
 //! This crate contains the simulated setups and the output of their figures. It implements no rule
 //! that it measures, and no shipped crate links it.
@@ -14,6 +15,7 @@
 mod chain_on_disk;
 mod dialects;
 mod economics;
+mod etcd;
 mod failover;
 mod findings;
 mod gas_model;
@@ -56,6 +58,8 @@ enum Simulation {
     Kills(kills::Arguments),
     /// Kill and suspend the leader of two sequencers with a lease that sign prefixes, and compare
     Failover(failover::Arguments),
+    /// Measure the time in which etcd confirms a record of a signed prefix
+    Etcd(etcd::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -80,6 +84,7 @@ fn run() -> Result<ExitCode> {
         Simulation::Soak(arguments) => soak::run(&arguments)?,
         Simulation::Kills(arguments) => kills::run(&arguments)?,
         Simulation::Failover(arguments) => failover::run(&arguments)?,
+        Simulation::Etcd(arguments) => etcd::run(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }

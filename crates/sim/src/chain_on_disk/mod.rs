@@ -271,7 +271,7 @@ fn reopen(folder: &Path, accounts: u64) -> Result<()> {
         let start = Instant::now();
         let chain = open(folder, &genesis, 64)?;
         times.push(milliseconds(start));
-        ensure!(chain.head().header.number >= last.parse()?, "a block was lost");
+        ensure!(chain.head().header.number >= last.parse::<u64>()?, "a block was lost");
     }
     let [median, worst] = [0.5, 1.0].map(|share| quantile(&mut times, share));
     println!("reopened after kill -9 in {median:.0} ms, at worst {worst:.0}");
