@@ -3,7 +3,7 @@
 use crate::{HarnessError, Timeout, free_port};
 use client::{Client, ClientOptions};
 use std::{
-    env,
+    env, fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -99,6 +99,29 @@ impl NodeProcess {
         // Ignore the error if the process has already exited.
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+
+    /// Returns the CPU time of all threads of the process, in steps of 10 ms.
+    pub fn cpu_time(&self) -> Result<Duration, HarnessError> {
+        let text = self.proc("stat")?;
+        // The name, in parentheses, may contain spaces. Fields 14 and 15 are user and system time in
+        // hundredths of a second.
+        let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+        let ticks: u64 = fields.skip(11).take(2).filter_map(|it| it.parse::<u64>().ok()).sum();
+        Ok(Duration::from_millis(10 * ticks))
+    }
+
+    /// Returns the resident memory of the process, in bytes.
+    pub fn resident_bytes(&self) -> Result<u64, HarnessError> {
+        let text = self.proc("status")?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|it| it.split_whitespace().next()?.parse::<u64>().ok());
+        Ok(kilobytes.unwrap_or_default() << 10)
+    }
+
+    fn proc(&self, name: &str) -> Result<String, HarnessError> {
+        let path = PathBuf::from(format!("/proc/{}/{name}", self.process.id()));
+        fs::read_to_string(&path).map_err(|error| HarnessError::Io { path, error })
     }
 
     /// Suspends the process (SIGSTOP) until it is [resumed](Self::resume).

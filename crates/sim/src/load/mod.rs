@@ -3,6 +3,7 @@
 //! on the same machine.
 
 mod accepted;
+mod cost;
 mod large;
 mod lifted;
 mod preconfirmed;
@@ -11,6 +12,7 @@ mod slow_l1;
 use accepted::Accepted;
 use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
 use client::{Client, ClientOptions};
+use cost::Cost;
 use eyre::{OptionExt as _, Result, ensure, eyre};
 use large::Large;
 use lifted::Lifted;
@@ -96,6 +98,8 @@ struct Load {
     large: Option<Large>,
     #[serde(skip_serializing_if = "Option::is_none")]
     preconfirmed: Option<Preconfirmed>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    preconfirming_costs: Vec<Cost>,
     #[serde(rename = "slowL1", skip_serializing_if = "Option::is_none")]
     slow_l1: Option<SlowL1>,
 }
@@ -128,6 +132,7 @@ impl Load {
         if let Some(preconfirmed) = &self.preconfirmed {
             preconfirmed.print();
         }
+        self.preconfirming_costs.iter().for_each(Cost::print);
         if let Some(slow_l1) = &self.slow_l1 {
             slow_l1.print();
         }
@@ -168,7 +173,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     if arguments.only_preconfirmed {
-        preconfirmed::run(&mut report)?.print();
+        let latencies = preconfirmed::run(&mut report)?;
+        let costs = cost::run(&mut report)?;
+        latencies.print();
+        costs.iter().for_each(Cost::print);
         report.end();
         return Ok(());
     }
@@ -193,6 +201,7 @@ fn measure(accounts: u64, report: &mut Report) -> Result<Load> {
         load.large = Some(large::run(accounts, report)?);
     }
     load.preconfirmed = Some(preconfirmed::run(report)?);
+    load.preconfirming_costs = cost::run(report)?;
     load.slow_l1 = Some(slow_l1::run(report)?);
     Ok(load)
 }
@@ -284,6 +293,7 @@ fn of_a_small_one(accepted: Accepted, report: &mut Report) -> Result<Load> {
         lifted: None,
         large: None,
         preconfirmed: None,
+        preconfirming_costs: Vec::new(),
         slow_l1: None,
     })
 }

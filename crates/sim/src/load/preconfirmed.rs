@@ -13,6 +13,7 @@ use eyre::{OptionExt as _, Result, eyre};
 use rpc_types::TransactionStatus;
 use serde::Serialize;
 use std::{
+    ops::Range,
     sync::mpsc::{Receiver, channel},
     thread::{self, sleep},
     time::{Duration, Instant},
@@ -26,11 +27,11 @@ use testkit::localnet::{
 use testkit::{ETHER, Key};
 
 /// Number of sending accounts. Each has few transactions in a block, as real senders do.
-const PAYERS: usize = 64;
+pub(super) const PAYERS: usize = 64;
 /// Transactions per second of each measurement, and their number. The last two fill blocks to
 /// about four fifths, by the bytes of an L1 transaction and by gas: above that, transactions wait
 /// for later blocks.
-const RATES: [(Kind, u64, u64); 5] = [
+pub(super) const RATES: [(Kind, u64, u64); 5] = [
     (Kind::Transfer, 1, 20),
     (Kind::Transfer, 20, 400),
     (Kind::Transfer, 100, 2_000),
@@ -46,7 +47,7 @@ const DATA_GAS: u64 = 21_000 + 40 * DATA;
 /// Kind of transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-enum Kind {
+pub(super) enum Kind {
     /// A transfer to a new account.
     Transfer,
     /// A transfer with calldata.
@@ -82,15 +83,21 @@ impl Preconfirmed {
         say!("\nSigned prefixes every 100 ms, blocks every second");
         for rate in &self.rates {
             let of = |it: Spread| format!("{:.0} / {:.0}", it.p50, it.p99);
-            let kind = match rate.kind {
-                Kind::Transfer => "transfers",
-                Kind::Data => "with 2 kB",
-                Kind::Call => "calls of 230,000 gas",
-            };
+            let kind = rate.kind.shown();
             let what = format!("{}/s {kind}: until preconfirmed, ms, p50 / p99", rate.per_second);
             row(&what, of(rate.sequencer_ms));
             row("  at a follower, which has executed it", of(rate.follower_ms));
             row("  seen there only once sealed", rate.missed);
+        }
+    }
+}
+
+impl Kind {
+    pub(super) const fn shown(self) -> &'static str {
+        match self {
+            Self::Transfer => "transfers",
+            Self::Data => "with 2 kB",
+            Self::Call => "calls of 230,000 gas",
         }
     }
 }
@@ -105,17 +112,10 @@ pub(super) fn run(report: &mut Report) -> Result<Preconfirmed> {
     let follower = rollup.follower_of(&sequencer)?;
     let payers = payers(&rollup, &sequencer, PAYERS)?;
     let (mut rates, mut sent) = (Vec::new(), 0);
-    let deployer = Key::named("deployer");
-    rollup.deposit(&Key::named("alice"), deployer.address(), ETHER)?;
-    let worker = worker(sequencer.client(), &deployer)?;
+    let worker = worker(&rollup, sequencer.client())?;
     until_l1_time(&rollup)?;
     for (kind, per_second, count) in RATES {
-        let raw: Vec<_> = (sent..sent + count)
-            .map(|number| {
-                let payer = &payers[number as usize % PAYERS];
-                transaction(kind, payer, number, worker)
-            })
-            .collect();
+        let raw = transactions(kind, &payers, sent..sent + count, worker);
         sent += count;
         let urls = [sequencer.client().url(), follower.client().url()];
         let rate = measure(urls, kind, per_second, raw)?;
@@ -126,7 +126,9 @@ pub(super) fn run(report: &mut Report) -> Result<Preconfirmed> {
 }
 
 /// Creates the contract that the calls use.
-fn worker(l2: &Client, from: &Key) -> Result<Address> {
+pub(super) fn worker(rollup: &Rollup, l2: &Client) -> Result<Address> {
+    let from = &Key::named("deployer");
+    rollup.deposit(&Key::named("alice"), from.address(), ETHER)?;
     until("the deposit", || Ok(balance(l2, from.address())? >= U256::from(ETHER)))?;
     let length = u8::try_from(WORK.len())?;
     // PUSH1 length, PUSH1 10, PUSH0, CODECOPY, PUSH1 length, PUSH0, RETURN.
@@ -134,6 +136,17 @@ fn worker(l2: &Client, from: &Key) -> Result<Address> {
     let code: Bytes = [&init, WORK].concat().into();
     let hash = send(l2, L2_CHAIN, from, TxKind::Create, 0, code, 200_000)?;
     receipt(l2, hash)?.contract_address.ok_or_eyre("the contract was not created")
+}
+
+/// Signs the transactions with these numbers.
+pub(super) fn transactions(
+    kind: Kind,
+    payers: &[Key],
+    numbers: Range<u64>,
+    worker: Address,
+) -> Vec<Bytes> {
+    let payer = |number: u64| &payers[number as usize % PAYERS];
+    numbers.map(|number| transaction(kind, payer(number), number, worker)).collect()
 }
 
 /// Signs the transaction with this number, of which each payer has every 64th.
@@ -164,18 +177,12 @@ fn measure(
         let looks = [sequencer, follower].into_iter().zip(looks);
         let looks: Vec<_> =
             looks.map(|(url, sent)| scope.spawn(move || look(url, &sent))).collect();
-        let client = Client::new(sequencer, ClientOptions::default())?;
-        let begun = Instant::now();
-        for (index, raw) in (0..).zip(raw) {
-            let due = Duration::from_secs(1) * index / u32::try_from(per_second)?;
-            sleep(due.saturating_sub(begun.elapsed()));
-            let at = Instant::now();
-            let hash = client.request::<_, B256>("eth_sendRawTransaction", (raw,))?;
+        send_at(sequencer, per_second, raw, |hash, at| {
             // A receiver ends only after an error, which is returned below.
             for send in &senders {
                 let _ = send.send((hash, at));
             }
-        }
+        })?;
         drop(senders);
         let joined = looks
             .into_iter()
@@ -185,6 +192,24 @@ fn measure(
     let [(own, _), (theirs, missed)] = &seen[..] else { unreachable!("two nodes are polled") };
     let (sequencer_ms, follower_ms) = (Spread::of(own.clone())?, Spread::of(theirs.clone())?);
     Ok(Rate { kind, per_second, transactions, missed: *missed, sequencer_ms, follower_ms })
+}
+
+/// Sends transactions at a rate, and reports the hash of each and the time before it was sent.
+pub(super) fn send_at(
+    url: &str,
+    per_second: u64,
+    raw: Vec<Bytes>,
+    sent: impl Fn(B256, Instant),
+) -> Result<()> {
+    let client = Client::new(url, ClientOptions::default())?;
+    let begun = Instant::now();
+    for (index, raw) in (0..).zip(raw) {
+        let due = Duration::from_secs(1) * index / u32::try_from(per_second)?;
+        sleep(due.saturating_sub(begun.elapsed()));
+        let at = Instant::now();
+        sent(client.request("eth_sendRawTransaction", (raw,))?, at);
+    }
+    Ok(())
 }
 
 /// Polls the status of each sent transaction, in order. Returns the milliseconds until each was

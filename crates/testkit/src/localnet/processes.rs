@@ -329,8 +329,12 @@ impl Rollup {
     /// Returns a node command that ignores SIGXFSZ, so that the file size limit acts like a full
     /// disk and does not kill the node.
     fn node(&self) -> Command {
+        self.command("node")
+    }
+
+    fn command(&self, subcommand: &str) -> Command {
         let mut command = Command::new("sh");
-        command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(&self.program).arg("node");
+        command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(&self.program).arg(subcommand);
         command
     }
 
@@ -355,7 +359,12 @@ impl Rollup {
     }
 
     fn follower_command(&self) -> Command {
-        let mut command = self.node();
+        self.following("node")
+    }
+
+    /// Returns a command that follows the rollup.
+    fn following(&self, subcommand: &str) -> Command {
+        let mut command = self.command(subcommand);
         command.arg("--config").arg(self.place().join(ALLOWED));
         command.args(["--role", "follower", "--poll-interval-ms", "100"]);
         command.arg("--l1").arg(self.l1_url());
@@ -390,6 +399,13 @@ impl Rollup {
     /// Starts a follower with these flags.
     pub fn follower_with(&self, flags: &[&str]) -> Result<NodeProcess> {
         self.start(self.follower_command().args(flags), "follower.log")
+    }
+
+    /// Starts a watcher of a sequencer with these flags.
+    pub fn watcher_of(&self, sequencer: &NodeProcess, flags: &[&str]) -> Result<NodeProcess> {
+        let url = sequencer.client().url().replacen("http", "ws", 1);
+        let mut command = self.following("watch");
+        self.start(command.args(["--sequencer", &url]).args(flags), "watcher.log")
     }
 
     fn start(&self, command: &mut Command, log: &str) -> Result<NodeProcess> {
