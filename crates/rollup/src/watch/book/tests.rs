@@ -7,6 +7,8 @@ use preconf::{Domain, Preconfirmation};
 use std::{fs, path::Path};
 use wire::SchemaId;
 
+mod capacity;
+
 const ROLLUP: Address = Address::repeat_byte(0xa0);
 const DOMAIN: Domain = Domain { l1_chain_id: 1, contract: Address::repeat_byte(0xb0) };
 const NUMBER: u64 = 7;

@@ -1,0 +1,130 @@
+//! Memory and CPU time of a book with many blocks.
+
+use super::*;
+use crate::watch::PROVABLE;
+use std::env;
+
+/// Number of L2 blocks that L1 gets at once: one a second.
+const POSTED: u64 = 12;
+/// Prefixes of a block, and transactions of each.
+const PREFIXES: usize = 10;
+const TRANSACTIONS: usize = 2;
+const TRANSACTION_BYTES: usize = 110;
+/// Repetitions of the last judgement.
+const JUDGEMENTS: u32 = 200;
+
+/// Returns the CPU time of this thread, or zero without Linux's `/proc`.
+fn cpu() -> Duration {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanoseconds = text.split_whitespace().next().and_then(|it| it.parse().ok());
+    Duration::from_nanos(nanoseconds.unwrap_or_default())
+}
+
+/// Returns the resident memory of this process in MB.
+fn resident() -> u64 {
+    let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|it| it.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.unwrap_or_default() / 1_000
+}
+
+/// Returns the prefixes of a block, of which the last is sealed, with signatures that the book does
+/// not check.
+fn block(number: u64, parent: B256) -> Vec<PrefixUpdate> {
+    let length = PREFIXES * TRANSACTIONS;
+    let list: Vec<Bytes> = (0..length)
+        .map(|index| {
+            [number.to_be_bytes().as_slice(), &[index as u8; TRANSACTION_BYTES - 8]].concat()
+        })
+        .map(Bytes::from)
+        .collect();
+    let lengths = (1..=PREFIXES).map(|it| (it * TRANSACTIONS, it * TRANSACTIONS - TRANSACTIONS));
+    let ends = lengths.map(|(end, first)| (end, first, false)).chain([(length, length, true)]);
+    ends.map(|(end, first, is_sealed)| {
+        let put = |it: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(it);
+        let header = Header {
+            parent_hash: parent,
+            number,
+            transactions_root: ordered_trie_root_with_encoder(&list[..end], put),
+            base_fee_per_gas: Some(7),
+            withdrawals_root: Some(B256::ZERO),
+            ..Header::default()
+        };
+        PrefixUpdate {
+            message: Preconfirmation {
+                rollup: ROLLUP,
+                block_hash: header.hash_slow(),
+                schema: SchemaId::OSAKA,
+                is_sealed,
+                l1_block: 1,
+                l1_hash: PARENT,
+            },
+            signature: FixedBytes::ZERO,
+            header: alloy_rlp::encode(&header).into(),
+            first: first as u32,
+            transactions: list[first..end].to_vec(),
+            tip: 0,
+            floor: 0,
+        }
+    })
+    .collect()
+}
+
+/// With `ENSHRINE_WATCHED_BLOCKS=98292`, the blocks of 27 hours.
+#[test]
+fn book_of_posted_blocks_stays_small() {
+    let count = env::var("ENSHRINE_WATCHED_BLOCKS").ok().and_then(|it| it.parse().ok());
+    let count: u64 = count.unwrap_or(240);
+    let (mut book, mut parent, mut posted) = (Book::default(), PARENT, vec![PARENT]);
+    let (before, mut most) = (resident(), 0);
+    let (mut keeping, mut judging) = (Duration::ZERO, Duration::ZERO);
+    for number in 1..=count {
+        let updates = block(number, parent);
+        let begun = cpu();
+        for update in &updates {
+            let header = HeaderSummary::read(&update.header).unwrap();
+            let kept = book.keep(update, header, Address::ZERO, true, &is_on_l1);
+            assert_eq!(kept, Ok(true));
+            book.executed(&header.hash);
+        }
+        keeping += cpu() - begun;
+        parent = updates[PREFIXES].message.block_hash;
+        posted.push(parent);
+        most = most.max(book.bytes());
+        if number.is_multiple_of(POSTED) {
+            let begun = cpu();
+            judge(&mut book, number, &posted);
+            judging += cpu() - begun;
+        }
+    }
+    let (blocks, after) = (book.parents.len(), resident());
+    let begun = cpu();
+    for _ in 0..JUDGEMENTS {
+        judge(&mut book, count, &posted);
+    }
+    let judgement = (cpu() - begun) / JUDGEMENTS;
+    let update = keeping / (count as u32 * (PREFIXES as u32 + 1));
+    eprintln!(
+        "{count} blocks: at most {most} bytes, {blocks} blocks are kept, {before} to {after} MB of the process; \
+         {update:?} per prefix, {judging:?} for all posted blocks, {judgement:?} per judgement at the end"
+    );
+    assert!(
+        blocks as u64 <= PROVABLE + POSTED && most <= MAX_BYTES,
+        "{blocks} blocks, {most} bytes"
+    );
+    // All posted blocks are judged, and take their transactions from the chain.
+    let length = PREFIXES * TRANSACTIONS * TRANSACTION_BYTES;
+    assert!(!count.is_multiple_of(POSTED) || book.bytes() < blocks * length);
+}
+
+/// What the watcher does after a new message, when L1 has the blocks up to a number.
+fn judge(book: &mut Book, number: u64, posted: &[B256]) {
+    book.trim(&is_on_l1);
+    assert!(book.conflicting().is_empty());
+    assert_eq!(book.after(number).count(), 0);
+    let of_number = |number: u64| posted.get(number as usize).copied();
+    for (place, hash, _) in book.to_judge(number, of_number) {
+        book.checked(&place, hash);
+    }
+    book.forget_before(number.saturating_sub(PROVABLE));
+}
