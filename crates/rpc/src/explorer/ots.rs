@@ -4,7 +4,7 @@ use super::parity::{block_at, call_traces, can_replay, created_directly, creator
 use crate::{Api, Args, Deadline, Number, Registry, RpcError, convert};
 use alloy_consensus::Transaction as _;
 use alloy_eips::BlockId;
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rpc_types_trace::parity::{Action, LocalizedTransactionTrace, TraceOutput};
 use chain::{Block, ChainError, State};
 use revm::context::result::ExecutionResult;
@@ -61,7 +61,23 @@ fn location(api: &Api, hash: &B256) -> Result<Option<(Arc<Block>, usize)>, RpcEr
 fn internal_operations(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let hash: B256 = args.required()?;
     let Some((block, index)) = location(api, &hash)? else { return Ok(json!([])) };
+    if !can_replay(api, &block)? {
+        return Ok(own_operation(&block, index));
+    }
     Ok(operations(&call_traces(api, &block, Some(index))?.concat()))
+}
+
+/// The operation of a transaction that is known without executing it: the contract that it creates,
+/// or its transfer of value.
+fn own_operation(block: &Block, index: usize) -> Value {
+    let (transaction, from) = (&block.transactions[index], block.senders[index]);
+    let value = transaction.value();
+    let (kind, to) = match (created_directly(block, index), transaction.to()) {
+        (Some(created), _) => (2, created),
+        (None, Some(to)) if !value.is_zero() => (0, to),
+        (None, _) => return json!([]),
+    };
+    json!([{ "type": kind, "from": from, "to": to, "value": value }])
 }
 
 /// Internal operations of a transaction: value transfers, created contracts and destroyed
@@ -87,9 +103,12 @@ pub fn operations(traces: &[LocalizedTransactionTrace]) -> Value {
 fn transaction_error(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let hash: B256 = args.required()?;
     let Some((block, index)) = location(api, &hash)? else { return Ok(Value::Null) };
+    if block.executed.receipts[index].success {
+        return Ok(json!(Bytes::new()));
+    }
     let output = replay_one(api, &block, index, |result| match result {
         ExecutionResult::Revert { output, .. } => output.clone(),
-        _ => Default::default(),
+        _ => Bytes::new(),
     })?;
     Ok(json!(output.unwrap_or_default()))
 }
