@@ -188,6 +188,16 @@ impl BridgeLog {
         self.sent.get(index)
     }
 
+    /// Returns a function that finds sender, target and refund account of a message to the L2. It is
+    /// fast for successive messages.
+    pub(crate) fn sent_parties(&self) -> impl FnMut(u64) -> Option<[Address; 3]> {
+        let mut entries = self.sent.entries.focus();
+        move |index| {
+            let sent = entries.get(self.sent.position(index)?)?;
+            Some([sent.sender, sent.to, sent.refund_to])
+        }
+    }
+
     /// Returns what became of a message to L1, if it was claimed or refunded.
     pub(crate) fn claim(&self, index: u64) -> Option<&ClaimRecord> {
         self.claims.get(&index)

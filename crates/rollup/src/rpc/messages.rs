@@ -138,8 +138,9 @@ impl RollupApi {
         let now = self.now()?;
         let messages = self.message_index(&now.chain)?;
         let bridge = now.view.bridge();
-        let parties = |index: u64| match direction {
-            Direction::L1ToL2 => bridge.sent(index).map(|it| [it.sender, it.to, it.refund_to]),
+        let mut parties_to_l2 = bridge.sent_parties();
+        let mut parties = |index: u64| match direction {
+            Direction::L1ToL2 => parties_to_l2(index),
             Direction::L2ToL1 => messages.sent(index).map(|it| [it.sender, it.to, it.refund_to]),
         };
         let (first, len) = match direction {

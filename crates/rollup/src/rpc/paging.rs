@@ -13,7 +13,7 @@ const LIMIT: u64 = 25;
 /// Maximum number of records that a request looks at.
 const MAX_SCANNED: u64 = 100_000;
 /// Maximum time for which a request looks at records.
-const SCAN_TIME: Duration = Duration::from_millis(20);
+const SCAN_TIME: Duration = Duration::from_millis(10);
 
 /// Parameters of a page, as they arrive.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -61,7 +61,7 @@ impl Page {
         &self,
         first: u64,
         len: u64,
-        is_listed: impl Fn(u64) -> bool,
+        mut is_listed: impl FnMut(u64) -> bool,
     ) -> (Vec<u64>, Option<u64>) {
         let begun = Instant::now();
         let (mut found, mut at) = (Vec::new(), self.before.min(len));
