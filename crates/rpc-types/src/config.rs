@@ -105,6 +105,10 @@ pub struct Rules {
     /// Time from the announcement of a change until it can be made, in seconds.
     #[serde(with = "Quantity")]
     pub upgrade_delay: u64,
+    /// Maximum time of an exit without the operator, from its submission to its claim on L1, in
+    /// seconds, if the queue of forced transactions is not longer than a block.
+    #[serde(with = "Quantity")]
+    pub exit_time: u64,
     /// Number of the newest L2 blocks whose state roots L1 stores, against which messages are
     /// claimed.
     #[serde(with = "Quantity")]
@@ -221,6 +225,8 @@ pub struct Execute {
     pub address: Address,
     /// Name of the schedule of its gas.
     pub schedule: String,
+    /// `true` if L1 sells this gas on a market, at a price that varies.
+    pub market: bool,
     /// `true` if this node reads inputs from blobs.
     pub blobs: bool,
 }

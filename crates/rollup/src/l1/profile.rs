@@ -182,6 +182,11 @@ pub(crate) fn block_gas(client: &L1Client) -> Result<Option<u64>, L1Error> {
     Ok(block.map(|block| block.header.gas_limit))
 }
 
+/// Returns `true` if L1 has a market for EXECUTE gas.
+pub(crate) fn has_market(client: &L1Client) -> Result<bool, L1Error> {
+    Ok(rate(client, BlockId::latest(), 0)?.is_some())
+}
+
 /// Rate of L1's market after a block with this base fee; `None` if L1 has no market.
 pub(crate) fn rate(
     client: &L1Client,

@@ -18,6 +18,9 @@ use rpc_types::{
     Rules,
 };
 
+/// Time reserved for the claim of an exit, in seconds, as in `RollupRules`.
+const CLAIM_TIME: u64 = 86_400;
+
 /// Requests the parameters of a deployed rollup, and compares it with the deployment file.
 ///
 /// # Errors
@@ -121,6 +124,16 @@ pub(crate) fn config(
     let ((fork_mode, upgrade_delay, state_roots), (owner, policy), forced_rules, messages) = facts;
     let (messages, guardian) = messages;
     let present = |address: Address| (!address.is_zero()).then_some(address);
+    let exit_time = [
+        forced_rules.delay,
+        forced_rules.grace,
+        rules.max_lag,
+        // Once for a silent sequencer, once for a block that processes only older entries.
+        rules.open_after,
+        rules.open_after,
+        CLAIM_TIME,
+        guardian.pause,
+    ];
     Ok(RollupConfig {
         api: API_VERSION.into(),
         client_version: String::new(),
@@ -152,6 +165,7 @@ pub(crate) fn config(
             open_after: rules.open_after,
             relay_deadline: rules.relay_deadline,
             upgrade_delay,
+            exit_time: exit_time.into_iter().fold(0, u64::saturating_add),
             state_roots,
             forced: forced_rules,
             messages,
@@ -166,7 +180,12 @@ pub(crate) fn config(
             Verification::Native => rpc_types::Verification::Native,
             Verification::Verified => rpc_types::Verification::Verified,
         },
-        execute: Execute { address: EXECUTE_ADDRESS, schedule: String::new(), blobs: false },
+        execute: Execute {
+            address: EXECUTE_ADDRESS,
+            schedule: String::new(),
+            market: false,
+            blobs: false,
+        },
     })
 }
 

@@ -56,6 +56,7 @@ impl Checked {
         let config = rollup_contracts::config(client, &self.deployment, &rules)?;
         let execute = Execute {
             schedule: profile.execute.to_string(),
+            market: profile::has_market(client)?,
             blobs: self.beacon.is_some(),
             ..config.execute
         };

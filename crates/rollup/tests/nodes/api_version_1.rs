@@ -20,8 +20,8 @@ use enshrine_rollup::{Config, Role as NodeRole, RollupNode};
 use eyre::{OptionExt as _, Result};
 use rpc_types::{
     Budget, ClaimProof, Direction, ForcedOutcome, ForcedPage, ForcedTransaction, ForkMode,
-    MessageInfo, MessagePage, MessageState, Role, RollupConfig, SyncStatus, TransactionStatus,
-    Verification,
+    MessageInfo, MessagePage, MessageState, Role, RollupConfig, Rules, SyncStatus,
+    TransactionStatus, Verification,
     methods::{self, METHODS, Method},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -79,6 +79,10 @@ async fn answers_about_node_and_rollup_are_typed() -> Result<()> {
     assert_eq!(config.verification, Verification::Native);
     assert!(config.rules.max_lag > 0 && config.rules.relay_deadline > config.rules.max_lag);
     assert!(config.rules.forced.delay > config.rules.max_lag);
+    // Of a rollup without a guardian.
+    let Rules { forced, max_lag, open_after, exit_time, upgrade_delay, .. } = config.rules;
+    assert_eq!(exit_time, forced.delay + forced.grace + max_lag + 2 * open_after + 86_400);
+    assert!(exit_time < upgrade_delay && !config.execute.market);
     // A follower says the same.
     let theirs: RollupConfig = ask(&provider_of(&follower)?, methods::CONFIG, ()).await?;
     assert_eq!(theirs, config);

@@ -176,6 +176,8 @@ export type Execute = {
   address: Address
   /** `true` if this node reads inputs from blobs. */
   blobs: boolean
+  /** `true` if L1 sells this gas on a market, at a price that varies. */
+  market: boolean
   /** Name of the schedule of its gas. */
   schedule: string
 }
@@ -475,6 +477,11 @@ export type RollupConfig = {
 
 /** Delays and limits of a rollup. */
 export type Rules = {
+  /**
+   * Maximum time of an exit without the operator, from its submission to its claim on L1, in
+   * seconds, if the queue of forced transactions is not longer than a block.
+   */
+  exitTime: Quantity
   /** Rules of forced transactions. */
   forced: ForcedRules
   /** Source of the rollup's forks. */
