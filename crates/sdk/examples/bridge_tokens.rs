@@ -40,8 +40,8 @@ async fn main() -> Result<()> {
         Ok(builder.connect_http(url.parse()?))
     };
     let (l1, l2) = (connect(text("/l1Url")?)?, connect(text("/l2Url")?)?);
-    let rollup = Rollup::read(&l1, text("/rollup")?.parse()?).await?;
-    let rollup = rollup.with_token_bridge(&l1, text("/l1Bridge")?.parse()?).await?;
+    let rollup = Rollup::read(&l1, text("/contracts/rollup")?.parse()?).await?;
+    let rollup = rollup.with_token_bridge(&l1, text("/contracts/l1Bridge")?.parse()?).await?;
     let bridge = Bridge::new(rollup, l1, l2);
 
     let l1_token = text("/l1Token")?.parse()?;

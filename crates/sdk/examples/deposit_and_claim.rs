@@ -45,7 +45,7 @@ async fn main() -> Result<()> {
         Ok(builder.connect_http(url.parse()?))
     };
     let (l1, l2) = (connect(text("/l1Url")?)?, connect(text("/l2Url")?)?);
-    let rollup = Rollup::read(&l1, text("/rollup")?.parse()?).await?;
+    let rollup = Rollup::read(&l1, text("/contracts/rollup")?.parse()?).await?;
     let bridge = Bridge::new(rollup, l1, l2);
 
     // Deposit: the next L2 blocks deliver the message.

@@ -6,6 +6,7 @@ mod output;
 mod running;
 mod state;
 
+use crate::output::say;
 use clap::{Args, ValueEnum};
 use devnet::DevnetConfig;
 use error::LocalnetError;
@@ -150,11 +151,15 @@ async fn watch(
         panicked = running.failed() => return Err(panicked.into()),
         _ = &mut *end => return Ok(()),
     }
-    let report = output::Report::of(arguments, running, dir)?;
+    let report = output::Report::of(arguments, running, dir).await?;
+    let json = report.json()?;
     if let Some(file) = &arguments.ready_file {
-        state::write_whole(file, &report.json())?;
+        state::write_whole(file, &json)?;
     }
-    report.print(arguments.json);
+    match arguments.json {
+        true => say!("{}", json.trim_end()),
+        false => report.print(),
+    }
     let mut pause = SAVE_INTERVAL;
     loop {
         tokio::select! {

@@ -14,6 +14,7 @@ use contracts::{L2_MESSENGER, exit::RELAYED_SLOT};
 use devnet::{Accounts, Devnet, DevnetConfig, Hardfork, MiningMode, MnemonicSource};
 use eyre::{OptionExt as _, Result};
 use node::SetClock;
+use rpc_types::{RollupConfig, methods::CONFIG};
 use std::{
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
@@ -163,6 +164,13 @@ impl Running {
             Ok(())
         };
         task::spawn_blocking(send).await?
+    }
+
+    /// Requests from the sequencer's node what it says about the rollup.
+    pub(super) async fn config(&self) -> Result<RollupConfig> {
+        let url = format!("http://{}", self.l2_authority());
+        let request = move || Client::new(&url, ClientOptions::default())?.request(CONFIG.name, ());
+        Ok(task::spawn_blocking(request).await??)
     }
 
     /// Waits until an actor of a node panics.

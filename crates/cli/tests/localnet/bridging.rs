@@ -66,7 +66,7 @@ fn until_success(node: &Client, hash: B256) {
 fn deposit(localnet: &Localnet, to: Address, wei: u128) {
     let call =
         IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: FEE, data: Bytes::new() };
-    let queue = localnet.address("messageQueue");
+    let queue = localnet.contract("messageQueue");
     on_l1(localnet, localnet.user(0), queue, wei + FEE, &call.abi_encode().into());
 }
 
@@ -109,7 +109,7 @@ fn claim(localnet: &Localnet, message: u64) {
         calldata.is_some()
     });
     let claim: Bytes = String::from_utf8(calldata.unwrap()).unwrap().trim().parse().unwrap();
-    on_l1(localnet, localnet.user(0), localnet.address("messageQueue"), 0, &claim);
+    on_l1(localnet, localnet.user(0), localnet.contract("messageQueue"), 0, &claim);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn ether_crosses_both_ways() {
 #[test]
 fn test_token_crosses_to_l2() {
     let localnet = Localnet::start(&["--fork", "amsterdam"]);
-    let (user, bridge) = (localnet.user(3), localnet.address("l1Bridge"));
+    let (user, bridge) = (localnet.user(3), localnet.contract("l1Bridge"));
     let (on_l1_side, on_l2_side) = (localnet.address("l1Token"), localnet.address("l2Token"));
     let amount = U256::from(7);
     let mint = IToken::mintCall { to: user, amount };

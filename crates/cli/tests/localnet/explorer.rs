@@ -1,7 +1,7 @@
 //! The requests that Otterscan 2.10.0 was recorded to send from a browser, on both chains.
 
 use crate::process::{Localnet, until};
-use alloy_primitives::{Address, U64};
+use alloy_primitives::{Address, U64, U256};
 use client::Client;
 use serde_json::{Value, json};
 
@@ -35,6 +35,8 @@ fn open_account(node: &Client, account: Address) -> usize {
         let number: U64 = serde_json::from_value(transaction["blockNumber"].clone()).unwrap();
         // As JSON numbers.
         ask("ots_hasCode", json!([transaction["from"], number.to::<u64>()]));
+        ask("ots_getInternalOperations", json!([transaction["hash"]]));
+        ask("ots_getTransactionError", json!([transaction["hash"]]));
     }
     let Some(newest) = transactions.first() else { return 0 };
     let hash = &newest["hash"];
@@ -60,17 +62,34 @@ fn open_account(node: &Client, account: Address) -> usize {
     transactions.len()
 }
 
+/// The state before the deposits in the state file is not stored: only the transfer that is in the
+/// transaction itself is known.
+fn deposits_show_transfers(l1: &Client, queue: Address) {
+    let found = ask(l1, "ots_searchTransactionsAfter", &json!([queue, 0, 25]));
+    let deposits = found["txs"].as_array().unwrap();
+    let value = |it: &Value| serde_json::from_value::<U256>(it["value"].clone()).unwrap();
+    let oldest = deposits.iter().rfind(|it| value(it) > U256::ZERO).unwrap();
+    let operations = ask(l1, "ots_getInternalOperations", &json!([oldest["hash"]]));
+    let expected = json!([{
+        "type": 0, "from": oldest["from"], "to": queue, "value": oldest["value"]
+    }]);
+    assert_eq!(operations, expected);
+    let call = json!([oldest["hash"]]);
+    assert!(l1.request::<_, Value>("ots_traceTransaction", call).is_err());
+}
+
 #[test]
 fn otterscan_finds_accounts_of_both_chains() {
     let localnet = Localnet::start(&[]);
     // The state file of L1 has the first transactions of the queue, and this is a new one.
-    let (user, queue) = (localnet.user(0), localnet.address("messageQueue"));
+    let (user, queue) = (localnet.user(0), localnet.contract("messageQueue"));
     let before = count(&localnet.l1, user);
     let payment = json!({ "from": user, "to": Address::repeat_byte(0x0e), "value": "0x1" });
     ask(&localnet.l1, "eth_sendTransaction", &json!([payment]));
     until("the payment", || open_account(&localnet.l1, user) > before);
     assert!(count(&localnet.l1, queue) > 10);
-    assert!(open_account(&localnet.l2, localnet.address("l2Messenger")) > 0);
+    deposits_show_transfers(&localnet.l1, queue);
+    assert!(open_account(&localnet.l2, localnet.contract("l2Messenger")) > 0);
     for node in [&localnet.l1, &localnet.l2] {
         let head: U64 = node.request("eth_blockNumber", ()).unwrap();
         assert_eq!(ask(node, "ots_getApiLevel", &json!([])), json!(8));

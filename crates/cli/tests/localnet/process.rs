@@ -82,6 +82,11 @@ impl Localnet {
         self.report[key].as_str().unwrap().parse().unwrap()
     }
 
+    /// Returns the address of a contract of the rollup.
+    pub(crate) fn contract(&self, key: &str) -> alloy_primitives::Address {
+        self.report["contracts"][key].as_str().unwrap().parse().unwrap()
+    }
+
     /// Returns the address of a user's account.
     pub(crate) fn user(&self, index: usize) -> alloy_primitives::Address {
         self.report["accounts"][index]["address"].as_str().unwrap().parse().unwrap()

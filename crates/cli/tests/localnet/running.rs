@@ -5,7 +5,7 @@ use alloy_primitives::{Address, U64, U256};
 use client::Client;
 use devnet::state_file::StateFile;
 use rpc_types::SyncStatus;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::{
     collections::BTreeSet,
     fs,
@@ -116,7 +116,7 @@ fn localnet_killed_before_first_save_continues() {
 }
 
 #[test]
-fn document_lists_keys_of_report() {
+fn report_has_config_and_documented_keys() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/localnet.md");
     let document = fs::read_to_string(root).unwrap();
     let (_, table) = document.split_once("## For programs").unwrap();
@@ -126,7 +126,12 @@ fn document_lists_keys_of_report() {
         .map(|key| key.trim_matches('`').to_owned())
         .collect();
     let localnet = Localnet::start(&[]);
-    let keys = localnet.report.as_object().unwrap().keys().cloned();
+    let config: Map<String, Value> = localnet.l2.request("rollup_config", ()).unwrap();
+    let report = localnet.report.as_object().unwrap();
+    for (key, value) in &config {
+        assert_eq!(report.get(key), Some(value), "{key}");
+    }
+    let keys = report.keys().filter(|key| !config.contains_key(*key)).cloned();
     assert_eq!(listed, keys.collect());
 }
 

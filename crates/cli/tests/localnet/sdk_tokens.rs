@@ -103,11 +103,11 @@ async fn lies_about_token_bridge_are_refused() -> Result<()> {
         Ok(builder.connect_http(node.proxy.url().parse()?))
     };
     let (l1, l2) = (connect(&l1_node)?, connect(&l2_node)?);
-    let l1_bridge = localnet.address("l1Bridge");
-    let bare = Rollup::read(&l1, localnet.address("rollup")).await?;
+    let l1_bridge = localnet.contract("l1Bridge");
+    let bare = Rollup::read(&l1, localnet.contract("rollup")).await?;
     let rollup = bare.with_token_bridge(&l1, l1_bridge).await?;
     let bridges = rollup.token_bridge.ok_or_eyre("no token bridge")?;
-    assert_eq!(bridges, TokenBridge { l1: l1_bridge, l2: localnet.address("l2Bridge") });
+    assert_eq!(bridges, TokenBridge { l1: l1_bridge, l2: localnet.contract("l2Bridge") });
     let of = |rollup| Bridge::new(rollup, l1.clone(), l2.clone());
     let bridge = of(rollup);
     let deposit = TokenDeposit { l1_token, amount: U256::from(600), ..TokenDeposit::default() };

@@ -118,7 +118,7 @@ export default function suite() {
 
   test('deposit_to_itself_is_the_default_of_a_key', async () => {
     const call = await buildDepositTransaction(l1(1), { rollup, value: 1n })
-    assert.equal(call.to.toLowerCase(), net.messageQueue)
+    assert.equal(call.to.toLowerCase(), net.contracts.messageQueue)
     const gas = await estimateDepositTransactionGas(l1(1), { rollup, value: 1n })
     const hash = await sendTransaction(l1(1), { ...call, gas })
     const receipt = await waitForTransactionReceipt(l1(1), { hash })
@@ -171,7 +171,7 @@ export default function suite() {
   })
 
   test('alias_addresses_are_those_of_the_contract', async () => {
-    for (const address of [net.l1Token, net.rollup, target('01')]) {
+    for (const address of [net.l1Token, net.contracts.rollup, target('01')]) {
       const expected = await readContract(l2(), {
         abi: accountsAbi,
         address: rollup.contracts.accounts,

@@ -20,7 +20,7 @@ async function signed(change = {}) {
   assert.ok(maxFeePerGas >= 8n * 10n ** 9n)
   const nonce = await getTransactionCount(client, { address: client.account.address })
   const transaction = {
-    chainId: net.l2ChainId,
+    chainId: Number(net.l2ChainId),
     type: 'eip1559',
     nonce,
     gas: 21_000n,
@@ -59,10 +59,10 @@ export default function suite() {
 
   test('transaction_of_another_chain_is_not_forced', async () => {
     const to = `0x${'f2'.repeat(20)}`
-    const other = await signed({ to, chainId: net.l1ChainId })
+    const other = await signed({ to, chainId: Number(net.l1ChainId) })
     await assert.rejects(
       forceTransaction(l1(5), { rollup, serializedTransaction: other }),
-      (error) => error instanceof WrongChainError && error.got === net.l1ChainId,
+      (error) => error instanceof WrongChainError && error.got === Number(net.l1ChainId),
     )
     await assert.rejects(
       forceTransaction(l1(5), { rollup, serializedTransaction: other, fee: 10n ** 16n }),

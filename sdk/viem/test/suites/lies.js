@@ -171,7 +171,7 @@ const deposit = { rollup, value: 1n }
 const account = net.accounts[7].address
 const isChainMismatch = (error) => error.walk((it) => it.name === 'ChainMismatchError') !== null
 const serializedTransaction = await l2(7).account.signTransaction({
-  chainId: net.l2ChainId,
+  chainId: Number(net.l2ChainId),
   type: 'eip1559',
   to: net.accounts[0].address,
   gas: 21_000n,

@@ -17,8 +17,8 @@ import { l1, l2, net, rollup } from '../support/localnet.js'
 
 export default function suite() {
   test('rollup_is_read_from_l1', () => {
-    assert.equal(rollup.l1.id, net.l1ChainId)
-    assert.equal(rollup.l2.id, net.l2ChainId)
+    assert.equal(rollup.l1.id, Number(net.l1ChainId))
+    assert.equal(rollup.l2.id, Number(net.l2ChainId))
     const lower = Object.fromEntries(
       Object.entries(rollup.contracts).map(([name, address]) => [name, address?.toLowerCase()]),
     )
@@ -35,14 +35,14 @@ export default function suite() {
     assert.deepEqual(
       { address, messageQueue, forced, exit, policy, l1Bridge, l2Bridge, messenger },
       {
-        address: net.rollup,
-        messageQueue: net.messageQueue,
-        forced: net.forced,
-        exit: net.exit,
-        policy: net.policy,
-        l1Bridge: net.l1Bridge,
-        l2Bridge: net.l2Bridge,
-        messenger: net.l2Messenger,
+        address: net.contracts.rollup,
+        messageQueue: net.contracts.messageQueue,
+        forced: net.contracts.forced,
+        exit: net.contracts.exit,
+        policy: net.contracts.policy,
+        l1Bridge: net.contracts.l1Bridge,
+        l2Bridge: net.contracts.l2Bridge,
+        messenger: net.contracts.l2Messenger,
       },
     )
     assert.equal(rollup.rules.stateRoots, 8191)
@@ -50,9 +50,9 @@ export default function suite() {
   })
 
   test('bridge_of_another_queue_is_refused', async () => {
-    const wrong = { address: net.rollup, l1Bridge: net.rollup }
+    const wrong = { address: net.contracts.rollup, l1Bridge: net.contracts.rollup }
     await assert.rejects(readRollup(l1(), wrong))
-    const right = await readRollup(l1(), { address: net.rollup })
+    const right = await readRollup(l1(), { address: net.contracts.rollup })
     assert.equal(right.contracts.l1Bridge, null)
   })
 

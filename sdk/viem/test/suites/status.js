@@ -78,7 +78,7 @@ function config() {
 
 export default function suite() {
   test('rollup_of_a_node_is_verified', async () => {
-    const parameters = { l1Client: l1(), address: net.rollup }
+    const parameters = { l1Client: l1(), address: net.contracts.rollup }
     const get = (answer, given = parameters) =>
       answering({ rollup_config: answer }, () => getRollup(asked, given))
     assert.deepEqual(await get(config()), { ...rollup, l2: asked.chain })
@@ -281,7 +281,10 @@ export default function suite() {
   })
 
   test('node_and_l1_agree_on_the_rollup', async () => {
-    const { contracts, rules } = await getRollup(l2(), { l1Client: l1(), address: net.rollup })
+    const { contracts, rules } = await getRollup(l2(), {
+      l1Client: l1(),
+      address: net.contracts.rollup,
+    })
     assert.deepEqual({ contracts, rules }, { contracts: rollup.contracts, rules: rollup.rules })
   })
 
@@ -302,7 +305,7 @@ export default function suite() {
     const account = net.accounts[6].address
     const client = l2(6)
     const serializedTransaction = await client.account.signTransaction({
-      chainId: net.l2ChainId,
+      chainId: Number(net.l2ChainId),
       type: 'eip1559',
       nonce: await getTransactionCount(client, { address: account }),
       to: account,

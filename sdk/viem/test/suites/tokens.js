@@ -57,7 +57,7 @@ export default function suite() {
   })
 
   test('revert_of_the_bridge_is_decoded', async () => {
-    const unknown = { rollup, l1Token: net.rollup }
+    const unknown = { rollup, l1Token: net.contracts.rollup }
     await assert.rejects(registerToken(l1(4), unknown), /DecimalsUnknown/)
     // An error of the queue, which the bridge calls.
     await assert.rejects(registerToken(l1(4), { rollup, l1Token, fee: 1n }), /FeeTooLow/)

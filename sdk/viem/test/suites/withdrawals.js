@@ -39,7 +39,7 @@ export default function suite() {
     const claim = { rollup, l2Client, message }
     assert.ok((await estimateClaimGas(l1Client, claim)) < 1_000_000n)
     const call = await buildClaim(l1Client, claim)
-    assert.equal(call.to.toLowerCase(), net.messageQueue)
+    assert.equal(call.to.toLowerCase(), net.contracts.messageQueue)
     const claimed = await claimWithdrawal(l1Client, claim)
     assert.equal((await waitForTransactionReceipt(l1Client, { hash: claimed })).status, 'success')
     assert.equal(await getBalance(l1Client, { address: to }), parseEther('0.5'))

@@ -92,4 +92,7 @@ function accountOf(number) {
 }
 
 /** The rollup, as L1 alone describes it. */
-export const rollup = await readRollup(l1(), { address: net.rollup, l1Bridge: net.l1Bridge })
+export const rollup = await readRollup(l1(), {
+  address: net.contracts.rollup,
+  l1Bridge: net.contracts.l1Bridge,
+})
