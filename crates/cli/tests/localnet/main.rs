@@ -4,6 +4,7 @@
 use keccak as _;
 
 mod action;
+mod blockscout;
 mod bridging;
 mod explorer;
 mod l2;
