@@ -39,6 +39,9 @@ pub enum HarnessError {
     /// A transaction was not included in a block.
     #[error("transaction not included: {0}")]
     NotIncluded(executor::Invalid),
+    /// A transaction of a block failed.
+    #[error("transaction {0} of the block failed")]
+    Failed(usize),
     /// A request to the L1 node failed.
     #[error("L1 node: {0}")]
     Client(#[from] ClientError),
@@ -89,6 +92,14 @@ pub enum HarnessError {
         to: Option<Address>,
         /// Revert data.
         output: Bytes,
+    },
+    /// A call succeeded that was expected to revert.
+    #[error("{to}: succeeded, expected {expected}")]
+    NotReverted {
+        /// Called contract.
+        to: Address,
+        /// Signature of the expected error.
+        expected: &'static str,
     },
     /// The return data of a contract does not match its interface.
     #[error("{to}: {error}")]

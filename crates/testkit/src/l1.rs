@@ -7,7 +7,7 @@ use alloy_genesis::{ChainConfig as GenesisConfig, Genesis};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest};
-use alloy_sol_types::SolCall;
+use alloy_sol_types::{SolCall, SolError};
 use chain::{
     Block, BlockAttributes, BlockBuilder, Call, CallBlock, CallOutcome, Chain, ChainConfig,
     ExecuteTxPrecompile, ExecutedBlock, RecoveredTransaction, State, empty_genesis,
@@ -440,7 +440,17 @@ impl L1 {
         value: U256,
         call: &C,
     ) -> Result<Sent, HarnessError> {
-        let data = Bytes::from(call.abi_encode());
+        self.transact_raw(from, to, value, call.abi_encode().into())
+    }
+
+    /// Like [`Self::transact`], with encoded calldata.
+    pub fn transact_raw(
+        &mut self,
+        from: &Key,
+        to: Address,
+        value: U256,
+        data: Bytes,
+    ) -> Result<Sent, HarnessError> {
         let tried = self.try_call(from.address(), to, value, data.clone())?;
         if !tried.success {
             return Err(HarnessError::Reverted { to: Some(to), output: tried.output });
@@ -450,6 +460,22 @@ impl L1 {
             return Err(HarnessError::Reverted { to: Some(to), output: Bytes::new() });
         }
         Ok(sent)
+    }
+
+    /// Returns the error of this type with which a call reverts in the next block. Any other outcome
+    /// is an error.
+    pub fn try_reverted<E: SolError>(
+        &self,
+        from: Address,
+        to: Address,
+        data: Bytes,
+    ) -> Result<E, HarnessError> {
+        let tried = self.try_call(from, to, U256::ZERO, data)?;
+        if tried.success {
+            return Err(HarnessError::NotReverted { to, expected: E::SIGNATURE });
+        }
+        E::abi_decode(&tried.output)
+            .map_err(|_| HarnessError::Reverted { to: Some(to), output: tried.output })
     }
 
     /// Simulates a call in the next block.

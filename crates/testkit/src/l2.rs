@@ -6,7 +6,7 @@ use alloy_consensus::TxEip1559;
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, map::AddressMap};
 use alloy_sol_types::SolCall;
-use chain::{Block, BlockAttributes, Chain, ChainConfig, ExecutedBlock};
+use chain::{AccountProof, Block, BlockAttributes, Chain, ChainConfig, ExecutedBlock};
 use contracts::{
     Anchor, L1_ANCHOR, L2_MESSENGER, Message,
     bindings::{IL1MessageQueue::MessageProof, IL2Messenger},
@@ -128,6 +128,50 @@ impl L2 {
     ) -> Result<(ExecutedBlock, Vec<(usize, Invalid)>), HarnessError> {
         let attributes = Self::attributes(timestamp, anchor, self.chain.head().header.number + 1);
         Ok(self.chain.build(&attributes, transactions)?)
+    }
+
+    /// Like [`Self::seal`]; a rejected transaction is an error.
+    pub fn seal_all(
+        &self,
+        timestamp: u64,
+        anchor: B256,
+        transactions: Vec<Transaction>,
+    ) -> Result<ExecutedBlock, HarnessError> {
+        let (block, rejected) = self.seal(timestamp, anchor, transactions)?;
+        match rejected.into_iter().next() {
+            Some((_, reason)) => Err(HarnessError::NotIncluded(reason)),
+            None => Ok(block),
+        }
+    }
+
+    /// Like [`Self::seal_all`]; a transaction that fails is an error, too.
+    pub fn seal_successes(
+        &self,
+        timestamp: u64,
+        anchor: B256,
+        transactions: Vec<Transaction>,
+    ) -> Result<ExecutedBlock, HarnessError> {
+        let block = self.seal_all(timestamp, anchor, transactions)?;
+        let mut receipts = block.block.executed.receipts.iter();
+        match receipts.position(|receipt| !receipt.success) {
+            Some(index) => Err(HarnessError::Failed(index)),
+            None => Ok(block),
+        }
+    }
+
+    /// Returns the timestamp one second after the head.
+    pub fn next_timestamp(&self) -> u64 {
+        self.chain.head().header.timestamp + 1
+    }
+
+    /// Returns the state root of the head.
+    pub fn state_root(&self) -> B256 {
+        self.chain.head().header.state_root
+    }
+
+    /// Proves an account and its slots in the state of the head.
+    pub fn prove(&self, address: Address, slots: &[U256]) -> Result<AccountProof, HarnessError> {
+        Ok(self.chain.prove(self.chain.head(), address, slots)?)
     }
 
     /// Returns the proof for `L1MessageQueue.claim` that the state after `block` contains the L2→L1

@@ -10,7 +10,7 @@
 //! - processes: [nodes](NodeProcess) at [free ports](free_port), a [proxy](Proxy) that changes
 //!   messages between them, a [slow link](DelayedLink), a [link that can be cut](Cable), a
 //!   [signer](Web3Signer) that fails, an [etcd](Etcd) cluster with [certificates](Certificates),
-//!   and a [time limit](Timeout);
+//!   [plain HTTP](http), and a [time limit](Timeout);
 //! - [`localnet`]: a rollup whose nodes are processes, and the report of a run with them.
 //!
 //! The crate depends on the path of the checkout that it was built in, so shipped crates must not
@@ -32,6 +32,7 @@ mod execute_tx;
 mod fixture;
 mod forged;
 mod genesis;
+mod http;
 mod keys;
 mod l1;
 mod l2;
@@ -48,6 +49,7 @@ mod rollup;
 mod skip;
 pub mod tampered;
 mod timeout;
+mod transactions;
 pub mod vectors;
 mod web3signer;
 
@@ -69,6 +71,7 @@ pub use genesis::{
     CHAIN_ID, ETHER, FORKS, GWEI, LOGGER, allow_all, allowed_balances, fill_system_rings, logger,
     rich, rich_genesis,
 };
+pub use http::{http, send_http};
 pub use keys::{Key, Transaction};
 pub use l1::{L1, Sent, TRANSACTION_GAS_CAP};
 pub use l2::L2;
@@ -81,4 +84,5 @@ pub use random::Random;
 pub use rollup::Rollup;
 pub use skip::say_skipped;
 pub use timeout::Timeout;
+pub use transactions::eip1559;
 pub use web3signer::{SignerMode, Web3Signer};

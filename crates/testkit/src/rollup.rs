@@ -1,13 +1,13 @@
 //! A deployed rollup, and its messages and anchors.
 
-use crate::{HarnessError, L1};
-use alloy_primitives::Address;
+use crate::{HarnessError, Key, L1, Sent};
+use alloy_primitives::{Address, Bytes, U256};
 use chain::Block;
 use contracts::{
     Anchor, Message,
     bindings::{
         IL1MessageQueue,
-        INativeRollup::{self, AnchorUpdate},
+        INativeRollup::{self, AnchorUpdate, Evidence},
     },
     sent_in,
 };
@@ -51,6 +51,18 @@ impl Rollup {
         };
         let update = anchor.update(index, &checkpoint.into());
         Ok((anchor, update))
+    }
+
+    /// Advances the rollup by an input. A revert is an error that contains the revert data.
+    pub fn advance(
+        &self,
+        l1: &mut L1,
+        from: &Key,
+        input: impl Into<Bytes>,
+        evidence: Evidence,
+    ) -> Result<Sent, HarnessError> {
+        let call = INativeRollup::advanceCall { inputs: vec![input.into()], evidence };
+        l1.transact(from, self.address, U256::ZERO, &call)
     }
 
     /// Returns the L2 head according to the rollup contract.
